@@ -1,0 +1,264 @@
+/**
+ * The waist of gw: what the compiler writes and the data plane runs.
+ * Plain data, no I/O, imports nothing: a data plane with a bundle needs no spec, linter or compiler.
+ */
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** Raised when the meaning of the encoded bytes changes; a loader refuses any other. */
+export const BUNDLE_FORMAT = 1;
+
+/** `file:line` of the declaration, `default` where nobody wrote it, `overlay`/`group` where it came by one. */
+export interface SourceRef {
+  readonly from: 'spec' | 'default' | 'group' | 'overlay';
+  readonly file?: string;
+  /** 1-based. */
+  readonly line?: number;
+}
+
+/**
+ * A string that may hold `${env:NAME}` or `${file:path}`. With a reference it is kept unresolved in the bundle as
+ * `{ $ref: text }` and becomes a plain string when a generation is loaded, so no secret stands in a bundle.
+ */
+export type RefString = string | { readonly $ref: string };
+
+export interface ListenerPlan {
+  readonly name: string;
+  /** `host:port`, `[v6]:port`. */
+  readonly address: RefString;
+  readonly tls?: { readonly cert: RefString; readonly key: RefString };
+  /** Largest accepted request head and body, bytes. */
+  readonly maxHeaderBytes: number;
+  readonly maxBodyBytes: number;
+  readonly maxHeaders: number;
+  /** Milliseconds. */
+  readonly headerTimeout: number;
+  readonly bodyTimeout: number;
+  readonly idleTimeout: number;
+  readonly maxConnections: number;
+  /** Peers (CIDR) whose X-Forwarded-* are believed and extended; others' are replaced. */
+  readonly trustedProxies: readonly string[];
+}
+
+export interface TargetPlan {
+  /** `http://host:port` or `https://host:port`, with an optional base path. */
+  readonly url: RefString;
+  readonly weight: number;
+}
+
+export interface RunPlan {
+  readonly command: string;
+  readonly portEnv: string;
+  readonly cwd?: string;
+  readonly env: { readonly [name: string]: RefString };
+  /** Milliseconds until it must answer on its port. */
+  readonly readyTimeout: number;
+}
+
+export interface ServicePlan {
+  readonly name: string;
+  /** Empty for a managed service: control fills it in with the processes it started. */
+  readonly targets: readonly TargetPlan[];
+  readonly run?: RunPlan;
+  /** Milliseconds. */
+  readonly connectTimeout: number;
+  readonly responseTimeout: number;
+  readonly idleTimeout: number;
+  /** Further attempts after the first, only where repeating is safe (RFC 9110 section 9.2.2). */
+  readonly retries: number;
+  /** Connections to one target at most; further exchanges wait in a queue of `maxQueue`. */
+  readonly maxConnections: number;
+  readonly maxQueue: number;
+  /** Passive ejection: after `failures` in a row a target rests for `ejectFor` ms. 0 turns it off. */
+  readonly ejectAfter: number;
+  readonly ejectFor: number;
+  /** `preserve` sends the downstream Host, `target` the target's authority. */
+  readonly host: 'preserve' | 'target';
+}
+
+export interface ConsumerPlan {
+  readonly name: string;
+  readonly plan?: string;
+  /** `sha256:<64 hex>` of each key. */
+  readonly apiKeys: readonly RefString[];
+  readonly tags: { readonly [name: string]: string };
+}
+
+/** What a consumer bought: per policy name, the limit that replaces the policy's own. */
+export interface PlanPlan {
+  readonly name: string;
+  readonly limits: { readonly [policy: string]: Json };
+}
+
+export type Phase = 'observe' | 'guard' | 'authenticate' | 'authorize' | 'limit' | 'cache' | 'transform' | 'balance';
+export const PHASES: readonly Phase[] = [
+  'observe',
+  'guard',
+  'authenticate',
+  'authorize',
+  'limit',
+  'cache',
+  'transform',
+  'balance',
+];
+
+export interface PolicyPlan {
+  /** Policy kind, e.g. `rate-limit`. */
+  readonly use: string;
+  /** Name in the spec, or `<route>/<use>` for one written in place. */
+  readonly name: string;
+  readonly phase: Phase;
+  /** Stable across reloads for an unchanged policy: hex of a hash over use, name and plan. */
+  readonly identity: string;
+  /** What the policy's compile() returned. May hold `{ $ref }` strings. */
+  readonly plan: Json;
+  /** Effective config, and where each key of it came from (dotted path -> ref); what explain shows. */
+  readonly config: { readonly [key: string]: Json };
+  readonly origins: { readonly [key: string]: SourceRef };
+}
+
+export interface ReplyPlan {
+  readonly status: number;
+  readonly headers: { readonly [name: string]: string };
+  readonly body: string;
+}
+
+export interface RoutePlan {
+  readonly name: string;
+  /** As written, for people: `GET /orders/{id:int}`. */
+  readonly match: string;
+  /** Index into services; -1 for a route that answers by itself with `reply`. */
+  readonly service: number;
+  readonly reply?: ReplyPlan;
+  /** Indices into policies, in the order they run. */
+  readonly policies: readonly number[];
+  /** Names of the path parameters, in path order (a tail last). */
+  readonly params: readonly string[];
+  /** Path sent to the target; absent: the normalised request path. */
+  readonly rewrite?: TemplatePlan;
+  readonly stripPrefix?: string;
+  /** Milliseconds for the whole exchange until the last reply byte; 0: none. */
+  readonly timeout: number;
+  readonly maxBodyBytes?: number;
+  readonly source: SourceRef;
+}
+
+/** A template split at compile time: strings are literal, objects name a variable (`consumer.name`, `param.id`). */
+export type TemplatePlan = readonly (string | { readonly var: string })[];
+
+export interface NormalizePlan {
+  readonly encodedSlashes: 'refuse' | 'keep';
+  readonly doubleSlashes: 'merge' | 'refuse' | 'keep';
+  readonly trailingSlash: 'strict' | 'ignore';
+  readonly dotSegments: 'resolve' | 'refuse';
+}
+
+export interface AdminPlan {
+  /** TCP address; absent: only the unix socket. */
+  readonly address?: RefString;
+  readonly token?: RefString;
+}
+
+export interface AccessLogPlan {
+  /** `-` is standard output; otherwise a file. Absent: no access log. */
+  readonly path?: string;
+  readonly format: 'json' | 'pretty';
+}
+
+/** The part of a bundle that is JSON: diffable, no code. Order of every list is part of the meaning. */
+export interface Program {
+  readonly normalize: NormalizePlan;
+  readonly admin: AdminPlan;
+  readonly accessLog: AccessLogPlan;
+  readonly listeners: readonly ListenerPlan[];
+  readonly services: readonly ServicePlan[];
+  readonly consumers: readonly ConsumerPlan[];
+  readonly plans: readonly PlanPlan[];
+  readonly policies: readonly PolicyPlan[];
+  readonly routes: readonly RoutePlan[];
+  /** Milliseconds that a drain waits for exchanges in flight. */
+  readonly drainTimeout: number;
+  readonly provenance: {
+    /** The spec's files, as paths relative to the root spec, with the sha256 of each. */
+    readonly files: readonly { readonly path: string; readonly sha256: string }[];
+    /** `service.orders.retries` -> where its effective value came from. */
+    readonly origins: { readonly [path: string]: SourceRef };
+  };
+}
+
+/** A bundle in memory: the trie's words in one (shareable) buffer, and the program. */
+export interface Bundle {
+  readonly format: number;
+  readonly sha256: string;
+  readonly program: Program;
+  /** The encoded trie, ready for `openTrie`. A SharedArrayBuffer when it goes to worker threads. */
+  readonly trie: ArrayBufferLike;
+}
+
+/** What a match reads. An Exchange is one; so is the view that explain builds. */
+export interface RequestView {
+  readonly method: string;
+  /** Lower case, without the port; '' when there is none. */
+  readonly host: string;
+  /** Normalised. */
+  readonly path: string;
+  /** Raw, without the question mark; '' when there is none. */
+  readonly query: string;
+  /** All values of a header, joined with ', '; lower-case name. */
+  header(name: string): string | undefined;
+}
+
+// ---- What the compiler lowers a route's match to: the input of buildTrie ----
+
+export type SegmentIR =
+  | { readonly kind: 'literal'; readonly text: string }
+  /** `dfa` is an index into TrieIR.dfas. */
+  | { readonly kind: 'typed'; readonly name: string; readonly dfa: number }
+  | { readonly kind: 'param'; readonly name: string }
+  /** Only last; matches one or more whole segments' text, slashes included; may be empty. */
+  | { readonly kind: 'tail'; readonly name: string };
+
+export type ConditionTest =
+  | { readonly op: 'present' }
+  | { readonly op: 'absent' }
+  | { readonly op: 'equals'; readonly value: string }
+  | { readonly op: 'one-of'; readonly values: readonly string[] }
+  | { readonly op: 'prefix'; readonly value: string }
+  | { readonly op: 'matches'; readonly dfa: number };
+
+export interface ConditionIR {
+  readonly on: 'header' | 'query';
+  readonly name: string;
+  readonly test: ConditionTest;
+}
+
+export interface MatchIR {
+  /** Index of the route in Program.routes. */
+  readonly route: number;
+  /** Exact (`api.example.com`), wildcard (`*.example.com`: one or more labels), or undefined for any. */
+  readonly host?: string;
+  readonly segments: readonly SegmentIR[];
+  /** Upper case; empty for any. GET also answers HEAD unless another route of equal path takes HEAD. */
+  readonly methods: readonly string[];
+  readonly conditions: readonly ConditionIR[];
+}
+
+/** A total deterministic automaton over byte classes; state 0 is the start, `dead` the sink. */
+export interface Dfa {
+  /** Source of the pattern, for people. */
+  readonly source: string;
+  /** 256 entries: byte -> class. */
+  readonly classes: readonly number[];
+  readonly classCount: number;
+  /** states x classCount, row-major. */
+  readonly next: readonly number[];
+  /** 1 where a state accepts. */
+  readonly accepts: readonly number[];
+  /** The non-accepting state that no byte leaves. */
+  readonly dead: number;
+}
+
+export interface TrieIR {
+  readonly matches: readonly MatchIR[];
+  readonly dfas: readonly Dfa[];
+}

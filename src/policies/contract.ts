@@ -1,0 +1,175 @@
+/**
+ * The contract between gw and a policy. A policy is one folder:
+ *
+ *     schema.ts   the config's declaration          } what the compiler reads:
+ *     index.ts    the declaration, lint, compile    }   export default a PolicyDeclaration
+ *     run.ts      what the data plane runs:             export const create: CreatePolicy
+ *     README.md   reference for people
+ *
+ * run.ts imports nothing at run time but `../run-kit.js`; that is how a data plane never loads a linter.
+ */
+import type { ConsumerPlan, Json, Phase, PlanPlan, RoutePlan } from '../bundle/types.js';
+import type { Schema } from '../schema/declare.js';
+import type { LimitStore } from '../state/types.js';
+
+export type { ConsumerPlan, Json, Phase, PlanPlan, RoutePlan } from '../bundle/types.js';
+export type { LimitAnswer, Limiter, LimitRate, LimitStore } from '../state/types.js';
+
+// ---------------------------------------------------------------- run half
+
+/** Header fields as a policy sees them. Names are lower case; values hold no CR, LF or NUL. */
+export interface HeaderFields {
+  /** All values joined with ', '; undefined when the field is absent. */
+  get(name: string): string | undefined;
+  /** Replaces every field of that name. Throws TypeError for a name or value that RFC 9110 section 5 forbids. */
+  set(name: string, value: string): void;
+  append(name: string, value: string): void;
+  remove(name: string): void;
+  entries(): Iterable<readonly [name: string, value: string]>;
+}
+
+/** A request in flight: what the target will see, and what is known of it so far. */
+export interface Exchange {
+  /** Unique in time and space; sent to the target and the client as x-request-id. */
+  readonly id: string;
+  readonly method: string;
+  /** Lower case, without the port. */
+  readonly host: string;
+  /** Normalised path. */
+  readonly path: string;
+  /** Raw query without '?'; '' when none. Assign to change what the target sees. */
+  query: string;
+  readonly remoteAddress: string;
+  readonly scheme: 'http' | 'https';
+  readonly route: RoutePlan;
+  /** Milliseconds of the host's clock. */
+  readonly startedAt: number;
+  /** Request fields; edits are what the target sees. */
+  readonly headers: HeaderFields;
+  /** Same as headers.get: makes an Exchange a RequestView. */
+  header(name: string): string | undefined;
+  /** A path parameter, percent-decoded; undefined when the route has none of that name. */
+  param(name: string): string | undefined;
+  /** First value of a query parameter, decoded; undefined when absent. */
+  queryParam(name: string): string | undefined;
+  /** Set by an authenticating policy. */
+  consumer: ConsumerPlan | undefined;
+  /** Present only when somebody asked to see decisions (explain, the dashboard's tail): then say what and why. */
+  readonly decisions: Decision[] | undefined;
+}
+
+/** What one step decided and why. Built only when `exchange.decisions` is there. */
+export interface Decision {
+  /** Policy name, or `match`, `balance`. */
+  readonly step: string;
+  readonly use: string;
+  readonly outcome: 'pass' | 'answer' | 'edit' | 'error';
+  readonly why: string;
+  readonly details?: { readonly [key: string]: Json };
+}
+
+export interface ReplyBody {
+  /** Throws the rest away and frees (or closes) what it came from. Idempotent. */
+  discard(): void;
+}
+
+/** The result of an exchange: from a target (body streams) or from gw itself (bytes). */
+export interface Reply {
+  status: number;
+  readonly headers: HeaderFields;
+  /** Bytes, a stream still to come from a target, or null for none. */
+  body: Uint8Array | ReplyBody | null;
+}
+
+export type Handler = (exchange: Exchange) => Reply | Promise<Reply>;
+
+/**
+ * A policy at work. `wrap` is the general form. Most policies need less, and the two lesser forms cost no promise and
+ * no closure a request; chain composition gives all three the same onion order.
+ *
+ *     before(exchange)        -> a Reply answers here and now; undefined goes on
+ *     after(exchange, reply)  -> edits the reply on its way out (also replies of inner steps that answered)
+ *     wrap(next)              -> called once at load; may await, retry, replace, skip
+ *
+ * A throw (or rejection) from before/wrap refuses the exchange with 500: policies fail closed.
+ */
+export interface PolicyInstance {
+  before?(exchange: Exchange): Reply | undefined | Promise<Reply | undefined>;
+  after?(exchange: Exchange, reply: Reply): void;
+  wrap?(next: Handler): Handler;
+  stats?(): Json;
+  close?(): void;
+}
+
+export interface Logger {
+  debug(message: string, fields?: { readonly [key: string]: unknown }): void;
+  info(message: string, fields?: { readonly [key: string]: unknown }): void;
+  warn(message: string, fields?: { readonly [key: string]: unknown }): void;
+  error(message: string, fields?: { readonly [key: string]: unknown }): void;
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch; may be virtual. */
+  now(): number;
+}
+
+/** All of the world that a policy may touch: so a chain runs offline, on a virtual clock. */
+export interface PolicyHost {
+  readonly name: string;
+  readonly identity: string;
+  readonly clock: Clock;
+  random(): number;
+  readonly logger: Logger;
+  readonly limits: LimitStore;
+  readonly consumers: readonly ConsumerPlan[];
+  readonly plans: readonly PlanPlan[];
+}
+
+export type CreatePolicy<Plan extends Json = Json> = (plan: Plan, host: PolicyHost) => PolicyInstance;
+
+// ---------------------------------------------------------------- compile half
+
+/** Path into a config, e.g. ['request', 'set', 'x-tenant']. */
+export type ConfigPath = readonly (string | number)[];
+
+/** What a policy's lint and compile may know of its surroundings. */
+export interface PolicyContext {
+  /** Name in the spec, or `<route>/<use>`. */
+  readonly name: string;
+  /** Routes that carry it: their names and path parameters. */
+  readonly routes: readonly { readonly name: string; readonly params: readonly string[] }[];
+  readonly consumers: readonly { readonly name: string; readonly plan?: string; readonly apiKeys: number }[];
+}
+
+export interface PolicyProblem {
+  /** Slug with a docs page and a fixture pair, e.g. `limit/zero`. */
+  readonly code: string;
+  readonly severity: 'error' | 'warning';
+  readonly at: ConfigPath;
+  readonly message: string;
+  readonly help?: string;
+}
+
+/** Compile half of a policy. `Config` is what the schema decodes to; `Plan` is plain data that goes into the bundle. */
+export interface PolicyDeclaration<Config = unknown, Plan extends Json = Json> {
+  /** The kind, as `use = "..."` names it; equal to the folder's name. */
+  readonly use: string;
+  readonly summary: string;
+  readonly phase: Phase;
+  /** True when two routes with the same in-place config must not share state (limits). */
+  readonly stateful: boolean;
+  /** Marks what lint rules reason about: who authenticates, what limits by whom. */
+  readonly traits?: (config: Config) => PolicyTraits;
+  readonly schema: Schema<Config>;
+  lint?(config: Config, context: PolicyContext, report: (problem: PolicyProblem) => void): void;
+  /** Pure. Undefined: the policy cannot act with this config, and the optimiser drops it. */
+  compile(config: Config, context: PolicyContext): Plan | undefined;
+}
+
+export interface PolicyTraits {
+  readonly authenticates?: boolean;
+  /** What a limit counts by: `ip`, `consumer`, `route`, `header:<name>`. */
+  readonly limitsBy?: string;
+  /** Answers requests that carry no credential (CORS preflight). */
+  readonly answersPreflight?: boolean;
+}

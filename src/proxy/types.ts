@@ -1,0 +1,68 @@
+/** Between control and a data plane: everything crosses as plain data, so it works over a MessagePort as in process. */
+import type { Program } from '../bundle/types.js';
+import type { RequestRecord } from '../telemetry/snapshot.js';
+
+export interface GenerationInput {
+  /** Grows by one each load. */
+  readonly id: number;
+  readonly sha256: string;
+  /** References resolved, managed services' targets filled in. */
+  readonly program: Program;
+  readonly trie: SharedArrayBuffer | ArrayBuffer;
+  readonly stats: StatsSlots;
+}
+
+/** Which slot each entity counts in. Chunks as in telemetry/stats-layout; this worker's own. */
+export interface StatsSlots {
+  readonly chunks: readonly SharedArrayBuffer[];
+  /** By route index. */
+  readonly routes: readonly number[];
+  /** Requests that matched no route. */
+  readonly unmatched: number;
+  /** By service index, then target index. */
+  readonly targets: readonly (readonly number[])[];
+  /** By listener index: open connections, counted in Counter.Connections. */
+  readonly listeners: readonly number[];
+}
+
+export interface BoundListener {
+  readonly name: string;
+  /** `host:port` with the real port. */
+  readonly address: string;
+}
+
+export interface DrainReport {
+  /** Exchanges that were cut at the deadline. */
+  readonly cut: number;
+  readonly tookMs: number;
+}
+
+/** Who wants to see requests go by. */
+export type WatchLevel = 'off' | 'records' | 'decisions';
+
+export interface DataPlaneEvents {
+  /** Batches of finished exchanges while watch() is not 'off'; at most 512 waiting, the rest counted as dropped. */
+  requests(records: readonly RequestRecord[], dropped: number): void;
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
+}
+
+export interface DataPlaneOptions {
+  /** Shared memory of the limits (state/limit-table). */
+  readonly limits: SharedArrayBuffer;
+  /** Overrides the program's access log; undefined leaves it. `null` turns it off. */
+  readonly accessLog?: { readonly path: string; readonly format: 'json' | 'pretty' } | null;
+}
+
+/** A worker's whole face to control. `DataPlane` in proxy/data-plane.ts implements it; control/worker carries it over a port. */
+export interface DataPlaneApi {
+  /**
+   * Builds chains, binds listeners that are new, swaps, closes listeners that are gone (their exchanges finish on their
+   * own generation). Rejects, leaving the old generation untouched, when a policy cannot be created or a bind fails.
+   */
+  load(input: GenerationInput): Promise<readonly BoundListener[]>;
+  watch(level: WatchLevel): void;
+  /** Stops accepting, lets exchanges finish until the deadline, cuts the rest. */
+  drain(timeoutMs: number): Promise<DrainReport>;
+  /** At once. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,298 @@
+/** The spec's entities: the one declaration of every key that is not a policy's own. */
+
+import type { RefString } from '../bundle/types.js';
+import { type Infer, s } from '../schema/declare.js';
+
+export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+const address = s
+  .reference('an address such as `"127.0.0.1:8080"`', (text) => {
+    const found = /^(\[[0-9a-fA-F:.]+\]|[^:\s/]*):(\d{1,5})$/.exec(text);
+    return found && Number(found[2]) <= 65_535
+      ? undefined
+      : `Expected an address such as \`"127.0.0.1:8080"\` or \`":8080"\`, found \`${text}\`.`;
+  })
+  .describe(
+    '`host:port` to bind. An empty host binds all interfaces; port 0 lets the system choose.',
+    '127.0.0.1:8080',
+  );
+
+const targetUrl = s.reference('a URL such as `"http://127.0.0.1:4003"`', (text) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+    return `Expected a URL such as \`"http://127.0.0.1:4003"\`, found \`${text}\`.`;
+  if (url.search || url.hash || url.username || url.password)
+    return `A target URL holds a scheme, a host, a port and perhaps a base path, nothing more; found \`${text}\`.`;
+  return undefined;
+});
+
+export const listener = s.object({
+  address,
+  tls: s
+    .object({
+      cert: s
+        .reference('a path or reference')
+        .describe('PEM certificate chain: a path, or `${env:NAME}` holding the PEM.'),
+      key: s.reference('a path or reference').describe('PEM private key: a path, or `${env:NAME}` holding the PEM.'),
+    })
+    .describe('Serve HTTPS with this certificate.')
+    .optional(),
+  max_header: s
+    .size()
+    .describe('Largest request head.')
+    .default(32 * 1024),
+  max_headers: s.integer({ min: 1, max: 1000 }).describe('Most header fields in a request.').default(100),
+  max_body: s
+    .size()
+    .describe('Largest request body.')
+    .default(1024 ** 3),
+  max_connections: s
+    .integer({ min: 1 })
+    .describe('Most connections at once; further ones are refused.')
+    .default(20_000),
+  header_timeout: s.duration().describe('Time to send a whole request head.').default(10_000),
+  body_timeout: s.duration().describe('Longest silence within a request body.').default(30_000),
+  idle_timeout: s
+    .duration()
+    .describe('How long a keep-alive connection may wait for its next request.')
+    .default(75_000),
+  trusted_proxies: s
+    .array(s.string({ nonEmpty: true }))
+    .describe(
+      'Addresses (CIDR) whose `X-Forwarded-*` fields are believed and extended; from others they are replaced.',
+      ['10.0.0.0/8'],
+    )
+    .default([]),
+});
+
+export interface TargetConfig {
+  readonly url: RefString;
+  readonly weight: number;
+}
+
+const target = s.either<TargetConfig>(
+  { kinds: ['string'], schema: s.mapped(targetUrl, (url): TargetConfig => ({ url, weight: 1 })) },
+  {
+    kinds: ['table'],
+    schema: s.object({
+      url: targetUrl.describe('Scheme, host, port and perhaps a base path.'),
+      weight: s.integer({ min: 1, max: 1000 }).describe('Share of the traffic beside the others.').default(1),
+    }),
+  },
+);
+
+export const service = s.object({
+  targets: s
+    .array(target, { min: 1 })
+    .describe('Where the service runs: URLs, or tables with a weight.', ['http://127.0.0.1:4003'])
+    .optional(),
+  run: s
+    .object({
+      command: s
+        .string({ nonEmpty: true, expected: 'a command' })
+        .describe('What to start, split as a shell splits words.'),
+      port_env: s
+        .string({ pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, expected: 'a variable name' })
+        .describe('Variable that tells the process its port.')
+        .default('PORT'),
+      cwd: s.string().describe("Working directory, relative to the spec's folder.").optional(),
+      env: s.map(s.reference('a string')).describe('More variables for the process.').default({}),
+      ready_timeout: s.duration().describe('How long until it must answer on its port.').default(15_000),
+    })
+    .describe('A managed target: gw starts it on a free port, watches it and stops it.')
+    .optional(),
+  connect_timeout: s.duration().describe('Time to connect to a target.').default(2000),
+  response_timeout: s
+    .duration()
+    .describe("Longest wait for a target's reply head, and between parts of its body.")
+    .default(30_000),
+  idle_timeout: s.duration().describe('How long an unused connection to a target is kept.').default(60_000),
+  retries: s
+    .integer({ max: 10 })
+    .describe('Further attempts when a target cannot be reached, where repeating is safe.')
+    .default(1),
+  max_connections: s.integer({ min: 1 }).describe('Most connections to one target.').default(256),
+  max_queue: s.integer().describe('Most exchanges that wait for a connection; further ones get 503.').default(1024),
+  eject_after: s.integer().describe('Failures in a row after which a target rests; 0 never.').default(5),
+  eject_for: s.duration().describe('How long it rests.').default(10_000),
+  host: s
+    .enum('preserve', 'target')
+    .describe('Host that the target sees: the one the client sent, or its own.')
+    .default('preserve'),
+});
+
+export const consumer = s.object({
+  plan: s.string({ nonEmpty: true }).describe('Name of the plan that this consumer bought.').optional(),
+  api_keys: s
+    .array(
+      s.reference('an API key hash `"sha256:<64 hex digits>"`', (text) =>
+        /^sha256:[0-9a-f]{64}$/.test(text)
+          ? undefined
+          : 'An API key stands in a spec only as its hash: `sha256:` and 64 lower-case hex digits.',
+      ),
+    )
+    .describe('Hashes of the keys: `printf %s KEY | sha256sum`.')
+    .default([]),
+  tags: s
+    .map(s.string())
+    .describe('Free facts about the consumer; templates read them as `{consumer.tags.NAME}`.')
+    .default({}),
+});
+
+export const plan = s.object({
+  limits: s
+    .map(s.rate())
+    .describe('By name of a `rate-limit` policy: the limit that holds for consumers on this plan.')
+    .default({}),
+});
+
+const conditionTable = s.object({
+  present: s.boolean().optional(),
+  absent: s.boolean().optional(),
+  equals: s.string().optional(),
+  one_of: s.array(s.string(), { min: 1 }).optional(),
+  prefix: s.string({ nonEmpty: true }).optional(),
+  matches: s.string({ nonEmpty: true }).optional(),
+});
+export type ConditionConfig = Infer<typeof conditionTable>;
+const NO_CONDITION: ConditionConfig = {
+  present: undefined,
+  absent: undefined,
+  equals: undefined,
+  one_of: undefined,
+  prefix: undefined,
+  matches: undefined,
+};
+
+/** `x-beta = "1"` equals, `x-beta = true` present, `x-beta = false` absent, or a table with one test. */
+export const condition = s.either<ConditionConfig>(
+  { kinds: ['string'], schema: s.mapped(s.string(), (equals): ConditionConfig => ({ ...NO_CONDITION, equals })) },
+  {
+    kinds: ['boolean'],
+    schema: s.mapped(
+      s.boolean(),
+      (on): ConditionConfig => (on ? { ...NO_CONDITION, present: true } : { ...NO_CONDITION, absent: true }),
+    ),
+  },
+  { kinds: ['table'], schema: conditionTable },
+);
+
+export interface MatchConfig {
+  readonly host: string | undefined;
+  readonly path: string;
+  readonly methods: readonly string[];
+  readonly headers: { readonly [name: string]: ConditionConfig };
+  readonly query: { readonly [name: string]: ConditionConfig };
+}
+
+export const match = s.either<string | MatchConfig>(
+  {
+    kinds: ['string'],
+    schema: s
+      .string({ nonEmpty: true })
+      .describe('`METHOD /path`, `GET,POST /path`, or `/path` for any method.', 'GET /orders/{id:int}'),
+  },
+  {
+    kinds: ['table'],
+    schema: s.object({
+      host: s.string({ nonEmpty: true }).describe('`api.example.com` or `*.example.com`.').optional(),
+      path: s
+        .string({ nonEmpty: true })
+        .describe('Literals, `{name}`, `{id:int}`, `{id:uuid}`, `{slug:[a-z0-9-]+}`, a last `{rest...}`.'),
+      methods: s
+        .array(s.string({ pattern: /^[A-Z]+$/, expected: 'a method in capitals' }))
+        .describe('None: any method.')
+        .default([]),
+      headers: s.map(condition).describe('Conditions on header fields.').default({}),
+      query: s.map(condition).describe('Conditions on query parameters.').default({}),
+    }),
+  },
+);
+
+export const reply = s.object({
+  status: s.integer({ min: 200, max: 599 }).describe('Status code.').default(200),
+  headers: s.map(s.string()).describe('Header fields.').default({}),
+  body: s.string().describe('The body, as text.').default(''),
+});
+
+/** The keys of a route but `policies`, whose items each have the schema of their policy kind. */
+export const routeFields = {
+  name: s.string({ nonEmpty: true }).describe('Name in logs, metrics and messages; left out: its match.').optional(),
+  match: match.describe('What the route takes: a string, or a table with more conditions.'),
+  to: s.string({ nonEmpty: true }).describe('Name of the service.').optional(),
+  reply: reply.describe('Answer here instead of asking a service.').optional(),
+  rewrite: s
+    .string({ nonEmpty: true })
+    .describe('Path sent to the target: a template with the path parameters.', '/v2/orders/{param.id}')
+    .optional(),
+  strip_prefix: s
+    .string({ pattern: /^\/.*[^/]$/, expected: 'a path prefix such as `"/api"`' })
+    .describe('Taken off the path before it is sent.')
+    .optional(),
+  timeout: s.duration().describe('For the whole exchange; `"0s"`: none.').default(60_000),
+  max_body: s.size().describe("Largest request body on this route; left out: the listener's.").optional(),
+};
+
+export const groupFields = {
+  name: s.string({ nonEmpty: true }).describe('For messages.').optional(),
+  prefix: s
+    .string({ pattern: /^\/.*[^/]$/, expected: 'a path prefix such as `"/api"`' })
+    .describe('Put before the path of every route inside.')
+    .optional(),
+  host: s.string({ nonEmpty: true }).describe('Host of every route inside that names none.').optional(),
+};
+
+export const normalize = s.object({
+  encoded_slashes: s
+    .enum('refuse', 'keep')
+    .describe('`%2F` in a path: refuse the request, or keep it as part of its segment.')
+    .default('refuse'),
+  double_slashes: s.enum('merge', 'refuse', 'keep').describe('`//` in a path.').default('merge'),
+  trailing_slash: s
+    .enum('strict', 'ignore')
+    .describe('Whether `/orders/` is another path than `/orders`.')
+    .default('strict'),
+  dot_segments: s
+    .enum('resolve', 'refuse')
+    .describe('`.` and `..` in a path, also percent-encoded ones.')
+    .default('resolve'),
+});
+
+export const admin = s.object({
+  address: address.describe('TCP address of the admin API, beside the unix socket.').optional(),
+  token: s
+    .reference('a reference such as `"${env:GW_ADMIN_TOKEN}"`')
+    .describe('Bearer token that TCP calls must carry.')
+    .optional(),
+});
+
+export const accessLog = s.object({
+  path: s.string({ nonEmpty: true }).describe('`-` for standard output, or a file.').optional(),
+  format: s.enum('json', 'pretty').describe('JSON lines, or lines for people.').default('json'),
+});
+
+export const lintSettings = s.object({
+  allow: s
+    .array(
+      s.object({
+        code: s.string({ nonEmpty: true }).describe('Code of a warning.'),
+        reason: s.string({ nonEmpty: true }).describe('Why it is right here.'),
+        at: s
+          .string({ nonEmpty: true })
+          .describe('Only for this entity, e.g. `route.health`; left out: everywhere.')
+          .optional(),
+      }),
+    )
+    .describe('Warnings that are known and meant. Errors cannot be silenced.')
+    .default([]),
+});
+
+export type ListenerConfig = Infer<typeof listener>;
+export type ServiceConfig = Infer<typeof service>;
+export type ConsumerConfig = Infer<typeof consumer>;
+export type PlanConfig = Infer<typeof plan>;
+export type ReplyConfig = Infer<typeof reply>;
+export type NormalizeConfig = Infer<typeof normalize>;
+export type AdminConfig = Infer<typeof admin>;
+export type AccessLogConfig = Infer<typeof accessLog>;
+export type LintConfig = Infer<typeof lintSettings>;

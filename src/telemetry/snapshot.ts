@@ -1,0 +1,162 @@
+/** What the admin API tells: the one vocabulary of `gw dash`, `--once --json` and other programs. `version` is its contract. */
+import type { LimitKeySnapshot } from '../state/types.js';
+
+export const SNAPSHOT_VERSION = 1;
+
+export interface Snapshot {
+  readonly version: typeof SNAPSHOT_VERSION;
+  readonly gateway: {
+    readonly gw: string;
+    readonly pid: number;
+    /** Absolute path of the spec or bundle. */
+    readonly spec: string;
+    readonly startedAt: number;
+    readonly now: number;
+    readonly state: GatewayState;
+    readonly workers: number;
+    readonly rssBytes: number;
+  };
+  readonly generation: { readonly id: number; readonly sha256: string; readonly loadedAt: number };
+  readonly listeners: readonly {
+    readonly name: string;
+    /** As bound: with the real port. */
+    readonly address: string;
+    readonly tls: boolean;
+    readonly connections: number;
+  }[];
+  readonly traffic: TrafficSnapshot;
+  readonly routes: readonly RouteSnapshot[];
+  readonly limits: readonly LimitSnapshot[];
+  readonly targets: readonly TargetSnapshot[];
+  /** Newest first, at most 50. */
+  readonly reloads: readonly ReloadSnapshot[];
+}
+
+export type GatewayState = 'starting' | 'ready' | 'draining' | 'stopped';
+
+export interface TrafficSnapshot {
+  readonly requests: number;
+  /** Replies with status >= 500. */
+  readonly errors: number;
+  readonly inFlight: number;
+  /** Per second, oldest first, the last 120 whole seconds. */
+  readonly requestsPerSecond: readonly number[];
+  readonly errorsPerSecond: readonly number[];
+  readonly latency: LatencySnapshot;
+}
+
+/** Milliseconds over the last 60 seconds; null where there was no traffic. */
+export interface LatencySnapshot {
+  readonly p50: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+}
+
+export interface RouteSnapshot {
+  /** `-` for requests that matched no route. */
+  readonly name: string;
+  readonly match: string;
+  readonly service: string | null;
+  readonly policies: readonly string[];
+  readonly requests: number;
+  /** Mean of the last 10 seconds. */
+  readonly requestsPerSecond: number;
+  readonly status: {
+    readonly '1xx': number;
+    readonly '2xx': number;
+    readonly '3xx': number;
+    readonly '4xx': number;
+    readonly '5xx': number;
+  };
+  readonly inFlight: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly latency: LatencySnapshot;
+}
+
+export interface LimitSnapshot {
+  readonly policy: string;
+  /** As people write it: `100/min`. */
+  readonly limit: string;
+  readonly by: string;
+  readonly routes: readonly string[];
+  readonly allowed: number;
+  readonly refused: number;
+  readonly refusedPerSecond: number;
+  /** Fullest first, at most 100. */
+  readonly keys: readonly LimitKeySnapshot[];
+}
+
+export interface TargetSnapshot {
+  readonly service: string;
+  readonly url: string;
+  readonly weight: number;
+  readonly health: 'healthy' | 'ejected';
+  /** Milliseconds until an ejected target is tried again. */
+  readonly ejectedForMs: number;
+  readonly requests: number;
+  readonly failures: number;
+  readonly inFlight: number;
+  readonly connections: number;
+  readonly latency: LatencySnapshot;
+  /** Only for a managed target. */
+  readonly process?: {
+    readonly state: 'starting' | 'ready' | 'backoff' | 'stopped';
+    readonly pid: number | null;
+    readonly restarts: number;
+    readonly command: string;
+  };
+}
+
+export interface ReloadSnapshot {
+  readonly at: number;
+  readonly outcome: 'live' | 'rejected';
+  /** Generation that went live; null when rejected. */
+  readonly generation: number | null;
+  /** `+1 route, ~2 routes, -0 routes`. */
+  readonly summary: string;
+  /** Milliseconds from the change seen to live (or rejected). */
+  readonly tookMs: number;
+  /** Rendered as `gw validate` prints them (no colour). */
+  readonly diagnostics: string;
+  readonly errors: number;
+  readonly warnings: number;
+}
+
+/** One finished exchange, for the access log and for who watches. */
+export interface RequestRecord {
+  readonly at: number;
+  readonly id: string;
+  readonly remote: string;
+  readonly method: string;
+  readonly host: string;
+  /** Path with query. */
+  readonly url: string;
+  readonly status: number;
+  readonly route: string | null;
+  readonly service: string | null;
+  readonly target: string | null;
+  readonly consumer: string | null;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly durationMs: number;
+  /** Time until the target's reply head; null where no target was asked. */
+  readonly upstreamMs: number | null;
+  /** Slug where gw itself answered or the exchange was cut: `route/none`, `upstream/timeout`, `downstream/aborted` ... */
+  readonly error: string | null;
+  /** Only for who watches with decisions. */
+  readonly decisions?: readonly DecisionRecord[];
+}
+
+export interface DecisionRecord {
+  readonly step: string;
+  readonly use: string;
+  readonly outcome: string;
+  readonly why: string;
+}
+
+/** Lines of the event stream (`GET /events`, newline-delimited JSON). */
+export type AdminEvent =
+  | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
+  | { readonly type: 'requests'; readonly requests: readonly RequestRecord[]; readonly dropped: number }
+  | { readonly type: 'reload'; readonly reload: ReloadSnapshot };

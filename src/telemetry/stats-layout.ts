@@ -1,0 +1,34 @@
+/**
+ * Counters that workers write and control reads, in shared memory. One writer each (a worker owns its own blocks), so
+ * no atomics: control sums over workers, and a torn read is at most one request old.
+ *
+ * A *slot* is the block of one route or one target. Slots are handed out by stable name (`route:get-order`,
+ * `target:orders|http://127.0.0.1:4003`) in control and never move; when they run out, control adds a chunk.
+ */
+export const SLOTS_PER_CHUNK = 512;
+
+/** Offsets within a slot, in Float64 words. */
+export const Counter = {
+  Requests: 0,
+  Status1xx: 1,
+  Status2xx: 2,
+  Status3xx: 3,
+  Status4xx: 4,
+  Status5xx: 5,
+  InFlight: 6,
+  BytesIn: 7,
+  BytesOut: 8,
+  /** Targets: failed attempts; routes: exchanges cut before their end. */
+  Failures: 9,
+  /** Targets: milliseconds (host clock) until which it is ejected; 0 when healthy. */
+  EjectedUntil: 10,
+  /** Targets: open connections. */
+  Connections: 11,
+  LatencySumMs: 12,
+  /** First of HISTOGRAM_BUCKETS latency counts. */
+  Histogram: 16,
+} as const;
+
+/** Log-linear: 4 buckets an octave from 2^-4 ms (62.5 us) to 2^16 ms (65 s). */
+export const HISTOGRAM_BUCKETS = 80;
+export const SLOT_WORDS = 96;
