@@ -1,0 +1,161 @@
+/** Schemas of arrays and tables, and of values that may be written in several forms. */
+import type { Decoder } from './decoder.js';
+import type { Span } from './diagnostic.js';
+import { shown } from './scalars.js';
+import { type Decoded, INVALID, type Infer, type JsonSchema, Schema, wrongKind } from './schema.js';
+import { suggest } from './suggest.js';
+import type { TableNode, TomlNode } from './tree.js';
+
+export class ArraySchema<T> extends Schema<T[]> {
+  readonly expected: string;
+  constructor(
+    readonly item: Schema<T>,
+    readonly options: { min?: number },
+  ) {
+    super();
+    this.expected = 'an array';
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<T[]> {
+    if (node.kind !== 'array') return wrongKind(this, node, decoder);
+    const values: T[] = [];
+    let valid = true;
+    node.items.forEach((item, index) => {
+      const value = decoder.within(index, item, undefined, () => this.item.decode(item, decoder));
+      if (value === INVALID) valid = false;
+      else values.push(value);
+    });
+    if (node.items.length < (this.options.min ?? 0)) {
+      decoder.error('schema/empty', node.span, `Expected at least ${this.options.min} item, found none.`);
+      return INVALID;
+    }
+    return valid ? values : INVALID;
+  }
+  jsonSchema(): JsonSchema {
+    return {
+      type: 'array',
+      items: this.item.documented(),
+      ...(this.options.min ? { minItems: this.options.min } : {}),
+    };
+  }
+}
+
+/** A table whose keys the author chooses. */
+export class MapSchema<T> extends Schema<{ readonly [key: string]: T }> {
+  readonly expected = 'a table';
+  constructor(
+    readonly value: Schema<T>,
+    readonly keyCheck: ((key: string) => string | undefined) | undefined,
+  ) {
+    super();
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<{ readonly [key: string]: T }> {
+    if (node.kind !== 'table') return wrongKind(this, node, decoder);
+    // No prototype: a key named `__proto__` is a key like any other.
+    const values: Record<string, T> = Object.create(null) as Record<string, T>;
+    let valid = true;
+    for (const entry of node.entries.values()) {
+      const problem = this.keyCheck?.(entry.key);
+      if (problem !== undefined) {
+        decoder.error('schema/key', entry.keySpan, problem);
+        valid = false;
+      }
+      const value = decoder.within(entry.key, entry.value, entry.keySpan, () =>
+        this.value.decode(entry.value, decoder),
+      );
+      if (value === INVALID) valid = false;
+      else values[entry.key] = value;
+    }
+    return valid ? values : INVALID;
+  }
+  jsonSchema(): JsonSchema {
+    return { type: 'object', additionalProperties: this.value.documented() };
+  }
+}
+
+export type Fields = { readonly [key: string]: Schema<unknown> };
+export type InferFields<F extends Fields> = { readonly [K in keyof F]: Infer<F[K]> };
+
+export class ObjectSchema<F extends Fields> extends Schema<InferFields<F>> {
+  readonly expected = 'a table';
+  constructor(readonly fields: F) {
+    super();
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<InferFields<F>> {
+    if (node.kind !== 'table') return wrongKind(this, node, decoder);
+    let valid = this.#refuseUnknownKeys(node, decoder);
+    const values: Record<string, unknown> = {};
+    for (const [key, schema] of Object.entries(this.fields)) {
+      const entry = node.entries.get(key);
+      if (entry) {
+        const value = decoder.within(key, entry.value, entry.keySpan, () => schema.decode(entry.value, decoder));
+        if (value === INVALID) valid = false;
+        else values[key] = value;
+        continue;
+      }
+      const absent = schema.absent();
+      if (absent) {
+        decoder.defaulted(key);
+        values[key] = absent.value;
+      } else {
+        decoder.error('schema/missing', node.span, `The key \`${key}\` is missing: expected ${schema.expected}.`);
+        valid = false;
+      }
+    }
+    return valid ? (values as InferFields<F>) : INVALID;
+  }
+  #refuseUnknownKeys(node: TableNode, decoder: Decoder): boolean {
+    let valid = true;
+    for (const entry of node.entries.values()) {
+      if (Object.hasOwn(this.fields, entry.key)) continue;
+      valid = false;
+      reportUnknownKey(entry.key, entry.keySpan, Object.keys(this.fields), decoder);
+    }
+    return valid;
+  }
+  jsonSchema(): JsonSchema {
+    const entries = Object.entries(this.fields);
+    const required = entries.filter(([, schema]) => !schema.absent()).map(([key]) => key);
+    return {
+      type: 'object',
+      properties: Object.fromEntries(entries.map(([key, schema]) => [key, schema.documented()])),
+      ...(required.length > 0 ? { required } : {}),
+      additionalProperties: false,
+    };
+  }
+}
+
+/** Reports a key that nothing knows, with the nearest known one as a safe fix. */
+export function reportUnknownKey(key: string, keySpan: Span, known: readonly string[], decoder: Decoder): void {
+  const near = suggest(key, known);
+  decoder.error('schema/unknown-key', keySpan, `Unknown key \`${shown(key)}\`.`, {
+    help:
+      near === undefined
+        ? `Known keys here: ${known.map((name) => `\`${name}\``).join(', ')}.`
+        : `Did you mean \`${near}\`?`,
+    ...(near === undefined
+      ? {}
+      : {
+          fix: {
+            title: `Rename to \`${near}\``,
+            applicability: 'safe' as const,
+            edits: [{ span: keySpan, text: near }],
+          },
+        }),
+  });
+}
+
+/** Tries each form in turn by the node's kind: `targets = ["http://..", { url = "..", weight = 2 }]`. */
+export class EitherSchema<T> extends Schema<T> {
+  readonly expected: string;
+  constructor(readonly forms: readonly { readonly kinds: readonly TomlNode['kind'][]; readonly schema: Schema<T> }[]) {
+    super();
+    this.expected = forms.map((form) => form.schema.expected).join(' or ');
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<T> {
+    const form = this.forms.find(({ kinds }) => kinds.includes(node.kind));
+    return form ? form.schema.decode(node, decoder) : wrongKind(this, node, decoder);
+  }
+  jsonSchema(): JsonSchema {
+    return { anyOf: this.forms.map((form) => form.schema.documented()) };
+  }
+}

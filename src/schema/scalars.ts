@@ -1,0 +1,157 @@
+/** Schemas of values that stand in one TOML scalar. */
+import type { Json, RefString } from '../bundle/types.js';
+import type { Decoder } from './decoder.js';
+import { type Decoded, INVALID, type JsonSchema, Schema, wrongKind } from './schema.js';
+import { suggest } from './suggest.js';
+import type { TomlNode } from './tree.js';
+
+export const shown = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
+
+const REFERENCE = /\$\{(env|file):([^}]*)\}/;
+
+export class StringSchema extends Schema<string> {
+  readonly expected: string;
+  constructor(readonly options: { pattern?: RegExp; expected?: string; nonEmpty?: boolean }) {
+    super();
+    this.expected = options.expected ?? 'a string';
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<string> {
+    if (node.kind !== 'string') return wrongKind(this, node, decoder);
+    if (REFERENCE.test(node.value)) {
+      decoder.error('reference/not-allowed', node.span, 'A `${env:}` or `${file:}` reference cannot stand here.', {
+        help: 'References are resolved when the gateway loads, so they can stand only where no proof needs the value: addresses, target URLs, credentials and header values.',
+      });
+      return INVALID;
+    }
+    if (this.options.nonEmpty && node.value === '') {
+      decoder.error('schema/empty', node.span, `Expected ${this.expected}, found an empty string.`);
+      return INVALID;
+    }
+    if (this.options.pattern && !this.options.pattern.test(node.value)) {
+      decoder.error('schema/format', node.span, `Expected ${this.expected}, found \`${shown(node.value)}\`.`);
+      return INVALID;
+    }
+    return node.value;
+  }
+  jsonSchema(): JsonSchema {
+    return {
+      type: 'string',
+      ...(this.options.pattern ? { pattern: this.options.pattern.source } : {}),
+      ...(this.options.nonEmpty ? { minLength: 1 } : {}),
+    };
+  }
+}
+
+/** A string that may carry references: kept as `{ $ref }` until a generation loads. `$${` is a literal `${`. */
+export class ReferenceSchema extends Schema<RefString> {
+  readonly expected: string;
+  constructor(
+    readonly what: string,
+    readonly test: ((literal: string) => string | undefined) | undefined,
+  ) {
+    super();
+    this.expected = what;
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<RefString> {
+    if (node.kind !== 'string') return wrongKind(this, node, decoder);
+    if (REFERENCE.test(node.value)) return { $ref: node.value };
+    const problem = this.test?.(node.value);
+    if (problem === undefined) return node.value;
+    decoder.error('schema/format', node.span, problem);
+    return INVALID;
+  }
+  jsonSchema(): JsonSchema {
+    return { type: 'string' };
+  }
+}
+
+export class BooleanSchema extends Schema<boolean> {
+  readonly expected = '`true` or `false`';
+  decode(node: TomlNode, decoder: Decoder): Decoded<boolean> {
+    return node.kind === 'boolean' ? node.value : wrongKind(this, node, decoder);
+  }
+  jsonSchema(): JsonSchema {
+    return { type: 'boolean' };
+  }
+}
+
+export class IntegerSchema extends Schema<number> {
+  readonly expected: string;
+  constructor(
+    readonly min: number,
+    readonly max: number,
+  ) {
+    super();
+    this.expected =
+      max === Number.MAX_SAFE_INTEGER ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<number> {
+    if (node.kind !== 'integer') return wrongKind(this, node, decoder);
+    if (node.value >= this.min && node.value <= this.max) return Number(node.value);
+    decoder.error('schema/range', node.span, `Expected ${this.expected}, found ${node.value}.`);
+    return INVALID;
+  }
+  jsonSchema(): JsonSchema {
+    return {
+      type: 'integer',
+      minimum: this.min,
+      ...(this.max === Number.MAX_SAFE_INTEGER ? {} : { maximum: this.max }),
+    };
+  }
+}
+
+/** Text in a unit (`"5s"`), decoded to a number or a rate. */
+export class UnitSchema<T> extends Schema<T> {
+  constructor(
+    readonly unit: 'duration' | 'size' | 'rate',
+    readonly expected: string,
+    readonly pattern: string,
+    readonly parse: (text: string) => T | undefined,
+    readonly format: (value: T) => string,
+  ) {
+    super();
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<T> {
+    if (node.kind !== 'string') return wrongKind(this, node, decoder);
+    const value = this.parse(node.value);
+    if (value !== undefined) return value;
+    decoder.error('schema/unit', node.span, `Expected ${this.expected}, found \`${shown(node.value)}\`.`);
+    return INVALID;
+  }
+  jsonSchema(): JsonSchema {
+    return { type: 'string', pattern: this.pattern };
+  }
+  override written(value: T): Json {
+    return this.format(value);
+  }
+}
+
+export class EnumSchema<T extends string> extends Schema<T> {
+  readonly expected: string;
+  constructor(readonly values: readonly T[]) {
+    super();
+    this.expected = `one of ${values.map((value) => `\`"${value}"\``).join(', ')}`;
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<T> {
+    if (node.kind !== 'string') return wrongKind(this, node, decoder);
+    const found = this.values.find((value) => value === node.value);
+    if (found !== undefined) return found;
+    const near = suggest(node.value, this.values);
+    decoder.error('schema/value', node.span, `Expected ${this.expected}, found \`${shown(node.value)}\`.`, {
+      ...(near === undefined
+        ? {}
+        : {
+            help: `Did you mean \`${near}\`?`,
+            fix: {
+              title: `Write \`${near}\``,
+              applicability: 'safe' as const,
+              edits: [{ span: node.span, text: JSON.stringify(near) }],
+            },
+          }),
+    });
+    return INVALID;
+  }
+  jsonSchema(): JsonSchema {
+    return { enum: this.values };
+  }
+}

@@ -1,0 +1,157 @@
+/** What a declaration is made of: a Schema, and the wrappers that make it optional, checked or meant as something else. */
+import type { Json } from '../bundle/types.js';
+import type { Decoder } from './decoder.js';
+import { kindName, type TomlNode } from './tree.js';
+
+export type JsonSchema = { readonly [key: string]: Json };
+
+/** What decode returns for a value that is wrong (and already reported). */
+export const INVALID: unique symbol = Symbol('invalid');
+export type Decoded<T> = T | typeof INVALID;
+
+export type Infer<S> = S extends Schema<infer T> ? T : never;
+
+export abstract class Schema<T> {
+  /** One or two sentences for the reference page and for editors. */
+  doc = '';
+  examples: readonly Json[] = [];
+
+  /** Reports what is wrong to the decoder and returns INVALID, or returns the value. */
+  abstract decode(node: TomlNode, decoder: Decoder): Decoded<T>;
+  abstract jsonSchema(): JsonSchema;
+  /** A few words for messages and the reference: `a duration such as "5s"`. */
+  abstract readonly expected: string;
+
+  /** The value when the key is absent; undefined here means the key is required unless `isOptional`. */
+  absent(): { readonly value: T } | undefined {
+    return undefined;
+  }
+
+  describe(doc: string, ...examples: Json[]): this {
+    this.doc = doc;
+    this.examples = examples;
+    return this;
+  }
+
+  optional(): Schema<T | undefined> {
+    return new WithAbsent<T | undefined>(this, undefined);
+  }
+
+  default(value: T): Schema<T> {
+    return new WithAbsent<T>(this, value);
+  }
+
+  /** Adds a check with a located error: return a message for a bad value. */
+  check(code: string, test: (value: T) => string | undefined): Schema<T> {
+    return new Checked(this, code, test);
+  }
+
+  /** A value as somebody would write it in a spec; undefined where it has no writing. */
+  written(value: T): Json | undefined {
+    return value as Json | undefined;
+  }
+
+  /** JSON Schema with the documentation on it. */
+  documented(): JsonSchema {
+    const schema: Record<string, Json> = { ...this.jsonSchema() };
+    if (this.doc) schema['description'] = this.doc;
+    if (this.examples.length > 0) schema['examples'] = this.examples;
+    return schema;
+  }
+}
+
+export function wrongKind(schema: Schema<unknown>, node: TomlNode, decoder: Decoder): typeof INVALID {
+  decoder.error('schema/type', node.span, `Expected ${schema.expected}, found ${kindName(node)}.`);
+  return INVALID;
+}
+
+/** A schema seen from outside: what it wraps, for the reference page. */
+export abstract class Wrapper<T> extends Schema<T> {
+  abstract readonly inner: Schema<unknown>;
+}
+
+export class WithAbsent<T> extends Wrapper<T> {
+  constructor(
+    readonly inner: Schema<T>,
+    readonly fallback: T,
+  ) {
+    super();
+    this.doc = inner.doc;
+    this.examples = inner.examples;
+  }
+  get expected(): string {
+    return this.inner.expected;
+  }
+  override absent(): { readonly value: T } {
+    return { value: this.fallback };
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<T> {
+    return this.inner.decode(node, decoder);
+  }
+  jsonSchema(): JsonSchema {
+    const schema = this.inner.jsonSchema();
+    const written = this.fallback === undefined ? undefined : this.inner.written(this.fallback);
+    return written === undefined ? schema : { ...schema, default: written };
+  }
+  override written(value: T): Json | undefined {
+    return this.inner.written(value);
+  }
+}
+
+export class Checked<T> extends Wrapper<T> {
+  constructor(
+    readonly inner: Schema<T>,
+    readonly code: string,
+    readonly test: (value: T) => string | undefined,
+  ) {
+    super();
+    this.doc = inner.doc;
+    this.examples = inner.examples;
+  }
+  get expected(): string {
+    return this.inner.expected;
+  }
+  override absent(): { readonly value: T } | undefined {
+    return this.inner.absent();
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<T> {
+    const value = this.inner.decode(node, decoder);
+    if (value === INVALID) return INVALID;
+    const problem = this.test(value);
+    if (problem === undefined) return value;
+    decoder.error(this.code, node.span, problem);
+    return INVALID;
+  }
+  jsonSchema(): JsonSchema {
+    return this.inner.jsonSchema();
+  }
+  override written(value: T): Json | undefined {
+    return this.inner.written(value);
+  }
+}
+
+/** The same text, meant as something else: decode with `inner`, then turn into T. */
+export class MappedSchema<A, B> extends Wrapper<B> {
+  constructor(
+    readonly inner: Schema<A>,
+    readonly to: (value: A) => B,
+  ) {
+    super();
+    this.doc = inner.doc;
+    this.examples = inner.examples;
+  }
+  get expected(): string {
+    return this.inner.expected;
+  }
+  decode(node: TomlNode, decoder: Decoder): Decoded<B> {
+    const value = this.inner.decode(node, decoder);
+    return value === INVALID ? INVALID : this.to(value);
+  }
+  jsonSchema(): JsonSchema {
+    return this.inner.jsonSchema();
+  }
+  /** The way back is not known. */
+  override written(): undefined {
+    return undefined;
+  }
+}
