@@ -1,0 +1,170 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { normalizeLiteral, normalizePath } from '../../src/bundle/normalize.js';
+import type { NormalizePlan } from '../../src/bundle/types.js';
+
+const SAFE: NormalizePlan = {
+  encodedSlashes: 'refuse',
+  doubleSlashes: 'merge',
+  trailingSlash: 'strict',
+  dotSegments: 'resolve',
+};
+const keepSlashes: NormalizePlan = { ...SAFE, encodedSlashes: 'keep' };
+const keepDouble: NormalizePlan = { ...SAFE, doubleSlashes: 'keep' };
+const refuseDouble: NormalizePlan = { ...SAFE, doubleSlashes: 'refuse' };
+const refuseDots: NormalizePlan = { ...SAFE, dotSegments: 'refuse' };
+
+type Case = readonly [path: string, rules: NormalizePlan, expected: string | undefined];
+const CASES: readonly Case[] = [
+  ['', SAFE, '/'],
+  ['/', SAFE, '/'],
+  ['*', SAFE, undefined],
+  ['orders', SAFE, undefined],
+  ['/orders/7', SAFE, '/orders/7'],
+  ['/orders/', SAFE, '/orders/'],
+  ["/a!$&'()*+,;=:@-._~", SAFE, "/a!$&'()*+,;=:@-._~"],
+  // escapes
+  ['/%6f%72ders', SAFE, '/orders'],
+  ['/a%3ab', SAFE, '/a%3Ab'],
+  ['/caf%c3%a9', SAFE, '/caf%C3%A9'],
+  ['/a%20b', SAFE, '/a%20b'],
+  ['/a%', SAFE, undefined],
+  ['/a%2', SAFE, undefined],
+  ['/a%zz', SAFE, undefined],
+  ['/a%2G', SAFE, undefined],
+  ['/a%252e', SAFE, '/a%252e'],
+  // what a path may not hold raw
+  ['/a b', SAFE, undefined],
+  ['/a\\b', SAFE, undefined],
+  ['/a#b', SAFE, undefined],
+  ['/a?b', SAFE, undefined],
+  ['/caf\u00e9', SAFE, undefined],
+  ['/%41\u00e9', SAFE, undefined],
+  ['/%41 ', SAFE, undefined],
+  ['/a\u0000', SAFE, undefined],
+  ['/a\u007f', SAFE, undefined],
+  ['/a|b', SAFE, '/a%7Cb'],
+  ['/a[0]', SAFE, '/a%5B0%5D'],
+  // control bytes, however they are written
+  ['/a%00', keepSlashes, undefined],
+  ['/a%0d%0a', keepSlashes, undefined],
+  ['/a%1f', SAFE, undefined],
+  ['/a%7f', SAFE, undefined],
+  // encoded slashes
+  ['/a%2fb', SAFE, undefined],
+  ['/a%5cb', SAFE, undefined],
+  ['/a%2fb', keepSlashes, '/a%2Fb'],
+  ['/a%5cb', keepSlashes, '/a%5Cb'],
+  ['/a%2f..%2fb', keepSlashes, undefined],
+  ['/..%2fb', keepSlashes, undefined],
+  ['/.%5cb', keepSlashes, undefined],
+  ['/%2e%2e%2fb', keepSlashes, undefined],
+  ['/..;x/admin', SAFE, undefined],
+  ['/.;/admin', SAFE, undefined],
+  ['/..a;b', SAFE, '/..a;b'],
+  ['/...', SAFE, '/...'],
+  ['/.well-known/x', SAFE, '/.well-known/x'],
+  // dot segments
+  ['/a/./b', SAFE, '/a/b'],
+  ['/a/../b', SAFE, '/b'],
+  ['/a/%2e%2E/b', SAFE, '/b'],
+  ['/a/.%2e', SAFE, '/'],
+  ['/a/b/..', SAFE, '/a/'],
+  ['/a/.', SAFE, '/a/'],
+  ['/.', SAFE, '/'],
+  ['/..', SAFE, undefined],
+  ['/a/../..', SAFE, undefined],
+  ['/a/../../b', SAFE, undefined],
+  ['/a/./b', refuseDots, undefined],
+  ['/a/%2e%2e/b', refuseDots, undefined],
+  ['/a/.b', refuseDots, '/a/.b'],
+  // double slashes
+  ['//', SAFE, '/'],
+  ['//a///b//', SAFE, '/a/b/'],
+  ['/a//../b', SAFE, '/b'],
+  ['//a', refuseDouble, undefined],
+  ['/a//', refuseDouble, undefined],
+  ['/a/', refuseDouble, '/a/'],
+  ['//a//b', keepDouble, '//a//b'],
+  ['//a//%62', keepDouble, '//a//b'],
+  ['/a//../b', keepDouble, '/a/b'],
+];
+
+for (const [path, rules, expected] of CASES) {
+  test(`${JSON.stringify(path)} gives ${JSON.stringify(expected)}`, () => {
+    assert.is(normalizePath(path, rules), expected);
+  });
+}
+
+/** A small generator with a fixed seed: the same paths in every run. */
+function* randomPaths(count: number): Generator<string> {
+  const pieces = [
+    'a',
+    'b7',
+    '.',
+    '..',
+    '/',
+    '/',
+    '//',
+    '%2e',
+    '%2E',
+    '%2f',
+    '%41',
+    '%c3%a9',
+    '%',
+    '%25',
+    ';',
+    '~',
+    '|',
+    ':',
+    '%5c',
+  ];
+  let seed = 20_240_601;
+  const next = (below: number): number => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return Math.floor((seed / 2 ** 32) * below);
+  };
+  for (let i = 0; i < count; i++) {
+    let path = '/';
+    for (let n = next(9); n >= 0; n--) path += pieces[next(pieces.length)];
+    yield path;
+  }
+}
+
+test('normalising is idempotent and yields no dot segment, over random paths and all rules', () => {
+  let normal = 0;
+  for (const path of randomPaths(20_000)) {
+    for (const rules of [SAFE, keepSlashes, keepDouble, refuseDouble, refuseDots]) {
+      const once = normalizePath(path, rules);
+      if (once === undefined) continue;
+      normal++;
+      assert.is(normalizePath(once, rules), once, `${path} -> ${once}`);
+      for (const segment of once.split(/\/|%2F|%5C/)) assert.not.match(segment, /^\.\.?$/, `${path} -> ${once}`);
+      if (rules.doubleSlashes !== 'keep') assert.not.match(once, /\/\//);
+      assert.ok(once.startsWith('/'));
+    }
+  }
+  assert.ok(normal > 20_000, 'most random paths must get through, or this shows nothing');
+});
+
+test('a path with 10,000 segments is normalised without recursion', () => {
+  assert.is(normalizePath('/%61'.repeat(10_000), SAFE), '/a'.repeat(10_000));
+});
+
+test('literals of a spec take the form that requests have', () => {
+  assert.is(normalizeLiteral('orders'), 'orders');
+  assert.is(normalizeLiteral('caf\u00e9'), 'caf%C3%A9');
+  assert.is(normalizeLiteral('\u{1f600}'), '%F0%9F%98%80');
+  assert.is(normalizeLiteral('a b'), 'a%20b');
+  assert.is(normalizeLiteral('%7euser'), '~user');
+  assert.is(normalizeLiteral('a%2fb'), 'a%2Fb');
+  assert.is(normalizeLiteral('100%'), '100%25');
+  assert.is(normalizeLiteral('a|b'), 'a%7Cb');
+  for (const text of ['caf\u00e9', '100%', 'a b', 'x%3a', 'a|b']) {
+    const literal = normalizeLiteral(text);
+    assert.is(normalizeLiteral(literal), literal);
+    assert.is(normalizePath(`/${literal}`, SAFE), `/${literal}`);
+  }
+});
+
+test.run();

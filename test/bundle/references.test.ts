@@ -1,0 +1,56 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { listReferences, resolveReferences } from '../../src/bundle/references.js';
+
+const lookup = (kind: 'env' | 'file', name: string): string => `<${kind} ${name}>`;
+
+test('references are replaced deep inside, and what is no reference stays', () => {
+  const value = {
+    a: { $ref: '${env:TOKEN}' },
+    list: [1, null, { $ref: 'Bearer ${env:A}-${file:secrets/b.txt}' }, { $ref: 5 }, { $ref: 'x', more: 1 }],
+    plain: '${env:NOT_HERE}',
+  };
+  const before = structuredClone(value);
+  const resolved: unknown = resolveReferences<unknown>(value, lookup);
+  assert.equal(resolved, {
+    a: '<env TOKEN>',
+    list: [1, null, 'Bearer <env A>-<file secrets/b.txt>', { $ref: 5 }, { $ref: 'x', more: 1 }],
+    plain: '${env:NOT_HERE}',
+  });
+  assert.equal(value, before, 'the input is left alone');
+});
+
+test('a value that a reference brings is not searched for further references', () => {
+  assert.is(
+    resolveReferences<unknown>({ $ref: '${env:A}$&' }, () => '${env:B}$1'),
+    '${env:B}$1$&',
+  );
+});
+
+test('what resolve throws passes through', () => {
+  assert.throws(
+    () =>
+      resolveReferences({ a: { $ref: '${env:NONE}' } }, (_kind, name) => {
+        throw new Error(`no ${name}`);
+      }),
+    'no NONE',
+  );
+});
+
+test('a key named __proto__ stays data', () => {
+  const hostile: unknown = JSON.parse('{"__proto__":{"polluted":true}}');
+  const copy = resolveReferences(hostile, lookup) as Record<string, unknown>;
+  assert.is(Object.getPrototypeOf(copy), Object.prototype);
+  assert.is(JSON.stringify(copy), '{"__proto__":{"polluted":true}}');
+});
+
+test('references are listed once each, in order', () => {
+  const value = [{ $ref: '${env:B}${env:A}' }, { x: { $ref: '${file:f}${env:B}' } }];
+  assert.equal(listReferences(value), [
+    { kind: 'env', name: 'B' },
+    { kind: 'env', name: 'A' },
+    { kind: 'file', name: 'f' },
+  ]);
+});
+
+test.run();
