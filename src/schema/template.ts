@@ -1,0 +1,161 @@
+/**
+ * Templates: text with variables, `Bearer of {consumer.name}`. Split once at compile time; the data plane only joins.
+ *
+ *     {consumer.name}   a variable            {id}      short for {param.id}
+ *     {{ and }}         literal braces        ${env:X}  a reference, left for load time
+ */
+import type { Json, TemplatePlan } from '../bundle/types.js';
+import { suggest } from './suggest.js';
+
+export interface TemplateVariable {
+  /** In full: a bare `{id}` is `param.id`; header names are in lower case. */
+  readonly name: string;
+  /** Of the opening brace, in UTF-16 code units from the start of the text. */
+  readonly offset: number;
+}
+
+export interface ParsedTemplate {
+  readonly parts: TemplatePlan;
+  readonly variables: readonly TemplateVariable[];
+}
+
+export interface TemplateError {
+  readonly error: string;
+  readonly offset: number;
+}
+
+const REFERENCE = /\$+\{(?:env|file):[^}]*\}/y;
+const NAME = /^[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_!#$%&'*+^`|~-]+)*$/;
+
+/**
+ * Splits a template. A reference stays one literal part, verbatim; `withReferences` marks such parts for the bundle.
+ * Never throws; says where a brace is wrong instead.
+ */
+export function parseTemplate(text: string): ParsedTemplate | TemplateError {
+  const parts: (string | { readonly var: string })[] = [];
+  const variables: TemplateVariable[] = [];
+  let literal = '';
+  const flush = (): void => {
+    if (literal !== '') parts.push(literal);
+    literal = '';
+  };
+  let at = 0;
+  while (at < text.length) {
+    const char = text[at]!;
+    REFERENCE.lastIndex = at;
+    const reference = char === '$' ? REFERENCE.exec(text)?.[0] : undefined;
+    if (reference !== undefined) {
+      flush();
+      parts.push(reference);
+      at += reference.length;
+    } else if (char !== '{' && char !== '}') {
+      literal += char;
+      at++;
+    } else if (text[at + 1] === char) {
+      literal += char;
+      at += 2;
+    } else if (char === '}') {
+      return { error: 'A `}` without a `{`: write `}}` for a literal brace.', offset: at };
+    } else {
+      const end = text.indexOf('}', at);
+      if (end < 0) return { error: 'The `{` is never closed: write `{{` for a literal brace.', offset: at };
+      const name = fullName(text.slice(at + 1, end));
+      if (name === undefined) {
+        const hint =
+          'a variable such as `{consumer.name}` is letters, digits, `_`, `-` and dots; `{{` is a literal brace';
+        return { error: `\`${text.slice(at, end + 1)}\` is no variable: ${hint}.`, offset: at };
+      }
+      flush();
+      parts.push({ var: name });
+      variables.push({ name, offset: at });
+      at = end + 1;
+    }
+  }
+  flush();
+  return { parts, variables };
+}
+
+/** The parts as a bundle keeps them: a literal that is a reference becomes `{ $ref }`, resolved when a generation loads. */
+export function withReferences(parts: TemplatePlan): readonly Json[] {
+  return parts.map((part): Json => {
+    if (typeof part !== 'string') return { var: part.var };
+    REFERENCE.lastIndex = 0;
+    return REFERENCE.test(part) ? { $ref: part } : part;
+  });
+}
+
+function fullName(written: string): string | undefined {
+  const name = written.trim();
+  if (!NAME.test(name)) return undefined;
+  if (!name.includes('.')) return `param.${name}`;
+  return /^(request|reply)\.header\./.test(name) ? name.toLowerCase() : name;
+}
+
+/** Variables with a fixed name; the others end in a name of the author's choice. */
+export const TEMPLATE_VARIABLES: readonly { readonly name: string; readonly summary: string; readonly reply?: true }[] =
+  [
+    { name: 'param.NAME', summary: 'a path parameter, percent-decoded; `{NAME}` for short' },
+    { name: 'consumer.name', summary: 'name of the authenticated consumer' },
+    { name: 'consumer.plan', summary: "name of the consumer's plan" },
+    { name: 'consumer.tags.NAME', summary: "one of the consumer's tags" },
+    { name: 'request.id', summary: 'the id that is sent as x-request-id' },
+    { name: 'request.method', summary: 'the method' },
+    { name: 'request.path', summary: 'the normalised path' },
+    { name: 'request.query', summary: 'the raw query, without the question mark' },
+    { name: 'request.host', summary: 'the host, lower case, without the port' },
+    { name: 'request.scheme', summary: '`http` or `https`' },
+    { name: 'request.header.NAME', summary: 'a request header field' },
+    { name: 'route.name', summary: 'name of the route' },
+    { name: 'client.ip', summary: 'address of the client' },
+    { name: 'reply.status', summary: 'status of the reply', reply: true },
+    { name: 'reply.header.NAME', summary: 'a header field of the reply', reply: true },
+  ];
+
+const FIXED = TEMPLATE_VARIABLES.filter(({ name }) => !name.endsWith('.NAME'));
+const OPEN = TEMPLATE_VARIABLES.filter(({ name }) => name.endsWith('.NAME')).map(({ name, reply }) => ({
+  prefix: name.slice(0, -'NAME'.length),
+  reply,
+}));
+
+/**
+ * Judges a variable's full name. Returns a message when nothing of that name is known on a route with these path
+ * parameters; undefined when it is fine. `onReply`: the template is rendered when a reply is there.
+ */
+export function unknownVariable(name: string, params: readonly string[], onReply: boolean): string | undefined {
+  if (name.startsWith('param.')) return unknownParam(name.slice('param.'.length), params, onReply);
+  const known =
+    FIXED.find((variable) => variable.name === name) ??
+    OPEN.find(({ prefix }) => name.startsWith(prefix) && name.length > prefix.length);
+  if (known?.reply && !onReply)
+    return `\`{${name}}\` is known only once there is a reply; this template is used before.`;
+  if (known) return undefined;
+  const near = nearestVariable(name, onReply);
+  return `\`{${name}}\` is no known variable${near === undefined ? '' : `; did you mean \`{${near}}\`?`}`.replace(
+    /[^?]$/,
+    '$&.',
+  );
+}
+
+function unknownParam(name: string, params: readonly string[], onReply: boolean): string | undefined {
+  if (params.includes(name)) return undefined;
+  const near = suggest(name, params);
+  if (near !== undefined) return `The path has no parameter \`${name}\`; did you mean \`{${near}}\`?`;
+  const bare = FIXED.find(
+    (variable) =>
+      (onReply || !variable.reply) && (variable.name.endsWith(`.${name}`) || variable.name.startsWith(`${name}.`)),
+  );
+  if (bare) return `The path has no parameter \`${name}\`; did you mean \`{${bare.name}}\`?`;
+  return params.length === 0
+    ? `The path has no parameter \`${name}\`: it has none at all.`
+    : `The path has no parameter \`${name}\`, only ${params.map((param) => `\`${param}\``).join(', ')}.`;
+}
+
+function nearestVariable(name: string, onReply: boolean): string | undefined {
+  const usable = FIXED.filter((variable) => onReply || !variable.reply).map((variable) => variable.name);
+  const near = suggest(name, usable);
+  if (near !== undefined) return near;
+  const dot = name.lastIndexOf('.');
+  const prefixes = OPEN.filter((variable) => onReply || !variable.reply).map(({ prefix }) => prefix.slice(0, -1));
+  const prefix = suggest(name.slice(0, dot), prefixes);
+  return prefix === undefined ? undefined : `${prefix}${name.slice(dot)}`;
+}
