@@ -1,0 +1,5 @@
+/** `npm run build`. */
+import { build, ensureInstalled } from './ensure.mjs';
+
+ensureInstalled();
+build();

@@ -1,0 +1,21 @@
+/** `npm start`: installs what is missing, builds, and serves the gateway.toml of this repository. */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { build, ensureInstalled, ROOT } from './ensure.mjs';
+
+ensureInstalled();
+build();
+
+const gw = spawn(process.execPath, [join(ROOT, 'bin', 'gw.js'), 'serve', ...process.argv.slice(2)], {
+  cwd: ROOT,
+  stdio: 'inherit',
+});
+// A terminal sends ctrl-c to gw as well; a supervisor signals only this process.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    if (signal !== 'SIGINT' || !process.stdin.isTTY) gw.kill(signal);
+  });
+}
+gw.on('exit', (code, signal) => {
+  process.exitCode = code ?? (signal ? 1 : 0);
+});
