@@ -79,6 +79,8 @@ export interface Reply {
   readonly headers: HeaderFields;
   /** Bytes, a stream still to come from a target, or null for none. */
   body: Uint8Array | ReplyBody | null;
+  /** Slug of the reason where gw itself answered (`auth/missing`): what the access log calls the error. */
+  readonly code?: string | undefined;
 }
 
 export type Handler = (exchange: Exchange) => Reply | Promise<Reply>;
@@ -94,6 +96,11 @@ export type Handler = (exchange: Exchange) => Reply | Promise<Reply>;
  * A throw (or rejection) from before/wrap refuses the exchange with 500: policies fail closed.
  */
 export interface PolicyInstance {
+  /**
+   * True when before() answers CORS preflights. A preflight that no route takes by its own method is then given to the
+   * route of the method that it asks about, since `GET /orders` alone would never see an OPTIONS.
+   */
+  readonly answersPreflight?: boolean;
   before?(exchange: Exchange): Reply | undefined | Promise<Reply | undefined>;
   after?(exchange: Exchange, reply: Reply): void;
   wrap?(next: Handler): Handler;
@@ -150,6 +157,19 @@ export interface PolicyProblem {
   readonly help?: string;
 }
 
+export interface PolicyCode {
+  readonly code: string;
+  readonly severity: 'error' | 'warning';
+  readonly summary: string;
+}
+
+export interface PolicyCode {
+  readonly code: string;
+  readonly severity: 'error' | 'warning';
+  /** One line for the catalogue, no full stop. */
+  readonly summary: string;
+}
+
 /** Compile half of a policy. `Config` is what the schema decodes to; `Plan` is plain data that goes into the bundle. */
 export interface PolicyDeclaration<Config = unknown, Plan extends Json = Json> {
   /** The kind, as `use = "..."` names it; equal to the folder's name. */
@@ -159,8 +179,12 @@ export interface PolicyDeclaration<Config = unknown, Plan extends Json = Json> {
   /** True when two routes with the same in-place config must not share state (limits). */
   readonly stateful: boolean;
   /** Marks what lint rules reason about: who authenticates, what limits by whom. */
-  readonly traits?: (config: Config) => PolicyTraits;
+  traits?(config: Config): PolicyTraits;
+  /** Every code that lint() may report: the catalogue of diagnostics is made of these too. */
+  readonly codes?: readonly PolicyCode[];
   readonly schema: Schema<Config>;
+  /** Every code that `lint` can report, for the catalogue of diagnostics. */
+  readonly codes?: readonly PolicyCode[];
   lint?(config: Config, context: PolicyContext, report: (problem: PolicyProblem) => void): void;
   /** Pure. Undefined: the policy cannot act with this config, and the optimiser drops it. */
   compile(config: Config, context: PolicyContext): Plan | undefined;

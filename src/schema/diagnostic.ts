@@ -41,6 +41,10 @@ export interface Diagnostic {
   /** What to do next. */
   readonly help?: string;
   readonly fix?: Fix;
+  /** What it is about, as `[lint].allow` names it in `at`: `route.health`. */
+  readonly entity?: string;
+  /** The span holds a secret: whoever prints the source must not print that part of it. */
+  readonly sensitive?: boolean;
 }
 
 /** A stage's result: a value where one could be made, and everything there is to say. */
