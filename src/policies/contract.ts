@@ -160,12 +160,6 @@ export interface PolicyProblem {
 export interface PolicyCode {
   readonly code: string;
   readonly severity: 'error' | 'warning';
-  readonly summary: string;
-}
-
-export interface PolicyCode {
-  readonly code: string;
-  readonly severity: 'error' | 'warning';
   /** One line for the catalogue, no full stop. */
   readonly summary: string;
 }
@@ -183,8 +177,6 @@ export interface PolicyDeclaration<Config = unknown, Plan extends Json = Json> {
   /** Every code that lint() may report: the catalogue of diagnostics is made of these too. */
   readonly codes?: readonly PolicyCode[];
   readonly schema: Schema<Config>;
-  /** Every code that `lint` can report, for the catalogue of diagnostics. */
-  readonly codes?: readonly PolicyCode[];
   lint?(config: Config, context: PolicyContext, report: (problem: PolicyProblem) => void): void;
   /** Pure. Undefined: the policy cannot act with this config, and the optimiser drops it. */
   compile(config: Config, context: PolicyContext): Plan | undefined;
