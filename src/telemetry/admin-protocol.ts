@@ -2,7 +2,8 @@
  * Where a gateway can be asked, and what. Both ends read this file: control serves it, dashboard and commands call it.
  *
  *     GET  /snapshot                -> Snapshot
- *     GET  /events?requests=1       -> newline-delimited AdminEvent; a snapshot each second; requests only when asked
+ *     GET  /events?requests=1       -> newline-delimited AdminEvent; a snapshot each second; requests only when asked,
+ *                                     with their decisions when `&decisions=1` asks for these too
  *     POST /reload                  -> ReloadSnapshot (200 live, 422 rejected)
  *     GET  /livez  GET /readyz      -> 200 or 503, text
  *     GET  /metrics                 -> Prometheus text
