@@ -90,7 +90,8 @@ export type Handler = (exchange: Exchange) => Reply | Promise<Reply>;
  * no closure a request; chain composition gives all three the same onion order.
  *
  *     before(exchange)        -> a Reply answers here and now; undefined goes on
- *     after(exchange, reply)  -> edits the reply on its way out (also replies of inner steps that answered)
+ *     after(exchange, reply)  -> edits the reply on its way out (also replies of inner steps that answered; not one
+ *                                that the same policy's before() answered)
  *     wrap(next)              -> called once at load; may await, retry, replace, skip
  *
  * A throw (or rejection) from before/wrap refuses the exchange with 500: policies fail closed.

@@ -1,4 +1,13 @@
 /** The kinds of policy, run halves. Derived: `npm run registry` writes it from the folders here. */
+import { create as apiKey } from './api-key/run.js';
 import type { CreatePolicy } from './contract.js';
+import { create as cors } from './cors/run.js';
+import { create as headers } from './headers/run.js';
+import { create as rateLimit } from './rate-limit/run.js';
 
-export const runHalves: { readonly [use: string]: CreatePolicy } = {};
+export const runHalves: { readonly [use: string]: CreatePolicy } = {
+  'api-key': apiKey,
+  cors,
+  headers,
+  'rate-limit': rateLimit,
+};

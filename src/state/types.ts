@@ -13,12 +13,15 @@ export interface LimitAnswer {
   remaining: number;
   /** Milliseconds until the full capacity is there again. */
   resetMs: number;
-  /** Milliseconds until one request passes; 0 when allowed. */
+  /** Milliseconds until a request of that cost passes; 0 when allowed, Infinity where it never will. */
   retryMs: number;
 }
 
 export interface Limiter {
-  /** Counts `cost` against `key` at `nowMs`; synchronous, allocates nothing, never throws. */
+  /**
+   * Counts `cost` against `key` at `nowMs`; synchronous, allocates nothing, never throws. A refused request takes
+   * nothing. Cost 0 only asks: it counts nothing, and `allowed` says whether one request would pass.
+   */
   take(key: string, rate: LimitRate, cost: number, nowMs: number): LimitAnswer;
 }
 

@@ -1,0 +1,172 @@
+/** api-key at work: finds the credential, takes it off the request, finds its consumer by the key's digest. */
+import * as crypto from 'node:crypto';
+import type { ConsumerPlan, Exchange, PolicyHost, PolicyInstance, Reply } from '../contract.js';
+import { problem, runPolicy, takeQueryParam } from '../run-kit.js';
+import type { ApiKeyPlan } from './schema.js';
+
+/** Longer credentials are refused unhashed, so nobody buys work with a long field. */
+const MAX_KEY_LENGTH = 512;
+
+interface Holder {
+  readonly consumer: ConsumerPlan;
+  /** The digest's hex digits, as bytes. */
+  readonly digest: Buffer;
+}
+
+/** `none`: no credential. `ambiguous`: several, and it is not for gw to choose. */
+type Found = { readonly key: string; readonly fromHeader: boolean } | 'none' | 'ambiguous';
+
+const NO_DIGEST = Buffer.alloc(64);
+
+export const create = runPolicy<ApiKeyPlan>((plan, host) => new ApiKeyPolicy(plan, host));
+
+class ApiKeyPolicy implements PolicyInstance {
+  readonly #plan: ApiKeyPlan;
+  readonly #host: PolicyHost;
+  readonly #holders: ReadonlyMap<string, Holder>;
+  readonly #prefix: string | undefined;
+  readonly #challenge: string;
+
+  constructor(plan: ApiKeyPlan, host: PolicyHost) {
+    this.#plan = plan;
+    this.#host = host;
+    this.#holders = holdersOf(host.consumers);
+    this.#prefix = plan.scheme === undefined ? undefined : `${plan.scheme.toLowerCase()} `;
+    this.#challenge = `${plan.scheme ?? 'ApiKey'} realm="${plan.realm}"`;
+  }
+
+  before(exchange: Exchange): Reply | undefined {
+    const found = this.#find(exchange);
+    if (found === 'ambiguous') return this.#refuseAmbiguous(exchange);
+    if (found === 'none') {
+      if (!this.#plan.optional) return this.#refuseMissing(exchange);
+      this.#decide(exchange, 'pass', 'no API key; this policy lets requests without one pass');
+      return undefined;
+    }
+    const consumer = this.#consumerOf(found);
+    if (consumer === undefined) return this.#refuseUnknown(exchange);
+    exchange.consumer = consumer;
+    this.#decide(exchange, 'pass', `the API key is one of ${consumer.name}'s`);
+    return undefined;
+  }
+
+  /** Takes the credential off the request on the way: no target ever sees one, wherever it stood. */
+  #find(exchange: Exchange): Found {
+    const { header, query } = this.#plan;
+    const inHeader = header === undefined ? 'none' : this.#takeHeader(exchange, header);
+    const inQuery = query === undefined ? 'none' : takeFromQuery(exchange, query);
+    if (inQuery === 'none') return inHeader;
+    return inHeader === 'none' ? inQuery : 'ambiguous';
+  }
+
+  #takeHeader(exchange: Exchange, name: string): Found {
+    const value = exchange.headers.get(name);
+    if (value === undefined) return 'none';
+    const prefix = this.#prefix;
+    const several = value.includes(',') && countFields(exchange, name) > 1;
+    if (several) {
+      exchange.headers.remove(name);
+      return 'ambiguous';
+    }
+    if (prefix === undefined) {
+      exchange.headers.remove(name);
+      return { key: value, fromHeader: true };
+    }
+    // Another scheme's credential is not ours to take.
+    if (value.slice(0, prefix.length).toLowerCase() !== prefix) return 'none';
+    exchange.headers.remove(name);
+    return { key: value.slice(prefix.length).trimStart(), fromHeader: true };
+  }
+
+  #consumerOf({ key, fromHeader }: { readonly key: string; readonly fromHeader: boolean }): ConsumerPlan | undefined {
+    if (key.length === 0 || key.length > MAX_KEY_LENGTH) return undefined;
+    const digest = sha256(fromHeader ? asBytes(key) : key);
+    const holder = this.#holders.get(digest);
+    const same = crypto.timingSafeEqual(Buffer.from(digest, 'latin1'), holder?.digest ?? NO_DIGEST);
+    return same ? holder?.consumer : undefined;
+  }
+
+  #refuseMissing(exchange: Exchange): Reply {
+    this.#decide(exchange, 'answer', `no API key in ${this.#place()}`);
+    return problem(exchange, {
+      status: 401,
+      code: 'auth/missing',
+      title: 'An API key is required.',
+      detail: `Send it in ${this.#place()}.`,
+      headers: { 'www-authenticate': this.#challenge },
+    });
+  }
+
+  #refuseUnknown(exchange: Exchange): Reply {
+    this.#decide(exchange, 'answer', 'the API key is none of any consumer');
+    return problem(exchange, {
+      status: 401,
+      code: 'auth/invalid',
+      title: 'The API key is not valid.',
+      headers: { 'www-authenticate': this.#challenge },
+    });
+  }
+
+  #refuseAmbiguous(exchange: Exchange): Reply {
+    this.#decide(exchange, 'answer', 'more than one credential');
+    return problem(exchange, {
+      status: 400,
+      code: 'auth/ambiguous',
+      title: 'The request carries more than one API key.',
+      detail: `Send exactly one, in ${this.#place()}.`,
+    });
+  }
+
+  #place(): string {
+    const { header, scheme, query } = this.#plan;
+    const places: string[] = [];
+    if (header !== undefined) {
+      places.push(`the ${header} header field${scheme === undefined ? '' : `, after the word ${scheme}`}`);
+    }
+    if (query !== undefined) places.push(`the ${query} query parameter`);
+    return places.join(' or ');
+  }
+
+  #decide(exchange: Exchange, outcome: 'pass' | 'answer', why: string): void {
+    exchange.decisions?.push({ step: this.#host.name, use: 'api-key', outcome, why });
+  }
+}
+
+function takeFromQuery(exchange: Exchange, name: string): Found {
+  if (exchange.query === '') return 'none';
+  const { rest, values } = takeQueryParam(exchange.query, name);
+  if (values.length === 0) return 'none';
+  exchange.query = rest;
+  return values.length > 1 ? 'ambiguous' : { key: values[0]!, fromHeader: false };
+}
+
+function countFields(exchange: Exchange, name: string): number {
+  let count = 0;
+  for (const [field] of exchange.headers.entries()) if (field.toLowerCase() === name) count++;
+  return count;
+}
+
+/** Field values are read as Latin-1, one character a byte; the hash in the spec is over the key's bytes. */
+const asBytes = (value: string): string | Buffer => (/[\x80-\xff]/.test(value) ? Buffer.from(value, 'latin1') : value);
+
+/** The one-shot form (Node 20.12) makes no Hash object; hex digits in lower case. */
+const sha256 = (data: string | Buffer): string => crypto.hash('sha256', data, 'hex');
+
+/** Throws, which rejects the generation, where a key's hash is malformed or is claimed by two consumers. */
+function holdersOf(consumers: readonly ConsumerPlan[]): ReadonlyMap<string, Holder> {
+  const holders = new Map<string, Holder>();
+  for (const consumer of consumers) {
+    for (const written of consumer.apiKeys) {
+      const digest = /^sha256:([0-9a-f]{64})$/.exec(typeof written === 'string' ? written : '')?.[1];
+      if (digest === undefined) {
+        throw new Error(`An API key of consumer ${consumer.name} is not "sha256:" and 64 lower-case hex digits.`);
+      }
+      const other = holders.get(digest);
+      if (other && other.consumer !== consumer) {
+        throw new Error(`Consumers ${other.consumer.name} and ${consumer.name} have the same API key.`);
+      }
+      holders.set(digest, { consumer, digest: Buffer.from(digest, 'latin1') });
+    }
+  }
+  return holders;
+}

@@ -1,0 +1,46 @@
+/** cors, the half that the compiler reads. */
+import { declarePolicy } from '../compile-kit.js';
+import { type CorsConfig, type CorsPlan, schema } from './schema.js';
+
+export default declarePolicy<CorsConfig, CorsPlan>({
+  use: 'cors',
+  summary: 'Lets web pages of other origins call: answers preflights and marks replies.',
+  // Before authentication: a preflight carries no credential.
+  phase: 'guard',
+  stateful: false,
+  schema,
+  traits: () => ({ answersPreflight: true }),
+  codes: [
+    {
+      code: 'cors/any-origin-with-credentials',
+      severity: 'error',
+      summary: 'Every origin together with credentials: any page could act as the person who visits it.',
+    },
+  ],
+  lint(config, _context, report) {
+    if (!config.credentials || !config.origins.includes('*')) return;
+    report({
+      code: 'cors/any-origin-with-credentials',
+      severity: 'error',
+      at: ['origins', config.origins.indexOf('*')],
+      message: 'Every origin together with `credentials`: any page could act as the person who visits it.',
+      help: 'Name the origins, or leave `credentials` out.',
+    });
+  },
+  compile(config) {
+    const wildcards = config.origins.filter((origin) => origin.includes('://*.'));
+    return {
+      anyOrigin: config.origins.includes('*'),
+      origins: config.origins.filter((origin) => !origin.includes('*')),
+      wildcards: wildcards.map((origin) => {
+        const star = origin.indexOf('*');
+        return { before: origin.slice(0, star), after: origin.slice(star + 1) };
+      }),
+      methods: config.methods,
+      ...(config.headers.includes('*') ? {} : { headers: config.headers.join(', ').toLowerCase() }),
+      expose: config.expose.join(', ').toLowerCase(),
+      credentials: config.credentials,
+      maxAge: Math.floor(config.max_age / 1000),
+    };
+  },
+});

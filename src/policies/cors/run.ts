@@ -1,0 +1,94 @@
+/** cors at work, by the Fetch standard's CORS protocol: the browser enforces, the gateway only tells. */
+import type { Exchange, PolicyHost, PolicyInstance, Reply } from '../contract.js';
+import { addToken, BytesReply, HeaderMap, runPolicy } from '../run-kit.js';
+import type { CorsPlan } from './schema.js';
+
+const FIELD_NAMES = /^[A-Za-z0-9!#$%&'*+.^_`|~, -]*$/;
+
+/** What a target says of CORS does not hold where the gateway does. */
+const OWNED = ['access-control-allow-origin', 'access-control-allow-credentials', 'access-control-expose-headers'];
+
+export const create = runPolicy<CorsPlan>((plan, host) => new CorsPolicy(plan, host));
+
+class CorsPolicy implements PolicyInstance {
+  readonly answersPreflight = true;
+  readonly #plan: CorsPlan;
+  readonly #host: PolicyHost;
+  readonly #origins: ReadonlySet<string>;
+  readonly #methods: string;
+
+  constructor(plan: CorsPlan, host: PolicyHost) {
+    this.#plan = plan;
+    this.#host = host;
+    this.#origins = new Set(plan.origins);
+    this.#methods = plan.methods.join(', ');
+  }
+
+  before(exchange: Exchange): Reply | undefined {
+    if (exchange.method !== 'OPTIONS') return undefined;
+    const origin = exchange.headers.get('origin');
+    const method = exchange.headers.get('access-control-request-method');
+    if (origin === undefined || method === undefined) return undefined;
+    return this.#preflight(exchange, origin);
+  }
+
+  after(exchange: Exchange, reply: Reply): void {
+    for (const name of OWNED) reply.headers.remove(name);
+    this.#vary(reply);
+    const origin = exchange.headers.get('origin');
+    if (origin === undefined) return;
+    const allowed = this.#allows(origin);
+    if (allowed) {
+      this.#allow(reply, origin);
+      if (this.#plan.expose !== '') reply.headers.set('access-control-expose-headers', this.#plan.expose);
+    }
+    this.#decide(exchange, 'edit', `origin ${origin} may ${allowed ? '' : 'not '}read the reply`);
+  }
+
+  #preflight(exchange: Exchange, origin: string): Reply {
+    const reply = new BytesReply(204, { headers: new HeaderMap() });
+    this.#vary(reply);
+    addToken(reply.headers, 'vary', 'Access-Control-Request-Method');
+    addToken(reply.headers, 'vary', 'Access-Control-Request-Headers');
+    if (!this.#allows(origin)) {
+      this.#decide(exchange, 'answer', `preflight: origin ${origin} may not call`);
+      return reply;
+    }
+    this.#allow(reply, origin);
+    reply.headers.set('access-control-allow-methods', this.#methods);
+    const headers = this.#plan.headers ?? askedFields(exchange);
+    if (headers !== '') reply.headers.set('access-control-allow-headers', headers);
+    reply.headers.set('access-control-max-age', String(this.#plan.maxAge));
+    this.#decide(exchange, 'answer', `preflight: origin ${origin} may call with ${this.#methods}`);
+    return reply;
+  }
+
+  #allow(reply: Reply, origin: string): void {
+    reply.headers.set('access-control-allow-origin', this.#plan.anyOrigin ? '*' : origin);
+    if (this.#plan.credentials) reply.headers.set('access-control-allow-credentials', 'true');
+  }
+
+  /** Also on replies without an Origin: a cache must not hand one page the reply that was made for another. */
+  #vary(reply: Reply): void {
+    if (!this.#plan.anyOrigin) addToken(reply.headers, 'vary', 'Origin');
+  }
+
+  #allows(origin: string): boolean {
+    if (this.#plan.anyOrigin || this.#origins.has(origin)) return true;
+    for (const { before, after } of this.#plan.wildcards) {
+      if (!origin.startsWith(before) || !origin.endsWith(after)) continue;
+      const labels = origin.slice(before.length, origin.length - after.length);
+      if (/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(labels)) return true;
+    }
+    return false;
+  }
+
+  #decide(exchange: Exchange, outcome: 'edit' | 'answer', why: string): void {
+    exchange.decisions?.push({ step: this.#host.name, use: 'cors', outcome, why });
+  }
+}
+
+function askedFields(exchange: Exchange): string {
+  const asked = exchange.headers.get('access-control-request-headers') ?? '';
+  return FIELD_NAMES.test(asked) ? asked : '';
+}

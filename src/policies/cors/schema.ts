@@ -1,0 +1,48 @@
+/** Config of the cors policy. */
+import { type Infer, isFieldName, s } from '../compile-kit.js';
+
+const ORIGIN = /^(\*|null|[a-z][a-z0-9+.-]*:\/\/(\*\.)?([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?)$/;
+
+const fieldNames = (doc: string) =>
+  s
+    .array(
+      s
+        .string({ nonEmpty: true })
+        .check('schema/format', (name) =>
+          isFieldName(name) ? undefined : `\`${name}\` cannot be the name of a header field.`,
+        ),
+    )
+    .describe(doc)
+    .default([]);
+
+export const schema = s.object({
+  origins: s
+    .array(s.string({ pattern: ORIGIN, expected: 'an origin such as `"https://app.example.com"`' }), { min: 1 })
+    .describe(
+      'Origins whose pages may read replies: exact, with a wildcard for the leftmost labels (`https://*.example.com`), or `*` for all.',
+      ['https://app.example.com'],
+    ),
+  methods: s
+    .array(s.string({ pattern: /^[A-Z][A-Z-]*$/, expected: 'a method in capitals' }), { min: 1 })
+    .describe('Methods that pages may use.')
+    .default(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']),
+  headers: fieldNames('Request fields that pages may send, beside the harmless ones. `*`: whatever they ask for.'),
+  expose: fieldNames('Reply fields that pages may read, beside the harmless ones.'),
+  credentials: s.boolean().describe('Let pages send cookies and the like; never together with `*`.').default(false),
+  max_age: s.duration().describe('How long a browser may remember a preflight.').default(600_000),
+});
+
+export type CorsConfig = Infer<typeof schema>;
+
+export type CorsPlan = {
+  readonly anyOrigin: boolean;
+  readonly origins: readonly string[];
+  /** `https://*.example.com:8443` split around the star. */
+  readonly wildcards: readonly { readonly before: string; readonly after: string }[];
+  readonly methods: readonly string[];
+  /** Allowed request fields joined; absent: whatever a preflight asks for. */
+  readonly headers?: string;
+  readonly expose: string;
+  readonly credentials: boolean;
+  readonly maxAge: number;
+};

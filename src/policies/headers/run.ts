@@ -1,0 +1,89 @@
+/** headers at work. Names and literals were judged when the spec was compiled; here values are only joined. */
+import type { Exchange, HeaderFields, PolicyHost, PolicyInstance, Reply } from '../contract.js';
+import { assertField, runPolicy, Template } from '../run-kit.js';
+import type { EditsPlan, HeadersPlan } from './schema.js';
+
+export const create = runPolicy<HeadersPlan>((plan, host) => new HeadersPolicy(plan, host));
+
+class Edits {
+  readonly #remove: readonly string[];
+  readonly #set: readonly (readonly [string, Template])[];
+  readonly #add: readonly (readonly [string, Template])[];
+  readonly none: boolean;
+
+  constructor(plan: EditsPlan) {
+    this.#remove = plan.remove;
+    this.#set = plan.set.map(prepare);
+    this.#add = plan.add.map(prepare);
+    this.none = plan.remove.length + plan.set.length + plan.add.length === 0;
+  }
+
+  apply(headers: HeaderFields, exchange: Exchange, reply?: Reply): void {
+    for (const name of this.#remove) headers.remove(name);
+    for (const [name, template] of this.#set) {
+      const value = template.renderField(exchange, reply);
+      // A client must not get to fill in what the gateway has nothing to say for.
+      if (value === '') headers.remove(name);
+      else headers.set(name, value);
+    }
+    for (const [name, template] of this.#add) {
+      const value = template.renderField(exchange, reply);
+      if (value !== '') headers.append(name, value);
+    }
+  }
+
+  /** For people: `removed server, set x-tenant`. */
+  describe(): string {
+    const parts = [
+      ...this.#remove.map((name) => `remove ${name}`),
+      ...this.#set.map(([name]) => `set ${name}`),
+      ...this.#add.map(([name]) => `add ${name}`),
+    ];
+    return parts.join(', ');
+  }
+}
+
+/** Throws, which rejects the generation, where a reference brought a byte that no field may carry. */
+function prepare([name, parts]: EditsPlan['set'][number]): readonly [string, Template] {
+  const template = new Template(parts as ConstructorParameters<typeof Template>[0]);
+  for (const part of parts) if (typeof part === 'string') assertField(name, part);
+  return [name, template];
+}
+
+class HeadersPolicy implements PolicyInstance {
+  readonly #host: PolicyHost;
+  readonly #request: Edits;
+  readonly #reply: Edits;
+  readonly before?: (exchange: Exchange) => undefined;
+  readonly after?: (exchange: Exchange, reply: Reply) => void;
+
+  constructor(plan: HeadersPlan, host: PolicyHost) {
+    this.#host = host;
+    this.#request = new Edits(plan.request);
+    this.#reply = new Edits(plan.reply);
+    // A side without edits costs no call.
+    if (!this.#request.none) this.before = (exchange) => this.#editRequest(exchange);
+    if (!this.#reply.none) this.after = (exchange, reply) => this.#editReply(exchange, reply);
+  }
+
+  #editRequest(exchange: Exchange): undefined {
+    this.#request.apply(exchange.headers, exchange);
+    this.#decide(exchange, 'request', this.#request);
+    return undefined;
+  }
+
+  #editReply(exchange: Exchange, reply: Reply): void {
+    this.#reply.apply(reply.headers, exchange, reply);
+    this.#decide(exchange, 'reply', this.#reply);
+  }
+
+  #decide(exchange: Exchange, side: string, edits: Edits): void {
+    if (exchange.decisions === undefined) return;
+    exchange.decisions.push({
+      step: this.#host.name,
+      use: 'headers',
+      outcome: 'edit',
+      why: `${side}: ${edits.describe()}`,
+    });
+  }
+}

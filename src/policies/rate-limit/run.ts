@@ -1,0 +1,159 @@
+/** rate-limit at work: one look at the shared counters on the way in, two header fields on the way out. */
+import type {
+  ConsumerPlan,
+  Exchange,
+  Json,
+  LimitAnswer,
+  Limiter,
+  LimitRate,
+  PolicyHost,
+  PolicyInstance,
+  Reply,
+} from '../contract.js';
+import { fieldSafe, problem, runPolicy } from '../run-kit.js';
+import { networkOf } from './address.js';
+import type { RateLimitPlan } from './schema.js';
+
+/** Of a header field only so much makes a key, so nobody buys work with a long one. */
+const MAX_HEADER_KEY = 256;
+
+/** Registered by draft-ietf-httpapi-ratelimit-headers. */
+const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
+
+/** A limit ready for use: what it is called in the fields never changes. */
+interface Bound {
+  readonly key: string;
+  readonly rate: LimitRate;
+  readonly policyField: string;
+}
+
+export const create = runPolicy<RateLimitPlan>((plan, host) => new RateLimitPolicy(plan, host));
+
+class RateLimitPolicy implements PolicyInstance {
+  readonly #plan: RateLimitPlan;
+  readonly #host: PolicyHost;
+  readonly #limiter: Limiter;
+  readonly #policyField: string;
+  /** The policy's name as a structured-field string. */
+  readonly #quoted: string;
+  readonly #consumers: ReadonlyMap<ConsumerPlan, Bound>;
+  /** Keys taken from a field that an inner step may edit before the reply comes back. */
+  readonly #headerKeys = new WeakMap<Exchange, string>();
+
+  constructor(plan: RateLimitPlan, host: PolicyHost) {
+    this.#plan = plan;
+    this.#host = host;
+    this.#limiter = host.limits.limiter(host.identity);
+    this.#quoted = `"${fieldSafe(host.name).replace(/["\\]/g, '\\$&').replaceAll('\t', ' ')}"`;
+    this.#policyField = this.#describe(plan.rate);
+    this.#consumers = this.#boundConsumers();
+  }
+
+  before(exchange: Exchange): Reply | undefined {
+    const bound = this.#plan.by === 'consumer' ? this.#boundOf(exchange) : undefined;
+    const key = bound?.key ?? this.#keyOf(exchange);
+    const rate = bound?.rate ?? this.#plan.rate;
+    const answer = this.#limiter.take(key, rate, this.#plan.cost, this.#host.clock.now());
+    if (exchange.decisions !== undefined) this.#decide(exchange, key, rate, answer);
+    if (answer.allowed || this.#plan.observe) return undefined;
+    return this.#refuse(exchange, bound, rate, answer);
+  }
+
+  after(exchange: Exchange, reply: Reply): void {
+    if (!this.#plan.fields) return;
+    const bound = this.#plan.by === 'consumer' ? this.#boundOf(exchange) : undefined;
+    const key = bound?.key ?? this.#keyOf(exchange);
+    const answer = this.#limiter.take(key, bound?.rate ?? this.#plan.rate, 0, this.#host.clock.now());
+    reply.headers.append('ratelimit-policy', bound?.policyField ?? this.#policyField);
+    reply.headers.append('ratelimit', this.#stateField(answer));
+  }
+
+  #boundOf(exchange: Exchange): Bound | undefined {
+    const { consumer } = exchange;
+    return consumer === undefined ? undefined : (this.#consumers.get(consumer) ?? this.#bind(consumer));
+  }
+
+  #keyOf(exchange: Exchange): string {
+    if (this.#plan.by === 'route') return `route:${exchange.route.name}`;
+    if (this.#plan.header === undefined) return `ip:${networkOf(exchange.remoteAddress)}`;
+    const known = this.#headerKeys.get(exchange);
+    if (known !== undefined) return known;
+    const value = exchange.headers.get(this.#plan.header);
+    const key = value ? `header:${value.slice(0, MAX_HEADER_KEY)}` : `ip:${networkOf(exchange.remoteAddress)}`;
+    this.#headerKeys.set(exchange, key);
+    return key;
+  }
+
+  #boundConsumers(): ReadonlyMap<ConsumerPlan, Bound> {
+    if (this.#plan.by !== 'consumer') return new Map();
+    return new Map(this.#host.consumers.map((consumer) => [consumer, this.#bind(consumer)]));
+  }
+
+  #bind(consumer: ConsumerPlan): Bound {
+    const rate = this.#boughtRate(consumer.plan) ?? this.#plan.rate;
+    return { key: `consumer:${consumer.name}`, rate, policyField: this.#describe(rate) };
+  }
+
+  /** The limit that the consumer's plan names for this policy. */
+  #boughtRate(planName: string | undefined): LimitRate | undefined {
+    const limits = this.#host.plans.find((plan) => plan.name === planName)?.limits;
+    if (limits === undefined || !Object.hasOwn(limits, this.#host.name)) return undefined;
+    const rate = asRate(limits[this.#host.name]);
+    if (rate === undefined) throw new TypeError(`Plan ${planName} has no rate for policy ${this.#host.name}.`);
+    return rate;
+  }
+
+  #describe(rate: LimitRate): string {
+    return `${this.#quoted};q=${rate.capacity};w=${Math.max(1, Math.ceil(rate.periodMs / 1000))}`;
+  }
+
+  #stateField(answer: LimitAnswer): string {
+    return `${this.#quoted};r=${answer.remaining};t=${Math.ceil(answer.resetMs / 1000)}`;
+  }
+
+  #refuse(exchange: Exchange, bound: Bound | undefined, rate: LimitRate, answer: LimitAnswer): Reply {
+    const waits = Number.isFinite(answer.retryMs);
+    const seconds = Math.max(1, Math.ceil(answer.retryMs / 1000));
+    return problem(exchange, {
+      status: 429,
+      type: QUOTA_EXCEEDED,
+      code: 'limit/exceeded',
+      title: 'Too many requests.',
+      detail: waits
+        ? `The limit is ${rate.capacity} in ${rate.periodMs / 1000} s; try again in ${seconds} s.`
+        : `The limit of ${rate.capacity} never lets a request of this cost pass.`,
+      headers: {
+        ...(waits ? { 'retry-after': String(seconds) } : {}),
+        ...(this.#plan.fields
+          ? { 'ratelimit-policy': bound?.policyField ?? this.#policyField, ratelimit: this.#stateField(answer) }
+          : {}),
+      },
+      extensions: { 'violated-policies': [this.#host.name] },
+    });
+  }
+
+  #decide(exchange: Exchange, key: string, rate: LimitRate, answer: LimitAnswer): void {
+    const { observe, cost } = this.#plan;
+    const state = `${answer.remaining} of ${rate.capacity} left for ${key}`;
+    exchange.decisions?.push({
+      step: this.#host.name,
+      use: 'rate-limit',
+      outcome: answer.allowed || observe ? 'pass' : 'answer',
+      why: answer.allowed ? state : `${state}${observe ? '; over the limit, but only observed' : ''}`,
+      details: {
+        key,
+        capacity: rate.capacity,
+        periodMs: rate.periodMs,
+        cost,
+        remaining: answer.remaining,
+        ...(Number.isFinite(answer.retryMs) ? { retryMs: answer.retryMs } : {}),
+      },
+    });
+  }
+}
+
+function asRate(value: Json | undefined): LimitRate | undefined {
+  if (typeof value !== 'object' || value === null || !('capacity' in value)) return undefined;
+  const { capacity, periodMs } = value;
+  return typeof capacity === 'number' && typeof periodMs === 'number' ? { capacity, periodMs } : undefined;
+}

@@ -1,0 +1,264 @@
+/**
+ * What a policy's run half is written with, and what the engine answers with: replies of gw's own, header fields,
+ * templates. Imports nothing at run time but node's builtins, so that a data plane never loads a compiler.
+ */
+import { STATUS_CODES } from 'node:http';
+import type { TemplatePlan } from '../bundle/types.js';
+import type { CreatePolicy, Exchange, HeaderFields, Json, Reply } from './contract.js';
+
+/** A run half with its plan typed: the plan is what the same policy's compile() returned. */
+export const runPolicy =
+  <Plan extends Json>(create: CreatePolicy<Plan>): CreatePolicy =>
+  (plan, host) =>
+    create(plan as Plan, host);
+
+// ---------------------------------------------------------------- header fields
+
+const FIELD_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** Throws TypeError for a name that is no token or a value with control bytes, RFC 9110 sections 5.1 and 5.5. */
+export function assertField(name: string, value: string): void {
+  if (!FIELD_NAME.test(name)) throw new TypeError(`Not a header field name: ${JSON.stringify(name)}`);
+  if (!FIELD_VALUE.test(value)) throw new TypeError(`The value of ${name} holds a byte that no field may carry`);
+}
+
+/** Header fields in order, for replies of gw's own and for exchanges that run offline. Names in any case. */
+export class HeaderMap implements HeaderFields {
+  readonly #names: string[] = [];
+  readonly #values: string[] = [];
+
+  constructor(fields?: Iterable<readonly [string, string]>) {
+    if (fields) for (const [name, value] of fields) this.append(name, value);
+  }
+
+  get(name: string): string | undefined {
+    const key = name.toLowerCase();
+    let joined: string | undefined;
+    for (let at = this.#names.indexOf(key); at >= 0; at = this.#names.indexOf(key, at + 1)) {
+      const value = this.#values[at]!;
+      joined = joined === undefined ? value : `${joined}, ${value}`;
+    }
+    return joined;
+  }
+
+  set(name: string, value: string): void {
+    assertField(name, value);
+    this.remove(name);
+    this.#names.push(name.toLowerCase());
+    this.#values.push(value);
+  }
+
+  append(name: string, value: string): void {
+    assertField(name, value);
+    this.#names.push(name.toLowerCase());
+    this.#values.push(value);
+  }
+
+  remove(name: string): void {
+    const key = name.toLowerCase();
+    for (let at = this.#names.indexOf(key); at >= 0; at = this.#names.indexOf(key, at)) {
+      this.#names.splice(at, 1);
+      this.#values.splice(at, 1);
+    }
+  }
+
+  *entries(): IterableIterator<readonly [string, string]> {
+    for (let at = 0; at < this.#names.length; at++) yield [this.#names[at]!, this.#values[at]!];
+  }
+}
+
+/** Adds to a comma-separated field unless the word is in it already; `*` holds every word. */
+export function addToken(headers: HeaderFields, name: string, token: string): void {
+  const present = headers.get(name);
+  const words = (present ?? '').split(',').map((word) => word.trim().toLowerCase());
+  if (words.includes('*') || words.includes(token.toLowerCase())) return;
+  headers.set(name, present?.trim() ? `${present}, ${token}` : token);
+}
+
+// ---------------------------------------------------------------- replies of gw's own
+
+/** A reply whose whole body is here. */
+export class BytesReply implements Reply {
+  status: number;
+  readonly headers: HeaderFields;
+  body: Uint8Array | null;
+  readonly code: string | undefined;
+
+  constructor(
+    status: number,
+    options: { headers?: HeaderFields; body?: Uint8Array | string | null; code?: string | undefined } = {},
+  ) {
+    this.status = status;
+    this.headers = options.headers ?? new HeaderMap();
+    this.body = typeof options.body === 'string' ? Buffer.from(options.body) : (options.body ?? null);
+    this.code = options.code;
+  }
+}
+
+export interface Problem {
+  readonly status: number;
+  /** Slug, e.g. `auth/missing`: becomes the problem's type and the access log's error. */
+  readonly code: string;
+  /** URI of the kind of problem where one is registered; left out: made of the code. */
+  readonly type?: string;
+  /** One sentence that is the same for every occurrence. */
+  readonly title: string;
+  /** What to do about this occurrence. Never a secret, never the request's own text. */
+  readonly detail?: string;
+  readonly headers?: { readonly [name: string]: string };
+  /** Further members, RFC 9457 section 3.2. */
+  readonly extensions?: { readonly [name: string]: Json };
+}
+
+/** URI that names a kind of problem, RFC 9457 section 3.1.1. */
+export const problemType = (code: string): string => `urn:gw:problem:${code}`;
+
+/** An error reply as application/problem+json (RFC 9457), with the exchange's id as `instance` and `request_id`. */
+export function problem(exchange: { readonly id: string } | undefined, { headers, ...told }: Problem): BytesReply {
+  const members: Record<string, Json> = {
+    type: told.type ?? problemType(told.code),
+    title: told.title,
+    status: told.status,
+    ...(told.detail === undefined ? {} : { detail: told.detail }),
+    ...(exchange === undefined
+      ? {}
+      : { instance: `urn:gw:request:${encodeURIComponent(exchange.id)}`, request_id: exchange.id }),
+    ...told.extensions,
+  };
+  const fields = new HeaderMap([
+    ['content-type', 'application/problem+json'],
+    ['cache-control', 'no-store'],
+  ]);
+  if (headers) for (const name of Object.keys(headers)) fields.set(name, headers[name]!);
+  return new BytesReply(told.status, { headers: fields, body: JSON.stringify(members), code: told.code });
+}
+
+/** `Not Found` for 404; the number itself for a status without a name. */
+export const statusText = (status: number): string => STATUS_CODES[status] ?? String(status);
+
+// ---------------------------------------------------------------- templates
+
+type Reader = (exchange: Exchange, reply: Reply | undefined) => string | undefined;
+
+const FIXED_VARIABLES: { readonly [name: string]: Reader } = {
+  'consumer.name': (exchange) => exchange.consumer?.name,
+  'consumer.plan': (exchange) => exchange.consumer?.plan,
+  'request.id': (exchange) => exchange.id,
+  'request.method': (exchange) => exchange.method,
+  'request.path': (exchange) => exchange.path,
+  'request.query': (exchange) => exchange.query,
+  'request.host': (exchange) => exchange.host,
+  'request.scheme': (exchange) => exchange.scheme,
+  'route.name': (exchange) => exchange.route.name,
+  'client.ip': (exchange) => exchange.remoteAddress,
+  'reply.status': (_exchange, reply) => (reply === undefined ? undefined : String(reply.status)),
+};
+
+const OPEN_VARIABLES: readonly (readonly [prefix: string, make: (name: string) => Reader])[] = [
+  ['param.', (name) => (exchange) => exchange.param(name)],
+  ['consumer.tags.', (name) => (exchange) => ownValue(exchange.consumer?.tags, name)],
+  ['request.header.', (name) => (exchange) => exchange.headers.get(name)],
+  ['reply.header.', (name) => (_exchange, reply) => reply?.headers.get(name)],
+];
+
+const ownValue = (record: { readonly [name: string]: string } | undefined, name: string): string | undefined =>
+  record !== undefined && Object.hasOwn(record, name) ? record[name] : undefined;
+
+function readerOf(variable: string): Reader {
+  if (Object.hasOwn(FIXED_VARIABLES, variable)) return FIXED_VARIABLES[variable]!;
+  for (const [prefix, make] of OPEN_VARIABLES)
+    if (variable.startsWith(prefix)) return make(variable.slice(prefix.length));
+  throw new TypeError(`No variable is named ${JSON.stringify(variable)}`);
+}
+
+/** A template made ready once: rendering only joins. Throws TypeError for a variable that does not exist. */
+export class Template {
+  readonly #parts: readonly (string | Reader)[];
+  /** Whether each part's text comes off the wire as header bytes, and so may stand in a field as it is. */
+  readonly #isField: readonly boolean[];
+  /** The text itself where no part is a variable. */
+  readonly constant: string | undefined;
+
+  constructor(parts: TemplatePlan) {
+    this.#parts = parts.map((part) => (typeof part === 'string' ? part : readerOf(part.var)));
+    this.#isField = parts.map((part) => typeof part !== 'string' && /^re(quest|ply)\.header\./.test(part.var));
+    this.constant = parts.every((part) => typeof part === 'string') ? parts.join('') : undefined;
+  }
+
+  /** A variable that is not there renders as nothing. */
+  render(exchange: Exchange, reply?: Reply): string {
+    if (this.constant !== undefined) return this.constant;
+    let text = '';
+    for (const part of this.#parts) text += typeof part === 'string' ? part : (part(exchange, reply) ?? '');
+    return text;
+  }
+
+  /**
+   * As text for a field value: what a variable brings and a field must not carry (control bytes, characters beyond
+   * ASCII) is percent-encoded as UTF-8, so nothing that a client sends can end the field or begin another.
+   */
+  renderField(exchange: Exchange, reply?: Reply): string {
+    if (this.constant !== undefined) return this.constant;
+    let text = '';
+    for (let at = 0; at < this.#parts.length; at++) {
+      const part = this.#parts[at]!;
+      if (typeof part === 'string') text += part;
+      else if (this.#isField[at]) text += part(exchange, reply) ?? '';
+      else text += fieldSafe(part(exchange, reply) ?? '');
+    }
+    return text;
+  }
+}
+
+const UNSAFE = /[^\t\x20-\x7e]/;
+
+/** Percent-encodes (UTF-8) whatever is not visible ASCII, space or tab. Returns the same text when there is nothing. */
+export function fieldSafe(text: string): string {
+  if (!UNSAFE.test(text)) return text;
+  let safe = '';
+  for (const byte of Buffer.from(text, 'utf8')) {
+    const plain = byte === 0x09 || (byte >= 0x20 && byte <= 0x7e);
+    safe += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return safe;
+}
+
+const prepared = new WeakMap<TemplatePlan, Template>();
+
+/** Renders a template's parts; a variable that is not there renders as nothing. */
+export function renderTemplate(parts: TemplatePlan, exchange: Exchange, reply?: Reply): string {
+  let template = prepared.get(parts);
+  if (!template) {
+    template = new Template(parts);
+    prepared.set(parts, template);
+  }
+  return template.render(exchange, reply);
+}
+
+// ---------------------------------------------------------------- queries
+
+/** Splits off every occurrence of a parameter: what is left of the raw query, and the decoded values taken. */
+export function takeQueryParam(query: string, name: string): { readonly rest: string; readonly values: string[] } {
+  if (query === '') return { rest: '', values: [] };
+  const kept: string[] = [];
+  const values: string[] = [];
+  for (const pair of query.split('&')) {
+    const equals = pair.indexOf('=');
+    const key = equals < 0 ? pair : pair.slice(0, equals);
+    if (decodeQuery(key) === name) values.push(equals < 0 ? '' : decodeQuery(pair.slice(equals + 1)));
+    else kept.push(pair);
+  }
+  return values.length === 0 ? { rest: query, values } : { rest: kept.join('&'), values };
+}
+
+/** Plus and percent decoding of a form-encoded query; text that is no valid encoding stays as it is. */
+export function decodeQuery(text: string): string {
+  const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
+  if (!spaced.includes('%')) return spaced;
+  try {
+    return decodeURIComponent(spaced);
+  } catch {
+    return spaced;
+  }
+}
