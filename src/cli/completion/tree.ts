@@ -1,0 +1,85 @@
+/** The command line as completion scripts need it, read from the commander program. */
+import type { Argument, Command as Commander, Option } from 'commander';
+
+/** What can stand for a value: files of some kind, one of some words, or anything. */
+export type Completes =
+  | { readonly kind: 'specs' }
+  | { readonly kind: 'files' }
+  | { readonly kind: 'folders' }
+  | { readonly kind: 'words'; readonly words: readonly string[] }
+  | { readonly kind: 'anything' };
+
+export interface OptionNode {
+  readonly flags: readonly string[];
+  readonly doc: string;
+  /** Undefined for a switch. */
+  readonly value: { readonly name: string; readonly completes: Completes } | undefined;
+}
+
+export interface ArgumentNode {
+  readonly name: string;
+  readonly variadic: boolean;
+  readonly completes: Completes;
+}
+
+export interface CommandNode {
+  readonly name: string;
+  readonly doc: string;
+  readonly options: readonly OptionNode[];
+  readonly args: readonly ArgumentNode[];
+}
+
+export interface ProgramNode {
+  readonly name: string;
+  readonly options: readonly OptionNode[];
+  readonly commands: readonly CommandNode[];
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
+/** By the name of an argument, or of an option's value. */
+const BY_NAME: Readonly<Record<string, Completes>> = {
+  spec: { kind: 'specs' },
+  bundle: { kind: 'files' },
+  file: { kind: 'files' },
+  dir: { kind: 'folders' },
+  method: { kind: 'words', words: METHODS },
+};
+
+export function programNode(program: Commander): ProgramNode {
+  const help = program.createHelp();
+  return {
+    name: program.name(),
+    options: help.visibleOptions(program).map(optionNode),
+    commands: help.visibleCommands(program).map((command) => ({
+      name: command.name(),
+      doc: command.summary() || command.description(),
+      options: [...help.visibleOptions(command), ...program.options].map(optionNode),
+      args:
+        command.name() === 'help'
+          ? [{ name: 'command', variadic: false, completes: commandWords(program) }]
+          : command.registeredArguments.map(argumentNode),
+    })),
+  };
+}
+
+function commandWords(program: Commander): Completes {
+  return { kind: 'words', words: program.commands.map((command) => command.name()) };
+}
+
+function argumentNode(argument: Argument): ArgumentNode {
+  const name = argument.name();
+  return { name, variadic: argument.variadic, completes: completes(name, argument.argChoices) };
+}
+
+function optionNode(option: Option): OptionNode {
+  const flags = [option.short, option.long].filter((flag) => flag !== undefined);
+  if (!option.required && !option.optional) return { flags, doc: option.description, value: undefined };
+  const name = /[<[]([^>\]]+)[>\]]/.exec(option.flags)?.[1] ?? 'value';
+  return { flags, doc: option.description, value: { name, completes: completes(name, option.argChoices) } };
+}
+
+function completes(name: string, choices: readonly string[] | undefined): Completes {
+  if (choices) return { kind: 'words', words: choices };
+  return BY_NAME[name] ?? { kind: 'anything' };
+}

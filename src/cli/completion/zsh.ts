@@ -1,0 +1,60 @@
+import type { ArgumentNode, CommandNode, Completes, OptionNode, ProgramNode } from './tree.js';
+
+/** A zsh completion function for a file named `_gw` on $fpath; also works when sourced after compinit. */
+export function zshScript(program: ProgramNode): string {
+  const { name, commands } = program;
+  return `#compdef ${name}
+# zsh completion for ${name}. Load it with: source <(${name} completion zsh)
+_${name}() {
+  local context state line
+  typeset -A opt_args
+  _arguments -C ${program.options.map(optionSpec).join(' ')} '1: :->command' '*:: :->arguments'
+  case $state in
+    command)
+      local -a commands=(${commands.map((command) => quoted(`${colons(command.name)}:${command.doc}`)).join(' ')})
+      _describe -t commands '${name} command' commands
+      ;;
+    arguments)
+      case $words[1] in
+${commands.map((command) => `        ${command.name}) _arguments -s ${specs(command)} ;;`).join('\n')}
+      esac
+      ;;
+  esac
+}
+if [ "$funcstack[1]" = _${name} ]; then _${name} "$@"; else compdef _${name} ${name}; fi
+`;
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+const colons = (text: string): string => text.replaceAll(':', '\\:');
+const brackets = (text: string): string => text.replace(/[[\]:]/g, '\\$&');
+
+function specs(command: CommandNode): string {
+  return [...command.options.map(optionSpec), ...command.args.map(argumentSpec)].join(' ');
+}
+
+function optionSpec(option: OptionNode): string {
+  const exclusive = option.flags.length > 1 ? `'(${option.flags.join(' ')})'` : '';
+  const flags = option.flags.length > 1 ? `{${option.flags.join(',')}}` : (option.flags[0] ?? '');
+  const value = option.value ? `:${colons(option.value.name)}:${action(option.value.completes)}` : '';
+  return `${exclusive}${flags}${quoted(`[${brackets(option.doc)}]${value}`)}`;
+}
+
+function argumentSpec(argument: ArgumentNode): string {
+  return quoted(`${argument.variadic ? '*' : ''}:${colons(argument.name)}:${action(argument.completes)}`);
+}
+
+function action(completes: Completes): string {
+  switch (completes.kind) {
+    case 'specs':
+      return '_files -g "*.(toml|bundle)"';
+    case 'files':
+      return '_files';
+    case 'folders':
+      return '_files -/';
+    case 'words':
+      return `(${completes.words.join(' ')})`;
+    case 'anything':
+      return '';
+  }
+}

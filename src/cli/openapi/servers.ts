@@ -1,0 +1,128 @@
+/** Servers of an OpenAPI document -> services. The first server is the target; others are often other environments. */
+import { type Data, field, isList, isTable, textOf } from './document.js';
+
+export interface ServiceDraft {
+  name: string;
+  readonly target: string;
+  /** The other servers of the same list, for a comment. */
+  readonly others: readonly string[];
+  /** What the author should know or do. */
+  readonly notes: readonly string[];
+  /** Plain HTTP to a host that is not this machine. */
+  readonly plaintext: boolean;
+  /** The target has a name of its own, which it must see as its Host. */
+  readonly named: boolean;
+}
+
+const PLACEHOLDER = 'http://127.0.0.1:3000';
+const NO_HOST = 'The document names no host: put the address of the service here.';
+
+/** Hands out one service for each distinct list of servers. */
+export class Services {
+  readonly #byKey = new Map<string, ServiceDraft>();
+  readonly #names = new Set<string>();
+  readonly #title: string;
+
+  constructor(title: string) {
+    this.#title = title;
+  }
+
+  get all(): ServiceDraft[] {
+    return [...this.#byKey.values()];
+  }
+
+  /** The service for `servers`, a list as in OpenAPI; none or an empty one means `/`. */
+  of(servers: Data | undefined): ServiceDraft {
+    const list = isList(servers) && servers.length > 0 ? servers.filter(isTable) : [];
+    const urls = list.map(serverUrl);
+    const key = JSON.stringify(urls);
+    let draft = this.#byKey.get(key);
+    if (!draft) {
+      draft = this.#draft(urls);
+      this.#byKey.set(key, draft);
+    }
+    return draft;
+  }
+
+  #draft(urls: readonly string[]): ServiceDraft {
+    const { target, note } = targetOf(urls[0] ?? '/');
+    const { hostname, protocol } = new URL(target);
+    const local = isLocal(hostname);
+    return {
+      name: this.#name(local ? undefined : hostname),
+      target,
+      others: urls.slice(1),
+      notes: note === undefined ? [] : [note],
+      plaintext: protocol === 'http:' && !local,
+      named: !/^[\d.]+$|^\[/.test(hostname) && hostname !== 'localhost',
+    };
+  }
+
+  /** The first service is called after the document, further ones after their hosts. */
+  #name(hostname: string | undefined): string {
+    const base = slug(this.#names.size === 0 ? this.#title : (hostname ?? this.#title)) || 'api';
+    let name = base;
+    for (let count = 2; this.#names.has(name); count++) name = `${base}-${count}`;
+    this.#names.add(name);
+    return name;
+  }
+}
+
+/** A server's URL with its variables filled in by their defaults; those without one stay. */
+function serverUrl(server: Data): string {
+  const url = textOf(field(server, 'url')) ?? '/';
+  const variables = field(server, 'variables');
+  return url
+    .replace(/\{([^{}]*)\}/g, (whole, name: string) => {
+      const fallback = field(field(variables, name), 'default');
+      return fallback === undefined || fallback === null ? whole : String(fallback);
+    })
+    .trim();
+}
+
+function targetOf(text: string): { target: string; note: string | undefined } {
+  if (/[{}]/.test(text)) {
+    return {
+      target: PLACEHOLDER,
+      note: `The server \`${text}\` has a variable without a default: put its address here.`,
+    };
+  }
+  if (text.startsWith('//')) return absolute(`https:${text}`, text);
+  if (text.startsWith('/') || text === '' || text === '.')
+    return absolute(`${PLACEHOLDER}${text.replace(/^\.$/, '')}`, text, NO_HOST);
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return absolute(text, text);
+  // `api.example.com/v1`: meant as a host, though by the letter a relative path.
+  if (/^[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(\/|$)/i.test(text)) {
+    return absolute(`https://${text}`, text, `The document says \`${text}\` without a scheme: HTTPS is assumed.`);
+  }
+  return absolute(`${PLACEHOLDER}/${text.replace(/^\.?\//, '')}`, text, NO_HOST);
+}
+
+function absolute(text: string, written: string, note?: string): { target: string; note: string | undefined } {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '') {
+    return { target: PLACEHOLDER, note: `\`${written}\` is no HTTP address: put the address of the service here.` };
+  }
+  const path = url.pathname.replace(/\/+$/, '').replace(/\/{2,}/g, '/');
+  return { target: `${url.origin}${path}`, note };
+}
+
+/** Loopback and private ranges (RFC 1918, RFC 4193), where plain HTTP is nobody's risk. */
+function isLocal(hostname: string): boolean {
+  return (
+    hostname === 'localhost' ||
+    hostname.endsWith('.localhost') ||
+    /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)/.test(hostname) ||
+    /^\[(::1|f[cd][0-9a-f]{2}:)/i.test(hostname)
+  );
+}
+
+/** Letters and digits with dashes between, as names in a spec are. */
+export function slug(text: string): string {
+  const plain = text.normalize('NFKD').toLowerCase();
+  return plain
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 60)
+    .replace(/-$/, '');
+}
