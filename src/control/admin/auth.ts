@@ -1,0 +1,27 @@
+/** Who may call the admin API over TCP. On the unix socket the file's mode decides. */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+
+/** True when the request carries the token. Digests are compared, so neither length nor content tells by time. */
+export function carriesToken(request: IncomingMessage, token: string): boolean {
+  const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
+  return given !== undefined && token !== '' && timingSafeEqual(digest(given), digest(token));
+}
+
+const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/**
+ * True when Host names this server by address, as `localhost`, or as it was configured. A web page that rebinds its own
+ * name to a loopback address (DNS rebinding) fails here even where it could guess nothing else.
+ */
+export function namesThisServer(request: IncomingMessage, configuredHost: string): boolean {
+  const host = hostOf(request.headers.host ?? '');
+  return host !== undefined && (host === 'localhost' || isIP(host) !== 0 || host === configuredHost.toLowerCase());
+}
+
+/** Host without its port and brackets, lower case; undefined when it is malformed. */
+function hostOf(authority: string): string | undefined {
+  const found = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/@\s]+))(?::\d{1,5})?$/i.exec(authority);
+  return (found?.[1] ?? found?.[2])?.toLowerCase();
+}

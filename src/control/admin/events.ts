@@ -1,0 +1,111 @@
+/** The event stream: newline-delimited JSON to each client, with bounds on what a slow one may cost. */
+import type { ServerResponse } from 'node:http';
+import type { WatchLevel } from '../../proxy/types.js';
+import type { AdminEvent, ReloadSnapshot, RequestRecord, Snapshot } from '../../telemetry/snapshot.js';
+
+export const MAX_EVENT_CLIENTS = 32;
+/** Bytes that may wait in a client's response before lines for it are dropped. */
+export const MAX_WAITING_BYTES = 1024 * 1024;
+const SNAPSHOT_EVERY_MS = 1000;
+
+export interface EventSource {
+  snapshot(): Snapshot;
+  /** The highest level that any client asked for. */
+  watch(level: WatchLevel): void;
+}
+
+interface Client {
+  readonly response: ServerResponse;
+  readonly level: WatchLevel;
+  /** Records that were not sent to this client; told with the next batch that fits. */
+  dropped: number;
+}
+
+export class EventHub {
+  readonly #source: EventSource;
+  readonly #clients = new Set<Client>();
+  #timer: NodeJS.Timeout | undefined;
+  #level: WatchLevel = 'off';
+
+  constructor(source: EventSource) {
+    this.#source = source;
+  }
+
+  get clients(): number {
+    return this.#clients.size;
+  }
+
+  /** Starts streaming to `response`, a snapshot first; false when there are too many clients already. */
+  add(response: ServerResponse, level: WatchLevel): boolean {
+    if (this.#clients.size >= MAX_EVENT_CLIENTS) return false;
+    const client: Client = { response, level, dropped: 0 };
+    this.#clients.add(client);
+    response.writeHead(200, {
+      'content-type': 'application/x-ndjson',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    });
+    // An unwritable client is gone: `close` follows and removes it.
+    response.on('error', () => {});
+    response.on('close', () => {
+      this.#clients.delete(client);
+      this.#adjust();
+    });
+    this.#send(client, lineOf({ type: 'snapshot', snapshot: this.#source.snapshot() }));
+    this.#adjust();
+    return true;
+  }
+
+  reload(reload: ReloadSnapshot): void {
+    const line = lineOf({ type: 'reload', reload });
+    for (const client of this.#clients) this.#send(client, line);
+  }
+
+  requests(records: readonly RequestRecord[], dropped: number): void {
+    let plain: readonly RequestRecord[] | undefined;
+    for (const client of this.#clients) {
+      if (client.level === 'off') continue;
+      if (client.level === 'records') plain ??= records.map(({ decisions: _decisions, ...record }) => record);
+      const requests = client.level === 'records' ? (plain ?? []) : records;
+      const missed = client.dropped + dropped;
+      const sent = this.#send(client, lineOf({ type: 'requests', requests, dropped: missed }));
+      client.dropped = sent ? 0 : missed + records.length;
+    }
+  }
+
+  /** Ends every stream in order. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    for (const { response } of this.#clients) response.end();
+  }
+
+  #send({ response }: Client, line: string): boolean {
+    if (response.writableEnded || response.destroyed || response.writableLength > MAX_WAITING_BYTES) return false;
+    response.write(line);
+    return true;
+  }
+
+  #snapshots(): void {
+    const line = lineOf({ type: 'snapshot', snapshot: this.#source.snapshot() });
+    for (const client of this.#clients) this.#send(client, line);
+  }
+
+  /** The data plane builds records (and decisions) only while somebody looks. */
+  #adjust(): void {
+    const levels = new Set([...this.#clients].map((client) => client.level));
+    const level = levels.has('decisions') ? 'decisions' : levels.has('records') ? 'records' : 'off';
+    if (level !== this.#level) {
+      this.#level = level;
+      this.#source.watch(level);
+    }
+    if (this.#clients.size > 0) {
+      this.#timer ??= setInterval(() => this.#snapshots(), SNAPSHOT_EVERY_MS).unref();
+    } else {
+      clearInterval(this.#timer);
+      this.#timer = undefined;
+    }
+  }
+}
+
+const lineOf = (event: AdminEvent): string => `${JSON.stringify(event)}\n`;

@@ -1,0 +1,223 @@
+/** The admin API over a unix socket and, when configured, TCP. What it answers is in telemetry/admin-protocol. */
+import { chmodSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { WatchLevel } from '../../proxy/types.js';
+import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
+import type { Log } from '../log.js';
+import { carriesToken, namesThisServer } from './auth.js';
+import { EventHub, type EventSource, MAX_EVENT_CLIENTS } from './events.js';
+import { sendJson, sendProblem, sendText } from './problem.js';
+
+/** The gateway as the admin API sees it. */
+export interface AdminBackend extends EventSource {
+  /** Undefined: nothing to do. */
+  reload(): Promise<ReloadSnapshot | undefined>;
+  /** Why the gateway should get no traffic; undefined when it is ready. */
+  notReady(): string | undefined;
+  metrics(): Promise<{ readonly text: string; readonly contentType: string }>;
+}
+
+export interface TcpAccess {
+  readonly host: string;
+  readonly port: number;
+  readonly token: string;
+}
+
+type Guard = (request: IncomingMessage, path: string) => Parameters<typeof sendProblem>[1] | undefined;
+type Endpoint = (response: ServerResponse, url: URL) => void | Promise<void>;
+
+const MAX_CONNECTIONS = 128;
+const HEALTH = new Set(['/livez', '/readyz']);
+
+export class AdminServer {
+  readonly events: EventHub;
+  readonly #backend: AdminBackend;
+  readonly #log: Log;
+  readonly #endpoints: ReadonlyMap<string, { readonly method: 'GET' | 'POST'; readonly run: Endpoint }>;
+  #socket: Server | undefined;
+  #tcp: { readonly server: Server; readonly access: TcpAccess } | undefined;
+
+  constructor(backend: AdminBackend, log: Log) {
+    this.#backend = backend;
+    this.#log = log;
+    this.events = new EventHub(backend);
+    this.#endpoints = new Map<string, { method: 'GET' | 'POST'; run: Endpoint }>([
+      ['/snapshot', { method: 'GET', run: (response) => sendJson(response, 200, backend.snapshot()) }],
+      ['/events', { method: 'GET', run: (response, url) => this.#stream(response, url) }],
+      ['/reload', { method: 'POST', run: (response) => this.#reload(response) }],
+      ['/livez', { method: 'GET', run: (response) => sendText(response, 200, 'ok\n') }],
+      ['/readyz', { method: 'GET', run: (response) => this.#ready(response) }],
+      ['/metrics', { method: 'GET', run: (response) => this.#metrics(response) }],
+    ]);
+  }
+
+  /** Where TCP calls are taken, with the real port; undefined when they are not. */
+  get tcpAddress(): string | undefined {
+    const address = this.#tcp?.server.address();
+    return address && typeof address === 'object' ? formatAddress(address) : undefined;
+  }
+
+  /** Serves on a unix socket of mode 0600. Rejects when it cannot be bound. */
+  async listenSocket(path: string): Promise<void> {
+    const server = this.#create(() => undefined);
+    await listening(server, () => server.listen(path), this.#log);
+    chmodSync(path, 0o600);
+    this.#socket = server;
+  }
+
+  /** Serves on TCP beside the socket, in place of what it served on before. Rejects, keeping that, when it cannot. */
+  async listenTcp(access: TcpAccess | undefined): Promise<void> {
+    const before = this.#tcp;
+    if (JSON.stringify(before?.access) === JSON.stringify(access)) return;
+    if (access && before && access.host === before.access.host && access.port === before.access.port) {
+      // Same address, another token: the guard reads it anew.
+      this.#tcp = { server: before.server, access };
+      return;
+    }
+    if (access) {
+      const server = this.#create((request, path) => this.#guardTcp(request, path));
+      await listening(server, () => server.listen(access.port, access.host), this.#log);
+      this.#tcp = { server, access };
+    } else {
+      this.#tcp = undefined;
+    }
+    if (before) await closed(before.server);
+  }
+
+  async close(): Promise<void> {
+    this.events.close();
+    await Promise.all([this.#socket, this.#tcp?.server].map((server) => server && closed(server)));
+    this.#socket = undefined;
+    this.#tcp = undefined;
+  }
+
+  #create(guard: Guard): Server {
+    const server = createServer(
+      { headersTimeout: 5000, requestTimeout: 10_000, maxHeaderSize: 16 * 1024, keepAliveTimeout: 5000 },
+      (request, response) => this.#handle(request, response, guard),
+    );
+    server.maxConnections = MAX_CONNECTIONS;
+    return server;
+  }
+
+  #guardTcp(request: IncomingMessage, path: string): ReturnType<Guard> {
+    const access = this.#tcp?.access;
+    if (!access || !namesThisServer(request, access.host)) {
+      return {
+        status: 421,
+        code: 'admin/host',
+        title: 'Misdirected Request',
+        detail: 'The Host field does not name this server: call it by its address, as localhost, or as configured.',
+      };
+    }
+    if (HEALTH.has(path) || carriesToken(request, access.token)) return undefined;
+    return {
+      status: 401,
+      code: 'admin/token',
+      title: 'Unauthorized',
+      detail: 'This call needs `Authorization: Bearer <token>` with the token of `[admin]`.',
+      headers: { 'www-authenticate': 'Bearer realm="gw admin"' },
+    };
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse, guard: Guard): void {
+    // Nothing here reads a body; what a client sends is thrown away so that keep-alive goes on.
+    request.resume();
+    const url = URL.canParse(request.url ?? '', 'http://gw') ? new URL(request.url ?? '', 'http://gw') : undefined;
+    const path = url?.pathname ?? '';
+    const refusal = guard(request, path);
+    if (refusal) {
+      sendProblem(response, refusal);
+      return;
+    }
+    const endpoint = this.#endpoints.get(path);
+    if (!url || !endpoint) {
+      const detail = `There is no \`${path}\` here; there are ${[...this.#endpoints.keys()].join(', ')}.`;
+      sendProblem(response, { status: 404, code: 'admin/unknown', title: 'Not Found', detail });
+      return;
+    }
+    const method = request.method === 'HEAD' ? 'GET' : request.method;
+    if (method !== endpoint.method) {
+      const allow = endpoint.method === 'GET' ? 'GET, HEAD' : endpoint.method;
+      const detail = `\`${path}\` takes ${allow}, not ${request.method}.`;
+      const problem = { status: 405, code: 'admin/method', title: 'Method Not Allowed', detail, headers: { allow } };
+      sendProblem(response, problem);
+      return;
+    }
+    Promise.resolve()
+      .then(() => endpoint.run(response, url))
+      .catch((error: unknown) => this.#failed(response, path, error));
+  }
+
+  #failed(response: ServerResponse, path: string, error: unknown): void {
+    this.#log.error(`the admin API failed on ${path}`, {
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    });
+    if (response.headersSent) response.destroy();
+    else {
+      const detail = 'This is a bug in gw; its log says more.';
+      sendProblem(response, { status: 500, code: 'admin/internal', title: 'Internal Server Error', detail });
+    }
+  }
+
+  #stream(response: ServerResponse, url: URL): void {
+    const on = (name: string): boolean => ['1', 'true', ''].includes(url.searchParams.get(name) ?? 'no');
+    const level: WatchLevel = on('decisions') ? 'decisions' : on('requests') ? 'records' : 'off';
+    if (response.req.method === 'HEAD') {
+      sendText(response, 200, '', 'application/x-ndjson');
+    } else if (!this.events.add(response, level)) {
+      sendProblem(response, {
+        status: 503,
+        code: 'admin/clients',
+        title: 'Service Unavailable',
+        detail: `${MAX_EVENT_CLIENTS} clients are reading events already.`,
+        headers: { 'retry-after': '5' },
+      });
+    }
+  }
+
+  async #reload(response: ServerResponse): Promise<void> {
+    const reload = await this.#backend.reload();
+    if (reload) sendJson(response, reload.outcome === 'live' ? 200 : 422, reload);
+    else {
+      const detail = 'The gateway is ending and reloads no more.';
+      sendProblem(response, { status: 503, code: 'admin/ending', title: 'Service Unavailable', detail });
+    }
+  }
+
+  #ready(response: ServerResponse): void {
+    const reason = this.#backend.notReady();
+    sendText(response, reason === undefined ? 200 : 503, `${reason ?? 'ok'}\n`);
+  }
+
+  async #metrics(response: ServerResponse): Promise<void> {
+    const { text, contentType } = await this.#backend.metrics();
+    sendText(response, 200, text, contentType);
+  }
+}
+
+export function formatAddress({ address, port, family }: AddressInfo): string {
+  return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function listening(server: Server, listen: () => void, log: Log): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.once('listening', () => {
+      server.off('error', reject);
+      server.on('error', (error) => log.warn(`the admin server reports: ${error.message}`));
+      resolve();
+    });
+    listen();
+  });
+}
+
+/** Waits for replies being written, not for idle keep-alive connections. */
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+    setTimeout(() => server.closeAllConnections(), 500).unref();
+  });
+}

@@ -1,0 +1,184 @@
+/** The first half of a reload: from a source (spec, bundle, model) to a checked program that could go live. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { decodeBundle } from '../bundle/encode.js';
+import type { Bundle, Program } from '../bundle/types.js';
+import { compile } from '../compiler/index.js';
+import { checkSpec } from '../lint/index.js';
+import { render } from '../lint/render/index.js';
+import { type Diagnostic, hasErrors, sortDiagnostics } from '../schema/diagnostic.js';
+import type { MatchModel, Model, SourceFile } from '../spec/model.js';
+import { controlError, startOf } from './codes.js';
+import type { MatchFacts } from './diff.js';
+import type { RunSettings } from './managed/process.js';
+import { Rejected, type Rejection } from './reload.js';
+import { resolveProgram, runsOf } from './resolve.js';
+import { includeFolders, type WatchSet } from './watch.js';
+
+/** What a gateway runs. */
+export type Source =
+  | { readonly kind: 'spec'; readonly path: string; readonly overlays: readonly string[] }
+  | { readonly kind: 'bundle'; readonly path: string; readonly publicKey?: string }
+  | { readonly kind: 'model'; readonly model: Model }
+  | { readonly kind: 'loaded'; readonly bundle: Bundle; readonly root: string };
+
+export interface Candidate {
+  /** References resolved; managed services have no targets yet. */
+  readonly program: Program;
+  readonly trie: SharedArrayBuffer;
+  /** Of the bundle. */
+  readonly sha256: string;
+  readonly runs: ReadonlyMap<string, RunSettings>;
+  readonly facts: MatchFacts;
+  /** Differs whenever anything that the data plane would see differs, resolved values included. */
+  readonly fingerprint: string;
+  /** Warnings and infos, rendered. */
+  readonly rendered: string;
+  readonly warnings: number;
+}
+
+/** What an attempt came to, and what to watch from now on, whatever it came to. */
+export interface Attempt {
+  readonly candidate: Candidate | undefined;
+  readonly rejection: Rejection | undefined;
+  readonly watch: WatchSet;
+}
+
+interface Compiled {
+  readonly bundle: Bundle | undefined;
+  readonly root: string;
+  readonly files: readonly SourceFile[];
+  readonly facts: MatchFacts;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** The path that people know a source by: absolute, or `-` for one that was never in a file. */
+export function nameOfSource(source: Source): string {
+  if (source.kind === 'loaded') return '-';
+  if (source.kind === 'model') return source.model.files[0]?.absolute ?? '-';
+  return resolve(source.path);
+}
+
+/** Builds a candidate. Never throws for anything that a file can hold. */
+export function build(source: Source, env: { readonly [name: string]: string | undefined }): Attempt {
+  const compiled = compileSource(source);
+  const known = [...ownFiles(source), ...compiled.files.map((file) => file.absolute)];
+  const fallback = source.kind === 'bundle' ? source.path : (compiled.files[0]?.path ?? '-');
+  if (!compiled.bundle) return failed(compiled.diagnostics, compiled, known);
+  const { bundle } = compiled;
+  const resolved = resolveProgram(bundle.program, { root: compiled.root, env }, { files: compiled.files, fallback });
+  const diagnostics = sortDiagnostics([...compiled.diagnostics, ...resolved.diagnostics]);
+  known.push(...resolved.files);
+  if (hasErrors(diagnostics)) return failed(diagnostics, compiled, known);
+  const { program } = resolved;
+  const trie = shared(bundle.trie);
+  const candidate: Candidate = {
+    program,
+    trie,
+    sha256: bundle.sha256,
+    runs: runsOf(program, compiled.root),
+    facts: compiled.facts,
+    fingerprint: createHash('sha256').update(bundle.sha256).update(JSON.stringify(program)).digest('hex'),
+    rendered: render(diagnostics, compiled.files, 'pretty', { color: false }),
+    warnings: count(diagnostics, 'warning'),
+  };
+  return { candidate, rejection: undefined, watch: watchOf(known) };
+}
+
+/** A rejection for diagnostics that arose after the build: a bind, a managed target, the data plane. */
+export function reject(diagnostics: readonly Diagnostic[], files: readonly SourceFile[] = []): Rejected {
+  return new Rejected(rejectionOf(diagnostics, files));
+}
+
+function rejectionOf(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): Rejection {
+  const errors = count(diagnostics, 'error');
+  const first = diagnostics.find((diagnostic) => diagnostic.severity === 'error');
+  const more = errors > 1 ? ` (and ${errors - 1} more)` : '';
+  return {
+    summary: first ? `${first.code}: ${first.message}${more}` : 'rejected',
+    diagnostics: render(diagnostics, files, 'pretty', { color: false }),
+    errors,
+    warnings: count(diagnostics, 'warning'),
+  };
+}
+
+function compileSource(source: Source): Compiled {
+  if (source.kind === 'bundle') return openBundle(source.path, source.publicKey);
+  if (source.kind === 'loaded') {
+    return { bundle: source.bundle, root: source.root, files: [], facts: new Map(), diagnostics: [] };
+  }
+  if (source.kind === 'model') return lower(source.model, []);
+  const { path, overlays } = source;
+  const { value: model, diagnostics } = checkSpec({ path, overlays });
+  if (model && !hasErrors(diagnostics)) return lower(model, diagnostics);
+  const root = dirname(resolve(path));
+  const files = model?.files ?? namedFiles(root, diagnostics);
+  return { bundle: undefined, root, files, facts: new Map(), diagnostics };
+}
+
+function lower(model: Model, diagnostics: readonly Diagnostic[]): Compiled {
+  const { bundle } = compile(model, { shared: true });
+  const facts = new Map(model.routes.map((route) => [route.name, factsOf(route.match)]));
+  return { bundle, root: model.root, files: model.files, facts, diagnostics };
+}
+
+function openBundle(path: string, publicKey: string | undefined): Compiled {
+  const root = dirname(resolve(path));
+  const none = { root, files: [], facts: new Map<string, string>() };
+  try {
+    const bundle = decodeBundle(readFileSync(path), publicKey === undefined ? {} : { publicKey });
+    return { ...none, bundle, diagnostics: [] };
+  } catch (error) {
+    const message = `The bundle cannot be loaded: ${error instanceof Error ? error.message : String(error)}`;
+    return { ...none, bundle: undefined, diagnostics: [controlError('bundle/invalid', startOf(path), message)] };
+  }
+}
+
+/** What decides a match and cannot be read off the program: patterns and conditions. Places in the text are left out. */
+function factsOf(match: MatchModel): string {
+  const { text: _text, span: _span, ...rest } = match;
+  return JSON.stringify(rest, (key, value: unknown) => {
+    if (key === 'span') return undefined;
+    return key === 'dfa' && typeof value === 'object' && value !== null && 'source' in value ? value.source : value;
+  });
+}
+
+function failed(diagnostics: readonly Diagnostic[], compiled: Compiled, known: readonly string[]): Attempt {
+  return { candidate: undefined, rejection: rejectionOf(diagnostics, compiled.files), watch: watchOf(known) };
+}
+
+function ownFiles(source: Source): string[] {
+  if (source.kind === 'spec') return [source.path, ...source.overlays].map((path) => resolve(path));
+  return source.kind === 'bundle' ? [resolve(source.path)] : [];
+}
+
+function watchOf(files: readonly string[]): WatchSet {
+  const unique = [...new Set(files)].sort();
+  return { files: unique, folders: includeFolders(unique.filter((file) => file.endsWith('.toml'))) };
+}
+
+/** The files that diagnostics point into, read again for their source frames when there is no model to hold them. */
+function namedFiles(root: string, diagnostics: readonly Diagnostic[]): SourceFile[] {
+  const names = new Set(diagnostics.map((diagnostic) => diagnostic.span.file));
+  return [...names].map((path) => {
+    const absolute = resolve(root, path);
+    let text = '';
+    try {
+      text = readFileSync(absolute, 'utf8');
+    } catch {
+      // Unreadable: that is what the diagnostic says.
+    }
+    return { path, absolute, text, sha256: createHash('sha256').update(text).digest('hex') };
+  });
+}
+
+function shared(trie: ArrayBufferLike): SharedArrayBuffer {
+  if (trie instanceof SharedArrayBuffer) return trie;
+  const copy = new SharedArrayBuffer(trie.byteLength);
+  new Uint8Array(copy).set(new Uint8Array(trie));
+  return copy;
+}
+
+const count = (diagnostics: readonly Diagnostic[], severity: string): number =>
+  diagnostics.filter((diagnostic) => diagnostic.severity === severity).length;

@@ -1,0 +1,26 @@
+/** What control says of a spec beside what the compiler proves: about the machine that it meets. */
+import type { Diagnostic, Severity, Span } from '../schema/diagnostic.js';
+
+export const CONTROL_CODES = [
+  { code: 'reference/unresolved', severity: 'error', summary: 'A `${env:}` or `${file:}` reference names nothing.' },
+  { code: 'reference/invalid', severity: 'error', summary: 'What a reference holds cannot stand where it is used.' },
+  { code: 'listener/certificate', severity: 'error', summary: 'A certificate or key of a listener cannot be read.' },
+  { code: 'listener/bind', severity: 'error', summary: 'A listener cannot be bound.' },
+  { code: 'service/not-ready', severity: 'error', summary: 'A managed target did not start.' },
+  { code: 'admin/bind', severity: 'error', summary: 'The admin address cannot be bound.' },
+  { code: 'bundle/invalid', severity: 'error', summary: 'A bundle cannot be read or verified.' },
+  { code: 'gateway/load', severity: 'error', summary: 'The data plane refused the generation.' },
+] as const satisfies readonly { readonly code: string; readonly severity: Severity; readonly summary: string }[];
+
+export type ControlCode = (typeof CONTROL_CODES)[number]['code'];
+
+/** An error of control's at a span; `help` says what to do next. */
+export function controlError(code: ControlCode, span: Span, message: string, help?: string): Diagnostic {
+  return { code, severity: 'error', span, message, ...(help === undefined ? {} : { help }) };
+}
+
+/** The very start of a file: where a diagnostic stands that no text of the file is to blame for. */
+export function startOf(file: string): Span {
+  const position = { offset: 0, line: 1, column: 1 };
+  return { file, start: position, end: position };
+}

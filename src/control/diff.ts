@@ -1,0 +1,126 @@
+/** What changed between two programs, by the stable names of things. */
+import type { Program, RoutePlan } from '../bundle/types.js';
+
+export interface NameDiff {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+
+export interface ProgramDiff {
+  readonly routes: NameDiff;
+  readonly services: NameDiff;
+  readonly policies: NameDiff;
+  readonly consumers: NameDiff;
+  readonly plans: NameDiff;
+  readonly listeners: NameDiff;
+  /** Settings that belong to no entity: normalisation, admin, access log, drain timeout. */
+  readonly settings: boolean;
+}
+
+/** What the program does not say of a route's match (conditions, patterns), by route name. */
+export type MatchFacts = ReadonlyMap<string, string>;
+
+/**
+ * Compares by name. Where a thing stands in the spec, and in which order, is no change. A policy written in place is
+ * part of its route; a named one counts for itself.
+ */
+export function diffPrograms(
+  before: Program,
+  after: Program,
+  facts?: { before: MatchFacts; after: MatchFacts },
+): ProgramDiff {
+  const none: MatchFacts = new Map();
+  return {
+    routes: compare(routesOf(before, facts?.before ?? none), routesOf(after, facts?.after ?? none)),
+    services: compare(byName(before.services), byName(after.services)),
+    policies: compare(namedPolicies(before), namedPolicies(after)),
+    consumers: compare(byName(before.consumers), byName(after.consumers)),
+    plans: compare(byName(before.plans), byName(after.plans)),
+    listeners: compare(byName(before.listeners), byName(after.listeners)),
+    settings: settingsOf(before) !== settingsOf(after),
+  };
+}
+
+const KINDS = [
+  ['services', 'service'],
+  ['policies', 'policy'],
+  ['consumers', 'consumer'],
+  ['plans', 'plan'],
+  ['listeners', 'listener'],
+] as const;
+
+/** `+1 route, ~2 routes, -0 routes`, and after it whatever else changed: `; +1 service; settings`. */
+export function summarize(diff: ProgramDiff): string {
+  const parts = [counts(diff.routes, 'route', 'routes', true)];
+  for (const [plural, singular] of KINDS) {
+    const text = counts(diff[plural], singular, plural, false);
+    if (text !== '') parts.push(text);
+  }
+  if (diff.settings) parts.push('settings');
+  return parts.join('; ');
+}
+
+export function isEmptyDiff(diff: ProgramDiff): boolean {
+  const kinds = [diff.routes, ...KINDS.map(([plural]) => diff[plural])];
+  return !diff.settings && kinds.every((kind) => kind.added.length + kind.changed.length + kind.removed.length === 0);
+}
+
+function counts(diff: NameDiff, singular: string, plural: string, zeros: boolean): string {
+  const signed: readonly (readonly [string, readonly string[]])[] = [
+    ['+', diff.added],
+    ['~', diff.changed],
+    ['-', diff.removed],
+  ];
+  return signed
+    .filter(([, names]) => zeros || names.length > 0)
+    .map(([sign, names]) => `${sign}${names.length} ${names.length === 1 ? singular : plural}`)
+    .join(', ');
+}
+
+function compare(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): NameDiff {
+  const added: string[] = [];
+  const changed: string[] = [];
+  for (const [name, text] of after) {
+    const old = before.get(name);
+    if (old === undefined) added.push(name);
+    else if (old !== text) changed.push(name);
+  }
+  const removed = [...before.keys()].filter((name) => !after.has(name));
+  return { added: added.sort(), changed: changed.sort(), removed: removed.sort() };
+}
+
+function byName(entities: readonly { readonly name: string }[]): ReadonlyMap<string, string> {
+  return new Map(entities.map((entity) => [entity.name, JSON.stringify(entity)]));
+}
+
+/** Names with a slash are given to policies written in place: `[policy.NAME]` allows none. */
+const isInPlace = (name: string): boolean => name.includes('/');
+
+function namedPolicies(program: Program): ReadonlyMap<string, string> {
+  const named = program.policies.filter((policy) => !isInPlace(policy.name));
+  // Several plans of one name: the optimiser may split a policy by what can act on which route.
+  const texts = new Map<string, string>();
+  for (const { use, name, phase, plan } of named) {
+    texts.set(name, `${texts.get(name) ?? ''}${JSON.stringify([use, phase, plan])}`);
+  }
+  return texts;
+}
+
+function routesOf(program: Program, facts: MatchFacts): ReadonlyMap<string, string> {
+  return new Map(program.routes.map((route) => [route.name, textOf(program, route, facts)]));
+}
+
+function textOf(program: Program, route: RoutePlan, facts: MatchFacts): string {
+  const { source: _source, service, policies, ...rest } = route;
+  const chain = policies.map((index) => {
+    const policy = program.policies[index];
+    if (policy === undefined) return null;
+    return isInPlace(policy.name) ? [policy.use, policy.phase, policy.plan] : policy.name;
+  });
+  return JSON.stringify([rest, program.services[service]?.name ?? null, chain, facts.get(route.name) ?? null]);
+}
+
+function settingsOf(program: Program): string {
+  return JSON.stringify([program.normalize, program.admin, program.accessLog, program.drainTimeout]);
+}

@@ -1,0 +1,103 @@
+/** The operational log: what the gateway itself does (requests go to the access log). */
+import { type DestinationStream, type Logger as Pino, pino } from 'pino';
+
+export type LogFormat = 'pretty' | 'json';
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+export type LogFields = { readonly [key: string]: unknown };
+
+/** Where lines go: `process.stdout`, or a collector in a test or an embedding program. */
+export interface LogSink {
+  write(text: string): void;
+}
+
+export interface LogOptions {
+  readonly format: LogFormat;
+  /** Least severe level that is written. Default `info`. */
+  readonly level?: LogLevel;
+  /** Colour for pretty lines; the caller knows whether the sink is a terminal. */
+  readonly color?: boolean;
+  readonly sink: LogSink;
+}
+
+/** What the rooms of control write to. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** For events whose level is data: what a worker thread reports. */
+  write(level: LogLevel, message: string, fields?: LogFields): void;
+}
+
+const COLORS: Readonly<Record<string, string>> = { debug: '90', info: '36', warn: '33', error: '31' };
+
+/**
+ * An operational log over pino: JSON lines for programs, or short lines for people
+ * (`12:00:01 info  reloaded: +1 route`). A sink that throws is not gw's to die of, so pino's own errors stay its own.
+ */
+export function createLog(options: LogOptions): Log {
+  const destination: DestinationStream =
+    options.format === 'json'
+      ? { write: (line) => options.sink.write(line) }
+      : { write: (line) => options.sink.write(prettyLine(line, options.color === true)) };
+  const logger = pino(
+    {
+      base: null,
+      level: options.level ?? 'info',
+      messageKey: 'message',
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  );
+  return fromPino(logger);
+}
+
+/** A log that writes nothing: embedding programs that bring no log get silence. */
+export const silentLog: Log = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+  write: () => {},
+};
+
+function fromPino(logger: Pino): Log {
+  const write = (level: LogLevel, message: string, fields?: LogFields): void => {
+    if (fields) logger[level](fields, message);
+    else logger[level](message);
+  };
+  return {
+    write,
+    debug: (message, fields) => write('debug', message, fields),
+    info: (message, fields) => write('info', message, fields),
+    warn: (message, fields) => write('warn', message, fields),
+    error: (message, fields) => write('error', message, fields),
+  };
+}
+
+/** One JSON line of pino's as people read it. Multi-line fields (diagnostics, stacks) follow, indented. */
+function prettyLine(line: string, color: boolean): string {
+  const { level, time, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
+  const paint = (code: string, text: string): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const name = String(level);
+  const inline: string[] = [];
+  const blocks: string[] = [];
+  for (const [key, value] of Object.entries(fields)) {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    if (text.includes('\n')) blocks.push(text.trimEnd().replace(/^/gm, '    '));
+    else inline.push(`${key}=${/^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(text)}`);
+  }
+  const tail = inline.length > 0 ? ` ${paint('90', inline.join(' '))}` : '';
+  const clock = paint('90', String(time).slice(11, 19));
+  const head = `${clock} ${paint(COLORS[name] ?? '0', name.padEnd(5))} ${printable(String(message))}${tail}\n`;
+  return blocks.length > 0 ? `${head}${blocks.join('\n')}\n` : head;
+}
+
+/** Control bytes from a child's output or a client's request must not drive the reader's terminal. */
+function printable(text: string): string {
+  return text.replace(
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
+    (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );
+}

@@ -1,0 +1,40 @@
+/** Free ports for managed targets, and whether one answers. */
+import { connect, createServer } from 'node:net';
+
+/** A loopback port that is free now and that this gateway has not given out; undefined asks the system for any. */
+export function freePort(taken: ReadonlySet<number>, wanted = 0): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(undefined);
+      else reject(error);
+    });
+    server.listen(wanted, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address ? address.port : 0;
+      server.close(() => {
+        if (wanted === 0 && taken.has(port)) freePort(taken).then(resolve, reject);
+        else resolve(port);
+      });
+    });
+  });
+}
+
+/** The loopback address on which the port accepts (`localhost` is IPv6 for some programs), or undefined. */
+export async function answeringHost(port: number): Promise<string | undefined> {
+  const [v4, v6] = await Promise.all([accepts('127.0.0.1', port), accepts('::1', port)]);
+  return v4 ? '127.0.0.1' : v6 ? '[::1]' : undefined;
+}
+
+function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const done = (answer: boolean): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(1000, () => done(false));
+    socket.once('connect', () => done(true));
+    socket.once('error', () => done(false));
+  });
+}

@@ -1,0 +1,255 @@
+/** One managed target: a child in a process group of its own, started, watched, restarted and stopped. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Log } from '../log.js';
+import { LineSplitter } from './lines.js';
+import { answeringHost, freePort } from './ports.js';
+import { signalGroup, type Warden } from './warden.js';
+import { splitWords } from './words.js';
+
+/** A RunPlan with its references resolved and its folder made absolute. */
+export interface RunSettings {
+  readonly command: string;
+  readonly portEnv: string;
+  readonly cwd: string;
+  readonly env: { readonly [name: string]: string };
+  /** Milliseconds. */
+  readonly readyTimeout: number;
+}
+
+export type ManagedState = 'starting' | 'ready' | 'backoff' | 'stopped';
+
+export interface ManagedHost {
+  readonly log: Log;
+  readonly warden: Warden;
+  /** Ports given out by this gateway. */
+  readonly ports: Set<number>;
+  /** The process came back on another address than before: who routes to it must know. */
+  moved(): void;
+}
+
+/** A managed target that could not be started; `output` holds its last lines. */
+export class ManagedError extends Error {
+  override readonly name = 'ManagedError';
+  constructor(
+    readonly service: string,
+    message: string,
+    readonly output: readonly string[],
+  ) {
+    super(message);
+  }
+}
+
+const POLL_MS = 25;
+const FIRST_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 10_000;
+/** A process that ran this long counts as sound: its next crash restarts it at once again. */
+const STABLE_MS = 10_000;
+const STOP_GRACE_MS = 5000;
+/** How long what a dead leader left behind may take to follow it. */
+const STRAGGLER_MS = 500;
+const KEPT_LINES = 20;
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly group: number;
+  readonly startedAt: number;
+  /** Resolves with how it ended, once. */
+  readonly exited: Promise<string>;
+  over: boolean;
+}
+
+export class ManagedProcess {
+  readonly #host: ManagedHost;
+  readonly #argv: readonly string[];
+  readonly #stopping = new AbortController();
+  readonly #output: string[] = [];
+  #running: Running | undefined;
+  #port = 0;
+  #hostname = '127.0.0.1';
+  #state: ManagedState = 'stopped';
+  #restarts = 0;
+  #failures = 0;
+  #supervision: Promise<void> = Promise.resolve();
+
+  /** @throws Error when the command cannot be split into words. */
+  constructor(
+    readonly service: string,
+    readonly settings: RunSettings,
+    host: ManagedHost,
+  ) {
+    this.#host = host;
+    this.#argv = splitWords(settings.command);
+  }
+
+  get state(): ManagedState {
+    return this.#state;
+  }
+  get pid(): number | null {
+    return this.#running && !this.#running.over ? this.#running.group : null;
+  }
+  get restarts(): number {
+    return this.#restarts;
+  }
+  /** What the data plane sends to; meaningful once start() has resolved. */
+  get url(): string {
+    return `http://${this.#hostname}:${this.#port}`;
+  }
+
+  /**
+   * Spawns it and waits until its port answers; from then on it is kept running until stop().
+   * @throws ManagedError when it ends before, or does not answer within `readyTimeout`.
+   */
+  async start(): Promise<void> {
+    const problem = await this.#launch();
+    if (problem !== undefined) {
+      await this.stop();
+      throw new ManagedError(this.service, problem, this.#output);
+    }
+    this.#supervision = this.#supervise();
+  }
+
+  /** SIGTERM to the whole group, SIGKILL after a grace; resolves when it is gone. Idempotent. */
+  async stop(graceMs = STOP_GRACE_MS): Promise<void> {
+    this.#stopping.abort();
+    const running = this.#running;
+    if (running) await this.#end(running, graceMs);
+    await this.#supervision;
+    this.#state = 'stopped';
+    this.#host.ports.delete(this.#port);
+  }
+
+  /** Undefined when it is ready; otherwise what went wrong. */
+  async #launch(): Promise<string | undefined> {
+    this.#state = 'starting';
+    await this.#takePort();
+    if (this.#stopping.signal.aborted) return 'It was stopped before it was started.';
+    const spawned = this.#spawn();
+    if (typeof spawned === 'string') return spawned;
+    this.#running = spawned;
+    const hostname = await this.#answering(spawned);
+    if (hostname === undefined) {
+      if (this.#stopping.signal.aborted) return 'It was stopped before it was ready.';
+      if (spawned.over) return `\`${this.settings.command}\` ended (${await spawned.exited}) before its port answered.`;
+      await this.#end(spawned, STRAGGLER_MS);
+      return `\`${this.settings.command}\` did not answer on port ${this.#port} (given as ${this.settings.portEnv}) within ${this.settings.readyTimeout} ms.`;
+    }
+    this.#hostname = hostname;
+    this.#state = 'ready';
+    this.#host.log.info(`[${this.service}] ready on ${this.url}`, { pid: spawned.group });
+    return undefined;
+  }
+
+  /** Keeps its port over restarts, so that targets need not change, unless somebody else took it meanwhile. */
+  async #takePort(): Promise<void> {
+    const kept = this.#port === 0 ? undefined : await freePort(this.#host.ports, this.#port);
+    if (kept !== undefined) return;
+    this.#host.ports.delete(this.#port);
+    const port = await freePort(this.#host.ports);
+    this.#port = port ?? 0;
+    this.#host.ports.add(this.#port);
+  }
+
+  #spawn(): Running | string {
+    const [file = '', ...args] = this.#argv;
+    const { cwd, env, portEnv } = this.settings;
+    const child = spawn(file, args, {
+      cwd,
+      env: { ...process.env, ...env, [portEnv]: String(this.#port) },
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#relay(child);
+    const group = child.pid;
+    if (group === undefined) {
+      // The error event follows; without a listener it would end gw.
+      child.once('error', () => {});
+      return `\`${file}\` cannot be started in ${cwd}: no such program or folder, or no permission.`;
+    }
+    this.#host.warden.add(group);
+    const exited = new Promise<string>((resolve) => {
+      child.once('error', (error) => resolve(error.message));
+      child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`));
+    });
+    const running: Running = { child, group, startedAt: Date.now(), exited, over: false };
+    exited.then(() => {
+      running.over = true;
+    });
+    return running;
+  }
+
+  #relay(child: ChildProcess): void {
+    for (const stream of [child.stdout, child.stderr]) {
+      const lines = new LineSplitter((line) => {
+        this.#output.push(line);
+        if (this.#output.length > KEPT_LINES) this.#output.shift();
+        this.#host.log.info(`[${this.service}] ${line}`);
+      });
+      stream?.on('data', (chunk: Buffer) => lines.push(chunk));
+      stream?.on('end', () => lines.end());
+      stream?.on('error', (error) => this.#host.log.warn(`[${this.service}] output lost: ${error.message}`));
+    }
+  }
+
+  /** Where it answers, or undefined when it ended, was stopped, or took too long. */
+  async #answering(running: Running): Promise<string | undefined> {
+    const deadline = Date.now() + this.settings.readyTimeout;
+    while (!running.over && !this.#stopping.signal.aborted && Date.now() < deadline) {
+      const hostname = await answeringHost(this.#port);
+      if (hostname !== undefined && !running.over) return hostname;
+      await this.#pause(POLL_MS);
+    }
+    return undefined;
+  }
+
+  async #supervise(): Promise<void> {
+    while (this.#running && !this.#stopping.signal.aborted) {
+      const running = this.#running;
+      const how = await running.exited;
+      await this.#end(running, STRAGGLER_MS);
+      if (this.#stopping.signal.aborted) return;
+      if (Date.now() - running.startedAt >= STABLE_MS) this.#failures = 0;
+      const problem = await this.#restart(how);
+      if (problem !== undefined) this.#host.log.error(`[${this.service}] ${problem}`);
+    }
+  }
+
+  async #restart(how: string): Promise<string | undefined> {
+    const wait = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures, MAX_BACKOFF_MS);
+    this.#failures++;
+    this.#state = 'backoff';
+    this.#host.log.warn(`[${this.service}] ended: ${how}; restarting in ${wait} ms`, { restarts: this.#restarts });
+    await this.#pause(wait);
+    if (this.#stopping.signal.aborted) return undefined;
+    this.#restarts++;
+    const before = this.url;
+    const problem = await this.#launch();
+    if (problem === undefined && this.url !== before) this.#host.moved();
+    return problem;
+  }
+
+  /** Ends a group whose leader lives or has just died. */
+  async #end(running: Running, graceMs: number): Promise<void> {
+    if (!running.over && signalGroup(running.group, 'SIGTERM')) {
+      await Promise.race([running.exited, delay(graceMs, undefined, { ref: false })]);
+    }
+    if (!running.over) {
+      signalGroup(running.group, 'SIGKILL');
+      await running.exited;
+    }
+    if (signalGroup(running.group, 'SIGTERM')) {
+      const deadline = Date.now() + STRAGGLER_MS;
+      while (signalGroup(running.group, 0) && Date.now() < deadline) await delay(POLL_MS);
+      signalGroup(running.group, 'SIGKILL');
+    }
+    this.#host.warden.remove(running.group);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    try {
+      await delay(ms, undefined, { signal: this.#stopping.signal });
+    } catch {
+      // Stopped meanwhile: every caller looks at the signal next.
+    }
+  }
+}

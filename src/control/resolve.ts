@@ -1,0 +1,170 @@
+/** What a program needs from its machine before it can run: variables, files, certificates. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { listReferences, type ReferenceKind, resolveReferences } from '../bundle/references.js';
+import type { Program, RefString } from '../bundle/types.js';
+import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import { controlError, startOf } from './codes.js';
+import type { RunSettings } from './managed/process.js';
+
+/** Text to search for where a reference was written. For a bundle there is none, and its own path stands in. */
+export interface Written {
+  readonly files: readonly { readonly path: string; readonly text: string }[];
+  /** What is named when no text holds it. */
+  readonly fallback: string;
+}
+
+export interface Resolved {
+  /** Every RefString is a string; TLS certificates and keys are PEM text. */
+  readonly program: Program;
+  /** Absolute paths that were read (or should have been): a change of one is a change of the spec. */
+  readonly files: readonly string[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface Surroundings {
+  /** The folder of the spec; relative paths start there. */
+  readonly root: string;
+  readonly env: { readonly [name: string]: string | undefined };
+}
+
+/** Resolves every reference of `program`; what cannot be resolved is told, each where it was written. */
+export function resolveProgram(program: Program, surroundings: Surroundings, written: Written): Resolved {
+  const diagnostics: Diagnostic[] = [];
+  const files = new Set<string>();
+  const values = new Map<string, string>();
+  for (const { kind, name } of listReferences(program)) {
+    const found = read(kind, name, surroundings, files);
+    values.set(`${kind}:${name}`, found.value ?? '');
+    if (found.problem === undefined) continue;
+    const help =
+      kind === 'env' ? `Set ${name} in the environment of \`gw serve\`.` : 'The path is relative to the spec.';
+    for (const span of spansOf(`\${${kind}:${name}}`, written)) {
+      diagnostics.push(controlError('reference/unresolved', span, found.problem, help));
+    }
+  }
+  const whole = resolveReferences(program, (kind, name) => values.get(`${kind}:${name}`) ?? '');
+  if (diagnostics.length > 0) return { program: whole, files: [...files], diagnostics };
+  diagnostics.push(...checkValues(program, whole, written));
+  const listeners = whole.listeners.map((listener) => {
+    if (!listener.tls) return listener;
+    const cert = pem(listener.tls.cert, 'certificate', listener.name, surroundings, files, written);
+    const key = pem(listener.tls.key, 'key', listener.name, surroundings, files, written);
+    for (const part of [cert, key]) if (typeof part !== 'string') diagnostics.push(part);
+    return typeof cert === 'string' && typeof key === 'string' ? { ...listener, tls: { cert, key } } : listener;
+  });
+  return { program: { ...whole, listeners }, files: [...files], diagnostics };
+}
+
+/** What each managed service of a resolved program runs. */
+export function runsOf(program: Program, root: string): Map<string, RunSettings> {
+  const runs = new Map<string, RunSettings>();
+  for (const { name, run } of program.services) {
+    if (!run) continue;
+    const env = Object.fromEntries(Object.entries(run.env).map(([key, value]) => [key, plain(value)]));
+    const { command, portEnv, readyTimeout } = run;
+    runs.set(name, { command, portEnv, readyTimeout, env, cwd: resolve(root, run.cwd ?? '.') });
+  }
+  return runs;
+}
+
+/** The string of a RefString that resolveProgram has been over. */
+export function plain(value: RefString): string {
+  if (typeof value === 'string') return value;
+  throw new Error('A reference was not resolved before its use.');
+}
+
+function read(
+  kind: ReferenceKind,
+  name: string,
+  { root, env }: Surroundings,
+  files: Set<string>,
+): { value?: string; problem?: string } {
+  if (kind === 'env') {
+    const value = env[name];
+    return value === undefined ? { problem: `The environment has no variable \`${name}\`.` } : { value };
+  }
+  const path = resolve(root, name);
+  files.add(path);
+  try {
+    // Every editor ends a file with a newline; no secret does.
+    return { value: readFileSync(path, 'utf8').replace(/\r?\n$/, '') };
+  } catch (error) {
+    return { problem: `The file \`${name}\` cannot be read: ${reasonOf(error)}.` };
+  }
+}
+
+function pem(
+  value: RefString,
+  what: 'certificate' | 'key',
+  listener: string,
+  { root }: Surroundings,
+  files: Set<string>,
+  written: Written,
+): string | Diagnostic {
+  const text = plain(value);
+  if (text.includes('-----BEGIN')) return text;
+  const path = resolve(root, text);
+  files.add(path);
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const span = spansOf(JSON.stringify(text), written)[0] ?? startOf(written.fallback);
+    const message = `The ${what} of listener \`${listener}\` cannot be read: ${reasonOf(error)}.`;
+    return controlError('listener/certificate', span, message, `Looked for it at ${path}.`);
+  }
+}
+
+/** What the schema checked for plain strings is checked here for those that came by a reference. Values stay unsaid. */
+function checkValues(before: Program, after: Program, written: Written): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  const check = (from: RefString | undefined, to: RefString | undefined, test: RegExp, expected: string): void => {
+    if (from === undefined || to === undefined || typeof from === 'string' || test.test(plain(to))) return;
+    for (const span of spansOf(from.$ref, written)) {
+      found.push(controlError('reference/invalid', span, `What \`${from.$ref}\` holds is not ${expected}.`));
+    }
+  };
+  const address = /^(\[[0-9a-fA-F:.]+\]|[^:\s/]*):\d{1,5}$/;
+  before.listeners.forEach((listener, index) => {
+    check(listener.address, after.listeners[index]?.address, address, 'an address such as `127.0.0.1:8080`');
+  });
+  check(before.admin.address, after.admin.address, address, 'an address such as `127.0.0.1:9090`');
+  check(before.admin.token, after.admin.token, /^\S+$/, 'a token: it is empty or holds spaces');
+  before.services.forEach((service, at) => {
+    service.targets.forEach((target, index) => {
+      const to = after.services[at]?.targets[index]?.url;
+      check(target.url, to, /^https?:\/\/[^/\s?#@]+(\/[^\s?#]*)?$/, 'a URL such as `http://127.0.0.1:4003`');
+    });
+  });
+  before.consumers.forEach((consumer, at) => {
+    consumer.apiKeys.forEach((key, index) => {
+      check(key, after.consumers[at]?.apiKeys[index], /^sha256:[0-9a-f]{64}$/, 'the hash of a key, `sha256:<64 hex>`');
+    });
+  });
+  return found;
+}
+
+/** Every place where `text` stands in the sources; at least one. */
+function spansOf(text: string, written: Written): Span[] {
+  const spans: Span[] = [];
+  for (const file of written.files) {
+    for (let at = file.text.indexOf(text); at >= 0; at = file.text.indexOf(text, at + text.length)) {
+      spans.push({ file: file.path, start: positionAt(file.text, at), end: positionAt(file.text, at + text.length) });
+    }
+  }
+  return spans.length > 0 ? spans : [startOf(written.fallback)];
+}
+
+function positionAt(text: string, offset: number): Span['start'] {
+  const before = text.slice(0, offset);
+  const line = before.split('\n').length;
+  return { offset, line, column: offset - (before.lastIndexOf('\n') + 1) + 1 };
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'ENOENT') return 'there is no such file';
+  if (code === 'EACCES') return 'permission is denied';
+  if (code === 'EISDIR') return 'it is a folder';
+  return error instanceof Error ? error.message : String(error);
+}
