@@ -261,4 +261,6 @@ export interface Dfa {
 export interface TrieIR {
   readonly matches: readonly MatchIR[];
   readonly dfas: readonly Dfa[];
+  /** `ignore`: `/orders/` and `/orders` are one path to the matcher; targets see what was sent. Default `strict`. */
+  readonly trailingSlash?: NormalizePlan['trailingSlash'];
 }

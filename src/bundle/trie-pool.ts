@@ -1,0 +1,67 @@
+/** What buildTrie writes into: a growing byte pool, interned strings, and growing words. */
+
+export class BytePool {
+  #bytes = new Uint8Array(1024);
+  #length = 0;
+  readonly #encoder = new TextEncoder();
+  /** Offsets of literals of the current neighbourhood. */
+  readonly #near = new Map<string, number>();
+
+  get bytes(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  add(bytes: ArrayLike<number>): number {
+    const at = this.#length;
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, at);
+    this.#length += bytes.length;
+    return at;
+  }
+
+  addText(text: string): { at: number; length: number } {
+    const bytes = this.#encoder.encode(text);
+    return { at: this.add(bytes), length: bytes.length };
+  }
+
+  /** Offset of an ASCII literal. Repeats share their bytes within a neighbourhood only: what is read together lies together. */
+  literal(text: string): number {
+    const known = this.#near.get(text);
+    if (known !== undefined) return known;
+    const at = this.#length;
+    this.#reserve(text.length);
+    for (let i = 0; i < text.length; i++) this.#bytes[at + i] = text.charCodeAt(i);
+    this.#length += text.length;
+    this.#near.set(text, at);
+    return at;
+  }
+
+  newNeighbourhood(): void {
+    this.#near.clear();
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    grown.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = grown;
+  }
+}
+
+export class StringTable {
+  readonly #indices = new Map<string, number>();
+  readonly words: number[] = [];
+
+  constructor(private readonly pool: BytePool) {}
+
+  intern(text: string): number {
+    const known = this.#indices.get(text);
+    if (known !== undefined) return known;
+    const index = this.#indices.size;
+    this.#indices.set(text, index);
+    const { at, length } = this.pool.addText(text);
+    this.words.push(at, length);
+    return index;
+  }
+}
