@@ -70,7 +70,7 @@ export class Io {
   }
 
   /** JSON for programs; the value carries its own `version`. */
-  json(value: { readonly version: number }): void {
+  json<T extends { readonly version: number }>(value: T): void {
     this.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
   }
 

@@ -1,19 +1,13 @@
 /** The command line: finds the command's file, runs it, and turns however it ends into an exit code. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { Command as Commander, CommanderError } from 'commander';
 import { bugReport } from './bug-report.js';
 import type { Command } from './command.js';
 import { EXIT, Stop } from './exit.js';
 import { Io } from './io.js';
+import { gwVersion } from './version.js';
 
 const COMMANDS = new URL('./commands/', import.meta.url);
-
-/** The version in package.json. */
-export function gwVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  const { version } = JSON.parse(text) as { version: string };
-  return version;
-}
 
 /** Names of all commands: the files in commands/. */
 export function commandNames(): string[] {

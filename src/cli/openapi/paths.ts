@@ -67,7 +67,8 @@ function typeOf(document: OpenApiDocument, schemaOrRef: Data | undefined, depth 
 function enumPattern(values: readonly Data[]): string | undefined {
   const words = [...new Set(values.filter((value) => value !== null).map(String))];
   if (words.length === 0 || !words.every((word) => /^[A-Za-z0-9._~@:!$'()*+,;=-]+$/.test(word))) return undefined;
-  const pattern = words.map(escapePattern).join('|');
+  // In parentheses, since a bare word would be read as the name of a type.
+  const pattern = words.length === 1 ? `(${escapePattern(words[0] ?? '')})` : words.map(escapePattern).join('|');
   return pattern.length <= LONGEST_ENUM ? pattern : undefined;
 }
 

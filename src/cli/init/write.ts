@@ -1,0 +1,65 @@
+/** Writing a set of files all together or not at all. */
+import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { failed, isErrno, usage } from '../exit.js';
+
+export interface PlannedFile {
+  /** Relative, with slashes. */
+  readonly path: string;
+  readonly content: string;
+  /** Lines are added to a file that is there, instead of the file being in the way. */
+  readonly merge?: boolean;
+}
+
+export interface Written {
+  readonly path: string;
+  readonly how: 'written' | 'replaced' | 'extended' | 'unchanged';
+}
+
+/**
+ * Throws Stop when files are in the way and `force` is off, or when the folder cannot be written to; either way nothing
+ * has changed then.
+ */
+export function writeFiles(folder: string, files: readonly PlannedFile[], force: boolean): Written[] {
+  const inTheWay = files.filter((file) => !file.merge && isThere(join(folder, file.path)));
+  if (inTheWay.length > 0 && !force) {
+    const list = inTheWay.map((file) => `  ${file.path}`).join('\n');
+    throw usage(`These files are there already, and nothing was written:\n${list}\nAdd --force to overwrite them.`);
+  }
+  const temporary: { from: string; to: string }[] = [];
+  const written: Written[] = [];
+  try {
+    for (const file of files) {
+      const to = join(folder, file.path);
+      const { content, how } = contentFor(file, to);
+      written.push({ path: file.path, how });
+      if (how === 'unchanged') continue;
+      mkdirSync(dirname(to), { recursive: true });
+      const from = `${to}.${process.pid}.tmp`;
+      temporary.push({ from, to });
+      writeFileSync(from, content, { flag: 'wx' });
+    }
+    for (const { from, to } of temporary) renameSync(from, to);
+  } catch (error) {
+    for (const { from } of temporary) rmSync(from, { force: true });
+    if (isErrno(error)) throw failed(`Cannot write to ${folder}: ${error.message}.`);
+    throw error;
+  }
+  return written;
+}
+
+/** Also of a link that leads nowhere: writing would follow it. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+function contentFor(file: PlannedFile, path: string): { content: string; how: Written['how'] } {
+  if (!existsSync(path)) return { content: file.content, how: 'written' };
+  if (!file.merge) return { content: file.content, how: 'replaced' };
+  const before = readFileSync(path, 'utf8');
+  const known = new Set(before.split(/\r?\n/));
+  const missing = file.content.split('\n').filter((line) => line !== '' && !line.startsWith('#') && !known.has(line));
+  if (missing.length === 0) return { content: before, how: 'unchanged' };
+  const gap = before === '' || before.endsWith('\n') ? '' : '\n';
+  return { content: `${before}${gap}${missing.join('\n')}\n`, how: 'extended' };
+}

@@ -1,0 +1,215 @@
+/** What docs/architecture.md says of the rooms, asserted from the code itself. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { cycles, type Import, importsOf, sourceFiles } from './support/imports.js';
+
+const ROOT = process.cwd();
+const LONGEST_FILE = 400;
+
+/** Room -> rooms it may import at run time, and rooms of which it may name types besides. Its own is always allowed. */
+const TABLE: Readonly<Record<string, { readonly run: readonly string[]; readonly types: readonly string[] }>> = {
+  bundle: { run: [], types: [] },
+  state: { run: [], types: ['bundle'] },
+  schema: { run: [], types: ['bundle', 'state'] },
+  // Within policies the table below says more.
+  policies: { run: ['schema'], types: ['bundle', 'state'] },
+  spec: { run: ['schema', 'policies', 'bundle'], types: [] },
+  lint: { run: ['spec', 'schema', 'bundle'], types: ['policies'] },
+  compiler: { run: ['spec', 'schema', 'bundle', 'policies'], types: [] },
+  telemetry: { run: ['state'], types: ['bundle'] },
+  proxy: { run: ['bundle', 'policies', 'state', 'telemetry'], types: [] },
+  control: {
+    run: ['compiler', 'lint', 'spec', 'schema', 'bundle', 'proxy', 'state', 'telemetry', 'policies'],
+    types: [],
+  },
+  dashboard: { run: ['telemetry'], types: ['state'] },
+  cli: { run: ['control', 'dashboard', 'compiler', 'lint', 'spec', 'schema', 'bundle', 'telemetry'], types: [] },
+};
+
+const SOLE_IMPORTERS: Readonly<Record<string, string>> = {
+  toml: 'spec',
+  'toml-eslint-parser': 'spec',
+  'http-proxy': 'proxy',
+  chokidar: 'control',
+  pino: 'control',
+  'sonic-boom': 'telemetry',
+  ink: 'dashboard',
+  react: 'dashboard',
+  commander: 'cli',
+  ora: 'cli',
+  yaml: 'cli',
+};
+
+const files = sourceFiles(ROOT, 'src');
+const imports = files.flatMap((file) => importsOf(ROOT, file));
+const inside = imports.filter((one) => one.inside);
+const atRunTime = inside.filter((one) => !one.typeOnly);
+
+/** `src/cli/main.ts` -> `cli`; `src/index.ts`, the package's face, is no room. */
+const roomOf = (file: string): string | undefined => /^src\/([^/]+)\//.exec(file)?.[1];
+const shown = ({ from, to, typeOnly }: Import): string => `${from} -> ${to}${typeOnly ? ' (type)' : ''}`;
+
+function edges(list: readonly Import[], name: (file: string) => string | undefined): Map<string, Set<string>> {
+  const graph = new Map<string, Set<string>>();
+  for (const { from, to } of list) {
+    const [a, b] = [name(from), name(to)];
+    if (a === undefined || b === undefined || a === b) continue;
+    graph.set(a, (graph.get(a) ?? new Set()).add(b));
+  }
+  return graph;
+}
+
+test('the scanner finds what there is to find', () => {
+  assert.ok(files.length > 50);
+  assert.ok(imports.some((one) => one.from === 'src/cli/main.ts' && one.to === 'commander' && !one.typeOnly));
+  assert.ok(imports.some((one) => one.from === 'src/cli/io.ts' && one.to === 'ora' && one.lazy));
+  assert.ok(
+    imports.some((one) => one.from === 'src/schema/tree.ts' && one.to === 'src/schema/diagnostic.ts' && one.typeOnly),
+  );
+});
+
+test('every import inside leads to a file', () => {
+  assert.equal(inside.filter((one) => !/\.tsx?$/.test(one.to)).map(shown), []);
+});
+
+test('rooms import only what the table allows', () => {
+  const wrong = inside.filter(({ from, to, typeOnly }) => {
+    const [room, other] = [roomOf(from), roomOf(to)];
+    if (room === undefined || room === other) return false;
+    const allowed = TABLE[room];
+    if (!allowed || other === undefined) return true;
+    return !allowed.run.includes(other) && !(typeOnly && allowed.types.includes(other));
+  });
+  assert.equal(wrong.map(shown), []);
+});
+
+test('every room stands in the table', () => {
+  const rooms = new Set(files.map(roomOf).filter((room) => room !== undefined));
+  assert.equal([...rooms].sort(), Object.keys(TABLE).sort());
+});
+
+test('rooms form no cycle at run time', () => {
+  assert.equal(cycles(edges(atRunTime, roomOf)), []);
+});
+
+test('files form no cycle at run time', () => {
+  assert.equal(cycles(edges(atRunTime, (file) => file)), []);
+});
+
+test('a policy imports the contract and the kits alone, and never another policy', () => {
+  const folderOf = (file: string): string | undefined => /^src\/policies\/([^/]+)\//.exec(file)?.[1];
+  const wrong = inside.filter(({ from, to, typeOnly }) => {
+    const folder = folderOf(from);
+    if (folder === undefined || folderOf(to) === folder) return false;
+    if (typeOnly && to === 'src/policies/contract.ts') return false;
+    return !['src/policies/compile-kit.ts', 'src/policies/run-kit.ts', 'src/policies/contract.ts'].includes(to);
+  });
+  assert.equal(wrong.map(shown), []);
+});
+
+/** Everything that a file loads when it runs, itself included. */
+function closure(start: string): Set<string> {
+  const reached = new Set([start]);
+  for (const file of reached) {
+    for (const { from, to } of atRunTime) if (from === file) reached.add(to);
+  }
+  return reached;
+}
+
+test('the run half of a policy loads no compile half, no schema and no package', () => {
+  const halves = files.filter((file) => /^src\/policies\/[^/]+\/run\.ts$/.test(file));
+  assert.ok(halves.length >= 4);
+  for (const half of halves) {
+    const folder = half.replace(/run\.ts$/, '');
+    const loaded = [...closure(half)];
+    const wrong = loaded.filter((file) => !file.startsWith(folder) && file !== 'src/policies/run-kit.ts');
+    assert.equal(wrong, [], half);
+    assert.not.ok(loaded.includes(`${folder}index.ts`), half);
+    const packages = imports.filter((one) => loaded.includes(one.from) && !one.inside && !one.to.startsWith('node:'));
+    assert.equal(packages.map(shown), [], half);
+  }
+});
+
+test('the data plane never loads the schema, the spec, a linter or the compiler', () => {
+  const loaded = files.filter((file) => roomOf(file) === 'proxy').flatMap((file) => [...closure(file)]);
+  const wrong = new Set(loaded.filter((file) => ['schema', 'spec', 'lint', 'compiler'].includes(roomOf(file) ?? '')));
+  assert.equal([...wrong], []);
+});
+
+test('packages have the one importer that the table names', () => {
+  const wrong = imports.filter(({ from, to, inside: local }) => {
+    const sole = SOLE_IMPORTERS[to];
+    return !local && sole !== undefined && roomOf(from) !== sole;
+  });
+  assert.equal(wrong.map(shown), []);
+});
+
+test('every package that the sources import is a dependency, and every dependency is imported', () => {
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const used = new Set(imports.filter((one) => !one.inside && !one.to.startsWith('node:')).map((one) => one.to));
+  // JSX compiles to imports of react/jsx-runtime.
+  assert.equal([...used].sort(), Object.keys(dependencies).sort());
+});
+
+test(`no file of the sources is longer than ${LONGEST_FILE} lines`, () => {
+  const long = files
+    .map((file) => [file, readFileSync(join(ROOT, file), 'utf8').split('\n').length - 1] as const)
+    .filter(([, lines]) => lines > LONGEST_FILE);
+  assert.equal(long, []);
+});
+
+test('commands load lazily: their files import nothing heavy', () => {
+  const commands = files.filter((file) => file.startsWith('src/cli/commands/'));
+  const eager = imports.filter(
+    (one) =>
+      commands.includes(one.from) &&
+      !one.typeOnly &&
+      !one.lazy &&
+      !(one.inside && roomOf(one.to) === 'cli') &&
+      one.to !== 'commander' &&
+      !one.to.startsWith('node:'),
+  );
+  assert.equal(eager.map(shown), []);
+});
+
+/** Scripts that a run of gw loaded, from V8's own account of them. */
+function loadedBy(...args: string[]): string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'gw-loaded-'));
+  try {
+    const { status } = spawnSync(process.execPath, [join(ROOT, 'bin', 'gw.js'), ...args], {
+      env: { ...process.env, NODE_V8_COVERAGE: folder },
+    });
+    assert.is(status, 0);
+    const [file = ''] = readdirSync(folder);
+    const { result } = JSON.parse(readFileSync(join(folder, file), 'utf8')) as { result: { url: string }[] };
+    return result.map(({ url }) => url).filter((url) => url.startsWith('file:'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+for (const flag of ['--version', '--help']) {
+  test(`gw ${flag} loads neither the dashboard nor the compiler, nor any other room`, () => {
+    const loaded = loadedBy(flag);
+    assert.ok(loaded.some((url) => url.endsWith('/dist/src/cli/main.js')));
+    const rooms = loaded.map((url) => /\/dist\/src\/([^/]+)\//.exec(url)?.[1]).filter((room) => room !== undefined);
+    assert.equal([...new Set(rooms)], ['cli']);
+    const packages = loaded.map((url) => /\/node_modules\/((?:@[^/]+\/)?[^/]+)\//.exec(url)?.[1]);
+    assert.equal([...new Set(packages.filter((name) => name !== undefined))], ['commander']);
+  });
+}
+
+test('gw --version loads no command', () => {
+  assert.equal(
+    loadedBy('--version').filter((url) => url.includes('/cli/commands/')),
+    [],
+  );
+});
+
+test.run();
