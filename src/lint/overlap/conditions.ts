@@ -1,0 +1,196 @@
+/** What header and query conditions can and cannot hold together. One name's tests are judged at a time. */
+import type { Dfa } from '../../bundle/types.js';
+import { acceptsText, commonExample, includes } from '../../schema/dfa.js';
+import type { ConditionModel, TestModel } from '../../spec/model.js';
+
+/** A header or query parameter as an example shows it: its value, or that it is not there. */
+export type Example = { readonly value: string } | { readonly absent: true };
+
+const ABSENT: Example = { absent: true };
+const ANY_VALUE = 'x';
+
+/** A value that passes both tests; undefined when none can. */
+export function commonValue(a: TestModel, b: TestModel): Example | undefined {
+  if (a.op === 'absent' || b.op === 'absent') return a.op === b.op ? ABSENT : undefined;
+  const listed = valuesOf(a) ?? valuesOf(b);
+  if (listed) {
+    const value = listed.find((candidate) => passes(a, candidate) && passes(b, candidate));
+    return value === undefined ? undefined : { value };
+  }
+  const automata = [a, b].flatMap((test) => automatonOf(test) ?? []);
+  if (automata.length === 0) return { value: ANY_VALUE };
+  const value = commonExample(automata[0]!, automata.at(-1)!);
+  return value === undefined ? undefined : { value };
+}
+
+/** The values a test lists, where it does. */
+function valuesOf(test: TestModel): readonly string[] | undefined {
+  if (test.op === 'equals') return [test.value];
+  return test.op === 'one-of' ? test.values : undefined;
+}
+
+function passes(test: TestModel, value: string): boolean {
+  switch (test.op) {
+    case 'present':
+      return true;
+    case 'absent':
+      return false;
+    case 'equals':
+      return value === test.value;
+    case 'one-of':
+      return test.values.includes(value);
+    case 'prefix':
+      return value.startsWith(test.value);
+    case 'matches':
+      return acceptsText(test.dfa, value);
+  }
+}
+
+function automatonOf(test: TestModel): Dfa | undefined {
+  if (test.op === 'matches') return test.dfa;
+  return test.op === 'prefix' ? prefixAutomaton(test.value) : undefined;
+}
+
+/** Accepts every text that starts with `prefix`. */
+function prefixAutomaton(prefix: string): Dfa {
+  const bytes = new TextEncoder().encode(prefix);
+  const accepting = bytes.length;
+  const dead = bytes.length + 1;
+  const next: number[] = [];
+  for (let state = 0; state <= dead; state++) {
+    for (let byte = 0; byte < 256; byte++) {
+      if (state >= accepting) next.push(state);
+      else next.push(byte === bytes[state] ? state + 1 : dead);
+    }
+  }
+  return {
+    source: prefix,
+    classes: Array.from({ length: 256 }, (_, byte) => byte),
+    classCount: 256,
+    next,
+    accepts: Array.from({ length: dead + 1 }, (_, state) => (state === accepting ? 1 : 0)),
+    dead,
+  };
+}
+
+/** True when everything that passes `narrow` passes `wide` as well. */
+export function impliedBy(narrow: TestModel, wide: TestModel): boolean {
+  if (narrow.op === 'absent' || wide.op === 'absent') return narrow.op === wide.op;
+  if (wide.op === 'present') return true;
+  if (narrow.op === 'present') return false;
+  const listed = valuesOf(narrow);
+  if (listed) return listed.every((value) => passes(wide, value));
+  if (narrow.op === 'prefix' && wide.op === 'prefix') return narrow.value.startsWith(wide.value);
+  const inner = automatonOf(narrow);
+  const outer = automatonOf(wide);
+  return inner !== undefined && outer !== undefined && includes(outer, inner);
+}
+
+const sameName = (a: ConditionModel, b: ConditionModel): boolean => a.on === b.on && a.name === b.name;
+
+/** One example for every name that either list tests; undefined when no request meets both lists. */
+export function meetBoth(
+  a: readonly ConditionModel[],
+  b: readonly ConditionModel[],
+): readonly (readonly [ConditionModel, Example])[] | undefined {
+  const met: [ConditionModel, Example][] = [];
+  for (const condition of a) {
+    const partner = b.find((other) => sameName(condition, other));
+    const value = commonValue(condition.test, partner?.test ?? condition.test);
+    if (value === undefined) return undefined;
+    met.push([condition, value]);
+  }
+  for (const condition of b) {
+    if (a.some((other) => sameName(condition, other))) continue;
+    const value = commonValue(condition.test, condition.test);
+    if (value === undefined) return undefined;
+    met.push([condition, value]);
+  }
+  return met;
+}
+
+/** How many names a proof may tell apart by present and absent before it gives up. */
+const MOST_SPLITS = 6;
+
+/**
+ * True when every request that meets `given` meets one of the lists in `covers`. Sound, not complete: beside plain
+ * implication it only knows that a name is either present or absent.
+ */
+export function covered(
+  given: readonly ConditionModel[],
+  covers: readonly (readonly ConditionModel[])[],
+  splits = MOST_SPLITS,
+): boolean {
+  const open: ConditionModel[][] = [];
+  for (const cover of covers) {
+    if (contradicts(given, cover)) continue;
+    const rest = cover.filter(
+      (wanted) => !given.some((has) => sameName(has, wanted) && impliedBy(has.test, wanted.test)),
+    );
+    if (rest.length === 0) return true;
+    open.push(rest);
+  }
+  if (splits === 0) return false;
+  const split = open.flat().find(({ test }) => test.op === 'absent');
+  if (!split) return false;
+  const without: ConditionModel = { ...split, test: { op: 'absent' } };
+  const withIt: ConditionModel = { ...split, test: { op: 'present' } };
+  return covered([...given, without], open, splits - 1) && covered([...given, withIt], open, splits - 1);
+}
+
+function contradicts(given: readonly ConditionModel[], cover: readonly ConditionModel[]): boolean {
+  return cover.some((wanted) =>
+    given.some((has) => sameName(has, wanted) && (has.test.op === 'absent') !== (wanted.test.op === 'absent')),
+  );
+}
+
+const keys = new WeakMap<readonly ConditionModel[], string>();
+
+/** Equal for lists that test the same, whatever order they are written in. */
+export function conditionsKey(conditions: readonly ConditionModel[]): string {
+  if (conditions.length === 0) return '';
+  let key = keys.get(conditions);
+  if (key === undefined) {
+    key = conditions
+      .map(({ on, name, test }) => `${on} ${name} ${testKey(test)}`)
+      .sort()
+      .join('\n');
+    keys.set(conditions, key);
+  }
+  return key;
+}
+
+function testKey(test: TestModel): string {
+  const values = valuesOf(test);
+  if (values) return `in ${JSON.stringify([...new Set(values)].sort())}`;
+  if (test.op === 'prefix') return `prefix ${JSON.stringify(test.value)}`;
+  return test.op === 'matches' ? `matches ${JSON.stringify(test.dfa.source)}` : test.op;
+}
+
+/**
+ * Sorts lists that each pin one common name to listed values (or to absence) by that value: two lists can be met
+ * together only within one bucket. Undefined when there is no such name.
+ */
+export function bucketsByValue<T>(
+  items: readonly T[],
+  conditionsOf: (item: T) => readonly ConditionModel[],
+): T[][] | undefined {
+  const first = items[0];
+  if (first === undefined) return undefined;
+  const pins = (item: T, like: ConditionModel): readonly string[] | undefined => {
+    const test = conditionsOf(item).find((condition) => sameName(condition, like))?.test;
+    if (test === undefined) return undefined;
+    return test.op === 'absent' ? ['absent'] : valuesOf(test)?.map((value) => `=${value}`);
+  };
+  const pinned = conditionsOf(first).find((condition) => items.every((item) => pins(item, condition) !== undefined));
+  if (!pinned) return undefined;
+  const buckets = new Map<string, T[]>();
+  for (const item of items) {
+    for (const value of new Set(pins(item, pinned))) {
+      const bucket = buckets.get(value);
+      if (bucket) bucket.push(item);
+      else buckets.set(value, [item]);
+    }
+  }
+  return [...buckets.values()];
+}

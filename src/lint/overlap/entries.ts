@@ -1,0 +1,62 @@
+/** Routes as the analysis compares them: sorted into groups that can have equal precedence at all. */
+
+import type { Dfa } from '../../bundle/types.js';
+import type { Model, RouteModel } from '../../spec/model.js';
+import { listIn } from '../facts.js';
+
+export interface Entry {
+  readonly route: RouteModel;
+  /** Which automaton stands at each typed segment. Equal keys in one group: equal paths. */
+  readonly typedKey: string;
+  readonly typed: readonly Dfa[];
+  readonly headers: number;
+  readonly queries: number;
+}
+
+/** Groups of routes with one host, and per segment one literal or one kind. Only within one can precedence be equal. */
+export function groupsOf(model: Model): Map<string, Entry[]> {
+  const groups = new Map<string, Entry[]>();
+  const automata = new Automata();
+  for (const route of model.routes) {
+    let key = route.match.host ?? '';
+    let typedKey = '';
+    const typed: Dfa[] = [];
+    for (const segment of route.match.segments) {
+      switch (segment.kind) {
+        case 'literal':
+          key += `/${segment.text}`;
+          break;
+        case 'typed': {
+          key += '/{typed';
+          typed.push(segment.dfa);
+          typedKey += `${automata.idOf(segment.dfa)},`;
+          break;
+        }
+        default:
+          key += `/{${segment.kind}`;
+      }
+    }
+    const conditions = route.match.conditions;
+    let headers = 0;
+    for (const condition of conditions) if (condition.on === 'header') headers++;
+    listIn(groups, key).push({ route, typedKey, typed, headers, queries: conditions.length - headers });
+  }
+  return groups;
+}
+
+/** Numbers automata by what they accept: minimal ones accept the same when their tables are equal. */
+class Automata {
+  readonly #byDfa = new Map<Dfa, number>();
+  readonly #byTable = new Map<string, number>();
+
+  idOf(dfa: Dfa): number {
+    let id = this.#byDfa.get(dfa);
+    if (id === undefined) {
+      const table = `${dfa.classes.join()} ${dfa.next.join()} ${dfa.accepts.join()}`;
+      id = this.#byTable.get(table) ?? this.#byTable.size;
+      this.#byTable.set(table, id);
+      this.#byDfa.set(dfa, id);
+    }
+    return id;
+  }
+}

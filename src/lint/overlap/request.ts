@@ -1,0 +1,35 @@
+/** A request, shown: `GET http://api.example.com/orders/7?v=2` with `x-beta: 1`. */
+import type { ConditionModel, MatchModel, SegmentModel } from '../../spec/model.js';
+import type { Example } from './conditions.js';
+
+/** `text` gives each segment's example. */
+export function requestText(
+  method: string,
+  match: MatchModel,
+  text: (segment: SegmentModel, index: number) => string,
+  conditions: readonly (readonly [ConditionModel, Example])[],
+): string {
+  const path = `/${match.segments.map(text).map(visible).join('/')}`;
+  const host = match.host === undefined ? '' : `http://${match.host.replace(/^\*/, 'a')}`;
+  const query: string[] = [];
+  const headers: string[] = [];
+  const missing: string[] = [];
+  for (const [{ on, name }, example] of conditions) {
+    if ('absent' in example) missing.push(`${on === 'header' ? 'header' : 'query parameter'} \`${name}\``);
+    else if (on === 'query') query.push(`${encodeURIComponent(name)}=${encodeURIComponent(example.value)}`);
+    else headers.push(`\`${name}: ${visible(example.value)}\``);
+  }
+  const line = `\`${method} ${host}${path}${query.length > 0 ? `?${query.join('&')}` : ''}\``;
+  const withHeaders = headers.length > 0 ? ` with ${headers.join(' and ')}` : '';
+  return `${line}${withHeaders}${missing.length > 0 ? ` without ${missing.join(' and ')}` : ''}`;
+}
+
+/** Examples of patterns may hold any byte; a path shows what is not plain text percent-encoded. */
+const visible = (text: string): string =>
+  text.replace(/[^\x21-\x7e]/gu, (char) => {
+    try {
+      return encodeURIComponent(char);
+    } catch {
+      return '%EF%BF%BD';
+    }
+  });

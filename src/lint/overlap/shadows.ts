@@ -1,0 +1,257 @@
+/** Routes that can never match, because others that come first by precedence take all of their requests. */
+
+import { normalizeLiteral } from '../../bundle/normalize.js';
+import type { Dfa } from '../../bundle/types.js';
+import { acceptsText, includes } from '../../schema/dfa.js';
+import type { ConditionModel, RouteModel, SegmentModel } from '../../spec/model.js';
+import { listIn } from '../facts.js';
+import { covered } from './conditions.js';
+import type { Entry } from './entries.js';
+import { languageOf } from './languages.js';
+
+export interface Shadow {
+  readonly route: RouteModel;
+  /** Routes that together take its requests. */
+  readonly by: readonly RouteModel[];
+  /** False: a method outside of RFC 9110 and PATCH would still reach it. */
+  readonly everyMethod: boolean;
+}
+
+/** What a route without methods must lose to be of no use; nobody routes CONNECT, and TRACE is refused. */
+const COMMON_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+/** Bounds the proof for one route; beyond, it counts as not shadowed. */
+const MOST_COVERS = 64;
+const MOST_STEPS = 512;
+const MOST_EXPANSIONS = 32;
+
+/** A route that matches at least the paths of another. `above`: its path alone has precedence. */
+interface Cover {
+  readonly entry: Entry;
+  readonly above: boolean;
+}
+
+export function shadowsIn(groups: ReadonlyMap<string, readonly Entry[]>): Shadow[] {
+  const shadows = new Map<RouteModel, Shadow>();
+  for (const group of groups.values()) {
+    if (group.length < 2) continue;
+    const pools = new Map<string, Entry[]>();
+    for (const entry of group) listIn(pools, entry.typedKey).push(entry);
+    for (const pool of pools.values()) shadowsInPool(pool, shadows);
+  }
+  for (const entries of hostsWithTelling(groups)) shadowsAcrossPaths(entries, shadows);
+  return [...shadows.values()];
+}
+
+/** Routes with one path: only method and conditions decide. */
+function shadowsInPool(pool: readonly Entry[], shadows: Map<RouteModel, Shadow>): void {
+  if (pool.length < 2) return;
+  const byMethod = new Map<string, Entry[]>();
+  for (const entry of pool) {
+    for (const method of methodsOf(entry)) listIn(byMethod, method).push(entry);
+  }
+  const ranks = new Set(pool.map((entry) => `${entry.headers},${entry.queries}`));
+  for (const entry of pool) {
+    // Without a difference in methods or in the number of conditions nothing comes before anything.
+    if (ranks.size === 1 && (entry.route.match.methods.length > 0 || byMethod.size === 1)) continue;
+    const covers = relevantMethods(entry)
+      .flatMap((method) => byMethod.get(method) ?? [])
+      .slice(0, MOST_COVERS)
+      .map((other): Cover => ({ entry: other, above: false }));
+    judge(entry, [covers], shadows);
+  }
+}
+
+const ANY_METHOD = '*';
+const methodsOf = ({ route }: Entry): readonly string[] =>
+  route.match.methods.length === 0 ? [ANY_METHOD] : route.match.methods;
+const relevantMethods = ({ route }: Entry): readonly string[] =>
+  route.match.methods.length === 0 ? [ANY_METHOD, ...COMMON_METHODS] : route.match.methods;
+
+/** Each of `ways` is a part of the entry's paths with what covers it; shadowed when every part is taken. */
+function judge(entry: Entry, ways: readonly (readonly Cover[])[], shadows: Map<RouteModel, Shadow>): void {
+  if (shadows.has(entry.route)) return;
+  const by = new Set<RouteModel>();
+  const takes = (method: string): boolean =>
+    ways.every((covers) => {
+      const first = covers.filter((cover) => cover.entry !== entry && comesFirst(cover, entry, method));
+      if (!covered(entry.route.match.conditions, first.map(conditionsOf))) return false;
+      for (const cover of first) by.add(cover.entry.route);
+      return true;
+    });
+  const { methods } = entry.route.match;
+  const everyMethod = methods.length > 0 ? methods.every(takes) : takes(ANY_METHOD);
+  if (everyMethod || (methods.length === 0 && COMMON_METHODS.every(takes))) {
+    shadows.set(entry.route, { route: entry.route, by: [...by], everyMethod });
+  }
+}
+
+const conditionsOf = ({ entry }: Cover): readonly ConditionModel[] => entry.route.match.conditions;
+
+/** True when `cover` takes the method and is asked before `entry`. GET answers HEAD where nothing else takes HEAD. */
+function comesFirst(cover: Cover, entry: Entry, method: string): boolean {
+  const { methods } = cover.entry.route.match;
+  const named = methods.includes(method) || (method === 'HEAD' && methods.includes('GET'));
+  if (methods.length > 0 && !named) return false;
+  if (cover.above) return true;
+  const entryNames = entry.route.match.methods.length > 0;
+  if (named !== entryNames) return named;
+  const more = cover.entry.headers - entry.headers || cover.entry.queries - entry.queries;
+  return more > 0;
+}
+
+// ---- paths that take all of another's: a pattern that is a list of words, or one that is anything
+
+/** Entries by host, for the hosts where a typed parameter is a short list of words or is anything. */
+function hostsWithTelling(groups: ReadonlyMap<string, readonly Entry[]>): Iterable<readonly Entry[]> {
+  const telling = new Set<string>();
+  for (const group of groups.values()) {
+    for (const { typed, route } of group) {
+      if (typed.some((dfa) => languageOf(dfa).words !== undefined || languageOf(dfa).everything)) {
+        telling.add(route.match.host ?? '');
+      }
+    }
+  }
+  if (telling.size === 0) return [];
+  const hosts = new Map<string, Entry[]>();
+  for (const group of groups.values()) {
+    for (const entry of group) {
+      const host = entry.route.match.host ?? '';
+      if (telling.has(host)) listIn(hosts, host).push(entry);
+    }
+  }
+  return hosts.values();
+}
+
+class Node {
+  readonly literals = new Map<string, Node>();
+  readonly typed = new Map<string, { readonly dfa: Dfa; readonly node: Node }>();
+  param: Node | undefined;
+  readonly tails: Entry[] = [];
+  readonly ends: Entry[] = [];
+}
+
+/** One segment of the route that is asked about. `rank` as in precedence: literal 3, typed 2, parameter 1, tail 0. */
+interface Piece {
+  readonly rank: number;
+  /** One text alone: as it stands in normalised paths, and decoded, as patterns see it. */
+  readonly literal?: string;
+  readonly word?: string;
+  readonly dfa?: Dfa;
+}
+
+function shadowsAcrossPaths(entries: readonly Entry[], shadows: Map<RouteModel, Shadow>): void {
+  const root = new Node();
+  for (const entry of entries) plant(root, entry);
+  const anything = entries.some(({ typed }) => typed.some((dfa) => languageOf(dfa).everything));
+  for (const entry of entries) {
+    const worthIt =
+      entry.typed.some((dfa) => languageOf(dfa).words !== undefined) ||
+      (anything && entry.route.match.segments.some(({ kind }) => kind === 'param'));
+    const parts = worthIt ? expand(entry) : undefined;
+    if (parts)
+      judge(
+        entry,
+        parts.map((pieces) => coversOf(root, pieces)),
+        shadows,
+      );
+  }
+}
+
+function plant(root: Node, entry: Entry): void {
+  let node = root;
+  for (const segment of entry.route.match.segments) {
+    if (segment.kind === 'tail') {
+      node.tails.push(entry);
+      return;
+    }
+    node = childFor(node, segment);
+  }
+  node.ends.push(entry);
+}
+
+function childFor(node: Node, segment: Exclude<SegmentModel, { kind: 'tail' }>): Node {
+  if (segment.kind === 'param') {
+    node.param ??= new Node();
+    return node.param;
+  }
+  if (segment.kind === 'typed') {
+    const known = node.typed.get(segment.dfa.source);
+    if (known) return known.node;
+    const fresh = new Node();
+    node.typed.set(segment.dfa.source, { dfa: segment.dfa, node: fresh });
+    return fresh;
+  }
+  const text = segment.text;
+  const known = node.literals.get(text);
+  if (known) return known;
+  const fresh = new Node();
+  node.literals.set(text, fresh);
+  return fresh;
+}
+
+/** The route's paths in parts, each typed segment of few words as one of its words. Undefined: too many. */
+function expand(entry: Entry): Piece[][] | undefined {
+  let parts: Piece[][] = [[]];
+  for (const segment of entry.route.match.segments) {
+    const pieces = piecesOf(segment);
+    parts = parts.flatMap((part) => pieces.map((piece) => [...part, piece]));
+    if (parts.length > MOST_EXPANSIONS) return undefined;
+  }
+  return parts.length === 0 ? undefined : parts;
+}
+
+function piecesOf(segment: SegmentModel): Piece[] {
+  switch (segment.kind) {
+    case 'literal':
+      return [{ rank: 3, literal: segment.text, word: decoded(segment.text) }];
+    case 'typed':
+      return (
+        languageOf(segment.dfa).words?.map((word) => ({ rank: 2, word, literal: normalizeLiteral(word) })) ?? [
+          { rank: 2, dfa: segment.dfa },
+        ]
+      );
+    case 'param':
+      return [{ rank: 1 }];
+    case 'tail':
+      return [{ rank: 0 }];
+  }
+}
+
+/** All routes whose paths hold every path of `pieces`, unless their own path comes later by precedence. */
+function coversOf(root: Node, pieces: readonly Piece[]): Cover[] {
+  const covers: Cover[] = [];
+  let steps = 0;
+  const visit = (node: Node, index: number, above: boolean): void => {
+    if (++steps > MOST_STEPS) return;
+    const piece = pieces[index];
+    const add = (entries: readonly Entry[]): void => {
+      for (const entry of entries) if (covers.length < MOST_COVERS) covers.push({ entry, above });
+    };
+    if (piece === undefined) add(node.ends);
+    else if (above || piece.rank === 0) add(node.tails);
+    if (piece === undefined || piece.rank === 0) return;
+    const go = (rank: number, next: Node | undefined): void => {
+      if (next && (above || rank >= piece.rank)) visit(next, index + 1, above || rank > piece.rank);
+    };
+    if (piece.literal !== undefined) go(3, node.literals.get(piece.literal));
+    for (const { dfa, node: next } of node.typed.values()) if (takesPiece(dfa, piece)) go(2, next);
+    if (piece.word !== '') go(1, node.param);
+  };
+  visit(root, 0, false);
+  return covers;
+}
+
+function decoded(literal: string): string {
+  try {
+    return decodeURIComponent(literal);
+  } catch {
+    // Escapes that are no UTF-8 stand for bytes that no pattern matches.
+    return literal;
+  }
+}
+
+function takesPiece(dfa: Dfa, piece: Piece): boolean {
+  if (piece.word !== undefined) return piece.word !== '' && acceptsText(dfa, piece.word);
+  if (piece.dfa === undefined) return languageOf(dfa).everything;
+  return dfa.source === piece.dfa.source || includes(dfa, piece.dfa);
+}

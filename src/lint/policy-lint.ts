@@ -1,0 +1,49 @@
+/** Asks each policy what it thinks of its own config, and puts the answers where the config stands. */
+import type { Diagnostic } from '../schema/diagnostic.js';
+import type { Model, PolicyModel } from '../spec/model.js';
+import { factsOf, paramsOf } from './facts.js';
+
+/** What a policy may know of its surroundings. */
+export type PolicyContext = Parameters<PolicyModel['declaration']['compile']>[1];
+
+const consumersKnown = new WeakMap<Model, PolicyContext['consumers']>();
+
+function consumersOf(model: Model): PolicyContext['consumers'] {
+  let consumers = consumersKnown.get(model);
+  if (!consumers) {
+    consumers = model.consumers.map(({ name, plan, config }) => ({
+      name,
+      ...(plan ? { plan: plan.name } : {}),
+      apiKeys: config.api_keys.length,
+    }));
+    consumersKnown.set(model, consumers);
+  }
+  return consumers;
+}
+
+export function contextOf(model: Model, policy: PolicyModel): PolicyContext {
+  const routes = factsOf(model).routesByPolicy.get(policy) ?? [];
+  return {
+    name: policy.name,
+    routes: routes.map((route) => ({ name: route.name, params: paramsOf(route) })),
+    consumers: consumersOf(model),
+  };
+}
+
+export function lintPolicies(model: Model): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  for (const policy of factsOf(model).policies) {
+    policy.declaration.lint?.(policy.config, contextOf(model, policy), (problem) => {
+      const { code, severity, message, help } = problem;
+      found.push({
+        code,
+        severity,
+        span: problem.at.length === 0 ? policy.nameSpan : policy.at.spanOf(...problem.at),
+        message,
+        entity: `policy.${policy.name}`,
+        ...(help === undefined ? {} : { help }),
+      });
+    });
+  }
+  return found;
+}

@@ -1,0 +1,102 @@
+/** One line of source with a mark under a span: tabs, wide characters, control bytes and endless lines included. */
+import stringWidth from 'string-width';
+import type { Span } from '../../schema/diagnostic.js';
+
+export interface Frame {
+  readonly line: number;
+  readonly source: string;
+  /** Spaces, then the marks. */
+  readonly mark: string;
+}
+
+/** Columns of source that a frame shows at most. */
+const WIDEST = 100;
+/** UTF-16 units beside the span that are looked at: a line may be the whole of a large file. */
+const NEARBY = 400;
+const TAB = 4;
+
+interface Cell {
+  readonly text: string;
+  readonly width: number;
+  readonly marked: boolean;
+}
+
+/** `hide` masks the span's own text. */
+export function frameOf(text: string, span: Span, mark: string, hide: boolean): Frame {
+  const start = Math.min(span.start.offset, text.length);
+  const lineStart = text.lastIndexOf('\n', start - 1) + 1;
+  const found = text.indexOf('\n', lineStart);
+  const lineEnd = found === -1 ? text.length : found;
+  const end = Math.min(Math.max(span.end.offset, start), lineEnd);
+  const from = Math.max(lineStart, start - NEARBY);
+  const to = Math.min(lineEnd, Math.max(start + NEARBY, Math.min(end, start + NEARBY) + NEARBY));
+  const cells = cellsOf(text.slice(from, to).replace(/\r$/, ''), start - from, end - from, hide);
+  const window = windowOf(cells, from > lineStart, to < lineEnd);
+  return { line: span.start.line, ...draw(window, mark) };
+}
+
+const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+function cellsOf(text: string, start: number, end: number, hide: boolean): Cell[] {
+  const cells: Cell[] = [];
+  let column = 0;
+  for (const { segment, index } of graphemes.segment(text)) {
+    const marked = index >= start && index < end;
+    const shown = marked && hide ? '•' : display(segment, column);
+    const width = /^[\x20-\x7e]*$/.test(shown) ? shown.length : stringWidth(shown);
+    cells.push({ text: shown, width, marked });
+    column += width;
+  }
+  // An empty span, or one behind the line's end, still gets a mark of one column.
+  if (!cells.some(({ marked }) => marked)) {
+    let at = 0;
+    let index = 0;
+    for (const { segment } of graphemes.segment(text)) {
+      if (at >= start) break;
+      at += segment.length;
+      index++;
+    }
+    const cell = cells[index];
+    if (cell) cells[index] = { ...cell, marked: true };
+    else cells.push({ text: ' ', width: 1, marked: true });
+  }
+  return cells;
+}
+
+function display(grapheme: string, column: number): string {
+  if (grapheme === '\t') return ' '.repeat(TAB - (column % TAB));
+  return plainText(grapheme);
+}
+
+/** Characters that would act on a terminal or reorder text: they are shown as escapes. */
+const ACTING = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+/** Text that does nothing to a terminal but be read. Newlines and tabs stay. */
+export const plainText = (text: string): string =>
+  text.replace(ACTING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+/** The cells around the mark that fit, with an ellipsis where something is cut off. */
+function windowOf(cells: readonly Cell[], cutBefore: boolean, cutAfter: boolean): Cell[] {
+  const total = cells.reduce((sum, { width }) => sum + width, 0);
+  if (total <= WIDEST && !cutBefore && !cutAfter) return [...cells];
+  const first = Math.max(
+    0,
+    cells.findIndex(({ marked }) => marked),
+  );
+  let from = first;
+  for (let room = WIDEST / 4; from > 0 && room >= cells[from - 1]!.width; from--) room -= cells[from - 1]!.width;
+  let to = from;
+  for (let room = WIDEST; to < cells.length && room >= cells[to]!.width; to++) room -= cells[to]!.width;
+  const ellipsis: Cell = { text: '…', width: 1, marked: false };
+  return [
+    ...(from > 0 || cutBefore ? [ellipsis] : []),
+    ...cells.slice(from, to),
+    ...(to < cells.length || cutAfter ? [ellipsis] : []),
+  ];
+}
+
+function draw(cells: readonly Cell[], mark: string): { source: string; mark: string } {
+  const source = cells.map(({ text }) => text).join('');
+  const marks = cells.map(({ width, marked }) => (marked ? mark : ' ').repeat(width)).join('');
+  return { source: source.trimEnd(), mark: marks.trimEnd() };
+}

@@ -1,0 +1,57 @@
+/** Diagnostics as people and machines read them. Pure: text in, text out. */
+import { relative } from 'node:path';
+import type { Diagnostic, Span } from '../../schema/diagnostic.js';
+import type { SourceFile } from '../../spec/model.js';
+import { renderGithub } from './github.js';
+import { renderJson } from './json.js';
+import { renderJunit } from './junit.js';
+import { renderPretty } from './pretty.js';
+import { renderSarif } from './sarif.js';
+
+export const FORMATS = ['pretty', 'json', 'sarif', 'github', 'junit'] as const;
+export type Format = (typeof FORMATS)[number];
+
+export interface RenderOptions {
+  readonly color: boolean;
+  /** Paths are shown relative to this folder; left out: as the spans name them. */
+  readonly base?: string;
+  /** Warnings count as failures (JUnit, GitHub annotations). */
+  readonly denyWarnings?: boolean;
+  /** What was looked at, also when there is nothing to say of it: a JUnit report lists it as passed. */
+  readonly checked?: readonly string[];
+}
+
+const RENDERERS: Readonly<
+  Record<Format, (diagnostics: readonly Diagnostic[], files: readonly SourceFile[], options: RenderOptions) => string>
+> = { pretty: renderPretty, json: renderJson, sarif: renderSarif, github: renderGithub, junit: renderJunit };
+
+/** Ends with a newline unless it is empty. */
+export function render(
+  diagnostics: readonly Diagnostic[],
+  files: readonly SourceFile[],
+  format: Format,
+  options: RenderOptions,
+): string {
+  if (options.base === undefined) return RENDERERS[format](diagnostics, files, options);
+  const { base } = options;
+  const shown = new Map(files.map((file) => [file.path, shownPath(base, file)]));
+  const move = (span: Span): Span => ({ ...span, file: shown.get(span.file) ?? span.file });
+  return RENDERERS[format](
+    diagnostics.map((diagnostic) => relocated(diagnostic, move)),
+    files.map((file) => ({ ...file, path: shown.get(file.path) ?? file.path })),
+    options,
+  );
+}
+
+const shownPath = (base: string, file: SourceFile): string => relative(base, file.absolute) || file.path;
+
+/** The diagnostic with each of its spans moved. */
+export function relocated(diagnostic: Diagnostic, move: (span: Span) => Span): Diagnostic {
+  const { related, fix } = diagnostic;
+  return {
+    ...diagnostic,
+    span: move(diagnostic.span),
+    ...(related ? { related: related.map((place) => ({ ...place, span: move(place.span) })) } : {}),
+    ...(fix ? { fix: { ...fix, edits: fix.edits.map((edit) => ({ ...edit, span: move(edit.span) })) } } : {}),
+  };
+}

@@ -1,0 +1,71 @@
+/** Every rule. Derived: `node scripts/lint-rules.mjs` writes it from the files here. */
+import type { Rule } from '../rule.js';
+import adminNoToken from './admin-no-token.js';
+import adminPublic from './admin-public.js';
+import consumerNoCredential from './consumer-no-credential.js';
+import consumerSharedKey from './consumer-shared-key.js';
+import consumerUnused from './consumer-unused.js';
+import consumerWeakKey from './consumer-weak-key.js';
+import limitBeforeAuthentication from './limit-before-authentication.js';
+import limitSpoofableKey from './limit-spoofable-key.js';
+import listenerConflict from './listener-conflict.js';
+import listenerPublicWithoutTls from './listener-public-without-tls.js';
+import listenerTrustsEveryone from './listener-trusts-everyone.js';
+import planNoEffect from './plan-no-effect.js';
+import planUnused from './plan-unused.js';
+import planZeroLimit from './plan-zero-limit.js';
+import policyNoEffect from './policy-no-effect.js';
+import policyRepeated from './policy-repeated.js';
+import policyUnused from './policy-unused.js';
+import replyForbiddenBody from './reply-forbidden-body.js';
+import replyFramingHeader from './reply-framing-header.js';
+import routeAmbiguous from './route-ambiguous.js';
+import routeDuplicate from './route-duplicate.js';
+import routeIgnoredSetting from './route-ignored-setting.js';
+import routeShadowed from './route-shadowed.js';
+import routeStripPrefix from './route-strip-prefix.js';
+import routeTimeoutBudget from './route-timeout-budget.js';
+import routeUnauthenticated from './route-unauthenticated.js';
+import secretPlainText from './secret-plain-text.js';
+import serviceUnused from './service-unused.js';
+import targetDuplicate from './target-duplicate.js';
+import targetPlaintext from './target-plaintext.js';
+import targetSelfLoop from './target-self-loop.js';
+import targetUnspecifiedAddress from './target-unspecified-address.js';
+import templateUnknownVariable from './template-unknown-variable.js';
+
+export const rules: readonly Rule[] = [
+  adminNoToken,
+  adminPublic,
+  consumerNoCredential,
+  consumerSharedKey,
+  consumerUnused,
+  consumerWeakKey,
+  limitBeforeAuthentication,
+  limitSpoofableKey,
+  listenerConflict,
+  listenerPublicWithoutTls,
+  listenerTrustsEveryone,
+  planNoEffect,
+  planUnused,
+  planZeroLimit,
+  policyNoEffect,
+  policyRepeated,
+  policyUnused,
+  replyForbiddenBody,
+  replyFramingHeader,
+  routeAmbiguous,
+  routeDuplicate,
+  routeIgnoredSetting,
+  routeShadowed,
+  routeStripPrefix,
+  routeTimeoutBudget,
+  routeUnauthenticated,
+  secretPlainText,
+  serviceUnused,
+  targetDuplicate,
+  targetPlaintext,
+  targetSelfLoop,
+  targetUnspecifiedAddress,
+  templateUnknownVariable,
+];

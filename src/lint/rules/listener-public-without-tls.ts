@@ -1,0 +1,24 @@
+import { endpointOf, isAnyAddress, isPrivate } from '../address.js';
+import type { Rule } from '../rule.js';
+
+const rule: Rule = {
+  code: 'listener/public-without-tls',
+  severity: 'warning',
+  summary: 'A listener that the public can reach, without TLS',
+  partial: true,
+  check(model, report) {
+    for (const listener of model.listeners) {
+      const endpoint = endpointOf(listener.config.address);
+      if (!endpoint || listener.config.tls) continue;
+      const everywhere = isAnyAddress(endpoint.host);
+      if (!everywhere && isPrivate(endpoint.host)) continue;
+      report({
+        span: listener.at.spanOf('address'),
+        entity: `listener.${listener.name}`,
+        message: `\`${listener.name}\` ${everywhere ? 'listens on all interfaces' : 'listens on a public address'} without TLS: keys and replies cross the network in the clear.`,
+        help: `Add \`tls = { cert = "cert.pem", key = "key.pem" }\`, or bind \`127.0.0.1:${endpoint.port}\`; where something in front ends TLS, say so under \`[lint].allow\`.`,
+      });
+    }
+  },
+};
+export default rule;

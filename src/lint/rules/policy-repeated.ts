@@ -1,0 +1,40 @@
+import type { PolicyModel, PolicyUse } from '../../spec/model.js';
+import { removeItem } from '../edits.js';
+import { listIn, quotedList, routeEntity } from '../facts.js';
+import type { Rule } from '../rule.js';
+
+const rule: Rule = {
+  code: 'policy/repeated',
+  severity: 'warning',
+  summary: 'A route carries the same policy twice',
+  partial: true,
+  check(model, report) {
+    const places = new Map<string, { use: PolicyUse; first: PolicyUse; routes: string[]; entity: string }>();
+    for (const route of model.routes) {
+      const uses = new Map<PolicyModel, PolicyUse[]>();
+      for (const use of route.policies) listIn(uses, use.policy).push(use);
+      for (const [first, ...more] of uses.values()) {
+        for (const use of more) {
+          const key = `${use.span.file}\n${use.span.start.offset}`;
+          const place = places.get(key);
+          if (place) place.routes.push(route.name);
+          else places.set(key, { use, first: first!, routes: [route.name], entity: routeEntity(route) });
+        }
+      }
+    }
+    for (const { use, first, routes, entity } of places.values()) {
+      const edit = removeItem(model, use.span);
+      report({
+        span: use.span,
+        entity,
+        message: `${quotedList(routes)} already ${routes.length === 1 ? 'carries' : 'carry'} \`${use.policy.name}\`: it would run twice on each request, and a limit count twice.`,
+        related: [
+          { span: first.span, message: first.from === 'group' ? 'it comes with the group' : 'first named here' },
+        ],
+        help: 'Remove one of the two.',
+        ...(edit ? { fix: { title: 'Remove the second', applicability: 'safe' as const, edits: [edit] } } : {}),
+      });
+    }
+  },
+};
+export default rule;

@@ -1,0 +1,23 @@
+import { routeEntity } from '../facts.js';
+import { overlapsOf } from '../overlap/index.js';
+import type { Rule } from '../rule.js';
+
+const rule: Rule = {
+  code: 'route/ambiguous',
+  severity: 'error',
+  summary: 'Two routes can match one request, and neither has precedence',
+  partial: true,
+  check(model, report) {
+    for (const { kind, route, other, request } of overlapsOf(model).conflicts) {
+      if (kind !== 'ambiguous') continue;
+      report({
+        span: route.match.span,
+        entity: routeEntity(route),
+        message: `\`${route.name}\` and \`${other.name}\` both match ${request}, and neither is more specific than the other.`,
+        related: [{ span: other.match.span, message: `\`${other.name}\` matches it too` }],
+        help: 'Make one more specific (a literal, a host, a method, one more condition), or make the two exclude each other.',
+      });
+    }
+  },
+};
+export default rule;

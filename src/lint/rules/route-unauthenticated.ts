@@ -1,0 +1,51 @@
+import type { RouteModel } from '../../spec/model.js';
+import { authenticates, factsOf, quotedList, routeEntity } from '../facts.js';
+import type { Rule } from '../rule.js';
+
+/** Reads may be public where only writes ask who calls: that is a common and sensible split. */
+const isRead = (route: RouteModel): boolean =>
+  route.match.methods.length > 0 && route.match.methods.every((method) => /^(GET|HEAD|OPTIONS)$/.test(method));
+
+const isPreflight = (route: RouteModel): boolean =>
+  route.match.methods.length === 1 && route.match.methods[0] === 'OPTIONS';
+
+function judge(routes: readonly RouteModel[]): { open: RouteModel[]; guarded: RouteModel[] } {
+  const guarded = routes.filter(authenticates);
+  if (guarded.length === 0 || guarded.length === routes.length) return { open: [], guarded };
+  const guardsReads = guarded.some((route) => !isWriteOnly(route));
+  const open = routes.filter(
+    (route) => !authenticates(route) && !isPreflight(route) && (guardsReads || !isRead(route)),
+  );
+  return { open, guarded };
+}
+
+const isWriteOnly = (route: RouteModel): boolean =>
+  route.match.methods.length > 0 && !route.match.methods.some((method) => /^(GET|HEAD)$/.test(method));
+
+const rule: Rule = {
+  code: 'route/unauthenticated',
+  severity: 'warning',
+  summary: 'A route lets anybody in while others to the same service ask who calls',
+  partial: false,
+  check(model, report) {
+    for (const [service, routes] of factsOf(model).routesByService) {
+      const { open, guarded } = judge(routes);
+      const like = guarded[0];
+      if (!like) continue;
+      const policy = like.policies.find(({ policy: { declaration } }) => declaration.phase === 'authenticate');
+      for (const route of open) {
+        report({
+          span: route.nameSpan,
+          entity: routeEntity(route),
+          message: `\`${route.name}\` lets anybody reach \`${service.name}\`, while ${quotedList(
+            guarded.map(({ name }) => name),
+            2,
+          )} ${guarded.length === 1 ? 'asks' : 'ask'} who calls.`,
+          related: [{ span: policy?.span ?? like.nameSpan, message: `\`${like.name}\` authenticates here` }],
+          help: `Add an authenticating policy${policy ? ` (\`${policy.policy.name}\`)` : ''} to the route; if it is public on purpose, say so under \`[lint].allow\`.`,
+        });
+      }
+    }
+  },
+};
+export default rule;

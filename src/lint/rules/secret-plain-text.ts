@@ -1,0 +1,67 @@
+import type { Origins } from '../../schema/decoder.js';
+import type { Model } from '../../spec/model.js';
+import { factsOf } from '../facts.js';
+import type { Rule } from '../rule.js';
+import { secretIn } from '../secrets.js';
+
+type Path = readonly (string | number)[];
+type Visit = (path: Path, text: string) => void;
+
+/** Every string in a config, with its path. What is left to load time stands there as `{ $ref }`. */
+function visitStrings(value: unknown, path: Path, visit: Visit): void {
+  if (typeof value === 'string') visit(path, value);
+  else if (Array.isArray(value))
+    for (const [index, item] of value.entries()) visitStrings(item, [...path, index], visit);
+  else if (value !== null && typeof value === 'object' && !('$ref' in value)) {
+    for (const [key, item] of Object.entries(value)) visitStrings(item, [...path, key], visit);
+  }
+}
+
+interface Place {
+  readonly entity: string;
+  readonly config: unknown;
+  readonly at: Origins;
+  readonly prefix: Path;
+}
+
+function* places(model: Model): Generator<Place> {
+  for (const policy of factsOf(model).policies) {
+    yield { entity: `policy.${policy.name}`, config: policy.config, at: policy.at, prefix: [] };
+  }
+  for (const { name, config, at } of model.services) {
+    yield { entity: `service.${name}`, config: config.run, at, prefix: ['run'] };
+  }
+  for (const { name, config, at } of model.consumers) {
+    yield { entity: `consumer.${name}`, config: config.tags, at, prefix: ['tags'] };
+  }
+  for (const { name, config, at } of model.listeners) {
+    yield { entity: `listener.${name}`, config: config.tls, at, prefix: ['tls'] };
+  }
+  for (const { name, reply, at } of model.routes) {
+    if (reply) yield { entity: `route.${name}`, config: reply.headers, at, prefix: ['reply', 'headers'] };
+  }
+  yield { entity: 'admin', config: model.admin.token, at: model.at, prefix: ['admin', 'token'] };
+}
+
+const rule: Rule = {
+  code: 'secret/plain-text',
+  severity: 'warning',
+  summary: 'A secret stands in the spec as plain text',
+  partial: true,
+  check(model, report) {
+    for (const { entity, config, at, prefix } of places(model)) {
+      visitStrings(config, prefix, (path, text) => {
+        const what = secretIn(path, text);
+        if (what === undefined) return;
+        report({
+          span: at.spanOf(...path),
+          entity,
+          sensitive: true,
+          message: `This looks like ${what} in plain text: whoever reads the repository, or its history, has it.`,
+          help: 'Write `"${env:NAME}"` or `"${file:path}"` instead, and replace the secret itself: it has been seen.',
+        });
+      });
+    }
+  },
+};
+export default rule;

@@ -1,0 +1,30 @@
+import { parseTemplate, unknownVariable } from '../../schema/template.js';
+import { spanWithin } from '../edits.js';
+import { paramsOf, routeEntity } from '../facts.js';
+import type { Rule } from '../rule.js';
+
+const rule: Rule = {
+  code: 'template/unknown-variable',
+  severity: 'error',
+  summary: 'A template names a variable or path parameter that is not there',
+  partial: true,
+  check(model, report) {
+    for (const route of model.routes) {
+      const parsed = route.rewrite === undefined ? undefined : parseTemplate(route.rewrite);
+      if (!parsed || 'error' in parsed) continue;
+      for (const { name, offset } of parsed.variables) {
+        const message = unknownVariable(name, paramsOf(route), false);
+        if (message === undefined) continue;
+        const length = route.rewrite!.indexOf('}', offset) + 1 - offset;
+        report({
+          span: spanWithin(model, route.at.spanOf('rewrite'), route.rewrite!.slice(offset, offset + length)),
+          entity: routeEntity(route),
+          message,
+          related: [{ span: route.match.span, message: `the path of \`${route.name}\`` }],
+          help: 'Name a parameter of the path, or a variable that is known: see docs/templates.md.',
+        });
+      }
+    }
+  },
+};
+export default rule;

@@ -1,0 +1,111 @@
+/** What `gw validate` does: checks specs, mends what can be mended safely, renders. */
+import { createHash } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, relative } from 'node:path';
+import { type Diagnostic, hasErrors } from '../schema/diagnostic.js';
+import type { SourceFile } from '../spec/model.js';
+import { applySafeFixes, type FixedFile } from './fix.js';
+import { type CheckedSpec, checkSpec } from './index.js';
+import { type Format, relocated, render } from './render/index.js';
+
+export interface ValidateOptions {
+  /** Paths of the specs. */
+  readonly specs: readonly string[];
+  readonly overlays?: readonly string[];
+  readonly format: Format;
+  readonly color: boolean;
+  /** Paths are shown relative to it. */
+  readonly cwd: string;
+  readonly denyWarnings?: boolean;
+  /** Writes safe fixes into the files. */
+  readonly fix?: boolean;
+}
+
+export interface Validated {
+  readonly output: string;
+  /** False: errors, or warnings that are denied. */
+  readonly passed: boolean;
+  /** What was changed on disk, or could not be, in words for people. */
+  readonly notes: readonly string[];
+}
+
+/** A fix may uncover another one; a spec that keeps changing is no better for it. */
+const MOST_ROUNDS = 8;
+
+/** Never throws for what is in the specs; a file that cannot be written is told in `notes`. */
+export function validate(options: ValidateOptions): Validated {
+  const notes: string[] = [];
+  const lines: string[] = [];
+  const diagnostics: Diagnostic[] = [];
+  const files = new Map<string, SourceFile>();
+  const checked: string[] = [];
+  for (const path of options.specs) {
+    const spec = checkAndFix(path, options, notes);
+    const shown = (file: SourceFile): string => relative(options.cwd, file.absolute) || file.path;
+    const names = new Map(spec.files.map((file) => [file.path, shown(file)]));
+    for (const file of spec.files) files.set(shown(file), { ...file, path: shown(file) });
+    const move = (name: string): string =>
+      names.get(name) ?? (relative(options.cwd, `${dirname(path)}/${name}`) || name);
+    for (const diagnostic of spec.diagnostics) {
+      diagnostics.push(relocated(diagnostic, (span) => ({ ...span, file: move(span.file) })));
+    }
+    checked.push(relative(options.cwd, path) || path);
+    if (spec.value && spec.diagnostics.length === 0) lines.push(cleanLine(checked.at(-1)!, spec));
+  }
+  const unique = withoutRepeats(diagnostics);
+  const denied = options.denyWarnings === true && unique.some(({ severity }) => severity === 'warning');
+  const { format, color, denyWarnings = false } = options;
+  const rendered = render(unique, [...files.values()], format, { color, denyWarnings, checked });
+  const clean = format === 'pretty' ? lines.map((line) => `${line}\n`).join('') : '';
+  return { output: `${clean}${rendered}`, passed: !hasErrors(unique) && !denied, notes };
+}
+
+/** Specs that include one file say the same of it twice. */
+function withoutRepeats(diagnostics: readonly Diagnostic[]): Diagnostic[] {
+  const seen = new Set<string>();
+  return diagnostics.filter(({ code, span, message }) => {
+    const key = `${code}\n${span.file}\n${span.start.offset}\n${message}`;
+    if (seen.has(key)) return false;
+    seen.add(key);
+    return true;
+  });
+}
+
+function cleanLine(path: string, { value }: CheckedSpec): string {
+  const routes = counted(value!.routes.length, 'route');
+  return `${path}: ${routes}, ${counted(value!.services.length, 'service')}, no problems`;
+}
+
+const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+
+function checkAndFix(path: string, options: ValidateOptions, notes: string[]): CheckedSpec {
+  const load = { path, ...(options.overlays ? { overlays: options.overlays } : {}) };
+  let spec = checkSpec(load);
+  if (options.fix !== true) return spec;
+  let applied = 0;
+  const written = new Set<string>();
+  for (let round = 0; round < MOST_ROUNDS; round++) {
+    const result = applySafeFixes(spec.diagnostics, spec.files);
+    if (result.files.length === 0) break;
+    const failures = result.files.flatMap((fixed) => write(fixed) ?? []);
+    notes.push(...failures);
+    if (failures.length > 0) break;
+    for (const { file } of result.files) written.add(relative(options.cwd, file.absolute) || file.path);
+    applied += result.applied;
+    spec = checkSpec(load);
+  }
+  if (applied > 0) notes.push(`Fixed ${counted(applied, 'problem')} in ${[...written].join(', ')}.`);
+  return spec;
+}
+
+/** Writes a fixed text; returns why not, in words, when it could not. A file that somebody just changed stays as it is. */
+function write({ file, text }: FixedFile): string | undefined {
+  try {
+    const now = createHash('sha256').update(readFileSync(file.absolute)).digest('hex');
+    if (now !== file.sha256) return `${file.path} changed while it was checked; nothing was fixed in it.`;
+    writeFileSync(file.absolute, text);
+    return undefined;
+  } catch (error) {
+    return `${file.path} could not be fixed: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
