@@ -32,3 +32,23 @@ export const Counter = {
 /** Log-linear: 4 buckets an octave from 2^-4 ms (62.5 us) to 2^16 ms (65 s). */
 export const HISTOGRAM_BUCKETS = 80;
 export const SLOT_WORDS = 96;
+
+/** After a chunk's slots: grows with every write into the chunk, so that control skips the chunks that stood still. */
+export const CHUNK_ACTIVITY = SLOTS_PER_CHUNK * SLOT_WORDS;
+export const CHUNK_BYTES = (CHUNK_ACTIVITY + 8) * 8;
+
+/** Bucket of a latency in milliseconds: the last one holds all that is longer. */
+export function bucketOf(ms: number): number {
+  // 62.5 us are 4 units, so that an octave's two sub-bits are there from the first.
+  const units = ms * 64;
+  if (!(units >= 4)) return 0;
+  if (units >= 4 * 2 ** 20) return HISTOGRAM_BUCKETS - 1;
+  const whole = units | 0;
+  const octave = 31 - Math.clz32(whole);
+  return (octave - 2) * 4 + ((whole >> (octave - 2)) & 3);
+}
+
+/** Upper bound of a bucket in milliseconds; what is slower than the last bound is counted in the last bucket too. */
+export function bucketBound(bucket: number): number {
+  return (2 ** (bucket >> 2) * (5 + (bucket & 3))) / 64;
+}

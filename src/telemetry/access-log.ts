@@ -1,0 +1,150 @@
+/**
+ * One line for each finished exchange, as JSON or for people. Lines are gathered and handed over a few times a second,
+ * so that a line costs its text and no system call. A destination that is full, slow or gone costs lines, which are
+ * counted, and never an exchange.
+ */
+import { openSync } from 'node:fs';
+import { SonicBoom } from 'sonic-boom';
+import { type LineFormat, lineFormatter } from './access-line.js';
+import type { RequestRecord } from './snapshot.js';
+
+export interface AccessLogOptions {
+  /** `-` is standard output; otherwise a file, appended to. */
+  readonly path: string;
+  readonly format: LineFormat;
+  /** Only for `pretty`. */
+  readonly color?: boolean;
+  /** Told at most once a minute. */
+  readonly onError?: (error: Error, dropped: number) => void;
+  /** Bytes that may wait for a slow destination; further lines are dropped. */
+  readonly maxWaiting?: number;
+}
+
+/** Characters gathered before they are handed over at once. */
+const GATHER = 32 * 1024;
+/** Milliseconds until what is gathered is handed over anyhow. */
+const HAND_OVER_AFTER = 50;
+const MAX_WAITING = 16 * 1024 ** 2;
+const TELL_EVERY = 60_000;
+/** Milliseconds that close() waits for a destination that takes nothing. */
+const CLOSE_WITHIN = 2000;
+const STDOUT = 1;
+
+/** Errors after which nothing will ever be written there again. */
+const FATAL = new Set(['EPIPE', 'EBADF', 'ERR_STREAM_DESTROYED']);
+
+export class AccessLog {
+  readonly #options: AccessLogOptions;
+  readonly #line: (record: RequestRecord) => string;
+  #stream: SonicBoom | undefined;
+  #gathered = '';
+  #gatheredLines = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #dropped = 0;
+  #toldAt = Number.NEGATIVE_INFINITY;
+
+  /** Throws where the file cannot be opened for writing: better when a spec is loaded than line by line. */
+  constructor(options: AccessLogOptions) {
+    this.#options = options;
+    this.#line = lineFormatter(options.format, options.color ?? false);
+    this.#stream = this.#open();
+  }
+
+  /** Lines that were lost. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  write(record: RequestRecord): void {
+    if (this.#stream === undefined) {
+      this.#dropped++;
+      return;
+    }
+    this.#gathered += this.#line(record);
+    this.#gatheredLines++;
+    if (this.#gathered.length >= GATHER) this.#handOver();
+    else this.#timer ??= setTimeout(() => this.#handOver(), HAND_OVER_AFTER);
+  }
+
+  /** Resolves when all lines so far are written; also when they cannot be. */
+  flush(): Promise<void> {
+    this.#handOver();
+    const stream = this.#stream;
+    if (stream === undefined) return Promise.resolve();
+    return new Promise((resolve) => stream.flush(() => resolve()));
+  }
+
+  /** Opens the file anew, after it was moved away. Throws where it cannot be; the old one is then kept. */
+  reopen(): void {
+    const fresh = this.#open();
+    this.#handOver();
+    const old = this.#stream;
+    this.#stream = fresh;
+    old?.end();
+  }
+
+  /** Writes what is left, as far as it can be, and lets go of the file. */
+  async close(): Promise<void> {
+    this.#handOver();
+    const stream = this.#stream;
+    this.#stream = undefined;
+    if (stream === undefined) return;
+    await new Promise<void>((resolve) => {
+      const giveUp = (): void => {
+        stream.destroy();
+        done();
+      };
+      const timer = setTimeout(giveUp, CLOSE_WITHIN);
+      const done = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      stream.once('close', done);
+      stream.once('error', giveUp);
+      stream.end();
+    });
+  }
+
+  #open(): SonicBoom {
+    const { path, maxWaiting = MAX_WAITING } = this.#options;
+    const fd = path === '-' ? STDOUT : openSync(path, 'a', 0o640);
+    const stream = new SonicBoom({ fd, sync: false, maxLength: maxWaiting });
+    stream.on('error', (error: NodeJS.ErrnoException) => this.#failed(stream, error));
+    stream.on('drop', (lines: string) => this.#lost(countLines(lines), new Error('The access log is too slow.')));
+    return stream;
+  }
+
+  #handOver(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const lines = this.#gathered;
+    const count = this.#gatheredLines;
+    if (count === 0) return;
+    this.#gathered = '';
+    this.#gatheredLines = 0;
+    if (this.#stream === undefined) this.#dropped += count;
+    else this.#stream.write(lines);
+  }
+
+  #failed(stream: SonicBoom, error: NodeJS.ErrnoException): void {
+    if (FATAL.has(error.code ?? '') && this.#stream === stream) {
+      this.#stream = undefined;
+      stream.destroy();
+    }
+    this.#lost(0, error);
+  }
+
+  #lost(lines: number, error: Error): void {
+    this.#dropped += lines;
+    const now = performance.now();
+    if (now - this.#toldAt < TELL_EVERY) return;
+    this.#toldAt = now;
+    this.#options.onError?.(error, this.#dropped);
+  }
+}
+
+function countLines(text: string): number {
+  let lines = 0;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) lines++;
+  return lines;
+}
