@@ -4,7 +4,7 @@
  * counted, and never an exchange.
  */
 import { openSync } from 'node:fs';
-import { SonicBoom } from 'sonic-boom';
+import sonicBoom, { type SonicBoom } from 'sonic-boom';
 import { type LineFormat, lineFormatter } from './access-line.js';
 import type { RequestRecord } from './snapshot.js';
 
@@ -108,7 +108,7 @@ export class AccessLog {
   #open(): SonicBoom {
     const { path, maxWaiting = MAX_WAITING } = this.#options;
     const fd = path === '-' ? STDOUT : openSync(path, 'a', 0o640);
-    const stream = new SonicBoom({ fd, sync: false, maxLength: maxWaiting });
+    const stream = new sonicBoom.SonicBoom({ fd, sync: false, maxLength: maxWaiting });
     stream.on('error', (error: NodeJS.ErrnoException) => this.#failed(stream, error));
     stream.on('drop', (lines: string) => this.#lost(countLines(lines), new Error('The access log is too slow.')));
     return stream;
