@@ -82,6 +82,14 @@ export class ObjectSchema<F extends Fields> extends Schema<InferFields<F>> {
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<InferFields<F>> {
     if (node.kind !== 'table') return wrongKind(this, node, decoder);
+    const { values, valid } = this.decodePartial(node, decoder);
+    return valid ? (values as InferFields<F>) : INVALID;
+  }
+  /** Every field that is right, so that one wrong key hides no mistake in another. */
+  decodePartial(
+    node: TableNode,
+    decoder: Decoder,
+  ): { readonly values: Partial<InferFields<F>>; readonly valid: boolean } {
     let valid = this.#refuseUnknownKeys(node, decoder);
     const values: Record<string, unknown> = {};
     for (const [key, schema] of Object.entries(this.fields)) {
@@ -97,20 +105,29 @@ export class ObjectSchema<F extends Fields> extends Schema<InferFields<F>> {
         decoder.defaulted(key);
         values[key] = absent.value;
       } else {
-        decoder.error('schema/missing', node.span, `The key \`${key}\` is missing: expected ${schema.expected}.`);
+        const span = node.headSpan ?? node.span;
+        decoder.error('schema/missing', span, `The key \`${key}\` is missing: expected ${schema.expected}.`);
         valid = false;
       }
     }
-    return valid ? (values as InferFields<F>) : INVALID;
+    return { values: values as Partial<InferFields<F>>, valid };
   }
   #refuseUnknownKeys(node: TableNode, decoder: Decoder): boolean {
     let valid = true;
     for (const entry of node.entries.values()) {
       if (Object.hasOwn(this.fields, entry.key)) continue;
       valid = false;
-      reportUnknownKey(entry.key, entry.keySpan, Object.keys(this.fields), decoder);
+      reportUnknownKey(entry.key, entry.keySpans ?? [entry.keySpan], this.#freeKeys(node), decoder);
     }
     return valid;
+  }
+  /** What a wrong key can mean: keys that are not set yet, and those that may be written again under a header. */
+  #freeKeys(node: TableNode): string[] {
+    return Object.keys(this.fields).filter((key) => {
+      const known = node.entries.get(key)?.value;
+      const first = known?.kind === 'array' ? known.items[0] : known;
+      return first === undefined || (first.kind === 'table' && first.headSpan !== undefined);
+    });
   }
   jsonSchema(): JsonSchema {
     const entries = Object.entries(this.fields);
@@ -124,10 +141,17 @@ export class ObjectSchema<F extends Fields> extends Schema<InferFields<F>> {
   }
 }
 
-/** Reports a key that nothing knows, with the nearest known one as a safe fix. */
-export function reportUnknownKey(key: string, keySpan: Span, known: readonly string[], decoder: Decoder): void {
+/** Reports a key that nothing knows, with the nearest known one as a safe fix everywhere the key is written. */
+export function reportUnknownKey(
+  key: string,
+  keySpans: readonly Span[],
+  known: readonly string[],
+  decoder: Decoder,
+): void {
   const near = suggest(key, known);
-  decoder.error('schema/unknown-key', keySpan, `Unknown key \`${shown(key)}\`.`, {
+  const [span] = keySpans;
+  if (span === undefined) return;
+  decoder.error('schema/unknown-key', span, `Unknown key \`${shown(key)}\`.`, {
     help:
       near === undefined
         ? `Known keys here: ${known.map((name) => `\`${name}\``).join(', ')}.`
@@ -138,7 +162,7 @@ export function reportUnknownKey(key: string, keySpan: Span, known: readonly str
           fix: {
             title: `Rename to \`${near}\``,
             applicability: 'safe' as const,
-            edits: [{ span: keySpan, text: near }],
+            edits: keySpans.map((keySpan) => ({ span: keySpan, text: near })),
           },
         }),
   });

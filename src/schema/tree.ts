@@ -13,10 +13,14 @@ export interface TableEntry {
   readonly key: string;
   readonly keySpan: Span;
   readonly value: TomlNode;
+  /** Where the key is written more than once (`[[route]]`, `[a.b]` and `[a.c]`): every place, `keySpan` first. */
+  readonly keySpans?: readonly Span[];
 }
 
 export interface TableNode extends NodeBase {
   readonly kind: 'table';
+  /** Its header alone, `[service.orders]`, where it has one: what to point at when a key is missing. */
+  readonly headSpan?: Span;
   readonly entries: ReadonlyMap<string, TableEntry>;
 }
 

@@ -209,9 +209,30 @@ export const match = s.either<string | MatchConfig>(
   },
 );
 
+const FIELD_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+
+/** Fields that say how the message is framed: gw writes them itself. */
+const FRAMING: ReadonlySet<string> = new Set([
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+  'upgrade',
+]);
+
+function fieldNameProblem(name: string): string | undefined {
+  if (!FIELD_NAME.test(name)) return `\`${name}\` is no name of a header field.`;
+  return FRAMING.has(name.toLowerCase()) ? `gw itself writes \`${name}\`, from the body.` : undefined;
+}
+
+const fieldValue = s.string({
+  pattern: /^[\t\x20-\x7e]*$/,
+  expected: 'a header value (printable ASCII)',
+});
+
 export const reply = s.object({
   status: s.integer({ min: 200, max: 599 }).describe('Status code.').default(200),
-  headers: s.map(s.string()).describe('Header fields.').default({}),
+  headers: s.map(fieldValue, fieldNameProblem).describe('Header fields.').default({}),
   body: s.string().describe('The body, as text.').default(''),
 });
 
@@ -286,6 +307,12 @@ export const lintSettings = s.object({
     .describe('Warnings that are known and meant. Errors cannot be silenced.')
     .default([]),
 });
+
+/** Settings that stand alone at the top of a spec. */
+export const topLevel = {
+  spec: s.integer({ min: 1, max: 1 }).describe('Version of the language: 1.'),
+  drain_timeout: s.duration().describe('How long a stop or a reload waits for exchanges in flight.').default(30_000),
+};
 
 export type ListenerConfig = Infer<typeof listener>;
 export type ServiceConfig = Infer<typeof service>;

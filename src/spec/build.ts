@@ -1,0 +1,166 @@
+/** From the merged tree to the model. Everything that is wrong is reported; what is right is kept. */
+
+import { INVALID, type Schema } from '../schema/declare.js';
+import { Decoder } from '../schema/decoder.js';
+import type { Diagnostic } from '../schema/diagnostic.js';
+import type { TableEntry, TableNode } from '../schema/tree.js';
+import { consumer, listener, NAME_PATTERN, plan, service } from './entities.js';
+import type { ConsumerModel, Entity, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
+import { Names, unresolved } from './names.js';
+import { readPolicy } from './policies.js';
+import { RouteReader } from './routes.js';
+import { readSettings } from './settings.js';
+import type { Sources } from './source.js';
+
+type Report = (diagnostic: Diagnostic) => void;
+
+export function buildModel(tree: TableNode, sources: Sources, root: string, report: Report): Model {
+  const settings = readSettings(tree, report);
+  const policies = readSection(tree, 'policy', report, (entry, entity) => {
+    const place = { name: entry.key, nameSpan: entry.keySpan, inPlace: false, entity };
+    return entry.value.kind === 'table' ? readPolicy(entry.value, place, report) : undefined;
+  });
+  const plans = readSection(tree, 'plan', report, (entry, entity) => readEntity(plan, entry, entity, report));
+  for (const each of plans.values) checkLimits(each, policies, report);
+  const consumers = readSection(tree, 'consumer', report, (entry, entity) =>
+    withPlan(readEntity(consumer, entry, entity, report), plans, report),
+  );
+  const services = readSection(tree, 'service', report, (entry, entity) => {
+    const found = readEntity(service, entry, entity, report);
+    return found && hasOneTargetKey(found, entry, report) ? found : undefined;
+  });
+  const listeners = readSection(tree, 'listener', report, (entry, entity) =>
+    readEntity(listener, entry, entity, report),
+  );
+  const routes = new RouteReader(services, policies, planOf(settings.normalize), sources, report);
+  routes.read(tree);
+  return {
+    files: sources.files,
+    root,
+    listeners: listeners.values,
+    services: services.values,
+    consumers: consumers.values,
+    plans: plans.values,
+    policies: policies.values,
+    routes: routes.routes,
+    ...settings,
+  };
+}
+
+const planOf = (config: Model['normalize']) => ({
+  encodedSlashes: config.encoded_slashes,
+  doubleSlashes: config.double_slashes,
+  trailingSlash: config.trailing_slash,
+  dotSegments: config.dot_segments,
+});
+
+function readSection<T>(
+  tree: TableNode,
+  word: string,
+  report: Report,
+  read: (entry: TableEntry, entity: string) => T | undefined,
+): Names<T> {
+  const names = new Names<T>();
+  const section = tree.entries.get(word)?.value;
+  if (section?.kind !== 'table') return names;
+  for (const entry of section.entries.values()) {
+    const entity = `${word}.${entry.key}`;
+    if (!NAME_PATTERN.test(entry.key)) reportName(word, entry, entity, report);
+    if (entry.value.kind === 'table') names.add(entry.key, read(entry, entity));
+    else {
+      names.add(entry.key, undefined);
+      reportNotTable(word, entry, entity, report);
+    }
+  }
+  return names;
+}
+
+function reportName(word: string, entry: TableEntry, entity: string, report: Report): void {
+  report({
+    code: 'name/invalid',
+    severity: 'error',
+    span: entry.keySpan,
+    message: `\`${entry.key.slice(0, 60)}\` is no name for a ${word}.`,
+    help: 'A name begins with a letter or digit; letters, digits, `_`, `-` and `.` follow.',
+    entity,
+  });
+}
+
+function reportNotTable(word: string, entry: TableEntry, entity: string, report: Report): void {
+  report({
+    code: 'schema/type',
+    severity: 'error',
+    span: entry.keySpan,
+    message: `Expected a table for the ${word} \`${entry.key}\`, found a value.`,
+    help: `Each ${word} has a name: write \`[${word}.NAME]\` and its keys below.`,
+    entity,
+  });
+}
+
+function readEntity<Config>(
+  schema: Schema<Config>,
+  entry: TableEntry,
+  entity: string,
+  report: Report,
+): Entity<Config> | undefined {
+  const decoder = new Decoder(entry.value, entry.keySpan);
+  const config = schema.decode(entry.value, decoder);
+  for (const diagnostic of decoder.diagnostics) report({ ...diagnostic, entity });
+  if (config === INVALID) return undefined;
+  return { name: entry.key, nameSpan: entry.keySpan, span: entry.value.span, config, at: decoder };
+}
+
+function withPlan(
+  found: Entity<ConsumerModel['config']> | undefined,
+  plans: Names<PlanModel>,
+  report: Report,
+): ConsumerModel | undefined {
+  const name = found?.config.plan;
+  if (!found || name === undefined) return found && { ...found, plan: undefined };
+  const bought = plans.get(name);
+  if (!bought && !plans.isKnown(name)) {
+    report({ ...unresolved('plan', name, found.at.spanOf('plan'), plans), entity: `consumer.${found.name}` });
+  }
+  return { ...found, plan: bought };
+}
+
+/** A plan's limits replace those of policies: each must name one that limits. */
+function checkLimits(each: PlanModel, policies: Names<PolicyModel>, report: Report): void {
+  const entity = `plan.${each.name}`;
+  for (const name of Object.keys(each.config.limits)) {
+    const span = each.at.keySpanOf('limits', name);
+    const policy = policies.get(name);
+    if (!policy) {
+      if (!policies.isKnown(name)) report({ ...unresolved('policy', name, span, policies, true), entity });
+    } else if (policy.declaration.traits?.(policy.config).limitsBy === undefined) {
+      report({
+        code: 'plan/not-a-limit',
+        severity: 'error',
+        span,
+        message: `The policy \`${name}\` is a \`${policy.declaration.use}\`: it has no limit that a plan could set.`,
+        related: [{ span: policy.nameSpan, message: 'declared here' }],
+        help: 'Name a policy with `use = "rate-limit"`.',
+        entity,
+      });
+    }
+  }
+}
+
+function hasOneTargetKey(found: ServiceModel, entry: TableEntry, report: Report): boolean {
+  const { targets, run } = found.config;
+  if ((targets === undefined) !== (run === undefined)) return true;
+  const entity = `service.${found.name}`;
+  const both = targets !== undefined;
+  const head = entry.value.kind === 'table' ? (entry.value.headSpan ?? entry.keySpan) : entry.keySpan;
+  report({
+    code: 'schema/one-of',
+    severity: 'error',
+    span: both ? found.at.keySpanOf('run') : head,
+    message: both
+      ? 'A service has `targets` or `run`, not both.'
+      : `The service \`${found.name}\` has neither \`targets\` nor \`run\`.`,
+    help: 'Say where it runs with `targets = ["http://..."]`, or let gw start it with `run = { command = "..." }`.',
+    entity,
+  });
+  return false;
+}

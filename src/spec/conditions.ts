@@ -1,0 +1,74 @@
+/** Hosts, and conditions on headers and the query. */
+import { domainToASCII } from 'node:url';
+import type { Decoder } from '../schema/decoder.js';
+import { compilePattern } from '../schema/regex.js';
+import type { ConditionConfig, MatchConfig } from './entities.js';
+import type { ConditionModel, TestModel } from './model.js';
+import type { Sources } from './source.js';
+
+const FIELD_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
+const LABEL = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/;
+
+/** In lower case and without its root dot; undefined when it is reported to be none. */
+export function readHost(text: string, path: readonly string[], decoder: Decoder): string | undefined {
+  const fail = (message: string, help?: string): undefined => {
+    decoder.error('match/host', decoder.spanOf(...path), message, help === undefined ? {} : { help });
+  };
+  const wildcard = text.startsWith('*.');
+  const name = (wildcard ? text.slice(2) : text).replace(/\.$/, '').toLowerCase();
+  if (/^\[[0-9a-f:.]+\]$/.test(name) && !wildcard) return name;
+  if (/:\d*$/.test(name))
+    return fail('A host in a match has no port.', 'Listeners have ports; every listener serves every route.');
+  if (name.includes('*')) return fail('A wildcard stands for whole labels at the beginning: `*.example.com`.');
+  const ascii = domainToASCII(name);
+  if (ascii === '' || !ascii.split('.').every((label) => label.length <= 63 && LABEL.test(label))) {
+    return fail(`\`${text}\` is no host name.`, 'Write `api.example.com`, or `*.example.com` for every name below it.');
+  }
+  return wildcard ? `*.${ascii}` : ascii;
+}
+
+/** Header conditions first, then those on the query, each in the order they are written. */
+export function readConditions(config: MatchConfig, decoder: Decoder, sources: Sources): ConditionModel[] {
+  const conditions: ConditionModel[] = [];
+  for (const [on, key, tests] of [
+    ['header', 'headers', config.headers],
+    ['query', 'query', config.query],
+  ] as const) {
+    for (const [name, test] of Object.entries(tests)) {
+      const path = ['match', key, name];
+      if (on === 'header' && !FIELD_NAME.test(name)) {
+        decoder.error('match/header-name', decoder.keySpanOf(...path), `\`${name}\` is no name of a header field.`);
+        continue;
+      }
+      const model = readTest(test, path, decoder, sources);
+      const lower = on === 'header' ? name.toLowerCase() : name;
+      if (model) conditions.push({ on, name: lower, test: model, span: decoder.spanOf(...path) });
+    }
+  }
+  return conditions;
+}
+
+function readTest(config: ConditionConfig, path: string[], decoder: Decoder, sources: Sources): TestModel | undefined {
+  const given = Object.entries(config).filter(([, value]) => value !== undefined);
+  if (given.length !== 1) {
+    const names = Object.keys(config).map((name) => `\`${name}\``);
+    const found = given.length === 0 ? 'none' : given.map(([name]) => `\`${name}\``).join(' and ');
+    decoder.error('schema/one-of', decoder.spanOf(...path), `A condition has exactly one test; found ${found}.`, {
+      help: `The tests are ${names.join(', ')}. Two tests of one name are two routes, or one \`matches\`.`,
+    });
+    return undefined;
+  }
+  if (config.equals !== undefined) return { op: 'equals', value: config.equals };
+  if (config.one_of !== undefined) return { op: 'one-of', values: config.one_of };
+  if (config.prefix !== undefined) return { op: 'prefix', value: config.prefix };
+  if (config.matches !== undefined) return readPattern(config.matches, [...path, 'matches'], decoder, sources);
+  return { op: (config.present ?? config.absent === false) ? 'present' : 'absent' };
+}
+
+function readPattern(source: string, path: string[], decoder: Decoder, sources: Sources): TestModel | undefined {
+  const compiled = compilePattern(source);
+  if ('dfa' in compiled) return { op: 'matches', dfa: compiled.dfa };
+  const at = Math.min(compiled.offset, source.length - 1);
+  decoder.error('pattern/invalid', sources.valueSpan(decoder.spanOf(...path), source, at, at + 1), compiled.error);
+  return undefined;
+}

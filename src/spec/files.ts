@@ -1,0 +1,174 @@
+/** Reads a spec's files: the root, what it includes, and the overlays; one merged tree comes out. */
+import { realpathSync } from 'node:fs';
+import { dirname, relative, resolve, sep } from 'node:path';
+import { Decoder } from '../schema/decoder.js';
+import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import { INVALID } from '../schema/schema.js';
+import type { From, TableNode, TomlNode } from '../schema/tree.js';
+import { expandGlob, hasWildcard } from './glob.js';
+import { addIncluded, overlay } from './merge.js';
+import { includeShape } from './shapes.js';
+import { readText, Source, Sources } from './source.js';
+import { parseToml } from './toml.js';
+
+const MAX_FILES = 5000;
+
+export interface LoadedFiles {
+  readonly sources: Sources;
+  /** Undefined when the root file gives no tree. */
+  readonly tree: TableNode | undefined;
+  readonly root: string;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** A file on the way from the root to the one being read. */
+interface Step {
+  readonly identity: string;
+  readonly path: string;
+}
+
+export function loadFiles(options: {
+  readonly path: string;
+  readonly overlays?: readonly string[] | undefined;
+  readonly text?: string | undefined;
+}): LoadedFiles {
+  const absolute = resolve(options.path);
+  const overlays = options.overlays ?? [];
+  const loader = new Loader(
+    dirname(absolute),
+    overlays.map((path) => identityOf(resolve(path))),
+  );
+  let tree = loader.load(absolute, 'spec', undefined, [], options.text);
+  for (const path of overlays) {
+    const over = loader.load(resolve(path), 'overlay', undefined, []);
+    if (tree && over) tree = overlay(tree, over);
+  }
+  return { sources: loader.sources, tree, root: loader.root, diagnostics: loader.diagnostics };
+}
+
+class Loader {
+  readonly sources = new Sources();
+  readonly diagnostics: Diagnostic[] = [];
+  readonly #loaded = new Set<string>();
+
+  constructor(
+    readonly root: string,
+    /** Files that a wildcard leaves out. */
+    readonly overlays: readonly string[],
+  ) {}
+
+  /** `at`: the string that names the file; undefined for one that was named on the command line. */
+  load(
+    absolute: string,
+    from: From,
+    at: Span | undefined,
+    chain: readonly Step[],
+    given?: string,
+  ): TableNode | undefined {
+    const identity = identityOf(absolute);
+    const path = this.#shown(absolute);
+    if (chain.some((step) => step.identity === identity)) {
+      this.#reportCycle([...chain, { identity, path }], at);
+      return undefined;
+    }
+    // A file that two patterns match is one file.
+    if (this.#loaded.has(identity)) return undefined;
+    this.#loaded.add(identity);
+    const text = given ?? readText(absolute);
+    const source = new Source(path, absolute, typeof text === 'string' ? text : '');
+    this.sources.add(source);
+    if (typeof text !== 'string') {
+      const subject = at ? text.message.replace(/^The file/, `The included file \`${path}\``) : text.message;
+      this.diagnostics.push({ ...text, severity: 'error', span: at ?? source.span(0, 0), message: subject });
+      return undefined;
+    }
+    const { value, diagnostics } = parseToml(source, from);
+    for (const diagnostic of diagnostics) this.diagnostics.push(diagnostic);
+    if (value && chain.length > 0) this.#refuseVersion(value);
+    return value && this.#withIncludes(value, absolute, from, [...chain, { identity, path }]);
+  }
+
+  #withIncludes(tree: TableNode, absolute: string, from: From, chain: readonly Step[]): TableNode {
+    const include = tree.entries.get('include')?.value;
+    const entries = new Map(tree.entries);
+    entries.delete('include');
+    if (chain.length > 1) entries.delete('spec');
+    let merged: TableNode = { ...tree, entries };
+    for (const { path, at } of include ? this.#included(include, absolute) : []) {
+      if (this.sources.files.length >= MAX_FILES) {
+        const message = `A spec may have ${MAX_FILES} files; this include leads to more.`;
+        this.diagnostics.push({ code: 'include/too-many', severity: 'error', span: at, message });
+        return merged;
+      }
+      const added = this.load(path, from, at, chain);
+      if (added) merged = addIncluded(merged, added, (diagnostic) => this.diagnostics.push(diagnostic));
+    }
+    return merged;
+  }
+
+  #included(include: TomlNode, absolute: string): { readonly path: string; readonly at: Span }[] {
+    const decoder = new Decoder(include);
+    const patterns = decoder.within('include', include, undefined, () => includeShape.decode(include, decoder));
+    this.diagnostics.push(...decoder.diagnostics);
+    if (patterns === INVALID) return [];
+    return patterns.flatMap((pattern, index) => {
+      const at = decoder.spanOf('include', index);
+      if (!hasWildcard(pattern)) return [{ path: resolve(dirname(absolute), pattern), at }];
+      const paths = expandGlob(pattern, dirname(absolute));
+      if (paths.length === 0) this.#reportNothing(pattern, at);
+      // `*.toml` in a folder's own spec means the others, and not what is to lie over them.
+      const apart = [identityOf(absolute), ...this.overlays];
+      return paths.filter((path) => !apart.includes(identityOf(path))).map((path) => ({ path, at }));
+    });
+  }
+
+  #reportNothing(pattern: string, span: Span): void {
+    this.diagnostics.push({
+      code: 'include/nothing',
+      severity: 'warning',
+      span,
+      message: `No file matches \`${pattern}\`.`,
+      help: 'Patterns are relative to the file that they stand in.',
+    });
+  }
+
+  #reportCycle(steps: readonly Step[], at: Span | undefined): void {
+    const last = steps.at(-1)!;
+    const from = steps.findIndex((step) => step.identity === last.identity);
+    const circle = steps.slice(from).map((step) => `\`${step.path}\``);
+    this.diagnostics.push({
+      code: 'include/cycle',
+      severity: 'error',
+      span: at ?? { file: last.path, start: ORIGIN, end: ORIGIN },
+      message: `These files include one another in a circle: ${circle.join(' -> ')}.`,
+      help: 'Take one of these includes out: what a file needs is already there through the file that includes it.',
+    });
+  }
+
+  #refuseVersion(tree: TableNode): void {
+    const entry = tree.entries.get('spec');
+    if (!entry) return;
+    this.diagnostics.push({
+      code: 'include/version',
+      severity: 'error',
+      span: entry.keySpan,
+      message: 'Only the root file names the version of the language; this file is included.',
+      help: 'Remove the line.',
+    });
+  }
+
+  #shown(absolute: string): string {
+    return (relative(this.root, absolute) || absolute).split(sep).join('/');
+  }
+}
+
+const ORIGIN = { offset: 0, line: 1, column: 1 };
+
+/** Two paths of one file are the same file. A file that is not there is told apart by its path. */
+function identityOf(absolute: string): string {
+  try {
+    return realpathSync(absolute);
+  } catch {
+    return absolute;
+  }
+}

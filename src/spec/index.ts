@@ -1,0 +1,36 @@
+/** Reads a spec: text -> located tree -> model. */
+import { type Diagnostic, type Outcome, sortDiagnostics } from '../schema/diagnostic.js';
+import { buildModel } from './build.js';
+import { loadFiles } from './files.js';
+import type { Model, SourceFile } from './model.js';
+
+export { type CodeEntry, SPEC_CODES } from './codes.js';
+export type * from './model.js';
+
+export interface LoadOptions {
+  /** The root file; what it names is relative to it. */
+  readonly path: string;
+  /** Files laid over the spec, in this order: `gateway.prod.toml`. */
+  readonly overlays?: readonly string[] | undefined;
+  /** Content to use instead of the root file's: an editor's unsaved text. */
+  readonly text?: string | undefined;
+}
+
+export interface LoadOutcome extends Outcome<Model> {
+  /** Every file that was read or tried, also when there is no value: what diagnostics point into. */
+  readonly files: readonly SourceFile[];
+}
+
+/**
+ * Reads a spec with everything that it includes, synchronously. Never throws, whatever the files hold.
+ *
+ * All errors are reported, sorted. The value is there whenever the root file could be parsed; with errors it is partial:
+ * it holds what is right, entities with errors are left out, and nothing in it is half read. Only without errors does
+ * it say all that the spec says.
+ */
+export function loadSpec(options: LoadOptions): LoadOutcome {
+  const { sources, tree, root, diagnostics } = loadFiles(options);
+  const all: Diagnostic[] = [...diagnostics];
+  const value = tree && buildModel(tree, sources, root, (diagnostic) => all.push(diagnostic));
+  return { value, diagnostics: sortDiagnostics(all), files: sources.files };
+}

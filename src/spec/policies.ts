@@ -1,0 +1,124 @@
+/** Policies: those under `[policy.NAME]`, and the lists on routes and groups that name them or write them in place. */
+import type { PolicyDeclaration } from '../policies/contract.js';
+import { declarationOf, declarations } from '../policies/registry.js';
+import { Decoder } from '../schema/decoder.js';
+import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import { INVALID } from '../schema/schema.js';
+import { suggest } from '../schema/suggest.js';
+import { kindName, type TableNode, type TomlNode } from '../schema/tree.js';
+import type { PolicyModel, PolicyUse } from './model.js';
+import { type Names, unresolved } from './names.js';
+
+type Report = (diagnostic: Diagnostic) => void;
+
+export interface PolicyPlace {
+  readonly name: string;
+  readonly nameSpan: Span;
+  readonly inPlace: boolean;
+  /** What diagnostics are about: `policy.keys`, `route.get-order`. */
+  readonly entity: string;
+}
+
+/** Undefined when anything about it is wrong, which is then reported. */
+export function readPolicy(node: TableNode, place: PolicyPlace, report: Report): PolicyModel | undefined {
+  const declaration = readKind(node, place, report);
+  if (!declaration) return undefined;
+  const entries = new Map(node.entries);
+  entries.delete('use');
+  const decoder = new Decoder(node, place.nameSpan);
+  const config = declaration.schema.decode({ ...node, entries }, decoder);
+  for (const diagnostic of decoder.diagnostics) report({ ...diagnostic, entity: place.entity });
+  if (config === INVALID) return undefined;
+  const { name, nameSpan, inPlace } = place;
+  return { name, nameSpan, span: node.span, config, at: decoder, declaration, inPlace };
+}
+
+function readKind(node: TableNode, place: PolicyPlace, report: Report): PolicyDeclaration | undefined {
+  const use = node.entries.get('use')?.value;
+  const { entity } = place;
+  const kinds = declarations.map((declaration) => declaration.use);
+  const help = `The kinds are ${kinds.map((kind) => `\`${kind}\``).join(', ')}.`;
+  if (!use) {
+    const message = 'The key `use` is missing: it names the kind of policy.';
+    report({ code: 'schema/missing', severity: 'error', span: node.headSpan ?? node.span, message, help, entity });
+    return undefined;
+  }
+  if (use.kind !== 'string') {
+    const message = `Expected a kind of policy, found ${kindName(use)}.`;
+    report({ code: 'schema/type', severity: 'error', span: use.span, message, help, entity });
+    return undefined;
+  }
+  const declaration = declarationOf(use.value);
+  if (declaration) return declaration;
+  const near = suggest(use.value, kinds);
+  report({
+    code: 'policy/unknown-kind',
+    severity: 'error',
+    span: use.span,
+    message: `There is no policy of the kind \`${use.value}\`.`,
+    help: near === undefined ? help : `Did you mean \`${near}\`?`,
+    ...(near === undefined
+      ? {}
+      : {
+          fix: {
+            title: `Write \`${near}\``,
+            applicability: 'safe',
+            edits: [{ span: use.span, text: JSON.stringify(near) }],
+          },
+        }),
+    entity,
+  });
+  return undefined;
+}
+
+/** The list `policies` of a route or group. `owner` is its name: what policies in place are called by. */
+export function readPolicyList(
+  list: TomlNode | undefined,
+  owner: string,
+  entity: string,
+  from: 'spec' | 'group',
+  names: Names<PolicyModel>,
+  report: Report,
+): PolicyUse[] {
+  if (!list) return [];
+  if (list.kind !== 'array') {
+    const message = `Expected an array of policies, found ${kindName(list)}.`;
+    report({ code: 'schema/type', severity: 'error', span: list.span, message, entity });
+    return [];
+  }
+  const uses: PolicyUse[] = [];
+  const taken = new Set<string>();
+  for (const item of list.items) {
+    const policy = readItem(item, owner, entity, names, taken, report);
+    if (policy) uses.push({ policy, span: item.span, from });
+  }
+  return uses;
+}
+
+function readItem(
+  item: TomlNode,
+  owner: string,
+  entity: string,
+  names: Names<PolicyModel>,
+  taken: Set<string>,
+  report: Report,
+): PolicyModel | undefined {
+  if (item.kind === 'string') {
+    const policy = names.get(item.value);
+    if (!policy && !names.isKnown(item.value)) {
+      report({ ...unresolved('policy', item.value, item.span, names), entity });
+    }
+    return policy;
+  }
+  if (item.kind === 'table') {
+    const use = item.entries.get('use')?.value;
+    const base = `${owner}/${use?.kind === 'string' ? use.value : ''}`;
+    let name = base;
+    for (let count = 2; taken.has(name); count++) name = `${base}-${count}`;
+    taken.add(name);
+    return readPolicy(item, { name, nameSpan: use?.span ?? item.span, inPlace: true, entity }, report);
+  }
+  const message = `Expected the name of a policy or a table with \`use\`, found ${kindName(item)}.`;
+  report({ code: 'schema/type', severity: 'error', span: item.span, message, entity });
+  return undefined;
+}

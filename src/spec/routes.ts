@@ -1,0 +1,194 @@
+/** Routes and groups: matches parsed, groups unfolded, services and policies found by name. */
+import type { NormalizePlan } from '../bundle/types.js';
+import { Decoder } from '../schema/decoder.js';
+import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import { parseTemplate } from '../schema/template.js';
+import type { TableNode, TomlNode } from '../schema/tree.js';
+import { MatchReader } from './match.js';
+import type { PolicyModel, PolicyUse, RouteModel, SegmentModel, ServiceModel } from './model.js';
+import { type Names, unresolved } from './names.js';
+import { readPolicyList } from './policies.js';
+import { groupShape, routeShape } from './shapes.js';
+import type { Sources } from './source.js';
+
+type Report = (diagnostic: Diagnostic) => void;
+
+/** What the groups around a route give it. */
+export interface Surroundings {
+  readonly prefix: readonly SegmentModel[];
+  readonly prefixText: string;
+  readonly host: string | undefined;
+  readonly policies: readonly PolicyUse[];
+  readonly groups: readonly string[];
+  /** False within a group that has errors: its routes are read for theirs, but not kept. */
+  readonly sound: boolean;
+}
+
+const OUTSIDE: Surroundings = { prefix: [], prefixText: '', host: undefined, policies: [], groups: [], sound: true };
+
+export class RouteReader {
+  readonly routes: RouteModel[] = [];
+  readonly #named = new Map<string, Span>();
+  readonly #matches: MatchReader;
+
+  constructor(
+    readonly services: Names<ServiceModel>,
+    readonly policies: Names<PolicyModel>,
+    rules: NormalizePlan,
+    readonly sources: Sources,
+    readonly report: Report,
+  ) {
+    this.#matches = new MatchReader(rules, sources);
+  }
+
+  /** The routes and groups of a table: the root, or a group. */
+  read(table: TableNode, around: Surroundings = OUTSIDE): void {
+    for (const item of itemsOf(table, 'route')) this.#route(item, around);
+    for (const item of itemsOf(table, 'group')) this.#group(item, around);
+  }
+
+  #group(node: TableNode, around: Surroundings): void {
+    const decoder = new Decoder(node, node.headSpan);
+    const { values, valid } = groupShape.decodePartial(node, decoder);
+    const name = values.name ?? values.prefix ?? values.host ?? 'group';
+    const entity = `group.${name}`;
+    const prefix = values.prefix === undefined ? [] : this.#matches.prefix(values.prefix, decoder);
+    const host = values.host === undefined ? undefined : this.#matches.host(values.host, ['host'], decoder);
+    const failed = this.#flush(decoder, entity);
+    const list = node.entries.get('policies')?.value;
+    const policies = readPolicyList(list, name, entity, 'group', this.policies, this.report);
+    const complete = list?.kind !== 'array' || policies.length === list.items.length;
+    this.read(node, {
+      prefix: [...around.prefix, ...prefix],
+      prefixText: around.prefixText + (values.prefix ?? ''),
+      host: host ?? around.host,
+      policies: [...around.policies, ...policies],
+      groups: [...around.groups, name],
+      sound: around.sound && valid && !failed && complete,
+    });
+  }
+
+  #route(node: TableNode, around: Surroundings): void {
+    const decoder = new Decoder(node, node.headSpan);
+    const { values, valid } = routeShape.decodePartial(node, decoder);
+    const match = values.match === undefined ? undefined : this.#matches.match(values.match, around, decoder);
+    const nameSpan = values.name === undefined ? decoder.spanOf('match') : decoder.spanOf('name');
+    const unique = this.#name(values.name, match ? label(match) : writtenMatch(node), nameSpan);
+    const name = unique ?? values.name ?? '';
+    const entity = `route.${name}`;
+    const list = node.entries.get('policies')?.value;
+    const own = readPolicyList(list, name, entity, 'spec', this.policies, this.report);
+    const complete = list?.kind !== 'array' || own.length === list.items.length;
+    if (valid || (!node.entries.has('to') && !node.entries.has('reply'))) this.#checkAnswer(node, decoder);
+    if (values.rewrite !== undefined) this.#checkRewrite(values.rewrite, node, decoder);
+    const service = values.to === undefined ? undefined : this.#service(values.to, decoder);
+    const failed = this.#flush(decoder, entity);
+    const found = values.to === undefined || service !== undefined;
+    if (!match || !valid || unique === undefined || failed || !complete || !found || !around.sound) return;
+    this.routes.push({
+      name,
+      nameSpan,
+      span: node.span,
+      match,
+      service,
+      reply: values.reply,
+      policies: [...around.policies, ...own],
+      rewrite: values.rewrite,
+      stripPrefix: values.strip_prefix,
+      timeout: values.timeout ?? 0,
+      maxBody: values.max_body,
+      at: decoder,
+      groups: around.groups,
+    });
+  }
+
+  /** Given names are unique, else it is an error; names made of the match are made unique. */
+  #name(given: string | undefined, made: string, span: Span): string | undefined {
+    const first = given === undefined ? undefined : this.#named.get(given);
+    if (given !== undefined && first) {
+      this.report({
+        code: 'name/duplicate',
+        severity: 'error',
+        span,
+        message: `There are two routes named \`${given}\`.`,
+        related: [{ span: first, message: 'the first one' }],
+        help: 'Give this one another name; logs, metrics and limits tell routes apart by name.',
+        entity: `route.${given}`,
+      });
+      return undefined;
+    }
+    let name = given ?? made;
+    for (let count = 2; this.#named.has(name); count++) name = `${made} #${count}`;
+    this.#named.set(name, span);
+    return name;
+  }
+
+  #service(name: string, decoder: Decoder): ServiceModel | undefined {
+    const service = this.services.get(name);
+    if (!service && !this.services.isKnown(name)) {
+      decoder.diagnostics.push(unresolved('service', name, decoder.spanOf('to'), this.services));
+    }
+    return service;
+  }
+
+  #checkAnswer(node: TableNode, decoder: Decoder): void {
+    const to = node.entries.get('to');
+    const reply = node.entries.get('reply');
+    if (to && reply) {
+      decoder.error('schema/one-of', reply.keySpan, 'A route has `to` or `reply`, not both.', {
+        help: 'Remove one: `to` asks a service, `reply` answers here.',
+      });
+    } else if (!to && !reply) {
+      decoder.error(
+        'schema/one-of',
+        node.headSpan ?? node.span,
+        'The route leads nowhere: it has neither `to` nor `reply`.',
+        {
+          help: 'Name a service with `to = "..."`, or answer here with `reply = { status = 204 }`.',
+        },
+      );
+    }
+    const strip = node.entries.get('strip_prefix');
+    if (strip && node.entries.has('rewrite')) {
+      decoder.error('schema/one-of', strip.keySpan, 'A route has `rewrite` or `strip_prefix`, not both.', {
+        help: '`rewrite` writes the whole path, so nothing is left to strip.',
+      });
+    }
+  }
+
+  #checkRewrite(text: string, node: TableNode, decoder: Decoder): void {
+    const span = decoder.spanOf('rewrite');
+    const parsed = parseTemplate(text);
+    if ('error' in parsed) {
+      const at = this.sources.valueSpan(span, text, parsed.offset, parsed.offset + 1);
+      decoder.error('template/syntax', at, parsed.error);
+    } else if (!text.startsWith('/')) {
+      const value = node.entries.get('rewrite')?.value;
+      decoder.error('route/rewrite', value?.span ?? span, 'A rewritten path begins with `/`.');
+    }
+  }
+
+  /** Hands on what the decoder has to say; true when an error is among it. */
+  #flush(decoder: Decoder, entity: string): boolean {
+    for (const diagnostic of decoder.diagnostics) this.report({ ...diagnostic, entity });
+    return decoder.diagnostics.some(({ severity }) => severity === 'error');
+  }
+}
+
+function label(match: RouteModel['match']): string {
+  if (match.host === undefined) return match.text;
+  const at = match.text.indexOf('/');
+  return `${match.text.slice(0, at)}${match.host}${match.text.slice(at)}`;
+}
+
+/** What stands in for a name where the match has errors. */
+function writtenMatch(node: TableNode): string {
+  const match = node.entries.get('match')?.value;
+  const path = match?.kind === 'table' ? match.entries.get('path')?.value : match;
+  return path?.kind === 'string' ? path.value : '?';
+}
+
+function itemsOf(table: TableNode, key: string): TableNode[] {
+  const list: TomlNode | undefined = table.entries.get(key)?.value;
+  return list?.kind === 'array' ? list.items.filter((item) => item.kind === 'table') : [];
+}

@@ -1,0 +1,156 @@
+/** A source file in memory, and positions in it. */
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import type { Position, Span } from '../schema/diagnostic.js';
+import type { SourceFile } from './model.js';
+import { valueOffsets } from './string-offsets.js';
+
+/** No spec written by people comes near; a larger one is refused before it is read. */
+export const MAX_FILE_BYTES = 10 * 1024 * 1024;
+
+export class Source implements SourceFile {
+  readonly sha256: string;
+  readonly #lineStarts: number[] = [0];
+
+  constructor(
+    readonly path: string,
+    readonly absolute: string,
+    readonly text: string,
+  ) {
+    this.sha256 = createHash('sha256').update(text).digest('hex');
+    for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.#lineStarts.push(at + 1);
+  }
+
+  position(offset: number): Position {
+    const at = Math.max(0, Math.min(offset, this.text.length));
+    let low = 0;
+    let high = this.#lineStarts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#lineStarts[middle]! <= at) low = middle;
+      else high = middle - 1;
+    }
+    return { offset: at, line: low + 1, column: at - this.#lineStarts[low]! + 1 };
+  }
+
+  span(start: number, end: number): Span {
+    return { file: this.path, start: this.position(start), end: this.position(end) };
+  }
+
+  /** The whole of the line that holds the offset, without its end. */
+  lineSpan(offset: number): Span {
+    const start = this.#lineStarts[this.position(offset).line - 1]!;
+    const found = this.text.indexOf('\n', start);
+    const end = found < 0 ? this.text.length : found;
+    return this.span(start, end > start && this.text[end - 1] === '\r' ? end - 1 : end);
+  }
+
+  /** The part from..to of a string's value, as the span of what wrote it: escapes in the source are accounted for. */
+  valueSpan(node: Span, value: string, from: number, to: number): Span {
+    const raw = this.text.slice(node.start.offset, node.end.offset);
+    const offsets = valueOffsets(raw, value);
+    if (!offsets) return node;
+    return this.span(node.start.offset + offsets(from), node.start.offset + offsets(to));
+  }
+}
+
+/** Every file of a load, by the path that spans name. */
+export class Sources {
+  readonly #byPath = new Map<string, Source>();
+
+  get files(): readonly Source[] {
+    return [...this.#byPath.values()];
+  }
+
+  add(source: Source): void {
+    this.#byPath.set(source.path, source);
+  }
+
+  valueSpan(node: Span, value: string, from: number, to: number): Span {
+    return this.#byPath.get(node.file)?.valueSpan(node, value, from, to) ?? node;
+  }
+}
+
+export interface ReadProblem {
+  readonly code: 'file/unreadable' | 'file/too-large' | 'file/not-text';
+  readonly message: string;
+  readonly help: string;
+}
+
+/** Reads at most MAX_FILE_BYTES of UTF-8 text, whatever the path leads to (also a pipe). Never throws. */
+export function readText(absolute: string): string | ReadProblem {
+  const bytes = readBytes(absolute);
+  return bytes instanceof Uint8Array ? decodeText(bytes) : bytes;
+}
+
+function readBytes(absolute: string): Uint8Array | ReadProblem {
+  let file: number | undefined;
+  try {
+    file = openSync(absolute, 'r');
+    const stat = fstatSync(file);
+    if (stat.isDirectory()) return unreadable('it is a folder');
+    if (stat.size > MAX_FILE_BYTES) return tooLarge(`${(stat.size / 1024 ** 2).toFixed(1)} MiB`);
+    const chunks: Buffer[] = [];
+    let total = 0;
+    for (;;) {
+      const chunk = Buffer.allocUnsafe(Math.max(65_536, Math.min(stat.size - total + 1, MAX_FILE_BYTES)));
+      const count = readSync(file, chunk);
+      if (count === 0) return Buffer.concat(chunks);
+      total += count;
+      if (total > MAX_FILE_BYTES) return tooLarge('more than that');
+      chunks.push(chunk.subarray(0, count));
+    }
+  } catch (error) {
+    return unreadable(reasonOf(error));
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+const REASONS: { readonly [code: string]: string } = {
+  ENOENT: 'there is no such file',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EISDIR: 'it is a folder',
+  ENOTDIR: 'a part of the path is no folder',
+  ELOOP: 'its symbolic links go in circles',
+  ENAMETOOLONG: 'the path is too long',
+};
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+}
+
+const unreadable = (reason: string): ReadProblem => ({
+  code: 'file/unreadable',
+  message: `The file cannot be read: ${reason}.`,
+  help: 'Check the path and its permissions; paths in a spec are relative to the file that names them.',
+});
+
+const tooLarge = (size: string): ReadProblem => ({
+  code: 'file/too-large',
+  message: `The file is too large for a spec: a spec file may have 10 MiB, this one has ${size}.`,
+  help: 'Check that the path is right; split a spec that is really so large with `include`.',
+});
+
+/** UTF-8 without NUL bytes, or what is wrong with it. A byte order mark is kept, so that offsets stay true. */
+export function decodeText(bytes: Uint8Array): string | ReadProblem {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return notText(utf16(bytes) ? 'it looks like UTF-16' : 'it holds bytes that are not UTF-8');
+  }
+  return text.includes('\0') ? notText('it holds NUL bytes') : text;
+}
+
+const utf16 = (bytes: Uint8Array): boolean =>
+  (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
+
+const notText = (reason: string): ReadProblem => ({
+  code: 'file/not-text',
+  message: `The file is not UTF-8 text: ${reason}.`,
+  help: 'A spec is TOML, which is UTF-8 text; save the file as UTF-8, or check that the path is right.',
+});
