@@ -8,7 +8,7 @@ export const EXIT = {
   bug: 70,
 } as const;
 
-/** Ends a command with a message and no stack: the user can do something about it. */
+/** Ends a command with a message and no stack: the user can do something about it. No message: all has been said. */
 export class Stop extends Error {
   constructor(
     readonly exitCode: number,

@@ -93,7 +93,7 @@ function failure(error: unknown, argv: readonly string[], io: Io): number {
   // Commander has printed its message; it calls everything 1, and 0 only help and the version.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof Stop) {
-    io.note(`${io.paintError('red', 'gw:')} ${error.message}`);
+    if (error.message !== '') io.note(`${io.paintError('red', 'gw:')} ${error.message}`);
     return error.exitCode;
   }
   io.note(bugReport(error, argv, gwVersion()));

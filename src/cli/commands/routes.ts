@@ -1,0 +1,84 @@
+import type { Program, RefString, RoutePlan } from '../../bundle/types.js';
+import { defineCommand, gather, JSON_HELP, SPEC_HELP, type SpecOptions, withOverlays } from '../command.js';
+import { EXIT } from '../exit.js';
+
+interface Options extends SpecOptions {
+  readonly filter?: readonly string[];
+  readonly json?: boolean;
+}
+
+export default defineCommand<Options, [spec: string | undefined]>({
+  name: 'routes',
+  summary: 'List the routes in match order, with their policies and targets',
+  details:
+    'A request takes the first route of the list that matches it. A filter keeps the routes whose name, match, service or\npolicies contain it; of several filters all must.',
+  examples: [
+    ['gw routes', 'all routes of the gateway.toml here'],
+    ['gw routes --filter POST --filter orders', 'what can be posted to orders'],
+    ['gw routes release.bundle --json', 'of a bundle, for a program'],
+  ],
+  configure(command) {
+    command.argument('[spec]', `${SPEC_HELP}, or a bundle`);
+    command.option('-f, --filter <text>', 'only routes that contain this (repeatable)', gather);
+    withOverlays(command).option('--json', JSON_HELP);
+  },
+  async run({ args: [spec], options, io }) {
+    const { bundleOf } = await import('../source.js');
+    const { Trie } = await import('../../bundle/trie.js');
+    const { matchOrder } = await import('../../bundle/match-order.js');
+    const bundle = await io.spin('Reading the spec', () => bundleOf(io, spec, options));
+    const { program } = bundle;
+    const all = matchOrder(Trie.open(bundle.trie)).flatMap((index) => program.routes[index] ?? []);
+    const routes = all.map((route) => routeFacts(program, route)).filter((facts) => keeps(facts, options.filter ?? []));
+    if (options.json) {
+      io.json({ version: 1, routes });
+      return EXIT.ok;
+    }
+    const { table } = await import('../table.js');
+    const rows = routes.map((route) => [
+      route.name,
+      route.match,
+      route.policies.join(', ') || '-',
+      route.service === null ? `reply ${route.status}` : `${route.service} (${route.targets.join(', ')})`,
+    ]);
+    io.write(table(['ROUTE', 'MATCH', 'POLICIES', 'TO'], rows, (text) => io.paint('bold', text)));
+    if (routes.length < all.length) io.note(`${routes.length} of ${all.length} routes`);
+    return EXIT.ok;
+  },
+});
+
+interface RouteFacts {
+  readonly name: string;
+  readonly match: string;
+  readonly policies: readonly string[];
+  /** Null for a route that answers by itself. */
+  readonly service: string | null;
+  /** Status of the reply of a route that answers by itself. */
+  readonly status: number | null;
+  readonly targets: readonly string[];
+  /** `file:line`. */
+  readonly source: string | null;
+}
+
+function routeFacts(program: Program, route: RoutePlan): RouteFacts {
+  const service = program.services[route.service];
+  const { file, line } = route.source;
+  return {
+    name: route.name,
+    match: route.match,
+    policies: route.policies.flatMap((index) => program.policies[index]?.name ?? []),
+    service: service?.name ?? null,
+    status: route.reply?.status ?? null,
+    targets: service?.run
+      ? [service.run.command, ...service.targets.map(({ url }) => text(url))]
+      : (service?.targets ?? []).map(({ url }) => text(url)),
+    source: file === undefined ? null : `${file}:${line}`,
+  };
+}
+
+const text = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);
+
+function keeps(route: RouteFacts, filters: readonly string[]): boolean {
+  const all = [route.name, route.match, route.service ?? '', ...route.policies].join('\n').toLowerCase();
+  return filters.every((filter) => all.includes(filter.toLowerCase()));
+}
