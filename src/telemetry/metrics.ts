@@ -1,0 +1,240 @@
+/**
+ * What Prometheus scrapes: the shared counters as they are at that moment, in the text format 0.0.4. Nothing is counted
+ * twice; the metrics are only a view, filled in by collect().
+ */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { bucketBound, HISTOGRAM_BUCKETS } from './stats-layout.js';
+import type { StatsRegistry } from './stats-registry.js';
+
+/** What the counters alone do not know; asked for at each scrape. */
+export interface MetricsFacts {
+  readonly version: string;
+  readonly generation: number;
+  /** Since the start. */
+  readonly reloads: { readonly live: number; readonly rejected: number };
+  readonly limits: readonly { readonly policy: string; readonly allowed: number; readonly refused: number }[];
+  /** Those of the generation that serves. `slot`: where it counts. */
+  readonly targets: readonly {
+    readonly service: string;
+    readonly url: string;
+    readonly slot: number;
+    readonly healthy: boolean;
+  }[];
+  readonly listeners: readonly { readonly name: string; readonly slot: number }[];
+}
+
+export interface MetricsText {
+  readonly text: string;
+  readonly contentType: string;
+}
+
+/** Seconds; the buckets of gw's own histogram whose bounds are whole octaves. */
+const OCTAVES = Array.from({ length: HISTOGRAM_BUCKETS / 4 }, (_, octave) => octave * 4 + 3);
+
+const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
+
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #stats: StatsRegistry;
+  readonly #facts: () => MetricsFacts;
+  /** Of the scrape that runs. */
+  #current: MetricsFacts;
+
+  constructor(stats: StatsRegistry, facts: () => MetricsFacts) {
+    this.#stats = stats;
+    this.#facts = facts;
+    this.#current = facts();
+    collectDefaultMetrics({ register: this.#registry });
+    this.#routes();
+    this.#limits();
+    this.#targets();
+    this.#gateway();
+  }
+
+  /** The text of one scrape. Routes that never had a request are left out. */
+  async text(): Promise<MetricsText> {
+    this.#current = this.#facts();
+    return { text: await this.#registry.metrics(), contentType: this.#registry.contentType };
+  }
+
+  #counter<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    fill: (metric: Counter<L>) => void,
+  ): void {
+    const registers = [this.#registry];
+    const metric: Counter<L> = new Counter({ name, help, labelNames, registers, collect: () => refill(metric, fill) });
+  }
+
+  #gauge<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    fill: (metric: Gauge<L>) => void,
+  ): void {
+    const registers = [this.#registry];
+    const metric: Gauge<L> = new Gauge({ name, help, labelNames, registers, collect: () => refill(metric, fill) });
+  }
+
+  #routes(): void {
+    const stats = this.#stats;
+    this.#counter('gw_requests_total', 'Finished exchanges.', ['route', 'status'], (metric) => {
+      for (const [route, slot] of stats.entries('route')) {
+        stats.sums(slot).status.forEach((count, at) => {
+          if (count > 0) metric.inc({ route, status: STATUS_CLASSES[at]! }, count);
+        });
+      }
+    });
+    this.#counter('gw_requests_cut_total', 'Exchanges that were cut before their end.', ['route'], (metric) => {
+      for (const [route, slot] of stats.entries('route')) {
+        const { failures } = stats.sums(slot);
+        if (failures > 0) metric.inc({ route }, failures);
+      }
+    });
+    this.#counter('gw_received_bytes_total', 'Bytes of request bodies.', ['route'], (metric) => {
+      for (const [route, slot] of stats.entries('route')) addWhereUsed(metric, { route }, stats.sums(slot), 'bytesIn');
+    });
+    this.#counter('gw_sent_bytes_total', 'Bytes of reply bodies.', ['route'], (metric) => {
+      for (const [route, slot] of stats.entries('route')) addWhereUsed(metric, { route }, stats.sums(slot), 'bytesOut');
+    });
+    this.#gauge('gw_in_flight', 'Exchanges in flight.', ['route'], (metric) => {
+      for (const [route, slot] of stats.entries('route')) {
+        const { requests, inFlight } = stats.sums(slot);
+        if (requests > 0 || inFlight > 0) metric.set({ route }, inFlight);
+      }
+    });
+    new SharedHistogram(this.#registry, stats, {
+      name: 'gw_request_duration_seconds',
+      help: 'From the first byte of a request to the last of its reply.',
+      label: 'route',
+      slots: () => stats.entries('route'),
+    });
+  }
+
+  #limits(): void {
+    this.#counter('gw_limit_allowed_total', 'Requests that a limit let pass.', ['policy'], (metric) => {
+      for (const { policy, allowed } of this.#current.limits) metric.inc({ policy }, allowed);
+    });
+    this.#counter('gw_limit_refused_total', 'Requests that a limit refused.', ['policy'], (metric) => {
+      for (const { policy, refused } of this.#current.limits) metric.inc({ policy }, refused);
+    });
+  }
+
+  #targets(): void {
+    const labels = ['service', 'target'] as const;
+    const each = (
+      visit: (labels: { service: string; target: string }, slot: number, healthy: boolean) => void,
+    ): void => {
+      for (const { service, url, slot, healthy } of this.#current.targets)
+        visit({ service, target: url }, slot, healthy);
+    };
+    this.#counter('gw_target_requests_total', 'Attempts at a target.', labels, (metric) =>
+      each((of, slot) => metric.inc(of, this.#stats.sums(slot).requests)),
+    );
+    this.#counter('gw_target_failures_total', 'Attempts that brought no usable reply.', labels, (metric) =>
+      each((of, slot) => metric.inc(of, this.#stats.sums(slot).failures)),
+    );
+    this.#gauge('gw_target_in_flight', 'Attempts in flight.', labels, (metric) =>
+      each((of, slot) => metric.set(of, this.#stats.sums(slot).inFlight)),
+    );
+    this.#gauge('gw_target_connections', 'Open connections to a target.', labels, (metric) =>
+      each((of, slot) => metric.set(of, this.#stats.sums(slot).connections)),
+    );
+    this.#gauge('gw_target_healthy', '1 while a target takes traffic, 0 while it is ejected.', labels, (metric) =>
+      each((of, _slot, healthy) => metric.set(of, healthy ? 1 : 0)),
+    );
+  }
+
+  #gateway(): void {
+    this.#counter('gw_reloads_total', 'Reloads by how they ended.', ['outcome'], (metric) => {
+      metric.inc({ outcome: 'live' }, this.#current.reloads.live);
+      metric.inc({ outcome: 'rejected' }, this.#current.reloads.rejected);
+    });
+    this.#gauge('gw_generation', 'The generation that serves.', [], (metric) => metric.set(this.#current.generation));
+    this.#gauge('gw_connections', 'Open connections of clients.', ['listener'], (metric) => {
+      for (const { name, slot } of this.#current.listeners) {
+        metric.set({ listener: name }, this.#stats.sums(slot).connections);
+      }
+    });
+    this.#gauge('gw_build_info', 'Always 1; the labels say what runs.', ['version', 'node'], (metric) =>
+      metric.set({ version: this.#current.version, node: process.version }, 1),
+    );
+  }
+}
+
+/** Labels of routes and targets that are gone must go as well, so every scrape starts anew. */
+function refill<M extends { reset(): void }>(metric: M, fill: (metric: M) => void): void {
+  metric.reset();
+  fill(metric);
+}
+
+function addWhereUsed(
+  metric: Counter<'route'>,
+  labels: { route: string },
+  sums: { readonly requests: number; readonly bytesIn: number; readonly bytesOut: number },
+  what: 'bytesIn' | 'bytesOut',
+): void {
+  if (sums.requests > 0) metric.inc(labels, sums[what]);
+}
+
+interface SharedHistogramOptions {
+  readonly name: string;
+  readonly help: string;
+  readonly label: string;
+  readonly slots: () => Iterable<readonly [name: string, slot: number]>;
+}
+
+/** A histogram whose counts stand in shared memory: nothing is ever observed, values are made when asked for. */
+class SharedHistogram extends Histogram<string> {
+  readonly #stats: StatsRegistry;
+  readonly #options: SharedHistogramOptions;
+  /** Never observed: says what a histogram of this name looks like without its values. */
+  readonly #shape: Histogram<string>;
+
+  constructor(registry: Registry, stats: StatsRegistry, options: SharedHistogramOptions) {
+    const { name, help, label } = options;
+    super({ name, help, labelNames: [label], registers: [registry] });
+    this.#stats = stats;
+    this.#options = options;
+    this.#shape = new Histogram({ name, help, labelNames: [label], registers: [] });
+  }
+
+  override async get(): ReturnType<Histogram<string>['get']> {
+    const metric = await this.#shape.get();
+    const values: typeof metric.values = [];
+    for (const [name, slot] of this.#options.slots()) {
+      const { requests, latencySumMs } = this.#stats.sums(slot);
+      if (requests > 0) values.push(...this.#valuesOf(name, slot, latencySumMs / 1000));
+    }
+    return { ...metric, values };
+  }
+
+  /** What a registry asks for the text format. */
+  getForPromString(): ReturnType<Histogram<string>['get']> {
+    return this.get();
+  }
+
+  #valuesOf(
+    name: string,
+    slot: number,
+    sumSeconds: number,
+  ): { readonly metricName: string; readonly value: number; readonly labels: { [label: string]: string | number } }[] {
+    const { name: metric, label } = this.#options;
+    const counts = this.#stats.histogram(slot);
+    const values: { metricName: string; value: number; labels: { [label: string]: string | number } }[] = [];
+    let below = 0;
+    let next = 0;
+    for (const last of OCTAVES) {
+      for (; next <= last; next++) below += counts[next]!;
+      // The last bucket also holds what is slower than its bound.
+      if (last === HISTOGRAM_BUCKETS - 1) break;
+      const le = Number((bucketBound(last) / 1000).toPrecision(6));
+      values.push({ metricName: `${metric}_bucket`, value: below, labels: { le, [label]: name } });
+    }
+    values.push({ metricName: `${metric}_bucket`, value: below, labels: { le: '+Inf', [label]: name } });
+    values.push({ metricName: `${metric}_sum`, value: sumSeconds, labels: { [label]: name } });
+    values.push({ metricName: `${metric}_count`, value: below, labels: { [label]: name } });
+    return values;
+  }
+}
