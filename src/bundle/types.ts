@@ -121,6 +121,12 @@ export interface ReplyPlan {
   readonly status: number;
   readonly headers: { readonly [name: string]: string };
   readonly body: string;
+  /**
+   * Where no policy can edit the reply: status line and fields as they go on the wire (HTTP/1.1, content-length and
+   * content-type included), each line ended, without the empty line. What differs from request to request (date,
+   * connection, request id) is still to be added, and the body follows unless the method is HEAD.
+   */
+  readonly head?: string;
 }
 
 export interface RoutePlan {

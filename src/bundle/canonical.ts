@@ -1,0 +1,41 @@
+/** One text for one value: object keys in order of their code units, no spaces, nothing undefined. */
+
+/**
+ * Canonical JSON of plain data. Values that JSON has no word for (undefined, functions) are left out of objects and
+ * are null in arrays, as JSON.stringify does.
+ */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(sorted(value)) ?? 'null';
+}
+
+/** The value itself where its keys stand in order already, else a copy with keys in order. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(value)) return sortedItems(value);
+  const keys = Object.keys(value);
+  const source = value as { readonly [key: string]: unknown };
+  let copy: [string, unknown][] | undefined;
+  for (let i = 0; i < keys.length; i++) {
+    const key = keys[i]!;
+    const item = source[key];
+    const kept = sorted(item);
+    const inOrder = i === 0 || keys[i - 1]! < key;
+    if (copy === undefined && (kept !== item || !inOrder)) {
+      copy = keys.slice(0, i).map((known) => [known, source[known]]);
+    }
+    copy?.push([key, kept]);
+  }
+  if (copy === undefined) return value;
+  // fromEntries defines own properties, so that a key such as __proto__ stays data.
+  return Object.fromEntries(copy.sort((a, b) => (a[0] < b[0] ? -1 : 1)));
+}
+
+function sortedItems(items: readonly unknown[]): readonly unknown[] {
+  let copy: unknown[] | undefined;
+  for (let i = 0; i < items.length; i++) {
+    const kept = sorted(items[i]);
+    if (copy === undefined && kept !== items[i]) copy = items.slice(0, i);
+    copy?.push(kept);
+  }
+  return copy ?? items;
+}

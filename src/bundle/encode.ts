@@ -1,0 +1,175 @@
+/**
+ * A bundle as bytes. All numbers little-endian:
+ *
+ *      0  "GWB1"                         20  length of the signature: 0 or 64
+ *      4  format version                 24  sha256 of everything but itself and the signature
+ *      8  0                              56  zeros to 64
+ *     12  length of the program          64  program (canonical JSON), zeros to a multiple of 8, trie, signature
+ *     16  length of the trie
+ *
+ * The signature is ed25519 over `gw bundle 1\n` and the sha256, so one bundle has one hash, signed or not.
+ */
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { canonicalJson } from './canonical.js';
+import { checkProgram } from './program-check.js';
+import { Trie, TrieError } from './trie.js';
+import { BUNDLE_FORMAT, type Bundle, type Program } from './types.js';
+
+/** Bytes that are no bundle, or one that this gw must not run. The message says which and why. */
+export class BundleError extends Error {
+  override readonly name = 'BundleError';
+}
+
+const MAGIC = 'GWB1';
+const HASH_AT = 24;
+const HASH_LENGTH = 32;
+const HEAD_LENGTH = 64;
+const SIGNATURE_LENGTH = 64;
+const SIGNED_WORDS = Buffer.from('gw bundle 1\n');
+
+export interface DecodeOptions {
+  /** PEM. The bundle must then be signed with the private half. */
+  readonly publicKey?: string;
+  /** Puts the trie into a SharedArrayBuffer, for worker threads. */
+  readonly shared?: boolean;
+}
+
+/** Whether bytes begin as a bundle does; the first four are enough. */
+export const isBundle = (bytes: Uint8Array): boolean =>
+  bytes.length >= 4 && Buffer.from(bytes.subarray(0, 4)).toString('latin1') === MAGIC;
+
+/** The hash that a bundle of this content has: hex of the sha256 that encodeBundle writes. */
+export function bundleHash(program: Program, trie: ArrayBufferLike): string {
+  return digest(...layOut(program, trie)).toString('hex');
+}
+
+/**
+ * The bytes of a bundle; the same content gives the same bytes.
+ * @param privateKey PEM (PKCS8) of an ed25519 key to sign with.
+ * @throws BundleError for a key that cannot sign.
+ */
+export function encodeBundle(bundle: Pick<Bundle, 'program' | 'trie'>, privateKey?: string): Uint8Array {
+  const [head, body] = layOut(bundle.program, bundle.trie);
+  const hash = digest(head, body);
+  const signature = privateKey === undefined ? Buffer.alloc(0) : signHash(hash, privateKey);
+  head.writeUInt32LE(signature.length, 20);
+  hash.copy(head, HASH_AT);
+  return Buffer.concat([head, body, signature]);
+}
+
+/**
+ * A bundle from bytes that may come from anywhere: magic, version, lengths, hash, signature (when a key is given), the
+ * shape of the program and the bounds of the trie are verified.
+ * @throws BundleError saying what is wrong.
+ */
+export function decodeBundle(bytes: Uint8Array, options: DecodeOptions = {}): Bundle {
+  const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { programLength, trieLength, signatureLength } = readHead(data);
+  const programEnd = HEAD_LENGTH + programLength;
+  const trieAt = align(programEnd);
+  const trieEnd = trieAt + trieLength;
+  if (data.length !== trieEnd + signatureLength) {
+    throw new BundleError(
+      `The bundle is cut or has more than it says: ${data.length} bytes, not ${trieEnd + signatureLength}.`,
+    );
+  }
+  const hash = digest(unsignedHead(data), data.subarray(HEAD_LENGTH, trieEnd));
+  if (!hash.equals(data.subarray(HASH_AT, HASH_AT + HASH_LENGTH))) {
+    throw new BundleError('The bundle is damaged: its content does not have the sha256 that it says.');
+  }
+  if (options.publicKey !== undefined) verifySignature(hash, data.subarray(trieEnd), options.publicKey);
+  const program = readProgram(data.subarray(HEAD_LENGTH, programEnd));
+  const trie = options.shared ? new SharedArrayBuffer(trieLength) : new ArrayBuffer(trieLength);
+  new Uint8Array(trie).set(data.subarray(trieAt, trieEnd));
+  openTrie(trie, program);
+  return { format: BUNDLE_FORMAT, sha256: hash.toString('hex'), program, trie };
+}
+
+const align = (length: number): number => (length + 7) & ~7;
+
+function layOut(program: Program, trie: ArrayBufferLike): [head: Buffer, body: Buffer] {
+  const text = Buffer.from(canonicalJson(program));
+  const head = Buffer.alloc(HEAD_LENGTH);
+  head.write(MAGIC, 0, 'latin1');
+  head.writeUInt32LE(BUNDLE_FORMAT, 4);
+  head.writeUInt32LE(text.length, 12);
+  head.writeUInt32LE(trie.byteLength, 16);
+  const trieAt = align(HEAD_LENGTH + text.length) - HEAD_LENGTH;
+  const body = Buffer.alloc(trieAt + trie.byteLength);
+  text.copy(body);
+  body.set(new Uint8Array(trie), trieAt);
+  return [head, body];
+}
+
+const digest = (head: Buffer, body: Buffer): Buffer => createHash('sha256').update(head).update(body).digest();
+
+/** The head as it was hashed: before hash and signature were known. */
+function unsignedHead(data: Buffer): Buffer {
+  const head = Buffer.from(data.subarray(0, HEAD_LENGTH));
+  head.fill(0, 20, HASH_AT + HASH_LENGTH);
+  return head;
+}
+
+function readHead(data: Buffer): { programLength: number; trieLength: number; signatureLength: number } {
+  if (data.length < HEAD_LENGTH || !isBundle(data)) {
+    throw new BundleError('This is no gw bundle: it does not begin as one. `gw compile` writes bundles.');
+  }
+  const format = data.readUInt32LE(4);
+  if (format !== BUNDLE_FORMAT) {
+    throw new BundleError(
+      `The bundle has format ${format}; this gw reads format ${BUNDLE_FORMAT}. Compile the spec again with this gw.`,
+    );
+  }
+  const signatureLength = data.readUInt32LE(20);
+  if (signatureLength !== 0 && signatureLength !== SIGNATURE_LENGTH) {
+    throw new BundleError('The bundle is damaged: its signature has a wrong length.');
+  }
+  return { programLength: data.readUInt32LE(12), trieLength: data.readUInt32LE(16), signatureLength };
+}
+
+function readProgram(text: Buffer): Program {
+  let value: unknown;
+  try {
+    value = JSON.parse(text.toString('utf8'));
+  } catch {
+    throw new BundleError('The bundle is damaged: its program is no JSON.');
+  }
+  const problem = checkProgram(value);
+  if (problem !== undefined) throw new BundleError(`The bundle is damaged: ${problem}.`);
+  return value as Program;
+}
+
+function openTrie(buffer: ArrayBufferLike, program: Program): void {
+  try {
+    const trie = Trie.open(buffer);
+    if (trie.routeCount > program.routes.length) throw new TrieError('The trie leads to routes that are not there.');
+  } catch (error) {
+    if (error instanceof TrieError) throw new BundleError(error.message);
+    throw error;
+  }
+}
+
+function signHash(hash: Buffer, privateKey: string): Buffer {
+  return sign(null, Buffer.concat([SIGNED_WORDS, hash]), readKey(privateKey, createPrivateKey, 'private'));
+}
+
+function verifySignature(hash: Buffer, signature: Buffer, publicKey: string): void {
+  const key = readKey(publicKey, createPublicKey, 'public');
+  if (signature.length === 0) throw new BundleError('The bundle is not signed, and a signature is asked for.');
+  if (!verify(null, Buffer.concat([SIGNED_WORDS, hash]), key, signature)) {
+    throw new BundleError('The signature of the bundle was not made with the key that belongs to this public key.');
+  }
+}
+
+function readKey(pem: string, read: (pem: string) => KeyObject, half: 'private' | 'public'): KeyObject {
+  let key: KeyObject;
+  try {
+    key = read(pem);
+  } catch {
+    throw new BundleError(`The ${half} key cannot be read: a PEM file of an ed25519 key is needed.`);
+  }
+  if (key.asymmetricKeyType !== 'ed25519') {
+    throw new BundleError(`The ${half} key is of type ${key.asymmetricKeyType}; bundles are signed with ed25519.`);
+  }
+  return key;
+}

@@ -1,0 +1,186 @@
+/**
+ * The shape of a program that comes from bytes. The types of bundle/types.ts are erased at run time; a data plane that
+ * reads a bundle must find what they promise, or refuse it.
+ */
+
+/** Says what is wrong with a value, or undefined. */
+type Check = (value: unknown, at: string) => string | undefined;
+
+const isTable = (value: unknown): value is { readonly [key: string]: unknown } =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const expected = (at: string, what: string): string => `\`${at}\` is not ${what}`;
+
+const text: Check = (value, at) => (typeof value === 'string' ? undefined : expected(at, 'text'));
+const anything: Check = () => undefined;
+
+const number =
+  (min: number, max = Number.MAX_SAFE_INTEGER): Check =>
+  (value, at) =>
+    typeof value === 'number' && value >= min && value <= max ? undefined : expected(at, `a number from ${min}`);
+
+const index =
+  (min: number): Check =>
+  (value, at) =>
+    Number.isSafeInteger(value) && (value as number) >= min ? undefined : expected(at, 'an index');
+
+const word =
+  (...words: string[]): Check =>
+  (value, at) =>
+    typeof value === 'string' && words.includes(value) ? undefined : expected(at, `one of ${words.join(', ')}`);
+
+const reference: Check = (value, at) =>
+  typeof value === 'string' || (isTable(value) && typeof value['$ref'] === 'string')
+    ? undefined
+    : expected(at, 'text or a reference');
+
+const list =
+  (item: Check): Check =>
+  (value, at) => {
+    if (!Array.isArray(value)) return expected(at, 'a list');
+    for (let i = 0; i < value.length; i++) {
+      const problem = item(value[i], `${at}.${i}`);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  };
+
+const map =
+  (item: Check): Check =>
+  (value, at) => {
+    if (!isTable(value)) return expected(at, 'a table');
+    for (const key of Object.keys(value)) {
+      const problem = item(value[key], `${at}.${key}`);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  };
+
+interface Optional {
+  readonly optional: Check;
+}
+
+const optional = (check: Check): Optional => ({ optional: check });
+
+/** A table with these keys. Further keys are let be: a later gw of the same format may write them. */
+const table =
+  (fields: { readonly [key: string]: Check | Optional }): Check =>
+  (value, at) => {
+    if (!isTable(value)) return expected(at, 'a table');
+    for (const [key, field] of Object.entries(fields)) {
+      const item = Object.hasOwn(value, key) ? value[key] : undefined;
+      if (item === undefined && typeof field !== 'function') continue;
+      const problem = (typeof field === 'function' ? field : field.optional)(item, at === '' ? key : `${at}.${key}`);
+      if (problem !== undefined) return problem;
+    }
+    return undefined;
+  };
+
+const source = table({
+  from: word('spec', 'default', 'group', 'overlay'),
+  file: optional(text),
+  line: optional(number(1)),
+});
+
+const listener = table({
+  name: text,
+  address: reference,
+  tls: optional(table({ cert: reference, key: reference })),
+  maxHeaderBytes: number(0),
+  maxBodyBytes: number(0),
+  maxHeaders: number(0),
+  headerTimeout: number(0),
+  bodyTimeout: number(0),
+  idleTimeout: number(0),
+  maxConnections: number(0),
+  trustedProxies: list(text),
+});
+
+const service = table({
+  name: text,
+  targets: list(table({ url: reference, weight: number(0) })),
+  run: optional(
+    table({ command: text, portEnv: text, cwd: optional(text), env: map(reference), readyTimeout: number(0) }),
+  ),
+  connectTimeout: number(0),
+  responseTimeout: number(0),
+  idleTimeout: number(0),
+  retries: number(0),
+  maxConnections: number(0),
+  maxQueue: number(0),
+  ejectAfter: number(0),
+  ejectFor: number(0),
+  host: word('preserve', 'target'),
+});
+
+const policy = table({
+  use: text,
+  name: text,
+  phase: word('observe', 'guard', 'authenticate', 'authorize', 'limit', 'cache', 'transform', 'balance'),
+  identity: text,
+  plan: anything,
+  config: map(anything),
+  origins: map(source),
+});
+
+const templatePart: Check = (value, at) =>
+  typeof value === 'string' || (isTable(value) && typeof value['var'] === 'string')
+    ? undefined
+    : expected(at, 'a part of a template');
+
+const route = table({
+  name: text,
+  match: text,
+  service: index(-1),
+  reply: optional(table({ status: number(100, 599), headers: map(text), body: text, head: optional(text) })),
+  policies: list(index(0)),
+  params: list(text),
+  rewrite: optional(list(templatePart)),
+  stripPrefix: optional(text),
+  timeout: number(0),
+  maxBodyBytes: optional(number(0)),
+  source,
+});
+
+const program = table({
+  normalize: table({
+    encodedSlashes: word('refuse', 'keep'),
+    doubleSlashes: word('merge', 'refuse', 'keep'),
+    trailingSlash: word('strict', 'ignore'),
+    dotSegments: word('resolve', 'refuse'),
+  }),
+  admin: table({ address: optional(reference), token: optional(reference) }),
+  accessLog: table({ path: optional(text), format: word('json', 'pretty') }),
+  listeners: list(listener),
+  services: list(service),
+  consumers: list(table({ name: text, plan: optional(text), apiKeys: list(reference), tags: map(text) })),
+  plans: list(table({ name: text, limits: map(anything) })),
+  policies: list(policy),
+  routes: list(route),
+  drainTimeout: number(0),
+  provenance: table({ files: list(table({ path: text, sha256: text })), origins: map(source) }),
+});
+
+interface Indices {
+  readonly services: readonly unknown[];
+  readonly policies: readonly unknown[];
+  readonly routes: readonly {
+    readonly service: number;
+    readonly reply?: unknown;
+    readonly policies: readonly number[];
+  }[];
+}
+
+/** What makes `value` no Program, as `... is ...` without a full stop; undefined when it is one. */
+export function checkProgram(value: unknown): string | undefined {
+  return program(value, '') ?? checkIndices(value as Indices);
+}
+
+function checkIndices({ services, policies, routes }: Indices): string | undefined {
+  for (const [i, { service: leadsTo, reply, policies: chain }] of routes.entries()) {
+    if (leadsTo >= services.length) return `route ${i} leads to a service that is not there`;
+    if (leadsTo < 0 && reply === undefined) return `route ${i} leads nowhere`;
+    if (chain.some((at) => at >= policies.length)) return `route ${i} has a policy that is not there`;
+  }
+  return undefined;
+}
