@@ -83,7 +83,11 @@ export class IntegerSchema extends Schema<number> {
   ) {
     super();
     this.expected =
-      max === Number.MAX_SAFE_INTEGER ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
+      min === max
+        ? `the integer ${min}`
+        : max === Number.MAX_SAFE_INTEGER
+          ? `an integer of at least ${min}`
+          : `an integer from ${min} to ${max}`;
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<number> {
     if (node.kind !== 'integer') return wrongKind(this, node, decoder);

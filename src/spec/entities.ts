@@ -5,29 +5,32 @@ import { type Infer, s } from '../schema/declare.js';
 
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
-const address = s
-  .reference('an address such as `"127.0.0.1:8080"`', (text) => {
-    const found = /^(\[[0-9a-fA-F:.]+\]|[^:\s/]*):(\d{1,5})$/.exec(text);
-    return found && Number(found[2]) <= 65_535
-      ? undefined
-      : `Expected an address such as \`"127.0.0.1:8080"\` or \`":8080"\`, found \`${text}\`.`;
-  })
-  .describe(
-    '`host:port` to bind. An empty host binds all interfaces; port 0 lets the system choose.',
-    '127.0.0.1:8080',
-  );
+// Fresh for each use: describe() names a schema's own purpose.
+const address = () =>
+  s
+    .reference('an address such as `"127.0.0.1:8080"`', (text) => {
+      const found = /^(\[[0-9a-fA-F:.]+\]|[^:\s/]*):(\d{1,5})$/.exec(text);
+      return found && Number(found[2]) <= 65_535
+        ? undefined
+        : `Expected an address such as \`"127.0.0.1:8080"\` or \`":8080"\`, found \`${text}\`.`;
+    })
+    .describe(
+      '`host:port` to bind. An empty host binds all interfaces; port 0 lets the system choose.',
+      '127.0.0.1:8080',
+    );
 
-const targetUrl = s.reference('a URL such as `"http://127.0.0.1:4003"`', (text) => {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-    return `Expected a URL such as \`"http://127.0.0.1:4003"\`, found \`${text}\`.`;
-  if (url.search || url.hash || url.username || url.password)
-    return `A target URL holds a scheme, a host, a port and perhaps a base path, nothing more; found \`${text}\`.`;
-  return undefined;
-});
+const targetUrl = () =>
+  s.reference('a URL such as `"http://127.0.0.1:4003"`', (text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined;
+    if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
+      return `Expected a URL such as \`"http://127.0.0.1:4003"\`, found \`${text}\`.`;
+    if (url.search || url.hash || url.username || url.password)
+      return `A target URL holds a scheme, a host, a port and perhaps a base path, nothing more; found \`${text}\`.`;
+    return undefined;
+  });
 
 export const listener = s.object({
-  address,
+  address: address(),
   tls: s
     .object({
       cert: s
@@ -71,11 +74,11 @@ export interface TargetConfig {
 }
 
 const target = s.either<TargetConfig>(
-  { kinds: ['string'], schema: s.mapped(targetUrl, (url): TargetConfig => ({ url, weight: 1 })) },
+  { kinds: ['string'], schema: s.mapped(targetUrl(), (url): TargetConfig => ({ url, weight: 1 })) },
   {
     kinds: ['table'],
     schema: s.object({
-      url: targetUrl.describe('Scheme, host, port and perhaps a base path.'),
+      url: targetUrl().describe('Scheme, host, port and perhaps a base path.'),
       weight: s.integer({ min: 1, max: 1000 }).describe('Share of the traffic beside the others.').default(1),
     }),
   },
@@ -147,12 +150,12 @@ export const plan = s.object({
 });
 
 const conditionTable = s.object({
-  present: s.boolean().optional(),
-  absent: s.boolean().optional(),
-  equals: s.string().optional(),
-  one_of: s.array(s.string(), { min: 1 }).optional(),
-  prefix: s.string({ nonEmpty: true }).optional(),
-  matches: s.string({ nonEmpty: true }).optional(),
+  present: s.boolean().describe('It is there, whatever its value.').optional(),
+  absent: s.boolean().describe('It is not there.').optional(),
+  equals: s.string().describe('It has this value.').optional(),
+  one_of: s.array(s.string(), { min: 1 }).describe('It has one of these values.').optional(),
+  prefix: s.string({ nonEmpty: true }).describe('Its value begins so.').optional(),
+  matches: s.string({ nonEmpty: true }).describe('Its whole value matches this pattern.').optional(),
 });
 export type ConditionConfig = Infer<typeof conditionTable>;
 const NO_CONDITION: ConditionConfig = {
@@ -280,7 +283,7 @@ export const normalize = s.object({
 });
 
 export const admin = s.object({
-  address: address.describe('TCP address of the admin API, beside the unix socket.').optional(),
+  address: address().describe('TCP address of the admin API, beside the unix socket.').optional(),
   token: s
     .reference('a reference such as `"${env:GW_ADMIN_TOKEN}"`')
     .describe('Bearer token that TCP calls must carry.')

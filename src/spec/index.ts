@@ -4,6 +4,7 @@ import { buildModel } from './build.js';
 import { loadFiles } from './files.js';
 import type { Model, SourceFile } from './model.js';
 
+export { declarations as policyDeclarations } from '../policies/registry.js';
 export { type CodeEntry, SPEC_CODES } from './codes.js';
 export type * from './model.js';
 

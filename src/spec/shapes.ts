@@ -18,7 +18,7 @@ export class PartSchema extends Schema<TomlNode> {
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<TomlNode> {
     if (node.kind !== this.kind) return wrongKind(this, node, decoder);
-    // `route = []` and `[[route]]` are arrays alike, but `[route]` is a slip that the kind has caught by now.
+    // `route = []` and `[[route]]` are arrays alike, but `[route]` is a slip, which the kind tells.
     return node.kind === 'array' && !node.items.every((item) => this.#fits(item, decoder)) ? INVALID : node;
   }
   #fits(item: TomlNode, decoder: Decoder): boolean {
@@ -73,10 +73,10 @@ export const rootShape = s.object({
   policy: section('policy'),
   route: list('routes, as `[[route]]`', 'route'),
   group: list('groups, as `[[group]]`', 'group'),
-  normalize,
-  admin,
-  access_log: accessLog,
-  lint: lintSettings,
+  normalize: normalize.optional(),
+  admin: admin.optional(),
+  access_log: accessLog.optional(),
+  lint: lintSettings.optional(),
 });
 
 /** Tables of settings: left out, every one of their defaults holds. */

@@ -1,0 +1,54 @@
+/** The JSON Schema of the spec (draft 2020-12), for editors: from the same declarations that read it. */
+import type { Json } from '../bundle/types.js';
+import type { PolicyDeclaration } from '../policies/contract.js';
+import { declarations } from '../policies/registry.js';
+import type { JsonSchema } from '../schema/schema.js';
+import { consumer, listener, plan, service } from './entities.js';
+import { groupShape, rootShape, routeShape } from './shapes.js';
+
+/**
+ * Says of a spec what a schema can say: keys, types, forms, exactly one of two keys. Names, paths, patterns and
+ * everything that two parts must agree on is the reader's.
+ */
+export function specJsonSchema(): JsonSchema {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'gw spec',
+    description: 'An API gateway: its listeners, services, consumers, policies and routes.',
+    ...rootShape.jsonSchema(),
+    $defs: {
+      listener: listener.documented(),
+      service: exactlyOne(service.documented(), 'targets', 'run'),
+      consumer: consumer.documented(),
+      plan: plan.documented(),
+      route: exactlyOne(routeShape.documented(), 'to', 'reply'),
+      group: groupShape.documented(),
+      policy: { type: 'object', required: ['use'], oneOf: declarations.map(({ use }) => ({ $ref: `#/$defs/${use}` })) },
+      policy_use: {
+        anyOf: [
+          { type: 'string', minLength: 1, description: 'Name of a policy.' },
+          { $ref: '#/$defs/policy', description: 'A policy written in place.' },
+        ],
+      },
+      ...Object.fromEntries(declarations.map((declaration) => [declaration.use, ofKind(declaration)])),
+    },
+  };
+}
+
+const exactlyOne = (schema: JsonSchema, ...keys: readonly string[]): JsonSchema => ({
+  ...schema,
+  oneOf: keys.map((key) => ({ required: [key] })),
+});
+
+/** The config of a kind, with the `use` that tells it from the others. */
+function ofKind(declaration: PolicyDeclaration): JsonSchema {
+  const config = declaration.schema.jsonSchema();
+  const required = Array.isArray(config['required']) ? (config['required'] as readonly Json[]) : [];
+  const properties = (config['properties'] ?? {}) as { readonly [key: string]: Json };
+  return {
+    ...config,
+    description: declaration.summary,
+    properties: { use: { const: declaration.use, description: 'The kind of policy.' }, ...properties },
+    required: ['use', ...required],
+  };
+}
