@@ -1,0 +1,115 @@
+/** The screen: what the state says, laid out. */
+import { Box } from 'ink';
+import type { ReactElement } from 'react';
+import { bodyRows, LEAST, requestsSideBySide, trafficLayout } from './layout.js';
+import { fitBlock, type Line, span } from './line.js';
+import type { State } from './state.js';
+import { Lines } from './ui.js';
+import { besideColumns, boxLines, openBox } from './views/boxes.js';
+import { footer, statusBar, tabs } from './views/chrome.js';
+import { centred } from './views/empty.js';
+import { limitsTable } from './views/limits.js';
+import { pickerLines } from './views/picker.js';
+import { reloadsTable } from './views/reloads.js';
+import { requestsTable } from './views/requests.js';
+import { targetsTable } from './views/targets.js';
+import { chartPanel, latencyPanel, listenerPanel, routeTable } from './views/traffic.js';
+
+interface ViewProps {
+  readonly state: State;
+}
+
+function Traffic({ state }: ViewProps): ReactElement {
+  const { theme, size } = state;
+  const { chartColumns, latencyColumns, listenerColumns } = trafficLayout(size);
+  return (
+    <Box flexDirection="column">
+      <Box>
+        <Lines lines={chartPanel(state)} columns={chartColumns} theme={theme} />
+        <Lines lines={latencyPanel(state)} columns={latencyColumns} theme={theme} />
+        {listenerColumns > 0 && <Lines lines={listenerPanel(state)} columns={listenerColumns} theme={theme} />}
+      </Box>
+      <Lines lines={routeTable(state)} columns={size.columns} theme={theme} />
+    </Box>
+  );
+}
+
+function Requests({ state }: ViewProps): ReactElement {
+  const { theme, size } = state;
+  const box = openBox(state);
+  const beside = box ? besideColumns(state) : 0;
+  return (
+    <Box>
+      <Lines lines={requestsTable(state, size.columns - beside)} columns={size.columns - beside} theme={theme} />
+      {box && <Lines lines={boxLines(box, state)} columns={beside} theme={theme} />}
+    </Box>
+  );
+}
+
+function Reloads({ state }: ViewProps): ReactElement {
+  const { theme, size } = state;
+  const box = openBox(state);
+  return (
+    <Box flexDirection="column">
+      <Lines lines={reloadsTable(state)} columns={size.columns} theme={theme} />
+      {box && <Lines lines={boxLines(box, state)} columns={size.columns} theme={theme} />}
+    </Box>
+  );
+}
+
+/** What stands where there is no gateway to show yet. */
+function waitingLines(state: State): Line[] {
+  const { connection, size, theme } = state;
+  const lines: Line[] =
+    connection.status === 'lost'
+      ? [
+          [span('No gateway answers', 'title')],
+          [],
+          [span(connection.reason, 'bad')],
+          [span(`tried ${connection.attempt} times, and going on; q quits`, 'dim')],
+        ]
+      : [[span('Waiting for the gateway to speak', 'dim')]];
+  return centred(lines, size.columns, bodyRows(size), theme);
+}
+
+function Body({ state }: ViewProps): ReactElement {
+  const { theme, size } = state;
+  if (state.picker) return <Lines lines={pickerLines(state)} columns={size.columns} theme={theme} />;
+  const box = openBox(state);
+  const covers = state.overlay === 'help' || (state.overlay === 'detail' && !requestsSideBySide(size));
+  if (box && (covers || (state.overlay === 'detail' && state.view === 'traffic'))) {
+    return <Lines lines={boxLines(box, state)} columns={size.columns} theme={theme} />;
+  }
+  if (!state.snapshot) return <Lines lines={waitingLines(state)} columns={size.columns} theme={theme} />;
+  switch (state.view) {
+    case 'traffic':
+      return <Traffic state={state} />;
+    case 'limits':
+      return <Lines lines={limitsTable(state)} columns={size.columns} theme={theme} />;
+    case 'targets':
+      return <Lines lines={targetsTable(state)} columns={size.columns} theme={theme} />;
+    case 'requests':
+      return <Requests state={state} />;
+    case 'reloads':
+      return <Reloads state={state} />;
+  }
+}
+
+/** The whole screen: exactly as many lines as the terminal has, none wider than it is. */
+export function App({ state }: ViewProps): ReactElement {
+  const { theme, size } = state;
+  if (size.columns < LEAST.columns || size.rows < LEAST.rows) {
+    const text = `${size.columns}x${size.rows} is too small: ${LEAST.columns}x${LEAST.rows} at least`;
+    const lines = fitBlock([[span(text, 'warn')], [span('q quits', 'dim')]], size.columns, size.rows, theme);
+    return <Lines lines={lines} columns={size.columns} theme={theme} />;
+  }
+  return (
+    <Box flexDirection="column" width={size.columns} height={size.rows} overflow="hidden">
+      <Lines lines={[statusBar(state), tabs(state)]} columns={size.columns} theme={theme} />
+      <Box flexDirection="column" height={bodyRows(size)} overflow="hidden">
+        <Body state={state} />
+      </Box>
+      <Lines lines={[footer(state)]} columns={size.columns} theme={theme} />
+    </Box>
+  );
+}

@@ -1,0 +1,243 @@
+/** One gateway's admin API, as telemetry/admin-protocol.ts words it. */
+import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { type AdminEvent, type ReloadSnapshot, SNAPSHOT_VERSION, type Snapshot } from '../telemetry/snapshot.js';
+import { type Address, showAddress, TOKEN_VARIABLE } from './address.js';
+import { LineReader } from './ndjson.js';
+
+/** Why an answer was not had; the message is for people. */
+export class AdminError extends Error {
+  constructor(
+    readonly reason: 'unreachable' | 'unauthorized' | 'refused' | 'protocol' | 'timeout',
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface AdminClientOptions {
+  /** Milliseconds for a snapshot and for an answer's head. Default 5,000. */
+  readonly timeoutMs?: number;
+  /** Milliseconds for a reload, which compiles. Default 120,000. */
+  readonly reloadTimeoutMs?: number;
+  /** Longest line of the event stream and longest answer, in bytes. Default 64 MiB: a snapshot of 100,000 routes. */
+  readonly maxBytes?: number;
+}
+
+/** How much the event stream tells of requests. */
+export type WatchRequests = 'off' | 'records' | 'decisions';
+
+export interface EventHandlers {
+  /** The gateway took the call; events follow. */
+  open(): void;
+  event(event: AdminEvent): void;
+  /** The stream is over, once, whoever ended it but close(). */
+  end(error: AdminError): void;
+}
+
+export interface EventStream {
+  /** Ends the stream; no handler is called any more. */
+  close(): void;
+}
+
+const WATCH_QUERY: Readonly<Record<WatchRequests, string>> = {
+  off: '',
+  records: '?requests=1',
+  decisions: '?requests=1&decisions=1',
+};
+
+export class AdminClient {
+  readonly #timeoutMs: number;
+  readonly #reloadTimeoutMs: number;
+  readonly #maxBytes: number;
+
+  constructor(
+    readonly address: Address,
+    options: AdminClientOptions = {},
+  ) {
+    this.#timeoutMs = options.timeoutMs ?? 5_000;
+    this.#reloadTimeoutMs = options.reloadTimeoutMs ?? 120_000;
+    this.#maxBytes = options.maxBytes ?? 64 * 1024 * 1024;
+  }
+
+  /** The state right now. Throws AdminError. */
+  async snapshot(): Promise<Snapshot> {
+    const { status, body } = await this.#call('GET', '/snapshot', this.#timeoutMs);
+    if (status !== 200) throw this.#unexpected(status);
+    return checkSnapshot(parseJson(body));
+  }
+
+  /** Compiles the spec anew and loads it; a rejected spec is an answer too. Throws AdminError. */
+  async reload(): Promise<ReloadSnapshot> {
+    const { status, body } = await this.#call('POST', '/reload', this.#reloadTimeoutMs);
+    if (status !== 200 && status !== 422) throw this.#unexpected(status);
+    return checkReload(parseJson(body));
+  }
+
+  /** Opens the event stream. */
+  events(watch: WatchRequests, handlers: EventHandlers): EventStream {
+    let over = false;
+    const request = this.#request('GET', `/events${WATCH_QUERY[watch]}`);
+    const end = (error: AdminError): void => {
+      if (over) return;
+      over = true;
+      request.destroy();
+      handlers.end(error);
+    };
+    request.setTimeout(this.#timeoutMs, () => end(this.#timeout()));
+    request.on('error', (error) => end(this.#unreachable(error)));
+    request.on('response', (response) => {
+      request.setTimeout(0);
+      if (response.statusCode !== 200) return end(this.#unexpected(response.statusCode ?? 0));
+      const reader = new LineReader(this.#maxBytes);
+      handlers.open();
+      response.on('data', (chunk: Buffer) => {
+        try {
+          for (const line of reader.push(chunk)) if (!over) deliver(line, handlers);
+        } catch (error) {
+          end(error instanceof AdminError ? error : new AdminError('protocol', messageOf(error)));
+        }
+      });
+      const closed = (): void => end(new AdminError('unreachable', 'the gateway closed the connection'));
+      response.on('end', closed);
+      response.on('error', closed);
+      response.on('close', closed);
+    });
+    request.end();
+    return {
+      close: () => {
+        over = true;
+        request.destroy();
+      },
+    };
+  }
+
+  #request(method: string, path: string): ClientRequest {
+    const headers: Record<string, string> = { accept: 'application/json' };
+    if (method === 'POST') headers['content-length'] = '0';
+    // One connection a call: an agent's idle sockets would outlive the gateway that they belong to.
+    const options: RequestOptions = { method, path, headers, agent: false };
+    if (this.address.kind === 'socket') return httpRequest({ ...options, socketPath: this.address.path });
+    const { url, token } = this.address;
+    if (token) headers['authorization'] = `Bearer ${token}`;
+    const prefixed = { ...options, path: url.pathname.replace(/\/$/, '') + path };
+    return (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, prefixed);
+  }
+
+  #call(method: string, path: string, timeoutMs: number): Promise<{ status: number; body: string }> {
+    return new Promise((resolve, reject) => {
+      const request = this.#request(method, path);
+      const deadline = setTimeout(() => fail(this.#timeout()), timeoutMs);
+      const fail = (error: AdminError): void => {
+        clearTimeout(deadline);
+        request.destroy();
+        reject(error);
+      };
+      request.on('error', (error) => fail(this.#unreachable(error)));
+      request.on('response', (response) => {
+        collect(response, this.#maxBytes).then(
+          (body) => {
+            clearTimeout(deadline);
+            resolve({ status: response.statusCode ?? 0, body });
+          },
+          (error) => fail(error instanceof AdminError ? error : this.#unreachable(error)),
+        );
+      });
+      request.end();
+    });
+  }
+
+  #unexpected(status: number): AdminError {
+    if (status === 401 || status === 403) {
+      const token = this.address.kind === 'tcp' && this.address.token !== undefined;
+      const what = token ? `refused the token in ${TOKEN_VARIABLE}` : `wants a token: set ${TOKEN_VARIABLE}`;
+      return new AdminError('unauthorized', `the admin API at ${showAddress(this.address)} ${what}`);
+    }
+    return new AdminError('refused', `the admin API at ${showAddress(this.address)} answered with status ${status}`);
+  }
+
+  #timeout(): AdminError {
+    return new AdminError('timeout', `the admin API at ${showAddress(this.address)} does not answer`);
+  }
+
+  #unreachable(error: unknown): AdminError {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const where = showAddress(this.address);
+    if (code === 'ENOENT') return new AdminError('unreachable', `there is no socket at ${where}`);
+    if (code === 'ECONNREFUSED') return new AdminError('unreachable', `nobody listens at ${where}`);
+    if (code === 'EACCES')
+      return new AdminError('unauthorized', `you may not open ${where} (it belongs to somebody else)`);
+    if (code === 'ENAMETOOLONG' || code === 'EINVAL') {
+      return new AdminError('unreachable', `${where} is no path that a socket can have`);
+    }
+    return new AdminError('unreachable', `the connection to ${where} broke: ${messageOf(error)}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+async function collect(response: IncomingMessage, maxBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > maxBytes) throw new AdminError('protocol', `the admin API sent more than ${maxBytes} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new AdminError('protocol', 'what answers there is no gateway: it sent no JSON');
+  }
+}
+
+function deliver(line: string, handlers: EventHandlers): void {
+  const value = parseJson(line);
+  if (!isObject(value)) throw new AdminError('protocol', 'an event is no object');
+  if (value['type'] === 'snapshot') {
+    handlers.event({ type: 'snapshot', snapshot: checkSnapshot(value['snapshot']) });
+  } else if (value['type'] === 'reload') {
+    handlers.event({ type: 'reload', reload: checkReload(value['reload']) });
+  } else if (value['type'] === 'requests' && Array.isArray(value['requests'])) {
+    handlers.event(value as AdminEvent & { type: 'requests' });
+  }
+  // An event of a kind that this version does not know is for newer eyes.
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** The version decides what the fields are; beyond it only what a stranger's answer would lack is looked at. */
+function checkSnapshot(value: unknown): Snapshot {
+  if (!isObject(value) || typeof value['version'] !== 'number') {
+    throw new AdminError('protocol', 'what answers there is no gateway: it sent no snapshot');
+  }
+  if (value['version'] !== SNAPSHOT_VERSION) {
+    throw new AdminError(
+      'protocol',
+      `the gateway speaks snapshot version ${value['version']}, this gw understands ${SNAPSHOT_VERSION}: use the same gw for both`,
+    );
+  }
+  const lists = ['listeners', 'routes', 'limits', 'targets', 'reloads'];
+  const whole =
+    isObject(value['gateway']) &&
+    isObject(value['generation']) &&
+    isObject(value['traffic']) &&
+    lists.every((name) => Array.isArray(value[name]));
+  if (!whole) throw new AdminError('protocol', 'the gateway sent a snapshot with parts missing');
+  return value as { version: number } as Snapshot;
+}
+
+function checkReload(value: unknown): ReloadSnapshot {
+  if (!isObject(value) || (value['outcome'] !== 'live' && value['outcome'] !== 'rejected')) {
+    throw new AdminError('protocol', 'the gateway sent no account of the reload');
+  }
+  return value as { outcome: string } as ReloadSnapshot;
+}

@@ -1,0 +1,210 @@
+/** Keeps a gateway's event stream open across its restarts, and hands on what it says in batches of a bounded rate. */
+import type { AdminEvent, ReloadSnapshot, RequestRecord, Snapshot } from '../telemetry/snapshot.js';
+import { type Address, showAddress } from './address.js';
+import { AdminClient, AdminError, type EventStream, type WatchRequests } from './client.js';
+
+export type Connection =
+  | { readonly status: 'connecting' }
+  | { readonly status: 'live'; readonly where: string }
+  /** The stream is open and silent. */
+  | { readonly status: 'silent'; readonly where: string; readonly since: number }
+  | { readonly status: 'lost'; readonly reason: string; readonly attempt: number; readonly retryAt: number };
+
+/** What came in since the last batch. */
+export interface Batch {
+  readonly snapshot: Snapshot | undefined;
+  /** Oldest first. */
+  readonly requests: readonly RequestRecord[];
+  /** Requests that went by unseen. */
+  readonly dropped: number;
+  readonly reloads: readonly ReloadSnapshot[];
+}
+
+export interface FeedOptions {
+  /** Where the gateway is now; asked before each attempt. Undefined: nowhere. */
+  readonly locate: () => Promise<Address | undefined>;
+  readonly connection: (connection: Connection) => void;
+  readonly batch: (batch: Batch) => void;
+  /** Milliseconds between batches. Default 250. */
+  readonly batchMs?: number;
+  /** Milliseconds before the first and, doubling, the last kind of retry. Default 250 and 5,000. */
+  readonly backoffMs?: readonly [first: number, most: number];
+  /** Milliseconds of silence until it shows, and until the connection is given up. Default 4,000 and 15,000. */
+  readonly silenceMs?: readonly [shown: number, ended: number];
+}
+
+/** Newest requests kept between two batches. */
+const MOST_WAITING = 1_000;
+
+export class LiveFeed {
+  readonly #options: FeedOptions;
+  readonly #backoff: readonly [number, number];
+  readonly #silence: readonly [number, number];
+  #watch: WatchRequests = 'off';
+  #client: AdminClient | undefined;
+  #stream: EventStream | undefined;
+  /** The stream of another watch level that is about to take over. */
+  #next: EventStream | undefined;
+  #attempt = 0;
+  #lastEvent = 0;
+  #silent = false;
+  #closed = false;
+  #retry: NodeJS.Timeout | undefined;
+  #flush: NodeJS.Timeout | undefined;
+  #guard: NodeJS.Timeout | undefined;
+  #snapshot: Snapshot | undefined;
+  #requests: RequestRecord[] = [];
+  #dropped = 0;
+  #reloads: ReloadSnapshot[] = [];
+
+  constructor(options: FeedOptions) {
+    this.#options = options;
+    this.#backoff = options.backoffMs ?? [250, 5_000];
+    this.#silence = options.silenceMs ?? [4_000, 15_000];
+  }
+
+  /** Starts connecting; goes on until close(). */
+  start(): void {
+    this.#options.connection({ status: 'connecting' });
+    void this.#connect();
+  }
+
+  /** How much to hear of requests. The running stream goes on until the new one is open. */
+  watch(level: WatchRequests): void {
+    if (level === this.#watch) return;
+    this.#watch = level;
+    if (!this.#stream || !this.#client) return;
+    this.#next?.close();
+    this.#next = this.#open(this.#client);
+  }
+
+  /** Asks the gateway to load its spec anew. Throws AdminError. */
+  async reload(): Promise<ReloadSnapshot> {
+    if (!this.#client || !this.#stream) throw new AdminError('unreachable', 'there is no connection to the gateway');
+    return this.#client.reload();
+  }
+
+  /** Ends everything; no callback comes after. */
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#retry);
+    clearTimeout(this.#flush);
+    clearInterval(this.#guard);
+    this.#stream?.close();
+    this.#next?.close();
+  }
+
+  async #connect(): Promise<void> {
+    let address: Address | undefined;
+    try {
+      address = await this.#options.locate();
+    } catch (error) {
+      this.#lost(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    if (this.#closed) return;
+    if (!address) return this.#lost('the gateway is not running');
+    this.#client = new AdminClient(address);
+    this.#next = this.#open(this.#client);
+  }
+
+  #open(client: AdminClient): EventStream {
+    const level = this.#watch;
+    const stream = client.events(level, {
+      open: () => {
+        if (this.#closed) return;
+        const first = this.#stream === undefined;
+        this.#stream?.close();
+        this.#stream = stream;
+        this.#next = undefined;
+        this.#lastEvent = Date.now();
+        // Somebody asked for another level while this one was on its way.
+        if (level !== this.#watch) this.#next = this.#open(client);
+        if (!first) return;
+        this.#attempt = 0;
+        this.#silent = false;
+        this.#options.connection({ status: 'live', where: showAddress(client.address) });
+        this.#watchSilence(client);
+      },
+      event: (event) => {
+        if (stream === this.#stream) this.#take(event, client);
+      },
+      end: (error) => this.#ended(stream, error),
+    });
+    return stream;
+  }
+
+  /** A stream that was to take over and could not leaves the one that runs; its own end brings the retry. */
+  #ended(stream: EventStream, error: AdminError): void {
+    if (this.#next === stream) this.#next = undefined;
+    if (this.#closed || (this.#stream !== undefined && this.#stream !== stream)) return;
+    this.#lost(error.message);
+  }
+
+  #lost(reason: string): void {
+    if (this.#closed) return;
+    this.#stream?.close();
+    this.#next?.close();
+    this.#stream = undefined;
+    this.#next = undefined;
+    clearInterval(this.#guard);
+    clearTimeout(this.#retry);
+    const [first, most] = this.#backoff;
+    const wait = Math.min(most, first * 2 ** Math.min(this.#attempt, 16));
+    this.#attempt++;
+    this.#options.connection({ status: 'lost', reason, attempt: this.#attempt, retryAt: Date.now() + wait });
+    this.#retry = setTimeout(() => void this.#connect(), wait);
+  }
+
+  /** A gateway that is stopped or cut off closes nothing: only its silence tells. */
+  #watchSilence(client: AdminClient): void {
+    const [shown, ended] = this.#silence;
+    clearInterval(this.#guard);
+    this.#guard = setInterval(
+      () => {
+        const silentFor = Date.now() - this.#lastEvent;
+        if (silentFor >= ended) return this.#lost(`the gateway has said nothing for ${Math.round(silentFor / 1000)} s`);
+        if (silentFor < shown || this.#silent) return;
+        this.#silent = true;
+        this.#options.connection({ status: 'silent', where: showAddress(client.address), since: this.#lastEvent });
+      },
+      Math.max(10, Math.min(1_000, shown / 2)),
+    );
+  }
+
+  #take(event: AdminEvent, client: AdminClient): void {
+    this.#lastEvent = Date.now();
+    if (this.#silent) {
+      this.#silent = false;
+      this.#options.connection({ status: 'live', where: showAddress(client.address) });
+    }
+    if (event.type === 'snapshot') this.#snapshot = event.snapshot;
+    else if (event.type === 'reload') this.#reloads.push(event.reload);
+    else this.#takeRequests(event.requests, event.dropped);
+    this.#flush ??= setTimeout(() => this.#deliver(), this.#options.batchMs ?? 250);
+  }
+
+  #takeRequests(requests: readonly RequestRecord[], dropped: number): void {
+    this.#dropped += dropped;
+    for (const record of requests) this.#requests.push(record);
+    const over = this.#requests.length - MOST_WAITING;
+    if (over <= 0) return;
+    this.#requests = this.#requests.slice(over);
+    this.#dropped += over;
+  }
+
+  #deliver(): void {
+    this.#flush = undefined;
+    const batch: Batch = {
+      snapshot: this.#snapshot,
+      requests: this.#requests,
+      dropped: this.#dropped,
+      reloads: this.#reloads,
+    };
+    this.#snapshot = undefined;
+    this.#requests = [];
+    this.#dropped = 0;
+    this.#reloads = [];
+    this.#options.batch(batch);
+  }
+}

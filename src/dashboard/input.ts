@@ -1,0 +1,30 @@
+import type { Key } from 'ink';
+
+const NAMES = [
+  ['upArrow', 'up'],
+  ['downArrow', 'down'],
+  ['leftArrow', 'left'],
+  ['rightArrow', 'right'],
+  ['pageUp', 'pageup'],
+  ['pageDown', 'pagedown'],
+  ['home', 'home'],
+  ['end', 'end'],
+  ['return', 'return'],
+  ['escape', 'escape'],
+  ['backspace', 'backspace'],
+  // What most terminals send for the backspace key.
+  ['delete', 'backspace'],
+] as const satisfies readonly (readonly [keyof Key, string])[];
+
+/** Names of the keys that Ink reports at once: several characters when they were typed fast or pasted. */
+export function keyNames(input: string, key: Key): string[] {
+  if (key.tab) return [key.shift ? 'shift-tab' : 'tab'];
+  for (const [flag, name] of NAMES) if (key[flag]) return [name];
+  if (key.ctrl) return /^[a-z]$/.test(input) ? [`ctrl-${input}`] : [];
+  if (key.meta) return [];
+  return [...input].flatMap((character) => {
+    if (character === '\r' || character === '\n') return ['return'];
+    if (character === '\x7f') return ['backspace'];
+    return character < ' ' ? [] : [character];
+  });
+}

@@ -1,0 +1,125 @@
+/** One snapshot as text: for pipes, scripts and terminals without a screen to take over. */
+import type { Snapshot } from '../telemetry/snapshot.js';
+import { bytes, count, dateTime, homePath, latency, percent, plural, rate, span } from './format.js';
+import { fit, width } from './text.js';
+
+/** JSON that a terminal takes no orders from: what JSON lets stand unescaped beyond ASCII controls is escaped too. */
+export function snapshotJson(snapshot: Snapshot): string {
+  const text = JSON.stringify(snapshot, null, 2);
+  return text.replace(
+    /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+type Cells = readonly string[];
+const LONGEST_TABLE = 50;
+const WIDEST_CELL = 60;
+
+/** Left-aligned, `>` before a title: right-aligned. */
+function table(titles: Cells, rows: readonly Cells[], noun: string): string[] {
+  if (rows.length === 0) return [`  no ${noun}`];
+  const shown = rows.slice(0, LONGEST_TABLE);
+  const names = titles.map((title) => title.replace(/^>/, ''));
+  const widths = names.map((name, index) =>
+    Math.min(WIDEST_CELL, Math.max(name.length, ...shown.map((row) => width(row[index] ?? '')))),
+  );
+  const line = (cells: Cells): string => {
+    const fitted = cells.map((text, index) =>
+      fit(text, widths[index] ?? 0, { align: titles[index]?.startsWith('>') ? 'right' : 'left', mark: '~' }),
+    );
+    return `  ${fitted.join('  ')}`.trimEnd();
+  };
+  const more = rows.length - shown.length;
+  return [line(names), ...shown.map(line), ...(more > 0 ? [`  and ${more} more (--json prints all)`] : [])];
+}
+
+function head(snapshot: Snapshot, home: string | undefined): string[] {
+  const { gateway, generation, traffic, listeners } = snapshot;
+  const lately = traffic.requestsPerSecond.slice(-10);
+  const mean = lately.reduce((sum, value) => sum + value, 0) / Math.max(1, lately.length);
+  const { p50, p95, p99 } = traffic.latency;
+  const show = (label: string, text: string): string => `${label.padEnd(12)}${fit(text, width(text))}`;
+  return [
+    show(
+      'gateway',
+      `${homePath(gateway.spec, home)}  ${gateway.state}, process ${gateway.pid}, up ${span(gateway.now - gateway.startedAt)}`,
+    ),
+    show('generation', `${generation.id}  ${generation.sha256.slice(0, 12)}, loaded ${dateTime(generation.loadedAt)}`),
+    ...listeners.map(({ name, address, tls, connections }) =>
+      show('listener', `${name}  ${tls ? 'https' : 'http'}://${address}, ${plural(connections, 'connection')}`),
+    ),
+    show('requests', `${count(traffic.requests)}, ${rate(mean)}/s, ${count(traffic.inFlight)} in flight`),
+    show('errors', `${count(traffic.errors)} (${percent(traffic.errors, traffic.requests)})`),
+    show('latency', `p50 ${latency(p50)}, p95 ${latency(p95)}, p99 ${latency(p99)} (last minute)`),
+    show('memory', bytes(gateway.rssBytes)),
+  ];
+}
+
+/** The summary that `gw dash --once` prints, with a line end. */
+export function snapshotText(snapshot: Snapshot, home?: string): string {
+  const routes = [...snapshot.routes].sort(
+    (a, b) => b.requestsPerSecond - a.requestsPerSecond || b.requests - a.requests,
+  );
+  const limits = snapshot.limits.flatMap((limit) =>
+    limit.keys.map((key): Cells => {
+      const next = key.nextFreeMs > 0 ? `in ${span(key.nextFreeMs)}` : 'free';
+      return [limit.policy, limit.limit, limit.by, key.key, `${key.used}/${key.capacity}`, next, count(key.refused)];
+    }),
+  );
+  const targets = snapshot.targets.map((target): Cells => {
+    const out = target.health === 'ejected' ? `ejected for ${span(target.ejectedForMs)}` : target.health;
+    const process = target.process ? `${target.process.state} ${target.process.pid ?? ''}`.trim() : '-';
+    return [
+      target.service,
+      target.url,
+      out,
+      process,
+      count(target.requests),
+      count(target.failures),
+      latency(target.latency.p95),
+    ];
+  });
+  const reloads = snapshot.reloads.slice(0, 5).map((reload): Cells => {
+    const generation = reload.generation === null ? '-' : String(reload.generation);
+    return [
+      dateTime(reload.at),
+      reload.outcome,
+      generation,
+      latency(reload.tookMs),
+      reload.summary || '-',
+      String(reload.errors),
+    ];
+  });
+  const lines = [
+    ...head(snapshot, home),
+    '',
+    'routes',
+    ...table(
+      ['ROUTE', 'MATCH', '>REQ/S', '>TOTAL', '>4XX', '>5XX', '>P50', '>P95', '>P99'],
+      routes.map(({ name, match, requestsPerSecond, requests, status, latency: own }) => {
+        const times = [latency(own.p50), latency(own.p95), latency(own.p99)];
+        return [
+          name === '-' ? '(no route)' : name,
+          match,
+          rate(requestsPerSecond),
+          count(requests),
+          count(status['4xx']),
+          count(status['5xx']),
+          ...times,
+        ];
+      }),
+      'routes',
+    ),
+    '',
+    'limits',
+    ...table(['POLICY', 'LIMIT', 'BY', 'KEY', '>USED', '>NEXT SLOT', '>REFUSED'], limits, 'keys counted'),
+    '',
+    'targets',
+    ...table(['SERVICE', 'TARGET', 'HEALTH', 'PROCESS', '>TOTAL', '>FAIL', '>P95'], targets, 'targets'),
+    '',
+    'reloads',
+    ...table(['TIME', 'OUTCOME', '>GEN', '>TOOK', 'CHANGE', '>ERRORS'], reloads, 'reloads since the start'),
+  ];
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,190 @@
+/** What each view lists, in the order that it shows it: sorted and filtered once for each snapshot, not for each key. */
+import type { LimitKeySnapshot } from '../state/types.js';
+import type {
+  LimitSnapshot,
+  ReloadSnapshot,
+  RequestRecord,
+  RouteSnapshot,
+  Snapshot,
+  TargetSnapshot,
+} from '../telemetry/snapshot.js';
+import { matches, parseFilter } from './filter.js';
+
+/** One request of the tail, numbered by the dashboard: request ids may come from clients, and repeat. */
+export interface TailEntry {
+  readonly seq: number;
+  readonly record: RequestRecord;
+}
+
+export type RouteRow = { readonly id: string; readonly route: RouteSnapshot };
+export type LimitRow =
+  | { readonly kind: 'limit'; readonly id: string; readonly limit: LimitSnapshot; readonly shown: number }
+  | { readonly kind: 'key'; readonly id: string; readonly limit: LimitSnapshot; readonly key: LimitKeySnapshot }
+  | { readonly kind: 'empty'; readonly id: string; readonly limit: LimitSnapshot };
+export type TargetRow =
+  | {
+      readonly kind: 'service';
+      readonly id: string;
+      readonly service: string;
+      readonly targets: readonly TargetSnapshot[];
+    }
+  | { readonly kind: 'target'; readonly id: string; readonly target: TargetSnapshot };
+export type RequestRow = { readonly id: string; readonly entry: TailEntry };
+export type ReloadRow = { readonly id: string; readonly reload: ReloadSnapshot };
+
+export const ROUTE_SORTS = ['rate', 'requests', 'errors', 'p50', 'p95', 'p99', 'inFlight', 'name'] as const;
+export type RouteSort = (typeof ROUTE_SORTS)[number];
+
+function sortKey(route: RouteSnapshot, sort: Exclude<RouteSort, 'name'>): number {
+  switch (sort) {
+    case 'rate':
+      return route.requestsPerSecond;
+    case 'requests':
+      return route.requests;
+    case 'errors':
+      return route.status['5xx'];
+    case 'inFlight':
+      return route.inFlight;
+    default:
+      return route.latency[sort] ?? -1;
+  }
+}
+
+/** By the column, greatest first (names: A first); equal ones by traffic, then by name, so that rows hold still. */
+export function sortRoutes(routes: readonly RouteSnapshot[], sort: RouteSort, reverse: boolean): RouteRow[] {
+  const sign = reverse ? -1 : 1;
+  const byName = (a: RouteSnapshot, b: RouteSnapshot): number => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+  const sorted = [...routes];
+  if (sort === 'name') sorted.sort((a, b) => sign * byName(a, b));
+  else {
+    sorted.sort((a, b) => sign * (sortKey(b, sort) - sortKey(a, sort)) || b.requests - a.requests || byName(a, b));
+  }
+  return sorted.map((route) => ({ id: route.name, route }));
+}
+
+/** Keeps the last answer: a view asks with the same snapshot and settings for each key that is pressed. */
+function remember<Args extends readonly unknown[], Value>(make: (...args: Args) => Value): (...args: Args) => Value {
+  let last: { readonly args: Args; readonly value: Value } | undefined;
+  return (...args) => {
+    if (last?.args.length === args.length && last.args.every((arg, index) => Object.is(arg, args[index]))) {
+      return last.value;
+    }
+    last = { args, value: make(...args) };
+    return last.value;
+  };
+}
+
+const sortedRoutes = remember(sortRoutes);
+
+export const routeRows = remember(
+  (snapshot: Snapshot | undefined, filter: string, sort: RouteSort, reverse: boolean): readonly RouteRow[] => {
+    if (!snapshot) return [];
+    const sorted = sortedRoutes(snapshot.routes, sort, reverse);
+    const terms = parseFilter(filter);
+    if (terms.length === 0) return sorted;
+    return sorted.filter(({ route }) =>
+      matches(terms, {
+        text: [route.name, route.match, route.service ?? ''],
+        route: route.name,
+        service: route.service ?? '',
+        policy: route.policies.join(' '),
+      }),
+    );
+  },
+);
+
+export const limitRows = remember((snapshot: Snapshot | undefined, filter: string): readonly LimitRow[] => {
+  const rows: LimitRow[] = [];
+  const terms = parseFilter(filter);
+  for (const [index, limit] of (snapshot?.limits ?? []).entries()) {
+    const id = `${index}:${limit.policy}`;
+    const whole = matches(terms, limitFields(limit));
+    const keys = whole ? limit.keys : limit.keys.filter((key) => matches(terms, limitFields(limit, key.key)));
+    if (!whole && keys.length === 0) continue;
+    rows.push({ kind: 'limit', id, limit, shown: keys.length });
+    if (keys.length === 0) rows.push({ kind: 'empty', id: `${id} -`, limit });
+    for (const key of keys) rows.push({ kind: 'key', id: `${id} ${key.key}`, limit, key });
+  }
+  return rows;
+});
+
+function limitFields(limit: LimitSnapshot, key = ''): Parameters<typeof matches>[1] {
+  const text = key === '' ? [limit.policy, limit.limit, limit.by] : [limit.policy, limit.limit, limit.by, key];
+  return { text, policy: limit.policy, key, route: limit.routes.join(' ') };
+}
+
+export const targetRows = remember((snapshot: Snapshot | undefined, filter: string): readonly TargetRow[] => {
+  const services = new Map<string, TargetSnapshot[]>();
+  const terms = parseFilter(filter);
+  for (const target of snapshot?.targets ?? []) {
+    const fields = {
+      text: [target.service, target.url, target.health, target.process?.state ?? ''],
+      service: target.service,
+      health: target.health,
+      process: target.process?.state ?? '',
+    };
+    if (!matches(terms, fields)) continue;
+    const group = services.get(target.service);
+    if (group) group.push(target);
+    else services.set(target.service, [target]);
+  }
+  const rows: TargetRow[] = [];
+  for (const [service, targets] of services) {
+    rows.push({ kind: 'service', id: `service ${service}`, service, targets });
+    for (const [index, target] of targets.entries()) {
+      rows.push({ kind: 'target', id: `target ${service} ${index} ${target.url}`, target });
+    }
+  }
+  return rows;
+});
+
+/** Which replies the tail shows, beside the filter's words. */
+export const STATUS_FILTERS = ['all', '4xx', '5xx', 'errors'] as const;
+export type StatusFilter = (typeof STATUS_FILTERS)[number];
+
+const STATUS_TESTS: Readonly<Record<StatusFilter, (record: RequestRecord) => boolean>> = {
+  all: () => true,
+  '4xx': ({ status }) => status >= 400 && status < 500,
+  '5xx': ({ status }) => status >= 500,
+  errors: ({ status, error }) => status >= 400 || error !== null,
+};
+
+export const requestRows = remember(
+  (tail: readonly TailEntry[], filter: string, status: StatusFilter): readonly RequestRow[] => {
+    const terms = parseFilter(filter);
+    const test = STATUS_TESTS[status];
+    const rows: RequestRow[] = [];
+    for (const entry of tail) {
+      if (test(entry.record) && matches(terms, requestFields(entry.record)))
+        rows.push({ id: String(entry.seq), entry });
+    }
+    return rows;
+  },
+);
+
+function requestFields(record: RequestRecord): Parameters<typeof matches>[1] {
+  const { method, url, host, id, route, service, consumer, error, status, remote, target } = record;
+  return {
+    text: [method, host + url, id, route ?? '-', service ?? '', consumer ?? '', error ?? '', String(status), remote],
+    status: String(status),
+    route: route ?? '-',
+    service: service ?? '',
+    target: target ?? '',
+    consumer: consumer ?? '',
+    error: error ?? '',
+    method,
+    host,
+    id,
+    remote,
+  };
+}
+
+export const reloadRows = remember((snapshot: Snapshot | undefined, filter: string): readonly ReloadRow[] => {
+  const terms = parseFilter(filter);
+  const rows: ReloadRow[] = [];
+  for (const reload of snapshot?.reloads ?? []) {
+    const fields = { text: [reload.outcome, reload.summary, reload.diagnostics], outcome: reload.outcome };
+    if (matches(terms, fields)) rows.push({ id: `${reload.at} ${reload.generation ?? 'rejected'}`, reload });
+  }
+  return rows;
+});

@@ -1,0 +1,188 @@
+/** The dashboard on a terminal: joins the feed, the state, Ink and the screen, and takes them apart again. */
+import { render, useInput } from 'ink';
+import { type ReactElement, useEffect, useReducer, useRef } from 'react';
+import type { GatewayEntry } from '../telemetry/admin-protocol.js';
+import type { Address } from './address.js';
+import { App } from './app.js';
+import { rediscover } from './discover.js';
+import { LiveFeed } from './feed.js';
+import { keyNames } from './input.js';
+import { type Effect, press } from './keys.js';
+import { Screen } from './screen.js';
+import { type Action, initialState, reduce, type State } from './state.js';
+import type { Theme } from './theme.js';
+
+/** Where to look: a fixed address, one gateway found (followed through restarts), or several to choose from. */
+export type Source =
+  | { readonly kind: 'address'; readonly address: Address }
+  | { readonly kind: 'entry'; readonly entry: GatewayEntry }
+  | { readonly kind: 'choose'; readonly entries: readonly GatewayEntry[] };
+
+export interface DashboardOptions {
+  readonly source: Source;
+  readonly theme: Theme;
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+  readonly stdin: NodeJS.ReadStream;
+  readonly stdout: NodeJS.WriteStream;
+}
+
+const TICK_MS = 1_000;
+
+interface LiveProps {
+  readonly options: DashboardOptions;
+  readonly screen: Screen;
+  readonly quit: () => void;
+  readonly suspend: () => void;
+}
+
+/** The address to try next; a gateway that restarted has another process and so another socket. */
+async function locate(
+  source: Exclude<Source, { kind: 'choose' }>,
+  options: DashboardOptions,
+): Promise<Address | undefined> {
+  if (source.kind === 'address') return source.address;
+  const entry = await rediscover(source.entry.spec, { env: options.env, cwd: options.cwd });
+  return entry && { kind: 'socket', path: entry.socket };
+}
+
+function openFeed(
+  source: Exclude<Source, { kind: 'choose' }>,
+  options: DashboardOptions,
+  dispatch: (action: Action) => void,
+): LiveFeed {
+  const feed = new LiveFeed({
+    locate: () => locate(source, options),
+    connection: (connection) => dispatch({ type: 'connection', connection, now: Date.now() }),
+    batch: (batch) => dispatch({ type: 'batch', batch, now: Date.now() }),
+  });
+  feed.start();
+  return feed;
+}
+
+async function reload(feed: LiveFeed | undefined, dispatch: (action: Action) => void): Promise<void> {
+  if (!feed) return;
+  dispatch({ type: 'reloading' });
+  try {
+    dispatch({ type: 'reloaded', reload: await feed.reload(), now: Date.now() });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    dispatch({ type: 'notice', kind: 'bad', text, now: Date.now() });
+  }
+}
+
+function Live({ options, screen, quit, suspend }: LiveProps): ReactElement {
+  const { stdout, source } = options;
+  const [state, dispatch] = useReducer(reduce, undefined, (): State => {
+    const size = { columns: stdout.columns, rows: stdout.rows };
+    const state = initialState({ theme: options.theme, size, now: Date.now(), home: options.env['HOME'] });
+    return source.kind === 'choose' ? reduce(state, { type: 'pick', entries: source.entries }) : state;
+  });
+  const feed = useRef<LiveFeed | undefined>(undefined);
+  // Keys that arrive together each act on what the one before left.
+  const latest = useRef(state);
+  latest.current = state;
+
+  useEffect(() => {
+    if (source.kind !== 'choose') feed.current = openFeed(source, options, dispatch);
+    const tick = setInterval(() => dispatch({ type: 'tick', now: Date.now() }), TICK_MS);
+    const resized = (): void => {
+      dispatch({ type: 'resize', size: { columns: stdout.columns, rows: stdout.rows } });
+      screen.repaint();
+    };
+    stdout.on('resize', resized);
+    return () => {
+      clearInterval(tick);
+      stdout.off('resize', resized);
+      feed.current?.close();
+    };
+  }, [options, screen, source, stdout]);
+
+  // Records with decisions cost the gateway work: they are asked for only while somebody looks.
+  const watching = state.view === 'requests' ? 'decisions' : 'off';
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a feed opened by a choice starts with what is watched then
+  useEffect(() => feed.current?.watch(watching), [watching, state.picker]);
+
+  const act = (effect: Effect): void => {
+    switch (effect.type) {
+      case 'quit':
+        quit();
+        break;
+      case 'suspend':
+        suspend();
+        break;
+      case 'repaint':
+        screen.repaint();
+        break;
+      case 'reload':
+        void reload(feed.current, dispatch);
+        break;
+      case 'choose':
+        dispatch({ type: 'picked' });
+        feed.current = openFeed({ kind: 'entry', entry: effect.entry }, options, dispatch);
+    }
+  };
+  useInput((input, key) => {
+    for (const name of keyNames(input, key)) {
+      const { change, effect } = press(latest.current, name);
+      if (change) {
+        const action: Action = { type: 'change', change };
+        latest.current = reduce(latest.current, action);
+        dispatch(action);
+      }
+      if (effect) act(effect);
+    }
+  });
+  return <App state={state} />;
+}
+
+/** Shows the dashboard until somebody quits; resolves to the exit code. The terminal is as before however it ends. */
+export async function runDashboard(options: DashboardOptions): Promise<number> {
+  const { stdin, stdout } = options;
+  const screen = new Screen(stdout);
+  let code = 0;
+  const leave = (): void => screen.leave();
+  const suspend = (): void => {
+    screen.leave();
+    stdin.setRawMode(false);
+    process.once('SIGCONT', () => {
+      stdin.setRawMode(true);
+      screen.enter();
+      instance.rerender(tree);
+      screen.repaint();
+    });
+    process.kill(process.pid, 'SIGTSTP');
+  };
+  const tree = <Live options={options} screen={screen} quit={() => instance.unmount()} suspend={suspend} />;
+  const end = (signal: 'SIGTERM' | 'SIGHUP' | 'SIGINT'): void => {
+    code = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[signal];
+    instance.unmount();
+  };
+  screen.enter();
+  process.on('exit', leave);
+  process.on('uncaughtExceptionMonitor', leave);
+  // Before whoever prints the error: it would go down with the alternate screen.
+  process.prependListener('unhandledRejection', leave);
+  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.on(signal, end);
+  const instance = render(tree, {
+    stdout: screen.frames,
+    stdin,
+    // Whole frames, as they are: the screen does the rest.
+    debug: true,
+    exitOnCtrlC: false,
+    patchConsole: false,
+  });
+  try {
+    await instance.waitUntilExit();
+  } finally {
+    screen.leave();
+    process.off('exit', leave);
+    process.off('uncaughtExceptionMonitor', leave);
+    process.off('unhandledRejection', leave);
+    for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.off(signal, end);
+    // Ink's reader leaves standard input flowing, which would keep the process.
+    stdin.pause();
+    stdin.unref();
+  }
+  return code;
+}

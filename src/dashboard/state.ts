@@ -1,0 +1,191 @@
+/** All that the dashboard knows, and how each event changes it. Pure: no clock, no terminal, no sockets. */
+import type { GatewayEntry } from '../telemetry/admin-protocol.js';
+import type { ReloadSnapshot, RequestRecord, Snapshot } from '../telemetry/snapshot.js';
+import type { Batch, Connection } from './feed.js';
+import { plural } from './format.js';
+import type { Size, ViewName } from './layout.js';
+import type { RouteSort, StatusFilter, TailEntry } from './rows.js';
+import type { Theme } from './theme.js';
+import { type Cursor, TOP } from './window.js';
+
+export type Overlay = 'none' | 'help' | 'detail';
+
+export interface Notice {
+  readonly kind: 'info' | 'good' | 'bad';
+  readonly text: string;
+  readonly until: number;
+}
+
+export interface Tail {
+  /** Newest first, at most MOST_TAIL. */
+  readonly entries: readonly TailEntry[];
+  readonly nextSeq: number;
+  /** Requests of which the gateway or the dashboard kept no record. */
+  readonly dropped: number;
+}
+
+export interface State {
+  readonly theme: Theme;
+  readonly home: string | undefined;
+  readonly size: Size;
+  /** The dashboard's clock, in steps: for countdowns and ages. */
+  readonly now: number;
+  readonly view: ViewName;
+  readonly overlay: Overlay;
+  /** First line shown of a box that scrolls. */
+  readonly scroll: number;
+  readonly connection: Connection;
+  /** As shown; stands still while paused. */
+  readonly snapshot: Snapshot | undefined;
+  readonly newest: Snapshot | undefined;
+  readonly paused: boolean;
+  readonly tail: Tail;
+  /** The tail as it was when somebody began to read it; undefined while it runs. */
+  readonly heldTail: readonly TailEntry[] | undefined;
+  readonly filters: Readonly<Record<ViewName, string>>;
+  /** The filter is being typed. */
+  readonly editing: boolean;
+  readonly cursors: Readonly<Record<ViewName, Cursor>>;
+  readonly sort: RouteSort;
+  readonly reverse: boolean;
+  readonly status: StatusFilter;
+  readonly reloading: boolean;
+  readonly notice: Notice | undefined;
+  readonly picker: { readonly entries: readonly GatewayEntry[]; readonly index: number } | undefined;
+}
+
+export type Action =
+  | { readonly type: 'tick'; readonly now: number }
+  | { readonly type: 'resize'; readonly size: Size }
+  | { readonly type: 'connection'; readonly connection: Connection; readonly now: number }
+  | { readonly type: 'batch'; readonly batch: Batch; readonly now: number }
+  | { readonly type: 'reloading' }
+  | { readonly type: 'reloaded'; readonly reload: ReloadSnapshot; readonly now: number }
+  | { readonly type: 'notice'; readonly kind: Notice['kind']; readonly text: string; readonly now: number }
+  | { readonly type: 'pick'; readonly entries: readonly GatewayEntry[] }
+  | { readonly type: 'picked' }
+  /** What a key changed, made by keys.ts from the state it was pressed in. */
+  | { readonly type: 'change'; readonly change: Partial<State> };
+
+/** Requests that the tail keeps. */
+export const MOST_TAIL = 2_000;
+const NOTICE_MS = 6_000;
+
+const perView = <Value>(value: Value): Record<ViewName, Value> => ({
+  traffic: value,
+  limits: value,
+  targets: value,
+  requests: value,
+  reloads: value,
+});
+
+export function initialState(options: { theme: Theme; size: Size; now: number; home?: string | undefined }): State {
+  return {
+    theme: options.theme,
+    home: options.home,
+    size: options.size,
+    now: options.now,
+    view: 'traffic',
+    overlay: 'none',
+    scroll: 0,
+    connection: { status: 'connecting' },
+    snapshot: undefined,
+    newest: undefined,
+    paused: false,
+    tail: { entries: [], nextSeq: 1, dropped: 0 },
+    heldTail: undefined,
+    filters: perView(''),
+    editing: false,
+    cursors: perView(TOP),
+    sort: 'rate',
+    reverse: false,
+    status: 'all',
+    reloading: false,
+    notice: undefined,
+    picker: undefined,
+  };
+}
+
+export function reduce(state: State, action: Action): State {
+  switch (action.type) {
+    case 'tick': {
+      const stale = state.notice !== undefined && state.notice.until <= action.now;
+      return { ...state, now: action.now, notice: stale ? undefined : state.notice };
+    }
+    case 'resize':
+      return { ...state, size: action.size };
+    case 'connection':
+      return connected(state, action.connection, action.now);
+    case 'batch':
+      return received(state, action.batch, action.now);
+    case 'reloading':
+      return { ...state, reloading: true };
+    case 'reloaded':
+      return { ...state, reloading: false, notice: reloadNotice(action.reload, action.now) };
+    case 'notice':
+      return {
+        ...state,
+        reloading: false,
+        notice: { kind: action.kind, text: action.text, until: action.now + NOTICE_MS },
+      };
+    case 'pick':
+      return { ...state, picker: { entries: action.entries, index: 0 } };
+    case 'picked':
+      return { ...state, picker: undefined };
+    case 'change':
+      return { ...state, ...action.change };
+  }
+}
+
+function connected(state: State, connection: Connection, now: number): State {
+  const was = state.connection.status;
+  const back = connection.status === 'live' && (was === 'lost' || was === 'silent');
+  const notice: Notice | undefined = back
+    ? { kind: 'good', text: 'connected again', until: now + NOTICE_MS }
+    : state.notice;
+  return { ...state, connection, now, notice };
+}
+
+function received(state: State, batch: Batch, now: number): State {
+  const newest = batch.snapshot ?? state.newest;
+  const snapshot = state.paused ? state.snapshot : newest;
+  const last = batch.reloads.at(-1);
+  const before = state.newest?.gateway;
+  const restarted = before !== undefined && batch.snapshot !== undefined && before.pid !== batch.snapshot.gateway.pid;
+  let notice = state.notice;
+  if (restarted) {
+    const text = `the gateway was restarted: process ${before.pid} is now ${batch.snapshot?.gateway.pid}`;
+    notice = { kind: 'info', text, until: now + NOTICE_MS };
+  }
+  // The one who asked for a reload hears of it by the answer to that.
+  if (last && !state.reloading) notice = reloadNotice(last, now);
+  return { ...state, now, newest, snapshot, notice, tail: grow(state.tail, batch.requests, batch.dropped) };
+}
+
+function grow(tail: Tail, requests: readonly RequestRecord[], dropped: number): Tail {
+  if (requests.length === 0 && dropped === 0) return tail;
+  const fresh: TailEntry[] = [];
+  for (let index = requests.length - 1; index >= 0 && fresh.length < MOST_TAIL; index--) {
+    const record = requests[index];
+    if (record) fresh.push({ seq: tail.nextSeq + index, record });
+  }
+  return {
+    entries: [...fresh, ...tail.entries.slice(0, MOST_TAIL - fresh.length)],
+    nextSeq: tail.nextSeq + requests.length,
+    dropped: tail.dropped + dropped,
+  };
+}
+
+function reloadNotice(reload: ReloadSnapshot, now: number): Notice {
+  const until = now + NOTICE_MS;
+  if (reload.outcome === 'live') {
+    return { kind: 'good', text: `generation ${reload.generation ?? '?'} is live: ${reload.summary}`, until };
+  }
+  const text = `the spec was rejected: ${plural(reload.errors, 'error')} (press 5)`;
+  return { kind: 'bad', text, until: until + NOTICE_MS };
+}
+
+/** The requests to show: the running tail, or as it stood. */
+export function shownTail(state: State): readonly TailEntry[] {
+  return state.heldTail ?? state.tail.entries;
+}

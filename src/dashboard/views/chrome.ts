@@ -1,0 +1,169 @@
+/** The lines around every view: status bar, tabs, keys. */
+import type { Connection } from '../feed.js';
+import { homePath, span as spanOf, timeOfDay } from '../format.js';
+import { VIEWS, type ViewName } from '../layout.js';
+import { type Line, lineWidth, printable, type Span, span, spread } from '../line.js';
+import type { State } from '../state.js';
+import { truncate } from '../text.js';
+
+export const TITLES: Readonly<Record<ViewName, string>> = {
+  traffic: 'Traffic',
+  limits: 'Limits',
+  targets: 'Targets',
+  requests: 'Requests',
+  reloads: 'Reloads',
+};
+
+function connectionSpan(connection: Connection, state: State): Span {
+  const { glyphs } = state.theme;
+  switch (connection.status) {
+    case 'connecting':
+      return span(`${glyphs.busy} connecting`, 'warn');
+    case 'live':
+      return span(`${glyphs.good} live`, 'good');
+    case 'silent':
+      return span(`${glyphs.warn} silent for ${spanOf(state.now - connection.since)}`, 'warn');
+    case 'lost': {
+      const wait = Math.max(0, connection.retryAt - state.now);
+      return span(`${glyphs.bad} reconnecting${wait > 500 ? ` in ${Math.round(wait / 1000)}s` : ''}`, 'bad');
+    }
+  }
+}
+
+function gatewaySpans(state: State): Span[] {
+  const { snapshot, theme } = state;
+  if (!snapshot) return [];
+  const { glyphs } = theme;
+  const { gateway, generation } = snapshot;
+  const look = gateway.state === 'ready' ? (['good', glyphs.good] as const) : (['warn', glyphs.busy] as const);
+  const parts = [
+    span(`${look[1]} ${gateway.state}`, look[0]),
+    span('  '),
+    span(`gen ${generation.id}`, 'title'),
+    span(`, ${spanOf(Math.max(0, state.now - generation.loadedAt)).split(' ')[0]} old  `, 'dim'),
+  ];
+  const [last] = snapshot.reloads;
+  if (last?.outcome === 'rejected') parts.push(span(`${glyphs.bad} spec rejected  `, 'bad'));
+  return parts;
+}
+
+/** Which gateway, its state and generation, and whether what is shown is live. */
+export function statusBar(state: State): Line {
+  const { glyphs } = state.theme;
+  const paused = state.paused ? [span(`${glyphs.paused} PAUSED  `, 'warn')] : [];
+  const right = [...gatewaySpans(state), ...paused, connectionSpan(state.connection, state), span(' ')];
+  const spec = state.snapshot?.gateway.spec;
+  const room = state.size.columns - lineWidth(right) - 6;
+  const shown = spec === undefined ? '' : printable(homePath(spec, state.home), state.theme);
+  const left = [span(' gw ', 'title'), span(' '), span(truncate(shown, room, glyphs.ellipsis, 'end'), 'accent')];
+  return spread(left, right, state.size.columns, state.theme);
+}
+
+/** What a tab wants to be looked at for. */
+function badge(view: ViewName, state: State): Span | undefined {
+  const { snapshot, theme } = state;
+  if (view === 'targets') {
+    const ejected = snapshot?.targets.filter((target) => target.health === 'ejected').length ?? 0;
+    return ejected > 0 ? span(`${theme.glyphs.bad}${ejected}`, 'bad') : undefined;
+  }
+  if (view === 'limits') {
+    const refusing = snapshot?.limits.some((limit) => limit.refusedPerSecond > 0) ?? false;
+    return refusing ? span(theme.glyphs.warn, 'warn') : undefined;
+  }
+  if (view === 'reloads' && snapshot?.reloads[0]?.outcome === 'rejected') return span(theme.glyphs.bad, 'bad');
+  return undefined;
+}
+
+export function tabs(state: State): Line {
+  const left: Span[] = [];
+  for (const [index, view] of VIEWS.entries()) {
+    const own = view === state.view;
+    left.push({
+      text: own ? `[${index + 1} ${TITLES[view]}]` : ` ${index + 1} ${TITLES[view]} `,
+      tone: own ? 'title' : 'plain',
+      inverse: own,
+    });
+    const mark = badge(view, state);
+    if (mark) left.push(mark);
+    left.push(span(' '));
+  }
+  return spread(left, [span(`${timeOfDay(state.now)} `, 'dim')], state.size.columns, state.theme);
+}
+
+type Hint = readonly [key: string, what: string];
+
+const LIST_HINTS: Readonly<Record<ViewName, readonly Hint[]>> = {
+  traffic: [
+    ['/', 'filter'],
+    ['s', 'sort'],
+    ['S', 'reverse'],
+    ['enter', 'details'],
+  ],
+  limits: [['/', 'filter']],
+  targets: [['/', 'filter']],
+  requests: [
+    ['/', 'filter'],
+    ['f', 'status'],
+    ['enter', 'details'],
+    ['g', 'follow'],
+  ],
+  reloads: [
+    ['/', 'filter'],
+    ['J/K', 'scroll'],
+  ],
+};
+
+function hintsOf(state: State): readonly Hint[] {
+  if (state.overlay === 'help')
+    return [
+      ['esc', 'close'],
+      ['up/down', 'scroll'],
+    ];
+  if (state.overlay === 'detail') {
+    const steps: Hint[] = [
+      ['left/right', 'previous, next'],
+      ['J/K', 'scroll'],
+    ];
+    return [['esc', 'back'], ...steps, ['p', state.paused ? 'go on' : 'pause']];
+  }
+  return [...LIST_HINTS[state.view], ['p', state.paused ? 'go on' : 'pause'], ['r', 'reload']];
+}
+
+/** The last line: what is being typed, what has happened, or which keys do what. */
+export function footer(state: State): Line {
+  const { columns } = state.size;
+  const { theme } = state;
+  if (state.editing) {
+    const typed = truncate(printable(state.filters[state.view], theme), columns - 32, theme.glyphs.ellipsis, 'end');
+    const right = [span('enter', 'key'), span(' keep  '), span('esc', 'key'), span(' clear ')];
+    return spread([span(' / ', 'key'), span(typed), span(theme.glyphs.cursor, 'accent')], right, columns, theme);
+  }
+  if (state.notice) {
+    const { glyphs } = theme;
+    const mark = { info: glyphs.dot, good: glyphs.good, bad: glyphs.bad }[state.notice.kind];
+    const tone = { info: 'accent', good: 'good', bad: 'bad' }[state.notice.kind] as 'accent' | 'good' | 'bad';
+    const text = truncate(printable(state.notice.text, theme), columns - 4, glyphs.ellipsis);
+    return spread([span(` ${mark} ${text}`, tone)], [], columns, theme);
+  }
+  if (state.reloading) return spread([span(` ${theme.glyphs.busy} reloading the spec`, 'accent')], [], columns, theme);
+  const right = [span('?', 'key'), span(' help  '), span('q', 'key'), span(' quit ')];
+  const left: Span[] = [span(' ')];
+  for (const [key, what] of hintsOf(state)) {
+    const hint = [span(key, 'key'), span(` ${what}  `)];
+    if (lineWidth([...left, ...hint, ...right]) > columns) break;
+    left.push(...hint);
+  }
+  return spread(left, right, columns, theme);
+}
+
+/** `filter: orders  sorted by REQ/S`, for under a list. */
+export function listFooter(state: State, range: string, more: Line = []): Line {
+  const filter = state.filters[state.view];
+  const { theme, size } = state;
+  const left: Span[] = [span(`  ${range}`, 'dim')];
+  if (filter !== '') {
+    const shown = truncate(printable(filter, theme), 30, theme.glyphs.ellipsis);
+    left.push(span('  filter: ', 'dim'), span(shown, 'accent'), span(state.editing ? '' : ' (esc clears)', 'dim'));
+  }
+  return spread(left, [...more, span(' ')], size.columns, theme);
+}
