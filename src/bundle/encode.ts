@@ -38,9 +38,10 @@ export interface DecodeOptions {
 export const isBundle = (bytes: Uint8Array): boolean =>
   bytes.length >= 4 && Buffer.from(bytes.subarray(0, 4)).toString('latin1') === MAGIC;
 
-/** The hash that a bundle of this content has: hex of the sha256 that encodeBundle writes. */
-export function bundleHash(program: Program, trie: ArrayBufferLike): string {
-  return digest(...layOut(program, trie)).toString('hex');
+/** The hash that a bundle of this content has (what encodeBundle writes), and how long its program is as text. */
+export function sealBundle(program: Program, trie: ArrayBufferLike): { sha256: string; programBytes: number } {
+  const [head, body] = layOut(program, trie);
+  return { sha256: digest(head, body).toString('hex'), programBytes: head.readUInt32LE(12) };
 }
 
 /**

@@ -1,0 +1,68 @@
+/** IR -> bundle. */
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../bundle/canonical.js';
+import { sealBundle } from '../bundle/encode.js';
+import { buildTrie } from '../bundle/trie.js';
+import {
+  BUNDLE_FORMAT,
+  type Bundle,
+  type MatchIR,
+  type PolicyPlan,
+  type Program,
+  type RoutePlan,
+} from '../bundle/types.js';
+import type { Ir, PolicyIR } from './ir.js';
+
+export interface Emitted {
+  readonly bundle: Bundle;
+  readonly programBytes: number;
+}
+
+/** @param shared puts the trie into a SharedArrayBuffer, for worker threads. */
+export function emit(ir: Ir, shared: boolean): Emitted {
+  const policies = new PolicyTable();
+  const routes: RoutePlan[] = [];
+  const matches: MatchIR[] = [];
+  for (const [index, route] of ir.routes.entries()) {
+    const { match, maxBodyBytes, name, params, ...rest } = route.plan;
+    // Keys in order of their code units: see lower.ts.
+    routes.push({
+      match,
+      ...(maxBodyBytes === undefined ? {} : { maxBodyBytes }),
+      name,
+      params,
+      policies: route.policies.map((policy) => policies.index(policy)),
+      ...rest,
+    });
+    matches.push({ ...route.match, route: index });
+  }
+  const program: Program = { ...ir.program, policies: policies.plans, routes };
+  const built = buildTrie({ matches, dfas: ir.dfas, trailingSlash: program.normalize.trailingSlash });
+  const trie = shared ? toShared(built) : built;
+  const { sha256, programBytes } = sealBundle(program, trie);
+  return { bundle: { format: BUNDLE_FORMAT, sha256, program, trie }, programBytes };
+}
+
+/** Policies in the order in which routes first carry them. */
+class PolicyTable {
+  readonly plans: PolicyPlan[] = [];
+  readonly #indices = new Map<PolicyIR, number>();
+
+  index(policy: PolicyIR): number {
+    const known = this.#indices.get(policy);
+    if (known !== undefined) return known;
+    const { config, name, origins, phase, plan = null, use } = policy;
+    const identity = createHash('sha256')
+      .update(canonicalJson([use, name, plan]))
+      .digest('hex')
+      .slice(0, 32);
+    this.#indices.set(policy, this.plans.length);
+    return this.plans.push({ config, identity, name, origins, phase, plan, use }) - 1;
+  }
+}
+
+function toShared(buffer: ArrayBuffer): SharedArrayBuffer {
+  const shared = new SharedArrayBuffer(buffer.byteLength);
+  new Uint8Array(shared).set(new Uint8Array(buffer));
+  return shared;
+}

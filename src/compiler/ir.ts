@@ -1,0 +1,58 @@
+/** Between the model and the bundle: what the passes work on. */
+import type { Dfa, Json, MatchIR, Phase, Program, RoutePlan, SourceRef } from '../bundle/types.js';
+
+export interface PolicyIR {
+  readonly use: string;
+  readonly name: string;
+  readonly phase: Phase;
+  /** Undefined: the policy cannot act with its config. */
+  readonly plan: Json | undefined;
+  readonly config: { readonly [key: string]: Json };
+  readonly origins: { readonly [key: string]: SourceRef };
+  /** Written in place and without state: equal ones may become one. */
+  readonly mergeable: boolean;
+}
+
+export interface RouteIR {
+  readonly plan: Omit<RoutePlan, 'policies'>;
+  readonly match: Omit<MatchIR, 'route'>;
+  /** In the order they run. */
+  readonly policies: readonly PolicyIR[];
+}
+
+export interface Ir {
+  readonly program: Omit<Program, 'routes' | 'policies'>;
+  /** Each once. */
+  readonly dfas: readonly Dfa[];
+  readonly routes: readonly RouteIR[];
+}
+
+/** What a pass did: a line of `gw compile --stats`. */
+export interface PassStats {
+  readonly pass: string;
+  /** Things changed or dropped. */
+  readonly changed: number;
+  /** `dropped 2 routes that can never match`. */
+  readonly summary: string;
+  /** Which ones, by name, where names say something; at most a few. */
+  readonly names: readonly string[];
+}
+
+export interface PassResult {
+  readonly ir: Ir;
+  readonly stats: PassStats;
+}
+
+/** Pure: gives a new IR and leaves the old one alone. */
+export type Pass = (ir: Ir) => PassResult;
+
+const MAX_NAMES = 20;
+
+/** The line of a pass; `summary` says it for the count. */
+export function passStats(pass: string, changed: number, summary: string, names: readonly string[] = []): PassStats {
+  return { pass, changed, summary, names: names.slice(0, MAX_NAMES) };
+}
+
+/** `1 route`, `2 routes`. */
+export const counted = (count: number, thing: string): string =>
+  `${count} ${count === 1 ? thing : thing.endsWith('y') ? `${thing.slice(0, -1)}ies` : `${thing}s`}`;

@@ -1,0 +1,158 @@
+/** Routes: their match for the trie, their plan for the program, their policies in the order they run. */
+import { normalizeLiteral } from '../bundle/normalize.js';
+import {
+  type ConditionIR,
+  type Dfa,
+  type Json,
+  PHASES,
+  type RoutePlan,
+  type SegmentIR,
+  type SourceRef,
+  type TemplatePlan,
+} from '../bundle/types.js';
+import type { PolicyContext } from '../policies/contract.js';
+import { parseTemplate } from '../schema/template.js';
+import type { ConditionModel, Model, PolicyModel, RouteModel, SegmentModel, ServiceModel } from '../spec/model.js';
+import type { PolicyIR, RouteIR } from './ir.js';
+import { policyOrigins, refOf, sourceOf } from './provenance.js';
+
+export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
+  const dfas = new DfaTable();
+  const services = new Map(model.services.map((service, index) => [service, index]));
+  const policies = compilePolicies(model);
+  const routes = model.routes.map(
+    (route): RouteIR => ({
+      match: {
+        ...(route.match.host === undefined ? {} : { host: route.match.host }),
+        segments: route.match.segments.map((segment) => lowerSegment(segment, dfas)),
+        methods: route.match.methods,
+        conditions: route.match.conditions.map((condition) => lowerCondition(condition, dfas)),
+      },
+      plan: lowerRoute(route, services),
+      policies: chainOf(route, policies),
+    }),
+  );
+  return { routes, dfas: dfas.all };
+}
+
+/** A pattern's automaton follows from its source alone, so one source is one automaton. */
+class DfaTable {
+  readonly all: Dfa[] = [];
+  readonly #bySource = new Map<string, number>();
+
+  index(dfa: Dfa): number {
+    const known = this.#bySource.get(dfa.source);
+    if (known !== undefined) return known;
+    this.#bySource.set(dfa.source, this.all.length);
+    return this.all.push(dfa) - 1;
+  }
+}
+
+function lowerSegment(segment: SegmentModel, dfas: DfaTable): SegmentIR {
+  switch (segment.kind) {
+    case 'literal':
+      return { kind: 'literal', text: normalizeLiteral(segment.text) };
+    case 'typed':
+      return { kind: 'typed', name: segment.name, dfa: dfas.index(segment.dfa) };
+    default:
+      return { kind: segment.kind, name: segment.name };
+  }
+}
+
+function lowerCondition({ on, name, test }: ConditionModel, dfas: DfaTable): ConditionIR {
+  return { on, name, test: test.op === 'matches' ? { op: 'matches', dfa: dfas.index(test.dfa) } : test };
+}
+
+// Keys in order of their code units: see lower.ts.
+function lowerRoute(route: RouteModel, services: ReadonlyMap<ServiceModel, number>): Omit<RoutePlan, 'policies'> {
+  const { reply } = route;
+  return {
+    match: route.match.text,
+    ...(route.maxBody === undefined ? {} : { maxBodyBytes: route.maxBody }),
+    name: route.name,
+    params: paramsOf(route),
+    ...(reply === undefined ? {} : { reply: { body: reply.body, headers: reply.headers, status: reply.status } }),
+    ...(route.rewrite === undefined ? {} : { rewrite: lowerTemplate(route.rewrite) }),
+    service: route.service === undefined ? -1 : (services.get(route.service) ?? -1),
+    source: sourceOfRoute(route),
+    ...(route.stripPrefix === undefined ? {} : { stripPrefix: normalizePrefix(route.stripPrefix) }),
+    timeout: route.timeout,
+  };
+}
+
+const paramsOf = (route: RouteModel): string[] =>
+  route.match.segments.flatMap((segment) => (segment.kind === 'literal' ? [] : segment.name));
+
+function sourceOfRoute(route: RouteModel): SourceRef {
+  const { from } = sourceOf(route.at.originOf());
+  return refOf(from === 'default' ? 'spec' : from, route.span);
+}
+
+/** A prefix is taken off normal paths, so it must be in their form. */
+const normalizePrefix = (prefix: string): string => prefix.split('/').map(normalizeLiteral).join('/');
+
+function lowerTemplate(text: string): TemplatePlan {
+  const parsed = parseTemplate(text);
+  return 'error' in parsed ? [text] : parsed.parts;
+}
+
+/** Phases in order; within a phase as written, outermost group first. A policy named twice runs once. */
+function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>): readonly PolicyIR[] {
+  if (route.policies.length === 0) return [];
+  const models = new Set(route.policies.map((use) => use.policy));
+  const chain = [...models].flatMap((policy) => policies.get(policy) ?? []);
+  return chain.sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase));
+}
+
+/** Each policy once, whatever the number of routes that carry it. */
+function compilePolicies(model: Model): Map<PolicyModel, PolicyIR> {
+  const carriers = new Map<PolicyModel, { name: string; params: readonly string[] }[]>();
+  for (const route of model.routes) {
+    if (route.policies.length === 0) continue;
+    const carrier = { name: route.name, params: paramsOf(route) };
+    for (const { policy } of route.policies) {
+      const known = carriers.get(policy);
+      if (known === undefined) carriers.set(policy, [carrier]);
+      else if (known.at(-1) !== carrier) known.push(carrier);
+    }
+  }
+  const consumers = model.consumers.map(({ name, config, plan }) => ({
+    name,
+    ...(plan === undefined ? {} : { plan: plan.name }),
+    apiKeys: config.api_keys.length,
+  }));
+  const compiled = new Map<PolicyModel, PolicyIR>();
+  for (const [policy, routes] of carriers)
+    compiled.set(policy, lowerPolicy(policy, { name: policy.name, routes, consumers }));
+  return compiled;
+}
+
+function lowerPolicy(policy: PolicyModel, context: PolicyContext): PolicyIR {
+  const { declaration } = policy;
+  return {
+    config: plainTable(policy.config),
+    mergeable: policy.inPlace && !declaration.stateful,
+    name: policy.name,
+    origins: policyOrigins(policy.at),
+    phase: declaration.phase,
+    plan: declaration.compile(policy.config, context),
+    use: declaration.use,
+  };
+}
+
+/** A decoded config as JSON: what is undefined is left out. */
+function plainTable(config: unknown): { readonly [key: string]: Json } {
+  const plain = toJson(config);
+  return typeof plain === 'object' && plain !== null && !isList(plain) ? plain : {};
+}
+
+function toJson(value: unknown): Json {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null;
+  if (Array.isArray(value)) return value.map(toJson);
+  if (typeof value !== 'object') return String(value);
+  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
+  return Object.fromEntries(entries.map(([key, item]) => [key, toJson(item)]));
+}
+
+const isList = (value: Json): value is readonly Json[] => Array.isArray(value);

@@ -1,0 +1,96 @@
+/** Model -> IR: names become indices, written units become what the data plane computes with. */
+import type { ConsumerPlan, ListenerPlan, PlanPlan, Program, ServicePlan } from '../bundle/types.js';
+import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../spec/model.js';
+import type { Ir } from './ir.js';
+import { lowerRoutes } from './lower-routes.js';
+import { modelOrigins } from './provenance.js';
+
+/** The IR of a model without errors; never fails. Linear in the model. */
+export function lower(model: Model): Ir {
+  const { routes, dfas } = lowerRoutes(model);
+  return { program: lowerProgram(model), dfas, routes };
+}
+
+// Keys stand in order of their code units here and below, so that the canonical text needs no sorting.
+function lowerProgram(model: Model): Omit<Program, 'routes' | 'policies'> {
+  const { accessLog, admin, normalize } = model;
+  return {
+    accessLog: { format: accessLog.format, ...given('path', accessLog.path) },
+    admin: { ...given('address', admin.address), ...given('token', admin.token) },
+    consumers: model.consumers.map(lowerConsumer),
+    drainTimeout: model.drainTimeout,
+    listeners: model.listeners.map(lowerListener),
+    normalize: {
+      dotSegments: normalize.dot_segments,
+      doubleSlashes: normalize.double_slashes,
+      encodedSlashes: normalize.encoded_slashes,
+      trailingSlash: normalize.trailing_slash,
+    },
+    plans: model.plans.map(lowerPlan),
+    provenance: {
+      files: model.files.map(({ path, sha256 }) => ({ path, sha256 })),
+      origins: modelOrigins(model),
+    },
+    services: model.services.map(lowerService),
+  };
+}
+
+function lowerListener({ name, config }: ListenerModel): ListenerPlan {
+  return {
+    address: config.address,
+    bodyTimeout: config.body_timeout,
+    headerTimeout: config.header_timeout,
+    idleTimeout: config.idle_timeout,
+    maxBodyBytes: config.max_body,
+    maxConnections: config.max_connections,
+    maxHeaderBytes: config.max_header,
+    maxHeaders: config.max_headers,
+    name,
+    ...(config.tls === undefined ? {} : { tls: { cert: config.tls.cert, key: config.tls.key } }),
+    trustedProxies: config.trusted_proxies,
+  };
+}
+
+function lowerService({ name, config }: ServiceModel): ServicePlan {
+  const { run } = config;
+  return {
+    connectTimeout: config.connect_timeout,
+    ejectAfter: config.eject_after,
+    ejectFor: config.eject_for,
+    host: config.host,
+    idleTimeout: config.idle_timeout,
+    maxConnections: config.max_connections,
+    maxQueue: config.max_queue,
+    name,
+    responseTimeout: config.response_timeout,
+    retries: config.retries,
+    ...(run === undefined
+      ? {}
+      : {
+          run: {
+            command: run.command,
+            ...given('cwd', run.cwd),
+            env: run.env,
+            portEnv: run.port_env,
+            readyTimeout: run.ready_timeout,
+          },
+        }),
+    targets: (config.targets ?? []).map(({ url, weight }) => ({ url, weight })),
+  };
+}
+
+function lowerConsumer({ name, config, plan }: ConsumerModel): ConsumerPlan {
+  return { apiKeys: config.api_keys, name, ...given('plan', plan?.name), tags: config.tags };
+}
+
+function lowerPlan({ name, config }: PlanModel): PlanPlan {
+  const limits = Object.entries(config.limits).map(
+    ([policy, { capacity, periodMs }]) => [policy, { capacity, periodMs }] as const,
+  );
+  return { limits: Object.fromEntries(limits), name };
+}
+
+/** A key only where there is a value: a plan has no undefined in it. */
+function given<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]: Value });
+}

@@ -1,0 +1,17 @@
+/** A policy whose compile() returned no plan does nothing: it takes no step in any chain. */
+import { counted, type Pass, passStats } from '../ir.js';
+
+export const dropIdlePolicies: Pass = (ir) => {
+  const dropped = new Set<string>();
+  const routes = ir.routes.map((route) => {
+    if (route.policies.every((policy) => policy.plan !== undefined)) return route;
+    for (const policy of route.policies) if (policy.plan === undefined) dropped.add(policy.name);
+    return { ...route, policies: route.policies.filter((policy) => policy.plan !== undefined) };
+  });
+  const names = [...dropped];
+  const summary = `dropped ${counted(names.length, 'policy')} that cannot act`;
+  return {
+    ir: names.length === 0 ? ir : { ...ir, routes },
+    stats: passStats('idle-policies', names.length, summary, names),
+  };
+};

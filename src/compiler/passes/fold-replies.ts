@@ -1,0 +1,34 @@
+/** A reply that no policy can edit is written out at compile time: the head as it goes on the wire. */
+import { STATUS_CODES } from 'node:http';
+import type { ReplyPlan } from '../../bundle/types.js';
+import { counted, type Pass, passStats } from '../ir.js';
+
+/** Statuses that never have a body, RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. 205 says content-length 0. */
+const WITHOUT_BODY = new Set([204, 304]);
+
+export const foldReplies: Pass = (ir) => {
+  let folded = 0;
+  const routes = ir.routes.map((route) => {
+    const { reply } = route.plan;
+    if (reply === undefined || route.policies.length > 0) return route;
+    folded++;
+    return { ...route, plan: { ...route.plan, reply: foldReply(reply) } };
+  });
+  return {
+    ir: folded === 0 ? ir : { ...ir, routes },
+    stats: passStats('constant-replies', folded, `wrote out ${counted(folded, 'constant reply')}`),
+  };
+};
+
+function foldReply(reply: ReplyPlan): ReplyPlan {
+  const { body, headers, status } = reply;
+  const fields = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
+  const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`);
+  const has = (name: string): boolean => fields.some(([field]) => field === name);
+  if (body !== '' && !has('content-type')) lines.push('content-type: text/plain; charset=utf-8\r\n');
+  if (!WITHOUT_BODY.has(status) && !has('content-length')) {
+    lines.push(`content-length: ${Buffer.byteLength(body)}\r\n`);
+  }
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}`;
+  return { body, head, headers, status };
+}

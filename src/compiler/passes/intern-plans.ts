@@ -1,0 +1,38 @@
+/**
+ * Equal policies that stand in place on several routes become one, so that a generation builds one instance and the
+ * bundle holds one plan. Only policies without state: two limits with equal numbers are still two limits.
+ */
+import { canonicalJson } from '../../bundle/canonical.js';
+import { counted, type Pass, type PolicyIR, passStats } from '../ir.js';
+
+export const internPlans: Pass = (ir) => {
+  const groups = new Map<string, PolicyIR[]>();
+  const seen = new Set<PolicyIR>();
+  for (const route of ir.routes) {
+    for (const policy of route.policies) {
+      if (!policy.mergeable || seen.has(policy)) continue;
+      seen.add(policy);
+      const key = canonicalJson([policy.use, policy.plan, policy.config]);
+      const group = groups.get(key);
+      if (group) group.push(policy);
+      else groups.set(key, [policy]);
+    }
+  }
+  const merged = new Map<PolicyIR, PolicyIR>();
+  for (const group of groups.values()) {
+    if (group.length < 2) continue;
+    // The name says that no single route has it; its origins are those of the first place.
+    const one: PolicyIR = { ...group[0]!, name: `*/${group[0]!.use}` };
+    for (const policy of group) merged.set(policy, one);
+  }
+  const saved = merged.size - new Set(merged.values()).size;
+  const routes = ir.routes.map((route) =>
+    route.policies.some((policy) => merged.has(policy))
+      ? { ...route, policies: route.policies.map((policy) => merged.get(policy) ?? policy) }
+      : route,
+  );
+  return {
+    ir: saved === 0 ? ir : { ...ir, routes },
+    stats: passStats('equal-plans', saved, `shared the plans of ${counted(saved, 'policy')} with equal ones`),
+  };
+};

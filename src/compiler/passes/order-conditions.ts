@@ -1,0 +1,33 @@
+/** All conditions of a route must hold, so the order is free: the cheapest to refuse come first. */
+import { canonicalJson } from '../../bundle/canonical.js';
+import type { ConditionIR } from '../../bundle/types.js';
+import { counted, type Pass, passStats } from '../ir.js';
+
+/** A header is one lookup; a query has to be read. */
+const SUBJECTS: readonly ConditionIR['on'][] = ['header', 'query'];
+const TESTS: readonly ConditionIR['test']['op'][] = ['absent', 'present', 'equals', 'prefix', 'one-of', 'matches'];
+
+export const orderConditions: Pass = (ir) => {
+  let ordered = 0;
+  const routes = ir.routes.map((route) => {
+    const { conditions } = route.match;
+    if (conditions.length < 2) return route;
+    const sorted = [...conditions].sort(byCost);
+    if (sorted.every((condition, i) => condition === conditions[i])) return route;
+    ordered++;
+    return { ...route, match: { ...route.match, conditions: sorted } };
+  });
+  return {
+    ir: ordered === 0 ? ir : { ...ir, routes },
+    stats: passStats('condition-order', ordered, `put the conditions of ${counted(ordered, 'route')} in order of cost`),
+  };
+};
+
+function byCost(a: ConditionIR, b: ConditionIR): number {
+  return (
+    SUBJECTS.indexOf(a.on) - SUBJECTS.indexOf(b.on) ||
+    TESTS.indexOf(a.test.op) - TESTS.indexOf(b.test.op) ||
+    // Equal cost: by what they say, so that the order they were written in decides nothing.
+    (canonicalJson(a) < canonicalJson(b) ? -1 : 1)
+  );
+}

@@ -1,0 +1,44 @@
+/** Where effective values came from. What is not listed is a default: nobody wrote it. */
+import type { SourceRef } from '../bundle/types.js';
+import type { Origin, Origins } from '../schema/decoder.js';
+import type { Span } from '../schema/diagnostic.js';
+import type { Model } from '../spec/model.js';
+
+const DEFAULT: SourceRef = { from: 'default' };
+
+export function sourceOf(origin: Origin): SourceRef {
+  return origin.from === 'default' ? DEFAULT : refOf(origin.from, origin.span);
+}
+
+export const refOf = (from: SourceRef['from'], span: Span): SourceRef => ({
+  file: span.file,
+  from,
+  line: span.start.line,
+});
+
+/** Every path of a policy's config, defaults too: explain shows each effective value with its origin. */
+export function policyOrigins(at: Origins): { readonly [key: string]: SourceRef } {
+  const origins: [string, SourceRef][] = [];
+  for (const [path, origin] of at.entries()) origins.push([path.join('.'), sourceOf(origin)]);
+  return Object.fromEntries(origins);
+}
+
+/** `service.orders.retries` -> where it was written; of routes the keys alone (`route.get-order.match`). */
+export function modelOrigins(model: Model): { readonly [path: string]: SourceRef } {
+  const origins: [string, SourceRef][] = [];
+  const add = (prefix: string, at: Origins, depth: number): void => {
+    for (const [path, origin] of at.entries()) {
+      if (origin.from === 'default' || path.length > depth) continue;
+      const key = path.length === 1 ? String(path[0]) : path.join('.');
+      origins.push([prefix + key, refOf(origin.from, origin.span)]);
+    }
+  };
+  const everything = Number.POSITIVE_INFINITY;
+  for (const listener of model.listeners) add(`listener.${listener.name}.`, listener.at, everything);
+  for (const service of model.services) add(`service.${service.name}.`, service.at, everything);
+  for (const consumer of model.consumers) add(`consumer.${consumer.name}.`, consumer.at, 1);
+  for (const plan of model.plans) add(`plan.${plan.name}.`, plan.at, everything);
+  for (const route of model.routes) add(`route.${route.name}.`, route.at, 1);
+  add('', model.at, everything);
+  return Object.fromEntries(origins);
+}
