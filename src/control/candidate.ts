@@ -7,7 +7,7 @@ import type { Bundle, Program } from '../bundle/types.js';
 import { compile } from '../compiler/index.js';
 import { checkSpec } from '../lint/index.js';
 import { render } from '../lint/render/index.js';
-import { type Diagnostic, hasErrors, sortDiagnostics } from '../schema/diagnostic.js';
+import { type Diagnostic, hasErrors, type Span, sortDiagnostics } from '../schema/diagnostic.js';
 import type { MatchModel, Model, SourceFile } from '../spec/model.js';
 import { controlError, startOf } from './codes.js';
 import type { MatchFacts } from './diff.js';
@@ -33,6 +33,8 @@ export interface Candidate {
   readonly facts: MatchFacts;
   /** Differs whenever anything that the data plane would see differs, resolved values included. */
   readonly fingerprint: string;
+  /** Sources, for the frames of what may yet be said about it. */
+  readonly files: readonly SourceFile[];
   /** Warnings and infos, rendered. */
   readonly rendered: string;
   readonly warnings: number;
@@ -79,6 +81,7 @@ export function build(source: Source, env: { readonly [name: string]: string | u
     sha256: bundle.sha256,
     runs: runsOf(program, compiled.root),
     facts: compiled.facts,
+    files: compiled.files,
     fingerprint: createHash('sha256').update(bundle.sha256).update(JSON.stringify(program)).digest('hex'),
     rendered: render(diagnostics, compiled.files, 'pretty', { color: false }),
     warnings: count(diagnostics, 'warning'),
@@ -89,6 +92,26 @@ export function build(source: Source, env: { readonly [name: string]: string | u
 /** A rejection for diagnostics that arose after the build: a bind, a managed target, the data plane. */
 export function reject(diagnostics: readonly Diagnostic[], files: readonly SourceFile[] = []): Rejected {
   return new Rejected(rejectionOf(diagnostics, files));
+}
+
+/**
+ * Where the value at a dotted path (`listener.main.address`) was written, or the nearest thing around it, or the start
+ * of the spec.
+ */
+export function spanAt({ program, files }: Candidate, at: string, fallback: string): Span {
+  const { origins } = program.provenance;
+  for (let path = at; path !== ''; path = path.slice(0, Math.max(0, path.lastIndexOf('.')))) {
+    const origin = origins[path];
+    const file = files.find((one) => one.path === origin?.file);
+    if (origin?.line === undefined || !file) continue;
+    const lines = file.text.split('\n');
+    const text = lines[origin.line - 1] ?? '';
+    const indent = text.length - text.trimStart().length;
+    const start = lines.slice(0, origin.line - 1).reduce((sum, line) => sum + line.length + 1, 0);
+    const position = (column: number) => ({ offset: start + column, line: origin.line ?? 1, column: column + 1 });
+    return { file: file.path, start: position(indent), end: position(text.trimEnd().length) };
+  }
+  return startOf(files[0]?.path ?? fallback);
 }
 
 function rejectionOf(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): Rejection {
@@ -110,11 +133,9 @@ function compileSource(source: Source): Compiled {
   }
   if (source.kind === 'model') return lower(source.model, []);
   const { path, overlays } = source;
-  const { value: model, diagnostics } = checkSpec({ path, overlays });
+  const { value: model, diagnostics, files } = checkSpec({ path, overlays });
   if (model && !hasErrors(diagnostics)) return lower(model, diagnostics);
-  const root = dirname(resolve(path));
-  const files = model?.files ?? namedFiles(root, diagnostics);
-  return { bundle: undefined, root, files, facts: new Map(), diagnostics };
+  return { bundle: undefined, root: dirname(resolve(path)), files, facts: new Map(), diagnostics };
 }
 
 function lower(model: Model, diagnostics: readonly Diagnostic[]): Compiled {
@@ -156,21 +177,6 @@ function ownFiles(source: Source): string[] {
 function watchOf(files: readonly string[]): WatchSet {
   const unique = [...new Set(files)].sort();
   return { files: unique, folders: includeFolders(unique.filter((file) => file.endsWith('.toml'))) };
-}
-
-/** The files that diagnostics point into, read again for their source frames when there is no model to hold them. */
-function namedFiles(root: string, diagnostics: readonly Diagnostic[]): SourceFile[] {
-  const names = new Set(diagnostics.map((diagnostic) => diagnostic.span.file));
-  return [...names].map((path) => {
-    const absolute = resolve(root, path);
-    let text = '';
-    try {
-      text = readFileSync(absolute, 'utf8');
-    } catch {
-      // Unreadable: that is what the diagnostic says.
-    }
-    return { path, absolute, text, sha256: createHash('sha256').update(text).digest('hex') };
-  });
 }
 
 function shared(trie: ArrayBufferLike): SharedArrayBuffer {

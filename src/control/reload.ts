@@ -43,6 +43,12 @@ export interface ReloadSteps<Built, Warm> {
   unexpected(error: unknown): Rejection;
 }
 
+interface Queued {
+  trigger: ReloadTrigger;
+  readonly since: number;
+  readonly done: Promise<ReloadSnapshot | undefined>;
+}
+
 export const KEPT_RELOADS = 50;
 
 export class Reloader<Built, Warm> {
@@ -52,7 +58,8 @@ export class Reloader<Built, Warm> {
   readonly #history: ReloadSnapshot[] = [];
   #activity: 'building' | 'warming' | 'swapping' | undefined;
   #running: Promise<ReloadSnapshot | undefined> | undefined;
-  #queued: { trigger: ReloadTrigger; since: number; done: Promise<ReloadSnapshot | undefined> } | undefined;
+  /** At most two: one that looks at the spec anew, and one that does not (`moved`). */
+  readonly #queue: Queued[] = [];
   #draining: Promise<void> = Promise.resolve();
   #drains = 0;
 
@@ -77,30 +84,29 @@ export class Reloader<Built, Warm> {
    */
   request(trigger: ReloadTrigger): Promise<ReloadSnapshot | undefined> {
     const since = this.#now();
-    if (this.#queued) {
-      if (this.#queued.trigger === 'watch') this.#queued.trigger = trigger;
-      return this.#queued.done;
+    const same = this.#queue.find((queued) => (queued.trigger === 'moved') === (trigger === 'moved'));
+    if (same) {
+      if (same.trigger === 'watch') same.trigger = trigger;
+      return same.done;
     }
-    if (this.#running) {
-      const queued = { trigger, since, done: this.#running.then(() => this.#next()) };
-      this.#queued = queued;
-      return queued.done;
-    }
-    return this.#begin(trigger, since);
+    const last = this.#queue.at(-1)?.done ?? this.#running;
+    if (!last) return this.#begin(trigger, since);
+    const queued: Queued = { trigger, since, done: last.then(() => this.#next(queued)) };
+    this.#queue.push(queued);
+    return queued.done;
   }
 
   /** Resolves when no attempt runs and nothing drains. */
   async settle(): Promise<void> {
-    while (this.#running || this.#queued || this.#drains > 0) {
-      await (this.#queued?.done ?? this.#running);
+    while (this.#running || this.#queue.length > 0 || this.#drains > 0) {
+      await (this.#queue.at(-1)?.done ?? this.#running);
       await this.#draining;
     }
   }
 
-  #next(): Promise<ReloadSnapshot | undefined> {
-    const queued = this.#queued;
-    this.#queued = undefined;
-    return queued ? this.#begin(queued.trigger, queued.since) : Promise.resolve(undefined);
+  #next(queued: Queued): Promise<ReloadSnapshot | undefined> {
+    this.#queue.splice(this.#queue.indexOf(queued), 1);
+    return this.#begin(queued.trigger, queued.since);
   }
 
   #begin(trigger: ReloadTrigger, since: number): Promise<ReloadSnapshot | undefined> {

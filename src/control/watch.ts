@@ -1,5 +1,5 @@
 /** Tells when a spec may have changed on disk. It may tell too often (a build finds out); it must never miss one. */
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import type { Log } from './log.js';
@@ -45,7 +45,7 @@ export class SpecWatcher {
   async update(set: WatchSet): Promise<void> {
     const key = JSON.stringify(set);
     this.#set = set;
-    this.#signature = signatureOf(set.files);
+    this.#signature = signatureOf(set);
     if (key === this.#key) return;
     this.#key = key;
     const before = this.#watcher;
@@ -64,20 +64,24 @@ export class SpecWatcher {
     const files = new Set(set.files);
     // The folders of the files as well: an atomic rename is an event of the folder, and outlives the file's inode.
     const folders = [...set.folders, ...set.files.map((file): WatchFolder => ({ path: dirname(file), depth: 1 }))];
-    const roots = new Set(folders.map((folder) => folder.path));
+    const roots = new Set(folders.map((folder) => nearestFolder(folder.path)));
     const watcher = watch([...roots], {
       ignoreInitial: true,
       atomic: true,
       ignorePermissionErrors: true,
       ignored: (path, stats) => {
         if (files.has(path) || roots.has(path)) return false;
-        if (stats?.isFile()) return !belongs(path, set.folders);
-        return !set.folders.some((folder) => depthIn(folder, path) < folder.depth);
+        if (set.folders.some((folder) => folder.path === path || folder.path.startsWith(path + sep))) return false;
+        const leads = !stats?.isFile() && set.folders.some((folder) => depthIn(folder, path) < folder.depth);
+        return !leads && !(belongs(path, set.folders) && !stats?.isDirectory());
       },
     });
     watcher.on('all', (_event, path) => {
       if (files.has(path) || belongs(path, set.folders)) this.#noticed();
     });
+    // What changed while the watch was being set up was no event of it; deep down a signature does not show it.
+    const deep = set.folders.some((folder) => folder.depth > 1);
+    watcher.on('ready', () => (deep ? this.#noticed() : this.#lookAround()));
     watcher.on('error', (error) => {
       this.#log.warn('watching the spec: file events are lost; known files are still looked at each second', {
         error: error instanceof Error ? error.message : String(error),
@@ -93,13 +97,13 @@ export class SpecWatcher {
     const wait = Math.max(0, Math.min(DEBOUNCE_MS, this.#since + PATIENCE_MS - now));
     this.#debounce = setTimeout(() => {
       this.#debounce = undefined;
-      this.#signature = signatureOf(this.#set.files);
+      this.#signature = signatureOf(this.#set);
       this.#changed();
     }, wait).unref();
   }
 
   #lookAround(): void {
-    const signature = signatureOf(this.#set.files);
+    const signature = signatureOf(this.#set);
     if (signature === this.#signature) return;
     this.#signature = signature;
     this.#noticed();
@@ -119,14 +123,25 @@ function depthIn(folder: WatchFolder, path: string): number {
   return steps.some((step) => step === 'node_modules' || step === '.git') ? Number.POSITIVE_INFINITY : steps.length;
 }
 
-/** Inode, size and time of each file: differs when any was changed, replaced, made or removed. */
-function signatureOf(files: readonly string[]): string {
-  return files
-    .map((file) => {
-      const stats = statSync(file, { throwIfNoEntry: false, bigint: true });
-      return stats ? `${stats.ino}.${stats.size}.${stats.mtimeNs}` : '-';
-    })
-    .join(' ');
+/** Inode, size and time of each file, and which specs lie right in the folders: differs when any changed. */
+function signatureOf({ files, folders }: WatchSet): string {
+  const stamps = files.map((file) => {
+    const stats = statSync(file, { throwIfNoEntry: false, bigint: true });
+    return stats ? `${stats.ino}.${stats.size}.${stats.mtimeNs}` : '-';
+  });
+  const lists = folders.map(({ path }) => specsIn(path).join('/'));
+  return [...stamps, ...lists].join(' ');
+}
+
+function specsIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter((name) => name.endsWith('.toml'))
+      .sort();
+  } catch {
+    // Not there (yet): no specs.
+    return [];
+  }
 }
 
 /**
@@ -161,6 +176,12 @@ function folderOf(base: string, pattern: string): WatchFolder {
   }
   const depth = steps.includes('**') ? Number.POSITIVE_INFINITY : steps.length - first;
   return { path: resolve(base, join('.', ...steps.slice(0, first))), depth };
+}
+
+/** The folder itself, or the nearest around it that exists: from there it is seen when it is made. */
+function nearestFolder(path: string): string {
+  const parent = dirname(path);
+  return parent === path || statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : nearestFolder(parent);
 }
 
 function readText(file: string): string {

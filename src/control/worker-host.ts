@@ -7,10 +7,8 @@ import type {
   DataPlaneOptions,
   DrainReport,
   GenerationInput,
-  StatsSlots,
   WatchLevel,
 } from '../proxy/types.js';
-import { Counter, SLOT_WORDS } from '../telemetry/stats-layout.js';
 import { fromWire, type WorkerCall, type WorkerMessage, type WorkerSetup } from './port-protocol.js';
 
 const FIRST_BACKOFF_MS = 100;
@@ -21,6 +19,8 @@ const STABLE_MS = 10_000;
 export interface WorkerHostOptions {
   readonly options: DataPlaneOptions;
   readonly events: DataPlaneEvents;
+  /** The thread died: forgets what it had open, and says how many exchanges were in flight. */
+  readonly died: () => number;
   /** Entry of the thread; a test brings one that dies on command. */
   readonly entry?: URL;
 }
@@ -142,7 +142,7 @@ export class WorkerHost implements DataPlaneApi {
     this.#waiting.clear();
     if (this.#closing) return;
     if (Date.now() - this.#startedAt >= STABLE_MS) this.#failures = 0;
-    const lost = this.#current ? forgetOpen(this.#current.stats) : 0;
+    const lost = this.#setup.died();
     const wait = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
     this.#setup.events.log('error', `the data-plane worker died; a new one starts in ${wait} ms`, { lost, cause });
     this.#restarting ??= this.#replace(wait);
@@ -190,24 +190,4 @@ function pinAddresses(input: GenerationInput, bound: readonly BoundListener[]): 
       : listener;
   });
   return { ...input, program: { ...input.program, listeners } };
-}
-
-/** What was open in a dead thread is lost: counts the exchanges and zeroes the gauges that nobody will lower again. */
-function forgetOpen(stats: StatsSlots): number {
-  let lost = 0;
-  const routes = new Set([...stats.routes, stats.unmatched]);
-  let base = 0;
-  for (const chunk of stats.chunks) {
-    const words = new Float64Array(chunk);
-    const slots = Math.floor(words.length / SLOT_WORDS);
-    for (let slot = 0; slot < slots; slot++) {
-      const at = slot * SLOT_WORDS;
-      if (routes.has(base + slot)) lost += words[at + Counter.InFlight] ?? 0;
-      words[at + Counter.InFlight] = 0;
-      words[at + Counter.Connections] = 0;
-      words[at + Counter.EjectedUntil] = 0;
-    }
-    base += slots;
-  }
-  return lost;
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Program } from '../../src/bundle/types.js';
 import type { Log, LogFields, LogLevel } from '../../src/control/log.js';
 
 /** Polls until `condition` gives a value; fails naming `what` after the deadline. */
@@ -81,3 +82,37 @@ function isZombie(pid: number): boolean {
     return !existsSync(`/proc/${pid}`) && existsSync('/proc/self');
   }
 }
+
+/** A program of nothing, to put parts into. */
+export const programWith = (parts: Partial<Program>): Program => ({
+  normalize: {
+    encodedSlashes: 'refuse',
+    doubleSlashes: 'merge',
+    trailingSlash: 'strict',
+    dotSegments: 'resolve',
+  },
+  admin: {},
+  accessLog: { format: 'json' },
+  listeners: [],
+  services: [],
+  consumers: [],
+  plans: [],
+  policies: [],
+  routes: [],
+  drainTimeout: 1000,
+  provenance: { files: [], origins: {} },
+  ...parts,
+});
+
+export const listenerPlan = (name: string, address: string): Program['listeners'][number] => ({
+  name,
+  address,
+  maxHeaderBytes: 32_768,
+  maxBodyBytes: 1_048_576,
+  maxHeaders: 100,
+  headerTimeout: 10_000,
+  bodyTimeout: 30_000,
+  idleTimeout: 75_000,
+  maxConnections: 1000,
+  trustedProxies: [],
+});

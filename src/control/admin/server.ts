@@ -24,6 +24,12 @@ export interface TcpAccess {
   readonly token: string;
 }
 
+/** A change of the TCP address that is ready to be made. */
+export interface TcpChange {
+  commit(): void;
+  abandon(): Promise<void>;
+}
+
 type Guard = (request: IncomingMessage, path: string) => Parameters<typeof sendProblem>[1] | undefined;
 type Endpoint = (response: ServerResponse, url: URL) => void | Promise<void>;
 
@@ -35,6 +41,7 @@ export class AdminServer {
   readonly #backend: AdminBackend;
   readonly #log: Log;
   readonly #endpoints: ReadonlyMap<string, { readonly method: 'GET' | 'POST'; readonly run: Endpoint }>;
+  readonly #retiring = new Set<Promise<unknown>>();
   #socket: Server | undefined;
   #tcp: { readonly server: Server; readonly access: TcpAccess } | undefined;
 
@@ -66,30 +73,45 @@ export class AdminServer {
     this.#socket = server;
   }
 
-  /** Serves on TCP beside the socket, in place of what it served on before. Rejects, keeping that, when it cannot. */
-  async listenTcp(access: TcpAccess | undefined): Promise<void> {
+  /**
+   * Gets ready to serve on TCP beside the socket, in place of what it served on before: a new address is bound here,
+   * and takes over on commit. Rejects, keeping what was, when it cannot be bound.
+   */
+  async prepareTcp(access: TcpAccess | undefined): Promise<TcpChange> {
     const before = this.#tcp;
-    if (JSON.stringify(before?.access) === JSON.stringify(access)) return;
-    if (access && before && access.host === before.access.host && access.port === before.access.port) {
-      // Same address, another token: the guard reads it anew.
-      this.#tcp = { server: before.server, access };
-      return;
+    const kept = before && access && before.access.host === access.host && before.access.port === access.port;
+    if (kept || !access) {
+      return {
+        abandon: async () => {},
+        commit: () => {
+          this.#tcp = kept ? { server: before.server, access } : undefined;
+          if (!kept && before) this.#retire(before.server);
+        },
+      };
     }
-    if (access) {
-      const server = this.#create((request, path) => this.#guardTcp(request, path));
-      await listening(server, () => server.listen(access.port, access.host), this.#log);
-      this.#tcp = { server, access };
-    } else {
-      this.#tcp = undefined;
-    }
-    if (before) await closed(before.server);
+    const server = this.#create((request, path) => this.#guardTcp(request, path));
+    await listening(server, () => server.listen(access.port, access.host), this.#log);
+    return {
+      abandon: () => closed(server),
+      commit: () => {
+        this.#tcp = { server, access };
+        if (before) this.#retire(before.server);
+      },
+    };
   }
 
   async close(): Promise<void> {
     this.events.close();
     await Promise.all([this.#socket, this.#tcp?.server].map((server) => server && closed(server)));
+    await Promise.all(this.#retiring);
     this.#socket = undefined;
     this.#tcp = undefined;
+  }
+
+  /** The call that led here may be waiting for its reply on that very server. */
+  #retire(server: Server): void {
+    const done: Promise<unknown> = closed(server).then(() => this.#retiring.delete(done));
+    this.#retiring.add(done);
   }
 
   #create(guard: Guard): Server {

@@ -1,0 +1,330 @@
+/** A running gateway. It owns everything that runs for it: nothing hangs on a module, so several live in one process. */
+import type { Bundle, Program } from '../bundle/types.js';
+import type { Clock } from '../policies/contract.js';
+import { DataPlane } from '../proxy/data-plane.js';
+import type { BoundListener, DataPlaneApi, DataPlaneEvents, DataPlaneOptions, DrainReport } from '../proxy/types.js';
+import type { Model } from '../spec/model.js';
+import { LimitTable } from '../state/limit-table.js';
+import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapshot.js';
+import { AdminServer } from './admin/server.js';
+import { type Candidate, nameOfSource, type Source } from './candidate.js';
+import { GenerationLoader, messageOf, type Warm } from './loader.js';
+import { type Log, silentLog } from './log.js';
+import { ManagedSet } from './managed/set.js';
+import { GatewayMetrics } from './metrics.js';
+import { Reloader, type ReloadPhase, type ReloadTrigger } from './reload.js';
+import { openRuntimeDirectory, RuntimeEntry, sweep } from './runtime-dir.js';
+import { type GatewayFacts, SnapshotBuilder } from './snapshot.js';
+import { GatewayStats } from './stats.js';
+import { SpecWatcher } from './watch.js';
+import { WorkerHost } from './worker-host.js';
+
+export interface GatewayOptions {
+  /** What to run, exactly one of: a spec's path, a bundle (its path, or in memory), a model. */
+  readonly spec?: string;
+  readonly bundle?: string | Bundle;
+  readonly model?: Model;
+  /** Overlays of `spec`, later ones on top. */
+  readonly overlays?: readonly string[];
+  /** PEM of the ed25519 key that must have signed the bundle. */
+  readonly publicKey?: string;
+  /** Folder that relative paths of a bundle in memory start from. Default: the working directory. */
+  readonly root?: string;
+  /** Reload when the spec changes on disk. Default false. */
+  readonly watch?: boolean;
+  /** Run the data plane in this thread instead of a worker: for tests and small programs. Default false. */
+  readonly inline?: boolean;
+  readonly log?: Log;
+  /** Instead of the spec's access log; null: none. */
+  readonly accessLog?: DataPlaneOptions['accessLog'];
+  /** Where `${env:}` looks. Default: the process's environment. */
+  readonly env?: { readonly [name: string]: string | undefined };
+  /** Serve the admin API on a unix socket in the runtime folder, where `gw dash` finds it. Default true. */
+  readonly adminSocket?: boolean;
+  readonly runtimeDir?: string;
+  /** Aborted while the gateway starts: the start ends, and is undone. Later it has no effect. */
+  readonly signal?: AbortSignal;
+  /** The time, for inline data planes and for what the gateway says. */
+  readonly clock?: Clock;
+}
+
+/** A gateway that could not start: `diagnostics` is rendered as `gw validate` prints it. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+  constructor(
+    message: string,
+    readonly diagnostics: string,
+  ) {
+    super(message);
+  }
+}
+
+export interface GatewayEvents {
+  reload: ReloadSnapshot;
+  state: GatewayState;
+}
+
+/** Rates and series are by the second. */
+const TICK_MS = 1000;
+
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #source: Source;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  readonly #startedAt: number;
+  readonly #limits = LimitTable.allocate();
+  readonly #stats: GatewayStats;
+  readonly #managed: ManagedSet;
+  readonly #plane: DataPlaneApi;
+  readonly #admin: AdminServer;
+  readonly #reloader: Reloader<Candidate, Warm>;
+  readonly #snapshots: SnapshotBuilder;
+  readonly #metrics: GatewayMetrics;
+  readonly #ticker: NodeJS.Timeout;
+  readonly #reloads = { live: 0, rejected: 0 };
+  readonly #listeners = new Map<keyof GatewayEvents, Set<(event: never) => void>>();
+  readonly #watcher: SpecWatcher | undefined;
+  readonly #loader: GenerationLoader;
+  #entry: RuntimeEntry | undefined;
+  #state: GatewayState = 'starting';
+  #ending: Promise<void> | undefined;
+
+  /** Checks, compiles, starts managed targets, binds, and resolves when it is ready. @throws StartError */
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    options.signal?.throwIfAborted();
+    const gateway = new Gateway(options);
+    const abort = (): void => void gateway.close();
+    options.signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await gateway.#start();
+      return gateway;
+    } catch (error) {
+      await gateway.close();
+      throw error;
+    } finally {
+      options.signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  private constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.#source = sourceOf(options);
+    this.#log = options.log ?? silentLog;
+    this.#clock = options.clock ?? { now: () => Date.now() };
+    this.#startedAt = this.#clock.now();
+    this.#stats = new GatewayStats(this.#clock);
+    this.#managed = new ManagedSet(this.#log, () => void this.#reloader.request('moved'));
+    this.#admin = new AdminServer(
+      {
+        snapshot: () => this.snapshot(),
+        watch: (level) => this.#plane.watch(level),
+        reload: () => this.#request('admin'),
+        notReady: () => (this.#state === 'ready' ? undefined : this.#state),
+        metrics: () => this.#metrics.text(),
+      },
+      this.#log,
+    );
+    this.#plane = this.#createPlane();
+    if (options.watch) this.#watcher = new SpecWatcher(() => void this.#request('watch'), this.#log);
+    this.#loader = new GenerationLoader({
+      source: this.#source,
+      env: options.env ?? process.env,
+      log: this.#log,
+      clock: this.#clock,
+      managed: this.#managed,
+      stats: this.#stats,
+      plane: this.#plane,
+      admin: this.#admin,
+      watcher: this.#watcher,
+      ending: () => this.#ending !== undefined,
+    });
+    const now = (): number => this.#clock.now();
+    this.#reloader = new Reloader<Candidate, Warm>(this.#loader, now, (reload) => this.#settled(reload));
+    this.#snapshots = new SnapshotBuilder(this.#stats, this.#limits, this.#clock);
+    this.#metrics = new GatewayMetrics({
+      stats: this.#stats,
+      limits: this.#limits,
+      clock: this.#clock,
+      live: () => this.#loader.live,
+      reloads: () => this.#reloads,
+    });
+    this.#ticker = setInterval(() => this.#snapshots.tick(this.#loader.live?.input.program), TICK_MS).unref();
+  }
+
+  /** What is bound, with real ports. */
+  get addresses(): readonly BoundListener[] {
+    return this.#loader.live?.listeners ?? [];
+  }
+  get state(): GatewayState {
+    return this.#state;
+  }
+  get phase(): ReloadPhase {
+    return this.#reloader.phase;
+  }
+  /** Of the generation that serves; references in it are resolved, so it may hold secrets. */
+  get program(): Program | undefined {
+    return this.#loader.live?.input.program;
+  }
+  /** Path of the admin socket; undefined when there is none. */
+  get adminSocket(): string | undefined {
+    return this.#entry?.socket;
+  }
+  /** `host:port` of the admin API on TCP; undefined when it is not configured. */
+  get adminAddress(): string | undefined {
+    return this.#admin.tcpAddress;
+  }
+
+  snapshot(): Snapshot {
+    return this.#snapshots.build(this.#facts());
+  }
+
+  /** Looks at the spec anew. Resolves with how it ended; undefined when the gateway is ending. Never rejects. */
+  reload(): Promise<ReloadSnapshot | undefined> {
+    return this.#request('api');
+  }
+
+  on<Name extends keyof GatewayEvents>(name: Name, listener: (event: GatewayEvents[Name]) => void): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  /** Stops accepting, lets exchanges finish (at most `timeoutMs`, default the spec's `drain_timeout`), then closes. */
+  async drain(timeoutMs = this.#loader.live?.input.program.drainTimeout ?? 0): Promise<DrainReport> {
+    if (this.#ending) {
+      await this.#ending;
+      return { cut: 0, tookMs: 0 };
+    }
+    this.#become('draining');
+    await this.#watcher?.close();
+    const report = await this.#plane.drain(timeoutMs);
+    if (report.cut > 0) this.#log.warn(`${report.cut} exchanges were cut at the drain's deadline`);
+    await this.close();
+    return report;
+  }
+
+  /** Ends everything at once. Idempotent. */
+  close(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #start(): Promise<void> {
+    const reload = await this.#reloader.request('start');
+    if (reload?.outcome !== 'live') {
+      throw new StartError(reload?.summary ?? 'The gateway ended while it started.', reload?.diagnostics ?? '');
+    }
+    if (this.#options.adminSocket !== false) await this.#openSocket();
+    if (this.#ending) throw new StartError('The gateway ended while it started.', '');
+    this.#become('ready');
+  }
+
+  /** Without its socket a gateway serves on, but cannot be watched: worth a warning, not an outage. */
+  async #openSocket(): Promise<void> {
+    try {
+      const directory = openRuntimeDirectory(this.#options.runtimeDir);
+      sweep(directory);
+      const entry = new RuntimeEntry(directory);
+      this.#entry = entry;
+      await this.#admin.listenSocket(entry.socket);
+      this.#writeEntry();
+    } catch (error) {
+      this.#entry?.remove();
+      this.#entry = undefined;
+      this.#log.warn(`no admin socket: ${messageOf(error)}`);
+    }
+  }
+
+  #writeEntry(): void {
+    this.#entry?.write({
+      pid: process.pid,
+      spec: nameOfSource(this.#source),
+      socket: this.#entry.socket,
+      startedAt: this.#startedAt,
+      listeners: this.addresses.map((listener) => listener.address),
+    });
+  }
+
+  async #end(): Promise<void> {
+    clearInterval(this.#ticker);
+    await this.#watcher?.close();
+    this.#entry?.remove();
+    this.#entry = undefined;
+    const parts = [this.#admin.close(), this.#plane.close(), this.#managed.close()];
+    const failures = (await Promise.allSettled(parts)).filter((part) => part.status === 'rejected');
+    for (const failure of failures) this.#log.warn(`closing: ${messageOf(failure.reason)}`);
+    await this.#reloader.settle();
+    this.#become('stopped');
+  }
+
+  #request(trigger: ReloadTrigger): Promise<ReloadSnapshot | undefined> {
+    if (this.#ending || this.#state === 'draining') return Promise.resolve(undefined);
+    return this.#reloader.request(trigger);
+  }
+
+  #createPlane(): DataPlaneApi {
+    const events: DataPlaneEvents = {
+      requests: (records, dropped) => this.#admin.events.requests(records, dropped),
+      log: (level, message, fields) => this.#log.write(level, message, fields),
+    };
+    const { accessLog } = this.#options;
+    const options: DataPlaneOptions = { limits: this.#limits, ...(accessLog === undefined ? {} : { accessLog }) };
+    if (!this.#options.inline) return new WorkerHost({ options, events, died: () => this.#stats.forgetWorker() });
+    return new DataPlane({ ...options, ...(this.#options.clock ? { clock: this.#options.clock } : {}) }, events);
+  }
+
+  #settled(reload: ReloadSnapshot): void {
+    this.#reloads[reload.outcome]++;
+    const { generation, summary, diagnostics, tookMs } = reload;
+    const fields = diagnostics.trim() === '' ? { tookMs } : { tookMs, diagnostics };
+    const live = this.#loader.live;
+    if (reload.outcome === 'rejected' && live) {
+      const serving = `generation ${live.input.id} keeps serving`;
+      this.#log.error(`reload rejected, ${serving}: ${summary}`, fields);
+    } else if (reload.outcome === 'live' && generation !== 1) {
+      this.#log.info(`reloaded as generation ${generation}: ${summary}`, fields);
+    } else if (reload.outcome === 'live' && diagnostics.trim() !== '') {
+      this.#log.warn(`the spec has ${reload.warnings} warnings`, { diagnostics });
+    }
+    if (reload.outcome === 'live') this.#writeEntry();
+    this.#admin.events.reload(reload);
+    this.#emit('reload', reload);
+  }
+
+  #become(state: GatewayState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#emit('state', state);
+  }
+
+  #emit<Name extends keyof GatewayEvents>(name: Name, event: GatewayEvents[Name]): void {
+    for (const listener of this.#listeners.get(name) ?? []) (listener as (event: GatewayEvents[Name]) => void)(event);
+  }
+
+  #facts(): GatewayFacts {
+    return {
+      spec: nameOfSource(this.#source),
+      startedAt: this.#startedAt,
+      state: this.#state,
+      live: this.#loader.live,
+      reloads: this.#reloader.history,
+      process: (service) => this.#managed.get(service),
+    };
+  }
+}
+
+function sourceOf(options: GatewayOptions): Source {
+  const { spec, bundle, model, publicKey } = options;
+  if ([spec, bundle, model].filter((one) => one !== undefined).length !== 1) {
+    throw new TypeError('A gateway runs exactly one of `spec`, `bundle` and `model`.');
+  }
+  if (spec !== undefined) return { kind: 'spec', path: spec, overlays: options.overlays ?? [] };
+  if (model) return { kind: 'model', model };
+  if (typeof bundle === 'string') {
+    return { kind: 'bundle', path: bundle, ...(publicKey === undefined ? {} : { publicKey }) };
+  }
+  if (!bundle) throw new TypeError('A gateway needs something to run.');
+  return { kind: 'loaded', bundle, root: options.root ?? process.cwd() };
+}

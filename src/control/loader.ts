@@ -1,0 +1,197 @@
+/** The work behind each state of a reload: builds, starts managed targets, swaps, retires what only the old one used. */
+import type { Program } from '../bundle/types.js';
+import type { Clock } from '../policies/contract.js';
+import type { BoundListener, DataPlaneApi, GenerationInput } from '../proxy/types.js';
+import type { AdminServer, TcpAccess, TcpChange } from './admin/server.js';
+import { build, type Candidate, nameOfSource, reject, type Source, spanAt } from './candidate.js';
+import { type ControlCode, controlError } from './codes.js';
+import { diffPrograms, summarize } from './diff.js';
+import type { Log } from './log.js';
+import { ManagedError, type ManagedProcess } from './managed/process.js';
+import type { ManagedSet, Preparation } from './managed/set.js';
+import { type Live, Rejected, type Rejection, type ReloadSteps, type ReloadTrigger } from './reload.js';
+import { plain } from './resolve.js';
+import type { GatewayStats } from './stats.js';
+import type { SpecWatcher } from './watch.js';
+
+/** A candidate with its managed targets running. */
+export interface Warm {
+  readonly candidate: Candidate;
+  readonly preparation: Preparation;
+}
+
+/** The generation that serves. */
+export interface LiveGeneration {
+  readonly candidate: Candidate;
+  readonly input: GenerationInput;
+  readonly loadedAt: number;
+  readonly listeners: readonly BoundListener[];
+}
+
+export interface LoaderParts {
+  readonly source: Source;
+  readonly env: { readonly [name: string]: string | undefined };
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly managed: ManagedSet;
+  readonly stats: GatewayStats;
+  readonly plane: DataPlaneApi;
+  readonly admin: AdminServer;
+  readonly watcher: SpecWatcher | undefined;
+  /** The gateway ends: waiting for quiet is over. */
+  readonly ending: () => boolean;
+}
+
+export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
+  readonly #parts: LoaderParts;
+  #live: LiveGeneration | undefined;
+  /** What the last attempt was rejected with; undefined when it went live. */
+  #rejected: string | undefined;
+
+  constructor(parts: LoaderParts) {
+    this.#parts = parts;
+  }
+
+  get live(): LiveGeneration | undefined {
+    return this.#live;
+  }
+
+  async build(trigger: ReloadTrigger): Promise<Candidate | undefined> {
+    const live = this.#live?.candidate;
+    // Only an address changed: what serves now is loaded again, whatever the spec on disk looks like meanwhile.
+    if (trigger === 'moved') return live;
+    const { candidate, rejection, watch } = build(this.#parts.source, this.#parts.env);
+    await this.#parts.watcher?.update(watch);
+    if (rejection) {
+      // A broken spec that was only touched has been told already.
+      if (trigger === 'watch' && this.#rejected === rejection.diagnostics) return undefined;
+      throw this.#remember(new Rejected(rejection));
+    }
+    const same = candidate?.fingerprint === live?.fingerprint && this.#rejected === undefined;
+    return trigger === 'watch' && same ? undefined : candidate;
+  }
+
+  async warm(candidate: Candidate): Promise<Warm> {
+    try {
+      return { candidate, preparation: await this.#parts.managed.prepare(candidate.runs) };
+    } catch (error) {
+      if (!(error instanceof ManagedError)) throw error;
+      const help = error.output.length > 0 ? `Its last output:\n${error.output.join('\n')}` : 'It wrote nothing.';
+      const message = `The managed target of service \`${error.service}\` did not start: ${error.message}`;
+      throw this.#refuse(candidate, 'service/not-ready', `service.${error.service}.run`, message, help);
+    }
+  }
+
+  async swap({ candidate, preparation }: Warm): Promise<Live> {
+    const { clock, stats } = this.#parts;
+    const before = this.#live;
+    const program = withTargets(candidate.program, preparation.urls);
+    const id = (before?.input.id ?? 0) + 1;
+    const { sha256, trie } = candidate;
+    const input: GenerationInput = { id, sha256, program, trie, stats: stats.slotsFor(program) };
+    let listeners: readonly BoundListener[];
+    try {
+      listeners = await this.#load(candidate, input);
+    } catch (error) {
+      await preparation.abandon();
+      throw error;
+    }
+    this.#live = { candidate, input, loadedAt: clock.now(), listeners };
+    this.#rejected = undefined;
+    const gone = preparation.commit();
+    const { rendered: diagnostics, warnings } = candidate;
+    const summary = summaryOf(before?.candidate, candidate);
+    return { generation: id, summary, diagnostics, warnings, drain: () => this.#retire(gone, before) };
+  }
+
+  unexpected(error: unknown): Rejection {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#parts.log.error('a reload failed unexpectedly (a bug in gw)', { error: text });
+    return { summary: `internal error: ${messageOf(error)}`, diagnostics: `${text}\n`, errors: 1, warnings: 0 };
+  }
+
+  /** Binds what must be bound before anything changes, so that a failure leaves the old generation as it was. */
+  async #load(candidate: Candidate, input: GenerationInput): Promise<readonly BoundListener[]> {
+    const { admin, plane } = this.#parts;
+    let tcp: TcpChange;
+    try {
+      tcp = await admin.prepareTcp(accessOf(input.program));
+    } catch (error) {
+      const message = `The admin API cannot listen: ${messageOf(error)}.`;
+      throw this.#refuse(candidate, 'admin/bind', 'admin.address', message);
+    }
+    try {
+      const listeners = await plane.load(input);
+      tcp.commit();
+      return listeners;
+    } catch (error) {
+      await tcp.abandon();
+      throw this.#refuseLoad(candidate, error);
+    }
+  }
+
+  /** Ends managed targets that the new generation no longer runs, once nothing of the old one asks them any more. */
+  async #retire(gone: readonly ManagedProcess[], before: LiveGeneration | undefined): Promise<void> {
+    const { managed, stats, ending } = this.#parts;
+    if (gone.length === 0 || !before) return;
+    const services = new Set(gone.map((process) => process.service));
+    await stats.quiet(before.input, services, before.input.program.drainTimeout, ending);
+    await Promise.all(gone.map((process) => managed.stop(process)));
+  }
+
+  #refuseLoad(candidate: Candidate, error: unknown): Rejected {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const message = messageOf(error);
+    const refusal = `The generation cannot be loaded: ${message}${message.endsWith('.') ? '' : '.'}`;
+    if (!/^E(ADDRINUSE|ADDRNOTAVAIL|ACCES|INVAL|NOTFOUND)$|^EAI_/.test(code)) {
+      return this.#refuse(candidate, 'gateway/load', '', refusal);
+    }
+    const listener = candidate.program.listeners.find(({ address }) => message.includes(plain(address)));
+    const help = code === 'EADDRINUSE' ? 'Another process listens there: end it, or choose another port.' : undefined;
+    return this.#refuse(candidate, 'listener/bind', listener ? `listener.${listener.name}.address` : '', refusal, help);
+  }
+
+  #refuse(candidate: Candidate, code: ControlCode, at: string, message: string, help?: string): Rejected {
+    const span = spanAt(candidate, at, nameOfSource(this.#parts.source));
+    return this.#remember(reject([controlError(code, span, message, help)], candidate.files));
+  }
+
+  #remember(rejected: Rejected): Rejected {
+    this.#rejected = rejected.rejection.diagnostics;
+    return rejected;
+  }
+}
+
+/** Where the admin API listens on TCP by this program. Without a token it does not. */
+function accessOf({ admin }: Program): TcpAccess | undefined {
+  if (admin.address === undefined || admin.token === undefined) return undefined;
+  const address = plain(admin.address);
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+  return { host: host === '' ? '::' : host, port: Number(address.slice(colon + 1)), token: plain(admin.token) };
+}
+
+function withTargets(program: Program, urls: ReadonlyMap<string, string>): Program {
+  const services = program.services.map((service) => {
+    const url = urls.get(service.name);
+    return url === undefined ? service : { ...service, targets: [{ url, weight: 1 }] };
+  });
+  return { ...program, services };
+}
+
+function summaryOf(before: Candidate | undefined, after: Candidate): string {
+  const { program, facts } = after;
+  const nothing: Program = {
+    ...program,
+    routes: [],
+    services: [],
+    policies: [],
+    consumers: [],
+    plans: [],
+    listeners: [],
+  };
+  const old = before ?? { program: nothing, facts: new Map<string, string>() };
+  return summarize(diffPrograms(old.program, program, { before: old.facts, after: facts }));
+}
+
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

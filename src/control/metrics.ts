@@ -1,0 +1,66 @@
+/** The facts that a scrape of /metrics needs beside the counters. */
+import type { Clock } from '../policies/contract.js';
+import { LimitTable } from '../state/limit-table.js';
+import { Metrics, type MetricsFacts, type MetricsText } from '../telemetry/metrics.js';
+import type { LiveGeneration } from './loader.js';
+import { plain } from './resolve.js';
+import type { GatewayStats } from './stats.js';
+import { gwVersion } from './version.js';
+
+export interface ReloadCounts {
+  readonly live: number;
+  readonly rejected: number;
+}
+
+export interface MetricsSource {
+  readonly stats: GatewayStats;
+  readonly limits: SharedArrayBuffer;
+  readonly clock: Clock;
+  live(): LiveGeneration | undefined;
+  reloads(): ReloadCounts;
+}
+
+export class GatewayMetrics {
+  readonly #source: MetricsSource;
+  readonly #limits: LimitTable;
+  /** Made at the first scrape: it observes the garbage collector, which a gateway nobody scrapes need not pay for. */
+  #metrics: Metrics | undefined;
+
+  constructor(source: MetricsSource) {
+    this.#source = source;
+    this.#limits = new LimitTable(source.limits);
+  }
+
+  text(): Promise<MetricsText> {
+    const { stats, clock } = this.#source;
+    stats.registry.tick(clock.now());
+    this.#metrics ??= new Metrics(stats.registry, () => this.#facts());
+    return this.#metrics.text();
+  }
+
+  #facts(): MetricsFacts {
+    const live = this.#source.live();
+    const facts = { version: gwVersion(), generation: live?.input.id ?? 0, reloads: this.#source.reloads() };
+    if (!live) return { ...facts, limits: [], targets: [], listeners: [] };
+    const { program, stats } = live.input;
+    const now = this.#source.clock.now();
+    return {
+      ...facts,
+      limits: program.policies
+        .filter((policy) => policy.phase === 'limit')
+        .map(({ name, identity }) => ({ policy: name, ...this.#limits.totals(identity) })),
+      targets: program.services.flatMap((service, at) =>
+        service.targets.flatMap((target, index) => {
+          const slot = stats.targets[at]?.[index];
+          if (slot === undefined) return [];
+          const healthy = this.#source.stats.registry.sums(slot).ejectedUntil <= now;
+          return [{ service: service.name, url: plain(target.url), slot, healthy }];
+        }),
+      ),
+      listeners: program.listeners.flatMap(({ name }, index) => {
+        const slot = stats.listeners[index];
+        return slot === undefined ? [] : [{ name, slot }];
+      }),
+    };
+  }
+}

@@ -1,0 +1,53 @@
+/** The counters of one gateway: slots for its generations, and the questions that control asks of them. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Program } from '../bundle/types.js';
+import type { Clock } from '../policies/contract.js';
+import type { GenerationInput, StatsSlots } from '../proxy/types.js';
+import { StatsRegistry } from '../telemetry/stats.js';
+
+/** Index of the one data-plane worker. */
+const WORKER = 0;
+const QUIET_POLL_MS = 50;
+/** An exchange that has matched but not yet chosen its target counts in no target's slot for a moment. */
+const QUIET_FOR_MS = 250;
+
+export class GatewayStats {
+  readonly registry: StatsRegistry;
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.registry = new StatsRegistry({ workers: 1, now: clock.now() });
+  }
+
+  slotsFor(program: Program): StatsSlots {
+    const assignment = this.registry.assign(program, this.#clock.now());
+    return { ...assignment, chunks: this.registry.chunks(WORKER) };
+  }
+
+  /** The worker died: how many exchanges it had in flight. Its gauges go back to zero. */
+  forgetWorker(): number {
+    let lost = 0;
+    for (const [, slot] of this.registry.entries('route')) lost += this.registry.sums(slot).inFlight;
+    this.registry.forgetWorker(WORKER);
+    return lost;
+  }
+
+  /** Resolves when nothing has asked these services' targets for a moment, at the deadline, or when `ending` says so. */
+  async quiet(
+    { program, stats }: GenerationInput,
+    services: ReadonlySet<string>,
+    deadlineMs: number,
+    ending: () => boolean,
+  ): Promise<void> {
+    const slots = program.services.flatMap(({ name }, index) =>
+      services.has(name) ? (stats.targets[index] ?? []) : [],
+    );
+    const deadline = Date.now() + deadlineMs;
+    let since = Date.now();
+    while (!ending() && Date.now() < deadline && Date.now() - since < QUIET_FOR_MS) {
+      await delay(QUIET_POLL_MS);
+      if (slots.some((slot) => this.registry.sums(slot).inFlight > 0)) since = Date.now();
+    }
+  }
+}

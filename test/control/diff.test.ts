@@ -1,0 +1,109 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { PolicyPlan, Program, RoutePlan, ServicePlan } from '../../src/bundle/types.js';
+import { diffPrograms, isEmptyDiff, summarize } from '../../src/control/diff.js';
+import { programWith } from './kit.js';
+
+const policy = (name: string, plan: string): PolicyPlan => ({
+  use: 'rate-limit',
+  name,
+  phase: 'limit',
+  identity: `${name}${plan}`,
+  plan,
+  config: {},
+  origins: {},
+});
+
+const route = (name: string, over: Partial<RoutePlan> = {}): RoutePlan => ({
+  name,
+  match: `GET /${name}`,
+  service: 0,
+  policies: [],
+  params: [],
+  timeout: 0,
+  source: { from: 'spec', file: 'gateway.toml', line: 3 },
+  ...over,
+});
+
+const service = (name: string, retries = 1): ServicePlan => ({
+  name,
+  targets: [{ url: 'http://127.0.0.1:1', weight: 1 }],
+  connectTimeout: 1,
+  responseTimeout: 1,
+  idleTimeout: 1,
+  retries,
+  maxConnections: 1,
+  maxQueue: 1,
+  ejectAfter: 1,
+  ejectFor: 1,
+  host: 'preserve',
+});
+
+const program = (over: Partial<Program> = {}): Program =>
+  programWith({
+    services: [service('a'), service('b')],
+    policies: [policy('polite', '1'), policy('r/limit', '1')],
+    routes: [route('r', { policies: [0, 1] }), route('s', { service: 1 })],
+    ...over,
+  });
+
+const line = (before: Program, after: Program): string => summarize(diffPrograms(before, after));
+const SAME = '+0 routes, ~0 routes, -0 routes';
+
+test('the same is the same, wherever it stands and in whatever order', () => {
+  const moved = program({
+    services: [service('b'), service('a')],
+    policies: [policy('r/limit', '1'), policy('polite', '1')],
+    routes: [
+      route('s', { service: 0, source: { from: 'spec', file: 'b.toml', line: 9 } }),
+      route('r', { service: 1, policies: [1, 0] }),
+    ],
+  });
+  assert.is(line(program(), moved), SAME);
+  assert.ok(isEmptyDiff(diffPrograms(program(), moved)));
+});
+
+test('routes come, change and go by name', () => {
+  const after = program({ routes: [route('r', { policies: [0, 1], timeout: 5 }), route('t'), route('u')] });
+  assert.is(line(program(), after), '+2 routes, ~1 route, -1 route');
+  const diff = diffPrograms(program(), after).routes;
+  assert.equal(diff, { added: ['t', 'u'], changed: ['r'], removed: ['s'] });
+});
+
+test('another service or another chain changes a route', () => {
+  assert.is(
+    line(program(), program({ routes: [route('r', { policies: [1, 0] }), route('s', { service: 0 })] })),
+    '+0 routes, ~2 routes, -0 routes',
+  );
+});
+
+test('a named policy changes for itself, one in place changes its route', () => {
+  const named = program({ policies: [policy('polite', '2'), policy('r/limit', '1')] });
+  assert.is(line(program(), named), `${SAME}; ~1 policy`);
+  const inPlace = program({ policies: [policy('polite', '1'), policy('r/limit', '2')] });
+  assert.is(line(program(), inPlace), '+0 routes, ~1 route, -0 routes');
+});
+
+test('a condition that only the model knows changes its route', () => {
+  const diff = diffPrograms(program(), program(), {
+    before: new Map([['r', 'x-a = 1']]),
+    after: new Map([['r', 'x-a = 2']]),
+  });
+  assert.equal(diff.routes.changed, ['r']);
+});
+
+test('everything else is named when it changed', () => {
+  const after = program({
+    services: [service('a', 2), service('b'), service('c')],
+    consumers: [
+      { name: 'acme', apiKeys: [], tags: {} },
+      { name: 'zeta', apiKeys: [], tags: {} },
+    ],
+    plans: [{ name: 'gold', limits: {} }],
+    drainTimeout: 5,
+  });
+  assert.is(line(program(), after), `${SAME}; +1 service, ~1 service; +2 consumers; +1 plan; settings`);
+  assert.is(line(after, program()), `${SAME}; ~1 service, -1 service; -2 consumers; -1 plan; settings`);
+});
+
+test.run();

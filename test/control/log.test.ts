@@ -1,0 +1,59 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { createLog, type LogOptions, silentLog } from '../../src/control/log.js';
+
+function written(options: Omit<LogOptions, 'sink'>, use: (log: ReturnType<typeof createLog>) => void): string {
+  let text = '';
+  use(createLog({ ...options, sink: { write: (line) => (text += line) } }));
+  return text;
+}
+
+test('json: one object a line, level and time in words', () => {
+  const text = written({ format: 'json' }, (log) => {
+    log.info('one', { route: 'a', count: 2 });
+    log.error('two');
+    log.debug('hidden');
+  });
+  const lines = text.trim().split('\n');
+  assert.is(lines.length, 2);
+  const { time, ...first } = JSON.parse(lines[0] ?? '');
+  assert.equal(first, { level: 'info', route: 'a', count: 2, message: 'one' });
+  assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
+});
+
+test('pretty: time, level, message, fields; blocks indented below', () => {
+  const text = written({ format: 'pretty', level: 'debug' }, (log) => {
+    log.debug('start', { tookMs: 3, path: '/a b', list: [1] });
+    log.write('warn', 'bad', { diagnostics: 'error: x\n  --> y\n' });
+  });
+  const lines = text.split('\n').map((line) => line.replace(/^\d\d:\d\d:\d\d/, 'TIME'));
+  assert.equal(lines, [
+    'TIME debug start tookMs=3 path="/a b" list="[1]"',
+    'TIME warn  bad',
+    '    error: x',
+    '      --> y',
+    '',
+  ]);
+});
+
+test('pretty: colour only when asked', () => {
+  const plain = written({ format: 'pretty' }, (log) => log.error('x', { a: 1 }));
+  const colored = written({ format: 'pretty', color: true }, (log) => log.error('x', { a: 1 }));
+  assert.not.match(plain, '\u001b');
+  assert.match(colored, '\u001b[31merror\u001b[0m');
+});
+
+test('pretty: control bytes of a message cannot drive the terminal', () => {
+  const text = written({ format: 'pretty' }, (log) => log.info('[products] \u001b[2Jgone\u0007'));
+  assert.match(text, '[products] \\x1b[2Jgone\\x07');
+});
+
+test('the silent log takes everything', () => {
+  silentLog.debug('a');
+  silentLog.info('a');
+  silentLog.warn('a');
+  silentLog.error('a');
+  silentLog.write('info', 'a');
+});
+
+test.run();

@@ -1,0 +1,158 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { WorkerHost } from '../../src/control/worker-host.js';
+import type { GenerationInput } from '../../src/proxy/types.js';
+import type { RequestRecord } from '../../src/telemetry/snapshot.js';
+import { KeptLog, listenerPlan, programWith, removeFolders, temporaryFolder, until } from './kit.js';
+
+test.after(removeFolders);
+
+/** A data plane that does as the `sha256` of a generation says; the calls are served by gw's own port protocol. */
+const CALLS = new URL('../../src/control/worker-calls.js', import.meta.url).href;
+const entry = pathToFileURL(join(temporaryFolder(), 'worker.mjs'));
+writeFileSync(
+  entry,
+  `
+  import { parentPort, workerData } from 'node:worker_threads';
+  import { serveCalls } from '${CALLS}';
+  const flag = new Int32Array(workerData.options.limits);
+  serveCalls(parentPort, (events) => ({
+    async load(input) {
+      if (input.sha256 === 'refuse') throw Object.assign(new Error('listen EADDRINUSE'), { code: 'EADDRINUSE' });
+      if (input.sha256 === 'die') setTimeout(() => { throw new Error('worker bug'); });
+      if (input.sha256 === 'die while loading') { process.exit(9); }
+      if (input.sha256 === 'die on load again' && Atomics.add(flag, 0, 1) < 2 && Atomics.load(flag, 0) === 2) process.exit(5);
+      if (input.sha256 === 'reject') Promise.reject(new Error('nobody waits'));
+      events.log('info', 'loaded ' + input.program.listeners.map((one) => one.address).join());
+      return input.program.listeners.map(({ name }) => ({ name, address: '127.0.0.1:4711' }));
+    },
+    watch(level) { events.requests([{ id: level }], 3); },
+    async drain(timeoutMs) { return { cut: timeoutMs, tookMs: 1 }; },
+    async close() { events.log('info', 'closed'); },
+  }));
+`,
+);
+
+const input = (sha256: string): GenerationInput => ({
+  id: 1,
+  sha256,
+  program: programWith({ listeners: [listenerPlan('main', '127.0.0.1:0')] }),
+  trie: new SharedArrayBuffer(8),
+  stats: { chunks: [], routes: [], unmatched: 0, targets: [], listeners: [] },
+});
+
+function host() {
+  const log = new KeptLog();
+  const seen: { records: readonly RequestRecord[]; dropped: number }[] = [];
+  let lost = 7;
+  const worker = new WorkerHost({
+    entry,
+    options: { limits: new SharedArrayBuffer(8) },
+    died: () => lost++,
+    events: {
+      requests: (records, dropped) => seen.push({ records, dropped }),
+      log: (level, message, fields) => log.write(level, message, fields),
+    },
+  });
+  return { worker, log, seen };
+}
+
+test('carries calls, answers and events', async () => {
+  const { worker, log, seen } = host();
+  assert.equal(await worker.load(input('fine')), [{ name: 'main', address: '127.0.0.1:4711' }]);
+  worker.watch('records');
+  await until('a batch', () => seen.length > 0);
+  assert.is(seen[0]?.records[0]?.id, 'records');
+  assert.is(seen[0]?.dropped, 3);
+  assert.equal(await worker.drain(1234), { cut: 1234, tookMs: 1 });
+  await worker.close();
+  assert.ok(log.find(/^closed$/));
+});
+
+test('errors keep their code', async () => {
+  const { worker } = host();
+  try {
+    await worker.load(input('refuse'));
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as NodeJS.ErrnoException).code, 'EADDRINUSE');
+    assert.is((error as Error).message, 'listen EADDRINUSE');
+  }
+  assert.is((await worker.load(input('fine'))).length, 1);
+  await worker.close();
+});
+
+test('a rejection that nobody handles ends nothing', async () => {
+  const { worker, log } = host();
+  await worker.load(input('reject'));
+  const line = await until('the report', () => log.find(/a rejection was not handled/));
+  assert.match(String(line.fields['error']), 'nobody waits');
+  assert.is(worker.restarts, 0);
+  await worker.close();
+});
+
+test('a worker that dies is replaced, on the address it had, with what was lost in the log', async () => {
+  const { worker, log, seen } = host();
+  await worker.load(input('fine'));
+  worker.watch('decisions');
+  await until('a batch', () => seen.length > 0);
+  await worker.load(input('die'));
+  await until('its death', () => log.find(/worker died/));
+  const line = log.find(/worker died/);
+  assert.is(line?.level, 'error');
+  assert.is(line?.fields['lost'], 7);
+  assert.match(String(line?.fields['cause']), 'worker bug');
+  await until('its return', () => log.find(/worker is back/) || worker.restarts > 0);
+  // The generation that kills it is loaded again and again, with longer and longer waits.
+  await until('a second death', () => log.count(/worker died; a new one starts in 200 ms/) > 0);
+  assert.ok(log.count(/^loaded 127\.0\.0\.1:4711$/) > 0);
+  assert.ok(seen.length > 1, 'the new worker was told to watch');
+  await worker.close();
+});
+
+test('a call during a death is rejected, and the old generation comes back', async () => {
+  const { worker, log } = host();
+  await worker.load(input('fine'));
+  try {
+    await worker.load(input('die while loading'));
+    assert.unreachable();
+  } catch (error) {
+    assert.match((error as Error).message, 'died');
+  }
+  await until('its return', () => log.find(/worker is back/));
+  assert.is(log.count(/^loaded/), 2);
+  assert.is((await worker.load(input('fine'))).length, 1);
+  await worker.close();
+});
+
+test('a call while a new worker starts waits for it', async () => {
+  const { worker, log } = host();
+  await worker.load(input('die'));
+  await until('its death', () => log.find(/worker died/));
+  assert.is((await worker.load(input('fine'))).length, 1);
+  await worker.close();
+});
+
+test('a replacement that dies itself is replaced', async () => {
+  const { worker, log } = host();
+  await worker.load(input('die on load again'));
+  await worker.load(input('die while loading')).catch(() => {});
+  await until('its return', () => log.find(/worker is back/));
+  assert.ok(log.find(/could not load/));
+  assert.is(worker.restarts, 2);
+  await worker.close();
+});
+
+test('closing while a new worker is due ends it all', async () => {
+  const { worker, log } = host();
+  await worker.load(input('die'));
+  await until('its death', () => log.find(/worker died/));
+  assert.equal(await worker.drain(10), { cut: 0, tookMs: 0 });
+  await worker.close();
+  assert.is(worker.restarts, 0);
+});
+
+test.run();
