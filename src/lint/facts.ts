@@ -74,6 +74,12 @@ export const paramsOf = (route: RouteModel): string[] =>
 
 export const routeEntity = (route: RouteModel): string => `route.${route.name}`;
 
+/** What `[lint].allow` calls a policy: its own name, or the route that it is written on. */
+export function policyEntity(model: Model, policy: PolicyModel): string {
+  const routes = policy.inPlace ? factsOf(model).routesByPolicy.get(policy) : undefined;
+  return routes?.length === 1 ? routeEntity(routes[0]!) : `policy.${policy.name}`;
+}
+
 /** `a`, `b` and `c`, each in backticks; past `most` the rest is counted. */
 export function quotedList(names: readonly string[], most = 3): string {
   const shown = names.slice(0, names.length > most ? most : undefined).map((name) => `\`${name}\``);

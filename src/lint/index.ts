@@ -8,7 +8,7 @@ import { lintPolicies } from './policy-lint.js';
 import type { Rule } from './rule.js';
 import { rules } from './rules/index.js';
 
-export { allCodes, docsPage } from './catalogue.js';
+export { allCodes, diagnosticsIndex, docsPage } from './catalogue.js';
 export type { CatalogueEntry, Finding, Report, Rule } from './rule.js';
 export { rules };
 
@@ -42,6 +42,8 @@ export function checkSpec(options: LoadOptions): CheckedSpec {
   if (!model) return { value: undefined, diagnostics: sortDiagnostics(diagnostics), files };
   const whole = !hasErrors(diagnostics);
   const chosen = whole ? rules : rules.filter(({ partial }) => partial);
-  const found = [...diagnostics, ...runRules(model, chosen), ...lintPolicies(model)];
+  // What a policy warns of may come from what could not be read: a consumer with a bad key is no consumer.
+  const policies = lintPolicies(model).filter(({ severity }) => whole || severity === 'error');
+  const found = [...diagnostics, ...runRules(model, chosen), ...policies];
   return { value: model, diagnostics: sortDiagnostics(applyAllow(model, found, allCodes(), whole)), files };
 }

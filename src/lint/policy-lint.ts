@@ -1,7 +1,7 @@
 /** Asks each policy what it thinks of its own config, and puts the answers where the config stands. */
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { Model, PolicyModel } from '../spec/model.js';
-import { factsOf, paramsOf } from './facts.js';
+import { factsOf, paramsOf, policyEntity } from './facts.js';
 
 /** What a policy may know of its surroundings. */
 export type PolicyContext = Parameters<PolicyModel['declaration']['compile']>[1];
@@ -40,7 +40,7 @@ export function lintPolicies(model: Model): Diagnostic[] {
         severity,
         span: problem.at.length === 0 ? policy.nameSpan : policy.at.spanOf(...problem.at),
         message,
-        entity: `policy.${policy.name}`,
+        entity: policyEntity(model, policy),
         ...(help === undefined ? {} : { help }),
       });
     });

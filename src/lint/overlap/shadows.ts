@@ -81,9 +81,15 @@ function judge(entry: Entry, ways: readonly (readonly Cover[])[], shadows: Map<R
   const { methods } = entry.route.match;
   const everyMethod = methods.length > 0 ? methods.every(takes) : takes(ANY_METHOD);
   if (everyMethod || (methods.length === 0 && COMMON_METHODS.every(takes))) {
-    shadows.set(entry.route, { route: entry.route, by: [...by], everyMethod });
+    shadows.set(entry.route, { route: entry.route, by: inOrder(by), everyMethod });
   }
 }
+
+/** As they stand in the spec, so that a message does not depend on how the proof went. */
+const inOrder = (routes: Iterable<RouteModel>): RouteModel[] =>
+  [...routes].sort(({ match: { span: a } }, { match: { span: b } }) =>
+    a.file === b.file ? a.start.offset - b.start.offset : a.file < b.file ? -1 : 1,
+  );
 
 const conditionsOf = ({ entry }: Cover): readonly ConditionModel[] => entry.route.match.conditions;
 

@@ -13,6 +13,8 @@ export interface Frame {
 const WIDEST = 100;
 /** UTF-16 units beside the span that are looked at: a line may be the whole of a large file. */
 const NEARBY = 400;
+/** Columns to keep behind the beginning of the mark before the line's own beginning is given up. */
+const ROOM_AFTER = 30;
 const TAB = 4;
 
 interface Cell {
@@ -77,13 +79,12 @@ export const plainText = (text: string): string =>
 
 /** The cells around the mark that fit, with an ellipsis where something is cut off. */
 function windowOf(cells: readonly Cell[], cutBefore: boolean, cutAfter: boolean): Cell[] {
-  const total = cells.reduce((sum, { width }) => sum + width, 0);
-  if (total <= WIDEST && !cutBefore && !cutAfter) return [...cells];
+  if (widthOf(cells) <= WIDEST && !cutBefore && !cutAfter) return [...cells];
   const first = Math.max(
     0,
     cells.findIndex(({ marked }) => marked),
   );
-  let from = first;
+  let from = cutBefore || widthOf(cells.slice(0, first + 1)) > WIDEST - ROOM_AFTER ? first : 0;
   for (let room = WIDEST / 4; from > 0 && room >= cells[from - 1]!.width; from--) room -= cells[from - 1]!.width;
   let to = from;
   for (let room = WIDEST; to < cells.length && room >= cells[to]!.width; to++) room -= cells[to]!.width;
@@ -94,6 +95,8 @@ function windowOf(cells: readonly Cell[], cutBefore: boolean, cutAfter: boolean)
     ...(to < cells.length || cutAfter ? [ellipsis] : []),
   ];
 }
+
+const widthOf = (cells: readonly Cell[]): number => cells.reduce((sum, { width }) => sum + width, 0);
 
 function draw(cells: readonly Cell[], mark: string): { source: string; mark: string } {
   const source = cells.map(({ text }) => text).join('');

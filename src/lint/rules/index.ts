@@ -1,6 +1,5 @@
 /** Every rule. Derived: `node scripts/lint-rules.mjs` writes it from the files here. */
 import type { Rule } from '../rule.js';
-import adminNoToken from './admin-no-token.js';
 import adminPublic from './admin-public.js';
 import consumerNoCredential from './consumer-no-credential.js';
 import consumerSharedKey from './consumer-shared-key.js';
@@ -11,14 +10,12 @@ import limitSpoofableKey from './limit-spoofable-key.js';
 import listenerConflict from './listener-conflict.js';
 import listenerPublicWithoutTls from './listener-public-without-tls.js';
 import listenerTrustsEveryone from './listener-trusts-everyone.js';
-import planNoEffect from './plan-no-effect.js';
+import pathParameterTwice from './path-parameter-twice.js';
 import planUnused from './plan-unused.js';
 import planZeroLimit from './plan-zero-limit.js';
-import policyNoEffect from './policy-no-effect.js';
 import policyRepeated from './policy-repeated.js';
 import policyUnused from './policy-unused.js';
 import replyForbiddenBody from './reply-forbidden-body.js';
-import replyFramingHeader from './reply-framing-header.js';
 import routeAmbiguous from './route-ambiguous.js';
 import routeDuplicate from './route-duplicate.js';
 import routeIgnoredSetting from './route-ignored-setting.js';
@@ -35,7 +32,6 @@ import targetUnspecifiedAddress from './target-unspecified-address.js';
 import templateUnknownVariable from './template-unknown-variable.js';
 
 export const rules: readonly Rule[] = [
-  adminNoToken,
   adminPublic,
   consumerNoCredential,
   consumerSharedKey,
@@ -46,14 +42,12 @@ export const rules: readonly Rule[] = [
   listenerConflict,
   listenerPublicWithoutTls,
   listenerTrustsEveryone,
-  planNoEffect,
+  pathParameterTwice,
   planUnused,
   planZeroLimit,
-  policyNoEffect,
   policyRepeated,
   policyUnused,
   replyForbiddenBody,
-  replyFramingHeader,
   routeAmbiguous,
   routeDuplicate,
   routeIgnoredSetting,

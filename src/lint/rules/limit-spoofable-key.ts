@@ -1,4 +1,4 @@
-import { factsOf, traitsOf } from '../facts.js';
+import { factsOf, policyEntity, traitsOf } from '../facts.js';
 import type { Rule } from '../rule.js';
 
 const ADDRESS_FIELDS = new Set(['x-forwarded-for', 'x-real-ip', 'forwarded', 'true-client-ip', 'cf-connecting-ip']);
@@ -15,7 +15,7 @@ const rule: Rule = {
       const field = key.slice('header:'.length);
       report({
         span: policy.at.spanOf('by'),
-        entity: `policy.${policy.name}`,
+        entity: policyEntity(model, policy),
         message: `Callers choose the field \`${field}\` themselves: whoever sends another value with each request is never limited.`,
         help: ADDRESS_FIELDS.has(field)
           ? 'Count by address, `by = "ip"`, and name the proxies in front under `trusted_proxies` of the listener.'

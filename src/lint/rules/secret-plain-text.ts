@@ -1,6 +1,6 @@
 import type { Origins } from '../../schema/decoder.js';
 import type { Model } from '../../spec/model.js';
-import { factsOf } from '../facts.js';
+import { factsOf, policyEntity } from '../facts.js';
 import type { Rule } from '../rule.js';
 import { secretIn } from '../secrets.js';
 
@@ -26,7 +26,7 @@ interface Place {
 
 function* places(model: Model): Generator<Place> {
   for (const policy of factsOf(model).policies) {
-    yield { entity: `policy.${policy.name}`, config: policy.config, at: policy.at, prefix: [] };
+    yield { entity: policyEntity(model, policy), config: policy.config, at: policy.at, prefix: [] };
   }
   for (const { name, config, at } of model.services) {
     yield { entity: `service.${name}`, config: config.run, at, prefix: ['run'] };

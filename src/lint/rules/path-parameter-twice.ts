@@ -1,0 +1,31 @@
+import type { Span } from '../../schema/diagnostic.js';
+import { routeEntity } from '../facts.js';
+import type { Rule } from '../rule.js';
+
+const rule: Rule = {
+  code: 'path/parameter-twice',
+  severity: 'error',
+  summary: 'Two parameters of a path have one name',
+  partial: true,
+  check(model, report) {
+    for (const route of model.routes) {
+      const seen = new Map<string, Span>();
+      for (const segment of route.match.segments) {
+        if (segment.kind === 'literal') continue;
+        const first = seen.get(segment.name);
+        if (!first) {
+          seen.set(segment.name, segment.span);
+          continue;
+        }
+        report({
+          span: segment.span,
+          entity: routeEntity(route),
+          message: `The path of \`${route.name}\` has two parameters named \`${segment.name}\`: \`{${segment.name}}\` in a template could be either.`,
+          related: [{ span: first, message: 'the first one' }],
+          help: 'Give one of them another name; names decide nothing about what matches.',
+        });
+      }
+    }
+  },
+};
+export default rule;
