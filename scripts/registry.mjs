@@ -29,7 +29,7 @@ const files = {
 ${kinds.map((kind) => `import ${camel(kind)} from './${kind}/index.js';`).join('\n')}
 import type { PolicyDeclaration } from './contract.js';
 
-export const declarations: readonly PolicyDeclaration[] = [${kinds.map(camel).join(', ')}];
+${declarationList()}
 
 export const declarationOf = (use: string): PolicyDeclaration | undefined =>
   declarations.find((declaration) => declaration.use === use);
@@ -43,6 +43,14 @@ ${kinds.map((kind) => `  ${entry(kind)},`).join('\n')}
 };
 `,
 };
+
+// As the formatter breaks it: on one line while that is no longer than 120 characters.
+function declarationList() {
+  const head = 'export const declarations: readonly PolicyDeclaration[] = [';
+  const names = kinds.map(camel);
+  const line = `${head}${names.join(', ')}];`;
+  return line.length <= 120 ? line : `${head}\n${names.map((name) => `  ${name},`).join('\n')}\n];`;
+}
 
 let stale = false;
 for (const [name, wanted] of Object.entries(files)) {

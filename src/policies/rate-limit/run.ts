@@ -104,16 +104,16 @@ class RateLimitPolicy implements PolicyInstance {
   }
 
   #describe(rate: LimitRate): string {
-    return `${this.#quoted};q=${rate.capacity};w=${Math.max(1, Math.ceil(rate.periodMs / 1000))}`;
+    return `${this.#quoted};q=${rate.capacity};w=${Math.max(1, wholeSeconds(rate.periodMs))}`;
   }
 
   #stateField(answer: LimitAnswer): string {
-    return `${this.#quoted};r=${answer.remaining};t=${Math.ceil(answer.resetMs / 1000)}`;
+    return `${this.#quoted};r=${answer.remaining};t=${wholeSeconds(answer.resetMs)}`;
   }
 
   #refuse(exchange: Exchange, bound: Bound | undefined, rate: LimitRate, answer: LimitAnswer): Reply {
     const waits = Number.isFinite(answer.retryMs);
-    const seconds = Math.max(1, Math.ceil(answer.retryMs / 1000));
+    const seconds = Math.max(1, wholeSeconds(answer.retryMs));
     return problem(exchange, {
       status: 429,
       type: QUOTA_EXCEEDED,
@@ -151,6 +151,9 @@ class RateLimitPolicy implements PolicyInstance {
     });
   }
 }
+
+/** Rounded up, but not for what rounding errors add to a whole second. */
+const wholeSeconds = (ms: number): number => Math.ceil(ms / 1000 - 1e-6);
 
 function asRate(value: Json | undefined): LimitRate | undefined {
   if (typeof value !== 'object' || value === null || !('capacity' in value)) return undefined;

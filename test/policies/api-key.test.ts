@@ -1,0 +1,203 @@
+import { createHash } from 'node:crypto';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ConsumerPlan, Decision } from '../../src/policies/contract.js';
+import { before, bodyOf, compile, create, decode, exchange, lint, world } from './support.js';
+
+const hash = (key: string): string => `sha256:${createHash('sha256').update(key).digest('hex')}`;
+const consumer = (name: string, ...keys: string[]): ConsumerPlan => ({ name, apiKeys: keys.map(hash), tags: {} });
+
+const withKeys = () => {
+  const around = world();
+  around.consumers.push(consumer('acme', 'key-of-acme', 'second'), consumer('umbrella', 'schlüssel'));
+  return around;
+};
+
+test('a known key sets the consumer and never reaches the target', () => {
+  const policy = create('api-key', '', withKeys());
+  const on = exchange({
+    headers: [
+      ['X-Api-Key', 'key-of-acme'],
+      ['accept', '*/*'],
+    ],
+  });
+  assert.is(before(policy, on), undefined);
+  assert.is(on.consumer?.name, 'acme');
+  assert.is(on.headers.get('x-api-key'), undefined);
+  assert.is(on.headers.get('accept'), '*/*');
+});
+
+test('every key of a consumer works', () => {
+  const on = exchange({ headers: [['x-api-key', 'second']] });
+  before(create('api-key', '', withKeys()), on);
+  assert.is(on.consumer?.name, 'acme');
+});
+
+test('no key gets 401 with a challenge', () => {
+  const reply = before(create('api-key', 'realm = "shop"', withKeys()), exchange());
+  assert.is(reply?.status, 401);
+  assert.is(reply?.code, 'auth/missing');
+  assert.is(reply?.headers.get('www-authenticate'), 'ApiKey realm="shop"');
+  assert.is(reply?.headers.get('content-type'), 'application/problem+json');
+  const body = bodyOf(reply!);
+  assert.is(body['type'], 'urn:gw:problem:auth/missing');
+  assert.is(body['request_id'], 'req-1');
+});
+
+test('a wrong, an empty and an overlong key get 401, and none of them shows anywhere', () => {
+  const policy = create('api-key', '', withKeys());
+  for (const key of ['wrong', '', 'x'.repeat(513)]) {
+    const decisions: Decision[] = [];
+    const on = exchange({ headers: [['x-api-key', key]], decisions });
+    const reply = before(policy, on);
+    assert.is(reply?.status, 401);
+    assert.is(reply?.code, 'auth/invalid');
+    assert.is(on.consumer, undefined);
+    assert.is(on.headers.get('x-api-key'), undefined);
+    const said = JSON.stringify([bodyOf(reply!), decisions, [...reply!.headers.entries()]]);
+    if (key) assert.not.match(said, key);
+  }
+});
+
+test('a key of exactly 512 bytes is looked at', () => {
+  const around = world();
+  around.consumers.push(consumer('long', 'k'.repeat(512)));
+  const on = exchange({ headers: [['x-api-key', 'k'.repeat(512)]] });
+  before(create('api-key', '', around), on);
+  assert.is(on.consumer?.name, 'long');
+});
+
+test('a field given twice is ambiguous, whatever the keys', () => {
+  const on = exchange({
+    headers: [
+      ['x-api-key', 'key-of-acme'],
+      ['X-API-Key', 'key-of-acme'],
+    ],
+  });
+  const reply = before(create('api-key', '', withKeys()), on);
+  assert.is(reply?.status, 400);
+  assert.is(reply?.code, 'auth/ambiguous');
+  assert.is(on.headers.get('x-api-key'), undefined);
+});
+
+test('a key may hold a comma', () => {
+  const around = world();
+  around.consumers.push(consumer('comma', 'a, b'));
+  const on = exchange({ headers: [['x-api-key', 'a, b']] });
+  assert.is(before(create('api-key', '', around), on), undefined);
+  assert.is(on.consumer?.name, 'comma');
+});
+
+test('a scheme is read in any case and other schemes are left alone', () => {
+  const policy = create('api-key', 'scheme = "Bearer"', withKeys());
+  const on = exchange({ headers: [['authorization', 'bEARER  key-of-acme']] });
+  assert.is(before(policy, on), undefined);
+  assert.is(on.consumer?.name, 'acme');
+  assert.is(on.headers.get('authorization'), undefined);
+
+  const basic = exchange({ headers: [['authorization', 'Basic eDp5']] });
+  const reply = before(policy, basic);
+  assert.is(reply?.code, 'auth/missing');
+  assert.is(reply?.headers.get('www-authenticate'), 'Bearer realm="api"');
+  assert.match(String(bodyOf(reply!)['detail']), 'after the word Bearer');
+  assert.is(basic.headers.get('authorization'), 'Basic eDp5');
+});
+
+test('a query parameter is taken out of the query, encoded as it may be', () => {
+  const policy = create('api-key', 'query = "api_key"', withKeys());
+  const on = exchange({ query: 'a=1&api%5Fkey=key%2Dof-acme&b=2' });
+  assert.is(before(policy, on), undefined);
+  assert.is(on.consumer?.name, 'acme');
+  assert.is(on.query, 'a=1&b=2');
+});
+
+test('with a query alone a header is no credential', () => {
+  const reply = before(
+    create('api-key', 'query = "k"', withKeys()),
+    exchange({ headers: [['x-api-key', 'key-of-acme']] }),
+  );
+  assert.is(reply?.code, 'auth/missing');
+});
+
+test('header and query both: each works alone, together they are ambiguous, and both are stripped', () => {
+  const policy = create('api-key', 'header = "x-api-key"\nquery = "k"', withKeys());
+  const byQuery = exchange({ query: 'k=key-of-acme' });
+  assert.is(before(policy, byQuery), undefined);
+  assert.is(byQuery.query, '');
+  assert.is(before(policy, exchange({ headers: [['x-api-key', 'second']] })), undefined);
+  const both = exchange({ query: 'k=key-of-acme&z', headers: [['x-api-key', 'key-of-acme']] });
+  assert.is(before(policy, both)?.code, 'auth/ambiguous');
+  assert.is(both.query, 'z');
+  assert.is(both.headers.get('x-api-key'), undefined);
+});
+
+test('a parameter given twice is ambiguous', () => {
+  const on = exchange({ query: 'k=key-of-acme&k=second' });
+  assert.is(before(create('api-key', 'query = "k"', withKeys()), on)?.code, 'auth/ambiguous');
+  assert.is(on.query, '');
+});
+
+test('keys beyond ASCII are hashed as the bytes that were sent', () => {
+  const policy = create('api-key', 'header = "x-api-key"\nquery = "k"', withKeys());
+  const inHeader = exchange({ headers: [['x-api-key', Buffer.from('schlüssel').toString('latin1')]] });
+  before(policy, inHeader);
+  assert.is(inHeader.consumer?.name, 'umbrella');
+  const inQuery = exchange({ query: 'k=schl%C3%BCssel' });
+  before(policy, inQuery);
+  assert.is(inQuery.consumer?.name, 'umbrella');
+});
+
+test('optional lets requests without a key pass, and still refuses wrong ones', () => {
+  const policy = create('api-key', 'optional = true', withKeys());
+  const decisions: Decision[] = [];
+  const on = exchange({ decisions });
+  assert.is(before(policy, on), undefined);
+  assert.is(on.consumer, undefined);
+  assert.is(decisions[0]?.outcome, 'pass');
+  assert.is(before(policy, exchange({ headers: [['x-api-key', 'wrong']] }))?.status, 401);
+});
+
+test('decisions say who it is', () => {
+  const decisions: Decision[] = [];
+  before(create('api-key', '', withKeys()), exchange({ headers: [['x-api-key', 'second']], decisions }));
+  assert.equal(decisions, [{ step: 'p', use: 'api-key', outcome: 'pass', why: "the API key is one of acme's" }]);
+});
+
+test('one key of two consumers, and a hash that is none, reject the generation without showing either', () => {
+  const twice = world();
+  twice.consumers.push(consumer('a', 'same'), consumer('b', 'same'));
+  assert.throws(() => create('api-key', '', twice), /Consumers a and b have the same API key/);
+  const malformed = world();
+  malformed.consumers.push({ name: 'a', apiKeys: ['hunter2'], tags: {} });
+  assert.throws(
+    () => create('api-key', '', malformed),
+    (error: Error) => /consumer a/.test(error.message) && !/hunter2/.test(error.message),
+  );
+  const unresolved = world();
+  unresolved.consumers.push({ name: 'a', apiKeys: [{ $ref: '${env:KEY}' }], tags: {} });
+  assert.throws(() => create('api-key', '', unresolved), /consumer a/);
+});
+
+test('the same hash twice at one consumer is harmless', () => {
+  const around = world();
+  around.consumers.push(consumer('a', 'same', 'same'));
+  assert.not.throws(() => create('api-key', '', around));
+});
+
+test('defaults and names are judged when the spec is read', () => {
+  assert.equal(compile('api-key', ''), { header: 'x-api-key', optional: false, realm: 'api' });
+  assert.equal(compile('api-key', 'header = "X-Key"'), { header: 'x-key', optional: false, realm: 'api' });
+  assert.match(decode('api-key', 'header = "x key"').errors[0]!, 'cannot be the name');
+  assert.is(decode('api-key', 'realm = "a\\"b"').errors.length, 1);
+  assert.is(decode('api-key', 'scheme = "two words"').errors.length, 1);
+});
+
+test('lint: a policy that nobody can pass', () => {
+  const nobody = { consumers: [{ name: 'acme', apiKeys: 0 }] };
+  assert.equal(lint('api-key', '', nobody), ['api-key/no-keys']);
+  assert.equal(lint('api-key', '', {}), []);
+  assert.equal(lint('api-key', 'optional = true', nobody), []);
+  assert.equal(lint('api-key', '', { ...nobody, routes: [] }), []);
+});
+
+test.run();

@@ -1,0 +1,264 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ConsumerPlan, Decision, PolicyInstance } from '../../src/policies/contract.js';
+import { networkOf } from '../../src/policies/rate-limit/address.js';
+import { before, bodyOf, compile, create, decode, exchange, type Given, lint, targetReply, world } from './support.js';
+
+const acme: ConsumerPlan = { name: 'acme', plan: 'gold', apiKeys: [], tags: {} };
+const other: ConsumerPlan = { name: 'other', apiKeys: [], tags: {} };
+
+/** How many of `tries` requests pass. */
+function passing(policy: PolicyInstance, tries: number, given: Given = {}): number {
+  let passed = 0;
+  for (let at = 0; at < tries; at++) if (before(policy, exchange(given)) === undefined) passed++;
+  return passed;
+}
+
+test('so many pass, then 429, then one each interval', () => {
+  const around = world();
+  const policy = create('rate-limit', 'limit = "3/s"', around);
+  assert.is(passing(policy, 10), 3);
+  around.now += 333;
+  assert.is(passing(policy, 10), 0);
+  around.now += 1;
+  assert.is(passing(policy, 10), 1);
+  around.now += 1000;
+  assert.is(passing(policy, 10), 3);
+});
+
+test('a 429 says when to come back', () => {
+  const around = world();
+  const policy = create('rate-limit', 'limit = "2/min"', around, 'polite');
+  passing(policy, 2);
+  around.now += 12_000;
+  const reply = before(policy, exchange())!;
+  assert.is(reply.status, 429);
+  assert.is(reply.code, 'limit/exceeded');
+  assert.is(reply.headers.get('retry-after'), '18');
+  assert.is(reply.headers.get('ratelimit-policy'), '"polite";q=2;w=60');
+  assert.is(reply.headers.get('ratelimit'), '"polite";r=0;t=48');
+  const body = bodyOf(reply);
+  assert.is(body['type'], 'https://iana.org/assignments/http-problem-types#quota-exceeded');
+  assert.equal(body['violated-policies'], ['polite']);
+  around.now += 18_000;
+  assert.is(before(policy, exchange()), undefined);
+});
+
+test('replies carry what is left', () => {
+  const around = world();
+  const policy = create('rate-limit', 'limit = "100/min"', around, 'polite');
+  const on = exchange();
+  before(policy, on);
+  const reply = targetReply();
+  policy.after?.(on, reply);
+  assert.is(reply.headers.get('ratelimit-policy'), '"polite";q=100;w=60');
+  assert.is(reply.headers.get('ratelimit'), '"polite";r=99;t=1');
+});
+
+test('two limits on a route make a list', () => {
+  const around = world();
+  const a = create('rate-limit', 'limit = "100/min"', around, 'a');
+  const b = create('rate-limit', 'limit = "5/s"\nby = "route"', around, 'b');
+  const on = exchange();
+  before(a, on);
+  before(b, on);
+  const reply = targetReply();
+  b.after?.(on, reply);
+  a.after?.(on, reply);
+  assert.is(reply.headers.get('ratelimit-policy'), '"b";q=5;w=1, "a";q=100;w=60');
+});
+
+test('a name is quoted as a structured field wants it', () => {
+  const policy = create('rate-limit', 'limit = "1/s"', world(), 'GET "x"\\é/rate-limit');
+  const reply = targetReply();
+  policy.after?.(exchange(), reply);
+  assert.is(reply.headers.get('ratelimit'), '"GET \\"x\\"\\\\%C3%A9/rate-limit";r=1;t=0');
+});
+
+test('fields = false says nothing', () => {
+  const policy = create('rate-limit', 'limit = "1/s"\nfields = false', world());
+  const reply = targetReply();
+  policy.after?.(exchange(), reply);
+  assert.is(reply.headers.get('ratelimit'), undefined);
+  before(policy, exchange());
+  const refused = before(policy, exchange())!;
+  assert.is(refused.headers.get('ratelimit'), undefined);
+  assert.is(refused.headers.get('retry-after'), '1');
+});
+
+test('burst holds more or less than the limit and refills as fast', () => {
+  const around = world();
+  const policy = create('rate-limit', 'limit = "60/min"\nburst = 5', around);
+  assert.is(passing(policy, 100), 5);
+  around.now += 1000;
+  assert.is(passing(policy, 100), 1);
+  around.now += 60_000;
+  assert.is(passing(policy, 100), 5);
+  const reply = before(policy, exchange())!;
+  assert.is(reply.headers.get('ratelimit-policy'), '"p";q=5;w=5');
+});
+
+test('cost takes several at once', () => {
+  const policy = create('rate-limit', 'limit = "10/s"\ncost = 4', world());
+  assert.is(passing(policy, 10), 2);
+});
+
+test('by ip: each address alone, an IPv6 network together', () => {
+  const policy = create('rate-limit', 'limit = "1/s"', world());
+  assert.is(passing(policy, 2, { remoteAddress: '192.0.2.1' }), 1);
+  assert.is(passing(policy, 2, { remoteAddress: '192.0.2.2' }), 1);
+  assert.is(passing(policy, 1, { remoteAddress: '2001:db8::1' }), 1);
+  assert.is(passing(policy, 1, { remoteAddress: '2001:db8::ffff' }), 0);
+  assert.is(passing(policy, 1, { remoteAddress: '2001:db8:0:1::1' }), 1);
+});
+
+test('by consumer: plans bring their own limit; without a consumer the address counts', () => {
+  const around = world();
+  around.consumers.push(acme, other);
+  around.plans.push({ name: 'gold', limits: { p: { capacity: 5, periodMs: 1000 } } });
+  const policy = create('rate-limit', 'limit = "2/s"\nby = "consumer"', around);
+  assert.is(passing(policy, 10, { consumer: acme }), 5);
+  assert.is(passing(policy, 10, { consumer: other }), 2);
+  assert.is(passing(policy, 10), 2);
+  assert.is(passing(policy, 10, { remoteAddress: '192.0.2.9' }), 2);
+  const reply = targetReply();
+  policy.after?.(exchange({ consumer: acme }), reply);
+  assert.is(reply.headers.get('ratelimit-policy'), '"p";q=5;w=1');
+});
+
+test('by consumer: one that is not in the spec is counted by its name', () => {
+  const policy = create('rate-limit', 'limit = "2/s"\nby = "consumer"', world());
+  assert.is(passing(policy, 5, { consumer: { ...other, name: 'from elsewhere' } }), 2);
+  assert.is(passing(policy, 5, { consumer: { ...other, name: 'from elsewhere' } }), 0);
+});
+
+test('a plan that names no rate for the policy rejects the generation', () => {
+  const around = world();
+  around.consumers.push(acme);
+  around.plans.push({ name: 'gold', limits: { p: 'many' } });
+  assert.throws(() => create('rate-limit', 'limit = "2/s"\nby = "consumer"', around), /Plan gold has no rate/);
+});
+
+test('by route: everybody together', () => {
+  const policy = create('rate-limit', 'limit = "3/s"\nby = "route"', world());
+  assert.is(passing(policy, 2, { remoteAddress: '192.0.2.1' }) + passing(policy, 2, { remoteAddress: '192.0.2.2' }), 3);
+});
+
+test('by header: each value alone, none by the address, long ones by their beginning', () => {
+  const policy = create('rate-limit', 'limit = "1/s"\nby = "header:X-Tenant"', world());
+  assert.is(passing(policy, 2, { headers: [['x-tenant', 'a']] }), 1);
+  assert.is(passing(policy, 2, { headers: [['x-tenant', 'b']] }), 1);
+  assert.is(passing(policy, 2), 1);
+  const long = 'x'.repeat(300);
+  assert.is(passing(policy, 1, { headers: [['x-tenant', `${long}1`]] }), 1);
+  assert.is(passing(policy, 1, { headers: [['x-tenant', `${long}2`]] }), 0);
+});
+
+test('by header: an inner step that edits the field does not change what is told', () => {
+  const policy = create('rate-limit', 'limit = "5/s"\nby = "header:x-tenant"', world());
+  const on = exchange({ headers: [['x-tenant', 'a']] });
+  before(policy, on);
+  on.headers.remove('x-tenant');
+  const reply = targetReply();
+  policy.after?.(on, reply);
+  assert.match(reply.headers.get('ratelimit')!, 'r=4');
+});
+
+test('observe counts and lets everything pass', () => {
+  const around = world();
+  const policy = create('rate-limit', 'limit = "2/s"\nmode = "observe"', around);
+  const decisions: Decision[] = [];
+  assert.is(passing(policy, 5, { decisions }), 5);
+  assert.match(decisions[4]!.why, 'only observed');
+  assert.is(decisions[4]!.outcome, 'pass');
+  assert.equal(around.limits.totals('identity of p'), { allowed: 2, refused: 3 });
+});
+
+test('decisions tell key and numbers', () => {
+  const decisions: Decision[] = [];
+  const policy = create('rate-limit', 'limit = "1/s"', world());
+  passing(policy, 2, { decisions });
+  assert.equal(
+    decisions.map(({ outcome, why }) => [outcome, why]),
+    [
+      ['pass', '0 of 1 left for ip:192.0.2.1'],
+      ['answer', '0 of 1 left for ip:192.0.2.1'],
+    ],
+  );
+  assert.equal(decisions[1]!.details?.['retryMs'], 1000);
+});
+
+test('a plan with less than one request costs never lets it pass, and says so', () => {
+  const around = world();
+  around.consumers.push(acme);
+  around.plans.push({ name: 'gold', limits: { p: { capacity: 1, periodMs: 1000 } } });
+  const policy = create('rate-limit', 'limit = "5/s"\ncost = 2\nby = "consumer"', around);
+  const decisions: Decision[] = [];
+  const reply = before(policy, exchange({ consumer: acme, decisions }))!;
+  assert.is(reply.status, 429);
+  assert.is(reply.headers.get('retry-after'), undefined);
+  assert.match(String(bodyOf(reply)['detail']), 'never');
+  assert.is(decisions[0]!.details?.['retryMs'], undefined);
+});
+
+test('counts outlive the instance: the same identity counts on', () => {
+  const around = world();
+  assert.is(passing(create('rate-limit', 'limit = "2/s"', around), 5), 2);
+  assert.is(passing(create('rate-limit', 'limit = "2/s"', around), 5), 0);
+});
+
+test('networks', () => {
+  for (const [address, network] of [
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8::1', '2001:db8:0:0::/64'],
+    ['2001:0DB8:0000:0001:1:2:3:4', '2001:db8:0:1::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80:0:0:0::/64'],
+    ['2001:db8:1:2::', '2001:db8:1:2::/64'],
+    ['64:ff9b::192.0.2.1', '64:ff9b:0:0::/64'],
+    ['::', '0:0:0:0::/64'],
+    ['1::3:4:5:6:7:8', '1:0:3:4::/64'],
+    ['', ''],
+  ] as const) {
+    assert.is(networkOf(address), network);
+  }
+});
+
+test('what compiles', () => {
+  assert.equal(compile('rate-limit', 'limit = "100/min"\nby = "header:X-Tenant"\nburst = 10'), {
+    rate: { capacity: 10, periodMs: 6000 },
+    by: 'header',
+    header: 'x-tenant',
+    cost: 1,
+    observe: false,
+    fields: true,
+  });
+  assert.match(decode('rate-limit', 'limit = "1/s"\nby = "user"').errors[0]!, 'consumer');
+  assert.is(decode('rate-limit', 'limit = "1/s"\nby = "header:"').errors.length, 1);
+  assert.is(decode('rate-limit', '').errors.length, 1);
+  assert.equal(compile('rate-limit', 'limit = "0/min"\nburst = 3'), {
+    rate: { capacity: 0, periodMs: 60_000 },
+    by: 'ip',
+    cost: 1,
+    observe: false,
+    fields: true,
+  });
+});
+
+test('a limit of zero refuses all, for good', () => {
+  const reply = before(create('rate-limit', 'limit = "0/min"', world()), exchange())!;
+  assert.is(reply.status, 429);
+  assert.is(reply.headers.get('retry-after'), undefined);
+});
+
+test('lint: zero, absurd, cost', () => {
+  assert.equal(lint('rate-limit', 'limit = "0/min"'), ['limit/zero limit']);
+  assert.equal(lint('rate-limit', 'limit = "1000001/s"'), ['limit/absurd limit']);
+  assert.equal(lint('rate-limit', 'limit = "1000000/s"'), []);
+  assert.equal(lint('rate-limit', 'limit = "10/s"\ncost = 11'), ['limit/cost cost']);
+  assert.equal(lint('rate-limit', 'limit = "10/s"\nburst = 2\ncost = 3'), ['limit/cost cost']);
+  assert.equal(lint('rate-limit', 'limit = "10/s"\ncost = 10'), []);
+});
+
+test.run();

@@ -1,0 +1,169 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  addToken,
+  BytesReply,
+  decodeQuery,
+  fieldSafe,
+  HeaderMap,
+  problem,
+  renderTemplate,
+  statusText,
+  Template,
+  takeQueryParam,
+} from '../../src/policies/run-kit.js';
+import { bodyOf, exchange, targetReply } from './support.js';
+
+test('header fields: any case, several values, order kept', () => {
+  const map = new HeaderMap([
+    ['Accept', 'a'],
+    ['X-One', '1'],
+    ['accept', 'b'],
+  ]);
+  assert.is(map.get('ACCEPT'), 'a, b');
+  assert.is(map.get('missing'), undefined);
+  map.append('x-one', '2');
+  map.set('Accept', 'c');
+  assert.equal(
+    [...map.entries()],
+    [
+      ['x-one', '1'],
+      ['x-one', '2'],
+      ['accept', 'c'],
+    ],
+  );
+  map.remove('X-ONE');
+  map.remove('never-there');
+  assert.equal([...map.entries()], [['accept', 'c']]);
+});
+
+test('header fields: no injection by name or value, but obs-text and tabs', () => {
+  const map = new HeaderMap();
+  for (const value of ['a\r\nb: c', 'a\nb', 'a\rb', 'a\0b', 'a\x7f', 'snow\u2603']) {
+    assert.throws(() => map.set('x', value), TypeError);
+    assert.throws(() => map.append('x', value), TypeError);
+  }
+  for (const name of ['', 'a b', 'a:', 'é', 'a\r\n']) assert.throws(() => map.set(name, 'x'), TypeError);
+  map.set('x', 'caf\xe9\t!');
+  assert.is(map.get('x'), 'caf\xe9\t!');
+});
+
+test('names of the object prototype are fields like others', () => {
+  const map = new HeaderMap();
+  assert.is(map.get('constructor'), undefined);
+  map.set('__proto__', 'x');
+  assert.is(map.get('__proto__'), 'x');
+});
+
+test('addToken adds a word once', () => {
+  const map = new HeaderMap();
+  addToken(map, 'vary', 'Origin');
+  addToken(map, 'vary', 'origin');
+  addToken(map, 'vary', 'Accept');
+  assert.is(map.get('vary'), 'Origin, Accept');
+  const all = new HeaderMap([['vary', '*']]);
+  addToken(all, 'vary', 'Origin');
+  assert.is(all.get('vary'), '*');
+  const blank = new HeaderMap([['vary', ' ']]);
+  addToken(blank, 'vary', 'Origin');
+  assert.is(blank.get('vary'), 'Origin');
+});
+
+test('a problem is RFC 9457 and names the exchange', () => {
+  const reply = problem(
+    { id: 'id 1' },
+    { status: 404, code: 'route/none', title: 'T', detail: 'D', headers: { allow: 'GET' }, extensions: { more: [1] } },
+  );
+  assert.is(reply.status, 404);
+  assert.is(reply.code, 'route/none');
+  assert.is(reply.headers.get('content-type'), 'application/problem+json');
+  assert.is(reply.headers.get('cache-control'), 'no-store');
+  assert.is(reply.headers.get('allow'), 'GET');
+  assert.equal(bodyOf(reply), {
+    type: 'urn:gw:problem:route/none',
+    title: 'T',
+    status: 404,
+    detail: 'D',
+    instance: 'urn:gw:request:id%201',
+    request_id: 'id 1',
+    more: [1],
+  });
+  assert.equal(bodyOf(problem(undefined, { status: 400, code: 'x', type: 'urn:y', title: 'T' })), {
+    type: 'urn:y',
+    title: 'T',
+    status: 400,
+  });
+});
+
+test('replies of bytes', () => {
+  assert.is(new BytesReply(204).body, null);
+  assert.equal(new BytesReply(200, { body: 'é' }).body, Buffer.from('é'));
+  const bytes = new Uint8Array([1]);
+  assert.is(new BytesReply(200, { body: bytes }).body, bytes);
+  assert.is(statusText(404), 'Not Found');
+  assert.is(statusText(299), '299');
+});
+
+test('every variable of a template', () => {
+  const on = exchange({
+    method: 'PUT',
+    path: '/p',
+    query: 'q=1',
+    params: { id: '7' },
+    headers: [['x-a', 'A']],
+    consumer: { name: 'acme', plan: 'gold', apiKeys: [], tags: { tier: 'one' } },
+  });
+  const reply = targetReply([['x-b', 'B']]);
+  const all = [
+    ['param.id', '7'],
+    ['consumer.name', 'acme'],
+    ['consumer.plan', 'gold'],
+    ['consumer.tags.tier', 'one'],
+    ['consumer.tags.constructor', ''],
+    ['request.id', 'req-1'],
+    ['request.method', 'PUT'],
+    ['request.path', '/p'],
+    ['request.query', 'q=1'],
+    ['request.host', 'api.example.com'],
+    ['request.scheme', 'http'],
+    ['request.header.x-a', 'A'],
+    ['route.name', 'get-order'],
+    ['client.ip', '192.0.2.1'],
+    ['reply.status', '200'],
+    ['reply.header.x-b', 'B'],
+  ] as const;
+  for (const [name, value] of all) assert.is(renderTemplate([{ var: name }], on, reply), value, name);
+  const parts = ['a ', { var: 'param.id' }, ' b'];
+  assert.is(renderTemplate(parts, on), 'a 7 b');
+  assert.is(renderTemplate(parts, on), 'a 7 b');
+  assert.is(renderTemplate(['only', ' text'], on), 'only text');
+  assert.is(renderTemplate([{ var: 'reply.status' }, { var: 'reply.header.x' }, { var: 'param.none' }], on), '');
+});
+
+test('a variable that does not exist is told at once', () => {
+  assert.throws(() => new Template([{ var: 'consumer.nam' }]), TypeError);
+  assert.throws(() => new Template([{ var: 'constructor' }]), TypeError);
+});
+
+test('as a field, header variables pass as bytes and others are made safe', () => {
+  const on = exchange({ params: { id: 'é\n' }, headers: [['x-a', 'caf\xe9']] });
+  const template = new Template(['<', { var: 'request.header.x-a' }, '>', { var: 'param.id' }, { var: 'param.none' }]);
+  assert.is(template.renderField(on), '<caf\xe9>%C3%A9%0A');
+  assert.is(new Template(['plain']).renderField(on), 'plain');
+  assert.is(new Template([{ var: 'reply.header.x' }]).renderField(on), '');
+  assert.is(fieldSafe('tab\tand text'), 'tab\tand text');
+});
+
+test('takeQueryParam takes every occurrence and leaves the rest as it was', () => {
+  assert.equal(takeQueryParam('', 'k'), { rest: '', values: [] });
+  assert.equal(takeQueryParam('a=1&b=%zz', 'k'), { rest: 'a=1&b=%zz', values: [] });
+  assert.equal(takeQueryParam('k=1&a=+x&%6B=2&k&=3&k=a%20b', 'k'), { rest: 'a=+x&=3', values: ['1', '2', '', 'a b'] });
+  assert.equal(takeQueryParam('k=%zz', 'k'), { rest: '', values: ['%zz'] });
+});
+
+test('decodeQuery', () => {
+  assert.is(decodeQuery('a+b%2Bc'), 'a b+c');
+  assert.is(decodeQuery('%zz+'), '%zz ');
+});
+
+test.run();

@@ -1,0 +1,173 @@
+/** What policy tests stand on: configs decoded as a spec's are, exchanges without sockets, a clock that is told the time. */
+import toml from 'toml';
+import type {
+  ConfigPath,
+  ConsumerPlan,
+  Decision,
+  Exchange,
+  Json,
+  PlanPlan,
+  PolicyContext,
+  PolicyDeclaration,
+  PolicyHost,
+  PolicyInstance,
+  PolicyProblem,
+  Reply,
+} from '../../src/policies/contract.js';
+import { declarationOf } from '../../src/policies/registry.js';
+import { BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
+import { runHalves } from '../../src/policies/run-registry.js';
+import { Decoder } from '../../src/schema/decoder.js';
+import type { Span } from '../../src/schema/diagnostic.js';
+import { INVALID } from '../../src/schema/schema.js';
+import type { TableEntry, TomlNode } from '../../src/schema/tree.js';
+import { LimitTable } from '../../src/state/limit-table.js';
+
+const nowhere = { offset: 0, line: 1, column: 1 };
+const span: Span = { file: 'test.toml', start: nowhere, end: nowhere };
+const base = { span, from: 'spec' as const };
+
+/** A value as a located tree. */
+export function node(value: unknown): TomlNode {
+  if (typeof value === 'string') return { ...base, kind: 'string', value };
+  if (typeof value === 'boolean') return { ...base, kind: 'boolean', value };
+  if (typeof value === 'number' || typeof value === 'bigint') return { ...base, kind: 'integer', value };
+  if (Array.isArray(value)) return { ...base, kind: 'array', items: value.map(node) };
+  const entries = new Map<string, TableEntry>();
+  for (const [key, item] of Object.entries(value as object))
+    entries.set(key, { key, keySpan: span, value: node(item) });
+  return { ...base, kind: 'table', entries };
+}
+
+export function declaration(use: string): PolicyDeclaration {
+  const found = declarationOf(use);
+  if (!found) throw new Error(`no policy ${use}`);
+  return found;
+}
+
+/** Decodes a policy's keys (TOML, without `use`). */
+export function decode(use: string, text: string): { config: unknown; errors: string[] } {
+  const tree = node(toml.parse(text));
+  const decoder = new Decoder(tree);
+  const config = declaration(use).schema.decode(tree, decoder);
+  const errors = decoder.diagnostics.map(({ message }) => message);
+  return { config: config === INVALID ? undefined : config, errors };
+}
+
+export const context = (extra: Partial<PolicyContext> = {}): PolicyContext => ({
+  name: 'p',
+  routes: [{ name: 'r', params: ['id'] }],
+  consumers: [{ name: 'acme', apiKeys: 1 }],
+  ...extra,
+});
+
+/** What lint says of a config, as `code at.path`. */
+export function lint(use: string, text: string, extra: Partial<PolicyContext> = {}): string[] {
+  const problems: PolicyProblem[] = [];
+  const { config, errors } = decode(use, text);
+  if (errors.length > 0) throw new Error(errors.join('\n'));
+  declaration(use).lint?.(config, context(extra), (problem) => problems.push(problem));
+  for (const { code, severity } of problems) {
+    const known = declaration(use).codes?.find((entry) => entry.code === code);
+    if (known?.severity !== severity) throw new Error(`${code} (${severity}) is not in the declaration's codes`);
+  }
+  return problems.map(({ code, at }) => [code, dotted(at)].filter(Boolean).join(' '));
+}
+
+const dotted = (at: ConfigPath): string => at.join('.');
+
+export function compile(use: string, text: string, extra: Partial<PolicyContext> = {}): Json | undefined {
+  const { config, errors } = decode(use, text);
+  if (errors.length > 0) throw new Error(errors.join('\n'));
+  return declaration(use).compile(config, context(extra));
+}
+
+export interface World {
+  now: number;
+  consumers: ConsumerPlan[];
+  plans: PlanPlan[];
+  limits: LimitTable;
+}
+
+export const world = (): World => ({
+  now: 1_000_000,
+  consumers: [],
+  plans: [],
+  limits: new LimitTable(LimitTable.allocate({ slots: 256 })),
+});
+
+export function host(around: World, name = 'p'): PolicyHost {
+  const quiet = (): void => {};
+  return {
+    name,
+    identity: `identity of ${name}`,
+    clock: { now: () => around.now },
+    random: () => 0.5,
+    logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    limits: around.limits,
+    consumers: around.consumers,
+    plans: around.plans,
+  };
+}
+
+/** A policy at work from its keys: the whole way that a spec takes, as JSON in between. */
+export function create(use: string, text: string, around: World = world(), name = 'p'): PolicyInstance {
+  const plan = compile(use, text, { name });
+  if (plan === undefined) throw new Error(`${use} compiled to nothing`);
+  return runHalves[use]!(JSON.parse(JSON.stringify(plan)) as Json, host(around, name));
+}
+
+export interface Given {
+  method?: string;
+  path?: string;
+  query?: string;
+  remoteAddress?: string;
+  headers?: readonly (readonly [string, string])[];
+  params?: { readonly [name: string]: string };
+  consumer?: ConsumerPlan;
+  decisions?: Decision[];
+}
+
+export function exchange(given: Given = {}): Exchange {
+  const headers = new HeaderMap(given.headers);
+  return {
+    id: 'req-1',
+    method: given.method ?? 'GET',
+    host: 'api.example.com',
+    path: given.path ?? '/orders/1',
+    query: given.query ?? '',
+    remoteAddress: given.remoteAddress ?? '192.0.2.1',
+    scheme: 'http',
+    startedAt: 0,
+    route: {
+      name: 'get-order',
+      match: 'GET /orders/{id}',
+      service: 0,
+      policies: [],
+      params: Object.keys(given.params ?? {}),
+      timeout: 0,
+      source: { from: 'spec' },
+    },
+    headers,
+    header: (name) => headers.get(name),
+    param: (name) => given.params?.[name],
+    queryParam: () => undefined,
+    consumer: given.consumer,
+    decisions: given.decisions,
+  };
+}
+
+/** The reply that before() answers with; fails for one that is a promise. */
+export function before(policy: PolicyInstance, on: Exchange): Reply | undefined {
+  const reply = policy.before?.(on);
+  if (reply instanceof Promise) throw new Error('a promise where none was due');
+  return reply;
+}
+
+export const bodyOf = (reply: Reply): { readonly [key: string]: Json } => {
+  if (!(reply.body instanceof Uint8Array)) throw new Error('no bytes');
+  return JSON.parse(Buffer.from(reply.body).toString()) as { readonly [key: string]: Json };
+};
+
+export const targetReply = (fields: readonly (readonly [string, string])[] = []): Reply =>
+  new BytesReply(200, { headers: new HeaderMap(fields) });
