@@ -38,6 +38,10 @@ export interface DecodeOptions {
 export const isBundle = (bytes: Uint8Array): boolean =>
   bytes.length >= 4 && Buffer.from(bytes.subarray(0, 4)).toString('latin1') === MAGIC;
 
+/** Whether a bundle carries a signature; says nothing of whose. The bytes are those of a bundle that decodes. */
+export const isSigned = (bytes: Uint8Array): boolean =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readUInt32LE(20) !== 0;
+
 /** The hash that a bundle of this content has (what encodeBundle writes), and how long its program is as text. */
 export function sealBundle(program: Program, trie: ArrayBufferLike): { sha256: string; programBytes: number } {
   const [head, body] = layOut(program, trie);

@@ -84,7 +84,7 @@ function tell(io: Io, dir: string, plan: InitPlan, written: readonly Written[]):
     ...(dir === '.' ? [] : [[`cd ${dir}`, ''] as const]),
     ['gw validate', 'say all that is wrong with the spec: nothing yet'],
     ['gw serve', 'run it; edits go live as you save'],
-    [`curl -i http://127.0.0.1:8080${plan.firstPath}`, 'from another terminal'],
+    [`curl -i ${plan.firstUrl}`, 'from another terminal'],
     ['gw dash', 'watch it'],
   ];
   const width = Math.max(...steps.map(([line]) => line.length));

@@ -48,13 +48,14 @@ const BY_NAME: Readonly<Record<string, Completes>> = {
 
 export function programNode(program: Commander): ProgramNode {
   const help = program.createHelp();
+  const everywhere = program.options.filter((option) => option.long !== '--version');
   return {
     name: program.name(),
     options: help.visibleOptions(program).map(optionNode),
     commands: help.visibleCommands(program).map((command) => ({
       name: command.name(),
       doc: command.summary() || command.description(),
-      options: [...help.visibleOptions(command), ...program.options].map(optionNode),
+      options: [...help.visibleOptions(command), ...everywhere].map(optionNode),
       args:
         command.name() === 'help'
           ? [{ name: 'command', variadic: false, completes: commandWords(program) }]

@@ -15,8 +15,8 @@ export interface InitPlan {
   readonly apiKey: string | undefined;
   /** What could not be taken over from an OpenAPI document. */
   readonly notes: readonly string[];
-  /** A path to try first. */
-  readonly firstPath: string;
+  /** A URL to try first. */
+  readonly firstUrl: string;
 }
 
 export interface OpenApiSource {
@@ -30,6 +30,7 @@ const templateFile = (path: string): string =>
 /** Throws Stop when `source` is no OpenAPI document that gw can read. */
 export function initPlan(template: Template, source: OpenApiSource | undefined, version: string): InitPlan {
   const start = template === 'openapi' ? fromOpenApi(source) : fromTemplate(template);
+  const firstPath = start.cases.find(({ request }) => request.startsWith('GET '))?.request.slice('GET '.length) ?? '/';
   const shared: PlannedFile[] = [
     { path: 'gateway.schema.json', content: `${JSON.stringify(specJsonSchema(), null, 2)}\n` },
     { path: 'gateway.test.mjs', content: testFile(start.cases) },
@@ -43,12 +44,13 @@ export function initPlan(template: Template, source: OpenApiSource | undefined, 
     files: [{ path: 'gateway.toml', content: start.spec }, ...start.files, ...shared],
     apiKey: start.apiKey,
     notes: start.notes,
-    firstPath: start.cases.find(({ request }) => request.startsWith('GET '))?.request.slice('GET '.length) ?? '/',
+    firstUrl: `http://${start.address}${firstPath}`,
   };
 }
 
 interface Start {
   readonly spec: string;
+  readonly address: string;
   readonly cases: readonly TestCase[];
   readonly files: readonly PlannedFile[];
   readonly notes: readonly string[];
@@ -58,10 +60,11 @@ interface Start {
 function fromTemplate(template: Exclude<Template, 'openapi'>): Start {
   const spec = templateFile(`${template}/gateway.toml`);
   const cases = JSON.parse(templateFile(`${template}/cases.json`)) as TestCase[];
-  if (!spec.includes('API_KEY_SHA256')) return { spec, cases, files: [], notes: [], apiKey: undefined };
+  const start = { address: '127.0.0.1:8080', cases, files: [], notes: [], apiKey: undefined };
+  if (!spec.includes('API_KEY_SHA256')) return { ...start, spec };
   const apiKey = `gw_${randomBytes(24).toString('base64url')}`;
   const hash = createHash('sha256').update(apiKey).digest('hex');
-  return { spec: spec.replace('API_KEY_SHA256', hash), cases, files: [], notes: [], apiKey };
+  return { ...start, spec: spec.replace('API_KEY_SHA256', hash), apiKey };
 }
 
 function fromOpenApi(given: OpenApiSource | undefined): Start {
@@ -69,6 +72,7 @@ function fromOpenApi(given: OpenApiSource | undefined): Start {
   const imported = importOpenApi(source.text, source.name);
   return {
     spec: imported.spec,
+    address: imported.address,
     cases: exampleCases(imported.spec),
     // The example document stays beside what was made of it; one's own is where it is already.
     files: given ? [] : [{ path: source.name, content: source.text }],

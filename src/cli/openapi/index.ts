@@ -13,6 +13,8 @@ export interface ImportedSpec {
   readonly spec: string;
   readonly routes: number;
   readonly services: number;
+  /** Where it listens. */
+  readonly address: string;
   /** What could not be taken over as it was: a sentence each. */
   readonly notes: readonly string[];
 }
@@ -30,6 +32,7 @@ export function importOpenApi(text: string, name: string): ImportedSpec {
   const { routes, notes } = routeDrafts(document, services);
   if (routes.length === 0) throw failed(`${name} describes no operation, so there is nothing to route.`);
   const used = services.all.filter((service) => routes.some((route) => route.service === service));
+  const address = `127.0.0.1:${freePort(used)}`;
   const version = String(field(info, 'version') ?? '').trim();
   const lines = [
     '#:schema ./gateway.schema.json',
@@ -38,14 +41,23 @@ export function importOpenApi(text: string, name: string): ImportedSpec {
     'spec = 1',
     '',
     '[listener.main]',
-    'address = "127.0.0.1:8080"',
+    `address = ${toml(address)}`,
     ...used.flatMap(serviceLines),
     ...allowances(used),
     ...routes.flatMap(routeLines),
     '',
   ];
   const serviceNotes = used.flatMap((service) => service.notes);
-  return { spec: lines.join('\n'), routes: routes.length, services: used.length, notes: [...serviceNotes, ...notes] };
+  const spec = lines.join('\n');
+  return { spec, address, routes: routes.length, services: used.length, notes: [...serviceNotes, ...notes] };
+}
+
+/** Not one that a target on this machine has already: gw would call itself. */
+function freePort(services: readonly ServiceDraft[]): number {
+  const taken = new Set(services.map((service) => Number(new URL(service.target).port)));
+  let port = 8080;
+  while (taken.has(port)) port++;
+  return port;
 }
 
 function noteLines(notes: readonly string[]): string[] {

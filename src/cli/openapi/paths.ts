@@ -1,5 +1,7 @@
 /** OpenAPI path templates and parameters -> the paths of gw's routes. */
+import type { NormalizePlan } from '../../bundle/types.js';
 import { compilePattern, NAMED_TYPES } from '../../schema/regex.js';
+import { parsePath } from '../../spec/path-pattern.js';
 import { type Data, field, isList, isTable, type OpenApiDocument, textOf } from './document.js';
 
 /** One segment as gw will write it. A typed one with a higher `narrowness` takes fewer texts, as a rule of thumb. */
@@ -23,6 +25,14 @@ export interface ParameterType {
   /** The parameter may hold slashes. */
   readonly multi: boolean;
 }
+
+/** The rules of a spec that sets none. */
+const NORMALIZE: NormalizePlan = {
+  encodedSlashes: 'refuse',
+  doubleSlashes: 'merge',
+  trailingSlash: 'strict',
+  dotSegments: 'resolve',
+};
 
 /** Characters of a pattern for an enum. Longer ones are not worth their weight in a spec. */
 const LONGEST_ENUM = 1000;
@@ -106,6 +116,8 @@ export function pathDraft(template: string, types: ReadonlyMap<string, Parameter
     segments.push(segment.draft);
     if (segment.note !== undefined) notes.push(`\`${template}\`: ${segment.note}`);
   }
+  const [problem] = parsePath(pathText(segments), NORMALIZE).problems;
+  if (problem) return { note: `\`${template}\` is left out: ${problem.message}` };
   return { segments, query, notes };
 }
 
@@ -132,6 +144,11 @@ function segmentDraft(
   names: Names,
   last: boolean,
 ): { draft: SegmentDraft; note?: string } | undefined {
+  const foreign = /^:([A-Za-z_]\w*)$/.exec(text)?.[1] ?? (/^\*\*?$/.test(text) ? 'rest' : undefined);
+  if (foreign !== undefined) {
+    const draft = { kind: last && foreign === 'rest' ? 'tail' : 'param', name: names.unique(foreign) } as const;
+    return { draft, note: `\`${text}\` is taken for a parameter, \`${draft.name}\`.` };
+  }
   const pieces = text.split(/\{([^{}]*)\}/);
   if (pieces.some((piece, index) => index % 2 === 0 && /[{}]/.test(piece))) return undefined;
   if (pieces.length === 1) return { draft: { kind: 'literal', text: literal(text) } };

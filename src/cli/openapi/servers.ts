@@ -1,4 +1,5 @@
 /** Servers of an OpenAPI document -> services. The first server is the target; others are often other environments. */
+import { isPrivate } from '../../lint/address.js';
 import { type Data, field, isList, isTable, textOf } from './document.js';
 
 export interface ServiceDraft {
@@ -8,7 +9,7 @@ export interface ServiceDraft {
   readonly others: readonly string[];
   /** What the author should know or do. */
   readonly notes: readonly string[];
-  /** Plain HTTP to a host that is not this machine. */
+  /** Plain HTTP to a host on the internet. */
   readonly plaintext: boolean;
   /** The target has a name of its own, which it must see as its Host. */
   readonly named: boolean;
@@ -47,7 +48,7 @@ export class Services {
   #draft(urls: readonly string[]): ServiceDraft {
     const { target, note } = targetOf(urls[0] ?? '/');
     const { hostname, protocol } = new URL(target);
-    const local = isLocal(hostname);
+    const local = isPrivate(hostname.replace(/^\[|\]$/g, ''));
     return {
       name: this.#name(local ? undefined : hostname),
       target,
@@ -105,16 +106,6 @@ function absolute(text: string, written: string, note?: string): { target: strin
   }
   const path = url.pathname.replace(/\/+$/, '').replace(/\/{2,}/g, '/');
   return { target: `${url.origin}${path}`, note };
-}
-
-/** Loopback and private ranges (RFC 1918, RFC 4193), where plain HTTP is nobody's risk. */
-function isLocal(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    /^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.)/.test(hostname) ||
-    /^\[(::1|f[cd][0-9a-f]{2}:)/i.test(hostname)
-  );
 }
 
 /** Letters and digits with dashes between, as names in a spec are. */

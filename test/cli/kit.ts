@@ -1,0 +1,76 @@
+/** Runs commands in this process, against streams and a folder of their own. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Writable } from 'node:stream';
+import { Io } from '../../src/cli/io.js';
+import { run } from '../../src/cli/main.js';
+
+export class Sink extends Writable {
+  text = '';
+  constructor(
+    readonly isTTY: boolean = false,
+    readonly columns: number = 80,
+  ) {
+    super();
+  }
+  // What a spinner asks of a terminal.
+  cursorTo(): boolean {
+    return true;
+  }
+  clearLine(): boolean {
+    return true;
+  }
+  moveCursor(): boolean {
+    return true;
+  }
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString('utf8');
+    done();
+  }
+}
+
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface GwOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly tty?: boolean;
+  readonly color?: boolean;
+}
+
+/** Runs `gw ...argv`. */
+export async function gw(argv: readonly string[], options: GwOptions = {}): Promise<Ran> {
+  const stdout = new Sink(options.tty);
+  const stderr = new Sink(options.tty);
+  const io = new Io({
+    stdout,
+    stderr,
+    env: options.env ?? {},
+    cwd: options.cwd ?? process.cwd(),
+    color: options.color,
+  });
+  const code = await run(argv, io);
+  return { code, out: stdout.text, err: stderr.text };
+}
+
+/** A folder with these files, removed when `use` is done. */
+export async function inFolder<T>(
+  files: Readonly<Record<string, string>>,
+  use: (folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'gw-cli-'));
+  try {
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, path)), { recursive: true });
+      writeFileSync(join(folder, path), text);
+    }
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

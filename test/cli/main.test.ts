@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { bugReport } from '../../src/cli/bug-report.js';
+import { Io } from '../../src/cli/io.js';
+import { commandNames } from '../../src/cli/main.js';
+import { gw, Sink } from './kit.js';
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+
+test('--version prints the version of package.json', async () => {
+  assert.equal(await gw(['--version']), { code: 0, out: `${version}\n`, err: '' });
+  assert.equal(await gw(['-V']), { code: 0, out: `${version}\n`, err: '' });
+});
+
+test('--help names every command', async () => {
+  const { code, out } = await gw(['--help']);
+  assert.is(code, 0);
+  for (const name of commandNames()) assert.match(out, new RegExp(`^  ${name} `, 'm'));
+});
+
+test('no arguments: help on standard error, wrong usage', async () => {
+  const { code, out, err } = await gw([]);
+  assert.is(code, 2);
+  assert.is(out, '');
+  assert.match(err, 'Usage: gw');
+});
+
+for (const name of commandNames()) {
+  test(`gw ${name} --help has an example that starts with gw`, async () => {
+    const { code, out } = await gw([name, '--help']);
+    assert.is(code, 0);
+    assert.match(out, /\nExamples?:\n {2}\$ (source <\()?gw /);
+    assert.match(out, `Usage: gw ${name}`);
+  });
+}
+
+test('an unknown command: did you mean, wrong usage', async () => {
+  const { code, err } = await gw(['validte']);
+  assert.is(code, 2);
+  assert.match(err, 'Did you mean validate?');
+});
+
+test('an unknown option: did you mean, wrong usage', async () => {
+  const { code, err } = await gw(['routes', '--jsn']);
+  assert.is(code, 2);
+  assert.match(err, 'Did you mean --json?');
+});
+
+test('a value that is not among the choices is wrong usage', async () => {
+  const { code, err } = await gw(['completion', 'tcsh']);
+  assert.is(code, 2);
+  assert.match(err, 'Allowed choices are bash, zsh, fish');
+});
+
+test('colour: on a terminal, unless NO_COLOR, a dumb terminal or --no-color says otherwise', () => {
+  const color = (tty: boolean, env: NodeJS.ProcessEnv, asked?: boolean): boolean =>
+    new Io({ stdout: new Sink(tty), stderr: new Sink(tty), env, cwd: '/', color: asked }).color;
+  assert.is(color(true, {}), true);
+  assert.is(color(false, {}), false);
+  assert.is(color(true, { NO_COLOR: '1' }), false);
+  assert.is(color(true, { NO_COLOR: '' }), true);
+  assert.is(color(true, { TERM: 'dumb' }), false);
+  assert.is(color(false, { FORCE_COLOR: '1' }), true);
+  assert.is(color(true, { FORCE_COLOR: '0' }), false);
+  assert.is(color(false, { FORCE_COLOR: '1', NO_COLOR: '1' }), false);
+  assert.is(color(true, {}, false), false);
+  assert.is(color(false, {}, true), true);
+});
+
+test('the width is the terminal, and none where there is none', () => {
+  const io = (tty: boolean): Io => new Io({ stdout: new Sink(tty), stderr: new Sink(tty), env: {}, cwd: '/' });
+  assert.is(io(true).columns, 80);
+  assert.is(io(false).columns, undefined);
+});
+
+test('a spinner shows on a terminal once work takes long, and not before', async () => {
+  const stderr = new Sink(true);
+  const io = new Io({ stdout: new Sink(true), stderr, env: {}, cwd: '/' });
+  assert.is(await io.spin('Quick', async () => 1), 1);
+  assert.is(stderr.text, '');
+  const deadline = Date.now() + 10_000;
+  await io.spin('Slow', async () => {
+    while (!stderr.text.includes('Slow') && Date.now() < deadline)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+  assert.match(stderr.text, 'Slow');
+});
+
+test('no spinner without a terminal, or in CI', async () => {
+  for (const [tty, env] of [
+    [false, {}],
+    [true, { CI: 'true' }],
+  ] as const) {
+    const stderr = new Sink(tty);
+    const io = new Io({ stdout: new Sink(tty), stderr, env, cwd: '/' });
+    await io.spin('Slow', () => new Promise((resolve) => setTimeout(resolve, 450)));
+    assert.is(stderr.text, '');
+  }
+});
+
+test('a bug report names versions and the command, and keeps header values to itself', () => {
+  const argv = ['explain', 'GET', '/a b', '-H', 'x-api-key: secret', '--header=cookie: secret'];
+  const report = bugReport(new TypeError('boom'), argv, '1.2.3');
+  assert.match(report, 'This is a bug in gw');
+  assert.match(report, `gw 1.2.3, Node ${process.versions.node}`);
+  assert.match(report, "command: gw explain GET '/a b' -H 'x-api-key: ...' '--header=cookie: ...'");
+  assert.match(report, 'TypeError: boom');
+  assert.match(report, /at .*dist\/test\/cli\/main\.test\.js/);
+  assert.not.match(report, 'secret');
+  assert.not.match(report, process.cwd());
+});
+
+test('a bug report of something thrown that is no error', () => {
+  assert.match(bugReport('why', [], '1'), 'thrown: why');
+});
+
+test.run();

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { gw } from './kit.js';
+
+const STALE = 'is not what the declarations say: run `npm run reference`';
+
+test('gw schema prints a JSON Schema, and docs/gateway.schema.json is it', async () => {
+  const { code, out } = await gw(['schema']);
+  assert.is(code, 0);
+  assert.is((JSON.parse(out) as { $schema: string }).$schema, 'https://json-schema.org/draft/2020-12/schema');
+  assert.is(readFileSync('docs/gateway.schema.json', 'utf8'), out, `docs/gateway.schema.json ${STALE}`);
+});
+
+test('gw schema --reference prints the reference, and docs/reference.md is it', async () => {
+  const { code, out } = await gw(['schema', '--reference']);
+  assert.is(code, 0);
+  assert.is(readFileSync('docs/reference.md', 'utf8'), out, `docs/reference.md ${STALE}`);
+});
+
+test.run();
