@@ -1,0 +1,121 @@
+/** What all connections of a data plane share: the live generation, counters, clocks, and the steps of an exchange. */
+import { randomBytes } from 'node:crypto';
+import type { Clock, Reply } from '../policies/contract.js';
+import { BytesReply } from '../policies/run-kit.js';
+import { StatsWriter } from '../telemetry/stats-writer.js';
+import { type RecordSink, recordOf, recordOfRefusal } from './access.js';
+import type { Downstream } from './downstream.js';
+import { ERRORS, type ErrorSlug } from './errors.js';
+import type { GwExchange } from './exchange.js';
+import type { Generation } from './generation.js';
+import { RequestHead, Seen } from './http/request-head.js';
+import { Relay } from './relay.js';
+import { refuse, routeRequest } from './route-request.js';
+import type { DataPlaneEvents } from './types.js';
+import type { TargetHost } from './upstream/target.js';
+
+export class Engine implements TargetHost {
+  readonly stats = new StatsWriter();
+  /** Scratch that each request head is parsed into; an exchange copies what it keeps. */
+  readonly head = new RequestHead();
+  readonly sink: RecordSink;
+  /** The live one; undefined only before the first load. */
+  generation: Generation | undefined = undefined;
+  /** Exchanges begun and not ended, of all generations. */
+  inFlight = 0;
+  /** `date: ...` with the line's end, at most one sweep old. */
+  dateLine = '';
+  /** No new exchange may keep its connection. */
+  draining = false;
+  readonly #clock: Clock;
+  readonly #log: DataPlaneEvents['log'];
+  readonly #idPrefix = randomBytes(6).toString('hex');
+  #ids = 0;
+
+  constructor(clock: Clock, log: DataPlaneEvents['log'], sink: RecordSink) {
+    this.#clock = clock;
+    this.#log = log;
+    this.sink = sink;
+    this.tick();
+  }
+
+  tick(): void {
+    this.dateLine = `date: ${new Date().toUTCString()}\r\n`;
+  }
+
+  now(): number {
+    return this.#clock.now();
+  }
+
+  monotonic(): number {
+    return performance.now();
+  }
+
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void {
+    this.#log(level, message, fields);
+  }
+
+  /** Unique in time and space: random bits of this data plane, and a count. */
+  readonly newId = (): string => `${this.#idPrefix}-${(this.#ids++).toString(36)}`;
+
+  /** An exchange begins: counts it, finds its route, and sends it through the chain. */
+  begin(exchange: GwExchange, downstream: Downstream & ExchangeDriver): void {
+    this.inFlight++;
+    exchange.generation.inFlight++;
+    exchange.driver = downstream;
+    if (this.sink.level === 'decisions') exchange.decisions = [];
+    const refused = routeRequest(exchange);
+    this.stats.begin(exchange.compiled === undefined ? exchange.generation.unmatched : exchange.compiled.slot);
+    const tooMuch = downstream.admit(exchange);
+    if (refused !== undefined) downstream.deliver(exchange, refused);
+    else if (tooMuch !== undefined) downstream.deliver(exchange, refuse(exchange, tooMuch));
+    else exchange.chain!.run(exchange);
+  }
+
+  /** Every policy let it pass. Returns what brings the reply, where that is not here already. */
+  terminal(exchange: GwExchange, downstream: Downstream): Relay | undefined {
+    const compiled = exchange.compiled!;
+    if (compiled.reply !== undefined) {
+      const { status, headers, body } = compiled.reply;
+      exchange.chain!.replied(exchange, new BytesReply(status, { headers: headers(), body }));
+      return undefined;
+    }
+    if (compiled.service === undefined) {
+      exchange.chain!.replied(exchange, refuse(exchange, 'upstream/none'));
+      return undefined;
+    }
+    return new Relay(this, exchange, downstream, compiled.service);
+  }
+
+  /** Something that was no request: counted with those that matched no route. */
+  refused(error: ErrorSlug, remote: string, id: string): void {
+    const slot = this.generation?.unmatched;
+    const { status } = ERRORS[error];
+    if (slot !== undefined) {
+      this.stats.begin(slot);
+      this.stats.end(slot, status, 0, 0, 0, false);
+    }
+    if (this.sink.active) this.sink.write(recordOfRefusal(error, status, remote, id, this.now()));
+  }
+
+  /** An exchange is over: its counts, and its record where somebody reads one. */
+  end(exchange: GwExchange, status: number, bytesIn: number, bytesOut: number, cut: boolean): void {
+    const { generation, compiled } = exchange;
+    const took = this.monotonic() - exchange.startMs;
+    this.inFlight--;
+    this.stats.end(compiled === undefined ? generation.unmatched : compiled.slot, status, bytesIn, bytesOut, took, cut);
+    if (this.sink.active) this.sink.write(recordOf(exchange, status, bytesIn, bytesOut, took));
+    generation.inFlight--;
+    if (generation.inFlight === 0 && generation.retired) generation.finish();
+  }
+}
+
+/** The connection's part as the driver of its exchanges' chains. */
+export interface ExchangeDriver {
+  terminal(exchange: GwExchange): void;
+  deliver(exchange: GwExchange, reply: Reply): void;
+  /** Sets the bounds that the exchange's route has; what is wrong if the request is beyond one already. */
+  admit(exchange: GwExchange): ErrorSlug | undefined;
+}
+
+export const isChunked = (exchange: GwExchange): boolean => (exchange.seen & Seen.TransferEncoding) !== 0;

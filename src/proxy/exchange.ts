@@ -1,0 +1,196 @@
+/** A request in flight, over the text of its head: what policies see of it, and what the engine keeps beside. */
+
+import type { ConsumerPlan, Decision, Exchange, Reply, RoutePlan } from '../policies/contract.js';
+import { decodeQuery } from '../policies/run-kit.js';
+import type { Chain, ChainDriver } from './chain.js';
+import type { ErrorSlug } from './errors.js';
+import type { CompiledRoute, Generation } from './generation.js';
+import { HeadFields } from './http/fields.js';
+import { FORWARDING, type RequestHead, Seen } from './http/request-head.js';
+import type { Peer } from './peer.js';
+
+/** The route of an exchange that matched none: policies never see it. */
+export const NO_ROUTE_PLAN: RoutePlan = {
+  name: '-',
+  match: '-',
+  service: -1,
+  policies: [],
+  params: [],
+  timeout: 60_000,
+  source: { from: 'default' },
+};
+
+const MAX_GIVEN_ID = 128;
+
+export class GwExchange implements Exchange {
+  readonly id: string;
+  readonly method: string;
+  readonly host: string;
+  /** Host with its port, as sent; what X-Forwarded-Host and a preserved Host say. */
+  readonly authority: string;
+  /** As sent until match; then normalised. */
+  path: string;
+  query: string;
+  readonly remoteAddress: string;
+  readonly scheme: 'http' | 'https';
+  readonly startedAt: number;
+  consumer: ConsumerPlan | undefined = undefined;
+  decisions: Decision[] | undefined = undefined;
+
+  /** From here on for the engine alone. */
+  readonly peer: Peer;
+  readonly generation: Generation;
+  compiled: CompiledRoute | undefined = undefined;
+  readonly minor: number;
+  readonly seen: number;
+  readonly contentLength: number;
+  readonly text: string;
+  readonly fieldsAt: number;
+  readonly fieldsEnd: number;
+  readonly kept: string;
+  readonly listed: string;
+  /** Monotonic milliseconds. */
+  readonly startMs: number;
+  chain: Chain | undefined = undefined;
+  driver: ChainDriver | undefined = undefined;
+  /** Resolves the promise that a wrapping policy awaits; undefined on the plain path. */
+  resolveTerminal: ((reply: Reply) => void) | undefined = undefined;
+  rejectTerminal: ((error: Error) => void) | undefined = undefined;
+  /** Its reply is on the way or it is over: nothing that policies still answer counts. */
+  settled = false;
+  error: ErrorSlug | string | null = null;
+  target: string | null = null;
+  upstreamMs: number | null = null;
+  #headers: HeadFields | undefined = undefined;
+  #params: number[] | undefined = undefined;
+
+  constructor(
+    head: RequestHead,
+    peer: Peer,
+    generation: Generation,
+    newId: () => string,
+    startedAt: number,
+    startMs: number,
+  ) {
+    this.peer = peer;
+    this.generation = generation;
+    this.method = head.method;
+    this.host = head.host;
+    this.authority = head.authority;
+    this.path = head.path;
+    this.query = head.query;
+    this.minor = head.minor;
+    this.seen = head.seen;
+    this.contentLength = head.contentLength;
+    this.text = head.text;
+    this.fieldsAt = head.fieldsAt;
+    this.fieldsEnd = head.fieldsEnd;
+    this.kept = head.kept;
+    this.listed = head.listed;
+    this.startedAt = startedAt;
+    this.startMs = startMs;
+    if (peer.trusted && head.seen & (FORWARDING | Seen.RequestId)) {
+      this.remoteAddress = this.#client();
+      this.scheme = this.#proto();
+      this.id = this.#givenId() ?? newId();
+    } else {
+      this.remoteAddress = peer.address;
+      this.scheme = peer.scheme;
+      this.id = newId();
+    }
+  }
+
+  get route(): RoutePlan {
+    return this.compiled === undefined ? NO_ROUTE_PLAN : this.compiled.plan;
+  }
+
+  get headers(): HeadFields {
+    if (this.#headers !== undefined) return this.#headers;
+    const fields = new HeadFields(this.text, this.fieldsAt, this.fieldsEnd);
+    if (!this.peer.trusted && this.seen & (FORWARDING | Seen.RequestId)) {
+      for (const name of ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded', 'x-request-id'])
+        fields.hide(name);
+    }
+    this.#headers = fields;
+    return fields;
+  }
+
+  /** Whether some policy touched the request's fields. */
+  get edited(): boolean {
+    return this.#headers?.edited ?? false;
+  }
+
+  header(name: string): string | undefined {
+    return this.headers.get(name);
+  }
+
+  /** A field as the client sent it, whoever the client is. */
+  received(name: string): string | undefined {
+    return new HeadFields(this.text, this.fieldsAt, this.fieldsEnd).get(name);
+  }
+
+  /** Offsets into path of each parameter: start, end, start, end ... */
+  setParams(offsets: number[]): void {
+    this.#params = offsets;
+  }
+
+  /** A path parameter as it stands in the path, still percent-encoded. */
+  rawParam(name: string): string | undefined {
+    const index = this.#params === undefined ? -1 : this.route.params.indexOf(name);
+    return index < 0 ? undefined : this.path.slice(this.#params![index * 2], this.#params![index * 2 + 1]);
+  }
+
+  param(name: string): string | undefined {
+    const raw = this.rawParam(name);
+    if (raw === undefined || !raw.includes('%')) return raw;
+    try {
+      return decodeURIComponent(raw);
+    } catch {
+      return raw;
+    }
+  }
+
+  queryParam(name: string): string | undefined {
+    const query = this.query;
+    for (let at = 0; at < query.length; ) {
+      let end = query.indexOf('&', at);
+      if (end < 0) end = query.length;
+      let equals = query.indexOf('=', at);
+      if (equals < 0 || equals > end) equals = end;
+      if (decodeQuery(query.slice(at, equals)) === name) return decodeQuery(query.slice(equals + 1, end));
+      at = end + 1;
+    }
+    return undefined;
+  }
+
+  /** Whether the client waits for `100 Continue` before it sends the body. */
+  get expectsContinue(): boolean {
+    return (this.seen & Seen.Expect) !== 0 && this.minor === 1 && this.hasBody;
+  }
+
+  get hasBody(): boolean {
+    return this.contentLength > 0 || (this.seen & Seen.TransferEncoding) !== 0;
+  }
+
+  get wantsUpgrade(): boolean {
+    return (
+      (this.seen & (Seen.Upgrade | Seen.ConnectionUpgrade)) === (Seen.Upgrade | Seen.ConnectionUpgrade) &&
+      this.minor === 1
+    );
+  }
+
+  #client(): string {
+    const forwarded = this.seen & Seen.ForwardedFor ? this.received('x-forwarded-for') : undefined;
+    return forwarded === undefined ? this.peer.address : this.peer.proxies.clientOf(forwarded, this.peer.address);
+  }
+
+  #proto(): 'http' | 'https' {
+    const proto = this.seen & Seen.ForwardedProto ? this.received('x-forwarded-proto') : undefined;
+    return proto === 'http' || proto === 'https' ? proto : this.peer.scheme;
+  }
+
+  #givenId(): string | undefined {
+    const id = this.seen & Seen.RequestId ? this.received('x-request-id') : undefined;
+    return id !== undefined && id.length <= MAX_GIVEN_ID && /^[\x21-\x7e]+$/.test(id) ? id : undefined;
+  }
+}

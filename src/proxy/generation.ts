@@ -1,0 +1,193 @@
+/** One loaded bundle at work: its matcher, its routes with their chains, its services. */
+import { Matcher } from '../bundle/match.js';
+import { Trie } from '../bundle/trie.js';
+import type { Program, ReplyPlan, RoutePlan } from '../bundle/types.js';
+import type { Clock, HeaderFields, LimitStore, Logger, PolicyHost, PolicyInstance } from '../policies/contract.js';
+import { HeaderMap, renderTemplate } from '../policies/run-kit.js';
+import { runHalves } from '../policies/run-registry.js';
+import { Chain, type ChainStep } from './chain.js';
+import type { GwExchange } from './exchange.js';
+import type { GenerationInput } from './types.js';
+import type { Service } from './upstream/service.js';
+
+export interface CompiledRoute {
+  readonly plan: RoutePlan;
+  readonly chain: Chain;
+  readonly service: Service | undefined;
+  readonly reply: PreparedReply | undefined;
+  /** Where it counts. */
+  readonly slot: number;
+}
+
+/** A route's own reply: the body's bytes are made once. */
+interface PreparedReply {
+  readonly status: number;
+  readonly headers: () => HeaderFields;
+  readonly body: Uint8Array;
+}
+
+/** All of the world that policies get from the data plane. */
+export interface PolicyWorld {
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly logger: Logger;
+  readonly limits: LimitStore;
+}
+
+/** A policy instance and how many generations hold it. */
+interface Shared {
+  readonly instance: PolicyInstance;
+  /** Consumers and plans that it was created with: with others it would decide otherwise. */
+  readonly surroundings: string;
+  holders: number;
+}
+
+/** Policy instances by identity, so that an edit elsewhere in the spec leaves their state alone. */
+export class PolicyInstances {
+  readonly #world: PolicyWorld;
+  readonly #byIdentity = new Map<string, Shared>();
+
+  constructor(world: PolicyWorld) {
+    this.#world = world;
+  }
+
+  /** The steps of a program's policies, by index. Throws, holding nothing, when one cannot be created. */
+  acquire(program: Program): { steps: ChainStep[]; held: Shared[] } {
+    const surroundings = JSON.stringify([program.consumers, program.plans]);
+    const steps: ChainStep[] = [];
+    const held: Shared[] = [];
+    try {
+      for (const policy of program.policies) {
+        const known = this.#byIdentity.get(policy.identity);
+        let shared = known;
+        if (shared === undefined || shared.surroundings !== surroundings) {
+          const create = runHalves[policy.use];
+          if (!create) throw new Error(`No policy of this gw is called ${policy.use} (${policy.name}).`);
+          shared = { instance: create(policy.plan, this.#host(policy, program)), surroundings, holders: 0 };
+          this.#byIdentity.set(policy.identity, shared);
+        }
+        shared.holders++;
+        held.push(shared);
+        steps.push({ name: policy.name, use: policy.use, instance: shared.instance });
+      }
+    } catch (error) {
+      this.release(held);
+      throw error;
+    }
+    return { steps, held };
+  }
+
+  release(held: readonly Shared[]): void {
+    for (const shared of held) {
+      if (--shared.holders > 0) continue;
+      for (const [identity, known] of this.#byIdentity) if (known === shared) this.#byIdentity.delete(identity);
+      try {
+        shared.instance.close?.();
+      } catch (error) {
+        this.#world.logger.error(`A policy failed while it was closed: ${String(error)}`);
+      }
+    }
+  }
+
+  #host(policy: Program['policies'][number], program: Program): PolicyHost {
+    const { clock, random, logger, limits } = this.#world;
+    const { name, identity } = policy;
+    return { name, identity, clock, random, logger, limits, consumers: program.consumers, plans: program.plans };
+  }
+}
+
+export class Generation {
+  readonly id: number;
+  readonly sha256: string;
+  readonly program: Program;
+  readonly matcher: Matcher;
+  routes: readonly CompiledRoute[] = [];
+  /** Slot of requests that matched no route. */
+  readonly unmatched: number;
+  inFlight = 0;
+  /** Another one is live. */
+  retired = false;
+  readonly #instances: PolicyInstances;
+  readonly #held: Shared[];
+  readonly #steps: readonly ChainStep[];
+  readonly #slots: readonly number[];
+  readonly #logger: Logger;
+  #finished = false;
+
+  /** Opens the trie and creates the policies. Throws when either is impossible; then nothing is held. */
+  constructor(input: GenerationInput, instances: PolicyInstances, logger: Logger) {
+    this.id = input.id;
+    this.sha256 = input.sha256;
+    this.program = input.program;
+    this.matcher = new Matcher(Trie.open(input.trie));
+    if (this.matcher.trie.routeCount > input.program.routes.length)
+      throw new Error('The trie and the program of the bundle do not belong together.');
+    this.unmatched = input.stats.unmatched;
+    this.#slots = input.stats.routes;
+    this.#instances = instances;
+    this.#logger = logger;
+    const { steps, held } = instances.acquire(input.program);
+    this.#steps = steps;
+    this.#held = held;
+    this.#compileChains();
+  }
+
+  readonly #chains = new Map<string, Chain>();
+
+  #compileChains(): void {
+    try {
+      for (const route of this.program.routes) this.#chainOf(route);
+    } catch (error) {
+      this.finish();
+      throw error;
+    }
+  }
+
+  /** Routes with the same policies share one chain. */
+  #chainOf(route: RoutePlan): Chain {
+    const key = route.policies.join(',');
+    let chain = this.#chains.get(key);
+    if (!chain) {
+      chain = new Chain(
+        route.policies.map((index) => this.#steps[index]!),
+        this.#logger,
+      );
+      this.#chains.set(key, chain);
+    }
+    return chain;
+  }
+
+  /** Ties routes to services: the last step before it may serve. */
+  connect(services: readonly Service[]): void {
+    this.routes = this.program.routes.map((plan, index) => ({
+      plan,
+      chain: this.#chainOf(plan),
+      service: services[plan.service],
+      reply: plan.reply === undefined ? undefined : prepare(plan.reply),
+      slot: this.#slots[index] ?? this.unmatched,
+    }));
+  }
+
+  /** One variable of a template, as text. */
+  render(part: { readonly var: string }, exchange: GwExchange): string {
+    return renderTemplate([part], exchange);
+  }
+
+  /** Its last exchange is over: policies that no later generation holds are closed. Idempotent. */
+  finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#instances.release(this.#held);
+  }
+
+  /** Another generation took over. */
+  retire(): void {
+    this.retired = true;
+    if (this.inFlight === 0) this.finish();
+  }
+}
+
+function prepare(plan: ReplyPlan): PreparedReply {
+  const fields = Object.entries(plan.headers);
+  return { status: plan.status, headers: () => new HeaderMap(fields), body: Buffer.from(plan.body) };
+}

@@ -1,0 +1,71 @@
+/** What a byte may be in which place of an HTTP/1.1 head (RFC 9110 section 5, RFC 9112), as tables indexed by char code. */
+
+export const HTAB = 0x09;
+export const LF = 0x0a;
+export const CR = 0x0d;
+export const SP = 0x20;
+export const COLON = 0x3a;
+
+const TOKEN_TEXT = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/** 1 for tchar, RFC 9110 section 5.6.2. */
+export const TOKEN = new Uint8Array(256);
+for (let i = 0; i < TOKEN_TEXT.length; i++) TOKEN[TOKEN_TEXT.charCodeAt(i)] = 1;
+
+/** 1 for what a field value or a reason phrase may hold: HTAB, SP, VCHAR, obs-text. */
+export const FIELD = new Uint8Array(256);
+for (let i = 0x20; i < 256; i++) if (i !== 0x7f) FIELD[i] = 1;
+FIELD[HTAB] = 1;
+
+/** 1 for what a request target may hold: visible ASCII but `#` (fragments never go on the wire). */
+export const TARGET = new Uint8Array(256);
+for (let i = 0x21; i < 0x7f; i++) if (i !== 0x23) TARGET[i] = 1;
+
+/** 1 for unreserved and sub-delims and `%`: what a registered name may hold, RFC 3986 section 3.2.2. */
+export const REG_NAME = new Uint8Array(256);
+const REG_NAME_TEXT = "-._~!$&'()*+,;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+for (let i = 0; i < REG_NAME_TEXT.length; i++) REG_NAME[REG_NAME_TEXT.charCodeAt(i)] = 1;
+
+/** Value of a hex digit, 255 for every other byte. */
+export const HEX = new Uint8Array(256).fill(255);
+for (let i = 0; i < 10; i++) HEX[0x30 + i] = i;
+for (let i = 0; i < 6; i++) {
+  HEX[0x41 + i] = 10 + i;
+  HEX[0x61 + i] = 10 + i;
+}
+
+/** Whether text[start, end) is `lower` in any case of ASCII letters. `lower` holds lower-case letters, digits, `-`, `_`. */
+export function equalsLower(text: string, start: number, end: number, lower: string): boolean {
+  const length = lower.length;
+  if (end - start !== length) return false;
+  for (let i = 0; i < length; i++) {
+    const want = lower.charCodeAt(i);
+    const code = text.charCodeAt(start + i);
+    if (code === want) continue;
+    if (want < 0x61 || want > 0x7a || code !== want - 0x20) return false;
+  }
+  return true;
+}
+
+/** Decimal digits text[start, end) as a safe integer; -1 when empty, not all digits, or 2^53 and more. */
+export function parseDigits(text: string, start: number, end: number): number {
+  if (end <= start || end - start > 16) return -1;
+  let value = 0;
+  for (let i = start; i < end; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value <= Number.MAX_SAFE_INTEGER ? value : -1;
+}
+
+/** One past the last character of the line's content; the line ends with CRLF at `text[eol - 1]`. Trims SP and HTAB. */
+export function trimEnd(text: string, start: number, end: number): number {
+  let at = end;
+  while (at > start) {
+    const code = text.charCodeAt(at - 1);
+    if (code !== SP && code !== HTAB) break;
+    at--;
+  }
+  return at;
+}

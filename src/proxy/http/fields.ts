@@ -1,0 +1,159 @@
+/** Header fields over the text of a parsed head: looked up where they stand, edited in a thin layer on top. */
+
+import type { HeaderFields } from '../../policies/contract.js';
+import { assertField } from '../../policies/run-kit.js';
+import { equalsLower, HTAB, SP, trimEnd } from './chars.js';
+
+/**
+ * Fields that frame or steer one hop, and the exchange's id. gw writes its own, whatever a policy sets: an edit of one of
+ * these changes what later policies read, never what goes on the wire.
+ */
+const OWN_FRAMING = new Set([
+  'connection',
+  'content-length',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-request-id',
+]);
+
+/** Whether a field frames or steers one hop, and so is gw's own to write. `name` in lower case. */
+export const isOwnFraming = (name: string): boolean => OWN_FRAMING.has(name);
+
+export class HeadFields implements HeaderFields {
+  readonly #text: string;
+  readonly #at: number;
+  readonly #end: number;
+  #removed: string[] | undefined;
+  #hidden: string[] | undefined;
+  /** name, value, name, value ... in lower case and order. */
+  #added: string[] | undefined;
+
+  /** Over the validated field lines text[at, end). */
+  constructor(text: string, at: number, end: number) {
+    this.#text = text;
+    this.#at = at;
+    this.#end = end;
+  }
+
+  /** Whether anything differs from the text. */
+  get edited(): boolean {
+    return this.#removed !== undefined || this.#added !== undefined;
+  }
+
+  get(name: string): string | undefined {
+    const key = name.toLowerCase();
+    let value: string | undefined;
+    if (!this.#removed?.includes(key) && !this.#hidden?.includes(key))
+      value = findField(this.#text, this.#at, this.#end, key);
+    const added = this.#added;
+    if (added)
+      for (let i = 0; i < added.length; i += 2)
+        if (added[i] === key) value = value === undefined ? added[i + 1]! : `${value}, ${added[i + 1]}`;
+    return value;
+  }
+
+  set(name: string, value: string): void {
+    assertField(name, value);
+    this.remove(name);
+    this.#added ??= [];
+    this.#added.push(name.toLowerCase(), value);
+  }
+
+  append(name: string, value: string): void {
+    assertField(name, value);
+    this.#added ??= [];
+    this.#added.push(name.toLowerCase(), value);
+  }
+
+  remove(name: string): void {
+    const key = name.toLowerCase();
+    this.#removed ??= [];
+    if (!this.#removed.includes(key)) this.#removed.push(key);
+    const added = this.#added;
+    if (!added) return;
+    for (let i = added.length - 2; i >= 0; i -= 2) if (added[i] === key) added.splice(i, 2);
+  }
+
+  *entries(): IterableIterator<readonly [string, string]> {
+    const text = this.#text;
+    for (let line = this.#at; line < this.#end; ) {
+      const colon = text.indexOf(':', line);
+      const eol = text.indexOf('\r', colon);
+      const name = text.slice(line, colon).toLowerCase();
+      if (!this.#removed?.includes(name) && !this.#hidden?.includes(name)) yield [name, valueAt(text, colon + 1, eol)];
+      line = eol + 2;
+    }
+    const added = this.#added;
+    if (added) for (let i = 0; i < added.length; i += 2) yield [added[i]!, added[i + 1]!];
+  }
+
+  /**
+   * The lines to send: `kept` (lines of the same head, each `name: value CRLF`) less those `listed` by Connection, `own`
+   * lines of gw, less what was removed, and then what was added.
+   */
+  lines(kept: string, listed: string, own: string): string {
+    let out = (listed === '' ? kept : withoutNames(kept, listed.split(','))) + own;
+    if (this.#removed !== undefined) out = withoutNames(out, this.#removed);
+    const added = this.#added;
+    if (added)
+      for (let i = 0; i < added.length; i += 2)
+        if (!OWN_FRAMING.has(added[i]!) && added[i] !== 'host') out += `${added[i]}: ${added[i + 1]}\r\n`;
+    return out;
+  }
+
+  /** Makes a field of the text invisible, without any effect on what is sent. `name` in lower case. */
+  hide(name: string): void {
+    this.#hidden ??= [];
+    this.#hidden.push(name);
+  }
+
+  /** Whether a policy set, appended or removed this field. `name` in lower case. */
+  touched(name: string): boolean {
+    if (this.#removed?.includes(name)) return true;
+    const added = this.#added;
+    if (added) for (let i = 0; i < added.length; i += 2) if (added[i] === name) return true;
+    return false;
+  }
+}
+
+/** All values of `key` (lower case) among the field lines text[at, end), joined with ', '. */
+export function findField(text: string, at: number, end: number, key: string): string | undefined {
+  const length = key.length;
+  let value: string | undefined;
+  for (let line = at; line < end; line = text.indexOf('\n', line) + 1) {
+    if (text.charCodeAt(line + length) !== 0x3a || !equalsLower(text, line, line + length, key)) continue;
+    const one = valueAt(text, line + length + 1, text.indexOf('\r', line + length));
+    value = value === undefined ? one : `${value}, ${one}`;
+  }
+  return value;
+}
+
+function valueAt(text: string, start: number, eol: number): string {
+  let at = start;
+  while (at < eol && (text.charCodeAt(at) === SP || text.charCodeAt(at) === HTAB)) at++;
+  return text.slice(at, trimEnd(text, at, eol));
+}
+
+function withoutNames(lines: string, names: readonly string[]): string {
+  let out = '';
+  let runAt = 0;
+  for (let line = 0; line < lines.length; ) {
+    const next = lines.indexOf('\n', line) + 1;
+    const colon = lines.indexOf(':', line);
+    for (let i = 0; i < names.length; i++) {
+      if (!equalsLower(lines, line, colon, names[i]!)) continue;
+      out += lines.slice(runAt, line);
+      runAt = next;
+      break;
+    }
+    line = next;
+  }
+  return runAt === 0 ? lines : out + lines.slice(runAt);
+}

@@ -1,0 +1,138 @@
+/** Writes replies to a client: head and small body in one write, bodies framed as the client can read them. */
+import type { Socket } from 'node:net';
+import type { Reply } from '../../policies/contract.js';
+import type { GwExchange } from '../exchange.js';
+import { TargetReply } from '../relay.js';
+import { INLINE_BODY } from '../upstream/connection.js';
+import { fieldLines, statusLine } from './write-head.js';
+
+/** `raw`: until the connection closes, for HTTP/1.0 clients. `none`: there is no body, whatever comes. */
+export type ReplyFraming = 'none' | 'length' | 'chunked' | 'raw';
+
+export class ReplyWriter {
+  readonly #socket: Socket;
+  #framing: ReplyFraming = 'none';
+  /** A head that waits to be written together with the first bytes of its body. */
+  #head = '';
+  /** Bytes of the body that are still owed (`length`). */
+  #owed = 0;
+  /** Head and body bytes of the present reply. */
+  bytes = 0;
+  /** A head has gone out (or waits): no other reply can be sent. */
+  begun = false;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  /** Ready for the next exchange. */
+  reset(): void {
+    this.#head = '';
+    this.bytes = 0;
+    this.begun = false;
+  }
+
+  /** The whole of a reply that is here. `head` ends with the empty line. */
+  whole(head: string, body: Uint8Array | null): void {
+    this.begun = true;
+    this.bytes += head.length;
+    if (body === null || body.length === 0) {
+      this.#socket.write(head, 'latin1');
+      return;
+    }
+    this.bytes += body.length;
+    const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    if (bytes.length <= INLINE_BODY) {
+      this.#socket.write(head + bytes.toString('latin1'), 'latin1');
+      return;
+    }
+    this.#socket.cork();
+    this.#socket.write(head, 'latin1');
+    this.#socket.write(bytes);
+    this.#socket.uncork();
+  }
+
+  /** Begins a reply whose body comes later. */
+  begin(head: string, framing: ReplyFraming, length: number): void {
+    this.begun = true;
+    this.#head = head;
+    this.#framing = framing;
+    this.#owed = length;
+    this.bytes += head.length;
+  }
+
+  /** Payload buffer[start, end); copied before this returns. False when the client must read on first. */
+  body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    const head = this.#head;
+    this.#head = '';
+    const count = end - start;
+    if (this.#framing === 'none' || (count === 0 && !last)) return this.#text(head);
+    this.bytes += count;
+    let before = head;
+    let after = '';
+    if (this.#framing === 'chunked') {
+      if (count > 0) {
+        before += `${count.toString(16)}\r\n`;
+        after = last ? '\r\n0\r\n\r\n' : '\r\n';
+      } else after = '0\r\n\r\n';
+    } else if (this.#framing === 'length') this.#owed -= count;
+    if (count <= INLINE_BODY) return this.#text(before + buffer.toString('latin1', start, end) + after);
+    this.#socket.cork();
+    if (before !== '') this.#socket.write(before, 'latin1');
+    // The bytes lie in a buffer that the next read overwrites.
+    this.#socket.write(Buffer.from(buffer.subarray(start, end)));
+    if (after !== '') this.#socket.write(after, 'latin1');
+    this.#socket.uncork();
+    return !this.#socket.writableNeedDrain;
+  }
+
+  #text(text: string): boolean {
+    return text === '' ? !this.#socket.writableNeedDrain : this.#socket.write(text, 'latin1');
+  }
+
+  /** Writes a head that waits for a body which does not come at once. */
+  flush(): void {
+    if (this.#head === '') return;
+    const head = this.#head;
+    this.#head = '';
+    this.#socket.write(head, 'latin1');
+  }
+
+  /** Whether the body ended where its Content-Length said. */
+  get complete(): boolean {
+    return this.#framing !== 'length' || this.#owed === 0;
+  }
+}
+
+/** How the body of a reply is framed for this client. `length` -1: not known. */
+export function framingOf(exchange: GwExchange, status: number, length: number): ReplyFraming {
+  if (exchange.method === 'HEAD' || status === 204 || status === 304) return 'none';
+  if (length >= 0) return 'length';
+  return exchange.minor === 1 ? 'chunked' : 'raw';
+}
+
+/**
+ * The head of a reply, with the empty line. `length` of the body in bytes, -1 when not known. `connection` is what the
+ * client is told of the connection's future: '' leaves HTTP/1.1's default.
+ */
+export function replyHead(
+  exchange: GwExchange,
+  reply: Reply,
+  framing: ReplyFraming,
+  length: number,
+  connection: '' | 'close' | 'keep-alive',
+  dateLine: string,
+): string {
+  const fromTarget = reply instanceof TargetReply;
+  const lines = fromTarget ? reply.lines() : fieldLines(reply.headers);
+  const first =
+    fromTarget && reply.statusText.startsWith(String(reply.status))
+      ? `HTTP/1.1 ${reply.statusText}\r\n`
+      : statusLine(reply.status);
+  const date = fromTarget ? reply.hasDate : reply.headers.get('date') !== undefined;
+  let own = `${date ? '' : dateLine}x-request-id: ${exchange.id}\r\n`;
+  if (framing === 'chunked') own += 'transfer-encoding: chunked\r\n';
+  else if (length >= 0 && reply.status !== 204) own += `content-length: ${length}\r\n`;
+  if (connection !== '') own += `connection: ${connection}\r\n`;
+  return `${first}${lines}${own}\r\n`;
+}

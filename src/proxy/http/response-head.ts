@@ -1,0 +1,166 @@
+/**
+ * Response heads from targets, RFC 9112 section 4, as strictly as request heads: what is ambiguous is no reply. Scans one
+ * latin1 string once; the field lines that go on to the client are kept in one string, cut only where one is left out.
+ */
+import { COLON, CR, equalsLower, FIELD, HTAB, LF, parseDigits, SP, TOKEN, trimEnd } from './chars.js';
+
+/** Most bytes and fields of a target's reply head. */
+export const MAX_RESPONSE_HEAD = 64 * 1024;
+const MAX_RESPONSE_FIELDS = 256;
+
+const INCOMPLETE = 0;
+const REFUSED = -1;
+const KEEP = 1;
+const DROP = 0;
+
+export class ResponseHead {
+  text = '';
+  status = 0;
+  /** `200 OK`: status and reason as sent. */
+  statusText = '';
+  /** 1 for HTTP/1.1, 0 for HTTP/1.0. */
+  minor = 1;
+  contentLength = -1;
+  chunked = false;
+  /** Connection: close (or HTTP/1.0 without keep-alive). */
+  close = false;
+  hasDate = false;
+  /** Names that Connection lists beside close, keep-alive and upgrade: comma-separated, lower case. */
+  listed = '';
+  fieldsAt = 0;
+  fieldsEnd = 0;
+  /** Field lines that go on to the client as they are: without hop-by-hop and framing fields. */
+  kept = '';
+  #runAt = 0;
+  #keepAlive = false;
+
+  /** Reads one head from text[0..]. Its length; 0: incomplete; -1: not a reply that anybody may trust. */
+  parse(text: string): number {
+    this.text = text;
+    this.contentLength = -1;
+    this.chunked = false;
+    this.close = false;
+    this.hasDate = false;
+    this.listed = '';
+    this.kept = '';
+    this.#keepAlive = false;
+    const fieldsAt = this.#statusLine(text);
+    if (fieldsAt <= 0) return fieldsAt === INCOMPLETE ? tooLong(text) : REFUSED;
+    this.fieldsAt = fieldsAt;
+    this.#runAt = fieldsAt;
+    const end = this.#fields(text, fieldsAt);
+    if (end <= 0) return end === INCOMPLETE ? tooLong(text) : REFUSED;
+    this.fieldsEnd = end;
+    if (this.#runAt < end) this.kept += text.slice(this.#runAt, end);
+    if (this.minor === 0 && !this.#keepAlive) this.close = true;
+    return end + 2;
+  }
+
+  #statusLine(text: string): number {
+    if (text.length < 13) return 'HTTP/1.'.startsWith(text.slice(0, 7)) ? INCOMPLETE : REFUSED;
+    if (!text.startsWith('HTTP/1.')) return REFUSED;
+    const minor = text.charCodeAt(7) - 0x30;
+    if ((minor !== 0 && minor !== 1) || text.charCodeAt(8) !== SP) return REFUSED;
+    const status = parseDigits(text, 9, 12);
+    if (status < 100 || status > 599) return REFUSED;
+    let at = 12;
+    // The space before an empty reason is often left out; nothing else can follow the status.
+    if (text.charCodeAt(at) === SP) {
+      at++;
+      while (FIELD[text.charCodeAt(at)] === 1) at++;
+    }
+    if (at >= text.length - 1) return at === text.length || text.charCodeAt(at) === CR ? INCOMPLETE : REFUSED;
+    if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF) return REFUSED;
+    this.minor = minor;
+    this.status = status;
+    this.statusText = text.slice(9, at);
+    return at + 2;
+  }
+
+  #fields(text: string, start: number): number {
+    let line = start;
+    for (let count = 0; ; count++) {
+      let at = line;
+      while (TOKEN[text.charCodeAt(at)] === 1) at++;
+      if (at === text.length) return INCOMPLETE;
+      if (at === line) {
+        if (text.charCodeAt(at) !== CR) return REFUSED;
+        if (at + 1 === text.length) return INCOMPLETE;
+        return text.charCodeAt(at + 1) === LF ? line : REFUSED;
+      }
+      if (text.charCodeAt(at) !== COLON || count >= MAX_RESPONSE_FIELDS) return REFUSED;
+      const nameEnd = at++;
+      while (text.charCodeAt(at) === SP || text.charCodeAt(at) === HTAB) at++;
+      const valueAt = at;
+      while (FIELD[text.charCodeAt(at)] === 1) at++;
+      if (at >= text.length - 1) return at === text.length || text.charCodeAt(at) === CR ? INCOMPLETE : REFUSED;
+      if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF) return REFUSED;
+      const next = at + 2;
+      if (!this.#field(text, line, nameEnd, valueAt, trimEnd(text, valueAt, at), next)) return REFUSED;
+      line = next;
+    }
+  }
+
+  #field(text: string, line: number, nameEnd: number, valueAt: number, valueEnd: number, next: number): boolean {
+    const verdict = this.#special(text, line, nameEnd, valueAt, valueEnd);
+    if (verdict === REFUSED) return false;
+    const canonical = valueAt === nameEnd + 2 && valueEnd === next - 2 && text.charCodeAt(nameEnd + 1) === SP;
+    if (verdict === KEEP && canonical) return true;
+    if (this.#runAt < line) this.kept += text.slice(this.#runAt, line);
+    if (verdict === KEEP) this.kept += `${text.slice(line, nameEnd)}: ${text.slice(valueAt, valueEnd)}\r\n`;
+    this.#runAt = next;
+    return true;
+  }
+
+  #special(text: string, line: number, nameEnd: number, valueAt: number, valueEnd: number): number {
+    switch (nameEnd - line) {
+      case 4:
+        if (equalsLower(text, line, nameEnd, 'date')) this.hasDate = true;
+        return KEEP;
+      case 7:
+        return equalsLower(text, line, nameEnd, 'upgrade') || equalsLower(text, line, nameEnd, 'trailer') ? DROP : KEEP;
+      case 10:
+        if (equalsLower(text, line, nameEnd, 'connection')) return this.#connection(text, valueAt, valueEnd);
+        return equalsLower(text, line, nameEnd, 'keep-alive') ? DROP : KEEP;
+      case 12:
+        return equalsLower(text, line, nameEnd, 'x-request-id') ? DROP : KEEP;
+      case 14:
+        return equalsLower(text, line, nameEnd, 'content-length') ? this.#length(text, valueAt, valueEnd) : KEEP;
+      case 16:
+        return equalsLower(text, line, nameEnd, 'proxy-connection') ? DROP : KEEP;
+      case 17:
+        if (!equalsLower(text, line, nameEnd, 'transfer-encoding')) return KEEP;
+        return this.#transferEncoding(text, valueAt, valueEnd);
+      case 18:
+        return equalsLower(text, line, nameEnd, 'proxy-authenticate') ? DROP : KEEP;
+      default:
+        return KEEP;
+    }
+  }
+
+  #length(text: string, start: number, end: number): number {
+    const length = parseDigits(text, start, end);
+    if (length < 0 || this.contentLength >= 0 || this.chunked) return REFUSED;
+    this.contentLength = length;
+    return DROP;
+  }
+
+  #transferEncoding(text: string, start: number, end: number): number {
+    if (this.chunked || this.contentLength >= 0 || this.minor === 0) return REFUSED;
+    if (!equalsLower(text, start, end, 'chunked')) return REFUSED;
+    this.chunked = true;
+    return DROP;
+  }
+
+  #connection(text: string, start: number, end: number): number {
+    for (const item of text.slice(start, end).split(',')) {
+      const name = item.trim().toLowerCase();
+      if (name === 'close') this.close = true;
+      else if (name === 'keep-alive') this.#keepAlive = true;
+      else if (name !== '' && name !== 'upgrade') this.listed = this.listed === '' ? name : `${this.listed},${name}`;
+    }
+    return DROP;
+  }
+}
+
+const tooLong = (text: string): number => (text.length >= MAX_RESPONSE_HEAD ? REFUSED : INCOMPLETE);

@@ -1,0 +1,69 @@
+/** Who is at the other end of a downstream connection, and what of its X-Forwarded-* may be believed. */
+import { BlockList, isIP } from 'node:net';
+
+/** The peers of a listener that are proxies we trust. */
+export class TrustedProxies {
+  readonly #list = new BlockList();
+  readonly #empty: boolean;
+
+  /** Addresses or CIDR blocks. Throws for one that is neither. */
+  constructor(blocks: readonly string[]) {
+    this.#empty = blocks.length === 0;
+    for (const block of blocks) {
+      const slash = block.indexOf('/');
+      const address = slash < 0 ? block : block.slice(0, slash);
+      const family = familyOf(address);
+      if (!family) throw new Error(`Not an address or CIDR block: ${block}`);
+      if (slash < 0) this.#list.addAddress(address, family);
+      else this.#list.addSubnet(address, Number(block.slice(slash + 1)), family);
+    }
+  }
+
+  has(address: string): boolean {
+    if (this.#empty) return false;
+    const family = familyOf(address);
+    return family !== undefined && this.#list.check(address, family);
+  }
+
+  /**
+   * The client as far as trusted proxies tell: the last address of X-Forwarded-For that is no trusted proxy itself
+   * (the first of all when every one is). `peer` when the field holds no address there.
+   */
+  clientOf(forwardedFor: string, peer: string): string {
+    const items = forwardedFor.split(',');
+    let client = peer;
+    for (let i = items.length - 1; i >= 0; i--) {
+      const address = plainAddress(items[i]!.trim());
+      if (!isIP(address)) return client;
+      client = address;
+      if (!this.has(address)) return client;
+    }
+    return client;
+  }
+}
+
+const familyOf = (address: string): 'ipv4' | 'ipv6' | undefined => {
+  const version = isIP(address);
+  return version === 4 ? 'ipv4' : version === 6 ? 'ipv6' : undefined;
+};
+
+/** `::ffff:10.0.0.1` is 10.0.0.1: what a dual-stack socket calls an IPv4 peer. */
+export const plainAddress = (address: string): string =>
+  address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
+
+export interface Peer {
+  readonly address: string;
+  /** Of the connection itself. */
+  readonly scheme: 'http' | 'https';
+  readonly trusted: boolean;
+  readonly proxies: TrustedProxies;
+  /** Fields that gw adds to every request of this connection, as lines. */
+  readonly ownLines: string;
+}
+
+/** Made once a connection: what does not change from request to request. */
+export function peerOf(remoteAddress: string | undefined, scheme: 'http' | 'https', proxies: TrustedProxies): Peer {
+  const address = plainAddress(remoteAddress ?? '');
+  const ownLines = `x-forwarded-for: ${address || 'unknown'}\r\nx-forwarded-proto: ${scheme}\r\nvia: 1.1 gw\r\n`;
+  return { address, scheme, trusted: proxies.has(address), proxies, ownLines };
+}

@@ -1,0 +1,266 @@
+/**
+ * An exchange on its way to a target and back: picks the target, gets a connection, sends the request, tries again where
+ * repeating is safe, and hands the reply's head to the chain and its body to the client.
+ */
+import type { Reply, ReplyBody } from '../policies/contract.js';
+import { problem } from '../policies/run-kit.js';
+import type { Downstream } from './downstream.js';
+import type { Engine } from './engine.js';
+import { ERRORS, type ErrorSlug } from './errors.js';
+import type { GwExchange } from './exchange.js';
+import { HeadFields } from './http/fields.js';
+import { Seen } from './http/request-head.js';
+import type { ResponseHead } from './http/response-head.js';
+import { requestHead } from './http/write-head.js';
+import type { UpstreamConnection } from './upstream/connection.js';
+import type { Service } from './upstream/service.js';
+import type { Target } from './upstream/target.js';
+import type { UpstreamUser } from './upstream/user.js';
+
+/** Methods that may be sent twice, RFC 9110 section 9.2.2. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** A target's reply: its fields are looked up in the head's text, and only when somebody asks. */
+export class TargetReply implements Reply {
+  status: number;
+  body: Uint8Array | ReplyBody | null;
+  /** `200 OK` as the target said it. */
+  readonly statusText: string;
+  readonly kept: string;
+  readonly listed: string;
+  readonly hasDate: boolean;
+  readonly #text: string;
+  readonly #at: number;
+  readonly #end: number;
+  #headers: HeadFields | undefined = undefined;
+
+  constructor(head: ResponseHead, body: ReplyBody) {
+    this.status = head.status;
+    this.body = body;
+    this.statusText = head.statusText;
+    this.kept = head.kept;
+    this.listed = head.listed;
+    this.hasDate = head.hasDate;
+    this.#text = head.text;
+    this.#at = head.fieldsAt;
+    this.#end = head.fieldsEnd;
+  }
+
+  get headers(): HeadFields {
+    this.#headers ??= new HeadFields(this.#text, this.#at, this.#end);
+    return this.#headers;
+  }
+
+  /** Its field lines as they go to the client. */
+  lines(): string {
+    if (this.#headers === undefined && this.listed === '') return this.kept;
+    return this.headers.lines(this.kept, this.listed, '');
+  }
+}
+
+export class Relay implements UpstreamUser, ReplyBody {
+  over = false;
+  /** Content-Length of the target's reply, also where there is no body (HEAD); -1 for none. */
+  contentLength = -1;
+  readonly #engine: Engine;
+  readonly exchange: GwExchange;
+  readonly #downstream: Downstream;
+  readonly #service: Service;
+  #target: Target | undefined = undefined;
+  #connection: UpstreamConnection | null = null;
+  #attemptMs = 0;
+  #attempts = 0;
+  /** A connection that died between two requests is nobody's failure, but it is forgiven only once. */
+  #forgave = false;
+  #bodyBegun = false;
+  #bodySent = false;
+  #replied = false;
+  /** The client's connection takes the reply's body. */
+  #flowing = false;
+  #bytesToTarget = 0;
+  #bytesFromTarget = 0;
+  #status = 0;
+
+  constructor(engine: Engine, exchange: GwExchange, downstream: Downstream, service: Service) {
+    this.#engine = engine;
+    this.exchange = exchange;
+    this.#downstream = downstream;
+    this.#service = service;
+  }
+
+  get service(): string {
+    return this.#service.plan.name;
+  }
+
+  start(): void {
+    const target = this.#service.pick(this.#target);
+    if (target === undefined) {
+      this.#answer('upstream/none');
+      return;
+    }
+    this.#attempts++;
+    this.#target = target;
+    this.exchange.target = target.url;
+    this.exchange.decisions?.push({
+      step: 'balance',
+      use: 'balance',
+      outcome: 'pass',
+      why: this.#attempts === 1 ? `next in turn of ${this.#service.targets.length}` : `attempt ${this.#attempts}`,
+      details: { service: this.service, target: target.url },
+    });
+    this.#attemptMs = this.#attempts === 1 ? this.exchange.startMs : this.#engine.monotonic();
+    this.#engine.stats.begin(target.slot);
+    target.acquire(this);
+  }
+
+  onConnection(connection: UpstreamConnection): void {
+    const target = this.#target!;
+    const { exchange } = this;
+    const text = this.over ? undefined : requestHead(exchange, target);
+    if (text === undefined) {
+      connection.user = null;
+      target.release(connection);
+      if (!this.over) this.#refusePath();
+      return;
+    }
+    this.#connection = connection;
+    const hasBody = exchange.hasBody;
+    this.#bodySent = !hasBody;
+    connection.begin(this, exchange.method, text, hasBody, target.responseDeadline());
+    if (!hasBody) return;
+    this.#bodyBegun = true;
+    this.#downstream.pull(this);
+    this.#connection?.flush();
+  }
+
+  #refusePath(): void {
+    this.#endAttempt(0, false);
+    this.#answer('request/path');
+  }
+
+  /** Whether the target's connection takes more of the request's body. */
+  get takesBody(): boolean {
+    return this.#connection?.writable ?? false;
+  }
+
+  /** Payload of the request's body; the bytes are the relay's from now on. */
+  sendBody(bytes: Buffer, last: boolean): void {
+    const connection = this.#connection;
+    if (connection === null) return;
+    this.#bytesToTarget += bytes.length;
+    if (last) this.#bodySent = true;
+    if (!this.#replied) connection.deadline = this.#target!.responseDeadline();
+    if (this.exchange.seen & Seen.TransferEncoding) {
+      if (bytes.length > 0)
+        connection.write(`${bytes.length.toString(16)}\r\n`, bytes, last ? '\r\n0\r\n\r\n' : '\r\n', last);
+      else if (last) connection.write('', bytes, '0\r\n\r\n', true);
+    } else if (bytes.length > 0 || last) connection.write('', bytes, '', last);
+  }
+
+  onWritable(): void {
+    if (this.#bodyBegun && !this.#bodySent) this.#downstream.pull(this);
+  }
+
+  onInterim(head: ResponseHead): void {
+    this.#downstream.interim(`HTTP/1.1 ${head.statusText}\r\n${head.kept}\r\n`);
+  }
+
+  onHead(head: ResponseHead): void {
+    const { exchange } = this;
+    exchange.upstreamMs = this.#engine.monotonic() - exchange.startMs;
+    this.#replied = true;
+    this.#status = head.status;
+    this.contentLength = head.contentLength;
+    this.#target!.succeeded();
+    exchange.chain!.replied(exchange, new TargetReply(head, this));
+    // Nobody takes the body yet: a policy is still thinking. The target waits.
+    if (!this.#flowing) this.#connection?.pause();
+  }
+
+  /** The client's connection has the head: the body may come. */
+  flow(): void {
+    this.#flowing = true;
+    this.#connection?.resume();
+  }
+
+  /** The client read on. */
+  resume(): void {
+    if (this.#flowing) this.#connection?.resume();
+  }
+
+  onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    this.#bytesFromTarget += end - start;
+    if (last) this.#finish();
+    return this.#downstream.body(buffer, start, end, last);
+  }
+
+  #finish(): void {
+    this.#connection = null;
+    this.over = true;
+    this.#endAttempt(this.#status, false);
+  }
+
+  onUnavailable(error: ErrorSlug): void {
+    if (this.over) return;
+    const full = error === 'upstream/queue-full' || error === 'upstream/queue-timeout';
+    this.#endAttempt(0, true);
+    if (!full) this.#target!.failed(error);
+    // Nothing was sent: any method may try elsewhere.
+    if (this.#attempts <= this.#service.plan.retries && (!full || this.#service.targets.length > 1)) this.start();
+    else this.#answer(error);
+  }
+
+  onFailure(error: ErrorSlug): void {
+    const connection = this.#connection;
+    this.#connection = null;
+    if (this.over) return;
+    this.#endAttempt(0, true);
+    if (this.#replied) {
+      this.over = true;
+      this.#target!.failed(error);
+      this.exchange.error = error === 'upstream/reset' ? 'upstream/aborted' : error;
+      this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error);
+      return;
+    }
+    const untouched = connection !== null && !connection.answered && error === 'upstream/reset';
+    const repeatable = untouched && !this.#bodyBegun && IDEMPOTENT.has(this.exchange.method);
+    if (repeatable && connection.reused && !this.#forgave) {
+      this.#forgave = true;
+      this.#attempts--;
+      this.start();
+      return;
+    }
+    if (!(untouched && connection.reused)) this.#target!.failed(error);
+    if (repeatable && this.#attempts <= this.#service.plan.retries) this.start();
+    else this.#answer(error);
+  }
+
+  #endAttempt(status: number, failed: boolean): void {
+    const took = this.#engine.monotonic() - this.#attemptMs;
+    this.#engine.stats.end(this.#target!.slot, status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
+    this.#bytesToTarget = 0;
+    this.#bytesFromTarget = 0;
+  }
+
+  #answer(error: ErrorSlug): void {
+    this.over = true;
+    const { exchange } = this;
+    exchange.error = error;
+    exchange.chain!.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+  }
+
+  /** The exchange is over for another reason: the client left, time is up, a policy answered. */
+  cancel(): void {
+    if (this.over) return;
+    this.over = true;
+    const waiting = this.#target !== undefined;
+    const connection = this.#connection;
+    this.#connection = null;
+    if (waiting) this.#endAttempt(this.#status, false);
+    connection?.abandon();
+  }
+
+  discard(): void {
+    this.cancel();
+  }
+}

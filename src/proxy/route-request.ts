@@ -1,0 +1,56 @@
+/** Which route takes an exchange: the one way from a parsed head to a chain, for the engine and for explain. */
+import { type NO_ROUTE, WRONG_METHOD } from '../bundle/match.js';
+import { normalizePath } from '../bundle/normalize.js';
+import type { Reply } from '../policies/contract.js';
+import { problem } from '../policies/run-kit.js';
+import { ERRORS, type ErrorSlug } from './errors.js';
+import type { GwExchange } from './exchange.js';
+
+/** Normalises the path, matches, and notes route and parameters in the exchange. A reply where the request ends here. */
+export function routeRequest(exchange: GwExchange): Reply | undefined {
+  const { generation } = exchange;
+  // The asterisk form asks about the server as a whole: no route has such a path.
+  if (exchange.path === '*') return refuse(exchange, 'route/none');
+  const path = normalizePath(exchange.path, generation.program.normalize);
+  if (path === undefined) return refuse(exchange, 'request/path');
+  exchange.path = path;
+  const { matcher } = generation;
+  const index = matcher.match(exchange);
+  if (index < 0) return noRoute(exchange, index);
+  const compiled = generation.routes[index]!;
+  exchange.compiled = compiled;
+  exchange.chain = compiled.chain;
+  const count = matcher.paramCount;
+  if (count > 0) {
+    const offsets: number[] = [];
+    for (let i = 0; i < count; i++) offsets.push(matcher.paramStart(i), matcher.paramEnd(i));
+    exchange.setParams(offsets);
+  }
+  exchange.decisions?.push({
+    step: 'match',
+    use: 'match',
+    outcome: 'pass',
+    why: `${compiled.plan.match} takes it`,
+    details: { route: compiled.plan.name },
+  });
+  return undefined;
+}
+
+function noRoute(exchange: GwExchange, index: typeof NO_ROUTE | typeof WRONG_METHOD | number): Reply {
+  const wrongMethod = index === WRONG_METHOD;
+  exchange.decisions?.push({
+    step: 'match',
+    use: 'match',
+    outcome: 'answer',
+    why: wrongMethod ? 'routes take this path, but none this method' : 'no route takes it',
+  });
+  if (!wrongMethod) return refuse(exchange, 'route/none');
+  const methods = exchange.generation.matcher.allowedMethods(exchange);
+  return refuse(exchange, 'route/method', { allow: methods.join(', ') });
+}
+
+/** gw's own error reply, noted in the exchange. */
+export function refuse(exchange: GwExchange, error: ErrorSlug, headers?: { readonly [name: string]: string }): Reply {
+  exchange.error = error;
+  return problem(exchange, { code: error, ...ERRORS[error], ...(headers === undefined ? {} : { headers }) });
+}

@@ -1,0 +1,81 @@
+/** All targets of a data plane, by what they are: pools and health live on across generations. */
+import type { ServicePlan } from '../../bundle/types.js';
+import type { StatsSlots } from '../types.js';
+import { Service } from './service.js';
+import { Target, type TargetHost } from './target.js';
+
+export class TargetRegistry {
+  readonly #host: TargetHost;
+  #targets = new Map<string, Target>();
+
+  constructor(host: TargetHost) {
+    this.#host = host;
+  }
+
+  /** The services of a generation to be; nothing that is live changes yet. Throws for a target that is no URL. */
+  prepare(plans: readonly ServicePlan[], slots: StatsSlots): PreparedServices {
+    const targets = new Map<string, Target>();
+    const services = plans.map((plan, index) => {
+      const own = plan.targets.map((target, at) => {
+        const url = plainText(target.url);
+        const key = `${plan.name}|${url}`;
+        const slot = slots.targets[index]?.[at] ?? slots.unmatched;
+        const known = targets.get(key) ?? this.#targets.get(key) ?? new Target(url, plan, slot, this.#host);
+        targets.set(key, known);
+        return { target: known, weight: target.weight, slot };
+      });
+      return { plan, own };
+    });
+    return { targets, services };
+  }
+
+  /** From now on these are the live ones. Targets that they do not name retire. */
+  adopt(prepared: PreparedServices): readonly Service[] {
+    const before = this.#targets;
+    this.#targets = new Map(prepared.targets);
+    for (const [key, target] of before) {
+      if (prepared.targets.has(key)) continue;
+      target.retire();
+      // Exchanges of older generations may still be on it: it is swept until it is empty.
+      if (!target.finished) this.#targets.set(key, target);
+    }
+    return prepared.services.map(({ plan, own }) => {
+      for (const { target, weight, slot } of own) {
+        target.revive();
+        target.settings = plan;
+        target.weight = weight;
+        target.slot = slot;
+      }
+      return new Service(
+        plan,
+        own.map(({ target }) => target),
+      );
+    });
+  }
+
+  sweep(now: number): void {
+    for (const [key, target] of this.#targets) {
+      target.sweep(now);
+      if (target.finished) this.#targets.delete(key);
+    }
+  }
+
+  close(): void {
+    for (const target of this.#targets.values()) target.close();
+    this.#targets.clear();
+  }
+}
+
+export interface PreparedServices {
+  readonly targets: ReadonlyMap<string, Target>;
+  readonly services: readonly {
+    readonly plan: ServicePlan;
+    readonly own: readonly { readonly target: Target; readonly weight: number; readonly slot: number }[];
+  }[];
+}
+
+/** References are resolved before a program comes here; what still is one cannot be used. */
+export function plainText(value: string | { readonly $ref: string }): string {
+  if (typeof value === 'string') return value;
+  throw new TypeError(`An unresolved reference in the program: ${value.$ref}`);
+}

@@ -1,0 +1,36 @@
+/** A service of one generation: which of its targets the next exchange asks. */
+import type { ServicePlan } from '../../bundle/types.js';
+import type { Target } from './target.js';
+
+export class Service {
+  readonly plan: ServicePlan;
+  readonly targets: readonly Target[];
+
+  constructor(plan: ServicePlan, targets: readonly Target[]) {
+    this.plan = plan;
+    this.targets = targets;
+  }
+
+  /**
+   * Smooth weighted round robin over the targets that do not rest; when all rest, over all: a target that may fail is
+   * better than a certain 503. `avoid` is passed over while there is another. Undefined without targets.
+   */
+  pick(avoid: Target | undefined): Target | undefined {
+    const { targets } = this;
+    if (targets.length <= 1) return targets[0];
+    return this.#pick(avoid, true) ?? this.#pick(avoid, false) ?? this.#pick(undefined, false);
+  }
+
+  #pick(avoid: Target | undefined, healthy: boolean): Target | undefined {
+    let best: Target | undefined;
+    let total = 0;
+    for (const target of this.targets) {
+      if (target === avoid || (healthy && target.ejected)) continue;
+      total += target.weight;
+      target.current += target.weight;
+      if (best === undefined || target.current > best.current) best = target;
+    }
+    if (best !== undefined) best.current -= total;
+    return best;
+  }
+}

@@ -1,0 +1,351 @@
+/** What engine tests stand on: a data plane from a spec's text, a target that misbehaves on request, a raw client. */
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { compile } from '../../src/compiler/index.js';
+import { DataPlane, type DataPlaneHost } from '../../src/proxy/data-plane.js';
+import type { DataPlaneOptions, GenerationInput } from '../../src/proxy/types.js';
+import { loadSpec } from '../../src/spec/index.js';
+import { LimitTable } from '../../src/state/limit-table.js';
+import type { RequestRecord } from '../../src/telemetry/snapshot.js';
+import { StatsRegistry } from '../../src/telemetry/stats.js';
+
+/** A generation from a spec's text. Throws with the diagnostics where it has errors. */
+export function generationOf(text: string, registry: StatsRegistry, id = 1): GenerationInput {
+  const { value, diagnostics } = loadSpec({ path: 'gateway.toml', text });
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  if (value === undefined || errors.length > 0) throw new Error(JSON.stringify(errors, null, 1));
+  const { bundle } = compile(value);
+  const assignment = registry.assign(bundle.program, Date.now());
+  return {
+    id,
+    sha256: bundle.sha256,
+    program: bundle.program,
+    trie: bundle.trie as ArrayBuffer,
+    stats: { ...assignment, chunks: registry.chunks(0) },
+  };
+}
+
+export class Plane {
+  readonly registry = new StatsRegistry({ workers: 1 });
+  readonly records: RequestRecord[] = [];
+  readonly logs: { level: string; message: string; fields?: Record<string, unknown> }[] = [];
+  readonly plane: DataPlane;
+  dropped = 0;
+  #ids = 0;
+
+  private constructor(options: Partial<DataPlaneOptions> & DataPlaneHost) {
+    this.plane = new DataPlane(
+      { limits: LimitTable.allocate({ slots: 1024 }), ...options },
+      {
+        requests: (records, dropped) => {
+          this.records.push(...records);
+          this.dropped += dropped;
+        },
+        log: (level, message, fields) => {
+          this.logs.push({ level, message, ...(fields ? { fields } : {}) });
+        },
+      },
+    );
+  }
+
+  static async start(spec: string, options: Partial<DataPlaneOptions> & DataPlaneHost = {}): Promise<Plane> {
+    const plane = new Plane(options);
+    plane.plane.watch('records');
+    await plane.load(spec);
+    return plane;
+  }
+
+  ports: number[] = [];
+
+  async load(spec: string): Promise<void> {
+    const bound = await this.plane.load(generationOf(spec, this.registry, ++this.#ids));
+    this.ports = bound.map(({ address }) => Number(address.slice(address.lastIndexOf(':') + 1)));
+  }
+
+  get port(): number {
+    return this.ports[0]!;
+  }
+
+  client(): RawClient {
+    return new RawClient(connect({ port: this.port, host: '127.0.0.1', noDelay: true }));
+  }
+
+  /** Sends one request's text on its own connection and reads one reply. */
+  async ask(text: string, options: { head?: boolean } = {}): Promise<RawReply> {
+    const client = this.client();
+    try {
+      client.send(text);
+      return await client.reply(options);
+    } finally {
+      client.destroy();
+    }
+  }
+
+  async record(matches: (record: RequestRecord) => boolean): Promise<RequestRecord> {
+    await until(() => this.records.some(matches), 'a record');
+    return this.records.find(matches)!;
+  }
+
+  async close(): Promise<void> {
+    await this.plane.close();
+  }
+}
+
+/** Polls for a condition that has no event of its own. */
+export async function until(condition: () => boolean, what = 'the condition', timeoutMs = 5000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+export interface RawReply {
+  readonly status: number;
+  readonly statusLine: string;
+  /** Lower-case names, in order. */
+  readonly fields: readonly (readonly [string, string])[];
+  readonly body: Buffer;
+  header(name: string): string | undefined;
+}
+
+/** Reads replies strictly enough to notice when they are framed wrongly. */
+export class RawClient {
+  readonly socket: Socket;
+  ended = false;
+  closed = false;
+  #buffer = Buffer.alloc(0);
+  #wake: (() => void) | undefined;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on('data', (chunk: Buffer) => {
+      this.#buffer = Buffer.concat([this.#buffer, chunk]);
+      this.#wake?.();
+    });
+    socket.on('end', () => {
+      this.ended = true;
+      this.#wake?.();
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.ended = true;
+      this.closed = true;
+      this.#wake?.();
+    });
+  }
+
+  send(text: string | Buffer): void {
+    if (typeof text === 'string') this.socket.write(text, 'latin1');
+    else this.socket.write(text);
+  }
+
+  /** Bytes that nobody has read. */
+  get pending(): string {
+    return this.#buffer.toString('latin1');
+  }
+
+  async #more(): Promise<void> {
+    if (this.ended) throw new Error(`The connection ended; unread: ${JSON.stringify(this.pending.slice(0, 200))}`);
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`No more bytes; unread: ${this.pending.slice(0, 200)}`)), 8000);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = undefined;
+  }
+
+  async #take(count: number): Promise<Buffer> {
+    while (this.#buffer.length < count) await this.#more();
+    const taken = this.#buffer.subarray(0, count);
+    this.#buffer = this.#buffer.subarray(count);
+    return taken;
+  }
+
+  async #line(): Promise<string> {
+    for (;;) {
+      const at = this.#buffer.indexOf('\r\n');
+      if (at >= 0) return (await this.#take(at + 2)).toString('latin1', 0, at);
+      await this.#more();
+    }
+  }
+
+  /** The next reply, informational ones included. `head`: the request was HEAD. */
+  async reply({ head = false }: { head?: boolean } = {}): Promise<RawReply> {
+    const statusLine = await this.#line();
+    const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1]);
+    if (!status) throw new Error(`No status line: ${statusLine}`);
+    const fields: [string, string][] = [];
+    for (let line = await this.#line(); line !== ''; line = await this.#line()) {
+      const colon = line.indexOf(': ');
+      if (colon < 1) throw new Error(`No field line: ${line}`);
+      fields.push([line.slice(0, colon).toLowerCase(), line.slice(colon + 2)]);
+    }
+    const header = (name: string): string | undefined => {
+      const values = fields.filter(([field]) => field === name).map(([, value]) => value);
+      return values.length > 0 ? values.join(', ') : undefined;
+    };
+    const bodiless = head || status < 200 || status === 204 || status === 304;
+    const body = bodiless ? Buffer.alloc(0) : await this.#body(header);
+    return { status, statusLine, fields, body, header };
+  }
+
+  async #body(header: (name: string) => string | undefined): Promise<Buffer> {
+    if (header('transfer-encoding') === 'chunked') return await this.#chunks();
+    const length = header('content-length');
+    if (length !== undefined) return Buffer.from(await this.#take(Number(length)));
+    while (!this.ended) await this.#more();
+    return await this.#take(this.#buffer.length);
+  }
+
+  async #chunks(): Promise<Buffer> {
+    const parts: Buffer[] = [];
+    for (;;) {
+      const size = Number.parseInt(await this.#line(), 16);
+      parts.push(Buffer.from(await this.#take(size)));
+      const end = await this.#line();
+      if (end !== '') throw new Error(`Chunk not closed: ${end}`);
+      if (size === 0) return Buffer.concat(parts);
+    }
+  }
+
+  async end(): Promise<void> {
+    while (!this.ended) await this.#more();
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+}
+
+/** A request as it reached the target. */
+export interface Arrived {
+  readonly head: string;
+  readonly method: string;
+  readonly url: string;
+  readonly socket: Socket;
+  /** Which connection it came by, from 0. */
+  readonly connection: number;
+  /** Bytes after the head, as far as they have come. */
+  rest: Buffer;
+  header(name: string): string | undefined;
+}
+
+/** A target on a raw socket: does whatever the test says, valid HTTP or not. */
+export class FaultTarget {
+  readonly arrived: Arrived[] = [];
+  readonly sockets: Socket[] = [];
+  connections = 0;
+  readonly #server: Server;
+  #respond: (request: Arrived, socket: Socket) => void;
+
+  private constructor(respond: (request: Arrived, socket: Socket) => void) {
+    this.#respond = respond;
+    this.#server = createServer({ noDelay: true }, (socket) => this.#onSocket(socket));
+  }
+
+  static async start(respond: (request: Arrived, socket: Socket) => void = ok('hello')): Promise<FaultTarget> {
+    const target = new FaultTarget(respond);
+    target.#server.listen(0, '127.0.0.1');
+    await once(target.#server, 'listening');
+    return target;
+  }
+
+  /** What it does from now on with each request head that comes. */
+  set respond(respond: (request: Arrived, socket: Socket) => void) {
+    this.#respond = respond;
+  }
+
+  get url(): string {
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('not listening');
+    return `http://127.0.0.1:${address.port}`;
+  }
+
+  get open(): number {
+    return this.sockets.filter((socket) => !socket.destroyed).length;
+  }
+
+  #onSocket(socket: Socket): void {
+    const connection = this.connections++;
+    this.sockets.push(socket);
+    let buffer = Buffer.alloc(0);
+    let last: Arrived | undefined;
+    socket.on('error', () => {});
+    socket.on('data', (chunk: Buffer) => {
+      if (last !== undefined && hasBody(last)) {
+        last.rest = Buffer.concat([last.rest, chunk]);
+        return;
+      }
+      buffer = Buffer.concat([buffer, chunk]);
+      for (let end = buffer.indexOf('\r\n\r\n'); end >= 0; end = buffer.indexOf('\r\n\r\n')) {
+        last = arrival(buffer.toString('latin1', 0, end + 2), socket, connection);
+        buffer = buffer.subarray(end + 4);
+        if (hasBody(last)) {
+          last.rest = buffer;
+          buffer = Buffer.alloc(0);
+        }
+        this.arrived.push(last);
+        this.#respond(last, socket);
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    this.#server.close();
+    await once(this.#server, 'close');
+  }
+}
+
+const hasBody = (request: Arrived): boolean =>
+  request.header('transfer-encoding') !== undefined || Number(request.header('content-length') ?? 0) > 0;
+
+function arrival(head: string, socket: Socket, connection: number): Arrived {
+  const lines = head.split('\r\n');
+  const [method = '', url = ''] = lines[0]!.split(' ');
+  const header = (name: string): string | undefined => {
+    const values = lines
+      .slice(1)
+      .filter((line) => line.toLowerCase().startsWith(`${name}:`))
+      .map((line) => line.slice(name.length + 1).trim());
+    return values.length > 0 ? values.join(', ') : undefined;
+  };
+  return { head, method, url, socket, connection, rest: Buffer.alloc(0), header };
+}
+
+/** Answers 200 with a text of known length. */
+export const ok =
+  (body: string, fields = '') =>
+  (_request: Arrived, socket: Socket): void => {
+    socket.write(`HTTP/1.1 200 OK\r\n${fields}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+  };
+
+/** Answers with exactly this text. */
+export const raw =
+  (text: string) =>
+  (_request: Arrived, socket: Socket): void => {
+    socket.write(text, 'latin1');
+  };
+
+/** A spec with one listener and one service on every path. `listener` and `service` are further TOML lines. */
+export const specOf = (
+  urls: string | readonly string[],
+  options: { listener?: string; service?: string; route?: string; more?: string } = {},
+): string => `
+spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+${options.listener ?? ''}
+[service.it]
+targets = ${JSON.stringify([urls].flat())}
+${options.service ?? ''}
+[[route]]
+name = "all"
+match = "/{rest...}"
+to = "it"
+${options.route ?? ''}
+${options.more ?? ''}
+`;
