@@ -111,11 +111,13 @@ export async function main(argv: readonly string[]): Promise<void> {
       throw error;
     });
   }
-  const crash = (error: unknown): void => {
-    stderr.write(`${bugReport(error, argv, gwVersion())}\n`);
-    process.exit(EXIT.bug);
-  };
-  process.on('uncaughtException', crash);
-  process.on('unhandledRejection', crash);
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      // A gateway that serves listens as well, and decides by itself what its traffic can survive.
+      if (process.listenerCount(event) > 1) return;
+      stderr.write(`${bugReport(error, argv, gwVersion())}\n`);
+      process.exit(EXIT.bug);
+    });
+  }
   process.exitCode = await run(argv, io);
 }

@@ -43,6 +43,7 @@ const BY_NAME: Readonly<Record<string, Completes>> = {
   bundle: { kind: 'files' },
   file: { kind: 'files' },
   dir: { kind: 'folders' },
+  format: { kind: 'words', words: ['pretty', 'json', 'sarif', 'github', 'junit'] },
   method: { kind: 'words', words: METHODS },
 };
 
