@@ -72,7 +72,7 @@ export function growTree(ir: TrieIR): Tree {
       roots.set(match.host, root);
     }
     const list = listFor(root, match, same, ir.trailingSlash === 'ignore');
-    for (const candidate of candidatesOf(match)) list.push(candidate);
+    addCandidates(list, match);
     lists.add(list);
     routeCount = Math.max(routeCount, match.route + 1);
   }
@@ -117,17 +117,17 @@ function firstOfEqualDfas(ir: TrieIR): number[] {
   });
 }
 
-function candidatesOf(match: MatchIR): Candidate[] {
-  const { route, conditions } = match;
+function addCandidates(list: Candidate[], match: MatchIR): void {
+  const { route, conditions, methods } = match;
   let headers = 0;
   for (const condition of conditions) if (condition.on === 'header') headers++;
-  const base = { route, conditions, headers, queries: conditions.length - headers, rank: 0 };
-  if (match.methods.length === 0) return [{ ...base, method: undefined, step: 2 }];
-  const named = match.methods.map((method): Candidate => ({ ...base, method, step: 0 }));
-  if (match.methods.includes('GET') && !match.methods.includes('HEAD')) {
-    named.push({ ...base, method: 'HEAD', step: 1 });
-  }
-  return named;
+  const queries = conditions.length - headers;
+  const add = (method: string | undefined, step: number): void => {
+    list.push({ method, route, conditions, step, headers, queries, rank: 0 });
+  };
+  if (methods.length === 0) add(undefined, 2);
+  for (const method of methods) add(method, 0);
+  if (methods.includes('GET') && !methods.includes('HEAD')) add('HEAD', 1);
 }
 
 /** Precedence at one leaf: named method, GET for HEAD, any method; more header, then more query conditions. */

@@ -80,8 +80,11 @@ function lowerRoute(route: RouteModel, services: ReadonlyMap<ServiceModel, numbe
   };
 }
 
-const paramsOf = (route: RouteModel): string[] =>
-  route.match.segments.flatMap((segment) => (segment.kind === 'literal' ? [] : segment.name));
+function paramsOf(route: RouteModel): readonly string[] {
+  const params: string[] = [];
+  for (const segment of route.match.segments) if (segment.kind !== 'literal') params.push(segment.name);
+  return params;
+}
 
 function sourceOfRoute(route: RouteModel): SourceRef {
   const { from } = sourceOf(route.at.originOf());
@@ -99,9 +102,12 @@ function lowerTemplate(text: string): TemplatePlan {
 /** Phases in order; within a phase as written, outermost group first. A policy named twice runs once. */
 function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>): readonly PolicyIR[] {
   if (route.policies.length === 0) return [];
-  const models = new Set(route.policies.map((use) => use.policy));
-  const chain = [...models].flatMap((policy) => policies.get(policy) ?? []);
-  return chain.sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase));
+  const chain: PolicyIR[] = [];
+  for (const use of route.policies) {
+    const policy = policies.get(use.policy);
+    if (policy !== undefined && !chain.includes(policy)) chain.push(policy);
+  }
+  return chain.length < 2 ? chain : chain.sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase));
 }
 
 /** Each policy once, whatever the number of routes that carry it. */

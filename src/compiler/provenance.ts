@@ -23,14 +23,19 @@ export function policyOrigins(at: Origins): { readonly [key: string]: SourceRef 
   return Object.fromEntries(origins);
 }
 
-/** `service.orders.retries` -> where it was written; of routes the keys alone (`route.get-order.match`). */
+/** What a route has in any case; it stands where the route does. */
+const OF_THE_ROUTE: ReadonlySet<string | number | undefined> = new Set(['name', 'match', 'to', 'policies']);
+
+/**
+ * `service.orders.retries` -> where it was written. Of routes only settings with a default (`route.get-order.timeout`)
+ * and what groups and overlays brought: the rest stands at RoutePlan.source.
+ */
 export function modelOrigins(model: Model): { readonly [path: string]: SourceRef } {
   const origins: [string, SourceRef][] = [];
   const add = (prefix: string, at: Origins, depth: number): void => {
     for (const [path, origin] of at.entries()) {
       if (origin.from === 'default' || path.length > depth) continue;
-      const key = path.length === 1 ? String(path[0]) : path.join('.');
-      origins.push([prefix + key, refOf(origin.from, origin.span)]);
+      origins.push([prefix + path.join('.'), refOf(origin.from, origin.span)]);
     }
   };
   const everything = Number.POSITIVE_INFINITY;
@@ -38,7 +43,13 @@ export function modelOrigins(model: Model): { readonly [path: string]: SourceRef
   for (const service of model.services) add(`service.${service.name}.`, service.at, everything);
   for (const consumer of model.consumers) add(`consumer.${consumer.name}.`, consumer.at, 1);
   for (const plan of model.plans) add(`plan.${plan.name}.`, plan.at, everything);
-  for (const route of model.routes) add(`route.${route.name}.`, route.at, 1);
+  for (const route of model.routes) {
+    for (const [path, origin] of route.at.entries()) {
+      if (origin.from === 'default' || path.length !== 1) continue;
+      if (origin.from === 'spec' && OF_THE_ROUTE.has(path[0])) continue;
+      origins.push([`route.${route.name}.${path[0]}`, refOf(origin.from, origin.span)]);
+    }
+  }
   add('', model.at, everything);
   return Object.fromEntries(origins);
 }

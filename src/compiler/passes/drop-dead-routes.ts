@@ -87,7 +87,9 @@ function mayBe(value: string, test: ConditionTest): boolean {
 function takesAny({ match }: RouteIR, taken: Set<string>): boolean {
   const conditions =
     match.conditions.length === 0 ? '' : JSON.stringify([...match.conditions].map(conditionText).sort());
-  const path = `${match.host ?? ''} ${match.segments.map(shape).join('/')} ${conditions}`;
+  let path = `${match.host ?? ''} `;
+  for (const segment of match.segments) path += `/${shape(segment)}`;
+  path += ` ${conditions}`;
   const before = taken.size;
   if (match.methods.length === 0) taken.add(`* ${path}`);
   for (const method of match.methods) taken.add(`${method} ${path}`);

@@ -1,0 +1,157 @@
+/** What every benchmark stands on: contestants in interleaved rounds, medians, peers that may be missing, tables. */
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+/** A benchmark is one file here whose default export is this; `npm run bench -- NAME` finds it by its name. */
+export interface Benchmark {
+  readonly name: string;
+  /** One line for the list. */
+  readonly summary: string;
+  run(options: BenchOptions): Promise<Report>;
+}
+
+export interface BenchOptions {
+  /** Interleaved rounds; the median of each contestant counts. */
+  readonly rounds: number;
+  /** What goes on, for a person who waits. */
+  progress(text: string): void;
+}
+
+export interface Report {
+  readonly title: string;
+  readonly tables: readonly Table[];
+  /** Targets and how they came out, sizes, what was left out. */
+  readonly notes: readonly string[];
+  readonly peers: { readonly found: readonly string[]; readonly missing: readonly string[] };
+}
+
+export interface Table {
+  readonly title: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | number)[])[];
+}
+
+/** One of several that do the same work; returns how long that took, in nanoseconds a unit of work. */
+export interface Contestant {
+  readonly name: string;
+  measure(): number;
+}
+
+export interface Standing {
+  readonly name: string;
+  readonly median: number;
+  readonly all: readonly number[];
+}
+
+/**
+ * Every contestant once a round, each round beginning with another one: what disturbs the machine for a while
+ * disturbs all of them alike. The first round warms up and does not count.
+ */
+export function interleave(contestants: readonly Contestant[], rounds: number): Standing[] {
+  const times = contestants.map((): number[] => []);
+  for (let round = 0; round <= rounds; round++) {
+    for (let i = 0; i < contestants.length; i++) {
+      const at = (i + round) % contestants.length;
+      const time = contestants[at]!.measure();
+      if (round > 0) times[at]!.push(time);
+    }
+  }
+  return contestants.map(({ name }, i) => ({ name, median: median(times[i]!), all: times[i]! }));
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Nanoseconds that `work` takes. */
+export function timed(work: () => void): number {
+  const start = process.hrtime.bigint();
+  work();
+  return Number(process.hrtime.bigint() - start);
+}
+
+/** The packages that gw is compared with, from bench/node_modules: never dependencies of gw. */
+export class Peers {
+  readonly found: string[] = [];
+  readonly missing: string[] = [];
+  readonly #require = createRequire(resolve('bench/package.json'));
+
+  /** Undefined where the package is not installed; noted either way. */
+  async load(name: string): Promise<unknown> {
+    let path: string;
+    try {
+      path = this.#require.resolve(name);
+    } catch {
+      this.missing.push(name);
+      return undefined;
+    }
+    this.found.push(`${name} ${this.#version(name)}`);
+    return import(pathToFileURL(path).href);
+  }
+
+  /** Path of a file in an installed package; undefined where it is not installed. */
+  file(name: string, path: string): string | undefined {
+    try {
+      const found = resolve(this.#require.resolve(`${name}/package.json`), '..', path);
+      if (!this.found.some((known) => known.startsWith(`${name} `))) this.found.push(`${name} ${this.#version(name)}`);
+      return found;
+    } catch {
+      if (!this.missing.includes(name)) this.missing.push(name);
+      return undefined;
+    }
+  }
+
+  #version(name: string): string {
+    const described: { readonly version: string } = this.#require(`${name}/package.json`);
+    return described.version;
+  }
+}
+
+/** A seeded generator: the same numbers in every run. */
+export function seeded(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+export function shuffled<T>(items: readonly T[], seed: number): T[] {
+  const next = seeded(seed);
+  const copy = [...items];
+  for (let i = copy.length - 1; i > 0; i--) {
+    const k = next(i + 1);
+    const held = copy[i]!;
+    copy[i] = copy[k]!;
+    copy[k] = held;
+  }
+  return copy;
+}
+
+export const ratio = (a: number, b: number): string => `${(a / b).toFixed(2)}x`;
+
+/** `target held: ...` or `target missed: ...`. */
+export const verdict = (held: boolean, text: string): string => `${held ? 'target held' : 'target MISSED'}: ${text}`;
+
+export function markdown(report: Report): string {
+  const lines = [`# ${report.title}`, ''];
+  for (const { title, columns, rows } of report.tables) {
+    lines.push(
+      `## ${title}`,
+      '',
+      `| ${columns.join(' | ')} |`,
+      `|${columns.map((_, i) => (i === 0 ? '---|' : '---:|')).join('')}`,
+    );
+    for (const row of rows) lines.push(`| ${row.join(' | ')} |`);
+    lines.push('');
+  }
+  for (const note of report.notes) lines.push(`- ${note}`);
+  lines.push(`- peers found: ${report.peers.found.join(', ') || 'none'}`);
+  lines.push(`- peers not installed: ${report.peers.missing.join(', ') || 'none'}`);
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,89 @@
+/** Models without a text: what a spec with these routes would be after it was read. */
+import type { Origin, Origins } from '../src/schema/decoder.js';
+import type { Span } from '../src/schema/diagnostic.js';
+import type { Model, RouteModel, SegmentModel, ServiceModel } from '../src/spec/model.js';
+import type { BenchRoute } from './tables.js';
+
+const START = { offset: 0, line: 1, column: 1 };
+const SPAN: Span = { file: 'gateway.toml', start: START, end: START };
+const ORIGIN: Origin = { from: 'spec', span: SPAN, keySpan: SPAN };
+const AT: Origins = {
+  spanOf: () => SPAN,
+  keySpanOf: () => SPAN,
+  originOf: () => ORIGIN,
+  entries: () => new Map<[], Origin>().entries(),
+};
+
+const SERVICE: ServiceModel = {
+  name: 'origin',
+  nameSpan: SPAN,
+  span: SPAN,
+  at: AT,
+  config: {
+    targets: [{ url: 'http://127.0.0.1:9000', weight: 1 }],
+    run: undefined,
+    connect_timeout: 2000,
+    response_timeout: 30_000,
+    idle_timeout: 60_000,
+    retries: 1,
+    max_connections: 256,
+    max_queue: 1024,
+    eject_after: 5,
+    eject_for: 10_000,
+    host: 'preserve',
+  },
+};
+
+/** One service and a route each. */
+export function modelOf(routes: readonly BenchRoute[]): Model {
+  return {
+    files: [{ path: 'gateway.toml', absolute: '/gateway.toml', text: '', sha256: '0'.repeat(64) }],
+    root: '/',
+    listeners: [],
+    services: [SERVICE],
+    consumers: [],
+    plans: [],
+    policies: [],
+    routes: routes.map(routeModel),
+    normalize: {
+      encoded_slashes: 'refuse',
+      double_slashes: 'merge',
+      trailing_slash: 'strict',
+      dot_segments: 'resolve',
+    },
+    admin: { address: undefined, token: undefined },
+    accessLog: { path: undefined, format: 'json' },
+    drainTimeout: 10_000,
+    lint: { allow: [] },
+    at: AT,
+  };
+}
+
+function routeModel({ method, segments }: BenchRoute, index: number): RouteModel {
+  const path = segments.map((segment, i) => segment ?? `{p${i}}`).join('/');
+  return {
+    name: `route-${index}`,
+    nameSpan: SPAN,
+    span: SPAN,
+    match: {
+      text: `${method} /${path}`,
+      span: SPAN,
+      host: undefined,
+      segments: segments.map(
+        (text, i): SegmentModel =>
+          text === undefined ? { kind: 'param', name: `p${i}`, span: SPAN } : { kind: 'literal', text, span: SPAN },
+      ),
+      methods: [method],
+      conditions: [],
+    },
+    service: SERVICE,
+    reply: undefined,
+    policies: [],
+    rewrite: undefined,
+    stripPrefix: undefined,
+    timeout: 60_000,
+    maxBody: undefined,
+    at: AT,
+    groups: [],
+  };
+}

@@ -1,0 +1,15 @@
+/** `npm run bench -- NAME`: installs what gw is compared with, builds, runs one benchmark. */
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, ensureInstalled, must, ROOT } from './ensure.mjs';
+
+ensureInstalled();
+const folder = join(ROOT, 'bench');
+const installed = join(folder, 'node_modules', '.package-lock.json');
+const lock = join(folder, 'package-lock.json');
+if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+  console.error('Installing what gw is compared with (npm ci in bench) ...');
+  must('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder, shell: process.platform === 'win32' });
+}
+build();
+must(process.execPath, [join(ROOT, 'dist', 'bench', 'run.js'), ...process.argv.slice(2)]);
