@@ -1,0 +1,81 @@
+/** The README's curl lines, executed against a real `gw serve` of the root gateway.toml: they give what the README says. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { runProgram, ServedGateway } from '../support/gw-process.js';
+
+interface Example {
+  readonly line: number;
+  readonly command: string;
+  /** `...` stands for any text within a line, and alone for any lines. */
+  readonly expected: readonly string[];
+}
+
+/** The `$ curl` lines of the README's console blocks, with what is printed below each. */
+function examples(markdown: string): Example[] {
+  const found: { line: number; command: string; expected: string[] }[] = [];
+  let inBlock = false;
+  for (const [index, line] of markdown.split('\n').entries()) {
+    if (line.startsWith('```')) inBlock = line === '```console';
+    else if (inBlock && line.startsWith('$ ')) found.push({ line: index + 1, command: line.slice(2), expected: [] });
+    else if (inBlock && line.startsWith('> ')) found.at(-1)!.command += `\n${line.slice(2)}`;
+    else if (inBlock) found.at(-1)?.expected.push(line);
+  }
+  return found.filter(({ command }) => /\bcurl\b/.test(command));
+}
+
+/** The expected lines as one pattern over the whole output. */
+function pattern(expected: readonly string[]): RegExp {
+  const lines = expected.map((line) => {
+    if (line === '...') return '(?:.*\n)*?';
+    return `${line
+      .split('...')
+      .map((text) => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+      .join('.*')}\n`;
+  });
+  return new RegExp(`^${lines.join('')}$`);
+}
+
+const all = examples(readFileSync('README.md', 'utf8'));
+const folder = mkdtempSync(join(tmpdir(), 'gw-demo-'));
+let gateway: ServedGateway | undefined;
+
+test.before(async () => {
+  const overlay = join(folder, 'free-port.toml');
+  writeFileSync(overlay, '[listener.main]\naddress = "127.0.0.1:0"\n');
+  gateway = await ServedGateway.start(['--no-access-log', '--overlay', overlay]);
+});
+
+test.after(async () => {
+  await gateway?.stop();
+  rmSync(folder, { recursive: true });
+});
+
+test('the README shows a success, a 401 and a 429', () => {
+  const text = all.flatMap(({ expected }) => expected).join('\n');
+  assert.ok(all.length >= 6);
+  for (const status of ['200', '401', '429']) assert.match(text, status);
+});
+
+for (const { line, command, expected } of all) {
+  test(`README.md:${line}: ${command}`, async () => {
+    assert.ok(gateway);
+    assert.match(command, 'http://127.0.0.1:8080');
+    const { out, err, code } = await runProgram('bash', [
+      '-c',
+      command.replaceAll('http://127.0.0.1:8080', gateway.url),
+    ]);
+    assert.is(code, 0, err);
+    const shown = out.replaceAll('\r', '').replace(/([^\n])$/, '$1\n');
+    assert.ok(pattern(expected).test(shown), `expected\n${expected.join('\n')}\nbut got\n${shown}`);
+  });
+}
+
+test('the gateway ends in order, and its services with it', async () => {
+  assert.is(await gateway?.stop(), 0);
+  gateway = undefined;
+});
+
+test.run();

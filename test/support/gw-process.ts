@@ -1,0 +1,121 @@
+/** `gw` as people run it: a process of its own, started from bin/gw.js. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const GW = join(process.cwd(), 'bin', 'gw.js');
+
+export interface Finished {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Milliseconds. */
+  readonly timeout?: number;
+}
+
+/** Runs a program to its end. */
+export function runProgram(command: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, {
+      cwd: options.cwd ?? process.cwd(),
+      env: options.env ?? process.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: options.timeout ?? 60_000,
+    });
+    let out = '';
+    let err = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      out += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      err += text;
+    });
+    child.on('error', reject);
+    child.on('close', (code) => resolve({ code, out, err }));
+  });
+}
+
+export const runGw = (args: readonly string[], options: RunOptions = {}): Promise<Finished> =>
+  runProgram(process.execPath, [GW, ...args], options);
+
+/** A `gw serve` that is ready, with a runtime folder of its own. */
+export class ServedGateway {
+  private constructor(
+    private readonly child: ChildProcess,
+    /** `http://127.0.0.1:PORT` of the first listener. */
+    readonly url: string,
+    readonly runtimeDir: string,
+    private readonly output: { text: string },
+  ) {}
+
+  /** Everything it has written. */
+  get log(): string {
+    return this.output.text;
+  }
+
+  get pid(): number {
+    return this.child.pid ?? -1;
+  }
+
+  static async start(args: readonly string[], options: RunOptions = {}): Promise<ServedGateway> {
+    const runtimeDir = mkdtempSync(join(tmpdir(), 'gw-run-'));
+    const child = spawn(process.execPath, [GW, 'serve', '--log', 'json', ...args], {
+      cwd: options.cwd ?? process.cwd(),
+      env: { ...process.env, ...options.env, GW_RUNTIME_DIR: runtimeDir },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const output = { text: '' };
+    const url = await new Promise<string>((resolve, reject) => {
+      const fail = (why: string): void => reject(new Error(`gw serve ${why}:\n${output.text}`));
+      const timer = setTimeout(() => {
+        child.kill('SIGKILL');
+        fail('is not ready');
+      }, options.timeout ?? 60_000);
+      const read = (text: string): void => {
+        output.text += text;
+        const address = /serving [^"]*?: (https?:\/\/[^ "]+) \(/.exec(output.text)?.[1];
+        if (address === undefined) return;
+        clearTimeout(timer);
+        resolve(address);
+      };
+      child.stdout.setEncoding('utf8').on('data', read);
+      child.stderr.setEncoding('utf8').on('data', read);
+      child.on('error', reject);
+      child.on('exit', () => {
+        clearTimeout(timer);
+        fail('ended');
+      });
+    });
+    return new ServedGateway(child, url, runtimeDir, output);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.child.kill(signal);
+  }
+
+  /** Ends it as a supervisor does; returns its exit code. */
+  async stop(): Promise<number | null> {
+    const code = await new Promise<number | null>((resolve) => {
+      if (this.child.exitCode !== null) resolve(this.child.exitCode);
+      this.child.on('exit', resolve);
+      this.child.kill('SIGTERM');
+    });
+    rmSync(this.runtimeDir, { recursive: true, force: true });
+    return code;
+  }
+}
+
+/** Polls until `test` holds; throws when it does not in time. */
+export async function until(what: string, test: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await test())) {
+    if (Date.now() > deadline) throw new Error(`not in time: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
