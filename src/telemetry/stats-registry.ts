@@ -19,8 +19,9 @@ import {
 /** Name of the slot of requests that matched no route. */
 export const UNMATCHED = '-';
 
-/** Slots whose last minute is remembered at once; the longest idle makes room. */
-const MAX_TRACKED = 4096;
+/** Slots whose last minute is remembered at once. One that has been idle for a minute makes room for another. */
+const MAX_TRACKED = 8192;
+const IDLE_MS = 60_000;
 
 /** Seconds that a route's rate is the mean of. */
 const RATE_SECONDS = 10;
@@ -53,6 +54,7 @@ interface Tracked {
   readonly window: LatencyWindow;
   readonly rate: SecondsRing;
   touched: boolean;
+  touchedAt: number;
 }
 
 /** One worker's view of a chunk, and what control last saw in it (over all workers). */
@@ -179,11 +181,12 @@ export class StatsRegistry {
     return counts;
   }
 
-  /** Percentiles of the last minute. */
+  /** Percentiles of the last minute; of all time for a slot that found no room among very many busy ones. */
   latency(slot: number): LatencySnapshot {
-    const counts = new Float64Array(HISTOGRAM_BUCKETS);
     const tracked = this.#tracked.get(slot);
-    if (tracked) tracked.window.addTo(counts, this.histogram(slot));
+    if (tracked === undefined && this.#tracked.size >= MAX_TRACKED) return percentiles(this.histogram(slot));
+    const counts = new Float64Array(HISTOGRAM_BUCKETS);
+    tracked?.window.addTo(counts, this.histogram(slot));
     return percentiles(counts);
   }
 
@@ -242,7 +245,7 @@ export class StatsRegistry {
       if (isRoute) chunk.inFlight += Math.max(0, this.#sum(slot, Counter.InFlight));
       const added = requests - chunk.requests[index]!;
       if (added <= 0) continue;
-      this.#track(slot, chunk.requests[index]! === 0).rate.add(added, since, this.#tickedAt);
+      this.#track(slot, chunk.requests[index]! === 0)?.rate.add(added, since, this.#tickedAt);
       chunk.requests[index] = requests;
       if (!isRoute) continue;
       const errors = this.#sum(slot, Counter.Status5xx);
@@ -253,27 +256,31 @@ export class StatsRegistry {
     return seen;
   }
 
-  /** Remembers that a slot is busy now. `isNew`: nothing had been counted in it before. */
-  #track(slot: number, isNew: boolean): Tracked {
+  /** Remembers that a slot is busy now, where there is room. `isNew`: nothing had been counted in it before. */
+  #track(slot: number, isNew: boolean): Tracked | undefined {
     let tracked = this.#tracked.get(slot);
     if (tracked) this.#tracked.delete(slot);
     else {
-      if (this.#tracked.size >= MAX_TRACKED) this.#forgetLongestIdle();
+      if (this.#tracked.size >= MAX_TRACKED && !this.#forgetLongestIdle()) return undefined;
       const before = this.#baselines.get(slot) ?? (isNew ? undefined : sparse(this.histogram(slot)));
-      tracked = { window: new LatencyWindow(before), rate: new SecondsRing(RATE_SECONDS), touched: true };
+      tracked = { window: new LatencyWindow(before), rate: new SecondsRing(RATE_SECONDS), touched: true, touchedAt: 0 };
     }
     // Insertion order is order of last use.
     this.#tracked.set(slot, tracked);
     tracked.touched = true;
+    tracked.touchedAt = this.#tickedAt;
     return tracked;
   }
 
-  #forgetLongestIdle(): void {
-    for (const [slot] of this.#tracked) {
+  /** False when none is idle. */
+  #forgetLongestIdle(): boolean {
+    for (const [slot, { touchedAt }] of this.#tracked) {
+      if (this.#tickedAt - touchedAt < IDLE_MS) return false;
       this.#tracked.delete(slot);
       this.#baselines.set(slot, sparse(this.histogram(slot)));
-      return;
+      return true;
     }
+    return false;
   }
 
   #closeInterval(): void {

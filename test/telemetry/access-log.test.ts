@@ -1,0 +1,222 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { lineFormatter } from '../../src/telemetry/access-line.js';
+import { AccessLog } from '../../src/telemetry/access-log.js';
+import type { RequestRecord } from '../../src/telemetry/snapshot.js';
+
+const MODULE = pathToFileURL(join(import.meta.dirname, '../../src/telemetry/access-log.js')).href;
+
+const test = suite<{ folder: string }>('access log', { folder: '' });
+test.before.each((context) => {
+  context.folder = mkdtempSync(join(tmpdir(), 'gw-access-log-'));
+});
+test.after.each(({ folder }) => rmSync(folder, { recursive: true, force: true }));
+
+const record = (extra: Partial<RequestRecord> = {}): RequestRecord => ({
+  at: Date.UTC(2030, 0, 2, 3, 4, 5, 6),
+  id: 'id-1',
+  remote: '192.0.2.1',
+  method: 'GET',
+  host: 'api.example.com',
+  url: '/orders/1?a=b',
+  status: 200,
+  route: 'get-order',
+  service: 'orders',
+  target: 'http://127.0.0.1:4003',
+  consumer: null,
+  bytesIn: 0,
+  bytesOut: 12,
+  durationMs: 1.23456,
+  upstreamMs: null,
+  error: null,
+  ...extra,
+});
+
+const lines = (path: string): string[] => readFileSync(path, 'utf8').split('\n').filter(Boolean);
+
+test('a JSON line holds the whole record', () => {
+  const line = lineFormatter('json', false)(record({ consumer: 'acme', upstreamMs: 0.5 }));
+  assert.is(line.at(-1), '\n');
+  assert.equal(JSON.parse(line), {
+    time: '2030-01-02T03:04:05.006Z',
+    id: 'id-1',
+    remote: '192.0.2.1',
+    method: 'GET',
+    host: 'api.example.com',
+    url: '/orders/1?a=b',
+    status: 200,
+    route: 'get-order',
+    service: 'orders',
+    target: 'http://127.0.0.1:4003',
+    consumer: 'acme',
+    bytesIn: 0,
+    bytesOut: 12,
+    durationMs: 1.235,
+    upstreamMs: 0.5,
+    error: null,
+  });
+});
+
+test('a JSON line is valid JSON on one line whatever the text', () => {
+  const format = lineFormatter('json', false);
+  const odd = ['"', '\\', '\n', '\r', '\0', '\u2028', '\ud800', '\x7f', 'é', '𝄞', '\x1b[31m', '</script>', ''];
+  for (const text of odd) {
+    const line = format(
+      record({ url: text, method: text, host: text, route: text, error: text, id: text, remote: text }),
+    );
+    assert.is(line.indexOf('\n'), line.length - 1);
+    const parsed = JSON.parse(line) as { [key: string]: unknown };
+    assert.is(parsed['url'], text);
+    assert.is(parsed['error'], text);
+  }
+  const numbers = JSON.parse(
+    format(record({ durationMs: Number.NaN, upstreamMs: Number.POSITIVE_INFINITY })),
+  ) as object;
+  assert.equal([Reflect.get(numbers, 'durationMs'), Reflect.get(numbers, 'upstreamMs')], [0, 0]);
+});
+
+test('times are right across seconds, in any order', () => {
+  const format = lineFormatter('json', false);
+  for (const at of [0, 999, 1000, 1999.9, 500, Date.UTC(2031, 11, 31, 23, 59, 59, 999), 86_400_000]) {
+    const { time } = JSON.parse(format(record({ at }))) as { time: string };
+    assert.is(time, new Date(Math.floor(at)).toISOString());
+  }
+  assert.is((JSON.parse(format(record({ at: Number.NaN }))) as { time: string }).time, '');
+});
+
+test('a pretty line is for people, and steers no terminal', () => {
+  const format = lineFormatter('pretty', false);
+  assert.is(format(record()), '03:04:05.006 200 GET  /orders/1?a=b get-order -> http://127.0.0.1:4003 1.235ms\n');
+  const odd = format(
+    record({ url: '/\x1b[2J\n', route: null, target: null, consumer: 'a\tb', error: 'x/y', status: 0 }),
+  );
+  assert.is(odd, '03:04:05.006 --- GET  /\\x1b[2J\\x0a no route as a\\x09b 1.235ms x/y\n');
+  assert.match(lineFormatter('pretty', true)(record({ status: 503 })), '\x1b[31m503\x1b[0m');
+});
+
+test('lines reach the file, in order, also many at once', async ({ folder }) => {
+  const path = join(folder, 'access.log');
+  const log = new AccessLog({ path, format: 'json' });
+  for (let at = 0; at < 5000; at++) log.write(record({ bytesIn: at }));
+  await log.flush();
+  assert.equal(
+    lines(path).map((line) => (JSON.parse(line) as { bytesIn: number }).bytesIn),
+    Array.from({ length: 5000 }, (_, at) => at),
+  );
+  log.write(record({ bytesIn: 5000 }));
+  await log.close();
+  assert.is(lines(path).length, 5001);
+  assert.is(log.dropped, 0);
+});
+
+test('a line is written soon, without anybody asking', async ({ folder }) => {
+  const path = join(folder, 'access.log');
+  const log = new AccessLog({ path, format: 'json' });
+  log.write(record());
+  const deadline = Date.now() + 5000;
+  while (lines(path).length === 0 && Date.now() < deadline) await delay(5);
+  assert.is(lines(path).length, 1);
+  await log.close();
+});
+
+test('what is in the file already stays', async ({ folder }) => {
+  const path = join(folder, 'access.log');
+  writeFileSync(path, 'before\n');
+  const log = new AccessLog({ path, format: 'pretty' });
+  log.write(record());
+  await log.close();
+  assert.is(lines(path).length, 2);
+  assert.is(lines(path)[0], 'before');
+});
+
+test('reopen follows a file that was moved away', async ({ folder }) => {
+  const path = join(folder, 'access.log');
+  const log = new AccessLog({ path, format: 'json' });
+  log.write(record({ id: 'old' }));
+  await log.flush();
+  renameSync(path, `${path}.1`);
+  log.write(record({ id: 'still old' }));
+  log.reopen();
+  log.write(record({ id: 'new' }));
+  await log.close();
+  const deadline = Date.now() + 5000;
+  while (lines(`${path}.1`).length < 2 && Date.now() < deadline) await delay(5);
+  assert.is(lines(`${path}.1`).length, 2);
+  assert.match(lines(path)[0]!, '"new"');
+});
+
+test('a file that cannot be opened is said at once', ({ folder }) => {
+  assert.throws(() => new AccessLog({ path: join(folder, 'no', 'such', 'folder'), format: 'json' }), /ENOENT/);
+});
+
+test('a full disk costs lines and not the gateway', async () => {
+  if (!existsSync('/dev/full')) return;
+  const told: string[] = [];
+  const log = new AccessLog({
+    path: '/dev/full',
+    format: 'json',
+    maxWaiting: 10_000,
+    onError: (error) => told.push(error.message),
+  });
+  for (let at = 0; at < 20; at++) {
+    for (let line = 0; line < 10; line++) log.write(record());
+    await log.flush();
+  }
+  assert.is(told.length, 1);
+  assert.match(told[0]!, 'ENOSPC');
+  assert.ok(log.dropped > 100, String(log.dropped));
+  await log.close();
+});
+
+test('after close lines are counted as lost', async ({ folder }) => {
+  const log = new AccessLog({ path: join(folder, 'a.log'), format: 'json' });
+  await log.close();
+  await log.close();
+  log.write(record());
+  await log.flush();
+  assert.is(log.dropped, 1);
+});
+
+test('`-` is standard output, which stays open', () => {
+  const script = `
+    import { AccessLog } from ${JSON.stringify(MODULE)};
+    const log = new AccessLog({ path: '-', format: 'json' });
+    const record = ${JSON.stringify(record())};
+    for (let at = 0; at < 3; at++) log.write(record);
+    await log.close();
+    console.log('after');`;
+  const output = execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  assert.is(output.trim().split('\n').length, 4);
+  assert.is(output.trim().split('\n').at(-1), 'after');
+});
+
+test('a reader of standard output that goes away ends nothing', async () => {
+  const flood = `
+    import { AccessLog } from ${JSON.stringify(MODULE)};
+    const log = new AccessLog({ path: '-', format: 'json' });
+    const record = ${JSON.stringify(record())};
+    while (log.dropped === 0) {
+      for (let at = 0; at < 1000; at++) log.write(record);
+      await log.flush();
+    }
+    await log.close();
+    console.error('survived');`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', flood], { stdio: ['ignore', 'pipe', 'pipe'] });
+  child.stdout.once('data', () => child.stdout.destroy());
+  let said = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    said += text;
+  });
+  const [code] = (await once(child, 'close')) as [number];
+  assert.match(said, 'survived');
+  assert.is(code, 0);
+});
+
+test.run();

@@ -1,0 +1,137 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Metrics, type MetricsFacts } from '../../src/telemetry/metrics.js';
+import { StatsRegistry, StatsWriter } from '../../src/telemetry/stats.js';
+import { Counter } from '../../src/telemetry/stats-layout.js';
+
+const ODD = 'GET /a "b"\\c\nd';
+
+function setUp() {
+  const stats = new StatsRegistry({ workers: 1, now: 0 });
+  const route = (name: string) => ({
+    name,
+    match: name,
+    service: 0,
+    policies: [],
+    params: [],
+    timeout: 0,
+    source: { from: 'spec' as const },
+  });
+  const slots = stats.assign({ routes: [route(ODD), route('idle')], services: [], listeners: [] }, 0);
+  const facts: { current: MetricsFacts } = {
+    current: {
+      version: '1.2.3',
+      generation: 4,
+      reloads: { live: 3, rejected: 1 },
+      limits: [{ policy: 'polite', allowed: 10, refused: 2 }],
+      targets: [{ service: 's', url: 'http://t', slot: slots.unmatched, healthy: false }],
+      listeners: [{ name: 'main', slot: slots.unmatched }],
+    },
+  };
+  const writer = new StatsWriter(stats.chunks(0));
+  return { stats, slots, facts, writer, metrics: new Metrics(stats, () => facts.current) };
+}
+
+const lines = (text: string, start: string): string[] => text.split('\n').filter((line) => line.startsWith(start));
+
+test('counts as they are, labels escaped, idle routes left out', async () => {
+  const { slots, writer, metrics } = setUp();
+  for (const [status, ms] of [
+    [200, 0.5],
+    [200, 3],
+    [404, 100],
+    [503, 200_000],
+  ] as const) {
+    writer.begin(slots.routes[0]!);
+    writer.end(slots.routes[0]!, status, 5, 7, ms, status === 503);
+  }
+  const { text, contentType } = await metrics.text();
+  assert.is(contentType, 'text/plain; version=0.0.4; charset=utf-8');
+  const label = 'route="GET /a \\"b\\"\\\\c\\nd"';
+  assert.equal(lines(text, 'gw_requests_total'), [
+    `gw_requests_total{${label},status="2xx"} 2`,
+    `gw_requests_total{${label},status="4xx"} 1`,
+    `gw_requests_total{${label},status="5xx"} 1`,
+  ]);
+  assert.equal(lines(text, 'gw_requests_cut_total'), [`gw_requests_cut_total{${label}} 1`]);
+  assert.equal(lines(text, 'gw_received_bytes_total'), [`gw_received_bytes_total{${label}} 20`]);
+  assert.equal(lines(text, 'gw_sent_bytes_total'), [`gw_sent_bytes_total{${label}} 28`]);
+  assert.not.match(text, 'idle');
+  assert.match(text, 'process_resident_memory_bytes');
+});
+
+test('the histogram is cumulative, ends in +Inf, and agrees with its count and sum', async () => {
+  const { slots, writer, metrics } = setUp();
+  for (const ms of [0.01, 1.5, 1.5, 30_000, 1e7]) {
+    writer.begin(slots.routes[0]!);
+    writer.end(slots.routes[0]!, 200, 0, 0, ms, false);
+  }
+  const { text } = await metrics.text();
+  const buckets = lines(text, 'gw_request_duration_seconds_bucket').map((line) => {
+    const found = /le="([^"]+)".* (\d+)$/.exec(line)!;
+    return [found[1]!, Number(found[2])] as const;
+  });
+  const at = (le: string): number => buckets.find(([bound]) => bound === le)![1];
+  assert.is(at('0.000125'), 1);
+  assert.is(at('0.001'), 1);
+  assert.is(at('0.002'), 3);
+  assert.is(at('32.768'), 4);
+  assert.is(at('+Inf'), 5);
+  assert.is(buckets.at(-1)![0], '+Inf');
+  for (let index = 1; index < buckets.length; index++) {
+    assert.ok(buckets[index]![1] >= buckets[index - 1]![1]);
+    if (index < buckets.length - 1) assert.ok(Number(buckets[index]![0]) > Number(buckets[index - 1]![0]));
+  }
+  assert.match(lines(text, 'gw_request_duration_seconds_count')[0]!, / 5$/);
+  assert.match(lines(text, 'gw_request_duration_seconds_sum')[0]!, /} 10030\.003/);
+});
+
+test('limits, targets, listeners, reloads and what runs', async () => {
+  const { slots, writer, metrics } = setUp();
+  writer.begin(slots.unmatched);
+  writer.end(slots.unmatched, 200, 0, 0, 1, true);
+  writer.begin(slots.unmatched);
+  writer.add(slots.unmatched, Counter.Connections, 6);
+  const { text } = await metrics.text();
+  for (const line of [
+    'gw_limit_allowed_total{policy="polite"} 10',
+    'gw_limit_refused_total{policy="polite"} 2',
+    'gw_target_requests_total{service="s",target="http://t"} 1',
+    'gw_target_failures_total{service="s",target="http://t"} 1',
+    'gw_target_in_flight{service="s",target="http://t"} 1',
+    'gw_target_connections{service="s",target="http://t"} 6',
+    'gw_target_healthy{service="s",target="http://t"} 0',
+    'gw_connections{listener="main"} 6',
+    'gw_in_flight{route="-"} 1',
+    'gw_reloads_total{outcome="live"} 3',
+    'gw_reloads_total{outcome="rejected"} 1',
+    'gw_generation 4',
+    `gw_build_info{version="1.2.3",node="${process.version}"} 1`,
+  ]) {
+    assert.ok(text.split('\n').includes(line), line);
+  }
+});
+
+test('what is gone from the spec is gone from the next scrape; nothing is counted twice', async () => {
+  const { facts, metrics, slots, writer } = setUp();
+  writer.begin(slots.routes[0]!);
+  writer.end(slots.routes[0]!, 200, 0, 0, 1, false);
+  await metrics.text();
+  facts.current = { ...facts.current, limits: [], targets: [], listeners: [], generation: 5 };
+  const { text } = await metrics.text();
+  assert.equal(lines(text, 'gw_limit_allowed_total'), []);
+  assert.equal(lines(text, 'gw_target_requests_total'), []);
+  assert.match(lines(text, 'gw_requests_total')[0]!, / 1$/);
+  assert.ok(text.includes('gw_generation 5'));
+});
+
+test('two gateways in one process do not share metrics', async () => {
+  const one = setUp();
+  const two = setUp();
+  one.writer.begin(one.slots.routes[0]!);
+  one.writer.end(one.slots.routes[0]!, 200, 0, 0, 1, false);
+  assert.is(lines((await one.metrics.text()).text, 'gw_requests_total').length, 1);
+  assert.is(lines((await two.metrics.text()).text, 'gw_requests_total').length, 0);
+});
+
+test.run();
