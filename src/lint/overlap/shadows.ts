@@ -93,16 +93,22 @@ const inOrder = (routes: Iterable<RouteModel>): RouteModel[] =>
 
 const conditionsOf = ({ entry }: Cover): readonly ConditionModel[] => entry.route.match.conditions;
 
-/** True when `cover` takes the method and is asked before `entry`. GET answers HEAD where nothing else takes HEAD. */
+/** True when `cover` takes the method and is asked before `entry`. */
 function comesFirst(cover: Cover, entry: Entry, method: string): boolean {
-  const { methods } = cover.entry.route.match;
-  const named = methods.includes(method) || (method === 'HEAD' && methods.includes('GET'));
-  if (methods.length > 0 && !named) return false;
+  const rank = methodRank(cover.entry, method);
+  if (rank === undefined) return false;
   if (cover.above) return true;
-  const entryNames = entry.route.match.methods.length > 0;
-  if (named !== entryNames) return named;
+  const own = methodRank(entry, method) ?? 0;
+  if (rank !== own) return rank > own;
   const more = cover.entry.headers - entry.headers || cover.entry.queries - entry.queries;
   return more > 0;
+}
+
+/** Named, HEAD answered by GET, any; undefined: not taken. */
+function methodRank({ route: { match } }: Entry, method: string): number | undefined {
+  if (match.methods.length === 0) return 0;
+  if (match.methods.includes(method)) return 2;
+  return method === 'HEAD' && match.methods.includes('GET') ? 1 : undefined;
 }
 
 // ---- paths that take all of another's: a pattern that is a list of words, or one that is anything
@@ -153,14 +159,20 @@ function shadowsAcrossPaths(entries: readonly Entry[], shadows: Map<RouteModel, 
     const worthIt =
       entry.typed.some((dfa) => languageOf(dfa).words !== undefined) ||
       (anything && entry.route.match.segments.some(({ kind }) => kind === 'param'));
-    const parts = worthIt ? expand(entry) : undefined;
-    if (parts)
-      judge(
-        entry,
-        parts.map((pieces) => coversOf(root, pieces)),
-        shadows,
-      );
+    const ways = worthIt ? waysOf(root, entry) : undefined;
+    if (ways) judge(entry, ways, shadows);
   }
+}
+
+/** What covers each part of the entry's paths; undefined as soon as one part has nothing but the entry itself. */
+function waysOf(root: Node, entry: Entry): (readonly Cover[])[] | undefined {
+  const ways: (readonly Cover[])[] = [];
+  for (const pieces of expand(entry) ?? []) {
+    const covers = coversOf(root, pieces);
+    if (covers.every((cover) => cover.entry === entry)) return undefined;
+    ways.push(covers);
+  }
+  return ways.length === 0 ? undefined : ways;
 }
 
 function plant(root: Node, entry: Entry): void {
@@ -195,7 +207,7 @@ function childFor(node: Node, segment: Exclude<SegmentModel, { kind: 'tail' }>):
   return fresh;
 }
 
-/** The route's paths in parts, each typed segment of few words as one of its words. Undefined: too many. */
+/** The route's paths in parts, each typed segment of few words as one of its words. Undefined: too many parts. */
 function expand(entry: Entry): Piece[][] | undefined {
   let parts: Piece[][] = [[]];
   for (const segment of entry.route.match.segments) {

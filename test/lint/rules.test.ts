@@ -1,0 +1,298 @@
+/** Each rule beyond its fixture: what else it finds, and what it leaves alone. */
+import { readdirSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { allCodes, lint, rules } from '../../src/lint/index.js';
+import { CONSUMER, check, checked, codes, HEAD, KEY, KEYS, ORDERS, route } from './kit.js';
+
+const POLITE = '[policy.polite]\nuse = "rate-limit"\nlimit = "10/s"\n';
+const R = '[[route]]\nname = "list"\nmatch = "GET /orders"\nto = "orders"\n';
+const guarded = (match: string): string => route(match, 'to = "orders"\npolicies = ["keys"]');
+
+/** Checks a whole spec whose listener and service are its own. */
+const whole = (text: string): string[] => codes(checked(`spec = 1\n${text}`).diagnostics);
+const listening = (address: string, more = ''): string =>
+  `[listener.main]\naddress = "${address}"\n${more}${ORDERS}${R}`;
+const aimedAt = (...targets: string[]): string[] =>
+  codes(checked(`${HEAD}[service.orders]\ntargets = ${JSON.stringify(targets)}\n${R}`).diagnostics);
+
+test('every file in rules/ is a rule, its code is its name, and codes are unique', () => {
+  const files = readdirSync('src/lint/rules').filter((file) => file !== 'index.ts');
+  assert.equal(
+    rules.map(({ code }) => `${code.replace('/', '-')}.ts`),
+    files.sort(),
+  );
+  assert.ok(rules.length >= 20);
+  const all = allCodes().map(({ code }) => code);
+  assert.is(new Set(all).size, all.length);
+});
+
+test('a spec with nothing wrong has nothing said of it', () => {
+  assert.equal(check(R), []);
+  assert.equal(lint(checked(HEAD + ORDERS + R).value!), []);
+});
+
+test('lint reports what [lint].allow would silence', () => {
+  const text = `${R}[service.users]\ntargets = ["http://127.0.0.1:1"]\n[[lint.allow]]\ncode = "service/unused"\nreason = "later"\n`;
+  assert.equal(check(text), []);
+  assert.equal(codes(lint(checked(HEAD + ORDERS + text).value!)), ['service/unused']);
+});
+
+test('allow with `at` silences there alone', () => {
+  const services = '[service.a]\ntargets = ["http://127.0.0.1:1"]\n[service.b]\ntargets = ["http://127.0.0.1:2"]\n';
+  const allow = (at: string): string => `[[lint.allow]]\ncode = "service/unused"\nreason = "later"\nat = "${at}"\n`;
+  const found = check(R + services + allow('service.a'));
+  assert.equal(
+    found.map(({ entity }) => entity),
+    ['service.b'],
+  );
+  const wrong = check(R + services + allow('service.aa'));
+  assert.equal(codes(wrong), ['service/unused', 'service/unused', 'lint/allow-unused']);
+  assert.match(wrong[2]!.help ?? '', '`service.a`');
+});
+
+test('an unused allow is not reported while errors hide what it may silence', () => {
+  const text = `${R}retires = 1\n[[lint.allow]]\ncode = "service/unused"\nreason = "later"\n`;
+  assert.equal(codes(check(text)), ['schema/unknown-key']);
+});
+
+test('rules that reason from absence wait until the whole spec can be read', () => {
+  assert.equal(codes(check(`${KEYS}${route('GET /orders', 'to = "nowhere"')}`)), ['name/unresolved']);
+});
+
+test('rules about what is there run beside errors elsewhere', () => {
+  const found = codes(check(`${route('GET /a')}${route('GET /a')}${route('GET b')}`));
+  assert.equal(found, ['route/duplicate', 'path/no-slash']);
+});
+
+test('route/unauthenticated: public reads beside guarded writes are a sensible split', () => {
+  assert.equal(codes(check(KEYS + CONSUMER + route('GET /a') + guarded('POST /a'))), []);
+  assert.equal(codes(check(KEYS + CONSUMER + route('DELETE /a') + guarded('POST /a'))), ['route/unauthenticated']);
+  assert.equal(codes(check(KEYS + CONSUMER + route('/a/b') + guarded('POST /a'))), ['route/unauthenticated']);
+  assert.equal(codes(check(KEYS + CONSUMER + route('OPTIONS /a') + guarded('GET /a'))), []);
+});
+
+test('route/unauthenticated: a key that is optional guards nothing', () => {
+  const text = `${KEYS}optional = true\n${CONSUMER}${guarded('GET /a')}${route('GET /b')}`;
+  assert.equal(codes(check(text)), []);
+});
+
+test('route/unauthenticated: routes to other services are no siblings', () => {
+  const users = '[service.users]\ntargets = ["http://127.0.0.1:1"]\n';
+  assert.equal(codes(check(users + KEYS + CONSUMER + guarded('GET /a') + route('GET /b', 'to = "users"'))), []);
+});
+
+test('route/timeout-budget: no timeout, defaults, and one attempt', () => {
+  const service = (more: string): string => `${HEAD}${ORDERS}${more}`;
+  const timed = (timeout: string): string => route('GET /a', `to = "orders"\ntimeout = "${timeout}"`);
+  assert.equal(codes(checked(service('retries = 9\n') + timed('0s')).diagnostics), []);
+  assert.equal(codes(checked(service('') + timed('1s')).diagnostics), []);
+  const [one] = checked(service('retries = 0\n') + timed('10s')).diagnostics;
+  assert.match(one?.message ?? '', 'one attempt');
+  const [byDefault] = checked(service('response_timeout = "90s"\n') + R).diagnostics;
+  assert.match(byDefault?.message ?? '', 'ends after 1m');
+});
+
+test('route/strip-prefix: parameters and tails can start with it', () => {
+  const stripped = (match: string, prefix: string): string[] =>
+    codes(check(route(match, `to = "orders"\nstrip_prefix = "${prefix}"`)));
+  assert.equal(stripped('GET /{tenant}/orders', '/api'), []);
+  assert.equal(stripped('GET /{all...}', '/api/v1'), []);
+  assert.equal(stripped('GET /api', '/api/v1'), ['route/strip-prefix']);
+  assert.equal(stripped('GET /apis/x', '/api'), ['route/strip-prefix']);
+});
+
+test('route/ignored-setting names each setting', () => {
+  const text = route('GET /ping', 'reply = { body = "pong" }\nrewrite = "/pong"');
+  assert.equal(codes(check(R + text)), ['route/ignored-setting']);
+});
+
+test('policy/unused: named by a group is used', () => {
+  const group = `[[group]]\nprefix = "/api"\npolicies = ["polite"]\n[[group.route]]\nmatch = "GET /a"\nto = "orders"\n`;
+  assert.equal(codes(check(POLITE + group)), []);
+});
+
+test('policy/repeated: by its group and by itself, reported at the route, once for a shared place', () => {
+  const inner = '[[group.route]]\nmatch = "GET /a"\nto = "orders"\npolicies = ["polite"]\n';
+  const found = check(`${POLITE}[[group]]\nprefix = "/api"\npolicies = ["polite"]\n${inner}`);
+  assert.equal(codes(found), ['policy/repeated']);
+  assert.match(found[0]!.related?.[0]?.message ?? '', 'group');
+  const nested = `[[group]]\npolicies = ["polite"]\n[[group.group]]\npolicies = ["polite"]\n${[1, 2]
+    .map((index) => `[[group.group.route]]\nmatch = "GET /${index}"\nto = "orders"\n`)
+    .join('')}`;
+  const [one, ...more] = check(POLITE + nested);
+  assert.equal(more, []);
+  assert.match(one!.message, '`GET /1` and `GET /2` already carry');
+});
+
+test('consumer/unused and consumer/no-credential are about two different lacks', () => {
+  const bare = '[consumer.bare]\n';
+  assert.equal(codes(check(R + bare)), ['consumer/unused']);
+  assert.equal(codes(check(`${KEYS}${CONSUMER}${bare}${guarded('GET /a')}`)), ['consumer/no-credential']);
+});
+
+test('consumer/shared-key: within one consumer too; a reference is a key as well', () => {
+  const keys = (list: string): string => `${KEYS}[consumer.acme]\napi_keys = [${list}]\n${guarded('GET /a')}`;
+  assert.match(check(keys(`"${KEY}", "${KEY}"`))[0]?.message ?? '', 'twice');
+  assert.equal(codes(check(keys('"${env:K}", "${env:K}"'))), ['consumer/shared-key']);
+  assert.equal(codes(check(keys('"${env:K}", "${env:L}"'))), []);
+});
+
+test('consumer/weak-key: the hash of nothing has a message of its own', () => {
+  const empty = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+  const [found] = check(`${KEYS}[consumer.acme]\napi_keys = ["${empty}"]\n${guarded('GET /a')}`);
+  assert.match(found?.message ?? '', 'went missing');
+});
+
+test('limit/before-authentication: an optional key is enough, another phase is not', () => {
+  const by = `${POLITE}by = "consumer"\n`;
+  const uses = (list: string): string => route('GET /a', `to = "orders"\npolicies = [${list}]`);
+  assert.equal(codes(check(`${KEYS}optional = true\n${CONSUMER}${by}${uses('"polite", "keys"')}`)), []);
+  const headers = '{ use = "headers", request.set = { x-a = "1" } }';
+  assert.equal(codes(check(by + uses(`${headers}, "polite"`))), ['limit/before-authentication']);
+});
+
+test('limit/before-authentication: one finding for a group, with the routes it is about', () => {
+  const routes = ['a', 'b', 'c', 'd', 'e'].map((name) => `[[group.route]]\nmatch = "GET /${name}"\nto = "orders"\n`);
+  const found = check(`${POLITE}by = "consumer"\n[[group]]\npolicies = ["polite"]\n${routes.join('')}`);
+  assert.equal(codes(found), ['limit/before-authentication']);
+  assert.match(found[0]!.message, '`GET /a`, `GET /b`, `GET /c` and 2 more');
+});
+
+test('limit/spoofable-key: forwarded addresses have advice of their own; it is allowed at the route that holds it', () => {
+  const limited = (by: string): string =>
+    route('GET /a', `to = "orders"\npolicies = [{ use = "rate-limit", limit = "1/s", by = "${by}" }]`);
+  const [found] = check(limited('header:X-Forwarded-For'));
+  assert.is(found?.code, 'limit/spoofable-key');
+  assert.match(found!.help ?? '', 'trusted_proxies');
+  assert.is(found!.entity, 'route.r0');
+  assert.equal(codes(check(limited('ip'))), []);
+});
+
+test('plan/zero-limit and plan/unused', () => {
+  assert.equal(codes(check(`${R}[plan.gold]\n`)), ['plan/unused']);
+});
+
+const secretsIn = (lines: string): string[] =>
+  codes(checked(`${HEAD}[service.orders]\nrun = { command = "node x.js", env = { ${lines} } }\n${R}`).diagnostics);
+
+test('secret/plain-text: by form, by name, by randomness', () => {
+  for (const line of [
+    'A = "-----BEGIN RSA PRIVATE KEY-----"',
+    'A = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc"',
+    'A = "AKIAIOSFODNN7EXAMPLE"',
+    'A = "postgres://shop:hunter2@db:5432/shop"',
+    'DB_PASSWORD = "hunter2"',
+    'API_KEY = "abcd1234"',
+    'A = "Zk3vQ8xT1mWc5RbY7nHd2LpS9jGf4UaE"',
+    'A = "d41d8cd98f00b204e9800998ecf8427e"',
+    'A = "Basic dXNlcjpwYXNzd29yZA=="',
+  ]) {
+    assert.equal(secretsIn(line), ['secret/plain-text'], line);
+  }
+});
+
+test('secret/plain-text: references, names of things, and plain words are none', () => {
+  for (const line of [
+    'DB_PASSWORD = "${env:DB_PASSWORD}"',
+    'TOKEN_HEADER = "x-token"',
+    'PASSWORD = "changeme"',
+    'A = "the-quick-brown-fox-jumps-over-13-lazy-dogs"',
+    'A = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"',
+    'A = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1"',
+    'A = "postgres://db:5432/shop"',
+    'A = "/var/lib/very/long/path/to/some/file-2024.json"',
+  ]) {
+    assert.equal(secretsIn(line), [], line);
+  }
+});
+
+test('secret/plain-text: everywhere that values stand', () => {
+  const token = 'Bearer 5f2b9c1d8e7a4f60';
+  const inReply = route('GET /x', `reply = { headers = { x-auth = "${token}" } }`);
+  assert.equal(codes(check(R + inReply)), ['secret/plain-text']);
+  assert.equal(codes(check(`${R}[admin]\naddress = "127.0.0.1:9"\ntoken = "hunter2"\n`)), ['secret/plain-text']);
+  assert.equal(codes(check(`${KEYS}${CONSUMER}tags = { password = "hunter2" }\n${guarded('GET /a')}`)), [
+    'secret/plain-text',
+  ]);
+  const template = '{ use = "headers", request.set = { authorization = "Bearer {consumer.tags.token}" } }';
+  assert.equal(codes(check(route('GET /a', `to = "orders"\npolicies = [${template}]`))), []);
+});
+
+test('target/plaintext: what is private and what is not', () => {
+  for (const host of ['10.1.2.3', '172.31.0.1', '192.168.0.1', '169.254.1.1', '100.64.0.1', 'orders', 'orders.svc']) {
+    assert.equal(aimedAt(`http://${host}`), [], host);
+  }
+  for (const host of ['[fd00::1]', '[fe80::1]', 'a.localhost', 'db.internal']) {
+    assert.equal(aimedAt(`http://${host}`), [], host);
+  }
+  for (const host of ['8.8.8.8', '172.32.0.1', '100.128.0.1', 'example.com', '[2001:db8::1]', '11.0.0.1']) {
+    assert.equal(aimedAt(`http://${host}`), ['target/plaintext'], host);
+  }
+  assert.equal(aimedAt('https://example.com'), []);
+  assert.equal(aimedAt('${env:ORDERS_URL}'), []);
+});
+
+test('target/duplicate: other port, scheme or path is another target', () => {
+  assert.equal(aimedAt('http://a:1', 'http://a:2', 'https://a:1', 'http://a:1/x'), []);
+  assert.equal(aimedAt('http://a', 'http://A:80/'), ['target/duplicate']);
+});
+
+test('target/self-loop: every name of this machine', () => {
+  const loops = (address: string, target: string): boolean =>
+    codes(
+      checked(`spec = 1\n[listener.main]\naddress = "${address}"\n[service.orders]\ntargets = ["${target}"]\n${R}`)
+        .diagnostics,
+    ).includes('target/self-loop');
+  assert.ok(loops(':8080', 'http://127.0.0.1:8080'));
+  assert.ok(loops('0.0.0.0:8080', 'http://localhost:8080'));
+  assert.ok(loops('[::]:8080', 'http://[::1]:8080'));
+  assert.ok(loops('127.0.0.1:8080', 'http://0.0.0.0:8080'));
+  assert.ok(loops('localhost:80', 'http://127.0.0.1'));
+  assert.ok(loops('10.0.0.1:443', 'https://10.0.0.1'));
+  assert.not.ok(loops('127.0.0.1:8080', 'http://127.0.0.1:8081'));
+  assert.not.ok(loops('10.0.0.1:8080', 'http://127.0.0.1:8080'));
+  assert.not.ok(loops(':0', 'http://127.0.0.1:8080'));
+  assert.not.ok(loops('${env:ADDRESS}', 'http://127.0.0.1:8080'));
+});
+
+test('target/unspecified-address: IPv6 as well', () => {
+  const [found] = checked(`${HEAD}[service.orders]\ntargets = ["http://[::]:4003"]\n${R}`).diagnostics;
+  assert.is(found?.fix?.edits[0]?.text, '"http://[::1]:4003"');
+});
+
+test('listener/conflict: same port on other addresses, port 0, and the admin API', () => {
+  const second = (address: string): string => `[listener.second]\naddress = "${address}"\n`;
+  assert.equal(whole(listening('127.0.0.1:8080', second('127.0.0.2:8080'))), []);
+  assert.equal(whole(listening('127.0.0.1:0', second('127.0.0.1:0'))), []);
+  assert.equal(whole(listening('127.0.0.1:8080', second('127.0.0.1:8080'))), ['listener/conflict']);
+  assert.equal(whole(listening('127.0.0.1:8080', second('localhost:8080'))), ['listener/conflict']);
+  const admin = '[admin]\naddress = "127.0.0.1:8080"\ntoken = "${env:T}"\n';
+  assert.equal(whole(listening('127.0.0.1:8080', admin)), ['listener/conflict']);
+});
+
+test('listener/public-without-tls: public addresses and names, not private ones', () => {
+  assert.equal(whole(listening('203.0.113.7:80')), ['listener/public-without-tls']);
+  assert.equal(whole(listening(':80')), ['listener/public-without-tls']);
+  assert.equal(whole(listening('10.0.0.1:80')), []);
+  assert.equal(whole(listening('${env:ADDRESS}')), []);
+});
+
+test('listener/trusts-everyone: IPv6 as well, real ranges not', () => {
+  assert.equal(whole(listening('127.0.0.1:80', 'trusted_proxies = ["::/0"]\n')), ['listener/trusts-everyone']);
+  assert.equal(whole(listening('127.0.0.1:80', 'trusted_proxies = ["10.0.0.0/8", "::1/128"]\n')), []);
+});
+
+test('template/unknown-variable: each variable at its place; known ones pass', () => {
+  const rewritten = (to: string): string => route('GET /o/{id}', `to = "orders"\nrewrite = "${to}"`);
+  assert.equal(codes(check(rewritten('/v2/{id}/{consumer.name}'))), []);
+  const found = check(rewritten('/v2/{idd}/{reply.status}'));
+  assert.equal(codes(found), ['template/unknown-variable', 'template/unknown-variable']);
+  assert.is(found[0]!.span.end.offset - found[0]!.span.start.offset, '{idd}'.length);
+});
+
+test('a spec without a listener, routes or services is judged like any other', () => {
+  assert.type(whole(''), 'object');
+});
+
+test.run();
