@@ -7,7 +7,7 @@ import { compile } from '../src/compiler/index.js';
 import { lint } from '../src/lint/index.js';
 import { loadSpec } from '../src/spec/index.js';
 import type { Model } from '../src/spec/model.js';
-import { type Benchmark, type BenchOptions, interleave, type Report, ratio, timed, verdict } from './kit.js';
+import { type Benchmark, type BenchOptions, interleave, type Report, ratio, timedClean, verdict } from './kit.js';
 
 const ROUTES = 10_000;
 
@@ -57,7 +57,7 @@ async function run({ rounds, progress }: BenchOptions): Promise<Report> {
 
 function measure(path: string, text: string, rounds: number): Report {
   const model = load(path);
-  const stage = (name: string, work: () => void) => ({ name, measure: () => timed(work) / 1e6 });
+  const stage = (name: string, work: () => void) => ({ name, measure: () => timedClean(work) / 1e6 });
   const standings = interleave(
     [
       stage('toml.parse', () => toml.parse(text)),

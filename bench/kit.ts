@@ -2,6 +2,8 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 /** A benchmark is one file here whose default export is this; `npm run bench -- NAME` finds it by its name. */
 export interface Benchmark {
@@ -71,6 +73,19 @@ export function timed(work: () => void): number {
   const start = process.hrtime.bigint();
   work();
   return Number(process.hrtime.bigint() - start);
+}
+
+const collect = exposeGc();
+
+function exposeGc(): () => void {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as () => void;
+}
+
+/** Nanoseconds that `work` takes, beginning without the garbage of whatever ran before. */
+export function timedClean(work: () => void): number {
+  collect();
+  return timed(work);
 }
 
 /** The packages that gw is compared with, from bench/node_modules: never dependencies of gw. */

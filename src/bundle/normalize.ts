@@ -135,6 +135,7 @@ const percent = (byte: number): string => `%${byte < 16 ? '0' : ''}${byte.toStri
  * escapes are upper case, escaped unreserved characters plain. A `%` that starts no escape is a percent sign.
  */
 export function normalizeLiteral(text: string): string {
+  if (/^[A-Za-z0-9._~-]*$/.test(text)) return text;
   let out = '';
   for (let i = 0; i < text.length; ) {
     const point = text.codePointAt(i)!;

@@ -77,7 +77,7 @@ class TrieWriter {
   #writeNode(node: TreeNode): void {
     const words = this.#nodes;
     const at = node.offset;
-    const slots = tableSize(node.literals?.size ?? 0);
+    const slots = tableSize(node.literalCount);
     words[at + layout.N_MASK] = slots - 1;
     if (slots > 0) this.#writeEdges(node.sortedLiterals(), at + layout.N_EDGES, slots - 1);
     let next = at + layout.N_EDGES + slots * layout.EDGE_WORDS;
@@ -235,7 +235,7 @@ class TrieWriter {
 }
 
 function nodeWords(node: TreeNode): number {
-  let words = layout.N_EDGES + tableSize(node.literals?.size ?? 0) * layout.EDGE_WORDS;
+  let words = layout.N_EDGES + tableSize(node.literalCount) * layout.EDGE_WORDS;
   if (node.typed) words += 1 + node.typed.size * 2;
   if (node.leaf) words += 1 + node.leaf.length * layout.CANDIDATE_WORDS;
   if (node.tail) words += 1 + node.tail.length * layout.CANDIDATE_WORDS;
@@ -277,16 +277,18 @@ const sortedTyped = (typed: ReadonlyMap<number, TreeNode>, dfas: readonly Dfa[])
  */
 function preorder(root: TreeNode, order: TreeNode[]): number {
   let deepest = 0;
-  const stack: { node: TreeNode; depth: number }[] = [{ node: root, depth: 0 }];
-  for (let top = stack.pop(); top; top = stack.pop()) {
-    const { node } = top;
-    const depth = top.depth + 1;
-    deepest = Math.max(deepest, top.depth);
+  const stack = [root];
+  const depths = [0];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    const depth = depths.pop()!;
+    deepest = Math.max(deepest, depth);
     order.push(node);
-    if (node.param) stack.push({ node: node.param, depth });
-    for (const child of node.typed?.values() ?? []) stack.push({ node: child, depth });
+    const before = stack.length;
+    if (node.param) stack.push(node.param);
+    if (node.typed) for (const child of node.typed.values()) stack.push(child);
     const edges = node.sortedLiterals();
-    for (let i = edges.length - 1; i >= 0; i--) stack.push({ node: edges[i]![1], depth });
+    for (let i = edges.length - 1; i >= 0; i--) stack.push(edges[i]![1]);
+    for (let i = before; i < stack.length; i++) depths.push(depth + 1);
   }
   return deepest;
 }
@@ -312,7 +314,7 @@ function rankCandidates(roots: readonly Root[]): void {
     const { node, kinds } = top;
     if (node.leaf) note(node.leaf, kinds);
     if (node.tail) note(node.tail, `${kinds}4`);
-    for (const child of node.literals?.values() ?? []) stack.push({ node: child, kinds: `${kinds}1` });
+    for (const [, child] of node.sortedLiterals()) stack.push({ node: child, kinds: `${kinds}1` });
     for (const child of node.typed?.values() ?? []) stack.push({ node: child, kinds: `${kinds}2` });
     if (node.param) stack.push({ node: node.param, kinds: `${kinds}3` });
   }

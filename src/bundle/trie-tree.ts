@@ -16,7 +16,11 @@ export interface Candidate {
 }
 
 export class TreeNode {
-  literals: Map<string, TreeNode> | undefined;
+  /** Most nodes have one literal child; only where there are more is a map worth its memory. */
+  #onlyText = '';
+  #onlyChild: TreeNode | undefined;
+  #literals: Map<string, TreeNode> | undefined;
+  #sorted: readonly (readonly [string, TreeNode])[] | undefined;
   /** By index of the automaton. */
   typed: Map<number, TreeNode> | undefined;
   param: TreeNode | undefined;
@@ -24,22 +28,36 @@ export class TreeNode {
   tail: Candidate[] | undefined;
   /** Word offset in the nodes section; set when the tree is laid out. */
   offset = 0;
-  #sorted: readonly (readonly [string, TreeNode])[] | undefined;
 
-  /** Literal children by text: declaration order decides nothing. Call when the tree is complete. */
-  sortedLiterals(): readonly (readonly [string, TreeNode])[] {
-    this.#sorted ??= this.literals ? [...this.literals].sort((a, b) => compareText(a[0], b[0])) : [];
-    return this.#sorted;
+  get literalCount(): number {
+    return this.#literals?.size ?? (this.#onlyChild === undefined ? 0 : 1);
   }
 
   literal(text: string): TreeNode {
-    this.literals ??= new Map();
-    let child = this.literals.get(text);
+    if (this.#literals === undefined) {
+      if (this.#onlyChild === undefined) {
+        this.#onlyText = text;
+        this.#onlyChild = new TreeNode();
+        return this.#onlyChild;
+      }
+      if (this.#onlyText === text) return this.#onlyChild;
+      this.#literals = new Map([[this.#onlyText, this.#onlyChild]]);
+    }
+    let child = this.#literals.get(text);
     if (!child) {
       child = new TreeNode();
-      this.literals.set(text, child);
+      this.#literals.set(text, child);
     }
     return child;
+  }
+
+  /** Literal children by text: declaration order decides nothing. Call when the tree is complete. */
+  sortedLiterals(): readonly (readonly [string, TreeNode])[] {
+    if (this.#sorted === undefined) {
+      if (this.#literals) this.#sorted = [...this.#literals].sort((a, b) => compareText(a[0], b[0]));
+      else this.#sorted = this.#onlyChild === undefined ? [] : [[this.#onlyText, this.#onlyChild]];
+    }
+    return this.#sorted;
   }
 
   typedBy(dfa: number): TreeNode {

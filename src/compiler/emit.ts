@@ -24,16 +24,9 @@ export function emit(ir: Ir, shared: boolean): Emitted {
   const routes: RoutePlan[] = [];
   const matches: MatchIR[] = [];
   for (const [index, route] of ir.routes.entries()) {
-    const { match, maxBodyBytes, name, params, ...rest } = route.plan;
-    // Keys in order of their code units: see lower.ts.
-    routes.push({
-      match,
-      ...(maxBodyBytes === undefined ? {} : { maxBodyBytes }),
-      name,
-      params,
-      policies: route.policies.map((policy) => policies.index(policy)),
-      ...rest,
-    });
+    const indices = route.policies.map((policy) => policies.index(policy));
+    // The plan has the key already, so that a copy keeps keys in their order: see lower.ts.
+    routes.push({ ...route.plan, policies: indices });
     matches.push({ ...route.match, route: index });
   }
   const program: Program = { ...ir.program, policies: policies.plans, routes };
@@ -51,7 +44,8 @@ class PolicyTable {
   index(policy: PolicyIR): number {
     const known = this.#indices.get(policy);
     if (known !== undefined) return known;
-    const { config, name, origins, phase, plan = null, use } = policy;
+    const { config, name, phase, plan = null, use } = policy;
+    const origins = policy.origins();
     const identity = createHash('sha256')
       .update(canonicalJson([use, name, plan]))
       .digest('hex')

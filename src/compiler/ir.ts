@@ -8,13 +8,15 @@ export interface PolicyIR {
   /** Undefined: the policy cannot act with its config. */
   readonly plan: Json | undefined;
   readonly config: { readonly [key: string]: Json };
-  readonly origins: { readonly [key: string]: SourceRef };
+  /** Asked for only when the policy goes into the bundle. */
+  origins(): { readonly [key: string]: SourceRef };
   /** Written in place and without state: equal ones may become one. */
   readonly mergeable: boolean;
 }
 
 export interface RouteIR {
-  readonly plan: Omit<RoutePlan, 'policies'>;
+  /** Without its policies: indices are given when the bundle is emitted. */
+  readonly plan: RoutePlan;
   readonly match: Omit<MatchIR, 'route'>;
   /** In the order they run. */
   readonly policies: readonly PolicyIR[];

@@ -26,7 +26,7 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
         ...(route.match.host === undefined ? {} : { host: route.match.host }),
         segments: route.match.segments.map((segment) => lowerSegment(segment, dfas)),
         methods: route.match.methods,
-        conditions: route.match.conditions.map((condition) => lowerCondition(condition, dfas)),
+        conditions: lowerConditions(route.match.conditions, dfas),
       },
       plan: lowerRoute(route, services),
       policies: chainOf(route, policies),
@@ -48,29 +48,32 @@ class DfaTable {
   }
 }
 
+/** What of the model says enough already is taken as it is: most segments of most specs. */
 function lowerSegment(segment: SegmentModel, dfas: DfaTable): SegmentIR {
-  switch (segment.kind) {
-    case 'literal':
-      return { kind: 'literal', text: normalizeLiteral(segment.text) };
-    case 'typed':
-      return { kind: 'typed', name: segment.name, dfa: dfas.index(segment.dfa) };
-    default:
-      return { kind: segment.kind, name: segment.name };
-  }
+  if (segment.kind === 'typed') return { kind: 'typed', name: segment.name, dfa: dfas.index(segment.dfa) };
+  if (segment.kind !== 'literal') return segment;
+  const text = normalizeLiteral(segment.text);
+  return text === segment.text ? segment : { kind: 'literal', text };
 }
+
+const NONE: readonly ConditionIR[] = [];
+
+const lowerConditions = (conditions: readonly ConditionModel[], dfas: DfaTable): readonly ConditionIR[] =>
+  conditions.length === 0 ? NONE : conditions.map((condition) => lowerCondition(condition, dfas));
 
 function lowerCondition({ on, name, test }: ConditionModel, dfas: DfaTable): ConditionIR {
   return { on, name, test: test.op === 'matches' ? { op: 'matches', dfa: dfas.index(test.dfa) } : test };
 }
 
 // Keys in order of their code units: see lower.ts.
-function lowerRoute(route: RouteModel, services: ReadonlyMap<ServiceModel, number>): Omit<RoutePlan, 'policies'> {
+function lowerRoute(route: RouteModel, services: ReadonlyMap<ServiceModel, number>): RoutePlan {
   const { reply } = route;
   return {
     match: route.match.text,
     ...(route.maxBody === undefined ? {} : { maxBodyBytes: route.maxBody }),
     name: route.name,
     params: paramsOf(route),
+    policies: [],
     ...(reply === undefined ? {} : { reply: { body: reply.body, headers: reply.headers, status: reply.status } }),
     ...(route.rewrite === undefined ? {} : { rewrite: lowerTemplate(route.rewrite) }),
     service: route.service === undefined ? -1 : (services.get(route.service) ?? -1),
@@ -139,7 +142,7 @@ function lowerPolicy(policy: PolicyModel, context: PolicyContext): PolicyIR {
     config: plainTable(policy.config),
     mergeable: policy.inPlace && !declaration.stateful,
     name: policy.name,
-    origins: policyOrigins(policy.at),
+    origins: () => policyOrigins(policy.at),
     phase: declaration.phase,
     plan: declaration.compile(policy.config, context),
     use: declaration.use,
