@@ -71,7 +71,7 @@ function display(grapheme: string, column: number): string {
 }
 
 /** Characters that would act on a terminal or reorder text: they are shown as escapes. */
-const ACTING = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+const ACTING = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 /** Text that does nothing to a terminal but be read. Newlines and tabs stay. */
 export const plainText = (text: string): string =>
