@@ -4,7 +4,7 @@ import type { Clock, Reply } from '../policies/contract.js';
 import { BytesReply } from '../policies/run-kit.js';
 import { StatsWriter } from '../telemetry/stats-writer.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './access.js';
-import type { Downstream } from './downstream.js';
+import type { Downstream, ReplySource } from './downstream.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
 import type { Generation } from './generation.js';
@@ -12,6 +12,7 @@ import { RequestHead, Seen } from './http/request-head.js';
 import { Relay } from './relay.js';
 import { refuse, routeRequest } from './route-request.js';
 import type { DataPlaneEvents } from './types.js';
+import { Tunnel } from './upgrade.js';
 import type { TargetHost } from './upstream/target.js';
 
 export class Engine implements TargetHost {
@@ -73,7 +74,7 @@ export class Engine implements TargetHost {
   }
 
   /** Every policy let it pass. Returns what brings the reply, where that is not here already. */
-  terminal(exchange: GwExchange, downstream: Downstream): Relay | undefined {
+  terminal(exchange: GwExchange, downstream: Downstream): ReplySource | undefined {
     const compiled = exchange.compiled!;
     if (compiled.reply !== undefined) {
       const { status, headers, body } = compiled.reply;
@@ -84,6 +85,7 @@ export class Engine implements TargetHost {
       exchange.chain!.replied(exchange, refuse(exchange, 'upstream/none'));
       return undefined;
     }
+    if (exchange.wantsUpgrade && !exchange.hasBody) return new Tunnel(this, exchange, downstream, compiled.service);
     return new Relay(this, exchange, downstream, compiled.service);
   }
 

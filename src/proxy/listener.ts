@@ -57,7 +57,7 @@ export class Listener {
     this.#server = createServer({ noDelay: true, allowHalfOpen: true, highWaterMark: WRITE_BUFFER }, (socket) =>
       this.#onSocket(socket),
     );
-    this.#useTls(settings);
+    this.#applyTls(settings);
   }
 
   /** Binds. Rejects when the address cannot be had. */
@@ -87,11 +87,11 @@ export class Listener {
     this.plan = settings.plan;
     this.proxies = settings.proxies;
     this.#slot = settings.slot;
-    this.#useTls(settings);
+    this.#applyTls(settings);
     this.#count();
   }
 
-  #useTls({ tls, plan }: ListenerSettings): void {
+  #applyTls({ tls, plan }: ListenerSettings): void {
     const pems = tls === undefined ? '' : `${tls.cert}\n${tls.key}`;
     if (pems === this.#pems) return;
     this.#pems = pems;
@@ -113,9 +113,15 @@ export class Listener {
       socket.destroy();
       return;
     }
-    if (this.#connections.size + this.#handshakes.size >= this.plan.maxConnections) return this.#turnAway(socket);
+    if (this.#connections.size + this.#handshakes.size >= this.plan.maxConnections) {
+      this.#turnAway(socket);
+      return;
+    }
     const tls = this.#tls;
-    if (tls === undefined) return this.#onConnection(socket, 'http');
+    if (tls === undefined) {
+      this.#onConnection(socket, 'http');
+      return;
+    }
     this.#handshakes.add(socket);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => this.#handshakes.delete(socket));

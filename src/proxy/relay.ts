@@ -4,7 +4,7 @@
  */
 import type { Reply, ReplyBody } from '../policies/contract.js';
 import { problem } from '../policies/run-kit.js';
-import type { Downstream } from './downstream.js';
+import type { BodySink, Downstream, ReplySource } from './downstream.js';
 import type { Engine } from './engine.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
@@ -29,6 +29,8 @@ export class TargetReply implements Reply {
   readonly kept: string;
   readonly listed: string;
   readonly hasDate: boolean;
+  /** The protocol that a 101 switches to. */
+  upgrade: string | undefined = undefined;
   readonly #text: string;
   readonly #at: number;
   readonly #end: number;
@@ -58,9 +60,8 @@ export class TargetReply implements Reply {
   }
 }
 
-export class Relay implements UpstreamUser, ReplyBody {
+export class Relay implements UpstreamUser, ReplySource, BodySink {
   over = false;
-  /** Content-Length of the target's reply, also where there is no body (HEAD); -1 for none. */
   contentLength = -1;
   readonly #engine: Engine;
   readonly exchange: GwExchange;
@@ -138,12 +139,10 @@ export class Relay implements UpstreamUser, ReplyBody {
     this.#answer('request/path');
   }
 
-  /** Whether the target's connection takes more of the request's body. */
   get takesBody(): boolean {
     return this.#connection?.writable ?? false;
   }
 
-  /** Payload of the request's body; the bytes are the relay's from now on. */
   sendBody(bytes: Buffer, last: boolean): void {
     const connection = this.#connection;
     if (connection === null) return;
@@ -177,13 +176,11 @@ export class Relay implements UpstreamUser, ReplyBody {
     if (!this.#flowing) this.#connection?.pause();
   }
 
-  /** The client's connection has the head: the body may come. */
   flow(): void {
     this.#flowing = true;
     this.#connection?.resume();
   }
 
-  /** The client read on. */
   resume(): void {
     if (this.#flowing) this.#connection?.resume();
   }
@@ -249,7 +246,6 @@ export class Relay implements UpstreamUser, ReplyBody {
     exchange.chain!.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
   }
 
-  /** The exchange is over for another reason: the client left, time is up, a policy answered. */
   cancel(): void {
     if (this.over) return;
     this.over = true;

@@ -54,3 +54,7 @@ export function refuse(exchange: GwExchange, error: ErrorSlug, headers?: { reado
   exchange.error = error;
   return problem(exchange, { code: error, ...ERRORS[error], ...(headers === undefined ? {} : { headers }) });
 }
+
+/** Bytes that the request's body may have: the route's bound, or else the listener's. */
+export const bodyLimit = (exchange: GwExchange, ofListener: number): number =>
+  exchange.route.maxBodyBytes ?? ofListener;

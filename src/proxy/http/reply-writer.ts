@@ -1,6 +1,7 @@
 /** Writes replies to a client: head and small body in one write, bodies framed as the client can read them. */
 import type { Socket } from 'node:net';
 import type { Reply } from '../../policies/contract.js';
+import type { ReplySource } from '../downstream.js';
 import type { GwExchange } from '../exchange.js';
 import { TargetReply } from '../relay.js';
 import { INLINE_BODY } from '../upstream/connection.js';
@@ -106,7 +107,7 @@ export class ReplyWriter {
 
 /** How the body of a reply is framed for this client. `length` -1: not known. */
 export function framingOf(exchange: GwExchange, status: number, length: number): ReplyFraming {
-  if (exchange.method === 'HEAD' || status === 204 || status === 304) return 'none';
+  if (exchange.method === 'HEAD' || status === 101 || status === 204 || status === 304) return 'none';
   if (length >= 0) return 'length';
   return exchange.minor === 1 ? 'chunked' : 'raw';
 }
@@ -132,7 +133,15 @@ export function replyHead(
   const date = fromTarget ? reply.hasDate : reply.headers.get('date') !== undefined;
   let own = `${date ? '' : dateLine}x-request-id: ${exchange.id}\r\n`;
   if (framing === 'chunked') own += 'transfer-encoding: chunked\r\n';
-  else if (length >= 0 && reply.status !== 204) own += `content-length: ${length}\r\n`;
-  if (connection !== '') own += `connection: ${connection}\r\n`;
+  else if (length >= 0 && reply.status !== 204 && reply.status !== 101) own += `content-length: ${length}\r\n`;
+  if (fromTarget && reply.upgrade !== undefined) own += `connection: upgrade\r\nupgrade: ${reply.upgrade}\r\n`;
+  else if (connection !== '') own += `connection: ${connection}\r\n`;
   return `${first}${lines}${own}\r\n`;
+}
+
+/** Whether a reply can go on the wire. A policy may answer anything; what cannot be sent is its failure. */
+export function sendable({ status, body }: Reply, source: ReplySource | undefined): boolean {
+  if (status === 101) return body !== null && body === source;
+  if (!Number.isInteger(status) || status < 200 || status > 599) return false;
+  return body === null || body instanceof Uint8Array || body === source;
 }

@@ -190,15 +190,24 @@ export class UpstreamConnection {
         if (blank >= 0 && blank + 4 < textEnd) textEnd = blank + 4;
       }
       const length = head.parse(buffer.toString('latin1', at, textEnd));
-      if (length < 0) return this.fail('upstream/invalid');
+      if (length < 0) {
+        this.fail('upstream/invalid');
+        return;
+      }
       if (length === 0) {
         this.#held = Buffer.from(buffer.subarray(at, to));
         return;
       }
       at += length;
-      if (head.status >= 200) return this.#onHead(buffer, at, to);
+      if (head.status >= 200) {
+        this.#onHead(buffer, at, to);
+        return;
+      }
       // No upgrade was asked for on this path, so 101 means that the target speaks of something else.
-      if (head.status === 101) return this.fail('upstream/invalid');
+      if (head.status === 101) {
+        this.fail('upstream/invalid');
+        return;
+      }
       this.user.onInterim(head);
       if (at === to) return;
     }
@@ -225,7 +234,10 @@ export class UpstreamConnection {
   #onBody(buffer: Buffer, from: number, to: number, first = false): void {
     const body = this.#body;
     const used = body.take(buffer, from, to);
-    if (body.failed) return this.fail('upstream/invalid');
+    if (body.failed) {
+      this.fail('upstream/invalid');
+      return;
+    }
     const user = this.user!;
     if (body.done) {
       // Surplus bytes: the target and we disagree on where its reply ends, so this was the connection's last.

@@ -1,0 +1,333 @@
+/**
+ * Upgrades: WebSocket and whatever else asks for 101. The exchange has passed its chain; http-proxy makes the request to
+ * the target and pipes. It is given a stream in place of the client's socket, so that the target's answer passes the
+ * chain on its way out like every other, and the bytes after it are counted and end with the drain.
+ */
+import { IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import httpProxy from 'http-proxy';
+import { problem } from '../policies/run-kit.js';
+import type { Downstream, ReplySource, TunnelEnd } from './downstream.js';
+import type { Engine } from './engine.js';
+import { ERRORS, type ErrorSlug } from './errors.js';
+import type { GwExchange } from './exchange.js';
+import { BodyReader } from './http/body.js';
+import { findField } from './http/fields.js';
+import { MAX_RESPONSE_HEAD, ResponseHead } from './http/response-head.js';
+import { requestHead } from './http/write-head.js';
+import { TargetReply } from './relay.js';
+import type { Service } from './upstream/service.js';
+import type { Target } from './upstream/target.js';
+
+const CRLF = /\r\n/;
+
+/** The request as http-proxy reads it. Its pass for WebSocket knows no other method or protocol; `asked` has the real ones. */
+class UpgradeRequest extends IncomingMessage {
+  asked: { readonly method: string; readonly upgrade: string } = { method: 'GET', upgrade: 'websocket' };
+}
+
+/** One proxy for all upgrades of a thread: it keeps nothing of an exchange. */
+const proxy = httpProxy.createProxyServer<typeof UpgradeRequest>({ toProxy: true, prependPath: false });
+// Errors reach each exchange by its callback; without a listener here http-proxy would throw them.
+proxy.on('error', () => {});
+proxy.before('ws', 'stream', (request) => {
+  request.method = request.asked.method;
+  request.headers.upgrade = request.asked.upgrade;
+});
+
+export class Tunnel implements ReplySource, TunnelEnd {
+  contentLength = -1;
+  readonly #engine: Engine;
+  readonly #exchange: GwExchange;
+  readonly #downstream: Downstream;
+  readonly #service: Service;
+  readonly #client: ClientSide;
+  #target: Target | undefined;
+  #over = false;
+  #timer: NodeJS.Timeout | undefined;
+  #startMs = 0;
+  #state: 'head' | 'waiting' | 'body' | 'tunnel' = 'head';
+  #held: Buffer = Buffer.alloc(0);
+  #heldDone: (() => void) | undefined;
+  readonly #body = new BodyReader();
+  #status = 0;
+  #bytesToTarget = 0;
+  #bytesFromTarget = 0;
+
+  constructor(engine: Engine, exchange: GwExchange, downstream: Downstream, service: Service) {
+    this.#engine = engine;
+    this.#exchange = exchange;
+    this.#downstream = downstream;
+    this.#service = service;
+    this.#client = new ClientSide(this);
+  }
+
+  start(): void {
+    const target = this.#service.pick(undefined);
+    if (target === undefined) {
+      this.#answer('upstream/none');
+      return;
+    }
+    this.#target = target;
+    this.#exchange.target = target.url;
+    this.#startMs = this.#engine.monotonic();
+    this.#engine.stats.begin(target.slot);
+    const upgrade = this.#exchange.received('upgrade') ?? '';
+    const text = requestHead(this.#exchange, target, `connection: upgrade\r\nupgrade: ${upgrade}\r\n`);
+    if (text === undefined) {
+      this.#endAttempt(false);
+      this.#answer('request/path');
+      return;
+    }
+    const { responseTimeout } = this.#service.plan;
+    this.#timer = setTimeout(() => this.#fail('upstream/timeout'), responseTimeout);
+    const protocol = target.secure ? 'https:' : 'http:';
+    proxy.ws(
+      upgradeRequest(text, upgrade),
+      this.#client,
+      Buffer.alloc(0),
+      {
+        target: { protocol, host: target.host, port: target.port },
+        ...(target.secure ? { ssl: { servername: target.host } } : {}),
+      },
+      (error) => this.#fail(isReset(error) ? 'upstream/reset' : 'upstream/unreachable'),
+    );
+  }
+
+  /** Bytes that http-proxy writes to the client: a reply's head, then what belongs to it. */
+  fromTarget(chunk: Buffer, done: () => void): void {
+    if (this.#over) {
+      done();
+    } else if (this.#state === 'head') {
+      this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+      this.#readHead(done);
+    } else if (this.#state === 'waiting') {
+      this.#held = Buffer.concat([this.#held, chunk]);
+      this.#heldDone = done;
+    } else {
+      this.#pass(chunk, done);
+    }
+  }
+
+  #readHead(done: () => void): void {
+    const head = new ResponseHead();
+    const length = head.parse(this.#held.toString('latin1', 0, MAX_RESPONSE_HEAD));
+    if (length === 0) {
+      done();
+      return;
+    }
+    clearTimeout(this.#timer);
+    if (length < 0 || (head.status < 200 && head.status !== 101)) {
+      done();
+      this.#fail('upstream/invalid');
+      return;
+    }
+    this.#state = 'waiting';
+    this.#held = this.#held.subarray(length);
+    this.#heldDone = done;
+    this.#status = head.status;
+    this.#target?.succeeded();
+    this.#exchange.upstreamMs = this.#engine.monotonic() - this.#exchange.startMs;
+    if (head.status !== 101) this.#beginBody(head);
+    const reply = new TargetReply(head, this);
+    reply.upgrade = head.status === 101 ? findField(head.text, head.fieldsAt, head.fieldsEnd, 'upgrade') : undefined;
+    this.#exchange.chain?.replied(this.#exchange, reply);
+  }
+
+  #beginBody(head: ResponseHead): void {
+    this.contentLength = head.contentLength;
+    if (head.status === 204 || head.status === 304) this.#body.begin('none', 0);
+    else if (head.chunked) this.#body.begin('chunked', 0);
+    else if (head.contentLength >= 0) this.#body.begin('length', head.contentLength);
+    else this.#body.begin('close', 0);
+  }
+
+  flow(): void {
+    const held = this.#held;
+    const done = this.#heldDone ?? noop;
+    this.#held = Buffer.alloc(0);
+    this.#heldDone = undefined;
+    if (this.#status === 101) {
+      this.#state = 'tunnel';
+      this.#downstream.tunnel(this);
+    } else {
+      this.#state = 'body';
+    }
+    this.#pass(held, done);
+  }
+
+  #pass(chunk: Buffer, done: () => void): void {
+    this.#bytesFromTarget += chunk.length;
+    if (this.#state === 'tunnel') {
+      if (chunk.length === 0) done();
+      else this.#downstream.tunnelWrite(chunk, done);
+      return;
+    }
+    const body = this.#body;
+    body.take(chunk, 0, chunk.length);
+    if (body.failed) {
+      done();
+      this.#fail('upstream/invalid');
+      return;
+    }
+    if (body.done) this.#finish(false);
+    const more = this.#downstream.body(chunk, body.start, body.end, body.done);
+    if (more || body.done) done();
+    else this.#heldDone = done;
+  }
+
+  resume(): void {
+    const done = this.#heldDone;
+    this.#heldDone = undefined;
+    done?.();
+  }
+
+  /** http-proxy has nothing more to write: the target closed. */
+  targetEnded(): void {
+    if (this.#over) return;
+    if (this.#state === 'tunnel') {
+      this.#finish(false);
+      this.#downstream.tunnelEnded();
+    } else if (this.#state === 'body' && this.#body.kind === 'close') {
+      this.#finish(false);
+      this.#downstream.body(this.#held, 0, 0, true);
+    } else {
+      this.#fail('upstream/reset');
+    }
+  }
+
+  fromClient(bytes: Buffer): boolean {
+    this.#bytesToTarget += bytes.length;
+    return this.#client.push(bytes);
+  }
+
+  clientEnded(): void {
+    this.#client.push(null);
+  }
+
+  wantsMore(): void {
+    if (this.#state === 'tunnel') this.#downstream.tunnelWantsMore();
+  }
+
+  /** The stream to http-proxy broke. */
+  broken(): void {
+    if (this.#over) return;
+    if (this.#state === 'tunnel') {
+      this.#finish(false);
+      this.#downstream.tunnelEnded();
+    } else this.#fail('upstream/reset');
+  }
+
+  #fail(error: ErrorSlug): void {
+    if (this.#over) return;
+    const replied = this.#state === 'body' || this.#state === 'tunnel';
+    this.#finish(true);
+    this.#target?.failed(error);
+    if (this.#state === 'tunnel') this.#downstream.tunnelEnded();
+    else if (replied) this.#downstream.cut('upstream/aborted');
+    else this.#answer(error);
+  }
+
+  #finish(failed: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#endAttempt(failed);
+    // What http-proxy still has to say may go out first.
+    setImmediate(() => this.#client.destroy());
+  }
+
+  #endAttempt(failed: boolean): void {
+    if (this.#target === undefined) return;
+    const took = this.#engine.monotonic() - this.#startMs;
+    const { slot } = this.#target;
+    this.#engine.stats.end(slot, this.#status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
+  }
+
+  #answer(error: ErrorSlug): void {
+    this.#over = true;
+    const exchange = this.#exchange;
+    exchange.error = error;
+    exchange.chain?.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+  }
+
+  cancel(): void {
+    this.#finish(false);
+  }
+
+  discard(): void {
+    this.cancel();
+  }
+}
+
+/** What http-proxy takes for the client's socket. */
+class ClientSide extends Duplex {
+  readonly #tunnel: Tunnel;
+
+  constructor(tunnel: Tunnel) {
+    super({ allowHalfOpen: true });
+    this.#tunnel = tunnel;
+    this.on('error', () => this.#tunnel.broken());
+    this.on('close', () => this.#tunnel.broken());
+  }
+
+  override _read(): void {
+    this.#tunnel.wantsMore();
+  }
+
+  override _write(chunk: Buffer | string, encoding: BufferEncoding, done: () => void): void {
+    this.#tunnel.fromTarget(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk, done);
+  }
+
+  override _final(done: () => void): void {
+    this.#tunnel.targetEnded();
+    done();
+  }
+
+  // The parts of a net.Socket that http-proxy calls.
+  setTimeout(): this {
+    return this;
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
+  destroySoon(): void {
+    if (this.writableFinished) this.destroy();
+    else this.end(() => this.destroy());
+  }
+}
+
+function upgradeRequest(text: string, upgrade: string): UpgradeRequest {
+  const [first = '', ...lines] = text.trimEnd().split(CRLF);
+  const [method = '', url = ''] = first.split(' ');
+  const request = new UpgradeRequest(new Socket());
+  request.method = 'GET';
+  request.url = url;
+  request.httpVersion = '1.1';
+  for (const line of lines) {
+    const colon = line.indexOf(': ');
+    addHeader(request.headers, line.slice(0, colon), line.slice(colon + 2));
+  }
+  request.headers.upgrade = 'websocket';
+  request.asked = { method, upgrade };
+  return request;
+}
+
+function addHeader(headers: IncomingMessage['headers'], given: string, value: string): void {
+  const name = given.toLowerCase();
+  const present = headers[name];
+  if (present === undefined) headers[name] = value;
+  else headers[name] = Array.isArray(present) ? [...present, value] : [present, value];
+}
+
+const isReset = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+
+const noop = (): void => {};
