@@ -36,8 +36,9 @@ export {
 /** The words that declarations are written in. */
 export const s = {
   string: (options: { pattern?: RegExp; expected?: string; nonEmpty?: boolean } = {}) => new StringSchema(options),
-  /** `test` judges the text when it holds no reference. */
-  reference: (what: string, test?: (literal: string) => string | undefined) => new ReferenceSchema(what, test),
+  /** `test` judges the text when it holds no reference. `sensitive`: the text may be a secret, not to be printed. */
+  reference: (what: string, test?: (literal: string) => string | undefined, options: { sensitive?: boolean } = {}) =>
+    new ReferenceSchema(what, test, options),
   boolean: () => new BooleanSchema(),
   integer: ({ min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {}) =>
     new IntegerSchema(min, max),

@@ -52,7 +52,12 @@ export class Decoder implements Origins {
     this.#path.pop();
   }
 
-  error(code: string, span: Span, message: string, extra: { help?: string; fix?: Fix } = {}): void {
+  error(
+    code: string,
+    span: Span,
+    message: string,
+    extra: { help?: string; fix?: Fix; sensitive?: boolean } = {},
+  ): void {
     this.diagnostics.push({ code, severity: 'error', span, message, ...extra });
   }
 

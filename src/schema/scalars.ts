@@ -42,22 +42,33 @@ export class StringSchema extends Schema<string> {
   }
 }
 
-/** A string that may carry references: kept as `{ $ref }` until a generation loads. `$${` is a literal `${`. */
+/** What looks like a reference but is none: another kind than `env` and `file`, or no name. */
+const BAD_REFERENCE = /\$\{(?!(?:env|file):[^}]+\})[A-Za-z_]+:[^}]*\}?/;
+
+/** A string that may carry references: kept as `{ $ref }` until a generation loads. */
 export class ReferenceSchema extends Schema<RefString> {
   readonly expected: string;
   constructor(
     readonly what: string,
     readonly test: ((literal: string) => string | undefined) | undefined,
+    readonly options: { readonly sensitive?: boolean } = {},
   ) {
     super();
     this.expected = what;
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<RefString> {
     if (node.kind !== 'string') return wrongKind(this, node, decoder);
+    const bad = BAD_REFERENCE.exec(node.value)?.[0];
+    if (bad !== undefined) {
+      decoder.error('schema/format', node.span, `\`${shown(bad)}\` is no reference.`, {
+        help: 'References are `${env:NAME}` and `${file:path}`.',
+      });
+      return INVALID;
+    }
     if (REFERENCE.test(node.value)) return { $ref: node.value };
     const problem = this.test?.(node.value);
     if (problem === undefined) return node.value;
-    decoder.error('schema/format', node.span, problem);
+    decoder.error('schema/format', node.span, problem, this.options.sensitive ? { sensitive: true } : {});
     return INVALID;
   }
   jsonSchema(): JsonSchema {

@@ -24,7 +24,7 @@ export interface TemplateError {
   readonly offset: number;
 }
 
-const REFERENCE = /\$+\{(?:env|file):[^}]*\}/y;
+const REFERENCE = /\$\{(?:env|file):[^}]*\}/y;
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_!#$%&'*+^`|~-]+)*$/;
 
 /**

@@ -128,10 +128,13 @@ export const consumer = s.object({
   plan: s.string({ nonEmpty: true }).describe('Name of the plan that this consumer bought.').optional(),
   api_keys: s
     .array(
-      s.reference('an API key hash `"sha256:<64 hex digits>"`', (text) =>
-        /^sha256:[0-9a-f]{64}$/.test(text)
-          ? undefined
-          : 'An API key stands in a spec only as its hash: `sha256:` and 64 lower-case hex digits.',
+      s.reference(
+        'an API key hash `"sha256:<64 hex digits>"`',
+        (text) =>
+          /^sha256:[0-9a-f]{64}$/.test(text)
+            ? undefined
+            : 'An API key stands in a spec only as its hash: `sha256:` and 64 lower-case hex digits.',
+        { sensitive: true },
       ),
     )
     .describe('Hashes of the keys: `printf %s KEY | sha256sum`.')

@@ -26,10 +26,13 @@ const shadowOf = (kind: Shadow['kind'], range: Range, key?: Range): Shadow => ({
   items: [],
 });
 
+/** Behind a byte order mark, so that what is written at the start stays behind it. */
+const wholeOf = (text: string): Range => [text.startsWith('\ufeff') ? 1 : 0, text.length];
+
 /** Throws what the parser throws. A byte order mark is taken for a space, which leaves every offset as it is. */
 export function shadowFromSyntax(text: string): Shadow {
   const program = parseTOML(text.startsWith('\ufeff') ? ` ${text.slice(1)}` : text, { tomlVersion: '1.1' });
-  const root = shadowOf('table', [0, text.length]);
+  const root = shadowOf('table', wholeOf(text));
   for (const node of program.body[0].body) {
     if (node.type === 'TOMLKeyValue') addKeyValue(root, node);
     else addTable(root, node, text);
@@ -102,7 +105,7 @@ const ASSIGNMENT = /^[ \t]*([A-Za-z0-9_-]+(?:[ \t]*\.[ \t]*[A-Za-z0-9_-]+)*)[ \t
 
 /** For text that `toml` reads but the syntax tree does not: bare keys, found line by line, each as its whole line. */
 export function shadowFromLines(text: string): Shadow {
-  const root = shadowOf('table', [0, text.length]);
+  const root = shadowOf('table', wholeOf(text));
   let table = root;
   let start = 0;
   for (const line of text.split('\n')) {
