@@ -85,6 +85,8 @@ export class Tracer implements WalkObserver {
     const place = this.map.placeOfList(list);
     const route = this.map.trie.nodes[at + 1]!;
     if (failed === 'method') {
+      // The winner under another of its methods is no rival.
+      if (this.winner !== 0 && route === this.map.trie.nodes[this.winner + 1]) return;
       const takes = this.map.methods[this.map.trie.nodes[at]!]!;
       this.#refused.push(miss(route, place, 'method', `it takes ${takes}, not ${this.view.method}`));
     } else {
@@ -196,13 +198,14 @@ function traceSegments(steps: readonly Step[], path: string): TraceSegment[] {
   }));
 }
 
-/** A HEAD that GET answers is refused twice for one route; once is enough to read. */
+/** Once a route and reason. A route that was refused with its own method is not refused for its others as well. */
 function distinct(misses: readonly NearMiss[]): NearMiss[] {
+  const place = (near: NearMiss): string => `${near.route} ${near.host ?? ''}${near.pattern}`;
+  const tried = new Set(misses.filter(({ reason }) => reason !== 'method' && reason !== 'segment').map(place));
   const seen = new Set<string>();
   return misses.filter((near) => {
-    const key = `${near.route} ${near.pattern} ${near.reason} ${near.reason === 'method' ? '' : near.message}`;
-    if (seen.has(key)) return false;
-    seen.add(key);
-    return true;
+    if (near.reason === 'method' && tried.has(place(near))) return false;
+    const key = `${place(near)} ${near.reason} ${near.reason === 'method' ? '' : near.message}`;
+    return seen.size < seen.add(key).size;
   });
 }

@@ -1,0 +1,213 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { canonicalJson } from '../../src/bundle/canonical.js';
+import { BundleError, decodeBundle, encodeBundle, isBundle, sealBundle } from '../../src/bundle/encode.js';
+import { Matcher } from '../../src/bundle/match.js';
+import { buildTrie, Trie } from '../../src/bundle/trie.js';
+import type { Program } from '../../src/bundle/types.js';
+import { seeded, trieIR, view } from './kit.js';
+
+const SOURCE = { from: 'spec', file: 'gateway.toml', line: 3 } as const;
+const PROGRAM: Program = {
+  normalize: { encodedSlashes: 'refuse', doubleSlashes: 'merge', trailingSlash: 'strict', dotSegments: 'resolve' },
+  admin: { token: { $ref: '${env:TOKEN}' } },
+  accessLog: { path: '-', format: 'json' },
+  listeners: [
+    {
+      name: 'main',
+      address: '127.0.0.1:0',
+      tls: { cert: 'a.pem', key: { $ref: '${file:b.pem}' } },
+      maxHeaderBytes: 1,
+      maxBodyBytes: 1,
+      maxHeaders: 1,
+      headerTimeout: 1,
+      bodyTimeout: 1,
+      idleTimeout: 1,
+      maxConnections: 1,
+      trustedProxies: ['10.0.0.0/8'],
+    },
+  ],
+  services: [
+    {
+      name: 'orders',
+      targets: [{ url: 'http://127.0.0.1:1', weight: 1 }],
+      run: { command: 'x', portEnv: 'PORT', env: { A: 'b' }, readyTimeout: 1 },
+      connectTimeout: 1,
+      responseTimeout: 1,
+      idleTimeout: 1,
+      retries: 0,
+      maxConnections: 1,
+      maxQueue: 1,
+      ejectAfter: 0,
+      ejectFor: 1,
+      host: 'target',
+    },
+  ],
+  consumers: [{ name: 'acme', plan: 'gold', apiKeys: [], tags: { tier: '1' } }],
+  plans: [{ name: 'gold', limits: { polite: { capacity: 1, periodMs: 1 } } }],
+  policies: [
+    {
+      use: 'headers',
+      name: 'h',
+      phase: 'transform',
+      identity: 'i',
+      plan: { request: [] },
+      config: {},
+      origins: { request: SOURCE },
+    },
+  ],
+  routes: [
+    {
+      name: 'get',
+      match: 'GET /orders/{id}',
+      service: 0,
+      policies: [0],
+      params: ['id'],
+      rewrite: ['/v2/', { var: 'param.id' }],
+      timeout: 1,
+      source: SOURCE,
+    },
+    {
+      name: 'health',
+      match: '/health',
+      service: -1,
+      reply: { status: 200, headers: {}, body: 'caf\u00e9' },
+      policies: [],
+      params: [],
+      timeout: 0,
+      source: SOURCE,
+    },
+  ],
+  drainTimeout: 1,
+  provenance: { files: [{ path: 'gateway.toml', sha256: 'x' }], origins: {} },
+};
+const BUNDLE = { program: PROGRAM, trie: buildTrie(trieIR(['GET /orders/{id}', '/health'])) };
+const KEYS = generateKeyPairSync('ed25519', {
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+});
+
+function refused(bytes: Uint8Array, message: RegExp, options = {}): void {
+  assert.throws(
+    () => decodeBundle(bytes, options),
+    (error: unknown) => error instanceof BundleError && message.test(error.message),
+    String(message),
+  );
+}
+
+/** A whole bundle with a valid hash around a program that is none. */
+const forged = (program: unknown): Uint8Array => encodeBundle({ program: program as Program, trie: BUNDLE.trie });
+
+test('a bundle survives being bytes', () => {
+  const bytes = encodeBundle(BUNDLE);
+  assert.ok(isBundle(bytes));
+  const decoded = decodeBundle(bytes);
+  assert.equal(decoded.program, PROGRAM);
+  assert.equal(new Uint8Array(decoded.trie), new Uint8Array(BUNDLE.trie));
+  assert.is(decoded.sha256, sealBundle(BUNDLE.program, BUNDLE.trie).sha256);
+  assert.equal(encodeBundle(decoded), bytes);
+});
+
+test('a bundle is read from the middle of a larger buffer, and into shared memory', () => {
+  const bytes = encodeBundle(BUNDLE);
+  const larger = new Uint8Array(bytes.length + 7);
+  larger.set(bytes, 3);
+  const decoded = decodeBundle(larger.subarray(3, 3 + bytes.length), { shared: true });
+  assert.ok(decoded.trie instanceof SharedArrayBuffer);
+  assert.is(new Matcher(Trie.open(decoded.trie)).match(view('GET /orders/7')), 0);
+});
+
+test('the order of keys decides nothing', () => {
+  const { routes, ...rest } = PROGRAM;
+  const turned = Object.fromEntries(Object.entries({ routes, ...rest }).reverse());
+  assert.equal(encodeBundle({ ...BUNDLE, program: turned as unknown as Program }), encodeBundle(BUNDLE));
+  assert.is(canonicalJson({ b: [{ z: 1, a: undefined, c: 2 }], a: null }), '{"a":null,"b":[{"c":2,"z":1}]}');
+  assert.is(canonicalJson(JSON.parse('{"b":1,"__proto__":{"d":1,"c":2}}')), '{"__proto__":{"c":2,"d":1},"b":1}');
+  assert.is(canonicalJson(undefined), 'null');
+});
+
+test('a signed bundle: verified with its key, refused with others, and equal in its hash', () => {
+  const signed = encodeBundle(BUNDLE, KEYS.privateKey);
+  const other = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  assert.is(decodeBundle(signed, { publicKey: KEYS.publicKey }).sha256, decodeBundle(encodeBundle(BUNDLE)).sha256);
+  assert.is(decodeBundle(signed).program.routes.length, 2);
+  refused(signed, /not made with the key/, { publicKey: other });
+  refused(encodeBundle(BUNDLE), /not signed/, { publicKey: KEYS.publicKey });
+  const broken = Uint8Array.from(signed);
+  broken[broken.length - 1]! ^= 1;
+  refused(broken, /not made with the key/, { publicKey: KEYS.publicKey });
+  // A signature over the bare hash, made for something else, does not do.
+  const hash = Buffer.from(decodeBundle(signed).sha256, 'hex');
+  broken.set(sign(null, hash, KEYS.privateKey), broken.length - 64);
+  refused(broken, /not made with the key/, { publicKey: KEYS.publicKey });
+});
+
+test('keys that cannot sign are named', () => {
+  const rsa = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pem = rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  for (const [key, message] of [
+    ['no key', /cannot be read/],
+    [pem, /ed25519/],
+  ] as const) {
+    assert.throws(
+      () => encodeBundle(BUNDLE, key),
+      (error: unknown) => error instanceof BundleError && message.test(error.message),
+    );
+  }
+  refused(encodeBundle(BUNDLE, KEYS.privateKey), /public key cannot be read/, { publicKey: 'no key' });
+});
+
+test('what is no bundle, of another format, cut or lengthened is refused with a reason', () => {
+  const bytes = encodeBundle(BUNDLE);
+  refused(new Uint8Array(0), /no gw bundle/);
+  refused(new TextEncoder().encode('spec = 1\n'.repeat(20)), /no gw bundle/);
+  assert.not(isBundle(new TextEncoder().encode('spec')));
+  const later = Uint8Array.from(bytes);
+  later[4] = 2;
+  refused(later, /format 2.*Compile the spec again/);
+  for (let length = 0; length < bytes.length; length += 7) refused(bytes.subarray(0, length), /./);
+  refused(new Uint8Array([...bytes, 0]), /more than it says/);
+  const odd = Uint8Array.from(bytes);
+  odd[20] = 5;
+  refused(odd, /signature has a wrong length/);
+});
+
+test('any flipped bit is noticed', () => {
+  const bytes = encodeBundle(BUNDLE, KEYS.privateKey);
+  const next = seeded(3);
+  for (let round = 0; round < 2000; round++) {
+    const bad = Uint8Array.from(bytes);
+    for (let flips = next(3); flips >= 0; flips--) bad[next(bad.length)]! ^= 1 << next(8);
+    if (Buffer.compare(bad, bytes) === 0) continue;
+    refused(bad, /./, { publicKey: KEYS.publicKey });
+  }
+});
+
+test('a program that lies about its shape is refused, whatever its hash', () => {
+  const lies: [unknown, RegExp][] = [
+    [null, /not a table/],
+    [[], /not a table/],
+    [{}, /`normalize` is not a table/],
+    [{ ...PROGRAM, routes: {} }, /`routes` is not a list/],
+    [{ ...PROGRAM, drainTimeout: -1 }, /`drainTimeout` is not a number/],
+    [{ ...PROGRAM, accessLog: { format: 'xml' } }, /`accessLog.format` is not one of/],
+    [{ ...PROGRAM, admin: { token: 5 } }, /`admin.token` is not text or a reference/],
+    [{ ...PROGRAM, consumers: [{ name: 1 }] }, /`consumers.0.name` is not text/],
+    [{ ...PROGRAM, plans: [{ name: 'a', limits: [] }] }, /`plans.0.limits` is not a table/],
+    [{ ...PROGRAM, services: [] }, /service that is not there/],
+    [{ ...PROGRAM, policies: [] }, /policy that is not there/],
+    [{ ...PROGRAM, routes: [{ ...PROGRAM.routes[0], service: -1 }] }, /leads nowhere/],
+    [{ ...PROGRAM, routes: [{ ...PROGRAM.routes[0], policies: [0.5] }] }, /is not an index/],
+    [{ ...PROGRAM, routes: [{ ...PROGRAM.routes[0], rewrite: [{}] }] }, /part of a template/],
+    [{ ...PROGRAM, routes: PROGRAM.routes.slice(0, 1) }, /routes that are not there/],
+  ];
+  for (const [program, message] of lies) refused(forged(program), message);
+});
+
+test('a program that is no JSON and a trie that is none are refused', () => {
+  refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(256) }), /no trie/);
+  refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(0) }), /cut/);
+});
+
+test.run();
