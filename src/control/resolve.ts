@@ -1,8 +1,9 @@
 /** What a program needs from its machine before it can run: variables, files, certificates. */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { listReferences, type ReferenceKind, resolveReferences } from '../bundle/references.js';
-import type { Program, RefString } from '../bundle/types.js';
+import type { PolicyPlan, Program, RefString } from '../bundle/types.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { controlError, startOf } from './codes.js';
 import type { RunSettings } from './managed/process.js';
@@ -53,7 +54,16 @@ export function resolveProgram(program: Program, surroundings: Surroundings, wri
     for (const part of [cert, key]) if (typeof part !== 'string') diagnostics.push(part);
     return typeof cert === 'string' && typeof key === 'string' ? { ...listener, tls: { cert, key } } : listener;
   });
-  return { program: { ...whole, listeners }, files: [...files], diagnostics };
+  const policies = whole.policies.map((policy, index) => rehashed(program.policies[index], policy));
+  return { program: { ...whole, listeners, policies }, files: [...files], diagnostics };
+}
+
+/** A plan with a reference has the identity of what the reference holds: another value must not find the old policy. */
+function rehashed(before: PolicyPlan | undefined, after: PolicyPlan): PolicyPlan {
+  const plan = JSON.stringify(after.plan);
+  if (before === undefined || JSON.stringify(before.plan) === plan) return after;
+  const identity = createHash('sha256').update(after.identity).update(plan).digest('hex').slice(0, 32);
+  return { ...after, identity };
 }
 
 /** What each managed service of a resolved program runs. */

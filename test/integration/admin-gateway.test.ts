@@ -1,0 +1,227 @@
+/** The admin API of a running gateway, on its socket and on TCP. */
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { dirname, join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { GatewayEntry } from '../../src/telemetry/admin-protocol.js';
+import type { AdminEvent, RequestRecord, Snapshot } from '../../src/telemetry/snapshot.js';
+import {
+  call,
+  closeAll,
+  removeFolders,
+  SpecFile,
+  startGateway,
+  startOrigin,
+  temporaryFolder,
+  until,
+} from './control-kit.js';
+
+test.after.each(closeAll);
+test.after(removeFolders);
+
+const KEY_HASH = 'sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683'; // of `key`
+
+const specOf = (target: string): string => `spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[admin]
+address = "127.0.0.1:0"
+token = "\${env:GW_TEST_TOKEN}"
+[service.shop]
+targets = ["${target}"]
+[consumer.acme]
+api_keys = ["${KEY_HASH}"]
+[policy.keys]
+use = "api-key"
+[policy.tight]
+use = "rate-limit"
+limit = "2/hour"
+by = "consumer"
+[[route]]
+name = "item"
+match = "GET /items/{id:int}"
+to = "shop"
+policies = ["keys", "tight"]
+[[route]]
+name = "slow"
+match = "GET /slow"
+to = "shop"
+`;
+
+const env = { GW_TEST_TOKEN: 'open-sesame' };
+const withKey = { headers: { 'x-api-key': 'key' } };
+
+test('the snapshot tells of traffic, limits, targets and reloads', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url));
+  const { gateway, url } = await startGateway({ spec: spec.path, env });
+  assert.is((await call(`${url}/items/1`)).status, 401);
+  assert.is((await call(`${url}/items/1`, withKey)).status, 200);
+  assert.is((await call(`${url}/items/2`, withKey)).status, 200);
+  assert.is((await call(`${url}/items/3`, withKey)).status, 429);
+  assert.is((await call(`${url}/nothing`)).status, 404);
+  const socketPath = gateway.adminSocket ?? '';
+  assert.is(statSync(socketPath).mode & 0o777, 0o600);
+  const got = await until('the counters', async () => {
+    const snapshot = JSON.parse((await call('/snapshot', { socketPath })).body) as Snapshot;
+    return snapshot.traffic.requests === 5 ? snapshot : undefined;
+  });
+  const item = got.routes.find(({ name }) => name === 'item');
+  assert.is(item?.requests, 4);
+  assert.equal(item?.status, { '1xx': 0, '2xx': 2, '3xx': 0, '4xx': 2, '5xx': 0 });
+  assert.equal(item?.policies, ['keys', 'tight']);
+  assert.is(got.routes.find(({ name }) => name === '-')?.requests, 1);
+  const [limit] = got.limits;
+  assert.is(limit?.limit, '2/hour');
+  assert.is(limit?.by, 'consumer');
+  assert.is(limit?.allowed, 2);
+  assert.is(limit?.refused, 1);
+  assert.is(limit?.keys[0]?.used, 2);
+  const [target] = got.targets;
+  assert.is(target?.url, origin.url);
+  assert.is(target?.requests, 2);
+  assert.is(got.listeners[0]?.name, 'main');
+  assert.is(got.gateway.state, 'ready');
+  assert.is(got.gateway.spec, spec.path);
+  assert.is(got.traffic.requestsPerSecond.length, 120);
+  assert.is(
+    got.reloads[0]?.summary,
+    '+2 routes, ~0 routes, -0 routes; +1 service; +2 policies; +1 consumer; +1 listener',
+  );
+  const metrics = (await call('/metrics', { socketPath })).body;
+  assert.match(metrics, /gw_requests_total\{route="item",status="2xx"\} 2/);
+  assert.match(metrics, /gw_limit_refused_total\{policy="tight"\} 1/);
+  assert.not.match(JSON.stringify(got), 'open-sesame');
+});
+
+test('TCP needs the token of the spec; the entry says where the socket is', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url));
+  const { gateway } = await startGateway({ spec: spec.path, env });
+  const admin = `http://${gateway.adminAddress}`;
+  assert.is((await call(`${admin}/snapshot`)).status, 401);
+  const headers = { authorization: 'Bearer open-sesame' };
+  assert.is((await call(`${admin}/snapshot`, { headers })).status, 200);
+  assert.is((await call(`${admin}/readyz`)).status, 200);
+  assert.is((await call(`${admin}/reload`, { headers, method: 'POST' })).status, 200);
+  const socket = gateway.adminSocket ?? '';
+  const file = socket.replace(/\.sock$/, '.json');
+  const entry = JSON.parse(readFileSync(file, 'utf8')) as GatewayEntry;
+  assert.is(entry.pid, process.pid);
+  assert.is(entry.spec, spec.path);
+  assert.is(entry.socket, socket);
+  assert.equal(
+    entry.listeners,
+    gateway.addresses.map(({ address }) => address),
+  );
+  await gateway.close();
+  assert.not.ok(existsSync(file));
+  assert.not.ok(existsSync(socket));
+});
+
+test('a missing variable rejects the start, where it is named', async () => {
+  const spec = new SpecFile(specOf('http://127.0.0.1:9'));
+  const failure = await startGateway({ spec: spec.path, env: {} }).catch((error: unknown) => error);
+  const { diagnostics } = failure as { diagnostics: string };
+  assert.match(diagnostics, 'reference/unresolved');
+  assert.match(diagnostics, 'gateway.toml:6:10');
+  assert.match(diagnostics, 'GW_TEST_TOKEN');
+});
+
+test('the stream shows requests with their decisions while somebody looks', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url));
+  const { gateway, url } = await startGateway({ spec: spec.path, env });
+  const records: RequestRecord[] = [];
+  const stream = request(
+    { socketPath: gateway.adminSocket ?? '', path: '/events?requests=1&decisions=1', agent: false },
+    (response) => {
+      let rest = '';
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => {
+        const lines = (rest + chunk).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) {
+          const event = JSON.parse(line) as AdminEvent;
+          if (event.type === 'requests') records.push(...event.requests);
+        }
+      });
+    },
+  );
+  stream.end();
+  // Watching reaches the data plane a moment after the stream opened: ask until it shows.
+  const record = await until('a record with decisions', async () => {
+    await call(`${url}/items/7`, withKey);
+    return records.find((one) => (one.decisions?.length ?? 0) > 0);
+  });
+  assert.is(record.route, 'item');
+  assert.is(record.consumer, 'acme');
+  assert.is(record.url, '/items/7');
+  const steps = record.decisions?.map(({ step }) => step) ?? [];
+  assert.ok(steps.includes('match') && steps.includes('keys') && steps.includes('tight'), steps.join());
+  stream.destroy();
+});
+
+test('while draining readiness fails, what is in flight finishes, and no reload is taken', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url));
+  const { gateway, url } = await startGateway({ spec: spec.path, env });
+  const socketPath = gateway.adminSocket ?? '';
+  const slow = call(`${url}/slow`);
+  await until('the slow request', () =>
+    gateway.snapshot().routes.some(({ name, inFlight }) => name === 'slow' && inFlight > 0),
+  );
+  const drained = gateway.drain();
+  assert.is(gateway.state, 'draining');
+  const ready = await call('/readyz', { socketPath });
+  assert.is(ready.status, 503);
+  assert.is(ready.body, 'draining\n');
+  assert.is((await call('/livez', { socketPath })).status, 200);
+  assert.is((await call('/reload', { method: 'POST', socketPath })).status, 503);
+  assert.is(await gateway.reload(), undefined);
+  assert.is((await slow).status, 200);
+  assert.is((await drained).cut, 0);
+  assert.is(gateway.state, 'stopped');
+});
+
+test('a bundle runs alone; what is no bundle is refused', async () => {
+  const { compile, checkSpec, encodeBundle } = await import('../../src/index.js');
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url));
+  const { value: model } = checkSpec({ path: spec.path });
+  if (!model) throw new Error('the spec is right');
+  const { bundle } = compile(model);
+  const path = join(temporaryFolder(), 'shop.bundle');
+  writeFileSync(path, encodeBundle(bundle));
+  const { gateway, url } = await startGateway({ bundle: path, env });
+  assert.is((await call(`${url}/items/1`, withKey)).body, 'origin GET /items/1');
+  assert.is(gateway.snapshot().generation.sha256, bundle.sha256);
+  writeFileSync(path, 'junk');
+  const rejected = await gateway.reload();
+  assert.is(rejected?.outcome, 'rejected');
+  assert.match(rejected?.diagnostics ?? '', 'bundle/invalid');
+  const inMemory = await startGateway({ bundle, env, inline: true, root: dirname(path) });
+  assert.is((await call(`${inMemory.url}/items/1`)).status, 401);
+  const ofModel = await startGateway({ model, env, inline: true });
+  assert.is((await call(`${ofModel.url}/items/1`)).status, 401);
+  await startGateway({}).then(
+    () => assert.unreachable(),
+    (error: unknown) => assert.instance(error, TypeError),
+  );
+});
+
+test('a gateway without a socket, and one whose folder will not do, serve all the same', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url));
+  const silent = await startGateway({ spec: spec.path, env, adminSocket: false });
+  assert.is(silent.gateway.adminSocket, undefined);
+  const file = join(temporaryFolder(), 'file');
+  writeFileSync(file, '');
+  const odd = await startGateway({ spec: spec.path, env, runtimeDir: file });
+  assert.is(odd.gateway.adminSocket, undefined);
+  assert.ok(odd.log.find(/no admin socket: .* is not a folder/));
+  assert.is((await call(`${odd.url}/items/1`)).status, 401);
+});
+
+test.run();

@@ -1,0 +1,157 @@
+/** Managed targets in a running gateway: started, watched, replaced, kept and ended with it. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { StartError } from '../../src/control/gateway.js';
+import { call, closeAll, isGone, Load, removeFolders, SpecFile, startGateway, until } from './control-kit.js';
+
+test.after.each(closeAll);
+test.after(removeFolders);
+
+const SHOP = `
+const { createServer } = require('node:http');
+createServer((request, response) => {
+  if (request.url === '/crash') process.exit(1);
+  setTimeout(() => response.end(process.env.WHO + ' ' + process.pid), request.url === '/slow' ? 700 : 0);
+}).listen(Number(process.env.PORT));
+console.log('shop is open');
+`;
+
+const specOf = (who: string, extra = ''): string => `spec = 1
+drain_timeout = "5s"
+[listener.main]
+address = "127.0.0.1:0"
+
+[service.shop]
+run = { command = "'${process.execPath}' shop.cjs", env = { WHO = "${who}" } }
+${extra}
+[[route]]
+name = "shop"
+match = "/{rest...}"
+to = "shop"
+`;
+
+function specFile(text: string): SpecFile {
+  const spec = new SpecFile(text);
+  writeFileSync(join(spec.folder, 'shop.cjs'), SHOP);
+  return spec;
+}
+
+const pidOf = (answer: { body: string }): number => Number(answer.body.split(' ')[1]);
+
+test('is started before the gateway is ready, shows in the snapshot and ends with the gateway', async () => {
+  const spec = specFile(specOf('one'));
+  const { gateway, url, log } = await startGateway({ spec: spec.path });
+  const pid = pidOf(await call(url));
+  const [target] = gateway.snapshot().targets;
+  assert.is(target?.process?.state, 'ready');
+  assert.is(target?.process?.pid, pid);
+  assert.is(target?.process?.restarts, 0);
+  assert.match(target?.process?.command ?? '', 'shop.cjs');
+  assert.match(target?.url ?? '', /^http:\/\/127\.0\.0\.1:\d+$/);
+  await until('its output', () => log.find(/^\[shop\] shop is open$/));
+  await gateway.close();
+  assert.ok(isGone(pid));
+});
+
+test('a crash is survived: it comes back and is asked again', async () => {
+  const spec = specFile(specOf('one'));
+  const { gateway, url } = await startGateway({ spec: spec.path });
+  const pid = pidOf(await call(url));
+  const crashed = await call(`${url}/crash`);
+  assert.is(crashed.status, 502);
+  const back = await until('it to answer again', async () => {
+    const answer = await call(url);
+    return answer.status === 200 ? answer : undefined;
+  });
+  assert.is.not(pidOf(back), pid);
+  const [target] = gateway.snapshot().targets;
+  assert.is(target?.process?.restarts, 1);
+  assert.is(gateway.snapshot().generation.id, 1, 'the port is the same, nothing was loaded');
+});
+
+test('an unrelated edit keeps the process; an edit of its run plan replaces it without a failed request', async () => {
+  const spec = specFile(specOf('one'));
+  const { gateway, url } = await startGateway({ spec: spec.path });
+  const pid = pidOf(await call(url));
+  spec.write(specOf('one', 'retries = 2\n'));
+  assert.is((await gateway.reload())?.outcome, 'live');
+  assert.is(pidOf(await call(url)), pid);
+
+  const load = new Load();
+  load.start(4, url, ({ status, body }) =>
+    status === 200 && /^(one|two) \d+$/.test(body) ? undefined : `${status} ${body}`,
+  );
+  const slow = call(`${url}/slow`);
+  await until('the slow request to be in flight', () => (gateway.snapshot().targets[0]?.inFlight ?? 0) > 0);
+  spec.write(specOf('two'));
+  assert.is((await gateway.reload())?.outcome, 'live');
+  assert.match((await call(url)).body, /^two /);
+  assert.is(gateway.phase, 'draining');
+  assert.not.ok(isGone(pid), 'what is in flight keeps the old process');
+  assert.is((await slow).body, `one ${pid}`);
+  await until('the old process to be gone', () => isGone(pid));
+  await load.stop();
+  assert.equal(load.failures, []);
+  await until('rest', () => gateway.phase === 'idle');
+});
+
+test('a service that goes takes its process along', async () => {
+  const spec = specFile(specOf('one'));
+  const { gateway, url } = await startGateway({ spec: spec.path });
+  const pid = pidOf(await call(url));
+  spec.write(`spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[[route]]
+name = "shop"
+match = "/{rest...}"
+reply = { body = "closed" }
+`);
+  assert.is((await gateway.reload())?.summary, '+0 routes, ~1 route, -0 routes; -1 service; settings');
+  assert.is((await call(url)).body, 'closed');
+  await until('the process to be gone', () => isGone(pid));
+  assert.equal(gateway.snapshot().targets, []);
+});
+
+test('one that does not start rejects the reload, with its last words, and the old one serves on', async () => {
+  const spec = specFile(specOf('one'));
+  const { gateway, url, log } = await startGateway({ spec: spec.path });
+  const pid = pidOf(await call(url));
+  writeFileSync(join(spec.folder, 'broken.cjs'), 'console.error("no database today"); process.exit(4)');
+  spec.write(specOf('one').replace('shop.cjs', 'broken.cjs'));
+  const rejected = await gateway.reload();
+  assert.is(rejected?.outcome, 'rejected');
+  assert.match(rejected?.diagnostics ?? '', 'service/not-ready');
+  assert.match(rejected?.diagnostics ?? '', 'exit code 4');
+  assert.match(rejected?.diagnostics ?? '', 'no database today');
+  assert.match(rejected?.diagnostics ?? '', 'gateway.toml:7');
+  assert.is(pidOf(await call(url)), pid);
+  assert.ok(log.find(/reload rejected, generation 1 keeps serving/));
+});
+
+test('a start that fails leaves nothing running', async () => {
+  const spec = specFile(
+    `${specOf('one')}\n[service.broken]\nrun = { command = "'${process.execPath}' broken.cjs" }\n[[route]]\nname = "b"\nmatch = "/b"\nto = "broken"\n`,
+  );
+  const pidFile = join(spec.folder, 'pid');
+  writeFileSync(
+    join(spec.folder, 'shop.cjs'),
+    `require('node:fs').writeFileSync(${JSON.stringify(pidFile)}, String(process.pid)); ${SHOP}`,
+  );
+  writeFileSync(
+    join(spec.folder, 'broken.cjs'),
+    `const wait = setInterval(() => { if (require('node:fs').existsSync(${JSON.stringify(pidFile)})) process.exit(2) }, 20)`,
+  );
+  try {
+    await startGateway({ spec: spec.path });
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, StartError);
+    assert.match((error as StartError).diagnostics, 'service/not-ready');
+  }
+  assert.ok(isGone(Number(readFileSync(pidFile, 'utf8'))));
+});
+
+test.run();
