@@ -173,6 +173,22 @@ test('plan/zero-limit and plan/unused', () => {
   assert.equal(codes(check(`${R}[plan.gold]\n`)), ['plan/unused']);
 });
 
+test('plan/no-effect: a limit by consumer is what a plan is for', () => {
+  const planned = (by: string): string =>
+    `${KEYS}${POLITE}by = "${by}"\n[plan.gold]\nlimits.polite = "9/s"\n${CONSUMER}plan = "gold"\n${route(
+      'GET /a',
+      'to = "orders"\npolicies = ["keys", "polite"]',
+    )}`;
+  assert.equal(codes(check(planned('consumer'))), []);
+  assert.equal(codes(check(planned('route'))), ['plan/no-effect']);
+});
+
+test('target/scheme-port: both ways, and other ports not', () => {
+  assert.equal(aimedAt('http://a:443'), ['target/scheme-port']);
+  assert.equal(aimedAt('https://a:80'), ['target/scheme-port']);
+  assert.equal(aimedAt('http://a:8443', 'https://a', 'http://a'), []);
+});
+
 const secretsIn = (lines: string): string[] =>
   codes(checked(`${HEAD}[service.orders]\nrun = { command = "node x.js", env = { ${lines} } }\n${R}`).diagnostics);
 

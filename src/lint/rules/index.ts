@@ -11,6 +11,7 @@ import listenerConflict from './listener-conflict.js';
 import listenerPublicWithoutTls from './listener-public-without-tls.js';
 import listenerTrustsEveryone from './listener-trusts-everyone.js';
 import pathParameterTwice from './path-parameter-twice.js';
+import planNoEffect from './plan-no-effect.js';
 import planUnused from './plan-unused.js';
 import planZeroLimit from './plan-zero-limit.js';
 import policyRepeated from './policy-repeated.js';
@@ -27,6 +28,7 @@ import secretPlainText from './secret-plain-text.js';
 import serviceUnused from './service-unused.js';
 import targetDuplicate from './target-duplicate.js';
 import targetPlaintext from './target-plaintext.js';
+import targetSchemePort from './target-scheme-port.js';
 import targetSelfLoop from './target-self-loop.js';
 import targetUnspecifiedAddress from './target-unspecified-address.js';
 import templateUnknownVariable from './template-unknown-variable.js';
@@ -43,6 +45,7 @@ export const rules: readonly Rule[] = [
   listenerPublicWithoutTls,
   listenerTrustsEveryone,
   pathParameterTwice,
+  planNoEffect,
   planUnused,
   planZeroLimit,
   policyRepeated,
@@ -59,6 +62,7 @@ export const rules: readonly Rule[] = [
   serviceUnused,
   targetDuplicate,
   targetPlaintext,
+  targetSchemePort,
   targetSelfLoop,
   targetUnspecifiedAddress,
   templateUnknownVariable,

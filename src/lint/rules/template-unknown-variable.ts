@@ -21,7 +21,7 @@ const rule: Rule = {
           entity: routeEntity(route),
           message,
           related: [{ span: route.match.span, message: `the path of \`${route.name}\`` }],
-          help: 'Name a parameter of the path, or a variable that is known: see docs/templates.md.',
+          help: 'Name a parameter of the path, or a variable such as `{consumer.name}` or `{request.id}`.',
         });
       }
     }
