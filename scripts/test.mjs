@@ -1,5 +1,5 @@
 /**
- * `npm test [-- PATTERN...] [--no-coverage] [--verbose]`: installs what is missing, builds, runs every compiled test file in a
+ * `npm test [-- PATTERN...] [--no-coverage] [--no-build] [--verbose]`: installs what is missing, builds, runs every compiled test file in a
  * process of its own, checks the coverage floors, and closes with one line: `N passed, N failed[, N skipped]`.
  *
  * A pattern is part of a test file's path (`cli/init`, `integration/`); with patterns no floor is checked.
@@ -22,8 +22,10 @@ const patterns = words.filter((word) => !word.startsWith('--'));
 const verbose = words.includes('--verbose');
 const coverage = !words.includes('--no-coverage');
 
-ensureInstalled();
-build();
+if (!words.includes('--no-build')) {
+  ensureInstalled();
+  build();
+}
 
 const coverageFolder = join(ROOT, 'coverage', 'raw');
 if (coverage) {

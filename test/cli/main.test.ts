@@ -106,7 +106,7 @@ test('a bug report names versions and the command, and keeps header values to it
   assert.match(report, `gw 1.2.3, Node ${process.versions.node}`);
   assert.match(report, "command: gw explain GET '/a b' -H 'x-api-key: ...' '--header=cookie: ...'");
   assert.match(report, 'TypeError: boom');
-  assert.match(report, /at .*dist\/test\/cli\/main\.test\.js/);
+  assert.match(report, /at .*test\/cli\/main\.test\.[jt]s/);
   assert.not.match(report, 'secret');
   assert.not.match(report, process.cwd());
 });

@@ -1,4 +1,5 @@
-import type { Program, RefString, RoutePlan } from '../../bundle/types.js';
+import type { RoutePlace } from '../../bundle/route-places.js';
+import type { Program, RefString } from '../../bundle/types.js';
 import { defineCommand, gather, JSON_HELP, SPEC_HELP, type SpecOptions, withOverlays } from '../command.js';
 import { EXIT } from '../exit.js';
 
@@ -26,10 +27,13 @@ export default defineCommand<Options, [spec: string | undefined]>({
     const { bundleOf } = await import('../source.js');
     const { Trie } = await import('../../bundle/trie.js');
     const { matchOrder } = await import('../../bundle/match-order.js');
+    const { routePlaces } = await import('../../bundle/route-places.js');
     const bundle = await io.spin('Reading the spec', () => bundleOf(io, spec, options));
     const { program } = bundle;
-    const all = matchOrder(Trie.open(bundle.trie)).flatMap((index) => program.routes[index] ?? []);
-    const routes = all.map((route) => routeFacts(program, route)).filter((facts) => keeps(facts, options.filter ?? []));
+    const trie = Trie.open(bundle.trie, { verified: true });
+    const places = routePlaces(trie);
+    const all = matchOrder(trie).flatMap((index) => routeFacts(program, index, places.get(index)) ?? []);
+    const routes = all.filter((facts) => keeps(facts, options.filter ?? []));
     if (options.json) {
       io.json({ version: 1, routes });
       return EXIT.ok;
@@ -37,7 +41,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
     const { table } = await import('../table.js');
     const rows = routes.map((route) => [
       route.name,
-      route.match,
+      matchText(route),
       route.policies.join(', ') || '-',
       route.service === null ? `reply ${route.status}` : `${route.service} (${route.targets.join(', ')})`,
     ]);
@@ -50,6 +54,9 @@ export default defineCommand<Options, [spec: string | undefined]>({
 interface RouteFacts {
   readonly name: string;
   readonly match: string;
+  /** Null: any host. */
+  readonly host: string | null;
+  readonly conditions: readonly string[];
   readonly policies: readonly string[];
   /** Null for a route that answers by itself. */
   readonly service: string | null;
@@ -60,12 +67,16 @@ interface RouteFacts {
   readonly source: string | null;
 }
 
-function routeFacts(program: Program, route: RoutePlan): RouteFacts {
+function routeFacts(program: Program, index: number, place: RoutePlace | undefined): RouteFacts | undefined {
+  const route = program.routes[index];
+  if (!route) return undefined;
   const service = program.services[route.service];
   const { file, line } = route.source;
   return {
     name: route.name,
     match: route.match,
+    host: place?.host ?? null,
+    conditions: place?.conditions ?? [],
     policies: route.policies.flatMap((index) => program.policies[index]?.name ?? []),
     service: service?.name ?? null,
     status: route.reply?.status ?? null,
@@ -76,9 +87,16 @@ function routeFacts(program: Program, route: RoutePlan): RouteFacts {
   };
 }
 
+/** `GET api.example.com/orders if header x-beta is "1"`. */
+function matchText({ match, host, conditions }: RouteFacts): string {
+  const slash = match.indexOf('/');
+  const whole = host === null ? match : `${match.slice(0, slash)}${host}${match.slice(slash)}`;
+  return conditions.length === 0 ? whole : `${whole} if ${conditions.join(' and ')}`;
+}
+
 const text = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);
 
 function keeps(route: RouteFacts, filters: readonly string[]): boolean {
-  const all = [route.name, route.match, route.service ?? '', ...route.policies].join('\n').toLowerCase();
+  const all = [route.name, matchText(route), route.service ?? '', ...route.policies].join('\n').toLowerCase();
   return filters.every((filter) => all.includes(filter.toLowerCase()));
 }

@@ -50,7 +50,13 @@ export function writeFiles(folder: string, files: readonly PlannedFile[], force:
 
 /** Also of a link that leads nowhere: writing would follow it. */
 function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    // A file where a folder would have to be: writing will say so.
+    if (isErrno(error, 'ENOTDIR')) return false;
+    throw error;
+  }
 }
 
 function contentFor(file: PlannedFile, path: string): { content: string; how: Written['how'] } {

@@ -1,0 +1,54 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { routePlaces } from '../../src/bundle/route-places.js';
+import { buildTrie, Trie } from '../../src/bundle/trie.js';
+import type { ConditionIR, MatchIR, SegmentIR } from '../../src/bundle/types.js';
+import { compilePattern } from '../../src/schema/regex.js';
+
+const digits = compilePattern('[0-9]+');
+
+function places(...matches: Omit<MatchIR, 'route' | 'methods'>[]) {
+  if ('error' in digits) throw new Error(digits.error);
+  const routes = matches.map((match, route): MatchIR => ({ ...match, route, methods: ['GET'] }));
+  return routePlaces(Trie.open(buildTrie({ matches: routes, dfas: [digits.dfa] })));
+}
+
+const literal: SegmentIR = { kind: 'literal', text: 'a' };
+const plain = { segments: [literal], conditions: [] };
+
+test('hosts: exact, wildcard, any', () => {
+  const found = places({ ...plain, host: 'a.example.com' }, { ...plain, host: '*.example.com' }, plain);
+  assert.equal(
+    [0, 1, 2].map((route) => found.get(route)?.host),
+    ['a.example.com', '*.example.com', undefined],
+  );
+});
+
+test('conditions, in words', () => {
+  const conditions: ConditionIR[] = [
+    { on: 'header', name: 'x-beta', test: { op: 'present' } },
+    { on: 'query', name: 'page', test: { op: 'matches', dfa: 0 } },
+  ];
+  const found = places({ ...plain, conditions }, plain);
+  assert.equal([...(found.get(0)?.conditions ?? [])].sort(), ['header x-beta is present', 'query page matches [0-9]+']);
+  assert.equal(found.get(1)?.conditions, []);
+});
+
+test('every route is found: literals, typed segments, parameters, tails', () => {
+  const segments: SegmentIR[][] = [
+    [literal],
+    [literal, { kind: 'literal', text: 'b' }],
+    [literal, { kind: 'typed', name: 'n', dfa: 0 }],
+    [literal, { kind: 'param', name: 'x' }, literal],
+    [literal, { kind: 'tail', name: 'rest' }],
+    [{ kind: 'literal', text: 'c' }],
+  ];
+  const found = places(...segments.map((list) => ({ segments: list, conditions: [] })));
+  assert.equal([...found.keys()].sort(), [0, 1, 2, 3, 4, 5]);
+});
+
+test('no routes, no places', () => {
+  assert.is(places().size, 0);
+});
+
+test.run();

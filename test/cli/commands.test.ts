@@ -1,0 +1,264 @@
+/** compile, inspect, routes: what they print, and how they end. */
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { decodeBundle } from '../../src/bundle/encode.js';
+import { gw, inFolder } from './kit.js';
+
+const SPEC = `spec = 1
+[listener.main]
+address = "127.0.0.1:8080"
+[service.orders]
+targets = ["http://127.0.0.1:4003", "http://127.0.0.1:4004"]
+[service.files]
+run = { command = "node files.js" }
+[service.cloud]
+targets = ["\${env:CLOUD_URL}"]
+[consumer.acme]
+api_keys = ["sha256:8676d15d94dabdd1283e6c407e2bb08a7b5c13b4e3667d4795c17172e080a3d4"]
+[policy.keys]
+use = "api-key"
+[[route]]
+name = "rest"
+match = "/{rest...}"
+to = "files"
+policies = ["keys"]
+[[route]]
+name = "get-order"
+match = "GET /orders/{id:int}"
+to = "orders"
+policies = ["keys"]
+[[route]]
+name = "health"
+match = "GET /healthz"
+reply = { status = 204 }
+[[route]]
+name = "cloud"
+match = { path = "/", host = "cloud.example.com", methods = ["GET"], headers = { x-beta = true } }
+to = "cloud"
+policies = ["keys"]
+`;
+const BROKEN = `${SPEC}[[route]]\nmatch = "GET /x"\nto = "ordrs"\n`;
+
+interface RouteList {
+  readonly version: number;
+  readonly routes: {
+    name: string;
+    service: string | null;
+    status: number | null;
+    targets: string[];
+    source: string;
+    policies: string[];
+  }[];
+}
+
+const keyPair = () =>
+  generateKeyPairSync('ed25519', {
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+
+test('compile writes a bundle, the same bytes each time, and says what it is', () =>
+  inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
+    const first = await gw(['compile', '-o', 'a.bundle'], { cwd });
+    assert.is(first.code, 0, first.err);
+    const bundle = decodeBundle(readFileSync(join(cwd, 'a.bundle')));
+    assert.match(first.out, new RegExp(`^a\\.bundle: \\d+ bytes, sha256 ${bundle.sha256}\n$`));
+    await gw(['compile', 'gateway.toml', '--output', 'b.bundle'], { cwd });
+    assert.ok(readFileSync(join(cwd, 'a.bundle')).equals(readFileSync(join(cwd, 'b.bundle'))));
+    assert.match(readFileSync(join(cwd, 'a.bundle')).toString('latin1'), '{"$ref":"${env:CLOUD_URL}"}');
+  }));
+
+test('compile --stats tells of stages and passes; --json for programs', () =>
+  inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
+    const { out } = await gw(['compile', '-o', 'a.bundle', '--stats'], { cwd });
+    assert.match(out, '4 routes, 3 services, 1 policies');
+    assert.match(out, /pass \S+: /);
+    assert.match(out, /lower [\d.]+ ms, passes [\d.]+ ms, emit [\d.]+ ms/);
+    const json = JSON.parse((await gw(['compile', '-o', 'a.bundle', '--stats', '--json'], { cwd })).out) as {
+      version: number;
+      sha256: string;
+      signed: boolean;
+      stats: { routes: number };
+    };
+    assert.is(json.version, 1);
+    assert.is(json.signed, false);
+    assert.is(json.stats.routes, 4);
+    assert.is(json.sha256.length, 64);
+  }));
+
+test('compile -o - writes the bundle to standard output, and talks to standard error', () =>
+  inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
+    const { code, out, err } = await gw(['compile', '-o', '-'], { cwd });
+    assert.is(code, 0);
+    assert.match(out, /^GWB1/);
+    assert.match(err, /^-: \d+ bytes/);
+    assert.is((await gw(['compile', '-o', '-', '--json'], { cwd })).code, 2);
+  }));
+
+test('compile refuses a spec with errors, prints them, and writes nothing', () =>
+  inFolder({ 'gateway.toml': BROKEN }, async (cwd) => {
+    const { code, out, err } = await gw(['compile', '-o', 'a.bundle'], { cwd });
+    assert.is(code, 1);
+    assert.is(out, '');
+    assert.match(err, '`ordrs`');
+    assert.match(err, /gateway\.toml:\d+:6/);
+    assert.not.match(err, 'gw: ');
+    assert.not.ok(existsSync(join(cwd, 'a.bundle')));
+  }));
+
+test('compile --sign, inspect --verify', () => {
+  const mine = keyPair();
+  const other = keyPair();
+  const files = {
+    'gateway.toml': SPEC,
+    'key.pem': mine.privateKey,
+    'mine.pem': mine.publicKey,
+    'other.pem': other.publicKey,
+  };
+  return inFolder(files, async (cwd) => {
+    assert.match((await gw(['compile', '-o', 'a.bundle', '--sign', 'key.pem'], { cwd })).out, ', signed');
+    const signature = async (...flags: string[]): Promise<unknown> =>
+      (JSON.parse((await gw(['inspect', 'a.bundle', ...flags], { cwd })).out) as { signature: string }).signature;
+    assert.is(await signature(), 'present');
+    assert.is(await signature('--verify', 'mine.pem'), 'verified');
+    const wrong = await gw(['inspect', 'a.bundle', '--verify', 'other.pem'], { cwd });
+    assert.is(wrong.code, 1);
+    assert.match(wrong.err, 'a.bundle: The signature of the bundle was not made with');
+    await gw(['compile', '-o', 'plain.bundle'], { cwd });
+    assert.match((await gw(['inspect', 'plain.bundle', '--verify', 'mine.pem'], { cwd })).err, 'is not signed');
+  });
+});
+
+test('keys that are none, files that are not there, folders that cannot be written to', () =>
+  inFolder({ 'gateway.toml': SPEC, 'no.pem': 'no key' }, async (cwd) => {
+    const ends = async (...args: string[]) => {
+      const { code, err } = await gw(args, { cwd });
+      return `${code} ${err.split('\n')[0]}`;
+    };
+    assert.match(
+      await ends('compile', '-o', 'a.bundle', '--sign', 'no.pem'),
+      /^2 gw: no\.pem: The private key cannot be read/,
+    );
+    assert.match(await ends('compile', '-o', 'a.bundle', '--sign', 'missing.pem'), /^2 gw: Cannot read missing\.pem/);
+    assert.match(await ends('compile', '-o', 'no/such/a.bundle'), /^1 gw: Cannot write no\/such\/a\.bundle: ENOENT/);
+    assert.match(await ends('compile'), /^2 error: required option '-o, --output <file>' not specified/);
+    assert.match(await ends('inspect', 'missing.bundle'), /^2 gw: Cannot read missing\.bundle/);
+    assert.match(await ends('inspect', 'gateway.toml'), /^1 gw: gateway\.toml: This is no gw bundle/);
+    assert.match(await ends('compile', 'missing.toml', '-o', 'a.bundle'), /^1 error\[/);
+  }));
+
+test('inspect shows the program, the trie in numbers, and no secret', () =>
+  inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
+    await gw(['compile', '-o', 'a.bundle'], { cwd, env: { CLOUD_URL: 'http://secret.example' } });
+    const { code, out } = await gw(['inspect', 'a.bundle'], { cwd, env: { CLOUD_URL: 'http://secret.example' } });
+    assert.is(code, 0);
+    assert.not.match(out, 'secret');
+    const shown = JSON.parse(out) as {
+      version: number;
+      format: number;
+      signature: string;
+      trie: { routes: number; nodes: number; patterns: number };
+      program: { routes: { name: string }[] };
+    };
+    assert.is(shown.version, 1);
+    assert.is(shown.format, 1);
+    assert.is(shown.signature, 'none');
+    assert.is(shown.trie.routes, 4);
+    assert.is(shown.trie.patterns, 1);
+    assert.is(shown.program.routes.length, 4);
+  }));
+
+test('inspect of a damaged bundle', () =>
+  inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
+    await gw(['compile', '-o', 'a.bundle'], { cwd });
+    const bytes = readFileSync(join(cwd, 'a.bundle'));
+    bytes[100]! ^= 1;
+    writeFileSync(join(cwd, 'a.bundle'), bytes);
+    const { code, err } = await gw(['inspect', 'a.bundle'], { cwd });
+    assert.is(code, 1);
+    assert.match(err, 'The bundle is damaged');
+  }));
+
+test('routes: in match order, with policies and targets', () =>
+  inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
+    const { code, out } = await gw(['routes'], { cwd });
+    assert.is(code, 0);
+    assert.equal(
+      out.split('\n').map((line) => line.split(/ {2,}/)),
+      [
+        ['ROUTE', 'MATCH', 'POLICIES', 'TO'],
+        ['cloud', 'GET cloud.example.com/ if header x-beta is present', 'keys', 'cloud (${env:CLOUD_URL})'],
+        ['health', 'GET /healthz', '-', 'reply 204'],
+        ['get-order', 'GET /orders/{id:int}', 'keys', 'orders (http://127.0.0.1:4003, http://127.0.0.1:4004)'],
+        ['rest', '/{rest...}', 'keys', 'files (node files.js)'],
+        [''],
+      ],
+    );
+  }));
+
+test('routes --json, from a bundle as from its spec', () =>
+  inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
+    const fromSpec = JSON.parse((await gw(['routes', '--json'], { cwd })).out) as RouteList;
+    assert.is(fromSpec.version, 1);
+    assert.equal(fromSpec.routes[2], {
+      name: 'get-order',
+      match: 'GET /orders/{id:int}',
+      host: null,
+      conditions: [],
+      policies: ['keys'],
+      service: 'orders',
+      status: null,
+      targets: ['http://127.0.0.1:4003', 'http://127.0.0.1:4004'],
+      source: 'gateway.toml:19',
+    });
+    assert.is(fromSpec.routes[1]?.status, 204);
+    await gw(['compile', '-o', 'a.bundle'], { cwd });
+    assert.equal(JSON.parse((await gw(['routes', 'a.bundle', '--json'], { cwd })).out), fromSpec);
+  }));
+
+test('routes --filter: by name, match, service or policy; several narrow', () =>
+  inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
+    const names = async (...filters: string[]): Promise<string[]> => {
+      const flags = filters.flatMap((filter) => ['--filter', filter]);
+      return (JSON.parse((await gw(['routes', '--json', ...flags], { cwd })).out) as RouteList).routes.map(
+        ({ name }) => name,
+      );
+    };
+    assert.equal(await names('ORDER'), ['get-order']);
+    assert.equal(await names('get /'), ['health', 'get-order']);
+    assert.equal(await names('keys', 'files'), ['rest']);
+    assert.equal(await names('nothing'), []);
+    assert.match((await gw(['routes', '-f', 'order'], { cwd })).err, '1 of 4 routes');
+  }));
+
+test('a spec is found in the folder named, or above; none is wrong usage', () =>
+  inFolder({ 'gateway.toml': SPEC, 'sub/deeper/x': '' }, async (cwd) => {
+    assert.is((await gw(['routes'], { cwd: join(cwd, 'sub', 'deeper') })).code, 0);
+    assert.is((await gw(['routes', cwd])).code, 0);
+    const none = await gw(['routes'], { cwd: '/' });
+    assert.is(none.code, 2);
+    assert.match(none.err, '`gw init` writes one');
+  }));
+
+test('overlays are laid over', () =>
+  inFolder(
+    { 'gateway.toml': SPEC, 'prod.toml': '[service.orders]\ntargets = ["http://10.0.0.1:80"]\n' },
+    async (cwd) => {
+      const { out } = await gw(['routes', '--overlay', 'prod.toml', '-f', 'get-order'], { cwd });
+      assert.match(out, 'orders (http://10.0.0.1:80)');
+      assert.not.match(out, '4003');
+    },
+  ));
+
+test('routes of a broken spec: its errors, exit code 1', () =>
+  inFolder({ 'gateway.toml': BROKEN }, async (cwd) => {
+    const { code, out, err } = await gw(['routes', '--json'], { cwd });
+    assert.is(code, 1);
+    assert.is(out, '');
+    assert.match(err, '`ordrs`');
+  }));
+
+test.run();

@@ -1,0 +1,167 @@
+import { createHash } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { writeFiles } from '../../src/cli/init/write.js';
+import { checkSpec } from '../../src/lint/index.js';
+import { gw, inFolder } from './kit.js';
+
+const TEMPLATES = ['minimal', 'services', 'mock', 'openapi'];
+const WRITTEN = ['.github', '.gitignore', 'gateway.schema.json', 'gateway.test.mjs', 'gateway.toml'];
+
+const read = (folder: string, path: string): string => readFileSync(join(folder, path), 'utf8');
+
+for (const template of TEMPLATES) {
+  test(`--template ${template} validates with no diagnostic at all`, () =>
+    inFolder({}, async (cwd) => {
+      const { code, out, err } = await gw(['init', 'shop', '--template', template], { cwd });
+      assert.is(code, 0, err);
+      const folder = join(cwd, 'shop');
+      const { value, diagnostics } = checkSpec({ path: join(folder, 'gateway.toml') });
+      assert.equal(diagnostics, []);
+      assert.ok(value && value.routes.length > 0);
+      assert.match(read(folder, 'gateway.toml'), /^#:schema \.\/gateway\.schema\.json\n/);
+      assert.is((await gw(['schema'])).out, read(folder, 'gateway.schema.json'));
+      const expected = template === 'openapi' ? [...WRITTEN, 'openapi.yaml'] : WRITTEN;
+      assert.equal(readdirSync(folder).sort(), expected);
+      assert.match(read(folder, '.github/workflows/gateway.yml'), 'gw validate --format github');
+      assert.match(out, /Next:\n {2}cd shop\n {2}gw validate/);
+    }));
+}
+
+test('without a template it is minimal, into this folder', () =>
+  inFolder({}, async (cwd) => {
+    const { code, out } = await gw(['init'], { cwd });
+    assert.is(code, 0);
+    assert.equal(readdirSync(cwd).sort(), WRITTEN);
+    assert.not.match(out, '\n  cd ');
+  }));
+
+test('services: the spec holds the hash of the key that is told once, a new one each time', () =>
+  inFolder({}, async (cwd) => {
+    const keys = new Set<string>();
+    for (const name of ['a', 'b']) {
+      const { out } = await gw(['init', name, '--template', 'services', '--json'], { cwd });
+      const { version, apiKey } = JSON.parse(out) as { version: number; apiKey: string };
+      assert.is(version, 1);
+      keys.add(apiKey);
+      const spec = read(join(cwd, name), 'gateway.toml');
+      assert.match(spec, createHash('sha256').update(apiKey).digest('hex'));
+      assert.not.match(spec, apiKey);
+    }
+    assert.is(keys.size, 2);
+  }));
+
+test('files in the way are listed, and nothing is written', () =>
+  inFolder({ 'gateway.toml': 'mine', 'gateway.test.mjs': 'mine' }, async (cwd) => {
+    const { code, err } = await gw(['init'], { cwd });
+    assert.is(code, 2);
+    assert.match(err, /\n {2}gateway\.toml\n {2}gateway\.test\.mjs\nAdd --force/);
+    assert.equal(readdirSync(cwd).sort(), ['gateway.test.mjs', 'gateway.toml']);
+    assert.is(read(cwd, 'gateway.toml'), 'mine');
+  }));
+
+test('a link that leads nowhere is in the way too', () =>
+  inFolder({}, async (cwd) => {
+    symlinkSync('nowhere', join(cwd, 'gateway.toml'));
+    assert.is((await gw(['init'], { cwd })).code, 2);
+  }));
+
+test('--force overwrites', () =>
+  inFolder({ 'gateway.toml': 'mine' }, async (cwd) => {
+    const { code, out } = await gw(['init', '--force'], { cwd });
+    assert.is(code, 0);
+    assert.match(out, 'replaced  gateway.toml');
+    assert.match(read(cwd, 'gateway.toml'), 'spec = 1');
+  }));
+
+test('an existing .gitignore gets what it lacks, once', () =>
+  inFolder({ '.gitignore': 'dist/\n.env' }, async (cwd) => {
+    const first = await gw(['init'], { cwd });
+    assert.match(first.out, 'extended  .gitignore');
+    assert.is(read(cwd, '.gitignore'), 'dist/\n.env\n*.bundle\n*.pem\n.env.*\n');
+    const second = await gw(['init', '--force'], { cwd });
+    assert.match(second.out, 'unchanged .gitignore');
+    assert.is(read(cwd, '.gitignore'), 'dist/\n.env\n*.bundle\n*.pem\n.env.*\n');
+  }));
+
+test('--from makes services, routes and parameters of a document, and tells what it could not keep', () => {
+  const document = {
+    openapi: '3.0.0',
+    info: { title: 'Files', version: '2' },
+    servers: [{ url: 'https://files.example.com/v2' }],
+    paths: { '/files/{name}.json': { get: { operationId: 'getFile' } }, '/ping': { get: { operationId: 'ping' } } },
+  };
+  return inFolder({ 'api/openapi.json': JSON.stringify(document) }, async (cwd) => {
+    const { code, out } = await gw(['init', '--from', 'api/openapi.json'], { cwd });
+    assert.is(code, 0);
+    assert.match(out, 'note: `/files/{name}.json`');
+    const { value, diagnostics } = checkSpec({ path: join(cwd, 'gateway.toml') });
+    assert.equal(diagnostics, []);
+    assert.equal(
+      value?.routes.map((route) => route.name),
+      ['getFile', 'ping'],
+    );
+    assert.match(read(cwd, 'gateway.test.mjs'), "{ request: 'GET /ping', route: 'ping' }");
+    assert.not.ok(existsSync(join(cwd, 'openapi.json')));
+  });
+});
+
+test('many notes are shortened', () => {
+  const paths = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`/f${index}/{x}.json`, { get: {} }]));
+  const document = { openapi: '3.1.0', info: { title: '?' }, paths };
+  return inFolder({ 'api.json': JSON.stringify(document) }, async (cwd) => {
+    const { out } = await gw(['init', '--from', 'api.json'], { cwd });
+    assert.match(out, 'more such; the spec lists them');
+    assert.match(read(cwd, 'gateway.toml'), 'more of these.');
+  });
+});
+
+test('wrong usage: --from with another template, a document that is not there, a template that is none', () =>
+  inFolder({ 'a.json': '{}' }, async (cwd) => {
+    assert.is((await gw(['init', '--from', 'a.json', '--template', 'mock'], { cwd })).code, 2);
+    const missing = await gw(['init', '--from', 'b.json'], { cwd });
+    assert.is(missing.code, 2);
+    assert.match(missing.err, 'Cannot read b.json: ENOENT');
+    assert.is((await gw(['init', '--template', 'huge'], { cwd })).code, 2);
+    assert.equal(readdirSync(cwd), ['a.json']);
+  }));
+
+test('a document that is none is refused, and nothing is written', () =>
+  inFolder({ 'a.json': '{"swagger": "2.0"}' }, async (cwd) => {
+    const { code, err } = await gw(['init', '--from', 'a.json'], { cwd });
+    assert.is(code, 1);
+    assert.match(err, 'Swagger 2.0');
+    assert.equal(readdirSync(cwd), ['a.json']);
+  }));
+
+test('a folder that is a file: a sentence, no stack', () =>
+  inFolder({ file: '' }, async (cwd) => {
+    const { code, err } = await gw(['init', 'file/below'], { cwd });
+    assert.is(code, 1);
+    assert.match(err, /^gw: Cannot write to .*ENOTDIR/);
+  }));
+
+test('when one file cannot be written none is', () =>
+  inFolder({}, async (cwd) => {
+    mkdirSync(join(cwd, 'sub'));
+    writeFileSync(join(cwd, 'sub', 'blocked'), 'a file where a folder must be');
+    const files = [
+      { path: 'first', content: '1' },
+      { path: 'sub/blocked/second', content: '2' },
+    ];
+    assert.throws(() => writeFiles(cwd, files, false), /Cannot write to/);
+    assert.equal(readdirSync(cwd), ['sub']);
+    assert.equal(readdirSync(join(cwd, 'sub')), ['blocked']);
+  }));
+
+test('a folder that may not be written to', () =>
+  inFolder({}, async (cwd) => {
+    // The superuser may write anywhere.
+    if (process.getuid?.() === 0) return;
+    chmodSync(cwd, 0o500);
+    assert.is((await gw(['init'], { cwd })).code, 1);
+  }));
+
+test.run();
