@@ -1,0 +1,81 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { parseTemplate, TEMPLATE_VARIABLES, unknownVariable, withReferences } from '../../src/schema/template.js';
+
+test('splits into literals and variables', () => {
+  assert.equal(parseTemplate('/v2/{id}/{consumer.name}!'), {
+    parts: ['/v2/', { var: 'param.id' }, '/', { var: 'consumer.name' }, '!'],
+    variables: [
+      { name: 'param.id', offset: 4 },
+      { name: 'consumer.name', offset: 9 },
+    ],
+  });
+  assert.equal(parseTemplate(''), { parts: [], variables: [] });
+  assert.equal(parseTemplate('a{{b}}'), { parts: ['a{b}'], variables: [] });
+});
+
+test('header names are lower case, other names stay', () => {
+  assert.equal(parseTemplate('{request.header.X-Foo}{consumer.tags.Team}'), {
+    parts: [{ var: 'request.header.x-foo' }, { var: 'consumer.tags.Team' }],
+    variables: [
+      { name: 'request.header.x-foo', offset: 0 },
+      { name: 'consumer.tags.Team', offset: 22 },
+    ],
+  });
+});
+
+test('a reference is one literal part, and is marked for the bundle', () => {
+  const parsed = parseTemplate('Bearer ${env:TOKEN} {id}');
+  assert.ok('parts' in parsed);
+  if (!('parts' in parsed)) return;
+  assert.equal(parsed.parts, ['Bearer ', '${env:TOKEN}', ' ', { var: 'param.id' }]);
+  assert.equal(withReferences(parsed.parts), ['Bearer ', { $ref: '${env:TOKEN}' }, ' ', { var: 'param.id' }]);
+  assert.equal(parseTemplate('${id}'), {
+    parts: ['$', { var: 'param.id' }],
+    variables: [{ name: 'param.id', offset: 1 }],
+  });
+});
+
+test('wrong braces are located', () => {
+  for (const [text, offset, message] of [
+    ['ab}', 2, /without a `\{`/],
+    ['a{b', 1, /never closed/],
+    ['x{a b}', 1, /no variable/],
+    ['{}', 0, /no variable/],
+    ['{a..b}', 0, /no variable/],
+  ] as const) {
+    const parsed = parseTemplate(text);
+    assert.ok('error' in parsed, text);
+    if (!('error' in parsed)) continue;
+    assert.is(parsed.offset, offset, text);
+    assert.match(parsed.error, message, text);
+  }
+});
+
+test('every documented variable is known where it is said to be', () => {
+  for (const { name, reply } of TEMPLATE_VARIABLES) {
+    const full = name.replace('NAME', 'x');
+    assert.is(unknownVariable(full, ['x'], true), undefined, name);
+    const before = unknownVariable(full, ['x'], false);
+    if (reply) assert.match(before ?? '', /only once there is a reply/, name);
+    else assert.is(before, undefined, name);
+  }
+});
+
+test('unknown variables come with what was probably meant', () => {
+  for (const [name, message] of [
+    ['param.idd', 'did you mean `{id}`?'],
+    ['param.consumer', 'did you mean `{consumer.name}`?'],
+    ['param.zzz', 'only `id`'],
+    ['consumer.nam', 'did you mean `{consumer.name}`?'],
+    ['request.headr.x', 'did you mean `{request.header.x}`?'],
+    ['foo.bar.baz', 'is no known variable.'],
+    ['request.header.', 'is no known variable'],
+  ] as const) {
+    const found = unknownVariable(name, ['id'], false) ?? '';
+    assert.ok(found.includes(message), `${name}: ${found}`);
+  }
+  assert.match(unknownVariable('param.zzz', [], false) ?? '', /none at all/);
+});
+
+test.run();
