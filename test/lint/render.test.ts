@@ -120,6 +120,13 @@ test('pretty: related places, help, fixes and the closing line', () => {
   assert.ok(out.endsWith('\n1 error, 1 warning, 1 note (1 fixable with --fix)\n'));
 });
 
+test('pretty: two places on one line share it', () => {
+  const source = file('a = 1, b = 2\n');
+  const related = [{ span: spanOf(source, '1'), message: 'one' }];
+  const out = render([problem(source, 'b', { related })], [source], 'pretty', PLAIN);
+  assert.match(out, '1 | a = 1, b = 2\n  |        ^\n  |     - one\n  |\n\n1 warning');
+});
+
 test('pretty: colour only when asked, and a file that is not at hand has no frame', () => {
   const source = file('a = 1\n');
   assert.not.match(render([problem(source, 'a')], [source], 'pretty', PLAIN), '\u001b');

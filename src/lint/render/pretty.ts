@@ -35,35 +35,62 @@ export function renderPretty(
 function block(diagnostic: Diagnostic, texts: ReadonlyMap<string, string>, paint: Paint): string {
   const { severity, code, span, message, related = [], help, fix } = diagnostic;
   const style = COLORS[severity];
-  const gutter = String(Math.max(span.start.line, ...related.map((place) => place.span.start.line))).length;
-  const pad = ' '.repeat(gutter);
-  const bar = paint('blue', '|');
-  const lines = [`${paint(style, paint('bold', `${severity}[${code}]`))}${paint('bold', `: ${plainText(message)}`)}`];
-  const place = (at: Span, arrow: string, mark: string, label: string, markStyle: Style): void => {
-    const name = plainText(at.file);
-    const text = texts.get(at.file);
-    // Nothing of the file could be read, so there is no source to show.
-    if (text === undefined || text === '') {
-      lines.push(`${pad}${paint('blue', arrow)} ${name}${label}`);
-      return;
-    }
-    lines.push(`${pad}${paint('blue', arrow)} ${name}:${at.start.line}:${at.start.column}`);
-    const frame = frameOf(text, at, mark, diagnostic.sensitive === true && arrow === MAIN);
-    const number = paint('blue', String(frame.line).padStart(gutter));
-    lines.push(`${pad} ${bar}`, `${number} ${bar} ${frame.source}`.trimEnd());
-    lines.push(`${pad} ${bar} ${paint(markStyle, `${frame.mark}${label}`)}`, `${pad} ${bar}`);
-  };
-  place(span, MAIN, '^', '', style);
-  for (const { span: at, message: label } of related) place(at, RELATED, '-', ` ${plainText(label)}`, 'cyan');
-  const notes: string[] = [];
-  if (help !== undefined) notes.push(`${paint('bold', 'help')}: ${plainText(help)}`);
-  if (fix) notes.push(fixNote(fix, paint));
-  for (const note of notes) lines.push(`${pad} ${paint('blue', '=')} ${note.replaceAll('\n', `\n${pad}         `)}`);
+  const title = paint(style, paint('bold', `${severity}[${code}]`));
+  const widest = Math.max(span.start.line, ...related.map((place) => place.span.start.line));
+  const frames = new Frames(texts, paint, String(widest).length);
+  frames.add(span, '-->', '^', '', style, diagnostic.sensitive === true);
+  for (const { span: at, message: label } of related) frames.add(at, ':::', '-', ` ${plainText(label)}`, 'cyan', false);
+  const notes = [
+    ...(help === undefined ? [] : [`${paint('bold', 'help')}: ${plainText(help)}`]),
+    ...(fix ? [fixNote(fix, paint)] : []),
+  ];
+  const lines = [`${title}${paint('bold', `: ${plainText(message)}`)}`, ...frames.lines];
+  for (const note of notes) lines.push(frames.note(note));
   return `${lines.join('\n')}\n`;
 }
 
-const MAIN = '-->';
-const RELATED = ':::';
+/** The places of one diagnostic, below each other; marks of one source line share it. */
+class Frames {
+  readonly lines: string[] = [];
+  readonly #pad: string;
+  readonly #bar: string;
+  /** File, line and text of the source line that was printed last. */
+  #last = '';
+
+  constructor(
+    readonly texts: ReadonlyMap<string, string>,
+    readonly paint: Paint,
+    readonly gutter: number,
+  ) {
+    this.#pad = ' '.repeat(gutter);
+    this.#bar = `${this.#pad} ${paint('blue', '|')}`;
+  }
+
+  add(at: Span, arrow: string, mark: string, label: string, style: Style, hide: boolean): void {
+    const { paint } = this;
+    const place = `${this.#pad}${paint('blue', arrow)} ${plainText(at.file)}`;
+    const text = this.texts.get(at.file);
+    // Nothing of the file could be read, so there is no source to show.
+    if (text === undefined || text === '') {
+      this.lines.push(`${place}${label}`);
+      return;
+    }
+    const frame = frameOf(text, at, mark, hide);
+    const marks = `${this.#bar} ${paint(style, `${frame.mark}${label}`)}`;
+    const line = `${at.file}\n${frame.line}\n${frame.source}`;
+    if (line === this.#last) this.lines.splice(-1, 0, marks);
+    else {
+      const number = paint('blue', String(frame.line).padStart(this.gutter));
+      const source = `${number} ${paint('blue', '|')} ${frame.source}`.trimEnd();
+      this.lines.push(`${place}:${at.start.line}:${at.start.column}`, this.#bar, source, marks, this.#bar);
+    }
+    this.#last = line;
+  }
+
+  note(text: string): string {
+    return `${this.#pad} ${this.paint('blue', '=')} ${text.replaceAll('\n', `\n${this.#pad}         `)}`;
+  }
+}
 
 function fixNote(fix: NonNullable<Diagnostic['fix']>, paint: Paint): string {
   const title = plainText(fix.title);
