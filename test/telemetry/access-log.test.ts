@@ -82,6 +82,30 @@ test('a JSON line is valid JSON on one line whatever the text', () => {
   assert.equal([Reflect.get(numbers, 'durationMs'), Reflect.get(numbers, 'upstreamMs')], [0, 0]);
 });
 
+test('durations are right to the microsecond, from none to years', () => {
+  const format = lineFormatter('json', false);
+  for (const ms of [
+    0, 0.0004, 0.001, 0.0125, 0.999, 1, 1.1, 12.0101, 999.9999, 65_536.5, 2_147_483.647, 2_147_483.648, 1e12, -1,
+  ]) {
+    const { durationMs } = JSON.parse(format(record({ durationMs: ms }))) as { durationMs: number };
+    assert.is(durationMs, Math.round(ms * 1000) / 1000, String(ms));
+  }
+});
+
+test('who took part is right however it changes from line to line', () => {
+  const format = lineFormatter('json', false);
+  for (let at = 0; at < 10_000; at++) {
+    const parties = {
+      route: at % 7 === 0 ? null : `r${at % 5000}`,
+      service: at % 3 === 0 ? null : 's"',
+      target: at % 2 === 0 ? 'http://a' : 'http://b',
+      consumer: at % 5 === 0 ? 'acme' : null,
+    };
+    const parsed = JSON.parse(format(record(parties))) as { [key: string]: unknown };
+    for (const [key, value] of Object.entries(parties)) assert.is(parsed[key], value);
+  }
+});
+
 test('times are right across seconds, in any order', () => {
   const format = lineFormatter('json', false);
   for (const at of [0, 999, 1000, 1999.9, 500, Date.UTC(2031, 11, 31, 23, 59, 59, 999), 86_400_000]) {

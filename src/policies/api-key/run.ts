@@ -16,7 +16,8 @@ interface Holder {
 /** `none`: no credential. `ambiguous`: several, and it is not for gw to choose. */
 type Found = { readonly key: string; readonly fromHeader: boolean } | 'none' | 'ambiguous';
 
-const NO_DIGEST = Buffer.alloc(64);
+const DIGEST_DIGITS = 64;
+const NO_DIGEST = Buffer.alloc(DIGEST_DIGITS);
 
 export const create = runPolicy<ApiKeyPlan>((plan, host) => new ApiKeyPolicy(plan, host));
 
@@ -26,6 +27,8 @@ class ApiKeyPolicy implements PolicyInstance {
   readonly #holders: ReadonlyMap<string, Holder>;
   readonly #prefix: string | undefined;
   readonly #challenge: string;
+  /** Where a digest's hex digits are laid for the comparison. */
+  readonly #digest = Buffer.alloc(DIGEST_DIGITS);
 
   constructor(plan: ApiKeyPlan, host: PolicyHost) {
     this.#plan = plan;
@@ -82,7 +85,8 @@ class ApiKeyPolicy implements PolicyInstance {
     if (key.length === 0 || key.length > MAX_KEY_LENGTH) return undefined;
     const digest = sha256(fromHeader ? asBytes(key) : key);
     const holder = this.#holders.get(digest);
-    const same = crypto.timingSafeEqual(Buffer.from(digest, 'latin1'), holder?.digest ?? NO_DIGEST);
+    this.#digest.write(digest, 'latin1');
+    const same = crypto.timingSafeEqual(this.#digest, holder?.digest ?? NO_DIGEST);
     return same ? holder?.consumer : undefined;
   }
 
