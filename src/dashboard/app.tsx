@@ -95,7 +95,10 @@ function Body({ state }: ViewProps): ReactElement {
   }
 }
 
-/** The whole screen: exactly as many lines as the terminal has, none wider than it is. */
+/**
+ * The whole screen: exactly as many lines as the terminal has, none wider than it is. Every block is made to measure, so
+ * that Ink need not clip, which costs it a parse of every line.
+ */
 export function App({ state }: ViewProps): ReactElement {
   const { theme, size } = state;
   if (size.columns < LEAST.columns || size.rows < LEAST.rows) {
@@ -104,9 +107,9 @@ export function App({ state }: ViewProps): ReactElement {
     return <Lines lines={lines} columns={size.columns} theme={theme} />;
   }
   return (
-    <Box flexDirection="column" width={size.columns} height={size.rows} overflow="hidden">
+    <Box flexDirection="column" width={size.columns} height={size.rows}>
       <Lines lines={[statusBar(state), tabs(state)]} columns={size.columns} theme={theme} />
-      <Box flexDirection="column" height={bodyRows(size)} overflow="hidden">
+      <Box flexDirection="column" height={bodyRows(size)}>
         <Body state={state} />
       </Box>
       <Lines lines={[footer(state)]} columns={size.columns} theme={theme} />

@@ -63,14 +63,14 @@ export class AdminClient {
   /** The state right now. Throws AdminError. */
   async snapshot(): Promise<Snapshot> {
     const { status, body } = await this.#call('GET', '/snapshot', this.#timeoutMs);
-    if (status !== 200) throw this.#unexpected(status);
+    if (status !== 200) throw this.#unexpected(status, body);
     return checkSnapshot(parseJson(body));
   }
 
   /** Compiles the spec anew and loads it; a rejected spec is an answer too. Throws AdminError. */
   async reload(): Promise<ReloadSnapshot> {
     const { status, body } = await this.#call('POST', '/reload', this.#reloadTimeoutMs);
-    if (status !== 200 && status !== 422) throw this.#unexpected(status);
+    if (status !== 200 && status !== 422) throw this.#unexpected(status, body);
     return checkReload(parseJson(body));
   }
 
@@ -147,13 +147,16 @@ export class AdminClient {
     });
   }
 
-  #unexpected(status: number): AdminError {
+  #unexpected(status: number, body = ''): AdminError {
     if (status === 401 || status === 403) {
       const token = this.address.kind === 'tcp' && this.address.token !== undefined;
       const what = token ? `refused the token in ${TOKEN_VARIABLE}` : `wants a token: set ${TOKEN_VARIABLE}`;
       return new AdminError('unauthorized', `the admin API at ${showAddress(this.address)} ${what}`);
     }
-    return new AdminError('refused', `the admin API at ${showAddress(this.address)} answered with status ${status}`);
+    return new AdminError(
+      'refused',
+      problemDetail(body) ?? `the admin API at ${showAddress(this.address)} answered with status ${status}`,
+    );
   }
 
   #timeout(): AdminError {
@@ -167,10 +170,17 @@ export class AdminClient {
     if (code === 'ECONNREFUSED') return new AdminError('unreachable', `nobody listens at ${where}`);
     if (code === 'EACCES')
       return new AdminError('unauthorized', `you may not open ${where} (it belongs to somebody else)`);
-    if (code === 'ENAMETOOLONG' || code === 'EINVAL') {
-      return new AdminError('unreachable', `${where} is no path that a socket can have`);
-    }
     return new AdminError('unreachable', `the connection to ${where} broke: ${messageOf(error)}`);
+  }
+}
+
+/** The `detail` of a problem document (RFC 9457). */
+function problemDetail(body: string): string | undefined {
+  try {
+    const value: unknown = JSON.parse(body);
+    return isObject(value) && typeof value['detail'] === 'string' ? value['detail'] : undefined;
+  } catch {
+    return undefined;
   }
 }
 

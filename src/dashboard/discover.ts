@@ -25,7 +25,7 @@ export async function runningGateways(options: DiscoverOptions): Promise<Gateway
   if (!belongsToMe(directory)) return [];
   const entries: GatewayEntry[] = [];
   for (const file of readdirSync(directory)) {
-    if (!/^\d+\.json$/.test(file)) continue;
+    if (!/^\d+(-\d+)?\.json$/.test(file)) continue;
     const entry = readEntry(join(directory, file));
     if (entry && isAlive(entry.pid)) entries.push(entry);
   }

@@ -51,6 +51,7 @@ export class LiveFeed {
   #closed = false;
   #retry: NodeJS.Timeout | undefined;
   #flush: NodeJS.Timeout | undefined;
+  #delivered = 0;
   #guard: NodeJS.Timeout | undefined;
   #snapshot: Snapshot | undefined;
   #requests: RequestRecord[] = [];
@@ -181,7 +182,9 @@ export class LiveFeed {
     if (event.type === 'snapshot') this.#snapshot = event.snapshot;
     else if (event.type === 'reload') this.#reloads.push(event.reload);
     else this.#takeRequests(event.requests, event.dropped);
-    this.#flush ??= setTimeout(() => this.#deliver(), this.#options.batchMs ?? 250);
+    // The first after a while goes out at once.
+    const wait = this.#delivered + (this.#options.batchMs ?? 250) - Date.now();
+    this.#flush ??= setTimeout(() => this.#deliver(), Math.max(0, wait));
   }
 
   #takeRequests(requests: readonly RequestRecord[], dropped: number): void {
@@ -195,6 +198,7 @@ export class LiveFeed {
 
   #deliver(): void {
     this.#flush = undefined;
+    this.#delivered = Date.now();
     const batch: Batch = {
       snapshot: this.#snapshot,
       requests: this.#requests,

@@ -54,6 +54,15 @@ export function span(ms: number): string {
   return `${Math.floor(minutes / 1440)}d ${Math.floor((minutes % 1440) / 60)}h`;
 }
 
+/** How old something is, in its largest unit: `6s`, `2m`, `3h`, `4d`. */
+export function age(ms: number): string {
+  if (!Number.isFinite(ms)) return NONE;
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)}m`;
+  return seconds < 86_400 ? `${Math.floor(seconds / 3_600)}h` : `${Math.floor(seconds / 86_400)}d`;
+}
+
 /** Bytes in powers of 1024. */
 export function bytes(value: number): string {
   if (!Number.isFinite(value)) return NONE;

@@ -21,10 +21,11 @@ export function keyNames(input: string, key: Key): string[] {
   if (key.tab) return [key.shift ? 'shift-tab' : 'tab'];
   for (const [flag, name] of NAMES) if (key[flag]) return [name];
   if (key.ctrl) return /^[a-z]$/.test(input) ? [`ctrl-${input}`] : [];
-  if (key.meta) return [];
-  return [...input].flatMap((character) => {
+  const typed = [...input].flatMap((character) => {
     if (character === '\r' || character === '\n') return ['return'];
     if (character === '\x7f') return ['backspace'];
     return character < ' ' ? [] : [character];
   });
+  // No key here goes with Alt: an escape right before a character is what it was, two keys pressed in a row.
+  return key.meta ? ['escape', ...typed] : typed;
 }

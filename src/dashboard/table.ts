@@ -1,7 +1,6 @@
 /** Tables: which columns fit, how wide each is, and the lines. */
 import { plural } from './format.js';
-import { cell, inverse, type Line, lineWidth, type Span, span } from './line.js';
-import { width } from './text.js';
+import { cell, inverse, type Line, type Span, span } from './line.js';
 import type { Theme, Tone } from './theme.js';
 
 export interface Column<Row> {
@@ -101,28 +100,9 @@ export function rowLine<Row>(placed: readonly Placed<Row>[], row: Row, selected:
   return selected ? inverse(spans) : spans;
 }
 
-/** Columns that the placed table takes. */
-export function tableWidth<Row>(placed: readonly Placed<Row>[]): number {
-  return MARKER + placed.reduce((sum, { width: own }) => sum + own, 0) + GAP * Math.max(0, placed.length - 1);
-}
-
-/** The widest of some texts, within bounds: for columns that fit what they hold. */
-export function widest(texts: Iterable<string>, least: number, most: number): number {
-  let columns = least;
-  for (const text of texts) {
-    if (columns >= most) return most;
-    columns = Math.max(columns, Math.min(most, width(text)));
-  }
-  return columns;
-}
-
 /** `1-12 of 240 routes`, for under a table. */
 export function rangeText(first: number, shown: number, total: number, word: string): string {
   if (total === 0) return `no ${word}s`;
   if (shown >= total) return plural(total, word);
   return `${first + 1}-${first + shown} of ${total} ${word}s`;
-}
-
-export function joinSpans(parts: readonly (readonly Span[])[], between: Span): Line {
-  return parts.filter((part) => lineWidth(part) > 0).flatMap((part, index) => (index > 0 ? [between, ...part] : part));
 }

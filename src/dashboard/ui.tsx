@@ -1,6 +1,6 @@
 import { Box, Text } from 'ink';
 import { memo, type ReactElement } from 'react';
-import { type Line, lineWidth } from './line.js';
+import { fitLine, type Line, lineWidth } from './line.js';
 import { styleOf, type Theme } from './theme.js';
 
 interface RowProps {
@@ -29,13 +29,13 @@ interface LinesProps {
   readonly theme: Theme;
 }
 
-/** A block of lines, `columns` wide. */
+/** A block of lines, each exactly `columns` wide. */
 export const Lines = memo(function Lines({ lines, columns, theme }: LinesProps): ReactElement {
   return (
     <Box flexDirection="column" width={columns} flexShrink={0}>
       {lines.map((line, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a line is its place in the block
-        <Row key={index} line={line} theme={theme} />
+        <Row key={index} line={fitLine(line, columns, theme)} theme={theme} />
       ))}
     </Box>
   );

@@ -1,6 +1,6 @@
 /** The lines around every view: status bar, tabs, keys. */
 import type { Connection } from '../feed.js';
-import { homePath, span as spanOf, timeOfDay } from '../format.js';
+import { age, homePath, span as spanOf, timeOfDay } from '../format.js';
 import { VIEWS, type ViewName } from '../layout.js';
 import { type Line, lineWidth, printable, type Span, span, spread } from '../line.js';
 import type { State } from '../state.js';
@@ -40,10 +40,12 @@ function gatewaySpans(state: State): Span[] {
     span(`${look[1]} ${gateway.state}`, look[0]),
     span('  '),
     span(`gen ${generation.id}`, 'title'),
-    span(`, ${spanOf(Math.max(0, state.now - generation.loadedAt)).split(' ')[0]} old  `, 'dim'),
+    span(`, ${age(state.now - generation.loadedAt)} old  `, 'dim'),
   ];
   const [last] = snapshot.reloads;
-  if (last?.outcome === 'rejected') parts.push(span(`${glyphs.bad} spec rejected  `, 'bad'));
+  // The tab has its mark too: where it is narrow that has to do.
+  if (last?.outcome === 'rejected' && state.size.columns >= 72)
+    parts.push(span(`${glyphs.bad} spec rejected  `, 'bad'));
   return parts;
 }
 
@@ -76,6 +78,7 @@ function badge(view: ViewName, state: State): Span | undefined {
 
 export function tabs(state: State): Line {
   const left: Span[] = [];
+  const gap = state.size.columns < 72 ? '' : ' ';
   for (const [index, view] of VIEWS.entries()) {
     const own = view === state.view;
     left.push({
@@ -85,9 +88,10 @@ export function tabs(state: State): Line {
     });
     const mark = badge(view, state);
     if (mark) left.push(mark);
-    left.push(span(' '));
+    left.push(span(gap));
   }
-  return spread(left, [span(`${timeOfDay(state.now)} `, 'dim')], state.size.columns, state.theme);
+  const clock = gap === '' ? [] : [span(`${timeOfDay(state.now)} `, 'dim')];
+  return spread(left, clock, state.size.columns, state.theme);
 }
 
 type Hint = readonly [key: string, what: string];

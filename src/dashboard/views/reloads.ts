@@ -1,5 +1,5 @@
 import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
-import { dateTime, latency, plural, span as spanOf, timeOfDay } from '../format.js';
+import { age, dateTime, latency, plural, timeOfDay } from '../format.js';
 import { reloadsListRows } from '../layout.js';
 import { type Line, printable, span } from '../line.js';
 import { type ReloadRow, reloadRows } from '../rows.js';
@@ -19,8 +19,8 @@ function outcome(reload: ReloadSnapshot, theme: Theme): readonly [string, Tone] 
 function columnsFor({ theme, now }: State): readonly Column<ReloadRow>[] {
   const time = (at: number): string => (now - at < DAY ? timeOfDay(at) : dateTime(at).slice(5, 16));
   return [
-    { title: 'TIME', min: 11, cell: ({ reload }) => [time(reload.at), 'dim'] },
-    { title: 'AGO', min: 7, align: 'right', cell: ({ reload }) => [spanOf(now - reload.at), 'dim'] },
+    { title: 'TIME', min: 11, spare: 1, cell: ({ reload }) => [time(reload.at), 'dim'] },
+    { title: 'AGO', min: 4, align: 'right', cell: ({ reload }) => [age(now - reload.at), 'dim'] },
     { title: 'OUTCOME', min: 10, cell: ({ reload }) => outcome(reload, theme) },
     {
       title: 'GEN',
@@ -85,7 +85,7 @@ export function reloadTitle(state: State): Line {
 /** What changed, then the diagnostics as `gw validate` words them. */
 export function reloadDetail(state: State, columns: number): Line[] {
   const reload = shownReload(state);
-  if (!reload) return [];
+  if (!reload) return [[span('what a reload changed shows here, and why a spec was rejected', 'dim')]];
   const { theme } = state;
   const out: Line[] = [];
   if (reload.outcome === 'rejected') {

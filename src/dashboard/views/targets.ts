@@ -16,7 +16,7 @@ const counted = (value: number, tone: Tone): readonly [string, Tone] => [count(v
 
 function health(target: TargetSnapshot, theme: Theme): readonly [string, Tone] {
   if (target.health === 'healthy') return [`${theme.glyphs.good} healthy`, 'good'];
-  return [`${theme.glyphs.bad} out ${target.ejectedForMs > 0 ? spanOf(target.ejectedForMs) : 'on trial'}`, 'bad'];
+  return [`${theme.glyphs.bad} ${target.ejectedForMs > 0 ? `out ${spanOf(target.ejectedForMs)}` : 'on trial'}`, 'bad'];
 }
 
 const PROCESS_TONES = { ready: 'good', starting: 'warn', backoff: 'bad', stopped: 'bad' } as const;

@@ -88,7 +88,7 @@ export function chartPanel(state: State): Line[] {
   const chart = (values: readonly number[], rows: number, top: number, tone: Tone): Line[] =>
     columnChart(resample(values, inner, second), inner, rows, top, glyphs).map((text) => [span(text, tone)]);
   const sums = [requests, errors].map((values) => values.reduce((sum, value) => sum + value, 0));
-  const idle: Line = [span('no traffic in two minutes: try  ', 'dim'), span(curlExample(snapshot), 'accent')];
+  const idle: Line = [span('no traffic now: try  ', 'dim'), span(curlExample(snapshot), 'accent')];
   return frame(
     [
       {

@@ -1,0 +1,347 @@
+import './production.js';
+import { Text } from 'ink';
+import { render } from 'ink-testing-library';
+import { createElement } from 'react';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { App } from '../../src/dashboard/app.js';
+import { press } from '../../src/dashboard/keys.js';
+import { initialState, reduce, type State } from '../../src/dashboard/state.js';
+import { width } from '../../src/dashboard/text.js';
+import { themeFor } from '../../src/dashboard/theme.js';
+import type { Snapshot } from '../../src/telemetry/snapshot.js';
+import { idleSnapshot } from './fake-gateway.js';
+import { limits, record, route, routes, seeded, snapshot, targets } from './sample.js';
+
+interface Scene {
+  readonly size?: { columns: number; rows: number };
+  readonly env?: NodeJS.ProcessEnv;
+  readonly snapshot?: Snapshot | undefined;
+  readonly requests?: number;
+}
+
+const NOW = 1_790_000_000_000;
+const SMALL = { columns: 80, rows: 24 };
+const LARGE = { columns: 200, rows: 50 };
+
+function scene(options: Scene, ...keys: string[]): State {
+  const theme = themeFor(options.env ?? { LANG: 'C.UTF-8' });
+  let state = initialState({ theme, size: options.size ?? SMALL, now: NOW, home: '/srv' });
+  state = reduce(state, { type: 'connection', connection: { status: 'live', where: 'x' }, now: NOW });
+  const shown = 'snapshot' in options ? options.snapshot : snapshot();
+  const requests = Array.from({ length: options.requests ?? 80 }, (_, index) => record(index));
+  state = reduce(state, { type: 'batch', batch: { snapshot: shown, requests, dropped: 0, reloads: [] }, now: NOW });
+  for (const key of keys) {
+    const { change } = press(state, key);
+    if (change) state = reduce(state, { type: 'change', change });
+  }
+  return state;
+}
+
+const apps = new Map<number, ReturnType<typeof render>>();
+
+/** What Ink makes of a state. The test library's terminal has 100 columns: it is told the real width. */
+function frameOf(state: State): string[] {
+  const { columns } = state.size;
+  let app = apps.get(columns);
+  if (!app) {
+    app = render(createElement(Text, {}, ' '));
+    Object.defineProperty(app.stdout, 'columns', { value: columns });
+    apps.set(columns, app);
+  }
+  app.rerender(createElement(App, { state }));
+  return (app.lastFrame() ?? '').split('\n');
+}
+
+test.after(() => {
+  for (const app of apps.values()) app.unmount();
+});
+
+function check(state: State, what: string): string {
+  const lines = frameOf(state);
+  assert.is(lines.length, state.size.rows, `${what}: rows`);
+  for (const line of lines)
+    assert.ok(width(line) <= state.size.columns, `${what}: ${width(line)} columns in ${JSON.stringify(line)}`);
+  return lines.join('\n');
+}
+
+const SCREENS: readonly (readonly string[])[] = [
+  ['1'],
+  ['1', 'down', 's', 'S'],
+  ['1', 'return'],
+  ['1', '/', 'o', 'r'],
+  ['1', '/', 'z', 'z', 'z', 'return'],
+  ['2'],
+  ['2', 'down', 'down'],
+  ['2', '/', 'z', 'z', 'z'],
+  ['3'],
+  ['3', 'down', 'down'],
+  ['3', '/', 'z', 'z', 'z'],
+  ['4'],
+  ['4', 'f'],
+  ['4', 'down'],
+  ['4', 'return'],
+  ['4', 'return', 'end'],
+  ['4', '/', 'z', 'z', 'z'],
+  ['5'],
+  ['5', 'down'],
+  ['5', '/', 'z', 'z', 'z'],
+  ['?'],
+  ['?', 'end'],
+  ['p'],
+];
+
+test('every screen fits every terminal, in UTF-8 and in ASCII', () => {
+  const sizes = [SMALL, LARGE, { columns: 60, rows: 16 }, { columns: 121, rows: 33 }, { columns: 150, rows: 20 }];
+  for (const [index, size] of [...sizes, SMALL, { columns: 60, rows: 16 }].entries()) {
+    const ascii = index >= sizes.length;
+    for (const keys of SCREENS) {
+      const what = `${size.columns}x${size.rows} ${ascii ? 'ASCII' : 'UTF-8'} ${keys.join(' ')}`;
+      const text = check(scene({ size, env: { LANG: ascii ? 'C' : 'C.UTF-8' } }, ...keys), what);
+      if (ascii) assert.match(text, /^[\x20-\x7e\n]*$/, what);
+    }
+  }
+});
+
+test('an idle gateway says what would show, and how to make it', () => {
+  const idle = { snapshot: idleSnapshot(NOW), requests: 0 };
+  assert.match(check(scene(idle, '1'), 'traffic'), /no traffic now: try {2}curl -i http:\/\/127\.0\.0\.1:8080\//);
+  assert.match(check(scene(idle, '2'), 'limits'), /use = "rate-limit"/);
+  assert.match(check(scene(idle, '3'), 'targets'), /no service of this spec has a target/);
+  assert.match(check(scene(idle, '4'), 'requests'), /requests show here as they finish: try[\s\S]*curl -i/);
+  assert.match(check(scene(idle, '5'), 'reloads'), /the spec has not changed since/);
+  const bare = { snapshot: { ...idleSnapshot(NOW), routes: [], listeners: [] }, requests: 0 };
+  assert.match(check(scene(bare, '1'), 'no routes'), /no route yet/);
+});
+
+test('what a filter leaves nothing of is said with what there was', () => {
+  const none = (view: string): string => check(scene({}, view, '/', 'z', 'z', 'z'), view);
+  assert.match(none('1'), /none of 10 routes passes the filter/);
+  assert.match(none('2'), /none of 2 limits passes the filter/);
+  assert.match(none('3'), /none of 5 targets passes the filter/);
+  assert.match(none('4'), /none of the last 80 requests passes the filter/);
+  assert.match(none('5'), /none of 3 reloads passes the filter/);
+});
+
+test('Traffic: figures, table, the selected route', () => {
+  const text = check(scene({}, '1', 'down'), 'traffic');
+  assert.match(text, /p50 {6}1\.2ms/);
+  assert.match(text, /in flight {4}9/);
+  assert.match(text, /ROUTE.*REQ\/S▼.*P99/);
+  assert.match(text, /^▸ /m);
+  assert.match(text, /10 routes .*(GET|POST) \//);
+  const wide = check(scene({ size: LARGE }, '1'), 'wide');
+  assert.match(wide, /listeners.*[\s\S]*main {2}http:\/\/127\.0\.0\.1:8080 +64 open/);
+  assert.match(wide, /MATCH.*SERVICE.*POLICIES/);
+});
+
+test('Traffic: more listeners than rows are counted', () => {
+  const many = Array.from({ length: 20 }, (_, index) => ({
+    name: `l${index}`,
+    address: `[::]:${index}`,
+    tls: true,
+    connections: 1,
+  }));
+  assert.match(check(scene({ size: LARGE, snapshot: snapshot({ listeners: many }) }), 'listeners'), /and \d+ more/);
+});
+
+test('a route in full', () => {
+  const text = check(scene({}, '/', ...'policy:strict', 'return', 'return'), 'detail');
+  assert.match(text, /match {11}POST \/orders\/\{id:int\}\/payments/);
+  assert.match(text, /policies {8}keys, strict/);
+  assert.match(text, /2xx.*%.*█/);
+});
+
+test('Limits: bars, numbers and words, not colours alone', () => {
+  const text = check(scene({}, '2'), 'limits');
+  assert.match(text, /polite {2}100\/min by consumer/);
+  assert.match(text, /acme +█+ +100\/100 +in 0\.5s/);
+  assert.match(text, /globex +█+.?·+ +83\/100 +free/);
+  assert.match(text, /▲ 2\.4\/s refused/);
+  assert.match(text, /nobody is counted yet/);
+});
+
+test('Targets: ejected, managed, unmanaged', () => {
+  const text = check(scene({}, '3', 'down', 'down', 'down'), 'targets');
+  assert.match(text, /orders {2}2 targets {2}✗ 1 of 2 out/);
+  assert.match(text, /127\.0\.0\.1:4004 +✗ out 12s/);
+  assert.match(text, /ready 48113/);
+  assert.match(text, /backoff ↻4/);
+  assert.match(text, /too many failures; tried again in 12s/);
+  const trial = targets().map((target) => ({ ...target, ejectedForMs: 0 }));
+  assert.match(check(scene({ snapshot: snapshot({ targets: trial }) }, '3'), 'trial'), /✗ on trial/);
+});
+
+test('Requests: the tail, what failed, a request with its decisions', () => {
+  const tail = check(scene({}, '4'), 'tail');
+  assert.match(tail, /429/);
+  assert.match(tail, /● following/);
+  const held = check(scene({}, '4', 'down'), 'held');
+  assert.match(held, /‖ held, 0 newer/);
+  const detail = check(scene({ size: LARGE }, '4', '/', 'status:429', ...'4xx', 'return', 'return'), 'detail');
+  assert.match(detail, /error {6}limit\/exceeded/);
+  assert.match(detail, /3 polite \(rate-limit\) {2}refused/);
+  assert.match(detail, /next slot is free in 480 ms/);
+});
+
+test('Requests: decisions that were not recorded, and none', () => {
+  const { decisions: _, ...bare } = record(1);
+  const shows = (one: typeof bare): string => {
+    let state = scene({ requests: 0 }, '4');
+    state = reduce(state, {
+      type: 'batch',
+      batch: { snapshot: undefined, requests: [one], dropped: 3, reloads: [] },
+      now: NOW,
+    });
+    const { change } = press(state, 'return');
+    return check(reduce(state, { type: 'change', change: change ?? {} }), 'detail');
+  };
+  assert.match(shows(bare), /not recorded: they are kept only while/);
+  assert.match(shows({ ...bare, ...{ decisions: [] } }), /no step had anything to decide/);
+});
+
+test('Reloads: generations, and why a spec was rejected', () => {
+  const text = check(scene({}, '5'), 'reloads');
+  assert.match(text, /✗ rejected/);
+  assert.match(text, /generation 12 serves on/);
+  assert.match(text, /did you mean 'polite'\?/);
+  const live = check(scene({}, '5', 'down', 'down'), 'live');
+  assert.match(live, /generation 12 {2}● live/);
+  assert.match(live, /^│ \+1 route/m);
+  assert.match(live, /no errors, no warnings/);
+});
+
+test('the bars: spec, state, generation, connection, what wants to be looked at', () => {
+  const text = check(scene({}), 'bars');
+  assert.match(text, / gw {2}~\/shop\/gateway\.toml .*● ready {2}gen 12, 1m old {2}✗ spec rejected {2}● live/);
+  assert.match(text, /\[1 Traffic\].*2 Limits ▲.*3 Targets ✗1.*5 Reloads ✗/);
+  assert.match(check(scene({}, 'p'), 'paused'), /‖ PAUSED/);
+  const draining = snapshot();
+  const ending = { ...draining, gateway: { ...draining.gateway, state: 'draining' as const } };
+  assert.match(check(scene({ snapshot: ending }), 'draining'), /◌ draining/);
+});
+
+test('connections: connecting, silent, lost; the last data stays', () => {
+  const base = scene({});
+  const silent = reduce(base, {
+    type: 'connection',
+    connection: { status: 'silent', where: 'x', since: NOW - 5_000 },
+    now: NOW,
+  });
+  assert.match(check(silent, 'silent'), /▲ silent for 5\.0s/);
+  const lost = { status: 'lost', reason: 'the gateway is not running', attempt: 3, retryAt: NOW + 2_000 } as const;
+  const gone = reduce(base, { type: 'connection', connection: lost, now: NOW });
+  assert.match(check(gone, 'gone'), /✗ reconnecting in 2s[\s\S]*get-order/);
+  const empty = scene({ snapshot: undefined });
+  assert.match(
+    check({ ...empty, connection: { status: 'connecting' } }, 'first'),
+    /◌ connecting[\s\S]*Waiting for the gateway/,
+  );
+  assert.match(
+    check({ ...empty, connection: lost }, 'never'),
+    /No gateway answers[\s\S]*the gateway is not running[\s\S]*tried 3 times/,
+  );
+});
+
+test('the last line: notices, reloading, what is typed', () => {
+  const told = reduce(scene({}), { type: 'notice', kind: 'bad', text: 'no\x1b[31m connection', now: NOW });
+  assert.match(check(told, 'notice'), /✗ no\\e\[31m connection/);
+  assert.match(check(reduce(scene({}), { type: 'reloading' }), 'reloading'), /◌ reloading the spec/);
+  assert.match(check(scene({}, '/', ...'o'.repeat(200)), 'typing'), /\/ …o+█ +enter keep {2}esc clear/);
+});
+
+test('a choice of gateways', () => {
+  const entries = Array.from({ length: 40 }, (_, index) => ({
+    pid: 4_000 + index,
+    spec: `/srv/shop-${index}/gateway.toml`,
+    socket: `/run/${index}.sock`,
+    startedAt: NOW - 65_000,
+    listeners: ['127.0.0.1:8080'],
+  }));
+  let state = reduce(scene({}), { type: 'pick', entries });
+  assert.match(check(state, 'picker'), /Which one\?[\s\S]*▸ ~\/shop-0\/gateway\.toml +127\.0\.0\.1:8080 +4000 +1m 05s/);
+  const { change } = press(state, 'end');
+  state = reduce(state, { type: 'change', change: change ?? {} });
+  assert.match(check(state, 'end of picker'), /▸ ~\/shop-39/);
+});
+
+test('a terminal that is too small is told how large it has to be', () => {
+  assert.match(check(scene({ size: { columns: 40, rows: 10 } }), 'small'), /40x10 is too small: 60x16 at least/);
+  check(scene({ size: { columns: 8, rows: 2 } }), 'tiny');
+});
+
+test('nothing that strangers send reaches the terminal as a command', () => {
+  const evil = '\x1b]0;pwned\x07\x1b[2J\x9b31m\u202egpj\u2066\r\n日本👩‍👩‍👧‍👦e\u0301\u0301\u0301\u0301\u0301';
+  const dirty = snapshot({
+    routes: [route(evil, { match: `GET /${evil}`, service: evil, policies: [evil] })],
+    limits: limits().map((limit) => ({
+      ...limit,
+      policy: evil,
+      routes: [evil],
+      keys: limit.keys.map((key) => ({ ...key, key: evil })),
+    })),
+    targets: targets().map((target) => ({
+      ...target,
+      service: evil,
+      url: evil,
+      process: { state: 'ready', pid: 1, restarts: 0, command: evil },
+    })),
+    listeners: [{ name: evil, address: evil, tls: false, connections: 1 }],
+    reloads: [
+      {
+        at: NOW,
+        outcome: 'rejected',
+        generation: null,
+        summary: evil,
+        tookMs: 1,
+        diagnostics: evil,
+        errors: 1,
+        warnings: 0,
+      },
+    ],
+  });
+  const named = { ...dirty, gateway: { ...dirty.gateway, spec: `/${evil}` } };
+  for (const size of [SMALL, LARGE]) {
+    for (const keys of SCREENS) {
+      let state = scene({ size, snapshot: named, requests: 0 }, '4');
+      const decisions = [{ step: evil, use: evil, outcome: evil, why: evil }];
+      const one = record(1, {
+        url: evil,
+        host: evil,
+        method: evil,
+        route: evil,
+        service: evil,
+        target: evil,
+        consumer: evil,
+        id: evil,
+        remote: evil,
+        error: evil,
+        decisions,
+      });
+      state = reduce(state, {
+        type: 'batch',
+        batch: { snapshot: named, requests: [one], dropped: 0, reloads: [] },
+        now: NOW,
+      });
+      for (const key of keys) {
+        const { change } = press(state, key);
+        if (change) state = reduce(state, { type: 'change', change });
+      }
+      const text = check(state, `evil ${keys.join(' ')}`);
+      assert.not.match(text, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u200b-\u200f]/, keys.join(' '));
+    }
+  }
+});
+
+test('a frame of 10,000 routes is drawn within its time', () => {
+  const big = snapshot({ routes: routes(10_000, seeded(2)) });
+  const state = scene({ size: LARGE, snapshot: big });
+  check(state, 'warm');
+  const before = process.cpuUsage();
+  check({ ...state, snapshot: { ...big, routes: [...big.routes] } }, 'big');
+  const { user, system } = process.cpuUsage(before);
+  // Without windows it would be seconds.
+  assert.ok(user + system < 500_000, `took ${(user + system) / 1_000} ms of processor time`);
+});
+
+test.run();

@@ -1,0 +1,127 @@
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { discover, rediscover, runningGateways } from '../../src/dashboard/discover.js';
+import { FakeGateway } from './fake-gateway.js';
+import { withFolder } from './help.js';
+
+/** A folder for entries, one for specs, and processes that live: this one and its parent. */
+async function withGateways(
+  specs: readonly string[],
+  work: (place: { env: NodeJS.ProcessEnv; folder: string; directory: string }) => Promise<void>,
+): Promise<void> {
+  await withFolder(async (folder) => {
+    const directory = join(folder, 'run');
+    mkdirSync(directory, { mode: 0o700 });
+    const started: FakeGateway[] = [];
+    for (const [index, spec] of specs.entries()) {
+      const pid = index === 0 ? process.pid : process.ppid;
+      const path = join(folder, spec);
+      mkdirSync(join(path, '..'), { recursive: true });
+      writeFileSync(path, 'spec = 1\n');
+      started.push(await FakeGateway.start({ directory, spec: path, pid }));
+    }
+    try {
+      await work({ env: { GW_RUNTIME_DIR: directory }, folder, directory });
+    } finally {
+      for (const gateway of started) await gateway.close();
+    }
+  });
+}
+
+test('none running', async () => {
+  await withGateways([], async ({ env, folder, directory }) => {
+    assert.equal(await discover({ env, cwd: folder }), { kind: 'none', directory });
+  });
+});
+
+test('the only one, wherever one stands', async () => {
+  await withGateways(['shop/gateway.toml'], async ({ env, folder }) => {
+    const found = await discover({ env, cwd: folder });
+    assert.is(found.kind === 'one' && found.why, 'only');
+  });
+});
+
+test("this folder's own among several, also through a link", async () => {
+  await withGateways(['shop/gateway.toml', 'bank/gateway.toml'], async ({ env, folder }) => {
+    const own = await discover({ env, cwd: join(folder, 'bank') });
+    assert.is(own.kind === 'one' && own.why, 'here');
+    assert.is(own.kind === 'one' && own.entry.spec, join(folder, 'bank/gateway.toml'));
+    symlinkSync(join(folder, 'bank'), join(folder, 'link'));
+    const linked = await discover({ env, cwd: join(folder, 'link') });
+    assert.is(linked.kind === 'one' && linked.entry.spec, join(folder, 'bank/gateway.toml'));
+  });
+});
+
+test('gateway.toml before another spec of the folder, and that one before what runs elsewhere', async () => {
+  await withGateways(['shop/gateway.toml', 'shop/other.toml'], async ({ env, folder }) => {
+    const found = await discover({ env, cwd: join(folder, 'shop') });
+    assert.is(found.kind === 'one' && found.entry.spec, join(folder, 'shop/gateway.toml'));
+  });
+  await withGateways(['shop/dev.toml', 'bank/gateway.toml'], async ({ env, folder }) => {
+    const found = await discover({ env, cwd: join(folder, 'shop') });
+    assert.is(found.kind === 'one' && found.entry.spec, join(folder, 'shop/dev.toml'));
+  });
+});
+
+test('several and none of them here: a list', async () => {
+  await withGateways(['shop/gateway.toml', 'bank/gateway.toml'], async ({ env, folder }) => {
+    const found = await discover({ env, cwd: folder });
+    assert.is(found.kind === 'several' && found.entries.length, 2);
+  });
+});
+
+test('one spec served twice: a list of these', async () => {
+  await withGateways(['shop/gateway.toml', 'shop/gateway.toml'], async ({ env, folder }) => {
+    const found = await discover({ env, cwd: join(folder, 'shop') });
+    assert.is(found.kind === 'several' && found.entries.length, 2);
+  });
+});
+
+test('dead processes, sockets that nobody serves, and garbage are passed over', async () => {
+  await withGateways(['shop/gateway.toml'], async ({ env, folder, directory }) => {
+    const entry = { pid: process.pid, spec: '/x', socket: join(directory, 'gone.sock'), startedAt: 1, listeners: [] };
+    // The greatest process number that Linux gives is 2^22.
+    const dead = { ...entry, pid: 2 ** 22 + 7, socket: join(directory, `${process.pid}.sock`) };
+    const texts: Record<string, string> = {
+      '1001.json': JSON.stringify(entry),
+      '1002.json': JSON.stringify(dead),
+      '1003.json': '{"pid": 12',
+      '1004.json': '',
+      '1005.json': 'null',
+      '1006.json': JSON.stringify({ ...entry, pid: -1 }),
+      '1007.json': JSON.stringify({ ...entry, listeners: [7] }),
+      '1008.json': JSON.stringify({ ...entry, socket: 7 }),
+      '1009.json': `"${'x'.repeat(1024 * 1024)}"`,
+      'notes.json': JSON.stringify(entry),
+      '1010.sock': '',
+    };
+    for (const [file, text] of Object.entries(texts)) writeFileSync(join(directory, file), text);
+    mkdirSync(join(directory, '1011.json'));
+    const found = await runningGateways({ env, cwd: folder });
+    assert.equal(
+      found.map(({ spec }) => spec),
+      [join(folder, 'shop/gateway.toml')],
+    );
+  });
+});
+
+test('the second gateway of one process is found too', async () => {
+  await withGateways(['shop/gateway.toml'], async ({ env, folder, directory }) => {
+    const socket = join(directory, `${process.pid}.sock`);
+    const entry = { pid: process.pid, spec: '/x', socket, startedAt: 1, listeners: ['127.0.0.1:1'] };
+    writeFileSync(join(directory, `${process.pid}-2.json`), JSON.stringify(entry));
+    assert.is((await runningGateways({ env, cwd: folder })).length, 2);
+  });
+});
+
+test('rediscover follows the spec, not the process', async () => {
+  await withGateways(['shop/gateway.toml', 'bank/gateway.toml'], async ({ env, folder }) => {
+    const again = await rediscover(join(folder, 'bank/gateway.toml'), { env, cwd: '/' });
+    assert.is(again?.pid, process.ppid);
+    assert.is(await rediscover('/gone/gateway.toml', { env, cwd: '/' }), undefined);
+  });
+});
+
+test.run();

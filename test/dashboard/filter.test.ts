@@ -1,0 +1,48 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Fields, matches, parseFilter } from '../../src/dashboard/filter.js';
+
+const row: Fields = {
+  text: ['GET', 'localhost:8080/Orders/7', 'req-9'],
+  status: '429',
+  route: 'get-order',
+  method: 'GET',
+};
+const passes = (filter: string): boolean => matches(parseFilter(filter), row);
+
+test('words must all be found, in any case', () => {
+  assert.ok(passes(''));
+  assert.ok(passes('orders'));
+  assert.ok(passes('ORDERS get'));
+  assert.not(passes('orders users'));
+});
+
+test('fields, choices and not', () => {
+  assert.ok(passes('route:order'));
+  assert.not(passes('route:user'));
+  assert.ok(passes('route:user|order'));
+  assert.not(passes('!route:order'));
+  assert.ok(passes('!users'));
+});
+
+test('status by number, class or beginning', () => {
+  assert.ok(passes('status:429'));
+  assert.ok(passes('4xx'));
+  assert.ok(passes('status:42x'));
+  assert.ok(passes('status:5xx|4xx'));
+  assert.not(passes('5xx'));
+  assert.ok(passes('!5xx'));
+  assert.not(passes('status:29'));
+});
+
+test('a half-typed term asks for nothing', () => {
+  for (const filter of ['status:', '!', '!route:', '|', ' ']) assert.ok(passes(filter), filter);
+});
+
+test('a word with a colon that names no field is a word', () => {
+  assert.ok(passes('localhost:8080'));
+  assert.not(passes('localhost:9090'));
+  assert.ok(matches(parseFilter('http://a'), { text: ['http://a.example'] }));
+});
+
+test.run();

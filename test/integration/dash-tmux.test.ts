@@ -1,0 +1,214 @@
+/** The dashboard as people see it: in a terminal of tmux, against a gateway that comes and goes. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { width } from '../../src/dashboard/text.js';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const MAIN = here('../../src/cli/main.js');
+const FAKE = here('../dashboard/fake-gateway.js');
+const hasTmux = spawnSync('tmux', ['-V']).status === 0;
+
+class Terminal {
+  readonly folder = mkdtempSync(join(tmpdir(), 'gwt-'));
+  readonly #socket = join(this.folder, 't.sock');
+  readonly #gateways = new Set<ChildProcess>();
+
+  #tmux(...args: string[]): string {
+    return execFileSync('tmux', ['-S', this.#socket, ...args], {
+      encoding: 'utf8',
+      env: { ...process.env, LC_ALL: 'C.UTF-8' },
+    });
+  }
+
+  /** Starts `gw dash` in a shell that says how it ended. */
+  open(size: { columns: number; rows: number }, env: Record<string, string> = {}, args = ''): void {
+    const all = { LC_ALL: 'C.UTF-8', GW_RUNTIME_DIR: this.folder, ...env };
+    const variables = Object.entries(all).map(([name, value]) => `${name}='${value}'`);
+    const program = `const { main } = await import(${JSON.stringify(MAIN)}); await main(process.argv.slice(1));`;
+    const script = join(this.folder, 'dash.sh');
+    const command = `env ${variables.join(' ')} '${process.execPath}' --input-type=module -e '${program}' -- dash ${args}`;
+    writeFileSync(script, `echo before\n${command}\necho "ended with $?"\nexec sleep 1000\n`);
+    const { columns, rows } = size;
+    this.#tmux(
+      '-u',
+      '-f',
+      '/dev/null',
+      'new-session',
+      '-d',
+      '-x',
+      String(columns),
+      '-y',
+      String(rows),
+      `sh '${script}'`,
+    );
+    this.#tmux('set', '-g', 'status', 'off');
+  }
+
+  async gateway(...args: string[]): Promise<ChildProcess> {
+    const child = spawn(process.execPath, [FAKE, '--directory', this.folder, ...args], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    this.#gateways.add(child);
+    assert.ok(child.stdout);
+    await once(child.stdout, 'data');
+    return child;
+  }
+
+  keys(...keys: string[]): void {
+    this.#tmux('send-keys', ...keys);
+  }
+
+  type(text: string): void {
+    this.#tmux('send-keys', '-l', text);
+  }
+
+  resize(columns: number, rows: number): void {
+    this.#tmux('resize-window', '-x', String(columns), '-y', String(rows));
+  }
+
+  screen(): string {
+    return this.#tmux('capture-pane', '-p');
+  }
+
+  processOf(): number {
+    const pane = this.#tmux('display', '-p', '#{pane_pid}').trim();
+    return Number(execFileSync('pgrep', ['-P', pane, '-f', 'dash'], { encoding: 'utf8' }).trim().split('\n')[0]);
+  }
+
+  async shows(pattern: RegExp, deadlineMs = 20_000): Promise<string> {
+    const end = Date.now() + deadlineMs;
+    for (;;) {
+      const screen = this.screen();
+      if (pattern.test(screen)) return screen;
+      if (Date.now() > end) throw new Error(`waited for ${pattern} and saw\n${screen}`);
+      await new Promise((wake) => setTimeout(wake, 50));
+    }
+  }
+
+  async close(): Promise<void> {
+    spawnSync('tmux', ['-S', this.#socket, 'kill-server']);
+    for (const child of this.#gateways) {
+      if (child.exitCode === null && child.signalCode === null) {
+        child.kill('SIGKILL');
+        await once(child, 'exit');
+      }
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+async function inTerminal(work: (terminal: Terminal) => Promise<void>): Promise<void> {
+  const terminal = new Terminal();
+  try {
+    await work(terminal);
+  } finally {
+    await terminal.close();
+  }
+}
+
+const run = hasTmux ? test : test.skip;
+if (!hasTmux) process.stdout.write('tmux is not installed: the dashboard is not tried in a terminal\n');
+
+run('keys switch views, a filter filters, the screen follows the size, q gives the terminal back', async () => {
+  await inTerminal(async (terminal) => {
+    await terminal.gateway();
+    terminal.open({ columns: 80, rows: 24 });
+    const traffic = await terminal.shows(/\[1 Traffic\][\s\S]*get-order/);
+    assert.is(traffic.trimEnd().split('\n').length, 24);
+    assert.match(traffic, /● ready[\s\S]*● live/);
+    terminal.keys('2');
+    await terminal.shows(/\[2 Limits\][\s\S]*polite {2}100\/min by consumer/);
+    terminal.keys('Tab');
+    await terminal.shows(/\[3 Targets\][\s\S]*127\.0\.0\.1:4004/);
+    terminal.keys('4');
+    await terminal.shows(/\[4 Requests\][\s\S]*following/);
+    await terminal.shows(/\d\d:\d\d:\d\d (GET|POST)/);
+    terminal.keys('Down', 'Enter');
+    await terminal.shows(/decisions[\s\S]*1 route \(match\)/);
+    terminal.keys('Escape', '5');
+    await terminal.shows(/\[5 Reloads\][\s\S]*✗ rejected[\s\S]*policy\/unknown/);
+    terminal.keys('1', '/');
+    terminal.type('payments');
+    await terminal.shows(/2 routes {2}filter: payments/);
+    terminal.keys('Enter', '?');
+    await terminal.shows(/╭─ help/);
+    terminal.keys('Escape');
+    terminal.resize(200, 50);
+    const wide = await terminal.shows(/POLICIES[\s\S]*2 routes/);
+    assert.ok(wide.split('\n').every((line) => width(line) <= 200));
+    terminal.resize(50, 10);
+    await terminal.shows(/50x10 is too small/);
+    terminal.resize(80, 24);
+    await terminal.shows(/\[1 Traffic\]/);
+    terminal.keys('q');
+    await terminal.shows(/^before\nended with 0/);
+  });
+});
+
+run('comes back when the gateway restarts, as another process with another socket', async () => {
+  await inTerminal(async (terminal) => {
+    const first = await terminal.gateway();
+    terminal.open({ columns: 100, rows: 30 });
+    await terminal.shows(/● live[\s\S]*get-order/);
+    // Killed: it cannot take its entry and socket away.
+    first.kill('SIGKILL');
+    await terminal.shows(/✗ reconnecting/);
+    assert.match(terminal.screen(), /get-order/, 'the last data stays');
+    const second = await terminal.gateway();
+    await terminal.shows(/● live/);
+    await terminal.shows(new RegExp(`process ${first.pid} is now ${second.pid}`));
+  });
+});
+
+run('SIGTERM gives the terminal back', async () => {
+  await inTerminal(async (terminal) => {
+    await terminal.gateway();
+    terminal.open({ columns: 80, rows: 24 });
+    await terminal.shows(/● live/);
+    process.kill(terminal.processOf(), 'SIGTERM');
+    await terminal.shows(/^before\n(Terminated\s*)?ended with 143/);
+  });
+});
+
+run('several gateways: one is chosen; ASCII where there is no UTF-8', async () => {
+  await inTerminal(async (terminal) => {
+    await terminal.gateway('--spec', '/srv/bank/gateway.toml');
+    await terminal.gateway('--spec', '/srv/shop/gateway.toml');
+    terminal.open({ columns: 80, rows: 24 }, { LC_ALL: 'C' });
+    const list = await terminal.shows(/Which one\?/);
+    assert.match(list, /\/srv\/bank\/gateway\.toml/);
+    assert.match(list, /^> /m);
+    terminal.keys('Down', 'Enter');
+    const traffic = await terminal.shows(/\[1 Traffic\][\s\S]*get-order/);
+    assert.match(traffic, /^[\x20-\x7e\n]*$/);
+    assert.match(traffic, /\+ live/);
+  });
+});
+
+run('a pipe is no terminal: told so, with the way that works', async () => {
+  await inTerminal(async (terminal) => {
+    await terminal.gateway();
+    mkdirSync(join(terminal.folder, 'cwd'));
+    const program = `const { main } = await import(${JSON.stringify(MAIN)}); await main(process.argv.slice(1));`;
+    const gw = (...args: string[]) =>
+      spawnSync(process.execPath, ['--input-type=module', '-e', program, '--', 'dash', ...args], {
+        cwd: join(terminal.folder, 'cwd'),
+        env: { ...process.env, GW_RUNTIME_DIR: terminal.folder },
+        encoding: 'utf8',
+      });
+    const bare = gw();
+    assert.is(bare.status, 2);
+    assert.match(bare.stderr, /needs a terminal[\s\S]*gw dash --once/);
+    const snapshot = gw('--once', '--json');
+    assert.is(snapshot.status, 0);
+    assert.is(JSON.parse(snapshot.stdout).version, 1);
+  });
+});
+
+test.run();
