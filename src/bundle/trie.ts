@@ -67,7 +67,7 @@ export class Trie implements TrieSections {
     return this.header[layout.H_NODES]!;
   }
 
-  /** Segments of the longest route. */
+  /** Segments of the longest route, its tail not counted. */
   get depth(): number {
     return this.header[layout.H_DEPTH]!;
   }

@@ -24,7 +24,7 @@ export interface CompileStats {
   readonly services: number;
   readonly policies: number;
   readonly trieNodes: number;
-  /** Segments of the longest route. */
+  /** Segments of the longest route, its tail not counted. */
   readonly trieDepth: number;
   readonly trieBytes: number;
   readonly programBytes: number;
