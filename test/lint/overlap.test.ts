@@ -2,156 +2,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { overlapsOf } from '../../src/lint/overlap/index.js';
-import { acceptsText } from '../../src/schema/dfa.js';
-import type { ConditionModel, Model, RouteModel, SegmentModel } from '../../src/spec/model.js';
+import type { Model, RouteModel } from '../../src/spec/model.js';
 import { check, checked, codes, HEAD, ORDERS, route } from './kit.js';
-
-interface Request {
-  readonly method: string;
-  readonly host: string;
-  readonly segments: readonly string[];
-  readonly values: { readonly [name: string]: string | undefined };
-}
-
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PURGE'];
-const WORDS = ['1', 'ab', 'zz', 'x.y'];
-const VALUES = [undefined, '1', '12'];
-
-function* requests(): Generator<Request> {
-  const paths = [[''], ...WORDS.map((word) => [word]), ...WORDS.flatMap((a) => ['', '1', 'ab'].map((b) => [a, b]))];
-  for (const host of ['', 'a.test', 'b.test'])
-    for (const segments of paths)
-      for (const method of METHODS)
-        for (const header of VALUES)
-          for (const query of VALUES)
-            yield { method, host, segments, values: { 'header x': header, 'query q': query } };
-}
-const WORLD = [...requests()];
-
-function meets({ on, name, test: wanted }: ConditionModel, { values }: Request): boolean {
-  const value = values[`${on} ${name}`];
-  if (value === undefined) return wanted.op === 'absent';
-  switch (wanted.op) {
-    case 'absent':
-      return false;
-    case 'present':
-      return true;
-    case 'equals':
-      return value === wanted.value;
-    case 'one-of':
-      return wanted.values.includes(value);
-    case 'prefix':
-      return value.startsWith(wanted.value);
-    case 'matches':
-      return acceptsText(wanted.dfa, value);
-  }
-}
-
-const KINDS = { literal: 3, typed: 2, param: 1, tail: 0 } as const;
-
-function pathMatches(pattern: readonly SegmentModel[], segments: readonly string[]): boolean {
-  for (const [index, segment] of pattern.entries()) {
-    const text = segments[index];
-    if (text === undefined) return false;
-    if (segment.kind === 'tail') return true;
-    if (segment.kind === 'literal' ? segment.text !== text : text === '') return false;
-    if (segment.kind === 'typed' && !acceptsText(segment.dfa, text)) return false;
-  }
-  return pattern.length === segments.length;
-}
-
-/** Precedence as numbers, the greatest first; undefined when the route does not match. */
-function rank({ match }: RouteModel, request: Request): number[] | undefined {
-  const wildcard = match.host?.startsWith('*.') === true;
-  if (match.host !== undefined && !wildcard && match.host !== request.host) return undefined;
-  if (wildcard && !request.host.endsWith(match.host.slice(1))) return undefined;
-  const named = match.methods.includes(request.method);
-  const byGet = request.method === 'HEAD' && match.methods.includes('GET');
-  if (match.methods.length > 0 && !named && !byGet) return undefined;
-  if (!pathMatches(match.segments, request.segments)) return undefined;
-  if (!match.conditions.every((condition) => meets(condition, request))) return undefined;
-  const path = [0, 1, 2].map((index) => {
-    const segment = match.segments[index];
-    return segment ? KINDS[segment.kind] : -1;
-  });
-  const headers = match.conditions.filter(({ on }) => on === 'header').length;
-  const hostRank = match.host === undefined ? 0 : wildcard ? 1 : 2;
-  return [hostRank, ...path, named ? 2 : byGet ? 1 : 0, headers, match.conditions.length - headers];
-}
-
-function compareRanks(a: readonly number[], b: readonly number[]): number {
-  for (const [index, value] of a.entries()) if (value !== b[index]) return value - b[index]!;
-  return 0;
-}
-
-/** Who wins a request; several when they are equal. */
-function winners(model: Model, request: Request): RouteModel[] {
-  let best: number[] | undefined;
-  let routes: RouteModel[] = [];
-  for (const candidate of model.routes) {
-    const its = rank(candidate, request);
-    if (!its) continue;
-    const order = best ? compareRanks(its, best) : 1;
-    if (order > 0) routes = [candidate];
-    else if (order === 0) routes.push(candidate);
-    if (order > 0) best = its;
-  }
-  return routes;
-}
-
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-const SEGMENTS = [
-  '1',
-  'ab',
-  'zz',
-  '{p}',
-  '{p:int}',
-  '{p:[a-z]+}',
-  '{p:ab|zz}',
-  '{p:.+}',
-  '{p:1|ab|zz|x[.]y}',
-  '{p:[0-9]+}',
-];
-const CONDITIONS = ['true', 'false', '"1"', '{ one_of = ["1", "2"] }', '{ prefix = "1" }', '{ matches = "[0-9]+" }'];
-
-function randomMatch(random: () => number): string {
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
-  const segments = [pick(SEGMENTS)];
-  if (random() < 0.15) segments.push(pick(SEGMENTS).replace('{p', '{q'));
-  if (random() < 0.15) segments.push('{rest...}');
-  const parts = [`path = "/${segments.join('/')}"`];
-  if (random() < 0.1) parts.push(`host = "${pick(['a.test', '*.test'])}"`);
-  const methods = pick([
-    [],
-    [],
-    ['GET'],
-    ['GET'],
-    ['POST'],
-    ['GET', 'POST'],
-    ['HEAD'],
-    ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
-  ]);
-  if (methods.length > 0) parts.push(`methods = ${JSON.stringify(methods)}`);
-  if (random() < 0.4) parts.push(`headers = { x = ${pick(CONDITIONS)} }`);
-  if (random() < 0.2) parts.push(`query = { q = ${pick(CONDITIONS)} }`);
-  return `{ ${parts.join(', ')} }`;
-}
-
-function randomModel(random: () => number): Model {
-  const count = 6 + Math.floor(random() * 12);
-  const text = HEAD + ORDERS + Array.from({ length: count }, () => route(randomMatch(random))).join('');
-  const model = checked(text.replace(/name = ".*"\n/g, '')).value;
-  assert.ok(model);
-  assert.is(model.routes.length, count);
-  return model;
-}
+import { compareRanks, generator, type Request, randomModel, rank, WORLD, winners } from './oracle.js';
 
 /** Reads an example back: `GET http://a.test/1/x?q=1` with `x: 1` without header `x`. */
 function parseExample(text: string): Request {
@@ -260,6 +113,13 @@ test('ambiguous conditions: the example meets them all', () => {
   const [found] = check(text);
   assert.is(found?.code, 'route/ambiguous');
   assert.match(found!.message, /`GET \/a\?v=2\d\d` with `x-beta: x` without header `x-new`/);
+});
+
+test('ambiguous: examples with other characters are shown as a request has them', () => {
+  const [found] = check(of('GET /{x:[ä-ü]+}', 'GET /{y:[ö-ü ]+}'));
+  assert.match(found?.message ?? '', /`GET \/%C3%B[6-9A-C]`/);
+  const spaced = (more: string): string => `{ path = "/a", headers = { v = { matches = "a b${more}" } } }`;
+  assert.match(check(of(spaced('c?'), spaced('d?')))[0]?.message ?? '', 'with `v: a b`');
 });
 
 test('conditions that exclude each other are no conflict', () => {

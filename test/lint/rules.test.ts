@@ -51,6 +51,13 @@ test('allow with `at` silences there alone', () => {
   assert.match(wrong[2]!.help ?? '', '`service.a`');
 });
 
+test('allow: a code that is near to nothing gets no guess, and the index of codes as help', () => {
+  const [found] = check(`${R}[[lint.allow]]\ncode = "everything/at-all"\nreason = "later"\n`);
+  assert.is(found?.code, 'lint/allow-unknown');
+  assert.is(found!.fix, undefined);
+  assert.match(found!.help ?? '', 'docs/diagnostics');
+});
+
 test('an unused allow is not reported while errors hide what it may silence', () => {
   const text = `${R}retires = 1\n[[lint.allow]]\ncode = "service/unused"\nreason = "later"\n`;
   assert.equal(codes(check(text)), ['schema/unknown-key']);
@@ -305,6 +312,19 @@ test('template/unknown-variable: each variable at its place; known ones pass', (
   const found = check(rewritten('/v2/{idd}/{reply.status}'));
   assert.equal(codes(found), ['template/unknown-variable', 'template/unknown-variable']);
   assert.is(found[0]!.span.end.offset - found[0]!.span.start.offset, '{idd}'.length);
+});
+
+test('policies judge their own config; in place they are allowed at their route', () => {
+  const empty = route('GET /a', 'to = "orders"\npolicies = [{ use = "headers" }]');
+  const [found] = check(empty);
+  assert.equal([found?.code, found?.entity], ['headers/empty', 'route.r0']);
+  const allow = '[[lint.allow]]\ncode = "headers/empty"\nreason = "filled by an overlay"\nat = "route.r0"\n';
+  assert.equal(check(route('GET /a', 'to = "orders"\npolicies = [{ use = "headers" }]') + allow), []);
+});
+
+test('consumers are told to policies with their plans', () => {
+  const text = `${KEYS}${POLITE}by = "consumer"\n[plan.gold]\n${CONSUMER}plan = "gold"\n${guarded('GET /a')}`;
+  assert.equal(codes(check(text)), ['policy/unused']);
 });
 
 test('a spec without a listener, routes or services is judged like any other', () => {

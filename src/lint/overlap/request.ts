@@ -17,19 +17,12 @@ export function requestText(
   for (const [{ on, name }, example] of conditions) {
     if ('absent' in example) missing.push(`${on === 'header' ? 'header' : 'query parameter'} \`${name}\``);
     else if (on === 'query') query.push(`${encodeURIComponent(name)}=${encodeURIComponent(example.value)}`);
-    else headers.push(`\`${name}: ${visible(example.value)}\``);
+    else headers.push(`\`${name}: ${example.value}\``);
   }
   const line = `\`${method} ${host}${path}${query.length > 0 ? `?${query.join('&')}` : ''}\``;
   const withHeaders = headers.length > 0 ? ` with ${headers.join(' and ')}` : '';
   return `${line}${withHeaders}${missing.length > 0 ? ` without ${missing.join(' and ')}` : ''}`;
 }
 
-/** Examples of patterns may hold any byte; a path shows what is not plain text percent-encoded. */
-const visible = (text: string): string =>
-  text.replace(/[^\x21-\x7e]/gu, (char) => {
-    try {
-      return encodeURIComponent(char);
-    } catch {
-      return '%EF%BF%BD';
-    }
-  });
+/** Examples of patterns may hold any text; in a path what is not plain stands percent-encoded. */
+const visible = (text: string): string => text.replace(/[^\x21-\x7e]/gu, (char) => encodeURIComponent(char));

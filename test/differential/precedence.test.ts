@@ -1,0 +1,35 @@
+/** The trie gives each request to the route that wins by the definition of precedence, which is also what lint reasons by. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Matcher } from '../../src/bundle/match.js';
+import { Trie } from '../../src/bundle/trie.js';
+import { compile } from '../../src/compiler/index.js';
+import { generator, randomModel, WORLD, winners } from '../lint/oracle.js';
+
+test('100 random specs: the matcher takes the one winner of every request, and none where there is none', () => {
+  const random = generator(7_031);
+  let compared = 0;
+  for (let round = 0; round < 100; round++) {
+    const model = randomModel(random);
+    const { bundle } = compile(model);
+    const matcher = new Matcher(Trie.open(bundle.trie));
+    for (const request of WORLD) {
+      const best = winners(model, request);
+      // A tie is an error of the spec; what the trie does with it is its own affair.
+      if (best.length > 1) continue;
+      const index = matcher.match({
+        method: request.method,
+        host: request.host,
+        path: `/${request.segments.join('/')}`,
+        query: request.values['query q'] === undefined ? '' : `q=${request.values['query q']}`,
+        header: (name) => request.values[`header ${name}`],
+      });
+      const found = index < 0 ? undefined : bundle.program.routes[index]?.name;
+      assert.is(found, best[0]?.name, `round ${round}: ${JSON.stringify(request)}`);
+      compared++;
+    }
+  }
+  assert.ok(compared > 100_000);
+});
+
+test.run();
