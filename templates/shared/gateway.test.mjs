@@ -18,6 +18,6 @@ for (const { request, headers = {}, route, status } of cases) {
     const args = ['explain', ...request.split(' '), ...fields, spec, '--json'];
     const told = JSON.parse(execFileSync(gw, args, { encoding: 'utf8' }));
     assert.equal(told.route?.name ?? null, route);
-    if (status !== undefined) assert.equal(told.status, status);
+    if (status !== undefined) assert.equal(told.reply?.status, status);
   });
 }

@@ -1,0 +1,62 @@
+import { defineCommand, gather, JSON_HELP, SPEC_HELP, type SpecOptions, withOverlays } from '../command.js';
+import { EXIT, usage } from '../exit.js';
+
+interface Options extends SpecOptions {
+  readonly header?: readonly string[];
+  readonly client?: string;
+  readonly json?: boolean;
+}
+
+export default defineCommand<Options, [method: string, url: string, spec: string | undefined]>({
+  name: 'explain',
+  summary: 'Say what a request would meet, and why, without a network',
+  details:
+    "Runs the proxy's own parse, match and chain: which route takes the request, which ones lost and why, what each policy\ndoes with which values, and what the target would see. Limits are taken as full.",
+  examples: [
+    ['gw explain GET /orders/7', 'by the gateway.toml of this folder'],
+    ["gw explain POST /orders -H 'x-api-key: acme-demo-key'", 'with a key'],
+    ['gw explain GET http://api.example.com/orders release.bundle --json', 'another host, a bundle, for a program'],
+  ],
+  configure(command) {
+    command.argument('<method>', 'GET, POST, ...');
+    command.argument('<url>', 'a path such as /orders/7?page=2, or a whole URL');
+    command.argument('[spec]', `${SPEC_HELP}, or a bundle`);
+    command.option('-H, --header <field>', "a header field, 'name: value' (repeatable)", gather);
+    command.option('--client <address>', "the client's address (default: 127.0.0.1)");
+    withOverlays(command).option('--json', JSON_HELP);
+  },
+  async run({ args: [method, url, spec], options, io }) {
+    if (!/^(\/|\*$|https?:\/\/)/i.test(url)) {
+      throw usage(`\`${url}\` is no URL that a request has: it begins with / or with http://.`);
+    }
+    const headers = (options.header ?? []).map(headerField);
+    if (options.client !== undefined && (await import('node:net')).isIP(options.client) === 0) {
+      throw usage(`\`${options.client}\` is no IP address.`);
+    }
+    const { bundleOf } = await import('../source.js');
+    const { explain } = await import('../../control/explain.js');
+    const bundle = await io.spin('Reading the spec', () => bundleOf(io, spec, options));
+    const request = {
+      // Methods are case-sensitive (RFC 9110 section 9.1); a command line may be relaxed about it.
+      method: /^[a-z]+$/.test(method) ? method.toUpperCase() : method,
+      url,
+      headers,
+      ...(options.client === undefined ? {} : { remoteAddress: options.client }),
+    };
+    const told = await explain(bundle, request, { env: io.env });
+    if (options.json) {
+      io.json(told);
+      return EXIT.ok;
+    }
+    const { renderExplanation } = await import('../explain/render.js');
+    io.write(renderExplanation(told, (style, text) => io.paint(style, text)));
+    return EXIT.ok;
+  },
+});
+
+function headerField(text: string): readonly [string, string] {
+  const colon = text.indexOf(':');
+  const name = text.slice(0, Math.max(0, colon)).trim();
+  if (name === '') throw usage(`\`${text}\` is no header field: write \`name: value\`.`);
+  return [name, text.slice(colon + 1).trim()];
+}

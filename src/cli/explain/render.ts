@@ -1,0 +1,96 @@
+/** An explanation for people: the answer first, then how it came about, step by step. */
+import type { Json, SourceRef } from '../../bundle/types.js';
+import type { ExplainedPolicy, Explanation } from '../../control/explain.js';
+import type { Style } from '../io.js';
+
+export type Paint = (style: Style, text: string) => string;
+
+/** Ends with a newline. */
+export function renderExplanation(told: Explanation, paint: Paint): string {
+  const { request, outcome, summary } = told;
+  const color = outcome === 'target' ? 'green' : outcome === 'reply' ? 'yellow' : 'red';
+  const sections = [
+    [`${paint('bold', `${request.method} ${request.url}`)}`, paint(color, summary)],
+    routeLines(told, paint),
+    nearMissLines(told, paint),
+    policyLines(told, paint),
+    serviceLines(told, paint),
+    replyLines(told, paint),
+  ];
+  return `${sections
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')}\n`;
+}
+
+const title = (paint: Paint, text: string): string => paint('bold', text);
+
+function routeLines({ request, route, match, params, consumer }: Explanation, paint: Paint): string[] {
+  const lines: string[] = [];
+  if (request.path !== null && request.path !== request.url.split('?')[0]) lines.push(`normalised: ${request.path}`);
+  if (!route) return match ? [...lines, `no route: ${match.why}`] : lines;
+  lines.push(`${title(paint, 'route')} ${route.name}: ${route.match} ${paint('dim', place(route.source))}`.trimEnd());
+  if (match) {
+    const steps = match.segments.map(({ pattern, text }) => (pattern === text ? text : `${text} as ${pattern}`));
+    lines.push(`  because ${match.why}${match.host === null ? '' : `; host ${match.host}`}`);
+    if (steps.length > 0) lines.push(`  segments: ${steps.join(', ')}`);
+  }
+  for (const [name, value] of Object.entries(params)) lines.push(`  {${name}} = ${JSON.stringify(value)}`);
+  if (consumer !== null) lines.push(`  consumer: ${consumer}`);
+  return lines;
+}
+
+function nearMissLines({ nearMisses }: Explanation, paint: Paint): string[] {
+  if (nearMisses.length === 0) return [];
+  const lines = nearMisses.map(({ route, match, pattern, why, source }) => {
+    const name = route === null ? pattern : `${route}: ${match}`;
+    return `  ${name} ${paint('dim', source ? place(source) : '')}\n    ${why}`.replace(/ +\n/, '\n');
+  });
+  return [title(paint, 'near misses'), ...lines];
+}
+
+function policyLines({ policies }: Explanation, paint: Paint): string[] {
+  if (policies.length === 0) return [];
+  return [title(paint, 'policies, in the order they run'), ...policies.flatMap((policy) => onePolicy(policy, paint))];
+}
+
+function onePolicy({ name, use, phase, ran, values, decisions }: ExplainedPolicy, paint: Paint): string[] {
+  const head = `  ${name} (${use === name ? '' : `${use}, `}${phase})`;
+  if (!ran) return [paint('dim', `${head}: never reached`)];
+  const said = decisions.map(({ outcome, why }) => `    ${paint(OUTCOME_COLORS[outcome] ?? 'dim', outcome)}: ${why}`);
+  const settings = values.map(({ key, value, source }) =>
+    paint('dim', `    ${key} = ${written(value)}  (${place(source)})`),
+  );
+  return [head, ...said, ...settings];
+}
+
+const OUTCOME_COLORS: Readonly<Record<string, Style>> = { pass: 'green', edit: 'cyan', answer: 'yellow', error: 'red' };
+
+function serviceLines({ service, outcome, decisions }: Explanation, paint: Paint): string[] {
+  if (!service) return [];
+  const where = service.run === null ? '' : `, started by gw: ${service.run}`;
+  const lines = [`${title(paint, 'service')} ${service.name}${where}`];
+  for (const { url, weight } of service.targets) {
+    lines.push(`  ${url === service.chosen ? '*' : '-'} ${url}${weight === 1 ? '' : ` (weight ${weight})`}`);
+  }
+  if (outcome !== 'target') return lines;
+  for (const { step, why } of decisions) if (step === 'balance') lines.push(`  ${why}`);
+  if (service.head)
+    lines.push('  what the target would see:', ...service.head.map((line) => paint('dim', `    ${line}`)));
+  return lines;
+}
+
+function replyLines({ reply }: Explanation, paint: Paint): string[] {
+  if (!reply) return [];
+  const fields = reply.headers.map(([name, value]) => paint('dim', `  ${name}: ${value}`));
+  const body = reply.body === '' ? [] : reply.body.trimEnd().split('\n');
+  return [`${title(paint, 'reply')} ${reply.status}`, ...fields, ...body.map((line) => `  ${line}`)];
+}
+
+/** `gateway.toml:12`, `default`, `group gateway.toml:12`. */
+function place({ from, file, line }: SourceRef): string {
+  if (file === undefined) return from;
+  return `${from === 'spec' ? '' : `${from} `}${file}:${line}`;
+}
+
+const written = (value: Json): string => JSON.stringify(value);

@@ -1,0 +1,120 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Explanation } from '../../src/control/explain.js';
+import { gw, inFolder, type Ran } from './kit.js';
+
+const SPEC = `spec = 1
+[listener.main]
+address = "127.0.0.1:8080"
+[service.orders]
+targets = ["http://127.0.0.1:4003", { url = "http://127.0.0.1:4004", weight = 2 }]
+[consumer.acme]
+api_keys = ["sha256:8676d15d94dabdd1283e6c407e2bb08a7b5c13b4e3667d4795c17172e080a3d4"]
+[policy.keys]
+use = "api-key"
+[policy.tenant]
+use = "headers"
+request.set = { x-tenant = "{consumer.name}" }
+[[group]]
+prefix = "/orders"
+policies = ["keys", "tenant", { use = "rate-limit", limit = "5/min", by = "consumer" }]
+[[group.route]]
+name = "get-order"
+match = "GET /{id:int}"
+to = "orders"
+[[group.route]]
+name = "search"
+match = "GET /{word}"
+to = "orders"
+[[route]]
+name = "health"
+match = { path = "/healthz", host = "ops.example.com" }
+reply = { body = "ok" }
+`;
+
+const explain = (...args: string[]): Promise<Ran> =>
+  inFolder({ 'gateway.toml': SPEC }, (cwd) => gw(['explain', ...args], { cwd }));
+
+const told = async (...args: string[]): Promise<Explanation> => {
+  const { code, out, err } = await explain(...args, '--json');
+  assert.is(code, 0, err);
+  return JSON.parse(out) as Explanation;
+};
+
+test('the route, why, the near miss, parameters, each policy with its values, the target', async () => {
+  const { code, out } = await explain('GET', '/orders/7?x=1', '-H', 'X-Api-Key: acme-demo-key');
+  assert.is(code, 0);
+  assert.match(out, /^GET \/orders\/7\?x=1\nroute get-order sends it to orders/);
+  assert.match(
+    out,
+    /route get-order: GET \/orders\/\{id:int\} gateway\.toml:\d+\n {2}because at segment 2 a typed parameter/,
+  );
+  assert.match(out, '  {id} = "7"\n  consumer: acme');
+  assert.match(
+    out,
+    /near misses\n {2}search: GET \/orders\/\{word\} gateway\.toml:\d+\n {4}it takes the request too, but/,
+  );
+  assert.match(out, /keys \(api-key, authenticate\)\n {4}pass: /);
+  assert.match(out, /request\.set\.x-tenant = "\{consumer\.name\}" {2}\((group )?gateway\.toml:\d+\)/);
+  assert.match(out, 'limit = "5/min"');
+  assert.match(
+    out,
+    /service orders\n {2}[*-] http:\/\/127\.0\.0\.1:4003\n {2}[*-] http:\/\/127\.0\.0\.1:4004 \(weight 2\)/,
+  );
+  assert.match(out, /what the target would see:\n {4}GET \/orders\/7\?x=1 HTTP\/1\.1/);
+  assert.match(out, '    x-tenant: acme');
+  assert.not.match(out, 'acme-demo-key');
+});
+
+test('a policy that answers: the others were never reached, and the reply is shown', async () => {
+  const { out } = await explain('get', '/orders/7');
+  assert.match(out, 'route get-order answers 401 auth/missing');
+  assert.match(out, /tenant \(headers, transform\): never reached/);
+  assert.match(out, /reply 401\n {2}content-type: application\/problem\+json/);
+});
+
+test('no route, a wrong method, a host, a reply, a path that is normalised', async () => {
+  assert.match((await explain('GET', '/nothing')).out, 'gw refuses it: 404 route/none\n\nno route: ');
+  assert.match((await explain('PUT', '/orders/7')).out, '405');
+  const health = (await explain('GET', 'http://ops.example.com/healthz')).out;
+  assert.match(health, 'route health answers 200');
+  assert.match(health, 'host ops.example.com');
+  assert.match(health, 'reply 200\n');
+  assert.match((await explain('GET', '/x/../orders//7')).out, 'normalised: /orders/7');
+});
+
+test('--json is the explanation, with a version', async () => {
+  const explanation = await told('GET', '/orders/7', '-H', 'x-api-key: acme-demo-key', '--client', '10.1.2.3');
+  assert.is(explanation.version, 1);
+  assert.is(explanation.outcome, 'target');
+  assert.is(explanation.route?.name, 'get-order');
+  assert.equal(explanation.params, { id: '7' });
+  assert.is(explanation.consumer, 'acme');
+  assert.is(explanation.reply, null);
+  assert.ok(explanation.service?.head?.includes('x-forwarded-for: 10.1.2.3'));
+});
+
+test('a bundle explains as its spec does', () =>
+  inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
+    await gw(['compile', '-o', 'a.bundle'], { cwd });
+    const from = async (file: string): Promise<Explanation> =>
+      JSON.parse((await gw(['explain', 'GET', '/orders/7', file, '--json'], { cwd })).out) as Explanation;
+    assert.equal(await from('a.bundle'), await from('gateway.toml'));
+  }));
+
+test('wrong usage: a URL that is none, a header that is none, an address that is none', async () => {
+  for (const [args, message] of [
+    [['GET', 'orders/7'], 'it begins with / or with http://'],
+    [['GET', '/', '-H', 'nothing'], 'write `name: value`'],
+    [['GET', '/', '-H', ': x'], 'write `name: value`'],
+    [['GET', '/', '--client', 'localhost'], 'is no IP address'],
+    [['GET'], "missing required argument 'url'"],
+  ] as const) {
+    const { code, err, out } = await explain(...args);
+    assert.is(code, 2, err);
+    assert.is(out, '');
+    assert.match(err, message);
+  }
+});
+
+test.run();
