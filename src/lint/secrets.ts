@@ -9,7 +9,7 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [/\b[sr]k_live_[A-Za-z0-9]{10,}/, 'a Stripe key'],
   [/\bxox[abprs]-[A-Za-z0-9-]{10,}/, 'a Slack token'],
   [/\bAIza[A-Za-z0-9_-]{30,}/, 'a Google API key'],
-  [/^(Bearer|Token)\s+(?![{$])\S{8,}$/i, 'a bearer token'],
+  [/^(Bearer|Token)\s+[^\s{}$]{8,}$/i, 'a bearer token'],
   [/^Basic\s+[A-Za-z0-9+/]{8,}={0,2}$/i, 'a user name and password'],
   [/^[a-z][a-z0-9+.-]*:\/\/[^/\s:@{]+:[^/\s@{]+@/i, 'a password in a URL'],
 ];
@@ -39,7 +39,8 @@ const RANDOM_BASE64 = 4;
 const RANDOM_HEX = 3;
 
 function isRandom(text: string): boolean {
-  if (text.length < SHORTEST_RANDOM || !/\d/.test(text)) return false;
+  // A path, absolute or relative, is long and mixed as well.
+  if (text.length < SHORTEST_RANDOM || !/\d/.test(text) || /^[./]/.test(text)) return false;
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return false;
   if (/^[0-9a-f]{32,}$/i.test(text)) return entropy(text) > RANDOM_HEX;
   return (

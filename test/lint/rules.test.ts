@@ -79,6 +79,10 @@ test('route/unauthenticated: public reads beside guarded writes are a sensible s
   assert.equal(codes(check(KEYS + CONSUMER + route('OPTIONS /a') + guarded('GET /a'))), []);
 });
 
+test('route/unauthenticated: where most are open, the guarded ones are the exception', () => {
+  assert.equal(codes(check(KEYS + CONSUMER + guarded('GET /admin') + route('GET /a') + route('GET /b'))), []);
+});
+
 test('route/unauthenticated: a key that is optional guards nothing', () => {
   const text = `${KEYS}optional = true\n${CONSUMER}${guarded('GET /a')}${route('GET /b')}`;
   assert.equal(codes(check(text)), []);
@@ -224,6 +228,7 @@ test('secret/plain-text: references, names of things, and plain words are none',
     'A = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"',
     'A = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1"',
     'A = "postgres://db:5432/shop"',
+    'A = "/opt/ShopService/Releases/2024-01-05/Run"',
     'A = "/var/lib/very/long/path/to/some/file-2024.json"',
   ]) {
     assert.equal(secretsIn(line), [], line);
@@ -238,7 +243,7 @@ test('secret/plain-text: everywhere that values stand', () => {
   assert.equal(codes(check(`${KEYS}${CONSUMER}tags = { password = "hunter2" }\n${guarded('GET /a')}`)), [
     'secret/plain-text',
   ]);
-  const template = '{ use = "headers", request.set = { authorization = "Bearer {consumer.tags.token}" } }';
+  const template = '{ use = "headers", request.set = { authorization = "Bearer of-{consumer.tags.token}" } }';
   assert.equal(codes(check(route('GET /a', `to = "orders"\npolicies = [${template}]`))), []);
 });
 
