@@ -1,0 +1,136 @@
+/**
+ * explain and the proxy are one implementation: over random specs and random requests, sent through real sockets, they
+ * agree on route, parameters, status, consumer, chosen target and every line that the target sees. GW_SEED repeats a run.
+ */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { compile } from '../../src/compiler/index.js';
+import { Explainer } from '../../src/control/explain.js';
+import { Gateway } from '../../src/control/gateway.js';
+import type { OfflineResult } from '../../src/proxy/offline.js';
+import { KeptLog } from '../control/kit.js';
+import { Random } from './random.js';
+import { type RandomRequest, randomRequest } from './random-request.js';
+import { randomSpec } from './random-spec.js';
+import { exchangeAll, seenBy, startEcho, type WireReply } from './wire.js';
+
+const SPECS = 42;
+const REQUESTS = 500;
+/** Requests on one connection, at one moment of the clock. */
+const BATCH = 50;
+const SEED = Number(process.env['GW_SEED'] ?? 20_260);
+const SHOWN = 5;
+
+interface Tally {
+  compared: number;
+  readonly outcomes: Map<string, number>;
+  readonly routes: Set<string>;
+  withParams: number;
+  readonly differences: string[];
+}
+
+test(`explain and the proxy agree on ${SPECS * REQUESTS} requests (seed ${SEED})`, async () => {
+  const echo = await startEcho();
+  const random = new Random(SEED);
+  const tally: Tally = { compared: 0, outcomes: new Map(), routes: new Set(), withParams: 0, differences: [] };
+  try {
+    for (let index = 0; index < SPECS; index++) await compareOn(random, index, echo.url, tally);
+  } finally {
+    echo.server.close();
+    echo.server.closeAllConnections();
+  }
+  assert.equal(tally.differences.slice(0, SHOWN), []);
+  assert.ok(tally.compared >= 20_000);
+  // Agreement says little unless everything happened.
+  for (const outcome of ['target', '200', '204', '400', '401', '404', '405', '429', '503']) {
+    assert.ok((tally.outcomes.get(outcome) ?? 0) > 20, `${outcome}: ${tally.outcomes.get(outcome) ?? 0} times`);
+  }
+  assert.ok((tally.outcomes.get('target') ?? 0) > tally.compared / 10);
+  assert.ok(tally.routes.size > 300, `${tally.routes.size} routes`);
+  assert.ok(tally.withParams > 1000, `${tally.withParams} with parameters`);
+});
+
+async function compareOn(random: Random, index: number, origin: string, tally: Tally): Promise<void> {
+  const targets = [`${origin}/t0`, `${origin}/t1`, origin];
+  const { model, text } = randomSpec(random, targets, `/random/gateway-${index}.toml`);
+  const { bundle } = compile(model);
+  let now = Date.UTC(2026, 0, 1);
+  const clock = { now: () => now };
+  const log = new KeptLog();
+  const gateway = await Gateway.start({ model, inline: true, adminSocket: false, accessLog: null, clock, log });
+  const explainer = new Explainer(bundle, { clock });
+  const port = Number(gateway.addresses[0]?.address.split(':').at(-1));
+  try {
+    for (let sent = 0; sent < REQUESTS; sent += BATCH) {
+      now += random.index(20_000);
+      const requests = Array.from({ length: BATCH }, () => randomRequest(random, model));
+      const replies = await exchangeAll(port, requests);
+      for (const [at, request] of requests.entries()) {
+        const told = await explainer.run(request);
+        const reply = replies[at];
+        const route = told.route === null ? undefined : bundle.program.routes[told.route]?.name;
+        if (route !== undefined) tally.routes.add(`${index}/${route}`);
+        const difference = reply ? compare(told, reply, route, tally) : 'no reply';
+        if (difference === undefined) continue;
+        tally.differences.push(`spec ${index}, request ${sent + at}: ${describe(request)}\n${difference}\n${text}`);
+      }
+    }
+  } finally {
+    explainer.close();
+    await gateway.close();
+  }
+  assert.equal(
+    log.lines.filter(({ level }) => level === 'error'),
+    [],
+  );
+}
+
+/** What differs; undefined when nothing does. */
+function compare(told: OfflineResult, reply: WireReply, route: string | undefined, tally: Tally): string | undefined {
+  tally.compared++;
+  const seen = seenBy(reply);
+  const outcome = told.status === null ? 'target' : String(told.status);
+  tally.outcomes.set(outcome, (tally.outcomes.get(outcome) ?? 0) + 1);
+  if (Object.keys(told.params).length > 0) tally.withParams++;
+  if (told.status === null) {
+    if (!seen) return `explain: asked ${told.target}; proxy: ${reply.status} ${reply.body}`;
+    return sameLines(told, seen.head, route);
+  }
+  if (seen) return `explain: ${told.status} ${told.error}; proxy asked the target: ${seen.head.join(' | ')}`;
+  if (told.status !== reply.status)
+    return `explain: ${told.status} ${told.error}; proxy: ${reply.status} ${reply.body}`;
+  const marked = reply.headers.get('x-seen');
+  const expected = told.reply?.headers.find(([name]) => name === 'x-seen')?.[1];
+  return marked === expected ? undefined : `explain: route mark ${expected}; proxy: ${marked}`;
+}
+
+/** The head that explain shows is, line by line, the one that the target got. */
+function sameLines(told: OfflineResult, head: readonly string[], route: string | undefined): string | undefined {
+  const steady = (lines: readonly string[]): string[] =>
+    lines
+      .map((line, at) => (at === 0 ? line : lowerName(line)))
+      .filter((line) => !/^(x-request-id|connection|content-length):/.test(line))
+      .sort();
+  const [expected, got] = [steady(told.head ?? []), steady(head)];
+  if (expected.join('\n') !== got.join('\n'))
+    return `explain:\n  ${expected.join('\n  ')}\nproxy:\n  ${got.join('\n  ')}`;
+  const value = (name: string): string | undefined =>
+    got.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
+  if (value('x-route') !== route) return `explain: route ${route}; proxy: ${value('x-route')}`;
+  for (const [name, param] of Object.entries(told.params)) {
+    // A field cannot hold every text; those that it holds as it is must be the same.
+    if (!/^[!-~]+$/.test(param)) continue;
+    const sent = value(`x-p-${name}`);
+    if (sent !== param) return `explain: {${name}} is ${param}; proxy: ${sent}`;
+  }
+  const consumer = value('x-consumer')?.split('/')[0] ?? '';
+  return consumer === (told.consumer ?? '') ? undefined : `explain: consumer ${told.consumer}; proxy: ${consumer}`;
+}
+
+const lowerName = (line: string): string =>
+  line.slice(0, line.indexOf(':')).toLowerCase() + line.slice(line.indexOf(':'));
+
+const describe = ({ method, url, headers }: RandomRequest): string =>
+  `${method} ${url} ${headers.map(([name, value]) => `${name}: ${value}`).join(', ')}`;
+
+test.run();

@@ -1,0 +1,112 @@
+/** Random requests near the routes of a spec: most hit one, many miss one by a little. */
+import type { Model, RouteModel, SegmentModel } from '../../src/spec/model.js';
+import type { Random } from './random.js';
+import { HEADER_NAMES, HOSTS, KEYS, METHODS, QUERY_NAMES, WORDS } from './random-spec.js';
+
+export interface RandomRequest {
+  readonly method: string;
+  readonly url: string;
+  /** Host first. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+}
+
+const VALUES = ['1', '2', 'ab', 'abc', '77', 'x', ''];
+const SEGMENTS = [
+  ...WORDS,
+  '0',
+  '7',
+  '42',
+  '007',
+  'x9',
+  'a.b',
+  'A',
+  'a%20b',
+  '%41',
+  '%7e',
+  '%e2%82%ac',
+  'a;b=1',
+  '0f8fad5b-d9cb-469f-a165-70867728950e',
+  '0F8FAD5B-D9CB-469F-A165-70867728950E',
+];
+/** What a client may send that normalisation decides about. */
+const ODDITIES = ['.', '..', '%2e', '%2E%2e', '', 'a%2Fb', 'a%5cb', '%00', '%', '%zz', '%25'];
+
+export function randomRequest(random: Random, model: Model): RandomRequest {
+  const route = random.pick(model.routes);
+  const host =
+    random.chance(0.8) && route.match.host !== undefined ? hostFor(random, route.match.host) : random.pick(HOSTS);
+  const headers: [string, string][] = [['host', random.chance(0.1) ? `${host.toUpperCase()}:8080` : host]];
+  const query = conditions(random, route, headers);
+  credentials(random, headers, query);
+  if (random.chance(0.1)) headers.push(['origin', random.pick(['https://app.example.com', 'https://evil.example'])]);
+  const method = methodFor(random, route, headers);
+  if (method === 'POST' || method === 'PUT' || method === 'PATCH') headers.push(['content-length', '0']);
+  const suffix = query.length > 0 ? `?${query.join('&')}` : random.chance(0.03) ? '?' : '';
+  return { method, url: `${pathFor(random, route)}${suffix}`, headers };
+}
+
+function methodFor(random: Random, route: RouteModel, headers: [string, string][]): string {
+  if (random.chance(0.05)) {
+    headers.push(['access-control-request-method', random.pick(METHODS)]);
+    return 'OPTIONS';
+  }
+  if (random.chance(0.07)) return 'HEAD';
+  if (random.chance(0.75) && route.match.methods.length > 0) return random.pick(route.match.methods);
+  return random.pick([...METHODS, 'GET', 'PROPFIND']);
+}
+
+function hostFor(random: Random, pattern: string): string {
+  if (!pattern.startsWith('*.')) return pattern;
+  return `${random.pick(['one', 'two.three', 'API'])}${pattern.slice(1)}`;
+}
+
+function pathFor(random: Random, route: RouteModel): string {
+  const segments = route.match.segments.map((segment) => segmentFor(random, segment));
+  if (random.chance(0.15)) segments.splice(random.index(segments.length + 1), 0, random.pick(SEGMENTS));
+  if (random.chance(0.08)) segments.splice(random.index(segments.length + 1), 0, random.pick(ODDITIES));
+  if (random.chance(0.08)) segments.splice(random.index(segments.length), 1);
+  if (random.chance(0.08)) segments.push('');
+  return `/${segments.join('/')}`;
+}
+
+function segmentFor(random: Random, segment: SegmentModel): string {
+  if (segment.kind === 'literal') {
+    return random.chance(0.95) ? escaped(random, segment.text) : random.pick(SEGMENTS);
+  }
+  if (segment.kind === 'tail') {
+    return Array.from({ length: random.index(4) }, () => random.pick(SEGMENTS)).join('/');
+  }
+  if (segment.kind === 'typed' && random.chance(0.7)) {
+    const fitting: Record<string, string> = { int: '42', uuid: '0f8fad5b-d9cb-469f-a165-70867728950e' };
+    return fitting[segment.type] ?? random.pick(['ab', 'x12', 'y', 'a-1']);
+  }
+  return random.pick(SEGMENTS);
+}
+
+/** The same segment, sometimes with a letter percent-encoded: RFC 3986 calls the two equivalent. */
+function escaped(random: Random, text: string): string {
+  if (text === '' || !random.chance(0.1)) return text;
+  const at = random.index(text.length);
+  const code = text.charCodeAt(at).toString(16);
+  return `${text.slice(0, at)}%${random.chance(0.5) ? code : code.toUpperCase()}${text.slice(at + 1)}`;
+}
+
+function conditions(random: Random, route: RouteModel, headers: [string, string][]): string[] {
+  const query: string[] = [];
+  for (const { on, name } of route.match.conditions) {
+    if (!random.chance(0.8)) continue;
+    if (on === 'header') headers.push([random.chance(0.3) ? name.toUpperCase() : name, random.pick(VALUES)]);
+    else query.push(`${name}=${random.pick(VALUES)}`);
+  }
+  if (random.chance(0.1)) headers.push([random.pick(HEADER_NAMES), random.pick(VALUES)]);
+  if (random.chance(0.1)) query.push(`${random.pick(QUERY_NAMES)}=${random.pick(VALUES)}`);
+  if (random.chance(0.05)) query.push(random.pick(['page', '%70age=1', 'q=a%20b+c', '=', '&&', 'other=1']));
+  return query;
+}
+
+function credentials(random: Random, headers: [string, string][], query: string[]): void {
+  if (random.chance(0.45)) headers.push(['x-api-key', random.pick(KEYS)]);
+  if (random.chance(0.15))
+    headers.push(['Authorization', `${random.pick(['Bearer', 'bearer', 'Basic'])} ${random.pick(KEYS)}`]);
+  if (random.chance(0.25)) query.push(`key=${random.pick(KEYS)}`);
+}

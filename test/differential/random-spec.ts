@@ -1,0 +1,206 @@
+/** Random specs over a small vocabulary, so that their routes overlap in every way the language allows. */
+import { createHash } from 'node:crypto';
+import { checkSpec } from '../../src/lint/index.js';
+import type { Model } from '../../src/spec/model.js';
+import type { Random } from './random.js';
+
+export const WORDS = ['orders', 'items', 'v1', 'a', 'b', 'long-word', 'search'];
+export const HOSTS = ['api.example.com', 'shop.example.com', 'example.com', 'deep.api.example.com'];
+export const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'];
+export const KEYS = ['key-of-acme', 'key-of-beta', 'key-of-none'];
+const TYPES = ['int', 'uuid', '[a-z]+', '[a-z0-9-]{1,8}', '(x|y)[0-9]*'];
+const HOST_PATTERNS = [...HOSTS.slice(0, 3), '*.example.com', '*.api.example.com'];
+export const HEADER_NAMES = ['x-beta', 'x-tenant'];
+export const QUERY_NAMES = ['page', 'q'];
+const CONDITIONS = [
+  '"1"',
+  'true',
+  'false',
+  '{ one_of = ["1", "2"] }',
+  '{ prefix = "ab" }',
+  '{ matches = "[0-9]+" }',
+  '{ equals = "ab" }',
+];
+const POLICY_NAMES = ['keys', 'open-keys', 'query-keys', 'by-ip', 'by-consumer', 'by-route', 'by-header', 'browsers'];
+
+export interface RandomSpec {
+  readonly text: string;
+  readonly model: Model;
+}
+
+/** A spec without errors: routes that the checks refuse (ambiguous, duplicate) are taken out again. */
+export function randomSpec(random: Random, targets: readonly string[], path: string): RandomSpec {
+  let routes = Array.from({ length: 8 + random.index(32) }, (_, index) => randomRoute(random, index));
+  const head = settings(random) + services(random, targets) + policies();
+  for (let attempt = 0; attempt < 12; attempt++) {
+    const text = head + routes.map(({ lines }) => lines).join('');
+    const { value: model, diagnostics } = checkSpec({ path, text });
+    const errors = diagnostics.filter(({ severity }) => severity === 'error');
+    if (model && errors.length === 0) return { text, model };
+    const wrong = new Set(errors.map(({ span }) => routeAt(text, span.start.offset)));
+    if (wrong.has(undefined)) throw new Error(`The generator writes a wrong spec: ${errors[0]?.message}\n${text}`);
+    routes = routes.filter(({ name }) => !wrong.has(name));
+  }
+  throw new Error('No spec without errors came out.');
+}
+
+/** Name of the route whose block (or whose group) the offset stands in. */
+function routeAt(text: string, offset: number): string | undefined {
+  const names = [...text.matchAll(/^# route (\S+)$/gm)].filter((found) => found.index <= offset);
+  return names.at(-1)?.[1];
+}
+
+function settings(random: Random): string {
+  return `spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[normalize]
+encoded_slashes = "${random.pick(['refuse', 'keep'])}"
+double_slashes = "${random.pick(['merge', 'refuse', 'keep'])}"
+trailing_slash = "${random.pick(['strict', 'ignore'])}"
+dot_segments = "${random.pick(['resolve', 'refuse'])}"
+`;
+}
+
+function services(random: Random, targets: readonly string[]): string {
+  const weighted = targets.map((url) => `{ url = "${url}", weight = ${1 + random.index(3)} }`).join(', ');
+  return `[service.one]
+targets = ["${targets[0]}"]
+[service.many]
+targets = [${weighted}]
+host = "${random.pick(['preserve', 'target'])}"
+`;
+}
+
+/** Keys are those of KEYS, in order. */
+function policies(): string {
+  return `[consumer.acme]
+plan = "gold"
+tags = { region = "eu" }
+api_keys = ["sha256:${HASHES[0]}"]
+[consumer.beta]
+api_keys = ["sha256:${HASHES[1]}"]
+[plan.gold]
+limits = { by-consumer = "9/min" }
+[policy.keys]
+use = "api-key"
+[policy.open-keys]
+use = "api-key"
+header = "authorization"
+scheme = "Bearer"
+optional = true
+[policy.query-keys]
+use = "api-key"
+query = "key"
+[policy.by-ip]
+use = "rate-limit"
+limit = "40/min"
+by = "ip"
+[policy.by-consumer]
+use = "rate-limit"
+limit = "5/min"
+by = "consumer"
+[policy.by-route]
+use = "rate-limit"
+limit = "20/min"
+burst = 7
+by = "route"
+[policy.by-header]
+use = "rate-limit"
+limit = "10/min"
+cost = 2
+by = "header:x-tenant"
+[policy.browsers]
+use = "cors"
+origins = ["https://app.example.com"]
+`;
+}
+
+const HASHES = KEYS.map((key) => createHash('sha256').update(key).digest('hex'));
+
+interface RandomRoute {
+  readonly name: string;
+  readonly lines: string;
+}
+
+function randomRoute(random: Random, index: number): RandomRoute {
+  const name = `r${index}`;
+  const inGroup = random.chance(0.3);
+  const params: string[] = [];
+  const path = randomPath(random, params);
+  const lines = [`# route ${name}`];
+  if (inGroup) {
+    const policies = random.some(POLICY_NAMES, 2);
+    lines.push('[[group]]', `name = "g${index}"`);
+    if (random.chance(0.5)) lines.push(`prefix = "/${random.pick(WORDS)}"`);
+    if (random.chance(0.3)) lines.push(`host = "${random.pick(HOST_PATTERNS)}"`);
+    if (policies.length > 0) lines.push(`policies = ${JSON.stringify(policies)}`);
+    lines.push('[[group.route]]');
+  } else {
+    lines.push('[[route]]');
+  }
+  lines.push(`name = "${name}"`, ...matchLines(random, path), ...leadLines(random, path, params));
+  return { name, lines: `${lines.join('\n')}\n` };
+}
+
+function randomPath(random: Random, params: string[]): string {
+  const depth = random.index(4);
+  let path = '';
+  for (let level = 0; level <= depth; level++) {
+    const name = `p${params.length}`;
+    const kind = random.index(10);
+    if (kind < 5) path += `/${random.pick(WORDS)}`;
+    else if (kind < 7) {
+      path += `/{${name}:${random.pick(TYPES)}}`;
+      params.push(name);
+    } else if (kind < 9) {
+      path += `/{${name}}`;
+      params.push(name);
+    } else {
+      params.push('rest');
+      return `${path}/{rest...}`;
+    }
+  }
+  return random.chance(0.1) ? `${path}/` : path;
+}
+
+function matchLines(random: Random, path: string): string[] {
+  const methods = random.some(METHODS, 3);
+  const headers = random.chance(0.25) ? conditions(random, HEADER_NAMES) : '';
+  const query = random.chance(0.25) ? conditions(random, QUERY_NAMES) : '';
+  const host = random.chance(0.3) ? random.pick(HOST_PATTERNS) : '';
+  if (headers === '' && query === '' && host === '') {
+    return [`match = ${JSON.stringify(`${methods.join(',')}${methods.length > 0 ? ' ' : ''}${path}`)}`];
+  }
+  const parts = [`path = ${JSON.stringify(path)}`, `methods = ${JSON.stringify(methods)}`];
+  if (host !== '') parts.push(`host = "${host}"`);
+  if (headers !== '') parts.push(`headers = { ${headers} }`);
+  if (query !== '') parts.push(`query = { ${query} }`);
+  return [`match = { ${parts.join(', ')} }`];
+}
+
+function conditions(random: Random, names: readonly string[]): string {
+  return random
+    .some(names, 2)
+    .map((name) => `${name} = ${random.pick(CONDITIONS)}`)
+    .join(', ');
+}
+
+function leadLines(random: Random, path: string, params: readonly string[]): string[] {
+  const marks = ['x-route = "{route.name}"', 'x-consumer = "{consumer.name}/{consumer.plan}/{consumer.tags.region}"'];
+  for (const name of params) marks.push(`x-p-${name} = "{param.${name}}"`);
+  const edit = `{ use = "headers", request.set = { ${marks.join(', ')} }, reply.set = { x-seen = "{route.name}" } }`;
+  const policies = [...random.some(POLICY_NAMES, 3).map((name) => `"${name}"`), edit];
+  const lines = [`policies = [${policies.join(', ')}]`];
+  if (random.chance(0.2)) {
+    lines.push(
+      `reply = { status = ${random.pick([200, 204, 404, 503])}, body = "${random.chance(0.5) ? 'own' : ''}" }`,
+    );
+    return lines;
+  }
+  lines.push(`to = "${random.pick(['one', 'many'])}"`);
+  const prefix = /^\/([a-z0-9-]+)\//.exec(path)?.[1];
+  if (random.chance(0.15)) lines.push(`rewrite = "/new/${params.map((name) => `{param.${name}}`).join('/')}"`);
+  else if (prefix !== undefined && random.chance(0.2)) lines.push(`strip_prefix = "/${prefix}"`);
+  return lines;
+}

@@ -1,0 +1,38 @@
+/** Seeded randomness: the same seed makes the same specs and requests on every machine. */
+
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed | 0;
+  }
+
+  /** [0, 1); mulberry32. */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  }
+
+  /** 0 to `below` - 1. */
+  index(below: number): number {
+    return Math.floor(this.next() * below);
+  }
+
+  chance(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  pick<T>(items: readonly T[]): T {
+    const item = items[this.index(items.length)];
+    if (item === undefined) throw new Error('There is nothing to pick from.');
+    return item;
+  }
+
+  /** Up to `most` different items, in the order of the list. */
+  some<T>(items: readonly T[], most: number): T[] {
+    const count = this.index(most + 1);
+    return items.filter(() => this.chance(count / Math.max(1, items.length)));
+  }
+}

@@ -1,0 +1,171 @@
+/** `gw serve` as a process: what it prints, which signals it heeds, how it ends. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { call, closeAll, isGone, removeFolders, SpecFile, startOrigin, temporaryFolder, until } from './control-kit.js';
+
+const runtimeDir = temporaryFolder();
+const serving = new Set<Served>();
+
+test.after.each(async () => {
+  for (const one of serving) one.child.kill('SIGKILL');
+  serving.clear();
+  await closeAll();
+});
+test.after(removeFolders);
+
+const SERVE = new URL('../../src/control/serve.js', import.meta.url).href;
+const runner = join(temporaryFolder(), 'serve.mjs');
+writeFileSync(
+  runner,
+  `
+  import { runServe } from '${SERVE}';
+  const options = JSON.parse(process.argv[2]);
+  process.exitCode = await runServe({ color: false, stdout: process.stdout, stderr: process.stderr, ...options });
+`,
+);
+
+class Served {
+  stdout = '';
+  stderr = '';
+  readonly child: ChildProcess;
+  readonly exit: Promise<number | null>;
+
+  constructor(options: object) {
+    const defaults = { isBundle: false, watch: false, log: 'pretty' };
+    this.child = spawn(process.execPath, [runner, JSON.stringify({ ...defaults, ...options })], {
+      env: { ...process.env, GW_RUNTIME_DIR: runtimeDir },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.child.stdout?.on('data', (chunk: Buffer) => (this.stdout += String(chunk)));
+    this.child.stderr?.on('data', (chunk: Buffer) => (this.stderr += String(chunk)));
+    this.exit = new Promise((resolve) => this.child.once('close', (code) => resolve(code)));
+    serving.add(this);
+  }
+
+  /** Where it says that it listens. */
+  async url(): Promise<string> {
+    const found = await until('the address', () => /serving .*?: (http:\/\/[\d.]+:\d+) \(main\)/.exec(this.stdout));
+    return found[1] ?? '';
+  }
+}
+
+const specOf = (target: string, body = 'hello'): string => `spec = 1
+drain_timeout = "5s"
+[listener.main]
+address = "127.0.0.1:0"
+[service.shop]
+targets = ["${target}"]
+[[route]]
+name = "hello"
+match = "GET /hello"
+reply = { body = "${body}" }
+[[route]]
+name = "slow"
+match = "GET /slow"
+to = "shop"
+`;
+
+test('says where it listens, reloads on SIGHUP, drains on SIGTERM', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url));
+  const served = new Served({ path: spec.path, shownPath: 'gateway.toml' });
+  const url = await served.url();
+  assert.match(
+    served.stdout,
+    /gw \d+\.\d+\.\d+ serving gateway\.toml: http:\/\/127\.0\.0\.1:\d+ \(main\), 2 routes, 1 service\n/,
+  );
+  assert.is((await call(`${url}/hello`)).body, 'hello');
+  spec.write(specOf(origin.url, 'again'));
+  served.child.kill('SIGHUP');
+  await until('the reload', () => /reloaded as generation 2: \+0 routes, ~1 route, -0 routes/.test(served.stdout));
+  assert.is((await call(`${url}/hello`)).body, 'again');
+  spec.write('spec = 1\n[[route]]\nmatch = 7\n');
+  served.child.kill('SIGHUP');
+  await until('the rejection', () => /reload rejected, generation 2 keeps serving/.test(served.stdout));
+  assert.is((await call(`${url}/hello`)).body, 'again');
+  let asked = 0;
+  origin.server.on('request', () => asked++);
+  const slow = call(`${url}/slow`);
+  await until('the origin to be asked', () => asked > 0);
+  served.child.kill('SIGTERM');
+  assert.is((await slow).body, 'origin GET /slow');
+  assert.is(await served.exit, 0);
+  assert.match(served.stdout, /draining; a second signal ends at once[\s\S]*stopped after/);
+});
+
+test('a second signal ends at once', async () => {
+  const never = await startOrigin();
+  never.server.removeAllListeners('request');
+  let asked = 0;
+  never.server.on('request', () => asked++);
+  const spec = new SpecFile(specOf(never.url).replace('5s', '60s'));
+  const served = new Served({ path: spec.path });
+  const url = await served.url();
+  const cut = call(`${url}/slow`).then(
+    () => 'answered',
+    () => 'cut',
+  );
+  await until('the origin to be asked', () => asked > 0);
+  served.child.kill('SIGINT');
+  await until('the drain', () => served.stdout.includes('draining'));
+  served.child.kill('SIGINT');
+  assert.is(await served.exit, 0);
+  assert.is(await cut, 'cut');
+});
+
+test('a spec with errors does not start: diagnostics on standard error, exit code 1', async () => {
+  const spec = new SpecFile(specOf('http://127.0.0.1:9').replace('to = "shop"', 'to = "shopp"'));
+  const served = new Served({ path: spec.path });
+  assert.is(await served.exit, 1);
+  assert.match(served.stderr, 'shopp');
+  assert.match(served.stderr, 'gateway.toml:');
+  assert.not.match(served.stderr, /\bat .*\.js:\d+/);
+});
+
+test('a port that is taken does not start either, and says which', async () => {
+  const origin = await startOrigin();
+  const taken = origin.url.replace('http://', '');
+  const spec = new SpecFile(specOf('http://127.0.0.1:9').replace('127.0.0.1:0', taken));
+  const served = new Served({ path: spec.path });
+  assert.is(await served.exit, 1);
+  assert.match(served.stderr, 'listener/bind');
+  assert.match(served.stderr, taken);
+  assert.match(served.stderr, 'Another process listens there');
+});
+
+test('a signal while managed targets start ends them and the start', async () => {
+  const spec = new SpecFile(`spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[service.slow]
+run = { command = "'${process.execPath}' slow.cjs", ready_timeout = "30s" }
+[[route]]
+name = "r"
+match = "/"
+to = "slow"
+`);
+  writeFileSync(join(spec.folder, 'slow.cjs'), 'console.log("pid=" + process.pid); setInterval(() => {}, 1000)');
+  const served = new Served({ path: spec.path });
+  const pid = Number((await until('its output', () => /pid=(\d+)/.exec(served.stdout)))[1]);
+  served.child.kill('SIGTERM');
+  assert.is(await served.exit, 0);
+  assert.ok(isGone(pid));
+});
+
+test('json log lines, one object each', async () => {
+  const spec = new SpecFile(specOf('http://127.0.0.1:9'));
+  const served = new Served({ path: spec.path, log: 'json', logLevel: 'debug' });
+  await until('the first line', () => served.stdout.includes('\n'));
+  served.child.kill('SIGTERM');
+  assert.is(await served.exit, 0);
+  const lines = served.stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.ok(lines.every(({ level, time, message }) => level && time && message));
+});
+
+test.run();
