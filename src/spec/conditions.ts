@@ -20,7 +20,8 @@ export function readHost(text: string, path: readonly string[], decoder: Decoder
   if (/:\d*$/.test(name))
     return fail('A host in a match has no port.', 'Listeners have ports; every listener serves every route.');
   if (name.includes('*')) return fail('A wildcard stands for whole labels at the beginning: `*.example.com`.');
-  const ascii = domainToASCII(name);
+  // What a URL would end a host with, or decode, has no place in one.
+  const ascii = /[/\\?#@%\s]/.test(name) ? '' : domainToASCII(name);
   if (ascii === '' || !ascii.split('.').every((label) => label.length <= 63 && LABEL.test(label))) {
     return fail(`\`${text}\` is no host name.`, 'Write `api.example.com`, or `*.example.com` for every name below it.');
   }

@@ -84,18 +84,18 @@ export function matchesWildcard(pattern: string, name: string): boolean {
 /** `a{b,c}d` -> `abd`, `acd`; nested too. A brace that is never closed stands for itself. */
 export function expandBraces(pattern: string): string[] {
   const pending = [pattern];
-  const done: string[] = [];
-  while (pending.length > 0 && done.length + pending.length <= MAX_ALTERNATIVES) {
+  const done = new Set<string>();
+  while (pending.length > 0 && done.size + pending.length <= MAX_ALTERNATIVES) {
     const current = pending.pop()!;
     const close = current.indexOf('}');
     const open = close < 0 ? -1 : current.lastIndexOf('{', close);
     if (open < 0) {
-      done.push(current);
+      done.add(current);
       continue;
     }
     // The innermost pair first: between it there are no further braces.
     const choices = current.slice(open + 1, close).split(',');
     for (const choice of choices.reverse()) pending.push(current.slice(0, open) + choice + current.slice(close + 1));
   }
-  return done;
+  return [...done];
 }

@@ -24,7 +24,7 @@ export interface MatchText {
 
 /** Splits the text; offsets of problems are in it. Never throws. */
 export function parseMatchText(text: string): MatchText {
-  const found = /^(\s*)([^\s/]+(?:\s*,\s*[^\s/,]+)*)\s+(?=\S)/.exec(text);
+  const found = /^(\s*)([^\s/,]+(?:\s*,\s*[^\s/,]+)*)\s+(?=\S)/.exec(text);
   if (!found) return { methods: [], path: text.trim(), pathStart: text.length - text.trimStart().length, problems: [] };
   const problems: PathProblem[] = [];
   const methods: string[] = [];

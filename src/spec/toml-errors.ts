@@ -62,7 +62,7 @@ export function describeSyntaxError(error: unknown, source: Source): Diagnostic 
   const redefined = /^Cannot (?:redefine|extend|use dotted)/.test(text);
   if (redefined) return duplicateKey(text, source, offset ?? second?.offset ?? 0);
   // toml judges; where the other parser refuses as well, its wording is the better one, and its place the narrower.
-  const at = second?.offset ?? offset ?? 0;
+  const at = onItsLine(source.text, second?.offset ?? offset ?? 0, second?.message);
   return {
     code: 'toml/syntax',
     severity: 'error',
@@ -83,6 +83,14 @@ function explain(second: string | undefined, first: string, source: Source, at: 
     return { message: `This is not valid TOML: unexpected ${char}${expected}.`, ...(help ? { help } : {}) };
   }
   return { message: `This is not valid TOML: ${second}.` };
+}
+
+/** What is missing is missing from the end of the line before, not from where the parser noticed it. */
+function onItsLine(text: string, offset: number, message: string | undefined): number {
+  let at = offset;
+  if (!/^(?:Unspecified values|The key, equals sign|Unterminated)/.test(message ?? '')) return at;
+  while (at > 0 && (text[at - 1] === '\n' || text[at - 1] === '\r')) at--;
+  return at;
 }
 
 const isBareWord = (text: string, at: number): boolean => /^[A-Za-z/]/.test(text.slice(at, at + 1));
