@@ -1,0 +1,142 @@
+/** What only a process of its own shows: exit codes, broken pipes, an old Node, links, a bundle that is served. */
+import { spawnSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { GW, runGw, runProgram, ServedGateway, until } from '../support/gw-process.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'gw-process-'));
+const path = (name: string): string => join(folder, name);
+const write = (name: string, text: string): string => {
+  writeFileSync(path(name), text);
+  return path(name);
+};
+
+test.after(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A module that node loads before gw. */
+const preload = (name: string, code: string): string[] => ['--require', write(name, code)];
+
+test('on an old Node gw says so and ends with 2', async () => {
+  for (const version of ['8.17.0', '20.18.3']) {
+    const old = preload('old.cjs', `Object.defineProperty(process, 'versions', { value: { node: '${version}' } });`);
+    const { code, out, err } = await runProgram(process.execPath, [...old, GW, '--version']);
+    assert.is(code, 2);
+    assert.is(out, '');
+    assert.match(err, `gw needs Node 20.19 or newer, and this is Node ${version}`);
+  }
+});
+
+test('bin/gw.js holds no syntax that an old Node cannot parse', () => {
+  const code = readFileSync('bin/gw.js', 'utf8').replace(/'[^'\n]*'|\/\/.*/g, '');
+  assert.not.match(code, /=>|`|\b(const|let|import|export|class|async)\b|\?\.|\?\?|\.\.\./);
+});
+
+test('gw runs through a link, in another folder', async () => {
+  symlinkSync(GW, path('linked-gw'));
+  const { code, out } = await runProgram(path('linked-gw'), ['--version'], { cwd: folder });
+  assert.is(code, 0);
+  assert.match(out, /^\d+\.\d+\.\d+/);
+});
+
+test('a reader that has seen enough ends gw without a word', () => {
+  const script = `"${process.execPath}" "${GW}" schema | head -n 1; echo "$\{PIPESTATUS[0]}"`;
+  const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
+  assert.is(stdout, '{\n0\n');
+  assert.is(stderr, '');
+});
+
+test('a bug in gw: 70, and the lines that a report needs', async () => {
+  const broken = preload('broken.cjs', "JSON.stringify = () => { throw new RangeError('out of order'); };");
+  const { code, out, err } = await runProgram(process.execPath, [...broken, GW, 'schema']);
+  assert.is(code, 70);
+  assert.is(out, '');
+  assert.match(err, /^This is a bug in gw, not in your spec\. Please report it with these lines:\n\n {2}gw \d/);
+  assert.match(err, 'RangeError: out of order');
+  assert.match(err, 'command: gw schema');
+});
+
+test('a bug that nobody awaited: 70 too', async () => {
+  const late = preload(
+    'late.cjs',
+    `const { stringify } = JSON;
+    JSON.stringify = (...args) => { void Promise.reject(new Error('forgotten')); return stringify(...args); };`,
+  );
+  const { code, err } = await runProgram(process.execPath, [...late, GW, 'schema']);
+  assert.is(code, 70);
+  assert.match(err, 'Error: forgotten');
+});
+
+test('no colour when piped, colour with FORCE_COLOR', async () => {
+  const plain = await runGw(['routes']);
+  assert.not.match(plain.out, '\u001b');
+  const forced = await runGw(['routes'], { env: { ...process.env, FORCE_COLOR: '1', NO_COLOR: undefined } });
+  assert.match(forced.out, '\u001b[1mROUTE');
+});
+
+const SPEC = `spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[[route]]
+name = "hello"
+match = "GET /hello"
+reply = { body = "hello\\n" }
+`;
+
+test('gw serve runs a signed bundle, logs requests, and reloads it when it is replaced', async () => {
+  const keys = generateKeyPairSync('ed25519', {
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  const home = path('bundle');
+  mkdirSync(home);
+  const spec = write('bundle/gateway.toml', SPEC);
+  const key = write('key.pem', keys.privateKey);
+  const verify = ['--verify', write('public.pem', keys.publicKey)];
+  const bundle = join(home, 'gateway.bundle');
+  const compile = (): Promise<{ code: number | null }> => runGw(['compile', spec, '-o', bundle, '--sign', key]);
+  assert.is((await compile()).code, 0);
+  const gateway = await ServedGateway.start([bundle, ...verify, '--access-log', 'access.log'], { cwd: home });
+  try {
+    assert.is(await (await fetch(`${gateway.url}/hello`)).text(), 'hello\n');
+    await until('the request is in the access log', () =>
+      /"\/hello"/.test(readFileSync(join(home, 'access.log'), 'utf8')),
+    );
+    write('bundle/gateway.toml', SPEC.replace('hello\\n', 'changed\\n'));
+    await compile();
+    await until(
+      'the new bundle is live',
+      async () => (await (await fetch(`${gateway.url}/hello`)).text()) === 'changed\n',
+    );
+  } finally {
+    assert.is(await gateway.stop(), 0);
+  }
+});
+
+test('gw serve refuses an unsigned bundle when a signature is asked for, and options that do not go together', async () => {
+  const spec = write('plain.toml', SPEC);
+  const { publicKey } = generateKeyPairSync('ed25519', {
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  const verify = ['--verify', write('other.pem', publicKey)];
+  const bundle = path('plain.bundle');
+  assert.is((await runGw(['compile', spec, '-o', bundle])).code, 0);
+  const unsigned = await runGw(['serve', bundle, ...verify]);
+  assert.is(unsigned.code, 1);
+  assert.match(unsigned.err, 'is not signed');
+  assert.is((await runGw(['serve', spec, ...verify])).code, 2);
+  assert.is((await runGw(['serve', bundle, '--overlay', spec])).code, 2);
+  assert.is((await runGw(['serve', '--log', 'xml'])).code, 2);
+});
+
+test('gw serve of a broken spec: its diagnostics, 1', async () => {
+  const { code, err } = await runGw(['serve', write('broken.toml', `${SPEC}to = "nowhere"\n`)]);
+  assert.is(code, 1);
+  assert.match(err, /error\[/);
+});
+
+test.run();
