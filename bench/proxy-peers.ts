@@ -9,7 +9,8 @@ import { join, resolve } from 'node:path';
 import { type Running, type Startable, startPinned } from './proxy-processes.js';
 
 export interface Contestant extends Startable {
-  readonly version: string;
+  /** Of a peer; gw itself is what stands here. */
+  readonly version: string | undefined;
 }
 
 /** Where a run happens. */
@@ -56,14 +57,14 @@ export function contestants(place: Place): { readonly found: Contestant[]; reado
   const found: Contestant[] = [
     {
       name: 'gw',
-      version: process.version,
+      version: undefined,
       headers: {},
       env: runtime(place),
       command: (port) => gw(place, port, false),
     },
     {
       name: 'gw, key + limit + access log',
-      version: process.version,
+      version: undefined,
       headers: { 'x-api-key': place.key },
       env: runtime(place),
       command: (port) => gw(place, port, true),

@@ -117,9 +117,15 @@ function report(lines: readonly Line[], missing: readonly string[], seconds: num
       ...target(cpuOf(GW), cpuOf(HTTP_PROXY), 0.4, 'plain proxying takes', 'of http-proxy'),
       ...target(cpuOf(GW), cpuOf(HAPROXY), 1.6, 'plain proxying takes', 'of HAProxy'),
       ...target(cpuOf(GW_FULL), cpuOf(GW), 1.25, 'key + limit + access log take', 'of plain proxying'),
+      `gw on Node ${process.versions.node}, ${availableParallelism()} cores`,
       'CPU is user and system time of the process with all its threads and children; ratios are medians of pairs in one round',
     ],
-    peers: { found: lines.map(({ contestant }) => `${contestant.name} ${contestant.version}`), missing },
+    peers: {
+      found: lines
+        .map(({ contestant: { name, version } }) => (version === undefined ? '' : `${name} ${version}`))
+        .filter(Boolean),
+      missing,
+    },
   };
 }
 

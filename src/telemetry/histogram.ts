@@ -57,11 +57,6 @@ export class LatencyWindow {
     this.#push(NOTHING);
   }
 
-  /** True while nothing is left of the last minute. */
-  get empty(): boolean {
-    return this.#closed.every((interval) => interval.length === 0);
-  }
-
   /** Adds what was counted in the last minute, up to the counts as they are now. */
   addTo(into: Float64Array, counts: Float64Array): void {
     for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
