@@ -50,10 +50,11 @@ export async function discover(options: DiscoverOptions): Promise<Found> {
   return all.length === 1 ? { kind: 'one', entry: first, why: 'only' } : { kind: 'several', entries: all };
 }
 
-/** The gateway that runs this spec now: its process, and so its socket, changes when it restarts. */
-export async function rediscover(spec: string, options: DiscoverOptions): Promise<GatewayEntry | undefined> {
-  const wanted = realPath(spec);
-  return (await runningGateways(options)).find((entry) => realPath(entry.spec) === wanted);
+/** Where a gateway is now: itself while it runs, else the one that runs its spec since, with another process and socket. */
+export async function rediscover(before: GatewayEntry, options: DiscoverOptions): Promise<GatewayEntry | undefined> {
+  const all = await runningGateways(options);
+  const wanted = realPath(before.spec);
+  return all.find(({ socket }) => socket === before.socket) ?? all.find((entry) => realPath(entry.spec) === wanted);
 }
 
 /** Under a shared temporary folder somebody else could have made this one first, with entries of their own. */

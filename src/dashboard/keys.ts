@@ -205,8 +205,10 @@ function scroll(state: State, step: number): Pressed {
 
 /** Reading the tail holds it still. */
 function withMove(state: State, step: number, more: Partial<State>): Pressed {
+  const rows = listOf(state);
+  if (rows.length === 0) return NOTHING;
   const held: Partial<State> = state.view === 'requests' ? { heldTail: state.heldTail ?? state.tail.entries } : {};
-  const cursor = move(listOf(state), state.cursors[state.view], step, listRows(state.view, state.size));
+  const cursor = move(rows, state.cursors[state.view], step, listRows(state.view, state.size));
   return { change: { ...more, ...held, cursors: { ...state.cursors, [state.view]: cursor } } };
 }
 

@@ -42,7 +42,7 @@ async function locate(
   options: DashboardOptions,
 ): Promise<Address | undefined> {
   if (source.kind === 'address') return source.address;
-  const entry = await rediscover(source.entry.spec, { env: options.env, cwd: options.cwd });
+  const entry = await rediscover(source.entry, { env: options.env, cwd: options.cwd });
   return entry && { kind: 'socket', path: entry.socket };
 }
 
@@ -141,17 +141,19 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
   const { stdin, stdout } = options;
   const screen = new Screen(stdout);
   let code = 0;
+  let ended = false;
   const leave = (): void => screen.leave();
   const suspend = (): void => {
     screen.leave();
     stdin.setRawMode(false);
-    process.once('SIGCONT', () => {
+    process.kill(process.pid, 'SIGTSTP');
+    // The process stands still before this is due, until somebody wakes it; or at once, where nobody could (a process
+    // group without a shell to wake it is not stopped).
+    setTimeout(() => {
+      if (ended) return;
       stdin.setRawMode(true);
       screen.enter();
-      instance.rerender(tree);
-      screen.repaint();
-    });
-    process.kill(process.pid, 'SIGTSTP');
+    }, 50);
   };
   const tree = <Live options={options} screen={screen} quit={() => instance.unmount()} suspend={suspend} />;
   const end = (signal: 'SIGTERM' | 'SIGHUP' | 'SIGINT'): void => {
@@ -175,6 +177,7 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
   try {
     await instance.waitUntilExit();
   } finally {
+    ended = true;
     screen.leave();
     process.off('exit', leave);
     process.off('uncaughtExceptionMonitor', leave);

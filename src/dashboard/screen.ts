@@ -50,7 +50,8 @@ export class Screen {
   readonly frames: NodeJS.WriteStream;
   readonly #terminal: Terminal;
   #shown: string[] = [];
-  #wanted: string | undefined;
+  /** The newest frame of Ink's. */
+  #frame = '';
   #active = false;
   #blocked = false;
   #scheduled = false;
@@ -84,7 +85,7 @@ export class Screen {
   }
 
   #take(frame: string): void {
-    this.#wanted = frame;
+    this.#frame = frame;
     this.#schedule();
   }
 
@@ -99,11 +100,10 @@ export class Screen {
   }
 
   #paint(): void {
-    if (!this.#active || this.#wanted === undefined) return;
+    if (!this.#active) return;
     const rows = this.#terminal.rows ?? 24;
     const columns = this.#terminal.columns ?? 80;
-    const lines = this.#wanted.split('\n').slice(0, rows);
-    this.#wanted = undefined;
+    const lines = this.#frame.split('\n').slice(0, rows);
     let out = '';
     for (let row = 0; row < Math.max(lines.length, this.#shown.length); row++) {
       const line = lines[row] ?? '';

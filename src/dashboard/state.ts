@@ -121,7 +121,7 @@ export function reduce(state: State, action: Action): State {
     case 'reloading':
       return { ...state, reloading: true };
     case 'reloaded':
-      return { ...state, reloading: false, notice: reloadNotice(action.reload, action.now) };
+      return { ...state, reloading: false, notice: reloadNotice(action.reload, state.view, action.now) };
     case 'notice':
       return {
         ...state,
@@ -133,7 +133,8 @@ export function reduce(state: State, action: Action): State {
     case 'picked':
       return { ...state, picker: undefined };
     case 'change':
-      return { ...state, ...action.change };
+      // Whoever presses a key has read what was said.
+      return { ...state, notice: undefined, ...action.change };
   }
 }
 
@@ -158,7 +159,7 @@ function received(state: State, batch: Batch, now: number): State {
     notice = { kind: 'info', text, until: now + NOTICE_MS };
   }
   // The one who asked for a reload hears of it by the answer to that.
-  if (last && !state.reloading) notice = reloadNotice(last, now);
+  if (last && !state.reloading) notice = reloadNotice(last, state.view, now);
   return { ...state, now, newest, snapshot, notice, tail: grow(state.tail, batch.requests, batch.dropped) };
 }
 
@@ -176,12 +177,13 @@ function grow(tail: Tail, requests: readonly RequestRecord[], dropped: number): 
   };
 }
 
-function reloadNotice(reload: ReloadSnapshot, now: number): Notice {
+function reloadNotice(reload: ReloadSnapshot, view: ViewName, now: number): Notice {
   const until = now + NOTICE_MS;
   if (reload.outcome === 'live') {
     return { kind: 'good', text: `generation ${reload.generation ?? '?'} is live: ${reload.summary}`, until };
   }
-  const text = `the spec was rejected: ${plural(reload.errors, 'error')} (press 5)`;
+  const where = view === 'reloads' ? '' : ': press 5 to read why';
+  const text = `the spec was rejected with ${plural(reload.errors, 'error')}${where}`;
   return { kind: 'bad', text, until: until + NOTICE_MS };
 }
 

@@ -179,9 +179,8 @@ test('Requests: the tail, what failed, a request with its decisions', () => {
   const held = check(scene({}, '4', 'down'), 'held');
   assert.match(held, /‖ held, 0 newer/);
   const detail = check(scene({ size: LARGE }, '4', '/', 'status:429', ...'4xx', 'return', 'return'), 'detail');
-  assert.match(detail, /error {6}limit\/exceeded/);
-  assert.match(detail, /3 polite \(rate-limit\) {2}refused/);
-  assert.match(detail, /next slot is free in 480 ms/);
+  assert.match(detail, /status {5}429, limit\/exceeded/);
+  assert.match(detail, /3 polite \(rate-limit\) {2}refused +100 of 100 used by acme; the next/);
 });
 
 test('Requests: decisions that were not recorded, and none', () => {

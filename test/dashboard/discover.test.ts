@@ -116,11 +116,15 @@ test('the second gateway of one process is found too', async () => {
   });
 });
 
-test('rediscover follows the spec, not the process', async () => {
-  await withGateways(['shop/gateway.toml', 'bank/gateway.toml'], async ({ env, folder }) => {
-    const again = await rediscover(join(folder, 'bank/gateway.toml'), { env, cwd: '/' });
-    assert.is(again?.pid, process.ppid);
-    assert.is(await rediscover('/gone/gateway.toml', { env, cwd: '/' }), undefined);
+test('rediscover finds the same gateway while it runs, then the one that serves its spec', async () => {
+  await withGateways(['shop/gateway.toml', 'shop/gateway.toml'], async ({ env, folder, directory }) => {
+    const [one, two] = await runningGateways({ env, cwd: folder });
+    assert.ok(one && two);
+    assert.is((await rediscover(one, { env, cwd: '/' }))?.pid, one.pid);
+    assert.is((await rediscover(two, { env, cwd: '/' }))?.pid, two.pid);
+    const gone = { ...two, socket: join(directory, 'gone.sock'), pid: 2 ** 22 + 7 };
+    assert.is((await rediscover(gone, { env, cwd: '/' }))?.spec, two.spec);
+    assert.is(await rediscover({ ...gone, spec: '/gone/gateway.toml' }, { env, cwd: '/' }), undefined);
   });
 });
 

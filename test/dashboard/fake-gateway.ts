@@ -225,6 +225,9 @@ async function main(): Promise<void> {
     if (values.idle) gateway.emit({ type: 'snapshot', snapshot: gateway.snapshot });
   }, 1_000);
   process.stdout.write(`${gateway.socket}\n`);
+  process.once('SIGUSR2', () => {
+    gateway.emitRaw(`${JSON.stringify({ type: 'snapshot', snapshot: { ...gateway.snapshot, routes: [null] } })}\n`);
+  });
   process.once('SIGTERM', () => {
     clearInterval(alive);
     stop();

@@ -131,6 +131,12 @@ test('reading the tail holds it; g lets it run', () => {
   assert.is(type(reading, 'escape').heldTail, undefined);
 });
 
+test('a key in a tail without requests holds nothing', () => {
+  const empty = { ...start(), tail: { entries: [], nextSeq: 1, dropped: 0 } };
+  assert.is(type(empty, '4', 'down').heldTail, undefined);
+  assert.is(type(empty, '4', 'return').overlay, 'none');
+});
+
 test('f goes through the kinds of replies', () => {
   const state = type(start(), '4');
   assert.equal([type(state, 'f').status, type(state, 'f', 'f').status], ['4xx', '5xx']);

@@ -105,9 +105,12 @@ test('repaint draws everything; nothing is drawn after leave', async () => {
   await turn();
   terminal.take();
   screen.repaint();
-  screen.frames.write('one\ntwo');
   await turn();
   assert.match(terminal.take(), /\[2J.*one.*two/s);
+  screen.leave();
+  screen.enter();
+  await turn();
+  assert.match(terminal.take(), /1049h.*one.*two/s);
   screen.leave();
   terminal.take();
   screen.frames.write('three');

@@ -69,9 +69,12 @@ test('notices: a restart, reloads, and they go after a while', () => {
   assert.ok(rejected && live);
   assert.equal(take(before, { reloads: [live] }).notice?.kind, 'good');
   const bad = take(before, { reloads: [live, rejected] });
-  assert.match(bad.notice?.text ?? '', /rejected: 1 error/);
+  assert.match(bad.notice?.text ?? '', /rejected with 1 error: press 5/);
   assert.ok(reduce(bad, { type: 'tick', now: 2_001 }).notice);
   assert.is(reduce(bad, { type: 'tick', now: 60_000 }).notice, undefined);
+  assert.is(reduce(bad, { type: 'change', change: {} }).notice, undefined, 'a key puts it away');
+  const reading = take({ ...before, view: 'reloads' }, { reloads: [rejected] });
+  assert.is(reading.notice?.text, 'the spec was rejected with 1 error');
   assert.is(reduce(bad, { type: 'tick', now: 60_000 }).now, 60_000);
 });
 

@@ -14,6 +14,12 @@ const MAIN = here('../../src/cli/main.js');
 const FAKE = here('../dashboard/fake-gateway.js');
 const hasTmux = spawnSync('tmux', ['-V']).status === 0;
 
+interface OpenOptions {
+  readonly env?: Record<string, string>;
+  /** Wakes it once after it was put to sleep. */
+  readonly wake?: boolean;
+}
+
 class Terminal {
   readonly folder = mkdtempSync(join(tmpdir(), 'gwt-'));
   readonly #socket = join(this.folder, 't.sock');
@@ -27,13 +33,14 @@ class Terminal {
   }
 
   /** Starts `gw dash` in a shell that says how it ended. */
-  open(size: { columns: number; rows: number }, env: Record<string, string> = {}, args = ''): void {
-    const all = { LC_ALL: 'C.UTF-8', GW_RUNTIME_DIR: this.folder, ...env };
+  open(size: { columns: number; rows: number }, options: OpenOptions = {}): void {
+    const all = { LC_ALL: 'C.UTF-8', GW_RUNTIME_DIR: this.folder, ...options.env };
     const variables = Object.entries(all).map(([name, value]) => `${name}='${value}'`);
     const program = `const { main } = await import(${JSON.stringify(MAIN)}); await main(process.argv.slice(1));`;
     const script = join(this.folder, 'dash.sh');
-    const command = `env ${variables.join(' ')} '${process.execPath}' --input-type=module -e '${program}' -- dash ${args}`;
-    writeFileSync(script, `echo before\n${command}\necho "ended with $?"\nexec sleep 1000\n`);
+    const command = `env ${variables.join(' ')} '${process.execPath}' --input-type=module -e '${program}' -- dash`;
+    const waked = options.wake ? 'sleep 1\nfg\necho "then with $?"\n' : '';
+    writeFileSync(script, `set -m\necho before\n${command}\necho "ended with $?"\n${waked}exec sleep 1000\n`);
     const { columns, rows } = size;
     this.#tmux(
       '-u',
@@ -130,7 +137,7 @@ run('keys switch views, a filter filters, the screen follows the size, q gives t
     await terminal.shows(/\[4 Requests\][\s\S]*following/);
     await terminal.shows(/\d\d:\d\d:\d\d (GET|POST)/);
     terminal.keys('Down', 'Enter');
-    await terminal.shows(/decisions[\s\S]*1 route \(match\)/);
+    await terminal.shows(/decisions[\s\S]*1 route \(match\) +/);
     terminal.keys('Escape', '5');
     await terminal.shows(/\[5 Reloads\][\s\S]*✗ rejected[\s\S]*policy\/unknown/);
     terminal.keys('1', '/');
@@ -176,11 +183,41 @@ run('SIGTERM gives the terminal back', async () => {
   });
 });
 
+run('r reloads, ctrl-l draws again, ctrl-z sleeps until it is waked', async () => {
+  await inTerminal(async (terminal) => {
+    await terminal.gateway();
+    terminal.open({ columns: 80, rows: 24 }, { wake: true });
+    await terminal.shows(/● live/);
+    terminal.keys('r');
+    await terminal.shows(/● generation 13 is live: \+1 route/);
+    terminal.keys('C-l');
+    await terminal.shows(/\[1 Traffic\][\s\S]*get-order/);
+    terminal.keys('C-z');
+    await terminal.shows(/^before\n[\s\S]*ended with 1\d\d/);
+    await terminal.shows(/\[1 Traffic\][\s\S]*get-order/);
+    terminal.keys('2');
+    await terminal.shows(/\[2 Limits\]/);
+    terminal.keys('q');
+    await terminal.shows(/then with 0/);
+  });
+});
+
+run('a crash gives the terminal back before it is told', async () => {
+  await inTerminal(async (terminal) => {
+    const gateway = await terminal.gateway();
+    terminal.open({ columns: 100, rows: 30 });
+    await terminal.shows(/● live/);
+    // A snapshot that no gateway sends.
+    gateway.kill('SIGUSR2');
+    await terminal.shows(/^before\nThis is a bug in gw[\s\S]*ended with 70/);
+  });
+});
+
 run('several gateways: one is chosen; ASCII where there is no UTF-8', async () => {
   await inTerminal(async (terminal) => {
     await terminal.gateway('--spec', '/srv/bank/gateway.toml');
     await terminal.gateway('--spec', '/srv/shop/gateway.toml');
-    terminal.open({ columns: 80, rows: 24 }, { LC_ALL: 'C' });
+    terminal.open({ columns: 80, rows: 24 }, { env: { LC_ALL: 'C' } });
     const list = await terminal.shows(/Which one\?/);
     assert.match(list, /\/srv\/bank\/gateway\.toml/);
     assert.match(list, /^> /m);

@@ -94,7 +94,9 @@ export function reloadDetail(state: State, columns: number): Line[] {
       : 'the old generation serves on';
     out.push([span(`${plural(reload.errors, 'error')}: ${still}`, 'bad')]);
   }
-  for (const part of reload.summary.split(/,\s*/)) {
+  // What was rejected has changed nothing: its summary is the first of the errors below.
+  const changes = reload.outcome === 'live' ? reload.summary.split(/[,;]\s*/) : [];
+  for (const part of changes) {
     const text = printable(part, theme);
     const tone: Tone = /^\+[1-9]/.test(text)
       ? 'good'

@@ -1,11 +1,11 @@
 import type { DecisionRecord, RequestRecord } from '../../telemetry/snapshot.js';
 import { bytes, count, dateTime, latency, timeOfDay } from '../format.js';
 import { listRows } from '../layout.js';
-import { type Line, printable, span } from '../line.js';
+import { cell, type Line, printable, span } from '../line.js';
 import { type RequestRow, requestRows } from '../rows.js';
 import { type State, shownTail } from '../state.js';
 import { type Column, headerLine, place, rangeText, rowLine } from '../table.js';
-import { wrap } from '../text.js';
+import { width, wrap } from '../text.js';
 import type { Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
@@ -112,17 +112,16 @@ export function requestDetail(state: State, columns: number): Line[] {
     out.push([span(label.padEnd(11), 'dim'), span(first, tone)]);
     for (const line of rest) out.push([span(' '.repeat(11)), span(line, tone)]);
   };
+  const { arrow } = state.theme.glyphs;
+  const sent = record.status === 0 ? 'no reply was sent' : String(record.status);
   field('request', `${record.method} ${record.url}`, 'title');
-  field('status', String(record.status || 'none sent'), statusTone(record.status));
-  field('error', record.error ?? '-', record.error ? 'bad' : 'dim');
-  field('took', `${latency(record.durationMs)} (target's reply head after ${latency(record.upstreamMs)})`);
+  field('status', record.error === null ? sent : `${sent}, ${record.error}`, statusTone(record.status));
+  field('took', `${latency(record.durationMs)}, the target's reply head came after ${latency(record.upstreamMs)}`);
   field('at', `${dateTime(record.at)}.${String(new Date(record.at).getMilliseconds()).padStart(3, '0')}`);
+  field('client', `${record.remote}, ${record.consumer === null ? 'no consumer' : `consumer ${record.consumer}`}`);
   field('host', record.host);
-  field('from', record.remote);
-  field('consumer', record.consumer ?? '-');
-  field('route', routeName(record.route));
-  field('service', record.service ?? '-');
-  field('target', record.target ?? '-');
+  const way = [record.service, record.target].filter((part) => part !== null);
+  field('route', [routeName(record.route), ...way].join(` ${arrow} `));
   field('bytes', `${bytes(record.bytesIn)} in, ${bytes(record.bytesOut)} out`);
   field('id', record.id);
   out.push([], [span('decisions', 'title')]);
@@ -133,17 +132,29 @@ export function requestDetail(state: State, columns: number): Line[] {
 function decisionLines(decisions: readonly DecisionRecord[] | undefined, state: State, columns: number): Line[] {
   if (!decisions) return [[span('not recorded: they are kept only while this view is open', 'dim')]];
   if (decisions.length === 0) return [[span('none: no step had anything to decide', 'dim')]];
-  const out: Line[] = [];
-  for (const [index, { step, use, outcome, why }] of decisions.entries()) {
-    const name = printable(step === use ? step : `${step} (${use})`, state.theme);
-    out.push([
+  const rows = decisions.map(({ step, use, outcome, why }) => ({
+    name: printable(step === use ? step : `${step} (${use})`, state.theme),
+    outcome: printable(outcome, state.theme),
+    why: printable(why, state.theme),
+  }));
+  const widest = (texts: readonly string[], most: number): number => Math.min(most, Math.max(...texts.map(width)));
+  const names = widest(
+    rows.map(({ name }) => name),
+    Math.floor(columns * 0.35),
+  );
+  const outcomes = widest(
+    rows.map(({ outcome }) => outcome),
+    Math.floor(columns * 0.2),
+  );
+  const indent = names + outcomes + 7;
+  return rows.flatMap(({ name, outcome, why }, index) => {
+    const [first = '', ...rest] = wrap(why, Math.max(10, columns - indent));
+    const lead = [
       span(`${String(index + 1).padStart(2)} `, 'dim'),
-      span(name, 'accent'),
-      span(`  ${printable(outcome, state.theme)}`, 'title'),
-    ]);
-    for (const line of wrap(printable(why, state.theme), Math.max(10, columns - 3))) {
-      if (line !== '') out.push([span(`   ${line}`, 'dim')]);
-    }
-  }
-  return out;
+      cell(name, names, state.theme, { tone: 'accent' }),
+      span('  '),
+      cell(outcome, outcomes, state.theme, { tone: 'title' }),
+    ];
+    return [[...lead, span(`  ${first}`)], ...rest.map((line): Line => [span(`${' '.repeat(indent)}${line}`)])];
+  });
 }
