@@ -102,7 +102,7 @@ async function serve(gateway: Gateway, signals: Signals, log: Log): Promise<numb
   }
   log.info('draining; a second signal ends at once');
   const ended = gateway.drain().then((report) => {
-    log.info(`stopped after ${report.tookMs} ms${report.cut > 0 ? `, ${report.cut} exchanges cut` : ''}`);
+    log.info(`stopped after ${Math.round(report.tookMs)} ms${report.cut > 0 ? `, ${report.cut} exchanges cut` : ''}`);
   });
   await Promise.race([ended, signals.second.then(() => gateway.close())]).catch((error: unknown) => {
     log.error(`ending failed: ${messageOf(error)}`);

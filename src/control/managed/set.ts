@@ -28,7 +28,6 @@ export class ManagedSet {
   constructor(log: Log, moved: () => void) {
     this.#log = log;
     this.#moved = moved;
-    process.on('exit', this.#onExit);
   }
 
   get(service: string): ManagedProcess | undefined {
@@ -59,10 +58,14 @@ export class ManagedSet {
       }
     }
     const abandon = async (): Promise<void> => {
-      await Promise.all(fresh.map((process) => this.stop(process)));
+      await Promise.all(fresh.map((started) => this.stop(started)));
     };
-    for (const process of fresh) this.#all.add(process);
-    const outcomes = await Promise.allSettled(fresh.map((process) => process.start()));
+    // Only a gateway that has something to end listens for the end of the process.
+    if (fresh.length > 0 && this.#all.size === 0 && !process.listeners('exit').includes(this.#onExit)) {
+      process.on('exit', this.#onExit);
+    }
+    for (const started of fresh) this.#all.add(started);
+    const outcomes = await Promise.allSettled(fresh.map((started) => started.start()));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) {
       await abandon();

@@ -1,0 +1,182 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { compile } from '../../src/compiler/index.js';
+import { Explainer, explain } from '../../src/control/explain.js';
+import { checkSpec } from '../../src/lint/index.js';
+
+const KEY = 'sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683'; // of `key`
+
+const SPEC = `spec = 1
+[listener.main]
+address = "127.0.0.1:8080"
+[service.orders]
+targets = ["http://127.0.0.1:4003", { url = "\${env:SECOND}", weight = 2 }]
+[service.products]
+run = { command = "node products.js" }
+[consumer.acme]
+plan = "gold"
+api_keys = ["${KEY}"]
+[plan.gold]
+limits = { polite = "600/min" }
+[policy.keys]
+use = "api-key"
+[policy.polite]
+use = "rate-limit"
+limit = "1/min"
+by = "consumer"
+[[group]]
+name = "orders"
+prefix = "/orders"
+policies = ["keys", "polite"]
+[[group.route]]
+name = "get-order"
+match = "GET /{id:int}"
+to = "orders"
+policies = [{ use = "headers", request.set = { x-tenant = "{consumer.name}", x-secret = "\${env:SECRET}" } }]
+[[group.route]]
+name = "any-order"
+match = "GET /{slug}"
+to = "orders"
+[[route]]
+name = "beta"
+match = { path = "/beta", headers = { x-beta = "1" } }
+to = "products"
+[[route]]
+name = "home"
+match = "GET /"
+reply = { status = 200, headers = { content-type = "text/plain" }, body = "home" }
+`;
+
+function bundleOf(text: string) {
+  const { value: model, diagnostics } = checkSpec({ path: '/spec/gateway.toml', text });
+  if (!model || diagnostics.some(({ severity }) => severity === 'error')) {
+    throw new Error(diagnostics.map(({ message }) => message).join('\n'));
+  }
+  return compile(model).bundle;
+}
+
+const bundle = bundleOf(SPEC);
+const env = { SECRET: 's3cret', SECOND: 'http://127.0.0.1:4004' };
+const ask = (method: string, url: string, headers: Record<string, string> = {}) =>
+  explain(bundle, { method, url, headers }, { env });
+
+test('says which route, why, and what each policy did with which values from where', async () => {
+  const told = await ask('GET', '/orders/%37?full=1', { 'x-api-key': 'key' });
+  assert.is(told.version, 1);
+  assert.is(told.outcome, 'target');
+  assert.is(told.request.path, '/orders/7');
+  assert.is(told.route?.name, 'get-order');
+  assert.is(told.route?.source.file, 'gateway.toml');
+  assert.is(told.match?.decidedBy, 'path');
+  assert.match(told.match?.why ?? '', 'a typed parameter comes before a parameter');
+  assert.equal(told.params, { id: '7' });
+  assert.is(told.consumer, 'acme');
+  assert.equal(
+    told.policies.map(({ name, use, phase, ran }) => [name, use, phase, ran]),
+    [
+      ['keys', 'api-key', 'authenticate', true],
+      ['polite', 'rate-limit', 'limit', true],
+      ['get-order/headers', 'headers', 'transform', true],
+    ],
+  );
+  const limit = told.policies[1]?.values.find(({ key }) => key === 'limit');
+  assert.is(limit?.value, '1/min');
+  assert.is(limit?.source.from, 'spec');
+  assert.is(limit?.source.line, 17);
+  const mode = told.policies[1]?.values.find(({ key }) => key === 'mode');
+  assert.is(mode?.value, 'enforce');
+  assert.is(mode?.source.from, 'default');
+  assert.ok(told.policies.every(({ decisions }) => decisions.length > 0));
+  assert.is(told.decisions[0]?.step, 'match');
+  assert.is(told.service?.name, 'orders');
+  assert.equal(told.service?.targets, [
+    { url: 'http://127.0.0.1:4003', weight: 1 },
+    { url: '${env:SECOND}', weight: 2 },
+  ]);
+  assert.is(told.service?.chosen, '${env:SECOND}');
+  assert.is(told.service?.head?.[0], 'GET /orders/7?full=1 HTTP/1.1');
+  assert.is(told.reply, null);
+  assert.match(told.summary, 'route get-order sends it to orders');
+});
+
+test('near misses say why they lost', async () => {
+  const lost = await ask('GET', '/orders/7', { 'x-api-key': 'key' });
+  const slug = lost.nearMisses.find(({ route }) => route === 'any-order');
+  assert.is(slug?.reason, 'precedence');
+  const condition = (await ask('GET', '/beta')).nearMisses.find(({ route }) => route === 'beta');
+  assert.is(condition?.reason, 'header');
+  assert.match(condition?.why ?? '', 'x-beta');
+  const typed = (await ask('GET', '/orders/abc', { 'x-api-key': 'key' })).nearMisses;
+  assert.ok(typed.some(({ route, reason }) => route === 'get-order' && reason === 'type'));
+});
+
+test('a policy that answers ends the chain; what stands behind it did not run', async () => {
+  const told = await ask('GET', '/orders/7');
+  assert.is(told.outcome, 'reply');
+  assert.is(told.reply?.status, 401);
+  assert.is(told.reply?.code, 'auth/missing');
+  assert.match(told.reply?.body ?? '', '"status":401');
+  assert.equal(
+    told.policies.map(({ ran }) => ran),
+    [true, false, false],
+  );
+  assert.is(told.service?.chosen, null);
+});
+
+test('explaining consumes no limit: the tenth explanation passes like the first', async () => {
+  const explainer = new Explainer(bundle, { env });
+  for (let count = 0; count < 10; count++) {
+    const told = await explainer.explain({ method: 'GET', url: '/orders/7', headers: { 'x-api-key': 'key' } });
+    assert.is(told.outcome, 'target');
+  }
+});
+
+test('a run of many shares one table of limits, as one client would meet them', async () => {
+  const now = Date.UTC(2026, 0, 1);
+  const text = SPEC.replace('limits = { polite = "600/min" }', 'limits = {}');
+  const explainer = new Explainer(bundleOf(text), { env, clock: { now: () => now } });
+  const request = { method: 'GET', url: '/orders/7', headers: { 'x-api-key': 'key' } };
+  assert.is((await explainer.run(request)).status, null);
+  assert.is((await explainer.run(request)).status, 429);
+  explainer.close();
+});
+
+test('the own reply of a route, no route, wrong method, a path that is refused, a head that cannot be read', async () => {
+  const home = await ask('GET', '/');
+  assert.is(home.outcome, 'reply');
+  assert.is(home.reply?.body, 'home');
+  assert.is(home.service, null);
+  const none = await ask('GET', '/nothing/here');
+  assert.is(none.outcome, 'refused');
+  assert.is(none.reply?.status, 404);
+  assert.is(none.match?.decidedBy, 'none');
+  const method = await ask('DELETE', '/orders/7');
+  assert.is(method.reply?.status, 405);
+  assert.ok(method.reply?.headers.some(([name, value]) => name === 'allow' && value.includes('GET')));
+  const path = await ask('GET', '/orders/%2F');
+  assert.is(path.reply?.status, 400);
+  assert.is(path.match, null);
+  const unread = await ask('GET', '/orders/7', { 'bad name': 'x' });
+  assert.is(unread.outcome, 'refused');
+  assert.is(unread.request.path, null);
+  assert.is(unread.reply?.status, 400);
+});
+
+test('secrets stay references, in values and in what cannot be resolved here', async () => {
+  const told = await ask('GET', '/orders/7', { 'x-api-key': 'key' });
+  const { service: _service, ...shown } = told;
+  assert.not.match(JSON.stringify(shown), 's3cret');
+  assert.match(JSON.stringify(told.policies[2]?.values), '${env:SECRET}');
+  const poor = await explain(bundle, { method: 'GET', url: '/orders/7', headers: { 'x-api-key': 'key' } }, { env: {} });
+  assert.is(poor.outcome, 'target');
+});
+
+test('a managed service has no address here, only its command', async () => {
+  const told = await ask('GET', '/beta', { 'x-beta': '1' });
+  assert.is(told.outcome, 'target');
+  assert.is(told.service?.run, 'node products.js');
+  assert.is(told.service?.chosen, null);
+  assert.is(told.summary, 'route beta sends it to products');
+});
+
+test.run();

@@ -1,0 +1,132 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { PolicyPlan, Program, ServicePlan } from '../../src/bundle/types.js';
+import { resolveProgram, runsOf } from '../../src/control/resolve.js';
+import { listenerPlan, programWith, removeFolders, temporaryFolder } from './kit.js';
+
+test.after(removeFolders);
+
+const folder = temporaryFolder();
+writeFileSync(join(folder, 'token'), 'from-a-file\n');
+writeFileSync(join(folder, 'cert.pem'), '-----BEGIN CERTIFICATE-----\n');
+
+const service = (over: Partial<ServicePlan>): ServicePlan => ({
+  name: 's',
+  targets: [],
+  connectTimeout: 1,
+  responseTimeout: 1,
+  idleTimeout: 1,
+  retries: 1,
+  maxConnections: 1,
+  maxQueue: 1,
+  ejectAfter: 1,
+  ejectFor: 1,
+  host: 'preserve',
+  ...over,
+});
+
+const policy = (plan: PolicyPlan['plan']): PolicyPlan => ({
+  use: 'headers',
+  name: 'p',
+  phase: 'transform',
+  identity: 'id',
+  plan,
+  config: {},
+  origins: {},
+});
+
+const resolve = (program: Program, env: Record<string, string> = {}, text = '') =>
+  resolveProgram(program, { root: folder, env }, { files: [{ path: 'gateway.toml', text }], fallback: 'gateway.toml' });
+
+test('variables and files take the place of references; files are there to be watched', () => {
+  const { program, diagnostics, files } = resolve(
+    programWith({
+      admin: { address: '127.0.0.1:9', token: { $ref: '${file:token}' } },
+      services: [service({ targets: [{ url: { $ref: 'http://${env:HOST}:80' }, weight: 1 }] })],
+    }),
+    { HOST: 'a.internal' },
+  );
+  assert.equal(diagnostics, []);
+  assert.is(program.admin.token, 'from-a-file');
+  assert.is(program.services[0]?.targets[0]?.url, 'http://a.internal:80');
+  assert.equal(files, [join(folder, 'token')]);
+});
+
+test('each missing reference is told at every place where it is written', () => {
+  const text = 'a = "${env:NO}"\nb = "x ${env:NO}"\nc = "${file:none}"\n';
+  const { diagnostics } = resolve(
+    programWith({ policies: [policy([{ $ref: '${env:NO}' }, { $ref: 'x ${env:NO}' }, { $ref: '${file:none}' }])] }),
+    {},
+    text,
+  );
+  assert.equal(
+    diagnostics.map(
+      ({ code, span }) => `${code} ${span.file}:${span.start.line}:${span.start.column}-${span.end.column}`,
+    ),
+    [
+      'reference/unresolved gateway.toml:1:6-15',
+      'reference/unresolved gateway.toml:2:8-17',
+      'reference/unresolved gateway.toml:3:6-18',
+    ],
+  );
+  assert.match(diagnostics[0]?.message ?? '', 'no variable `NO`');
+  assert.match(diagnostics[2]?.message ?? '', 'there is no such file');
+});
+
+test('a folder is no file, and a bundle has no text to point into', () => {
+  const { diagnostics } = resolve(programWith({ policies: [policy({ $ref: '${file:.}' })] }));
+  assert.match(diagnostics[0]?.message ?? '', 'it is a folder');
+  assert.is(diagnostics[0]?.span.start.line, 1);
+});
+
+test('what a reference holds must fit where it stands; the value itself stays unsaid', () => {
+  const secret = 'no good value';
+  const ref = { $ref: '${env:BAD}' };
+  const { diagnostics } = resolve(
+    programWith({
+      listeners: [{ ...listenerPlan('main', ''), address: ref }],
+      admin: { address: ref, token: ref },
+      services: [service({ targets: [{ url: ref, weight: 1 }] })],
+      consumers: [{ name: 'acme', apiKeys: [ref], tags: {} }],
+    }),
+    { BAD: secret },
+  );
+  assert.is(diagnostics.length, 5);
+  assert.ok(diagnostics.every(({ code }) => code === 'reference/invalid'));
+  assert.not.match(JSON.stringify(diagnostics), secret);
+});
+
+test('certificates are read where they are named by path', () => {
+  const main = (cert: string) =>
+    programWith({ listeners: [{ ...listenerPlan('main', ':1'), tls: { cert, key: '-----BEGIN KEY-----' } }] });
+  const found = resolve(main('cert.pem'));
+  assert.equal(found.diagnostics, []);
+  assert.equal(found.program.listeners[0]?.tls, {
+    cert: '-----BEGIN CERTIFICATE-----\n',
+    key: '-----BEGIN KEY-----',
+  });
+  assert.equal(found.files, [join(folder, 'cert.pem')]);
+  const missing = resolve(main('other.pem'), {}, 'tls = { cert = "other.pem" }');
+  assert.is(missing.diagnostics[0]?.code, 'listener/certificate');
+  assert.is(missing.diagnostics[0]?.span.start.column, 16);
+});
+
+test('another value gives a policy another identity, the same value the same', () => {
+  const program = programWith({ policies: [policy({ $ref: '${env:V}' }), policy('plain')] });
+  const identities = (value: string) => resolve(program, { V: value }).program.policies.map(({ identity }) => identity);
+  assert.equal(identities('1'), identities('1'));
+  assert.is.not(identities('1')[0], identities('2')[0]);
+  assert.is(identities('1')[1], 'id');
+});
+
+test('run plans get absolute folders and plain variables', () => {
+  const run = { command: 'node a.js', portEnv: 'PORT', cwd: 'app', env: { K: 'v' }, readyTimeout: 5 };
+  const runs = runsOf(programWith({ services: [service({ run }), service({ name: 'plain' })] }), '/spec');
+  assert.equal([...runs], [['s', { ...run, cwd: '/spec/app' }]]);
+  const unresolved = service({ run: { ...run, env: { K: { $ref: '${env:K}' } } } });
+  assert.throws(() => runsOf(programWith({ services: [unresolved] }), '/spec'), /not resolved/);
+});
+
+test.run();
