@@ -258,7 +258,10 @@ test('a choice of gateways', () => {
     listeners: ['127.0.0.1:8080'],
   }));
   let state = reduce(scene({}), { type: 'pick', entries });
-  assert.match(check(state, 'picker'), /Which one\?[\s\S]*▸ ~\/shop-0\/gateway\.toml +127\.0\.0\.1:8080 +4000 +1m 05s/);
+  assert.match(
+    check(state, 'picker'),
+    /^ gw\s+Several gateways.*Which one\?[\s\S]*▸ ~\/shop-0\/gateway\.toml +127\.0\.0\.1:8080 +4000 +1m 05s/,
+  );
   const { change } = press(state, 'end');
   state = reduce(state, { type: 'change', change: change ?? {} });
   assert.match(check(state, 'end of picker'), /▸ ~\/shop-39/);

@@ -53,6 +53,7 @@ function gatewaySpans(state: State): Span[] {
 export function statusBar(state: State): Line {
   const { glyphs } = state.theme;
   const paused = state.paused ? [span(`${glyphs.paused} PAUSED  `, 'warn')] : [];
+  if (state.picker) return spread([span(' gw ', 'title')], [], state.size.columns, state.theme);
   const right = [...gatewaySpans(state), ...paused, connectionSpan(state.connection, state), span(' ')];
   const spec = state.snapshot?.gateway.spec;
   const room = state.size.columns - lineWidth(right) - 6;
@@ -77,6 +78,7 @@ function badge(view: ViewName, state: State): Span | undefined {
 }
 
 export function tabs(state: State): Line {
+  if (state.picker) return [];
   const left: Span[] = [];
   const gap = state.size.columns < 72 ? '' : ' ';
   for (const [index, view] of VIEWS.entries()) {
@@ -118,6 +120,12 @@ const LIST_HINTS: Readonly<Record<ViewName, readonly Hint[]>> = {
 };
 
 function hintsOf(state: State): readonly Hint[] {
+  if (state.picker) {
+    return [
+      ['up/down', 'choose'],
+      ['enter', 'open'],
+    ];
+  }
   if (state.overlay === 'help')
     return [
       ['esc', 'close'],
@@ -150,7 +158,8 @@ export function footer(state: State): Line {
     return spread([span(` ${mark} ${text}`, tone)], [], columns, theme);
   }
   if (state.reloading) return spread([span(` ${theme.glyphs.busy} reloading the spec`, 'accent')], [], columns, theme);
-  const right = [span('?', 'key'), span(' help  '), span('q', 'key'), span(' quit ')];
+  const help = state.picker ? [] : [span('?', 'key'), span(' help  ')];
+  const right = [...help, span('q', 'key'), span(' quit ')];
   const left: Span[] = [span(' ')];
   for (const [key, what] of hintsOf(state)) {
     const hint = [span(key, 'key'), span(` ${what}  `)];
