@@ -80,7 +80,7 @@ function literalChildren(trie: Trie, node: number): number[] {
   for (let slot = 0; slot <= words[node + layout.N_MASK]!; slot++) {
     const at = node + layout.N_EDGES + slot * layout.EDGE_WORDS;
     const child = words[at + 1]!;
-    if (child !== 0) children.push({ text: trie.text(words[at + 2]!, words[at + 3]!), child });
+    if (child !== 0) children.push({ text: trie.literal(words[at + 2]!, words[at + 3]!), child });
   }
   return children.sort((a, b) => (a.text < b.text ? -1 : 1)).map(({ child }) => child);
 }

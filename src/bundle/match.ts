@@ -31,7 +31,7 @@ const STAGE_TAIL = -1;
  */
 export class Matcher {
   readonly #words: Int32Array;
-  readonly #pool: Uint8Array;
+  readonly #bytes: Uint8Array;
   readonly #methods = new Map<string, number>();
   readonly #methodNames: readonly string[];
   readonly #automata: readonly Automaton[];
@@ -59,7 +59,7 @@ export class Matcher {
 
   constructor(readonly trie: Trie) {
     this.#words = trie.nodes;
-    this.#pool = trie.pool;
+    this.#bytes = trie.nodeBytes;
     this.#methodNames = Array.from(trie.methods, (name) => trie.string(name));
     for (const [id, name] of this.#methodNames.entries()) this.#methods.set(name, id);
     this.#automata = Array.from({ length: trie.dfaCount }, (_, i) => new Automaton(trie, i));
@@ -232,7 +232,7 @@ export class Matcher {
   /** The literal child that takes the segment at `start`, or 0; leaves the segment's end in #segmentEnd either way. */
   #literal(node: number, start: number): number {
     const words = this.#words;
-    const pool = this.#pool;
+    const bytes = this.#bytes;
     const path = this.#path;
     const end = this.#end;
     const mask = words[node + layout.N_MASK]!;
@@ -243,7 +243,7 @@ export class Matcher {
         const last = start + words[table + 3]!;
         if (last <= end) {
           let byte = words[table + 2]!;
-          while (at < last && path.charCodeAt(at) === pool[byte]) {
+          while (at < last && path.charCodeAt(at) === bytes[byte]) {
             at++;
             byte++;
           }
@@ -271,7 +271,7 @@ export class Matcher {
       if (words[edge] !== hash || words[edge + 3] !== at - start) continue;
       let byte = words[edge + 2]!;
       let same = start;
-      while (same < at && path.charCodeAt(same) === pool[byte]) {
+      while (same < at && path.charCodeAt(same) === bytes[byte]) {
         same++;
         byte++;
       }

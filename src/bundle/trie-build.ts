@@ -29,6 +29,7 @@ class TrieWriter {
   readonly #tree: Tree;
   readonly #dfas: readonly Dfa[];
   #nodes = new Int32Array(0);
+  #nodeBytes = new Uint8Array(0);
   #depth = 0;
   #several = false;
 
@@ -43,9 +44,7 @@ class TrieWriter {
     const order = this.#layOut(roots);
     this.#several = order.some((node) => (node.typed?.size ?? 0) > 1);
     if (this.#several) rankCandidates(roots);
-    const rootNodes = new Set(roots.map((root) => root.node));
     for (const node of order) {
-      if (rootNodes.has(node)) this.#pool.newNeighbourhood();
       this.#writeNode(node);
     }
     const sections: Record<layout.SectionName, Int32Array | Uint8Array> = {
@@ -71,6 +70,7 @@ class TrieWriter {
       offset += nodeWords(node);
     }
     this.#nodes = new Int32Array(offset);
+    this.#nodeBytes = new Uint8Array(this.#nodes.buffer);
     return order;
   }
 
@@ -79,8 +79,7 @@ class TrieWriter {
     const at = node.offset;
     const slots = tableSize(node.literalCount);
     words[at + layout.N_MASK] = slots - 1;
-    if (slots > 0) this.#writeEdges(node.sortedLiterals(), at + layout.N_EDGES, slots - 1);
-    let next = at + layout.N_EDGES + slots * layout.EDGE_WORDS;
+    let next = this.#writeEdges(node.sortedLiterals(), at + layout.N_EDGES, slots - 1);
     if (node.typed) {
       words[at + layout.N_TYPED] = next;
       words[next++] = node.typed.size;
@@ -100,8 +99,9 @@ class TrieWriter {
     }
   }
 
-  #writeEdges(literals: readonly (readonly [string, TreeNode])[], table: number, mask: number): void {
+  #writeEdges(literals: readonly (readonly [string, TreeNode])[], table: number, mask: number): number {
     const words = this.#nodes;
+    let next = table + (mask + 1) * layout.EDGE_WORDS;
     for (const [text, child] of literals) {
       const hash = hashLiteral(text);
       let slot = layout.slotOf(hash, mask);
@@ -109,9 +109,12 @@ class TrieWriter {
       const at = table + slot * layout.EDGE_WORDS;
       words[at] = hash;
       words[at + 1] = child.offset;
-      words[at + 2] = this.#pool.literal(text);
+      words[at + 2] = next * 4;
       words[at + 3] = text.length;
+      for (let i = 0; i < text.length; i++) this.#nodeBytes[next * 4 + i] = text.charCodeAt(i);
+      next += literalWords(text);
     }
+    return next;
   }
 
   #writeLeaf(list: readonly Candidate[], at: number): number {
@@ -236,11 +239,14 @@ class TrieWriter {
 
 function nodeWords(node: TreeNode): number {
   let words = layout.N_EDGES + tableSize(node.literalCount) * layout.EDGE_WORDS;
+  for (const [text] of node.sortedLiterals()) words += literalWords(text);
   if (node.typed) words += 1 + node.typed.size * 2;
   if (node.leaf) words += 1 + node.leaf.length * layout.CANDIDATE_WORDS;
   if (node.tail) words += 1 + node.tail.length * layout.CANDIDATE_WORDS;
   return words;
 }
+
+const literalWords = (text: string): number => (text.length + 3) >> 2;
 
 /** At least a third of the slots stay empty, so that probing ends soon, and ends. */
 const tableSize = (edges: number): number => (edges < 2 ? edges : powerOfTwo(Math.ceil(edges * 1.5)));

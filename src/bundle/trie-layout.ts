@@ -5,7 +5,8 @@
  *     header      HEADER_WORDS words: magic, format, sizes, and the directory (offset and length in bytes per section)
  *     nodes       words. Word 0 is unused, so that 0 means `none`. A node:
  *                   +0 leaf list   +1 parameter child   +2 tail's leaf list   +3 typed list   +4 mask of the edge table
- *                   +5 edge table: (mask + 1) slots of [hash, child, literal's pool offset, literal's length];
+ *                   +5 edge table: (mask + 1) slots of [hash, child, literal's offset, literal's length], then the
+ *                      literals' bytes, each from a whole word on (offsets count bytes of this section);
  *                      mask -1: no literals; mask 0: one literal, compared without hashing; an empty slot has child 0
  *                 leaf list:  count, then per candidate [method, route, condition list, rank], best first
  *                 typed list: count, then [dfa, child]
@@ -15,9 +16,10 @@
  *     conditions  [on, name, op, argument, argument count] with strings in `lists`
  *     lists       condition lists (count, condition indices), and the strings of one-of
  *     dfas        DFA_WORDS words each, then all transition tables
- *     pool        bytes: literals, strings, byte classes, accepting states
+ *     pool        bytes: strings, byte classes, accepting states
  *
- * Nodes stand in depth-first order: a child lies behind its parent, and one host's routes lie together.
+ * Nodes stand in depth-first order: a child lies behind its parent, and what one match reads lies close together; on
+ * large tables a match costs what its cache misses cost.
  */
 
 /** `GWT1`. */

@@ -101,7 +101,7 @@ export class TrieMap {
     for (let slot = 0; slot <= words[node + layout.N_MASK]!; slot++) {
       const at = node + layout.N_EDGES + slot * layout.EDGE_WORDS;
       if (words[at + 1] === 0) continue;
-      found.push([words[at + 1]!, { kind: 'literal', pattern: this.trie.text(words[at + 2]!, words[at + 3]!) }]);
+      found.push([words[at + 1]!, { kind: 'literal', pattern: this.trie.literal(words[at + 2]!, words[at + 3]!) }]);
     }
     const typed = words[node + layout.N_TYPED]!;
     for (let i = 0; typed !== 0 && i < words[typed]!; i++) {

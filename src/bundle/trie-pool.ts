@@ -1,11 +1,9 @@
-/** What buildTrie writes into: a growing byte pool, interned strings, and growing words. */
+/** What buildTrie writes into: a growing byte pool, and interned strings. */
 
 export class BytePool {
   #bytes = new Uint8Array(1024);
   #length = 0;
   readonly #encoder = new TextEncoder();
-  /** Offsets of literals of the current neighbourhood. */
-  readonly #near = new Map<string, number>();
 
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
@@ -22,22 +20,6 @@ export class BytePool {
   addText(text: string): { at: number; length: number } {
     const bytes = this.#encoder.encode(text);
     return { at: this.add(bytes), length: bytes.length };
-  }
-
-  /** Offset of an ASCII literal. Repeats share their bytes within a neighbourhood only: what is read together lies together. */
-  literal(text: string): number {
-    const known = this.#near.get(text);
-    if (known !== undefined) return known;
-    const at = this.#length;
-    this.#reserve(text.length);
-    for (let i = 0; i < text.length; i++) this.#bytes[at + i] = text.charCodeAt(i);
-    this.#length += text.length;
-    this.#near.set(text, at);
-    return at;
-  }
-
-  newNeighbourhood(): void {
-    this.#near.clear();
   }
 
   #reserve(more: number): void {

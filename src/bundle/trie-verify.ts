@@ -146,7 +146,7 @@ class NodeVerifier {
         empty++;
         continue;
       }
-      check(within(this.#words[at + 2]!, this.#words[at + 3]!, this.trie.pool.length), 'a literal is out of bounds');
+      check(within(this.#words[at + 2]!, this.#words[at + 3]!, this.#words.length * 4), 'a literal is out of bounds');
       this.#push(child, node, depth + 1);
     }
     check(slots < 2 || empty > 0, 'an edge table is full');

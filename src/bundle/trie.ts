@@ -13,6 +13,8 @@ export interface TrieOptions {
 export class Trie implements TrieSections {
   readonly header: Int32Array;
   readonly nodes: Int32Array;
+  /** The nodes section byte by byte: literals stand in it. */
+  readonly nodeBytes: Uint8Array;
   readonly hosts: Int32Array;
   readonly methods: Int32Array;
   readonly strings: Int32Array;
@@ -47,6 +49,7 @@ export class Trie implements TrieSections {
       throw new layout.TrieError(`The trie is cut: ${buffer.byteLength} bytes of ${this.header[layout.H_BYTES]}.`);
     }
     this.nodes = this.#words('nodes');
+    this.nodeBytes = new Uint8Array(buffer, this.nodes.byteOffset, this.nodes.byteLength);
     this.hosts = this.#words('hosts');
     this.methods = this.#words('methods');
     this.strings = this.#words('strings');
@@ -75,13 +78,12 @@ export class Trie implements TrieSections {
   /** A string of the string table, by index. */
   string(index: number): string {
     const at = this.strings[index * 2]!;
-    return this.text(at, this.strings[index * 2 + 1]!);
+    return decode(this.pool, at, this.strings[index * 2 + 1]!);
   }
 
-  /** A stretch of the pool. */
-  text(at: number, length: number): string {
-    // slice() copies: a decoder does not read shared memory.
-    return new TextDecoder().decode(this.pool.slice(at, at + length));
+  /** The literal of an edge, as bytes of the nodes section. */
+  literal(at: number, length: number): string {
+    return decode(this.nodeBytes, at, length);
   }
 
   #words(name: layout.SectionName): Int32Array {
@@ -111,3 +113,7 @@ function countDfas(dfas: Int32Array): number {
   }
   return first / layout.DFA_WORDS;
 }
+
+/** slice() copies: a decoder does not read shared memory. */
+const decode = (bytes: Uint8Array, at: number, length: number): string =>
+  new TextDecoder().decode(bytes.slice(at, at + length));
