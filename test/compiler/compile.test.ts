@@ -4,8 +4,9 @@ import { canonicalJson } from '../../src/bundle/canonical.js';
 import { decodeBundle, encodeBundle } from '../../src/bundle/encode.js';
 import { Matcher } from '../../src/bundle/match.js';
 import { Trie } from '../../src/bundle/trie.js';
+import { compile } from '../../src/compiler/index.js';
 import { seeded, view } from '../bundle/kit.js';
-import { BASE, compiled } from './kit.js';
+import { BASE, compiled, modelOf } from './kit.js';
 
 const SPEC = `${BASE}
 retries = 3
@@ -135,6 +136,9 @@ test('services, consumers, plans and settings', () => {
 
 test('a trie in shared memory when asked for', () => {
   assert.ok(compiled(SPEC).bundle.trie instanceof ArrayBuffer);
+  const { bundle } = compile(modelOf(SPEC), { shared: true });
+  assert.ok(bundle.trie instanceof SharedArrayBuffer);
+  assert.is(bundle.sha256, compiled(SPEC).bundle.sha256);
 });
 
 test('stats count what came out', () => {
