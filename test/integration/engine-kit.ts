@@ -271,24 +271,28 @@ export class FaultTarget {
   #onSocket(socket: Socket): void {
     const connection = this.connections++;
     this.sockets.push(socket);
-    let buffer = Buffer.alloc(0);
+    let buffer: Buffer = Buffer.alloc(0);
     let last: Arrived | undefined;
     socket.on('error', () => {});
     socket.on('data', (chunk: Buffer) => {
-      if (last !== undefined && hasBody(last)) {
-        last.rest = Buffer.concat([last.rest, chunk]);
-        return;
-      }
       buffer = Buffer.concat([buffer, chunk]);
-      for (let end = buffer.indexOf('\r\n\r\n'); end >= 0; end = buffer.indexOf('\r\n\r\n')) {
+      while (buffer.length > 0) {
+        if (last !== undefined && !complete(last)) {
+          const { rest } = last;
+          last.rest = Buffer.concat([rest, buffer]);
+          const over = Math.max(0, last.rest.length - endOf(last));
+          buffer = last.rest.subarray(last.rest.length - over);
+          last.rest = last.rest.subarray(0, last.rest.length - over);
+          continue;
+        }
+        const end = buffer.indexOf('\r\n\r\n');
+        if (end < 0) return;
         last = arrival(buffer.toString('latin1', 0, end + 2), socket, connection);
         buffer = buffer.subarray(end + 4);
-        if (hasBody(last)) {
-          last.rest = buffer;
-          buffer = Buffer.alloc(0);
-        }
-        this.arrived.push(last);
-        this.#respond(last, socket);
+        const arrived = last;
+        this.arrived.push(arrived);
+        // The rest of what came with the head is sorted out first.
+        queueMicrotask(() => this.#respond(arrived, socket));
       }
     });
   }
@@ -300,8 +304,17 @@ export class FaultTarget {
   }
 }
 
-const hasBody = (request: Arrived): boolean =>
-  request.header('transfer-encoding') !== undefined || Number(request.header('content-length') ?? 0) > 0;
+/** Bytes after its head that belong to it, as far as can be told yet. */
+function endOf(request: Arrived): number {
+  const length = request.header('content-length');
+  if (length !== undefined) return Number(length);
+  if (request.header('transfer-encoding') === undefined) return 0;
+  if (request.rest.toString('latin1', 0, 5) === '0\r\n\r\n') return 5;
+  const end = request.rest.indexOf('\r\n0\r\n\r\n');
+  return end < 0 ? Number.POSITIVE_INFINITY : end + 7;
+}
+
+const complete = (request: Arrived): boolean => request.rest.length >= endOf(request);
 
 function arrival(head: string, socket: Socket, connection: number): Arrived {
   const lines = head.split('\r\n');
