@@ -21,14 +21,26 @@ export interface Origins {
 
 const keyOf = (path: ConfigPath): string => path.join('\u0000');
 
+/** So many records are searched one by one: an index for each of many small entities would outweigh the entities. */
+const FEW = 40;
+
+const samePath = (a: ConfigPath, b: ConfigPath): boolean =>
+  a.length === b.length && a.every((step, index) => String(step) === String(b[index]));
+
 export class Decoder implements Origins {
   readonly diagnostics: Diagnostic[] = [];
-  readonly #root: Origin;
-  readonly #origins = new Map<string, { path: ConfigPath; origin: Origin }>();
+  readonly #records: { readonly path: ConfigPath; readonly origin: Origin }[] = [];
+  /** Of the first `#indexed` records, by path; built when it is first needed. */
+  #index: Map<string, Origin> | undefined;
+  #indexed = 0;
   readonly #path: (string | number)[] = [];
+  /** Origins of the tables around, the root's first. */
+  readonly #around: [Origin, ...Origin[]];
+  /** The origin of what is left out of the innermost table: one for all of its defaults. */
+  #default: { readonly around: Origin; readonly origin: Origin } | undefined;
 
   constructor(root: TomlNode, keySpan?: Span) {
-    this.#root = { from: root.from, span: root.span, keySpan };
+    this.#around = [{ from: root.from, span: root.span, keySpan }];
   }
 
   get path(): ConfigPath {
@@ -37,19 +49,23 @@ export class Decoder implements Origins {
 
   /** Runs `decode` one step further down and records where that step's node stands. */
   within<T>(step: string | number, node: TomlNode, keySpan: Span | undefined, decode: () => T): T {
+    const origin = { from: node.from, span: node.span, keySpan };
     this.#path.push(step);
-    this.#record({ from: node.from, span: node.span, keySpan });
+    this.#around.push(origin);
+    this.#records.push({ path: [...this.#path], origin });
     const value = decode();
+    this.#around.pop();
     this.#path.pop();
     return value;
   }
 
   /** Records that `step` was left out and its default holds. */
   defaulted(step: string | number): void {
-    const parent = this.originOf(...this.#path);
-    this.#path.push(step);
-    this.#record({ from: 'default', span: parent.span, keySpan: parent.keySpan });
-    this.#path.pop();
+    const around = this.#around.at(-1) ?? this.#around[0];
+    if (this.#default?.around !== around) {
+      this.#default = { around, origin: { from: 'default', span: around.span, keySpan: around.keySpan } };
+    }
+    this.#records.push({ path: [...this.#path, step], origin: this.#default.origin });
   }
 
   error(
@@ -72,17 +88,23 @@ export class Decoder implements Origins {
 
   originOf(...path: (string | number)[]): Origin {
     for (let length = path.length; length > 0; length--) {
-      const found = this.#origins.get(keyOf(path.slice(0, length)));
-      if (found) return found.origin;
+      const found = this.#find(path.slice(0, length));
+      if (found) return found;
     }
-    return this.#root;
+    return this.#around[0];
   }
 
   *entries(): IterableIterator<readonly [ConfigPath, Origin]> {
-    for (const { path, origin } of this.#origins.values()) yield [path, origin];
+    for (const { path, origin } of this.#records) yield [path, origin];
   }
 
-  #record(origin: Origin): void {
-    this.#origins.set(keyOf(this.#path), { path: [...this.#path], origin });
+  #find(path: ConfigPath): Origin | undefined {
+    if (this.#records.length <= FEW) return this.#records.find((record) => samePath(record.path, path))?.origin;
+    this.#index ??= new Map();
+    for (; this.#indexed < this.#records.length; this.#indexed++) {
+      const { path: recorded, origin } = this.#records[this.#indexed]!;
+      this.#index.set(keyOf(recorded), origin);
+    }
+    return this.#index.get(keyOf(path));
   }
 }

@@ -141,6 +141,17 @@ test('origins: written values stand where they are written, defaults where their
   assert.equal(decoder.path, []);
 });
 
+test('origins of a large value are found like those of a small one', () => {
+  const { decoder } = decode(
+    s.array(s.integer()),
+    Array.from({ length: 100 }, (_, index) => index),
+  );
+  const starts = Array.from({ length: 100 }, (_, index) => decoder.spanOf(index).start.offset);
+  assert.is(new Set(starts).size, 100);
+  assert.equal(decoder.spanOf(5, 'below'), decoder.spanOf(5));
+  assert.equal(decoder.spanOf(100), decoder.spanOf());
+});
+
 test('either takes the form that the kind asks for', () => {
   const either = s.either<number>(
     { kinds: ['integer'], schema: s.integer() },
