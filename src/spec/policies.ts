@@ -71,13 +71,17 @@ function readKind(node: TableNode, place: PolicyPlace, report: Report): PolicyDe
   return undefined;
 }
 
-/** The list `policies` of a route or group. `owner` is its name: what policies in place are called by. */
+/**
+ * The list `policies` of a route or group. `owner` is its name: what policies in place are called by. Names in `taken`
+ * are not given again: two policies of one name and config would share their counts.
+ */
 export function readPolicyList(
   list: TomlNode | undefined,
   owner: string,
   entity: string,
   from: 'spec' | 'group',
   names: Names<PolicyModel>,
+  taken: Set<string>,
   report: Report,
 ): PolicyUse[] {
   if (!list) return [];
@@ -87,7 +91,6 @@ export function readPolicyList(
     return [];
   }
   const uses: PolicyUse[] = [];
-  const taken = new Set<string>();
   for (const item of list.items) {
     const policy = readItem(item, owner, entity, names, taken, report);
     if (policy) uses.push({ policy, span: item.span, from });

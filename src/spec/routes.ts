@@ -29,6 +29,8 @@ const OUTSIDE: Surroundings = { prefix: [], prefixText: '', host: undefined, pol
 export class RouteReader {
   readonly routes: RouteModel[] = [];
   readonly #named = new Map<string, Span>();
+  /** Names of policies in place, of all routes and groups. */
+  readonly #inPlace = new Set<string>();
   readonly #matches: MatchReader;
 
   constructor(
@@ -56,7 +58,7 @@ export class RouteReader {
     const host = values.host === undefined ? undefined : this.#matches.host(values.host, ['host'], decoder);
     const failed = this.#flush(decoder, entity);
     const list = node.entries.get('policies')?.value;
-    const policies = readPolicyList(list, name, entity, 'group', this.policies, this.report);
+    const policies = readPolicyList(list, name, entity, 'group', this.policies, this.#inPlace, this.report);
     const complete = list?.kind !== 'array' || policies.length === list.items.length;
     this.read(node, {
       prefix: [...around.prefix, ...prefix],
@@ -77,7 +79,7 @@ export class RouteReader {
     const name = unique ?? values.name ?? '';
     const entity = `route.${name}`;
     const list = node.entries.get('policies')?.value;
-    const own = readPolicyList(list, name, entity, 'spec', this.policies, this.report);
+    const own = readPolicyList(list, name, entity, 'spec', this.policies, this.#inPlace, this.report);
     const complete = list?.kind !== 'array' || own.length === list.items.length;
     if (valid || (!node.entries.has('to') && !node.entries.has('reply'))) this.#checkAnswer(node, decoder);
     if (values.rewrite !== undefined) this.#checkRewrite(values.rewrite, node, decoder);

@@ -338,6 +338,19 @@ policies = [{ use = "headers", reply.set = { a = "1" } }, { use = "headers", rep
   );
 });
 
+test('policies in place never share a name, also where a route and groups do', () => {
+  const limit = 'policies = [{ use = "rate-limit", limit = "5/min", by = "ip" }]';
+  const group = `[[group]]\nname = "api"\n${limit}\n[[group.route]]\nmatch = "/`;
+  const model = modelOf(
+    load(`${HEAD}[[route]]\nname = "api"\nmatch = "/x"\nto = "orders"\n${limit}
+${group}a"\nto = "orders"\n${group}b"\nto = "orders"\n`),
+  );
+  assert.equal(
+    model.routes.map(({ policies }) => policies.map(({ policy }) => policy.name).join()),
+    ['api/rate-limit', 'api/rate-limit-2', 'api/rate-limit-3'],
+  );
+});
+
 test('sections of the wrong shape', () => {
   const outcome = load(`spec = 1
 service = 5
