@@ -1,10 +1,10 @@
-/** The README's curl lines, executed against a real `gw serve` of the root gateway.toml: they give what the README says. */
+/** The README's curl and gw lines, executed against a real `gw serve` of the root gateway.toml: they give what the README says. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runProgram, ServedGateway } from '../support/gw-process.js';
+import { GW, runProgram, ServedGateway } from '../support/gw-process.js';
 
 interface Example {
   readonly line: number;
@@ -13,7 +13,7 @@ interface Example {
   readonly expected: readonly string[];
 }
 
-/** The `$ curl` lines of the README's console blocks, with what is printed below each. */
+/** The `$ curl` and `$ gw` lines of the README's console blocks, with what is printed below each. */
 function examples(markdown: string): Example[] {
   const found: { line: number; command: string; expected: string[] }[] = [];
   let inBlock = false;
@@ -23,7 +23,7 @@ function examples(markdown: string): Example[] {
     else if (inBlock && line.startsWith('> ')) found.at(-1)!.command += `\n${line.slice(2)}`;
     else if (inBlock) found.at(-1)?.expected.push(line);
   }
-  return found.filter(({ command }) => /\bcurl\b/.test(command));
+  return found.filter(({ command }) => /\bcurl\b|^gw /.test(command));
 }
 
 /** The expected lines as one pattern over the whole output. */
@@ -62,11 +62,9 @@ test('the README shows a success, a 401 and a 429', () => {
 for (const { line, command, expected } of all) {
   test(`README.md:${line}: ${command}`, async () => {
     assert.ok(gateway);
-    assert.match(command, 'http://127.0.0.1:8080');
-    const { out, err, code } = await runProgram('bash', [
-      '-c',
-      command.replaceAll('http://127.0.0.1:8080', gateway.url),
-    ]);
+    const script = command.replaceAll('http://127.0.0.1:8080', gateway.url).replace(/^gw /, `"${GW}" `);
+    assert.is.not(script, command, 'it must ask this gateway, or be gw');
+    const { out, err, code } = await runProgram('bash', ['-c', script]);
     assert.is(code, 0, err);
     const shown = out.replaceAll('\r', '').replace(/([^\n])$/, '$1\n');
     assert.ok(pattern(expected).test(shown), `expected\n${expected.join('\n')}\nbut got\n${shown}`);
