@@ -48,6 +48,23 @@ test('header fields: no injection by name or value, but obs-text and tabs', () =
   assert.is(map.get('x'), 'caf\xe9\t!');
 });
 
+test('every character: names are tokens, values what RFC 9110 allows', () => {
+  for (let unit = 0; unit < 0x180; unit++) {
+    const char = String.fromCharCode(unit);
+    const accepts = (name: string, value: string): boolean => {
+      try {
+        new HeaderMap().set(name, value);
+        return true;
+      } catch (error) {
+        assert.instance(error, TypeError);
+        return false;
+      }
+    };
+    assert.is(accepts(`x${char}`, 'v'), /^[A-Za-z0-9!#$%&'*+.^_`|~-]$/.test(char), `name ${unit}`);
+    assert.is(accepts('x', `v${char}`), /^[\t\x20-\x7e\x80-\xff]$/.test(char), `value ${unit}`);
+  }
+});
+
 test('names of the object prototype are fields like others', () => {
   const map = new HeaderMap();
   assert.is(map.get('constructor'), undefined);
