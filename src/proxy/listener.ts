@@ -92,7 +92,7 @@ export class Listener {
   }
 
   #applyTls({ tls, plan }: ListenerSettings): void {
-    const pems = tls === undefined ? '' : `${tls.cert}\n${tls.key}`;
+    const pems = tls === undefined ? '' : `${plan.headerTimeout}\n${tls.cert}\n${tls.key}`;
     if (pems === this.#pems) return;
     this.#pems = pems;
     if (tls === undefined) {

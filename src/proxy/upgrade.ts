@@ -3,7 +3,7 @@
  * the target and pipes. It is given a stream in place of the client's socket, so that the target's answer passes the
  * chain on its way out like every other, and the bytes after it are counted and end with the drain.
  */
-import { IncomingMessage } from 'node:http';
+import { type ClientRequest, IncomingMessage } from 'node:http';
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import httpProxy from 'http-proxy';
@@ -35,6 +35,13 @@ proxy.before('ws', 'stream', (request) => {
   request.method = request.asked.method;
   request.headers.upgrade = request.asked.upgrade;
 });
+
+proxy.on('proxyReqWs', (proxyRequest, _request, client) => {
+  if (client instanceof ClientSide) client.follow(proxyRequest);
+});
+
+/** What is still unsent to a target when the tunnel closes may take so long. */
+const FLUSH_MS = 2000;
 
 export class Tunnel implements ReplySource, TunnelEnd {
   contentLength = -1;
@@ -234,8 +241,7 @@ export class Tunnel implements ReplySource, TunnelEnd {
     this.#over = true;
     clearTimeout(this.#timer);
     this.#endAttempt(failed);
-    // What http-proxy still has to say may go out first.
-    setImmediate(() => this.#client.destroy());
+    this.#client.finish(failed);
   }
 
   #endAttempt(failed: boolean): void {
@@ -253,7 +259,9 @@ export class Tunnel implements ReplySource, TunnelEnd {
   }
 
   cancel(): void {
+    if (this.#over) return;
     this.#finish(false);
+    this.#client.finish(true);
   }
 
   discard(): void {
@@ -264,12 +272,35 @@ export class Tunnel implements ReplySource, TunnelEnd {
 /** What http-proxy takes for the client's socket. */
 class ClientSide extends Duplex {
   readonly #tunnel: Tunnel;
+  #request: ClientRequest | undefined;
+  #socket: Socket | undefined;
 
   constructor(tunnel: Tunnel) {
     super({ allowHalfOpen: true });
     this.#tunnel = tunnel;
     this.on('error', () => this.#tunnel.broken());
     this.on('close', () => this.#tunnel.broken());
+  }
+
+  /** http-proxy lets go of neither its request nor its socket by itself when the client is gone before the target. */
+  follow(request: ClientRequest): void {
+    this.#request = request;
+    request.on('upgrade', (_response, socket) => {
+      this.#socket = socket;
+    });
+  }
+
+  /** Nothing goes either way any more. `now`: not even what is written already. */
+  finish(now: boolean): void {
+    const socket = this.#socket;
+    if (socket === undefined) this.#request?.destroy();
+    else if (now) socket.destroy();
+    else {
+      socket.destroySoon();
+      setTimeout(() => socket.destroy(), FLUSH_MS).unref();
+    }
+    // What http-proxy still writes at this very moment may go out first.
+    setImmediate(() => this.destroy());
   }
 
   override _read(): void {

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { join } from 'node:path';
+import { connect } from 'node:tls';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { FaultTarget, Plane, RawClient, specOf, until } from './engine-kit.js';
+
+const CERT = join(process.cwd(), 'test/integration/fixtures/tls-cert.pem');
+const KEY = join(process.cwd(), 'test/integration/fixtures/tls-key.pem');
+const TLS = `tls = { cert = "${CERT}", key = "${KEY}" }`;
+const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
+
+interface Context {
+  target: FaultTarget;
+  plane: Plane;
+}
+const test = suite<Context>('TLS');
+
+test.before.each(async (context) => {
+  context.target = await FaultTarget.start();
+  context.plane = await Plane.start(specOf(context.target.url, { listener: TLS }));
+});
+test.after.each(async ({ target, plane }) => {
+  await plane.close();
+  await target.close();
+});
+
+const secure = (plane: Plane): RawClient =>
+  new RawClient(connect({ port: plane.port, host: '127.0.0.1', ca: readFileSync(CERT), servername: 'gateway.test' }));
+
+test('a listener with a certificate serves HTTPS', async ({ target, plane }) => {
+  const client = secure(plane);
+  for (let i = 0; i < 2; i++) {
+    client.send(GET);
+    assert.is((await client.reply()).body.toString(), 'hello');
+  }
+  assert.is(target.arrived[0]!.header('x-forwarded-proto'), 'https');
+  client.destroy();
+});
+
+test('plain text on a TLS port harms nobody', async ({ plane }) => {
+  const plain = plane.client();
+  plain.send(GET);
+  await until(() => plain.closed, 'the end');
+  const client = secure(plane);
+  client.send(GET);
+  assert.is((await client.reply()).status, 200);
+  client.destroy();
+});
+
+test('a handshake that never comes is not waited for', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: `${TLS}\nheader_timeout = "100ms"` }));
+  const silent = plane.client();
+  await until(() => silent.closed, 'the end');
+});
+
+test('a certificate can be given as PEM text, and taken away, on a bound address', async ({ target, plane }) => {
+  const { port } = plane;
+  await plane.load(specOf(target.url));
+  assert.is(plane.port, port);
+  assert.is((await plane.ask(GET)).status, 200);
+  const pem = (path: string): string => JSON.stringify(readFileSync(path, 'utf8'));
+  await plane.load(specOf(target.url, { listener: `tls = { cert = ${pem(CERT)}, key = ${pem(KEY)} }` }));
+  const client = secure(plane);
+  client.send(GET);
+  assert.is((await client.reply()).status, 200);
+  client.destroy();
+});
+
+test('a target whose certificate nobody vouches for is not asked: 502', async ({ plane }) => {
+  const origin = createServer({ cert: readFileSync(CERT), key: readFileSync(KEY) }, (_request, response) => {
+    response.end('secret');
+  });
+  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+  const address = origin.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  await plane.load(specOf(`https://localhost:${address.port}`, { service: 'retries = 0' }));
+  assert.is((await plane.ask(GET)).status, 502);
+  origin.closeAllConnections();
+  await new Promise((resolve) => origin.close(resolve));
+});
+
+test.run();

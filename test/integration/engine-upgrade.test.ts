@@ -1,0 +1,166 @@
+import { createServer, type Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { WebSocket, WebSocketServer } from 'ws';
+import { Plane, specOf, until } from './engine-kit.js';
+
+interface Context {
+  origin: Server;
+  sockets: WebSocketServer;
+  plane: Plane;
+  url: string;
+}
+const test = suite<Context>('upgrades');
+
+test.before.each(async (context) => {
+  context.origin = createServer((request, response) => response.end(`plain ${request.url}`));
+  context.sockets = new WebSocketServer({ noServer: true });
+  context.origin.on('upgrade', (request, socket, head) => {
+    if (request.headers.upgrade !== 'websocket') {
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: ${request.headers.upgrade}\r\n\r\n`,
+      );
+      socket.pipe(socket);
+    } else if (request.url === '/refuse') {
+      socket.end('HTTP/1.1 403 Forbidden\r\nX-Why: no\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!');
+    } else {
+      context.sockets.handleUpgrade(request, socket as Socket, head, (connection) => {
+        connection.send(JSON.stringify({ url: request.url, headers: request.headers }));
+        connection.on('message', (data, binary) => connection.send(data, { binary }));
+      });
+    }
+  });
+  await new Promise<void>((resolve) => context.origin.listen(0, '127.0.0.1', resolve));
+  const address = context.origin.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  context.url = `http://127.0.0.1:${address.port}`;
+  context.plane = await Plane.start(specOf(`${context.url}/base`));
+});
+test.after.each(async ({ origin, sockets, plane }) => {
+  await plane.close();
+  for (const client of sockets.clients) client.terminate();
+  origin.closeAllConnections();
+  await new Promise((resolve) => origin.close(resolve));
+});
+
+/** Opens a WebSocket through gw; resolves with it and its first message. */
+async function open(plane: Plane, path = '/chat?x=%27'): Promise<{ socket: WebSocket; first: string }> {
+  const socket = new WebSocket(`ws://127.0.0.1:${plane.port}${path}`, { headers: { 'x-forwarded-for': '6.6.6.6' } });
+  const first = await new Promise<string>((resolve, reject) => {
+    socket.once('message', (data) => resolve(String(data)));
+    socket.once('error', reject);
+  });
+  return { socket, first };
+}
+
+test('a WebSocket goes through the route to the target and back', async ({ plane }) => {
+  const { socket, first } = await open(plane);
+  const { url, headers } = JSON.parse(first);
+  assert.is(url, '/base/chat?x=%27');
+  assert.is(headers['x-forwarded-for'], '127.0.0.1');
+  assert.is(headers.host, `127.0.0.1:${plane.port}`);
+  assert.ok(headers['x-request-id']);
+  const big = Buffer.alloc(3_000_000, 0x62);
+  socket.send(big);
+  const back = await new Promise<Buffer>((resolve) => socket.once('message', (data) => resolve(data as Buffer)));
+  assert.ok(back.equals(big));
+  socket.close();
+  const record = await plane.record(({ status }) => status === 101);
+  assert.is(record.error, null);
+  assert.ok(record.bytesIn > big.length && record.bytesOut > big.length);
+});
+
+test('a target that refuses the upgrade is heard', async ({ plane, url }) => {
+  await plane.load(specOf(url));
+  const reply = await plane.ask(
+    'GET /refuse HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+  );
+  assert.is(reply.status, 403);
+  assert.is(reply.header('x-why'), 'no');
+  assert.is(reply.body.toString(), 'no!');
+  assert.is((await plane.record(() => true)).status, 403);
+});
+
+test('another protocol than WebSocket is tunnelled as well', async ({ plane }) => {
+  const client = plane.client();
+  client.send('GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n');
+  const reply = await client.reply();
+  assert.is(reply.status, 101);
+  assert.is(reply.header('upgrade'), 'echo/1');
+  assert.is(reply.header('connection'), 'upgrade');
+  client.send('hello there');
+  await until(() => client.pending === 'hello there', 'the echo');
+  client.socket.end();
+  await client.end();
+});
+
+test('policies stand before the tunnel', async ({ plane, url }) => {
+  await plane.load(
+    specOf(url, {
+      route: 'policies = [{ use = "api-key" }]',
+      more: `[consumer.c]\napi_keys = ["sha256:${'0'.repeat(64)}"]`,
+    }),
+  );
+  const socket = new WebSocket(`ws://127.0.0.1:${plane.port}/`);
+  const status = await new Promise<number | undefined>((resolve) => {
+    socket.on('unexpected-response', (_request, response) => resolve(response.statusCode));
+    socket.on('error', () => {});
+  });
+  assert.is(status, 401);
+});
+
+test('policies edit the 101 on its way out', async ({ plane, url }) => {
+  await plane.load(specOf(url, { route: 'policies = [{ use = "headers", reply.set = { x-seen = "yes" } }]' }));
+  const socket = new WebSocket(`ws://127.0.0.1:${plane.port}/`);
+  const seen = await new Promise<unknown>((resolve) =>
+    socket.on('upgrade', (response) => resolve(response.headers['x-seen'])),
+  );
+  assert.is(seen, 'yes');
+  socket.terminate();
+});
+
+test('a target that cannot be reached: 502', async ({ plane }) => {
+  await plane.load(specOf('http://127.0.0.1:1'));
+  const reply = await plane.ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  assert.is(reply.status, 502);
+});
+
+test('a target that does not answer: 504', async ({ plane, origin, url }) => {
+  origin.removeAllListeners('upgrade');
+  origin.on('upgrade', (_request, socket) =>
+    socket
+      .on('error', () => {})
+      .on('end', () => socket.end())
+      .resume(),
+  );
+  await plane.load(specOf(url, { service: 'response_timeout = "100ms"' }));
+  const reply = await plane.ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  assert.is(reply.status, 504);
+});
+
+test('a tunnel outlives reloads and ends with the drain', async ({ plane, url }) => {
+  const { socket } = await open(plane);
+  for (let i = 0; i < 20; i++) {
+    await plane.load(specOf(i % 2 ? url : `${url}/base`));
+    socket.send(`message ${i}`);
+    const back = await new Promise<string>((resolve) => socket.once('message', (data) => resolve(String(data))));
+    assert.is(back, `message ${i}`);
+  }
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  const report = await plane.plane.drain(100);
+  assert.is(report.cut, 1);
+  await closed;
+});
+
+test('when the client or the target goes, so does the other end', async ({ plane, sockets }) => {
+  const { socket } = await open(plane);
+  socket.terminate();
+  await until(() => sockets.clients.size === 0, 'the target to see it');
+  const again = await open(plane);
+  const closed = new Promise((resolve) => again.socket.once('close', resolve));
+  for (const client of sockets.clients) client.terminate();
+  await closed;
+});
+
+test.run();
