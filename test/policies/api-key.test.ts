@@ -147,6 +147,35 @@ test('keys beyond ASCII are hashed as the bytes that were sent', () => {
   assert.is(inQuery.consumer?.name, 'umbrella');
 });
 
+test('a key that is remembered is still taken off, and a wrong one is never remembered', () => {
+  const policy = create('api-key', '', withKeys());
+  for (let round = 0; round < 3; round++) {
+    const good = exchange({ headers: [['x-api-key', 'key-of-acme']] });
+    assert.is(before(policy, good), undefined);
+    assert.is(good.consumer?.name, 'acme');
+    assert.is(good.headers.get('x-api-key'), undefined);
+    assert.is(before(policy, exchange({ headers: [['x-api-key', 'key-of-acm']] }))?.status, 401);
+  }
+});
+
+test('more good keys than are remembered all stay good', () => {
+  const around = world();
+  const keys = Array.from({ length: 1100 }, (_, at) => `key ${at}`);
+  around.consumers.push(consumer('many', ...keys));
+  const policy = create('api-key', '', around);
+  for (const key of [...keys, ...keys]) {
+    const on = exchange({ headers: [['x-api-key', key]] });
+    before(policy, on);
+    assert.is(on.consumer?.name, 'many');
+  }
+});
+
+test('text beyond ASCII that is good in a query is not good as other bytes in a field', () => {
+  const policy = create('api-key', 'header = "x-api-key"\nquery = "k"', withKeys());
+  assert.is(before(policy, exchange({ query: 'k=schl%C3%BCssel' })), undefined);
+  assert.is(before(policy, exchange({ headers: [['x-api-key', 'schlüssel']] }))?.status, 401);
+});
+
 test('optional lets requests without a key pass, and still refuses wrong ones', () => {
   const policy = create('api-key', 'optional = true', withKeys());
   const decisions: Decision[] = [];

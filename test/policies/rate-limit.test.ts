@@ -126,6 +126,16 @@ test('by consumer: plans bring their own limit; without a consumer the address c
   assert.is(reply.headers.get('ratelimit-policy'), '"p";q=5;w=1');
 });
 
+test('by consumer: the same consumer as another object keeps count and limit; on another plan it has that limit', () => {
+  const around = world();
+  around.consumers.push(acme);
+  around.plans.push({ name: 'gold', limits: { p: { capacity: 5, periodMs: 1000 } } });
+  around.plans.push({ name: 'iron', limits: { p: { capacity: 7, periodMs: 1000 } } });
+  const policy = create('rate-limit', 'limit = "2/s"\nby = "consumer"', around);
+  assert.is(passing(policy, 3, { consumer: { ...acme } }) + passing(policy, 10, { consumer: acme }), 5);
+  assert.is(passing(policy, 10, { consumer: { ...acme, plan: 'iron' } }), 2);
+});
+
 test('by consumer: one that is not in the spec is counted by its name', () => {
   const policy = create('rate-limit', 'limit = "2/s"\nby = "consumer"', world());
   assert.is(passing(policy, 5, { consumer: { ...other, name: 'from elsewhere' } }), 2);

@@ -25,6 +25,8 @@ interface Bound {
   readonly key: string;
   readonly rate: LimitRate;
   readonly policyField: string;
+  /** The consumer's plan that it was made for. */
+  readonly plan: string | undefined;
 }
 
 export const create = runPolicy<RateLimitPlan>((plan, host) => new RateLimitPolicy(plan, host));
@@ -36,7 +38,8 @@ class RateLimitPolicy implements PolicyInstance {
   readonly #policyField: string;
   /** The policy's name as a structured-field string. */
   readonly #quoted: string;
-  readonly #consumers: ReadonlyMap<ConsumerPlan, Bound>;
+  /** By name: a consumer of a later generation is another object. */
+  readonly #consumers: ReadonlyMap<string, Bound>;
   /** Keys taken from a field that an inner step may edit before the reply comes back. */
   readonly #headerKeys = new WeakMap<Exchange, string>();
 
@@ -70,7 +73,9 @@ class RateLimitPolicy implements PolicyInstance {
 
   #boundOf(exchange: Exchange): Bound | undefined {
     const { consumer } = exchange;
-    return consumer === undefined ? undefined : (this.#consumers.get(consumer) ?? this.#bind(consumer));
+    if (consumer === undefined) return undefined;
+    const bound = this.#consumers.get(consumer.name);
+    return bound !== undefined && bound.plan === consumer.plan ? bound : this.#bind(consumer);
   }
 
   #keyOf(exchange: Exchange): string {
@@ -84,14 +89,14 @@ class RateLimitPolicy implements PolicyInstance {
     return key;
   }
 
-  #boundConsumers(): ReadonlyMap<ConsumerPlan, Bound> {
+  #boundConsumers(): ReadonlyMap<string, Bound> {
     if (this.#plan.by !== 'consumer') return new Map();
-    return new Map(this.#host.consumers.map((consumer) => [consumer, this.#bind(consumer)]));
+    return new Map(this.#host.consumers.map((consumer) => [consumer.name, this.#bind(consumer)]));
   }
 
   #bind(consumer: ConsumerPlan): Bound {
     const rate = this.#boughtRate(consumer.plan) ?? this.#plan.rate;
-    return { key: `consumer:${consumer.name}`, rate, policyField: this.#describe(rate) };
+    return { key: `consumer:${consumer.name}`, rate, policyField: this.#describe(rate), plan: consumer.plan };
   }
 
   /** The limit that the consumer's plan names for this policy. */
