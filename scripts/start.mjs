@@ -16,6 +16,14 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     if (signal !== 'SIGINT' || !process.stdin.isTTY) gw.kill(signal);
   });
 }
+// npm ends its shell on a signal, and the shell ends without passing it on.
+const parent = process.ppid;
+const watch = setInterval(() => {
+  if (process.ppid === parent) return;
+  clearInterval(watch);
+  gw.kill('SIGTERM');
+}, 250);
 gw.on('exit', (code, signal) => {
+  clearInterval(watch);
   process.exitCode = code ?? (signal ? 1 : 0);
 });
