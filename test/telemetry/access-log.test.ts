@@ -140,6 +140,18 @@ test('lines reach the file, in order, also many at once', async ({ folder }) => 
   assert.is(log.dropped, 0);
 });
 
+test('lines longer than what is gathered, and text of three bytes a character, arrive whole', async ({ folder }) => {
+  const path = join(folder, 'access.log');
+  const log = new AccessLog({ path, format: 'json' });
+  const urls = ['/short', `/${'x'.repeat(200_000)}`, `/${'\u20ac'.repeat(30_000)}`, '/last'];
+  for (const url of urls) log.write(record({ url }));
+  await log.close();
+  assert.equal(
+    lines(path).map((line) => (JSON.parse(line) as { url: string }).url),
+    urls,
+  );
+});
+
 test('a line is written soon, without anybody asking', async ({ folder }) => {
   const path = join(folder, 'access.log');
   const log = new AccessLog({ path, format: 'json' });
