@@ -86,7 +86,7 @@ for (const template of ['minimal', 'services', 'mock', 'openapi']) {
     assert.is(validate.code, 0, validate.out);
     assert.is((await gw(['routes'], spec)).code, 0);
     assert.is((await gw(['compile', '-o', 'gateway.bundle'], spec)).code, 0);
-    const { code, out } = await runProgram(process.execPath, ['--test'], {
+    const { code, out } = await runProgram(process.execPath, ['--test', '--test-reporter=tap'], {
       cwd: spec,
       // Without this Node takes itself for the child of a test runner.
       env: { ...process.env, NODE_TEST_CONTEXT: undefined, GW: bin },
