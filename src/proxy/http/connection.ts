@@ -94,6 +94,7 @@ export class Http1Connection implements Downstream, ExchangeDriver {
     while (!this.#intake.empty && this.#step());
     this.#pumping = false;
     if (this.#phase === 'tunnel' || this.#phase === 'closed') return;
+    if (this.#ended) this.#afterEnd();
     const mayRead = this.#phase === 'linger' || (this.#phase === 'head' && !this.#socket.writableNeedDrain);
     this.#pause(!this.#intake.empty && !mayRead);
   }
@@ -241,7 +242,9 @@ export class Http1Connection implements Downstream, ExchangeDriver {
     const length = streams ? source.contentLength : (body?.length ?? 0);
     const framing = framingOf(exchange, reply.status, length);
     if (framing === 'raw' || reply.status === 101 || !this.#bodyWillEnd(exchange)) this.#keepAlive = false;
-    if (this.#engine.draining || this.#ended || this.#listener.closing) this.#keepAlive = false;
+    // After its FIN a client still gets the replies to what it sent before.
+    const last = this.#ended && this.#intake.empty;
+    if (last || this.#engine.draining || this.#listener.closing) this.#keepAlive = false;
     const connection = this.#keepAlive ? (exchange.minor === 0 ? 'keep-alive' : '') : 'close';
     const head = replyHead(exchange, reply, framing, length, connection, this.#engine.dateLine);
     this.#status = reply.status;
@@ -372,12 +375,17 @@ export class Http1Connection implements Downstream, ExchangeDriver {
   #onEnd(): void {
     this.#ended = true;
     if (this.#phase === 'tunnel') this.#tunnelEnd?.clientEnded();
-    else if (this.#phase === 'exchange') {
-      // A client that sent its whole request may close its half and still read: as Node and HAProxy have it.
-      if (!this.#intake.body.done) this.#abort();
-    } else if (this.#phase === 'head') {
-      if (this.#intake.empty || !this.#socket.writableNeedDrain) this.#close();
-    } else if (this.#phase === 'drain') this.#destroy();
+    else this.#pump();
+  }
+
+  /** The client sent its FIN and all that can be done with what came before is done: what is left here has no end. */
+  #afterEnd(): void {
+    if (this.#phase !== 'exchange') {
+      if (!this.#socket.writableNeedDrain) this.#close();
+      return;
+    }
+    // A client that sent its whole request may close its half and still read: as Node and HAProxy have it.
+    if (!this.#intake.body.done && this.#intake.empty) this.#abort();
   }
 
   #onDrain(): void {
