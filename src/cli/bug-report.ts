@@ -21,7 +21,7 @@ function shownArguments(argv: readonly string[]): string[] {
   return argv.map((word, index) => {
     const before = argv[index - 1];
     if (before === '-H' || before === '--header') return `'${word.split(':')[0]}: ...'`;
-    if (word.startsWith('--header=')) return `'${word.split(':')[0]}: ...'`;
+    if (/^(-H.|--header=)/.test(word)) return `'${word.split(':')[0]}: ...'`;
     return /[\s'"$]/.test(word) ? `'${word.replaceAll("'", "'\\''")}'` : word;
   });
 }

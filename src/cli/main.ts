@@ -35,6 +35,7 @@ export async function buildProgram(
     .helpCommand('help [command]', 'print help for a command')
     .option('--color', 'colour the output even when it is no terminal')
     .option('--no-color', 'never colour the output')
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .showHelpAfterError('(add --help for what it takes)')
     .exitOverride()
     .configureOutput({

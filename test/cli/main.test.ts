@@ -100,11 +100,11 @@ test('no spinner without a terminal, or in CI', async () => {
 });
 
 test('a bug report names versions and the command, and keeps header values to itself', () => {
-  const argv = ['explain', 'GET', '/a b', '-H', 'x-api-key: secret', '--header=cookie: secret'];
+  const argv = ['explain', 'GET', '/a b', '-H', 'x-api-key: secret', '--header=cookie: secret', '-Hx: secret'];
   const report = bugReport(new TypeError('boom'), argv, '1.2.3');
   assert.match(report, 'This is a bug in gw');
   assert.match(report, `gw 1.2.3, Node ${process.versions.node}`);
-  assert.match(report, "command: gw explain GET '/a b' -H 'x-api-key: ...' '--header=cookie: ...'");
+  assert.match(report, "command: gw explain GET '/a b' -H 'x-api-key: ...' '--header=cookie: ...' '-Hx: ...'");
   assert.match(report, 'TypeError: boom');
   assert.match(report, /at .*test\/cli\/main\.test\.[jt]s/);
   assert.not.match(report, 'secret');
