@@ -37,6 +37,7 @@ const SOLE_IMPORTERS: Readonly<Record<string, string>> = {
   chokidar: 'control',
   pino: 'control',
   'sonic-boom': 'telemetry',
+  'prom-client': 'telemetry',
   ink: 'dashboard',
   react: 'dashboard',
   commander: 'cli',
