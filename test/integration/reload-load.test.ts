@@ -1,4 +1,6 @@
 /** Two hundred reloads under constant load: nothing fails, nothing drops, nothing is forgotten. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket } from 'ws';
@@ -267,6 +269,40 @@ reply = { body = "home" }
     ),
   );
   assert.is((await call(url)).body, 'home');
+});
+
+test('an admin address or a certificate that will not do rejects the reload, and all stays as it was', async () => {
+  const origin = await startOrigin();
+  const text = (extra: string, listener = ''): string => `spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+${listener}
+${extra}
+[[route]]
+name = "home"
+match = "GET /"
+reply = { body = "home" }
+`;
+  const admin = (address: string): string => `[admin]\naddress = "${address}"\ntoken = "\${env:TOKEN}"`;
+  const spec = new SpecFile(text(admin('127.0.0.1:0')));
+  const env = { TOKEN: 'open-sesame' };
+  const { gateway, url } = await startGateway({ spec: spec.path, inline: true, env });
+  const { adminAddress } = gateway;
+  spec.write(text(admin(origin.url.replace('http://', ''))));
+  const taken = await gateway.reload();
+  assert.match(taken?.diagnostics ?? '', /admin\/bind[\s\S]*gateway\.toml:6/);
+  spec.write(text(admin('127.0.0.1:0'), 'tls = { cert = "cert.pem", key = "key.pem" }'));
+  for (const name of ['cert.pem', 'key.pem']) {
+    writeFileSync(join(spec.folder, name), '-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n');
+  }
+  const junk = await gateway.reload();
+  assert.is(junk?.outcome, 'rejected');
+  assert.match(junk?.diagnostics ?? '', 'gateway/load');
+  assert.is((await call(url)).body, 'home');
+  assert.is(gateway.adminAddress, adminAddress);
+  spec.write(text(''));
+  assert.is((await gateway.reload())?.outcome, 'live');
+  assert.is(gateway.adminAddress, undefined);
 });
 
 test.run();

@@ -11,7 +11,12 @@ import { checkSpec } from '../../src/lint/index.js';
 import { LimitTable } from '../../src/state/limit-table.js';
 import { call, closeAll, KeptLog, removeFolders, startOrigin, temporaryFolder, until } from './control-kit.js';
 
-test.after.each(closeAll);
+let host: WorkerHost | undefined;
+
+test.after.each(async () => {
+  await host?.close();
+  await closeAll();
+});
 test.after(removeFolders);
 
 const module = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
@@ -61,7 +66,7 @@ test('the next worker serves the same generation on the same port; what was lost
   const flag = new SharedArrayBuffer(4);
   const log = new KeptLog();
   const options = { limits: LimitTable.allocate(), accessLog: null, flag };
-  const host = new WorkerHost({
+  host = new WorkerHost({
     entry,
     options,
     died: () => stats.forgetWorker(),
@@ -85,13 +90,12 @@ test('the next worker serves the same generation on the same port; what was lost
   assert.is(await slow, 'lost');
   await until('the next worker', () => log.find(/worker is back/));
   assert.is((await call(`${url}/again`)).body, 'origin GET /again');
-  assert.is(inFlight(), 0);
+  await until('the counters', () => inFlight() === 0);
   assert.is((await call(`${url}/few`)).status, 200);
   assert.is((await call(`${url}/few`)).status, 429, 'the limit remembers');
-  const few = stats.registry.sums(stats.registry.slot('route', 'few') ?? 0);
-  assert.is(few.requests, 4);
+  const few = (): number => stats.registry.sums(stats.registry.slot('route', 'few') ?? 0).requests;
+  await until('the counts of both workers', () => few() === 4);
   assert.is((await host.drain(1000)).cut, 0);
-  await host.close();
 });
 
 test.run();
