@@ -7,9 +7,6 @@ import type { ApiKeyPlan } from './schema.js';
 /** Longer credentials are refused unhashed, so nobody buys work with a long field. */
 const MAX_KEY_LENGTH = 512;
 
-/** Good keys that are remembered at once. */
-const MAX_RECENT = 1024;
-
 interface Holder {
   readonly consumer: ConsumerPlan;
   /** The digest's hex digits, as bytes. */
@@ -32,12 +29,6 @@ class ApiKeyPolicy implements PolicyInstance {
   readonly #challenge: string;
   /** Where a digest's hex digits are laid for the comparison. */
   readonly #digest = Buffer.alloc(DIGEST_DIGITS);
-  /**
-   * Keys that were found to be good lately: hashing one costs as much as all the rest of a policy chain. A wrong key is
-   * never in here and takes the whole way, so time tells nothing that the answer does not; and the map compares texts
-   * only where their seeded hashes are equal, so there is nothing to approach a key by.
-   */
-  readonly #recent = new Map<string, ConsumerPlan>();
 
   constructor(plan: ApiKeyPlan, host: PolicyHost) {
     this.#plan = plan;
@@ -91,23 +82,13 @@ class ApiKeyPolicy implements PolicyInstance {
   }
 
   #consumerOf({ key, fromHeader }: { readonly key: string; readonly fromHeader: boolean }): ConsumerPlan | undefined {
-    const recent = this.#recent.get(key);
-    if (recent !== undefined) return recent;
     if (key.length === 0 || key.length > MAX_KEY_LENGTH) return undefined;
     const plain = /^[\x20-\x7e]*$/.test(key);
     const digest = sha256(plain || !fromHeader ? key : Buffer.from(key, 'latin1'));
     const holder = this.#holders.get(digest);
     this.#digest.write(digest, 'latin1');
     const same = crypto.timingSafeEqual(this.#digest, holder?.digest ?? NO_DIGEST);
-    if (!same || holder === undefined) return undefined;
-    // Text beyond ASCII is other bytes in a field than in a query, so it would have to be known twice.
-    if (plain) this.#remember(key, holder.consumer);
-    return holder.consumer;
-  }
-
-  #remember(key: string, consumer: ConsumerPlan): void {
-    if (this.#recent.size >= MAX_RECENT) this.#recent.clear();
-    this.#recent.set(key, consumer);
+    return same ? holder?.consumer : undefined;
   }
 
   #refuseMissing(exchange: Exchange): Reply {
