@@ -70,6 +70,7 @@ const REFUSED: readonly (readonly [what: string, request: string, status: number
   ['two Hosts', `GET / HTTP/1.1\r\n${H}${H}\r\n`, 400],
   ['an empty Host', 'GET / HTTP/1.1\r\nHost:\r\n\r\n', 400],
   ['a list of Hosts', 'GET / HTTP/1.1\r\nHost: a.example, b.example\r\n\r\n', 400],
+  ['a list of Hosts without spaces', 'GET / HTTP/1.1\r\nHost: a.example,b.example\r\n\r\n', 400],
   ['Host with userinfo', 'GET / HTTP/1.1\r\nHost: u@a.example\r\n\r\n', 400],
   ['Host with a path', 'GET / HTTP/1.1\r\nHost: a.example/x\r\n\r\n', 400],
   ['Host with a bad port', 'GET / HTTP/1.1\r\nHost: a.example:99999\r\n\r\n', 400],

@@ -21,10 +21,13 @@ FIELD[HTAB] = 1;
 export const TARGET = new Uint8Array(256);
 for (let i = 0x21; i < 0x7f; i++) if (i !== 0x23) TARGET[i] = 1;
 
-/** 1 for unreserved and sub-delims and `%`: what a registered name may hold, RFC 3986 section 3.2.2. */
-export const REG_NAME = new Uint8Array(256);
-const REG_NAME_TEXT = "-._~!$&'()*+,;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-for (let i = 0; i < REG_NAME_TEXT.length; i++) REG_NAME[REG_NAME_TEXT.charCodeAt(i)] = 1;
+/**
+ * 1 for what a host name may hold. RFC 3986 section 3.2.2 allows sub-delims and escapes as well, among them the comma that
+ * makes a list; no name that resolves has any.
+ */
+export const HOST_NAME = new Uint8Array(256);
+const HOST_TEXT = '-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+for (let i = 0; i < HOST_TEXT.length; i++) HOST_NAME[HOST_TEXT.charCodeAt(i)] = 1;
 
 /** Value of a hex digit, 255 for every other byte. */
 export const HEX = new Uint8Array(256).fill(255);
@@ -59,7 +62,7 @@ export function parseDigits(text: string, start: number, end: number): number {
   return value <= Number.MAX_SAFE_INTEGER ? value : -1;
 }
 
-/** One past the last character of the line's content; the line ends with CRLF at `text[eol - 1]`. Trims SP and HTAB. */
+/** Where text[start, end) ends without the spaces and tabs at its end. */
 export function trimEnd(text: string, start: number, end: number): number {
   let at = end;
   while (at > start) {

@@ -1,5 +1,5 @@
 /** Host and authority, RFC 3986 section 3.2 without userinfo. */
-import { HEX, REG_NAME } from './chars.js';
+import { HEX, HOST_NAME } from './chars.js';
 
 /**
  * The host in lower case, without the port, of the authority text[start, end); undefined when it is malformed.
@@ -12,10 +12,8 @@ export function scanHost(text: string, start: number, end: number): string | und
   let upper = false;
   for (; at < end; at++) {
     const code = text.charCodeAt(at);
-    if (REG_NAME[code] !== 1) break;
+    if (HOST_NAME[code] !== 1) break;
     if (code >= 0x41 && code <= 0x5a) upper = true;
-    else if (code === 0x25 && !(HEX[text.charCodeAt(at + 1)]! < 16 && HEX[text.charCodeAt(at + 2)]! < 16))
-      return undefined;
   }
   if (at === start || (at < end && !isPort(text, at, end))) return undefined;
   const host = text.slice(start, at);

@@ -1,0 +1,88 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { OfflinePlane } from '../../src/proxy/offline.js';
+import { LimitTable } from '../../src/state/limit-table.js';
+import { StatsRegistry } from '../../src/telemetry/stats.js';
+import { generationOf } from '../integration/engine-kit.js';
+
+const SPEC = `
+spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[service.shop]
+targets = ["http://10.0.0.1:80/base", "http://10.0.0.2:80"]
+[consumer.acme]
+api_keys = ["sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683"]
+[[route]]
+name = "item"
+match = "GET /items/{id:int}"
+to = "shop"
+policies = [{ use = "api-key" }, { use = "rate-limit", limit = "1/min", by = "consumer" }]
+[[route]]
+name = "hi"
+match = "/hi"
+reply = { body = "hi" }
+`;
+
+const plane = (): OfflinePlane => {
+  const input = generationOf(SPEC, new StatsRegistry());
+  return new OfflinePlane(input, {
+    clock: { now: () => 1_700_000_000_000 },
+    limits: new LimitTable(LimitTable.allocate({ slots: 64 })),
+  });
+};
+const KEY = { 'x-api-key': 'key' };
+
+test('tells the route, the parameters, each step, the target and the head that it would see', async () => {
+  const offline = plane();
+  const found = await offline.run({ method: 'GET', url: 'http://shop.example/items/7?q=1', headers: KEY });
+  assert.is(found.status, null);
+  assert.is(found.route, 0);
+  assert.equal(found.params, { id: '7' });
+  assert.is(found.service, 'shop');
+  assert.is(found.target, 'http://10.0.0.1:80/base');
+  assert.is(found.head?.[0], 'GET /base/items/7?q=1 HTTP/1.1');
+  assert.ok(found.head?.includes('host: shop.example'));
+  assert.not.ok(found.head?.some((line) => line.startsWith('x-api-key')));
+  assert.is(found.consumer, 'acme');
+  assert.equal(
+    found.decisions.map(({ use }) => use),
+    ['match', 'api-key', 'rate-limit', 'balance'],
+  );
+  const second = await offline.run({ method: 'GET', url: '/items/7', headers: [['X-API-Key', 'key']] });
+  assert.is(second.status, 429);
+  offline.close();
+});
+
+test('tells what gw answers by itself', async () => {
+  const offline = plane();
+  assert.is((await offline.run({ method: 'GET', url: '/items/7' })).status, 401);
+  const hi = await offline.run({ method: 'GET', url: '/hi' });
+  assert.is(hi.status, 200);
+  assert.is(hi.reply?.body, 'hi');
+  assert.is(hi.service, null);
+  const none = await offline.run({ method: 'GET', url: '/none' });
+  assert.is(none.status, 404);
+  assert.is(none.error, 'route/none');
+  assert.is(none.trace?.route, -1);
+  assert.is((await offline.run({ method: 'POST', url: '/items/7' })).status, 405);
+  assert.is((await offline.run({ method: 'GET', url: '/%00' })).status, 400);
+  assert.is((await offline.run({ method: 'OPTIONS', url: '*' })).status, 404);
+  offline.close();
+});
+
+test('refuses what the engine would refuse', async () => {
+  const offline = plane();
+  for (const [request, status] of [
+    [{ method: 'GET', url: '/a b' }, 400],
+    [{ method: 'G T', url: '/' }, 400],
+    [{ method: 'CONNECT', url: 'a:1' }, 501],
+    [{ method: 'GET', url: '/', headers: { host: 'a,b' } }, 400],
+    [{ method: 'GET', url: '/', headers: { 'x-a': 'b\r\nc: d\r\n\r\nx' } }, 400],
+    [{ method: 'POST', url: '/hi', headers: { 'content-length': '9999999999' } }, 413],
+  ] as const)
+    assert.is((await offline.run(request)).status, status, JSON.stringify(request));
+  offline.close();
+});
+
+test.run();
