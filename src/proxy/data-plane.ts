@@ -32,12 +32,11 @@ export class DataPlane implements DataPlaneApi {
   readonly #logger: Logger;
   readonly #targets: TargetRegistry;
   readonly #instances: PolicyInstances;
-  /** By name; those that a generation no longer names stay in `#leaving` until they are empty. */
   #listeners: Listener[] = [];
+  /** Those that the live generation does not name, until their last connection is gone. */
   #leaving: Listener[] = [];
   #loading: Promise<unknown> = Promise.resolve();
   #logKey = '';
-  #whenIdle: (() => void) | undefined;
   readonly #timer: NodeJS.Timeout;
   #closed = false;
 
@@ -160,7 +159,6 @@ export class DataPlane implements DataPlaneApi {
     if (this.#leaving.length > 0) this.#leaving = this.#leaving.filter((listener) => !listener.empty);
     this.#targets.sweep(now);
     this.#sink.handOver();
-    if (this.#engine.inFlight === 0) this.#whenIdle?.();
   }
 
   async drain(timeoutMs: number): Promise<DrainReport> {
@@ -182,10 +180,10 @@ export class DataPlane implements DataPlaneApi {
       const timer = setTimeout(() => done(), timeoutMs);
       const done = (): void => {
         clearTimeout(timer);
-        this.#whenIdle = undefined;
+        this.#engine.onIdle = undefined;
         resolve();
       };
-      this.#whenIdle = done;
+      this.#engine.onIdle = done;
     });
   }
 
@@ -201,7 +199,7 @@ export class DataPlane implements DataPlaneApi {
     this.#targets.close();
     this.#engine.generation?.retire();
     this.#sink.handOver();
-    this.#whenIdle?.();
+    this.#engine.onIdle?.();
     const log = this.#sink.accessLog;
     this.#sink.accessLog = undefined;
     await log?.close();

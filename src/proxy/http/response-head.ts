@@ -153,6 +153,10 @@ export class ResponseHead {
   }
 
   #connection(text: string, start: number, end: number): number {
+    if (equalsLower(text, start, end, 'keep-alive')) {
+      this.#keepAlive = true;
+      return DROP;
+    }
     for (const item of text.slice(start, end).split(',')) {
       const name = item.trim().toLowerCase();
       if (name === 'close') this.close = true;
