@@ -114,7 +114,7 @@ export class Gateway {
     this.#clock = options.clock ?? { now: () => Date.now() };
     this.#startedAt = this.#clock.now();
     this.#stats = new GatewayStats(this.#clock);
-    this.#managed = new ManagedSet(this.#log, () => void this.#reloader.request('moved'));
+    this.#managed = new ManagedSet(this.#log, () => void this.#request('moved'));
     this.#admin = new AdminServer(
       {
         snapshot: () => this.snapshot(),

@@ -7,7 +7,9 @@ export type LogFields = { readonly [key: string]: unknown };
 
 /** Where lines go: `process.stdout`, or a collector in a test or an embedding program. */
 export interface LogSink {
-  write(text: string): void;
+  write(text: string): unknown;
+  /** Streams have it: a pipe whose reader is gone says so here. */
+  on?(event: 'error', listener: (error: Error) => void): unknown;
 }
 
 export interface LogOptions {
@@ -38,8 +40,8 @@ const COLORS: Readonly<Record<string, string>> = { debug: '90', info: '36', warn
 export function createLog(options: LogOptions): Log {
   const destination: DestinationStream =
     options.format === 'json'
-      ? { write: (line) => options.sink.write(line) }
-      : { write: (line) => options.sink.write(prettyLine(line, options.color === true)) };
+      ? { write: (line) => void options.sink.write(line) }
+      : { write: (line) => void options.sink.write(prettyLine(line, options.color === true)) };
   const logger = pino(
     {
       base: null,

@@ -42,6 +42,8 @@ export async function runServe(options: ServeOptions): Promise<number> {
     sink: options.stdout,
     ...(options.logLevel === undefined ? {} : { level: options.logLevel }),
   });
+  // Whoever read the log may go; whoever asks the gateway is still there.
+  options.stdout.on?.('error', () => {});
   const signals = new Signals(log);
   try {
     const gateway = await Gateway.start(gatewayOptions(options, log, signals.abort));

@@ -16,6 +16,9 @@ const MAX_BACKOFF_MS = 10_000;
 /** A worker that served this long counts as sound again. */
 const STABLE_MS = 10_000;
 
+/** How long after its due time an answer may come from a thread that is busy, until it is taken for stuck. */
+const ANSWER_WITHIN_MS = 3000;
+
 export interface WorkerHostOptions {
   readonly options: DataPlaneOptions;
   readonly events: DataPlaneEvents;
@@ -77,7 +80,13 @@ export class WorkerHost implements DataPlaneApi {
     // A replacement would bind again what is to be let go.
     this.#closing = true;
     if (!this.#worker || this.#restarting) return { cut: 0, tookMs: 0 };
-    const answer = await this.#call({ call: 'drain', timeoutMs });
+    const answer = await within(this.#call({ call: 'drain', timeoutMs }), timeoutMs + ANSWER_WITHIN_MS);
+    if (!answer) {
+      // A thread that answers nothing drains nothing either: what it holds is cut with it.
+      const cut = this.#setup.died();
+      this.#setup.events.log('error', 'the data-plane worker does not answer; it is ended', { lost: cut });
+      return { cut, tookMs: timeoutMs + ANSWER_WITHIN_MS };
+    }
     if (answer.tell !== 'drained') throw new Error(`The worker answered \`${answer.tell}\` to drain.`);
     return answer.report;
   }
@@ -89,7 +98,7 @@ export class WorkerHost implements DataPlaneApi {
     const worker = this.#worker;
     if (!worker) return;
     // A thread that died meanwhile is closed as well as one that says so.
-    await this.#call({ call: 'close' }).catch(() => {});
+    await within(this.#call({ call: 'close' }), ANSWER_WITHIN_MS).catch(() => {});
     await worker.terminate();
   }
 
@@ -190,4 +199,18 @@ function pinAddresses(input: GenerationInput, bound: readonly BoundListener[]): 
       : listener;
   });
   return { ...input, program: { ...input.program, listeners } };
+}
+
+/** The answer, or undefined when it takes too long; one that comes later is nobody's business any more. */
+async function within<T>(answer: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  answer.catch(() => {});
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -25,6 +25,7 @@ writeFileSync(
       if (input.sha256 === 'die') setTimeout(() => { throw new Error('worker bug'); });
       if (input.sha256 === 'die while loading') { process.exit(9); }
       if (input.sha256 === 'die on load again' && Atomics.add(flag, 0, 1) < 2 && Atomics.load(flag, 0) === 2) process.exit(5);
+      if (input.sha256 === 'hang') setTimeout(() => { Atomics.store(flag, 1, 1); for (;;) Atomics.wait(flag, 0, 0); });
       if (input.sha256 === 'reject') Promise.reject(new Error('nobody waits'));
       events.log('info', 'loaded ' + input.program.listeners.map((one) => one.address).join());
       return input.program.listeners.map(({ name }) => ({ name, address: '127.0.0.1:4711' }));
@@ -48,16 +49,17 @@ function host() {
   const log = new KeptLog();
   const seen: { records: readonly RequestRecord[]; dropped: number }[] = [];
   let lost = 7;
+  const limits = new SharedArrayBuffer(8);
   const worker = new WorkerHost({
     entry,
-    options: { limits: new SharedArrayBuffer(8) },
+    options: { limits },
     died: () => lost++,
     events: {
       requests: (records, dropped) => seen.push({ records, dropped }),
       log: (level, message, fields) => log.write(level, message, fields),
     },
   });
-  return { worker, log, seen };
+  return { worker, log, seen, limits };
 }
 
 test('carries calls, answers and events', async () => {
@@ -143,6 +145,16 @@ test('a replacement that dies itself is replaced', async () => {
   await until('its return', () => log.find(/worker is back/));
   assert.ok(log.find(/could not load/));
   assert.is(worker.restarts, 2);
+  await worker.close();
+});
+
+test('a thread that hangs cannot keep a gateway from ending', async () => {
+  const { worker, log, limits } = host();
+  await worker.load(input('hang'));
+  await until('the hang', () => Atomics.load(new Int32Array(limits), 1) === 1);
+  const report = await worker.drain(10);
+  assert.is(report.cut, 7);
+  assert.ok(log.find(/does not answer/));
   await worker.close();
 });
 

@@ -155,6 +155,19 @@ to = "slow"
   assert.ok(isGone(pid));
 });
 
+test('a log that nobody reads any more ends no gateway', async () => {
+  const spec = new SpecFile(specOf('http://127.0.0.1:9'));
+  const served = new Served({ path: spec.path });
+  const url = await served.url();
+  served.child.stdout?.destroy();
+  for (let count = 2; count < 5; count++) {
+    served.child.kill('SIGHUP');
+    await until('the reload', async () => (await call(`${url}/hello`)).status === 200);
+  }
+  served.child.kill('SIGTERM');
+  assert.is(await served.exit, 0, served.stderr);
+});
+
 test('json log lines, one object each', async () => {
   const spec = new SpecFile(specOf('http://127.0.0.1:9'));
   const served = new Served({ path: spec.path, log: 'json', logLevel: 'debug' });

@@ -1,0 +1,34 @@
+/** docs/running.md against the code that it speaks of. */
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { MAX_EVENT_CLIENTS, MAX_WAITING_BYTES } from '../../src/control/admin/events.js';
+import { CONTROL_CODES } from '../../src/control/codes.js';
+import { allCodes } from '../../src/lint/index.js';
+
+const page = readFileSync(resolve('docs/running.md'), 'utf8');
+
+test('every code that control gives is in the table, and no other', () => {
+  const told = [...page.matchAll(/^\| `([a-z]+\/[a-z-]+)` \|/gm)].map((found) => found[1]);
+  assert.equal(
+    told,
+    CONTROL_CODES.map(({ code }) => code),
+  );
+});
+
+test('no code of control means something else to the compiler', () => {
+  const others = new Set(allCodes().map(({ code }) => code));
+  assert.equal(
+    CONTROL_CODES.filter(({ code }) => others.has(code)),
+    [],
+  );
+});
+
+test('the bounds that it names are the bounds that hold', () => {
+  assert.is(MAX_EVENT_CLIENTS, 32);
+  assert.match(page, 'Thirty-two clients may read events');
+  assert.is(MAX_WAITING_BYTES, 1024 * 1024);
+});
+
+test.run();
