@@ -227,7 +227,8 @@ export class UpstreamConnection {
     this.user!.onHead(head);
     if (this.user === null) return;
     if (!this.#paused) this.#onBody(buffer, from, to, true);
-    else if (from < to) this.#held = Buffer.from(buffer.subarray(from, to));
+    // Held even when empty: the end of an empty body is still to be told.
+    else this.#held = Buffer.from(buffer.subarray(from, to));
   }
 
   /** `first`: the client's side holds the head back until it hears of the body, even if there is nothing of it yet. */

@@ -1,0 +1,125 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { CreatePolicy, Handler } from '../../src/policies/contract.js';
+import { BytesReply } from '../../src/policies/run-kit.js';
+import { runHalves } from '../../src/policies/run-registry.js';
+import { FaultTarget, generationOf, ok, Plane, raw, specOf, until } from './engine-kit.js';
+
+/** What the policy under test does; it answers later than the target, as policies that ask somebody do. */
+let behave: (next: Handler) => Handler = (next) => next;
+const later = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5));
+const create: CreatePolicy = () => ({ wrap: (next) => (exchange) => behave(next)(exchange) });
+
+interface Context {
+  target: FaultTarget;
+  plane: Plane;
+}
+const test = suite<Context>('policies that wrap');
+const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
+
+test.before.each(async (context) => {
+  Object.assign(runHalves, { 'test-wrap': create });
+  context.target = await FaultTarget.start();
+  context.plane = await Plane.start(specOf(context.target.url));
+  const input = generationOf(specOf(context.target.url), context.plane.registry, 9);
+  const policy = {
+    use: 'test-wrap',
+    name: 'w',
+    phase: 'transform',
+    identity: 'w',
+    plan: null,
+    config: {},
+    origins: {},
+  } as const;
+  const routes = input.program.routes.map((route) => ({ ...route, policies: [0] }));
+  await context.plane.plane.load({ ...input, program: { ...input.program, policies: [policy], routes } });
+  behave = (next) => async (exchange) => {
+    const reply = await next(exchange);
+    await later();
+    return reply;
+  };
+});
+test.after.each(async ({ target, plane }) => {
+  await plane.close();
+  await target.close();
+});
+
+test('a reply waits for the policy, whatever its body', async ({ target, plane }) => {
+  const client = plane.client();
+  const big = 'x'.repeat(300_000);
+  for (const [reply, body] of [
+    ['Content-Length: 2\r\n\r\nok', 'ok'],
+    ['Content-Length: 0\r\n\r\n', ''],
+    ['Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n', 'ok'],
+    [`Content-Length: ${big.length}\r\n\r\n${big}`, big],
+  ] as const) {
+    target.respond = raw(`HTTP/1.1 200 OK\r\n${reply}`);
+    client.send(GET);
+    assert.is((await client.reply()).body.toString(), body);
+  }
+  assert.is(target.connections, 1);
+  client.destroy();
+});
+
+test('a policy may ask twice, and throw the first reply away', async ({ target, plane }) => {
+  behave = (next) => async (exchange) => {
+    const first = await next(exchange);
+    if (first.status !== 503) return first;
+    if (first.body !== null && !(first.body instanceof Uint8Array)) first.body.discard();
+    return next(exchange);
+  };
+  target.respond = (request, socket) => {
+    if (target.arrived.length > 1) ok('second')(request, socket);
+    else socket.write('HTTP/1.1 503 Busy\r\nContent-Length: 100000\r\n\r\nnever whole');
+  };
+  assert.is((await plane.ask(GET)).body.toString(), 'second');
+});
+
+test('a body that was sent cannot be sent again: 500', async ({ plane }) => {
+  behave = (next) => async (exchange) => {
+    await next(exchange);
+    return next(exchange);
+  };
+  const reply = await plane.ask('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi');
+  assert.is(reply.status, 500);
+});
+
+test('a policy may put its own body in place', async ({ target, plane }) => {
+  behave = (next) => async (exchange) => {
+    const reply = await next(exchange);
+    reply.headers.set('x-edited', 'yes');
+    if (reply.body !== null && !(reply.body instanceof Uint8Array)) reply.body.discard();
+    reply.body = Buffer.from('mine');
+    return reply;
+  };
+  target.respond = ok('theirs', 'X-Kept: 1\r\n');
+  const reply = await plane.ask(GET);
+  assert.is(reply.body.toString(), 'mine');
+  assert.is(reply.header('x-edited'), 'yes');
+  assert.is(reply.header('x-kept'), '1');
+  assert.is(reply.header('content-length'), '4');
+});
+
+test('what no reply can be is the policy’s failure: 500', async ({ plane }) => {
+  for (const status of [0, 99, 101, 199, 600, 200.5]) {
+    behave = () => () => new BytesReply(status);
+    assert.is((await plane.ask(GET)).status, 500, String(status));
+  }
+});
+
+test('a client that leaves while a policy waits is no unhandled rejection', async ({ target, plane }) => {
+  target.respond = () => {};
+  const client = plane.client();
+  client.send(GET);
+  await until(() => target.arrived.length === 1, 'the request');
+  client.socket.resetAndDestroy();
+  await until(() => target.open === 0, 'the target to be let go');
+  behave = () => () => new Promise(() => {});
+  target.respond = ok('x');
+  const other = plane.client();
+  other.send(GET);
+  await plane.plane.drain(30);
+  await until(() => other.closed, 'the cut');
+});
+
+test.run();
