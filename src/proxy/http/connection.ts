@@ -9,62 +9,34 @@ import type { Engine, ExchangeDriver } from '../engine.js';
 import type { ErrorSlug } from '../errors.js';
 import { GwExchange } from '../exchange.js';
 import type { Listener } from '../listener.js';
-import { type Peer, peerOf } from '../peer.js';
 import { bodyLimit, refuse } from '../route-request.js';
-import { Intake } from './intake.js';
+import { ClientSocket, DRAIN_BYTES, LINGER_BYTES, LINGER_MS, type Phase } from './client-socket.js';
 import { refusal } from './refusal.js';
-import { framingOf, ReplyWriter, replyHead, sendable } from './reply-writer.js';
+import { framingOf, replyHead, sendable } from './reply-writer.js';
 import { Seen } from './request-head.js';
 
-/** What is left of a request's body after its reply: read and thrown away up to here, so that the connection can be kept. */
-const DRAIN_BYTES = 256 * 1024;
-/** A closing connection reads on for so long, so that the client gets to see the reply (RFC 9112 section 9.6). */
-const LINGER_MS = 2000;
-const LINGER_BYTES = 4 * 1024 * 1024;
-
-/** `drain`: the reply is out, the rest of the request's body is not in. `linger`: our FIN is out. */
-type Phase = 'head' | 'exchange' | 'tunnel' | 'drain' | 'linger' | 'closed';
-
-export class Http1Connection implements Downstream, ExchangeDriver {
-  readonly #listener: Listener;
-  readonly #engine: Engine;
-  readonly #socket: Socket;
-  readonly #peer: Peer;
-  readonly #writer: ReplyWriter;
-  readonly #intake = new Intake();
+export class Http1Connection extends ClientSocket implements Downstream, ExchangeDriver {
   #phase: Phase = 'head';
-  #paused = false;
   #pumping = false;
   #exchange: GwExchange | undefined = undefined;
   /** Brings the reply from a target. */
   #source: ReplySource | undefined = undefined;
   /** Takes the request's body; undefined until somebody does. */
   #sink: BodySink | undefined = undefined;
-  #tunnelEnd: TunnelEnd | undefined = undefined;
   #maxBody = 0;
   #keepAlive = true;
   /** Some of a head has come. */
   #headBegun = false;
   /** The client was sent an informational reply: it goes on with the body. */
   #continued = false;
-  /** The client sent its FIN. */
-  #ended = false;
-  /** Monotonic milliseconds at which the present wait on the client is over; 0 for none. */
-  #deadline: number;
   /** At which the whole exchange must be over; 0 for none. */
   #exchangeDeadline = 0;
   /** Bytes read and thrown away while closing, or of the rest of a request's body. */
   #discarded = 0;
-  #bytesIn = 0;
   #status = 0;
 
   constructor(engine: Engine, listener: Listener, socket: Socket, scheme: 'http' | 'https') {
-    this.#engine = engine;
-    this.#listener = listener;
-    this.#socket = socket;
-    this.#peer = peerOf(socket.remoteAddress, scheme, listener.proxies);
-    this.#writer = new ReplyWriter(socket);
-    this.#deadline = engine.monotonic() + listener.plan.headerTimeout;
+    super(engine, listener, socket, scheme);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => this.#onDrain());
@@ -73,16 +45,14 @@ export class Http1Connection implements Downstream, ExchangeDriver {
     socket.on('close', () => this.#onClose());
   }
 
-  // ---------------------------------------------------------------- bytes in
-
   #onData(chunk: Buffer): void {
     if (this.#phase === 'tunnel') {
-      this.#toTunnel(chunk);
+      this.toTunnel(chunk);
     } else if (this.#phase === 'linger') {
       this.#discarded += chunk.length;
-      if (this.#discarded > LINGER_BYTES) this.#socket.destroy();
+      if (this.#discarded > LINGER_BYTES) this.socket.destroy();
     } else {
-      this.#intake.push(chunk);
+      this.intake.push(chunk);
       this.#pump();
     }
   }
@@ -91,12 +61,12 @@ export class Http1Connection implements Downstream, ExchangeDriver {
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (!this.#intake.empty && this.#step());
+    while (!this.intake.empty && this.#step());
     this.#pumping = false;
     if (this.#phase === 'tunnel' || this.#phase === 'closed') return;
-    if (this.#ended) this.#afterEnd();
-    const mayRead = this.#phase === 'linger' || (this.#phase === 'head' && !this.#socket.writableNeedDrain);
-    this.#pause(!this.#intake.empty && !mayRead);
+    if (this.ended) this.#afterEnd();
+    const mayRead = this.#phase === 'linger' || (this.#phase === 'head' && !this.socket.writableNeedDrain);
+    this.pause(!this.intake.empty && !mayRead);
   }
 
   /** False when nothing more can be done until something happens. */
@@ -104,12 +74,12 @@ export class Http1Connection implements Downstream, ExchangeDriver {
     switch (this.#phase) {
       case 'head':
         // A client that does not read its replies gets no further ones.
-        return !this.#socket.writableNeedDrain && this.#readHead();
+        return !this.socket.writableNeedDrain && this.#readHead();
       case 'drain':
         this.#drainBody();
         return true;
       case 'exchange':
-        if (this.#intake.body.done || this.#sink?.takesBody !== true) return false;
+        if (this.intake.body.done || this.#sink?.takesBody !== true) return false;
         this.#forwardBody(this.#sink);
         return true;
       default:
@@ -117,57 +87,49 @@ export class Http1Connection implements Downstream, ExchangeDriver {
     }
   }
 
-  #pause(pause: boolean): void {
-    if (pause === this.#paused) return;
-    this.#paused = pause;
-    if (pause) this.#socket.pause();
-    else this.#socket.resume();
-  }
-
   /** One head: false when more bytes are needed, or the connection is at its end. */
   #readHead(): boolean {
-    const { plan } = this.#listener;
-    const { head } = this.#engine;
-    const length = head.parse(this.#intake.text(plan.maxHeaderBytes), plan);
+    const { engine } = this;
+    const { plan } = this.listener;
+    const length = engine.head.parse(this.intake.text(plan.maxHeaderBytes), plan);
     if (length < 0) {
-      this.#refuseConnection(head.error);
+      this.#refuseConnection(engine.head.error);
       return false;
     }
-    const now = this.#engine.monotonic();
+    const now = this.engine.monotonic();
     if (length === 0) {
       // The time for a head begins with its first byte, however slowly the others follow.
-      if (!this.#headBegun) this.#deadline = now + plan.headerTimeout;
+      if (!this.#headBegun) this.deadline = now + plan.headerTimeout;
       this.#headBegun = true;
       return false;
     }
     this.#headBegun = false;
-    this.#intake.skip(length);
+    this.intake.skip(length);
     this.#begin(now);
     return true;
   }
 
   #begin(now: number): void {
-    const engine = this.#engine;
-    const exchange = new GwExchange(engine.head, this.#peer, engine.generation!, engine.newId, engine.now(), now);
+    const engine = this.engine;
+    const exchange = new GwExchange(engine.head, this.peer, engine.generation!, engine.newId, engine.now(), now);
     this.#phase = 'exchange';
     this.#exchange = exchange;
-    this.#deadline = 0;
+    this.deadline = 0;
     this.#status = 0;
-    this.#bytesIn = 0;
+    this.bytesIn = 0;
     this.#discarded = 0;
     this.#continued = false;
-    this.#writer.reset();
+    this.writer.reset();
     const { seen, minor, contentLength } = exchange;
     this.#keepAlive = minor === 1 ? !(seen & Seen.Close) : (seen & Seen.KeepAlive) !== 0;
     const kind = seen & Seen.TransferEncoding ? 'chunked' : contentLength > 0 ? 'length' : 'none';
-    this.#intake.body.begin(kind, contentLength);
+    this.intake.body.begin(kind, contentLength);
     engine.begin(exchange, this);
   }
 
   admit(exchange: GwExchange): ErrorSlug | undefined {
-    const { timeout } = exchange.route;
-    this.#maxBody = bodyLimit(exchange, this.#listener.plan.maxBodyBytes);
-    if (timeout > 0) this.#exchangeDeadline = exchange.startMs + timeout;
+    this.#maxBody = bodyLimit(exchange, this.listener.plan.maxBodyBytes);
+    if (exchange.route.timeout > 0) this.#exchangeDeadline = exchange.startMs + exchange.route.timeout;
     return exchange.contentLength > this.#maxBody ? 'request/body-too-large' : undefined;
   }
 
@@ -175,17 +137,13 @@ export class Http1Connection implements Downstream, ExchangeDriver {
     if (this.#exchange === undefined) return;
     this.#sink = sink;
     if (!this.#pumping) this.#pump();
-    else if (!this.#intake.empty && !this.#intake.body.done) this.#forwardBody(sink);
-    if (!this.#intake.body.done && this.#deadline === 0 && sink.takesBody) this.#awaitBody();
-  }
-
-  #awaitBody(): void {
-    this.#deadline = this.#engine.monotonic() + this.#listener.plan.bodyTimeout;
+    else if (!this.intake.empty && !this.intake.body.done) this.#forwardBody(sink);
+    if (!this.intake.body.done && this.deadline === 0 && sink.takesBody) this.awaitBody();
   }
 
   #forwardBody(sink: BodySink): void {
-    const payload = this.#intake.payload();
-    const { body } = this.#intake;
+    const payload = this.intake.payload();
+    const { body } = this.intake;
     if (body.failed) {
       this.#refuseBody('request/malformed');
       return;
@@ -195,8 +153,8 @@ export class Http1Connection implements Downstream, ExchangeDriver {
       return;
     }
     if (payload.length > 0 || body.done) sink.sendBody(payload, body.done);
-    if (body.done || !sink.takesBody) this.#deadline = 0;
-    else this.#awaitBody();
+    if (body.done || !sink.takesBody) this.deadline = 0;
+    else this.awaitBody();
   }
 
   /** The body turned out to be what it must not be: there is no telling where the next request would begin. */
@@ -210,8 +168,8 @@ export class Http1Connection implements Downstream, ExchangeDriver {
   }
 
   #drainBody(): void {
-    this.#discarded += this.#intake.payload().length;
-    const { body } = this.#intake;
+    this.#discarded += this.intake.payload().length;
+    const { body } = this.intake;
     if (body.failed || this.#discarded > DRAIN_BYTES) this.#close();
     else if (body.done) this.#awaitRequest();
   }
@@ -224,7 +182,7 @@ export class Http1Connection implements Downstream, ExchangeDriver {
         throw new TypeError('The request body has been sent already: it cannot be sent again.');
       this.#source.cancel();
     }
-    this.#source = this.#engine.terminal(exchange, this);
+    this.#source = this.engine.terminal(exchange, this);
     this.#source?.start();
   }
 
@@ -243,23 +201,22 @@ export class Http1Connection implements Downstream, ExchangeDriver {
     const framing = framingOf(exchange, reply.status, length);
     if (framing === 'raw' || reply.status === 101 || !this.#bodyWillEnd(exchange)) this.#keepAlive = false;
     // After its FIN a client still gets the replies to what it sent before.
-    const last = this.#ended && this.#intake.empty;
-    if (last || this.#engine.draining || this.#listener.closing) this.#keepAlive = false;
+    if ((this.ended && this.intake.empty) || this.engine.draining || this.listener.closing) this.#keepAlive = false;
     const connection = this.#keepAlive ? (exchange.minor === 0 ? 'keep-alive' : '') : 'close';
-    const head = replyHead(exchange, reply, framing, length, connection, this.#engine.dateLine);
+    const head = replyHead(exchange, reply, framing, length, connection, this.engine.dateLine);
     this.#status = reply.status;
     if (streams) {
-      this.#writer.begin(head, framing, length);
+      this.writer.begin(head, framing, length);
       source.flow();
       return;
     }
-    this.#writer.whole(head, framing === 'none' ? null : body);
+    this.writer.whole(head, framing === 'none' ? null : body);
     this.#complete(false);
   }
 
   /** Whether the rest of the request's body is worth waiting for, so that the next request can be read behind it. */
   #bodyWillEnd(exchange: GwExchange): boolean {
-    const { body } = this.#intake;
+    const { body } = this.intake;
     if (body.done) return true;
     // A client that was not told to go on may leave the body out or not: nobody can tell what comes next.
     if (exchange.expectsContinue && !this.#continued && body.total === 0) return false;
@@ -267,9 +224,9 @@ export class Http1Connection implements Downstream, ExchangeDriver {
   }
 
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
-    const more = this.#writer.body(buffer, start, end, last);
+    const more = this.writer.body(buffer, start, end, last);
     if (last) this.#complete(false);
-    else if (!more) this.#awaitBody();
+    else if (!more) this.awaitBody();
     return more;
   }
 
@@ -277,7 +234,7 @@ export class Http1Connection implements Downstream, ExchangeDriver {
     const exchange = this.#exchange;
     if (exchange === undefined || exchange.minor === 0 || exchange.settled) return;
     this.#continued = true;
-    this.#socket.write(text, 'latin1');
+    this.socket.write(text, 'latin1');
   }
 
   cut(error: ErrorSlug): void {
@@ -289,28 +246,14 @@ export class Http1Connection implements Downstream, ExchangeDriver {
 
   tunnel(end: TunnelEnd): void {
     this.#phase = 'tunnel';
-    this.#tunnelEnd = end;
-    this.#deadline = 0;
+    this.tunnelEnd = end;
+    this.deadline = 0;
     this.#exchangeDeadline = 0;
-    this.#writer.flush();
-    const ahead = this.#intake.takeAll();
-    this.#pause(false);
-    if (ahead !== undefined) this.#toTunnel(ahead);
-    if (this.#ended) end.clientEnded();
-  }
-
-  #toTunnel(bytes: Buffer): void {
-    this.#bytesIn += bytes.length;
-    this.#pause(this.#tunnelEnd?.fromClient(bytes) === false);
-  }
-
-  tunnelWrite(bytes: Buffer, written: () => void): void {
-    this.#writer.bytes += bytes.length;
-    this.#socket.write(bytes, written);
-  }
-
-  tunnelWantsMore(): void {
-    this.#pause(false);
+    this.writer.flush();
+    const ahead = this.intake.takeAll();
+    this.pause(false);
+    if (ahead !== undefined) this.toTunnel(ahead);
+    if (this.ended) end.clientEnded();
   }
 
   tunnelEnded(): void {
@@ -321,39 +264,39 @@ export class Http1Connection implements Downstream, ExchangeDriver {
   #complete(cut: boolean): void {
     const exchange = this.#exchange!;
     const source = this.#source;
-    const { body } = this.#intake;
+    const { body } = this.intake;
     this.#exchange = undefined;
     this.#source = undefined;
     this.#sink = undefined;
     this.#exchangeDeadline = 0;
     exchange.settled = true;
     source?.cancel();
-    const lost = cut || !this.#writer.complete;
-    this.#engine.end(exchange, this.#status, body.total + this.#bytesIn, this.#writer.bytes, lost);
+    const lost = cut || !this.writer.complete;
+    this.engine.end(exchange, this.#status, body.total + this.bytesIn, this.writer.bytes, lost);
     if (lost) this.#destroy();
-    else if (!this.#keepAlive || this.#listener.closing) this.#close();
-    else if (this.#ended && this.#intake.empty) this.#close();
+    else if (!this.#keepAlive || this.listener.closing) this.#close();
+    else if (this.ended && this.intake.empty) this.#close();
     else if (body.done) this.#awaitRequest();
     else if (body.kind === 'length' && body.left > DRAIN_BYTES) this.#close();
     else {
       this.#phase = 'drain';
-      this.#awaitBody();
+      this.awaitBody();
     }
     this.#pump();
   }
 
   #awaitRequest(): void {
     this.#phase = 'head';
-    this.#deadline = this.#engine.monotonic() + this.#listener.plan.idleTimeout;
+    this.deadline = this.engine.monotonic() + this.listener.plan.idleTimeout;
   }
 
   // ---------------------------------------------------------------- the end
 
   /** A request that cannot even be read: says why, and closes. */
   #refuseConnection(error: ErrorSlug): void {
-    const id = this.#engine.newId();
-    this.#socket.write(refusal(error, id, this.#engine.dateLine), 'latin1');
-    this.#engine.refused(error, this.#peer.address, id);
+    const id = this.engine.newId();
+    this.socket.write(refusal(error, id, this.engine.dateLine), 'latin1');
+    this.engine.refused(error, this.peer.address, id);
     this.#close();
   }
 
@@ -361,36 +304,36 @@ export class Http1Connection implements Downstream, ExchangeDriver {
   #close(): void {
     if (this.#phase === 'closed' || this.#phase === 'linger') return;
     this.#phase = 'linger';
-    this.#intake.takeAll();
-    this.#deadline = this.#engine.monotonic() + LINGER_MS;
-    this.#socket.end();
-    this.#pause(false);
+    this.intake.takeAll();
+    this.deadline = this.engine.monotonic() + LINGER_MS;
+    this.socket.end();
+    this.pause(false);
   }
 
   #destroy(): void {
     this.#phase = 'closed';
-    this.#socket.destroy();
+    this.socket.destroy();
   }
 
   #onEnd(): void {
-    this.#ended = true;
-    if (this.#phase === 'tunnel') this.#tunnelEnd?.clientEnded();
+    this.ended = true;
+    if (this.#phase === 'tunnel') this.tunnelEnd?.clientEnded();
     else this.#pump();
   }
 
   /** The client sent its FIN and all that can be done with what came before is done: what is left here has no end. */
   #afterEnd(): void {
     if (this.#phase !== 'exchange') {
-      if (!this.#socket.writableNeedDrain) this.#close();
+      if (!this.socket.writableNeedDrain) this.#close();
       return;
     }
     // A client that sent its whole request may close its half and still read: as Node and HAProxy have it.
-    if (!this.#intake.body.done && this.#intake.empty) this.#abort();
+    if (!this.intake.body.done && this.intake.empty) this.#abort();
   }
 
   #onDrain(): void {
     if (this.#source !== undefined && this.#exchange?.settled === true && this.#phase === 'exchange') {
-      if (this.#sink === undefined || this.#intake.body.done) this.#deadline = 0;
+      if (this.#sink === undefined || this.intake.body.done) this.deadline = 0;
       this.#source.resume();
     }
     this.#pump();
@@ -399,8 +342,8 @@ export class Http1Connection implements Downstream, ExchangeDriver {
   #onClose(): void {
     if (this.#exchange !== undefined) this.#abort();
     this.#phase = 'closed';
-    this.#intake.takeAll();
-    this.#listener.gone(this);
+    this.intake.takeAll();
+    this.listener.gone(this);
   }
 
   /** The client is gone in the middle of an exchange; at the end of a tunnel that is how things end. */
@@ -417,11 +360,11 @@ export class Http1Connection implements Downstream, ExchangeDriver {
   /** Called a few times a second with the monotonic time. */
   sweep(now: number): void {
     if (this.#exchangeDeadline !== 0 && now >= this.#exchangeDeadline) this.#expire('exchange/timeout');
-    else if (this.#deadline !== 0 && now >= this.#deadline) this.#onDeadline();
+    else if (this.deadline !== 0 && now >= this.deadline) this.#onDeadline();
   }
 
   #onDeadline(): void {
-    this.#deadline = 0;
+    this.deadline = 0;
     if (this.#phase === 'exchange') this.#expire(this.#exchange?.settled ? 'downstream/slow' : 'request/timeout');
     else if (this.#phase === 'head' && this.#headBegun) this.#refuseConnection('request/timeout');
     else if (this.#phase === 'head') this.#close();
@@ -436,13 +379,13 @@ export class Http1Connection implements Downstream, ExchangeDriver {
       return;
     }
     exchange.rejectTerminal?.(new Error('The exchange took too long.'));
-    if (!this.#intake.body.done) this.#keepAlive = false;
+    if (!this.intake.body.done) this.#keepAlive = false;
     this.#send(exchange, refuse(exchange, error));
   }
 
   /** The listener goes, or the gateway drains: idle connections close now, busy ones after their exchange. */
   retire(): void {
-    if (this.#phase === 'head' && this.#intake.empty) this.#close();
+    if (this.#phase === 'head' && this.intake.empty) this.#close();
   }
 
   /** The drain's deadline. True when an exchange was cut. */

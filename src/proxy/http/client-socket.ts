@@ -1,0 +1,69 @@
+/** The part of a client's connection that knows nothing of exchanges: its socket, what came in, how long it may be silent. */
+import type { Socket } from 'node:net';
+import type { TunnelEnd } from '../downstream.js';
+import type { Engine } from '../engine.js';
+import type { Listener } from '../listener.js';
+import { type Peer, peerOf } from '../peer.js';
+import { Intake } from './intake.js';
+import { ReplyWriter } from './reply-writer.js';
+
+/** What is left of a request's body after its reply: read and thrown away up to here, so that the connection can be kept. */
+export const DRAIN_BYTES = 256 * 1024;
+/** A closing connection reads on for so long, so that the client gets to see the reply (RFC 9112 section 9.6). */
+export const LINGER_MS = 2000;
+export const LINGER_BYTES = 4 * 1024 * 1024;
+
+/** `drain`: the reply is out, the rest of the request's body is not in. `linger`: our FIN is out. */
+export type Phase = 'head' | 'exchange' | 'tunnel' | 'drain' | 'linger' | 'closed';
+
+export abstract class ClientSocket {
+  protected readonly listener: Listener;
+  protected readonly engine: Engine;
+  protected readonly socket: Socket;
+  protected readonly peer: Peer;
+  protected readonly writer: ReplyWriter;
+  protected readonly intake = new Intake();
+  protected tunnelEnd: TunnelEnd | undefined = undefined;
+  /** The client sent its FIN. */
+  protected ended = false;
+  /** Monotonic milliseconds at which the present wait on the client is over; 0 for none. */
+  protected deadline: number;
+  /** Bytes from the client through the tunnel. */
+  protected bytesIn = 0;
+  #paused = false;
+
+  constructor(engine: Engine, listener: Listener, socket: Socket, scheme: 'http' | 'https') {
+    this.engine = engine;
+    this.listener = listener;
+    this.socket = socket;
+    this.peer = peerOf(socket.remoteAddress, scheme, listener.proxies);
+    this.writer = new ReplyWriter(socket);
+    this.deadline = engine.monotonic() + listener.plan.headerTimeout;
+  }
+
+  protected pause(pause: boolean): void {
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    if (pause) this.socket.pause();
+    else this.socket.resume();
+  }
+
+  /** The client must move within the listener's time for bodies. */
+  protected awaitBody(): void {
+    this.deadline = this.engine.monotonic() + this.listener.plan.bodyTimeout;
+  }
+
+  protected toTunnel(bytes: Buffer): void {
+    this.bytesIn += bytes.length;
+    this.pause(this.tunnelEnd?.fromClient(bytes) === false);
+  }
+
+  tunnelWrite(bytes: Buffer, written: () => void): void {
+    this.writer.bytes += bytes.length;
+    this.socket.write(bytes, written);
+  }
+
+  tunnelWantsMore(): void {
+    this.pause(false);
+  }
+}
