@@ -1,5 +1,6 @@
 /** Managed targets in a running gateway: started, watched, replaced, kept and ended with it. */
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -70,6 +71,32 @@ test('a crash is survived: it comes back and is asked again', async () => {
   assert.is(target?.process?.restarts, 1);
   assert.is(gateway.snapshot().generation.id, 1, 'the port is the same, nothing was loaded');
 });
+
+test('one whose port was taken while it was down comes back on another, and is found there', async () => {
+  const spec = specFile(specOf('one'));
+  const { gateway, url } = await startGateway({ spec: spec.path });
+  const before = gateway.snapshot().targets[0]?.url ?? '';
+  // Broken on disk meanwhile: what serves is loaded again all the same.
+  spec.write('spec = 1\n[[route\n');
+  await call(`${url}/crash`);
+  const squatter = createServer((socket) => socket.destroy());
+  try {
+    await until('the port to be taken', () => takes(squatter, Number(new URL(before).port)));
+    await until('it to answer again', async () => (await call(url)).status === 200);
+    const [target] = gateway.snapshot().targets;
+    assert.is.not(target?.url, before);
+    assert.is(gateway.snapshot().generation.id, 2);
+    assert.is(gateway.snapshot().reloads[0]?.outcome, 'live');
+  } finally {
+    squatter.close();
+  }
+});
+
+const takes = (server: Server, port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => resolve(true));
+  });
 
 test('an unrelated edit keeps the process; an edit of its run plan replaces it without a failed request', async () => {
   const spec = specFile(specOf('one'));
