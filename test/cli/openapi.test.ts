@@ -287,6 +287,8 @@ for (const [url, target, note] of [
   ['wss://api.example.com', 'http://127.0.0.1:3000', 'is no HTTP address'],
   ['http://10.0.0.8:9000', 'http://10.0.0.8:9000', undefined],
   ['http://api.example.com', 'http://api.example.com', undefined],
+  ['http://api.example.com:443/v1', 'https://api.example.com/v1', 'mixes HTTP and HTTPS'],
+  ['https://api.example.com:80', 'https://api.example.com', 'mixes HTTP and HTTPS'],
 ] as const) {
   test(`the server \`${url}\` leads to ${target}`, () => {
     const { model, notes } = imported(withPaths({ '/a': get('a') }, { servers: [{ url }] }));

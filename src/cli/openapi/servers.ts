@@ -104,6 +104,12 @@ function absolute(text: string, written: string, note?: string): { target: strin
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '') {
     return { target: PLACEHOLDER, note: `\`${written}\` is no HTTP address: put the address of the service here.` };
   }
+  const mixed = (url.protocol === 'http:' && url.port === '443') || (url.protocol === 'https:' && url.port === '80');
+  if (mixed) {
+    // No server speaks one protocol on the other's port.
+    const secure = new URL(`https://${url.hostname}${url.pathname}`).href;
+    return absolute(secure, written, `\`${written}\` mixes HTTP and HTTPS: HTTPS on its own port is assumed.`);
+  }
   const path = url.pathname.replace(/\/+$/, '').replace(/\/{2,}/g, '/');
   return { target: `${url.origin}${path}`, note };
 }
