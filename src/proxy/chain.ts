@@ -28,10 +28,13 @@ export class Chain {
   /** Index of the last step with an after(), so that the common chain unwinds in no time. */
   readonly #lastAfter: number;
   readonly #logger: Logger;
+  /** Whether some policy answers CORS preflights itself. */
+  readonly answersPreflight: boolean;
 
   constructor(steps: readonly ChainStep[], logger: Logger) {
     this.#steps = steps;
     this.#logger = logger;
+    this.answersPreflight = steps.some((step) => step.instance.answersPreflight === true);
     this.#lastAfter = steps.findLastIndex((step) => step.instance.after !== undefined);
     this.#handler = steps.some((step) => step.instance.wrap) ? this.#compose() : undefined;
   }

@@ -1,4 +1,5 @@
 /** One loaded bundle at work: its matcher, its routes with their chains, its services. */
+import { hash } from 'node:crypto';
 import { Matcher } from '../bundle/match.js';
 import { Trie } from '../bundle/trie.js';
 import type { Program, ReplyPlan, RoutePlan } from '../bundle/types.js';
@@ -37,7 +38,8 @@ export interface PolicyWorld {
 /** A policy instance and how many generations hold it. */
 interface Shared {
   readonly instance: PolicyInstance;
-  /** Consumers and plans that it was created with: with others it would decide otherwise. */
+  readonly identity: string;
+  /** Digest of the consumers and plans that it was created with: with others it would decide otherwise. */
   readonly surroundings: string;
   holders: number;
 }
@@ -53,18 +55,19 @@ export class PolicyInstances {
 
   /** The steps of a program's policies, by index. Throws, holding nothing, when one cannot be created. */
   acquire(program: Program): { steps: ChainStep[]; held: Shared[] } {
-    const surroundings = JSON.stringify([program.consumers, program.plans]);
+    // A digest, since every policy compares it and consumers may be many.
+    const surroundings = hash('sha256', JSON.stringify([program.consumers, program.plans]));
     const steps: ChainStep[] = [];
     const held: Shared[] = [];
     try {
       for (const policy of program.policies) {
-        const known = this.#byIdentity.get(policy.identity);
-        let shared = known;
+        const { identity } = policy;
+        let shared = this.#byIdentity.get(identity);
         if (shared === undefined || shared.surroundings !== surroundings) {
           const create = runHalves[policy.use];
           if (!create) throw new Error(`No policy of this gw is called ${policy.use} (${policy.name}).`);
-          shared = { instance: create(policy.plan, this.#host(policy, program)), surroundings, holders: 0 };
-          this.#byIdentity.set(policy.identity, shared);
+          shared = { instance: create(policy.plan, this.#host(policy, program)), identity, surroundings, holders: 0 };
+          this.#byIdentity.set(identity, shared);
         }
         shared.holders++;
         held.push(shared);
@@ -80,7 +83,7 @@ export class PolicyInstances {
   release(held: readonly Shared[]): void {
     for (const shared of held) {
       if (--shared.holders > 0) continue;
-      for (const [identity, known] of this.#byIdentity) if (known === shared) this.#byIdentity.delete(identity);
+      if (this.#byIdentity.get(shared.identity) === shared) this.#byIdentity.delete(shared.identity);
       try {
         shared.instance.close?.();
       } catch (error) {

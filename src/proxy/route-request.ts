@@ -15,7 +15,8 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
   if (path === undefined) return refuse(exchange, 'request/path');
   exchange.path = path;
   const { matcher } = generation;
-  const index = matcher.match(exchange);
+  let index = matcher.match(exchange);
+  if (index === WRONG_METHOD) index = preflightRoute(exchange);
   if (index < 0) return noRoute(exchange, index);
   const compiled = generation.routes[index]!;
   exchange.compiled = compiled;
@@ -34,6 +35,20 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
     details: { route: compiled.plan.name },
   });
   return undefined;
+}
+
+/**
+ * A CORS preflight that no route takes by its own method belongs to the route of the method that it asks about, where that
+ * route's chain answers preflights: before() of such a policy lets none through, so no target ever sees it.
+ */
+function preflightRoute(exchange: GwExchange): number {
+  if (exchange.method !== 'OPTIONS' || exchange.header('origin') === undefined) return WRONG_METHOD;
+  const method = exchange.header('access-control-request-method');
+  if (method === undefined) return WRONG_METHOD;
+  const { matcher, routes } = exchange.generation;
+  const { host, path, query } = exchange;
+  const index = matcher.match({ method, host, path, query, header: (name) => exchange.header(name) });
+  return index >= 0 && routes[index]!.chain.answersPreflight ? index : WRONG_METHOD;
 }
 
 function noRoute(exchange: GwExchange, index: typeof NO_ROUTE | typeof WRONG_METHOD | number): Reply {

@@ -64,6 +64,17 @@ function plane(): { run(request: OfflineRequest): Promise<OfflineResult> } {
 
 const fieldsOf = (result: OfflineResult): Map<string, string> => new Map(result.reply?.headers);
 
+test('phases decide the order, not the spec: a preflight of a route for GET is answered before any key', async () => {
+  const result = await plane().run({
+    method: 'OPTIONS',
+    url: '/orders/7',
+    headers: { origin: 'https://app.example.com', 'access-control-request-method': 'GET' },
+  });
+  assert.is(result.status, 204);
+  assert.is(fieldsOf(result).get('access-control-allow-origin'), 'https://app.example.com');
+  assert.is(fieldsOf(result).get('x-seen'), undefined);
+});
+
 test('an OPTIONS that is no preflight, and a preflight of a route without cors, keep their 405', async () => {
   const at = plane();
   assert.is((await at.run({ method: 'OPTIONS', url: '/orders/7' })).status, 405);
