@@ -12,22 +12,28 @@ export function canonicalJson(value: unknown): string {
 function sorted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return sortedItems(value);
-  const keys = Object.keys(value);
   const source = value as { readonly [key: string]: unknown };
   let copy: [string, unknown][] | undefined;
-  for (let i = 0; i < keys.length; i++) {
-    const key = keys[i]!;
+  let last: string | undefined;
+  // A loop over keys, not a list of them: most objects are in order, and cost no memory then.
+  for (const key in source) {
     const item = source[key];
     const kept = sorted(item);
-    const inOrder = i === 0 || keys[i - 1]! < key;
-    if (copy === undefined && (kept !== item || !inOrder)) {
-      copy = keys.slice(0, i).map((known) => [known, source[known]]);
-    }
+    if (copy === undefined && (kept !== item || (last !== undefined && key < last))) copy = before(source, key);
     copy?.push([key, kept]);
+    last = key;
   }
   if (copy === undefined) return value;
   // fromEntries defines own properties, so that a key such as __proto__ stays data.
   return Object.fromEntries(copy.sort((a, b) => (a[0] < b[0] ? -1 : 1)));
+}
+
+function before(source: { readonly [key: string]: unknown }, end: string): [string, unknown][] {
+  const entries = Object.entries(source);
+  return entries.slice(
+    0,
+    entries.findIndex(([key]) => key === end),
+  );
 }
 
 function sortedItems(items: readonly unknown[]): readonly unknown[] {

@@ -44,8 +44,8 @@ export const isSigned = (bytes: Uint8Array): boolean =>
 
 /** The hash that a bundle of this content has (what encodeBundle writes), and how long its program is as text. */
 export function sealBundle(program: Program, trie: ArrayBufferLike): { sha256: string; programBytes: number } {
-  const [head, body] = layOut(program, trie);
-  return { sha256: digest(head, body).toString('hex'), programBytes: head.readUInt32LE(12) };
+  const { head, parts } = layOut(program, trie);
+  return { sha256: digest(head, parts).toString('hex'), programBytes: parts[0].length };
 }
 
 /**
@@ -54,12 +54,12 @@ export function sealBundle(program: Program, trie: ArrayBufferLike): { sha256: s
  * @throws BundleError for a key that cannot sign.
  */
 export function encodeBundle(bundle: Pick<Bundle, 'program' | 'trie'>, privateKey?: string): Uint8Array {
-  const [head, body] = layOut(bundle.program, bundle.trie);
-  const hash = digest(head, body);
+  const { head, parts } = layOut(bundle.program, bundle.trie);
+  const hash = digest(head, parts);
   const signature = privateKey === undefined ? Buffer.alloc(0) : signHash(hash, privateKey);
   head.writeUInt32LE(signature.length, 20);
   hash.copy(head, HASH_AT);
-  return Buffer.concat([head, body, signature]);
+  return Buffer.concat([head, ...parts, signature]);
 }
 
 /**
@@ -78,7 +78,7 @@ export function decodeBundle(bytes: Uint8Array, options: DecodeOptions = {}): Bu
       `The bundle is cut or has more than it says: ${data.length} bytes, not ${trieEnd + signatureLength}.`,
     );
   }
-  const hash = digest(unsignedHead(data), data.subarray(HEAD_LENGTH, trieEnd));
+  const hash = digest(unsignedHead(data), [data.subarray(HEAD_LENGTH, trieEnd)]);
   if (!hash.equals(data.subarray(HASH_AT, HASH_AT + HASH_LENGTH))) {
     throw new BundleError('The bundle is damaged: its content does not have the sha256 that it says.');
   }
@@ -92,21 +92,23 @@ export function decodeBundle(bytes: Uint8Array, options: DecodeOptions = {}): Bu
 
 const align = (length: number): number => (length + 7) & ~7;
 
-function layOut(program: Program, trie: ArrayBufferLike): [head: Buffer, body: Buffer] {
+/** The head before hash and signature are known, and what follows it: program, zeros, trie. */
+function layOut(program: Program, trie: ArrayBufferLike): { head: Buffer; parts: [Buffer, Buffer, Uint8Array] } {
   const text = Buffer.from(canonicalJson(program));
   const head = Buffer.alloc(HEAD_LENGTH);
   head.write(MAGIC, 0, 'latin1');
   head.writeUInt32LE(BUNDLE_FORMAT, 4);
   head.writeUInt32LE(text.length, 12);
   head.writeUInt32LE(trie.byteLength, 16);
-  const trieAt = align(HEAD_LENGTH + text.length) - HEAD_LENGTH;
-  const body = Buffer.alloc(trieAt + trie.byteLength);
-  text.copy(body);
-  body.set(new Uint8Array(trie), trieAt);
-  return [head, body];
+  const programEnd = HEAD_LENGTH + text.length;
+  return { head, parts: [text, Buffer.alloc(align(programEnd) - programEnd), new Uint8Array(trie)] };
 }
 
-const digest = (head: Buffer, body: Buffer): Buffer => createHash('sha256').update(head).update(body).digest();
+function digest(head: Buffer, parts: readonly Uint8Array[]): Buffer {
+  const hash = createHash('sha256').update(head);
+  for (const part of parts) hash.update(part);
+  return hash.digest();
+}
 
 /** The head as it was hashed: before hash and signature were known. */
 function unsignedHead(data: Buffer): Buffer {

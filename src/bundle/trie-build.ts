@@ -42,7 +42,7 @@ class TrieWriter {
     const roots: Root[] = [...this.#tree.roots].map(([host, node]) => ({ host, node }));
     roots.sort((a, b) => compareText(a.host ?? '', b.host ?? ''));
     const order = this.#layOut(roots);
-    this.#several = order.some((node) => (node.typed?.size ?? 0) > 1);
+    this.#several = order.some((node) => (node.typed?.length ?? 0) > 1);
     if (this.#several) rankCandidates(roots);
     for (const node of order) {
       this.#writeNode(node);
@@ -77,15 +77,16 @@ class TrieWriter {
   #writeNode(node: TreeNode): void {
     const words = this.#nodes;
     const at = node.offset;
-    const slots = tableSize(node.literalCount);
+    const slots = tableSize(node.literals?.length ?? 0);
     words[at + layout.N_MASK] = slots - 1;
-    let next = this.#writeEdges(node.sortedLiterals(), at + layout.N_EDGES, slots - 1);
+    let next = at + layout.N_EDGES + slots * layout.EDGE_WORDS;
+    if (node.literals) next = this.#writeEdges(node.literals, at + layout.N_EDGES, slots - 1, next);
     if (node.typed) {
       words[at + layout.N_TYPED] = next;
-      words[next++] = node.typed.size;
-      for (const [dfa, child] of sortedTyped(node.typed, this.#dfas)) {
-        words[next++] = dfa;
-        words[next++] = child.offset;
+      words[next++] = node.typed.length;
+      for (const child of sortedTyped(node.typed, this.#dfas)) {
+        words[next++] = child.dfa;
+        words[next++] = child.node.offset;
       }
     }
     if (node.param) words[at + layout.N_PARAM] = node.param.offset;
@@ -99,16 +100,15 @@ class TrieWriter {
     }
   }
 
-  #writeEdges(literals: readonly (readonly [string, TreeNode])[], table: number, mask: number): number {
+  #writeEdges(literals: readonly TreeNode[], table: number, mask: number, next: number): number {
     const words = this.#nodes;
-    let next = table + (mask + 1) * layout.EDGE_WORDS;
-    for (const [text, child] of literals) {
+    for (const { text, offset } of literals) {
       const hash = hashLiteral(text);
       let slot = layout.slotOf(hash, mask);
       while (words[table + slot * layout.EDGE_WORDS + 1] !== 0) slot = (slot + 1) & mask;
       const at = table + slot * layout.EDGE_WORDS;
       words[at] = hash;
-      words[at + 1] = child.offset;
+      words[at + 1] = offset;
       words[at + 2] = next * 4;
       words[at + 3] = text.length;
       for (let i = 0; i < text.length; i++) this.#nodeBytes[next * 4 + i] = text.charCodeAt(i);
@@ -238,9 +238,9 @@ class TrieWriter {
 }
 
 function nodeWords(node: TreeNode): number {
-  let words = layout.N_EDGES + tableSize(node.literalCount) * layout.EDGE_WORDS;
-  for (const [text] of node.sortedLiterals()) words += literalWords(text);
-  if (node.typed) words += 1 + node.typed.size * 2;
+  let words = layout.N_EDGES + tableSize(node.literals?.length ?? 0) * layout.EDGE_WORDS;
+  if (node.literals) for (const { text } of node.literals) words += literalWords(text);
+  if (node.typed) words += 1 + node.typed.length * 2;
   if (node.leaf) words += 1 + node.leaf.length * layout.CANDIDATE_WORDS;
   if (node.tail) words += 1 + node.tail.length * layout.CANDIDATE_WORDS;
   return words;
@@ -274,12 +274,14 @@ export function hashHost(text: string): number {
 }
 
 /** By what is accepted, not by when it was declared. */
-const sortedTyped = (typed: ReadonlyMap<number, TreeNode>, dfas: readonly Dfa[]): [number, TreeNode][] =>
-  [...typed].sort((a, b) => compareText(dfas[a[0]]!.source, dfas[b[0]]!.source) || a[0] - b[0]);
+const sortedTyped = (typed: NonNullable<TreeNode['typed']>, dfas: readonly Dfa[]): NonNullable<TreeNode['typed']> =>
+  typed.length < 2
+    ? typed
+    : typed.sort((a, b) => compareText(dfas[a.dfa]!.source, dfas[b.dfa]!.source) || a.dfa - b.dfa);
 
 /**
  * Appends the nodes of one tree, parents first, in the order of precedence; without recursion, however deep it is.
- * Sorts each node's literals on the way. Returns the depth of the deepest node.
+ * Sorts each node on the way. Returns the depth of the deepest node.
  */
 function preorder(root: TreeNode, order: TreeNode[]): number {
   let deepest = 0;
@@ -289,11 +291,12 @@ function preorder(root: TreeNode, order: TreeNode[]): number {
     const depth = depths.pop()!;
     deepest = Math.max(deepest, depth);
     order.push(node);
+    node.sort();
     const before = stack.length;
     if (node.param) stack.push(node.param);
-    if (node.typed) for (const child of node.typed.values()) stack.push(child);
-    const edges = node.sortedLiterals();
-    for (let i = edges.length - 1; i >= 0; i--) stack.push(edges[i]![1]);
+    if (node.typed) for (const child of node.typed) stack.push(child.node);
+    const literals = node.literals;
+    for (let i = literals === undefined ? -1 : literals.length - 1; i >= 0; i--) stack.push(literals![i]!);
     for (let i = before; i < stack.length; i++) depths.push(depth + 1);
   }
   return deepest;
@@ -320,8 +323,8 @@ function rankCandidates(roots: readonly Root[]): void {
     const { node, kinds } = top;
     if (node.leaf) note(node.leaf, kinds);
     if (node.tail) note(node.tail, `${kinds}4`);
-    for (const [, child] of node.sortedLiterals()) stack.push({ node: child, kinds: `${kinds}1` });
-    for (const child of node.typed?.values() ?? []) stack.push({ node: child, kinds: `${kinds}2` });
+    for (const child of node.literals ?? []) stack.push({ node: child, kinds: `${kinds}1` });
+    for (const child of node.typed ?? []) stack.push({ node: child.node, kinds: `${kinds}2` });
     if (node.param) stack.push({ node: node.param, kinds: `${kinds}3` });
   }
   [...byKey.keys()].sort(compareText).forEach((key, rank) => {

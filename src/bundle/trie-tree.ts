@@ -15,59 +15,67 @@ export interface Candidate {
   rank: number;
 }
 
+interface TypedChild {
+  /** Index of the automaton. */
+  readonly dfa: number;
+  readonly node: TreeNode;
+}
+
+/** A search through so many siblings is faster than a map of them, and most nodes have one child. */
+const FEW = 8;
+
+// Plain fields: there is a node a segment of the whole spec, and `#fields` make each several times as dear.
 export class TreeNode {
-  /** Most nodes have one literal child; only where there are more is a map worth its memory. */
-  #onlyText = '';
-  #onlyChild: TreeNode | undefined;
-  #literals: Map<string, TreeNode> | undefined;
-  #sorted: readonly (readonly [string, TreeNode])[] | undefined;
-  /** By index of the automaton. */
-  typed: Map<number, TreeNode> | undefined;
+  /** Children by literal; sorted by text when the tree is laid out, so that declaration order decides nothing. */
+  literals: TreeNode[] | undefined;
+  private byText: Map<string, TreeNode> | undefined;
+  /** One an automaton; sorted by pattern when it is written. */
+  typed: TypedChild[] | undefined;
   param: TreeNode | undefined;
   leaf: Candidate[] | undefined;
   tail: Candidate[] | undefined;
   /** Word offset in the nodes section; set when the tree is laid out. */
   offset = 0;
 
-  get literalCount(): number {
-    return this.#literals?.size ?? (this.#onlyChild === undefined ? 0 : 1);
-  }
+  /** @param text of the literal that leads here; '' for other nodes. */
+  constructor(readonly text: string) {}
 
   literal(text: string): TreeNode {
-    if (this.#literals === undefined) {
-      if (this.#onlyChild === undefined) {
-        this.#onlyText = text;
-        this.#onlyChild = new TreeNode();
-        return this.#onlyChild;
-      }
-      if (this.#onlyText === text) return this.#onlyChild;
-      this.#literals = new Map([[this.#onlyText, this.#onlyChild]]);
+    const literals = this.literals;
+    if (literals === undefined) {
+      const child = new TreeNode(text);
+      this.literals = [child];
+      return child;
     }
-    let child = this.#literals.get(text);
-    if (!child) {
-      child = new TreeNode();
-      this.#literals.set(text, child);
+    let child: TreeNode | undefined;
+    if (literals.length > FEW) {
+      this.byText ??= new Map(literals.map((node) => [node.text, node]));
+      child = this.byText.get(text);
+    } else {
+      child = literals.find((node) => node.text === text);
+    }
+    if (child === undefined) {
+      child = new TreeNode(text);
+      literals.push(child);
+      this.byText?.set(text, child);
     }
     return child;
-  }
-
-  /** Literal children by text: declaration order decides nothing. Call when the tree is complete. */
-  sortedLiterals(): readonly (readonly [string, TreeNode])[] {
-    if (this.#sorted === undefined) {
-      if (this.#literals) this.#sorted = [...this.#literals].sort((a, b) => compareText(a[0], b[0]));
-      else this.#sorted = this.#onlyChild === undefined ? [] : [[this.#onlyText, this.#onlyChild]];
-    }
-    return this.#sorted;
   }
 
   typedBy(dfa: number): TreeNode {
-    this.typed ??= new Map();
-    let child = this.typed.get(dfa);
-    if (!child) {
-      child = new TreeNode();
-      this.typed.set(dfa, child);
-    }
-    return child;
+    const known = this.typed?.find((child) => child.dfa === dfa);
+    if (known !== undefined) return known.node;
+    const node = new TreeNode('');
+    if (this.typed === undefined) this.typed = [{ dfa, node }];
+    else this.typed.push({ dfa, node });
+    return node;
+  }
+
+  /** Puts what declaration order has left as it came into its own order. */
+  sort(): void {
+    if (this.literals !== undefined && this.literals.length > 1) this.literals.sort(byText);
+    if (this.leaf !== undefined) orderList(this.leaf);
+    if (this.tail !== undefined) orderList(this.tail);
   }
 }
 
@@ -77,28 +85,24 @@ export interface Tree {
   readonly routeCount: number;
 }
 
-/** One tree a host pattern, leaf lists in order of precedence. Linear in the segments of all matches. */
+/** One tree a host pattern, as declared: nodes are sorted when they are laid out. Linear in the segments of all matches. */
 export function growTree(ir: TrieIR): Tree {
   const roots = new Map<string | undefined, TreeNode>();
-  const lists = new Set<Candidate[]>();
   const same = firstOfEqualDfas(ir);
   let routeCount = 0;
   for (const match of ir.matches) {
     let root = roots.get(match.host);
     if (!root) {
-      root = new TreeNode();
+      root = new TreeNode('');
       roots.set(match.host, root);
     }
-    const list = listFor(root, match, same, ir.trailingSlash === 'ignore');
-    addCandidates(list, match);
-    lists.add(list);
+    addCandidates(root, match, same, ir.trailingSlash === 'ignore');
     routeCount = Math.max(routeCount, match.route + 1);
   }
-  for (const list of lists) orderList(list);
   return { roots, routeCount };
 }
 
-function listFor(root: TreeNode, match: MatchIR, same: readonly number[], ignoreSlash: boolean): Candidate[] {
+function addCandidates(root: TreeNode, match: MatchIR, same: readonly number[], ignoreSlash: boolean): void {
   let node = root;
   let count = match.segments.length;
   const last = match.segments[count - 1];
@@ -107,15 +111,21 @@ function listFor(root: TreeNode, match: MatchIR, same: readonly number[], ignore
   for (let i = 0; i < count; i++) {
     const segment = match.segments[i]!;
     if (segment.kind === 'tail') {
-      node.tail ??= [];
-      return node.tail;
+      node.tail = joined(node.tail, candidatesOf(match));
+      return;
     }
     if (segment.kind === 'literal') node = node.literal(segment.text);
     else if (segment.kind === 'typed') node = node.typedBy(dfaOf(same, segment.dfa));
-    else node = node.param ??= new TreeNode();
+    else node = node.param ??= new TreeNode('');
   }
-  node.leaf ??= [];
-  return node.leaf;
+  node.leaf = joined(node.leaf, candidatesOf(match));
+}
+
+/** The new list itself where there is none: most leaves have one route, and a list that grew has room to spare. */
+function joined(list: Candidate[] | undefined, more: Candidate[]): Candidate[] {
+  if (list === undefined) return more;
+  list.push(...more);
+  return list;
 }
 
 function dfaOf(same: readonly number[], index: number): number {
@@ -135,17 +145,17 @@ function firstOfEqualDfas(ir: TrieIR): number[] {
   });
 }
 
-function addCandidates(list: Candidate[], match: MatchIR): void {
+function candidatesOf(match: MatchIR): Candidate[] {
   const { route, conditions, methods } = match;
   let headers = 0;
   for (const condition of conditions) if (condition.on === 'header') headers++;
   const queries = conditions.length - headers;
-  const add = (method: string | undefined, step: number): void => {
-    list.push({ method, route, conditions, step, headers, queries, rank: 0 });
+  const candidate = (method: string | undefined, step: number): Candidate => {
+    return { method, route, conditions, step, headers, queries, rank: 0 };
   };
-  if (methods.length === 0) add(undefined, 2);
-  for (const method of methods) add(method, 0);
-  if (methods.includes('GET') && !methods.includes('HEAD')) add('HEAD', 1);
+  if (methods.length === 0) return [candidate(undefined, 2)];
+  const named = methods.map((method) => candidate(method, 0));
+  return methods.includes('GET') && !methods.includes('HEAD') ? [...named, candidate('HEAD', 1)] : named;
 }
 
 /** Precedence at one leaf: named method, GET for HEAD, any method; more header, then more query conditions. */
@@ -162,3 +172,5 @@ function orderList(list: Candidate[]): void {
 }
 
 export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const byText = (a: TreeNode, b: TreeNode): number => compareText(a.text, b.text);

@@ -242,7 +242,7 @@ export interface MatchIR {
   /** Index of the route in Program.routes. */
   readonly route: number;
   /** Exact (`api.example.com`), wildcard (`*.example.com`: one or more labels), or undefined for any. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   readonly segments: readonly SegmentIR[];
   /** Upper case; empty for any. GET also answers HEAD unless another route of equal path takes HEAD. */
   readonly methods: readonly string[];

@@ -27,7 +27,8 @@ export function emit(ir: Ir, shared: boolean): Emitted {
     const indices = route.policies.map((policy) => policies.index(policy));
     // The plan has the key already, so that a copy keeps keys in their order: see lower.ts.
     routes.push({ ...route.plan, policies: indices });
-    matches.push({ ...route.match, route: index });
+    const { host, segments, methods, conditions } = route.match;
+    matches.push({ route: index, host, segments, methods, conditions });
   }
   const program: Program = { ...ir.program, policies: policies.plans, routes };
   const built = buildTrie({ matches, dfas: ir.dfas, trailingSlash: program.normalize.trailingSlash });

@@ -58,3 +58,8 @@ export function passStats(pass: string, changed: number, summary: string, names:
 /** `1 route`, `2 routes`. */
 export const counted = (count: number, thing: string): string =>
   `${count} ${count === 1 ? thing : thing.endsWith('y') ? `${thing.slice(0, -1)}ies` : `${thing}s`}`;
+
+/** A key only where there is a value: a plan has no undefined in it. */
+export function given<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]: Value });
+}

@@ -13,22 +13,23 @@ import {
 import type { PolicyContext } from '../policies/contract.js';
 import { parseTemplate } from '../schema/template.js';
 import type { ConditionModel, Model, PolicyModel, RouteModel, SegmentModel, ServiceModel } from '../spec/model.js';
-import type { PolicyIR, RouteIR } from './ir.js';
-import { policyOrigins, refOf, sourceOf } from './provenance.js';
+import { given, type PolicyIR, type RouteIR } from './ir.js';
+import { policyOrigins, refOf } from './provenance.js';
 
 export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
   const dfas = new DfaTable();
   const services = new Map(model.services.map((service, index) => [service, index]));
-  const policies = compilePolicies(model);
+  const params = model.routes.map(paramsOf);
+  const policies = compilePolicies(model, params);
   const routes = model.routes.map(
-    (route): RouteIR => ({
+    (route, index): RouteIR => ({
       match: {
-        ...(route.match.host === undefined ? {} : { host: route.match.host }),
+        host: route.match.host,
         segments: route.match.segments.map((segment) => lowerSegment(segment, dfas)),
         methods: route.match.methods,
         conditions: lowerConditions(route.match.conditions, dfas),
       },
-      plan: lowerRoute(route, services),
+      plan: lowerRoute(route, params[index]!, services),
       policies: chainOf(route, policies),
     }),
   );
@@ -66,31 +67,48 @@ function lowerCondition({ on, name, test }: ConditionModel, dfas: DfaTable): Con
 }
 
 // Keys in order of their code units: see lower.ts.
-function lowerRoute(route: RouteModel, services: ReadonlyMap<ServiceModel, number>): RoutePlan {
-  const { reply } = route;
-  return {
+function lowerRoute(
+  route: RouteModel,
+  params: readonly string[],
+  services: ReadonlyMap<ServiceModel, number>,
+): RoutePlan {
+  const plan: RoutePlan = {
     match: route.match.text,
-    ...(route.maxBody === undefined ? {} : { maxBodyBytes: route.maxBody }),
     name: route.name,
-    params: paramsOf(route),
-    policies: [],
-    ...(reply === undefined ? {} : { reply: { body: reply.body, headers: reply.headers, status: reply.status } }),
-    ...(route.rewrite === undefined ? {} : { rewrite: lowerTemplate(route.rewrite) }),
+    params,
+    policies: NO_POLICIES,
     service: route.service === undefined ? -1 : (services.get(route.service) ?? -1),
     source: sourceOfRoute(route),
-    ...(route.stripPrefix === undefined ? {} : { stripPrefix: normalizePrefix(route.stripPrefix) }),
     timeout: route.timeout,
+  };
+  const { maxBody, reply, rewrite, stripPrefix } = route;
+  // Most routes have none of these, and an object of one shape costs a fraction of one with parts spread into it.
+  if (maxBody === undefined && reply === undefined && rewrite === undefined && stripPrefix === undefined) return plan;
+  return {
+    ...plan,
+    ...given('maxBodyBytes', maxBody),
+    ...given('reply', reply && { body: reply.body, headers: reply.headers, status: reply.status }),
+    ...given('rewrite', rewrite === undefined ? undefined : lowerTemplate(rewrite)),
+    ...given('stripPrefix', stripPrefix === undefined ? undefined : normalizePrefix(stripPrefix)),
   };
 }
 
-function paramsOf(route: RouteModel): readonly string[] {
-  const params: string[] = [];
-  for (const segment of route.match.segments) if (segment.kind !== 'literal') params.push(segment.name);
-  return params;
+const NO_POLICIES: readonly number[] = [];
+
+const NO_PARAMS: readonly string[] = [];
+
+function paramsOf({ match: { segments } }: RouteModel): readonly string[] {
+  let params: string[] | undefined;
+  for (const segment of segments) {
+    if (segment.kind === 'literal') continue;
+    if (params === undefined) params = [segment.name];
+    else params.push(segment.name);
+  }
+  return params ?? NO_PARAMS;
 }
 
 function sourceOfRoute(route: RouteModel): SourceRef {
-  const { from } = sourceOf(route.at.originOf());
+  const { from } = route.at.originOf();
   return refOf(from === 'default' ? 'spec' : from, route.span);
 }
 
@@ -114,11 +132,11 @@ function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>
 }
 
 /** Each policy once, whatever the number of routes that carry it. */
-function compilePolicies(model: Model): Map<PolicyModel, PolicyIR> {
+function compilePolicies(model: Model, params: readonly (readonly string[])[]): Map<PolicyModel, PolicyIR> {
   const carriers = new Map<PolicyModel, { name: string; params: readonly string[] }[]>();
-  for (const route of model.routes) {
+  for (const [index, route] of model.routes.entries()) {
     if (route.policies.length === 0) continue;
-    const carrier = { name: route.name, params: paramsOf(route) };
+    const carrier = { name: route.name, params: params[index]! };
     for (const { policy } of route.policies) {
       const known = carriers.get(policy);
       if (known === undefined) carriers.set(policy, [carrier]);
@@ -149,7 +167,7 @@ function lowerPolicy(policy: PolicyModel, context: PolicyContext): PolicyIR {
   };
 }
 
-/** A decoded config as JSON: what is undefined is left out. */
+/** A decoded config as JSON: what is undefined is left out, and keys are in order. */
 function plainTable(config: unknown): { readonly [key: string]: Json } {
   const plain = toJson(config);
   return typeof plain === 'object' && plain !== null && !isList(plain) ? plain : {};
@@ -160,8 +178,10 @@ function toJson(value: unknown): Json {
   if (typeof value === 'number') return Number.isFinite(value) ? value : null;
   if (Array.isArray(value)) return value.map(toJson);
   if (typeof value !== 'object') return String(value);
-  const entries = Object.entries(value).filter(([, item]) => item !== undefined);
-  return Object.fromEntries(entries.map(([key, item]) => [key, toJson(item)]));
+  const entries: [string, Json][] = [];
+  for (const [key, item] of Object.entries(value)) if (item !== undefined) entries.push([key, toJson(item)]);
+  if (entries.length > 1) entries.sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries);
 }
 
 const isList = (value: Json): value is readonly Json[] => Array.isArray(value);

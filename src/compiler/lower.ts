@@ -1,7 +1,7 @@
 /** Model -> IR: names become indices, written units become what the data plane computes with. */
 import type { ConsumerPlan, ListenerPlan, PlanPlan, Program, ServicePlan } from '../bundle/types.js';
 import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../spec/model.js';
-import type { Ir } from './ir.js';
+import { given, type Ir } from './ir.js';
 import { lowerRoutes } from './lower-routes.js';
 import { modelOrigins } from './provenance.js';
 
@@ -88,9 +88,4 @@ function lowerPlan({ name, config }: PlanModel): PlanPlan {
     ([policy, { capacity, periodMs }]) => [policy, { capacity, periodMs }] as const,
   );
   return { limits: Object.fromEntries(limits), name };
-}
-
-/** A key only where there is a value: a plan has no undefined in it. */
-function given<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
-  return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]: Value });
 }

@@ -69,8 +69,11 @@ export function inPhaseOrder(policies: readonly PolicyUse[]): readonly PolicyUse
 const phaseOf = ({ policy }: PolicyUse): number => PHASES.indexOf(policy.declaration.phase);
 
 /** Names of a route's path parameters, in path order. */
-export const paramsOf = (route: RouteModel): string[] =>
-  route.match.segments.flatMap((segment) => (segment.kind === 'literal' ? [] : [segment.name]));
+export function paramsOf(route: RouteModel): string[] {
+  const params: string[] = [];
+  for (const segment of route.match.segments) if (segment.kind !== 'literal') params.push(segment.name);
+  return params;
+}
 
 export const routeEntity = (route: RouteModel): string => `route.${route.name}`;
 

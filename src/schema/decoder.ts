@@ -25,11 +25,11 @@ const keyOf = (path: ConfigPath): string => path.join('\u0000');
 const FEW = 40;
 
 const samePath = (a: ConfigPath, b: ConfigPath): boolean =>
-  a.length === b.length && a.every((step, index) => String(step) === String(b[index]));
+  a.length === b.length && a.every((step, index) => step === b[index] || String(step) === String(b[index]));
 
 export class Decoder implements Origins {
   readonly diagnostics: Diagnostic[] = [];
-  readonly #records: { readonly path: ConfigPath; readonly origin: Origin }[] = [];
+  readonly #records: (readonly [path: ConfigPath, origin: Origin])[] = [];
   /** Of the first `#indexed` records, by path; built when it is first needed. */
   #index: Map<string, Origin> | undefined;
   #indexed = 0;
@@ -52,7 +52,7 @@ export class Decoder implements Origins {
     const origin = { from: node.from, span: node.span, keySpan };
     this.#path.push(step);
     this.#around.push(origin);
-    this.#records.push({ path: [...this.#path], origin });
+    this.#records.push([[...this.#path], origin]);
     const value = decode();
     this.#around.pop();
     this.#path.pop();
@@ -65,7 +65,12 @@ export class Decoder implements Origins {
     if (this.#default?.around !== around) {
       this.#default = { around, origin: { from: 'default', span: around.span, keySpan: around.keySpan } };
     }
-    this.#records.push({ path: [...this.#path, step], origin: this.#default.origin });
+    this.#records.push([[...this.#path, step], this.#default.origin]);
+  }
+
+  /** Records a value that stands elsewhere and holds here too. */
+  inherit(step: string, origin: Origin): void {
+    this.#records.push([[...this.#path, step], origin]);
   }
 
   error(
@@ -75,6 +80,15 @@ export class Decoder implements Origins {
     extra: { help?: string; fix?: Fix; sensitive?: boolean } = {},
   ): void {
     this.diagnostics.push({ code, severity: 'error', span, message, ...extra });
+  }
+
+  /** Gives the diagnostics from index `from` on, where they say nothing of what to do, this help. */
+  explain(from: number, help: string): void {
+    for (let index = from; index < this.diagnostics.length; index++) {
+      const diagnostic = this.diagnostics[index]!;
+      if (diagnostic.help === undefined && diagnostic.fix === undefined)
+        this.diagnostics[index] = { ...diagnostic, help };
+    }
   }
 
   spanOf(...path: (string | number)[]): Span {
@@ -94,15 +108,15 @@ export class Decoder implements Origins {
     return this.#around[0];
   }
 
-  *entries(): IterableIterator<readonly [ConfigPath, Origin]> {
-    for (const { path, origin } of this.#records) yield [path, origin];
+  entries(): IterableIterator<readonly [ConfigPath, Origin]> {
+    return this.#records.values();
   }
 
   #find(path: ConfigPath): Origin | undefined {
-    if (this.#records.length <= FEW) return this.#records.find((record) => samePath(record.path, path))?.origin;
+    if (this.#records.length <= FEW) return this.#records.find(([recorded]) => samePath(recorded, path))?.[1];
     this.#index ??= new Map();
     for (; this.#indexed < this.#records.length; this.#indexed++) {
-      const { path: recorded, origin } = this.#records[this.#indexed]!;
+      const [recorded, origin] = this.#records[this.#indexed]!;
       this.#index.set(keyOf(recorded), origin);
     }
     return this.#index.get(keyOf(path));

@@ -2,7 +2,6 @@
  * Equal policies that stand in place on several routes become one, so that a generation builds one instance and the
  * bundle holds one plan. Only policies without state: two limits with equal numbers are still two limits.
  */
-import { canonicalJson } from '../../bundle/canonical.js';
 import { counted, type Pass, type PolicyIR, passStats } from '../ir.js';
 
 export const internPlans: Pass = (ir) => {
@@ -12,7 +11,8 @@ export const internPlans: Pass = (ir) => {
     for (const policy of route.policies) {
       if (!policy.mergeable || seen.has(policy)) continue;
       seen.add(policy);
-      const key = canonicalJson([policy.use, policy.plan, policy.config]);
+      // Not canonical: one declaration writes its plans in one order of keys, and configs are in order.
+      const key = JSON.stringify([policy.use, policy.plan, policy.config]);
       const group = groups.get(key);
       if (group) group.push(policy);
       else groups.set(key, [policy]);

@@ -2,7 +2,6 @@
 
 import type { Dfa } from '../../bundle/types.js';
 import type { Model, RouteModel } from '../../spec/model.js';
-import { listIn } from '../facts.js';
 
 export interface Entry {
   readonly route: RouteModel;
@@ -13,6 +12,8 @@ export interface Entry {
   readonly queries: number;
 }
 
+const UNTYPED: readonly Dfa[] = [];
+
 /** Groups of routes with one host, and per segment one literal or one kind. Only within one can precedence be equal. */
 export function groupsOf(model: Model): Map<string, Entry[]> {
   const groups = new Map<string, Entry[]>();
@@ -20,7 +21,7 @@ export function groupsOf(model: Model): Map<string, Entry[]> {
   for (const route of model.routes) {
     let key = route.match.host ?? '';
     let typedKey = '';
-    const typed: Dfa[] = [];
+    let typed = UNTYPED;
     for (const segment of route.match.segments) {
       switch (segment.kind) {
         case 'literal':
@@ -28,7 +29,7 @@ export function groupsOf(model: Model): Map<string, Entry[]> {
           break;
         case 'typed': {
           key += '/{typed';
-          typed.push(segment.dfa);
+          typed = [...typed, segment.dfa];
           typedKey += `${automata.idOf(segment.dfa)},`;
           break;
         }
@@ -39,7 +40,10 @@ export function groupsOf(model: Model): Map<string, Entry[]> {
     const conditions = route.match.conditions;
     let headers = 0;
     for (const condition of conditions) if (condition.on === 'header') headers++;
-    listIn(groups, key).push({ route, typedKey, typed, headers, queries: conditions.length - headers });
+    const entry: Entry = { route, typedKey, typed, headers, queries: conditions.length - headers };
+    const group = groups.get(key);
+    if (group) group.push(entry);
+    else groups.set(key, [entry]);
   }
   return groups;
 }

@@ -5,6 +5,7 @@ import type { Rule } from '../rule.js';
 /** Uses that count by consumer where nothing before them can know one. */
 function early(route: RouteModel): PolicyUse[] {
   const found: PolicyUse[] = [];
+  if (!route.policies.some(({ policy }) => traitsOf(policy).limitsBy === 'consumer')) return found;
   for (const use of inPhaseOrder(route.policies)) {
     if (use.policy.declaration.phase === 'authenticate') return found;
     if (traitsOf(use.policy).limitsBy === 'consumer') found.push(use);

@@ -1,5 +1,5 @@
 import type { Span } from '../../schema/diagnostic.js';
-import { routeEntity } from '../facts.js';
+import { paramsOf, routeEntity } from '../facts.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -9,6 +9,7 @@ const rule: Rule = {
   partial: true,
   check(model, report) {
     for (const route of model.routes) {
+      if (paramsOf(route).length < 2) continue;
       const seen = new Map<string, Span>();
       for (const segment of route.match.segments) {
         if (segment.kind === 'literal') continue;

@@ -11,6 +11,7 @@ const rule: Rule = {
   check(model, report) {
     const places = new Map<string, { use: PolicyUse; first: PolicyUse; routes: string[]; entity: string }>();
     for (const route of model.routes) {
+      if (route.policies.length < 2) continue;
       const uses = new Map<PolicyModel, PolicyUse[]>();
       for (const use of route.policies) listIn(uses, use.policy).push(use);
       for (const [first, ...more] of uses.values()) {

@@ -25,9 +25,10 @@ const rule: Rule = {
       const { service } = route;
       if (!service || route.timeout === 0) continue;
       const wait = longestWait(service);
+      if (wait <= route.timeout) continue;
       const written = KEYS.filter((key) => service.at.originOf(key).from !== 'default');
       // A short timeout over a service of defaults cuts on purpose.
-      if (wait <= route.timeout || written.length === 0) continue;
+      if (written.length === 0) continue;
       const { retries, connect_timeout: connect, response_timeout: response } = service.config;
       const attempts = retries === 0 ? 'one attempt' : `${retries + 1} attempts`;
       report({
