@@ -1,9 +1,10 @@
 /** Schemas of arrays and tables, and of values that may be written in several forms. */
+import type { Json } from '../bundle/types.js';
 import type { Decoder } from './decoder.js';
 import type { Span } from './diagnostic.js';
 import { shown } from './scalars.js';
-import { type Decoded, INVALID, type Infer, type JsonSchema, Schema, wrongKind } from './schema.js';
-import { suggest } from './suggest.js';
+import { type Decoded, INVALID, type Infer, type JsonSchema, rewriting, Schema, wrongKind } from './schema.js';
+import { suggest, synonymOf } from './suggest.js';
 import type { TableNode, TomlNode } from './tree.js';
 
 export class ArraySchema<T> extends Schema<T[]> {
@@ -16,7 +17,7 @@ export class ArraySchema<T> extends Schema<T[]> {
     this.expected = 'an array';
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<T[]> {
-    if (node.kind !== 'array') return wrongKind(this, node, decoder);
+    if (node.kind !== 'array') return this.#notArray(node, decoder);
     const values: T[] = [];
     let valid = true;
     node.items.forEach((item, index) => {
@@ -25,10 +26,17 @@ export class ArraySchema<T> extends Schema<T[]> {
       else values.push(value);
     });
     if (node.items.length < (this.options.min ?? 0)) {
-      decoder.error('schema/empty', node.span, `Expected at least ${this.options.min} item, found none.`);
+      decoder.error('schema/empty', node.span, `Expected at least ${this.options.min} item, found none.`, {
+        help: `Put ${this.item.expected} in it, or leave the key out where it is not needed.`,
+      });
       return INVALID;
     }
     return valid ? values : INVALID;
+  }
+  #notArray(node: TomlNode, decoder: Decoder): typeof INVALID {
+    if (node.kind !== 'string') return wrongKind(this, node, decoder);
+    const written = `[${JSON.stringify(node.value)}]`;
+    return wrongKind(this, node, decoder, `One is a list too: \`${shown(written)}\`.`, rewriting(node, written));
   }
   jsonSchema(): JsonSchema {
     return {
@@ -72,6 +80,22 @@ export class MapSchema<T> extends Schema<{ readonly [key: string]: T }> {
   }
 }
 
+/** What a key is for, with an example of it where there is one: what to say of a value that is wrong. */
+function meaning(key: string, schema: Schema<unknown>): string {
+  const [example] = schema.examples;
+  const name = example === undefined ? `\`${key}\`` : `\`${key} = ${tomlOf(example)}\``;
+  return schema.doc === ''
+    ? `${name}.`
+    : `${name}: ${schema.doc.replace(/^[A-Z](?=[a-z ])/, (first) => first.toLowerCase())}`;
+}
+
+function tomlOf(value: Json): string {
+  if (Array.isArray(value)) return `[${value.map(tomlOf).join(', ')}]`;
+  if (value === null || typeof value !== 'object') return JSON.stringify(value);
+  const pairs = Object.entries(value).map(([key, item]) => `${key} = ${tomlOf(item)}`);
+  return `{ ${pairs.join(', ')} }`;
+}
+
 export type Fields = { readonly [key: string]: Schema<unknown> };
 export type InferFields<F extends Fields> = { readonly [K in keyof F]: Infer<F[K]> };
 
@@ -95,9 +119,12 @@ export class ObjectSchema<F extends Fields> extends Schema<InferFields<F>> {
     for (const [key, schema] of Object.entries(this.fields)) {
       const entry = node.entries.get(key);
       if (entry) {
+        const before = decoder.diagnostics.length;
         const value = decoder.within(key, entry.value, entry.keySpan, () => schema.decode(entry.value, decoder));
-        if (value === INVALID) valid = false;
-        else values[key] = value;
+        if (value === INVALID) {
+          valid = false;
+          decoder.explain(before, meaning(key, schema));
+        } else values[key] = value;
         continue;
       }
       const absent = schema.absent();
@@ -106,7 +133,9 @@ export class ObjectSchema<F extends Fields> extends Schema<InferFields<F>> {
         values[key] = absent.value;
       } else {
         const span = node.headSpan ?? node.span;
-        decoder.error('schema/missing', span, `The key \`${key}\` is missing: expected ${schema.expected}.`);
+        decoder.error('schema/missing', span, `The key \`${key}\` is missing: expected ${schema.expected}.`, {
+          help: `Add ${meaning(key, schema)}`,
+        });
         valid = false;
       }
     }
@@ -124,9 +153,12 @@ export class ObjectSchema<F extends Fields> extends Schema<InferFields<F>> {
   /** What a wrong key can mean: keys that are not set yet, and those that may be written again under a header. */
   #freeKeys(node: TableNode): string[] {
     return Object.keys(this.fields).filter((key) => {
-      const known = node.entries.get(key)?.value;
-      const first = known?.kind === 'array' ? known.items[0] : known;
-      return first === undefined || (first.kind === 'table' && first.headSpan !== undefined);
+      const entry = node.entries.get(key);
+      const first = entry?.value.kind === 'array' ? entry.value.items[0] : entry?.value;
+      if (entry === undefined || first === undefined) return true;
+      // A table that begins with its own key, `[service.orders]`, is no inline one: there can be more of it.
+      const grows = first.span.start.offset <= entry.keySpan.start.offset;
+      return first.kind === 'table' && (first.headSpan !== undefined || grows);
     });
   }
   jsonSchema(): JsonSchema {
@@ -149,12 +181,13 @@ export function reportUnknownKey(
   decoder: Decoder,
 ): void {
   const near = suggest(key, known);
+  const other = near === undefined ? synonymOf(key, known) : undefined;
   const [span] = keySpans;
   if (span === undefined) return;
   decoder.error('schema/unknown-key', span, `Unknown key \`${shown(key)}\`.`, {
     help:
       near === undefined
-        ? `Known keys here: ${known.map((name) => `\`${name}\``).join(', ')}.`
+        ? `${other === undefined ? '' : `\`${shown(key)}\` is called \`${other}\` here. `}Known keys here: ${known.map((name) => `\`${name}\``).join(', ')}.`
         : `Did you mean \`${near}\`?`,
     ...(near === undefined
       ? {}
@@ -173,7 +206,9 @@ export class EitherSchema<T> extends Schema<T> {
   readonly expected: string;
   constructor(readonly forms: readonly { readonly kinds: readonly TomlNode['kind'][]; readonly schema: Schema<T> }[]) {
     super();
-    this.expected = forms.map((form) => form.schema.expected).join(' or ');
+    const words = forms.map((form) => form.schema.expected);
+    this.expected =
+      words.length < 3 ? words.join(' or ') : `${words.slice(0, -1).join(', ')}, or ${words[words.length - 1]}`;
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<T> {
     const form = this.forms.find(({ kinds }) => kinds.includes(node.kind));

@@ -7,10 +7,27 @@
  */
 import type { LimitRate } from '../state/types.js';
 import { ArraySchema, EitherSchema, type Fields, MapSchema, ObjectSchema } from './compounds.js';
-import { BooleanSchema, EnumSchema, IntegerSchema, ReferenceSchema, StringSchema, UnitSchema } from './scalars.js';
+import {
+  BooleanSchema,
+  EnumSchema,
+  IntegerSchema,
+  type Problem,
+  ReferenceSchema,
+  StringSchema,
+  UnitSchema,
+} from './scalars.js';
 import { MappedSchema, type Schema } from './schema.js';
 import type { TomlNode } from './tree.js';
-import { formatDuration, formatRate, formatSize, parseDuration, parseRate, parseSize } from './units.js';
+import {
+  formatDuration,
+  formatRate,
+  formatSize,
+  LONGEST_DURATION,
+  LONGEST_PERIOD,
+  parseDuration,
+  parseRate,
+  parseSize,
+} from './units.js';
 
 export {
   ArraySchema,
@@ -21,7 +38,7 @@ export {
   ObjectSchema,
   reportUnknownKey,
 } from './compounds.js';
-export { EnumSchema, UnitSchema } from './scalars.js';
+export { EnumSchema, type Problem, quoted, UnitSchema } from './scalars.js';
 export {
   type Decoded,
   INVALID,
@@ -33,39 +50,56 @@ export {
   Wrapper,
 } from './schema.js';
 
+function outside(value: number, min: number, max: number, format: (value: number) => string): string | undefined {
+  if (value < min) return `Expected at least \`${format(min)}\``;
+  return value > max ? `Expected at most \`${format(max)}\`` : undefined;
+}
+
 /** The words that declarations are written in. */
 export const s = {
   string: (options: { pattern?: RegExp; expected?: string; nonEmpty?: boolean } = {}) => new StringSchema(options),
   /** `test` judges the text when it holds no reference. `sensitive`: the text may be a secret, not to be printed. */
-  reference: (what: string, test?: (literal: string) => string | undefined, options: { sensitive?: boolean } = {}) =>
-    new ReferenceSchema(what, test, options),
+  reference: (
+    what: string,
+    test?: (literal: string) => string | Problem | undefined,
+    options: { sensitive?: boolean } = {},
+  ) => new ReferenceSchema(what, test, options),
   boolean: () => new BooleanSchema(),
   integer: ({ min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {}) =>
     new IntegerSchema(min, max),
-  duration: () =>
-    new UnitSchema<number>(
-      'duration',
-      'a duration such as `"5s"` or `"250ms"`',
-      '^\\d+(\\.\\d+)?(ms|s|min|m|h|d)$',
-      parseDuration,
-      formatDuration,
-    ),
-  size: () =>
-    new UnitSchema<number>(
-      'size',
-      'a size such as `"10MiB"`',
-      '^\\d+(\\.\\d+)?(B|kB|KB|KiB|MB|MiB|GB|GiB)$',
-      parseSize,
-      formatSize,
-    ),
+  /** In milliseconds. `min`: the shortest; where nothing is said, `"0s"` is fine. */
+  duration: ({ min = 0 }: { min?: number } = {}) =>
+    new UnitSchema<number>({
+      unit: 'duration',
+      expected: 'a duration such as `"5s"` or `"250ms"`',
+      howTo: 'A duration is a number and its unit: `ms`, `s`, `min` (or `m`), `h` or `d`.',
+      pattern: '^\\d+(\\.\\d+)?(ms|s|min|m|h|d)$',
+      parse: parseDuration,
+      format: formatDuration,
+      problem: (ms) => outside(ms, min, LONGEST_DURATION, formatDuration),
+    }),
+  /** In bytes. */
+  size: ({ min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {}) =>
+    new UnitSchema<number>({
+      unit: 'size',
+      expected: 'a size such as `"10MiB"`',
+      howTo: 'A size is a number and its unit: `B`, `kB`, `MB`, `GB`, or `KiB`, `MiB`, `GiB` for powers of 1024.',
+      pattern: '^\\d+(\\.\\d+)?(B|kB|KB|KiB|MB|MiB|GB|GiB)$',
+      parse: parseSize,
+      format: formatSize,
+      problem: (bytes) => outside(bytes, min, max, formatSize),
+    }),
   rate: () =>
-    new UnitSchema<LimitRate>(
-      'rate',
-      'a rate such as `"100/min"` or `"5/s"`',
-      '^\\d+/\\d*(s|sec|second|m|min|minute|h|hour|d|day)$',
-      parseRate,
-      formatRate,
-    ),
+    new UnitSchema<LimitRate>({
+      unit: 'rate',
+      expected: 'a rate such as `"100/min"` or `"5/s"`',
+      howTo: 'A rate is a whole number, `/` and a time: `s`, `min`, `h`, `day`, or several of them, `"1000/15min"`.',
+      pattern: '^\\d+/\\d*(s|sec|second|m|min|minute|h|hour|d|day)$',
+      parse: parseRate,
+      format: formatRate,
+      problem: ({ periodMs }) =>
+        periodMs > LONGEST_PERIOD ? 'Expected a period of at most a year (`366d`)' : undefined,
+    }),
   enum: <const T extends string>(...values: T[]) => new EnumSchema<T>(values),
   array: <T>(item: Schema<T>, options: { min?: number } = {}) => new ArraySchema<T>(item, options),
   map: <T>(value: Schema<T>, keyCheck?: (key: string) => string | undefined) => new MapSchema<T>(value, keyCheck),

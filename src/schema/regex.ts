@@ -22,6 +22,10 @@ export const NAMED_TYPES: { readonly [name: string]: string } = {
   bool: 'true|false',
 };
 
+/** What to say beside any error of a pattern. */
+export const PATTERN_HELP =
+  'Patterns know literals, `.`, classes such as `[a-z0-9]`, `?`, `*`, `+`, `{2,5}`, `|` and groups: what needs no backtracking.';
+
 const MAX_SOURCE = 4096;
 const MAX_STATES = 2000;
 /** Bounds the whole of determinisation, so that no pattern can stall a reload. */

@@ -1,13 +1,23 @@
 /** Schemas of values that stand in one TOML scalar. */
 import type { Json, RefString } from '../bundle/types.js';
 import type { Decoder } from './decoder.js';
-import { type Decoded, INVALID, type JsonSchema, Schema, wrongKind } from './schema.js';
+import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } from './schema.js';
 import { suggest } from './suggest.js';
 import type { TomlNode } from './tree.js';
 
 export const shown = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
 
+/** A text in a message: in backticks, or in words where there is nothing to quote. */
+export const quoted = (text: string): string => (text === '' ? 'an empty string' : `\`${shown(text)}\``);
+
 const REFERENCE = /\$\{(env|file):([^}]*)\}/;
+
+function refuseReference(node: TomlNode, decoder: Decoder): typeof INVALID {
+  decoder.error('reference/not-allowed', node.span, 'A `${env:}` or `${file:}` reference cannot stand here.', {
+    help: 'References are resolved when the gateway loads, so they can stand only where no proof needs the value: addresses, target URLs, credentials and header values.',
+  });
+  return INVALID;
+}
 
 export class StringSchema extends Schema<string> {
   readonly expected: string;
@@ -17,18 +27,13 @@ export class StringSchema extends Schema<string> {
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<string> {
     if (node.kind !== 'string') return wrongKind(this, node, decoder);
-    if (REFERENCE.test(node.value)) {
-      decoder.error('reference/not-allowed', node.span, 'A `${env:}` or `${file:}` reference cannot stand here.', {
-        help: 'References are resolved when the gateway loads, so they can stand only where no proof needs the value: addresses, target URLs, credentials and header values.',
-      });
-      return INVALID;
-    }
+    if (REFERENCE.test(node.value)) return refuseReference(node, decoder);
     if (this.options.nonEmpty && node.value === '') {
       decoder.error('schema/empty', node.span, `Expected ${this.expected}, found an empty string.`);
       return INVALID;
     }
     if (this.options.pattern && !this.options.pattern.test(node.value)) {
-      decoder.error('schema/format', node.span, `Expected ${this.expected}, found \`${shown(node.value)}\`.`);
+      decoder.error('schema/format', node.span, `Expected ${this.expected}, found ${quoted(node.value)}.`);
       return INVALID;
     }
     return node.value;
@@ -45,12 +50,19 @@ export class StringSchema extends Schema<string> {
 /** What looks like a reference but is none: another kind than `env` and `file`, or no name. */
 const BAD_REFERENCE = /\$\{(?!(?:env|file):[^}]+\})[A-Za-z_]+:[^}]*\}?/;
 
+/** What is wrong with a text, with what to do about it. `sensitive`: the text holds a secret, not to be printed. */
+export interface Problem {
+  readonly message: string;
+  readonly help?: string;
+  readonly sensitive?: boolean;
+}
+
 /** A string that may carry references: kept as `{ $ref }` until a generation loads. */
 export class ReferenceSchema extends Schema<RefString> {
   readonly expected: string;
   constructor(
     readonly what: string,
-    readonly test: ((literal: string) => string | undefined) | undefined,
+    readonly test: ((literal: string) => string | Problem | undefined) | undefined,
     readonly options: { readonly sensitive?: boolean } = {},
   ) {
     super();
@@ -68,7 +80,8 @@ export class ReferenceSchema extends Schema<RefString> {
     if (REFERENCE.test(node.value)) return { $ref: node.value };
     const problem = this.test?.(node.value);
     if (problem === undefined) return node.value;
-    decoder.error('schema/format', node.span, problem, this.options.sensitive ? { sensitive: true } : {});
+    const { message, ...extra } = typeof problem === 'string' ? { message: problem } : problem;
+    decoder.error('schema/format', node.span, message, this.options.sensitive ? { ...extra, sensitive: true } : extra);
     return INVALID;
   }
   jsonSchema(): JsonSchema {
@@ -79,7 +92,10 @@ export class ReferenceSchema extends Schema<RefString> {
 export class BooleanSchema extends Schema<boolean> {
   readonly expected = '`true` or `false`';
   decode(node: TomlNode, decoder: Decoder): Decoded<boolean> {
-    return node.kind === 'boolean' ? node.value : wrongKind(this, node, decoder);
+    if (node.kind === 'boolean') return node.value;
+    const meant = node.kind === 'string' ? /^(true|false)$/i.exec(node.value)?.[0].toLowerCase() : undefined;
+    if (meant === undefined) return wrongKind(this, node, decoder);
+    return wrongKind(this, node, decoder, `Write \`${meant}\`, without quotes.`, rewriting(node, meant));
   }
   jsonSchema(): JsonSchema {
     return { type: 'boolean' };
@@ -101,10 +117,16 @@ export class IntegerSchema extends Schema<number> {
           : `an integer from ${min} to ${max}`;
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<number> {
-    if (node.kind !== 'integer') return wrongKind(this, node, decoder);
+    if (node.kind !== 'integer') return this.#notInteger(node, decoder);
     if (node.value >= this.min && node.value <= this.max) return Number(node.value);
     decoder.error('schema/range', node.span, `Expected ${this.expected}, found ${node.value}.`);
     return INVALID;
+  }
+  #notInteger(node: TomlNode, decoder: Decoder): typeof INVALID {
+    const meant = node.kind === 'string' || node.kind === 'float' ? String(node.value).trim() : '';
+    if (!/^-?\d{1,15}$/.test(meant)) return wrongKind(this, node, decoder);
+    const help = `Write \`${Number(meant)}\`, without ${node.kind === 'string' ? 'quotes' : 'a point'}.`;
+    return wrongKind(this, node, decoder, help, rewriting(node, String(Number(meant))));
   }
   jsonSchema(): JsonSchema {
     return {
@@ -115,29 +137,51 @@ export class IntegerSchema extends Schema<number> {
   }
 }
 
+export interface Unit<T> {
+  readonly unit: 'duration' | 'size' | 'rate';
+  readonly expected: string;
+  /** How one is written, in a sentence. */
+  readonly howTo: string;
+  readonly pattern: string;
+  parse(text: string): T | undefined;
+  format(value: T): string;
+  /** What is wrong with a value that is written right: the beginning of a sentence. */
+  problem(value: T): string | undefined;
+}
+
 /** Text in a unit (`"5s"`), decoded to a number or a rate. */
 export class UnitSchema<T> extends Schema<T> {
-  constructor(
-    readonly unit: 'duration' | 'size' | 'rate',
-    readonly expected: string,
-    readonly pattern: string,
-    readonly parse: (text: string) => T | undefined,
-    readonly format: (value: T) => string,
-  ) {
+  readonly expected: string;
+  constructor(readonly unit: Unit<T>) {
     super();
+    this.expected = unit.expected;
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<T> {
-    if (node.kind !== 'string') return wrongKind(this, node, decoder);
-    const value = this.parse(node.value);
-    if (value !== undefined) return value;
-    decoder.error('schema/unit', node.span, `Expected ${this.expected}, found \`${shown(node.value)}\`.`);
+    const help = this.unit.howTo;
+    if (node.kind !== 'string') return wrongKind(this, node, decoder, help);
+    if (REFERENCE.test(node.value)) return refuseReference(node, decoder);
+    const value = this.unit.parse(node.value);
+    const problem = value === undefined ? this.#unreadable(node.value) : this.unit.problem(value);
+    if (value !== undefined && problem === undefined) return value;
+    decoder.error(
+      value === undefined ? 'schema/unit' : 'schema/range',
+      node.span,
+      `${problem}, found ${quoted(node.value)}.`,
+      { help },
+    );
     return INVALID;
   }
+  /** Written right and yet no value: more than a number can count. */
+  #unreadable(text: string): string {
+    return new RegExp(this.unit.pattern).test(text) && /\d{6}/.test(text)
+      ? `This ${this.unit.unit} is too large to be meant`
+      : `Expected ${this.expected}`;
+  }
   jsonSchema(): JsonSchema {
-    return { type: 'string', pattern: this.pattern };
+    return { type: 'string', pattern: this.unit.pattern };
   }
   override written(value: T): Json {
-    return this.format(value);
+    return this.unit.format(value);
   }
 }
 
@@ -152,7 +196,7 @@ export class EnumSchema<T extends string> extends Schema<T> {
     const found = this.values.find((value) => value === node.value);
     if (found !== undefined) return found;
     const near = suggest(node.value, this.values);
-    decoder.error('schema/value', node.span, `Expected ${this.expected}, found \`${shown(node.value)}\`.`, {
+    decoder.error('schema/value', node.span, `Expected ${this.expected}, found ${quoted(node.value)}.`, {
       ...(near === undefined
         ? {}
         : {

@@ -1,6 +1,7 @@
 /** What a declaration is made of: a Schema, and the wrappers that make it optional, checked or meant as something else. */
 import type { Json } from '../bundle/types.js';
 import type { Decoder } from './decoder.js';
+import type { Fix } from './diagnostic.js';
 import { kindName, type TomlNode } from './tree.js';
 
 export type JsonSchema = { readonly [key: string]: Json };
@@ -60,10 +61,26 @@ export abstract class Schema<T> {
   }
 }
 
-export function wrongKind(schema: Schema<unknown>, node: TomlNode, decoder: Decoder): typeof INVALID {
-  decoder.error('schema/type', node.span, `Expected ${schema.expected}, found ${kindName(node)}.`);
+export function wrongKind(
+  schema: Schema<unknown>,
+  node: TomlNode,
+  decoder: Decoder,
+  help?: string,
+  fix?: Fix,
+): typeof INVALID {
+  decoder.error('schema/type', node.span, `Expected ${schema.expected}, found ${kindName(node)}.`, {
+    ...(help === undefined ? {} : { help }),
+    ...(fix === undefined ? {} : { fix }),
+  });
   return INVALID;
 }
+
+/** The safe fix that writes `text` in the place of the node. */
+export const rewriting = (node: TomlNode, text: string): Fix => ({
+  title: `Write \`${text}\``,
+  applicability: 'safe',
+  edits: [{ span: node.span, text }],
+});
 
 /** A schema seen from outside: what it wraps, for the reference page. */
 export abstract class Wrapper<T> extends Schema<T> {

@@ -40,5 +40,7 @@ export type TomlNode = TableNode | ArrayNode | ScalarNode;
 
 /** The word for a node's kind in messages: `a table`, `an integer`. */
 export function kindName(node: TomlNode): string {
+  if (node.kind === 'datetime') return 'a date or time';
+  if (node.kind === 'float') return Number.isInteger(node.value) ? 'a number with a point' : `the number ${node.value}`;
   return /^[aeiou]/.test(node.kind) ? `an ${node.kind}` : `a ${node.kind}`;
 }

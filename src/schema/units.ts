@@ -34,6 +34,11 @@ const RATE_UNITS: Readonly<Record<string, number>> = {
   day: 86_400_000,
 };
 
+/** The longest duration: a timer holds no more than 2^31 - 1 milliseconds, which is little more than 24 days. */
+export const LONGEST_DURATION = 24 * 86_400_000;
+/** The longest period of a rate: a year. */
+export const LONGEST_PERIOD = 366 * 86_400_000;
+
 /** `"5s"`, `"250ms"`, `"1.5h"` -> milliseconds. */
 export function parseDuration(text: string): number | undefined {
   return scaled(text, /^(\d+(?:\.\d+)?)(ms|s|min|m|h|d)$/, DURATION_UNITS);

@@ -10,6 +10,7 @@ import { Names, unresolved } from './names.js';
 import { readPolicy } from './policies.js';
 import { RouteReader } from './routes.js';
 import { readSettings } from './settings.js';
+import { rootShape } from './shapes.js';
 import type { Sources } from './source.js';
 
 type Report = (diagnostic: Diagnostic) => void;
@@ -23,7 +24,7 @@ export function buildModel(tree: TableNode, sources: Sources, root: string, repo
   const plans = readSection(tree, 'plan', report, (entry, entity) => readEntity(plan, entry, entity, report));
   for (const each of plans.values) checkLimits(each, policies, report);
   const consumers = readSection(tree, 'consumer', report, (entry, entity) =>
-    withPlan(readEntity(consumer, entry, entity, report), plans, report),
+    withPlan(entry, readEntity(consumer, entry, entity, report), plans, report),
   );
   const services = readSection(tree, 'service', report, (entry, entity) => {
     const found = readEntity(service, entry, entity, report);
@@ -105,23 +106,34 @@ function readEntity<Config>(
 ): Entity<Config> | undefined {
   const decoder = new Decoder(entry.value, entry.keySpan);
   const config = schema.decode(entry.value, decoder);
-  for (const diagnostic of decoder.diagnostics) report({ ...diagnostic, entity });
+  for (const diagnostic of decoder.diagnostics) report({ ...strayKey(diagnostic), entity });
   if (config === INVALID) return undefined;
   return { name: entry.key, nameSpan: entry.keySpan, span: entry.value.span, config, at: decoder };
 }
 
+/** A key of the top level below a header belongs to that header's table: the slip that TOML invites. */
+function strayKey(diagnostic: Diagnostic): Diagnostic {
+  const key = /^Unknown key `([a-z_]+)`/.exec(diagnostic.message)?.[1];
+  if (diagnostic.code !== 'schema/unknown-key' || diagnostic.fix || key === undefined) return diagnostic;
+  if (!Object.hasOwn(rootShape.fields, key)) return diagnostic;
+  const help = `\`${key}\` belongs to the top level: put it above the first \`[table]\`, since a key below a header belongs to that table.`;
+  return { ...diagnostic, help };
+}
+
+/** The plan is looked up also for a consumer that has errors elsewhere. */
 function withPlan(
+  entry: TableEntry,
   found: Entity<ConsumerModel['config']> | undefined,
   plans: Names<PlanModel>,
   report: Report,
 ): ConsumerModel | undefined {
-  const name = found?.config.plan;
-  if (!found || name === undefined) return found && { ...found, plan: undefined };
-  const bought = plans.get(name);
-  if (!bought && !plans.isKnown(name)) {
-    report({ ...unresolved('plan', name, found.at.spanOf('plan'), plans), entity: `consumer.${found.name}` });
+  const named = entry.value.kind === 'table' ? entry.value.entries.get('plan')?.value : undefined;
+  if (named?.kind !== 'string' || named.value === '') return found && { ...found, plan: undefined };
+  const bought = plans.get(named.value);
+  if (!bought && !plans.isKnown(named.value)) {
+    report({ ...unresolved('plan', named.value, named.span, plans), entity: `consumer.${entry.key}` });
   }
-  return { ...found, plan: bought };
+  return found && { ...found, plan: bought };
 }
 
 /** A plan's limits replace those of policies: each must name one that limits. */
@@ -137,7 +149,7 @@ function checkLimits(each: PlanModel, policies: Names<PolicyModel>, report: Repo
         code: 'plan/not-a-limit',
         severity: 'error',
         span,
-        message: `The policy \`${name}\` is a \`${policy.declaration.use}\`: it has no limit that a plan could set.`,
+        message: `The policy \`${name}\` is of the kind \`${policy.declaration.use}\`: it has no limit that a plan could set.`,
         related: [{ span: policy.nameSpan, message: 'declared here' }],
         help: 'Name a policy with `use = "rate-limit"`.',
         entity,

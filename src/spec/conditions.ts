@@ -1,7 +1,7 @@
 /** Hosts, and conditions on headers and the query. */
 import { domainToASCII } from 'node:url';
 import type { Decoder } from '../schema/decoder.js';
-import { compilePattern } from '../schema/regex.js';
+import { compilePattern, PATTERN_HELP } from '../schema/regex.js';
 import type { ConditionConfig, MatchConfig } from './entities.js';
 import type { ConditionModel, TestModel } from './model.js';
 import type { Sources } from './source.js';
@@ -19,7 +19,12 @@ export function readHost(text: string, path: readonly string[], decoder: Decoder
   if (/^\[[0-9a-f:.]+\]$/.test(name) && !wildcard) return name;
   if (/:\d*$/.test(name))
     return fail('A host in a match has no port.', 'Listeners have ports; every listener serves every route.');
-  if (name.includes('*')) return fail('A wildcard stands for whole labels at the beginning: `*.example.com`.');
+  if (name.includes('*')) {
+    return fail(
+      'A wildcard stands for whole labels at the beginning: `*.example.com`.',
+      name === '*' ? 'For any host leave `host` out.' : 'Name the other hosts one by one, each in a route of its own.',
+    );
+  }
   // What a URL would end a host with, or decode, has no place in one.
   const ascii = /[/\\?#@%\s]/.test(name) ? '' : domainToASCII(name);
   if (ascii === '' || !ascii.split('.').every((label) => label.length <= 63 && LABEL.test(label))) {
@@ -38,7 +43,9 @@ export function readConditions(config: MatchConfig, decoder: Decoder, sources: S
     for (const [name, test] of Object.entries(tests)) {
       const path = ['match', key, name];
       if (on === 'header' && !FIELD_NAME.test(name)) {
-        decoder.error('match/header-name', decoder.keySpanOf(...path), `\`${name}\` is no name of a header field.`);
+        decoder.error('match/header-name', decoder.keySpanOf(...path), `\`${name}\` is no name of a header field.`, {
+          help: 'Field names are letters, digits and `-`, such as `x-beta`.',
+        });
         continue;
       }
       const model = readTest(test, path, decoder, sources);
@@ -70,6 +77,8 @@ function readPattern(source: string, path: string[], decoder: Decoder, sources: 
   const compiled = compilePattern(source);
   if ('dfa' in compiled) return { op: 'matches', dfa: compiled.dfa };
   const at = Math.min(compiled.offset, source.length - 1);
-  decoder.error('pattern/invalid', sources.valueSpan(decoder.spanOf(...path), source, at, at + 1), compiled.error);
+  decoder.error('pattern/invalid', sources.valueSpan(decoder.spanOf(...path), source, at, at + 1), compiled.error, {
+    help: PATTERN_HELP,
+  });
   return undefined;
 }

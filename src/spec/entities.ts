@@ -1,33 +1,79 @@
 /** The spec's entities: the one declaration of every key that is not a policy's own. */
 
+import { isIP } from 'node:net';
 import type { RefString } from '../bundle/types.js';
-import { type Infer, s } from '../schema/declare.js';
+import { type Infer, type Problem, quoted, s } from '../schema/declare.js';
 
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+
+/** `host:port` in parts, or what is wrong with it. */
+function addressProblem(text: string): Problem | undefined {
+  const found = /^(\[[^\]]*\]|[^:\s/]*):(\d{1,5})$/.exec(text);
+  const message = `Expected an address such as \`"127.0.0.1:8080"\` or \`":8080"\`, found ${quoted(text)}.`;
+  if (!found || Number(found[2]) > 65_535) {
+    const port = /^\d{1,5}$/.test(text) && Number(text) <= 65_535;
+    const help = port
+      ? `A port alone says too little: \`":${text}"\` binds all interfaces, \`"127.0.0.1:${text}"\` this machine alone.`
+      : 'An address is `host:port`, without a scheme; an IPv6 address stands in brackets, `[::1]:8080`.';
+    return { message, help };
+  }
+  const host = found[1] ?? '';
+  const isV6 = host.startsWith('[');
+  const right = isV6
+    ? isIP(host.slice(1, -1)) === 6
+    : /^[\d.]+$/.test(host)
+      ? isIP(host) === 4
+      : /^[\w.-]*$/.test(host);
+  if (right) return undefined;
+  const help =
+    host === '*' ? `Leave the host empty for all interfaces: \`":${found[2]}"\`.` : `\`${host}\` is no host.`;
+  return { message, help };
+}
 
 // Fresh for each use: describe() names a schema's own purpose.
 const address = () =>
   s
-    .reference('an address such as `"127.0.0.1:8080"`', (text) => {
-      const found = /^(\[[0-9a-fA-F:.]+\]|[^:\s/]*):(\d{1,5})$/.exec(text);
-      return found && Number(found[2]) <= 65_535
-        ? undefined
-        : `Expected an address such as \`"127.0.0.1:8080"\` or \`":8080"\`, found \`${text}\`.`;
-    })
+    .reference('an address such as `"127.0.0.1:8080"`', addressProblem)
     .describe(
       '`host:port` to bind. An empty host binds all interfaces; port 0 lets the system choose.',
       '127.0.0.1:8080',
     );
 
-const targetUrl = () =>
-  s.reference('a URL such as `"http://127.0.0.1:4003"`', (text) => {
-    const url = URL.canParse(text) ? new URL(text) : undefined;
-    if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:'))
-      return `Expected a URL such as \`"http://127.0.0.1:4003"\`, found \`${text}\`.`;
-    if (url.search || url.hash || url.username || url.password)
-      return `A target URL holds a scheme, a host, a port and perhaps a base path, nothing more; found \`${text}\`.`;
-    return undefined;
-  });
+function urlProblem(text: string): Problem | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.username || url?.password) {
+    return {
+      message: 'A target URL holds no user name and no password: they would stand in logs and messages.',
+      help: 'Send them as a header, by a policy `headers` with `request.set = { authorization = "Basic ${env:NAME}" }`.',
+      sensitive: true,
+    };
+  }
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    const message = `Expected a URL such as \`"http://127.0.0.1:4003"\`, found ${quoted(text)}.`;
+    const bare = /^[\w.-]+(:\d{1,5})?(\/\S*)?$/.test(text) && URL.canParse(`http://${text}`);
+    const help = bare
+      ? `Add the scheme: \`"http://${text}"\`.`
+      : 'A target is reached by `http://` or `https://`, then its host and port.';
+    return { message, help };
+  }
+  if (!url.search && !url.hash) return undefined;
+  const message = `A target URL holds a scheme, a host, a port and perhaps a base path, nothing more; found ${quoted(text)}.`;
+  return { message, help: 'Requests bring their own query; take it off the URL.' };
+}
+
+const targetUrl = () => s.reference('a URL such as `"http://127.0.0.1:4003"`', urlProblem);
+
+/** An address or a CIDR block. */
+function blockProblem(text: string): string | undefined {
+  const [host = '', bits, ...more] = text.split('/');
+  const family = isIP(host);
+  const most = family === 6 ? 128 : 32;
+  const right =
+    family !== 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+  return right
+    ? undefined
+    : `Expected an address or a block of addresses such as \`"10.0.0.0/8"\`, found ${quoted(text)}.`;
+}
 
 export const listener = s.object({
   address: address(),
@@ -41,7 +87,7 @@ export const listener = s.object({
     .describe('Serve HTTPS with this certificate.')
     .optional(),
   max_header: s
-    .size()
+    .size({ min: 1024, max: 16 * 1024 ** 2 })
     .describe('Largest request head.')
     .default(32 * 1024),
   max_headers: s.integer({ min: 1, max: 1000 }).describe('Most header fields in a request.').default(100),
@@ -53,14 +99,14 @@ export const listener = s.object({
     .integer({ min: 1 })
     .describe('Most connections at once; further ones are refused.')
     .default(20_000),
-  header_timeout: s.duration().describe('Time to send a whole request head.').default(10_000),
-  body_timeout: s.duration().describe('Longest silence within a request body.').default(30_000),
+  header_timeout: s.duration({ min: 1 }).describe('Time to send a whole request head.').default(10_000),
+  body_timeout: s.duration({ min: 1 }).describe('Longest silence within a request body.').default(30_000),
   idle_timeout: s
     .duration()
     .describe('How long a keep-alive connection may wait for its next request.')
     .default(75_000),
   trusted_proxies: s
-    .array(s.string({ nonEmpty: true }))
+    .array(s.string({ nonEmpty: true }).check('schema/format', blockProblem))
     .describe(
       'Addresses (CIDR) whose `X-Forwarded-*` fields are believed and extended; from others they are replaced.',
       ['10.0.0.0/8'],
@@ -100,13 +146,13 @@ export const service = s.object({
         .default('PORT'),
       cwd: s.string().describe("Working directory, relative to the spec's folder.").optional(),
       env: s.map(s.reference('a string')).describe('More variables for the process.').default({}),
-      ready_timeout: s.duration().describe('How long until it must answer on its port.').default(15_000),
+      ready_timeout: s.duration({ min: 1 }).describe('How long until it must answer on its port.').default(15_000),
     })
     .describe('A managed target: gw starts it on a free port, watches it and stops it.')
     .optional(),
-  connect_timeout: s.duration().describe('Time to connect to a target.').default(2000),
+  connect_timeout: s.duration({ min: 1 }).describe('Time to connect to a target.').default(2000),
   response_timeout: s
-    .duration()
+    .duration({ min: 1 })
     .describe("Longest wait for a target's reply head, and between parts of its body.")
     .default(30_000),
   idle_timeout: s.duration().describe('How long an unused connection to a target is kept.').default(60_000),
@@ -133,7 +179,10 @@ export const consumer = s.object({
         (text) =>
           /^sha256:[0-9a-f]{64}$/.test(text)
             ? undefined
-            : 'An API key stands in a spec only as its hash: `sha256:` and 64 lower-case hex digits.',
+            : {
+                message: 'An API key stands in a spec only as its hash: `sha256:` and 64 lower-case hex digits.',
+                help: 'Hash it: `printf %s KEY | sha256sum`; a key that stood in a repository should be replaced as well.',
+              },
         { sensitive: true },
       ),
     )
@@ -206,8 +255,8 @@ export const match = s.either<string | MatchConfig>(
         .string({ nonEmpty: true })
         .describe('Literals, `{name}`, `{id:int}`, `{id:uuid}`, `{slug:[a-z0-9-]+}`, a last `{rest...}`.'),
       methods: s
-        .array(s.string({ pattern: /^[A-Z]+$/, expected: 'a method in capitals' }))
-        .describe('None: any method.')
+        .array(s.string({ nonEmpty: true, expected: 'a method in capitals' }))
+        .describe('Methods in capitals; none: any method.', ['GET', 'HEAD'])
         .default([]),
       headers: s.map(condition).describe('Conditions on header fields.').default({}),
       query: s.map(condition).describe('Conditions on query parameters.').default({}),
@@ -245,8 +294,11 @@ export const reply = s.object({
 /** The keys of a route but `policies`, whose items each have the schema of their policy kind. */
 export const routeFields = {
   name: s.string({ nonEmpty: true }).describe('Name in logs, metrics and messages; left out: its match.').optional(),
-  match: match.describe('What the route takes: a string, or a table with more conditions.'),
-  to: s.string({ nonEmpty: true }).describe('Name of the service.').optional(),
+  match: match.describe(
+    'What the route takes: a string, or a table with more conditions. Each route has one.',
+    'GET /orders/{id:int}',
+  ),
+  to: s.string({ nonEmpty: true }).describe('Name of the service.', 'orders').optional(),
   reply: reply.describe('Answer here instead of asking a service.').optional(),
   rewrite: s
     .string({ nonEmpty: true })
@@ -302,15 +354,17 @@ export const lintSettings = s.object({
   allow: s
     .array(
       s.object({
-        code: s.string({ nonEmpty: true }).describe('Code of a warning.'),
-        reason: s.string({ nonEmpty: true }).describe('Why it is right here.'),
+        code: s.string({ nonEmpty: true }).describe('Code of a warning.', `route/unauthenticated`),
+        reason: s.string({ nonEmpty: true }).describe('Why it is right here.', 'the load balancer has no key'),
         at: s
           .string({ nonEmpty: true })
           .describe('Only for this entity, e.g. `route.health`; left out: everywhere.')
           .optional(),
       }),
     )
-    .describe('Warnings that are known and meant. Errors cannot be silenced.')
+    .describe('Warnings that are known and meant. Errors cannot be silenced.', [
+      { code: `route/unauthenticated`, at: 'route.health', reason: 'the load balancer has no key' },
+    ])
     .default([]),
 });
 

@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs';
 import { dirname, relative, resolve, sep } from 'node:path';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import { shown } from '../schema/scalars.js';
 import { INVALID } from '../schema/schema.js';
 import type { From, TableNode, TomlNode } from '../schema/tree.js';
 import { expandGlob, hasWildcard } from './glob.js';
@@ -97,7 +98,8 @@ class Loader {
     for (const { path, at } of include ? this.#included(include, absolute) : []) {
       if (this.sources.files.length >= MAX_FILES) {
         const message = `A spec may have ${MAX_FILES} files; this include leads to more.`;
-        this.diagnostics.push({ code: 'include/too-many', severity: 'error', span: at, message });
+        const help = 'Check that the pattern finds only parts of the spec; several routes can share a file.';
+        this.diagnostics.push({ code: 'include/too-many', severity: 'error', span: at, message, help });
         return merged;
       }
       const added = this.load(path, from, at, chain);
@@ -109,16 +111,28 @@ class Loader {
   #included(include: TomlNode, absolute: string): { readonly path: string; readonly at: Span }[] {
     const decoder = new Decoder(include);
     const patterns = decoder.within('include', include, undefined, () => includeShape.decode(include, decoder));
+    decoder.explain(0, 'Name files, or patterns: `include = ["routes/*.toml"]`.');
     this.diagnostics.push(...decoder.diagnostics);
     if (patterns === INVALID) return [];
     return patterns.flatMap((pattern, index) => {
       const at = decoder.spanOf('include', index);
       if (!hasWildcard(pattern)) return [{ path: resolve(dirname(absolute), pattern), at }];
-      const paths = expandGlob(pattern, dirname(absolute));
-      if (paths.length === 0) this.#reportNothing(pattern, at);
+      const { paths, whole } = expandGlob(pattern, dirname(absolute));
+      if (!whole) this.#reportTooMuch(pattern, at);
+      else if (paths.length === 0) this.#reportNothing(pattern, at);
       // `*.toml` in a folder's own spec means the others, and not what is to lie over them.
       const apart = [identityOf(absolute), ...this.overlays];
       return paths.filter((path) => !apart.includes(identityOf(path))).map((path) => ({ path, at }));
+    });
+  }
+
+  #reportTooMuch(pattern: string, span: Span): void {
+    this.diagnostics.push({
+      code: 'include/too-many',
+      severity: 'error',
+      span,
+      message: `\`${shown(pattern)}\` leads through too many folders or alternatives to be looked at in full.`,
+      help: 'Begin the pattern with the folder that holds the parts of the spec, such as `routes/**/*.toml`.',
     });
   }
 
@@ -127,7 +141,7 @@ class Loader {
       code: 'include/nothing',
       severity: 'warning',
       span,
-      message: `No file matches \`${pattern}\`.`,
+      message: `No file matches \`${shown(pattern)}\`.`,
       help: 'Patterns are relative to the file that they stand in.',
     });
   }

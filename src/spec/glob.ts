@@ -7,16 +7,24 @@ const MAX_ALTERNATIVES = 1000;
 
 export const hasWildcard = (pattern: string): boolean => /[*?{]/.test(pattern);
 
-/** Absolute paths of the files that match, sorted, each once. What cannot be read matches nothing; never throws. */
-export function expandGlob(pattern: string, folder: string): string[] {
+export interface Expanded {
+  /** Absolute, sorted, each once. */
+  readonly paths: readonly string[];
+  /** False: the pattern leads through too many folders or alternatives, and not all of them were looked at. */
+  readonly whole: boolean;
+}
+
+/** The files that match. What cannot be read matches nothing; never throws. */
+export function expandGlob(pattern: string, folder: string): Expanded {
   const found = new Set<string>();
   const budget = { folders: MAX_FOLDERS };
-  for (const alternative of expandBraces(pattern)) {
+  const alternatives = expandBraces(pattern);
+  for (const alternative of alternatives ?? []) {
     const root = isAbsolute(alternative) ? resolve('/') : folder;
     const steps = alternative.split(/[/\\]+/).filter((step) => step !== '' && step !== '.');
     walk(root, steps, found, budget);
   }
-  return [...found].sort();
+  return { paths: [...found].sort(), whole: budget.folders >= 0 && alternatives !== undefined };
 }
 
 function walk(folder: string, steps: readonly string[], found: Set<string>, budget: { folders: number }): void {
@@ -45,6 +53,8 @@ function matching(folder: string, pattern: string, budget: { folders: number }):
 }
 
 function list(folder: string, budget: { folders: number }): { name: string; isDirectory(): boolean }[] {
+  // Below zero says that a folder was passed over.
+  if (budget.folders <= 0) budget.folders = -1;
   if (budget.folders-- <= 0) return [];
   try {
     return readdirSync(folder, { withFileTypes: true });
@@ -55,7 +65,12 @@ function list(folder: string, budget: { folders: number }): { name: string; isDi
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch {
+    // What cannot even be looked at (no permission, a circle of links) is no match either.
+    return false;
+  }
 }
 
 /** `*` any run, `?` any one character. Remembers only the last star, so it is linear in practice and never explodes. */
@@ -81,11 +96,12 @@ export function matchesWildcard(pattern: string, name: string): boolean {
   return inPattern === pattern.length;
 }
 
-/** `a{b,c}d` -> `abd`, `acd`; nested too. A brace that is never closed stands for itself. */
-export function expandBraces(pattern: string): string[] {
+/** `a{b,c}d` -> `abd`, `acd`; nested too. A brace that is never closed stands for itself. Undefined: too many. */
+export function expandBraces(pattern: string): string[] | undefined {
   const pending = [pattern];
   const done = new Set<string>();
-  while (pending.length > 0 && done.size + pending.length <= MAX_ALTERNATIVES) {
+  while (pending.length > 0) {
+    if (done.size + pending.length > MAX_ALTERNATIVES) return undefined;
     const current = pending.pop()!;
     const close = current.indexOf('}');
     const open = close < 0 ? -1 : current.lastIndexOf('{', close);

@@ -14,6 +14,9 @@ export const METHODS: readonly string[] = [
   'QUERY',
 ];
 
+/** What other routers call any method. */
+const EVERY: ReadonlySet<string> = new Set(['ANY', 'ALL', '*']);
+
 export interface MatchText {
   readonly methods: readonly string[];
   readonly path: string;
@@ -44,6 +47,15 @@ export function parseMatchText(text: string): MatchText {
 export function judgeMethod(written: string, start: number): PathProblem[] {
   const end = start + Math.max(1, written.length);
   const upper = written.toUpperCase();
+  if (EVERY.has(upper)) {
+    const message = `\`${written}\` is no method: requests with that very word are hardly meant.`;
+    const help = 'For any method name none: `match = "/path"`, or a table without `methods`.';
+    return [{ code: 'match/method', severity: 'error', start, end, message, help }];
+  }
+  if (upper === 'CONNECT') {
+    const message = '`CONNECT` asks for a tunnel and names no path, so no route ever gets it (RFC 9110 section 9.3.6).';
+    return [{ code: 'match/method', severity: 'error', start, end, message, help: 'Take it out.' }];
+  }
   if (!/^[A-Za-z][A-Za-z0-9-]*$/.test(written)) {
     const message = `\`${written}\` is no method.`;
     const help = 'Write `METHOD /path`, `GET,POST /path`, or `/path` for any method.';
@@ -51,7 +63,8 @@ export function judgeMethod(written: string, start: number): PathProblem[] {
   }
   if (written !== upper) {
     const message = `Methods are case-sensitive and written in capitals; found \`${written}\`.`;
-    return [{ code: 'match/method', severity: 'error', start, end, message, instead: upper }];
+    const help = `Write \`${upper}\`.`;
+    return [{ code: 'match/method', severity: 'error', start, end, message, help, instead: upper }];
   }
   const near = METHODS.includes(written) ? undefined : suggest(written, METHODS);
   if (near === undefined) return [];

@@ -30,7 +30,8 @@ export class MatchReader {
     const found: PathProblem[] = [...problems];
     if (tail) {
       const message = 'A tail takes the rest of the path, so a prefix cannot hold one.';
-      found.push({ code: 'path/tail-not-last', severity: 'error', start: tail.start, end: tail.end, message });
+      const help = 'Give the routes inside the tail, `match = "/{rest...}"`, or take a parameter, `{name}`, here.';
+      found.push({ code: 'path/tail-not-last', severity: 'error', start: tail.start, end: tail.end, message, help });
     }
     this.#report(found, span, text, 0, decoder);
     return segments.map((segment) => this.#located(segment, span, text, 0));

@@ -1,6 +1,7 @@
 /** Names that other parts of a spec refer to. */
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
-import { suggest } from '../schema/suggest.js';
+import { shown } from '../schema/scalars.js';
+import { isClear, suggest } from '../schema/suggest.js';
 
 /** By name: what was declared right, and what was declared but is wrong, so that one mistake is not reported twice. */
 export class Names<T> {
@@ -33,22 +34,24 @@ export class Names<T> {
 export function unresolved(what: string, name: string, span: Span, names: Names<unknown>, isKey = false): Diagnostic {
   const near = suggest(name, names.all);
   const declared = names.all.slice(0, 12).map((known) => `\`${known}\``);
-  const table = `[${what}.${/^[A-Za-z0-9_-]+$/.test(name) ? name : '...'}]`;
+  const table = `[${what}.${/^[A-Za-z0-9_-]+$/.test(name) ? name : 'NAME'}]`;
   return {
     code: 'name/unresolved',
     severity: 'error',
     span,
-    message: `There is no ${what} named \`${name}\`.`,
+    message: `There is no ${what} named \`${shown(name)}\`.`,
     help:
       near === undefined
-        ? `Declare it as \`${table}\`${declared.length > 0 ? `, or name one of ${declared.join(', ')}` : ''}.`
+        ? `${/^https?:/.test(name) ? 'A URL stands among the `targets` of a service. ' : ''}Declare it as \`${table}\`${
+            declared.length > 0 ? `, or name one of ${declared.join(', ')}${names.all.length > 12 ? ', ...' : ''}` : ''
+          }.`
         : `Did you mean \`${near}\`?`,
     ...(near === undefined
       ? {}
       : {
           fix: {
             title: `Write \`${near}\``,
-            applicability: 'safe',
+            applicability: isClear(name, near, names.all) ? 'safe' : 'unsafe',
             edits: [{ span, text: isKey && /^[A-Za-z0-9_-]+$/.test(near) ? near : JSON.stringify(near) }],
           },
         }),

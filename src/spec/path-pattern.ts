@@ -5,7 +5,7 @@
 import { normalizeLiteral, normalizePath } from '../bundle/normalize.js';
 import type { Dfa, NormalizePlan } from '../bundle/types.js';
 import { commonExample } from '../schema/dfa.js';
-import { compilePattern, NAMED_TYPES } from '../schema/regex.js';
+import { compilePattern, NAMED_TYPES, PATTERN_HELP } from '../schema/regex.js';
 import { suggest } from '../schema/suggest.js';
 
 interface Place {
@@ -60,7 +60,7 @@ class PathParser {
   parse(): ParsedPath {
     if (!this.text.startsWith('/')) {
       this.#problem('path/no-slash', 0, Math.max(1, this.text.search(/\/|$/)), 'A path begins with `/`.', {
-        help: 'A host or a scheme does not belong here: write `match = { host = "...", path = "/..." }`.',
+        help: startHelp(this.text),
       });
       return { segments: [], problems: this.#problems };
     }
@@ -89,7 +89,10 @@ class PathParser {
       });
     } else if (isTail) {
       if (last) this.#segments.push({ kind: 'tail', name, start, end });
-      else this.#problem('path/tail-not-last', start, end, 'A tail takes the rest of the path, so it must stand last.');
+      else
+        this.#problem('path/tail-not-last', start, end, 'A tail takes the rest of the path, so it must stand last.', {
+          help: `Take one segment with \`{${name}}\`, or end the path with the tail.`,
+        });
     } else if (colon < 0) this.#segments.push({ kind: 'param', name, start, end });
     else this.#typed(name, inner.slice(colon + 1), start, end, start + 2 + colon);
   }
@@ -110,13 +113,15 @@ class PathParser {
       return;
     }
     if (type === '') {
-      this.#problem('path/unknown-type', at - 1, at, 'A type or a pattern is missing after the `:`.');
+      this.#problem('path/unknown-type', at - 1, at, 'A type or a pattern is missing after the `:`.', {
+        help: `Write \`{${name}:int}\`, \`{${name}:[a-z]+}\`, or \`{${name}}\` for any text.`,
+      });
       return;
     }
     const compiled = compilePattern(named ?? type);
     if ('error' in compiled) {
       const offset = at + Math.min(compiled.offset, type.length - 1);
-      this.#problem('pattern/invalid', offset, offset + 1, compiled.error);
+      this.#problem('pattern/invalid', offset, offset + 1, compiled.error, { help: PATTERN_HELP });
     } else if (!fitsSegment(compiled.dfa, this.rules.encodedSlashes)) {
       this.#problem('path/never-matches', at, at + type.length, 'No path segment can match this pattern.', {
         help: 'A segment is never empty and holds no `/`; a tail such as `{rest...}` takes several segments.',
@@ -195,6 +200,21 @@ class PathParser {
     this.#problems.push({ code, severity, start, end, message, ...extra });
   }
 }
+
+/** What to do about a path that begins with something else. */
+function startHelp(text: string): string {
+  const word = /^[^/\s]*/.exec(text)?.[0] ?? '';
+  if (METHOD.test(text))
+    return 'Methods stand beside a path in a table: `match = { path = "/...", methods = ["GET"] }`.';
+  if (/^[A-Z,\s]+\//.test(text)) return 'Methods are parted by single commas: `GET,POST /path`.';
+  if (/^[A-Z]+$/.test(text)) return `The path is missing behind the method: \`${text} /...\`.`;
+  if (/^https?:/.test(text) || /[.:]/.test(word)) {
+    return 'A host or a scheme does not belong here: write `match = { host = "...", path = "/..." }`.';
+  }
+  return /^[\w{]/.test(text) ? `Write \`/${text}\`.` : 'Write `/` for the root, or a path such as `/orders/{id}`.';
+}
+
+const METHOD = /^[A-Z]+(\s*,\s*[A-Z]+)*\s+\//;
 
 function whyNever(text: string): string {
   if (text === '') return 'No request path holds `//`: normalisation merges or refuses double slashes.';

@@ -85,11 +85,8 @@ export function readPolicyList(
   report: Report,
 ): PolicyUse[] {
   if (!list) return [];
-  if (list.kind !== 'array') {
-    const message = `Expected an array of policies, found ${kindName(list)}.`;
-    report({ code: 'schema/type', severity: 'error', span: list.span, message, entity });
-    return [];
-  }
+  // Another kind was reported when the table around was read.
+  if (list.kind !== 'array') return [];
   const uses: PolicyUse[] = [];
   for (const item of list.items) {
     const policy = readItem(item, owner, entity, names, taken, report);
@@ -122,6 +119,7 @@ function readItem(
     return readPolicy(item, { name, nameSpan: use?.span ?? item.span, inPlace: true, entity }, report);
   }
   const message = `Expected the name of a policy or a table with \`use\`, found ${kindName(item)}.`;
-  report({ code: 'schema/type', severity: 'error', span: item.span, message, entity });
+  const help = 'Write `"NAME"` for a `[policy.NAME]`, or `{ use = "KIND", ... }`.';
+  report({ code: 'schema/type', severity: 'error', span: item.span, message, help, entity });
   return undefined;
 }

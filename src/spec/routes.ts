@@ -1,6 +1,6 @@
 /** Routes and groups: matches parsed, groups unfolded, services and policies found by name. */
 import type { NormalizePlan } from '../bundle/types.js';
-import { Decoder } from '../schema/decoder.js';
+import { Decoder, type Origin } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { parseTemplate } from '../schema/template.js';
 import type { TableNode, TomlNode } from '../schema/tree.js';
@@ -18,13 +18,23 @@ export interface Surroundings {
   readonly prefix: readonly SegmentModel[];
   readonly prefixText: string;
   readonly host: string | undefined;
+  /** Where the host and the innermost prefix stand. */
+  readonly origins: { readonly host?: Origin; readonly prefix?: Origin };
   readonly policies: readonly PolicyUse[];
   readonly groups: readonly string[];
   /** False within a group that has errors: its routes are read for theirs, but not kept. */
   readonly sound: boolean;
 }
 
-const OUTSIDE: Surroundings = { prefix: [], prefixText: '', host: undefined, policies: [], groups: [], sound: true };
+const OUTSIDE: Surroundings = {
+  prefix: [],
+  prefixText: '',
+  host: undefined,
+  origins: {},
+  policies: [],
+  groups: [],
+  sound: true,
+};
 
 export class RouteReader {
   readonly routes: RouteModel[] = [];
@@ -64,6 +74,11 @@ export class RouteReader {
       prefix: [...around.prefix, ...prefix],
       prefixText: around.prefixText + (values.prefix ?? ''),
       host: host ?? around.host,
+      origins: {
+        ...around.origins,
+        ...(host === undefined ? {} : { host: ofGroup(decoder.originOf('host')) }),
+        ...(values.prefix === undefined ? {} : { prefix: ofGroup(decoder.originOf('prefix')) }),
+      },
       policies: [...around.policies, ...policies],
       groups: [...around.groups, name],
       sound: around.sound && valid && !failed && complete,
@@ -74,6 +89,9 @@ export class RouteReader {
     const decoder = new Decoder(node, node.headSpan);
     const { values, valid } = routeShape.decodePartial(node, decoder);
     const match = values.match === undefined ? undefined : this.#matches.match(values.match, around, decoder);
+    const { host, prefix } = around.origins;
+    if (host && !namesHost(node)) decoder.inherit('host', host);
+    if (prefix) decoder.inherit('prefix', prefix);
     const nameSpan = values.name === undefined ? decoder.spanOf('match') : decoder.spanOf('name');
     const unique = this.#name(values.name, match ? label(match) : writtenMatch(node), nameSpan);
     const name = unique ?? values.name ?? '';
@@ -163,10 +181,16 @@ export class RouteReader {
     const parsed = parseTemplate(text);
     if ('error' in parsed) {
       const at = this.sources.valueSpan(span, text, parsed.offset, parsed.offset + 1);
-      decoder.error('template/syntax', at, parsed.error);
+      decoder.error('template/syntax', at, parsed.error, {
+        help: 'A rewrite takes path parameters and other variables in braces: `/v2/orders/{id}`.',
+      });
     } else if (!text.startsWith('/')) {
       const value = node.entries.get('rewrite')?.value;
-      decoder.error('route/rewrite', value?.span ?? span, 'A rewritten path begins with `/`.');
+      decoder.error('route/rewrite', value?.span ?? span, 'A rewritten path begins with `/`.', {
+        help: text.includes('://')
+          ? 'It is only the path: the host is that of the target.'
+          : `Write \`rewrite = "/${text}"\`.`,
+      });
     }
   }
 
@@ -176,6 +200,14 @@ export class RouteReader {
     return decoder.diagnostics.some(({ severity }) => severity === 'error');
   }
 }
+
+function namesHost(route: TableNode): boolean {
+  const match = route.entries.get('match')?.value;
+  return match?.kind === 'table' && match.entries.has('host');
+}
+
+/** What an overlay set comes from the overlay, wherever it stands. */
+const ofGroup = (origin: Origin): Origin => (origin.from === 'overlay' ? origin : { ...origin, from: 'group' });
 
 function label(match: RouteModel['match']): string {
   if (match.host === undefined) return match.text;

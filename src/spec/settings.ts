@@ -3,7 +3,8 @@
 import type { InferFields } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
-import type { TableEntry, TableNode } from '../schema/tree.js';
+import { rewriting } from '../schema/schema.js';
+import { kindName, type TableEntry, type TableNode, type TomlNode } from '../schema/tree.js';
 import type { Model } from './model.js';
 import { rootShape, SETTINGS_TABLES } from './shapes.js';
 
@@ -47,7 +48,9 @@ function withDefaults(tree: TableNode): TableNode {
     entries.set(key, { key, keySpan: span, value });
   }
   // The version has messages of its own.
-  entries.set('spec', { key: 'spec', keySpan: span, value: { kind: 'integer', value: 1, span, from: 'spec' } });
+  const written = tree.entries.get('spec');
+  const version: TomlNode = { kind: 'integer', value: 1, span: written?.value.span ?? span, from: 'spec' };
+  entries.set('spec', { key: 'spec', keySpan: written?.keySpan ?? span, value: version });
   return { ...tree, entries };
 }
 
@@ -56,12 +59,17 @@ function checkVersion(tree: TableNode, report: Report): void {
   if (version?.kind === 'integer' && version.value === 1) return;
   const start = { ...tree.span, end: tree.span.start };
   if (version) {
+    const meant = version.kind !== 'integer' && 'value' in version && String(version.value) === '1';
     report({
       code: 'spec/version',
       severity: 'error',
       span: version.span,
-      message: `This gw reads version 1 of the language${version.kind === 'integer' ? `, not ${version.value}` : ''}.`,
+      message:
+        version.kind === 'integer'
+          ? `This gw reads version 1 of the language, not ${version.value}.`
+          : `The version of the language is the integer 1; found ${kindName(version)}.`,
       help: 'Write `spec = 1`; for a later version, use a later gw.',
+      ...(meant ? { fix: rewriting(version, '1') } : {}),
     });
     return;
   }

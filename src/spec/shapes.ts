@@ -2,7 +2,7 @@
 
 import { s } from '../schema/declare.js';
 import type { Decoder } from '../schema/decoder.js';
-import { type Decoded, INVALID, type JsonSchema, Schema, wrongKind } from '../schema/schema.js';
+import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } from '../schema/schema.js';
 import type { TomlNode } from '../schema/tree.js';
 import { accessLog, admin, groupFields, lintSettings, normalize, routeFields, topLevel } from './entities.js';
 
@@ -13,13 +13,22 @@ export class PartSchema extends Schema<TomlNode> {
     readonly kind: 'table' | 'array',
     /** Name under `$defs` of what each entry or item is. */
     readonly definition: string,
+    /** What to write instead of something of another kind. */
+    readonly help: string,
   ) {
     super();
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<TomlNode> {
-    if (node.kind !== this.kind) return wrongKind(this, node, decoder);
+    if (node.kind !== this.kind) return this.#otherKind(node, decoder);
     // `route = []` and `[[route]]` are arrays alike, but `[route]` is a slip, which the kind tells.
     return node.kind === 'array' && !node.items.every((item) => this.#fits(item, decoder)) ? INVALID : node;
+  }
+  #otherKind(node: TomlNode, decoder: Decoder): typeof INVALID {
+    if (this.definition === 'policy_use' && node.kind === 'string') {
+      const written = `[${JSON.stringify(node.value)}]`;
+      return wrongKind(this, node, decoder, `One is a list too: \`${written}\`.`, rewriting(node, written));
+    }
+    return wrongKind(this, node, decoder, this.help);
   }
   #fits(item: TomlNode, decoder: Decoder): boolean {
     if (item.kind === 'table' || this.definition === 'policy_use') return true;
@@ -36,12 +45,31 @@ export class PartSchema extends Schema<TomlNode> {
 
 const NAME_SOURCE = '^[A-Za-z0-9][A-Za-z0-9_.-]*$';
 
-const list = (expected: string, definition: string): Schema<TomlNode | undefined> =>
-  new PartSchema(expected, 'array', definition).optional();
-const section = (word: string): Schema<TomlNode | undefined> =>
-  new PartSchema(`tables such as \`[${word}.name]\``, 'table', word).optional();
+const LIST_HELP = {
+  route:
+    'Each route begins with `[[route]]`, in two brackets and without a name; inside a group it is `[[group.route]]`.',
+  group:
+    'Each group begins with `[[group]]`, in two brackets; its routes follow it as `[[group.route]]`, groups within as `[[group.group]]`.',
+} as const;
 
-const policies = new PartSchema('an array of policies', 'array', 'policy_use')
+const list = (expected: string, definition: 'route' | 'group', doc: string): Schema<TomlNode | undefined> =>
+  new PartSchema(expected, 'array', definition, LIST_HELP[definition]).describe(doc).optional();
+const section = (word: string, doc: string): Schema<TomlNode | undefined> =>
+  new PartSchema(
+    `tables such as \`[${word}.name]\``,
+    'table',
+    word,
+    `Each ${word} has a name in its header, in single brackets: \`[${word}.NAME]\`.`,
+  )
+    .describe(doc)
+    .optional();
+
+const policies = new PartSchema(
+  'an array of policies',
+  'array',
+  'policy_use',
+  'Write `policies = ["NAME", { use = "KIND" }]`.',
+)
   .describe('Policies, by name or written in place as a table with `use`. The phase decides the order, then this list.')
   .optional();
 
@@ -50,8 +78,8 @@ export const routeShape = s.object({ ...routeFields, policies });
 export const groupShape = s.object({
   ...groupFields,
   policies,
-  route: list('routes, as `[[group.route]]`', 'route'),
-  group: list('groups, as `[[group.group]]`', 'group'),
+  route: list('routes, as `[[group.route]]`', 'route', 'Routes inside.'),
+  group: list('groups, as `[[group.group]]`', 'group', 'Groups inside.'),
 });
 
 export const includeShape = s.either<readonly string[]>(
@@ -66,17 +94,17 @@ export const rootShape = s.object({
       'routes/*.toml',
     ])
     .default([]),
-  listener: section('listener'),
-  service: section('service'),
-  consumer: section('consumer'),
-  plan: section('plan'),
-  policy: section('policy'),
-  route: list('routes, as `[[route]]`', 'route'),
-  group: list('groups, as `[[group]]`', 'group'),
-  normalize: normalize.optional(),
-  admin: admin.optional(),
-  access_log: accessLog.optional(),
-  lint: lintSettings.optional(),
+  listener: section('listener', 'Bound addresses, by name. Every listener serves every route.'),
+  service: section('service', 'Logical APIs that own targets, by name.'),
+  consumer: section('consumer', 'Who calls, and the proof of it, by name.'),
+  plan: section('plan', 'The limits that consumers bought, by name.'),
+  policy: section('policy', 'Configured steps, by name: routes and groups name them in `policies`.'),
+  route: list('routes, as `[[route]]`', 'route', 'Each a match and what it leads to. Their order decides nothing.'),
+  group: list('groups, as `[[group]]`', 'group', 'Routes that share a prefix, a host or policies.'),
+  normalize: normalize.describe('How request paths are brought into one form before they are matched.').optional(),
+  admin: admin.describe('The admin API; its unix socket is always there.').optional(),
+  access_log: accessLog.describe('A line for each exchange.').optional(),
+  lint: lintSettings.describe('What `gw validate` is told to accept.').optional(),
 });
 
 /** Tables of settings: left out, every one of their defaults holds. */

@@ -1,6 +1,6 @@
 /** A source file in memory, and positions in it. */
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { Position, Span } from '../schema/diagnostic.js';
 import type { SourceFile } from './model.js';
 import { valueOffsets } from './string-offsets.js';
@@ -77,7 +77,7 @@ export interface ReadProblem {
   readonly help: string;
 }
 
-/** Reads at most MAX_FILE_BYTES of UTF-8 text, whatever the path leads to (also a pipe). Never throws. */
+/** Reads at most MAX_FILE_BYTES of UTF-8 text, whatever the path leads to (also a pipe). Never throws, never hangs. */
 export function readText(absolute: string): string | ReadProblem {
   const bytes = readBytes(absolute);
   return bytes instanceof Uint8Array ? decodeText(bytes) : bytes;
@@ -86,15 +86,18 @@ export function readText(absolute: string): string | ReadProblem {
 function readBytes(absolute: string): Uint8Array | ReadProblem {
   let file: number | undefined;
   try {
-    file = openSync(absolute, 'r');
+    // Not blocking: a pipe that nobody writes to, or a terminal, would otherwise hold the whole process.
+    file = openSync(absolute, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stat = fstatSync(file);
     if (stat.isDirectory()) return unreadable('it is a folder');
     if (stat.size > MAX_FILE_BYTES) return tooLarge(`${(stat.size / 1024 ** 2).toFixed(1)} MiB`);
     const chunks: Buffer[] = [];
+    const deadline = Date.now() + PIPE_PATIENCE_MS;
     let total = 0;
     for (;;) {
       const chunk = Buffer.allocUnsafe(Math.max(65_536, Math.min(stat.size - total + 1, MAX_FILE_BYTES)));
-      const count = readSync(file, chunk);
+      const count = readPatiently(file, chunk, deadline);
+      if (count === 0 && total === 0 && !stat.isFile()) return unreadable('nothing was written to it');
       if (count === 0) return Buffer.concat(chunks);
       total += count;
       if (total > MAX_FILE_BYTES) return tooLarge('more than that');
@@ -107,6 +110,22 @@ function readBytes(absolute: string): Uint8Array | ReadProblem {
   }
 }
 
+/** How long the writer of a pipe may take. */
+const PIPE_PATIENCE_MS = 5000;
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
+/** `readSync` that waits for the writer of a pipe, but not for ever. */
+function readPatiently(file: number, chunk: Buffer, deadline: number): number {
+  for (;;) {
+    try {
+      return readSync(file, chunk);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN') || Date.now() > deadline) throw error;
+      Atomics.wait(pause, 0, 0, 10);
+    }
+  }
+}
+
 const REASONS: { readonly [code: string]: string } = {
   ENOENT: 'there is no such file',
   EACCES: 'permission denied',
@@ -115,6 +134,10 @@ const REASONS: { readonly [code: string]: string } = {
   ENOTDIR: 'a part of the path is no folder',
   ELOOP: 'its symbolic links go in circles',
   ENAMETOOLONG: 'the path is too long',
+  EAGAIN: 'nothing was written to it in time',
+  EIO: 'the system cannot read it',
+  ENXIO: 'it is no file',
+  ERR_INVALID_ARG_VALUE: 'no path holds a NUL character',
 };
 
 function reasonOf(error: unknown): string {

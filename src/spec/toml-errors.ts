@@ -20,7 +20,7 @@ const EXPLAINED: readonly (readonly [pattern: RegExp, explanation: Explanation])
   ],
   [/^Unterminated array/, { message: 'The array is never closed.', help: 'End it with `]`.' }],
   [/^Unterminated inline table/, { message: 'The inline table is never closed.', help: 'End it with `}`.' }],
-  [/^Empty bare keys/, { message: 'A key is missing before the `=`.' }],
+  [/^Empty bare keys/, { message: 'A key is missing before the `=`.', help: 'Write `key = value`.' }],
   [
     /^Must be a newline/,
     { message: 'Expected the end of the line after the value.', help: 'One `key = value` a line.' },
@@ -36,8 +36,14 @@ const EXPLAINED: readonly (readonly [pattern: RegExp, explanation: Explanation])
       help: 'A string needs quotes; leave a key out rather than empty.',
     },
   ],
-  [/^Expected comma/, { message: 'Expected a comma between two values.' }],
-  [/^The key, equals sign/, { message: 'The key, its `=` and the value must stand on one line.' }],
+  [
+    /^Expected comma/,
+    { message: 'Expected a comma between two values.', help: 'Part the items of an array or inline table by commas.' },
+  ],
+  [
+    /^The key, equals sign/,
+    { message: 'The key, its `=` and the value must stand on one line.', help: 'Join the lines.' },
+  ],
   [/^Leading zeros/, { message: 'A number must not begin with a zero.', help: 'Quote it if it is text.' }],
   [
     /^Invalid character in escape/,
@@ -72,17 +78,61 @@ export function describeSyntaxError(error: unknown, source: Source): Diagnostic 
 }
 
 function explain(second: string | undefined, first: string, source: Source, at: number): Explanation {
+  const open = second === undefined ? undefined : unclosed(second, source.text, at);
+  if (open) return open;
   const known = EXPLAINED.find(([pattern]) => second !== undefined && pattern.test(second))?.[1];
   if (known) return known;
   const found = source.text.codePointAt(at);
-  const char = found === undefined ? 'the end of the file' : `\`${String.fromCodePoint(found)}\``;
+  const char =
+    found === undefined
+      ? 'the end of the file'
+      : found === 0xa0
+        ? 'a no-break space'
+        : `\`${String.fromCodePoint(found)}\``;
   if (second === undefined || /^Unexpected (?:character|token)/.test(second)) {
-    if (/^Expected "#", "'", "\["/.test(first)) return { message: `Expected a key or a table header, found ${char}.` };
-    const help = isBareWord(source.text, at) ? 'A string needs quotes.' : undefined;
+    const help = adviceFor(source.text, at);
+    if (/^Integer literal is outside/.test(first)) {
+      return {
+        message: 'The number is too large: TOML has 64 bits for one.',
+        help: 'Write it as a string if it is text.',
+      };
+    }
+    if (/^Expected "#", "'", "\["/.test(first))
+      return { message: `Expected a key or a table header, found ${char}.`, help };
     const expected = second === undefined && !first.startsWith('Expected') ? `: ${first.replace(/\.$/, '')}` : '';
-    return { message: `This is not valid TOML: unexpected ${char}${expected}.`, ...(help ? { help } : {}) };
+    return { message: `This is not valid TOML: unexpected ${char}${expected}.`, help };
   }
-  return { message: `This is not valid TOML: ${second}.` };
+  return { message: `This is not valid TOML: ${second}.`, help: GENERAL };
+}
+
+const GENERAL = 'A spec is TOML: `[table]` headers and `key = value` lines, strings in quotes.';
+
+/** What the character that is not understood was meant for. */
+function adviceFor(text: string, at: number): string {
+  const char = text[at] ?? '';
+  if (/[\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e]/.test(char))
+    return 'TOML knows the plain quotes alone: `"` and `\'`.';
+  if (char === '\u00a0') return 'This is a no-break space; put a plain one.';
+  const bare = /^(true|false)\b/i.exec(text.slice(at, at + 6))?.[0];
+  if (bare !== undefined) return `Write \`${bare.toLowerCase()}\`, in small letters.`;
+  if (isBareWord(text, at)) return 'A string needs quotes.';
+  if (char === ':') return 'TOML writes `key = value`.';
+  if (char === ';') return 'A line of TOML needs no mark at its end.';
+  if (/^\s*\{/.test(text)) return 'This looks like JSON; a spec is TOML: `[table]` headers and `key = value` lines.';
+  return GENERAL;
+}
+
+/** What the other parser misnames: the end of the file within an array or a string of several lines. */
+function unclosed(second: string, text: string, at: number): Explanation | undefined {
+  const rest = text.slice(at).trim();
+  if (/^Unspecified values/.test(second) && !/=[ \t]*$/.test(text.slice(0, at)) && rest === '') {
+    return { message: 'The array is never closed.', help: 'End it with `]`.' };
+  }
+  if (!/^Unterminated string/.test(second) || rest !== '') return undefined;
+  const line = text.slice(text.lastIndexOf('\n', Math.max(0, at - 1)) + 1, at);
+  const quotes = /["']/.test(line) ? undefined : /"""|'''/.exec(text)?.[0];
+  if (quotes === undefined) return undefined;
+  return { message: 'The string of several lines is never closed.', help: `End it with \`${quotes}\`.` };
 }
 
 /** What is missing is missing from the end of the line before, not from where the parser noticed it. */

@@ -48,6 +48,7 @@ for (const name of names) {
       const { output } = check(folder);
       assert.match(output, `[${codeOf(name)}]`);
       assert.not.match(output, /\n {4}at |node:internal|undefined|\[object/);
+      for (const block of output.split(/^(?=error\[|warning\[)/m)) assert.match(block, ' = help: ', 'what to do next');
       compare(join(FIXTURES, name, 'expected.txt'), output);
     });
   });

@@ -217,13 +217,13 @@ test('wildcards', () => {
   assert.equal(expandBraces('a{b,c{d,e}}f'), ['abf', 'acdf', 'acef']);
   assert.equal(expandBraces('a{b'), ['a{b']);
   assert.equal(expandBraces('a}b'), ['a}b']);
-  assert.ok(expandBraces('{a,b}'.repeat(40)).length <= 1000);
+  assert.is(expandBraces('{a,b}'.repeat(40)), undefined);
 });
 
 test('globs walk folders, in order, and not through links upwards', () => {
   inFolder({ 'a/x.toml': '', 'a/b/y.toml': '', 'a/b/.z.toml': '', 'c.toml': '' }, (folder) => {
     const found = (pattern: string): string[] =>
-      expandGlob(pattern, folder).map((path) => path.slice(folder.length + 1));
+      expandGlob(pattern, folder).paths.map((path) => path.slice(folder.length + 1));
     mkdirSync(join(folder, '.git'));
     writeFileSync(join(folder, '.git', 'x.toml'), '');
     symlinkSync(folder, join(folder, 'a', 'up'));
@@ -233,7 +233,7 @@ test('globs walk folders, in order, and not through links upwards', () => {
     assert.equal(found('./a/../c.toml'), ['c.toml']);
     assert.equal(found('a/b/.*.toml'), ['a/b/.z.toml']);
     assert.equal(found('a'), []);
-    assert.equal(expandGlob(`${folder}/*.toml`, '/'), [join(folder, 'c.toml')]);
+    assert.equal(expandGlob(`${folder}/*.toml`, '/').paths, [join(folder, 'c.toml')]);
   });
 });
 

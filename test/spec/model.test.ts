@@ -383,7 +383,11 @@ test('the version', () => {
   const missing = load('[listener.main]\naddress = ":80"\n');
   assert.equal(codesOf(load(fixed(missing, only(missing, 'spec/version')))), []);
   assert.match(only(load('spec = 2\n'), 'spec/version').message, /not 2/);
-  assert.match(only(load('spec = "1"\n'), 'spec/version').message, /version 1/);
+  assert.match(only(load('spec = "1"\n'), 'spec/version').message, /integer 1; found a string/);
+  for (const written of ['"1"', '1.0']) {
+    const outcome = load(`spec = ${written}\n`);
+    assert.is(fixed(outcome, only(outcome, 'spec/version')), 'spec = 1\n');
+  }
 });
 
 test('the admin API on TCP needs a token', () => {

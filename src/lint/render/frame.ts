@@ -23,28 +23,32 @@ interface Cell {
   readonly marked: boolean;
 }
 
-/** `hide` masks the span's own text. */
-export function frameOf(text: string, span: Span, mark: string, hide: boolean): Frame {
+/** `secrets` are masked wherever they show. */
+export function frameOf(text: string, span: Span, mark: string, secrets: readonly Span[]): Frame {
   const start = Math.min(span.start.offset, text.length);
-  const lineStart = text.lastIndexOf('\n', start - 1) + 1;
+  const lineBreak = text.lastIndexOf('\n', start - 1) + 1;
+  // A byte order mark is nothing to show.
+  const lineStart = lineBreak === 0 && start > 0 && text.startsWith('\ufeff') ? 1 : lineBreak;
   const found = text.indexOf('\n', lineStart);
   const lineEnd = found === -1 ? text.length : found;
   const end = Math.min(Math.max(span.end.offset, start), lineEnd);
   const from = Math.max(lineStart, start - NEARBY);
   const to = Math.min(lineEnd, Math.max(start + NEARBY, Math.min(end, start + NEARBY) + NEARBY));
-  const cells = cellsOf(text.slice(from, to).replace(/\r$/, ''), start - from, end - from, hide);
+  const cells = cellsOf(text.slice(from, to).replace(/\r$/, ''), start - from, end - from, (index) =>
+    secrets.some((secret) => index + from >= secret.start.offset && index + from < secret.end.offset),
+  );
   const window = windowOf(cells, from > lineStart, to < lineEnd);
   return { line: span.start.line, ...draw(window, mark) };
 }
 
 const graphemes = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
-function cellsOf(text: string, start: number, end: number, hide: boolean): Cell[] {
+function cellsOf(text: string, start: number, end: number, isSecret: (index: number) => boolean): Cell[] {
   const cells: Cell[] = [];
   let column = 0;
   for (const { segment, index } of graphemes.segment(text)) {
     const marked = index >= start && index < end;
-    const shown = marked && hide ? '•' : display(segment, column);
+    const shown = isSecret(index) ? '•' : display(segment, column);
     const width = /^[\x20-\x7e]*$/.test(shown) ? shown.length : stringWidth(shown);
     cells.push({ text: shown, width, marked });
     column += width;

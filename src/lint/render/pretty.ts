@@ -26,20 +26,26 @@ export function renderPretty(
   if (diagnostics.length === 0) return '';
   const paint: Paint = (style, text) => (color ? `\u001b[${CODES[style][0]}m${text}\u001b[${CODES[style][1]}m` : text);
   const texts = new Map(files.map((file) => [file.path, file.text]));
-  const blocks = diagnostics.map((diagnostic) => block(diagnostic, texts, paint));
+  const secrets = diagnostics.flatMap(({ sensitive, span }) => (sensitive ? [span] : []));
+  const blocks = diagnostics.map((diagnostic) => block(diagnostic, texts, secrets, paint));
   const summary = summarize(diagnostics);
   const fixable = summary.fixable === 0 ? '' : ` (${summary.fixable} fixable with --fix)`;
   return `${blocks.join('\n')}\n${paint('bold', summaryText(summary))}${fixable}\n`;
 }
 
-function block(diagnostic: Diagnostic, texts: ReadonlyMap<string, string>, paint: Paint): string {
+function block(
+  diagnostic: Diagnostic,
+  texts: ReadonlyMap<string, string>,
+  secrets: readonly Span[],
+  paint: Paint,
+): string {
   const { severity, code, span, message, related = [], help, fix } = diagnostic;
   const style = COLORS[severity];
   const title = paint(style, paint('bold', `${severity}[${code}]`));
   const widest = Math.max(span.start.line, ...related.map((place) => place.span.start.line));
-  const frames = new Frames(texts, paint, String(widest).length);
-  frames.add(span, '-->', '^', '', style, diagnostic.sensitive === true);
-  for (const { span: at, message: label } of related) frames.add(at, ':::', '-', ` ${plainText(label)}`, 'cyan', false);
+  const frames = new Frames(texts, secrets, paint, String(widest).length);
+  frames.add(span, '-->', '^', '', style);
+  for (const { span: at, message: label } of related) frames.add(at, ':::', '-', ` ${plainText(label)}`, 'cyan');
   const notes = [
     ...(help === undefined ? [] : [`${paint('bold', 'help')}: ${plainText(help)}`]),
     ...(fix ? [fixNote(fix, paint)] : []),
@@ -59,6 +65,8 @@ class Frames {
 
   constructor(
     readonly texts: ReadonlyMap<string, string>,
+    /** What is never to be printed, whichever diagnostic shows the line that it stands on. */
+    readonly secrets: readonly Span[],
     readonly paint: Paint,
     readonly gutter: number,
   ) {
@@ -66,7 +74,7 @@ class Frames {
     this.#bar = `${this.#pad} ${paint('blue', '|')}`;
   }
 
-  add(at: Span, arrow: string, mark: string, label: string, style: Style, hide: boolean): void {
+  add(at: Span, arrow: string, mark: string, label: string, style: Style): void {
     const { paint } = this;
     const place = `${this.#pad}${paint('blue', arrow)} ${plainText(at.file)}`;
     const text = this.texts.get(at.file);
@@ -75,7 +83,12 @@ class Frames {
       this.lines.push(`${place}${label}`);
       return;
     }
-    const frame = frameOf(text, at, mark, hide);
+    const frame = frameOf(
+      text,
+      at,
+      mark,
+      this.secrets.filter(({ file }) => file === at.file),
+    );
     const marks = `${this.#bar} ${paint(style, `${frame.mark}${label}`)}`;
     const line = `${at.file}\n${frame.line}\n${frame.source}`;
     if (line === this.#last) this.lines.splice(-1, 0, marks);

@@ -8,6 +8,7 @@ import consumerWeakKey from './consumer-weak-key.js';
 import limitBeforeAuthentication from './limit-before-authentication.js';
 import limitSpoofableKey from './limit-spoofable-key.js';
 import listenerConflict from './listener-conflict.js';
+import listenerNone from './listener-none.js';
 import listenerPublicWithoutTls from './listener-public-without-tls.js';
 import listenerTrustsEveryone from './listener-trusts-everyone.js';
 import pathParameterTwice from './path-parameter-twice.js';
@@ -20,6 +21,7 @@ import replyForbiddenBody from './reply-forbidden-body.js';
 import routeAmbiguous from './route-ambiguous.js';
 import routeDuplicate from './route-duplicate.js';
 import routeIgnoredSetting from './route-ignored-setting.js';
+import routeNone from './route-none.js';
 import routeShadowed from './route-shadowed.js';
 import routeStripPrefix from './route-strip-prefix.js';
 import routeTimeoutBudget from './route-timeout-budget.js';
@@ -42,6 +44,7 @@ export const rules: readonly Rule[] = [
   limitBeforeAuthentication,
   limitSpoofableKey,
   listenerConflict,
+  listenerNone,
   listenerPublicWithoutTls,
   listenerTrustsEveryone,
   pathParameterTwice,
@@ -54,6 +57,7 @@ export const rules: readonly Rule[] = [
   routeAmbiguous,
   routeDuplicate,
   routeIgnoredSetting,
+  routeNone,
   routeShadowed,
   routeStripPrefix,
   routeTimeoutBudget,

@@ -1,6 +1,7 @@
 import type { Rule } from '../rule.js';
 
-const EVERYONE = /^[0.:]*\/0+$/;
+/** No bit of the address counts. */
+const EVERYONE = /\/0+$/;
 
 const rule: Rule = {
   code: 'listener/trusts-everyone',
