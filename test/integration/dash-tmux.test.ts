@@ -16,13 +16,14 @@ const hasTmux = spawnSync('tmux', ['-V']).status === 0;
 
 interface OpenOptions {
   readonly env?: Record<string, string>;
-  /** Wakes it once after it was put to sleep. */
+  /** After it was put to sleep, the shell waits for wake() and goes on with it. */
   readonly wake?: boolean;
 }
 
 class Terminal {
   readonly folder = mkdtempSync(join(tmpdir(), 'gwt-'));
   readonly #socket = join(this.folder, 't.sock');
+  readonly #waker = join(this.folder, 'wake');
   readonly #gateways = new Set<ChildProcess>();
 
   #tmux(...args: string[]): string {
@@ -39,7 +40,7 @@ class Terminal {
     const program = `const { main } = await import(${JSON.stringify(MAIN)}); await main(process.argv.slice(1));`;
     const script = join(this.folder, 'dash.sh');
     const command = `env ${variables.join(' ')} '${process.execPath}' --input-type=module -e '${program}' -- dash`;
-    const waked = options.wake ? 'sleep 1\nfg\necho "then with $?"\n' : '';
+    const waked = options.wake ? `until [ -e '${this.#waker}' ]; do sleep 0.1; done\nfg\necho "then with $?"\n` : '';
     writeFileSync(script, `set -m\necho before\n${command}\necho "ended with $?"\n${waked}exec sleep 1000\n`);
     const { columns, rows } = size;
     this.#tmux(
@@ -65,6 +66,10 @@ class Terminal {
     assert.ok(child.stdout);
     await once(child.stdout, 'data');
     return child;
+  }
+
+  wake(): void {
+    writeFileSync(this.#waker, '');
   }
 
   keys(...keys: string[]): void {
@@ -194,6 +199,7 @@ run('r reloads, ctrl-l draws again, ctrl-z sleeps until it is waked', async () =
     await terminal.shows(/\[1 Traffic\][\s\S]*get-order/);
     terminal.keys('C-z');
     await terminal.shows(/^before\n[\s\S]*ended with 1\d\d/);
+    terminal.wake();
     await terminal.shows(/\[1 Traffic\][\s\S]*get-order/);
     terminal.keys('2');
     await terminal.shows(/\[2 Limits\]/);
