@@ -1,9 +1,10 @@
 /** What `gw validate` does: checks specs, mends what can be mended safely, renders. */
 import { createHash } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import { type Diagnostic, hasErrors } from '../schema/diagnostic.js';
 import type { SourceFile } from '../spec/model.js';
+import { reasonOf } from '../spec/source.js';
 import { applySafeFixes, type FixedFile } from './fix.js';
 import { type CheckedSpec, checkSpec } from './index.js';
 import { type Format, relocated, render } from './render/index.js';
@@ -23,7 +24,7 @@ export interface ValidateOptions {
 
 export interface Validated {
   readonly output: string;
-  /** False: errors, or warnings that are denied. */
+  /** False: errors, warnings that are denied, or a fix that could not be written. */
   readonly passed: boolean;
   /** What was changed on disk, or could not be, in words for people. */
   readonly notes: readonly string[];
@@ -35,12 +36,13 @@ const MOST_ROUNDS = 8;
 /** Never throws for what is in the specs; a file that cannot be written is told in `notes`. */
 export function validate(options: ValidateOptions): Validated {
   const notes: string[] = [];
+  const failures: string[] = [];
   const lines: string[] = [];
   const diagnostics: Diagnostic[] = [];
   const files = new Map<string, SourceFile>();
   const checked: string[] = [];
   for (const path of options.specs) {
-    const spec = checkAndFix(path, options, notes);
+    const spec = checkAndFix(path, options, notes, failures);
     const shown = (file: SourceFile): string => relative(options.cwd, file.absolute) || file.path;
     const names = new Map(spec.files.map((file) => [file.path, shown(file)]));
     for (const file of spec.files) files.set(shown(file), { ...file, path: shown(file) });
@@ -57,7 +59,11 @@ export function validate(options: ValidateOptions): Validated {
   const { format, color, denyWarnings = false } = options;
   const rendered = render(unique, [...files.values()], format, { color, denyWarnings, checked });
   const clean = format === 'pretty' ? lines.map((line) => `${line}\n`).join('') : '';
-  return { output: `${clean}${rendered}`, passed: !hasErrors(unique) && !denied, notes };
+  return {
+    output: `${clean}${rendered}`,
+    passed: !hasErrors(unique) && !denied && failures.length === 0,
+    notes: [...notes, ...failures],
+  };
 }
 
 /** Specs that include one file say the same of it twice. */
@@ -78,7 +84,7 @@ function cleanLine(path: string, { value }: CheckedSpec): string {
 
 const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
-function checkAndFix(path: string, options: ValidateOptions, notes: string[]): CheckedSpec {
+function checkAndFix(path: string, options: ValidateOptions, notes: string[], failures: string[]): CheckedSpec {
   const load = { path, ...(options.overlays ? { overlays: options.overlays } : {}) };
   let spec = checkSpec(load);
   if (options.fix !== true) return spec;
@@ -87,12 +93,15 @@ function checkAndFix(path: string, options: ValidateOptions, notes: string[]): C
   for (let round = 0; round < MOST_ROUNDS; round++) {
     const result = applySafeFixes(spec.diagnostics, spec.files);
     if (result.files.length === 0) break;
-    const failures = result.files.flatMap((fixed) => write(fixed) ?? []);
-    notes.push(...failures);
-    if (failures.length > 0) break;
-    for (const { file } of result.files) written.add(relative(options.cwd, file.absolute) || file.path);
-    applied += result.applied;
+    const before = failures.length;
+    for (const fixed of result.files) {
+      const failure = write(fixed);
+      if (failure === undefined) written.add(relative(options.cwd, fixed.file.absolute) || fixed.file.path);
+      else failures.push(failure);
+    }
     spec = checkSpec(load);
+    if (failures.length > before) break;
+    applied += result.applied;
   }
   if (applied > 0) notes.push(`Fixed ${counted(applied, 'problem')} in ${[...written].join(', ')}.`);
   return spec;
@@ -101,11 +110,13 @@ function checkAndFix(path: string, options: ValidateOptions, notes: string[]): C
 /** Writes a fixed text; returns why not, in words, when it could not. A file that somebody just changed stays as it is. */
 function write({ file, text }: FixedFile): string | undefined {
   try {
+    // A pipe has nothing to write back to, and reading it again would wait for ever.
+    if (!statSync(file.absolute).isFile()) return `${file.path} could not be fixed: it is no plain file.`;
     const now = createHash('sha256').update(readFileSync(file.absolute)).digest('hex');
     if (now !== file.sha256) return `${file.path} changed while it was checked; nothing was fixed in it.`;
     writeFileSync(file.absolute, text);
     return undefined;
   } catch (error) {
-    return `${file.path} could not be fixed: ${error instanceof Error ? error.message : String(error)}`;
+    return `${file.path} could not be fixed: ${reasonOf(error)}.`;
   }
 }

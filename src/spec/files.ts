@@ -8,7 +8,8 @@ import { INVALID } from '../schema/schema.js';
 import type { From, TableNode, TomlNode } from '../schema/tree.js';
 import { expandGlob, hasWildcard } from './glob.js';
 import { addIncluded, overlay } from './merge.js';
-import { includeShape } from './shapes.js';
+import { type Removal, removeFrom } from './remove.js';
+import { includeShape, removeShape } from './shapes.js';
 import { readText, Source, Sources } from './source.js';
 import { parseToml } from './toml.js';
 
@@ -42,7 +43,7 @@ export function loadFiles(options: {
   let tree = loader.load(absolute, 'spec', undefined, [], options.text);
   for (const path of overlays) {
     const over = loader.load(resolve(path), 'overlay', undefined, []);
-    if (tree && over) tree = overlay(tree, over);
+    if (tree && over) tree = loader.layOver(tree, over);
   }
   return { sources: loader.sources, tree, root: loader.root, diagnostics: loader.diagnostics };
 }
@@ -87,6 +88,25 @@ class Loader {
     for (const diagnostic of diagnostics) this.diagnostics.push(diagnostic);
     if (value && chain.length > 0) this.#refuseVersion(value);
     return value && this.#withIncludes(value, absolute, from, [...chain, { identity, path }]);
+  }
+
+  /** What the overlay removes goes first, so that it can write the same thing anew. */
+  layOver(tree: TableNode, over: TableNode): TableNode {
+    const entries = new Map(over.entries);
+    const written = entries.get('remove');
+    entries.delete('remove');
+    const removals = written ? this.#removals(written.value) : [];
+    const rest = removeFrom(tree, removals, (diagnostic) => this.diagnostics.push(diagnostic));
+    return overlay(rest, { ...over, entries });
+  }
+
+  #removals(node: TomlNode): Removal[] {
+    const decoder = new Decoder(node);
+    const paths = decoder.within('remove', node, undefined, () => removeShape.decode(node, decoder));
+    decoder.explain(0, `\`remove = ["route.debug"]\`: ${removeShape.doc}`);
+    this.diagnostics.push(...decoder.diagnostics);
+    if (paths === INVALID) return [];
+    return paths.map((path, index) => ({ path, span: decoder.spanOf('remove', index) }));
   }
 
   #withIncludes(tree: TableNode, absolute: string, from: From, chain: readonly Step[]): TableNode {

@@ -4,13 +4,54 @@ import type { PolicyDeclaration } from '../policies/contract.js';
 import { declarations } from '../policies/registry.js';
 import type { JsonSchema } from '../schema/schema.js';
 import { consumer, listener, plan, service } from './entities.js';
-import { groupShape, rootShape, routeShape } from './shapes.js';
+import { groupShape, removeShape, rootShape, routeShape } from './shapes.js';
 
 /**
+ * `fragment`: of a file that a spec includes or that is laid over one.
+ *
  * Says of a spec what a schema can say: keys, types, forms, exactly one of two keys. Names, paths, patterns and
  * everything that two parts must agree on is the reader's.
  */
-export function specJsonSchema(): JsonSchema {
+export function specJsonSchema({ fragment = false }: { readonly fragment?: boolean } = {}): JsonSchema {
+  const whole = wholeSchema();
+  if (!fragment) return whole;
+  const properties = whole['properties'] as { readonly [key: string]: Json };
+  return {
+    ...(loosened(whole) as JsonSchema),
+    title: 'Part of a gw spec',
+    description: 'A file that a spec includes, or that is laid over one: nothing has to be there.',
+    properties: { ...(loosenedEach(properties) as JsonSchema), remove: removeShape.documented() },
+  };
+}
+
+/** Without what must be there: a part may leave anything to the others, an overlay to the spec below. */
+function loosened(schema: Json): Json {
+  if (Array.isArray(schema)) return schema.map(loosened);
+  if (schema === null || typeof schema !== 'object') return schema;
+  const kept = Object.entries(schema).filter(
+    ([key, value]) => key !== 'required' && !(key === 'oneOf' && isChoiceOfKeys(value)),
+  );
+  return Object.fromEntries(
+    kept.map(([key, value]) => {
+      if (key === 'properties' || key === '$defs') return [key, loosenedEach(value)];
+      // Without `use` more than one kind may fit.
+      return [key === 'oneOf' ? 'anyOf' : key, CONSTANT.has(key) ? value : loosened(value)];
+    }),
+  );
+}
+
+/** Keywords whose value is data, not a schema. */
+const CONSTANT: ReadonlySet<string> = new Set(['default', 'examples', 'const', 'enum']);
+
+const loosenedEach = (schemas: Json): Json =>
+  Object.fromEntries(
+    Object.entries(schemas as { readonly [key: string]: Json }).map(([key, value]) => [key, loosened(value)]),
+  );
+
+const isChoiceOfKeys = (forms: Json): boolean =>
+  Array.isArray(forms) && forms.every((form) => Object.keys(form as object).join() === 'required');
+
+function wholeSchema(): JsonSchema {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'gw spec',

@@ -63,6 +63,7 @@ export function referencePage(): string {
   const parts = ['# Reference of the spec', '', ...UNITS, ''];
   for (const chapter of CHAPTERS)
     parts.push(`## ${chapter.title}`, '', chapter.intro, '', ...fieldTable(chapter.schema, chapter.flat), '');
+  parts.push('## Files', '', ...files(), '');
   parts.push('## Paths', '', ...paths(), '', '## Templates', '', ...templates(), '');
   parts.push('## Policies', '', POLICIES_INTRO, '');
   for (const { use, summary, phase, schema } of declarations) {
@@ -138,6 +139,25 @@ function toml(value: Json): string {
 }
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+
+function files(): string[] {
+  return [
+    'Files that `include` names **add** to the spec: entities, routes and groups. Two files that say the same thing are an',
+    'error. Their paths are relative to the file that names them, and what stands in them is checked against',
+    '`gw schema --fragment` by editors.',
+    '',
+    'Files that `--overlay FILE` names **lie over** the spec, in their order, one for each environment:',
+    '',
+    '- tables merge key by key, at any depth: `[service.orders]` with `retries = 3` changes that key alone;',
+    '- routes and groups merge by `name`; one with a new name, or without any, is added;',
+    '- everything else is replaced, lists too: `policies = []` on a route takes all of its policies away, and',
+    '  `policies = ["keys"]` leaves that one;',
+    '- `targets` and `run` stand for one another, as do `to` and `reply`: setting one takes the other away;',
+    '- `remove = ["route.debug", "listener.main.tls"]`, at the top of the overlay, takes away what the spec says: an entity,',
+    '  a route or group by its name, or one key of them. It goes first, so an overlay may write the same thing anew. A name that',
+    '  is not there is an error.',
+  ];
+}
 
 function paths(): string[] {
   return [

@@ -87,6 +87,14 @@ export const includeShape = s.either<readonly string[]>(
   { kinds: ['array'], schema: s.array(s.string({ nonEmpty: true })) },
 );
 
+/** In overlays alone. */
+export const removeShape = s
+  .array(s.string({ nonEmpty: true }))
+  .describe(
+    'What the spec below says and is not wanted here: `SECTION.NAME` or `SECTION.NAME.KEY`; routes and groups by their `name`.',
+    ['route.debug', 'listener.main.tls'],
+  );
+
 export const rootShape = s.object({
   ...topLevel,
   include: includeShape

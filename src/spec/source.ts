@@ -130,6 +130,8 @@ const REASONS: { readonly [code: string]: string } = {
   ENOENT: 'there is no such file',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
+  EROFS: 'its file system is read-only',
+  ENOSPC: 'the disk is full',
   EISDIR: 'it is a folder',
   ENOTDIR: 'a part of the path is no folder',
   ELOOP: 'its symbolic links go in circles',
@@ -140,7 +142,8 @@ const REASONS: { readonly [code: string]: string } = {
   ERR_INVALID_ARG_VALUE: 'no path holds a NUL character',
 };
 
-function reasonOf(error: unknown): string {
+/** Why the system refused a file, in words that follow a colon. */
+export function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
 }

@@ -1,4 +1,5 @@
 /** What `gw validate` does with files, good, bad and hostile. */
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -100,6 +101,25 @@ test('--fix mends included files too, and leaves a clean spec alone', () => {
       assert.equal(run(folder, { fix: true }).notes, []);
     },
   );
+});
+
+test('a fix that cannot be written is told, and fails', () => {
+  const bad = `${GOOD.replace('[service.orders]', '[service.orders]\nretries = 1')}policies = ["keys", "keys"]\n[policy.keys]\nuse = "api-key"\n`;
+  inFolder({ 'part.toml': bad }, (folder) => {
+    const validateJs = new URL('../../src/lint/validate.js', import.meta.url).href;
+    const script = `import { validate } from '${validateJs}';
+      const { passed, notes } = validate({ specs: ['/dev/stdin'], format: 'pretty', color: false, cwd: '/', fix: true });
+      console.log(JSON.stringify({ passed, notes }));`;
+    const answer = execFileSync(
+      'sh',
+      ['-c', 'cat part.toml | "$1" --input-type=module -e "$2"', 'sh', process.execPath, script],
+      {
+        cwd: folder,
+        encoding: 'utf8',
+      },
+    );
+    assert.equal(JSON.parse(answer), { passed: false, notes: ['stdin could not be fixed: it is no plain file.'] });
+  });
 });
 
 test('hostile files give diagnostics, and no throw', () => {

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { expandBraces, expandGlob, matchesWildcard } from '../../src/spec/glob.js';
 import { loadSpec } from '../../src/spec/index.js';
 import { decodeText, MAX_FILE_BYTES, readText } from '../../src/spec/source.js';
-import { codesOf, HEAD, inFolder, loadFolder, modelOf, only, pointed } from './helper.js';
+import { codesOf, HEAD, inFolder, load, loadFolder, modelOf, only, pointed } from './helper.js';
 
 const route = (name: string): string => `[[route]]\nname = "${name}"\nmatch = "/${name}"\nto = "orders"\n`;
 const include = (patterns: string): string => HEAD.replace('spec = 1\n', `spec = 1\ninclude = ${patterns}\n`);
@@ -139,6 +139,45 @@ timeout = "9s"
   assert.is(routes.get('b')?.service, undefined);
   assert.is(routes.get('b')?.reply?.status, 503);
   assert.is(routes.get('inner')?.timeout, 9000);
+});
+
+const BASE = `${HEAD.replace('"127.0.0.1:8080"', '"127.0.0.1:8080"\ntls = { cert = "c.pem", key = "k.pem" }')}[[route]]
+name = "a.b"
+match = "/a"
+to = "orders"
+policies = ["keys", "polite"]
+timeout = "5s"
+[[route]]
+name = "debug"
+match = "/debug"
+to = "orders"
+[[group]]
+name = "v1"
+prefix = "/v1"
+[[group.route]]
+name = "old"
+match = "/old"
+to = "orders"
+`;
+
+test('an overlay removes entities, routes by name, and single keys', () => {
+  const removing = (remove: string, more = ''): ReturnType<typeof loadFolder> =>
+    loadFolder({ 'gateway.toml': BASE, 'prod.toml': `remove = ${remove}\n${more}` }, ['prod.toml']);
+  const model = modelOf(removing('["route.debug", "listener.main.tls", "route.a.b.timeout", "group.v1.route.old"]'));
+  assert.equal(
+    model.routes.map(({ name }) => name),
+    ['a.b'],
+  );
+  assert.is(model.listeners[0]!.config.tls, undefined);
+  assert.is(model.routes[0]!.timeout, 60_000);
+  const anew = modelOf(removing('["route.a.b"]', '[[route]]\nname = "a.b"\nmatch = "/new"\nto = "orders"\n'));
+  assert.equal(anew.routes.find(({ name }) => name === 'a.b')?.policies, []);
+  const slip = removing('["route.debgu"]');
+  assert.match(only(slip, 'name/unresolved').help ?? '', 'Did you mean `route.debug`?');
+  assert.is(only(slip, 'name/unresolved').span.file, 'prod.toml');
+  assert.match(only(removing('["nonsense.x"]'), 'name/unresolved').help ?? '', 'SECTION.NAME');
+  assert.equal(codesOf(removing('"route.debug"')), ['schema/type']);
+  assert.equal(codesOf(load(`remove = ["route.x"]\n${HEAD}`)), ['schema/unknown-key']);
 });
 
 test('overlays lie over one another in their order; one that is missing is an error', () => {

@@ -57,6 +57,28 @@ test('bad specs do not, and the reader agrees', () => {
   }
 });
 
+test('a part of a spec may leave out what must stand somewhere, and nothing else', () => {
+  const part = new Ajv2020({ allErrors: true, strict: false }).compile(specJsonSchema({ fragment: true }));
+  const fits = (text: string): boolean => part(JSON.parse(JSON.stringify(toml.parse(text)))) === true;
+  for (const text of [
+    '',
+    '[[route]]\nmatch = "/x"\nto = "orders"\n',
+    'remove = ["route.debug"]\n[[route]]\nname = "a"\ntimeout = "5s"\n',
+    '[service.orders]\nretries = 3\n[listener.main]\nmax_body = "1MiB"\n',
+    '[policy.polite]\nlimit = "5/s"\n[[group]]\nname = "g"\npolicies = [{ use = "headers", request.set = { a = "b" } }]\n',
+  ]) {
+    assert.ok(fits(text), `${text}\n${JSON.stringify(part.errors)}`);
+    assert.is(valid(text), false, text);
+  }
+  for (const text of [
+    '[service.orders]\nretires = 3\n',
+    '[[route]]\ntimeout = 5\n',
+    '[policy.polite]\nuse = "rate-limit"\nlimt = "5/s"\n',
+    'remove = "x"\n',
+  ])
+    assert.not(fits(text), text);
+});
+
 test('every spec among the fixtures that reads without errors validates', () => {
   const folder = join(process.cwd(), 'fixtures', 'diagnostics');
   let count = 0;
@@ -84,6 +106,8 @@ test('the schema describes what it can, and every kind of policy', () => {
   assert.equal(Object.keys(schema.$defs['route']!.properties), Object.keys(routeShape.fields));
   for (const { use } of declarations) assert.is(schema.$defs[use]?.properties['use']?.const, use);
   for (const [key, field] of Object.entries(schema.$defs['service']!.properties)) assert.ok(field.description, key);
+  for (const [key, field] of Object.entries(schema.properties))
+    assert.ok((field as { description?: string }).description, key);
 });
 
 test('the reference names every key of every table, once', () => {

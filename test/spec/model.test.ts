@@ -379,6 +379,22 @@ test('policies that are no list', () => {
   );
 });
 
+test('host and prefix of a group say that they come from it', () => {
+  const model = modelOf(
+    load(
+      `${HEAD}[[group]]\nprefix = "/v1"\nhost = "api.example.com"\n[[group.route]]\nmatch = "/a"\nto = "orders"\n` +
+        `[[group.route]]\nmatch = { path = "/b", host = "b.example.com" }\nto = "orders"\n[[route]]\nmatch = "/c"\nto = "orders"\n`,
+    ),
+  );
+  const [c, a, b] = model.routes.map(({ at }) => at);
+  assert.is(a!.originOf('host').from, 'group');
+  assert.is(a!.originOf('host').span.start.line, HEAD.split('\n').length + 2);
+  assert.is(a!.originOf('prefix').from, 'group');
+  assert.is(b!.originOf('match', 'host').from, 'spec');
+  assert.is(b!.originOf('host').from, 'spec');
+  assert.ok([...c!.entries()].every(([path]) => path[0] !== 'host' && path[0] !== 'prefix'));
+});
+
 test('the version', () => {
   const missing = load('[listener.main]\naddress = ":80"\n');
   assert.equal(codesOf(load(fixed(missing, only(missing, 'spec/version')))), []);

@@ -1,0 +1,104 @@
+/** `remove` in an overlay: what the spec says and this environment does not want. */
+import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import { isClear, suggest } from '../schema/suggest.js';
+import type { ArrayNode, TableEntry, TableNode, TomlNode } from '../schema/tree.js';
+
+export interface Removal {
+  /** `listener.main.tls`, `route.debug`, `route.get-order.policies`. */
+  readonly path: string;
+  readonly span: Span;
+}
+
+/** Takes each away from the tree. What is not there is an error: the overlay means a spec that has changed since. */
+export function removeFrom(
+  tree: TableNode,
+  removals: readonly Removal[],
+  report: (found: Diagnostic) => void,
+): TableNode {
+  let rest = tree;
+  for (const { path, span } of removals) {
+    const without = withoutPath(rest, path);
+    if (without === undefined) report(unknownPath(rest, path, span));
+    else rest = without;
+  }
+  return rest;
+}
+
+/** Undefined when there is nothing at the path. */
+function withoutPath(table: TableNode, path: string): TableNode | undefined {
+  for (const [key, rest] of stepsOf(path, table.entries.keys())) {
+    const entry = table.entries.get(key)!;
+    const value = rest === undefined ? undefined : within(entry.value, rest);
+    if (rest !== undefined && value === undefined) continue;
+    const entries = new Map<string, TableEntry>(table.entries);
+    if (value === undefined) entries.delete(key);
+    else entries.set(key, { ...entry, value });
+    return { ...table, entries };
+  }
+  return undefined;
+}
+
+function within(node: TomlNode, path: string): TomlNode | undefined {
+  if (node.kind === 'table') return withoutPath(node, path);
+  return node.kind === 'array' ? withoutItem(node, path) : undefined;
+}
+
+/** Routes and groups go by their names. */
+function withoutItem(list: ArrayNode, path: string): ArrayNode | undefined {
+  const names = list.items.map(nameOf);
+  for (const [name, rest] of stepsOf(
+    path,
+    names.filter((known) => known !== undefined),
+  )) {
+    const index = names.indexOf(name);
+    const item = list.items[index]!;
+    const value = rest === undefined ? undefined : within(item, rest);
+    if (rest !== undefined && value === undefined) continue;
+    return { ...list, items: list.items.flatMap((other, at) => (at === index ? (value ?? []) : other)) };
+  }
+  return undefined;
+}
+
+/** A name may hold dots itself: each known one that the path can begin with, longest first, with what is left. */
+function stepsOf(path: string, known: Iterable<string>): (readonly [name: string, rest: string | undefined])[] {
+  return [...known]
+    .filter((name) => path === name || path.startsWith(`${name}.`))
+    .sort((a, b) => b.length - a.length)
+    .map((name) => [name, path === name ? undefined : path.slice(name.length + 1)]);
+}
+
+const nameOf = (node: TomlNode): string | undefined => {
+  const name = node.kind === 'table' ? node.entries.get('name')?.value : undefined;
+  return name?.kind === 'string' ? name.value : undefined;
+};
+
+/** Everything two levels down, as paths: `service.orders`, `route.debug`. */
+function known(tree: TableNode): string[] {
+  return [...tree.entries.values()].flatMap(({ key, value }) => {
+    if (value.kind === 'table') return [...value.entries.keys()].map((name) => `${key}.${name}`);
+    return value.kind === 'array'
+      ? value.items.flatMap((item) => nameOf(item) ?? []).map((name) => `${key}.${name}`)
+      : key;
+  });
+}
+
+function unknownPath(tree: TableNode, path: string, span: Span): Diagnostic {
+  const paths = known(tree);
+  const near = suggest(path, paths);
+  const fix = near !== undefined && {
+    title: `Write \`${near}\``,
+    applicability: isClear(path, near, paths) ? ('safe' as const) : ('unsafe' as const),
+    edits: [{ span, text: JSON.stringify(near) }],
+  };
+  return {
+    code: 'name/unresolved',
+    severity: 'error',
+    span,
+    message: `There is nothing to remove at \`${path}\`: the spec below this overlay says nothing there.`,
+    help:
+      near === undefined
+        ? 'Write `SECTION.NAME` or `SECTION.NAME.KEY`, such as `route.debug` or `listener.main.tls`; routes and groups go by their `name`.'
+        : `Did you mean \`${near}\`?`,
+    ...(fix ? { fix } : {}),
+  };
+}
