@@ -69,11 +69,11 @@ export class Chain {
         this.#await(exchange, step, i, result);
         return;
       }
-      if (told !== undefined) witness(exchange, step, told, result);
       if (result !== undefined) {
-        this.#unwind(exchange, answered(exchange, result), i - 1);
+        this.#unwind(exchange, this.#answered(exchange, step, result, told), i - 1);
         return;
       }
+      if (told !== undefined) witness(exchange, step, told);
     }
     exchange.driver!.terminal(exchange);
   }
@@ -82,12 +82,21 @@ export class Chain {
     const told = exchange.decisions?.length;
     result.then(
       (reply) => {
-        if (told !== undefined) witness(exchange, step, told, reply);
-        if (reply !== undefined) this.#unwind(exchange, answered(exchange, reply), index - 1);
-        else if (!exchange.settled) this.#before(exchange, index + 1);
+        if (reply !== undefined) {
+          this.#unwind(exchange, this.#answered(exchange, step, reply, told), index - 1);
+          return;
+        }
+        if (told !== undefined) witness(exchange, step, told);
+        if (!exchange.settled) this.#before(exchange, index + 1);
       },
       (error: unknown) => this.#unwind(exchange, this.#failed(exchange, step, error), index - 1),
     );
+  }
+
+  #answered(exchange: GwExchange, step: ChainStep, reply: Reply, told: number | undefined): Reply {
+    if (!isReply(reply)) return this.#failed(exchange, step, new TypeError(NO_REPLY));
+    if (told !== undefined) witness(exchange, step, told, reply);
+    return answered(exchange, reply);
   }
 
   #unwind(exchange: GwExchange, reply: Reply, from: number): void {
@@ -127,7 +136,8 @@ export class Chain {
       exchange.driver!.deliver(exchange, this.#failed(exchange, undefined, error));
     };
     const pass = (reply: Reply): void => {
-      if (exchange.settled) discard(reply);
+      if (!isReply(reply)) fail(new TypeError(NO_REPLY));
+      else if (exchange.settled) discard(reply);
       else exchange.driver!.deliver(exchange, reply);
     };
     try {
@@ -159,11 +169,22 @@ export class Chain {
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** A step that told nothing of itself still shows. */
-function witness(exchange: GwExchange, step: ChainStep, told: number, result: Reply | undefined): void {
+function witness(exchange: GwExchange, step: ChainStep, told: number, result?: Reply): void {
   const decisions = exchange.decisions;
   if (decisions === undefined || decisions.length > told) return;
   const why = result === undefined ? 'let the request pass' : `answered with ${result.status}`;
   decisions.push({ step: step.name, use: step.use, outcome: result === undefined ? 'pass' : 'answer', why });
+}
+
+const NO_REPLY = 'A policy answered with something that is no reply.';
+
+/** Types promise it; what reaches the wire, or the next policy, is looked at all the same. */
+function isReply(given: unknown): boolean {
+  if (typeof given !== 'object' || given === null || !('headers' in given)) return false;
+  const { headers } = given;
+  return (
+    typeof headers === 'object' && headers !== null && 'entries' in headers && typeof headers.entries === 'function'
+  );
 }
 
 /** Notes that a policy answered; a problem's own code is the better word for it. */
@@ -201,6 +222,7 @@ function aroundNext(step: ChainStep, next: Handler): Handler {
     const exchange = ownExchange(given);
     const told = exchange.decisions?.length;
     const early = await instance.before?.(exchange);
+    if (early !== undefined && !isReply(early)) throw new TypeError(NO_REPLY);
     if (told !== undefined && instance.before) witness(exchange, step, told, early);
     if (early !== undefined) return answered(exchange, early);
     const reply = await next(exchange);

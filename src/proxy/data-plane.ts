@@ -19,6 +19,8 @@ import { TargetRegistry } from './upstream/registry.js';
 
 /** Milliseconds between two looks at every deadline: what a timeout may be late by. */
 const SWEEP_EVERY = 100;
+/** Milliseconds between two looks, in a drain, at what clients have not taken yet. */
+const FLUSH_EVERY = 10;
 
 export interface DataPlaneHost {
   readonly clock?: Clock;
@@ -168,6 +170,8 @@ export class DataPlane implements DataPlaneApi {
     const all = [...this.#listeners, ...this.#leaving];
     for (const listener of all) listener.stop();
     await this.#idle(timeoutMs);
+    while (all.some((listener) => listener.unsent) && this.#engine.monotonic() - started < timeoutMs)
+      await new Promise((resolve) => setTimeout(resolve, FLUSH_EVERY));
     let cut = 0;
     for (const listener of all) cut += listener.cut();
     return { cut, tookMs: this.#engine.monotonic() - started };

@@ -32,7 +32,7 @@ export interface TunnelEnd {
 
 export interface Downstream {
   /** An informational head with its empty line; left out where the client cannot read it. */
-  interim(text: string): void;
+  interim(status: number, text: string): void;
   /** The sink takes the request's body now: what is here goes to it at once, the rest as it comes. */
   pull(sink: BodySink): void;
   /** Payload of the reply's body, valid until this returns; false when the client must first read. */

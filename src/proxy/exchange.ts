@@ -21,6 +21,8 @@ export const NO_ROUTE_PLAN: RoutePlan = {
 };
 
 const MAX_GIVEN_ID = 128;
+/** Protocols in an Upgrade field that carry HTTP themselves. */
+const OTHER_HTTP = /(^|[,\s])(h2c?|http|tls)($|[\s,/])/i;
 
 export class GwExchange implements Exchange {
   readonly id: string;
@@ -172,11 +174,10 @@ export class GwExchange implements Exchange {
     return this.contentLength > 0 || (this.seen & Seen.TransferEncoding) !== 0;
   }
 
+  /** Not to another version of HTTP: its requests would pass by every policy. Those upgrades may be ignored (RFC 9110 section 7.8). */
   get wantsUpgrade(): boolean {
-    return (
-      (this.seen & (Seen.Upgrade | Seen.ConnectionUpgrade)) === (Seen.Upgrade | Seen.ConnectionUpgrade) &&
-      this.minor === 1
-    );
+    const both = Seen.Upgrade | Seen.ConnectionUpgrade;
+    return (this.seen & both) === both && this.minor === 1 && !OTHER_HTTP.test(this.received('upgrade') ?? '');
   }
 
   #client(): string {

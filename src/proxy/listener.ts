@@ -42,8 +42,8 @@ export class Listener {
   readonly #engine: Engine;
   readonly #server: Server;
   readonly #connections = new Set<Http1Connection>();
-  /** Sockets that have not finished their TLS handshake. */
-  readonly #handshakes = new Set<Socket>();
+  /** Sockets that have not finished their TLS handshake, by their two ends: all that the secure socket shares with them. */
+  readonly #handshakes = new Map<string, Socket>();
   #tls: TlsServer | undefined;
   #pems = '';
   #slot: number;
@@ -101,7 +101,10 @@ export class Listener {
     }
     const server = createTlsServer(
       { ...tls, ALPNProtocols: ['http/1.1'], handshakeTimeout: plan.headerTimeout, allowHalfOpen: true },
-      (socket) => this.#onConnection(socket, 'https'),
+      (socket) => {
+        this.#handshakes.delete(endsOf(socket));
+        this.#onConnection(socket, 'https');
+      },
     );
     // A handshake that fails is the client's affair; its socket is closed already.
     server.on('tlsClientError', (_error, socket) => socket.destroy());
@@ -122,9 +125,12 @@ export class Listener {
       this.#onConnection(socket, 'http');
       return;
     }
-    this.#handshakes.add(socket);
+    const ends = endsOf(socket);
+    this.#handshakes.set(ends, socket);
     socket.on('error', () => socket.destroy());
-    socket.once('close', () => this.#handshakes.delete(socket));
+    socket.once('close', () => {
+      if (this.#handshakes.get(ends) === socket) this.#handshakes.delete(ends);
+    });
     tls.emit('connection', socket);
   }
 
@@ -162,8 +168,14 @@ export class Listener {
     if (this.closing) return;
     this.closing = true;
     if (this.#server.listening) this.#server.close();
-    for (const socket of this.#handshakes) socket.destroy();
+    for (const socket of this.#handshakes.values()) socket.destroy();
     for (const connection of [...this.#connections]) connection.retire();
+  }
+
+  /** Whether some client has not taken all of its replies. */
+  get unsent(): boolean {
+    for (const connection of this.#connections) if (connection.unsent) return true;
+    return false;
   }
 
   /** Ends every connection. Returns how many exchanges were cut. */
@@ -173,6 +185,9 @@ export class Listener {
     return cut;
   }
 }
+
+const endsOf = ({ localAddress, remoteAddress, remotePort }: Socket): string =>
+  `${localAddress} ${remoteAddress} ${remotePort}`;
 
 /** `host:port`, `[v6]:port`, `:port`. Throws for anything else. */
 export function splitAddress(address: string): { host: string; port: number } {

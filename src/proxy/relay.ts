@@ -28,7 +28,7 @@ export class TargetReply implements Reply {
   readonly statusText: string;
   readonly kept: string;
   readonly listed: string;
-  readonly hasDate: boolean;
+  readonly #hasDate: boolean;
   /** The protocol that a 101 switches to. */
   upgrade: string | undefined = undefined;
   readonly #text: string;
@@ -42,7 +42,7 @@ export class TargetReply implements Reply {
     this.statusText = head.statusText;
     this.kept = head.kept;
     this.listed = head.listed;
-    this.hasDate = head.hasDate;
+    this.#hasDate = head.hasDate;
     this.#text = head.text;
     this.#at = head.fieldsAt;
     this.#end = head.fieldsEnd;
@@ -53,11 +53,25 @@ export class TargetReply implements Reply {
     return this.#headers;
   }
 
+  get hasDate(): boolean {
+    const headers = this.#headers;
+    return headers?.touched('date') ? headers.get('date') !== undefined : this.#hasDate;
+  }
+
   /** Its field lines as they go to the client. */
   lines(): string {
     if (this.#headers === undefined && this.listed === '') return this.kept;
     return this.headers.lines(this.kept, this.listed, '');
   }
+}
+
+/**
+ * Length of the body that `source` brings, -1 when not known: none for a reply whose status had none and was changed by a
+ * policy, whatever its Content-Length said.
+ */
+export function streamLength(reply: Reply, source: ReplySource): number {
+  const emptied = reply instanceof TargetReply && /^(204|304)/.test(reply.statusText);
+  return emptied && reply.status !== 304 ? 0 : source.contentLength;
 }
 
 export class Relay implements UpstreamUser, ReplySource, BodySink {
@@ -161,7 +175,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   }
 
   onInterim(head: ResponseHead): void {
-    this.#downstream.interim(`HTTP/1.1 ${head.statusText}\r\n${head.kept}\r\n`);
+    this.#downstream.interim(head.status, `HTTP/1.1 ${head.statusText}\r\n${head.kept}\r\n`);
   }
 
   onHead(head: ResponseHead): void {

@@ -339,6 +339,8 @@ function upgradeRequest(text: string, upgrade: string): UpgradeRequest {
   const [first = '', ...lines] = text.trimEnd().split(CRLF);
   const [method = '', url = ''] = first.split(' ');
   const request = new UpgradeRequest(new Socket());
+  // Without a prototype: a field may be called `constructor` or `__proto__`.
+  request.headers = Object.create(null);
   request.method = 'GET';
   request.url = url;
   request.httpVersion = '1.1';

@@ -81,4 +81,29 @@ test('a target whose certificate nobody vouches for is not asked: 502', async ({
   await new Promise((resolve) => origin.close(resolve));
 });
 
+test('a connection whose handshake is over is no handshake: counted once, and let end in a drain', async ({
+  target,
+  plane,
+}) => {
+  await plane.load(specOf(target.url, { listener: `${TLS}\nmax_connections = 2` }));
+  const first = secure(plane);
+  first.send(GET);
+  assert.is((await first.reply()).status, 200);
+  const second = secure(plane);
+  second.send(GET);
+  assert.is((await second.reply()).status, 200);
+  second.destroy();
+  let answer = (): void => {};
+  target.respond = (_request, socket) => {
+    answer = () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast');
+  };
+  first.send(GET);
+  await until(() => target.arrived.length === 3, 'the request');
+  const drained = plane.plane.drain(5000);
+  setImmediate(() => answer());
+  assert.is((await first.reply()).body.toString(), 'last');
+  assert.is((await drained).cut, 0);
+  first.destroy();
+});
+
 test.run();

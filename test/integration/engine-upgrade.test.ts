@@ -163,4 +163,34 @@ test('when the client or the target goes, so does the other end', async ({ plane
   await closed;
 });
 
+test('fields named like what every object has pass an upgrade as they are', async ({ plane }) => {
+  const socket = new WebSocket(`ws://127.0.0.1:${plane.port}/x`, {
+    headers: { constructor: 'a', 'has-own': 'b', ['__proto__']: 'c' },
+  });
+  const first = await new Promise<string>((resolve, reject) => {
+    socket.once('message', (data) => resolve(String(data)));
+    socket.once('error', reject);
+  });
+  const { headers } = JSON.parse(first);
+  assert.is(headers.constructor, 'a');
+  assert.is(headers['has-own'], 'b');
+  socket.terminate();
+  const client = plane.client();
+  client.send(
+    'GET /x HTTP/1.1\r\nHost: a\r\n__proto__: c\r\nConstructor: d\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n',
+  );
+  assert.is((await client.reply()).status, 101);
+  client.destroy();
+});
+
+test('no upgrade to another version of HTTP, whose requests no policy would see', async ({ plane, url }) => {
+  await plane.load(specOf(url));
+  for (const upgrade of ['h2c', 'H2C', 'websocket, h2c', 'HTTP/2.0', 'TLS/1.0, HTTP/1.1']) {
+    const reply = await plane.ask(`GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`);
+    assert.is(reply.status, 200, upgrade);
+    assert.is(reply.body.toString(), 'plain /x');
+    assert.is(reply.header('upgrade'), undefined);
+  }
+});
+
 test.run();

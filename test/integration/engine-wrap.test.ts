@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { CreatePolicy, Handler } from '../../src/policies/contract.js';
+import type { CreatePolicy, Handler, Reply } from '../../src/policies/contract.js';
 import { BytesReply } from '../../src/policies/run-kit.js';
 import { runHalves } from '../../src/policies/run-registry.js';
 import { FaultTarget, generationOf, ok, Plane, raw, specOf, until } from './engine-kit.js';
@@ -120,6 +120,149 @@ test('a client that leaves while a policy waits is no unhandled rejection', asyn
   other.send(GET);
   await plane.plane.drain(30);
   await until(() => other.closed, 'the cut');
+});
+
+/** The generation under test with another timeout for its route or service. */
+async function reload(plane: Plane, spec: string): Promise<void> {
+  const input = generationOf(spec, plane.registry, 10);
+  const policy = {
+    use: 'test-wrap',
+    name: 'w',
+    phase: 'transform',
+    identity: 'w2',
+    plan: null,
+    config: {},
+    origins: {},
+  };
+  const routes = input.program.routes.map((route) => ({ ...route, policies: [0] }));
+  await plane.plane.load({
+    ...input,
+    program: { ...input.program, policies: [{ ...policy, phase: 'transform' as const }], routes },
+  });
+}
+
+test('a policy that goes on after its exchange is over asks nobody and hurts no later exchange', async ({
+  target,
+  plane,
+}) => {
+  await reload(plane, specOf(target.url, { route: 'timeout = "50ms"' }));
+  let goOn = (): void => {};
+  let went: Promise<unknown> | undefined;
+  behave = (next) => async (exchange) => {
+    await new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const reply = next(exchange);
+    went = Promise.resolve(reply).catch(() => 'refused');
+    return reply;
+  };
+  const client = plane.client();
+  client.send(GET);
+  assert.is((await client.reply()).status, 504);
+  behave = (next) => next;
+  await reload(plane, specOf(target.url));
+  let answer = (): void => {};
+  target.respond = (request, socket) => {
+    answer = () => ok('second')(request, socket);
+  };
+  client.send('GET /second HTTP/1.1\r\nHost: a.example\r\n\r\n');
+  await until(() => target.arrived.length === 1, 'the second request');
+  goOn();
+  await until(() => went !== undefined, 'the policy to go on');
+  assert.is(await Promise.race([went, client.end().then(() => 'ended')]), 'refused');
+  answer();
+  assert.is((await client.reply()).body.toString(), 'second');
+  assert.equal(
+    target.arrived.map(({ url }) => url),
+    ['/second'],
+  );
+  client.destroy();
+});
+
+test('a policy that thinks about a reply for longer than the target may take is waited for', async ({
+  target,
+  plane,
+}) => {
+  await reload(plane, specOf(target.url, { service: 'response_timeout = "100ms"' }));
+  behave = (next) => async (exchange) => {
+    const reply = await next(exchange);
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    return reply;
+  };
+  target.respond = ok('x'.repeat(200_000));
+  assert.is((await plane.ask(GET)).body.length, 200_000);
+});
+
+test('an answer that is no reply at all is the policy’s failure: 500', async ({ plane }) => {
+  const nothing: unknown[] = [undefined, null, 5, {}, { status: 200, body: null }];
+  for (const answer of nothing) {
+    behave = () => () => answer as Reply;
+    assert.is((await plane.ask(GET)).status, 500, `at once: ${JSON.stringify(answer)}`);
+    behave = () => async () => answer as Reply;
+    assert.is((await plane.ask(GET)).status, 500, `later: ${JSON.stringify(answer)}`);
+  }
+});
+
+test('a request whose body breaks off ends the policy’s wait for the target', async ({ target, plane }) => {
+  let told = '';
+  behave = (next) => async (exchange) => {
+    try {
+      return await next(exchange);
+    } catch (error) {
+      told = String(error);
+      throw error;
+    }
+  };
+  target.respond = () => {};
+  const reply = await plane.ask('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nnonsense');
+  assert.is(reply.status, 400);
+  await until(() => told !== '', 'the policy to be told');
+});
+
+test('the drain’s deadline ends the policy’s wait for the target', async ({ target, plane }) => {
+  let told = '';
+  behave = (next) => async (exchange) => {
+    try {
+      return await next(exchange);
+    } catch (error) {
+      told = String(error);
+      throw error;
+    }
+  };
+  target.respond = () => {};
+  const client = plane.client();
+  client.send(GET);
+  await until(() => target.arrived.length === 1, 'the request');
+  await plane.plane.drain(20);
+  await until(() => told !== '', 'the policy to be told');
+  client.destroy();
+});
+
+test('a date that a policy sets is the only one', async ({ target, plane }) => {
+  behave = (next) => async (exchange) => {
+    const reply = await next(exchange);
+    reply.headers.set('date', 'Sun, 06 Nov 1994 08:49:37 GMT');
+    return reply;
+  };
+  target.respond = ok('x');
+  assert.is((await plane.ask(GET)).header('date'), 'Sun, 06 Nov 1994 08:49:37 GMT');
+});
+
+test('a 304 that a policy makes a 200 has no body that the target never sent', async ({ target, plane }) => {
+  behave = (next) => async (exchange) => {
+    const reply = await next(exchange);
+    reply.status = 200;
+    return reply;
+  };
+  target.respond = raw('HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n');
+  const client = plane.client();
+  for (let i = 0; i < 2; i++) {
+    client.send(GET);
+    const reply = await client.reply();
+    assert.is(reply.status, 200);
+    assert.is(reply.body.length, 0);
+  }
+  client.destroy();
 });
 
 test.run();

@@ -7,10 +7,8 @@ import { type Peer, peerOf } from '../peer.js';
 import { Intake } from './intake.js';
 import { ReplyWriter } from './reply-writer.js';
 
-/** What is left of a request's body after its reply: read and thrown away up to here, so that the connection can be kept. */
-export const DRAIN_BYTES = 256 * 1024;
 /** A closing connection reads on for so long, so that the client gets to see the reply (RFC 9112 section 9.6). */
-export const LINGER_MS = 2000;
+const LINGER_MS = 2000;
 export const LINGER_BYTES = 4 * 1024 * 1024;
 
 /** `drain`: the reply is out, the rest of the request's body is not in. `linger`: our FIN is out. */
@@ -51,6 +49,31 @@ export abstract class ClientSocket {
   /** The client must move within the listener's time for bodies. */
   protected awaitBody(): void {
     this.deadline = this.engine.monotonic() + this.listener.plan.bodyTimeout;
+  }
+
+  /** Whether the client has not taken all that was written for it. */
+  get unsent(): boolean {
+    return this.socket.writableLength > 0 && !this.socket.destroyed;
+  }
+
+  /**
+   * Sends a FIN behind what is still to be written, and lingers. The time to linger begins when the client has taken it
+   * all; until then it must take some of it within the listener's time for bodies.
+   */
+  protected finish(): void {
+    const { socket } = this;
+    const linger = (): void => {
+      socket.setTimeout(0);
+      this.deadline = this.engine.monotonic() + LINGER_MS;
+    };
+    socket.end();
+    if (!this.unsent) {
+      linger();
+      return;
+    }
+    this.deadline = 0;
+    socket.once('finish', linger);
+    socket.setTimeout(this.listener.plan.bodyTimeout, () => socket.destroy());
   }
 
   protected toTunnel(bytes: Buffer): void {

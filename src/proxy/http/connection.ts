@@ -9,8 +9,10 @@ import type { Engine, ExchangeDriver } from '../engine.js';
 import type { ErrorSlug } from '../errors.js';
 import { GwExchange } from '../exchange.js';
 import type { Listener } from '../listener.js';
+import { streamLength } from '../relay.js';
 import { bodyLimit, refuse } from '../route-request.js';
-import { ClientSocket, DRAIN_BYTES, LINGER_BYTES, LINGER_MS, type Phase } from './client-socket.js';
+import { ClientSocket, LINGER_BYTES, type Phase } from './client-socket.js';
+import { DRAIN_BYTES } from './intake.js';
 import { refusal } from './refusal.js';
 import { framingOf, replyHead, sendable } from './reply-writer.js';
 import { Seen } from './request-head.js';
@@ -27,13 +29,15 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
   #keepAlive = true;
   /** Some of a head has come. */
   #headBegun = false;
-  /** The client was sent an informational reply: it goes on with the body. */
+  /** The client was sent 100 Continue: it goes on with the body. */
   #continued = false;
   /** At which the whole exchange must be over; 0 for none. */
   #exchangeDeadline = 0;
   /** Bytes read and thrown away while closing, or of the rest of a request's body. */
   #discarded = 0;
   #status = 0;
+  /** The reply's body ends with the connection. */
+  #untilClose = false;
 
   constructor(engine: Engine, listener: Listener, socket: Socket, scheme: 'http' | 'https') {
     super(engine, listener, socket, scheme);
@@ -116,6 +120,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     this.#exchange = exchange;
     this.deadline = 0;
     this.#status = 0;
+    this.#untilClose = false;
     this.bytesIn = 0;
     this.#discarded = 0;
     this.#continued = false;
@@ -164,7 +169,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     this.#sink = undefined;
     this.#source?.cancel();
     if (exchange.settled) this.cut(error);
-    else this.#send(exchange, refuse(exchange, error));
+    else this.#endEarly(exchange, error, 'The request’s body broke off.');
   }
 
   #drainBody(): void {
@@ -174,9 +179,9 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     else if (body.done) this.#awaitRequest();
   }
 
-  // ---------------------------------------------------------------- replies out
-
   terminal(exchange: GwExchange): void {
+    // A policy that was not waited for any longer: the connection may be at its next exchange.
+    if (exchange.settled) throw new Error('The exchange is over.');
     if (this.#source !== undefined) {
       if (this.#sink !== undefined)
         throw new TypeError('The request body has been sent already: it cannot be sent again.');
@@ -197,14 +202,18 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     const streams = source !== undefined && reply.body === source;
     if (source !== undefined && !streams) source.cancel();
     const body = reply.body instanceof Uint8Array ? reply.body : null;
-    const length = streams ? source.contentLength : (body?.length ?? 0);
+    const length = streams ? streamLength(reply, source) : (body?.length ?? 0);
     const framing = framingOf(exchange, reply.status, length);
-    if (framing === 'raw' || reply.status === 101 || !this.#bodyWillEnd(exchange)) this.#keepAlive = false;
+    // A client that was not told to go on may leave the body out or not: nobody can tell what comes next.
+    const doubtful = exchange.expectsContinue && !this.#continued && this.intake.body.total === 0;
+    if (framing === 'raw' || reply.status === 101 || !this.intake.willEnd(doubtful, this.#sink !== undefined))
+      this.#keepAlive = false;
     // After its FIN a client still gets the replies to what it sent before.
     if ((this.ended && this.intake.empty) || this.engine.draining || this.listener.closing) this.#keepAlive = false;
     const connection = this.#keepAlive ? (exchange.minor === 0 ? 'keep-alive' : '') : 'close';
     const head = replyHead(exchange, reply, framing, length, connection, this.engine.dateLine);
     this.#status = reply.status;
+    this.#untilClose = framing === 'raw';
     if (streams) {
       this.writer.begin(head, framing, length);
       source.flow();
@@ -214,15 +223,6 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     this.#complete(false);
   }
 
-  /** Whether the rest of the request's body is worth waiting for, so that the next request can be read behind it. */
-  #bodyWillEnd(exchange: GwExchange): boolean {
-    const { body } = this.intake;
-    if (body.done) return true;
-    // A client that was not told to go on may leave the body out or not: nobody can tell what comes next.
-    if (exchange.expectsContinue && !this.#continued && body.total === 0) return false;
-    return this.#sink !== undefined || (body.kind === 'length' && body.left <= DRAIN_BYTES);
-  }
-
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     const more = this.writer.body(buffer, start, end, last);
     if (last) this.#complete(false);
@@ -230,10 +230,10 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     return more;
   }
 
-  interim(text: string): void {
+  interim(status: number, text: string): void {
     const exchange = this.#exchange;
     if (exchange === undefined || exchange.minor === 0 || exchange.settled) return;
-    this.#continued = true;
+    if (status === 100) this.#continued = true;
     this.socket.write(text, 'latin1');
   }
 
@@ -241,6 +241,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     exchange.error = error;
+    if (!exchange.settled) exchange.rejectTerminal?.(new Error('The exchange was cut.'));
     this.#complete(true);
   }
 
@@ -272,6 +273,8 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     exchange.settled = true;
     source?.cancel();
     const lost = cut || !this.writer.complete;
+    // To a reader that goes by the end of the connection, an orderly end would say that the reply is whole.
+    if (lost && this.#untilClose && this.peer.scheme === 'http') this.socket.resetAndDestroy();
     this.engine.end(exchange, this.#status, body.total + this.bytesIn, this.writer.bytes, lost);
     if (lost) this.#destroy();
     else if (!this.#keepAlive || this.listener.closing) this.#close();
@@ -290,8 +293,6 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     this.deadline = this.engine.monotonic() + this.listener.plan.idleTimeout;
   }
 
-  // ---------------------------------------------------------------- the end
-
   /** A request that cannot even be read: says why, and closes. */
   #refuseConnection(error: ErrorSlug): void {
     const id = this.engine.newId();
@@ -305,8 +306,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     if (this.#phase === 'closed' || this.#phase === 'linger') return;
     this.#phase = 'linger';
     this.intake.takeAll();
-    this.deadline = this.engine.monotonic() + LINGER_MS;
-    this.socket.end();
+    this.finish();
     this.pause(false);
   }
 
@@ -378,8 +378,13 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
       this.cut(error);
       return;
     }
-    exchange.rejectTerminal?.(new Error('The exchange took too long.'));
     if (!this.intake.body.done) this.#keepAlive = false;
+    this.#endEarly(exchange, error, 'The exchange took too long.');
+  }
+
+  /** Answers in place of the target, and tells a policy that waits for it. */
+  #endEarly(exchange: GwExchange, error: ErrorSlug, why: string): void {
+    exchange.rejectTerminal?.(new Error(why));
     this.#send(exchange, refuse(exchange, error));
   }
 

@@ -4,6 +4,9 @@ import { BodyReader } from './body.js';
 /** Up to this size what is here is decoded whole; in more of it the end of the head is looked for first. */
 const DECODE_WHOLE = 2 * 1024;
 
+/** What is left of a request's body after its reply: read and thrown away up to here, so that the connection can be kept. */
+export const DRAIN_BYTES = 256 * 1024;
+
 const EMPTY = Buffer.alloc(0);
 
 export class Intake {
@@ -44,6 +47,15 @@ export class Intake {
     const used = this.body.take(buffer, this.#at, buffer.length);
     this.skip(used - this.#at);
     return buffer.subarray(this.body.start, this.body.end);
+  }
+
+  /**
+   * Whether the rest of the body is worth waiting for, so that the next request can be read behind it. `doubtful`: the
+   * client may leave the body out. `taken`: somebody reads it.
+   */
+  willEnd(doubtful: boolean, taken: boolean): boolean {
+    const { done, kind, left } = this.body;
+    return done || (!doubtful && (taken || (kind === 'length' && left <= DRAIN_BYTES)));
   }
 
   /** Everything that is here, as it is; undefined for nothing. */

@@ -73,7 +73,7 @@ export class ResponseHead {
     if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF) return REFUSED;
     this.minor = minor;
     this.status = status;
-    this.statusText = text.slice(9, at);
+    this.statusText = at === 12 ? `${text.slice(9, at)} ` : text.slice(9, at);
     return at + 2;
   }
 

@@ -12,6 +12,8 @@ export const INLINE_BODY = 8 * 1024;
 /** A first read up to this size is decoded whole; in a larger one the end of the head is looked for first. */
 const DECODE_WHOLE = 4 * 1024;
 const READ_BUFFER = 64 * 1024;
+/** Informational replies before the one that counts: nobody sends so many but in error. */
+const MAX_INTERIM = 32;
 
 /**
  * One buffer that all plain connections of a thread read into. A read is handed on and used up before the next one
@@ -35,6 +37,7 @@ export class UpstreamConnection {
   /** The method of the request in flight: a reply to HEAD has no body. */
   #method = '';
   #awaitsHead = false;
+  #interims = 0;
   /** Bytes of an incomplete head, or read while the user was not ready for the body. */
   #held: Buffer | undefined;
   #paused = false;
@@ -110,6 +113,7 @@ export class UpstreamConnection {
     this.deadline = deadline;
     this.#method = method;
     this.#awaitsHead = true;
+    this.#interims = 0;
     this.answered = false;
     this.#keep = true;
     this.#sent = !hasBody;
@@ -140,9 +144,11 @@ export class UpstreamConnection {
     this.#outHead = '';
   }
 
+  /** No more for now; the target is not to blame for how long that is. */
   pause(): void {
     if (this.#paused) return;
     this.#paused = true;
+    this.deadline = 0;
     this.#socket.pause();
   }
 
@@ -204,7 +210,7 @@ export class UpstreamConnection {
         return;
       }
       // No upgrade was asked for on this path, so 101 means that the target speaks of something else.
-      if (head.status === 101) {
+      if (head.status === 101 || ++this.#interims > MAX_INTERIM) {
         this.fail('upstream/invalid');
         return;
       }
@@ -248,10 +254,7 @@ export class UpstreamConnection {
       return;
     }
     this.deadline = this.target.responseDeadline();
-    if ((first || body.end > body.start) && !user.onBody(buffer, body.start, body.end, false)) {
-      this.deadline = 0;
-      this.pause();
-    }
+    if ((first || body.end > body.start) && !user.onBody(buffer, body.start, body.end, false)) this.pause();
   }
 
   /** The reply is read to its end: back to the pool, or away. */

@@ -79,8 +79,13 @@ export class Target {
       user.onConnection(idle);
       return;
     }
-    if (this.#connections.size < this.settings.maxConnections) this.#open(user);
-    else if (this.#waiters.length < this.settings.maxQueue)
+    if (this.#connections.size < this.settings.maxConnections) {
+      this.#open(user);
+      return;
+    }
+    if (this.#waiters.length >= this.settings.maxQueue)
+      this.#waiters = this.#waiters.filter((waiter) => !waiter.user.over);
+    if (this.#waiters.length < this.settings.maxQueue)
       this.#waiters.push({ user, deadline: this.#host.monotonic() + this.settings.connectTimeout });
     else user.onUnavailable('upstream/queue-full');
   }
