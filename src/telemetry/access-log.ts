@@ -5,7 +5,8 @@
  */
 import { openSync } from 'node:fs';
 import sonicBoom, { type SonicBoom } from 'sonic-boom';
-import { type LineFormat, lineFormatter } from './access-line.js';
+import { type LineFormat, lineWriter } from './access-line.js';
+import type { LineWriter } from './json-line.js';
 import type { RequestRecord } from './snapshot.js';
 
 export interface AccessLogOptions {
@@ -43,9 +44,9 @@ const FATAL = new Set(['EPIPE', 'EBADF', 'ERR_STREAM_DESTROYED']);
 
 export class AccessLog {
   readonly #options: AccessLogOptions;
-  readonly #line: (record: RequestRecord) => string;
+  readonly #writeLine: LineWriter;
   #stream: SonicBoom | undefined;
-  /** Lines are encoded as they come: text that waits would be text that the garbage collector moves about. */
+  /** Lines are laid as bytes as they come: text that waits would be text that the garbage collector moves about. */
   #gathered = Buffer.allocUnsafeSlow(GATHER);
   #length = 0;
   #gatheredLines = 0;
@@ -56,7 +57,7 @@ export class AccessLog {
   /** Throws where the file cannot be opened for writing: better when a spec is loaded than line by line. */
   constructor(options: AccessLogOptions) {
     this.#options = options;
-    this.#line = lineFormatter(options.format, options.color ?? false);
+    this.#writeLine = lineWriter(options.format, options.color ?? false);
     this.#stream = this.#open();
   }
 
@@ -70,13 +71,24 @@ export class AccessLog {
       this.#dropped++;
       return;
     }
-    const line = this.#line(record);
-    // UTF-8 takes three bytes for a UTF-16 unit at most.
-    if (this.#length + line.length * 3 > this.#gathered.length) this.#handOver();
-    if (line.length * 3 > this.#gathered.length) this.#gathered = Buffer.allocUnsafeSlow(line.length * 3);
-    this.#length += this.#gathered.write(line, this.#length, 'utf8');
+    let end = this.#writeLine(record, this.#gathered, this.#length);
+    if (end < 0) {
+      this.#handOver();
+      end = this.#writeFirst(record);
+    }
+    this.#length = end;
     this.#gatheredLines++;
     this.#timer ??= setTimeout(() => this.#handOver(), HAND_OVER_AFTER);
+  }
+
+  /** Lays a line into the empty buffer, and makes room where one line alone is too long for it. */
+  #writeFirst(record: RequestRecord): number {
+    let end = this.#writeLine(record, this.#gathered, 0);
+    while (end < 0) {
+      this.#gathered = Buffer.allocUnsafeSlow(this.#gathered.length * 2);
+      end = this.#writeLine(record, this.#gathered, 0);
+    }
+    return end;
   }
 
   /** Resolves when all lines so far are written; also when they cannot be. */

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { lineFormatter } from '../../src/telemetry/access-line.js';
+import { type LineFormat, lineWriter } from '../../src/telemetry/access-line.js';
 import { AccessLog } from '../../src/telemetry/access-log.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
 
@@ -38,6 +38,13 @@ const record = (extra: Partial<RequestRecord> = {}): RequestRecord => ({
   error: null,
   ...extra,
 });
+
+/** The text of the lines that a writer lays, each behind some other bytes. */
+const lineFormatter = (format: LineFormat, color: boolean): ((record: RequestRecord) => string) => {
+  const write = lineWriter(format, color);
+  const bytes = Buffer.alloc(4096);
+  return (given) => bytes.toString('utf8', 7, write(given, bytes, 7));
+};
 
 const lines = (path: string): string[] => readFileSync(path, 'utf8').split('\n').filter(Boolean);
 
@@ -113,6 +120,41 @@ test('times are right across seconds, in any order', () => {
     assert.is(time, new Date(Math.floor(at)).toISOString());
   }
   assert.is((JSON.parse(format(record({ at: Number.NaN }))) as { time: string }).time, '');
+});
+
+test('numbers of every size are right', () => {
+  const format = lineFormatter('json', false);
+  for (const count of [0, 9, 10, 99, 100, 12_345, 2 ** 31 - 1, 2 ** 31, 2 ** 53 - 1]) {
+    const parsed = JSON.parse(format(record({ bytesIn: count, bytesOut: count, status: 101 }))) as RequestRecord;
+    assert.equal([parsed.bytesIn, parsed.bytesOut, parsed.status], [count, count, 101]);
+  }
+});
+
+test('who asked is right however it changes from line to line', () => {
+  const format = lineFormatter('json', false);
+  for (let at = 0; at < 200; at++) {
+    const client = { remote: `192.0.2.${at % 3}`, method: at % 2 === 0 ? 'GET' : '', host: at % 5 === 0 ? '' : 'h"' };
+    const parsed = JSON.parse(format(record(client))) as { [key: string]: unknown };
+    for (const [key, value] of Object.entries(client)) assert.is(parsed[key], value);
+  }
+  assert.is(JSON.parse(lineFormatter('json', false)(record({ remote: '', method: '', host: '' }))).host, '');
+});
+
+test('a line that does not fit is not begun', () => {
+  for (const format of ['json', 'pretty'] as const) {
+    const write = lineWriter(format, false);
+    const bytes = Buffer.alloc(4096);
+    const length = write(record(), bytes, 0);
+    assert.ok(length > 0);
+    assert.is(write(record(), bytes, bytes.length - length + 1), -1);
+    for (const odd of ['\u0000', '\u2028', '"', '\ud800']) {
+      const long = record({ url: odd.repeat(300), id: odd.repeat(20), error: odd.repeat(20) });
+      for (let at = 0; at < bytes.length; at += 13) {
+        const end = write(long, bytes, at);
+        if (end >= 0) assert.is(bytes[end - 1], 0x0a);
+      }
+    }
+  }
 });
 
 test('a pretty line is for people, and steers no terminal', () => {
