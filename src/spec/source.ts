@@ -11,6 +11,8 @@ export const MAX_FILE_BYTES = 10 * 1024 * 1024;
 export class Source implements SourceFile {
   readonly sha256: string;
   readonly #lineStarts: number[] = [0];
+  /** Index of the line that was asked for last. */
+  #line = 0;
 
   constructor(
     readonly path: string,
@@ -23,13 +25,17 @@ export class Source implements SourceFile {
 
   position(offset: number): Position {
     const at = Math.max(0, Math.min(offset, this.text.length));
-    let low = 0;
-    let high = this.#lineStarts.length - 1;
+    // Most questions are about the line of the one before.
+    const near =
+      this.#lineStarts[this.#line]! <= at && at < (this.#lineStarts[this.#line + 1] ?? Number.POSITIVE_INFINITY);
+    let low = near ? this.#line : 0;
+    let high = near ? low : this.#lineStarts.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
       if (this.#lineStarts[middle]! <= at) low = middle;
       else high = middle - 1;
     }
+    this.#line = low;
     return { offset: at, line: low + 1, column: at - this.#lineStarts[low]! + 1 };
   }
 

@@ -17,17 +17,21 @@ export interface Shadow {
   readonly items: Shadow[];
 }
 
-const shadowOf = (kind: Shadow['kind'], range: Range, key?: Range): Shadow => ({
+/** Nothing is ever put into a scalar, and most of a document is scalars: they share their emptiness. */
+const NO_ENTRIES: Shadow['entries'] = new Map();
+const NO_ITEMS: Shadow['items'] = [];
+
+export const shadowOf = (kind: Shadow['kind'], range: Range, key?: Range): Shadow => ({
   kind,
   range,
   head: undefined,
   keys: key ? [key] : [],
-  entries: new Map(),
-  items: [],
+  entries: kind === 'scalar' ? NO_ENTRIES : new Map(),
+  items: kind === 'scalar' ? NO_ITEMS : [],
 });
 
 /** Behind a byte order mark, so that what is written at the start stays behind it. */
-const wholeOf = (text: string): Range => [text.startsWith('\ufeff') ? 1 : 0, text.length];
+export const wholeOf = (text: string): Range => [text.startsWith('\ufeff') ? 1 : 0, text.length];
 
 /** Throws what the parser throws. A byte order mark is taken for a space, which leaves every offset as it is. */
 export function shadowFromSyntax(text: string): Shadow {
@@ -87,7 +91,8 @@ function valueShadow(node: AST.TOMLContentNode, key?: Range): Shadow {
   }
 }
 
-function child(table: Shadow, name: string, kind: Shadow['kind'], range: Range, key: Range | undefined): Shadow {
+/** The entry of that name, made when there is none yet; `key` is one more place where it is written. */
+export function child(table: Shadow, name: string, kind: Shadow['kind'], range: Range, key: Range | undefined): Shadow {
   const known = table.entries.get(name);
   if (known) {
     if (key) known.keys.push(key);

@@ -1,13 +1,14 @@
 /**
  * Text -> located tree. `toml` is the authority on what is valid and on every value; the spans are found by walking its
- * values beside the shadow of the syntax tree. Where the two differ in shape, the value stands and its span is coarser.
+ * values beside the shadow of the text. Where the two differ in shape, the value stands and its span is coarser.
  */
 import toml from 'toml';
 import type { Diagnostic, Outcome } from '../schema/diagnostic.js';
 import type { From, TableEntry, TableNode, TomlNode } from '../schema/tree.js';
 import type { Source } from './source.js';
 import { describeSyntaxError } from './toml-errors.js';
-import { type Range, type Shadow, shadowFromLines, shadowFromSyntax } from './toml-shadow.js';
+import { shadowFromScan } from './toml-scan.js';
+import { type Range, type Shadow, shadowFromLines } from './toml-shadow.js';
 
 /** Arrays, tables and dotted keys within one another. Far beyond any spec; keeps every later walk off the stack's end. */
 export const MAX_DEPTH = 64;
@@ -39,9 +40,9 @@ export function parseToml(source: Source, from: From): Outcome<TableNode> {
 
 function shadowOf(text: string): Shadow {
   try {
-    return shadowFromSyntax(text);
+    return shadowFromScan(text);
   } catch (error) {
-    // Both are refusals of text that the authority accepts: the parser's own, and the stack's on a very long token.
+    // Text that the authority accepts and the scanner does not understand: spans are coarser, values the same.
     if (error instanceof SyntaxError || error instanceof RangeError) return shadowFromLines(text);
     throw error;
   }
@@ -89,9 +90,13 @@ class Builder {
       const known = shadow?.entries.get(key);
       const node = this.node(item, known, range, depth + 1);
       if (!node) continue;
-      const keySpans = known?.keys.map((keyRange) => this.source.span(...keyRange)) ?? [];
-      const keySpan = keySpans[0] ?? node.span;
-      entries.set(key, { key, keySpan, value: node, ...(keySpans.length > 1 ? { keySpans } : {}) });
+      const [first, ...more] = known?.keys ?? [];
+      const keySpan = first ? this.source.span(...first) : node.span;
+      if (more.length === 0) entries.set(key, { key, keySpan, value: node });
+      else {
+        const keySpans = [keySpan, ...more.map((keyRange) => this.source.span(...keyRange))];
+        entries.set(key, { key, keySpan, value: node, keySpans });
+      }
     }
     const span = this.source.span(...range);
     const headSpan = shadow?.head ? this.source.span(...shadow.head) : undefined;

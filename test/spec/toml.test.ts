@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import toml from 'toml';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -5,7 +7,8 @@ import type { TableNode, TomlNode } from '../../src/schema/tree.js';
 import { Source } from '../../src/spec/source.js';
 import { valueOffsets } from '../../src/spec/string-offsets.js';
 import { MAX_DEPTH, parseToml } from '../../src/spec/toml.js';
-import { shadowFromLines } from '../../src/spec/toml-shadow.js';
+import { shadowFromScan } from '../../src/spec/toml-scan.js';
+import { type Shadow, shadowFromLines, shadowFromSyntax } from '../../src/spec/toml-shadow.js';
 import { Random } from '../schema/random.js';
 
 function parse(text: string): { tree: TableNode | undefined; source: Source; codes: string[]; messages: string[] } {
@@ -156,6 +159,97 @@ test('for random documents the tree is what toml reads, and every span lies in i
     };
     visit(tree!);
   }
+});
+
+/** A shadow as JSON has it, entries by name. */
+const shown = ({ kind, range, head, keys, entries, items }: Shadow): unknown => ({
+  kind,
+  range,
+  head,
+  keys,
+  entries: [...entries].map(([name, entry]) => [name, shown(entry)]),
+  items: items.map(shown),
+});
+
+const SPELLINGS = [
+  '',
+  '\ufeffa = 1',
+  '# only a comment',
+  'a = 1 # c\r\n[b] # d\r\nc = "x" # "e"\r\n',
+  '"a b" = 1\n\'c d\'.e."f.g" = 2\n"\\u00e9\\t\\"" = 3\n',
+  'a . b = 1\n[ c . d ]\ne = 1\n[[ f . g ]]\n[f.g.h]\ni = 1\n[[f.g]]\n[[f.g.h]]\nx = 1\n',
+  '[a.b]\nx = 1\n[a]\ny = 2\n[a.c]\n',
+  'a = [ 1, # one\n  [2, 3 , ], "]", # ]\n  \'}\', ]\n',
+  'a = {}\nb = { c = { d.e = 1 , f = [ { g = 2 } ] } , "h" = 3 }\n',
+  'a = { b = 1, # x\n c = 2,\n }\n',
+  'a = 1979-05-27 07:32:00Z\nb = [ 07:32:00 , 1979-05-27 ]\nc = -1_000 \nd = +inf\ne = 0xFF',
+  'a = """\n x \\\n  y "" \\""" z"""""\nb = 1\n',
+  "a = '''x '' y''''\nb = '''\n'''\nc = ''\nd = \"\"\n",
+  'a = "\\\\"\nb = "\\\\\\""\nc = "a\\"b"\n',
+  '[[a]]\nb.c = 1\nb.d = 2\n[[a]]\nb = 3\n[a.e]\n[a.e.f]\n',
+];
+
+test('the scanner finds exactly what the syntax tree says', () => {
+  const agree = (text: string): void => {
+    toml.parse(text);
+    assert.equal(shown(shadowFromScan(text)), shown(shadowFromSyntax(text)), text);
+  };
+  for (const text of [EXAMPLE, ...SPELLINGS]) agree(text);
+  const folders = ['fixtures/diagnostics', 'templates', '.'].map((folder) => join(process.cwd(), folder));
+  let specs = 0;
+  for (const folder of folders) {
+    for (const name of readdirSync(folder, { recursive: folder !== process.cwd(), encoding: 'utf8' })) {
+      if (!name.endsWith('.toml')) continue;
+      const source = new Source(name, name, readFileSync(join(folder, name), 'utf8'));
+      if (source.text.includes('\0') || parseToml(source, 'spec').value === undefined) continue;
+      agree(source.text);
+      specs++;
+    }
+  }
+  assert.ok(specs > 80, String(specs));
+});
+
+test('the scanner and the syntax tree agree on random documents', () => {
+  const random = new Random(77);
+  const names = ['a', 'b', '"c d"', "'e.f'", '"\\u0067"', 'h-i'];
+  const key = (): string =>
+    Array.from({ length: 1 + random.below(3) }, () => random.pick(names)).join(random.pick(['.', ' . ']));
+  const blank = (): string => random.pick(['', ' ', '\n', ' # x ]}"\n', '\r\n\t']);
+  const value = (depth: number): string => {
+    const kind = random.below(depth > 3 ? 6 : 8);
+    if (kind === 6)
+      return `[${Array.from({ length: random.below(4) }, () => `${blank()}${value(depth + 1)}${blank()}`).join(',')}]`;
+    if (kind === 7)
+      return `{ ${Array.from({ length: random.below(3) }, (_, index) => `k${index} = ${value(depth + 1)}`).join(' , ')} }`;
+    return random.pick([
+      '1',
+      '"x\\"]"',
+      "'{ # '",
+      '"""a\n"" b""""',
+      "'''\n'c'''",
+      '1979-05-27 07:32:00',
+      'true',
+      '1e5',
+      '""',
+    ]);
+  };
+  let compared = 0;
+  for (let round = 0; round < 3000; round++) {
+    const lines = Array.from({ length: 1 + random.below(8) }, () =>
+      random.pick([`[${key()}]`, `[[${key()}]]`, `${key()} = ${value(0)}`, `\t${key()}=${value(0)} # c`, '', '# [x]']),
+    );
+    const text = `${lines.join(random.pick(['\n', '\r\n']))}\n`;
+    let expected: Shadow;
+    try {
+      toml.parse(text);
+      expected = shadowFromSyntax(text);
+    } catch {
+      continue; // One of the two refuses it: keys set twice, mostly.
+    }
+    assert.equal(shown(shadowFromScan(text)), shown(expected), text);
+    compared++;
+  }
+  assert.ok(compared > 500, String(compared));
 });
 
 test('offsets in a value lead to the source that wrote them', () => {
