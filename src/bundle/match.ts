@@ -117,10 +117,13 @@ export class Matcher {
     return [...methods].sort();
   }
 
-  /** The match, and why: what decided, and which routes came near. Allocates; for explain and the dashboard. */
-  trace(view: RequestView): MatchTrace {
+  /**
+   * The match, and why: what decided, and which routes came near. Allocates; for explain and the dashboard.
+   * @param written the match of a route as the spec has it: patterns are shown in its words.
+   */
+  trace(view: RequestView, written?: (route: number) => string | undefined): MatchTrace {
     const route = this.match(view);
-    this.#map ??= new TrieMap(this.trie);
+    this.#map ??= new TrieMap(this.trie, written);
     const tracer = new Tracer(this.#map, view, this.#winner);
     this.#observe(view, this.#methods.get(view.method) ?? UNKNOWN_METHOD, tracer);
     // The walk to the end has overwritten the parameters.

@@ -128,11 +128,16 @@ const templatePart: Check = (value, at) =>
     ? undefined
     : expected(at, 'a part of a template');
 
+/** What a data plane writes as it is: a status line and whole lines of fields, so that nothing else rides along. */
+const WIRE_HEAD = /^HTTP\/1\.1 [2-5]\d\d [^\r\n]*\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n]*\r\n)*$/;
+const wireHead: Check = (value, at) =>
+  typeof value === 'string' && WIRE_HEAD.test(value) ? undefined : expected(at, 'the head of a reply');
+
 const route = table({
   name: text,
   match: text,
   service: index(-1),
-  reply: optional(table({ status: number(100, 599), headers: map(text), body: text, head: optional(text) })),
+  reply: optional(table({ status: number(100, 599), headers: map(text), body: text, head: optional(wireHead) })),
   policies: list(index(0)),
   params: list(text),
   rewrite: optional(list(templatePart)),

@@ -19,7 +19,7 @@ export type DecidedBy = 'none' | 'only' | 'host' | 'path' | 'method' | 'headers'
 
 export interface TraceSegment {
   readonly kind: StepKind;
-  /** `orders`, `{:[0-9]+}`, `{}`, `{...}`. */
+  /** `orders`, `{id:int}`; without the spec's words `{:[0-9]+}`, `{}`, `{...}`. */
   readonly pattern: string;
   /** What the request has there. */
   readonly text: string;
@@ -82,12 +82,12 @@ export class Tracer implements WalkObserver {
       return;
     }
     if (this.#refused.length >= MAX_NOTES) return;
-    const place = this.map.placeOfList(list);
     const route = this.map.trie.nodes[at + 1]!;
+    const place = this.map.placeOfList(list, route);
     if (failed === 'method') {
       // The winner under another of its methods is no rival.
       if (this.winner !== 0 && route === this.map.trie.nodes[this.winner + 1]) return;
-      const takes = this.map.methods[this.map.trie.nodes[at]!]!;
+      const takes = this.map.methodsOf(list, route).join(' or ');
       this.#refused.push(miss(route, place, 'method', `it takes ${takes}, not ${this.view.method}`));
     } else {
       const has = failed.on === 'header' ? this.view.header(failed.name) : undefined;
@@ -99,14 +99,9 @@ export class Tracer implements WalkObserver {
   typedRefused(_node: number, child: number, automaton: Automaton, start: number, end: number): void {
     if (this.#refused.length >= MAX_NOTES) return;
     const text = this.view.path.slice(start, end);
-    this.#refused.push(
-      miss(
-        this.map.firstRoute(child),
-        this.map.place(child),
-        'type',
-        `\`${text}\` does not match \`${automaton.source}\``,
-      ),
-    );
+    const place = this.map.place(child);
+    const type = place.steps.at(-1)?.pattern ?? automaton.source;
+    this.#refused.push(miss(this.map.firstRoute(child), place, 'type', `\`${text}\` is no \`${type}\``));
   }
 
   deadEnd(node: number, start: number, end: number): void {
@@ -122,7 +117,7 @@ export class Tracer implements WalkObserver {
   }
 
   finish(route: number): MatchTrace {
-    const winner = this.winner === 0 ? undefined : this.map.placeOfList(this.#winnerList);
+    const winner = this.winner === 0 ? undefined : this.map.placeOfList(this.#winnerList, route);
     const beaten = winner === undefined ? [] : this.#also.map((other) => this.#beaten(winner, other));
     this.#deadEnds.sort((a, b) => b.depth - a.depth);
     const misses = [...beaten.map(({ near }) => near), ...this.#refused, ...this.#deadEnds.map((end) => end.miss)];
@@ -143,9 +138,9 @@ export class Tracer implements WalkObserver {
 
   /** Which step of precedence puts the winner before another candidate that takes the request as well. */
   #beaten(winner: Place, other: Seen): { by: DecidedBy; why: string; near: NearMiss } {
-    const place = this.map.placeOfList(other.list);
-    const [by, why] = this.#step(winner, place, other);
     const route = this.map.trie.nodes[other.at + 1]!;
+    const place = this.map.placeOfList(other.list, route);
+    const [by, why] = this.#step(winner, place, other);
     return { by, why, near: miss(route, place, 'precedence', `it takes the request too, but ${why}`) };
   }
 

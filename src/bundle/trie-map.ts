@@ -4,7 +4,7 @@ import * as layout from './trie-layout.js';
 
 export type StepKind = 'literal' | 'typed' | 'param' | 'tail';
 
-/** One segment of a pattern: `orders`, `{:[0-9]+}`, `{}`, `{...}`. */
+/** One segment of a pattern: `orders`, `{id:int}`; without the spec's words `{:[0-9]+}`, `{}`, `{...}`. */
 export interface Step {
   readonly kind: StepKind;
   readonly pattern: string;
@@ -32,7 +32,11 @@ export class TrieMap {
   readonly #words: Int32Array;
   readonly methods: readonly string[];
 
-  constructor(readonly trie: Trie) {
+  /** @param written the match of a route as the spec has it; undefined where nobody knows. */
+  constructor(
+    readonly trie: Trie,
+    private readonly written: (route: number) => string | undefined = () => undefined,
+  ) {
     this.#words = trie.nodes;
     this.methods = Array.from(trie.methods, (name) => trie.string(name));
     const stack: number[] = [];
@@ -50,8 +54,13 @@ export class TrieMap {
     for (let node = stack.pop(); node !== undefined; node = stack.pop()) this.#visit(node, stack);
   }
 
-  /** Where a node stands. */
-  place(node: number): Place {
+  /** Where a node stands, in the words of `route`, else of the first route there. */
+  place(node: number, route = this.firstRoute(node)): Place {
+    const place = this.#place(node);
+    return { ...place, steps: this.#worded(place.steps, route) };
+  }
+
+  #place(node: number): Place {
     const steps: Step[] = [];
     let at = node;
     for (let link = this.#links.get(at); link; link = this.#links.get(at)) {
@@ -61,11 +70,28 @@ export class TrieMap {
     return { root: at, host: this.#hosts.get(at), steps: steps.reverse() };
   }
 
-  /** Where a leaf list stands. */
-  placeOfList(list: number): Place {
+  /** Where a leaf list stands, in the words of one of its routes. */
+  placeOfList(list: number, route: number): Place {
     const owner = this.#owners.get(list)!;
-    const place = this.place(owner.node);
-    return owner.tail ? { ...place, steps: [...place.steps, TAIL] } : place;
+    const place = this.#place(owner.node);
+    return { ...place, steps: this.#worded(owner.tail ? [...place.steps, TAIL] : place.steps, route) };
+  }
+
+  #worded(steps: readonly Step[], route: number): readonly Step[] {
+    const match = this.written(route);
+    if (match === undefined) return steps;
+    const words = segmentsOf(match);
+    return steps.map((step, i) => (step.kind === 'literal' ? step : { ...step, pattern: words[i] ?? step.pattern }));
+  }
+
+  /** What a route takes in a leaf list, as an error names it: HEAD that comes with GET is not named. */
+  methodsOf(list: number, route: number): readonly string[] {
+    const methods: string[] = [];
+    for (let i = 0; i < this.#words[list]!; i++) {
+      const at = list + 1 + i * layout.CANDIDATE_WORDS;
+      if (this.#words[at + 1] === route) methods.push(this.methods[this.#words[at]!] ?? 'any method');
+    }
+    return methods.includes('GET') && methods.at(-1) === 'HEAD' ? methods.slice(0, -1) : methods;
   }
 
   /** The route of the first leaf at or below a node. */
@@ -113,6 +139,24 @@ export class TrieMap {
     if (param !== 0) found.push([param, PARAM]);
     return found;
   }
+}
+
+/** `GET api.example.com/orders/{id:int}` -> `orders`, `{id:int}`. A slash in braces belongs to its pattern. */
+function segmentsOf(match: string): readonly string[] {
+  const segments: string[] = [];
+  let depth = 0;
+  for (let at = match.indexOf('/'), from = at + 1; at >= 0 && at < match.length; ) {
+    at++;
+    const char = match[at];
+    if (char === '\\') at++;
+    else if (char === '{') depth++;
+    else if (char === '}') depth--;
+    else if (at >= match.length || (char === '/' && depth === 0)) {
+      segments.push(match.slice(from, at));
+      from = at + 1;
+    }
+  }
+  return segments;
 }
 
 export const patternText = (steps: readonly Step[]): string => `/${steps.map((step) => step.pattern).join('/')}`;

@@ -5,6 +5,7 @@ import {
   type Dfa,
   type Json,
   PHASES,
+  type ReplyPlan,
   type RoutePlan,
   type SegmentIR,
   type SourceRef,
@@ -87,10 +88,16 @@ function lowerRoute(
   return {
     ...plan,
     ...given('maxBodyBytes', maxBody),
-    ...given('reply', reply && { body: reply.body, headers: reply.headers, status: reply.status }),
+    ...given('reply', reply && lowerReply(reply)),
     ...given('rewrite', rewrite === undefined ? undefined : lowerTemplate(rewrite)),
     ...given('stripPrefix', stripPrefix === undefined ? undefined : normalizePrefix(stripPrefix)),
   };
+}
+
+/** A text says what it is, with policies on the route or without. */
+function lowerReply({ body, headers, status }: NonNullable<RouteModel['reply']>): ReplyPlan {
+  const typed = body === '' || Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
+  return { body, headers: typed ? headers : { ...headers, 'content-type': 'text/plain; charset=utf-8' }, status };
 }
 
 const NO_POLICIES: readonly number[] = [];

@@ -1,7 +1,6 @@
 /** What all connections of a data plane share: the live generation, counters, clocks, and the steps of an exchange. */
 import { randomBytes } from 'node:crypto';
 import type { Clock, Reply } from '../policies/contract.js';
-import { BytesReply } from '../policies/run-kit.js';
 import { StatsWriter } from '../telemetry/stats-writer.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './access.js';
 import type { Downstream, ReplySource } from './downstream.js';
@@ -79,8 +78,7 @@ export class Engine implements TargetHost {
   terminal(exchange: GwExchange, downstream: Downstream): ReplySource | undefined {
     const compiled = exchange.compiled!;
     if (compiled.reply !== undefined) {
-      const { status, headers, body } = compiled.reply;
-      exchange.chain!.replied(exchange, new BytesReply(status, { headers: headers(), body }));
+      exchange.chain!.replied(exchange, compiled.reply());
       return undefined;
     }
     if (compiled.service === undefined) {

@@ -3,11 +3,13 @@ import { hash } from 'node:crypto';
 import { Matcher } from '../bundle/match.js';
 import { Trie } from '../bundle/trie.js';
 import type { Program, ReplyPlan, RoutePlan } from '../bundle/types.js';
-import type { Clock, HeaderFields, LimitStore, Logger, PolicyHost, PolicyInstance } from '../policies/contract.js';
-import { HeaderMap, renderTemplate } from '../policies/run-kit.js';
+import type { Clock, LimitStore, Logger, PolicyHost, PolicyInstance, Reply } from '../policies/contract.js';
+import { BytesReply, HeaderMap, renderTemplate } from '../policies/run-kit.js';
 import { runHalves } from '../policies/run-registry.js';
 import { Chain, type ChainStep } from './chain.js';
 import type { GwExchange } from './exchange.js';
+import { ConstantReply } from './http/constant-reply.js';
+import { isOwnFraming } from './http/fields.js';
 import type { GenerationInput } from './types.js';
 import type { Service } from './upstream/service.js';
 
@@ -15,16 +17,10 @@ export interface CompiledRoute {
   readonly plan: RoutePlan;
   readonly chain: Chain;
   readonly service: Service | undefined;
-  readonly reply: PreparedReply | undefined;
+  /** The route's own reply. */
+  readonly reply: (() => Reply) | undefined;
   /** Where it counts. */
   readonly slot: number;
-}
-
-/** A route's own reply: the body's bytes are made once. */
-interface PreparedReply {
-  readonly status: number;
-  readonly headers: () => HeaderFields;
-  readonly body: Uint8Array;
 }
 
 /** All of the world that policies get from the data plane. */
@@ -166,7 +162,7 @@ export class Generation {
       plan,
       chain: this.#chainOf(plan),
       service: services[plan.service],
-      reply: plan.reply === undefined ? undefined : prepare(plan.reply),
+      reply: plan.reply === undefined ? undefined : prepare(plan.reply, plan.policies.length === 0),
       slot: this.#slots[index] ?? this.unmatched,
     }));
   }
@@ -190,7 +186,14 @@ export class Generation {
   }
 }
 
-function prepare(plan: ReplyPlan): PreparedReply {
+/** Makes a route's own reply; one for all where no policy can edit it. The body's bytes are made once. */
+function prepare(plan: ReplyPlan, constant: boolean): () => Reply {
   const fields = Object.entries(plan.headers);
-  return { status: plan.status, headers: () => new HeaderMap(fields), body: Buffer.from(plan.body) };
+  // A field that is gw's own to write goes the long way, on which it is left out.
+  if (constant && plan.head !== undefined && !fields.some(([name]) => isOwnFraming(name.toLowerCase()))) {
+    const reply = new ConstantReply(plan, plan.head);
+    return () => reply;
+  }
+  const body = Buffer.from(plan.body);
+  return () => new BytesReply(plan.status, { headers: new HeaderMap(fields), body });
 }

@@ -106,7 +106,8 @@ export class OfflinePlane {
   }
 
   #trace(exchange: GwExchange): MatchTrace {
-    return this.#generation.matcher.trace(exchange);
+    const { matcher, program } = this.#generation;
+    return matcher.trace(exchange, (route) => program.routes[route]?.match);
   }
 
   close(): void {
@@ -128,7 +129,7 @@ class OfflineDriver implements ChainDriver {
   terminal(exchange: GwExchange): void {
     const { service, reply } = exchange.compiled!;
     if (reply !== undefined) {
-      exchange.chain!.replied(exchange, new BytesReply(reply.status, { headers: reply.headers(), body: reply.body }));
+      exchange.chain!.replied(exchange, reply());
       return;
     }
     const target = service?.pick(undefined);

@@ -82,7 +82,7 @@ test('near misses say why they lost', () => {
   assert.is(route, -2);
   assert.is(by, 'none');
   assert.equal(misses, [
-    '0 type: `abc` does not match `[0-9]+`',
+    '0 type: `abc` is no `{:[0-9]+}`',
     '2 header: its condition fails: header x-beta is present',
     '1 method: it takes POST, not GET',
     '3 query: its condition fails: query debug is "1"',
@@ -140,6 +140,22 @@ test('a trace says what match says, and leaves its parameters', () => {
       starts,
     );
   }
+});
+
+test('patterns are shown in the words of the spec', () => {
+  const written = ['GET,POST h.test/orders/{id:int}/{file:[a-z/{}]+}', 'h.test/orders/{rest...}'];
+  const routes = ['GET,POST h.test/orders/{id:int}/{file:lower}', 'h.test/orders/{rest...}'];
+  const matcher = matcherOf(routes);
+  const won = matcher.trace(view('GET h.test/orders/7/a'), (route) => written[route]);
+  assert.equal(
+    won.segments.map(({ pattern }) => pattern),
+    ['orders', '{id:int}', '{file:[a-z/{}]+}'],
+  );
+  assert.is(won.nearMisses[0]!.pattern, '/orders/{rest...}');
+  const lost = matcher.trace(view('DELETE h.test/orders/x/a'), (route) => written[route]);
+  assert.is(lost.nearMisses.find(({ reason }) => reason === 'type')!.message, '`x` is no `{id:int}`');
+  const method = matcher.trace(view('DELETE h.test/orders/7/a'), (route) => written[route]);
+  assert.is(method.nearMisses.find(({ reason }) => reason === 'method')!.message, 'it takes GET or POST, not DELETE');
 });
 
 test.run();

@@ -22,13 +22,8 @@ export const foldReplies: Pass = (ir) => {
 
 function foldReply(reply: ReplyPlan): ReplyPlan {
   const { body, headers, status } = reply;
-  const fields = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value] as const);
-  const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`);
-  const has = (name: string): boolean => fields.some(([field]) => field === name);
-  if (body !== '' && !has('content-type')) lines.push('content-type: text/plain; charset=utf-8\r\n');
-  if (!WITHOUT_BODY.has(status) && !has('content-length')) {
-    lines.push(`content-length: ${Buffer.byteLength(body)}\r\n`);
-  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name.toLowerCase()}: ${value}\r\n`);
+  if (!WITHOUT_BODY.has(status)) lines.push(`content-length: ${Buffer.byteLength(body)}\r\n`);
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}`;
   return { body, head, headers, status };
 }

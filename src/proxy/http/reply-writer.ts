@@ -5,6 +5,7 @@ import type { ReplySource } from '../downstream.js';
 import type { GwExchange } from '../exchange.js';
 import { TargetReply } from '../relay.js';
 import { INLINE_BODY } from '../upstream/connection.js';
+import { ConstantReply } from './constant-reply.js';
 import { fieldLines, statusLine } from './write-head.js';
 
 /** `raw`: until the connection closes, for HTTP/1.0 clients. `none`: there is no body, whatever comes. */
@@ -124,6 +125,11 @@ export function replyHead(
   connection: '' | 'close' | 'keep-alive',
   dateLine: string,
 ): string {
+  if (reply instanceof ConstantReply) {
+    const date = reply.hasDate ? '' : dateLine;
+    const steer = connection === '' ? '' : `connection: ${connection}\r\n`;
+    return `${reply.head}${date}x-request-id: ${exchange.id}\r\n${steer}\r\n`;
+  }
   const fromTarget = reply instanceof TargetReply;
   const lines = fromTarget ? reply.lines() : fieldLines(reply.headers);
   const first =

@@ -17,7 +17,7 @@ test('constant replies are written out, unless a policy may edit them', () => {
   );
   const heads = ir.routes.map((route) => route.plan.reply?.head);
   assert.equal(heads, [
-    'HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 5\r\n',
+    'HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 5\r\n',
     undefined,
     'HTTP/1.1 204 No Content\r\n',
     'HTTP/1.1 404 Not Found\r\ncontent-type: application/json\r\ncontent-length: 2\r\n',
