@@ -98,7 +98,7 @@ export class Tunnel implements ReplySource, TunnelEnd {
         target: { protocol, host: target.host, port: target.port },
         ...(target.secure ? { ssl: { servername: target.host } } : {}),
       },
-      (error) => this.#fail(isReset(error) ? 'upstream/reset' : 'upstream/unreachable'),
+      (error) => this.#fail(slugOf(error)),
     );
   }
 
@@ -125,7 +125,9 @@ export class Tunnel implements ReplySource, TunnelEnd {
       return;
     }
     clearTimeout(this.#timer);
-    if (length < 0 || (head.status < 200 && head.status !== 101)) {
+    const upgrade = head.status === 101 ? findField(head.text, head.fieldsAt, head.fieldsEnd, 'upgrade') : undefined;
+    // A 101 must name what it switches to, RFC 9110 section 15.2.2.
+    if (length < 0 || (head.status < 200 && !upgrade)) {
       done();
       this.#fail('upstream/invalid');
       return;
@@ -138,13 +140,14 @@ export class Tunnel implements ReplySource, TunnelEnd {
     this.#exchange.upstreamMs = this.#engine.monotonic() - this.#exchange.startMs;
     if (head.status !== 101) this.#beginBody(head);
     const reply = new TargetReply(head, this);
-    reply.upgrade = head.status === 101 ? findField(head.text, head.fieldsAt, head.fieldsEnd, 'upgrade') : undefined;
+    reply.upgrade = upgrade;
     this.#exchange.chain?.replied(this.#exchange, reply);
   }
 
   #beginBody(head: ResponseHead): void {
     this.contentLength = head.contentLength;
-    if (head.status === 204 || head.status === 304) this.#body.begin('none', 0);
+    const bodiless = this.#exchange.method === 'HEAD' || head.status === 204 || head.status === 304;
+    if (bodiless) this.#body.begin('none', 0);
     else if (head.chunked) this.#body.begin('chunked', 0);
     else if (head.contentLength >= 0) this.#body.begin('length', head.contentLength);
     else this.#body.begin('close', 0);
@@ -276,7 +279,7 @@ class ClientSide extends Duplex {
   #socket: Socket | undefined;
 
   constructor(tunnel: Tunnel) {
-    super({ allowHalfOpen: true });
+    super({ allowHalfOpen: true, decodeStrings: false });
     this.#tunnel = tunnel;
     this.on('error', () => this.#tunnel.broken());
     this.on('close', () => this.#tunnel.broken());
@@ -307,8 +310,9 @@ class ClientSide extends Duplex {
     this.#tunnel.wantsMore();
   }
 
-  override _write(chunk: Buffer | string, encoding: BufferEncoding, done: () => void): void {
-    this.#tunnel.fromTarget(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk, done);
+  override _write(chunk: Buffer | string, _encoding: BufferEncoding, done: () => void): void {
+    // Strings are heads, as Node read them off the wire: one character a byte, whatever encoding http-proxy left it at.
+    this.#tunnel.fromTarget(typeof chunk === 'string' ? Buffer.from(chunk, 'latin1') : chunk, done);
   }
 
   override _final(done: () => void): void {
@@ -360,7 +364,11 @@ function addHeader(headers: IncomingMessage['headers'], given: string, value: st
   else headers[name] = Array.isArray(present) ? [...present, value] : [present, value];
 }
 
-const isReset = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+/** What an error of Node's client means. Its parser's codes begin with HPE_. */
+function slugOf(error: unknown): ErrorSlug {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code.startsWith('HPE_')) return 'upstream/invalid';
+  return code === 'ECONNRESET' || code === 'EPIPE' ? 'upstream/reset' : 'upstream/unreachable';
+}
 
 const noop = (): void => {};

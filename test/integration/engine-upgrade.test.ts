@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket, WebSocketServer } from 'ws';
-import { Plane, specOf, until } from './engine-kit.js';
+import { FaultTarget, Plane, type RawReply, raw, specOf, until } from './engine-kit.js';
 
 interface Context {
   origin: Server;
@@ -191,6 +191,40 @@ test('no upgrade to another version of HTTP, whose requests no policy would see'
     assert.is(reply.body.toString(), 'plain /x');
     assert.is(reply.header('upgrade'), undefined);
   }
+});
+
+test('answers to an upgrade pass byte for byte; those that are none are 502', async ({ plane }) => {
+  const target = await FaultTarget.start();
+  await plane.load(specOf(target.url));
+  const ask = async (method: string, answer: string): Promise<RawReply> => {
+    target.respond = raw(answer);
+    const text = `${method} / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+    return plane.ask(text, { head: method === 'HEAD' });
+  };
+  const switched = await ask(
+    'GET',
+    'HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\nX-L: \xe4\xff\r\n\r\n',
+  );
+  assert.is(switched.status, 101);
+  assert.is(switched.header('x-l'), '\xe4\xff');
+  for (const nonsense of [
+    'nonsense\r\n\r\n',
+    'HTTP/1.1 101 X\r\nConnection: upgrade\r\n\r\n',
+    'HTTP/1.1 200 X\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx',
+  ]) {
+    const reply = await ask('GET', nonsense);
+    assert.is(reply.status, 502, nonsense);
+    assert.is(JSON.parse(reply.body.toString()).type, 'urn:gw:problem:upstream/invalid', nonsense);
+  }
+  const client = plane.client();
+  target.respond = raw('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
+  for (let i = 0; i < 2; i++) {
+    client.send('HEAD / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    assert.is((await client.reply({ head: true })).header('content-length'), '5');
+  }
+  client.destroy();
+  await until(() => target.open === 0, 'the target to be let go');
+  await target.close();
 });
 
 test.run();
