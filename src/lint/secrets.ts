@@ -16,20 +16,30 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
 
 /** Names whose value is a secret. Settings that name a field or variable (`token_header`) end otherwise. */
 const SECRET_NAME =
-  /(^|[_.-])(password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|signing[_-]?key|credentials?|authorization)$/i;
+  /(password|passwd|passphrase|(^|[_.-])(pass|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key([_-]base)?|private[_-]?key|signing[_-]?key|credentials?|authorization))$/i;
 
-const PLACEHOLDER = /^(x+|\*+|\.+|<.*>|change-?me|todo|none|example|true|false|\d{1,3})$/i;
+/** Names whose value is random on purpose, and for everybody to see. */
+const PUBLIC_NAME =
+  /(^|[_.-])(sha|sha1|sha256|commit|rev|revision|build|version|digest|hash|checksum|etag|fingerprint)$/i;
+
+/** On a command line everybody on the machine reads it. */
+const ON_COMMAND_LINE = /(?:^|\s)--?[\w-]*(?:password|passwd|secret|token|api[_-]?key)[= ]([^\s${}]{6,})/i;
+
+const PLACEHOLDER =
+  /^(x+|\*+|\.+|<.*>|change-?me|todo|none|example|dummy|optional|required|(en|dis)abled|on|off|true|false|\d{1,3})$/i;
 
 /** What kind of secret the text at this path of a config looks like; undefined when like none. */
 export function secretIn(path: readonly (string | number)[], text: string): string | undefined {
   const form = FORMS.find(([pattern]) => pattern.test(text));
   if (form) return form[1];
+  if (path[path.length - 1] === 'command' && ON_COMMAND_LINE.test(text)) return 'a secret on a command line';
   // A template or reference puts the value together from elsewhere.
   if (/[{}]/.test(text) || text.startsWith('sha256:')) return undefined;
   const name = [...path].reverse().find((step) => typeof step === 'string');
   if (name !== undefined && SECRET_NAME.test(String(name)) && text.length >= 4 && !PLACEHOLDER.test(text)) {
     return `the value of \`${name}\``;
   }
+  if (name !== undefined && PUBLIC_NAME.test(String(name))) return undefined;
   return isRandom(text) ? 'a random key' : undefined;
 }
 
@@ -37,6 +47,8 @@ const SHORTEST_RANDOM = 24;
 /** Bits a character: words and paths stay below, random base64 and hex of that length are above. */
 const RANDOM_BASE64 = 4;
 const RANDOM_HEX = 3;
+/** Share of a text that stands in runs of small letters: random base64 has about a sixth. */
+const WORDS = 0.45;
 
 function isRandom(text: string): boolean {
   // A path, absolute or relative, is long and mixed as well.
@@ -44,8 +56,18 @@ function isRandom(text: string): boolean {
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return false;
   if (/^[0-9a-f]{32,}$/i.test(text)) return entropy(text) > RANDOM_HEX;
   return (
-    /^[A-Za-z0-9+/_-]+={0,2}$/.test(text) && /[a-z]/.test(text) && /[A-Z]/.test(text) && entropy(text) > RANDOM_BASE64
+    /^[A-Za-z0-9+/_-]+={0,2}$/.test(text) &&
+    /[a-z]/.test(text) &&
+    /[A-Z]/.test(text) &&
+    !isMadeOfWords(text) &&
+    entropy(text) > RANDOM_BASE64
   );
+}
+
+/** Names such as `X-Requested-With-Version2` mix letters too, but in words; random text has few runs of small letters. */
+function isMadeOfWords(text: string): boolean {
+  const inWords = (text.match(/[a-z]{3,}/g) ?? []).join('').length;
+  return inWords / text.length > WORDS;
 }
 
 /** Shannon's, over the characters of the text, in bits a character. */

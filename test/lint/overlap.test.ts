@@ -140,6 +140,12 @@ test('types that accept the same are one path, whatever they are called', () => 
   assert.equal(codes(check(of('GET /a/{x:int}', 'GET /a/{y:0|[1-9][0-9]*}'))), ['route/duplicate']);
 });
 
+test('a shared method makes two routes ambiguous, not the same', () => {
+  const [found, ...more] = check(of('GET,POST /a', 'POST /a'));
+  assert.equal([found?.code, more], ['route/ambiguous', []]);
+  assert.match(found?.message ?? '', '`r1` and `r0` both match `POST /a`');
+});
+
 test('of two routes the later in the spec is reported, once', () => {
   const found = check(of('GET,POST,PUT /a', 'POST,PUT,GET /a'));
   assert.equal(codes(found), ['route/duplicate']);

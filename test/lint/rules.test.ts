@@ -214,6 +214,10 @@ test('secret/plain-text: by form, by name, by randomness', () => {
     'A = "Zk3vQ8xT1mWc5RbY7nHd2LpS9jGf4UaE"',
     'A = "d41d8cd98f00b204e9800998ecf8427e"',
     'A = "Basic dXNlcjpwYXNzd29yZA=="',
+    'DB_PASS = "hunter2hunter"',
+    'PGPASSWORD = "hunter2hunter"',
+    'SECRET_KEY = "hunter2hunter"',
+    'SECRET_KEY_BASE = "hunter2hunter"',
   ]) {
     assert.equal(secretsIn(line), ['secret/plain-text'], line);
   }
@@ -228,11 +232,24 @@ test('secret/plain-text: references, names of things, and plain words are none',
     'A = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"',
     'A = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1"',
     'A = "postgres://db:5432/shop"',
+    'GIT_SHA = "da39a3ee5e6b4b0d3255bfef95601890afd80709"',
+    'X_COMMIT = "da39a3ee5e6b4b0d3255bfef95601890afd80709"',
+    'JAVA_OPTS = "UseG1GC2AndOtherOptionsWithCamelCase"',
+    'A = "X-Requested-With-Version2AndMore"',
+    'CSRF_TOKEN = "optional"',
     'A = "/opt/ShopService/Releases/2024-01-05/Run"',
     'A = "/var/lib/very/long/path/to/some/file-2024.json"',
   ]) {
     assert.equal(secretsIn(line), [], line);
   }
+});
+
+test('secret/plain-text: on a command line', () => {
+  const running = (command: string): string[] =>
+    codes(checked(`${HEAD}[service.orders]\nrun = { command = "${command}" }\n${R}`).diagnostics);
+  assert.equal(running('node x.js --token=abcd1234efgh'), ['secret/plain-text']);
+  assert.equal(running('node x.js --db-password hunter2'), ['secret/plain-text']);
+  assert.equal(running('node x.js --token-file secrets/token'), []);
 });
 
 test('secret/plain-text: everywhere that values stand', () => {

@@ -62,10 +62,16 @@ function withoutDuplicates(method: string, pool: readonly Entry[], found: Found)
   for (const entry of pool) {
     const key = conditionsKey(entry.route.match.conditions);
     const original = first.get(key);
-    if (original) add('duplicate', method, original, entry, found);
+    // With other methods besides, one of the two takes more than the other.
+    if (original) add(sameMethods(original, entry) ? 'duplicate' : 'ambiguous', method, original, entry, found);
     else first.set(key, entry);
   }
   return [...first.values()];
+}
+
+function sameMethods(a: Entry, b: Entry): boolean {
+  const [own, others] = [a.route.match.methods, new Set(b.route.match.methods)];
+  return own.length === others.size && own.every((method) => others.has(method));
 }
 
 function judgePairs(
