@@ -205,6 +205,20 @@ test('a program that lies about its shape is refused, whatever its hash', () => 
   for (const [program, message] of lies) refused(forged(program), message);
 });
 
+test('the head of a constant reply is whole lines and nothing that rides along', () => {
+  const [route] = PROGRAM.routes.filter(({ reply }) => reply !== undefined);
+  const trie = buildTrie(trieIR(['/a']));
+  const withHead = (head: string) => {
+    const reply = { status: 200, headers: {}, body: 'x', head };
+    return encodeBundle({ program: { ...PROGRAM, routes: [{ ...route!, reply }] }, trie });
+  };
+  const good = 'HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 1\r\n';
+  assert.is(decodeBundle(withHead(good)).program.routes[0]!.reply!.head, good);
+  for (const bad of ['', `${good}\r\nHTTP/1.1 200 OK\r\n`, 'HTTP/1.1 200 OK\r\nx-a: b\n', 'HTTP/1.1 101 Go\r\n', 'x']) {
+    assert.throws(() => decodeBundle(withHead(bad)), /the head of a reply/);
+  }
+});
+
 test('a program that is no JSON and a trie that is none are refused', () => {
   refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(256) }), /no trie/);
   refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(0) }), /cut/);
