@@ -1,6 +1,8 @@
 /** Where connections end, and what targets and clients do that no specification foresees. */
+import { mock } from 'node:test';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { RequestHead } from '../../src/proxy/http/request-head.js';
 import { FaultTarget, ok, Plane, raw, specOf, until } from './engine-kit.js';
 
 interface Context {
@@ -105,6 +107,32 @@ test('a target that sends informational replies without end: 502', async ({ targ
   assert.is(reply.status, 502);
   await until(() => target.open === 0, 'the target to be let go');
   client.destroy();
+});
+
+test('a head that is long and comes byte by byte is not read anew with each byte', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: 'max_header = "64KiB"' }));
+  const client = plane.client();
+  client.send(`GET / HTTP/1.1\r\n${H}X-Long: ${'a'.repeat(60_000)}`);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const parse = mock.method(RequestHead.prototype, 'parse');
+  for (let i = 0; i < 200; i++) {
+    client.send('a');
+    await new Promise(setImmediate);
+  }
+  client.send('\r\n\r\n');
+  assert.is((await client.reply()).status, 200);
+  assert.ok(parse.mock.callCount() < 5, String(parse.mock.callCount()));
+  parse.mock.restore();
+  assert.is(target.arrived[0]!.header('x-long')?.length, 60_200);
+  const endless = plane.client();
+  endless.send('GET / HTTP/1.1\r\nX: ');
+  for (let i = 0; i < 70 && !endless.ended; i++) {
+    endless.send('a'.repeat(1024));
+    await new Promise(setImmediate);
+  }
+  assert.is((await endless.reply()).status, 431);
+  client.destroy();
+  endless.destroy();
 });
 
 test('clients that left the queue make room in it', async ({ target, plane }) => {

@@ -192,6 +192,63 @@ test('a connection that dies as the request is written: repeated where that is s
   client.destroy();
 });
 
+test('a target that has begun its reply has done the work: nothing is repeated', async ({ target, plane }) => {
+  const client = plane.client();
+  client.send(GET);
+  await client.reply();
+  target.respond = (_request, socket) => socket.end('HTTP/1.1 2');
+  client.send(GET);
+  isProblem(await client.reply(), 502, 'upstream/reset');
+  assert.is(target.arrived.length, 2);
+  client.destroy();
+});
+
+test('a PUT whose body is gone is not repeated', async ({ target, plane }) => {
+  const client = plane.client();
+  client.send(GET);
+  await client.reply();
+  target.respond = (request, socket) => {
+    if (request.connection === 0) socket.destroy();
+    else ok('twice')(request, socket);
+  };
+  client.send('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi');
+  isProblem(await client.reply(), 502, 'upstream/reset');
+  assert.is(target.arrived.length, 2);
+  client.destroy();
+});
+
+test('one dead connection is forgiven, not a pool of them', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { service: 'retries = 0' }));
+  const waiting: (() => void)[] = [];
+  target.respond = (request, socket) => {
+    waiting.push(() => ok('x')(request, socket));
+  };
+  const clients = [plane.client(), plane.client()];
+  for (const client of clients) client.send(GET);
+  await until(() => waiting.length === 2, 'both requests');
+  for (const answer of waiting) answer();
+  for (const client of clients) await client.reply();
+  target.respond = (request, socket) => {
+    if (request.connection <= 1) socket.destroy();
+    else ok('third')(request, socket);
+  };
+  clients[0]!.send(GET);
+  isProblem(await clients[0]!.reply(), 502, 'upstream/reset');
+  assert.is(target.arrived.length, 4);
+  for (const client of clients) client.destroy();
+});
+
+test('a POST without a body is not repeated either', async ({ target, plane }) => {
+  const client = plane.client();
+  client.send(GET);
+  await client.reply();
+  target.respond = (_request, socket) => socket.destroy();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+  isProblem(await client.reply(), 502, 'upstream/reset');
+  assert.is(target.arrived.filter(({ method }) => method === 'POST').length, 1);
+  client.destroy();
+});
+
 test('retries go to another target; nothing was sent, so a POST may too', async ({ target, plane }) => {
   const dead = `http://127.0.0.1:${await closedPort()}`;
   await plane.load(specOf([dead, target.url], { service: 'retries = 1\neject_after = 0' }));

@@ -95,6 +95,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
   #readHead(): boolean {
     const { engine } = this;
     const { plan } = this.listener;
+    if (this.#headBegun && !this.intake.headMayEnd(plan.maxHeaderBytes)) return false;
     const length = engine.head.parse(this.intake.text(plan.maxHeaderBytes), plan);
     if (length < 0) {
       this.#refuseConnection(engine.head.error);
@@ -327,7 +328,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
       if (!this.socket.writableNeedDrain) this.#close();
       return;
     }
-    // A client that sent its whole request may close its half and still read: as Node and HAProxy have it.
+    // A client that sent its whole request may close its half and still read, as HAProxy has it; nginx and Node end here.
     if (!this.intake.body.done && this.intake.empty) this.#abort();
   }
 

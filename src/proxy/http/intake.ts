@@ -1,5 +1,6 @@
 /** What has come from a client and is not used up yet, and the body of the request that is being read from it. */
 import { BodyReader } from './body.js';
+import { LF } from './chars.js';
 
 /** Up to this size what is here is decoded whole; in more of it the end of the head is looked for first. */
 const DECODE_WHOLE = 2 * 1024;
@@ -13,10 +14,25 @@ export class Intake {
   readonly body = new BodyReader();
   #buffer: Buffer | undefined = undefined;
   #at = 0;
+  #lineCame = true;
 
   push(chunk: Buffer): void {
-    this.#buffer = this.#buffer === undefined ? chunk : Buffer.concat([this.#buffer.subarray(this.#at), chunk]);
+    if (this.#buffer === undefined) {
+      this.#buffer = chunk;
+      this.#lineCame = true;
+    } else {
+      this.#buffer = Buffer.concat([this.#buffer.subarray(this.#at), chunk]);
+      this.#lineCame = chunk.includes(LF);
+    }
     this.#at = 0;
+  }
+
+  /**
+   * Whether a head that was incomplete before the last push may be complete, or too long, now. Nobody may have one read
+   * again and again by sending it byte by byte.
+   */
+  headMayEnd(max: number): boolean {
+    return this.#lineCame || (this.#buffer ?? EMPTY).length - this.#at >= max;
   }
 
   get empty(): boolean {
