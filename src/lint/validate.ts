@@ -15,6 +15,8 @@ export interface ValidateOptions {
   readonly overlays?: readonly string[];
   readonly format: Format;
   readonly color: boolean;
+  /** Of the terminal, where there is one. */
+  readonly columns?: number | undefined;
   /** Paths are shown relative to it. */
   readonly cwd: string;
   readonly denyWarnings?: boolean;
@@ -56,8 +58,8 @@ export function validate(options: ValidateOptions): Validated {
   }
   const unique = withoutRepeats(diagnostics);
   const denied = options.denyWarnings === true && unique.some(({ severity }) => severity === 'warning');
-  const { format, color, denyWarnings = false } = options;
-  const rendered = render(unique, [...files.values()], format, { color, denyWarnings, checked });
+  const { format, color, columns, denyWarnings = false } = options;
+  const rendered = render(unique, [...files.values()], format, { color, columns, denyWarnings, checked });
   const clean = format === 'pretty' ? lines.map((line) => `${line}\n`).join('') : '';
   return {
     output: `${clean}${rendered}`,

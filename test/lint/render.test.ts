@@ -1,9 +1,11 @@
+import stringWidth from 'string-width';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { allCodes } from '../../src/lint/index.js';
 import { FORMATS, type Format, render } from '../../src/lint/render/index.js';
 import type { Diagnostic, Span } from '../../src/schema/diagnostic.js';
 import type { SourceFile } from '../../src/spec/model.js';
+import { checked, HEAD, ORDERS } from './kit.js';
 
 const PLAIN = { color: false };
 
@@ -255,6 +257,21 @@ test('every format takes every kind of diagnostic', () => {
     for (const severity of ['error', 'warning', 'info'] as const) {
       assert.match(render([problem(source, 'a', { severity })], [source], format, PLAIN), 'route/shadowed');
     }
+  }
+});
+
+test('on a terminal nothing is wider than the terminal but the message, which it wraps itself', () => {
+  const text = `${HEAD}${ORDERS}[[route]]\nmatch = "GET /${'日本/long/'.repeat(20)}{id:integer}/${'é語'.repeat(50)}"\nto = "orders"\n`;
+  const { diagnostics, files } = checked(text);
+  for (const columns of [60, 80, 120]) {
+    const lines = render(diagnostics, files, 'pretty', { color: false, columns }).split('\n');
+    for (const line of lines.filter((each) => !/^(error|warning)\[/.test(each))) {
+      assert.ok(stringWidth(line) <= columns, `${columns}: ${line}`);
+    }
+    const source = lines.find((line) => /^ *\d+ \|.*integer/.test(line))!;
+    const mark = lines.find((line) => line.includes('^'))!;
+    assert.is(mark.indexOf('^'), stringWidth(source.slice(0, source.indexOf('integer'))));
+    assert.ok(lines.some((line) => line.includes('= help: Types are')));
   }
 });
 

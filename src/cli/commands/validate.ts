@@ -44,6 +44,7 @@ export default defineCommand<Options, [specs: readonly string[]]>({
         overlays: (options.overlay ?? []).map((overlay) => resolve(io.cwd, overlay)),
         format,
         color: io.color,
+        columns: io.columns,
         cwd: io.cwd,
         denyWarnings: options.denyWarnings === true,
         fix: options.fix === true,

@@ -9,8 +9,8 @@ export interface Frame {
   readonly mark: string;
 }
 
-/** Columns of source that a frame shows at most. */
-const WIDEST = 100;
+/** Columns of source that a frame shows at most, where nobody says how wide the terminal is. */
+export const WIDEST = 100;
 /** UTF-16 units beside the span that are looked at: a line may be the whole of a large file. */
 const NEARBY = 400;
 /** Columns to keep behind the beginning of the mark before the line's own beginning is given up. */
@@ -24,7 +24,7 @@ interface Cell {
 }
 
 /** `secrets` are masked wherever they show. */
-export function frameOf(text: string, span: Span, mark: string, secrets: readonly Span[]): Frame {
+export function frameOf(text: string, span: Span, mark: string, secrets: readonly Span[], widest = WIDEST): Frame {
   const start = Math.min(span.start.offset, text.length);
   const lineBreak = text.lastIndexOf('\n', start - 1) + 1;
   // A byte order mark is nothing to show.
@@ -37,7 +37,7 @@ export function frameOf(text: string, span: Span, mark: string, secrets: readonl
   const cells = cellsOf(text.slice(from, to).replace(/\r$/, ''), start - from, end - from, (index) =>
     secrets.some((secret) => index + from >= secret.start.offset && index + from < secret.end.offset),
   );
-  const window = windowOf(cells, from > lineStart, to < lineEnd);
+  const window = windowOf(cells, from > lineStart, to < lineEnd, widest);
   return { line: span.start.line, ...draw(window, mark) };
 }
 
@@ -82,16 +82,16 @@ export const plainText = (text: string): string =>
   text.replace(ACTING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
 /** The cells around the mark that fit, with an ellipsis where something is cut off. */
-function windowOf(cells: readonly Cell[], cutBefore: boolean, cutAfter: boolean): Cell[] {
-  if (widthOf(cells) <= WIDEST && !cutBefore && !cutAfter) return [...cells];
+function windowOf(cells: readonly Cell[], cutBefore: boolean, cutAfter: boolean, widest: number): Cell[] {
+  if (widthOf(cells) <= widest && !cutBefore && !cutAfter) return [...cells];
   const first = Math.max(
     0,
     cells.findIndex(({ marked }) => marked),
   );
-  let from = cutBefore || widthOf(cells.slice(0, first + 1)) > WIDEST - ROOM_AFTER ? first : 0;
-  for (let room = WIDEST / 4; from > 0 && room >= cells[from - 1]!.width; from--) room -= cells[from - 1]!.width;
+  let from = cutBefore || widthOf(cells.slice(0, first + 1)) > widest - ROOM_AFTER ? first : 0;
+  for (let room = widest / 4; from > 0 && room >= cells[from - 1]!.width; from--) room -= cells[from - 1]!.width;
   let to = from;
-  for (let room = WIDEST; to < cells.length && room >= cells[to]!.width; to++) room -= cells[to]!.width;
+  for (let room = widest; to < cells.length && room >= cells[to]!.width; to++) room -= cells[to]!.width;
   const ellipsis: Cell = { text: '…', width: 1, marked: false };
   return [
     ...(from > 0 || cutBefore ? [ellipsis] : []),

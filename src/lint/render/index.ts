@@ -13,6 +13,8 @@ export type Format = (typeof FORMATS)[number];
 
 export interface RenderOptions {
   readonly color: boolean;
+  /** Of the terminal that shows it: source is cut and help is wrapped to fit. Left out: no terminal. */
+  readonly columns?: number | undefined;
   /** Paths are shown relative to this folder; left out: as the spans name them. */
   readonly base?: string;
   /** Warnings count as failures (JUnit, GitHub annotations). */

@@ -1,7 +1,8 @@
 /** For people: what, where with the source, why, and what to do next. */
+import stringWidth from 'string-width';
 import type { Diagnostic, Severity, Span } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
-import { frameOf, plainText } from './frame.js';
+import { frameOf, plainText, WIDEST } from './frame.js';
 import type { RenderOptions } from './index.js';
 import { summarize, summaryText } from './summary.js';
 
@@ -21,13 +22,13 @@ type Paint = (style: Style, text: string) => string;
 export function renderPretty(
   diagnostics: readonly Diagnostic[],
   files: readonly SourceFile[],
-  { color }: RenderOptions,
+  { color, columns }: RenderOptions,
 ): string {
   if (diagnostics.length === 0) return '';
   const paint: Paint = (style, text) => (color ? `\u001b[${CODES[style][0]}m${text}\u001b[${CODES[style][1]}m` : text);
   const texts = new Map(files.map((file) => [file.path, file.text]));
   const secrets = diagnostics.flatMap(({ sensitive, span }) => (sensitive ? [span] : []));
-  const blocks = diagnostics.map((diagnostic) => block(diagnostic, texts, secrets, paint));
+  const blocks = diagnostics.map((diagnostic) => block(diagnostic, texts, secrets, paint, columns));
   const summary = summarize(diagnostics);
   const fixable = summary.fixable === 0 ? '' : ` (${summary.fixable} fixable with --fix)`;
   return `${blocks.join('\n')}\n${paint('bold', summaryText(summary))}${fixable}\n`;
@@ -38,12 +39,13 @@ function block(
   texts: ReadonlyMap<string, string>,
   secrets: readonly Span[],
   paint: Paint,
+  columns: number | undefined,
 ): string {
   const { severity, code, span, message, related = [], help, fix } = diagnostic;
   const style = COLORS[severity];
   const title = paint(style, paint('bold', `${severity}[${code}]`));
   const widest = Math.max(span.start.line, ...related.map((place) => place.span.start.line));
-  const frames = new Frames(texts, secrets, paint, String(widest).length);
+  const frames = new Frames(texts, secrets, paint, String(widest).length, columns);
   frames.add(span, '-->', '^', '', style);
   for (const { span: at, message: label } of related) frames.add(at, ':::', '-', ` ${plainText(label)}`, 'cyan');
   const notes = [
@@ -69,6 +71,7 @@ class Frames {
     readonly secrets: readonly Span[],
     readonly paint: Paint,
     readonly gutter: number,
+    readonly columns: number | undefined,
   ) {
     this.#pad = ' '.repeat(gutter);
     this.#bar = `${this.#pad} ${paint('blue', '|')}`;
@@ -88,6 +91,7 @@ class Frames {
       at,
       mark,
       this.secrets.filter(({ file }) => file === at.file),
+      this.#room,
     );
     const marks = `${this.#bar} ${paint(style, `${frame.mark}${label}`)}`;
     const line = `${at.file}\n${frame.line}\n${frame.source}`;
@@ -100,9 +104,33 @@ class Frames {
     this.#last = line;
   }
 
-  note(text: string): string {
-    return `${this.#pad} ${this.paint('blue', '=')} ${text.replaceAll('\n', `\n${this.#pad}         `)}`;
+  /** Columns of source beside the gutter, and an ellipsis at both ends. */
+  get #room(): number {
+    return this.columns === undefined ? WIDEST : Math.max(LEAST, Math.min(WIDEST, this.columns - this.gutter - 5));
   }
+
+  note(text: string): string {
+    const indent = `${this.#pad}         `;
+    const lines = text.split('\n').flatMap((line) => wrapped(line, (this.columns ?? 0) - indent.length));
+    return `${this.#pad} ${this.paint('blue', '=')} ${lines.join(`\n${indent}`)}`;
+  }
+}
+
+/** Narrower, a frame shows nothing that helps. */
+const LEAST = 40;
+
+/** In lines of at most `columns`, parted between words; in one where that is too few for words. */
+function wrapped(text: string, columns: number): string[] {
+  if (columns < LEAST) return [text];
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && stringWidth(line) + 1 + stringWidth(word) > columns) {
+      lines.push(line);
+      line = word;
+    } else line = line === '' ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
 }
 
 function fixNote(fix: NonNullable<Diagnostic['fix']>, paint: Paint): string {
