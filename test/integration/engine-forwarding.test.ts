@@ -49,6 +49,20 @@ test('a date that is there stays the only one', async ({ target, plane }) => {
   assert.is(reply.header('date'), 'Tue, 01 Jan 2030 00:00:00 GMT');
 });
 
+test('what strangers say of the way is nothing to policies and conditions', async ({ target, plane }) => {
+  await plane.load(
+    specOf(target.url, {
+      route: `policies = [{ use = "headers", request.set = { x-told = "<{request.header.x-forwarded-for}{request.header.x-request-id}>" } }]`,
+      more: '[[route]]\nmatch = { path = "/{rest...}", headers = { x-forwarded-proto = "https" } }\nreply = { status = 418 }',
+    }),
+  );
+  const reply = await plane.ask(
+    'GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Request-Id: mine\r\n\r\n',
+  );
+  assert.is(reply.status, 200);
+  assert.is(target.arrived[0]!.header('x-told'), '<>');
+});
+
 test('what strangers say of the way is replaced', async ({ target, plane }) => {
   await plane.ask(
     'GET / HTTP/1.1\r\nHost: a:81\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\n' +
