@@ -41,6 +41,9 @@ export type TomlNode = TableNode | ArrayNode | ScalarNode;
 /** The word for a node's kind in messages: `a table`, `an integer`. */
 export function kindName(node: TomlNode): string {
   if (node.kind === 'datetime') return 'a date or time';
-  if (node.kind === 'float') return Number.isInteger(node.value) ? 'a number with a point' : `the number ${node.value}`;
+  if (node.kind === 'float') {
+    if (Number.isInteger(node.value)) return 'a number with a point';
+    return `the number ${String(node.value).replace('NaN', 'nan').replace('Infinity', 'inf')}`;
+  }
   return /^[aeiou]/.test(node.kind) ? `an ${node.kind}` : `a ${node.kind}`;
 }

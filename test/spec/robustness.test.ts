@@ -54,6 +54,7 @@ function inspect(outcome: LoadOutcome, text: string): void {
     }
     assert.not.match(message + (help ?? ''), /undefined|\[object|NaN/, text);
     assert.match(message, /[.?]$/, message);
+    assert.ok(help, `${code} says nothing of what to do next: ${message}`);
   }
 }
 
