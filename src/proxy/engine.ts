@@ -1,5 +1,7 @@
 /** What all connections of a data plane share: the live generation, counters, clocks, and the steps of an exchange. */
 import { randomBytes } from 'node:crypto';
+// Imported, since the global of this name is a getter that every look at the clock would pay for.
+import { performance } from 'node:perf_hooks';
 import type { Clock, Reply } from '../policies/contract.js';
 import { StatsWriter } from '../telemetry/stats-writer.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './access.js';

@@ -29,6 +29,16 @@ interface Bound {
   readonly plan: string | undefined;
 }
 
+/** A state field as it was last said. */
+interface StateField {
+  readonly remaining: number;
+  readonly seconds: number;
+  readonly text: string;
+}
+
+/** State fields kept ready, by the low bits of what remains: under load the same few are said again and again. */
+const STATE_FIELDS = 64;
+
 export const create = runPolicy<RateLimitPlan>((plan, host) => new RateLimitPolicy(plan, host));
 
 class RateLimitPolicy implements PolicyInstance {
@@ -40,6 +50,7 @@ class RateLimitPolicy implements PolicyInstance {
   readonly #quoted: string;
   /** By name: a consumer of a later generation is another object. */
   readonly #consumers: ReadonlyMap<string, Bound>;
+  readonly #stateFields: (StateField | undefined)[] = new Array(STATE_FIELDS).fill(undefined);
   /** Keys taken from a field that an inner step may edit before the reply comes back. */
   readonly #headerKeys = new WeakMap<Exchange, string>();
 
@@ -112,8 +123,14 @@ class RateLimitPolicy implements PolicyInstance {
     return `${this.#quoted};q=${rate.capacity};w=${Math.max(1, wholeSeconds(rate.periodMs))}`;
   }
 
-  #stateField(answer: LimitAnswer): string {
-    return `${this.#quoted};r=${answer.remaining};t=${wholeSeconds(answer.resetMs)}`;
+  #stateField({ remaining, resetMs }: LimitAnswer): string {
+    const seconds = wholeSeconds(resetMs);
+    const at = remaining & (STATE_FIELDS - 1);
+    const known = this.#stateFields[at];
+    if (known !== undefined && known.remaining === remaining && known.seconds === seconds) return known.text;
+    const text = `${this.#quoted};r=${remaining};t=${seconds}`;
+    this.#stateFields[at] = { remaining, seconds, text };
+    return text;
   }
 
   #refuse(exchange: Exchange, bound: Bound | undefined, rate: LimitRate, answer: LimitAnswer): Reply {

@@ -23,8 +23,13 @@ const OWN_FRAMING = new Set([
   'x-request-id',
 ]);
 
+/** What gw itself tells a target of the way so far (write-head.ts): a policy may take these away again. */
+const OWN_LINES = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'via', 'forwarded']);
+
 /** Whether a field frames or steers one hop, and so is gw's own to write. `name` in lower case. */
 export const isOwnFraming = (name: string): boolean => OWN_FRAMING.has(name);
+
+const isOwnLine = (name: string): boolean => OWN_LINES.has(name);
 
 export class HeadFields implements HeaderFields {
   readonly #text: string;
@@ -99,8 +104,11 @@ export class HeadFields implements HeaderFields {
    * lines of gw, less what was removed, and then what was added.
    */
   lines(kept: string, listed: string, own: string): string {
-    let out = (listed === '' ? kept : withoutNames(kept, listed.split(','))) + own;
-    if (this.#removed !== undefined) out = withoutNames(out, this.#removed);
+    let out = listed === '' ? kept : withoutNames(kept, listed.split(','));
+    const removed = this.#removed;
+    if (removed === undefined) out += own;
+    else if (removed.some(isOwnLine)) out = withoutNames(out + own, removed);
+    else out = withoutNames(out, removed) + own;
     const added = this.#added;
     if (added)
       for (let i = 0; i < added.length; i += 2)
