@@ -109,6 +109,42 @@ test('a target that sends informational replies without end: 502', async ({ targ
   client.destroy();
 });
 
+test('a client that sends request after request and reads no reply gets no further', async ({ target, plane }) => {
+  const count = 400;
+  const text = 'x'.repeat(100_000);
+  await plane.load(
+    specOf(target.url, { more: `[[route]]\nmatch = "/big"\nreply = { status = 200, body = "${text}" }` }),
+  );
+  const client = plane.client();
+  client.socket.pause();
+  client.send(`GET /big HTTP/1.1\r\n${H}\r\n`.repeat(count));
+  let last = -1;
+  let still = 0;
+  await until(() => {
+    still = plane.records.length > 0 && plane.records.length === last ? still + 1 : 0;
+    last = plane.records.length;
+    return last === count || still === 60;
+  }, 'the replies to stop');
+  assert.ok(last < count, `${last} replies wait in memory`);
+  client.socket.resume();
+  for (let i = 0; i < count; i++) assert.is((await client.reply()).body.length, text.length);
+  client.destroy();
+});
+
+test('a client that stops reading its reply is cut off in time', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: 'body_timeout = "200ms"' }));
+  target.respond = (_request, socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${64 * 1024 * 1024}\r\n\r\n`);
+    socket.write(Buffer.alloc(64 * 1024 * 1024));
+  };
+  const client = plane.client();
+  client.socket.pause();
+  client.send(GET);
+  assert.is((await plane.record(() => true)).error, 'downstream/slow');
+  await until(() => target.open === 0, 'the target to be let go');
+  client.destroy();
+});
+
 test('a head that is long and comes byte by byte is not read anew with each byte', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'max_header = "64KiB"' }));
   const client = plane.client();

@@ -137,6 +137,7 @@ const BAD_CHUNKS: readonly (readonly [what: string, body: string])[] = [
   ['a space before a size', ' 5\r\nhello\r\n0\r\n\r\n'],
   ['a bare LF after a size', '5\nhello\r\n0\r\n\r\n'],
   ['a bare CR after a size', '5\rhello\r\n0\r\n\r\n'],
+  ['a CR after a size that no LF follows', '5\rXhello\r\n0\r\n\r\n'],
   ['a chunk that is longer than its size', '5\r\nhello!\r\n0\r\n\r\n'],
   ['a chunk that ends with LF alone', '5\r\nhello\n0\r\n\r\n'],
   ['an extension too long', `5;${'a'.repeat(2000)}\r\nhello\r\n0\r\n\r\n`],

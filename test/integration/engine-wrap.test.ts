@@ -238,6 +238,29 @@ test('the drain’s deadline ends the policy’s wait for the target', async ({ 
   client.destroy();
 });
 
+test('a body that a policy gives to a 204 or 304 does not go out', async ({ plane }) => {
+  const client = plane.client();
+  for (const status of [204, 304]) {
+    behave = () => () => new BytesReply(status, { body: 'never' });
+    client.send(GET);
+    assert.is((await client.reply()).status, status);
+  }
+  behave = () => () => new BytesReply(200, { body: 'after' });
+  client.send(GET);
+  assert.is((await client.reply()).body.toString(), 'after');
+  client.destroy();
+});
+
+test('whatever a policy puts into the query, it begins no line of the head', async ({ target, plane }) => {
+  behave = (next) => (exchange) => {
+    exchange.query = 'a=\r\nX-Evil: 1#\xe4';
+    return next(exchange);
+  };
+  assert.is((await plane.ask(GET)).status, 200);
+  assert.is(target.arrived[0]!.url, '/?a=%0D%0AX-Evil:%201%23%C3%A4');
+  assert.is(target.arrived[0]!.header('x-evil'), undefined);
+});
+
 test('a date that a policy sets is the only one', async ({ target, plane }) => {
   behave = (next) => async (exchange) => {
     const reply = await next(exchange);
