@@ -18,4 +18,11 @@ test('gw schema --reference prints the reference, and docs/reference.md is it', 
   assert.is(readFileSync('docs/reference.md', 'utf8'), out, `docs/reference.md ${STALE}`);
 });
 
+test('gw schema --fragment prints a schema that asks for nothing', async () => {
+  const { code, out } = await gw(['schema', '--fragment']);
+  assert.is(code, 0);
+  assert.not.match(out, '"required"');
+  assert.ok('remove' in (JSON.parse(out) as { properties: object }).properties);
+});
+
 test.run();
