@@ -17,6 +17,15 @@ export type { LimitAnswer, Limiter, LimitRate, LimitStore } from '../state/types
 
 // ---------------------------------------------------------------- run half
 
+/** A field that was checked once and may be given to many messages. Made by run-kit's readyField(), and only there. */
+export interface ReadyField {
+  /** Lower case. */
+  readonly name: string;
+  readonly value: string;
+  /** As it goes on the wire, with the line's end. */
+  readonly line: string;
+}
+
 /** Header fields as a policy sees them. Names are lower case; values hold no CR, LF or NUL. */
 export interface HeaderFields {
   /** All values joined with ', '; undefined when the field is absent. */
@@ -24,6 +33,8 @@ export interface HeaderFields {
   /** Replaces every field of that name. Throws TypeError for a name or value that RFC 9110 section 5 forbids. */
   set(name: string, value: string): void;
   append(name: string, value: string): void;
+  /** append() of a field that was made ready before: what it costs does not depend on the field. */
+  add(field: ReadyField): void;
   remove(name: string): void;
   entries(): Iterable<readonly [name: string, value: string]>;
 }

@@ -4,7 +4,7 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { TemplatePlan } from '../bundle/types.js';
-import type { CreatePolicy, Exchange, HeaderFields, Json, Reply } from './contract.js';
+import type { CreatePolicy, Exchange, HeaderFields, Json, ReadyField, Reply } from './contract.js';
 
 /** A run half with its plan typed: the plan is what the same policy's compile() returned. */
 export const runPolicy =
@@ -39,6 +39,13 @@ export function assertField(name: string, value: string): void {
   if (!isFieldValue(value)) throw new TypeError(`The value of ${name} holds a byte that no field may carry`);
 }
 
+/** A field to be written as often as needed. Throws TypeError as assertField() does. */
+export function readyField(name: string, value: string): ReadyField {
+  assertField(name, value);
+  const lower = name.toLowerCase();
+  return { name: lower, value, line: `${lower}: ${value}\r\n` };
+}
+
 /** Header fields in order, for replies of gw's own and for exchanges that run offline. Names in any case. */
 export class HeaderMap implements HeaderFields {
   readonly #names: string[] = [];
@@ -68,6 +75,11 @@ export class HeaderMap implements HeaderFields {
   append(name: string, value: string): void {
     assertField(name, value);
     this.#names.push(name.toLowerCase());
+    this.#values.push(value);
+  }
+
+  add({ name, value }: ReadyField): void {
+    this.#names.push(name);
     this.#values.push(value);
   }
 

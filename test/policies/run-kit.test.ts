@@ -7,6 +7,7 @@ import {
   fieldSafe,
   HeaderMap,
   problem,
+  readyField,
   renderTemplate,
   statusText,
   Template,
@@ -35,6 +36,16 @@ test('header fields: any case, several values, order kept', () => {
   map.remove('X-ONE');
   map.remove('never-there');
   assert.equal([...map.entries()], [['accept', 'c']]);
+});
+
+test('header fields: one made ready is checked when it is made, and stands where it was added', () => {
+  const field = readyField('X-Two', 'b');
+  assert.equal(field, { name: 'x-two', value: 'b', line: 'x-two: b\r\n' });
+  const map = new HeaderMap([['x-two', 'a']]);
+  map.add(field);
+  assert.is(map.get('x-two'), 'a, b');
+  assert.throws(() => readyField('x two', 'b'), TypeError);
+  assert.throws(() => readyField('x-two', 'b\r\nx-three: c'), TypeError);
 });
 
 test('header fields: no injection by name or value, but obs-text and tabs', () => {

@@ -142,4 +142,16 @@ test('fields: looked up in any case, edited in a layer, written in order', () =>
     );
 });
 
+test('fields: a policy takes away what gw itself would tell the target, and nothing else', () => {
+  const text = 'Cookie: x\r\nVia: 1.0 a\r\nB: 2\r\n';
+  const own = 'x-forwarded-for: ::1\r\nvia: 1.1 gw\r\n';
+  const some = new HeadFields(text, 0, text.length);
+  some.remove('Cookie');
+  assert.is(some.lines(text, '', own), `Via: 1.0 a\r\nB: 2\r\n${own}`);
+  some.remove('VIA');
+  assert.is(some.lines(text, '', own), 'B: 2\r\nx-forwarded-for: ::1\r\n');
+  some.set('x-forwarded-for', 'hidden');
+  assert.is(some.lines(text, 'b', own), 'x-forwarded-for: hidden\r\n');
+});
+
 test.run();

@@ -8,9 +8,10 @@ import type {
   LimitRate,
   PolicyHost,
   PolicyInstance,
+  ReadyField,
   Reply,
 } from '../contract.js';
-import { fieldSafe, problem, runPolicy } from '../run-kit.js';
+import { fieldSafe, problem, readyField, runPolicy } from '../run-kit.js';
 import { networkOf } from './address.js';
 import type { RateLimitPlan } from './schema.js';
 
@@ -24,7 +25,7 @@ const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-ex
 interface Bound {
   readonly key: string;
   readonly rate: LimitRate;
-  readonly policyField: string;
+  readonly policyField: ReadyField;
   /** The consumer's plan that it was made for. */
   readonly plan: string | undefined;
 }
@@ -33,7 +34,7 @@ interface Bound {
 interface StateField {
   readonly remaining: number;
   readonly seconds: number;
-  readonly text: string;
+  readonly field: ReadyField;
 }
 
 /** State fields kept ready, by the low bits of what remains: under load the same few are said again and again. */
@@ -45,7 +46,7 @@ class RateLimitPolicy implements PolicyInstance {
   readonly #plan: RateLimitPlan;
   readonly #host: PolicyHost;
   readonly #limiter: Limiter;
-  readonly #policyField: string;
+  readonly #policyField: ReadyField;
   /** The policy's name as a structured-field string. */
   readonly #quoted: string;
   /** By name: a consumer of a later generation is another object. */
@@ -78,8 +79,8 @@ class RateLimitPolicy implements PolicyInstance {
     const bound = this.#plan.by === 'consumer' ? this.#boundOf(exchange) : undefined;
     const key = bound?.key ?? this.#keyOf(exchange);
     const answer = this.#limiter.take(key, bound?.rate ?? this.#plan.rate, 0, this.#host.clock.now());
-    reply.headers.append('ratelimit-policy', bound?.policyField ?? this.#policyField);
-    reply.headers.append('ratelimit', this.#stateField(answer));
+    reply.headers.add(bound?.policyField ?? this.#policyField);
+    reply.headers.add(this.#stateField(answer));
   }
 
   #boundOf(exchange: Exchange): Bound | undefined {
@@ -119,18 +120,19 @@ class RateLimitPolicy implements PolicyInstance {
     return rate;
   }
 
-  #describe(rate: LimitRate): string {
-    return `${this.#quoted};q=${rate.capacity};w=${Math.max(1, wholeSeconds(rate.periodMs))}`;
+  #describe(rate: LimitRate): ReadyField {
+    const seconds = Math.max(1, wholeSeconds(rate.periodMs));
+    return readyField('ratelimit-policy', `${this.#quoted};q=${rate.capacity};w=${seconds}`);
   }
 
-  #stateField({ remaining, resetMs }: LimitAnswer): string {
+  #stateField({ remaining, resetMs }: LimitAnswer): ReadyField {
     const seconds = wholeSeconds(resetMs);
     const at = remaining & (STATE_FIELDS - 1);
     const known = this.#stateFields[at];
-    if (known !== undefined && known.remaining === remaining && known.seconds === seconds) return known.text;
-    const text = `${this.#quoted};r=${remaining};t=${seconds}`;
-    this.#stateFields[at] = { remaining, seconds, text };
-    return text;
+    if (known !== undefined && known.remaining === remaining && known.seconds === seconds) return known.field;
+    const field = readyField('ratelimit', `${this.#quoted};r=${remaining};t=${seconds}`);
+    this.#stateFields[at] = { remaining, seconds, field };
+    return field;
   }
 
   #refuse(exchange: Exchange, bound: Bound | undefined, rate: LimitRate, answer: LimitAnswer): Reply {
@@ -147,7 +149,10 @@ class RateLimitPolicy implements PolicyInstance {
       headers: {
         ...(waits ? { 'retry-after': String(seconds) } : {}),
         ...(this.#plan.fields
-          ? { 'ratelimit-policy': bound?.policyField ?? this.#policyField, ratelimit: this.#stateField(answer) }
+          ? {
+              'ratelimit-policy': (bound?.policyField ?? this.#policyField).value,
+              ratelimit: this.#stateField(answer).value,
+            }
           : {}),
       },
       extensions: { 'violated-policies': [this.#host.name] },

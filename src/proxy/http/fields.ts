@@ -1,7 +1,7 @@
 /** Header fields over the text of a parsed head: looked up where they stand, edited in a thin layer on top. */
 
-import type { HeaderFields } from '../../policies/contract.js';
-import { assertField } from '../../policies/run-kit.js';
+import type { HeaderFields, ReadyField } from '../../policies/contract.js';
+import { readyField } from '../../policies/run-kit.js';
 import { equalsLower, HTAB, SP, trimEnd } from './chars.js';
 
 /**
@@ -37,8 +37,8 @@ export class HeadFields implements HeaderFields {
   readonly #end: number;
   #removed: string[] | undefined;
   #hidden: string[] | undefined;
-  /** name, value, name, value ... in lower case and order. */
-  #added: string[] | undefined;
+  /** In order. */
+  #added: ReadyField[] | undefined;
 
   /** Over the validated field lines text[at, end). */
   constructor(text: string, at: number, end: number) {
@@ -59,22 +59,24 @@ export class HeadFields implements HeaderFields {
       value = findField(this.#text, this.#at, this.#end, key);
     const added = this.#added;
     if (added)
-      for (let i = 0; i < added.length; i += 2)
-        if (added[i] === key) value = value === undefined ? added[i + 1]! : `${value}, ${added[i + 1]}`;
+      for (const field of added)
+        if (field.name === key) value = value === undefined ? field.value : `${value}, ${field.value}`;
     return value;
   }
 
   set(name: string, value: string): void {
-    assertField(name, value);
-    this.remove(name);
-    this.#added ??= [];
-    this.#added.push(name.toLowerCase(), value);
+    const field = readyField(name, value);
+    this.remove(field.name);
+    this.add(field);
   }
 
   append(name: string, value: string): void {
-    assertField(name, value);
-    this.#added ??= [];
-    this.#added.push(name.toLowerCase(), value);
+    this.add(readyField(name, value));
+  }
+
+  add(field: ReadyField): void {
+    if (this.#added === undefined) this.#added = [field];
+    else this.#added.push(field);
   }
 
   remove(name: string): void {
@@ -83,7 +85,7 @@ export class HeadFields implements HeaderFields {
     if (!this.#removed.includes(key)) this.#removed.push(key);
     const added = this.#added;
     if (!added) return;
-    for (let i = added.length - 2; i >= 0; i -= 2) if (added[i] === key) added.splice(i, 2);
+    for (let i = added.length - 1; i >= 0; i--) if (added[i]!.name === key) added.splice(i, 1);
   }
 
   *entries(): IterableIterator<readonly [string, string]> {
@@ -96,7 +98,7 @@ export class HeadFields implements HeaderFields {
       line = eol + 2;
     }
     const added = this.#added;
-    if (added) for (let i = 0; i < added.length; i += 2) yield [added[i]!, added[i + 1]!];
+    if (added) for (const { name, value } of added) yield [name, value];
   }
 
   /**
@@ -110,9 +112,7 @@ export class HeadFields implements HeaderFields {
     else if (removed.some(isOwnLine)) out = withoutNames(out + own, removed);
     else out = withoutNames(out, removed) + own;
     const added = this.#added;
-    if (added)
-      for (let i = 0; i < added.length; i += 2)
-        if (!OWN_FRAMING.has(added[i]!) && added[i] !== 'host') out += `${added[i]}: ${added[i + 1]}\r\n`;
+    if (added) for (const { name, line } of added) if (!OWN_FRAMING.has(name) && name !== 'host') out += line;
     return out;
   }
 
@@ -126,8 +126,7 @@ export class HeadFields implements HeaderFields {
   touched(name: string): boolean {
     if (this.#removed?.includes(name)) return true;
     const added = this.#added;
-    if (added) for (let i = 0; i < added.length; i += 2) if (added[i] === name) return true;
-    return false;
+    return added?.some((field) => field.name === name) ?? false;
   }
 }
 
