@@ -9,7 +9,7 @@ import type { Downstream, ReplySource } from './downstream.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
 import type { Generation } from './generation.js';
-import { RequestHead, Seen } from './http/request-head.js';
+import { RequestHead } from './http/request-head.js';
 import { Relay } from './relay.js';
 import { refuse, routeRequest } from './route-request.js';
 import type { DataPlaneEvents } from './types.js';
@@ -122,5 +122,3 @@ export interface ExchangeDriver {
   /** Sets the bounds that the exchange's route has; what is wrong if the request is beyond one already. */
   admit(exchange: GwExchange): ErrorSlug | undefined;
 }
-
-export const isChunked = (exchange: GwExchange): boolean => (exchange.seen & Seen.TransferEncoding) !== 0;

@@ -291,6 +291,12 @@ class ClientSide extends Duplex {
     request.on('upgrade', (_response, socket) => {
       this.#socket = socket;
     });
+    // A pipe does not tell that what it comes from was cut.
+    request.on('response', (response) => {
+      response.once('close', () => {
+        if (!response.complete) this.#tunnel.broken();
+      });
+    });
   }
 
   /** Nothing goes either way any more. `now`: not even what is written already. */

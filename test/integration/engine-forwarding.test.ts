@@ -63,6 +63,14 @@ test('what strangers say of the way is nothing to policies and conditions', asyn
   assert.is(target.arrived[0]!.header('x-told'), '<>');
 });
 
+test('a rewrite that makes no path that may be sent: 400', async ({ target, plane }) => {
+  await plane.load(
+    specOf(target.url, { more: '[[route]]\nmatch = "GET /old/{rest...}"\nto = "it"\nrewrite = "/../{rest}"' }),
+  );
+  assert.is((await plane.ask('GET /old/x HTTP/1.1\r\nHost: a\r\n\r\n')).status, 400);
+  assert.is(target.arrived.length, 0);
+});
+
 test('what strangers say of the way is replaced', async ({ target, plane }) => {
   await plane.ask(
     'GET / HTTP/1.1\r\nHost: a:81\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\n' +

@@ -216,6 +216,19 @@ test('answers to an upgrade pass byte for byte; those that are none are 502', as
     assert.is(reply.status, 502, nonsense);
     assert.is(JSON.parse(reply.body.toString()).type, 'urn:gw:problem:upstream/invalid', nonsense);
   }
+  assert.is((await ask('GET', 'HTTP/1.1 304 X\r\nETag: "a"\r\n\r\n')).header('etag'), '"a"');
+  const chunked = await ask('GET', 'HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n');
+  assert.is(chunked.body.toString(), 'ok');
+  target.respond = (_request, socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end');
+  const untilEnd = await plane.ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+  assert.is(untilEnd.body.toString(), 'until the end');
+  const cut = plane.client();
+  target.respond = (_request, socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly', () => socket.resetAndDestroy());
+  };
+  cut.send('GET /cut HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+  await until(() => cut.ended, 'the cut');
+  assert.is((await plane.record(({ url }) => url === '/cut')).error, 'upstream/aborted');
   const client = plane.client();
   target.respond = raw('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
   for (let i = 0; i < 2; i++) {

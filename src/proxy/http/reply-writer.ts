@@ -20,8 +20,6 @@ export class ReplyWriter {
   #owed = 0;
   /** Head and body bytes of the present reply. */
   bytes = 0;
-  /** A head has gone out (or waits): no other reply can be sent. */
-  begun = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -31,12 +29,10 @@ export class ReplyWriter {
   reset(): void {
     this.#head = '';
     this.bytes = 0;
-    this.begun = false;
   }
 
   /** The whole of a reply that is here. `head` ends with the empty line. */
   whole(head: string, body: Uint8Array | null): void {
-    this.begun = true;
     this.bytes += head.length;
     if (body === null || body.length === 0) {
       this.#socket.write(head, 'latin1');
@@ -56,7 +52,6 @@ export class ReplyWriter {
 
   /** Begins a reply whose body comes later. */
   begin(head: string, framing: ReplyFraming, length: number): void {
-    this.begun = true;
     this.#head = head;
     this.#framing = framing;
     this.#owed = length;

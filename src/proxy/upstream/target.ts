@@ -64,10 +64,6 @@ export class Target {
     return this.ejectedUntil !== 0 && this.ejectedUntil > this.#host.now();
   }
 
-  get openConnections(): number {
-    return this.#connections.size;
-  }
-
   /** Gives `user` a connection: now, or when one is there; or tells it that there will be none. */
   acquire(user: UpstreamUser): void {
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
