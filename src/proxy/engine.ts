@@ -35,6 +35,7 @@ export class Engine implements TargetHost {
   readonly #log: DataPlaneEvents['log'];
   readonly #idPrefix = randomBytes(6).toString('hex');
   #ids = 0;
+  #lately = 0;
 
   constructor(clock: Clock, log: DataPlaneEvents['log'], sink: RecordSink) {
     this.#clock = clock;
@@ -52,7 +53,13 @@ export class Engine implements TargetHost {
   }
 
   monotonic(): number {
-    return performance.now();
+    this.#lately = performance.now();
+    return this.#lately;
+  }
+
+  /** The monotonic time as somebody asked for it last, one sweep old at most: for idle times, where that is nothing. */
+  lately(): number {
+    return this.#lately;
   }
 
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void {

@@ -73,6 +73,7 @@ export class OfflinePlane {
     const registry = new TargetRegistry({
       stats: new StatsWriter(input.stats.chunks),
       monotonic: () => clock.now(),
+      lately: () => clock.now(),
       now: () => clock.now(),
       log() {},
     });

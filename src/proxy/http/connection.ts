@@ -29,7 +29,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
   #keepAlive = true;
   /** Some of a head has come. */
   #headBegun = false;
-  /** The client was sent 100 Continue: it goes on with the body. */
+  /** The client was sent 100 Continue. */
   #continued = false;
   /** At which the whole exchange must be over; 0 for none. */
   #exchangeDeadline = 0;
@@ -93,12 +93,11 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
 
   /** One head: false when more bytes are needed, or the connection is at its end. */
   #readHead(): boolean {
-    const { engine } = this;
     const { plan } = this.listener;
     if (this.#headBegun && !this.intake.headMayEnd(plan.maxHeaderBytes)) return false;
-    const length = engine.head.parse(this.intake.text(plan.maxHeaderBytes), plan);
+    const length = this.engine.head.parse(this.intake.text(plan.maxHeaderBytes), plan);
     if (length < 0) {
-      this.#refuseConnection(engine.head.error);
+      this.#refuseConnection(this.engine.head.error);
       return false;
     }
     const now = this.engine.monotonic();
@@ -165,12 +164,10 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
 
   /** The body turned out to be what it must not be: there is no telling where the next request would begin. */
   #refuseBody(error: ErrorSlug): void {
-    const exchange = this.#exchange!;
     this.#keepAlive = false;
     this.#sink = undefined;
     this.#source?.cancel();
-    if (exchange.settled) this.cut(error);
-    else this.#endEarly(exchange, error, 'The request’s body broke off.');
+    this.#endEarly(error, 'The request’s body broke off.');
   }
 
   #drainBody(): void {
@@ -218,10 +215,10 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     if (streams) {
       this.writer.begin(head, framing, length);
       source.flow();
-      return;
+    } else {
+      this.writer.whole(head, framing === 'none' ? null : body);
+      this.#complete(false);
     }
-    this.writer.whole(head, framing === 'none' ? null : body);
-    this.#complete(false);
   }
 
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
@@ -291,7 +288,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
 
   #awaitRequest(): void {
     this.#phase = 'head';
-    this.deadline = this.engine.monotonic() + this.listener.plan.idleTimeout;
+    this.deadline = this.engine.lately() + this.listener.plan.idleTimeout;
   }
 
   /** A request that cannot even be read: says why, and closes. */
@@ -373,18 +370,18 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
   }
 
   #expire(error: ErrorSlug): void {
-    const exchange = this.#exchange!;
     this.#exchangeDeadline = 0;
+    if (!this.intake.body.done) this.#keepAlive = false;
+    this.#endEarly(error, 'The exchange took too long.');
+  }
+
+  /** Answers in place of the target, and tells a policy that waits for it; cuts a reply that is on its way. */
+  #endEarly(error: ErrorSlug, why: string): void {
+    const exchange = this.#exchange!;
     if (exchange.settled) {
       this.cut(error);
       return;
     }
-    if (!this.intake.body.done) this.#keepAlive = false;
-    this.#endEarly(exchange, error, 'The exchange took too long.');
-  }
-
-  /** Answers in place of the target, and tells a policy that waits for it. */
-  #endEarly(exchange: GwExchange, error: ErrorSlug, why: string): void {
     exchange.rejectTerminal?.(new Error(why));
     this.#send(exchange, refuse(exchange, error));
   }
@@ -397,7 +394,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
   /** The drain's deadline. True when an exchange was cut. */
   cutNow(): boolean {
     const busy = this.#exchange !== undefined;
-    if (busy) this.cut('gateway/drained');
+    this.cut('gateway/drained');
     this.#destroy();
     return busy;
   }

@@ -10,6 +10,8 @@ export interface TargetHost {
   readonly stats: StatsWriter;
   /** Monotonic milliseconds. */
   monotonic(): number;
+  /** The same, a sweep old at most. */
+  lately(): number;
   /** The host's clock. */
   now(): number;
   log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void;
@@ -104,7 +106,7 @@ export class Target {
       connection.abandon();
       return;
     }
-    connection.deadline = this.#host.monotonic() + this.settings.idleTimeout;
+    connection.deadline = this.#host.lately() + this.settings.idleTimeout;
     this.#idle.push(connection);
   }
 
