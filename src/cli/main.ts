@@ -1,11 +1,11 @@
 /** The command line: finds the command's file, runs it, and turns however it ends into an exit code. */
 import { readdirSync } from 'node:fs';
 import { Command as Commander, CommanderError } from 'commander';
+import { gwVersion } from '../control/version.js';
 import { bugReport } from './bug-report.js';
 import type { Command } from './command.js';
 import { EXIT, Stop } from './exit.js';
 import { Io } from './io.js';
-import { gwVersion } from './version.js';
 
 const COMMANDS = new URL('./commands/', import.meta.url);
 
@@ -107,6 +107,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   const io = new Io({ stdout, stderr, env, cwd: process.cwd(), color: colorAsked(argv) });
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
+      // A gateway that serves listens as well: whoever read its log may go, its callers are still there.
+      if (stream.listenerCount('error') > 1) return;
       // Whoever read the output has seen enough (`gw routes | head`).
       if (error.code === 'EPIPE') process.exit();
       throw error;

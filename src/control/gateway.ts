@@ -90,7 +90,7 @@ export class Gateway {
   #state: GatewayState = 'starting';
   #ending: Promise<void> | undefined;
 
-  /** Checks, compiles, starts managed targets, binds, and resolves when it is ready. @throws StartError */
+  /** Checks, compiles, starts managed targets, binds, and resolves when it is ready. @throws StartError; anything else is a bug in gw */
   static async start(options: GatewayOptions): Promise<Gateway> {
     options.signal?.throwIfAborted();
     const gateway = new Gateway(options);
@@ -213,6 +213,7 @@ export class Gateway {
 
   async #start(): Promise<void> {
     const reload = await this.#reloader.request('start');
+    if (this.#loader.bug !== undefined) throw this.#loader.bug;
     if (reload?.outcome !== 'live') {
       throw new StartError(reload?.summary ?? 'The gateway ended while it started.', reload?.diagnostics ?? '');
     }
@@ -286,7 +287,7 @@ export class Gateway {
     } else if (reload.outcome === 'live' && generation !== 1) {
       this.#log.info(`reloaded as generation ${generation}: ${summary}`, fields);
     } else if (reload.outcome === 'live' && diagnostics.trim() !== '') {
-      this.#log.warn(`the spec has ${reload.warnings} warnings`, { diagnostics });
+      this.#log.warn(`the spec has ${reload.warnings} warning${reload.warnings === 1 ? '' : 's'}`, { diagnostics });
     }
     if (reload.outcome === 'live') this.#writeEntry();
     this.#admin.events.reload(reload);

@@ -47,6 +47,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
   #live: LiveGeneration | undefined;
   /** What the last attempt was rejected with; undefined when it went live. */
   #rejected: string | undefined;
+  #bug: unknown;
 
   constructor(parts: LoaderParts) {
     this.#parts = parts;
@@ -104,9 +105,15 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
     return { generation: id, summary, diagnostics, warnings, drain: () => this.#retire(gone, before) };
   }
 
+  /** What ended the first attempt and is nobody's spec's fault: there is no generation to go on with. */
+  get bug(): unknown {
+    return this.#bug;
+  }
+
   unexpected(error: unknown): Rejection {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    this.#parts.log.error('a reload failed unexpectedly (a bug in gw)', { error: text });
+    if (!this.#live && !this.#parts.ending()) this.#bug = error;
+    else this.#parts.log.error('a reload failed unexpectedly (a bug in gw)', { error: text });
     return { summary: `internal error: ${messageOf(error)}`, diagnostics: `${text}\n`, errors: 1, warnings: 0 };
   }
 

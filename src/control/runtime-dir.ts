@@ -1,7 +1,7 @@
 /** The folder where running gateways can be found, and this gateway's entry in it. */
 import { chmodSync, lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type GatewayEntry, runtimeDirectory } from '../telemetry/admin-protocol.js';
+import { type GatewayEntry, isAlive, runtimeDirectory } from '../telemetry/admin-protocol.js';
 
 /** Longest path that `sun_path` holds on every system gw runs on (macOS: 104 with the final NUL). */
 export const MAX_SOCKET_PATH = 103;
@@ -27,16 +27,6 @@ export function sweep(directory: string): void {
   for (const file of readdirSync(directory)) {
     const found = /^(\d+)(?:-\d+)?\.(?:json|sock)$/.exec(file);
     if (found && !isAlive(Number(found[1]))) rmSync(join(directory, file), { force: true });
-  }
-}
-
-/** False only for a process that surely does not exist. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
 }
 

@@ -25,7 +25,7 @@ export interface ServeOptions {
   /** Where the log goes; diagnostics of a spec that cannot start go to `stderr`. */
   readonly stdout: LogSink;
   readonly stderr: LogSink;
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: { readonly [name: string]: string | undefined };
 }
 
 /** Exit codes of `gw serve`. */
@@ -103,8 +103,11 @@ async function serve(gateway: Gateway, signals: Signals, log: Log): Promise<numb
     return EXIT.bug;
   }
   log.info('draining; a second signal ends at once');
+  const since = performance.now();
   const ended = gateway.drain().then((report) => {
-    log.info(`stopped after ${Math.round(report.tookMs)} ms${report.cut > 0 ? `, ${report.cut} exchanges cut` : ''}`);
+    log.info(
+      `stopped after ${Math.round(performance.now() - since)} ms${report.cut > 0 ? `, ${report.cut} exchanges cut` : ''}`,
+    );
   });
   await Promise.race([ended, signals.second.then(() => gateway.close())]).catch((error: unknown) => {
     log.error(`ending failed: ${messageOf(error)}`);

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
-import { type GatewayEntry, runtimeDirectory } from '../telemetry/admin-protocol.js';
+import { type GatewayEntry, isAlive, runtimePath } from '../telemetry/admin-protocol.js';
 
 /** What a folder and the running gateways lead to. */
 export type Found =
@@ -21,10 +21,9 @@ const LARGEST_ENTRY = 1024 * 1024;
 
 /** Every entry of a process that lives and whose socket accepts, newest first. Stale and broken files are passed over. */
 export async function runningGateways(options: DiscoverOptions): Promise<GatewayEntry[]> {
-  const directory = runtimeDirectory(options.env);
-  if (!belongsToMe(directory)) return [];
+  const directory = runtimePath(options.env);
   const entries: GatewayEntry[] = [];
-  for (const file of readdirSync(directory)) {
+  for (const file of filesOf(directory)) {
     if (!/^\d+(-\d+)?\.json$/.test(file)) continue;
     const entry = readEntry(join(directory, file));
     if (entry && isAlive(entry.pid)) entries.push(entry);
@@ -40,7 +39,7 @@ export async function runningGateways(options: DiscoverOptions): Promise<Gateway
 export async function discover(options: DiscoverOptions): Promise<Found> {
   const all = await runningGateways(options);
   const [first] = all;
-  if (!first) return { kind: 'none', directory: runtimeDirectory(options.env) };
+  if (!first) return { kind: 'none', directory: runtimePath(options.env) };
   const here = realPath(options.cwd);
   const exact = all.filter((entry) => realPath(entry.spec) === realPath(join(here, 'gateway.toml')));
   const near = exact.length > 0 ? exact : all.filter((entry) => dirname(realPath(entry.spec)) === here);
@@ -58,9 +57,14 @@ export async function rediscover(before: GatewayEntry, options: DiscoverOptions)
 }
 
 /** Under a shared temporary folder somebody else could have made this one first, with entries of their own. */
-function belongsToMe(directory: string): boolean {
+function filesOf(directory: string): string[] {
   const me = process.getuid?.();
-  return me === undefined || statSync(directory).uid === me;
+  try {
+    return me === undefined || statSync(directory).uid === me ? readdirSync(directory) : [];
+  } catch {
+    // Not there, no folder, not readable: no gateway of this person wrote anything to it.
+    return [];
+  }
 }
 
 function readEntry(path: string): GatewayEntry | undefined {
@@ -86,15 +90,6 @@ function isEntry(value: unknown): value is GatewayEntry {
     Array.isArray(listeners) &&
     listeners.every((listener) => typeof listener === 'string')
   );
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }
 
 /** A process number is used again some day: only a socket that accepts proves a gateway. */

@@ -13,7 +13,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 /** Written beside each admin socket, as `<pid>.json` next to `<pid>.sock`. */
 export interface GatewayEntry {
@@ -25,10 +25,38 @@ export interface GatewayEntry {
   readonly listeners: readonly string[];
 }
 
-/** The folder (mode 0700) that this person's running gateways write their sockets to. */
-export function runtimeDirectory(env: NodeJS.ProcessEnv = process.env): string {
+/** False only for a process that surely does not exist. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+/** Where this person's running gateways write their sockets to, whether it is there or not. */
+export function runtimePath(env: NodeJS.ProcessEnv = process.env): string {
   const base = env['GW_RUNTIME_DIR'] ?? (env['XDG_RUNTIME_DIR'] ? join(env['XDG_RUNTIME_DIR'], 'gw') : undefined);
-  const directory = base ?? join(tmpdir(), `gw-${userInfo().uid}`);
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return base ?? join(tmpdir(), `gw-${userInfo().uid}`);
+}
+
+/** The folder at `runtimePath`, made (mode 0700) when it is missing. @throws Error when it cannot be made. */
+export function runtimeDirectory(env: NodeJS.ProcessEnv = process.env): string {
+  const directory = runtimePath(env);
+  makeFolder(directory);
   return directory;
+}
+
+/** `mkdir -p`. Node's own `recursive` never returns where the system answers ENOENT below a folder that is there (/proc). */
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || dirname(path) === path) throw error;
+    makeFolder(dirname(path));
+    mkdirSync(path, { mode: 0o700 });
+  }
 }

@@ -41,9 +41,26 @@ test('bash: values of options and arguments', async () => {
 
 test('bash: spec files and folders for a spec, folders for a folder', async () => {
   await inFolder({ 'gateway.toml': '', 'notes.txt': '', 'sub/other.toml': '', 'a.bundle': '' }, async (folder) => {
-    assert.equal(await offered(['routes', ''], folder), ['a.bundle', 'gateway.toml', 'sub/']);
+    assert.equal(await offered(['routes', ''], folder), ['a.bundle', 'gateway.toml', 'sub']);
     assert.equal(await offered(['routes', 'sub/'], folder), ['sub/other.toml']);
     assert.equal(await offered(['init', ''], folder), ['sub']);
+  });
+});
+
+test('bash: a value after an equals sign, and what stands behind a value', async () => {
+  assert.equal(await offered(['init', '--template', '=', 'm']), ['minimal', 'mock']);
+  assert.equal(await offered(['init', '--template', '=']), ['minimal', 'mock', 'openapi', 'services']);
+  assert.equal(await offered(['explain', '-H', 'a: b', 'P']), ['PATCH', 'POST', 'PUT']);
+  await inFolder({ 'gateway.toml': '' }, async (folder) => {
+    assert.equal(await offered(['serve', '--log', '=', 'json', ''], folder), ['gateway.toml']);
+    assert.equal(await offered(['serve', '--log', 'json', ''], folder), ['gateway.toml']);
+  });
+});
+
+test('bash: a name with spaces is one name', async () => {
+  await inFolder({ 'my spec.toml': '', 'my key.pem': '' }, async (folder) => {
+    assert.equal(await offered(['routes', 'my'], folder), ['my spec.toml']);
+    assert.equal(await offered(['serve', '--verify', 'my'], folder), ['my key.pem', 'my spec.toml']);
   });
 });
 

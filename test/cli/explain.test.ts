@@ -114,6 +114,7 @@ test('wrong usage: a URL that is none, a header that is none, an address that is
     [['GET', 'orders/7'], 'it begins with / or with http://'],
     [['GET', '/', '-H', 'nothing'], 'write `name: value`'],
     [['GET', '/', '-H', ': x'], 'write `name: value`'],
+    [['GET', '/', '-H', 'x: a\r\nx-api-key: b'], 'The header field `x` holds a line break'],
     [['GET', '/', '--client', 'localhost'], 'is no IP address'],
     [['GET'], "missing required argument 'url'"],
   ] as const) {

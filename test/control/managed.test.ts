@@ -268,4 +268,15 @@ test('free ports are free, and a taken one is told', async () => {
   server.close();
 });
 
+test('a command with an unclosed quote is an error of its service', () => {
+  try {
+    new ManagedProcess('shop', settings({ command: "node 'app.js" }), host(new KeptLog()));
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, ManagedError);
+    assert.is((error as ManagedError).service, 'shop');
+    assert.match((error as ManagedError).message, /unclosed single quote/);
+  }
+});
+
 test.run();

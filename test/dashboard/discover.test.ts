@@ -128,4 +128,15 @@ test('rediscover finds the same gateway while it runs, then the one that serves 
   });
 });
 
+test('a runtime folder that is a file, or cannot be made, holds no gateway', async () => {
+  await withFolder(async (folder) => {
+    const file = join(folder, 'run');
+    writeFileSync(file, '');
+    for (const directory of [file, join(file, 'below')]) {
+      const env = { GW_RUNTIME_DIR: directory };
+      assert.equal(await discover({ env, cwd: folder }), { kind: 'none', directory });
+    }
+  });
+});
+
 test.run();

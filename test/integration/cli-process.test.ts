@@ -1,5 +1,5 @@
 /** What only a process of its own shows: exit codes, broken pipes, an old Node, links, a bundle that is served. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -137,6 +137,62 @@ test('gw serve of a broken spec: its diagnostics, 1', async () => {
   const { code, err } = await runGw(['serve', write('broken.toml', `${SPEC}to = "nowhere"\n`)]);
   assert.is(code, 1);
   assert.match(err, /error\[/);
+});
+
+const REPLY_SPEC = `spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[[route]]
+name = "hello"
+match = "GET /hello"
+reply = { status = 200, body = "hello" }
+`;
+
+test('gw serve outlives the reader of its log', async () => {
+  const spec = write('outlives.toml', REPLY_SPEC);
+  const child = spawn(process.execPath, [GW, 'serve', spec, '--no-watch', '--log', 'json'], {
+    env: { ...process.env, GW_RUNTIME_DIR: path('outlives-run') },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  try {
+    const url = await new Promise<string>((resolve, reject) => {
+      let text = '';
+      child.stdout.on('data', (chunk: Buffer) => {
+        text += String(chunk);
+        const found = /serving .*?(http:\/\/[\d.]+:\d+)/.exec(text);
+        if (found?.[1]) resolve(found[1]);
+      });
+      child.once('exit', () => reject(new Error(`It ended: ${text}`)));
+    });
+    child.stdout.destroy();
+    for (const word of ['one', 'two', 'three']) {
+      write('outlives.toml', REPLY_SPEC.replace('"hello" }', `"${word}" }`));
+      // The reload writes a line that nobody reads.
+      child.kill('SIGHUP');
+      const hello = async (): Promise<string> =>
+        (await fetch(`${url}/hello`, { headers: { connection: 'close' } })).text();
+      await until('the reload', async () => (await hello()) === word);
+    }
+    child.kill('SIGTERM');
+    assert.is(await ended, 0);
+  } finally {
+    child.kill('SIGKILL');
+  }
+});
+
+test('a bug in gw while a gateway starts: 70, not a wrong spec', async () => {
+  const broken = preload(
+    'no-spawn.cjs',
+    `require('node:child_process').spawn = () => { throw new RangeError('out of order'); };
+    require('node:module').syncBuiltinESMExports();`,
+  );
+  const managed = REPLY_SPEC.replace('reply = { status = 200, body = "hello" }', 'to = "shop"');
+  const spec = write('bug.toml', `${managed}[service.shop]\nrun = { command = "node app.js", port_env = "PORT" }\n`);
+  const { code, err } = await runProgram(process.execPath, [...broken, GW, 'serve', spec]);
+  assert.is(code, 70, err);
+  assert.match(err, 'This is a bug in gw, not in your spec.');
+  assert.match(err, 'RangeError: out of order');
 });
 
 test.run();

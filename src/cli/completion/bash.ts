@@ -4,21 +4,34 @@ import type { Completes, OptionNode, ProgramNode } from './tree.js';
 export function bashScript(program: ProgramNode): string {
   const { name } = program;
   const commands = program.commands;
+  const taking = commands
+    .flatMap((command) => command.options.filter(({ value }) => value).map((option) => patternOf(command.name, option)))
+    .join(' | ');
   return `# bash completion for ${name}. Load it with: source <(${name} completion bash)
-_${name}_specs() {
+_${name}_paths() {
   COMPREPLY=()
   local entry
   while IFS= read -r entry; do
-    if [ -d "$entry" ]; then COMPREPLY+=("$entry/"); else case "$entry" in *.toml | *.bundle) COMPREPLY+=("$entry") ;; esac; fi
-  done < <(compgen -f -- "$1")
-  case "\${COMPREPLY[*]}" in */) compopt -o nospace 2>/dev/null ;; esac
+    if [ "$1" = specs ] && [ ! -d "$entry" ]; then case "$entry" in *.toml | *.bundle) ;; *) continue ;; esac; fi
+    COMPREPLY+=("$entry")
+  done < <(compgen "$2" -- "$3")
+  # Quotes names with spaces, and ends folders with a slash.
+  compopt -o filenames 2>/dev/null
 }
 
 _${name}() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} command= position=0 index
+  # Bash parts --option=value into three words.
+  if [ "$current" = = ]; then current=; elif [ "$previous" = = ]; then previous=\${COMP_WORDS[COMP_CWORD - 2]}; fi
   for ((index = 1; index < COMP_CWORD; index++)); do
-    case "\${COMP_WORDS[index]}" in
-      -*) ;;
+    case "$command:\${COMP_WORDS[index]}" in
+${
+  taking === ''
+    ? ''
+    : `      ${taking}) [ "\${COMP_WORDS[index + 1]}" = = ] || index=$((index + 1)) ;;
+`
+}      *:=) index=$((index + 1)) ;;
+      *:-*) ;;
       *) if [ -z "$command" ]; then command=\${COMP_WORDS[index]}; else position=$((position + 1)); fi ;;
     esac
   done
@@ -47,19 +60,21 @@ const flagsOf = (options: readonly OptionNode[]): string[] => options.flatMap((o
 const words = (list: readonly string[]): string => `'${list.join(' ')}'`;
 
 function valueCase(command: string, option: OptionNode, name: string): string {
-  const pattern = option.flags.map((flag) => `${command}:${flag}`).join(' | ');
   const body = option.value ? action(option.value.completes, name) : ':';
-  return `    ${pattern}) ${body}; return ;;`;
+  return `    ${patternOf(command, option)}) ${body}; return ;;`;
 }
+
+const patternOf = (command: string, option: OptionNode): string =>
+  option.flags.map((flag) => `${command}:${flag}`).join(' | ');
 
 function action(completes: Completes, name: string): string {
   switch (completes.kind) {
     case 'specs':
-      return `_${name}_specs "$current"`;
+      return `_${name}_paths specs -f "$current"`;
     case 'files':
-      return 'COMPREPLY=($(compgen -f -- "$current"))';
+      return `_${name}_paths files -f "$current"`;
     case 'folders':
-      return 'COMPREPLY=($(compgen -d -- "$current"))';
+      return `_${name}_paths folders -d "$current"`;
     case 'words':
       return `COMPREPLY=($(compgen -W ${words(completes.words)} -- "$current"))`;
     case 'anything':

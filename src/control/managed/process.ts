@@ -72,14 +72,18 @@ export class ManagedProcess {
   #failures = 0;
   #supervision: Promise<void> = Promise.resolve();
 
-  /** @throws Error when the command cannot be split into words. */
+  /** @throws ManagedError when the command cannot be split into words. */
   constructor(
     readonly service: string,
     readonly settings: RunSettings,
     host: ManagedHost,
   ) {
     this.#host = host;
-    this.#argv = splitWords(settings.command);
+    try {
+      this.#argv = splitWords(settings.command);
+    } catch (error) {
+      throw new ManagedError(service, error instanceof Error ? error.message : String(error), []);
+    }
   }
 
   get state(): ManagedState {
