@@ -180,11 +180,9 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
   terminal(exchange: GwExchange): void {
     // A policy that was not waited for any longer: the connection may be at its next exchange.
     if (exchange.settled) throw new Error('The exchange is over.');
-    if (this.#source !== undefined) {
-      if (this.#sink !== undefined)
-        throw new TypeError('The request body has been sent already: it cannot be sent again.');
-      this.#source.cancel();
-    }
+    if (this.#source !== undefined && this.#sink !== undefined)
+      throw new TypeError('The request body has been sent already: it cannot be sent again.');
+    this.#source?.cancel();
     this.#source = this.engine.terminal(exchange, this);
     this.#source?.start();
   }
