@@ -1,7 +1,7 @@
 /** The command line: finds the command's file, runs it, and turns however it ends into an exit code. */
 import { readdirSync } from 'node:fs';
 import { Command as Commander, CommanderError } from 'commander';
-import { gwVersion } from '../control/version.js';
+import { gwVersion } from '../version.js';
 import { bugReport } from './bug-report.js';
 import type { Command } from './command.js';
 import { EXIT, Stop } from './exit.js';

@@ -2,10 +2,10 @@
 import type { Clock } from '../policies/contract.js';
 import { LimitTable } from '../state/limit-table.js';
 import { Metrics, type MetricsFacts, type MetricsText } from '../telemetry/metrics.js';
+import { gwVersion } from '../version.js';
 import type { LiveGeneration } from './loader.js';
 import { plain } from './resolve.js';
 import type { GatewayStats } from './stats.js';
-import { gwVersion } from './version.js';
 
 export interface ReloadCounts {
   readonly live: number;

@@ -1,9 +1,9 @@
 /** What `gw serve` does: runs a gateway until a signal ends it. */
 import type { Program } from '../bundle/types.js';
+import { gwVersion } from '../version.js';
 import { Gateway, type GatewayOptions, StartError } from './gateway.js';
 import { messageOf } from './loader.js';
 import { createLog, type Log, type LogFormat, type LogLevel, type LogSink } from './log.js';
-import { gwVersion } from './version.js';
 
 export interface ServeOptions {
   /** Absolute path of the spec or bundle. */

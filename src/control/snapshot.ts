@@ -13,11 +13,11 @@ import {
   type TargetSnapshot,
 } from '../telemetry/snapshot.js';
 import { type SlotSums, UNMATCHED } from '../telemetry/stats.js';
+import { gwVersion } from '../version.js';
 import type { LiveGeneration } from './loader.js';
 import type { ManagedProcess } from './managed/process.js';
 import { plain } from './resolve.js';
 import type { GatewayStats } from './stats.js';
-import { gwVersion } from './version.js';
 
 /** What only the gateway itself knows. */
 export interface GatewayFacts {

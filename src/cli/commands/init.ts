@@ -47,7 +47,7 @@ export default defineCommand<Options, [dir: string | undefined]>({
     const template = source ? 'openapi' : (options.template ?? 'minimal');
     const { initPlan } = await import('../init/plan.js');
     const { writeFiles } = await import('../init/write.js');
-    const { gwVersion } = await import('../../control/version.js');
+    const { gwVersion } = await import('../../version.js');
     const plan = await io.spin('Reading the document', async () => initPlan(template, source, gwVersion()));
     const written = writeFiles(resolve(io.cwd, dir), plan.files, options.force ?? false);
     if (options.json) {
