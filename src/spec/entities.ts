@@ -3,6 +3,7 @@
 import { isIP } from 'node:net';
 import type { RefString } from '../bundle/types.js';
 import { type Infer, type Problem, quoted, s } from '../schema/declare.js';
+import { splitWords } from '../schema/words.js';
 
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
@@ -130,6 +131,15 @@ const target = s.either<TargetConfig>(
   },
 );
 
+function commandProblem(command: string): string | undefined {
+  try {
+    splitWords(command);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
 export const service = s.object({
   targets: s
     .array(target, { min: 1 })
@@ -139,6 +149,7 @@ export const service = s.object({
     .object({
       command: s
         .string({ nonEmpty: true, expected: 'a command' })
+        .check('schema/format', commandProblem)
         .describe('What to start, split as a shell splits words.'),
       port_env: s
         .string({ pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, expected: 'a variable name' })

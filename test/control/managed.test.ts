@@ -9,7 +9,7 @@ import { freePort } from '../../src/control/managed/ports.js';
 import { ManagedError, ManagedProcess, type RunSettings } from '../../src/control/managed/process.js';
 import { ManagedSet } from '../../src/control/managed/set.js';
 import { Warden } from '../../src/control/managed/warden.js';
-import { splitWords } from '../../src/control/managed/words.js';
+import { splitWords } from '../../src/schema/words.js';
 import { isGone, KeptLog, removeFolders, temporaryFolder, until } from './kit.js';
 
 test.after(removeFolders);

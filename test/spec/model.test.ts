@@ -454,4 +454,14 @@ test('spans within strings with escapes point at what was written', () => {
   assert.is(pointed(outcome, only(outcome, 'path/partial-parameter').span), '{y}');
 });
 
+test('a command whose quote is never closed is refused before anything is started', () => {
+  const loaded = load(`${HEAD}
+[service.shop]
+run = { command = "node 'shop.js" }
+`);
+  assert.equal(codesOf(loaded), ['schema/format']);
+  assert.match(loaded.diagnostics[0]?.message ?? '', /unclosed single quote/);
+  assert.ok(loaded.diagnostics[0]?.help);
+});
+
 test.run();

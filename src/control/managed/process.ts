@@ -1,11 +1,11 @@
 /** One managed target: a child in a process group of its own, started, watched, restarted and stopped. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { splitWords } from '../../schema/words.js';
 import type { Log } from '../log.js';
 import { LineSplitter } from './lines.js';
 import { answeringHost, freePort } from './ports.js';
 import { signalGroup, type Warden } from './warden.js';
-import { splitWords } from './words.js';
 
 /** A RunPlan with its references resolved and its folder made absolute. */
 export interface RunSettings {
