@@ -23,8 +23,12 @@ export function keyNames(input: string, key: Key): string[] {
   if (key.ctrl) return /^[a-z]$/.test(input) ? [`ctrl-${input}`] : [];
   const typed = [...input].flatMap((character) => {
     if (character === '\r' || character === '\n') return ['return'];
-    if (character === '\x7f') return ['backspace'];
-    return character < ' ' ? [] : [character];
+    if (character === '\t') return ['tab'];
+    if (character === '\b' || character === '\x7f') return ['backspace'];
+    if (character >= ' ') return [character];
+    // Ctrl and a letter, when it came in one read with another key.
+    const letter = character.charCodeAt(0) | 0x60;
+    return letter > 0x60 && letter <= 0x7a ? [`ctrl-${String.fromCharCode(letter)}`] : [];
   });
   // No key here goes with Alt: an escape right before a character is what it was, two keys pressed in a row.
   return key.meta ? ['escape', ...typed] : typed;

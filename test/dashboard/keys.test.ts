@@ -248,7 +248,12 @@ test('names of keys', () => {
   assert.equal(names('space', { ctrl: true }), []);
   assert.equal(names('5', { meta: true }), ['escape', '5'], 'escape and 5 in one read');
   assert.equal(names('S', { shift: true }), ['S']);
-  assert.equal(names('ab\r\x7f\x01ü'), ['a', 'b', 'return', 'backspace', 'ü']);
+  assert.equal(names('ab\r\x7fü\x00\x1d'), ['a', 'b', 'return', 'backspace', 'ü']);
+});
+
+test('control keys that come in one read with others are not lost', () => {
+  assert.equal(keyNames('\x0c\x1a', NO_KEY), ['ctrl-l', 'ctrl-z']);
+  assert.equal(keyNames('2\t\x03', NO_KEY), ['2', 'tab', 'ctrl-c']);
 });
 
 test.run();
