@@ -226,6 +226,9 @@ async function main(): Promise<void> {
   }, 1_000);
   process.stdout.write(`${gateway.socket}\n`);
   process.once('SIGUSR2', () => {
+    // No good snapshot may follow in the same batch and hide it.
+    clearInterval(alive);
+    stop();
     gateway.emitRaw(`${JSON.stringify({ type: 'snapshot', snapshot: { ...gateway.snapshot, routes: [null] } })}\n`);
   });
   process.once('SIGTERM', () => {
