@@ -61,11 +61,6 @@ export function summarize(diff: ProgramDiff): string {
   return parts.join('; ');
 }
 
-export function isEmptyDiff(diff: ProgramDiff): boolean {
-  const kinds = [diff.routes, ...KINDS.map(([plural]) => diff[plural])];
-  return !diff.settings && kinds.every((kind) => kind.added.length + kind.changed.length + kind.removed.length === 0);
-}
-
 function counts(diff: NameDiff, singular: string, plural: string, zeros: boolean): string {
   const signed: readonly (readonly [string, readonly string[]])[] = [
     ['+', diff.added],

@@ -63,5 +63,3 @@ export const ERRORS = {
 } as const satisfies { readonly [slug: string]: ErrorKind };
 
 export type ErrorSlug = keyof typeof ERRORS;
-
-export const isErrorSlug = (text: string): text is ErrorSlug => Object.hasOwn(ERRORS, text);

@@ -3,6 +3,7 @@
 import { Matcher } from '../../src/bundle/match.js';
 import { buildTrie, Trie } from '../../src/bundle/trie.js';
 import type { ConditionIR, Dfa, MatchIR, RequestView, SegmentIR, TrieIR } from '../../src/bundle/types.js';
+import { seeded as numbers } from '../support/random.js';
 
 /** A whole-string automaton of one class of bytes, repeated: `[...]+`. */
 export function repeated(source: string, members: string): Dfa {
@@ -79,11 +80,6 @@ export function params(matcher: Matcher, request: RequestView): string[] {
 
 /** Numbers below a bound, the same in every run. */
 export function seeded(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
+  const next = numbers(seed);
+  return (below) => Math.floor(next() * below);
 }

@@ -1,3 +1,4 @@
+import { seeded } from '../support/random.js';
 import './production.js';
 import { Text } from 'ink';
 import { render } from 'ink-testing-library';
@@ -11,7 +12,7 @@ import { width } from '../../src/dashboard/text.js';
 import { themeFor } from '../../src/dashboard/theme.js';
 import type { Snapshot } from '../../src/telemetry/snapshot.js';
 import { idleSnapshot } from './fake-gateway.js';
-import { limits, record, route, routes, seeded, snapshot, targets } from './sample.js';
+import { limits, record, route, routes, snapshot, targets } from './sample.js';
 
 interface Scene {
   readonly size?: { columns: number; rows: number };

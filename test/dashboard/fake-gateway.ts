@@ -11,7 +11,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { GatewayEntry } from '../../src/telemetry/admin-protocol.js';
 import type { AdminEvent, ReloadSnapshot, RequestRecord, Snapshot } from '../../src/telemetry/snapshot.js';
-import { record, routes, snapshot as sample, seeded } from './sample.js';
+import { seeded } from '../support/random.js';
+import { record, routes, snapshot as sample } from './sample.js';
 
 export interface FakeOptions {
   /** Runtime folder for the socket and its entry. */

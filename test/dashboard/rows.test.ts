@@ -9,7 +9,8 @@ import {
   sortRoutes,
   targetRows,
 } from '../../src/dashboard/rows.js';
-import { record, route, routes, seeded, snapshot } from './sample.js';
+import { seeded } from '../support/random.js';
+import { record, route, routes, snapshot } from './sample.js';
 
 const names = (rows: readonly { readonly id: string }[]): string[] => rows.map((row) => row.id);
 const status = (more: object): Parameters<typeof route>[1] => ({

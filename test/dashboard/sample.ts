@@ -1,4 +1,5 @@
 /** Snapshots and records as a gateway would tell them: a shop with keys, limits, managed services. */
+
 import type {
   LimitSnapshot,
   ReloadSnapshot,
@@ -7,17 +8,7 @@ import type {
   Snapshot,
   TargetSnapshot,
 } from '../../src/telemetry/snapshot.js';
-
-/** Numbers that look random and are the same each time (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
+import { seeded } from '../support/random.js';
 
 const SHOP: readonly (readonly [name: string, match: string, service: string, policies: readonly string[]])[] = [
   ['list-products', 'GET /products', 'products', ['headers']],

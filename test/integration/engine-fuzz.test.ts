@@ -2,28 +2,18 @@
  * Whatever gw accepts and forwards, Node's own parser at the target reads as the same message; what goes in is what comes
  * out; and every reply answers the request before it. FUZZ_CASES and FUZZ_SEED make it longer or another.
  */
+
 import { createHash } from 'node:crypto';
 import { createServer, type IncomingMessage } from 'node:http';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { seeded } from '../support/random.js';
 import { Plane, type RawClient, specOf } from './engine-kit.js';
 
 const CASES = Number(process.env['FUZZ_CASES'] ?? 1500);
 const SEED = Number(process.env['FUZZ_SEED'] ?? 20_250_117);
 
-/** mulberry32: small, seeded, the same everywhere. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-const random = randomOf(SEED);
+const random = seeded(SEED);
 const below = (count: number): number => Math.floor(random() * count);
 const pick = <T>(items: readonly T[]): T => items[below(items.length)]!;
 const chance = (share: number): boolean => random() < share;

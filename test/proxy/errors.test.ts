@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ERRORS, type ErrorSlug, isErrorSlug } from '../../src/proxy/errors.js';
+import { ERRORS, type ErrorSlug } from '../../src/proxy/errors.js';
 
 const page = readFileSync('docs/errors.md', 'utf8');
 const rows = [...page.matchAll(/^\| `([a-z/-]+)` \| (\d{3}|-) \| (.+?) \|$/gm)];
@@ -20,9 +20,7 @@ test('every row says when it happens', () => {
 test('titles and details give nothing of the inside away', () => {
   for (const slug of Object.keys(ERRORS) as ErrorSlug[]) {
     assert.not.match(`${ERRORS[slug].title} ${ERRORS[slug].detail}`, /socket|pool|ECONN|\d+\.\d+\.\d+/);
-    assert.ok(isErrorSlug(slug));
   }
-  assert.not.ok(isErrorSlug('toString'));
 });
 
 test.run();

@@ -1,15 +1,14 @@
+import { seeded } from '../support/random.js';
+
 /** Seeded random choices, so that a failing case can be run again. */
 export class Random {
-  #state: number;
+  readonly #next: () => number;
   constructor(seed: number) {
-    this.#state = seed >>> 0;
+    this.#next = seeded(seed);
   }
-  /** From 0 up to, not including, `limit` (mulberry32). */
+  /** From 0 up to, not including, `limit`. */
   below(limit: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
+    return (this.#next() * 2 ** 32) % limit;
   }
   pick<T>(items: readonly T[]): T {
     return items[this.below(items.length)]!;

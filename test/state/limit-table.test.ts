@@ -2,19 +2,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LimitTable } from '../../src/state/limit-table.js';
 import type { LimitRate } from '../../src/state/types.js';
+import { seeded } from '../support/random.js';
 
 const make = (slots = 256): LimitTable => new LimitTable(LimitTable.allocate({ slots }));
-
-/** A small seeded generator (mulberry32): every failure can be repeated. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** The reference: theoretical arrival times with exact integers, in units of 1 / capacity milliseconds. */
 class Reference {
