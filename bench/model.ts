@@ -28,6 +28,7 @@ const SERVICE: ServiceModel = {
     retries: 1,
     max_connections: 256,
     max_queue: 1024,
+    pipelining: 1,
     eject_after: 5,
     eject_for: 10_000,
     host: 'preserve',
@@ -53,7 +54,10 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
     },
     admin: { address: undefined, token: undefined },
     accessLog: { path: undefined, format: 'json' },
+    overload: { shed_above: 85, shrink_above: 92 },
     drainTimeout: 10_000,
+    drainDelay: 0,
+    workers: 1,
     lint: { allow: [] },
     at: AT,
   };

@@ -89,10 +89,15 @@ const listener = table({
   maxHeaderBytes: number(0),
   maxBodyBytes: number(0),
   maxHeaders: number(0),
+  maxTargetBytes: number(0),
   headerTimeout: number(0),
   bodyTimeout: number(0),
   idleTimeout: number(0),
   maxConnections: number(0),
+  maxConnectionsPerAddress: optional(number(1)),
+  maxRequestsPerConnection: number(1),
+  minBodyRate: number(0),
+  underscores: word('refuse-aliases', 'refuse', 'drop', 'keep'),
   trustedProxies: list(text),
 });
 
@@ -108,6 +113,7 @@ const service = table({
   retries: number(0),
   maxConnections: number(0),
   maxQueue: number(0),
+  pipelining: number(1),
   ejectAfter: number(0),
   ejectFor: number(0),
   host: word('preserve', 'target'),
@@ -162,7 +168,10 @@ const program = table({
   plans: list(table({ name: text, limits: map(anything) })),
   policies: list(policy),
   routes: list(route),
+  overload: table({ shedAbove: number(0, 1), shrinkAbove: number(0, 1) }),
   drainTimeout: number(0),
+  drainDelay: number(0),
+  workers: number(1, 64),
   provenance: table({ files: list(table({ path: text, sha256: text })), origins: map(source) }),
 });
 

@@ -6,7 +6,7 @@
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Raised when the meaning of the encoded bytes changes; a loader refuses any other. */
-export const BUNDLE_FORMAT = 1;
+export const BUNDLE_FORMAT = 2;
 
 /** `file:line` of the declaration, `default` where nobody wrote it, `overlay`/`group` where it came by one. */
 export interface SourceRef {
@@ -31,11 +31,21 @@ export interface ListenerPlan {
   readonly maxHeaderBytes: number;
   readonly maxBodyBytes: number;
   readonly maxHeaders: number;
+  /** Longest request target, bytes. */
+  readonly maxTargetBytes: number;
   /** Milliseconds. */
   readonly headerTimeout: number;
   readonly bodyTimeout: number;
   readonly idleTimeout: number;
+  /** Over all workers. */
   readonly maxConnections: number;
+  /** Absent: the data plane's own default, from which this machine's addresses are excepted. */
+  readonly maxConnectionsPerAddress?: number;
+  readonly maxRequestsPerConnection: number;
+  /** Bytes a second; 0: no bound. */
+  readonly minBodyRate: number;
+  /** What becomes of header names with underscores. */
+  readonly underscores: 'refuse-aliases' | 'refuse' | 'drop' | 'keep';
   /** Peers (CIDR) whose X-Forwarded-* are believed and extended; others' are replaced. */
   readonly trustedProxies: readonly string[];
 }
@@ -69,6 +79,8 @@ export interface ServicePlan {
   /** Connections to one target at most; further exchanges wait in a queue of `maxQueue`. */
   readonly maxConnections: number;
   readonly maxQueue: number;
+  /** Requests in flight on one connection to a target; 1: no pipelining. */
+  readonly pipelining: number;
   /** Passive ejection: after `failures` in a row a target rests for `ejectFor` ms. 0 turns it off. */
   readonly ejectAfter: number;
   readonly ejectFor: number;
@@ -171,6 +183,14 @@ export interface AccessLogPlan {
   readonly format: 'json' | 'pretty';
 }
 
+/** Shares of a worker's memory limit, 0 to 1; 0 turns the step off. */
+export interface OverloadPlan {
+  /** Above it new connections are shed. */
+  readonly shedAbove: number;
+  /** Above it idle connections go as well. */
+  readonly shrinkAbove: number;
+}
+
 /** The part of a bundle that is JSON: diffable, no code. Order of every list is part of the meaning. */
 export interface Program {
   readonly normalize: NormalizePlan;
@@ -182,8 +202,13 @@ export interface Program {
   readonly plans: readonly PlanPlan[];
   readonly policies: readonly PolicyPlan[];
   readonly routes: readonly RoutePlan[];
+  readonly overload: OverloadPlan;
   /** Milliseconds that a drain waits for exchanges in flight. */
   readonly drainTimeout: number;
+  /** Milliseconds that a drain goes on accepting while it is not ready any more. */
+  readonly drainDelay: number;
+  /** Data-plane threads wanted. */
+  readonly workers: number;
   readonly provenance: {
     /** The spec's files, as paths relative to the root spec, with the sha256 of each. */
     readonly files: readonly { readonly path: string; readonly sha256: string }[];

@@ -13,11 +13,12 @@ export function lower(model: Model): Ir {
 
 // Keys stand in order of their code units here and below, so that the canonical text needs no sorting.
 function lowerProgram(model: Model): Omit<Program, 'routes' | 'policies'> {
-  const { accessLog, admin, normalize } = model;
+  const { accessLog, admin, normalize, overload } = model;
   return {
     accessLog: { format: accessLog.format, ...given('path', accessLog.path) },
     admin: { ...given('address', admin.address), ...given('token', admin.token) },
     consumers: model.consumers.map(lowerConsumer),
+    drainDelay: model.drainDelay,
     drainTimeout: model.drainTimeout,
     listeners: model.listeners.map(lowerListener),
     normalize: {
@@ -26,12 +27,14 @@ function lowerProgram(model: Model): Omit<Program, 'routes' | 'policies'> {
       encodedSlashes: normalize.encoded_slashes,
       trailingSlash: normalize.trailing_slash,
     },
+    overload: { shedAbove: overload.shed_above / 100, shrinkAbove: overload.shrink_above / 100 },
     plans: model.plans.map(lowerPlan),
     provenance: {
       files: model.files.map(({ path, sha256 }) => ({ path, sha256 })),
       origins: modelOrigins(model),
     },
     services: model.services.map(lowerService),
+    workers: model.workers,
   };
 }
 
@@ -43,11 +46,16 @@ function lowerListener({ name, config }: ListenerModel): ListenerPlan {
     idleTimeout: config.idle_timeout,
     maxBodyBytes: config.max_body,
     maxConnections: config.max_connections,
+    ...given('maxConnectionsPerAddress', config.max_connections_per_address),
     maxHeaderBytes: config.max_header,
     maxHeaders: config.max_headers,
+    maxRequestsPerConnection: config.max_requests_per_connection,
+    maxTargetBytes: config.max_target,
+    minBodyRate: config.min_body_rate,
     name,
     ...(config.tls === undefined ? {} : { tls: { cert: config.tls.cert, key: config.tls.key } }),
     trustedProxies: config.trusted_proxies,
+    underscores: config.underscores,
   };
 }
 
@@ -62,6 +70,7 @@ function lowerService({ name, config }: ServiceModel): ServicePlan {
     maxConnections: config.max_connections,
     maxQueue: config.max_queue,
     name,
+    pipelining: config.pipelining,
     responseTimeout: config.response_timeout,
     retries: config.retries,
     ...(run === undefined

@@ -117,5 +117,13 @@ function textOf(program: Program, route: RoutePlan, facts: MatchFacts): string {
 }
 
 function settingsOf(program: Program): string {
-  return JSON.stringify([program.normalize, program.admin, program.accessLog, program.drainTimeout]);
+  return JSON.stringify([
+    program.normalize,
+    program.admin,
+    program.accessLog,
+    program.drainTimeout,
+    program.drainDelay,
+    program.workers,
+    program.overload,
+  ]);
 }

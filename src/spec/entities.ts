@@ -92,14 +92,40 @@ export const listener = s.object({
     .describe('Largest request head.')
     .default(32 * 1024),
   max_headers: s.integer({ min: 1, max: 1000 }).describe('Most header fields in a request.').default(100),
+  max_target: s
+    .size({ min: 64, max: 16 * 1024 ** 2 })
+    .describe('Longest request target: path and query as they are sent.')
+    .default(16 * 1024),
   max_body: s
     .size()
     .describe('Largest request body.')
-    .default(1024 ** 3),
+    .default(4 * 1024 ** 3),
   max_connections: s
     .integer({ min: 1 })
-    .describe('Most connections at once; further ones are refused.')
+    .describe('Most connections at once, over all workers; further ones are refused.')
     .default(20_000),
+  max_connections_per_address: s
+    .integer({ min: 1 })
+    .describe(
+      'Most connections from one client address (IPv6: one /64), trusted proxies excepted. Left out: 1024, and for this machine’s own addresses no bound.',
+    )
+    .optional(),
+  max_requests_per_connection: s
+    .integer({ min: 1 })
+    .describe('Requests after which a connection is closed, so that none lives for ever.')
+    .default(10_000),
+  min_body_rate: s
+    .size()
+    .describe(
+      'Bytes a second that a client must at least send of a request body, and take of a reply, after a grace of five seconds; `"0B"`: no bound.',
+    )
+    .default(240),
+  underscores: s
+    .enum('refuse-aliases', 'refuse', 'drop', 'keep')
+    .describe(
+      'Header names with `_`, which many targets read as `-`: refuse the request if the name would then be one that gw or a policy sets, refuse any, drop the fields, or keep them.',
+    )
+    .default('refuse-aliases'),
   header_timeout: s.duration({ min: 1 }).describe('Time to send a whole request head.').default(10_000),
   body_timeout: s.duration({ min: 1 }).describe('Longest silence within a request body.').default(30_000),
   idle_timeout: s
@@ -173,6 +199,12 @@ export const service = s.object({
     .default(1),
   max_connections: s.integer({ min: 1 }).describe('Most connections to one target.').default(256),
   max_queue: s.integer().describe('Most exchanges that wait for a connection; further ones get 503.').default(1024),
+  pipelining: s
+    .integer({ min: 1, max: 256 })
+    .describe(
+      'Requests in flight on one connection to a target. Above 1, idempotent requests without a body share connections and are written together; every target must answer in order (RFC 9112 section 9.3.2).',
+    )
+    .default(1),
   eject_after: s.integer().describe('Failures in a row after which a target rests; 0 never.').default(5),
   eject_for: s.duration().describe('How long it rests.').default(10_000),
   host: s
@@ -361,6 +393,17 @@ export const accessLog = s.object({
   format: s.enum('json', 'pretty').describe('JSON lines, or lines for people.').default('json'),
 });
 
+export const overload = s.object({
+  shed_above: s
+    .integer({ min: 0, max: 100 })
+    .describe('Percent of the memory limit of a worker above which new connections get 503; 0: never.')
+    .default(85),
+  shrink_above: s
+    .integer({ min: 0, max: 100 })
+    .describe('Percent above which also idle connections, to clients and to targets, are closed; 0: never.')
+    .default(92),
+});
+
 export const lintSettings = s.object({
   allow: s
     .array(
@@ -383,6 +426,16 @@ export const lintSettings = s.object({
 export const topLevel = {
   spec: s.integer({ min: 1, max: 1 }).describe('Version of the language: 1.'),
   drain_timeout: s.duration().describe('How long a stop or a reload waits for exchanges in flight.').default(30_000),
+  drain_delay: s
+    .duration()
+    .describe(
+      'How long, after SIGTERM, gw still accepts while `/readyz` says no already: time for a load balancer to notice.',
+    )
+    .default(0),
+  workers: s
+    .integer({ min: 1, max: 64 })
+    .describe('Threads that carry requests. More than one needs Node 22.12 or later; on an older one, one serves.')
+    .default(1),
 };
 
 export type ListenerConfig = Infer<typeof listener>;
@@ -393,4 +446,5 @@ export type ReplyConfig = Infer<typeof reply>;
 export type NormalizeConfig = Infer<typeof normalize>;
 export type AdminConfig = Infer<typeof admin>;
 export type AccessLogConfig = Infer<typeof accessLog>;
+export type OverloadConfig = Infer<typeof overload>;
 export type LintConfig = Infer<typeof lintSettings>;

@@ -10,6 +10,7 @@ import type {
   LintConfig,
   ListenerConfig,
   NormalizeConfig,
+  OverloadConfig,
   PlanConfig,
   ReplyConfig,
   ServiceConfig,
@@ -118,7 +119,10 @@ export interface Model {
   readonly normalize: NormalizeConfig;
   readonly admin: AdminConfig;
   readonly accessLog: AccessLogConfig;
+  readonly overload: OverloadConfig;
   readonly drainTimeout: number;
+  readonly drainDelay: number;
+  readonly workers: number;
   readonly lint: LintConfig;
   /** Origins of the settings that are not entities: `normalize.trailing_slash`, `admin.address`, `lint.allow.0`. */
   readonly at: Origins;

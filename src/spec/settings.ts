@@ -9,7 +9,10 @@ import type { Model } from './model.js';
 import { rootShape, SETTINGS_TABLES } from './shapes.js';
 
 type Report = (diagnostic: Diagnostic) => void;
-type Settings = Pick<Model, 'normalize' | 'admin' | 'accessLog' | 'drainTimeout' | 'lint' | 'at'>;
+type Settings = Pick<
+  Model,
+  'normalize' | 'admin' | 'accessLog' | 'drainTimeout' | 'drainDelay' | 'workers' | 'overload' | 'lint' | 'at'
+>;
 type Root = Partial<InferFields<typeof rootShape.fields>>;
 
 /** Settings that are wrong are reported, and their defaults hold for the rest of the reading. */
@@ -24,7 +27,10 @@ export function readSettings(tree: TableNode, report: Report): Settings {
     normalize: values.normalize ?? fallback.normalize!,
     admin: values.admin ?? fallback.admin!,
     accessLog: values.access_log ?? fallback.access_log!,
+    overload: values.overload ?? fallback.overload!,
     drainTimeout: values.drain_timeout ?? fallback.drain_timeout!,
+    drainDelay: values.drain_delay ?? fallback.drain_delay!,
+    workers: values.workers ?? fallback.workers!,
     lint: values.lint ?? fallback.lint!,
     at: decoder,
   };

@@ -4,7 +4,7 @@ import { s } from '../schema/declare.js';
 import type { Decoder } from '../schema/decoder.js';
 import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } from '../schema/schema.js';
 import type { TomlNode } from '../schema/tree.js';
-import { accessLog, admin, groupFields, lintSettings, normalize, routeFields, topLevel } from './entities.js';
+import { accessLog, admin, groupFields, lintSettings, normalize, overload, routeFields, topLevel } from './entities.js';
 
 /** A part that is read by itself, since one wrong item must not hide the others: decodes to its node. */
 export class PartSchema extends Schema<TomlNode> {
@@ -112,8 +112,9 @@ export const rootShape = s.object({
   normalize: normalize.describe('How request paths are brought into one form before they are matched.').optional(),
   admin: admin.describe('The admin API; its unix socket is always there.').optional(),
   access_log: accessLog.describe('A line for each exchange.').optional(),
+  overload: overload.describe('What gw does when memory runs short.').optional(),
   lint: lintSettings.describe('What `gw validate` is told to accept.').optional(),
 });
 
 /** Tables of settings: left out, every one of their defaults holds. */
-export const SETTINGS_TABLES = ['normalize', 'admin', 'access_log', 'lint'] as const;
+export const SETTINGS_TABLES = ['normalize', 'admin', 'access_log', 'overload', 'lint'] as const;

@@ -21,6 +21,10 @@ const PROGRAM: Program = {
       maxHeaderBytes: 1,
       maxBodyBytes: 1,
       maxHeaders: 1,
+      maxTargetBytes: 16_384,
+      maxRequestsPerConnection: 10_000,
+      minBodyRate: 240,
+      underscores: 'refuse-aliases',
       headerTimeout: 1,
       bodyTimeout: 1,
       idleTimeout: 1,
@@ -39,6 +43,7 @@ const PROGRAM: Program = {
       retries: 0,
       maxConnections: 1,
       maxQueue: 1,
+      pipelining: 1,
       ejectAfter: 0,
       ejectFor: 1,
       host: 'target',
@@ -79,7 +84,10 @@ const PROGRAM: Program = {
       source: SOURCE,
     },
   ],
+  overload: { shedAbove: 0.85, shrinkAbove: 0.92 },
   drainTimeout: 1,
+  drainDelay: 0,
+  workers: 1,
   provenance: { files: [{ path: 'gateway.toml', sha256: 'x' }], origins: {} },
 };
 const BUNDLE = { program: PROGRAM, trie: buildTrie(trieIR(['GET /orders/{id}', '/health'])) };
@@ -164,8 +172,8 @@ test('what is no bundle, of another format, cut or lengthened is refused with a 
   refused(new TextEncoder().encode('spec = 1\n'.repeat(20)), /no gw bundle/);
   assert.not(isBundle(new TextEncoder().encode('spec')));
   const later = Uint8Array.from(bytes);
-  later[4] = 2;
-  refused(later, /format 2.*Compile the spec again/);
+  later[4] = 3;
+  refused(later, /format 3.*Compile the spec again/);
   for (let length = 0; length < bytes.length; length += 7) refused(bytes.subarray(0, length), /./);
   refused(new Uint8Array([...bytes, 0]), /more than it says/);
   const odd = Uint8Array.from(bytes);

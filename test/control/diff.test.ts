@@ -34,6 +34,7 @@ const service = (name: string, retries = 1): ServicePlan => ({
   retries,
   maxConnections: 1,
   maxQueue: 1,
+  pipelining: 1,
   ejectAfter: 1,
   ejectFor: 1,
   host: 'preserve',
@@ -100,7 +101,10 @@ test('everything else is named when it changed', () => {
       { name: 'zeta', apiKeys: [], tags: {} },
     ],
     plans: [{ name: 'gold', limits: {} }],
+    overload: { shedAbove: 0.85, shrinkAbove: 0.92 },
     drainTimeout: 5,
+    drainDelay: 0,
+    workers: 1,
   });
   assert.is(line(program(), after), `${SAME}; +1 service, ~1 service; +2 consumers; +1 plan; settings`);
   assert.is(line(after, program()), `${SAME}; ~1 service, -1 service; -2 consumers; -1 plan; settings`);

@@ -21,6 +21,7 @@ const service = (over: Partial<ServicePlan>): ServicePlan => ({
   retries: 1,
   maxConnections: 1,
   maxQueue: 1,
+  pipelining: 1,
   ejectAfter: 1,
   ejectFor: 1,
   host: 'preserve',
