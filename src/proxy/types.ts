@@ -10,6 +10,8 @@ export interface GenerationInput {
   readonly program: Program;
   readonly trie: SharedArrayBuffer | ArrayBuffer;
   readonly stats: StatsSlots;
+  /** Binds what is not bound yet with SO_REUSEPORT, since other workers bind the same addresses. */
+  readonly sharePorts?: boolean;
 }
 
 /** Which slot each entity counts in. Chunks as in telemetry/stats-layout; this worker's own. */
@@ -49,6 +51,12 @@ export interface DataPlaneEvents {
 export interface DataPlaneOptions {
   /** Shared memory of the limits (state/limit-table). */
   readonly limits: SharedArrayBuffer;
+  /** Shared memory of the open connections (state/connection-table); without it this data plane counts for itself. */
+  readonly connections?: SharedArrayBuffer;
+  /** Which worker this is, from 0: whose rows of shared tables it owns. */
+  readonly worker?: number;
+  /** How many rows those tables have: more than `worker`, and as many as there can be workers. Default 1. */
+  readonly workers?: number;
   /** Overrides the program's access log; undefined leaves it. `null` turns it off. */
   readonly accessLog?: { readonly path: string; readonly format: 'json' | 'pretty' } | null;
 }
