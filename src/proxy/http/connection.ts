@@ -1,6 +1,6 @@
 /**
- * A client's HTTP/1.1 connection: heads off the wire, one exchange at a time, replies in order. What a pipelining client
- * sends ahead stays in one buffer, and the socket is paused while anything is in it.
+ * A client's HTTP/1.1 connection: one exchange at a time, replies in order. What a pipelining client sends ahead stays in
+ * one buffer, and the socket is paused while anything is in it.
  */
 import type { Socket } from 'node:net';
 import type { Reply } from '../../policies/contract.js';
@@ -11,37 +11,28 @@ import { GwExchange } from '../exchange.js';
 import type { Listener } from '../listener.js';
 import { streamLength } from '../relay.js';
 import { bodyLimit, refuse } from '../route-request.js';
-import { ClientSocket, LINGER_BYTES, type Phase } from './client-socket.js';
 import { DRAIN_BYTES } from './intake.js';
 import { refusal } from './refusal.js';
 import { framingOf, replyHead, sendable } from './reply-writer.js';
 import { Seen } from './request-head.js';
+import { RequestReader } from './request-reader.js';
 
-export class Http1Connection extends ClientSocket implements Downstream, ExchangeDriver {
-  #phase: Phase = 'head';
-  #pumping = false;
+export class Http1Connection extends RequestReader implements Downstream, ExchangeDriver {
   #exchange: GwExchange | undefined = undefined;
   /** Brings the reply from a target. */
   #source: ReplySource | undefined = undefined;
-  /** Takes the request's body; undefined until somebody does. */
-  #sink: BodySink | undefined = undefined;
-  #maxBody = 0;
   #keepAlive = true;
-  /** Some of a head has come. */
-  #headBegun = false;
   /** The client was sent 100 Continue. */
   #continued = false;
   /** At which the whole exchange must be over; 0 for none. */
   #exchangeDeadline = 0;
-  /** Bytes read and thrown away while closing, or of the rest of a request's body. */
-  #discarded = 0;
   #status = 0;
   /** The reply's body ends with the connection. */
   #untilClose = false;
 
   constructor(engine: Engine, listener: Listener, socket: Socket, scheme: 'http' | 'https') {
     super(engine, listener, socket, scheme);
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('data', (chunk: Buffer) => this.onData(chunk));
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => this.#onDrain());
     // The close that follows says all that matters.
@@ -49,80 +40,15 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     socket.on('close', () => this.#onClose());
   }
 
-  #onData(chunk: Buffer): void {
-    if (this.#phase === 'tunnel') {
-      this.toTunnel(chunk);
-    } else if (this.#phase === 'linger') {
-      this.#discarded += chunk.length;
-      if (this.#discarded > LINGER_BYTES) this.socket.destroy();
-    } else {
-      this.intake.push(chunk);
-      this.#pump();
-    }
-  }
-
-  /** Does all that can be done with what is here. Never recurses: what ends an exchange inside only changes the phase. */
-  #pump(): void {
-    if (this.#pumping) return;
-    this.#pumping = true;
-    while (!this.intake.empty && this.#step());
-    this.#pumping = false;
-    if (this.#phase === 'tunnel' || this.#phase === 'closed') return;
-    if (this.ended) this.#afterEnd();
-    const mayRead = this.#phase === 'linger' || (this.#phase === 'head' && !this.socket.writableNeedDrain);
-    this.pause(!this.intake.empty && !mayRead);
-  }
-
-  /** False when nothing more can be done until something happens. */
-  #step(): boolean {
-    switch (this.#phase) {
-      case 'head':
-        // A client that does not read its replies gets no further ones.
-        return !this.socket.writableNeedDrain && this.#readHead();
-      case 'drain':
-        this.#drainBody();
-        return true;
-      case 'exchange':
-        if (this.intake.body.done || this.#sink?.takesBody !== true) return false;
-        this.#forwardBody(this.#sink);
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  /** One head: false when more bytes are needed, or the connection is at its end. */
-  #readHead(): boolean {
-    const { plan } = this.listener;
-    if (this.#headBegun && !this.intake.headMayEnd(plan.maxHeaderBytes)) return false;
-    const length = this.engine.head.parse(this.intake.text(plan.maxHeaderBytes), plan);
-    if (length < 0) {
-      this.#refuseConnection(this.engine.head.error);
-      return false;
-    }
-    const now = this.engine.monotonic();
-    if (length === 0) {
-      // The time for a head begins with its first byte, however slowly the others follow.
-      if (!this.#headBegun) this.deadline = now + plan.headerTimeout;
-      this.#headBegun = true;
-      return false;
-    }
-    this.#headBegun = false;
-    this.intake.skip(length);
-    this.#begin(now);
-    return true;
-  }
-
-  #begin(now: number): void {
+  protected override onRequest(now: number): void {
     const engine = this.engine;
     const exchange = new GwExchange(engine.head, this.peer, engine.generation!, engine.newId, engine.now(), now);
-    this.#phase = 'exchange';
+    this.phase = 'exchange';
     this.#exchange = exchange;
     this.deadline = 0;
     this.#status = 0;
     this.#untilClose = false;
     this.bytesIn = 0;
-    this.#discarded = 0;
     this.#continued = false;
     this.writer.reset();
     const { seen, minor, contentLength } = exchange;
@@ -133,54 +59,26 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
   }
 
   admit(exchange: GwExchange): ErrorSlug | undefined {
-    this.#maxBody = bodyLimit(exchange, this.listener.plan.maxBodyBytes);
+    this.maxBody = bodyLimit(exchange, this.listener.plan.maxBodyBytes);
     if (exchange.route.timeout > 0) this.#exchangeDeadline = exchange.startMs + exchange.route.timeout;
-    return exchange.contentLength > this.#maxBody ? 'request/body-too-large' : undefined;
+    return exchange.contentLength > this.maxBody ? 'request/body-too-large' : undefined;
   }
 
   pull(sink: BodySink): void {
-    if (this.#exchange === undefined) return;
-    this.#sink = sink;
-    if (!this.#pumping) this.#pump();
-    else if (!this.intake.empty && !this.intake.body.done) this.#forwardBody(sink);
-    if (!this.intake.body.done && this.deadline === 0 && sink.takesBody) this.awaitBody();
+    if (this.#exchange !== undefined) this.feed(sink);
   }
 
-  #forwardBody(sink: BodySink): void {
-    const payload = this.intake.payload();
-    const { body } = this.intake;
-    if (body.failed) {
-      this.#refuseBody('request/malformed');
-      return;
-    }
-    if (body.total > this.#maxBody) {
-      this.#refuseBody('request/body-too-large');
-      return;
-    }
-    if (payload.length > 0 || body.done) sink.sendBody(payload, body.done);
-    if (body.done || !sink.takesBody) this.deadline = 0;
-    else this.awaitBody();
-  }
-
-  /** The body turned out to be what it must not be: there is no telling where the next request would begin. */
-  #refuseBody(error: ErrorSlug): void {
+  protected override refuseBody(error: ErrorSlug): void {
     this.#keepAlive = false;
-    this.#sink = undefined;
+    this.sink = undefined;
     this.#source?.cancel();
     this.#endEarly(error, 'The request’s body broke off.');
-  }
-
-  #drainBody(): void {
-    this.#discarded += this.intake.payload().length;
-    const { body } = this.intake;
-    if (body.failed || this.#discarded > DRAIN_BYTES) this.#close();
-    else if (body.done) this.#awaitRequest();
   }
 
   terminal(exchange: GwExchange): void {
     // A policy that was not waited for any longer: the connection may be at its next exchange.
     if (exchange.settled) throw new Error('The exchange is over.');
-    if (this.#source !== undefined && this.#sink !== undefined)
+    if (this.#source !== undefined && this.sink !== undefined)
       throw new TypeError('The request body has been sent already: it cannot be sent again.');
     this.#source?.cancel();
     this.#source = this.engine.terminal(exchange, this);
@@ -202,7 +100,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     const framing = framingOf(exchange, reply.status, length);
     // A client that was not told to go on may leave the body out or not: nobody can tell what comes next.
     const doubtful = exchange.expectsContinue && !this.#continued && this.intake.body.total === 0;
-    if (framing === 'raw' || reply.status === 101 || !this.intake.willEnd(doubtful, this.#sink !== undefined))
+    if (framing === 'raw' || reply.status === 101 || !this.intake.willEnd(doubtful, this.sink !== undefined))
       this.#keepAlive = false;
     // After its FIN a client still gets the replies to what it sent before.
     if ((this.ended && this.intake.empty) || this.engine.draining || this.listener.closing) this.#keepAlive = false;
@@ -242,7 +140,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
   }
 
   tunnel(end: TunnelEnd): void {
-    this.#phase = 'tunnel';
+    this.phase = 'tunnel';
     this.tunnelEnd = end;
     this.deadline = 0;
     this.#exchangeDeadline = 0;
@@ -254,7 +152,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
   }
 
   tunnelEnded(): void {
-    if (this.#phase === 'tunnel') this.#complete(false);
+    if (this.phase === 'tunnel') this.#complete(false);
   }
 
   /** The reply is out (or cut off): counts it and goes on to the next request, or closes. */
@@ -264,7 +162,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     const { body } = this.intake;
     this.#exchange = undefined;
     this.#source = undefined;
-    this.#sink = undefined;
+    this.sink = undefined;
     this.#exchangeDeadline = 0;
     exchange.settled = true;
     source?.cancel();
@@ -273,54 +171,47 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
     if (lost && this.#untilClose && this.peer.scheme === 'http') this.socket.resetAndDestroy();
     this.engine.end(exchange, this.#status, body.total + this.bytesIn, this.writer.bytes, lost);
     if (lost) this.#destroy();
-    else if (!this.#keepAlive || this.listener.closing) this.#close();
-    else if (this.ended && this.intake.empty) this.#close();
-    else if (body.done) this.#awaitRequest();
-    else if (body.kind === 'length' && body.left > DRAIN_BYTES) this.#close();
+    else if (!this.#keepAlive || this.listener.closing) this.close();
+    else if (this.ended && this.intake.empty) this.close();
+    else if (body.done) this.awaitRequest();
+    else if (body.kind === 'length' && body.left > DRAIN_BYTES) this.close();
     else {
-      this.#phase = 'drain';
+      this.phase = 'drain';
       this.awaitBody();
     }
-    this.#pump();
+    this.pump();
   }
 
-  #awaitRequest(): void {
-    this.#phase = 'head';
-    this.deadline = this.engine.lately() + this.listener.plan.idleTimeout;
-  }
-
-  /** A request that cannot even be read: says why, and closes. */
-  #refuseConnection(error: ErrorSlug): void {
+  protected override refuseConnection(error: ErrorSlug): void {
     const id = this.engine.newId();
     this.socket.write(refusal(error, id, this.engine.dateLine), 'latin1');
     this.engine.refused(error, this.peer.address, id);
-    this.#close();
+    this.close();
   }
 
   /** Sends a FIN and reads on for a while, so that the last reply is not lost to a reset. */
-  #close(): void {
-    if (this.#phase === 'closed' || this.#phase === 'linger') return;
-    this.#phase = 'linger';
+  protected override close(): void {
+    if (this.phase === 'closed' || this.phase === 'linger') return;
+    this.phase = 'linger';
     this.intake.takeAll();
     this.finish();
     this.pause(false);
   }
 
   #destroy(): void {
-    this.#phase = 'closed';
+    this.phase = 'closed';
     this.socket.destroy();
   }
 
   #onEnd(): void {
     this.ended = true;
-    if (this.#phase === 'tunnel') this.tunnelEnd?.clientEnded();
-    else this.#pump();
+    if (this.phase === 'tunnel') this.tunnelEnd?.clientEnded();
+    else this.pump();
   }
 
-  /** The client sent its FIN and all that can be done with what came before is done: what is left here has no end. */
-  #afterEnd(): void {
-    if (this.#phase !== 'exchange') {
-      if (!this.socket.writableNeedDrain) this.#close();
+  protected override afterEnd(): void {
+    if (this.phase !== 'exchange') {
+      if (!this.socket.writableNeedDrain) this.close();
       return;
     }
     // A client that sent its whole request may close its half and still read, as HAProxy has it; nginx and Node end here.
@@ -328,16 +219,16 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
   }
 
   #onDrain(): void {
-    if (this.#source !== undefined && this.#exchange?.settled === true && this.#phase === 'exchange') {
-      if (this.#sink === undefined || this.intake.body.done) this.deadline = 0;
+    if (this.#source !== undefined && this.#exchange?.settled === true && this.phase === 'exchange') {
+      if (this.sink === undefined || this.intake.body.done) this.deadline = 0;
       this.#source.resume();
     }
-    this.#pump();
+    this.pump();
   }
 
   #onClose(): void {
     if (this.#exchange !== undefined) this.#abort();
-    this.#phase = 'closed';
+    this.phase = 'closed';
     this.intake.takeAll();
     this.listener.gone(this);
   }
@@ -345,9 +236,9 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
   /** The client is gone in the middle of an exchange; at the end of a tunnel that is how things end. */
   #abort(): void {
     const exchange = this.#exchange!;
-    const cut = this.#phase !== 'tunnel';
+    const cut = this.phase !== 'tunnel';
     if (cut) exchange.error = 'downstream/aborted';
-    this.#phase = 'closed';
+    this.phase = 'closed';
     exchange.rejectTerminal?.(new Error('The client closed the connection.'));
     this.#complete(cut);
     this.#destroy();
@@ -361,9 +252,9 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
 
   #onDeadline(): void {
     this.deadline = 0;
-    if (this.#phase === 'exchange') this.#expire(this.#exchange?.settled ? 'downstream/slow' : 'request/timeout');
-    else if (this.#phase === 'head' && this.#headBegun) this.#refuseConnection('request/timeout');
-    else if (this.#phase === 'head') this.#close();
+    if (this.phase === 'exchange') this.#expire(this.#exchange?.settled ? 'downstream/slow' : 'request/timeout');
+    else if (this.phase === 'head' && this.headBegun) this.refuseConnection('request/timeout');
+    else if (this.phase === 'head') this.close();
     else this.#destroy();
   }
 
@@ -386,7 +277,7 @@ export class Http1Connection extends ClientSocket implements Downstream, Exchang
 
   /** The listener goes, or the gateway drains: idle connections close now, busy ones after their exchange. */
   retire(): void {
-    if (this.#phase === 'head' && this.intake.empty) this.#close();
+    if (this.phase === 'head' && this.intake.empty) this.close();
   }
 
   /** The drain's deadline. True when an exchange was cut. */

@@ -1,0 +1,129 @@
+/** The reading half of a client's connection: heads off the wire, bodies of requests on their way to who takes them. */
+import type { BodySink } from '../downstream.js';
+import type { ErrorSlug } from '../errors.js';
+import { ClientSocket, LINGER_BYTES, type Phase } from './client-socket.js';
+import { DRAIN_BYTES } from './intake.js';
+
+export abstract class RequestReader extends ClientSocket {
+  protected phase: Phase = 'head';
+  /** Takes the request's body; undefined until somebody does. */
+  protected sink: BodySink | undefined = undefined;
+  protected maxBody = 0;
+  /** Some of a head has come. */
+  protected headBegun = false;
+  #pumping = false;
+  /** Bytes read and thrown away while closing, or of the rest of a request's body. */
+  #discarded = 0;
+
+  /** A head is parsed into the engine's scratch and stands no more in the intake. */
+  protected abstract onRequest(now: number): void;
+  /** The body turned out to be what it must not be: there is no telling where the next request would begin. */
+  protected abstract refuseBody(error: ErrorSlug): void;
+  /** A request that cannot even be read: says why, and closes. */
+  protected abstract refuseConnection(error: ErrorSlug): void;
+  /** The client sent its FIN and all that can be done with what came before is done: what is left here has no end. */
+  protected abstract afterEnd(): void;
+  protected abstract close(): void;
+
+  protected onData(chunk: Buffer): void {
+    if (this.phase === 'tunnel') {
+      this.toTunnel(chunk);
+    } else if (this.phase === 'linger') {
+      this.#discarded += chunk.length;
+      if (this.#discarded > LINGER_BYTES) this.socket.destroy();
+    } else {
+      this.intake.push(chunk);
+      this.pump();
+    }
+  }
+
+  /** Does all that can be done with what is here. Never recurses: what ends an exchange inside only changes the phase. */
+  protected pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (!this.intake.empty && this.#step());
+    this.#pumping = false;
+    if (this.phase === 'tunnel' || this.phase === 'closed') return;
+    if (this.ended) this.afterEnd();
+    const mayRead = this.phase === 'linger' || (this.phase === 'head' && !this.socket.writableNeedDrain);
+    this.pause(!this.intake.empty && !mayRead);
+  }
+
+  /** False when nothing more can be done until something happens. */
+  #step(): boolean {
+    switch (this.phase) {
+      case 'head':
+        // A client that does not read its replies gets no further ones.
+        return !this.socket.writableNeedDrain && this.#readHead();
+      case 'drain':
+        this.#drainBody();
+        return true;
+      case 'exchange':
+        if (this.intake.body.done || this.sink?.takesBody !== true) return false;
+        this.#forwardBody(this.sink);
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  /** One head: false when more bytes are needed, or the connection is at its end. */
+  #readHead(): boolean {
+    const { plan } = this.listener;
+    if (this.headBegun && !this.intake.headMayEnd(plan.maxHeaderBytes)) return false;
+    const length = this.engine.head.parse(this.intake.text(plan.maxHeaderBytes), plan);
+    if (length < 0) {
+      this.refuseConnection(this.engine.head.error);
+      return false;
+    }
+    const now = this.engine.monotonic();
+    if (length === 0) {
+      // The time for a head begins with its first byte, however slowly the others follow.
+      if (!this.headBegun) this.deadline = now + plan.headerTimeout;
+      this.headBegun = true;
+      return false;
+    }
+    this.headBegun = false;
+    this.#discarded = 0;
+    this.intake.skip(length);
+    this.onRequest(now);
+    return true;
+  }
+
+  /** Gives the request's body to `sink`: what is here at once, the rest as it comes. */
+  protected feed(sink: BodySink): void {
+    this.sink = sink;
+    if (!this.#pumping) this.pump();
+    else if (!this.intake.empty && !this.intake.body.done) this.#forwardBody(sink);
+    if (!this.intake.body.done && this.deadline === 0 && sink.takesBody) this.awaitBody();
+  }
+
+  #forwardBody(sink: BodySink): void {
+    const payload = this.intake.payload();
+    const { body } = this.intake;
+    if (body.failed) {
+      this.refuseBody('request/malformed');
+      return;
+    }
+    if (body.total > this.maxBody) {
+      this.refuseBody('request/body-too-large');
+      return;
+    }
+    if (payload.length > 0 || body.done) sink.sendBody(payload, body.done);
+    if (body.done || !sink.takesBody) this.deadline = 0;
+    else this.awaitBody();
+  }
+
+  #drainBody(): void {
+    this.#discarded += this.intake.payload().length;
+    const { body } = this.intake;
+    if (body.failed || this.#discarded > DRAIN_BYTES) this.close();
+    else if (body.done) this.awaitRequest();
+  }
+
+  /** The exchange is over and its request is read to the end: the next one may come. */
+  protected awaitRequest(): void {
+    this.phase = 'head';
+    this.deadline = this.engine.lately() + this.listener.plan.idleTimeout;
+  }
+}
