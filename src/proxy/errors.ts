@@ -59,6 +59,11 @@ export const ERRORS = {
     'Too many connections',
     'The listener has all the connections that it may have; try again later.',
   ),
+  'gateway/exhausted': kind(
+    503,
+    'Gateway exhausted',
+    'The gateway can open no further connection at present; try again later.',
+  ),
   'gateway/drained': kind(0, 'Cut by the drain deadline', 'The gateway stopped before the exchange was over.'),
 } as const satisfies { readonly [slug: string]: ErrorKind };
 

@@ -1,0 +1,134 @@
+/**
+ * File descriptors: how many connections a data plane may open yet. At the system's limit the kernel's answer to a client
+ * is a connection that closes without a word, and targets cannot be reached; so gw stops short of the limit, tells those
+ * whom it turns away, and keeps some descriptors for targets, files and the admin API.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+
+/** Never given to connections: files that are read on a reload, the access log, clients of the admin API. */
+const RESERVE = 16;
+/** Of what connections may have, clients leave this share to targets: an exchange needs both. */
+const TARGET_SHARE = 1 / 4;
+/** A count may cost this share of the time; it takes longer the more descriptors there are. */
+const COUNTING_SHARE = 1 / 20;
+const TELL_EVERY = 60_000;
+
+/** What of the system a count looks at; a test brings its own numbers. */
+export interface DescriptorSource {
+  /** How many the process may have; Infinity where that is not known. */
+  limit(): number;
+  /** How many it has. */
+  inUse(): number;
+}
+
+/** Linux tells both; elsewhere connections are bounded by `max_connections` alone. */
+export const procDescriptors: DescriptorSource = {
+  limit: () => {
+    if (process.platform !== 'linux') return Number.POSITIVE_INFINITY;
+    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
+  },
+  inUse: () => readdirSync('/proc/self/fd').length,
+};
+
+type Log = (level: 'info' | 'warn', message: string, fields: Record<string, unknown>) => void;
+
+export class Descriptors {
+  readonly #workers: number;
+  readonly #log: Log;
+  readonly #source: DescriptorSource;
+  readonly #limit: number;
+  /** How many this thread may open before it must count again. */
+  #room = 0;
+  /** Those that clients leave to targets, taken ones among them. */
+  #share = 0;
+  #clients = 0;
+  #targets = 0;
+  #mayCountAt = 0;
+  #exhausted = false;
+  #toldAt = Number.NEGATIVE_INFINITY;
+
+  /** `workers`: threads that share the process's descriptors. */
+  constructor(workers: number, log: Log, source: DescriptorSource = procDescriptors) {
+    this.#workers = Math.max(1, workers);
+    this.#log = log;
+    this.#source = source;
+    this.#limit = limitOf(source);
+    if (this.#limit === Number.POSITIVE_INFINITY) this.#room = this.#limit;
+  }
+
+  /** A client's connection was accepted: whether it may stay. One that may is given back by freeClient(). */
+  takeClient(): boolean {
+    if (this.#room <= this.#share - this.#targets && !this.#count(false)) return false;
+    this.#room--;
+    this.#clients++;
+    return true;
+  }
+
+  /** Whether a connection to a target may be opened. One that may is given back by freeTarget(). */
+  takeTarget(): boolean {
+    if (this.#room <= 0 && !this.#count(true)) return false;
+    this.#room--;
+    this.#targets++;
+    return true;
+  }
+
+  freeClient(): void {
+    this.#clients--;
+    this.#free();
+  }
+
+  freeTarget(): void {
+    this.#targets--;
+    this.#free();
+  }
+
+  #free(): void {
+    this.#room++;
+    if (!this.#exhausted || this.#room < this.#share) return;
+    this.#exhausted = false;
+    this.#log('info', 'There are file descriptors for new connections again.', { limit: this.#limit });
+  }
+
+  /** Counts, unless that was done just now; whether there is room then. */
+  #count(forTarget: boolean): boolean {
+    const begun = performance.now();
+    if (begun < this.#mayCountAt) return false;
+    let inUse: number;
+    try {
+      inUse = this.#source.inUse();
+    } catch {
+      // Even to count takes a descriptor.
+      inUse = this.#limit;
+    }
+    const now = performance.now();
+    this.#mayCountAt = now + (now - begun) / COUNTING_SHARE;
+    const room = Math.max(0, Math.floor((this.#limit - RESERVE - inUse) / this.#workers));
+    this.#room = room;
+    this.#share = Math.floor((this.#clients + this.#targets + room) * TARGET_SHARE);
+    const enough = forTarget ? room > 0 : room > this.#share - this.#targets;
+    if (!enough) this.#tell(inUse, now);
+    return enough;
+  }
+
+  #tell(inUse: number, now: number): void {
+    if (now - this.#toldAt < TELL_EVERY) return;
+    this.#exhausted = true;
+    this.#toldAt = now;
+    this.#log('warn', 'No file descriptors are left for new connections: raise the limit (ulimit -n).', {
+      limit: this.#limit,
+      inUse,
+      clients: this.#clients,
+      targets: this.#targets,
+    });
+  }
+}
+
+function limitOf(source: DescriptorSource): number {
+  try {
+    return source.limit();
+  } catch {
+    return Number.POSITIVE_INFINITY;
+  }
+}
