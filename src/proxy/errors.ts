@@ -7,9 +7,17 @@ export interface ErrorKind {
   readonly title: string;
   /** What the reader of the reply may do. Says nothing of targets, addresses or causes inside. */
   readonly detail: string;
+  /** Fields of the reply: Retry-After where waiting helps. */
+  readonly headers?: { readonly [name: string]: string };
 }
 
 const kind = (status: number, title: string, detail: string): ErrorKind => ({ status, title, detail });
+
+/** One that passes by itself, for all that is known in so many seconds. */
+const passing = (status: number, title: string, detail: string, retryAfter: number): ErrorKind => ({
+  ...kind(status, title, detail),
+  headers: { 'retry-after': String(retryAfter) },
+});
 
 export const ERRORS = {
   'request/malformed': kind(
@@ -24,6 +32,7 @@ export const ERRORS = {
   ),
   'request/path': kind(400, 'Path refused', 'The path holds an escape or a segment that this gateway does not accept.'),
   'request/timeout': kind(408, 'Request timed out', 'The request did not arrive in time.'),
+  'request/too-slow': kind(408, 'Request too slow', 'The body of the request came too slowly.'),
   'request/body-too-large': kind(413, 'Request body too large', 'Send a smaller body.'),
   'request/target-too-long': kind(414, 'Request target too long', 'Send a shorter URL.'),
   'request/expectation': kind(417, 'Expectation failed', 'The only expectation supported is 100-continue.'),
@@ -35,11 +44,12 @@ export const ERRORS = {
   'policy/failed': kind(500, 'Policy failed', 'A policy of this route failed; the request was refused.'),
   'policy/answered': kind(0, 'Answered by a policy', 'A policy of the route answered instead of the target.'),
   'upstream/none': kind(503, 'No target', 'The service of this route has no target at present.'),
-  'upstream/queue-full': kind(503, 'Service busy', 'Too many requests wait for the service; try again later.'),
-  'upstream/queue-timeout': kind(
+  'upstream/queue-full': passing(503, 'Service busy', 'Too many requests wait for the service; try again later.', 1),
+  'upstream/queue-timeout': passing(
     503,
     'Service busy',
     'No connection to the service became free in time; try again later.',
+    1,
   ),
   'upstream/unreachable': kind(502, 'Service unreachable', 'The service could not be reached.'),
   'upstream/reset': kind(502, 'Service closed the connection', 'The service closed the connection before it replied.'),
@@ -54,11 +64,19 @@ export const ERRORS = {
   'exchange/timeout': kind(504, 'Request timed out', 'The route allows less time than the request took.'),
   'downstream/aborted': kind(0, 'Client went away', 'The client closed the connection before the exchange was over.'),
   'downstream/slow': kind(0, 'Client too slow', 'The client did not read its reply in time.'),
-  'listener/full': kind(
+  'listener/full': passing(
     503,
     'Too many connections',
     'The listener has all the connections that it may have; try again later.',
+    1,
   ),
+  'listener/address-full': passing(
+    429,
+    'Too many connections from your address',
+    'Your address has all the connections that it may have; use those, or close some.',
+    1,
+  ),
+  'gateway/overloaded': passing(503, 'Gateway overloaded', 'The gateway is short of memory; try again later.', 5),
   'gateway/exhausted': kind(
     503,
     'Gateway exhausted',
