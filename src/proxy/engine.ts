@@ -5,6 +5,7 @@ import { performance } from 'node:perf_hooks';
 import type { Clock, Reply } from '../policies/contract.js';
 import { StatsWriter } from '../telemetry/stats-writer.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './access.js';
+import { Descriptors } from './descriptors.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
@@ -18,6 +19,8 @@ import type { TargetHost } from './upstream/target.js';
 
 export class Engine implements TargetHost {
   readonly stats = new StatsWriter();
+  /** Of the process, as far as this data plane may use them. */
+  readonly descriptors: Descriptors;
   /** Scratch that each request head is parsed into; an exchange copies what it keeps. */
   readonly head = new RequestHead();
   readonly sink: RecordSink;
@@ -37,9 +40,11 @@ export class Engine implements TargetHost {
   #ids = 0;
   #lately = 0;
 
-  constructor(clock: Clock, log: DataPlaneEvents['log'], sink: RecordSink) {
+  /** `workers`: data planes that share this process. */
+  constructor(clock: Clock, log: DataPlaneEvents['log'], sink: RecordSink, workers = 1) {
     this.#clock = clock;
     this.#log = log;
+    this.descriptors = new Descriptors(workers, log);
     this.sink = sink;
     this.tick();
   }

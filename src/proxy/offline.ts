@@ -7,6 +7,7 @@ import type { Clock, Decision, LimitStore, Logger, Reply } from '../policies/con
 import { BytesReply } from '../policies/run-kit.js';
 import { StatsWriter } from '../telemetry/stats-writer.js';
 import { type ChainDriver, discard } from './chain.js';
+import { Descriptors } from './descriptors.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import { GwExchange } from './exchange.js';
 import { Generation, PolicyInstances } from './generation.js';
@@ -72,6 +73,7 @@ export class OfflinePlane {
     this.#generation = new Generation(input, instances, logger);
     const registry = new TargetRegistry({
       stats: new StatsWriter(input.stats.chunks),
+      descriptors: new Descriptors(1, () => {}),
       monotonic: () => clock.now(),
       lately: () => clock.now(),
       now: () => clock.now(),

@@ -20,6 +20,9 @@ import type { UpstreamUser } from './upstream/user.js';
 /** Methods that may be sent twice, RFC 9110 section 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
+/** What keeps an exchange from a target that may be in perfect health. */
+const BLAMELESS = new Set<ErrorSlug>(['upstream/queue-full', 'upstream/queue-timeout', 'gateway/exhausted']);
+
 /** A target's reply: its fields are looked up in the head's text, and only when somebody asks. */
 export class TargetReply implements Reply {
   status: number;
@@ -213,11 +216,11 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
 
   onUnavailable(error: ErrorSlug): void {
     if (this.over) return;
-    const full = error === 'upstream/queue-full' || error === 'upstream/queue-timeout';
+    const blameless = BLAMELESS.has(error);
     this.#endAttempt(0, true);
-    if (!full) this.#target!.failed(error);
+    if (!blameless) this.#target!.failed(error);
     // Nothing was sent: any method may try elsewhere.
-    if (this.#attempts <= this.#service.plan.retries && (!full || this.#service.targets.length > 1)) this.start();
+    if (this.#attempts <= this.#service.plan.retries && (!blameless || this.#service.targets.length > 1)) this.start();
     else this.#answer(error);
   }
 

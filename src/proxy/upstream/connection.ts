@@ -52,7 +52,7 @@ export class UpstreamConnection {
     this.user = user;
     this.deadline = deadline;
     this.#socket = target.secure ? this.#openTls() : this.#openPlain();
-    this.#socket.on('error', () => this.fail(this.connected ? 'upstream/reset' : 'upstream/unreachable'));
+    this.#socket.on('error', (error) => this.fail(this.connected ? 'upstream/reset' : connectError(error)));
     this.#socket.on('close', () => this.fail(this.connected ? 'upstream/reset' : 'upstream/unreachable'));
     this.#socket.on('end', () => this.#onEnd());
     this.#socket.on('drain', () => this.user?.onWritable());
@@ -303,3 +303,10 @@ export class UpstreamConnection {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** What this machine lacks when it cannot even try: descriptors, local ports, memory. The target is not to blame. */
+const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+
+function connectError(error: NodeJS.ErrnoException): ErrorSlug {
+  return EXHAUSTED.has(error.code ?? '') ? 'gateway/exhausted' : 'upstream/unreachable';
+}

@@ -2,12 +2,14 @@
 import type { ServicePlan } from '../../bundle/types.js';
 import { Counter } from '../../telemetry/stats-layout.js';
 import type { StatsWriter } from '../../telemetry/stats-writer.js';
+import type { Descriptors } from '../descriptors.js';
 import { UpstreamConnection } from './connection.js';
 import type { UpstreamUser } from './user.js';
 
 /** What targets need of the data plane. */
 export interface TargetHost {
   readonly stats: StatsWriter;
+  readonly descriptors: Descriptors;
   /** Monotonic milliseconds. */
   monotonic(): number;
   /** The same, a sweep old at most. */
@@ -77,8 +79,13 @@ export class Target {
       user.onConnection(idle);
       return;
     }
-    if (this.#connections.size < this.settings.maxConnections) {
+    if (this.#connections.size < this.settings.maxConnections && this.#host.descriptors.takeTarget()) {
       this.#open(user);
+      return;
+    }
+    if (this.#connections.size === 0) {
+      // Nobody is there to give one back.
+      user.onUnavailable('gateway/exhausted');
       return;
     }
     if (this.#waiters.length >= this.settings.maxQueue)
@@ -113,12 +120,15 @@ export class Target {
   /** A connection is gone. */
   closed(connection: UpstreamConnection): void {
     if (!this.#connections.delete(connection)) return;
+    this.#host.descriptors.freeTarget();
     this.#count();
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);
     if (this.#connections.size >= this.settings.maxConnections) return;
     const next = this.#nextWaiter();
-    if (next !== undefined) this.#open(next);
+    if (next === undefined) return;
+    if (this.#host.descriptors.takeTarget()) this.#open(next);
+    else next.onUnavailable('gateway/exhausted');
   }
 
   #nextWaiter(): UpstreamUser | undefined {
