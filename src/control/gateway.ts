@@ -195,7 +195,7 @@ export class Gateway {
   async drain(timeoutMs = this.#loader.live?.input.program.drainTimeout ?? 0): Promise<DrainReport> {
     if (this.#ending) {
       await this.#ending;
-      return { cut: 0, tookMs: 0 };
+      return { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
     }
     this.#become('draining');
     await this.#watcher?.close();

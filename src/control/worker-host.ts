@@ -79,13 +79,13 @@ export class WorkerHost implements DataPlaneApi {
   async drain(timeoutMs: number): Promise<DrainReport> {
     // A replacement would bind again what is to be let go.
     this.#closing = true;
-    if (!this.#worker || this.#restarting) return { cut: 0, tookMs: 0 };
+    if (!this.#worker || this.#restarting) return { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
     const answer = await within(this.#call({ call: 'drain', timeoutMs }), timeoutMs + ANSWER_WITHIN_MS);
     if (!answer) {
       // A thread that answers nothing drains nothing either: what it holds is cut with it.
       const cut = this.#setup.died();
       this.#setup.events.log('error', 'the data-plane worker does not answer; it is ended', { lost: cut });
-      return { cut, tookMs: timeoutMs + ANSWER_WITHIN_MS };
+      return { cut, tunnels: 0, raced: 0, tookMs: timeoutMs + ANSWER_WITHIN_MS };
     }
     if (answer.tell !== 'drained') throw new Error(`The worker answered \`${answer.tell}\` to drain.`);
     return answer.report;

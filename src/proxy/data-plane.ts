@@ -14,20 +14,38 @@ import type {
   DrainReport,
   GenerationInput,
   WatchLevel,
+  WorkerApi,
 } from './types.js';
-import { TargetRegistry } from './upstream/registry.js';
+import { type PreparedServices, TargetRegistry } from './upstream/registry.js';
 
 /** Milliseconds between two looks at every deadline: what a timeout may be late by. */
 const SWEEP_EVERY = 100;
-/** Milliseconds between two looks, in a drain, at what clients have not taken yet. */
-const FLUSH_EVERY = 10;
+/** Milliseconds between two looks, in a drain, at whether all connections are gone. */
+const LOOK_EVERY = 10;
 
 export interface DataPlaneHost {
   readonly clock?: Clock;
   readonly random?: () => number;
 }
 
-export class DataPlane implements DataPlaneApi {
+/** A change of the access log: what `opened` lies behind is told apart by its key. */
+interface LogChange {
+  readonly key: string;
+  readonly opened: AccessLog | undefined;
+}
+
+/** A generation that could go live at once. */
+interface Prepared {
+  readonly generation: Generation;
+  readonly services: PreparedServices;
+  readonly bound: { readonly listener: Listener; readonly settings: ListenerSettings }[];
+  /** Those of `bound` that were not there before. */
+  readonly fresh: Listener[];
+  /** Undefined: it stays. */
+  log: LogChange | undefined;
+}
+
+export class DataPlane implements DataPlaneApi, WorkerApi {
   readonly #options: DataPlaneOptions;
   readonly #engine: Engine;
   readonly #sink: RecordSink;
@@ -39,6 +57,7 @@ export class DataPlane implements DataPlaneApi {
   #leaving: Listener[] = [];
   #loading: Promise<unknown> = Promise.resolve();
   #logKey = '';
+  #prepared: Prepared | undefined;
   readonly #timer: NodeJS.Timeout;
   #closed = false;
 
@@ -46,7 +65,13 @@ export class DataPlane implements DataPlaneApi {
     const clock = options.clock ?? { now: Date.now };
     this.#options = options;
     this.#sink = new RecordSink(events);
-    this.#engine = new Engine(clock, (level, message, fields) => events.log(level, message, fields), this.#sink);
+    const { workers = 1 } = options;
+    this.#engine = new Engine(
+      clock,
+      (level, message, fields) => events.log(level, message, fields),
+      this.#sink,
+      workers,
+    );
     this.#logger = loggerOf(events);
     this.#targets = new TargetRegistry(this.#engine);
     this.#instances = new PolicyInstances({
@@ -60,42 +85,77 @@ export class DataPlane implements DataPlaneApi {
   }
 
   load(input: GenerationInput): Promise<readonly BoundListener[]> {
-    const loaded = this.#loading.then(() => this.#load(input));
-    this.#loading = loaded.catch(() => undefined);
-    return loaded;
+    return this.#inTurn(async () => {
+      const listeners = await this.#prepare(input);
+      this.commit();
+      return listeners;
+    });
   }
 
-  async #load(input: GenerationInput): Promise<readonly BoundListener[]> {
+  prepare(input: GenerationInput): Promise<readonly BoundListener[]> {
+    return this.#inTurn(() => this.#prepare(input));
+  }
+
+  #inTurn<T>(step: () => Promise<T>): Promise<T> {
+    const done = this.#loading.then(step);
+    this.#loading = done.catch(() => undefined);
+    return done;
+  }
+
+  async #prepare(input: GenerationInput): Promise<readonly BoundListener[]> {
     if (this.#closed || this.#engine.draining) throw new Error('The data plane is closing.');
+    this.abort();
     const settings = input.program.listeners.map((plan, index) =>
       listenerSettings(plan, input.stats.listeners[index] ?? input.stats.unmatched),
     );
     this.#engine.stats.adopt(input.stats.chunks);
     const services = this.#targets.prepare(input.program.services, input.stats);
     const generation = new Generation(input, this.#instances, this.#logger);
-    const fresh: Listener[] = [];
-    let log: AccessLog | undefined | 'same';
-    const bound: { listener: Listener; settings: ListenerSettings }[] = [];
+    const prepared: Prepared = { generation, services, bound: [], fresh: [], log: undefined };
     try {
-      log = this.#openLog(input);
-      for (const one of settings) {
-        const known = this.#known(one, bound);
-        const listener = known ?? new Listener(this.#engine, one);
-        if (known === undefined) {
-          fresh.push(listener);
-          await listener.listen();
-        }
-        bound.push({ listener, settings: one });
-      }
+      prepared.log = this.#openLog(input);
+      for (const one of settings) await this.#bind(one, prepared, input.sharePorts === true);
+      // It may have been closed while a listener was bound.
+      if (this.#closed) throw new Error('The data plane is closing.');
     } catch (error) {
-      for (const listener of fresh) listener.stop();
-      if (log !== 'same') await log?.close();
-      generation.finish();
+      await this.#undo(prepared);
       throw error;
     }
-    generation.connect(this.#targets.adopt(services));
-    this.#swap(generation, bound, log);
-    return bound.map(({ listener, settings: { plan } }) => ({ name: plan.name, address: listener.bound }));
+    this.#prepared = prepared;
+    return prepared.bound.map(({ listener, settings: { plan } }) => ({ name: plan.name, address: listener.bound }));
+  }
+
+  async #bind(settings: ListenerSettings, { bound, fresh }: Prepared, sharePort: boolean): Promise<void> {
+    const known = this.#known(settings, bound);
+    const listener = known ?? new Listener(this.#engine, settings);
+    if (known === undefined) {
+      fresh.push(listener);
+      await listener.listen({ sharePort });
+    } else known.expect(settings);
+    bound.push({ listener, settings });
+  }
+
+  commit(): void {
+    const prepared = this.#prepared;
+    if (prepared === undefined) return;
+    this.#prepared = undefined;
+    prepared.generation.connect(this.#targets.adopt(prepared.services));
+    this.#swap(prepared);
+  }
+
+  abort(): void {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    if (prepared === undefined) return;
+    this.#undo(prepared).catch((error: unknown) =>
+      this.#logger.warn(`An access log that is not wanted any more did not close: ${String(error)}`),
+    );
+  }
+
+  async #undo({ generation, fresh, log }: Prepared): Promise<void> {
+    for (const listener of fresh) listener.stop();
+    generation.finish();
+    await log?.opened?.close();
   }
 
   /** The listener that stands where the plan wants one; by name first, so that two on port 0 keep apart. */
@@ -109,13 +169,10 @@ export class DataPlane implements DataPlaneApi {
     );
   }
 
-  #swap(
-    generation: Generation,
-    bound: readonly { listener: Listener; settings: ListenerSettings }[],
-    log: AccessLog | undefined | 'same',
-  ): void {
+  #swap({ generation, bound, fresh, log }: Prepared): void {
     const before = this.#engine.generation;
     this.#engine.generation = generation;
+    this.#engine.head.written = generation.written;
     before?.retire();
     const listeners = bound.map(({ listener }) => listener);
     for (const { listener, settings } of bound) listener.update(settings);
@@ -125,28 +182,28 @@ export class DataPlane implements DataPlaneApi {
       this.#leaving.push(listener);
     }
     this.#listeners = listeners;
-    if (log === 'same') return;
+    this.#swapLog(log);
+    for (const listener of fresh) listener.open();
+  }
+
+  #swapLog(log: LogChange | undefined): void {
+    if (log === undefined) return;
     const old = this.#sink.accessLog;
-    this.#sink.accessLog = log;
+    this.#sink.accessLog = log.opened;
+    this.#logKey = log.key;
     old?.close().catch((error: unknown) => this.#logger.warn(`The old access log did not close: ${String(error)}`));
   }
 
-  #openLog({ program }: GenerationInput): AccessLog | undefined | 'same' {
+  /** Undefined when it stays as it is. */
+  #openLog({ program }: GenerationInput): LogChange | undefined {
     const wanted = this.#options.accessLog === undefined ? program.accessLog : this.#options.accessLog;
     const path = wanted?.path;
     const key = wanted && path !== undefined ? `${wanted.format}:${path}` : '';
-    if (key === this.#logKey) return 'same';
-    const log =
-      wanted && path !== undefined
-        ? new AccessLog({
-            path,
-            format: wanted.format,
-            onError: (error, dropped) =>
-              this.#logger.warn(`Access log lines were lost: ${error.message}`, { path, dropped }),
-          })
-        : undefined;
-    this.#logKey = key;
-    return log;
+    if (key === this.#logKey) return undefined;
+    if (!wanted || path === undefined) return { key, opened: undefined };
+    const onError = (error: Error, dropped: number): void =>
+      this.#logger.warn(`Access log lines were lost: ${error.message}`, { path, dropped });
+    return { key, opened: new AccessLog({ path, format: wanted.format, onError }) };
   }
 
   watch(level: WatchLevel): void {
@@ -167,34 +224,28 @@ export class DataPlane implements DataPlaneApi {
     const started = this.#engine.monotonic();
     this.#engine.draining = true;
     await this.#loading;
+    this.abort();
+    // A turn of the loop takes in what the kernel has accepted for sockets that now close.
+    await new Promise((resolve) => setImmediate(resolve));
     const all = [...this.#listeners, ...this.#leaving];
     for (const listener of all) listener.stop();
-    await this.#idle(timeoutMs);
-    while (all.some((listener) => listener.unsent) && this.#engine.monotonic() - started < timeoutMs)
-      await new Promise((resolve) => setTimeout(resolve, FLUSH_EVERY));
-    let cut = 0;
-    for (const listener of all) cut += listener.cut();
-    return { cut, tookMs: this.#engine.monotonic() - started };
-  }
-
-  /** Resolves when no exchange is in flight, or when the time is up. */
-  #idle(timeoutMs: number): Promise<void> {
-    if (this.#engine.inFlight === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => done(), timeoutMs);
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#engine.onIdle = undefined;
-        resolve();
-      };
-      this.#engine.onIdle = done;
-    });
+    while (all.some((listener) => !listener.empty) && this.#engine.monotonic() - started < timeoutMs)
+      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
+    const report = { cut: 0, tunnels: 0, raced: 0 };
+    for (const listener of all) {
+      const { cut, tunnels } = listener.cut();
+      report.cut += cut;
+      report.tunnels += tunnels;
+      report.raced += listener.raced;
+    }
+    return { ...report, tookMs: this.#engine.monotonic() - started };
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await this.#loading;
+    this.abort();
     clearInterval(this.#timer);
     for (const listener of [...this.#listeners, ...this.#leaving]) {
       listener.stop();
@@ -203,7 +254,6 @@ export class DataPlane implements DataPlaneApi {
     this.#targets.close();
     this.#engine.generation?.retire();
     this.#sink.handOver();
-    this.#engine.onIdle?.();
     const log = this.#sink.accessLog;
     this.#sink.accessLog = undefined;
     await log?.close();

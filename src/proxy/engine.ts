@@ -32,8 +32,6 @@ export class Engine implements TargetHost {
   dateLine = '';
   /** No new exchange may keep its connection. */
   draining = false;
-  /** Called when the last exchange in flight is over. */
-  onIdle: (() => void) | undefined = undefined;
   readonly #clock: Clock;
   readonly #log: DataPlaneEvents['log'];
   readonly #idPrefix = randomBytes(6).toString('hex');
@@ -123,7 +121,6 @@ export class Engine implements TargetHost {
     if (this.sink.active) this.sink.write(recordOf(exchange, status, bytesIn, bytesOut, took));
     generation.inFlight--;
     if (generation.inFlight === 0 && generation.retired) generation.finish();
-    if (this.inFlight === 0) this.onIdle?.();
   }
 }
 

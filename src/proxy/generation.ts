@@ -9,7 +9,7 @@ import { runHalves } from '../policies/run-registry.js';
 import { Chain, type ChainStep } from './chain.js';
 import type { GwExchange } from './exchange.js';
 import { ConstantReply } from './http/constant-reply.js';
-import { isOwnFraming } from './http/fields.js';
+import { isOwnFraming } from './http/own-names.js';
 import type { GenerationInput } from './types.js';
 import type { Service } from './upstream/service.js';
 
@@ -101,6 +101,8 @@ export class Generation {
   readonly program: Program;
   readonly matcher: Matcher;
   routes: readonly CompiledRoute[] = [];
+  /** Request fields that its policies set or take away, with `-` for `_`. */
+  readonly written: ReadonlySet<string>;
   /** Slot of requests that matched no route. */
   readonly unmatched: number;
   inFlight = 0;
@@ -111,6 +113,8 @@ export class Generation {
   readonly #steps: readonly ChainStep[];
   readonly #slots: readonly number[];
   readonly #logger: Logger;
+  /** By route: its own reply. */
+  #replies: readonly ((() => Reply) | undefined)[] = [];
   #finished = false;
 
   /** Opens the trie and creates the policies. Throws when either is impossible; then nothing is held. */
@@ -127,6 +131,7 @@ export class Generation {
     this.#logger = logger;
     const { steps, held } = instances.acquire(input.program);
     this.#steps = steps;
+    this.written = new Set(steps.flatMap(({ instance }) => (instance.requestFields ?? []).map(hyphenated)));
     this.#held = held;
     this.#compileChains();
   }
@@ -136,6 +141,9 @@ export class Generation {
   #compileChains(): void {
     try {
       for (const route of this.program.routes) this.#chainOf(route);
+      this.#replies = this.program.routes.map(({ reply, policies }) =>
+        reply === undefined ? undefined : prepare(reply, policies.length === 0),
+      );
     } catch (error) {
       this.finish();
       throw error;
@@ -156,13 +164,13 @@ export class Generation {
     return chain;
   }
 
-  /** Ties routes to services: the last step before it may serve. */
+  /** Ties routes to services: the last step before it may serve, and one that cannot fail. */
   connect(services: readonly Service[]): void {
     this.routes = this.program.routes.map((plan, index) => ({
       plan,
       chain: this.#chainOf(plan),
       service: services[plan.service],
-      reply: plan.reply === undefined ? undefined : prepare(plan.reply, plan.policies.length === 0),
+      reply: this.#replies[index],
       slot: this.#slots[index] ?? this.unmatched,
     }));
   }
@@ -185,6 +193,8 @@ export class Generation {
     if (this.inFlight === 0) this.finish();
   }
 }
+
+const hyphenated = (name: string): string => name.toLowerCase().replaceAll('_', '-');
 
 /** Makes a route's own reply; one for all where no policy can edit it. The body's bytes are made once. */
 function prepare(plan: ReplyPlan, constant: boolean): () => Reply {

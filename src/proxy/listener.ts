@@ -1,11 +1,12 @@
 /** A bound address and the connections that came by it. Lives across generations as long as one names it. */
 
 import { readFileSync } from 'node:fs';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { ListenerPlan } from '../bundle/types.js';
 import { Counter } from '../telemetry/stats-layout.js';
 import type { Engine } from './engine.js';
+import { IDLE_GRACE } from './http/client-socket.js';
 import { Http1Connection } from './http/connection.js';
 import { refusal } from './http/refusal.js';
 import { TrustedProxies } from './peer.js';
@@ -23,6 +24,11 @@ export interface ListenerSettings {
   readonly slot: number;
 }
 
+export interface ListenManner {
+  /** With SO_REUSEPORT: other workers bind the same address, and the kernel spreads connections among them. */
+  readonly sharePort: boolean;
+}
+
 /** Reads certificates and addresses. Throws where one is missing or malformed. */
 export function listenerSettings(plan: ListenerPlan, slot: number): ListenerSettings {
   const tls =
@@ -38,6 +44,8 @@ export class Listener {
   proxies: TrustedProxies;
   /** Takes no further exchange: each connection closes after the one it has. */
   closing = false;
+  /** Requests that came as their idle connections were being closed. */
+  raced = 0;
   readonly address: string;
   readonly #engine: Engine;
   readonly #server: Server;
@@ -46,7 +54,11 @@ export class Listener {
   readonly #handshakes = new Map<string, Socket>();
   #tls: TlsServer | undefined;
   #pems = '';
+  /** Made ready for an update that may yet be called off. */
+  #nextTls: { readonly pems: string; readonly server: TlsServer } | undefined;
   #slot: number;
+  /** Connections that came before the generation that they are for; undefined once it is live. */
+  #held: Socket[] | undefined = [];
 
   constructor(engine: Engine, settings: ListenerSettings) {
     this.#engine = engine;
@@ -57,15 +69,23 @@ export class Listener {
     this.#server = createServer({ noDelay: true, allowHalfOpen: true, highWaterMark: WRITE_BUFFER }, (socket) =>
       this.#onSocket(socket),
     );
+    this.expect(settings);
     this.#applyTls(settings);
   }
 
-  /** Binds. Rejects when the address cannot be had. */
-  async listen(): Promise<void> {
+  /** Binds; what connects waits for open(). Rejects when the address cannot be had. */
+  async listen({ sharePort }: ListenManner): Promise<void> {
     const { host, port } = splitAddress(this.address);
+    // Node 20 knows no reusePort, and its types with it: control asks for it on later ones alone.
+    const options: ListenOptions & { readonly reusePort?: boolean } = {
+      port,
+      backlog: BACKLOG,
+      ...(host === '' ? {} : { host }),
+      ...(sharePort ? { reusePort: true } : {}),
+    };
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ port, backlog: BACKLOG, ...(host === '' ? {} : { host }) }, () => {
+      this.#server.listen(options, () => {
         this.#server.removeListener('error', reject);
         resolve();
       });
@@ -82,6 +102,21 @@ export class Listener {
     return address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
   }
 
+  /** The generation that it was bound for is live: serves what has connected meanwhile. */
+  open(): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const socket of held) if (!socket.destroyed) this.#onSocket(socket);
+  }
+
+  /** Makes ready what an update to these settings needs, so that it cannot fail. Throws where they cannot be had. */
+  expect(settings: ListenerSettings): void {
+    const pems = pemsOf(settings);
+    const { tls } = settings;
+    this.#nextTls =
+      tls === undefined || pems === this.#pems ? undefined : { pems, server: this.#secure(settings, tls) };
+  }
+
   /** A new generation's settings: they hold for connections and requests from now on. */
   update(settings: ListenerSettings): void {
     this.plan = settings.plan;
@@ -91,14 +126,17 @@ export class Listener {
     this.#count();
   }
 
-  #applyTls({ tls, plan }: ListenerSettings): void {
-    const pems = tls === undefined ? '' : `${plan.headerTimeout}\n${tls.cert}\n${tls.key}`;
+  #applyTls(settings: ListenerSettings): void {
+    const pems = pemsOf(settings);
+    const next = this.#nextTls;
+    this.#nextTls = undefined;
     if (pems === this.#pems) return;
     this.#pems = pems;
-    if (tls === undefined) {
-      this.#tls = undefined;
-      return;
-    }
+    if (settings.tls === undefined) this.#tls = undefined;
+    else this.#tls = next?.pems === pems ? next.server : this.#secure(settings, settings.tls);
+  }
+
+  #secure({ plan }: ListenerSettings, tls: NonNullable<ListenerSettings['tls']>): TlsServer {
     const server = createTlsServer(
       { ...tls, ALPNProtocols: ['http/1.1'], handshakeTimeout: plan.headerTimeout, allowHalfOpen: true },
       (socket) => {
@@ -108,10 +146,14 @@ export class Listener {
     );
     // A handshake that fails is the client's affair; its socket is closed already.
     server.on('tlsClientError', (_error, socket) => socket.destroy());
-    this.#tls = server;
+    return server;
   }
 
   #onSocket(socket: Socket): void {
+    if (this.#held !== undefined && !this.closing) {
+      this.#hold(this.#held, socket);
+      return;
+    }
     if (this.#engine.generation === undefined || this.closing) {
       socket.destroy();
       return;
@@ -134,8 +176,17 @@ export class Listener {
     tls.emit('connection', socket);
   }
 
+  #hold(held: Socket[], socket: Socket): void {
+    socket.on('error', () => socket.destroy());
+    if (held.length < this.plan.maxConnections) held.push(socket);
+    else socket.destroy();
+  }
+
   #onConnection(socket: Socket, scheme: 'http' | 'https'): void {
-    this.#connections.add(new Http1Connection(this.#engine, this, socket, scheme));
+    const connection = new Http1Connection(this.#engine, this, socket, scheme);
+    this.#connections.add(connection);
+    // Its handshake was under way when the listener stopped.
+    if (this.closing) connection.retire(this.#engine.monotonic() + IDLE_GRACE);
     this.#count();
   }
 
@@ -160,31 +211,39 @@ export class Listener {
   }
 
   get empty(): boolean {
-    return this.#connections.size === 0;
+    return this.#connections.size + this.#handshakes.size === 0;
   }
 
-  /** Accepts no more; idle connections close now, busy ones after their exchange. */
+  /**
+   * Accepts no more. Busy connections close after their exchange, and idle ones after a moment: a client may have sent
+   * a request that is on its way, and is told to close with the reply to it.
+   */
   stop(): void {
     if (this.closing) return;
     this.closing = true;
     if (this.#server.listening) this.#server.close();
+    for (const socket of this.#held ?? []) socket.destroy();
+    this.#held = undefined;
+    const until = this.#engine.monotonic() + IDLE_GRACE;
+    for (const connection of this.#connections) connection.retire(until);
+  }
+
+  /** Ends every connection. Returns how many exchanges were cut, and how many of them were tunnels. */
+  cut(): { readonly cut: number; readonly tunnels: number } {
     for (const socket of this.#handshakes.values()) socket.destroy();
-    for (const connection of [...this.#connections]) connection.retire();
-  }
-
-  /** Whether some client has not taken all of its replies. */
-  get unsent(): boolean {
-    for (const connection of this.#connections) if (connection.unsent) return true;
-    return false;
-  }
-
-  /** Ends every connection. Returns how many exchanges were cut. */
-  cut(): number {
     let cut = 0;
-    for (const connection of [...this.#connections]) if (connection.cutNow()) cut++;
-    return cut;
+    let tunnels = 0;
+    for (const connection of [...this.#connections]) {
+      if (connection.tunnelling) tunnels++;
+      if (connection.cutNow()) cut++;
+    }
+    return { cut, tunnels };
   }
 }
+
+/** Differs whenever the TLS server must be another one. */
+const pemsOf = ({ tls, plan }: ListenerSettings): string =>
+  tls === undefined ? '' : `${plan.headerTimeout}\n${tls.cert}\n${tls.key}`;
 
 const endsOf = ({ localAddress, remoteAddress, remotePort }: Socket): string =>
   `${localAddress} ${remoteAddress} ${remotePort}`;

@@ -34,8 +34,15 @@ export interface BoundListener {
 }
 
 export interface DrainReport {
-  /** Exchanges that were cut at the deadline. */
+  /** Exchanges that were cut at the deadline, tunnels included. */
   readonly cut: number;
+  /** Of those, upgraded ones: WebSockets and other tunnels. */
+  readonly tunnels: number;
+  /**
+   * Requests that came as their idle connections were being closed: their clients saw the connection end without a
+   * reply (RFC 9112 section 9.6) and know that they may ask again.
+   */
+  readonly raced: number;
   readonly tookMs: number;
 }
 
@@ -55,13 +62,16 @@ export interface DataPlaneOptions {
   readonly connections?: SharedArrayBuffer;
   /** Which worker this is, from 0: whose rows of shared tables it owns. */
   readonly worker?: number;
-  /** How many rows those tables have: more than `worker`, and as many as there can be workers. Default 1. */
+  /** How many workers serve together as this one starts: among them the means of the process are shared. Default 1. */
   readonly workers?: number;
   /** Overrides the program's access log; undefined leaves it. `null` turns it off. */
   readonly accessLog?: { readonly path: string; readonly format: 'json' | 'pretty' } | null;
 }
 
-/** A worker's whole face to control. `DataPlane` in proxy/data-plane.ts implements it; control/worker carries it over a port. */
+/**
+ * What carries the traffic, as control sees it: a `DataPlane` (proxy/data-plane.ts) in this thread, or all workers
+ * together (control/worker-set.ts).
+ */
 export interface DataPlaneApi {
   /**
    * Builds chains, binds listeners that are new, swaps, closes listeners that are gone (their exchanges finish on their
@@ -73,4 +83,20 @@ export interface DataPlaneApi {
   drain(timeoutMs: number): Promise<DrainReport>;
   /** At once. */
   close(): Promise<void>;
+}
+
+/**
+ * One worker's whole face to control, which carries it over a port: a load in two steps, so that all that can fail is
+ * behind every worker before the first one swaps.
+ */
+export interface WorkerApi extends Omit<DataPlaneApi, 'load'> {
+  /**
+   * The first half of a load: builds chains, reads certificates, opens the log, binds listeners that are new. What
+   * connects to those waits. Traffic sees nothing of it. Rejects, with nothing left over, when any of it fails.
+   */
+  prepare(input: GenerationInput): Promise<readonly BoundListener[]>;
+  /** The second half: swaps to what was prepared last, and closes listeners that are gone. Cannot fail. */
+  commit(): void;
+  /** Lets go of what was prepared. Without anything prepared both do nothing. */
+  abort(): void;
 }

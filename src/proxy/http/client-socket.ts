@@ -7,6 +7,8 @@ import { type Peer, peerOf } from '../peer.js';
 import { Intake } from './intake.js';
 import { ReplyWriter } from './reply-writer.js';
 
+/** Milliseconds that an idle connection may still bring a request when its listener stops: a long way there and back. */
+export const IDLE_GRACE = 500;
 /** A closing connection reads on for so long, so that the client gets to see the reply (RFC 9112 section 9.6). */
 const LINGER_MS = 2000;
 export const LINGER_BYTES = 4 * 1024 * 1024;

@@ -171,7 +171,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     if (lost && this.#untilClose && this.peer.scheme === 'http') this.socket.resetAndDestroy();
     this.engine.end(exchange, this.#status, body.total + this.bytesIn, this.writer.bytes, lost);
     if (lost) this.#destroy();
-    else if (!this.#keepAlive || this.listener.closing) this.close();
+    // Not where the listener stops after the head was out: a client that was told to keep it may be asking already.
+    else if (!this.#keepAlive) this.close();
     else if (this.ended && this.intake.empty) this.close();
     else if (body.done) this.awaitRequest();
     else if (body.kind === 'length' && body.left > DRAIN_BYTES) this.close();
@@ -254,8 +255,10 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     this.deadline = 0;
     if (this.phase === 'exchange') this.#expire(this.#exchange?.settled ? 'downstream/slow' : 'request/timeout');
     else if (this.phase === 'head' && this.headBegun) this.refuseConnection('request/timeout');
-    else if (this.phase === 'head') this.close();
-    else this.#destroy();
+    else if (this.phase === 'head') {
+      this.retired = this.listener.closing;
+      this.close();
+    } else this.#destroy();
   }
 
   #expire(error: ErrorSlug): void {
@@ -275,9 +278,13 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     this.#send(exchange, refuse(exchange, error));
   }
 
-  /** The listener goes, or the gateway drains: idle connections close now, busy ones after their exchange. */
-  retire(): void {
-    if (this.phase === 'head' && this.intake.empty) this.close();
+  /** The listener stops: an idle connection closes at `until` (monotonic), a busy one after its exchange. */
+  retire(until: number): void {
+    if (this.phase === 'head' && !this.headBegun) this.deadline = Math.min(this.deadline, until);
+  }
+
+  get tunnelling(): boolean {
+    return this.phase === 'tunnel';
   }
 
   /** The drain's deadline. True when an exchange was cut. */

@@ -1,7 +1,7 @@
 /** The reading half of a client's connection: heads off the wire, bodies of requests on their way to who takes them. */
 import type { BodySink } from '../downstream.js';
 import type { ErrorSlug } from '../errors.js';
-import { ClientSocket, LINGER_BYTES, type Phase } from './client-socket.js';
+import { ClientSocket, IDLE_GRACE, LINGER_BYTES, type Phase } from './client-socket.js';
 import { DRAIN_BYTES } from './intake.js';
 
 export abstract class RequestReader extends ClientSocket {
@@ -11,6 +11,8 @@ export abstract class RequestReader extends ClientSocket {
   protected maxBody = 0;
   /** Some of a head has come. */
   protected headBegun = false;
+  /** Closed while it was idle, since its listener stops; until something comes after all. */
+  protected retired = false;
   #pumping = false;
   /** Bytes read and thrown away while closing, or of the rest of a request's body. */
   #discarded = 0;
@@ -29,6 +31,8 @@ export abstract class RequestReader extends ClientSocket {
     if (this.phase === 'tunnel') {
       this.toTunnel(chunk);
     } else if (this.phase === 'linger') {
+      if (this.retired) this.listener.raced++;
+      this.retired = false;
       this.#discarded += chunk.length;
       if (this.#discarded > LINGER_BYTES) this.socket.destroy();
     } else {
@@ -124,6 +128,7 @@ export abstract class RequestReader extends ClientSocket {
   /** The exchange is over and its request is read to the end: the next one may come. */
   protected awaitRequest(): void {
     this.phase = 'head';
-    this.deadline = this.engine.lately() + this.listener.plan.idleTimeout;
+    const { closing, plan } = this.listener;
+    this.deadline = this.engine.lately() + (closing ? Math.min(IDLE_GRACE, plan.idleTimeout) : plan.idleTimeout);
   }
 }
