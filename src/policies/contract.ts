@@ -113,6 +113,11 @@ export interface PolicyInstance {
    * route of the method that it asks about, since `GET /orders` alone would never see an OPTIONS.
    */
   readonly answersPreflight?: boolean;
+  /**
+   * Request fields that it sets or takes away, in lower case: a client may not send one of them under a name that many
+   * targets read as the same (`x_tenant` for `x-tenant`).
+   */
+  readonly requestFields?: readonly string[];
   before?(exchange: Exchange): Reply | undefined | Promise<Reply | undefined>;
   after?(exchange: Exchange, reply: Reply): void;
   wrap?(next: Handler): Handler;

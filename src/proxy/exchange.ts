@@ -4,6 +4,7 @@ import type { ConsumerPlan, Decision, Exchange, Reply, RoutePlan } from '../poli
 import { decodeQuery } from '../policies/run-kit.js';
 import type { Chain, ChainDriver } from './chain.js';
 import type { ErrorSlug } from './errors.js';
+import { type ForwardedElement, nodeAddress, parseForwarded } from './forwarded.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import { HeadFields } from './http/fields.js';
 import { FORWARDING, type RequestHead, Seen } from './http/request-head.js';
@@ -28,7 +29,7 @@ export class GwExchange implements Exchange {
   readonly id: string;
   readonly method: string;
   readonly host: string;
-  /** Host with its port, as sent; what X-Forwarded-Host and a preserved Host say. */
+  /** Host, with its port if one was sent; what X-Forwarded-Host and a preserved Host say. */
   readonly authority: string;
   /** As sent until match; then normalised. */
   path: string;
@@ -109,10 +110,7 @@ export class GwExchange implements Exchange {
   get headers(): HeadFields {
     if (this.#headers !== undefined) return this.#headers;
     const fields = new HeadFields(this.text, this.fieldsAt, this.fieldsEnd);
-    if (!this.peer.trusted && this.seen & (FORWARDING | Seen.RequestId)) {
-      for (const name of ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded', 'x-request-id'])
-        fields.hide(name);
-    }
+    if (!this.peer.trusted && this.seen & (FORWARDING | Seen.RequestId)) fields.hideForwarding();
     this.#headers = fields;
     return fields;
   }
@@ -129,6 +127,11 @@ export class GwExchange implements Exchange {
   /** A field as the client sent it, whoever the client is. */
   received(name: string): string | undefined {
     return new HeadFields(this.text, this.fieldsAt, this.fieldsEnd).get(name);
+  }
+
+  /** All fields as the client sent them. Names in lower case. */
+  receivedFields(): Iterable<readonly [name: string, value: string]> {
+    return new HeadFields(this.text, this.fieldsAt, this.fieldsEnd).entries();
   }
 
   /** Offsets into path of each parameter: start, end, start, end ... */
@@ -180,14 +183,27 @@ export class GwExchange implements Exchange {
     return (this.seen & both) === both && this.minor === 1 && !OTHER_HTTP.test(this.received('upgrade') ?? '');
   }
 
+  /** As X-Forwarded-For says, or else Forwarded: a proxy that writes the one passes on the other as its client sent it. */
   #client(): string {
-    const forwarded = this.seen & Seen.ForwardedFor ? this.received('x-forwarded-for') : undefined;
-    return forwarded === undefined ? this.peer.address : this.peer.proxies.clientOf(forwarded, this.peer.address);
+    const { proxies, address } = this.peer;
+    if (this.seen & Seen.ForwardedFor)
+      return proxies.clientOf((this.received('x-forwarded-for') ?? '').split(','), address);
+    const nodes = this.#forwarded().map((element) => element.for ?? '');
+    return proxies.clientOf(nodes, address);
   }
 
   #proto(): 'http' | 'https' {
-    const proto = this.seen & Seen.ForwardedProto ? this.received('x-forwarded-proto') : undefined;
-    return proto === 'http' || proto === 'https' ? proto : this.peer.scheme;
+    const told =
+      this.seen & Seen.ForwardedProto
+        ? this.received('x-forwarded-proto')?.toLowerCase()
+        : this.#forwarded().findLast((element) => nodeAddress(element.for ?? '') === this.remoteAddress)?.proto;
+    return told === 'http' || told === 'https' ? told : this.peer.scheme;
+  }
+
+  /** The elements of Forwarded, where that field is the one that counts. */
+  #forwarded(): readonly ForwardedElement[] {
+    if ((this.seen & (Seen.Forwarded | Seen.ForwardedFor)) !== Seen.Forwarded) return [];
+    return parseForwarded(this.received('forwarded') ?? '') ?? [];
   }
 
   #givenId(): string | undefined {

@@ -11,7 +11,7 @@ import { Descriptors } from './descriptors.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import { GwExchange } from './exchange.js';
 import { Generation, PolicyInstances } from './generation.js';
-import { RequestHead } from './http/request-head.js';
+import { type HeadLimits, RequestHead } from './http/request-head.js';
 import { requestHead } from './http/write-head.js';
 import { peerOf, TrustedProxies } from './peer.js';
 import { bodyLimit, refuse, routeRequest } from './route-request.js';
@@ -59,6 +59,14 @@ export interface OfflineResult {
   readonly reply: { readonly headers: readonly (readonly [string, string])[]; readonly body: string } | null;
 }
 
+/** Of a listener that the spec says nothing of: there is none. */
+const LIMITS: HeadLimits = {
+  maxHeaderBytes: 32 * 1024,
+  maxHeaders: 100,
+  maxTargetBytes: 16 * 1024,
+  underscores: 'refuse-aliases',
+};
+
 const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 export class OfflinePlane {
@@ -89,9 +97,9 @@ export class OfflinePlane {
     const proxies = new TrustedProxies(listener?.trustedProxies ?? []);
     const peer = peerOf(request.remoteAddress ?? '127.0.0.1', listener?.tls ? 'https' : 'http', proxies);
     const head = new RequestHead();
+    head.written = this.#generation.written;
     const text = headText(request);
-    const limits = listener ?? { maxHeaderBytes: 32 * 1024, maxHeaders: 100 };
-    const length = head.parse(text, limits);
+    const length = head.parse(text, listener ?? LIMITS);
     if (length !== text.length) return Promise.resolve(unread(length < 0 ? head.error : 'request/malformed'));
     const newId = (): string => `offline-${(this.#ids++).toString(36)}`;
     const exchange = new GwExchange(head, peer, this.#generation, newId, this.#clock.now(), this.#clock.now());

@@ -1,5 +1,6 @@
 /** Who is at the other end of a downstream connection, and what of its X-Forwarded-* may be believed. */
 import { BlockList, isIP } from 'node:net';
+import { nodeAddress, plainAddress } from './forwarded.js';
 
 /** The peers of a listener that are proxies we trust. */
 export class TrustedProxies {
@@ -26,15 +27,14 @@ export class TrustedProxies {
   }
 
   /**
-   * The client as far as trusted proxies tell: the last address of X-Forwarded-For that is no trusted proxy itself
-   * (the first of all when every one is). `peer` when the field holds no address there.
+   * The client as far as trusted proxies tell: the last of the nodes (nearest last) that is no trusted proxy itself, the
+   * first of all when every one is. Where a node is no address, the one behind it is all that is known; `peer` at worst.
    */
-  clientOf(forwardedFor: string, peer: string): string {
-    const items = forwardedFor.split(',');
+  clientOf(nodes: readonly string[], peer: string): string {
     let client = peer;
-    for (let i = items.length - 1; i >= 0; i--) {
-      const address = plainAddress(items[i]!.trim());
-      if (!isIP(address)) return client;
+    for (let i = nodes.length - 1; i >= 0; i--) {
+      const address = nodeAddress(nodes[i]!.trim());
+      if (address === undefined) return client;
       client = address;
       if (!this.has(address)) return client;
     }
@@ -46,10 +46,6 @@ const familyOf = (address: string): 'ipv4' | 'ipv6' | undefined => {
   const version = isIP(address);
   return version === 4 ? 'ipv4' : version === 6 ? 'ipv6' : undefined;
 };
-
-/** `::ffff:10.0.0.1` is 10.0.0.1: what a dual-stack socket calls an IPv4 peer. */
-export const plainAddress = (address: string): string =>
-  address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
 
 export interface Peer {
   readonly address: string;

@@ -2,18 +2,22 @@
 import { type NO_ROUTE, WRONG_METHOD } from '../bundle/match.js';
 import { normalizePath } from '../bundle/normalize.js';
 import type { Reply } from '../policies/contract.js';
-import { problem } from '../policies/run-kit.js';
+import { BytesReply, HeaderMap, problem } from '../policies/run-kit.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
+import { Seen } from './http/request-head.js';
 
 /** Normalises the path, matches, and notes route and parameters in the exchange. A reply where the request ends here. */
 export function routeRequest(exchange: GwExchange): Reply | undefined {
   const { generation } = exchange;
+  // No secure connection brought an https URI: RFC 9110 section 7.4 has it refused.
+  if (exchange.seen & Seen.SecureTarget && exchange.scheme !== 'https') return refuse(exchange, 'request/misdirected');
   // The asterisk form asks about the server as a whole: no route has such a path.
-  if (exchange.path === '*') return refuse(exchange, 'route/none');
+  if (exchange.path === '*') return new BytesReply(204);
   const path = normalizePath(exchange.path, generation.program.normalize);
   if (path === undefined) return refuse(exchange, 'request/path');
   exchange.path = path;
+  if (exchange.seen & Seen.MaxForwards && Number(exchange.received('max-forwards')) === 0) return lastHop(exchange);
   const { matcher } = generation;
   let index = matcher.match(exchange);
   if (index === WRONG_METHOD) index = preflightRoute(exchange);
@@ -35,6 +39,16 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
     details: { route: compiled.plan.name },
   });
   return undefined;
+}
+
+/**
+ * TRACE and OPTIONS that may go no further, RFC 9110 section 7.6.2: gw answers as if it were the target. What a TRACE would
+ * show is what gw adds to requests, and no client's business.
+ */
+function lastHop(exchange: GwExchange): Reply {
+  const allow = exchange.generation.matcher.allowedMethods(exchange).join(', ');
+  if (exchange.method === 'TRACE') return refuse(exchange, 'route/method', { allow });
+  return new BytesReply(204, { headers: new HeaderMap([['allow', allow]]) });
 }
 
 /**

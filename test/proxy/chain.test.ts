@@ -35,7 +35,12 @@ function run(
     logger,
   );
   const head = new RequestHead();
-  head.parse('GET / HTTP/1.1\r\nHost: a\r\n\r\n', { maxHeaderBytes: 1000, maxHeaders: 10 });
+  head.parse('GET / HTTP/1.1\r\nHost: a\r\n\r\n', {
+    maxHeaderBytes: 1000,
+    maxHeaders: 10,
+    maxTargetBytes: 1000,
+    underscores: 'keep',
+  });
   const peer = peerOf('127.0.0.1', 'http', new TrustedProxies([]));
   const exchange = new GwExchange(head, peer, generation, () => 'id', 0, 0);
   if (decisions) exchange.decisions = [];
@@ -142,9 +147,9 @@ test('trusted proxies: the client is the last address that is none of them', () 
   const proxies = new TrustedProxies(['10.0.0.0/8', '::1', '192.168.1.1']);
   assert.ok(proxies.has('10.9.9.9') && proxies.has('::1') && proxies.has('192.168.1.1'));
   assert.not.ok(proxies.has('11.0.0.1') || proxies.has('junk'));
-  assert.is(proxies.clientOf('6.6.6.6, 9.9.9.9, 10.0.0.1', 'peer'), '9.9.9.9');
-  assert.is(proxies.clientOf('10.0.0.2, 10.0.0.1', 'peer'), '10.0.0.2');
-  assert.is(proxies.clientOf('9.9.9.9, junk', 'peer'), 'peer');
+  assert.is(proxies.clientOf(['6.6.6.6', '9.9.9.9', '10.0.0.1'], 'peer'), '9.9.9.9');
+  assert.is(proxies.clientOf(['10.0.0.2', '10.0.0.1'], 'peer'), '10.0.0.2');
+  assert.is(proxies.clientOf(['9.9.9.9', 'junk'], 'peer'), 'peer');
   assert.is(peerOf('::ffff:10.0.0.1', 'http', proxies).address, '10.0.0.1');
   assert.throws(() => new TrustedProxies(['10.0.0.0/99']));
   assert.throws(() => new TrustedProxies(['junk']));

@@ -22,6 +22,7 @@ const NO_DIGEST = Buffer.alloc(DIGEST_DIGITS);
 export const create = runPolicy<ApiKeyPlan>((plan, host) => new ApiKeyPolicy(plan, host));
 
 class ApiKeyPolicy implements PolicyInstance {
+  readonly requestFields: readonly string[];
   readonly #plan: ApiKeyPlan;
   readonly #host: PolicyHost;
   readonly #holders: ReadonlyMap<string, Holder>;
@@ -31,6 +32,7 @@ class ApiKeyPolicy implements PolicyInstance {
   readonly #digest = Buffer.alloc(DIGEST_DIGITS);
 
   constructor(plan: ApiKeyPlan, host: PolicyHost) {
+    this.requestFields = plan.header === undefined ? [] : [plan.header];
     this.#plan = plan;
     this.#host = host;
     this.#holders = holdersOf(host.consumers);

@@ -32,6 +32,11 @@ class Edits {
     }
   }
 
+  /** Names of all fields that it touches. */
+  get names(): readonly string[] {
+    return [...this.#remove, ...this.#set.map(([name]) => name), ...this.#add.map(([name]) => name)];
+  }
+
   /** For people: `removed server, set x-tenant`. */
   describe(): string {
     const parts = [
@@ -54,6 +59,7 @@ class HeadersPolicy implements PolicyInstance {
   readonly #host: PolicyHost;
   readonly #request: Edits;
   readonly #reply: Edits;
+  readonly requestFields: readonly string[];
   readonly before?: (exchange: Exchange) => undefined;
   readonly after?: (exchange: Exchange, reply: Reply) => void;
 
@@ -61,6 +67,7 @@ class HeadersPolicy implements PolicyInstance {
     this.#host = host;
     this.#request = new Edits(plan.request);
     this.#reply = new Edits(plan.reply);
+    this.requestFields = this.#request.names;
     // A side without edits costs no call.
     if (!this.#request.none) this.before = (exchange) => this.#editRequest(exchange);
     if (!this.#reply.none) this.after = (exchange, reply) => this.#editReply(exchange, reply);

@@ -12,6 +12,10 @@ const TOKEN_TEXT = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghi
 export const TOKEN = new Uint8Array(256);
 for (let i = 0; i < TOKEN_TEXT.length; i++) TOKEN[TOKEN_TEXT.charCodeAt(i)] = 1;
 
+/** 1 for tchar but `_`, so that the scan of a name stops at an underscore: what becomes of those is the listener's policy. */
+export const PLAIN_NAME = TOKEN.slice();
+PLAIN_NAME[0x5f] = 0;
+
 /** 1 for what a field value or a reason phrase may hold: HTAB, SP, VCHAR, obs-text. */
 export const FIELD = new Uint8Array(256);
 for (let i = 0x20; i < 256; i++) if (i !== 0x7f) FIELD[i] = 1;
@@ -22,12 +26,13 @@ export const TARGET = new Uint8Array(256);
 for (let i = 0x21; i < 0x7f; i++) if (i !== 0x23) TARGET[i] = 1;
 
 /**
- * 1 for what a host name may hold. RFC 3986 section 3.2.2 allows sub-delims and escapes as well, among them the comma that
- * makes a list; no name that resolves has any.
+ * 1 for what a host name may hold, 2 for the capital letters among it. RFC 3986 section 3.2.2 allows sub-delims and escapes
+ * as well, among them the comma that makes a list; no name that resolves has any.
  */
 export const HOST_NAME = new Uint8Array(256);
-const HOST_TEXT = '-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+const HOST_TEXT = '-._~0123456789abcdefghijklmnopqrstuvwxyz';
 for (let i = 0; i < HOST_TEXT.length; i++) HOST_NAME[HOST_TEXT.charCodeAt(i)] = 1;
+for (let i = 0x41; i <= 0x5a; i++) HOST_NAME[i] = 2;
 
 /** Value of a hex digit, 255 for every other byte. */
 export const HEX = new Uint8Array(256).fill(255);
@@ -48,6 +53,12 @@ export function equalsLower(text: string, start: number, end: number, lower: str
     if (want < 0x61 || want > 0x7a || code !== want - 0x20) return false;
   }
   return true;
+}
+
+/** Whether the text is a token, RFC 9110 section 5.6.2: a field name, a method, a coding. */
+export function isToken(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (TOKEN[text.charCodeAt(i)] !== 1) return false;
+  return text.length > 0;
 }
 
 /** Decimal digits text[start, end) as a safe integer; -1 when empty, not all digits, or 2^53 and more. */

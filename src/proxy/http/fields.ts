@@ -3,40 +3,15 @@
 import type { HeaderFields, ReadyField } from '../../policies/contract.js';
 import { readyField } from '../../policies/run-kit.js';
 import { equalsLower, HTAB, SP, trimEnd } from './chars.js';
-
-/**
- * Fields that frame or steer one hop, and the exchange's id. gw writes its own, whatever a policy sets: an edit of one of
- * these changes what later policies read, never what goes on the wire.
- */
-const OWN_FRAMING = new Set([
-  'connection',
-  'content-length',
-  'http2-settings',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'x-request-id',
-]);
-
-/** What gw itself tells a target of the way so far (write-head.ts): a policy may take these away again. */
-const OWN_LINES = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'via', 'forwarded']);
-
-/** Whether a field frames or steers one hop, and so is gw's own to write. `name` in lower case. */
-export const isOwnFraming = (name: string): boolean => OWN_FRAMING.has(name);
-
-const isOwnLine = (name: string): boolean => OWN_LINES.has(name);
+import { isForwarding, isOwnFraming, isOwnLine } from './own-names.js';
 
 export class HeadFields implements HeaderFields {
   readonly #text: string;
   readonly #at: number;
   readonly #end: number;
   #removed: string[] | undefined;
-  #hidden: string[] | undefined;
+  /** The sender is nobody whose word on the way so far counts. */
+  #stranger = false;
   /** In order. */
   #added: ReadyField[] | undefined;
 
@@ -55,7 +30,7 @@ export class HeadFields implements HeaderFields {
   get(name: string): string | undefined {
     const key = name.toLowerCase();
     let value: string | undefined;
-    if (!this.#removed?.includes(key) && !this.#hidden?.includes(key))
+    if (!this.#removed?.includes(key) && !(this.#stranger && isForwarding(key)))
       value = findField(this.#text, this.#at, this.#end, key);
     const added = this.#added;
     if (added)
@@ -94,7 +69,8 @@ export class HeadFields implements HeaderFields {
       const colon = text.indexOf(':', line);
       const eol = text.indexOf('\r', colon);
       const name = text.slice(line, colon).toLowerCase();
-      if (!this.#removed?.includes(name) && !this.#hidden?.includes(name)) yield [name, valueAt(text, colon + 1, eol)];
+      if (!this.#removed?.includes(name) && !(this.#stranger && isForwarding(name)))
+        yield [name, valueAt(text, colon + 1, eol)];
       line = eol + 2;
     }
     const added = this.#added;
@@ -112,14 +88,13 @@ export class HeadFields implements HeaderFields {
     else if (removed.some(isOwnLine)) out = withoutNames(out + own, removed);
     else out = withoutNames(out, removed) + own;
     const added = this.#added;
-    if (added) for (const { name, line } of added) if (!OWN_FRAMING.has(name) && name !== 'host') out += line;
+    if (added) for (const { name, line } of added) if (!isOwnFraming(name) && name !== 'host') out += line;
     return out;
   }
 
-  /** Makes a field of the text invisible, without any effect on what is sent. `name` in lower case. */
-  hide(name: string): void {
-    this.#hidden ??= [];
-    this.#hidden.push(name);
+  /** Makes the forwarding fields of the text invisible, without any effect on what is sent. */
+  hideForwarding(): void {
+    this.#stranger = true;
   }
 
   /** Whether a policy set, appended or removed this field. `name` in lower case. */

@@ -1,42 +1,61 @@
 /** Host and authority, RFC 3986 section 3.2 without userinfo. */
+import { isIP } from 'node:net';
 import { HEX, HOST_NAME } from './chars.js';
 
-/**
- * The host in lower case, without the port, of the authority text[start, end); undefined when it is malformed.
- * A port is one to five digits, at most 65535. '' for an empty authority.
- */
-export function scanHost(text: string, start: number, end: number): string | undefined {
-  if (end <= start) return '';
-  if (text.charCodeAt(start) === 0x5b) return scanLiteral(text, start, end);
-  let at = start;
-  let upper = false;
-  for (; at < end; at++) {
-    const code = text.charCodeAt(at);
-    if (HOST_NAME[code] !== 1) break;
-    if (code >= 0x41 && code <= 0x5a) upper = true;
-  }
-  if (at === start || (at < end && !isPort(text, at, end))) return undefined;
-  const host = text.slice(start, at);
-  return upper ? host.toLowerCase() : host;
-}
+/** No name in the DNS is longer. */
+const MAX_NAME = 255;
+const DOT = 0x2e;
 
-/** `[v6]` with perhaps a port. */
-function scanLiteral(text: string, start: number, end: number): string | undefined {
-  let at = start + 1;
-  let colons = 0;
-  for (; at < end && text.charCodeAt(at) !== 0x5d; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x3a) colons++;
-    else if (code !== 0x2e && HEX[code] === 255) return undefined;
+/** Scratch that authorities are read into, in the one form in which gw matches them and hands them on. */
+export class Authority {
+  /** Lower case, without the port and without the dot of the DNS root. */
+  host = '';
+  /** The host, and the port if one was sent. */
+  text = '';
+
+  /**
+   * Reads text[start, end); false when it is empty or malformed. A port is 1 to 65535, without zeros in front. What is
+   * allowed by the RFC and used by nobody, like an empty port or an escape, is malformed.
+   */
+  read(text: string, start: number, end: number): boolean {
+    const first = text.charCodeAt(start);
+    if (first === 0x5b) return this.#literal(text, start, end);
+    let at = start;
+    let upper = false;
+    for (; at < end; at++) {
+      const kind = HOST_NAME[text.charCodeAt(at)];
+      if (kind === 1) continue;
+      if (kind !== 2) break;
+      upper = true;
+    }
+    if (at === start || first === DOT || at - start > MAX_NAME) return false;
+    if (at < end && !isPort(text, at, end)) return false;
+    const rooted = text.charCodeAt(at - 1) === DOT;
+    const host = text.slice(start, rooted ? at - 1 : at);
+    if (rooted && host.charCodeAt(host.length - 1) === DOT) return false;
+    this.host = upper ? host.toLowerCase() : host;
+    this.text = at === end ? this.host : upper || rooted ? this.host + text.slice(at, end) : text.slice(start, end);
+    return true;
   }
-  if (at >= end || colons < 2) return undefined;
-  const close = at + 1;
-  if (close < end && !isPort(text, close, end)) return undefined;
-  return text.slice(start, close).toLowerCase();
+
+  /** `[v6]` with perhaps a port; neither zones nor addresses of a future version. */
+  #literal(text: string, start: number, end: number): boolean {
+    let at = start + 1;
+    for (; at < end && text.charCodeAt(at) !== 0x5d; at++) {
+      const code = text.charCodeAt(at);
+      if (code !== 0x3a && code !== DOT && HEX[code] === 255) return false;
+    }
+    const close = at + 1;
+    if (at >= end || isIP(text.slice(start + 1, at)) !== 6) return false;
+    if (close < end && !isPort(text, close, end)) return false;
+    this.host = text.slice(start, close).toLowerCase();
+    this.text = this.host + text.slice(close, end);
+    return true;
+  }
 }
 
 function isPort(text: string, colon: number, end: number): boolean {
-  if (text.charCodeAt(colon) !== 0x3a || end - colon > 6) return false;
+  if (text.charCodeAt(colon) !== 0x3a || end - colon > 6 || text.charCodeAt(colon + 1) === 0x30) return false;
   let value = 0;
   for (let at = colon + 1; at < end; at++) {
     const digit = text.charCodeAt(at) - 0x30;

@@ -2,21 +2,39 @@
  * Request heads, RFC 9112 sections 2 to 6, strictly: whatever two readers could understand in two ways is refused.
  * One scan over one latin1 string; everything found is kept in fields of one object that is used again and again.
  */
+import type { ListenerPlan } from '../../bundle/types.js';
 import type { ErrorSlug } from '../errors.js';
-import { COLON, CR, equalsLower, FIELD, HTAB, LF, parseDigits, SP, TARGET, TOKEN, trimEnd } from './chars.js';
-import { scanHost } from './host.js';
+import {
+  COLON,
+  CR,
+  equalsLower,
+  FIELD,
+  HTAB,
+  isToken,
+  LF,
+  PLAIN_NAME,
+  parseDigits,
+  SP,
+  TARGET,
+  TOKEN,
+  trimEnd,
+} from './chars.js';
+import { Authority } from './host.js';
+import { isAlias, isEndToEnd } from './own-names.js';
+import { methodText, readTarget, type TargetParts } from './request-target.js';
 
-export interface HeadLimits {
-  readonly maxHeaderBytes: number;
-  readonly maxHeaders: number;
-}
+/** What a listener's plan says of heads. Bytes, and a count. */
+export type HeadLimits = Pick<ListenerPlan, 'maxHeaderBytes' | 'maxHeaders' | 'maxTargetBytes' | 'underscores'>;
 
-/** Longest request target, bytes. Longer ones get 414: nothing that people type or programs build comes near. */
-export const MAX_TARGET = 16 * 1024;
 const MAX_METHOD = 32;
+/** Names that Connection may list. Each costs a pass over the fields, and nobody has use for more than a few. */
+const MAX_LISTED = 32;
 
 const INCOMPLETE = 0;
 const REFUSED = -1;
+const KEEP = 1;
+const DROP = 0;
+const UNDERSCORE = 0x5f;
 
 /** Bits of RequestHead.seen. */
 export const Seen = {
@@ -31,19 +49,32 @@ export const Seen = {
   RequestId: 256,
   /** Connection: close. */
   Close: 512,
-  /** Connection: keep-alive. */
+  /** Connection: keep-alive, without close. */
   KeepAlive: 1024,
   /** Connection: upgrade. */
   ConnectionUpgrade: 2048,
   /** Connection lists other names. */
   Listed: 4096,
   Forwarded: 8192,
+  /** X-Forwarded-Port and whatever else begins so; X-Real-IP. */
+  ForwardedOther: 16_384,
+  ContentType: 32_768,
+  Authorization: 65_536,
+  /** Max-Forwards of a TRACE or OPTIONS; of other methods it means nothing. */
+  MaxForwards: 131_072,
+  /** The target is an https URI in the absolute form. */
+  SecureTarget: 262_144,
 } as const;
 
 /** Fields that policies and targets must not believe from just anybody. */
-export const FORWARDING = Seen.ForwardedFor | Seen.ForwardedProto | Seen.ForwardedHost | Seen.Forwarded;
+export const FORWARDING =
+  Seen.ForwardedFor | Seen.ForwardedProto | Seen.ForwardedHost | Seen.ForwardedOther | Seen.Forwarded;
 
-export class RequestHead {
+const NOTHING: ReadonlySet<string> = new Set();
+
+export class RequestHead implements TargetParts {
+  /** Request fields that policies of the live generation set or take away: lower case, `-` for `_`. */
+  written: ReadonlySet<string> = NOTHING;
   /** Set by parse() when it returns -1. */
   error: ErrorSlug = 'request/malformed';
   text = '';
@@ -53,10 +84,11 @@ export class RequestHead {
   /** Path as sent, not normalised; `*` for the asterisk form. */
   path = '';
   query = '';
-  /** Host and port as sent; '' when there is none (HTTP/1.0). */
+  /** Host and perhaps port, in lower case; '' when there is none (HTTP/1.0). */
   authority = '';
-  /** Lower case, no port. */
+  /** The same without port. */
   host = '';
+  secure = false;
   seen = 0;
   /** -1 without Content-Length. */
   contentLength = -1;
@@ -68,6 +100,11 @@ export class RequestHead {
   /** The field lines that go to the target as they are: no hop-by-hop, framing, Host or forwarding fields among them. */
   kept = '';
   #runAt = 0;
+  /** Length of the fields that were cut out of the text. */
+  #cut = 0;
+  /** How many names Connection lists. */
+  #listedCount = 0;
+  readonly #authority = new Authority();
 
   /**
    * Reads one head from text[0..]. Returns its length, 0 when the text ends before the head does, or -1 when it must be
@@ -81,17 +118,20 @@ export class RequestHead {
     this.kept = '';
     this.authority = '';
     this.host = '';
+    this.secure = false;
+    this.#cut = 0;
+    this.#listedCount = 0;
     // One empty line before the request line is forgiven, RFC 9112 section 2.2.
     const start = text.charCodeAt(0) === CR && text.charCodeAt(1) === LF ? 2 : 0;
-    const fieldsAt = this.#requestLine(text, start);
+    const fieldsAt = this.#requestLine(text, start, limits.maxTargetBytes);
     if (fieldsAt <= 0) return fieldsAt === INCOMPLETE ? this.#incomplete(text, start, limits) : REFUSED;
     this.fieldsAt = fieldsAt;
     this.#runAt = fieldsAt;
-    const end = this.#fields(text, fieldsAt, limits.maxHeaders);
+    const end = this.#fields(text, fieldsAt, limits);
     if (end <= 0) return end === INCOMPLETE ? this.#incomplete(text, start, limits) : REFUSED;
     this.fieldsEnd = end;
-    if (this.#runAt < end) this.kept += text.slice(this.#runAt, end);
-    const length = end + 2;
+    if (this.#runAt < end) this.kept += this.text.slice(this.#runAt, end);
+    const length = end + 2 + this.#cut;
     if (length - start > limits.maxHeaderBytes) return this.#refuse('request/head-too-large');
     return this.#consistent() ? length : REFUSED;
   }
@@ -107,7 +147,7 @@ export class RequestHead {
   }
 
   /** Returns the offset after the line. */
-  #requestLine(text: string, start: number): number {
+  #requestLine(text: string, start: number, maxTarget: number): number {
     let at = start;
     while (TOKEN[text.charCodeAt(at)] === 1) at++;
     if (at - start > MAX_METHOD) return this.#refuse('request/not-implemented');
@@ -121,14 +161,18 @@ export class RequestHead {
       if (TARGET[code] !== 1) break;
       if (code === 0x3f && queryAt < 0) queryAt = at;
     }
-    if (at - targetAt > MAX_TARGET) return this.#refuse('request/target-too-long');
+    if (at - targetAt > maxTarget) return this.#refuse('request/target-too-long');
     if (at === text.length) return INCOMPLETE;
     if (at === targetAt || text.charCodeAt(at) !== SP) return this.#refuse('request/malformed');
     const version = this.#version(text, at + 1);
-    return version <= 0 ? version : this.#target(text, targetAt, queryAt, at) ? version : REFUSED;
+    if (version <= 0) return version;
+    const error = readTarget(this, text, targetAt, queryAt, at);
+    return error === undefined ? version : this.#refuse(error);
   }
 
   #version(text: string, at: number): number {
+    this.minor = 1;
+    if (text.startsWith('HTTP/1.1\r\n', at)) return at + 10;
     if (!'HTTP/'.startsWith(text.slice(at, at + 5))) return this.#refuse('request/malformed');
     if (text.length < at + 10) {
       const first = text.indexOf('\n', at);
@@ -144,54 +188,22 @@ export class RequestHead {
     return at + 10;
   }
 
-  #target(text: string, start: number, queryAt: number, end: number): boolean {
-    if (this.method === 'CONNECT') return this.#refuse('request/not-implemented') > 0;
-    let pathAt = start;
-    const first = text.charCodeAt(start);
-    if (first !== 0x2f) {
-      if (first === 0x2a && end === start + 1) {
-        if (this.method !== 'OPTIONS') return this.#refuse('request/malformed') > 0;
-      } else {
-        pathAt = this.#absolute(text, start, queryAt < 0 ? end : queryAt);
-        if (pathAt < 0) return false;
-      }
-    }
-    const pathEnd = queryAt < 0 ? end : queryAt;
-    this.path = pathAt === pathEnd ? '/' : text.slice(pathAt, pathEnd);
-    this.query = queryAt < 0 ? '' : text.slice(queryAt + 1, end);
-    return true;
-  }
-
-  /** The absolute form, RFC 9112 section 3.2.2: its authority replaces Host. Returns where the path begins, or -1. */
-  #absolute(text: string, start: number, end: number): number {
-    const secure = equalsLower(text, start, start + 5, 'https');
-    const at = start + (secure ? 5 : 4);
-    if (!(secure || equalsLower(text, start, start + 4, 'http')) || !text.startsWith('://', at))
-      return this.#refuse('request/malformed');
-    const authorityAt = at + 3;
-    let pathAt = text.indexOf('/', authorityAt);
-    if (pathAt < 0 || pathAt > end) pathAt = end;
-    const host = scanHost(text, authorityAt, pathAt);
-    if (host === undefined || host === '') return this.#refuse('request/malformed');
-    this.host = host;
-    this.authority = text.slice(authorityAt, pathAt);
-    return pathAt;
-  }
-
-  /** Returns the offset of the empty line that ends the fields. */
-  #fields(text: string, start: number, maxHeaders: number): number {
+  /** Returns the offset, in this.text, of the empty line that ends the fields. */
+  #fields(whole: string, start: number, limits: HeadLimits): number {
+    let text = whole;
     let line = start;
     for (let count = 0; ; count++) {
       let at = line;
-      while (TOKEN[text.charCodeAt(at)] === 1) at++;
-      if (at === text.length) return INCOMPLETE;
-      if (at === line) {
-        if (text.charCodeAt(at) !== CR) return this.#refuse('request/malformed');
-        if (at + 1 === text.length) return INCOMPLETE;
-        return text.charCodeAt(at + 1) === LF ? line : this.#refuse('request/malformed');
-      }
-      if (text.charCodeAt(at) !== COLON) return this.#refuse('request/malformed');
-      if (count >= maxHeaders) return this.#refuse('request/head-too-large');
+      while (PLAIN_NAME[text.charCodeAt(at)] === 1) at++;
+      let underscored = false;
+      if (text.charCodeAt(at) !== COLON) {
+        underscored = text.charCodeAt(at) === UNDERSCORE;
+        while (TOKEN[text.charCodeAt(at)] === 1) at++;
+        if (at === text.length) return INCOMPLETE;
+        if (at === line) return this.#end(text, line);
+        if (text.charCodeAt(at) !== COLON) return this.#refuse('request/malformed');
+      } else if (at === line) return this.#refuse('request/malformed');
+      if (count >= limits.maxHeaders) return this.#refuse('request/head-too-large');
       const nameEnd = at++;
       while (text.charCodeAt(at) === SP || text.charCodeAt(at) === HTAB) at++;
       const valueAt = at;
@@ -201,11 +213,35 @@ export class RequestHead {
         return this.#refuse('request/malformed');
       }
       if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF) return this.#refuse('request/malformed');
-      const valueEnd = trimEnd(text, valueAt, at);
       const next = at + 2;
-      if (!this.#field(text, line, nameEnd, valueAt, valueEnd, next)) return REFUSED;
+      if (underscored) {
+        const verdict = this.#underscored(text.slice(line, nameEnd), limits);
+        if (verdict === REFUSED) return REFUSED;
+        if (verdict === DROP) {
+          // Out of the text altogether, for policies look fields up in it.
+          text = text.slice(0, line) + text.slice(next);
+          this.text = text;
+          this.#cut += next - line;
+          continue;
+        }
+      }
+      if (!this.#field(text, line, nameEnd, valueAt, trimEnd(text, valueAt, at), next)) return REFUSED;
       line = next;
     }
+  }
+
+  /** Where no name begins, only the empty line may stand. */
+  #end(text: string, line: number): number {
+    if (text.charCodeAt(line) !== CR) return this.#refuse('request/malformed');
+    if (line + 1 === text.length) return INCOMPLETE;
+    return text.charCodeAt(line + 1) === LF ? line : this.#refuse('request/malformed');
+  }
+
+  #underscored(name: string, { underscores }: HeadLimits): number {
+    if (underscores === 'keep') return KEEP;
+    if (underscores === 'drop') return DROP;
+    if (underscores === 'refuse' || isAlias(name, this.written)) return this.#refuse('request/field-name');
+    return KEEP;
   }
 
   /** Takes one field line in: false when it must be refused. */
@@ -233,29 +269,42 @@ export class RequestHead {
         if (equalsLower(text, line, nameEnd, 'upgrade')) return this.#saw(Seen.Upgrade);
         return equalsLower(text, line, nameEnd, 'trailer') ? DROP : KEEP;
       case 9:
-        return equalsLower(text, line, nameEnd, 'forwarded') ? this.#saw(Seen.Forwarded) : KEEP;
+        if (equalsLower(text, line, nameEnd, 'forwarded')) return this.#saw(Seen.Forwarded);
+        return equalsLower(text, line, nameEnd, 'x-real-ip') ? this.#saw(Seen.ForwardedOther) : KEEP;
       case 10:
         if (equalsLower(text, line, nameEnd, 'connection')) return this.#connection(text, valueAt, valueEnd);
         return equalsLower(text, line, nameEnd, 'keep-alive') ? DROP : KEEP;
       case 12:
+        if (equalsLower(text, line, nameEnd, 'content-type')) return this.#once(Seen.ContentType);
+        if (equalsLower(text, line, nameEnd, 'max-forwards')) return this.#maxForwards(text, valueAt, valueEnd);
         return equalsLower(text, line, nameEnd, 'x-request-id') ? this.#saw(Seen.RequestId) : KEEP;
+      case 13:
+        return equalsLower(text, line, nameEnd, 'authorization') ? this.#once(Seen.Authorization) : KEEP;
       case 14:
         if (equalsLower(text, line, nameEnd, 'content-length')) return this.#contentLength(text, valueAt, valueEnd);
-        return equalsLower(text, line, nameEnd, 'http2-settings') ? DROP : KEEP;
+        return equalsLower(text, line, nameEnd, 'http2-settings') ? DROP : this.#other(text, line);
       case 15:
-        return equalsLower(text, line, nameEnd, 'x-forwarded-for') ? this.#saw(Seen.ForwardedFor) : KEEP;
+        if (equalsLower(text, line, nameEnd, 'x-forwarded-for')) return this.#saw(Seen.ForwardedFor);
+        return this.#other(text, line);
       case 16:
         if (equalsLower(text, line, nameEnd, 'x-forwarded-host')) return this.#saw(Seen.ForwardedHost);
-        return equalsLower(text, line, nameEnd, 'proxy-connection') ? DROP : KEEP;
+        return equalsLower(text, line, nameEnd, 'proxy-connection') ? DROP : this.#other(text, line);
       case 17:
         if (equalsLower(text, line, nameEnd, 'transfer-encoding'))
           return this.#transferEncoding(text, valueAt, valueEnd);
-        return equalsLower(text, line, nameEnd, 'x-forwarded-proto') ? this.#saw(Seen.ForwardedProto) : KEEP;
+        if (equalsLower(text, line, nameEnd, 'x-forwarded-proto')) return this.#saw(Seen.ForwardedProto);
+        return this.#other(text, line);
       case 19:
-        return equalsLower(text, line, nameEnd, 'proxy-authorization') ? DROP : KEEP;
+        return equalsLower(text, line, nameEnd, 'proxy-authorization') ? DROP : this.#other(text, line);
       default:
-        return KEEP;
+        return this.#other(text, line);
     }
+  }
+
+  /** Further ways to tell where a request came from: X-Forwarded-Port, -Prefix, -Ssl, -Client-Cert and so on. */
+  #other(text: string, line: number): number {
+    if ((text.charCodeAt(line) | 0x20) !== 0x78 || !equalsLower(text, line, line + 12, 'x-forwarded-')) return KEEP;
+    return this.#saw(Seen.ForwardedOther);
   }
 
   #saw(bit: number): number {
@@ -263,15 +312,27 @@ export class RequestHead {
     return DROP;
   }
 
+  /** Fields that hold one value: of two, each target would choose for itself which one counts. */
+  #once(bit: number): number {
+    if (this.seen & bit) return this.#refuse('request/malformed');
+    this.seen |= bit;
+    return KEEP;
+  }
+
   #host(text: string, start: number, end: number): number {
-    if (this.seen & Seen.Host) return this.#refuse('request/host');
+    const authority = this.#authority;
+    if (this.seen & Seen.Host || !authority.read(text, start, end)) return this.#refuse('request/host');
     this.seen |= Seen.Host;
-    const host = scanHost(text, start, end);
-    if (host === undefined || host === '') return this.#refuse('request/host');
     if (this.authority !== '') return DROP;
-    this.host = host;
-    this.authority = text.slice(start, end);
+    this.host = authority.host;
+    this.authority = authority.text;
     return DROP;
+  }
+
+  #maxForwards(text: string, start: number, end: number): number {
+    if (this.method !== 'TRACE' && this.method !== 'OPTIONS') return KEEP;
+    if (this.seen & Seen.MaxForwards || parseDigits(text, start, end) < 0) return this.#refuse('request/malformed');
+    return this.#saw(Seen.MaxForwards);
   }
 
   #expect(text: string, start: number, end: number): number {
@@ -305,10 +366,11 @@ export class RequestHead {
     for (const item of text.slice(start, end).split(',')) {
       const name = item.trim().toLowerCase();
       if (name === '') continue;
-      if (!isToken(name)) return this.#refuse('request/malformed');
+      if (!isToken(name) || ++this.#listedCount > MAX_LISTED) return this.#refuse('request/malformed');
       if (name === 'close') this.seen |= Seen.Close;
       else if (name === 'keep-alive') this.seen |= Seen.KeepAlive;
       else if (name === 'upgrade') this.seen |= Seen.ConnectionUpgrade;
+      else if (isEndToEnd(name)) return this.#refuse('request/malformed');
       else {
         this.seen |= Seen.Listed;
         this.listed = this.listed === '' ? name : `${this.listed},${name}`;
@@ -319,35 +381,13 @@ export class RequestHead {
 
   /** What only the whole head can tell. */
   #consistent(): boolean {
-    if (this.minor === 1 && !(this.seen & Seen.Host)) return this.#refuse('request/host') > 0;
+    const { seen } = this;
+    if (this.minor === 1 && !(seen & Seen.Host)) return this.#refuse('request/host') > 0;
+    // RFC 9110 section 9.3.8.
+    if ((this.contentLength > 0 || seen & Seen.TransferEncoding) && this.method === 'TRACE')
+      return this.#refuse('request/malformed') > 0;
+    if (seen & Seen.Close) this.seen &= ~Seen.KeepAlive;
+    if (this.secure) this.seen |= Seen.SecureTarget;
     return true;
   }
-}
-
-const KEEP = 1;
-const DROP = 0;
-
-function isToken(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (TOKEN[text.charCodeAt(i)] !== 1) return false;
-  return text.length > 0;
-}
-
-/** The method; one constant for each common one, so that comparing it later is comparing pointers. */
-function methodText(text: string, start: number, end: number): string {
-  switch (text.charCodeAt(start)) {
-    case 0x47:
-      if (end - start === 3 && text.startsWith('GET', start)) return 'GET';
-      break;
-    case 0x48:
-      if (end - start === 4 && text.startsWith('HEAD', start)) return 'HEAD';
-      break;
-    case 0x50:
-      if (end - start === 4 && text.startsWith('POST', start)) return 'POST';
-      if (end - start === 3 && text.startsWith('PUT', start)) return 'PUT';
-      break;
-    case 0x44:
-      if (end - start === 6 && text.startsWith('DELETE', start)) return 'DELETE';
-      break;
-  }
-  return text.slice(start, end);
 }

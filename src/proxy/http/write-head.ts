@@ -3,11 +3,12 @@ import { STATUS_CODES } from 'node:http';
 import { normalizePath } from '../../bundle/normalize.js';
 import type { HeaderFields } from '../../policies/contract.js';
 import type { GwExchange } from '../exchange.js';
+import { forwardedNode } from '../forwarded.js';
 import type { Target } from '../upstream/target.js';
 import { TARGET } from './chars.js';
-import { isOwnFraming } from './fields.js';
-import { scanHost } from './host.js';
-import { Seen } from './request-head.js';
+import { Authority } from './host.js';
+import { isForwarding, isOwnFraming } from './own-names.js';
+import { FORWARDING, Seen } from './request-head.js';
 
 /** `HTTP/1.1 200 OK` and so on, with the line's end. */
 const STATUS_LINES: string[] = [];
@@ -46,8 +47,8 @@ function targetHost(exchange: GwExchange, target: Target): string | undefined {
   if (exchange.edited && exchange.headers.touched('host')) {
     const host = exchange.headers.get('host');
     if (host === undefined) return target.authority;
-    const scanned = scanHost(host, 0, host.length);
-    return scanned === undefined || scanned === '' ? undefined : host;
+    const authority = new Authority();
+    return authority.read(host, 0, host.length) ? authority.text : undefined;
   }
   return target.settings.host === 'target' || exchange.authority === '' ? target.authority : exchange.authority;
 }
@@ -91,21 +92,44 @@ function encodeUnsafe(query: string): string {
 
 /** What gw says of itself and of the way so far: X-Forwarded-*, Via, and Forwarded where there is one. */
 function ownLines(exchange: GwExchange): string {
-  const { peer } = exchange;
-  const forwardedHost = exchange.authority === '' ? '' : `x-forwarded-host: ${exchange.authority}\r\n`;
-  const forwarding = Seen.ForwardedFor | Seen.ForwardedProto | Seen.ForwardedHost | Seen.Forwarded;
-  if (!peer.trusted || !(exchange.seen & forwarding)) return peer.ownLines + forwardedHost;
-  const chain = exchange.received('x-forwarded-for');
+  const { peer, seen } = exchange;
+  let lines = exchange.authority === '' ? '' : `x-forwarded-host: ${exchange.authority}\r\n`;
+  if (peer.trusted && seen & FORWARDING) lines = extendedLines(exchange, lines);
+  else lines = (exchange.minor === 1 ? peer.ownLines : peer.ownLines.replace(VIA, VIA_1_0)) + lines;
+  return seen & Seen.MaxForwards ? `${lines}max-forwards: ${Number(exchange.received('max-forwards')) - 1}\r\n` : lines;
+}
+
+const VIA = 'via: 1.1 gw\r\n';
+const VIA_1_0 = 'via: 1.0 gw\r\n';
+
+/**
+ * What a trusted proxy said, and this hop behind it. Of X-Forwarded-For and Forwarded only the one that was believed goes
+ * on: the other may be the client's own invention that the proxy passed through.
+ */
+function extendedLines(exchange: GwExchange, ownHost: string): string {
+  const { seen, peer } = exchange;
+  const chain = seen & Seen.ForwardedFor ? exchange.received('x-forwarded-for') : undefined;
   const node = peer.address || 'unknown';
   const host = exchange.received('x-forwarded-host');
-  const forwarded = exchange.received('forwarded');
-  return (
-    `x-forwarded-for: ${chain === undefined ? node : `${chain}, ${node}`}\r\n` +
-    `x-forwarded-proto: ${exchange.scheme}\r\nvia: 1.1 gw\r\n` +
-    (host === undefined ? forwardedHost : `x-forwarded-host: ${host}\r\n`) +
-    (forwarded === undefined ? '' : `forwarded: ${forwarded}, for=${node.includes(':') ? `"[${node}]"` : node}\r\n`)
-  );
+  const forwarded = (seen & (Seen.Forwarded | Seen.ForwardedFor)) === Seen.Forwarded;
+  const elements = forwarded ? exchange.received('forwarded') : undefined;
+  let lines =
+    `x-forwarded-for: ${chain === undefined ? clientAndNode(exchange, node) : `${chain}, ${node}`}\r\n` +
+    `x-forwarded-proto: ${exchange.scheme}\r\n${exchange.minor === 1 ? VIA : VIA_1_0}` +
+    (host === undefined ? ownHost : `x-forwarded-host: ${host}\r\n`) +
+    (elements === undefined ? '' : `forwarded: ${elements}, for=${forwardedNode(peer.address)}\r\n`);
+  if (seen & Seen.ForwardedOther) {
+    for (const [name, value] of exchange.receivedFields())
+      if (isForwarding(name) && !WRITTEN_HERE.has(name)) lines += `${name}: ${value}\r\n`;
+  }
+  return lines;
 }
+
+const WRITTEN_HERE = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded', 'x-request-id']);
+
+/** For targets that read X-Forwarded-For alone, behind a proxy that writes Forwarded alone. */
+const clientAndNode = ({ remoteAddress }: GwExchange, node: string): string =>
+  remoteAddress === node || remoteAddress === '' ? node : `${remoteAddress}, ${node}`;
 
 /** Field lines of a reply that gw made: everything but what frames the message on this hop. */
 export function fieldLines(headers: HeaderFields): string {

@@ -1,0 +1,64 @@
+/** What proxies tell of the way so far: Forwarded (RFC 7239) and the nodes that it and X-Forwarded-For name. */
+import { isIP } from 'node:net';
+
+/** One hop: what its proxy saw. Names and the scheme in lower case, nodes without quotes. */
+export interface ForwardedElement {
+  readonly for?: string;
+  readonly by?: string;
+  readonly host?: string;
+  readonly proto?: string;
+}
+
+/** token "=" ( token / quoted-string ): no spaces around the `=`, RFC 7239 section 4. */
+const PAIR = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)|"((?:[^"\\]|\\.)*)")/y;
+const KNOWN = new Set(['for', 'by', 'host', 'proto']);
+
+/**
+ * The elements of a Forwarded field, first hop first; undefined where it is no such list: then none of it counts, for
+ * nobody can tell where an element ends. A parameter that is given twice makes the field invalid (section 4).
+ */
+export function parseForwarded(field: string): readonly ForwardedElement[] | undefined {
+  const elements: { [name: string]: string }[] = [];
+  let at = 0;
+  let element: { [name: string]: string } = {};
+  for (;;) {
+    PAIR.lastIndex = at;
+    const found = PAIR.exec(field);
+    if (found) {
+      const name = found[1]!.toLowerCase();
+      if (Object.hasOwn(element, name)) return undefined;
+      const value = found[2] ?? found[3]!.replace(/\\(.)/g, '$1');
+      if (KNOWN.has(name)) element[name] = name === 'proto' ? value.toLowerCase() : value;
+      at = PAIR.lastIndex;
+    }
+    while (field[at] === ' ' || field[at] === '\t') at++;
+    const next = field[at++];
+    if (next !== undefined && next !== ',' && next !== ';') return undefined;
+    if (next === ';' && found) {
+      if (field[at] === ' ') at++;
+      continue;
+    }
+    if (found) elements.push(element);
+    if (next === undefined) return elements;
+    element = {};
+    while (field[at] === ' ' || field[at] === '\t') at++;
+  }
+}
+
+/**
+ * The address of a node as X-Forwarded-For and Forwarded write them: an address, perhaps with a port, IPv6 perhaps in
+ * brackets. Undefined for `unknown`, obfuscated identifiers (`_hidden`) and all else: no decision can stand on those.
+ */
+export function nodeAddress(node: string): string | undefined {
+  const found = /^\[([^\]]*)\](?::\w+)?$/.exec(node) ?? /^(\d+\.\d+\.\d+\.\d+):\w+$/.exec(node);
+  const address = plainAddress(found?.[1] ?? node);
+  return isIP(address) ? address : undefined;
+}
+
+/** `::ffff:10.0.0.1` is 10.0.0.1: what a dual-stack socket calls an IPv4 peer. */
+export const plainAddress = (address: string): string =>
+  address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
+
+/** A node as Forwarded writes it, section 6: IPv6 in brackets and quotes. '' is an address that is not known. */
+export const forwardedNode = (address: string): string =>
+  address === '' ? 'unknown' : address.includes(':') ? `"[${address}]"` : address;

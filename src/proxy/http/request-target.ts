@@ -1,0 +1,87 @@
+/** Request targets in their four forms, RFC 9112 section 3.2, and methods. */
+import type { ErrorSlug } from '../errors.js';
+import { equalsLower } from './chars.js';
+import { Authority } from './host.js';
+
+const authority = new Authority();
+
+/** What a target says; a RequestHead. */
+export interface TargetParts {
+  readonly method: string;
+  path: string;
+  query: string;
+  authority: string;
+  host: string;
+  /** The target is an https URI. */
+  secure: boolean;
+}
+
+/**
+ * Reads the target text[start, end), whose first `?` is at queryAt (-1: none), into `head`. The method is known by then.
+ * Undefined when it is well, else why it must be refused.
+ */
+export function readTarget(
+  head: TargetParts,
+  text: string,
+  start: number,
+  queryAt: number,
+  end: number,
+): ErrorSlug | undefined {
+  const pathEnd = queryAt < 0 ? end : queryAt;
+  let pathAt = start;
+  if (head.method === 'CONNECT') return readConnect(text, start, end);
+  if (text.charCodeAt(start) !== 0x2f) {
+    if (text.charCodeAt(start) === 0x2a && end === start + 1) {
+      if (head.method !== 'OPTIONS') return 'request/malformed';
+    } else {
+      pathAt = readAbsolute(head, text, start, pathEnd);
+      if (pathAt < 0) return 'request/malformed';
+    }
+  }
+  if (pathAt < pathEnd) head.path = text.slice(pathAt, pathEnd);
+  // An absolute form without path is the asterisk form of OPTIONS, RFC 9112 section 3.2.4.
+  else head.path = queryAt < 0 && head.method === 'OPTIONS' ? '*' : '/';
+  head.query = queryAt < 0 ? '' : text.slice(queryAt + 1, end);
+  return undefined;
+}
+
+/** The absolute form, section 3.2.2: its authority replaces Host. Returns where the path begins, or -1. */
+function readAbsolute(head: TargetParts, text: string, start: number, end: number): number {
+  const secure = equalsLower(text, start, start + 5, 'https');
+  const at = start + (secure ? 5 : 4);
+  if (!(secure || equalsLower(text, start, start + 4, 'http')) || !text.startsWith('://', at)) return -1;
+  const authorityAt = at + 3;
+  let pathAt = text.indexOf('/', authorityAt);
+  if (pathAt < 0 || pathAt > end) pathAt = end;
+  if (!authority.read(text, authorityAt, pathAt)) return -1;
+  head.secure = secure;
+  head.host = authority.host;
+  head.authority = authority.text;
+  return pathAt;
+}
+
+/** The authority form, host and port, for CONNECT alone: gw is nobody's tunnel (RFC 9110 section 9.3.6). */
+function readConnect(text: string, start: number, end: number): ErrorSlug {
+  const valid = authority.read(text, start, end) && authority.text.length > authority.host.length;
+  return valid ? 'request/not-implemented' : 'request/malformed';
+}
+
+/** The method text[start, end); one constant for each common one, so that comparing it later is comparing pointers. */
+export function methodText(text: string, start: number, end: number): string {
+  switch (text.charCodeAt(start)) {
+    case 0x47:
+      if (end - start === 3 && text.startsWith('GET', start)) return 'GET';
+      break;
+    case 0x48:
+      if (end - start === 4 && text.startsWith('HEAD', start)) return 'HEAD';
+      break;
+    case 0x50:
+      if (end - start === 4 && text.startsWith('POST', start)) return 'POST';
+      if (end - start === 3 && text.startsWith('PUT', start)) return 'PUT';
+      break;
+    case 0x44:
+      if (end - start === 6 && text.startsWith('DELETE', start)) return 'DELETE';
+      break;
+  }
+  return text.slice(start, end);
+}
