@@ -55,7 +55,7 @@ async function run({ rounds, progress }: BenchOptions): Promise<Report> {
   }
 }
 
-function measure(path: string, text: string, rounds: number): Report {
+function measure(path: string, text: string, rounds: number | undefined): Report {
   const model = load(path);
   const stage = (name: string, work: () => void) => ({ name, measure: () => timedClean(work) / 1e6 });
   const standings = interleave(

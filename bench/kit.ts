@@ -10,12 +10,18 @@ export interface Benchmark {
   readonly name: string;
   /** One line for the list. */
   readonly summary: string;
+  /** Parts of it that can be run alone, if it has any. */
+  readonly scenarios?: readonly { readonly name: string; readonly summary: string }[];
   run(options: BenchOptions): Promise<Report>;
 }
 
 export interface BenchOptions {
-  /** Interleaved rounds; the median of each contestant counts. */
-  readonly rounds: number;
+  /** Interleaved rounds; the median of each contestant counts. Undefined: as many as the benchmark thinks right. */
+  readonly rounds: number | undefined;
+  /** Names of scenarios; none: all of them. */
+  readonly scenarios: readonly string[];
+  /** A short run, to see that everything works. */
+  readonly quick: boolean;
   /** What goes on, for a person who waits. */
   progress(text: string): void;
 }
@@ -26,12 +32,15 @@ export interface Report {
   /** Targets and how they came out, sizes, what was left out. */
   readonly notes: readonly string[];
   readonly peers: { readonly found: readonly string[]; readonly missing: readonly string[] };
+  /** All figures, for machines. */
+  readonly data?: object;
 }
 
 export interface Table {
   readonly title: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | number)[])[];
+  readonly notes?: readonly string[];
 }
 
 /** One of several that do the same work; returns how long that took, in nanoseconds a unit of work. */
@@ -46,11 +55,14 @@ export interface Standing {
   readonly all: readonly number[];
 }
 
+/** Rounds that count, where nobody says otherwise. */
+const ROUNDS = 5;
+
 /**
  * Every contestant once a round, each round beginning with another one: what disturbs the machine for a while
  * disturbs all of them alike. The first round warms up and does not count.
  */
-export function interleave(contestants: readonly Contestant[], rounds: number): Standing[] {
+export function interleave(contestants: readonly Contestant[], rounds: number = ROUNDS): Standing[] {
   const times = contestants.map((): number[] => []);
   for (let round = 0; round <= rounds; round++) {
     for (let i = 0; i < contestants.length; i++) {
@@ -155,15 +167,15 @@ export const verdict = (held: boolean, text: string): string => `${held ? 'targe
 
 export function markdown(report: Report): string {
   const lines = [`# ${report.title}`, ''];
-  for (const { title, columns, rows } of report.tables) {
-    lines.push(
-      `## ${title}`,
-      '',
-      `| ${columns.join(' | ')} |`,
-      `|${columns.map((_, i) => (i === 0 ? '---|' : '---:|')).join('')}`,
-    );
-    for (const row of rows) lines.push(`| ${row.join(' | ')} |`);
-    lines.push('');
+  for (const { title, columns, rows, notes } of report.tables) {
+    lines.push(`## ${title}`, '');
+    if (rows.length > 0) {
+      lines.push(`| ${columns.join(' | ')} |`, `|${columns.map((_, i) => (i === 0 ? '---|' : '---:|')).join('')}`);
+      for (const row of rows) lines.push(`| ${row.join(' | ')} |`);
+      lines.push('');
+    }
+    for (const note of notes ?? []) lines.push(`- ${note}`);
+    if (notes?.length) lines.push('');
   }
   for (const note of report.notes) lines.push(`- ${note}`);
   lines.push(`- peers found: ${report.peers.found.join(', ') || 'none'}`);

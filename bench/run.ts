@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [--json] [--rounds N]`: runs one benchmark and prints what it found. */
+/** `npm run bench -- NAME [SCENARIO...] [--json] [--quick] [--rounds N]`: runs one benchmark and prints what it found. */
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -21,21 +21,42 @@ async function benchmarks(): Promise<Benchmark[]> {
   return found;
 }
 
-async function main(): Promise<number> {
+function usage(all: readonly Benchmark[]): string {
+  const list = all.flatMap(({ name, summary, scenarios }) => [
+    `  ${name.padEnd(14)} ${summary}`,
+    ...(scenarios ?? []).map((scenario) => `    ${scenario.name.padEnd(12)} ${scenario.summary}`),
+  ]);
+  return `npm run bench -- NAME [SCENARIO...] [--json] [--quick] [--rounds N]\n\n${list.join('\n')}\n`;
+}
+
+/** What the arguments ask for; undefined when they ask for nothing that there is. */
+function asked(all: readonly Benchmark[]) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { json: { type: 'boolean', default: false }, rounds: { type: 'string', default: '5' } },
+    options: {
+      json: { type: 'boolean', default: false },
+      quick: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+    },
   });
+  const [wanted, ...scenarios] = positionals;
+  const benchmark = all.find(({ name }) => name === wanted);
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+  if (benchmark === undefined || (rounds !== undefined && !(Number.isInteger(rounds) && rounds >= 1))) return undefined;
+  const known = new Set(benchmark.scenarios?.map(({ name }) => name));
+  return scenarios.every((name) => known.has(name)) ? { benchmark, ...values, rounds, scenarios } : undefined;
+}
+
+async function main(): Promise<number> {
   const all = await benchmarks();
-  const benchmark = all.find(({ name }) => name === positionals[0]);
-  const rounds = Number(values.rounds);
-  if (benchmark === undefined || positionals.length !== 1 || !Number.isInteger(rounds) || rounds < 1) {
-    const list = all.map(({ name, summary }) => `  ${name.padEnd(10)} ${summary}`).join('\n');
-    process.stderr.write(`npm run bench -- NAME [--json] [--rounds N]\n\n${list}\n`);
+  const wanted = asked(all);
+  if (wanted === undefined) {
+    process.stderr.write(usage(all));
     return 2;
   }
-  const report = await benchmark.run({ rounds, progress: (text) => process.stderr.write(`${text}\n`) });
-  process.stdout.write(values.json ? `${JSON.stringify({ version: 1, ...report }, null, 2)}\n` : markdown(report));
+  const { benchmark, json, ...options } = wanted;
+  const report = await benchmark.run({ ...options, progress: (text) => process.stderr.write(`${text}\n`) });
+  process.stdout.write(json ? `${JSON.stringify({ version: 1, ...report }, null, 2)}\n` : markdown(report));
   return 0;
 }
 

@@ -1,4 +1,5 @@
-/** `npm run bench -- NAME`: installs what gw is compared with, builds, runs one benchmark. */
+/** `npm run bench -- NAME [SCENARIO...]`: installs what gw is compared with, builds, runs one benchmark. */
+import { spawn } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, ensureInstalled, must, ROOT } from './ensure.mjs';
@@ -12,4 +13,11 @@ if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtime
   must('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder, shell: process.platform === 'win32' });
 }
 build();
-must(process.execPath, [join(ROOT, 'dist', 'bench', 'run.js'), ...process.argv.slice(2)]);
+
+// What the benchmark has started is stopped by the benchmark: a signal must reach it, and we wait until it is done.
+const child = spawn(process.execPath, [join(ROOT, 'dist', 'bench', 'run.js'), ...process.argv.slice(2)], {
+  cwd: ROOT,
+  stdio: 'inherit',
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+child.on('exit', (code) => process.exit(code ?? 1));

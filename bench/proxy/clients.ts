@@ -1,0 +1,60 @@
+/** Clients of the benchmark's own, for what wrk does not do; each is a process on the load's core. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { pinned } from './processes.js';
+import type { Setting } from './setting.js';
+
+type Script = 'idle-client' | 'stream-client' | 'pace-client';
+
+/** A client that prints a line of JSON for each line that it is told, and ends with its input. */
+export class Client {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #lines: AsyncIterator<string>;
+
+  /** `task` is what it is to do, as its script describes. */
+  constructor(setting: Setting, script: Script, task: object) {
+    const path = fileURLToPath(new URL(`${script}.js`, import.meta.url));
+    const [command, args] = pinned(setting.loadCore, [process.execPath, path, JSON.stringify(task)]);
+    this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.#child.stdin.on('error', () => {});
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** @throws when it ended instead. */
+  async answer(): Promise<unknown> {
+    const { value, done } = await this.#lines.next();
+    if (done) throw new Error('a client of the benchmark ended early');
+    return JSON.parse(value);
+  }
+
+  tell(text: string): void {
+    this.#child.stdin.write(`${text}\n`);
+  }
+
+  async close(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.stdin.end();
+    await once(this.#child, 'exit');
+  }
+}
+
+/** Runs a client to its one answer. */
+export async function ask(setting: Setting, script: Script, task: object): Promise<unknown> {
+  const client = new Client(setting, script, task);
+  try {
+    return await client.answer();
+  } finally {
+    await client.close();
+  }
+}
+
+/** A number of an answer. @throws when it has none of that name. */
+export function numberIn(answer: unknown, name: string): number {
+  const value =
+    typeof answer === 'object' && answer !== null ? Object.entries(answer).find(([key]) => key === name) : undefined;
+  if (typeof value?.[1] !== 'number') throw new Error(`no ${name} in ${JSON.stringify(answer)}`);
+  return value[1];
+}

@@ -1,0 +1,89 @@
+/** gw as a contestant: its specs and its command line. */
+import { createHash } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import { routePaths } from './requests.js';
+import type { Setting } from './setting.js';
+
+export interface GwOptions {
+  /** In the table, that of every scenario included. */
+  readonly routes: number;
+  readonly pipelining: number;
+  readonly workers: number;
+  /** With key, limit and access log. */
+  readonly full: boolean;
+  /** Port of the origin. */
+  readonly origin: number;
+  /** Path of the node that runs it. */
+  readonly node: string;
+}
+
+/** Its admin sockets go into the run's folder and not among those of real gateways. */
+export const gwEnv = (setting: Setting): { readonly [name: string]: string } => ({
+  GW_RUNTIME_DIR: join(setting.folder, 'run'),
+});
+
+/**
+ * No connection is closed for its age, as with the peers; connections to the origin are as many as Caddy and the Node
+ * peers keep, and requests wait for one instead of being refused.
+ */
+const spec = (setting: Setting, port: number, options: GwOptions): string => `spec = 1
+${options.workers > 1 ? `workers = ${options.workers}` : ''}
+
+[listener.main]
+address = "127.0.0.1:${port}"
+max_requests_per_connection = 1000000000
+
+[service.origin]
+targets = ["http://127.0.0.1:${options.origin}"]
+max_queue = 20000
+pipelining = ${options.pipelining}
+
+[[route]]
+name = "item"
+match = "GET /items/{id:int}"
+to = "origin"
+${options.full ? 'policies = ["keys", "polite"]' : ''}
+
+[[route]]
+name = "bytes"
+match = "GET /bytes/{size}"
+to = "origin"
+
+[[route]]
+name = "stream"
+match = "GET /stream/{bytes:int}"
+to = "origin"
+timeout = "0s"
+
+[[route]]
+name = "upload"
+match = "POST /upload"
+to = "origin"
+timeout = "0s"
+${options.full ? policies(setting) : ''}
+${routePaths(options.routes)
+  .map((path, i) => `[[route]]\nname = "thing-${i}"\nmatch = "GET ${path}/{id:int}"\nto = "origin"\n`)
+  .join('\n')}`;
+
+function policies({ key }: Setting): string {
+  return `
+[consumer.bench]
+api_keys = ["sha256:${createHash('sha256').update(key).digest('hex')}"]
+
+[policy.keys]
+use = "api-key"
+
+[policy.polite]
+use = "rate-limit"
+limit = "900000/s"
+by = "consumer"
+`;
+}
+
+/** The command that serves such a spec on this port. */
+export function gwCommand(setting: Setting, name: string, port: number, options: GwOptions): readonly string[] {
+  const file = name.replace(/[^a-z0-9]+/gi, '-');
+  const path = setting.write(`${file}.toml`, spec(setting, port, options));
+  const log = options.full ? ['--access-log', join(setting.folder, 'access.log')] : ['--no-access-log'];
+  return [options.node, resolve('bin/gw.js'), 'serve', path, '--no-watch', '--log', 'json', ...log];
+}

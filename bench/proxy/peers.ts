@@ -1,0 +1,110 @@
+/** nginx, HAProxy and Caddy, each configured as its manual says to proxy with keep-alive on both sides. */
+import { join } from 'node:path';
+import { routePaths } from './requests.js';
+import type { Setting } from './setting.js';
+
+/** Clients that the peers must be able to hold at once. */
+const CLIENTS = 12_000;
+
+const PROXY = `proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
+  proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;`;
+
+/** A location that proxies; `more` are further directives in it. */
+export const nginxProxy = (path: string, more = ''): string => `location ${path} { ${PROXY} ${more} }`;
+
+/** Bodies of any size, without files in between, as one sets it up where bodies are large. */
+const BODIES = `client_max_body_size 0; proxy_request_buffering off; client_body_buffer_size 64k;
+  proxy_buffers 16 32k; proxy_busy_buffers_size 128k; proxy_max_temp_file_size 0;`;
+
+/** A worker that is somebody else could not read the folder of the run. */
+const AS_US = process.getuid?.() === 0 ? 'user root;' : '';
+
+/** `http` are directives beside the server. */
+export function nginxCommand(
+  setting: Setting,
+  name: string,
+  port: number,
+  origin: number,
+  locations: string,
+  http = '',
+): readonly string[] {
+  const at = (file: string): string => join(setting.folder, `${name}-${file}`);
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (kind) => `${kind}_temp_path ${at(kind)};`,
+  );
+  const path = setting.write(
+    `${name}.conf`,
+    `${AS_US} worker_processes 1; daemon off; pid ${at('pid')}; error_log stderr;
+worker_rlimit_nofile ${setting.descriptors};
+events { worker_connections ${Math.min(2 * CLIENTS, setting.descriptors - 64)}; }
+http { access_log off; keepalive_requests 1000000000; keepalive_timeout 300s; ${temporary.join(' ')}
+  ${BODIES}
+  ${http}
+  upstream origin { server 127.0.0.1:${origin}; keepalive 256; keepalive_requests 1000000000; }
+  server { listen 127.0.0.1:${port} backlog=4096; ${locations} } }
+`,
+  );
+  return ['nginx', '-e', 'stderr', '-c', path];
+}
+
+/** A location for each generated route, found by nginx in its tree of prefixes. */
+export function nginxRoutes(routes: number): string {
+  const locations = routePaths(routes).map((path) => nginxProxy(`${path}/`));
+  return [nginxProxy('/items/'), ...locations].join('\n');
+}
+
+/** `routes` above 1: which backend takes a request is looked up in a map of prefixes. */
+export function haproxyCommand(
+  setting: Setting,
+  name: string,
+  port: number,
+  origin: number,
+  routes = 1,
+): readonly string[] {
+  let choice = 'default_backend origin';
+  if (routes > 1) {
+    const map = routePaths(routes).map((path) => `${path}/ origin`);
+    choice = `use_backend %[path,map_beg(${setting.write(`${name}.map`, `/items/ origin\n${map.join('\n')}\n`)})]`;
+  }
+  const path = setting.write(
+    `${name}.cfg`,
+    `global
+  nbthread 1
+  maxconn ${CLIENTS}
+  fd-hard-limit ${setting.descriptors}
+  no strict-limits
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 300s
+  timeout server 300s
+  option forwardfor
+  http-reuse always
+frontend main
+  bind 127.0.0.1:${port}
+  ${choice}
+backend origin
+  server one 127.0.0.1:${origin}
+`,
+  );
+  return ['haproxy', '-db', '-f', path];
+}
+
+export function caddyCommand(setting: Setting, port: number, origin: number): readonly string[] {
+  const path = setting.write(
+    'Caddyfile',
+    `{
+  admin off
+  auto_https off
+}
+http://127.0.0.1:${port} {
+  reverse_proxy 127.0.0.1:${origin} {
+    transport http {
+      keepalive_idle_conns_per_host 256
+    }
+  }
+}
+`,
+  );
+  return ['caddy', 'run', '--config', path, '--adapter', 'caddyfile'];
+}

@@ -1,0 +1,198 @@
+/** Processes of the proxy benchmark: started on chosen cores, read from /proc, and stopped for certain. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Milliseconds. */
+const READY_WITHIN = 30_000;
+const STOP_WITHIN = 5000;
+
+export interface Startable {
+  readonly name: string;
+  readonly headers: { readonly [name: string]: string };
+  /** The command and its arguments, for this port. */
+  command(port: number): readonly string[];
+  readonly env?: { readonly [name: string]: string };
+}
+
+/** One server that runs. */
+export class Running {
+  readonly pid: number;
+  readonly port: number;
+  readonly #child: ChildProcess;
+  readonly #logPath: string;
+
+  constructor(child: ChildProcess, port: number, logPath: string) {
+    if (child.pid === undefined) throw new Error(`Could not start ${child.spawnargs.join(' ')}`);
+    this.pid = child.pid;
+    this.port = port;
+    this.#child = child;
+    this.#logPath = logPath;
+  }
+
+  url(path: string): string {
+    return `http://127.0.0.1:${this.port}${path}`;
+  }
+
+  /** The last of what it wrote. */
+  log(): string {
+    return readFileSync(this.#logPath, 'utf8').slice(-2000);
+  }
+
+  get ended(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  /** SIGTERM to it, then SIGKILL to it and its children. */
+  async stop(): Promise<void> {
+    if (this.ended) return;
+    const exited = once(this.#child, 'exit');
+    this.#child.kill('SIGTERM');
+    const timer = setTimeout(() => this.kill(), STOP_WITHIN);
+    await exited;
+    clearTimeout(timer);
+  }
+
+  /** At once, with its children; for when nothing can be waited for. */
+  kill(): void {
+    if (this.ended) return;
+    for (const pid of family(this.pid)) signal(pid, 'SIGKILL');
+  }
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** File descriptors that a process started here may have: 65,536 where the system lets us, else its hard limit. */
+export const fileDescriptors = ((): number => {
+  const wanted = 65_536;
+  if (spawnSync('prlimit', [`--nofile=${wanted}:${wanted}`, 'true'], { stdio: 'ignore' }).status === 0) return wanted;
+  const hard = /Max open files\s+\d+\s+(\d+|unlimited)/.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+  return hard === undefined || hard === 'unlimited' ? wanted : Number(hard);
+})();
+
+const canDieWithUs = spawnSync('setpriv', ['--pdeathsig', 'TERM', 'true'], { stdio: 'ignore' }).status === 0;
+
+/**
+ * The command, to run on these cores, with as many descriptors as there may be. Should the benchmark itself be killed,
+ * the kernel ends what it had started.
+ */
+export function pinned(cores: string, command: readonly string[]): [string, string[]] {
+  const wrapped = [
+    ...(canDieWithUs ? ['setpriv', '--pdeathsig', 'TERM'] : []),
+    'prlimit',
+    `--nofile=${fileDescriptors}:${fileDescriptors}`,
+    'taskset',
+    '-c',
+    cores,
+    ...command,
+  ];
+  return [wrapped[0]!, wrapped.slice(1)];
+}
+
+/** Starts a server on these cores; `onSpawn` hears of it before it is ready. Resolves when `path` is answered with 200. */
+export async function start(
+  what: Startable,
+  at: { readonly port: number; readonly path: string; readonly folder: string; readonly cores: string },
+  onSpawn: (running: Running) => void,
+): Promise<Running> {
+  const logPath = join(at.folder, `${what.name.replace(/[^a-z0-9]+/gi, '-')}.log`);
+  const log = openSync(logPath, 'a');
+  const [command, args] = pinned(at.cores, what.command(at.port));
+  const child = spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, ...what.env } });
+  closeSync(log);
+  child.on('error', () => {});
+  const running = new Running(child, at.port, logPath);
+  onSpawn(running);
+  await ready(running, what, at.path);
+  return running;
+}
+
+async function ready(running: Running, what: Startable, path: string): Promise<void> {
+  const deadline = Date.now() + READY_WITHIN;
+  let last = 'no answer';
+  while (Date.now() < deadline && !running.ended) {
+    last = await statusOf(running.url(path), what.headers);
+    if (last === '200') return;
+    await delay(50);
+  }
+  throw new Error(`${what.name} does not serve (${last}):\n${running.log()}`);
+}
+
+function statusOf(url: string, headers: { readonly [name: string]: string }): Promise<string> {
+  return new Promise((resolve) => {
+    const request = get(url, { headers, agent: false, timeout: 2000 }, (response) => {
+      response.resume();
+      response.on('close', () => resolve(String(response.statusCode)));
+    });
+    request.on('timeout', () => request.destroy(new Error('timeout')));
+    request.on('error', (error) => resolve(error.message));
+  });
+}
+
+const ticksPerSecond = Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout) || 100;
+
+/** Fields of /proc/PID/stat from the third on: the second may hold spaces. Undefined for a process that just ended. */
+function statFields(pid: number): string[] | undefined {
+  const text = procText(pid, 'stat');
+  return text?.slice(text.lastIndexOf(')') + 2).split(' ');
+}
+
+function procText(pid: number, file: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+/** A process and all that descend from it and live. */
+function family(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    const parent = Number(statFields(Number(entry))?.[1]);
+    children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
+  }
+  const found = [pid];
+  for (const one of found) found.push(...(children.get(one) ?? []));
+  return found;
+}
+
+/** User and system seconds of a process, all its threads, and its children that live. */
+export function cpuSeconds(pid: number): number {
+  let ticks = 0;
+  for (const one of family(pid)) {
+    const fields = statFields(one);
+    ticks += Number(fields?.[11] ?? 0) + Number(fields?.[12] ?? 0);
+  }
+  return ticks / ticksPerSecond;
+}
+
+/** Resident bytes of a process and its children: now, and at most since `resetPeak`. */
+export function memory(pid: number): { readonly now: number; readonly peak: number } {
+  let now = 0;
+  let peak = 0;
+  for (const one of family(pid)) {
+    const status = procText(one, 'status') ?? '';
+    now += kibibytes(status, 'VmRSS');
+    peak += kibibytes(status, 'VmHWM');
+  }
+  return { now, peak };
+}
+
+const kibibytes = (status: string, name: string): number =>
+  Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1024;
+
+/** Makes the peak of a process and its children what they have now. */
+export function resetPeak(pid: number): void {
+  for (const one of family(pid)) writeFileSync(`/proc/${one}/clear_refs`, '5');
+}

@@ -1,0 +1,78 @@
+/** Contestants loaded in turn, round by round, each round beginning with another one. */
+import { cpuSeconds, type Running } from './processes.js';
+import { MIB } from './requests.js';
+import { type Column, type Line, newLine, note } from './section.js';
+import type { Entrant, Setting } from './setting.js';
+import { load } from './wrk.js';
+
+export interface Race {
+  readonly connections: number;
+  readonly path: string;
+  /** Bytes of one body, where CPU a MiB is of interest. */
+  readonly bytes?: number;
+  /** A Lua script that makes the requests, if they are not all for `path`. */
+  script?(name: string): string;
+  readonly loadCores?: string;
+}
+
+export const RACE_COLUMNS: readonly Column[] = [
+  { title: 'CPU us/request', figure: 'cpu', digits: 1, spread: true },
+  { title: 'requests/s', figure: 'rate', digits: 0 },
+  { title: 'p99 ms', figure: 'p99', digits: 2 },
+];
+
+export const BODY_COLUMNS: readonly Column[] = [
+  ...RACE_COLUMNS,
+  { title: 'CPU us/MiB', figure: 'cpuPerMib', digits: 0 },
+  { title: 'MiB/s', figure: 'mib', digits: 0 },
+];
+
+/**
+ * The lines of one table. A line in which any reply was bad is void from there on: it may well be fast because it
+ * fails.
+ */
+export async function race(setting: Setting, entrants: readonly Entrant[], what: Race): Promise<Line[]> {
+  const lines = entrants.map(({ contestant, failed }) => newLine(contestant, failed));
+  const { rounds } = setting.pace;
+  for (let round = 0; round <= rounds; round++) {
+    setting.progress(round === 0 ? '  warming up' : `  round ${round} of ${rounds}`);
+    for (let i = 0; i < lines.length; i++) {
+      const at = (i + round) % lines.length;
+      const { contestant, running } = entrants[at]!;
+      const line = lines[at]!;
+      if (line.void !== '' || running === undefined) continue;
+      const { bad, figures } = await lap(setting, running, what, contestant.name, contestant.headers);
+      if (bad !== '') line.void = bad;
+      else if (round > 0) for (const [figure, value] of Object.entries(figures)) note(line, figure, value);
+    }
+  }
+  return lines;
+}
+
+async function lap(
+  setting: Setting,
+  running: Running,
+  what: Race,
+  name: string,
+  headers: { readonly [name: string]: string },
+): Promise<{ readonly bad: string; readonly figures: { readonly [figure: string]: number } }> {
+  const script = what.script?.(name);
+  const before = cpuSeconds(running.pid);
+  try {
+    const { seconds } = setting.pace;
+    const { requests, rate, p99, bad } = await load({
+      url: running.url(what.path),
+      headers,
+      connections: what.connections,
+      seconds,
+      cores: what.loadCores ?? setting.loadCore,
+      ...(script === undefined ? {} : { script }),
+    });
+    const cpu = ((cpuSeconds(running.pid) - before) * 1e6) / requests;
+    const ofBytes = what.bytes ? { cpuPerMib: (cpu * MIB) / what.bytes, mib: (rate * what.bytes) / MIB } : {};
+    return { bad: running.ended ? 'it ended under load' : bad, figures: { cpu, rate, p99, ...ofBytes } };
+  } catch (error) {
+    setting.progress(`  ${name}: ${error instanceof Error ? error.message : String(error)}\n${running.log()}`);
+    return { bad: 'the load could not be run', figures: {} };
+  }
+}

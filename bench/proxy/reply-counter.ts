@@ -1,0 +1,49 @@
+/** Reads the replies to one request at a time on a connection: their status, and where they end. */
+
+/** Tells a reply's end; for what the benchmark's origins send through gateways. */
+export class ReplyCounter {
+  status = 0;
+  /** Bytes of the body so far. */
+  bytes = 0;
+  #head: Buffer | undefined;
+  #left = 0;
+  #inBody = false;
+  #chunked = false;
+  #tail = '';
+
+  /** True when `data` ends the reply; begins anew with the next. */
+  take(data: Buffer): boolean {
+    if (this.#inBody) return this.#body(data);
+    const seen = this.#head ? Buffer.concat([this.#head, data]) : data;
+    const end = seen.indexOf('\r\n\r\n');
+    if (end < 0) {
+      this.#head = seen;
+      return false;
+    }
+    this.#head = undefined;
+    const head = seen.toString('latin1', 0, end + 2);
+    this.status = Number(head.slice(9, 12));
+    if (this.status === 100) return this.take(seen.subarray(end + 4));
+    const length = /\r\ncontent-length: *(\d+)/i.exec(head)?.[1];
+    this.#chunked = length === undefined;
+    this.#left = Number(length ?? 0);
+    this.bytes = 0;
+    this.#tail = '';
+    this.#inBody = true;
+    return this.#body(seen.subarray(end + 4));
+  }
+
+  #body(data: Buffer): boolean {
+    this.bytes += data.length;
+    let ended: boolean;
+    if (this.#chunked) {
+      this.#tail = (this.#tail + data.toString('latin1', Math.max(0, data.length - 7))).slice(-7);
+      ended = this.#tail === '\r\n0\r\n\r\n' || this.#tail === '0\r\n\r\n';
+    } else {
+      this.#left -= data.length;
+      ended = this.#left <= 0;
+    }
+    if (ended) this.#inBody = false;
+    return ended;
+  }
+}

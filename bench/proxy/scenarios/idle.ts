@@ -1,0 +1,73 @@
+/** What a connection costs that waits for its next request. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, numberIn } from '../clients.js';
+import { everybody, GW, HAPROXY, HTTP_PROXY, NGINX } from '../contestants.js';
+import { memory } from '../processes.js';
+import { KIB } from '../requests.js';
+import { type Line, newLine, note, targetOfValue } from '../section.js';
+import type { Entrant, Setting } from '../setting.js';
+import { load } from '../wrk.js';
+import type { Scenario } from './scenario.js';
+
+const CONNECTIONS = 10_000;
+/** Milliseconds in which a process gives back what it only needed for a moment, before each reading. */
+const SETTLE = 2000;
+const WARM_SECONDS = 1;
+
+async function lineOf(setting: Setting, { contestant, running, failed }: Entrant): Promise<Line> {
+  const line = newLine(contestant, failed);
+  if (running === undefined) return line;
+  setting.progress(`  ${contestant.name}`);
+  const path = '/items/1';
+  const warm = { url: running.url(path), headers: {}, connections: 64, seconds: WARM_SECONDS, cores: setting.loadCore };
+  const { bad } = await load(warm);
+  if (bad !== '') return { ...line, void: bad };
+  await delay(SETTLE);
+  const before = memory(running.pid).now;
+  const client = new Client(setting, 'idle-client', { port: running.port, path, connections: CONNECTIONS });
+  try {
+    await client.answer();
+    await delay(SETTLE);
+    const after = memory(running.pid).now;
+    client.tell('still open?');
+    const open = numberIn(await client.answer(), 'open');
+    if (open < CONNECTIONS) return { ...line, void: `${open} of ${CONNECTIONS} connections were kept` };
+    note(line, 'kib', (after - before) / CONNECTIONS / KIB);
+    note(line, 'total', after / KIB / KIB);
+    return line;
+  } finally {
+    await client.close();
+  }
+}
+
+export const idle: Scenario = {
+  name: 'idle',
+  summary: 'memory a waiting connection',
+  run: (setting) =>
+    setting.with(everybody(setting, setting.origins.files), async (entrants) => {
+      const lines: Line[] = [];
+      for (const entrant of entrants) lines.push(await lineOf(setting, entrant));
+      return [
+        {
+          scenario: 'idle',
+          title: `${CONNECTIONS.toLocaleString('en')} idle keep-alive connections, each after one request`,
+          columns: [
+            { title: 'KiB/connection', figure: 'kib', digits: 1 },
+            { title: 'MiB in all', figure: 'total', digits: 0 },
+          ],
+          lead: 'kib',
+          against: [HAPROXY, NGINX, HTTP_PROXY],
+          lines,
+          targets: targetOfValue(
+            lines.find(({ name }) => name === GW),
+            'kib',
+            12,
+            'KiB a connection',
+          ),
+          notes: [
+            'growth of resident memory (VmRSS) over what the process had after a second of load; no garbage collection is forced',
+          ],
+        },
+      ];
+    }),
+};

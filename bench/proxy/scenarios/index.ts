@@ -1,0 +1,25 @@
+/** Every scenario, in the order in which they run. */
+import { bodies, uploads } from './bodies.js';
+import { idle } from './idle.js';
+import { latency } from './latency.js';
+import { pipelining } from './pipelining.js';
+import { connections, plain } from './plain.js';
+import { policies } from './policies.js';
+import { routes } from './routes.js';
+import type { Scenario } from './scenario.js';
+import { streams } from './streams.js';
+import { workers } from './workers.js';
+
+export const scenarios: readonly Scenario[] = [
+  plain,
+  connections,
+  bodies,
+  uploads,
+  routes,
+  policies,
+  pipelining,
+  workers,
+  idle,
+  streams,
+  latency,
+];

@@ -1,0 +1,69 @@
+/** A small JSON reply over keep-alive: what a request costs, and what more or fewer connections change. */
+import { everybody, GW, HAPROXY, HTTP_PROXY, NGINX } from '../contestants.js';
+import { RACE_COLUMNS, race } from '../race.js';
+import { type Section, targetOfRatio } from '../section.js';
+import type { Entrant, Setting } from '../setting.js';
+import type { Scenario } from './scenario.js';
+
+const PATH = '/items/1';
+/** To the origin, for the gateway's other side, and for what it has open anyway. */
+const SPARE_DESCRIPTORS = 1024;
+
+async function section(setting: Setting, scenario: string, entrants: readonly Entrant[], connections: number) {
+  const lines = await race(setting, entrants, { connections, path: PATH });
+  return {
+    scenario,
+    title: `${connections.toLocaleString('en')} connections, small JSON`,
+    columns: RACE_COLUMNS,
+    lead: 'cpu',
+    against: [HAPROXY, NGINX, HTTP_PROXY],
+    lines,
+    targets: [],
+    notes: [],
+  };
+}
+
+export const plain: Scenario = {
+  name: 'plain',
+  summary: 'a small JSON reply, 64 keep-alive connections',
+  run: (setting) =>
+    setting.with(everybody(setting, setting.origins.files), async (entrants) => {
+      const found: Section = await section(setting, 'plain', entrants, 64);
+      const targets = [
+        ...targetOfRatio(found.lines, GW, HAPROXY, 1.2),
+        ...targetOfRatio(found.lines, GW, HTTP_PROXY, 0.3),
+      ];
+      return [{ ...found, targets }];
+    }),
+};
+
+export const connections: Scenario = {
+  name: 'connections',
+  summary: 'the same with 16, 256 and 4,096 connections',
+  run: (setting) =>
+    setting.with(everybody(setting, setting.origins.files), async (entrants) => {
+      const sections: Section[] = [];
+      for (const count of setting.pace.quick ? [16, 4096] : [16, 256, 4096]) {
+        setting.progress(`  ${count} connections`);
+        sections.push(
+          2 * count + SPARE_DESCRIPTORS <= setting.descriptors
+            ? await section(setting, 'connections', entrants, count)
+            : leftOut(count, setting.descriptors),
+        );
+      }
+      return sections;
+    }),
+};
+
+const leftOut = (count: number, descriptors: number): Section => ({
+  scenario: 'connections',
+  title: `${count.toLocaleString('en')} connections`,
+  columns: RACE_COLUMNS,
+  lead: 'cpu',
+  against: [],
+  lines: [],
+  targets: [],
+  notes: [
+    `left out: a process may have ${descriptors} open files here (ulimit -Hn), and a gateway needs two a connection`,
+  ],
+});
