@@ -1,5 +1,6 @@
 /** A worker's whole face to control: generations in, connections served, counts and records out. */
 import type { Clock, Logger } from '../policies/contract.js';
+import { ConnectionTable } from '../state/connection-table.js';
 import { LimitTable } from '../state/limit-table.js';
 import { AccessLog } from '../telemetry/access-log.js';
 import { RecordSink } from './access.js';
@@ -65,12 +66,12 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const clock = options.clock ?? { now: Date.now };
     this.#options = options;
     this.#sink = new RecordSink(events);
-    const { workers = 1 } = options;
     this.#engine = new Engine(
       clock,
       (level, message, fields) => events.log(level, message, fields),
       this.#sink,
-      workers,
+      connectionsOf(options),
+      options.workers ?? 1,
     );
     this.#logger = loggerOf(events);
     this.#targets = new TargetRegistry(this.#engine);
@@ -215,6 +216,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#engine.tick();
     for (const listener of this.#listeners) listener.sweep(now);
     for (const listener of this.#leaving) listener.sweep(now);
+    this.#engine.admission.sweep(now);
     if (this.#leaving.length > 0) this.#leaving = this.#leaving.filter((listener) => !listener.empty);
     this.#targets.sweep(now);
     this.#sink.handOver();
@@ -251,6 +253,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       listener.stop();
       listener.cut();
     }
+    this.#engine.admission.close();
     this.#targets.close();
     this.#engine.generation?.retire();
     this.#sink.handOver();
@@ -258,6 +261,13 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#sink.accessLog = undefined;
     await log?.close();
   }
+}
+
+/** This worker's view of the open connections. What a dead one in its place counted is gone with it. */
+function connectionsOf({ connections, worker = 0 }: DataPlaneOptions): ConnectionTable {
+  const table = new ConnectionTable(connections ?? ConnectionTable.allocate({ workers: worker + 1 }), worker);
+  table.forget(worker);
+  return table;
 }
 
 function loggerOf(events: DataPlaneEvents): Logger {

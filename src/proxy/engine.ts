@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto';
 // Imported, since the global of this name is a getter that every look at the clock would pay for.
 import { performance } from 'node:perf_hooks';
 import type { Clock, Reply } from '../policies/contract.js';
+import type { ConnectionTable } from '../state/connection-table.js';
 import { StatsWriter } from '../telemetry/stats-writer.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './access.js';
+import { Admission } from './admission.js';
 import { Descriptors } from './descriptors.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
@@ -21,6 +23,8 @@ export class Engine implements TargetHost {
   readonly stats = new StatsWriter();
   /** Of the process, as far as this data plane may use them. */
   readonly descriptors: Descriptors;
+  /** Which connections may stay. */
+  readonly admission: Admission;
   /** Scratch that each request head is parsed into; an exchange copies what it keeps. */
   readonly head = new RequestHead();
   readonly sink: RecordSink;
@@ -39,10 +43,11 @@ export class Engine implements TargetHost {
   #lately = 0;
 
   /** `workers`: data planes that share this process. */
-  constructor(clock: Clock, log: DataPlaneEvents['log'], sink: RecordSink, workers = 1) {
+  constructor(clock: Clock, log: DataPlaneEvents['log'], sink: RecordSink, connections: ConnectionTable, workers = 1) {
     this.#clock = clock;
     this.#log = log;
     this.descriptors = new Descriptors(workers, log);
+    this.admission = new Admission(this, connections);
     this.sink = sink;
     this.tick();
   }

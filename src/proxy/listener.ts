@@ -5,8 +5,10 @@ import { createServer, type ListenOptions, type Server, type Socket } from 'node
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { ListenerPlan } from '../bundle/types.js';
 import { Counter } from '../telemetry/stats-layout.js';
+import { type Door, TURNED_AWAY } from './admission.js';
 import type { Engine } from './engine.js';
-import { IDLE_GRACE } from './http/client-socket.js';
+import { plainAddress } from './forwarded.js';
+import { IDLE_GRACE, LINGER_MS } from './http/client-socket.js';
 import { Http1Connection } from './http/connection.js';
 import { refusal } from './http/refusal.js';
 import { TrustedProxies } from './peer.js';
@@ -39,7 +41,12 @@ export function listenerSettings(plan: ListenerPlan, slot: number): ListenerSett
 /** PEM text as it is; anything else is the path of a file that holds it. */
 const pem = (text: string): string => (text.includes('-----BEGIN') ? text : readFileSync(text, 'utf8'));
 
-export class Listener {
+interface Handshake {
+  readonly socket: Socket;
+  readonly place: number;
+}
+
+export class Listener implements Door {
   plan: ListenerPlan;
   proxies: TrustedProxies;
   /** Takes no further exchange: each connection closes after the one it has. */
@@ -47,11 +54,12 @@ export class Listener {
   /** Requests that came as their idle connections were being closed. */
   raced = 0;
   readonly address: string;
+  readonly countedAs: string;
   readonly #engine: Engine;
   readonly #server: Server;
   readonly #connections = new Set<Http1Connection>();
   /** Sockets that have not finished their TLS handshake, by their two ends: all that the secure socket shares with them. */
-  readonly #handshakes = new Map<string, Socket>();
+  readonly #handshakes = new Map<string, Handshake>();
   #tls: TlsServer | undefined;
   #pems = '';
   /** Made ready for an update that may yet be called off. */
@@ -65,6 +73,7 @@ export class Listener {
     this.plan = settings.plan;
     this.proxies = settings.proxies;
     this.address = settings.address;
+    this.countedAs = this.address.endsWith(':0') ? `${this.address} ${this.plan.name}` : this.address;
     this.#slot = settings.slot;
     this.#server = createServer({ noDelay: true, allowHalfOpen: true, highWaterMark: WRITE_BUFFER }, (socket) =>
       this.#onSocket(socket),
@@ -93,6 +102,10 @@ export class Listener {
     this.#server.on('error', (error) =>
       this.#engine.log('error', `A listener failed: ${error.message}`, { listener: this.plan.name }),
     );
+  }
+
+  get secure(): boolean {
+    return this.#tls !== undefined;
   }
 
   /** `host:port` with the real port. */
@@ -140,13 +153,35 @@ export class Listener {
     const server = createTlsServer(
       { ...tls, ALPNProtocols: ['http/1.1'], handshakeTimeout: plan.headerTimeout, allowHalfOpen: true },
       (socket) => {
-        this.#handshakes.delete(endsOf(socket));
-        this.#onConnection(socket, 'https');
+        const ends = endsOf(socket);
+        const handshake = this.#handshakes.get(ends);
+        // Given up in the meantime, and its place with it.
+        if (handshake === undefined) socket.destroy();
+        else {
+          this.#handshakes.delete(ends);
+          this.#onConnection(socket, 'https', handshake.place);
+        }
       },
     );
-    // A handshake that fails is the client's affair; its socket is closed already.
-    server.on('tlsClientError', (_error, socket) => socket.destroy());
+    // A handshake that fails is the client's affair; only who speaks no TLS at all can be told so.
+    server.on('tlsClientError', (error, socket) => {
+      const handshake = this.#handshakes.get(endsOf(socket));
+      if (handshake !== undefined && 'code' in error && NO_TLS.has(String(error.code)))
+        this.#refuseCleartext(handshake.socket);
+      socket.destroy();
+    });
     return server;
+  }
+
+  /** The failed handshake has let go of the socket: what is written to it now goes out as it is. */
+  #refuseCleartext(socket: Socket): void {
+    if (socket.destroyed) return;
+    const id = this.#engine.newId();
+    this.#engine.refused('request/cleartext', plainAddress(socket.remoteAddress ?? ''), id);
+    socket.end(refusal('request/cleartext', id, this.#engine.dateLine), 'latin1');
+    // Read on for a while, so that the reply is not lost to a reset.
+    socket.resume();
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
   }
 
   #onSocket(socket: Socket): void {
@@ -158,20 +193,20 @@ export class Listener {
       socket.destroy();
       return;
     }
-    if (this.#connections.size + this.#handshakes.size >= this.plan.maxConnections) {
-      this.#turnAway(socket);
-      return;
-    }
+    const place = this.#engine.admission.enter(this, socket);
+    if (place === TURNED_AWAY) return;
     const tls = this.#tls;
     if (tls === undefined) {
-      this.#onConnection(socket, 'http');
+      this.#onConnection(socket, 'http', place);
       return;
     }
     const ends = endsOf(socket);
-    this.#handshakes.set(ends, socket);
+    this.#handshakes.set(ends, { socket, place });
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {
-      if (this.#handshakes.get(ends) === socket) this.#handshakes.delete(ends);
+      if (this.#handshakes.get(ends)?.socket !== socket) return;
+      this.#handshakes.delete(ends);
+      this.#engine.admission.leave(this, place);
     });
     tls.emit('connection', socket);
   }
@@ -182,24 +217,18 @@ export class Listener {
     else socket.destroy();
   }
 
-  #onConnection(socket: Socket, scheme: 'http' | 'https'): void {
-    const connection = new Http1Connection(this.#engine, this, socket, scheme);
+  #onConnection(socket: Socket, scheme: 'http' | 'https', place: number): void {
+    const connection = new Http1Connection(this.#engine, this, socket, scheme, place);
     this.#connections.add(connection);
     // Its handshake was under way when the listener stopped.
     if (this.closing) connection.retire(this.#engine.monotonic() + IDLE_GRACE);
     this.#count();
   }
 
-  #turnAway(socket: Socket): void {
-    socket.on('error', () => socket.destroy());
-    const id = this.#engine.newId();
-    if (this.#tls === undefined) socket.write(refusal('listener/full', id, this.#engine.dateLine), 'latin1');
-    this.#engine.refused('listener/full', socket.remoteAddress ?? '', id);
-    socket.destroySoon();
-  }
-
   gone(connection: Http1Connection): void {
-    if (this.#connections.delete(connection)) this.#count();
+    if (!this.#connections.delete(connection)) return;
+    this.#engine.admission.leave(this, connection.place);
+    this.#count();
   }
 
   #count(): void {
@@ -230,7 +259,7 @@ export class Listener {
 
   /** Ends every connection. Returns how many exchanges were cut, and how many of them were tunnels. */
   cut(): { readonly cut: number; readonly tunnels: number } {
-    for (const socket of this.#handshakes.values()) socket.destroy();
+    for (const { socket } of this.#handshakes.values()) socket.destroy();
     let cut = 0;
     let tunnels = 0;
     for (const connection of [...this.#connections]) {
@@ -244,6 +273,9 @@ export class Listener {
 /** Differs whenever the TLS server must be another one. */
 const pemsOf = ({ tls, plan }: ListenerSettings): string =>
   tls === undefined ? '' : `${plan.headerTimeout}\n${tls.cert}\n${tls.key}`;
+
+/** What OpenSSL calls a first record that is none: a request in plain text, one to a proxy, anything else. */
+const NO_TLS = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST', 'ERR_SSL_WRONG_VERSION_NUMBER']);
 
 const endsOf = ({ localAddress, remoteAddress, remotePort }: Socket): string =>
   `${localAddress} ${remoteAddress} ${remotePort}`;

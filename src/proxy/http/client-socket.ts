@@ -10,13 +10,15 @@ import { ReplyWriter } from './reply-writer.js';
 /** Milliseconds that an idle connection may still bring a request when its listener stops: a long way there and back. */
 export const IDLE_GRACE = 500;
 /** A closing connection reads on for so long, so that the client gets to see the reply (RFC 9112 section 9.6). */
-const LINGER_MS = 2000;
+export const LINGER_MS = 2000;
 export const LINGER_BYTES = 4 * 1024 * 1024;
 
 /** `drain`: the reply is out, the rest of the request's body is not in. `linger`: our FIN is out. */
 export type Phase = 'head' | 'exchange' | 'tunnel' | 'drain' | 'linger' | 'closed';
 
 export abstract class ClientSocket {
+  /** Where it is counted. */
+  readonly place: number;
   protected readonly listener: Listener;
   protected readonly engine: Engine;
   protected readonly socket: Socket;
@@ -32,7 +34,8 @@ export abstract class ClientSocket {
   protected bytesIn = 0;
   #paused = false;
 
-  constructor(engine: Engine, listener: Listener, socket: Socket, scheme: 'http' | 'https') {
+  constructor(engine: Engine, listener: Listener, socket: Socket, scheme: 'http' | 'https', place: number) {
+    this.place = place;
     this.engine = engine;
     this.listener = listener;
     this.socket = socket;

@@ -30,8 +30,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   /** The reply's body ends with the connection. */
   #untilClose = false;
 
-  constructor(engine: Engine, listener: Listener, socket: Socket, scheme: 'http' | 'https') {
-    super(engine, listener, socket, scheme);
+  constructor(engine: Engine, listener: Listener, socket: Socket, scheme: 'http' | 'https', place: number) {
+    super(engine, listener, socket, scheme, place);
     socket.on('data', (chunk: Buffer) => this.onData(chunk));
     socket.on('end', () => this.#onEnd());
     socket.on('drain', () => this.#onDrain());

@@ -1,0 +1,132 @@
+/**
+ * Which connections may stay: as many as a listener may have, and as one address may have, counted over all workers; none
+ * when memory or file descriptors run short. What may not stay is told so, cheaply: whoever floods a gateway that is full
+ * must not get more out of it than a short text.
+ */
+import type { Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { ListenerPlan } from '../bundle/types.js';
+import { ADDRESS_FULL, addressKey, type ConnectionTable, LISTENER_FULL } from '../state/connection-table.js';
+import type { Engine } from './engine.js';
+import type { ErrorSlug } from './errors.js';
+import { plainAddress } from './forwarded.js';
+import { refusal } from './http/refusal.js';
+import type { TrustedProxies } from './peer.js';
+
+/** Connections that one address may have where the spec says nothing. */
+export const DEFAULT_PER_ADDRESS = 1024;
+/** Milliseconds for which the list of this machine's addresses is good. */
+const OWN_FOR = 10_000;
+/** Sockets that were turned away and may still read why; the oldest makes room. */
+const MOST_LINGERING = 256;
+/** They get this many milliseconds, or twice as many, and may send so many bytes meanwhile. */
+const LINGER_MS = 1000;
+const LINGER_BYTES = 64 * 1024;
+
+/** What enter() says of a socket that was turned away. */
+export const TURNED_AWAY = -1;
+
+/** A listener as its connections are counted. */
+export interface Door {
+  /** The same in all workers, for as long as the address is bound. */
+  readonly countedAs: string;
+  readonly plan: ListenerPlan;
+  readonly proxies: TrustedProxies;
+  /** Cannot be told anything before a handshake. */
+  readonly secure: boolean;
+}
+
+export class Admission {
+  /** Memory runs short: nobody new comes in. */
+  shedding = false;
+  readonly #engine: Engine;
+  readonly #table: ConnectionTable;
+  #own: ReadonlySet<string> = new Set();
+  #ownAt = Number.NEGATIVE_INFINITY;
+  #lingering: Socket[] = [];
+  #lingeringLonger: Socket[] = [];
+  #turnedAt = 0;
+
+  constructor(engine: Engine, table: ConnectionTable) {
+    this.#engine = engine;
+    this.#table = table;
+  }
+
+  /** A connection was accepted. Returns its place, to be given to leave(); TURNED_AWAY when it was told to go. */
+  enter(door: Door, socket: Socket): number {
+    if (this.shedding) return this.#turnAway(door, socket, 'gateway/overloaded');
+    if (!this.#engine.descriptors.takeClient()) return this.#turnAway(door, socket, 'gateway/exhausted');
+    const place = this.#place(door, socket);
+    if (place >= 0) return place;
+    this.#engine.descriptors.freeClient();
+    return this.#turnAway(door, socket, place === LISTENER_FULL ? 'listener/full' : 'listener/address-full');
+  }
+
+  leave(door: Door, place: number): void {
+    this.#engine.descriptors.freeClient();
+    this.#table.leave(door.countedAs, place);
+  }
+
+  #place({ countedAs, plan, proxies }: Door, socket: Socket): number {
+    const address = plainAddress(socket.remoteAddress ?? '');
+    const most = plan.maxConnectionsPerAddress;
+    // All clients of a proxy come by its one address.
+    const together = proxies.has(address) || (most === undefined && isLoopback(address));
+    const key = together ? '' : addressKey(address);
+    const place = this.#table.enter(countedAs, key, plan.maxConnections, most ?? DEFAULT_PER_ADDRESS);
+    if (place !== ADDRESS_FULL || most !== undefined || !this.#isOwn(address)) return place;
+    return this.#table.enter(countedAs, '', plan.maxConnections, DEFAULT_PER_ADDRESS);
+  }
+
+  #isOwn(address: string): boolean {
+    const now = this.#engine.monotonic();
+    if (now - this.#ownAt >= OWN_FOR) {
+      this.#ownAt = now;
+      this.#own = new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address)));
+    }
+    return this.#own.has(address);
+  }
+
+  #turnAway(door: Door, socket: Socket, error: ErrorSlug): number {
+    const engine = this.#engine;
+    const id = engine.newId();
+    engine.refused(error, plainAddress(socket.remoteAddress ?? ''), id);
+    socket.on('error', destroyThis);
+    if (door.secure) {
+      socket.destroy();
+      return TURNED_AWAY;
+    }
+    // What a client sends meanwhile is read: a close over unread bytes would reset the reply away.
+    socket.on('data', readAway);
+    socket.end(refusal(error, id, engine.dateLine), 'latin1');
+    if (this.#lingering.length + this.#lingeringLonger.length >= MOST_LINGERING)
+      (this.#lingeringLonger.shift() ?? this.#lingering.shift())?.destroy();
+    this.#lingering.push(socket);
+    return TURNED_AWAY;
+  }
+
+  /** Called a few times a second with the monotonic time. */
+  sweep(now: number): void {
+    if (now - this.#turnedAt < LINGER_MS) return;
+    this.#turnedAt = now;
+    for (const socket of this.#lingeringLonger) socket.destroy();
+    this.#lingeringLonger = this.#lingering;
+    if (this.#lingering.length > 0) this.#lingering = [];
+  }
+
+  close(): void {
+    for (const socket of [...this.#lingering, ...this.#lingeringLonger]) socket.destroy();
+    this.#lingering = [];
+    this.#lingeringLonger = [];
+  }
+}
+
+const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1';
+
+function destroyThis(this: Socket): void {
+  this.destroy();
+}
+
+function readAway(this: Socket): void {
+  if (this.bytesRead > LINGER_BYTES) this.destroy();
+}
