@@ -39,10 +39,20 @@ test('a listener with a certificate serves HTTPS', async ({ target, plane }) => 
   client.destroy();
 });
 
-test('plain text on a TLS port harms nobody', async ({ plane }) => {
-  const plain = plane.client();
-  plain.send(GET);
-  await until(() => plain.closed, 'the end');
+test('plain text on a TLS port is told to use TLS, and harms nobody', async ({ target, plane }) => {
+  const body = 'x'.repeat(300_000);
+  for (const text of [GET, 'DELETE / HTTP/1.1\r\n\r\n', `POST / HTTP/1.1\r\nContent-Length: 300000\r\n\r\n${body}`]) {
+    const plain = plane.client();
+    plain.send(text);
+    const reply = await plain.reply();
+    assert.is(reply.status, 426);
+    assert.is(reply.header('upgrade'), 'TLS/1.2, HTTP/1.1');
+    assert.is(reply.header('connection'), 'upgrade, close');
+    assert.is(JSON.parse(reply.body.toString()).type, 'urn:gw:problem:request/cleartext');
+    await until(() => plain.closed, 'the end');
+  }
+  assert.is((await plane.record(({ error }) => error === 'request/cleartext')).status, 426);
+  assert.is(target.arrived.length, 0);
   const client = secure(plane);
   client.send(GET);
   assert.is((await client.reply()).status, 200);

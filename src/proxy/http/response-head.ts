@@ -2,11 +2,13 @@
  * Response heads from targets, RFC 9112 section 4, as strictly as request heads: what is ambiguous is no reply. Scans one
  * latin1 string once; the field lines that go on to the client are kept in one string, cut only where one is left out.
  */
-import { COLON, CR, equalsLower, FIELD, HTAB, LF, parseDigits, SP, TOKEN, trimEnd } from './chars.js';
+import { COLON, CR, equalsLower, FIELD, HTAB, isToken, LF, parseDigits, SP, TOKEN, trimEnd } from './chars.js';
 
 /** Most bytes and fields of a target's reply head. */
 export const MAX_RESPONSE_HEAD = 64 * 1024;
 const MAX_RESPONSE_FIELDS = 256;
+/** Names that Connection may list. Each costs a pass over the fields. */
+const MAX_LISTED = 32;
 
 const INCOMPLETE = 0;
 const REFUSED = -1;
@@ -22,7 +24,7 @@ export class ResponseHead {
   minor = 1;
   contentLength = -1;
   chunked = false;
-  /** Connection: close (or HTTP/1.0 without keep-alive). */
+  /** The connection is good for no further reply: Connection: close, HTTP/1.0 without keep-alive, a doubtful end. */
   close = false;
   hasDate = false;
   /** Names that Connection lists beside close, keep-alive and upgrade: comma-separated, lower case. */
@@ -33,6 +35,7 @@ export class ResponseHead {
   kept = '';
   #runAt = 0;
   #keepAlive = false;
+  #listedCount = 0;
 
   /** Reads one head from text[0..]. Its length; 0: incomplete; -1: not a reply that anybody may trust. */
   parse(text: string): number {
@@ -44,6 +47,7 @@ export class ResponseHead {
     this.listed = '';
     this.kept = '';
     this.#keepAlive = false;
+    this.#listedCount = 0;
     const fieldsAt = this.#statusLine(text);
     if (fieldsAt <= 0) return fieldsAt === INCOMPLETE ? tooLong(text) : REFUSED;
     this.fieldsAt = fieldsAt;
@@ -53,7 +57,20 @@ export class ResponseHead {
     this.fieldsEnd = end;
     if (this.#runAt < end) this.kept += text.slice(this.#runAt, end);
     if (this.minor === 0 && !this.#keepAlive) this.close = true;
+    if ((this.status < 200 || this.status === 204) && !this.#bodiless()) return REFUSED;
     return end + 2;
+  }
+
+  /**
+   * 1xx and 204 end with their head, and no framing field belongs in them (RFC 9110 section 8.6, RFC 9112 section 6.1).
+   * Whoever sends one may send a body as well: behind a 204 no reply on this connection could be trusted to be one, and a
+   * 1xx of that kind has a reply behind it on this very connection. HTTP/1.0 has no 1xx.
+   */
+  #bodiless(): boolean {
+    const framed = this.chunked || this.contentLength > 0;
+    if (this.status < 200) return !framed && this.minor === 1;
+    if (framed) this.close = true;
+    return true;
   }
 
   #statusLine(text: string): number {
@@ -159,9 +176,11 @@ export class ResponseHead {
     }
     for (const item of text.slice(start, end).split(',')) {
       const name = item.trim().toLowerCase();
+      if (name === '') continue;
+      if (!isToken(name) || ++this.#listedCount > MAX_LISTED) return REFUSED;
       if (name === 'close') this.close = true;
       else if (name === 'keep-alive') this.#keepAlive = true;
-      else if (name !== '' && name !== 'upgrade') this.listed = this.listed === '' ? name : `${this.listed},${name}`;
+      else if (name !== 'upgrade') this.listed = this.listed === '' ? name : `${this.listed},${name}`;
     }
     return DROP;
   }
