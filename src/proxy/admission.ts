@@ -19,6 +19,8 @@ export const DEFAULT_PER_ADDRESS = 1024;
 const OWN_FOR = 10_000;
 /** Sockets that were turned away and may still read why; the oldest makes room. */
 const MOST_LINGERING = 256;
+/** The same where each of them holds one of the last descriptors. */
+const MOST_LINGERING_EXHAUSTED = 4;
 /** They get this many milliseconds, or twice as many, and may send so many bytes meanwhile. */
 const LINGER_MS = 1000;
 const LINGER_BYTES = 64 * 1024;
@@ -99,7 +101,8 @@ export class Admission {
     // What a client sends meanwhile is read: a close over unread bytes would reset the reply away.
     socket.on('data', readAway);
     socket.end(refusal(error, id, engine.dateLine), 'latin1');
-    if (this.#lingering.length + this.#lingeringLonger.length >= MOST_LINGERING)
+    const most = error === 'gateway/exhausted' ? MOST_LINGERING_EXHAUSTED : MOST_LINGERING;
+    while (this.#lingering.length + this.#lingeringLonger.length >= most)
       (this.#lingeringLonger.shift() ?? this.#lingering.shift())?.destroy();
     this.#lingering.push(socket);
     return TURNED_AWAY;

@@ -3,7 +3,7 @@
  * is a connection that closes without a word, and targets cannot be reached; so gw stops short of the limit, tells those
  * whom it turns away, and keeps some descriptors for targets, files and the admin API.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 
 /** Never given to connections: files that are read on a reload, the access log, clients of the admin API. */
@@ -13,6 +13,7 @@ const TARGET_SHARE = 1 / 4;
 /** A count may cost this share of the time; it takes longer the more descriptors there are. */
 const COUNTING_SHARE = 1 / 20;
 const TELL_EVERY = 60_000;
+const LIMITS = '/proc/self/limits';
 
 /** What of the system a count looks at; a test brings its own numbers. */
 export interface DescriptorSource {
@@ -25,8 +26,8 @@ export interface DescriptorSource {
 /** Linux tells both; elsewhere connections are bounded by `max_connections` alone. */
 export const procDescriptors: DescriptorSource = {
   limit: () => {
-    if (process.platform !== 'linux') return Number.POSITIVE_INFINITY;
-    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
+    if (!existsSync(LIMITS)) return Number.POSITIVE_INFINITY;
+    const soft = /^Max open files\s+(\d+)/m.exec(readFileSync(LIMITS, 'utf8'))?.[1];
     return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
   },
   inUse: () => readdirSync('/proc/self/fd').length,
@@ -38,7 +39,8 @@ export class Descriptors {
   readonly #workers: number;
   readonly #log: Log;
   readonly #source: DescriptorSource;
-  readonly #limit: number;
+  /** As of the last count: an operator may raise it while gw runs. */
+  #limit: number;
   /** How many this thread may open before it must count again. */
   #room = 0;
   /** Those that clients leave to targets, taken ones among them. */
@@ -54,7 +56,7 @@ export class Descriptors {
     this.#workers = Math.max(1, workers);
     this.#log = log;
     this.#source = source;
-    this.#limit = limitOf(source);
+    this.#limit = source.limit();
     if (this.#limit === Number.POSITIVE_INFINITY) this.#room = this.#limit;
   }
 
@@ -95,12 +97,12 @@ export class Descriptors {
   #count(forTarget: boolean): boolean {
     const begun = performance.now();
     if (begun < this.#mayCountAt) return false;
-    let inUse: number;
+    let inUse = this.#limit;
     try {
+      this.#limit = this.#source.limit();
       inUse = this.#source.inUse();
     } catch {
-      // Even to count takes a descriptor.
-      inUse = this.#limit;
+      // Even to count takes a descriptor: there is none.
     }
     const now = performance.now();
     this.#mayCountAt = now + (now - begun) / COUNTING_SHARE;
@@ -122,13 +124,5 @@ export class Descriptors {
       clients: this.#clients,
       targets: this.#targets,
     });
-  }
-}
-
-function limitOf(source: DescriptorSource): number {
-  try {
-    return source.limit();
-  } catch {
-    return Number.POSITIVE_INFINITY;
   }
 }

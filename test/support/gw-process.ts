@@ -17,6 +17,8 @@ export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Milliseconds. */
   readonly timeout?: number;
+  /** File descriptors that it may have (`ulimit -n`). */
+  readonly descriptors?: number;
 }
 
 /** Runs a program to its end. */
@@ -65,7 +67,11 @@ export class ServedGateway {
 
   static async start(args: readonly string[], options: RunOptions = {}): Promise<ServedGateway> {
     const runtimeDir = mkdtempSync(join(tmpdir(), 'gw-run-'));
-    const child = spawn(process.execPath, [GW, 'serve', '--log', 'json', ...args], {
+    const command = [process.execPath, GW, 'serve', '--log', 'json', ...args];
+    if (options.descriptors !== undefined)
+      command.unshift('sh', '-c', `ulimit -n ${options.descriptors}; exec "$0" "$@"`);
+    const [program = '', ...words] = command;
+    const child = spawn(program, words, {
       cwd: options.cwd ?? process.cwd(),
       env: { ...process.env, ...options.env, GW_RUNTIME_DIR: runtimeDir },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,0 +1,98 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type DescriptorSource, Descriptors } from '../../src/proxy/descriptors.js';
+
+/** A system with so many descriptors, of which so many are taken by others. */
+class Source implements DescriptorSource {
+  counts = 0;
+  fails = false;
+
+  constructor(
+    public total: number,
+    public used: () => number,
+  ) {}
+
+  limit(): number {
+    return this.total;
+  }
+
+  inUse(): number {
+    this.counts++;
+    if (this.fails) throw new Error('EMFILE');
+    return this.used();
+  }
+}
+
+interface Told {
+  readonly level: string;
+  readonly message: string;
+}
+
+/** Takes until it gets no more. */
+function takeAll(take: () => boolean): number {
+  let taken = 0;
+  while (taken < 10_000 && take()) taken++;
+  return taken;
+}
+
+test('clients leave a quarter to targets, and both leave some to the process', () => {
+  let held = 0;
+  const descriptors = new Descriptors(1, () => {}, new Source(116, () => 20 + held));
+  const clients = takeAll(() => descriptors.takeClient() && ++held > 0);
+  assert.is(clients, 60);
+  const targets = takeAll(() => descriptors.takeTarget() && ++held > 0);
+  assert.is(clients + targets, 80, '16 are left');
+});
+
+test('workers share what there is', () => {
+  let held = 0;
+  const source = new Source(116, () => 20 + held);
+  const one = new Descriptors(2, () => {}, source);
+  const first = takeAll(() => one.takeTarget() && ++held > 0);
+  assert.ok(first >= 40 && first <= 80, String(first));
+});
+
+test('what is given back can be taken again without a count', () => {
+  const source = new Source(36, () => 0);
+  const descriptors = new Descriptors(1, () => {}, source);
+  for (let turn = 0; turn < 1000; turn++) {
+    assert.ok(descriptors.takeClient());
+    descriptors.freeClient();
+    assert.ok(descriptors.takeTarget());
+    descriptors.freeTarget();
+  }
+  assert.is(source.counts, 1);
+});
+
+test('where the limit is not known nothing is counted', () => {
+  const source = new Source(Number.POSITIVE_INFINITY, () => 0);
+  const descriptors = new Descriptors(1, () => {}, source);
+  assert.is(
+    takeAll(() => descriptors.takeClient()),
+    10_000,
+  );
+  assert.is(source.counts, 0);
+});
+
+test('a count that fails means that there are none; it is told once, and once that there are some again', () => {
+  const told: Told[] = [];
+  const source = new Source(100, () => 0);
+  const descriptors = new Descriptors(1, (level, message) => told.push({ level, message }), source);
+  assert.ok(descriptors.takeTarget());
+  source.fails = true;
+  const taken = takeAll(() => descriptors.takeTarget()) + 1;
+  // It does not count again at once: some refusals pass in silence.
+  for (let turn = 0; turn < 1_000_000 && told.length === 0; turn++) assert.not.ok(descriptors.takeTarget());
+  for (let turn = 0; turn < 1000; turn++) assert.not.ok(descriptors.takeTarget());
+  assert.equal(
+    told.map(({ level }) => level),
+    ['warn'],
+  );
+  for (let turn = 0; turn < taken; turn++) descriptors.freeTarget();
+  assert.equal(
+    told.map(({ level }) => level),
+    ['warn', 'info'],
+  );
+});
+
+test.run();
