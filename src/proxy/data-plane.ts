@@ -27,6 +27,8 @@ const LOOK_EVERY = 10;
 export interface DataPlaneHost {
   readonly clock?: Clock;
   readonly random?: () => number;
+  /** Milliseconds before `min_body_rate` is asked of a client. Default 5000. */
+  readonly bodyGrace?: number;
 }
 
 /** A change of the access log: what `opened` lies behind is told apart by its key. */
@@ -58,6 +60,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   #leaving: Listener[] = [];
   #loading: Promise<unknown> = Promise.resolve();
   #logKey = '';
+  #lines: DataPlaneEvents['lines'];
   #prepared: Prepared | undefined;
   readonly #timer: NodeJS.Timeout;
   #closed = false;
@@ -65,6 +68,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   constructor(options: DataPlaneOptions & DataPlaneHost, events: DataPlaneEvents) {
     const clock = options.clock ?? { now: Date.now };
     this.#options = options;
+    if (events.lines !== undefined) this.#lines = (lines, count) => events.lines?.(lines, count);
     this.#sink = new RecordSink(events);
     this.#engine = new Engine(
       clock,
@@ -73,6 +77,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       connectionsOf(options),
       options.workers ?? 1,
     );
+    if (options.bodyGrace !== undefined) this.#engine.bodyGrace = options.bodyGrace;
     this.#logger = loggerOf(events);
     this.#targets = new TargetRegistry(this.#engine);
     this.#instances = new PolicyInstances({
@@ -162,7 +167,9 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   /** The listener that stands where the plan wants one; by name first, so that two on port 0 keep apart. */
   #known(wanted: ListenerSettings, taken: readonly { listener: Listener }[]): Listener | undefined {
     const free = this.#listeners.filter(
-      (listener) => listener.address === wanted.address && !taken.some((other) => other.listener === listener),
+      (listener) =>
+        (listener.address === wanted.address || listener.bound === wanted.address) &&
+        !taken.some((other) => other.listener === listener),
     );
     return (
       free.find((listener) => listener.plan.name === wanted.plan.name) ??
@@ -204,7 +211,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     if (!wanted || path === undefined) return { key, opened: undefined };
     const onError = (error: Error, dropped: number): void =>
       this.#logger.warn(`Access log lines were lost: ${error.message}`, { path, dropped });
-    return { key, opened: new AccessLog({ path, format: wanted.format, onError }) };
+    return { key, opened: new AccessLog({ path, format: wanted.format, onError, take: this.#lines }) };
   }
 
   watch(level: WatchLevel): void {

@@ -36,6 +36,8 @@ export class Engine implements TargetHost {
   dateLine = '';
   /** No new exchange may keep its connection. */
   draining = false;
+  /** Milliseconds that a client has before `min_body_rate` is asked of it. */
+  bodyGrace = 5000;
   readonly #clock: Clock;
   readonly #log: DataPlaneEvents['log'];
   readonly #idPrefix = randomBytes(6).toString('hex');

@@ -5,6 +5,7 @@ import type { Engine } from '../engine.js';
 import type { Listener } from '../listener.js';
 import { type Peer, peerOf } from '../peer.js';
 import { Intake } from './intake.js';
+import { Pace, type Verdict } from './pace.js';
 import { ReplyWriter } from './reply-writer.js';
 
 /** Milliseconds that an idle connection may still bring a request when its listener stops: a long way there and back. */
@@ -28,11 +29,13 @@ export abstract class ClientSocket {
   protected tunnelEnd: TunnelEnd | undefined = undefined;
   /** The client sent its FIN. */
   protected ended = false;
-  /** Monotonic milliseconds at which the present wait on the client is over; 0 for none. */
+  /** Monotonic milliseconds at which the wait for a head, or for the end, is over; 0 for none. */
   protected deadline: number;
   /** Bytes from the client through the tunnel. */
   protected bytesIn = 0;
   #paused = false;
+  /** There while something is unsent. */
+  #taking: Pace | undefined = undefined;
 
   constructor(engine: Engine, listener: Listener, socket: Socket, scheme: 'http' | 'https', place: number) {
     this.place = place;
@@ -51,34 +54,31 @@ export abstract class ClientSocket {
     else this.socket.resume();
   }
 
-  /** The client must move within the listener's time for bodies. */
-  protected awaitBody(): void {
-    this.deadline = this.engine.monotonic() + this.listener.plan.bodyTimeout;
-  }
-
   /** Whether the client has not taken all that was written for it. */
   get unsent(): boolean {
     return this.socket.writableLength > 0 && !this.socket.destroyed;
   }
 
+  /** How the client takes what is written for it. */
+  protected taking(now: number): Verdict {
+    const unsent = this.socket.writableLength;
+    if (unsent === 0) {
+      this.#taking = undefined;
+      return 'fine';
+    }
+    const { writer, engine } = this;
+    const { minBodyRate, bodyTimeout } = this.listener.plan;
+    this.#taking ??= new Pace(engine.bodyGrace, writer.sent - writer.bytes);
+    return this.#taking.look(now, writer.sent - unsent, minBodyRate, bodyTimeout);
+  }
+
   /**
    * Sends a FIN behind what is still to be written, and lingers. The time to linger begins when the client has taken it
-   * all; until then it must take some of it within the listener's time for bodies.
+   * all; until then it must keep its pace.
    */
   protected finish(): void {
-    const { socket } = this;
-    const linger = (): void => {
-      socket.setTimeout(0);
-      this.deadline = this.engine.monotonic() + LINGER_MS;
-    };
-    socket.end();
-    if (!this.unsent) {
-      linger();
-      return;
-    }
-    this.deadline = 0;
-    socket.once('finish', linger);
-    socket.setTimeout(this.listener.plan.bodyTimeout, () => socket.destroy());
+    this.socket.end();
+    this.deadline = this.unsent ? 0 : this.engine.monotonic() + LINGER_MS;
   }
 
   protected toTunnel(bytes: Buffer): void {
@@ -87,7 +87,7 @@ export abstract class ClientSocket {
   }
 
   tunnelWrite(bytes: Buffer, written: () => void): void {
-    this.writer.bytes += bytes.length;
+    this.writer.sent += bytes.length;
     this.socket.write(bytes, written);
   }
 

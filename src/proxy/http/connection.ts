@@ -11,6 +11,7 @@ import { GwExchange } from '../exchange.js';
 import type { Listener } from '../listener.js';
 import { streamLength } from '../relay.js';
 import { bodyLimit, refuse } from '../route-request.js';
+import { LINGER_MS } from './client-socket.js';
 import { DRAIN_BYTES } from './intake.js';
 import { refusal } from './refusal.js';
 import { framingOf, replyHead, sendable } from './reply-writer.js';
@@ -22,8 +23,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   /** Brings the reply from a target. */
   #source: ReplySource | undefined = undefined;
   #keepAlive = true;
-  /** The client was sent 100 Continue. */
-  #continued = false;
+  #requests = 0;
   /** At which the whole exchange must be over; 0 for none. */
   #exchangeDeadline = 0;
   #status = 0;
@@ -49,7 +49,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     this.#status = 0;
     this.#untilClose = false;
     this.bytesIn = 0;
-    this.#continued = false;
+    this.#requests++;
+    this.asksToSend = exchange.expectsContinue;
     this.writer.reset();
     const { seen, minor, contentLength } = exchange;
     this.#keepAlive = minor === 1 ? !(seen & Seen.Close) : (seen & Seen.KeepAlive) !== 0;
@@ -99,9 +100,10 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     const length = streams ? streamLength(reply, source) : (body?.length ?? 0);
     const framing = framingOf(exchange, reply.status, length);
     // A client that was not told to go on may leave the body out or not: nobody can tell what comes next.
-    const doubtful = exchange.expectsContinue && !this.#continued && this.intake.body.total === 0;
+    const doubtful = this.asksToSend && this.intake.body.total === 0;
     if (framing === 'raw' || reply.status === 101 || !this.intake.willEnd(doubtful, this.sink !== undefined))
       this.#keepAlive = false;
+    if (this.#requests >= this.listener.plan.maxRequestsPerConnection) this.#keepAlive = false;
     // After its FIN a client still gets the replies to what it sent before.
     if ((this.ended && this.intake.empty) || this.engine.draining || this.listener.closing) this.#keepAlive = false;
     const connection = this.#keepAlive ? (exchange.minor === 0 ? 'keep-alive' : '') : 'close';
@@ -120,14 +122,13 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     const more = this.writer.body(buffer, start, end, last);
     if (last) this.#complete(false);
-    else if (!more) this.awaitBody();
     return more;
   }
 
   interim(status: number, text: string): void {
     const exchange = this.#exchange;
     if (exchange === undefined || exchange.minor === 0 || exchange.settled) return;
-    if (status === 100) this.#continued = true;
+    if (status === 100) this.asksToSend = false;
     this.socket.write(text, 'latin1');
   }
 
@@ -176,10 +177,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     else if (this.ended && this.intake.empty) this.close();
     else if (body.done) this.awaitRequest();
     else if (body.kind === 'length' && body.left > DRAIN_BYTES) this.close();
-    else {
-      this.phase = 'drain';
-      this.awaitBody();
-    }
+    else this.phase = 'drain';
     this.pump();
   }
 
@@ -220,10 +218,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   #onDrain(): void {
-    if (this.#source !== undefined && this.#exchange?.settled === true && this.phase === 'exchange') {
-      if (this.sink === undefined || this.intake.body.done) this.deadline = 0;
+    if (this.#source !== undefined && this.#exchange?.settled === true && this.phase === 'exchange')
       this.#source.resume();
-    }
     this.pump();
   }
 
@@ -249,16 +245,31 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   sweep(now: number): void {
     if (this.#exchangeDeadline !== 0 && now >= this.#exchangeDeadline) this.#expire('exchange/timeout');
     else if (this.deadline !== 0 && now >= this.deadline) this.#onDeadline();
+    else if (this.phase !== 'tunnel') this.#checkPace(now);
   }
 
   #onDeadline(): void {
     this.deadline = 0;
-    if (this.phase === 'exchange') this.#expire(this.#exchange?.settled ? 'downstream/slow' : 'request/timeout');
-    else if (this.phase === 'head' && this.headBegun) this.refuseConnection('request/timeout');
-    else if (this.phase === 'head') {
+    if (this.phase !== 'head') this.#destroy();
+    else if (this.headBegun) this.refuseConnection('request/timeout');
+    else {
       this.retired = this.listener.closing;
       this.close();
-    } else this.#destroy();
+    }
+  }
+
+  #checkPace(now: number): void {
+    if (this.taking(now) !== 'fine') {
+      // There is no telling a client something that does not listen.
+      if (this.phase === 'exchange') this.cut('downstream/slow');
+      else this.#destroy();
+      return;
+    }
+    const sending = this.sending(now);
+    if (sending !== 'fine') {
+      if (this.phase === 'exchange') this.#expire(sending === 'slow' ? 'request/too-slow' : 'request/timeout');
+      else this.#destroy();
+    } else if (this.phase === 'linger' && this.deadline === 0 && !this.unsent) this.deadline = now + LINGER_MS;
   }
 
   #expire(error: ErrorSlug): void {

@@ -18,8 +18,9 @@ export class ReplyWriter {
   #head = '';
   /** Bytes of the body that are still owed (`length`). */
   #owed = 0;
-  /** Head and body bytes of the present reply. */
-  bytes = 0;
+  /** Bytes of all replies. */
+  sent = 0;
+  #sentBefore = 0;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -28,17 +29,22 @@ export class ReplyWriter {
   /** Ready for the next exchange. */
   reset(): void {
     this.#head = '';
-    this.bytes = 0;
+    this.#sentBefore = this.sent;
+  }
+
+  /** Head and body bytes of the present reply. */
+  get bytes(): number {
+    return this.sent - this.#sentBefore;
   }
 
   /** The whole of a reply that is here. `head` ends with the empty line. */
   whole(head: string, body: Uint8Array | null): void {
-    this.bytes += head.length;
+    this.sent += head.length;
     if (body === null || body.length === 0) {
       this.#socket.write(head, 'latin1');
       return;
     }
-    this.bytes += body.length;
+    this.sent += body.length;
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     if (bytes.length <= INLINE_BODY) {
       this.#socket.write(head + bytes.toString('latin1'), 'latin1');
@@ -55,7 +61,7 @@ export class ReplyWriter {
     this.#head = head;
     this.#framing = framing;
     this.#owed = length;
-    this.bytes += head.length;
+    this.sent += head.length;
   }
 
   /** Payload buffer[start, end); copied before this returns. False when the client must read on first. */
@@ -64,7 +70,7 @@ export class ReplyWriter {
     this.#head = '';
     const count = end - start;
     if (this.#framing === 'none' || (count === 0 && !last)) return this.#text(head);
-    this.bytes += count;
+    this.sent += count;
     let before = head;
     let after = '';
     if (this.#framing === 'chunked') {

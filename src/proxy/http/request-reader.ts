@@ -3,6 +3,7 @@ import type { BodySink } from '../downstream.js';
 import type { ErrorSlug } from '../errors.js';
 import { ClientSocket, IDLE_GRACE, LINGER_BYTES, type Phase } from './client-socket.js';
 import { DRAIN_BYTES } from './intake.js';
+import { Pace, type Verdict } from './pace.js';
 
 export abstract class RequestReader extends ClientSocket {
   protected phase: Phase = 'head';
@@ -13,7 +14,11 @@ export abstract class RequestReader extends ClientSocket {
   protected headBegun = false;
   /** Closed while it was idle, since its listener stops; until something comes after all. */
   protected retired = false;
+  /** The client asked whether it may send the body, and waits for the answer. */
+  protected asksToSend = false;
   #pumping = false;
+  /** There while a body is looked at. */
+  #sending: Pace | undefined = undefined;
   /** Bytes read and thrown away while closing, or of the rest of a request's body. */
   #discarded = 0;
 
@@ -89,6 +94,7 @@ export abstract class RequestReader extends ClientSocket {
     }
     this.headBegun = false;
     this.#discarded = 0;
+    this.#sending = undefined;
     this.intake.skip(length);
     this.onRequest(now);
     return true;
@@ -99,7 +105,6 @@ export abstract class RequestReader extends ClientSocket {
     this.sink = sink;
     if (!this.#pumping) this.pump();
     else if (!this.intake.empty && !this.intake.body.done) this.#forwardBody(sink);
-    if (!this.intake.body.done && this.deadline === 0 && sink.takesBody) this.awaitBody();
   }
 
   #forwardBody(sink: BodySink): void {
@@ -114,8 +119,6 @@ export abstract class RequestReader extends ClientSocket {
       return;
     }
     if (payload.length > 0 || body.done) sink.sendBody(payload, body.done);
-    if (body.done || !sink.takesBody) this.deadline = 0;
-    else this.awaitBody();
   }
 
   #drainBody(): void {
@@ -123,6 +126,19 @@ export abstract class RequestReader extends ClientSocket {
     const { body } = this.intake;
     if (body.failed || this.#discarded > DRAIN_BYTES) this.close();
     else if (body.done) this.awaitRequest();
+  }
+
+  /** How the client sends the body that it is waited for. The time that the target takes for it is not the client's. */
+  protected sending(now: number): Verdict {
+    const { body } = this.intake;
+    const taken = this.phase === 'drain' || (this.phase === 'exchange' && this.sink?.takesBody === true);
+    if (body.done || !taken || (this.asksToSend && body.total === 0)) {
+      this.#sending?.rest();
+      return 'fine';
+    }
+    const { minBodyRate, bodyTimeout } = this.listener.plan;
+    this.#sending ??= new Pace(this.engine.bodyGrace, 0);
+    return this.#sending.look(now, body.total, minBodyRate, bodyTimeout);
   }
 
   /** The exchange is over and its request is read to the end: the next one may come. */
