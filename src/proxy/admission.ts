@@ -30,7 +30,7 @@ export const TURNED_AWAY = -1;
 
 /** A listener as its connections are counted. */
 export interface Door {
-  /** The same in all workers, for as long as the address is bound. */
+  /** The address with its real port: the same in all workers, for as long as it is bound. */
   readonly countedAs: string;
   readonly plan: ListenerPlan;
   readonly proxies: TrustedProxies;

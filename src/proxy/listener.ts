@@ -54,7 +54,7 @@ export class Listener implements Door {
   /** Requests that came as their idle connections were being closed. */
   raced = 0;
   readonly address: string;
-  readonly countedAs: string;
+  countedAs = '';
   readonly #engine: Engine;
   readonly #server: Server;
   readonly #connections = new Set<Http1Connection>();
@@ -73,7 +73,6 @@ export class Listener implements Door {
     this.plan = settings.plan;
     this.proxies = settings.proxies;
     this.address = settings.address;
-    this.countedAs = this.address.endsWith(':0') ? `${this.address} ${this.plan.name}` : this.address;
     this.#slot = settings.slot;
     this.#server = createServer({ noDelay: true, allowHalfOpen: true, highWaterMark: WRITE_BUFFER }, (socket) =>
       this.#onSocket(socket),
@@ -96,6 +95,7 @@ export class Listener implements Door {
       this.#server.once('error', reject);
       this.#server.listen(options, () => {
         this.#server.removeListener('error', reject);
+        this.countedAs = this.bound;
         resolve();
       });
     });
