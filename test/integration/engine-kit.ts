@@ -56,14 +56,22 @@ export class Plane {
   }
 
   ports: number[] = [];
+  #listeners: readonly number[] = [];
 
   async load(spec: string): Promise<void> {
-    const bound = await this.plane.load(generationOf(spec, this.registry, ++this.#ids));
+    const input = generationOf(spec, this.registry, ++this.#ids);
+    const bound = await this.plane.load(input);
+    this.#listeners = input.stats.listeners;
     this.ports = bound.map(({ address }) => Number(address.slice(address.lastIndexOf(':') + 1)));
   }
 
   get port(): number {
     return this.ports[0]!;
+  }
+
+  /** Open connections of clients, as the gateway counts them. */
+  get connections(): number {
+    return this.#listeners.reduce((sum, slot) => sum + this.registry.sums(slot).connections, 0);
   }
 
   client(): RawClient {

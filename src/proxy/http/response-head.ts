@@ -68,7 +68,8 @@ export class ResponseHead {
    */
   #bodiless(): boolean {
     const framed = this.chunked || this.contentLength > 0;
-    if (this.status < 200) return !framed && this.minor === 1;
+    // One that closes the connection leaves no place for the reply that it announces.
+    if (this.status < 200) return !framed && !this.close && this.minor === 1;
     if (framed) this.close = true;
     return true;
   }

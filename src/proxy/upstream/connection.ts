@@ -268,7 +268,9 @@ export class UpstreamConnection {
 
   #onEnd(): void {
     const user = this.user;
-    if (user !== null && !this.#awaitsHead && this.#body.kind === 'close' && !this.#paused) {
+    const untilClose = user !== null && !this.#awaitsHead && this.#body.kind === 'close' && !this.#paused;
+    // A reset right behind the last bytes reaches Node as an end, but to a connection that was reset there is no peer.
+    if (untilClose && this.#socket.remoteAddress !== undefined) {
       this.#finish();
       user.onBody(EMPTY, 0, 0, true);
       return;
