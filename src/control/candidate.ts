@@ -9,7 +9,7 @@ import { checkSpec } from '../lint/index.js';
 import { render } from '../lint/render/index.js';
 import { type Diagnostic, hasErrors, type Span, sortDiagnostics } from '../schema/diagnostic.js';
 import type { MatchModel, Model, SourceFile } from '../spec/model.js';
-import { controlError, startOf } from './codes.js';
+import { controlError, controlWarning, startOf } from './codes.js';
 import type { MatchFacts } from './diff.js';
 import type { RunSettings } from './managed/process.js';
 import { Rejected, type Rejection } from './reload.js';
@@ -62,18 +62,27 @@ export function nameOfSource(source: Source): string {
   return resolve(source.path);
 }
 
-/** Builds a candidate. Never throws for anything that a file can hold. */
-export function build(source: Source, env: { readonly [name: string]: string | undefined }): Attempt {
+/**
+ * Builds a candidate. Never throws for anything that a file can hold. `alone`: why only one worker can serve here, or
+ * undefined where several can.
+ */
+export function build(
+  source: Source,
+  env: { readonly [name: string]: string | undefined },
+  alone: string | undefined,
+): Attempt {
   const compiled = compileSource(source);
   const known = [...ownFiles(source), ...compiled.files.map((file) => file.absolute)];
   const fallback = source.kind === 'bundle' ? source.path : (compiled.files[0]?.path ?? '-');
   if (!compiled.bundle) return failed(compiled.diagnostics, compiled, known);
   const { bundle } = compiled;
   const resolved = resolveProgram(bundle.program, { root: compiled.root, env }, { files: compiled.files, fallback });
-  const diagnostics = sortDiagnostics([...compiled.diagnostics, ...resolved.diagnostics]);
+  const asked = resolved.program;
+  const program = alone === undefined ? asked : { ...asked, workers: 1 };
+  const noted = asked.workers > program.workers ? [oneWorker(asked, compiled.files, fallback, alone ?? '')] : [];
+  const diagnostics = sortDiagnostics([...compiled.diagnostics, ...resolved.diagnostics, ...noted]);
   known.push(...resolved.files);
   if (hasErrors(diagnostics)) return failed(diagnostics, compiled, known);
-  const { program } = resolved;
   const trie = shared(bundle.trie);
   const candidate: Candidate = {
     program,
@@ -82,7 +91,7 @@ export function build(source: Source, env: { readonly [name: string]: string | u
     runs: runsOf(program, compiled.root),
     facts: compiled.facts,
     files: compiled.files,
-    fingerprint: createHash('sha256').update(bundle.sha256).update(JSON.stringify(program)).digest('hex'),
+    fingerprint: createHash('sha256').update(bundle.sha256).update(JSON.stringify(asked)).digest('hex'),
     rendered: render(diagnostics, compiled.files, 'pretty', { color: false }),
     warnings: count(diagnostics, 'warning'),
   };
@@ -98,7 +107,7 @@ export function reject(diagnostics: readonly Diagnostic[], files: readonly Sourc
  * Where the value at a dotted path (`listener.main.address`) was written, or the nearest thing around it, or the start
  * of the spec.
  */
-export function spanAt({ program, files }: Candidate, at: string, fallback: string): Span {
+export function spanAt({ program, files }: Pick<Candidate, 'program' | 'files'>, at: string, fallback: string): Span {
   const { origins } = program.provenance;
   for (let path = at; path !== ''; path = path.slice(0, Math.max(0, path.lastIndexOf('.')))) {
     const origin = origins[path];
@@ -112,6 +121,12 @@ export function spanAt({ program, files }: Candidate, at: string, fallback: stri
     return { file: file.path, start: position(indent), end: position(text.trimEnd().length) };
   }
   return startOf(files[0]?.path ?? fallback);
+}
+
+function oneWorker(program: Program, files: readonly SourceFile[], fallback: string, why: string): Diagnostic {
+  const message = `The spec asks for ${program.workers} workers, and one serves: ${why}.`;
+  const help = 'Everything else is as the spec has it: limits and counters are the same with one worker.';
+  return controlWarning('gateway/workers', spanAt({ program, files }, 'workers', fallback), message, help);
 }
 
 function rejectionOf(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): Rejection {

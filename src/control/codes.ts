@@ -10,6 +10,7 @@ export const CONTROL_CODES = [
   { code: 'admin/bind', severity: 'error', summary: 'The admin address cannot be bound.' },
   { code: 'bundle/invalid', severity: 'error', summary: 'A bundle cannot be read or verified.' },
   { code: 'gateway/load', severity: 'error', summary: 'The data plane refused the generation.' },
+  { code: 'gateway/workers', severity: 'warning', summary: 'One worker serves where the spec asks for several.' },
 ] as const satisfies readonly { readonly code: string; readonly severity: Severity; readonly summary: string }[];
 
 export type ControlCode = (typeof CONTROL_CODES)[number]['code'];
@@ -17,6 +18,11 @@ export type ControlCode = (typeof CONTROL_CODES)[number]['code'];
 /** An error of control's at a span; `help` says what to do next. */
 export function controlError(code: ControlCode, span: Span, message: string, help?: string): Diagnostic {
   return { code, severity: 'error', span, message, ...(help === undefined ? {} : { help }) };
+}
+
+/** A warning of control's: the gateway serves, though not as the spec has it. */
+export function controlWarning(code: ControlCode, span: Span, message: string, help: string): Diagnostic {
+  return { code, severity: 'warning', span, message, help };
 }
 
 /** The very start of a file: where a diagnostic stands that no text of the file is to blame for. */

@@ -1,8 +1,7 @@
 /** A running gateway. It owns everything that runs for it: nothing hangs on a module, so several live in one process. */
 import type { Bundle, Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
-import { DataPlane } from '../proxy/data-plane.js';
-import type { BoundListener, DataPlaneApi, DataPlaneEvents, DataPlaneOptions, DrainReport } from '../proxy/types.js';
+import type { BoundListener, DataPlaneOptions, DrainReport } from '../proxy/types.js';
 import type { Model } from '../spec/model.js';
 import { LimitTable } from '../state/limit-table.js';
 import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapshot.js';
@@ -12,12 +11,12 @@ import { GenerationLoader, messageOf, type Warm } from './loader.js';
 import { type Log, silentLog } from './log.js';
 import { ManagedSet } from './managed/set.js';
 import { GatewayMetrics } from './metrics.js';
+import { Plane } from './plane.js';
 import { Reloader, type ReloadPhase, type ReloadTrigger } from './reload.js';
 import { openRuntimeDirectory, RuntimeEntry, sweep } from './runtime-dir.js';
 import { type GatewayFacts, SnapshotBuilder } from './snapshot.js';
 import { GatewayStats } from './stats.js';
 import { SpecWatcher } from './watch.js';
-import { WorkerHost } from './worker-host.js';
 
 export interface GatewayOptions {
   /** What to run, exactly one of: a spec's path, a bundle (its path, or in memory), a model. */
@@ -76,7 +75,7 @@ export class Gateway {
   readonly #limits = LimitTable.allocate();
   readonly #stats: GatewayStats;
   readonly #managed: ManagedSet;
-  readonly #plane: DataPlaneApi;
+  readonly #plane: Plane;
   readonly #admin: AdminServer;
   readonly #reloader: Reloader<Candidate, Warm>;
   readonly #snapshots: SnapshotBuilder;
@@ -89,6 +88,9 @@ export class Gateway {
   #entry: RuntimeEntry | undefined;
   #state: GatewayState = 'starting';
   #ending: Promise<void> | undefined;
+  #drained: Promise<DrainReport> | undefined;
+  /** Ends the pause before a drain. */
+  #wake: (() => void) | undefined;
 
   /** Checks, compiles, starts managed targets, binds, and resolves when it is ready. @throws StartError; anything else is a bug in gw */
   static async start(options: GatewayOptions): Promise<Gateway> {
@@ -118,14 +120,22 @@ export class Gateway {
     this.#admin = new AdminServer(
       {
         snapshot: () => this.snapshot(),
-        watch: (level) => this.#plane.watch(level),
+        watch: (level) => this.#plane.api.watch(level),
         reload: () => this.#request('admin'),
         notReady: () => (this.#state === 'ready' ? undefined : this.#state),
         metrics: () => this.#metrics.text(),
       },
       this.#log,
     );
-    this.#plane = this.#createPlane();
+    this.#plane = new Plane({
+      inline: options.inline === true,
+      limits: this.#limits,
+      accessLog: options.accessLog,
+      stats: this.#stats,
+      log: this.#log,
+      clock: options.clock,
+      requests: (records, dropped) => this.#admin.events.requests(records, dropped),
+    });
     if (options.watch) this.#watcher = new SpecWatcher(() => void this.#request('watch'), this.#log);
     this.#loader = new GenerationLoader({
       source: this.#source,
@@ -134,9 +144,10 @@ export class Gateway {
       clock: this.#clock,
       managed: this.#managed,
       stats: this.#stats,
-      plane: this.#plane,
+      plane: this.#plane.api,
       admin: this.#admin,
       watcher: this.#watcher,
+      alone: () => this.#plane.whyAlone(),
       ending: () => this.#ending !== undefined,
     });
     const now = (): number => this.#clock.now();
@@ -148,6 +159,7 @@ export class Gateway {
       clock: this.#clock,
       live: () => this.#loader.live,
       reloads: () => this.#reloads,
+      workers: () => this.#plane.workers(),
     });
     this.#ticker = setInterval(() => this.#snapshots.tick(this.#loader.live?.input.program), TICK_MS).unref();
   }
@@ -191,23 +203,48 @@ export class Gateway {
     return () => listeners.delete(listener);
   }
 
-  /** Stops accepting, lets exchanges finish (at most `timeoutMs`, default the spec's `drain_timeout`), then closes. */
-  async drain(timeoutMs = this.#loader.live?.input.program.drainTimeout ?? 0): Promise<DrainReport> {
+  /**
+   * Is not ready from now on (`/readyz`), but serves as ever for `delayMs`. Then stops accepting, lets exchanges finish
+   * (at most `timeoutMs`, default the spec's `drain_timeout`), and closes. close() ends it at any time.
+   */
+  drain(timeoutMs = this.#loader.live?.input.program.drainTimeout ?? 0, delayMs = 0): Promise<DrainReport> {
+    this.#drained ??= this.#drain(timeoutMs, delayMs);
+    return this.#drained;
+  }
+
+  async #drain(timeoutMs: number, delayMs: number): Promise<DrainReport> {
+    if (!this.#ending) this.#become('draining');
+    await this.#watcher?.close();
+    if (delayMs > 0 && !this.#ending) await this.#pause(delayMs);
     if (this.#ending) {
       await this.#ending;
       return { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
     }
-    this.#become('draining');
-    await this.#watcher?.close();
-    const report = await this.#plane.drain(timeoutMs);
-    if (report.cut > 0) this.#log.warn(`${report.cut} exchanges were cut at the drain's deadline`);
+    const report = await this.#plane.api.drain(timeoutMs);
+    const { cut, tunnels, raced } = report;
+    if (cut > 0) this.#log.warn(`${cut} exchanges were cut at the drain's deadline`, { cut, tunnels, timeoutMs });
+    if (raced > 0) {
+      const message = `${raced} requests came as their idle connections were closed: they were not answered`;
+      this.#log.warn(`${message}, and their clients may send them again`, { raced });
+    }
     await this.close();
     return report;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Ends everything at once. Idempotent. */
   close(): Promise<void> {
     this.#ending ??= this.#end();
+    this.#wake?.();
     return this.#ending;
   }
 
@@ -265,17 +302,6 @@ export class Gateway {
     return this.#reloader.request(trigger);
   }
 
-  #createPlane(): DataPlaneApi {
-    const events: DataPlaneEvents = {
-      requests: (records, dropped) => this.#admin.events.requests(records, dropped),
-      log: (level, message, fields) => this.#log.write(level, message, fields),
-    };
-    const { accessLog } = this.#options;
-    const options: DataPlaneOptions = { limits: this.#limits, ...(accessLog === undefined ? {} : { accessLog }) };
-    if (!this.#options.inline) return new WorkerHost({ options, events, died: () => this.#stats.forgetWorker() });
-    return new DataPlane({ ...options, ...(this.#options.clock ? { clock: this.#options.clock } : {}) }, events);
-  }
-
   #settled(reload: ReloadSnapshot): void {
     this.#reloads[reload.outcome]++;
     const { generation, summary, diagnostics, tookMs } = reload;
@@ -311,6 +337,7 @@ export class Gateway {
       state: this.#state,
       live: this.#loader.live,
       reloads: this.#reloader.history,
+      workers: this.#plane.workers(),
       process: (service) => this.#managed.get(service),
     };
   }

@@ -38,6 +38,8 @@ export interface LoaderParts {
   readonly plane: DataPlaneApi;
   readonly admin: AdminServer;
   readonly watcher: SpecWatcher | undefined;
+  /** Why one worker alone can serve; undefined where several can. */
+  readonly alone: () => string | undefined;
   /** The gateway ends: waiting for quiet is over. */
   readonly ending: () => boolean;
 }
@@ -61,7 +63,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
     const live = this.#live?.candidate;
     // Only an address changed: what serves now is loaded again, whatever the spec on disk looks like meanwhile.
     if (trigger === 'moved') return live;
-    const { candidate, rejection, watch } = build(this.#parts.source, this.#parts.env);
+    const { candidate, rejection, watch } = build(this.#parts.source, this.#parts.env, this.#parts.alone());
     await this.#parts.watcher?.update(watch);
     if (rejection) {
       // A broken spec that was only touched has been told already.

@@ -4,6 +4,7 @@ import { LimitTable } from '../state/limit-table.js';
 import { Metrics, type MetricsFacts, type MetricsText } from '../telemetry/metrics.js';
 import { gwVersion } from '../version.js';
 import type { LiveGeneration } from './loader.js';
+import type { WorkerFacts } from './plane.js';
 import { plain } from './resolve.js';
 import type { GatewayStats } from './stats.js';
 
@@ -18,6 +19,7 @@ export interface MetricsSource {
   readonly clock: Clock;
   live(): LiveGeneration | undefined;
   reloads(): ReloadCounts;
+  workers(): WorkerFacts;
 }
 
 export class GatewayMetrics {
@@ -40,7 +42,12 @@ export class GatewayMetrics {
 
   #facts(): MetricsFacts {
     const live = this.#source.live();
-    const facts = { version: gwVersion(), generation: live?.input.id ?? 0, reloads: this.#source.reloads() };
+    const facts = {
+      version: gwVersion(),
+      generation: live?.input.id ?? 0,
+      reloads: this.#source.reloads(),
+      workers: this.#source.workers(),
+    };
     if (!live) return { ...facts, limits: [], targets: [], listeners: [] };
     const { program, stats } = live.input;
     const now = this.#source.clock.now();

@@ -28,12 +28,14 @@ export interface ServeOptions {
   readonly env?: { readonly [name: string]: string | undefined };
 }
 
-/** Exit codes of `gw serve`. */
-const EXIT = { ok: 0, failed: 1, bug: 70 } as const;
+type EndSignal = 'SIGTERM' | 'SIGINT';
+
+/** Exit codes of `gw serve`; of an end that was forced, what a shell says of a process that the signal ended. */
+const EXIT = { ok: 0, failed: 1, bug: 70, SIGINT: 130, SIGTERM: 143 } as const;
 
 /**
  * Serves until SIGTERM or SIGINT, then drains; a second one ends at once. SIGHUP reloads. Resolves with the exit code:
- * 0 after an orderly end, 1 when the gateway could not start, 70 after a bug in gw.
+ * 0 after an orderly end, 1 when the gateway could not start, 70 after a bug in gw, 130 or 143 after a second signal.
  */
 export async function runServe(options: ServeOptions): Promise<number> {
   const log = createLog({
@@ -80,7 +82,8 @@ function announce(gateway: Gateway, options: ServeOptions, log: Log): void {
   const where = gateway.addresses.map(({ name, address }) => `${schemeOf(program, name)}://${address} (${name})`);
   const counts = `${plural(program.routes.length, 'route')}, ${plural(program.services.length, 'service')}`;
   const what = options.shownPath ?? options.path;
-  log.info(`gw ${gwVersion()} serving ${what}: ${where.join(', ')}, ${counts}`);
+  const workers = program.workers > 1 ? `, ${program.workers} workers` : '';
+  log.info(`gw ${gwVersion()} serving ${what}: ${where.join(', ')}, ${counts}${workers}`);
   if (gateway.adminAddress) log.info(`admin API on http://${gateway.adminAddress}`);
 }
 
@@ -96,46 +99,69 @@ async function serve(gateway: Gateway, signals: Signals, log: Log): Promise<numb
     void gateway.reload();
   };
   signals.onHangUp = reload;
-  const failure = await Promise.race([signals.first, signals.failure]);
-  if (failure) {
-    log.error('a bug in gw ends it', { error: failure.stack ?? failure.message });
-    await gateway.close();
-    return EXIT.bug;
-  }
-  log.info('draining; a second signal ends at once');
+  const bug = signals.failure.then((failure) => endBug(gateway, failure, log));
+  const first = await Promise.race([signals.first, bug]);
+  if (first === EXIT.bug) return first;
+  const forced = signals.second.then((signal) => endForced(gateway, signal, log));
+  return await Promise.race([drain(gateway, first, log), forced, bug]);
+}
+
+/** After SIGTERM, which supervisors send, there is time for a load balancer to notice; Ctrl-C is somebody who waits. */
+async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
+  const delay = signal === 'SIGTERM' ? (gateway.program?.drainDelay ?? 0) : 0;
+  const later = delay > 0 ? `not ready any more, draining in ${delay} ms` : 'draining';
+  log.info(`${signal}: ${later}; a second signal ends at once`);
   const since = performance.now();
-  const ended = gateway.drain().then((report) => {
-    log.info(
-      `stopped after ${Math.round(performance.now() - since)} ms${report.cut > 0 ? `, ${report.cut} exchanges cut` : ''}`,
-    );
-  });
-  await Promise.race([ended, signals.second.then(() => gateway.close())]).catch((error: unknown) => {
-    log.error(`ending failed: ${messageOf(error)}`);
-  });
+  try {
+    const { cut } = await gateway.drain(undefined, delay);
+    const took = Math.round(performance.now() - since);
+    log.info(`stopped after ${took} ms${cut > 0 ? `, ${cut} exchanges cut` : ''}`);
+  } catch (error) {
+    log.error(`draining failed: ${messageOf(error)}`);
+    await gateway.close();
+  }
   return EXIT.ok;
+}
+
+async function endForced(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
+  const cut = gateway.snapshot().traffic.inFlight;
+  log.warn(`${signal} again: ending at once, ${plural(cut, 'exchange')} cut`, { cut });
+  await gateway.close();
+  return EXIT[signal];
+}
+
+async function endBug(gateway: Gateway, failure: Error, log: Log): Promise<typeof EXIT.bug> {
+  log.error('a bug in gw ends it', { error: failure.stack ?? failure.message });
+  await gateway.close();
+  return EXIT.bug;
 }
 
 /** The process's signals for as long as a gateway is served, and errors that nobody caught. */
 class Signals {
-  /** Resolves (with nothing) on the first SIGTERM or SIGINT. */
-  readonly first: Promise<undefined>;
-  readonly second: Promise<undefined>;
+  readonly first: Promise<EndSignal>;
+  readonly second: Promise<EndSignal>;
   /** Resolves with an error that nobody caught: the state of the process cannot be trusted any more. */
   readonly failure: Promise<Error>;
   readonly #log: Log;
   readonly #starting = new AbortController();
-  #resolve: { first(): void; second(): void; failure(error: Error): void } | undefined;
+  #resolve:
+    | { first(signal: EndSignal): void; second(signal: EndSignal): void; failure(error: Error): void }
+    | undefined;
   #count = 0;
   onHangUp: () => void = () => {};
 
   constructor(log: Log) {
     this.#log = log;
-    const resolve = { first: (): void => {}, second: (): void => {}, failure: (_error: Error): void => {} };
+    const resolve = {
+      first: (_signal: EndSignal): void => {},
+      second: (_signal: EndSignal): void => {},
+      failure: (_error: Error): void => {},
+    };
     this.first = new Promise((done) => {
-      resolve.first = () => done(undefined);
+      resolve.first = done;
     });
     this.second = new Promise((done) => {
-      resolve.second = () => done(undefined);
+      resolve.second = done;
     });
     this.failure = new Promise((done) => {
       resolve.failure = done;
@@ -162,11 +188,11 @@ class Signals {
     process.off('unhandledRejection', this.#rejected);
   }
 
-  readonly #end = (): void => {
+  readonly #end = (signal: EndSignal): void => {
     this.#count++;
     this.#starting.abort();
-    if (this.#count === 1) this.#resolve?.first();
-    else this.#resolve?.second();
+    if (this.#count === 1) this.#resolve?.first(signal);
+    else this.#resolve?.second(signal);
   };
   readonly #hangUp = (): void => this.onHangUp();
   readonly #caught = (error: Error): void => this.#resolve?.failure(error);

@@ -16,6 +16,7 @@ import { type SlotSums, UNMATCHED } from '../telemetry/stats.js';
 import { gwVersion } from '../version.js';
 import type { LiveGeneration } from './loader.js';
 import type { ManagedProcess } from './managed/process.js';
+import type { WorkerFacts } from './plane.js';
 import { plain } from './resolve.js';
 import type { GatewayStats } from './stats.js';
 
@@ -26,6 +27,7 @@ export interface GatewayFacts {
   readonly state: GatewayState;
   readonly live: LiveGeneration | undefined;
   readonly reloads: readonly ReloadSnapshot[];
+  readonly workers: WorkerFacts;
   process(service: string): ManagedProcess | undefined;
 }
 
@@ -59,7 +61,7 @@ export class SnapshotBuilder {
         startedAt: facts.startedAt,
         now,
         state: facts.state,
-        workers: this.#stats.registry.workers,
+        workers: facts.workers.length,
         rssBytes: process.memoryUsage.rss(),
       },
       generation: {

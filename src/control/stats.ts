@@ -5,8 +5,6 @@ import type { Clock } from '../policies/contract.js';
 import type { GenerationInput, StatsSlots } from '../proxy/types.js';
 import { StatsRegistry } from '../telemetry/stats.js';
 
-/** Index of the one data-plane worker. */
-const WORKER = 0;
 const QUIET_POLL_MS = 50;
 /** An exchange that has matched but not yet chosen its target counts in no target's slot for a moment. */
 const QUIET_FOR_MS = 250;
@@ -20,17 +18,20 @@ export class GatewayStats {
     this.registry = new StatsRegistry({ workers: 1, now: clock.now() });
   }
 
+  /** With the memory of worker 0; chunks() has that of each. */
   slotsFor(program: Program): StatsSlots {
     const assignment = this.registry.assign(program, this.#clock.now());
-    return { ...assignment, chunks: this.registry.chunks(WORKER) };
+    return { ...assignment, chunks: this.chunks(0) };
   }
 
-  /** The worker died: how many exchanges it had in flight. Its gauges go back to zero. */
-  forgetWorker(): number {
-    let lost = 0;
-    for (const [, slot] of this.registry.entries('route')) lost += this.registry.sums(slot).inFlight;
-    this.registry.forgetWorker(WORKER);
-    return lost;
+  /** What a worker counts in. */
+  chunks(worker: number): readonly SharedArrayBuffer[] {
+    return this.registry.chunks(worker);
+  }
+
+  /** A worker died: how many exchanges it had in flight. Its gauges go back to zero. */
+  forgetWorker(worker: number): number {
+    return this.registry.forgetWorker(worker);
   }
 
   /** Resolves when nothing has asked these services' targets for a moment, at the deadline, or when `ending` says so. */

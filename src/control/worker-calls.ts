@@ -1,10 +1,10 @@
 /** The worker's half of the port protocol: turns messages into calls of a data plane. */
 import type { MessagePort } from 'node:worker_threads';
-import type { DataPlaneApi, DataPlaneEvents } from '../proxy/types.js';
-import { toWire, type WorkerCall, type WorkerMessage } from './port-protocol.js';
+import type { DataPlaneEvents, WorkerApi } from '../proxy/types.js';
+import { toWire, type WorkerCall, type WorkerMessage, type WorkerQuestion } from './port-protocol.js';
 
 /** Serves calls on `port` until `close` is called. Rejections that nobody awaits are reported, and end nothing. */
-export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) => DataPlaneApi): void {
+export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) => WorkerApi): void {
   const tell = (message: WorkerMessage): void => port.postMessage(message);
   process.on('unhandledRejection', (reason) => {
     tell({
@@ -17,26 +17,37 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
   const plane = create({
     requests: (records, dropped) => tell({ tell: 'requests', records, dropped }),
     log: (level, message, fields) => tell({ tell: 'log', level, message, ...(fields ? { fields } : {}) }),
+    // They are handed over, not kept: nothing is copied.
+    lines: (lines, count) =>
+      port.postMessage({ tell: 'lines', lines, count } satisfies WorkerMessage, transferOf(lines)),
   });
-  port.on('message', (call: WorkerCall) => {
-    if (call.call === 'watch') {
-      plane.watch(call.level);
+  const ask = async (question: WorkerQuestion): Promise<void> => {
+    try {
+      tell(await answer(plane, question));
+    } catch (error) {
+      tell({ tell: 'failed', id: question.id, error: toWire(error) });
       return;
     }
-    answer(plane, call).then(
-      (message) => {
-        tell(message);
-        if (call.call === 'close') port.close();
-      },
-      (error: unknown) => tell({ tell: 'failed', id: call.id, error: toWire(error) }),
-    );
+    if (question.call === 'close') port.close();
+  };
+  port.on('message', (call: WorkerCall) => {
+    if (call.call === 'ping') tell({ tell: 'pong' });
+    else if (call.call === 'watch') plane.watch(call.level);
+    else if (call.call === 'abort') plane.abort();
+    else void ask(call);
   });
 }
 
-async function answer(plane: DataPlaneApi, call: Exclude<WorkerCall, { call: 'watch' }>): Promise<WorkerMessage> {
-  const { id } = call;
-  if (call.call === 'load') return { tell: 'loaded', id, listeners: await plane.load(call.input) };
-  if (call.call === 'drain') return { tell: 'drained', id, report: await plane.drain(call.timeoutMs) };
+async function answer(plane: WorkerApi, question: WorkerQuestion): Promise<WorkerMessage> {
+  const { id } = question;
+  if (question.call === 'prepare') return { tell: 'prepared', id, listeners: await plane.prepare(question.input) };
+  if (question.call === 'commit') {
+    plane.commit();
+    return { tell: 'committed', id };
+  }
+  if (question.call === 'drain') return { tell: 'drained', id, report: await plane.drain(question.timeoutMs) };
   await plane.close();
   return { tell: 'closed', id };
 }
+
+const transferOf = ({ buffer }: Uint8Array): ArrayBuffer[] => (buffer instanceof ArrayBuffer ? [buffer] : []);

@@ -1,16 +1,18 @@
-/** A data plane in a worker thread, seen from control as if it were here; replaced when its thread dies. */
+/** A data plane in a worker thread, seen from control as if it were here; replaced when its thread dies or is stuck. */
 import { Worker } from 'node:worker_threads';
 import type {
   BoundListener,
-  DataPlaneApi,
   DataPlaneEvents,
   DataPlaneOptions,
   DrainReport,
   GenerationInput,
   WatchLevel,
+  WorkerApi,
 } from '../proxy/types.js';
-import { fromWire, type WorkerCall, type WorkerMessage, type WorkerSetup } from './port-protocol.js';
+import { pinAddresses } from './addresses.js';
+import { fromWire, type WorkerAnswer, type WorkerCall, type WorkerMessage, type WorkerSetup } from './port-protocol.js';
 
+/** Waits before the second, third ... replacement in a row; the first one comes at once. */
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 10_000;
 /** A worker that served this long counts as sound again. */
@@ -19,56 +21,132 @@ const STABLE_MS = 10_000;
 /** How long after its due time an answer may come from a thread that is busy, until it is taken for stuck. */
 const ANSWER_WITHIN_MS = 3000;
 
+/** Looks, a second apart, after which a thread that has not come round to a ping is ended. Loading may take longer. */
+export const STUCK_AFTER = 10;
+const STUCK_AFTER_LOADING = 60;
+const LOOK_EVERY_MS = 1000;
+
 export interface WorkerHostOptions {
   readonly options: DataPlaneOptions;
   readonly events: DataPlaneEvents;
   /** The thread died: forgets what it had open, and says how many exchanges were in flight. */
   readonly died: () => number;
+  /** Resolves when no load is under way: a replacement does not come to serve what is about to be the past. */
+  readonly loaded?: () => Promise<unknown>;
   /** Entry of the thread; a test brings one that dies on command. */
   readonly entry?: URL;
+  /** Milliseconds between two looks at whether the thread is stuck. */
+  readonly lookEvery?: number;
 }
 
 interface Waiting {
-  resolve(message: WorkerMessage): void;
+  resolve(message: WorkerAnswer): void;
   reject(error: Error): void;
 }
 
-type CallBody =
-  | { readonly call: 'load'; readonly input: GenerationInput }
+type Question =
+  | { readonly call: 'prepare'; readonly input: GenerationInput }
+  | { readonly call: 'commit' }
   | { readonly call: 'drain'; readonly timeoutMs: number }
   | { readonly call: 'close' };
 
-export class WorkerHost implements DataPlaneApi {
+const NOTHING: DrainReport = { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
+
+export class WorkerHost implements WorkerApi {
+  /** Which worker this is, from 0. */
+  readonly index: number;
   readonly #setup: WorkerHostOptions;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #watchdog: NodeJS.Timeout;
   #worker: Worker | undefined;
   #startedAt = 0;
   #nextId = 1;
   #failures = 0;
   #restarts = 0;
+  /** Pings without an answer. */
+  #unanswered = 0;
   #watch: WatchLevel = 'off';
   /** What a replacement loads: the last generation that went live, on the addresses that were bound for it. */
-  #current: GenerationInput | undefined;
-  #restarting: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #wanted: GenerationInput | undefined;
+  /** What is prepared, and on which thread. */
+  #prepared: { readonly input: GenerationInput; readonly worker: Worker | undefined } | undefined;
+  #settled: Promise<void> = Promise.resolve();
+  /** Differs for each series of replacements: one that is overtaken ends. */
+  #series = 0;
+  #replacing = false;
   #wake: (() => void) | undefined;
+  /** The thread that was started for a load, in place of one that was due. */
+  #started: Worker | undefined;
+  /** Why the thread that is being ended is ended. */
+  #cause = '';
+  /** What the last thread that died had in flight. */
+  #lost = 0;
   #closing = false;
 
   constructor(setup: WorkerHostOptions) {
     this.#setup = setup;
+    this.index = setup.options.worker ?? 0;
     this.#spawn();
+    this.#watchdog = setInterval(() => this.#look(), setup.lookEvery ?? LOOK_EVERY_MS).unref();
   }
 
   get restarts(): number {
     return this.#restarts;
   }
 
-  async load(input: GenerationInput): Promise<readonly BoundListener[]> {
-    await this.#restarting;
-    const answer = await this.#call({ call: 'load', input });
-    if (answer.tell !== 'loaded') throw new Error(`The worker answered \`${answer.tell}\` to load.`);
-    this.#current = pinAddresses(input, answer.listeners);
-    return answer.listeners;
+  /** Its thread is up: it serves, or waits for its first generation. Otherwise a replacement is due. */
+  get ready(): boolean {
+    return this.#worker !== undefined && !this.#replacing;
+  }
+
+  /** On a worker whose thread died: a new thread starts at once, and with this generation. */
+  async prepare(input: GenerationInput): Promise<readonly BoundListener[]> {
+    if (!this.ready) await this.#startAnew();
+    const worker = this.#worker;
+    const listeners = await this.#prepare(input);
+    this.#prepared = { input: pinAddresses(input, listeners), worker };
+    return listeners;
+  }
+
+  commit(): void {
+    const prepared = this.#prepared;
+    if (!prepared) return;
+    this.#prepared = undefined;
+    this.#started = undefined;
+    this.#wanted = prepared.input;
+    // A thread that died meanwhile is being replaced, and its replacement loads what is wanted now.
+    if (prepared.worker === this.#worker) this.#commit();
+  }
+
+  /** Resolves when the last commit has come through, or its thread is gone. */
+  get settled(): Promise<void> {
+    return this.#settled;
+  }
+
+  #commit(): void {
+    this.#settled = this.#ask({ call: 'commit' }).then(
+      () => {},
+      // It died: what takes its place loads the same.
+      () => {},
+    );
+  }
+
+  abort(): void {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    if (prepared && prepared.worker === this.#worker) this.#post({ call: 'abort' });
+    // It may have been started anew for what is not wanted any more.
+    if (this.#started !== undefined && this.#started === this.#worker) {
+      this.#started = undefined;
+      void this.#replace(0);
+    }
+  }
+
+  /** The generation that went live without this worker, which is being replaced: its replacement loads it. */
+  adopt(input: GenerationInput): void {
+    this.#wanted = input;
+    // It came back in that very moment, with the one before.
+    if (this.ready) void this.#replace(0);
   }
 
   watch(level: WatchLevel): void {
@@ -79,26 +157,29 @@ export class WorkerHost implements DataPlaneApi {
   async drain(timeoutMs: number): Promise<DrainReport> {
     // A replacement would bind again what is to be let go.
     this.#closing = true;
-    if (!this.#worker || this.#restarting) return { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
-    const answer = await within(this.#call({ call: 'drain', timeoutMs }), timeoutMs + ANSWER_WITHIN_MS);
-    if (!answer) {
+    if (!this.ready) return NOTHING;
+    const since = performance.now();
+    const drained = this.#ask({ call: 'drain', timeoutMs });
+    try {
+      const answer = await within(drained, timeoutMs + ANSWER_WITHIN_MS);
+      if (answer?.tell === 'drained') return answer.report;
       // A thread that answers nothing drains nothing either: what it holds is cut with it.
-      const cut = this.#setup.died();
-      this.#setup.events.log('error', 'the data-plane worker does not answer; it is ended', { lost: cut });
-      return { cut, tunnels: 0, raced: 0, tookMs: timeoutMs + ANSWER_WITHIN_MS };
+      this.#lost = this.#setup.died();
+      this.#log('error', 'does not answer; it is ended', { lost: this.#lost });
+    } catch (error) {
+      this.#log('error', 'failed while it drained', { lost: this.#lost, cause: String(error) });
     }
-    if (answer.tell !== 'drained') throw new Error(`The worker answered \`${answer.tell}\` to drain.`);
-    return answer.report;
+    return { ...NOTHING, cut: this.#lost, tookMs: performance.now() - since };
   }
 
   async close(): Promise<void> {
     this.#closing = true;
-    clearTimeout(this.#timer);
+    clearInterval(this.#watchdog);
     this.#wake?.();
     const worker = this.#worker;
     if (!worker) return;
     // A thread that died meanwhile is closed as well as one that says so.
-    await within(this.#call({ call: 'close' }), ANSWER_WITHIN_MS).catch(() => {});
+    await within(this.#ask({ call: 'close' }), ANSWER_WITHIN_MS).catch(() => {});
     await worker.terminate();
   }
 
@@ -107,19 +188,24 @@ export class WorkerHost implements DataPlaneApi {
     const worker = new Worker(this.#setup.entry ?? new URL('./worker.js', import.meta.url), { workerData: data });
     this.#worker = worker;
     this.#startedAt = Date.now();
+    this.#unanswered = 0;
+    this.#cause = '';
     let cause = '';
-    worker.on('message', (message: WorkerMessage) => this.#take(message));
+    worker.on('message', (message: WorkerMessage) => this.#take(worker, message));
     worker.on('error', (error) => {
       cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
     });
-    worker.on('exit', (code) => this.#exited(worker, cause || `exit code ${code}`));
+    worker.on('exit', (code) => this.#exited(worker, this.#cause || cause || `exit code ${code}`));
     if (this.#watch !== 'off') this.#post({ call: 'watch', level: this.#watch });
   }
 
-  #take(message: WorkerMessage): void {
+  #take(worker: Worker, message: WorkerMessage): void {
     const { events } = this.#setup;
     if (message.tell === 'requests') events.requests(message.records, message.dropped);
+    else if (message.tell === 'lines') events.lines?.(message.lines, message.count);
     else if (message.tell === 'log') events.log(message.level, message.message, message.fields);
+    else if (worker !== this.#worker) return;
+    else if (message.tell === 'pong') this.#unanswered = 0;
     else {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
@@ -132,7 +218,7 @@ export class WorkerHost implements DataPlaneApi {
     this.#worker?.postMessage(call);
   }
 
-  #call(body: CallBody): Promise<WorkerMessage> {
+  #ask(question: Question): Promise<WorkerAnswer> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
       if (!this.#worker) {
@@ -140,65 +226,128 @@ export class WorkerHost implements DataPlaneApi {
         return;
       }
       this.#waiting.set(id, { resolve, reject });
-      this.#post({ ...body, id });
+      this.#post({ ...question, id });
     });
+  }
+
+  async #prepare(input: GenerationInput): Promise<readonly BoundListener[]> {
+    const answer = await this.#ask({ call: 'prepare', input });
+    if (answer.tell !== 'prepared') throw new Error(`The worker answered \`${answer.tell}\` to prepare.`);
+    return answer.listeners;
+  }
+
+  /**
+   * Counted in looks, not by the clock: after a suspension of the whole process nobody has answered, and nobody is stuck.
+   */
+  #look(): void {
+    const worker = this.#worker;
+    if (!worker || this.#closing) return;
+    const after = this.#waiting.size > 0 ? STUCK_AFTER_LOADING : STUCK_AFTER;
+    if (++this.#unanswered <= after) {
+      this.#post({ call: 'ping' });
+      return;
+    }
+    // Told once; what it held is free when it is gone.
+    this.#unanswered = Number.NEGATIVE_INFINITY;
+    this.#cause = `it was stuck: no answer to ${after} looks`;
+    worker.terminate().catch((error: unknown) => this.#log('error', 'does not end', { error: String(error) }));
   }
 
   #exited(worker: Worker, cause: string): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    for (const waiting of this.#waiting.values()) waiting.reject(new Error('The data-plane worker died.'));
-    this.#waiting.clear();
-    if (this.#closing) return;
-    if (Date.now() - this.#startedAt >= STABLE_MS) this.#failures = 0;
     const lost = this.#setup.died();
-    const wait = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
-    this.#setup.events.log('error', `the data-plane worker died; a new one starts in ${wait} ms`, { lost, cause });
-    this.#restarting ??= this.#replace(wait);
+    this.#lost = lost;
+    this.#forgetQuestions(`The data-plane worker died: ${cause}`);
+    // A replacement that dies as it loads is told, and tried again, where it is waited for.
+    if (this.#closing || this.#replacing) return;
+    if (Date.now() - this.#startedAt >= STABLE_MS) this.#failures = 0;
+    const wait = this.#backoff();
+    this.#log('error', `died; a new one starts ${wait === 0 ? 'at once' : `in ${wait} ms`}`, { lost, cause });
+    void this.#replace(wait);
   }
 
-  /** Tries until a worker serves the current generation again, or the host closes. */
+  #forgetQuestions(why: string): void {
+    for (const waiting of this.#waiting.values()) waiting.reject(new Error(why));
+    this.#waiting.clear();
+  }
+
+  #backoff(): number {
+    const failures = this.#failures++;
+    return failures === 0 ? 0 : Math.min(FIRST_BACKOFF_MS * 2 ** (failures - 1), MAX_BACKOFF_MS);
+  }
+
+  /** Overtakes the replacement that is due: a new thread, which has loaded nothing. */
+  async #startAnew(): Promise<void> {
+    this.#series++;
+    this.#wake?.();
+    await this.#end();
+    this.#replacing = false;
+    this.#spawn();
+    this.#restarts++;
+    this.#started = this.#worker;
+  }
+
+  async #end(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    this.#forgetQuestions('The data-plane worker was ended for another one.');
+    await worker?.terminate();
+  }
+
+  /** Tries until a worker serves the wanted generation again, the host closes, or another load overtakes it. */
   async #replace(firstWait: number): Promise<void> {
-    let wait = firstWait;
-    while (!this.#closing) {
+    const series = ++this.#series;
+    const overtaken = (): boolean => this.#closing || series !== this.#series;
+    this.#replacing = true;
+    for (let wait = firstWait; ; wait = this.#backoff()) {
       await this.#pause(wait);
-      if (this.#closing) break;
+      if (overtaken()) return;
+      await this.#end();
+      if (overtaken()) return;
       this.#spawn();
       this.#restarts++;
       try {
-        if (this.#current) await this.#call({ call: 'load', input: this.#current });
-        this.#setup.events.log('info', 'the data-plane worker is back', { restarts: this.#restarts });
-        break;
+        await this.#loadWanted();
+        if (overtaken()) return;
+        this.#replacing = false;
+        this.#log('info', 'is back', { restarts: this.#restarts });
+        return;
       } catch (error) {
-        if (this.#closing) break;
+        if (overtaken()) return;
         const message = error instanceof Error ? error.message : String(error);
-        this.#setup.events.log('error', 'the new data-plane worker could not load', { error: message });
-        const failed = this.#worker;
-        this.#worker = undefined;
-        await failed?.terminate();
-        wait = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures++, MAX_BACKOFF_MS);
+        this.#log('error', 'could not load', { error: message });
       }
     }
-    this.#restarting = undefined;
+  }
+
+  /** Another generation may go live meanwhile: then that one. */
+  async #loadWanted(): Promise<void> {
+    for (let input = this.#wanted; input; ) {
+      await this.#prepare(input);
+      await this.#setup.loaded?.();
+      if (input !== this.#wanted) {
+        input = this.#wanted;
+        continue;
+      }
+      this.#commit();
+      return;
+    }
   }
 
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#wake = resolve;
-      this.#timer = setTimeout(resolve, ms);
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
     });
   }
-}
 
-/** A listener on port 0 keeps, over a replacement, the port that the system once chose. */
-function pinAddresses(input: GenerationInput, bound: readonly BoundListener[]): GenerationInput {
-  const listeners = input.program.listeners.map((listener) => {
-    const address = bound.find((one) => one.name === listener.name)?.address;
-    return address !== undefined && typeof listener.address === 'string' && listener.address.endsWith(':0')
-      ? { ...listener, address }
-      : listener;
-  });
-  return { ...input, program: { ...input.program, listeners } };
+  #log(level: 'info' | 'error', message: string, fields: Record<string, unknown>): void {
+    this.#setup.events.log(level, `data-plane worker ${this.index} ${message}`, { worker: this.index, ...fields });
+  }
 }
 
 /** The answer, or undefined when it takes too long; one that comes later is nobody's business any more. */

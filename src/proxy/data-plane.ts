@@ -75,7 +75,6 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       (level, message, fields) => events.log(level, message, fields),
       this.#sink,
       connectionsOf(options),
-      options.workers ?? 1,
     );
     if (options.bodyGrace !== undefined) this.#engine.bodyGrace = options.bodyGrace;
     this.#logger = loggerOf(events);
@@ -145,6 +144,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const prepared = this.#prepared;
     if (prepared === undefined) return;
     this.#prepared = undefined;
+    this.#engine.descriptors.workers = prepared.generation.program.workers;
     prepared.generation.connect(this.#targets.adopt(prepared.services));
     this.#swap(prepared);
   }

@@ -36,7 +36,8 @@ export const procDescriptors: DescriptorSource = {
 type Log = (level: 'info' | 'warn', message: string, fields: Record<string, unknown>) => void;
 
 export class Descriptors {
-  readonly #workers: number;
+  /** Threads that share the process's descriptors. A reload may change it. */
+  workers: number;
   readonly #log: Log;
   readonly #source: DescriptorSource;
   /** As of the last count: an operator may raise it while gw runs. */
@@ -51,9 +52,8 @@ export class Descriptors {
   #exhausted = false;
   #toldAt = Number.NEGATIVE_INFINITY;
 
-  /** `workers`: threads that share the process's descriptors. */
   constructor(workers: number, log: Log, source: DescriptorSource = procDescriptors) {
-    this.#workers = Math.max(1, workers);
+    this.workers = workers;
     this.#log = log;
     this.#source = source;
     this.#limit = source.limit();
@@ -106,7 +106,7 @@ export class Descriptors {
     }
     const now = performance.now();
     this.#mayCountAt = now + (now - begun) / COUNTING_SHARE;
-    const room = Math.max(0, Math.floor((this.#limit - RESERVE - inUse) / this.#workers));
+    const room = Math.max(0, Math.floor((this.#limit - RESERVE - inUse) / this.workers));
     this.#room = room;
     this.#share = Math.floor((this.#clients + this.#targets + room) * TARGET_SHARE);
     const enough = forTarget ? room > 0 : room > this.#share - this.#targets;

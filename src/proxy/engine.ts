@@ -44,11 +44,10 @@ export class Engine implements TargetHost {
   #ids = 0;
   #lately = 0;
 
-  /** `workers`: data planes that share this process. */
-  constructor(clock: Clock, log: DataPlaneEvents['log'], sink: RecordSink, connections: ConnectionTable, workers = 1) {
+  constructor(clock: Clock, log: DataPlaneEvents['log'], sink: RecordSink, connections: ConnectionTable) {
     this.#clock = clock;
     this.#log = log;
-    this.descriptors = new Descriptors(workers, log);
+    this.descriptors = new Descriptors(1, log);
     this.admission = new Admission(this, connections);
     this.sink = sink;
     this.tick();

@@ -53,6 +53,11 @@ export interface DataPlaneEvents {
   /** Batches of finished exchanges while watch() is not 'off'; at most 512 waiting, the rest counted as dropped. */
   requests(records: readonly RequestRecord[], dropped: number): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
+  /**
+   * Whole lines of an access log that goes to standard output: one writer there keeps the lines of several workers, and
+   * of the operational log, apart. Without it the data plane writes them itself.
+   */
+  lines?(lines: Uint8Array, count: number): void;
 }
 
 export interface DataPlaneOptions {
@@ -62,8 +67,6 @@ export interface DataPlaneOptions {
   readonly connections?: SharedArrayBuffer;
   /** Which worker this is, from 0: whose rows of shared tables it owns. */
   readonly worker?: number;
-  /** How many workers serve together as this one starts: among them the means of the process are shared. Default 1. */
-  readonly workers?: number;
   /** Overrides the program's access log; undefined leaves it. `null` turns it off. */
   readonly accessLog?: { readonly path: string; readonly format: 'json' | 'pretty' } | null;
 }

@@ -15,6 +15,8 @@ export interface AccessLogOptions {
   readonly format: LineFormat;
   /** Only for `pretty`. */
   readonly color?: boolean;
+  /** Takes lines for standard output in place of this log, in whole lines; what it is given is its own. */
+  readonly take?: ((lines: Uint8Array, count: number) => void) | undefined;
   /** Told at most once a minute. */
   readonly onError?: (error: Error, dropped: number) => void;
   /** Bytes that may wait for a slow destination; further lines are dropped. */
@@ -46,6 +48,7 @@ export class AccessLog {
   readonly #options: AccessLogOptions;
   readonly #writeLine: LineWriter;
   #stream: SonicBoom | undefined;
+  #take: AccessLogOptions['take'];
   /** Lines are laid as bytes as they come: text that waits would be text that the garbage collector moves about. */
   #gathered = Buffer.allocUnsafeSlow(GATHER);
   #length = 0;
@@ -58,7 +61,8 @@ export class AccessLog {
   constructor(options: AccessLogOptions) {
     this.#options = options;
     this.#writeLine = lineWriter(options.format, options.color ?? false);
-    this.#stream = this.#open();
+    if (options.path === '-') this.#take = options.take;
+    if (this.#take === undefined) this.#stream = this.#open();
   }
 
   /** Lines that were lost. */
@@ -67,7 +71,7 @@ export class AccessLog {
   }
 
   write(record: RequestRecord): void {
-    if (this.#stream === undefined) {
+    if (this.#stream === undefined && this.#take === undefined) {
       this.#dropped++;
       return;
     }
@@ -101,6 +105,7 @@ export class AccessLog {
 
   /** Opens the file anew, after it was moved away. Throws where it cannot be; the old one is then kept. */
   reopen(): void {
+    if (this.#take !== undefined) return;
     const fresh = this.#open();
     this.#handOver();
     const old = this.#stream;
@@ -113,6 +118,7 @@ export class AccessLog {
     this.#handOver();
     const stream = this.#stream;
     this.#stream = undefined;
+    this.#take = undefined;
     if (stream === undefined) return;
     await new Promise<void>((resolve) => {
       const giveUp = (): void => {
@@ -148,7 +154,8 @@ export class AccessLog {
     this.#gathered = Buffer.allocUnsafeSlow(GATHER);
     this.#length = 0;
     this.#gatheredLines = 0;
-    if (this.#stream === undefined) this.#dropped += count;
+    if (this.#take !== undefined) this.#take(lines, count);
+    else if (this.#stream === undefined) this.#dropped += count;
     else this.#stream.write(lines);
   }
 

@@ -21,6 +21,7 @@ export interface MetricsFacts {
     readonly healthy: boolean;
   }[];
   readonly listeners: readonly { readonly name: string; readonly slot: number }[];
+  readonly workers: readonly { readonly worker: number; readonly restarts: number }[];
 }
 
 export interface MetricsText {
@@ -150,6 +151,10 @@ export class Metrics {
     this.#counter('gw_reloads_total', 'Reloads by how they ended.', ['outcome'], (metric) => {
       metric.inc({ outcome: 'live' }, this.#current.reloads.live);
       metric.inc({ outcome: 'rejected' }, this.#current.reloads.rejected);
+    });
+    this.#gauge('gw_workers', 'Threads that carry requests.', [], (metric) => metric.set(this.#current.workers.length));
+    this.#counter('gw_worker_restarts_total', 'Workers that died and were replaced.', ['worker'], (metric) => {
+      for (const { worker, restarts } of this.#current.workers) metric.inc({ worker: String(worker) }, restarts);
     });
     this.#gauge('gw_generation', 'The generation that serves.', [], (metric) => metric.set(this.#current.generation));
     this.#gauge('gw_connections', 'Open connections of clients.', ['listener'], (metric) => {

@@ -59,8 +59,8 @@ interface Tracked {
 
 /** One worker's view of a chunk, and what control last saw in it (over all workers). */
 interface Chunk {
-  readonly buffers: readonly SharedArrayBuffer[];
-  readonly views: readonly Float64Array<ArrayBufferLike>[];
+  readonly buffers: SharedArrayBuffer[];
+  readonly views: Float64Array<ArrayBufferLike>[];
   activity: number;
   inFlight: number;
   readonly requests: Float64Array;
@@ -68,7 +68,7 @@ interface Chunk {
 }
 
 export class StatsRegistry {
-  readonly workers: number;
+  #workers: number;
   readonly #names = new SlotNames();
   readonly #chunks: Chunk[] = [];
   readonly #tracked = new Map<number, Tracked>();
@@ -82,7 +82,7 @@ export class StatsRegistry {
   #tickedAt: number;
 
   constructor({ workers = 1, now = Date.now() }: { readonly workers?: number; readonly now?: number } = {}) {
-    this.workers = workers;
+    this.#workers = workers;
     this.#requestSeries = new SecondsRing(SERIES_SECONDS);
     this.#errorSeries = new SecondsRing(SERIES_SECONDS);
     this.#interval = Math.floor(now / INTERVAL_MS);
@@ -106,8 +106,15 @@ export class StatsRegistry {
     return assignment;
   }
 
-  /** One worker's own memory, to go with an assignment into its GenerationInput. */
+  /**
+   * One worker's own memory, to go with an assignment into its GenerationInput. What a worker has counted stays, also
+   * when there is none of that number any more.
+   */
   chunks(worker: number): SharedArrayBuffer[] {
+    this.#workers = Math.max(this.#workers, worker + 1);
+    for (const chunk of this.#chunks) {
+      while (chunk.buffers.length < this.#workers) addWorker(chunk);
+    }
     return this.#chunks.map((chunk) => chunk.buffers[worker]!);
   }
 
@@ -211,28 +218,38 @@ export class StatsRegistry {
     };
   }
 
-  /** A worker died: what it had in flight and open is gone with it. */
-  forgetWorker(worker: number): void {
-    for (const chunk of this.#chunks) {
-      const view = chunk.views[worker]!;
-      for (let base = 0; base < CHUNK_ACTIVITY; base += SLOT_WORDS) {
+  /**
+   * A worker died: what it had in flight and open is gone with it, and what it held against targets. Returns how many
+   * exchanges it had in flight.
+   */
+  forgetWorker(worker: number): number {
+    let lost = 0;
+    this.#chunks.forEach((chunk, index) => {
+      const view = chunk.views[worker];
+      if (view === undefined) return;
+      for (let slot = 0; slot < SLOTS_PER_CHUNK; slot++) {
+        const base = slot * SLOT_WORDS;
+        if (this.#isRoute(index * SLOTS_PER_CHUNK + slot)) lost += Math.max(0, view[base + Counter.InFlight]!);
         view[base + Counter.InFlight] = 0;
         view[base + Counter.Connections] = 0;
+        view[base + Counter.EjectedUntil] = 0;
       }
       view[CHUNK_ACTIVITY] = view[CHUNK_ACTIVITY]! + 1;
-    }
+    });
+    return lost;
   }
 
   #newChunk(): Chunk {
-    const buffers = Array.from({ length: this.workers }, () => new SharedArrayBuffer(CHUNK_BYTES));
-    return {
-      buffers,
-      views: buffers.map((buffer) => new Float64Array(buffer)),
+    const chunk: Chunk = {
+      buffers: [],
+      views: [],
       activity: 0,
       inFlight: 0,
       requests: new Float64Array(SLOTS_PER_CHUNK),
       errors: new Float64Array(SLOTS_PER_CHUNK),
     };
+    while (chunk.buffers.length < this.#workers) addWorker(chunk);
+    return chunk;
   }
 
   #scan(chunk: Chunk, first: number, since: number): { readonly requests: number; readonly errors: number } {
@@ -316,6 +333,12 @@ export class StatsRegistry {
     this.#tracked.delete(slot);
     this.#baselines.delete(slot);
   }
+}
+
+function addWorker({ buffers, views }: Chunk): void {
+  const buffer = new SharedArrayBuffer(CHUNK_BYTES);
+  buffers.push(buffer);
+  views.push(new Float64Array(buffer));
 }
 
 /** More intervals than a window holds. */

@@ -69,11 +69,12 @@ test('the next worker serves the same generation on the same port; what was lost
   host = new WorkerHost({
     entry,
     options,
-    died: () => stats.forgetWorker(),
+    died: () => stats.forgetWorker(0),
     events: { requests: () => {}, log: (level, message, fields) => log.write(level, message, fields) },
   });
   const { program, sha256 } = bundle;
-  const [bound] = await host.load({ id: 1, sha256, program, trie, stats: stats.slotsFor(program) });
+  const [bound] = await host.prepare({ id: 1, sha256, program, trie, stats: stats.slotsFor(program) });
+  host.commit();
   const url = `http://${bound?.address}`;
   assert.is((await call(`${url}/few`)).status, 200);
   assert.is((await call(`${url}/few`)).status, 200);
@@ -84,11 +85,11 @@ test('the next worker serves the same generation on the same port; what was lost
   const inFlight = (): number => stats.registry.sums(stats.registry.slot('route', 'shop') ?? 0).inFlight;
   await until('the slow request', () => inFlight() === 1);
   Atomics.store(new Int32Array(flag), 0, 1);
-  const line = await until('the death', () => log.find(/worker died/));
+  const line = await until('the death', () => log.find(/worker 0 died/));
   assert.is(line.fields['lost'], 1);
   assert.match(String(line.fields['cause']), 'struck down');
   assert.is(await slow, 'lost');
-  await until('the next worker', () => log.find(/worker is back/));
+  await until('the next worker', () => log.find(/worker 0 is back/));
   assert.is((await call(`${url}/again`)).body, 'origin GET /again');
   await until('the counters', () => inFlight() === 0);
   assert.is((await call(`${url}/few`)).status, 200);

@@ -112,8 +112,9 @@ test('a second signal ends at once', async () => {
   served.child.kill('SIGINT');
   await until('the drain', () => served.stdout.includes('draining'));
   served.child.kill('SIGINT');
-  assert.is(await served.exit, 0);
+  assert.is(await served.exit, 130);
   assert.is(await cut, 'cut');
+  assert.match(served.stdout, 'SIGINT again: ending at once, 1 exchange cut');
 });
 
 test('a spec with errors does not start: diagnostics on standard error, exit code 1', async () => {

@@ -20,6 +20,10 @@ function setUp() {
   const slots = stats.assign({ routes: [route(ODD), route('idle')], services: [], listeners: [] }, 0);
   const facts: { current: MetricsFacts } = {
     current: {
+      workers: [
+        { worker: 0, restarts: 0 },
+        { worker: 1, restarts: 3 },
+      ],
       version: '1.2.3',
       generation: 4,
       reloads: { live: 3, rejected: 1 },

@@ -1,0 +1,88 @@
+/** What carries a gateway's traffic, and what of it comes back to control: workers, or a data plane in this thread. */
+import type { Clock } from '../policies/contract.js';
+import { DataPlane } from '../proxy/data-plane.js';
+import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
+import { ConnectionTable } from '../state/connection-table.js';
+import type { RequestRecord } from '../telemetry/snapshot.js';
+import { AccessLines } from './access-lines.js';
+import { whyNoSharing } from './addresses.js';
+import type { Log } from './log.js';
+import { RecordOrder } from './record-order.js';
+import type { GatewayStats } from './stats.js';
+import { MAX_WORKERS, WorkerSet } from './worker-set.js';
+
+/** The workers that serve, and how often each was replaced. */
+export type WorkerFacts = readonly { readonly worker: number; readonly restarts: number }[];
+
+export interface PlaneOptions {
+  readonly inline: boolean;
+  readonly limits: SharedArrayBuffer;
+  readonly accessLog: DataPlaneOptions['accessLog'];
+  readonly stats: GatewayStats;
+  readonly log: Log;
+  /** Of an inline data plane. */
+  readonly clock: Clock | undefined;
+  /** Finished requests, while somebody watches; in order over all workers. */
+  readonly requests: (records: readonly RequestRecord[], dropped: number) => void;
+}
+
+export class Plane {
+  readonly api: DataPlaneApi;
+  /** The same, unless it runs inline. */
+  readonly #set: WorkerSet | undefined;
+  readonly #options: PlaneOptions;
+  readonly #records: RecordOrder;
+  readonly #lines: AccessLines;
+
+  constructor(options: PlaneOptions) {
+    this.#options = options;
+    this.#records = new RecordOrder(options.requests);
+    this.#lines = new AccessLines(process.stdout, options.log);
+    const events: DataPlaneEvents = {
+      requests: (records, dropped) => this.#requests(records, dropped),
+      log: (level, message, fields) => options.log.write(level, message, fields),
+      lines: (lines, count) => this.#lines.write(lines, count),
+    };
+    const several = !options.inline && whyNoSharing() === undefined;
+    const connections = ConnectionTable.allocate({ workers: several ? MAX_WORKERS : 1 });
+    const { accessLog, clock, limits } = options;
+    const shared: DataPlaneOptions = { limits, connections, ...(accessLog === undefined ? {} : { accessLog }) };
+    if (!options.inline) this.#set = this.#createSet(shared, events, new ConnectionTable(connections, 0));
+    this.api = this.#set ?? new DataPlane({ ...shared, ...(clock ? { clock } : {}) }, events);
+  }
+
+  #createSet(options: DataPlaneOptions, events: DataPlaneEvents, connections: ConnectionTable): WorkerSet {
+    const { stats } = this.#options;
+    return new WorkerSet({
+      options,
+      events,
+      chunks: (worker) => stats.chunks(worker),
+      died: (worker) => {
+        connections.forget(worker);
+        return stats.forgetWorker(worker);
+      },
+    });
+  }
+
+  workers(): WorkerFacts {
+    return this.#set?.workers ?? [{ worker: 0, restarts: 0 }];
+  }
+
+  /** Why only one worker can serve; undefined where several can. */
+  whyAlone(): string | undefined {
+    if (!this.#set) return 'this gateway runs its data plane inline, in the thread of the program that started it';
+    const bound = 'it started with one, which holds its ports alone; several take effect at the next start';
+    return whyNoSharing() ?? (this.#set.maySpread ? undefined : bound);
+  }
+
+  async close(): Promise<void> {
+    await this.api.close();
+    this.#records.flush();
+    this.#lines.close();
+  }
+
+  #requests(records: readonly RequestRecord[], dropped: number): void {
+    if (this.workers().length > 1) this.#records.add(records, dropped);
+    else this.#options.requests(records, dropped);
+  }
+}
