@@ -19,30 +19,37 @@ const KNOWN = new Set(['for', 'by', 'host', 'proto']);
  */
 export function parseForwarded(field: string): readonly ForwardedElement[] | undefined {
   const elements: { [name: string]: string }[] = [];
-  let at = 0;
   let element: { [name: string]: string } = {};
-  for (;;) {
+  let pairs = 0;
+  for (let at = afterSpaces(field, 0); ; ) {
     PAIR.lastIndex = at;
     const found = PAIR.exec(field);
     if (found) {
       const name = found[1]!.toLowerCase();
-      if (Object.hasOwn(element, name)) return undefined;
-      const value = found[2] ?? found[3]!.replace(/\\(.)/g, '$1');
-      if (KNOWN.has(name)) element[name] = name === 'proto' ? value.toLowerCase() : value;
+      if (KNOWN.has(name)) {
+        if (Object.hasOwn(element, name)) return undefined;
+        const value = found[2] ?? found[3]!.replace(/\\(.)/g, '$1');
+        element[name] = name === 'proto' ? value.toLowerCase() : value;
+      }
+      pairs++;
       at = PAIR.lastIndex;
     }
-    while (field[at] === ' ' || field[at] === '\t') at++;
-    const next = field[at++];
+    at = afterSpaces(field, at);
+    const next = field[at];
     if (next !== undefined && next !== ',' && next !== ';') return undefined;
-    if (next === ';' && found) {
-      if (field[at] === ' ') at++;
-      continue;
-    }
-    if (found) elements.push(element);
+    at = afterSpaces(field, at + 1);
+    if (next === ';') continue;
+    if (pairs > 0) elements.push(element);
     if (next === undefined) return elements;
     element = {};
-    while (field[at] === ' ' || field[at] === '\t') at++;
+    pairs = 0;
   }
+}
+
+function afterSpaces(text: string, start: number): number {
+  let at = start;
+  while (text[at] === ' ' || text[at] === '\t') at++;
+  return at;
 }
 
 /**

@@ -178,7 +178,10 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   }
 
   onInterim(head: ResponseHead): void {
-    this.#downstream.interim(head.status, `HTTP/1.1 ${head.statusText}\r\n${head.kept}\r\n`);
+    const { kept, listed } = head;
+    const lines =
+      listed === '' ? kept : new HeadFields(head.text, head.fieldsAt, head.fieldsEnd).lines(kept, listed, '');
+    this.#downstream.interim(head.status, `HTTP/1.1 ${head.statusText}\r\n${lines}\r\n`);
   }
 
   onHead(head: ResponseHead): void {

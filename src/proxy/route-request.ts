@@ -48,7 +48,8 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
 function lastHop(exchange: GwExchange): Reply {
   const allow = exchange.generation.matcher.allowedMethods(exchange).join(', ');
   if (exchange.method === 'TRACE') return refuse(exchange, 'route/method', { allow });
-  return new BytesReply(204, { headers: new HeaderMap([['allow', allow]]) });
+  // Routes that take any method name none.
+  return allow === '' ? new BytesReply(204) : new BytesReply(204, { headers: new HeaderMap([['allow', allow]]) });
 }
 
 /**

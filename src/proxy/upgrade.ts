@@ -126,8 +126,9 @@ export class Tunnel implements ReplySource, TunnelEnd {
     }
     clearTimeout(this.#timer);
     const upgrade = head.status === 101 ? findField(head.text, head.fieldsAt, head.fieldsEnd, 'upgrade') : undefined;
-    // A 101 must name what it switches to, RFC 9110 section 15.2.2.
-    if (length < 0 || (head.status < 200 && !upgrade)) {
+    // A 101 must name what it switches to, and that must have been asked for: RFC 9110 sections 7.8 and 15.2.2.
+    const asked = this.#exchange.received('upgrade') ?? '';
+    if (length < 0 || (head.status < 200 && (!upgrade || !wasOffered(upgrade, asked)))) {
       done();
       this.#fail('upstream/invalid');
       return;
@@ -271,6 +272,14 @@ export class Tunnel implements ReplySource, TunnelEnd {
     this.cancel();
   }
 }
+
+/** Whether every protocol of `chosen` is one of those `asked` for; both are lists. */
+function wasOffered(chosen: string, asked: string): boolean {
+  const offered = protocolsOf(asked);
+  return protocolsOf(chosen).every((protocol) => offered.includes(protocol));
+}
+
+const protocolsOf = (list: string): string[] => list.split(',').map((protocol) => protocol.trim().toLowerCase());
 
 /** What http-proxy takes for the client's socket. */
 class ClientSide extends Duplex {
