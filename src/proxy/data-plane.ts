@@ -7,6 +7,7 @@ import { RecordSink } from './access.js';
 import { Engine } from './engine.js';
 import { Generation, PolicyInstances } from './generation.js';
 import { Listener, type ListenerSettings, listenerSettings } from './listener.js';
+import { type MemorySource, Overload } from './overload.js';
 import type {
   BoundListener,
   DataPlaneApi,
@@ -24,11 +25,16 @@ const SWEEP_EVERY = 100;
 /** Milliseconds between two looks, in a drain, at whether all connections are gone. */
 const LOOK_EVERY = 10;
 
+/** Milliseconds between two steps of closing idle connections, so that what each gives back can show. */
+const SHRINK_EVERY = 500;
+
 export interface DataPlaneHost {
   readonly clock?: Clock;
   readonly random?: () => number;
   /** Milliseconds before `min_body_rate` is asked of a client. Default 5000. */
   readonly bodyGrace?: number;
+  /** What overload is judged by; left out, V8's heap. */
+  readonly memory?: MemorySource;
 }
 
 /** A change of the access log: what `opened` lies behind is told apart by its key. */
@@ -55,6 +61,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   readonly #logger: Logger;
   readonly #targets: TargetRegistry;
   readonly #instances: PolicyInstances;
+  readonly #overload: Overload;
   #listeners: Listener[] = [];
   /** Those that the live generation does not name, until their last connection is gone. */
   #leaving: Listener[] = [];
@@ -62,6 +69,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   #logKey = '';
   #lines: DataPlaneEvents['lines'];
   #prepared: Prepared | undefined;
+  #shrunkAt = 0;
   readonly #timer: NodeJS.Timeout;
   #closed = false;
 
@@ -85,6 +93,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       logger: this.#logger,
       limits: new LimitTable(options.limits),
     });
+    this.#overload = new Overload((level, message, fields) => events.log(level, message, fields), options.memory);
     this.#timer = setInterval(() => this.#sweep(), SWEEP_EVERY);
     this.#timer.unref();
   }
@@ -190,6 +199,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       this.#leaving.push(listener);
     }
     this.#listeners = listeners;
+    this.#overload.plan = generation.program.overload;
     this.#swapLog(log);
     for (const listener of fresh) listener.open();
   }
@@ -224,9 +234,20 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     for (const listener of this.#listeners) listener.sweep(now);
     for (const listener of this.#leaving) listener.sweep(now);
     this.#engine.admission.sweep(now);
+    this.#relieve(now);
     if (this.#leaving.length > 0) this.#leaving = this.#leaving.filter((listener) => !listener.empty);
     this.#targets.sweep(now);
     this.#sink.handOver();
+  }
+
+  /** Takes on less while memory runs short. */
+  #relieve(now: number): void {
+    this.#overload.sweep(now);
+    this.#engine.admission.shedding = this.#overload.shedding;
+    if (!this.#overload.shrinking || now - this.#shrunkAt < SHRINK_EVERY) return;
+    this.#shrunkAt = now;
+    for (const listener of this.#listeners) listener.shrink();
+    this.#targets.shrink();
   }
 
   async drain(timeoutMs: number): Promise<DrainReport> {
@@ -256,6 +277,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     await this.#loading;
     this.abort();
     clearInterval(this.#timer);
+    this.#overload.close();
     for (const listener of [...this.#listeners, ...this.#leaving]) {
       listener.stop();
       listener.cut();

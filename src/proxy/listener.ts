@@ -16,6 +16,8 @@ import { plainText } from './upstream/registry.js';
 
 const BACKLOG = 4096;
 const WRITE_BUFFER = 64 * 1024;
+/** Idle connections that go at once when memory runs short. */
+const SHRINK_LEAST = 64;
 
 /** What a listener is made of in one generation, checked before anything changes. */
 export interface ListenerSettings {
@@ -237,6 +239,13 @@ export class Listener implements Door {
 
   sweep(now: number): void {
     for (const connection of this.#connections) connection.sweep(now);
+  }
+
+  /** Memory runs short: closes an eighth of the idle connections, those first that have been idle longest. */
+  shrink(): void {
+    const idle = [...this.#connections].filter((connection) => connection.idle);
+    idle.sort((a, b) => a.idleUntil - b.idleUntil);
+    for (const connection of idle.slice(0, Math.max(SHRINK_LEAST, Math.ceil(idle.length / 8)))) connection.close();
   }
 
   get empty(): boolean {

@@ -189,7 +189,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   /** Sends a FIN and reads on for a while, so that the last reply is not lost to a reset. */
-  protected override close(): void {
+  override close(): void {
     if (this.phase === 'closed' || this.phase === 'linger') return;
     this.phase = 'linger';
     this.intake.takeAll();
@@ -292,6 +292,16 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   /** The listener stops: an idle connection closes at `until` (monotonic), a busy one after its exchange. */
   retire(until: number): void {
     if (this.phase === 'head' && !this.headBegun) this.deadline = Math.min(this.deadline, until);
+  }
+
+  /** Nothing of a request has come. */
+  get idle(): boolean {
+    return this.phase === 'head' && this.intake.empty;
+  }
+
+  /** Of an idle one: monotonic milliseconds. */
+  get idleUntil(): number {
+    return this.deadline;
   }
 
   get tunnelling(): boolean {

@@ -30,7 +30,7 @@ export abstract class RequestReader extends ClientSocket {
   protected abstract refuseConnection(error: ErrorSlug): void;
   /** The client sent its FIN and all that can be done with what came before is done: what is left here has no end. */
   protected abstract afterEnd(): void;
-  protected abstract close(): void;
+  abstract close(): void;
 
   protected onData(chunk: Buffer): void {
     if (this.phase === 'tunnel') {

@@ -60,6 +60,11 @@ export class TargetRegistry {
     }
   }
 
+  /** Lets go of connections that nobody uses. */
+  shrink(): void {
+    for (const target of this.#targets.values()) target.shrink();
+  }
+
   close(): void {
     for (const target of this.#targets.values()) target.close();
     this.#targets.clear();

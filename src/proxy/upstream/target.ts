@@ -181,6 +181,11 @@ export class Target {
     }
   }
 
+  /** Memory runs short: closes half of the connections that nobody uses, those first that have been idle longest. */
+  shrink(): void {
+    for (const connection of this.#idle.slice(0, Math.ceil(this.#idle.length / 2))) connection.abandon();
+  }
+
   /** No live generation names it: connections close as they become free. */
   retire(): void {
     this.#retired = true;
