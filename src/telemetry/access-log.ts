@@ -3,10 +3,11 @@
  * so that a line costs its text and no system call. A destination that is full, slow or gone costs lines, which are
  * counted, and never an exchange.
  */
-import { openSync } from 'node:fs';
-import sonicBoom, { type SonicBoom } from 'sonic-boom';
+import { fstat, fstatSync, open, openSync, type Stats, stat } from 'node:fs';
+import { promisify } from 'node:util';
 import { type LineFormat, lineWriter } from './access-line.js';
 import type { LineWriter } from './json-line.js';
+import { LogFile, letGo } from './log-file.js';
 import type { RequestRecord } from './snapshot.js';
 
 export interface AccessLogOptions {
@@ -17,8 +18,10 @@ export interface AccessLogOptions {
   readonly color?: boolean;
   /** Takes lines for standard output in place of this log, in whole lines; what it is given is its own. */
   readonly take?: ((lines: Uint8Array, count: number) => void) | undefined;
-  /** Told at most once a minute. */
+  /** It cannot be written; `dropped` lines are lost so far. Told at most once a minute. */
   readonly onError?: (error: Error, dropped: number) => void;
+  /** It is written again, after onError(). */
+  readonly onRecovered?: (dropped: number) => void;
   /** Bytes that may wait for a slow destination; further lines are dropped. */
   readonly maxWaiting?: number;
 }
@@ -29,25 +32,26 @@ const GATHER = 64 * 1024;
 const HAND_OVER_AFTER = 50;
 const MAX_WAITING = 16 * 1024 ** 2;
 const TELL_EVERY = 60_000;
-/** Milliseconds that close() waits for a destination that takes nothing. */
-const CLOSE_WITHIN = 2000;
+/** Milliseconds between two looks at whether the path still leads to the file that is open. */
+const LOOK_EVERY = 1000;
+const MODE = 0o640;
 const STDOUT = 1;
-const NEWLINE = 0x0a;
 
-declare module 'sonic-boom' {
-  interface SonicBoom {
-    /** What a stream in buffer mode takes; the package's own types know of text alone. */
-    write(data: Uint8Array): boolean;
-  }
-}
-
-/** Errors after which nothing will ever be written there again. */
-const FATAL = new Set(['EPIPE', 'EBADF', 'ERR_STREAM_DESTROYED']);
+const statOf = promisify(stat);
+const fstatOf = promisify(fstat);
+const openFile = promisify(open);
 
 export class AccessLog {
   readonly #options: AccessLogOptions;
   readonly #writeLine: LineWriter;
-  #stream: SonicBoom | undefined;
+  #file: LogFile | undefined;
+  /** Device and inode of the file that is open. */
+  #fileId = '';
+  #looking = false;
+  #lookAt = 0;
+  /** Closed, or broken for good: nothing more is written. */
+  #over = false;
+  #closed = false;
   #take: AccessLogOptions['take'];
   /** Lines are laid as bytes as they come: text that waits would be text that the garbage collector moves about. */
   #gathered = Buffer.allocUnsafeSlow(GATHER);
@@ -56,13 +60,14 @@ export class AccessLog {
   #timer: NodeJS.Timeout | undefined;
   #dropped = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
+  #failing = false;
 
   /** Throws where the file cannot be opened for writing: better when a spec is loaded than line by line. */
   constructor(options: AccessLogOptions) {
     this.#options = options;
     this.#writeLine = lineWriter(options.format, options.color ?? false);
     if (options.path === '-') this.#take = options.take;
-    if (this.#take === undefined) this.#stream = this.#open();
+    if (this.#take === undefined) this.#open();
   }
 
   /** Lines that were lost. */
@@ -71,7 +76,7 @@ export class AccessLog {
   }
 
   write(record: RequestRecord): void {
-    if (this.#stream === undefined && this.#take === undefined) {
+    if (this.#over) {
       this.#dropped++;
       return;
     }
@@ -98,73 +103,123 @@ export class AccessLog {
   /** Resolves when all lines so far are written; also when they cannot be. */
   flush(): Promise<void> {
     this.#handOver();
-    const stream = this.#stream;
-    if (stream === undefined) return Promise.resolve();
-    return new Promise((resolve) => stream.flush(() => resolve()));
-  }
-
-  /** Opens the file anew, after it was moved away. Throws where it cannot be; the old one is then kept. */
-  reopen(): void {
-    if (this.#take !== undefined) return;
-    const fresh = this.#open();
-    this.#handOver();
-    const old = this.#stream;
-    this.#stream = fresh;
-    old?.end();
+    return this.#file?.flush() ?? Promise.resolve();
   }
 
   /** Writes what is left, as far as it can be, and lets go of the file. */
   async close(): Promise<void> {
+    if (this.#closed) return;
     this.#handOver();
-    const stream = this.#stream;
-    this.#stream = undefined;
-    this.#take = undefined;
-    if (stream === undefined) return;
-    await new Promise<void>((resolve) => {
-      const giveUp = (): void => {
-        stream.destroy();
-        done();
-      };
-      const timer = setTimeout(giveUp, CLOSE_WITHIN);
-      const done = (): void => {
-        clearTimeout(timer);
-        resolve();
-      };
-      stream.once('close', done);
-      stream.once('error', giveUp);
-      stream.end();
-    });
+    this.#closed = true;
+    this.#over = true;
+    await this.#file?.end();
   }
 
-  #open(): SonicBoom {
-    const { path, maxWaiting = MAX_WAITING } = this.#options;
-    const fd = path === '-' ? STDOUT : openSync(path, 'a', 0o640);
-    const stream = new sonicBoom.SonicBoom({ fd, sync: false, maxLength: maxWaiting, contentMode: 'buffer' });
-    stream.on('error', (error: NodeJS.ErrnoException) => this.#failed(stream, error));
-    stream.on('drop', (lines: Uint8Array) => this.#lost(countLines(lines), new Error('The access log is too slow.')));
-    return stream;
+  #open(): void {
+    const { path } = this.#options;
+    if (path === '-') {
+      this.#file = this.#fileOf(STDOUT);
+      return;
+    }
+    const fd = openSync(path, 'a', MODE);
+    this.#fileId = idOf(fstatSync(fd));
+    this.#file = this.#fileOf(fd);
+  }
+
+  #fileOf(fd: number): LogFile {
+    const file: LogFile = new LogFile(fd, this.#options.maxWaiting ?? MAX_WAITING, {
+      lost: (lines, error) => this.#lost(lines, error),
+      failed: (error) => this.#lost(0, error),
+      broke: (error) => {
+        if (this.#file === file) this.#file = undefined;
+        // Whoever read standard output is gone for good.
+        if (file.fd === STDOUT) this.#over = true;
+        this.#lost(0, error);
+      },
+      wrote: () => this.#recovered(),
+    });
+    return file;
   }
 
   #handOver(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const lines = this.#gathered.subarray(0, this.#length);
     const count = this.#gatheredLines;
     if (count === 0) return;
-    this.#gathered = Buffer.allocUnsafeSlow(GATHER);
-    this.#length = 0;
-    this.#gatheredLines = 0;
-    if (this.#take !== undefined) this.#take(lines, count);
-    else if (this.#stream === undefined) this.#dropped += count;
-    else this.#stream.write(lines);
+    const lines = this.#takeGathered();
+    if (this.#take !== undefined) {
+      this.#take(lines, count);
+      return;
+    }
+    this.#follow();
+    if (this.#file === undefined) this.#dropped += count;
+    else this.#file.write(lines, count);
   }
 
-  #failed(stream: SonicBoom, error: NodeJS.ErrnoException): void {
-    if (FATAL.has(error.code ?? '') && this.#stream === stream) {
-      this.#stream = undefined;
-      stream.destroy();
+  /** What was gathered, in memory of its own that is hardly larger: it may wait long, and what waits is counted by its length. */
+  #takeGathered(): Buffer {
+    const length = this.#length;
+    this.#length = 0;
+    this.#gatheredLines = 0;
+    const lines = this.#gathered.subarray(0, length);
+    if (this.#gathered.length === GATHER && length < GATHER / 2) {
+      const copy = Buffer.allocUnsafeSlow(length);
+      lines.copy(copy);
+      return copy;
     }
-    this.#lost(0, error);
+    this.#gathered = Buffer.allocUnsafeSlow(GATHER);
+    return lines;
+  }
+
+  /** Looks, now and then, whether the file was moved or removed: then the path is opened anew. */
+  #follow(): void {
+    const { path } = this.#options;
+    const now = performance.now();
+    if (path === '-' || this.#looking || now < this.#lookAt) return;
+    this.#lookAt = now + LOOK_EVERY;
+    this.#looking = true;
+    this.#look(path)
+      .catch((error: Error) => this.#lost(0, error))
+      .finally(() => {
+        this.#looking = false;
+      });
+  }
+
+  async #look(path: string): Promise<void> {
+    const there = await statOf(path).catch(() => undefined);
+    if (this.#closed || (this.#file !== undefined && there !== undefined && idOf(there) === this.#fileId)) return;
+    try {
+      await this.#openAnew(path);
+    } catch (error) {
+      await this.#forsake(error instanceof Error ? error : new Error(String(error)));
+      throw error;
+    }
+  }
+
+  async #openAnew(path: string): Promise<void> {
+    const fd = await openFile(path, 'a', MODE);
+    const opened = await fstatOf(fd);
+    if (this.#closed) {
+      letGo(fd);
+      return;
+    }
+    const old = this.#file;
+    this.#fileId = idOf(opened);
+    this.#file = this.#fileOf(fd);
+    await old?.end();
+  }
+
+  /** Lines that go to a file which has no name any more are as good as lost, and counted so. */
+  async #forsake(error: Error): Promise<void> {
+    const file = this.#file;
+    if (file === undefined) return;
+    const named = await fstatOf(file.fd).then(
+      ({ nlink }) => nlink > 0,
+      () => true,
+    );
+    if (named || this.#file !== file) return;
+    this.#file = undefined;
+    file.destroy(error);
   }
 
   #lost(lines: number, error: Error): void {
@@ -172,12 +227,15 @@ export class AccessLog {
     const now = performance.now();
     if (now - this.#toldAt < TELL_EVERY) return;
     this.#toldAt = now;
+    this.#failing = true;
     this.#options.onError?.(error, this.#dropped);
+  }
+
+  #recovered(): void {
+    if (!this.#failing) return;
+    this.#failing = false;
+    this.#options.onRecovered?.(this.#dropped);
   }
 }
 
-function countLines(text: Uint8Array): number {
-  let lines = 0;
-  for (let at = text.indexOf(NEWLINE); at >= 0; at = text.indexOf(NEWLINE, at + 1)) lines++;
-  return lines;
-}
+const idOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`;

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -214,20 +214,64 @@ test('what is in the file already stays', async ({ folder }) => {
   assert.is(lines(path)[0], 'before');
 });
 
-test('reopen follows a file that was moved away', async ({ folder }) => {
+/** Writes lines until `seen` says so; each look of the log at its path costs it a second. */
+async function writeUntil(log: AccessLog, seen: () => boolean): Promise<void> {
+  const deadline = Date.now() + 8000;
+  while (!seen()) {
+    assert.ok(Date.now() < deadline, 'in time');
+    log.write(record({ id: 'again' }));
+    await log.flush();
+    await delay(20);
+  }
+}
+
+test('a file that was moved away is opened anew, and nothing is lost', async ({ folder }) => {
   const path = join(folder, 'access.log');
   const log = new AccessLog({ path, format: 'json' });
   log.write(record({ id: 'old' }));
   await log.flush();
   renameSync(path, `${path}.1`);
-  log.write(record({ id: 'still old' }));
-  log.reopen();
+  await writeUntil(log, () => existsSync(path) && lines(path).length > 0);
   log.write(record({ id: 'new' }));
   await log.close();
-  const deadline = Date.now() + 5000;
-  while (lines(`${path}.1`).length < 2 && Date.now() < deadline) await delay(5);
-  assert.is(lines(`${path}.1`).length, 2);
-  assert.match(lines(path)[0]!, '"new"');
+  assert.match(lines(`${path}.1`)[0]!, '"old"');
+  assert.match(lines(path).at(-1)!, '"new"');
+  assert.is(log.dropped, 0);
+});
+
+test('a folder that was removed costs lines, which are counted, until it is there again', async ({ folder }) => {
+  const inner = join(folder, 'logs');
+  const path = join(inner, 'access.log');
+  mkdirSync(inner);
+  const told: string[] = [];
+  const log = new AccessLog({
+    path,
+    format: 'json',
+    onError: ({ message }) => told.push(message),
+    onRecovered: (dropped) => told.push(`again, ${dropped > 0}`),
+  });
+  rmSync(inner, { recursive: true });
+  await writeUntil(log, () => log.dropped > 0);
+  assert.is(told.length, 1);
+  assert.match(told[0]!, 'ENOENT');
+  mkdirSync(inner);
+  await writeUntil(log, () => existsSync(path) && lines(path).length > 0);
+  assert.equal(told.slice(1), ['again, true']);
+  await log.close();
+});
+
+test('lines that wait for a full disk are counted by their length, and hold no more memory', async () => {
+  if (!existsSync('/dev/full')) return;
+  const log = new AccessLog({ path: '/dev/full', format: 'json' });
+  const before = process.memoryUsage().arrayBuffers;
+  for (let at = 0; at < 1000; at++) {
+    log.write(record());
+    await log.flush();
+  }
+  const grown = process.memoryUsage().arrayBuffers - before;
+  assert.ok(grown < 8 * 1024 ** 2, `${grown} bytes for 1000 lines`);
+  await log.close();
+  assert.is(log.dropped, 1000, 'what could not be written at the end is counted as well');
 });
 
 test('a file that cannot be opened is said at once', ({ folder }) => {
