@@ -170,7 +170,7 @@ export class WorkerSet implements DataPlaneApi {
 
   /** A worker that is not wanted any more finishes what it has. */
   #dismiss(host: WorkerHost, timeoutMs: number): void {
-    const { events, died } = this.#setup;
+    const { events } = this.#setup;
     const leave = async (): Promise<DrainReport> => {
       try {
         const report = await host.drain(timeoutMs);
@@ -179,7 +179,6 @@ export class WorkerSet implements DataPlaneApi {
         events.log('info', `data-plane worker ${host.index} is not wanted any more and has ended`, fields);
         return report;
       } finally {
-        died(host.index);
         this.#leaving.delete(host);
       }
     };

@@ -1,0 +1,81 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { AccessLines, type LineStream } from '../../src/control/access-lines.js';
+import { RecordOrder } from '../../src/control/record-order.js';
+import type { RequestRecord } from '../../src/telemetry/snapshot.js';
+import { KeptLog, until } from './kit.js';
+
+class Stream implements LineStream {
+  writableLength = 0;
+  text = '';
+  readonly listeners = new Set<(error: Error) => void>();
+  write(lines: Uint8Array): boolean {
+    this.text += Buffer.from(lines).toString();
+    return true;
+  }
+  on(_event: 'error', listener: (error: Error) => void): void {
+    this.listeners.add(listener);
+  }
+  off(_event: 'error', listener: (error: Error) => void): void {
+    this.listeners.delete(listener);
+  }
+}
+
+test('lines go out while the reader keeps up; beyond that they are dropped, counted, and told once', () => {
+  const stream = new Stream();
+  const log = new KeptLog();
+  const lines = new AccessLines(stream, log);
+  lines.write(Buffer.from('a\nb\n'), 2);
+  stream.writableLength = 16 * 1024 ** 2 + 1;
+  lines.write(Buffer.from('c\nd\n'), 2);
+  lines.write(Buffer.from('e\n'), 1);
+  stream.writableLength = 0;
+  lines.write(Buffer.from('f\n'), 1);
+  assert.is(stream.text, 'a\nb\nf\n');
+  assert.is(log.count(/access log lines were lost/), 1);
+  assert.is(log.lines[0]?.fields['dropped'], 2);
+});
+
+test('a reader that is gone ends nothing', () => {
+  const stream = new Stream();
+  const log = new KeptLog();
+  const lines = new AccessLines(stream, log);
+  lines.write(Buffer.from('a\n'), 1);
+  assert.is(stream.listeners.size, 1);
+  for (const listener of stream.listeners) listener(new Error('write EPIPE'));
+  assert.match(log.lines[0]?.message ?? '', 'EPIPE');
+  lines.close();
+  assert.is(stream.listeners.size, 0);
+});
+
+const record = (id: string, at: number, durationMs: number): RequestRecord => ({
+  at,
+  id,
+  remote: '',
+  method: 'GET',
+  host: '',
+  url: '/',
+  status: 200,
+  route: null,
+  service: null,
+  target: null,
+  consumer: null,
+  bytesIn: 0,
+  bytesOut: 0,
+  durationMs,
+  upstreamMs: null,
+  error: null,
+});
+
+test('records of several workers come out by the time at which they were over', async () => {
+  const batches: { ids: string[]; dropped: number }[] = [];
+  const order = new RecordOrder((records, dropped) => batches.push({ ids: records.map(({ id }) => id), dropped }));
+  order.add([record('c', 100, 50), record('d', 190, 1)], 2);
+  order.add([record('a', 10, 20), record('b', 20, 100)], 3);
+  await until('a batch', () => batches.length > 0);
+  assert.equal(batches, [{ ids: ['a', 'b', 'c', 'd'], dropped: 5 }]);
+  order.flush();
+  assert.is(batches.length, 1, 'nothing more to say');
+});
+
+test.run();
