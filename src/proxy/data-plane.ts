@@ -123,7 +123,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       listenerSettings(plan, input.stats.listeners[index] ?? input.stats.unmatched),
     );
     this.#engine.stats.adopt(input.stats.chunks);
-    const services = this.#targets.prepare(input.program.services, input.stats);
+    const sharers = input.sharePorts === true ? input.program.workers : 1;
+    const services = this.#targets.prepare(input.program.services, input.stats, sharers);
     const generation = new Generation(input, this.#instances, this.#logger);
     const prepared: Prepared = { generation, services, bound: [], fresh: [], log: undefined };
     try {
@@ -219,15 +220,9 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const key = wanted && path !== undefined ? `${wanted.format}:${path}` : '';
     if (key === this.#logKey) return undefined;
     if (!wanted || path === undefined) return { key, opened: undefined };
-    const opened = new AccessLog({
-      path,
-      format: wanted.format,
-      take: this.#lines,
-      onError: (error, dropped) =>
-        this.#logger.warn(`The access log cannot be written: ${error.message}`, { path, dropped }),
-      onRecovered: (dropped) => this.#logger.info('The access log is written again.', { path, dropped }),
-    });
-    return { key, opened };
+    const onError = (error: Error, dropped: number): void =>
+      this.#logger.warn(`Access log lines were lost: ${error.message}`, { path, dropped });
+    return { key, opened: new AccessLog({ path, format: wanted.format, onError, take: this.#lines }) };
   }
 
   watch(level: WatchLevel): void {

@@ -13,6 +13,8 @@ import { Seen } from './http/request-head.js';
 import type { ResponseHead } from './http/response-head.js';
 import { requestHead } from './http/write-head.js';
 import type { UpstreamConnection } from './upstream/connection.js';
+import type { Pipeline } from './upstream/pipeline.js';
+import type { ReplyConnection } from './upstream/reply-connection.js';
 import type { Service } from './upstream/service.js';
 import type { Target } from './upstream/target.js';
 import type { UpstreamUser } from './upstream/user.js';
@@ -20,8 +22,11 @@ import type { UpstreamUser } from './upstream/user.js';
 /** Methods that may be sent twice, RFC 9110 section 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
-/** What keeps an exchange from a target that may be in perfect health. */
+/** What keeps an exchange from a target that may be in perfect health: asking the same one again is of no use. */
 const BLAMELESS = new Set<ErrorSlug>(['upstream/queue-full', 'upstream/queue-timeout', 'gateway/exhausted']);
+
+/** An exchange that was moved so often goes by a connection of its own. */
+const MAX_MOVES = 2;
 
 /** A target's reply: its fields are looked up in the head's text, and only when somebody asks. */
 export class TargetReply implements Reply {
@@ -85,9 +90,14 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   readonly #downstream: Downstream;
   readonly #service: Service;
   #target: Target | undefined = undefined;
-  #connection: UpstreamConnection | null = null;
-  #attemptMs = 0;
+  /** Brings the reply; null while there is nothing to wait for. */
+  #replies: ReplyConnection | null = null;
+  /** The same connection, where the request has a body to be sent on it. */
+  #uplink: UpstreamConnection | null = null;
+  /** Monotonic milliseconds at which the present attempt began. */
+  since = 0;
   #attempts = 0;
+  #moves = 0;
   /** A connection that died between two requests is nobody's failure, but it is forgiven only once. */
   #forgave = false;
   #bodyBegun = false;
@@ -110,12 +120,22 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     return this.#service.plan.name;
   }
 
+  get method(): string {
+    return this.exchange.method;
+  }
+
+  get shares(): boolean {
+    const { exchange } = this;
+    return !exchange.hasBody && this.#attempts === 1 && this.#moves < MAX_MOVES && IDEMPOTENT.has(exchange.method);
+  }
+
   start(): void {
     const target = this.#service.pick(this.#target);
     if (target === undefined) {
       this.#answer('upstream/none');
       return;
     }
+    this.since = this.#target === undefined ? this.exchange.startMs : this.#engine.monotonic();
     this.#attempts++;
     this.#target = target;
     this.exchange.target = target.url;
@@ -126,7 +146,6 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
       why: this.#attempts === 1 ? `next in turn of ${this.#service.targets.length}` : `attempt ${this.#attempts}`,
       details: { service: this.service, target: target.url },
     });
-    this.#attemptMs = this.#attempts === 1 ? this.exchange.startMs : this.#engine.monotonic();
     this.#engine.stats.begin(target.slot);
     target.acquire(this);
   }
@@ -141,14 +160,26 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
       if (!this.over) this.#refusePath();
       return;
     }
-    this.#connection = connection;
+    this.#replies = connection;
     const hasBody = exchange.hasBody;
     this.#bodySent = !hasBody;
-    connection.begin(this, exchange.method, text, hasBody, target.responseDeadline());
+    connection.begin(this, text, hasBody);
     if (!hasBody) return;
+    this.#uplink = connection;
     this.#bodyBegun = true;
     this.#downstream.pull(this);
-    this.#connection?.flush();
+    this.#uplink?.flush();
+  }
+
+  onPlace(pipeline: Pipeline): void {
+    const text = requestHead(this.exchange, this.#target!);
+    if (text === undefined) {
+      this.#refusePath();
+      return;
+    }
+    this.#replies = pipeline;
+    this.#bodySent = true;
+    pipeline.begin(this, text);
   }
 
   #refusePath(): void {
@@ -157,15 +188,15 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   }
 
   get takesBody(): boolean {
-    return this.#connection?.writable ?? false;
+    return this.#uplink?.writable ?? false;
   }
 
   sendBody(bytes: Buffer, last: boolean): void {
-    const connection = this.#connection;
+    const connection = this.#uplink;
     if (connection === null) return;
     this.#bytesToTarget += bytes.length;
     if (last) this.#bodySent = true;
-    if (!this.#replied) connection.deadline = this.#target!.responseDeadline();
+    if (!this.#replied) connection.awaitReply();
     if (this.exchange.seen & Seen.TransferEncoding) {
       if (bytes.length > 0)
         connection.write(`${bytes.length.toString(16)}\r\n`, bytes, last ? '\r\n0\r\n\r\n' : '\r\n', last);
@@ -178,6 +209,8 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   }
 
   onInterim(head: ResponseHead): void {
+    // Who did not ask whether to go on is not told to.
+    if (head.status === 100 && !this.exchange.expectsContinue) return;
     const { kept, listed } = head;
     const lines =
       listed === '' ? kept : new HeadFields(head.text, head.fieldsAt, head.fieldsEnd).lines(kept, listed, '');
@@ -193,16 +226,16 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     this.#target!.succeeded();
     exchange.chain!.replied(exchange, new TargetReply(head, this));
     // Nobody takes the body yet: a policy is still thinking. The target waits.
-    if (!this.#flowing) this.#connection?.pause();
+    if (!this.#flowing) this.#replies?.pause();
   }
 
   flow(): void {
     this.#flowing = true;
-    this.#connection?.resume();
+    this.#replies?.resume(this);
   }
 
   resume(): void {
-    if (this.#flowing) this.#connection?.resume();
+    if (this.#flowing) this.#replies?.resume(this);
   }
 
   onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean {
@@ -211,25 +244,39 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     return this.#downstream.body(buffer, start, end, last);
   }
 
+  #letGo(): void {
+    this.#replies = null;
+    this.#uplink = null;
+  }
+
   #finish(): void {
-    this.#connection = null;
+    this.#letGo();
     this.over = true;
     this.#endAttempt(this.#status, false);
   }
 
-  onUnavailable(error: ErrorSlug): void {
+  onUnavailable(error: ErrorSlug, blame: boolean): void {
+    this.#letGo();
     if (this.over) return;
     const blameless = BLAMELESS.has(error);
     this.#endAttempt(0, true);
-    if (!blameless) this.#target!.failed(error);
+    if (blame && !blameless) this.#target!.failed(error);
     // Nothing was sent: any method may try elsewhere.
     if (this.#attempts <= this.#service.plan.retries && (!blameless || this.#service.targets.length > 1)) this.start();
     else this.#answer(error);
   }
 
-  onFailure(error: ErrorSlug): void {
-    const connection = this.#connection;
-    this.#connection = null;
+  onMoved(): void {
+    this.#letGo();
+    if (this.over) return;
+    this.#endAttempt(0, false);
+    this.#moves++;
+    this.#attempts--;
+    this.start();
+  }
+
+  onFailure(error: ErrorSlug, untouched: boolean, reused: boolean): void {
+    this.#letGo();
     if (this.over) return;
     this.#endAttempt(0, true);
     if (this.#replied) {
@@ -239,21 +286,20 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
       this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error);
       return;
     }
-    const untouched = connection !== null && !connection.answered && error === 'upstream/reset';
     const repeatable = untouched && !this.#bodyBegun && IDEMPOTENT.has(this.exchange.method);
-    if (repeatable && connection.reused && !this.#forgave) {
+    if (repeatable && reused && !this.#forgave) {
       this.#forgave = true;
       this.#attempts--;
       this.start();
       return;
     }
-    if (!(untouched && connection.reused)) this.#target!.failed(error);
+    if (!(untouched && reused)) this.#target!.failed(error);
     if (repeatable && this.#attempts <= this.#service.plan.retries) this.start();
     else this.#answer(error);
   }
 
   #endAttempt(status: number, failed: boolean): void {
-    const took = this.#engine.monotonic() - this.#attemptMs;
+    const took = this.#engine.monotonic() - this.since;
     this.#engine.stats.end(this.#target!.slot, status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
     this.#bytesToTarget = 0;
     this.#bytesFromTarget = 0;
@@ -270,10 +316,10 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     if (this.over) return;
     this.over = true;
     const waiting = this.#target !== undefined;
-    const connection = this.#connection;
-    this.#connection = null;
+    const replies = this.#replies;
+    this.#letGo();
     if (waiting) this.#endAttempt(this.#status, false);
-    connection?.abandon();
+    replies?.abandon(this);
   }
 
   discard(): void {

@@ -12,8 +12,11 @@ export class TargetRegistry {
     this.#host = host;
   }
 
-  /** The services of a generation to be; nothing that is live changes yet. Throws for a target that is no URL. */
-  prepare(plans: readonly ServicePlan[], slots: StatsSlots): PreparedServices {
+  /**
+   * The services of a generation to be; nothing that is live changes yet. `sharers`: data planes among which the bounds
+   * of a target are divided. Throws for a target that is no URL.
+   */
+  prepare(plans: readonly ServicePlan[], slots: StatsSlots, sharers = 1): PreparedServices {
     const targets = new Map<string, Target>();
     const services = plans.map((plan, index) => {
       const own = plan.targets.map((target, at) => {
@@ -26,7 +29,7 @@ export class TargetRegistry {
       });
       return { plan, own };
     });
-    return { targets, services };
+    return { targets, services, sharers };
   }
 
   /** From now on these are the live ones. Targets that they do not name retire. */
@@ -42,7 +45,7 @@ export class TargetRegistry {
     return prepared.services.map(({ plan, own }) => {
       for (const { target, weight, slot } of own) {
         target.revive();
-        target.settings = plan;
+        target.configure(plan, prepared.sharers);
         target.weight = weight;
         target.slot = slot;
       }
@@ -73,6 +76,7 @@ export class TargetRegistry {
 
 export interface PreparedServices {
   readonly targets: ReadonlyMap<string, Target>;
+  readonly sharers: number;
   readonly services: readonly {
     readonly plan: ServicePlan;
     readonly own: readonly { readonly target: Target; readonly weight: number; readonly slot: number }[];

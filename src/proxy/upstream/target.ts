@@ -4,6 +4,8 @@ import { Counter } from '../../telemetry/stats-layout.js';
 import type { StatsWriter } from '../../telemetry/stats-writer.js';
 import type { Descriptors } from '../descriptors.js';
 import { UpstreamConnection } from './connection.js';
+import { Pipeline } from './pipeline.js';
+import type { ReplyConnection } from './reply-connection.js';
 import type { UpstreamUser } from './user.js';
 
 /** What targets need of the data plane. */
@@ -42,8 +44,14 @@ export class Target {
   slot: number;
   settings: ServicePlan;
   readonly #host: TargetHost;
+  /** Those that nobody uses, the one that was used last at the end. */
   readonly #idle: UpstreamConnection[] = [];
-  readonly #connections = new Set<UpstreamConnection>();
+  /** Shared ones, in the order in which they are filled. */
+  readonly #pipelines: Pipeline[] = [];
+  /** All of them. */
+  readonly #connections = new Set<ReplyConnection>();
+  #maxConnections = 0;
+  #maxQueue = 0;
   #waiters: Waiter[] = [];
   #failures = 0;
   #retired = false;
@@ -62,14 +70,26 @@ export class Target {
     this.settings = settings;
     this.slot = slot;
     this.#host = host;
+    this.configure(settings, 1);
   }
 
   get ejected(): boolean {
     return this.ejectedUntil !== 0 && this.ejectedUntil > this.#host.now();
   }
 
-  /** Gives `user` a connection: now, or when one is there; or tells it that there will be none. */
+  /** The bounds of a generation; those that hold for the gateway as a whole are divided among `sharers`. */
+  configure(settings: ServicePlan, sharers: number): void {
+    this.settings = settings;
+    this.#maxConnections = Math.ceil(settings.maxConnections / sharers);
+    this.#maxQueue = Math.ceil(settings.maxQueue / sharers);
+  }
+
+  /** Gives `user` a connection, or a place on one: now, or when there is one; or tells it that there will be none. */
   acquire(user: UpstreamUser): void {
+    if (this.settings.pipelining > 1 && user.shares) {
+      this.#share(user);
+      return;
+    }
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
       if (!idle.usable) {
         idle.abandon();
@@ -79,27 +99,63 @@ export class Target {
       user.onConnection(idle);
       return;
     }
-    if (this.#connections.size < this.settings.maxConnections && this.#host.descriptors.takeTarget()) {
-      this.#open(user);
+    if (this.#full) this.#pipelines.find(({ idle }) => idle)?.leave();
+    if (!this.#full && this.#host.descriptors.takeTarget()) this.#open(user);
+    else this.#wait(user);
+  }
+
+  /** As few connections as will do, so that much is written at once; but nobody stands behind what does not move. */
+  #share(user: UpstreamUser): void {
+    const now = this.#host.lately();
+    for (const pipeline of this.#pipelines) {
+      if (!pipeline.hasRoom(this.settings.pipelining, now)) continue;
+      user.onPlace(pipeline);
       return;
     }
-    if (this.#connections.size === 0) {
-      // Nobody is there to give one back.
-      user.onUnavailable('gateway/exhausted');
-      return;
-    }
-    if (this.#waiters.length >= this.settings.maxQueue)
-      this.#waiters = this.#waiters.filter((waiter) => !waiter.user.over);
-    if (this.#waiters.length < this.settings.maxQueue)
-      this.#waiters.push({ user, deadline: this.#host.monotonic() + this.settings.connectTimeout });
-    else user.onUnavailable('upstream/queue-full');
+    if (this.#full) this.#idle.pop()?.abandon();
+    if (!this.#full && this.#host.descriptors.takeTarget()) this.#openPipeline(user);
+    else this.#wait(user);
+  }
+
+  get #full(): boolean {
+    return this.#connections.size >= this.#maxConnections;
   }
 
   #open(user: UpstreamUser): void {
-    const deadline = this.#host.monotonic() + this.settings.connectTimeout;
-    const connection = new UpstreamConnection(this, user, deadline);
+    this.#add(new UpstreamConnection(this, user, this.#host.monotonic() + this.settings.connectTimeout));
+  }
+
+  #openPipeline(user: UpstreamUser): void {
+    const pipeline = new Pipeline(this, this.#host.monotonic() + this.settings.connectTimeout);
+    this.#pipelines.push(pipeline);
+    this.#add(pipeline);
+    user.onPlace(pipeline);
+  }
+
+  #add(connection: ReplyConnection): void {
     this.#connections.add(connection);
     this.#count();
+  }
+
+  #wait(user: UpstreamUser): void {
+    if (this.#connections.size === 0) {
+      // Nobody is there to give one back.
+      user.onUnavailable('gateway/exhausted', false);
+      return;
+    }
+    if (this.#waiters.length >= this.#maxQueue) this.#waiters = this.#waiters.filter((waiter) => !waiter.user.over);
+    if (this.#waiters.length >= this.#maxQueue) {
+      user.onUnavailable('upstream/queue-full', false);
+      return;
+    }
+    this.#waiters.push({ user, deadline: this.#host.monotonic() + this.settings.connectTimeout });
+    this.#makeRoom();
+  }
+
+  /** Somebody waits for a connection of its own while all are shared: one of them takes nobody more, and closes. */
+  #makeRoom(): void {
+    if (this.#pipelines.length === 0 || this.#pipelines.some(({ leaving }) => leaving)) return;
+    if (this.#waiters.some(({ user }) => !user.shares && !user.over)) this.#pipelines.at(-1)?.leave();
   }
 
   /** A connection whose reply has ended, or that connected for somebody who is gone. */
@@ -117,18 +173,41 @@ export class Target {
     this.#idle.push(connection);
   }
 
+  /** A reply on a shared connection has ended: somebody else may stand in its line. */
+  vacated(pipeline: Pipeline): void {
+    if (this.#waiters.length > 0) this.#fill(pipeline);
+    if (this.#retired && pipeline.idle) pipeline.leave();
+  }
+
+  #fill(pipeline: Pipeline): void {
+    const now = this.#host.lately();
+    const { pipelining } = this.settings;
+    for (let at = 0; at < this.#waiters.length && pipeline.hasRoom(pipelining, now); ) {
+      const { user } = this.#waiters[at]!;
+      if (user.over || user.shares) this.#waiters.splice(at, 1);
+      else at++;
+      if (user.shares && !user.over) user.onPlace(pipeline);
+    }
+  }
+
   /** A connection is gone. */
-  closed(connection: UpstreamConnection): void {
+  closed(connection: ReplyConnection): void {
     if (!this.#connections.delete(connection)) return;
     this.#host.descriptors.freeTarget();
     this.#count();
-    const at = this.#idle.indexOf(connection);
-    if (at >= 0) this.#idle.splice(at, 1);
-    if (this.#connections.size >= this.settings.maxConnections) return;
-    const next = this.#nextWaiter();
-    if (next === undefined) return;
-    if (this.#host.descriptors.takeTarget()) this.#open(next);
-    else next.onUnavailable('gateway/exhausted');
+    if (connection instanceof UpstreamConnection) remove(this.#idle, connection);
+    else if (connection instanceof Pipeline) remove(this.#pipelines, connection);
+    while (!this.#full) {
+      const next = this.#nextWaiter();
+      if (next === undefined) return;
+      if (!this.#host.descriptors.takeTarget()) next.onUnavailable('gateway/exhausted', false);
+      else if (!next.shares || this.settings.pipelining === 1) this.#open(next);
+      else {
+        this.#openPipeline(next);
+        this.#fill(this.#pipelines.at(-1)!);
+      }
+    }
+    this.#makeRoom();
   }
 
   #nextWaiter(): UpstreamUser | undefined {
@@ -139,6 +218,11 @@ export class Target {
 
   #count(): void {
     this.#host.stats.set(this.slot, Counter.Connections, this.#connections.size);
+  }
+
+  /** Monotonic milliseconds, a sweep old at most. */
+  lately(): number {
+    return this.#host.lately();
   }
 
   /** Monotonic time until which the next bytes of a reply must come. */
@@ -173,23 +257,24 @@ export class Target {
 
   /** Timeouts, at the sweep's grain. */
   sweep(now: number): void {
-    for (const connection of this.#connections)
-      if (connection.deadline !== 0 && connection.deadline <= now) connection.expire();
+    for (const connection of this.#connections) connection.sweep(now);
     while (this.#waiters.length > 0 && (this.#waiters[0]!.user.over || this.#waiters[0]!.deadline <= now)) {
       const { user } = this.#waiters.shift()!;
-      if (!user.over) user.onUnavailable('upstream/queue-timeout');
+      if (!user.over) user.onUnavailable('upstream/queue-timeout', false);
     }
   }
 
   /** Memory runs short: closes half of the connections that nobody uses, those first that have been idle longest. */
   shrink(): void {
     for (const connection of this.#idle.slice(0, Math.ceil(this.#idle.length / 2))) connection.abandon();
+    for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) pipeline.leave();
   }
 
   /** No live generation names it: connections close as they become free. */
   retire(): void {
     this.#retired = true;
     for (const connection of [...this.#idle]) connection.abandon();
+    for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) pipeline.leave();
   }
 
   /** A generation names it again. */
@@ -205,6 +290,11 @@ export class Target {
   close(): void {
     this.#retired = true;
     this.#waiters = [];
-    for (const connection of [...this.#connections]) connection.abandon();
+    for (const connection of [...this.#connections]) connection.destroy();
   }
+}
+
+function remove<T>(list: T[], one: T): void {
+  const at = list.indexOf(one);
+  if (at >= 0) list.splice(at, 1);
 }

@@ -1,0 +1,296 @@
+/**
+ * A connection to a target as far as replies are concerned: its socket, and the reading of one reply after another for
+ * whoever's turn it is. Its listeners are made once and serve one exchange after another.
+ */
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { ErrorSlug } from '../errors.js';
+import { BodyReader } from '../http/body.js';
+import { MAX_RESPONSE_HEAD, ResponseHead } from '../http/response-head.js';
+import type { Target } from './target.js';
+import type { UpstreamUser } from './user.js';
+
+/** A first read up to this size is decoded whole; in a larger one the end of the head is looked for first. */
+const DECODE_WHOLE = 4 * 1024;
+const READ_BUFFER = 64 * 1024;
+/** Informational replies before the one that counts: nobody sends so many but in error. */
+const MAX_INTERIM = 32;
+
+/**
+ * One buffer that all plain connections of a thread read into. A read is handed on and used up before the next one
+ * begins; only on Windows are buffers given to the system ahead of time, and each connection has its own.
+ */
+const sharedRead = process.platform === 'win32' ? undefined : Buffer.allocUnsafeSlow(READ_BUFFER);
+const head = new ResponseHead();
+
+export abstract class ReplyConnection {
+  readonly target: Target;
+  /** Whose reply is read, or waited for; null between exchanges. */
+  user: UpstreamUser | null;
+  /** Monotonic milliseconds at which the present wait is over; 0 for none. Looked at by the sweep. */
+  deadline: number;
+  /** Has served an exchange before. */
+  reused = false;
+  connected = false;
+  /** Some byte of the present reply has come. */
+  protected answered = false;
+  protected readonly socket: Socket;
+  /** No reply said that it is the connection's last, or ends with it. */
+  protected keep = true;
+  protected dead = false;
+  protected paused = false;
+  readonly #body = new BodyReader();
+  #awaitsHead = false;
+  /** A reply to HEAD has no body. */
+  #headOnly = false;
+  #interims = 0;
+  /** Bytes of an incomplete head, or read while the user was not ready for them. */
+  #held: Buffer | undefined = undefined;
+
+  constructor(target: Target, user: UpstreamUser | null, deadline: number) {
+    this.target = target;
+    this.user = user;
+    this.deadline = deadline;
+    this.socket = target.secure ? this.#openTls() : this.#openPlain();
+    this.socket.on('error', (error) => this.fail(this.connected ? 'upstream/reset' : connectError(error)));
+    this.socket.on('close', () => this.fail(this.connected ? 'upstream/reset' : 'upstream/unreachable'));
+    this.socket.on('end', () => this.#onEnd());
+  }
+
+  #openPlain(): Socket {
+    const { host, port } = this.target;
+    const buffer = sharedRead ?? Buffer.allocUnsafeSlow(READ_BUFFER);
+    const socket = connect({
+      host,
+      port,
+      noDelay: true,
+      onread: {
+        buffer,
+        callback: (count) => {
+          this.#onData(buffer, count);
+          return true;
+        },
+      },
+    });
+    socket.on('connect', () => this.#onConnect());
+    return socket;
+  }
+
+  #openTls(): Socket {
+    const { host, port } = this.target;
+    const socket = connectTls({ host, port, ALPNProtocols: ['http/1.1'], ...(isIP(host) ? {} : { servername: host }) });
+    socket.setNoDelay(true);
+    socket.on('secureConnect', () => this.#onConnect());
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk, chunk.length));
+    return socket;
+  }
+
+  #onConnect(): void {
+    if (this.dead) return;
+    this.connected = true;
+    this.deadline = 0;
+    this.onConnected();
+  }
+
+  protected abstract onConnected(): void;
+
+  /** Whether bytes may come at all: a request of the present user has been sent. */
+  protected abstract expects(): boolean;
+
+  /**
+   * The present reply is read to its end. `surplus`: further bytes came with it. True when they are those of the next
+   * user's reply, for whom expect() has been called.
+   */
+  protected abstract ended(surplus: boolean): boolean;
+
+  /** Ends the connection and tells its users why. Does nothing the second time. */
+  abstract fail(error: ErrorSlug): void;
+
+  /** `user` does not want its reply any more. */
+  abstract abandon(user: UpstreamUser): void;
+
+  /** The reply's head says that it is the connection's last. */
+  protected onLast(): void {
+    this.keep = false;
+  }
+
+  /** Whether a request may be written on it. */
+  get usable(): boolean {
+    return !this.dead && this.connected && this.socket.writable;
+  }
+
+  /** The next reply is this user's. */
+  protected expect(user: UpstreamUser): void {
+    this.user = user;
+    this.#headOnly = user.method === 'HEAD';
+    this.#awaitsHead = true;
+    this.#interims = 0;
+    this.answered = false;
+  }
+
+  /** No more for now; the target is not to blame for how long that is. */
+  pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    this.deadline = 0;
+    this.socket.pause();
+  }
+
+  /** Goes on with the body of this user's reply: first with what was held back. */
+  resume(user: UpstreamUser): void {
+    if (!this.paused || this.dead || user !== this.user) return;
+    this.paused = false;
+    this.deadline = this.target.responseDeadline();
+    const held = this.#held;
+    if (held !== undefined) {
+      this.#held = undefined;
+      this.#read(held, 0, held.length, true);
+    }
+    if (!this.paused && !this.dead) this.socket.resume();
+  }
+
+  #onData(buffer: Buffer, count: number): void {
+    if (this.dead) return;
+    if (!this.expects()) {
+      // Nobody asked for these bytes: whatever they are, no later exchange may read them as its reply.
+      this.fail('upstream/invalid');
+      return;
+    }
+    this.answered = true;
+    const held = this.#held;
+    if (held === undefined) this.#read(buffer, 0, count, false);
+    else {
+      this.#held = undefined;
+      const joined = Buffer.concat([held, buffer.subarray(0, count)]);
+      this.#read(joined, 0, joined.length, false);
+    }
+  }
+
+  /** One reply after another, as far as the bytes go. `first`: a head has been told, and nothing of its body yet. */
+  #read(buffer: Buffer, from: number, to: number, first: boolean): void {
+    let at = from;
+    let begun = first;
+    while (at >= 0) {
+      if (this.#awaitsHead) {
+        at = this.#readHead(buffer, at, to);
+        if (at < 0) return;
+        begun = true;
+        if (this.paused) {
+          // Held even when empty: the end of an empty body is still to be told.
+          this.#held = Buffer.from(buffer.subarray(at, to));
+          return;
+        }
+      }
+      at = this.#readBody(buffer, at, to, begun);
+      begun = false;
+    }
+  }
+
+  /** Heads up to one that is not informational: returns where its body begins, or -1 when there is no going on. */
+  #readHead(buffer: Buffer, from: number, to: number): number {
+    let at = from;
+    while (at < to) {
+      let textEnd = Math.min(to, at + MAX_RESPONSE_HEAD);
+      if (to - at > DECODE_WHOLE) {
+        const blank = buffer.indexOf('\r\n\r\n', at, 'latin1');
+        if (blank >= 0 && blank + 4 < textEnd) textEnd = blank + 4;
+      }
+      const length = head.parse(buffer.toString('latin1', at, textEnd));
+      if (length < 0) {
+        this.fail('upstream/invalid');
+        return -1;
+      }
+      if (length === 0) {
+        this.#held = Buffer.from(buffer.subarray(at, to));
+        return -1;
+      }
+      at += length;
+      if (head.status >= 200) return this.#onHead() ? at : -1;
+      // No upgrade was asked for on this path, so 101 means that the target speaks of something else.
+      if (head.status === 101 || ++this.#interims > MAX_INTERIM) {
+        this.fail('upstream/invalid');
+        return -1;
+      }
+      this.user!.onInterim(head);
+      if (this.dead) return -1;
+    }
+    return -1;
+  }
+
+  /** False when the connection did not outlive the telling. */
+  #onHead(): boolean {
+    this.#awaitsHead = false;
+    const bodiless = this.#headOnly || head.status === 204 || head.status === 304;
+    let last = head.close;
+    if (bodiless) this.#body.begin('none', 0);
+    else if (head.chunked) this.#body.begin('chunked', 0);
+    else if (head.contentLength >= 0) this.#body.begin('length', head.contentLength);
+    else {
+      this.#body.begin('close', 0);
+      last = true;
+    }
+    this.user!.onHead(head);
+    if (last && !this.dead) this.onLast();
+    return !this.dead;
+  }
+
+  /**
+   * Returns where the next reply begins, or -1 when there is no going on. `first`: the client's side holds the head back
+   * until it hears of the body, even if there is nothing of it yet.
+   */
+  #readBody(buffer: Buffer, from: number, to: number, first: boolean): number {
+    const body = this.#body;
+    const used = body.take(buffer, from, to);
+    if (body.failed) {
+      this.fail('upstream/invalid');
+      return -1;
+    }
+    const user = this.user!;
+    const { start, end } = body;
+    if (body.done) {
+      const more = this.ended(used < to);
+      user.onBody(buffer, start, end, true);
+      return more && !this.dead ? used : -1;
+    }
+    this.deadline = this.target.responseDeadline();
+    if (!first && end === start) return -1;
+    // Whoever left in the meantime is not waited for.
+    if (!user.onBody(buffer, start, end, false) && this.user === user) this.pause();
+    return -1;
+  }
+
+  #onEnd(): void {
+    const user = this.user;
+    const untilClose = user !== null && !this.#awaitsHead && this.#body.kind === 'close' && !this.paused;
+    // A reset right behind the last bytes reaches Node as an end, but to a connection that was reset there is no peer.
+    if (untilClose && this.socket.remoteAddress !== undefined) {
+      this.ended(false);
+      user.onBody(EMPTY, 0, 0, true);
+      return;
+    }
+    this.fail('upstream/reset');
+  }
+
+  /** Called by the sweep, a few times a second, with the monotonic time. */
+  sweep(now: number): void {
+    if (this.deadline !== 0 && this.deadline <= now)
+      this.fail(this.connected ? 'upstream/timeout' : 'upstream/connect-timeout');
+  }
+
+  /** Ends it at once, and tells its users nothing. */
+  destroy(): void {
+    if (this.dead) return;
+    this.dead = true;
+    this.socket.destroy();
+    this.target.closed(this);
+  }
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** What this machine lacks when it cannot even try: descriptors, local ports, memory. The target is not to blame. */
+const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+
+function connectError(error: NodeJS.ErrnoException): ErrorSlug {
+  return EXHAUSTED.has(error.code ?? '') ? 'gateway/exhausted' : 'upstream/unreachable';
+}
