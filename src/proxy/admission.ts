@@ -38,20 +38,26 @@ export interface Door {
   readonly secure: boolean;
 }
 
+/** What admission needs of the engine. */
+export type AdmissionHost = Pick<Engine, 'descriptors' | 'monotonic' | 'newId' | 'dateLine' | 'refused'>;
+
 export class Admission {
   /** Memory runs short: nobody new comes in. */
   shedding = false;
-  readonly #engine: Engine;
+  readonly #engine: AdmissionHost;
   readonly #table: ConnectionTable;
+  /** Reads the addresses of this machine. */
+  readonly #readOwn: () => readonly string[];
   #own: ReadonlySet<string> = new Set();
   #ownAt = Number.NEGATIVE_INFINITY;
   #lingering: Socket[] = [];
   #lingeringLonger: Socket[] = [];
   #turnedAt = 0;
 
-  constructor(engine: Engine, table: ConnectionTable) {
+  constructor(engine: AdmissionHost, table: ConnectionTable, ownAddresses: () => readonly string[] = addressesHere) {
     this.#engine = engine;
     this.#table = table;
+    this.#readOwn = ownAddresses;
   }
 
   /** A connection was accepted. Returns its place, to be given to leave(); TURNED_AWAY when it was told to go. */
@@ -84,7 +90,7 @@ export class Admission {
     const now = this.#engine.monotonic();
     if (now - this.#ownAt >= OWN_FOR) {
       this.#ownAt = now;
-      this.#own = new Set(Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map((one) => one.address)));
+      this.#own = new Set(this.#readOwn());
     }
     return this.#own.has(address);
   }
@@ -123,6 +129,9 @@ export class Admission {
     this.#lingeringLonger = [];
   }
 }
+
+const addressesHere = (): string[] =>
+  Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address));
 
 const isLoopback = (address: string): boolean => address.startsWith('127.') || address === '::1';
 
