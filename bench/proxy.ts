@@ -7,12 +7,15 @@ import { availableParallelism, release } from 'node:os';
 import type { Benchmark, BenchOptions, Report } from './kit.js';
 import { installed, roll } from './proxy/contestants.js';
 import { startOrigins } from './proxy/origins.js';
+import { shareOfOthers, timeSpent } from './proxy/processes.js';
 import { scenarios } from './proxy/scenarios/index.js';
 import { type Section, tableOf } from './proxy/section.js';
 import { type Pace, Setting } from './proxy/setting.js';
 
 const FULL = { rounds: 5, seconds: 2 };
 const QUICK = { rounds: 2, seconds: 1 };
+/** The most that others may take of the machine's time. */
+const QUIET = 0.03;
 
 function paceOf({ quick, rounds }: BenchOptions): Pace {
   const usual = quick ? QUICK : FULL;
@@ -34,9 +37,12 @@ async function run(options: BenchOptions): Promise<Report> {
   process.once('SIGINT', interrupted);
   process.once('SIGTERM', interrupted);
   process.once('SIGHUP', interrupted);
+  const since = timeSpent();
   try {
     await startOrigins(setting);
-    return reportOf(await runScenarios(setting, options.scenarios), setting);
+    const sections = await runScenarios(setting, options.scenarios);
+    await setting.close();
+    return reportOf(sections, setting, shareOfOthers(since));
   } finally {
     await setting.close();
     process.off('SIGINT', interrupted);
@@ -56,21 +62,23 @@ async function runScenarios(setting: Setting, names: readonly string[]): Promise
   return sections;
 }
 
-function reportOf(sections: readonly Section[], { pace, descriptors }: Setting): Report {
+/** `others` is the share of the machine's time that was spent on what the benchmark did not start. */
+function reportOf(sections: readonly Section[], { pace, descriptors }: Setting, others: number): Report {
   const targets = sections.flatMap((section) => section.targets);
   const missed = targets.filter(({ held }) => !held).length;
   return {
     title: 'proxy',
     tables: sections.map(tableOf),
     notes: [
-      `${targets.length - missed} of ${targets.length} targets held`,
+      ...(targets.length === 0 ? [] : [`${targets.length - missed} of ${targets.length} targets held`]),
       `medians of ${pace.rounds} rounds of ${pace.seconds} s, in brackets the middle half; ratios are medians of pairs: of the ratios within each round`,
+      `other programs took ${(others * 100).toFixed(0)} % of the machine meanwhile${others > QUIET ? ': too much for figures that mean anything' : ''}`,
       'CPU is user and system time of the process with all its threads and children',
       `gw on Node ${process.versions.node}, ${availableParallelism()} cores, Linux ${release()}, at most ${descriptors} open files a process`,
       ...(pace.quick ? ['a quick run: the figures show that everything works, no more'] : []),
     ],
     peers: roll(),
-    data: { pace, sections },
+    data: { pace, others, sections },
   };
 }
 

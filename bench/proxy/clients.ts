@@ -9,7 +9,7 @@ import type { Setting } from './setting.js';
 
 type Script = 'idle-client' | 'stream-client' | 'pace-client';
 
-/** A client that prints a line of JSON for each line that it is told, and ends with its input. */
+/** A client that prints lines of JSON, and ends with its input. */
 export class Client {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
@@ -30,8 +30,10 @@ export class Client {
     return JSON.parse(value);
   }
 
-  tell(text: string): void {
-    this.#child.stdin.write(`${text}\n`);
+  /** Its answer to a line. */
+  ask(question: string | number): Promise<unknown> {
+    this.#child.stdin.write(`${question}\n`);
+    return this.answer();
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * Opens connections, makes one request on each and keeps them: `{port, path, connections}`. Prints `{"open": N}` when
- * every one was answered, and again for each line of input. Ends with its input.
+ * Opens connections, makes one request on each and keeps them: `{port, path}`, then a line for each number of further
+ * connections. Prints `{"open": N}` when every one of them was answered. Ends with its input.
  */
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -9,8 +9,7 @@ import { ReplyCounter } from './reply-counter.js';
 /** At most so many are being opened at once: what is measured are connections that wait, not a burst. */
 const AT_ONCE = 64;
 
-const { port, path, connections }: { readonly port: number; readonly path: string; readonly connections: number } =
-  JSON.parse(process.argv[2] ?? '{}');
+const { port, path }: { readonly port: number; readonly path: string } = JSON.parse(process.argv[2] ?? '{}');
 
 const open = new Set<Socket>();
 
@@ -33,17 +32,19 @@ function visit(): Promise<void> {
   });
 }
 
-let begun = 0;
-async function opener(): Promise<void> {
-  while (begun < connections) {
-    begun++;
-    await visit();
-  }
+async function openFurther(connections: number): Promise<void> {
+  let begun = 0;
+  const opener = async (): Promise<void> => {
+    while (begun < connections) {
+      begun++;
+      await visit();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, opener));
 }
 
-const tell = (): void => console.log(JSON.stringify({ open: open.size }));
-await Promise.all(Array.from({ length: AT_ONCE }, opener));
-tell();
-createInterface({ input: process.stdin })
-  .on('line', tell)
-  .on('close', () => process.exit());
+for await (const line of createInterface({ input: process.stdin })) {
+  await openFurther(Number(line));
+  console.log(JSON.stringify({ open: open.size }));
+}
+process.exit();

@@ -1,8 +1,8 @@
 /**
  * Requests at a fixed rate, whatever the replies do: `{port, path, rate, seconds, warmup, connections}`. The moments are
  * those of a Poisson process, chosen beforehand, and a latency counts from the moment at which its request was due, also
- * when no connection was free then: a stall is seen by all the requests that fell into it. Prints `{"p50", "p99",
- * "done", "bad"}`, microseconds.
+ * when no connection was free then: a stall is seen by all the requests that fell into it. Prints `{"p50", "p99", "late",
+ * "done", "bad"}`, microseconds; `late` is the p99 of how late this client itself noticed that a request was due.
  */
 import { connect, type Socket } from 'node:net';
 import { seeded } from '../kit.js';
@@ -26,6 +26,7 @@ const request = Buffer.from(`GET ${task.path} HTTP/1.1\r\nHost: 127.0.0.1:${task
 const next = seeded(7);
 const free: Connection[] = [];
 const latencies: number[] = [];
+const lateness: number[] = [];
 /** Moments of requests that wait for a connection, oldest first from `waitingAt`. */
 const waiting: number[] = [];
 let waitingAt = 0;
@@ -77,11 +78,18 @@ function pace(due: number, end: number): void {
   let moment = due;
   while (moment <= now && moment < end) {
     waiting.push(moment);
+    lateness.push(now - moment);
     moment += gap();
   }
   dispatch();
   if (moment < end) setImmediate(pace, moment, end);
   else settle(performance.now() + LAST_REPLIES);
+}
+
+/** Microseconds. */
+function quantileOf(values: readonly number[], share: number): number {
+  const sorted = Float64Array.from(values).sort();
+  return (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) * 1000;
 }
 
 function settle(deadline: number): void {
@@ -90,10 +98,10 @@ function settle(deadline: number): void {
     setTimeout(settle, 5, deadline);
     return;
   }
-  const sorted = Float64Array.from(latencies).sort();
-  const at = (share: number): number =>
-    (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) * 1000;
-  console.log(JSON.stringify({ p50: at(0.5), p99: at(0.99), done: sorted.length, bad: bad + open }));
+  const done = latencies.length;
+  const late = quantileOf(lateness, 0.99);
+  const p50 = quantileOf(latencies, 0.5);
+  console.log(JSON.stringify({ p50, p99: quantileOf(latencies, 0.99), late, done, bad: bad + open }));
   process.exit();
 }
 

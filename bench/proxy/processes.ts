@@ -196,3 +196,28 @@ const kibibytes = (status: string, name: string): number =>
 export function resetPeak(pid: number): void {
   for (const one of family(pid)) writeFileSync(`/proc/${one}/clear_refs`, '5');
 }
+
+/** Processor time so far, in ticks. */
+export interface TimeSpent {
+  /** By this process and by what it started and has ended. */
+  readonly ours: number;
+  /** By all programs, the kernel's interrupts excepted. */
+  readonly all: number;
+  /** That there was to spend. */
+  readonly total: number;
+}
+
+export function timeSpent(): TimeSpent {
+  const own = statFields(process.pid)?.slice(11, 15).map(Number) ?? [];
+  const all = readFileSync('/proc/stat', 'utf8').split('\n')[0]?.trim().split(/\s+/).slice(1, 9).map(Number) ?? [];
+  const [user = 0, nice = 0, system = 0] = all;
+  return { ours: sum(own), all: user + nice + system, total: sum(all) };
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** The part of the machine's time that others took since then. Everything that was started must have ended. */
+export function shareOfOthers(since: TimeSpent): number {
+  const now = timeSpent();
+  return Math.max(0, (now.all - since.all - (now.ours - since.ours)) / (now.total - since.total));
+}

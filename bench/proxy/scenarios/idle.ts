@@ -6,32 +6,30 @@ import { memory } from '../processes.js';
 import { KIB } from '../requests.js';
 import { type Line, newLine, note, targetOfValue } from '../section.js';
 import type { Entrant, Setting } from '../setting.js';
-import { load } from '../wrk.js';
 import type { Scenario } from './scenario.js';
 
 const CONNECTIONS = 10_000;
 /** Milliseconds in which a process gives back what it only needed for a moment, before each reading. */
 const SETTLE = 2000;
-const WARM_SECONDS = 1;
+/** Open before the first reading, so that what the process needs in any case is not counted. */
+const BEFORE = 1000;
 
 async function lineOf(setting: Setting, { contestant, running, failed }: Entrant): Promise<Line> {
   const line = newLine(contestant, failed);
   if (running === undefined) return line;
   setting.progress(`  ${contestant.name}`);
-  const path = '/items/1';
-  const warm = { url: running.url(path), headers: {}, connections: 64, seconds: WARM_SECONDS, cores: setting.loadCore };
-  const { bad } = await load(warm);
-  if (bad !== '') return { ...line, void: bad };
-  await delay(SETTLE);
-  const before = memory(running.pid).now;
-  const client = new Client(setting, 'idle-client', { port: running.port, path, connections: CONNECTIONS });
+  const client = new Client(setting, 'idle-client', { port: running.port, path: '/items/1' });
   try {
-    await client.answer();
+    await client.ask(BEFORE);
+    await delay(SETTLE);
+    const before = memory(running.pid).now;
+    await client.ask(CONNECTIONS);
     await delay(SETTLE);
     const after = memory(running.pid).now;
-    client.tell('still open?');
-    const open = numberIn(await client.answer(), 'open');
-    if (open < CONNECTIONS) return { ...line, void: `${open} of ${CONNECTIONS} connections were kept` };
+    const open = numberIn(await client.ask(0), 'open');
+    if (open < BEFORE + CONNECTIONS) {
+      return { ...line, void: `${open} of ${BEFORE + CONNECTIONS} connections were kept` };
+    }
     note(line, 'kib', (after - before) / CONNECTIONS / KIB);
     note(line, 'total', after / KIB / KIB);
     return line;
@@ -65,7 +63,7 @@ export const idle: Scenario = {
             'KiB a connection',
           ),
           notes: [
-            'growth of resident memory (VmRSS) over what the process had after a second of load; no garbage collection is forced',
+            `growth of resident memory (VmRSS) over what the process had with ${BEFORE.toLocaleString('en')} such connections; no garbage collection is forced`,
           ],
         },
       ];
