@@ -158,6 +158,13 @@ test('strangers are not believed in any field that tells of the way', async ({ t
   assert.is(believed.header('x-forwarded-for'), '127.0.0.1');
 });
 
+test('what CGI programs would take for the address of their proxy is dropped', async ({ target, plane }) => {
+  await plane.load(specOf(target.url));
+  assert.is((await ask(plane, 'Proxy: http://evil.example/\r\nProxied: 1')).status, 200);
+  assert.is(target.arrived.at(-1)!.header('proxy'), undefined);
+  assert.is(target.arrived.at(-1)!.header('proxied'), '1');
+});
+
 test('a trusted proxy that writes Forwarded alone is believed', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]' }));
   const cases: readonly (readonly [field: string, client: string, proto: string, chain: string])[] = [

@@ -200,6 +200,10 @@ const REFUSED: readonly (readonly [what: string, request: string, status: number
   ['another protocol', `GET / SIP/2.0\r\n${H}\r\n`, 400],
   ['a version with a space', `GET / HTTP/ 1.1\r\n${H}\r\n`, 400],
   ['two expectations', `POST / HTTP/1.1\r\n${H}Expect: 100-continue, x\r\nContent-Length: 0\r\n\r\n`, 417],
+  ['Connection with a no-break space', `GET / HTTP/1.1\r\n${H}Connection: close\xa0\r\n\r\n`, 400],
+  ['a no-break space between codings', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: gzip,\xa0chunked\r\n\r\n`, 400],
+  ['a tab behind chunked', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked \t\r\n\r\n0\r\n\r\n`, 400],
+  ['a tab behind a Content-Length', `POST / HTTP/1.1\r\n${H}Content-Length: 4\t\r\n\r\nabcd`, 400],
   [
     'Connection with more names than anybody needs',
     `GET / HTTP/1.1\r\n${H}${`Connection: ${'a, '.repeat(20)}b\r\n`.repeat(2)}\r\n`,

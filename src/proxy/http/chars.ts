@@ -73,6 +73,13 @@ export function parseDigits(text: string, start: number, end: number): number {
   return value <= Number.MAX_SAFE_INTEGER ? value : -1;
 }
 
+/** `text` without the spaces and tabs around it: OWS, and no other kind of space, which String.trim would take as well. */
+export function trimSpaces(text: string): string {
+  let at = 0;
+  while (text.charCodeAt(at) === SP || text.charCodeAt(at) === HTAB) at++;
+  return text.slice(at, trimEnd(text, at, text.length));
+}
+
 /** Where text[start, end) ends without the spaces and tabs at its end. */
 export function trimEnd(text: string, start: number, end: number): number {
   let at = end;
@@ -82,4 +89,14 @@ export function trimEnd(text: string, start: number, end: number): number {
     at--;
   }
   return at;
+}
+
+/**
+ * Whether a tab is among the blanks behind a value that ends at `at`. RFC 9110 section 5.5 has them cut off like spaces, but
+ * not every reader does: what frames a message must not hang on it.
+ */
+export function tabBehind(text: string, at: number): boolean {
+  let behind = at;
+  while (text.charCodeAt(behind) === SP) behind++;
+  return text.charCodeAt(behind) === HTAB;
 }

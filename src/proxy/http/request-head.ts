@@ -17,11 +17,14 @@ import {
   SP,
   TARGET,
   TOKEN,
+  tabBehind,
   trimEnd,
+  trimSpaces,
 } from './chars.js';
 import { Authority } from './host.js';
 import { isAlias, isEndToEnd } from './own-names.js';
 import { methodText, readTarget, type TargetParts } from './request-target.js';
+import { refusedCodings } from './transfer-codings.js';
 
 /** What a listener's plan says of heads. Bytes, and a count. */
 export type HeadLimits = Pick<ListenerPlan, 'maxHeaderBytes' | 'maxHeaders' | 'maxTargetBytes' | 'underscores'>;
@@ -263,6 +266,9 @@ export class RequestHead implements TargetParts {
         return equalsLower(text, line, nameEnd, 'te') ? DROP : KEEP;
       case 4:
         return equalsLower(text, line, nameEnd, 'host') ? this.#host(text, valueAt, valueEnd) : KEEP;
+      case 5:
+        // CGI programs would see it as the variable HTTP_PROXY.
+        return equalsLower(text, line, nameEnd, 'proxy') ? DROP : KEEP;
       case 6:
         return equalsLower(text, line, nameEnd, 'expect') ? this.#expect(text, valueAt, valueEnd) : KEEP;
       case 7:
@@ -343,28 +349,23 @@ export class RequestHead implements TargetParts {
   #contentLength(text: string, start: number, end: number): number {
     if (this.seen & (Seen.ContentLength | Seen.TransferEncoding)) return this.#refuse('request/malformed');
     const length = parseDigits(text, start, end);
-    if (length < 0) return this.#refuse('request/malformed');
+    if (length < 0 || tabBehind(text, end)) return this.#refuse('request/malformed');
     this.contentLength = length;
     return this.#saw(Seen.ContentLength);
   }
 
   #transferEncoding(text: string, start: number, end: number): number {
     if (this.seen & (Seen.ContentLength | Seen.TransferEncoding)) return this.#refuse('request/malformed');
-    if (this.minor === 0) return this.#refuse('request/malformed');
+    if (this.minor === 0 || tabBehind(text, end)) return this.#refuse('request/malformed');
     if (equalsLower(text, start, end, 'chunked')) return this.#saw(Seen.TransferEncoding);
-    // A coding before a last `chunked` has a known end, only not one that gw relays; all else has no certain end.
-    const codings = text.slice(start, end).toLowerCase().split(',');
-    const last = codings.pop()?.trim();
-    const orderly =
-      codings.length > 0 && codings.every((coding) => isToken(coding.trim()) && coding.trim() !== 'chunked');
-    return this.#refuse(last === 'chunked' && orderly ? 'request/not-implemented' : 'request/malformed');
+    return this.#refuse(refusedCodings(text.slice(start, end)));
   }
 
   #connection(text: string, start: number, end: number): number {
     if (equalsLower(text, start, end, 'keep-alive')) return this.#saw(Seen.KeepAlive);
     if (equalsLower(text, start, end, 'close')) return this.#saw(Seen.Close);
     for (const item of text.slice(start, end).split(',')) {
-      const name = item.trim().toLowerCase();
+      const name = trimSpaces(item).toLowerCase();
       if (name === '') continue;
       if (!isToken(name) || ++this.#listedCount > MAX_LISTED) return this.#refuse('request/malformed');
       if (name === 'close') this.seen |= Seen.Close;

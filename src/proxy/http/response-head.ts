@@ -2,7 +2,21 @@
  * Response heads from targets, RFC 9112 section 4, as strictly as request heads: what is ambiguous is no reply. Scans one
  * latin1 string once; the field lines that go on to the client are kept in one string, cut only where one is left out.
  */
-import { COLON, CR, equalsLower, FIELD, HTAB, isToken, LF, parseDigits, SP, TOKEN, trimEnd } from './chars.js';
+import {
+  COLON,
+  CR,
+  equalsLower,
+  FIELD,
+  HTAB,
+  isToken,
+  LF,
+  parseDigits,
+  SP,
+  TOKEN,
+  tabBehind,
+  trimEnd,
+  trimSpaces,
+} from './chars.js';
 
 /** Most bytes and fields of a target's reply head. */
 export const MAX_RESPONSE_HEAD = 64 * 1024;
@@ -158,14 +172,14 @@ export class ResponseHead {
 
   #length(text: string, start: number, end: number): number {
     const length = parseDigits(text, start, end);
-    if (length < 0 || this.contentLength >= 0 || this.chunked) return REFUSED;
+    if (length < 0 || this.contentLength >= 0 || this.chunked || tabBehind(text, end)) return REFUSED;
     this.contentLength = length;
     return DROP;
   }
 
   #transferEncoding(text: string, start: number, end: number): number {
     if (this.chunked || this.contentLength >= 0 || this.minor === 0) return REFUSED;
-    if (!equalsLower(text, start, end, 'chunked')) return REFUSED;
+    if (!equalsLower(text, start, end, 'chunked') || tabBehind(text, end)) return REFUSED;
     this.chunked = true;
     return DROP;
   }
@@ -176,7 +190,7 @@ export class ResponseHead {
       return DROP;
     }
     for (const item of text.slice(start, end).split(',')) {
-      const name = item.trim().toLowerCase();
+      const name = trimSpaces(item).toLowerCase();
       if (name === '') continue;
       if (!isToken(name) || ++this.#listedCount > MAX_LISTED) return REFUSED;
       if (name === 'close') this.close = true;
