@@ -126,6 +126,7 @@ export class RequestHead implements TargetParts {
     this.#listedCount = 0;
     // One empty line before the request line is forgiven, RFC 9112 section 2.2.
     const start = text.charCodeAt(0) === CR && text.charCodeAt(1) === LF ? 2 : 0;
+    if (text.length === 1 && text.charCodeAt(0) === CR) return INCOMPLETE;
     const fieldsAt = this.#requestLine(text, start, limits.maxTargetBytes);
     if (fieldsAt <= 0) return fieldsAt === INCOMPLETE ? this.#incomplete(text, start, limits) : REFUSED;
     this.fieldsAt = fieldsAt;
