@@ -222,10 +222,16 @@ export class Gateway {
     }
     const report = await this.#plane.api.drain(timeoutMs);
     const { cut, tunnels, raced } = report;
-    if (cut > 0) this.#log.warn(`${cut} exchanges were cut at the drain's deadline`, { cut, tunnels, timeoutMs });
+    if (cut > 0) {
+      const what = cut === 1 ? '1 exchange was' : `${cut} exchanges were`;
+      this.#log.warn(`${what} cut at the drain's deadline`, { cut, tunnels, timeoutMs });
+    }
     if (raced > 0) {
-      const message = `${raced} requests came as their idle connections were closed: they were not answered`;
-      this.#log.warn(`${message}, and their clients may send them again`, { raced });
+      const what =
+        raced === 1
+          ? '1 request came as its idle connection was'
+          : `${raced} requests came as their idle connections were`;
+      this.#log.warn(`${what} closed: no answer, and clients may ask again`, { raced });
     }
     await this.close();
     return report;

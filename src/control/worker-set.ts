@@ -120,12 +120,12 @@ export class WorkerSet implements DataPlaneApi {
     return pinAddresses(input, kept);
   }
 
-  /** Those that no worker has bound. */
+  /** Those that no worker has bound, or not for this listener: sharing would let one have them twice. */
   #newAddresses({ program }: GenerationInput): string[] {
     const bound = new Set(this.#live?.input.program.listeners.map(({ address }) => plain(address)));
     return program.listeners
       .map(({ address }) => plain(address))
-      .filter((address) => !bound.has(address) && !isAnyPort(address));
+      .filter((address, at, all) => !isAnyPort(address) && !(bound.has(address) && all.indexOf(address) === at));
   }
 
   async #cast(workers: number): Promise<Cast> {

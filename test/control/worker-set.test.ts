@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WorkerSet } from '../../src/control/worker-set.js';
@@ -216,6 +217,18 @@ test('one that is stuck is ended and replaced', async () => {
   assert.match(String(line.fields['cause']), 'it was stuck');
   await until('its return', () => log.count(/^serves 0 fine/) === 2);
   assert.is(log.count(/worker 1 died/), 0);
+});
+
+test('one that runs out of memory takes nobody along', async () => {
+  // Heaps that are made from now on: threads have their own.
+  setFlagsFromString('--max-old-space-size=32');
+  const { set, log, strike } = setOf();
+  await set.load(input(1, 'fine', 2));
+  strike(1, 3);
+  const line = await until('its end', () => log.find(/worker 1 died/), 30_000);
+  assert.match(String(line.fields['cause']), /memory limit/);
+  await until('its return', () => log.find(/worker 1 is back/));
+  assert.is(log.count(/worker 0 died/), 0);
 });
 
 test('a suspended process has no stuck workers: looks are counted, not seconds', async () => {

@@ -1,0 +1,230 @@
+/** How a gateway ends: first not ready, then closed to new connections, then gone, with nothing lost that could be kept. */
+import { Agent } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { WebSocket } from 'ws';
+import { call, closeAll, removeFolders, SpecFile, startGateway, startOrigin, until } from './control-kit.js';
+import { killServed, Served } from './serve-kit.js';
+
+test.after.each(async () => {
+  killServed();
+  await closeAll();
+});
+test.after(removeFolders);
+
+const specOf = (target: string, more = 'drain_timeout = "5s"'): string => `spec = 1
+${more}
+[listener.main]
+address = "127.0.0.1:0"
+[service.shop]
+targets = ["${target}"]
+[[route]]
+name = "all"
+match = "/{rest...}"
+to = "shop"
+`;
+
+/** What `/readyz` says, by the admin socket. */
+const ready = async (socketPath: string): Promise<number> => (await call('/readyz', { socketPath })).status;
+
+test('during drain_delay it is not ready, and serves as ever', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url));
+  const { gateway, url } = await startGateway({ spec: spec.path });
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  assert.is((await call(`${url}/a`, { agent })).status, 200);
+  const socketPath = gateway.adminSocket ?? '';
+  assert.is(await ready(socketPath), 200);
+  const drained = gateway.drain(5000, 700);
+  assert.is(gateway.state, 'draining');
+  assert.is(await ready(socketPath), 503);
+  const kept = await call(`${url}/b`, { agent });
+  assert.is(kept.status, 200);
+  assert.is(kept.headers.connection, undefined, 'a client would come back here: it is not sent away yet');
+  assert.is((await call(`${url}/c`)).status, 200, 'new connections are taken');
+  assert.is(await gateway.reload(), undefined, 'what is about to end loads nothing');
+  assert.is((await drained).cut, 0);
+  const error = await call(`${url}/d`).then(
+    () => undefined,
+    (reason: NodeJS.ErrnoException) => reason.code,
+  );
+  assert.is(error, 'ECONNREFUSED');
+  agent.destroy();
+});
+
+test('a second signal during the delay ends at once, with the exit code of a process that it ended', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url, 'drain_delay = "60s"'));
+  const served = new Served({ path: spec.path });
+  const url = await served.url();
+  served.child.kill('SIGTERM');
+  await until('the delay', () => served.stdout.includes('SIGTERM: not ready any more, draining in 60000 ms'));
+  assert.is((await call(`${url}/a`)).status, 200);
+  served.child.kill('SIGTERM');
+  assert.is(await served.exit, 143);
+  assert.match(served.stdout, 'SIGTERM again: ending at once, 0 exchanges cut');
+});
+
+test('Ctrl-C does not wait for load balancers', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url, 'drain_delay = "60s"'));
+  const served = new Served({ path: spec.path });
+  await served.url();
+  served.child.kill('SIGINT');
+  assert.is(await served.exit, 0);
+  assert.match(served.stdout, 'SIGINT: draining; a second signal ends at once');
+});
+
+/** A client that keeps its connection and asks again and again, until a reply says that the connection closes. */
+class Busy {
+  served = 0;
+  /** Why it stopped: `told` is the only good reason. */
+  end = '';
+  readonly done: Promise<void>;
+  readonly #socket: Socket;
+
+  constructor(port: number, thinkMs: () => number) {
+    this.#socket = connect(port, '127.0.0.1');
+    this.done = this.#run(thinkMs);
+  }
+
+  async #run(thinkMs: () => number): Promise<void> {
+    this.#socket.setNoDelay(true);
+    let text = '';
+    let wake: (() => void) | undefined;
+    let gone = false;
+    this.#socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+      wake?.();
+    });
+    for (const event of ['end', 'error', 'close'])
+      this.#socket.on(event, () => {
+        gone = true;
+        wake?.();
+      });
+    while (this.end === '') {
+      if (gone) {
+        this.end = 'closed without a word';
+        return;
+      }
+      text = '';
+      this.#socket.write('GET /x HTTP/1.1\r\nhost: a\r\n\r\n');
+      while (!/\r\n\r\norigin GET \/x$/.test(text) && !gone) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      if (!/^HTTP\/1\.1 200 /.test(text)) this.end = `no reply: ${text.slice(0, 40)}`;
+      else {
+        this.served++;
+        if (/^connection: close\r$/im.test(text)) this.end = 'told';
+      }
+      const pause = thinkMs();
+      if (pause > 0 && this.end === '') await delay(pause);
+    }
+    this.#socket.end();
+  }
+}
+
+test('a drain under load loses no request of clients that go when they are told', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url));
+  const { gateway, port } = await startGateway({ spec: spec.path });
+  // Some ask without a pause, some think as long as a round trip over an ocean takes.
+  const clients = Array.from({ length: 40 }, (_, at) => new Busy(port, () => (at % 2 === 0 ? 0 : (at * 7) % 200)));
+  await until('all to be at work', () => clients.every(({ served }) => served > 2));
+  const report = await gateway.drain(5000);
+  await Promise.all(clients.map(({ done }) => done));
+  assert.equal(
+    clients.map(({ end }) => end).filter((end) => end !== 'told'),
+    [],
+  );
+  assert.is(report.cut, 0);
+  assert.is(report.raced, 0);
+  assert.ok(report.tookMs < 4000, `it took ${report.tookMs} ms`);
+});
+
+test('a reply that was on its way as the drain began does not end a connection that it promised to keep', async () => {
+  const origin = await startOrigin();
+  origin.server.removeAllListeners('request');
+  let finish: () => void = () => {};
+  origin.server.on('request', (request, response) => {
+    if (request.url === '/whole') {
+      response.end('whole');
+      return;
+    }
+    response.writeHead(200, { 'content-length': '8' });
+    response.write('half');
+    finish = () => response.end('half');
+  });
+  const { gateway, port } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
+  const socket = connect(port, '127.0.0.1');
+  let text = '';
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk.toString('latin1');
+  });
+  socket.write('GET /half HTTP/1.1\r\nhost: a\r\n\r\n');
+  await until('half a reply', () => text.endsWith('half'));
+  assert.not.match(text, /connection: close/i);
+  const drained = gateway.drain(5000);
+  await delay(50);
+  finish();
+  await until('the whole', () => text.endsWith('halfhalf'));
+  text = '';
+  socket.write('GET /whole HTTP/1.1\r\nhost: a\r\n\r\n');
+  await until('the next one', () => text.endsWith('whole'));
+  assert.match(text, /connection: close/i);
+  assert.is((await drained).cut, 0);
+  socket.destroy();
+});
+
+test('a request that comes as its idle connection is closed is counted', async () => {
+  const origin = await startOrigin();
+  const { gateway, port, log } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  let text = '';
+  let ended = false;
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk.toString('latin1');
+  });
+  socket.on('end', () => {
+    ended = true;
+    // It was written before this was known, for all that anybody can tell.
+    socket.end('GET /late HTTP/1.1\r\nhost: a\r\n\r\n');
+  });
+  socket.write('GET /a HTTP/1.1\r\nhost: a\r\n\r\n');
+  await until('a reply', () => text.endsWith('origin GET /a'));
+  const report = await gateway.drain(5000);
+  assert.ok(ended);
+  assert.not.match(text, '/late');
+  assert.is(report.raced, 1);
+  assert.ok(log.find(/1 request came as its idle connection was closed/));
+});
+
+test('what is not over at the deadline is cut and counted, tunnels by themselves', async () => {
+  const origin = await startOrigin();
+  const { gateway, url, port, log } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`);
+  await new Promise((resolve) => socket.once('open', resolve));
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  socket.on('error', () => {});
+  const slow = call(`${url}/slow`).then(
+    () => 'answered',
+    () => 'cut',
+  );
+  await until('both in flight', () => gateway.snapshot().traffic.inFlight === 2);
+  const report = await gateway.drain(200);
+  assert.is(report.cut, 2);
+  assert.is(report.tunnels, 1);
+  assert.is(await slow, 'cut');
+  await closed;
+  assert.equal(log.find(/2 exchanges were cut at the drain's deadline/)?.fields, {
+    cut: 2,
+    tunnels: 1,
+    timeoutMs: 200,
+  });
+});
+
+test.run();
