@@ -19,7 +19,7 @@ export interface ReplySource extends ReplyBody {
 export interface BodySink {
   /** False: no more for now. */
   readonly takesBody: boolean;
-  /** Payload; the bytes are the sink's from now on. */
+  /** Payload, valid until this returns. */
   sendBody(bytes: Buffer, last: boolean): void;
 }
 

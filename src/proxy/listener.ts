@@ -8,14 +8,13 @@ import { Counter } from '../telemetry/stats-layout.js';
 import { type Door, TURNED_AWAY } from './admission.js';
 import type { Engine } from './engine.js';
 import { plainAddress } from './forwarded.js';
-import { IDLE_GRACE, LINGER_MS } from './http/client-socket.js';
+import { IDLE_GRACE, LINGER_MS, WRITE_BUFFER } from './http/client-socket.js';
 import { Http1Connection } from './http/connection.js';
 import { refusal } from './http/refusal.js';
 import { TrustedProxies } from './peer.js';
 import { plainText } from './upstream/registry.js';
 
 const BACKLOG = 4096;
-const WRITE_BUFFER = 64 * 1024;
 /** Idle connections that go at once when memory runs short. */
 const SHRINK_LEAST = 64;
 

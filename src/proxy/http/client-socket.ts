@@ -4,6 +4,7 @@ import type { TunnelEnd } from '../downstream.js';
 import type { Engine } from '../engine.js';
 import type { Listener } from '../listener.js';
 import { type Peer, peerOf } from '../peer.js';
+import { readingInto } from './accepted.js';
 import { Intake } from './intake.js';
 import { Pace, type Verdict } from './pace.js';
 import { ReplyWriter } from './reply-writer.js';
@@ -13,6 +14,8 @@ export const IDLE_GRACE = 500;
 /** A closing connection reads on for so long, so that the client gets to see the reply (RFC 9112 section 9.6). */
 export const LINGER_MS = 2000;
 export const LINGER_BYTES = 4 * 1024 * 1024;
+/** Bytes that may wait to be written to a client before it must read on. */
+export const WRITE_BUFFER = 64 * 1024;
 
 /** `drain`: the reply is out, the rest of the request's body is not in. `linger`: our FIN is out. */
 export type Phase = 'head' | 'exchange' | 'tunnel' | 'drain' | 'linger' | 'closed';
@@ -41,11 +44,22 @@ export abstract class ClientSocket {
     this.place = place;
     this.engine = engine;
     this.listener = listener;
-    this.socket = socket;
-    this.peer = peerOf(socket.remoteAddress, scheme, listener.proxies);
-    this.writer = new ReplyWriter(socket);
+    this.socket = this.#read(socket, scheme);
+    this.peer = peerOf(this.socket.remoteAddress, scheme, listener.proxies);
+    this.writer = new ReplyWriter(this.socket);
     this.deadline = engine.monotonic() + listener.plan.headerTimeout;
   }
+
+  /** Has what is read given to onBytes(). The socket to go on with, which may be another one on the same connection. */
+  #read(socket: Socket, scheme: 'http' | 'https'): Socket {
+    if (scheme === 'http')
+      return readingInto(socket, WRITE_BUFFER, (buffer, count, lent) => this.onBytes(buffer, count, lent));
+    socket.on('data', (chunk: Buffer) => this.onBytes(chunk, chunk.length, false));
+    return socket;
+  }
+
+  /** buffer[0, count) came; where it is only `lent`, it is read into again once this returns. */
+  protected abstract onBytes(buffer: Buffer, count: number, lent: boolean): void;
 
   protected pause(pause: boolean): void {
     if (pause === this.#paused) return;

@@ -32,12 +32,11 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
 
   constructor(engine: Engine, listener: Listener, socket: Socket, scheme: 'http' | 'https', place: number) {
     super(engine, listener, socket, scheme, place);
-    socket.on('data', (chunk: Buffer) => this.onData(chunk));
-    socket.on('end', () => this.#onEnd());
-    socket.on('drain', () => this.#onDrain());
+    this.socket.on('end', () => this.#onEnd());
+    this.socket.on('drain', () => this.#onDrain());
     // The close that follows says all that matters.
-    socket.on('error', () => {});
-    socket.on('close', () => this.#onClose());
+    this.socket.on('error', () => {});
+    this.socket.on('close', () => this.#onClose());
   }
 
   protected override onRequest(now: number): void {

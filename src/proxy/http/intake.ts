@@ -13,18 +13,37 @@ const EMPTY = Buffer.alloc(0);
 export class Intake {
   readonly body = new BodyReader();
   #buffer: Buffer | undefined = undefined;
+  /** What is not used up: buffer[at, end). */
   #at = 0;
+  #end = 0;
+  /** The buffer is another's, who reads into it again. */
+  #lent = false;
   #lineCame = true;
 
-  push(chunk: Buffer): void {
+  /** Takes in buffer[0, count). Where it is only `lent`, keep() must follow before anybody reads into it again. */
+  push(buffer: Buffer, count: number, lent: boolean): void {
     if (this.#buffer === undefined) {
-      this.#buffer = chunk;
+      this.#buffer = buffer;
+      this.#end = count;
+      this.#lent = lent;
       this.#lineCame = true;
     } else {
-      this.#buffer = Buffer.concat([this.#buffer.subarray(this.#at), chunk]);
+      const chunk = buffer.subarray(0, count);
+      this.#buffer = Buffer.concat([this.#buffer.subarray(this.#at, this.#end), chunk]);
+      this.#end = this.#buffer.length;
+      this.#lent = false;
       this.#lineCame = chunk.includes(LF);
     }
     this.#at = 0;
+  }
+
+  /** Copies what was lent and is not used up. */
+  keep(): void {
+    if (!this.#lent || this.#buffer === undefined) return;
+    this.#buffer = Buffer.from(this.#buffer.subarray(this.#at, this.#end));
+    this.#end = this.#buffer.length;
+    this.#at = 0;
+    this.#lent = false;
   }
 
   /**
@@ -32,7 +51,7 @@ export class Intake {
    * again and again by sending it byte by byte.
    */
   headMayEnd(max: number): boolean {
-    return this.#lineCame || (this.#buffer ?? EMPTY).length - this.#at >= max;
+    return this.#lineCame || this.#end - this.#at >= max;
   }
 
   get empty(): boolean {
@@ -43,24 +62,27 @@ export class Intake {
   text(max: number): string {
     const buffer = this.#buffer ?? EMPTY;
     const from = this.#at;
-    let to = buffer.length;
+    let to = this.#end;
     if (to - from > DECODE_WHOLE) {
       const blank = buffer.indexOf('\r\n\r\n', from, 'latin1');
-      to = Math.min(blank < 0 ? to : blank + 4, from + max + 4);
+      to = Math.min(blank < 0 ? to : blank + 4, to, from + max + 4);
     }
     return buffer.toString('latin1', from, to);
   }
 
   skip(count: number): void {
     this.#at += count;
-    if (this.#buffer !== undefined && this.#at >= this.#buffer.length) this.#buffer = undefined;
+    if (this.#at >= this.#end) this.#buffer = undefined;
   }
 
-  /** The payload of the body that is here; empty when only framing was. Look at body.failed and body.done afterwards. */
+  /**
+   * The payload of the body that is here; empty when only framing was. Look at body.failed and body.done afterwards.
+   * Valid until keep().
+   */
   payload(): Buffer {
     const buffer = this.#buffer;
     if (buffer === undefined) return EMPTY;
-    const used = this.body.take(buffer, this.#at, buffer.length);
+    const used = this.body.take(buffer, this.#at, this.#end);
     this.skip(used - this.#at);
     return buffer.subarray(this.body.start, this.body.end);
   }
@@ -74,9 +96,10 @@ export class Intake {
     return done || (!doubtful && (taken || (kind === 'length' && left <= DRAIN_BYTES)));
   }
 
-  /** Everything that is here, as it is; undefined for nothing. */
+  /** Everything that is here, as it is, for the caller to keep; undefined for nothing. */
   takeAll(): Buffer | undefined {
-    const all = this.#buffer?.subarray(this.#at);
+    this.keep();
+    const all = this.#buffer?.subarray(this.#at, this.#end);
     this.#buffer = undefined;
     return all;
   }

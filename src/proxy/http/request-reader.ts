@@ -32,17 +32,19 @@ export abstract class RequestReader extends ClientSocket {
   protected abstract afterEnd(): void;
   abstract close(): void;
 
-  protected onData(chunk: Buffer): void {
+  protected override onBytes(buffer: Buffer, count: number, lent: boolean): void {
     if (this.phase === 'tunnel') {
-      this.toTunnel(chunk);
+      const bytes = buffer.subarray(0, count);
+      this.toTunnel(lent ? Buffer.from(bytes) : bytes);
     } else if (this.phase === 'linger') {
       if (this.retired) this.listener.raced++;
       this.retired = false;
-      this.#discarded += chunk.length;
+      this.#discarded += count;
       if (this.#discarded > LINGER_BYTES) this.socket.destroy();
     } else {
-      this.intake.push(chunk);
+      this.intake.push(buffer, count, lent);
       this.pump();
+      this.intake.keep();
     }
   }
 

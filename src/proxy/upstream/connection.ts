@@ -44,7 +44,7 @@ export class UpstreamConnection extends ReplyConnection {
     this.deadline = this.target.responseDeadline();
   }
 
-  /** Payload of the request's body, already framed by `before` and `after`. The bytes are not copied. */
+  /** Payload of the request's body, already framed by `before` and `after`. The bytes are valid until this returns. */
   write(before: string, bytes: Buffer, after: string, last: boolean): void {
     const text = this.#outHead + before;
     this.#outHead = '';
@@ -55,7 +55,7 @@ export class UpstreamConnection extends ReplyConnection {
     }
     this.socket.cork();
     if (text !== '') this.socket.write(text, 'latin1');
-    this.socket.write(bytes);
+    this.socket.write(Buffer.from(bytes));
     if (after !== '') this.socket.write(after, 'latin1');
     this.socket.uncork();
   }
