@@ -13,6 +13,8 @@ export interface Race {
   /** A Lua script that makes the requests, if they are not all for `path`. */
   script?(name: string): string;
   readonly loadCores?: string;
+  /** How much longer than usual each one is loaded. */
+  readonly longer?: number;
 }
 
 export const RACE_COLUMNS: readonly Column[] = [
@@ -59,7 +61,7 @@ async function lap(
   const script = what.script?.(name);
   const before = cpuSeconds(running.pid);
   try {
-    const { seconds } = setting.pace;
+    const seconds = setting.pace.seconds * (what.longer ?? 1);
     const { requests, rate, p99, bad } = await load({
       url: running.url(what.path),
       headers,

@@ -18,6 +18,7 @@ async function eachSize(
 ): Promise<Section[]> {
   const sections: Section[] = [];
   for (const [name, bytes] of Object.entries(SIZES)) {
+    if (setting.pace.quick && name === '64k') continue;
     setting.progress(`  ${what} of ${name}`);
     const { path, script } = ask(name, bytes);
     const connections = connectionsFor(bytes);

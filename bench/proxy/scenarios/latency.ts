@@ -23,7 +23,7 @@ interface Latency {
 }
 
 async function paced(setting: Setting, port: number, rate: number): Promise<Latency> {
-  const seconds = setting.pace.seconds * 1.5;
+  const seconds = setting.pace.seconds;
   const task = { port, path: PATH, rate, warmup: WARMUP, seconds, connections: CONNECTIONS };
   const answer = await ask(setting, 'pace-client', task);
   const [p50, p99, late, bad] = ['p50', 'p99', 'late', 'bad'].map((name) => numberIn(answer, name));
