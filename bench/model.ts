@@ -25,6 +25,7 @@ const SERVICE: ServiceModel = {
     connect_timeout: 2000,
     response_timeout: 30_000,
     idle_timeout: 60_000,
+    tunnel_idle_timeout: 3_600_000,
     retries: 1,
     max_connections: 256,
     max_queue: 1024,

@@ -110,6 +110,7 @@ const service = table({
   connectTimeout: number(0),
   responseTimeout: number(0),
   idleTimeout: number(0),
+  tunnelIdleTimeout: number(0),
   retries: number(0),
   maxConnections: number(0),
   maxQueue: number(0),

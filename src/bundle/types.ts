@@ -74,6 +74,8 @@ export interface ServicePlan {
   readonly connectTimeout: number;
   readonly responseTimeout: number;
   readonly idleTimeout: number;
+  /** Longest silence of an upgraded connection; 0 for none. */
+  readonly tunnelIdleTimeout: number;
   /** Further attempts after the first, only where repeating is safe (RFC 9110 section 9.2.2). */
   readonly retries: number;
   /** Connections to one target at most; further exchanges wait in a queue of `maxQueue`. */

@@ -85,6 +85,7 @@ function lowerService({ name, config }: ServiceModel): ServicePlan {
           },
         }),
     targets: (config.targets ?? []).map(({ url, weight }) => ({ url, weight })),
+    tunnelIdleTimeout: config.tunnel_idle_timeout,
   };
 }
 

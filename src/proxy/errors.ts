@@ -68,6 +68,7 @@ export const ERRORS = {
     'Reply cut by the service',
     'The service closed the connection in the middle of its reply.',
   ),
+  'tunnel/idle': kind(0, 'Tunnel idle', 'Nothing went through the upgraded connection for too long.'),
   'exchange/timeout': kind(504, 'Request timed out', 'The route allows less time than the request took.'),
   'downstream/aborted': kind(0, 'Client went away', 'The client closed the connection before the exchange was over.'),
   'downstream/slow': kind(0, 'Client too slow', 'The client did not read its reply in time.'),

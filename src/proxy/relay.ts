@@ -23,7 +23,7 @@ import type { UpstreamUser } from './upstream/user.js';
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
 /** What keeps an exchange from a target that may be in perfect health: asking the same one again is of no use. */
-const BLAMELESS = new Set<ErrorSlug>(['upstream/queue-full', 'upstream/queue-timeout', 'gateway/exhausted']);
+export const BLAMELESS = new Set<ErrorSlug>(['upstream/queue-full', 'upstream/queue-timeout', 'gateway/exhausted']);
 
 /** An exchange that was moved so often goes by a connection of its own. */
 const MAX_MOVES = 2;

@@ -1,12 +1,8 @@
 /**
  * Upgrades: WebSocket and whatever else asks for 101. The exchange has passed its chain; http-proxy makes the request to
- * the target and pipes. It is given a stream in place of the client's socket, so that the target's answer passes the
- * chain on its way out like every other, and the bytes after it are counted and end with the drain.
+ * the target and pipes. The target's answer passes the chain on its way out like every other, and the bytes after it are
+ * counted, bounded in time, and end with the drain.
  */
-import { type ClientRequest, IncomingMessage } from 'node:http';
-import { Socket } from 'node:net';
-import { Duplex } from 'node:stream';
-import httpProxy from 'http-proxy';
 import { problem } from '../policies/run-kit.js';
 import type { Downstream, ReplySource, TunnelEnd } from './downstream.js';
 import type { Engine } from './engine.js';
@@ -16,45 +12,29 @@ import { BodyReader } from './http/body.js';
 import { findField } from './http/fields.js';
 import { MAX_RESPONSE_HEAD, ResponseHead } from './http/response-head.js';
 import { requestHead } from './http/write-head.js';
-import { TargetReply } from './relay.js';
+import { BLAMELESS, TargetReply } from './relay.js';
+import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade-stream.js';
 import type { Service } from './upstream/service.js';
 import type { Target } from './upstream/target.js';
 
-const CRLF = /\r\n/;
+/** Nothing was sent yet: another target may be asked. */
+const UNSENT = new Set<ErrorSlug>(['upstream/unreachable', 'upstream/connect-timeout', 'gateway/exhausted']);
 
-/** The request as http-proxy reads it. Its pass for WebSocket knows no other method or protocol; `asked` has the real ones. */
-class UpgradeRequest extends IncomingMessage {
-  asked: { readonly method: string; readonly upgrade: string } = { method: 'GET', upgrade: 'websocket' };
-}
-
-/** One proxy for all upgrades of a thread: it keeps nothing of an exchange. */
-const proxy = httpProxy.createProxyServer<typeof UpgradeRequest>({ toProxy: true, prependPath: false });
-// Errors reach each exchange by its callback; without a listener here http-proxy would throw them.
-proxy.on('error', () => {});
-proxy.before('ws', 'stream', (request) => {
-  request.method = request.asked.method;
-  request.headers.upgrade = request.asked.upgrade;
-});
-
-proxy.on('proxyReqWs', (proxyRequest, _request, client) => {
-  if (client instanceof ClientSide) client.follow(proxyRequest);
-});
-
-/** What is still unsent to a target when the tunnel closes may take so long. */
-const FLUSH_MS = 2000;
-
-export class Tunnel implements ReplySource, TunnelEnd {
+export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   contentLength = -1;
   readonly #engine: Engine;
   readonly #exchange: GwExchange;
   readonly #downstream: Downstream;
   readonly #service: Service;
-  readonly #client: ClientSide;
+  #stream: UpgradeStream | undefined;
   #target: Target | undefined;
+  #attempts = 0;
   #over = false;
   #timer: NodeJS.Timeout | undefined;
   #startMs = 0;
-  #state: 'head' | 'waiting' | 'body' | 'tunnel' = 'head';
+  /** Monotonic milliseconds, roughly, at which something last came through the tunnel. */
+  #movedAt = 0;
+  #state: 'connecting' | 'head' | 'waiting' | 'body' | 'tunnel' = 'connecting';
   #held: Buffer = Buffer.alloc(0);
   #heldDone: (() => void) | undefined;
   readonly #body = new BodyReader();
@@ -67,16 +47,21 @@ export class Tunnel implements ReplySource, TunnelEnd {
     this.#exchange = exchange;
     this.#downstream = downstream;
     this.#service = service;
-    this.#client = new ClientSide(this);
   }
 
   start(): void {
-    const target = this.#service.pick(undefined);
+    const target = this.#service.pick(this.#target);
     if (target === undefined) {
       this.#answer('upstream/none');
       return;
     }
+    if (!this.#engine.descriptors.takeTarget()) {
+      this.#answer('gateway/exhausted');
+      return;
+    }
+    this.#attempts++;
     this.#target = target;
+    this.#state = 'connecting';
     this.#exchange.target = target.url;
     this.#startMs = this.#engine.monotonic();
     this.#engine.stats.begin(target.slot);
@@ -87,26 +72,24 @@ export class Tunnel implements ReplySource, TunnelEnd {
       this.#answer('request/path');
       return;
     }
-    const { responseTimeout } = this.#service.plan;
-    this.#timer = setTimeout(() => this.#fail('upstream/timeout'), responseTimeout);
-    const protocol = target.secure ? 'https:' : 'http:';
-    proxy.ws(
-      upgradeRequest(text, upgrade),
-      this.#client,
-      Buffer.alloc(0),
-      {
-        target: { protocol, host: target.host, port: target.port },
-        ...(target.secure ? { ssl: { servername: target.host } } : {}),
-      },
-      (error) => this.#fail(slugOf(error)),
-    );
+    this.#within(this.#service.plan.connectTimeout, 'upstream/connect-timeout');
+    this.#stream = requestUpgrade(this, target, text, upgrade);
   }
 
-  /** Bytes that http-proxy writes to the client: a reply's head, then what belongs to it. */
-  fromTarget(chunk: Buffer, done: () => void): void {
-    if (this.#over) {
-      done();
-    } else if (this.#state === 'head') {
+  /** What must come next must come within so many milliseconds. */
+  #within(ms: number, error: ErrorSlug): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.onFailure(error), ms);
+  }
+
+  onConnected(): void {
+    if (this.#state !== 'connecting') return;
+    this.#state = 'head';
+    this.#within(this.#service.plan.responseTimeout, 'upstream/timeout');
+  }
+
+  onBytes(chunk: Buffer, done: () => void): void {
+    if (this.#state === 'connecting' || this.#state === 'head') {
       this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
       this.#readHead(done);
     } else if (this.#state === 'waiting') {
@@ -130,7 +113,7 @@ export class Tunnel implements ReplySource, TunnelEnd {
     const asked = this.#exchange.received('upgrade') ?? '';
     if (length < 0 || (head.status < 200 && (!upgrade || !wasOffered(upgrade, asked)))) {
       done();
-      this.#fail('upstream/invalid');
+      this.onFailure('upstream/invalid');
       return;
     }
     this.#state = 'waiting';
@@ -161,6 +144,8 @@ export class Tunnel implements ReplySource, TunnelEnd {
     this.#heldDone = undefined;
     if (this.#status === 101) {
       this.#state = 'tunnel';
+      this.#movedAt = this.#engine.monotonic();
+      this.#lookAt(this.#service.plan.tunnelIdleTimeout);
       this.#downstream.tunnel(this);
     } else {
       this.#state = 'body';
@@ -171,6 +156,7 @@ export class Tunnel implements ReplySource, TunnelEnd {
   #pass(chunk: Buffer, done: () => void): void {
     this.#bytesFromTarget += chunk.length;
     if (this.#state === 'tunnel') {
+      this.#movedAt = this.#engine.lately();
       if (chunk.length === 0) done();
       else this.#downstream.tunnelWrite(chunk, done);
       return;
@@ -179,24 +165,48 @@ export class Tunnel implements ReplySource, TunnelEnd {
     body.take(chunk, 0, chunk.length);
     if (body.failed) {
       done();
-      this.#fail('upstream/invalid');
+      this.onFailure('upstream/invalid');
       return;
     }
     if (body.done) this.#finish(false);
     const more = this.#downstream.body(chunk, body.start, body.end, body.done);
-    if (more || body.done) done();
-    else this.#heldDone = done;
+    if (this.#over) {
+      done();
+    } else if (more) {
+      this.#within(this.#service.plan.responseTimeout, 'upstream/timeout');
+      done();
+    } else {
+      // The client's slowness is not the target's.
+      clearTimeout(this.#timer);
+      this.#heldDone = done;
+    }
   }
 
   resume(): void {
     const done = this.#heldDone;
     this.#heldDone = undefined;
+    if (done !== undefined && this.#state === 'body')
+      this.#within(this.#service.plan.responseTimeout, 'upstream/timeout');
     done?.();
   }
 
-  /** http-proxy has nothing more to write: the target closed. */
-  targetEnded(): void {
-    if (this.#over) return;
+  /** Looks after so many milliseconds whether the tunnel has been silent for its bound; 0 is none. */
+  #lookAt(ms: number): void {
+    if (ms === 0) return;
+    this.#timer = setTimeout(() => {
+      const bound = this.#service.plan.tunnelIdleTimeout;
+      const silent = this.#engine.monotonic() - this.#movedAt;
+      if (silent < bound) {
+        this.#lookAt(Math.max(1, bound - silent));
+        return;
+      }
+      this.#exchange.error = 'tunnel/idle';
+      this.#finish(false);
+      this.#downstream.tunnelEnded();
+    }, ms).unref();
+  }
+
+  onEnd(): void {
     if (this.#state === 'tunnel') {
       this.#finish(false);
       this.#downstream.tunnelEnded();
@@ -204,54 +214,64 @@ export class Tunnel implements ReplySource, TunnelEnd {
       this.#finish(false);
       this.#downstream.body(this.#held, 0, 0, true);
     } else {
-      this.#fail('upstream/reset');
+      this.onFailure('upstream/reset');
     }
   }
 
   fromClient(bytes: Buffer): boolean {
     this.#bytesToTarget += bytes.length;
-    return this.#client.push(bytes);
+    this.#movedAt = this.#engine.lately();
+    return this.#stream?.push(bytes) ?? false;
   }
 
   clientEnded(): void {
-    this.#client.push(null);
+    this.#stream?.push(null);
   }
 
-  wantsMore(): void {
+  onWanted(): void {
     if (this.#state === 'tunnel') this.#downstream.tunnelWantsMore();
   }
 
-  /** The stream to http-proxy broke. */
-  broken(): void {
+  onFailure(error: ErrorSlug): void {
     if (this.#over) return;
     if (this.#state === 'tunnel') {
+      // However one end of a tunnel goes, that is how tunnels end.
       this.#finish(false);
       this.#downstream.tunnelEnded();
-    } else this.#fail('upstream/reset');
-  }
-
-  #fail(error: ErrorSlug): void {
-    if (this.#over) return;
-    const replied = this.#state === 'body' || this.#state === 'tunnel';
-    this.#finish(true);
-    this.#target?.failed(error);
-    if (this.#state === 'tunnel') this.#downstream.tunnelEnded();
-    else if (replied) this.#downstream.cut('upstream/aborted');
+      return;
+    }
+    if (!BLAMELESS.has(error)) this.#target?.failed(error);
+    const again = this.#state === 'connecting' && UNSENT.has(error) && this.#attempts <= this.#service.plan.retries;
+    const replied = this.#state === 'waiting' || this.#state === 'body';
+    this.#letGo(true, true);
+    if (again) {
+      this.start();
+      return;
+    }
+    this.#over = true;
+    if (replied) this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error);
     else this.#answer(error);
   }
 
   #finish(failed: boolean): void {
     if (this.#over) return;
     this.#over = true;
+    this.#letGo(failed, failed);
+  }
+
+  /** Of the target; `now`: not even what is written already may go out. */
+  #letGo(failed: boolean, now: boolean): void {
     clearTimeout(this.#timer);
     this.#endAttempt(failed);
-    this.#client.finish(failed);
+    this.#stream?.finish(now);
+    this.#stream = undefined;
   }
 
   #endAttempt(failed: boolean): void {
     if (this.#target === undefined) return;
     const took = this.#engine.monotonic() - this.#startMs;
     const { slot } = this.#target;
+    this.#engine.descriptors.freeTarget();
     this.#engine.stats.end(slot, this.#status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
   }
 
@@ -264,8 +284,8 @@ export class Tunnel implements ReplySource, TunnelEnd {
 
   cancel(): void {
     if (this.#over) return;
-    this.#finish(false);
-    this.#client.finish(true);
+    this.#over = true;
+    this.#letGo(false, true);
   }
 
   discard(): void {
@@ -280,110 +300,5 @@ function wasOffered(chosen: string, asked: string): boolean {
 }
 
 const protocolsOf = (list: string): string[] => list.split(',').map((protocol) => protocol.trim().toLowerCase());
-
-/** What http-proxy takes for the client's socket. */
-class ClientSide extends Duplex {
-  readonly #tunnel: Tunnel;
-  #request: ClientRequest | undefined;
-  #socket: Socket | undefined;
-
-  constructor(tunnel: Tunnel) {
-    super({ allowHalfOpen: true, decodeStrings: false });
-    this.#tunnel = tunnel;
-    this.on('error', () => this.#tunnel.broken());
-    this.on('close', () => this.#tunnel.broken());
-  }
-
-  /** http-proxy lets go of neither its request nor its socket by itself when the client is gone before the target. */
-  follow(request: ClientRequest): void {
-    this.#request = request;
-    request.on('upgrade', (_response, socket) => {
-      this.#socket = socket;
-    });
-    // A pipe does not tell that what it comes from was cut.
-    request.on('response', (response) => {
-      response.once('close', () => {
-        if (!response.complete) this.#tunnel.broken();
-      });
-    });
-  }
-
-  /** Nothing goes either way any more. `now`: not even what is written already. */
-  finish(now: boolean): void {
-    const socket = this.#socket;
-    if (socket === undefined) this.#request?.destroy();
-    else if (now) socket.destroy();
-    else {
-      socket.destroySoon();
-      setTimeout(() => socket.destroy(), FLUSH_MS).unref();
-    }
-    // What http-proxy still writes at this very moment may go out first.
-    setImmediate(() => this.destroy());
-  }
-
-  override _read(): void {
-    this.#tunnel.wantsMore();
-  }
-
-  override _write(chunk: Buffer | string, _encoding: BufferEncoding, done: () => void): void {
-    // Strings are heads, as Node read them off the wire: one character a byte, whatever encoding http-proxy left it at.
-    this.#tunnel.fromTarget(typeof chunk === 'string' ? Buffer.from(chunk, 'latin1') : chunk, done);
-  }
-
-  override _final(done: () => void): void {
-    this.#tunnel.targetEnded();
-    done();
-  }
-
-  // The parts of a net.Socket that http-proxy calls.
-  setTimeout(): this {
-    return this;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
-  destroySoon(): void {
-    if (this.writableFinished) this.destroy();
-    else this.end(() => this.destroy());
-  }
-}
-
-function upgradeRequest(text: string, upgrade: string): UpgradeRequest {
-  const [first = '', ...lines] = text.trimEnd().split(CRLF);
-  const [method = '', url = ''] = first.split(' ');
-  const request = new UpgradeRequest(new Socket());
-  // Without a prototype: a field may be called `constructor` or `__proto__`.
-  request.headers = Object.create(null);
-  request.method = 'GET';
-  request.url = url;
-  request.httpVersion = '1.1';
-  for (const line of lines) {
-    const colon = line.indexOf(': ');
-    addHeader(request.headers, line.slice(0, colon), line.slice(colon + 2));
-  }
-  request.headers.upgrade = 'websocket';
-  request.asked = { method, upgrade };
-  return request;
-}
-
-function addHeader(headers: IncomingMessage['headers'], given: string, value: string): void {
-  const name = given.toLowerCase();
-  const present = headers[name];
-  if (present === undefined) headers[name] = value;
-  else headers[name] = Array.isArray(present) ? [...present, value] : [present, value];
-}
-
-/** What an error of Node's client means. Its parser's codes begin with HPE_. */
-function slugOf(error: unknown): ErrorSlug {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  if (code.startsWith('HPE_')) return 'upstream/invalid';
-  return code === 'ECONNRESET' || code === 'EPIPE' ? 'upstream/reset' : 'upstream/unreachable';
-}
 
 const noop = (): void => {};

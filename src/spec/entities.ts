@@ -193,6 +193,10 @@ export const service = s.object({
     .describe("Longest wait for a target's reply head, and between parts of its body.")
     .default(30_000),
   idle_timeout: s.duration().describe('How long an unused connection to a target is kept.').default(60_000),
+  tunnel_idle_timeout: s
+    .duration()
+    .describe('Longest silence, both ways, on an upgraded connection (WebSocket and others); 0 without end.')
+    .default(3_600_000),
   retries: s
     .integer({ max: 10 })
     .describe('Further attempts when a target cannot be reached, where repeating is safe.')

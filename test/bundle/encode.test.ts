@@ -40,6 +40,7 @@ const PROGRAM: Program = {
       connectTimeout: 1,
       responseTimeout: 1,
       idleTimeout: 1,
+      tunnelIdleTimeout: 1,
       retries: 0,
       maxConnections: 1,
       maxQueue: 1,

@@ -31,6 +31,7 @@ const service = (name: string, retries = 1): ServicePlan => ({
   connectTimeout: 1,
   responseTimeout: 1,
   idleTimeout: 1,
+  tunnelIdleTimeout: 1,
   retries,
   maxConnections: 1,
   maxQueue: 1,

@@ -18,6 +18,7 @@ const service = (over: Partial<ServicePlan>): ServicePlan => ({
   connectTimeout: 1,
   responseTimeout: 1,
   idleTimeout: 1,
+  tunnelIdleTimeout: 1,
   retries: 1,
   maxConnections: 1,
   maxQueue: 1,

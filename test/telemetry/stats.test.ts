@@ -34,6 +34,7 @@ function program(routes: readonly string[], targets: readonly string[] = [], lis
         connectTimeout: 0,
         responseTimeout: 0,
         idleTimeout: 0,
+        tunnelIdleTimeout: 0,
         retries: 0,
         maxConnections: 1,
         maxQueue: 0,

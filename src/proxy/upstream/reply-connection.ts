@@ -289,7 +289,7 @@ export abstract class ReplyConnection {
 const EMPTY = Buffer.alloc(0);
 
 /** What this machine lacks when it cannot even try: descriptors, local ports, memory. The target is not to blame. */
-const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+export const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
 
 function connectError(error: NodeJS.ErrnoException): ErrorSlug {
   return EXHAUSTED.has(error.code ?? '') ? 'gateway/exhausted' : 'upstream/unreachable';

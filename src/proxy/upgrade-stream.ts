@@ -1,0 +1,179 @@
+/**
+ * The stream that http-proxy is given in place of a client's socket when it makes a request for an upgrade: what the target
+ * answers passes the chain on its way out like every other reply, and the bytes after it can be counted and stopped.
+ */
+import { type ClientRequest, IncomingMessage } from 'node:http';
+import { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import httpProxy from 'http-proxy';
+import type { ErrorSlug } from './errors.js';
+import { EXHAUSTED } from './upstream/reply-connection.js';
+import type { Target } from './upstream/target.js';
+
+const CRLF = /\r\n/;
+
+/** What is still unsent to a target when the tunnel closes may take so long. */
+const FLUSH_MS = 2000;
+
+/** Whose stream it is. It hears nothing any more once it has called finish(). */
+export interface UpgradeOwner {
+  /** The request is on its way: until then nothing has been sent. */
+  onConnected(): void;
+  /** A reply's head, then what belongs to it. `done` asks for more. */
+  onBytes(chunk: Buffer, done: () => void): void;
+  /** The target closed. */
+  onEnd(): void;
+  /** The target takes more. */
+  onWanted(): void;
+  onFailure(error: ErrorSlug): void;
+}
+
+/** The request as http-proxy reads it. Its pass for WebSocket knows no other method or protocol; `asked` has the real ones. */
+class UpgradeRequest extends IncomingMessage {
+  asked: { readonly method: string; readonly upgrade: string } = { method: 'GET', upgrade: 'websocket' };
+}
+
+/** One proxy for all upgrades of a thread: it keeps nothing of an exchange. */
+const proxy = httpProxy.createProxyServer<typeof UpgradeRequest>({ toProxy: true, prependPath: false });
+// Errors reach each exchange by its callback; without a listener here http-proxy would throw them.
+proxy.on('error', () => {});
+proxy.before('ws', 'stream', (request) => {
+  request.method = request.asked.method;
+  request.headers.upgrade = request.asked.upgrade;
+});
+
+proxy.on('proxyReqWs', (proxyRequest, _request, client) => {
+  if (client instanceof UpgradeStream) client.follow(proxyRequest);
+});
+
+/** Sends `text`, a request head that asks for `upgrade`, to the target. */
+export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string, upgrade: string): UpgradeStream {
+  const stream = new UpgradeStream(owner);
+  proxy.ws(
+    upgradeRequest(text, upgrade),
+    stream,
+    Buffer.alloc(0),
+    {
+      target: { protocol: target.secure ? 'https:' : 'http:', host: target.host, port: target.port },
+      ...(target.secure ? { ssl: { servername: target.host } } : {}),
+    },
+    (error) => stream.failed(slugOf(error)),
+  );
+  return stream;
+}
+
+export class UpgradeStream extends Duplex {
+  #owner: UpgradeOwner | undefined;
+  #request: ClientRequest | undefined;
+  #socket: Socket | undefined;
+
+  constructor(owner: UpgradeOwner) {
+    super({ allowHalfOpen: true, decodeStrings: false });
+    this.#owner = owner;
+    this.on('error', () => this.failed('upstream/reset'));
+    this.on('close', () => this.failed('upstream/reset'));
+  }
+
+  failed(error: ErrorSlug): void {
+    this.#owner?.onFailure(error);
+  }
+
+  /** http-proxy lets go of neither its request nor its socket by itself when the client is gone before the target. */
+  follow(request: ClientRequest): void {
+    this.#request = request;
+    request.once('socket', (socket) => {
+      socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => this.#owner?.onConnected());
+    });
+    request.on('upgrade', (_response, socket) => {
+      this.#socket = socket;
+    });
+    // A pipe does not tell that what it comes from was cut.
+    request.on('response', (response) => {
+      response.once('close', () => {
+        if (!response.complete) this.failed('upstream/reset');
+      });
+    });
+  }
+
+  /** Nothing goes either way any more. `now`: not even what is written already. */
+  finish(now: boolean): void {
+    this.#owner = undefined;
+    const socket = this.#socket;
+    if (socket === undefined) this.#request?.destroy();
+    else if (now) socket.destroy();
+    else {
+      socket.destroySoon();
+      setTimeout(() => socket.destroy(), FLUSH_MS).unref();
+    }
+    // What http-proxy still writes at this very moment may go out first.
+    setImmediate(() => this.destroy());
+  }
+
+  override _read(): void {
+    this.#owner?.onWanted();
+  }
+
+  override _write(chunk: Buffer | string, _encoding: BufferEncoding, done: () => void): void {
+    // Strings are heads, as Node read them off the wire: one character a byte, whatever encoding http-proxy left it at.
+    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'latin1') : chunk;
+    if (this.#owner === undefined) done();
+    else this.#owner.onBytes(bytes, done);
+  }
+
+  override _final(done: () => void): void {
+    this.#owner?.onEnd();
+    done();
+  }
+
+  // The parts of a net.Socket that http-proxy calls.
+  setTimeout(): this {
+    return this;
+  }
+
+  setNoDelay(): this {
+    return this;
+  }
+
+  setKeepAlive(): this {
+    return this;
+  }
+
+  destroySoon(): void {
+    if (this.writableFinished) this.destroy();
+    else this.end(() => this.destroy());
+  }
+}
+
+function upgradeRequest(text: string, upgrade: string): UpgradeRequest {
+  const [first = '', ...lines] = text.trimEnd().split(CRLF);
+  const [method = '', url = ''] = first.split(' ');
+  const request = new UpgradeRequest(new Socket());
+  // Without a prototype: a field may be called `constructor` or `__proto__`.
+  request.headers = Object.create(null);
+  request.method = 'GET';
+  request.url = url;
+  request.httpVersion = '1.1';
+  for (const line of lines) {
+    const colon = line.indexOf(': ');
+    addHeader(request.headers, line.slice(0, colon), line.slice(colon + 2));
+  }
+  request.headers.upgrade = 'websocket';
+  request.asked = { method, upgrade };
+  return request;
+}
+
+function addHeader(headers: IncomingMessage['headers'], given: string, value: string): void {
+  const name = given.toLowerCase();
+  const present = headers[name];
+  if (present === undefined) headers[name] = value;
+  else headers[name] = Array.isArray(present) ? [...present, value] : [present, value];
+}
+
+/** What an error of Node's client means. Its parser's codes begin with HPE_. */
+function slugOf(error: unknown): ErrorSlug {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  if (code.startsWith('HPE_')) return 'upstream/invalid';
+  if (EXHAUSTED.has(code)) return 'gateway/exhausted';
+  return code === 'ECONNRESET' || code === 'EPIPE' ? 'upstream/reset' : 'upstream/unreachable';
+}
