@@ -205,4 +205,6 @@ export interface PolicyTraits {
   readonly limitsBy?: string;
   /** Answers requests that carry no credential (CORS preflight). */
   readonly answersPreflight?: boolean;
+  /** Fields of the request that it sets or takes away, in lower case: what a target reads there is not the client's word. */
+  readonly ownsRequestFields?: readonly string[];
 }

@@ -5,12 +5,15 @@ import consumerNoCredential from './consumer-no-credential.js';
 import consumerSharedKey from './consumer-shared-key.js';
 import consumerUnused from './consumer-unused.js';
 import consumerWeakKey from './consumer-weak-key.js';
+import drainLongDelay from './drain-long-delay.js';
 import limitBeforeAuthentication from './limit-before-authentication.js';
 import limitSpoofableKey from './limit-spoofable-key.js';
 import listenerConflict from './listener-conflict.js';
 import listenerNone from './listener-none.js';
 import listenerPublicWithoutTls from './listener-public-without-tls.js';
 import listenerTrustsEveryone from './listener-trusts-everyone.js';
+import listenerUnderscoresKept from './listener-underscores-kept.js';
+import overloadOrder from './overload-order.js';
 import pathParameterTwice from './path-parameter-twice.js';
 import planNoEffect from './plan-no-effect.js';
 import planUnused from './plan-unused.js';
@@ -41,12 +44,15 @@ export const rules: readonly Rule[] = [
   consumerSharedKey,
   consumerUnused,
   consumerWeakKey,
+  drainLongDelay,
   limitBeforeAuthentication,
   limitSpoofableKey,
   listenerConflict,
   listenerNone,
   listenerPublicWithoutTls,
   listenerTrustsEveryone,
+  listenerUnderscoresKept,
+  overloadOrder,
   pathParameterTwice,
   planNoEffect,
   planUnused,

@@ -8,7 +8,10 @@ export default declarePolicy<ApiKeyConfig, ApiKeyPlan>({
   phase: 'authenticate',
   stateful: false,
   schema,
-  traits: (config) => ({ authenticates: !config.optional }),
+  traits: (config) => {
+    const header = headerOf(config);
+    return { authenticates: !config.optional, ...(header === undefined ? {} : { ownsRequestFields: [header] }) };
+  },
   codes: [
     {
       code: 'api-key/no-keys',

@@ -23,6 +23,11 @@ export default declarePolicy<HeadersConfig, HeadersPlan>({
       summary: 'A template names a variable or path parameter that does not exist.',
     },
   ],
+  traits: ({ request }) => ({
+    ownsRequestFields: [...Object.keys(request.set), ...Object.keys(request.add), ...request.remove].map((name) =>
+      name.toLowerCase(),
+    ),
+  }),
   lint(config, context, report) {
     if (isEmpty(config.request) && isEmpty(config.reply)) {
       report({
