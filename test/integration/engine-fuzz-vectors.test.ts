@@ -6,6 +6,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Bed } from '../support/fuzz-bed.js';
 import { runRequestCase } from '../support/fuzz-laws.js';
+import { newTally } from '../support/fuzz-meaning.js';
 import type { Behaviour, RequestCase } from '../support/fuzz-requests.js';
 import { VECTORS } from '../support/fuzz-vectors.js';
 
@@ -26,7 +27,7 @@ const GOOD = 'GET /good HTTP/1.1\r\nHost: a.example\r\n\r\n';
 async function arrived(bed: Bed, text: string, cuts: readonly number[], before: string): Promise<string[]> {
   const messages = [...(before === '' ? [] : [{ text: before, valid: true }]), { text, valid: false }];
   const given: RequestCase = { clients: [{ messages, cuts, ending: 'fin' }], behaviours: [PLAIN] };
-  await runRequestCase(bed, given, { forwarded: 0, refused: 0, cut: 0 });
+  await runRequestCase(bed, given, newTally());
   return bed.target.arrivals.filter(({ message }) => message.complete).map(({ message }) => message.first);
 }
 

@@ -25,6 +25,7 @@ for (const [kind, bed, cases] of RUNS) {
     const report = await fuzz({ kind, bed, seed: SEED, from: 0, to: cases });
     assert.is(report.failure, undefined, report.failure);
     assert.is(report.cases, cases);
+    assert.is(report.deepest > 1, bed === 'pipelined', `${report.deepest} requests in line`);
     // Laws about what is passed on say nothing where nothing is.
     assert.ok(report.forwarded > cases && report.refused > cases / 4, JSON.stringify(report));
   });

@@ -21,7 +21,7 @@ reply.add = { x-back-reply = "{reply.header.x-out}", x-back-rest = "{rest}" }
 `;
 
 function specFor(kind: BedKind, url: string): string {
-  const service = kind === 'pipelined' ? `${SERVICE}\npipelining = 8\nmax_connections = 2` : SERVICE;
+  const service = kind === 'pipelined' ? `${SERVICE}\npipelining = 8\nmax_connections = 3` : SERVICE;
   if (kind !== 'policies') return specOf(url, { listener: LISTENER, service });
   return specOf(url, { listener: LISTENER, service, route: 'policies = ["copy"]', more: POLICIES });
 }

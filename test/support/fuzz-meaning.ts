@@ -22,7 +22,11 @@ export interface Tally {
   forwarded: number;
   refused: number;
   cut: number;
+  /** Most requests that stood in line on one connection to the target. */
+  deepest: number;
 }
+
+export const newTally = (): Tally => ({ forwarded: 0, refused: 0, cut: 0, deepest: 0 });
 
 /** The body of the reply to the request with this token: nobody else's has a byte run of it. */
 export const tokenBody = (token: string, size: number): string =>

@@ -15,8 +15,9 @@ export interface Step {
 }
 
 export interface ReplyCase {
-  /** One client asks for one after the other. */
   readonly steps: readonly Step[];
+  /** So many clients at once: step n is asked for by client n modulo that, one after the other. */
+  readonly clients: number;
   /** All requests are sent at once. */
   readonly ahead: boolean;
 }
@@ -148,7 +149,7 @@ function makeValid(dice: Dice, method: Step['method'], old: boolean): Made {
 }
 
 /** The TOKEN of a reply is as long as every token of the target: lengths are right before it is put in. */
-function makeStep(dice: Dice): Step {
+function makeStep(dice: Dice, shared: boolean): Step {
   const method = dice.pick(['GET', 'GET', 'GET', 'HEAD', 'POST'] as const);
   const old = dice.chance(0.05);
   const made = makeValid(dice, method, old);
@@ -157,7 +158,8 @@ function makeStep(dice: Dice): Step {
   const kind = dice.below(100);
   if (kind < 45) return { ...base, text: made.text, finish: ending, valid: true };
   const wrong = { ...base, valid: false, finish: dice.chance(0.85) ? ('end' as const) : ('reset' as const) };
-  if (kind < 55) {
+  // On a connection that exchanges share, what is behind a reply is the next one's, and nobody can tell otherwise.
+  if (kind < 55 && !shared) {
     // The surplus comes with the reply's last byte: what comes later is the next reply, for all that anybody can know.
     const surplus = dice.pick([EVIL, EVIL, 'x', '\r\n', '\0', 'HTTP/1.1 100 Continue\r\n\r\n', EVIL.slice(0, 20)]);
     const text = made.text + surplus;
@@ -170,9 +172,12 @@ function makeStep(dice: Dice): Step {
     const end = made.text.indexOf('\r\n');
     return { ...wrong, text: `${made.text.slice(0, end)}\r\n${dice.pick(NASTY)}${made.text.slice(end)}` };
   }
-  return { ...wrong, text: dice.mutate(made.text, [...PIECES, EVIL]) };
+  return { ...wrong, text: dice.mutate(made.text, shared ? PIECES : [...PIECES, EVIL]) };
 }
 
-export function makeReplyCase(dice: Dice): ReplyCase {
-  return { steps: dice.times(1 + dice.below(4), () => makeStep(dice)), ahead: dice.chance(0.4) };
+/** `shared`: several clients, whose exchanges may share connections to the target. */
+export function makeReplyCase(dice: Dice, shared: boolean): ReplyCase {
+  const clients = shared ? 1 + dice.below(8) : 1;
+  const steps = dice.times(clients + dice.below(4), () => makeStep(dice, clients > 1));
+  return { steps, clients, ahead: dice.chance(0.4) };
 }

@@ -249,9 +249,16 @@ function makeBehaviour(dice: Dice, risk: number): Behaviour {
   };
 }
 
-/** `risk`: share of requests whose target closes or resets in the wrong moment, in the cases that have any. */
-export function makeRequestCase(dice: Dice, risk: number): RequestCase {
-  const clients = dice.times(dice.pick([1, 1, 1, 2, 3]), (index) => makeClient(dice, index * 100));
-  const share = dice.chance(0.25) ? risk : 0;
-  return { clients, behaviours: dice.times(1 + dice.below(6), () => makeBehaviour(dice, share)) };
+/** How many clients there are, and how often the target closes or resets in the wrong moment. */
+export interface Crowd {
+  readonly clients: readonly number[];
+  /** Share of the cases with such a target, and of its replies that go wrong. */
+  readonly risky: number;
+  readonly risk: number;
+}
+
+export function makeRequestCase(dice: Dice, crowd: Crowd): RequestCase {
+  const clients = dice.times(dice.pick(crowd.clients), (index) => makeClient(dice, index * 100));
+  const risk = dice.chance(crowd.risky) ? crowd.risk : 0;
+  return { clients, behaviours: dice.times(1 + dice.below(6), () => makeBehaviour(dice, risk)) };
 }

@@ -2,10 +2,10 @@
 import { Bed, type BedKind } from './fuzz-bed.js';
 import { Dice } from './fuzz-dice.js';
 import { runRequestCase } from './fuzz-laws.js';
-import { BrokenLaw, type Tally } from './fuzz-meaning.js';
+import { BrokenLaw, newTally, type Tally } from './fuzz-meaning.js';
 import { makeReplyCase, type ReplyCase } from './fuzz-replies.js';
 import { runReplyCase } from './fuzz-reply-laws.js';
-import { makeRequestCase, type RequestCase } from './fuzz-requests.js';
+import { type Crowd, makeRequestCase, type RequestCase } from './fuzz-requests.js';
 import { shrinkReplyCase, shrinkRequestCase } from './fuzz-shrink.js';
 
 /** `requests`: clients do the worst. `replies`: the target does. */
@@ -29,7 +29,9 @@ export interface FuzzReport extends Tally {
   failure: string | undefined;
 }
 
-const RISK = 0.3;
+const FEW: Crowd = { clients: [1, 1, 1, 2, 3], risky: 0.25, risk: 0.3 };
+/** Many that ask at once, and a target that leaves them in line. */
+const MANY: Crowd = { clients: [1, 3, 6, 10], risky: 0.5, risk: 0.25 };
 /** So many cases run side by side, each on a bed of its own: most of a case is waiting. */
 const LANES = 4;
 
@@ -37,9 +39,9 @@ type AnyCase =
   | { readonly kind: 'requests'; readonly given: RequestCase }
   | { readonly kind: 'replies'; readonly given: ReplyCase };
 
-function makeCase(kind: Kind, dice: Dice): AnyCase {
-  if (kind === 'requests') return { kind, given: makeRequestCase(dice, RISK) };
-  return { kind, given: makeReplyCase(dice) };
+function makeCase(kind: Kind, bed: BedKind, dice: Dice): AnyCase {
+  if (kind === 'requests') return { kind, given: makeRequestCase(dice, bed === 'pipelined' ? MANY : FEW) };
+  return { kind, given: makeReplyCase(dice, bed === 'pipelined') };
 }
 
 function runCase(bed: Bed, one: AnyCase, tally: Tally): Promise<void> {
@@ -50,7 +52,7 @@ function runCase(bed: Bed, one: AnyCase, tally: Tally): Promise<void> {
 async function verdict(kind: BedKind, one: AnyCase): Promise<BrokenLaw | undefined> {
   const bed = await Bed.start(kind);
   try {
-    await runCase(bed, one, { forwarded: 0, refused: 0, cut: 0 });
+    await runCase(bed, one, newTally());
     return undefined;
   } catch (error) {
     if (error instanceof BrokenLaw) return error;
@@ -89,7 +91,7 @@ async function reproduction(options: FuzzOptions, index: number, one: AnyCase, l
 
 /** Runs the cases of a seed; stops at the first that breaks a law. */
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
-  const report: FuzzReport = { cases: 0, forwarded: 0, refused: 0, cut: 0, failure: undefined };
+  const report: FuzzReport = { ...newTally(), cases: 0, failure: undefined };
   let next = options.from;
   let broken: { index: number; one: AnyCase; law: BrokenLaw } | undefined;
   const lane = async (): Promise<void> => {
@@ -101,7 +103,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
         !(options.until !== undefined && Date.now() > options.until)
       ) {
         const index = next++;
-        const one = makeCase(options.kind, Dice.ofCase(options.seed, index));
+        const one = makeCase(options.kind, options.bed, Dice.ofCase(options.seed, index));
         try {
           await runCase(bed, one, report);
         } catch (error) {
@@ -111,6 +113,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
         report.cases++;
       }
     } finally {
+      report.deepest = Math.max(report.deepest, bed.target.deepest);
       await bed.close();
     }
   };

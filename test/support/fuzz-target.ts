@@ -68,6 +68,8 @@ class Link {
       this.socket.destroy();
     }
     for (let i = this.arrivals.length; i < this.#reader.messages.length; i++) this.#arrive(this.#reader.messages[i]!);
+    const waiting = this.arrivals.filter(({ answered }) => !answered).length;
+    this.#target.deepest = Math.max(this.#target.deepest, waiting);
     void this.#work();
   }
 
@@ -132,6 +134,8 @@ export class FuzzTarget {
   arrivals: Arrival[] = [];
   /** Says how each request is answered; `index` counts within the case. */
   answer: (arrival: Arrival, index: number) => Answer = () => ({ pieces: [], early: false, finish: 'end' });
+  /** Most requests that waited on one connection for their answers. */
+  deepest = 0;
   readonly #server: Server;
   #links: Link[] = [];
   #tokens = 0;
