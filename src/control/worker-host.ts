@@ -23,7 +23,7 @@ const ANSWER_WITHIN_MS = 3000;
 
 /** Looks, a second apart, after which a thread that has not come round to a ping is ended. Loading may take longer. */
 export const STUCK_AFTER = 10;
-const STUCK_AFTER_LOADING = 60;
+export const STUCK_AFTER_LOADING = 60;
 const LOOK_EVERY_MS = 1000;
 
 export interface WorkerHostOptions {

@@ -5,7 +5,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MAX_EVENT_CLIENTS, MAX_WAITING_BYTES } from '../../src/control/admin/events.js';
 import { CONTROL_CODES } from '../../src/control/codes.js';
+import { STUCK_AFTER, STUCK_AFTER_LOADING } from '../../src/control/worker-host.js';
 import { allCodes } from '../../src/lint/index.js';
+import { IDLE_GRACE } from '../../src/proxy/http/client-socket.js';
 
 const page = readFileSync(resolve('docs/running.md'), 'utf8');
 
@@ -29,6 +31,11 @@ test('the bounds that it names are the bounds that hold', () => {
   assert.is(MAX_EVENT_CLIENTS, 32);
   assert.match(page, 'Thirty-two clients may read events');
   assert.is(MAX_WAITING_BYTES, 1024 * 1024);
+  assert.is(STUCK_AFTER, 10);
+  assert.is(STUCK_AFTER_LOADING, 60);
+  assert.match(page, 'has not answered ten times (sixty while it loads)');
+  assert.is(IDLE_GRACE, 500);
+  assert.match(page, 'An idle connection has half a second');
 });
 
 test.run();
