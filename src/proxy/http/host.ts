@@ -6,52 +6,53 @@ import { HEX, HOST_NAME } from './chars.js';
 const MAX_NAME = 255;
 const DOT = 0x2e;
 
-/** Scratch that authorities are read into, in the one form in which gw matches them and hands them on. */
+/** A host, and the authority that it stands in, in the one form in which gw matches them and hands them on. */
 export class Authority {
   /** Lower case, without the port and without the dot of the DNS root. */
   host = '';
   /** The host, and the port if one was sent. */
-  text = '';
+  authority = '';
+}
 
-  /**
-   * Reads text[start, end); false when it is empty or malformed. A port is 1 to 65535, without zeros in front. What is
-   * allowed by the RFC and used by nobody, like an empty port or an escape, is malformed.
-   */
-  read(text: string, start: number, end: number): boolean {
-    const first = text.charCodeAt(start);
-    if (first === 0x5b) return this.#literal(text, start, end);
-    let at = start;
-    let upper = false;
-    for (; at < end; at++) {
-      const kind = HOST_NAME[text.charCodeAt(at)];
-      if (kind === 1) continue;
-      if (kind !== 2) break;
-      upper = true;
-    }
-    if (at === start || first === DOT || at - start > MAX_NAME) return false;
-    if (at < end && !isPort(text, at, end)) return false;
-    const rooted = text.charCodeAt(at - 1) === DOT;
-    const host = text.slice(start, rooted ? at - 1 : at);
-    if (rooted && host.charCodeAt(host.length - 1) === DOT) return false;
-    this.host = upper ? host.toLowerCase() : host;
-    this.text = at === end ? this.host : upper || rooted ? this.host + text.slice(at, end) : text.slice(start, end);
-    return true;
+/**
+ * Reads text[start, end) into `into`; false when it is empty or malformed. A port is 1 to 65535, without zeros in front.
+ * What is allowed by the RFC and used by nobody, like an empty port or an escape, is malformed.
+ */
+export function readAuthority(into: Authority, text: string, start: number, end: number): boolean {
+  const first = text.charCodeAt(start);
+  if (first === 0x5b) return readLiteral(into, text, start, end);
+  let at = start;
+  let upper = false;
+  for (; at < end; at++) {
+    const kind = HOST_NAME[text.charCodeAt(at)];
+    if (kind === 1) continue;
+    if (kind !== 2) break;
+    upper = true;
   }
+  if (at === start || first === DOT || at - start > MAX_NAME) return false;
+  if (at < end && !isPort(text, at, end)) return false;
+  const rooted = text.charCodeAt(at - 1) === DOT;
+  const host = text.slice(start, rooted ? at - 1 : at);
+  if (rooted && host.charCodeAt(host.length - 1) === DOT) return false;
+  into.host = upper ? host.toLowerCase() : host;
+  if (at === end) into.authority = into.host;
+  else into.authority = upper || rooted ? into.host + text.slice(at, end) : text.slice(start, end);
+  return true;
+}
 
-  /** `[v6]` with perhaps a port; neither zones nor addresses of a future version. */
-  #literal(text: string, start: number, end: number): boolean {
-    let at = start + 1;
-    for (; at < end && text.charCodeAt(at) !== 0x5d; at++) {
-      const code = text.charCodeAt(at);
-      if (code !== 0x3a && code !== DOT && HEX[code] === 255) return false;
-    }
-    const close = at + 1;
-    if (at >= end || isIP(text.slice(start + 1, at)) !== 6) return false;
-    if (close < end && !isPort(text, close, end)) return false;
-    this.host = text.slice(start, close).toLowerCase();
-    this.text = this.host + text.slice(close, end);
-    return true;
+/** `[v6]` with perhaps a port; neither zones nor addresses of a future version. */
+function readLiteral(into: Authority, text: string, start: number, end: number): boolean {
+  let at = start + 1;
+  for (; at < end && text.charCodeAt(at) !== 0x5d; at++) {
+    const code = text.charCodeAt(at);
+    if (code !== 0x3a && code !== DOT && HEX[code] === 255) return false;
   }
+  const close = at + 1;
+  if (at >= end || isIP(text.slice(start + 1, at)) !== 6) return false;
+  if (close < end && !isPort(text, close, end)) return false;
+  into.host = text.slice(start, close).toLowerCase();
+  into.authority = into.host + text.slice(close, end);
+  return true;
 }
 
 function isPort(text: string, colon: number, end: number): boolean {

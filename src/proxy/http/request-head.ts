@@ -21,17 +21,17 @@ import {
   trimEnd,
   trimSpaces,
 } from './chars.js';
-import { Authority } from './host.js';
+import { Authority, readAuthority } from './host.js';
 import { isAlias, isEndToEnd } from './own-names.js';
-import { methodText, readTarget, type TargetParts } from './request-target.js';
+import { methodText, readTarget, SECURE_TARGET, type TargetParts } from './request-target.js';
 import { refusedCodings } from './transfer-codings.js';
 
 /** What a listener's plan says of heads. Bytes, and a count. */
 export type HeadLimits = Pick<ListenerPlan, 'maxHeaderBytes' | 'maxHeaders' | 'maxTargetBytes' | 'underscores'>;
 
 const MAX_METHOD = 32;
-/** Names that Connection may list. Each costs a pass over the fields, and nobody has use for more than a few. */
-const MAX_LISTED = 32;
+/** Length of all names that Connection lists. Each costs a pass over the fields, and nobody has use for more than a few. */
+const MAX_LISTED = 256;
 
 const INCOMPLETE = 0;
 const REFUSED = -1;
@@ -66,7 +66,7 @@ export const Seen = {
   /** Max-Forwards of a TRACE or OPTIONS; of other methods it means nothing. */
   MaxForwards: 131_072,
   /** The target is an https URI in the absolute form. */
-  SecureTarget: 262_144,
+  SecureTarget: SECURE_TARGET,
 } as const;
 
 /** Fields that policies and targets must not believe from just anybody. */
@@ -91,7 +91,6 @@ export class RequestHead implements TargetParts {
   authority = '';
   /** The same without port. */
   host = '';
-  secure = false;
   seen = 0;
   /** -1 without Content-Length. */
   contentLength = -1;
@@ -103,11 +102,6 @@ export class RequestHead implements TargetParts {
   /** The field lines that go to the target as they are: no hop-by-hop, framing, Host or forwarding fields among them. */
   kept = '';
   #runAt = 0;
-  /** Length of the fields that were cut out of the text. */
-  #cut = 0;
-  /** How many names Connection lists. */
-  #listedCount = 0;
-  readonly #authority = new Authority();
 
   /**
    * Reads one head from text[0..]. Returns its length, 0 when the text ends before the head does, or -1 when it must be
@@ -121,9 +115,6 @@ export class RequestHead implements TargetParts {
     this.kept = '';
     this.authority = '';
     this.host = '';
-    this.secure = false;
-    this.#cut = 0;
-    this.#listedCount = 0;
     // One empty line before the request line is forgiven, RFC 9112 section 2.2.
     const start = text.charCodeAt(0) === CR && text.charCodeAt(1) === LF ? 2 : 0;
     if (text.length === 1 && text.charCodeAt(0) === CR) return INCOMPLETE;
@@ -135,7 +126,8 @@ export class RequestHead implements TargetParts {
     if (end <= 0) return end === INCOMPLETE ? this.#incomplete(text, start, limits) : REFUSED;
     this.fieldsEnd = end;
     if (this.#runAt < end) this.kept += this.text.slice(this.#runAt, end);
-    const length = end + 2 + this.#cut;
+    // Fields may have been cut out of the text.
+    const length = end + 2 + text.length - this.text.length;
     if (length - start > limits.maxHeaderBytes) return this.#refuse('request/head-too-large');
     return this.#consistent() ? length : REFUSED;
   }
@@ -225,7 +217,6 @@ export class RequestHead implements TargetParts {
           // Out of the text altogether, for policies look fields up in it.
           text = text.slice(0, line) + text.slice(next);
           this.text = text;
-          this.#cut += next - line;
           continue;
         }
       }
@@ -327,13 +318,10 @@ export class RequestHead implements TargetParts {
   }
 
   #host(text: string, start: number, end: number): number {
-    const authority = this.#authority;
-    if (this.seen & Seen.Host || !authority.read(text, start, end)) return this.#refuse('request/host');
-    this.seen |= Seen.Host;
-    if (this.authority !== '') return DROP;
-    this.host = authority.host;
-    this.authority = authority.text;
-    return DROP;
+    // The target's authority counts; what is malformed is so beside it as well.
+    const into = this.authority === '' ? this : new Authority();
+    if (this.seen & Seen.Host || !readAuthority(into, text, start, end)) return this.#refuse('request/host');
+    return this.#saw(Seen.Host);
   }
 
   #maxForwards(text: string, start: number, end: number): number {
@@ -368,7 +356,7 @@ export class RequestHead implements TargetParts {
     for (const item of text.slice(start, end).split(',')) {
       const name = trimSpaces(item).toLowerCase();
       if (name === '') continue;
-      if (!isToken(name) || ++this.#listedCount > MAX_LISTED) return this.#refuse('request/malformed');
+      if (!isToken(name) || this.listed.length + name.length > MAX_LISTED) return this.#refuse('request/malformed');
       if (name === 'close') this.seen |= Seen.Close;
       else if (name === 'keep-alive') this.seen |= Seen.KeepAlive;
       else if (name === 'upgrade') this.seen |= Seen.ConnectionUpgrade;
@@ -389,7 +377,6 @@ export class RequestHead implements TargetParts {
     if ((this.contentLength > 0 || seen & Seen.TransferEncoding) && this.method === 'TRACE')
       return this.#refuse('request/malformed') > 0;
     if (seen & Seen.Close) this.seen &= ~Seen.KeepAlive;
-    if (this.secure) this.seen |= Seen.SecureTarget;
     return true;
   }
 }

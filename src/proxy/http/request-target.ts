@@ -1,9 +1,10 @@
 /** Request targets in their four forms, RFC 9112 section 3.2, and methods. */
 import type { ErrorSlug } from '../errors.js';
 import { equalsLower } from './chars.js';
-import { Authority } from './host.js';
+import { Authority, readAuthority } from './host.js';
 
-const authority = new Authority();
+/** Bit of TargetParts.seen: the target is an https URI. */
+export const SECURE_TARGET = 262_144;
 
 /** What a target says; a RequestHead. */
 export interface TargetParts {
@@ -12,8 +13,7 @@ export interface TargetParts {
   query: string;
   authority: string;
   host: string;
-  /** The target is an https URI. */
-  secure: boolean;
+  seen: number;
 }
 
 /**
@@ -53,16 +53,15 @@ function readAbsolute(head: TargetParts, text: string, start: number, end: numbe
   const authorityAt = at + 3;
   let pathAt = text.indexOf('/', authorityAt);
   if (pathAt < 0 || pathAt > end) pathAt = end;
-  if (!authority.read(text, authorityAt, pathAt)) return -1;
-  head.secure = secure;
-  head.host = authority.host;
-  head.authority = authority.text;
+  if (!readAuthority(head, text, authorityAt, pathAt)) return -1;
+  if (secure) head.seen |= SECURE_TARGET;
   return pathAt;
 }
 
 /** The authority form, host and port, for CONNECT alone: gw is nobody's tunnel (RFC 9110 section 9.3.6). */
 function readConnect(text: string, start: number, end: number): ErrorSlug {
-  const valid = authority.read(text, start, end) && authority.text.length > authority.host.length;
+  const into = new Authority();
+  const valid = readAuthority(into, text, start, end) && into.authority.length > into.host.length;
   return valid ? 'request/not-implemented' : 'request/malformed';
 }
 

@@ -21,8 +21,8 @@ import {
 /** Most bytes and fields of a target's reply head. */
 export const MAX_RESPONSE_HEAD = 64 * 1024;
 const MAX_RESPONSE_FIELDS = 256;
-/** Names that Connection may list. Each costs a pass over the fields. */
-const MAX_LISTED = 32;
+/** Length of all names that Connection lists. Each costs a pass over the fields. */
+const MAX_LISTED = 256;
 
 const INCOMPLETE = 0;
 const REFUSED = -1;
@@ -49,7 +49,6 @@ export class ResponseHead {
   kept = '';
   #runAt = 0;
   #keepAlive = false;
-  #listedCount = 0;
 
   /** Reads one head from text[0..]. Its length; 0: incomplete; -1: not a reply that anybody may trust. */
   parse(text: string): number {
@@ -61,7 +60,6 @@ export class ResponseHead {
     this.listed = '';
     this.kept = '';
     this.#keepAlive = false;
-    this.#listedCount = 0;
     const fieldsAt = this.#statusLine(text);
     if (fieldsAt <= 0) return fieldsAt === INCOMPLETE ? tooLong(text) : REFUSED;
     this.fieldsAt = fieldsAt;
@@ -192,7 +190,7 @@ export class ResponseHead {
     for (const item of text.slice(start, end).split(',')) {
       const name = trimSpaces(item).toLowerCase();
       if (name === '') continue;
-      if (!isToken(name) || ++this.#listedCount > MAX_LISTED) return REFUSED;
+      if (!isToken(name) || this.listed.length + name.length > MAX_LISTED) return REFUSED;
       if (name === 'close') this.close = true;
       else if (name === 'keep-alive') this.#keepAlive = true;
       else if (name !== 'upgrade') this.listed = this.listed === '' ? name : `${this.listed},${name}`;

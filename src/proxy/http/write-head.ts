@@ -6,7 +6,7 @@ import type { GwExchange } from '../exchange.js';
 import { forwardedNode } from '../forwarded.js';
 import type { Target } from '../upstream/target.js';
 import { TARGET } from './chars.js';
-import { Authority } from './host.js';
+import { Authority, readAuthority } from './host.js';
 import { isForwarding, isOwnFraming } from './own-names.js';
 import { FORWARDING, Seen } from './request-head.js';
 
@@ -48,7 +48,7 @@ function targetHost(exchange: GwExchange, target: Target): string | undefined {
     const host = exchange.headers.get('host');
     if (host === undefined) return target.authority;
     const authority = new Authority();
-    return authority.read(host, 0, host.length) ? authority.text : undefined;
+    return readAuthority(authority, host, 0, host.length) ? authority.authority : undefined;
   }
   return target.settings.host === 'target' || exchange.authority === '' ? target.authority : exchange.authority;
 }
