@@ -25,7 +25,7 @@ function paceOf({ quick, rounds }: BenchOptions): Pace {
 }
 
 async function run(options: BenchOptions): Promise<Report> {
-  for (const tool of ['wrk', 'nginx', 'taskset', 'prlimit']) {
+  for (const tool of ['wrk', 'nginx', 'taskset', 'prlimit', 'chrt']) {
     if (installed(tool) === undefined) {
       throw new Error(`The benchmark needs ${tool}: apt-get install wrk nginx util-linux`);
     }

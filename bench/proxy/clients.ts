@@ -17,7 +17,9 @@ export class Client {
   /** `task` is what it is to do, as its script describes. */
   constructor(setting: Setting, script: Script, task: object) {
     const path = fileURLToPath(new URL(`${script}.js`, import.meta.url));
-    const [command, args] = pinned(setting.loadCore, [process.execPath, path, JSON.stringify(task)]);
+    // It looks at the clock all the time, on the core of the origin: that must not wait for it.
+    const yielding = script === 'pace-client';
+    const [command, args] = pinned(setting.loadCore, [process.execPath, path, JSON.stringify(task)], yielding);
     this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#child.stdin.on('error', () => {});
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();

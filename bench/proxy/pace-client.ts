@@ -78,7 +78,7 @@ function pace(due: number, end: number): void {
   let moment = due;
   while (moment <= now && moment < end) {
     waiting.push(moment);
-    lateness.push(now - moment);
+    if (moment >= counting) lateness.push(now - moment);
     moment += gap();
   }
   dispatch();

@@ -82,12 +82,14 @@ export const fileDescriptors = ((): number => {
 const canDieWithUs = spawnSync('setpriv', ['--pdeathsig', 'TERM', 'true'], { stdio: 'ignore' }).status === 0;
 
 /**
- * The command, to run on these cores, with as many descriptors as there may be. Should the benchmark itself be killed,
+ * The command, to run on these cores, with as many descriptors as there may be. One that is `yielding` gives way to all
+ * others on its core at once, not only when its share of time is used up. Should the benchmark itself be killed,
  * the kernel ends what it had started.
  */
-export function pinned(cores: string, command: readonly string[]): [string, string[]] {
+export function pinned(cores: string, command: readonly string[], yielding = false): [string, string[]] {
   const wrapped = [
     ...(canDieWithUs ? ['setpriv', '--pdeathsig', 'TERM'] : []),
+    ...(yielding ? ['chrt', '--idle', '0'] : []),
     'prlimit',
     `--nofile=${fileDescriptors}:${fileDescriptors}`,
     'taskset',
