@@ -195,11 +195,7 @@ export const service = s.object({
   idle_timeout: s.duration().describe('How long an unused connection to a target is kept.').default(60_000),
   tunnel_idle_timeout: s
     .duration()
-<<<<<<< HEAD
     .describe('Longest silence, both ways, on an upgraded connection (WebSocket and others); `0s` is without end.')
-=======
-    .describe('Longest silence, both ways, on an upgraded connection (WebSocket and others); 0 without end.')
->>>>>>> 518e8556124efd28652655e77f4e9f936b58354f
     .default(3_600_000),
   retries: s
     .integer({ max: 10 })
