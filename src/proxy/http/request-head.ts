@@ -22,8 +22,10 @@ import {
   trimSpaces,
 } from './chars.js';
 import { Authority, readAuthority } from './host.js';
+import type { KnownFields } from './known-heads.js';
 import { isAlias, isEndToEnd } from './own-names.js';
-import { methodText, readTarget, SECURE_TARGET, type TargetParts } from './request-target.js';
+import { methodText, readTarget, type TargetParts } from './request-target.js';
+import { Seen } from './seen.js';
 import { refusedCodings } from './transfer-codings.js';
 
 /** What a listener's plan says of heads. Bytes, and a count. */
@@ -39,39 +41,7 @@ const KEEP = 1;
 const DROP = 0;
 const UNDERSCORE = 0x5f;
 
-/** Bits of RequestHead.seen. */
-export const Seen = {
-  Host: 1,
-  ContentLength: 2,
-  TransferEncoding: 4,
-  Expect: 8,
-  Upgrade: 16,
-  ForwardedFor: 32,
-  ForwardedProto: 64,
-  ForwardedHost: 128,
-  RequestId: 256,
-  /** Connection: close. */
-  Close: 512,
-  /** Connection: keep-alive, without close. */
-  KeepAlive: 1024,
-  /** Connection: upgrade. */
-  ConnectionUpgrade: 2048,
-  /** Connection lists other names. */
-  Listed: 4096,
-  Forwarded: 8192,
-  /** X-Forwarded-Port and whatever else begins so; X-Real-IP. */
-  ForwardedOther: 16_384,
-  ContentType: 32_768,
-  Authorization: 65_536,
-  /** Max-Forwards of a TRACE or OPTIONS; of other methods it means nothing. */
-  MaxForwards: 131_072,
-  /** The target is an https URI in the absolute form. */
-  SecureTarget: SECURE_TARGET,
-} as const;
-
-/** Fields that policies and targets must not believe from just anybody. */
-export const FORWARDING =
-  Seen.ForwardedFor | Seen.ForwardedProto | Seen.ForwardedHost | Seen.ForwardedOther | Seen.Forwarded;
+export { FORWARDING, Seen } from './seen.js';
 
 const NOTHING: ReadonlySet<string> = new Set();
 
@@ -106,8 +76,9 @@ export class RequestHead implements TargetParts {
   /**
    * Reads one head from text[0..]. Returns its length, 0 when the text ends before the head does, or -1 when it must be
    * refused: then `error` says why, and the connection has to be closed, for nobody knows where the next message begins.
+   * `known` are the fields of the request before this one: where they come again, they are not read again.
    */
-  parse(text: string, limits: HeadLimits): number {
+  parse(text: string, limits: HeadLimits, known?: KnownFields): number {
     this.text = text;
     this.seen = 0;
     this.contentLength = -1;
@@ -122,10 +93,15 @@ export class RequestHead implements TargetParts {
     if (fieldsAt <= 0) return fieldsAt === INCOMPLETE ? this.#incomplete(text, start, limits) : REFUSED;
     this.fieldsAt = fieldsAt;
     this.#runAt = fieldsAt;
-    const end = this.#fields(text, fieldsAt, limits);
-    if (end <= 0) return end === INCOMPLETE ? this.#incomplete(text, start, limits) : REFUSED;
+    const usable = known?.suits(this) ? known : undefined;
+    let end = usable === undefined ? 0 : usable.find(this, limits);
+    if (end === 0) {
+      end = this.#fields(text, fieldsAt, limits);
+      if (end <= 0) return end === INCOMPLETE ? this.#incomplete(text, start, limits) : REFUSED;
+      if (this.#runAt < end) this.kept += this.text.slice(this.#runAt, end);
+      if (this.text === text) usable?.keep(this, end, limits);
+    }
     this.fieldsEnd = end;
-    if (this.#runAt < end) this.kept += this.text.slice(this.#runAt, end);
     // Fields may have been cut out of the text.
     const length = end + 2 + text.length - this.text.length;
     if (length - start > limits.maxHeaderBytes) return this.#refuse('request/head-too-large');

@@ -3,6 +3,7 @@ import type { BodySink } from '../downstream.js';
 import type { ErrorSlug } from '../errors.js';
 import { ClientSocket, IDLE_GRACE, LINGER_BYTES, type Phase } from './client-socket.js';
 import { DRAIN_BYTES } from './intake.js';
+import { KnownFields } from './known-heads.js';
 import { Pace, type Verdict } from './pace.js';
 
 export abstract class RequestReader extends ClientSocket {
@@ -17,6 +18,7 @@ export abstract class RequestReader extends ClientSocket {
   /** The client asked whether it may send the body, and waits for the answer. */
   protected asksToSend = false;
   #pumping = false;
+  readonly #known = new KnownFields();
   /** There while a body is looked at. */
   #sending: Pace | undefined = undefined;
   /** Bytes read and thrown away while closing, or of the rest of a request's body. */
@@ -82,7 +84,7 @@ export abstract class RequestReader extends ClientSocket {
   #readHead(): boolean {
     const { plan } = this.listener;
     if (this.headBegun && !this.intake.headMayEnd(plan.maxHeaderBytes)) return false;
-    const length = this.engine.head.parse(this.intake.text(plan.maxHeaderBytes), plan);
+    const length = this.engine.head.parse(this.intake.text(plan.maxHeaderBytes), plan, this.#known);
     if (length < 0) {
       this.refuseConnection(this.engine.head.error);
       return false;

@@ -17,6 +17,7 @@ import {
   trimEnd,
   trimSpaces,
 } from './chars.js';
+import { KnownReplies, ReplyFacts } from './known-heads.js';
 
 /** Most bytes and fields of a target's reply head. */
 export const MAX_RESPONSE_HEAD = 64 * 1024;
@@ -29,30 +30,23 @@ const REFUSED = -1;
 const KEEP = 1;
 const DROP = 0;
 
-export class ResponseHead {
+export class ResponseHead extends ReplyFacts {
   text = '';
-  status = 0;
-  /** `200 OK`: status and reason as sent. */
-  statusText = '';
-  /** 1 for HTTP/1.1, 0 for HTTP/1.0. */
-  minor = 1;
-  contentLength = -1;
-  chunked = false;
-  /** The connection is good for no further reply: Connection: close, HTTP/1.0 without keep-alive, a doubtful end. */
-  close = false;
-  hasDate = false;
-  /** Names that Connection lists beside close, keep-alive and upgrade: comma-separated, lower case. */
-  listed = '';
-  fieldsAt = 0;
-  fieldsEnd = 0;
-  /** Field lines that go on to the client as they are: without hop-by-hop and framing fields. */
-  kept = '';
   #runAt = 0;
   #keepAlive = false;
+  readonly #known = new KnownReplies();
 
   /** Reads one head from text[0..]. Its length; 0: incomplete; -1: not a reply that anybody may trust. */
   parse(text: string): number {
     this.text = text;
+    const known = this.#known.find(text, this);
+    if (known > 0) return known;
+    const length = this.#parse(text);
+    if (length > 0) this.#known.keep(text, length, this);
+    return length;
+  }
+
+  #parse(text: string): number {
     this.contentLength = -1;
     this.chunked = false;
     this.close = false;
