@@ -47,7 +47,10 @@ function isRefusalOfHead(last: WireMessage | undefined, rest: Buffer): boolean {
   return rest.length === Number(valuesOf(last, 'content-length')[0]);
 }
 
-export function readReplies(heard: Heard, methodOf: (index: number) => string | undefined): WireMessage[] {
+export function readReplies(
+  heard: Heard,
+  methodOf: (index: number, reply: WireMessage) => string | undefined,
+): WireMessage[] {
   const reader = new WireReader(new ReplyRules(methodOf));
   try {
     reader.push(heard.bytes);
@@ -69,6 +72,13 @@ export function readReplies(heard: Heard, methodOf: (index: number) => string | 
   return reader.messages.filter((reply) => !isInterim(reply));
 }
 
+/** Where Node reads no further, the target knows what it answered. */
+function methodAsked(bed: Bed, reply: WireMessage): string | undefined {
+  const token = tokenOf(reply);
+  const arrival = bed.target.arrivals.find((known) => known.token === token);
+  return arrival?.message.first.split(' ')[0];
+}
+
 async function talk(bed: Bed, plan: ClientPlan): Promise<Talked> {
   const text = plan.messages.map((message) => message.text).join('');
   const said = await bed.oracle.read(Buffer.from(text, 'latin1'));
@@ -78,7 +88,13 @@ async function talk(bed: Bed, plan: ClientPlan): Promise<Talked> {
     enough: (bytes) => count(bytes, 'x-request-id: ') >= plan.messages.length,
   });
   if (heard.ended === 'hung') throw new BrokenLaw('gw ends what is over', `nothing more came for ${show(text)}`);
-  return { plan, text, said, heard, replies: readReplies(heard, (index) => said.readings[index]?.method) };
+  return {
+    plan,
+    text,
+    said,
+    heard,
+    replies: readReplies(heard, (index, reply) => said.readings[index]?.method ?? methodAsked(bed, reply)),
+  };
 }
 
 function count(bytes: Buffer, word: string): number {

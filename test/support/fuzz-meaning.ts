@@ -129,12 +129,31 @@ function meantBy({ method, url, fields }: Reading, policies: boolean): Meant {
 export const fieldsText = (fields: readonly Field[]): string =>
   fields.map(([name, value]) => `${name}: ${value}`).join('\n');
 
+/** The host that a request is for, in the form that targets see; undefined where there are two or none. */
+function hostOf({ url, fields }: Reading): string | undefined {
+  const hosts = valuesOf({ fields }, 'host');
+  const from = url.startsWith('/') ? -1 : url.indexOf('://');
+  if (hosts.length > 1) return undefined;
+  const rest = from < 0 ? undefined : url.slice(from + 3);
+  const end = rest === undefined ? -1 : Math.min(...['/', '?'].map((char) => `${rest}${char}`.indexOf(char)));
+  const host = (rest?.slice(0, end) ?? hosts[0])?.toLowerCase();
+  const colon = host?.lastIndexOf('.:') ?? -1;
+  if (host === undefined || colon < 0) return host?.endsWith('.') ? host.slice(0, -1) : host;
+  return host.slice(0, colon) + host.slice(colon + 1);
+}
+
 /** Why what arrived is not what was meant; undefined when it is. */
 export function difference(arrival: Arrival, reading: Reading, policies: boolean): string | undefined {
   const { message } = arrival;
   const meant = meantBy(reading, policies);
   const first = `${meant.method} ${meant.url} HTTP/1.1`;
   if (message.first !== first) return `${show(message.first)} for ${show(first)}`;
+  const host = hostOf(reading);
+  const sent = valuesOf(message, 'host')[0];
+  // HTTP/1.0 has requests without Host: for those gw names the target.
+  if (sent !== host && (host !== undefined || reading.version !== '1.0')) return `the host ${sent} for ${host}`;
+  const codings = valuesOf(reading, 'transfer-encoding').join(', ');
+  if (codings !== '' && codings.toLowerCase() !== 'chunked') return `the transfer codings ${show(codings)} were lost`;
   // An upgrade is written by another hand, which joins fields of one name.
   if (valuesOf(message, 'connection').length === 0) {
     const came = fieldsText(

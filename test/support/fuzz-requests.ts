@@ -206,15 +206,26 @@ function makeValid(dice: Dice, id: number): string {
   return `${before}${method} ${targetOf(dice, method)} HTTP/1.1\r\n${fields.join('\r\n')}\r\n\r\n${payload}`;
 }
 
-export function makeMessage(dice: Dice, id: number): Message {
-  const kind = dice.below(100);
+/** Wrong, or at least not beyond doubt: a bad field, a mutation anywhere or in the chunks, a known vector. */
+function makeDoubtful(dice: Dice, id: number): Message {
+  const kind = dice.below(40);
   const text = makeValid(dice, id);
-  if (kind < 62) return { text, valid: true };
-  if (kind < 74) return { text: withField(dice, text, dice.pick(NASTY)), valid: false };
-  if (kind < 88) return { text: dice.mutate(text, PIECES), valid: false };
+  if (kind < 9) return { text: withField(dice, text, dice.pick(NASTY)), valid: false };
+  if (kind < 18) return { text: dice.mutate(text, PIECES), valid: false };
+  if (kind < 25) {
+    const head = `POST /c HTTP/1.1\r\nHost: a.example\r\nX-Id: ${id}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    return {
+      text: head + dice.mutate(chunked(dice, `${id}:${'0\r\n\r\nx'.repeat(dice.below(9))}`), PIECES),
+      valid: false,
+    };
+  }
   const vector = dice.pick(VECTORS).text;
   const short = vector.length > 4000 && dice.chance(0.9) ? vector.slice(0, 4000) : vector;
-  return { text: kind < 94 ? dice.mutate(short, PIECES) : short, valid: false };
+  return { text: kind < 30 ? dice.mutate(short, PIECES) : short, valid: false };
+}
+
+export function makeMessage(dice: Dice, id: number): Message {
+  return dice.chance(0.62) ? { text: makeValid(dice, id), valid: true } : makeDoubtful(dice, id);
 }
 
 function withField(dice: Dice, text: string, field: string): string {
@@ -226,7 +237,10 @@ function withField(dice: Dice, text: string, field: string): string {
 }
 
 function makeClient(dice: Dice, firstId: number): ClientPlan {
-  const messages = dice.times(1 + dice.below(dice.chance(0.1) ? 12 : 4), (index) => makeMessage(dice, firstId + index));
+  const count = 1 + dice.below(dice.chance(0.1) ? 12 : 4);
+  const messages = dice.times(count, (index) => makeMessage(dice, firstId + index));
+  // What stands behind a refused message is never read: let most trouble come first.
+  if (dice.chance(0.35)) messages.unshift(makeDoubtful(dice, firstId + count));
   const { length } = messages.map(({ text }) => text).join('');
   const ending = dice.below(10);
   return {

@@ -138,6 +138,7 @@ const HEADS: readonly (readonly [name: string, text: string])[] = [
   ['two spaces in the request line', `GET  /v HTTP/1.1\r\n${H}\r\n`],
   ['a space in the target', `GET /v x HTTP/1.1\r\n${H}\r\n`],
   ['a NUL in the target', `GET /v\x00 HTTP/1.1\r\n${H}\r\n`],
+  ['a fragment of a query', `GET /v?a#x HTTP/1.1\r\n${H}\r\n`],
   ['a fragment', `GET /v#x HTTP/1.1\r\n${H}\r\n`],
   ['a backslash first', `GET \\v HTTP/1.1\r\n${H}\r\n`],
   ['raw UTF-8 in the target', `GET /\xc3\xa4 HTTP/1.1\r\n${H}\r\n`],
@@ -214,6 +215,7 @@ export const VECTORS: readonly Vector[] = [
   refused('CL.TE', `${POST}Content-Length: 6\r\n${TE}\r\n0\r\n\r\n${SECRET}`),
   refused('TE.CL', `${POST}${TE}Content-Length: 4\r\n\r\n5c\r\n${SECRET}\r\n0\r\n\r\n`),
   ...DISGUISES.flatMap((field) => [
+    refused(`TE, ${JSON.stringify(field)}`, `${POST}${field}\r\n\r\n0\r\n\r\n${SECRET}`),
     refused(`TE.TE, ${JSON.stringify(field)}`, `${POST}${field}\r\n${TE}\r\n0\r\n\r\n${SECRET}`),
     refused(`CL.TE, ${JSON.stringify(field)}`, `${POST}Content-Length: 6\r\n${field}\r\n\r\n0\r\n\r\n${SECRET}`),
   ]),

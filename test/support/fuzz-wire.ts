@@ -286,10 +286,10 @@ export const isInterim = (message: WireMessage): boolean =>
 
 /** What gw may write to a client. `methodOf` says what the n-th final reply answers; undefined where nobody knows. */
 export class ReplyRules implements WireRules {
-  readonly #methodOf: (index: number) => string | undefined;
+  readonly #methodOf: (index: number, reply: WireMessage) => string | undefined;
   #finals = 0;
 
-  constructor(methodOf: (index: number) => string | undefined) {
+  constructor(methodOf: (index: number, reply: WireMessage) => string | undefined) {
     this.#methodOf = methodOf;
   }
 
@@ -303,7 +303,7 @@ export class ReplyRules implements WireRules {
       steering(message, []);
       return { kind: 'none' };
     }
-    const method = this.#methodOf(this.#finals++);
+    const method = this.#methodOf(this.#finals++, message);
     one(message, 'x-request-id');
     if (valuesOf(message, 'date').length === 0) throw new NotCanonical('no date');
     steering(message, ['close', 'keep-alive', 'upgrade']);
