@@ -98,7 +98,7 @@ test('a target that does not read an upload of 1 GiB stops its client, not the g
   const deaf = await FaultTarget.start(faults.never, { deaf: true });
   await plane.load(
     specOf(deaf.url, {
-      service: 'retries = 0\nresponse_timeout = "60s"',
+      service: 'retries = 0\nresponse_timeout = "2s"',
       more: `[service.other]\ntargets = ["${target.url}"]\n[[route]]\nname = "other"\nmatch = "/other"\nto = "other"\n`,
     }),
   );
@@ -113,6 +113,7 @@ test('a target that does not read an upload of 1 GiB stops its client, not the g
   for (let turn = 0; turn < 20; turn++)
     assert.is((await plane.ask(GET.replace('/ ', '/other '))).body.toString(), 'hello');
   client.destroy();
+  // Nobody reads from a client whose upload is stopped, so that it left is seen when the target's time is over.
   await until(() => deaf.open === 0, 'the target to be let go');
   await deaf.close();
 });
