@@ -308,9 +308,8 @@ export class WorkerHost implements WorkerApi {
       this.#spawn();
       this.#restarts++;
       try {
-        await this.#loadWanted();
+        await this.#loadWanted(overtaken);
         if (overtaken()) return;
-        this.#replacing = false;
         this.#log('info', 'is back', { restarts: this.#restarts });
         return;
       } catch (error) {
@@ -321,18 +320,22 @@ export class WorkerHost implements WorkerApi {
     }
   }
 
-  /** Another generation may go live meanwhile: then that one. */
-  async #loadWanted(): Promise<void> {
-    for (let input = this.#wanted; input; ) {
+  /** Another generation may go live meanwhile: then that one. Rejects when the thread cannot load it, or dies. */
+  async #loadWanted(overtaken: () => boolean): Promise<void> {
+    const worker = this.#worker;
+    for (let input = this.#wanted; input; input = this.#wanted) {
       await this.#prepare(input);
       await this.#setup.loaded?.();
-      if (input !== this.#wanted) {
-        input = this.#wanted;
-        continue;
-      }
+      if (overtaken()) return;
+      if (input !== this.#wanted) continue;
       this.#commit();
-      return;
+      await this.#settled;
+      if (overtaken()) return;
+      if (this.#worker !== worker) throw new Error('It died as it began to serve.');
+      if (input === this.#wanted) break;
     }
+    // In the same turn as the last look at what is wanted: whoever changes that from now on loads it here.
+    this.#replacing = false;
   }
 
   #pause(ms: number): Promise<void> {

@@ -30,11 +30,12 @@ writeFileSync(
     const say = (what, input) => events.log('info', what + ' ' + worker + ' ' + input.sha256 + ' of generation ' + input.id);
     let prepared;
     let live;
+    const leak = [];
     const strike = () => {
       const what = Atomics.exchange(flags, worker, 0);
       if (what === 1) throw new Error('struck down');
       if (what === 2) for (;;);
-      if (what === 3) for (const all = []; ; ) all.push(new Array(1000).fill(all.length));
+      if (what === 3) setInterval(() => leak.push(Array.from({ length: 20_000 }, (_, at) => ({ at }))), 1);
     };
     setInterval(strike, 5);
     return {

@@ -15,6 +15,7 @@ import { checkSpec } from '../../src/lint/index.js';
 import { ConnectionTable } from '../../src/state/connection-table.js';
 import { LimitTable } from '../../src/state/limit-table.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
+import { Busy } from './busy-client.js';
 import {
   call,
   closeAll,
@@ -174,6 +175,20 @@ test('the number of workers changes live, under load', async () => {
   }
   await load.stop();
   assert.equal(load.failures, []);
+});
+
+test('a drain of several under load loses no request of clients that go when they are told', async () => {
+  const origin = await startOrigin();
+  const { gateway, port } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
+  const clients = Array.from({ length: 30 }, (_, at) => new Busy(port, () => (at % 3) * 40));
+  await until('all to be at work', () => clients.every(({ served }) => served > 2));
+  const report = await gateway.drain(5000);
+  await Promise.all(clients.map(({ done }) => done));
+  assert.equal(
+    clients.map(({ end }) => end).filter((end) => end !== 'told'),
+    [],
+  );
+  assert.equal([report.cut, report.raced], [0, 0]);
 });
 
 test('a gateway that started with one worker stays with one, and says so', async () => {
