@@ -109,7 +109,8 @@ export class HeadFields implements HeaderFields {
 export function findField(text: string, at: number, end: number, key: string): string | undefined {
   const length = key.length;
   let value: string | undefined;
-  for (let line = at; line < end; line = text.indexOf('\n', line) + 1) {
+  // Where the name has no room any more the text may end, and charCodeAt() must not look behind it (see span()).
+  for (let line = at; line + length < end; line = text.indexOf('\n', line) + 1) {
     if (text.charCodeAt(line + length) !== 0x3a || !equalsLower(text, line, line + length, key)) continue;
     const one = valueAt(text, line + length + 1, text.indexOf('\r', line + length));
     value = value === undefined ? one : `${value}, ${one}`;

@@ -5,16 +5,17 @@
 import type { ListenerPlan } from '../../bundle/types.js';
 import type { ErrorSlug } from '../errors.js';
 import {
+  BLANK,
   COLON,
   CR,
   equalsLower,
   FIELD,
-  HTAB,
   isToken,
   LF,
   PLAIN_NAME,
   parseDigits,
   SP,
+  span,
   TARGET,
   TOKEN,
   tabBehind,
@@ -87,8 +88,8 @@ export class RequestHead implements TargetParts {
     this.authority = '';
     this.host = '';
     // One empty line before the request line is forgiven, RFC 9112 section 2.2.
-    const start = text.charCodeAt(0) === CR && text.charCodeAt(1) === LF ? 2 : 0;
-    if (text.length === 1 && text.charCodeAt(0) === CR) return INCOMPLETE;
+    const start = text.startsWith('\r\n') ? 2 : 0;
+    if (text === '\r') return INCOMPLETE;
     const fieldsAt = this.#requestLine(text, start, limits.maxTargetBytes);
     if (fieldsAt <= 0) return fieldsAt === INCOMPLETE ? this.#incomplete(text, start, limits) : REFUSED;
     this.fieldsAt = fieldsAt;
@@ -120,15 +121,14 @@ export class RequestHead implements TargetParts {
 
   /** Returns the offset after the line. */
   #requestLine(text: string, start: number, maxTarget: number): number {
-    let at = start;
-    while (TOKEN[text.charCodeAt(at)] === 1) at++;
+    let at = span(TOKEN, text, start);
     if (at - start > MAX_METHOD) return this.#refuse('request/not-implemented');
     if (at === text.length) return INCOMPLETE;
     if (at === start || text.charCodeAt(at) !== SP) return this.#refuse('request/malformed');
     this.method = methodText(text, start, at);
     const targetAt = ++at;
     let queryAt = -1;
-    for (; ; at++) {
+    for (; at < text.length; at++) {
       const code = text.charCodeAt(at);
       if (TARGET[code] !== 1) break;
       if (code === 0x3f && queryAt < 0) queryAt = at;
@@ -165,21 +165,20 @@ export class RequestHead implements TargetParts {
     let text = whole;
     let line = start;
     for (let count = 0; ; count++) {
-      let at = line;
-      while (PLAIN_NAME[text.charCodeAt(at)] === 1) at++;
+      let at = span(PLAIN_NAME, text, line);
+      if (at === text.length) return INCOMPLETE;
       let underscored = false;
       if (text.charCodeAt(at) !== COLON) {
         underscored = text.charCodeAt(at) === UNDERSCORE;
-        while (TOKEN[text.charCodeAt(at)] === 1) at++;
+        at = span(TOKEN, text, at);
         if (at === text.length) return INCOMPLETE;
         if (at === line) return this.#end(text, line);
         if (text.charCodeAt(at) !== COLON) return this.#refuse('request/malformed');
       } else if (at === line) return this.#refuse('request/malformed');
       if (count >= limits.maxHeaders) return this.#refuse('request/head-too-large');
-      const nameEnd = at++;
-      while (text.charCodeAt(at) === SP || text.charCodeAt(at) === HTAB) at++;
-      const valueAt = at;
-      while (FIELD[text.charCodeAt(at)] === 1) at++;
+      const nameEnd = at;
+      const valueAt = span(BLANK, text, nameEnd + 1);
+      at = span(FIELD, text, valueAt);
       if (at >= text.length - 1) {
         if (at === text.length || text.charCodeAt(at) === CR) return INCOMPLETE;
         return this.#refuse('request/malformed');

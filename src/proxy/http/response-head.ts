@@ -3,15 +3,16 @@
  * latin1 string once; the field lines that go on to the client are kept in one string, cut only where one is left out.
  */
 import {
+  BLANK,
   COLON,
   CR,
   equalsLower,
   FIELD,
-  HTAB,
   isToken,
   LF,
   parseDigits,
   SP,
+  span,
   TOKEN,
   tabBehind,
   trimEnd,
@@ -90,8 +91,7 @@ export class ResponseHead extends ReplyFacts {
     let at = 12;
     // The space before an empty reason is often left out; nothing else can follow the status.
     if (text.charCodeAt(at) === SP) {
-      at++;
-      while (FIELD[text.charCodeAt(at)] === 1) at++;
+      at = span(FIELD, text, at + 1);
     }
     if (at >= text.length - 1) return at === text.length || text.charCodeAt(at) === CR ? INCOMPLETE : REFUSED;
     if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF) return REFUSED;
@@ -101,11 +101,12 @@ export class ResponseHead extends ReplyFacts {
     return at + 2;
   }
 
+  // The same loop as a request's, but for what a request alone has (names with underscores, a reason for each refusal): one
+  // loop for both, over methods of two classes, costs either side 1 to 5 % more.
   #fields(text: string, start: number): number {
     let line = start;
     for (let count = 0; ; count++) {
-      let at = line;
-      while (TOKEN[text.charCodeAt(at)] === 1) at++;
+      let at = span(TOKEN, text, line);
       if (at === text.length) return INCOMPLETE;
       if (at === line) {
         if (text.charCodeAt(at) !== CR) return REFUSED;
@@ -113,10 +114,9 @@ export class ResponseHead extends ReplyFacts {
         return text.charCodeAt(at + 1) === LF ? line : REFUSED;
       }
       if (text.charCodeAt(at) !== COLON || count >= MAX_RESPONSE_FIELDS) return REFUSED;
-      const nameEnd = at++;
-      while (text.charCodeAt(at) === SP || text.charCodeAt(at) === HTAB) at++;
-      const valueAt = at;
-      while (FIELD[text.charCodeAt(at)] === 1) at++;
+      const nameEnd = at;
+      const valueAt = span(BLANK, text, nameEnd + 1);
+      at = span(FIELD, text, valueAt);
       if (at >= text.length - 1) return at === text.length || text.charCodeAt(at) === CR ? INCOMPLETE : REFUSED;
       if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF) return REFUSED;
       const next = at + 2;
