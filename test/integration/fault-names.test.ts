@@ -1,0 +1,66 @@
+/** Names of targets that do not resolve, or of which not every address answers. */
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import * as faults from '../support/fault-target.js';
+import { FaultTarget } from '../support/fault-target.js';
+import { Plane, specOf } from './engine-kit.js';
+
+interface Context {
+  target: FaultTarget;
+  plane: Plane;
+}
+const test = suite<Context>('names of targets');
+const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
+const POST = 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nhi';
+
+test.before.each(async (context) => {
+  context.target = await FaultTarget.start(faults.answer('by name'));
+  context.plane = await Plane.start(specOf(context.target.url));
+});
+test.after.each(async ({ target, plane }) => {
+  await plane.close();
+  await target.close();
+});
+
+test('a name that does not resolve: 502, and nothing of it in the reply', async ({ plane }) => {
+  await plane.load(specOf('http://nonexistent.invalid:80', { service: 'retries = 0\neject_after = 0' }));
+  for (let turn = 0; turn < 3; turn++) {
+    const reply = await plane.ask(GET);
+    assert.is(reply.status, 502);
+    assert.is(JSON.parse(reply.body.toString()).type, 'urn:gw:problem:upstream/unreachable');
+    assert.not.match(reply.body.toString(), /nonexistent|ENOTFOUND|EAI_AGAIN|getaddrinfo/);
+  }
+});
+
+test('a name that does not resolve, and another target: nobody notices', async ({ target, plane }) => {
+  await plane.load(specOf(['http://nonexistent.invalid:80', target.url], { service: 'retries = 1' }));
+  for (let turn = 0; turn < 6; turn++) assert.is((await plane.ask(POST)).body.toString(), 'by name');
+});
+
+test('a name of several addresses: one that refuses is passed over', async ({ target, plane }) => {
+  // Where localhost is ::1 as well, nobody listens there on this port.
+  await plane.load(specOf(`http://localhost:${target.port}`, { service: 'retries = 0' }));
+  for (let turn = 0; turn < 3; turn++) assert.is((await plane.ask(POST)).body.toString(), 'by name');
+});
+
+test('an address of IPv6', async ({ plane }) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nsix'));
+  });
+  server.listen(0, '::1');
+  const listening = await Promise.race([
+    once(server, 'listening').then(() => true),
+    once(server, 'error').then(() => false),
+  ]);
+  // A machine without IPv6.
+  if (!listening) return;
+  await plane.load(specOf(`http://[::1]:${(server.address() as AddressInfo).port}`));
+  assert.is((await plane.ask(GET)).body.toString(), 'six');
+  await plane.close();
+  server.close();
+});
+
+test.run();
