@@ -1,4 +1,5 @@
 /** What `gw serve` does: runs a gateway until a signal ends it. */
+import { inspect } from 'node:util';
 import type { Program } from '../bundle/types.js';
 import { gwVersion } from '../version.js';
 import { Gateway, type GatewayOptions, StartError } from './gateway.js';
@@ -198,7 +199,6 @@ class Signals {
   readonly #caught = (error: Error): void => this.#resolve?.failure(error);
   /** A promise that nobody awaited: worth a report, but no reason to drop anybody's traffic. */
   readonly #rejected = (reason: unknown): void => {
-    const error = reason instanceof Error ? (reason.stack ?? reason.message) : String(reason);
-    this.#log.error('a rejection was not handled (a bug in gw)', { error });
+    this.#log.error('a rejection was not handled (a bug in gw)', { error: inspect(reason) });
   };
 }

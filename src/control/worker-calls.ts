@@ -1,4 +1,5 @@
 /** The worker's half of the port protocol: turns messages into calls of a data plane. */
+import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import type { DataPlaneEvents, WorkerApi } from '../proxy/types.js';
 import { toWire, type WorkerCall, type WorkerMessage, type WorkerQuestion } from './port-protocol.js';
@@ -11,12 +12,19 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
       tell: 'log',
       level: 'error',
       message: 'a rejection was not handled (a bug in gw)',
-      fields: { error: reason instanceof Error ? (reason.stack ?? reason.message) : String(reason) },
+      fields: { error: inspect(reason) },
     });
   });
   const plane = create({
     requests: (records, dropped) => tell({ tell: 'requests', records, dropped }),
-    log: (level, message, fields) => tell({ tell: 'log', level, message, ...(fields ? { fields } : {}) }),
+    log: (level, message, fields) => {
+      try {
+        tell({ tell: 'log', level, message, ...(fields ? { fields } : {}) });
+      } catch {
+        // Not everything can cross to another thread; a line of the log must not end the one that writes it.
+        tell({ tell: 'log', level, message, fields: { text: inspect(fields) } });
+      }
+    },
     // They are handed over, not kept: nothing is copied.
     lines: (lines, count) =>
       port.postMessage({ tell: 'lines', lines, count } satisfies WorkerMessage, transferOf(lines)),
