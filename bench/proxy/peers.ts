@@ -76,6 +76,7 @@ export function haproxyCommand(
 defaults
   mode http
   timeout connect 5s
+  timeout queue 60s
   timeout client 300s
   timeout server 300s
   option forwardfor
@@ -84,7 +85,7 @@ frontend main
   bind 127.0.0.1:${port}
   ${choice}
 backend origin
-  server one 127.0.0.1:${origin}
+  server one 127.0.0.1:${origin} maxconn 256
 `,
   );
   return ['haproxy', '-db', '-f', path];

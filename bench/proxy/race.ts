@@ -13,6 +13,8 @@ export interface Race {
   /** A Lua script that makes the requests, if they are not all for `path`. */
   script?(name: string): string;
   readonly loadCores?: string;
+  /** Rounds that count, if not as many as usual. */
+  readonly rounds?: number;
   /** How much longer than usual each one is loaded. */
   readonly longer?: number;
 }
@@ -35,7 +37,7 @@ export const BODY_COLUMNS: readonly Column[] = [
  */
 export async function race(setting: Setting, entrants: readonly Entrant[], what: Race): Promise<Line[]> {
   const lines = entrants.map(({ contestant, failed }) => newLine(contestant, failed));
-  const { rounds } = setting.pace;
+  const { rounds = setting.pace.rounds } = what;
   for (let round = 0; round <= rounds; round++) {
     setting.progress(round === 0 ? '  warming up' : `  round ${round} of ${rounds}`);
     for (let i = 0; i < lines.length; i++) {

@@ -13,6 +13,8 @@ export interface Pace {
   readonly quick: boolean;
   /** Interleaved rounds that count; one more warms up. */
   readonly rounds: number;
+  /** The same for scenarios of many tables or lines. */
+  readonly fewerRounds: number;
   /** Seconds that each one is loaded a round. */
   readonly seconds: number;
 }

@@ -26,6 +26,7 @@ async function eachSize(
       connections,
       path,
       bytes,
+      rounds: setting.pace.fewerRounds,
       ...(script === undefined ? {} : { script: () => script }),
     });
     const size = bytes >= 1024 * KIB ? `${bytes / KIB / KIB} MiB` : `${bytes / KIB} KiB`;

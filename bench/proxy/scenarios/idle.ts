@@ -10,7 +10,7 @@ import type { Scenario } from './scenario.js';
 
 const CONNECTIONS = 10_000;
 /** Milliseconds in which a process gives back what it only needed for a moment, before each reading. */
-const SETTLE = 2000;
+const settleOf = ({ pace }: Setting): number => (pace.quick ? 1000 : 2000);
 /** Open before the first reading, so that what the process needs in any case is not counted. */
 const BEFORE = 1000;
 
@@ -21,10 +21,10 @@ async function lineOf(setting: Setting, { contestant, running, failed }: Entrant
   const client = new Client(setting, 'idle-client', { port: running.port, path: '/items/1' });
   try {
     await client.ask(BEFORE);
-    await delay(SETTLE);
+    await delay(settleOf(setting));
     const before = memory(running.pid).now;
     await client.ask(CONNECTIONS);
-    await delay(SETTLE);
+    await delay(settleOf(setting));
     const after = memory(running.pid).now;
     const open = numberIn(await client.ask(0), 'open');
     if (open < BEFORE + CONNECTIONS) {

@@ -50,7 +50,7 @@ async function measure(setting: Setting, entrants: readonly Entrant[]): Promise<
   const lines = entrants.map(({ contestant, failed }) => newLine(contestant, failed));
   const rates: number[] = [];
   for (let i = 0; i < lines.length; i++) rates.push(await halfOf(setting, entrants[i]!, lines[i]!));
-  const { rounds } = setting.pace;
+  const rounds = setting.pace.fewerRounds;
   for (let round = 1; round <= rounds; round++) {
     setting.progress(`  round ${round} of ${rounds}`);
     for (let i = 0; i < lines.length; i++) {

@@ -11,10 +11,16 @@ const SPARE_DESCRIPTORS = 1024;
 /** From so many on, opening them is a part of a round that shows. */
 const MANY = 1000;
 
-async function section(setting: Setting, scenario: string, entrants: readonly Entrant[], connections: number) {
-  const lines = await race(setting, entrants, { connections, path: PATH, longer: connections >= MANY ? 2 : 1 });
+async function section(
+  setting: Setting,
+  entrants: readonly Entrant[],
+  connections: number,
+  rounds: number,
+): Promise<Section> {
+  const longer = connections >= MANY ? 2 : 1;
+  const lines = await race(setting, entrants, { connections, path: PATH, rounds, longer });
   return {
-    scenario,
+    scenario: 'connections',
     title: `${connections.toLocaleString('en')} connections, small JSON`,
     columns: RACE_COLUMNS,
     lead: 'cpu',
@@ -30,12 +36,12 @@ export const plain: Scenario = {
   summary: 'a small JSON reply, 64 keep-alive connections',
   run: (setting) =>
     setting.with(everybody(setting, setting.origins.files), async (entrants) => {
-      const found: Section = await section(setting, 'plain', entrants, 64);
+      const found = await section(setting, entrants, 64, setting.pace.rounds);
       const targets = [
         ...targetOfRatio(found.lines, GW, HAPROXY, 1.2),
         ...targetOfRatio(found.lines, GW, HTTP_PROXY, 0.3),
       ];
-      return [{ ...found, targets }];
+      return [{ ...found, scenario: 'plain', targets }];
     }),
 };
 
@@ -49,7 +55,7 @@ export const connections: Scenario = {
         setting.progress(`  ${count} connections`);
         sections.push(
           2 * count + SPARE_DESCRIPTORS <= setting.descriptors
-            ? await section(setting, 'connections', entrants, count)
+            ? await section(setting, entrants, count, setting.pace.fewerRounds)
             : leftOut(count, setting.descriptors),
         );
       }

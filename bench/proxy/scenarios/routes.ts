@@ -56,7 +56,12 @@ export const routes: Scenario = {
         columns: RACE_COLUMNS,
         lead: 'cpu',
         against: [GW, NGINX, HAPROXY],
-        lines: await race(setting, entrants, { connections: 64, path: '/items/1', script: scriptOf }),
+        lines: await race(setting, entrants, {
+          connections: 64,
+          path: '/items/1',
+          script: scriptOf,
+          rounds: setting.pace.fewerRounds,
+        }),
         targets: [],
         notes: [
           `${REQUESTS} different requests spread over the table, in turn; in gw a literal path with a typed parameter`,

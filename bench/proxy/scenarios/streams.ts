@@ -1,7 +1,7 @@
 /** Bodies far larger than memory should grow by. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ask, numberIn } from '../clients.js';
-import { everybody, GW } from '../contestants.js';
+import { type Contestant, everybody, GW, HAPROXY } from '../contestants.js';
 import { cpuSeconds, memory, type Running, resetPeak } from '../processes.js';
 import { MIB } from '../requests.js';
 import { type Line, newLine, note, targetOfValue } from '../section.js';
@@ -41,11 +41,17 @@ async function lineOf(setting: Setting, { contestant, running, failed }: Entrant
   return line;
 }
 
+/** In a quick run only what the target is about, and one peer. */
+const among = (setting: Setting): Contestant[] =>
+  everybody(setting, setting.origins.streams).filter(
+    ({ name }) => !setting.pace.quick || name === GW || name === HAPROXY,
+  );
+
 export const streams: Scenario = {
   name: 'streams',
   summary: 'memory while 2 GiB go through, down and up',
   run: (setting) =>
-    setting.with(everybody(setting, setting.origins.streams), async (entrants) => {
+    setting.with(among(setting), async (entrants) => {
       const lines: Line[] = [];
       for (const entrant of entrants) lines.push(await lineOf(setting, entrant));
       const ours = lines.find(({ name }) => name === GW);
