@@ -12,10 +12,10 @@ const SEED = 20_250_117;
 const test = suite('fuzzing');
 
 const RUNS: readonly (readonly [Kind, BedKind, cases: number])[] = [
-  ['requests', 'plain', 900],
-  ['requests', 'pipelined', 350],
-  ['requests', 'policies', 300],
-  ['replies', 'plain', 600],
+  ['requests', 'plain', 800],
+  ['requests', 'pipelined', 300],
+  ['requests', 'policies', 250],
+  ['replies', 'plain', 500],
   ['replies', 'pipelined', 150],
   ['replies', 'policies', 100],
 ];
@@ -23,9 +23,9 @@ const RUNS: readonly (readonly [Kind, BedKind, cases: number])[] = [
 for (const [kind, bed, cases] of RUNS) {
   test(`${cases} cases of ${kind} on ${bed}, seed ${SEED}`, async () => {
     const report = await fuzz({ kind, bed, seed: SEED, from: 0, to: cases });
-    assert.is(report.failure, undefined, report.failure);
+    if (report.failure !== undefined) throw new Error(report.failure);
     assert.is(report.cases, cases);
-    assert.is(report.deepest > 1, bed === 'pipelined', `${report.deepest} requests in line`);
+    if (bed === 'pipelined') assert.ok(report.deepest > 1, 'requests stand in line');
     // Laws about what is passed on say nothing where nothing is.
     assert.ok(report.forwarded > cases && report.refused > cases / 4, JSON.stringify(report));
   });

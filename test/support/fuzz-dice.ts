@@ -48,6 +48,12 @@ export class Dice {
     return out;
   }
 
+  /** Another end for one of the lines: that is where readers differ most. */
+  breakEnd(text: string): string {
+    const end = text.indexOf('\r\n', this.below(text.length));
+    return end < 0 ? text : text.slice(0, end) + this.pick(ENDS) + text.slice(end + 2);
+  }
+
   #mutateOnce(text: string, pieces: readonly string[]): string {
     const at = this.below(text.length + 1);
     const to = Math.min(text.length, at + 1 + (this.chance(0.3) ? this.below(20) : 0));
@@ -60,11 +66,8 @@ export class Dice {
         return text.slice(0, at) + text.slice(at, to) + text.slice(at);
       case 3:
         return text.slice(0, at) + String.fromCharCode(this.below(256)) + text.slice(at + 1);
-      case 4: {
-        // A line's end is where readers differ most.
-        const end = text.indexOf('\r\n', at);
-        return end < 0 ? text : text.slice(0, end) + this.pick(ENDS) + text.slice(end + 2);
-      }
+      case 4:
+        return this.breakEnd(text);
       case 5: {
         const end = text.indexOf('\r\n', at);
         return end < 0 ? text : `${text.slice(0, end)}\r\n${this.pick(pieces)}${text.slice(end)}`;
@@ -75,4 +78,21 @@ export class Dice {
   }
 }
 
-const ENDS = ['\n', '\r', '\r\r\n', '\n\n', '', '\n\r', ' \r\n', '\0\r\n', '\r\n ', '\r\n\t', '\x0b\r\n', '\x85'];
+const ENDS = [
+  '\n',
+  '\r',
+  '\r\r\n',
+  '\n\n',
+  '',
+  '\n\r',
+  ' \r\n',
+  '\0\r\n',
+  '\r\n ',
+  '\r\n\t',
+  '\x0b\r\n',
+  '\x85',
+  'x\n',
+  '\rx',
+  ';\n',
+  ';x\r',
+];

@@ -128,7 +128,8 @@ interface Made {
 function makeValid(dice: Dice, method: Step['method'], old: boolean): Made {
   const status = dice.chance(0.6) ? '200 OK' : dice.pick(STATUSES);
   const bodiless = method === 'HEAD' || status.startsWith('204') || status.startsWith('304');
-  const fields = ['X-Token: TOKEN'];
+  // Without it a head may be the same as one before.
+  const fields = dice.chance(0.7) ? ['X-Token: TOKEN'] : ['X-Same: 1'];
   for (let i = dice.below(5); i > 0; i--) fields.splice(dice.below(fields.length + 1), 0, dice.pick(FIELDS));
   const body = 'TOKEN'.repeat(dice.pick([0, 0, 1, 3, 40, 40, 400, 20_000]));
   const framing = dice.below(10);
@@ -148,6 +149,12 @@ function makeValid(dice: Dice, method: Step['method'], old: boolean): Made {
   return { text: head + (bodiless ? '' : payload), untilClose, closes, bodiless };
 }
 
+/**
+ * A second reply right behind the first is surplus only if it comes before the next request is written: what comes later is
+ * the next one's reply, for all that anybody can know.
+ */
+const atOnce = (step: Step): Step => (step.text.includes('X-Evil') ? { ...step, cuts: [] } : step);
+
 /** The TOKEN of a reply is as long as every token of the target: lengths are right before it is put in. */
 function makeStep(dice: Dice, shared: boolean): Step {
   const method = dice.pick(['GET', 'GET', 'GET', 'HEAD', 'POST'] as const);
@@ -160,7 +167,7 @@ function makeStep(dice: Dice, shared: boolean): Step {
   const wrong = { ...base, valid: false, finish: dice.chance(0.85) ? ('end' as const) : ('reset' as const) };
   // On a connection that exchanges share, what is behind a reply is the next one's, and nobody can tell otherwise.
   if (kind < 55 && !shared) {
-    // The surplus comes with the reply's last byte: what comes later is the next reply, for all that anybody can know.
+    // The surplus comes with the reply's last byte.
     const surplus = dice.pick([EVIL, EVIL, 'x', '\r\n', '\0', 'HTTP/1.1 100 Continue\r\n\r\n', EVIL.slice(0, 20)]);
     const text = made.text + surplus;
     const cuts = base.cuts.filter((cut) => cut < made.text.length - 1);
@@ -172,12 +179,26 @@ function makeStep(dice: Dice, shared: boolean): Step {
     const end = made.text.indexOf('\r\n');
     return { ...wrong, text: `${made.text.slice(0, end)}\r\n${dice.pick(NASTY)}${made.text.slice(end)}` };
   }
-  return { ...wrong, text: dice.mutate(made.text, shared ? PIECES : [...PIECES, EVIL]) };
+  return atOnce({ ...wrong, text: dice.mutate(made.text, shared ? PIECES : [...PIECES, EVIL]) });
+}
+
+/** The step again, or almost: readers may remember what they read. */
+function twinOf(dice: Dice, step: Step): Step {
+  const kind = dice.below(3);
+  if (kind === 0) return step;
+  const { text } = step;
+  const end = text.indexOf('\r\n\r\n') + 4;
+  const wrong = { ...step, valid: false, finish: 'end' } as const;
+  if (kind === 1) return atOnce({ ...wrong, text: text.slice(0, end) + dice.mutate(text.slice(end), PIECES) });
+  const from = Math.max(0, end - 40);
+  const head = text.slice(0, from) + dice.mutate(text.slice(from, end), PIECES);
+  return atOnce({ ...wrong, text: head + text.slice(end) });
 }
 
 /** `shared`: several clients, whose exchanges may share connections to the target. */
 export function makeReplyCase(dice: Dice, shared: boolean): ReplyCase {
   const clients = shared ? 1 + dice.below(8) : 1;
   const steps = dice.times(clients + dice.below(4), () => makeStep(dice, clients > 1));
+  if (dice.chance(0.35)) steps.push(twinOf(dice, dice.pick(steps)));
   return { steps, clients, ahead: dice.chance(0.4) };
 }

@@ -182,11 +182,16 @@ async function checkReply(
   // On a shared connection one bad reply takes those behind it along.
   const alone = given.clients === 1 || given.steps.every(({ valid }) => valid);
   const sure = alone && step.valid && step.finish !== 'reset' && arrivals.some(({ answered }) => answered);
-  if (reply === undefined || isProblem(reply)) {
-    const status = reply === undefined ? 0 : statusOf(reply.first);
-    if (sure) throw new BrokenLaw('a valid reply is passed on', `${reply?.first} for ${said}`);
-    if (status !== 0 && status !== 502 && status !== 504)
-      throw new BrokenLaw('a bad reply is 502, 504 or a cut', `${reply?.first} for ${said}`);
+  if (reply === undefined) {
+    if (sure || arrivals.length === 0) throw new BrokenLaw('every request gets a reply, if only a problem', said);
+    tally.refused++;
+    return;
+  }
+  if (isProblem(reply)) {
+    const status = statusOf(reply.first);
+    if (sure) throw new BrokenLaw('a valid reply is passed on', `${reply.first} for ${said}`);
+    if (status !== 502 && status !== 504)
+      throw new BrokenLaw('a bad reply is 502, 504 or a cut', `${reply.first} for ${said}`);
     tally.refused++;
     return;
   }

@@ -214,10 +214,8 @@ function makeDoubtful(dice: Dice, id: number): Message {
   if (kind < 18) return { text: dice.mutate(text, PIECES), valid: false };
   if (kind < 25) {
     const head = `POST /c HTTP/1.1\r\nHost: a.example\r\nX-Id: ${id}\r\nTransfer-Encoding: chunked\r\n\r\n`;
-    return {
-      text: head + dice.mutate(chunked(dice, `${id}:${'0\r\n\r\nx'.repeat(dice.below(9))}`), PIECES),
-      valid: false,
-    };
+    const body = chunked(dice, `${id}:${'0\r\n\r\nx'.repeat(dice.below(9))}`);
+    return { text: head + (dice.chance(0.5) ? dice.breakEnd(body) : dice.mutate(body, PIECES)), valid: false };
   }
   const vector = dice.pick(VECTORS).text;
   const short = vector.length > 4000 && dice.chance(0.9) ? vector.slice(0, 4000) : vector;
@@ -236,9 +234,26 @@ function withField(dice: Dice, text: string, field: string): string {
   return `${text.slice(0, at)}\r\n${field}${text.slice(at)}`;
 }
 
+/** A message whose fields are those of another one, or almost: readers may remember what they read. */
+function twinOf(dice: Dice, { text, valid }: Message): Message {
+  const kind = dice.below(3);
+  if (kind === 0) return { text, valid };
+  const lineEnd = text.indexOf(' HTTP/1.1\r\n');
+  if (kind === 1 && lineEnd > 0) {
+    return { text: `${dice.pick(COMMON)} ${dice.pick(PATHS)}${text.slice(lineEnd)}`, valid };
+  }
+  const end = text.indexOf('\r\n\r\n') + 4;
+  const from = Math.max(0, end - 40);
+  return { text: text.slice(0, from) + dice.mutate(text.slice(from, end), PIECES) + text.slice(end), valid: false };
+}
+
 function makeClient(dice: Dice, firstId: number): ClientPlan {
   const count = 1 + dice.below(dice.chance(0.1) ? 12 : 4);
   const messages = dice.times(count, (index) => makeMessage(dice, firstId + index));
+  if (dice.chance(0.3)) {
+    const at = dice.below(messages.length);
+    messages.splice(at + 1, 0, twinOf(dice, messages[at]!));
+  }
   // What stands behind a refused message is never read: let most trouble come first.
   if (dice.chance(0.35)) messages.unshift(makeDoubtful(dice, firstId + count));
   const { length } = messages.map(({ text }) => text).join('');

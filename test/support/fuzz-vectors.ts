@@ -82,6 +82,13 @@ const LENGTHS = [
 /** Bodies in chunks that some reader ends elsewhere than another. */
 const CHUNKS: readonly (readonly [name: string, body: string])[] = [
   ['a bare LF in an extension', `5;\nxx\r\n4c\r\n0\r\n\r\n${SECRET}`],
+  ['a bare LF in an empty extension, the chunk behind it', `2;\nab\r\n0\r\n\r\n${SECRET}`],
+  ['a bare LF behind an extension', `2;a=b\nab\r\n0\r\n\r\n${SECRET}`],
+  ['a bare CR behind an extension', `2;a=b\rab\r\n0\r\n\r\n${SECRET}`],
+  ['a bare LF in the extension of the last chunk', `0;a\n\r\n${SECRET}`],
+  ['a chunk that ends with another byte and LF', `2\r\nabX\n0\r\n\r\n${SECRET}`],
+  ['a chunk that ends with CR and another byte', `2\r\nab\rX0\r\n\r\n${SECRET}`],
+  ['a chunk that ends with LF twice', `2\r\nab\n\n0\r\n\r\n${SECRET}`],
   ['a bare LF after a size', `2\nxx\n0\n\n${SECRET}`],
   ['a bare CR in an extension', `2;\rxx\r\nab\r\n0\r\n\r\n${SECRET}`],
   ['a bare CR after a size', `2\rxx\r\n0\r\n\r\n${SECRET}`],
