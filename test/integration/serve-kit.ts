@@ -20,6 +20,8 @@ writeFileSync(
   `
   import { runServe } from '${SERVE}';
   const options = JSON.parse(process.argv[2]);
+  process.on('SIGUSR2', () => { throw new Error('thrown by nobody'); });
+  process.on('SIGWINCH', () => void Promise.reject(new Error('awaited by nobody')));
   process.exitCode = await runServe({ color: false, stdout: process.stdout, stderr: process.stderr, ...options });
 `,
 );

@@ -129,6 +129,18 @@ test('a log that nobody reads any more ends no gateway', async () => {
   assert.is(await served.exit, 0, served.stderr);
 });
 
+test('a rejection that nobody awaits ends nothing; an error that nobody caught ends it in order', async () => {
+  const spec = new SpecFile(specOf('http://127.0.0.1:9'));
+  const served = new Served({ path: spec.path });
+  const url = await served.url();
+  served.child.kill('SIGWINCH');
+  await until('the report', () => /a rejection was not handled[\s\S]*awaited by nobody/.test(served.stdout));
+  assert.is((await call(`${url}/hello`)).body, 'hello');
+  served.child.kill('SIGUSR2');
+  assert.is(await served.exit, 70);
+  assert.match(served.stdout, /a bug in gw ends it[\s\S]*thrown by nobody/);
+});
+
 test('json log lines, one object each', async () => {
   const spec = new SpecFile(specOf('http://127.0.0.1:9'));
   const served = new Served({ path: spec.path, log: 'json', logLevel: 'debug' });

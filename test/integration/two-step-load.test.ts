@@ -1,0 +1,158 @@
+/** The two steps of a load, seen by clients: what is prepared serves nobody yet, and what is let go of leaves no trace. */
+import { existsSync, readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { DataPlane } from '../../src/proxy/data-plane.js';
+import type { BoundListener, GenerationInput } from '../../src/proxy/types.js';
+import { LimitTable } from '../../src/state/limit-table.js';
+import { StatsRegistry } from '../../src/telemetry/stats.js';
+import { removeFolders, temporaryFolder, until } from './control-kit.js';
+import { generationOf } from './engine-kit.js';
+
+const planes: DataPlane[] = [];
+const sockets: Socket[] = [];
+test.after.each(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const plane of planes.splice(0)) await plane.close();
+});
+test.after(removeFolders);
+
+function start() {
+  const registry = new StatsRegistry();
+  const logs: string[] = [];
+  const events = { requests: () => {}, log: (_level: string, message: string) => void logs.push(message) };
+  const plane = new DataPlane({ limits: LimitTable.allocate({ slots: 1024 }) }, events);
+  planes.push(plane);
+  let ids = 0;
+  const input = (body: string, more = ''): GenerationInput =>
+    generationOf(
+      `spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+${more}
+[[route]]
+name = "all"
+match = "/{rest...}"
+reply = { body = "${body}" }
+`,
+      registry,
+      ++ids,
+    );
+  return { plane, input, logs };
+}
+
+const portOf = (bound: readonly BoundListener[], name = 'main'): number =>
+  Number(
+    bound
+      .find((one) => one.name === name)
+      ?.address.split(':')
+      .at(-1),
+  );
+
+/** Asks at once, and keeps what comes. */
+function ask(port: number) {
+  const socket = connect(port, '127.0.0.1');
+  sockets.push(socket);
+  const seen = { text: '', end: '' };
+  socket.on('data', (chunk: Buffer) => {
+    seen.text += chunk.toString('latin1');
+  });
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    seen.end = error.code ?? error.message;
+  });
+  socket.on('close', () => {
+    seen.end ||= 'closed';
+  });
+  socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+  return seen;
+}
+
+const MORE = '[listener.more]\naddress = "127.0.0.1:0"';
+
+test('who connects before the commit waits for it', async () => {
+  const { plane, input } = start();
+  const port = portOf(await plane.prepare(input('first')));
+  const early = ask(port);
+  await delay(100);
+  assert.is(early.text + early.end, '');
+  plane.commit();
+  await until('a reply', () => early.text.endsWith('first'));
+  const bound = await plane.prepare(input('second', MORE));
+  const waiting = ask(portOf(bound, 'more'));
+  const served = ask(port);
+  await until('a reply of the generation that serves', () => served.text.endsWith('first'));
+  await delay(50);
+  assert.is(waiting.text, '');
+  plane.commit();
+  await until('a reply of the generation that it was bound for', () => waiting.text.endsWith('second'));
+});
+
+test('an abort closes what was bound for it, and who waited there', async () => {
+  const { plane, input } = start();
+  const port = portOf(await plane.load(input('first')));
+  const folder = temporaryFolder();
+  const log = join(folder, 'access.log');
+  const bound = await plane.prepare(input('second', `[access_log]\npath = "${log}"\n${MORE}`));
+  const waiting = ask(portOf(bound, 'more'));
+  await delay(50);
+  plane.abort();
+  await until('the end', () => waiting.end !== '');
+  const late = ask(portOf(bound, 'more'));
+  await until('the end', () => late.end === 'ECONNREFUSED');
+  const served = ask(port);
+  await until('a reply', () => served.text.endsWith('first'));
+  assert.ok(existsSync(log), 'it was opened, to know that it can be');
+  assert.is(readFileSync(log, 'utf8'), '');
+  // The next attempt at the same opens it anew.
+  await plane.load(input('second', `[access_log]\npath = "${log}"`));
+  const logged = ask(port);
+  await until('a reply', () => logged.text.endsWith('second'));
+  await until('its line', () => readFileSync(log, 'utf8').includes('"status":200'));
+});
+
+test('a certificate that is none is found before anything changes, also on a listener that is there', async () => {
+  const { plane, input } = start();
+  const port = portOf(await plane.load(input('first')));
+  const PEM = '-----BEGIN CERTIFICATE-----\\nnonsense\\n-----END CERTIFICATE-----';
+  const error = await plane.prepare(input('second', `tls = { cert = "${PEM}", key = "${PEM}" }`)).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof Error);
+  plane.commit();
+  const served = ask(port);
+  await until('a reply', () => served.text.endsWith('first'));
+});
+
+test('what is prepared gives way to what is prepared after it, to a drain, and to an end', async () => {
+  const { plane, input } = start();
+  const port = portOf(await plane.load(input('first')));
+  const second = portOf(await plane.prepare(input('second', MORE)), 'more');
+  const third = portOf(await plane.prepare(input('third', MORE)), 'more');
+  assert.is((await gone(second)) && !(await gone(third)), true);
+  plane.commit();
+  plane.commit();
+  const served = ask(port);
+  await until('a reply', () => served.text.endsWith('third'));
+  const fourth = portOf(await plane.prepare(input('fourth', '[listener.other]\naddress = "127.0.0.1:0"')), 'other');
+  assert.is((await plane.drain(2000)).cut, 0);
+  assert.ok(await gone(fourth));
+  plane.commit();
+  const refused = await plane.prepare(input('fifth')).catch((error: unknown) => error);
+  assert.match(String(refused), 'closing');
+});
+
+/** Whether nothing listens there. */
+function gone(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    sockets.push(socket);
+    socket.on('connect', () => resolve(false));
+    socket.on('error', () => resolve(true));
+  });
+}
+
+test.run();
