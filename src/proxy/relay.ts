@@ -219,7 +219,8 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
 
   onHead(head: ResponseHead): void {
     const { exchange } = this;
-    exchange.upstreamMs = this.#engine.monotonic() - exchange.startMs;
+    // The connection looked at the clock when it read this.
+    exchange.upstreamMs = this.#engine.lately() - exchange.startMs;
     this.#replied = true;
     this.#status = head.status;
     this.contentLength = head.contentLength;
@@ -252,7 +253,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   #finish(): void {
     this.#letGo();
     this.over = true;
-    this.#endAttempt(this.#status, false);
+    this.#endAttempt(this.#status, false, this.#engine.lately());
   }
 
   onUnavailable(error: ErrorSlug, blame: boolean): void {
@@ -298,8 +299,8 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     else this.#answer(error);
   }
 
-  #endAttempt(status: number, failed: boolean): void {
-    const took = this.#engine.monotonic() - this.since;
+  #endAttempt(status: number, failed: boolean, now = this.#engine.monotonic()): void {
+    const took = now - this.since;
     this.#engine.stats.end(this.#target!.slot, status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
     this.#bytesToTarget = 0;
     this.#bytesFromTarget = 0;

@@ -11,6 +11,7 @@ export class UpstreamConnection extends ReplyConnection {
   /** The whole request is written. */
   #sent = true;
   #outHead = '';
+  protected override readonly shared = false;
 
   constructor(target: Target, user: UpstreamUser, deadline: number) {
     super(target, user, deadline);

@@ -19,6 +19,7 @@ const BLOCKED_MS = 1000;
 const DISCARD_BYTES = 64 * 1024;
 
 export class Pipeline extends ReplyConnection {
+  protected override readonly shared = true;
   /** In line, in a ring: the first one's reply is read, the last `#unsent` ones' requests are not written yet. */
   readonly #line = new Array<UpstreamUser | undefined>(RING).fill(undefined);
   #first = 0;
@@ -53,7 +54,10 @@ export class Pipeline extends ReplyConnection {
     this.#line[(this.#first + this.#length) & MASK] = user;
     this.#texts.push(text);
     this.#unsent++;
-    if (++this.#length === 1) this.#turn(user);
+    if (++this.#length === 1) {
+      this.target.look();
+      this.#turn(user);
+    }
     if (this.#flushing || !this.connected) return;
     this.#flushing = true;
     // Behind all reads of this turn: what they bring is written at once.

@@ -10,7 +10,7 @@ import { MAX_RESPONSE_HEAD, ResponseHead } from '../http/response-head.js';
 import type { Target } from './target.js';
 import type { UpstreamUser } from './user.js';
 
-/** A first read up to this size is decoded whole; in a larger one the end of the head is looked for first. */
+/** A read up to this size is decoded whole; in a larger one the end of the head is looked for first. */
 const DECODE_WHOLE = 4 * 1024;
 const READ_BUFFER = 64 * 1024;
 /** Informational replies before the one that counts: nobody sends so many but in error. */
@@ -46,6 +46,9 @@ export abstract class ReplyConnection {
   #interims = 0;
   /** Bytes of an incomplete head, or read while the user was not ready for them. */
   #held: Buffer | undefined = undefined;
+
+  /** Whether replies to several exchanges may come in one read. */
+  protected abstract readonly shared: boolean;
 
   constructor(target: Target, user: UpstreamUser | null, deadline: number) {
     this.target = target;
@@ -157,6 +160,8 @@ export abstract class ReplyConnection {
       return;
     }
     this.answered = true;
+    // All that these bytes bring about happens now.
+    this.target.look();
     const held = this.#held;
     if (held === undefined) this.#read(buffer, 0, count, false);
     else {
@@ -191,7 +196,7 @@ export abstract class ReplyConnection {
     let at = from;
     while (at < to) {
       let textEnd = Math.min(to, at + MAX_RESPONSE_HEAD);
-      if (to - at > DECODE_WHOLE) {
+      if (this.shared || to - at > DECODE_WHOLE) {
         const blank = buffer.indexOf('\r\n\r\n', at, 'latin1');
         if (blank >= 0 && blank + 4 < textEnd) textEnd = blank + 4;
       }
@@ -252,7 +257,7 @@ export abstract class ReplyConnection {
       user.onBody(buffer, start, end, true);
       return more && !this.dead ? used : -1;
     }
-    this.deadline = this.target.responseDeadline();
+    this.deadline = this.target.lately() + this.target.settings.responseTimeout;
     if (!first && end === start) return -1;
     // Whoever left in the meantime is not waited for.
     if (!user.onBody(buffer, start, end, false) && this.user === user) this.pause();
@@ -264,6 +269,7 @@ export abstract class ReplyConnection {
     const untilClose = user !== null && !this.#awaitsHead && this.#body.kind === 'close' && !this.paused;
     // A reset right behind the last bytes reaches Node as an end, but to a connection that was reset there is no peer.
     if (untilClose && this.socket.remoteAddress !== undefined) {
+      this.target.look();
       this.ended(false);
       user.onBody(EMPTY, 0, 0, true);
       return;

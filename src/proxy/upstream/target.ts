@@ -220,6 +220,11 @@ export class Target {
     this.#host.stats.set(this.slot, Counter.Connections, this.#connections.size);
   }
 
+  /** Looks at the clock for lately(). */
+  look(): void {
+    this.#host.monotonic();
+  }
+
   /** Monotonic milliseconds, a sweep old at most. */
   lately(): number {
     return this.#host.lately();
