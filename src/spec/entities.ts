@@ -127,7 +127,10 @@ export const listener = s.object({
     )
     .default('refuse-aliases'),
   header_timeout: s.duration({ min: 1 }).describe('Time to send a whole request head.').default(10_000),
-  body_timeout: s.duration({ min: 1 }).describe('Longest silence within a request body.').default(30_000),
+  body_timeout: s
+    .duration({ min: 1 })
+    .describe('Longest silence of a client within a request body, or while it takes a reply.')
+    .default(30_000),
   idle_timeout: s
     .duration()
     .describe('How long a keep-alive connection may wait for its next request.')

@@ -1,0 +1,52 @@
+/** docs/limits.md against the reference of the spec and the table of errors. */
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ERRORS } from '../../src/proxy/errors.js';
+
+const page = readFileSync('docs/limits.md', 'utf8');
+const reference = readFileSync('docs/reference.md', 'utf8');
+
+/** Key -> default, of one section of a page; the default in the third column where `described`. */
+function defaults(text: string, heading: RegExp, column: number): Map<string, string> {
+  const section = text.split(/^## /m).find((part) => heading.test(part)) ?? '';
+  const rows = [...section.matchAll(/^\| `([a-z_.]+)` \|(.+)\|$/gm)];
+  return new Map(
+    rows.map(([, key = '', rest = '']) => [key, (rest.split('|')[column] ?? '').replaceAll(/[`" ]/g, '')]),
+  );
+}
+
+const SECTIONS: readonly (readonly [string, RegExp, RegExp])[] = [
+  ['listener', /^Of a listener/, /^`\[listener\.NAME\]`/],
+  ['service', /^Of a service/, /^`\[service\.NAME\]`/],
+];
+
+for (const [name, ours, theirs] of SECTIONS) {
+  test(`defaults of a ${name} are those of the reference`, () => {
+    const told = defaults(page, ours, 0);
+    const real = defaults(reference, theirs, 1);
+    assert.ok(told.size > 5 && real.size > 5, `${told.size} ${real.size}`);
+    for (const [key, value] of told) {
+      assert.ok(real.has(key), `${name}.${key} is no key`);
+      if (real.get(key) !== '') assert.is(value, real.get(key), `${name}.${key}`);
+    }
+  });
+
+  test(`every bound of a ${name} is told`, () => {
+    const told = defaults(page, ours, 0);
+    for (const key of defaults(reference, theirs, 1).keys())
+      if (/^(max|min)_|^[a-z_]+_timeout$/.test(key)) assert.ok(told.has(key), `${name}.${key}`);
+  });
+}
+
+test('every error that is named is one, with its status', () => {
+  const named = [...page.matchAll(/(?:(\d{3}) )?`([a-z]+\/[a-z-]+)`/g)];
+  assert.ok(named.length > 20);
+  for (const [, status, slug = ''] of named) {
+    const kind = Object.entries(ERRORS).find(([name]) => name === slug)?.[1];
+    assert.ok(kind !== undefined, slug);
+    if (status !== undefined) assert.is(kind.status, Number(status), slug);
+  }
+});
+
+test.run();
