@@ -220,9 +220,15 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const key = wanted && path !== undefined ? `${wanted.format}:${path}` : '';
     if (key === this.#logKey) return undefined;
     if (!wanted || path === undefined) return { key, opened: undefined };
-    const onError = (error: Error, dropped: number): void =>
-      this.#logger.warn(`Access log lines were lost: ${error.message}`, { path, dropped });
-    return { key, opened: new AccessLog({ path, format: wanted.format, onError, take: this.#lines }) };
+    const opened = new AccessLog({
+      path,
+      format: wanted.format,
+      take: this.#lines,
+      onError: (error, dropped) =>
+        this.#logger.warn(`The access log cannot be written: ${error.message}`, { path, dropped }),
+      onRecovered: (dropped) => this.#logger.info('The access log is written again.', { path, dropped }),
+    });
+    return { key, opened };
   }
 
   watch(level: WatchLevel): void {
