@@ -7,6 +7,8 @@ import type { Log } from './log.js';
 /** `process.stdout`, or what stands in for it in a test. */
 export interface LineStream {
   write(lines: Uint8Array): unknown;
+  /** False once its reader is gone. */
+  readonly writable: boolean;
   /** Bytes that wait for the reader. */
   readonly writableLength: number;
   on(event: 'error', listener: (error: Error) => void): unknown;
@@ -22,6 +24,9 @@ export class AccessLines {
   readonly #log: Log;
   #dropped = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
+  #failing = false;
+  /** Why it can be written no more. */
+  #cause = 'its reader is gone';
   /** Heard from the first line on. */
   #failed: ((error: Error) => void) | undefined;
 
@@ -31,14 +36,20 @@ export class AccessLines {
   }
 
   write(lines: Uint8Array, count: number): void {
+    const stream = this.#stream;
     if (!this.#failed) {
-      this.#failed = (error) => this.#tell(error.message);
-      this.#stream.on('error', this.#failed);
+      this.#failed = (error) => {
+        this.#cause = error.message;
+        this.#lost(0, error.message);
+      };
+      stream.on('error', this.#failed);
     }
-    if (this.#stream.writableLength > MAX_WAITING) {
-      this.#dropped += count;
-      this.#tell('the reader of standard output is too slow');
-    } else this.#stream.write(lines);
+    if (!stream.writable) this.#lost(count, this.#cause);
+    else if (stream.writableLength > MAX_WAITING) this.#lost(count, 'its reader is too slow');
+    else {
+      stream.write(lines);
+      this.#recovered();
+    }
   }
 
   close(): void {
@@ -46,10 +57,18 @@ export class AccessLines {
     this.#failed = undefined;
   }
 
-  #tell(why: string): void {
+  #lost(count: number, why: string): void {
+    this.#dropped += count;
     const now = performance.now();
     if (now - this.#toldAt < TELL_EVERY_MS) return;
     this.#toldAt = now;
-    this.#log.warn(`access log lines were lost: ${why}`, { path: '-', dropped: this.#dropped });
+    this.#failing = true;
+    this.#log.warn(`The access log cannot be written: ${why}`, { path: '-', dropped: this.#dropped });
+  }
+
+  #recovered(): void {
+    if (!this.#failing) return;
+    this.#failing = false;
+    this.#log.info('The access log is written again.', { path: '-', dropped: this.#dropped });
   }
 }

@@ -6,6 +6,7 @@ import type { RequestRecord } from '../../src/telemetry/snapshot.js';
 import { KeptLog, until } from './kit.js';
 
 class Stream implements LineStream {
+  writable = true;
   writableLength = 0;
   text = '';
   readonly listeners = new Set<(error: Error) => void>();
@@ -21,7 +22,7 @@ class Stream implements LineStream {
   }
 }
 
-test('lines go out while the reader keeps up; beyond that they are dropped, counted, and told once', () => {
+test('lines go out while the reader keeps up; beyond that they are dropped, counted, and told', () => {
   const stream = new Stream();
   const log = new KeptLog();
   const lines = new AccessLines(stream, log);
@@ -31,19 +32,28 @@ test('lines go out while the reader keeps up; beyond that they are dropped, coun
   lines.write(Buffer.from('e\n'), 1);
   stream.writableLength = 0;
   lines.write(Buffer.from('f\n'), 1);
-  assert.is(stream.text, 'a\nb\nf\n');
-  assert.is(log.count(/access log lines were lost/), 1);
-  assert.is(log.lines[0]?.fields['dropped'], 2);
+  lines.write(Buffer.from('g\n'), 1);
+  assert.is(stream.text, 'a\nb\nf\ng\n');
+  assert.equal(
+    log.lines.map(({ level, message, fields }) => [level, message, fields['dropped']]),
+    [
+      ['warn', 'The access log cannot be written: its reader is too slow', 2],
+      ['info', 'The access log is written again.', 3],
+    ],
+  );
 });
 
-test('a reader that is gone ends nothing', () => {
+test('a reader that is gone ends nothing; what comes after it is counted', () => {
   const stream = new Stream();
   const log = new KeptLog();
   const lines = new AccessLines(stream, log);
   lines.write(Buffer.from('a\n'), 1);
   assert.is(stream.listeners.size, 1);
+  stream.writable = false;
   for (const listener of stream.listeners) listener(new Error('write EPIPE'));
-  assert.match(log.lines[0]?.message ?? '', 'EPIPE');
+  lines.write(Buffer.from('b\nc\n'), 2);
+  assert.is(stream.text, 'a\n');
+  assert.is(log.count(/cannot be written: write EPIPE/), 1);
   lines.close();
   assert.is(stream.listeners.size, 0);
 });
