@@ -115,4 +115,17 @@ test('a bug report of something thrown that is no error', () => {
   assert.match(bugReport('why', [], '1'), 'thrown: why');
 });
 
+test('a process without file descriptors is told what it lacks, not that gw has a bug', () => {
+  for (const code of ['EMFILE', 'ENFILE']) {
+    const text = bugReport(
+      Object.assign(new Error(`${code}: too many open files, open 'x'`), { code }),
+      ['serve'],
+      '1.0.0',
+    );
+    assert.match(text, `(${code})`);
+    assert.match(text, 'ulimit -n');
+    assert.not.match(text, 'bug');
+  }
+});
+
 test.run();
