@@ -65,6 +65,10 @@ export interface Exchange {
   queryParam(name: string): string | undefined;
   /** Set by an authenticating policy. */
   consumer: ConsumerPlan | undefined;
+  /** Notes something in before() for after(), by the policy itself: one value for each `owner`. */
+  note(owner: PolicyInstance, value: object): void;
+  /** What `owner` noted; undefined for nothing. */
+  noted(owner: PolicyInstance): object | undefined;
   /** Present only when somebody asked to see decisions (explain, the dashboard's tail): then say what and why. */
   readonly decisions: Decision[] | undefined;
 }

@@ -70,7 +70,7 @@ export function recordOf(
   durationMs: number,
 ): RequestRecord {
   const { compiled } = exchange;
-  return {
+  const record: RequestRecord = {
     at: exchange.startedAt,
     id: exchange.id,
     remote: exchange.remoteAddress,
@@ -87,9 +87,11 @@ export function recordOf(
     durationMs,
     upstreamMs: exchange.upstreamMs,
     error: exchange.error,
-    ...(exchange.decisions === undefined
-      ? {}
-      : { decisions: exchange.decisions.map(({ step, use, outcome, why }) => ({ step, use, outcome, why })) }),
+  };
+  if (exchange.decisions === undefined) return record;
+  return {
+    ...record,
+    decisions: exchange.decisions.map(({ step, use, outcome, why }) => ({ step, use, outcome, why })),
   };
 }
 

@@ -1,6 +1,6 @@
 /** A request in flight, over the text of its head: what policies see of it, and what the engine keeps beside. */
 
-import type { ConsumerPlan, Decision, Exchange, Reply, RoutePlan } from '../policies/contract.js';
+import type { ConsumerPlan, Decision, Exchange, PolicyInstance, Reply, RoutePlan } from '../policies/contract.js';
 import { decodeQuery } from '../policies/run-kit.js';
 import type { Chain, ChainDriver } from './chain.js';
 import type { ErrorSlug } from './errors.js';
@@ -66,6 +66,10 @@ export class GwExchange implements Exchange {
   upstreamMs: number | null = null;
   #headers: HeadFields | undefined = undefined;
   #params: number[] | undefined = undefined;
+  /** The first to note something, and what; further ones in a map. */
+  #noter: PolicyInstance | undefined = undefined;
+  #note: object | undefined = undefined;
+  #notes: Map<PolicyInstance, object> | undefined = undefined;
 
   constructor(
     head: RequestHead,
@@ -132,6 +136,20 @@ export class GwExchange implements Exchange {
   /** All fields as the client sent them. Names in lower case. */
   receivedFields(): Iterable<readonly [name: string, value: string]> {
     return new HeadFields(this.text, this.fieldsAt, this.fieldsEnd).entries();
+  }
+
+  note(owner: PolicyInstance, value: object): void {
+    if (this.#noter === undefined || this.#noter === owner) {
+      this.#noter = owner;
+      this.#note = value;
+    } else {
+      this.#notes ??= new Map();
+      this.#notes.set(owner, value);
+    }
+  }
+
+  noted(owner: PolicyInstance): object | undefined {
+    return this.#noter === owner ? this.#note : this.#notes?.get(owner);
   }
 
   /** Offsets into path of each parameter: start, end, start, end ... */

@@ -71,8 +71,10 @@ test('two limits on a route make a list', () => {
 test('a name is quoted as a structured field wants it', () => {
   const policy = create('rate-limit', 'limit = "1/s"', world(), 'GET "x"\\é/rate-limit');
   const reply = targetReply();
-  policy.after?.(exchange(), reply);
-  assert.is(reply.headers.get('ratelimit'), '"GET \\"x\\"\\\\%C3%A9/rate-limit";r=1;t=0');
+  const on = exchange();
+  before(policy, on);
+  policy.after?.(on, reply);
+  assert.is(reply.headers.get('ratelimit'), '"GET \\"x\\"\\\\%C3%A9/rate-limit";r=0;t=1');
 });
 
 test('fields = false says nothing', () => {
@@ -122,8 +124,12 @@ test('by consumer: plans bring their own limit; without a consumer the address c
   assert.is(passing(policy, 10), 2);
   assert.is(passing(policy, 10, { remoteAddress: '192.0.2.9' }), 2);
   const reply = targetReply();
-  policy.after?.(exchange({ consumer: acme }), reply);
+  around.now += 1000;
+  const on = exchange({ consumer: acme });
+  before(policy, on);
+  policy.after?.(on, reply);
   assert.is(reply.headers.get('ratelimit-policy'), '"p";q=5;w=1');
+  assert.is(reply.headers.get('ratelimit'), '"p";r=4;t=1');
 });
 
 test('by consumer: the same consumer as another object keeps count and limit; on another plan it has that limit', () => {

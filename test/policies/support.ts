@@ -130,7 +130,10 @@ export interface Given {
 
 export function exchange(given: Given = {}): Exchange {
   const headers = new HeaderMap(given.headers);
+  const notes = new Map<PolicyInstance, object>();
   return {
+    note: (owner, value) => void notes.set(owner, value),
+    noted: (owner) => notes.get(owner),
     id: 'req-1',
     method: given.method ?? 'GET',
     host: 'api.example.com',

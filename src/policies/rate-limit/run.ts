@@ -30,14 +30,17 @@ interface Bound {
   readonly plan: string | undefined;
 }
 
-/** A state field as it was last said. */
-interface StateField {
-  readonly remaining: number;
-  readonly seconds: number;
-  readonly field: ReadyField;
+/** The two fields of a reply, as they were said before. */
+class Said {
+  constructor(
+    readonly policyField: ReadyField,
+    readonly remaining: number,
+    readonly seconds: number,
+    readonly stateField: ReadyField,
+  ) {}
 }
 
-/** State fields kept ready, by the low bits of what remains: under load the same few are said again and again. */
+/** Fields kept ready, by the low bits of what remains: under load the same few are said again and again. */
 const STATE_FIELDS = 64;
 
 export const create = runPolicy<RateLimitPlan>((plan, host) => new RateLimitPolicy(plan, host));
@@ -51,9 +54,7 @@ class RateLimitPolicy implements PolicyInstance {
   readonly #quoted: string;
   /** By name: a consumer of a later generation is another object. */
   readonly #consumers: ReadonlyMap<string, Bound>;
-  readonly #stateFields: (StateField | undefined)[] = new Array(STATE_FIELDS).fill(undefined);
-  /** Keys taken from a field that an inner step may edit before the reply comes back. */
-  readonly #headerKeys = new WeakMap<Exchange, string>();
+  readonly #said: (Said | undefined)[] = new Array(STATE_FIELDS).fill(undefined);
 
   constructor(plan: RateLimitPlan, host: PolicyHost) {
     this.#plan = plan;
@@ -69,18 +70,17 @@ class RateLimitPolicy implements PolicyInstance {
     const key = bound?.key ?? this.#keyOf(exchange);
     const rate = bound?.rate ?? this.#plan.rate;
     const answer = this.#limiter.take(key, rate, this.#plan.cost, this.#host.clock.now());
+    if (this.#plan.fields) exchange.note(this, this.#say(bound?.policyField ?? this.#policyField, answer));
     if (exchange.decisions !== undefined) this.#decide(exchange, key, rate, answer);
     if (answer.allowed || this.#plan.observe) return undefined;
     return this.#refuse(exchange, bound, rate, answer);
   }
 
   after(exchange: Exchange, reply: Reply): void {
-    if (!this.#plan.fields) return;
-    const bound = this.#plan.by === 'consumer' ? this.#boundOf(exchange) : undefined;
-    const key = bound?.key ?? this.#keyOf(exchange);
-    const answer = this.#limiter.take(key, bound?.rate ?? this.#plan.rate, 0, this.#host.clock.now());
-    reply.headers.add(bound?.policyField ?? this.#policyField);
-    reply.headers.add(this.#stateField(answer));
+    const said = exchange.noted(this);
+    if (!(said instanceof Said)) return;
+    reply.headers.add(said.policyField);
+    reply.headers.add(said.stateField);
   }
 
   #boundOf(exchange: Exchange): Bound | undefined {
@@ -93,12 +93,8 @@ class RateLimitPolicy implements PolicyInstance {
   #keyOf(exchange: Exchange): string {
     if (this.#plan.by === 'route') return `route:${exchange.route.name}`;
     if (this.#plan.header === undefined) return `ip:${networkOf(exchange.remoteAddress)}`;
-    const known = this.#headerKeys.get(exchange);
-    if (known !== undefined) return known;
     const value = exchange.headers.get(this.#plan.header);
-    const key = value ? `header:${value.slice(0, MAX_HEADER_KEY)}` : `ip:${networkOf(exchange.remoteAddress)}`;
-    this.#headerKeys.set(exchange, key);
-    return key;
+    return value ? `header:${value.slice(0, MAX_HEADER_KEY)}` : `ip:${networkOf(exchange.remoteAddress)}`;
   }
 
   #boundConsumers(): ReadonlyMap<string, Bound> {
@@ -125,14 +121,15 @@ class RateLimitPolicy implements PolicyInstance {
     return readyField('ratelimit-policy', `${this.#quoted};q=${rate.capacity};w=${seconds}`);
   }
 
-  #stateField({ remaining, resetMs }: LimitAnswer): ReadyField {
+  #say(policyField: ReadyField, { remaining, resetMs }: LimitAnswer): Said {
     const seconds = wholeSeconds(resetMs);
     const at = remaining & (STATE_FIELDS - 1);
-    const known = this.#stateFields[at];
-    if (known !== undefined && known.remaining === remaining && known.seconds === seconds) return known.field;
+    const said = this.#said[at];
+    if (said?.remaining === remaining && said.seconds === seconds && said.policyField === policyField) return said;
     const field = readyField('ratelimit', `${this.#quoted};r=${remaining};t=${seconds}`);
-    this.#stateFields[at] = { remaining, seconds, field };
-    return field;
+    const now = new Said(policyField, remaining, seconds, field);
+    this.#said[at] = now;
+    return now;
   }
 
   #refuse(exchange: Exchange, bound: Bound | undefined, rate: LimitRate, answer: LimitAnswer): Reply {
@@ -151,7 +148,7 @@ class RateLimitPolicy implements PolicyInstance {
         ...(this.#plan.fields
           ? {
               'ratelimit-policy': (bound?.policyField ?? this.#policyField).value,
-              ratelimit: this.#stateField(answer).value,
+              ratelimit: this.#say(bound?.policyField ?? this.#policyField, answer).stateField.value,
             }
           : {}),
       },
