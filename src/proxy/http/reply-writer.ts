@@ -4,8 +4,8 @@ import type { Reply } from '../../policies/contract.js';
 import type { ReplySource } from '../downstream.js';
 import type { GwExchange } from '../exchange.js';
 import { TargetReply } from '../relay.js';
-import { INLINE_BODY } from '../upstream/connection.js';
 import { ConstantReply } from './constant-reply.js';
+import { INLINE_BODY, writeBody } from './write-body.js';
 import { fieldLines, statusLine } from './write-head.js';
 
 /** `raw`: until the connection closes, for HTTP/1.0 clients. `none`: there is no body, whatever comes. */
@@ -79,14 +79,7 @@ export class ReplyWriter {
         after = last ? '\r\n0\r\n\r\n' : '\r\n';
       } else after = '0\r\n\r\n';
     } else if (this.#framing === 'length') this.#owed -= count;
-    if (count <= INLINE_BODY) return this.#text(before + buffer.toString('latin1', start, end) + after);
-    this.#socket.cork();
-    if (before !== '') this.#socket.write(before, 'latin1');
-    // The bytes lie in a buffer that the next read overwrites.
-    this.#socket.write(Buffer.from(buffer.subarray(start, end)));
-    if (after !== '') this.#socket.write(after, 'latin1');
-    this.#socket.uncork();
-    return !this.#socket.writableNeedDrain;
+    return writeBody(this.#socket, before, buffer, start, end, after);
   }
 
   #text(text: string): boolean {

@@ -1,11 +1,9 @@
 /** A connection to a target that serves one exchange at a time. */
 import type { ErrorSlug } from '../errors.js';
+import { writeBody } from '../http/write-body.js';
 import { ReplyConnection } from './reply-connection.js';
 import type { Target } from './target.js';
 import type { UpstreamUser } from './user.js';
-
-/** Bodies up to this many bytes are sent as text with the head before them: one string, one write. */
-export const INLINE_BODY = 8 * 1024;
 
 export class UpstreamConnection extends ReplyConnection {
   /** The whole request is written. */
@@ -50,15 +48,7 @@ export class UpstreamConnection extends ReplyConnection {
     const text = this.#outHead + before;
     this.#outHead = '';
     if (last) this.#sent = true;
-    if (bytes.length <= INLINE_BODY) {
-      this.socket.write(text + bytes.toString('latin1') + after, 'latin1');
-      return;
-    }
-    this.socket.cork();
-    if (text !== '') this.socket.write(text, 'latin1');
-    this.socket.write(Buffer.from(bytes));
-    if (after !== '') this.socket.write(after, 'latin1');
-    this.socket.uncork();
+    writeBody(this.socket, text, bytes, 0, bytes.length, after);
   }
 
   /** Writes the head if it still waits for the first bytes of a body that do not come at once. */
