@@ -2,8 +2,8 @@
 import { domainToASCII } from 'node:url';
 import type { Decoder } from '../schema/decoder.js';
 import { compilePattern, PATTERN_HELP } from '../schema/regex.js';
-import type { ConditionConfig, MatchConfig } from './entities.js';
 import type { ConditionModel, TestModel } from './model.js';
+import type { ConditionConfig, MatchConfig } from './route-entities.js';
 import type { Sources } from './source.js';
 
 const FIELD_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;

@@ -3,10 +3,10 @@ import type { NormalizePlan } from '../bundle/types.js';
 import type { Decoder } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { readConditions, readHost } from './conditions.js';
-import type { MatchConfig } from './entities.js';
 import { judgeMethod, parseMatchText } from './match-text.js';
 import type { MatchModel, SegmentModel } from './model.js';
 import { type PathProblem, type PathSegment, parsePath } from './path-pattern.js';
+import type { MatchConfig } from './route-entities.js';
 import type { Sources } from './source.js';
 
 /** Slips that have one meaning only: their fix is safe. */

@@ -12,9 +12,9 @@ import type {
   NormalizeConfig,
   OverloadConfig,
   PlanConfig,
-  ReplyConfig,
   ServiceConfig,
 } from './entities.js';
+import type { ReplyConfig } from './route-entities.js';
 
 export interface SourceFile {
   /** Relative to the root spec's folder; what spans name. */

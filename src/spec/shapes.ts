@@ -4,7 +4,8 @@ import { s } from '../schema/declare.js';
 import type { Decoder } from '../schema/decoder.js';
 import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } from '../schema/schema.js';
 import type { TomlNode } from '../schema/tree.js';
-import { accessLog, admin, groupFields, lintSettings, normalize, overload, routeFields, topLevel } from './entities.js';
+import { accessLog, admin, lintSettings, normalize, overload, topLevel } from './entities.js';
+import { groupFields, routeFields } from './route-entities.js';
 
 /** A part that is read by itself, since one wrong item must not hide the others: decodes to its node. */
 export class PartSchema extends Schema<TomlNode> {
