@@ -102,6 +102,7 @@ export class WorkerHost implements WorkerApi {
   /** On a worker whose thread died: a new thread starts at once, and with this generation. */
   async prepare(input: GenerationInput): Promise<readonly BoundListener[]> {
     if (!this.ready) await this.#startAnew();
+    if (this.#closing) throw new Error('The data plane is closing.');
     const worker = this.#worker;
     const listeners = await this.#prepare(input);
     this.#prepared = { input: pinAddresses(input, listeners), worker };
@@ -283,6 +284,7 @@ export class WorkerHost implements WorkerApi {
     this.#wake?.();
     await this.#end();
     this.#replacing = false;
+    if (this.#closing) return;
     this.#spawn();
     this.#restarts++;
     this.#started = this.#worker;

@@ -84,17 +84,20 @@ export class WorkerSet implements DataPlaneApi {
   }
 
   async #load(given: GenerationInput): Promise<readonly BoundListener[]> {
-    if (this.#closing) throw new Error('The data plane is closing.');
+    this.#mustBeOpen();
     const { workers } = given.program;
     const sharePorts = workers > 1 || this.#sharing;
     const input = { ...this.#pinned(given), sharePorts };
     // An address that the last load let go of is free once that has come through.
     await this.#settled();
     if (sharePorts) await assertFree(this.#newAddresses(input));
+    this.#mustBeOpen();
     const cast = await this.#cast(workers);
     let listeners: readonly BoundListener[];
     try {
       listeners = await this.#prepare(input, cast);
+      // Nobody else knows of those that are new.
+      this.#mustBeOpen();
     } catch (error) {
       for (const host of cast.loading) host.abort();
       await Promise.all(cast.fresh.map((host) => host.close()));
@@ -104,6 +107,10 @@ export class WorkerSet implements DataPlaneApi {
     this.#commit({ given, input: pinAddresses(input, listeners), listeners }, cast);
     await this.#settled();
     return listeners;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing) throw new Error('The data plane is closing.');
   }
 
   async #settled(): Promise<void> {

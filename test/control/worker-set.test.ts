@@ -241,6 +241,20 @@ test('a suspended process has no stuck workers: looks are counted, not seconds',
   assert.is(log.count(/died/), 0);
 });
 
+test('an end while a load is under way leaves nothing behind', async () => {
+  const { set, log } = setOf();
+  await set.load(input(1, 'fine', 1));
+  const loading = set.load(input(2, 'slow', 3));
+  const refused = rejects(loading, /closing|ended|died|not running/);
+  await delay(60);
+  await set.close();
+  await refused;
+  const before = log.lines.length;
+  await delay(300);
+  assert.is(log.lines.length, before, 'nobody is there to say anything');
+  assert.is(log.count(/^serves \d slow/), 0);
+});
+
 test('a drain asks all, and sums up', async () => {
   const { set } = setOf();
   await set.load(input(1, 'fine', 3));
