@@ -17,12 +17,14 @@ import { Relay } from './relay.js';
 import { refuse, routeRequest } from './route-request.js';
 import type { DataPlaneEvents } from './types.js';
 import { Tunnel } from './upgrade.js';
+import { Names } from './upstream/names.js';
 import type { TargetHost } from './upstream/target.js';
 
 export class Engine implements TargetHost {
   readonly stats = new StatsWriter();
   /** Of the process, as far as this data plane may use them. */
   readonly descriptors: Descriptors;
+  readonly names: Names;
   /** Which connections may stay. */
   readonly admission: Admission;
   /** Scratch that each request head is parsed into; an exchange copies what it keeps. */
@@ -48,6 +50,7 @@ export class Engine implements TargetHost {
     this.#clock = clock;
     this.#log = log;
     this.descriptors = new Descriptors(1, log);
+    this.names = new Names(() => this.monotonic());
     this.admission = new Admission(this, connections);
     this.sink = sink;
     this.tick();

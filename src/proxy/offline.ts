@@ -16,6 +16,7 @@ import { requestHead } from './http/write-head.js';
 import { peerOf, TrustedProxies } from './peer.js';
 import { bodyLimit, refuse, routeRequest } from './route-request.js';
 import type { GenerationInput } from './types.js';
+import { Names } from './upstream/names.js';
 import { TargetRegistry } from './upstream/registry.js';
 
 export interface OfflineOptions {
@@ -82,6 +83,7 @@ export class OfflinePlane {
     const registry = new TargetRegistry({
       stats: new StatsWriter(input.stats.chunks),
       descriptors: new Descriptors(1, () => {}),
+      names: new Names(() => clock.now()),
       monotonic: () => clock.now(),
       lately: () => clock.now(),
       now: () => clock.now(),

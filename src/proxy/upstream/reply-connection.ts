@@ -61,11 +61,12 @@ export abstract class ReplyConnection {
   }
 
   #openPlain(): Socket {
-    const { host, port } = this.target;
+    const { host, port, lookup } = this.target;
     const buffer = sharedRead ?? Buffer.allocUnsafeSlow(READ_BUFFER);
     const socket = connect({
       host,
       port,
+      lookup,
       noDelay: true,
       onread: {
         buffer,
@@ -80,8 +81,14 @@ export abstract class ReplyConnection {
   }
 
   #openTls(): Socket {
-    const { host, port } = this.target;
-    const socket = connectTls({ host, port, ALPNProtocols: ['http/1.1'], ...(isIP(host) ? {} : { servername: host }) });
+    const { host, port, lookup } = this.target;
+    const socket = connectTls({
+      host,
+      port,
+      lookup,
+      ALPNProtocols: ['http/1.1'],
+      ...(isIP(host) ? {} : { servername: host }),
+    });
     socket.setNoDelay(true);
     socket.on('secureConnect', () => this.#onConnect());
     socket.on('data', (chunk: Buffer) => this.#onData(chunk, chunk.length));

@@ -1,9 +1,11 @@
 /** A target of a service: its address, its pool of connections and the queue for them, and its health. */
+import type { LookupFunction } from 'node:net';
 import type { ServicePlan } from '../../bundle/types.js';
 import { Counter } from '../../telemetry/stats-layout.js';
 import type { StatsWriter } from '../../telemetry/stats-writer.js';
 import type { Descriptors } from '../descriptors.js';
 import { UpstreamConnection } from './connection.js';
+import type { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
 import type { ReplyConnection } from './reply-connection.js';
 import type { UpstreamUser } from './user.js';
@@ -12,6 +14,7 @@ import type { UpstreamUser } from './user.js';
 export interface TargetHost {
   readonly stats: StatsWriter;
   readonly descriptors: Descriptors;
+  readonly names: Names;
   /** Monotonic milliseconds. */
   monotonic(): number;
   /** The same, a sweep old at most. */
@@ -43,6 +46,7 @@ export class Target {
   ejectedUntil = 0;
   slot: number;
   settings: ServicePlan;
+  readonly lookup: LookupFunction;
   readonly #host: TargetHost;
   /** Those that nobody uses, the one that was used last at the end. */
   readonly #idle: UpstreamConnection[] = [];
@@ -70,6 +74,7 @@ export class Target {
     this.settings = settings;
     this.slot = slot;
     this.#host = host;
+    this.lookup = host.names.lookup;
     this.configure(settings, 1);
   }
 
