@@ -403,6 +403,23 @@ test('a slow body keeps those behind it no longer than a reply may take', async 
   destroy(clients);
 });
 
+test('a body without end keeps those behind it for a second', async (context) => {
+  const { target, plane } = context;
+  const clients = await line(context, 3);
+  target.respond = echo;
+  target.sockets[0]!.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+  const timer = setInterval(() => target.sockets[0]!.write('1\r\nx\r\n'), 50);
+  const began = Date.now();
+  assert.equal(await bodies(clients.slice(1)), ['/1', '/2']);
+  assert.ok(Date.now() - began < 3000);
+  assert.is((await plane.ask(get('/other'))).body.toString(), '/other');
+  clearInterval(timer);
+  target.sockets[0]!.write('0\r\n\r\n');
+  assert.match((await clients[0]!.reply()).body.toString(), /^x+$/);
+  await until(() => target.sockets[0]!.destroyed, 'the connection to be thrown away');
+  destroy(clients);
+});
+
 test('a client that does not read blocks those behind it for a second, and keeps its reply', async (context) => {
   const { target, plane } = context;
   const clients = await line(context, 3);
@@ -497,7 +514,9 @@ test('who leaves while the connection is being made is not sent at all', async (
   const clients = [0, 1, 2].map(() => plane.client());
   for (const [i, client] of clients.entries()) client.send(get(`/${i}`));
   await until(() => plane.registry.sums(plane.registry.slot('target', `it|${full.url}`) ?? -1).inFlight === 3);
-  destroy(clients.slice(0, 2));
+  destroy([clients[1]!]);
+  await until(() => plane.records.filter(({ error }) => error === 'downstream/aborted').length === 1);
+  destroy([clients[0]!]);
   await until(() => plane.records.filter(({ error }) => error === 'downstream/aborted').length === 2);
   assert.is((await clients[2]!.reply()).status, 504);
   clients[2]!.destroy();

@@ -13,7 +13,7 @@ const RING = 256;
 const MASK = RING - 1;
 /** Milliseconds after which nobody more is put behind a reply that does not end. */
 const STALLED_MS = 100;
-/** Milliseconds that those behind wait for a client that does not read its reply. */
+/** Milliseconds that those behind wait for a body which does not end, or a client that does not read it. */
 const BLOCKED_MS = 1000;
 /** Bytes of a reply that nobody wants any more: up to here reading them is cheaper than a new connection. */
 const DISCARD_BYTES = 64 * 1024;
@@ -222,8 +222,9 @@ export class Pipeline extends ReplyConnection {
     if (this.#length < 2 || !this.connected) return;
     const behind = this.#line[(this.#first + 1) & MASK]!;
     const { responseTimeout } = this.target.settings;
-    // Its own target keeps it waiting, or a client that has nothing to do with it.
-    if (now - behind.since >= responseTimeout || (this.paused && now - this.#since >= BLOCKED_MS)) this.#moveBehind();
+    // A body that takes its time, on whichever side, may take any time; a head must come within the target's.
+    const blocked = (this.paused || this.inBody) && now - this.#since >= BLOCKED_MS;
+    if (blocked || now - behind.since >= responseTimeout) this.#moveBehind();
   }
 }
 

@@ -124,6 +124,11 @@ export abstract class ReplyConnection {
     this.keep = false;
   }
 
+  /** The present reply's head has come, and the end of its body has not. */
+  protected get inBody(): boolean {
+    return this.user !== null && !this.#awaitsHead;
+  }
+
   /** Whether a request may be written on it. */
   get usable(): boolean {
     return !this.dead && this.connected && this.socket.writable;
