@@ -30,6 +30,31 @@ test('a request head is the same wherever it is cut: incomplete, and then whole'
   assert.ok(head.seen & Seen.KeepAlive);
 });
 
+test('fields that are dropped for their underscore leave a head that is as long as it came, wherever it is cut', () => {
+  const text = 'GET / HTTP/1.1\r\na_b: 1\r\nHost: x\r\n_:2\r\nC: 3\r\nd_:\r\n\r\n';
+  const limits: HeadLimits = { ...LIMITS, underscores: 'drop' };
+  const head = new RequestHead();
+  for (let at = 0; at < text.length; at++) assert.is(head.parse(text.slice(0, at), limits), 0, `cut at ${at}`);
+  assert.is(head.parse(`${text}rest`, limits), text.length);
+  assert.is(head.kept, 'C: 3\r\n');
+  assert.is(head.text.slice(head.fieldsAt, head.fieldsEnd), 'Host: x\r\nC: 3\r\n');
+  assert.is(head.parse(text, { ...limits, maxHeaders: 4 }), -1);
+  assert.is(head.error, 'request/head-too-large');
+  assert.is(head.parse(text, { ...limits, underscores: 'keep' }), text.length);
+  assert.is(head.kept, 'a_b: 1\r\n_: 2\r\nC: 3\r\nd_: \r\n');
+});
+
+test('an alias is one by what policies write, and by what gw writes', () => {
+  const head = new RequestHead();
+  const parse = (name: string): number => head.parse(`GET / HTTP/1.1\r\nHost: x\r\n${name}: 1\r\n\r\n`, LIMITS);
+  assert.ok(parse('X_Tenant') > 0);
+  head.written = new Set(['x-tenant']);
+  assert.is(parse('X_Tenant'), -1);
+  assert.is(head.error, 'request/field-name');
+  assert.ok(parse('X-Tenant') > 0);
+  assert.is(parse('X_Forwarded_Anything'), -1);
+});
+
 test('lines that are canonical already go on as one piece', () => {
   const head = new RequestHead();
   head.parse('GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nHost: x\r\nC:3\r\nD: 4\r\nTE: trailers\r\nE: 5\r\n\r\n', LIMITS);
