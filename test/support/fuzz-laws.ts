@@ -135,7 +135,10 @@ export async function runRequestCase(bed: Bed, given: RequestCase, tally: Tally)
   await quiet(bed);
   await checkTarget(bed);
   const claimed = new Set<string>();
-  for (const one of talks) checkReplies(bed, one, behaviours, claimed, tally);
+  let lost = 0;
+  for (const one of talks) lost += checkReplies(bed, one, behaviours, claimed, tally);
+  const ends = target.arrivals.filter((_, index) => isRisky(behaviours[index % behaviours.length]!)).length;
+  if (lost > ends) throw new BrokenLaw('a connection’s end costs one exchange at most', `${lost} lost, ${ends} ended`);
   checkArrivals(bed, talks, claimed);
 }
 
@@ -182,17 +185,19 @@ export async function checkTarget(bed: Bed): Promise<void> {
   }
 }
 
+/** Holds what one client heard to the laws; returns how many of its valid requests were lost with a target's connection. */
 function checkReplies(
   bed: Bed,
   one: Talked,
   behaviours: readonly Behaviour[],
   claimed: Set<string>,
   tally: Tally,
-): void {
+): number {
   const { plan, said, heard, replies, text } = one;
   const risky = behaviours.some(isRisky);
   const messages = plan.messages;
   let valid = true;
+  let lost = 0;
   for (const [index, reply] of replies.entries()) {
     valid &&= messages[index]?.valid ?? false;
     if (injected(reply)) throw new BrokenLaw('no field is injected', show(heard.bytes.toString('latin1')));
@@ -211,6 +216,7 @@ function checkReplies(
       throw new BrokenLaw('a reply is the target’s or a problem', show(reply.first));
     if (valid && !lastHop && !(risky && statusOf(reply.first) === 502))
       throw new BrokenLaw('what is valid is forwarded', `${reply.first} to request ${index + 1} of ${show(text)}`);
+    if (valid && statusOf(reply.first) === 502) lost++;
     tally.refused++;
   }
   const complete = said.readings.filter((reading) => reading.complete).length;
@@ -224,6 +230,7 @@ function checkReplies(
   if (!mayStop && (replies.length !== complete || !whole))
     throw new BrokenLaw('every valid request is answered', `${replies.length} of ${complete} of ${show(text)}`);
   if (!whole) tally.cut++;
+  return lost;
 }
 
 function checkForwarded(
