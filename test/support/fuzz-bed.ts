@@ -6,9 +6,9 @@ import { FuzzTarget } from './fuzz-target.js';
 /** `plain`: one connection, one exchange. `pipelined`: requests go to the target ahead. `policies`: with data in templates. */
 export type BedKind = 'plain' | 'pipelined' | 'policies';
 
-const LISTENER = 'max_connections_per_address = 1000\nidle_timeout = "5s"\nheader_timeout = "5s"\nbody_timeout = "5s"';
+const LISTENER = 'max_connections_per_address = 1000\nidle_timeout = "6s"\nheader_timeout = "6s"\nbody_timeout = "6s"';
 /** No target rests, and nothing is sent twice but what a dying connection swallowed. */
-const SERVICE = 'retries = 0\neject_after = 0\nresponse_timeout = "2s"\nconnect_timeout = "2s"';
+const SERVICE = 'retries = 0\neject_after = 0\nresponse_timeout = "6s"\nconnect_timeout = "6s"';
 
 const POLICIES = `
 [policy.copy]

@@ -4,7 +4,7 @@
  */
 import { METHODS } from 'node:http';
 import type { Bed } from './fuzz-bed.js';
-import { converse, type Heard, piecesOf } from './fuzz-client.js';
+import { converse, HANG_MS, type Heard, piecesOf } from './fuzz-client.js';
 import {
   answerOf,
   BrokenLaw,
@@ -144,7 +144,7 @@ export async function runRequestCase(bed: Bed, given: RequestCase, tally: Tally)
 
 /** All that the case began is over, at the gateway and at the target. */
 export async function quiet(bed: Bed): Promise<void> {
-  const deadline = Date.now() + 6000;
+  const deadline = Date.now() + HANG_MS;
   // What gw wrote before it let go may still be on its way: quiet is what stays quiet.
   for (let turns = 0, still = 0; still < 4; turns++) {
     still = bed.quiet ? still + 1 : 0;
