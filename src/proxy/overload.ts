@@ -63,6 +63,8 @@ export class Overload {
   readonly #unobserve: () => void;
   /** A full collection is over since the last look. */
   #collected = false;
+  /** The last look was let go. */
+  #waits = false;
   /** When that was seen, monotonic; -Infinity: none was. */
   #collectedAt = Number.NEGATIVE_INFINITY;
   /** The least since the last full collection: the nearest to what is in use. */
@@ -88,11 +90,11 @@ export class Overload {
     this.#heap = Math.min(this.#heap, heap);
     // Buffers are freed a little after the collection that found them dead.
     this.#outside = Math.min(this.#outside, outside);
-    if (this.#collected) {
-      this.#collected = false;
-      this.#collectedAt = now;
-      return;
-    }
+    if (this.#collected) this.#collectedAt = now;
+    // One look is let go for that; not two, since where memory is really short collections follow each other closely.
+    this.#waits = this.#collected && !this.#waits;
+    this.#collected = false;
+    if (this.#waits) return;
     const believed = now - this.#collectedAt < BELIEVED_FOR;
     const share = believed ? (this.#heap + this.#outside) / limit : 0;
     const { shedAbove, shrinkAbove } = this.plan;

@@ -9,14 +9,14 @@ class Bench {
   observed = true;
   readonly logs: string[] = [];
   readonly watch: Overload;
-  #collected: () => void = () => {};
+  collected: () => void = () => {};
   #now = 1000;
 
   constructor() {
     const source: MemorySource = {
       read: () => ({ heap: this.heap, outside: this.outside, limit: 1000 }),
       onCollection: (then) => {
-        this.#collected = then;
+        this.collected = then;
         return () => {
           this.observed = false;
         };
@@ -36,7 +36,7 @@ class Bench {
   collect(heap: number, outside = 0): [boolean, boolean] {
     this.heap = heap;
     this.outside = outside;
-    this.#collected();
+    this.collected();
     this.look();
     return this.look();
   }
@@ -75,6 +75,23 @@ test('buffers outside the heap count, once those that died are freed', () => {
   assert.equal(bench.look(), [false, false]);
   bench.outside = 500;
   assert.equal(bench.look(), [false, false], 'new ones may be garbage by now');
+});
+
+test('collections that follow each other without end hide nothing', () => {
+  const bench = new Bench();
+  bench.heap = 950;
+  const seen: boolean[] = [];
+  for (let at = 0; at < 6; at++) {
+    bench.collected();
+    seen.push(bench.look()[0]);
+  }
+  assert.equal(seen, [false, true, true, true, true, true]);
+  bench.heap = 100;
+  for (let at = 0; at < 2; at++) {
+    bench.collected();
+    bench.look();
+  }
+  assert.not.ok(bench.watch.shedding);
 });
 
 test('a collection is not believed for ever: who is let in will tell', () => {
