@@ -22,10 +22,7 @@ export const gwEnv = (setting: Setting): { readonly [name: string]: string } => 
   GW_RUNTIME_DIR: join(setting.folder, 'run'),
 });
 
-/**
- * No connection is closed for its age, as with the peers; connections to the origin are as many as Caddy and the Node
- * peers keep, and requests wait for one instead of being refused.
- */
+/** No connection is closed for its age, as with the peers; the rest are gw's defaults. */
 const spec = (setting: Setting, port: number, options: GwOptions): string => `spec = 1
 ${options.workers > 1 ? `workers = ${options.workers}` : ''}
 
@@ -35,7 +32,6 @@ max_requests_per_connection = 1000000000
 
 [service.origin]
 targets = ["http://127.0.0.1:${options.origin}"]
-max_queue = 20000
 pipelining = ${options.pipelining}
 
 [[route]]

@@ -205,7 +205,7 @@ export const service = s.object({
     .describe('Further attempts when a target cannot be reached, where repeating is safe.')
     .default(1),
   max_connections: s.integer({ min: 1 }).describe('Most connections to one target.').default(256),
-  max_queue: s.integer().describe('Most exchanges that wait for a connection; further ones get 503.').default(1024),
+  max_queue: s.integer().describe('Most exchanges that wait for a connection; further ones get 503.').default(20_000),
   pipelining: s
     .integer({ min: 1, max: 256 })
     .describe(

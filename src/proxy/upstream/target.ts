@@ -9,6 +9,7 @@ import type { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
 import type { ReplyConnection } from './reply-connection.js';
 import type { UpstreamUser } from './user.js';
+import { WaitQueue } from './wait-queue.js';
 
 /** What targets need of the data plane. */
 export interface TargetHost {
@@ -22,11 +23,6 @@ export interface TargetHost {
   /** The host's clock. */
   now(): number;
   log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void;
-}
-
-interface Waiter {
-  readonly user: UpstreamUser;
-  readonly deadline: number;
 }
 
 export class Target {
@@ -56,7 +52,7 @@ export class Target {
   readonly #connections = new Set<ReplyConnection>();
   #maxConnections = 0;
   #maxQueue = 0;
-  #waiters: Waiter[] = [];
+  readonly #waiting = new WaitQueue();
   #failures = 0;
   #retired = false;
 
@@ -148,24 +144,20 @@ export class Target {
       user.onUnavailable('gateway/exhausted', false);
       return;
     }
-    if (this.#waiters.length >= this.#maxQueue) this.#waiters = this.#waiters.filter((waiter) => !waiter.user.over);
-    if (this.#waiters.length >= this.#maxQueue) {
-      user.onUnavailable('upstream/queue-full', false);
-      return;
-    }
-    this.#waiters.push({ user, deadline: this.#host.monotonic() + this.settings.connectTimeout });
-    this.#makeRoom();
+    if (this.#waiting.push(user, this.#host.monotonic(), this.settings.connectTimeout, this.#maxQueue))
+      this.#makeRoom();
+    else user.onUnavailable('upstream/queue-full', false);
   }
 
   /** Somebody waits for a connection of its own while all are shared: one of them takes nobody more, and closes. */
   #makeRoom(): void {
     if (this.#pipelines.length === 0 || this.#pipelines.some(({ leaving }) => leaving)) return;
-    if (this.#waiters.some(({ user }) => !user.shares && !user.over)) this.#pipelines.at(-1)?.leave();
+    if (this.#waiting.ownWaits) this.#pipelines.at(-1)?.leave();
   }
 
   /** A connection whose reply has ended, or that connected for somebody who is gone. */
   release(connection: UpstreamConnection): void {
-    const next = this.#nextWaiter();
+    const next = this.#waiting.next();
     if (next !== undefined) {
       next.onConnection(connection);
       return;
@@ -180,18 +172,17 @@ export class Target {
 
   /** A reply on a shared connection has ended: somebody else may stand in its line. */
   vacated(pipeline: Pipeline): void {
-    if (this.#waiters.length > 0) this.#fill(pipeline);
+    if (this.#waiting.length > 0) this.#fill(pipeline);
     if (this.#retired && pipeline.idle) pipeline.leave();
   }
 
   #fill(pipeline: Pipeline): void {
     const now = this.#host.lately();
     const { pipelining } = this.settings;
-    for (let at = 0; at < this.#waiters.length && pipeline.hasRoom(pipelining, now); ) {
-      const { user } = this.#waiters[at]!;
-      if (user.over || user.shares) this.#waiters.splice(at, 1);
-      else at++;
-      if (user.shares && !user.over) user.onPlace(pipeline);
+    while (pipeline.hasRoom(pipelining, now)) {
+      const next = this.#waiting.nextSharing();
+      if (next === undefined) return;
+      next.onPlace(pipeline);
     }
   }
 
@@ -203,7 +194,7 @@ export class Target {
     if (connection instanceof UpstreamConnection) remove(this.#idle, connection);
     else if (connection instanceof Pipeline) remove(this.#pipelines, connection);
     while (!this.#full) {
-      const next = this.#nextWaiter();
+      const next = this.#waiting.next();
       if (next === undefined) return;
       if (!this.#host.descriptors.takeTarget()) next.onUnavailable('gateway/exhausted', false);
       else if (!next.shares || this.settings.pipelining === 1) this.#open(next);
@@ -213,12 +204,6 @@ export class Target {
       }
     }
     this.#makeRoom();
-  }
-
-  #nextWaiter(): UpstreamUser | undefined {
-    for (let waiter = this.#waiters.shift(); waiter !== undefined; waiter = this.#waiters.shift())
-      if (!waiter.user.over) return waiter.user;
-    return undefined;
   }
 
   #count(): void {
@@ -268,10 +253,8 @@ export class Target {
   /** Timeouts, at the sweep's grain. */
   sweep(now: number): void {
     for (const connection of this.#connections) connection.sweep(now);
-    while (this.#waiters.length > 0 && (this.#waiters[0]!.user.over || this.#waiters[0]!.deadline <= now)) {
-      const { user } = this.#waiters.shift()!;
-      if (!user.over) user.onUnavailable('upstream/queue-timeout', false);
-    }
+    for (let late = this.#waiting.nextExpired(now); late !== undefined; late = this.#waiting.nextExpired(now))
+      late.onUnavailable('upstream/queue-timeout', false);
   }
 
   /** Memory runs short: closes half of the connections that nobody uses, those first that have been idle longest. */
@@ -293,13 +276,13 @@ export class Target {
   }
 
   get finished(): boolean {
-    return this.#retired && this.#connections.size === 0 && this.#waiters.length === 0;
+    return this.#retired && this.#connections.size === 0 && this.#waiting.length === 0;
   }
 
   /** At once. */
   close(): void {
     this.#retired = true;
-    this.#waiters = [];
+    this.#waiting.clear();
     for (const connection of [...this.#connections]) connection.destroy();
   }
 }
