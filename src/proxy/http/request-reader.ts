@@ -18,7 +18,8 @@ export abstract class RequestReader extends ClientSocket {
   /** The client asked whether it may send the body, and waits for the answer. */
   protected asksToSend = false;
   #pumping = false;
-  readonly #known = new KnownFields();
+  /** There from the second request on: a connection that brings one alone remembers nothing of it. */
+  #known: KnownFields | undefined = undefined;
   /** There while a body is looked at. */
   #sending: Pace | undefined = undefined;
   /** Bytes read and thrown away while closing, or of the rest of a request's body. */
@@ -99,6 +100,7 @@ export abstract class RequestReader extends ClientSocket {
     this.headBegun = false;
     this.#discarded = 0;
     this.#sending = undefined;
+    this.#known ??= new KnownFields();
     this.intake.skip(length);
     this.onRequest(now);
     return true;
