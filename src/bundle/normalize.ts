@@ -106,13 +106,13 @@ function normalizeSegment(segment: string, rules: NormalizePlan): string | undef
 }
 
 /**
- * A kept `%2F` or `%5C` is a slash to some targets, and `..;x` is `..` to servlet containers: a dot segment must not
- * pass in such a coat. A plain `.` or `..` is no disguise; the caller resolves it.
+ * A kept `%2F` or `%5C` is a slash to some targets, and `..;x` is `..` to servlet containers, `..%3Bx` as well where a proxy
+ * before them decodes paths: a dot segment must not pass in such a coat. A plain `.` or `..` is no disguise; the caller resolves it.
  */
 function hidesDotSegment(segment: string): boolean {
   if (segment.charCodeAt(0) !== DOT && !segment.includes('%')) return false;
   if (segment === '.' || segment === '..') return false;
-  return segment.split(/%2F|%5C/).some((piece) => /^\.{1,2}(;|$)/.test(piece));
+  return segment.split(/%2F|%5C/).some((piece) => /^\.{1,2}(;|%3B|$)/.test(piece));
 }
 
 /** The byte that two hex digits at `at` spell, or -1. */

@@ -2,9 +2,9 @@
 import { hash } from 'node:crypto';
 import { Matcher } from '../bundle/match.js';
 import { Trie } from '../bundle/trie.js';
-import type { Program, ReplyPlan, RoutePlan } from '../bundle/types.js';
+import type { NormalizePlan, Program, ReplyPlan, RoutePlan, TemplatePlan } from '../bundle/types.js';
 import type { Clock, LimitStore, Logger, PolicyHost, PolicyInstance, Reply } from '../policies/contract.js';
-import { BytesReply, HeaderMap, renderTemplate } from '../policies/run-kit.js';
+import { BytesReply, HeaderMap, Template } from '../policies/run-kit.js';
 import { runHalves } from '../policies/run-registry.js';
 import { Chain, type ChainStep } from './chain.js';
 import type { GwExchange } from './exchange.js';
@@ -103,6 +103,11 @@ export class Generation {
   routes: readonly CompiledRoute[] = [];
   /** Request fields that its policies set or take away, with `-` for `_`. */
   readonly written: ReadonlySet<string>;
+  /**
+   * What rewritten paths are held to: a dot segment that a variable brings would lead to another path than the one that the
+   * route names.
+   */
+  readonly rewriteRules: NormalizePlan;
   /** Slot of requests that matched no route. */
   readonly unmatched: number;
   inFlight = 0;
@@ -117,11 +122,12 @@ export class Generation {
   #replies: readonly ((() => Reply) | undefined)[] = [];
   #finished = false;
 
-  /** Opens the trie and creates the policies. Throws when either is impossible; then nothing is held. */
+  /** Opens the trie, creates the policies, reads the rewrites. Throws when any is impossible; then nothing is held. */
   constructor(input: GenerationInput, instances: PolicyInstances, logger: Logger) {
     this.id = input.id;
     this.sha256 = input.sha256;
     this.program = input.program;
+    this.rewriteRules = { ...input.program.normalize, dotSegments: 'refuse' };
     this.matcher = new Matcher(Trie.open(input.trie));
     if (this.matcher.trie.routeCount > input.program.routes.length)
       throw new Error('The trie and the program of the bundle do not belong together.');
@@ -137,10 +143,15 @@ export class Generation {
   }
 
   readonly #chains = new Map<string, Chain>();
+  /** By the part of the rewrite that it stands in. */
+  readonly #variables = new Map<object, Template>();
 
   #compileChains(): void {
     try {
-      for (const route of this.program.routes) this.#chainOf(route);
+      for (const route of this.program.routes) {
+        this.#chainOf(route);
+        if (route.rewrite !== undefined) this.#readRewrite(route.rewrite);
+      }
       this.#replies = this.program.routes.map(({ reply, policies }) =>
         reply === undefined ? undefined : prepare(reply, policies.length === 0),
       );
@@ -175,9 +186,14 @@ export class Generation {
     }));
   }
 
-  /** One variable of a template, as text. */
+  /** Throws for a variable that nobody knows: no request may be the first to find out. */
+  #readRewrite(rewrite: TemplatePlan): void {
+    for (const part of rewrite) if (typeof part !== 'string') this.#variables.set(part, new Template([part]));
+  }
+
+  /** One variable of a route's rewrite, as text. */
   render(part: { readonly var: string }, exchange: GwExchange): string {
-    return renderTemplate([part], exchange);
+    return this.#variables.get(part)!.render(exchange);
   }
 
   /** Its last exchange is over: policies that no later generation holds are closed. Idempotent. */

@@ -72,7 +72,7 @@ function rewritten(exchange: GwExchange, parts: readonly (string | { readonly va
     else if (part.var.startsWith('param.')) path += exchange.rawParam(part.var.slice(6)) ?? '';
     else path += encodeURIComponent(exchange.generation.render(part, exchange));
   }
-  return normalizePath(path, exchange.generation.program.normalize);
+  return normalizePath(path, exchange.generation.rewriteRules);
 }
 
 /** A policy may have put anything into the query; what no target may hold is percent-encoded. */
