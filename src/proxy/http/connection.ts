@@ -182,7 +182,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
 
   protected override refuseConnection(error: ErrorSlug): void {
     const id = this.engine.newId();
-    this.socket.write(refusal(error, id, this.engine.dateLine), 'latin1');
+    this.socket.write(refusal(error, id, this.engine.dateLine, this.intake.beginsWithHead), 'latin1');
     this.engine.refused(error, this.peer.address, id);
     this.close();
   }

@@ -32,8 +32,9 @@ export function readAuthority(into: Authority, text: string, start: number, end:
   if (at === start || first === DOT || at - start > MAX_NAME) return false;
   if (at < end && !isPort(text, at, end)) return false;
   const rooted = text.charCodeAt(at - 1) === DOT;
-  const host = text.slice(start, rooted ? at - 1 : at);
-  if (rooted && host.charCodeAt(host.length - 1) === DOT) return false;
+  const name = text.slice(start, at);
+  if (name.includes('..')) return false;
+  const host = rooted ? name.slice(0, -1) : name;
   into.host = upper ? host.toLowerCase() : host;
   if (at === end) into.authority = into.host;
   else into.authority = upper || rooted ? into.host + text.slice(at, end) : text.slice(start, end);

@@ -1,6 +1,6 @@
 /** What has come from a client and is not used up yet, and the body of the request that is being read from it. */
 import { BodyReader } from './body.js';
-import { LF } from './chars.js';
+import { CR, LF } from './chars.js';
 
 /** Up to this size what is here is decoded whole; in more of it the end of the head is looked for first. */
 const DECODE_WHOLE = 2 * 1024;
@@ -68,6 +68,16 @@ export class Intake {
       to = Math.min(blank < 0 ? to : blank + 4, to, from + max + 4);
     }
     return buffer.toString('latin1', from, to);
+  }
+
+  /** Whether what is here, a head that is refused, asks by HEAD: RFC 9110 section 9.3.2 wants no body in reply. */
+  get beginsWithHead(): boolean {
+    return /^(\r\n)?HEAD /.test(this.text(8));
+  }
+
+  /** Whether nothing but an empty line is here, which some clients send behind a body. */
+  get blank(): boolean {
+    return this.#end - this.#at === 2 && this.#buffer?.[this.#at] === CR && this.#buffer[this.#at + 1] === LF;
   }
 
   skip(count: number): void {

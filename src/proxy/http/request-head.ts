@@ -306,6 +306,8 @@ export class RequestHead implements TargetParts {
   }
 
   #expect(text: string, start: number, end: number): number {
+    // A list without members expects nothing, RFC 9110 sections 5.6.1 and 10.1.1.
+    if (start === end) return DROP;
     if (!equalsLower(text, start, end, '100-continue')) return this.#refuse('request/expectation');
     return this.#saw(Seen.Expect);
   }

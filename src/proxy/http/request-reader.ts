@@ -92,6 +92,8 @@ export abstract class RequestReader extends ClientSocket {
     }
     const now = this.engine.monotonic();
     if (length === 0) {
+      // No request has begun with an empty line (RFC 9112 section 2.2): nobody waits for a reply.
+      if (this.intake.blank) return false;
       // The time for a head begins with its first byte, however slowly the others follow.
       if (!this.headBegun) this.deadline = now + plan.headerTimeout;
       this.headBegun = true;

@@ -1,0 +1,96 @@
+/** What RFC 9110 and 9112 say of odd but honest requests, and of where a path may lead: found by probing from outside. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { FaultTarget, Plane, specOf } from './engine-kit.js';
+
+interface Context {
+  target: FaultTarget;
+  plane: Plane;
+}
+const test = suite<Context>('conformance');
+const H = 'Host: a.example\r\n';
+
+test.before.each(async (context) => {
+  context.target = await FaultTarget.start();
+  context.plane = await Plane.start(specOf(context.target.url, { listener: 'header_timeout = "150ms"' }));
+});
+test.after.each(async ({ target, plane }) => {
+  await plane.close();
+  await target.close();
+});
+
+test('a HEAD that is refused gets no body, and no other method goes without', async ({ plane }) => {
+  for (const [request, body] of [
+    ['HEAD / HTTP/1.1\r\n\r\n', false],
+    [`\r\nHEAD / HTTP/1.1\r\n${H}X : 1\r\n\r\n`, false],
+    [`HEAD / HTTP/1.1\r\n${H}X: ${'x'.repeat(40_000)}\r\n\r\n`, false],
+    ['HEAD / HTTP/1.1\r\nHo', false],
+    ['HEADER / HTTP/1.1\r\n\r\n', true],
+    ['GET / HTTP/1.1\r\n\r\n', true],
+  ] as const) {
+    const client = plane.client();
+    // One before it, so that what another request said is not taken for this one's.
+    client.send(`${body ? 'HEAD' : 'GET'} / HTTP/1.1\r\n${H}\r\n`);
+    assert.is((await client.reply({ head: body })).status, 200);
+    client.send(request);
+    const reply = await client.reply({ head: true });
+    assert.ok(reply.status >= 400);
+    assert.ok(Number(reply.header('content-length')) > 0);
+    await client.end();
+    assert.is(client.pending.length, body ? Number(reply.header('content-length')) : 0, request.slice(0, 20));
+    client.destroy();
+  }
+});
+
+test('an Expect without members expects nothing', async ({ target, plane }) => {
+  const reply = await plane.ask(`POST / HTTP/1.1\r\n${H}Expect:\r\nContent-Length: 2\r\n\r\nab`);
+  assert.is(reply.status, 200);
+  assert.is(target.arrived[0]!.header('expect'), undefined);
+});
+
+test('an empty line behind a body begins no request: nobody is told that it was too slow', async ({ plane }) => {
+  const client = plane.client();
+  client.send(`POST / HTTP/1.1\r\n${H}Content-Length: 2\r\n\r\nab\r\n`);
+  assert.is((await client.reply()).status, 200);
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  assert.not(client.ended);
+  client.send(`GET / HTTP/1.1\r\n${H}\r\n`);
+  assert.is((await client.reply()).status, 200);
+  client.send('\r\nGET / HT');
+  assert.is((await client.reply()).status, 408);
+  client.destroy();
+  const silent = plane.client();
+  silent.send('\r\n');
+  await silent.end();
+  assert.is(silent.pending, '');
+});
+
+test('a Host with an empty label is no host name', async ({ target, plane }) => {
+  for (const host of ['a..example', 'a..', '..', '.a', 'a.example..:80'])
+    assert.is((await plane.ask(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).status, 400, host);
+  assert.is((await plane.ask('GET / HTTP/1.1\r\nHost: a.example.:80\r\n\r\n')).status, 200);
+  assert.is(target.arrived.at(-1)!.header('host'), 'a.example:80');
+});
+
+test('a variable in a rewrite leads to no other path than the one that the route names', async ({ target, plane }) => {
+  const rewrite = 'rewrite = "/tenants/{request.header.x-tenant}/files/{param.rest}"';
+  await plane.load(specOf(target.url, { route: rewrite }));
+  const ask = async (tenant: string) =>
+    (await plane.ask(`GET /a/b HTTP/1.1\r\n${H}X-Tenant: ${tenant}\r\n\r\n`)).status;
+  assert.is(await ask('one'), 200);
+  assert.is(target.arrived[0]!.url, '/tenants/one/files/a/b');
+  for (const tenant of ['..', '.', '..;x', '../..', '..\\x', '%2e%2e/..']) assert.is(await ask(tenant), 400, tenant);
+  assert.is(await ask('..a'), 200);
+  assert.is(target.arrived.length, 2);
+});
+
+test('a rewrite with a variable that nobody knows is found out when it is loaded', async ({ target, plane }) => {
+  const text = specOf(target.url, { route: 'rewrite = "/{request.nothing}"' });
+  await plane.load(text).then(
+    () => assert.unreachable(),
+    (error: unknown) => assert.match(String(error), /No variable is named "request.nothing"/),
+  );
+  assert.is((await plane.ask(`GET / HTTP/1.1\r\n${H}\r\n`)).status, 200);
+});
+
+test.run();
