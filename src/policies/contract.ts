@@ -69,6 +69,13 @@ export interface Exchange {
   note(owner: PolicyInstance, value: object): void;
   /** What `owner` noted; undefined for nothing. */
   noted(owner: PolicyInstance): object | undefined;
+  /**
+   * Remembers something for later requests of the same connection, until another policy does. Other clients may share a
+   * connection (behind a proxy): it must hold for whoever asks.
+   */
+  remember(owner: PolicyInstance, value: object): void;
+  /** What `owner` remembered; undefined for nothing. */
+  remembered(owner: PolicyInstance): object | undefined;
   /** Present only when somebody asked to see decisions (explain, the dashboard's tail): then say what and why. */
   readonly decisions: Decision[] | undefined;
 }

@@ -152,6 +152,15 @@ export class GwExchange implements Exchange {
     return this.#noter === owner ? this.#note : this.#notes?.get(owner);
   }
 
+  remember(owner: PolicyInstance, value: object): void {
+    this.peer.memory = { owner, value };
+  }
+
+  remembered(owner: PolicyInstance): object | undefined {
+    const { memory } = this.peer;
+    return memory !== undefined && memory.owner === owner ? memory.value : undefined;
+  }
+
   /** Offsets into path of each parameter: start, end, start, end ... */
   setParams(offsets: number[]): void {
     this.#params = offsets;

@@ -1,5 +1,6 @@
 /** Who is at the other end of a downstream connection, and what of its X-Forwarded-* may be believed. */
 import { BlockList, isIP } from 'node:net';
+import type { PolicyInstance } from '../policies/contract.js';
 import { nodeAddress, plainAddress } from './forwarded.js';
 
 /** The peers of a listener that are proxies we trust. */
@@ -55,11 +56,13 @@ export interface Peer {
   readonly proxies: TrustedProxies;
   /** Fields that gw adds to every request of this connection, as lines. */
   readonly ownLines: string;
+  /** What a policy remembers from one request of the connection to the next. */
+  memory: { readonly owner: PolicyInstance; readonly value: object } | undefined;
 }
 
 /** Made once a connection: what does not change from request to request. */
 export function peerOf(remoteAddress: string | undefined, scheme: 'http' | 'https', proxies: TrustedProxies): Peer {
   const address = plainAddress(remoteAddress ?? '');
   const ownLines = `x-forwarded-for: ${address || 'unknown'}\r\nx-forwarded-proto: ${scheme}\r\nvia: 1.1 gw\r\n`;
-  return { address, scheme, trusted: proxies.has(address), proxies, ownLines };
+  return { address, scheme, trusted: proxies.has(address), proxies, ownLines, memory: undefined };
 }

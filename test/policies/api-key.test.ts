@@ -229,4 +229,37 @@ test('lint: a policy that nobody can pass', () => {
   assert.equal(lint('api-key', '', { ...nobody, routes: [] }), []);
 });
 
+test('what a connection proved before decides nothing for another key, place or policy', () => {
+  const connection = new Map();
+  const policy = create('api-key', 'header = "x-api-key"\nquery = "k"', withKeys());
+  const ask = (on: typeof policy, key: string, query = ''): string | undefined => {
+    const asked = exchange({ connection, query, headers: key === '' ? [] : [['x-api-key', key]] });
+    const reply = before(on, asked);
+    return reply === undefined ? asked.consumer?.name : String(reply.status);
+  };
+  for (const [key, expected] of [
+    ['key-of-acme', 'acme'],
+    ['key-of-acme', 'acme'],
+    ['key-of-acmf', '401'],
+    ['', '401'],
+    ['key-of-acme', 'acme'],
+    ['second', 'acme'],
+    [Buffer.from('schlüssel').toString('latin1'), 'umbrella'],
+    [Buffer.from('schlüssel').toString('latin1'), 'umbrella'],
+    ['schlüssel', '401'],
+  ] as const)
+    assert.is(ask(policy, key), expected, key);
+  assert.is(ask(policy, '', 'k=key-of-acme'), 'acme');
+  assert.is(ask(policy, '', `k=${encodeURIComponent('schlüssel')}`), 'umbrella');
+  assert.is(ask(policy, Buffer.from('schlüssel').toString('latin1')), 'umbrella');
+  assert.is(ask(policy, 'key-of-acme'), 'acme');
+  const around = world();
+  around.consumers.push(consumer('acme', 'another key'));
+  assert.is(
+    ask(create('api-key', 'header = "x-api-key"\nquery = "k"', around), 'key-of-acme'),
+    '401',
+    'a policy of a later generation',
+  );
+});
+
 test.run();

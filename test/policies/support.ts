@@ -126,14 +126,19 @@ export interface Given {
   params?: { readonly [name: string]: string };
   consumer?: ConsumerPlan;
   decisions?: Decision[];
+  /** What policies remember of the connection: one of its own, unless several exchanges share it. */
+  connection?: Map<PolicyInstance, object>;
 }
 
 export function exchange(given: Given = {}): Exchange {
   const headers = new HeaderMap(given.headers);
   const notes = new Map<PolicyInstance, object>();
+  const connection = given.connection ?? new Map<PolicyInstance, object>();
   return {
     note: (owner, value) => void notes.set(owner, value),
     noted: (owner) => notes.get(owner),
+    remember: (owner, value) => void connection.set(owner, value),
+    remembered: (owner) => connection.get(owner),
     id: 'req-1',
     method: given.method ?? 'GET',
     host: 'api.example.com',

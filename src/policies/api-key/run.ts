@@ -14,7 +14,21 @@ interface Holder {
 }
 
 /** `none`: no credential. `ambiguous`: several, and it is not for gw to choose. */
-type Found = { readonly key: string; readonly fromHeader: boolean } | 'none' | 'ambiguous';
+type Found = Credential | 'none' | 'ambiguous';
+
+interface Credential {
+  readonly key: string;
+  readonly fromHeader: boolean;
+}
+
+/** The key that a connection brought last, and whose it is: it need not be hashed again with each request. */
+class Proven {
+  constructor(
+    readonly key: string,
+    readonly fromHeader: boolean,
+    readonly consumer: ConsumerPlan,
+  ) {}
+}
 
 const DIGEST_DIGITS = 64;
 const NO_DIGEST = Buffer.alloc(DIGEST_DIGITS);
@@ -48,7 +62,7 @@ class ApiKeyPolicy implements PolicyInstance {
       this.#decide(exchange, 'pass', 'no API key; this policy lets requests without one pass');
       return undefined;
     }
-    const consumer = this.#consumerOf(found);
+    const consumer = this.#consumerOf(exchange, found);
     if (consumer === undefined) return this.#refuseUnknown(exchange);
     exchange.consumer = consumer;
     this.#decide(exchange, 'pass', `the API key is one of ${consumer.name}'s`);
@@ -83,14 +97,18 @@ class ApiKeyPolicy implements PolicyInstance {
     return { key: value.slice(prefix.length).trimStart(), fromHeader: true };
   }
 
-  #consumerOf({ key, fromHeader }: { readonly key: string; readonly fromHeader: boolean }): ConsumerPlan | undefined {
+  #consumerOf(exchange: Exchange, { key, fromHeader }: Credential): ConsumerPlan | undefined {
+    const last = exchange.remembered(this);
+    if (last instanceof Proven && last.key === key && last.fromHeader === fromHeader) return last.consumer;
     if (key.length === 0 || key.length > MAX_KEY_LENGTH) return undefined;
     const plain = /^[\x20-\x7e]*$/.test(key);
     const digest = sha256(plain || !fromHeader ? key : Buffer.from(key, 'latin1'));
     const holder = this.#holders.get(digest);
     this.#digest.write(digest, 'latin1');
     const same = crypto.timingSafeEqual(this.#digest, holder?.digest ?? NO_DIGEST);
-    return same ? holder?.consumer : undefined;
+    if (!same || holder === undefined) return undefined;
+    exchange.remember(this, new Proven(key, fromHeader, holder.consumer));
+    return holder.consumer;
   }
 
   #refuseMissing(exchange: Exchange): Reply {
