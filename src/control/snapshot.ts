@@ -62,6 +62,7 @@ export class SnapshotBuilder {
         now,
         state: facts.state,
         workers: facts.workers.length,
+        overloaded: this.#stats.registry.overloaded().shedding,
         rssBytes: process.memoryUsage.rss(),
       },
       generation: {

@@ -52,9 +52,12 @@ function head(snapshot: Snapshot, home: string | undefined): string[] {
     show('requests', `${count(traffic.requests)}, ${rate(mean)}/s, ${count(traffic.inFlight)} in flight`),
     show('errors', `${count(traffic.errors)} (${percent(traffic.errors, traffic.requests)})`),
     show('latency', `p50 ${latency(p50)}, p95 ${latency(p95)}, p99 ${latency(p99)} (last minute)`),
-    show('memory', bytes(gateway.rssBytes)),
+    show('memory', memoryOf(gateway)),
   ];
 }
+
+const memoryOf = ({ rssBytes, overloaded }: Snapshot['gateway']): string =>
+  overloaded > 0 ? `${bytes(rssBytes)}, short: new connections are turned away` : bytes(rssBytes);
 
 /** The summary that `gw dash --once` prints, with a line end. */
 export function snapshotText(snapshot: Snapshot, home?: string): string {

@@ -249,9 +249,11 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
 
   /** Takes on less while memory runs short. */
   #relieve(now: number): void {
-    this.#overload.sweep(now);
-    this.#engine.admission.shedding = this.#overload.shedding;
-    if (!this.#overload.shrinking || now - this.#shrunkAt < SHRINK_EVERY) return;
+    const changed = this.#overload.sweep(now);
+    const { shedding, shrinking } = this.#overload;
+    this.#engine.admission.shedding = shedding;
+    if (changed) this.#engine.overloaded(shedding, shrinking);
+    if (!shrinking || now - this.#shrunkAt < SHRINK_EVERY) return;
     this.#shrunkAt = now;
     for (const listener of this.#listeners) listener.shrink();
     this.#targets.shrink();

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { Clock, Reply } from '../policies/contract.js';
 import type { ConnectionTable } from '../state/connection-table.js';
+import { Counter } from '../telemetry/stats-layout.js';
 import { StatsWriter } from '../telemetry/stats-writer.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './access.js';
 import { Admission } from './admission.js';
@@ -119,6 +120,14 @@ export class Engine implements TargetHost {
       this.stats.end(slot, status, 0, 0, 0, false);
     }
     if (this.sink.active) this.sink.write(recordOfRefusal(error, status, remote, id, this.now()));
+  }
+
+  /** What control tells of this worker's memory. */
+  overloaded(shedding: boolean, shrinking: boolean): void {
+    const slot = this.generation?.unmatched;
+    if (slot === undefined) return;
+    this.stats.set(slot, Counter.Shedding, Number(shedding));
+    this.stats.set(slot, Counter.Shrinking, Number(shrinking));
   }
 
   /** An exchange is over: its counts, and its record where somebody reads one. */

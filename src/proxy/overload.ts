@@ -84,8 +84,8 @@ export class Overload {
     this.#outside = outside;
   }
 
-  /** Called a few times a second with the monotonic time. */
-  sweep(now: number): void {
+  /** Called a few times a second with the monotonic time. Whether a state has begun or ended. */
+  sweep(now: number): boolean {
     const { heap, outside, limit } = this.#source.read();
     this.#heap = Math.min(this.#heap, heap);
     // Buffers are freed a little after the collection that found them dead.
@@ -94,7 +94,7 @@ export class Overload {
     // One look is let go for that; not two, since where memory is really short collections follow each other closely.
     this.#waits = this.#collected && !this.#waits;
     this.#collected = false;
-    if (this.#waits) return;
+    if (this.#waits) return false;
     const believed = now - this.#collectedAt < BELIEVED_FOR;
     const share = believed ? (this.#heap + this.#outside) / limit : 0;
     const { shedAbove, shrinkAbove } = this.plan;
@@ -103,8 +103,10 @@ export class Overload {
     if (shed !== this.shedding) this.#tell(shed, 'new connections are turned away', 'new connections are taken', limit);
     if (shrink !== this.shrinking)
       this.#tell(shrink, 'idle connections are closed', 'idle connections are kept', limit);
+    const changed = shed !== this.shedding || shrink !== this.shrinking;
     this.shedding = shed;
     this.shrinking = shrink;
+    return changed;
   }
 
   #tell(begins: boolean, what: string, end: string, limit: number): void {

@@ -156,6 +156,12 @@ export class Metrics {
     this.#counter('gw_worker_restarts_total', 'Workers that died and were replaced.', ['worker'], (metric) => {
       for (const { worker, restarts } of this.#current.workers) metric.inc({ worker: String(worker) }, restarts);
     });
+    const help = 'Workers short of memory: shed, new connections are turned away; shrink, unused ones are closed.';
+    this.#gauge('gw_workers_overloaded', help, ['state'], (metric) => {
+      const { shedding, shrinking } = this.#stats.overloaded();
+      metric.set({ state: 'shed' }, shedding);
+      metric.set({ state: 'shrink' }, shrinking);
+    });
     this.#gauge('gw_generation', 'The generation that serves.', [], (metric) => metric.set(this.#current.generation));
     this.#gauge('gw_connections', 'Open connections of clients.', ['listener'], (metric) => {
       for (const { name, slot } of this.#current.listeners) {

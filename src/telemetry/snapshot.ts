@@ -14,6 +14,8 @@ export interface Snapshot {
     readonly now: number;
     readonly state: GatewayState;
     readonly workers: number;
+    /** Of those, how many turn new connections away since their memory runs short. */
+    readonly overloaded: number;
     readonly rssBytes: number;
   };
   readonly generation: { readonly id: number; readonly sha256: string; readonly loadedAt: number };

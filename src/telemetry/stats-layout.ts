@@ -25,6 +25,9 @@ export const Counter = {
   /** Targets: open connections. */
   Connections: 11,
   LatencySumMs: 12,
+  /** Requests that matched no route: 1 while memory is so short that new connections are turned away, idle ones closed. */
+  Shedding: 13,
+  Shrinking: 14,
   /** First of HISTOGRAM_BUCKETS latency counts. */
   Histogram: 16,
 } as const;

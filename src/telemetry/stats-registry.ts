@@ -175,6 +175,13 @@ export class StatsRegistry {
     };
   }
 
+  /** Workers whose memory runs short: how many turn new connections away, how many close idle ones. */
+  overloaded(): { readonly shedding: number; readonly shrinking: number } {
+    const slot = this.#names.get(`route:${UNMATCHED}`);
+    if (slot === undefined) return { shedding: 0, shrinking: 0 };
+    return { shedding: this.#sum(slot, Counter.Shedding), shrinking: this.#sum(slot, Counter.Shrinking) };
+  }
+
   /** Latency counts by bucket since the slot was first used. */
   histogram(slot: number): Float64Array {
     const { views } = this.#chunks[Math.floor(slot / SLOTS_PER_CHUNK)]!;
@@ -233,6 +240,8 @@ export class StatsRegistry {
         view[base + Counter.InFlight] = 0;
         view[base + Counter.Connections] = 0;
         view[base + Counter.EjectedUntil] = 0;
+        view[base + Counter.Shedding] = 0;
+        view[base + Counter.Shrinking] = 0;
       }
       view[CHUNK_ACTIVITY] = view[CHUNK_ACTIVITY]! + 1;
     });

@@ -25,6 +25,7 @@ const snapshot: Snapshot = {
     now: 2,
     state: 'ready',
     workers: 1,
+    overloaded: 0,
     rssBytes: 3,
   },
   generation: { id: 1, sha256: 'ab', loadedAt: 1 },

@@ -115,6 +115,11 @@ test('the text: every part, aligned, and long tables cut', () => {
   assert.match(text, /polite {2}100\/min {2}consumer {2}acme +100\/100 +in 0\.5s +311/);
   assert.match(text, /ejected for 12s/);
   assert.match(text, /rejected +- /);
+  const full = snapshot();
+  assert.match(
+    snapshotText({ ...full, gateway: { ...full.gateway, overloaded: 1 } }),
+    /^memory +87\.0MiB, short: new connections are turned away$/m,
+  );
   const idle = snapshotText(idleSnapshot(Date.now()));
   assert.match(idle, /no keys counted[\s\S]*no targets[\s\S]*no reloads since the start/);
 });

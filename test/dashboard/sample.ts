@@ -202,6 +202,7 @@ export function snapshot(
       now,
       state: 'ready',
       workers: 1,
+      overloaded: 0,
       rssBytes: 87 * 1024 * 1024,
     },
     generation: { id: 12, sha256: 'ab'.repeat(32), loadedAt: now - 95_000 },

@@ -1,11 +1,12 @@
 /** What clients see when memory runs short. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ServedGateway } from '../support/gw-process.js';
+import { call } from './control-kit.js';
 import { FaultTarget, ok, Plane, RawClient, specOf, until } from './engine-kit.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
@@ -117,6 +118,11 @@ function probe(port: number): Promise<number> {
   });
 }
 
+async function metricsOf({ runtimeDir }: ServedGateway): Promise<string> {
+  const socket = readdirSync(runtimeDir).find((name) => name.endsWith('.sock'));
+  return (await call('/metrics', { socketPath: join(runtimeDir, socket ?? '') })).body;
+}
+
 /** Fills a worker's memory until it sheds, lets go, and waits until it does not. */
 async function shedAndRecover(gateway: ServedGateway): Promise<void> {
   const port = Number(new URL(gateway.url).port);
@@ -139,6 +145,7 @@ async function shedAndRecover(gateway: ServedGateway): Promise<void> {
   }
   assert.is(status, 503, gateway.log);
   await until(() => /Memory runs short: new connections are turned away/.test(gateway.log), 'the log line');
+  assert.match(await metricsOf(gateway), /^gw_workers_overloaded\{state="shed"\} 1$/m);
   before.send(GET);
   assert.is((await before.reply()).status, 200);
   for (const socket of hoarders) socket.destroy();
@@ -146,6 +153,7 @@ async function shedAndRecover(gateway: ServedGateway): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 50));
   assert.is(await probe(port), 200, gateway.log);
   await until(() => /There is memory again: new connections are taken/.test(gateway.log), 'the second line');
+  assert.match(await metricsOf(gateway), /^gw_workers_overloaded\{state="shed"\} 0$/m);
   assert.not.match(gateway.log, /worker (died|ended)/i);
   before.destroy();
 }

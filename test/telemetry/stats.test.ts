@@ -261,6 +261,9 @@ test('a worker that died takes its gauges with it and leaves its counts', () => 
   writers[0]!.begin(slot);
   writers[1]!.begin(slot);
   writers[0]!.add(assigned.listeners[0]!, Counter.Connections, 3);
+  for (const writer of writers) writer.set(assigned.unmatched, Counter.Shedding, 1);
+  writers[0]!.set(assigned.unmatched, Counter.Shrinking, 1);
+  assert.equal(stats.overloaded(), { shedding: 2, shrinking: 1 });
   stats.tick(NOW + 1000);
   assert.is(stats.traffic().inFlight, 2);
   stats.forgetWorker(0);
@@ -268,6 +271,7 @@ test('a worker that died takes its gauges with it and leaves its counts', () => 
   assert.is(stats.traffic().inFlight, 1);
   assert.is(stats.sums(slot).requests, 2);
   assert.is(stats.sums(assigned.listeners[0]!).connections, 0);
+  assert.equal(stats.overloaded(), { shedding: 1, shrinking: 0 });
 });
 
 test('names that are gone for long give their slot away, wiped; busy ones keep it', () => {

@@ -135,7 +135,12 @@ export function latencyPanel(state: State): Line[] {
     pair('clients', count(listeners.reduce((sum, { connections }) => sum + connections, 0)), inner),
     pair('requests', count(snapshot?.traffic.requests ?? 0), inner),
     pair('5xx', count(snapshot?.traffic.errors ?? 0), inner, (snapshot?.traffic.errors ?? 0) > 0 ? 'bad' : 'plain'),
-    pair('memory', bytes(snapshot?.gateway.rssBytes ?? 0), inner),
+    pair(
+      'memory',
+      bytes(snapshot?.gateway.rssBytes ?? 0),
+      inner,
+      (snapshot?.gateway.overloaded ?? 0) > 0 ? 'bad' : 'plain',
+    ),
     pair('workers', count(snapshot?.gateway.workers ?? 0), inner),
     pair('up', up, inner),
   ];
