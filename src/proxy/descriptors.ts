@@ -8,7 +8,7 @@ import { performance } from 'node:perf_hooks';
 
 /** Never given to connections: files that are read on a reload, the access log, clients of the admin API. */
 const RESERVE = 16;
-/** Of what connections may have, clients leave this share to targets: an exchange needs both. */
+/** Of what connections may have, clients leave this share to targets, or as much as those may use: an exchange needs both. */
 const TARGET_SHARE = 1 / 4;
 /** A count may cost this share of the time; it takes longer the more descriptors there are. */
 const COUNTING_SHARE = 1 / 20;
@@ -38,16 +38,20 @@ type Log = (level: 'info' | 'warn', message: string, fields: Record<string, unkn
 export class Descriptors {
   /** Threads that share the process's descriptors. A reload may change it. */
   workers: number;
+  /** As many connections as the targets of the live generation may have from this thread, tunnels not counted. */
+  forTargets = Number.POSITIVE_INFINITY;
   readonly #log: Log;
   readonly #source: DescriptorSource;
   /** As of the last count: an operator may raise it while gw runs. */
   #limit: number;
   /** How many this thread may open before it must count again. */
   #room = 0;
-  /** Those that clients leave to targets, taken ones among them. */
-  #share = 0;
+  /** A share of all, as of the last count. */
+  #quarter = 0;
   #clients = 0;
+  /** Those of pools, and those of tunnels: each client may have one of these. */
   #targets = 0;
+  #tunnels = 0;
   #mayCountAt = 0;
   #exhausted = false;
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -68,11 +72,24 @@ export class Descriptors {
     return true;
   }
 
+  /** Those that clients leave to targets, taken ones among them. */
+  get #share(): number {
+    return Math.min(this.#quarter, this.forTargets);
+  }
+
   /** Whether a connection to a target may be opened. One that may is given back by freeTarget(). */
   takeTarget(): boolean {
     if (this.#room <= 0 && !this.#count(true)) return false;
     this.#room--;
     this.#targets++;
+    return true;
+  }
+
+  /** The same for one that a single client has to itself. Given back by freeTunnel(). */
+  takeTunnel(): boolean {
+    if (this.#room <= 0 && !this.#count(true)) return false;
+    this.#room--;
+    this.#tunnels++;
     return true;
   }
 
@@ -83,6 +100,11 @@ export class Descriptors {
 
   freeTarget(): void {
     this.#targets--;
+    this.#free();
+  }
+
+  freeTunnel(): void {
+    this.#tunnels--;
     this.#free();
   }
 
@@ -108,7 +130,7 @@ export class Descriptors {
     this.#mayCountAt = now + (now - begun) / COUNTING_SHARE;
     const room = Math.max(0, Math.floor((this.#limit - RESERVE - inUse) / this.workers));
     this.#room = room;
-    this.#share = Math.floor((this.#clients + this.#targets + room) * TARGET_SHARE);
+    this.#quarter = Math.floor((this.#clients + this.#targets + this.#tunnels + room) * TARGET_SHARE);
     const enough = forTarget ? room > 0 : room > this.#share - this.#targets;
     if (!enough) this.#tell(inUse, now);
     return enough;
@@ -122,7 +144,7 @@ export class Descriptors {
       limit: this.#limit,
       inUse,
       clients: this.#clients,
-      targets: this.#targets,
+      targets: this.#targets + this.#tunnels,
     });
   }
 }

@@ -55,7 +55,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       this.#answer('upstream/none');
       return;
     }
-    if (!this.#engine.descriptors.takeTarget()) {
+    if (!this.#engine.descriptors.takeTunnel()) {
       this.#answer('gateway/exhausted');
       return;
     }
@@ -271,7 +271,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     if (this.#target === undefined) return;
     const took = this.#engine.monotonic() - this.#startMs;
     const { slot } = this.#target;
-    this.#engine.descriptors.freeTarget();
+    this.#engine.descriptors.freeTunnel();
     this.#engine.stats.end(slot, this.#status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
   }
 

@@ -44,6 +44,24 @@ test('clients leave a quarter to targets, and both leave some to the process', (
   assert.is(clients + targets, 80, '16 are left');
 });
 
+test('clients leave no more to targets than those may use, however many tunnels there are', () => {
+  let held = 0;
+  const descriptors = new Descriptors(1, () => {}, new Source(116, () => 20 + held));
+  descriptors.forTargets = 5;
+  for (let tunnel = 0; tunnel < 10; tunnel++) assert.ok(descriptors.takeTunnel() && ++held > 0);
+  assert.is(
+    takeAll(() => descriptors.takeClient() && ++held > 0),
+    65,
+  );
+  assert.is(
+    takeAll(() => descriptors.takeTarget() && ++held > 0),
+    5,
+  );
+  assert.not.ok(descriptors.takeTunnel());
+  descriptors.freeTunnel();
+  assert.ok(descriptors.takeClient(), 'targets have all that they may');
+});
+
 test('workers share what there is', () => {
   let held = 0;
   const source = new Source(116, () => 20 + held);

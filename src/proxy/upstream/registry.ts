@@ -42,18 +42,22 @@ export class TargetRegistry {
       // Exchanges of older generations may still be on it: it is swept until it is empty.
       if (!target.finished) this.#targets.set(key, target);
     }
-    return prepared.services.map(({ plan, own }) => {
+    let most = 0;
+    const services = prepared.services.map(({ plan, own }) => {
       for (const { target, weight, slot } of own) {
         target.revive();
         target.configure(plan, prepared.sharers);
         target.weight = weight;
         target.slot = slot;
+        most += Math.ceil(plan.maxConnections / prepared.sharers);
       }
       return new Service(
         plan,
         own.map(({ target }) => target),
       );
     });
+    this.#host.descriptors.forTargets = most;
+    return services;
   }
 
   sweep(now: number): void {
