@@ -98,7 +98,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   since = 0;
   #attempts = 0;
   #moves = 0;
-  /** A connection that died between two requests is nobody's failure, but it is forgiven only once. */
+  /** A connection that died between two requests is nobody's failure, but it is forgiven only once: then by a new one. */
   #forgave = false;
   #bodyBegun = false;
   #bodySent = false;
@@ -126,7 +126,8 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
 
   get shares(): boolean {
     const { exchange } = this;
-    return !exchange.hasBody && this.#attempts === 1 && this.#moves < MAX_MOVES && IDEMPOTENT.has(exchange.method);
+    if (exchange.hasBody || this.#attempts > 1 || this.#forgave) return false;
+    return this.#moves < MAX_MOVES && IDEMPOTENT.has(exchange.method);
   }
 
   start(): void {
@@ -135,7 +136,9 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
       this.#answer('upstream/none');
       return;
     }
-    this.since = this.#target === undefined ? this.exchange.startMs : this.#engine.monotonic();
+    // Where nobody has looked at the clock since the exchange began, no time has passed.
+    const { startMs } = this.exchange;
+    this.since = this.#engine.lately() === startMs ? startMs : this.#engine.monotonic();
     this.#attempts++;
     this.#target = target;
     this.exchange.target = target.url;
@@ -147,7 +150,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
       details: { service: this.service, target: target.url },
     });
     this.#engine.stats.begin(target.slot);
-    target.acquire(this);
+    target.acquire(this, this.#forgave);
   }
 
   onConnection(connection: UpstreamConnection): void {

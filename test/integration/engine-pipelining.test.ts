@@ -169,6 +169,34 @@ test('a POST gets its turn where every connection that there may be is shared', 
   destroy([...clients, ...again, post, late]);
 });
 
+test('a POST gets its turn beside a line that does not move', async (context) => {
+  const { target, plane } = context;
+  await plane.load(specOf(target.url, { service: 'pipelining = 4\nmax_connections = 2\neject_after = 0' }));
+  const [stream, behind] = await line(context, 2);
+  // The one behind is moved, and nobody comes to stand there any more.
+  target.arrived[0]!.socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n');
+  await until(() => target.connections === 2, 'it to be moved');
+  target.respond = (request, socket) => setTimeout(() => echo(request, socket), 10);
+  echo(target.arrived.at(-1)!, target.sockets[1]!);
+  assert.is((await behind!.reply()).body.toString(), '/1');
+  let busy = true;
+  const visitors = [0, 1, 2].map(async (at) => {
+    const client = plane.client();
+    await new Promise((resolve) => setTimeout(resolve, 3 * at));
+    for (; busy; await client.reply()) client.send(get('/busy'));
+    client.destroy();
+  });
+  const post = plane.client();
+  for (let i = 0; i < 2; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    post.send(POST);
+    assert.is((await post.reply()).body.toString(), '/post');
+  }
+  busy = false;
+  await Promise.all(visitors);
+  destroy([stream!, behind!, post]);
+});
+
 test('HEAD, 204 and 304 have no body, whatever stands behind them in the line', async (context) => {
   const { target } = context;
   const head = 'HEAD /0 HTTP/1.1\r\nHost: a.example\r\n\r\n';
@@ -519,6 +547,24 @@ test('who leaves while the connection is being made is not sent at all', async (
   destroy([clients[0]!]);
   await until(() => plane.records.filter(({ error }) => error === 'downstream/aborted').length === 2);
   assert.is((await clients[2]!.reply()).status, 504);
+  clients[2]!.destroy();
+  await full.close();
+});
+
+test('places of those who leave while the connection is being made go to who waits', async ({ plane }) => {
+  const full = await FullBacklog.start();
+  const service = 'retries = 0\npipelining = 2\nmax_connections = 1\nconnect_timeout = "1s"';
+  await plane.load(specOf(full.url, { service }));
+  const began = performance.now();
+  const clients = [0, 1, 2].map(() => plane.client());
+  for (const [i, client] of clients.entries()) {
+    client.send(get(`/${i}`));
+    await until(() => plane.registry.sums(plane.registry.slot('target', `it|${full.url}`) ?? -1).inFlight === i + 1);
+  }
+  destroy(clients.slice(0, 2));
+  assert.is((await clients[2]!.reply()).header('content-type'), 'application/problem+json');
+  await plane.record(({ error }) => error === 'upstream/connect-timeout');
+  assert.ok(performance.now() - began < 1900, 'it shared the time of those before it');
   clients[2]!.destroy();
   await full.close();
 });

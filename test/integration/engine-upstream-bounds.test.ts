@@ -103,7 +103,23 @@ test('a lower bound on a reload lets go of nothing that is used', async (context
   await plane.load(specOf(target.url, { service: `${SERVICE}\nmax_connections = 1` }));
   answer();
   for (const client of clients) assert.is((await client.reply()).status, 200);
+  await until(() => connections(context) === 1, 'what is more than the bound to be let go');
   for (const client of clients) client.destroy();
+});
+
+test('a lower bound on a reload lets go of what nobody uses', async (context) => {
+  const { target, plane } = context;
+  for (const service of ['', '\npipelining = 2']) {
+    await plane.load(specOf(target.url, { service: SERVICE + service }));
+    const { clients, answer } = await held(context, 4);
+    answer();
+    for (const client of clients) assert.is((await client.reply()).status, 200);
+    assert.ok(connections(context) >= 2);
+    await plane.load(specOf(target.url, { service: `${SERVICE}\nmax_connections = 1${service}` }));
+    assert.is(connections(context), 1);
+    assert.is((await plane.ask(GET)).status, 200);
+    for (const client of clients) client.destroy();
+  }
 });
 
 test.run();

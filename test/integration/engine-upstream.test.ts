@@ -217,24 +217,27 @@ test('a PUT whose body is gone is not repeated', async ({ target, plane }) => {
   client.destroy();
 });
 
-test('one dead connection is forgiven, not a pool of them', async ({ target, plane }) => {
+test('one dead connection is forgiven: the request goes by a new one, not by the rest of a pool that died', async ({
+  target,
+  plane,
+}) => {
   await plane.load(specOf(target.url, { service: 'retries = 0' }));
   const waiting: (() => void)[] = [];
   target.respond = (request, socket) => {
     waiting.push(() => ok('x')(request, socket));
   };
-  const clients = [plane.client(), plane.client()];
+  const clients = [plane.client(), plane.client(), plane.client()];
   for (const client of clients) client.send(GET);
-  await until(() => waiting.length === 2, 'both requests');
+  await until(() => waiting.length === 3, 'all requests');
   for (const answer of waiting) answer();
   for (const client of clients) await client.reply();
   target.respond = (request, socket) => {
-    if (request.connection <= 1) socket.destroy();
-    else ok('third')(request, socket);
+    if (request.connection < 3) socket.destroy();
+    else ok('by a new one')(request, socket);
   };
   clients[0]!.send(GET);
   isProblem(await clients[0]!.reply(), 502, 'upstream/reset');
-  assert.is(target.arrived.length, 4);
+  assert.is(target.arrived.length, 7);
   for (const client of clients) client.destroy();
 });
 
@@ -260,6 +263,14 @@ test('retries go to another target; nothing was sent, so a POST may too', async 
 
 test('a target that fails again and again rests, and comes back', async ({ target, plane }) => {
   const dead = await FaultTarget.start((_request, socket) => socket.destroy());
+  assert.is((await clients[0]!.reply()).body.toString(), 'by a new one');
+  assert.equal(
+    target.arrived.slice(4).map(({ connection }) => connection),
+    [3],
+  );
+  // A target that takes every connection down with the request is not asked for ever.
+  target.respond = (_request, socket) => socket.destroy();
+  clients[0]!.send(GET);
   await plane.load(specOf([dead.url, target.url], { service: 'retries = 0\neject_after = 3\neject_for = "150ms"' }));
   let failures = 0;
   for (let i = 0; i < 12; i++) if ((await plane.ask(GET)).status === 502) failures++;

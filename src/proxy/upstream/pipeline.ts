@@ -45,8 +45,14 @@ export class Pipeline extends ReplyConnection {
 
   /** Whether one more may stand in a line of at most `most`. `now`: monotonic milliseconds, roughly. */
   hasRoom(most: number, now: number): boolean {
-    if (this.leaving || this.paused || this.#length >= most || (this.connected && !this.usable)) return false;
-    return this.#length === 0 || !this.connected || now - this.#since < STALLED_MS;
+    if (this.leaving || this.#length >= most || (this.connected && !this.usable)) return false;
+    return !this.stalled(now);
+  }
+
+  /** Whether its line does not move: the first in it has been that for long, or its client does not read. */
+  stalled(now: number): boolean {
+    if (this.#length === 0 || !this.connected) return false;
+    return this.paused || now - this.#since >= STALLED_MS;
   }
 
   /** The user's request, a head with the empty line, goes to the end of the line. */
@@ -88,6 +94,7 @@ export class Pipeline extends ReplyConnection {
   protected override onConnected(): void {
     if (this.#length === 0) {
       this.#rest();
+      this.target.vacated(this);
       return;
     }
     this.deadline = this.target.responseDeadline();
@@ -190,10 +197,16 @@ export class Pipeline extends ReplyConnection {
     this.#line[(this.#first + this.#length - 1) & MASK] = undefined;
     this.#length--;
     this.#unsent--;
-    if (i > 0) return;
-    if (this.#length > 0) this.#turn(this.#line[this.#first]!);
-    else if (this.connected) this.#rest();
-    else this.user = null;
+    if (this.#length === 0 && this.leaving) {
+      this.destroy();
+      return;
+    }
+    if (i === 0) {
+      if (this.#length > 0) this.#turn(this.#line[this.#first]!);
+      else if (this.connected) this.#rest();
+      else this.user = null;
+    }
+    this.target.vacated(this);
   }
 
   /** Whoever is in line keeps its place; nobody more comes. */

@@ -85,22 +85,25 @@ export class Target {
     this.#maxQueue = Math.ceil(settings.maxQueue / sharers);
   }
 
-  /** Gives `user` a connection, or a place on one: now, or when there is one; or tells it that there will be none. */
-  acquire(user: UpstreamUser): void {
+  /**
+   * Gives `user` a connection, or a place on one: now, or when there is one; or tells it that there will be none. `fresh`:
+   * none that lies idle, for the target closes those.
+   */
+  acquire(user: UpstreamUser, fresh = false): void {
     if (this.settings.pipelining > 1 && user.shares) {
       this.#share(user);
       return;
+    while (this.#overfull && this.#idle.length > 0) this.#idle.shift()!.abandon();
+    for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) if (this.#overfull) pipeline.leave();
     }
-    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      if (!idle.usable) {
-        idle.abandon();
-        continue;
-      }
+    const idle = fresh ? undefined : this.#takeIdle();
+    if (idle !== undefined) {
       idle.deadline = 0;
       user.onConnection(idle);
       return;
     }
-    if (this.#full) this.#pipelines.find(({ idle }) => idle)?.leave();
+    if (this.#full) this.#idle.shift()?.abandon();
+    if (this.#full) this.#pipelines.find((pipeline) => pipeline.idle)?.leave();
     if (!this.#full && this.#host.descriptors.takeTarget()) this.#open(user);
     else this.#wait(user);
   }
@@ -112,6 +115,14 @@ export class Target {
       if (!pipeline.hasRoom(this.settings.pipelining, now)) continue;
       user.onPlace(pipeline);
       return;
+  #takeIdle(): UpstreamConnection | undefined {
+    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
+      if (idle.usable) return idle;
+      idle.abandon();
+    }
+    return undefined;
+  }
+
     }
     if (this.#full) this.#idle.pop()?.abandon();
     if (!this.#full && this.#host.descriptors.takeTarget()) this.#openPipeline(user);
@@ -129,6 +140,11 @@ export class Target {
   #openPipeline(user: UpstreamUser): void {
     const pipeline = new Pipeline(this, this.#host.monotonic() + this.settings.connectTimeout);
     this.#pipelines.push(pipeline);
+  /** A load made the bound lower: what is in use is let go of when it is not any more. */
+  get #overfull(): boolean {
+    return this.#connections.size > this.#maxConnections;
+  }
+
     this.#add(pipeline);
     user.onPlace(pipeline);
   }
@@ -149,10 +165,16 @@ export class Target {
     else user.onUnavailable('upstream/queue-full', false);
   }
 
-  /** Somebody waits for a connection of its own while all are shared: one of them takes nobody more, and closes. */
+  /**
+   * Somebody waits for a connection of its own while all are shared: one of them takes nobody more, and closes. One whose
+   * line does not move is not waited for.
+   */
   #makeRoom(): void {
-    if (this.#pipelines.length === 0 || this.#pipelines.some(({ leaving }) => leaving)) return;
-    if (this.#waiting.ownWaits) this.#pipelines.at(-1)?.leave();
+    if (this.#pipelines.length === 0 || !this.#waiting.ownWaits) return;
+    const now = this.#host.lately();
+    if (this.#pipelines.some((pipeline) => pipeline.leaving && !pipeline.stalled(now))) return;
+    const staying = this.#pipelines.filter(({ leaving }) => !leaving);
+    (staying.findLast((pipeline) => !pipeline.stalled(now)) ?? staying.at(-1))?.leave();
   }
 
   /** A connection whose reply has ended, or that connected for somebody who is gone. */
@@ -164,6 +186,10 @@ export class Target {
     }
     if (this.#retired) {
       connection.abandon();
+    if (this.#overfull) {
+      connection.abandon();
+      return;
+    }
       return;
     }
     connection.deadline = this.#host.lately() + this.settings.idleTimeout;
@@ -172,7 +198,8 @@ export class Target {
 
   /** A reply on a shared connection has ended: somebody else may stand in its line. */
   vacated(pipeline: Pipeline): void {
-    if (this.#waiting.length > 0) this.#fill(pipeline);
+    if (this.#overfull) pipeline.leave();
+    else if (this.#waiting.length > 0) this.#fill(pipeline);
     if (this.#retired && pipeline.idle) pipeline.leave();
   }
 
@@ -193,10 +220,16 @@ export class Target {
     this.#count();
     if (connection instanceof UpstreamConnection) remove(this.#idle, connection);
     else if (connection instanceof Pipeline) remove(this.#pipelines, connection);
-    while (!this.#full) {
+    while (!this.#full && this.#waiting.length > 0) {
+      const more = this.#host.descriptors.takeTarget();
+      // Without a descriptor they wait for one of those that are open, if there is one.
+      if (!more && this.#connections.size > 0) break;
       const next = this.#waiting.next();
-      if (next === undefined) return;
-      if (!this.#host.descriptors.takeTarget()) next.onUnavailable('gateway/exhausted', false);
+      if (next === undefined) {
+        if (more) this.#host.descriptors.freeTarget();
+        return;
+      }
+      if (!more) next.onUnavailable('gateway/exhausted', false);
       else if (!next.shares || this.settings.pipelining === 1) this.#open(next);
       else {
         this.#openPipeline(next);
@@ -262,6 +295,7 @@ export class Target {
     for (const connection of this.#idle.slice(0, Math.ceil(this.#idle.length / 2))) connection.abandon();
     for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) pipeline.leave();
   }
+    this.#makeRoom();
 
   /** No live generation names it: connections close as they become free. */
   retire(): void {
