@@ -30,6 +30,14 @@ class Proven {
   ) {}
 }
 
+/** In a time that depends on the lengths alone: others may come by the connection of whoever brought the key. */
+function sameSecret(one: string, other: string): boolean {
+  if (one.length !== other.length) return false;
+  let different = 0;
+  for (let at = 0; at < one.length; at++) different |= one.charCodeAt(at) ^ other.charCodeAt(at);
+  return different === 0;
+}
+
 const DIGEST_DIGITS = 64;
 const NO_DIGEST = Buffer.alloc(DIGEST_DIGITS);
 
@@ -99,7 +107,7 @@ class ApiKeyPolicy implements PolicyInstance {
 
   #consumerOf(exchange: Exchange, { key, fromHeader }: Credential): ConsumerPlan | undefined {
     const last = exchange.remembered(this);
-    if (last instanceof Proven && last.key === key && last.fromHeader === fromHeader) return last.consumer;
+    if (last instanceof Proven && last.fromHeader === fromHeader && sameSecret(last.key, key)) return last.consumer;
     if (key.length === 0 || key.length > MAX_KEY_LENGTH) return undefined;
     const plain = /^[\x20-\x7e]*$/.test(key);
     const digest = sha256(plain || !fromHeader ? key : Buffer.from(key, 'latin1'));
