@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 // Imported, since the global of this name is a getter that every look at the clock would pay for.
 import { performance } from 'node:perf_hooks';
+import { inspect } from 'node:util';
 import type { Clock, Reply } from '../policies/contract.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import { Counter } from '../telemetry/stats-layout.js';
@@ -10,7 +11,7 @@ import { type RecordSink, recordOf, recordOfRefusal } from './access.js';
 import { Admission } from './admission.js';
 import { Descriptors } from './descriptors.js';
 import type { Downstream, ReplySource } from './downstream.js';
-import { ERRORS, type ErrorSlug } from './errors.js';
+import { BUG, ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
 import type { Generation } from './generation.js';
 import { RequestHead } from './http/request-head.js';
@@ -79,6 +80,11 @@ export class Engine implements TargetHost {
     this.#log(level, message, fields);
   }
 
+  /** Something threw that must not: told once, with where. Whatever it was at work on must end; nothing else may. */
+  bug(error: unknown, request?: string): void {
+    this.log('error', BUG, { request, error: inspect(error) });
+  }
+
   /** Unique in time and space: random bits of this data plane, and a count. */
   readonly newId = (): string => `${this.#idPrefix}-${(this.#ids++).toString(36)}`;
 
@@ -88,12 +94,21 @@ export class Engine implements TargetHost {
     exchange.generation.inFlight++;
     exchange.driver = downstream;
     if (this.sink.level === 'decisions') exchange.decisions = [];
-    const refused = routeRequest(exchange);
+    const refused = this.#route(exchange);
     this.stats.begin(exchange.compiled === undefined ? exchange.generation.unmatched : exchange.compiled.slot);
     const tooMuch = downstream.admit(exchange);
     if (refused !== undefined) downstream.deliver(exchange, refused);
     else if (tooMuch !== undefined) downstream.deliver(exchange, refuse(exchange, tooMuch));
     else exchange.chain!.run(exchange);
+  }
+
+  #route(exchange: GwExchange): Reply | undefined {
+    try {
+      return routeRequest(exchange);
+    } catch (error) {
+      this.bug(error, exchange.id);
+      return refuse(exchange, 'gateway/failed');
+    }
   }
 
   /** Every policy let it pass. Returns what brings the reply, where that is not here already. */

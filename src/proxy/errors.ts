@@ -90,7 +90,11 @@ export const ERRORS = {
     'Gateway exhausted',
     'The gateway can open no further connection at present; try again later.',
   ),
+  'gateway/failed': kind(500, 'Gateway failed', 'The gateway failed on this request, and has noted it.'),
   'gateway/drained': kind(0, 'Cut by the drain deadline', 'The gateway stopped before the exchange was over.'),
 } as const satisfies { readonly [slug: string]: ErrorKind };
+
+/** What the log says, at level `error`, of `gateway/failed`. */
+export const BUG = 'an exchange failed (a bug in gw)';
 
 export type ErrorSlug = keyof typeof ERRORS;

@@ -23,7 +23,12 @@ import type { UpstreamUser } from './upstream/user.js';
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
 /** What keeps an exchange from a target that may be in perfect health: asking the same one again is of no use. */
-export const BLAMELESS = new Set<ErrorSlug>(['upstream/queue-full', 'upstream/queue-timeout', 'gateway/exhausted']);
+export const BLAMELESS = new Set<ErrorSlug>([
+  'upstream/queue-full',
+  'upstream/queue-timeout',
+  'gateway/exhausted',
+  'gateway/failed',
+]);
 
 /** An exchange that was moved so often goes by a connection of its own. */
 const MAX_MOVES = 2;
@@ -156,11 +161,11 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   onConnection(connection: UpstreamConnection): void {
     const target = this.#target!;
     const { exchange } = this;
-    const text = this.over ? undefined : requestHead(exchange, target);
+    const text = this.over ? undefined : this.#head(target);
     if (text === undefined) {
       connection.user = null;
       target.release(connection);
-      if (!this.over) this.#refusePath();
+      if (!this.over) this.#refuse();
       return;
     }
     this.#replies = connection;
@@ -175,9 +180,9 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   }
 
   onPlace(pipeline: Pipeline): void {
-    const text = requestHead(this.exchange, this.#target!);
+    const text = this.#head(this.#target!);
     if (text === undefined) {
-      this.#refusePath();
+      this.#refuse();
       return;
     }
     this.#replies = pipeline;
@@ -185,9 +190,20 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     pipeline.begin(this, text);
   }
 
-  #refusePath(): void {
+  /** Caught here, since it may be another exchange's connection that calls: one that has become free. */
+  #head(target: Target): string | undefined {
+    try {
+      return requestHead(this.exchange, target);
+    } catch (error) {
+      this.#engine.bug(error, this.exchange.id);
+      this.exchange.error = 'gateway/failed';
+      return undefined;
+    }
+  }
+
+  #refuse(): void {
     this.#endAttempt(0, false);
-    this.#answer('request/path');
+    this.#answer(this.exchange.error === 'gateway/failed' ? 'gateway/failed' : 'request/path');
   }
 
   get takesBody(): boolean {
@@ -285,7 +301,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     this.#endAttempt(0, true);
     if (this.#replied) {
       this.over = true;
-      this.#target!.failed(error);
+      if (!BLAMELESS.has(error)) this.#target!.failed(error);
       this.exchange.error = error === 'upstream/reset' ? 'upstream/aborted' : error;
       this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error);
       return;
@@ -297,7 +313,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
       this.start();
       return;
     }
-    if (!(untouched && reused)) this.#target!.failed(error);
+    if (!((untouched && reused) || BLAMELESS.has(error))) this.#target!.failed(error);
     if (repeatable && this.#attempts <= this.#service.plan.retries) this.start();
     else this.#answer(error);
   }

@@ -245,8 +245,30 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     if (this.#exchangeDeadline !== 0 && now >= this.#exchangeDeadline) this.#expire('exchange/timeout');
     else if (this.deadline !== 0 && now >= this.deadline) this.#onDeadline();
     else if (this.phase !== 'tunnel') this.#checkPace(now);
+  protected override broke(error: unknown): void {
+    const exchange = this.#exchange;
+    this.engine.bug(error, exchange?.id);
+    this.#keepAlive = false;
+    try {
+      if (exchange !== undefined) this.#endEarly('gateway/failed', 'The gateway failed.');
+      else if (this.phase === 'head') this.refuseConnection('gateway/failed');
+      else this.#destroy();
+    } catch (again) {
+      this.engine.bug(again, exchange?.id);
+      this.#destroy();
+    }
   }
 
+  }
+
+    try {
+      this.#look(now);
+    } catch (error) {
+      this.broke(error);
+    }
+  }
+
+  #look(now: number): void {
   #onDeadline(): void {
     this.deadline = 0;
     if (this.phase !== 'head') this.#destroy();

@@ -33,6 +33,8 @@ export abstract class RequestReader extends ClientSocket {
   protected abstract refuseConnection(error: ErrorSlug): void;
   /** The client sent its FIN and all that can be done with what came before is done: what is left here has no end. */
   protected abstract afterEnd(): void;
+  /** Something threw that must not: ends the exchange, if there is one, and the connection. */
+  protected abstract broke(error: unknown): void;
   abstract close(): void;
 
   protected override onBytes(buffer: Buffer, count: number, lent: boolean): void {
@@ -51,11 +53,20 @@ export abstract class RequestReader extends ClientSocket {
     }
   }
 
-  /** Does all that can be done with what is here. Never recurses: what ends an exchange inside only changes the phase. */
+  /**
+   * Does all that can be done with what is here. Never recurses: what ends an exchange inside only changes the phase. All
+   * requests begin here, whatever brings them, so here a bug ends with the one that it met.
+   */
   protected pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    while (!this.intake.empty && this.#step());
+    try {
+      while (!this.intake.empty && this.#step());
+    } catch (error) {
+      this.#pumping = false;
+      this.broke(error);
+      return;
+    }
     this.#pumping = false;
     if (this.phase === 'tunnel' || this.phase === 'closed') return;
     if (this.ended) this.afterEnd();

@@ -71,7 +71,7 @@ export abstract class ReplyConnection {
       onread: {
         buffer,
         callback: (count) => {
-          this.#onData(buffer, count);
+          this.#take(buffer, count);
           return true;
         },
       },
@@ -91,7 +91,7 @@ export abstract class ReplyConnection {
     });
     socket.setNoDelay(true);
     socket.on('secureConnect', () => this.#onConnect());
-    socket.on('data', (chunk: Buffer) => this.#onData(chunk, chunk.length));
+    socket.on('data', (chunk: Buffer) => this.#take(chunk, chunk.length));
     return socket;
   }
 
@@ -162,6 +162,16 @@ export abstract class ReplyConnection {
       this.#read(held, 0, held.length, true);
     }
     if (!this.paused && !this.dead) this.socket.resume();
+  }
+
+  /** A bug met on a reply's way costs those that wait on this connection, and nobody else. */
+  #take(buffer: Buffer, count: number): void {
+    try {
+      this.#onData(buffer, count);
+    } catch (error) {
+      this.target.bug(error);
+      this.fail('gateway/failed');
+    }
   }
 
   #onData(buffer: Buffer, count: number): void {
