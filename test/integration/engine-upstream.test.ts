@@ -139,11 +139,38 @@ test('a reply that is cut in the middle is cut for the client as well', async ({
 });
 
 test('a chunked reply that turns to garbage is cut', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\nZZ\r\n');
+  target.respond = (_request, socket) => {
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n');
+    setTimeout(() => socket.write('ZZ\r\n'), 20);
+  };
   const client = plane.client();
   client.send(GET);
   await until(() => client.ended, 'the cut');
+  assert.ok(client.pending.includes('12345'));
   assert.not.ok(client.pending.endsWith('0\r\n\r\n'));
+});
+
+test('garbage that comes with the head of its reply: 502, for nothing of it went out', async ({ target, plane }) => {
+  const client = plane.client();
+  for (const chunks of ['ZZ\r\n', '\r\n', '5\r\n12345\r\nZZ\r\n', '5\r\n123456']) {
+    target.respond = raw(`HTTP/1.1 200 OK\r\nX-Of: target\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`);
+    const before = plane.records.length;
+    client.send(GET);
+    const reply = await client.reply();
+    isProblem(reply, 502, 'upstream/invalid');
+    assert.is(reply.header('x-of'), undefined);
+    await until(() => plane.records.length > before && target.open === 0, 'the connection to be thrown away');
+    const { status, error, bytesOut } = plane.records.at(-1)!;
+    assert.equal({ status, error }, { status: 502, error: 'upstream/invalid' });
+    assert.ok(bytesOut > reply.body.length && bytesOut < 600, String(bytesOut));
+  }
+  target.respond = ok('well again');
+  client.send(GET);
+  assert.is((await client.reply()).body.toString(), 'well again');
+  // To a client of HTTP/1.0 that goes by the end of the connection as well.
+  target.respond = raw('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n');
+  isProblem(await plane.ask('GET / HTTP/1.0\r\nHost: a\r\n\r\n'), 502, 'upstream/invalid');
+  client.destroy();
 });
 
 test('bytes after a reply poison no later one', async ({ target, plane }) => {
@@ -236,6 +263,14 @@ test('one dead connection is forgiven: the request goes by a new one, not by the
     else ok('by a new one')(request, socket);
   };
   clients[0]!.send(GET);
+  assert.is((await clients[0]!.reply()).body.toString(), 'by a new one');
+  assert.equal(
+    target.arrived.slice(4).map(({ connection }) => connection),
+    [3],
+  );
+  // A target that takes every connection down with the request is not asked for ever.
+  target.respond = (_request, socket) => socket.destroy();
+  clients[0]!.send(GET);
   isProblem(await clients[0]!.reply(), 502, 'upstream/reset');
   assert.is(target.arrived.length, 7);
   for (const client of clients) client.destroy();
@@ -263,14 +298,6 @@ test('retries go to another target; nothing was sent, so a POST may too', async 
 
 test('a target that fails again and again rests, and comes back', async ({ target, plane }) => {
   const dead = await FaultTarget.start((_request, socket) => socket.destroy());
-  assert.is((await clients[0]!.reply()).body.toString(), 'by a new one');
-  assert.equal(
-    target.arrived.slice(4).map(({ connection }) => connection),
-    [3],
-  );
-  // A target that takes every connection down with the request is not asked for ever.
-  target.respond = (_request, socket) => socket.destroy();
-  clients[0]!.send(GET);
   await plane.load(specOf([dead.url, target.url], { service: 'retries = 0\neject_after = 3\neject_for = "150ms"' }));
   let failures = 0;
   for (let i = 0; i < 12; i++) if ((await plane.ask(GET)).status === 502) failures++;

@@ -88,7 +88,7 @@ const CUT: readonly (readonly [what: string, fault: faults.Fault, error: string]
   ['resets in a body of known length', faults.sayAndReset(LENGTH), 'upstream/aborted'],
   ['resets between chunks', faults.sayAndReset(CHUNKS), 'upstream/aborted'],
   ['resets in a body that ends with the connection', faults.sayAndReset(`${HEAD}\r\n12345`), 'upstream/aborted'],
-  ['turns to garbage between chunks', faults.say(`${CHUNKS}what?\r\n`), 'upstream/invalid'],
+  ['turns to garbage between chunks', faults.sayInTurn(CHUNKS, 'what?\r\n'), 'upstream/invalid'],
   ['stops in the middle of a big body', faults.flood(8 << 20, undefined, 1 << 20), 'upstream/timeout'],
 ];
 

@@ -143,6 +143,14 @@ export const say =
     socket.write(text, 'latin1');
   };
 
+/** One text, and a moment later, when the first one has been read, the other. */
+export const sayInTurn =
+  (text: string, then: string): Fault =>
+  ({ socket }) => {
+    socket.write(text, 'latin1');
+    setTimeout(() => socket.write(then, 'latin1'), 20);
+  };
+
 /** Exactly this text, then a FIN. */
 export const sayAndClose =
   (text = ''): Fault =>

@@ -134,6 +134,11 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   cut(error: ErrorSlug): void {
     const exchange = this.#exchange;
     if (exchange === undefined) return;
+    // Not a byte of the reply is out: the client can be told properly.
+    if (this.writer.takeBack()) {
+      this.#send(exchange, refuse(exchange, error));
+      return;
+    }
     exchange.error = error;
     if (!exchange.settled) exchange.rejectTerminal?.(new Error('The exchange was cut.'));
     this.#complete(true);

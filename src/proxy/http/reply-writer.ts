@@ -94,6 +94,15 @@ export class ReplyWriter {
     this.#socket.write(head, 'latin1');
   }
 
+  /** Forgets a reply whose head waits for its body; false where there is none, or some of it is written. */
+  takeBack(): boolean {
+    if (this.#head === '') return false;
+    this.sent -= this.#head.length;
+    this.#head = '';
+    this.#framing = 'none';
+    return true;
+  }
+
   /** Whether the body ended where its Content-Length said. */
   get complete(): boolean {
     return this.#framing !== 'length' || this.#owed === 0;

@@ -1,11 +1,9 @@
 /** A target of a service: its address, its pool of connections and the queue for them, and its health. */
 import type { LookupFunction } from 'node:net';
-import { inspect } from 'node:util';
 import type { ServicePlan } from '../../bundle/types.js';
 import { Counter } from '../../telemetry/stats-layout.js';
 import type { StatsWriter } from '../../telemetry/stats-writer.js';
 import type { Descriptors } from '../descriptors.js';
-import { BUG } from '../errors.js';
 import { UpstreamConnection } from './connection.js';
 import type { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
@@ -24,7 +22,7 @@ export interface TargetHost {
   lately(): number;
   /** The host's clock. */
   now(): number;
-  log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void;
+  log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void;
 }
 
 export class Target {
@@ -76,11 +74,6 @@ export class Target {
     this.configure(settings, 1);
   }
 
-  /** Something threw that must not, while a reply of this target was read. */
-  bug(error: unknown): void {
-    this.#host.log('error', BUG, { target: this.url, error: inspect(error) });
-  }
-
   get ejected(): boolean {
     return this.ejectedUntil !== 0 && this.ejectedUntil > this.#host.now();
   }
@@ -90,6 +83,8 @@ export class Target {
     this.settings = settings;
     this.#maxConnections = Math.ceil(settings.maxConnections / sharers);
     this.#maxQueue = Math.ceil(settings.maxQueue / sharers);
+    while (this.#overfull && this.#idle.length > 0) this.#idle.shift()!.abandon();
+    for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) if (this.#overfull) pipeline.leave();
   }
 
   /**
@@ -100,8 +95,6 @@ export class Target {
     if (this.settings.pipelining > 1 && user.shares) {
       this.#share(user);
       return;
-    while (this.#overfull && this.#idle.length > 0) this.#idle.shift()!.abandon();
-    for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) if (this.#overfull) pipeline.leave();
     }
     const idle = fresh ? undefined : this.#takeIdle();
     if (idle !== undefined) {
@@ -115,13 +108,6 @@ export class Target {
     else this.#wait(user);
   }
 
-  /** As few connections as will do, so that much is written at once; but nobody stands behind what does not move. */
-  #share(user: UpstreamUser): void {
-    const now = this.#host.lately();
-    for (const pipeline of this.#pipelines) {
-      if (!pipeline.hasRoom(this.settings.pipelining, now)) continue;
-      user.onPlace(pipeline);
-      return;
   #takeIdle(): UpstreamConnection | undefined {
     for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
       if (idle.usable) return idle;
@@ -130,6 +116,13 @@ export class Target {
     return undefined;
   }
 
+  /** As few connections as will do, so that much is written at once; but nobody stands behind what does not move. */
+  #share(user: UpstreamUser): void {
+    const now = this.#host.lately();
+    for (const pipeline of this.#pipelines) {
+      if (!pipeline.hasRoom(this.settings.pipelining, now)) continue;
+      user.onPlace(pipeline);
+      return;
     }
     if (this.#full) this.#idle.pop()?.abandon();
     if (!this.#full && this.#host.descriptors.takeTarget()) this.#openPipeline(user);
@@ -140,6 +133,11 @@ export class Target {
     return this.#connections.size >= this.#maxConnections;
   }
 
+  /** A load made the bound lower: what is in use is let go of when it is not any more. */
+  get #overfull(): boolean {
+    return this.#connections.size > this.#maxConnections;
+  }
+
   #open(user: UpstreamUser): void {
     this.#add(new UpstreamConnection(this, user, this.#host.monotonic() + this.settings.connectTimeout));
   }
@@ -147,11 +145,6 @@ export class Target {
   #openPipeline(user: UpstreamUser): void {
     const pipeline = new Pipeline(this, this.#host.monotonic() + this.settings.connectTimeout);
     this.#pipelines.push(pipeline);
-  /** A load made the bound lower: what is in use is let go of when it is not any more. */
-  get #overfull(): boolean {
-    return this.#connections.size > this.#maxConnections;
-  }
-
     this.#add(pipeline);
     user.onPlace(pipeline);
   }
@@ -186,6 +179,10 @@ export class Target {
 
   /** A connection whose reply has ended, or that connected for somebody who is gone. */
   release(connection: UpstreamConnection): void {
+    if (this.#overfull) {
+      connection.abandon();
+      return;
+    }
     const next = this.#waiting.next();
     if (next !== undefined) {
       next.onConnection(connection);
@@ -193,10 +190,6 @@ export class Target {
     }
     if (this.#retired) {
       connection.abandon();
-    if (this.#overfull) {
-      connection.abandon();
-      return;
-    }
       return;
     }
     connection.deadline = this.#host.lately() + this.settings.idleTimeout;
@@ -295,6 +288,7 @@ export class Target {
     for (const connection of this.#connections) connection.sweep(now);
     for (let late = this.#waiting.nextExpired(now); late !== undefined; late = this.#waiting.nextExpired(now))
       late.onUnavailable('upstream/queue-timeout', false);
+    this.#makeRoom();
   }
 
   /** Memory runs short: closes half of the connections that nobody uses, those first that have been idle longest. */
@@ -302,7 +296,6 @@ export class Target {
     for (const connection of this.#idle.slice(0, Math.ceil(this.#idle.length / 2))) connection.abandon();
     for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) pipeline.leave();
   }
-    this.#makeRoom();
 
   /** No live generation names it: connections close as they become free. */
   retire(): void {
