@@ -245,11 +245,6 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     this.#destroy();
   }
 
-  /** Called a few times a second with the monotonic time. */
-  sweep(now: number): void {
-    if (this.#exchangeDeadline !== 0 && now >= this.#exchangeDeadline) this.#expire('exchange/timeout');
-    else if (this.deadline !== 0 && now >= this.deadline) this.#onDeadline();
-    else if (this.phase !== 'tunnel') this.#checkPace(now);
   protected override broke(error: unknown): void {
     const exchange = this.#exchange;
     this.engine.bug(error, exchange?.id);
@@ -264,8 +259,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     }
   }
 
-  }
-
+  /** Called a few times a second with the monotonic time. */
+  sweep(now: number): void {
     try {
       this.#look(now);
     } catch (error) {
@@ -274,6 +269,11 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   #look(now: number): void {
+    if (this.#exchangeDeadline !== 0 && now >= this.#exchangeDeadline) this.#expire('exchange/timeout');
+    else if (this.deadline !== 0 && now >= this.deadline) this.#onDeadline();
+    else if (this.phase !== 'tunnel') this.#checkPace(now);
+  }
+
   #onDeadline(): void {
     this.deadline = 0;
     if (this.phase !== 'head') this.#destroy();

@@ -1,9 +1,11 @@
 /** A target of a service: its address, its pool of connections and the queue for them, and its health. */
 import type { LookupFunction } from 'node:net';
+import { inspect } from 'node:util';
 import type { ServicePlan } from '../../bundle/types.js';
 import { Counter } from '../../telemetry/stats-layout.js';
 import type { StatsWriter } from '../../telemetry/stats-writer.js';
 import type { Descriptors } from '../descriptors.js';
+import { BUG } from '../errors.js';
 import { UpstreamConnection } from './connection.js';
 import type { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
@@ -22,7 +24,7 @@ export interface TargetHost {
   lately(): number;
   /** The host's clock. */
   now(): number;
-  log(level: 'info' | 'warn', message: string, fields: Record<string, unknown>): void;
+  log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void;
 }
 
 export class Target {
@@ -72,6 +74,11 @@ export class Target {
     this.#host = host;
     this.lookup = host.names.lookup;
     this.configure(settings, 1);
+  }
+
+  /** Something threw that must not, while a reply of this target was read. */
+  bug(error: unknown): void {
+    this.#host.log('error', BUG, { target: this.url, error: inspect(error) });
   }
 
   get ejected(): boolean {
