@@ -75,4 +75,20 @@ test('a resolver that fails takes nothing away; what was never found is asked fo
   assert.is(await empty, 'No address: b');
 });
 
+test('names are not remembered without end: the one that was found first makes room, whoever waits keeps its place', async () => {
+  const resolver = new Resolver();
+  const waiting = resolver.find('waits');
+  for (let at = 0; at < 4096; at++) {
+    const found = resolver.find(`name-${at}`);
+    resolver.answer(at + 1, '10.0.0.1');
+    await found;
+  }
+  assert.is(await resolver.find('name-4095'), '10.0.0.1');
+  assert.is(resolver.asked.length, 4097);
+  resolver.find('name-0').catch(() => {});
+  assert.is(resolver.asked.at(-1)?.name, 'name-0', 'it is asked for anew');
+  resolver.answer(0, '10.0.0.2');
+  assert.is(await waiting, '10.0.0.2');
+});
+
 test.run();

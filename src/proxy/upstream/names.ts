@@ -8,6 +8,8 @@ import type { LookupFunction } from 'node:net';
 
 /** Milliseconds after which a name is asked for anew, by the next connection that needs it. */
 const FRESH_FOR = 5000;
+/** Names that are remembered: more than a spec has targets, fewer than many reloads can bring. */
+const MOST_KNOWN = 4096;
 
 type Failure = NodeJS.ErrnoException | null;
 type Waiting = (error: Failure, addresses: readonly LookupAddress[]) => void;
@@ -48,6 +50,7 @@ export class Names {
   #ask(name: string, done: Waiting): void {
     let known = this.#known.get(name);
     if (known === undefined) {
+      this.#makeRoom();
       known = { addresses: [], askedAt: Number.NEGATIVE_INFINITY, waiting: undefined };
       this.#known.set(name, known);
     }
@@ -57,6 +60,16 @@ export class Names {
       if (known.waiting === undefined && this.#now() - known.askedAt >= FRESH_FOR) this.#resolveNow(name, known, []);
     } else if (known.waiting !== undefined) known.waiting.push(done);
     else this.#resolveNow(name, known, [done]);
+  }
+
+  /** Of as many as there may be, the one that was found first is forgotten; nobody who waits is. */
+  #makeRoom(): void {
+    if (this.#known.size < MOST_KNOWN) return;
+    for (const [name, { waiting }] of this.#known) {
+      if (waiting !== undefined) continue;
+      this.#known.delete(name);
+      return;
+    }
   }
 
   #resolveNow(name: string, known: Known, waiting: Waiting[]): void {
