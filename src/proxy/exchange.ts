@@ -115,6 +115,8 @@ export class GwExchange implements Exchange {
     if (this.#headers !== undefined) return this.#headers;
     const fields = new HeadFields(this.text, this.fieldsAt, this.fieldsEnd);
     if (!this.peer.trusted && this.seen & (FORWARDING | Seen.RequestId)) fields.hideForwarding();
+    // Nobody may decide by a Host that does not count beside the target's, RFC 9112 section 3.2.2.
+    if (this.seen & Seen.AbsoluteTarget) fields.showHost(this.authority);
     this.#headers = fields;
     return fields;
   }

@@ -72,6 +72,21 @@ test('a Host with an empty label is no host name', async ({ target, plane }) => 
   assert.is(target.arrived.at(-1)!.header('host'), 'a.example:80');
 });
 
+test('beside a target in absolute form nobody decides by the Host field', async ({ target, plane }) => {
+  const told = 'policies = [{ use = "headers", request.set = { x-told = "{request.header.host} {request.host}" } }]';
+  const more =
+    '[[route]]\nmatch = { path = "/{rest...}", headers = { host = "inner.example" } }\nreply = { status = 418 }';
+  await plane.load(specOf(target.url, { route: told, more }));
+  const ask = async (url: string, host: string) =>
+    (await plane.ask(`GET ${url} HTTP/1.1\r\nX: 1\r\nHost: ${host}\r\n\r\n`)).status;
+  assert.is(await ask('/', 'inner.example'), 418);
+  assert.is(await ask('http://inner.example/', 'a.example'), 418);
+  assert.is(await ask('http://a.example:81/', 'inner.example'), 200);
+  assert.is(target.arrived[0]!.header('host'), 'a.example:81');
+  assert.is(target.arrived[0]!.header('x-told'), 'a.example:81 a.example');
+  assert.is((await plane.ask('GET http://inner.example/ HTTP/1.0\r\n\r\n')).status, 418);
+});
+
 test('a variable in a rewrite leads to no other path than the one that the route names', async ({ target, plane }) => {
   const rewrite = 'rewrite = "/tenants/{request.header.x-tenant}/files/{param.rest}"';
   await plane.load(specOf(target.url, { route: rewrite }));

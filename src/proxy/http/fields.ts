@@ -12,6 +12,8 @@ export class HeadFields implements HeaderFields {
   #removed: string[] | undefined;
   /** The sender is nobody whose word on the way so far counts. */
   #stranger = false;
+  /** Stands for the Host of the text. */
+  #host: string | undefined = undefined;
   /** In order. */
   #added: ReadyField[] | undefined;
 
@@ -31,7 +33,7 @@ export class HeadFields implements HeaderFields {
     const key = name.toLowerCase();
     let value: string | undefined;
     if (!this.#removed?.includes(key) && !(this.#stranger && isForwarding(key)))
-      value = findField(this.#text, this.#at, this.#end, key);
+      value = this.#host !== undefined && key === 'host' ? this.#host : findField(this.#text, this.#at, this.#end, key);
     const added = this.#added;
     if (added)
       for (const field of added)
@@ -70,7 +72,7 @@ export class HeadFields implements HeaderFields {
       const eol = text.indexOf('\r', colon);
       const name = text.slice(line, colon).toLowerCase();
       if (!this.#removed?.includes(name) && !(this.#stranger && isForwarding(name)))
-        yield [name, valueAt(text, colon + 1, eol)];
+        yield [name, this.#host !== undefined && name === 'host' ? this.#host : valueAt(text, colon + 1, eol)];
       line = eol + 2;
     }
     const added = this.#added;
@@ -95,6 +97,11 @@ export class HeadFields implements HeaderFields {
   /** Makes the forwarding fields of the text invisible, without any effect on what is sent. */
   hideForwarding(): void {
     this.#stranger = true;
+  }
+
+  /** Shows `authority` as the value of Host, without any effect on what is sent. */
+  showHost(authority: string): void {
+    this.#host = authority;
   }
 
   /** Whether a policy set, appended or removed this field. `name` in lower case. */

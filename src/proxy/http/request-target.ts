@@ -5,6 +5,8 @@ import { Authority, readAuthority } from './host.js';
 
 /** Bit of TargetParts.seen: the target is an https URI. */
 export const SECURE_TARGET = 262_144;
+/** Bit of TargetParts.seen: the target is in the absolute form. */
+export const ABSOLUTE_TARGET = 524_288;
 
 /** What a target says; a RequestHead. */
 export interface TargetParts {
@@ -54,7 +56,7 @@ function readAbsolute(head: TargetParts, text: string, start: number, end: numbe
   let pathAt = text.indexOf('/', authorityAt);
   if (pathAt < 0 || pathAt > end) pathAt = end;
   if (!readAuthority(head, text, authorityAt, pathAt)) return -1;
-  if (secure) head.seen |= SECURE_TARGET;
+  head.seen |= secure ? ABSOLUTE_TARGET | SECURE_TARGET : ABSOLUTE_TARGET;
   return pathAt;
 }
 

@@ -1,6 +1,6 @@
 /** What a request's head was seen to hold: bits, so that one number answers many questions. */
 
-import { SECURE_TARGET } from './request-target.js';
+import { ABSOLUTE_TARGET, SECURE_TARGET } from './request-target.js';
 
 /** Bits of RequestHead.seen. */
 export const Seen = {
@@ -30,6 +30,7 @@ export const Seen = {
   MaxForwards: 131_072,
   /** The target is an https URI in the absolute form. */
   SecureTarget: SECURE_TARGET,
+  AbsoluteTarget: ABSOLUTE_TARGET,
 } as const;
 
 /** Fields that policies and targets must not believe from just anybody. */
