@@ -96,7 +96,12 @@ test('a variable in a rewrite leads to no other path than the one that the route
   assert.is(target.arrived[0]!.url, '/tenants/one/files/a/b');
   for (const tenant of ['..', '.', '..;x', '../..', '..\\x', '%2e%2e/..']) assert.is(await ask(tenant), 400, tenant);
   assert.is(await ask('..a'), 200);
+  // What stands behind it would be the tenant.
+  assert.is(await ask(''), 400);
   assert.is(target.arrived.length, 2);
+  await plane.load(specOf(target.url, { route: 'rewrite = "/a-{request.header.x-tenant}/{request.query}"' }));
+  assert.is(await ask(''), 200);
+  assert.is(target.arrived[2]!.url, '/a-/');
 });
 
 test('a rewrite with a variable that nobody knows is found out when it is loaded', async ({ target, plane }) => {

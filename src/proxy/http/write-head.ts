@@ -64,13 +64,22 @@ export function targetPath(exchange: GwExchange): string | undefined {
   return rest.charCodeAt(0) === 0x2f ? rest : path;
 }
 
-/** Parameters stand in a rewritten path as they stood in the request's; other variables are percent-encoded. */
+/**
+ * Parameters stand in a rewritten path as they stood in the request's; other variables are percent-encoded. One that leaves
+ * its whole segment empty has the request refused: merged away, those behind it would take its place.
+ */
 function rewritten(exchange: GwExchange, parts: readonly (string | { readonly var: string })[]): string | undefined {
   let path = '';
-  for (const part of parts) {
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i]!;
     if (typeof part === 'string') path += part;
     else if (part.var.startsWith('param.')) path += exchange.rawParam(part.var.slice(6)) ?? '';
-    else path += encodeURIComponent(exchange.generation.render(part, exchange));
+    else {
+      const value = encodeURIComponent(exchange.generation.render(part, exchange));
+      const next = parts[i + 1];
+      if (value === '' && path.endsWith('/') && typeof next === 'string' && next.startsWith('/')) return undefined;
+      path += value;
+    }
   }
   return normalizePath(path, exchange.generation.rewriteRules);
 }
