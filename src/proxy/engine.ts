@@ -17,6 +17,7 @@ import type { Generation } from './generation.js';
 import { RequestHead } from './http/request-head.js';
 import { Relay } from './relay.js';
 import { refuse, routeRequest } from './route-request.js';
+import { Turns } from './turns.js';
 import type { DataPlaneEvents } from './types.js';
 import { Tunnel } from './upgrade.js';
 import { Names } from './upstream/names.js';
@@ -32,6 +33,8 @@ export class Engine implements TargetHost {
   /** Scratch that each request head is parsed into; an exchange copies what it keeps. */
   readonly head = new RequestHead();
   readonly sink: RecordSink;
+  /** For connections with much to do at once. */
+  readonly turns = new Turns();
   /** The live one; undefined only before the first load. */
   generation: Generation | undefined = undefined;
   /** Exchanges begun and not ended, of all generations. */

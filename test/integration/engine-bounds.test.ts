@@ -172,4 +172,23 @@ test('a connection that says nothing is closed, and one that says half a head is
   clearInterval(drip);
 });
 
+test('what one client pipelines is served a little at a time, so that the loop looks after the others', async (context) => {
+  const plane = await start(context, 'max_requests_per_connection = 100000');
+  const client = plane.client();
+  const count = 2000;
+  let turns = 0;
+  let ended = false;
+  const tick = (): void => {
+    turns++;
+    if (!ended) setImmediate(tick);
+  };
+  setImmediate(tick);
+  // Answered by gw itself, without waiting for anything. The client has closed its half by then.
+  client.socket.end('GET /%zz HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(count));
+  for (let at = 0; at < count; at++) assert.is((await client.reply()).status, 400);
+  ended = true;
+  await client.end();
+  assert.ok(turns > count / 20, `${turns} turns of the loop`);
+});
+
 test.run();

@@ -1,12 +1,16 @@
 /** The reading half of a client's connection: heads off the wire, bodies of requests on their way to who takes them. */
 import type { BodySink } from '../downstream.js';
 import type { ErrorSlug } from '../errors.js';
+import type { InTurn } from '../turns.js';
 import { ClientSocket, IDLE_GRACE, LINGER_BYTES, type Phase } from './client-socket.js';
 import { DRAIN_BYTES } from './intake.js';
 import { KnownFields } from './known-heads.js';
 import { Pace, type Verdict } from './pace.js';
 
-export abstract class RequestReader extends ClientSocket {
+/** Pipelined requests of one connection that are answered without a look at the others. */
+const MOST_AT_ONCE = 16;
+
+export abstract class RequestReader extends ClientSocket implements InTurn {
   protected phase: Phase = 'head';
   /** Takes the request's body; undefined until somebody does. */
   protected sink: BodySink | undefined = undefined;
@@ -18,6 +22,10 @@ export abstract class RequestReader extends ClientSocket {
   /** The client asked whether it may send the body, and waits for the answer. */
   protected asksToSend = false;
   #pumping = false;
+  /** Requests that this run of pump() began. */
+  #begun = 0;
+  /** It began as many as it may, and goes on in its turn. */
+  #yielded = false;
   /** There from the second request on: a connection that brings one alone remembers nothing of it. */
   #known: KnownFields | undefined = undefined;
   /** There while a body is looked at. */
@@ -60,6 +68,7 @@ export abstract class RequestReader extends ClientSocket {
   protected pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
+    this.#begun = 0;
     try {
       while (!this.intake.empty && this.#step());
     } catch (error) {
@@ -69,9 +78,15 @@ export abstract class RequestReader extends ClientSocket {
     }
     this.#pumping = false;
     if (this.phase === 'tunnel' || this.phase === 'closed') return;
-    if (this.ended) this.afterEnd();
-    const mayRead = this.phase === 'linger' || (this.phase === 'head' && !this.socket.writableNeedDrain);
+    if (this.ended && !this.#yielded) this.afterEnd();
+    const waits = this.#yielded || this.socket.writableNeedDrain;
+    const mayRead = this.phase === 'linger' || (this.phase === 'head' && !waits);
     this.pause(!this.intake.empty && !mayRead);
+  }
+
+  takeTurn(): void {
+    this.#yielded = false;
+    this.pump();
   }
 
   /** False when nothing more can be done until something happens. */
@@ -79,7 +94,7 @@ export abstract class RequestReader extends ClientSocket {
     switch (this.phase) {
       case 'head':
         // A client that does not read its replies gets no further ones.
-        return !this.socket.writableNeedDrain && this.#readHead();
+        return !this.socket.writableNeedDrain && this.#mayBegin() && this.#readHead();
       case 'drain':
         this.#drainBody();
         return true;
@@ -90,6 +105,14 @@ export abstract class RequestReader extends ClientSocket {
       default:
         return false;
     }
+  }
+
+  /** Whether it is not somebody else's turn. */
+  #mayBegin(): boolean {
+    if (this.#begun < MOST_AT_ONCE) return true;
+    if (!this.#yielded) this.engine.turns.wait(this);
+    this.#yielded = true;
+    return false;
   }
 
   /** One head: false when more bytes are needed, or the connection is at its end. */
@@ -115,6 +138,7 @@ export abstract class RequestReader extends ClientSocket {
     this.#sending = undefined;
     this.#known ??= new KnownFields();
     this.intake.skip(length);
+    this.#begun++;
     this.onRequest(now);
     return true;
   }
