@@ -93,6 +93,21 @@ test('a head too long in sum is refused however well its fields are known', () =
   assert.equal(knowing, { length: -1, error: 'request/head-too-large' });
 });
 
+test('an idle connection holds no long request line', () => {
+  const known = new KnownFields();
+  const head = new RequestHead();
+  const limits = { ...LIMITS, maxTargetBytes: 8000 };
+  const of = (path: string): string => `GET /${path} HTTP/1.1\r\n${FIELDS}`;
+  const knows = (): boolean =>
+    known.find(Object.assign(new RequestHead(), { text: of('a'), fieldsAt: 17 }), limits) > 0;
+  head.parse(of('a'), limits, known);
+  assert.ok(knows());
+  // What is kept of a string may hold all of it.
+  const long = of('a'.repeat(6000)).replace('X-One:  1', 'X-One: 2');
+  assert.is(head.parse(long, limits, known), long.length);
+  assert.not(knows());
+});
+
 test('random heads in a row, alike and not, whole and in pieces', () => {
   const random = seeded(3);
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;

@@ -6,8 +6,8 @@ import type { HeadLimits } from './request-head.js';
 
 /** Longer ones are read anew: they hold what changes from one message to the next, and memory. */
 const MAX_KNOWN = 2 * 1024;
-/** Of the read that a reply's head came with: all of it lives as long as the head. */
-const MAX_REPLY = 4 * 1024;
+/** Of the text that a head came with: all of it lives as long as what is kept of it. */
+const MAX_TEXT = 4 * 1024;
 
 /** What the fields of a request's head say. */
 export class RequestFacts {
@@ -64,7 +64,8 @@ export class KnownFields {
   keep(head: RequestParts, end: number, limits: HeadLimits): void {
     const { text, fieldsAt } = head;
     const length = end + 2 - fieldsAt;
-    this.#text = length > MAX_KNOWN ? '' : text.slice(fieldsAt, end + 2);
+    // An idle connection must not hold a long request line.
+    this.#text = length > MAX_KNOWN || text.length > MAX_TEXT ? '' : text.slice(fieldsAt, end + 2);
     if (this.#text === '') return;
     this.#limits = limits;
     this.#written = head.written;
@@ -144,7 +145,7 @@ export class KnownReplies {
   }
 
   keep(text: string, length: number, facts: ReplyFacts): void {
-    if (text.length > MAX_REPLY) return;
+    if (text.length > MAX_TEXT) return;
     const known = new ReplyFacts();
     known.copy(facts);
     this.#slots[text.length & (SLOTS - 1)] = { text: text.slice(0, length), facts: known };

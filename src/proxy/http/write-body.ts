@@ -9,10 +9,10 @@ import type { Socket } from 'node:net';
 export const INLINE_BODY = 8 * 1024;
 /** As much as is ever read at once into the buffers that a thread shares. */
 const BLOCK = 64 * 1024;
-/** Blocks that a thread keeps for the next write: 2 MiB. What more is needed at times goes when it is written. */
-const MOST_KEPT = 32;
-
-const kept: Buffer[] = [];
+/** Blocks of 16, 32 and 64 KiB: what waits for a slow reader takes at most twice its bytes. */
+const kept: readonly Buffer[][] = [[], [], []];
+/** Of each size, as many as a thread keeps for the next write: 2 MiB. What more is needed at times goes when it is written. */
+const MOST_KEPT = [32, 16, 16];
 
 /**
  * Writes the payload buffer[start, end), valid until this returns, between the texts that frame it, in one go. False when the socket holds more
@@ -41,10 +41,12 @@ export function writeBody(
 
 function writeCopy(socket: Socket, buffer: Buffer, start: number, end: number): boolean {
   if (end - start > BLOCK) return socket.write(Buffer.from(buffer.subarray(start, end)));
-  const block = kept.pop() ?? Buffer.allocUnsafeSlow(BLOCK);
+  const size = end - start > BLOCK / 2 ? 2 : end - start > BLOCK / 4 ? 1 : 0;
+  const blocks = kept[size]!;
+  const block = blocks.pop() ?? Buffer.allocUnsafeSlow(BLOCK >> (2 - size));
   const length = buffer.copy(block, 0, start, end);
   // Called for a socket that was destroyed as well, and not before the system has let go of the bytes.
   return socket.write(block.subarray(0, length), () => {
-    if (kept.length < MOST_KEPT) kept.push(block);
+    if (blocks.length < MOST_KEPT[size]!) blocks.push(block);
   });
 }
