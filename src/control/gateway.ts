@@ -43,6 +43,8 @@ export interface GatewayOptions {
   readonly runtimeDir?: string;
   /** Aborted while the gateway starts: the start ends, and is undone. Later it has no effect. */
   readonly signal?: AbortSignal;
+  /** Aborted while the gateway starts: the same as kill(), for which there is no gateway yet. */
+  readonly killSignal?: AbortSignal;
   /** The time, for inline data planes and for what the gateway says. */
   readonly clock?: Clock;
 }
@@ -97,7 +99,9 @@ export class Gateway {
     options.signal?.throwIfAborted();
     const gateway = new Gateway(options);
     const abort = (): void => void gateway.close();
+    const kill = (): void => void gateway.kill();
     options.signal?.addEventListener('abort', abort, { once: true });
+    options.killSignal?.addEventListener('abort', kill, { once: true });
     try {
       await gateway.#start();
       return gateway;
@@ -106,6 +110,7 @@ export class Gateway {
       throw error;
     } finally {
       options.signal?.removeEventListener('abort', abort);
+      options.killSignal?.removeEventListener('abort', kill);
     }
   }
 
@@ -221,7 +226,12 @@ export class Gateway {
       return { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
     }
     const report = await this.#plane.api.drain(timeoutMs);
-    const { cut, tunnels, raced } = report;
+    this.#tellDrain(report, timeoutMs);
+    await this.close();
+    return report;
+  }
+
+  #tellDrain({ cut, tunnels, raced }: DrainReport, timeoutMs: number): void {
     if (cut > 0) {
       const what = cut === 1 ? '1 exchange was' : `${cut} exchanges were`;
       this.#log.warn(`${what} cut at the drain's deadline`, { cut, tunnels, timeoutMs });
@@ -233,8 +243,6 @@ export class Gateway {
           : `${raced} requests came as their idle connections were`;
       this.#log.warn(`${what} closed: no answer, and clients may ask again`, { raced });
     }
-    await this.close();
-    return report;
   }
 
   #pause(ms: number): Promise<void> {
@@ -247,11 +255,17 @@ export class Gateway {
     });
   }
 
-  /** Ends everything at once. Idempotent. */
+  /** Ends everything at once, but for managed targets, which have five seconds. Idempotent. */
   close(): Promise<void> {
     this.#ending ??= this.#end();
     this.#wake?.();
     return this.#ending;
+  }
+
+  /** Ends everything at once, also during close(): managed targets are killed. */
+  kill(): Promise<void> {
+    this.#managed.kill();
+    return this.close();
   }
 
   async #start(): Promise<void> {

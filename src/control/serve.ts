@@ -49,12 +49,15 @@ export async function runServe(options: ServeOptions): Promise<number> {
   options.stdout.on?.('error', () => {});
   const signals = new Signals(log);
   try {
-    const gateway = await Gateway.start(gatewayOptions(options, log, signals.abort));
+    const gateway = await Gateway.start(gatewayOptions(options, log, signals));
     announce(gateway, options, log);
     return await serve(gateway, signals, log);
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
-    if (signals.abort.aborted) return EXIT.ok;
+    if (signals.abort.aborted) {
+      log.info('ended by a signal before it served');
+      return signals.endCode;
+    }
     options.stderr.write(error.diagnostics === '' ? `${error.message}\n` : error.diagnostics);
     return EXIT.failed;
   } finally {
@@ -62,7 +65,7 @@ export async function runServe(options: ServeOptions): Promise<number> {
   }
 }
 
-function gatewayOptions(options: ServeOptions, log: Log, signal: AbortSignal): GatewayOptions {
+function gatewayOptions(options: ServeOptions, log: Log, signals: Signals): GatewayOptions {
   const { accessLog, env, publicKey, watch } = options;
   const source: GatewayOptions = options.isBundle
     ? { bundle: options.path, ...(publicKey === undefined ? {} : { publicKey }) }
@@ -71,7 +74,8 @@ function gatewayOptions(options: ServeOptions, log: Log, signal: AbortSignal): G
     ...source,
     watch,
     log,
-    signal,
+    signal: signals.abort,
+    killSignal: signals.kill,
     ...(accessLog === undefined ? {} : { accessLog }),
     ...(env === undefined ? {} : { env }),
   };
@@ -96,15 +100,18 @@ const plural = (count: number, noun: string): string => `${count} ${noun}${count
 
 async function serve(gateway: Gateway, signals: Signals, log: Log): Promise<number> {
   const reload = (): void => {
-    log.info('SIGHUP: reloading');
-    void gateway.reload();
+    const ending = gateway.state !== 'ready';
+    log.info(ending ? 'SIGHUP: no reload, the gateway is ending' : 'SIGHUP: reloading');
+    if (!ending) void gateway.reload();
   };
   signals.onHangUp = reload;
   const bug = signals.failure.then((failure) => endBug(gateway, failure, log));
   const first = await Promise.race([signals.first, bug]);
   if (first === EXIT.bug) return first;
   const forced = signals.second.then((signal) => endForced(gateway, signal, log));
-  return await Promise.race([drain(gateway, first, log), forced, bug]);
+  const ended = await Promise.race([drain(gateway, first, log), forced, bug]);
+  // It may have come when there was nothing left but to wait for managed targets.
+  return ended === EXIT.ok ? signals.endCode : ended;
 }
 
 /** After SIGTERM, which supervisors send, there is time for a load balancer to notice; Ctrl-C is somebody who waits. */
@@ -127,7 +134,7 @@ async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<num
 async function endForced(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
   const cut = gateway.snapshot().traffic.inFlight;
   log.warn(`${signal} again: ending at once, ${plural(cut, 'exchange')} cut`, { cut });
-  await gateway.close();
+  await gateway.kill();
   return EXIT[signal];
 }
 
@@ -145,6 +152,8 @@ class Signals {
   readonly failure: Promise<Error>;
   readonly #log: Log;
   readonly #starting = new AbortController();
+  readonly #killing = new AbortController();
+  #forced: EndSignal | undefined;
   #resolve:
     | { first(signal: EndSignal): void; second(signal: EndSignal): void; failure(error: Error): void }
     | undefined;
@@ -180,6 +189,16 @@ class Signals {
     return this.#starting.signal;
   }
 
+  /** Aborted by the second one. */
+  get kill(): AbortSignal {
+    return this.#killing.signal;
+  }
+
+  /** Of a gateway that has ended because of them. */
+  get endCode(): number {
+    return this.#forced === undefined ? EXIT.ok : EXIT[this.#forced];
+  }
+
   close(): void {
     this.#resolve = undefined;
     process.off('SIGTERM', this.#end);
@@ -193,7 +212,11 @@ class Signals {
     this.#count++;
     this.#starting.abort();
     if (this.#count === 1) this.#resolve?.first(signal);
-    else this.#resolve?.second(signal);
+    else {
+      this.#forced ??= signal;
+      this.#killing.abort();
+      this.#resolve?.second(signal);
+    }
   };
   readonly #hangUp = (): void => this.onHangUp();
   readonly #caught = (error: Error): void => this.#resolve?.failure(error);

@@ -75,6 +75,61 @@ test('a second signal ends at once', async () => {
   assert.is(await served.exit, 130);
   assert.is(await cut, 'cut');
   assert.match(served.stdout, 'SIGINT again: ending at once, 1 exchange cut');
+  assert.not.match(served.stdout, 'failed while it drained', 'the drain was overtaken: nothing has failed');
+});
+
+/** A managed target that takes no notice of SIGTERM; with `answers` false it never becomes ready either. */
+function stubborn(answers: boolean): SpecFile {
+  const spec = new SpecFile(`spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[service.deaf]
+run = { command = "'${process.execPath}' deaf.cjs", ready_timeout = "30s" }
+[[route]]
+name = "r"
+match = "/"
+to = "deaf"
+`);
+  const listen = answers ? 'require("node:http").createServer().listen(process.env.PORT, "127.0.0.1");' : '';
+  const deaf = 'process.on("SIGTERM", () => console.log("heard")); setInterval(() => {}, 1000); console.log("up");';
+  writeFileSync(join(spec.folder, 'deaf.cjs'), `${listen}${deaf}`);
+  return spec;
+}
+
+test('a second signal does not wait for a managed target that ignores the first', async () => {
+  const served = new Served({ path: stubborn(true).path });
+  await served.url();
+  served.child.kill('SIGTERM');
+  await until('the target to be told', () => served.stdout.includes('heard'));
+  const since = performance.now();
+  served.child.kill('SIGTERM');
+  assert.is(await served.exit, 143);
+  assert.ok(performance.now() - since < 3000);
+  assert.match(served.stdout, 'SIGTERM again: ending at once');
+});
+
+test('a second signal during the start does not wait for a managed target either', async () => {
+  const served = new Served({ path: stubborn(false).path });
+  await until('the target', () => served.stdout.includes('] up'));
+  served.child.kill('SIGTERM');
+  await until('the target to be told', () => served.stdout.includes('heard'));
+  const since = performance.now();
+  served.child.kill('SIGINT');
+  assert.is(await served.exit, 130);
+  assert.ok(performance.now() - since < 3000);
+  assert.match(served.stdout, 'ended by a signal before it served');
+});
+
+test('SIGHUP during a drain claims no reload', async () => {
+  const spec = new SpecFile(`drain_delay = "60s"\n${specOf('http://127.0.0.1:9')}`);
+  const served = new Served({ path: spec.path });
+  await served.url();
+  served.child.kill('SIGTERM');
+  await until('the drain', () => served.stdout.includes('not ready any more'));
+  served.child.kill('SIGHUP');
+  await until('the answer', () => served.stdout.includes('SIGHUP: no reload, the gateway is ending'));
+  served.child.kill('SIGTERM');
+  assert.is(await served.exit, 143);
 });
 
 test('a spec with errors does not start: diagnostics on standard error, exit code 1', async () => {

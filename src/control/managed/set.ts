@@ -24,6 +24,8 @@ export class ManagedSet {
   /** All that were started and not yet stopped, also those of older generations still draining. */
   readonly #all = new Set<ManagedProcess>();
   #live = new Map<string, { readonly key: string; readonly process: ManagedProcess }>();
+  /** Between SIGTERM and SIGKILL; undefined: the usual time. */
+  #graceMs: number | undefined;
 
   constructor(log: Log, moved: () => void) {
     this.#log = log;
@@ -76,8 +78,14 @@ export class ManagedSet {
   }
 
   async stop(process: ManagedProcess): Promise<void> {
-    await process.stop();
+    await process.stop(this.#graceMs);
     this.#all.delete(process);
+  }
+
+  /** From now on whatever is stopped, or is being stopped already, is killed. */
+  kill(): void {
+    this.#graceMs = 0;
+    this.#warden.killAll();
   }
 
   /** Stops all of them, also those being started. */
