@@ -71,6 +71,8 @@ export class WorkerHost implements WorkerApi {
   /** What is prepared, and on which thread. */
   #prepared: { readonly input: GenerationInput; readonly worker: Worker | undefined } | undefined;
   #settled: Promise<void> = Promise.resolve();
+  /** Of the last thread that was ended for another one. */
+  #gone: Promise<void> = Promise.resolve();
   /** Differs for each series of replacements: one that is overtaken ends. */
   #series = 0;
   #replacing = false;
@@ -82,6 +84,8 @@ export class WorkerHost implements WorkerApi {
   /** What the last thread that died had in flight. */
   #lost = 0;
   #closing = false;
+  /** close() was called: what is asked of the thread, a drain above all, ends with it. */
+  #closed = false;
 
   constructor(setup: WorkerHostOptions) {
     this.#setup = setup;
@@ -158,16 +162,23 @@ export class WorkerHost implements WorkerApi {
   async drain(timeoutMs: number): Promise<DrainReport> {
     // A replacement would bind again what is to be let go.
     this.#closing = true;
-    if (!this.ready) return NOTHING;
+    if (!this.ready) {
+      // What was about to replace it may have bound its listeners, and would let clients in whom nobody serves.
+      this.#wake?.();
+      await this.#end();
+      return NOTHING;
+    }
     const since = performance.now();
     const drained = this.#ask({ call: 'drain', timeoutMs });
     try {
       const answer = await within(drained, timeoutMs + ANSWER_WITHIN_MS);
       if (answer?.tell === 'drained') return answer.report;
+      if (this.#closed) return NOTHING;
       // A thread that answers nothing drains nothing either: what it holds is cut with it.
       this.#lost = this.#setup.died();
       this.#log('error', 'does not answer; it is ended', { lost: this.#lost });
     } catch (error) {
+      if (this.#closed) return NOTHING;
       this.#log('error', 'failed while it drained', { lost: this.#lost, cause: String(error) });
     }
     return { ...NOTHING, cut: this.#lost, tookMs: performance.now() - since };
@@ -175,10 +186,11 @@ export class WorkerHost implements WorkerApi {
 
   async close(): Promise<void> {
     this.#closing = true;
+    this.#closed = true;
     clearInterval(this.#watchdog);
     this.#wake?.();
     const worker = this.#worker;
-    if (!worker) return;
+    if (!worker) return await this.#gone;
     // A thread that died meanwhile is closed as well as one that says so.
     await within(this.#ask({ call: 'close' }), ANSWER_WITHIN_MS).catch(() => {});
     await worker.terminate();
@@ -290,11 +302,19 @@ export class WorkerHost implements WorkerApi {
     this.#started = this.#worker;
   }
 
+  /** Resolves when the thread is gone, and one that is being ended already. */
   async #end(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
     this.#forgetQuestions('The data-plane worker was ended for another one.');
-    await worker?.terminate();
+    if (worker) this.#gone = this.#letGo(worker);
+    await this.#gone;
+  }
+
+  async #letGo(worker: Worker): Promise<void> {
+    await worker.terminate();
+    const lost = this.#setup.died();
+    if (lost > 0) this.#log('error', 'was ended for another one', { lost });
   }
 
   /** Tries until a worker serves the wanted generation again, the host closes, or another load overtakes it. */

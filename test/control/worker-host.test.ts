@@ -20,19 +20,27 @@ writeFileSync(
   import { parentPort, workerData } from 'node:worker_threads';
   import { serveCalls } from '${CALLS}';
   const flag = new Int32Array(workerData.options.limits);
+  let dying = false;
   serveCalls(parentPort, (events) => ({
     async prepare(input) {
       if (input.sha256 === 'refuse') throw Object.assign(new Error('listen EADDRINUSE'), { code: 'EADDRINUSE' });
-      if (input.sha256 === 'die') setTimeout(() => { throw new Error('worker bug'); });
+      dying = input.sha256 === 'die';
       if (input.sha256 === 'die while loading') { process.exit(9); }
       if (input.sha256 === 'die on load again' && Atomics.add(flag, 0, 1) < 2 && Atomics.load(flag, 0) === 2) process.exit(5);
       if (input.sha256 === 'hang') setTimeout(() => { Atomics.store(flag, 1, 1); for (;;) Atomics.wait(flag, 0, 0); });
+      if (input.sha256 === 'die, then bind for ever') {
+        if (Atomics.add(flag, 0, 1) === 0) dying = true;
+        else await new Promise(() => setInterval(() => Atomics.add(flag, 1, 1), 1));
+      }
       if (input.sha256 === 'reject') Promise.reject(new Error('nobody waits'));
       events.log('info', 'loaded ' + input.program.listeners.map((one) => one.address).join());
       return input.program.listeners.map(({ name }) => ({ name, address: '127.0.0.1:4711' }));
     },
     watch(level) { events.requests([{ id: level }], 3); },
-    commit() { events.log('info', 'committed'); },
+    commit() {
+      events.log('info', 'committed');
+      if (dying) setTimeout(() => { throw new Error('worker bug'); });
+    },
     abort() { events.log('info', 'aborted'); },
     async drain(timeoutMs) { return { cut: timeoutMs, tunnels: 0, raced: 0, tookMs: 1 }; },
     async close() { events.log('info', 'closed'); },
@@ -156,6 +164,27 @@ test('a replacement that dies itself is replaced', async () => {
   await until('its return', () => log.find(/worker 0 is back/));
   assert.ok(log.find(/could not load/));
   assert.is(worker.restarts, 2);
+  await worker.close();
+});
+
+test('a drain ends a replacement that is about to listen', async () => {
+  const { worker, limits } = host();
+  const binding = (): number => Atomics.load(new Int32Array(limits), 1);
+  await load(worker, input('die, then bind for ever'));
+  await until('the replacement to bind', () => binding() > 0);
+  assert.is((await worker.drain(60_000)).cut, 0);
+  const then = binding();
+  await delay(50);
+  assert.is(binding(), then, 'its thread is gone before the others have drained');
+  await worker.close();
+});
+
+test('what a thread had in flight that is ended for another one is counted as lost', async () => {
+  const { worker, log } = host();
+  await load(worker, input('fine'));
+  worker.adopt(input('fine'));
+  await until('its return', () => log.find(/worker 0 is back/));
+  assert.is(log.find(/worker 0 was ended for another one/)?.fields['lost'], 7);
   await worker.close();
 });
 
