@@ -25,6 +25,10 @@ const SWEEP_EVERY = 100;
 /** Milliseconds between two looks, in a drain, at whether all connections are gone. */
 const LOOK_EVERY = 10;
 
+/** Milliseconds without a new connection after which a drain stops its listeners, and after how many it does anyhow. */
+const QUIET_FOR = 10;
+const LAST_CALL = 100;
+
 /** Milliseconds between two steps of closing idle connections, so that what each gives back can show. */
 const SHRINK_EVERY = 500;
 
@@ -264,11 +268,11 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#engine.draining = true;
     await this.#loading;
     this.abort();
-    // A turn of the loop takes in what the kernel has accepted for sockets that now close.
-    await new Promise((resolve) => setImmediate(resolve));
+    await this.#takeLast();
     const all = [...this.#listeners, ...this.#leaving];
     for (const listener of all) listener.stop();
-    while (all.some((listener) => !listener.empty) && this.#engine.monotonic() - started < timeoutMs)
+    const deadline = this.#engine.monotonic() + timeoutMs;
+    while (all.some((listener) => !listener.empty) && this.#engine.monotonic() < deadline)
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
     const report = { cut: 0, tunnels: 0, raced: 0 };
     for (const listener of all) {
@@ -278,6 +282,22 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       report.raced += listener.raced;
     }
     return { ...report, tookMs: this.#engine.monotonic() - started };
+  }
+
+  /** The kernel resets what it has let in on a socket that closes, so listeners stop when nobody comes. */
+  async #takeLast(): Promise<void> {
+    for (const listener of this.#listeners) listener.hold();
+    const began = this.#engine.monotonic();
+    let quietSince = began;
+    for (let before = 0, now = began; now - quietSince < QUIET_FOR && now - began < LAST_CALL && !this.#closed; ) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      // After a timer the loop has not yet looked who has come.
+      await new Promise((resolve) => setImmediate(resolve));
+      now = this.#engine.monotonic();
+      const held = this.#listeners.reduce((sum, listener) => sum + listener.held, 0);
+      if (held !== before) quietSince = now;
+      before = held;
+    }
   }
 
   async close(): Promise<void> {

@@ -66,8 +66,9 @@ export class Listener implements Door {
   /** Made ready for an update that may yet be called off. */
   #nextTls: { readonly pems: string; readonly server: TlsServer } | undefined;
   #slot: number;
-  /** Connections that came before the generation that they are for; undefined once it is live. */
+  /** Connections that came before the generation that they are for, or at the last call; undefined between the two. */
   #held: Socket[] | undefined = [];
+  #opened = false;
 
   constructor(engine: Engine, settings: ListenerSettings) {
     this.#engine = engine;
@@ -118,9 +119,30 @@ export class Listener implements Door {
 
   /** The generation that it was bound for is live: serves what has connected meanwhile. */
   open(): void {
+    this.#opened = true;
+    this.#admitHeld();
+  }
+
+  /**
+   * The last call, before stop(): what connects from now on waits for that. Otherwise those that are answered would
+   * connect again, and there would always be somebody whom the kernel alone has let in, and resets.
+   */
+  hold(): void {
+    this.#held ??= [];
+  }
+
+  /** How many wait. */
+  get held(): number {
+    return this.#held?.length ?? 0;
+  }
+
+  #admitHeld(): void {
     const held = this.#held ?? [];
     this.#held = undefined;
-    for (const socket of held) if (!socket.destroyed) this.#onSocket(socket);
+    for (const socket of held) {
+      if (!this.#opened) socket.destroy();
+      else if (!socket.destroyed) this.#admit(socket);
+    }
   }
 
   /** Makes ready what an update to these settings needs, so that it cannot fail. Throws where they cannot be had. */
@@ -190,10 +212,11 @@ export class Listener implements Door {
       this.#hold(this.#held, socket);
       return;
     }
-    if (this.#engine.generation === undefined || this.closing) {
-      socket.destroy();
-      return;
-    }
+    if (this.#engine.generation === undefined || this.closing) socket.destroy();
+    else this.#admit(socket);
+  }
+
+  #admit(socket: Socket): void {
     const place = this.#engine.admission.enter(this, socket);
     if (place === TURNED_AWAY) return;
     const tls = this.#tls;
@@ -252,15 +275,14 @@ export class Listener implements Door {
   }
 
   /**
-   * Accepts no more. Busy connections close after their exchange, and idle ones after a moment: a client may have sent
-   * a request that is on its way, and is told to close with the reply to it.
+   * Accepts no more. Busy connections close after their exchange, and idle ones, those that were held among them, after
+   * a moment: a client may have sent a request that is on its way, and is told to close with the reply to it.
    */
   stop(): void {
     if (this.closing) return;
     this.closing = true;
     if (this.#server.listening) this.#server.close();
-    for (const socket of this.#held ?? []) socket.destroy();
-    this.#held = undefined;
+    this.#admitHeld();
     const until = this.#engine.monotonic() + IDLE_GRACE;
     for (const connection of this.#connections) connection.retire(until);
   }

@@ -96,6 +96,32 @@ test('a drain under load loses no request of clients that go when they are told'
   assert.ok(report.tookMs < 4000, `it took ${report.tookMs} ms`);
 });
 
+/** Asks on a connection of its own each time, until nobody listens any more. What went wrong is kept. */
+async function comeAgain(port: number, wrong: string[], served: () => void): Promise<void> {
+  for (;;) {
+    const end = await call(`http://127.0.0.1:${port}/x`, { headers: { connection: 'close' } }).then(
+      ({ status }) => String(status),
+      (error: NodeJS.ErrnoException) => error.code ?? error.message,
+    );
+    if (end === 'ECONNREFUSED') return;
+    if (end === '200') served();
+    else wrong.push(end);
+  }
+}
+
+test('a drain resets nobody whom the kernel alone has let in', async () => {
+  const origin = await startOrigin();
+  const { gateway, port } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
+  const wrong: string[] = [];
+  let served = 0;
+  const clients = Array.from({ length: 40 }, () => comeAgain(port, wrong, () => served++));
+  await until('all to be at work', () => served > 200);
+  const report = await gateway.drain(5000);
+  await Promise.all(clients);
+  assert.equal(wrong, []);
+  assert.is(report.cut, 0);
+});
+
 test('a reply that was on its way as the drain began does not end a connection that it promised to keep', async () => {
   const origin = await startOrigin();
   origin.server.removeAllListeners('request');
