@@ -80,17 +80,17 @@ export class Chain {
 
   #await(exchange: GwExchange, step: ChainStep, index: number, result: Promise<Reply | undefined>): void {
     const told = exchange.decisions?.length;
-    result.then(
-      (reply) => {
+    // What is thrown behind the wait must end the exchange as well: nobody stands further out to notice.
+    result
+      .then((reply) => {
         if (reply !== undefined) {
           this.#unwind(exchange, this.#answered(exchange, step, reply, told), index - 1);
           return;
         }
         if (told !== undefined) witness(exchange, step, told);
         if (!exchange.settled) this.#before(exchange, index + 1);
-      },
-      (error: unknown) => this.#unwind(exchange, this.#failed(exchange, step, error), index - 1),
-    );
+      })
+      .catch((error: unknown) => this.#unwind(exchange, this.#failed(exchange, step, error), index - 1));
   }
 
   #answered(exchange: GwExchange, step: ChainStep, reply: Reply, told: number | undefined): Reply {
@@ -142,7 +142,7 @@ export class Chain {
     };
     try {
       const result = handler(exchange);
-      if (result instanceof Promise) result.then(pass, fail);
+      if (result instanceof Promise) result.then(pass).catch(fail);
       else pass(result);
     } catch (error) {
       fail(error);

@@ -29,6 +29,7 @@ const generation = new Generation(
 function run(
   instances: readonly PolicyInstance[],
   decisions = false,
+  broken = false,
 ): Promise<{ reply: Reply; exchange: GwExchange; asked: number }> {
   const chain = new Chain(
     instances.map((instance, index) => ({ name: `p${index}`, use: 'test', instance })),
@@ -50,6 +51,7 @@ function run(
     const driver: ChainDriver = {
       terminal(given) {
         asked++;
+        if (broken) throw new Error('a bug behind the policies');
         chain.replied(given, new BytesReply(200));
       },
       deliver(given, reply) {
@@ -133,6 +135,15 @@ test('wrap() may change, replace and skip, with before() and after() in the same
   const early = await run([wrapping, { before: () => new BytesReply(401) }]);
   assert.is(early.reply.status, 401);
   assert.is(early.reply.headers.get('x-mark'), 'wrap');
+});
+
+test('what throws behind a policy that was waited for ends the exchange', async () => {
+  for (const waiting of [{ before: async () => undefined }, { wrap: (next) => next }] satisfies PolicyInstance[]) {
+    errors.length = 0;
+    const { reply } = await run([mark('outer'), waiting], false, true);
+    assert.is(reply.status, 500);
+    assert.equal(errors, ['A policy failed; the request was refused: a bug behind the policies']);
+  }
 });
 
 test('a step that tells nothing of itself still shows', async () => {
