@@ -8,7 +8,7 @@ import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import httpProxy from 'http-proxy';
 import type { ErrorSlug } from './errors.js';
-import { EXHAUSTED } from './upstream/reply-connection.js';
+import { EXHAUSTED, MAX_INTERIM } from './upstream/reply-connection.js';
 import type { Target } from './upstream/target.js';
 
 const CRLF = /\r\n/;
@@ -88,8 +88,16 @@ export class UpgradeStream extends Duplex {
     request.on('upgrade', (_response, socket) => {
       this.#socket = socket;
     });
-    // A pipe does not tell that what it comes from was cut.
+    let interim = 0;
+    request.on('information', () => {
+      if (++interim > MAX_INTERIM) this.failed('upstream/invalid');
+    });
     request.on('response', (response) => {
+      // http-proxy writes what comes, taken or not, and does not tell that it was cut.
+      response.on('data', () => {
+        if (this.writableNeedDrain) response.pause();
+      });
+      this.on('drain', () => response.resume());
       response.once('close', () => {
         if (!response.complete) this.failed('upstream/reset');
       });

@@ -135,4 +135,16 @@ test('0s bounds no tunnel', async ({ target, plane }) => {
   client.destroy();
 });
 
+test('more than 32 informational replies to an upgrade are a 502', async ({ target, plane }) => {
+  const hints = (count: number): string => 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(count);
+  target.respond = raw(
+    `${hints(33)}HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n`,
+  );
+  const reply = await plane.ask(UPGRADE);
+  assert.is(reply.status, 502);
+  assert.match(code(reply.body), 'upstream/invalid');
+  target.respond = raw(`${hints(32)}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`);
+  assert.is((await plane.ask(UPGRADE)).status, 200);
+});
+
 test.run();

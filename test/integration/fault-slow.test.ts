@@ -69,6 +69,28 @@ test('a client that does not read a reply of 1 GiB stops its target, not the gat
   await until(() => target.open <= 1, 'the target to be let go');
 });
 
+test('a client that asked for an upgrade and does not read what it gets instead stops its target as well', async ({
+  target,
+  plane,
+}) => {
+  let written = 0;
+  target.fault = faults.flood(GIB, (bytes) => {
+    written = bytes;
+  });
+  const before = process.memoryUsage().arrayBuffers;
+  const client = plane.client();
+  client.socket.pause();
+  client.send('GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n');
+  const stood = await standstill(() => written);
+  assert.ok(stood < IN_KERNEL, `${stood} bytes left the target`);
+  const held = process.memoryUsage().arrayBuffers - before;
+  assert.ok(held < 16 * MIB, `${held} bytes are held`);
+  client.socket.resume();
+  await until(() => written > stood, 'the target to go on');
+  client.destroy();
+  await until(() => target.open === 0, 'the target to be let go');
+});
+
 test('ten clients that do not read hold ten times as little', async ({ target, plane }) => {
   target.fault = faults.flood(GIB);
   const before = process.memoryUsage().arrayBuffers;

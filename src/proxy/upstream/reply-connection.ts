@@ -14,7 +14,7 @@ import type { UpstreamUser } from './user.js';
 const DECODE_WHOLE = 4 * 1024;
 const READ_BUFFER = 64 * 1024;
 /** Informational replies before the one that counts: nobody sends so many but in error. */
-const MAX_INTERIM = 32;
+export const MAX_INTERIM = 32;
 
 /**
  * One buffer that all plain connections of a thread read into. A read is handed on and used up before the next one
