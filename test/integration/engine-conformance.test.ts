@@ -65,6 +65,34 @@ test('an empty line behind a body begins no request: nobody is told that it was 
   assert.is(silent.pending, '');
 });
 
+test('a Content-Type or Authorization that is said twice is one; two that differ are refused', async ({
+  target,
+  plane,
+}) => {
+  await plane.load(
+    specOf(target.url, {
+      route: 'policies = [{ use = "headers", request.set = { x-told = "{request.header.content-type}" } }]',
+    }),
+  );
+  const ask = async (fields: string) => (await plane.ask(`GET / HTTP/1.1\r\n${H}${fields}X-Last: 1\r\n\r\n`)).status;
+  assert.is(await ask('X_A: 1\r\nContent-Type: a/b\r\nX: 1\r\ncontent-type:a/b \r\nContent-Type: a/b\r\n'), 200);
+  const { head, header } = target.arrived[0]!;
+  assert.equal(head.match(/content-type: .*/gi), ['Content-Type: a/b']);
+  assert.is(header('x-told'), 'a/b');
+  assert.is(header('x'), '1');
+  assert.is(header('x-last'), '1');
+  assert.is(await ask('Authorization: Basic eDp5\r\nAuthorization: Basic eDp5\r\n'), 200);
+  assert.equal(target.arrived[1]!.head.match(/authorization: .*/gi), ['Authorization: Basic eDp5']);
+  for (const fields of [
+    'Content-Type: a/b\r\nContent-Type: a/c\r\n',
+    'Content-Type: a/b\r\nContent-Type: A/b\r\n',
+    'Content-Type: a/b\r\nContent-Type:\r\n',
+    'Authorization: a\r\nAuthorization: a\r\nAuthorization: b\r\n',
+  ])
+    assert.is(await ask(fields), 400, fields);
+  assert.is(target.arrived.length, 2);
+});
+
 test('a Host with an empty label is no host name', async ({ target, plane }) => {
   for (const host of ['a..example', 'a..', '..', '.a', 'a.example..:80'])
     assert.is((await plane.ask(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).status, 400, host);

@@ -22,6 +22,7 @@ import {
   trimEnd,
   trimSpaces,
 } from './chars.js';
+import { findField } from './fields.js';
 import { Authority, readAuthority } from './host.js';
 import type { KnownFields } from './known-heads.js';
 import { isAlias, isEndToEnd } from './own-names.js';
@@ -40,6 +41,8 @@ const INCOMPLETE = 0;
 const REFUSED = -1;
 const KEEP = 1;
 const DROP = 0;
+/** Says again, byte for byte, what a field before it said: out of the text with it. */
+const AGAIN = 2;
 const UNDERSCORE = 0x5f;
 
 export { FORWARDING, Seen } from './seen.js';
@@ -195,8 +198,12 @@ export class RequestHead implements TargetParts {
           continue;
         }
       }
-      if (!this.#field(text, line, nameEnd, valueAt, trimEnd(text, valueAt, at), next)) return REFUSED;
-      line = next;
+      const verdict = this.#field(text, line, nameEnd, valueAt, trimEnd(text, valueAt, at), next);
+      if (verdict === REFUSED) return REFUSED;
+      if (verdict === AGAIN) {
+        text = text.slice(0, line) + text.slice(next);
+        this.text = text;
+      } else line = next;
     }
   }
 
@@ -214,19 +221,19 @@ export class RequestHead implements TargetParts {
     return KEEP;
   }
 
-  /** Takes one field line in: false when it must be refused. */
-  #field(text: string, line: number, nameEnd: number, valueAt: number, valueEnd: number, next: number): boolean {
+  /** Takes one field line in: AGAIN and REFUSED are for the caller to act on. */
+  #field(text: string, line: number, nameEnd: number, valueAt: number, valueEnd: number, next: number): number {
     const verdict = this.#special(text, line, nameEnd, valueAt, valueEnd);
-    if (verdict === REFUSED) return false;
+    if (verdict === REFUSED || verdict === AGAIN) return verdict;
     const canonical = valueAt === nameEnd + 2 && valueEnd === next - 2 && text.charCodeAt(nameEnd + 1) === SP;
-    if (verdict === KEEP && canonical) return true;
+    if (verdict === KEEP && canonical) return KEEP;
     if (this.#runAt < line) this.kept += text.slice(this.#runAt, line);
     if (verdict === KEEP) this.kept += `${text.slice(line, nameEnd)}: ${text.slice(valueAt, valueEnd)}\r\n`;
     this.#runAt = next;
-    return true;
+    return verdict;
   }
 
-  /** Fields that the engine itself must know: KEEP, DROP (gw writes its own, or it is hop-by-hop) or REFUSED. */
+  /** Fields that the engine itself must know: KEEP, DROP (gw writes its own, or it is hop-by-hop), AGAIN or REFUSED. */
   #special(text: string, line: number, nameEnd: number, valueAt: number, valueEnd: number): number {
     switch (nameEnd - line) {
       case 2:
@@ -248,11 +255,13 @@ export class RequestHead implements TargetParts {
         if (equalsLower(text, line, nameEnd, 'connection')) return this.#connection(text, valueAt, valueEnd);
         return equalsLower(text, line, nameEnd, 'keep-alive') ? DROP : KEEP;
       case 12:
-        if (equalsLower(text, line, nameEnd, 'content-type')) return this.#once(Seen.ContentType);
+        if (equalsLower(text, line, nameEnd, 'content-type'))
+          return this.#once(Seen.ContentType, text, line, 'content-type', valueAt, valueEnd);
         if (equalsLower(text, line, nameEnd, 'max-forwards')) return this.#maxForwards(text, valueAt, valueEnd);
         return equalsLower(text, line, nameEnd, 'x-request-id') ? this.#saw(Seen.RequestId) : KEEP;
       case 13:
-        return equalsLower(text, line, nameEnd, 'authorization') ? this.#once(Seen.Authorization) : KEEP;
+        if (!equalsLower(text, line, nameEnd, 'authorization')) return KEEP;
+        return this.#once(Seen.Authorization, text, line, 'authorization', valueAt, valueEnd);
       case 14:
         if (equalsLower(text, line, nameEnd, 'content-length')) return this.#contentLength(text, valueAt, valueEnd);
         return equalsLower(text, line, nameEnd, 'http2-settings') ? DROP : this.#other(text, line);
@@ -285,11 +294,14 @@ export class RequestHead implements TargetParts {
     return DROP;
   }
 
-  /** Fields that hold one value: of two, each target would choose for itself which one counts. */
-  #once(bit: number): number {
-    if (this.seen & bit) return this.#refuse('request/malformed');
-    this.seen |= bit;
-    return KEEP;
+  /** Fields that hold one value: of two that differ, each target would choose for itself which one counts. */
+  #once(bit: number, text: string, line: number, name: string, valueAt: number, valueEnd: number): number {
+    if ((this.seen & bit) === 0) {
+      this.seen |= bit;
+      return KEEP;
+    }
+    const same = findField(text, this.fieldsAt, line, name) === text.slice(valueAt, valueEnd);
+    return same ? AGAIN : this.#refuse('request/malformed');
   }
 
   #host(text: string, start: number, end: number): number {
