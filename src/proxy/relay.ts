@@ -103,8 +103,8 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   since = 0;
   #attempts = 0;
   #moves = 0;
-  /** A connection that died between two requests is nobody's failure, but it is forgiven only once: then by a new one. */
-  #forgave = false;
+  /** A connection that died between two requests is nobody's failure, but it is forgiven only once. */
+  fresh = false;
   #bodyBegun = false;
   #bodySent = false;
   #replied = false;
@@ -131,7 +131,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
 
   get shares(): boolean {
     const { exchange } = this;
-    if (exchange.hasBody || this.#attempts > 1 || this.#forgave) return false;
+    if (exchange.hasBody || this.#attempts > 1 || this.fresh) return false;
     return this.#moves < MAX_MOVES && IDEMPOTENT.has(exchange.method);
   }
 
@@ -155,7 +155,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
       details: { service: this.service, target: target.url },
     });
     this.#engine.stats.begin(target.slot);
-    target.acquire(this, this.#forgave);
+    target.acquire(this);
   }
 
   onConnection(connection: UpstreamConnection): void {
@@ -307,8 +307,8 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
       return;
     }
     const repeatable = untouched && !this.#bodyBegun && IDEMPOTENT.has(this.exchange.method);
-    if (repeatable && reused && !this.#forgave) {
-      this.#forgave = true;
+    if (repeatable && reused && !this.fresh) {
+      this.fresh = true;
       this.#attempts--;
       this.start();
       return;

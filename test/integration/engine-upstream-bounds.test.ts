@@ -72,6 +72,37 @@ test('the connection that was used last is used next, so that those in excess gr
   for (const client of clients) client.destroy();
 });
 
+test('who was forgiven a dead connection and has to wait gets none that may die as well', async (context) => {
+  const { target, plane } = context;
+  await plane.load(specOf(target.url, { service: `${SERVICE}\nmax_connections = 2` }));
+  const { clients, answer } = await held(context, 2);
+  answer();
+  for (const client of clients) assert.is((await client.reply()).status, 200);
+  // Both have served. The one dies under a request, its place goes to who waits, and then the other becomes free.
+  const arrived: Arrived[] = [];
+  target.respond = (request, socket) => {
+    if (request.connection < 3) arrived.push(request);
+    else ok('fresh')(request, socket);
+  };
+  const [one, two, other] = [clients[0]!, clients[1]!, plane.client()];
+  two.send(GET);
+  await until(() => arrived.length === 1);
+  one.send(GET);
+  await until(() => arrived.length === 2);
+  other.send(POST);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  arrived[1]!.socket.destroy();
+  await until(() => arrived.length === 3);
+  assert.is(arrived[2]!.method, 'POST');
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  ok('x')(arrived[0]!, arrived[0]!.socket);
+  assert.is((await one.reply()).body.toString(), 'fresh');
+  assert.is(target.connections, 4);
+  ok('x')(arrived[2]!, arrived[2]!.socket);
+  for (const client of [two, other]) assert.is((await client.reply()).status, 200);
+  for (const client of [...clients, other]) client.destroy();
+});
+
 test('bounds of a target are divided among the workers that share them', async (context) => {
   const { target, plane } = context;
   const text = specOf(target.url, {

@@ -18,6 +18,7 @@ class Asking implements UpstreamUser {
   readonly over = false;
   readonly method = 'GET';
   readonly shares = false;
+  readonly fresh = false;
   readonly since = 0;
   connection: UpstreamConnection | undefined;
   error: string | undefined;

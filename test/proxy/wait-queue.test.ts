@@ -10,6 +10,7 @@ class Waiting implements UpstreamUser {
   over = false;
   readonly method = 'GET';
   readonly since = 0;
+  readonly fresh = false;
   constructor(
     readonly name: string,
     readonly shares: boolean,

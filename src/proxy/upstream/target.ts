@@ -55,6 +55,8 @@ export class Target {
   #maxConnections = 0;
   #maxQueue = 0;
   readonly #waiting = new WaitQueue();
+  /** Opens a connection in the place of the next one that closes. */
+  #heir: UpstreamUser | undefined;
   #failures = 0;
   #retired = false;
 
@@ -94,16 +96,13 @@ export class Target {
     for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) if (this.#overfull) pipeline.leave();
   }
 
-  /**
-   * Gives `user` a connection, or a place on one: now, or when there is one; or tells it that there will be none. `fresh`:
-   * none that lies idle, for the target closes those.
-   */
-  acquire(user: UpstreamUser, fresh = false): void {
+  /** Gives `user` a connection, or a place on one: now, or when there is one; or tells it that there will be none. */
+  acquire(user: UpstreamUser): void {
     if (this.settings.pipelining > 1 && user.shares) {
       this.#share(user);
       return;
     }
-    const idle = fresh ? undefined : this.#takeIdle();
+    const idle = user.fresh ? undefined : this.#takeIdle();
     if (idle !== undefined) {
       idle.deadline = 0;
       user.onConnection(idle);
@@ -192,7 +191,8 @@ export class Target {
     }
     const next = this.#waiting.next();
     if (next !== undefined) {
-      next.onConnection(connection);
+      if (next.fresh && connection.reused) this.#replace(connection, next);
+      else next.onConnection(connection);
       return;
     }
     if (this.#retired) {
@@ -201,6 +201,15 @@ export class Target {
     }
     connection.deadline = this.#host.lately() + this.settings.idleTimeout;
     this.#idle.push(connection);
+  }
+
+  #replace(connection: UpstreamConnection, heir: UpstreamUser): void {
+    this.#heir = heir;
+    connection.abandon();
+    if (this.#heir === undefined) return;
+    // No descriptor for it: on with waiting.
+    this.#heir = undefined;
+    this.#wait(heir);
   }
 
   /** A reply on a shared connection has ended: somebody else may stand in its line. */
@@ -227,11 +236,12 @@ export class Target {
     this.#count();
     if (connection instanceof UpstreamConnection) remove(this.#idle, connection);
     else if (connection instanceof Pipeline) remove(this.#pipelines, connection);
-    while (!this.#full && this.#waiting.length > 0) {
+    while (!this.#full && (this.#heir !== undefined || this.#waiting.length > 0)) {
       const more = this.#host.descriptors.takeTarget();
       // Without a descriptor they wait for one of those that are open, if there is one.
       if (!more && this.#connections.size > 0) break;
-      const next = this.#waiting.next();
+      const next = this.#heir ?? this.#waiting.next();
+      this.#heir = undefined;
       if (next === undefined) {
         if (more) this.#host.descriptors.freeTarget();
         return;
