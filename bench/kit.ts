@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { seeded as random } from '../test/support/random.js';
 
 /** A benchmark is one file here whose default export is this; `npm run bench -- NAME` finds it by its name. */
 export interface Benchmark {
@@ -137,15 +138,10 @@ export class Peers {
   }
 }
 
-/** A seeded generator: the same numbers in every run. */
+/** A seeded generator of integers from 0 to below `below`: the same ones in every run. */
 export function seeded(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
+  const next = random(seed);
+  return (below) => Math.floor(next() * below);
 }
 
 export function shuffled<T>(items: readonly T[], seed: number): T[] {

@@ -2,10 +2,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from '../../test/support/ports.js';
 import { nginxCommand } from './peers.js';
 import type { Startable } from './processes.js';
 import { SIZES } from './requests.js';
-import { freePort, type Setting } from './setting.js';
+import type { Setting } from './setting.js';
 
 const BODY = '{"id":1,"name":"widget","price":9.99,"tags":["a","b","c"],"description":"lorem ipsum dolor sit amet"}';
 

@@ -1,10 +1,9 @@
 /** Where a run happens: its folder, its cores, its origins, what it started, and how all of that goes away. */
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '../../test/support/ports.js';
 import type { Contestant } from './contestants.js';
 import { fileDescriptors, type Running, type Startable, start } from './processes.js';
 
@@ -123,14 +122,4 @@ export interface Entrant {
   readonly contestant: Contestant;
   readonly running: Running | undefined;
   readonly failed: string;
-}
-
-/** A port that is free now. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

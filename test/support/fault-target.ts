@@ -6,6 +6,8 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { Worker } from 'node:worker_threads';
 
+export { freePort as refusingPort } from './ports.js';
+
 /** A request as it came, and the connection to do something to. */
 export interface FaultRequest {
   readonly socket: Socket;
@@ -209,16 +211,6 @@ export const afterRequests =
   (count: number, first: Fault, then: Fault): Fault =>
   (request) =>
     (request.index < count ? first : then)(request);
-
-/** A port of this machine that nobody listens on. */
-export async function refusingPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /**
  * A target that listens and never accepts, its backlog full: a connection to it is neither made nor refused. The thread

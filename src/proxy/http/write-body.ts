@@ -15,8 +15,8 @@ const kept: readonly Buffer[][] = [[], [], []];
 const MOST_KEPT = [32, 16, 16];
 
 /**
- * Writes the payload buffer[start, end), valid until this returns, between the texts that frame it, in one go. False when the socket holds more
- * than it should: then wait for its `drain`.
+ * Writes the payload buffer[start, end), valid until this returns, between the texts that frame it, in one go. False when
+ * the socket holds more than it should: then wait for its `drain`.
  */
 export function writeBody(
   socket: Socket,
