@@ -61,6 +61,9 @@ export class AccessLog {
   #dropped = 0;
   #toldAt = Number.NEGATIVE_INFINITY;
   #failing = false;
+  /** Why lines were lost last, and how many when it was told. */
+  #cause: Error | undefined;
+  #told = 0;
 
   /** Throws where the file cannot be opened for writing: better when a spec is loaded than line by line. */
   constructor(options: AccessLogOptions) {
@@ -113,6 +116,8 @@ export class AccessLog {
     this.#closed = true;
     this.#over = true;
     await this.#file?.end();
+    // Nobody comes to tell it later.
+    if (this.#cause !== undefined && this.#dropped > this.#told) this.#options.onError?.(this.#cause, this.#dropped);
   }
 
   #open(): void {
@@ -224,16 +229,19 @@ export class AccessLog {
 
   #lost(lines: number, error: Error): void {
     this.#dropped += lines;
+    this.#cause = error;
     const now = performance.now();
     if (now - this.#toldAt < TELL_EVERY) return;
     this.#toldAt = now;
     this.#failing = true;
+    this.#told = this.#dropped;
     this.#options.onError?.(error, this.#dropped);
   }
 
   #recovered(): void {
     if (!this.#failing) return;
     this.#failing = false;
+    this.#told = this.#dropped;
     this.#options.onRecovered?.(this.#dropped);
   }
 }

@@ -278,14 +278,18 @@ test('a file that cannot be opened is said at once', ({ folder }) => {
   assert.throws(() => new AccessLog({ path: join(folder, 'no', 'such', 'folder'), format: 'json' }), /ENOENT/);
 });
 
-test('a full disk costs lines and not the gateway', async () => {
+test('a full disk costs lines and not the gateway, and how many is told at the end', async () => {
   if (!existsSync('/dev/full')) return;
   const told: string[] = [];
+  let toldOf = 0;
   const log = new AccessLog({
     path: '/dev/full',
     format: 'json',
     maxWaiting: 10_000,
-    onError: (error) => told.push(error.message),
+    onError: (error, dropped) => {
+      told.push(error.message);
+      toldOf = dropped;
+    },
   });
   for (let at = 0; at < 20; at++) {
     for (let line = 0; line < 10; line++) log.write(record());
@@ -295,6 +299,8 @@ test('a full disk costs lines and not the gateway', async () => {
   assert.match(told[0]!, 'ENOSPC');
   assert.ok(log.dropped > 100, String(log.dropped));
   await log.close();
+  assert.is(told.length, 2);
+  assert.is(toldOf, 200);
 });
 
 test('after close lines are counted as lost', async ({ folder }) => {
