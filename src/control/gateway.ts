@@ -327,7 +327,9 @@ export class Gateway {
     const { generation, summary, diagnostics, tookMs } = reload;
     const fields = diagnostics.trim() === '' ? { tookMs } : { tookMs, diagnostics };
     const live = this.#loader.live;
-    if (reload.outcome === 'rejected' && live) {
+    if (reload.outcome === 'rejected' && (this.#ending || this.#state === 'draining')) {
+      this.#log.info(`reload given up, the gateway is ending: ${summary}`, { tookMs });
+    } else if (reload.outcome === 'rejected' && live) {
       const serving = `generation ${live.input.id} keeps serving`;
       this.#log.error(`reload rejected, ${serving}: ${summary}`, fields);
     } else if (reload.outcome === 'live' && generation !== 1) {

@@ -1,5 +1,5 @@
 /** `gw serve` as a process: what it prints, which signals it heeds, how it ends. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -118,6 +118,24 @@ test('a second signal during the start does not wait for a managed target either
   assert.is(await served.exit, 130);
   assert.ok(performance.now() - since < 3000);
   assert.match(served.stdout, 'ended by a signal before it served');
+});
+
+test('a reload that a drain overtakes is no error', async () => {
+  const spec = stubborn(true);
+  const served = new Served({ path: spec.path });
+  await served.url();
+  // The new target never answers: the reload is under way until it is overtaken.
+  writeFileSync(join(spec.folder, 'deaf.cjs'), 'console.log("never"); setInterval(() => {}, 1000)');
+  spec.write(
+    readFileSync(spec.path, 'utf8').replace('ready_timeout = "30s"', 'env = { A = "b" }, ready_timeout = "30s"'),
+  );
+  served.child.kill('SIGHUP');
+  await until('the new target', () => served.stdout.includes('] never'));
+  served.child.kill('SIGTERM');
+  await until('the end of the reload', () => served.stdout.includes('reload given up, the gateway is ending'));
+  served.child.kill('SIGTERM');
+  assert.is(await served.exit, 143);
+  assert.not.match(served.stdout, 'reload rejected');
 });
 
 test('SIGHUP during a drain claims no reload', async () => {
