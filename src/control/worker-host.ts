@@ -276,7 +276,7 @@ export class WorkerHost implements WorkerApi {
     if (this.#closing || this.#replacing) return;
     if (Date.now() - this.#startedAt >= STABLE_MS) this.#failures = 0;
     const wait = this.#backoff();
-    this.#log('error', `died; a new one starts ${wait === 0 ? 'at once' : `in ${wait} ms`}`, { lost, cause });
+    this.#log('error', `died; ${nextIn(wait)}`, { lost, cause });
     void this.#replace(wait);
   }
 
@@ -322,7 +322,7 @@ export class WorkerHost implements WorkerApi {
     const series = ++this.#series;
     const overtaken = (): boolean => this.#closing || series !== this.#series;
     this.#replacing = true;
-    for (let wait = firstWait; ; wait = this.#backoff()) {
+    for (let wait = firstWait; ; ) {
       await this.#pause(wait);
       if (overtaken()) return;
       await this.#end();
@@ -337,7 +337,8 @@ export class WorkerHost implements WorkerApi {
       } catch (error) {
         if (overtaken()) return;
         const message = error instanceof Error ? error.message : String(error);
-        this.#log('error', 'could not load', { error: message });
+        wait = this.#backoff();
+        this.#log('error', `could not load; ${nextIn(wait)}`, { error: message });
       }
     }
   }
@@ -374,6 +375,8 @@ export class WorkerHost implements WorkerApi {
     this.#setup.events.log(level, `data-plane worker ${this.index} ${message}`, { worker: this.index, ...fields });
   }
 }
+
+const nextIn = (wait: number): string => `a new one starts ${wait === 0 ? 'at once' : `in ${wait} ms`}`;
 
 /** The answer, or undefined when it takes too long; one that comes later is nobody's business any more. */
 async function within<T>(answer: Promise<T>, ms: number): Promise<T | undefined> {
