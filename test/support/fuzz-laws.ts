@@ -79,6 +79,10 @@ function methodAsked(bed: Bed, reply: WireMessage): string | undefined {
   return arrival?.message.first.split(' ')[0];
 }
 
+/** What Node has not read and the target has not seen, gw answered itself: most likely to the message that is in this place. */
+const methodWritten = (plan: ClientPlan, index: number): string | undefined =>
+  /^(?:\r\n)?([A-Z]+) /.exec(plan.messages[index]?.text ?? '')?.[1];
+
 async function talk(bed: Bed, plan: ClientPlan): Promise<Talked> {
   const text = plan.messages.map((message) => message.text).join('');
   const said = await bed.oracle.read(Buffer.from(text, 'latin1'));
@@ -93,7 +97,10 @@ async function talk(bed: Bed, plan: ClientPlan): Promise<Talked> {
     text,
     said,
     heard,
-    replies: readReplies(heard, (index, reply) => said.readings[index]?.method ?? methodAsked(bed, reply)),
+    replies: readReplies(
+      heard,
+      (index, reply) => said.readings[index]?.method ?? methodAsked(bed, reply) ?? methodWritten(plan, index),
+    ),
   };
 }
 

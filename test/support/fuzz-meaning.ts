@@ -85,6 +85,8 @@ const OWN = new Set([
   'x-real-ip',
   'x-request-id',
 ]);
+/** Of one value: said again alike they are one, and unlike they are refused. */
+const SINGLE = new Set(['authorization', 'content-type']);
 const isOwn = (name: string): boolean => OWN.has(name) || name.startsWith('x-forwarded-');
 /** Set by the policies of the bed, or removed. */
 const ofPolicies = (name: string): boolean => name.startsWith('x-copy') || name === 'cookie';
@@ -119,8 +121,10 @@ function meantBy({ method, url, fields }: Reading, policies: boolean): Meant {
   const listed = fields
     .filter(([name]) => name.toLowerCase() === 'connection')
     .flatMap(([, value]) => value.split(',').map((item) => item.trim().toLowerCase()));
+  const said = new Set<string>();
   const kept = fields.filter(([name]) => {
     const key = name.toLowerCase();
+    if (SINGLE.has(key) && said.size === said.add(key).size) return false;
     return !isOwn(key) && !listed.includes(key) && !(policies && ofPolicies(key));
   });
   return { method, url: originForm(method, url), fields: kept };

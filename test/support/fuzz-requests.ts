@@ -71,6 +71,9 @@ const FIELDS = [
   'X-Blank: \t ',
   'Accept: */*',
   'Cookie: a=1; b=2',
+  'Content-Type: a/b',
+  'content-type:  a/b ',
+  'Authorization: Basic eDp5',
   'X-Latin: \xe4\xf6\xff',
   'X-Tab: a\tb',
   'X-Colon:: a:b',
@@ -100,6 +103,8 @@ const FIELDS = [
 ];
 /** What makes a head ambiguous or wrong; some of it only sometimes. */
 const NASTY = [
+  'Content-Type: c/d',
+  'Authorization: Basic eDp6',
   'Content-Length: 3',
   'Content-Length: 0',
   'Content-Length: 00',
