@@ -195,7 +195,9 @@ async function checkReply(
     tally.refused++;
     return;
   }
-  if (injected(reply)) throw new BrokenLaw('no field is injected', show(asker.heard.toString('latin1')));
+  // Cut and joined at random, a target's reply may come to have such a line of its own.
+  if (injected(reply) && !given.steps.some(({ text }) => /\r\nx-injected:/i.test(text)))
+    throw new BrokenLaw('no field is injected', show(asker.heard.toString('latin1')));
   const whys: string[] = [];
   for (const arrival of arrivals) {
     const text = step.text.replaceAll('TOKEN', arrival.token);
