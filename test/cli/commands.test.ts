@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { decodeBundle } from '../../src/bundle/encode.js';
+import { BUNDLE_FORMAT } from '../../src/bundle/types.js';
 import { gw, inFolder } from './kit.js';
 
 const SPEC = `spec = 1
@@ -164,7 +165,7 @@ test('inspect shows the program, the trie in numbers, and no secret', () =>
       program: { routes: { name: string }[] };
     };
     assert.is(shown.version, 1);
-    assert.is(shown.format, 1);
+    assert.is(shown.format, BUNDLE_FORMAT);
     assert.is(shown.signature, 'none');
     assert.is(shown.trie.routes, 4);
     assert.is(shown.trie.patterns, 1);
