@@ -130,11 +130,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
 
   #beginBody(head: ResponseHead): void {
     this.contentLength = head.contentLength;
-    const bodiless = this.#exchange.method === 'HEAD' || head.status === 204 || head.status === 304;
-    if (bodiless) this.#body.begin('none', 0);
-    else if (head.chunked) this.#body.begin('chunked', 0);
-    else if (head.contentLength >= 0) this.#body.begin('length', head.contentLength);
-    else this.#body.begin('close', 0);
+    this.#body.begin(head.bodyKind(this.#exchange.method === 'HEAD'), head.contentLength);
   }
 
   flow(): void {

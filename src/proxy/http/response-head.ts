@@ -2,6 +2,7 @@
  * Response heads from targets, RFC 9112 section 4, as strictly as request heads: what is ambiguous is no reply. Scans one
  * latin1 string once; the field lines that go on to the client are kept in one string, cut only where one is left out.
  */
+import type { BodyKind } from './body.js';
 import {
   BLANK,
   COLON,
@@ -45,6 +46,13 @@ export class ResponseHead extends ReplyFacts {
     const length = this.#parse(text);
     if (length > 0) this.#known.keep(text, length, this);
     return length;
+  }
+
+  /** How the body behind it is framed, RFC 9112 section 6.3. `toHead`: it answers a HEAD request. */
+  bodyKind(toHead: boolean): BodyKind {
+    if (toHead || this.status === 204 || this.status === 304) return 'none';
+    if (this.chunked) return 'chunked';
+    return this.contentLength >= 0 ? 'length' : 'close';
   }
 
   #parse(text: string): number {

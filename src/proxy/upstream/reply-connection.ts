@@ -247,15 +247,9 @@ export abstract class ReplyConnection {
   /** False when the connection did not outlive the telling. */
   #onHead(): boolean {
     this.#awaitsHead = false;
-    const bodiless = this.#headOnly || head.status === 204 || head.status === 304;
-    let last = head.close;
-    if (bodiless) this.#body.begin('none', 0);
-    else if (head.chunked) this.#body.begin('chunked', 0);
-    else if (head.contentLength >= 0) this.#body.begin('length', head.contentLength);
-    else {
-      this.#body.begin('close', 0);
-      last = true;
-    }
+    const kind = head.bodyKind(this.#headOnly);
+    const last = head.close || kind === 'close';
+    this.#body.begin(kind, head.contentLength);
     this.user!.onHead(head);
     if (last && !this.dead) this.onLast();
     return !this.dead;
