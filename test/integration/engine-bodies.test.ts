@@ -2,25 +2,13 @@ import { createHash, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Arrived, FaultTarget, ok, Plane, raw, specOf, until } from './engine-kit.js';
+import { type Arrived, ok, raw, specOf, until } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('bodies');
 const HOST = 'Host: a.example\r\n';
 
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url, { listener: 'max_body = "1MiB"' }));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
+const test = engineSuite('bodies', { listener: 'max_body = "1MiB"' });
 
 /** Answers once the whole request body is there, with its bytes. */
 const echo =

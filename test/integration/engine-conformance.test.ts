@@ -1,23 +1,11 @@
 /** What RFC 9110 and 9112 say of odd but honest requests, and of where a path may lead: found by probing from outside. */
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultTarget, Plane, specOf } from './engine-kit.js';
+import { specOf } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('conformance');
 const H = 'Host: a.example\r\n';
 
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url, { listener: 'header_timeout = "150ms"' }));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
+const test = engineSuite('conformance', { listener: 'header_timeout = "150ms"' });
 
 test('a HEAD that is refused gets no body, and no other method goes without', async ({ plane }) => {
   for (const [request, body] of [

@@ -1,26 +1,14 @@
 /** Where connections end, and what targets and clients do that no specification foresees. */
 import { mock } from 'node:test';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { RequestHead } from '../../src/proxy/http/request-head.js';
-import { FaultTarget, ok, Plane, raw, specOf, until } from './engine-kit.js';
+import { ok, raw, specOf, until } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('edges');
 const H = 'Host: a.example\r\n';
 const GET = `GET / HTTP/1.1\r\n${H}\r\n`;
 
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
+const test = engineSuite('edges');
 
 test('a reply is not lost when its reader is slower than the wait after our FIN', async ({ target, plane }) => {
   const size = 12 * 1024 * 1024;

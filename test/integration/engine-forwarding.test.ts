@@ -1,21 +1,8 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultTarget, ok, Plane, raw, specOf } from './engine-kit.js';
+import { ok, raw, specOf } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('what is forwarded');
-
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
+const test = engineSuite('what is forwarded');
 
 test('hop-by-hop fields stay on their hop, those that Connection names too', async ({ target, plane }) => {
   await plane.ask(

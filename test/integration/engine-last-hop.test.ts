@@ -1,23 +1,11 @@
 /** Requests that are for gw itself: the asterisk, Max-Forwards at its end, an https target without TLS. */
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultTarget, Plane, specOf } from './engine-kit.js';
+import { specOf } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('the last hop');
 const H = 'Host: a.example\r\n';
 
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
+const test = engineSuite('the last hop');
 
 test('OPTIONS of the server as a whole is answered here, in both forms', async ({ target, plane }) => {
   const client = plane.client();

@@ -1,22 +1,10 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultTarget, generationOf, ok, Plane, type RawClient, specOf, until } from './engine-kit.js';
+import { FaultTarget, generationOf, ok, type RawClient, specOf, until } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('life of a data plane');
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
+const test = engineSuite('life of a data plane');
 
 /** `listener` lines for short waits. */
 const SHORT = 'header_timeout = "100ms"\nbody_timeout = "100ms"\nidle_timeout = "100ms"';

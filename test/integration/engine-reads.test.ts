@@ -1,25 +1,12 @@
 /** All connections of a thread read into one buffer: what one has not used up must outlive the reads of the others. */
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { seeded } from '../support/random.js';
-import { type Arrived, FaultTarget, ok, Plane, specOf, until } from './engine-kit.js';
+import { type Arrived, ok, until } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('reads');
-
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
+const test = engineSuite('reads');
 
 const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 

@@ -2,29 +2,16 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultTarget, Plane, RawClient, specOf, until } from './engine-kit.js';
+import { type Plane, RawClient, specOf, until } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
 const CERT = join(process.cwd(), 'test/integration/fixtures/tls-cert.pem');
 const KEY = join(process.cwd(), 'test/integration/fixtures/tls-key.pem');
 const TLS = `tls = { cert = "${CERT}", key = "${KEY}" }`;
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('TLS');
-
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url, { listener: TLS }));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
+const test = engineSuite('TLS', { listener: TLS });
 
 const secure = (plane: Plane): RawClient =>
   new RawClient(connect({ port: plane.port, host: '127.0.0.1', ca: readFileSync(CERT), servername: 'gateway.test' }));

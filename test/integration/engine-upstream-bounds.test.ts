@@ -1,31 +1,19 @@
 /** Connections to targets: which of them is used, when they go, and how many there may be. */
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Arrived, FaultTarget, generationOf, ok, Plane, type RawClient, specOf, until } from './engine-kit.js';
+import { type Arrived, generationOf, ok, type RawClient, specOf, until } from './engine-kit.js';
+import { type EngineContext, engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('connections to targets');
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nhi';
 const SERVICE = 'retries = 0\neject_after = 0';
 
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url, { service: SERVICE }));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
+const test = engineSuite('connections to targets', { service: SERVICE });
 
-const connections = ({ target, plane }: Context): number =>
+const connections = ({ target, plane }: EngineContext): number =>
   plane.registry.sums(plane.registry.slot('target', `it|${target.url}`) ?? -1).connections;
 
 /** `count` requests that wait at the target for what `answer` says. */
-async function held(context: Context, count: number): Promise<{ clients: RawClient[]; answer: () => void }> {
+async function held(context: EngineContext, count: number): Promise<{ clients: RawClient[]; answer: () => void }> {
   const { target, plane } = context;
   const waiting: Arrived[] = [];
   target.respond = (request) => void waiting.push(request);

@@ -1,24 +1,12 @@
 import { createServer } from 'node:net';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultTarget, ok, Plane, type RawReply, raw, specOf, until } from './engine-kit.js';
+import { FaultTarget, ok, type RawReply, raw, specOf, until } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('targets');
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nhi';
 
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url, { service: 'retries = 0\neject_after = 0' }));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
+const test = engineSuite('targets', { service: 'retries = 0\neject_after = 0' });
 
 function isProblem(reply: RawReply, status: number, code: string): void {
   assert.is(reply.status, status);
