@@ -96,22 +96,31 @@ export class Admission {
   }
 
   #turnAway(door: Door, socket: Socket, error: ErrorSlug): number {
+    socket.on('error', destroyThis);
+    this.refuse(socket, error, !door.secure);
+    return TURNED_AWAY;
+  }
+
+  /**
+   * Counts a connection whose requests will not be read, and ends it: at once, or where it `mayTell` with the reason, which
+   * the client then has a moment to read. Errors of the socket are the caller's.
+   */
+  refuse(socket: Socket, error: ErrorSlug, mayTell: boolean): void {
     const engine = this.#engine;
     const id = engine.newId();
     engine.refused(error, plainAddress(socket.remoteAddress ?? ''), id);
-    socket.on('error', destroyThis);
-    if (door.secure) {
+    if (!mayTell) {
       socket.destroy();
-      return TURNED_AWAY;
+      return;
     }
     // What a client sends meanwhile is read: a close over unread bytes would reset the reply away.
     socket.on('data', readAway);
+    socket.resume();
     socket.end(refusal(error, id, engine.dateLine), 'latin1');
     const most = error === 'gateway/exhausted' ? MOST_LINGERING_EXHAUSTED : MOST_LINGERING;
     while (this.#lingering.length + this.#lingeringLonger.length >= most)
       (this.#lingeringLonger.shift() ?? this.#lingering.shift())?.destroy();
     this.#lingering.push(socket);
-    return TURNED_AWAY;
   }
 
   /** Called a few times a second with the monotonic time. */

@@ -7,10 +7,8 @@ import type { ListenerPlan } from '../bundle/types.js';
 import { Counter } from '../telemetry/stats-layout.js';
 import { type Door, TURNED_AWAY } from './admission.js';
 import type { Engine } from './engine.js';
-import { plainAddress } from './forwarded.js';
-import { IDLE_GRACE, LINGER_MS, WRITE_BUFFER } from './http/client-socket.js';
+import { IDLE_GRACE, WRITE_BUFFER } from './http/client-socket.js';
 import { Http1Connection } from './http/connection.js';
-import { refusal } from './http/refusal.js';
 import { TrustedProxies } from './peer.js';
 import { plainText } from './upstream/registry.js';
 
@@ -189,22 +187,12 @@ export class Listener implements Door {
     // A handshake that fails is the client's affair; only who speaks no TLS at all can be told so.
     server.on('tlsClientError', (error, socket) => {
       const handshake = this.#handshakes.get(endsOf(socket));
-      if (handshake !== undefined && 'code' in error && NO_TLS.has(String(error.code)))
-        this.#refuseCleartext(handshake.socket);
+      // The failed handshake has let go of its socket: what is written to that now goes out as it is.
+      if (handshake !== undefined && !handshake.socket.destroyed && 'code' in error && NO_TLS.has(String(error.code)))
+        this.#engine.admission.refuse(handshake.socket, 'request/cleartext', true);
       socket.destroy();
     });
     return server;
-  }
-
-  /** The failed handshake has let go of the socket: what is written to it now goes out as it is. */
-  #refuseCleartext(socket: Socket): void {
-    if (socket.destroyed) return;
-    const id = this.#engine.newId();
-    this.#engine.refused('request/cleartext', plainAddress(socket.remoteAddress ?? ''), id);
-    socket.end(refusal('request/cleartext', id, this.#engine.dateLine), 'latin1');
-    // Read on for a while, so that the reply is not lost to a reset.
-    socket.resume();
-    setTimeout(() => socket.destroy(), LINGER_MS).unref();
   }
 
   #onSocket(socket: Socket): void {
