@@ -11,6 +11,7 @@ import { GenerationLoader, messageOf, type Warm } from './loader.js';
 import { type Log, silentLog } from './log.js';
 import { ManagedSet } from './managed/set.js';
 import { GatewayMetrics } from './metrics.js';
+import { Pause } from './pause.js';
 import { Plane } from './plane.js';
 import { Reloader, type ReloadPhase, type ReloadTrigger } from './reload.js';
 import { openRuntimeDirectory, RuntimeEntry, sweep } from './runtime-dir.js';
@@ -91,8 +92,8 @@ export class Gateway {
   #state: GatewayState = 'starting';
   #ending: Promise<void> | undefined;
   #drained: Promise<DrainReport> | undefined;
-  /** Ends the pause before a drain. */
-  #wake: (() => void) | undefined;
+  /** Before a drain. */
+  readonly #pause = new Pause();
 
   /** Checks, compiles, starts managed targets, binds, and resolves when it is ready. @throws StartError; anything else is a bug in gw */
   static async start(options: GatewayOptions): Promise<Gateway> {
@@ -220,7 +221,7 @@ export class Gateway {
   async #drain(timeoutMs: number, delayMs: number): Promise<DrainReport> {
     if (!this.#ending) this.#become('draining');
     await this.#watcher?.close();
-    if (delayMs > 0 && !this.#ending) await this.#pause(delayMs);
+    if (delayMs > 0 && !this.#ending) await this.#pause.wait(delayMs);
     if (this.#ending) {
       await this.#ending;
       return { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
@@ -245,20 +246,10 @@ export class Gateway {
     }
   }
 
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-  }
-
   /** Ends everything at once, but for managed targets, which have five seconds. Idempotent. */
   close(): Promise<void> {
     this.#ending ??= this.#end();
-    this.#wake?.();
+    this.#pause.end();
     return this.#ending;
   }
 

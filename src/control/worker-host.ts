@@ -10,6 +10,7 @@ import type {
   WorkerApi,
 } from '../proxy/types.js';
 import { pinAddresses } from './addresses.js';
+import { Pause } from './pause.js';
 import { fromWire, type WorkerAnswer, type WorkerCall, type WorkerMessage, type WorkerSetup } from './port-protocol.js';
 
 /** Waits before the second, third ... replacement in a row; the first one comes at once. */
@@ -76,7 +77,7 @@ export class WorkerHost implements WorkerApi {
   /** Differs for each series of replacements: one that is overtaken ends. */
   #series = 0;
   #replacing = false;
-  #wake: (() => void) | undefined;
+  readonly #pause = new Pause();
   /** The thread that was started for a load, in place of one that was due. */
   #started: Worker | undefined;
   /** Why the thread that is being ended is ended. */
@@ -164,7 +165,7 @@ export class WorkerHost implements WorkerApi {
     this.#closing = true;
     if (!this.ready) {
       // What was about to replace it may have bound its listeners, and would let clients in whom nobody serves.
-      this.#wake?.();
+      this.#pause.end();
       await this.#end();
       return NOTHING;
     }
@@ -188,7 +189,7 @@ export class WorkerHost implements WorkerApi {
     this.#closing = true;
     this.#closed = true;
     clearInterval(this.#watchdog);
-    this.#wake?.();
+    this.#pause.end();
     const worker = this.#worker;
     if (!worker) return await this.#gone;
     // A thread that died meanwhile is closed as well as one that says so.
@@ -293,7 +294,7 @@ export class WorkerHost implements WorkerApi {
   /** Overtakes the replacement that is due: a new thread, which has loaded nothing. */
   async #startAnew(): Promise<void> {
     this.#series++;
-    this.#wake?.();
+    this.#pause.end();
     await this.#end();
     this.#replacing = false;
     if (this.#closing) return;
@@ -323,7 +324,7 @@ export class WorkerHost implements WorkerApi {
     const overtaken = (): boolean => this.#closing || series !== this.#series;
     this.#replacing = true;
     for (let wait = firstWait; ; ) {
-      await this.#pause(wait);
+      await this.#pause.wait(wait);
       if (overtaken()) return;
       await this.#end();
       if (overtaken()) return;
@@ -359,16 +360,6 @@ export class WorkerHost implements WorkerApi {
     }
     // In the same turn as the last look at what is wanted: whoever changes that from now on loads it here.
     this.#replacing = false;
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
   }
 
   #log(level: 'info' | 'error', message: string, fields: Record<string, unknown>): void {
