@@ -145,7 +145,7 @@ async function shedAndRecover(gateway: ServedGateway): Promise<void> {
   }
   assert.is(status, 503, gateway.log);
   await until(() => /Memory runs short: new connections are turned away/.test(gateway.log), 'the log line');
-  assert.match(await metricsOf(gateway), /^gw_workers_overloaded\{state="shed"\} 1$/m);
+  assert.match(await metricsOf(gateway), /^gw_workers_overloaded\{state="shed"\} 1$/m, gateway.log);
   before.send(GET);
   assert.is((await before.reply()).status, 200);
   for (const socket of hoarders) socket.destroy();
@@ -171,11 +171,11 @@ test('a real worker with a small heap sheds while clients hold its memory, lives
       more: '[overload]\nshrink_above = 0',
     })}`,
   );
-  const gateway = await ServedGateway.start([spec], { env: { NODE_OPTIONS: '--max-old-space-size=24' } });
+  const gateway = await ServedGateway.start([spec], { env: { NODE_OPTIONS: '--max-old-space-size=64' } });
   try {
     await shedAndRecover(gateway);
   } finally {
-    assert.is(await gateway.stop(), 0);
+    assert.is(await gateway.stop(), 0, gateway.log);
     rmSync(folder, { recursive: true });
   }
 });
