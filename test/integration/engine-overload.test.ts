@@ -171,7 +171,7 @@ test('a real worker with a small heap sheds while clients hold its memory, lives
       more: '[overload]\nshrink_above = 0',
     })}`,
   );
-  const gateway = await ServedGateway.start([spec], { env: { NODE_OPTIONS: '--max-old-space-size=64' } });
+  const gateway = await ServedGateway.start([spec], { env: { NODE_OPTIONS: '--max-old-space-size=32' } });
   try {
     await shedAndRecover(gateway);
   } finally {
