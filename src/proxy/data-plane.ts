@@ -25,9 +25,13 @@ const SWEEP_EVERY = 100;
 /** Milliseconds between two looks, in a drain, at whether all connections are gone. */
 const LOOK_EVERY = 10;
 
-/** Milliseconds without a new connection after which a drain stops its listeners, and after how many it does anyhow. */
-const QUIET_FOR = 10;
-const LAST_CALL = 100;
+/**
+ * Looks in a row that find nobody new, after which a drain stops its listeners, and the milliseconds that it waits for that
+ * in all. A look is a turn of the loop and, where nobody came in the last one, a millisecond. Counted, not timed: a thread
+ * that stood still has not looked. Looks that find somebody are bounded by what a listener holds.
+ */
+const QUIET_LOOKS = 10;
+const LAST_CALL = 500;
 
 /** Milliseconds between two steps of closing idle connections, so that what each gives back can show. */
 const SHRINK_EVERY = 500;
@@ -287,15 +291,16 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   /** The kernel resets what it has let in on a socket that closes, so listeners stop when nobody comes. */
   async #takeLast(): Promise<void> {
     for (const listener of this.#listeners) listener.hold();
-    const began = this.#engine.monotonic();
-    let quietSince = began;
-    for (let before = 0, now = began; now - quietSince < QUIET_FOR && now - began < LAST_CALL && !this.#closed; ) {
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      // After a timer the loop has not yet looked who has come.
+    let before = 0;
+    for (let waits = 0, quiet = 0; quiet < QUIET_LOOKS && waits < LAST_CALL && !this.#closed; ) {
+      if (quiet > 0) {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        waits++;
+      }
+      // After a timer the loop has not yet looked who has come; and it takes in one a turn.
       await new Promise((resolve) => setImmediate(resolve));
-      now = this.#engine.monotonic();
       const held = this.#listeners.reduce((sum, listener) => sum + listener.held, 0);
-      if (held !== before) quietSince = now;
+      quiet = held === before ? quiet + 1 : 0;
       before = held;
     }
   }

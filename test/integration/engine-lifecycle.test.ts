@@ -170,6 +170,19 @@ test('drain: idle connections close, exchanges in flight end and say close', asy
   await until(() => late.closed, 'the refusal');
 });
 
+test('drain: a thread that stands still during the last call resets nobody who came meanwhile', async ({ plane }) => {
+  const draining = plane.plane.drain(5000);
+  // The drain has begun its last call by then, and holds.
+  await new Promise((resolve) => setImmediate(resolve));
+  // On loopback connecting is done when the call returns: the kernel has let them in, and nobody else yet.
+  const clients = Array.from({ length: 40 }, () => plane.client());
+  const until = performance.now() + 400;
+  while (performance.now() < until);
+  for (const client of clients) client.send(GET);
+  for (const client of clients) assert.is((await client.reply()).status, 200);
+  assert.is((await draining).cut, 0);
+});
+
 test('drain: what is not over at the deadline is cut and counted', async ({ target, plane }) => {
   target.respond = () => {};
   const busy = plane.client();
