@@ -1,4 +1,6 @@
 /** A worker's whole face to control: generations in, connections served, counts and records out. */
+// Imported, since the global of this name is a getter that every look at the clock would pay for.
+import { performance } from 'node:perf_hooks';
 import type { Clock, Logger } from '../policies/contract.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import { LimitTable } from '../state/limit-table.js';
@@ -38,6 +40,8 @@ const SHRINK_EVERY = 500;
 
 export interface DataPlaneHost {
   readonly clock?: Clock;
+  /** What timeouts are measured by, in milliseconds; left out, the system's. */
+  readonly monotonic?: () => number;
   readonly random?: () => number;
   /** Milliseconds before `min_body_rate` is asked of a client. Default 5000. */
   readonly bodyGrace?: number;
@@ -87,7 +91,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     if (events.lines !== undefined) this.#lines = (lines, count) => events.lines?.(lines, count);
     this.#sink = new RecordSink(events);
     this.#engine = new Engine(
-      clock,
+      { now: () => clock.now(), monotonic: options.monotonic ?? (() => performance.now()) },
       (level, message, fields) => events.log(level, message, fields),
       this.#sink,
       connectionsOf(options),

@@ -1,7 +1,5 @@
 /** What all connections of a data plane share: the live generation, counters, clocks, and the steps of an exchange. */
 import { randomBytes } from 'node:crypto';
-// Imported, since the global of this name is a getter that every look at the clock would pay for.
-import { performance } from 'node:perf_hooks';
 import { inspect } from 'node:util';
 import type { Clock, Reply } from '../policies/contract.js';
 import type { ConnectionTable } from '../state/connection-table.js';
@@ -22,6 +20,11 @@ import type { DataPlaneEvents } from './types.js';
 import { Tunnel } from './upgrade.js';
 import { Names } from './upstream/names.js';
 import type { TargetHost } from './upstream/target.js';
+
+export interface EngineClock extends Clock {
+  /** Milliseconds since any moment; never goes back. */
+  monotonic(): number;
+}
 
 export class Engine implements TargetHost {
   readonly stats = new StatsWriter();
@@ -45,13 +48,13 @@ export class Engine implements TargetHost {
   draining = false;
   /** Milliseconds that a client has before `min_body_rate` is asked of it. */
   bodyGrace = 5000;
-  readonly #clock: Clock;
+  readonly #clock: EngineClock;
   readonly #log: DataPlaneEvents['log'];
   readonly #idPrefix = randomBytes(6).toString('hex');
   #ids = 0;
   #lately = 0;
 
-  constructor(clock: Clock, log: DataPlaneEvents['log'], sink: RecordSink, connections: ConnectionTable) {
+  constructor(clock: EngineClock, log: DataPlaneEvents['log'], sink: RecordSink, connections: ConnectionTable) {
     this.#clock = clock;
     this.#log = log;
     this.descriptors = new Descriptors(1, log);
@@ -70,7 +73,7 @@ export class Engine implements TargetHost {
   }
 
   monotonic(): number {
-    this.#lately = performance.now();
+    this.#lately = this.#clock.monotonic();
     return this.#lately;
   }
 

@@ -16,9 +16,26 @@ import {
   until,
 } from './engine-kit.js';
 
+/** Stands still while a line forms: one that has stood still for long takes nobody more, however busy the machine. */
+class Time {
+  #offset = 0;
+  #stoppedAt: number | undefined;
+  readonly now = (): number => this.#stoppedAt ?? performance.now() - this.#offset;
+
+  stop(): void {
+    this.#stoppedAt ??= this.now();
+  }
+
+  go(): void {
+    this.#offset = performance.now() - this.now();
+    this.#stoppedAt = undefined;
+  }
+}
+
 interface Context {
   target: FaultTarget;
   plane: Plane;
+  time: Time;
 }
 const test = suite<Context>('pipelining');
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a.example\r\n\r\n`;
@@ -28,7 +45,8 @@ const echo = (request: Arrived, socket: import('node:net').Socket): void => ok(r
 
 test.before.each(async (context) => {
   context.target = await FaultTarget.start(echo);
-  context.plane = await Plane.start(specOf(context.target.url, { service: SERVICE }));
+  context.time = new Time();
+  context.plane = await Plane.start(specOf(context.target.url, { service: SERVICE }), { monotonic: context.time.now });
 });
 test.after.each(async ({ target, plane }) => {
   await plane.close();
@@ -37,8 +55,9 @@ test.after.each(async ({ target, plane }) => {
 
 /** Clients whose requests `/0`, `/1` ... have reached the target in this order, and wait there. */
 async function line(context: Context, count: number, texts: readonly string[] = []): Promise<RawClient[]> {
-  const { target, plane } = context;
+  const { target, plane, time } = context;
   target.respond = () => {};
+  time.stop();
   const before = target.arrived.length;
   const clients: RawClient[] = [];
   for (let i = 0; i < count; i++) {
@@ -47,6 +66,7 @@ async function line(context: Context, count: number, texts: readonly string[] = 
     clients.push(client);
     await until(() => target.arrived.length === before + i + 1, `request ${i}`);
   }
+  time.go();
   return clients;
 }
 
@@ -599,7 +619,8 @@ test('a path that no target may see is refused, and the line is none the worse',
   assert.is(target.arrived.length, 1);
 });
 
-test('a policy that thinks before the body makes the others wait, and no more', async ({ target, plane }) => {
+test('a policy that thinks before the body makes the others wait, and no more', async (context) => {
+  const { target, plane } = context;
   const create: CreatePolicy = () => ({
     wrap: (next) => async (exchange) => {
       const reply = await next(exchange);
@@ -620,7 +641,7 @@ test('a policy that thinks before the body makes the others wait, and no more', 
   } as const;
   const routes = input.program.routes.map((route) => ({ ...route, policies: [0] }));
   await plane.plane.load({ ...input, program: { ...input.program, policies: [policy], routes } });
-  const clients = await line({ target, plane }, 4);
+  const clients = await line(context, 4);
   for (const request of target.arrived) echo(request, request.socket);
   assert.equal(await bodies(clients), ['/0', '/1', '/2', '/3']);
   assert.is(target.connections, 1);

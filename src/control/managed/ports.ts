@@ -23,7 +23,10 @@ export function freePort(taken: ReadonlySet<number>, wanted = 0): Promise<number
 /** The loopback address on which the port accepts (`localhost` is IPv6 for some programs), or undefined. */
 export async function answeringHost(port: number): Promise<string | undefined> {
   const [v4, v6] = await Promise.all([accepts('127.0.0.1', port), accepts('::1', port)]);
-  return v4 ? '127.0.0.1' : v6 ? '[::1]' : undefined;
+  if (v4) return '127.0.0.1';
+  if (!v6) return undefined;
+  // It may have begun to listen, on both, between the two questions.
+  return (await accepts('127.0.0.1', port)) ? '127.0.0.1' : '[::1]';
 }
 
 function accepts(host: string, port: number): Promise<boolean> {
