@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as assert from 'uvu/assert';
-import { type Arrived, ok, raw, specOf, until } from './engine-kit.js';
+import { type Arrived, ok, say, specOf, until } from './engine-kit.js';
 import { engineSuite } from './engine-suite.js';
 
 const HOST = 'Host: a.example\r\n';
@@ -51,7 +51,7 @@ test('a chunked body is framed anew: extensions and trailers do not reach the ta
 });
 
 test('a chunked reply is framed anew', async ({ target, plane }) => {
-  target.respond = raw(
+  target.respond = say(
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;z\r\nabc\r\n002\r\nde\r\n0\r\nT: 1\r\n\r\n',
   );
   const client = plane.client();
@@ -79,7 +79,7 @@ test('a reply that ends with its connection becomes chunked', async ({ target, p
 });
 
 test('an HTTP/1.0 client gets a reply of unknown length until the connection closes', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n');
+  target.respond = say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n');
   const client = plane.client();
   client.send('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
   const reply = await client.reply();
@@ -100,16 +100,16 @@ test('an HTTP/1.0 client may keep its connection', async ({ plane }) => {
 
 test('HEAD, 204 and 304 have no body and do not desynchronise', async ({ target, plane }) => {
   const client = plane.client();
-  target.respond = raw('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
+  target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
   client.send(`HEAD / HTTP/1.1\r\n${HOST}\r\n`);
   const head = await client.reply({ head: true });
   assert.is(head.header('content-length'), '5');
-  target.respond = raw('HTTP/1.1 204 No Content\r\n\r\n');
+  target.respond = say('HTTP/1.1 204 No Content\r\n\r\n');
   client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
   const none = await client.reply();
   assert.is(none.status, 204);
   assert.is(none.header('content-length'), undefined);
-  target.respond = raw('HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\nETag: "x"\r\n\r\n');
+  target.respond = say('HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\nETag: "x"\r\n\r\n');
   client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
   assert.is((await client.reply()).header('etag'), '"x"');
   target.respond = ok('after');
@@ -120,7 +120,7 @@ test('HEAD, 204 and 304 have no body and do not desynchronise', async ({ target,
 });
 
 test('a body that a target sends where none may be is no later reply', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHELLO');
+  target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHELLO');
   const client = plane.client();
   client.send(`HEAD / HTTP/1.1\r\n${HOST}\r\n`);
   await client.reply({ head: true });
@@ -146,7 +146,7 @@ test('100-continue is asked of the target and its answer passed on', async ({ ta
 });
 
 test('a final answer to 100-continue closes, for nobody knows whether a body follows', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n');
+  target.respond = say('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n');
   const client = plane.client();
   client.send(`POST / HTTP/1.1\r\n${HOST}Expect: 100-continue\r\nContent-Length: 4\r\n\r\n`);
   const reply = await client.reply();
@@ -156,7 +156,7 @@ test('a final answer to 100-continue closes, for nobody knows whether a body fol
 });
 
 test('103 is passed on to clients of HTTP/1.1', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  target.respond = say('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
   const client = plane.client();
   client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
   const hints = await client.reply();
@@ -168,7 +168,7 @@ test('103 is passed on to clients of HTTP/1.1', async ({ target, plane }) => {
 });
 
 test('an early reply to a request whose body is still coming', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno');
+  target.respond = say('HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno');
   const client = plane.client();
   client.send(`POST / HTTP/1.1\r\n${HOST}Content-Length: 20\r\n\r\n0123456789`);
   assert.is((await client.reply()).status, 401);

@@ -2,7 +2,7 @@
 import { mock } from 'node:test';
 import * as assert from 'uvu/assert';
 import { RequestHead } from '../../src/proxy/http/request-head.js';
-import { ok, raw, specOf, until } from './engine-kit.js';
+import { ok, say, specOf, until } from './engine-kit.js';
 import { engineSuite } from './engine-suite.js';
 
 const H = 'Host: a.example\r\n';
@@ -75,9 +75,9 @@ test('103 before the final answer to 100-continue: the next request is no body',
 });
 
 test('a status line without the space before its reason is written with it', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n');
+  target.respond = say('HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n');
   assert.is((await plane.ask(GET)).statusLine, 'HTTP/1.1 200 ');
-  target.respond = raw('HTTP/1.1 103\r\n\r\nHTTP/1.1 200\r\nContent-Length: 0\r\n\r\n');
+  target.respond = say('HTTP/1.1 103\r\n\r\nHTTP/1.1 200\r\nContent-Length: 0\r\n\r\n');
   assert.is((await plane.ask(GET)).statusLine, 'HTTP/1.1 103 ');
 });
 

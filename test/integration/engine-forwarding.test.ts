@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { ok, raw, specOf } from './engine-kit.js';
+import { ok, say, specOf } from './engine-kit.js';
 import { engineSuite } from './engine-suite.js';
 
 const test = engineSuite('what is forwarded');
@@ -180,7 +180,7 @@ test('a client that closes its half after the request still gets the reply', asy
 });
 
 test('the counters agree with what happened', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok');
+  target.respond = say('HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok');
   await plane.ask('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc');
   await plane.ask('GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n');
   const slots = new Map(plane.registry.entries('route'));

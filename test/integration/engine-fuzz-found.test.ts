@@ -1,26 +1,13 @@
 /** What fuzzing found: one test for each broken law, named after it. */
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultTarget, Plane, type RawReply, raw, specOf, until } from './engine-kit.js';
+import { type RawReply, say, until } from './engine-kit.js';
+import { type EngineContext, sharedEngineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('what fuzzing found');
+const test = sharedEngineSuite('what fuzzing found', { service: 'retries = 0\neject_after = 0' });
 const HEAD = 'Host: a.example\r\n';
 
-test.before(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url, { service: 'retries = 0\neject_after = 0' }));
-});
-test.after(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
-
-async function replyTo({ target, plane }: Context, answer: string): Promise<RawReply> {
-  target.respond = raw(answer);
+async function replyTo({ target, plane }: EngineContext, answer: string): Promise<RawReply> {
+  target.respond = say(answer);
   return await plane.ask(`GET / HTTP/1.1\r\n${HEAD}\r\n`);
 }
 
@@ -68,7 +55,7 @@ for (const [name, blank] of [
 }
 
 test('an empty line before a request may come in two reads', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+  target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
   const client = plane.client();
   client.send('\r');
   // The second write must not be read together with the first.
@@ -84,7 +71,7 @@ test('a CR alone before a request is refused', async ({ plane }) => {
 });
 
 test('a space behind what frames a message is nothing', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 200 OK\r\nContent-Length: 2 \r\n\r\nab');
+  target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 2 \r\n\r\nab');
   const reply = await plane.ask(`POST / HTTP/1.1\r\n${HEAD}Content-Length: 2 \r\n\r\nab`);
   assert.is(reply.status, 200);
   assert.is(reply.body.toString(), 'ab');

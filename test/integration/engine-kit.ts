@@ -1,6 +1,5 @@
 /** What engine tests stand on: a data plane from a spec's text, a target that misbehaves on request, a raw client. */
-import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { compile } from '../../src/compiler/index.js';
 import { DataPlane, type DataPlaneHost } from '../../src/proxy/data-plane.js';
 import type { DataPlaneOptions, GenerationInput } from '../../src/proxy/types.js';
@@ -8,6 +7,8 @@ import { loadSpec } from '../../src/spec/index.js';
 import { LimitTable } from '../../src/state/limit-table.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
 import { StatsRegistry } from '../../src/telemetry/stats.js';
+
+export { type Arrived, type Fault, FaultTarget, ok, say } from '../support/fault-target.js';
 
 /** A generation from a spec's text. Throws with the diagnostics where it has errors. */
 export function generationOf(text: string, registry: StatsRegistry, id = 1): GenerationInput {
@@ -96,6 +97,27 @@ export class Plane {
 
   async close(): Promise<void> {
     await this.plane.close();
+  }
+}
+
+/** A monotonic time that can be stopped: then what is late is so by what passed by pass(), however busy the machine is. */
+export class TestTime {
+  #offset = 0;
+  #stoppedAt: number | undefined;
+  readonly now = (): number => this.#stoppedAt ?? performance.now() - this.#offset;
+
+  stop(): void {
+    this.#stoppedAt ??= this.now();
+  }
+
+  pass(ms: number): void {
+    if (this.#stoppedAt === undefined) this.#offset -= ms;
+    else this.#stoppedAt += ms;
+  }
+
+  go(): void {
+    this.#offset = performance.now() - this.now();
+    this.#stoppedAt = undefined;
   }
 }
 
@@ -227,129 +249,6 @@ export class RawClient {
     this.socket.destroy();
   }
 }
-
-/** A request as it reached the target. */
-export interface Arrived {
-  readonly head: string;
-  readonly method: string;
-  readonly url: string;
-  readonly socket: Socket;
-  /** Which connection it came by, from 0. */
-  readonly connection: number;
-  /** Bytes after the head, as far as they have come. */
-  rest: Buffer;
-  header(name: string): string | undefined;
-}
-
-/** A target on a raw socket: does whatever the test says, valid HTTP or not. */
-export class FaultTarget {
-  readonly arrived: Arrived[] = [];
-  readonly sockets: Socket[] = [];
-  connections = 0;
-  readonly #server: Server;
-  #respond: (request: Arrived, socket: Socket) => void;
-
-  private constructor(respond: (request: Arrived, socket: Socket) => void) {
-    this.#respond = respond;
-    this.#server = createServer({ noDelay: true }, (socket) => this.#onSocket(socket));
-  }
-
-  static async start(respond: (request: Arrived, socket: Socket) => void = ok('hello')): Promise<FaultTarget> {
-    const target = new FaultTarget(respond);
-    target.#server.listen(0, '127.0.0.1');
-    await once(target.#server, 'listening');
-    return target;
-  }
-
-  /** What it does from now on with each request head that comes. */
-  set respond(respond: (request: Arrived, socket: Socket) => void) {
-    this.#respond = respond;
-  }
-
-  get url(): string {
-    const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('not listening');
-    return `http://127.0.0.1:${address.port}`;
-  }
-
-  get open(): number {
-    return this.sockets.filter((socket) => !socket.destroyed).length;
-  }
-
-  #onSocket(socket: Socket): void {
-    const connection = this.connections++;
-    this.sockets.push(socket);
-    let buffer: Buffer = Buffer.alloc(0);
-    let last: Arrived | undefined;
-    socket.on('error', () => {});
-    socket.on('data', (chunk: Buffer) => {
-      buffer = Buffer.concat([buffer, chunk]);
-      while (buffer.length > 0) {
-        if (last !== undefined && !complete(last)) {
-          const { rest } = last;
-          last.rest = Buffer.concat([rest, buffer]);
-          const over = Math.max(0, last.rest.length - endOf(last));
-          buffer = last.rest.subarray(last.rest.length - over);
-          last.rest = last.rest.subarray(0, last.rest.length - over);
-          continue;
-        }
-        const end = buffer.indexOf('\r\n\r\n');
-        if (end < 0) return;
-        last = arrival(buffer.toString('latin1', 0, end + 2), socket, connection);
-        buffer = buffer.subarray(end + 4);
-        const arrived = last;
-        this.arrived.push(arrived);
-        // The rest of what came with the head is sorted out first.
-        queueMicrotask(() => this.#respond(arrived, socket));
-      }
-    });
-  }
-
-  async close(): Promise<void> {
-    for (const socket of this.sockets) socket.destroy();
-    this.#server.close();
-    await once(this.#server, 'close');
-  }
-}
-
-/** Bytes after its head that belong to it, as far as can be told yet. */
-function endOf(request: Arrived): number {
-  const length = request.header('content-length');
-  if (length !== undefined) return Number(length);
-  if (request.header('transfer-encoding') === undefined) return 0;
-  if (request.rest.toString('latin1', 0, 5) === '0\r\n\r\n') return 5;
-  const end = request.rest.indexOf('\r\n0\r\n\r\n');
-  return end < 0 ? Number.POSITIVE_INFINITY : end + 7;
-}
-
-const complete = (request: Arrived): boolean => request.rest.length >= endOf(request);
-
-function arrival(head: string, socket: Socket, connection: number): Arrived {
-  const lines = head.split('\r\n');
-  const [method = '', url = ''] = lines[0]!.split(' ');
-  const header = (name: string): string | undefined => {
-    const values = lines
-      .slice(1)
-      .filter((line) => line.toLowerCase().startsWith(`${name}:`))
-      .map((line) => line.slice(name.length + 1).trim());
-    return values.length > 0 ? values.join(', ') : undefined;
-  };
-  return { head, method, url, socket, connection, rest: Buffer.alloc(0), header };
-}
-
-/** Answers 200 with a text of known length. */
-export const ok =
-  (body: string, fields = '') =>
-  (_request: Arrived, socket: Socket): void => {
-    socket.write(`HTTP/1.1 200 OK\r\n${fields}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
-  };
-
-/** Answers with exactly this text. */
-export const raw =
-  (text: string) =>
-  (_request: Arrived, socket: Socket): void => {
-    socket.write(text, 'latin1');
-  };
 
 /** A spec with one listener and one service on every path. `listener` and `service` are further TOML lines. */
 export const specOf = (

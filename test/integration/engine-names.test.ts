@@ -1,13 +1,9 @@
 /** Names that could be taken for others, fields that tell of the way so far, and what Connection may take away. */
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultTarget, Plane, type RawReply, specOf } from './engine-kit.js';
+import { type Plane, type RawReply, specOf } from './engine-kit.js';
+import { sharedEngineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('names of fields');
+const test = sharedEngineSuite('names of fields');
 const EDITS = `policies = [{ use = "headers", request.set = { x-tenant = "acme" }, request.add = { x_more = "1" }, request.remove = ["X-Debug-Mode"] }]`;
 const KEYS = `
 [policy.keys]
@@ -18,15 +14,6 @@ match = "/keyed"
 to = "it"
 policies = ["keys"]
 `;
-
-test.before(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url));
-});
-test.after(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
 
 const ask = (plane: Plane, fields: string, path = '/'): Promise<RawReply> =>
   plane.ask(`GET ${path} HTTP/1.1\r\nHost: a\r\n${fields}\r\n\r\n`);

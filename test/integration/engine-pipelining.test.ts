@@ -11,31 +11,16 @@ import {
   ok,
   Plane,
   type RawClient,
-  raw,
+  say,
   specOf,
+  TestTime,
   until,
 } from './engine-kit.js';
-
-/** Stands still while a line forms: one that has stood still for long takes nobody more, however busy the machine. */
-class Time {
-  #offset = 0;
-  #stoppedAt: number | undefined;
-  readonly now = (): number => this.#stoppedAt ?? performance.now() - this.#offset;
-
-  stop(): void {
-    this.#stoppedAt ??= this.now();
-  }
-
-  go(): void {
-    this.#offset = performance.now() - this.now();
-    this.#stoppedAt = undefined;
-  }
-}
 
 interface Context {
   target: FaultTarget;
   plane: Plane;
-  time: Time;
+  time: TestTime;
 }
 const test = suite<Context>('pipelining');
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a.example\r\n\r\n`;
@@ -45,7 +30,7 @@ const echo = (request: Arrived, socket: import('node:net').Socket): void => ok(r
 
 test.before.each(async (context) => {
   context.target = await FaultTarget.start(echo);
-  context.time = new Time();
+  context.time = new TestTime();
   context.plane = await Plane.start(specOf(context.target.url, { service: SERVICE }), { monotonic: context.time.now });
 });
 test.after.each(async ({ target, plane }) => {
@@ -53,7 +38,10 @@ test.after.each(async ({ target, plane }) => {
   await target.close();
 });
 
-/** Clients whose requests `/0`, `/1` ... have reached the target in this order, and wait there. */
+/**
+ * Clients whose requests `/0`, `/1` ... have reached the target in this order, and wait there. Time stands still meanwhile:
+ * a line that does not move for long takes nobody more.
+ */
 async function line(context: Context, count: number, texts: readonly string[] = []): Promise<RawClient[]> {
   const { target, plane, time } = context;
   target.respond = () => {};
@@ -496,7 +484,7 @@ test('an exchange that is over in the middle of a line: its reply is read and th
   await until(() => plane.records.filter(({ error }) => error === 'downstream/aborted').length === 2);
   target.respond = echo;
   for (const [i, request] of [...target.arrived].entries()) {
-    if (i === 1) raw('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n')(request, request.socket);
+    if (i === 1) say('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n')(request, request.socket);
     else echo(request, request.socket);
   }
   assert.equal(await bodies([clients[0]!, clients[3]!]), ['/0', '/3']);

@@ -1,24 +1,11 @@
 /** Replies of targets that are ambiguous, or hold less or more than they should: never a client's to sort out. */
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultTarget, ok, Plane, type RawReply, raw, specOf, until } from './engine-kit.js';
+import { ok, type RawReply, say, specOf, until } from './engine-kit.js';
+import { sharedEngineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('replies of targets');
+const test = sharedEngineSuite('replies of targets', { service: 'retries = 0\neject_after = 0' });
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 const OK = 'HTTP/1.1 200 OK\r\n';
-
-test.before(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url, { service: 'retries = 0\neject_after = 0' }));
-});
-test.after(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
 
 const INVALID: readonly (readonly [what: string, reply: string])[] = [
   ['a list of Content-Lengths', `${OK}Content-Length: 2, 2\r\n\r\nab`],
@@ -67,7 +54,7 @@ const INVALID: readonly (readonly [what: string, reply: string])[] = [
 for (const [what, reply] of INVALID) {
   test(`${what}: 502, and the connection is thrown away`, async ({ target, plane }) => {
     // What follows would be the reply to somebody else's request.
-    target.respond = raw(`${reply}${OK}Content-Length: 6\r\n\r\npoison`);
+    target.respond = say(`${reply}${OK}Content-Length: 6\r\n\r\npoison`);
     const client = plane.client();
     client.send(GET);
     const refused = await client.reply();
@@ -109,7 +96,7 @@ test('204 with a framing field: its connection is not used again, however late a
   plane,
 }) => {
   for (const framing of ['Content-Length: 5', 'Transfer-Encoding: chunked']) {
-    target.respond = raw(`HTTP/1.1 204 No Content\r\n${framing}\r\n\r\n`);
+    target.respond = say(`HTTP/1.1 204 No Content\r\n${framing}\r\n\r\n`);
     const reply = await plane.ask(GET);
     assert.is(reply.status, 204);
     assert.is(reply.header('content-length'), undefined);
@@ -117,13 +104,13 @@ test('204 with a framing field: its connection is not used again, however late a
     await until(() => target.open === 0, 'the connection to be thrown away');
   }
   const before = target.connections;
-  target.respond = raw('HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n');
+  target.respond = say('HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n');
   for (let i = 0; i < 3; i++) assert.is((await plane.ask(GET)).status, 204);
   assert.is(target.connections, before + 1);
 });
 
 test('framing is gw’s own, whatever Connection lists', async ({ target, plane }) => {
-  target.respond = raw(`${OK}Connection: content-length, x-hop, date\r\nX-Hop: 1\r\nContent-Length: 5\r\n\r\nhello`);
+  target.respond = say(`${OK}Connection: content-length, x-hop, date\r\nX-Hop: 1\r\nContent-Length: 5\r\n\r\nhello`);
   const reply: RawReply = await plane.ask(GET);
   assert.is(reply.header('content-length'), '5');
   assert.is(reply.header('x-hop'), undefined);
@@ -131,7 +118,7 @@ test('framing is gw’s own, whatever Connection lists', async ({ target, plane 
 });
 
 test('a reply cannot be split: what a target puts into a value stays in it', async ({ target, plane }) => {
-  target.respond = raw(`${OK}X-A: b%0d%0aSet-Cookie: c\xe5\x98\x8a\xe5\x98\x8dX: y\r\nContent-Length: 0\r\n\r\n`);
+  target.respond = say(`${OK}X-A: b%0d%0aSet-Cookie: c\xe5\x98\x8a\xe5\x98\x8dX: y\r\nContent-Length: 0\r\n\r\n`);
   const reply = await plane.ask(GET);
   assert.is(reply.header('set-cookie'), undefined);
   assert.is(reply.header('x-a'), 'b%0d%0aSet-Cookie: c\xe5\x98\x8a\xe5\x98\x8dX: y');
@@ -156,13 +143,13 @@ const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n';
 
 test('a 101 to a protocol that nobody asked for, or to none: 502', async ({ target, plane }) => {
   for (const fields of ['Upgrade: other\r\n', 'Upgrade: websocket, other\r\n', '']) {
-    target.respond = raw(`${SWITCH}${fields}\r\n`);
+    target.respond = say(`${SWITCH}${fields}\r\n`);
     const reply = await plane.ask(
       'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo/2, websocket\r\n\r\n',
     );
     assert.is(reply.status, 502, fields);
   }
-  target.respond = raw(`${SWITCH}Upgrade: Foo/2\r\n\r\n`);
+  target.respond = say(`${SWITCH}Upgrade: Foo/2\r\n\r\n`);
   const reply = await plane.ask(
     'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: foo/2, websocket\r\n\r\n',
   );
@@ -183,7 +170,7 @@ test('an upgrade that is not asked for by the rules is none', async ({ target, p
 });
 
 test('interim replies pass on without what belongs to the hop', async ({ target, plane }) => {
-  target.respond = raw(
+  target.respond = say(
     `HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n${OK}Content-Length: 0\r\n\r\n`,
   );
   const client = plane.client();

@@ -1,24 +1,11 @@
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultTarget, Plane, raw, specOf } from './engine-kit.js';
+import { say } from './engine-kit.js';
+import { sharedEngineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('what is ambiguous is refused');
+const test = sharedEngineSuite('what is ambiguous is refused', {
+  listener: 'max_headers = 20\nmax_header = "4KiB"\nmax_target = "1KiB"',
+});
 const H = 'Host: a.example\r\n';
-
-test.before(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(
-    specOf(context.target.url, { listener: 'max_headers = 20\nmax_header = "4KiB"\nmax_target = "1KiB"' }),
-  );
-});
-test.after(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
 
 const REFUSED: readonly (readonly [what: string, request: string, status: number])[] = [
   [
@@ -328,7 +315,7 @@ const ACCEPTED: readonly (readonly [what: string, request: string, line: string]
 
 for (const [what, request, line] of ACCEPTED) {
   test(`${what} is read`, async ({ target, plane }) => {
-    target.respond = raw('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
     assert.is((await plane.ask(request)).status, 200);
     assert.is(target.arrived.at(-1)!.head.split('\r\n')[0], line);
   });
@@ -349,7 +336,7 @@ const GOOD_CHUNKS: readonly (readonly [what: string, body: string])[] = [
 
 for (const [what, body] of GOOD_CHUNKS) {
   test(`chunked body with ${what}: one framing at the target, nothing but payload in it`, async ({ target, plane }) => {
-    target.respond = raw('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+    target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
     const before = target.arrived.length;
     const client = plane.client();
     client.send(
@@ -368,7 +355,7 @@ for (const [what, body] of GOOD_CHUNKS) {
 }
 
 test('a host goes on in one form', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+  target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
   const reply = await plane.ask('GET /x HTTP/1.1\r\nHost: A.Example.:8080\r\n\r\n');
   assert.is(target.arrived.at(-1)!.header('host'), 'a.example:8080');
   assert.is(target.arrived.at(-1)!.header('x-forwarded-host'), 'a.example:8080');
@@ -376,7 +363,7 @@ test('a host goes on in one form', async ({ target, plane }) => {
 });
 
 test('the authority of an absolute form replaces Host', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+  target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
   await plane.ask(`GET http://b.example:81/ HTTP/1.1\r\n${H}\r\n`);
   assert.is(target.arrived.at(-1)!.header('host'), 'b.example:81');
 });

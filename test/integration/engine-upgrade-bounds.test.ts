@@ -1,27 +1,18 @@
 /** What bounds an upgrade in time, and what becomes of one whose target cannot be reached. */
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FullBacklog, refusingPort } from '../support/fault-target.js';
-import { type Arrived, FaultTarget, Plane, raw, specOf, until } from './engine-kit.js';
+import { type Arrived, FaultTarget, say, specOf, until } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('bounds of upgrades');
+const test = engineSuite('bounds of upgrades');
 const UPGRADE = 'GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n';
 const switching = (_request: Arrived, socket: import('node:net').Socket): void => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n');
   socket.on('data', (chunk: Buffer) => socket.write(chunk));
 };
 
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start(switching);
-  context.plane = await Plane.start(specOf(context.target.url));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
+test.before.each(({ target }) => {
+  target.respond = switching;
 });
 
 const code = (body: Buffer): string => JSON.parse(body.toString()).type;
@@ -74,7 +65,7 @@ test('a reply that is no 101 and stalls in its body is cut', async ({ target, pl
     'Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n',
     '\r\n12345',
   ]) {
-    target.respond = raw(`HTTP/1.1 200 OK\r\n${begun}`);
+    target.respond = say(`HTTP/1.1 200 OK\r\n${begun}`);
     const client = plane.client();
     client.send(UPGRADE);
     await until(() => client.closed, 'the cut');
@@ -105,17 +96,22 @@ test('the time between bytes does not run while the client does not read', async
 test('a tunnel lives as long as something goes through it, either way, and ends when nothing does', async ({
   target,
   plane,
+  time,
 }) => {
   await plane.load(specOf(target.url, { service: 'tunnel_idle_timeout = "400ms"' }));
   const client = plane.client();
   client.send(UPGRADE);
   assert.is((await client.reply()).status, 101);
+  time.stop();
   for (let i = 1; i <= 4; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    time.pass(300);
+    // More than it takes until somebody looks at deadlines.
+    await new Promise((resolve) => setTimeout(resolve, 250));
     client.send('x');
     await until(() => client.pending.length === i, 'the echo');
   }
   assert.not.ok(client.ended);
+  time.go();
   await client.end().catch(() => undefined);
   await until(() => target.open === 0, 'the target to be let go');
   const record = await plane.record(({ status }) => status === 101);
@@ -137,13 +133,13 @@ test('0s bounds no tunnel', async ({ target, plane }) => {
 
 test('more than 32 informational replies to an upgrade are a 502', async ({ target, plane }) => {
   const hints = (count: number): string => 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(count);
-  target.respond = raw(
+  target.respond = say(
     `${hints(33)}HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n`,
   );
   const reply = await plane.ask(UPGRADE);
   assert.is(reply.status, 502);
   assert.match(code(reply.body), 'upstream/invalid');
-  target.respond = raw(`${hints(32)}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`);
+  target.respond = say(`${hints(32)}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`);
   assert.is((await plane.ask(UPGRADE)).status, 200);
 });
 

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket, WebSocketServer } from 'ws';
-import { FaultTarget, Plane, type RawReply, raw, specOf, until } from './engine-kit.js';
+import { FaultTarget, Plane, type RawReply, say, specOf, until } from './engine-kit.js';
 
 interface Context {
   origin: Server;
@@ -197,7 +197,7 @@ test('answers to an upgrade pass byte for byte; those that are none are 502', as
   const target = await FaultTarget.start();
   await plane.load(specOf(target.url));
   const ask = async (method: string, answer: string): Promise<RawReply> => {
-    target.respond = raw(answer);
+    target.respond = say(answer);
     const text = `${method} / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
     return plane.ask(text, { head: method === 'HEAD' });
   };
@@ -230,7 +230,7 @@ test('answers to an upgrade pass byte for byte; those that are none are 502', as
   await until(() => cut.ended, 'the cut');
   assert.is((await plane.record(({ url }) => url === '/cut')).error, 'upstream/aborted');
   const client = plane.client();
-  target.respond = raw('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
+  target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
   for (let i = 0; i < 2; i++) {
     client.send('HEAD / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
     assert.is((await client.reply({ head: true })).header('content-length'), '5');

@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import * as assert from 'uvu/assert';
-import { FaultTarget, ok, type RawReply, raw, specOf, until } from './engine-kit.js';
+import { FaultTarget, ok, type RawReply, say, specOf, until } from './engine-kit.js';
 import { engineSuite } from './engine-suite.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
@@ -53,7 +53,7 @@ const INVALID: readonly (readonly [what: string, reply: string])[] = [
 
 for (const [what, reply] of INVALID) {
   test(`a reply with ${what}: 502`, async ({ target, plane }) => {
-    target.respond = raw(reply);
+    target.respond = say(reply);
     isProblem(await plane.ask(GET), 502, 'upstream/invalid');
     await until(() => target.open === 0, 'the connection to be thrown away');
     assert.is((await plane.record(({ status }) => status === 502)).error, 'upstream/invalid');
@@ -105,7 +105,7 @@ test('a route that allows less time: 504', async ({ target, plane }) => {
 test('a reply that stalls in the middle is cut, not completed', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { service: 'response_timeout = "100ms"' }));
   for (const head of ['Content-Length: 10\r\n\r\n12345', 'Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n']) {
-    target.respond = raw(`HTTP/1.1 200 OK\r\n${head}`);
+    target.respond = say(`HTTP/1.1 200 OK\r\n${head}`);
     const client = plane.client();
     client.send(GET);
     await until(() => client.ended, 'the cut');
@@ -141,7 +141,7 @@ test('a chunked reply that turns to garbage is cut', async ({ target, plane }) =
 test('garbage that comes with the head of its reply: 502, for nothing of it went out', async ({ target, plane }) => {
   const client = plane.client();
   for (const chunks of ['ZZ\r\n', '\r\n', '5\r\n12345\r\nZZ\r\n', '5\r\n123456']) {
-    target.respond = raw(`HTTP/1.1 200 OK\r\nX-Of: target\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`);
+    target.respond = say(`HTTP/1.1 200 OK\r\nX-Of: target\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`);
     const before = plane.records.length;
     client.send(GET);
     const reply = await client.reply();
@@ -156,13 +156,13 @@ test('garbage that comes with the head of its reply: 502, for nothing of it went
   client.send(GET);
   assert.is((await client.reply()).body.toString(), 'well again');
   // To a client of HTTP/1.0 that goes by the end of the connection as well.
-  target.respond = raw('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n');
+  target.respond = say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n');
   isProblem(await plane.ask('GET / HTTP/1.0\r\nHost: a\r\n\r\n'), 502, 'upstream/invalid');
   client.destroy();
 });
 
 test('bytes after a reply poison no later one', async ({ target, plane }) => {
-  target.respond = raw(
+  target.respond = say(
     'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil',
   );
   const client = plane.client();
@@ -376,7 +376,7 @@ test('a target that says close is not asked again on that connection', async ({ 
 });
 
 test('a client that leaves frees the target', async ({ target, plane }) => {
-  target.respond = raw('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
+  target.respond = say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
   const client = plane.client();
   client.send(GET);
   await until(() => client.pending.includes('hello'), 'the beginning');

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import type { CreatePolicy, Handler, Reply } from '../../src/policies/contract.js';
 import { BytesReply } from '../../src/policies/run-kit.js';
 import { runHalves } from '../../src/policies/run-registry.js';
-import { FaultTarget, generationOf, ok, Plane, raw, specOf, until } from './engine-kit.js';
+import { FaultTarget, generationOf, ok, Plane, say, specOf, until } from './engine-kit.js';
 
 /** What the policy under test does; it answers later than the target, as policies that ask somebody do. */
 let behave: (next: Handler) => Handler = (next) => next;
@@ -53,7 +53,7 @@ test('a reply waits for the policy, whatever its body', async ({ target, plane }
     ['Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n', 'ok'],
     [`Content-Length: ${big.length}\r\n\r\n${big}`, big],
   ] as const) {
-    target.respond = raw(`HTTP/1.1 200 OK\r\n${reply}`);
+    target.respond = say(`HTTP/1.1 200 OK\r\n${reply}`);
     client.send(GET);
     assert.is((await client.reply()).body.toString(), body);
   }
@@ -277,7 +277,7 @@ test('a 304 that a policy makes a 200 has no body that the target never sent', a
     reply.status = 200;
     return reply;
   };
-  target.respond = raw('HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n');
+  target.respond = say('HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n');
   const client = plane.client();
   for (let i = 0; i < 2; i++) {
     client.send(GET);

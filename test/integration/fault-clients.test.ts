@@ -1,32 +1,16 @@
 /** Clients that go wrong: each costs what it sent, and nothing of it stays. */
 import { connect } from 'node:net';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as faults from '../support/fault-target.js';
-import { FaultTarget } from '../support/fault-target.js';
-import { Plane, RawClient, specOf, until } from './engine-kit.js';
+import { type Plane, RawClient, until } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('faults of clients');
+const test = engineSuite('faults of clients', {
+  service: 'retries = 0\nresponse_timeout = "1s"',
+  listener: 'header_timeout = "300ms"',
+});
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\n';
-
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(
-    specOf(context.target.url, {
-      service: 'retries = 0\nresponse_timeout = "1s"',
-      listener: 'header_timeout = "300ms"',
-    }),
-  );
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
 
 /** Open connections of the listener, as metrics tell them. */
 function connections({ registry }: Plane): number {
@@ -49,29 +33,29 @@ const LEAVES: readonly (readonly [what: string, sent: string, reset: boolean])[]
 
 for (const [what, sent, reset] of LEAVES) {
   test(`a client that ${what}: it and its target are let go`, async ({ target, plane }) => {
-    target.fault = faults.never;
+    target.respond = faults.never;
     const client = plane.client();
     if (sent !== '') client.send(sent);
     const asks = /\r\n\r\n/.test(sent);
-    await until(() => connections(plane) === 1 && (!asks || target.requests.length === 1), 'the client to be in');
+    await until(() => connections(plane) === 1 && (!asks || target.arrived.length === 1), 'the client to be in');
     if (reset) client.socket.resetAndDestroy();
     else client.socket.end();
     await until(() => connections(plane) === 0, 'the listener to be empty', 3000);
     await until(() => target.open === 0, 'the target to be let go', 3000);
     client.destroy();
-    target.fault = faults.answer('hello');
+    target.respond = faults.ok('hello');
     assert.is((await plane.ask(GET)).body.toString(), 'hello');
   });
 }
 
 test('a client that closed its half is still answered, each of its requests', async ({ target, plane }) => {
-  const held: faults.FaultRequest[] = [];
-  target.fault = (request) => held.push(request);
+  const held: faults.Arrived[] = [];
+  target.respond = (request) => held.push(request);
   const client = plane.client();
   client.socket.end(GET.repeat(3));
   for (let turn = 0; turn < 3; turn++) {
     await until(() => held.length > turn, 'a request');
-    faults.answer(`reply ${turn}`)(held[turn]!);
+    faults.ok(`reply ${turn}`)(held[turn]!, held[turn]!.socket);
     assert.is((await client.reply()).body.toString(), `reply ${turn}`);
   }
   await client.end();

@@ -1,27 +1,17 @@
 /** Names of targets that do not resolve, or of which not every address answers. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as faults from '../support/fault-target.js';
-import { FaultTarget } from '../support/fault-target.js';
-import { Plane, specOf } from './engine-kit.js';
+import { specOf } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('names of targets');
+const test = engineSuite('names of targets');
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nhi';
 
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start(faults.answer('by name'));
-  context.plane = await Plane.start(specOf(context.target.url));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
+test.before.each(({ target }) => {
+  target.respond = faults.ok('by name');
 });
 
 test('a name that does not resolve: 502, and nothing of it in the reply', async ({ plane }) => {

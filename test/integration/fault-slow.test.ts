@@ -1,30 +1,17 @@
 /** Who does not read stops who sends to it, and nobody else: what gw holds in between is bounded. */
 import type { Socket } from 'node:net';
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as faults from '../support/fault-target.js';
 import { FaultTarget } from '../support/fault-target.js';
-import { Plane, type RawClient, specOf, until } from './engine-kit.js';
+import { type Plane, type RawClient, specOf, until } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('slow readers');
+const test = engineSuite('slow readers', { service: 'retries = 0\nresponse_timeout = "1s"' });
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 /** What the kernel takes on the two connections, at the most: the rest is in nobody's memory. */
 const IN_KERNEL = 64 * MIB;
-
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url, { service: 'retries = 0\nresponse_timeout = "1s"' }));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
 
 /** Memory of buffers, of this thread and so of gw too, once nothing moves any more. Returns what has moved by then. */
 async function standstill(moved: () => number): Promise<number> {
@@ -39,15 +26,15 @@ async function standstill(moved: () => number): Promise<number> {
 }
 
 async function othersAreServed(plane: Plane, target: FaultTarget): Promise<void> {
-  const { fault } = target;
-  target.fault = faults.answer('quick');
+  const { respond } = target;
+  target.respond = faults.ok('quick');
   for (let turn = 0; turn < 20; turn++) assert.is((await plane.ask(GET)).body.toString(), 'quick');
-  target.fault = fault;
+  target.respond = respond;
 }
 
 test('a client that does not read a reply of 1 GiB stops its target, not the gateway', async ({ target, plane }) => {
   let written = 0;
-  target.fault = faults.flood(GIB, (bytes) => {
+  target.respond = faults.flood(GIB, (bytes) => {
     written = bytes;
   });
   const before = process.memoryUsage().arrayBuffers;
@@ -74,7 +61,7 @@ test('a client that asked for an upgrade and does not read what it gets instead 
   plane,
 }) => {
   let written = 0;
-  target.fault = faults.flood(GIB, (bytes) => {
+  target.respond = faults.flood(GIB, (bytes) => {
     written = bytes;
   });
   const before = process.memoryUsage().arrayBuffers;
@@ -92,7 +79,7 @@ test('a client that asked for an upgrade and does not read what it gets instead 
 });
 
 test('ten clients that do not read hold ten times as little', async ({ target, plane }) => {
-  target.fault = faults.flood(GIB);
+  target.respond = faults.flood(GIB);
   const before = process.memoryUsage().arrayBuffers;
   const clients = Array.from({ length: 10 }, () => plane.client());
   for (const client of clients) {
@@ -141,11 +128,11 @@ test('a target that does not read an upload of 1 GiB stops its client, not the g
 });
 
 test('pipelined requests of a client that reads nothing are not answered without end', async ({ target, plane }) => {
-  target.fault = faults.answer('x'.repeat(32 * 1024));
+  target.respond = faults.ok('x'.repeat(32 * 1024));
   const client = plane.client();
   client.socket.pause();
   client.send(GET.repeat(20_000));
-  const stood = await standstill(() => target.requests.length);
+  const stood = await standstill(() => target.arrived.length);
   assert.ok(stood < 2000, `${stood} requests were made for nobody`);
   client.destroy();
   await until(() => target.open <= 1, 'the target to be let go');
@@ -153,7 +140,7 @@ test('pipelined requests of a client that reads nothing are not answered without
 
 test('a client that reads nothing for body_timeout is let go, and its target with it', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'body_timeout = "200ms"' }));
-  target.fault = faults.flood(GIB);
+  target.respond = faults.flood(GIB);
   const client: RawClient = plane.client();
   client.socket.pause();
   client.send(GET);

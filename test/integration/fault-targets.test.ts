@@ -1,27 +1,15 @@
 /** What a client sees when a target goes wrong: docs/faults.md, line by line. */
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import * as faults from '../support/fault-target.js';
 import { FaultTarget, FullBacklog } from '../support/fault-target.js';
-import { Plane, type RawClient, type RawReply, specOf, until } from './engine-kit.js';
+import { type RawClient, type RawReply, specOf, until } from './engine-kit.js';
+import { engineSuite } from './engine-suite.js';
 
-interface Context {
-  target: FaultTarget;
-  plane: Plane;
-}
-const test = suite<Context>('faults of targets');
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nhi';
 const SERVICE = 'retries = 0\neject_after = 0\nconnect_timeout = "150ms"\nresponse_timeout = "150ms"';
 
-test.before.each(async (context) => {
-  context.target = await FaultTarget.start();
-  context.plane = await Plane.start(specOf(context.target.url, { service: SERVICE }));
-});
-test.after.each(async ({ target, plane }) => {
-  await plane.close();
-  await target.close();
-});
+const test = engineSuite('faults of targets', { service: SERVICE });
 
 /** A whole reply that says what went wrong and nothing of where. */
 function isProblem(reply: RawReply, status: number, code: string): void {
@@ -60,7 +48,7 @@ const CLOSED_EARLY: readonly (readonly [what: string, fault: faults.Fault, statu
 
 for (const [what, fault, status, code] of CLOSED_EARLY) {
   test(`a target that ${what}: ${status} ${code}`, async ({ target, plane }) => {
-    target.fault = fault;
+    target.respond = fault;
     const client = plane.client();
     client.send(GET);
     let reply = await client.reply();
@@ -69,7 +57,7 @@ for (const [what, fault, status, code] of CLOSED_EARLY) {
     await until(() => target.open === 0, 'the connection to be thrown away');
     assert.is((await plane.record(({ error }) => error !== null)).error, code);
     // The client's own connection is as good as before.
-    target.fault = faults.answer('well again');
+    target.respond = faults.ok('well again');
     client.send(GET);
     assert.is((await client.reply()).body.toString(), 'well again');
     client.destroy();
@@ -94,7 +82,7 @@ const CUT: readonly (readonly [what: string, fault: faults.Fault, error: string]
 
 for (const [what, fault, error] of CUT) {
   test(`a target that ${what}: the reply is cut, ${error}`, async ({ target, plane }) => {
-    target.fault = fault;
+    target.respond = fault;
     const client = plane.client();
     client.send(GET);
     await isCut(client, 'HTTP/1.1 200 OK');
@@ -102,7 +90,7 @@ for (const [what, fault, error] of CUT) {
     const record = await plane.record((one) => one.error !== null);
     assert.is(record.error, error);
     assert.is(record.status, 200);
-    assert.is(target.requests.length, 1, 'what has begun is not repeated');
+    assert.is(target.arrived.length, 1, 'what has begun is not repeated');
   });
 }
 
@@ -112,22 +100,22 @@ test('surplus bytes are nobody’s reply', async ({ target, plane }) => {
     `${HEAD}Content-Length: 2\r\n\r\nok`,
     `${HEAD}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n`,
   ]) {
-    target.fault = faults.say(before + evil);
+    target.respond = faults.say(before + evil);
     for (let turn = 0; turn < 3; turn++) assert.is((await plane.ask(GET)).body.toString(), 'ok');
   }
   assert.is(target.connections, 6, 'none of them was used again');
 });
 
 test('a slow drip is waited for as long as bytes come', async ({ target, plane }) => {
-  target.fault = (request) => {
-    faults.say(`${HEAD}Content-Length: 20\r\n\r\n`)(request);
-    faults.drip('01234567890123456789', 20)(request);
+  target.respond = (request, socket) => {
+    faults.say(`${HEAD}Content-Length: 20\r\n\r\n`)(request, socket);
+    faults.drip('01234567890123456789', 20)(request, socket);
   };
   assert.is((await plane.ask(GET)).body.toString(), '01234567890123456789');
 });
 
 test('a slow drip of a head has the time of a head, not that of each byte', async ({ target, plane }) => {
-  target.fault = faults.drip(`HTTP/1.1 200 OK\r\na: ${'b'.repeat(1000)}\r\nContent-Length: 0\r\n\r\n`, 20);
+  target.respond = faults.drip(`HTTP/1.1 200 OK\r\na: ${'b'.repeat(1000)}\r\nContent-Length: 0\r\n\r\n`, 20);
   isProblem(await plane.ask(GET), 504, 'upstream/timeout');
 });
 
@@ -164,7 +152,7 @@ test('a target that resets each connection as it is made: 502', async ({ plane }
 });
 
 test('a target that speaks before it is asked: its connection is never used', async ({ plane }) => {
-  const eager = await FaultTarget.start(faults.answer('asked'), {
+  const eager = await FaultTarget.start(faults.ok('asked'), {
     onConnection: (socket, connection) => {
       if (connection === 0) socket.write(`${HEAD}Content-Length: 5\r\n\r\neager`);
     },
@@ -182,7 +170,7 @@ for (const close of [faults.sayAndClose(), faults.sayAndReset()]) {
     plane,
   }) => {
     const client = plane.client();
-    target.fault = faults.afterRequests(1, faults.answer('first'), close);
+    target.respond = faults.afterRequests(1, faults.ok('first'), close);
     client.send(GET);
     assert.is((await client.reply()).body.toString(), 'first');
     client.send(GET);
@@ -198,15 +186,15 @@ for (const close of [faults.sayAndClose(), faults.sayAndReset()]) {
 
 test('idle connections that all closed meanwhile cost a client nothing', async ({ target, plane }) => {
   const clients = [plane.client(), plane.client(), plane.client()];
-  const held: faults.FaultRequest[] = [];
-  target.fault = (request) => held.push(request);
+  const held: faults.Arrived[] = [];
+  target.respond = (request) => held.push(request);
   for (const client of clients) client.send(GET);
   await until(() => held.length === clients.length, 'all requests');
-  for (const request of held) faults.answer('one')(request);
+  for (const request of held) faults.ok('one')(request, request.socket);
   for (const client of clients) await client.reply();
   for (const socket of target.sockets) socket.end();
   await until(() => target.open === 0, 'the target’s side to be closed');
-  target.fault = faults.answer('two');
+  target.respond = faults.ok('two');
   for (const client of clients) {
     client.send(POST);
     assert.is((await client.reply()).body.toString(), 'two');
@@ -253,10 +241,10 @@ test('a target that resets in the middle of an upload: 502, and the body is not 
   const client = plane.client();
   client.send(UPLOAD);
   client.send(Buffer.alloc(100_000, 'x'));
-  await until(() => target.bodyBytes === 100_000, 'the beginning of the body');
+  await until(() => target.arrived[0]?.rest.length === 100_000, 'the beginning of the body');
   target.sockets[0]!.resetAndDestroy();
   isProblem(await client.reply(), 502, 'upstream/reset');
-  assert.is(target.requests.length, 1);
+  assert.is(target.arrived.length, 1);
   client.destroy();
   await target.close();
 });

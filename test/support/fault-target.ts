@@ -1,6 +1,6 @@
 /**
  * A target that goes wrong on purpose: a TCP server whose behaviour is a script, asked once for each request head that
- * comes. What it counts (connections, requests, bytes) is what really reached it.
+ * comes. What it keeps (connections, requests, bytes) is what really reached it.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -8,21 +8,24 @@ import { Worker } from 'node:worker_threads';
 
 export { freePort as refusingPort } from './ports.js';
 
-/** A request as it came, and the connection to do something to. */
-export interface FaultRequest {
+/** A request as it reached the target. */
+export interface Arrived {
+  /** With its request line, without the empty line. */
+  readonly head: string;
+  readonly method: string;
+  readonly url: string;
   readonly socket: Socket;
-  /** Which connection, from 0. */
+  /** Which connection it came by, from 0. */
   readonly connection: number;
   /** Which request of its connection, from 0. */
   readonly index: number;
-  readonly method: string;
-  readonly url: string;
-  /** With its request line, without the empty line. */
-  readonly head: string;
+  /** Bytes after the head, as far as they have come. */
+  rest: Buffer;
+  header(name: string): string | undefined;
 }
 
-/** What a target does with a request. */
-export type Fault = (request: FaultRequest) => void;
+/** What a target does with a request, valid HTTP or not. */
+export type Fault = (request: Arrived, socket: Socket) => void;
 
 export interface FaultTargetOptions {
   /** Called with each connection before anything is read from it. */
@@ -32,25 +35,23 @@ export interface FaultTargetOptions {
 }
 
 export class FaultTarget {
-  readonly requests: FaultRequest[] = [];
+  readonly arrived: Arrived[] = [];
   readonly sockets: Socket[] = [];
-  /** Bytes of request bodies, and of everything else behind the first head. */
-  bodyBytes = 0;
-  /** What it does with the next requests. */
-  fault: Fault;
+  /** What it does from now on with each request head that comes. */
+  respond: Fault;
   readonly #options: FaultTargetOptions;
   readonly #server: Server;
 
-  private constructor(fault: Fault, options: FaultTargetOptions) {
-    this.fault = fault;
+  private constructor(respond: Fault, options: FaultTargetOptions) {
+    this.respond = respond;
     this.#options = options;
-    this.#server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) =>
+    this.#server = createServer({ noDelay: true, pauseOnConnect: options.deaf === true }, (socket) =>
       this.#onSocket(socket),
     );
   }
 
-  static async start(fault: Fault = answer('hello'), options: FaultTargetOptions = {}): Promise<FaultTarget> {
-    const target = new FaultTarget(fault, options);
+  static async start(respond: Fault = ok('hello'), options: FaultTargetOptions = {}): Promise<FaultTarget> {
+    const target = new FaultTarget(respond, options);
     target.#server.listen(0, '127.0.0.1');
     await once(target.#server, 'listening');
     return target;
@@ -76,38 +77,33 @@ export class FaultTarget {
   #onSocket(socket: Socket): void {
     const connection = this.sockets.push(socket) - 1;
     socket.on('error', () => {});
-    socket.on('end', () => socket.end());
     this.#options.onConnection?.(socket, connection);
     if (this.#options.deaf === true) return;
     let index = 0;
-    let owed = 0;
-    let text = '';
+    let buffer: Buffer = Buffer.alloc(0);
+    let last: Arrived | undefined;
     socket.on('data', (chunk: Buffer) => {
-      let at = Math.min(owed, chunk.length);
-      owed -= at;
-      this.bodyBytes += at;
-      while (at < chunk.length && owed === 0) {
-        text += chunk.toString('latin1', at);
-        const end = text.indexOf('\r\n\r\n');
+      buffer = Buffer.concat([buffer, chunk]);
+      while (buffer.length > 0) {
+        if (last !== undefined && !complete(last)) {
+          buffer = takeRest(last, buffer);
+          continue;
+        }
+        const end = buffer.indexOf('\r\n\r\n');
         if (end < 0) return;
-        const request = requestOf(text.slice(0, end), socket, connection, index++);
-        const length = bodyLength(request.head);
-        const behind = text.length - end - 4;
-        const taken = Math.min(behind, length);
-        this.bodyBytes += taken;
-        owed = length - taken;
-        at = chunk.length - (behind - taken);
-        text = '';
-        this.requests.push(request);
-        this.fault(request);
+        const arrived = arrival(buffer.toString('latin1', 0, end + 2), { socket, connection, index: index++ });
+        buffer = buffer.subarray(end + 4);
+        last = arrived;
+        this.arrived.push(arrived);
+        // The rest of what came with the head is sorted out first.
+        queueMicrotask(() => this.respond(arrived, socket));
       }
     });
-    socket.resume();
   }
 
   /** Requests that came with this method. */
   count(method: string): number {
-    return this.requests.filter((request) => request.method === method).length;
+    return this.arrived.filter((request) => request.method === method).length;
   }
 
   async close(): Promise<void> {
@@ -117,21 +113,43 @@ export class FaultTarget {
   }
 }
 
-function requestOf(head: string, socket: Socket, connection: number, index: number): FaultRequest {
-  const [method = '', url = ''] = head.split(' ', 2);
-  return { socket, connection, index, method, url, head };
+function arrival(head: string, by: Pick<Arrived, 'socket' | 'connection' | 'index'>): Arrived {
+  const [requestLine = '', ...fields] = head.split('\r\n');
+  const [method = '', url = ''] = requestLine.split(' ');
+  const header = (name: string): string | undefined => {
+    const values = fields
+      .filter((line) => line.toLowerCase().startsWith(`${name}:`))
+      .map((line) => line.slice(name.length + 1).trim());
+    return values.length > 0 ? values.join(', ') : undefined;
+  };
+  return { head, method, url, ...by, rest: Buffer.alloc(0), header };
 }
 
-/** Chunked bodies are never followed by another request here. */
-function bodyLength(head: string): number {
-  if (/\r\ntransfer-encoding:/i.test(head)) return Number.POSITIVE_INFINITY;
-  return Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1] ?? 0);
+/** Bytes after its head that belong to it, as far as can be told yet. */
+function endOf(request: Arrived): number {
+  const length = request.header('content-length');
+  if (length !== undefined) return Number(length);
+  if (request.header('transfer-encoding') === undefined) return 0;
+  if (request.rest.toString('latin1', 0, 5) === '0\r\n\r\n') return 5;
+  const end = request.rest.indexOf('\r\n0\r\n\r\n');
+  return end < 0 ? Number.POSITIVE_INFINITY : end + 7;
+}
+
+const complete = (request: Arrived): boolean => request.rest.length >= endOf(request);
+
+/** Gives a request what is its own. Returns what is not. */
+function takeRest(request: Arrived, bytes: Buffer): Buffer {
+  const all = Buffer.concat([request.rest, bytes]);
+  request.rest = all;
+  const end = Math.min(endOf(request), all.length);
+  request.rest = all.subarray(0, end);
+  return all.subarray(end);
 }
 
 /** 200 with a text of known length. */
-export const answer =
+export const ok =
   (body: string, fields = ''): Fault =>
-  ({ socket }) => {
+  (_request, socket) => {
     socket.write(`HTTP/1.1 200 OK\r\n${fields}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
   };
 
@@ -141,38 +159,41 @@ export const never: Fault = () => {};
 /** Exactly this text, and the connection stays. */
 export const say =
   (text: string): Fault =>
-  ({ socket }) => {
+  (_request, socket) => {
     socket.write(text, 'latin1');
   };
 
-/** One text, and a moment later, when the first one has been read, the other. */
+/** A turn of the loop later the other side, which is of this process, has read what was written. */
+const whenRead = (socket: Socket, text: string, then: () => void): void => {
+  socket.write(text, 'latin1', () => setImmediate(() => setImmediate(then)));
+};
+
+/** One text, and when it has been read, the other. */
 export const sayInTurn =
   (text: string, then: string): Fault =>
-  ({ socket }) => {
-    socket.write(text, 'latin1');
-    setTimeout(() => socket.write(then, 'latin1'), 20);
-  };
+  (_request, socket) =>
+    whenRead(socket, text, () => socket.write(then, 'latin1'));
 
 /** Exactly this text, then a FIN. */
 export const sayAndClose =
   (text = ''): Fault =>
-  ({ socket }) => {
+  (_request, socket) => {
     socket.end(text, 'latin1');
   };
 
 /** Exactly this text, and once it is on the wire a reset. */
 export const sayAndReset =
   (text = ''): Fault =>
-  ({ socket }) => {
+  (_request, socket) => {
     if (text === '') socket.resetAndDestroy();
-    // A reset throws away what the other side has not read: a turn of the loop gives it the time to.
-    else socket.write(text, 'latin1', () => setImmediate(() => setImmediate(() => socket.resetAndDestroy())));
+    // A reset throws away what the other side has not read.
+    else whenRead(socket, text, () => socket.resetAndDestroy());
   };
 
 /** One byte of the text every `every` milliseconds. */
 export const drip =
   (text: string, every: number): Fault =>
-  ({ socket }) => {
+  (_request, socket) => {
     let at = 0;
     const timer = setInterval(() => {
       if (at >= text.length || socket.destroyed) clearInterval(timer);
@@ -190,7 +211,7 @@ export const interims = (count: number, status = 103, body = 'after all'): Fault
 /** A body of `length` bytes as fast as it is taken; stops for good after `stopAt`. Tells how far it is. */
 export function flood(length: number, onBytes: (written: number) => void = () => {}, stopAt = length): Fault {
   const piece = Buffer.alloc(64 * 1024, 'x');
-  return ({ socket }) => {
+  return (_request, socket) => {
     let written = 0;
     const more = (): void => {
       while (written < stopAt && !socket.destroyed) {
@@ -209,8 +230,8 @@ export function flood(length: number, onBytes: (written: number) => void = () =>
 /** The first `count` requests of each connection are answered, the next one meets `then`. */
 export const afterRequests =
   (count: number, first: Fault, then: Fault): Fault =>
-  (request) =>
-    (request.index < count ? first : then)(request);
+  (request, socket) =>
+    (request.index < count ? first : then)(request, socket);
 
 /**
  * A target that listens and never accepts, its backlog full: a connection to it is neither made nor refused. The thread
