@@ -7,6 +7,7 @@ import { Counter } from '../telemetry/stats-layout.js';
 import { StatsWriter } from '../telemetry/stats-writer.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './access.js';
 import { Admission } from './admission.js';
+import { Arrivals } from './arrivals.js';
 import { Descriptors } from './descriptors.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import { BUG, ERRORS, type ErrorSlug } from './errors.js';
@@ -38,6 +39,7 @@ export class Engine implements TargetHost {
   readonly sink: RecordSink;
   /** For connections with much to do at once. */
   readonly turns = new Turns();
+  readonly arrivals = new Arrivals(this.turns);
   /** The live one; undefined only before the first load. */
   generation: Generation | undefined = undefined;
   /** Exchanges begun and not ended, of all generations. */

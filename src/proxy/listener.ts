@@ -207,6 +207,7 @@ export class Listener implements Door {
   #admit(socket: Socket): void {
     const place = this.#engine.admission.enter(this, socket);
     if (place === TURNED_AWAY) return;
+    this.#engine.arrivals.came();
     const tls = this.#tls;
     if (tls === undefined) {
       this.#onConnection(socket, 'http', place);

@@ -16,6 +16,7 @@ export interface InTurn {
 export class Turns {
   #waiting: InTurn[] = [];
   #due = false;
+  #held = false;
 
   /** `one`, which does not wait already, gets a turn when those before it had theirs. */
   wait(one: InTurn): void {
@@ -23,14 +24,25 @@ export class Turns {
     this.#schedule();
   }
 
+  /** Nobody has a turn until release(). */
+  hold(): void {
+    this.#held = true;
+  }
+
+  release(): void {
+    this.#held = false;
+    if (this.#waiting.length > 0) this.#schedule();
+  }
+
   #schedule(): void {
-    if (this.#due) return;
+    if (this.#due || this.#held) return;
     this.#due = true;
     setImmediate(this.#round);
   }
 
   readonly #round = (): void => {
     this.#due = false;
+    if (this.#held) return;
     const round = this.#waiting;
     this.#waiting = [];
     const until = performance.now() + TURN_MS;

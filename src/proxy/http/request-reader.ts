@@ -24,8 +24,10 @@ export abstract class RequestReader extends ClientSocket implements InTurn {
   #pumping = false;
   /** Requests that this run of pump() began. */
   #begun = 0;
-  /** It began as many as it may, and goes on in its turn. */
+  /** It goes on in its turn. */
   #yielded = false;
+  /** Its turn comes soon, and one more read fits: to stop reading and go on would cost more. */
+  #brief = false;
   /** There from the second request on: a connection that brings one alone remembers nothing of it. */
   #known: KnownFields | undefined = undefined;
   /** There while a body is looked at. */
@@ -79,7 +81,7 @@ export abstract class RequestReader extends ClientSocket implements InTurn {
     this.#pumping = false;
     if (this.phase === 'tunnel' || this.phase === 'closed') return;
     if (this.ended && !this.#yielded) this.afterEnd();
-    const waits = this.#yielded || this.socket.writableNeedDrain;
+    const waits = (this.#yielded && !this.#brief) || this.socket.writableNeedDrain;
     const mayRead = this.phase === 'linger' || (this.phase === 'head' && !waits);
     this.pause(!this.intake.empty && !mayRead);
   }
@@ -109,7 +111,9 @@ export abstract class RequestReader extends ClientSocket implements InTurn {
 
   /** Whether it is not somebody else's turn. */
   #mayBegin(): boolean {
-    if (this.#begun < MOST_AT_ONCE) return true;
+    const { bursting } = this.engine.arrivals;
+    if (this.#begun < MOST_AT_ONCE && !bursting) return true;
+    this.#brief = bursting && !this.#yielded;
     if (!this.#yielded) this.engine.turns.wait(this);
     this.#yielded = true;
     return false;

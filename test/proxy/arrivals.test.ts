@@ -1,0 +1,77 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Arrivals } from '../../src/proxy/arrivals.js';
+
+/** Arrivals on a clock of its own, and what it has told the turns. */
+class Watched {
+  now = 0;
+  readonly said: string[] = [];
+  readonly arrivals = new Arrivals(
+    { hold: () => this.said.push('hold'), release: () => this.said.push('release') },
+    () => this.now,
+  );
+
+  /** So many turns of the loop, each of which brings a connection, or none, and takes `ms`. */
+  async turns(count: number, { came = true, ms = 0 } = {}): Promise<void> {
+    for (let at = 0; at < count; at++) {
+      if (came) this.arrivals.came();
+      this.now += ms;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}
+
+test('connections in three turns in a row are a burst, which ends with a turn that brings none', async () => {
+  const watched = new Watched();
+  await watched.turns(2);
+  assert.not(watched.arrivals.bursting);
+  await watched.turns(1);
+  assert.ok(watched.arrivals.bursting);
+  await watched.turns(50);
+  assert.equal(watched.said, ['hold']);
+  await watched.turns(1, { came: false });
+  assert.not(watched.arrivals.bursting);
+  assert.equal(watched.said, ['hold', 'release']);
+});
+
+test('connections now and then are none', async () => {
+  const watched = new Watched();
+  for (let at = 0; at < 20; at++) {
+    await watched.turns(2);
+    await watched.turns(1, { came: false });
+  }
+  assert.equal(watched.said, []);
+});
+
+test('a burst without end leaves requests half of the time', async () => {
+  const watched = new Watched();
+  let bursting = 0;
+  for (let at = 0; at < 1000; at++) {
+    await watched.turns(1, { ms: 1 });
+    if (watched.arrivals.bursting) bursting++;
+  }
+  assert.ok(bursting >= 350 && bursting <= 500, `${bursting} ms of 1000`);
+  // None of them for longer than that.
+  let longest = 0;
+  for (let at = 0, row = 0; at < 100; at++) {
+    await watched.turns(1, { ms: 1 });
+    row = watched.arrivals.bursting ? row + 1 : 0;
+    longest = Math.max(longest, row);
+  }
+  assert.ok(longest <= 10, `${longest} ms`);
+});
+
+test('the next one begins after a rest, and not before', async () => {
+  const watched = new Watched();
+  await watched.turns(3);
+  await watched.turns(4, { ms: 1 });
+  await watched.turns(1, { came: false });
+  assert.equal(watched.said, ['hold', 'release']);
+  await watched.turns(10);
+  assert.equal(watched.said, ['hold', 'release'], 'as long as the burst was, four milliseconds');
+  watched.now += 4;
+  await watched.turns(1);
+  assert.equal(watched.said, ['hold', 'release', 'hold']);
+});
+
+test.run();
