@@ -1,5 +1,12 @@
 /** Charts of characters: columns of eighths, and bars. */
+import { RATE_SECONDS } from '../telemetry/snapshot.js';
 import type { Glyphs } from './theme.js';
+
+/** Mean of the last seconds (`values` are one a second, oldest first), of as many as each route's rate is the mean of. */
+export function recent(values: readonly number[]): number {
+  const last = values.slice(-RATE_SECONDS);
+  return last.reduce((sum, value) => sum + value, 0) / Math.max(1, last.length);
+}
 
 /**
  * `values` (one a second, oldest first, the last one at second `endSecond`) as at most `columns` columns. A column keeps

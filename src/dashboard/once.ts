@@ -1,5 +1,6 @@
 /** One snapshot as text: for pipes, scripts and terminals without a screen to take over. */
 import type { Snapshot } from '../telemetry/snapshot.js';
+import { recent } from './chart.js';
 import { bytes, count, dateTime, homePath, latency, percent, plural, rate, span } from './format.js';
 import { fit, width } from './text.js';
 
@@ -36,8 +37,6 @@ function table(titles: Cells, rows: readonly Cells[], noun: string): string[] {
 
 function head(snapshot: Snapshot, home: string | undefined): string[] {
   const { gateway, generation, traffic, listeners } = snapshot;
-  const lately = traffic.requestsPerSecond.slice(-10);
-  const mean = lately.reduce((sum, value) => sum + value, 0) / Math.max(1, lately.length);
   const { p50, p95, p99 } = traffic.latency;
   const show = (label: string, text: string): string => `${label.padEnd(12)}${fit(text, width(text))}`;
   return [
@@ -49,7 +48,10 @@ function head(snapshot: Snapshot, home: string | undefined): string[] {
     ...listeners.map(({ name, address, tls, connections }) =>
       show('listener', `${name}  ${tls ? 'https' : 'http'}://${address}, ${plural(connections, 'connection')}`),
     ),
-    show('requests', `${count(traffic.requests)}, ${rate(mean)}/s, ${count(traffic.inFlight)} in flight`),
+    show(
+      'requests',
+      `${count(traffic.requests)}, ${rate(recent(traffic.requestsPerSecond))}/s, ${count(traffic.inFlight)} in flight`,
+    ),
     show('errors', `${count(traffic.errors)} (${percent(traffic.errors, traffic.requests)})`),
     show('latency', `p50 ${latency(p50)}, p95 ${latency(p95)}, p99 ${latency(p99)} (last minute)`),
     show('memory', memoryOf(gateway)),
@@ -61,68 +63,75 @@ const memoryOf = ({ rssBytes, overloaded }: Snapshot['gateway']): string =>
 
 /** The summary that `gw dash --once` prints, with a line end. */
 export function snapshotText(snapshot: Snapshot, home?: string): string {
-  const routes = [...snapshot.routes].sort(
-    (a, b) => b.requestsPerSecond - a.requestsPerSecond || b.requests - a.requests,
-  );
-  const limits = snapshot.limits.flatMap((limit) =>
-    limit.keys.map((key): Cells => {
-      const next = key.nextFreeMs > 0 ? `in ${span(key.nextFreeMs)}` : 'free';
-      return [limit.policy, limit.limit, limit.by, key.key, `${key.used}/${key.capacity}`, next, count(key.refused)];
-    }),
-  );
-  const targets = snapshot.targets.map((target): Cells => {
-    const out = target.health === 'ejected' ? `ejected for ${span(target.ejectedForMs)}` : target.health;
-    const process = target.process ? `${target.process.state} ${target.process.pid ?? ''}`.trim() : '-';
-    return [
-      target.service,
-      target.url,
-      out,
-      process,
-      count(target.requests),
-      count(target.failures),
-      latency(target.latency.p95),
-    ];
-  });
-  const reloads = snapshot.reloads.slice(0, 5).map((reload): Cells => {
-    const generation = reload.generation === null ? '-' : String(reload.generation);
-    return [
-      dateTime(reload.at),
-      reload.outcome,
-      generation,
-      latency(reload.tookMs),
-      reload.summary || '-',
-      String(reload.errors),
-    ];
-  });
   const lines = [
     ...head(snapshot, home),
     '',
     'routes',
-    ...table(
-      ['ROUTE', 'MATCH', '>REQ/S', '>TOTAL', '>4XX', '>5XX', '>P50', '>P95', '>P99'],
-      routes.map(({ name, match, requestsPerSecond, requests, status, latency: own }) => {
-        const times = [latency(own.p50), latency(own.p95), latency(own.p99)];
-        return [
-          name === '-' ? '(no route)' : name,
-          match,
-          rate(requestsPerSecond),
-          count(requests),
-          count(status['4xx']),
-          count(status['5xx']),
-          ...times,
-        ];
-      }),
-      'routes',
-    ),
+    ...routeTable(snapshot),
     '',
     'limits',
-    ...table(['POLICY', 'LIMIT', 'BY', 'KEY', '>USED', '>NEXT SLOT', '>REFUSED'], limits, 'keys counted'),
+    ...limitTable(snapshot),
     '',
     'targets',
-    ...table(['SERVICE', 'TARGET', 'HEALTH', 'PROCESS', '>TOTAL', '>FAIL', '>P95'], targets, 'targets'),
+    ...targetTable(snapshot),
     '',
     'reloads',
-    ...table(['TIME', 'OUTCOME', '>GEN', '>TOOK', 'CHANGE', '>ERRORS'], reloads, 'reloads since the start'),
+    ...reloadTable(snapshot),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+function routeTable(snapshot: Snapshot): string[] {
+  const routes = [...snapshot.routes].sort(
+    (a, b) => b.requestsPerSecond - a.requestsPerSecond || b.requests - a.requests,
+  );
+  const rows = routes.map(({ name, match, requestsPerSecond, requests, status, latency: own }) => [
+    name === '-' ? '(no route)' : name,
+    match,
+    rate(requestsPerSecond),
+    count(requests),
+    count(status['4xx']),
+    count(status['5xx']),
+    latency(own.p50),
+    latency(own.p95),
+    latency(own.p99),
+  ]);
+  return table(['ROUTE', 'MATCH', '>REQ/S', '>TOTAL', '>4XX', '>5XX', '>P50', '>P95', '>P99'], rows, 'routes');
+}
+
+function limitTable(snapshot: Snapshot): string[] {
+  const rows = snapshot.limits.flatMap((limit) =>
+    limit.keys.map((key) => {
+      const next = key.nextFreeMs > 0 ? `in ${span(key.nextFreeMs)}` : 'free';
+      return [limit.policy, limit.limit, limit.by, key.key, `${key.used}/${key.capacity}`, next, count(key.refused)];
+    }),
+  );
+  return table(['POLICY', 'LIMIT', 'BY', 'KEY', '>USED', '>NEXT SLOT', '>REFUSED'], rows, 'keys counted');
+}
+
+function targetTable(snapshot: Snapshot): string[] {
+  const rows = snapshot.targets.map((target) => [
+    target.service,
+    target.url,
+    target.health === 'ejected' ? `ejected for ${span(target.ejectedForMs)}` : target.health,
+    target.process ? `${target.process.state} ${target.process.pid ?? ''}`.trim() : '-',
+    count(target.requests),
+    count(target.failures),
+    latency(target.latency.p95),
+  ]);
+  return table(['SERVICE', 'TARGET', 'HEALTH', 'PROCESS', '>TOTAL', '>FAIL', '>P95'], rows, 'targets');
+}
+
+function reloadTable(snapshot: Snapshot): string[] {
+  const rows = snapshot.reloads
+    .slice(0, 5)
+    .map((reload) => [
+      dateTime(reload.at),
+      reload.outcome,
+      reload.generation === null ? '-' : String(reload.generation),
+      latency(reload.tookMs),
+      reload.summary || '-',
+      String(reload.errors),
+    ]);
+  return table(['TIME', 'OUTCOME', '>GEN', '>TOOK', 'CHANGE', '>ERRORS'], rows, 'reloads since the start');
 }

@@ -3,6 +3,9 @@ import type { LimitKeySnapshot } from '../state/types.js';
 
 export const SNAPSHOT_VERSION = 1;
 
+/** Whole seconds that a rate is the mean of: one second alone jumps. */
+export const RATE_SECONDS = 10;
+
 export interface Snapshot {
   readonly version: typeof SNAPSHOT_VERSION;
   readonly gateway: {
@@ -61,7 +64,7 @@ export interface RouteSnapshot {
   readonly service: string | null;
   readonly policies: readonly string[];
   readonly requests: number;
-  /** Mean of the last 10 seconds. */
+  /** Mean of the last RATE_SECONDS. */
   readonly requestsPerSecond: number;
   readonly status: {
     readonly '1xx': number;

@@ -6,7 +6,7 @@ import type { Program } from '../bundle/types.js';
 import { INTERVAL_MS, LatencyWindow, percentiles, sparse } from './histogram.js';
 import { SecondsRing } from './seconds-ring.js';
 import { type SlotKind, SlotNames } from './slot-names.js';
-import type { LatencySnapshot, TrafficSnapshot } from './snapshot.js';
+import { type LatencySnapshot, RATE_SECONDS, type TrafficSnapshot } from './snapshot.js';
 import {
   CHUNK_ACTIVITY,
   CHUNK_BYTES,
@@ -23,8 +23,6 @@ export const UNMATCHED = '-';
 const MAX_TRACKED = 8192;
 const IDLE_MS = 60_000;
 
-/** Seconds that a route's rate is the mean of. */
-const RATE_SECONDS = 10;
 const SERIES_SECONDS = 120;
 
 /** Which slot each entity of a program counts in; one worker's chunks beside it are its StatsSlots. */
@@ -204,7 +202,7 @@ export class StatsRegistry {
     return percentiles(counts);
   }
 
-  /** Requests a second, mean of the last 10 whole seconds. */
+  /** Requests a second, mean of the last RATE_SECONDS. */
   rate(slot: number): number {
     return this.#tracked.get(slot)?.rate.mean(this.#tickedAt) ?? 0;
   }

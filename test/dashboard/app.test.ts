@@ -7,10 +7,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { App } from '../../src/dashboard/app.js';
 import { press } from '../../src/dashboard/keys.js';
+import { snapshotText } from '../../src/dashboard/once.js';
 import { initialState, reduce, type State } from '../../src/dashboard/state.js';
 import { width } from '../../src/dashboard/text.js';
 import { themeFor } from '../../src/dashboard/theme.js';
-import type { Snapshot } from '../../src/telemetry/snapshot.js';
+import { SecondsRing } from '../../src/telemetry/seconds-ring.js';
+import { RATE_SECONDS, type Snapshot } from '../../src/telemetry/snapshot.js';
 import { idleSnapshot } from './fake-gateway.js';
 import { limits, record, route, routes, snapshot, targets } from './sample.js';
 
@@ -102,6 +104,20 @@ test('every screen fits every terminal, in UTF-8 and in ASCII', () => {
       if (ascii) assert.match(text, /^[\x20-\x7e\n]*$/, what);
     }
   }
+});
+
+test('the rate that heads the page is that of the table: both are the mean of ten seconds', () => {
+  const all = new SecondsRing(120);
+  const own = new SecondsRing(RATE_SECONDS);
+  // 100 requests in the seventh second before now, and one a second before all that.
+  for (let second = 120; second >= 1; second--) {
+    const amount = second === 7 ? 100 : second > 10 ? 1 : 0;
+    for (const ring of [all, own]) ring.add(amount, NOW - second * 1000, NOW - second * 1000);
+  }
+  const full = snapshot({ routes: [route('only', { requestsPerSecond: own.mean(NOW) })] });
+  const shown = { ...full, traffic: { ...full.traffic, requestsPerSecond: all.values(NOW) } };
+  assert.match(check(scene({ snapshot: shown, size: LARGE }, '1'), 'traffic'), /requests 10\/s[\s\S]* only .* 10 /);
+  assert.match(snapshotText(shown), /^requests .* 10\/s,[\s\S]*^ {2}only .* 10 /m);
 });
 
 test('an idle gateway says what would show, and how to make it', () => {

@@ -1,5 +1,5 @@
 import type { RouteSnapshot, Snapshot } from '../../telemetry/snapshot.js';
-import { columnChart, resample } from '../chart.js';
+import { columnChart, recent, resample } from '../chart.js';
 import { bytes, count, latency, percent, rate, span as spanOf } from '../format.js';
 import { trafficLayout } from '../layout.js';
 import { cell, frame, type Line, printable, span } from '../line.js';
@@ -65,12 +65,6 @@ const SORT_TITLES: Readonly<Record<RouteSort, string>> = {
 
 export function trafficRows(state: State): readonly RouteRow[] {
   return routeRows(state.snapshot, state.filters.traffic, state.sort, state.reverse);
-}
-
-/** Mean of the last seconds: one second alone jumps. */
-function recent(values: readonly number[]): number {
-  const last = values.slice(-5);
-  return last.length === 0 ? 0 : last.reduce((sum, value) => sum + value, 0) / last.length;
 }
 
 /** Requests and errors of the last 120 seconds. */
