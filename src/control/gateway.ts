@@ -123,16 +123,7 @@ export class Gateway {
     this.#startedAt = this.#clock.now();
     this.#stats = new GatewayStats(this.#clock);
     this.#managed = new ManagedSet(this.#log, () => void this.#request('moved'));
-    this.#admin = new AdminServer(
-      {
-        snapshot: () => this.snapshot(),
-        watch: (level) => this.#plane.api.watch(level),
-        reload: () => this.#request('admin'),
-        notReady: () => (this.#state === 'ready' ? undefined : this.#state),
-        metrics: () => this.#metrics.text(),
-      },
-      this.#log,
-    );
+    this.#admin = this.#createAdmin();
     this.#plane = new Plane({
       inline: options.inline === true,
       limits: this.#limits,
@@ -143,9 +134,32 @@ export class Gateway {
       requests: (records, dropped) => this.#admin.events.requests(records, dropped),
     });
     if (options.watch) this.#watcher = new SpecWatcher(() => void this.#request('watch'), this.#log);
-    this.#loader = new GenerationLoader({
+    this.#loader = this.#createLoader();
+    const now = (): number => this.#clock.now();
+    this.#reloader = new Reloader<Candidate, Warm>(this.#loader, now, (reload) => this.#settled(reload));
+    this.#snapshots = new SnapshotBuilder(this.#stats, this.#limits, this.#clock);
+    this.#metrics = this.#createMetrics();
+    this.#ticker = setInterval(() => this.#snapshots.tick(this.#loader.live?.input.program), TICK_MS).unref();
+  }
+
+  #createAdmin(): AdminServer {
+    return new AdminServer(
+      {
+        snapshot: () => this.snapshot(),
+        watch: (level) => this.#plane.api.watch(level),
+        reload: () => this.#request('admin'),
+        notReady: () => (this.#state === 'ready' ? undefined : this.#state),
+        metrics: () => this.#metrics.text(),
+      },
+      this.#log,
+    );
+  }
+
+  /** Of parts that exist by now: all but the reloader, the snapshots and the metrics. */
+  #createLoader(): GenerationLoader {
+    return new GenerationLoader({
       source: this.#source,
-      env: options.env ?? process.env,
+      env: this.#options.env ?? process.env,
       log: this.#log,
       clock: this.#clock,
       managed: this.#managed,
@@ -156,10 +170,10 @@ export class Gateway {
       alone: () => this.#plane.whyAlone(),
       ending: () => this.#ending !== undefined,
     });
-    const now = (): number => this.#clock.now();
-    this.#reloader = new Reloader<Candidate, Warm>(this.#loader, now, (reload) => this.#settled(reload));
-    this.#snapshots = new SnapshotBuilder(this.#stats, this.#limits, this.#clock);
-    this.#metrics = new GatewayMetrics({
+  }
+
+  #createMetrics(): GatewayMetrics {
+    return new GatewayMetrics({
       stats: this.#stats,
       limits: this.#limits,
       clock: this.#clock,
@@ -167,7 +181,6 @@ export class Gateway {
       reloads: () => this.#reloads,
       workers: () => this.#plane.workers(),
     });
-    this.#ticker = setInterval(() => this.#snapshots.tick(this.#loader.live?.input.program), TICK_MS).unref();
   }
 
   /** What is bound, with real ports. */

@@ -1,6 +1,6 @@
 /** The dashboard on a terminal: joins the feed, the state, Ink and the screen, and takes them apart again. */
 import { render, useInput } from 'ink';
-import { type ReactElement, useEffect, useReducer, useRef } from 'react';
+import { type ReactElement, type RefObject, useEffect, useReducer, useRef } from 'react';
 import type { GatewayEntry } from '../telemetry/admin-protocol.js';
 import type { Address } from './address.js';
 import { App } from './app.js';
@@ -71,37 +71,32 @@ async function reload(feed: LiveFeed | undefined, dispatch: (action: Action) => 
   }
 }
 
-function Live({ options, screen, quit, suspend }: LiveProps): ReactElement {
-  const { stdout, source } = options;
-  const [state, dispatch] = useReducer(reduce, undefined, (): State => {
-    const size = { columns: stdout.columns, rows: stdout.rows };
-    const state = initialState({ theme: options.theme, size, now: Date.now(), home: options.env['HOME'] });
-    return source.kind === 'choose' ? reduce(state, { type: 'pick', entries: source.entries }) : state;
-  });
+/** The feed of what is looked at; where there is a choice to make first, none yet. */
+function useFeed(
+  options: DashboardOptions,
+  state: State,
+  dispatch: (action: Action) => void,
+): RefObject<LiveFeed | undefined> {
   const feed = useRef<LiveFeed | undefined>(undefined);
-  // Keys that arrive together each act on what the one before left.
-  const latest = useRef(state);
-  latest.current = state;
-
   useEffect(() => {
+    const { source } = options;
     if (source.kind !== 'choose') feed.current = openFeed(source, options, dispatch);
-    const tick = setInterval(() => dispatch({ type: 'tick', now: Date.now() }), TICK_MS);
-    const resized = (): void => {
-      dispatch({ type: 'resize', size: { columns: stdout.columns, rows: stdout.rows } });
-      screen.repaint();
-    };
-    stdout.on('resize', resized);
-    return () => {
-      clearInterval(tick);
-      stdout.off('resize', resized);
-      feed.current?.close();
-    };
-  }, [options, screen, source, stdout]);
-
+    return () => feed.current?.close();
+  }, [options, dispatch]);
   // Records with decisions cost the gateway work: they are asked for only while somebody looks.
   const watching = state.view === 'requests' ? 'decisions' : 'off';
   // biome-ignore lint/correctness/useExhaustiveDependencies: a feed opened by a choice starts with what is watched then
   useEffect(() => feed.current?.watch(watching), [watching, state.picker]);
+  return feed;
+}
+
+function Live({ options, screen, quit, suspend }: LiveProps): ReactElement {
+  const [state, dispatch] = useReducer(reduce, options, firstState);
+  const feed = useFeed(options, state, dispatch);
+  useTimeAndSize(options.stdout, screen, dispatch);
+  // Keys that arrive together each act on what the one before left.
+  const latest = useRef(state);
+  latest.current = state;
 
   const act = (effect: Effect): void => {
     switch (effect.type) {
@@ -136,13 +131,35 @@ function Live({ options, screen, quit, suspend }: LiveProps): ReactElement {
   return <App state={state} />;
 }
 
+function firstState({ source, stdout, theme, env }: DashboardOptions): State {
+  const state = initialState({ theme, size: sizeOf(stdout), now: Date.now(), home: env['HOME'] });
+  return source.kind === 'choose' ? reduce(state, { type: 'pick', entries: source.entries }) : state;
+}
+
+const sizeOf = ({ columns, rows }: NodeJS.WriteStream): State['size'] => ({ columns, rows });
+
+/** Tells the state what passes without anybody pressing a key. */
+function useTimeAndSize(stdout: NodeJS.WriteStream, screen: Screen, dispatch: (action: Action) => void): void {
+  useEffect(() => {
+    const tick = setInterval(() => dispatch({ type: 'tick', now: Date.now() }), TICK_MS);
+    const resized = (): void => {
+      dispatch({ type: 'resize', size: sizeOf(stdout) });
+      screen.repaint();
+    };
+    stdout.on('resize', resized);
+    return () => {
+      clearInterval(tick);
+      stdout.off('resize', resized);
+    };
+  }, [stdout, screen, dispatch]);
+}
+
 /** Shows the dashboard until somebody quits; resolves to the exit code. The terminal is as before however it ends. */
 export async function runDashboard(options: DashboardOptions): Promise<number> {
   const { stdin, stdout } = options;
   const screen = new Screen(stdout);
   let code = 0;
   let ended = false;
-  const leave = (): void => screen.leave();
   const suspend = (): void => {
     screen.leave();
     stdin.setRawMode(false);
@@ -156,16 +173,14 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
     }, 50);
   };
   const tree = <Live options={options} screen={screen} quit={() => instance.unmount()} suspend={suspend} />;
-  const end = (signal: 'SIGTERM' | 'SIGHUP' | 'SIGINT'): void => {
-    code = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[signal];
-    instance.unmount();
-  };
   screen.enter();
-  process.on('exit', leave);
-  process.on('uncaughtExceptionMonitor', leave);
-  // Before whoever prints the error: it would go down with the alternate screen.
-  process.prependListener('unhandledRejection', leave);
-  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.on(signal, end);
+  const release = onEndOfProcess({
+    leave: () => screen.leave(),
+    end: (exitCode) => {
+      code = exitCode;
+      instance.unmount();
+    },
+  });
   const instance = render(tree, {
     stdout: screen.frames,
     stdin,
@@ -179,13 +194,31 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
   } finally {
     ended = true;
     screen.leave();
-    process.off('exit', leave);
-    process.off('uncaughtExceptionMonitor', leave);
-    process.off('unhandledRejection', leave);
-    for (const signal of ['SIGTERM', 'SIGHUP', 'SIGINT'] as const) process.off(signal, end);
+    release();
     // Ink's reader leaves standard input flowing, which would keep the process.
     stdin.pause();
     stdin.unref();
   }
   return code;
+}
+
+/** Exit codes of a process that ends by a signal: 128 and its number. */
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+type EndingSignal = keyof typeof SIGNALS;
+
+/** `leave` when the process ends by itself or by a bug, `end` when a signal asks it to. Returns what undoes it. */
+function onEndOfProcess({ leave, end }: { leave: () => void; end: (exitCode: number) => void }): () => void {
+  const signals = Object.keys(SIGNALS) as EndingSignal[];
+  const onSignal = (signal: EndingSignal): void => end(SIGNALS[signal]);
+  process.on('exit', leave);
+  process.on('uncaughtExceptionMonitor', leave);
+  // Before whoever prints the error: it would go down with the alternate screen.
+  process.prependListener('unhandledRejection', leave);
+  for (const signal of signals) process.on(signal, onSignal);
+  return () => {
+    process.off('exit', leave);
+    process.off('uncaughtExceptionMonitor', leave);
+    process.off('unhandledRejection', leave);
+    for (const signal of signals) process.off(signal, onSignal);
+  };
 }

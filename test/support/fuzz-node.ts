@@ -1,5 +1,12 @@
 /** What Node's own parser reads in bytes: the oracle for requests (its server) and for replies (its client). */
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import {
+  type ClientRequest,
+  createServer,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import { Duplex } from 'node:stream';
 import type { Field } from './fuzz-wire.js';
 
@@ -162,6 +169,31 @@ export interface ReplyReading {
 /** The first final reply in a target's (or gw's) bytes, as Node's client reads it. `ended`: the connection closes after them. */
 export async function readReply(method: string, bytes: Buffer, ended: boolean): Promise<ReplyReading> {
   const wire = new Wire();
+  const client = request({
+    method,
+    host: 'oracle',
+    maxHeaderSize: 1 << 20,
+    insecureHTTPParser: false,
+    createConnection: () => wire,
+  });
+  client.maxHeadersCount = 0;
+  const parts: Buffer[] = [];
+  const reading = readingOf(client, parts);
+  client.end();
+  await turn();
+  if (bytes.length > 0) wire.push(Buffer.from(bytes));
+  await turn();
+  if (ended) wire.push(null);
+  await turn();
+  await turn();
+  client.destroy();
+  wire.destroy();
+  reading.body = Buffer.concat(parts);
+  return reading;
+}
+
+/** What the client tells, as it tells it; the parts of the body apart. */
+function readingOf(client: ClientRequest, parts: Buffer[]): ReplyReading {
   const reading: ReplyReading = {
     status: 0,
     reason: '',
@@ -173,15 +205,6 @@ export async function readReply(method: string, bytes: Buffer, ended: boolean): 
     complete: false,
     error: undefined,
   };
-  const parts: Buffer[] = [];
-  const client = request({
-    method,
-    host: 'oracle',
-    maxHeaderSize: 1 << 20,
-    insecureHTTPParser: false,
-    createConnection: () => wire,
-  });
-  client.maxHeadersCount = 0;
   client.on('information', ({ statusCode }) => reading.interims.push(statusCode));
   client.on('upgrade', () => {
     reading.error = 'upgrade';
@@ -201,15 +224,5 @@ export async function readReply(method: string, bytes: Buffer, ended: boolean): 
       reading.complete = message.complete;
     });
   });
-  client.end();
-  await turn();
-  if (bytes.length > 0) wire.push(Buffer.from(bytes));
-  await turn();
-  if (ended) wire.push(null);
-  await turn();
-  await turn();
-  client.destroy();
-  wire.destroy();
-  reading.body = Buffer.concat(parts);
   return reading;
 }

@@ -3,12 +3,14 @@ import type { Completes, OptionNode, ProgramNode } from './tree.js';
 /** A bash completion script; needs bash 3.2 or newer and no other package. */
 export function bashScript(program: ProgramNode): string {
   const { name } = program;
-  const commands = program.commands;
-  const taking = commands
-    .flatMap((command) => command.options.filter(({ value }) => value).map((option) => patternOf(command.name, option)))
-    .join(' | ');
   return `# bash completion for ${name}. Load it with: source <(${name} completion bash)
-_${name}_paths() {
+${pathsFunction(name)}
+${mainFunction(program)}complete -F _${name} ${name}
+`;
+}
+
+/** Completes paths. Called with their kind, the action of compgen for them, and the word so far. */
+const pathsFunction = (name: string): string => `_${name}_paths() {
   COMPREPLY=()
   local entry
   while IFS= read -r entry; do
@@ -18,8 +20,21 @@ _${name}_paths() {
   # Quotes names with spaces, and ends folders with a slash.
   compopt -o filenames 2>/dev/null
 }
+`;
 
-_${name}() {
+function mainFunction({ name, commands, options }: ProgramNode): string {
+  const valued = commands.flatMap((command) =>
+    command.options.filter(({ value }) => value).map((option) => ({ command: command.name, option })),
+  );
+  const taking = valued.map(({ command, option }) => patternOf(command, option)).join(' | ');
+  const values = valued.map(({ command, option }) => valueCase(command, option, name));
+  const flags = commands.map((command) => flagsCase(command.name, command.options));
+  const positions = commands.flatMap((command) =>
+    command.args.map(({ variadic, completes }, index) => {
+      return `    ${command.name}:${variadic ? '*' : index}) ${action(completes, name)} ;;`;
+    }),
+  );
+  return `_${name}() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} command= position=0 index
   # Bash parts --option=value into three words.
   if [ "$current" = = ]; then current=; elif [ "$previous" = = ]; then previous=\${COMP_WORDS[COMP_CWORD - 2]}; fi
@@ -37,25 +52,26 @@ ${
   done
   COMPREPLY=()
   case "$command:$previous" in
-${commands.flatMap((command) => command.options.filter((option) => option.value).map((option) => valueCase(command.name, option, name))).join('\n')}
+${values.join('\n')}
   esac
   if [[ $current == -* ]]; then
     case "$command" in
-      '') COMPREPLY=($(compgen -W ${words(flagsOf(program.options))} -- "$current")) ;;
-${commands.map((command) => `      ${command.name}) COMPREPLY=($(compgen -W ${words(flagsOf(command.options))} -- "$current")) ;;`).join('\n')}
+${[flagsCase("''", options), ...flags].join('\n')}
     esac
     return
   fi
   case "$command:$position" in
     :*) COMPREPLY=($(compgen -W ${words(commands.map((command) => command.name))} -- "$current")) ;;
-${commands.flatMap((command) => command.args.map((argument, index) => `    ${command.name}:${argument.variadic ? '*' : index}) ${action(argument.completes, name)} ;;`)).join('\n')}
+${positions.join('\n')}
   esac
 }
-complete -F _${name} ${name}
 `;
 }
 
-const flagsOf = (options: readonly OptionNode[]): string[] => options.flatMap((option) => option.flags);
+function flagsCase(pattern: string, options: readonly OptionNode[]): string {
+  const flags = options.flatMap((option) => option.flags);
+  return `      ${pattern}) COMPREPLY=($(compgen -W ${words(flags)} -- "$current")) ;;`;
+}
 
 const words = (list: readonly string[]): string => `'${list.join(' ')}'`;
 
