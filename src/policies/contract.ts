@@ -129,6 +129,8 @@ export interface PolicyInstance {
    * targets read as the same (`x_tenant` for `x-tenant`).
    */
   readonly requestFields?: readonly string[];
+  /** Query parameters that carry a credential: no record of any exchange shows them, whichever route took it, or none. */
+  readonly secretParams?: readonly string[];
   before?(exchange: Exchange): Reply | undefined | Promise<Reply | undefined>;
   after?(exchange: Exchange, reply: Reply): void;
   wrap?(next: Handler): Handler;

@@ -1,5 +1,6 @@
 /** Records of finished exchanges: to the access log, and to who watches. */
 
+import { takeQueryParam } from '../policies/run-kit.js';
 import type { AccessLog } from '../telemetry/access-log.js';
 import type { RequestRecord } from '../telemetry/snapshot.js';
 import type { GwExchange } from './exchange.js';
@@ -76,7 +77,7 @@ export function recordOf(
     remote: exchange.remoteAddress,
     method: exchange.method,
     host: exchange.host,
-    url: exchange.query === '' ? exchange.path : `${exchange.path}?${exchange.query}`,
+    url: urlOf(exchange),
     status,
     route: compiled === undefined ? null : compiled.plan.name,
     service: compiled?.service === undefined ? null : compiled.service.plan.name,
@@ -93,6 +94,13 @@ export function recordOf(
     ...record,
     decisions: exchange.decisions.map(({ step, use, outcome, why }) => ({ step, use, outcome, why })),
   };
+}
+
+/** The policy that reads a credential takes it away; an exchange that never came to it still has it. */
+function urlOf({ path, query, generation }: GwExchange): string {
+  let shown = query;
+  for (const name of generation.secretParams) shown = takeQueryParam(shown, name).rest;
+  return shown === '' ? path : `${path}?${shown}`;
 }
 
 /** The record of what could not be read as a request. */

@@ -103,6 +103,8 @@ export class Generation {
   routes: readonly CompiledRoute[] = [];
   /** Request fields that its policies set or take away, with `-` for `_`. */
   readonly written: ReadonlySet<string>;
+  /** Query parameters that carry credentials: records leave them out. */
+  readonly secretParams: readonly string[];
   /**
    * What rewritten paths are held to: a dot segment that a variable brings would lead to another path than the one that the
    * route names.
@@ -138,6 +140,7 @@ export class Generation {
     const { steps, held } = instances.acquire(input.program);
     this.#steps = steps;
     this.written = new Set(steps.flatMap(({ instance }) => (instance.requestFields ?? []).map(hyphenated)));
+    this.secretParams = [...new Set(steps.flatMap(({ instance }) => instance.secretParams ?? []))];
     this.#held = held;
     this.#compileChains();
   }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FaultTarget, Plane, specOf } from './engine-kit.js';
+import { FaultTarget, Plane, specOf, until } from './engine-kit.js';
 
 interface Context {
   target: FaultTarget;
@@ -61,6 +61,28 @@ test('a key that a reload takes away is refused on the connection that proved it
   assert.is(await status('new-key-of-acme'), 200);
   assert.is((await plane.record(({ consumer }) => consumer === 'umbrella')).status, 200);
   client.destroy();
+});
+
+test('a key in the query stands in no record, whatever becomes of the request', async ({ target, plane }) => {
+  const policy = 'use = "api-key"\nquery = "key"';
+  const more = `[policy.keys]\n${policy}\n[[route]]\nmatch = "GET /open"\nto = "it"\n[[route]]\nmatch = "GET /kept"\nto = "it"\npolicies = ["keys"]`;
+  const spec = specOf(target.url, { more }).replace('match = "/{rest...}"', 'match = "GET /shut/{rest...}"');
+  await plane.load(spec);
+  for (const [line, status, url] of [
+    ['GET /nowhere?key=s3cret&a=1', 404, '/nowhere?a=1'],
+    ['GET /nowhere?a=1&k%65y=s3cret&b', 404, '/nowhere?a=1&b'],
+    ['POST /kept?key=s3cret', 405, '/kept'],
+    ['GET /kept?key=s3cret&a=2', 401, '/kept?a=2'],
+    ['GET /open?key=s3cret&a=3&key=s3cret', 200, '/open?a=3'],
+  ] as const) {
+    const before = plane.records.length;
+    const reply = await plane.ask(`${line} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    assert.is(reply.status, status, line);
+    await until(() => plane.records.length > before, 'the record');
+    assert.is(plane.records.at(-1)!.url, url);
+  }
+  assert.not.match(JSON.stringify(plane.records), /s3cret/);
+  assert.match(target.arrived.at(-1)!.url, /key=s3cret/, 'a route without the policy has a parameter of its own');
 });
 
 test.run();

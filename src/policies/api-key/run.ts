@@ -45,6 +45,7 @@ export const create = runPolicy<ApiKeyPlan>((plan, host) => new ApiKeyPolicy(pla
 
 class ApiKeyPolicy implements PolicyInstance {
   readonly requestFields: readonly string[];
+  readonly secretParams: readonly string[];
   readonly #plan: ApiKeyPlan;
   readonly #host: PolicyHost;
   readonly #holders: ReadonlyMap<string, Holder>;
@@ -55,6 +56,7 @@ class ApiKeyPolicy implements PolicyInstance {
 
   constructor(plan: ApiKeyPlan, host: PolicyHost) {
     this.requestFields = plan.header === undefined ? [] : [plan.header];
+    this.secretParams = plan.query === undefined ? [] : [plan.query];
     this.#plan = plan;
     this.#host = host;
     this.#holders = holdersOf(host.consumers);
