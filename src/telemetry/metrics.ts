@@ -32,6 +32,9 @@ export interface MetricsText {
 /** Seconds; the buckets of gw's own histogram whose bounds are whole octaves. */
 const OCTAVES = Array.from({ length: HISTOGRAM_BUCKETS / 4 }, (_, octave) => octave * 4 + 3);
 
+/** How prom-client writes a value that is not a number; the format has NaN. */
+const NO_NUMBER = / Nan$/gm;
+
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
 export class Metrics {
@@ -55,7 +58,8 @@ export class Metrics {
   /** The text of one scrape. Routes that never had a request are left out. */
   async text(): Promise<MetricsText> {
     this.#current = this.#facts();
-    return { text: await this.#registry.metrics(), contentType: this.#registry.contentType };
+    const text = await this.#registry.metrics();
+    return { text: text.replaceAll(NO_NUMBER, ' NaN'), contentType: this.#registry.contentType };
   }
 
   #counter<L extends string>(

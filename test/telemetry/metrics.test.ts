@@ -64,6 +64,19 @@ test('counts as they are, labels escaped, idle routes left out', async () => {
   assert.match(text, 'process_resident_memory_bytes');
 });
 
+test('every value is a number as the format writes them: what is none is NaN', async () => {
+  const { metrics } = setUp();
+  await metrics.text();
+  // Nothing was measured of the event loop between two scrapes that follow one another at once.
+  const { text } = await metrics.text();
+  const values = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  assert.equal(
+    values.filter((line) => !/ (NaN|[+-]Inf|-?\d+(\.\d+)?(e[+-]?\d+)?)$/.test(line)),
+    [],
+  );
+  assert.match(text, /^nodejs_eventloop_lag_mean_seconds NaN$/m);
+});
+
 test('the histogram is cumulative, ends in +Inf, and agrees with its count and sum', async () => {
   const { slots, writer, metrics } = setUp();
   for (const ms of [0.01, 1.5, 1.5, 30_000, 1e7]) {
