@@ -226,8 +226,8 @@ test('HEAD, 204 and 304 have no body, whatever stands behind them in the line', 
   destroy(clients);
 });
 
-test('replies in pieces, cut anywhere', async (context) => {
-  const { target, plane } = context;
+test('replies in pieces, cut anywhere', async ({ target, plane, time }) => {
+  time.stop();
   const text =
     'HTTP/1.1 103 Hint\r\nX-H: 1\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n' +
     'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo';
