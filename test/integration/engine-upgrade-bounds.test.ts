@@ -77,7 +77,7 @@ test('a reply that is no 101 and stalls in its body is cut', async ({ target, pl
 });
 
 test('the time between bytes does not run while the client does not read', async ({ target, plane }) => {
-  await plane.load(specOf(target.url, { service: 'response_timeout = "150ms"' }));
+  await plane.load(specOf(target.url, { service: 'response_timeout = "1s"' }));
   const big = Buffer.alloc(16 * 1024 * 1024, 0x62);
   target.respond = (_request, socket) => {
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${big.length}\r\n\r\n`);
@@ -87,7 +87,7 @@ test('the time between bytes does not run while the client does not read', async
   client.send(UPGRADE);
   await until(() => client.pending.length > 0, 'the beginning');
   client.socket.pause();
-  await new Promise((resolve) => setTimeout(resolve, 600));
+  await new Promise((resolve) => setTimeout(resolve, 1600));
   client.socket.resume();
   assert.is((await client.reply()).body.length, big.length);
   client.destroy();
