@@ -1,5 +1,6 @@
 import { sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { codeOf } from '../reason.js';
 
 /** The folder of the package: taken off stack frames, so that a report tells nothing of the machine it comes from. */
 const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
@@ -9,8 +10,9 @@ const LACKS_DESCRIPTORS = new Set(['EMFILE', 'ENFILE']);
 
 /** What to print when gw itself has failed: says so, and gives the lines that a report needs; or what it lacked. */
 export function bugReport(error: unknown, argv: readonly string[], version: string): string {
-  if (error instanceof Error && 'code' in error && LACKS_DESCRIPTORS.has(String(error.code)))
-    return `gw may not open as many files as it needs (${String(error.code)}). Raise the limit, for example with\n\n  ulimit -n 4096\n\nand try again.`;
+  const code = codeOf(error);
+  if (code !== undefined && LACKS_DESCRIPTORS.has(code))
+    return `gw may not open as many files as it needs (${code}). Raise the limit, for example with\n\n  ulimit -n 4096\n\nand try again.`;
   return [
     'This is a bug in gw, not in your spec. Please report it with these lines:',
     '',

@@ -2,6 +2,7 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Bundle } from '../bundle/types.js';
+import { reasonOf } from '../reason.js';
 import type { Model } from '../spec/model.js';
 import type { SpecOptions } from './command.js';
 import { EXIT, failed, isErrno, Stop, usage } from './exit.js';
@@ -86,7 +87,7 @@ export function readInput(io: Io, given: string): Uint8Array {
   try {
     return readFileSync(resolve(io.cwd, given));
   } catch (error) {
-    if (isErrno(error)) throw usage(`Cannot read ${given}: ${error.message}.`);
+    if (isErrno(error)) throw usage(`Cannot read ${given}: ${reasonOf(error)}.`);
     throw error;
   }
 }

@@ -2,6 +2,8 @@
  * Standard output of the access logs of all workers. One writer keeps lines whole: a pipe takes no more than 4 KiB in one
  * piece, and several threads that write to it at once would write into each other's lines.
  */
+
+import { reasonOf } from '../reason.js';
 import type { Log } from './log.js';
 
 /** `process.stdout`, or what stands in for it in a test. */
@@ -39,8 +41,8 @@ export class AccessLines {
     const stream = this.#stream;
     if (!this.#failed) {
       this.#failed = (error) => {
-        this.#cause = error.message;
-        this.#lost(0, error.message);
+        this.#cause = reasonOf(error);
+        this.#lost(0, this.#cause);
       };
       stream.on('error', this.#failed);
     }

@@ -7,6 +7,7 @@ import type { Bundle, Program } from '../bundle/types.js';
 import { compile } from '../compiler/index.js';
 import { checkSpec } from '../lint/index.js';
 import { render } from '../lint/render/index.js';
+import { reasonOf } from '../reason.js';
 import { type Diagnostic, hasErrors, type Span, sortDiagnostics } from '../schema/diagnostic.js';
 import type { MatchModel, Model, SourceFile } from '../spec/model.js';
 import { controlError, controlWarning, startOf } from './codes.js';
@@ -166,7 +167,7 @@ function openBundle(path: string, publicKey: string | undefined): Compiled {
     const bundle = decodeBundle(readFileSync(path), publicKey === undefined ? {} : { publicKey });
     return { ...none, bundle, diagnostics: [] };
   } catch (error) {
-    const message = `The bundle cannot be loaded: ${error instanceof Error ? error.message : String(error)}`;
+    const message = `The bundle cannot be loaded: ${reasonOf(error)}`;
     return { ...none, bundle: undefined, diagnostics: [controlError('bundle/invalid', startOf(path), message)] };
   }
 }

@@ -2,12 +2,13 @@
 import type { Bundle, Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import type { BoundListener, DataPlaneOptions, DrainReport } from '../proxy/types.js';
+import { reasonOf } from '../reason.js';
 import type { Model } from '../spec/model.js';
 import { LimitTable } from '../state/limit-table.js';
 import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapshot.js';
 import { AdminServer } from './admin/server.js';
 import { type Candidate, nameOfSource, type Source } from './candidate.js';
-import { GenerationLoader, messageOf, type Warm } from './loader.js';
+import { GenerationLoader, type Warm } from './loader.js';
 import { type Log, silentLog } from './log.js';
 import { ManagedSet } from './managed/set.js';
 import { GatewayMetrics } from './metrics.js';
@@ -295,7 +296,7 @@ export class Gateway {
     } catch (error) {
       this.#entry?.remove();
       this.#entry = undefined;
-      this.#log.warn(`no admin socket: ${messageOf(error)}`);
+      this.#log.warn(`no admin socket: ${reasonOf(error, 'write')}`);
     }
   }
 
@@ -316,7 +317,7 @@ export class Gateway {
     this.#entry = undefined;
     const parts = [this.#admin.close(), this.#plane.close(), this.#managed.close()];
     const failures = (await Promise.allSettled(parts)).filter((part) => part.status === 'rejected');
-    for (const failure of failures) this.#log.warn(`closing: ${messageOf(failure.reason)}`);
+    for (const failure of failures) this.#log.warn(`closing: ${reasonOf(failure.reason)}`);
     await this.#reloader.settle();
     this.#become('stopped');
   }

@@ -2,6 +2,7 @@
 import type { Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import type { BoundListener, DataPlaneApi, GenerationInput } from '../proxy/types.js';
+import { codeOf, messageOf, reasonOf } from '../reason.js';
 import type { AdminServer, TcpAccess, TcpChange } from './admin/server.js';
 import { build, type Candidate, nameOfSource, reject, type Source, spanAt } from './candidate.js';
 import { type ControlCode, controlError } from './codes.js';
@@ -126,7 +127,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
     try {
       tcp = await admin.prepareTcp(accessOf(input.program));
     } catch (error) {
-      const message = `The admin API cannot listen: ${messageOf(error)}.`;
+      const message = `The admin API cannot listen${placeOf(error)}: ${reasonOf(error)}.`;
       throw this.#refuse(candidate, 'admin/bind', 'admin.address', message);
     }
     try {
@@ -149,13 +150,14 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
   }
 
   #refuseLoad(candidate: Candidate, error: unknown): Rejected {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    const message = messageOf(error);
-    const refusal = `The generation cannot be loaded: ${message}${message.endsWith('.') ? '' : '.'}`;
+    const code = codeOf(error) ?? '';
+    const reason = reasonOf(error);
     if (!/^E(ADDRINUSE|ADDRNOTAVAIL|ACCES|INVAL|NOTFOUND)$|^EAI_/.test(code)) {
+      const refusal = `The generation cannot be loaded: ${reason}${reason.endsWith('.') ? '' : '.'}`;
       return this.#refuse(candidate, 'gateway/load', '', refusal);
     }
-    const listener = candidate.program.listeners.find(({ address }) => message.includes(plain(address)));
+    const listener = candidate.program.listeners.find(({ address }) => messageOf(error).includes(plain(address)));
+    const refusal = `The gateway cannot listen${placeOf(error)}: ${reason}.`;
     const help = code === 'EADDRINUSE' ? 'Another process listens there: end it, or choose another port.' : undefined;
     return this.#refuse(candidate, 'listener/bind', listener ? `listener.${listener.name}.address` : '', refusal, help);
   }
@@ -203,4 +205,8 @@ function summaryOf(before: Candidate | undefined, after: Candidate): string {
   return summarize(diffPrograms(old.program, program, { before: old.facts, after: facts }));
 }
 
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** ` at 127.0.0.1:80`, where an error of listen(2) or of a name says it: both end with it. */
+function placeOf(error: unknown): string {
+  const place = /^(?:listen|getaddrinfo) E.* (\S+)$/.exec(messageOf(error))?.[1];
+  return place === undefined ? '' : ` at ${place}`;
+}

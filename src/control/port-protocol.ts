@@ -1,5 +1,6 @@
 /** What control and a worker thread say to each other over their MessagePort: WorkerApi as messages. */
 import type { BoundListener, DataPlaneOptions, DrainReport, GenerationInput, WatchLevel } from '../proxy/types.js';
+import { codeOf } from '../reason.js';
 import type { RequestRecord } from '../telemetry/snapshot.js';
 import type { LogLevel } from './log.js';
 
@@ -49,7 +50,7 @@ export interface WorkerSetup {
 
 export function toWire(error: unknown): WireError {
   if (!(error instanceof Error)) return { message: String(error) };
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const code = codeOf(error);
   return { message: error.message, ...(code === undefined ? {} : { code }) };
 }
 

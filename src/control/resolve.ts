@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { listReferences, type ReferenceKind, resolveReferences } from '../bundle/references.js';
 import type { PolicyPlan, Program, RefString } from '../bundle/types.js';
+import { reasonOf } from '../reason.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { controlError, startOf } from './codes.js';
 import type { RunSettings } from './managed/process.js';
@@ -169,12 +170,4 @@ function positionAt(text: string, offset: number): Span['start'] {
   const before = text.slice(0, offset);
   const line = before.split('\n').length;
   return { offset, line, column: offset - (before.lastIndexOf('\n') + 1) + 1 };
-}
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EACCES') return 'permission is denied';
-  if (code === 'EISDIR') return 'it is a folder';
-  return error instanceof Error ? error.message : String(error);
 }

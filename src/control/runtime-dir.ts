@@ -1,6 +1,7 @@
 /** The folder where running gateways can be found, and this gateway's entry in it. */
 import { chmodSync, lstatSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { codeOf } from '../reason.js';
 import { type GatewayEntry, isAlive, runtimeDirectory } from '../telemetry/admin-protocol.js';
 
 /** Longest path that `sun_path` holds on every system gw runs on (macOS: 104 with the final NUL). */
@@ -67,7 +68,7 @@ function claim(file: string): boolean {
     writeFileSync(file, '', { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    if (codeOf(error) === 'EEXIST') return false;
     throw error;
   }
 }

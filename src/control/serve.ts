@@ -1,9 +1,9 @@
 /** What `gw serve` does: runs a gateway until a signal ends it. */
 import { inspect } from 'node:util';
 import type { Program } from '../bundle/types.js';
+import { reasonOf } from '../reason.js';
 import { gwVersion } from '../version.js';
 import { Gateway, type GatewayOptions, StartError } from './gateway.js';
-import { messageOf } from './loader.js';
 import { createLog, type Log, type LogFormat, type LogLevel, type LogSink } from './log.js';
 
 export interface ServeOptions {
@@ -125,7 +125,7 @@ async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<num
     const took = Math.round(performance.now() - since);
     log.info(`stopped after ${took} ms${cut > 0 ? `, ${cut} exchanges cut` : ''}`);
   } catch (error) {
-    log.error(`draining failed: ${messageOf(error)}`);
+    log.error(`draining failed: ${reasonOf(error)}`);
     await gateway.close();
   }
   return EXIT.ok;

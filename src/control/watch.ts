@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
+import { reasonOf } from '../reason.js';
 import type { Log } from './log.js';
 
 /** A folder in which files that do not exist yet would belong to the spec (`include = ["routes/*.toml"]`). */
@@ -84,7 +85,7 @@ export class SpecWatcher {
     watcher.on('ready', () => (deep ? this.#noticed() : this.#lookAround()));
     watcher.on('error', (error) => {
       this.#log.warn('watching the spec: file events are lost; known files are still looked at each second', {
-        error: error instanceof Error ? error.message : String(error),
+        error: reasonOf(error),
       });
     });
     return watcher;

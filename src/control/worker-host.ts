@@ -9,6 +9,7 @@ import type {
   WatchLevel,
   WorkerApi,
 } from '../proxy/types.js';
+import { messageOf } from '../reason.js';
 import { pinAddresses } from './addresses.js';
 import { Pause } from './pause.js';
 import { fromWire, type WorkerAnswer, type WorkerCall, type WorkerMessage, type WorkerSetup } from './port-protocol.js';
@@ -337,7 +338,7 @@ export class WorkerHost implements WorkerApi {
         return;
       } catch (error) {
         if (overtaken()) return;
-        const message = error instanceof Error ? error.message : String(error);
+        const message = messageOf(error);
         wait = this.#backoff();
         this.#log('error', `could not load; ${nextIn(wait)}`, { error: message });
       }

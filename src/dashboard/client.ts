@@ -1,6 +1,7 @@
 /** One gateway's admin API, as telemetry/admin-protocol.ts words it. */
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { codeOf, messageOf, reasonOf } from '../reason.js';
 import { type AdminEvent, type ReloadSnapshot, SNAPSHOT_VERSION, type Snapshot } from '../telemetry/snapshot.js';
 import { type Address, showAddress, TOKEN_VARIABLE } from './address.js';
 import { LineReader } from './ndjson.js';
@@ -164,13 +165,13 @@ export class AdminClient {
   }
 
   #unreachable(error: unknown): AdminError {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    const code = codeOf(error);
     const where = showAddress(this.address);
     if (code === 'ENOENT') return new AdminError('unreachable', `there is no socket at ${where}`);
     if (code === 'ECONNREFUSED') return new AdminError('unreachable', `nobody listens at ${where}`);
     if (code === 'EACCES')
       return new AdminError('unauthorized', `you may not open ${where} (it belongs to somebody else)`);
-    return new AdminError('unreachable', `the connection to ${where} broke: ${messageOf(error)}`);
+    return new AdminError('unreachable', `the connection to ${where} broke: ${reasonOf(error)}`);
   }
 }
 
@@ -182,10 +183,6 @@ function problemDetail(body: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 async function collect(response: IncomingMessage, maxBytes: number): Promise<string> {

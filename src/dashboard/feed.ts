@@ -1,4 +1,6 @@
 /** Keeps a gateway's event stream open across its restarts, and hands on what it says in batches of a bounded rate. */
+
+import { reasonOf } from '../reason.js';
 import type { AdminEvent, ReloadSnapshot, RequestRecord, Snapshot } from '../telemetry/snapshot.js';
 import { type Address, showAddress } from './address.js';
 import { AdminClient, AdminError, type EventStream, type WatchRequests } from './client.js';
@@ -100,7 +102,7 @@ export class LiveFeed {
     try {
       address = await this.#options.locate();
     } catch (error) {
-      this.#lost(error instanceof Error ? error.message : String(error));
+      this.#lost(reasonOf(error));
       return;
     }
     if (this.#closed) return;

@@ -1,6 +1,7 @@
 /** The dashboard on a terminal: joins the feed, the state, Ink and the screen, and takes them apart again. */
 import { render, useInput } from 'ink';
 import { type ReactElement, type RefObject, useEffect, useReducer, useRef } from 'react';
+import { reasonOf } from '../reason.js';
 import type { GatewayEntry } from '../telemetry/admin-protocol.js';
 import type { Address } from './address.js';
 import { App } from './app.js';
@@ -66,8 +67,7 @@ async function reload(feed: LiveFeed | undefined, dispatch: (action: Action) => 
   try {
     dispatch({ type: 'reloaded', reload: await feed.reload(), now: Date.now() });
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    dispatch({ type: 'notice', kind: 'bad', text, now: Date.now() });
+    dispatch({ type: 'notice', kind: 'bad', text: reasonOf(error), now: Date.now() });
   }
 }
 

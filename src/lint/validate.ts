@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
+import { reasonOf } from '../reason.js';
 import { type Diagnostic, hasErrors } from '../schema/diagnostic.js';
 import type { SourceFile } from '../spec/model.js';
-import { reasonOf } from '../spec/source.js';
 import { applySafeFixes, type FixedFile } from './fix.js';
 import { type CheckedSpec, checkSpec } from './index.js';
 import { type Format, relocated, render } from './render/index.js';

@@ -5,6 +5,7 @@
 
 import type { Exchange, Handler, Logger, PolicyInstance, Reply, ReplyBody } from '../policies/contract.js';
 import { problem } from '../policies/run-kit.js';
+import { messageOf } from '../reason.js';
 import { ERRORS } from './errors.js';
 import type { GwExchange } from './exchange.js';
 
@@ -165,8 +166,6 @@ export class Chain {
     return problem(exchange, { code: 'policy/failed', ...ERRORS['policy/failed'] });
   }
 }
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** A step that told nothing of itself still shows. */
 function witness(exchange: GwExchange, step: ChainStep, told: number, result?: Reply): void {

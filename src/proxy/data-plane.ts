@@ -2,6 +2,7 @@
 // Imported, since the global of this name is a getter that every look at the clock would pay for.
 import { performance } from 'node:perf_hooks';
 import type { Clock, Logger } from '../policies/contract.js';
+import { reasonOf } from '../reason.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import { LimitTable } from '../state/limit-table.js';
 import { AccessLog } from '../telemetry/access-log.js';
@@ -176,7 +177,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#prepared = undefined;
     if (prepared === undefined) return;
     this.#undo(prepared).catch((error: unknown) =>
-      this.#logger.warn(`An access log that is not wanted any more did not close: ${String(error)}`),
+      this.#logger.warn(`An access log that is not wanted any more did not close: ${reasonOf(error)}`),
     );
   }
 
@@ -222,7 +223,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const old = this.#sink.accessLog;
     this.#sink.accessLog = log.opened;
     this.#logKey = log.key;
-    old?.close().catch((error: unknown) => this.#logger.warn(`The old access log did not close: ${String(error)}`));
+    old?.close().catch((error: unknown) => this.#logger.warn(`The old access log did not close: ${reasonOf(error)}`));
   }
 
   /** Undefined when it stays as it is. */
@@ -232,12 +233,12 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const key = wanted && path !== undefined ? `${wanted.format}:${path}` : '';
     if (key === this.#logKey) return undefined;
     if (!wanted || path === undefined) return { key, opened: undefined };
-    const opened = new AccessLog({
+    const opened = openAccessLog({
       path,
       format: wanted.format,
       take: this.#lines,
       onError: (error, dropped) =>
-        this.#logger.warn(`The access log cannot be written: ${error.message}`, { path, dropped }),
+        this.#logger.warn(`The access log cannot be written: ${reasonOf(error, 'write')}`, { path, dropped }),
       onRecovered: (dropped) => this.#logger.info('The access log is written again.', { path, dropped }),
     });
     return { key, opened };
@@ -327,6 +328,16 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const log = this.#sink.accessLog;
     this.#sink.accessLog = undefined;
     await log?.close();
+  }
+}
+
+/** Throws in words why the file cannot be opened. */
+function openAccessLog(options: ConstructorParameters<typeof AccessLog>[0]): AccessLog {
+  try {
+    return new AccessLog(options);
+  } catch (error) {
+    const reason = reasonOf(error, 'write');
+    throw new Error(`the access log \`${options.path}\` cannot be opened: ${reason}`, { cause: error });
   }
 }
 

@@ -7,6 +7,7 @@ import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import httpProxy from 'http-proxy';
+import { codeOf } from '../reason.js';
 import type { ErrorSlug } from './errors.js';
 import { EXHAUSTED, MAX_INTERIM } from './upstream/reply-connection.js';
 import type { Target } from './upstream/target.js';
@@ -180,7 +181,7 @@ function addHeader(headers: IncomingMessage['headers'], given: string, value: st
 
 /** What an error of Node's client means. Its parser's codes begin with HPE_. */
 function slugOf(error: unknown): ErrorSlug {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = codeOf(error) ?? '';
   if (code.startsWith('HPE_')) return 'upstream/invalid';
   if (EXHAUSTED.has(code)) return 'gateway/exhausted';
   return code === 'ECONNRESET' || code === 'EPIPE' ? 'upstream/reset' : 'upstream/unreachable';

@@ -2,6 +2,7 @@
 
 import { isIP } from 'node:net';
 import type { RefString } from '../bundle/types.js';
+import { messageOf } from '../reason.js';
 import { type Infer, type Problem, quoted, s } from '../schema/declare.js';
 import { splitWords } from '../schema/words.js';
 
@@ -165,7 +166,7 @@ function commandProblem(command: string): string | undefined {
     splitWords(command);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

@@ -1,6 +1,7 @@
 /** A source file in memory, and positions in it. */
 import { createHash } from 'node:crypto';
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { codeOf, reasonOf } from '../reason.js';
 import type { Position, Span } from '../schema/diagnostic.js';
 import type { SourceFile } from './model.js';
 import { valueOffsets } from './string-offsets.js';
@@ -126,32 +127,11 @@ function readPatiently(file: number, chunk: Buffer, deadline: number): number {
     try {
       return readSync(file, chunk);
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN') || Date.now() > deadline) throw error;
+      if (codeOf(error) !== 'EAGAIN') throw error;
+      if (Date.now() > deadline) throw new Error('nothing was written to it in time', { cause: error });
       Atomics.wait(pause, 0, 0, 10);
     }
   }
-}
-
-const REASONS: { readonly [code: string]: string } = {
-  ENOENT: 'there is no such file',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'its file system is read-only',
-  ENOSPC: 'the disk is full',
-  EISDIR: 'it is a folder',
-  ENOTDIR: 'a part of the path is no folder',
-  ELOOP: 'its symbolic links go in circles',
-  ENAMETOOLONG: 'the path is too long',
-  EAGAIN: 'nothing was written to it in time',
-  EIO: 'the system cannot read it',
-  ENXIO: 'it is no file',
-  ERR_INVALID_ARG_VALUE: 'no path holds a NUL character',
-};
-
-/** Why the system refused a file, in words that follow a colon. */
-export function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
 }
 
 const unreadable = (reason: string): ReadProblem => ({

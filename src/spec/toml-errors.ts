@@ -1,5 +1,6 @@
 /** Says in gw's words what is wrong with the syntax of a file, and where. */
 import { ParseError, parseTOML } from 'toml-eslint-parser';
+import { messageOf } from '../reason.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import type { Source } from './source.js';
 import { type Shadow, shadowFromSyntax } from './toml-shadow.js';
@@ -61,7 +62,7 @@ const EXPLAINED: readonly (readonly [pattern: RegExp, explanation: Explanation])
 /** One located diagnostic for what `toml` threw. */
 export function describeSyntaxError(error: unknown, source: Source): Diagnostic {
   if (error instanceof RangeError) return tooDeep(source, 0);
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   const offset = offsetOf(error, source);
   if (/nesting depth/i.test(text)) return tooDeep(source, offset ?? 0);
   const second = secondOpinion(source.text);

@@ -68,7 +68,7 @@ test('a full disk: traffic goes on, it is told once, and what was lost is counte
   for (let turn = 0; turn < 500; turn++) await ask(client);
   client.destroy();
   const [warning] = told(plane, FAILS);
-  assert.match(warning!.message, 'ENOSPC');
+  assert.is(warning!.message, 'The access log cannot be written: the disk is full');
   assert.is(warning!.level, 'warn');
   assert.is(warning!.fields?.['path'], '/dev/full');
   assert.is(told(plane, FAILS).length, 1);
@@ -117,6 +117,15 @@ test('a log that was moved away, as logrotate does: a new one is there within a 
   for (const { id } of plane.records) assert.ok(ids.has(id), 'a line for each request');
 });
 
+test('a file that cannot be opened when a spec is loaded is said in words', async (context) => {
+  const path = join(context.folder, 'no', 'access.log');
+  const said = await start(context, path).then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+  assert.is(said, `the access log \`${path}\` cannot be opened: there is no such folder`);
+});
+
 test('a folder that is removed, and made again', async (context) => {
   const inner = join(context.folder, 'logs');
   const path = join(inner, 'access.log');
@@ -125,7 +134,7 @@ test('a folder that is removed, and made again', async (context) => {
   await askUntil(plane, () => linesIn(path) > 0);
   rmSync(inner, { recursive: true });
   await askUntil(plane, () => told(plane, FAILS).length > 0);
-  assert.match(told(plane, FAILS)[0]!.message, 'ENOENT');
+  assert.is(told(plane, FAILS)[0]!.message, 'The access log cannot be written: there is no such folder');
   mkdirSync(inner);
   await askUntil(plane, () => linesIn(path) > 0);
   const [again] = told(plane, AGAIN);

@@ -305,4 +305,25 @@ reply = { body = "home" }
   assert.is(gateway.adminAddress, undefined);
 });
 
+test('what the system refuses is said in words, without its codes', async () => {
+  const origin = await startOrigin();
+  const taken = origin.url.replace('http://', '');
+  const text = (address: string, extra = ''): string =>
+    `spec = 1\n${extra}\n[listener.main]\naddress = "${address}"\n[[route]]\nmatch = "GET /"\nreply = { body = "home" }\n`;
+  const spec = new SpecFile(text('127.0.0.1:0'));
+  const { gateway } = await startGateway({ spec: spec.path, inline: true, env: { TOKEN: 'open-sesame' } });
+  for (const [written, said] of [
+    [text(taken), `The gateway cannot listen at ${taken}: the address is in use.`],
+    [
+      text('127.0.0.1:0', `[admin]\naddress = "${taken}"\ntoken = "\${env:TOKEN}"`),
+      `The admin API cannot listen at ${taken}: the address is in use.`,
+    ],
+  ] as const) {
+    spec.write(written);
+    const reload = await gateway.reload();
+    assert.match(reload?.diagnostics ?? '', said);
+    assert.not.match(reload?.diagnostics ?? '', /\bE[A-Z]{4,}\b|listen E|open '/);
+  }
+});
+
 test.run();

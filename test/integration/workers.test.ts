@@ -212,7 +212,10 @@ test('a port that another process listens on is noticed, also where that shares 
     assert.unreachable();
   } catch (error) {
     assert.ok(error instanceof StartError);
-    assert.match(error.diagnostics, /listener\/bind[\s\S]*EADDRINUSE/);
+    assert.match(
+      error.diagnostics,
+      /listener\/bind[\s\S]*The gateway cannot listen at 127\.0\.0\.1:\d+: the address is in use\./,
+    );
   }
   await first.gateway.drain();
   const free = createServer();

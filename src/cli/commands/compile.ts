@@ -72,8 +72,9 @@ async function writeWhole(io: Io, output: string, bytes: Uint8Array): Promise<vo
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    if (isErrno(error)) throw failed(`Cannot write ${output}: ${error.message}.`);
-    throw error;
+    if (!isErrno(error)) throw error;
+    const { reasonOf } = await import('../../reason.js');
+    throw failed(`Cannot write ${output}: ${reasonOf(error, 'write')}.`);
   }
 }
 

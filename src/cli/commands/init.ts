@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { defineCommand, JSON_HELP } from '../command.js';
-import { EXIT, isErrno, usage } from '../exit.js';
+import { EXIT, usage } from '../exit.js';
 import type { InitPlan, OpenApiSource, Template } from '../init/plan.js';
 import type { Written } from '../init/write.js';
 import type { Io } from '../io.js';
@@ -42,8 +42,7 @@ export default defineCommand<Options, [dir: string | undefined]>({
       throw usage(`--from makes a spec of an OpenAPI document, so it goes with --template openapi alone.`);
     }
     const { resolve } = await import('node:path');
-    const source =
-      options.from === undefined ? undefined : await readSource(resolve(io.cwd, options.from), options.from);
+    const source = options.from === undefined ? undefined : await readSource(io, options.from);
     const template = source ? 'openapi' : (options.template ?? 'minimal');
     const { initPlan } = await import('../init/plan.js');
     const { writeFiles } = await import('../init/write.js');
@@ -59,15 +58,10 @@ export default defineCommand<Options, [dir: string | undefined]>({
   },
 });
 
-async function readSource(path: string, name: string): Promise<OpenApiSource> {
-  const { readFile } = await import('node:fs/promises');
+async function readSource(io: Io, given: string): Promise<OpenApiSource> {
+  const { readInput } = await import('../source.js');
   const { basename } = await import('node:path');
-  try {
-    return { name: basename(name), text: await readFile(path, 'utf8') };
-  } catch (error) {
-    if (isErrno(error)) throw usage(`Cannot read ${name}: ${error.message}.`);
-    throw error;
-  }
+  return { name: basename(given), text: Buffer.from(readInput(io, given)).toString('utf8') };
 }
 
 function tell(io: Io, dir: string, plan: InitPlan, written: readonly Written[]): void {

@@ -1,6 +1,7 @@
 /** Writing a set of files all together or not at all. */
 import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { reasonOf } from '../../reason.js';
 import { failed, isErrno, usage } from '../exit.js';
 
 export interface PlannedFile {
@@ -42,7 +43,7 @@ export function writeFiles(folder: string, files: readonly PlannedFile[], force:
     for (const { from, to } of temporary) renameSync(from, to);
   } catch (error) {
     for (const { from } of temporary) rmSync(from, { force: true });
-    if (isErrno(error)) throw failed(`Cannot write to ${folder}: ${error.message}.`);
+    if (isErrno(error)) throw failed(`Cannot write to ${folder}: ${reasonOf(error, 'write')}.`);
     throw error;
   }
   return written;

@@ -3,6 +3,7 @@ import { chmodSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { WatchLevel } from '../../proxy/types.js';
+import { reasonOf } from '../../reason.js';
 import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 import type { Log } from '../log.js';
 import { carriesToken, namesThisServer } from './auth.js';
@@ -228,7 +229,7 @@ function listening(server: Server, listen: () => void, log: Log): Promise<void> 
     server.once('error', reject);
     server.once('listening', () => {
       server.off('error', reject);
-      server.on('error', (error) => log.warn(`the admin server reports: ${error.message}`));
+      server.on('error', (error) => log.warn(`the admin server reports: ${reasonOf(error)}`));
       resolve();
     });
     listen();

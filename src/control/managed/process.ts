@@ -1,6 +1,7 @@
 /** One managed target: a child in a process group of its own, started, watched, restarted and stopped. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf, reasonOf } from '../../reason.js';
 import { splitWords } from '../../schema/words.js';
 import type { Log } from '../log.js';
 import { LineSplitter } from './lines.js';
@@ -82,7 +83,7 @@ export class ManagedProcess {
     try {
       this.#argv = splitWords(settings.command);
     } catch (error) {
-      throw new ManagedError(service, error instanceof Error ? error.message : String(error), []);
+      throw new ManagedError(service, messageOf(error), []);
     }
   }
 
@@ -191,7 +192,7 @@ export class ManagedProcess {
       });
       stream?.on('data', (chunk: Buffer) => lines.push(chunk));
       stream?.on('end', () => lines.end());
-      stream?.on('error', (error) => this.#host.log.warn(`[${this.service}] output lost: ${error.message}`));
+      stream?.on('error', (error) => this.#host.log.warn(`[${this.service}] output lost: ${reasonOf(error)}`));
     }
   }
 
