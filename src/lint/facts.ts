@@ -61,6 +61,14 @@ export function traitsOf(policy: PolicyModel): PolicyTraits {
 export const authenticates = (route: RouteModel): boolean =>
   route.policies.some(({ policy }) => traitsOf(policy).authenticates === true);
 
+/** Policies by which some route knows its callers, of whatever kind. */
+export function recognisingPolicies(model: Model): readonly PolicyModel[] {
+  const { policies, routesByPolicy } = factsOf(model);
+  return policies.filter(
+    (policy) => policy.declaration.phase === 'authenticate' && routesByPolicy.get(policy)!.length > 0,
+  );
+}
+
 /** The order in which the chain runs them: by phase, and within a phase as written. */
 export function inPhaseOrder(policies: readonly PolicyUse[]): readonly PolicyUse[] {
   return [...policies].sort((a, b) => phaseOf(a) - phaseOf(b));

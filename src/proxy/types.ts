@@ -1,6 +1,8 @@
 /** Between control and a data plane: everything crosses as plain data, so it works over a MessagePort as in process. */
+
 import type { Program } from '../bundle/types.js';
 import type { RequestRecord } from '../telemetry/snapshot.js';
+import type { SlotAssignment } from '../telemetry/stats.js';
 
 export interface GenerationInput {
   /** Grows by one each load. */
@@ -14,17 +16,9 @@ export interface GenerationInput {
   readonly sharePorts?: boolean;
 }
 
-/** Which slot each entity counts in. Chunks as in telemetry/stats-layout; this worker's own. */
-export interface StatsSlots {
+/** Which slot each entity counts in, and the chunks that they lie in; this worker's own. */
+export interface StatsSlots extends SlotAssignment {
   readonly chunks: readonly SharedArrayBuffer[];
-  /** By route index. */
-  readonly routes: readonly number[];
-  /** Requests that matched no route. */
-  readonly unmatched: number;
-  /** By service index, then target index. */
-  readonly targets: readonly (readonly number[])[];
-  /** By listener index: open connections, counted in Counter.Connections. */
-  readonly listeners: readonly number[];
 }
 
 export interface BoundListener {

@@ -25,11 +25,15 @@ const IDLE_MS = 60_000;
 
 const SERIES_SECONDS = 120;
 
-/** Which slot each entity of a program counts in; one worker's chunks beside it are its StatsSlots. */
+/** Which slot each entity of a program counts in. */
 export interface SlotAssignment {
+  /** By route index. */
   readonly routes: readonly number[];
+  /** Requests that matched no route. */
   readonly unmatched: number;
+  /** By service index, then target index. */
   readonly targets: readonly (readonly number[])[];
+  /** By listener index: open connections, counted in Counter.Connections. */
   readonly listeners: readonly number[];
 }
 

@@ -6,49 +6,18 @@ import { BundleError, decodeBundle, encodeBundle, isBundle, sealBundle } from '.
 import { Matcher } from '../../src/bundle/match.js';
 import { buildTrie, Trie } from '../../src/bundle/trie.js';
 import type { Program } from '../../src/bundle/types.js';
+import { listenerPlan, programWith, routePlan, servicePlan } from '../support/programs.js';
 import { seeded, trieIR, view } from './kit.js';
 
 const SOURCE = { from: 'spec', file: 'gateway.toml', line: 3 } as const;
-const PROGRAM: Program = {
-  normalize: { encodedSlashes: 'refuse', doubleSlashes: 'merge', trailingSlash: 'strict', dotSegments: 'resolve' },
+const PROGRAM = programWith({
   admin: { token: { $ref: '${env:TOKEN}' } },
   accessLog: { path: '-', format: 'json' },
   listeners: [
-    {
-      name: 'main',
-      address: '127.0.0.1:0',
-      tls: { cert: 'a.pem', key: { $ref: '${file:b.pem}' } },
-      maxHeaderBytes: 1,
-      maxBodyBytes: 1,
-      maxHeaders: 1,
-      maxTargetBytes: 16_384,
-      maxRequestsPerConnection: 10_000,
-      minBodyRate: 240,
-      underscores: 'refuse-aliases',
-      headerTimeout: 1,
-      bodyTimeout: 1,
-      idleTimeout: 1,
-      maxConnections: 1,
-      trustedProxies: ['10.0.0.0/8'],
-    },
+    listenerPlan('main', { tls: { cert: 'a.pem', key: { $ref: '${file:b.pem}' } }, trustedProxies: ['10.0.0.0/8'] }),
   ],
   services: [
-    {
-      name: 'orders',
-      targets: [{ url: 'http://127.0.0.1:1', weight: 1 }],
-      run: { command: 'x', portEnv: 'PORT', env: { A: 'b' }, readyTimeout: 1 },
-      connectTimeout: 1,
-      responseTimeout: 1,
-      idleTimeout: 1,
-      tunnelIdleTimeout: 1,
-      retries: 0,
-      maxConnections: 1,
-      maxQueue: 1,
-      pipelining: 1,
-      ejectAfter: 0,
-      ejectFor: 1,
-      host: 'target',
-    },
+    servicePlan('orders', { run: { command: 'x', portEnv: 'PORT', env: { A: 'b' }, readyTimeout: 1 }, host: 'target' }),
   ],
   consumers: [{ name: 'acme', plan: 'gold', apiKeys: [], tags: { tier: '1' } }],
   plans: [{ name: 'gold', limits: { polite: { capacity: 1, periodMs: 1 } } }],
@@ -64,33 +33,21 @@ const PROGRAM: Program = {
     },
   ],
   routes: [
-    {
-      name: 'get',
+    routePlan('get', {
       match: 'GET /orders/{id}',
-      service: 0,
       policies: [0],
       params: ['id'],
       rewrite: ['/v2/', { var: 'param.id' }],
       timeout: 1,
-      source: SOURCE,
-    },
-    {
-      name: 'health',
+    }),
+    routePlan('health', {
       match: '/health',
       service: -1,
       reply: { status: 200, headers: {}, body: 'caf\u00e9' },
-      policies: [],
-      params: [],
-      timeout: 0,
-      source: SOURCE,
-    },
+    }),
   ],
-  overload: { shedAbove: 0.85, shrinkAbove: 0.92 },
-  drainTimeout: 1,
-  drainDelay: 0,
-  workers: 1,
   provenance: { files: [{ path: 'gateway.toml', sha256: 'x' }], origins: {} },
-};
+});
 const BUNDLE = { program: PROGRAM, trie: buildTrie(trieIR(['GET /orders/{id}', '/health'])) };
 const KEYS = generateKeyPairSync('ed25519', {
   privateKeyEncoding: { type: 'pkcs8', format: 'pem' },

@@ -1,10 +1,11 @@
 /** What the compiler's tests share: models from text, an IR to hand to one pass. */
-import type { Dfa, ReplyPlan, RoutePlan } from '../../src/bundle/types.js';
+import type { Dfa, ReplyPlan } from '../../src/bundle/types.js';
 import { compile } from '../../src/compiler/index.js';
 import type { Ir, PolicyIR, RouteIR } from '../../src/compiler/ir.js';
 import { loadSpec } from '../../src/spec/index.js';
 import type { Model } from '../../src/spec/model.js';
 import { DFAS, matchIR, type RouteText } from '../bundle/kit.js';
+import { programWith, routePlan } from '../support/programs.js';
 
 export const BASE = `spec = 1
 [listener.main]
@@ -42,16 +43,11 @@ export function routeIR(
   more: { readonly policies?: readonly PolicyIR[]; readonly reply?: ReplyPlan } = {},
 ): RouteIR {
   const match = matchIR(route, index);
-  const plan: RoutePlan = {
+  const plan = routePlan(`r${index}`, {
     match: typeof route === 'string' ? route : route.match,
-    name: `r${index}`,
-    params: [],
-    policies: [],
-    ...(more.reply === undefined ? {} : { reply: more.reply }),
-    service: more.reply === undefined ? 0 : -1,
+    ...(more.reply === undefined ? {} : { reply: more.reply, service: -1 }),
     source: { from: 'spec', file: 'gateway.toml', line: index + 1 },
-    timeout: 0,
-  };
+  });
   return { match, plan, policies: more.policies ?? [] };
 }
 
@@ -60,25 +56,8 @@ export function irOf(
   dfas: readonly Dfa[] = DFAS,
   program: Partial<Ir['program']> = {},
 ): Ir {
-  return {
-    routes,
-    dfas,
-    program: {
-      normalize: { encodedSlashes: 'refuse', doubleSlashes: 'merge', trailingSlash: 'strict', dotSegments: 'resolve' },
-      admin: {},
-      accessLog: { format: 'json' },
-      listeners: [],
-      services: [],
-      consumers: [],
-      plans: [],
-      overload: { shedAbove: 0.85, shrinkAbove: 0.92 },
-      drainTimeout: 0,
-      drainDelay: 0,
-      workers: 1,
-      provenance: { files: [], origins: {} },
-      ...program,
-    },
-  };
+  const { policies: _policies, routes: _routes, ...nothing } = programWith();
+  return { routes, dfas, program: { ...nothing, ...program } };
 }
 
 export const names = (ir: Ir): string[] => ir.routes.map((route) => route.plan.name);

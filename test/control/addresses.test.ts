@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { assertFree, pinAddresses, whyNoSharing } from '../../src/control/addresses.js';
 import type { GenerationInput } from '../../src/proxy/types.js';
-import { listenerPlan, programWith } from './kit.js';
+import { listenerPlan, programWith } from '../support/programs.js';
 
 test('several workers need a Node and a platform that share ports', () => {
   assert.match(whyNoSharing({ node: '20.20.2' }, 'linux') ?? '', /Node 22\.12 or later \(this is 20\.20\.2\)/);
@@ -16,9 +16,9 @@ test('several workers need a Node and a platform that share ports', () => {
 
 test('only ports that the system chooses are pinned', () => {
   const listeners = [
-    listenerPlan('any', '127.0.0.1:0'),
-    listenerPlan('fixed', '127.0.0.1:8080'),
-    listenerPlan('new', '[::1]:0'),
+    listenerPlan('any'),
+    listenerPlan('fixed', { address: '127.0.0.1:8080' }),
+    listenerPlan('new', { address: '[::1]:0' }),
   ];
   const input: GenerationInput = {
     id: 1,

@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { PolicyPlan, Program, RoutePlan, ServicePlan } from '../../src/bundle/types.js';
+import type { PolicyPlan, Program } from '../../src/bundle/types.js';
 import { diffPrograms, summarize } from '../../src/control/diff.js';
-import { programWith } from './kit.js';
+import { programWith, routePlan, servicePlan } from '../support/programs.js';
 
 const policy = (name: string, plan: string): PolicyPlan => ({
   use: 'rate-limit',
@@ -14,38 +14,11 @@ const policy = (name: string, plan: string): PolicyPlan => ({
   origins: {},
 });
 
-const route = (name: string, over: Partial<RoutePlan> = {}): RoutePlan => ({
-  name,
-  match: `GET /${name}`,
-  service: 0,
-  policies: [],
-  params: [],
-  timeout: 0,
-  source: { from: 'spec', file: 'gateway.toml', line: 3 },
-  ...over,
-});
-
-const service = (name: string, retries = 1): ServicePlan => ({
-  name,
-  targets: [{ url: 'http://127.0.0.1:1', weight: 1 }],
-  connectTimeout: 1,
-  responseTimeout: 1,
-  idleTimeout: 1,
-  tunnelIdleTimeout: 1,
-  retries,
-  maxConnections: 1,
-  maxQueue: 1,
-  pipelining: 1,
-  ejectAfter: 1,
-  ejectFor: 1,
-  host: 'preserve',
-});
-
 const program = (over: Partial<Program> = {}): Program =>
   programWith({
-    services: [service('a'), service('b')],
+    services: [servicePlan('a'), servicePlan('b')],
     policies: [policy('polite', '1'), policy('r/limit', '1')],
-    routes: [route('r', { policies: [0, 1] }), route('s', { service: 1 })],
+    routes: [routePlan('r', { policies: [0, 1] }), routePlan('s', { service: 1 })],
     ...over,
   });
 
@@ -54,11 +27,11 @@ const SAME = '+0 routes, ~0 routes, -0 routes';
 
 test('the same is the same, wherever it stands and in whatever order', () => {
   const moved = program({
-    services: [service('b'), service('a')],
+    services: [servicePlan('b'), servicePlan('a')],
     policies: [policy('r/limit', '1'), policy('polite', '1')],
     routes: [
-      route('s', { service: 0, source: { from: 'spec', file: 'b.toml', line: 9 } }),
-      route('r', { service: 1, policies: [1, 0] }),
+      routePlan('s', { service: 0, source: { from: 'spec', file: 'b.toml', line: 9 } }),
+      routePlan('r', { service: 1, policies: [1, 0] }),
     ],
   });
   assert.is(line(program(), moved), SAME);
@@ -66,7 +39,7 @@ test('the same is the same, wherever it stands and in whatever order', () => {
 });
 
 test('routes come, change and go by name', () => {
-  const after = program({ routes: [route('r', { policies: [0, 1], timeout: 5 }), route('t'), route('u')] });
+  const after = program({ routes: [routePlan('r', { policies: [0, 1], timeout: 5 }), routePlan('t'), routePlan('u')] });
   assert.is(line(program(), after), '+2 routes, ~1 route, -1 route');
   const diff = diffPrograms(program(), after).routes;
   assert.equal(diff, { added: ['t', 'u'], changed: ['r'], removed: ['s'] });
@@ -74,7 +47,7 @@ test('routes come, change and go by name', () => {
 
 test('another service or another chain changes a route', () => {
   assert.is(
-    line(program(), program({ routes: [route('r', { policies: [1, 0] }), route('s', { service: 0 })] })),
+    line(program(), program({ routes: [routePlan('r', { policies: [1, 0] }), routePlan('s', { service: 0 })] })),
     '+0 routes, ~2 routes, -0 routes',
   );
 });
@@ -96,7 +69,7 @@ test('a condition that only the model knows changes its route', () => {
 
 test('everything else is named when it changed', () => {
   const after = program({
-    services: [service('a', 2), service('b'), service('c')],
+    services: [servicePlan('a', { retries: 2 }), servicePlan('b'), servicePlan('c')],
     consumers: [
       { name: 'acme', apiKeys: [], tags: {} },
       { name: 'zeta', apiKeys: [], tags: {} },

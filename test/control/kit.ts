@@ -3,7 +3,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Program } from '../../src/bundle/types.js';
 import type { Log, LogFields, LogLevel } from '../../src/control/log.js';
 
 /** Polls until `condition` gives a value; fails naming `what` after the deadline. */
@@ -82,44 +81,3 @@ function isZombie(pid: number): boolean {
     return !existsSync(`/proc/${pid}`) && existsSync('/proc/self');
   }
 }
-
-/** A program of nothing, to put parts into. */
-export const programWith = (parts: Partial<Program>): Program => ({
-  normalize: {
-    encodedSlashes: 'refuse',
-    doubleSlashes: 'merge',
-    trailingSlash: 'strict',
-    dotSegments: 'resolve',
-  },
-  admin: {},
-  accessLog: { format: 'json' },
-  listeners: [],
-  services: [],
-  consumers: [],
-  plans: [],
-  policies: [],
-  routes: [],
-  overload: { shedAbove: 0.85, shrinkAbove: 0.92 },
-  drainTimeout: 1000,
-  drainDelay: 0,
-  workers: 1,
-  provenance: { files: [], origins: {} },
-  ...parts,
-});
-
-export const listenerPlan = (name: string, address: string): Program['listeners'][number] => ({
-  name,
-  address,
-  maxHeaderBytes: 32_768,
-  maxBodyBytes: 1_048_576,
-  maxHeaders: 100,
-  maxTargetBytes: 16_384,
-  maxRequestsPerConnection: 10_000,
-  minBodyRate: 240,
-  underscores: 'refuse-aliases',
-  headerTimeout: 10_000,
-  bodyTimeout: 30_000,
-  idleTimeout: 75_000,
-  maxConnections: 1000,
-  trustedProxies: [],
-});

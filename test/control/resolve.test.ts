@@ -2,32 +2,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { PolicyPlan, Program, ServicePlan } from '../../src/bundle/types.js';
+import type { PolicyPlan, Program } from '../../src/bundle/types.js';
 import { resolveProgram, runsOf } from '../../src/control/resolve.js';
-import { listenerPlan, programWith, removeFolders, temporaryFolder } from './kit.js';
+import { listenerPlan, programWith, servicePlan } from '../support/programs.js';
+import { removeFolders, temporaryFolder } from './kit.js';
 
 test.after(removeFolders);
 
 const folder = temporaryFolder();
 writeFileSync(join(folder, 'token'), 'from-a-file\n');
 writeFileSync(join(folder, 'cert.pem'), '-----BEGIN CERTIFICATE-----\n');
-
-const service = (over: Partial<ServicePlan>): ServicePlan => ({
-  name: 's',
-  targets: [],
-  connectTimeout: 1,
-  responseTimeout: 1,
-  idleTimeout: 1,
-  tunnelIdleTimeout: 1,
-  retries: 1,
-  maxConnections: 1,
-  maxQueue: 1,
-  pipelining: 1,
-  ejectAfter: 1,
-  ejectFor: 1,
-  host: 'preserve',
-  ...over,
-});
 
 const policy = (plan: PolicyPlan['plan']): PolicyPlan => ({
   use: 'headers',
@@ -46,7 +30,7 @@ test('variables and files take the place of references; files are there to be wa
   const { program, diagnostics, files } = resolve(
     programWith({
       admin: { address: '127.0.0.1:9', token: { $ref: '${file:token}' } },
-      services: [service({ targets: [{ url: { $ref: 'http://${env:HOST}:80' }, weight: 1 }] })],
+      services: [servicePlan('s', { targets: [{ url: { $ref: 'http://${env:HOST}:80' }, weight: 1 }] })],
     }),
     { HOST: 'a.internal' },
   );
@@ -88,9 +72,9 @@ test('what a reference holds must fit where it stands; the value itself stays un
   const ref = { $ref: '${env:BAD}' };
   const { diagnostics } = resolve(
     programWith({
-      listeners: [{ ...listenerPlan('main', ''), address: ref }],
+      listeners: [listenerPlan('main', { address: ref })],
       admin: { address: ref, token: ref },
-      services: [service({ targets: [{ url: ref, weight: 1 }] })],
+      services: [servicePlan('s', { targets: [{ url: ref, weight: 1 }] })],
       consumers: [{ name: 'acme', apiKeys: [ref], tags: {} }],
     }),
     { BAD: secret },
@@ -102,7 +86,7 @@ test('what a reference holds must fit where it stands; the value itself stays un
 
 test('certificates are read where they are named by path', () => {
   const main = (cert: string) =>
-    programWith({ listeners: [{ ...listenerPlan('main', ':1'), tls: { cert, key: '-----BEGIN KEY-----' } }] });
+    programWith({ listeners: [listenerPlan('main', { address: ':1', tls: { cert, key: '-----BEGIN KEY-----' } })] });
   const found = resolve(main('cert.pem'));
   assert.equal(found.diagnostics, []);
   assert.equal(found.program.listeners[0]?.tls, {
@@ -125,9 +109,9 @@ test('another value gives a policy another identity, the same value the same', (
 
 test('run plans get absolute folders and plain variables', () => {
   const run = { command: 'node a.js', portEnv: 'PORT', cwd: 'app', env: { K: 'v' }, readyTimeout: 5 };
-  const runs = runsOf(programWith({ services: [service({ run }), service({ name: 'plain' })] }), '/spec');
+  const runs = runsOf(programWith({ services: [servicePlan('s', { run }), servicePlan('plain')] }), '/spec');
   assert.equal([...runs], [['s', { ...run, cwd: '/spec/app' }]]);
-  const unresolved = service({ run: { ...run, env: { K: { $ref: '${env:K}' } } } });
+  const unresolved = servicePlan('s', { run: { ...run, env: { K: { $ref: '${env:K}' } } } });
   assert.throws(() => runsOf(programWith({ services: [unresolved] }), '/spec'), /not resolved/);
 });
 

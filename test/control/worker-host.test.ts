@@ -7,7 +7,8 @@ import * as assert from 'uvu/assert';
 import { WorkerHost } from '../../src/control/worker-host.js';
 import type { GenerationInput } from '../../src/proxy/types.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
-import { KeptLog, listenerPlan, programWith, removeFolders, temporaryFolder, until } from './kit.js';
+import { listenerPlan, programWith } from '../support/programs.js';
+import { KeptLog, removeFolders, temporaryFolder, until } from './kit.js';
 
 test.after(removeFolders);
 
@@ -54,7 +55,7 @@ writeFileSync(
 const input = (sha256: string): GenerationInput => ({
   id: 1,
   sha256,
-  program: programWith({ listeners: [listenerPlan('main', '127.0.0.1:0')] }),
+  program: programWith({ listeners: [listenerPlan('main')] }),
   trie: new SharedArrayBuffer(8),
   stats: { chunks: [], routes: [], unmatched: 0, targets: [], listeners: [] },
 });

@@ -8,7 +8,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WorkerSet } from '../../src/control/worker-set.js';
 import type { GenerationInput } from '../../src/proxy/types.js';
-import { KeptLog, listenerPlan, programWith, removeFolders, temporaryFolder, until } from './kit.js';
+import { listenerPlan, programWith } from '../support/programs.js';
+import { KeptLog, removeFolders, temporaryFolder, until } from './kit.js';
 
 const sets: WorkerSet[] = [];
 test.after.each(async () => {
@@ -66,7 +67,7 @@ writeFileSync(
 const input = (id: number, sha256: string, workers: number, address = '127.0.0.1:0'): GenerationInput => ({
   id,
   sha256,
-  program: programWith({ workers, listeners: [listenerPlan('main', address)] }),
+  program: programWith({ workers, listeners: [listenerPlan('main', { address })] }),
   trie: new SharedArrayBuffer(8),
   stats: { chunks: [], routes: [], unmatched: 0, targets: [], listeners: [] },
 });

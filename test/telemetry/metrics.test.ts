@@ -3,21 +3,13 @@ import * as assert from 'uvu/assert';
 import { Metrics, type MetricsFacts } from '../../src/telemetry/metrics.js';
 import { StatsRegistry, StatsWriter } from '../../src/telemetry/stats.js';
 import { Counter } from '../../src/telemetry/stats-layout.js';
+import { routePlan } from '../support/programs.js';
 
 const ODD = 'GET /a "b"\\c\nd';
 
 function setUp() {
   const stats = new StatsRegistry({ workers: 1, now: 0 });
-  const route = (name: string) => ({
-    name,
-    match: name,
-    service: 0,
-    policies: [],
-    params: [],
-    timeout: 0,
-    source: { from: 'spec' as const },
-  });
-  const slots = stats.assign({ routes: [route(ODD), route('idle')], services: [], listeners: [] }, 0);
+  const slots = stats.assign({ routes: [routePlan(ODD), routePlan('idle')], services: [], listeners: [] }, 0);
   const facts: { current: MetricsFacts } = {
     current: {
       workers: [

@@ -13,53 +13,15 @@ import {
   HISTOGRAM_BUCKETS,
   SLOTS_PER_CHUNK,
 } from '../../src/telemetry/stats-layout.js';
+import { listenerPlan, routePlan, servicePlan } from '../support/programs.js';
 
 type Shape = Pick<Program, 'routes' | 'services' | 'listeners'>;
 
 function program(routes: readonly string[], targets: readonly string[] = [], listeners: readonly string[] = []): Shape {
   return {
-    routes: routes.map((name) => ({
-      name,
-      match: name,
-      service: 0,
-      policies: [],
-      params: [],
-      timeout: 0,
-      source: { from: 'spec' as const },
-    })),
-    services: [
-      {
-        name: 'orders',
-        targets: targets.map((url) => ({ url, weight: 1 })),
-        connectTimeout: 0,
-        responseTimeout: 0,
-        idleTimeout: 0,
-        tunnelIdleTimeout: 0,
-        retries: 0,
-        maxConnections: 1,
-        maxQueue: 0,
-        pipelining: 1,
-        ejectAfter: 0,
-        ejectFor: 0,
-        host: 'preserve' as const,
-      },
-    ],
-    listeners: listeners.map((name) => ({
-      name,
-      address: ':0',
-      maxHeaderBytes: 0,
-      maxBodyBytes: 0,
-      maxHeaders: 0,
-      maxTargetBytes: 16_384,
-      maxRequestsPerConnection: 10_000,
-      minBodyRate: 240,
-      underscores: 'refuse-aliases',
-      headerTimeout: 0,
-      bodyTimeout: 0,
-      idleTimeout: 0,
-      maxConnections: 0,
-      trustedProxies: [],
-    })),
+    routes: routes.map((name) => routePlan(name)),
+    services: [servicePlan('orders', { targets: targets.map((url) => ({ url, weight: 1 })) })],
+    listeners: listeners.map((name) => listenerPlan(name)),
   };
 }
 

@@ -1,4 +1,4 @@
-import { factsOf } from '../facts.js';
+import { recognisingPolicies } from '../facts.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -7,10 +7,7 @@ const rule: Rule = {
   summary: 'A consumer without a key, on routes that know callers by their keys alone',
   partial: false,
   check(model, report) {
-    const { policies, routesByPolicy } = factsOf(model);
-    const asking = policies.filter(
-      (policy) => policy.declaration.phase === 'authenticate' && routesByPolicy.get(policy)!.length > 0,
-    );
+    const asking = recognisingPolicies(model);
     // Another kind may know its consumers by other means than keys.
     if (asking.length === 0 || asking.some(({ declaration }) => declaration.use !== 'api-key')) return;
     for (const consumer of model.consumers) {

@@ -1,4 +1,4 @@
-import { factsOf } from '../facts.js';
+import { recognisingPolicies } from '../facts.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -7,11 +7,7 @@ const rule: Rule = {
   summary: 'A consumer that no policy can ever recognise, since no route authenticates',
   partial: false,
   check(model, report) {
-    const { policies, routesByPolicy } = factsOf(model);
-    const recognised = policies.some(
-      (policy) => policy.declaration.phase === 'authenticate' && routesByPolicy.get(policy)!.length > 0,
-    );
-    if (recognised) return;
+    if (recognisingPolicies(model).length > 0) return;
     for (const consumer of model.consumers) {
       report({
         span: consumer.nameSpan,
