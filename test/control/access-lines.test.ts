@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { AccessLines, type LineStream } from '../../src/control/access-lines.js';
 import { RecordOrder } from '../../src/control/record-order.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
+import { requestRecord } from '../support/records.js';
 import { KeptLog, until } from './kit.js';
 
 class Stream implements LineStream {
@@ -58,24 +59,7 @@ test('a reader that is gone ends nothing; what comes after it is counted', () =>
   assert.is(stream.listeners.size, 0);
 });
 
-const record = (id: string, at: number, durationMs: number): RequestRecord => ({
-  at,
-  id,
-  remote: '',
-  method: 'GET',
-  host: '',
-  url: '/',
-  status: 200,
-  route: null,
-  service: null,
-  target: null,
-  consumer: null,
-  bytesIn: 0,
-  bytesOut: 0,
-  durationMs,
-  upstreamMs: null,
-  error: null,
-});
+const record = (id: string, at: number, durationMs: number): RequestRecord => requestRecord({ id, at, durationMs });
 
 test('records of several workers come out by the time at which they were over', async () => {
   const batches: { ids: string[]; dropped: number }[] = [];

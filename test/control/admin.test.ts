@@ -9,6 +9,7 @@ import { type AdminBackend, AdminServer } from '../../src/control/admin/server.j
 import { freePort } from '../../src/control/managed/ports.js';
 import type { WatchLevel } from '../../src/proxy/types.js';
 import type { AdminEvent, ReloadSnapshot, RequestRecord, Snapshot } from '../../src/telemetry/snapshot.js';
+import { requestRecord } from '../support/records.js';
 import { KeptLog, removeFolders, temporaryFolder, until } from './kit.js';
 
 test.after(removeFolders);
@@ -78,25 +79,8 @@ class Backend implements AdminBackend {
   }
 }
 
-const record = (id: string): RequestRecord => ({
-  at: 1,
-  id,
-  remote: '127.0.0.1',
-  method: 'GET',
-  host: 'a',
-  url: '/',
-  status: 200,
-  route: 'r',
-  service: null,
-  target: null,
-  consumer: null,
-  bytesIn: 0,
-  bytesOut: 0,
-  durationMs: 1,
-  upstreamMs: null,
-  error: null,
-  decisions: [{ step: 'keys', use: 'api-key', outcome: 'pass', why: 'because' }],
-});
+const record = (id: string): RequestRecord =>
+  requestRecord({ id, decisions: [{ step: 'keys', use: 'api-key', outcome: 'pass', why: 'because' }] });
 
 interface Answer {
   readonly status: number;

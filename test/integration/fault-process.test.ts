@@ -1,76 +1,24 @@
 /** Bugs in a data-plane thread: what nobody catches ends no process, and at most the thread that it is in. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { compile } from '../../src/compiler/index.js';
-import { GatewayStats } from '../../src/control/stats.js';
-import { WorkerHost } from '../../src/control/worker-host.js';
-import { checkSpec } from '../../src/lint/index.js';
-import { LimitTable } from '../../src/state/limit-table.js';
-import { call, closeAll, KeptLog, removeFolders, startOrigin, temporaryFolder, until } from './control-kit.js';
+import { call, closeAll, removeFolders, startOrigin, until } from './control-kit.js';
 import { specOf } from './engine-kit.js';
+import { type BuggyHost, buggyWorker, hostBuggyWorker } from './worker-kit.js';
 
-interface Context {
-  host: WorkerHost;
-  log: KeptLog;
-  url: string;
-  /** Makes the thread do what the entry below has under this number. */
-  command(number: number): void;
-}
-const test = suite<Context>('bugs in a thread');
+const test = suite<BuggyHost>('bugs in a thread');
 
-const module = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
-/** gw's own worker, with bugs to order. */
-const entry = pathToFileURL(join(temporaryFolder(), 'buggy.mjs'));
-writeFileSync(
-  entry,
-  `
-  import { createServer } from 'node:net';
-  import { parentPort, workerData } from 'node:worker_threads';
-  import { serveCalls } from '${module('control/worker-calls.js')}';
-  import { DataPlane } from '${module('proxy/data-plane.js')}';
-  let log;
-  serveCalls(parentPort, (events) => {
-    log = events.log;
-    return new DataPlane(workerData.options, events);
-  });
-  const flag = new Int32Array(workerData.options.flag);
-  const bugs = [
-    () => {},
-    () => void Promise.reject(new Error('forgotten')),
-    () => void Promise.reject(Object.create(null)),
-    () => void Promise.reject(undefined),
-    () => log('warn', 'odd fields', { odd: () => 'a function', name: 'value' }),
-    () => setImmediate(() => { throw new Error('in a callback'); }),
-    () => createServer().emit('error', new Error('nobody listens')),
-  ];
-  setInterval(() => bugs[Atomics.exchange(flag, 0, 0)](), 5);
-`,
-);
+const entry = buggyWorker(`[
+  () => void Promise.reject(new Error('forgotten')),
+  () => void Promise.reject(Object.create(null)),
+  () => void Promise.reject(undefined),
+  () => log('warn', 'odd fields', { odd: () => 'a function', name: 'value' }),
+  () => setImmediate(() => { throw new Error('in a callback'); }),
+  () => net.createServer().emit('error', new Error('nobody listens')),
+]`);
 
 test.before.each(async (context) => {
   const origin = await startOrigin();
-  const { value: model } = checkSpec({ path: '/spec/gateway.toml', text: specOf(origin.url) });
-  if (!model) throw new Error('the spec is right');
-  const { bundle } = compile(model, { shared: true });
-  const trie = bundle.trie instanceof SharedArrayBuffer ? bundle.trie : new SharedArrayBuffer(0);
-  const stats = new GatewayStats({ now: Date.now });
-  const flag = new SharedArrayBuffer(4);
-  context.log = new KeptLog();
-  const options = { limits: LimitTable.allocate(), accessLog: null, flag };
-  context.host = new WorkerHost({
-    entry,
-    options,
-    died: () => stats.forgetWorker(0),
-    events: { requests: () => {}, log: (level, message, fields) => context.log.write(level, message, fields) },
-  });
-  const { program, sha256 } = bundle;
-  const [bound] = await context.host.prepare({ id: 1, sha256, program, trie, stats: stats.slotsFor(program) });
-  context.host.commit();
-  context.url = `http://${bound?.address}`;
-  context.command = (number) => Atomics.store(new Int32Array(flag), 0, number);
+  Object.assign(context, await hostBuggyWorker(entry, specOf(origin.url)));
 });
 test.after.each(async ({ host }) => {
   await host.close();

@@ -1,15 +1,9 @@
 /** A data-plane thread that dies under traffic is replaced on the same port, and its counters stay. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { compile } from '../../src/compiler/index.js';
-import { GatewayStats } from '../../src/control/stats.js';
-import { WorkerHost } from '../../src/control/worker-host.js';
-import { checkSpec } from '../../src/lint/index.js';
-import { LimitTable } from '../../src/state/limit-table.js';
-import { call, closeAll, KeptLog, removeFolders, startOrigin, temporaryFolder, until } from './control-kit.js';
+import type { WorkerHost } from '../../src/control/worker-host.js';
+import { call, closeAll, removeFolders, startOrigin, until } from './control-kit.js';
+import { buggyWorker, hostBuggyWorker } from './worker-kit.js';
 
 let host: WorkerHost | undefined;
 
@@ -18,23 +12,6 @@ test.after.each(async () => {
   await closeAll();
 });
 test.after(removeFolders);
-
-const module = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
-/** gw's own worker, with a way to kill it. */
-const entry = pathToFileURL(join(temporaryFolder(), 'mortal.mjs'));
-writeFileSync(
-  entry,
-  `
-  import { parentPort, workerData } from 'node:worker_threads';
-  import { serveCalls } from '${module('control/worker-calls.js')}';
-  import { DataPlane } from '${module('proxy/data-plane.js')}';
-  serveCalls(parentPort, (events) => new DataPlane(workerData.options, events));
-  const flag = new Int32Array(workerData.options.flag);
-  setInterval(() => {
-    if (Atomics.exchange(flag, 0, 0) === 1) throw new Error('struck down');
-  }, 5);
-`,
-);
 
 const SPEC = (target: string): string => `spec = 1
 [listener.main]
@@ -58,24 +35,9 @@ policies = ["few"]
 
 test('the next worker serves the same generation on the same port; what was lost is counted', async () => {
   const origin = await startOrigin();
-  const { value: model } = checkSpec({ path: '/spec/gateway.toml', text: SPEC(origin.url) });
-  if (!model) throw new Error('the spec is right');
-  const { bundle } = compile(model, { shared: true });
-  const trie = bundle.trie instanceof SharedArrayBuffer ? bundle.trie : new SharedArrayBuffer(0);
-  const stats = new GatewayStats({ now: Date.now });
-  const flag = new SharedArrayBuffer(4);
-  const log = new KeptLog();
-  const options = { limits: LimitTable.allocate(), accessLog: null, flag };
-  host = new WorkerHost({
-    entry,
-    options,
-    died: () => stats.forgetWorker(0),
-    events: { requests: () => {}, log: (level, message, fields) => log.write(level, message, fields) },
-  });
-  const { program, sha256 } = bundle;
-  const [bound] = await host.prepare({ id: 1, sha256, program, trie, stats: stats.slotsFor(program) });
-  host.commit();
-  const url = `http://${bound?.address}`;
+  const worker = await hostBuggyWorker(buggyWorker("[() => { throw new Error('struck down'); }]"), SPEC(origin.url));
+  host = worker.host;
+  const { log, stats, url } = worker;
   assert.is((await call(`${url}/few`)).status, 200);
   assert.is((await call(`${url}/few`)).status, 200);
   const slow = call(`${url}/slow`).then(
@@ -84,7 +46,7 @@ test('the next worker serves the same generation on the same port; what was lost
   );
   const inFlight = (): number => stats.registry.sums(stats.registry.slot('route', 'shop') ?? 0).inFlight;
   await until('the slow request', () => inFlight() === 1);
-  Atomics.store(new Int32Array(flag), 0, 1);
+  worker.command(1);
   const line = await until('the death', () => log.find(/worker 0 died/));
   assert.is(line.fields['lost'], 1);
   assert.match(String(line.fields['cause']), 'struck down');

@@ -7,36 +7,22 @@ import { Descriptors } from '../../src/proxy/descriptors.js';
 import type { UpstreamConnection } from '../../src/proxy/upstream/connection.js';
 import { Names } from '../../src/proxy/upstream/names.js';
 import { Target } from '../../src/proxy/upstream/target.js';
-import type { UpstreamUser } from '../../src/proxy/upstream/user.js';
 import { StatsRegistry } from '../../src/telemetry/stats.js';
 import { StatsWriter } from '../../src/telemetry/stats-writer.js';
 import { generationOf, specOf, until } from '../integration/engine-kit.js';
+import { IdleUser } from '../support/upstream-user.js';
 
 const test = suite('targets');
 
-class Asking implements UpstreamUser {
-  readonly over = false;
-  readonly method = 'GET';
-  readonly shares = false;
-  readonly fresh = false;
-  readonly since = 0;
+class Asking extends IdleUser {
   connection: UpstreamConnection | undefined;
   error: string | undefined;
-  onConnection(connection: UpstreamConnection): void {
+  override onConnection(connection: UpstreamConnection): void {
     this.connection = connection;
   }
-  onPlace(): void {}
-  onUnavailable(error: string): void {
+  override onUnavailable(error: string): void {
     this.error = error;
   }
-  onInterim(): void {}
-  onHead(): void {}
-  onBody(): boolean {
-    return true;
-  }
-  onFailure(): void {}
-  onMoved(): void {}
-  onWritable(): void {}
 }
 
 test('without descriptors those who wait go on waiting for what is open', async () => {

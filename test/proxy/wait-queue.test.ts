@@ -3,29 +3,17 @@ import * as assert from 'uvu/assert';
 import type { UpstreamUser } from '../../src/proxy/upstream/user.js';
 import { WaitQueue } from '../../src/proxy/upstream/wait-queue.js';
 import { seeded } from '../support/random.js';
+import { IdleUser } from '../support/upstream-user.js';
 
 const test = suite('wait queue');
 
-class Waiting implements UpstreamUser {
-  over = false;
-  readonly method = 'GET';
-  readonly since = 0;
-  readonly fresh = false;
+class Waiting extends IdleUser {
   constructor(
     readonly name: string,
-    readonly shares: boolean,
-  ) {}
-  onConnection(): void {}
-  onPlace(): void {}
-  onUnavailable(): void {}
-  onInterim(): void {}
-  onHead(): void {}
-  onBody(): boolean {
-    return true;
+    override readonly shares: boolean,
+  ) {
+    super();
   }
-  onFailure(): void {}
-  onMoved(): void {}
-  onWritable(): void {}
 }
 
 const nameOf = (user: UpstreamUser | undefined): string | undefined =>

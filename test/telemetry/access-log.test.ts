@@ -10,6 +10,7 @@ import * as assert from 'uvu/assert';
 import { type LineFormat, lineWriter } from '../../src/telemetry/access-line.js';
 import { AccessLog } from '../../src/telemetry/access-log.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
+import { requestRecord } from '../support/records.js';
 
 const MODULE = pathToFileURL(join(import.meta.dirname, '../../src/telemetry/access-log.js')).href;
 
@@ -19,25 +20,19 @@ test.before.each((context) => {
 });
 test.after.each(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
-const record = (extra: Partial<RequestRecord> = {}): RequestRecord => ({
-  at: Date.UTC(2030, 0, 2, 3, 4, 5, 6),
-  id: 'id-1',
-  remote: '192.0.2.1',
-  method: 'GET',
-  host: 'api.example.com',
-  url: '/orders/1?a=b',
-  status: 200,
-  route: 'get-order',
-  service: 'orders',
-  target: 'http://127.0.0.1:4003',
-  consumer: null,
-  bytesIn: 0,
-  bytesOut: 12,
-  durationMs: 1.23456,
-  upstreamMs: null,
-  error: null,
-  ...extra,
-});
+const record = (extra: Partial<RequestRecord> = {}): RequestRecord =>
+  requestRecord({
+    at: Date.UTC(2030, 0, 2, 3, 4, 5, 6),
+    remote: '192.0.2.1',
+    host: 'api.example.com',
+    url: '/orders/1?a=b',
+    route: 'get-order',
+    service: 'orders',
+    target: 'http://127.0.0.1:4003',
+    bytesOut: 12,
+    durationMs: 1.23456,
+    ...extra,
+  });
 
 /** The text of the lines that a writer lays, each behind some other bytes. */
 const lineFormatter = (format: LineFormat, color: boolean): ((record: RequestRecord) => string) => {

@@ -1,0 +1,69 @@
+/** A worker's thread that does bad things when told to. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { compile } from '../../src/compiler/index.js';
+import { GatewayStats } from '../../src/control/stats.js';
+import { WorkerHost } from '../../src/control/worker-host.js';
+import { checkSpec } from '../../src/lint/index.js';
+import { LimitTable } from '../../src/state/limit-table.js';
+import { KeptLog, temporaryFolder } from './control-kit.js';
+
+const module = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
+
+/**
+ * gw's own worker with bugs to order, as the entry of a thread. `bugs`: JavaScript of a list of functions, of which
+ * command() calls one; `log` in them is the worker's, node:net is there as `net`.
+ */
+export function buggyWorker(bugs: string): URL {
+  const path = join(temporaryFolder(), 'buggy.mjs');
+  writeFileSync(
+    path,
+    `
+    import * as net from 'node:net';
+    import { parentPort, workerData } from 'node:worker_threads';
+    import { serveCalls } from '${module('control/worker-calls.js')}';
+    import { DataPlane } from '${module('proxy/data-plane.js')}';
+    let log;
+    serveCalls(parentPort, (events) => {
+      log = events.log;
+      return new DataPlane(workerData.options, events);
+    });
+    const flag = new Int32Array(workerData.options.flag);
+    const bugs = [() => {}, ...${bugs}];
+    setInterval(() => bugs[Atomics.exchange(flag, 0, 0)](), 5);
+  `,
+  );
+  return pathToFileURL(path);
+}
+
+export interface BuggyHost {
+  readonly host: WorkerHost;
+  readonly log: KeptLog;
+  readonly stats: GatewayStats;
+  readonly url: string;
+  /** Calls the bug with this number, from 1. */
+  command(number: number): void;
+}
+
+/** Serves a spec with one such worker. */
+export async function hostBuggyWorker(entry: URL, spec: string): Promise<BuggyHost> {
+  const { value: model } = checkSpec({ path: '/spec/gateway.toml', text: spec });
+  if (!model) throw new Error('the spec is right');
+  const { program, sha256, trie } = compile(model, { shared: true }).bundle;
+  const stats = new GatewayStats({ now: Date.now });
+  const log = new KeptLog();
+  const flag = new SharedArrayBuffer(4);
+  const options = { limits: LimitTable.allocate(), accessLog: null, flag };
+  const host = new WorkerHost({
+    entry,
+    options,
+    died: () => stats.forgetWorker(0),
+    events: { requests: () => {}, log: (level, message, fields) => log.write(level, message, fields) },
+  });
+  const shared = trie instanceof SharedArrayBuffer ? trie : new SharedArrayBuffer(0);
+  const [bound] = await host.prepare({ id: 1, sha256, program, trie: shared, stats: stats.slotsFor(program) });
+  host.commit();
+  const command = (number: number): void => void Atomics.store(new Int32Array(flag), 0, number);
+  return { host, log, stats, url: `http://${bound?.address}`, command };
+}

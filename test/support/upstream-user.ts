@@ -1,0 +1,21 @@
+import type { UpstreamUser } from '../../src/proxy/upstream/user.js';
+
+/** Asks for a connection and takes no notice of what becomes of it. */
+export class IdleUser implements UpstreamUser {
+  over = false;
+  readonly method = 'GET';
+  readonly shares: boolean = false;
+  readonly fresh = false;
+  readonly since = 0;
+  onConnection(_connection: Parameters<UpstreamUser['onConnection']>[0]): void {}
+  onPlace(): void {}
+  onUnavailable(_error: string): void {}
+  onInterim(): void {}
+  onHead(): void {}
+  onBody(): boolean {
+    return true;
+  }
+  onFailure(): void {}
+  onMoved(): void {}
+  onWritable(): void {}
+}
