@@ -2,6 +2,7 @@
 import type { Snapshot } from '../telemetry/snapshot.js';
 import { recent } from './chart.js';
 import { bytes, count, dateTime, homePath, latency, percent, plural, rate, span } from './format.js';
+import { routeName } from './rows.js';
 import { fit, width } from './text.js';
 
 /** JSON that a terminal takes no orders from: what JSON lets stand unescaped beyond ASCII controls is escaped too. */
@@ -86,7 +87,7 @@ function routeTable(snapshot: Snapshot): string[] {
     (a, b) => b.requestsPerSecond - a.requestsPerSecond || b.requests - a.requests,
   );
   const rows = routes.map(({ name, match, requestsPerSecond, requests, status, latency: own }) => [
-    name === '-' ? '(no route)' : name,
+    routeName(name),
     match,
     rate(requestsPerSecond),
     count(requests),

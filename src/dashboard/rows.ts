@@ -32,6 +32,11 @@ export type TargetRow =
 export type RequestRow = { readonly id: string; readonly entry: TailEntry };
 export type ReloadRow = { readonly id: string; readonly reload: ReloadSnapshot };
 
+/** `-` is how a snapshot calls requests that no route took. */
+export function routeName(name: string | null): string {
+  return name === null || name === '-' ? '(no route)' : name;
+}
+
 export const ROUTE_SORTS = ['rate', 'requests', 'errors', 'p50', 'p95', 'p99', 'inFlight', 'name'] as const;
 export type RouteSort = (typeof ROUTE_SORTS)[number];
 

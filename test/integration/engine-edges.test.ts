@@ -2,7 +2,7 @@
 import { mock } from 'node:test';
 import * as assert from 'uvu/assert';
 import { RequestHead } from '../../src/proxy/http/request-head.js';
-import { ok, say, specOf, until } from './engine-kit.js';
+import { type FaultTarget, ok, type Plane, type RawClient, say, specOf, until } from './engine-kit.js';
 import { engineSuite } from './engine-suite.js';
 
 const H = 'Host: a.example\r\n';
@@ -10,35 +10,35 @@ const GET = `GET / HTTP/1.1\r\n${H}\r\n`;
 
 const test = engineSuite('edges');
 
-test('a reply is not lost when its reader is slower than the wait after our FIN', async ({ target, plane }) => {
-  const size = 12 * 1024 * 1024;
-  const text = 'x'.repeat(size);
-  await plane.load(
-    specOf(target.url, { more: `[[route]]\nmatch = "/big"\nreply = { status = 200, body = "${text}" }` }),
-  );
+/** Bytes of a reply that no kernel's buffers hold. */
+const BIG = 12 * 1024 * 1024;
+
+/** A client that reads nothing yet, of a plane whose `/big` answers with so much. */
+async function slowReader(target: FaultTarget, plane: Plane): Promise<RawClient> {
+  const reply = `[[route]]\nmatch = "/big"\nreply = { status = 200, body = "${'x'.repeat(BIG)}" }`;
+  await plane.load(specOf(target.url, { more: reply }));
   const client = plane.client();
   client.socket.pause();
+  return client;
+}
+
+test('a reply is not lost when its reader is slower than the wait after our FIN', async ({ target, plane }) => {
+  const client = await slowReader(target, plane);
   client.send(`GET /big HTTP/1.1\r\n${H}Connection: close\r\n\r\n`);
   await plane.record(({ url }) => url === '/big');
   await new Promise((resolve) => setTimeout(resolve, 2500));
   client.socket.resume();
-  assert.is((await client.reply()).body.length, size);
+  assert.is((await client.reply()).body.length, BIG);
   client.destroy();
 });
 
 test('a drain waits for readers that have not taken the whole of their last reply', async ({ target, plane }) => {
-  const size = 12 * 1024 * 1024;
-  const text = 'x'.repeat(size);
-  await plane.load(
-    specOf(target.url, { more: `[[route]]\nmatch = "/big"\nreply = { status = 200, body = "${text}" }` }),
-  );
-  const client = plane.client();
-  client.socket.pause();
+  const client = await slowReader(target, plane);
   client.send(`GET /big HTTP/1.1\r\n${H}\r\n`);
   await plane.record(({ url }) => url === '/big');
   const drained = plane.plane.drain(8000);
   setTimeout(() => client.socket.resume(), 100);
-  assert.is((await client.reply()).body.length, size);
+  assert.is((await client.reply()).body.length, BIG);
   assert.is((await drained).cut, 0);
   client.destroy();
 });

@@ -32,7 +32,12 @@ async function othersAreServed(plane: Plane, target: FaultTarget): Promise<void>
   target.respond = respond;
 }
 
-test('a client that does not read a reply of 1 GiB stops its target, not the gateway', async ({ target, plane }) => {
+/** A client that asks for 1 GiB and reads nothing of it, once nothing moves; `flooded` tells what has left the target. */
+async function floodedIdler(
+  target: FaultTarget,
+  plane: Plane,
+  request: string,
+): Promise<{ client: RawClient; flooded: () => number; stood: number }> {
   let written = 0;
   target.respond = faults.flood(GIB, (bytes) => {
     written = bytes;
@@ -40,18 +45,23 @@ test('a client that does not read a reply of 1 GiB stops its target, not the gat
   const before = process.memoryUsage().arrayBuffers;
   const client = plane.client();
   client.socket.pause();
-  client.send(GET);
+  client.send(request);
   const stood = await standstill(() => written);
   assert.ok(stood < IN_KERNEL, `${stood} bytes left the target`);
   const held = process.memoryUsage().arrayBuffers - before;
   assert.ok(held < 16 * MIB, `${held} bytes are held`);
+  return { client, flooded: () => written, stood };
+}
+
+test('a client that does not read a reply of 1 GiB stops its target, not the gateway', async ({ target, plane }) => {
+  const { client, flooded, stood } = await floodedIdler(target, plane, GET);
   await othersAreServed(plane, target);
   // Longer than the target's time to respond: it is not to blame, and nothing is cut.
   const since = performance.now();
   await until(() => performance.now() - since > 1300, 'more than response_timeout');
   assert.not.ok(plane.records.some(({ error }) => error !== null));
   client.socket.resume();
-  await until(() => written > stood, 'the target to go on');
+  await until(() => flooded() > stood, 'the target to go on');
   client.destroy();
   await until(() => target.open <= 1, 'the target to be let go');
 });
@@ -60,20 +70,13 @@ test('a client that asked for an upgrade and does not read what it gets instead 
   target,
   plane,
 }) => {
-  let written = 0;
-  target.respond = faults.flood(GIB, (bytes) => {
-    written = bytes;
-  });
-  const before = process.memoryUsage().arrayBuffers;
-  const client = plane.client();
-  client.socket.pause();
-  client.send('GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n');
-  const stood = await standstill(() => written);
-  assert.ok(stood < IN_KERNEL, `${stood} bytes left the target`);
-  const held = process.memoryUsage().arrayBuffers - before;
-  assert.ok(held < 16 * MIB, `${held} bytes are held`);
+  const { client, flooded, stood } = await floodedIdler(
+    target,
+    plane,
+    'GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n',
+  );
   client.socket.resume();
-  await until(() => written > stood, 'the target to go on');
+  await until(() => flooded() > stood, 'the target to go on');
   client.destroy();
   await until(() => target.open === 0, 'the target to be let go');
 });

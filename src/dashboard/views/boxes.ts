@@ -1,12 +1,14 @@
 /** Boxes that scroll: which one shows, what is in it and how much of that. */
+
 import { boxRows, reloadBoxRows, requestsSideBySide } from '../layout.js';
 import { frame, type Line, printable, span } from '../line.js';
+import { routeName } from '../rows.js';
 import type { State } from '../state.js';
 import { indexOf } from '../window.js';
 import { helpLines } from './help.js';
 import { reloadDetail, reloadTitle } from './reloads.js';
 import { requestDetail } from './requests.js';
-import { routeDetail, routeName, trafficRows } from './traffic.js';
+import { routeDetail, trafficRows } from './traffic.js';
 
 export interface Box {
   readonly title: Line;

@@ -2,7 +2,7 @@ import type { DecisionRecord, RequestRecord } from '../../telemetry/snapshot.js'
 import { bytes, count, dateTime, latency, timeOfDay } from '../format.js';
 import { listRows } from '../layout.js';
 import { cell, type Line, printable, span } from '../line.js';
-import { type RequestRow, requestRows } from '../rows.js';
+import { type RequestRow, requestRows, routeName } from '../rows.js';
 import { type State, shownTail } from '../state.js';
 import { type Column, headerLine, place, rangeText, rowLine } from '../table.js';
 import { width, wrap } from '../text.js';
@@ -10,7 +10,6 @@ import type { Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred, curlExample } from './empty.js';
-import { routeName } from './traffic.js';
 
 function statusTone(status: number): Tone {
   if (status >= 500) return 'bad';

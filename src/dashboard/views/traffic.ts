@@ -3,7 +3,7 @@ import { columnChart, recent, resample } from '../chart.js';
 import { bytes, count, latency, percent, rate, span as spanOf } from '../format.js';
 import { trafficLayout } from '../layout.js';
 import { cell, frame, type Line, printable, span } from '../line.js';
-import { type RouteRow, type RouteSort, routeRows } from '../rows.js';
+import { type RouteRow, type RouteSort, routeName, routeRows } from '../rows.js';
 import type { State } from '../state.js';
 import { type Column, headerLine, place, rangeText, rowLine } from '../table.js';
 import { wrap } from '../text.js';
@@ -11,11 +11,6 @@ import type { Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred, curlExample } from './empty.js';
-
-/** `-` is how a snapshot calls requests that no route took. */
-export function routeName(name: string | null): string {
-  return name === null || name === '-' ? '(no route)' : name;
-}
 
 const counted = (value: number, tone: Tone): readonly [string, Tone] => [count(value), value > 0 ? tone : 'dim'];
 
