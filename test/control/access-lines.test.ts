@@ -66,7 +66,7 @@ test('records of several workers come out by the time at which they were over', 
   const order = new RecordOrder((records, dropped) => batches.push({ ids: records.map(({ id }) => id), dropped }));
   order.add([record('c', 100, 50), record('d', 190, 1)], 2);
   order.add([record('a', 10, 20), record('b', 20, 100)], 3);
-  await until('a batch', () => batches.length > 0);
+  await until(() => batches.length > 0, 'a batch');
   assert.equal(batches, [{ ids: ['a', 'b', 'c', 'd'], dropped: 5 }]);
   order.flush();
   assert.is(batches.length, 1, 'nothing more to say');

@@ -208,23 +208,23 @@ test('events: a snapshot at once, reloads, and requests only for who asked', () 
     const records = await Stream.open(where, '?requests=1');
     const decisions = await Stream.open(where, '?requests=1&decisions=1');
     for (const stream of [plain, records, decisions]) {
-      await until('a snapshot', () => stream.of('snapshot').length > 0);
+      await until(() => stream.of('snapshot').length > 0, 'a snapshot');
     }
     assert.equal(backend.levels, ['records', 'decisions']);
     server.events.requests([record('a')], 2);
     server.events.reload(live);
-    for (const stream of [plain, records, decisions]) await until('the reload', () => stream.of('reload').length > 0);
+    for (const stream of [plain, records, decisions]) await until(() => stream.of('reload').length > 0, 'the reload');
     assert.equal(plain.of('requests'), []);
     const { decisions: _decisions, ...bare } = record('a');
     assert.equal(records.of('requests'), [{ type: 'requests', requests: [bare], dropped: 2 }]);
     assert.equal(decisions.of('requests'), [{ type: 'requests', requests: [record('a')], dropped: 2 }]);
     decisions.response.destroy();
-    await until('watching less', () => backend.levels.at(-1) === 'records');
+    await until(() => backend.levels.at(-1) === 'records', 'watching less');
     records.response.destroy();
-    await until('watching nothing', () => backend.levels.at(-1) === 'off');
-    await until('one more snapshot after a second', () => plain.of('snapshot').length > 1);
+    await until(() => backend.levels.at(-1) === 'off', 'watching nothing');
+    await until(() => plain.of('snapshot').length > 1, 'one more snapshot after a second');
     await server.close();
-    await until('the end of the stream', () => plain.ended);
+    await until(() => plain.ended, 'the end of the stream');
   }));
 
 test('too many event clients are refused', () =>
@@ -234,7 +234,7 @@ test('too many event clients are refused', () =>
     assert.is(refused.status, 503);
     assert.is(JSON.parse(refused.body).code, 'admin/clients');
     for (const stream of streams) stream.response.destroy();
-    await until('room again', () => server.events.clients === 0);
+    await until(() => server.events.clients === 0, 'room again');
     assert.is((await call(where, '/events', { method: 'HEAD' })).status, 200);
   }));
 
@@ -243,7 +243,7 @@ test('a client that does not read costs a bounded amount, and learns what it mis
     const socket = connect(where.socketPath ?? '');
     socket.write('GET /events?requests=1 HTTP/1.1\r\nhost: x\r\n\r\n');
     socket.pause();
-    await until('the client', () => server.events.clients === 1);
+    await until(() => server.events.clients === 1, 'the client');
     const batch = Array.from({ length: 500 }, (_, index) => record(`${index}-${'x'.repeat(200)}`));
     const size = JSON.stringify(batch).length;
     const batches = Math.ceil((MAX_WAITING_BYTES * 8) / size);
@@ -252,14 +252,14 @@ test('a client that does not read costs a bounded amount, and learns what it mis
     socket.setEncoding('utf8');
     socket.on('data', (chunk: string) => (text += chunk));
     socket.resume();
-    await until('what waited for it', () => text.includes('"dropped":0'));
+    await until(() => text.includes('"dropped":0'), 'what waited for it');
     let missed = 0;
-    await until('the count of what it missed', () => {
+    await until(() => {
       server.events.requests([record('later')], 0);
       const found = /"dropped":([1-9]\d*)/.exec(text);
       missed = Number(found?.[1] ?? 0);
       return missed > 0;
-    });
+    }, 'the count of what it missed');
     assert.ok(missed >= 500, `${missed} missed`);
     assert.ok(text.length < MAX_WAITING_BYTES * 4, `${text.length} bytes came`);
     socket.destroy();
@@ -324,10 +324,10 @@ test('TCP: another address takes over on commit; a taken one changes nothing; no
   assert.is(server.tcpAddress, before);
   (await server.prepareTcp({ host: '127.0.0.1', port, token: TOKEN })).commit();
   assert.is(server.tcpAddress, `127.0.0.1:${port}`);
-  await until('the old address to close', async () => {
+  await until(async () => {
     const gone = await call({ host: '127.0.0.1', port: Number(before?.split(':')[1]) }, '/livez').catch(() => 'gone');
     return gone === 'gone';
-  });
+  }, 'the old address to close');
   (await server.prepareTcp(undefined)).commit();
   assert.is(server.tcpAddress, undefined);
   await server.close();

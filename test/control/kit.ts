@@ -2,23 +2,9 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Log, LogFields, LogLevel } from '../../src/control/log.js';
 
-/** Polls until `condition` gives a value; fails naming `what` after the deadline. */
-export async function until<T>(
-  what: string,
-  condition: () => T | undefined | null | false | Promise<T | undefined | null | false>,
-  deadlineMs = 10_000,
-): Promise<T> {
-  const deadline = Date.now() + deadlineMs;
-  for (;;) {
-    const value = await condition();
-    if (value !== undefined && value !== null && value !== false) return value;
-    if (Date.now() > deadline) throw new Error(`waited ${deadlineMs} ms in vain for ${what}`);
-    await delay(10);
-  }
-}
+export { until } from '../support/until.js';
 
 export interface LogLine {
   readonly level: LogLevel;

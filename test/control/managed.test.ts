@@ -85,14 +85,14 @@ test('starts, answers with its environment, and stops with its whole group', asy
   assert.is(managed.state, 'ready');
   const pid = managed.pid ?? 0;
   assert.is(await (await fetch(managed.url)).text(), `hi ${pid}`);
-  await until('its output in the log', () => log.find(/^\[products\] with two lines$/));
+  await until(() => log.find(/^\[products\] with two lines$/), 'its output in the log');
   const child = Number(readFileSync(childFile, 'utf8'));
   assert.not.ok(isGone(child));
   await managed.stop();
   assert.is(managed.state, 'stopped');
   assert.is(managed.pid, null);
   assert.ok(isGone(pid));
-  await until('its child to be gone', () => isGone(child));
+  await until(() => isGone(child), 'its child to be gone');
   await managed.stop();
 });
 
@@ -114,12 +114,12 @@ test('a crash restarts it on the same port, and what it left behind is gone', as
   const { url, pid } = managed;
   const child = Number(readFileSync(childFile, 'utf8'));
   await fetch(`${url}/crash`).catch(() => {});
-  await until('backoff or later', () => managed.pid !== pid);
-  await until('a restart', () => managed.state === 'ready' && managed.restarts === 1);
+  await until(() => managed.pid !== pid, 'backoff or later');
+  await until(() => managed.state === 'ready' && managed.restarts === 1, 'a restart');
   assert.is(managed.url, url);
   assert.is.not(managed.pid, pid);
   assert.ok(log.find(/ended: exit code 3; restarting in 100 ms/));
-  await until('the orphan to be gone', () => isGone(child));
+  await until(() => isGone(child), 'the orphan to be gone');
   await managed.stop();
 });
 
@@ -131,14 +131,14 @@ test('a port taken during the backoff moves it, and says so', async () => {
   const { url } = managed;
   const squatter = createServer();
   await fetch(`${url}/crash`).catch(() => {});
-  await until('the port to be taken', async () => {
+  await until(async () => {
     if (squatter.listening) return true;
     return new Promise<boolean>((resolve) => {
       squatter.once('error', () => resolve(false));
       squatter.listen(Number(new URL(url).port), '127.0.0.1', () => resolve(true));
     });
-  });
-  await until('a restart', () => managed.state === 'ready' && managed.restarts > 0);
+  }, 'the port to be taken');
+  await until(() => managed.state === 'ready' && managed.restarts > 0, 'a restart');
   assert.is.not(managed.url, url);
   assert.is(moved, 1);
   await managed.stop();
@@ -234,7 +234,7 @@ test('when one of several fails, those started with it end as well', async () =>
     assert.is((error as ManagedError).service, 'bad');
   }
   assert.is(set.get('good'), undefined);
-  await until('the good one to be gone', () => isGone(Number(readFileSync(pidFile, 'utf8'))));
+  await until(() => isGone(Number(readFileSync(pidFile, 'utf8'))), 'the good one to be gone');
   await set.close();
 });
 
@@ -257,7 +257,7 @@ test('the warden ends groups when the gateway is killed without a word', async (
   const gateway = spawn(process.execPath, [script], { stdio: 'inherit' });
   await new Promise((resolve) => gateway.once('exit', resolve));
   const pid = Number(readFileSync(pidFile, 'utf8'));
-  await until('the managed process to be gone', () => isGone(pid));
+  await until(() => isGone(pid), 'the managed process to be gone');
 });
 
 test('free ports are free, and a taken one is told', async () => {

@@ -20,7 +20,7 @@ async function watching(
     next: async (what, act) => {
       const before = changes;
       act();
-      await until(what, () => changes > before);
+      await until(() => changes > before, what);
     },
   };
 }

@@ -89,7 +89,7 @@ test('carries calls, answers and events', async () => {
   const { worker, log, seen } = host();
   assert.equal(await load(worker, input('fine')), [{ name: 'main', address: '127.0.0.1:4711' }]);
   worker.watch('records');
-  await until('a batch', () => seen.length > 0);
+  await until(() => seen.length > 0, 'a batch');
   assert.is(seen[0]?.records[0]?.id, 'records');
   assert.is(seen[0]?.dropped, 3);
   assert.equal(await worker.drain(1234), { cut: 1234, tunnels: 0, raced: 0, tookMs: 1 });
@@ -113,7 +113,7 @@ test('errors keep their code', async () => {
 test('a rejection that nobody handles ends nothing', async () => {
   const { worker, log } = host();
   await load(worker, input('reject'));
-  const line = await until('the report', () => log.find(/a rejection was not handled/));
+  const line = await until(() => log.find(/a rejection was not handled/), 'the report');
   assert.match(String(line.fields['error']), 'nobody waits');
   assert.is(worker.restarts, 0);
   await worker.close();
@@ -123,16 +123,16 @@ test('a worker that dies is replaced, on the address it had, with what was lost 
   const { worker, log, seen } = host();
   await load(worker, input('fine'));
   worker.watch('decisions');
-  await until('a batch', () => seen.length > 0);
+  await until(() => seen.length > 0, 'a batch');
   await load(worker, input('die'));
-  await until('its death', () => log.find(/worker 0 died/));
+  await until(() => log.find(/worker 0 died/), 'its death');
   const line = log.find(/worker 0 died/);
   assert.is(line?.level, 'error');
   assert.is(line?.fields['lost'], 7);
   assert.match(String(line?.fields['cause']), 'worker bug');
-  await until('its return', () => log.find(/worker 0 is back/) || worker.restarts > 0);
+  await until(() => log.find(/worker 0 is back/) || worker.restarts > 0, 'its return');
   // The generation that kills it is loaded again and again, with longer and longer waits.
-  await until('a second death', () => log.count(/worker 0 died; a new one starts in 100 ms/) > 0);
+  await until(() => log.count(/worker 0 died; a new one starts in 100 ms/) > 0, 'a second death');
   assert.ok(log.count(/^loaded 127\.0\.0\.1:4711$/) > 0);
   assert.ok(seen.length > 1, 'the new worker was told to watch');
   await worker.close();
@@ -147,7 +147,7 @@ test('a call during a death is rejected, and the old generation comes back', asy
   } catch (error) {
     assert.match((error as Error).message, 'died');
   }
-  await until('its return', () => log.find(/worker 0 is back/));
+  await until(() => log.find(/worker 0 is back/), 'its return');
   assert.is(log.count(/^loaded/), 2);
   assert.is((await load(worker, input('fine'))).length, 1);
   await worker.close();
@@ -156,7 +156,7 @@ test('a call during a death is rejected, and the old generation comes back', asy
 test('a call while a new worker starts waits for it', async () => {
   const { worker, log } = host();
   await load(worker, input('die'));
-  await until('its death', () => log.find(/worker 0 died/));
+  await until(() => log.find(/worker 0 died/), 'its death');
   assert.is((await load(worker, input('fine'))).length, 1);
   await worker.close();
 });
@@ -165,7 +165,7 @@ test('a replacement that dies itself is replaced, and the log says when', async 
   const { worker, log } = host();
   await load(worker, input('die on load again'));
   await load(worker, input('die while loading')).catch(() => {});
-  await until('its return', () => log.find(/worker 0 is back/));
+  await until(() => log.find(/worker 0 is back/), 'its return');
   assert.ok(log.find(/worker 0 could not load; a new one starts in \d+ ms$/));
   assert.is(worker.restarts, 2);
   await worker.close();
@@ -175,7 +175,7 @@ test('a drain ends a replacement that is about to listen', async () => {
   const { worker, limits } = host();
   const binding = (): number => Atomics.load(new Int32Array(limits), 1);
   await load(worker, input('die, then bind for ever'));
-  await until('the replacement to bind', () => binding() > 0);
+  await until(() => binding() > 0, 'the replacement to bind');
   assert.is((await worker.drain(60_000)).cut, 0);
   const then = binding();
   await delay(50);
@@ -187,7 +187,7 @@ test('what a thread had in flight that is ended for another one is counted as lo
   const { worker, log } = host();
   await load(worker, input('fine'));
   worker.adopt(input('fine'));
-  await until('its return', () => log.find(/worker 0 is back/));
+  await until(() => log.find(/worker 0 is back/), 'its return');
   assert.is(log.find(/worker 0 was ended for another one/)?.fields['lost'], 7);
   await worker.close();
 });
@@ -195,7 +195,7 @@ test('what a thread had in flight that is ended for another one is counted as lo
 test('a thread that hangs cannot keep a gateway from ending', async () => {
   const { worker, log, limits } = host();
   await load(worker, input('hang'));
-  await until('the hang', () => Atomics.load(new Int32Array(limits), 1) === 1);
+  await until(() => Atomics.load(new Int32Array(limits), 1) === 1, 'the hang');
   const report = await worker.drain(10);
   assert.is(report.cut, 7);
   assert.ok(log.find(/does not answer/));
@@ -205,7 +205,7 @@ test('a thread that hangs cannot keep a gateway from ending', async () => {
 test('closing while a new worker is due ends it all', async () => {
   const { worker, log } = host();
   await load(worker, input('die'));
-  await until('a wait that is long enough', () => log.find(/a new one starts in 200 ms/));
+  await until(() => log.find(/a new one starts in 200 ms/), 'a wait that is long enough');
   const { restarts } = worker;
   assert.equal(await worker.drain(10), { cut: 0, tunnels: 0, raced: 0, tookMs: 0 });
   await worker.close();

@@ -112,7 +112,7 @@ test('a load that one worker refuses leaves all of them on the generation before
   const { set, log } = setOf();
   await set.load(input(1, 'fine', 3));
   await rejects(set.load(input(2, 'refuse@1', 3)), /refused/);
-  await until('both others to let go', () => log.count(/^aborted [02] refuse@1/) === 2);
+  await until(() => log.count(/^aborted [02] refuse@1/) === 2, 'both others to let go');
   assert.is(log.count(/^serves . refuse/), 0);
   await set.load(input(3, 'fine', 3));
   assert.is(log.count(/^serves \d fine of generation 3$/), 3);
@@ -122,7 +122,7 @@ test('a load that ends one worker is rejected, and that worker comes back with t
   const { set, log } = setOf();
   await set.load(input(1, 'fine', 2));
   await rejects(set.load(input(2, 'crash@1', 2)), /worker died/);
-  await until('its return', () => log.find(/worker 1 is back/));
+  await until(() => log.find(/worker 1 is back/), 'its return');
   assert.is(log.count(/^serves 1 fine of generation 1$/), 2);
   assert.is(log.count(/^serves 0 /), 1, 'the other one never noticed');
   assert.is(log.count(/worker 0 died/), 0);
@@ -141,14 +141,14 @@ test('workers come and go with the loads', async () => {
   await set.load(input(1, 'fine', 2));
   await set.load(input(2, 'fine', 4));
   assert.equal(numbers(set), [0, 1, 2, 3]);
-  await until('all to watch', () => log.count(/^watches \d records$/) === 4);
+  await until(() => log.count(/^watches \d records$/) === 4, 'all to watch');
   Atomics.store(flags, 60, 1);
   await set.load(input(3, 'fine', 1));
   assert.equal(numbers(set), [0]);
   // Those that leave still count in their own memory: a new one gets another number.
   await set.load(input(4, 'fine', 2));
   assert.equal(numbers(set), [0, 4]);
-  await until('the end of three', () => log.count(/is not wanted any more and has ended/) === 3);
+  await until(() => log.count(/is not wanted any more and has ended/) === 3, 'the end of three');
   assert.equal([...died].sort(), [1, 2, 3]);
   await set.load(input(5, 'fine', 3));
   assert.equal(numbers(set), [0, 4, 1]);
@@ -159,7 +159,7 @@ test('one that dies is replaced at once, and the others are left alone', async (
   const { set, log, died, strike } = setOf();
   await set.load(input(1, 'fine', 3));
   strike(1, 1);
-  await until('its return', () => log.find(/worker 1 is back/));
+  await until(() => log.find(/worker 1 is back/), 'its return');
   const line = log.find(/worker 1 died; a new one starts at once/);
   assert.is(line?.level, 'error');
   assert.is(line?.fields['worker'], 1);
@@ -176,17 +176,17 @@ test('one that dies again and again waits longer each time, and loads meanwhile 
   const { set, log, strike } = setOf();
   await set.load(input(1, 'fine', 2));
   strike(1, 1);
-  await until('its return', () => log.find(/worker 1 is back/));
+  await until(() => log.find(/worker 1 is back/), 'its return');
   for (const wait of [100, 200, 400]) {
     strike(1, 1);
-    await until(`a wait of ${wait} ms`, () => log.find(new RegExp(`worker 1 died; a new one starts in ${wait} ms`)));
-    if (wait < 400) await until('its return', () => log.count(/worker 1 is back/) === wait / 100 + 1);
+    await until(() => log.find(new RegExp(`worker 1 died; a new one starts in ${wait} ms`)), `a wait of ${wait} ms`);
+    if (wait < 400) await until(() => log.count(/worker 1 is back/) === wait / 100 + 1, 'its return');
   }
   const before = performance.now();
   await set.load(input(2, 'fine', 2));
   assert.ok(performance.now() - before < 300, 'the load did not wait');
   assert.is(log.count(/^serves 1 fine of generation 2/), 0);
-  await until('its return', () => log.find(/^serves 1 fine of generation 2$/));
+  await until(() => log.find(/^serves 1 fine of generation 2$/), 'its return');
   assert.is(log.count(/worker 0 died/), 0);
 });
 
@@ -194,9 +194,9 @@ test('one that comes back while a load is under way comes back with what that lo
   const { set, log, strike } = setOf();
   await set.load(input(1, 'fine', 2));
   strike(1, 1);
-  await until('its death', () => log.find(/worker 1 died/));
+  await until(() => log.find(/worker 1 died/), 'its death');
   await set.load(input(2, 'slow', 2));
-  await until('its return', () => log.find(/^serves 1 slow of generation 2$/));
+  await until(() => log.find(/^serves 1 slow of generation 2$/), 'its return');
   assert.is(log.count(/^serves 1 /), 2, 'never again the first one');
 });
 
@@ -208,16 +208,16 @@ test('a load finds all workers gone, and starts one for itself', async () => {
   assert.ok(log.find(/^serves 0 better of generation 3$/));
   await rejects(set.load(input(4, 'crash', 1)), /worker died/);
   await rejects(set.load(input(5, 'refuse', 1)), /refused/);
-  await until('its return', () => log.count(/^serves 0 better of generation 3$/) === 2);
+  await until(() => log.count(/^serves 0 better of generation 3$/) === 2, 'its return');
 });
 
 test('one that is stuck is ended and replaced', async () => {
   const { set, log, strike } = setOf({ lookEvery: 20 });
   await set.load(input(1, 'fine', 2));
   strike(0, 2);
-  const line = await until('its end', () => log.find(/worker 0 died/));
+  const line = await until(() => log.find(/worker 0 died/), 'its end');
   assert.match(String(line.fields['cause']), 'it was stuck');
-  await until('its return', () => log.count(/^serves 0 fine/) === 2);
+  await until(() => log.count(/^serves 0 fine/) === 2, 'its return');
   assert.is(log.count(/worker 1 died/), 0);
 });
 
@@ -227,9 +227,9 @@ test('one that runs out of memory takes nobody along', async () => {
   const { set, log, strike } = setOf();
   await set.load(input(1, 'fine', 2));
   strike(1, 3);
-  const line = await until('its end', () => log.find(/worker 1 died/), 30_000);
+  const line = await until(() => log.find(/worker 1 died/), 'its end', 30_000);
   assert.match(String(line.fields['cause']), /memory limit/);
-  await until('its return', () => log.find(/worker 1 is back/));
+  await until(() => log.find(/worker 1 is back/), 'its return');
   assert.is(log.count(/worker 0 died/), 0);
 });
 

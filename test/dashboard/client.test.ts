@@ -7,8 +7,9 @@ import { type Address, parseAddress, showAddress } from '../../src/dashboard/add
 import { AdminClient, AdminError, type EventHandlers } from '../../src/dashboard/client.js';
 import { LineReader, LineTooLong } from '../../src/dashboard/ndjson.js';
 import type { AdminEvent } from '../../src/telemetry/snapshot.js';
+import { until } from '../support/until.js';
 import { FakeGateway } from './fake-gateway.js';
-import { until, withFolder } from './help.js';
+import { withFolder } from './help.js';
 import { record, reloads, snapshot } from './sample.js';
 
 async function refusal(work: Promise<unknown>): Promise<AdminError> {
@@ -119,7 +120,7 @@ test('over TCP the token goes along, and its absence is told as such', async () 
   assert.not.match(wrong.message, /wrong/);
   const heard = listener();
   new AdminClient({ kind: 'tcp', url, token: 'wrong' }).events('off', heard);
-  await until('the end', () => heard.ends.length === 1);
+  await until(() => heard.ends.length === 1, 'the end');
   assert.is(heard.ends[0]?.reason, 'unauthorized');
   assert.is(heard.opened, 0);
   await gateway.close();
@@ -169,7 +170,7 @@ test('a gateway that accepts and says nothing is given up', async () => {
   assert.is((await refusal(client.snapshot())).reason, 'timeout');
   const heard = listener();
   client.events('off', heard);
-  await until('the end', () => heard.ends.length === 1);
+  await until(() => heard.ends.length === 1, 'the end');
   assert.is(heard.ends[0]?.reason, 'timeout');
   server.closeAllConnections();
   server.close();
@@ -182,12 +183,12 @@ test('events: snapshots always, requests when asked, kinds of the future passed 
     const quiet = listener();
     const curious = listener();
     const streams = [client.events('off', quiet), client.events('decisions', curious)];
-    await until('both open', () => quiet.events.length === 1 && curious.events.length === 1);
+    await until(() => quiet.events.length === 1 && curious.events.length === 1, 'both open');
     assert.equal(gateway.watched, ['', '?requests=1&decisions=1']);
     gateway.emitRaw('{"type":"weather","degrees":20}\n');
     gateway.emit({ type: 'requests', requests: [record(1)], dropped: 0 });
     gateway.emit({ type: 'reload', reload: gateway.reloadAnswer });
-    await until('the reload', () => quiet.events.length === 2 && curious.events.length === 3);
+    await until(() => quiet.events.length === 2 && curious.events.length === 3, 'the reload');
     assert.equal(
       quiet.events.map((event) => event.type),
       ['snapshot', 'reload'],
@@ -197,14 +198,14 @@ test('events: snapshots always, requests when asked, kinds of the future passed 
       ['snapshot', 'requests', 'reload'],
     );
     for (const stream of streams) stream.close();
-    await until('the gateway to notice', () => gateway.streams === 0);
+    await until(() => gateway.streams === 0, 'the gateway to notice');
     assert.equal([...quiet.ends, ...curious.ends], [], 'close() is no end to hear of');
     const third = listener();
     client.events('records', third);
-    await until('the third', () => third.opened === 1);
+    await until(() => third.opened === 1, 'the third');
     assert.is(gateway.watched[2], '?requests=1');
     await gateway.close();
-    await until('the end', () => third.ends.length === 1);
+    await until(() => third.ends.length === 1, 'the end');
     assert.is(third.ends[0]?.reason, 'unreachable');
   });
 });
@@ -221,11 +222,11 @@ test('a stream that speaks nonsense, or too long, is ended once', async () => {
     ] as const) {
       const heard = listener();
       client.events('off', heard);
-      await until('a snapshot', () => heard.events.length === 1);
+      await until(() => heard.events.length === 1, 'a snapshot');
       gateway.emitRaw(bytes);
-      await until('the end', () => heard.ends.length === 1);
+      await until(() => heard.ends.length === 1, 'the end');
       assert.match(heard.ends[0]?.message ?? '', expected);
-      await until('the gateway to notice', () => gateway.streams === 0);
+      await until(() => gateway.streams === 0, 'the gateway to notice');
     }
     await gateway.close();
   });
@@ -236,7 +237,7 @@ test('a snapshot of 10,000 routes arrives whole', async () => {
     const gateway = await FakeGateway.start({ directory, snapshot: snapshot({}, { routes: 10_000 }) });
     const heard = listener();
     const stream = new AdminClient({ kind: 'socket', path: gateway.socket }).events('off', heard);
-    await until('the snapshot', () => heard.events.length === 1);
+    await until(() => heard.events.length === 1, 'the snapshot');
     const [event] = heard.events;
     assert.is(event?.type === 'snapshot' && event.snapshot.routes.length, 10_000);
     stream.close();

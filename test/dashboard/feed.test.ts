@@ -2,8 +2,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Address } from '../../src/dashboard/address.js';
 import { type Batch, type Connection, type FeedOptions, LiveFeed } from '../../src/dashboard/feed.js';
+import { until } from '../support/until.js';
 import { FakeGateway } from './fake-gateway.js';
-import { until, withFolder } from './help.js';
+import { withFolder } from './help.js';
 import { record } from './sample.js';
 
 interface Watched {
@@ -34,7 +35,7 @@ test('goes from connecting to live and brings a snapshot', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, connections, batches, status } = watched(async () => at(gateway));
-    await until('a snapshot', () => batches.length > 0);
+    await until(() => batches.length > 0, 'a snapshot');
     assert.equal(batches[0]?.snapshot, gateway.snapshot);
     assert.equal(
       connections.map((connection) => connection.status),
@@ -50,19 +51,19 @@ test('finds the gateway again after a restart at another place', async () => {
   await withFolder(async (directory) => {
     let gateway: FakeGateway | undefined = await FakeGateway.start({ directory });
     const { feed, batches, connections, status } = watched(async () => gateway && at(gateway));
-    await until('live', () => status() === 'live');
+    await until(() => status() === 'live', 'live');
     const old = gateway;
     gateway = undefined;
     await old.close();
-    await until('several tries', () => {
+    await until(() => {
       const last = connections.at(-1);
       return last?.status === 'lost' && last.attempt >= 3;
-    });
+    }, 'several tries');
     const last = connections.at(-1);
     assert.is(last?.status === 'lost' && last.reason, 'the gateway is not running');
     gateway = await FakeGateway.start({ directory, pid: process.ppid });
-    await until('live again', () => status() === 'live');
-    await until('its snapshot', () => batches.at(-1)?.snapshot?.gateway.pid === process.ppid);
+    await until(() => status() === 'live', 'live again');
+    await until(() => batches.at(-1)?.snapshot?.gateway.pid === process.ppid, 'its snapshot');
     feed.close();
     await gateway.close();
   });
@@ -70,7 +71,7 @@ test('finds the gateway again after a restart at another place', async () => {
 
 test('a place that cannot be looked up is a reason, not a crash', async () => {
   const { feed, connections, status } = watched(() => Promise.reject(new Error('no folder')));
-  await until('lost', () => status() === 'lost');
+  await until(() => status() === 'lost', 'lost');
   const last = connections.at(-1);
   assert.is(last?.status === 'lost' && last.reason, 'no folder');
   feed.close();
@@ -78,7 +79,7 @@ test('a place that cannot be looked up is a reason, not a crash', async () => {
 
 test('waits longer from try to try, up to a most', async () => {
   const { feed, connections } = watched(async () => undefined, { backoffMs: [2, 8] });
-  await until('six tries', () => connections.filter(({ status }) => status === 'lost').length >= 6);
+  await until(() => connections.filter(({ status }) => status === 'lost').length >= 6, 'six tries');
   feed.close();
   const before = connections.length;
   await new Promise((wake) => setImmediate(wake));
@@ -89,14 +90,14 @@ test('requests flow while they are watched, without a gap in between', async () 
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, batches, connections, status } = watched(async () => at(gateway));
-    await until('live', () => status() === 'live');
+    await until(() => status() === 'live', 'live');
     feed.watch('decisions');
-    await until('the second stream', () => gateway.watched.length === 2 && gateway.streams === 1);
+    await until(() => gateway.watched.length === 2 && gateway.streams === 1, 'the second stream');
     gateway.emit({ type: 'requests', requests: [record(1), record(2)], dropped: 3 });
-    await until('requests', () => batches.some((batch) => batch.requests.length === 2 && batch.dropped === 3));
+    await until(() => batches.some((batch) => batch.requests.length === 2 && batch.dropped === 3), 'requests');
     feed.watch('decisions');
     feed.watch('off');
-    await until('the third stream', () => gateway.watched.length === 3 && gateway.streams === 1);
+    await until(() => gateway.watched.length === 3 && gateway.streams === 1, 'the third stream');
     assert.equal(gateway.watched, ['', '?requests=1&decisions=1', '']);
     assert.equal(
       connections.map((connection) => connection.status),
@@ -116,8 +117,8 @@ test('a level asked for before the first stream is open is not forgotten', async
       setImmediate(() => feed.watch('decisions'));
       return at(gateway);
     });
-    await until('live', () => status() === 'live');
-    await until('the level', () => gateway.watched.at(-1) === '?requests=1&decisions=1' && gateway.streams === 1);
+    await until(() => status() === 'live', 'live');
+    await until(() => gateway.watched.at(-1) === '?requests=1&decisions=1' && gateway.streams === 1, 'the level');
     feed.close();
     await gateway.close();
   });
@@ -128,8 +129,8 @@ test('many events become few batches, and no more requests wait than a screen ca
     const gateway = await FakeGateway.start({ directory });
     const { feed, batches, status } = watched(async () => at(gateway), { batchMs: 100 });
     feed.watch('records');
-    await until('live', () => status() === 'live' && gateway.watched.at(-1) !== '');
-    await until('first batch', () => batches.length > 0);
+    await until(() => status() === 'live' && gateway.watched.at(-1) !== '', 'live');
+    await until(() => batches.length > 0, 'first batch');
     const before = batches.length;
     for (let index = 0; index < 300; index++) {
       gateway.emit({
@@ -141,7 +142,7 @@ test('many events become few batches, and no more requests wait than a screen ca
     gateway.emit({ type: 'reload', reload: gateway.reloadAnswer });
     const fresh = (): Batch[] => batches.slice(before);
     const sum = (): number => fresh().reduce((all, batch) => all + batch.requests.length + batch.dropped, 0);
-    await until('all', () => sum() === 3_000 && fresh().some((batch) => batch.reloads.length === 1));
+    await until(() => sum() === 3_000 && fresh().some((batch) => batch.reloads.length === 1), 'all');
     assert.ok(fresh().length <= 10, `${fresh().length} batches`);
     assert.ok(fresh().every((batch) => batch.requests.length <= 1_000));
     feed.close();
@@ -153,13 +154,14 @@ test('silence shows, and ends the connection when it lasts', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, connections, status } = watched(async () => at(gateway), { silenceMs: [60, 2_000] });
-    await until('silence', () => status() === 'silent');
+    await until(() => status() === 'silent', 'silence');
     gateway.emit({ type: 'snapshot', snapshot: gateway.snapshot });
-    await until('live again', () => status() === 'live');
+    await until(() => status() === 'live', 'live again');
     feed.close();
     const strict = watched(async () => at(gateway), { silenceMs: [30, 60] });
-    await until('given up', () =>
-      strict.connections.some((one) => one.status === 'lost' && /said nothing/.test(one.reason)),
+    await until(
+      () => strict.connections.some((one) => one.status === 'lost' && /said nothing/.test(one.reason)),
+      'given up',
     );
     strict.feed.close();
     assert.ok(connections.length > 0);
@@ -176,7 +178,7 @@ test('reload needs a connection, and goes through one', async () => {
       refused = error.message;
     });
     assert.match(refused, /no connection/);
-    await until('live', () => status() === 'live');
+    await until(() => status() === 'live', 'live');
     assert.equal(await feed.reload(), gateway.reloadAnswer);
     feed.close();
     await gateway.close();

@@ -63,10 +63,10 @@ test('the snapshot tells of traffic, limits, targets and reloads', async () => {
   assert.is((await call(`${url}/nothing`)).status, 404);
   const socketPath = gateway.adminSocket ?? '';
   assert.is(statSync(socketPath).mode & 0o777, 0o600);
-  const got = await until('the counters', async () => {
+  const got = await until(async () => {
     const snapshot = JSON.parse((await call('/snapshot', { socketPath })).body) as Snapshot;
     return snapshot.traffic.requests === 5 ? snapshot : undefined;
-  });
+  }, 'the counters');
   const item = got.routes.find(({ name }) => name === 'item');
   assert.is(item?.requests, 4);
   assert.equal(item?.status, { '1xx': 0, '2xx': 2, '3xx': 0, '4xx': 2, '5xx': 0 });
@@ -151,10 +151,10 @@ test('the stream shows requests with their decisions while somebody looks', asyn
   );
   stream.end();
   // Watching reaches the data plane a moment after the stream opened: ask until it shows.
-  const record = await until('a record with decisions', async () => {
+  const record = await until(async () => {
     await call(`${url}/items/7`, withKey);
     return records.find((one) => (one.decisions?.length ?? 0) > 0);
-  });
+  }, 'a record with decisions');
   assert.is(record.route, 'item');
   assert.is(record.consumer, 'acme');
   assert.is(record.url, '/items/7');
@@ -169,8 +169,9 @@ test('while draining readiness fails, what is in flight finishes, and no reload 
   const { gateway, url } = await startGateway({ spec: spec.path, env });
   const socketPath = gateway.adminSocket ?? '';
   const slow = call(`${url}/slow`);
-  await until('the slow request', () =>
-    gateway.snapshot().routes.some(({ name, inFlight }) => name === 'slow' && inFlight > 0),
+  await until(
+    () => gateway.snapshot().routes.some(({ name, inFlight }) => name === 'slow' && inFlight > 0),
+    'the slow request',
   );
   const drained = gateway.drain();
   assert.is(gateway.state, 'draining');

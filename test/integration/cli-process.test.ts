@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { GW, runGw, runProgram, ServedGateway, until } from '../support/gw-process.js';
+import { GW, runGw, runProgram, ServedGateway } from '../support/gw-process.js';
+import { until } from '../support/until.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gw-process-'));
 const path = (name: string): string => join(folder, name);
@@ -102,14 +103,15 @@ test('gw serve runs a signed bundle, logs requests, and reloads it when it is re
   const gateway = await ServedGateway.start([bundle, ...verify, '--access-log', 'access.log'], { cwd: home });
   try {
     assert.is(await (await fetch(`${gateway.url}/hello`)).text(), 'hello\n');
-    await until('the request is in the access log', () =>
-      /"\/hello"/.test(readFileSync(join(home, 'access.log'), 'utf8')),
+    await until(
+      () => /"\/hello"/.test(readFileSync(join(home, 'access.log'), 'utf8')),
+      'the request is in the access log',
     );
     write('bundle/gateway.toml', SPEC.replace('hello\\n', 'changed\\n'));
     await compile();
     await until(
-      'the new bundle is live',
       async () => (await (await fetch(`${gateway.url}/hello`)).text()) === 'changed\n',
+      'the new bundle is live',
     );
   } finally {
     assert.is(await gateway.stop(), 0);
@@ -172,7 +174,7 @@ test('gw serve outlives the reader of its log', async () => {
       child.kill('SIGHUP');
       const hello = async (): Promise<string> =>
         (await fetch(`${url}/hello`, { headers: { connection: 'close' } })).text();
-      await until('the reload', async () => (await hello()) === word);
+      await until(async () => (await hello()) === word, 'the reload');
     }
     child.kill('SIGTERM');
     assert.is(await ended, 0);

@@ -15,7 +15,8 @@ import { type Connection, LiveFeed } from '../../src/dashboard/feed.js';
 import { press } from '../../src/dashboard/keys.js';
 import { type Action, initialState, reduce, type State } from '../../src/dashboard/state.js';
 import { themeFor } from '../../src/dashboard/theme.js';
-import { until, withFolder } from '../dashboard/help.js';
+import { withFolder } from '../dashboard/help.js';
+import { until } from '../support/until.js';
 
 const SPEC = `spec = 1
 
@@ -84,13 +85,13 @@ test('a real gateway: found by its folder, its requests with decisions, reloads,
     });
     feed.watch('decisions');
     feed.start();
-    await until('a snapshot', () => state.snapshot !== undefined);
+    await until(() => state.snapshot !== undefined, 'a snapshot');
     const address = state.snapshot?.listeners[0]?.address ?? '';
     const answers = [];
     for (const path of ['/hello', '/hello', '/hello', '/nothing']) answers.push(await call(address, path));
     assert.equal(answers, [200, 200, 429, 404]);
-    await until('the requests', () => state.tail.entries.length === 4);
-    await until('the counts', () => (state.snapshot?.limits[0]?.refused ?? 0) === 1);
+    await until(() => state.tail.entries.length === 4, 'the requests');
+    await until(() => (state.snapshot?.limits[0]?.refused ?? 0) === 1, 'the counts');
 
     assert.match(screen(), /hello +[\d.<]+ +3 +1 +0/);
     typeKeys('2');
@@ -101,19 +102,19 @@ test('a real gateway: found by its folder, its requests with decisions, reloads,
     writeFileSync(spec, SPEC.replace('policies = ["polite"]', 'policies = ["polit"]'));
     const rejected = await feed.reload();
     assert.is(rejected.outcome, 'rejected');
-    await until('the rejection', () => state.newest?.reloads[0]?.outcome === 'rejected');
+    await until(() => state.newest?.reloads[0]?.outcome === 'rejected', 'the rejection');
     typeKeys('escape', '5');
     assert.match(screen(), /✗ rejected[\s\S]*generation 1 serves on[\s\S]*polit/);
     writeFileSync(spec, `${SPEC}\n[[route]]\nname = "more"\nmatch = "GET /more"\nreply = { body = "more" }\n`);
     assert.is((await feed.reload()).outcome, 'live');
-    await until('generation 2', () => state.newest?.generation.id === 2);
+    await until(() => state.newest?.generation.id === 2, 'generation 2');
     assert.match(screen(), /gen 2[\s\S]*● live +2 /);
 
     await gateway.close();
-    await until('the loss', () => statuses.at(-1) === 'lost');
+    await until(() => statuses.at(-1) === 'lost', 'the loss');
     gateway = await start();
-    await until('the return', () => statuses.at(-1) === 'live');
-    await until('its snapshot', () => state.newest?.generation.id === 1);
+    await until(() => statuses.at(-1) === 'live', 'the return');
+    await until(() => state.newest?.generation.id === 1, 'its snapshot');
     feed.close();
     app.unmount();
     await gateway.close();

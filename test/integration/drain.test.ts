@@ -61,7 +61,7 @@ test('a second signal during the delay ends at once, with the exit code of a pro
   const served = new Served({ path: spec.path });
   const url = await served.url();
   served.child.kill('SIGTERM');
-  await until('the delay', () => served.stdout.includes('SIGTERM: not ready any more, draining in 60000 ms'));
+  await until(() => served.stdout.includes('SIGTERM: not ready any more, draining in 60000 ms'), 'the delay');
   assert.is((await call(`${url}/a`)).status, 200);
   served.child.kill('SIGTERM');
   assert.is(await served.exit, 143);
@@ -84,7 +84,7 @@ test('a drain under load loses no request of clients that go when they are told'
   const { gateway, port } = await startGateway({ spec: spec.path });
   // Some ask without a pause, some think as long as a round trip over an ocean takes.
   const clients = Array.from({ length: 40 }, (_, at) => new Busy(port, () => (at % 2 === 0 ? 0 : (at * 7) % 200)));
-  await until('all to be at work', () => clients.every(({ served }) => served > 2));
+  await until(() => clients.every(({ served }) => served > 2), 'all to be at work');
   const report = await gateway.drain(5000);
   await Promise.all(clients.map(({ done }) => done));
   assert.equal(
@@ -115,7 +115,7 @@ test('a drain resets nobody whom the kernel alone has let in', async () => {
   const wrong: string[] = [];
   let served = 0;
   const clients = Array.from({ length: 40 }, () => comeAgain(port, wrong, () => served++));
-  await until('all to be at work', () => served > 200);
+  await until(() => served > 200, 'all to be at work');
   const report = await gateway.drain(5000);
   await Promise.all(clients);
   assert.equal(wrong, []);
@@ -142,15 +142,15 @@ test('a reply that was on its way as the drain began does not end a connection t
     text += chunk.toString('latin1');
   });
   socket.write('GET /half HTTP/1.1\r\nhost: a\r\n\r\n');
-  await until('half a reply', () => text.endsWith('half'));
+  await until(() => text.endsWith('half'), 'half a reply');
   assert.not.match(text, /connection: close/i);
   const drained = gateway.drain(5000);
   await delay(50);
   finish();
-  await until('the whole', () => text.endsWith('halfhalf'));
+  await until(() => text.endsWith('halfhalf'), 'the whole');
   text = '';
   socket.write('GET /whole HTTP/1.1\r\nhost: a\r\n\r\n');
-  await until('the next one', () => text.endsWith('whole'));
+  await until(() => text.endsWith('whole'), 'the next one');
   assert.match(text, /connection: close/i);
   assert.is((await drained).cut, 0);
   socket.destroy();
@@ -171,7 +171,7 @@ test('a request that comes as its idle connection is closed is counted', async (
     socket.end('GET /late HTTP/1.1\r\nhost: a\r\n\r\n');
   });
   socket.write('GET /a HTTP/1.1\r\nhost: a\r\n\r\n');
-  await until('a reply', () => text.endsWith('origin GET /a'));
+  await until(() => text.endsWith('origin GET /a'), 'a reply');
   const report = await gateway.drain(5000);
   assert.ok(ended);
   assert.not.match(text, '/late');
@@ -190,7 +190,7 @@ test('what is not over at the deadline is cut and counted, tunnels by themselves
     () => 'answered',
     () => 'cut',
   );
-  await until('both in flight', () => gateway.snapshot().traffic.inFlight === 2);
+  await until(() => gateway.snapshot().traffic.inFlight === 2, 'both in flight');
   const report = await gateway.drain(200);
   assert.is(report.cut, 2);
   assert.is(report.tunnels, 1);

@@ -7,8 +7,10 @@ import { loadSpec } from '../../src/spec/index.js';
 import { LimitTable } from '../../src/state/limit-table.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
 import { StatsRegistry } from '../../src/telemetry/stats.js';
+import { until } from '../support/until.js';
 
 export { type Arrived, type Fault, FaultTarget, ok, say } from '../support/fault-target.js';
+export { until } from '../support/until.js';
 
 /** A generation from a spec's text. Throws with the diagnostics where it has errors. */
 export function generationOf(text: string, registry: StatsRegistry, id = 1): GenerationInput {
@@ -131,15 +133,6 @@ export class TestTime {
   go(): void {
     this.now();
     this.#stopped = false;
-  }
-}
-
-/** Polls for a condition that has no event of its own. */
-export async function until(condition: () => boolean, what = 'the condition', timeoutMs = 5000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 

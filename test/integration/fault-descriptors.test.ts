@@ -8,7 +8,8 @@ import * as assert from 'uvu/assert';
 import { temporaryFolder } from '../control/kit.js';
 import * as faults from '../support/fault-target.js';
 import { FaultTarget } from '../support/fault-target.js';
-import { ServedGateway, until } from '../support/gw-process.js';
+import { ServedGateway } from '../support/gw-process.js';
+import { until } from '../support/until.js';
 import { call, removeFolders } from './control-kit.js';
 import { RawClient, specOf } from './engine-kit.js';
 
@@ -53,7 +54,7 @@ test('more clients than descriptors: those who are in are served, the others get
   const gateway = await ServedGateway.start([context.spec], { descriptors: FEW });
   context.gateway = gateway;
   const clients = Array.from({ length: 3 * FEW }, () => clientOf(gateway));
-  await until('the others to be turned away', () => clients.filter(({ ended }) => !ended).length < FEW - 40);
+  await until(() => clients.filter(({ ended }) => !ended).length < FEW - 40, 'the others to be turned away');
   for (const { ended, pending } of clients) assert.ok(!ended || pending.includes('urn:gw:problem:gateway/exhausted'));
   const served = clients.filter(({ ended }) => !ended);
   for (const client of served) client.send(GET);
@@ -72,12 +73,12 @@ test('more clients than descriptors: those who are in are served, the others get
   const late = clientOf(gateway);
   await late.end();
   assert.match(late.pending, /^HTTP\/1\.1 503 [\s\S]*gateway\/exhausted/);
-  await until('some time to pass', () => performance.now() - since > 300);
+  await until(() => performance.now() - since > 300, 'some time to pass');
   const share = (cpuOf(gateway) - before) / (performance.now() - since);
   assert.ok(share < 0.5, `it spins: ${share} of a processor`);
 
   for (const client of clients) client.destroy();
-  await until('descriptors', () => gateway.log.includes('There are file descriptors for new connections again'));
+  await until(() => gateway.log.includes('There are file descriptors for new connections again'), 'descriptors');
   assert.is((await call(gateway.url)).body, 'hello');
   assert.is(gateway.log.split('No file descriptors are left').length, 2, 'told once');
 });

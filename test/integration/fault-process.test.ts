@@ -35,7 +35,7 @@ test('a rejection that nobody handles is told, whatever it holds, and ends nothi
     const before = log.lines.length;
     const slow = call(`${url}/slow`);
     command(number);
-    await until('the line', () => log.lines.length > before);
+    await until(() => log.lines.length > before, 'the line');
     const line = log.lines.at(-1)!;
     assert.match(line.message, 'a rejection was not handled');
     assert.match(String(line.fields['error']), said);
@@ -46,7 +46,7 @@ test('a rejection that nobody handles is told, whatever it holds, and ends nothi
 
 test('fields of a line that cannot cross to the log’s thread end nothing', async ({ url, log, command }) => {
   command(4);
-  const line = await until('the line', () => log.find(/odd fields/));
+  const line = await until(() => log.find(/odd fields/), 'the line');
   assert.match(String(line.fields['text']), "name: 'value'");
   assert.is((await call(url)).status, 200);
   assert.not.ok(log.find(/died/));
@@ -58,9 +58,9 @@ for (const [number, said] of [
 ] as const) {
   test(`an exception ${said}: the thread is replaced, on the same port`, async ({ url, log, command }) => {
     command(number);
-    const line = await until('the death', () => log.find(/worker 0 died/));
+    const line = await until(() => log.find(/worker 0 died/), 'the death');
     assert.match(String(line.fields['cause']), said);
-    await until('the next one', () => log.find(/worker 0 is back/));
+    await until(() => log.find(/worker 0 is back/), 'the next one');
     assert.is((await call(url)).status, 200);
   });
 }

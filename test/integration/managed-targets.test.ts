@@ -51,7 +51,7 @@ test('is started before the gateway is ready, shows in the snapshot and ends wit
   assert.is(target?.process?.restarts, 0);
   assert.match(target?.process?.command ?? '', 'shop.cjs');
   assert.match(target?.url ?? '', /^http:\/\/127\.0\.0\.1:\d+$/);
-  await until('its output', () => log.find(/^\[shop\] shop is open$/));
+  await until(() => log.find(/^\[shop\] shop is open$/), 'its output');
   await gateway.close();
   assert.ok(isGone(pid));
 });
@@ -62,10 +62,10 @@ test('a crash is survived: it comes back and is asked again', async () => {
   const pid = pidOf(await call(url));
   const crashed = await call(`${url}/crash`);
   assert.is(crashed.status, 502);
-  const back = await until('it to answer again', async () => {
+  const back = await until(async () => {
     const answer = await call(url);
     return answer.status === 200 ? answer : undefined;
-  });
+  }, 'it to answer again');
   assert.is.not(pidOf(back), pid);
   const [target] = gateway.snapshot().targets;
   assert.is(target?.process?.restarts, 1);
@@ -81,8 +81,8 @@ test('one whose port was taken while it was down comes back on another, and is f
   await call(`${url}/crash`);
   const squatter = createServer((socket) => socket.destroy());
   try {
-    await until('the port to be taken', () => takes(squatter, Number(new URL(before).port)));
-    await until('it to answer again', async () => (await call(url)).status === 200);
+    await until(() => takes(squatter, Number(new URL(before).port)), 'the port to be taken');
+    await until(async () => (await call(url)).status === 200, 'it to answer again');
     const [target] = gateway.snapshot().targets;
     assert.is.not(target?.url, before);
     assert.is(gateway.snapshot().generation.id, 2);
@@ -111,17 +111,17 @@ test('an unrelated edit keeps the process; an edit of its run plan replaces it w
     status === 200 && /^(one|two) \d+$/.test(body) ? undefined : `${status} ${body}`,
   );
   const slow = call(`${url}/slow`);
-  await until('the slow request to be in flight', () => (gateway.snapshot().targets[0]?.inFlight ?? 0) > 0);
+  await until(() => (gateway.snapshot().targets[0]?.inFlight ?? 0) > 0, 'the slow request to be in flight');
   spec.write(specOf('two'));
   assert.is((await gateway.reload())?.outcome, 'live');
   assert.match((await call(url)).body, /^two /);
   assert.is(gateway.phase, 'draining');
   assert.not.ok(isGone(pid), 'what is in flight keeps the old process');
   assert.is((await slow).body, `one ${pid}`);
-  await until('the old process to be gone', () => isGone(pid));
+  await until(() => isGone(pid), 'the old process to be gone');
   await load.stop();
   assert.equal(load.failures, []);
-  await until('rest', () => gateway.phase === 'idle');
+  await until(() => gateway.phase === 'idle', 'rest');
 });
 
 test('a service that goes takes its process along', async () => {
@@ -138,7 +138,7 @@ reply = { body = "closed" }
 `);
   assert.is((await gateway.reload())?.summary, '+0 routes, ~1 route, -0 routes; -1 service; settings');
   assert.is((await call(url)).body, 'closed');
-  await until('the process to be gone', () => isGone(pid));
+  await until(() => isGone(pid), 'the process to be gone');
   assert.equal(gateway.snapshot().targets, []);
 });
 

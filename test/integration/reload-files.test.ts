@@ -37,11 +37,11 @@ test('an included file may come, change and go', async () => {
   assert.is(await bodyOf('/a'), '404');
   const file = join(spec.folder, 'routes', 'a.toml');
   writeFileSync(file, route('a'));
-  await until('the new route', async () => (await bodyOf('/a')) === 'a');
+  await until(async () => (await bodyOf('/a')) === 'a', 'the new route');
   writeFileSync(file, route('a', 'other'));
-  await until('its change', async () => (await bodyOf('/a')) === 'other');
+  await until(async () => (await bodyOf('/a')) === 'other', 'its change');
   rmSync(file);
-  await until('its end', async () => (await bodyOf('/a')) === '404');
+  await until(async () => (await bodyOf('/a')) === '404', 'its end');
   assert.is(await bodyOf('/'), 'home');
 });
 
@@ -52,13 +52,14 @@ test('an include that is broken is mended in place', async () => {
   writeFileSync(file, route('a'));
   const { gateway, url } = await startGateway({ spec: spec.path, watch: true, inline: true });
   writeFileSync(file, '[[route\n');
-  const rejected = await until('the rejection', () =>
-    gateway.snapshot().reloads.find((one) => one.outcome === 'rejected'),
+  const rejected = await until(
+    () => gateway.snapshot().reloads.find((one) => one.outcome === 'rejected'),
+    'the rejection',
   );
   assert.match(rejected.diagnostics, 'routes/a.toml:1');
   assert.is((await call(`${url}/a`)).body, 'a');
   writeFileSync(file, route('a', 'mended'));
-  await until('the mending', async () => (await call(`${url}/a`)).body === 'mended');
+  await until(async () => (await call(`${url}/a`)).body === 'mended', 'the mending');
 });
 
 test('an overlay and a referenced file are part of the spec', async () => {
@@ -77,17 +78,18 @@ reply = { body = "ok" }
   assert.is(gateway.program?.drainTimeout, 3000);
   assert.is((await call(`${url}/secret`)).headers['x-secret'], 'one');
   writeFileSync(secret, 'two\n');
-  await until('the new secret', async () => (await call(`${url}/secret`)).headers['x-secret'] === 'two');
+  await until(async () => (await call(`${url}/secret`)).headers['x-secret'] === 'two', 'the new secret');
   writeFileSync(overlay, 'drain_timeout = "4s"\n');
-  await until('the overlay', () => gateway.program?.drainTimeout === 4000);
+  await until(() => gateway.program?.drainTimeout === 4000, 'the overlay');
   rmSync(secret);
-  const rejected = await until('the rejection', () =>
-    gateway.snapshot().reloads.find((one) => one.outcome === 'rejected'),
+  const rejected = await until(
+    () => gateway.snapshot().reloads.find((one) => one.outcome === 'rejected'),
+    'the rejection',
   );
   assert.match(rejected.diagnostics, 'reference/unresolved');
   assert.is((await call(`${url}/secret`)).headers['x-secret'], 'two');
   writeFileSync(secret, 'three\n');
-  await until('its return', async () => (await call(`${url}/secret`)).headers['x-secret'] === 'three');
+  await until(async () => (await call(`${url}/secret`)).headers['x-secret'] === 'three', 'its return');
 });
 
 test('a spec that is replaced by a folder, junk or nothing changes nothing', async () => {
@@ -102,12 +104,12 @@ test('a spec that is replaced by a folder, junk or nothing changes nothing', asy
   ];
   for (const [index, act] of breaks.entries()) {
     act();
-    await until(`rejection ${index}`, () => rejections() > index);
+    await until(() => rejections() > index, `rejection ${index}`);
     assert.is((await call(url)).body, 'home');
   }
   rmSync(spec.path, { recursive: true });
   writeFileSync(spec.path, good.replace('body = "home"', 'body = "back"'));
-  await until('its return', async () => (await call(url)).body === 'back');
+  await until(async () => (await call(url)).body === 'back', 'its return');
 });
 
 test.run();

@@ -88,7 +88,7 @@ test('200 reloads under load: no failed request, no dropped socket, counters and
     status === 200 && body === 'origin GET /steady/42' ? undefined : `${status} ${body}`,
   );
   const chatter = new Chatter(`${url.replace('http', 'ws')}/socket`);
-  await until('traffic', () => load.sent > 50 && chatter.answers > 10);
+  await until(() => load.sent > 50 && chatter.answers > 10, 'traffic');
 
   let rejected = 0;
   for (let edit = 1; edit <= RELOADS; edit++) {
@@ -108,21 +108,21 @@ test('200 reloads under load: no failed request, no dropped socket, counters and
     assert.is((await call(`${url}/edited/${edit}`)).body, `edit ${edit}`);
   }
   const before = load.sent;
-  await until('traffic after the last reload', () => load.sent > before + 50);
+  await until(() => load.sent > before + 50, 'traffic after the last reload');
   await load.stop();
 
   assert.equal(load.failures, []);
   assert.equal(chatter.problems, []);
   const answered = chatter.answers;
-  await until('the socket to go on', () => chatter.answers > answered);
+  await until(() => chatter.answers > answered, 'the socket to go on');
   await chatter.stop();
   assert.ok(gateway.snapshot().generation.id > RELOADS);
 
   // Every exchange of every generation is in the counters, and in the limit.
-  const steady = await until('the counters', () => {
+  const steady = await until(() => {
     const route = gateway.snapshot().routes.find(({ name }) => name === 'steady');
     return route && route.requests >= load.sent ? route : undefined;
-  });
+  }, 'the counters');
   assert.is(steady.requests, load.sent);
   assert.is(steady.status['2xx'], load.sent);
   assert.is(steady.inFlight, 0);
@@ -156,25 +156,25 @@ test('a change on disk goes live by itself, a broken one does not, and the strea
   const response = await fetchEvents(gateway.adminSocket ?? '');
   for (let edit = 1; edit <= 4; edit++) {
     spec.write(specOf(origin.url, edit));
-    await until(`edit ${edit}`, async () => (await call(`${url}/edited/${edit}`)).body === `edit ${edit}`);
+    await until(async () => (await call(`${url}/edited/${edit}`)).body === `edit ${edit}`, `edit ${edit}`);
   }
   spec.write(broken(origin.url, 5));
-  const rejected = await until('the rejection', () => reloads.find(({ outcome }) => outcome === 'rejected'));
+  const rejected = await until(() => reloads.find(({ outcome }) => outcome === 'rejected'), 'the rejection');
   assert.match(rejected.summary, 'shopp');
   assert.is((await call(`${url}/edited/4`)).status, 200);
   // Back to what serves: it is told that all is well again.
   const count = reloads.length;
   spec.write(specOf(origin.url, 4));
-  const mended = await until('the mending', () => reloads[count]);
+  const mended = await until(() => reloads[count], 'the mending');
   assert.is(mended.outcome, 'live');
   assert.is(mended.summary, '+0 routes, ~0 routes, -0 routes');
-  await until('the stream', () => response.events.filter(({ type }) => type === 'reload').length === reloads.length);
+  await until(() => response.events.filter(({ type }) => type === 'reload').length === reloads.length, 'the stream');
   // Touched, but the same: nothing happens, and nothing is told.
   const told = reloads.length;
   const generation = gateway.snapshot().generation.id;
   spec.write(specOf(origin.url, 4));
   spec.write(`${specOf(origin.url, 4).replace('retries = 1', 'retries = 2')}`);
-  await until('the next real change', () => reloads.length > told);
+  await until(() => reloads.length > told, 'the next real change');
   assert.is(gateway.snapshot().generation.id, generation + 1);
   assert.is(reloads.at(-1)?.summary, '+0 routes, ~0 routes, -0 routes; ~1 service');
   response.close();
@@ -262,11 +262,13 @@ reply = { body = "home" }
     gateway.addresses.map(({ name }) => name),
     ['main'],
   );
-  await until('the listener to be gone', () =>
-    call(`http://${second}/`).then(
-      () => false,
-      () => true,
-    ),
+  await until(
+    () =>
+      call(`http://${second}/`).then(
+        () => false,
+        () => true,
+      ),
+    'the listener to be gone',
   );
   assert.is((await call(url)).body, 'home');
 });

@@ -45,19 +45,19 @@ test('the next worker serves the same generation on the same port; what was lost
     () => 'lost',
   );
   const inFlight = (): number => stats.registry.sums(stats.registry.slot('route', 'shop') ?? 0).inFlight;
-  await until('the slow request', () => inFlight() === 1);
+  await until(() => inFlight() === 1, 'the slow request');
   worker.command(1);
-  const line = await until('the death', () => log.find(/worker 0 died/));
+  const line = await until(() => log.find(/worker 0 died/), 'the death');
   assert.is(line.fields['lost'], 1);
   assert.match(String(line.fields['cause']), 'struck down');
   assert.is(await slow, 'lost');
-  await until('the next worker', () => log.find(/worker 0 is back/));
+  await until(() => log.find(/worker 0 is back/), 'the next worker');
   assert.is((await call(`${url}/again`)).body, 'origin GET /again');
-  await until('the counters', () => inFlight() === 0);
+  await until(() => inFlight() === 0, 'the counters');
   assert.is((await call(`${url}/few`)).status, 200);
   assert.is((await call(`${url}/few`)).status, 429, 'the limit remembers');
   const few = (): number => stats.registry.sums(stats.registry.slot('route', 'few') ?? 0).requests;
-  await until('the counts of both workers', () => few() === 4);
+  await until(() => few() === 4, 'the counts of both workers');
   assert.is((await host.drain(1000)).cut, 0);
 });
 

@@ -46,7 +46,7 @@ export class Served {
 
   /** Where it says that it listens. */
   async url(): Promise<string> {
-    const found = await until('the address', () => /serving .*?: (http:\/\/[\d.]+:\d+) \(main\)/.exec(this.stdout));
+    const found = await until(() => /serving .*?: (http:\/\/[\d.]+:\d+) \(main\)/.exec(this.stdout), 'the address');
     return found[1] ?? '';
   }
 }

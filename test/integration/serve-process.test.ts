@@ -40,16 +40,16 @@ test('says where it listens, reloads on SIGHUP, drains on SIGTERM', async () => 
   assert.is((await call(`${url}/hello`)).body, 'hello');
   spec.write(specOf(origin.url, 'again'));
   served.child.kill('SIGHUP');
-  await until('the reload', () => /reloaded as generation 2: \+0 routes, ~1 route, -0 routes/.test(served.stdout));
+  await until(() => /reloaded as generation 2: \+0 routes, ~1 route, -0 routes/.test(served.stdout), 'the reload');
   assert.is((await call(`${url}/hello`)).body, 'again');
   spec.write('spec = 1\n[[route]]\nmatch = 7\n');
   served.child.kill('SIGHUP');
-  await until('the rejection', () => /reload rejected, generation 2 keeps serving/.test(served.stdout));
+  await until(() => /reload rejected, generation 2 keeps serving/.test(served.stdout), 'the rejection');
   assert.is((await call(`${url}/hello`)).body, 'again');
   let asked = 0;
   origin.server.on('request', () => asked++);
   const slow = call(`${url}/slow`);
-  await until('the origin to be asked', () => asked > 0);
+  await until(() => asked > 0, 'the origin to be asked');
   served.child.kill('SIGTERM');
   assert.is((await slow).body, 'origin GET /slow');
   assert.is(await served.exit, 0);
@@ -68,9 +68,9 @@ test('a second signal ends at once', async () => {
     () => 'answered',
     () => 'cut',
   );
-  await until('the origin to be asked', () => asked > 0);
+  await until(() => asked > 0, 'the origin to be asked');
   served.child.kill('SIGINT');
-  await until('the drain', () => served.stdout.includes('draining'));
+  await until(() => served.stdout.includes('draining'), 'the drain');
   served.child.kill('SIGINT');
   assert.is(await served.exit, 130);
   assert.is(await cut, 'cut');
@@ -100,7 +100,7 @@ test('a second signal does not wait for a managed target that ignores the first'
   const served = new Served({ path: stubborn(true).path });
   await served.url();
   served.child.kill('SIGTERM');
-  await until('the target to be told', () => served.stdout.includes('heard'));
+  await until(() => served.stdout.includes('heard'), 'the target to be told');
   const since = performance.now();
   served.child.kill('SIGTERM');
   assert.is(await served.exit, 143);
@@ -110,9 +110,9 @@ test('a second signal does not wait for a managed target that ignores the first'
 
 test('a second signal during the start does not wait for a managed target either', async () => {
   const served = new Served({ path: stubborn(false).path });
-  await until('the target', () => served.stdout.includes('] up'));
+  await until(() => served.stdout.includes('] up'), 'the target');
   served.child.kill('SIGTERM');
-  await until('the target to be told', () => served.stdout.includes('heard'));
+  await until(() => served.stdout.includes('heard'), 'the target to be told');
   const since = performance.now();
   served.child.kill('SIGINT');
   assert.is(await served.exit, 130);
@@ -130,9 +130,9 @@ test('a reload that a drain overtakes is no error', async () => {
     readFileSync(spec.path, 'utf8').replace('ready_timeout = "30s"', 'env = { A = "b" }, ready_timeout = "30s"'),
   );
   served.child.kill('SIGHUP');
-  await until('the new target', () => served.stdout.includes('] never'));
+  await until(() => served.stdout.includes('] never'), 'the new target');
   served.child.kill('SIGTERM');
-  await until('the end of the reload', () => served.stdout.includes('reload given up, the gateway is ending'));
+  await until(() => served.stdout.includes('reload given up, the gateway is ending'), 'the end of the reload');
   served.child.kill('SIGTERM');
   assert.is(await served.exit, 143);
   assert.not.match(served.stdout, 'reload rejected');
@@ -143,9 +143,9 @@ test('SIGHUP during a drain claims no reload', async () => {
   const served = new Served({ path: spec.path });
   await served.url();
   served.child.kill('SIGTERM');
-  await until('the drain', () => served.stdout.includes('not ready any more'));
+  await until(() => served.stdout.includes('not ready any more'), 'the drain');
   served.child.kill('SIGHUP');
-  await until('the answer', () => served.stdout.includes('SIGHUP: no reload, the gateway is ending'));
+  await until(() => served.stdout.includes('SIGHUP: no reload, the gateway is ending'), 'the answer');
   served.child.kill('SIGTERM');
   assert.is(await served.exit, 143);
 });
@@ -183,7 +183,7 @@ to = "slow"
 `);
   writeFileSync(join(spec.folder, 'slow.cjs'), 'console.log("pid=" + process.pid); setInterval(() => {}, 1000)');
   const served = new Served({ path: spec.path });
-  const pid = Number((await until('its output', () => /pid=(\d+)/.exec(served.stdout)))[1]);
+  const pid = Number((await until(() => /pid=(\d+)/.exec(served.stdout), 'its output'))[1]);
   served.child.kill('SIGTERM');
   assert.is(await served.exit, 0);
   assert.ok(isGone(pid));
@@ -196,7 +196,7 @@ test('a log that nobody reads any more ends no gateway', async () => {
   served.child.stdout?.destroy();
   for (let count = 2; count < 5; count++) {
     served.child.kill('SIGHUP');
-    await until('the reload', async () => (await call(`${url}/hello`)).status === 200);
+    await until(async () => (await call(`${url}/hello`)).status === 200, 'the reload');
   }
   served.child.kill('SIGTERM');
   assert.is(await served.exit, 0, served.stderr);
@@ -207,7 +207,7 @@ test('a rejection that nobody awaits ends nothing; an error that nobody caught e
   const served = new Served({ path: spec.path });
   const url = await served.url();
   served.child.kill('SIGWINCH');
-  await until('the report', () => /a rejection was not handled[\s\S]*awaited by nobody/.test(served.stdout));
+  await until(() => /a rejection was not handled[\s\S]*awaited by nobody/.test(served.stdout), 'the report');
   assert.is((await call(`${url}/hello`)).body, 'hello');
   served.child.kill('SIGUSR2');
   assert.is(await served.exit, 70);
@@ -217,7 +217,7 @@ test('a rejection that nobody awaits ends nothing; an error that nobody caught e
 test('json log lines, one object each', async () => {
   const spec = new SpecFile(specOf('http://127.0.0.1:9'));
   const served = new Served({ path: spec.path, log: 'json', logLevel: 'debug' });
-  await until('the first line', () => served.stdout.includes('\n'));
+  await until(() => served.stdout.includes('\n'), 'the first line');
   served.child.kill('SIGTERM');
   assert.is(await served.exit, 0);
   const lines = served.stdout

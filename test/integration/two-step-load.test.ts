@@ -79,15 +79,15 @@ test('who connects before the commit waits for it', async () => {
   await delay(100);
   assert.is(early.text + early.end, '');
   plane.commit();
-  await until('a reply', () => early.text.endsWith('first'));
+  await until(() => early.text.endsWith('first'), 'a reply');
   const bound = await plane.prepare(input('second', MORE));
   const waiting = ask(portOf(bound, 'more'));
   const served = ask(port);
-  await until('a reply of the generation that serves', () => served.text.endsWith('first'));
+  await until(() => served.text.endsWith('first'), 'a reply of the generation that serves');
   await delay(50);
   assert.is(waiting.text, '');
   plane.commit();
-  await until('a reply of the generation that it was bound for', () => waiting.text.endsWith('second'));
+  await until(() => waiting.text.endsWith('second'), 'a reply of the generation that it was bound for');
 });
 
 test('an abort closes what was bound for it, and who waited there', async () => {
@@ -99,18 +99,18 @@ test('an abort closes what was bound for it, and who waited there', async () => 
   const waiting = ask(portOf(bound, 'more'));
   await delay(50);
   plane.abort();
-  await until('the end', () => waiting.end !== '');
+  await until(() => waiting.end !== '', 'the end');
   const late = ask(portOf(bound, 'more'));
-  await until('the end', () => late.end === 'ECONNREFUSED');
+  await until(() => late.end === 'ECONNREFUSED', 'the end');
   const served = ask(port);
-  await until('a reply', () => served.text.endsWith('first'));
+  await until(() => served.text.endsWith('first'), 'a reply');
   assert.ok(existsSync(log), 'it was opened, to know that it can be');
   assert.is(readFileSync(log, 'utf8'), '');
   // The next attempt at the same opens it anew.
   await plane.load(input('second', `[access_log]\npath = "${log}"`));
   const logged = ask(port);
-  await until('a reply', () => logged.text.endsWith('second'));
-  await until('its line', () => readFileSync(log, 'utf8').includes('"status":200'));
+  await until(() => logged.text.endsWith('second'), 'a reply');
+  await until(() => readFileSync(log, 'utf8').includes('"status":200'), 'its line');
 });
 
 test('a certificate that is none is found before anything changes, also on a listener that is there', async () => {
@@ -124,7 +124,7 @@ test('a certificate that is none is found before anything changes, also on a lis
   assert.ok(error instanceof Error);
   plane.commit();
   const served = ask(port);
-  await until('a reply', () => served.text.endsWith('first'));
+  await until(() => served.text.endsWith('first'), 'a reply');
 });
 
 test('what is prepared gives way to what is prepared after it, to a drain, and to an end', async () => {
@@ -136,7 +136,7 @@ test('what is prepared gives way to what is prepared after it, to a drain, and t
   plane.commit();
   plane.commit();
   const served = ask(port);
-  await until('a reply', () => served.text.endsWith('third'));
+  await until(() => served.text.endsWith('third'), 'a reply');
   const fourth = portOf(await plane.prepare(input('fourth', '[listener.other]\naddress = "127.0.0.1:0"')), 'other');
   assert.is((await plane.drain(2000)).cut, 0);
   assert.ok(await gone(fourth));

@@ -111,7 +111,7 @@ test('connections spread, requests have ids of their own, limits and counters ar
   assert.is(statuses.filter((status) => status === 200).length, 25, 'the limit is one for all workers');
   assert.is(statuses.filter((status) => status === 429).length, 175);
   const few = () => gateway.snapshot().routes.find(({ name }) => name === 'few');
-  await until('all counts', () => few()?.requests === 200);
+  await until(() => few()?.requests === 200, 'all counts');
   assert.is(few()?.status['4xx'], 175);
   assert.is(gateway.snapshot().gateway.workers, 3);
   assert.is(gateway.snapshot().traffic.requests, 200);
@@ -136,7 +136,7 @@ test('max_connections counts the connections of all workers', async () => {
   const answers = await Promise.all(Array.from({ length: 30 }, () => call(`${url}/slow`, fresh)));
   assert.is(answers.filter(({ status }) => status === 200).length, 10);
   assert.is(answers.filter(({ status }) => status === 503).length, 20);
-  await until('none to be open', () => gateway.snapshot().listeners[0]?.connections === 0);
+  await until(() => gateway.snapshot().listeners[0]?.connections === 0, 'none to be open');
 });
 
 test('reloads under load: no request fails, and one that is rejected is rejected for all', async () => {
@@ -181,7 +181,7 @@ test('a drain of several under load loses no request of clients that go when the
   const origin = await startOrigin();
   const { gateway, port } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
   const clients = Array.from({ length: 30 }, (_, at) => new Busy(port, () => (at % 3) * 40));
-  await until('all to be at work', () => clients.every(({ served }) => served > 2));
+  await until(() => clients.every(({ served }) => served > 2), 'all to be at work');
   const report = await gateway.drain(5000);
   await Promise.all(clients.map(({ done }) => done));
   assert.equal(
@@ -270,17 +270,17 @@ test('one that dies under load: the others serve on, its requests are counted as
       () => 'lost',
     ),
   );
-  await until('all in flight', () => inFlight() === 12);
+  await until(() => inFlight() === 12, 'all in flight');
   Atomics.store(new Int32Array(flag), 1, 1);
-  const line = await until('the death', () => log.find(/worker 1 died/));
+  const line = await until(() => log.find(/worker 1 died/), 'the death');
   const ends = await Promise.all(slow);
   const lost = ends.filter((end) => end === 'lost').length;
   assert.is(line.fields['lost'], lost);
   assert.ok(lost > 0 && lost < 12, `${lost} of 12 were on the one that died`);
-  await until('its return', () => log.find(/worker 1 is back/));
-  await until('the gauges', () => inFlight() === 0);
+  await until(() => log.find(/worker 1 is back/), 'its return');
+  await until(() => inFlight() === 0, 'the gauges');
   const listener = stats.registry.slot('listener', 'main') ?? 0;
-  await until('no connections', () => stats.registry.sums(listener).connections === 0);
+  await until(() => stats.registry.sums(listener).connections === 0, 'no connections');
   for (let count = 0; count < 20; count++) assert.is((await call(`${url}/again`, fresh)).status, 200);
   assert.is(log.count(/worker 0 died/), 0);
 });
@@ -293,7 +293,7 @@ test('access log lines of several workers on one pipe are whole, however long an
   const load = new Load();
   const long = 'x'.repeat(6000);
   load.start(12, `${url}/hello?${long}`, ({ status }) => (status === 200 ? undefined : `status ${status}`));
-  await until('many requests', () => load.sent > 600);
+  await until(() => load.sent > 600, 'many requests');
   served.child.kill('SIGHUP');
   served.child.stdout?.resume();
   await load.stop();
@@ -315,7 +315,7 @@ test('who watches requests sees those of all workers, in order', async () => {
   reader.stdout.on('data', (chunk: Buffer) => {
     text += String(chunk);
   });
-  await until('the stream', () => text.includes('"snapshot"'));
+  await until(() => text.includes('"snapshot"'), 'the stream');
   const records = (): RequestRecord[] =>
     text
       .split('\n')
@@ -323,7 +323,7 @@ test('who watches requests sees those of all workers, in order', async () => {
       .map((line) => JSON.parse(line) as { type: string; requests?: RequestRecord[] })
       .flatMap(({ requests }) => requests ?? []);
   for (let count = 0; count < 40; count++) await call(`${url}/n${count}`, fresh);
-  await until('all of them', () => records().length === 40);
+  await until(() => records().length === 40, 'all of them');
   reader.kill();
   assert.is(new Set(records().map(({ id }) => plane(id))).size, 2);
   assert.ok(records().filter((record, at) => at === 0 || record.at >= (records()[at - 1]?.at ?? 0)).length >= 38);

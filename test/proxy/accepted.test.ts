@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Reader, readingInto } from '../../src/proxy/http/accepted.js';
+import { until } from '../support/until.js';
 
 interface Context {
   server: Server;
@@ -36,13 +37,6 @@ function recorder(): { readonly text: () => string; readonly lent: boolean[]; re
     lent.push(isLent);
   };
   return { text: () => all, lent, read };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let tries = 0; !condition(); tries++) {
-    if (tries > 1000) throw new Error('Waited in vain');
-    await delay(2);
-  }
 }
 
 test('this Node lets an accepted connection read into one buffer', async ({ accepted, client }) => {

@@ -116,12 +116,3 @@ export class ServedGateway {
     return code;
   }
 }
-
-/** Polls until `test` holds; throws when it does not in time. */
-export async function until(what: string, test: () => boolean | Promise<boolean>, timeoutMs = 15_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  while (!(await test())) {
-    if (Date.now() > deadline) throw new Error(`not in time: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
