@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { seeded as random } from '../test/support/random.js';
+import { seededBelow } from '../test/support/random.js';
 
 /** A benchmark is one file here whose default export is this; `npm run bench -- NAME` finds it by its name. */
 export interface Benchmark {
@@ -138,14 +138,8 @@ export class Peers {
   }
 }
 
-/** A seeded generator of integers from 0 to below `below`: the same ones in every run. */
-export function seeded(seed: number): (below: number) => number {
-  const next = random(seed);
-  return (below) => Math.floor(next() * below);
-}
-
 export function shuffled<T>(items: readonly T[], seed: number): T[] {
-  const next = seeded(seed);
+  const next = seededBelow(seed);
   const copy = [...items];
   for (let i = copy.length - 1; i > 0; i--) {
     const k = next(i + 1);

@@ -5,7 +5,7 @@
  * "done", "bad"}`, microseconds; `late` is the p99 of how late this client itself noticed that a request was due.
  */
 import { connect, type Socket } from 'node:net';
-import { seeded } from '../kit.js';
+import { seededBelow } from '../../test/support/random.js';
 import { ReplyCounter } from './reply-counter.js';
 
 interface Task {
@@ -23,7 +23,7 @@ const LAST_REPLIES = 5000;
 
 const task: Task = JSON.parse(process.argv[2] ?? '{}');
 const request = Buffer.from(`GET ${task.path} HTTP/1.1\r\nHost: 127.0.0.1:${task.port}\r\n\r\n`);
-const next = seeded(7);
+const next = seededBelow(7);
 const free: Connection[] = [];
 const latencies: number[] = [];
 const lateness: number[] = [];

@@ -1,5 +1,5 @@
 /** What the clients of the benchmark ask for. */
-import { seeded } from '../kit.js';
+import { seededBelow } from '../../test/support/random.js';
 import type { Setting } from './setting.js';
 
 export const KIB = 1024;
@@ -39,7 +39,7 @@ end
 /** So many paths spread over the table, the same in every run. */
 export function spreadPaths(routes: number, count: number): string[] {
   const known = routePaths(routes);
-  const next = seeded(routes);
+  const next = seededBelow(routes);
   const paths: string[] = [];
   for (let i = 0; i < count; i++) {
     paths.push(known.length === 0 ? `/items/${next(1000)}` : `${known[next(known.length)]}/${next(1000)}`);

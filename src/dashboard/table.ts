@@ -1,5 +1,5 @@
 /** Tables: which columns fit, how wide each is, and the lines. */
-import { plural } from './format.js';
+import { count, plural } from './format.js';
 import { cell, inverse, type Line, type Span, span } from './line.js';
 import type { Theme, Tone } from './theme.js';
 
@@ -20,6 +20,12 @@ export interface Column<Row> {
   /** Instead of `cell`, for what is more than text: a line of exactly `columns`. */
   readonly draw?: (row: Row, columns: number) => Line;
 }
+
+/** A cell that counts something; nothing is not to be looked at. */
+export const counted = (value: number, tone: Tone): readonly [text: string, tone: Tone] => [
+  count(value),
+  value > 0 ? tone : 'dim',
+];
 
 export interface Placed<Row> {
   readonly column: Column<Row>;

@@ -8,6 +8,7 @@ import type { SourceFile } from '../spec/model.js';
 import { applySafeFixes, type FixedFile } from './fix.js';
 import { type CheckedSpec, checkSpec } from './index.js';
 import { type Format, relocated, render } from './render/index.js';
+import { counted } from './render/summary.js';
 
 export interface ValidateOptions {
   /** Paths of the specs. */
@@ -83,8 +84,6 @@ function cleanLine(path: string, { value }: CheckedSpec): string {
   const routes = counted(value!.routes.length, 'route');
   return `${path}: ${routes}, ${counted(value!.services.length, 'service')}, no problems`;
 }
-
-const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
 
 function checkAndFix(path: string, options: ValidateOptions, notes: string[], failures: string[]): CheckedSpec {
   const load = { path, ...(options.overlays ? { overlays: options.overlays } : {}) };

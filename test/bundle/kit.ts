@@ -3,7 +3,6 @@
 import { Matcher } from '../../src/bundle/match.js';
 import { buildTrie, Trie } from '../../src/bundle/trie.js';
 import type { ConditionIR, Dfa, MatchIR, RequestView, SegmentIR, TrieIR } from '../../src/bundle/types.js';
-import { seeded as numbers } from '../support/random.js';
 
 /** A whole-string automaton of one class of bytes, repeated: `[...]+`. */
 export function repeated(source: string, members: string): Dfa {
@@ -76,10 +75,4 @@ export function params(matcher: Matcher, request: RequestView): string[] {
   return Array.from({ length: matcher.paramCount }, (_, i) =>
     request.path.slice(matcher.paramStart(i), matcher.paramEnd(i)),
   );
-}
-
-/** Numbers below a bound, the same in every run. */
-export function seeded(seed: number): (below: number) => number {
-  const next = numbers(seed);
-  return (below) => Math.floor(next() * below);
 }

@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Screen } from '../../src/dashboard/screen.js';
+import { turn } from '../support/until.js';
 
 class FakeTerminal extends EventEmitter {
   columns = 10;
@@ -18,8 +19,6 @@ class FakeTerminal extends EventEmitter {
     return this.written.splice(0).join('');
   }
 }
-
-const turn = (): Promise<void> => new Promise((done) => setImmediate(done));
 
 test('goes to the alternate screen and gives the terminal back, once each', () => {
   const terminal = new FakeTerminal();

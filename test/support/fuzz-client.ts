@@ -1,5 +1,6 @@
 /** The fuzzer's client: sends given bytes in given pieces, keeps all that comes back, and notes how it ended. */
 import { connect, type Socket } from 'node:net';
+import { turn } from './until.js';
 
 /** What a client does once all is sent: its FIN at once; its FIN when `replies` are there; or it is gone without waiting. */
 export type Ending = 'fin' | 'late' | 'gone';
@@ -14,8 +15,6 @@ export interface Heard {
 export const HANG_MS = 15_000;
 /** A client that waits for replies before its FIN stops waiting after this. */
 const LATE_MS = 40;
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Splits a latin1 text at the cuts that lie within it. */
 export function piecesOf(text: string, cuts: readonly number[]): string[] {

@@ -9,6 +9,7 @@ import {
 } from 'node:http';
 import { Duplex } from 'node:stream';
 import type { Field } from './fuzz-wire.js';
+import { turn } from './until.js';
 
 /** One end of a connection that exists only here: what is fed is read by Node, what Node writes goes nowhere. */
 class Wire extends Duplex {
@@ -62,8 +63,6 @@ export const bytesOf = (reading: Reading): Buffer => Buffer.concat(reading.parts
 
 const fieldsOf = (raw: readonly string[]): Field[] =>
   Array.from({ length: raw.length / 2 }, (_, index): Field => [raw[2 * index]!, raw[2 * index + 1]!]);
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** One connection as Node's server reads it. */
 export class NodeReader {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type NodeOracle, NodeReader } from './fuzz-node.js';
 import { NotCanonical, REQUEST_RULES, type WireMessage, WireReader } from './fuzz-wire.js';
+import { turn } from './until.js';
 
 /** How a request is answered. */
 export interface Answer {
@@ -23,8 +24,6 @@ export interface Arrival {
   /** The whole answer is written. */
   answered: boolean;
 }
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** One connection from gw. */
 class Link {

@@ -4,15 +4,13 @@ import { listRows, targetDetailRows } from '../layout.js';
 import { frame, inverse, type Line, printable, type Span, span, spread } from '../line.js';
 import { type TargetRow, targetRows } from '../rows.js';
 import type { State } from '../state.js';
-import { type Column, headerLine, place, rangeText, rowLine } from '../table.js';
+import { type Column, counted, headerLine, place, rangeText, rowLine } from '../table.js';
 import type { Theme, Tone } from '../theme.js';
 import { page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred } from './empty.js';
 
 type OneTarget = TargetRow & { kind: 'target' };
-
-const counted = (value: number, tone: Tone): readonly [string, Tone] => [count(value), value > 0 ? tone : 'dim'];
 
 function health(target: TargetSnapshot, theme: Theme): readonly [string, Tone] {
   if (target.health === 'healthy') return [`${theme.glyphs.good} healthy`, 'good'];

@@ -5,14 +5,12 @@ import { trafficLayout } from '../layout.js';
 import { cell, frame, type Line, printable, span } from '../line.js';
 import { type RouteRow, type RouteSort, routeName, routeRows } from '../rows.js';
 import type { State } from '../state.js';
-import { type Column, headerLine, place, rangeText, rowLine } from '../table.js';
+import { type Column, counted, headerLine, place, rangeText, rowLine } from '../table.js';
 import { wrap } from '../text.js';
 import type { Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred, curlExample } from './empty.js';
-
-const counted = (value: number, tone: Tone): readonly [string, Tone] => [count(value), value > 0 ? tone : 'dim'];
 
 const COLUMNS: readonly Column<RouteRow>[] = [
   {

@@ -20,11 +20,16 @@ export function summarize(diagnostics: readonly Diagnostic[]): Summary {
 
 /** `2 errors, 1 warning`; '' when there is nothing. */
 export function summaryText({ errors, warnings, infos }: Summary): string {
-  const parts = [counted(errors, 'error'), counted(warnings, 'warning'), counted(infos, 'note')];
-  return parts.filter((part) => part !== '').join(', ');
+  const parts = [
+    [errors, 'error'],
+    [warnings, 'warning'],
+    [infos, 'note'],
+  ] as const;
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, word]) => counted(count, word))
+    .join(', ');
 }
 
-const counted = (count: number, word: string): string => {
-  if (count === 0) return '';
-  return `${count} ${word}${count === 1 ? '' : 's'}`;
-};
+/** `1 error`, `2 errors`. */
+export const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
