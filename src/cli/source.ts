@@ -1,9 +1,10 @@
 /** What commands run on: a spec, found and checked, or a bundle. */
-import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Bundle } from '../bundle/types.js';
 import { reasonOf } from '../reason.js';
 import type { Model } from '../spec/model.js';
+import { statOf } from '../spec/stat.js';
 import type { SpecOptions } from './command.js';
 import { EXIT, failed, isErrno, Stop, usage } from './exit.js';
 import { breathe, type Io } from './io.js';
@@ -24,7 +25,7 @@ export function findSpec(io: Io, given: string | undefined): string {
   throw usage(`There is no ${SPEC_FILE} in this folder or above it. \`gw init\` writes one; or name the spec.`);
 }
 
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+const isFolder = (path: string): boolean => statOf(path)?.isDirectory() ?? false;
 
 export interface CheckedModel {
   readonly path: string;

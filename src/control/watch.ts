@@ -1,8 +1,9 @@
 /** Tells when a spec may have changed on disk. It may tell too often (a build finds out); it must never miss one. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { reasonOf } from '../reason.js';
+import { statOf } from '../spec/stat.js';
 import type { Log } from './log.js';
 
 /** A folder in which files that do not exist yet would belong to the spec (`include = ["routes/*.toml"]`). */
@@ -127,7 +128,7 @@ function depthIn(folder: WatchFolder, path: string): number {
 /** Inode, size and time of each file, and which specs lie right in the folders: differs when any changed. */
 function signatureOf({ files, folders }: WatchSet): string {
   const stamps = files.map((file) => {
-    const stats = statSync(file, { throwIfNoEntry: false, bigint: true });
+    const stats = statOf(file);
     return stats ? `${stats.ino}.${stats.size}.${stats.mtimeNs}` : '-';
   });
   const lists = folders.map(({ path }) => specsIn(path).join('/'));
@@ -182,7 +183,7 @@ function folderOf(base: string, pattern: string): WatchFolder {
 /** The folder itself, or the nearest around it that exists: from there it is seen when it is made. */
 function nearestFolder(path: string): string {
   const parent = dirname(path);
-  return parent === path || statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : nearestFolder(parent);
+  return parent === path || statOf(path)?.isDirectory() ? path : nearestFolder(parent);
 }
 
 function readText(file: string): string {

@@ -1,6 +1,7 @@
 /** Globs of `include`: `*` and `?` within a name, `**` for any folders, `{a,b}`. Names that begin with a dot are left out. */
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
+import { statOf } from './stat.js';
 
 const MAX_FOLDERS = 10_000;
 const MAX_ALTERNATIVES = 1000;
@@ -64,14 +65,7 @@ function list(folder: string, budget: { folders: number }): { name: string; isDi
   }
 }
 
-function isFile(path: string): boolean {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-  } catch {
-    // What cannot even be looked at (no permission, a circle of links) is no match either.
-    return false;
-  }
-}
+const isFile = (path: string): boolean => statOf(path)?.isFile() ?? false;
 
 /** `*` any run, `?` any one character. Remembers only the last star, so it is linear in practice and never explodes. */
 export function matchesWildcard(pattern: string, name: string): boolean {

@@ -1,6 +1,6 @@
 /** compile, inspect, routes: what they print, and how they end. */
 import { generateKeyPairSync } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -158,6 +158,22 @@ test('keys that are none, files that are not there, folders that cannot be writt
     );
     assert.match(await ends('inspect', 'gateway.toml'), /^1 gw: gateway\.toml: This is no gw bundle/);
     assert.match(await ends('compile', 'missing.toml', '-o', 'a.bundle'), /^1 error\[/);
+  }));
+
+test('a path through a file, or a circle of links, is a sentence and no bug report', () =>
+  inFolder({ file: '', 'gateway.toml': SPEC }, async (cwd) => {
+    symlinkSync('circle', join(cwd, 'circle'));
+    for (const [args, said] of [
+      [['routes', 'file/x'], 'a part of the path is no folder'],
+      [['validate', 'file/x.toml'], 'a part of the path is no folder'],
+      [['routes', 'circle'], 'its symbolic links go in circles'],
+      [['inspect', 'file/x'], 'a part of the path is no folder'],
+      [['compile', '-o', 'file/x'], 'Cannot write file/x: a part of the path is no folder.'],
+    ] as const) {
+      const { code, err, out } = await gw([...args], { cwd });
+      assert.ok(code === 1 || code === 2, `${args.join(' ')}: ${code}`);
+      assert.match(err + out, said);
+    }
   }));
 
 test('inspect shows the program, the trie in numbers, and no secret', () =>

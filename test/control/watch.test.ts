@@ -86,6 +86,25 @@ test('a folder that includes name and that is made later is seen', async () => {
   await watcher.close();
 });
 
+test('a folder of the spec that becomes a file, or a link to itself, is a change and nothing worse', async () => {
+  const folder = temporaryFolder();
+  const routes = join(folder, 'routes');
+  mkdirSync(routes);
+  const included = join(routes, 'a.toml');
+  writeFileSync(included, '');
+  const { watcher, next } = await watching({ files: [join(folder, 'gateway.toml'), included], folders: [] });
+  await next('the file', () => {
+    rmSync(routes, { recursive: true });
+    writeFileSync(routes, '');
+  });
+  await next('the link', () => {
+    rmSync(routes);
+    symlinkSync('routes', routes);
+    writeFileSync(join(folder, 'gateway.toml'), '');
+  });
+  await watcher.close();
+});
+
 test('sees a symbolic link that turns to another file', async () => {
   const folder = temporaryFolder();
   for (const name of ['one', 'two']) writeFileSync(join(folder, name), name);

@@ -71,7 +71,8 @@ async function writeWhole(io: Io, output: string, bytes: Uint8Array): Promise<vo
     await writeFile(temporary, bytes);
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // What kept it from being written may keep it from being removed, and is told.
+    await rm(temporary, { force: true }).catch(() => {});
     if (!isErrno(error)) throw error;
     const { reasonOf } = await import('../../reason.js');
     throw failed(`Cannot write ${output}: ${reasonOf(error, 'write')}.`);
