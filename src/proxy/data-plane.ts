@@ -251,6 +251,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   #sweep(): void {
     const now = this.#engine.monotonic();
     this.#engine.tick();
+    this.#engine.outbox.sweep();
     for (const listener of this.#listeners) listener.sweep(now);
     for (const listener of this.#leaving) listener.sweep(now);
     this.#engine.admission.sweep(now);

@@ -14,6 +14,7 @@ import { BUG, ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
 import type { Generation } from './generation.js';
 import { RequestHead } from './http/request-head.js';
+import { Outbox } from './outbox.js';
 import { Relay } from './relay.js';
 import { refuse, routeRequest } from './route-request.js';
 import { Turns } from './turns.js';
@@ -37,6 +38,7 @@ export class Engine implements TargetHost {
   /** Scratch that each request head is parsed into; an exchange copies what it keeps. */
   readonly head = new RequestHead();
   readonly sink: RecordSink;
+  readonly outbox = new Outbox();
   /** For connections with much to do at once. */
   readonly turns = new Turns();
   readonly arrivals = new Arrivals(this.turns);

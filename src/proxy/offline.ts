@@ -13,6 +13,7 @@ import { GwExchange } from './exchange.js';
 import { Generation, PolicyInstances } from './generation.js';
 import { type HeadLimits, RequestHead } from './http/request-head.js';
 import { requestHead } from './http/write-head.js';
+import { Outbox } from './outbox.js';
 import { peerOf, TrustedProxies } from './peer.js';
 import { bodyLimit, refuse, routeRequest } from './route-request.js';
 import type { GenerationInput } from './types.js';
@@ -84,6 +85,7 @@ export class OfflinePlane {
       stats: new StatsWriter(input.stats.chunks),
       descriptors: new Descriptors(1, () => {}),
       names: new Names(() => clock.now()),
+      outbox: new Outbox(),
       monotonic: () => clock.now(),
       lately: () => clock.now(),
       now: () => clock.now(),

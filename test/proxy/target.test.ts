@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Descriptors } from '../../src/proxy/descriptors.js';
+import { Outbox } from '../../src/proxy/outbox.js';
 import type { UpstreamConnection } from '../../src/proxy/upstream/connection.js';
 import { Names } from '../../src/proxy/upstream/names.js';
 import { Target } from '../../src/proxy/upstream/target.js';
@@ -37,6 +38,7 @@ test('without descriptors those who wait go on waiting for what is open', async 
     stats: new StatsWriter(stats.chunks),
     descriptors: new Descriptors(1, () => {}, { limit: () => 18, inUse: () => used }),
     names: new Names(now),
+    outbox: new Outbox(),
     monotonic: now,
     lately: now,
     now,

@@ -46,7 +46,7 @@ export abstract class ClientSocket {
     this.listener = listener;
     this.socket = this.#read(socket, scheme);
     this.peer = peerOf(this.socket.remoteAddress, scheme, listener.proxies);
-    this.writer = new ReplyWriter(this.socket);
+    this.writer = new ReplyWriter(this.socket, engine.outbox);
     this.deadline = engine.monotonic() + listener.plan.headerTimeout;
   }
 
@@ -91,6 +91,7 @@ export abstract class ClientSocket {
    * all; until then it must keep its pace.
    */
   protected finish(): void {
+    this.writer.writeNow();
     this.socket.end();
     this.deadline = this.unsent ? 0 : this.engine.monotonic() + LINGER_MS;
   }

@@ -128,7 +128,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     const exchange = this.#exchange;
     if (exchange === undefined || exchange.minor === 0 || exchange.settled) return;
     if (status === 100) this.asksToSend = false;
-    this.socket.write(text, 'latin1');
+    this.writer.write(text);
   }
 
   cut(error: ErrorSlug): void {
@@ -172,6 +172,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     exchange.settled = true;
     source?.cancel();
     const lost = cut || !this.writer.complete;
+    if (lost) this.writer.writeNow();
     // To a reader that goes by the end of the connection, an orderly end would say that the reply is whole.
     if (lost && this.#untilClose && this.peer.scheme === 'http') this.socket.resetAndDestroy();
     this.engine.end(exchange, this.#status, body.total + this.bytesIn, this.writer.bytes, lost);
@@ -187,7 +188,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
 
   protected override refuseConnection(error: ErrorSlug): void {
     const id = this.engine.newId();
-    this.socket.write(refusal(error, id, this.engine.dateLine, this.intake.beginsWithHead), 'latin1');
+    this.writer.write(refusal(error, id, this.engine.dateLine, this.intake.beginsWithHead));
     this.engine.refused(error, this.peer.address, id);
     this.close();
   }
@@ -203,6 +204,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
 
   #destroy(): void {
     this.phase = 'closed';
+    this.writer.writeNow();
     this.socket.destroy();
   }
 

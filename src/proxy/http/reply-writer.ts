@@ -1,8 +1,12 @@
-/** Writes replies to a client: head and small body in one write, bodies framed as the client can read them. */
+/**
+ * Writes replies to a client: head and small body in one write, bodies framed as the client can read them. Nobody else
+ * writes to its socket but a tunnel.
+ */
 import type { Socket } from 'node:net';
 import type { Reply } from '../../policies/contract.js';
 import type { ReplySource } from '../downstream.js';
 import type { GwExchange } from '../exchange.js';
+import type { Late, Outbox } from '../outbox.js';
 import { TargetReply } from '../relay.js';
 import { ConstantReply } from './constant-reply.js';
 import { INLINE_BODY, writeBody } from './write-body.js';
@@ -11,19 +15,26 @@ import { fieldLines, statusLine } from './write-head.js';
 /** `raw`: until the connection closes, for HTTP/1.0 clients. `none`: there is no body, whatever comes. */
 export type ReplyFraming = 'none' | 'length' | 'chunked' | 'raw';
 
-export class ReplyWriter {
+/** Of replies that wait to be written, to a client that asks for many in a row. */
+const MOST_LATE = 16 * 1024;
+
+export class ReplyWriter implements Late {
   readonly #socket: Socket;
+  readonly #outbox: Outbox;
   #framing: ReplyFraming = 'none';
   /** A head that waits to be written together with the first bytes of its body. */
   #head = '';
+  /** Ends of replies that wait for the outbox. Whatever else is done with the socket must come behind them. */
+  #late = '';
   /** Bytes of the body that are still owed (`length`). */
   #owed = 0;
   /** Bytes of all replies. */
   sent = 0;
   #sentBefore = 0;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, outbox: Outbox) {
     this.#socket = socket;
+    this.#outbox = outbox;
   }
 
   /** Ready for the next exchange. */
@@ -41,15 +52,16 @@ export class ReplyWriter {
   whole(head: string, body: Uint8Array | null): void {
     this.sent += head.length;
     if (body === null || body.length === 0) {
-      this.#socket.write(head, 'latin1');
+      this.#writeLate(head);
       return;
     }
     this.sent += body.length;
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     if (bytes.length <= INLINE_BODY) {
-      this.#socket.write(head + bytes.toString('latin1'), 'latin1');
+      this.#writeLate(head + bytes.toString('latin1'));
       return;
     }
+    this.writeNow();
     this.#socket.cork();
     this.#socket.write(head, 'latin1');
     this.#socket.write(bytes);
@@ -69,7 +81,7 @@ export class ReplyWriter {
     const head = this.#head;
     this.#head = '';
     const count = end - start;
-    if (this.#framing === 'none' || (count === 0 && !last)) return this.#text(head);
+    if (this.#framing === 'none' || (count === 0 && !last)) return this.#text(head, last);
     this.sent += count;
     let before = head;
     let after = '';
@@ -79,19 +91,43 @@ export class ReplyWriter {
         after = last ? '\r\n0\r\n\r\n' : '\r\n';
       } else after = '0\r\n\r\n';
     } else if (this.#framing === 'length') this.#owed -= count;
+    if (count <= INLINE_BODY) return this.#text(before + buffer.toString('latin1', start, end) + after, last);
+    this.writeNow();
     return writeBody(this.#socket, before, buffer, start, end, after);
   }
 
-  #text(text: string): boolean {
-    return text === '' ? !this.#socket.writableNeedDrain : this.#socket.write(text, 'latin1');
+  #text(text: string, last: boolean): boolean {
+    if (text === '') return !this.#socket.writableNeedDrain;
+    if (!last) return this.write(text);
+    this.#writeLate(text);
+    return true;
+  }
+
+  /** The end of a reply: nobody waits to hear that it is written. */
+  #writeLate(text: string): void {
+    const first = this.#late === '';
+    this.#late += text;
+    if (this.#late.length > MOST_LATE) this.writeNow();
+    else if (first) this.#outbox.add(this);
+  }
+
+  writeNow(): void {
+    if (this.#late !== '') this.write('');
+  }
+
+  /** Writes a text, not later than now. False when the client must read on first. */
+  write(text: string): boolean {
+    const late = this.#late;
+    this.#late = '';
+    return this.#socket.write(late + text, 'latin1');
   }
 
   /** Writes a head that waits for a body which does not come at once. */
   flush(): void {
-    if (this.#head === '') return;
     const head = this.#head;
     this.#head = '';
-    this.#socket.write(head, 'latin1');
+    if (head === '') this.writeNow();
+    else this.write(head);
   }
 
   /** Forgets a reply whose head waits for its body; false where there is none, or some of it is written. */

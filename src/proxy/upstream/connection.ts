@@ -1,13 +1,15 @@
 /** A connection to a target that serves one exchange at a time. */
 import type { ErrorSlug } from '../errors.js';
 import { writeBody } from '../http/write-body.js';
+import type { Late } from '../outbox.js';
 import { ReplyConnection } from './reply-connection.js';
 import type { Target } from './target.js';
 import type { UpstreamUser } from './user.js';
 
-export class UpstreamConnection extends ReplyConnection {
+export class UpstreamConnection extends ReplyConnection implements Late {
   /** The whole request is written. */
   #sent = true;
+  /** A request's head that is not written yet. */
   #outHead = '';
   protected override readonly shared = false;
 
@@ -28,14 +30,18 @@ export class UpstreamConnection extends ReplyConnection {
 
   /**
    * Begins a request: `text` is its head with the empty line. The head waits for the first bytes of the body to be
-   * written together with them; without a body it is written at once. The target must reply within its time.
+   * written together with them; without a body, for its turn. The target must reply within its time.
    */
   begin(user: UpstreamUser, text: string, hasBody: boolean): void {
     this.expect(user);
     this.awaitReply();
     this.#sent = !hasBody;
-    if (hasBody) this.#outHead = text;
-    else this.socket.write(text, 'latin1');
+    this.#outHead = text;
+    if (!hasBody) this.target.outbox.add(this);
+  }
+
+  writeNow(): void {
+    if (!this.dead) this.flush();
   }
 
   /** The time for the reply's head begins anew: some of the request's body was sent. */
@@ -59,7 +65,7 @@ export class UpstreamConnection extends ReplyConnection {
   }
 
   protected override expects(): boolean {
-    return this.user !== null;
+    return this.user !== null && this.#outHead === '';
   }
 
   /** Back to the pool, or away. */
@@ -81,10 +87,13 @@ export class UpstreamConnection extends ReplyConnection {
   override fail(error: ErrorSlug): void {
     if (this.dead) return;
     const { user, connected } = this;
+    const unsent = this.#outHead !== '';
     this.user = null;
     this.destroy();
     if (user === null) return;
-    if (connected) user.onFailure(error, !this.answered && error === 'upstream/reset', this.reused);
+    // It ended while nobody used it, and its user did not even write to it.
+    if (unsent && this.reused) user.onMoved();
+    else if (connected) user.onFailure(error, !this.answered && error === 'upstream/reset', this.reused);
     else user.onUnavailable(error, true);
   }
 }

@@ -6,6 +6,7 @@ import { Counter } from '../../telemetry/stats-layout.js';
 import type { StatsWriter } from '../../telemetry/stats-writer.js';
 import type { Descriptors } from '../descriptors.js';
 import { BUG } from '../errors.js';
+import type { Outbox } from '../outbox.js';
 import { UpstreamConnection } from './connection.js';
 import type { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
@@ -18,6 +19,7 @@ export interface TargetHost {
   readonly stats: StatsWriter;
   readonly descriptors: Descriptors;
   readonly names: Names;
+  readonly outbox: Outbox;
   /** Monotonic milliseconds. */
   monotonic(): number;
   /** The same, a sweep old at most. */
@@ -45,6 +47,7 @@ export class Target {
   slot: number;
   settings: ServicePlan;
   readonly lookup: LookupFunction;
+  readonly outbox: Outbox;
   readonly #host: TargetHost;
   /** Those that nobody uses, the one that was used last at the end. */
   readonly #idle: UpstreamConnection[] = [];
@@ -75,6 +78,7 @@ export class Target {
     this.slot = slot;
     this.#host = host;
     this.lookup = host.names.lookup;
+    this.outbox = host.outbox;
     this.configure(settings, 1);
   }
 
