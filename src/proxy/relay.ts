@@ -8,7 +8,7 @@ import type { BodySink, Downstream, ReplySource } from './downstream.js';
 import type { Engine } from './engine.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
-import { HeadFields } from './http/fields.js';
+import { findField, HeadFields } from './http/fields.js';
 import { Seen } from './http/request-head.js';
 import type { ResponseHead } from './http/response-head.js';
 import { requestHead } from './http/write-head.js';
@@ -30,6 +30,16 @@ export const BLAMELESS = new Set<ErrorSlug>([
   'gateway/failed',
 ]);
 
+/** The protocols that a reply names in Upgrade. */
+export const upgradeOf = (head: ResponseHead): string | undefined =>
+  findField(head.text, head.fieldsAt, head.fieldsEnd, 'upgrade');
+
+/** An informational head as it goes on to the client, with the empty line. */
+export function interimText({ text, fieldsAt, fieldsEnd, statusText, kept, listed }: ResponseHead): string {
+  const lines = listed === '' ? kept : new HeadFields(text, fieldsAt, fieldsEnd).lines(kept, listed, '');
+  return `HTTP/1.1 ${statusText}\r\n${lines}\r\n`;
+}
+
 /** An exchange that was moved so often goes by a connection of its own. */
 const MAX_MOVES = 2;
 
@@ -42,8 +52,8 @@ export class TargetReply implements Reply {
   readonly kept: string;
   readonly listed: string;
   readonly #hasDate: boolean;
-  /** The protocol that a 101 switches to. */
-  upgrade: string | undefined = undefined;
+  /** The protocol that a 101 switches to, or those that a 426 asks for (RFC 9110 section 15.5.22). */
+  readonly upgrade: string | undefined;
   readonly #text: string;
   readonly #at: number;
   readonly #end: number;
@@ -59,6 +69,7 @@ export class TargetReply implements Reply {
     this.#text = head.text;
     this.#at = head.fieldsAt;
     this.#end = head.fieldsEnd;
+    this.upgrade = head.status === 101 || head.status === 426 ? upgradeOf(head) : undefined;
   }
 
   get headers(): HeadFields {
@@ -230,10 +241,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   onInterim(head: ResponseHead): void {
     // Who did not ask whether to go on is not told to.
     if (head.status === 100 && !this.exchange.expectsContinue) return;
-    const { kept, listed } = head;
-    const lines =
-      listed === '' ? kept : new HeadFields(head.text, head.fieldsAt, head.fieldsEnd).lines(kept, listed, '');
-    this.#downstream.interim(head.status, `HTTP/1.1 ${head.statusText}\r\n${lines}\r\n`);
+    this.#downstream.interim(head.status, interimText(head));
   }
 
   onHead(head: ResponseHead): void {

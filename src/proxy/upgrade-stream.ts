@@ -2,7 +2,7 @@
  * The stream that http-proxy is given in place of a client's socket when it makes a request for an upgrade: what the target
  * answers passes the chain on its way out like every other reply, and the bytes after it can be counted and stopped.
  */
-import { type ClientRequest, IncomingMessage } from 'node:http';
+import { type ClientRequest, IncomingMessage, type InformationEvent } from 'node:http';
 import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
@@ -21,6 +21,8 @@ const FLUSH_MS = 2000;
 export interface UpgradeOwner {
   /** The request is on its way: until then nothing has been sent. */
   onConnected(): void;
+  /** An informational head, with the empty line. */
+  onInterim(head: string): void;
   /** A reply's head, then what belongs to it. `done` asks for more. */
   onBytes(chunk: Buffer, done: () => void): void;
   /** The target closed. */
@@ -90,8 +92,9 @@ export class UpgradeStream extends Duplex {
       this.#socket = socket;
     });
     let interim = 0;
-    request.on('information', () => {
+    request.on('information', (information) => {
       if (++interim > MAX_INTERIM) this.failed('upstream/invalid');
+      else this.#owner?.onInterim(headText(information));
     });
     request.on('response', (response) => {
       // http-proxy writes what comes, taken or not, and does not tell that it was cut.
@@ -170,6 +173,13 @@ function upgradeRequest(text: string, upgrade: string): UpgradeRequest {
   request.headers.upgrade = 'websocket';
   request.asked = { method, upgrade };
   return request;
+}
+
+/** An informational head, as Node has read it. */
+function headText({ statusCode, statusMessage, rawHeaders }: InformationEvent): string {
+  let text = `HTTP/1.1 ${statusCode} ${statusMessage}\r\n`;
+  for (let i = 0; i < rawHeaders.length; i += 2) text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
+  return `${text}\r\n`;
 }
 
 function addHeader(headers: IncomingMessage['headers'], given: string, value: string): void {

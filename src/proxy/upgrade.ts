@@ -9,13 +9,15 @@ import type { Engine } from './engine.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
 import { BodyReader } from './http/body.js';
-import { findField } from './http/fields.js';
+import { Seen } from './http/request-head.js';
 import { MAX_RESPONSE_HEAD, ResponseHead } from './http/response-head.js';
 import { requestHead } from './http/write-head.js';
-import { BLAMELESS, TargetReply } from './relay.js';
+import { BLAMELESS, interimText, TargetReply, upgradeOf } from './relay.js';
 import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade-stream.js';
 import type { Service } from './upstream/service.js';
 import type { Target } from './upstream/target.js';
+
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /** Nothing was sent yet: another target may be asked. */
 const UNSENT = new Set<ErrorSlug>(['upstream/unreachable', 'upstream/connect-timeout', 'gateway/exhausted']);
@@ -108,7 +110,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       return;
     }
     clearTimeout(this.#timer);
-    const upgrade = head.status === 101 ? findField(head.text, head.fieldsAt, head.fieldsEnd, 'upgrade') : undefined;
+    const upgrade = head.status === 101 ? upgradeOf(head) : undefined;
     // A 101 must name what it switches to, and that must have been asked for: RFC 9110 sections 7.8 and 15.2.2.
     const asked = this.#exchange.received('upgrade') ?? '';
     if (length < 0 || (head.status < 200 && (!upgrade || !wasOffered(upgrade, asked)))) {
@@ -123,9 +125,16 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#target?.succeeded();
     this.#exchange.upstreamMs = this.#engine.monotonic() - this.#exchange.startMs;
     if (head.status !== 101) this.#beginBody(head);
-    const reply = new TargetReply(head, this);
-    reply.upgrade = upgrade;
-    this.#exchange.chain?.replied(this.#exchange, reply);
+    // Before the 101, also where no body follows: RFC 9110 section 7.8. The target is not asked, for there is none.
+    else if (this.#exchange.seen & Seen.Expect) this.#downstream.interim(100, CONTINUE);
+    this.#exchange.chain?.replied(this.#exchange, new TargetReply(head, this));
+  }
+
+  onInterim(text: string): void {
+    const head = new ResponseHead();
+    if (head.parse(text) !== text.length) this.onFailure('upstream/invalid');
+    // Who did not ask whether to go on is not told to.
+    else if (head.status !== 100) this.#downstream.interim(head.status, interimText(head));
   }
 
   #beginBody(head: ResponseHead): void {

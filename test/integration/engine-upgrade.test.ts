@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WebSocket, WebSocketServer } from 'ws';
-import { FaultTarget, Plane, type RawReply, say, specOf, until } from './engine-kit.js';
+import { FaultTarget, Plane, type RawClient, type RawReply, say, specOf, until } from './engine-kit.js';
 
 interface Context {
   origin: Server;
@@ -191,6 +191,63 @@ test('no upgrade to another version of HTTP, whose requests no policy would see'
     assert.is(reply.body.toString(), 'plain /x');
     assert.is(reply.header('upgrade'), undefined);
   }
+});
+
+test('informational replies to an upgrade go on to the client, but no 100 that it did not ask for', async ({
+  plane,
+}) => {
+  const target = await FaultTarget.start();
+  await plane.load(specOf(target.url));
+  const hints =
+    'HTTP/1.1 103 Early Hints\r\nLink: </\xe4>\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n';
+  const ask = (version: string, answer: string): RawClient => {
+    target.respond = say(answer);
+    const client = plane.client();
+    client.send(`GET / HTTP/${version}\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n`);
+    return client;
+  };
+  const switches = 'HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n';
+  for (const [answer, status] of [
+    [switches, 101],
+    ['HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n', 403],
+  ] as const) {
+    const client = ask('1.1', hints + answer);
+    const interim = await client.reply();
+    assert.is(interim.status, 103);
+    assert.equal(interim.fields, [['link', '</\xe4>']]);
+    assert.is((await client.reply()).status, status);
+    client.destroy();
+  }
+  const old = ask('1.0', `${hints}HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n`);
+  assert.is((await old.reply()).status, 403);
+  const ambiguous = ask('1.1', `HTTP/1.1 103 Early Hints\r\nContent-Length: 2\r\n\r\n${switches}`);
+  assert.is((await ambiguous.reply()).status, 502);
+  await target.close();
+});
+
+test('who expects 100 Continue gets it before the 101', async ({ plane }) => {
+  const client = plane.client();
+  client.send('GET /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n');
+  assert.is((await client.reply()).status, 100);
+  assert.is((await client.reply()).status, 101);
+  client.destroy();
+});
+
+test('an upgrade that is refused with 426 tells which one would be taken', async ({ plane }) => {
+  const target = await FaultTarget.start(
+    say('HTTP/1.1 426 X\r\nConnection: Upgrade\r\nUpgrade: echo/2\r\nContent-Length: 0\r\n\r\n'),
+  );
+  await plane.load(specOf(target.url));
+  const client = plane.client();
+  for (let i = 0; i < 2; i++) {
+    client.send('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n');
+    const reply = await client.reply();
+    assert.is(reply.status, 426);
+    assert.is(reply.header('upgrade'), 'echo/2');
+    assert.is(reply.header('connection'), 'upgrade');
+  }
+  client.destroy();
+  await target.close();
 });
 
 test('answers to an upgrade pass byte for byte; those that are none are 502', async ({ plane }) => {

@@ -179,8 +179,10 @@ export function replyHead(
   let own = `${date ? '' : dateLine}x-request-id: ${exchange.id}\r\n`;
   if (framing === 'chunked') own += 'transfer-encoding: chunked\r\n';
   else if (length >= 0 && reply.status !== 204 && reply.status !== 101) own += `content-length: ${length}\r\n`;
-  if (fromTarget && reply.upgrade !== undefined) own += `connection: upgrade\r\nupgrade: ${reply.upgrade}\r\n`;
-  else if (connection !== '') own += `connection: ${connection}\r\n`;
+  if (fromTarget && reply.upgrade !== undefined) {
+    const steer = connection === '' || reply.status === 101 ? '' : `, ${connection}`;
+    own += `connection: upgrade${steer}\r\nupgrade: ${reply.upgrade}\r\n`;
+  } else if (connection !== '') own += `connection: ${connection}\r\n`;
   return `${first}${lines}${own}\r\n`;
 }
 
