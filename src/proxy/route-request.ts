@@ -1,11 +1,14 @@
 /** Which route takes an exchange: the one way from a parsed head to a chain, for the engine and for explain. */
-import { type NO_ROUTE, WRONG_METHOD } from '../bundle/match.js';
+import { NO_ROUTE, WRONG_METHOD } from '../bundle/match.js';
 import { normalizePath } from '../bundle/normalize.js';
 import type { Reply } from '../policies/contract.js';
 import { BytesReply, HeaderMap, problem } from '../policies/run-kit.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
 import { Seen } from './http/request-head.js';
+
+/** What Allow says of a route that takes every method: those that are common. */
+const USUAL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
 
 /** Normalises the path, matches, and notes route and parameters in the exchange. A reply where the request ends here. */
 export function routeRequest(exchange: GwExchange): Reply | undefined {
@@ -46,9 +49,16 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
  * show is what gw adds to requests, and no client's business.
  */
 function lastHop(exchange: GwExchange): Reply {
-  const allow = exchange.generation.matcher.allowedMethods(exchange).join(', ');
-  if (exchange.method === 'TRACE') return refuse(exchange, 'route/method', { allow });
-  // Routes that take any method name none.
+  const { matcher } = exchange.generation;
+  const index = matcher.match(exchange);
+  if (index === NO_ROUTE) return noRoute(exchange, index);
+  const named = matcher.allowedMethods(exchange);
+  if (exchange.method === 'TRACE') {
+    // Routes that take any method name none, and an empty Allow would say that there is none.
+    const all = index >= 0 && !named.includes('TRACE') ? [...new Set([...named, ...USUAL_METHODS])] : named;
+    return refuse(exchange, 'route/method', { allow: all.filter((method) => method !== 'TRACE').join(', ') });
+  }
+  const allow = named.join(', ');
   return allow === '' ? new BytesReply(204) : new BytesReply(204, { headers: new HeaderMap([['allow', allow]]) });
 }
 

@@ -31,6 +31,9 @@ test('Max-Forwards is counted down for TRACE and OPTIONS, and for nothing else',
   assert.is(await forwards('OPTIONS', '10'), '9');
   assert.is(await forwards('TRACE', '1'), '0');
   assert.is(await forwards('GET', '0'), '0');
+  // More than anybody counts: as many as gw can.
+  assert.is(await forwards('OPTIONS', '0009007199254740992'), '9007199254740991');
+  assert.is(await forwards('TRACE', '99999999999999999999'), '9007199254740991');
   assert.is(await forwards('POST', 'x'), 'x');
 });
 
@@ -46,6 +49,20 @@ test('at Max-Forwards 0 gw answers in place of the target', async ({ target, pla
   assert.is(trace.status, 405);
   assert.match(trace.header('allow') ?? '', /GET/);
   assert.not.match(trace.body.toString(), /secret/);
+  assert.is(target.arrived.length, 0);
+});
+
+test('at Max-Forwards 0 a TRACE is told what a route for any method takes, and 404 where none is', async ({
+  target,
+  plane,
+}) => {
+  const ask = (method: string, path: string) => plane.ask(`${method} ${path} HTTP/1.1\r\n${H}Max-Forwards: 0\r\n\r\n`);
+  const any = await ask('TRACE', '/any');
+  assert.is(any.status, 405);
+  assert.is(any.header('allow'), 'DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT');
+  await plane.load(specOf(target.url).replace('"/{rest...}"', '"TRACE /only"'));
+  assert.is((await ask('TRACE', '/only')).header('allow'), '');
+  for (const method of ['TRACE', 'OPTIONS']) assert.is((await ask(method, '/none')).status, 404, method);
   assert.is(target.arrived.length, 0);
 });
 

@@ -105,8 +105,12 @@ function ownLines(exchange: GwExchange): string {
   let lines = exchange.authority === '' ? '' : `x-forwarded-host: ${exchange.authority}\r\n`;
   if (peer.trusted && seen & FORWARDING) lines = extendedLines(exchange, lines);
   else lines = (exchange.minor === 1 ? peer.ownLines : peer.ownLines.replace(VIA, VIA_1_0)) + lines;
-  return seen & Seen.MaxForwards ? `${lines}max-forwards: ${Number(exchange.received('max-forwards')) - 1}\r\n` : lines;
+  return seen & Seen.MaxForwards ? `${lines}max-forwards: ${forwardsLeft(exchange)}\r\n` : lines;
 }
+
+/** One less than was received, or as many as gw can count: RFC 9110 section 7.6.2. */
+const forwardsLeft = (exchange: GwExchange): number =>
+  Math.min(Number(exchange.received('max-forwards')) - 1, Number.MAX_SAFE_INTEGER);
 
 const VIA = 'via: 1.1 gw\r\n';
 const VIA_1_0 = 'via: 1.0 gw\r\n';
