@@ -75,6 +75,7 @@ const OWN = new Set([
   'keep-alive',
   'max-forwards',
   'proxy',
+  'proxy-authenticate',
   'proxy-authorization',
   'proxy-connection',
   'te',

@@ -16,6 +16,7 @@ const OWN_FRAMING = new Set([
   'http2-settings',
   'keep-alive',
   'proxy-authenticate',
+  'proxy-authentication-info',
   'proxy-authorization',
   'proxy-connection',
   'te',

@@ -146,6 +146,8 @@ export class ResponseHead extends ReplyFacts {
 
   #special(text: string, line: number, nameEnd: number, valueAt: number, valueEnd: number): number {
     switch (nameEnd - line) {
+      case 2:
+        return equalsLower(text, line, nameEnd, 'te') ? DROP : KEEP;
       case 4:
         if (equalsLower(text, line, nameEnd, 'date')) this.hasDate = true;
         return KEEP;
@@ -165,6 +167,8 @@ export class ResponseHead extends ReplyFacts {
         return this.#transferEncoding(text, valueAt, valueEnd);
       case 18:
         return equalsLower(text, line, nameEnd, 'proxy-authenticate') ? DROP : KEEP;
+      case 25:
+        return equalsLower(text, line, nameEnd, 'proxy-authentication-info') ? DROP : KEEP;
       default:
         return KEEP;
     }
