@@ -155,10 +155,10 @@ export class Engine implements TargetHost {
     this.stats.set(slot, Counter.Shrinking, Number(shrinking));
   }
 
-  /** An exchange is over: its counts, and its record where somebody reads one. */
-  end(exchange: GwExchange, status: number, bytesIn: number, bytesOut: number, cut: boolean): void {
+  /** An exchange is over at `now` (monotonic): its counts, and its record where somebody reads one. */
+  end(exchange: GwExchange, status: number, bytesIn: number, bytesOut: number, cut: boolean, now: number): void {
     const { generation, compiled } = exchange;
-    const took = this.monotonic() - exchange.startMs;
+    const took = now - exchange.startMs;
     this.inFlight--;
     this.stats.end(compiled === undefined ? generation.unmatched : compiled.slot, status, bytesIn, bytesOut, took, cut);
     if (this.sink.active) this.sink.write(recordOf(exchange, status, bytesIn, bytesOut, took));

@@ -2,6 +2,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { PolicyInstance } from '../policies/contract.js';
 import { nodeAddress, plainAddress } from './forwarded.js';
+import type { LastFields } from './http/known-heads.js';
 
 /** The peers of a listener that are proxies we trust. */
 export class TrustedProxies {
@@ -57,6 +58,8 @@ export interface Peer {
   /** Fields that gw adds to every request of this connection, as lines. */
   readonly ownLines: string;
   /** What a policy remembers from one request of the connection to the next. */
+  /** What its last request went on with; from the second one on. */
+  lastFields: LastFields | undefined;
   memory: { readonly owner: PolicyInstance; readonly value: object } | undefined;
 }
 
@@ -64,5 +67,13 @@ export interface Peer {
 export function peerOf(remoteAddress: string | undefined, scheme: 'http' | 'https', proxies: TrustedProxies): Peer {
   const address = plainAddress(remoteAddress ?? '');
   const ownLines = `x-forwarded-for: ${address || 'unknown'}\r\nx-forwarded-proto: ${scheme}\r\nvia: 1.1 gw\r\n`;
-  return { address, scheme, trusted: proxies.has(address), proxies, ownLines, memory: undefined };
+  return {
+    address,
+    scheme,
+    trusted: proxies.has(address),
+    proxies,
+    ownLines,
+    lastFields: undefined,
+    memory: undefined,
+  };
 }

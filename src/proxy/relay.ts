@@ -51,6 +51,8 @@ export class TargetReply implements Reply {
   readonly statusText: string;
   readonly kept: string;
   readonly listed: string;
+  readonly #given: ResponseHead['status'];
+  readonly #known: ResponseHead['known'];
   readonly #hasDate: boolean;
   /** The protocol that a 101 switches to, or those that a 426 asks for (RFC 9110 section 15.5.22). */
   readonly upgrade: string | undefined;
@@ -61,6 +63,8 @@ export class TargetReply implements Reply {
 
   constructor(head: ResponseHead, body: ReplyBody) {
     this.status = head.status;
+    this.#given = head.status;
+    this.#known = head.known;
     this.body = body;
     this.statusText = head.statusText;
     this.kept = head.kept;
@@ -82,6 +86,27 @@ export class TargetReply implements Reply {
     return headers?.touched('date') ? headers.get('date') !== undefined : this.#hasDate;
   }
 
+  /** The status is the target's own. */
+  get sameStatus(): boolean {
+    return this.status === this.#given;
+  }
+
+  /** A status that had no body: what Content-Length said with it was said of another reply. */
+  get cameEmpty(): boolean {
+    return this.#given === 204 || this.#given === 304;
+  }
+
+  /**
+   * The whole head, with a body of `length` bytes, for a client that need not be told of the connection: where no policy
+   * changed anything, and the target said the same before. Else undefined.
+   */
+  again(id: string, length: number): string | undefined {
+    const known = this.#known;
+    if (known === undefined || known.opening === '' || this.#headers !== undefined) return undefined;
+    if (this.status !== this.#given || known.facts.contentLength !== length) return undefined;
+    return known.opening + id + known.closing;
+  }
+
   /** Its field lines as they go to the client. */
   lines(): string {
     if (this.#headers === undefined && this.listed === '') return this.kept;
@@ -94,7 +119,7 @@ export class TargetReply implements Reply {
  * policy, whatever its Content-Length said.
  */
 export function streamLength(reply: Reply, source: ReplySource): number {
-  const emptied = reply instanceof TargetReply && /^(204|304)/.test(reply.statusText);
+  const emptied = reply instanceof TargetReply && reply.cameEmpty;
   return emptied && reply.status !== 304 ? 0 : source.contentLength;
 }
 

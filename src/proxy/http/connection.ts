@@ -120,7 +120,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
 
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     const more = this.writer.body(buffer, start, end, last);
-    if (last) this.#complete(false);
+    // Who read the end of it has looked at the clock.
+    if (last) this.#complete(false, this.engine.lately());
     return more;
   }
 
@@ -161,7 +162,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   /** The reply is out (or cut off): counts it and goes on to the next request, or closes. */
-  #complete(cut: boolean): void {
+  #complete(cut: boolean, now = this.engine.monotonic()): void {
     const exchange = this.#exchange!;
     const source = this.#source;
     const { body } = this.intake;
@@ -175,7 +176,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     if (lost) this.writer.writeNow();
     // To a reader that goes by the end of the connection, an orderly end would say that the reply is whole.
     if (lost && this.#untilClose && this.peer.scheme === 'http') this.socket.resetAndDestroy();
-    this.engine.end(exchange, this.#status, body.total + this.bytesIn, this.writer.bytes, lost);
+    this.engine.end(exchange, this.#status, body.total + this.bytesIn, this.writer.bytes, lost, now);
     if (lost) this.#destroy();
     // Not where the listener stops after the head was out: a client that was told to keep it may be asking already.
     else if (!this.#keepAlive) this.close();

@@ -83,6 +83,25 @@ function copy(from: RequestFacts, to: RequestFacts): void {
   to.kept = from.kept;
 }
 
+/** The fields that a connection's last request went on with. Most clients send the same ones with each, so that they do again. */
+export class LastFields {
+  #kept = '';
+  #authority = '';
+  /** Field lines of the client and gw's own, up to the exchange's id; '' until they came twice. */
+  text = '';
+
+  /** Whether the last ones were made of the same; else those of this request are, from now on. */
+  wereOf({ text, kept, authority }: Pick<RequestParts, 'text' | 'kept' | 'authority'>): boolean {
+    if (this.#kept === kept && this.#authority === authority) return true;
+    // An idle connection must not hold a long request line.
+    const short = text.length <= MAX_TEXT;
+    this.#kept = short ? kept : '';
+    this.#authority = short ? authority : '';
+    this.text = '';
+    return false;
+  }
+}
+
 /** What the head of a reply says. */
 export class ReplyFacts {
   status = 0;
@@ -118,11 +137,32 @@ export class ReplyFacts {
   }
 }
 
-interface KnownReply {
+/** A head that came before. */
+export class KnownReply {
   /** The head with its empty line. */
   readonly text: string;
   readonly facts: ReplyFacts;
+  /** How a client is told the same, up to the exchange's id; '' where something else stands before that. */
+  opening = '';
+  /** And from there on, with the empty line. */
+  closing = '';
+
+  constructor(text: string, facts: ReplyFacts) {
+    this.text = text;
+    this.facts = facts;
+  }
+
+  /** It has come again: what every exchange would write anew is written once. */
+  cameAgain(): void {
+    const { hasDate, listed, contentLength, statusText, kept } = this.facts;
+    if (this.opening !== '' || !hasDate || listed !== '' || contentLength < 0) return;
+    this.opening = flat(`HTTP/1.1 ${statusText}\r\n${kept}x-request-id: `);
+    this.closing = flat(`\r\ncontent-length: ${contentLength}\r\n\r\n`);
+  }
 }
+
+/** The same text in one piece: V8 keeps a sum of texts as a tree, and walks it each time that it is written. */
+export const flat = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
 
 /** A power of two. */
 const SLOTS = 64;
@@ -134,20 +174,19 @@ const SLOTS = 64;
 export class KnownReplies {
   readonly #slots: (KnownReply | undefined)[] = new Array(SLOTS).fill(undefined);
 
-  /** The length of the head that `text` begins with, its facts laid into `into`; 0 where it is not a known one. */
-  find(text: string, into: ReplyFacts): number {
+  /** The head that `text` begins with, where it is a known one: its facts are laid into `into`. */
+  find(text: string, into: ReplyFacts): KnownReply | undefined {
     const known = this.#slots[text.length & (SLOTS - 1)];
-    if (known === undefined) return 0;
-    const { length } = known.text;
-    if (text.slice(0, length) !== known.text) return 0;
+    if (known === undefined || text.slice(0, known.text.length) !== known.text) return undefined;
+    known.cameAgain();
     into.copy(known.facts);
-    return length;
+    return known;
   }
 
   keep(text: string, length: number, facts: ReplyFacts): void {
     if (text.length > MAX_TEXT) return;
     const known = new ReplyFacts();
     known.copy(facts);
-    this.#slots[text.length & (SLOTS - 1)] = { text: text.slice(0, length), facts: known };
+    this.#slots[text.length & (SLOTS - 1)] = new KnownReply(text.slice(0, length), known);
   }
 }

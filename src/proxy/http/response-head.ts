@@ -19,7 +19,7 @@ import {
   trimEnd,
   trimSpaces,
 } from './chars.js';
-import { KnownReplies, ReplyFacts } from './known-heads.js';
+import { KnownReplies, type KnownReply, ReplyFacts } from './known-heads.js';
 
 /** Most bytes and fields of a target's reply head. */
 export const MAX_RESPONSE_HEAD = 64 * 1024;
@@ -34,6 +34,8 @@ const DROP = 0;
 
 export class ResponseHead extends ReplyFacts {
   text = '';
+  /** The same head as it came before, if it did. */
+  known: KnownReply | undefined = undefined;
   #runAt = 0;
   #keepAlive = false;
   readonly #known = new KnownReplies();
@@ -42,7 +44,8 @@ export class ResponseHead extends ReplyFacts {
   parse(text: string): number {
     this.text = text;
     const known = this.#known.find(text, this);
-    if (known > 0) return known;
+    this.known = known;
+    if (known !== undefined) return known.text.length;
     const length = this.#parse(text);
     if (length > 0) this.#known.keep(text, length, this);
     return length;

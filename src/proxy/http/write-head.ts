@@ -7,6 +7,7 @@ import { forwardedNode } from '../forwarded.js';
 import type { Target } from '../upstream/target.js';
 import { TARGET } from './chars.js';
 import { Authority, readAuthority } from './host.js';
+import { flat, LastFields } from './known-heads.js';
 import { isForwarding, isOwnFraming } from './own-names.js';
 import { FORWARDING, Seen } from './request-head.js';
 
@@ -27,14 +28,36 @@ export function requestHead(exchange: GwExchange, target: Target, extra = ''): s
   const host = targetHost(exchange, target);
   if (path === undefined || host === undefined) return undefined;
   const query = exchange.query === '' ? '' : `?${safeQuery(exchange.query)}`;
+  const hostLine = host === target.authority ? target.hostLine : `host: ${host}\r\n`;
+  const line = `${exchange.method} ${target.basePath}${path}${query} HTTP/1.1\r\n${hostLine}`;
+  const again = extra === '' && isPlain(exchange) ? fieldsAgain(exchange) : '';
+  if (again !== '') return `${line}${again}${exchange.id}\r\n\r\n`;
   const own = ownLines(exchange);
   const fields = exchange.edited
     ? exchange.headers.lines(exchange.kept, exchange.listed, own)
     : exchange.listed === ''
       ? exchange.kept + own
       : exchange.headers.lines(exchange.kept, exchange.listed, own);
-  const last = `x-request-id: ${exchange.id}\r\n${extra}${framing(exchange)}\r\n`;
-  return `${exchange.method} ${target.basePath}${path}${query} HTTP/1.1\r\nhost: ${host}\r\n${fields}${last}`;
+  return `${line}${fields}x-request-id: ${exchange.id}\r\n${extra}${framing(exchange)}\r\n`;
+}
+
+/** What makes a head more than its fields and gw's own. */
+const BEYOND = FORWARDING | Seen.MaxForwards | Seen.TransferEncoding | Seen.ContentLength | Seen.Expect;
+
+const isPlain = ({ seen, minor, listed, edited }: GwExchange): boolean =>
+  (seen & BEYOND) === 0 && minor === 1 && listed === '' && !edited;
+
+/** The fields of a plain head up to the id, where the connection's last request had the same; else ''. */
+function fieldsAgain(exchange: GwExchange): string {
+  const { peer } = exchange;
+  const last = peer.lastFields;
+  if (last === undefined) {
+    peer.lastFields = new LastFields();
+    return '';
+  }
+  if (!last.wereOf(exchange)) return '';
+  if (last.text === '') last.text = flat(`${exchange.kept}${ownLines(exchange)}x-request-id: `);
+  return last.text;
 }
 
 function framing(exchange: GwExchange): string {

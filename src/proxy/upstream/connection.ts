@@ -34,7 +34,8 @@ export class UpstreamConnection extends ReplyConnection implements Late {
    */
   begin(user: UpstreamUser, text: string, hasBody: boolean): void {
     this.expect(user);
-    this.awaitReply();
+    // The read that brought this about has looked at the clock; where it was none, a sweep has.
+    this.deadline = this.target.lately() + this.target.settings.responseTimeout;
     this.#sent = !hasBody;
     this.#outHead = text;
     if (!hasBody) this.target.outbox.add(this);

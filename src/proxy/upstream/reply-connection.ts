@@ -99,6 +99,7 @@ export abstract class ReplyConnection {
     if (this.dead) return;
     this.connected = true;
     this.deadline = 0;
+    this.target.look();
     this.onConnected();
   }
 

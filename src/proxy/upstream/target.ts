@@ -37,6 +37,8 @@ export class Target {
   readonly port: number;
   /** For a Host of the target's own. */
   readonly authority: string;
+  /** The same as a line. */
+  readonly hostLine: string;
   /** Base path without a slash at its end. */
   readonly basePath: string;
   weight = 1;
@@ -73,6 +75,7 @@ export class Target {
     this.host = parsed.hostname.startsWith('[') ? parsed.hostname.slice(1, -1) : parsed.hostname;
     this.port = parsed.port === '' ? (this.secure ? 443 : 80) : Number(parsed.port);
     this.authority = parsed.host;
+    this.hostLine = `host: ${parsed.host}\r\n`;
     this.basePath = parsed.pathname.replace(/\/+$/, '');
     this.settings = settings;
     this.slot = slot;
