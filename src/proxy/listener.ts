@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { ListenerPlan } from '../bundle/types.js';
+import { reasonOf } from '../reason.js';
 import { Counter } from '../telemetry/stats-layout.js';
 import { type Door, TURNED_AWAY } from './admission.js';
 import type { Engine } from './engine.js';
@@ -100,7 +101,7 @@ export class Listener implements Door {
       });
     });
     this.#server.on('error', (error) =>
-      this.#engine.log('error', `A listener failed: ${error.message}`, { listener: this.plan.name }),
+      this.#engine.log('error', `A listener failed: ${reasonOf(error)}.`, { listener: this.plan.name }),
     );
   }
 
