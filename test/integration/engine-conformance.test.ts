@@ -30,10 +30,19 @@ test('a HEAD that is refused gets no body, and no other method goes without', as
   }
 });
 
-test('an Expect without members expects nothing', async ({ target, plane }) => {
-  const reply = await plane.ask(`POST / HTTP/1.1\r\n${H}Expect:\r\nContent-Length: 2\r\n\r\nab`);
-  assert.is(reply.status, 200);
-  assert.is(target.arrived[0]!.header('expect'), undefined);
+test('an Expect without members expects nothing, and empty ones are none', async ({ target, plane }) => {
+  const ask = (expect: string) => plane.ask(`POST / HTTP/1.1\r\n${H}Expect:${expect}\r\nContent-Length: 2\r\n\r\nab`);
+  for (const nothing of ['', ' ,', ',\t, ']) {
+    assert.is((await ask(nothing)).status, 200, nothing);
+    assert.is(target.arrived.at(-1)!.header('expect'), undefined, nothing);
+  }
+  for (const go of ['100-continue', ' ,100-Continue\t,', '100-continue, 100-continue']) {
+    assert.is((await ask(go)).status, 200, go);
+    assert.is(target.arrived.at(-1)!.header('expect'), '100-continue', go);
+  }
+  for (const other of [' 100-continue, x', 'x,', ' 100-continue;a', '"100-continue"', ' 100-continue 100-continue'])
+    assert.is((await ask(other)).status, 417, other);
+  assert.is(target.arrived.length, 6);
 });
 
 test('an empty line behind a body begins no request: nobody is told that it was too slow', async ({ plane }) => {

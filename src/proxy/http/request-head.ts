@@ -321,10 +321,14 @@ export class RequestHead implements TargetParts {
   }
 
   #expect(text: string, start: number, end: number): number {
-    // A list without members expects nothing, RFC 9110 sections 5.6.1 and 10.1.1.
-    if (start === end) return DROP;
-    if (!equalsLower(text, start, end, '100-continue')) return this.#refuse('request/expectation');
-    return this.#saw(Seen.Expect);
+    if (equalsLower(text, start, end, '100-continue')) return this.#saw(Seen.Expect);
+    // Empty members are none, and a list without members expects nothing: RFC 9110 sections 5.6.1 and 10.1.1.
+    for (const item of text.slice(start, end).split(',')) {
+      const name = trimSpaces(item).toLowerCase();
+      if (name === '100-continue') this.seen |= Seen.Expect;
+      else if (name !== '') return this.#refuse('request/expectation');
+    }
+    return DROP;
   }
 
   #contentLength(text: string, start: number, end: number): number {
