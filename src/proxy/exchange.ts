@@ -6,6 +6,7 @@ import type { Chain, ChainDriver } from './chain.js';
 import type { ErrorSlug } from './errors.js';
 import { type ForwardedElement, nodeAddress, parseForwarded } from './forwarded.js';
 import type { CompiledRoute, Generation } from './generation.js';
+import { isToken, trimSpaces } from './http/chars.js';
 import { HeadFields } from './http/fields.js';
 import { FORWARDING, type RequestHead, Seen } from './http/request-head.js';
 import type { Peer } from './peer.js';
@@ -22,8 +23,8 @@ export const NO_ROUTE_PLAN: RoutePlan = {
 };
 
 const MAX_GIVEN_ID = 128;
-/** Protocols in an Upgrade field that carry HTTP themselves. */
-const OTHER_HTTP = /(^|[,\s])(h2c?|http|tls)($|[\s,/])/i;
+/** Protocols that carry HTTP themselves. */
+const OTHER_HTTP = new Set(['h2', 'h2c', 'http', 'tls']);
 
 export class GwExchange implements Exchange {
   readonly id: string;
@@ -206,10 +207,14 @@ export class GwExchange implements Exchange {
     return this.contentLength > 0 || (this.seen & Seen.TransferEncoding) !== 0;
   }
 
-  /** Not to another version of HTTP: its requests would pass by every policy. Those upgrades may be ignored (RFC 9110 section 7.8). */
+  /**
+   * Upgrades may be ignored (RFC 9110 section 7.8), and this is where. The client that makes them writes every method in
+   * capitals: a `get`, which is no GET to any route, would come to the target as one.
+   */
   get wantsUpgrade(): boolean {
     const both = Seen.Upgrade | Seen.ConnectionUpgrade;
-    return (this.seen & both) === both && this.minor === 1 && !OTHER_HTTP.test(this.received('upgrade') ?? '');
+    if ((this.seen & both) !== both || this.minor !== 1) return false;
+    return this.method === this.method.toUpperCase() && upgradable(this.received('upgrade') ?? '');
   }
 
   /** As X-Forwarded-For says, or else Forwarded: a proxy that writes the one passes on the other as its client sent it. */
@@ -239,4 +244,19 @@ export class GwExchange implements Exchange {
     const id = this.seen & Seen.RequestId ? this.received('x-request-id') : undefined;
     return id !== undefined && id.length <= MAX_GIVEN_ID && /^[\x21-\x7e]+$/.test(id) ? id : undefined;
   }
+}
+
+/** Whether a list of protocols is one, and none of them another version of HTTP: its requests would pass by every policy. */
+function upgradable(list: string): boolean {
+  let count = 0;
+  for (const item of list.split(',')) {
+    const protocol = trimSpaces(item);
+    if (protocol === '') continue;
+    const slash = protocol.indexOf('/');
+    const name = slash < 0 ? protocol : protocol.slice(0, slash);
+    if (!isToken(name) || (slash >= 0 && !isToken(protocol.slice(slash + 1)))) return false;
+    if (OTHER_HTTP.has(name.toLowerCase())) return false;
+    count++;
+  }
+  return count > 0;
 }

@@ -185,12 +185,35 @@ test('fields named like what every object has pass an upgrade as they are', asyn
 
 test('no upgrade to another version of HTTP, whose requests no policy would see', async ({ plane, url }) => {
   await plane.load(specOf(url));
-  for (const upgrade of ['h2c', 'H2C', 'websocket, h2c', 'HTTP/2.0', 'TLS/1.0, HTTP/1.1']) {
+  for (const upgrade of ['h2c', 'H2C', 'websocket, h2c', 'HTTP/2.0', 'TLS/1.0, HTTP/1.1', ',h2c/x', 'h2']) {
     const reply = await plane.ask(`GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`);
     assert.is(reply.status, 200, upgrade);
     assert.is(reply.body.toString(), 'plain /x');
     assert.is(reply.header('upgrade'), undefined);
   }
+});
+
+test('what is no list of protocols asks for no upgrade', async ({ plane }) => {
+  for (const upgrade of ['', ',', '"h2c"', 'a;h2c', 'a b', 'a/b/c', 'a/', '/b', 'websocket, "b"', 'websock\xe9t']) {
+    const reply = await plane.ask(`GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`);
+    assert.is(reply.status, 200, upgrade);
+  }
+  const client = plane.client();
+  client.send('GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ,echo/1 ,\tb\r\n\r\n');
+  assert.is((await client.reply()).status, 101);
+  client.destroy();
+});
+
+test('a method in small letters reaches the target as it is, and makes no upgrade', async ({ plane }) => {
+  const target = await FaultTarget.start();
+  await plane.load(specOf(target.url));
+  for (const method of ['get', 'Get', 'pOST']) {
+    await plane.ask(`${method} / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+    const { method: arrived, header } = target.arrived.at(-1)!;
+    assert.is(arrived, method);
+    assert.is(header('upgrade'), undefined);
+  }
+  await target.close();
 });
 
 test('informational replies to an upgrade go on to the client, but no 100 that it did not ask for', async ({
