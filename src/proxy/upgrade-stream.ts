@@ -70,6 +70,11 @@ export class UpgradeStream extends Duplex {
   #owner: UpgradeOwner | undefined;
   #request: ClientRequest | undefined;
   #socket: Socket | undefined;
+  /**
+   * The answer's head as the target wrote it. http-proxy writes one of its own, first of all: fields of one name are one
+   * there or dropped, and an unknown transfer coding is gone as if the body had been read.
+   */
+  #answer: string | undefined = undefined;
 
   constructor(owner: UpgradeOwner) {
     super({ allowHalfOpen: true, decodeStrings: false });
@@ -88,8 +93,9 @@ export class UpgradeStream extends Duplex {
     request.once('socket', (socket) => {
       socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => this.#owner?.onConnected());
     });
-    request.on('upgrade', (_response, socket) => {
+    request.on('upgrade', (response, socket) => {
       this.#socket = socket;
+      this.#answer = headText(response);
     });
     let interim = 0;
     request.on('information', (information) => {
@@ -97,6 +103,7 @@ export class UpgradeStream extends Duplex {
       else this.#owner?.onInterim(headText(information));
     });
     request.on('response', (response) => {
+      this.#answer = answerText(response);
       // http-proxy writes what comes, taken or not, and does not tell that it was cut.
       response.on('data', () => {
         if (this.writableNeedDrain) response.pause();
@@ -128,7 +135,8 @@ export class UpgradeStream extends Duplex {
 
   override _write(chunk: Buffer | string, _encoding: BufferEncoding, done: () => void): void {
     // Strings are heads, as Node read them off the wire: one character a byte, whatever encoding http-proxy left it at.
-    const bytes = typeof chunk === 'string' ? Buffer.from(chunk, 'latin1') : chunk;
+    const bytes = typeof chunk === 'string' ? Buffer.from(this.#answer ?? chunk, 'latin1') : chunk;
+    this.#answer = undefined;
     if (this.#owner === undefined) done();
     else this.#owner.onBytes(bytes, done);
   }
@@ -175,11 +183,24 @@ function upgradeRequest(text: string, upgrade: string): UpgradeRequest {
   return request;
 }
 
-/** An informational head, as Node has read it. */
-function headText({ statusCode, statusMessage, rawHeaders }: InformationEvent): string {
-  let text = `HTTP/1.1 ${statusCode} ${statusMessage}\r\n`;
+type HeadRead = Pick<IncomingMessage, 'httpVersion' | 'rawHeaders' | 'statusCode' | 'statusMessage'>;
+
+/** A head as Node has read it, with the empty line. `more` are further lines. */
+function headText(
+  { httpVersion, statusCode, statusMessage, rawHeaders }: HeadRead | InformationEvent,
+  more = '',
+): string {
+  let text = `HTTP/${httpVersion} ${statusCode} ${statusMessage}\r\n`;
   for (let i = 0; i < rawHeaders.length; i += 2) text += `${rawHeaders[i]}: ${rawHeaders[i + 1]}\r\n`;
-  return `${text}\r\n`;
+  return `${text}${more}\r\n`;
+}
+
+/** The head of an answer that is no 101: where its body ends with the connection, http-proxy writes chunks. */
+function answerText({ httpVersion, statusCode, statusMessage, rawHeaders, headers }: IncomingMessage): string {
+  const head = { httpVersion, statusCode, statusMessage, rawHeaders };
+  if ('content-length' in headers || 'transfer-encoding' in headers) return headText(head);
+  if (httpVersion === '1.0') head.httpVersion = '1.1';
+  return headText(head, 'transfer-encoding: chunked\r\n');
 }
 
 function addHeader(headers: IncomingMessage['headers'], given: string, value: string): void {

@@ -291,12 +291,32 @@ test('answers to an upgrade pass byte for byte; those that are none are 502', as
     'nonsense\r\n\r\n',
     'HTTP/1.1 101 X\r\nConnection: upgrade\r\n\r\n',
     'HTTP/1.1 200 X\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx',
+    'HTTP/1.1 200 X\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n',
+    'HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n',
+    'HTTP/2.0 200 X\r\nContent-Length: 1\r\n\r\nx',
+    'HTTP/1.0 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n',
   ]) {
     const reply = await ask('GET', nonsense);
     assert.is(reply.status, 502, nonsense);
     assert.is(JSON.parse(reply.body.toString()).type, 'urn:gw:problem:upstream/invalid', nonsense);
   }
   assert.is((await ask('GET', 'HTTP/1.1 304 X\r\nETag: "a"\r\n\r\n')).header('etag'), '"a"');
+  const fields = await ask(
+    'GET',
+    'HTTP/1.1 401 X\r\nVary: A\r\nWWW-Authenticate: B\r\nvary: C\r\nWWW-Authenticate: D\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n',
+  );
+  assert.equal(fields.fields.slice(0, 5), [
+    ['vary', 'A'],
+    ['www-authenticate', 'B'],
+    ['vary', 'C'],
+    ['www-authenticate', 'D'],
+    ['retry-after', '1'],
+  ]);
+  for (const version of ['1.0', '1.1']) {
+    target.respond = (_request, socket) => socket.end(`HTTP/${version} 200 OK\r\nX: 1\r\n\r\nup to the end`);
+    const reply = await plane.ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
+    assert.is(reply.body.toString(), 'up to the end', version);
+  }
   const chunked = await ask('GET', 'HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n');
   assert.is(chunked.body.toString(), 'ok');
   target.respond = (_request, socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end');
