@@ -26,6 +26,15 @@ const MAX_GIVEN_ID = 128;
 /** Protocols that carry HTTP themselves. */
 const OTHER_HTTP = new Set(['h2', 'h2c', 'http', 'tls']);
 
+/** What an exchange is given by whoever makes it. */
+export interface ExchangeHost {
+  newId(): string;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds since any moment; never goes back. */
+  monotonic(): number;
+}
+
 export class GwExchange implements Exchange {
   readonly id: string;
   readonly method: string;
@@ -37,7 +46,6 @@ export class GwExchange implements Exchange {
   query: string;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
-  readonly startedAt: number;
   consumer: ConsumerPlan | undefined = undefined;
   decisions: Decision[] | undefined = undefined;
 
@@ -65,6 +73,8 @@ export class GwExchange implements Exchange {
   error: ErrorSlug | string | null = null;
   target: string | null = null;
   upstreamMs: number | null = null;
+  readonly #host: ExchangeHost;
+  #startedAt: number | undefined = undefined;
   #headers: HeadFields | undefined = undefined;
   #params: number[] | undefined = undefined;
   /** The first to note something, and what; further ones in a map. */
@@ -72,14 +82,7 @@ export class GwExchange implements Exchange {
   #note: object | undefined = undefined;
   #notes: Map<PolicyInstance, object> | undefined = undefined;
 
-  constructor(
-    head: RequestHead,
-    peer: Peer,
-    generation: Generation,
-    newId: () => string,
-    startedAt: number,
-    startMs: number,
-  ) {
+  constructor(head: RequestHead, peer: Peer, generation: Generation, host: ExchangeHost, startMs: number) {
     this.peer = peer;
     this.generation = generation;
     this.method = head.method;
@@ -95,17 +98,23 @@ export class GwExchange implements Exchange {
     this.fieldsEnd = head.fieldsEnd;
     this.kept = head.kept;
     this.listed = head.listed;
-    this.startedAt = startedAt;
+    this.#host = host;
     this.startMs = startMs;
     if (peer.trusted && head.seen & (FORWARDING | Seen.RequestId)) {
       this.remoteAddress = this.#client();
       this.scheme = this.#proto();
-      this.id = this.#givenId() ?? newId();
+      this.id = this.#givenId() ?? host.newId();
     } else {
       this.remoteAddress = peer.address;
       this.scheme = peer.scheme;
-      this.id = newId();
+      this.id = host.newId();
     }
+  }
+
+  /** Found when it is asked for: most exchanges are over before anybody wants to know. */
+  get startedAt(): number {
+    this.#startedAt ??= Math.round(this.#host.now() - (this.#host.monotonic() - this.startMs));
+    return this.#startedAt;
   }
 
   get route(): RoutePlan {

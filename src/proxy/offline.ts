@@ -105,8 +105,9 @@ export class OfflinePlane {
     const text = headText(request);
     const length = head.parse(text, listener ?? LIMITS);
     if (length !== text.length) return Promise.resolve(unread(length < 0 ? head.error : 'request/malformed'));
-    const newId = (): string => `offline-${(this.#ids++).toString(36)}`;
-    const exchange = new GwExchange(head, peer, this.#generation, newId, this.#clock.now(), this.#clock.now());
+    const now = (): number => this.#clock.now();
+    const host = { newId: () => `offline-${(this.#ids++).toString(36)}`, now, monotonic: now };
+    const exchange = new GwExchange(head, peer, this.#generation, host, now());
     exchange.decisions = [];
     return new Promise((resolve) => {
       const driver = new OfflineDriver(resolve);

@@ -43,7 +43,7 @@ function run(
     underscores: 'keep',
   });
   const peer = peerOf('127.0.0.1', 'http', new TrustedProxies([]));
-  const exchange = new GwExchange(head, peer, generation, () => 'id', 0, 0);
+  const exchange = new GwExchange(head, peer, generation, { newId: () => 'id', now: () => 0, monotonic: () => 0 }, 0);
   if (decisions) exchange.decisions = [];
   exchange.chain = chain;
   let asked = 0;

@@ -171,6 +171,38 @@ test('replies in a row, alike and not, with bodies of one length and of others',
   }
 });
 
+test('replies read from the bytes of one buffer, in which older ones still lie', () => {
+  const random = seeded(11);
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
+  const buffer = Buffer.alloc(2048, 'x');
+  const knowing = new ResponseHead();
+  // Lengths that fall together, and heads of one length that differ.
+  const texts = ['200 OK', '200 NO', '404 Not Found'].flatMap((status) =>
+    [0, 5, 64, 128].map((fill) => `HTTP/1.1 ${status}\r\nX-Fill: ${'f'.repeat(fill)}\r\nContent-Length: 5\r\n\r\n`),
+  );
+  let known = 0;
+  for (let i = 0; i < 5000; i++) {
+    const text = pick(texts) + pick(['', 'abcde', 'fghij']);
+    const from = Math.floor(random() * 3);
+    const length = random() < 0.6 ? text.length : Math.floor(random() * text.length);
+    const to = from + buffer.write(text.slice(0, length), from, 'latin1');
+    const fresh = new ResponseHead();
+    const expected = replyFacts(fresh, fresh.parse(buffer.toString('latin1', from, to)));
+    assert.equal(replyFacts(knowing, knowing.read(buffer, from, to)), expected, `${length} of ${JSON.stringify(text)}`);
+    if (knowing.known?.again) known++;
+  }
+  assert.ok(known > 500, 'many were known');
+});
+
+test('a head that is not all here is not completed from what was read before', () => {
+  const head = new ResponseHead();
+  const text = `HTTP/1.1 200 OK\r\nX-Fill: ${'f'.repeat(300)}\r\nContent-Length: 0\r\n\r\n`;
+  const buffer = Buffer.from(text, 'latin1');
+  for (let i = 0; i < 3; i++) assert.is(head.read(buffer, 0, buffer.length), text.length);
+  assert.ok(head.known?.again);
+  for (let to = 0; to < buffer.length; to++) assert.is(head.read(buffer, 0, to), 0, `${to} bytes`);
+});
+
 test('fields of more than 2 KiB are not kept in memory for their return', () => {
   const known = new KnownFields();
   const text = `GET / HTTP/1.1\r\nHost: a\r\nX-Fill: ${'x'.repeat(3000)}\r\n\r\n`;

@@ -41,7 +41,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
 
   protected override onRequest(now: number): void {
     const engine = this.engine;
-    const exchange = new GwExchange(engine.head, this.peer, engine.generation!, engine.newId, engine.now(), now);
+    const exchange = new GwExchange(engine.head, this.peer, engine.generation!, engine, now);
     this.phase = 'exchange';
     this.#exchange = exchange;
     this.deadline = 0;

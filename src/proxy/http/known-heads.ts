@@ -87,8 +87,10 @@ function copy(from: RequestFacts, to: RequestFacts): void {
 export class LastFields {
   #kept = '';
   #authority = '';
-  /** Field lines of the client and gw's own, up to the exchange's id; '' until they came twice. */
-  text = '';
+  /** Field lines of the client and gw's own, up to the exchange's id; '' until they are asked for again. */
+  lines = '';
+  /** The same behind the Host that the client sent. */
+  linesWithHost = '';
 
   /** Whether the last ones were made of the same; else those of this request are, from now on. */
   wereOf({ text, kept, authority }: Pick<RequestParts, 'text' | 'kept' | 'authority'>): boolean {
@@ -97,7 +99,8 @@ export class LastFields {
     const short = text.length <= MAX_TEXT;
     this.#kept = short ? kept : '';
     this.#authority = short ? authority : '';
-    this.text = '';
+    this.lines = '';
+    this.linesWithHost = '';
     return false;
   }
 }
@@ -140,22 +143,30 @@ export class ReplyFacts {
 /** A head that came before. */
 export class KnownReply {
   /** The head with its empty line. */
-  readonly text: string;
+  text: string;
   readonly facts: ReplyFacts;
   /** How a client is told the same, up to the exchange's id; '' where something else stands before that. */
   opening = '';
   /** And from there on, with the empty line. */
   closing = '';
+  #again = false;
 
   constructor(text: string, facts: ReplyFacts) {
     this.text = text;
     this.facts = facts;
   }
 
+  get again(): boolean {
+    return this.#again;
+  }
+
   /** It has come again: what every exchange would write anew is written once. */
   cameAgain(): void {
+    if (this.#again) return;
+    this.#again = true;
+    this.text = flat(this.text);
     const { hasDate, listed, contentLength, statusText, kept } = this.facts;
-    if (this.opening !== '' || !hasDate || listed !== '' || contentLength < 0) return;
+    if (!hasDate || listed !== '' || contentLength < 0) return;
     this.opening = flat(`HTTP/1.1 ${statusText}\r\n${kept}x-request-id: `);
     this.closing = flat(`\r\ncontent-length: ${contentLength}\r\n\r\n`);
   }
@@ -179,6 +190,20 @@ export class KnownReplies {
     const known = this.#slots[text.length & (SLOTS - 1)];
     if (known === undefined || text.slice(0, known.text.length) !== known.text) return undefined;
     known.cameAgain();
+    into.copy(known.facts);
+    return known;
+  }
+
+  /**
+   * The same for what buffer[from, to) begins with, where that is one that came again before: no more than it is made text
+   * of. What never comes again is not tried.
+   */
+  findAgain(buffer: Buffer, from: number, to: number, into: ReplyFacts): KnownReply | undefined {
+    const known = this.#slots[(to - from) & (SLOTS - 1)];
+    if (known === undefined || !known.again) return undefined;
+    const end = from + known.text.length;
+    // Behind `to` lies what was read before: very likely the rest of such a head.
+    if (end > to || buffer.toString('latin1', from, end) !== known.text) return undefined;
     into.copy(known.facts);
     return known;
   }

@@ -51,6 +51,15 @@ export class ResponseHead extends ReplyFacts {
     return length;
   }
 
+  /** Reads one head from buffer[from, to), and returns the same. */
+  read(buffer: Buffer, from: number, to: number): number {
+    const known = this.#known.findAgain(buffer, from, to, this);
+    if (known === undefined) return this.parse(buffer.toString('latin1', from, to));
+    this.text = known.text;
+    this.known = known;
+    return known.text.length;
+  }
+
   /** How the body behind it is framed, RFC 9112 section 6.3. `toHead`: it answers a HEAD request. */
   bodyKind(toHead: boolean): BodyKind {
     if (toHead || this.status === 204 || this.status === 304) return 'none';

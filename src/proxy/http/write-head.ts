@@ -28,9 +28,8 @@ export function requestHead(exchange: GwExchange, target: Target, extra = ''): s
   const host = targetHost(exchange, target);
   if (path === undefined || host === undefined) return undefined;
   const query = exchange.query === '' ? '' : `?${safeQuery(exchange.query)}`;
-  const hostLine = host === target.authority ? target.hostLine : `host: ${host}\r\n`;
-  const line = `${exchange.method} ${target.basePath}${path}${query} HTTP/1.1\r\n${hostLine}`;
-  const again = extra === '' && isPlain(exchange) ? fieldsAgain(exchange) : '';
+  const line = `${exchange.method} ${target.basePath}${path}${query} HTTP/1.1\r\n`;
+  const again = extra === '' && isPlain(exchange) ? linesAgain(exchange, target) : '';
   if (again !== '') return `${line}${again}${exchange.id}\r\n\r\n`;
   const own = ownLines(exchange);
   const fields = exchange.edited
@@ -38,27 +37,31 @@ export function requestHead(exchange: GwExchange, target: Target, extra = ''): s
     : exchange.listed === ''
       ? exchange.kept + own
       : exchange.headers.lines(exchange.kept, exchange.listed, own);
-  return `${line}${fields}x-request-id: ${exchange.id}\r\n${extra}${framing(exchange)}\r\n`;
+  return `${line}host: ${host}\r\n${fields}x-request-id: ${exchange.id}\r\n${extra}${framing(exchange)}\r\n`;
 }
 
 /** What makes a head more than its fields and gw's own. */
 const BEYOND = FORWARDING | Seen.MaxForwards | Seen.TransferEncoding | Seen.ContentLength | Seen.Expect;
 
+/** Of HTTP/1.1: there is a Host. */
 const isPlain = ({ seen, minor, listed, edited }: GwExchange): boolean =>
   (seen & BEYOND) === 0 && minor === 1 && listed === '' && !edited;
 
-/** The fields of a plain head up to the id, where the connection's last request had the same; else ''. */
-function fieldsAgain(exchange: GwExchange): string {
+/** The field lines of a plain head up to the id, where the connection's last request had the same; else ''. */
+function linesAgain(exchange: GwExchange, target: Target): string {
   const { peer } = exchange;
   const last = peer.lastFields;
-  if (last === undefined) {
-    peer.lastFields = new LastFields();
-    return '';
+  if (last === undefined) peer.lastFields = new LastFields();
+  if (last === undefined || !last.wereOf(exchange)) return '';
+  if (target.settings.host === 'target') {
+    if (last.lines === '') last.lines = flat(plainLines(exchange));
+    return target.hostLine + last.lines;
   }
-  if (!last.wereOf(exchange)) return '';
-  if (last.text === '') last.text = flat(`${exchange.kept}${ownLines(exchange)}x-request-id: `);
-  return last.text;
+  if (last.linesWithHost === '') last.linesWithHost = flat(`host: ${exchange.authority}\r\n${plainLines(exchange)}`);
+  return last.linesWithHost;
 }
+
+const plainLines = (exchange: GwExchange): string => `${exchange.kept}${ownLines(exchange)}x-request-id: `;
 
 function framing(exchange: GwExchange): string {
   const expect = exchange.expectsContinue ? 'expect: 100-continue\r\n' : '';

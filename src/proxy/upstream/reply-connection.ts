@@ -223,7 +223,7 @@ export abstract class ReplyConnection {
         const blank = buffer.indexOf('\r\n\r\n', at, 'latin1');
         if (blank >= 0 && blank + 4 < textEnd) textEnd = blank + 4;
       }
-      const length = head.parse(buffer.toString('latin1', at, textEnd));
+      const length = head.read(buffer, at, textEnd);
       if (length < 0) {
         this.fail('upstream/invalid');
         return -1;
