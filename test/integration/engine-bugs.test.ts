@@ -67,7 +67,7 @@ test('a bug while a head is read: 500, and the connection closes', async ({ targ
   await client.end();
   assert.is(client.pending, '');
   assert.is(target.arrived.length, 0);
-  await unharmed(plane, 'parse');
+  await unharmed(plane, 'read');
 });
 
 test('a bug while a route is sought: 500, its record says so', async ({ target, plane }) => {
@@ -123,7 +123,7 @@ test('a bug while that is written on a connection that others share: 500', async
 test('a bug while a reply is read: 500, the target is not to blame', async ({ target, plane }) => {
   breakOnce(ResponseHead.prototype, 'read');
   assert.is((await plane.ask(GET)).status, 500);
-  await unharmed(plane, 'parse');
+  await unharmed(plane, 'read');
   assert.not.ok(plane.logs.some(({ message }) => /reset|eject|rest/i.test(message)));
   assert.is(target.connections, 2);
 });
