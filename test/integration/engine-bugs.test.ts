@@ -67,7 +67,7 @@ test('a bug while a head is read: 500, and the connection closes', async ({ targ
   await client.end();
   assert.is(client.pending, '');
   assert.is(target.arrived.length, 0);
-  await unharmed(plane, 'read');
+  await unharmed(plane, 'parse');
 });
 
 test('a bug while a route is sought: 500, its record says so', async ({ target, plane }) => {
