@@ -57,9 +57,9 @@ export interface Peer {
   readonly proxies: TrustedProxies;
   /** Fields that gw adds to every request of this connection, as lines. */
   readonly ownLines: string;
-  /** What a policy remembers from one request of the connection to the next. */
   /** What its last request went on with; from the second one on. */
   lastFields: LastFields | undefined;
+  /** What a policy remembers from one request of the connection to the next. */
   memory: { readonly owner: PolicyInstance; readonly value: object } | undefined;
 }
 

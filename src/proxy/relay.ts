@@ -103,6 +103,7 @@ export class TargetReply implements Reply {
   again(id: string, length: number): string | undefined {
     const known = this.#known;
     if (known === undefined || known.opening === '' || this.#headers !== undefined) return undefined;
+    if (this.upgrade !== undefined) return undefined;
     if (this.status !== this.#given || known.facts.contentLength !== length) return undefined;
     return known.opening + id + known.closing;
   }

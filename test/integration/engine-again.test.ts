@@ -85,6 +85,7 @@ const REPLIES: Record<string, string> = {
   listed: `HTTP/1.1 200 OK\r\n${DATE}x-a: listed\r\nconnection: x-a\r\ncontent-length: 2\r\n\r\nok`,
   chunked: `HTTP/1.1 200 OK\r\n${DATE}x-a: chunks\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n`,
   'no content': `HTTP/1.1 204 No Content\r\n${DATE}x-a: empty\r\n\r\n`,
+  'asks for an upgrade': `HTTP/1.1 426 X\r\n${DATE}upgrade: echo/2\r\nconnection: upgrade\r\ncontent-length: 0\r\n\r\n`,
   'not modified': `HTTP/1.1 304 Not Modified\r\n${DATE}x-a: same\r\ncontent-length: 7\r\n\r\n`,
 };
 

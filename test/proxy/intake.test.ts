@@ -72,10 +72,21 @@ test('a head may end only when a line has come, or too much', () => {
   const intake = new Intake();
   intake.push(Buffer.from('GET / HT'), 8, false);
   assert.ok(intake.headMayEnd(100));
+  intake.text(100);
   intake.push(Buffer.from('TP/1.1'), 6, false);
   assert.not.ok(intake.headMayEnd(100));
   assert.ok(intake.headMayEnd(14));
   intake.push(Buffer.from('\r\n'), 2, false);
+  assert.ok(intake.headMayEnd(100));
+});
+
+test('the end of a head that nobody looked for yet is not forgotten when bytes without a line come behind it', () => {
+  const intake = new Intake();
+  const push = (text: string): void => intake.push(Buffer.from(text), text.length, false);
+  push('POST / HTTP/1.1\r\nHost: a');
+  intake.text(MAX);
+  push('\r\n\r\n');
+  push('hello');
   assert.ok(intake.headMayEnd(100));
 });
 

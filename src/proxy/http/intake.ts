@@ -18,6 +18,7 @@ export class Intake {
   #end = 0;
   /** The buffer is another's, who reads into it again. */
   #lent = false;
+  /** Since text() was looked at. */
   #lineCame = true;
 
   /** Takes in buffer[0, count). Where it is only `lent`, keep() must follow before anybody reads into it again. */
@@ -32,7 +33,7 @@ export class Intake {
       this.#buffer = Buffer.concat([this.#buffer.subarray(this.#at, this.#end), chunk]);
       this.#end = this.#buffer.length;
       this.#lent = false;
-      this.#lineCame = chunk.includes(LF);
+      this.#lineCame ||= chunk.includes(LF);
     }
     this.#at = 0;
   }
@@ -47,8 +48,8 @@ export class Intake {
   }
 
   /**
-   * Whether a head that was incomplete before the last push may be complete, or too long, now. Nobody may have one read
-   * again and again by sending it byte by byte.
+   * Whether a head that was incomplete in the last text() may be complete, or too long, now. Nobody may have one read again
+   * and again by sending it byte by byte.
    */
   headMayEnd(max: number): boolean {
     return this.#lineCame || this.#end - this.#at >= max;
@@ -61,6 +62,7 @@ export class Intake {
   /** What may be a head, as latin1: at most `max` bytes and a few more, so that one that is too long shows. */
   text(max: number): string {
     const buffer = this.#buffer ?? EMPTY;
+    this.#lineCame = false;
     const from = this.#at;
     let to = this.#end;
     if (to - from > DECODE_WHOLE) {
