@@ -1,11 +1,19 @@
 /** Many connections that come at once: requests wait for a moment meanwhile, and nothing else changes for them. */
+import { once } from 'node:events';
 import * as assert from 'uvu/assert';
-import { type Arrived, ok, type RawClient, until } from './engine-kit.js';
+import { turn } from '../support/until.js';
+import { type Arrived, ok, type RawClient, specOf, until } from './engine-kit.js';
 import { engineSuite } from './engine-suite.js';
 
 const test = engineSuite('arrivals');
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 const POST = 'POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n';
+
+const CONSTANT = `
+[[route]]
+match = "GET /constant"
+reply = { body = "constant" }
+`;
 
 test.before.each(({ target }) => {
   target.respond = (request: Arrived, socket) => ok(request.url)(request, socket);
@@ -55,6 +63,40 @@ test('who sends in pieces, ends its half, or leaves while its request waits', as
   for (const client of crowd) assert.is(await bodyOf(client), '/crowd');
   for (const client of [...crowd, halves, ending, posting]) client.destroy();
   await until(() => plane.connections === 0, 'all to be gone');
+});
+
+test('whose requests wait for their turn is not idle, however long that is', async ({ target, plane, time }) => {
+  await plane.load(specOf(target.url, { more: CONSTANT }));
+  const clients = Array.from({ length: 12 }, () => plane.client());
+  for (const client of clients) client.send(get('/constant').repeat(1500));
+  // There is work for some hundred milliseconds, and so for a sweep in the middle of it.
+  const passing = setInterval(() => time.pass(3_600_000), 40);
+  try {
+    for (const client of clients)
+      for (let i = 0; i < 1500; i++) assert.is((await client.reply()).body.toString(), 'constant');
+  } finally {
+    clearInterval(passing);
+    for (const client of clients) client.destroy();
+  }
+});
+
+test('the rest of a head that comes while requests wait, with a body behind it, is not overlooked', async ({
+  plane,
+}) => {
+  for (let round = 0; round < 10; round++) {
+    const posting = plane.client();
+    posting.send(POST.slice(0, 20));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const crowd = Array.from({ length: 60 }, () => plane.client());
+    await once(crowd[0]!.socket, 'connect');
+    for (let turns = 0; turns < 4 + round; turns++) await turn();
+    posting.send(POST.slice(20));
+    await turn();
+    await turn();
+    posting.send('hello');
+    assert.is(await bodyOf(posting), '/post');
+    for (const client of [posting, ...crowd]) client.destroy();
+  }
 });
 
 test('a drain in the middle of a burst serves who came', async ({ plane }) => {

@@ -278,6 +278,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   #onDeadline(): void {
+    // The client did its part; its turn will tell.
+    if (this.phase === 'head' && this.waits) return;
     this.deadline = 0;
     if (this.phase !== 'head') this.#destroy();
     else if (this.headBegun) this.refuseConnection('request/timeout');

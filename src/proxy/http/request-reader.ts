@@ -81,8 +81,8 @@ export abstract class RequestReader extends ClientSocket implements InTurn {
     this.#pumping = false;
     if (this.phase === 'tunnel' || this.phase === 'closed') return;
     if (this.ended && !this.#yielded) this.afterEnd();
-    const waits = (this.#yielded && !this.#brief) || this.socket.writableNeedDrain;
-    const mayRead = this.phase === 'linger' || (this.phase === 'head' && !waits);
+    const stops = (this.#yielded && !this.#brief) || this.socket.writableNeedDrain;
+    const mayRead = this.phase === 'linger' || (this.phase === 'head' && !stops);
     this.pause(!this.intake.empty && !mayRead);
   }
 
@@ -107,6 +107,11 @@ export abstract class RequestReader extends ClientSocket implements InTurn {
       default:
         return false;
     }
+  }
+
+  /** Something of a client is here that its turn has not come for. */
+  protected get waits(): boolean {
+    return this.#yielded && !this.intake.empty;
   }
 
   /** Whether it is not somebody else's turn. */
