@@ -44,6 +44,8 @@ const pem = (text: string): string => (text.includes('-----BEGIN') ? text : read
 interface Handshake {
   readonly socket: Socket;
   readonly place: number;
+  /** The place is its connection's now. */
+  over: boolean;
 }
 
 export class Listener implements Door {
@@ -173,7 +175,7 @@ export class Listener implements Door {
 
   #secure({ plan }: ListenerSettings, tls: NonNullable<ListenerSettings['tls']>): TlsServer {
     const server = createTlsServer(
-      { ...tls, ALPNProtocols: ['http/1.1'], handshakeTimeout: plan.headerTimeout, allowHalfOpen: true },
+      { ...tls, ALPNProtocols: ['http/1.1'], handshakeTimeout: plan.headerTimeout },
       (socket) => {
         const ends = endsOf(socket);
         const handshake = this.#handshakes.get(ends);
@@ -181,6 +183,9 @@ export class Listener implements Door {
         if (handshake === undefined) socket.destroy();
         else {
           this.#handshakes.delete(ends);
+          handshake.over = true;
+          // As for those without TLS: a client may end its half behind its request.
+          socket.allowHalfOpen = true;
           this.#onConnection(socket, 'https', handshake.place);
         }
       },
@@ -215,14 +220,19 @@ export class Listener implements Door {
       return;
     }
     const ends = endsOf(socket);
-    this.#handshakes.set(ends, { socket, place });
+    const handshake: Handshake = { socket, place, over: false };
+    this.#handshakes.set(ends, handshake);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {
-      if (this.#handshakes.get(ends)?.socket !== socket) return;
-      this.#handshakes.delete(ends);
+      if (handshake.over) return;
+      // Those that were reset before they were let in have no ends to tell them apart.
+      if (this.#handshakes.get(ends) === handshake) this.#handshakes.delete(ends);
       this.#engine.admission.leave(this, place);
     });
-    tls.emit('connection', socket);
+    // Who ends its half in a handshake leaves nothing to wait for. The secure socket begins as this one is.
+    socket.allowHalfOpen = false;
+    if (socket.readableEnded) socket.destroy();
+    else tls.emit('connection', socket);
   }
 
   #hold(held: Socket[], socket: Socket): void {

@@ -1,8 +1,10 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import * as assert from 'uvu/assert';
+import { turn } from '../support/until.js';
 import { type Plane, RawClient, specOf, until } from './engine-kit.js';
 import { engineSuite } from './engine-suite.js';
 
@@ -50,6 +52,55 @@ test('a handshake that never comes is not waited for', async ({ target, plane })
   await plane.load(specOf(target.url, { listener: `${TLS}\nheader_timeout = "100ms"` }));
   const silent = plane.client();
   await until(() => silent.closed, 'the end');
+});
+
+/** Clients that leave while their handshake is under way: before they said anything, in the middle of it, and with a reset. */
+async function leave(plane: Plane): Promise<void> {
+  const silent = plane.client();
+  const hello = secure(plane);
+  const begun = plane.client();
+  await Promise.all([silent, hello, begun].map(({ socket }) => once(socket, 'connect')));
+  silent.socket.end();
+  hello.destroy();
+  begun.send('\x16\x03\x01');
+  begun.socket.resetAndDestroy();
+}
+
+test('a drain does not wait for clients that left in the middle of a handshake', async ({ plane }) => {
+  for (let i = 0; i < 10; i++) await leave(plane);
+  const { tookMs, cut } = await plane.plane.drain(20_000);
+  assert.ok(tookMs < 10_000, `${tookMs} ms`);
+  assert.is(cut, 0);
+});
+
+test('nor for those that left at its last call', async ({ plane }) => {
+  const drained = plane.plane.drain(20_000);
+  await turn();
+  await Promise.all(Array.from({ length: 10 }, () => leave(plane)));
+  const { tookMs } = await drained;
+  assert.ok(tookMs < 10_000, `${tookMs} ms`);
+});
+
+test('clients that are gone before they are let in leave no place behind', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: `${TLS}\nmax_connections = 10` }));
+  const gone = Array.from({ length: 60 }, () => plane.client());
+  for (const { socket } of gone) socket.on('connect', () => socket.resetAndDestroy());
+  await until(() => gone.every(({ closed }) => closed), 'all to be gone');
+  for (let i = 0; i < 100; i++) await turn();
+  const clients = Array.from({ length: 10 }, () => secure(plane));
+  for (const client of clients) {
+    client.send(GET);
+    assert.is((await client.reply()).status, 200);
+  }
+  for (const client of clients) client.destroy();
+});
+
+test('a client that ends its half behind its request is answered over TLS', async ({ plane }) => {
+  const client = secure(plane);
+  client.send(GET);
+  client.socket.end();
+  assert.is((await client.reply()).body.toString(), 'hello');
+  await client.end();
 });
 
 test('a certificate can be given as PEM text, and taken away, on a bound address', async ({ target, plane }) => {
