@@ -136,6 +136,15 @@ export class GwExchange implements Exchange {
     return this.#headers?.edited ?? false;
   }
 
+  /** '' where no policy touched them, the name of the one that was taken away, undefined for any other edit. */
+  get lessField(): string | undefined {
+    const headers = this.#headers;
+    if (headers === undefined || !headers.edited) return '';
+    const name = headers.removedAlone;
+    // Which Host the target sees hangs on that one.
+    return name === '' || name === 'host' ? undefined : name;
+  }
+
   header(name: string): string | undefined {
     return this.headers.get(name);
   }

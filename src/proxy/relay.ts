@@ -97,15 +97,15 @@ export class TargetReply implements Reply {
   }
 
   /**
-   * The whole head, with a body of `length` bytes, for a client that need not be told of the connection: where no policy
-   * changed anything, and the target said the same before. Else undefined.
+   * The whole head, with a body of `length` bytes, for a client that need not be told of the connection: where policies
+   * added fields at most, and the target said the same before. Else undefined.
    */
   again(id: string, length: number): string | undefined {
     const known = this.#known;
-    if (known === undefined || known.opening === '' || this.#headers !== undefined) return undefined;
-    if (this.upgrade !== undefined) return undefined;
-    if (this.status !== this.#given || known.facts.contentLength !== length) return undefined;
-    return known.opening + id + known.closing;
+    if (known === undefined || known.opening === '' || known.facts.contentLength !== length) return undefined;
+    if (this.upgrade !== undefined || this.status !== this.#given) return undefined;
+    const added = this.#headers === undefined ? '' : this.#headers.addedLines;
+    return added === undefined ? undefined : `${known.opening}${added}x-request-id: ${id}${known.closing}`;
   }
 
   /** Its field lines as they go to the client. */

@@ -12,7 +12,7 @@ const withoutId = (text: string): string => text.replace(ID, '$1-');
 const DATE = 'date: Sat, 21 Nov 2026 10:00:00 GMT\r\n';
 
 /** Heads of requests without the empty line; what comes behind them is no body. */
-const REQUESTS = [
+const REQUESTS: string[] = [
   'GET /a HTTP/1.1\r\nHost: a.example\r\n',
   'GET /another HTTP/1.1\r\nHost: a.example\r\n',
   'GET /a?query=1 HTTP/1.1\r\nHost: a.example\r\n',
@@ -31,10 +31,33 @@ const REQUESTS = [
   'GET /a HTTP/1.0\r\nHost: a.example\r\nConnection: keep-alive\r\nX-One: 2\r\n',
 ];
 
+for (const path of ['/less-one/a', '/less-two/a', '/less-both/a', '/edited/a'])
+  for (const value of [1, 2])
+    REQUESTS.push(`GET ${path} HTTP/1.1\r\nHost: a.example\r\nX-One: ${value}\r\nX-Two: 2\r\n`);
+
+const EDITS = `
+[[route]]
+match = "/less-one/{rest...}"
+to = "it"
+policies = [{ use = "headers", request.remove = ["x-one"] }]
+[[route]]
+match = "/less-two/{rest...}"
+to = "it"
+policies = [{ use = "headers", request.remove = ["x-two"] }]
+[[route]]
+match = "/less-both/{rest...}"
+to = "it"
+policies = [{ use = "headers", request.remove = ["x-one", "x-two"] }]
+[[route]]
+match = "/edited/{rest...}"
+to = "it"
+policies = [{ use = "headers", request.set = { x-one = "3" } }]
+`;
+
 for (const listener of ['', 'trusted_proxies = ["127.0.0.1"]'])
   for (const service of ['', 'host = "preserve"'])
     test(`requests on one connection go on as on their own (${listener} ${service})`, async ({ target, plane }) => {
-      await plane.load(specOf(target.url, { listener, service }));
+      await plane.load(specOf(target.url, { listener, service, more: EDITS }));
       const heads: string[] = [];
       target.respond = (request, socket) => {
         heads.push(withoutId(request.head));
@@ -53,7 +76,7 @@ for (const listener of ['', 'trusted_proxies = ["127.0.0.1"]'])
       }
       const client = plane.client();
       const random = seeded(3);
-      for (let i = 0; i < 150; i++) {
+      for (let i = 0; i < 250; i++) {
         const at = Math.floor(random() * REQUESTS.length);
         for (let times = Math.floor(random() * 4); times >= 0; times--)
           assert.is(await ask(client, REQUESTS[at]!), alone[at]!, REQUESTS[at]!);
@@ -94,6 +117,10 @@ const POLICIES = `
 match = "/edited/{rest...}"
 to = "it"
 policies = [{ use = "headers", reply.set = { x-b = "2" } }]
+[[route]]
+match = "/added/{rest...}"
+to = "it"
+policies = [{ use = "headers", reply.add = { x-b = "2" } }]
 `;
 
 async function textOf(plane: Plane, head: string): Promise<string> {
@@ -123,6 +150,8 @@ for (const [name, reply] of Object.entries(REPLIES))
         const edited = await textOf(plane, 'GET /edited/a HTTP/1.1\r\nHost: a.example\r\n');
         assert.is(edited.replace('x-b: 2\r\n', ''), first, 'with the field that a policy sets');
         assert.ok(edited.includes('x-b: 2\r\n'));
+        const added = await textOf(plane, 'GET /added/a HTTP/1.1\r\nHost: a.example\r\n');
+        assert.is(added, edited, 'with a field that a policy adds');
         const old = await textOf(plane, 'GET /a HTTP/1.0\r\nHost: a.example\r\nConnection: keep-alive\r\n');
         assert.match(old, /^connection: (keep-alive|close)\r$/m);
         const head = await textOf(plane, 'HEAD /a HTTP/1.1\r\nHost: a.example\r\n');

@@ -94,6 +94,21 @@ export class HeadFields implements HeaderFields {
     return out;
   }
 
+  /** The name of the one field that was taken away, where nothing else was done; '' for several, or for anything added. */
+  get removedAlone(): string {
+    const removed = this.#removed;
+    return removed?.length === 1 && this.#added === undefined ? removed[0]! : '';
+  }
+
+  /** The lines of what was added, where nothing was taken away; else undefined. */
+  get addedLines(): string | undefined {
+    if (this.#removed !== undefined) return undefined;
+    let out = '';
+    const added = this.#added;
+    if (added) for (const { name, line } of added) if (!isOwnFraming(name) && name !== 'host') out += line;
+    return out;
+  }
+
   /** Makes the forwarding fields of the text invisible, without any effect on what is sent. */
   hideForwarding(): void {
     this.#stranger = true;

@@ -87,14 +87,16 @@ function copy(from: RequestFacts, to: RequestFacts): void {
 export class LastFields {
   #kept = '';
   #authority = '';
+  #removed = '';
   /** Field lines of the client and gw's own, up to the exchange's id; '' until they are asked for again. */
   lines = '';
   /** The same behind the Host that the client sent. */
   linesWithHost = '';
 
-  /** Whether the last ones were made of the same; else those of this request are, from now on. */
-  wereOf({ text, kept, authority }: Pick<RequestParts, 'text' | 'kept' | 'authority'>): boolean {
-    if (this.#kept === kept && this.#authority === authority) return true;
+  /** Whether the last ones were made of the same, less the field `removed`; else those of this request are, from now on. */
+  wereOf({ text, kept, authority }: Pick<RequestParts, 'text' | 'kept' | 'authority'>, removed: string): boolean {
+    if (this.#kept === kept && this.#authority === authority && this.#removed === removed) return true;
+    this.#removed = removed;
     // An idle connection must not hold a long request line.
     const short = text.length <= MAX_TEXT;
     this.#kept = short ? kept : '';
@@ -145,9 +147,9 @@ export class KnownReply {
   /** The head with its empty line. */
   text: string;
   readonly facts: ReplyFacts;
-  /** How a client is told the same, up to the exchange's id; '' where something else stands before that. */
+  /** How a client is told the same, up to what policies add; '' where something else stands before the exchange's id. */
   opening = '';
-  /** And from there on, with the empty line. */
+  /** And from the id on, with the empty line. */
   closing = '';
   #again = false;
 
@@ -167,7 +169,7 @@ export class KnownReply {
     this.text = flat(this.text);
     const { hasDate, listed, contentLength, statusText, kept } = this.facts;
     if (!hasDate || listed !== '' || contentLength < 0) return;
-    this.opening = flat(`HTTP/1.1 ${statusText}\r\n${kept}x-request-id: `);
+    this.opening = flat(`HTTP/1.1 ${statusText}\r\n${kept}`);
     this.closing = flat(`\r\ncontent-length: ${contentLength}\r\n\r\n`);
   }
 }

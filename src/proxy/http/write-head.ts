@@ -31,37 +31,37 @@ export function requestHead(exchange: GwExchange, target: Target, extra = ''): s
   const line = `${exchange.method} ${target.basePath}${path}${query} HTTP/1.1\r\n`;
   const again = extra === '' && isPlain(exchange) ? linesAgain(exchange, target) : '';
   if (again !== '') return `${line}${again}${exchange.id}\r\n\r\n`;
-  const own = ownLines(exchange);
-  const fields = exchange.edited
-    ? exchange.headers.lines(exchange.kept, exchange.listed, own)
-    : exchange.listed === ''
-      ? exchange.kept + own
-      : exchange.headers.lines(exchange.kept, exchange.listed, own);
-  return `${line}host: ${host}\r\n${fields}x-request-id: ${exchange.id}\r\n${extra}${framing(exchange)}\r\n`;
+  return `${line}host: ${host}\r\n${lines(exchange)}${exchange.id}\r\n${extra}${framing(exchange)}\r\n`;
 }
 
 /** What makes a head more than its fields and gw's own. */
 const BEYOND = FORWARDING | Seen.MaxForwards | Seen.TransferEncoding | Seen.ContentLength | Seen.Expect;
 
 /** Of HTTP/1.1: there is a Host. */
-const isPlain = ({ seen, minor, listed, edited }: GwExchange): boolean =>
-  (seen & BEYOND) === 0 && minor === 1 && listed === '' && !edited;
+const isPlain = ({ seen, minor, listed }: GwExchange): boolean => (seen & BEYOND) === 0 && minor === 1 && listed === '';
 
 /** The field lines of a plain head up to the id, where the connection's last request had the same; else ''. */
 function linesAgain(exchange: GwExchange, target: Target): string {
   const { peer } = exchange;
   const last = peer.lastFields;
   if (last === undefined) peer.lastFields = new LastFields();
-  if (last === undefined || !last.wereOf(exchange)) return '';
+  const removed = exchange.lessField;
+  if (last === undefined || removed === undefined || !last.wereOf(exchange, removed)) return '';
   if (target.settings.host === 'target') {
-    if (last.lines === '') last.lines = flat(plainLines(exchange));
+    if (last.lines === '') last.lines = flat(lines(exchange));
     return target.hostLine + last.lines;
   }
-  if (last.linesWithHost === '') last.linesWithHost = flat(`host: ${exchange.authority}\r\n${plainLines(exchange)}`);
+  if (last.linesWithHost === '') last.linesWithHost = flat(`host: ${exchange.authority}\r\n${lines(exchange)}`);
   return last.linesWithHost;
 }
 
-const plainLines = (exchange: GwExchange): string => `${exchange.kept}${ownLines(exchange)}x-request-id: `;
+/** The field lines that every head has, up to the id. */
+function lines(exchange: GwExchange): string {
+  const own = ownLines(exchange);
+  const untouched = !exchange.edited && exchange.listed === '';
+  const fields = untouched ? exchange.kept + own : exchange.headers.lines(exchange.kept, exchange.listed, own);
+  return `${fields}x-request-id: `;
+}
 
 function framing(exchange: GwExchange): string {
   const expect = exchange.expectsContinue ? 'expect: 100-continue\r\n' : '';
