@@ -70,6 +70,8 @@ export class Listener implements Door {
   /** Connections that came before the generation that they are for, or at the last call; undefined between the two. */
   #held: Socket[] | undefined = [];
   #opened = false;
+  /** Monotonic milliseconds, once it is closing: until then idle connections may bring a request. */
+  #idleUntil = 0;
 
   constructor(engine: Engine, settings: ListenerSettings) {
     this.#engine = engine;
@@ -261,6 +263,8 @@ export class Listener implements Door {
 
   sweep(now: number): void {
     for (const connection of this.#connections) connection.sweep(now);
+    if (!this.closing || now < this.#idleUntil) return;
+    for (const { socket } of this.#handshakes.values()) if (socket.bytesRead === 0) socket.destroy();
   }
 
   /** Memory runs short: closes an eighth of the idle connections, those first that have been idle longest. */
@@ -283,8 +287,8 @@ export class Listener implements Door {
     this.closing = true;
     if (this.#server.listening) this.#server.close();
     this.#admitHeld();
-    const until = this.#engine.monotonic() + IDLE_GRACE;
-    for (const connection of this.#connections) connection.retire(until);
+    this.#idleUntil = this.#engine.monotonic() + IDLE_GRACE;
+    for (const connection of this.#connections) connection.retire(this.#idleUntil);
   }
 
   /** Ends every connection. Returns how many exchanges were cut, and how many of them were tunnels. */

@@ -81,6 +81,19 @@ test('nor for those that left at its last call', async ({ plane }) => {
   assert.ok(tookMs < 10_000, `${tookMs} ms`);
 });
 
+test('nor for those that connected and say nothing, who are idle', async ({ plane }) => {
+  const silent = plane.client();
+  await once(silent.socket, 'connect');
+  const client = secure(plane);
+  client.send(GET);
+  assert.is((await client.reply()).status, 200);
+  const drained = plane.plane.drain(20_000);
+  client.destroy();
+  await until(() => silent.closed, 'the end');
+  const { tookMs } = await drained;
+  assert.ok(tookMs < 5000, `${tookMs} ms`);
+});
+
 test('clients that are gone before they are let in leave no place behind', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: `${TLS}\nmax_connections = 10` }));
   const gone = Array.from({ length: 60 }, () => plane.client());
