@@ -107,7 +107,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       limits: new LimitTable(options.limits),
     });
     this.#overload = new Overload((level, message, fields) => events.log(level, message, fields), options.memory);
-    this.#timer = setInterval(() => this.#sweep(), SWEEP_EVERY);
+    // Behind the reads of a turn: where the thread stood still, what came meanwhile is read before anything is late.
+    this.#timer = setInterval(() => setImmediate(() => this.#sweep()), SWEEP_EVERY);
     this.#timer.unref();
   }
 
@@ -249,6 +250,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   }
 
   #sweep(): void {
+    if (this.#closed) return;
     const now = this.#engine.monotonic();
     this.#engine.tick();
     this.#engine.outbox.sweep();

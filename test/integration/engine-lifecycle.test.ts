@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert';
-import { FaultTarget, generationOf, ok, type RawClient, specOf, until } from './engine-kit.js';
+import { FaultTarget, generationOf, ok, Plane, type RawClient, specOf, until } from './engine-kit.js';
 import { engineSuite } from './engine-suite.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
@@ -145,6 +145,20 @@ test('a listener that is gone is closed, a new one bound', async ({ target, plan
   await plane.load(specOf(target.url).replace('listener.main', 'listener.second'));
   await old.end();
   assert.is((await plane.ask(GET)).status, 200);
+});
+
+test('a thread that stood still finds nobody late whose bytes came meanwhile', async ({ target }) => {
+  const plane = await Plane.start(specOf(target.url, { service: 'response_timeout = "200ms"' }), {
+    monotonic: () => performance.now(),
+  });
+  target.respond = (request, socket) => {
+    ok('in time')(request, socket);
+    const until = performance.now() + 600;
+    while (performance.now() < until);
+  };
+  const reply = await plane.ask(GET);
+  await plane.close();
+  assert.equal([reply.status, reply.body.toString()], [200, 'in time']);
 });
 
 test('drain: idle connections close, exchanges in flight end and say close', async ({ target, plane }) => {
