@@ -16,6 +16,7 @@ import { requestHead } from './http/write-head.js';
 import { Outbox } from './outbox.js';
 import { peerOf, TrustedProxies } from './peer.js';
 import { bodyLimit, refuse, routeRequest } from './route-request.js';
+import { Turns } from './turns.js';
 import type { GenerationInput } from './types.js';
 import { Names } from './upstream/names.js';
 import { TargetRegistry } from './upstream/registry.js';
@@ -86,6 +87,7 @@ export class OfflinePlane {
       descriptors: new Descriptors(1, () => {}),
       names: new Names(() => clock.now()),
       outbox: new Outbox(),
+      turns: new Turns(),
       monotonic: () => clock.now(),
       lately: () => clock.now(),
       now: () => clock.now(),

@@ -40,6 +40,24 @@ test('each of 400 that come at once gets its own replies, in order', async ({ pl
   for (const client of clients) client.destroy();
 });
 
+for (const service of ['max_connections = 2', 'max_connections = 2\npipelining = 4'])
+  test(`connections to a target are few, and many wait for them while more come (${service.split('\n').at(-1)})`, async ({
+    plane,
+    target,
+  }) => {
+    await plane.load(specOf(target.url, { service }));
+    const clients: RawClient[] = [];
+    for (let wave = 0; wave < 3; wave++) {
+      const fresh = Array.from({ length: 150 }, () => plane.client());
+      clients.push(...fresh);
+      for (const [at, client] of clients.entries()) client.send(get(`/${wave}-${at}`));
+      await once(fresh[0]!.socket, 'connect');
+    }
+    for (const [at, client] of clients.entries())
+      for (let wave = Math.floor(at / 150); wave < 3; wave++) assert.is(await bodyOf(client), `/${wave}-${at}`);
+    for (const client of clients) client.destroy();
+  });
+
 test('who sends in pieces, ends its half, or leaves while its request waits', async ({ plane, target }) => {
   const crowd = Array.from({ length: 200 }, () => plane.client());
   const halves = plane.client();

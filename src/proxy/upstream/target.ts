@@ -7,6 +7,7 @@ import type { StatsWriter } from '../../telemetry/stats-writer.js';
 import type { Descriptors } from '../descriptors.js';
 import { BUG } from '../errors.js';
 import type { Outbox } from '../outbox.js';
+import type { InTurn, Turns } from '../turns.js';
 import { UpstreamConnection } from './connection.js';
 import type { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
@@ -20,6 +21,7 @@ export interface TargetHost {
   readonly descriptors: Descriptors;
   readonly names: Names;
   readonly outbox: Outbox;
+  readonly turns: Pick<Turns, 'held' | 'wait'>;
   /** Monotonic milliseconds. */
   monotonic(): number;
   /** The same, a sweep old at most. */
@@ -29,7 +31,7 @@ export interface TargetHost {
   log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void;
 }
 
-export class Target {
+export class Target implements InTurn {
   readonly url: string;
   readonly service: string;
   readonly secure: boolean;
@@ -62,6 +64,8 @@ export class Target {
   readonly #waiting = new WaitQueue();
   /** Opens a connection in the place of the next one that closes. */
   #heir: UpstreamUser | undefined;
+  /** Those who wait will get what has become free in its turn. */
+  #inTurn = false;
   #failures = 0;
   #retired = false;
 
@@ -196,10 +200,9 @@ export class Target {
       connection.abandon();
       return;
     }
-    const next = this.#waiting.next();
+    const next = this.#mayServe() ? this.#waiting.next() : undefined;
     if (next !== undefined) {
-      if (next.fresh && connection.reused) this.#replace(connection, next);
-      else next.onConnection(connection);
+      this.#give(connection, next);
       return;
     }
     if (this.#retired) {
@@ -208,6 +211,45 @@ export class Target {
     }
     connection.deadline = this.#host.lately() + this.settings.idleTimeout;
     this.#idle.push(connection);
+  }
+
+  #give(connection: UpstreamConnection, next: UpstreamUser): void {
+    if (next.fresh && connection.reused) this.#replace(connection, next);
+    else next.onConnection(connection);
+  }
+
+  /** Whether those who wait may go on. While connections come in, their requests would make the turns long: they get theirs. */
+  #mayServe(): boolean {
+    if (!this.#host.turns.held || this.#waiting.length === 0) return true;
+    if (!this.#inTurn) this.#host.turns.wait(this);
+    this.#inTurn = true;
+    return false;
+  }
+
+  /** Those who wait get what has become free. */
+  takeTurn(): void {
+    this.#inTurn = false;
+    this.look();
+    try {
+      this.#giveIdle();
+      for (const pipeline of [...this.#pipelines]) this.#fill(pipeline);
+    } catch (error) {
+      this.bug(error);
+    }
+  }
+
+  #giveIdle(): void {
+    while (this.#waiting.length > 0) {
+      const idle = this.#takeIdle();
+      if (idle === undefined) return;
+      const next = this.#waiting.next();
+      if (next === undefined) {
+        this.#idle.push(idle);
+        return;
+      }
+      idle.deadline = 0;
+      this.#give(idle, next);
+    }
   }
 
   #replace(connection: UpstreamConnection, heir: UpstreamUser): void {
@@ -222,7 +264,7 @@ export class Target {
   /** A reply on a shared connection has ended: somebody else may stand in its line. */
   vacated(pipeline: Pipeline): void {
     if (this.#overfull) pipeline.leave();
-    else if (this.#waiting.length > 0) this.#fill(pipeline);
+    else if (this.#waiting.length > 0 && this.#mayServe()) this.#fill(pipeline);
     if (this.#retired && pipeline.idle) pipeline.leave();
   }
 
