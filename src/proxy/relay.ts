@@ -277,7 +277,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     this.#replied = true;
     this.#status = head.status;
     this.contentLength = head.contentLength;
-    this.#target!.succeeded();
+    this.#target!.health.succeeded();
     exchange.chain!.replied(exchange, new TargetReply(head, this));
     // Nobody takes the body yet: a policy is still thinking. The target waits.
     if (!this.#flowing) this.#replies?.pause();
@@ -314,7 +314,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     if (this.over) return;
     const blameless = BLAMELESS.has(error);
     this.#endAttempt(0, true);
-    if (blame && !blameless) this.#target!.failed(error);
+    if (blame && !blameless) this.#target!.health.failed(error);
     // Nothing was sent: any method may try elsewhere.
     if (this.#attempts <= this.#service.plan.retries && (!blameless || this.#service.targets.length > 1)) this.start();
     else this.#answer(error);
@@ -335,7 +335,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     this.#endAttempt(0, true);
     if (this.#replied) {
       this.over = true;
-      if (!BLAMELESS.has(error)) this.#target!.failed(error);
+      if (!BLAMELESS.has(error)) this.#target!.health.failed(error);
       this.exchange.error = error === 'upstream/reset' ? 'upstream/aborted' : error;
       this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error);
       return;
@@ -347,7 +347,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
       this.start();
       return;
     }
-    if (!((untouched && reused) || BLAMELESS.has(error))) this.#target!.failed(error);
+    if (!((untouched && reused) || BLAMELESS.has(error))) this.#target!.health.failed(error);
     if (repeatable && this.#attempts <= this.#service.plan.retries) this.start();
     else this.#answer(error);
   }

@@ -122,7 +122,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#held = this.#held.subarray(length);
     this.#heldDone = done;
     this.#status = head.status;
-    this.#target?.succeeded();
+    this.#target?.health.succeeded();
     this.#exchange.upstreamMs = this.#engine.monotonic() - this.#exchange.startMs;
     if (head.status !== 101) this.#beginBody(head);
     // Before the 101, also where no body follows: RFC 9110 section 7.8. The target is not asked, for there is none.
@@ -245,7 +245,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       this.#downstream.tunnelEnded();
       return;
     }
-    if (!BLAMELESS.has(error)) this.#target?.failed(error);
+    if (!BLAMELESS.has(error)) this.#target?.health.failed(error);
     const again = this.#state === 'connecting' && UNSENT.has(error) && this.#attempts <= this.#service.plan.retries;
     const replied = this.#state === 'waiting' || this.#state === 'body';
     this.#letGo(true, true);

@@ -1,6 +1,6 @@
 /** Who gets the connections to a target when there are fewer than are asked for. */
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Server } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Descriptors } from '../../src/proxy/descriptors.js';
@@ -30,6 +30,7 @@ class Asking extends IdleUser {
 
 interface Made {
   readonly target: Target;
+  readonly server: Server;
   readonly turns: Turns;
   close(): void;
 }
@@ -60,7 +61,7 @@ async function targetWith(descriptors: Descriptors, more = ''): Promise<Made> {
     target.close();
     server.close();
   };
-  return { target, turns, close };
+  return { target, server, turns, close };
 }
 
 test('without descriptors those who wait go on waiting for what is open', async () => {
@@ -106,5 +107,55 @@ test('while turns are held those who wait get nothing; then what has become free
   assert.is(last.connection, users[3]!.connection);
   close();
 });
+
+test('who asks while those who waited longer have their turn still to come stands behind them', async () => {
+  const { target, turns, close } = await targetWith(new Descriptors(1, () => {}), 'max_connections = 1');
+  const [first, old, young] = [new Asking(), new Asking(), new Asking()] as const;
+  target.acquire(first);
+  target.acquire(old);
+  await until(() => first.connection !== undefined, 'the first');
+  turns.hold();
+  turns.wait({ takeTurn: () => target.acquire(young) });
+  target.release(first.connection!);
+  turns.release();
+  await turn();
+  assert.is(old.connection, first.connection);
+  assert.is(young.connection, undefined);
+  target.release(old.connection!);
+  assert.is(young.connection, first.connection);
+  close();
+});
+
+test('a reload that allows more connections lets those who wait have them', async () => {
+  const { target, close } = await targetWith(new Descriptors(1, () => {}), 'max_connections = 1');
+  const users = [0, 1, 2, 3].map(() => new Asking());
+  for (const user of users) target.acquire(user);
+  target.configure({ ...target.settings, maxConnections: 3 }, 1);
+  await until(() => users.slice(0, 3).every(({ connection }) => connection !== undefined), 'three');
+  assert.equal([users[3]!.connection, users[3]!.error], [undefined, undefined]);
+  close();
+});
+
+for (const after of [false, true])
+  test(`a target that retires ${after ? 'behind' : 'before'} a release while turns are held keeps the connection for who waits`, async () => {
+    const { target, server, turns, close } = await targetWith(new Descriptors(1, () => {}), 'max_connections = 1');
+    const [first, old] = [new Asking(), new Asking()] as const;
+    target.acquire(first);
+    target.acquire(old);
+    await until(() => first.connection !== undefined, 'the first');
+    // It serves those that are connected, and accepts no more.
+    server.close();
+    if (!after) target.retire();
+    turns.hold();
+    target.release(first.connection!);
+    if (after) target.retire();
+    turns.release();
+    await turn();
+    assert.is(old.connection, first.connection);
+    assert.is(old.error, undefined);
+    target.release(old.connection!);
+    assert.ok(target.finished);
+    close();
+  });
 
 test.run();

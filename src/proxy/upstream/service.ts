@@ -25,7 +25,7 @@ export class Service {
     let best: Target | undefined;
     let total = 0;
     for (const target of this.targets) {
-      if (target === avoid || (healthy && target.ejected)) continue;
+      if (target === avoid || (healthy && target.health.ejected)) continue;
       total += target.weight;
       target.current += target.weight;
       if (best === undefined || target.current > best.current) best = target;

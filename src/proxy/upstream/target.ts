@@ -1,4 +1,4 @@
-/** A target of a service: its address, its pool of connections and the queue for them, and its health. */
+/** A target of a service: its address, its pool of connections and the queue for them. */
 import type { LookupFunction } from 'node:net';
 import { inspect } from 'node:util';
 import type { ServicePlan } from '../../bundle/types.js';
@@ -9,6 +9,7 @@ import { BUG } from '../errors.js';
 import type { Outbox } from '../outbox.js';
 import type { InTurn, Turns } from '../turns.js';
 import { UpstreamConnection } from './connection.js';
+import { Health } from './health.js';
 import type { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
 import type { ReplyConnection } from './reply-connection.js';
@@ -46,8 +47,7 @@ export class Target implements InTurn {
   weight = 1;
   /** Smooth weighted round robin's running value. */
   current = 0;
-  /** Until then it rests (host clock). */
-  ejectedUntil = 0;
+  readonly health: Health;
   slot: number;
   settings: ServicePlan;
   readonly lookup: LookupFunction;
@@ -66,7 +66,6 @@ export class Target implements InTurn {
   #heir: UpstreamUser | undefined;
   /** Those who wait will get what has become free in its turn. */
   #inTurn = false;
-  #failures = 0;
   #retired = false;
 
   /** Throws TypeError for a URL that is not http or https. */
@@ -86,16 +85,13 @@ export class Target implements InTurn {
     this.#host = host;
     this.lookup = host.names.lookup;
     this.outbox = host.outbox;
+    this.health = new Health(this, host);
     this.configure(settings, 1);
   }
 
   /** Something threw that must not, while a reply of this target was read. */
   bug(error: unknown): void {
     this.#host.log('error', BUG, { target: this.url, error: inspect(error) });
-  }
-
-  get ejected(): boolean {
-    return this.ejectedUntil !== 0 && this.ejectedUntil > this.#host.now();
   }
 
   /** The bounds of a generation; those that hold for the gateway as a whole are divided among `sharers`. */
@@ -105,10 +101,12 @@ export class Target implements InTurn {
     this.#maxQueue = Math.ceil(settings.maxQueue / sharers);
     while (this.#overfull && this.#idle.length > 0) this.#idle.shift()!.abandon();
     for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) if (this.#overfull) pipeline.leave();
+    if (this.#waiting.length > 0) this.#askForTurn();
   }
 
   /** Gives `user` a connection, or a place on one: now, or when there is one; or tells it that there will be none. */
   acquire(user: UpstreamUser): void {
+    if (this.#inTurn) this.#serve();
     if (this.settings.pipelining > 1 && user.shares) {
       this.#share(user);
       return;
@@ -205,7 +203,7 @@ export class Target implements InTurn {
       this.#give(connection, next);
       return;
     }
-    if (this.#retired) {
+    if (this.#retired && !this.#inTurn) {
       connection.abandon();
       return;
     }
@@ -221,18 +219,29 @@ export class Target implements InTurn {
   /** Whether those who wait may go on. While connections come in, their requests would make the turns long: they get theirs. */
   #mayServe(): boolean {
     if (!this.#host.turns.held || this.#waiting.length === 0) return true;
-    if (!this.#inTurn) this.#host.turns.wait(this);
-    this.#inTurn = true;
+    this.#askForTurn();
     return false;
   }
 
-  /** Those who wait get what has become free. */
+  #askForTurn(): void {
+    if (!this.#inTurn) this.#host.turns.wait(this);
+    this.#inTurn = true;
+  }
+
+  /** Those who wait get what has become free, and what there may be more of since a reload. */
   takeTurn(): void {
     this.#inTurn = false;
+    this.#serve();
+    if (this.#retired) this.#letIdleGo();
+  }
+
+  /** Ahead of whoever asks now. */
+  #serve(): void {
     this.look();
     try {
       this.#giveIdle();
       for (const pipeline of [...this.#pipelines]) this.#fill(pipeline);
+      this.#openForWaiting();
     } catch (error) {
       this.bug(error);
     }
@@ -265,7 +274,7 @@ export class Target implements InTurn {
   vacated(pipeline: Pipeline): void {
     if (this.#overfull) pipeline.leave();
     else if (this.#waiting.length > 0 && this.#mayServe()) this.#fill(pipeline);
-    if (this.#retired && pipeline.idle) pipeline.leave();
+    if (this.#retired && !this.#inTurn && pipeline.idle) pipeline.leave();
   }
 
   #fill(pipeline: Pipeline): void {
@@ -285,10 +294,15 @@ export class Target implements InTurn {
     this.#count();
     if (connection instanceof UpstreamConnection) remove(this.#idle, connection);
     else if (connection instanceof Pipeline) remove(this.#pipelines, connection);
+    this.#openForWaiting();
+    this.#makeRoom();
+  }
+
+  #openForWaiting(): void {
     while (!this.#full && (this.#heir !== undefined || this.#waiting.length > 0)) {
       const more = this.#host.descriptors.takeTarget();
       // Without a descriptor they wait for one of those that are open, if there is one.
-      if (!more && this.#connections.size > 0) break;
+      if (!more && this.#connections.size > 0) return;
       const next = this.#heir ?? this.#waiting.next();
       this.#heir = undefined;
       if (next === undefined) {
@@ -302,7 +316,6 @@ export class Target implements InTurn {
         this.#fill(this.#pipelines.at(-1)!);
       }
     }
-    this.#makeRoom();
   }
 
   #count(): void {
@@ -324,31 +337,6 @@ export class Target implements InTurn {
     return this.#host.monotonic() + this.settings.responseTimeout;
   }
 
-  succeeded(): void {
-    if (this.#failures === 0) return;
-    this.#failures = 0;
-    if (this.ejectedUntil === 0) return;
-    this.ejectedUntil = 0;
-    this.#host.stats.set(this.slot, Counter.EjectedUntil, 0);
-    this.#host.log('info', 'A target is back.', { service: this.service, target: this.url });
-  }
-
-  /** It could not be reached, did not answer in time, or answered nonsense. */
-  failed(error: string): void {
-    const { ejectAfter, ejectFor } = this.settings;
-    this.#failures++;
-    if (ejectAfter === 0 || this.#failures < ejectAfter || this.ejected) return;
-    this.ejectedUntil = this.#host.now() + ejectFor;
-    this.#host.stats.set(this.slot, Counter.EjectedUntil, this.ejectedUntil);
-    this.#host.log('warn', 'A target failed too often and rests.', {
-      service: this.service,
-      target: this.url,
-      failures: this.#failures,
-      restMs: ejectFor,
-      error,
-    });
-  }
-
   /** Timeouts, at the sweep's grain. */
   sweep(now: number): void {
     for (const connection of this.#connections) connection.sweep(now);
@@ -366,6 +354,10 @@ export class Target implements InTurn {
   /** No live generation names it: connections close as they become free. */
   retire(): void {
     this.#retired = true;
+    if (!this.#inTurn) this.#letIdleGo();
+  }
+
+  #letIdleGo(): void {
     for (const connection of [...this.#idle]) connection.abandon();
     for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) pipeline.leave();
   }

@@ -1,0 +1,47 @@
+/** Whether a target rests: it failed too often in a row, and is asked again after a while. */
+import { Counter } from '../../telemetry/stats-layout.js';
+import type { Target, TargetHost } from './target.js';
+
+export class Health {
+  readonly #target: Pick<Target, 'service' | 'url' | 'settings' | 'slot'>;
+  readonly #host: Pick<TargetHost, 'stats' | 'now' | 'log'>;
+  #failures = 0;
+  /** Until then it rests (host clock). */
+  #ejectedUntil = 0;
+
+  constructor(target: Pick<Target, 'service' | 'url' | 'settings' | 'slot'>, host: TargetHost) {
+    this.#target = target;
+    this.#host = host;
+  }
+
+  get ejected(): boolean {
+    return this.#ejectedUntil !== 0 && this.#ejectedUntil > this.#host.now();
+  }
+
+  succeeded(): void {
+    if (this.#failures === 0) return;
+    this.#failures = 0;
+    if (this.#ejectedUntil === 0) return;
+    this.#ejectedUntil = 0;
+    const { service, url, slot } = this.#target;
+    this.#host.stats.set(slot, Counter.EjectedUntil, 0);
+    this.#host.log('info', 'A target is back.', { service, target: url });
+  }
+
+  /** It could not be reached, did not answer in time, or answered nonsense. */
+  failed(error: string): void {
+    const { service, url, slot, settings } = this.#target;
+    const { ejectAfter, ejectFor } = settings;
+    this.#failures++;
+    if (ejectAfter === 0 || this.#failures < ejectAfter || this.ejected) return;
+    this.#ejectedUntil = this.#host.now() + ejectFor;
+    this.#host.stats.set(slot, Counter.EjectedUntil, this.#ejectedUntil);
+    this.#host.log('warn', 'A target failed too often and rests.', {
+      service,
+      target: url,
+      failures: this.#failures,
+      restMs: ejectFor,
+      error,
+    });
+  }
+}
