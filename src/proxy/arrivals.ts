@@ -1,7 +1,8 @@
 /**
  * New connections that come many at once. Node accepts one a turn of the event loop, and under load a turn serves a hundred
  * requests: the last of 256 would wait for 25,000. So while connections come turn after turn, requests wait (see turns.ts),
- * turns are short, and connections come in as fast as they can be made. That takes half of the time at most.
+ * turns are short, and connections come in as fast as they can be made. That takes half of the time at most, not counting
+ * the turn in which what is under way comes to its end.
  *
  *     turns      A . A A A A A A A A A A . R R R R . . .       A: accepts one, R: serves requests that waited
  *                    ^ a burst begins    ^ nobody came in this one: the burst is over
@@ -24,6 +25,8 @@ export class Arrivals {
   #came = false;
   #looking = false;
   #began = 0;
+  /** In the first turn of a burst, which has the replies to all that was under way: its time is theirs. */
+  #settling = false;
   /** Before that no burst begins. Monotonic milliseconds, as those of #began. */
   #restUntil = 0;
 
@@ -51,11 +54,16 @@ export class Arrivals {
     setImmediate(this.#look);
     if (++this.#row < BURST_AFTER) return;
     const now = this.#now();
-    if (!this.bursting && now >= this.#restUntil) {
+    if (this.bursting) {
+      if (this.#settling) this.#began = now;
+      this.#settling = false;
+      if (now - this.#began >= BURST_MS) this.#end();
+    } else if (now >= this.#restUntil) {
       this.bursting = true;
+      this.#settling = true;
       this.#began = now;
       this.#turns.hold();
-    } else if (this.bursting && now - this.#began >= BURST_MS) this.#end();
+    }
   };
 
   #end(): void {
