@@ -16,9 +16,8 @@ const BURST_AFTER = 3;
 const BURST_MS = 10;
 
 export class Arrivals {
-  /** Requests wait. */
-  bursting = false;
-  readonly #turns: Pick<Turns, 'hold' | 'release'>;
+  /** Held during a burst. */
+  readonly #turns: Pick<Turns, 'held' | 'hold' | 'release'>;
   readonly #now: () => number;
   /** Turns up to this one that brought a connection each. */
   #row = 0;
@@ -30,7 +29,7 @@ export class Arrivals {
   /** Before that no burst begins. Monotonic milliseconds, as those of #began. */
   #restUntil = 0;
 
-  constructor(turns: Pick<Turns, 'hold' | 'release'>, now: () => number = () => performance.now()) {
+  constructor(turns: Pick<Turns, 'held' | 'hold' | 'release'>, now: () => number = () => performance.now()) {
     this.#turns = turns;
     this.#now = now;
   }
@@ -54,12 +53,11 @@ export class Arrivals {
     setImmediate(this.#look);
     if (++this.#row < BURST_AFTER) return;
     const now = this.#now();
-    if (this.bursting) {
+    if (this.#turns.held) {
       if (this.#settling) this.#began = now;
       this.#settling = false;
       if (now - this.#began >= BURST_MS) this.#end();
     } else if (now >= this.#restUntil) {
-      this.bursting = true;
       this.#settling = true;
       this.#began = now;
       this.#turns.hold();
@@ -68,8 +66,7 @@ export class Arrivals {
 
   #end(): void {
     this.#row = 0;
-    if (!this.bursting) return;
-    this.bursting = false;
+    if (!this.#turns.held) return;
     const now = this.#now();
     this.#restUntil = now + (now - this.#began);
     this.#turns.release();

@@ -16,8 +16,12 @@ export interface InTurn {
 export class Turns {
   #waiting: InTurn[] = [];
   #due = false;
+  #held = false;
+
   /** Between hold() and release(). */
-  held = false;
+  get held(): boolean {
+    return this.#held;
+  }
 
   /** `one`, which does not wait already, gets a turn when those before it had theirs. */
   wait(one: InTurn): void {
@@ -27,23 +31,23 @@ export class Turns {
 
   /** Nobody has a turn until release(). */
   hold(): void {
-    this.held = true;
+    this.#held = true;
   }
 
   release(): void {
-    this.held = false;
+    this.#held = false;
     if (this.#waiting.length > 0) this.#schedule();
   }
 
   #schedule(): void {
-    if (this.#due || this.held) return;
+    if (this.#due || this.#held) return;
     this.#due = true;
     setImmediate(this.#round);
   }
 
   readonly #round = (): void => {
     this.#due = false;
-    if (this.held) return;
+    if (this.#held) return;
     const round = this.#waiting;
     this.#waiting = [];
     const until = performance.now() + TURN_MS;

@@ -116,10 +116,10 @@ export abstract class RequestReader extends ClientSocket implements InTurn {
 
   /** Whether it is not somebody else's turn. */
   #mayBegin(): boolean {
-    const { bursting } = this.engine.arrivals;
-    if (this.#begun < MOST_AT_ONCE && !bursting) return true;
-    this.#brief = bursting && !this.#yielded;
-    if (!this.#yielded) this.engine.turns.wait(this);
+    const { turns } = this.engine;
+    if (this.#begun < MOST_AT_ONCE && !turns.held) return true;
+    this.#brief = turns.held && !this.#yielded;
+    if (!this.#yielded) turns.wait(this);
     this.#yielded = true;
     return false;
   }

@@ -89,7 +89,7 @@ export class Target implements InTurn {
     this.configure(settings, 1);
   }
 
-  /** Something threw that must not, while a reply of this target was read. */
+  /** Something threw that must not, in what this target or its reply brought about. */
   bug(error: unknown): void {
     this.#host.log('error', BUG, { target: this.url, error: inspect(error) });
   }
