@@ -150,6 +150,8 @@ async function runner() {
     const notes = [counted.skipped > 0 ? `${counted.skipped} skipped` : '', counted.note].filter(Boolean).join(', ');
     const verdict = counted.failed > 0 ? 'FAIL' : 'ok  ';
     console.log(`${verdict} ${name}  ${counted.passed} passed, ${seconds} s${notes ? `, ${notes}` : ''}`);
+    if (counted.skipped > 0)
+      for (const line of new Set(result.output.match(/^skipped, since .*$/gm))) console.log(`     ${line}`);
     if (verbose || counted.failed > 0) console.log(result.output.replace(/^/gm, '     | '));
   }
 }

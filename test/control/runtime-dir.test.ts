@@ -5,6 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { openRuntimeDirectory, RuntimeEntry, sweep } from '../../src/control/runtime-dir.js';
 import { isAlive, runtimeDirectory } from '../../src/telemetry/admin-protocol.js';
+import { onlyWhere } from '../support/only-where.js';
 import { removeFolders, temporaryFolder } from './kit.js';
 
 test.after(removeFolders);
@@ -60,15 +61,18 @@ test('a socket path that no system could bind is said, and leaves nothing', () =
   assert.not.ok(existsSync(join(folder, `${process.pid}.json`)));
 });
 
-test('a runtime folder is made with those above it; where none can be made, that is an error and no wait', () => {
+test('a runtime folder is made with those above it; where none can be made, that is an error', () => {
   const folder = temporaryFolder();
   const deep = join(folder, 'a', 'b');
   for (let round = 0; round < 2; round++) assert.is(runtimeDirectory({ GW_RUNTIME_DIR: deep }), deep);
   assert.is(statSync(deep).mode & 0o777, 0o700);
   writeFileSync(join(folder, 'file'), '');
   assert.throws(() => runtimeDirectory({ GW_RUNTIME_DIR: join(folder, 'file', 'below') }), /ENOTDIR/);
-  // Below /proc nothing can be made, though it is there: a process of its own, since what is tested for is a hang.
-  if (!existsSync('/proc/self')) return;
+});
+
+const onProc = onlyWhere(existsSync('/proc/self'), 'there is no /proc', test);
+// Below /proc nothing can be made, though it is there: a process of its own, since what is tested for is a hang.
+onProc('a runtime folder where there can be none is an error and no wait', () => {
   const module = new URL('../../src/telemetry/admin-protocol.js', import.meta.url).href;
   const code = `import { runtimeDirectory } from '${module}'; runtimeDirectory();`;
   const { signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {

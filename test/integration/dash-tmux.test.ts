@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { width } from '../../src/dashboard/text.js';
+import { onlyWhere } from '../support/only-where.js';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 const MAIN = here('../../src/cli/main.js');
@@ -124,8 +125,7 @@ async function inTerminal(work: (terminal: Terminal) => Promise<void>): Promise<
   }
 }
 
-const run = hasTmux ? test : test.skip;
-if (!hasTmux) process.stdout.write('tmux is not installed: the dashboard is not tried in a terminal\n');
+const run = onlyWhere(hasTmux, 'tmux is not installed: the dashboard is not tried in a terminal', test);
 
 run('keys switch views, a filter filters, the screen follows the size, q gives the terminal back', async () => {
   await inTerminal(async (terminal) => {

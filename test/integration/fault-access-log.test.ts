@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { removeFolders, temporaryFolder } from '../control/kit.js';
+import { onlyWhere } from '../support/only-where.js';
 import { Plane, type RawClient, specOf, until } from './engine-kit.js';
 
 const REPLY = 'HTTP/1.1 204 No Content';
@@ -19,6 +20,17 @@ interface Context {
   planes: Plane[];
 }
 const test = suite<Context>('faults of the access log');
+
+const mount = (folder: string): boolean =>
+  spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', folder]).status === 0;
+const unmount = (folder: string): boolean => spawnSync('umount', ['-l', folder]).status === 0;
+
+function mayMount(): boolean {
+  const folder = temporaryFolder();
+  return mount(folder) && unmount(folder);
+}
+const onFullDisk = onlyWhere(existsSync('/dev/full'), 'there is no /dev/full', test);
+const onSmallDisk = onlyWhere(mayMount(), 'no disk can be mounted here', test);
 
 test.before.each((context) => {
   context.folder = temporaryFolder();
@@ -59,49 +71,54 @@ const told = ({ logs }: Plane, what: RegExp): Plane['logs'] => logs.filter(({ me
 const FAILS = /cannot be written/;
 const AGAIN = /written again/;
 
-test('a full disk: traffic goes on, it is told once, and what was lost is counted at the end', async (context) => {
-  if (!existsSync('/dev/full')) return;
-  const plane = await start(context, '/dev/full');
-  const client = plane.client();
-  for (let turn = 0; turn < 500; turn++) await ask(client);
-  await until(() => told(plane, FAILS).length > 0, 'the warning');
-  for (let turn = 0; turn < 500; turn++) await ask(client);
-  client.destroy();
-  const [warning] = told(plane, FAILS);
-  assert.is(warning!.message, 'The access log cannot be written: the disk is full');
-  assert.is(warning!.level, 'warn');
-  assert.is(warning!.fields?.['path'], '/dev/full');
-  assert.is(told(plane, FAILS).length, 1);
-});
+onFullDisk(
+  'a full disk: traffic goes on, it is told once, and what was lost is counted at the end',
+  async (context) => {
+    const plane = await start(context, '/dev/full');
+    const client = plane.client();
+    for (let turn = 0; turn < 500; turn++) await ask(client);
+    await until(() => told(plane, FAILS).length > 0, 'the warning');
+    for (let turn = 0; turn < 500; turn++) await ask(client);
+    client.destroy();
+    const [warning] = told(plane, FAILS);
+    assert.is(warning!.message, 'The access log cannot be written: the disk is full');
+    assert.is(warning!.level, 'warn');
+    assert.is(warning!.fields?.['path'], '/dev/full');
+    assert.is(told(plane, FAILS).length, 1);
+  },
+);
 
-test('a disk that is full and has room again: the lines that waited are written, none twice', async (context) => {
-  const disk = join(context.folder, 'disk');
-  mkdirSync(disk);
-  if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', disk]).status !== 0) return;
-  try {
-    const path = join(disk, 'access.log');
-    const ballast = join(disk, 'ballast');
-    writeFileSync(ballast, Buffer.alloc(60 * 1024));
-    const plane = await start(context, path);
-    await askUntil(plane, () => told(plane, FAILS).length > 0);
-    rmSync(ballast);
-    await askUntil(plane, () => told(plane, AGAIN).length > 0);
-    assert.is(told(plane, AGAIN)[0]!.fields?.['dropped'], 0);
-    const asked = plane.records.length;
-    await plane.close();
-    context.planes.length = 0;
-    const ids = readFileSync(path, 'utf8')
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => (JSON.parse(line) as { id: string }).id);
-    assert.ok(ids.length >= asked, `${ids.length} lines for ${asked} requests`);
-    assert.is(new Set(ids).size, ids.length);
-  } finally {
-    for (const plane of context.planes) await plane.close();
-    context.planes.length = 0;
-    spawnSync('umount', ['-l', disk]);
-  }
-});
+onSmallDisk(
+  'a disk that is full and has room again: the lines that waited are written, none twice',
+  async (context) => {
+    const disk = join(context.folder, 'disk');
+    mkdirSync(disk);
+    assert.ok(mount(disk));
+    try {
+      const path = join(disk, 'access.log');
+      const ballast = join(disk, 'ballast');
+      writeFileSync(ballast, Buffer.alloc(60 * 1024));
+      const plane = await start(context, path);
+      await askUntil(plane, () => told(plane, FAILS).length > 0);
+      rmSync(ballast);
+      await askUntil(plane, () => told(plane, AGAIN).length > 0);
+      assert.is(told(plane, AGAIN)[0]!.fields?.['dropped'], 0);
+      const asked = plane.records.length;
+      await plane.close();
+      context.planes.length = 0;
+      const ids = readFileSync(path, 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map((line) => (JSON.parse(line) as { id: string }).id);
+      assert.ok(ids.length >= asked, `${ids.length} lines for ${asked} requests`);
+      assert.is(new Set(ids).size, ids.length);
+    } finally {
+      for (const plane of context.planes) await plane.close();
+      context.planes.length = 0;
+      unmount(disk);
+    }
+  },
+);
 
 test('a log that was moved away, as logrotate does: a new one is there within a second or so', async (context) => {
   const { path } = context;

@@ -9,6 +9,7 @@ import { temporaryFolder } from '../control/kit.js';
 import * as faults from '../support/fault-target.js';
 import { FaultTarget } from '../support/fault-target.js';
 import { ServedGateway } from '../support/gw-process.js';
+import { onlyWhere } from '../support/only-where.js';
 import { until } from '../support/until.js';
 import { call, removeFolders } from './control-kit.js';
 import { RawClient, specOf } from './engine-kit.js';
@@ -19,6 +20,11 @@ interface Context {
   gateway: ServedGateway | undefined;
 }
 const test = suite<Context>('file descriptors');
+const limit = (pid: number, count: number): boolean =>
+  spawnSync('prlimit', ['--pid', String(pid), `--nofile=${count}:`]).status === 0;
+const canCount = existsSync('/proc/self/fd');
+const counted = onlyWhere(canCount, 'descriptors cannot be counted here', test);
+const limited = onlyWhere(limit(process.pid, 4096), 'prlimit is missing, or may not set 4096 descriptors', test);
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 /** Those that a program gets from this process, besides its three streams and the folder that is listed. */
 const inherited = (): number =>
@@ -27,7 +33,7 @@ const inherited = (): number =>
     .trim()
     .split('\n').length - 4;
 /** As few as Node loads its modules with, and some. */
-const FEW = 112 + Math.max(0, inherited());
+const FEW = 112 + (canCount ? inherited() : 0);
 
 test.before.each(async (context) => {
   context.target = await FaultTarget.start();
@@ -55,52 +61,51 @@ const adminAnswers = async ({ runtimeDir }: ServedGateway): Promise<boolean> => 
   return (await call('/readyz', { socketPath: join(runtimeDir, socket ?? '') })).status === 200;
 };
 
-test('more clients than descriptors: those who are in are served, the others get 503, and room is used again', async (context) => {
-  if (!existsSync('/proc/self/fd')) return;
-  const gateway = await ServedGateway.start([context.spec], { descriptors: FEW });
-  context.gateway = gateway;
-  const clients = Array.from({ length: 3 * FEW }, () => clientOf(gateway));
-  await until(() => clients.filter(({ ended }) => !ended).length < FEW - 40, 'the others to be turned away');
-  for (const { ended, pending } of clients) assert.ok(!ended || pending.includes('urn:gw:problem:gateway/exhausted'));
-  const served = clients.filter(({ ended }) => !ended);
-  for (const client of served) client.send(GET);
-  let answered = 0;
-  for (const client of served) {
-    const { status, body, header } = await client.reply();
-    if (status === 200) answered++;
-    // Who is in is served, also where a connection to the target is needed; this one was told late that it is not.
-    else assert.is(`${status} ${header('connection')}`, '503 close', String(body));
-  }
-  assert.ok(answered > 20, String(answered));
-  assert.ok(await adminAnswers(gateway));
+counted(
+  'more clients than descriptors: those who are in are served, the others get 503, and room is used again',
+  async (context) => {
+    const gateway = await ServedGateway.start([context.spec], { descriptors: FEW });
+    context.gateway = gateway;
+    const clients = Array.from({ length: 3 * FEW }, () => clientOf(gateway));
+    await until(() => clients.filter(({ ended }) => !ended).length < FEW - 40, 'the others to be turned away');
+    for (const { ended, pending } of clients) assert.ok(!ended || pending.includes('urn:gw:problem:gateway/exhausted'));
+    const served = clients.filter(({ ended }) => !ended);
+    for (const client of served) client.send(GET);
+    let answered = 0;
+    for (const client of served) {
+      const { status, body, header } = await client.reply();
+      if (status === 200) answered++;
+      // Who is in is served, also where a connection to the target is needed; this one was told late that it is not.
+      else assert.is(`${status} ${header('connection')}`, '503 close', String(body));
+    }
+    assert.ok(answered > 20, String(answered));
+    assert.ok(await adminAnswers(gateway));
 
-  // Whoever was turned away has left meanwhile: how many find room now depends on how many were on their way at once.
-  let [last, before, since] = [200, 0, 0];
-  for (let late = 0; last === 200 && late < FEW; late++) {
-    before = cpuOf(gateway);
-    since = performance.now();
-    const client = clientOf(gateway);
-    clients.push(client);
-    client.send(GET);
-    const { status, body } = await client.reply();
-    last = status;
-    if (status !== 200) assert.match(body.toString(), 'urn:gw:problem:gateway/exhausted');
-  }
-  assert.is(last, 503, 'full');
-  await until(() => performance.now() - since > 300, 'some time to pass');
-  const share = (cpuOf(gateway) - before) / (performance.now() - since);
-  assert.ok(share < 0.5, `it spins: ${share} of a processor`);
+    // Whoever was turned away has left meanwhile: how many find room now depends on how many were on their way at once.
+    let [last, before, since] = [200, 0, 0];
+    for (let late = 0; last === 200 && late < FEW; late++) {
+      before = cpuOf(gateway);
+      since = performance.now();
+      const client = clientOf(gateway);
+      clients.push(client);
+      client.send(GET);
+      const { status, body } = await client.reply();
+      last = status;
+      if (status !== 200) assert.match(body.toString(), 'urn:gw:problem:gateway/exhausted');
+    }
+    assert.is(last, 503, 'full');
+    await until(() => performance.now() - since > 300, 'some time to pass');
+    const share = (cpuOf(gateway) - before) / (performance.now() - since);
+    assert.ok(share < 0.5, `it spins: ${share} of a processor`);
 
-  for (const client of clients) client.destroy();
-  await until(() => gateway.log.includes('There are file descriptors for new connections again'), 'descriptors');
-  assert.is((await call(gateway.url)).body, 'hello');
-  assert.is(gateway.log.split('No file descriptors are left').length, 2, 'told once');
-});
+    for (const client of clients) client.destroy();
+    await until(() => gateway.log.includes('There are file descriptors for new connections again'), 'descriptors');
+    assert.is((await call(gateway.url)).body, 'hello');
+    assert.is(gateway.log.split('No file descriptors are left').length, 2, 'told once');
+  },
+);
 
-test('a target that cannot be reached for want of a descriptor: 503, and it is not to blame', async (context) => {
-  const limit = (pid: number, count: number): boolean =>
-    spawnSync('prlimit', ['--pid', String(pid), `--nofile=${count}:`]).status === 0;
-  if (!limit(process.pid, 4096)) return;
+limited('a target that cannot be reached for want of a descriptor: 503, and it is not to blame', async (context) => {
   const gateway = await ServedGateway.start([context.spec]);
   context.gateway = gateway;
   const client = clientOf(gateway);
@@ -121,8 +126,7 @@ test('a target that cannot be reached for want of a descriptor: 503, and it is n
   client.destroy();
 });
 
-test('connections that were refused by their target are given back', async (context) => {
-  if (!existsSync('/proc/self/fd')) return;
+counted('connections that were refused by their target are given back', async (context) => {
   writeFileSync(
     context.spec,
     specOf(`http://127.0.0.1:${await faults.refusingPort()}`, { service: 'eject_after = 0' }),

@@ -15,6 +15,7 @@ import { checkSpec } from '../../src/lint/index.js';
 import { ConnectionTable } from '../../src/state/connection-table.js';
 import { LimitTable } from '../../src/state/limit-table.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
+import { onlyWhere } from '../support/only-where.js';
 import { Busy } from './busy-client.js';
 import {
   call,
@@ -31,9 +32,7 @@ import {
 import { killServed, Served } from './serve-kit.js';
 
 const why = whyNoSharing();
-if (why !== undefined) console.log(`skipped, since workers cannot share ports here: ${why}`);
-/** Only where workers can share ports. */
-const test = why === undefined ? always : always.skip;
+const test = onlyWhere(why === undefined, `workers cannot share ports here: ${why}`, always);
 
 let set: WorkerSet | undefined;
 always.after.each(async () => {

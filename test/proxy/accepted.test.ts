@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Reader, readingInto } from '../../src/proxy/http/accepted.js';
+import { onlyWhere } from '../support/only-where.js';
 import { until } from '../support/until.js';
 
 interface Context {
@@ -13,6 +14,7 @@ interface Context {
   accepted: Socket;
 }
 const test = suite<Context>('accepted');
+const inOneBuffer = onlyWhere(process.platform !== 'win32', 'Windows is given buffers ahead of time', test);
 const WRITE_BUFFER = 16 * 1024;
 
 test.before.each(async (context) => {
@@ -55,8 +57,7 @@ test('this Node lets an accepted connection read into one buffer', async ({ acce
   socket.destroy();
 });
 
-test('all connections read into the same buffer, one after the other', async ({ server, accepted, client }) => {
-  if (process.platform === 'win32') return;
+inOneBuffer('all connections read into the same buffer, one after the other', async ({ server, accepted, client }) => {
   const buffers: Buffer[] = [];
   const read: Reader = (buffer) => void buffers.push(buffer);
   const sockets = [readingInto(accepted, WRITE_BUFFER, read)];

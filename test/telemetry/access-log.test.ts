@@ -10,11 +10,13 @@ import * as assert from 'uvu/assert';
 import { type LineFormat, lineWriter } from '../../src/telemetry/access-line.js';
 import { AccessLog } from '../../src/telemetry/access-log.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
+import { onlyWhere } from '../support/only-where.js';
 import { requestRecord } from '../support/records.js';
 
 const MODULE = pathToFileURL(join(import.meta.dirname, '../../src/telemetry/access-log.js')).href;
 
 const test = suite<{ folder: string }>('access log', { folder: '' });
+const onFullDisk = onlyWhere(existsSync('/dev/full'), 'there is no /dev/full', test);
 test.before.each((context) => {
   context.folder = mkdtempSync(join(tmpdir(), 'gw-access-log-'));
 });
@@ -255,8 +257,7 @@ test('a folder that was removed costs lines, which are counted, until it is ther
   await log.close();
 });
 
-test('lines that wait for a full disk are counted by their length, and hold no more memory', async () => {
-  if (!existsSync('/dev/full')) return;
+onFullDisk('lines that wait for a full disk are counted by their length, and hold no more memory', async () => {
   const log = new AccessLog({ path: '/dev/full', format: 'json' });
   const before = process.memoryUsage().arrayBuffers;
   for (let at = 0; at < 1000; at++) {
@@ -273,8 +274,7 @@ test('a file that cannot be opened is said at once', ({ folder }) => {
   assert.throws(() => new AccessLog({ path: join(folder, 'no', 'such', 'folder'), format: 'json' }), /ENOENT/);
 });
 
-test('a full disk costs lines and not the gateway, and how many is told at the end', async () => {
-  if (!existsSync('/dev/full')) return;
+onFullDisk('a full disk costs lines and not the gateway, and how many is told at the end', async () => {
   const told: string[] = [];
   let toldOf = 0;
   const log = new AccessLog({

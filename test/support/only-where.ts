@@ -1,0 +1,9 @@
+/** Tests that need something of the machine. `npm test` shows the line that says what was missing. */
+import type { Callback, Test } from 'uvu';
+
+/** `test` itself where it is `possible`; elsewhere a test that is skipped. `why`: behind "skipped, since". */
+export function onlyWhere<T>(possible: boolean, why: string, test: Test<T>): (name: string, run: Callback<T>) => void {
+  if (possible) return test;
+  console.log(`skipped, since ${why}`);
+  return test.skip;
+}
