@@ -54,6 +54,8 @@ const atRunTime = inside.filter((one) => !one.typeOnly);
 const LEAVES: Readonly<Record<string, readonly string[]>> = {
   'src/reason.ts': ['spec', 'lint', 'telemetry', 'proxy', 'control', 'dashboard', 'cli'],
   'src/version.ts': ['cli', 'control'],
+  'src/input-file.ts': ['spec', 'lint', 'proxy', 'control', 'dashboard', 'cli'],
+  'src/output-file.ts': ['lint', 'cli'],
 };
 
 /** `src/cli/main.ts` -> `cli`; `src/index.ts`, the package's face, and the leaves are no rooms. */

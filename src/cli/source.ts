@@ -1,7 +1,8 @@
 /** What commands run on: a spec, found and checked, or a bundle. */
-import { closeSync, existsSync, openSync, readFileSync, readSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Bundle } from '../bundle/types.js';
+import { INPUT_LIMITS, InputError, type InputOptions, readFirstBytes, readInputFile } from '../input-file.js';
 import { reasonOf } from '../reason.js';
 import type { Model } from '../spec/model.js';
 import { statOf } from '../spec/stat.js';
@@ -58,23 +59,19 @@ export async function compiledSpec(io: Io, given: string | undefined, options: S
 /** Whether the file holds a bundle. A file that cannot be read is taken for a spec, whose diagnostics say why. */
 export async function isBundleFile(path: string): Promise<boolean> {
   const { isBundle } = await import('../bundle/encode.js');
-  let file: number | undefined;
   try {
-    file = openSync(path, 'r');
-    const head = new Uint8Array(64);
-    return isBundle(head.subarray(0, readSync(file, head)));
+    const head = readFirstBytes(path, 64);
+    return head !== undefined && isBundle(head);
   } catch (error) {
     if (isErrno(error)) return false;
     throw error;
-  } finally {
-    if (file !== undefined) closeSync(file);
   }
 }
 
 /** Reads and verifies a bundle. Throws Stop for a file that is none. `publicKey` is PEM. */
 export async function readBundle(io: Io, given: string, publicKey?: string): Promise<Bundle> {
   const { BundleError, decodeBundle } = await import('../bundle/encode.js');
-  const bytes = readInput(io, given);
+  const bytes = readInput(io, given, 'bundle');
   try {
     return decodeBundle(bytes, publicKey === undefined ? {} : { publicKey });
   } catch (error) {
@@ -83,12 +80,16 @@ export async function readBundle(io: Io, given: string, publicKey?: string): Pro
   }
 }
 
-/** The bytes of a file that the command line names; throws Stop when it cannot be read. */
-export function readInput(io: Io, given: string): Uint8Array {
+/**
+ * The bytes of a file that the command line names; throws Stop when it cannot be read. A bundle is read more than once, so
+ * it must be a regular file; keys and documents may come through a pipe.
+ */
+export function readInput(io: Io, given: string, what: Exclude<keyof typeof INPUT_LIMITS, 'spec'>): Uint8Array {
+  const options: InputOptions = { maxBytes: INPUT_LIMITS[what], pipes: what !== 'bundle' };
   try {
-    return readFileSync(resolve(io.cwd, given));
+    return readInputFile(resolve(io.cwd, given), options);
   } catch (error) {
-    if (isErrno(error)) throw usage(`Cannot read ${given}: ${reasonOf(error)}.`);
+    if (isErrno(error) || error instanceof InputError) throw usage(`Cannot read ${given}: ${reasonOf(error)}.`);
     throw error;
   }
 }

@@ -1,10 +1,10 @@
 /** The first half of a reload: from a source (spec, bundle, model) to a checked program that could go live. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { decodeBundle } from '../bundle/encode.js';
 import type { Bundle, Program } from '../bundle/types.js';
 import { compile } from '../compiler/index.js';
+import { INPUT_LIMITS, readInputFile } from '../input-file.js';
 import { checkSpec } from '../lint/index.js';
 import { render } from '../lint/render/index.js';
 import { reasonOf } from '../reason.js';
@@ -149,7 +149,7 @@ function compileSource(source: Source): Compiled {
   }
   if (source.kind === 'model') return lower(source.model, []);
   const { path, overlays } = source;
-  const { value: model, diagnostics, files } = checkSpec({ path, overlays });
+  const { value: model, diagnostics, files } = checkSpec({ path, overlays, pipes: false });
   if (model && !hasErrors(diagnostics)) return lower(model, diagnostics);
   return { bundle: undefined, root: dirname(resolve(path)), files, facts: new Map(), diagnostics };
 }
@@ -164,7 +164,10 @@ function openBundle(path: string, publicKey: string | undefined): Compiled {
   const root = dirname(resolve(path));
   const none = { root, files: [], facts: new Map<string, string>() };
   try {
-    const bundle = decodeBundle(readFileSync(path), publicKey === undefined ? {} : { publicKey });
+    const bundle = decodeBundle(
+      readInputFile(path, { maxBytes: INPUT_LIMITS.bundle }),
+      publicKey === undefined ? {} : { publicKey },
+    );
     return { ...none, bundle, diagnostics: [] };
   } catch (error) {
     const message = `The bundle cannot be loaded: ${reasonOf(error)}`;

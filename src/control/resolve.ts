@@ -1,13 +1,15 @@
 /** What a program needs from its machine before it can run: variables, files, certificates. */
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { listReferences, type ReferenceKind, resolveReferences } from '../bundle/references.js';
 import type { PolicyPlan, Program, RefString } from '../bundle/types.js';
+import { INPUT_LIMITS, readInputText } from '../input-file.js';
 import { reasonOf } from '../reason.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { controlError, startOf } from './codes.js';
 import type { RunSettings } from './managed/process.js';
+
+const SECRET = { maxBytes: INPUT_LIMITS.secret };
 
 /** Text to search for where a reference was written. For a bundle there is none, and its own path stands in. */
 export interface Written {
@@ -99,7 +101,7 @@ function read(
   files.add(path);
   try {
     // Every editor ends a file with a newline; no secret does.
-    return { value: readFileSync(path, 'utf8').replace(/\r?\n$/, '') };
+    return { value: readInputText(path, SECRET).replace(/\r?\n$/, '') };
   } catch (error) {
     return { problem: `The file \`${name}\` cannot be read: ${reasonOf(error)}.` };
   }
@@ -118,7 +120,7 @@ function pem(
   const path = resolve(root, text);
   files.add(path);
   try {
-    return readFileSync(path, 'utf8');
+    return readInputText(path, SECRET);
   } catch (error) {
     const span = spansOf(JSON.stringify(text), written)[0] ?? startOf(written.fallback);
     const message = `The ${what} of listener \`${listener}\` cannot be read: ${reasonOf(error)}.`;

@@ -1,7 +1,8 @@
 /** Tells when a spec may have changed on disk. It may tell too often (a build finds out); it must never miss one. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
+import { INPUT_LIMITS, readInputText } from '../input-file.js';
 import { reasonOf } from '../reason.js';
 import { statOf } from '../spec/stat.js';
 import type { Log } from './log.js';
@@ -188,7 +189,7 @@ function nearestFolder(path: string): string {
 
 function readText(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readInputText(file, { maxBytes: INPUT_LIMITS.spec });
   } catch {
     // Gone or unreadable: the build says so; there is nothing to learn from it here.
     return '';

@@ -1,7 +1,8 @@
 /** Finds the gateways that run on this machine for this person, by what they wrote to the runtime folder. */
-import { readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, realpathSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
+import { readInputText } from '../input-file.js';
 import { type GatewayEntry, isAlive, runtimePath } from '../telemetry/admin-protocol.js';
 
 /** What a folder and the running gateways lead to. */
@@ -60,7 +61,8 @@ export async function rediscover(before: GatewayEntry, options: DiscoverOptions)
 function filesOf(directory: string): string[] {
   const me = process.getuid?.();
   try {
-    return me === undefined || statSync(directory).uid === me ? readdirSync(directory) : [];
+    const { uid } = lstatSync(directory);
+    return me === undefined || uid === me ? readdirSync(directory) : [];
   } catch {
     // Not there, no folder, not readable: no gateway of this person wrote anything to it.
     return [];
@@ -69,8 +71,7 @@ function filesOf(directory: string): string[] {
 
 function readEntry(path: string): GatewayEntry | undefined {
   try {
-    if (statSync(path).size > LARGEST_ENTRY) return undefined;
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const value: unknown = JSON.parse(readInputText(path, { maxBytes: LARGEST_ENTRY }));
     return isEntry(value) ? value : undefined;
   } catch {
     // Removed under our eyes, unreadable or half written: no gateway can be reached by it.

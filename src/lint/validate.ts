@@ -1,7 +1,9 @@
 /** What `gw validate` does: checks specs, mends what can be mended safely, renders. */
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
+import { INPUT_LIMITS, readInputFile } from '../input-file.js';
+import { writeOutput } from '../output-file.js';
 import { reasonOf } from '../reason.js';
 import { type Diagnostic, hasErrors } from '../schema/diagnostic.js';
 import type { SourceFile } from '../spec/model.js';
@@ -113,9 +115,11 @@ function write({ file, text }: FixedFile): string | undefined {
   try {
     // A pipe has nothing to write back to, and reading it again would wait for ever.
     if (!statSync(file.absolute).isFile()) return `${file.path} could not be fixed: it is no plain file.`;
-    const now = createHash('sha256').update(readFileSync(file.absolute)).digest('hex');
+    const now = createHash('sha256')
+      .update(readInputFile(file.absolute, { maxBytes: INPUT_LIMITS.spec }))
+      .digest('hex');
     if (now !== file.sha256) return `${file.path} changed while it was checked; nothing was fixed in it.`;
-    writeFileSync(file.absolute, text);
+    writeOutput(file.absolute, text);
     return undefined;
   } catch (error) {
     return `${file.path} could not be fixed: ${reasonOf(error)}.`;

@@ -1,9 +1,9 @@
 /** A bound address and the connections that came by it. Lives across generations as long as one names it. */
 
-import { readFileSync } from 'node:fs';
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import type { ListenerPlan } from '../bundle/types.js';
+import { INPUT_LIMITS, readInputText } from '../input-file.js';
 import { reasonOf } from '../reason.js';
 import { Counter } from '../telemetry/stats-layout.js';
 import { type Door, TURNED_AWAY } from './admission.js';
@@ -39,7 +39,8 @@ export function listenerSettings(plan: ListenerPlan, slot: number): ListenerSett
 }
 
 /** PEM text as it is; anything else is the path of a file that holds it. */
-const pem = (text: string): string => (text.includes('-----BEGIN') ? text : readFileSync(text, 'utf8'));
+const pem = (text: string): string =>
+  text.includes('-----BEGIN') ? text : readInputText(text, { maxBytes: INPUT_LIMITS.secret });
 
 interface Handshake {
   readonly socket: Socket;

@@ -33,12 +33,14 @@ export function loadFiles(options: {
   readonly path: string;
   readonly overlays?: readonly string[] | undefined;
   readonly text?: string | undefined;
+  readonly pipes?: boolean | undefined;
 }): LoadedFiles {
   const absolute = resolve(options.path);
   const overlays = options.overlays ?? [];
   const loader = new Loader(
     dirname(absolute),
     overlays.map((path) => identityOf(resolve(path))),
+    options.pipes ?? true,
   );
   let tree = loader.load(absolute, 'spec', undefined, [], options.text);
   for (const path of overlays) {
@@ -57,6 +59,8 @@ class Loader {
     readonly root: string,
     /** Files that a wildcard leaves out. */
     readonly overlays: readonly string[],
+    /** Files that the command line names may be pipes. */
+    readonly pipes: boolean,
   ) {}
 
   /** `at`: the string that names the file; undefined for one that was named on the command line. */
@@ -76,7 +80,7 @@ class Loader {
     // A file that two patterns match is one file.
     if (this.#loaded.has(identity)) return undefined;
     this.#loaded.add(identity);
-    const text = given ?? readText(absolute);
+    const text = given ?? readText(absolute, this.pipes && at === undefined);
     const source = new Source(path, absolute, typeof text === 'string' ? text : '');
     this.sources.add(source);
     if (typeof text !== 'string') {

@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly overlays?: readonly string[] | undefined;
   /** Content to use instead of the root file's: an editor's unsaved text. */
   readonly text?: string | undefined;
+  /** The root file and overlays may be pipes, for whose writers this call waits. Default true. */
+  readonly pipes?: boolean | undefined;
 }
 
 export interface LoadOutcome extends Outcome<Model> {

@@ -1,13 +1,13 @@
 /** A source file in memory, and positions in it. */
 import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { codeOf, reasonOf } from '../reason.js';
+import { INPUT_LIMITS, InputError, readInputFile } from '../input-file.js';
+import { reasonOf } from '../reason.js';
 import type { Position, Span } from '../schema/diagnostic.js';
 import type { SourceFile } from './model.js';
 import { valueOffsets } from './string-offsets.js';
 
 /** No spec written by people comes near; a larger one is refused before it is read. */
-export const MAX_FILE_BYTES = 10 * 1024 * 1024;
+export const MAX_FILE_BYTES = INPUT_LIMITS.spec;
 
 export class Source implements SourceFile {
   readonly sha256: string;
@@ -84,53 +84,16 @@ export interface ReadProblem {
   readonly help: string;
 }
 
-/** Reads at most MAX_FILE_BYTES of UTF-8 text, whatever the path leads to (also a pipe). Never throws, never hangs. */
-export function readText(absolute: string): string | ReadProblem {
-  const bytes = readBytes(absolute);
-  return bytes instanceof Uint8Array ? decodeText(bytes) : bytes;
-}
-
-function readBytes(absolute: string): Uint8Array | ReadProblem {
-  let file: number | undefined;
+/**
+ * Reads at most MAX_FILE_BYTES of UTF-8 text. `pipes`: a pipe is read to its end (input-file.ts says how long that may
+ * take). Never throws, never hangs.
+ */
+export function readText(absolute: string, pipes = true): string | ReadProblem {
   try {
-    // Not blocking: a pipe that nobody writes to, or a terminal, would otherwise hold the whole process.
-    file = openSync(absolute, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
-    const stat = fstatSync(file);
-    if (stat.isDirectory()) return unreadable('it is a folder');
-    if (stat.size > MAX_FILE_BYTES) return tooLarge(`${(stat.size / 1024 ** 2).toFixed(1)} MiB`);
-    const chunks: Buffer[] = [];
-    const deadline = Date.now() + PIPE_PATIENCE_MS;
-    let total = 0;
-    for (;;) {
-      const chunk = Buffer.allocUnsafe(Math.max(65_536, Math.min(stat.size - total + 1, MAX_FILE_BYTES)));
-      const count = readPatiently(file, chunk, deadline);
-      if (count === 0 && total === 0 && !stat.isFile()) return unreadable('nothing was written to it');
-      if (count === 0) return Buffer.concat(chunks);
-      total += count;
-      if (total > MAX_FILE_BYTES) return tooLarge('more than that');
-      chunks.push(chunk.subarray(0, count));
-    }
+    return decodeText(readInputFile(absolute, { maxBytes: MAX_FILE_BYTES, pipes }));
   } catch (error) {
+    if (error instanceof InputError && error.kind === 'too-large') return tooLarge(error.message);
     return unreadable(reasonOf(error));
-  } finally {
-    if (file !== undefined) closeSync(file);
-  }
-}
-
-/** How long the writer of a pipe may take. */
-const PIPE_PATIENCE_MS = 5000;
-const pause = new Int32Array(new SharedArrayBuffer(4));
-
-/** `readSync` that waits for the writer of a pipe, but not for ever. */
-function readPatiently(file: number, chunk: Buffer, deadline: number): number {
-  for (;;) {
-    try {
-      return readSync(file, chunk);
-    } catch (error) {
-      if (codeOf(error) !== 'EAGAIN') throw error;
-      if (Date.now() > deadline) throw new Error('nothing was written to it in time', { cause: error });
-      Atomics.wait(pause, 0, 0, 10);
-    }
   }
 }
 
@@ -140,9 +103,9 @@ const unreadable = (reason: string): ReadProblem => ({
   help: 'Check the path and its permissions; paths in a spec are relative to the file that names them.',
 });
 
-const tooLarge = (size: string): ReadProblem => ({
+const tooLarge = (reason: string): ReadProblem => ({
   code: 'file/too-large',
-  message: `The file is too large for a spec: a spec file may have 10 MiB, this one has ${size}.`,
+  message: `The file is too large for a spec: ${reason}.`,
   help: 'Check that the path is right; split a spec that is really so large with `include`.',
 });
 

@@ -193,7 +193,7 @@ test('files that are no specs give one diagnostic each', () => {
     ['a = 1\0', 'file/not-text', /NUL/],
     [Buffer.from('\ufeffspec = 1', 'utf16le'), 'file/not-text', /UTF-16/],
     [Uint8Array.of(0xfe, 0xff, 0), 'file/not-text', /UTF-16/],
-    [Buffer.alloc(50_000_000, 'a = 1\n'), 'file/too-large', /10 MiB, this one has 47\.7 MiB/],
+    [Buffer.alloc(50_000_000, 'a = 1\n'), 'file/too-large', /10 MiB, and it has 47\.7 MiB/],
   ];
   for (const [content, code, message] of cases) {
     const started = performance.now();
@@ -222,8 +222,8 @@ test('files that cannot be read', () => {
       chmodSync(join(folder, 'a.toml'), 0);
       assert.match(problem(join(folder, 'a.toml')), /permission/);
     }
-    // A device has no size to judge it by; reading stops at the limit.
-    if (process.platform === 'linux') assert.match(problem('/dev/zero'), /too large/);
+    // A device has no size to judge it by, and may have no end.
+    if (process.platform === 'linux') assert.match(problem('/dev/zero'), /it is a device/);
   });
   assert.is(decodeText(Buffer.from('\ufeffa')), '\ufeffa');
   assert.ok(MAX_FILE_BYTES >= 1024 * 1024);

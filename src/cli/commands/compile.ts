@@ -1,7 +1,6 @@
 import type { CompileStats } from '../../compiler/index.js';
 import { defineCommand, JSON_HELP, SPEC_HELP, type SpecOptions, withOverlays } from '../command.js';
-import { EXIT, failed, isErrno, usage } from '../exit.js';
-import type { Io } from '../io.js';
+import { EXIT, usage } from '../exit.js';
 
 interface Options extends SpecOptions {
   readonly output: string;
@@ -28,10 +27,13 @@ export default defineCommand<Options, [spec: string | undefined]>({
     withOverlays(command).option('--json', JSON_HELP);
   },
   async run({ args: [spec], options, io }) {
-    if (options.output === '-' && options.json) throw usage('--json and the bundle cannot both go to standard output.');
+    const { isStandardOutput, writeFile } = await import('../output.js');
+    const toOutput = isStandardOutput(io, options.output);
+    if (toOutput && options.json) throw usage('--json and the bundle cannot both go to standard output.');
     const { compiledSpec, readInput } = await import('../source.js');
     const { BundleError, encodeBundle } = await import('../../bundle/encode.js');
-    const key = options.sign === undefined ? undefined : Buffer.from(readInput(io, options.sign)).toString('utf8');
+    const key =
+      options.sign === undefined ? undefined : Buffer.from(readInput(io, options.sign, 'secret')).toString('utf8');
     const { bundle, stats } = await io.spin('Compiling', () => compiledSpec(io, spec, options));
     let bytes: Uint8Array;
     try {
@@ -40,16 +42,11 @@ export default defineCommand<Options, [spec: string | undefined]>({
       if (error instanceof BundleError) throw usage(`${options.sign}: ${error.message}`);
       throw error;
     }
-    if (options.output === '-') io.stdout.write(bytes);
-    else await writeWhole(io, options.output, bytes);
+    if (toOutput) io.stdout.write(bytes);
+    else writeFile(io, options.output, bytes);
     const result = { output: options.output, bytes: bytes.length, sha256: bundle.sha256, signed: key !== undefined };
     if (options.json) io.json({ version: 1, ...result, ...(options.stats ? { stats } : {}) });
-    else
-      tell(
-        options.output === '-' ? (line) => io.note(line) : (line) => io.line(line),
-        result,
-        options.stats ? stats : undefined,
-      );
+    else tell(toOutput ? (line) => io.note(line) : (line) => io.line(line), result, options.stats ? stats : undefined);
     return EXIT.ok;
   },
 });
@@ -59,24 +56,6 @@ interface Result {
   readonly bytes: number;
   readonly sha256: string;
   readonly signed: boolean;
-}
-
-/** The file is the old one or the new one, never half of either. */
-async function writeWhole(io: Io, output: string, bytes: Uint8Array): Promise<void> {
-  const { resolve } = await import('node:path');
-  const { rename, rm, writeFile } = await import('node:fs/promises');
-  const path = resolve(io.cwd, output);
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await writeFile(temporary, bytes);
-    await rename(temporary, path);
-  } catch (error) {
-    // What kept it from being written may keep it from being removed, and is told.
-    await rm(temporary, { force: true }).catch(() => {});
-    if (!isErrno(error)) throw error;
-    const { reasonOf } = await import('../../reason.js');
-    throw failed(`Cannot write ${output}: ${reasonOf(error, 'write')}.`);
-  }
 }
 
 function tell(say: (line: string) => void, result: Result, stats: CompileStats | undefined): void {

@@ -61,7 +61,7 @@ export default defineCommand<Options, [dir: string | undefined]>({
 async function readSource(io: Io, given: string): Promise<OpenApiSource> {
   const { readInput } = await import('../source.js');
   const { basename } = await import('node:path');
-  return { name: basename(given), text: Buffer.from(readInput(io, given)).toString('utf8') };
+  return { name: basename(given), text: Buffer.from(readInput(io, given, 'document')).toString('utf8') };
 }
 
 function tell(io: Io, dir: string, plan: InitPlan, written: readonly Written[]): void {

@@ -22,8 +22,9 @@ export default defineCommand<Options, [bundle: string]>({
     const { readBundle, readInput } = await import('../source.js');
     const { isSigned } = await import('../../bundle/encode.js');
     const { Trie } = await import('../../bundle/trie.js');
-    const key = options.verify === undefined ? undefined : Buffer.from(readInput(io, options.verify)).toString('utf8');
-    const bytes = readInput(io, file);
+    const key =
+      options.verify === undefined ? undefined : Buffer.from(readInput(io, options.verify, 'secret')).toString('utf8');
+    const bytes = readInput(io, file, 'bundle');
     const { format, sha256, program, trie: buffer } = await readBundle(io, file, key);
     const trie = Trie.open(buffer, { verified: true });
     io.json({

@@ -66,7 +66,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
       overlays: (options.overlay ?? []).map((overlay) => resolve(io.cwd, overlay)),
       ...(options.verify === undefined
         ? {}
-        : { publicKey: Buffer.from(readInput(io, options.verify)).toString('utf8') }),
+        : { publicKey: Buffer.from(readInput(io, options.verify, 'secret')).toString('utf8') }),
       watch: options.watch,
       log,
       ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),

@@ -1,6 +1,8 @@
 /** Writing a set of files all together or not at all. */
-import { existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { INPUT_LIMITS, InputError, readInputText } from '../../input-file.js';
+import { destinationOf, OutputError, type Staged, stage } from '../../output-file.js';
 import { reasonOf } from '../../reason.js';
 import { failed, isErrno, usage } from '../exit.js';
 
@@ -27,7 +29,7 @@ export function writeFiles(folder: string, files: readonly PlannedFile[], force:
     const list = inTheWay.map((file) => `  ${file.path}`).join('\n');
     throw usage(`These files are there already, and nothing was written:\n${list}\nAdd --force to overwrite them.`);
   }
-  const temporary: { from: string; to: string }[] = [];
+  const staged: Staged[] = [];
   const written: Written[] = [];
   try {
     for (const file of files) {
@@ -36,17 +38,23 @@ export function writeFiles(folder: string, files: readonly PlannedFile[], force:
       written.push({ path: file.path, how });
       if (how === 'unchanged') continue;
       mkdirSync(dirname(to), { recursive: true });
-      const from = `${to}.${process.pid}.tmp`;
-      temporary.push({ from, to });
-      writeFileSync(from, content, { flag: 'wx' });
+      staged.push(stage(replaceable(to, file.path), Buffer.from(content)));
     }
-    for (const { from, to } of temporary) renameSync(from, to);
+    for (const one of staged) one.commit();
   } catch (error) {
-    for (const { from } of temporary) rmSync(from, { force: true });
-    if (isErrno(error)) throw failed(`Cannot write to ${folder}: ${reasonOf(error, 'write')}.`);
+    for (const one of staged) one.abandon();
+    if (isErrno(error) || error instanceof OutputError || error instanceof InputError)
+      throw failed(`Cannot write to ${folder}: ${reasonOf(error, 'write')}.`);
     throw error;
   }
   return written;
+}
+
+/** Where a file is written: to what a link leads to. A device or a pipe stays what it is. */
+function replaceable(path: string, shown: string) {
+  const to = destinationOf(path);
+  if (to.kind === 'file' || to.kind === 'new') return to;
+  throw new OutputError(`${shown} is not a regular file`);
 }
 
 /** Also of a link that leads nowhere: writing would follow it. */
@@ -63,7 +71,7 @@ function isThere(path: string): boolean {
 function contentFor(file: PlannedFile, path: string): { content: string; how: Written['how'] } {
   if (!existsSync(path)) return { content: file.content, how: 'written' };
   if (!file.merge) return { content: file.content, how: 'replaced' };
-  const before = readFileSync(path, 'utf8');
+  const before = readInputText(path, { maxBytes: INPUT_LIMITS.spec });
   const known = new Set(before.split(/\r?\n/));
   const missing = file.content.split('\n').filter((line) => line !== '' && !line.startsWith('#') && !known.has(line));
   if (missing.length === 0) return { content: before, how: 'unchanged' };

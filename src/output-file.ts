@@ -1,0 +1,185 @@
+/**
+ * Writes files that people name. A regular file is replaced in one step, so that a reader sees the old content or the new
+ * one; anything else (a device, a pipe, a descriptor of this process) is written to and stays what it is.
+ */
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+
+/** The path cannot be written to. The message follows a colon: `it is a socket`. */
+export class OutputError extends Error {
+  override readonly name = 'OutputError';
+}
+
+/** Where a path leads. */
+export type Destination =
+  | { readonly kind: 'descriptor'; readonly fd: number }
+  | { readonly kind: 'new'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: string; readonly stat: Stats }
+  | { readonly kind: 'other'; readonly path: string; readonly stat: Stats };
+
+/** A regular file, or a name that is free. */
+export type Replaceable = Extract<Destination, { kind: 'new' | 'file' }>;
+
+/** Milliseconds that a reader of a pipe may take nothing. */
+const PATIENCE = 5000;
+const LOOK = 10;
+/** As many links as the kernel follows. */
+const MOST_LINKS = 40;
+/** A descriptor of this process by its name in the file system: /dev/stdout leads here. */
+const DESCRIPTOR = /^(?:\/proc\/(?:self|thread-self|\d+)|\/dev)\/fd\/(\d+)$/;
+/** Codes of a folder that takes no new file, or of a file that cannot be replaced (a mount point), though it may be written. */
+const NO_REPLACING = new Set(['EACCES', 'EPERM', 'EBUSY', 'EROFS', 'EXDEV']);
+
+/**
+ * Where `path` leads, through symbolic links, also a link to a file that is not there yet. @throws the system's error when a
+ * part of the path cannot be looked at.
+ */
+export function destinationOf(path: string): Destination {
+  let at = resolve(path);
+  for (let links = 0; links < MOST_LINKS; links++) {
+    const fd = ownDescriptor(at);
+    if (fd !== undefined) return { kind: 'descriptor', fd };
+    const to = linkAt(at);
+    if (to !== undefined) {
+      at = resolve(realpathSync(dirname(at)), to);
+      continue;
+    }
+    const stat = statSync(at, { throwIfNoEntry: false });
+    if (stat === undefined) return { kind: 'new', path: at };
+    return stat.isFile() ? { kind: 'file', path: at, stat } : { kind: 'other', path: at, stat };
+  }
+  throw new OutputError('its symbolic links go in circles');
+}
+
+/**
+ * Writes `content` to where `path` leads. A regular file keeps its mode and, as far as the system lets us, its owner.
+ * @throws OutputError, or the system's error; a regular file is unchanged then, unless it could only be written in place.
+ */
+export function writeOutput(path: string, content: string | Uint8Array): void {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  const to = destinationOf(path);
+  if (to.kind === 'descriptor') writeAll(to.fd, bytes);
+  else if (to.kind === 'other') writeThrough(to.path, to.stat, bytes);
+  else replace(to, bytes);
+}
+
+/** New content beside the file that it is for. */
+export interface Staged {
+  /** Puts it in the file's place. */
+  commit(): void;
+  /** Removes it; without effect after commit(). */
+  abandon(): void;
+}
+
+/** Writes `bytes` to a file beside `to`, with the mode and owner that `to` has. @throws the system's error. */
+export function stage(to: Replaceable, bytes: Uint8Array): Staged {
+  // Renaming over a file asks for no permission to write it.
+  if (to.kind === 'file') accessSync(to.path, constants.W_OK);
+  const temporary = join(dirname(to.path), `.${basename(to.path)}.${process.pid}.tmp`);
+  const abandon = (): void => rmSync(temporary, { force: true });
+  // Left behind by a process of the same number that was killed.
+  abandon();
+  try {
+    writeFileSync(temporary, bytes, { flag: 'wx', mode: to.kind === 'file' ? 0o600 : 0o666 });
+    if (to.kind === 'file') keepOwner(temporary, to.stat);
+  } catch (error) {
+    abandon();
+    throw error;
+  }
+  return { abandon, commit: () => renameSync(temporary, to.path) };
+}
+
+function replace(to: Replaceable, bytes: Uint8Array): void {
+  let staged: Staged | undefined;
+  try {
+    staged = stage(to, bytes);
+    staged.commit();
+  } catch (error) {
+    staged?.abandon();
+    if (to.kind !== 'file' || !NO_REPLACING.has(codeOf(error))) throw error;
+    writeFileSync(to.path, bytes);
+  }
+}
+
+function keepOwner(path: string, { uid, gid, mode }: Stats): void {
+  try {
+    chownSync(path, uid, gid);
+  } catch (error) {
+    // Only root gives files away: then it is this account's file, as any file it writes.
+    if (codeOf(error) !== 'EPERM') throw error;
+  }
+  chmodSync(path, mode & 0o7777);
+}
+
+function writeThrough(path: string, stat: Stats, bytes: Uint8Array): void {
+  if (stat.isDirectory()) throw new OutputError('it is a folder');
+  if (stat.isSocket()) throw new OutputError('it is a socket');
+  if (stat.isBlockDevice()) throw new OutputError('it is a disk');
+  const fd = openForWriting(path);
+  try {
+    if (fstatSync(fd).isBlockDevice()) throw new OutputError('it is a disk');
+    writeAll(fd, bytes);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function openForWriting(path: string): number {
+  try {
+    return openSync(path, constants.O_WRONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0));
+  } catch (error) {
+    if (codeOf(error) === 'ENXIO') throw new OutputError('it is a pipe that has no reader');
+    throw error;
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let at = 0, waited = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(fd, bytes, at);
+      waited = 0;
+    } catch (error) {
+      if (codeOf(error) !== 'EAGAIN') throw error;
+      if (waited >= PATIENCE) throw new OutputError('its reader takes nothing');
+      Atomics.wait(pause, 0, 0, LOOK);
+      waited += LOOK;
+    }
+  }
+}
+
+function ownDescriptor(path: string): number | undefined {
+  const found = DESCRIPTOR.exec(path);
+  const foreign = /^\/proc\/(\d+)\//.exec(path);
+  if (found === null || (foreign !== null && Number(foreign[1]) !== process.pid)) return undefined;
+  return Number(found[1]);
+}
+
+function linkAt(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    // No link, or nothing: what follows finds out.
+    if (['EINVAL', 'ENOENT', 'UNKNOWN'].includes(codeOf(error))) return undefined;
+    throw error;
+  }
+}
+
+const codeOf = (error: unknown): string =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
