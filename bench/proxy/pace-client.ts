@@ -1,8 +1,11 @@
 /**
  * Requests at a fixed rate, whatever the replies do: `{port, path, rate, seconds, warmup, connections}`. The moments are
  * those of a Poisson process, chosen beforehand, and a latency counts from the moment at which its request was due, also
- * when no connection was free then: a stall is seen by all the requests that fell into it. Prints `{"p50", "p99", "late",
- * "done", "bad"}`, microseconds; `late` is the p99 of how late this client itself noticed that a request was due.
+ * when no connection was free then: a stall is seen by all the requests that fell into it.
+ *
+ * Prints `{"p50", "p99", "late", "behind", "done", "bad"}`. `p50` and `p99` are microseconds; `late` is the p99 of how
+ * late this client itself noticed that a request was due; `behind` is how many requests had no connection when the last
+ * one was due.
  */
 import { connect, type Socket } from 'node:net';
 import { seededBelow } from '../../test/support/random.js';
@@ -23,26 +26,42 @@ const LAST_REPLIES = 5000;
 
 const task: Task = JSON.parse(process.argv[2] ?? '{}');
 const request = Buffer.from(`GET ${task.path} HTTP/1.1\r\nHost: 127.0.0.1:${task.port}\r\n\r\n`);
-const next = seededBelow(7);
+const reads = Buffer.allocUnsafe(65_536);
 const free: Connection[] = [];
-const latencies: number[] = [];
-const lateness: number[] = [];
-/** Moments of requests that wait for a connection, oldest first from `waitingAt`. */
-const waiting: number[] = [];
-let waitingAt = 0;
+
+/** Milliseconds from the start at which each request is due. */
+const schedule = scheduleOf(task.rate, (task.warmup + task.seconds) * 1000);
+/** Milliseconds, in memory that is there before the first request: an array that grows would stall the client. */
+const latencies = new Float64Array(schedule.length);
+const lateness = new Float64Array(schedule.length);
+let start = 0;
+/** Requests that are due, and those of them that were sent. */
+let due = 0;
+let sent = 0;
+let done = 0;
 let inFlight = 0;
 let bad = 0;
-let counting = 0;
+let behind = 0;
+let ready = 0;
+
+function scheduleOf(rate: number, milliseconds: number): Float64Array {
+  const next = seededBelow(7);
+  const moments: number[] = [];
+  const gap = (): number => (-Math.log((next(1e9) + 1) / 1e9) * 1000) / rate;
+  for (let moment = gap(); moment < milliseconds; moment += gap()) moments.push(moment);
+  return Float64Array.from(moments);
+}
 
 class Connection {
   readonly #socket: Socket;
   readonly #reply = new ReplyCounter();
-  #due = 0;
+  #number = 0;
 
   constructor(onReady: () => void) {
-    this.#socket = connect(task.port, '127.0.0.1', onReady);
+    // One buffer for all reads: a fresh one for each would be work for the collector, and so a late client.
+    const onread = { buffer: reads, callback: (length: number) => this.#take(reads.subarray(0, length)) };
+    this.#socket = connect({ port: task.port, host: '127.0.0.1', onread }, onReady);
     this.#socket.setNoDelay(true);
-    this.#socket.on('data', (data) => this.#take(data));
     this.#socket.on('error', () => this.#socket.destroy());
     this.#socket.on('close', () => {
       bad++;
@@ -50,68 +69,66 @@ class Connection {
     });
   }
 
-  send(due: number): void {
-    this.#due = due;
+  send(number: number): void {
+    this.#number = number;
     inFlight++;
     this.#socket.write(request);
   }
 
-  #take(data: Buffer): void {
-    if (!this.#reply.take(data)) return;
+  #take(data: Buffer): boolean {
+    if (!this.#reply.take(data)) return true;
     inFlight--;
+    done++;
     if (this.#reply.status !== 200) bad++;
-    if (this.#due >= counting) latencies.push(performance.now() - this.#due);
+    latencies[this.#number] = performance.now() - start - schedule[this.#number]!;
     free.push(this);
     dispatch();
+    return true;
   }
 }
 
 function dispatch(): void {
-  while (waitingAt < waiting.length && free.length > 0) free.pop()?.send(waiting[waitingAt++] ?? 0);
+  while (sent < due && free.length > 0) free.pop()?.send(sent++);
 }
-
-const gap = (): number => (-Math.log((next(1e9) + 1) / 1e9) * 1000) / task.rate;
 
 /** Looks at the clock in every turn of the loop: a timer would be a millisecond late. */
-function pace(due: number, end: number): void {
-  const now = performance.now();
-  let moment = due;
-  while (moment <= now && moment < end) {
-    waiting.push(moment);
-    if (moment >= counting) lateness.push(now - moment);
-    moment += gap();
+function pace(): void {
+  const now = performance.now() - start;
+  while (due < schedule.length && schedule[due]! <= now) {
+    lateness[due] = now - schedule[due]!;
+    due++;
   }
   dispatch();
-  if (moment < end) setImmediate(pace, moment, end);
-  else settle(performance.now() + LAST_REPLIES);
+  if (due < schedule.length) {
+    setImmediate(pace);
+    return;
+  }
+  behind = due - sent;
+  settle(performance.now() + LAST_REPLIES);
 }
 
-/** Microseconds. */
-function quantileOf(values: readonly number[], share: number): number {
-  const sorted = Float64Array.from(values).sort();
-  return (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0) * 1000;
+/** Microseconds, of what was due after the warm-up. */
+function quantileOf(values: Float64Array, share: number): number {
+  const counted = values.slice(schedule.findIndex((moment) => moment >= task.warmup * 1000)).sort();
+  return (counted[Math.min(counted.length - 1, Math.floor(counted.length * share))] ?? 0) * 1000;
 }
 
 function settle(deadline: number): void {
-  const open = inFlight + waiting.length - waitingAt;
+  const open = inFlight + due - sent;
   if (open > 0 && performance.now() < deadline) {
     setTimeout(settle, 5, deadline);
     return;
   }
-  const done = latencies.length;
-  const late = quantileOf(lateness, 0.99);
-  const p50 = quantileOf(latencies, 0.5);
-  console.log(JSON.stringify({ p50, p99: quantileOf(latencies, 0.99), late, done, bad: bad + open }));
+  const [p50, p99, late] = [quantileOf(latencies, 0.5), quantileOf(latencies, 0.99), quantileOf(lateness, 0.99)];
+  console.log(JSON.stringify({ p50, p99, late, behind, done, bad: bad + open }));
   process.exit();
 }
 
-let ready = 0;
 for (let i = 0; i < task.connections; i++) {
   const connection = new Connection(() => {
     free.push(connection);
     if (++ready < task.connections) return;
-    const start = performance.now();
-    counting = start + task.warmup * 1000;
-    pace(start, counting + task.seconds * 1000);
+    start = performance.now();
+    pace();
   });
 }

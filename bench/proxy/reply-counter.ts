@@ -17,7 +17,8 @@ export class ReplyCounter {
     const seen = this.#head ? Buffer.concat([this.#head, data]) : data;
     const end = seen.indexOf('\r\n\r\n');
     if (end < 0) {
-      this.#head = seen;
+      // A copy: `data` may be a buffer that the next read writes into.
+      this.#head = Buffer.from(seen);
       return false;
     }
     this.#head = undefined;
