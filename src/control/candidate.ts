@@ -15,7 +15,7 @@ import type { MatchFacts } from './diff.js';
 import type { RunSettings } from './managed/process.js';
 import { Rejected, type Rejection } from './reload.js';
 import { resolveProgram, runsOf } from './resolve.js';
-import { includeFolders, type WatchSet } from './watch.js';
+import { Reads } from './watch/reads.js';
 
 /** What a gateway runs. */
 export type Source =
@@ -41,11 +41,11 @@ export interface Candidate {
   readonly warnings: number;
 }
 
-/** What an attempt came to, and what to watch from now on, whatever it came to. */
+/** What an attempt came to, and what it read, whatever it came to. */
 export interface Attempt {
   readonly candidate: Candidate | undefined;
   readonly rejection: Rejection | undefined;
-  readonly watch: WatchSet;
+  readonly reads: Reads;
 }
 
 interface Compiled {
@@ -72,18 +72,21 @@ export function build(
   env: { readonly [name: string]: string | undefined },
   alone: string | undefined,
 ): Attempt {
-  const compiled = compileSource(source);
-  const known = [...ownFiles(source), ...compiled.files.map((file) => file.absolute)];
+  const reads = new Reads();
+  const compiled = compileSource(source, reads);
   const fallback = source.kind === 'bundle' ? source.path : (compiled.files[0]?.path ?? '-');
-  if (!compiled.bundle) return failed(compiled.diagnostics, compiled, known);
+  if (!compiled.bundle) return failed(compiled.diagnostics, compiled, reads);
   const { bundle } = compiled;
-  const resolved = resolveProgram(bundle.program, { root: compiled.root, env }, { files: compiled.files, fallback });
+  const resolved = resolveProgram(
+    bundle.program,
+    { root: compiled.root, env, reads },
+    { files: compiled.files, fallback },
+  );
   const asked = resolved.program;
   const program = alone === undefined ? asked : { ...asked, workers: 1 };
   const noted = asked.workers > program.workers ? [oneWorker(asked, compiled.files, fallback, alone ?? '')] : [];
   const diagnostics = sortDiagnostics([...compiled.diagnostics, ...resolved.diagnostics, ...noted]);
-  known.push(...resolved.files);
-  if (hasErrors(diagnostics)) return failed(diagnostics, compiled, known);
+  if (hasErrors(diagnostics)) return failed(diagnostics, compiled, reads);
   const trie = shared(bundle.trie);
   const candidate: Candidate = {
     program,
@@ -96,7 +99,7 @@ export function build(
     rendered: render(diagnostics, compiled.files, 'pretty', { color: false }),
     warnings: count(diagnostics, 'warning'),
   };
-  return { candidate, rejection: undefined, watch: watchOf(known) };
+  return { candidate, rejection: undefined, reads };
 }
 
 /** A rejection for diagnostics that arose after the build: a bind, a managed target, the data plane. */
@@ -142,14 +145,17 @@ function rejectionOf(diagnostics: readonly Diagnostic[], files: readonly SourceF
   };
 }
 
-function compileSource(source: Source): Compiled {
-  if (source.kind === 'bundle') return openBundle(source.path, source.publicKey);
+function compileSource(source: Source, reads: Reads): Compiled {
+  if (source.kind === 'bundle') {
+    reads.note(resolve(source.path));
+    return openBundle(source.path, source.publicKey);
+  }
   if (source.kind === 'loaded') {
     return { bundle: source.bundle, root: source.root, files: [], facts: new Map(), diagnostics: [] };
   }
   if (source.kind === 'model') return lower(source.model, []);
   const { path, overlays } = source;
-  const { value: model, diagnostics, files } = checkSpec({ path, overlays, pipes: false });
+  const { value: model, diagnostics, files } = checkSpec({ path, overlays, pipes: false, read: reads.readSpec });
   if (model && !hasErrors(diagnostics)) return lower(model, diagnostics);
   return { bundle: undefined, root: dirname(resolve(path)), files, facts: new Map(), diagnostics };
 }
@@ -184,18 +190,8 @@ function factsOf(match: MatchModel): string {
   });
 }
 
-function failed(diagnostics: readonly Diagnostic[], compiled: Compiled, known: readonly string[]): Attempt {
-  return { candidate: undefined, rejection: rejectionOf(diagnostics, compiled.files), watch: watchOf(known) };
-}
-
-function ownFiles(source: Source): string[] {
-  if (source.kind === 'spec') return [source.path, ...source.overlays].map((path) => resolve(path));
-  return source.kind === 'bundle' ? [resolve(source.path)] : [];
-}
-
-function watchOf(files: readonly string[]): WatchSet {
-  const unique = [...new Set(files)].sort();
-  return { files: unique, folders: includeFolders(unique.filter((file) => file.endsWith('.toml'))) };
+function failed(diagnostics: readonly Diagnostic[], compiled: Compiled, reads: Reads): Attempt {
+  return { candidate: undefined, rejection: rejectionOf(diagnostics, compiled.files), reads };
 }
 
 function shared(trie: ArrayBufferLike): SharedArrayBuffer {

@@ -18,7 +18,7 @@ import { Reloader, type ReloadPhase, type ReloadTrigger } from './reload.js';
 import { openRuntimeDirectory, RuntimeEntry, sweep } from './runtime-dir.js';
 import { type GatewayFacts, SnapshotBuilder } from './snapshot.js';
 import { GatewayStats } from './stats.js';
-import { SpecWatcher } from './watch.js';
+import { SpecWatcher } from './watch/watcher.js';
 
 export interface GatewayOptions {
   /** What to run, exactly one of: a spec's path, a bundle (its path, or in memory), a model. */

@@ -8,12 +8,13 @@ import { build, type Candidate, nameOfSource, reject, type Source, spanAt } from
 import { type ControlCode, controlError } from './codes.js';
 import { diffPrograms, summarize } from './diff.js';
 import type { Log } from './log.js';
+import { lossesOf, takesAway } from './losses.js';
 import { ManagedError, type ManagedProcess } from './managed/process.js';
 import type { ManagedSet, Preparation } from './managed/set.js';
 import { type Live, Rejected, type Rejection, type ReloadSteps, type ReloadTrigger } from './reload.js';
 import { plain } from './resolve.js';
 import type { GatewayStats } from './stats.js';
-import type { SpecWatcher } from './watch.js';
+import type { SpecWatcher } from './watch/watcher.js';
 
 /** A candidate with its managed targets running. */
 export interface Warm {
@@ -64,15 +65,21 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
     const live = this.#live?.candidate;
     // Only an address changed: what serves now is loaded again, whatever the spec on disk looks like meanwhile.
     if (trigger === 'moved') return live;
-    const { candidate, rejection, watch } = build(this.#parts.source, this.#parts.env, this.#parts.alone());
-    await this.#parts.watcher?.update(watch);
+    const { watcher } = this.#parts;
+    const { candidate, rejection, reads } = build(this.#parts.source, this.#parts.env, this.#parts.alone());
+    const complete = watcher?.update(reads, trigger !== 'watch') ?? true;
+    // It was read while it was written: the watcher tells again.
+    if (trigger === 'watch' && !complete) return undefined;
     if (rejection) {
       // A broken spec that was only touched has been told already.
       if (trigger === 'watch' && this.#rejected === rejection.diagnostics) return undefined;
       throw this.#remember(new Rejected(rejection));
     }
     const same = candidate?.fingerprint === live?.fingerprint && this.#rejected === undefined;
-    return trigger === 'watch' && same ? undefined : candidate;
+    if (trigger !== 'watch' || !candidate) return candidate;
+    // What takes something away may be the first part of a file: then it waits until its writer has been quiet for long.
+    const less = live !== undefined && takesAway(lossesOf(live, candidate));
+    return same || (less && watcher?.insist() === false) ? undefined : candidate;
   }
 
   async warm(candidate: Candidate): Promise<Warm> {

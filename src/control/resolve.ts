@@ -8,6 +8,7 @@ import { reasonOf } from '../reason.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { controlError, startOf } from './codes.js';
 import type { RunSettings } from './managed/process.js';
+import type { Reads } from './watch/reads.js';
 
 const SECRET = { maxBytes: INPUT_LIMITS.secret };
 
@@ -21,8 +22,6 @@ export interface Written {
 export interface Resolved {
   /** Every RefString is a string; TLS certificates and keys are PEM text. */
   readonly program: Program;
-  /** Absolute paths that were read (or should have been): a change of one is a change of the spec. */
-  readonly files: readonly string[];
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -30,15 +29,16 @@ export interface Surroundings {
   /** The folder of the spec; relative paths start there. */
   readonly root: string;
   readonly env: { readonly [name: string]: string | undefined };
+  /** Notes every file that is read: a change of one is a change of the spec. */
+  readonly reads: Reads;
 }
 
 /** Resolves every reference of `program`; what cannot be resolved is told, each where it was written. */
 export function resolveProgram(program: Program, surroundings: Surroundings, written: Written): Resolved {
   const diagnostics: Diagnostic[] = [];
-  const files = new Set<string>();
   const values = new Map<string, string>();
   for (const { kind, name } of listReferences(program)) {
-    const found = read(kind, name, surroundings, files);
+    const found = read(kind, name, surroundings);
     values.set(`${kind}:${name}`, found.value ?? '');
     if (found.problem === undefined) continue;
     const help =
@@ -48,17 +48,17 @@ export function resolveProgram(program: Program, surroundings: Surroundings, wri
     }
   }
   const whole = resolveReferences(program, (kind, name) => values.get(`${kind}:${name}`) ?? '');
-  if (diagnostics.length > 0) return { program: whole, files: [...files], diagnostics };
+  if (diagnostics.length > 0) return { program: whole, diagnostics };
   diagnostics.push(...checkValues(program, whole, written));
   const listeners = whole.listeners.map((listener) => {
     if (!listener.tls) return listener;
-    const cert = pem(listener.tls.cert, 'certificate', listener.name, surroundings, files, written);
-    const key = pem(listener.tls.key, 'key', listener.name, surroundings, files, written);
+    const cert = pem(listener.tls.cert, 'certificate', listener.name, surroundings, written);
+    const key = pem(listener.tls.key, 'key', listener.name, surroundings, written);
     for (const part of [cert, key]) if (typeof part !== 'string') diagnostics.push(part);
     return typeof cert === 'string' && typeof key === 'string' ? { ...listener, tls: { cert, key } } : listener;
   });
   const policies = whole.policies.map((policy, index) => rehashed(program.policies[index], policy));
-  return { program: { ...whole, listeners, policies }, files: [...files], diagnostics };
+  return { program: { ...whole, listeners, policies }, diagnostics };
 }
 
 /** A plan with a reference has the identity of what the reference holds: another value must not find the old policy. */
@@ -90,15 +90,14 @@ export function plain(value: RefString): string {
 function read(
   kind: ReferenceKind,
   name: string,
-  { root, env }: Surroundings,
-  files: Set<string>,
+  { root, env, reads }: Surroundings,
 ): { value?: string; problem?: string } {
   if (kind === 'env') {
     const value = env[name];
     return value === undefined ? { problem: `The environment has no variable \`${name}\`.` } : { value };
   }
   const path = resolve(root, name);
-  files.add(path);
+  reads.note(path);
   try {
     // Every editor ends a file with a newline; no secret does.
     return { value: readInputText(path, SECRET).replace(/\r?\n$/, '') };
@@ -111,14 +110,13 @@ function pem(
   value: RefString,
   what: 'certificate' | 'key',
   listener: string,
-  { root }: Surroundings,
-  files: Set<string>,
+  { root, reads }: Surroundings,
   written: Written,
 ): string | Diagnostic {
   const text = plain(value);
   if (text.includes('-----BEGIN')) return text;
   const path = resolve(root, text);
-  files.add(path);
+  reads.note(path);
   try {
     return readInputText(path, SECRET);
   } catch (error) {

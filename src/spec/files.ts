@@ -10,10 +10,13 @@ import { expandGlob, hasWildcard } from './glob.js';
 import { addIncluded, overlay } from './merge.js';
 import { type Removal, removeFrom } from './remove.js';
 import { includeShape, removeShape } from './shapes.js';
-import { readText, Source, Sources } from './source.js';
+import { type ReadProblem, readText, Source, Sources } from './source.js';
 import { parseToml } from './toml.js';
 
 const MAX_FILES = 5000;
+
+/** Reads the text of a file, by its absolute path; `pipes`: it may be one. Never throws. */
+export type ReadFile = (absolute: string, pipes: boolean) => string | ReadProblem;
 
 export interface LoadedFiles {
   readonly sources: Sources;
@@ -34,6 +37,7 @@ export function loadFiles(options: {
   readonly overlays?: readonly string[] | undefined;
   readonly text?: string | undefined;
   readonly pipes?: boolean | undefined;
+  readonly read?: ReadFile | undefined;
 }): LoadedFiles {
   const absolute = resolve(options.path);
   const overlays = options.overlays ?? [];
@@ -41,6 +45,7 @@ export function loadFiles(options: {
     dirname(absolute),
     overlays.map((path) => identityOf(resolve(path))),
     options.pipes ?? true,
+    options.read ?? readText,
   );
   let tree = loader.load(absolute, 'spec', undefined, [], options.text);
   for (const path of overlays) {
@@ -61,6 +66,7 @@ class Loader {
     readonly overlays: readonly string[],
     /** Files that the command line names may be pipes. */
     readonly pipes: boolean,
+    readonly read: ReadFile,
   ) {}
 
   /** `at`: the string that names the file; undefined for one that was named on the command line. */
@@ -80,7 +86,7 @@ class Loader {
     // A file that two patterns match is one file.
     if (this.#loaded.has(identity)) return undefined;
     this.#loaded.add(identity);
-    const text = given ?? readText(absolute, this.pipes && at === undefined);
+    const text = given ?? this.read(absolute, this.pipes && at === undefined);
     const source = new Source(path, absolute, typeof text === 'string' ? text : '');
     this.sources.add(source);
     if (typeof text !== 'string') {

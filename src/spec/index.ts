@@ -1,7 +1,7 @@
 /** Reads a spec: text -> located tree -> model. */
 import { type Diagnostic, type Outcome, sortDiagnostics } from '../schema/diagnostic.js';
 import { buildModel } from './build.js';
-import { loadFiles } from './files.js';
+import { loadFiles, type ReadFile } from './files.js';
 import type { Model, SourceFile } from './model.js';
 
 export { declarations as policyDeclarations } from '../policies/registry.js';
@@ -17,6 +17,8 @@ export interface LoadOptions {
   readonly text?: string | undefined;
   /** The root file and overlays may be pipes, for whose writers this call waits. Default true. */
   readonly pipes?: boolean | undefined;
+  /** Reads the files; left out, from the disk. A watcher notes which they are. */
+  readonly read?: ReadFile | undefined;
 }
 
 export interface LoadOutcome extends Outcome<Model> {

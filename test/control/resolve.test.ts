@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PolicyPlan, Program } from '../../src/bundle/types.js';
 import { resolveProgram, runsOf } from '../../src/control/resolve.js';
+import { Reads } from '../../src/control/watch/reads.js';
 import { listenerPlan, programWith, servicePlan } from '../support/programs.js';
 import { removeFolders, temporaryFolder } from './kit.js';
 
@@ -23,8 +24,11 @@ const policy = (plan: PolicyPlan['plan']): PolicyPlan => ({
   origins: {},
 });
 
-const resolve = (program: Program, env: Record<string, string> = {}, text = '') =>
-  resolveProgram(program, { root: folder, env }, { files: [{ path: 'gateway.toml', text }], fallback: 'gateway.toml' });
+function resolve(program: Program, env: Record<string, string> = {}, text = '') {
+  const reads = new Reads();
+  const written = { files: [{ path: 'gateway.toml', text }], fallback: 'gateway.toml' };
+  return { ...resolveProgram(program, { root: folder, env, reads }, written), files: [...reads.files.keys()] };
+}
 
 test('variables and files take the place of references; files are there to be watched', () => {
   const { program, diagnostics, files } = resolve(

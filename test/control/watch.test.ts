@@ -3,20 +3,39 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { includeFolders, SpecWatcher, type WatchSet } from '../../src/control/watch.js';
+import { includeFolders, includePatterns } from '../../src/control/watch/folders.js';
+import { Reads } from '../../src/control/watch/reads.js';
+import { SpecWatcher } from '../../src/control/watch/watcher.js';
 import { KeptLog, removeFolders, temporaryFolder, until } from './kit.js';
 
 test.after(removeFolders);
 
-async function watching(
-  set: WatchSet,
-): Promise<{ watcher: SpecWatcher; count(): number; next(what: string, act: () => void): Promise<void> }> {
+/** A watcher of a gateway that does nothing but read these files whenever it is told. */
+function watching(...files: readonly string[]): {
+  watcher: SpecWatcher;
+  count(): number;
+  watch(...files: readonly string[]): void;
+  next(what: string, act: () => void): Promise<void>;
+} {
   let changes = 0;
-  const watcher = new SpecWatcher(() => changes++, new KeptLog());
-  await watcher.update(set);
+  let watched = files;
+  const read = (): void => {
+    const reads = new Reads();
+    for (const file of watched) reads.readSpec(file);
+    watcher.update(reads, true);
+  };
+  const watcher = new SpecWatcher(() => {
+    changes++;
+    read();
+  }, new KeptLog());
+  read();
   return {
     watcher,
     count: () => changes,
+    watch: (...others) => {
+      watched = others;
+      read();
+    },
     next: async (what, act) => {
       const before = changes;
       act();
@@ -29,7 +48,7 @@ test('sees writes, atomic renames again and again, removal and return', async ()
   const folder = temporaryFolder();
   const spec = join(folder, 'gateway.toml');
   writeFileSync(spec, 'spec = 1\n');
-  const { watcher, next } = await watching({ files: [spec], folders: [] });
+  const { watcher, next } = watching(spec);
   await next('a write', () => writeFileSync(spec, 'spec = 1 # a\n'));
   for (let count = 0; count < 5; count++) {
     await next(`rename ${count}`, () => {
@@ -46,7 +65,7 @@ test('a burst of writes is one change', async () => {
   const folder = temporaryFolder();
   const spec = join(folder, 'gateway.toml');
   writeFileSync(spec, '');
-  const { watcher, count, next } = await watching({ files: [spec], folders: [] });
+  const { watcher, count, next } = watching(spec);
   await next('the burst', () => {
     for (let write = 0; write < 20; write++) writeFileSync(spec, `spec = 1 # ${write}\n`);
   });
@@ -61,8 +80,7 @@ test('sees new files that an include would take, and no others', async () => {
   const spec = join(folder, 'gateway.toml');
   mkdirSync(join(folder, 'routes'));
   writeFileSync(spec, 'include = ["routes/*.toml"]\n');
-  const folders = includeFolders([spec]);
-  const { watcher, count, next } = await watching({ files: [spec], folders });
+  const { watcher, count, next } = watching(spec);
   await next('a new include', () => writeFileSync(join(folder, 'routes', 'a.toml'), ''));
   await delay(200);
   const before = count();
@@ -78,7 +96,7 @@ test('a folder that includes name and that is made later is seen', async () => {
   const folder = temporaryFolder();
   const spec = join(folder, 'gateway.toml');
   writeFileSync(spec, 'include = ["routes/**/*.toml"]\n');
-  const { watcher, next } = await watching({ files: [spec], folders: includeFolders([spec]) });
+  const { watcher, next } = watching(spec);
   await next('a file deep in a new folder', () => {
     mkdirSync(join(folder, 'routes', 'v1'), { recursive: true });
     writeFileSync(join(folder, 'routes', 'v1', 'a.toml'), '');
@@ -92,7 +110,7 @@ test('a folder of the spec that becomes a file, or a link to itself, is a change
   mkdirSync(routes);
   const included = join(routes, 'a.toml');
   writeFileSync(included, '');
-  const { watcher, next } = await watching({ files: [join(folder, 'gateway.toml'), included], folders: [] });
+  const { watcher, next } = watching(join(folder, 'gateway.toml'), included);
   await next('the file', () => {
     rmSync(routes, { recursive: true });
     writeFileSync(routes, '');
@@ -110,7 +128,7 @@ test('sees a symbolic link that turns to another file', async () => {
   for (const name of ['one', 'two']) writeFileSync(join(folder, name), name);
   const link = join(folder, 'token');
   symlinkSync(join(folder, 'one'), link);
-  const { watcher, next } = await watching({ files: [link], folders: [] });
+  const { watcher, next } = watching(link);
   await next('the turn', () => {
     symlinkSync(join(folder, 'two'), `${link}.new`);
     renameSync(`${link}.new`, link);
@@ -123,8 +141,8 @@ test('a new set replaces the old one', async () => {
   const other = temporaryFolder();
   const [a, b] = [join(folder, 'a.toml'), join(other, 'b.toml')];
   for (const file of [a, b]) writeFileSync(file, '');
-  const { watcher, count, next } = await watching({ files: [a], folders: [] });
-  await watcher.update({ files: [b], folders: [] });
+  const { watcher, count, next, watch } = watching(a);
+  watch(b);
   await next('the new file', () => writeFileSync(b, '# changed'));
   const before = count();
   writeFileSync(a, '# changed');
@@ -136,11 +154,8 @@ test('a new set replaces the old one', async () => {
 test('reads include patterns also from a spec that does not parse', () => {
   const folder = temporaryFolder();
   const spec = join(folder, 'gateway.toml');
-  writeFileSync(
-    spec,
-    `include = ["routes/*.toml", 'deep/**/x.toml',\n "one.toml"]\n  include = "../shared/a?.toml"\n[[route\n`,
-  );
-  const folders = includeFolders([spec, join(folder, 'gone.toml')]).sort((a, b) => (a.path < b.path ? -1 : 1));
+  const text = `include = ["routes/*.toml", 'deep/**/x.toml',\n "one.toml"]\n  include = "../shared/a?.toml"\n[[route\n`;
+  const folders = includeFolders(includePatterns(spec, text)).sort((a, b) => (a.path < b.path ? -1 : 1));
   assert.equal(
     folders,
     [

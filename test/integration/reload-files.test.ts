@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { includeFolders } from '../../src/control/watch.js';
+import { includeFolders, includePatterns } from '../../src/control/watch/folders.js';
 import { call, closeAll, removeFolders, SpecFile, startGateway, until } from './control-kit.js';
 
 test.after.each(closeAll);
@@ -28,7 +28,7 @@ reply = { body = "${body}" }
 test('an included file may come, change and go', async () => {
   const spec = new SpecFile(BASE);
   mkdirSync(join(spec.folder, 'routes'));
-  assert.equal(includeFolders([spec.path]), [{ path: join(spec.folder, 'routes'), depth: 1 }]);
+  assert.equal(includeFolders(includePatterns(spec.path, BASE)), [{ path: join(spec.folder, 'routes'), depth: 1 }]);
   const { url } = await startGateway({ spec: spec.path, watch: true, inline: true });
   const bodyOf = async (path: string): Promise<string> => {
     const { status, body } = await call(`${url}${path}`);

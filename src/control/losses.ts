@@ -1,0 +1,49 @@
+/** What a generation takes away from the one that serves: what a person should hear of, and a half-written spec shows. */
+import type { Program, RoutePlan } from '../bundle/types.js';
+import type { MatchFacts } from './diff.js';
+
+export interface Losses {
+  /** Routes, by their new names, that asked for a credential and do not any more. */
+  readonly opened: readonly string[];
+  /** Routes that have lost a policy of another kind. */
+  readonly lighter: readonly string[];
+  /** Routes that are gone. */
+  readonly removed: readonly string[];
+  /** There were routes, and there are none. */
+  readonly empty: boolean;
+}
+
+/** Routes are the same by name, or, where one was renamed, by what they match. */
+export function lossesOf(
+  before: { readonly program: Program; readonly facts: MatchFacts },
+  after: { readonly program: Program; readonly facts: MatchFacts },
+): Losses {
+  const byName = new Map(after.program.routes.map((route) => [route.name, route]));
+  const known = new Set(before.program.routes.map(({ name }) => name));
+  const fresh = after.program.routes.filter(({ name }) => !known.has(name));
+  const byMatch = new Map(fresh.map((route) => [matchOf(route, after.facts), route]));
+  const losses = { opened: [] as string[], lighter: [] as string[], removed: [] as string[] };
+  for (const route of before.program.routes) {
+    const now = byName.get(route.name) ?? byMatch.get(matchOf(route, before.facts));
+    if (now === undefined) losses.removed.push(route.name);
+    else if (authenticates(route, before.program) && !authenticates(now, after.program)) losses.opened.push(now.name);
+    else if (lostKind(route, before.program, now, after.program)) losses.lighter.push(now.name);
+  }
+  return { ...losses, empty: before.program.routes.length > 0 && after.program.routes.length === 0 };
+}
+
+export const takesAway = ({ opened, lighter, removed }: Losses): boolean =>
+  opened.length + lighter.length + removed.length > 0;
+
+const matchOf = ({ name, match }: RoutePlan, facts: MatchFacts): string => facts.get(name) ?? match;
+
+const kindsOf = ({ policies }: RoutePlan, program: Program): string[] =>
+  policies.map((index) => program.policies[index]?.use ?? '');
+
+const authenticates = ({ policies }: RoutePlan, program: Program): boolean =>
+  policies.some((index) => program.policies[index]?.phase === 'authenticate');
+
+function lostKind(route: RoutePlan, before: Program, now: RoutePlan, after: Program): boolean {
+  const left = kindsOf(now, after);
+  return kindsOf(route, before).some((kind) => !left.includes(kind));
+}

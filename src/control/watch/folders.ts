@@ -1,0 +1,70 @@
+/** Where files that do not exist yet would belong to a spec: the folders that `include` patterns reach. */
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { statOf } from '../../spec/stat.js';
+
+export interface WatchFolder {
+  readonly path: string;
+  /** 1: files right inside it; Infinity: at any depth. */
+  readonly depth: number;
+}
+
+/** An `include` entry: a path or a pattern, relative to the folder of the file that holds it. */
+export interface IncludePattern {
+  readonly pattern: string;
+  readonly base: string;
+}
+
+/**
+ * The `include` entries of a spec file. It reads the text, not the tree: a file that does not parse right now is exactly
+ * one whose includes must be watched on.
+ */
+export function includePatterns(file: string, text: string): IncludePattern[] {
+  const lists = text.matchAll(/^[ \t]*include[ \t]*=[ \t]*(\[[^\]]*\]|"[^"\n]*"|'[^'\n]*')/gm);
+  const base = dirname(file);
+  return [...lists].flatMap((list) =>
+    [...(list[1] ?? '').matchAll(/"([^"\n]*)"|'([^'\n]*)'/g)].map((found) => ({
+      pattern: found[1] ?? found[2] ?? '',
+      base,
+    })),
+  );
+}
+
+/** The folders that these patterns reach, each once. */
+export function includeFolders(patterns: readonly IncludePattern[]): WatchFolder[] {
+  const found = new Map<string, WatchFolder>();
+  for (const { pattern, base } of patterns) {
+    const folder = folderOf(base, pattern);
+    const known = found.get(folder.path);
+    if (!known || known.depth < folder.depth) found.set(folder.path, folder);
+  }
+  return [...found.values()];
+}
+
+function folderOf(base: string, pattern: string): WatchFolder {
+  const steps = pattern.split('/');
+  const first = steps.findIndex((step) => /[*?[\]{}]/.test(step));
+  if (first < 0) {
+    const file = resolve(base, pattern);
+    return { path: dirname(file), depth: basename(file) === '' ? 0 : 1 };
+  }
+  const depth = steps.includes('**') ? Number.POSITIVE_INFINITY : steps.length - first;
+  return { path: resolve(base, join('.', ...steps.slice(0, first))), depth };
+}
+
+/** How many steps `path` lies below the folder; Infinity when it does not, or in a folder that holds no specs. */
+export function depthIn(folder: WatchFolder, path: string): number {
+  const way = relative(folder.path, path);
+  if (way === '' || way.startsWith('..')) return Number.POSITIVE_INFINITY;
+  const steps = way.split(sep);
+  return steps.some((step) => step === 'node_modules' || step === '.git') ? Number.POSITIVE_INFINITY : steps.length;
+}
+
+/** The path lies in one of the folders, no deeper than its patterns reach. */
+export const liesIn = (path: string, folders: readonly WatchFolder[]): boolean =>
+  folders.some((folder) => depthIn(folder, path) <= folder.depth);
+
+/** The folder itself, or the nearest around it that exists: from there it is seen when it is made. */
+export function nearestFolder(path: string): string {
+  const parent = dirname(path);
+  return parent === path || statOf(path)?.isDirectory() ? path : nearestFolder(parent);
+}
