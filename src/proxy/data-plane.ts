@@ -46,6 +46,8 @@ export interface DataPlaneHost {
   readonly random?: () => number;
   /** Milliseconds before `min_body_rate` is asked of a client. Default 5000. */
   readonly bodyGrace?: number;
+  /** Bytes that bodies which are held may take together; left out, a share of the heap. */
+  readonly bodyMemory?: number;
   /** What overload is judged by; left out, V8's heap. */
   readonly memory?: MemorySource;
 }
@@ -96,6 +98,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       (level, message, fields) => events.log(level, message, fields),
       this.#sink,
       connectionsOf(options),
+      options.bodyMemory,
     );
     if (options.bodyGrace !== undefined) this.#engine.bodyGrace = options.bodyGrace;
     this.#logger = loggerOf(events);
@@ -259,6 +262,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#engine.admission.sweep(now);
     this.#relieve(now);
     if (this.#leaving.length > 0) this.#leaving = this.#leaving.filter((listener) => !listener.empty);
+    this.#engine.uploads.sweep(now, (error) => this.#engine.bug(error));
     this.#targets.sweep(now);
     this.#sink.handOver();
   }

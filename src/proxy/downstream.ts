@@ -19,6 +19,10 @@ export interface ReplySource extends ReplyBody {
 export interface BodySink {
   /** False: no more for now. */
   readonly takesBody: boolean;
+  /** The target is not asked yet: it is the client whose body is waited for. */
+  readonly collecting: boolean;
+  /** The request is on its way to a target: its body cannot go to another one. */
+  readonly begun: boolean;
   /** Payload, valid until this returns. */
   sendBody(bytes: Buffer, last: boolean): void;
 }

@@ -13,6 +13,7 @@ import type { Downstream, ReplySource } from './downstream.js';
 import { BUG, ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
 import type { Generation } from './generation.js';
+import { BodyBudget } from './http/collector.js';
 import { RequestHead } from './http/request-head.js';
 import { Outbox } from './outbox.js';
 import { Relay } from './relay.js';
@@ -20,8 +21,9 @@ import { refuse, routeRequest } from './route-request.js';
 import { Turns } from './turns.js';
 import type { DataPlaneEvents } from './types.js';
 import { Tunnel } from './upgrade.js';
+import { Uploads } from './upload.js';
 import { Names } from './upstream/names.js';
-import type { TargetHost } from './upstream/target.js';
+import type { TargetHost } from './upstream/target-host.js';
 
 export interface EngineClock extends Clock {
   /** Milliseconds since any moment; never goes back. */
@@ -42,6 +44,9 @@ export class Engine implements TargetHost {
   /** For connections with much to do at once. */
   readonly turns = new Turns();
   readonly arrivals = new Arrivals(this.turns);
+  /** Memory of bodies that are held. */
+  readonly bodies: BodyBudget;
+  readonly uploads: Uploads;
   /** The live one; undefined only before the first load. */
   generation: Generation | undefined = undefined;
   /** Exchanges begun and not ended, of all generations. */
@@ -58,13 +63,22 @@ export class Engine implements TargetHost {
   #ids = 0;
   #lately = 0;
 
-  constructor(clock: EngineClock, log: DataPlaneEvents['log'], sink: RecordSink, connections: ConnectionTable) {
+  /** `bodyMemory`: bytes that held bodies may take together; left out, a share of the heap. */
+  constructor(
+    clock: EngineClock,
+    log: DataPlaneEvents['log'],
+    sink: RecordSink,
+    connections: ConnectionTable,
+    bodyMemory?: number,
+  ) {
     this.#clock = clock;
     this.#log = log;
     this.descriptors = new Descriptors(1, log);
     this.names = new Names(() => this.monotonic());
     this.admission = new Admission(this, connections);
     this.sink = sink;
+    this.bodies = new BodyBudget(bodyMemory);
+    this.uploads = new Uploads(this.bodies, () => this.monotonic());
     this.tick();
   }
 
@@ -121,8 +135,8 @@ export class Engine implements TargetHost {
     }
   }
 
-  /** Every policy let it pass. Returns what brings the reply, where that is not here already. */
-  terminal(exchange: GwExchange, downstream: Downstream): ReplySource | undefined {
+  /** Every policy let it pass. `before`: what it brought when they let it pass before. Returns what brings the reply, where that is not here already. */
+  terminal(exchange: GwExchange, downstream: Downstream, before?: ReplySource): ReplySource | undefined {
     const compiled = exchange.compiled!;
     if (compiled.reply !== undefined) {
       exchange.chain!.replied(exchange, compiled.reply());
@@ -133,7 +147,7 @@ export class Engine implements TargetHost {
       return undefined;
     }
     if (exchange.wantsUpgrade && !exchange.hasBody) return new Tunnel(this, exchange, downstream, compiled.service);
-    return new Relay(this, exchange, downstream, compiled.service);
+    return new Relay(this, exchange, downstream, compiled.service, before);
   }
 
   /** Something that was no request: counted with those that matched no route. */

@@ -2,16 +2,15 @@
  * An exchange on its way to a target and back: picks the target, gets a connection, sends the request, tries again where
  * repeating is safe, and hands the reply's head to the chain and its body to the client.
  */
-import type { Reply, ReplyBody } from '../policies/contract.js';
 import { problem } from '../policies/run-kit.js';
-import type { BodySink, Downstream, ReplySource } from './downstream.js';
+import type { Downstream, ReplySource } from './downstream.js';
 import type { Engine } from './engine.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
-import { findField, HeadFields } from './http/fields.js';
-import { Seen } from './http/request-head.js';
 import type { ResponseHead } from './http/response-head.js';
 import { requestHead } from './http/write-head.js';
+import { interimText, TargetReply } from './target-reply.js';
+import { Upload, type Uploader } from './upload.js';
 import type { UpstreamConnection } from './upstream/connection.js';
 import type { Pipeline } from './upstream/pipeline.js';
 import type { ReplyConnection } from './upstream/reply-connection.js';
@@ -30,101 +29,10 @@ export const BLAMELESS = new Set<ErrorSlug>([
   'gateway/failed',
 ]);
 
-/** The protocols that a reply names in Upgrade. */
-export const upgradeOf = (head: ResponseHead): string | undefined =>
-  findField(head.text, head.fieldsAt, head.fieldsEnd, 'upgrade');
-
-/** An informational head as it goes on to the client, with the empty line. */
-export function interimText({ text, fieldsAt, fieldsEnd, statusText, kept, listed }: ResponseHead): string {
-  const lines = listed === '' ? kept : new HeadFields(text, fieldsAt, fieldsEnd).lines(kept, listed, '');
-  return `HTTP/1.1 ${statusText}\r\n${lines}\r\n`;
-}
-
 /** An exchange that was moved so often goes by a connection of its own. */
 const MAX_MOVES = 2;
 
-/** A target's reply: its fields are looked up in the head's text, and only when somebody asks. */
-export class TargetReply implements Reply {
-  status: number;
-  body: Uint8Array | ReplyBody | null;
-  /** `200 OK` as the target said it. */
-  readonly statusText: string;
-  readonly kept: string;
-  readonly listed: string;
-  readonly #given: ResponseHead['status'];
-  readonly #known: ResponseHead['known'];
-  readonly #hasDate: boolean;
-  /** The protocol that a 101 switches to, or those that a 426 asks for (RFC 9110 section 15.5.22). */
-  readonly upgrade: string | undefined;
-  readonly #text: string;
-  readonly #at: number;
-  readonly #end: number;
-  #headers: HeadFields | undefined = undefined;
-
-  constructor(head: ResponseHead, body: ReplyBody) {
-    this.status = head.status;
-    this.#given = head.status;
-    this.#known = head.known;
-    this.body = body;
-    this.statusText = head.statusText;
-    this.kept = head.kept;
-    this.listed = head.listed;
-    this.#hasDate = head.hasDate;
-    this.#text = head.text;
-    this.#at = head.fieldsAt;
-    this.#end = head.fieldsEnd;
-    this.upgrade = head.status === 101 || head.status === 426 ? upgradeOf(head) : undefined;
-  }
-
-  get headers(): HeadFields {
-    this.#headers ??= new HeadFields(this.#text, this.#at, this.#end);
-    return this.#headers;
-  }
-
-  get hasDate(): boolean {
-    const headers = this.#headers;
-    return headers?.touched('date') ? headers.get('date') !== undefined : this.#hasDate;
-  }
-
-  /** The status is the target's own. */
-  get sameStatus(): boolean {
-    return this.status === this.#given;
-  }
-
-  /** A status that had no body: what Content-Length said with it was said of another reply. */
-  get cameEmpty(): boolean {
-    return this.#given === 204 || this.#given === 304;
-  }
-
-  /**
-   * The whole head, with a body of `length` bytes, for a client that need not be told of the connection: where policies
-   * added fields at most, and the target said the same before. Else undefined.
-   */
-  again(id: string, length: number): string | undefined {
-    const known = this.#known;
-    if (known === undefined || known.opening === '' || known.facts.contentLength !== length) return undefined;
-    if (this.upgrade !== undefined || this.status !== this.#given) return undefined;
-    const added = this.#headers === undefined ? '' : this.#headers.addedLines;
-    return added === undefined ? undefined : `${known.opening}${added}x-request-id: ${id}${known.closing}`;
-  }
-
-  /** Its field lines as they go to the client. */
-  lines(): string {
-    if (this.#headers === undefined && this.listed === '') return this.kept;
-    return this.headers.lines(this.kept, this.listed, '');
-  }
-}
-
-/**
- * Length of the body that `source` brings, -1 when not known: none for a reply whose status had none and was changed by a
- * policy, whatever its Content-Length said.
- */
-export function streamLength(reply: Reply, source: ReplySource): number {
-  const emptied = reply instanceof TargetReply && reply.cameEmpty;
-  return emptied && reply.status !== 304 ? 0 : source.contentLength;
-}
-
-export class Relay implements UpstreamUser, ReplySource, BodySink {
+export class Relay implements UpstreamUser, ReplySource, Uploader {
   over = false;
   contentLength = -1;
   readonly #engine: Engine;
@@ -134,28 +42,30 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   #target: Target | undefined = undefined;
   /** Brings the reply; null while there is nothing to wait for. */
   #replies: ReplyConnection | null = null;
-  /** The same connection, where the request has a body to be sent on it. */
-  #uplink: UpstreamConnection | null = null;
+  /** The request's body, where it has one. */
+  readonly #upload: Upload | undefined;
   /** Monotonic milliseconds at which the present attempt began. */
   since = 0;
   #attempts = 0;
   #moves = 0;
   /** A connection that died between two requests is nobody's failure, but it is forgiven only once. */
   fresh = false;
-  #bodyBegun = false;
-  #bodySent = false;
-  #replied = false;
+  replied = false;
   /** The client's connection takes the reply's body. */
   #flowing = false;
-  #bytesToTarget = 0;
   #bytesFromTarget = 0;
   #status = 0;
 
-  constructor(engine: Engine, exchange: GwExchange, downstream: Downstream, service: Service) {
+  /** `before`: an attempt that a policy wants another one after. */
+  constructor(engine: Engine, exchange: GwExchange, downstream: Downstream, service: Service, before?: ReplySource) {
     this.#engine = engine;
     this.exchange = exchange;
     this.#downstream = downstream;
     this.#service = service;
+    if (!exchange.hasBody) return;
+    this.#upload = before instanceof Relay ? before.#upload : undefined;
+    if (this.#upload === undefined) this.#upload = new Upload(this, downstream, engine.uploads);
+    else this.#upload.passTo(this);
   }
 
   get service(): string {
@@ -173,6 +83,23 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   }
 
   start(): void {
+    if (this.#upload === undefined) this.ask();
+    else this.#upload.start();
+  }
+
+  get takesParts(): boolean {
+    return this.#service.takesParts;
+  }
+
+  get hasSpare(): boolean {
+    return this.#service.hasSpare;
+  }
+
+  get streams(): boolean {
+    return this.#upload !== undefined && !this.#upload.ended;
+  }
+
+  ask(): void {
     const target = this.#service.pick(this.#target);
     if (target === undefined) {
       this.#answer('upstream/none');
@@ -197,7 +124,6 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
 
   onConnection(connection: UpstreamConnection): void {
     const target = this.#target!;
-    const { exchange } = this;
     const text = this.over ? undefined : this.#head(target);
     if (text === undefined) {
       connection.user = null;
@@ -206,14 +132,9 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
       return;
     }
     this.#replies = connection;
-    const hasBody = exchange.hasBody;
-    this.#bodySent = !hasBody;
-    connection.begin(this, text, hasBody);
-    if (!hasBody) return;
-    this.#uplink = connection;
-    this.#bodyBegun = true;
-    this.#downstream.pull(this);
-    this.#uplink?.flush();
+    const upload = this.#upload;
+    connection.begin(this, text, upload !== undefined);
+    upload?.flow(connection);
   }
 
   onPlace(pipeline: Pipeline): void {
@@ -223,7 +144,6 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
       return;
     }
     this.#replies = pipeline;
-    this.#bodySent = true;
     pipeline.begin(this, text);
   }
 
@@ -243,25 +163,8 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     this.#answer(this.exchange.error === 'gateway/failed' ? 'gateway/failed' : 'request/path');
   }
 
-  get takesBody(): boolean {
-    return this.#uplink?.writable ?? false;
-  }
-
-  sendBody(bytes: Buffer, last: boolean): void {
-    const connection = this.#uplink;
-    if (connection === null) return;
-    this.#bytesToTarget += bytes.length;
-    if (last) this.#bodySent = true;
-    if (!this.#replied) connection.awaitReply();
-    if (this.exchange.seen & Seen.TransferEncoding) {
-      if (bytes.length > 0)
-        connection.write(`${bytes.length.toString(16)}\r\n`, bytes, last ? '\r\n0\r\n\r\n' : '\r\n', last);
-      else if (last) connection.write('', bytes, '0\r\n\r\n', true);
-    } else if (bytes.length > 0 || last) connection.write('', bytes, '', last);
-  }
-
   onWritable(): void {
-    if (this.#bodyBegun && !this.#bodySent) this.#downstream.pull(this);
+    this.#upload?.onWritable();
   }
 
   onInterim(head: ResponseHead): void {
@@ -274,7 +177,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     const { exchange } = this;
     // The connection looked at the clock when it read this.
     exchange.upstreamMs = this.#engine.lately() - exchange.startMs;
-    this.#replied = true;
+    this.replied = true;
     this.#status = head.status;
     this.contentLength = head.contentLength;
     this.#target!.health.succeeded();
@@ -300,7 +203,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
 
   #letGo(): void {
     this.#replies = null;
-    this.#uplink = null;
+    this.#upload?.detach();
   }
 
   #finish(): void {
@@ -316,7 +219,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     this.#endAttempt(0, true);
     if (blame && !blameless) this.#target!.health.failed(error);
     // Nothing was sent: any method may try elsewhere.
-    if (this.#attempts <= this.#service.plan.retries && (!blameless || this.#service.targets.length > 1)) this.start();
+    if (this.#attempts <= this.#service.plan.retries && (!blameless || this.#service.targets.length > 1)) this.ask();
     else this.#answer(error);
   }
 
@@ -326,36 +229,36 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
     this.#endAttempt(0, false);
     this.#moves++;
     this.#attempts--;
-    this.start();
+    this.ask();
   }
 
   onFailure(error: ErrorSlug, untouched: boolean, reused: boolean): void {
     this.#letGo();
     if (this.over) return;
     this.#endAttempt(0, true);
-    if (this.#replied) {
+    if (this.replied) {
       this.over = true;
       if (!BLAMELESS.has(error)) this.#target!.health.failed(error);
       this.exchange.error = error === 'upstream/reset' ? 'upstream/aborted' : error;
       this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error);
       return;
     }
-    const repeatable = untouched && !this.#bodyBegun && IDEMPOTENT.has(this.exchange.method);
+    const repeatable = untouched && this.#upload?.begun !== true && IDEMPOTENT.has(this.exchange.method);
     if (repeatable && reused && !this.fresh) {
       this.fresh = true;
       this.#attempts--;
-      this.start();
+      this.ask();
       return;
     }
     if (!((untouched && reused) || BLAMELESS.has(error))) this.#target!.health.failed(error);
-    if (repeatable && this.#attempts <= this.#service.plan.retries) this.start();
+    if (repeatable && this.#attempts <= this.#service.plan.retries) this.ask();
     else this.#answer(error);
   }
 
   #endAttempt(status: number, failed: boolean, now = this.#engine.monotonic()): void {
     const took = now - this.since;
-    this.#engine.stats.end(this.#target!.slot, status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
-    this.#bytesToTarget = 0;
+    const sent = this.#upload?.takeWritten() ?? 0;
+    this.#engine.stats.end(this.#target!.slot, status, sent, this.#bytesFromTarget, took, failed);
     this.#bytesFromTarget = 0;
   }
 
@@ -367,6 +270,7 @@ export class Relay implements UpstreamUser, ReplySource, BodySink {
   }
 
   cancel(): void {
+    this.#upload?.release(this);
     if (this.over) return;
     this.over = true;
     const waiting = this.#target !== undefined;

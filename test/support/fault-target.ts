@@ -146,6 +146,32 @@ function takeRest(request: Arrived, bytes: Buffer): Buffer {
   return all.subarray(end);
 }
 
+/** Reads the whole body, tells what it was without its chunks' framing, and then does as `then`. */
+export const whole =
+  (onBody: (payload: Buffer) => void, then: Fault = ok('hello')): Fault =>
+  (request, socket) => {
+    const look = (): void => {
+      if (!complete(request)) return;
+      socket.removeListener('data', look);
+      onBody(request.header('transfer-encoding') === undefined ? request.rest : unchunked(request.rest));
+      then(request, socket);
+    };
+    socket.on('data', look);
+    look();
+  };
+
+function unchunked(bytes: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const line = bytes.indexOf('\r\n', at);
+    const size = Number.parseInt(bytes.toString('latin1', at, line), 16);
+    if (size === 0) break;
+    parts.push(bytes.subarray(line + 2, line + 2 + size));
+    at = line + 2 + size + 2;
+  }
+  return Buffer.concat(parts);
+}
+
 /** 200 with a text of known length. */
 export const ok =
   (body: string, fields = ''): Fault =>

@@ -5,6 +5,7 @@ export class IdleUser implements UpstreamUser {
   over = false;
   readonly method = 'GET';
   readonly shares: boolean = false;
+  readonly streams: boolean = false;
   readonly fresh = false;
   readonly since = 0;
   onConnection(_connection: Parameters<UpstreamUser['onConnection']>[0]): void {}

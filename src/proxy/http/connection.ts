@@ -9,8 +9,8 @@ import type { Engine, ExchangeDriver } from '../engine.js';
 import type { ErrorSlug } from '../errors.js';
 import { GwExchange } from '../exchange.js';
 import type { Listener } from '../listener.js';
-import { streamLength } from '../relay.js';
 import { bodyLimit, refuse } from '../route-request.js';
+import { streamLength } from '../target-reply.js';
 import { LINGER_MS } from './client-socket.js';
 import { DRAIN_BYTES } from './intake.js';
 import { refusal } from './refusal.js';
@@ -78,10 +78,11 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   terminal(exchange: GwExchange): void {
     // A policy that was not waited for any longer: the connection may be at its next exchange.
     if (exchange.settled) throw new Error('The exchange is over.');
-    if (this.#source !== undefined && this.sink !== undefined)
+    if (this.sink?.begun === true)
       throw new TypeError('The request body has been sent already: it cannot be sent again.');
-    this.#source?.cancel();
-    this.#source = this.engine.terminal(exchange, this);
+    const before = this.#source;
+    this.#source = this.engine.terminal(exchange, this, before);
+    before?.cancel();
     this.#source?.start();
   }
 
@@ -272,7 +273,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   #look(now: number): void {
-    if (this.#exchangeDeadline !== 0 && now >= this.#exchangeDeadline) this.#expire('exchange/timeout');
+    if (this.#exchangeDeadline !== 0 && now >= this.#exchangeDeadline)
+      this.#expire(this.sink?.collecting === true ? 'request/timeout' : 'exchange/timeout');
     else if (this.deadline !== 0 && now >= this.deadline) this.#onDeadline();
     else if (this.phase !== 'tunnel') this.#checkPace(now);
   }

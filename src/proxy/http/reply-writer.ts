@@ -7,7 +7,7 @@ import type { Reply } from '../../policies/contract.js';
 import type { ReplySource } from '../downstream.js';
 import type { GwExchange } from '../exchange.js';
 import type { Late, Outbox } from '../outbox.js';
-import { TargetReply } from '../relay.js';
+import { TargetReply } from '../target-reply.js';
 import { ConstantReply } from './constant-reply.js';
 import { INLINE_BODY, writeBody } from './write-body.js';
 import { fieldLines, statusLine } from './write-head.js';

@@ -1,6 +1,7 @@
 /** Whether a target rests: it failed too often in a row, and is asked again after a while. */
 import { Counter } from '../../telemetry/stats-layout.js';
-import type { Target, TargetHost } from './target.js';
+import type { Target } from './target.js';
+import type { TargetHost } from './target-host.js';
 
 export class Health {
   readonly #target: Pick<Target, 'service' | 'url' | 'settings' | 'slot'>;

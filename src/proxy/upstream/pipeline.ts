@@ -248,6 +248,7 @@ class Unwanted implements UpstreamUser {
   readonly over = true;
   readonly method: string;
   readonly shares = false;
+  readonly streams = false;
   readonly fresh = false;
   readonly since: number;
   readonly #pipeline: Pipeline;

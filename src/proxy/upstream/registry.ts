@@ -2,11 +2,15 @@
 import type { ServicePlan } from '../../bundle/types.js';
 import type { StatsSlots } from '../types.js';
 import { Service } from './service.js';
-import { Target, type TargetHost } from './target.js';
+import { Target } from './target.js';
+import type { TargetHost } from './target-host.js';
 
 export class TargetRegistry {
   readonly #host: TargetHost;
+  /** Those that the live generation names. */
   #targets = new Map<string, Target>();
+  /** Others that exchanges of older generations are on. */
+  readonly #leaving = new Set<Target>();
 
   constructor(host: TargetHost) {
     this.#host = host;
@@ -21,15 +25,26 @@ export class TargetRegistry {
     const services = plans.map((plan, index) => {
       const own = plan.targets.map((target, at) => {
         const url = plainText(target.url);
-        const key = `${plan.name}|${url}`;
+        const key = keyOf(plan.name, url);
         const slot = slots.targets[index]?.[at] ?? slots.unmatched;
-        const known = targets.get(key) ?? this.#targets.get(key) ?? new Target(url, plan, slot, this.#host);
+        const known = targets.get(key) ?? this.#targets.get(key) ?? this.#leaver(key) ?? this.#make(url, plan, slot);
         targets.set(key, known);
         return { target: known, weight: target.weight, slot };
       });
       return { plan, own };
     });
     return { targets, services, sharers };
+  }
+
+  #make(url: string, plan: ServicePlan, slot: number): Target {
+    const target = new Target(url, plan, slot, this.#host);
+    target.onUsedAgain = () => this.#leaving.add(target);
+    return target;
+  }
+
+  #leaver(key: string): Target | undefined {
+    for (const target of this.#leaving) if (keyOf(target.service, target.url) === key) return target;
+    return undefined;
   }
 
   /** From now on these are the live ones. Targets that they do not name retire. */
@@ -40,8 +55,9 @@ export class TargetRegistry {
       if (prepared.targets.has(key)) continue;
       target.retire();
       // Exchanges of older generations may still be on it: it is swept until it is empty.
-      if (!target.finished) this.#targets.set(key, target);
+      if (!target.finished) this.#leaving.add(target);
     }
+    for (const target of prepared.targets.values()) this.#leaving.delete(target);
     let most = 0;
     const services = prepared.services.map(({ plan, own }) => {
       for (const { target, weight, slot } of own) {
@@ -61,9 +77,10 @@ export class TargetRegistry {
   }
 
   sweep(now: number): void {
-    for (const [key, target] of this.#targets) {
+    for (const target of this.#targets.values()) target.sweep(now);
+    for (const target of this.#leaving) {
       target.sweep(now);
-      if (target.finished) this.#targets.delete(key);
+      if (target.finished) this.#leaving.delete(target);
     }
   }
 
@@ -73,10 +90,13 @@ export class TargetRegistry {
   }
 
   close(): void {
-    for (const target of this.#targets.values()) target.close();
+    for (const target of [...this.#targets.values(), ...this.#leaving]) target.close();
     this.#targets.clear();
+    this.#leaving.clear();
   }
 }
+
+const keyOf = (service: string, url: string): string => `${service}|${url}`;
 
 export interface PreparedServices {
   readonly targets: ReadonlyMap<string, Target>;

@@ -21,6 +21,16 @@ export class Service {
     return this.#pick(avoid, true) ?? this.#pick(avoid, false) ?? this.#pick(undefined, false);
   }
 
+  /** Whether some target has a connection for a request whose body has not all come. */
+  get takesParts(): boolean {
+    return this.targets.some((target) => target.takesParts);
+  }
+
+  /** Whether some target has many connections free. */
+  get hasSpare(): boolean {
+    return this.targets.some((target) => target.hasSpare);
+  }
+
   #pick(avoid: Target | undefined, healthy: boolean): Target | undefined {
     let best: Target | undefined;
     let total = 0;

@@ -3,34 +3,21 @@ import type { LookupFunction } from 'node:net';
 import { inspect } from 'node:util';
 import type { ServicePlan } from '../../bundle/types.js';
 import { Counter } from '../../telemetry/stats-layout.js';
-import type { StatsWriter } from '../../telemetry/stats-writer.js';
-import type { Descriptors } from '../descriptors.js';
 import { BUG } from '../errors.js';
 import type { Outbox } from '../outbox.js';
-import type { InTurn, Turns } from '../turns.js';
+import type { InTurn } from '../turns.js';
 import { UpstreamConnection } from './connection.js';
 import { Health } from './health.js';
-import type { Names } from './names.js';
 import { Pipeline } from './pipeline.js';
 import type { ReplyConnection } from './reply-connection.js';
+import type { TargetHost } from './target-host.js';
 import type { UpstreamUser } from './user.js';
 import { WaitQueue } from './wait-queue.js';
 
-/** What targets need of the data plane. */
-export interface TargetHost {
-  readonly stats: StatsWriter;
-  readonly descriptors: Descriptors;
-  readonly names: Names;
-  readonly outbox: Outbox;
-  readonly turns: Pick<Turns, 'held' | 'wait'>;
-  /** Monotonic milliseconds. */
-  monotonic(): number;
-  /** The same, a sweep old at most. */
-  lately(): number;
-  /** The host's clock. */
-  now(): number;
-  log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void;
-}
+/** Of a target's connections, those that requests with bodies which have not all come may have. */
+const PARTS_SHARE = 3 / 4;
+/** As long as no more are in use there are some to spare. */
+const SPARE_SHARE = 1 / 2;
 
 export class Target implements InTurn {
   readonly url: string;
@@ -62,6 +49,8 @@ export class Target implements InTurn {
   #maxConnections = 0;
   #maxQueue = 0;
   readonly #waiting = new WaitQueue();
+  /** An exchange of an older generation asks for it though it has retired: it must be looked after again. */
+  onUsedAgain: () => void = () => {};
   /** Opens a connection in the place of the next one that closes. */
   #heir: UpstreamUser | undefined;
   /** Those who wait will get what has become free in its turn. */
@@ -106,6 +95,7 @@ export class Target implements InTurn {
 
   /** Gives `user` a connection, or a place on one: now, or when there is one; or tells it that there will be none. */
   acquire(user: UpstreamUser): void {
+    if (this.#retired) this.onUsedAgain();
     if (this.#inTurn) this.#serve();
     if (this.settings.pipelining > 1 && user.shares) {
       this.#share(user);
@@ -142,6 +132,21 @@ export class Target implements InTurn {
     if (this.#full) this.#idle.pop()?.abandon();
     if (!this.#full && this.#host.descriptors.takeTarget()) this.#openPipeline(user);
     else this.#wait(user);
+  }
+
+  /** Connections that serve somebody, or are opened for somebody. */
+  get #busy(): number {
+    return this.#connections.size - this.#idle.length;
+  }
+
+  /** Whether a request whose body has not all come may have a connection. */
+  get takesParts(): boolean {
+    return this.#waiting.length === 0 && this.#busy < this.#maxConnections * PARTS_SHARE;
+  }
+
+  /** Whether there are connections to spare: for a client that may wait for an answer to the part that it has sent. */
+  get hasSpare(): boolean {
+    return this.#waiting.length === 0 && this.#busy < this.#maxConnections * SPARE_SHARE;
   }
 
   get #full(): boolean {
