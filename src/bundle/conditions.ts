@@ -3,7 +3,8 @@
  *
  * A header's test sees all of its values joined with ', ' (RFC 9110 section 5.3). A query parameter's test is read from
  * the raw query as application/x-www-form-urlencoded (plus is a space, `%XX` a byte) without decoding it into new
- * strings; when a parameter is repeated, one of its values has to pass. `absent` holds when there is none at all.
+ * strings. Of a repeated parameter the first value counts, as it does for `queryParam` of an exchange: so two conditions that
+ * exclude each other never hold for one request. `absent` holds when there is none at all.
  */
 import { Automaton } from './automaton.js';
 import { hexByte } from './normalize.js';
@@ -93,8 +94,7 @@ export class Condition {
       }
       if (nameEnd < 0) nameEnd = end;
       if (end > start && sameBytes(query, start, nameEnd, this.#nameBytes, false)) {
-        if (this.op === 'absent') return false;
-        if (this.#valueHolds(query, Math.min(nameEnd + 1, end), end)) return true;
+        return this.op !== 'absent' && this.#valueHolds(query, Math.min(nameEnd + 1, end), end);
       }
       start = end + 1;
     }

@@ -148,6 +148,7 @@ const route = table({
   policies: list(index(0)),
   params: list(text),
   rewrite: optional(list(templatePart)),
+  rewriteQuery: optional(list(templatePart)),
   stripPrefix: optional(text),
   timeout: number(0),
   maxBodyBytes: optional(number(0)),

@@ -156,6 +156,11 @@ export interface RoutePlan {
   readonly params: readonly string[];
   /** Path sent to the target; absent: the normalised request path. */
   readonly rewrite?: TemplatePlan;
+  /**
+   * Query sent to the target with a rewritten path, before those parameters of the client's query that it does not name
+   * itself. Empty: no query at all. Absent: the client's query.
+   */
+  readonly rewriteQuery?: TemplatePlan;
   readonly stripPrefix?: string;
   /** Milliseconds for the whole exchange until the last reply byte; 0: none. */
   readonly timeout: number;

@@ -9,11 +9,10 @@ import {
   type RoutePlan,
   type SegmentIR,
   type SourceRef,
-  type TemplatePlan,
 } from '../bundle/types.js';
 import type { PolicyContext } from '../policies/contract.js';
-import { parseTemplate } from '../schema/template.js';
 import type { ConditionModel, Model, PolicyModel, RouteModel, SegmentModel, ServiceModel } from '../spec/model.js';
+import { splitRewrite } from '../spec/rewrite.js';
 import { given, type PolicyIR, type RouteIR } from './ir.js';
 import { policyOrigins, refOf } from './provenance.js';
 
@@ -85,11 +84,13 @@ function lowerRoute(
   const { maxBody, reply, rewrite, stripPrefix } = route;
   // Most routes have none of these, and an object of one shape costs a fraction of one with parts spread into it.
   if (maxBody === undefined && reply === undefined && rewrite === undefined && stripPrefix === undefined) return plan;
+  const target = rewrite === undefined ? undefined : splitRewrite(rewrite);
   return {
     ...plan,
     ...given('maxBodyBytes', maxBody),
     ...given('reply', reply && lowerReply(reply)),
-    ...given('rewrite', rewrite === undefined ? undefined : lowerTemplate(rewrite)),
+    ...given('rewrite', target?.path),
+    ...given('rewriteQuery', target?.query),
     ...given('stripPrefix', stripPrefix === undefined ? undefined : normalizePrefix(stripPrefix)),
   };
 }
@@ -121,11 +122,6 @@ function sourceOfRoute(route: RouteModel): SourceRef {
 
 /** A prefix is taken off normal paths, so it must be in their form. */
 const normalizePrefix = (prefix: string): string => prefix.split('/').map(normalizeLiteral).join('/');
-
-function lowerTemplate(text: string): TemplatePlan {
-  const parsed = parseTemplate(text);
-  return 'error' in parsed ? [text] : parsed.parts;
-}
 
 /** Phases in order; within a phase as written, outermost group first. A policy named twice runs once. */
 function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>): readonly PolicyIR[] {

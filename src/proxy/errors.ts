@@ -36,6 +36,11 @@ export const ERRORS = {
     'A header name with an underscore could be taken for another one. Write it with a hyphen or leave it out.',
   ),
   'request/path': kind(400, 'Path refused', 'The path holds an escape or a segment that this gateway does not accept.'),
+  'request/rewrite': kind(
+    400,
+    'Value refused',
+    'A value of the request does not fit into the path that the route sends to its service.',
+  ),
   'request/timeout': kind(408, 'Request timed out', 'The request did not arrive in time.'),
   'request/too-slow': kind(408, 'Request too slow', 'The body of the request came too slowly.'),
   'request/body-too-large': kind(413, 'Request body too large', 'Send a smaller body.'),
@@ -48,6 +53,11 @@ export const ERRORS = {
   'request/version': kind(505, 'HTTP version not supported', 'Use HTTP/1.1.'),
   'route/none': kind(404, 'No such route', 'No route of this gateway matches the request.'),
   'route/method': kind(405, 'Method not allowed', 'The Allow field lists the methods of this path.'),
+  'route/rewrite': kind(
+    500,
+    'Route misconfigured',
+    'The route makes a path that cannot be sent to its service. The request is not at fault.',
+  ),
   'policy/failed': kind(500, 'Policy failed', 'A policy of this route failed; the request was refused.'),
   'policy/answered': kind(0, 'Answered by a policy', 'A policy of the route answered instead of the target.'),
   'upstream/none': kind(503, 'No target', 'The service of this route has no target at present.'),

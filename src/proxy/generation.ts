@@ -154,6 +154,7 @@ export class Generation {
       for (const route of this.program.routes) {
         this.#chainOf(route);
         if (route.rewrite !== undefined) this.#readRewrite(route.rewrite);
+        if (route.rewriteQuery !== undefined) this.#readRewrite(route.rewriteQuery);
       }
       this.#replies = this.program.routes.map(({ reply, policies }) =>
         reply === undefined ? undefined : prepare(reply, policies.length === 0),

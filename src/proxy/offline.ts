@@ -12,6 +12,7 @@ import { ERRORS, type ErrorSlug } from './errors.js';
 import { GwExchange } from './exchange.js';
 import { Generation, PolicyInstances } from './generation.js';
 import { type HeadLimits, RequestHead } from './http/request-head.js';
+import { rewriteFault } from './http/target-path.js';
 import { requestHead } from './http/write-head.js';
 import { Outbox } from './outbox.js';
 import { peerOf, TrustedProxies } from './peer.js';
@@ -154,7 +155,7 @@ class OfflineDriver implements ChainDriver {
     if (target !== undefined) {
       const text = requestHead(exchange, target);
       if (text === undefined) {
-        exchange.chain!.replied(exchange, refuse(exchange, 'request/path'));
+        exchange.chain!.replied(exchange, refuse(exchange, rewriteFault(exchange)));
         return;
       }
       this.#target = target.url;

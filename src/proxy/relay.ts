@@ -8,6 +8,7 @@ import type { Engine } from './engine.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
 import type { ResponseHead } from './http/response-head.js';
+import { rewriteFault } from './http/target-path.js';
 import { requestHead } from './http/write-head.js';
 import { interimText, TargetReply } from './target-reply.js';
 import { Upload, type Uploader } from './upload.js';
@@ -160,7 +161,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
 
   #refuse(): void {
     this.#endAttempt(0, false);
-    this.#answer(this.exchange.error === 'gateway/failed' ? 'gateway/failed' : 'request/path');
+    this.#answer(this.exchange.error === 'gateway/failed' ? 'gateway/failed' : rewriteFault(this.exchange));
   }
 
   onWritable(): void {

@@ -11,6 +11,7 @@ import type { GwExchange } from './exchange.js';
 import { BodyReader } from './http/body.js';
 import { Seen } from './http/request-head.js';
 import { MAX_RESPONSE_HEAD, ResponseHead } from './http/response-head.js';
+import { rewriteFault } from './http/target-path.js';
 import { requestHead } from './http/write-head.js';
 import { BLAMELESS } from './relay.js';
 import { interimText, TargetReply, upgradeOf } from './target-reply.js';
@@ -72,7 +73,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     const text = requestHead(this.#exchange, target, `connection: upgrade\r\nupgrade: ${upgrade}\r\n`);
     if (text === undefined) {
       this.#endAttempt(false);
-      this.#answer('request/path');
+      this.#answer(rewriteFault(this.#exchange));
       return;
     }
     this.#within(this.#service.plan.connectTimeout, 'upstream/connect-timeout');

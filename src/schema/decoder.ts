@@ -77,7 +77,7 @@ export class Decoder implements Origins {
     code: string,
     span: Span,
     message: string,
-    extra: { help?: string; fix?: Fix; sensitive?: boolean } = {},
+    extra: { help?: string; fix?: Fix; sensitive?: boolean; related?: NonNullable<Diagnostic['related']> } = {},
   ): void {
     this.diagnostics.push({ code, severity: 'error', span, message, ...extra });
   }

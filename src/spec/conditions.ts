@@ -48,8 +48,21 @@ export function readConditions(config: MatchConfig, decoder: Decoder, sources: S
         });
         continue;
       }
-      const model = readTest(test, path, decoder, sources);
       const lower = on === 'header' ? name.toLowerCase() : name;
+      const twin = Object.keys(tests).find((other) => other !== name && other.toLowerCase() === lower);
+      if (on === 'header' && twin !== undefined && conditions.some((before) => before.name === lower)) {
+        decoder.error(
+          'match/header-twice',
+          decoder.keySpanOf(...path),
+          `\`${twin}\` and \`${name}\` are one header field: case makes no difference.`,
+          {
+            related: [{ span: decoder.keySpanOf('match', key, twin), message: 'the other condition' }],
+            help: 'Keep one condition for each field. Several values are `one_of = ["a", "b"]`, or several routes.',
+          },
+        );
+        continue;
+      }
+      const model = readTest(test, path, decoder, sources);
       if (model) conditions.push({ on, name: lower, test: model, span: decoder.spanOf(...path) });
     }
   }

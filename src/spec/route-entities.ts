@@ -102,11 +102,14 @@ export const routeFields = {
   reply: reply.describe('Answer here instead of asking a service.').optional(),
   rewrite: s
     .string({ nonEmpty: true })
-    .describe('Path sent to the target: a template with the path parameters.', '/v2/orders/{param.id}')
+    .describe(
+      "Path sent to the target, and perhaps a query: a template with the path parameters. A query stands before the client's, replaces its parameters of the same names, and drops it where it is empty (`/x?`).",
+      '/v2/orders/{param.id}',
+    )
     .optional(),
   strip_prefix: s
     .string({ pattern: /^\/.*[^/]$/, expected: 'a path prefix such as `"/api"`' })
-    .describe('Taken off the path before it is sent.')
+    .describe('Literal segments that every path of the route begins with; taken off before it is sent.')
     .optional(),
   timeout: s.duration().describe('For the whole exchange; `"0s"`: none.').default(60_000),
   max_body: s.size().describe("Largest request body on this route; left out: the listener's.").optional(),

@@ -8,6 +8,7 @@ import { MatchReader } from './match.js';
 import type { PolicyModel, PolicyUse, RouteModel, SegmentModel, ServiceModel } from './model.js';
 import { type Names, unresolved } from './names.js';
 import { readPolicyList } from './policies.js';
+import { rewriteProblems } from './rewrite.js';
 import { groupShape, routeShape } from './shapes.js';
 import type { Sources } from './source.js';
 
@@ -46,7 +47,7 @@ export class RouteReader {
   constructor(
     readonly services: Names<ServiceModel>,
     readonly policies: Names<PolicyModel>,
-    rules: NormalizePlan,
+    readonly rules: NormalizePlan,
     readonly sources: Sources,
     readonly report: Report,
   ) {
@@ -100,7 +101,7 @@ export class RouteReader {
     const own = readPolicyList(list, name, entity, 'spec', this.policies, this.#inPlace, this.report);
     const complete = list?.kind !== 'array' || own.length === list.items.length;
     if (valid || (!node.entries.has('to') && !node.entries.has('reply'))) this.#checkAnswer(node, decoder);
-    if (values.rewrite !== undefined) this.#checkRewrite(values.rewrite, node, decoder);
+    if (values.rewrite !== undefined) this.#checkRewrite(values.rewrite, decoder);
     const service = values.to === undefined ? undefined : this.#service(values.to, decoder);
     const failed = this.#flush(decoder, entity);
     const found = values.to === undefined || service !== undefined;
@@ -176,7 +177,7 @@ export class RouteReader {
     }
   }
 
-  #checkRewrite(text: string, node: TableNode, decoder: Decoder): void {
+  #checkRewrite(text: string, decoder: Decoder): void {
     const span = decoder.spanOf('rewrite');
     const parsed = parseTemplate(text);
     if ('error' in parsed) {
@@ -184,13 +185,10 @@ export class RouteReader {
       decoder.error('template/syntax', at, parsed.error, {
         help: 'A rewrite takes path parameters and other variables in braces: `/v2/orders/{id}`.',
       });
-    } else if (!text.startsWith('/')) {
-      const value = node.entries.get('rewrite')?.value;
-      decoder.error('route/rewrite', value?.span ?? span, 'A rewritten path begins with `/`.', {
-        help: text.includes('://')
-          ? 'It is only the path: the host is that of the target.'
-          : `Write \`rewrite = "/${text}"\`.`,
-      });
+      return;
+    }
+    for (const { start, end, message, help } of rewriteProblems(text, parsed, this.rules)) {
+      decoder.error('route/rewrite', this.sources.valueSpan(span, text, start, end), message, { help });
     }
   }
 

@@ -104,11 +104,20 @@ test('route/timeout-budget: no timeout, defaults, and one attempt', () => {
   assert.match(byDefault?.message ?? '', 'ends after 1m');
 });
 
-test('route/strip-prefix: parameters and tails can start with it', () => {
+test('route/strip-prefix: every path of the route must start with it', () => {
   const stripped = (match: string, prefix: string): string[] =>
     codes(check(route(match, `to = "orders"\nstrip_prefix = "${prefix}"`)));
-  assert.equal(stripped('GET /{tenant}/orders', '/api'), []);
-  assert.equal(stripped('GET /{all...}', '/api/v1'), []);
+  assert.equal(stripped('GET /api/orders', '/api'), []);
+  assert.equal(stripped('GET /api/{id}', '/api'), []);
+  assert.equal(stripped('GET /api/{rest...}', '/%61pi'), []);
+  for (const [match, prefix] of [
+    ['GET /{tenant}/orders', '/api'],
+    ['GET /{all...}', '/api/v1'],
+    ['GET /api/{rest...}', '/api/v1'],
+    ['GET /api/{v:v[0-9]}/x', '/api/v1'],
+    ['GET /api/{v}/x', '/api/{v}'],
+  ] as const)
+    assert.equal(stripped(match, prefix), ['route/strip-prefix'], `${match} ${prefix}`);
   assert.equal(stripped('GET /api', '/api/v1'), ['route/strip-prefix']);
   assert.equal(stripped('GET /apis/x', '/api'), ['route/strip-prefix']);
 });

@@ -435,6 +435,67 @@ test('rewrites', () => {
   assert.equal(codesOf(rewrite('b/{id}')), ['route/rewrite']);
 });
 
+test('a rewrite that can never be sent is an error at the part that is wrong', () => {
+  const rewrite = (text: string, rules = '') =>
+    load(`${HEAD}[normalize]\n${rules}\n[[route]]\nmatch = "/a/{id}"\nto = "orders"\nrewrite = '${text}'\n`);
+  for (const [text, at] of [
+    ['/a/../b', '..'],
+    ['/a/./b', '.'],
+    ['/a/..', '..'],
+    ['/%2e%2e/b', '%2e%2e'],
+    ['/a/..;v=1/{id}', '..;v=1'],
+    ['/b#x', '#'],
+    ['/b?x#y', '#'],
+    ['/b c', ' '],
+    ['/b?q=c d', ' '],
+    ['/%zz', '%zz'],
+    ['/100%', '%'],
+    ['/b?x=%4', '%4'],
+    ['/%{id}', '%{i'],
+    ['/a%2Fb/{id}', 'a%2Fb'],
+    ['/a/%5C', '%5C'],
+    ['/%00', '%00'],
+    ['/é/{id}', 'é'],
+    ['/x\\y', '\\'],
+    ['b', 'b'],
+    ['{id}', '{id}'],
+    ['http://h/x', 'http://h/x'],
+    ['?x=1', '?x=1'],
+  ] as const) {
+    const broken = rewrite(text);
+    assert.is(pointed(broken, only(broken, 'route/rewrite').span), at, text);
+  }
+  assert.equal(codesOf(rewrite('')), ['schema/empty']);
+  for (const text of [
+    '/a/..b/{id}',
+    '/{id}..',
+    '/a//b',
+    '/{{x}}',
+    '/b?',
+    '/b?a=\\"{id}"&b={{',
+    '{request.path}?x',
+    '/%41%7e',
+  ])
+    assert.equal(codesOf(rewrite(text)), [], text);
+  assert.equal(codesOf(rewrite('/a%2Fb', 'encoded_slashes = "keep"')), []);
+  assert.equal(codesOf(rewrite('/a/..%2Fb', 'encoded_slashes = "keep"')), ['route/rewrite']);
+  assert.equal(codesOf(rewrite('/a//b', 'double_slashes = "refuse"')), ['route/rewrite']);
+  assert.equal(codesOf(rewrite('/v2/{request.path}', 'double_slashes = "refuse"')), ['route/rewrite']);
+  assert.equal(codesOf(rewrite('/v2{request.path}', 'double_slashes = "refuse"')), []);
+});
+
+test('a header condition written twice in different case is an error', () => {
+  const match = (headers: string) =>
+    load(`${HEAD}[[route]]\nmatch = { path = "/a", headers = { ${headers} } }\nto = "orders"\n`);
+  for (const headers of ['H = "1", h = "2"', 'H = "1", h = "1"', 'x-Beta = true, X-beta = false']) {
+    const broken = match(headers);
+    assert.is(pointed(broken, only(broken, 'match/header-twice').span), headers.includes('eta') ? 'X-beta' : 'h');
+  }
+  assert.equal(codesOf(match('x-a = "1", x-b = "1"')), []);
+  const query = load(`${HEAD}[[route]]\nmatch = { path = "/a", query = { Q = "1", q = "2" } }\nto = "orders"\n`);
+  assert.equal(codesOf(query), []);
+});
+
 test('replies hold only what a message may hold', () => {
   const reply = (headers: string) => load(`${HEAD}[[route]]\nmatch = "/a"\nreply = { headers = { ${headers} } }\n`);
   modelOf(reply('x-a = "b"'));

@@ -1,6 +1,5 @@
 /** The heads that gw writes: one canonical form, whatever came in. */
 import { STATUS_CODES } from 'node:http';
-import { normalizePath } from '../../bundle/normalize.js';
 import type { HeaderFields } from '../../policies/contract.js';
 import type { GwExchange } from '../exchange.js';
 import { forwardedNode } from '../forwarded.js';
@@ -10,6 +9,7 @@ import { Authority, readAuthority } from './host.js';
 import { flat, LastFields } from './known-heads.js';
 import { isForwarding, isOwnFraming } from './own-names.js';
 import { FORWARDING, Seen } from './request-head.js';
+import { targetPath, targetQuery } from './target-path.js';
 
 /** `HTTP/1.1 200 OK` and so on, with the line's end. */
 const STATUS_LINES: string[] = [];
@@ -27,8 +27,10 @@ export function requestHead(exchange: GwExchange, target: Target, extra = ''): s
   const path = targetPath(exchange);
   const host = targetHost(exchange, target);
   if (path === undefined || host === undefined) return undefined;
-  const query = exchange.query === '' ? '' : `?${safeQuery(exchange.query)}`;
-  const line = `${exchange.method} ${target.basePath}${path}${query} HTTP/1.1\r\n`;
+  const asked = targetQuery(exchange);
+  const query = asked === '' ? '' : `?${safeQuery(asked)}`;
+  const whole = path === '' && target.basePath === '' ? '/' : target.basePath + path;
+  const line = `${exchange.method} ${whole}${query} HTTP/1.1\r\n`;
   const again = extra === '' && isPlain(exchange) ? linesAgain(exchange, target) : '';
   if (again !== '') return `${line}${again}${exchange.id}\r\n\r\n`;
   return `${line}host: ${host}\r\n${lines(exchange)}${exchange.id}\r\n${extra}${framing(exchange)}\r\n`;
@@ -77,37 +79,6 @@ function targetHost(exchange: GwExchange, target: Target): string | undefined {
     return readAuthority(authority, host, 0, host.length) ? authority.authority : undefined;
   }
   return target.settings.host === 'target' || exchange.authority === '' ? target.authority : exchange.authority;
-}
-
-/** Path without query: rewritten, stripped, or as matched. */
-export function targetPath(exchange: GwExchange): string | undefined {
-  const { rewrite, stripPrefix } = exchange.route;
-  if (rewrite !== undefined) return rewritten(exchange, rewrite);
-  const path = exchange.path;
-  if (stripPrefix === undefined || !path.startsWith(stripPrefix)) return path;
-  const rest = path.slice(stripPrefix.length);
-  if (rest === '') return '/';
-  return rest.charCodeAt(0) === 0x2f ? rest : path;
-}
-
-/**
- * Parameters stand in a rewritten path as they stood in the request's; other variables are percent-encoded. One that leaves
- * its whole segment empty has the request refused: merged away, those behind it would take its place.
- */
-function rewritten(exchange: GwExchange, parts: readonly (string | { readonly var: string })[]): string | undefined {
-  let path = '';
-  for (let i = 0; i < parts.length; i++) {
-    const part = parts[i]!;
-    if (typeof part === 'string') path += part;
-    else if (part.var.startsWith('param.')) path += exchange.rawParam(part.var.slice(6)) ?? '';
-    else {
-      const value = encodeURIComponent(exchange.generation.render(part, exchange));
-      const next = parts[i + 1];
-      if (value === '' && path.endsWith('/') && typeof next === 'string' && next.startsWith('/')) return undefined;
-      path += value;
-    }
-  }
-  return normalizePath(path, exchange.generation.rewriteRules);
 }
 
 /** A policy may have put anything into the query; what no target may hold is percent-encoded. */

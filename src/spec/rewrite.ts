@@ -1,0 +1,160 @@
+/** A route's `rewrite`: which constant parts of it no target could ever be sent, and where its query begins. */
+import { normalizeLiteral, normalizePath } from '../bundle/normalize.js';
+import type { NormalizePlan, TemplatePlan } from '../bundle/types.js';
+import { type ParsedTemplate, parseTemplate } from '../schema/template.js';
+
+/** Offsets are in the text of the rewrite. */
+export interface RewriteProblem {
+  readonly start: number;
+  readonly end: number;
+  readonly message: string;
+  readonly help: string;
+}
+
+/** Stands for a variable: a character that is valid in a path and in a query, and that is no hex digit. */
+const STAND_IN = 'x';
+const REFERENCE = /\$\{(?:env|file):[^}]*\}/g;
+
+/** All constant parts that make every request of the route fail. `parsed` is what parseTemplate() made of `text`. */
+export function rewriteProblems(text: string, parsed: ParsedTemplate, rules: NormalizePlan): RewriteProblem[] {
+  const constant = withoutVariables(text, parsed);
+  const queryAt = constant.indexOf('?');
+  const pathEnd = queryAt < 0 ? text.length : queryAt;
+  const problems = characterProblems(constant, pathEnd);
+  const paths = parsed.variables.filter(({ name }) => name === 'request.path').map(({ offset }) => offset);
+  if (!text.startsWith('/') && paths[0] !== 0) return [noSlash(text), ...problems];
+  // A segment with a forbidden character is reported once, at that character.
+  const bad = problems.map(({ start }) => start);
+  const path = constant.slice(0, pathEnd);
+  problems.push(...segmentProblems(path, bad, rules));
+  if (rules.doubleSlashes === 'refuse') problems.push(...emptySegments(path, paths));
+  return problems.sort((a, b) => a.start - b.start);
+}
+
+/** The text with stand-ins of the same length for everything that is not constant. */
+function withoutVariables(text: string, { variables }: ParsedTemplate): string {
+  let out = text.replace(REFERENCE, (reference) => STAND_IN.repeat(reference.length));
+  for (const { offset } of variables) {
+    const end = text.indexOf('}', offset) + 1;
+    out = out.slice(0, offset) + STAND_IN.repeat(end - offset) + out.slice(end);
+  }
+  // `{{` and `}}` are literal braces, which are sent percent-encoded.
+  return out.replace(/\{\{|\}\}/g, STAND_IN.repeat(2));
+}
+
+function noSlash(text: string): RewriteProblem {
+  return {
+    start: 0,
+    end: text.length,
+    message: 'A rewritten path begins with `/`.',
+    help: text.includes('://')
+      ? 'Write the path only: the scheme and the host are those of the target.'
+      : `Write \`rewrite = "/${text}"\`.`,
+  };
+}
+
+const BAD_CHARACTER = /[^\x21-\x7e]|[#\\]|%(?![0-9A-Fa-f]{2})/gu;
+
+function characterProblems(constant: string, pathEnd: number): RewriteProblem[] {
+  const problems: RewriteProblem[] = [];
+  for (const { index, 0: found } of constant.matchAll(BAD_CHARACTER)) {
+    // A query may hold a backslash.
+    if (found === '\\' && index > pathEnd) continue;
+    const end = found === '%' ? Math.min(index + 3, constant.length) : index + found.length;
+    problems.push({ start: index, end, ...whyForbidden(found) });
+  }
+  return problems;
+}
+
+function whyForbidden(char: string): { message: string; help: string } {
+  if (char === '%')
+    return {
+      message: 'A `%` without two hex digits behind it is not a valid escape, so no target can be sent this rewrite.',
+      help: 'Write `%25` for a percent sign.',
+    };
+  if (char === '#')
+    return {
+      message: 'A `#` begins a fragment, which is never sent to a server.',
+      help: 'Remove the fragment, or write `%23` for the character itself.',
+    };
+  if (char === '\\')
+    return { message: 'A path cannot hold a backslash, so no target can be sent this rewrite.', help: 'Write `/`.' };
+  if (char < ' ' || char === '\u007f')
+    return {
+      message: `A request target cannot hold the control character \`${JSON.stringify(char).slice(1, -1)}\`.`,
+      help: 'Remove it.',
+    };
+  return {
+    message: `A request target cannot hold \`${char}\`, so no target can be sent this rewrite.`,
+    help: `Percent-encode it: \`${normalizeLiteral(char)}\`.`,
+  };
+}
+
+/** Segments that normalisation refuses, whatever the variables bring. `bad`: offsets that are reported already. */
+function segmentProblems(path: string, bad: readonly number[], rules: NormalizePlan): RewriteProblem[] {
+  const strict: NormalizePlan = { ...rules, dotSegments: 'refuse' };
+  const problems: RewriteProblem[] = [];
+  let start = 0;
+  for (const segment of path.split('/')) {
+    const end = start + segment.length;
+    const reported = bad.some((at) => at >= start && at < end);
+    if (!reported && segment !== '' && normalizePath(`/-/${segment}/-`, strict) === undefined)
+      problems.push({ start, end, ...whyRefused(segment) });
+    start = end + 1;
+  }
+  return problems;
+}
+
+/** `//`, also where `{request.path}`, at one of the offsets `paths`, brings the second slash. */
+function emptySegments(path: string, paths: readonly number[]): RewriteProblem[] {
+  let slashes = path;
+  for (const at of paths) slashes = `${slashes.slice(0, at)}/${slashes.slice(at + 1)}`;
+  const at = slashes.indexOf('//');
+  if (at < 0) return [];
+  return [
+    {
+      start: at,
+      end: at + 2,
+      message: 'This makes an empty segment, which `[normalize] double_slashes = "refuse"` refuses.',
+      help: 'Write one slash; `{request.path}` begins with one.',
+    },
+  ];
+}
+
+function whyRefused(segment: string): { message: string; help: string } {
+  if (/%2f|%5c/i.test(segment))
+    return {
+      message: `\`${segment}\` holds an encoded slash, which \`[normalize] encoded_slashes\` refuses.`,
+      help: 'Write a plain `/`, or set `encoded_slashes = "keep"` if the targets expect encoded slashes.',
+    };
+  if (/^(\.|%2e){1,2}(;|%3b|$)/i.test(segment))
+    return {
+      message: `A rewritten path holds no dot segments, and \`${segment}\` is one.`,
+      help: 'Write the path that it leads to: `/b` for `/a/../b`.',
+    };
+  return {
+    message: `\`${segment}\` holds an escape that no path may hold, so no target can be sent this rewrite.`,
+    help: 'Remove the escape of the control character.',
+  };
+}
+
+/**
+ * A rewrite split at its first constant `?`: the path, and the query where there is a `?`, which may be empty. A text
+ * with wrong braces is all path.
+ */
+export function splitRewrite(text: string): { readonly path: TemplatePlan; readonly query?: TemplatePlan } {
+  const parsed = parseTemplate(text);
+  if ('error' in parsed) return { path: [text] };
+  const path: (string | { readonly var: string })[] = [];
+  for (const [index, part] of parsed.parts.entries()) {
+    const at = typeof part === 'string' && !part.startsWith('${') ? part.indexOf('?') : -1;
+    if (typeof part !== 'string' || at < 0) {
+      path.push(part);
+      continue;
+    }
+    if (at > 0) path.push(part.slice(0, at));
+    const rest = part.slice(at + 1);
+    return { path, query: [...(rest === '' ? [] : [rest]), ...parsed.parts.slice(index + 1)] };
+  }
+  return { path };
+}
