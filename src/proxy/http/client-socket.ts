@@ -46,7 +46,7 @@ export abstract class ClientSocket {
     this.listener = listener;
     this.socket = this.#read(socket, scheme);
     this.peer = peerOf(this.socket.remoteAddress, scheme, listener.proxies);
-    this.writer = new ReplyWriter(this.socket, engine.outbox);
+    this.writer = new ReplyWriter(this.socket, engine.outbox, engine.bodies);
     this.deadline = engine.monotonic() + listener.plan.headerTimeout;
   }
 
@@ -70,12 +70,12 @@ export abstract class ClientSocket {
 
   /** Whether the client has not taken all that was written for it. */
   get unsent(): boolean {
-    return this.socket.writableLength > 0 && !this.socket.destroyed;
+    return this.writer.unsent > 0 && !this.socket.destroyed;
   }
 
   /** How the client takes what is written for it. */
   protected taking(now: number): Verdict {
-    const unsent = this.socket.writableLength;
+    const { unsent } = this.writer;
     if (unsent === 0) {
       this.#taking = undefined;
       return 'fine';

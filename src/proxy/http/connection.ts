@@ -174,7 +174,10 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     exchange.settled = true;
     source?.cancel();
     const lost = cut || !this.writer.complete;
-    if (lost) this.writer.writeNow();
+    if (lost) {
+      this.writer.drop();
+      this.writer.writeNow();
+    }
     // To a reader that goes by the end of the connection, an orderly end would say that the reply is whole.
     if (lost && this.#untilClose && this.peer.scheme === 'http') this.socket.resetAndDestroy();
     this.engine.end(exchange, this.#status, body.total + this.bytesIn, this.writer.bytes, lost, now);
@@ -226,8 +229,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   #onDrain(): void {
-    if (this.#source !== undefined && this.#exchange?.settled === true && this.phase === 'exchange')
-      this.#source.resume();
+    const streams = this.#source !== undefined && this.#exchange?.settled === true && this.phase === 'exchange';
+    if (this.writer.onDrain() && streams) this.#source?.resume();
     this.pump();
   }
 

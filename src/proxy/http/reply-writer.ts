@@ -8,6 +8,7 @@ import type { ReplySource } from '../downstream.js';
 import type { GwExchange } from '../exchange.js';
 import type { Late, Outbox } from '../outbox.js';
 import { TargetReply } from '../target-reply.js';
+import { type BodyBudget, Collector } from './collector.js';
 import { ConstantReply } from './constant-reply.js';
 import { INLINE_BODY, writeBody } from './write-body.js';
 import { fieldLines, statusLine } from './write-head.js';
@@ -15,12 +16,18 @@ import { fieldLines, statusLine } from './write-head.js';
 /** `raw`: until the connection closes, for HTTP/1.0 clients. `none`: there is no body, whatever comes. */
 export type ReplyFraming = 'none' | 'length' | 'chunked' | 'raw';
 
+/** Bytes of one reply that are held, beyond what its socket holds, so that the target is done with it. */
+const MOST_HELD = 1024 * 1024;
+
 /** Of replies that wait to be written, to a client that asks for many in a row. */
 const MOST_LATE = 16 * 1024;
 
 export class ReplyWriter implements Late {
   readonly #socket: Socket;
   readonly #outbox: Outbox;
+  readonly #budget: BodyBudget;
+  /** What of the present reply is held until the client has taken what was written before. */
+  #held: Collector | undefined = undefined;
   #framing: ReplyFraming = 'none';
   /** A head that waits to be written together with the first bytes of its body. */
   #head = '';
@@ -32,14 +39,16 @@ export class ReplyWriter implements Late {
   sent = 0;
   #sentBefore = 0;
 
-  constructor(socket: Socket, outbox: Outbox) {
+  constructor(socket: Socket, outbox: Outbox, budget: BodyBudget) {
     this.#socket = socket;
     this.#outbox = outbox;
+    this.#budget = budget;
   }
 
   /** Ready for the next exchange. */
   reset(): void {
     this.#head = '';
+    this.drop();
     this.#sentBefore = this.sent;
   }
 
@@ -76,8 +85,19 @@ export class ReplyWriter implements Late {
     this.sent += head.length;
   }
 
+  /** Bytes that are written, or held, and that the client has not taken. */
+  get unsent(): number {
+    return this.#socket.writableLength + (this.#held?.length ?? 0);
+  }
+
   /** Payload buffer[start, end); copied before this returns. False when the client must read on first. */
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    const behind = this.#held !== undefined || this.#socket.writableNeedDrain;
+    const more = behind ? this.#hold(buffer, start, end, last) : this.#pass(buffer, start, end, last);
+    return more || this.#mayHold();
+  }
+
+  #pass(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     const head = this.#head;
     this.#head = '';
     const count = end - start;
@@ -94,6 +114,65 @@ export class ReplyWriter implements Late {
     if (count <= INLINE_BODY) return this.#text(before + buffer.toString('latin1', start, end) + after, last);
     this.writeNow();
     return writeBody(this.#socket, before, buffer, start, end, after);
+  }
+
+  /**
+   * Whether the target should go on though the client does not: when the rest of the reply can be held, as far as is known,
+   * the target is soon done with it.
+   */
+  #mayHold(): boolean {
+    const room = this.#held === undefined ? Math.min(MOST_HELD, this.#budget.share) : this.#held.room(MOST_HELD);
+    return this.#framing === 'length' ? this.#owed <= room : room > 0;
+  }
+
+  /** Behind what the client has not taken yet. The end of a reply goes to the socket, with all that is held. */
+  #hold(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    const count = end - start;
+    this.writeNow();
+    this.#held ??= new Collector(this.#budget);
+    this.#keep(this.#head);
+    this.#head = '';
+    if (this.#framing === 'none') return !last || this.#release(true);
+    this.sent += count;
+    if (this.#framing === 'length') this.#owed -= count;
+    const chunked = this.#framing === 'chunked' && count > 0;
+    if (chunked) this.#keep(`${count.toString(16)}\r\n`);
+    this.#held.add(buffer, start, end);
+    if (chunked) this.#keep('\r\n');
+    if (last && this.#framing === 'chunked') this.#keep('0\r\n\r\n');
+    return this.#release(last);
+  }
+
+  #keep(text: string): void {
+    if (text === '') return;
+    const bytes = Buffer.from(text, 'latin1');
+    this.#held?.add(bytes, 0, bytes.length);
+  }
+
+  /** The client has read on. False when it must read more before there is room. */
+  onDrain(): boolean {
+    return this.#held === undefined || this.#release(false) || this.#mayHold();
+  }
+
+  /** Gives what is held to the socket: `all`, or as much as it takes. False when it takes no more. */
+  #release(all: boolean): boolean {
+    const held = this.#held;
+    const socket = this.#socket;
+    if (held === undefined) return true;
+    while (all || !socket.writableNeedDrain) {
+      const block = held.shift();
+      if (block === undefined) break;
+      // Called for a socket that was destroyed as well.
+      socket.write(block.bytes, () => this.#budget.give(block));
+    }
+    if (held.length === 0) this.#held = undefined;
+    return all || !socket.writableNeedDrain;
+  }
+
+  /** The reply is cut: what is held goes nowhere. */
+  drop(): void {
+    this.#held?.clear();
+    this.#held = undefined;
   }
 
   #text(text: string, last: boolean): boolean {
