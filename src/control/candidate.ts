@@ -36,9 +36,8 @@ export interface Candidate {
   readonly fingerprint: string;
   /** Sources, for the frames of what may yet be said about it. */
   readonly files: readonly SourceFile[];
-  /** Warnings and infos, rendered. */
-  readonly rendered: string;
-  readonly warnings: number;
+  /** Warnings and infos. */
+  readonly diagnostics: readonly Diagnostic[];
 }
 
 /** What an attempt came to, and what it read, whatever it came to. */
@@ -96,8 +95,7 @@ export function build(
     facts: compiled.facts,
     files: compiled.files,
     fingerprint: createHash('sha256').update(bundle.sha256).update(JSON.stringify(asked)).digest('hex'),
-    rendered: render(diagnostics, compiled.files, 'pretty', { color: false }),
-    warnings: count(diagnostics, 'warning'),
+    diagnostics,
   };
   return { candidate, rejection: undefined, reads };
 }
@@ -125,6 +123,15 @@ export function spanAt({ program, files }: Pick<Candidate, 'program' | 'files'>,
     return { file: file.path, start: position(indent), end: position(text.trimEnd().length) };
   }
   return startOf(files[0]?.path ?? fallback);
+}
+
+/** Diagnostics of a candidate as they are told: rendered without colour, and how many of them are warnings. */
+export function told(
+  diagnostics: readonly Diagnostic[],
+  files: readonly SourceFile[],
+): { readonly diagnostics: string; readonly warnings: number } {
+  const rendered = render(sortDiagnostics(diagnostics), files, 'pretty', { color: false });
+  return { diagnostics: rendered, warnings: count(diagnostics, 'warning') };
 }
 
 function oneWorker(program: Program, files: readonly SourceFile[], fallback: string, why: string): Diagnostic {

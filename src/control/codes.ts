@@ -11,6 +11,12 @@ export const CONTROL_CODES = [
   { code: 'bundle/invalid', severity: 'error', summary: 'A bundle cannot be read or verified.' },
   { code: 'gateway/load', severity: 'error', summary: 'The data plane refused the generation.' },
   { code: 'gateway/workers', severity: 'warning', summary: 'One worker serves where the spec asks for several.' },
+  {
+    code: 'reload/unauthenticated',
+    severity: 'warning',
+    summary: 'A reload removes authentication from a route that had it.',
+  },
+  { code: 'reload/no-routes', severity: 'warning', summary: 'A reload leaves no routes.' },
 ] as const satisfies readonly { readonly code: string; readonly severity: Severity; readonly summary: string }[];
 
 export type ControlCode = (typeof CONTROL_CODES)[number]['code'];

@@ -1,5 +1,6 @@
 /** What changed between two programs, by the stable names of things. */
 import type { Program, RoutePlan } from '../bundle/types.js';
+import type { ReloadChange } from '../telemetry/changes.js';
 
 export interface NameDiff {
   readonly added: readonly string[];
@@ -14,8 +15,8 @@ export interface ProgramDiff {
   readonly consumers: NameDiff;
   readonly plans: NameDiff;
   readonly listeners: NameDiff;
-  /** Settings that belong to no entity: normalisation, admin, access log, drain timeout. */
-  readonly settings: boolean;
+  /** Settings that belong to no entity, by their keys in the spec. */
+  readonly settings: NameDiff;
 }
 
 /** What the program does not say of a route's match (conditions, patterns), by route name. */
@@ -38,7 +39,7 @@ export function diffPrograms(
     consumers: compare(byName(before.consumers), byName(after.consumers)),
     plans: compare(byName(before.plans), byName(after.plans)),
     listeners: compare(byName(before.listeners), byName(after.listeners)),
-    settings: settingsOf(before) !== settingsOf(after),
+    settings: compare(settingsOf(before), settingsOf(after)),
   };
 }
 
@@ -57,8 +58,25 @@ export function summarize(diff: ProgramDiff): string {
     const text = counts(diff[plural], singular, plural, false);
     if (text !== '') parts.push(text);
   }
-  if (diff.settings) parts.push('settings');
+  if (diff.settings.changed.length > 0) parts.push('settings');
   return parts.join('; ');
+}
+
+/** Names of one kind and change that are told; the others are counted. */
+const MOST_NAMES = 50;
+
+/** The same by name, bounded. */
+export function changesOf(diff: ProgramDiff): ReloadChange[] {
+  const found: ReloadChange[] = [];
+  for (const [plural, kind] of [['routes', 'route'], ...KINDS, ['settings', 'setting']] as const) {
+    for (const change of ['added', 'changed', 'removed'] as const) {
+      const all = diff[plural][change];
+      if (all.length === 0) continue;
+      const names = all.slice(0, MOST_NAMES);
+      found.push({ change, kind, names, more: all.length - names.length });
+    }
+  }
+  return found;
 }
 
 function counts(diff: NameDiff, singular: string, plural: string, zeros: boolean): string {
@@ -116,14 +134,9 @@ function textOf(program: Program, route: RoutePlan, facts: MatchFacts): string {
   return JSON.stringify([rest, program.services[service]?.name ?? null, chain, facts.get(route.name) ?? null]);
 }
 
-function settingsOf(program: Program): string {
-  return JSON.stringify([
-    program.normalize,
-    program.admin,
-    program.accessLog,
-    program.drainTimeout,
-    program.drainDelay,
-    program.workers,
-    program.overload,
-  ]);
+/** Whatever belongs to no entity, by its key in the spec. */
+function settingsOf(program: Program): ReadonlyMap<string, string> {
+  const { listeners, services, consumers, plans, policies, routes, provenance, ...settings } = program;
+  const inSpec = (key: string): string => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return new Map(Object.entries(settings).map(([key, value]) => [inSpec(key), JSON.stringify(value) ?? '']));
 }

@@ -5,6 +5,7 @@ import type { BoundListener, DataPlaneOptions, DrainReport } from '../proxy/type
 import { reasonOf } from '../reason.js';
 import type { Model } from '../spec/model.js';
 import { LimitTable } from '../state/limit-table.js';
+import { changesText } from '../telemetry/changes.js';
 import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapshot.js';
 import { AdminServer } from './admin/server.js';
 import { type Candidate, nameOfSource, type Source } from './candidate.js';
@@ -14,7 +15,7 @@ import { ManagedSet } from './managed/set.js';
 import { GatewayMetrics } from './metrics.js';
 import { Pause } from './pause.js';
 import { Plane } from './plane.js';
-import { Reloader, type ReloadPhase, type ReloadTrigger } from './reload.js';
+import { Reloader, type ReloadPhase, type ReloadTrigger, type SettledReload } from './reload.js';
 import { openRuntimeDirectory, RuntimeEntry, sweep } from './runtime-dir.js';
 import { type GatewayFacts, SnapshotBuilder } from './snapshot.js';
 import { GatewayStats } from './stats.js';
@@ -327,10 +328,14 @@ export class Gateway {
     return this.#reloader.request(trigger);
   }
 
-  #settled(reload: ReloadSnapshot): void {
+  #settled(reload: SettledReload): void {
     this.#reloads[reload.outcome]++;
-    const { generation, summary, diagnostics, tookMs } = reload;
-    const fields = diagnostics.trim() === '' ? { tookMs } : { tookMs, diagnostics };
+    const { generation, summary, changes, diagnostics, tookMs } = reload;
+    const fields = {
+      tookMs,
+      ...(changes !== undefined && changes.length > 0 ? { changes: changesText(changes) } : {}),
+      ...(diagnostics.trim() === '' ? {} : { diagnostics }),
+    };
     const live = this.#loader.live;
     if (reload.outcome === 'rejected' && (this.#ending || this.#state === 'draining')) {
       this.#log.info(`reload given up, the gateway is ending: ${summary}`, { tookMs });

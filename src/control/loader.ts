@@ -3,10 +3,12 @@ import type { Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import type { BoundListener, DataPlaneApi, GenerationInput } from '../proxy/types.js';
 import { codeOf, messageOf, reasonOf } from '../reason.js';
+import type { Diagnostic } from '../schema/diagnostic.js';
+import { boundedNames } from '../telemetry/changes.js';
 import type { AdminServer, TcpAccess, TcpChange } from './admin/server.js';
-import { build, type Candidate, nameOfSource, reject, type Source, spanAt } from './candidate.js';
-import { type ControlCode, controlError } from './codes.js';
-import { diffPrograms, summarize } from './diff.js';
+import { build, type Candidate, nameOfSource, reject, type Source, spanAt, told } from './candidate.js';
+import { type ControlCode, controlError, controlWarning } from './codes.js';
+import { changesOf, diffPrograms, type ProgramDiff, summarize } from './diff.js';
 import type { Log } from './log.js';
 import { lossesOf, takesAway } from './losses.js';
 import { ManagedError, type ManagedProcess } from './managed/process.js';
@@ -110,9 +112,35 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
     this.#live = { candidate, input, loadedAt: clock.now(), listeners };
     this.#rejected = undefined;
     const gone = preparation.commit();
-    const { rendered: diagnostics, warnings } = candidate;
-    const summary = summaryOf(before?.candidate, candidate);
-    return { generation: id, summary, diagnostics, warnings, drain: () => this.#retire(gone, before) };
+    const diff = differenceOf(before?.candidate, candidate);
+    const lost = before ? this.#tellLosses(before.candidate, candidate) : [];
+    return {
+      generation: id,
+      summary: summarize(diff),
+      changes: changesOf(diff),
+      ...told([...candidate.diagnostics, ...lost], candidate.files),
+      drain: () => this.#retire(gone, before),
+    };
+  }
+
+  /** A reload that opens routes, or leaves none, may be meant; a person hears of it in any case. */
+  #tellLosses(before: Candidate, after: Candidate): Diagnostic[] {
+    const { opened, removed, empty } = lossesOf(before, after);
+    const warn = (code: ControlCode, at: string, message: string, help: string): Diagnostic =>
+      controlWarning(code, spanAt(after, at, nameOfSource(this.#parts.source)), message, help);
+    const found: Diagnostic[] = [];
+    if (opened.length > 0) {
+      const names = boundedNames(opened);
+      this.#parts.log.warn('the reload removes authentication from routes', { routes: names });
+      const message = `The reload removes authentication from ${opened.length === 1 ? 'the route' : 'these routes'}: ${names}.`;
+      found.push(warn('reload/unauthenticated', `route.${opened[0]}`, message, OPENED_HELP));
+    }
+    if (empty) {
+      const names = boundedNames(removed);
+      this.#parts.log.warn('the reload leaves no routes: every request gets 404', { removed: names });
+      found.push(warn('reload/no-routes', '', `The reload leaves no routes. Removed: ${names}.`, EMPTY_HELP));
+    }
+    return found;
   }
 
   /** What ended the first attempt and is nobody's spec's fault: there is no generation to go on with. */
@@ -197,7 +225,11 @@ function withTargets(program: Program, urls: ReadonlyMap<string, string>): Progr
   return { ...program, services };
 }
 
-function summaryOf(before: Candidate | undefined, after: Candidate): string {
+const OPENED_HELP = 'If these routes are not meant to be public, put the authenticating policy back and save the spec.';
+const EMPTY_HELP =
+  'Every request gets 404 now. If that is not meant, check that the spec and its includes are complete.';
+
+function differenceOf(before: Candidate | undefined, after: Candidate): ProgramDiff {
   const { program, facts } = after;
   const nothing: Program = {
     ...program,
@@ -209,7 +241,7 @@ function summaryOf(before: Candidate | undefined, after: Candidate): string {
     listeners: [],
   };
   const old = before ?? { program: nothing, facts: new Map<string, string>() };
-  return summarize(diffPrograms(old.program, program, { before: old.facts, after: facts }));
+  return diffPrograms(old.program, program, { before: old.facts, after: facts });
 }
 
 /** ` at 127.0.0.1:80`, where an error of listen(2) or of a name says it: both end with it. */

@@ -1,4 +1,5 @@
 /** Live reload as a state machine: idle -> building -> warming -> swapping -> draining, or rejected. */
+import type { ReloadChange } from '../telemetry/changes.js';
 import type { ReloadSnapshot } from '../telemetry/snapshot.js';
 
 export type ReloadPhase = 'idle' | 'building' | 'warming' | 'swapping' | 'draining';
@@ -27,6 +28,7 @@ export class Rejected extends Error {
 export interface Live {
   readonly generation: number;
   readonly summary: string;
+  readonly changes: readonly ReloadChange[];
   readonly diagnostics: string;
   readonly warnings: number;
   /** Ends what only the old generation used; runs on while later reloads may already build. */
@@ -43,6 +45,9 @@ export interface ReloadSteps<Built, Warm> {
   unexpected(error: unknown): Rejection;
 }
 
+/** A reload as it ends. */
+export type SettledReload = ReloadSnapshot & { readonly outcome: 'live' | 'rejected' };
+
 interface Queued {
   trigger: ReloadTrigger;
   readonly since: number;
@@ -54,7 +59,7 @@ export const KEPT_RELOADS = 50;
 export class Reloader<Built, Warm> {
   readonly #steps: ReloadSteps<Built, Warm>;
   readonly #now: () => number;
-  readonly #settled: (reload: ReloadSnapshot) => void;
+  readonly #settled: (reload: SettledReload) => void;
   readonly #history: ReloadSnapshot[] = [];
   #activity: 'building' | 'warming' | 'swapping' | undefined;
   #running: Promise<ReloadSnapshot | undefined> | undefined;
@@ -63,7 +68,7 @@ export class Reloader<Built, Warm> {
   #draining: Promise<void> = Promise.resolve();
   #drains = 0;
 
-  constructor(steps: ReloadSteps<Built, Warm>, now: () => number, settled: (reload: ReloadSnapshot) => void) {
+  constructor(steps: ReloadSteps<Built, Warm>, now: () => number, settled: (reload: SettledReload) => void) {
     this.#steps = steps;
     this.#now = now;
     this.#settled = settled;
@@ -129,8 +134,8 @@ export class Reloader<Built, Warm> {
       this.#activity = 'swapping';
       const live = await this.#steps.swap(warm);
       this.#drain(live);
-      const { generation, summary, diagnostics, warnings } = live;
-      return this.#record({ outcome: 'live', generation, summary, diagnostics, errors: 0, warnings }, since);
+      const { generation, summary, changes, diagnostics, warnings } = live;
+      return this.#record({ outcome: 'live', generation, summary, changes, diagnostics, errors: 0, warnings }, since);
     } catch (error) {
       const rejection = error instanceof Rejected ? error.rejection : this.#steps.unexpected(error);
       return this.#record({ outcome: 'rejected', generation: null, ...rejection }, since);
@@ -147,9 +152,9 @@ export class Reloader<Built, Warm> {
     this.#draining = Promise.allSettled([this.#draining, done]).then(() => {});
   }
 
-  #record(outcome: Omit<ReloadSnapshot, 'at' | 'tookMs'>, since: number): ReloadSnapshot {
+  #record(outcome: Omit<SettledReload, 'at' | 'tookMs'>, since: number): ReloadSnapshot {
     const at = this.#now();
-    const reload: ReloadSnapshot = { at, tookMs: Math.max(0, at - since), ...outcome };
+    const reload: SettledReload = { at, tookMs: Math.max(0, at - since), ...outcome };
     this.#history.unshift(reload);
     if (this.#history.length > KEPT_RELOADS) this.#history.pop();
     this.#settled(reload);

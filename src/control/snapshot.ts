@@ -75,7 +75,9 @@ export class SnapshotBuilder {
       routes: live ? this.#routes(live) : [],
       limits: live ? this.#limitsOf(live.input.program, now) : [],
       targets: live ? this.#targets(live, facts, now) : [],
-      reloads: facts.reloads,
+      reloads: facts.reloads.map((reload) =>
+        reload.outcome === 'live' && reload.generation !== live?.input.id ? { ...reload, outcome: 'replaced' } : reload,
+      ),
     };
   }
 

@@ -1,4 +1,5 @@
 /** One snapshot as text: for pipes, scripts and terminals without a screen to take over. */
+import { reloadText } from '../telemetry/changes.js';
 import type { Snapshot } from '../telemetry/snapshot.js';
 import { recent } from './chart.js';
 import { bytes, count, dateTime, homePath, latency, percent, plural, rate, span } from './format.js';
@@ -131,7 +132,7 @@ function reloadTable(snapshot: Snapshot): string[] {
       reload.outcome,
       reload.generation === null ? '-' : String(reload.generation),
       latency(reload.tookMs),
-      reload.summary || '-',
+      reloadText(reload) || '-',
       String(reload.errors),
     ]);
   return table(['TIME', 'OUTCOME', '>GEN', '>TOOK', 'CHANGE', '>ERRORS'], rows, 'reloads since the start');

@@ -1,5 +1,6 @@
 /** What each view lists, in the order that it shows it: sorted and filtered once for each snapshot, not for each key. */
 import type { LimitKeySnapshot } from '../state/types.js';
+import { reloadText } from '../telemetry/changes.js';
 import type {
   LimitSnapshot,
   ReloadSnapshot,
@@ -188,7 +189,10 @@ export const reloadRows = remember((snapshot: Snapshot | undefined, filter: stri
   const terms = parseFilter(filter);
   const rows: ReloadRow[] = [];
   for (const reload of snapshot?.reloads ?? []) {
-    const fields = { text: [reload.outcome, reload.summary, reload.diagnostics], outcome: reload.outcome };
+    const fields = {
+      text: [reload.outcome, reload.summary, reloadText(reload), reload.diagnostics],
+      outcome: reload.outcome,
+    };
     if (matches(terms, fields)) rows.push({ id: `${reload.at} ${reload.generation ?? 'rejected'}`, reload });
   }
   return rows;

@@ -1,5 +1,6 @@
 /** All that the dashboard knows, and how each event changes it. Pure: no clock, no terminal, no sockets. */
 import type { GatewayEntry } from '../telemetry/admin-protocol.js';
+import { reloadText } from '../telemetry/changes.js';
 import type { ReloadSnapshot, RequestRecord, Snapshot } from '../telemetry/snapshot.js';
 import type { Batch, Connection } from './feed.js';
 import { plural } from './format.js';
@@ -180,7 +181,7 @@ function grow(tail: Tail, requests: readonly RequestRecord[], dropped: number): 
 function reloadNotice(reload: ReloadSnapshot, view: ViewName, now: number): Notice {
   const until = now + NOTICE_MS;
   if (reload.outcome === 'live') {
-    return { kind: 'good', text: `generation ${reload.generation ?? '?'} is live: ${reload.summary}`, until };
+    return { kind: 'good', text: `generation ${reload.generation ?? '?'} is live: ${reloadText(reload)}`, until };
   }
   const where = view === 'reloads' ? '' : ': press 5 to read why';
   const text = `the spec was rejected with ${plural(reload.errors, 'error')}${where}`;

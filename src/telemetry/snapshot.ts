@@ -1,5 +1,6 @@
 /** What the admin API tells: the one vocabulary of `gw dash`, `--once --json` and other programs. `version` is its contract. */
 import type { LimitKeySnapshot } from '../state/types.js';
+import type { ReloadChange } from './changes.js';
 
 export const SNAPSHOT_VERSION = 1;
 
@@ -115,11 +116,14 @@ export interface TargetSnapshot {
 
 export interface ReloadSnapshot {
   readonly at: number;
-  readonly outcome: 'live' | 'rejected';
+  /** `replaced`, in a snapshot alone: it went live, and a later one serves now. */
+  readonly outcome: 'live' | 'replaced' | 'rejected';
   /** Generation that went live; null when rejected. */
   readonly generation: number | null;
   /** `+1 route, ~2 routes, -0 routes`. */
   readonly summary: string;
+  /** By name; absent when it was rejected. */
+  readonly changes?: readonly ReloadChange[];
   /** Milliseconds from the change seen to live (or rejected). */
   readonly tookMs: number;
   /** Rendered as `gw validate` prints them (no colour). */

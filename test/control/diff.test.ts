@@ -1,7 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PolicyPlan, Program } from '../../src/bundle/types.js';
-import { diffPrograms, summarize } from '../../src/control/diff.js';
+import { changesOf, diffPrograms, summarize } from '../../src/control/diff.js';
+import { lossesOf, takesAway } from '../../src/control/losses.js';
+import { changesText } from '../../src/telemetry/changes.js';
 import { programWith, routePlan, servicePlan } from '../support/programs.js';
 
 const policy = (name: string, plan: string): PolicyPlan => ({
@@ -82,6 +84,47 @@ test('everything else is named when it changed', () => {
   });
   assert.is(line(program(), after), `${SAME}; +1 service, ~1 service; +2 consumers; +1 plan; settings`);
   assert.is(line(after, program()), `${SAME}; ~1 service, -1 service; -2 consumers; -1 plan; settings`);
+});
+
+test('what changed is told by name, settings by their keys, and many names are bounded', () => {
+  const after = program({
+    services: [servicePlan('a', { retries: 2 }), servicePlan('b')],
+    routes: [routePlan('r', { policies: [0, 1] }), ...Array.from({ length: 70 }, (_, at) => routePlan(`n${at + 10}`))],
+    drainTimeout: 5,
+  });
+  const changes = changesOf(diffPrograms(program(), after));
+  assert.equal(
+    changes.map(({ change, kind, names, more }) => `${change} ${kind} ${names.length}+${more}`),
+    ['added route 50+20', 'removed route 1+0', 'changed service 1+0', 'changed setting 1+0'],
+  );
+  assert.is(
+    changesText(changes),
+    '+routes n10, n11, n12, n13, n14, n15, n16, n17, n18, n19 and 60 more; -route s; ~service a; ~setting drain_timeout',
+  );
+  assert.is(changesText(changesOf(diffPrograms(program(), program()))), 'nothing');
+});
+
+const guarded = (routes: Program['routes']): { program: Program; facts: Map<string, string> } => ({
+  program: program({ policies: [{ ...policy('keys', '1'), use: 'api-key', phase: 'authenticate' }], routes }),
+  facts: new Map(),
+});
+
+test('a route that asks for no credential any more is told, also under another name', () => {
+  const before = guarded([routePlan('r', { policies: [0] }), routePlan('s', { policies: [0], match: 'GET /s' })]);
+  const open = lossesOf(before, guarded([routePlan('r'), routePlan('renamed', { match: 'GET /s' })]));
+  assert.equal(open.opened, ['r', 'renamed']);
+  assert.not(takesAway(lossesOf(before, before)));
+});
+
+test('routes that are gone, all of them, and lighter chains are losses', () => {
+  const before = guarded([routePlan('r', { policies: [0] })]);
+  assert.equal(lossesOf(before, guarded([])), { opened: [], lighter: [], removed: ['r'], empty: true });
+  const two = { program: program(), facts: new Map<string, string>() };
+  const fewer = {
+    program: program({ routes: [routePlan('r'), routePlan('s', { service: 1 })] }),
+    facts: new Map<string, string>(),
+  };
+  assert.equal(lossesOf(two, fewer).lighter, ['r']);
 });
 
 test.run();

@@ -51,6 +51,7 @@ class Steps implements ReloadSteps<number, number> {
     if (this.fail === 'swap') throw new Rejected(rejection);
     const draining = this.draining;
     return {
+      changes: [],
       generation: ++this.generation,
       summary: '+1 route',
       diagnostics: '',

@@ -223,7 +223,9 @@ test('Reloads: generations, and why a spec was rejected', () => {
   assert.match(text, /did you mean 'polite'\?/);
   const live = check(scene({}, '5', 'down', 'down'), 'live');
   assert.match(live, /generation 12 {2}● live/);
-  assert.match(live, /^│ \+1 route/m);
+  assert.match(live, /^│ \+route ping/m);
+  assert.match(live, /^│ ~routes list-orders, place-order/m);
+  assert.match(live, /replaced +11 /);
   assert.match(live, /no errors, no warnings/);
 });
 

@@ -178,8 +178,25 @@ export function reloads(now: number): ReloadSnapshot[] {
       errors: 1,
       warnings: 1,
     },
-    { ...base, at: now - 95_000, generation: 12, summary: '+1 route, ~2 routes, -0 routes', tookMs: 14.2 },
-    { ...base, at: now - 1_800_000, generation: 11, summary: '+0 routes, ~1 route, -3 routes', tookMs: 11.9 },
+    {
+      ...base,
+      at: now - 95_000,
+      generation: 12,
+      summary: '+1 route, ~2 routes, -0 routes',
+      changes: [
+        { change: 'added', kind: 'route', names: ['ping'], more: 0 },
+        { change: 'changed', kind: 'route', names: ['list-orders', 'place-order'], more: 0 },
+      ],
+      tookMs: 14.2,
+    },
+    {
+      ...base,
+      at: now - 1_800_000,
+      outcome: 'replaced',
+      generation: 11,
+      summary: '+0 routes, ~1 route, -3 routes',
+      tookMs: 11.9,
+    },
   ];
 }
 

@@ -86,7 +86,7 @@ test('who asked for a reload hears of it once, by the answer', () => {
   assert.is(take(asking, { reloads: [live] }).notice, undefined);
   const answered = reduce(asking, { type: 'reloaded', reload: live, now: 5_000 });
   assert.not(answered.reloading);
-  assert.match(answered.notice?.text ?? '', /generation 12 is live: \+1 route/);
+  assert.match(answered.notice?.text ?? '', /generation 12 is live: \+route ping/);
   const refused = reduce(asking, { type: 'notice', kind: 'bad', text: 'no connection', now: 5_000 });
   assert.not(refused.reloading);
 });

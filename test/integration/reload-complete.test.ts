@@ -142,7 +142,7 @@ test('editors that move the old file away, and those that truncate and pause, ar
   await goesLive(running, '2');
   assert.equal(
     running.gateway.snapshot().reloads.map(({ outcome }) => outcome),
-    ['live', 'live', 'live'],
+    ['live', 'replaced', 'replaced'],
   );
 });
 
@@ -212,6 +212,28 @@ test('a route that is removed goes live as well', async () => {
   const running = await start(file.path);
   writeFileSync(file.path, spec('0'));
   await until(async () => (await call(`${running.url}/b`)).status === 404, 'the removal');
+});
+
+test('a reload that opens a route says which, in the log and in its account', async () => {
+  const file = new SpecFile(GUARDED);
+  const { gateway, log } = await start(file.path);
+  writeFileSync(file.path, GUARDED.replace('policies = ["keys"]', ''));
+  await gateway.reload();
+  assert.equal(log.find(/removes authentication/)?.fields, { routes: 'a' });
+  assert.equal(log.find(/reloaded as generation 2/)?.fields['changes'], '~route a');
+  const [last, first] = gateway.snapshot().reloads;
+  assert.match(last?.diagnostics ?? '', /warning\[reload\/unauthenticated\].*route: a\.\n *--> gateway\.toml:/);
+  assert.ok((last?.warnings ?? 0) > 0);
+  assert.equal([last?.outcome, first?.outcome], ['live', 'replaced']);
+});
+
+test('a reload that leaves no routes says which there were', async () => {
+  const file = new SpecFile(GUARDED);
+  const { gateway, log } = await start(file.path);
+  writeFileSync(file.path, HEAD);
+  const reload = await gateway.reload();
+  assert.equal(log.find(/leaves no routes/)?.fields, { removed: 'a, b' });
+  assert.match(reload?.diagnostics ?? '', 'Removed: a, b.');
 });
 
 test.run();

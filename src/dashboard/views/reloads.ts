@@ -1,3 +1,4 @@
+import { reloadText } from '../../telemetry/changes.js';
 import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 import { age, dateTime, latency, plural, timeOfDay } from '../format.js';
 import { reloadsListRows } from '../layout.js';
@@ -10,9 +11,11 @@ import type { Theme, Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { centred } from './empty.js';
 
+const TONES: { readonly [sign: string]: Tone } = { '+': 'good', '~': 'warn', '-': 'bad' };
 const DAY = 24 * 3600 * 1000;
 
 function outcome(reload: ReloadSnapshot, theme: Theme): readonly [string, Tone] {
+  if (reload.outcome === 'replaced') return ['  replaced', 'dim'];
   return reload.outcome === 'live' ? [`${theme.glyphs.good} live`, 'good'] : [`${theme.glyphs.bad} rejected`, 'bad'];
 }
 
@@ -29,7 +32,7 @@ function columnsFor({ theme, now }: State): readonly Column<ReloadRow>[] {
       cell: ({ reload }) => (reload.generation === null ? ['-', 'dim'] : [String(reload.generation), 'title']),
     },
     { title: 'TOOK', min: 6, align: 'right', cell: ({ reload }) => latency(reload.tookMs) },
-    { title: 'CHANGE', min: 18, grow: 1, cell: ({ reload }) => reload.summary || '-' },
+    { title: 'CHANGE', min: 18, grow: 1, cell: ({ reload }) => reloadText(reload) || '-' },
     {
       title: 'ERR',
       min: 4,
@@ -95,20 +98,11 @@ export function reloadDetail(state: State, columns: number): Line[] {
     out.push([span(`${plural(reload.errors, 'error')}: ${still}`, 'bad')]);
   }
   // What was rejected has changed nothing: its summary is the first of the errors below.
-  const changes = reload.outcome === 'live' ? reload.summary.split(/[,;]\s*/) : [];
-  for (const part of changes) {
-    const text = printable(part, theme);
-    const tone: Tone = /^\+[1-9]/.test(text)
-      ? 'good'
-      : /^-[1-9]/.test(text)
-        ? 'bad'
-        : /^~[1-9]/.test(text)
-          ? 'warn'
-          : 'dim';
-    if (text !== '') out.push([span(text, tone)]);
-  }
+  const changes = reload.outcome === 'rejected' ? [] : reloadText(reload).split(/;\s*/);
+  for (const text of changes)
+    for (const line of wrap(printable(text, theme), columns)) out.push([span(line, TONES[text[0] ?? ''] ?? 'dim')]);
   if (reload.diagnostics === '') {
-    out.push([], [span(reload.outcome === 'live' ? 'no errors, no warnings' : 'no diagnostics', 'dim')]);
+    out.push([], [span(reload.outcome !== 'rejected' ? 'no errors, no warnings' : 'no diagnostics', 'dim')]);
     return out;
   }
   out.push([]);
