@@ -86,6 +86,7 @@ test('goes live and says so', async () => {
     outcome: 'live',
     generation: 1,
     summary: '+1 route',
+    changes: [],
     diagnostics: '',
     errors: 0,
     warnings: 0,
