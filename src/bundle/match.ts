@@ -38,7 +38,8 @@ export class Matcher {
   readonly #conditions: readonly Condition[];
   readonly #hosts: HostTable;
   readonly #ignoreSlash: boolean;
-  readonly #severalTyped: boolean;
+  /** Whether some node has two typed children: then candidates carry their rank. */
+  readonly severalTyped: boolean;
   readonly #stack: Int32Array;
   readonly #params: Int32Array;
   readonly #bestParams: Int32Array;
@@ -68,7 +69,7 @@ export class Matcher {
     this.#hosts = new HostTable(trie);
     const flags = trie.header[layout.H_FLAGS]!;
     this.#ignoreSlash = (flags & layout.FLAG_IGNORE_TRAILING_SLASH) !== 0;
-    this.#severalTyped = (flags & layout.FLAG_SEVERAL_TYPED) !== 0;
+    this.severalTyped = (flags & layout.FLAG_SEVERAL_TYPED) !== 0;
     this.#stack = new Int32Array((trie.depth + 2) * FRAME_WORDS);
     this.#params = new Int32Array((trie.depth + 2) * 2);
     this.#bestParams = new Int32Array(this.#params.length);
@@ -103,18 +104,17 @@ export class Matcher {
     return this.#params[index * 2 + 1]!;
   }
 
-  /** The methods that some route takes for this host, path and conditions: what Allow says. Sorted; allocates. */
-  allowedMethods(view: RequestView): string[] {
-    const methods = new Set<string>();
-    this.#observe(view, EVERY_METHOD, {
-      candidate: (_list, at, failed) => {
-        const method = this.#words[at]!;
-        if (failed === undefined && method !== layout.ANY_METHOD) methods.add(this.#methodNames[method]!);
-      },
-      typedRefused() {},
-      deadEnd() {},
-    });
-    return [...methods].sort();
+  /** The conditions of a candidate, as an observer is shown it. Allocates. */
+  conditionsOf(candidate: number): readonly Condition[] {
+    const { lists } = this.trie;
+    const list = this.#words[candidate + 2]!;
+    if (list === 0) return [];
+    return Array.from(lists.subarray(list + 1, list + 1 + lists[list]!), (index) => this.#conditions[index]!);
+  }
+
+  /** Whether the route that won the last match names the method, rather than taking any. */
+  get wonByMethod(): boolean {
+    return this.#winner !== 0 && this.#words[this.#winner] !== layout.ANY_METHOD;
   }
 
   /**
@@ -125,23 +125,32 @@ export class Matcher {
     const route = this.match(view);
     this.#map ??= new TrieMap(this.trie, written);
     const tracer = new Tracer(this.#map, view, this.#winner);
-    this.#observe(view, this.#methods.get(view.method) ?? UNKNOWN_METHOD, tracer);
+    this.walk(view, view.method, tracer);
     // The walk to the end has overwritten the parameters.
     this.match(view);
     return tracer.finish(route);
   }
 
-  #observe(view: RequestView, method: number, observer: WalkObserver): void {
+  /** Shows an observer every candidate of the view's host, path and method (of every method without one). Allocates nothing. */
+  walk(view: RequestView, method: string | undefined, observer: WalkObserver): void {
+    const id = method === undefined ? EVERY_METHOD : (this.#methods.get(method) ?? UNKNOWN_METHOD);
     this.#observer = observer;
     try {
-      this.#run(view, method);
+      this.#aim(view, id);
+      const roots = this.#hosts.find(view.host);
+      for (let i = 0; i < roots; i++) this.#walkHost(this.#hosts.root(i), observer);
+      this.#walkHost(this.#hosts.anyRoot, observer);
     } finally {
       this.#observer = undefined;
     }
   }
 
-  /** Host classes from the best to the worst; the first with a route decides. Returns a candidate, or 0. */
-  #run(view: RequestView, method: number): number {
+  #walkHost(root: number, observer: WalkObserver): void {
+    if (root !== 0) this.#walk(root);
+    observer.hostDone?.();
+  }
+
+  #aim(view: RequestView, method: number): void {
     const path = view.path;
     let end = path.length;
     if (this.#ignoreSlash && end > 1 && path.charCodeAt(end - 1) === SLASH) end--;
@@ -150,6 +159,11 @@ export class Matcher {
     this.#end = end;
     this.#method = method;
     this.#paramCount = 0;
+  }
+
+  /** Host classes from the best to the worst; the first with a route decides. Returns a candidate, or 0. */
+  #run(view: RequestView, method: number): number {
+    this.#aim(view, method);
     const roots = this.#hosts.find(view.host);
     for (let i = 0; i < roots; i++) {
       const found = this.#walk(this.#hosts.root(i));
@@ -217,7 +231,7 @@ export class Matcher {
         this.#observer?.deadEnd(node, start, stop);
       }
       if (found !== 0) {
-        if (!this.#severalTyped) return found;
+        if (!this.severalTyped) return found;
         best = this.#better(found, best);
         barrier = top;
       }

@@ -12,6 +12,8 @@ export interface WalkObserver {
   typedRefused(node: number, child: number, automaton: Automaton, start: number, end: number): void;
   /** Nothing at `node` takes the segment, or (`start` behind the path) the path ends where no route does. */
   deadEnd(node: number, start: number, end: number): void;
+  /** All candidates of one host pattern have been shown; those of a less specific one follow. */
+  hostDone?(): void;
 }
 
 /** One step of precedence. `only`: nothing else came into question; `none`: no route won. */

@@ -1,4 +1,5 @@
 /** What a request would meet, and why: the data plane's own match and chain, run offline. Plain JSON. */
+import type { MatchTrace } from '../bundle/match.js';
 import { resolveReferences } from '../bundle/references.js';
 import type { Bundle, Json, Phase, PolicyPlan, Program, RefString, RoutePlan, SourceRef } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
@@ -169,9 +170,7 @@ export class Explainer {
       outcome,
       summary: summaryOf(outcome, route, result),
       route: route ? { name: route.name, match: route.match, source: route.source, timeout: route.timeout } : null,
-      match: trace
-        ? { decidedBy: trace.decidedBy, why: trace.why, host: trace.host ?? null, segments: trace.segments }
-        : null,
+      match: trace ? matchOf(trace, result) : null,
       nearMisses: (trace?.nearMisses ?? []).map((near) => {
         const lost = this.#program.routes[near.route];
         const { pattern, reason, message } = near;
@@ -225,6 +224,14 @@ export class Explainer {
       head: result.head,
     };
   }
+}
+
+/** What decided. A CORS preflight goes to the route of another request, which the trace of its own match does not name. */
+function matchOf(trace: MatchTrace, { route, decisions }: OfflineResult): Explanation['match'] {
+  const { decidedBy, host, segments } = trace;
+  if (route === null || route === trace.route) return { decidedBy, why: trace.why, host: host ?? null, segments };
+  const why = decisions.find(({ step }) => step === 'match')?.why ?? trace.why;
+  return { decidedBy: 'preflight', why, host: null, segments: [] };
 }
 
 /** Explains one request; see Explainer for many. */

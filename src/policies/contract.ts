@@ -120,10 +120,16 @@ export type Handler = (exchange: Exchange) => Reply | Promise<Reply>;
  */
 export interface PolicyInstance {
   /**
-   * True when before() answers CORS preflights. A preflight that no route takes by its own method is then given to the
-   * route of the method that it asks about, since `GET /orders` alone would never see an OPTIONS.
+   * True when before() answers CORS preflights. A preflight that no route names OPTIONS for is then given to the route of
+   * the method that it asks about, since `GET /orders` alone would never see an OPTIONS. after() of such a policy also
+   * edits gw's own 404 and 405 for paths of its routes; the exchange has no route then.
    */
   readonly answersPreflight?: boolean;
+  /**
+   * Whether a preflight, or the reading of any other reply, is permitted. Of several routes that a preflight or a miss may
+   * belong to, the first that permits it is taken. Left out: always.
+   */
+  permits?(exchange: Exchange): boolean;
   /**
    * Request fields that it sets or takes away, in lower case: a client may not send one of them under a name that many
    * targets read as the same (`x_tenant` for `x-tenant`).

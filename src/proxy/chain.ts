@@ -40,6 +40,26 @@ export class Chain {
     this.#handler = steps.some((step) => step.instance.wrap) ? this.#compose() : undefined;
   }
 
+  /** Whether the policy that answers preflights permits this exchange: a preflight, or else the reading of its reply. */
+  permits(exchange: GwExchange): boolean {
+    return this.#steps.every(
+      ({ instance }) => instance.answersPreflight !== true || instance.permits?.(exchange) !== false,
+    );
+  }
+
+  /** Lets the policies that answer preflights edit a reply of gw to a request that no route has taken. Never throws. */
+  missed(exchange: GwExchange, reply: Reply): Reply {
+    for (const step of this.#steps) {
+      if (step.instance.answersPreflight !== true) continue;
+      try {
+        step.instance.after?.(exchange, reply);
+      } catch (error) {
+        return this.#failed(exchange, step, error);
+      }
+    }
+    return reply;
+  }
+
   /** Sends the exchange through. Never throws. */
   run(exchange: GwExchange): void {
     if (this.#handler === undefined) this.#before(exchange, 0);

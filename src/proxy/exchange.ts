@@ -76,7 +76,7 @@ export class GwExchange implements Exchange {
   readonly #host: ExchangeHost;
   #startedAt: number | undefined = undefined;
   #headers: HeadFields | undefined = undefined;
-  #params: number[] | undefined = undefined;
+  #params: readonly number[] | undefined = undefined;
   /** The first to note something, and what; further ones in a map. */
   #noter: PolicyInstance | undefined = undefined;
   #note: object | undefined = undefined;
@@ -183,7 +183,7 @@ export class GwExchange implements Exchange {
   }
 
   /** Offsets into path of each parameter: start, end, start, end ... */
-  setParams(offsets: number[]): void {
+  setParams(offsets: readonly number[]): void {
     this.#params = offsets;
   }
 

@@ -101,6 +101,8 @@ export class Generation {
   readonly program: Program;
   readonly matcher: Matcher;
   routes: readonly CompiledRoute[] = [];
+  /** Whether some route answers CORS preflights itself. */
+  answersPreflights = false;
   /** Request fields that its policies set or take away, with `-` for `_`. */
   readonly written: ReadonlySet<string>;
   /** Query parameters that carry credentials: records leave them out. */
@@ -188,6 +190,7 @@ export class Generation {
       reply: this.#replies[index],
       slot: this.#slots[index] ?? this.unmatched,
     }));
+    this.answersPreflights = this.routes.some(({ chain }) => chain.answersPreflight);
   }
 
   /** Throws for a variable that nobody knows: no request may be the first to find out. */

@@ -1,11 +1,13 @@
 /** Which route takes an exchange: the one way from a parsed head to a chain, for the engine and for explain. */
 import { NO_ROUTE, WRONG_METHOD } from '../bundle/match.js';
 import { normalizePath } from '../bundle/normalize.js';
+import { allowedMethods } from '../bundle/possible.js';
 import type { Reply } from '../policies/contract.js';
 import { BytesReply, HeaderMap, problem } from '../policies/run-kit.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
 import { Seen } from './http/request-head.js';
+import { askedMethod, markMiss, preflightRoute } from './preflight.js';
 
 /** What Allow says of a route that takes every method: those that are common. */
 const USUAL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
@@ -22,8 +24,8 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
   exchange.path = path;
   if (exchange.seen & Seen.MaxForwards && Number(exchange.received('max-forwards')) === 0) return lastHop(exchange);
   const { matcher } = generation;
-  let index = matcher.match(exchange);
-  if (index === WRONG_METHOD) index = preflightRoute(exchange);
+  const index = matcher.match(exchange);
+  if (exchange.method === 'OPTIONS' && takePreflight(exchange, index)) return undefined;
   if (index < 0) return noRoute(exchange, index);
   const compiled = generation.routes[index]!;
   exchange.compiled = compiled;
@@ -52,7 +54,7 @@ function lastHop(exchange: GwExchange): Reply {
   const { matcher } = exchange.generation;
   const index = matcher.match(exchange);
   if (index === NO_ROUTE) return noRoute(exchange, index);
-  const named = matcher.allowedMethods(exchange);
+  const named = allowedMethods(matcher, exchange);
   if (exchange.method === 'TRACE') {
     // Routes that take any method name none, and an empty Allow would say that there is none.
     const all = index >= 0 && !named.includes('TRACE') ? [...new Set([...named, ...USUAL_METHODS])] : named;
@@ -63,17 +65,31 @@ function lastHop(exchange: GwExchange): Reply {
 }
 
 /**
- * A CORS preflight that no route takes by its own method belongs to the route of the method that it asks about, where that
- * route's chain answers preflights: before() of such a policy lets none through, so no target ever sees it.
+ * Gives a CORS preflight to the route of the request that it asks about; false where it is none, or none of its routes
+ * answers preflights. `index`: what the match said. A route that names OPTIONS answers preflights in its own way.
  */
-function preflightRoute(exchange: GwExchange): number {
-  if (exchange.method !== 'OPTIONS' || exchange.header('origin') === undefined) return WRONG_METHOD;
-  const method = exchange.header('access-control-request-method');
-  if (method === undefined) return WRONG_METHOD;
+function takePreflight(exchange: GwExchange, index: number): boolean {
+  const method = askedMethod(exchange);
   const { matcher, routes } = exchange.generation;
-  const { host, path, query } = exchange;
-  const index = matcher.match({ method, host, path, query, header: (name) => exchange.header(name) });
-  return index >= 0 && routes[index]!.chain.answersPreflight ? index : WRONG_METHOD;
+  if (method === undefined || (index >= 0 && matcher.wonByMethod)) return false;
+  const found = preflightRoute(exchange, method);
+  if (found === undefined) {
+    // Looking for it has overwritten the parameters.
+    if (index >= 0) matcher.match(exchange);
+    return false;
+  }
+  const compiled = routes[found.route]!;
+  exchange.compiled = compiled;
+  exchange.chain = compiled.chain;
+  if (found.params.length > 0) exchange.setParams(found.params);
+  exchange.decisions?.push({
+    step: 'match',
+    use: 'match',
+    outcome: 'pass',
+    why: `a preflight that asks about ${method}: ${compiled.plan.match} answers it`,
+    details: { route: compiled.plan.name },
+  });
+  return true;
 }
 
 function noRoute(exchange: GwExchange, index: typeof NO_ROUTE | typeof WRONG_METHOD | number): Reply {
@@ -84,9 +100,9 @@ function noRoute(exchange: GwExchange, index: typeof NO_ROUTE | typeof WRONG_MET
     outcome: 'answer',
     why: wrongMethod ? 'routes take this path, but none this method' : 'no route takes it',
   });
-  if (!wrongMethod) return refuse(exchange, 'route/none');
-  const methods = exchange.generation.matcher.allowedMethods(exchange);
-  return refuse(exchange, 'route/method', { allow: methods.join(', ') });
+  if (!wrongMethod) return markMiss(exchange, refuse(exchange, 'route/none'));
+  const methods = allowedMethods(exchange.generation.matcher, exchange);
+  return markMiss(exchange, refuse(exchange, 'route/method', { allow: methods.join(', ') }));
 }
 
 /** gw's own error reply, noted in the exchange. */

@@ -2,6 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Matcher } from '../../src/bundle/match.js';
 import { matchOrder } from '../../src/bundle/match-order.js';
+import { allowedMethods } from '../../src/bundle/possible.js';
 import { buildTrie, Trie, TrieError } from '../../src/bundle/trie.js';
 import * as layout from '../../src/bundle/trie-layout.js';
 import type { ConditionIR, SegmentIR, TrieIR } from '../../src/bundle/types.js';
@@ -124,7 +125,7 @@ test('a damaged trie is refused, or matches and ends: no word makes it loop or l
       const matcher = new Matcher(Trie.open(bad));
       for (const request of requests) assert.type(matcher.match(request), 'number');
       matcher.trace(requests[0]!);
-      matcher.allowedMethods(requests[1]!);
+      allowedMethods(matcher, requests[1]!);
     } catch (error) {
       if (!(error instanceof TrieError)) throw error;
       refused++;

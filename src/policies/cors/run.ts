@@ -24,6 +24,16 @@ class CorsPolicy implements PolicyInstance {
     this.#methods = plan.methods.join(', ');
   }
 
+  permits(exchange: Exchange): boolean {
+    const origin = exchange.headers.get('origin');
+    if (origin === undefined || !this.#allows(origin)) return false;
+    const method = exchange.method === 'OPTIONS' ? exchange.headers.get('access-control-request-method') : undefined;
+    if (method === undefined) return true;
+    if (!SAFELISTED_METHODS.has(method) && !this.#plan.methods.includes(method)) return false;
+    const allowed = this.#plan.headers?.split(', ');
+    return allowed === undefined || fieldsOf(askedFields(exchange)).every((name) => allowed.includes(name));
+  }
+
   before(exchange: Exchange): Reply | undefined {
     if (exchange.method !== 'OPTIONS') return undefined;
     const origin = exchange.headers.get('origin');
@@ -87,6 +97,15 @@ class CorsPolicy implements PolicyInstance {
     exchange.decisions?.push({ step: this.#host.name, use: 'cors', outcome, why });
   }
 }
+
+/** Methods that a browser lets a page use without leave. */
+const SAFELISTED_METHODS = new Set(['GET', 'HEAD', 'POST']);
+
+const fieldsOf = (list: string): string[] =>
+  list
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '');
 
 function askedFields(exchange: Exchange): string {
   const asked = exchange.headers.get('access-control-request-headers') ?? '';
