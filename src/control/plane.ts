@@ -41,6 +41,7 @@ export class Plane {
     const events: DataPlaneEvents = {
       requests: (records, dropped) => this.#requests(records, dropped),
       log: (level, message, fields) => options.log.write(level, message, fields),
+      failures: (failures) => options.stats.failures.note(failures),
       lines: (lines, count) => this.#lines.write(lines, count),
     };
     const several = !options.inline && whyNoSharing() === undefined;

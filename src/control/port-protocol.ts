@@ -1,7 +1,7 @@
 /** What control and a worker thread say to each other over their MessagePort: WorkerApi as messages. */
 import type { BoundListener, DataPlaneOptions, DrainReport, GenerationInput, WatchLevel } from '../proxy/types.js';
 import { codeOf } from '../reason.js';
-import type { RequestRecord } from '../telemetry/snapshot.js';
+import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
 import type { LogLevel } from './log.js';
 
 /** Calls that are answered, with a message of the same `id`. */
@@ -34,6 +34,7 @@ export type WorkerAnswer =
 export type WorkerMessage =
   | WorkerAnswer
   | { readonly tell: 'pong' }
+  | { readonly tell: 'failures'; readonly failures: readonly TargetFailure[] }
   | { readonly tell: 'requests'; readonly records: readonly RequestRecord[]; readonly dropped: number }
   /** Whole lines of an access log that goes to standard output, and how many they are. */
   | { readonly tell: 'lines'; readonly lines: Uint8Array; readonly count: number }

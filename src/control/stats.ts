@@ -4,6 +4,7 @@ import type { Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import type { GenerationInput, StatsSlots } from '../proxy/types.js';
 import { StatsRegistry } from '../telemetry/stats.js';
+import { TargetFailures } from './target-failures.js';
 
 const QUIET_POLL_MS = 50;
 /** An exchange that has matched but not yet chosen its target counts in no target's slot for a moment. */
@@ -11,6 +12,7 @@ const QUIET_FOR_MS = 250;
 
 export class GatewayStats {
   readonly registry: StatsRegistry;
+  readonly failures = new TargetFailures();
   readonly #clock: Clock;
 
   constructor(clock: Clock) {

@@ -17,6 +17,7 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
   });
   const plane = create({
     requests: (records, dropped) => tell({ tell: 'requests', records, dropped }),
+    failures: (failures) => tell({ tell: 'failures', failures }),
     log: (level, message, fields) => {
       try {
         tell({ tell: 'log', level, message, ...(fields ? { fields } : {}) });

@@ -217,6 +217,7 @@ export class WorkerHost implements WorkerApi {
   #take(worker: Worker, message: WorkerMessage): void {
     const { events } = this.#setup;
     if (message.tell === 'requests') events.requests(message.records, message.dropped);
+    else if (message.tell === 'failures') events.failures?.(message.failures);
     else if (message.tell === 'lines') events.lines?.(message.lines, message.count);
     else if (message.tell === 'log') events.log(message.level, message.message, message.fields);
     else if (worker !== this.#worker) return;

@@ -3,6 +3,7 @@
 import { takeQueryParam } from '../policies/run-kit.js';
 import type { AccessLog } from '../telemetry/access-log.js';
 import type { RequestRecord } from '../telemetry/snapshot.js';
+import { bounded } from './cause.js';
 import type { GwExchange } from './exchange.js';
 import type { DataPlaneEvents, WatchLevel } from './types.js';
 
@@ -88,6 +89,7 @@ export function recordOf(
     durationMs,
     upstreamMs: exchange.upstreamMs,
     error: exchange.error,
+    cause: exchange.cause === null ? null : bounded(exchange.cause),
   };
   if (exchange.decisions === undefined) return record;
   return {
@@ -104,7 +106,14 @@ function urlOf({ path, query, generation }: GwExchange): string {
 }
 
 /** The record of what could not be read as a request. */
-export function recordOfRefusal(error: string, status: number, remote: string, id: string, at: number): RequestRecord {
+export function recordOfRefusal(
+  error: string,
+  cause: string,
+  status: number,
+  remote: string,
+  id: string,
+  at: number,
+): RequestRecord {
   return {
     at,
     id,
@@ -122,5 +131,6 @@ export function recordOfRefusal(error: string, status: number, remote: string, i
     durationMs: 0,
     upstreamMs: null,
     error,
+    cause: bounded(cause),
   };
 }

@@ -97,7 +97,7 @@ export class Admission {
 
   #turnAway(door: Door, socket: Socket, error: ErrorSlug): number {
     socket.on('error', destroyThis);
-    this.refuse(socket, error, !door.secure);
+    this.refuse(socket, error, fullCause(door, error), !door.secure);
     return TURNED_AWAY;
   }
 
@@ -105,10 +105,10 @@ export class Admission {
    * Counts a connection whose requests will not be read, and ends it: at once, or where it `mayTell` with the reason, which
    * the client then has a moment to read. Errors of the socket are the caller's.
    */
-  refuse(socket: Socket, error: ErrorSlug, mayTell: boolean): void {
+  refuse(socket: Socket, error: ErrorSlug, cause: string, mayTell: boolean): void {
     const engine = this.#engine;
     const id = engine.newId();
-    engine.refused(error, plainAddress(socket.remoteAddress ?? ''), id);
+    engine.refused(error, cause, plainAddress(socket.remoteAddress ?? ''), id);
     if (!mayTell) {
       socket.destroy();
       return;
@@ -136,6 +136,19 @@ export class Admission {
     for (const socket of [...this.#lingering, ...this.#lingeringLonger]) socket.destroy();
     this.#lingering = [];
     this.#lingeringLonger = [];
+  }
+}
+
+function fullCause({ plan }: Door, error: ErrorSlug): string {
+  switch (error) {
+    case 'listener/full':
+      return `listener ${plan.name} has ${plan.maxConnections} connections (max_connections)`;
+    case 'listener/address-full':
+      return `the address has ${plan.maxConnectionsPerAddress ?? DEFAULT_PER_ADDRESS} connections (max_connections_per_address)`;
+    case 'gateway/exhausted':
+      return 'out of file descriptors for clients';
+    default:
+      return 'out of memory (overload.shed_above)';
   }
 }
 

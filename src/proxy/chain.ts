@@ -182,6 +182,7 @@ export class Chain {
       });
     }
     exchange.error = 'policy/failed';
+    exchange.cause = `policy ${policy}: ${messageOf(error)}`;
     exchange.decisions?.push({ step: policy, use: step?.use ?? 'chain', outcome: 'error', why: messageOf(error) });
     return problem(exchange, { code: 'policy/failed', ...ERRORS['policy/failed'] });
   }

@@ -74,6 +74,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   readonly #engine: Engine;
   readonly #sink: RecordSink;
   readonly #logger: Logger;
+  readonly #tellFailures: DataPlaneEvents['failures'];
   readonly #targets: TargetRegistry;
   readonly #instances: PolicyInstances;
   readonly #overload: Overload;
@@ -102,6 +103,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     );
     if (options.bodyGrace !== undefined) this.#engine.bodyGrace = options.bodyGrace;
     this.#logger = loggerOf(events);
+    this.#tellFailures = (failures) => events.failures?.(failures);
     this.#targets = new TargetRegistry(this.#engine);
     this.#instances = new PolicyInstances({
       clock,
@@ -264,6 +266,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     if (this.#leaving.length > 0) this.#leaving = this.#leaving.filter((listener) => !listener.empty);
     this.#engine.uploads.sweep(now, (error) => this.#engine.bug(error));
     this.#targets.sweep(now);
+    const failures = this.#engine.failures.take();
+    if (failures !== undefined) this.#tellFailures?.(failures);
     this.#sink.handOver();
   }
 

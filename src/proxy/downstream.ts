@@ -41,8 +41,8 @@ export interface Downstream {
   pull(sink: BodySink): void;
   /** Payload of the reply's body, valid until this returns; false when the client must first read. */
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean;
-  /** The reply cannot be completed: the client must see that it was cut. */
-  cut(error: ErrorSlug): void;
+  /** The reply cannot be completed: the client must see that it was cut. `cause` is for the log. */
+  cut(error: ErrorSlug, cause: string): void;
   /** After the head of a 101: bytes go both ways as they are until an end of the tunnel closes. */
   tunnel(end: TunnelEnd): void;
   /** Bytes of the tunnel; `written` is called when the client's socket has taken them. */

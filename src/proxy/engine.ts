@@ -8,6 +8,7 @@ import { StatsWriter } from '../telemetry/stats-writer.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './access.js';
 import { Admission } from './admission.js';
 import { Arrivals } from './arrivals.js';
+import { BUG_CAUSE } from './cause.js';
 import { Descriptors } from './descriptors.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import { BUG, ERRORS, type ErrorSlug } from './errors.js';
@@ -22,6 +23,7 @@ import { Turns } from './turns.js';
 import type { DataPlaneEvents } from './types.js';
 import { Tunnel } from './upgrade.js';
 import { Uploads } from './upload.js';
+import { FailureNotes } from './upstream/failures.js';
 import { Names } from './upstream/names.js';
 import type { TargetHost } from './upstream/target-host.js';
 
@@ -35,6 +37,7 @@ export class Engine implements TargetHost {
   /** Of the process, as far as this data plane may use them. */
   readonly descriptors: Descriptors;
   readonly names: Names;
+  readonly failures = new FailureNotes();
   /** Which connections may stay. */
   readonly admission: Admission;
   /** Scratch that each request head is parsed into; an exchange copies what it keeps. */
@@ -122,7 +125,7 @@ export class Engine implements TargetHost {
     this.stats.begin(exchange.compiled === undefined ? exchange.generation.unmatched : exchange.compiled.slot);
     const tooMuch = downstream.admit(exchange);
     if (refused !== undefined) downstream.deliver(exchange, refused);
-    else if (tooMuch !== undefined) downstream.deliver(exchange, refuse(exchange, tooMuch));
+    else if (tooMuch !== undefined) downstream.deliver(exchange, refuse(exchange, tooMuch, exchange.cause));
     else exchange.chain!.run(exchange);
   }
 
@@ -131,7 +134,7 @@ export class Engine implements TargetHost {
       return routeRequest(exchange);
     } catch (error) {
       this.bug(error, exchange.id);
-      return refuse(exchange, 'gateway/failed');
+      return refuse(exchange, 'gateway/failed', BUG_CAUSE);
     }
   }
 
@@ -143,7 +146,7 @@ export class Engine implements TargetHost {
       return undefined;
     }
     if (compiled.service === undefined) {
-      exchange.chain!.replied(exchange, refuse(exchange, 'upstream/none'));
+      exchange.chain!.replied(exchange, refuse(exchange, 'upstream/none', 'the route has no service'));
       return undefined;
     }
     if (exchange.wantsUpgrade && !exchange.hasBody) return new Tunnel(this, exchange, downstream, compiled.service);
@@ -151,14 +154,14 @@ export class Engine implements TargetHost {
   }
 
   /** Something that was no request: counted with those that matched no route. */
-  refused(error: ErrorSlug, remote: string, id: string): void {
+  refused(error: ErrorSlug, cause: string, remote: string, id: string): void {
     const slot = this.generation?.unmatched;
     const { status } = ERRORS[error];
     if (slot !== undefined) {
       this.stats.begin(slot);
       this.stats.end(slot, status, 0, 0, 0, false);
     }
-    if (this.sink.active) this.sink.write(recordOfRefusal(error, status, remote, id, this.now()));
+    if (this.sink.active) this.sink.write(recordOfRefusal(error, cause, status, remote, id, this.now()));
   }
 
   /** What control tells of this worker's memory. */
@@ -185,6 +188,6 @@ export class Engine implements TargetHost {
 export interface ExchangeDriver {
   terminal(exchange: GwExchange): void;
   deliver(exchange: GwExchange, reply: Reply): void;
-  /** Sets the bounds that the exchange's route has; what is wrong if the request is beyond one already. */
+  /** Sets the bounds that the exchange's route has; what is wrong, and its cause in the exchange, if the request is beyond one already. */
   admit(exchange: GwExchange): ErrorSlug | undefined;
 }

@@ -198,7 +198,12 @@ export class Listener implements Door {
       const handshake = this.#handshakes.get(endsOf(socket));
       // The failed handshake has let go of its socket: what is written to that now goes out as it is.
       if (handshake !== undefined && !handshake.socket.destroyed && 'code' in error && NO_TLS.has(String(error.code)))
-        this.#engine.admission.refuse(handshake.socket, 'request/cleartext', true);
+        this.#engine.admission.refuse(
+          handshake.socket,
+          'request/cleartext',
+          'no TLS handshake on a listener with tls',
+          true,
+        );
       socket.destroy();
     });
     return server;

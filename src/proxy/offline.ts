@@ -19,6 +19,7 @@ import { peerOf, TrustedProxies } from './peer.js';
 import { bodyLimit, refuse, routeRequest } from './route-request.js';
 import { Turns } from './turns.js';
 import type { GenerationInput } from './types.js';
+import { FailureNotes } from './upstream/failures.js';
 import { Names } from './upstream/names.js';
 import { TargetRegistry } from './upstream/registry.js';
 
@@ -92,6 +93,7 @@ export class OfflinePlane {
       monotonic: () => clock.now(),
       lately: () => clock.now(),
       now: () => clock.now(),
+      failures: new FailureNotes(),
       log() {},
     });
     this.#generation.connect(registry.adopt(registry.prepare(input.program.services, input.stats)));
@@ -119,7 +121,8 @@ export class OfflinePlane {
       driver.trace = exchange.path === '*' || exchange.error === 'request/path' ? null : this.#trace(exchange);
       const maxBody = bodyLimit(exchange, listener?.maxBodyBytes ?? Number.MAX_SAFE_INTEGER);
       if (refused !== undefined) driver.deliver(exchange, refused);
-      else if (exchange.contentLength > maxBody) driver.deliver(exchange, refuse(exchange, 'request/body-too-large'));
+      else if (exchange.contentLength > maxBody)
+        driver.deliver(exchange, refuse(exchange, 'request/body-too-large', null));
       else exchange.chain!.run(exchange);
     });
   }
@@ -155,7 +158,7 @@ class OfflineDriver implements ChainDriver {
     if (target !== undefined) {
       const text = requestHead(exchange, target);
       if (text === undefined) {
-        exchange.chain!.replied(exchange, refuse(exchange, rewriteFault(exchange)));
+        exchange.chain!.replied(exchange, refuse(exchange, rewriteFault(exchange), null));
         return;
       }
       this.#target = target.url;

@@ -3,6 +3,7 @@
  * repeating is safe, and hands the reply's head to the chain and its body to the client.
  */
 import { problem } from '../policies/run-kit.js';
+import { BAD_REWRITE, BUG_CAUSE } from './cause.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { Engine } from './engine.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
@@ -103,7 +104,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
   ask(): void {
     const target = this.#service.pick(this.#target);
     if (target === undefined) {
-      this.#answer('upstream/none');
+      this.#answer('upstream/none', this.#service.noTargetCause);
       return;
     }
     // Where nobody has looked at the clock since the exchange began, no time has passed.
@@ -161,7 +162,8 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
 
   #refuse(): void {
     this.#endAttempt(0, false);
-    this.#answer(this.exchange.error === 'gateway/failed' ? 'gateway/failed' : rewriteFault(this.exchange));
+    const failed = this.exchange.error === 'gateway/failed';
+    this.#answer(failed ? 'gateway/failed' : rewriteFault(this.exchange), failed ? BUG_CAUSE : BAD_REWRITE);
   }
 
   onWritable(): void {
@@ -213,15 +215,15 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
     this.#endAttempt(this.#status, false, this.#engine.lately());
   }
 
-  onUnavailable(error: ErrorSlug, blame: boolean): void {
+  onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void {
     this.#letGo();
     if (this.over) return;
     const blameless = BLAMELESS.has(error);
     this.#endAttempt(0, true);
-    if (blame && !blameless) this.#target!.health.failed(error);
+    this.#target!.health.failed(error, cause, blame && !blameless);
     // Nothing was sent: any method may try elsewhere.
     if (this.#attempts <= this.#service.plan.retries && (!blameless || this.#service.targets.length > 1)) this.ask();
-    else this.#answer(error);
+    else this.#answer(error, cause);
   }
 
   onMoved(): void {
@@ -233,15 +235,14 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
     this.ask();
   }
 
-  onFailure(error: ErrorSlug, untouched: boolean, reused: boolean): void {
+  onFailure(error: ErrorSlug, untouched: boolean, reused: boolean, cause: string): void {
     this.#letGo();
     if (this.over) return;
     this.#endAttempt(0, true);
     if (this.replied) {
       this.over = true;
-      if (!BLAMELESS.has(error)) this.#target!.health.failed(error);
-      this.exchange.error = error === 'upstream/reset' ? 'upstream/aborted' : error;
-      this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error);
+      this.#target!.health.failed(error, cause, !BLAMELESS.has(error));
+      this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
       return;
     }
     const repeatable = untouched && this.#upload?.begun !== true && IDEMPOTENT.has(this.exchange.method);
@@ -251,9 +252,9 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
       this.ask();
       return;
     }
-    if (!((untouched && reused) || BLAMELESS.has(error))) this.#target!.health.failed(error);
+    this.#target!.health.failed(error, cause, !((untouched && reused) || BLAMELESS.has(error)));
     if (repeatable && this.#attempts <= this.#service.plan.retries) this.ask();
-    else this.#answer(error);
+    else this.#answer(error, cause);
   }
 
   #endAttempt(status: number, failed: boolean, now = this.#engine.monotonic()): void {
@@ -263,10 +264,11 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
     this.#bytesFromTarget = 0;
   }
 
-  #answer(error: ErrorSlug): void {
+  #answer(error: ErrorSlug, cause: string): void {
     this.over = true;
     const { exchange } = this;
     exchange.error = error;
+    exchange.cause = cause;
     exchange.chain!.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
   }
 

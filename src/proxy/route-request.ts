@@ -16,11 +16,12 @@ const USUAL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT
 export function routeRequest(exchange: GwExchange): Reply | undefined {
   const { generation } = exchange;
   // No secure connection brought an https URI: RFC 9110 section 7.4 has it refused.
-  if (exchange.seen & Seen.SecureTarget && exchange.scheme !== 'https') return refuse(exchange, 'request/misdirected');
+  if (exchange.seen & Seen.SecureTarget && exchange.scheme !== 'https')
+    return refuse(exchange, 'request/misdirected', 'the target is an https URL, and the connection has no TLS');
   // The asterisk form asks about the server as a whole: no route has such a path.
   if (exchange.path === '*') return new BytesReply(204);
   const path = normalizePath(exchange.path, generation.program.normalize);
-  if (path === undefined) return refuse(exchange, 'request/path');
+  if (path === undefined) return refuse(exchange, 'request/path', 'the normalization rules refuse the path');
   exchange.path = path;
   if (exchange.seen & Seen.MaxForwards && Number(exchange.received('max-forwards')) === 0) return lastHop(exchange);
   const { matcher } = generation;
@@ -58,7 +59,9 @@ function lastHop(exchange: GwExchange): Reply {
   if (exchange.method === 'TRACE') {
     // Routes that take any method name none, and an empty Allow would say that there is none.
     const all = index >= 0 && !named.includes('TRACE') ? [...new Set([...named, ...USUAL_METHODS])] : named;
-    return refuse(exchange, 'route/method', { allow: all.filter((method) => method !== 'TRACE').join(', ') });
+    return refuse(exchange, 'route/method', WRONG_METHOD_CAUSE, {
+      allow: all.filter((method) => method !== 'TRACE').join(', '),
+    });
   }
   const allow = named.join(', ');
   return allow === '' ? new BytesReply(204) : new BytesReply(204, { headers: new HeaderMap([['allow', allow]]) });
@@ -100,14 +103,23 @@ function noRoute(exchange: GwExchange, index: typeof NO_ROUTE | typeof WRONG_MET
     outcome: 'answer',
     why: wrongMethod ? 'routes take this path, but none this method' : 'no route takes it',
   });
-  if (!wrongMethod) return markMiss(exchange, refuse(exchange, 'route/none'));
-  const methods = allowedMethods(exchange.generation.matcher, exchange);
-  return markMiss(exchange, refuse(exchange, 'route/method', { allow: methods.join(', ') }));
+  if (!wrongMethod)
+    return markMiss(exchange, refuse(exchange, 'route/none', 'no route matches the host, path and conditions'));
+  const allow = allowedMethods(exchange.generation.matcher, exchange).join(', ');
+  return markMiss(exchange, refuse(exchange, 'route/method', WRONG_METHOD_CAUSE, { allow }));
 }
 
-/** gw's own error reply, noted in the exchange. */
-export function refuse(exchange: GwExchange, error: ErrorSlug, headers?: { readonly [name: string]: string }): Reply {
+const WRONG_METHOD_CAUSE = 'routes match the path, but none the method';
+
+/** gw's own error reply, noted in the exchange. The `cause` is for the log alone. */
+export function refuse(
+  exchange: GwExchange,
+  error: ErrorSlug,
+  cause: string | null,
+  headers?: { readonly [name: string]: string },
+): Reply {
   exchange.error = error;
+  exchange.cause = cause;
   return problem(exchange, { code: error, ...ERRORS[error], ...(headers === undefined ? {} : { headers }) });
 }
 

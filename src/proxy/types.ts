@@ -1,7 +1,7 @@
 /** Between control and a data plane: everything crosses as plain data, so it works over a MessagePort as in process. */
 
 import type { Program } from '../bundle/types.js';
-import type { RequestRecord } from '../telemetry/snapshot.js';
+import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
 import type { SlotAssignment } from '../telemetry/stats.js';
 
 export interface GenerationInput {
@@ -47,6 +47,8 @@ export interface DataPlaneEvents {
   /** Batches of finished exchanges while watch() is not 'off'; at most 512 waiting, the rest counted as dropped. */
   requests(records: readonly RequestRecord[], dropped: number): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
+  /** The last failed attempt of each target that has had one since the last call; a few times a second at most. */
+  failures?(failures: readonly TargetFailure[]): void;
   /**
    * Whole lines of an access log that goes to standard output: one writer there keeps the lines of several workers, and
    * of the operational log, apart. Without it the data plane writes them itself.

@@ -8,6 +8,7 @@ import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import httpProxy from 'http-proxy';
 import { codeOf } from '../reason.js';
+import { connectionCause } from './cause.js';
 import type { ErrorSlug } from './errors.js';
 import { EXHAUSTED, MAX_INTERIM } from './upstream/reply-connection.js';
 import type { Target } from './upstream/target.js';
@@ -29,7 +30,7 @@ export interface UpgradeOwner {
   onEnd(): void;
   /** The target takes more. */
   onWanted(): void;
-  onFailure(error: ErrorSlug): void;
+  onFailure(error: ErrorSlug, cause: string): void;
 }
 
 /** The request as http-proxy reads it. Its pass for WebSocket knows no other method or protocol; `asked` has the real ones. */
@@ -61,7 +62,7 @@ export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string
       target: { protocol: target.secure ? 'https:' : 'http:', host: target.host, port: target.port },
       ...(target.secure ? { ssl: { servername: target.host } } : {}),
     },
-    (error) => stream.failed(slugOf(error)),
+    (error) => stream.failed(slugOf(error), causeOf(error)),
   );
   return stream;
 }
@@ -79,12 +80,12 @@ export class UpgradeStream extends Duplex {
   constructor(owner: UpgradeOwner) {
     super({ allowHalfOpen: true, decodeStrings: false });
     this.#owner = owner;
-    this.on('error', () => this.failed('upstream/reset'));
-    this.on('close', () => this.failed('upstream/reset'));
+    this.on('error', (error) => this.failed('upstream/reset', causeOf(error)));
+    this.on('close', () => this.failed('upstream/reset', 'connection closed by the target'));
   }
 
-  failed(error: ErrorSlug): void {
-    this.#owner?.onFailure(error);
+  failed(error: ErrorSlug, cause: string): void {
+    this.#owner?.onFailure(error, cause);
   }
 
   /** http-proxy lets go of neither its request nor its socket by itself when the client is gone before the target. */
@@ -99,7 +100,8 @@ export class UpgradeStream extends Duplex {
     });
     let interim = 0;
     request.on('information', (information) => {
-      if (++interim > MAX_INTERIM) this.failed('upstream/invalid');
+      if (++interim > MAX_INTERIM)
+        this.failed('upstream/invalid', `invalid reply: more than ${MAX_INTERIM} informational replies`);
       else this.#owner?.onInterim(headText(information));
     });
     request.on('response', (response) => {
@@ -110,9 +112,16 @@ export class UpgradeStream extends Duplex {
       });
       this.on('drain', () => response.resume());
       response.once('close', () => {
-        if (!response.complete) this.failed('upstream/reset');
+        if (!response.complete)
+          this.failed('upstream/reset', 'connection closed by the target within the body of its reply');
       });
     });
+  }
+
+  /** What is waited for while the connection is not established. */
+  get waitsFor(): string {
+    const socket = this.#request?.socket;
+    return socket instanceof TLSSocket && !socket.connecting ? 'TLS handshake timeout' : 'connect timeout';
   }
 
   /** Nothing goes either way any more. `now`: not even what is written already. */
@@ -208,6 +217,14 @@ function addHeader(headers: IncomingMessage['headers'], given: string, value: st
   const present = headers[name];
   if (present === undefined) headers[name] = value;
   else headers[name] = Array.isArray(present) ? [...present, value] : [present, value];
+}
+
+/** Why Node's client failed: its parser says where. */
+function causeOf(error: unknown): string {
+  if (!(error instanceof Error) || !codeOf(error)?.startsWith('HPE_')) return connectionCause(error);
+  const reason: unknown = Reflect.get(error, 'reason');
+  const at: unknown = Reflect.get(error, 'bytesParsed');
+  return `invalid reply: ${String(reason ?? error.message)} at byte ${String(at)} of what was read`;
 }
 
 /** What an error of Node's client means. Its parser's codes begin with HPE_. */

@@ -4,6 +4,7 @@
  * counted, bounded in time, and end with the drain.
  */
 import { problem } from '../policies/run-kit.js';
+import { BAD_REWRITE, timeSpan } from './cause.js';
 import type { Downstream, ReplySource, TunnelEnd } from './downstream.js';
 import type { Engine } from './engine.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
@@ -19,6 +20,7 @@ import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade
 import type { Service } from './upstream/service.js';
 import type { Target } from './upstream/target.js';
 
+const IDLE = 'response idle timeout: no further bytes of the body';
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /** Nothing was sent yet: another target may be asked. */
@@ -56,11 +58,11 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   start(): void {
     const target = this.#service.pick(this.#target);
     if (target === undefined) {
-      this.#answer('upstream/none');
+      this.#answer('upstream/none', this.#service.noTargetCause);
       return;
     }
     if (!this.#engine.descriptors.takeTunnel()) {
-      this.#answer('gateway/exhausted');
+      this.#answer('gateway/exhausted', 'out of file descriptors for tunnels');
       return;
     }
     this.#attempts++;
@@ -73,23 +75,26 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     const text = requestHead(this.#exchange, target, `connection: upgrade\r\nupgrade: ${upgrade}\r\n`);
     if (text === undefined) {
       this.#endAttempt(false);
-      this.#answer(rewriteFault(this.#exchange));
+      this.#answer(rewriteFault(this.#exchange), BAD_REWRITE);
       return;
     }
-    this.#within(this.#service.plan.connectTimeout, 'upstream/connect-timeout');
+    this.#within(this.#service.plan.connectTimeout, 'upstream/connect-timeout', 'connect timeout');
     this.#stream = requestUpgrade(this, target, text, upgrade);
   }
 
   /** What must come next must come within so many milliseconds. */
-  #within(ms: number, error: ErrorSlug): void {
+  #within(ms: number, error: ErrorSlug, what: string): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.onFailure(error), ms);
+    this.#timer = setTimeout(() => {
+      const doing = this.#state === 'connecting' ? (this.#stream?.waitsFor ?? what) : what;
+      this.onFailure(error, `${doing} (${timeSpan(ms)})`);
+    }, ms);
   }
 
   onConnected(): void {
     if (this.#state !== 'connecting') return;
     this.#state = 'head';
-    this.#within(this.#service.plan.responseTimeout, 'upstream/timeout');
+    this.#within(this.#service.plan.responseTimeout, 'upstream/timeout', 'response head timeout');
   }
 
   onBytes(chunk: Buffer, done: () => void): void {
@@ -115,9 +120,10 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     const upgrade = head.status === 101 ? upgradeOf(head) : undefined;
     // A 101 must name what it switches to, and that must have been asked for: RFC 9110 sections 7.8 and 15.2.2.
     const asked = this.#exchange.received('upgrade') ?? '';
-    if (length < 0 || (head.status < 200 && (!upgrade || !wasOffered(upgrade, asked)))) {
+    const wrong = length < 0 ? head.fault : switchFault(head.status, upgrade, asked);
+    if (wrong !== undefined) {
       done();
-      this.onFailure('upstream/invalid');
+      this.onFailure('upstream/invalid', `invalid reply: ${wrong}`);
       return;
     }
     this.#state = 'waiting';
@@ -134,7 +140,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
 
   onInterim(text: string): void {
     const head = new ResponseHead();
-    if (head.parse(text) !== text.length) this.onFailure('upstream/invalid');
+    if (head.parse(text) !== text.length)
+      this.onFailure('upstream/invalid', `invalid reply: ${head.fault || 'informational reply'}`);
     // Who did not ask whether to go on is not told to.
     else if (head.status !== 100) this.#downstream.interim(head.status, interimText(head));
   }
@@ -172,7 +179,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     body.take(chunk, 0, chunk.length);
     if (body.failed) {
       done();
-      this.onFailure('upstream/invalid');
+      this.onFailure('upstream/invalid', `invalid reply: ${body.fault}`);
       return;
     }
     if (body.done) this.#finish(false);
@@ -180,7 +187,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     if (this.#over) {
       done();
     } else if (more) {
-      this.#within(this.#service.plan.responseTimeout, 'upstream/timeout');
+      this.#within(this.#service.plan.responseTimeout, 'upstream/timeout', IDLE);
       done();
     } else {
       // The client's slowness is not the target's.
@@ -193,7 +200,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     const done = this.#heldDone;
     this.#heldDone = undefined;
     if (done !== undefined && this.#state === 'body')
-      this.#within(this.#service.plan.responseTimeout, 'upstream/timeout');
+      this.#within(this.#service.plan.responseTimeout, 'upstream/timeout', IDLE);
     done?.();
   }
 
@@ -208,6 +215,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
         return;
       }
       this.#exchange.error = 'tunnel/idle';
+      this.#exchange.cause = `tunnel idle timeout (${timeSpan(bound)})`;
       this.#finish(false);
       this.#downstream.tunnelEnded();
     }, ms).unref();
@@ -221,7 +229,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       this.#finish(false);
       this.#downstream.body(this.#held, 0, 0, true);
     } else {
-      this.onFailure('upstream/reset');
+      this.onFailure('upstream/reset', `connection closed by the target ${this.#stage}`);
     }
   }
 
@@ -239,7 +247,13 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     if (this.#state === 'tunnel') this.#downstream.tunnelWantsMore();
   }
 
-  onFailure(error: ErrorSlug): void {
+  /** How far the answer has come, for a cause. */
+  get #stage(): string {
+    if (this.#state === 'waiting' || this.#state === 'body') return 'within the body of its reply';
+    return this.#held.length > 0 ? 'within the head of its reply' : 'before its reply';
+  }
+
+  onFailure(error: ErrorSlug, cause: string): void {
     if (this.#over) return;
     if (this.#state === 'tunnel') {
       // However one end of a tunnel goes, that is how tunnels end.
@@ -247,7 +261,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       this.#downstream.tunnelEnded();
       return;
     }
-    if (!BLAMELESS.has(error)) this.#target?.health.failed(error);
+    this.#target?.health.failed(error, cause, !BLAMELESS.has(error));
     const again = this.#state === 'connecting' && UNSENT.has(error) && this.#attempts <= this.#service.plan.retries;
     const replied = this.#state === 'waiting' || this.#state === 'body';
     this.#letGo(true, true);
@@ -256,8 +270,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       return;
     }
     this.#over = true;
-    if (replied) this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error);
-    else this.#answer(error);
+    if (replied) this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
+    else this.#answer(error, cause);
   }
 
   #finish(failed: boolean): void {
@@ -282,10 +296,11 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#engine.stats.end(slot, this.#status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
   }
 
-  #answer(error: ErrorSlug): void {
+  #answer(error: ErrorSlug, cause: string): void {
     this.#over = true;
     const exchange = this.#exchange;
     exchange.error = error;
+    exchange.cause = cause;
     exchange.chain?.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
   }
 
@@ -298,6 +313,14 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   discard(): void {
     this.cancel();
   }
+}
+
+/** What is wrong with an informational reply that came in place of the final one; undefined for nothing. */
+function switchFault(status: number, upgrade: string | undefined, asked: string): string | undefined {
+  if (status >= 200) return undefined;
+  if (status !== 101) return `status ${status} in place of a final reply`;
+  if (!upgrade) return 'status 101 without Upgrade';
+  return wasOffered(upgrade, asked) ? undefined : 'status 101 to a protocol that was not asked for';
 }
 
 /** Whether every protocol of `chosen` is one of those `asked` for; both are lists. */

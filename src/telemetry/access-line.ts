@@ -45,6 +45,7 @@ function prettyLine(color: boolean): (record: RequestRecord) => string {
     if (record.consumer !== null) words.push(paint(DIM, `as ${printable(record.consumer)}`));
     words.push(`${roundedMs(record.durationMs)}ms`);
     if (record.error !== null) words.push(paint(STATUS_COLORS[5], printable(record.error)));
+    if (record.cause !== null) words.push(paint(DIM, `(${printable(record.cause)})`));
     return `${words.join(' ')}\n`;
   };
 }

@@ -20,8 +20,8 @@ export function jsonLineWriter(): LineWriter {
   return (record, bytes, start) => {
     const client = clientOf(record);
     const parties = partiesOf(record);
-    const { id, url, error, upstreamMs } = record;
-    const texts = id.length + url.length + (error === null ? 0 : error.length);
+    const { id, url, error, cause, upstreamMs } = record;
+    const texts = id.length + url.length + (error === null ? 0 : error.length) + (cause === null ? 0 : cause.length);
     if (bytes.length - start < FRAME + texts * WORST + client.length + parties.length) return -1;
     if (view.buffer !== bytes.buffer || view.byteOffset !== bytes.byteOffset)
       view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -34,7 +34,9 @@ export function jsonLineWriter(): LineWriter {
     at = putMs(bytes, DURATION.put(view, at), record.durationMs);
     at = upstreamMs === null ? NO_UPSTREAM.put(view, at) : putMs(bytes, UPSTREAM.put(view, at), upstreamMs);
     if (error === null) return NO_ERROR.put(view, at);
-    return END.put(view, putText(bytes, ERROR.put(view, at), error));
+    at = putText(bytes, ERROR.put(view, at), error);
+    if (cause === null) return NO_CAUSE.put(view, at);
+    return END.put(view, putText(bytes, CAUSE.put(view, at), cause));
   };
 }
 
@@ -62,8 +64,10 @@ const BYTES_OUT = new Fixed(',"bytesOut":');
 const DURATION = new Fixed(',"durationMs":');
 const UPSTREAM = new Fixed(',"upstreamMs":');
 const NO_UPSTREAM = new Fixed(',"upstreamMs":null');
-const NO_ERROR = new Fixed(',"error":null}\n');
+const NO_ERROR = new Fixed(',"error":null,"cause":null}\n');
 const ERROR = new Fixed(',"error":"');
+const NO_CAUSE = new Fixed('","cause":null}\n');
+const CAUSE = new Fixed('","cause":"');
 const END = new Fixed('"}\n');
 
 function putAscii(bytes: Uint8Array, start: number, text: string): number {

@@ -105,6 +105,8 @@ export interface TargetSnapshot {
   readonly inFlight: number;
   readonly connections: number;
   readonly latency: LatencySnapshot;
+  /** The last attempt that failed, while this gateway runs; null for none. */
+  readonly lastFailure: FailureSnapshot | null;
   /** Only for a managed target. */
   readonly process?: {
     readonly state: 'starting' | 'ready' | 'backoff' | 'stopped';
@@ -112,6 +114,19 @@ export interface TargetSnapshot {
     readonly restarts: number;
     readonly command: string;
   };
+}
+
+export interface FailureSnapshot {
+  readonly at: number;
+  /** As in a RequestRecord. */
+  readonly error: string;
+  readonly cause: string;
+}
+
+/** An attempt that failed, and which target's. */
+export interface TargetFailure extends FailureSnapshot {
+  readonly service: string;
+  readonly url: string;
 }
 
 export interface ReloadSnapshot {
@@ -153,6 +168,8 @@ export interface RequestRecord {
   readonly upstreamMs: number | null;
   /** Slug where gw itself answered or the exchange was cut: `route/none`, `upstream/timeout`, `downstream/aborted` ... */
   readonly error: string | null;
+  /** Why, where more is known than `error` says: `connection refused`. One line of at most 200 characters. */
+  readonly cause: string | null;
   /** Only for who watches with decisions. */
   readonly decisions?: readonly DecisionRecord[];
 }

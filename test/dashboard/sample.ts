@@ -117,6 +117,7 @@ export function targets(): TargetSnapshot[] {
     inFlight: 3,
     connections: 12,
     latency: { p50: 0.9, p95: 3.4, p99: 11.2 },
+    lastFailure: null,
   } as const;
   const managed = (name: string, pid: number): NonNullable<TargetSnapshot['process']> => ({
     state: 'ready',
@@ -134,6 +135,7 @@ export function targets(): TargetSnapshot[] {
       health: 'ejected',
       ejectedForMs: 12_000,
       failures: 37,
+      lastFailure: { at: 1_790_000_000_000, error: 'upstream/unreachable', cause: 'connection refused' },
       inFlight: 0,
       connections: 0,
     },
@@ -260,7 +262,8 @@ export function record(index: number, more: Partial<RequestRecord> = {}): Reques
     bytesOut: 1840,
     durationMs: 0.4 + (index % 17),
     upstreamMs: refused ? null : 0.3 + (index % 17),
-    error: broken ? 'upstream/refused' : refused ? 'limit/exceeded' : null,
+    error: broken ? 'upstream/unreachable' : refused ? 'limit/exceeded' : null,
+    cause: broken ? 'connection refused' : null,
     decisions: [
       { step: 'route', use: 'match', outcome: place?.[0] ?? 'none', why: `${place?.[1]} is the most specific match` },
       { step: 'keys', use: 'api-key', outcome: 'authenticated', why: 'the key in x-api-key belongs to consumer acme' },

@@ -43,7 +43,7 @@ const INVALID: readonly (readonly [what: string, reply: string])[] = [
   ['a bare CR in its reason', 'HTTP/1.1 200 O\rK\r\nContent-Length: 0\r\n\r\n'],
   ['a control byte in its reason', 'HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n'],
   ['a version in small letters', 'http/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
-  ['HTTP/1.2', 'HTTP/1.2 200 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['HTTP/2.2', 'HTTP/2.2 200 OK\r\nContent-Length: 0\r\n\r\n'],
   ['an empty line first', '\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
   ['a 100 with a body', 'HTTP/1.1 100 Continue\r\nContent-Length: 2\r\n\r\nab'],
   ['a chunked 103', 'HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'],

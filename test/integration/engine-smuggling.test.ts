@@ -82,7 +82,7 @@ const REFUSED: readonly (readonly [what: string, request: string, status: number
   ['a method that is no token', `G@T / HTTP/1.1\r\n${H}\r\n`, 400],
   ['a method longer than any', `${'M'.repeat(40)} / HTTP/1.1\r\n${H}\r\n`, 501],
   ['HTTP/0.9', 'GET /\r\n\r\n', 400],
-  ['HTTP/1.2', `GET / HTTP/1.2\r\n${H}\r\n`, 505],
+  ['HTTP/2.1', `GET / HTTP/2.1\r\n${H}\r\n`, 505],
   ['HTTP/2.0', `GET / HTTP/2.0\r\n${H}\r\n`, 505],
   ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
   ['a version in small letters', `GET / http/1.1\r\n${H}\r\n`, 400],

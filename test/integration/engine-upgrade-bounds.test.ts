@@ -55,7 +55,7 @@ test('a target that fails at upgrades rests like one that fails at requests', as
   const dead = `http://127.0.0.1:${await refusingPort()}`;
   await plane.load(specOf(dead, { service: 'retries = 0\neject_after = 2' }));
   for (let i = 0; i < 2; i++) assert.is((await plane.ask(UPGRADE)).status, 502);
-  assert.ok(plane.logs.some(({ message }) => /rests/.test(message)));
+  assert.ok(plane.logs.some(({ message }) => /target ejected/.test(message)));
 });
 
 test('a reply that is no 101 and stalls in its body is cut', async ({ target, plane }) => {

@@ -290,7 +290,7 @@ test('a target that fails again and again rests, and comes back', async ({ targe
   let failures = 0;
   for (let i = 0; i < 12; i++) if ((await plane.ask(GET)).status === 502) failures++;
   assert.is(failures, 3);
-  assert.ok(plane.logs.some(({ message }) => /rests/.test(message)));
+  assert.ok(plane.logs.some(({ message }) => /target ejected/.test(message)));
   dead.respond = ok('back');
 
   const bodies = new Set<string>();

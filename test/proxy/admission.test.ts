@@ -38,7 +38,7 @@ class Bench {
       dateLine: 'date: now\r\n',
       monotonic: () => this.now,
       newId: () => 'id-1',
-      refused: (error: string, remote: string) => {
+      refused: (error: string, _cause: string, remote: string) => {
         this.refused.push(`${error} ${remote}`);
       },
     };

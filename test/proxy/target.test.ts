@@ -7,6 +7,7 @@ import { Descriptors } from '../../src/proxy/descriptors.js';
 import { Outbox } from '../../src/proxy/outbox.js';
 import { Turns } from '../../src/proxy/turns.js';
 import type { UpstreamConnection } from '../../src/proxy/upstream/connection.js';
+import { FailureNotes } from '../../src/proxy/upstream/failures.js';
 import { Names } from '../../src/proxy/upstream/names.js';
 import { Target } from '../../src/proxy/upstream/target.js';
 import { StatsRegistry } from '../../src/telemetry/stats.js';
@@ -53,6 +54,7 @@ async function targetWith(descriptors: Descriptors, more = ''): Promise<Made> {
     monotonic: now,
     lately: now,
     now,
+    failures: new FailureNotes(),
     log: () => {},
     bug: () => {},
   };

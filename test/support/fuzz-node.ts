@@ -64,6 +64,10 @@ export const bytesOf = (reading: Reading): Buffer => Buffer.concat(reading.parts
 const fieldsOf = (raw: readonly string[]): Field[] =>
   Array.from({ length: raw.length / 2 }, (_, index): Field => [raw[2 * index]!, raw[2 * index + 1]!]);
 
+/** Node refuses minor versions above 1; gw reads them as 1.1, as RFC 9110 section 2.5 has it. */
+const knownMinor = (bytes: Buffer): Buffer =>
+  Buffer.from(bytes.toString('latin1').replace(/( HTTP\/1\.)[2-9](?=\r\n)|^(HTTP\/1\.)[2-9](?= )/g, '$1$21'), 'latin1');
+
 /** One connection as Node's server reads it. */
 export class NodeReader {
   readonly readings: Reading[] = [];
@@ -128,7 +132,7 @@ export class NodeOracle {
   /** Reads a whole connection's bytes at once. */
   async read(bytes: Buffer): Promise<NodeReader> {
     const reader = new NodeReader(this);
-    reader.feed(bytes);
+    reader.feed(knownMinor(bytes));
     return await reader.settle();
   }
 
@@ -180,7 +184,7 @@ export async function readReply(method: string, bytes: Buffer, ended: boolean): 
   const reading = readingOf(client, parts);
   client.end();
   await turn();
-  if (bytes.length > 0) wire.push(Buffer.from(bytes));
+  if (bytes.length > 0) wire.push(knownMinor(bytes));
   await turn();
   if (ended) wire.push(null);
   await turn();

@@ -18,5 +18,6 @@ export const requestRecord = (more: Partial<RequestRecord> = {}): RequestRecord 
   durationMs: 1,
   upstreamMs: null,
   error: null,
+  cause: null,
   ...more,
 });

@@ -65,6 +65,7 @@ test('a JSON line holds the whole record', () => {
     durationMs: 1.235,
     upstreamMs: 0.5,
     error: null,
+    cause: null,
   });
 });
 

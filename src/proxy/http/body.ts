@@ -106,6 +106,10 @@ export class BodyReader {
   #extra = 0;
   /** Bytes of all extensions so far. */
   #extensions = 0;
+  /** Bytes of a chunked body with its framing. */
+  #wire = 0;
+  #failedIn: State = State.SizeFirst;
+  #failedBy = 0;
 
   /** Begins a body. `length` is only read for `length`. */
   begin(kind: BodyKind, length: number): void {
@@ -120,6 +124,24 @@ export class BodyReader {
     this.#digits = 0;
     this.#extra = 0;
     this.#extensions = 0;
+    this.#wire = 0;
+  }
+
+  /** What is not valid, and where: once `failed` is set. */
+  get fault(): string {
+    const byte = `byte 0x${this.#failedBy.toString(16).padStart(2, '0')}`;
+    return `${this.#rule()} (${byte}) at byte ${this.#wire - 1} of the body`;
+  }
+
+  #rule(): string {
+    const state = this.#failedIn;
+    if (state <= State.Size) return this.#digits > MAX_SIZE_DIGITS ? 'chunk size too large' : 'invalid chunk size';
+    if (state === State.SizeLf) return 'CR without LF behind a chunk size';
+    if (state === State.DataCr || state === State.DataLf) return 'no CRLF behind the data of a chunk';
+    if (state === State.EndLf) return 'CR without LF behind the trailers';
+    if (state > State.Data) return this.#extra > MAX_TRAILER ? 'trailers too long' : 'invalid trailer field';
+    const long = this.#extra > MAX_EXTENSION || this.#extensions > MAX_EXTENSIONS + this.total;
+    return long ? 'chunk extensions too long' : 'invalid chunk extension';
   }
 
   /** Reads buffer[from, to): returns one past the last byte that belongs to this body. */
@@ -127,7 +149,11 @@ export class BodyReader {
     this.start = from;
     this.end = from;
     if (this.done || this.failed) return from;
-    if (this.kind === 'chunked') return this.#chunks(buffer, from, to);
+    if (this.kind === 'chunked') {
+      const end = this.#chunks(buffer, from, to);
+      this.#wire += end - from;
+      return end;
+    }
     let end = to;
     if (this.kind === 'length') {
       if (to - from >= this.left) {
@@ -149,8 +175,11 @@ export class BodyReader {
         continue;
       }
       const code = buffer[at++]!;
+      const state = this.#state;
       if (!this.#step(code)) {
         this.failed = true;
+        this.#failedIn = state;
+        this.#failedBy = code;
         return at;
       }
       if (this.done) return at;

@@ -1,5 +1,6 @@
 /** The part of a client's connection that knows nothing of exchanges: its socket, what came in, how long it may be silent. */
 import type { Socket } from 'node:net';
+import { timeSpan } from '../cause.js';
 import type { TunnelEnd } from '../downstream.js';
 import type { Engine } from '../engine.js';
 import type { Listener } from '../listener.js';
@@ -36,6 +37,8 @@ export abstract class ClientSocket {
   protected deadline: number;
   /** Bytes from the client through the tunnel. */
   protected bytesIn = 0;
+  /** How the connection broke, if it did. */
+  protected lost = '';
   #paused = false;
   /** There while something is unsent. */
   #taking: Pace | undefined = undefined;
@@ -84,6 +87,19 @@ export abstract class ClientSocket {
     const { minBodyRate, bodyTimeout } = this.listener.plan;
     this.#taking ??= new Pace(engine.bodyGrace, writer.sent - writer.bytes);
     return this.#taking.look(now, writer.sent - unsent, minBodyRate, bodyTimeout);
+  }
+
+  /** Of a client that does not keep its pace in sending its request body, or in taking a reply. */
+  protected paceCause(verdict: Verdict, what: 'request' | 'reply'): string {
+    const { minBodyRate, bodyTimeout } = this.listener.plan;
+    const doing = what === 'request' ? 'sends its request body' : 'reads its reply';
+    if (verdict === 'slow') return `the client ${doing} at less than ${minBodyRate} bytes a second (min_body_rate)`;
+    const timeout = what === 'request' ? 'request body timeout' : 'reply timeout: the client does not read';
+    return `${timeout} (${timeSpan(bodyTimeout)}, body_timeout)`;
+  }
+
+  protected get headTimeoutCause(): string {
+    return `request head timeout (${timeSpan(this.listener.plan.headerTimeout)}, header_timeout)`;
   }
 
   /**

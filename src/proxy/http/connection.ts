@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Reply } from '../../policies/contract.js';
+import { BUG_CAUSE, connectionCause, timeSpan } from '../cause.js';
 import type { BodySink, Downstream, ReplySource, TunnelEnd } from '../downstream.js';
 import type { Engine, ExchangeDriver } from '../engine.js';
 import type { ErrorSlug } from '../errors.js';
@@ -35,7 +36,9 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     this.socket.on('end', () => this.#onEnd());
     this.socket.on('drain', () => this.#onDrain());
     // The close that follows says all that matters.
-    this.socket.on('error', () => {});
+    this.socket.on('error', (error) => {
+      this.lost = connectionCause(error);
+    });
     this.socket.on('close', () => this.#onClose());
   }
 
@@ -61,18 +64,20 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   admit(exchange: GwExchange): ErrorSlug | undefined {
     this.maxBody = bodyLimit(exchange, this.listener.plan.maxBodyBytes);
     if (exchange.route.timeout > 0) this.#exchangeDeadline = exchange.startMs + exchange.route.timeout;
-    return exchange.contentLength > this.maxBody ? 'request/body-too-large' : undefined;
+    if (exchange.contentLength <= this.maxBody) return undefined;
+    exchange.cause = `Content-Length ${exchange.contentLength} is above ${this.maxBody} bytes (max_body)`;
+    return 'request/body-too-large';
   }
 
   pull(sink: BodySink): void {
     if (this.#exchange !== undefined) this.feed(sink);
   }
 
-  protected override refuseBody(error: ErrorSlug): void {
+  protected override refuseBody(error: ErrorSlug, cause: string): void {
     this.#keepAlive = false;
     this.sink = undefined;
     this.#source?.cancel();
-    this.#endEarly(error, 'The request’s body broke off.');
+    this.#endEarly(error, cause);
   }
 
   terminal(exchange: GwExchange): void {
@@ -93,7 +98,9 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   #send(exchange: GwExchange, given: Reply): void {
     exchange.settled = true;
     const source = this.#source;
-    const reply = sendable(given, source) ? given : refuse(exchange, 'policy/failed');
+    const reply = sendable(given, source)
+      ? given
+      : refuse(exchange, 'policy/failed', 'a policy answered with what cannot be sent');
     const streams = source !== undefined && reply.body === source;
     if (source !== undefined && !streams) source.cancel();
     const body = reply.body instanceof Uint8Array ? reply.body : null;
@@ -133,15 +140,16 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     this.writer.write(text);
   }
 
-  cut(error: ErrorSlug): void {
+  cut(error: ErrorSlug, cause: string): void {
     const exchange = this.#exchange;
     if (exchange === undefined) return;
     // Not a byte of the reply is out: the client can be told properly.
     if (this.writer.takeBack()) {
-      this.#send(exchange, refuse(exchange, error));
+      this.#send(exchange, refuse(exchange, error, cause));
       return;
     }
     exchange.error = error;
+    exchange.cause = cause;
     if (!exchange.settled) exchange.rejectTerminal?.(new Error('The exchange was cut.'));
     this.#complete(true);
   }
@@ -191,10 +199,10 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     this.pump();
   }
 
-  protected override refuseConnection(error: ErrorSlug): void {
+  protected override refuseConnection(error: ErrorSlug, cause: string): void {
     const id = this.engine.newId();
     this.writer.write(refusal(error, id, this.engine.dateLine, this.intake.beginsWithHead));
-    this.engine.refused(error, this.peer.address, id);
+    this.engine.refused(error, cause, this.peer.address, id);
     this.close();
   }
 
@@ -241,11 +249,19 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     this.listener.gone(this);
   }
 
+  #leaving(): string {
+    const how = this.lost === '' ? 'connection closed' : this.lost;
+    return `${how} by the client ${this.intake.body.done ? 'before the end of its reply' : 'within its request body'}`;
+  }
+
   /** The client is gone in the middle of an exchange; at the end of a tunnel that is how things end. */
   #abort(): void {
     const exchange = this.#exchange!;
     const cut = this.phase !== 'tunnel';
-    if (cut) exchange.error = 'downstream/aborted';
+    if (cut) {
+      exchange.error = 'downstream/aborted';
+      exchange.cause = this.#leaving();
+    }
     this.phase = 'closed';
     exchange.rejectTerminal?.(new Error('The client closed the connection.'));
     this.#complete(cut);
@@ -257,8 +273,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     this.engine.bug(error, exchange?.id);
     this.#keepAlive = false;
     try {
-      if (exchange !== undefined) this.#endEarly('gateway/failed', 'The gateway failed.');
-      else if (this.phase === 'head') this.refuseConnection('gateway/failed');
+      if (exchange !== undefined) this.#endEarly('gateway/failed', BUG_CAUSE);
+      else if (this.phase === 'head') this.refuseConnection('gateway/failed', BUG_CAUSE);
       else this.#destroy();
     } catch (again) {
       this.engine.bug(again, exchange?.id);
@@ -276,8 +292,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   #look(now: number): void {
-    if (this.#exchangeDeadline !== 0 && now >= this.#exchangeDeadline)
-      this.#expire(this.sink?.collecting === true ? 'request/timeout' : 'exchange/timeout');
+    if (this.#exchangeDeadline !== 0 && now >= this.#exchangeDeadline) this.#expireExchange();
     else if (this.deadline !== 0 && now >= this.deadline) this.#onDeadline();
     else if (this.phase !== 'tunnel') this.#checkPace(now);
   }
@@ -287,7 +302,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     if (this.phase === 'head' && this.waits) return;
     this.deadline = 0;
     if (this.phase !== 'head') this.#destroy();
-    else if (this.headBegun) this.refuseConnection('request/timeout');
+    else if (this.headBegun) this.refuseConnection('request/timeout', this.headTimeoutCause);
     else {
       this.retired = this.listener.closing;
       this.close();
@@ -295,34 +310,43 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   #checkPace(now: number): void {
-    if (this.taking(now) !== 'fine') {
+    const taking = this.taking(now);
+    if (taking !== 'fine') {
       // There is no telling a client something that does not listen.
-      if (this.phase === 'exchange') this.cut('downstream/slow');
+      if (this.phase === 'exchange') this.cut('downstream/slow', this.paceCause(taking, 'reply'));
       else this.#destroy();
       return;
     }
     const sending = this.sending(now);
     if (sending !== 'fine') {
-      if (this.phase === 'exchange') this.#expire(sending === 'slow' ? 'request/too-slow' : 'request/timeout');
+      const error = sending === 'slow' ? 'request/too-slow' : 'request/timeout';
+      if (this.phase === 'exchange') this.#expire(error, this.paceCause(sending, 'request'));
       else this.#destroy();
     } else if (this.phase === 'linger' && this.deadline === 0 && !this.unsent) this.deadline = now + LINGER_MS;
   }
 
-  #expire(error: ErrorSlug): void {
+  #expireExchange(): void {
+    const collecting = this.sink?.collecting === true;
+    const what = collecting ? 'exchange timeout within the request body' : 'exchange timeout';
+    const cause = `${what} (${timeSpan(this.#exchange?.route.timeout ?? 0)})`;
+    this.#expire(collecting ? 'request/timeout' : 'exchange/timeout', cause);
+  }
+
+  #expire(error: ErrorSlug, cause: string): void {
     this.#exchangeDeadline = 0;
     if (!this.intake.body.done) this.#keepAlive = false;
-    this.#endEarly(error, 'The exchange took too long.');
+    this.#endEarly(error, cause);
   }
 
   /** Answers in place of the target, and tells a policy that waits for it; cuts a reply that is on its way. */
-  #endEarly(error: ErrorSlug, why: string): void {
+  #endEarly(error: ErrorSlug, cause: string): void {
     const exchange = this.#exchange!;
     if (exchange.settled) {
-      this.cut(error);
+      this.cut(error, cause);
       return;
     }
-    exchange.rejectTerminal?.(new Error(why));
-    this.#send(exchange, refuse(exchange, error));
+    exchange.rejectTerminal?.(new Error(cause));
+    this.#send(exchange, refuse(exchange, error, cause));
   }
 
   /** The listener stops: an idle connection closes at `until` (monotonic), a busy one after its exchange. */
@@ -347,7 +371,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   /** The drain's deadline. True when an exchange was cut. */
   cutNow(): boolean {
     const busy = this.#exchange !== undefined;
-    this.cut('gateway/drained');
+    this.cut('gateway/drained', 'the drain timeout is over');
     this.#destroy();
     return busy;
   }

@@ -2,7 +2,7 @@
 
 import type { HeaderFields, ReadyField } from '../../policies/contract.js';
 import { readyField } from '../../policies/run-kit.js';
-import { equalsLower, HTAB, SP, trimEnd } from './chars.js';
+import { equalsLower, HTAB, SP, trimEnd, trimSpaces } from './chars.js';
 import { isForwarding, isOwnFraming, isOwnLine } from './own-names.js';
 
 export class HeadFields implements HeaderFields {
@@ -161,4 +161,18 @@ function withoutNames(lines: string, names: readonly string[]): string {
     line = next;
   }
   return runAt === 0 ? lines : out + lines.slice(runAt);
+}
+
+/**
+ * Whether a value of Expect holds `100-continue`; undefined where it holds anything else. Empty members are none, and a list
+ * without members expects nothing: RFC 9110 sections 5.6.1 and 10.1.1.
+ */
+export function expectsContinue(value: string): boolean | undefined {
+  let expected = false;
+  for (const item of value.split(',')) {
+    const name = trimSpaces(item).toLowerCase();
+    if (name === '100-continue') expected = true;
+    else if (name !== '') return undefined;
+  }
+  return expected;
 }

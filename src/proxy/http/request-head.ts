@@ -22,13 +22,16 @@ import {
   trimEnd,
   trimSpaces,
 } from './chars.js';
-import { findField } from './fields.js';
+import { expectsContinue, findField } from './fields.js';
+import { byteText, lineFault, nameText } from './head-fault.js';
 import { Authority, readAuthority } from './host.js';
 import type { KnownFields } from './known-heads.js';
 import { isAlias, isEndToEnd } from './own-names.js';
-import { methodText, readTarget, type TargetParts } from './request-target.js';
+import { methodText, readTarget, type TargetParts, targetFault, versionFault } from './request-target.js';
 import { Seen } from './seen.js';
 import { refusedCodings } from './transfer-codings.js';
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 /** What a listener's plan says of heads. Bytes, and a count. */
 export type HeadLimits = Pick<ListenerPlan, 'maxHeaderBytes' | 'maxHeaders' | 'maxTargetBytes' | 'underscores'>;
@@ -47,13 +50,13 @@ const UNDERSCORE = 0x5f;
 
 export { FORWARDING, Seen } from './seen.js';
 
-const NOTHING: ReadonlySet<string> = new Set();
-
 export class RequestHead implements TargetParts {
   /** Request fields that policies of the live generation set or take away: lower case, `-` for `_`. */
   written: ReadonlySet<string> = NOTHING;
   /** Set by parse() when it returns -1. */
   error: ErrorSlug = 'request/malformed';
+  /** Which rule it breaks and at which byte of the head, for the log; set with `error`. */
+  cause = '';
   text = '';
   method = '';
   /** 1 for HTTP/1.1, 0 for HTTP/1.0. */
@@ -76,6 +79,8 @@ export class RequestHead implements TargetParts {
   /** The field lines that go to the target as they are: no hop-by-hop, framing, Host or forwarding fields among them. */
   kept = '';
   #runAt = 0;
+  /** Length of the text as it was given: what is cut out of it moves what stands behind. */
+  #given = 0;
 
   /**
    * Reads one head from text[0..]. Returns its length, 0 when the text ends before the head does, or -1 when it must be
@@ -84,6 +89,7 @@ export class RequestHead implements TargetParts {
    */
   parse(text: string, limits: HeadLimits, known?: KnownFields): number {
     this.text = text;
+    this.#given = text.length;
     this.seen = 0;
     this.contentLength = -1;
     this.listed = '';
@@ -108,26 +114,38 @@ export class RequestHead implements TargetParts {
     this.fieldsEnd = end;
     // Fields may have been cut out of the text.
     const length = end + 2 + text.length - this.text.length;
-    if (length - start > limits.maxHeaderBytes) return this.#refuse('request/head-too-large');
+    if (length - start > limits.maxHeaderBytes) return this.#tooLarge(limits);
     return this.#consistent() ? length : REFUSED;
   }
 
-  #refuse(error: ErrorSlug): -1 {
+  /** Refuses the head for what stands at `at` of the text. */
+  #refuse(error: ErrorSlug, rule: string, at: number): -1 {
     this.error = error;
+    this.cause = `invalid request: ${rule} at byte ${at + this.#given - this.text.length} of the head`;
     return REFUSED;
+  }
+
+  #malformed(rule: string, at: number): -1 {
+    return this.#refuse('request/malformed', rule, at);
   }
 
   #incomplete(text: string, start: number, limits: HeadLimits): number {
     if (text.length - start < limits.maxHeaderBytes) return INCOMPLETE;
-    return this.#refuse(text.indexOf('\n', start) < 0 ? 'request/target-too-long' : 'request/head-too-large');
+    if (text.indexOf('\n', start) >= 0) return this.#tooLarge(limits);
+    return this.#refuse('request/target-too-long', `request line above ${limits.maxHeaderBytes} bytes`, start);
+  }
+
+  #tooLarge({ maxHeaderBytes }: HeadLimits): -1 {
+    return this.#refuse('request/head-too-large', `head above ${maxHeaderBytes} bytes (max_header)`, maxHeaderBytes);
   }
 
   /** Returns the offset after the line. */
   #requestLine(text: string, start: number, maxTarget: number): number {
     let at = span(TOKEN, text, start);
-    if (at - start > MAX_METHOD) return this.#refuse('request/not-implemented');
+    if (at - start > MAX_METHOD)
+      return this.#refuse('request/not-implemented', `method longer than ${MAX_METHOD} characters`, start);
     if (at === text.length) return INCOMPLETE;
-    if (at === start || text.charCodeAt(at) !== SP) return this.#refuse('request/malformed');
+    if (at === start || text.charCodeAt(at) !== SP) return this.#malformed(`${byteText(text, at)} in the method`, at);
     this.method = methodText(text, start, at);
     const targetAt = ++at;
     let queryAt = -1;
@@ -136,30 +154,26 @@ export class RequestHead implements TargetParts {
       if (TARGET[code] !== 1) break;
       if (code === 0x3f && queryAt < 0) queryAt = at;
     }
-    if (at - targetAt > maxTarget) return this.#refuse('request/target-too-long');
+    if (at - targetAt > maxTarget)
+      return this.#refuse('request/target-too-long', `request target above ${maxTarget} bytes (max_target)`, targetAt);
     if (at === text.length) return INCOMPLETE;
-    if (at === targetAt || text.charCodeAt(at) !== SP) return this.#refuse('request/malformed');
+    if (at === targetAt || text.charCodeAt(at) !== SP) return this.#malformed(targetFault(text, targetAt, at), at);
     const version = this.#version(text, at + 1);
     if (version <= 0) return version;
     const error = readTarget(this, text, targetAt, queryAt, at);
-    return error === undefined ? version : this.#refuse(error);
+    return error === undefined
+      ? version
+      : this.#refuse(error, `invalid or unsupported ${this.method} target`, targetAt);
   }
 
   #version(text: string, at: number): number {
     this.minor = 1;
     if (text.startsWith('HTTP/1.1\r\n', at)) return at + 10;
-    if (!'HTTP/'.startsWith(text.slice(at, at + 5))) return this.#refuse('request/malformed');
-    if (text.length < at + 10) {
-      const first = text.indexOf('\n', at);
-      return first < 0 ? INCOMPLETE : this.#refuse('request/malformed');
-    }
-    const major = text.charCodeAt(at + 5) - 0x30;
-    const minor = text.charCodeAt(at + 7) - 0x30;
-    if (text.charCodeAt(at + 6) !== 0x2e || major < 0 || major > 9 || minor < 0 || minor > 9)
-      return this.#refuse('request/malformed');
-    if (text.charCodeAt(at + 8) !== CR || text.charCodeAt(at + 9) !== LF) return this.#refuse('request/malformed');
-    if (major !== 1 || minor > 1) return this.#refuse('request/version');
-    this.minor = minor;
+    const fault = versionFault(text, at);
+    if (fault === 'incomplete') return INCOMPLETE;
+    if (fault !== undefined) return this.#refuse(fault.error, fault.rule, fault.at);
+    // RFC 9110 sections 2.5 and 6.2: a higher minor version is read as the highest one that is known.
+    if (text.charCodeAt(at + 7) === 0x30) this.minor = 0;
     return at + 10;
   }
 
@@ -176,20 +190,19 @@ export class RequestHead implements TargetParts {
         at = span(TOKEN, text, at);
         if (at === text.length) return INCOMPLETE;
         if (at === line) return this.#end(text, line);
-        if (text.charCodeAt(at) !== COLON) return this.#refuse('request/malformed');
-      } else if (at === line) return this.#refuse('request/malformed');
-      if (count >= limits.maxHeaders) return this.#refuse('request/head-too-large');
+        if (text.charCodeAt(at) !== COLON) return this.#malformed(lineFault(text, line, at), at);
+      } else if (at === line) return this.#malformed(lineFault(text, line, at), at);
+      if (count >= limits.maxHeaders)
+        return this.#refuse('request/head-too-large', `more than ${limits.maxHeaders} fields (max_headers)`, line);
       const nameEnd = at;
       const valueAt = span(BLANK, text, nameEnd + 1);
       at = span(FIELD, text, valueAt);
-      if (at >= text.length - 1) {
-        if (at === text.length || text.charCodeAt(at) === CR) return INCOMPLETE;
-        return this.#refuse('request/malformed');
-      }
-      if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF) return this.#refuse('request/malformed');
+      if (at >= text.length - 1 && (at === text.length || text.charCodeAt(at) === CR)) return INCOMPLETE;
+      if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF)
+        return this.#malformed(lineFault(text, line, at), at);
       const next = at + 2;
       if (underscored) {
-        const verdict = this.#underscored(text.slice(line, nameEnd), limits);
+        const verdict = this.#underscored(text, line, nameEnd, limits);
         if (verdict === REFUSED) return REFUSED;
         if (verdict === DROP) {
           // Out of the text altogether, for policies look fields up in it.
@@ -209,15 +222,19 @@ export class RequestHead implements TargetParts {
 
   /** Where no name begins, only the empty line may stand. */
   #end(text: string, line: number): number {
-    if (text.charCodeAt(line) !== CR) return this.#refuse('request/malformed');
+    if (text.charCodeAt(line) !== CR) return this.#malformed(lineFault(text, line, line), line);
     if (line + 1 === text.length) return INCOMPLETE;
-    return text.charCodeAt(line + 1) === LF ? line : this.#refuse('request/malformed');
+    if (text.charCodeAt(line + 1) === LF) return line;
+    return this.#malformed(byteText(text, line), line);
   }
 
-  #underscored(name: string, { underscores }: HeadLimits): number {
+  #underscored(text: string, line: number, nameEnd: number, { underscores }: HeadLimits): number {
     if (underscores === 'keep') return KEEP;
     if (underscores === 'drop') return DROP;
-    if (underscores === 'refuse' || isAlias(name, this.written)) return this.#refuse('request/field-name');
+    if (underscores === 'refuse' || isAlias(text.slice(line, nameEnd), this.written)) {
+      const name = nameText(text, line, nameEnd);
+      return this.#refuse('request/field-name', `underscore in the name of field ${name} (underscores)`, line);
+    }
     return KEEP;
   }
 
@@ -303,47 +320,50 @@ export class RequestHead implements TargetParts {
       return KEEP;
     }
     const same = findField(text, this.fieldsAt, line, name) === text.slice(valueAt, valueEnd);
-    return same ? AGAIN : this.#refuse('request/malformed');
+    return same ? AGAIN : this.#malformed(`second ${name} of another value`, line);
   }
 
   #host(text: string, start: number, end: number): number {
     // The target's authority counts; what is malformed is so beside it as well.
     const into = this.authority === '' ? this : new Authority();
-    if (this.seen & Seen.Host || !readAuthority(into, text, start, end)) return this.#refuse('request/host');
+    if (this.seen & Seen.Host) return this.#refuse('request/host', 'second Host', start);
+    if (!readAuthority(into, text, start, end)) return this.#refuse('request/host', 'Host is not a valid host', start);
     return this.#saw(Seen.Host);
   }
 
   #maxForwards(text: string, start: number, end: number): number {
     if (this.method !== 'TRACE' && this.method !== 'OPTIONS') return KEEP;
     // Digits without end: who passes it on brings it down to what it can count (write-head.ts).
-    if (this.seen & Seen.MaxForwards || !/^\d+$/.test(text.slice(start, end))) return this.#refuse('request/malformed');
+    if (this.seen & Seen.MaxForwards || !/^\d+$/.test(text.slice(start, end)))
+      return this.#malformed('Max-Forwards is not one number', start);
     return this.#saw(Seen.MaxForwards);
   }
 
   #expect(text: string, start: number, end: number): number {
-    if (equalsLower(text, start, end, '100-continue')) return this.#saw(Seen.Expect);
-    // Empty members are none, and a list without members expects nothing: RFC 9110 sections 5.6.1 and 10.1.1.
-    for (const item of text.slice(start, end).split(',')) {
-      const name = trimSpaces(item).toLowerCase();
-      if (name === '100-continue') this.seen |= Seen.Expect;
-      else if (name !== '') return this.#refuse('request/expectation');
-    }
-    return DROP;
+    const expected = equalsLower(text, start, end, '100-continue') || expectsContinue(text.slice(start, end));
+    if (expected === undefined) return this.#refuse('request/expectation', 'Expect is not 100-continue', start);
+    return expected ? this.#saw(Seen.Expect) : DROP;
   }
 
   #contentLength(text: string, start: number, end: number): number {
-    if (this.seen & (Seen.ContentLength | Seen.TransferEncoding)) return this.#refuse('request/malformed');
+    if (this.seen & (Seen.ContentLength | Seen.TransferEncoding)) return this.#framedTwice('Content-Length', start);
     const length = parseDigits(text, start, end);
-    if (length < 0 || tabBehind(text, end)) return this.#refuse('request/malformed');
+    if (length < 0 || tabBehind(text, end)) return this.#malformed('Content-Length is not a number', start);
     this.contentLength = length;
     return this.#saw(Seen.ContentLength);
   }
 
   #transferEncoding(text: string, start: number, end: number): number {
-    if (this.seen & (Seen.ContentLength | Seen.TransferEncoding)) return this.#refuse('request/malformed');
-    if (this.minor === 0 || tabBehind(text, end)) return this.#refuse('request/malformed');
+    if (this.seen & (Seen.ContentLength | Seen.TransferEncoding)) return this.#framedTwice('Transfer-Encoding', start);
+    if (this.minor === 0 || tabBehind(text, end))
+      return this.#malformed('Transfer-Encoding in an HTTP/1.0 request, or with a tab behind it', start);
     if (equalsLower(text, start, end, 'chunked')) return this.#saw(Seen.TransferEncoding);
-    return this.#refuse(refusedCodings(text.slice(start, end)));
+    return this.#refuse(refusedCodings(text.slice(start, end)), 'Transfer-Encoding is not chunked', start);
+  }
+
+  #framedTwice(name: string, at: number): -1 {
+    const other = this.seen & Seen.ContentLength ? 'Content-Length' : 'Transfer-Encoding';
+    return this.#malformed(name === other ? `second ${name}` : `${name} beside ${other}`, at);
   }
 
   #connection(text: string, start: number, end: number): number {
@@ -352,11 +372,12 @@ export class RequestHead implements TargetParts {
     for (const item of text.slice(start, end).split(',')) {
       const name = trimSpaces(item).toLowerCase();
       if (name === '') continue;
-      if (!isToken(name) || this.listed.length + name.length > MAX_LISTED) return this.#refuse('request/malformed');
+      if (!isToken(name) || this.listed.length + name.length > MAX_LISTED)
+        return this.#malformed('Connection lists too much, or what is not a field name', start);
       if (name === 'close') this.seen |= Seen.Close;
       else if (name === 'keep-alive') this.seen |= Seen.KeepAlive;
       else if (name === 'upgrade') this.seen |= Seen.ConnectionUpgrade;
-      else if (isEndToEnd(name)) return this.#refuse('request/malformed');
+      else if (isEndToEnd(name)) return this.#malformed(`Connection lists ${name}`, start);
       else {
         this.seen |= Seen.Listed;
         this.listed = this.listed === '' ? name : `${this.listed},${name}`;
@@ -368,10 +389,10 @@ export class RequestHead implements TargetParts {
   /** What only the whole head can tell. */
   #consistent(): boolean {
     const { seen } = this;
-    if (this.minor === 1 && !(seen & Seen.Host)) return this.#refuse('request/host') > 0;
+    if (this.minor === 1 && !(seen & Seen.Host)) return this.#refuse('request/host', 'no Host', this.fieldsEnd) > 0;
     // RFC 9110 section 9.3.8.
     if ((this.contentLength > 0 || seen & Seen.TransferEncoding) && this.method === 'TRACE')
-      return this.#refuse('request/malformed') > 0;
+      return this.#malformed('TRACE with a body', this.fieldsEnd) > 0;
     if (seen & Seen.Close) this.seen &= ~Seen.KeepAlive;
     return true;
   }

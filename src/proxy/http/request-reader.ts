@@ -38,9 +38,9 @@ export abstract class RequestReader extends ClientSocket implements InTurn {
   /** A head is parsed into the engine's scratch and stands no more in the intake. */
   protected abstract onRequest(now: number): void;
   /** The body turned out to be what it must not be: there is no telling where the next request would begin. */
-  protected abstract refuseBody(error: ErrorSlug): void;
+  protected abstract refuseBody(error: ErrorSlug, cause: string): void;
   /** A request that cannot even be read: says why, and closes. */
-  protected abstract refuseConnection(error: ErrorSlug): void;
+  protected abstract refuseConnection(error: ErrorSlug, cause: string): void;
   /** The client sent its FIN and all that can be done with what came before is done: what is left here has no end. */
   protected abstract afterEnd(): void;
   /** Something threw that must not: ends the exchange, if there is one, and the connection. */
@@ -130,7 +130,7 @@ export abstract class RequestReader extends ClientSocket implements InTurn {
     if (this.headBegun && !this.intake.headMayEnd(plan.maxHeaderBytes)) return false;
     const length = this.engine.head.parse(this.intake.text(plan.maxHeaderBytes), plan, this.#known);
     if (length < 0) {
-      this.refuseConnection(this.engine.head.error);
+      this.refuseConnection(this.engine.head.error, this.engine.head.cause);
       return false;
     }
     const now = this.engine.monotonic();
@@ -163,11 +163,11 @@ export abstract class RequestReader extends ClientSocket implements InTurn {
     const payload = this.intake.payload();
     const { body } = this.intake;
     if (body.failed) {
-      this.refuseBody('request/malformed');
+      this.refuseBody('request/malformed', `invalid request body: ${body.fault}`);
       return;
     }
     if (body.total > this.maxBody) {
-      this.refuseBody('request/body-too-large');
+      this.refuseBody('request/body-too-large', `request body larger than ${this.maxBody} bytes (max_body)`);
       return;
     }
     if (payload.length > 0 || body.done) sink.sendBody(payload, body.done);

@@ -1,6 +1,7 @@
 /** Request targets in their four forms, RFC 9112 section 3.2, and methods. */
 import type { ErrorSlug } from '../errors.js';
 import { equalsLower } from './chars.js';
+import { byteText } from './head-fault.js';
 import { Authority, readAuthority } from './host.js';
 
 /** Bit of TargetParts.seen: the target is an https URI. */
@@ -45,6 +46,34 @@ export function readTarget(
   else head.path = queryAt < 0 && head.method === 'OPTIONS' ? '*' : '/';
   head.query = queryAt < 0 ? '' : text.slice(queryAt + 1, end);
   return undefined;
+}
+
+/** Why the target that begins at `start` ends at `at`, where no space follows it; for the log. */
+export function targetFault(text: string, start: number, at: number): string {
+  if (at === start) return 'no request target';
+  const code = text.charCodeAt(at);
+  if (code === 0x0d || code === 0x0a) return 'no HTTP version (HTTP/0.9)';
+  if (code === 0x23) return 'fragment in the request target';
+  return `${byteText(text, at)} in the request target`;
+}
+
+interface VersionFault {
+  readonly error: ErrorSlug;
+  readonly rule: string;
+  /** Offset of what breaks it. */
+  readonly at: number;
+}
+
+/** What is wrong with the version that stands at `at`, with the end of its line; undefined for one of HTTP/1.x. */
+export function versionFault(text: string, at: number): VersionFault | 'incomplete' | undefined {
+  const malformed = (rule: string, where = at): VersionFault => ({ error: 'request/malformed', rule, at: where });
+  if (!'HTTP/'.startsWith(text.slice(at, at + 5))) return malformed('no HTTP version behind the request target');
+  if (text.length < at + 10 && text.indexOf('\n', at) < 0) return 'incomplete';
+  const found = /^HTTP\/(\d)\.(\d)/.exec(text.slice(at, at + 8));
+  if (found === null) return malformed('HTTP version is not valid');
+  if (text.slice(at + 8, at + 10) !== '\r\n')
+    return malformed(`${byteText(text, at + 8)} behind the HTTP version`, at + 8);
+  return found[1] === '1' ? undefined : { error: 'request/version', rule: `HTTP version ${found[1]}.${found[2]}`, at };
 }
 
 /** The absolute form, section 3.2.2: its authority replaces Host. Returns where the path begins, or -1. */

@@ -19,6 +19,7 @@ import {
   trimEnd,
   trimSpaces,
 } from './chars.js';
+import { byteText, lineFault } from './head-fault.js';
 import { KnownReplies, type KnownReply, ReplyFacts } from './known-heads.js';
 
 /** Most bytes and fields of a target's reply head. */
@@ -26,6 +27,9 @@ export const MAX_RESPONSE_HEAD = 64 * 1024;
 const MAX_RESPONSE_FIELDS = 256;
 /** Length of all names that Connection lists. Each costs a pass over the fields. */
 const MAX_LISTED = 256;
+
+/** RFC 9110 section 15.3.6. */
+export const RESET_CONTENT = 'status 205 with content';
 
 const INCOMPLETE = 0;
 const REFUSED = -1;
@@ -36,11 +40,13 @@ export class ResponseHead extends ReplyFacts {
   text = '';
   /** The same head as it came before, if it did. */
   known: KnownReply | undefined = undefined;
+  /** Why parse() refused the head, and where. */
+  fault = '';
   #runAt = 0;
   #keepAlive = false;
   readonly #known = new KnownReplies();
 
-  /** Reads one head from text[0..]. Its length; 0: incomplete; -1: not a reply that anybody may trust. */
+  /** Reads one head from text[0..]. Its length; 0: incomplete; -1: not valid, `fault` says why. */
   parse(text: string): number {
     this.text = text;
     const known = this.#known.find(text, this);
@@ -60,6 +66,16 @@ export class ResponseHead extends ReplyFacts {
     return known.text.length;
   }
 
+  /** Refuses the head for what stands at `at`. */
+  #refuse(rule: string, at: number): -1 {
+    this.fault = `${rule} at byte ${at} of the head`;
+    return REFUSED;
+  }
+
+  #incomplete(text: string): number {
+    return text.length >= MAX_RESPONSE_HEAD ? this.#refuse('head too long', MAX_RESPONSE_HEAD) : INCOMPLETE;
+  }
+
   /** How the body behind it is framed, RFC 9112 section 6.3. `toHead`: it answers a HEAD request. */
   bodyKind(toHead: boolean): BodyKind {
     if (toHead || this.status === 204 || this.status === 304) return 'none';
@@ -76,15 +92,17 @@ export class ResponseHead extends ReplyFacts {
     this.kept = '';
     this.#keepAlive = false;
     const fieldsAt = this.#statusLine(text);
-    if (fieldsAt <= 0) return fieldsAt === INCOMPLETE ? tooLong(text) : REFUSED;
+    if (fieldsAt <= 0) return fieldsAt === INCOMPLETE ? this.#incomplete(text) : REFUSED;
     this.fieldsAt = fieldsAt;
     this.#runAt = fieldsAt;
     const end = this.#fields(text, fieldsAt);
-    if (end <= 0) return end === INCOMPLETE ? tooLong(text) : REFUSED;
+    if (end <= 0) return end === INCOMPLETE ? this.#incomplete(text) : REFUSED;
     this.fieldsEnd = end;
     if (this.#runAt < end) this.kept += text.slice(this.#runAt, end);
     if (this.minor === 0 && !this.#keepAlive) this.close = true;
-    if ((this.status < 200 || this.status === 204) && !this.#bodiless()) return REFUSED;
+    if ((this.status < 200 || this.status === 204) && !this.#bodiless())
+      return this.#refuse(`status ${this.status} with a body, or as the last reply of its connection`, end);
+    if (this.status === 205 && this.contentLength > 0) return this.#refuse(RESET_CONTENT, end);
     return end + 2;
   }
 
@@ -102,23 +120,32 @@ export class ResponseHead extends ReplyFacts {
   }
 
   #statusLine(text: string): number {
-    if (text.length < 13) return 'HTTP/1.'.startsWith(text.slice(0, 7)) ? INCOMPLETE : REFUSED;
-    if (!text.startsWith('HTTP/1.')) return REFUSED;
+    if (text.length < 13) return 'HTTP/1.'.startsWith(text.slice(0, 7)) ? INCOMPLETE : this.#noHttp(text);
+    if (!text.startsWith('HTTP/1.')) return this.#noHttp(text);
     const minor = text.charCodeAt(7) - 0x30;
-    if ((minor !== 0 && minor !== 1) || text.charCodeAt(8) !== SP) return REFUSED;
+    if (!(minor >= 0 && minor <= 9)) return this.#refuse('HTTP version is not valid', 7);
+    if (text.charCodeAt(8) !== SP) return this.#refuse('no space behind the HTTP version', 8);
     const status = parseDigits(text, 9, 12);
-    if (status < 100 || status > 599) return REFUSED;
+    if (status < 100 || status > 599) return this.#refuse('status code is not between 100 and 599', 9);
     let at = 12;
     // The space before an empty reason is often left out; nothing else can follow the status.
     if (text.charCodeAt(at) === SP) {
       at = span(FIELD, text, at + 1);
     }
-    if (at >= text.length - 1) return at === text.length || text.charCodeAt(at) === CR ? INCOMPLETE : REFUSED;
-    if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF) return REFUSED;
-    this.minor = minor;
+    if (at >= text.length - 1 && (at === text.length || text.charCodeAt(at) === CR)) return INCOMPLETE;
+    if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF)
+      return this.#refuse(`${byteText(text, at)} in the status line`, at);
+    // What a higher minor version adds may be ignored: RFC 9110 section 6.2.
+    this.minor = minor === 0 ? 0 : 1;
     this.status = status;
     this.statusText = at === 12 ? `${text.slice(9, at)} ` : text.slice(9, at);
     return at + 2;
+  }
+
+  #noHttp(text: string): -1 {
+    if (text.startsWith('HTTP/')) return this.#refuse('HTTP version is not 1.x', 5);
+    const tls = (text.charCodeAt(0) === 0x15 || text.charCodeAt(0) === 0x16) && text.charCodeAt(1) === 0x03;
+    return this.#refuse(tls ? 'a TLS record in place of HTTP' : 'no HTTP status line', 0);
   }
 
   // The same loop as a request's, but for what a request alone has (names with underscores, a reason for each refusal): one
@@ -129,16 +156,18 @@ export class ResponseHead extends ReplyFacts {
       let at = span(TOKEN, text, line);
       if (at === text.length) return INCOMPLETE;
       if (at === line) {
-        if (text.charCodeAt(at) !== CR) return REFUSED;
+        if (text.charCodeAt(at) !== CR) return this.#refuse(lineFault(text, line, at), at);
         if (at + 1 === text.length) return INCOMPLETE;
-        return text.charCodeAt(at + 1) === LF ? line : REFUSED;
+        return text.charCodeAt(at + 1) === LF ? line : this.#refuse(byteText(text, at), at);
       }
-      if (text.charCodeAt(at) !== COLON || count >= MAX_RESPONSE_FIELDS) return REFUSED;
+      if (text.charCodeAt(at) !== COLON) return this.#refuse(lineFault(text, line, at), at);
+      if (count >= MAX_RESPONSE_FIELDS) return this.#refuse(`more than ${MAX_RESPONSE_FIELDS} fields`, line);
       const nameEnd = at;
       const valueAt = span(BLANK, text, nameEnd + 1);
       at = span(FIELD, text, valueAt);
-      if (at >= text.length - 1) return at === text.length || text.charCodeAt(at) === CR ? INCOMPLETE : REFUSED;
-      if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF) return REFUSED;
+      if (at >= text.length - 1 && (at === text.length || text.charCodeAt(at) === CR)) return INCOMPLETE;
+      if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF)
+        return this.#refuse(lineFault(text, line, at), at);
       const next = at + 2;
       if (!this.#field(text, line, nameEnd, valueAt, trimEnd(text, valueAt, at), next)) return REFUSED;
       line = next;
@@ -188,14 +217,19 @@ export class ResponseHead extends ReplyFacts {
 
   #length(text: string, start: number, end: number): number {
     const length = parseDigits(text, start, end);
-    if (length < 0 || this.contentLength >= 0 || this.chunked || tabBehind(text, end)) return REFUSED;
+    if (this.contentLength >= 0) return this.#refuse('second Content-Length', start);
+    if (this.chunked) return this.#refuse('Content-Length beside Transfer-Encoding', start);
+    if (length < 0 || tabBehind(text, end)) return this.#refuse('Content-Length is not a number', start);
     this.contentLength = length;
     return DROP;
   }
 
   #transferEncoding(text: string, start: number, end: number): number {
-    if (this.chunked || this.contentLength >= 0 || this.minor === 0) return REFUSED;
-    if (!equalsLower(text, start, end, 'chunked') || tabBehind(text, end)) return REFUSED;
+    if (this.chunked) return this.#refuse('second Transfer-Encoding', start);
+    if (this.contentLength >= 0) return this.#refuse('Transfer-Encoding beside Content-Length', start);
+    if (this.minor === 0) return this.#refuse('Transfer-Encoding in an HTTP/1.0 reply', start);
+    if (!equalsLower(text, start, end, 'chunked') || tabBehind(text, end))
+      return this.#refuse('Transfer-Encoding is not chunked', start);
     this.chunked = true;
     return DROP;
   }
@@ -208,7 +242,8 @@ export class ResponseHead extends ReplyFacts {
     for (const item of text.slice(start, end).split(',')) {
       const name = trimSpaces(item).toLowerCase();
       if (name === '') continue;
-      if (!isToken(name) || this.listed.length + name.length > MAX_LISTED) return REFUSED;
+      if (!isToken(name)) return this.#refuse('Connection lists what is not a field name', start);
+      if (this.listed.length + name.length > MAX_LISTED) return this.#refuse('Connection lists too much', start);
       if (name === 'close') this.close = true;
       else if (name === 'keep-alive') this.#keepAlive = true;
       else if (name !== 'upgrade') this.listed = this.listed === '' ? name : `${this.listed},${name}`;
@@ -216,5 +251,3 @@ export class ResponseHead extends ReplyFacts {
     return DROP;
   }
 }
-
-const tooLong = (text: string): number => (text.length >= MAX_RESPONSE_HEAD ? REFUSED : INCOMPLETE);

@@ -85,7 +85,7 @@ export class UpstreamConnection extends ReplyConnection implements Late {
     this.destroy();
   }
 
-  override fail(error: ErrorSlug): void {
+  override fail(error: ErrorSlug, cause: string): void {
     if (this.dead) return;
     const { user, connected } = this;
     const unsent = this.#outHead !== '';
@@ -94,7 +94,7 @@ export class UpstreamConnection extends ReplyConnection implements Late {
     if (user === null) return;
     // It ended while nobody used it, and its user did not even write to it.
     if (unsent && this.reused) user.onMoved();
-    else if (connected) user.onFailure(error, !this.answered && error === 'upstream/reset', this.reused);
-    else user.onUnavailable(error, true);
+    else if (connected) user.onFailure(error, !this.answered && error === 'upstream/reset', this.reused, cause);
+    else user.onUnavailable(error, true, cause);
   }
 }

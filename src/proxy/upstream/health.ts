@@ -5,7 +5,7 @@ import type { TargetHost } from './target-host.js';
 
 export class Health {
   readonly #target: Pick<Target, 'service' | 'url' | 'settings' | 'slot'>;
-  readonly #host: Pick<TargetHost, 'stats' | 'now' | 'log'>;
+  readonly #host: Pick<TargetHost, 'stats' | 'now' | 'log' | 'failures'>;
   #failures = 0;
   /** Until then it rests (host clock). */
   #ejectedUntil = 0;
@@ -26,23 +26,29 @@ export class Health {
     this.#ejectedUntil = 0;
     const { service, url, slot } = this.#target;
     this.#host.stats.set(slot, Counter.EjectedUntil, 0);
-    this.#host.log('info', 'A target is back.', { service, target: url });
+    this.#host.log('info', 'target back after its ejection', { service, target: url });
   }
 
-  /** It could not be reached, did not answer in time, or answered nonsense. */
-  failed(error: string): void {
+  /**
+   * An attempt failed: `cause` is what the log and the dashboard say of it. Where the target is to `blame`, it counts towards
+   * its ejection: it could not be reached, did not answer in time, or its reply was not valid.
+   */
+  failed(error: string, cause: string, blame: boolean): void {
     const { service, url, slot, settings } = this.#target;
+    this.#host.failures.note({ service, url, at: this.#host.now(), error, cause });
+    if (!blame) return;
     const { ejectAfter, ejectFor } = settings;
     this.#failures++;
     if (ejectAfter === 0 || this.#failures < ejectAfter || this.ejected) return;
     this.#ejectedUntil = this.#host.now() + ejectFor;
     this.#host.stats.set(slot, Counter.EjectedUntil, this.#ejectedUntil);
-    this.#host.log('warn', 'A target failed too often and rests.', {
+    this.#host.log('warn', `target ejected after ${this.#failures} consecutive failures`, {
       service,
       target: url,
       failures: this.#failures,
-      restMs: ejectFor,
+      ejectedForMs: ejectFor,
       error,
+      cause,
     });
   }
 }

@@ -47,6 +47,12 @@ export class Names {
     });
   };
 
+  /** Whether the address of `name` is not known yet, and is being asked for. */
+  resolving(name: string): boolean {
+    const known = this.#known.get(name);
+    return known !== undefined && known.addresses.length === 0 && known.waiting !== undefined;
+  }
+
   #ask(name: string, done: Waiting): void {
     let known = this.#known.get(name);
     if (known === undefined) {

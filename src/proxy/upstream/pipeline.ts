@@ -17,6 +17,7 @@ const STALLED_MS = 100;
 const BLOCKED_MS = 1000;
 /** Bytes of a reply that nobody wants any more: up to here reading them is cheaper than a new connection. */
 const DISCARD_BYTES = 64 * 1024;
+const ABANDONED = 'connection closed: the clients of its requests have left';
 
 export class Pipeline extends ReplyConnection {
   protected override readonly shared = true;
@@ -111,7 +112,7 @@ export class Pipeline extends ReplyConnection {
     const length = this.#length;
     // Bytes for nobody, or before the request was written: the target and we disagree on where its replies end.
     if (!this.keep || (surplus && length === this.#unsent) || (this.leaving && length === 0)) {
-      this.fail('upstream/invalid');
+      this.fail('upstream/invalid', 'invalid reply: bytes behind the last reply of the connection');
       return false;
     }
     if (length === 0) this.#rest();
@@ -153,7 +154,7 @@ export class Pipeline extends ReplyConnection {
     this.leaving = true;
     this.keep = false;
     const behind = this.#take(1);
-    if (this.#unwanted > 0) this.fail('upstream/reset');
+    if (this.#unwanted > 0) this.fail('upstream/reset', ABANDONED);
     for (const user of behind) user.onMoved();
   }
 
@@ -181,7 +182,7 @@ export class Pipeline extends ReplyConnection {
     const unwanted = new Unwanted(this, this.#line[at]!);
     this.#line[at] = unwanted;
     if (++this.#unwanted === this.#length || !this.keep) {
-      this.fail('upstream/reset');
+      this.fail('upstream/reset', ABANDONED);
       return;
     }
     if (i > 0) return;
@@ -215,7 +216,7 @@ export class Pipeline extends ReplyConnection {
     if (this.#length === 0) this.destroy();
   }
 
-  override fail(error: ErrorSlug): void {
+  override fail(error: ErrorSlug, cause: string): void {
     if (this.dead) return;
     const { connected, answered, reused } = this;
     // One whose request was not even written lost nothing but its place.
@@ -224,8 +225,8 @@ export class Pipeline extends ReplyConnection {
     this.user = null;
     this.destroy();
     for (const [at, user] of users.entries()) {
-      if (!connected) user.onUnavailable(error, at === 0);
-      else if (user === first) user.onFailure(error, !answered && error === 'upstream/reset', reused);
+      if (!connected) user.onUnavailable(error, at === 0, cause);
+      else if (user === first) user.onFailure(error, !answered && error === 'upstream/reset', reused, cause);
       else user.onMoved();
     }
   }
@@ -272,7 +273,7 @@ class Unwanted implements UpstreamUser {
 
   onBody(_buffer: Buffer, start: number, end: number, last: boolean): boolean {
     this.#left -= end - start;
-    if (this.#left < 0 && !last) this.#pipeline.fail('upstream/reset');
+    if (this.#left < 0 && !last) this.#pipeline.fail('upstream/reset', ABANDONED);
     return true;
   }
 

@@ -4,6 +4,8 @@
  */
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { codeOf } from '../../reason.js';
+import { BUG_CAUSE, connectionCause, timeSpan } from '../cause.js';
 import type { ErrorSlug } from '../errors.js';
 import { BodyReader } from '../http/body.js';
 import { MAX_RESPONSE_HEAD, ResponseHead } from '../http/response-head.js';
@@ -55,8 +57,8 @@ export abstract class ReplyConnection {
     this.user = user;
     this.deadline = deadline;
     this.socket = target.secure ? this.#openTls() : this.#openPlain();
-    this.socket.on('error', (error) => this.fail(this.connected ? 'upstream/reset' : connectError(error)));
-    this.socket.on('close', () => this.fail(this.connected ? 'upstream/reset' : 'upstream/unreachable'));
+    this.socket.on('error', (error) => this.#onError(error));
+    this.socket.on('close', () => this.#onClose());
     this.socket.on('end', () => this.#onEnd());
   }
 
@@ -114,8 +116,8 @@ export abstract class ReplyConnection {
    */
   protected abstract ended(surplus: boolean): boolean;
 
-  /** Ends the connection and tells its users why. Does nothing the second time. */
-  abstract fail(error: ErrorSlug): void;
+  /** Ends the connection and tells its users why; `cause` is for the log. Does nothing the second time. */
+  abstract fail(error: ErrorSlug, cause: string): void;
 
   /** `user` does not want its reply any more. */
   abstract abandon(user: UpstreamUser): void;
@@ -171,7 +173,7 @@ export abstract class ReplyConnection {
       this.#onData(buffer, count);
     } catch (error) {
       this.target.bug(error);
-      this.fail('gateway/failed');
+      this.fail('gateway/failed', BUG_CAUSE);
     }
   }
 
@@ -179,7 +181,7 @@ export abstract class ReplyConnection {
     if (this.dead) return;
     if (!this.expects()) {
       // Nobody asked for these bytes: whatever they are, no later exchange may read them as its reply.
-      this.fail('upstream/invalid');
+      this.fail('upstream/invalid', 'invalid reply: bytes that belong to no request');
       return;
     }
     this.answered = true;
@@ -225,7 +227,7 @@ export abstract class ReplyConnection {
       }
       const length = head.read(buffer, at, textEnd);
       if (length < 0) {
-        this.fail('upstream/invalid');
+        this.fail('upstream/invalid', `invalid reply: ${head.fault}`);
         return -1;
       }
       if (length === 0) {
@@ -236,7 +238,7 @@ export abstract class ReplyConnection {
       if (head.status >= 200) return this.#onHead() ? at : -1;
       // No upgrade was asked for on this path, so 101 means that the target speaks of something else.
       if (head.status === 101 || ++this.#interims > MAX_INTERIM) {
-        this.fail('upstream/invalid');
+        this.fail('upstream/invalid', interimFault(head.status));
         return -1;
       }
       this.user!.onInterim(head);
@@ -264,7 +266,7 @@ export abstract class ReplyConnection {
     const body = this.#body;
     const used = body.take(buffer, from, to);
     if (body.failed) {
-      this.fail('upstream/invalid');
+      this.fail('upstream/invalid', `invalid reply: ${body.fault}`);
       return -1;
     }
     const user = this.user!;
@@ -291,13 +293,50 @@ export abstract class ReplyConnection {
       user.onBody(EMPTY, 0, 0, true);
       return;
     }
-    this.fail('upstream/reset');
+    this.#onClose();
+  }
+
+  #onError(error: Error): void {
+    if (this.dead) return;
+    if (this.connected) this.fail('upstream/reset', `${connectionCause(error)} by the target ${this.#stage}`);
+    else this.fail(connectError(error), this.#connectCause(error));
+  }
+
+  #onClose(): void {
+    if (this.dead) return;
+    if (this.connected) this.fail('upstream/reset', `connection closed by the target ${this.#stage}`);
+    else this.fail('upstream/unreachable', 'connection closed by the target before it was established');
+  }
+
+  #connectCause(error: Error): string {
+    const inHandshake = this.target.secure && !this.socket.connecting && codeOf(error) === 'ECONNRESET';
+    return inHandshake ? 'connection closed by the target during the TLS handshake' : connectionCause(error);
+  }
+
+  /** How far the present reply has come. */
+  get #stage(): string {
+    if (!this.answered) return 'before its reply';
+    return this.#awaitsHead ? 'within the head of its reply' : 'within the body of its reply';
   }
 
   /** Called by the sweep, a few times a second, with the monotonic time. */
   sweep(now: number): void {
-    if (this.deadline !== 0 && this.deadline <= now)
-      this.fail(this.connected ? 'upstream/timeout' : 'upstream/connect-timeout');
+    if (this.deadline === 0 || this.deadline > now) return;
+    const { settings, resolving, secure } = this.target;
+    if (this.connected) {
+      const what = this.#replyTimeout();
+      this.fail('upstream/timeout', `${what} (${timeSpan(settings.responseTimeout)})`);
+    } else {
+      const tcp = resolving ? 'name lookup timeout' : 'connect timeout';
+      const what = secure && !this.socket.connecting ? 'TLS handshake timeout' : tcp;
+      this.fail('upstream/connect-timeout', `${what} (${timeSpan(settings.connectTimeout)})`);
+    }
+  }
+
+  #replyTimeout(): string {
+    if (!this.#awaitsHead) return 'response idle timeout: no further bytes of the body';
+    if (this.socket.writableNeedDrain) return 'request timeout: the target reads no further bytes of the request body';
+    return this.answered ? 'response head timeout: the head is not complete' : 'response head timeout';
   }
 
   /** Ends it at once, and tells its users nothing. */
@@ -313,6 +352,11 @@ const EMPTY = Buffer.alloc(0);
 
 /** What this machine lacks when it cannot even try: descriptors, local ports, memory. The target is not to blame. */
 export const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+
+const interimFault = (status: number): string =>
+  status === 101
+    ? 'invalid reply: status 101 without a request to upgrade'
+    : `invalid reply: more than ${MAX_INTERIM} informational replies`;
 
 function connectError(error: NodeJS.ErrnoException): ErrorSlug {
   return EXHAUSTED.has(error.code ?? '') ? 'gateway/exhausted' : 'upstream/unreachable';

@@ -11,6 +11,11 @@ export class Service {
     this.targets = targets;
   }
 
+  /** Why pick() finds none. */
+  get noTargetCause(): string {
+    return this.plan.run === undefined ? 'the service has no target' : 'the managed target is not ready';
+  }
+
   /**
    * Smooth weighted round robin over the targets that do not rest; when all rest, over all: a target that may fail is
    * better than a certain 503. `avoid` is passed over while there is another. Undefined without targets.

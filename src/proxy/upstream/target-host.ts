@@ -2,6 +2,7 @@ import type { StatsWriter } from '../../telemetry/stats-writer.js';
 import type { Descriptors } from '../descriptors.js';
 import type { Outbox } from '../outbox.js';
 import type { Turns } from '../turns.js';
+import type { FailureNotes } from './failures.js';
 import type { Names } from './names.js';
 
 /** What targets need of the data plane. */
@@ -17,5 +18,6 @@ export interface TargetHost {
   lately(): number;
   /** The host's clock. */
   now(): number;
+  readonly failures: FailureNotes;
   log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void;
 }

@@ -3,6 +3,7 @@ import type { LookupFunction } from 'node:net';
 import { inspect } from 'node:util';
 import type { ServicePlan } from '../../bundle/types.js';
 import { Counter } from '../../telemetry/stats-layout.js';
+import { NO_DESCRIPTOR, queueFull, queueTimeout } from '../cause.js';
 import { BUG } from '../errors.js';
 import type { Outbox } from '../outbox.js';
 import type { InTurn } from '../turns.js';
@@ -76,6 +77,11 @@ export class Target implements InTurn {
     this.outbox = host.outbox;
     this.health = new Health(this, host);
     this.configure(settings, 1);
+  }
+
+  /** Whether connections wait for the address of its name. */
+  get resolving(): boolean {
+    return this.#host.names.resolving(this.host);
   }
 
   /** Something threw that must not, in what this target or its reply brought about. */
@@ -177,12 +183,12 @@ export class Target implements InTurn {
   #wait(user: UpstreamUser): void {
     if (this.#connections.size === 0) {
       // Nobody is there to give one back.
-      user.onUnavailable('gateway/exhausted', false);
+      user.onUnavailable('gateway/exhausted', false, NO_DESCRIPTOR);
       return;
     }
     if (this.#waiting.push(user, this.#host.monotonic(), this.settings.connectTimeout, this.#maxQueue))
       this.#makeRoom();
-    else user.onUnavailable('upstream/queue-full', false);
+    else user.onUnavailable('upstream/queue-full', false, queueFull(this.#maxQueue, this.#maxConnections));
   }
 
   /**
@@ -314,7 +320,7 @@ export class Target implements InTurn {
         if (more) this.#host.descriptors.freeTarget();
         return;
       }
-      if (!more) next.onUnavailable('gateway/exhausted', false);
+      if (!more) next.onUnavailable('gateway/exhausted', false, NO_DESCRIPTOR);
       else if (!next.shares || this.settings.pipelining === 1) this.#open(next);
       else {
         this.#openPipeline(next);
@@ -346,7 +352,11 @@ export class Target implements InTurn {
   sweep(now: number): void {
     for (const connection of this.#connections) connection.sweep(now);
     for (let late = this.#waiting.nextExpired(now); late !== undefined; late = this.#waiting.nextExpired(now))
-      late.onUnavailable('upstream/queue-timeout', false);
+      late.onUnavailable(
+        'upstream/queue-timeout',
+        false,
+        queueTimeout(this.settings.connectTimeout, this.#connections.size, this.#maxConnections),
+      );
     this.#makeRoom();
   }
 

@@ -21,7 +21,7 @@ export interface UpstreamUser {
   /** A place in the line of those whose replies come by one connection, for users that share. */
   onPlace(pipeline: Pipeline): void;
   /** There will be none: the queue is full, the wait too long, or connecting failed. `blame`: the target for it. */
-  onUnavailable(error: ErrorSlug, blame: boolean): void;
+  onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void;
   /** 1xx but 101. */
   onInterim(head: ResponseHead): void;
   /** The head is valid until this returns. */
@@ -35,7 +35,7 @@ export interface UpstreamUser {
    * The connection died or was killed before the reply's end. `untouched`: it was merely closed, and not a byte of the
    * reply had come. `reused`: it had served before, so that the target may have closed it before it saw the request.
    */
-  onFailure(error: ErrorSlug, untouched: boolean, reused: boolean): void;
+  onFailure(error: ErrorSlug, untouched: boolean, reused: boolean, cause: string): void;
   /** The line that it stood in goes no further, and its turn had not come: nobody's failure, ask again. */
   onMoved(): void;
   /** It takes more of the request's body. */
