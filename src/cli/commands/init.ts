@@ -50,7 +50,7 @@ export default defineCommand<Options, [dir: string | undefined]>({
     const plan = await io.spin('Reading the document', async () => initPlan(template, source, gwVersion()));
     const written = writeFiles(resolve(io.cwd, dir), plan.files, options.force ?? false);
     if (options.json) {
-      io.json({ version: 1, template, files: written, notes: plan.notes, apiKey: plan.apiKey ?? null });
+      io.json({ version: 1, template, files: written, notes: plan.notes, apiKey: plan.apiKey?.key ?? null });
     } else {
       tell(io, dir, plan, written);
     }
@@ -59,29 +59,50 @@ export default defineCommand<Options, [dir: string | undefined]>({
 });
 
 async function readSource(io: Io, given: string): Promise<OpenApiSource> {
-  const { readInput } = await import('../source.js');
   const { basename } = await import('node:path');
-  return { name: basename(given), text: Buffer.from(readInput(io, given, 'document')).toString('utf8') };
+  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(given)) {
+    const end = given.replace(/[?#].*$/, '');
+    const name = /([\w.-]+\.(json|ya?ml))$/i.exec(end)?.[1] ?? 'openapi.json';
+    throw usage(
+      `--from names a file; gw does not download. Save the document first:\n  curl -fsSL -o ${name} '${given.replaceAll("'", '%27')}'\n  gw init --from ${name}`,
+    );
+  }
+  const { readInput } = await import('../source.js');
+  const { decodeDocument } = await import('../openapi/text.js');
+  const name = basename(given);
+  return { name, text: decodeDocument(readInput(io, given, 'document'), name) };
 }
 
+/** Files of one folder that are listed one by one. */
+const MOST_LISTED = 5;
+
 function tell(io: Io, dir: string, plan: InitPlan, written: readonly Written[]): void {
-  for (const { path, how } of written) io.line(`${io.paint('green', how.padEnd(9))} ${path}`);
-  if (plan.notes.length > 0) {
-    io.line();
-    for (const note of plan.notes.slice(0, 10)) io.line(`note: ${note}`);
-    if (plan.notes.length > 10) io.line(`note: ${plan.notes.length - 10} more such; the spec lists them.`);
+  const parts = written.filter(({ path }) => path.startsWith('routes/'));
+  for (const { path, how } of written) {
+    if (parts.length > MOST_LISTED && path.startsWith('routes/')) continue;
+    io.line(`${io.paint('green', how.padEnd(9))} ${path}`);
+  }
+  if (parts.length > MOST_LISTED) {
+    io.line(`${io.paint('green', 'written'.padEnd(9))} routes/ (${parts.length} files, one for each tag)`);
+  }
+  if (plan.shortNotes.length > 0) io.line();
+  for (const { warning, text } of plan.shortNotes) {
+    io.line(`${warning ? io.paint('yellow', 'warning:') : 'note:'} ${text}`);
   }
   if (plan.apiKey !== undefined) {
-    io.line(`\nThe API key of consumer acme, which is written nowhere else:\n  ${io.paint('bold', plan.apiKey)}`);
+    const { consumer, key } = plan.apiKey;
+    io.line(`\nThe API key of consumer ${consumer}, which is written nowhere else:\n  ${io.paint('bold', key)}`);
   }
   const steps: (readonly [string, string])[] = [
     ...(dir === '.' ? [] : [[`cd ${dir}`, ''] as const]),
-    ['gw validate', 'say all that is wrong with the spec: nothing yet'],
+    ['gw validate', 'check the spec'],
+    ['gw routes', 'list what it routes, in the order of precedence'],
     ['gw serve', 'run it; edits go live as you save'],
-    [`curl -i ${plan.firstUrl}`, 'from another terminal'],
+    [`curl -i ${plan.firstRequest}`, 'from another terminal'],
     ['gw dash', 'watch it'],
   ];
-  const width = Math.max(...steps.map(([line]) => line.length));
+  const short = steps.map(([line]) => line.length).filter((length) => length < 60);
+  const width = Math.max(...short);
   io.line('\nNext:');
   for (const [line, meaning] of steps) {
     io.line(`  ${meaning === '' ? line : `${line.padEnd(width)}   ${io.paint('dim', `# ${meaning}`)}`}`);

@@ -2,7 +2,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { specJsonSchema } from '../../spec/json-schema.js';
-import { importOpenApi } from '../openapi/index.js';
+import { type ImportedSpec, importOpenApi } from '../openapi/index.js';
+import { summary } from '../openapi/notes.js';
 import { exampleCases, type TestCase } from './cases.js';
 import type { PlannedFile } from './write.js';
 
@@ -12,11 +13,12 @@ export type Template = (typeof TEMPLATES)[number];
 export interface InitPlan {
   readonly files: readonly PlannedFile[];
   /** The key that the spec holds the hash of; told once. */
-  readonly apiKey: string | undefined;
-  /** What could not be taken over from an OpenAPI document. */
+  readonly apiKey: { readonly key: string; readonly consumer: string } | undefined;
+  /** What could not be taken over from an OpenAPI document: each note, and a few lines for a terminal. */
   readonly notes: readonly string[];
-  /** A URL to try first. */
-  readonly firstUrl: string;
+  readonly shortNotes: readonly { readonly warning: boolean; readonly text: string }[];
+  /** A request to try first, as arguments of curl. */
+  readonly firstRequest: string;
 }
 
 export interface OpenApiSource {
@@ -30,7 +32,6 @@ const templateFile = (path: string): string =>
 /** Throws Stop when `source` is no OpenAPI document that gw can read. */
 export function initPlan(template: Template, source: OpenApiSource | undefined, version: string): InitPlan {
   const start = template === 'openapi' ? fromOpenApi(source) : fromTemplate(template);
-  const firstPath = start.cases.find(({ request }) => request.startsWith('GET '))?.request.slice('GET '.length) ?? '/';
   const shared: PlannedFile[] = [
     { path: 'gateway.schema.json', content: `${JSON.stringify(specJsonSchema(), null, 2)}\n` },
     { path: 'gateway.test.mjs', content: testFile(start.cases) },
@@ -44,8 +45,21 @@ export function initPlan(template: Template, source: OpenApiSource | undefined, 
     files: [{ path: 'gateway.toml', content: start.spec }, ...start.files, ...shared],
     apiKey: start.apiKey,
     notes: start.notes,
-    firstUrl: `http://${start.address}${firstPath}`,
+    shortNotes: start.shortNotes,
+    firstRequest: firstRequest(start),
   };
+}
+
+function firstRequest({ address, cases, apiKey, keyPlaces }: Start): string {
+  const first = cases.find(({ request }) => request.startsWith('GET '));
+  const path = first?.request.slice('GET '.length) ?? '/';
+  const places = (first?.route ? keyPlaces?.get(first.route) : undefined) ?? [];
+  const key = apiKey?.key ?? '';
+  const fields = places.flatMap((place) => (place.in === 'header' ? [`-H '${place.name}: ${key}' `] : []));
+  const query = places.flatMap((place) => (place.in === 'query' ? [`${encodeURIComponent(place.name)}=${key}`] : []));
+  const url = `http://${address}${path}${query.length > 0 ? `?${query.join('&')}` : ''}`;
+  // What a shell would read as its own.
+  return `${fields.join('')}${/^[\w:/.,@%+~-]+$/.test(url) ? url : `'${url.replaceAll("'", '%27')}'`}`;
 }
 
 interface Start {
@@ -54,30 +68,44 @@ interface Start {
   readonly cases: readonly TestCase[];
   readonly files: readonly PlannedFile[];
   readonly notes: readonly string[];
-  readonly apiKey: string | undefined;
+  readonly shortNotes: InitPlan['shortNotes'];
+  readonly apiKey: InitPlan['apiKey'];
+  /** By name of a route: where it reads keys. */
+  readonly keyPlaces?: ImportedSpec['keyPlaces'];
 }
 
 function fromTemplate(template: Exclude<Template, 'openapi'>): Start {
   const spec = templateFile(`${template}/gateway.toml`);
   const cases = JSON.parse(templateFile(`${template}/cases.json`)) as TestCase[];
-  const start = { address: '127.0.0.1:8080', cases, files: [], notes: [], apiKey: undefined };
+  const start = { address: '127.0.0.1:8080', cases, files: [], notes: [], shortNotes: [], apiKey: undefined };
   if (!spec.includes('API_KEY_SHA256')) return { ...start, spec };
   const apiKey = `gw_${randomBytes(24).toString('base64url')}`;
   const hash = createHash('sha256').update(apiKey).digest('hex');
-  return { ...start, spec: spec.replace('API_KEY_SHA256', hash), apiKey };
+  return { ...start, spec: spec.replace('API_KEY_SHA256', hash), apiKey: { key: apiKey, consumer: 'acme' } };
 }
 
 function fromOpenApi(given: OpenApiSource | undefined): Start {
   const source = given ?? { name: 'openapi.yaml', text: templateFile('openapi/openapi.yaml') };
   const imported = importOpenApi(source.text, source.name);
+  const { apiKey, files, notes, remarks, openness, keyPlaces } = imported;
+  const fragment: PlannedFile = {
+    path: 'gateway.fragment.schema.json',
+    content: `${JSON.stringify(specJsonSchema({ fragment: true }), null, 2)}\n`,
+  };
   return {
     spec: imported.spec,
     address: imported.address,
-    cases: exampleCases(imported.spec),
-    // The example document stays beside what was made of it; one's own is where it is already.
-    files: given ? [] : [{ path: source.name, content: source.text }],
-    notes: imported.notes,
-    apiKey: undefined,
+    cases: exampleCases(imported.whole),
+    files: [
+      ...files,
+      ...(files.length > 0 ? [fragment] : []),
+      // The example document stays beside what was made of it; one's own is where it is already.
+      ...(given ? [] : [{ path: source.name, content: source.text }]),
+    ],
+    notes,
+    shortNotes: [...summary(remarks), ...(openness === undefined ? [] : [{ warning: false, text: openness }])],
+    apiKey: apiKey === undefined ? undefined : { key: apiKey, consumer: 'first' },
+    keyPlaces,
   };
 }
 

@@ -1,14 +1,11 @@
-/** Reading an OpenAPI document: JSON or YAML to plain data, with local references followed. */
-import { parseDocument } from 'yaml';
+/** An OpenAPI document: its version, and its references followed. */
 import { failed } from '../exit.js';
+import { type Data, type DataTable, parseText } from './text.js';
 
-export type Data = null | boolean | number | string | readonly Data[] | DataTable;
-export interface DataTable {
-  readonly [key: string]: Data | undefined;
-}
+export type { Data, DataTable } from './text.js';
 
-/** Longest chain of references that is followed; a cycle ends there too. */
-const MOST_HOPS = 32;
+/** Longest chain of references that is followed. */
+const MAX_HOPS = 100;
 
 export const isTable = (data: Data | undefined): data is DataTable =>
   typeof data === 'object' && data !== null && !Array.isArray(data);
@@ -20,36 +17,62 @@ export function field(table: Data | undefined, key: string): Data | undefined {
   return isTable(table) && Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
+/** What a reference leads to, or why it leads nowhere: a phrase that follows `refers to`. */
+export type Resolved = { readonly data: Data | undefined } | { readonly broken: string; readonly elsewhere: boolean };
+
 export class OpenApiDocument {
   constructor(
     readonly root: DataTable,
     /** `3.0.3`. */
     readonly version: string,
+    /** Keys under `paths` that stand twice. */
+    readonly repeated: readonly string[] = [],
   ) {}
 
   /** Follows `$ref` while there is one. Undefined when it leads out of the document, nowhere, or in a circle. */
   resolve(data: Data | undefined): Data | undefined {
+    const resolved = this.follow(data);
+    return 'data' in resolved ? resolved.data : undefined;
+  }
+
+  /** The same, with the reason where a reference cannot be followed. */
+  follow(data: Data | undefined): Resolved {
+    const chain: string[] = [];
     let current = data;
-    for (let hop = 0; hop < MOST_HOPS; hop++) {
-      const reference = textOf(field(current, '$ref'));
-      if (reference === undefined) return current;
+    for (;;) {
+      const reference = field(current, '$ref');
+      if (reference === undefined) return { data: current };
+      if (typeof reference !== 'string') return { broken: 'something that is not a reference', elsewhere: false };
+      if (chain.includes(reference) || chain.length > MAX_HOPS) {
+        const circle = [...chain.slice(chain.indexOf(reference)), reference];
+        return { broken: `itself in a circle, ${circle.slice(0, 6).map(quoted).join(' -> ')}`, elsewhere: false };
+      }
+      chain.push(reference);
+      if (reference !== '#' && !reference.startsWith('#/')) {
+        const kind = /^[a-z][a-z0-9+.-]*:/i.test(reference) ? 'URL' : 'file';
+        return { broken: `another ${kind}, ${quoted(reference)}`, elsewhere: true };
+      }
       current = this.#pointer(reference);
+      if (current === undefined)
+        return { broken: `${quoted(reference)}, which is not in the document`, elsewhere: false };
     }
-    return undefined;
   }
 
   /** RFC 6901, in a URI fragment. */
   #pointer(reference: string): Data | undefined {
     if (reference === '#') return this.root;
-    if (!reference.startsWith('#/')) return undefined;
     let current: Data | undefined = this.root;
     for (const raw of reference.slice(2).split('/')) {
       const key = decoded(raw).replaceAll('~1', '/').replaceAll('~0', '~');
+      // A reference on the way would have to be followed too.
+      if (field(current, '$ref') !== undefined && field(current, key) === undefined) return undefined;
       current = isList(current) ? current[Number(key)] : field(current, key);
     }
     return current;
   }
 }
+
+const quoted = (text: string): string => `\`${text.slice(0, 120)}\``;
 
 function decoded(text: string): string {
   try {
@@ -62,35 +85,37 @@ function decoded(text: string): string {
 
 /** Throws Stop when the text is not an OpenAPI 3 document. `name` is the file's, for messages. */
 export function parseOpenApi(text: string, name: string): OpenApiDocument {
-  const root = parseData(text.replace(/^\uFEFF/, ''), name);
-  if (!isTable(root)) throw failed(`${name} is no OpenAPI document: it holds no table of keys.`);
+  const { data: root, repeated } = parseText(text, name);
+  if (!isTable(root)) throw failed(`${name} is not an OpenAPI document: it holds no table of keys.`);
   if (field(root, 'swagger') !== undefined) {
-    throw failed(`${name} is a Swagger 2.0 document. Convert it to OpenAPI 3 first, then import the result.`);
+    throw failed(
+      `${name} is a Swagger ${String(field(root, 'swagger'))} document. Convert it to OpenAPI 3 first, then import the result: \`npx swagger2openapi ${name} -o openapi.json\`.`,
+    );
   }
-  const version = textOf(field(root, 'openapi'));
-  if (version === undefined) throw failed(`${name} is no OpenAPI document: the key \`openapi\` is missing.`);
-  if (!/^3\.[01](\.|$)/.test(version)) {
-    throw failed(`${name} is OpenAPI ${version}; gw reads OpenAPI 3.0 and 3.1.`);
+  const version = field(root, 'openapi');
+  if (version === undefined || version === null)
+    throw failed(`${name} is not an OpenAPI document: ${insteadOfOpenApi(root)}`);
+  if (typeof version === 'number' && version < 3.2) {
+    const meant = version === 3.1 ? '3.1.0' : '3.0.3';
+    throw failed(
+      `${name} says \`openapi: ${version === 3 ? '3.0' : version}\`, which is a number. The version is a text of three numbers: write \`openapi: "${meant}"\`.`,
+    );
   }
-  return new OpenApiDocument(root, version);
+  if (!/^\s*3\.[01](\.|\s*$)/.test(String(version))) {
+    throw failed(`${name} is OpenAPI ${String(version).slice(0, 40)}; gw reads OpenAPI 3.0 and 3.1.`);
+  }
+  return new OpenApiDocument(root, String(version).trim(), repeated);
 }
 
-function parseData(text: string, name: string): Data {
-  if (/^\s*[{[]/.test(text)) {
-    try {
-      return JSON.parse(text) as Data;
-    } catch (error) {
-      // YAML's flow style starts with the same characters; for a file called .json the JSON error says more.
-      if (name.endsWith('.json')) throw failed(`${name} is not valid JSON: ${(error as Error).message}`);
-    }
+/** What a document without the key `openapi` seems to be. */
+function insteadOfOpenApi(root: DataTable): string {
+  if (field(root, 'asyncapi') !== undefined) return 'it is AsyncAPI, which describes messages, not HTTP requests.';
+  if (field(root, 'discoveryVersion') !== undefined)
+    return 'it is a Google discovery document. Convert it to OpenAPI 3 first.';
+  if (field(field(root, 'info'), '_postman_id') !== undefined || field(root, 'item') !== undefined) {
+    return 'it looks like a Postman collection. Export it as OpenAPI 3 first.';
   }
-  const document = parseDocument(text, { uniqueKeys: false, logLevel: 'silent', version: '1.2' });
-  const [problem] = document.errors;
-  if (problem) throw failed(`${name} is not valid YAML: ${problem.message.trimEnd()}`);
-  try {
-    return document.toJS({ maxAliasCount: 1000 }) as Data;
-  } catch (error) {
-    // Aliases without an anchor, or so many that they are an attack.
-    throw failed(`${name} is not valid YAML: ${(error as Error).message}`);
-  }
+  const other = Object.keys(root).find((key) => /^open-?api$/i.test(key));
+  if (other !== undefined) return `the key is written \`${other}\`; write \`openapi\`.`;
+  return 'the key `openapi` is missing. A document begins with its version, such as `openapi: "3.1.0"`.';
 }

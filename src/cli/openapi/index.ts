@@ -1,55 +1,140 @@
-/** An OpenAPI 3.0 or 3.1 document -> a spec of gw: servers to services, operations to routes. */
+/**
+ * An OpenAPI 3.0 or 3.1 document -> a spec of gw: servers to services, operations to routes, security to api-key policies.
+ *
+ * What gw cannot hold exactly becomes wider, never narrower, with a note; credentials become stricter, never open.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { checkSpec } from '../../lint/index.js';
 import { failed } from '../exit.js';
-import { field, parseOpenApi, textOf } from './document.js';
-import { pathText } from './paths.js';
+import { field, isTable, type OpenApiDocument, parseOpenApi, textOf } from './document.js';
+import { MOST_IN_ONE_FILE, oneFile, type SpecDraft, type SpecFile, severalFiles } from './layout.js';
+import { type Note, Notes } from './notes.js';
 import { type RouteDraft, routeDrafts } from './routes.js';
+import type { PolicyDraft } from './security.js';
 import { type ServiceDraft, Services } from './servers.js';
 
-/** In the spec's first comment; a long list helps nobody. */
-const MOST_NOTES = 20;
-
 export interface ImportedSpec {
-  /** TOML. */
+  /** TOML of the root file. */
   readonly spec: string;
+  /** What the root file includes. */
+  readonly files: readonly SpecFile[];
+  /** The same spec as one text. */
+  readonly whole: string;
   readonly routes: number;
   readonly services: number;
   /** Where it listens. */
   readonly address: string;
-  /** What could not be taken over as it was: a sentence each. */
+  /** What could not be taken over as it was: a sentence each, warnings first. */
   readonly notes: readonly string[];
+  /** The same, with kinds. */
+  readonly remarks: readonly Note[];
+  /** A sentence where no route asks for credentials, since the document does not. */
+  readonly openness: string | undefined;
+  /** The key that the spec holds the hash of; undefined where no route asks for one. */
+  readonly apiKey: string | undefined;
+  /** By name of a route: where it reads keys. */
+  readonly keyPlaces: ReadonlyMap<string, readonly KeyPlace[]>;
+}
+
+export interface KeyPlace {
+  readonly in: 'header' | 'query';
+  readonly name: string;
 }
 
 /**
- * Security schemes are not imported: a document says that there are keys, not whose.
- * Throws Stop for text that is no OpenAPI 3 document, or that has no path.
+ * Throws Stop for text that is not an OpenAPI 3 document, or that has no operation.
  * @param name the file's name, for messages
  */
 export function importOpenApi(text: string, name: string): ImportedSpec {
   const document = parseOpenApi(text, name);
   const info = field(document.root, 'info');
-  const title = (textOf(field(info, 'title')) ?? 'api').trim();
+  const title = (textOf(field(info, 'title')) ?? '').trim() || 'api';
   const services = new Services(title);
-  const { routes, notes } = routeDrafts(document, services);
-  if (routes.length === 0) throw failed(`${name} describes no operation, so there is nothing to route.`);
+  const found = new Notes();
+  for (const key of document.repeated) {
+    found.add('left', key, `\`${key}\` stands twice in the document, and only the last one is read.`);
+  }
+  const routes = routeDrafts(document, services, found);
+  if (routes.length === 0) throw failed(`${name} ${whyEmpty(document, found.all)}`);
   const used = services.all.filter((service) => routes.some((route) => route.service === service));
-  const address = `127.0.0.1:${freePort(used)}`;
+  for (const service of used) for (const note of service.notes) found.add('service', service.name, note);
+  const openness = noteOpen(document, routes, found);
+  const notes = found.all;
+  const policies = [...new Set(routes.flatMap(({ guard }) => guard.policies))];
+  const apiKey = `gw_${randomBytes(24).toString('base64url')}`;
   const version = String(field(info, 'version') ?? '').trim();
-  const lines = [
-    '#:schema ./gateway.schema.json',
-    ...comment(`From ${title}${version ? ` ${version}` : ''} (OpenAPI ${document.version}, ${name}).`),
-    ...noteLines(notes),
-    'spec = 1',
-    '',
-    '[listener.main]',
-    `address = ${toml(address)}`,
-    ...used.flatMap(serviceLines),
-    ...allowances(used),
-    ...routes.flatMap(routeLines),
-    '',
-  ];
-  const serviceNotes = used.flatMap((service) => service.notes);
-  const spec = lines.join('\n');
-  return { spec, address, routes: routes.length, services: used.length, notes: [...serviceNotes, ...notes] };
+  const draft: SpecDraft = {
+    head: [
+      `From ${title.slice(0, 300)}${version ? ` ${version.slice(0, 60)}` : ''} (OpenAPI ${document.version}, ${name}).`,
+      ...(openness === undefined ? [] : [openness]),
+    ],
+    notes,
+    address: `127.0.0.1:${freePort(used)}`,
+    services: used,
+    policies,
+    routes,
+    keyHash: createHash('sha256').update(apiKey).digest('hex'),
+    allowed: plaintext(used),
+  };
+  return {
+    ...texts({ ...draft, allowed: [...draft.allowed, ...openOnPurpose(draft)] }),
+    address: draft.address,
+    routes: routes.length,
+    services: used.length,
+    notes: [...notes].sort((a, b) => Number(b.warning) - Number(a.warning)).map((note) => note.text),
+    remarks: notes,
+    openness,
+    apiKey: policies.length > 0 ? apiKey : undefined,
+    keyPlaces: new Map(routes.map((route) => [route.name, route.guard.policies.flatMap(keyPlace)])),
+  };
+}
+
+function texts(draft: SpecDraft): Pick<ImportedSpec, 'spec' | 'files' | 'whole'> {
+  const whole = oneFile(draft);
+  if (draft.routes.length <= MOST_IN_ONE_FILE) return { spec: whole, files: [], whole };
+  const { root, parts } = severalFiles(draft);
+  return { spec: root, files: parts, whole };
+}
+
+const keyPlace = ({ header, query }: PolicyDraft): KeyPlace[] =>
+  header === undefined ? (query === undefined ? [] : [{ in: 'query', name: query }]) : [{ in: 'header', name: header }];
+
+function whyEmpty(document: OpenApiDocument, notes: readonly Note[]): string {
+  const left = notes.filter(({ kind }) => kind === 'left' || kind === 'same');
+  if (left.length > 0) {
+    const more = left.length > 1 ? ` So it is with ${left.length - 1} more.` : '';
+    return `leaves nothing to route: ${left[0]?.text}${more}`;
+  }
+  const webhooks = field(document.root, 'webhooks');
+  if (isTable(webhooks) && Object.keys(webhooks).length > 0) {
+    return 'describes only webhooks, which the service calls at others, so there is nothing to route.';
+  }
+  return 'describes no operation, so there is nothing to route.';
+}
+
+/** Says which routes are open, each by name; where it is all of them the returned sentence says so. */
+function noteOpen(document: OpenApiDocument, routes: readonly RouteDraft[], notes: Notes): string | undefined {
+  const open = routes.filter(({ guard }) => guard.open !== undefined);
+  if (open.length === 0) return undefined;
+  const guarded = open.length < routes.length || routes.some(({ guard }) => guard.policies.length > 0);
+  if (guarded) {
+    for (const { name, guard } of open) {
+      if (guard.note?.kind !== 'optional') notes.add('open', name, `\`${name}\` is open: ${guard.open}.`);
+    }
+    return undefined;
+  }
+  const schemes = field(field(document.root, 'components'), 'securitySchemes');
+  const names = isTable(schemes) ? Object.keys(schemes).slice(0, 5) : [];
+  if (names.length > 0 && open.every(({ guard }) => guard.note === undefined)) {
+    const list = names.map((name) => `\`${name.slice(0, 60)}\``).join(', ');
+    notes.add(
+      'unused',
+      'securitySchemes',
+      `the document describes the credentials ${list}, but no operation asks for them.`,
+    );
+  }
+  const why = [...new Set(open.map(({ guard }) => guard.open))].join('; ');
+  return `${routes.length === 1 ? 'The route is' : `All ${routes.length} routes are`} open: ${why}.`;
 }
 
 /** Not one that a target on this machine has already: gw would call itself. */
@@ -60,55 +145,23 @@ function freePort(services: readonly ServiceDraft[]): number {
   return port;
 }
 
-function noteLines(notes: readonly string[]): string[] {
-  const more = notes.length - MOST_NOTES;
-  const shown = notes.slice(0, MOST_NOTES).flatMap((note) => comment(`- ${note}`));
-  return more > 0 ? [...shown, `# - and ${more} more of these.`] : shown;
-}
-
-function serviceLines(service: ServiceDraft): string[] {
-  const others = service.others.length === 0 ? [] : comment(`The document also names ${service.others.join(' , ')}`);
-  return [
-    '',
-    ...service.notes.flatMap(comment),
-    ...others,
-    `[service.${service.name}]`,
-    `targets = [${toml(service.target)}]`,
-    // A host of the internet answers to its own name, not to the gateway's.
-    ...(service.named ? ['host = "target"'] : []),
-  ];
-}
-
-function allowances(services: readonly ServiceDraft[]): string[] {
+function plaintext(services: readonly ServiceDraft[]): SpecDraft['allowed'] {
   return services
     .filter((service) => service.plaintext)
-    .flatMap((service) => [
-      '',
-      '[[lint.allow]]',
-      'code = "target/plaintext"',
-      `at = ${toml(`service.${service.name}`)}`,
-      'reason = "The OpenAPI document names this server with http://."',
-    ]);
+    .map((service) => ({
+      code: 'target/plaintext',
+      at: `service.${service.name}`,
+      reason: 'The OpenAPI document names this server with http://.',
+    }));
 }
 
-function routeLines(route: RouteDraft): string[] {
-  const path = pathText(route.segments);
-  const query = route.query.map(([name, value]) => `${toml(name)} = ${toml(value)}`).join(', ');
-  const match =
-    query === ''
-      ? toml(`${route.method} ${path}`)
-      : `{ path = ${toml(path)}, methods = [${toml(route.method)}], query = { ${query} } }`;
-  return ['', '[[route]]', `name = ${toml(route.name)}`, `match = ${match}`, `to = ${toml(route.service.name)}`];
-}
-
-/** Control characters have no place in a TOML comment. */
-function comment(text: string): string[] {
-  return text.split(/\r\n|[\n\r]/).map((line) => `# ${line.replace(/[\u0000-\u001f\u007f]/g, ' ')}`.trimEnd());
-}
-
-/** A basic string of TOML. */
-function toml(text: string): string {
-  const whole = Buffer.from(text, 'utf8').toString('utf8');
-  // JSON's escapes are TOML's, but for DEL, which JSON leaves as it is.
-  return JSON.stringify(whole).replaceAll('\u007f', '\\u007F');
+/** Open routes that `gw validate` would warn of, beside those that ask for a key. The document means them to be open. */
+function openOnPurpose(draft: SpecDraft): SpecDraft['allowed'] {
+  if (draft.policies.length === 0) return [];
+  const byEntity = new Map(draft.routes.map((route) => [`route.${route.name}`, route]));
+  const { diagnostics } = checkSpec({ path: 'gateway.toml', text: oneFile(draft) });
+  return diagnostics.flatMap(({ code, entity }) => {
+    const why = code === 'route/unauthenticated' && entity !== undefined ? byEntity.get(entity)?.guard.open : undefined;
+    return why === undefined || entity === undefined ? [] : [{ code, at: entity, reason: `OpenAPI: ${why}.` }];
+  });
 }

@@ -2,7 +2,10 @@
 import type { NormalizePlan } from '../../bundle/types.js';
 import { compilePattern, NAMED_TYPES } from '../../schema/regex.js';
 import { parsePath } from '../../spec/path-pattern.js';
-import { type Data, field, isList, isTable, type OpenApiDocument, textOf } from './document.js';
+import { type ConditionDraft, fragmentConditions, queryConditions } from './conditions.js';
+import type { NoteKind } from './notes.js';
+import { escapePattern, LABEL, matrixPattern, type Parameters } from './parameters.js';
+import { type Expression, type Piece, parseTemplate } from './template.js';
 
 /** One segment as gw will write it. A typed one with a higher `narrowness` takes fewer texts, as a rule of thumb. */
 export type SegmentDraft =
@@ -11,19 +14,16 @@ export type SegmentDraft =
   | { readonly kind: 'param'; readonly name: string }
   | { readonly kind: 'tail'; readonly name: string };
 
-export interface PathDraft {
-  readonly segments: readonly SegmentDraft[];
-  /** Conditions on query parameters that the path carried (`/?Action=List`). */
-  readonly query: readonly (readonly [name: string, value: string])[];
-  readonly notes: readonly string[];
+export interface PathNote {
+  readonly kind: NoteKind;
+  /** Follows the template. */
+  readonly text: string;
 }
 
-/** What a parameter's schema allows, as far as a path can tell. */
-export interface ParameterType {
-  /** A named type of gw (`int`) or a pattern; undefined: any text. */
-  readonly type: string | undefined;
-  /** The parameter may hold slashes. */
-  readonly multi: boolean;
+export interface PathDraft {
+  readonly segments: readonly SegmentDraft[];
+  readonly conditions: readonly ConditionDraft[];
+  readonly notes: readonly PathNote[];
 }
 
 /** The rules of a spec that sets none. */
@@ -33,56 +33,6 @@ const NORMALIZE: NormalizePlan = {
   trailingSlash: 'strict',
   dotSegments: 'resolve',
 };
-
-/** Characters of a pattern for an enum. Longer ones are not worth their weight in a spec. */
-const LONGEST_ENUM = 1000;
-
-/** Types of the path parameters: those of the operation over those of the path. */
-export function parameterTypes(document: OpenApiDocument, ...lists: (Data | undefined)[]): Map<string, ParameterType> {
-  const types = new Map<string, ParameterType>();
-  for (const list of lists) {
-    for (const item of isList(list) ? list : []) {
-      const parameter = document.resolve(item);
-      const name = textOf(field(parameter, 'name'));
-      if (name === undefined || field(parameter, 'in') !== 'path') continue;
-      const multi = field(parameter, 'x-multi-segment') === true;
-      types.set(name, { type: multi ? undefined : typeOf(document, field(parameter, 'schema')), multi });
-    }
-  }
-  return types;
-}
-
-function typeOf(document: OpenApiDocument, schemaOrRef: Data | undefined, depth = 0): string | undefined {
-  const schema = document.resolve(schemaOrRef);
-  if (!isTable(schema) || depth > 8) return undefined;
-  const values = field(schema, 'enum');
-  if (isList(values)) return enumPattern(values);
-  const constant = field(schema, 'const');
-  if (constant !== undefined) return enumPattern([constant]);
-  const types = field(schema, 'type');
-  const type = isList(types) ? types.filter((one) => one !== 'null') : [types];
-  if (type.length === 1 && type[0] === 'integer') return Number(field(schema, 'minimum')) < 0 ? '-?[0-9]+' : 'int';
-  if (type.length === 1 && type[0] === 'boolean') return 'bool';
-  if (type.length === 1 && type[0] === 'string' && field(schema, 'format') === 'uuid') return 'uuid';
-  const parts = field(schema, 'allOf');
-  if (!isList(parts)) return undefined;
-  for (const part of parts) {
-    const found = typeOf(document, part, depth + 1);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** An alternation of the values; undefined where a URL would not carry them as they are. */
-function enumPattern(values: readonly Data[]): string | undefined {
-  const words = [...new Set(values.filter((value) => value !== null).map(String))];
-  if (words.length === 0 || !words.every((word) => /^[A-Za-z0-9._~@:!$'()*+,;=-]+$/.test(word))) return undefined;
-  // In parentheses, since a bare word would be read as the name of a type.
-  const pattern = words.length === 1 ? `(${escapePattern(words[0] ?? '')})` : words.map(escapePattern).join('|');
-  return pattern.length <= LONGEST_ENUM ? pattern : undefined;
-}
-
-const escapePattern = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 
 /** Names of parameters as gw takes them, each once in a path. */
 class Names {
@@ -97,103 +47,101 @@ class Names {
   }
 }
 
-/** Undefined for a path that gw cannot hold, with a note that says why. */
-export function pathDraft(template: string, types: ReadonlyMap<string, ParameterType>): PathDraft | { note: string } {
-  const [withoutFragment = '', fragment] = split(template, '#');
-  const [path = '', queryText] = split(withoutFragment, '?');
-  if (!path.startsWith('/')) return { note: `\`${template}\` does not start with a slash and is left out.` };
-  const notes: string[] = [];
-  if (fragment !== undefined) notes.push(`\`${template}\`: no server sees a fragment, so the route ends before it.`);
-  const query = queryConditions(queryText);
+/** A string says why gw cannot hold the path. */
+export function pathDraft(written: string, parameters: Parameters): PathDraft | string {
+  if (!written.startsWith('/')) return 'does not start with a slash and is left out.';
+  const template = parseTemplate(written);
+  if (template === undefined) return 'has braces that do not pair and is left out.';
+  const notes: PathNote[] = [];
   const names = new Names();
-  const raw = path.slice(1).split('/');
-  // gw merges double slashes in requests before it matches.
-  const texts = raw.filter((text, index) => text !== '' || index === raw.length - 1);
   const segments: SegmentDraft[] = [];
-  for (const [index, text] of texts.entries()) {
-    const segment = segmentDraft(text, types, names, index === texts.length - 1);
-    if (segment === undefined) return { note: `\`${template}\` has braces that do not pair and is left out.` };
-    segments.push(segment.draft);
-    if (segment.note !== undefined) notes.push(`\`${template}\`: ${segment.note}`);
+  for (const [index, pieces] of template.segments.entries()) {
+    const last = index === template.segments.length - 1;
+    segments.push(segmentDraft(pieces, parameters, names, last, (kind, text) => notes.push({ kind, text })));
+  }
+  const { conditions, unknown } = fragmentConditions(template.fragment, parameters);
+  if (unknown.length > 0) {
+    const list = unknown.map((part) => `\`${part}\``).join(', ');
+    notes.push({ kind: 'fragment', text: `no server sees a fragment, so ${list} decides nothing.` });
   }
   const [problem] = parsePath(pathText(segments), NORMALIZE).problems;
-  if (problem) return { note: `\`${template}\` is left out: ${problem.message}` };
-  return { segments, query, notes };
+  if (problem) return `is left out: ${problem.message}`;
+  return { segments, conditions: [...queryConditions(template.query), ...conditions], notes };
 }
 
-/** At the first `mark` outside braces. */
-function split(text: string, mark: string): [string, string?] {
-  let depth = 0;
-  for (let index = 0; index < text.length; index++) {
-    if (text[index] === '{') depth++;
-    else if (text[index] === '}') depth--;
-    else if (text[index] === mark && depth === 0) return [text.slice(0, index), text.slice(index + 1)];
-  }
-  return [text];
-}
-
-function queryConditions(text: string | undefined): (readonly [string, string])[] {
-  const pairs = [...new URLSearchParams(text ?? '')];
-  // `?id={id}` tells of a parameter, not of a value to match.
-  return pairs.filter(([name, value]) => name !== '' && value !== '' && !/[{}]/.test(`${name}${value}`));
-}
+type Report = (kind: NoteKind, text: string) => void;
 
 function segmentDraft(
-  text: string,
-  types: ReadonlyMap<string, ParameterType>,
+  pieces: readonly Piece[],
+  parameters: Parameters,
   names: Names,
   last: boolean,
-): { draft: SegmentDraft; note?: string } | undefined {
-  const foreign = /^:([A-Za-z_]\w*)$/.exec(text)?.[1] ?? (/^\*\*?$/.test(text) ? 'rest' : undefined);
-  if (foreign !== undefined) {
-    const draft = { kind: last && foreign === 'rest' ? 'tail' : 'param', name: names.unique(foreign) } as const;
-    return { draft, note: `\`${text}\` is taken for a parameter, \`${draft.name}\`.` };
+  report: Report,
+): SegmentDraft {
+  const [first] = pieces;
+  if (first === undefined) return { kind: 'literal', text: '' };
+  if (pieces.length > 1) return partial(pieces, parameters, names, last, report);
+  if ('literal' in first) return { kind: 'literal', text: literal(first.literal) };
+  const { type, multi } = describe(first, parameters);
+  const name = names.unique(first.name);
+  if (/^[:*]/.test(first.written)) report('parameter', `\`${first.written}\` is taken for a parameter, \`${name}\`.`);
+  if (first.optional) {
+    report(
+      'parameter',
+      `\`{${first.written}}\` may be missing by the look of it; the route matches only where it is there.`,
+    );
   }
-  const pieces = text.split(/\{([^{}]*)\}/);
-  if (pieces.some((piece, index) => index % 2 === 0 && /[{}]/.test(piece))) return undefined;
-  if (pieces.length === 1) return { draft: { kind: 'literal', text: literal(text) } };
-  const written = pieces.filter((_, index) => index % 2 === 1);
-  const [first = ''] = written;
-  if (pieces.length > 3 || pieces[0] !== '' || pieces[2] !== '') return partial(pieces, types, names);
+  if (multi && last) return { kind: 'tail', name };
+  if (multi) {
+    report('parameter', `only the last parameter of a path can hold slashes; \`${name}\` takes one segment.`);
+    return { kind: 'param', name };
+  }
+  if (type === undefined) return { kind: 'param', name };
+  return { kind: 'typed', name, type, narrowness: type in NAMED_TYPES ? 0 : 1000 };
+}
 
-  const bare = first.replace(/^[+/]|[*]$/g, '');
-  const known = types.get(first) ?? types.get(bare);
-  const name = names.unique(bare);
-  if (known?.multi || first !== bare) {
-    if (last) return { draft: { kind: 'tail', name } };
-    return {
-      draft: { kind: 'param', name },
-      note: `only the last parameter of a path can hold slashes; \`${bare}\` takes one segment.`,
-    };
+/** What the document says of the parameter, by the name as it is written or without its operators. */
+function describe(
+  { written, name, form, multi }: Expression,
+  parameters: Parameters,
+): { readonly type: string | undefined; readonly multi: boolean } {
+  const known = parameters.path.get(written) ?? parameters.path.get(name);
+  if (multi || known?.multi) return { type: undefined, multi: true };
+  if (form === 'label') return { type: LABEL, multi: false };
+  if (form === 'matrix') {
+    const several = /[,*]/.test(written);
+    return { type: matrixPattern(several ? undefined : name), multi: false };
   }
-  const type = known?.type;
-  return {
-    draft:
-      type === undefined
-        ? { kind: 'param', name }
-        : { kind: 'typed', name, type, narrowness: type in NAMED_TYPES ? 0 : 1000 },
-  };
+  return { type: known?.type, multi: false };
 }
 
 /** `{name}.json`, `{lat},{lon}`: one parameter of gw whose pattern is the whole segment. */
 function partial(
-  pieces: readonly string[],
-  types: ReadonlyMap<string, ParameterType>,
+  pieces: readonly Piece[],
+  parameters: Parameters,
   names: Names,
-): { draft: SegmentDraft; note: string } {
-  const written = pieces.filter((_, index) => index % 2 === 1);
-  const name = names.unique(written.join('_'));
+  last: boolean,
+  report: Report,
+): SegmentDraft {
+  const expressions = pieces.filter((piece) => 'name' in piece);
+  const name = names.unique(expressions.map((piece) => piece.name).join('_'));
+  const shown = pieces.map((piece) => ('literal' in piece ? piece.literal : `{${piece.written}}`)).join('');
+  report('segment', `\`${shown}\` is one parameter, \`${name}\`, that holds the whole segment.`);
+  const described = expressions.map((piece) => describe(piece, parameters));
+  const multi = described.some((each) => each.multi);
+  if (multi && last) return { kind: 'tail', name };
+  if (multi) report('parameter', `only the last parameter of a path can hold slashes; \`${name}\` takes one segment.`);
   const pattern = pieces
-    .map((piece, index) => {
-      if (index % 2 === 0) return escapePattern(literal(piece));
-      const type = types.get(piece)?.type;
+    .map((piece) => {
+      if ('literal' in piece) return escapePattern(decodedLiteral(piece.literal));
+      const { type } = describe(piece, parameters);
       return type === undefined ? '.+' : `(${NAMED_TYPES[type] ?? type})`;
     })
     .join('');
-  const narrowness = pieces.reduce((sum, piece, index) => sum + (index % 2 === 0 ? piece.length : 0), 0);
-  const note = `\`${pieces.map((piece, index) => (index % 2 === 0 ? piece : `{${piece}}`)).join('')}\` is one parameter, \`${name}\`, that holds the whole segment.`;
-  if ('error' in compilePattern(pattern)) return { draft: { kind: 'param', name }, note };
-  return { draft: { kind: 'typed', name, type: pattern, narrowness }, note };
+  const narrowness = pieces.reduce((sum, piece) => sum + ('literal' in piece ? piece.literal.length : 0), 0);
+  // A pattern that is too large: any text is wider.
+  if ('error' in compilePattern(pattern)) return { kind: 'param', name };
+  return { kind: 'typed', name, type: pattern, narrowness };
 }
 
 /** A literal as it stands in a normalised request path. */
@@ -203,6 +151,16 @@ function literal(text: string): string {
   return whole.replace(/%[0-9A-Fa-f]{2}|[^A-Za-z0-9._~!$&'()*+,;=:@-]/gu, (char) =>
     char.length === 3 && char.startsWith('%') ? char.toUpperCase() : encodeURIComponent(char),
   );
+}
+
+/** Patterns see a segment decoded. */
+function decodedLiteral(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A stray percent sign: the text is meant as it stands.
+    return text;
+  }
 }
 
 /** The path as a spec writes it. */

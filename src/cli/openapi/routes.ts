@@ -1,133 +1,147 @@
-/** Operations of an OpenAPI document -> routes, with those that gw could not tell apart settled. */
-
-import type { Dfa } from '../../bundle/types.js';
-import { commonExample, equivalent } from '../../schema/dfa.js';
-import { compilePattern, NAMED_TYPES } from '../../schema/regex.js';
-import { field, isList, isTable, type OpenApiDocument, textOf } from './document.js';
-import { type PathDraft, parameterTypes, pathDraft, pathText, type SegmentDraft } from './paths.js';
+/** Operations of an OpenAPI document -> routes. */
+import type { ConditionDraft } from './conditions.js';
+import { type Data, type DataTable, field, isList, isTable, type OpenApiDocument, textOf } from './document.js';
+import type { Notes } from './notes.js';
+import { readParameters } from './parameters.js';
+import { pathDraft, pathText, type SegmentDraft } from './paths.js';
+import { type Guard, Guards } from './security.js';
 import type { ServiceDraft, Services } from './servers.js';
+import { nameApart, settle, shown } from './settle.js';
 
 export interface RouteDraft {
   name: string;
-  readonly method: string;
+  /** Undefined: any method. */
+  readonly method: string | undefined;
   segments: readonly SegmentDraft[];
-  readonly query: PathDraft['query'];
+  conditions: readonly ConditionDraft[];
+  guard: Guard;
   readonly service: ServiceDraft;
+  /** The operation's first tag. */
+  readonly tag: string | undefined;
+  /** Lines above the route. */
+  readonly comments: string[];
 }
 
-const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options', 'trace'];
+const METHODS: ReadonlySet<string> = new Set(['get', 'head', 'post', 'put', 'patch', 'delete', 'options', 'trace']);
+/** Keys of a path item that are not operations (OpenAPI 3.1 section 4.8.9). */
+const NOT_OPERATIONS: ReadonlySet<string> = new Set([
+  '$ref',
+  'summary',
+  'description',
+  'servers',
+  'parameters',
+  'security',
+]);
+/** `x-amazon-apigateway-any-method` and its like at other gateways, and what authors write for it. */
+const ANY_METHOD = /^(x-.*any-?method|x-any|any|all|\*)$/i;
+/** A name is shown in logs and metrics. */
+const LONGEST_NAME = 200;
 
-/** Routes in document order, and notes on what could not be kept as it was. */
-export function routeDrafts(document: OpenApiDocument, services: Services): { routes: RouteDraft[]; notes: string[] } {
-  const notes = new Set<string>();
-  const routes: RouteDraft[] = [];
+interface Reader {
+  readonly document: OpenApiDocument;
+  readonly services: Services;
+  readonly guards: Guards;
+  readonly notes: Notes;
+  readonly routes: RouteDraft[];
+}
+
+/** Routes in document order; `notes` takes what could not be kept as it was. */
+export function routeDrafts(document: OpenApiDocument, services: Services, notes: Notes): RouteDraft[] {
+  const reader: Reader = { document, services, notes, guards: new Guards(document), routes: [] };
   const paths = field(document.root, 'paths');
-  for (const [template, itemOrRef] of Object.entries(isTable(paths) ? paths : {})) {
-    if (template.startsWith('x-')) continue;
-    const item = document.resolve(itemOrRef);
-    if (!isTable(item)) {
-      notes.add(`\`${template}\` refers to something outside this document and is left out.`);
+  for (const [template, item] of Object.entries(isTable(paths) ? paths : {})) {
+    if (!template.startsWith('x-')) readPath(reader, template, item);
+  }
+  const kept = settle(reader.routes, notes);
+  nameApart(kept);
+  for (const route of kept) noteGuard(route, notes);
+  return kept;
+}
+
+function noteGuard(route: RouteDraft, notes: Notes): void {
+  const { note } = route.guard;
+  if (note === undefined) return;
+  notes.add(note.kind, route.name, `\`${route.name}\` (${shown(route)}): ${note.text}`);
+  route.comments.push(`${shown(route)}: ${note.text}`);
+}
+
+function readPath(reader: Reader, template: string, itemOrRef: Data | undefined): void {
+  const { notes } = reader;
+  const item = pathItem(reader, template, itemOrRef);
+  if (item === undefined) return;
+  for (const [key, operationOrRef] of Object.entries(item)) {
+    const lower = key.toLowerCase();
+    const any = ANY_METHOD.test(key);
+    if (!any && !METHODS.has(lower)) {
+      if (!NOT_OPERATIONS.has(key) && !key.startsWith('x-')) {
+        notes.add(
+          'left',
+          `${key} ${template}`,
+          `\`${template}\` has \`${key}\`, which is not a method of OpenAPI; it is left out.`,
+        );
+      }
       continue;
     }
-    for (const method of METHODS) {
-      const operation = document.resolve(field(item, method));
-      if (!isTable(operation)) continue;
-      const types = parameterTypes(document, field(item, 'parameters'), field(operation, 'parameters'));
-      const draft = pathDraft(template, types);
-      if ('note' in draft) {
-        notes.add(draft.note);
-        continue;
-      }
-      for (const note of draft.notes) notes.add(note);
-      const servers = [field(operation, 'servers'), field(item, 'servers'), field(document.root, 'servers')];
-      const service = services.of(servers.find((list) => isList(list) && list.length > 0));
-      const name = textOf(field(operation, 'operationId'))?.trim() || `${method}-${pathText(draft.segments)}`;
-      routes.push({ name, method: method.toUpperCase(), segments: draft.segments, query: draft.query, service });
+    const found = reader.document.follow(operationOrRef);
+    const operation = 'data' in found ? found.data : undefined;
+    if (isTable(operation)) readOperation(reader, template, item, any ? undefined : lower.toUpperCase(), operation);
+    else if (operationOrRef !== null || 'broken' in found) {
+      const why = 'broken' in found ? `refers to ${found.broken}` : 'is not a table';
+      notes.add('left', `${key} ${template}`, `\`${key} ${template}\` ${why} and is left out.`);
     }
   }
-  const kept = settle(routes, notes);
-  nameApart(kept);
-  return { routes: kept, notes: [...notes] };
 }
 
-/**
- * Two routes that match one request with equal precedence are an error in gw. The wider of two patterns becomes a plain
- * parameter, which the narrower one beats; where that is no way out the later route is left out.
- */
-function settle(routes: readonly RouteDraft[], notes: Set<string>): RouteDraft[] {
-  const byShape = new Map<string, RouteDraft[]>();
-  const kept = new Set<RouteDraft>();
-  // Narrow ones take their place first.
-  for (const route of [...routes].sort((a, b) => narrowness(b) - narrowness(a))) {
-    const written = shown(route);
-    let rival = file(route, byShape);
-    if (rival && !sameTypes(rival, route)) {
-      route.segments = route.segments.map((segment) =>
-        segment.kind === 'typed' ? { kind: 'param', name: segment.name } : segment,
-      );
-      rival = file(route, byShape);
-    }
-    if (rival) {
-      notes.add(`\`${written}\` matches the same requests as \`${shown(rival)}\` and is left out.`);
-    } else {
-      kept.add(route);
-      if (shown(route) !== written) notes.add(`\`${written}\` overlaps another path and became \`${shown(route)}\`.`);
-    }
+/** The path item with what it refers to; keys beside `$ref` win. */
+function pathItem({ document, notes }: Reader, template: string, itemOrRef: Data | undefined): DataTable | undefined {
+  const found = document.follow(itemOrRef);
+  const beside = field(itemOrRef, '$ref') !== undefined && isTable(itemOrRef) ? itemOrRef : {};
+  if ('broken' in found) {
+    const whole = Object.keys(beside).length <= 1;
+    const how = found.elsewhere ? ' Put the parts into one file first: `npx @redocly/cli bundle`.' : '';
+    const text = `\`${template}\` refers to ${found.broken}, and ${whole ? 'is left out' : 'what stands there is left out'}.${how}`;
+    notes.add('left', template, text);
+    return whole ? undefined : beside;
   }
-  return routes.filter((route) => kept.has(route));
+  if (!isTable(found.data)) {
+    if (found.data !== null)
+      notes.add('left', template, `\`${template}\` is not a table of operations and is left out.`);
+    return undefined;
+  }
+  return { ...found.data, ...beside };
 }
 
-const narrowness = (route: RouteDraft): number =>
-  route.segments.reduce((sum, segment) => sum + (segment.kind === 'typed' ? segment.narrowness : 0), 0);
-
-/** Takes the route in, or returns the one that is in its way. */
-function file(route: RouteDraft, byShape: Map<string, RouteDraft[]>): RouteDraft | undefined {
-  const shape = shapeOf(route);
-  const peers = byShape.get(shape) ?? [];
-  const rival = peers.find((peer) => overlap(peer, route));
-  if (rival === undefined) byShape.set(shape, [...peers, route]);
-  return rival;
-}
-
-/** Equal for routes among which gw's precedence does not decide. */
-function shapeOf(route: RouteDraft): string {
-  const steps = route.segments.map((segment) => (segment.kind === 'literal' ? `/${segment.text}` : `:${segment.kind}`));
-  return [route.method, route.query.length, ...steps].join('\n');
-}
-
-function overlap(a: RouteDraft, b: RouteDraft): boolean {
-  const contradict = a.query.some(([name, value]) => b.query.some(([other, its]) => name === other && value !== its));
-  if (contradict) return false;
-  return a.segments.every((segment, index) => {
-    const other = b.segments[index];
-    if (segment.kind !== 'typed' || other?.kind !== 'typed') return true;
-    return commonExample(dfaOf(segment.type), dfaOf(other.type)) !== undefined;
+function readOperation(
+  { document, services, guards, notes, routes }: Reader,
+  template: string,
+  item: DataTable,
+  method: string | undefined,
+  operation: DataTable,
+): void {
+  const parameters = readParameters(document, field(item, 'parameters'), field(operation, 'parameters'));
+  for (const broken of parameters.broken) {
+    notes.add('reference', template, `a parameter of \`${template}\` refers to ${broken}; any text is taken for it.`);
+  }
+  const draft = pathDraft(template, parameters);
+  if (typeof draft === 'string') {
+    notes.add('left', template, `\`${template}\` ${draft}`);
+    return;
+  }
+  for (const { kind, text } of draft.notes) notes.add(kind, template, `\`${template}\`: ${text}`);
+  const servers = [field(operation, 'servers'), field(item, 'servers'), field(document.root, 'servers')];
+  const service = services.of(servers.find((list) => isList(list) && list.length > 0));
+  const id = textOf(field(operation, 'operationId'))?.trim();
+  const name = (id || `${(method ?? 'any').toLowerCase()}-${pathText(draft.segments)}`).slice(0, LONGEST_NAME);
+  const tags = field(operation, 'tags');
+  const tag = isList(tags) ? tags.map(textOf).find((text) => text !== undefined && text.trim() !== '') : undefined;
+  routes.push({
+    name,
+    method,
+    segments: draft.segments,
+    conditions: draft.conditions,
+    guard: guards.of(operation, item),
+    service,
+    tag: tag?.trim(),
+    comments: draft.notes.map(({ text }) => `${template}: ${text}`),
   });
-}
-
-function sameTypes(a: RouteDraft, b: RouteDraft): boolean {
-  return a.segments.every((segment, index) => {
-    const other = b.segments[index];
-    return segment.kind !== 'typed' || (other?.kind === 'typed' && equivalent(dfaOf(segment.type), dfaOf(other.type)));
-  });
-}
-
-function dfaOf(type: string): Dfa {
-  const compiled = compilePattern(NAMED_TYPES[type] ?? type);
-  if ('error' in compiled) throw new Error(`pattern ${type}: ${compiled.error}`);
-  return compiled.dfa;
-}
-
-const shown = (route: RouteDraft): string => `${route.method} ${pathText(route.segments)}`;
-
-/** A name stands for one route: repeated operation ids get their method and a number. */
-function nameApart(routes: readonly RouteDraft[]): void {
-  const taken = new Set<string>();
-  for (const route of routes) {
-    const base = taken.has(route.name) ? `${route.name}-${route.method.toLowerCase()}` : route.name;
-    let name = base;
-    for (let count = 2; taken.has(name); count++) name = `${base}-${count}`;
-    taken.add(name);
-    route.name = name;
-  }
 }

@@ -1,6 +1,7 @@
 /** Servers of an OpenAPI document -> services. The first server is the target; others are often other environments. */
 import { isPrivate } from '../../lint/address.js';
 import { type Data, field, isList, isTable, textOf } from './document.js';
+import { shortName, slug } from './names.js';
 
 export interface ServiceDraft {
   name: string;
@@ -16,6 +17,8 @@ export interface ServiceDraft {
 }
 
 const PLACEHOLDER = 'http://127.0.0.1:3000';
+/** Characters of a service's name that is made of a host. */
+const LONGEST_HOST = 40;
 const NO_HOST = 'The document names no host: put the address of the service here.';
 
 /** Hands out one service for each distinct list of servers. */
@@ -61,7 +64,9 @@ export class Services {
 
   /** The first service is called after the document, further ones after their hosts. */
   #name(hostname: string | undefined): string {
-    const base = slug(this.#names.size === 0 ? this.#title : (hostname ?? this.#title)) || 'api';
+    const fromHost = hostname === undefined ? '' : slug(hostname, LONGEST_HOST);
+    const fromTitle = shortName(this.#title);
+    const base = (this.#names.size === 0 ? fromTitle || fromHost : fromHost || fromTitle) || 'api';
     let name = base;
     for (let count = 2; this.#names.has(name); count++) name = `${base}-${count}`;
     this.#names.add(name);
@@ -112,14 +117,4 @@ function absolute(text: string, written: string, note?: string): { target: strin
   }
   const path = url.pathname.replace(/\/+$/, '').replace(/\/{2,}/g, '/');
   return { target: `${url.origin}${path}`, note };
-}
-
-/** Letters and digits with dashes between, as names in a spec are. */
-export function slug(text: string): string {
-  const plain = text.normalize('NFKD').toLowerCase();
-  return plain
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-+|-+$/g, '')
-    .slice(0, 60)
-    .replace(/-$/, '');
 }

@@ -1,0 +1,37 @@
+/** The law of an import: each request that the document allows finds a route, and none finds an open one by mistake. */
+
+import { Matcher } from '../../src/bundle/match.js';
+import { normalizePath } from '../../src/bundle/normalize.js';
+import { Trie } from '../../src/bundle/trie.js';
+import { compile } from '../../src/compiler/index.js';
+import type { Model } from '../../src/spec/model.js';
+import { sampleRequests } from './openapi-requests.js';
+
+export interface LawReport {
+  readonly requests: number;
+  /** Requests that no route takes. */
+  readonly lost: readonly string[];
+  /** Requests of operations with credentials that meet a route without. */
+  readonly opened: readonly string[];
+}
+
+/** Sends a few requests for each operation of the document through the compiled spec. */
+export function judgeImport(document: unknown, model: Model): LawReport {
+  const { bundle } = compile(model);
+  const matcher = new Matcher(Trie.open(bundle.trie));
+  const byName = new Map(model.routes.map((route) => [route.name, route]));
+  const lost: string[] = [];
+  const opened: string[] = [];
+  const requests = sampleRequests(document);
+  for (const { operation, method, path, query, headers, guarded } of requests) {
+    const normal = normalizePath(path, bundle.program.normalize);
+    const view = { method, host: 'localhost', path: normal ?? '', query, header: (name: string) => headers.get(name) };
+    const found = normal === undefined ? -1 : matcher.match(view);
+    const shown = `${operation}: ${method} ${path}${query === '' ? '' : `?${query}`}`;
+    const route = found < 0 ? undefined : byName.get(bundle.program.routes[found]?.name ?? '');
+    if (route === undefined) lost.push(shown);
+    else if (guarded && !route.policies.some(({ policy }) => policy.declaration.phase === 'authenticate'))
+      opened.push(shown);
+  }
+  return { requests: requests.length, lost, opened };
+}
