@@ -1,57 +1,8 @@
 /** Documents that are odd in the ways that published ones are. Whatever comes in, the spec that comes out validates. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Stop } from '../../src/cli/exit.js';
-import { type ImportedSpec, importOpenApi } from '../../src/cli/openapi/index.js';
-import { checkSpec } from '../../src/lint/index.js';
-import type { Model } from '../../src/spec/model.js';
-
-type Json = unknown;
-
-interface Checked extends ImportedSpec {
-  readonly model: Model;
-  /** `METHOD /path -> service`. */
-  readonly lines: readonly string[];
-}
-
-function imported(document: Json): Checked {
-  const result = importOpenApi(JSON.stringify(document), 'openapi.json');
-  const { value: model, diagnostics } = checkSpec({ path: 'gateway.toml', text: result.spec });
-  assert.equal(
-    diagnostics.map(({ code, message }) => `${code}: ${message}`),
-    [],
-    result.spec,
-  );
-  assert.ok(model);
-  const lines = model.routes.map((route) => `${route.match.text} -> ${route.service?.name}`);
-  return { ...result, model, lines };
-}
-
-const withPaths = (paths: Json, more: object = {}): Json => ({
-  openapi: '3.0.3',
-  info: { title: 'Pet Store', version: '1' },
-  servers: [{ url: 'http://127.0.0.1:3000' }],
-  paths,
-  ...more,
-});
-
-const get = (name: string, more: object = {}): Json => ({ get: { operationId: name, responses: {}, ...more } });
-const parameter = (name: string, schema: Json, more: object = {}): Json => ({ name, in: 'path', schema, ...more });
-
-/** Matches of the routes of one path whose parameters have these schemas. */
-const matchesOf = (path: string, ...parameters: Json[]): string[] =>
-  imported(withPaths({ [path]: get('one', { parameters }) })).lines.map((line) => line.replace(/ -> .*/, ''));
-
-function refused(text: string, name = 'openapi.json'): string {
-  try {
-    importOpenApi(text, name);
-  } catch (error) {
-    assert.instance(error, Stop);
-    assert.is((error as Stop).exitCode, 1);
-    return (error as Stop).message;
-  }
-  throw new Error('not refused');
-}
+import { importOpenApi } from '../../src/cli/openapi/index.js';
+import { get, imported, matchesOf, parameter, refused, withPaths } from './openapi-kit.js';
 
 test('operations become routes with their ids as names, in document order', () => {
   const { model, lines, notes } = imported(

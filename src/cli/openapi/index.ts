@@ -57,7 +57,8 @@ export function importOpenApi(text: string, name: string): ImportedSpec {
   const routes = routeDrafts(document, services, found);
   if (routes.length === 0) throw failed(`${name} ${whyEmpty(document, found.all)}`);
   const used = services.all.filter((service) => routes.some((route) => route.service === service));
-  for (const service of used) for (const note of service.notes) found.add('service', service.name, note);
+  for (const service of used)
+    for (const note of service.notes) found.add('service', service.name, `service \`${service.name}\`: ${note}`);
   const openness = noteOpen(document, routes, found);
   const notes = found.all;
   const policies = [...new Set(routes.flatMap(({ guard }) => guard.policies))];
@@ -157,7 +158,7 @@ function plaintext(services: readonly ServiceDraft[]): SpecDraft['allowed'] {
 
 /** Open routes that `gw validate` would warn of, beside those that ask for a key. The document means them to be open. */
 function openOnPurpose(draft: SpecDraft): SpecDraft['allowed'] {
-  if (draft.policies.length === 0) return [];
+  if (draft.policies.length === 0 || draft.routes.every(({ guard }) => guard.open === undefined)) return [];
   const byEntity = new Map(draft.routes.map((route) => [`route.${route.name}`, route]));
   const { diagnostics } = checkSpec({ path: 'gateway.toml', text: oneFile(draft) });
   return diagnostics.flatMap(({ code, entity }) => {

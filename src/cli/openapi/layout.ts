@@ -14,6 +14,9 @@ const MOST_IN_A_TAG = 5000;
 /** Files of tags; the routes of further tags share one. */
 const MOST_FILES = 500;
 
+/** Further servers that a comment names. */
+const MOST_SERVERS = 4;
+
 export interface SpecDraft {
   /** Lines of the first comment. */
   readonly head: readonly string[];
@@ -36,7 +39,8 @@ export interface SpecFile {
 
 /** The whole spec as one text. */
 export function oneFile(draft: SpecDraft): string {
-  return [...rootLines(draft, []), ...draft.routes.flatMap((route) => routeLines(route, draft)), ''].join('\n');
+  const routes = draft.routes.flatMap((route) => routeLines(route, draft));
+  return [...rootLines(draft, []), ...routes, ...allowLines(draft.allowed), ''].join('\n');
 }
 
 /** The root file's text, and the files that it includes. */
@@ -46,16 +50,8 @@ export function severalFiles(draft: SpecDraft): { readonly root: string; readonl
     const lines = ['#:schema ../gateway.fragment.schema.json', ...comment(title)];
     return { path, content: [...lines, ...routes.flatMap((route) => routeLines(route, draft)), ''].join('\n') };
   });
-  return {
-    root: [
-      ...rootLines(
-        draft,
-        parts.map(({ path }) => path),
-      ),
-      '',
-    ].join('\n'),
-    parts,
-  };
+  const includes = parts.map(({ path }) => path);
+  return { root: [...rootLines(draft, includes), ...allowLines(draft.allowed), ''].join('\n'), parts };
 }
 
 interface TagFile {
@@ -88,6 +84,8 @@ const AT_ROUTES: ReadonlySet<NoteKind> = new Set([
   'partly',
   'alternatives',
   'optional',
+  'open',
+  'stricter',
   'segment',
   'parameter',
   'fragment',
@@ -109,7 +107,6 @@ function rootLines(draft: SpecDraft, includes: readonly string[]): string[] {
     ...draft.services.flatMap(serviceLines),
     ...(draft.policies.length === 0 ? [] : consumerLines(draft.keyHash)),
     ...draft.policies.flatMap(policyLines),
-    ...allowLines(draft.allowed),
   ];
 }
 
@@ -125,7 +122,10 @@ function slashLines(routes: readonly RouteDraft[]): string[] {
 }
 
 function serviceLines(service: ServiceDraft): string[] {
-  const others = service.others.length === 0 ? [] : comment(`The document also names ${service.others.join(' , ')}`);
+  const { others: all } = service;
+  const more = all.length > MOST_SERVERS ? ` and ${all.length - MOST_SERVERS} more` : '';
+  const others =
+    all.length === 0 ? [] : comment(`The document also names ${all.slice(0, MOST_SERVERS).join(' , ')}${more}`);
   return [
     '',
     ...service.notes.flatMap(comment),
@@ -181,7 +181,8 @@ function routeLines(route: RouteDraft, { policies: all }: SpecDraft): string[] {
   ];
   const text = route.method === undefined ? path : `${route.method} ${path}`;
   // Where no route asks for anything the head of the file says so once.
-  const open = guard.open === undefined || all.length === 0 ? [] : [`${route.name} is open: ${guard.open}.`];
+  const isSaid = guard.open === undefined || all.length === 0 || guard.note?.kind === 'optional';
+  const open = isSaid ? [] : [`Open: ${guard.open}.`];
   return [
     '',
     ...[...open, ...route.comments].flatMap(comment),

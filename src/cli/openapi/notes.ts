@@ -1,15 +1,16 @@
 /** What an import could not take over as it was: in full for the file, in a few lines for a terminal. */
 
-/** Kinds of notes, with the headline for several of one kind. */
+/** Kinds of notes, with the headline for several of one kind. `of`: what they have in common, such as a scheme. */
 const HEADLINES = {
-  unchecked: (n: string) => `${n} routes ask for an API key of gw in place of credentials that gw cannot check`,
-  partly: (n: string) => `${n} routes check only a part of the credentials that the document asks for`,
-  alternatives: (n: string) => `${n} routes accept fewer kinds of credentials than the document`,
+  unchecked: (n: string, of: string) => `${n} routes ask for an API key of gw instead of ${of}, which gw cannot check`,
+  partly: (n: string, of: string) => `${n} routes do not check ${of}, which gw cannot check, beside their API key`,
+  alternatives: (n: string, of: string) => `${n} routes do not accept ${of}, which the document accepts as well`,
   open: (n: string) => `${n} routes are open, since the document asks for no credentials there`,
-  optional: (n: string) => `${n} routes are open, since credentials are optional there and gw cannot check them`,
+  optional: (n: string, of: string) => `${n} routes are open: ${of} is optional there, and gw cannot check it`,
   left: (n: string) => `${n} paths or operations of the document are left out`,
   reference: (n: string) => `${n} references cannot be followed`,
   same: (n: string) => `${n} operations take the same requests as another one and are left out`,
+  stricter: (n: string) => `${n} routes ask for credentials that only other operations at their path need`,
   overlap: (n: string) => `${n} routes overlap another one and match more than their operation`,
   segment: (n: string) => `${n} path segments with a parameter and other text are one parameter each`,
   parameter: (n: string) => `${n} parameters are not matched exactly as the document says`,
@@ -26,6 +27,8 @@ export interface Note {
   readonly text: string;
   /** What it is about, for a list: `GET /pets`. */
   readonly subject: string;
+  /** Notes of one kind with the same text here are told together. */
+  readonly of: string;
   readonly warning: boolean;
 }
 
@@ -36,8 +39,8 @@ const WARNINGS: ReadonlySet<NoteKind> = new Set(['unchecked', 'partly', 'optiona
 export class Notes {
   readonly #notes = new Map<string, Note>();
 
-  add(kind: NoteKind, subject: string, text: string): void {
-    this.#notes.set(text, { kind, subject, text, warning: WARNINGS.has(kind) });
+  add(kind: NoteKind, subject: string, text: string, of = ''): void {
+    this.#notes.set(text, { kind, subject, of, text, warning: WARNINGS.has(kind) });
   }
 
   get all(): Note[] {
@@ -51,18 +54,19 @@ const MOST_SUBJECTS = 3;
 
 /** A line for each note, or for all of one kind where there are more; warnings first. */
 export function summary(notes: readonly Note[]): { readonly warning: boolean; readonly text: string }[] {
-  const byKind = new Map<NoteKind, Note[]>();
+  const groups = new Map<string, Note[]>();
   for (const note of [...notes].sort((a, b) => Number(b.warning) - Number(a.warning))) {
-    const peers = byKind.get(note.kind);
+    const key = `${note.kind} ${note.of}`;
+    const peers = groups.get(key);
     if (peers) peers.push(note);
-    else byKind.set(note.kind, [note]);
+    else groups.set(key, [note]);
   }
-  return [...byKind].flatMap(([kind, peers]) => {
-    const warning = peers[0]?.warning ?? false;
+  return [...groups.values()].flatMap((peers) => {
+    const { kind, of, warning } = peers[0]!;
     if (peers.length <= MOST_SINGLE) return peers.map(({ text }) => ({ warning, text }));
     const subjects = [...new Set(peers.map(({ subject }) => subject))];
     const more = subjects.length - MOST_SUBJECTS;
     const list = `${subjects.slice(0, MOST_SUBJECTS).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-    return [{ warning, text: `${HEADLINES[kind](String(peers.length))}: ${list}. The spec says it of each.` }];
+    return [{ warning, text: `${HEADLINES[kind](String(peers.length), of)}: ${list}. The spec says it of each.` }];
   });
 }

@@ -2,11 +2,12 @@
 import type { ConditionDraft } from './conditions.js';
 import { type Data, type DataTable, field, isList, isTable, type OpenApiDocument, textOf } from './document.js';
 import type { Notes } from './notes.js';
+import { shown } from './overlap.js';
 import { readParameters } from './parameters.js';
 import { pathDraft, pathText, type SegmentDraft } from './paths.js';
 import { type Guard, Guards } from './security.js';
 import type { ServiceDraft, Services } from './servers.js';
-import { nameApart, settle, shown } from './settle.js';
+import { nameApart, settle } from './settle.js';
 
 export interface RouteDraft {
   name: string;
@@ -61,9 +62,11 @@ export function routeDrafts(document: OpenApiDocument, services: Services, notes
 function noteGuard(route: RouteDraft, notes: Notes): void {
   const { note } = route.guard;
   if (note === undefined) return;
-  notes.add(note.kind, route.name, `\`${route.name}\` (${shown(route)}): ${note.text}`);
-  route.comments.push(`${shown(route)}: ${note.text}`);
+  notes.add(note.kind, route.name, `\`${route.name}\` (${shown(route)}): ${note.text}`, note.of);
+  route.comments.push(capitalised(note.text));
 }
+
+const capitalised = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 
 function readPath(reader: Reader, template: string, itemOrRef: Data | undefined): void {
   const { notes } = reader;

@@ -18,12 +18,19 @@ export interface PolicyDraft {
   readonly comments: readonly string[];
 }
 
+interface GuardNote {
+  readonly kind: NoteKind;
+  readonly text: string;
+  /** Names of the schemes that it is about. */
+  readonly of: string;
+}
+
 export interface Guard {
   readonly policies: readonly PolicyDraft[];
   /** Why the route is open; undefined where it asks for a key. */
   readonly open: string | undefined;
   /** What the route does other than the document says: a sentence without its subject. */
-  readonly note: { readonly kind: NoteKind; readonly text: string } | undefined;
+  readonly note: GuardNote | undefined;
 }
 
 export class Guards {
@@ -65,8 +72,9 @@ export class Guards {
     // A field that other schemes use as well would be refused as a wrong key.
     const mixed = asking.length > keys.length && keys.some(({ key }) => key?.name.toLowerCase() === 'authorization');
     if (keys.length === 0 || mixed) {
-      const note = `credentials are optional (${labels(asking)}), and gw checks none of them.`;
-      return { ...open('the document says that credentials are optional'), note: { kind: 'optional', text: note } };
+      const text = `open: ${labels(asking)} is optional, and gw cannot check it.`;
+      const note: GuardNote = { kind: 'optional', text, of: namesOf(asking) };
+      return { ...open('the document says that credentials are optional'), note };
     }
     const policy = this.#keyPolicy(keys, true);
     return {
@@ -89,8 +97,8 @@ export class Guards {
     const rest = chosen.filter((scheme) => !checked.includes(scheme));
     const others = asking.filter((schemes) => schemes !== chosen);
     if (rest.length > 0) {
-      const text = `gw checks ${labels([checked])} and cannot check ${labels([rest])}, which the document asks for as well.`;
-      return { policies, open: undefined, note: { kind: 'partly', text } };
+      const text = `the document asks for ${labels([rest])} as well, which gw cannot check.`;
+      return { policies, open: undefined, note: { kind: 'partly', text, of: namesOf([rest]) } };
     }
     return { policies, open: undefined, note: others.length > 0 ? notAccepted(others) : undefined };
   }
@@ -120,8 +128,7 @@ export class Guards {
 
   #instead(asking: readonly Alternative[]): Guard {
     const names = [...new Set(asking.flat().map(({ name }) => name))];
-    const label = labels(asking);
-    const shortLabel = names.map((name) => name.slice(0, 40)).join(', ');
+    const of = namesOf(asking);
     const policy = this.#policy(
       `instead ${names.join('\n')}`,
       `instead-of-${slug(names.join('-')) || 'scheme'}`.slice(0, 50),
@@ -130,13 +137,14 @@ export class Guards {
         query: undefined,
         optional: false,
         comments: [
-          `In place of ${shortLabel}, which gw cannot check: these routes ask for an API key of gw in ${this.#insteadField}, and pass`,
-          'what the client sends for the service on to it. Where the service alone shall decide, take this policy off the route.',
+          `gw cannot check ${of}, so these routes ask for an API key of gw in ${this.#insteadField} instead.`,
+          'The credentials that the document asks for pass through to the service. If the service checks them, and no key',
+          'of gw shall be needed, remove this policy from the routes.',
         ],
       },
     );
-    const text = `the document asks for ${label}, which gw cannot check; an API key in ${this.#insteadField} is asked for instead.`;
-    return { policies: [policy], open: undefined, note: { kind: 'unchecked', text } };
+    const text = `the document asks for ${labels(asking)}, which gw cannot check; an API key in ${this.#insteadField} is asked for instead.`;
+    return { policies: [policy], open: undefined, note: { kind: 'unchecked', text, of } };
   }
 
   #policy(id: string, wanted: string, draft: Omit<PolicyDraft, 'name'>): PolicyDraft {
@@ -164,15 +172,25 @@ const singleKeys = (asking: readonly Alternative[]): Scheme[] =>
 const first = (keys: readonly Scheme[], place: 'header' | 'query'): Scheme | undefined =>
   keys.find(({ key }) => key?.in === place);
 
+/** Schemes that a message names. */
+const MOST_NAMED = 4;
+
 function labels(asking: readonly Alternative[]): string {
-  const each = asking.map((schemes) => [...new Set(schemes.map(({ label }) => label))].join(' and '));
-  return [...new Set(each)].slice(0, 4).join(' or ') + (new Set(each).size > 4 ? ' or others' : '');
+  const each = new Set(asking.map((schemes) => [...new Set(schemes.map(({ label }) => label))].join(' and ')));
+  return [...each].slice(0, MOST_NAMED).join(' or ') + (each.size > MOST_NAMED ? ' or others' : '');
 }
 
 const notAccepted = (others: readonly Alternative[]): Guard['note'] => ({
   kind: 'alternatives',
   text: `the document also accepts ${labels(others)}; this route does not.`,
+  of: namesOf(others),
 });
+
+/** Names of schemes, for a message. */
+function namesOf(asking: readonly Alternative[]): string {
+  const names = [...new Set(asking.flat().map(({ name }) => `\`${name.replace(/\s+/g, ' ').slice(0, 40)}\``))];
+  return names.slice(0, MOST_NAMED).join(', ') + (names.length > MOST_NAMED ? ' and others' : '');
+}
 
 /** A field for keys of gw that the document itself does not use for keys. */
 function freeField(document: OpenApiDocument): string {

@@ -9,7 +9,7 @@ export interface DataTable {
 
 /** The largest JSON document that is read, in bytes. The largest published ones have some 60 MB. */
 const MAX_BYTES = 128 * 1024 * 1024;
-/** The YAML parser takes about a second and 100 MB of memory for each megabyte; JSON a fiftieth of it. */
+/** The YAML parser takes about half a second for each megabyte; JSON a fiftieth of it. */
 const MAX_YAML_CHARACTERS = 24 * 1024 * 1024;
 /** Values of a YAML document once every alias is written out. */
 const MAX_EXPANDED = 5_000_000;

@@ -1,0 +1,47 @@
+/** Whether two routes can take one request, as far as their path and their conditions say. */
+import type { Dfa } from '../../bundle/types.js';
+import { commonExample, equivalent } from '../../schema/dfa.js';
+import { compilePattern, NAMED_TYPES } from '../../schema/regex.js';
+import { type ConditionDraft, shownCondition } from './conditions.js';
+import { pathText, type SegmentDraft } from './paths.js';
+
+/** Form in which a route could stand. */
+export interface Form {
+  readonly segments: readonly SegmentDraft[];
+  readonly conditions: readonly ConditionDraft[];
+}
+
+/** `segments` have equal kinds, place by place. */
+export function overlap(a: Form, b: Form): boolean {
+  if (a.conditions.some((one) => b.conditions.some((other) => contradict(one, other)))) return false;
+  return a.segments.every((segment, index) => {
+    const other = b.segments[index];
+    if (segment.kind !== 'typed' || other?.kind !== 'typed') return true;
+    return commonExample(dfaOf(segment.type), dfaOf(other.type)) !== undefined;
+  });
+}
+
+function contradict(a: ConditionDraft, b: ConditionDraft): boolean {
+  if (a.on !== b.on || a.value === b.value) return false;
+  return (
+    sameName(a.name, b.name, a.on) && (a.value === false || b.value === false || (a.value !== true && b.value !== true))
+  );
+}
+
+function dfaOf(type: string): Dfa {
+  const compiled = compilePattern(NAMED_TYPES[type] ?? type);
+  if ('error' in compiled) throw new Error(`pattern ${type}: ${compiled.error}`);
+  return compiled.dfa;
+}
+
+export const sameName = (a: string, b: string, on: ConditionDraft['on']): boolean =>
+  on === 'header' ? a.toLowerCase() === b.toLowerCase() : a === b;
+
+export const isSame = (a: SegmentDraft, b: SegmentDraft | undefined): boolean =>
+  a.kind === 'typed' && b?.kind === 'typed' && equivalent(dfaOf(a.type), dfaOf(b.type));
+
+/** `GET /pets/{id} (query tag present)`. */
+export function shown({ method, segments, conditions }: Form & { readonly method: string | undefined }): string {
+  const path = `${method ?? 'any method'} ${pathText(segments)}`;
+  return conditions.length === 0 ? path : `${path} (${conditions.map(shownCondition).join(', ')})`;
+}
