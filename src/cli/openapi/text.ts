@@ -7,8 +7,6 @@ export interface DataTable {
   readonly [key: string]: Data | undefined;
 }
 
-/** The largest JSON document that is read, in bytes. The largest published ones have some 60 MB. */
-const MAX_BYTES = 128 * 1024 * 1024;
 /** The YAML parser takes about half a second for each megabyte; JSON a fiftieth of it. */
 const MAX_YAML_CHARACTERS = 24 * 1024 * 1024;
 /** Values of a YAML document once every alias is written out. */
@@ -24,11 +22,6 @@ export interface ParsedText {
 
 /** UTF-8, or UTF-16 that says so with a byte order mark, which Windows shells write. Throws Stop for other bytes. */
 export function decodeDocument(bytes: Uint8Array, name: string): string {
-  if (bytes.length > MAX_BYTES) {
-    throw failed(
-      `${name} has ${Math.ceil(bytes.length / 1024 ** 2)} MiB; the largest document that gw reads has 128 MiB.`,
-    );
-  }
   const encoding =
     bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
   const text = new TextDecoder(encoding).decode(bytes);
