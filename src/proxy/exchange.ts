@@ -4,12 +4,12 @@ import type { ConsumerPlan, Decision, Exchange, PolicyInstance, Reply, RoutePlan
 import { decodeQuery } from '../policies/run-kit.js';
 import type { Chain, ChainDriver } from './chain.js';
 import type { ErrorSlug } from './errors.js';
-import { type ForwardedElement, nodeAddress, parseForwarded } from './forwarded.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import { isToken, trimSpaces } from './http/chars.js';
 import { HeadFields } from './http/fields.js';
 import { FORWARDING, type RequestHead, Seen } from './http/request-head.js';
 import type { Peer } from './peer.js';
+import { wayOf } from './way.js';
 
 /** The route of an exchange that matched none: policies never see it. */
 export const NO_ROUTE_PLAN: RoutePlan = {
@@ -46,6 +46,8 @@ export class GwExchange implements Exchange {
   query: string;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
+  /** Host that a trusted proxy was asked for, as it tells. */
+  readonly toldHost: string | undefined = undefined;
   consumer: ConsumerPlan | undefined = undefined;
   decisions: Decision[] | undefined = undefined;
 
@@ -103,8 +105,10 @@ export class GwExchange implements Exchange {
     this.#host = host;
     this.startMs = startMs;
     if (peer.trusted && head.seen & (FORWARDING | Seen.RequestId)) {
-      this.remoteAddress = this.#client();
-      this.scheme = this.#proto();
+      const way = wayOf(peer, head.seen, (name) => this.received(name));
+      this.remoteAddress = way.client;
+      this.scheme = way.scheme;
+      this.toldHost = way.host;
       this.id = this.#givenId() ?? host.newId();
     } else {
       this.remoteAddress = peer.address;
@@ -235,29 +239,6 @@ export class GwExchange implements Exchange {
     const both = Seen.Upgrade | Seen.ConnectionUpgrade;
     if ((this.seen & both) !== both || this.minor !== 1) return false;
     return this.method === this.method.toUpperCase() && upgradable(this.received('upgrade') ?? '');
-  }
-
-  /** As X-Forwarded-For says, or else Forwarded: a proxy that writes the one passes on the other as its client sent it. */
-  #client(): string {
-    const { proxies, address } = this.peer;
-    if (this.seen & Seen.ForwardedFor)
-      return proxies.clientOf((this.received('x-forwarded-for') ?? '').split(','), address);
-    const nodes = this.#forwarded().map((element) => element.for ?? '');
-    return proxies.clientOf(nodes, address);
-  }
-
-  #proto(): 'http' | 'https' {
-    const told =
-      this.seen & Seen.ForwardedProto
-        ? this.received('x-forwarded-proto')?.toLowerCase()
-        : this.#forwarded().findLast((element) => nodeAddress(element.for ?? '') === this.remoteAddress)?.proto;
-    return told === 'http' || told === 'https' ? told : this.peer.scheme;
-  }
-
-  /** The elements of Forwarded, where that field is the one that counts. */
-  #forwarded(): readonly ForwardedElement[] {
-    if ((this.seen & (Seen.Forwarded | Seen.ForwardedFor)) !== Seen.Forwarded) return [];
-    return parseForwarded(this.received('forwarded') ?? '') ?? [];
   }
 
   #givenId(): string | undefined {

@@ -33,16 +33,25 @@ export class TrustedProxies {
    * first of all when every one is. Where a node is no address, the one behind it is all that is known; `peer` at worst.
    */
   clientOf(nodes: readonly string[], peer: string): string {
-    let client = peer;
+    return clientAt(nodes, this.hopOf(nodes), peer);
+  }
+
+  /**
+   * Index of the first node that a trusted proxy wrote: the last of the nodes (nearest last) that is no trusted proxy
+   * itself or no address, 0 when every one is a trusted proxy. What lies before it may be the client's own invention.
+   */
+  hopOf(nodes: readonly string[]): number {
     for (let i = nodes.length - 1; i >= 0; i--) {
       const address = nodeAddress(nodes[i]!.trim());
-      if (address === undefined) return client;
-      client = address;
-      if (!this.has(address)) return client;
+      if (address === undefined || !this.has(address)) return i;
     }
-    return client;
+    return 0;
   }
 }
+
+/** The address of the node at which TrustedProxies.hopOf() ended, or of the one behind it where that is no address. */
+export const clientAt = (nodes: readonly string[], hop: number, peer: string): string =>
+  nodeAddress(nodes[hop]?.trim() ?? '') ?? nodeAddress(nodes[hop + 1]?.trim() ?? '') ?? peer;
 
 const familyOf = (address: string): 'ipv4' | 'ipv6' | undefined => {
   const version = isIP(address);

@@ -173,6 +173,19 @@ test('a trusted proxy that writes Forwarded alone is believed', async ({ target,
   }
 });
 
+test('what Forwarded says of host and scheme goes on as X-Forwarded-Host and -Proto', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1"]' }));
+  await ask(plane, 'Forwarded: for=9.9.9.9;proto=https;host="shop.example:8443"');
+  const arrived = target.arrived.at(-1)!;
+  assert.is(arrived.header('x-forwarded-host'), 'shop.example:8443');
+  assert.is(arrived.header('x-forwarded-proto'), 'https');
+  await ask(plane, 'X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https, http');
+  assert.is(target.arrived.at(-1)!.header('x-forwarded-proto'), 'http');
+  await plane.load(specOf(target.url));
+  await ask(plane, 'Forwarded: for=9.9.9.9;proto=https;host=evil');
+  assert.is.not(target.arrived.at(-1)!.header('x-forwarded-host'), 'evil');
+});
+
 test('of X-Forwarded-For and Forwarded together the first counts, with ports and brackets', async ({
   target,
   plane,

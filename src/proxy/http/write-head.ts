@@ -120,13 +120,12 @@ function extendedLines(exchange: GwExchange, ownHost: string): string {
   const { seen, peer } = exchange;
   const chain = seen & Seen.ForwardedFor ? exchange.received('x-forwarded-for') : undefined;
   const node = peer.address || 'unknown';
-  const host = exchange.received('x-forwarded-host');
   const forwarded = (seen & (Seen.Forwarded | Seen.ForwardedFor)) === Seen.Forwarded;
   const elements = forwarded ? exchange.received('forwarded') : undefined;
   let lines =
     `x-forwarded-for: ${chain === undefined ? clientAndNode(exchange, node) : `${chain}, ${node}`}\r\n` +
     `x-forwarded-proto: ${exchange.scheme}\r\n${exchange.minor === 1 ? VIA : VIA_1_0}` +
-    (host === undefined ? ownHost : `x-forwarded-host: ${host}\r\n`) +
+    (exchange.toldHost === undefined ? ownHost : `x-forwarded-host: ${exchange.toldHost}\r\n`) +
     (elements === undefined ? '' : `forwarded: ${elements}, for=${forwardedNode(peer.address)}\r\n`);
   if (seen & Seen.ForwardedOther) {
     for (const [name, value] of exchange.receivedFields())
