@@ -55,6 +55,7 @@ const LEAVES: Readonly<Record<string, readonly string[]>> = {
   'src/reason.ts': ['spec', 'lint', 'telemetry', 'proxy', 'control', 'dashboard', 'cli'],
   'src/version.ts': ['cli', 'control'],
   'src/input-file.ts': ['spec', 'lint', 'proxy', 'control', 'dashboard', 'cli'],
+  'src/reference-syntax.ts': ['bundle', 'schema', 'lint', 'control'],
   'src/output-file.ts': ['lint', 'cli'],
 };
 

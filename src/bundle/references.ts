@@ -1,20 +1,19 @@
-/** `${env:NAME}` and `${file:path}` in a bundle: found, and replaced where a generation is loaded. */
-
-export type ReferenceKind = 'env' | 'file';
-
-const REFERENCE = /\$\{(env|file):([^}]*)\}/g;
+/** References in a bundle: found, and replaced where a generation is loaded. */
+import { type Reference, splitReferences } from '../reference-syntax.js';
 
 /**
  * A deep copy of `value` in which every `{ $ref: text }` is the text with its references replaced. A text may hold
- * several references and literal parts. What `resolve` throws passes through: the caller knows what it means.
+ * several references and literal parts. Defaults are for `resolve` to apply: it knows what is missing. What it throws
+ * passes through: the caller knows what it means.
  */
-export function resolveReferences<T>(value: T, resolve: (kind: ReferenceKind, name: string) => string): T;
-export function resolveReferences(value: unknown, resolve: (kind: ReferenceKind, name: string) => string): unknown {
+export function resolveReferences<T>(value: T, resolve: (reference: Reference) => string): T;
+export function resolveReferences(value: unknown, resolve: (reference: Reference) => string): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map((item) => resolveReferences(item, resolve));
   const text = referenceText(value);
   if (text !== undefined) {
-    return text.replace(REFERENCE, (_whole, kind: ReferenceKind, name: string) => resolve(kind, name));
+    const parts = splitReferences(text);
+    return parts.map((part) => (typeof part === 'string' ? part : resolve(part))).join('');
   }
   const copy: Record<string, unknown> = {};
   for (const [key, item] of Object.entries(value)) setOwn(copy, key, resolveReferences(item, resolve));
@@ -22,10 +21,10 @@ export function resolveReferences(value: unknown, resolve: (kind: ReferenceKind,
 }
 
 /** Every reference in `value`, in order, once each: what a generation needs from its surroundings. */
-export function listReferences(value: unknown): { kind: ReferenceKind; name: string }[] {
-  const found = new Map<string, { kind: ReferenceKind; name: string }>();
-  resolveReferences(value, (kind, name) => {
-    found.set(`${kind}:${name}`, { kind, name });
+export function listReferences(value: unknown): Reference[] {
+  const found = new Map<string, Reference>();
+  resolveReferences(value, (reference) => {
+    found.set(reference.text, reference);
     return '';
   });
   return [...found.values()];

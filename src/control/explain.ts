@@ -4,6 +4,7 @@ import { resolveReferences } from '../bundle/references.js';
 import type { Bundle, Json, Phase, PolicyPlan, Program, RefString, RoutePlan, SourceRef } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import { OfflinePlane, type OfflineRequest, type OfflineResult } from '../proxy/offline.js';
+import type { Reference } from '../reference-syntax.js';
 import { formatRate } from '../schema/units.js';
 import { LimitTable } from '../state/limit-table.js';
 import type { DecisionRecord } from '../telemetry/snapshot.js';
@@ -256,8 +257,10 @@ function summaryOf(outcome: Explanation['outcome'], route: RoutePlan | undefined
 
 /** The program as it can run here: what cannot be resolved stays as written, and no target is left without an address. */
 function offlineProgram(program: Program, env: { readonly [name: string]: string | undefined }): Program {
-  const resolve = (kind: 'env' | 'file', name: string): string =>
-    (kind === 'env' ? env[name] : undefined) ?? `\${${kind}:${name}}`;
+  const resolve = ({ kind, name, fallback, text }: Reference): string => {
+    const value = kind === 'env' ? env[name] : undefined;
+    return (value === '' ? (fallback ?? value) : value) ?? (kind === 'env' ? fallback : undefined) ?? text;
+  };
   const whole = resolveReferences(program, resolve);
   const services = whole.services.map((service) => ({
     ...service,

@@ -1,10 +1,11 @@
 /** What a program needs from its machine before it can run: variables, files, certificates. */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import { listReferences, type ReferenceKind, resolveReferences } from '../bundle/references.js';
+import { listReferences, resolveReferences } from '../bundle/references.js';
 import type { PolicyPlan, Program, RefString } from '../bundle/types.js';
 import { INPUT_LIMITS, readInputText } from '../input-file.js';
-import { reasonOf } from '../reason.js';
+import { codeOf, reasonOf } from '../reason.js';
+import type { Reference } from '../reference-syntax.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { controlError, startOf } from './codes.js';
 import type { RunSettings } from './managed/process.js';
@@ -37,17 +38,21 @@ export interface Surroundings {
 export function resolveProgram(program: Program, surroundings: Surroundings, written: Written): Resolved {
   const diagnostics: Diagnostic[] = [];
   const values = new Map<string, string>();
-  for (const { kind, name } of listReferences(program)) {
-    const found = read(kind, name, surroundings);
-    values.set(`${kind}:${name}`, found.value ?? '');
+  for (const reference of listReferences(program)) {
+    const found = read(reference, surroundings);
+    values.set(reference.text, found.value ?? '');
     if (found.problem === undefined) continue;
+    const { kind, name, text } = reference;
+    const otherwise = reference.fallback === undefined ? `, or write a default: \`\${${kind}:${name}:-value}\`` : '';
     const help =
-      kind === 'env' ? `Set ${name} in the environment of \`gw serve\`.` : 'The path is relative to the spec.';
-    for (const span of spansOf(`\${${kind}:${name}}`, written)) {
+      kind === 'env'
+        ? `Set ${name} in the environment of \`gw serve\`${otherwise}.`
+        : `Check the path, which is relative to the spec${otherwise}.`;
+    for (const span of spansOf(text, written)) {
       diagnostics.push(controlError('reference/unresolved', span, found.problem, help));
     }
   }
-  const whole = resolveReferences(program, (kind, name) => values.get(`${kind}:${name}`) ?? '');
+  const whole = resolveReferences(program, ({ text }) => values.get(text) ?? '');
   if (diagnostics.length > 0) return { program: whole, diagnostics };
   diagnostics.push(...checkValues(program, whole, written));
   const listeners = whole.listeners.map((listener) => {
@@ -87,22 +92,36 @@ export function plain(value: RefString): string {
   throw new Error('A reference was not resolved before its use.');
 }
 
-function read(
-  kind: ReferenceKind,
-  name: string,
-  { root, env, reads }: Surroundings,
-): { value?: string; problem?: string } {
-  if (kind === 'env') {
-    const value = env[name];
-    return value === undefined ? { problem: `The environment has no variable \`${name}\`.` } : { value };
-  }
+/** What a reference holds. Its default counts where there is nothing, or only an empty text, as in a shell. */
+function read(reference: Reference, surroundings: Surroundings): { value?: string; problem?: string } {
+  const { kind, name, fallback } = reference;
+  const found = kind === 'env' ? readVariable(name, surroundings) : readReferencedFile(name, surroundings);
+  if (fallback !== undefined && (found.missing === true || found.value === '')) return { value: fallback };
+  return found;
+}
+
+interface Found {
+  readonly value?: string;
+  readonly problem?: string;
+  /** There is none, which a default makes up for; other problems it does not. */
+  readonly missing?: boolean;
+}
+
+function readVariable(name: string, { env }: Surroundings): Found {
+  const value = env[name];
+  const problem = `The environment has no variable \`${name}\`.`;
+  return value === undefined ? { problem, missing: true } : { value };
+}
+
+function readReferencedFile(name: string, { root, reads }: Surroundings): Found {
   const path = resolve(root, name);
   reads.note(path);
   try {
     // Every editor ends a file with a newline; no secret does.
     return { value: readInputText(path, SECRET).replace(/\r?\n$/, '') };
   } catch (error) {
-    return { problem: `The file \`${name}\` cannot be read: ${reasonOf(error)}.` };
+    const problem = `The file \`${name}\` cannot be read: ${reasonOf(error)}.`;
+    return { problem, missing: codeOf(error) === 'ENOENT' };
   }
 }
 

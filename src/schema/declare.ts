@@ -62,7 +62,7 @@ export const s = {
   reference: (
     what: string,
     test?: (literal: string) => string | Problem | undefined,
-    options: { sensitive?: boolean } = {},
+    options: { sensitive?: boolean; template?: boolean } = {},
   ) => new ReferenceSchema(what, test, options),
   boolean: () => new BooleanSchema(),
   integer: ({ min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {}) =>

@@ -1,5 +1,6 @@
 /** Schemas of values that stand in one TOML scalar. */
 import type { Json, RefString } from '../bundle/types.js';
+import { needsResolving, referenceProblem, textOfDefaults } from '../reference-syntax.js';
 import type { Decoder } from './decoder.js';
 import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } from './schema.js';
 import { suggest } from './suggest.js';
@@ -47,9 +48,6 @@ export class StringSchema extends Schema<string> {
   }
 }
 
-/** What looks like a reference but is none: another kind than `env` and `file`, or no name. */
-const BAD_REFERENCE = /\$\{(?!(?:env|file):[^}]+\})[A-Za-z_]+:[^}]*\}?/;
-
 /** What is wrong with a text, with what to do about it. `sensitive`: the text holds a secret, not to be printed. */
 export interface Problem {
   readonly message: string;
@@ -63,26 +61,32 @@ export class ReferenceSchema extends Schema<RefString> {
   constructor(
     readonly what: string,
     readonly test: ((literal: string) => string | Problem | undefined) | undefined,
-    readonly options: { readonly sensitive?: boolean } = {},
+    readonly options: { readonly sensitive?: boolean; readonly template?: boolean } = {},
   ) {
     super();
     this.expected = what;
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<RefString> {
     if (node.kind !== 'string') return wrongKind(this, node, decoder);
-    const bad = BAD_REFERENCE.exec(node.value)?.[0];
-    if (bad !== undefined) {
-      decoder.error('schema/format', node.span, `\`${shown(bad)}\` is no reference.`, {
-        help: 'References are `${env:NAME}` and `${file:path}`.',
-      });
+    const malformed = referenceProblem(node.value, this.options.template === true);
+    if (malformed !== undefined) {
+      decoder.error('reference/syntax', node.span, malformed.message, { help: malformed.help });
       return INVALID;
     }
-    if (REFERENCE.test(node.value)) return { $ref: node.value };
-    const problem = this.test?.(node.value);
-    if (problem === undefined) return node.value;
+    const reference = needsResolving(node.value);
+    // With references, what it is without the variables can be judged, and nothing else.
+    const known = reference ? this.#defaults(node.value) : node.value;
+    const problem = known === undefined ? undefined : this.test?.(known);
+    if (problem === undefined) return reference ? { $ref: node.value } : node.value;
     const { message, ...extra } = typeof problem === 'string' ? { message: problem } : problem;
-    decoder.error('schema/format', node.span, message, this.options.sensitive ? { ...extra, sensitive: true } : extra);
+    const said = reference ? `With the defaults of its references: ${message}` : message;
+    decoder.error('schema/format', node.span, said, this.options.sensitive ? { ...extra, sensitive: true } : extra);
     return INVALID;
+  }
+  /** Undefined where there is none for each reference; in a template a default's braces would count as its own. */
+  #defaults(text: string): string | undefined {
+    const known = textOfDefaults(text);
+    return this.options.template && known?.includes('{') ? undefined : known;
   }
   jsonSchema(): JsonSchema {
     return { type: 'string' };

@@ -3,6 +3,7 @@
  *
  *     {consumer.name}   a variable            {id}      short for {param.id}
  *     {{ and }}         literal braces        ${env:X}  a reference, left for load time
+ *     $${               a dollar sign before what a brace begins
  */
 import type { Json, TemplatePlan } from '../bundle/types.js';
 import { suggest } from './suggest.js';
@@ -48,6 +49,9 @@ export function parseTemplate(text: string): ParsedTemplate | TemplateError {
       flush();
       parts.push(reference);
       at += reference.length;
+    } else if (char === '$' && text.startsWith('$${', at)) {
+      literal += '$';
+      at += 2;
     } else if (char !== '{' && char !== '}') {
       literal += char;
       at++;

@@ -41,6 +41,7 @@ export const SPEC_CODES: readonly CodeEntry[] = [
   error('plan/not-a-limit', 'a plan sets the limit of a policy that has none'),
   error('policy/unknown-kind', 'a policy is of a kind that does not exist'),
   error('reference/not-allowed', 'a `${env:}` or `${file:}` reference stands where none can'),
+  error('reference/syntax', 'a reference is malformed'),
   error('route/rewrite', 'a rewrite can never be sent to a target'),
   error('schema/empty', 'a value is empty that must not be'),
   error('schema/format', 'a string does not have the form it must have'),

@@ -1,8 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { listReferences, resolveReferences } from '../../src/bundle/references.js';
+import type { Reference } from '../../src/reference-syntax.js';
 
-const lookup = (kind: 'env' | 'file', name: string): string => `<${kind} ${name}>`;
+const lookup = ({ kind, name }: Reference): string => `<${kind} ${name}>`;
 
 test('references are replaced deep inside, and what is no reference stays', () => {
   const value = {
@@ -30,7 +31,7 @@ test('a value that a reference brings is not searched for further references', (
 test('what resolve throws passes through', () => {
   assert.throws(
     () =>
-      resolveReferences({ a: { $ref: '${env:NONE}' } }, (_kind, name) => {
+      resolveReferences({ a: { $ref: '${env:NONE}' } }, ({ name }) => {
         throw new Error(`no ${name}`);
       }),
     'no NONE',
@@ -47,9 +48,9 @@ test('a key named __proto__ stays data', () => {
 test('references are listed once each, in order', () => {
   const value = [{ $ref: '${env:B}${env:A}' }, { x: { $ref: '${file:f}${env:B}' } }];
   assert.equal(listReferences(value), [
-    { kind: 'env', name: 'B' },
-    { kind: 'env', name: 'A' },
-    { kind: 'file', name: 'f' },
+    { kind: 'env', name: 'B', fallback: undefined, text: '${env:B}' },
+    { kind: 'env', name: 'A', fallback: undefined, text: '${env:A}' },
+    { kind: 'file', name: 'f', fallback: undefined, text: '${file:f}' },
   ]);
 });
 

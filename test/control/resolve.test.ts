@@ -65,6 +65,40 @@ test('each missing reference is told at every place where it is written', () => 
   assert.match(diagnostics[2]?.message ?? '', 'there is no such file');
 });
 
+test('a default stands for what is missing or empty, in every place', () => {
+  const found = (env: Record<string, string>) =>
+    resolve(
+      programWith({
+        listeners: [listenerPlan('main', { address: { $ref: '127.0.0.1:${env:PORT:-8080}' } })],
+        admin: { address: '127.0.0.1:9', token: { $ref: '${file:gone:-t0ken}' } },
+        policies: [policy([{ $ref: '${env:A:-}' }, { $ref: '$${env:A} ${env:B:-b}' }])],
+      }),
+      env,
+    );
+  const missing = found({ B: '' });
+  assert.equal(missing.diagnostics, []);
+  assert.is(missing.program.listeners[0]?.address, '127.0.0.1:8080');
+  assert.is(missing.program.admin.token, 't0ken');
+  assert.equal(missing.program.policies[0]?.plan, ['', '${env:A} b']);
+  // A file that may come is watched.
+  assert.equal(missing.files, [join(folder, 'gone')]);
+  const set = found({ PORT: '81', A: 'a', B: 'x' });
+  assert.is(set.program.listeners[0]?.address, '127.0.0.1:81');
+  assert.equal(set.program.policies[0]?.plan, ['a', '${env:A} x']);
+});
+
+test('a default does not hide a file that cannot be read, nor a value that does not fit', () => {
+  const folderAsFile = resolve(programWith({ policies: [policy({ $ref: '${file:.:-x}' })] }));
+  assert.match(folderAsFile.diagnostics[0]?.message ?? '', 'it is a folder');
+  const misfit = resolve(
+    programWith({ listeners: [listenerPlan('main', { address: { $ref: '127.0.0.1:${env:PORT:-8080}' } })] }),
+    { PORT: 'http' },
+    'address = "127.0.0.1:${env:PORT:-8080}"',
+  );
+  assert.is(misfit.diagnostics[0]?.code, 'reference/invalid');
+  assert.is(misfit.diagnostics[0]?.span.start.column, 12);
+});
+
 test('a folder is no file, and a bundle has no text to point into', () => {
   const { diagnostics } = resolve(programWith({ policies: [policy({ $ref: '${file:.}' })] }));
   assert.match(diagnostics[0]?.message ?? '', 'it is a folder');

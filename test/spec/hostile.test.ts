@@ -145,7 +145,7 @@ const WRITTEN: readonly (readonly [text: string, ...answers: (string | RegExp)[]
   [serving('targets = ["ftp://x"]'), '`http://` or `https://`'],
   [serving('targets = ["http://x/?q"]'), 'take it off the URL'],
   [serving('targets = ["http://"]'), '`http://` or `https://`'],
-  [serving('targets = ["${nope:X}", "${env:}", "${env:A"]'), 'is no reference'],
+  [serving('targets = ["${nope:X}", "${env:}", "${env:A"]'), 'is not a valid reference'],
   [routed('match = "/"\nto = "http://127.0.0.1:4000"'), 'among the `targets` of a service', '[service.NAME]'],
   // includes
   ['spec = 1\ninclude = 5\n', 'routes/*.toml'],

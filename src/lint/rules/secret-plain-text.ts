@@ -1,3 +1,4 @@
+import { splitReferences } from '../../reference-syntax.js';
 import type { Origins } from '../../schema/decoder.js';
 import type { Model } from '../../spec/model.js';
 import { factsOf, policyEntity } from '../facts.js';
@@ -7,12 +8,16 @@ import { secretIn } from '../secrets.js';
 type Path = readonly (string | number)[];
 type Visit = (path: Path, text: string) => void;
 
-/** Every string in a config, with its path. What is left to load time stands there as `{ $ref }`. */
+/** Every string in a config, with its path. Of what is left to load time, `{ $ref }`, the defaults. */
 function visitStrings(value: unknown, path: Path, visit: Visit): void {
   if (typeof value === 'string') visit(path, value);
   else if (Array.isArray(value))
     for (const [index, item] of value.entries()) visitStrings(item, [...path, index], visit);
-  else if (value !== null && typeof value === 'object' && !('$ref' in value)) {
+  else if (value === null || typeof value !== 'object') return;
+  else if ('$ref' in value && typeof value.$ref === 'string') {
+    // A default is in the spec and in the bundle, for everybody to read.
+    for (const part of splitReferences(value.$ref)) if (typeof part !== 'string') visit(path, part.fallback ?? '');
+  } else {
     for (const [key, item] of Object.entries(value)) visitStrings(item, [...path, key], visit);
   }
 }

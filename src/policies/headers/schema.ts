@@ -33,7 +33,7 @@ function checkValue(text: string): string | undefined {
   return 'error' in parsed ? parsed.error : undefined;
 }
 
-const value = s.reference('a header value', checkValue);
+const value = s.reference('a header value', checkValue, { template: true });
 const names = s.array(s.string({ nonEmpty: true }).check('schema/format', checkName));
 
 const edits = (whose: string) =>

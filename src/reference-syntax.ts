@@ -1,0 +1,113 @@
+/**
+ * How a reference is written: `${env:NAME}`, `${file:path}`, either with a default: `${env:PORT:-8080}`. The default, which
+ * may be empty, stands where the variable or file is missing or empty. `$${` is a literal `${`.
+ */
+
+export type ReferenceKind = 'env' | 'file';
+
+export interface Reference {
+  readonly kind: ReferenceKind;
+  readonly name: string;
+  readonly fallback: string | undefined;
+  /** As it is written. */
+  readonly text: string;
+}
+
+/** An escaped `${`, or a reference: kind, name, default. */
+const PART = /\$\$\{|\$\{(env|file):((?:(?!:-)[^}])*)(?::-([^}]*))?\}/g;
+
+/** The text in its parts, in order; literal parts are strings, and what is escaped in them is not any more. */
+export function splitReferences(text: string): (string | Reference)[] {
+  const parts: (string | Reference)[] = [];
+  let literal = '';
+  let from = 0;
+  for (const found of text.matchAll(PART)) {
+    literal += text.slice(from, found.index);
+    from = found.index + found[0].length;
+    const [whole, kind, name = '', fallback] = found;
+    if (kind === undefined) literal += '${';
+    else {
+      if (literal !== '') parts.push(literal);
+      literal = '';
+      parts.push({ kind: kind as ReferenceKind, name, fallback, text: whole });
+    }
+  }
+  literal += text.slice(from);
+  if (literal !== '') parts.push(literal);
+  return parts;
+}
+
+/** The text is not what it stands for: it holds a reference, or an escape. */
+export const needsResolving = (text: string): boolean => text.search(PART) >= 0;
+
+/** The text where every variable and file is missing; undefined where a reference has no default. */
+export function textOfDefaults(text: string): string | undefined {
+  const parts = splitReferences(text).map((part) => (typeof part === 'string' ? part : part.fallback));
+  return parts.includes(undefined) ? undefined : parts.join('');
+}
+
+export interface ReferenceProblem {
+  readonly message: string;
+  readonly help: string;
+}
+
+const FORMS = 'References are `${env:NAME}` and `${file:path}`, with a default `${env:NAME:-value}`.';
+const LITERAL = 'A literal `${` is written `$${`.';
+
+/**
+ * What is wrong with the first malformed reference of a text. `template`: braces have a meaning of their own in it, and
+ * `${{` is a dollar sign before a literal brace.
+ */
+export function referenceProblem(text: string, template: boolean): ReferenceProblem | undefined {
+  for (const { index, 0: start } of text.matchAll(/\$\$\{|\$\{/g)) {
+    if (start === '$${' || (template && text[index + 2] === '{')) continue;
+    const end = text.indexOf('}', index);
+    const body = text.slice(index + 2, end < 0 ? undefined : end);
+    const problem = judge(body, end >= 0);
+    if (problem === undefined) continue;
+    const variable = template && /^[a-z][\w-]*(\.[\w-]+)*$/.test(body);
+    return variable ? { ...problem, help: variableHelp(body) } : problem;
+  }
+  return undefined;
+}
+
+const variableHelp = (name: string): string =>
+  `For the variable of the template write \`{${name}}\`, with a dollar sign before it \`$\${${name}}\`. ${FORMS}`;
+
+function judge(body: string, closed: boolean): ReferenceProblem | undefined {
+  const written = `\${${body}${closed ? '}' : ''}`;
+  const say = (why: string, help: string): ReferenceProblem => ({
+    message: `\`${written.length > 60 ? `${written.slice(0, 57)}...` : written}\` is not a valid reference: ${why}.`,
+    help,
+  });
+  const meant = suggestionOf(body);
+  const help = meant === undefined ? `${FORMS} ${LITERAL}` : `Did you mean \`${meant}\`? ${LITERAL}`;
+  if (body.includes('${')) return say('references cannot be nested', `Write the default as plain text. ${FORMS}`);
+  if (!closed) return say('the closing `}` is missing', help);
+  const [, kind, rest = ''] = /^([^:]*):(.*)$/s.exec(body) ?? [];
+  if (kind === undefined || rest.startsWith('-')) return say('it does not say where the value comes from', help);
+  if (kind !== 'env' && kind !== 'file') return say(`\`${kind}\` is neither \`env\` nor \`file\``, help);
+  const name = rest.split(':-', 1)[0] ?? '';
+  if (name.trim() === '') return say(`it names no ${kind === 'env' ? 'variable' : 'file'}`, help);
+  if (kind === 'env' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
+    return say('the name of a variable has letters, digits and `_`, and does not begin with a digit', help);
+  }
+  return name === name.trim() ? undefined : say('its path begins or ends with a space', help);
+}
+
+/** The nearest right reference; undefined where nothing can be guessed. */
+function suggestionOf(body: string): string | undefined {
+  const [, prefix, rest] = /^[\s{]*(?:([A-Za-z]{1,6})\s*:(?![-=?+]))?\s*(.*?)\s*$/s.exec(body) ?? [];
+  const kind = prefix?.toLowerCase() ?? 'env';
+  if (rest === undefined || rest === '' || body.includes('${')) return undefined;
+  if (kind === 'file') return `\${file:${rest}}`;
+  if (!/^(e|en|env|envs|vars?|environ)$/.test(kind)) return undefined;
+  // `PORT:8080`, `PORT=8080` and `PORT-8080` are other shells' defaults; `MY-VAR` is a name.
+  const [, name = '', fallback] = /^([^:=?+]*?)(?:(?::[-=?+]?|[=?+]|-(?=\d))(.*))?$/s.exec(rest) ?? [];
+  const valid = name
+    .trim()
+    .replace(/[^A-Za-z0-9_]+/g, '_')
+    .replace(/^(?=\d)/, '_');
+  if (valid === '' || valid === '_') return undefined;
+  return `\${env:${valid}${fallback === undefined ? '' : `:-${fallback}`}}`;
+}
