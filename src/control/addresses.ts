@@ -6,6 +6,13 @@ import type { BoundListener, GenerationInput } from '../proxy/types.js';
 /** True for an address whose port the system chooses. */
 export const isAnyPort = (address: string): boolean => /:0+$/.test(address);
 
+/** The same port of one host, or of any host and one. Sockets of both exist side by side only where they share ports. */
+export function overlap(a: string, b: string): boolean {
+  const [one, other] = [splitAddress(a), splitAddress(b)];
+  if (one.port !== other.port) return false;
+  return one.host === other.host || [one.host, other.host].some((host) => host === '' || /^[0:.]+$/.test(host));
+}
+
 /**
  * The same input on the ports that were bound: a listener on port 0 keeps, in further workers and over a replacement, the
  * port that the system once chose.

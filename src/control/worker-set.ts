@@ -11,7 +11,7 @@ import type {
   GenerationInput,
   WatchLevel,
 } from '../proxy/types.js';
-import { assertFree, isAnyPort, pinAddresses } from './addresses.js';
+import { assertFree, isAnyPort, overlap, pinAddresses } from './addresses.js';
 import { plain } from './resolve.js';
 import { WorkerHost, type WorkerHostOptions } from './worker-host.js';
 
@@ -127,12 +127,17 @@ export class WorkerSet implements DataPlaneApi {
     return pinAddresses(input, kept);
   }
 
-  /** Those that no worker has bound, or not for this listener: sharing would let one have them twice. */
+  /**
+   * Those that no worker has bound, or not for this listener: sharing would let one have them twice. One that overlaps
+   * with an address of this gateway is shared with that while the one takes over from the other.
+   */
   #newAddresses({ program }: GenerationInput): string[] {
-    const bound = new Set(this.#live?.input.program.listeners.map(({ address }) => plain(address)));
+    const mine = this.#live?.input.program.listeners.map(({ address }) => plain(address)) ?? [];
+    const bound = new Set(mine);
     return program.listeners
       .map(({ address }) => plain(address))
-      .filter((address, at, all) => !isAnyPort(address) && !(bound.has(address) && all.indexOf(address) === at));
+      .filter((address, at, all) => !isAnyPort(address) && !(bound.has(address) && all.indexOf(address) === at))
+      .filter((address) => bound.has(address) || !mine.some((own) => overlap(own, address)));
   }
 
   async #cast(workers: number): Promise<Cast> {

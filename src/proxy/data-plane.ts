@@ -9,6 +9,7 @@ import { AccessLog } from '../telemetry/access-log.js';
 import { RecordSink } from './access.js';
 import { Engine } from './engine.js';
 import { Generation, PolicyInstances } from './generation.js';
+import { Handover, lastCall } from './handover.js';
 import { Listener, type ListenerSettings, listenerSettings } from './listener.js';
 import { type MemorySource, Overload } from './overload.js';
 import type {
@@ -65,6 +66,7 @@ interface Prepared {
   readonly bound: { readonly listener: Listener; readonly settings: ListenerSettings }[];
   /** Those of `bound` that were not there before. */
   readonly fresh: Listener[];
+  readonly handover: Handover;
   /** Undefined: it stays. */
   log: LogChange | undefined;
 }
@@ -145,10 +147,13 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const sharers = input.sharePorts === true ? input.program.workers : 1;
     const services = this.#targets.prepare(input.program.services, input.stats, sharers);
     const generation = new Generation(input, this.#instances, this.#logger);
-    const prepared: Prepared = { generation, services, bound: [], fresh: [], log: undefined };
+    const handover = new Handover({ sharePort: input.sharePorts === true }, (message, fields) =>
+      this.#logger.error(message, fields),
+    );
+    const prepared: Prepared = { generation, services, bound: [], fresh: [], handover, log: undefined };
     try {
       prepared.log = this.#openLog(input);
-      for (const one of settings) await this.#bind(one, prepared, input.sharePorts === true);
+      await this.#bind(settings, prepared);
       // It may have been closed while a listener was bound.
       if (this.#closed) throw new Error('The data plane is closing.');
     } catch (error) {
@@ -159,14 +164,17 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     return prepared.bound.map(({ listener, settings: { plan } }) => ({ name: plan.name, address: listener.bound }));
   }
 
-  async #bind(settings: ListenerSettings, { bound, fresh }: Prepared, sharePort: boolean): Promise<void> {
-    const known = this.#known(settings, bound);
-    const listener = known ?? new Listener(this.#engine, settings);
-    if (known === undefined) {
-      fresh.push(listener);
-      await listener.listen({ sharePort });
-    } else known.expect(settings);
-    bound.push({ listener, settings });
+  /** Those that stay are found first: the others leave, and may be in the way of new ones. */
+  async #bind(wanted: readonly ListenerSettings[], { bound, fresh, handover }: Prepared): Promise<void> {
+    for (const settings of wanted) {
+      const known = this.#known(settings, bound);
+      known?.expect(settings);
+      const listener = known ?? new Listener(this.#engine, settings);
+      if (known === undefined) fresh.push(listener);
+      bound.push({ listener, settings });
+    }
+    const leaving = this.#listeners.filter((listener) => !bound.some((one) => one.listener === listener));
+    for (const listener of fresh) await handover.bind(listener, [...leaving, ...this.#leaving]);
   }
 
   commit(): void {
@@ -187,8 +195,9 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     );
   }
 
-  async #undo({ generation, fresh, log }: Prepared): Promise<void> {
+  async #undo({ generation, fresh, handover, log }: Prepared): Promise<void> {
     for (const listener of fresh) listener.stop();
+    await handover.takeBack();
     generation.finish();
     await log?.opened?.close();
   }
@@ -215,8 +224,10 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     for (const { listener, settings } of bound) listener.update(settings);
     for (const listener of this.#listeners) {
       if (listeners.includes(listener)) continue;
-      listener.stop();
       this.#leaving.push(listener);
+      // Where another socket of this port goes on, those that wait in the queue of this one are let in first.
+      if (!fresh.some(({ port }) => port === listener.port)) listener.stop();
+      else void lastCall([listener]).then(() => listener.stop());
     }
     this.#listeners = listeners;
     this.#overload.plan = generation.program.overload;
@@ -263,7 +274,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     for (const listener of this.#leaving) listener.sweep(now);
     this.#engine.admission.sweep(now);
     this.#relieve(now);
-    if (this.#leaving.length > 0) this.#leaving = this.#leaving.filter((listener) => !listener.empty);
+    if (this.#leaving.length > 0)
+      this.#leaving = this.#leaving.filter((listener) => !listener.closing || !listener.empty);
     this.#engine.uploads.sweep(now, (error) => this.#engine.bug(error));
     this.#targets.sweep(now);
     const failures = this.#engine.failures.take();

@@ -58,6 +58,8 @@ export class Listener implements Door {
   raced = 0;
   readonly address: string;
   countedAs = '';
+  /** Connections that the kernel has handed over. */
+  accepted = 0;
   readonly #engine: Engine;
   readonly #server: Server;
   readonly #connections = new Set<Http1Connection>();
@@ -89,7 +91,8 @@ export class Listener implements Door {
 
   /** Binds; what connects waits for open(). Rejects when the address cannot be had. */
   async listen({ sharePort }: ListenManner): Promise<void> {
-    const { host, port } = splitAddress(this.address);
+    const { host } = splitAddress(this.address);
+    const { port } = this;
     // Node 20 knows no reusePort, and its types with it: control asks for it on later ones alone.
     const options: ListenOptions & { readonly reusePort?: boolean } = {
       port,
@@ -98,16 +101,34 @@ export class Listener implements Door {
       ...(sharePort ? { reusePort: true } : {}),
     };
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(options, () => {
-        this.#server.removeListener('error', reject);
-        this.countedAs = this.bound;
-        resolve();
-      });
+      const settle = (done: () => void) => (): void => {
+        this.#server.off('error', failed).off('listening', listening);
+        done();
+      };
+      const listening = settle(resolve);
+      const failed = (error: Error): void => settle(() => reject(error))();
+      this.#server.once('error', failed).once('listening', listening).listen(options);
     });
-    this.#server.on('error', (error) =>
-      this.#engine.log('error', `A listener failed: ${reasonOf(error)}.`, { listener: this.plan.name }),
-    );
+    this.countedAs = this.bound;
+    this.#server
+      .removeAllListeners('error')
+      .on('error', (error) =>
+        this.#engine.log('error', `A listener failed: ${reasonOf(error)}.`, { listener: this.plan.name }),
+      );
+  }
+
+  /** Gives up its address, which listen() binds again; the connections that it has go on. */
+  release(): void {
+    this.#server.close();
+  }
+
+  get listening(): boolean {
+    return this.#server.listening;
+  }
+
+  /** The real one, once it has been bound. */
+  get port(): number {
+    return splitAddress(this.countedAs || this.address).port;
   }
 
   get secure(): boolean {
@@ -210,6 +231,7 @@ export class Listener implements Door {
   }
 
   #onSocket(socket: Socket): void {
+    this.accepted++;
     if (this.#held !== undefined && !this.closing) {
       this.#hold(this.#held, socket);
       return;

@@ -3,7 +3,7 @@ import { chmodSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { WatchLevel } from '../../proxy/types.js';
-import { reasonOf } from '../../reason.js';
+import { codeOf, reasonOf } from '../../reason.js';
 import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 import type { Log } from '../log.js';
 import { carriesToken, namesThisServer } from './auth.js';
@@ -25,6 +25,11 @@ export interface TcpAccess {
   readonly token: string;
 }
 
+interface Tcp {
+  readonly server: Server;
+  readonly access: TcpAccess;
+}
+
 /** A change of the TCP address that is ready to be made. */
 export interface TcpChange {
   commit(): void;
@@ -44,7 +49,7 @@ export class AdminServer {
   readonly #endpoints: ReadonlyMap<string, { readonly method: 'GET' | 'POST'; readonly run: Endpoint }>;
   readonly #retiring = new Set<Promise<unknown>>();
   #socket: Server | undefined;
-  #tcp: { readonly server: Server; readonly access: TcpAccess } | undefined;
+  #tcp: Tcp | undefined;
 
   constructor(backend: AdminBackend, log: Log) {
     this.#backend = backend;
@@ -91,14 +96,40 @@ export class AdminServer {
       };
     }
     const server = this.#create((request, path) => this.#guardTcp(request, path));
-    await listening(server, () => server.listen(access.port, access.host), this.#log);
+    const handedOver = await this.#bindTcp(server, access, before);
     return {
-      abandon: () => closed(server),
+      abandon: async () => {
+        const done = closed(server);
+        if (handedOver && before) await this.#listenTcp(before.server, before.access);
+        await done;
+      },
       commit: () => {
         this.#tcp = { server, access };
         if (before) this.#retire(before.server);
       },
     };
+  }
+
+  #listenTcp(server: Server, { host, port }: TcpAccess): Promise<void> {
+    return listening(server, () => server.listen(port, host), this.#log);
+  }
+
+  /** Returns whether the server of before has given up its port for it: both could not listen there at once. */
+  async #bindTcp(server: Server, access: TcpAccess, before: Tcp | undefined): Promise<boolean> {
+    try {
+      await this.#listenTcp(server, access);
+      return false;
+    } catch (error) {
+      if (codeOf(error) !== 'EADDRINUSE' || before?.access.port !== access.port) throw error;
+    }
+    before.server.close();
+    try {
+      await this.#listenTcp(server, access);
+      return true;
+    } catch (error) {
+      await this.#listenTcp(before.server, before.access);
+      throw error;
+    }
   }
 
   async close(): Promise<void> {
@@ -226,12 +257,18 @@ export function formatAddress({ address, port, family }: AddressInfo): string {
 
 function listening(server: Server, listen: () => void, log: Log): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.once('listening', () => {
-      server.off('error', reject);
-      server.on('error', (error) => log.warn(`the admin server reports: ${reasonOf(error)}`));
+    const failed = (error: Error): void => {
+      server.off('listening', bound);
+      reject(error);
+    };
+    const bound = (): void => {
+      server.off('error', failed);
+      server
+        .removeAllListeners('error')
+        .on('error', (error) => log.warn(`the admin server reports: ${reasonOf(error)}`));
       resolve();
-    });
+    };
+    server.once('error', failed).once('listening', bound);
     listen();
   });
 }
