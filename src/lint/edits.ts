@@ -9,10 +9,19 @@ export function removeItem(model: Model, span: Span): Edit | undefined {
   let start = span.start.offset;
   let end = span.end.offset;
   const after = /^\s*,[ \t]*/.exec(text.slice(end));
-  const before = /,\s*$/.exec(text.slice(0, start));
+  const before = commaBefore(text.slice(0, start));
   if (before) start -= before[0].length;
   else if (after) end += after[0].length;
   return { span: { file: span.file, start: positionAt(text, start), end: positionAt(text, end) }, text: '' };
+}
+
+/** A comma at the end of the text with the space behind it; not one of a comment, which only ends with its line. */
+function commaBefore(text: string): RegExpExecArray | undefined {
+  const found = /,\s*$/.exec(text);
+  if (found === null) return undefined;
+  if (!found[0].includes('\n')) return found;
+  const line = text.slice(text.lastIndexOf('\n', found.index) + 1, found.index);
+  return line.includes('#') ? undefined : found;
 }
 
 /** Line and column of an offset. */

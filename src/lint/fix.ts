@@ -60,11 +60,30 @@ function overlap(a: Edit, b: Edit): boolean {
   return first.end.offset > second.start.offset || first.start.offset === second.start.offset;
 }
 
-/** From the end, so that earlier offsets stay true. */
+/** From the end, so that earlier offsets stay true. Line ends of what is written are those of the lines around it. */
 export function applyEdits(text: string, edits: readonly Edit[]): string {
   let result = text;
   for (const { span, text: replacement } of [...edits].sort((a, b) => b.span.start.offset - a.span.start.offset)) {
-    result = result.slice(0, span.start.offset) + replacement + result.slice(span.end.offset);
+    const mark = markLength(text);
+    const start = span.end.offset <= mark ? startOf(text) : Math.max(span.start.offset, mark);
+    const end = Math.max(start, span.end.offset);
+    const written = replacement.replaceAll('\n', lineEndAt(text, start));
+    result = result.slice(0, start) + written + result.slice(end);
   }
   return result;
+}
+
+/** Where what is put before everything goes: behind a byte order mark, and behind the directives of editors. */
+function startOf(text: string): number {
+  const directives = /^\uFEFF?(#:[^\n]*\n)*/.exec(text);
+  return directives?.[0].length ?? 0;
+}
+
+const markLength = (text: string): number => (text.startsWith('\uFEFF') ? 1 : 0);
+
+/** Of the line at the offset; of the one before where the text ends without. */
+function lineEndAt(text: string, offset: number): string {
+  const next = text.indexOf('\n', offset);
+  const at = next < 0 ? text.lastIndexOf('\n') : next;
+  return at > 0 && text[at - 1] === '\r' ? '\r\n' : '\n';
 }

@@ -1,14 +1,9 @@
 /** What `gw validate` does: checks specs, mends what can be mended safely, renders. */
-import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
-import { INPUT_LIMITS, readInputFile } from '../input-file.js';
-import { writeOutput } from '../output-file.js';
-import { reasonOf } from '../reason.js';
 import { type Diagnostic, hasErrors } from '../schema/diagnostic.js';
 import type { SourceFile } from '../spec/model.js';
-import { applySafeFixes, type FixedFile } from './fix.js';
 import { type CheckedSpec, checkSpec } from './index.js';
+import { mend } from './mend.js';
 import { type Format, relocated, render } from './render/index.js';
 import { counted } from './render/summary.js';
 
@@ -35,8 +30,8 @@ export interface Validated {
   readonly notes: readonly string[];
 }
 
-/** A fix may uncover another one; a spec that keeps changing is no better for it. */
-const MOST_ROUNDS = 8;
+/** Fixes that were left out, and are told of one by one. */
+const MOST_REFUSED = 5;
 
 /** Never throws for what is in the specs; a file that cannot be written is told in `notes`. */
 export function validate(options: ValidateOptions): Validated {
@@ -46,8 +41,9 @@ export function validate(options: ValidateOptions): Validated {
   const diagnostics: Diagnostic[] = [];
   const files = new Map<string, SourceFile>();
   const checked: string[] = [];
-  for (const path of options.specs) {
-    const spec = checkAndFix(path, options, notes, failures);
+  const specs = checkAll(options, notes, failures);
+  for (const [index, path] of options.specs.entries()) {
+    const spec = specs[index]!;
     const shown = (file: SourceFile): string => relative(options.cwd, file.absolute) || file.path;
     const names = new Map(spec.files.map((file) => [file.path, shown(file)]));
     for (const file of spec.files) files.set(shown(file), { ...file, path: shown(file) });
@@ -87,41 +83,19 @@ function cleanLine(path: string, { value }: CheckedSpec): string {
   return `${path}: ${routes}, ${counted(value!.services.length, 'service')}, no problems`;
 }
 
-function checkAndFix(path: string, options: ValidateOptions, notes: string[], failures: string[]): CheckedSpec {
-  const load = { path, ...(options.overlays ? { overlays: options.overlays } : {}) };
-  let spec = checkSpec(load);
-  if (options.fix !== true) return spec;
-  let applied = 0;
-  const written = new Set<string>();
-  for (let round = 0; round < MOST_ROUNDS; round++) {
-    const result = applySafeFixes(spec.diagnostics, spec.files);
-    if (result.files.length === 0) break;
-    const before = failures.length;
-    for (const fixed of result.files) {
-      const failure = write(fixed);
-      if (failure === undefined) written.add(relative(options.cwd, fixed.file.absolute) || fixed.file.path);
-      else failures.push(failure);
-    }
-    spec = checkSpec(load);
-    if (failures.length > before) break;
-    applied += result.applied;
+/** Checks the specs; with `fix` after mending them. What was done goes to `notes`, what could not be to `failures`. */
+function checkAll(options: ValidateOptions, notes: string[], failures: string[]): readonly CheckedSpec[] {
+  const { specs, overlays = [], cwd } = options;
+  if (options.fix !== true) return specs.map((path) => checkSpec({ path, overlays }));
+  const mended = mend(specs, overlays);
+  const written = mended.written.map((absolute) => relative(cwd, absolute) || absolute);
+  if (mended.applied > 0) notes.push(`Fixed ${counted(mended.applied, 'problem')} in ${written.join(', ')}.`);
+  for (const { diagnostic, cause } of mended.refused.slice(0, MOST_REFUSED)) {
+    const { code, span } = diagnostic;
+    const place = `${relative(cwd, span.file) || span.file}:${span.start.line}`;
+    const why = cause === undefined ? 'it would cause another error' : `it would cause \`${cause.code}\``;
+    notes.push(`Left the fix of \`${code}\` at ${place} out: ${why}.`);
   }
-  if (applied > 0) notes.push(`Fixed ${counted(applied, 'problem')} in ${[...written].join(', ')}.`);
-  return spec;
-}
-
-/** Writes a fixed text; returns why not, in words, when it could not. A file that somebody just changed stays as it is. */
-function write({ file, text }: FixedFile): string | undefined {
-  try {
-    // A pipe has nothing to write back to, and reading it again would wait for ever.
-    if (!statSync(file.absolute).isFile()) return `${file.path} could not be fixed: it is no plain file.`;
-    const now = createHash('sha256')
-      .update(readInputFile(file.absolute, { maxBytes: INPUT_LIMITS.spec }))
-      .digest('hex');
-    if (now !== file.sha256) return `${file.path} changed while it was checked; nothing was fixed in it.`;
-    writeOutput(file.absolute, text);
-    return undefined;
-  } catch (error) {
-    return `${file.path} could not be fixed: ${reasonOf(error)}.`;
-  }
+  failures.push(...mended.failures);
+  return mended.checked;
 }
