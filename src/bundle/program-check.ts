@@ -85,7 +85,9 @@ const source = table({
 const listener = table({
   name: text,
   address: reference,
-  tls: optional(table({ cert: reference, key: reference })),
+  tls: optional(
+    table({ cert: reference, key: reference, minVersion: optional(word('1.2', '1.3')), ciphers: optional(list(text)) }),
+  ),
   maxHeaderBytes: number(0),
   maxBodyBytes: number(0),
   maxHeaders: number(0),

@@ -26,7 +26,14 @@ export interface ListenerPlan {
   readonly name: string;
   /** `host:port`, `[v6]:port`. */
   readonly address: RefString;
-  readonly tls?: { readonly cert: RefString; readonly key: RefString };
+  readonly tls?: {
+    readonly cert: RefString;
+    readonly key: RefString;
+    /** Absent: 1.2. */
+    readonly minVersion?: '1.2' | '1.3';
+    /** By OpenSSL's names; a version that none is of, or absent: the data plane's own. */
+    readonly ciphers?: readonly string[];
+  };
   /** Largest accepted request head and body, bytes. */
   readonly maxHeaderBytes: number;
   readonly maxBodyBytes: number;

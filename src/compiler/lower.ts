@@ -53,10 +53,16 @@ function lowerListener({ name, config }: ListenerModel): ListenerPlan {
     maxTargetBytes: config.max_target,
     minBodyRate: config.min_body_rate,
     name,
-    ...(config.tls === undefined ? {} : { tls: { cert: config.tls.cert, key: config.tls.key } }),
+    ...given('tls', lowerTls(config.tls)),
     trustedProxies: config.trusted_proxies,
     underscores: config.underscores,
   };
+}
+
+function lowerTls(tls: ListenerModel['config']['tls']): ListenerPlan['tls'] {
+  if (tls === undefined) return undefined;
+  const { cert, key, min_version, ciphers } = tls;
+  return { cert, key, ...(min_version === '1.2' ? {} : { minVersion: min_version }), ...given('ciphers', ciphers) };
 }
 
 function lowerService({ name, config }: ServiceModel): ServicePlan {

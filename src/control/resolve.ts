@@ -60,7 +60,9 @@ export function resolveProgram(program: Program, surroundings: Surroundings, wri
     const cert = pem(listener.tls.cert, 'certificate', listener.name, surroundings, written);
     const key = pem(listener.tls.key, 'key', listener.name, surroundings, written);
     for (const part of [cert, key]) if (typeof part !== 'string') diagnostics.push(part);
-    return typeof cert === 'string' && typeof key === 'string' ? { ...listener, tls: { cert, key } } : listener;
+    return typeof cert === 'string' && typeof key === 'string'
+      ? { ...listener, tls: { ...listener.tls, cert, key } }
+      : listener;
   });
   const policies = whole.policies.map((policy, index) => rehashed(program.policies[index], policy));
   return { program: { ...whole, listeners, policies }, diagnostics };

@@ -1,7 +1,7 @@
 /** A bound address and the connections that came by it. Lives across generations as long as one names it. */
 
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
 import type { ListenerPlan } from '../bundle/types.js';
 import { INPUT_LIMITS, readInputText } from '../input-file.js';
 import { reasonOf } from '../reason.js';
@@ -11,6 +11,7 @@ import type { Engine } from './engine.js';
 import { IDLE_GRACE, WRITE_BUFFER } from './http/client-socket.js';
 import { Http1Connection } from './http/connection.js';
 import { TrustedProxies } from './peer.js';
+import { listenerTls } from './tls.js';
 import { plainText } from './upstream/registry.js';
 
 const BACKLOG = 4096;
@@ -22,7 +23,7 @@ export interface ListenerSettings {
   readonly plan: ListenerPlan;
   readonly address: string;
   readonly proxies: TrustedProxies;
-  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  readonly tls: SecureContextOptions | undefined;
   readonly slot: number;
 }
 
@@ -34,7 +35,9 @@ export interface ListenManner {
 /** Reads certificates and addresses. Throws where one is missing or malformed. */
 export function listenerSettings(plan: ListenerPlan, slot: number): ListenerSettings {
   const tls =
-    plan.tls === undefined ? undefined : { cert: pem(plainText(plan.tls.cert)), key: pem(plainText(plan.tls.key)) };
+    plan.tls === undefined
+      ? undefined
+      : { ...listenerTls(plan.tls), cert: pem(plainText(plan.tls.cert)), key: pem(plainText(plan.tls.key)) };
   return { plan, address: plainText(plan.address), proxies: new TrustedProxies(plan.trustedProxies), tls, slot };
 }
 
@@ -197,7 +200,7 @@ export class Listener implements Door {
     else this.#tls = next?.pems === pems ? next.server : this.#secure(settings, settings.tls);
   }
 
-  #secure({ plan }: ListenerSettings, tls: NonNullable<ListenerSettings['tls']>): TlsServer {
+  #secure({ plan }: ListenerSettings, tls: SecureContextOptions): TlsServer {
     const server = createTlsServer(
       { ...tls, ALPNProtocols: ['http/1.1'], handshakeTimeout: plan.headerTimeout },
       (socket) => {
@@ -334,7 +337,7 @@ export class Listener implements Door {
 
 /** Differs whenever the TLS server must be another one. */
 const pemsOf = ({ tls, plan }: ListenerSettings): string =>
-  tls === undefined ? '' : `${plan.headerTimeout}\n${tls.cert}\n${tls.key}`;
+  tls === undefined ? '' : `${plan.headerTimeout}\n${JSON.stringify(tls)}`;
 
 /** What OpenSSL calls a first record that is none: a request in plain text, one to a proxy, anything else. */
 const NO_TLS = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST', 'ERR_SSL_WRONG_VERSION_NUMBER']);

@@ -10,6 +10,7 @@ import httpProxy from 'http-proxy';
 import { codeOf } from '../reason.js';
 import { connectionCause } from './cause.js';
 import type { ErrorSlug } from './errors.js';
+import { TARGET_TLS } from './tls.js';
 import { EXHAUSTED, MAX_INTERIM } from './upstream/reply-connection.js';
 import type { Target } from './upstream/target.js';
 
@@ -60,7 +61,7 @@ export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string
     Buffer.alloc(0),
     {
       target: { protocol: target.secure ? 'https:' : 'http:', host: target.host, port: target.port },
-      ...(target.secure ? { ssl: { servername: target.host } } : {}),
+      ...(target.secure ? { ssl: { ...TARGET_TLS, servername: target.host } } : {}),
     },
     (error) => stream.failed(slugOf(error), causeOf(error)),
   );

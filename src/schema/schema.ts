@@ -42,8 +42,8 @@ export abstract class Schema<T> {
     return new WithAbsent<T>(this, value);
   }
 
-  /** Adds a check with a located error: return a message for a bad value. */
-  check(code: string, test: (value: T) => string | undefined): Schema<T> {
+  /** Adds a check with a located error: return a message for a bad value, perhaps with help. */
+  check(code: string, test: Test<T>): Schema<T> {
     return new Checked(this, code, test);
   }
 
@@ -60,6 +60,9 @@ export abstract class Schema<T> {
     return schema;
   }
 }
+
+/** What is wrong with a value; undefined for nothing. */
+export type Test<T> = (value: T) => string | { readonly message: string; readonly help?: string } | undefined;
 
 export function wrongKind(
   schema: Schema<unknown>,
@@ -119,7 +122,7 @@ export class Checked<T> extends Wrapper<T> {
   constructor(
     readonly inner: Schema<T>,
     readonly code: string,
-    readonly test: (value: T) => string | undefined,
+    readonly test: Test<T>,
   ) {
     super();
     this.doc = inner.doc;
@@ -136,7 +139,8 @@ export class Checked<T> extends Wrapper<T> {
     if (value === INVALID) return INVALID;
     const problem = this.test(value);
     if (problem === undefined) return value;
-    decoder.error(this.code, node.span, problem);
+    if (typeof problem === 'string') decoder.error(this.code, node.span, problem);
+    else decoder.error(this.code, node.span, problem.message, problem.help === undefined ? {} : { help: problem.help });
     return INVALID;
   }
   jsonSchema(): JsonSchema {

@@ -5,6 +5,7 @@ import type { RefString } from '../bundle/types.js';
 import { messageOf } from '../reason.js';
 import { type Infer, type Problem, quoted, s } from '../schema/declare.js';
 import { splitWords } from '../schema/words.js';
+import { listenerTls } from './tls.js';
 
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
@@ -79,15 +80,7 @@ function blockProblem(text: string): string | undefined {
 
 export const listener = s.object({
   address: address(),
-  tls: s
-    .object({
-      cert: s
-        .reference('a path or reference')
-        .describe('PEM certificate chain: a path, or `${env:NAME}` holding the PEM.'),
-      key: s.reference('a path or reference').describe('PEM private key: a path, or `${env:NAME}` holding the PEM.'),
-    })
-    .describe('Serve HTTPS with this certificate.')
-    .optional(),
+  tls: listenerTls().describe('Serve HTTPS with this certificate.').optional(),
   max_header: s
     .size({ min: 1024, max: 16 * 1024 ** 2 })
     .describe('Largest request head.')

@@ -9,6 +9,7 @@ import { BUG_CAUSE, connectionCause, timeSpan } from '../cause.js';
 import type { ErrorSlug } from '../errors.js';
 import { BodyReader } from '../http/body.js';
 import { MAX_RESPONSE_HEAD, ResponseHead } from '../http/response-head.js';
+import { TARGET_TLS } from '../tls.js';
 import type { Target } from './target.js';
 import type { UpstreamUser } from './user.js';
 
@@ -88,6 +89,7 @@ export abstract class ReplyConnection {
       host,
       port,
       lookup,
+      ...TARGET_TLS,
       ALPNProtocols: ['http/1.1'],
       ...(isIP(host) ? {} : { servername: host }),
     });
