@@ -6,6 +6,7 @@ import type { Clock } from '../policies/contract.js';
 import { OfflinePlane, type OfflineRequest, type OfflineResult } from '../proxy/offline.js';
 import type { Reference } from '../reference-syntax.js';
 import { formatRate } from '../schema/units.js';
+import { systemClock } from '../state/clock.js';
 import { LimitTable } from '../state/limit-table.js';
 import type { DecisionRecord } from '../telemetry/snapshot.js';
 
@@ -124,7 +125,7 @@ export class Explainer {
     this.#program = bundle.program;
     this.#resolved = offlineProgram(bundle.program, options.env ?? process.env);
     this.#bundle = bundle;
-    this.#clock = options.clock ?? { now: () => Date.now() };
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** What would happen to the request. Never rejects for anything a request can hold. */

@@ -4,6 +4,7 @@ import type { Clock } from '../policies/contract.js';
 import type { BoundListener, DataPlaneOptions, DrainReport } from '../proxy/types.js';
 import { reasonOf } from '../reason.js';
 import type { Model } from '../spec/model.js';
+import { systemClock } from '../state/clock.js';
 import { LimitTable } from '../state/limit-table.js';
 import { changesText } from '../telemetry/changes.js';
 import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapshot.js';
@@ -121,7 +122,7 @@ export class Gateway {
     this.#options = options;
     this.#source = sourceOf(options);
     this.#log = options.log ?? silentLog;
-    this.#clock = options.clock ?? { now: () => Date.now() };
+    this.#clock = options.clock ?? systemClock;
     this.#startedAt = this.#clock.now();
     this.#stats = new GatewayStats(this.#clock);
     this.#managed = new ManagedSet(this.#log, () => void this.#request('moved'));

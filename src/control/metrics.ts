@@ -35,7 +35,7 @@ export class GatewayMetrics {
 
   text(): Promise<MetricsText> {
     const { stats, clock } = this.#source;
-    stats.registry.tick(clock.now());
+    stats.registry.tick(clock.monotonic());
     this.#metrics ??= new Metrics(stats.registry, () => this.#facts());
     return this.#metrics.text();
   }
@@ -50,7 +50,7 @@ export class GatewayMetrics {
     };
     if (!live) return { ...facts, limits: [], targets: [], listeners: [] };
     const { program, stats } = live.input;
-    const now = this.#source.clock.now();
+    const now = this.#source.clock.monotonic();
     return {
       ...facts,
       limits: program.policies

@@ -49,7 +49,7 @@ export class SnapshotBuilder {
   }
 
   build(facts: GatewayFacts): Snapshot {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     this.tick(facts.live?.input.program);
     const { live } = facts;
     return {
@@ -59,7 +59,7 @@ export class SnapshotBuilder {
         pid: process.pid,
         spec: facts.spec,
         startedAt: facts.startedAt,
-        now,
+        now: this.#clock.now(),
         state: facts.state,
         workers: facts.workers.length,
         overloaded: this.#stats.registry.overloaded().shedding,
@@ -83,7 +83,7 @@ export class SnapshotBuilder {
 
   /** Takes in what was counted since the last call; each second is right. */
   tick(program: Program | undefined): void {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     this.#stats.registry.tick(now);
     const identities = new Set((program?.policies ?? []).filter(isLimit).map((policy) => policy.identity));
     for (const identity of identities) {
@@ -164,7 +164,7 @@ export class SnapshotBuilder {
     const keys = this.#limits.snapshots(identities, now, MAX_LIMIT_KEYS);
     return policies.map((policy) => {
       const at = program.policies.indexOf(policy);
-      const { allowed, refused } = this.#limits.totals(policy.identity);
+      const { allowed, refused, evicted } = this.#limits.totals(policy.identity);
       return {
         policy: policy.name,
         limit: limitText(policy.config['limit']),
@@ -173,6 +173,7 @@ export class SnapshotBuilder {
         allowed,
         refused,
         refusedPerSecond: this.#refusedPerSecond(policy.identity),
+        evicted,
         keys: keys.get(policy.identity) ?? [],
       };
     });

@@ -17,12 +17,12 @@ export class GatewayStats {
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.registry = new StatsRegistry({ workers: 1, now: clock.now() });
+    this.registry = new StatsRegistry({ workers: 1, now: clock.monotonic() });
   }
 
   /** With the memory of worker 0; chunks() has that of each. */
   slotsFor(program: Program): StatsSlots {
-    const assignment = this.registry.assign(program, this.#clock.now());
+    const assignment = this.registry.assign(program, this.#clock.monotonic());
     return { ...assignment, chunks: this.chunks(0) };
   }
 
@@ -46,11 +46,11 @@ export class GatewayStats {
     const slots = program.services.flatMap(({ name }, index) =>
       services.has(name) ? (stats.targets[index] ?? []) : [],
     );
-    const deadline = Date.now() + deadlineMs;
-    let since = Date.now();
-    while (!ending() && Date.now() < deadline && Date.now() - since < QUIET_FOR_MS) {
+    const deadline = performance.now() + deadlineMs;
+    let since = performance.now();
+    while (!ending() && performance.now() < deadline && performance.now() - since < QUIET_FOR_MS) {
       await delay(QUIET_POLL_MS);
-      if (slots.some((slot) => this.registry.sums(slot).inFlight > 0)) since = Date.now();
+      if (slots.some((slot) => this.registry.sums(slot).inFlight > 0)) since = performance.now();
     }
   }
 }

@@ -202,7 +202,7 @@ export class WorkerHost implements WorkerApi {
     const data: WorkerSetup = { options: this.#setup.options };
     const worker = new Worker(this.#setup.entry ?? new URL('./worker.js', import.meta.url), { workerData: data });
     this.#worker = worker;
-    this.#startedAt = Date.now();
+    this.#startedAt = performance.now();
     this.#unanswered = 0;
     this.#cause = '';
     let cause = '';
@@ -277,7 +277,7 @@ export class WorkerHost implements WorkerApi {
     this.#forgetQuestions(`The data-plane worker died: ${cause}`);
     // A replacement that dies as it loads is told, and tried again, where it is waited for.
     if (this.#closing || this.#replacing) return;
-    if (Date.now() - this.#startedAt >= STABLE_MS) this.#failures = 0;
+    if (performance.now() - this.#startedAt >= STABLE_MS) this.#failures = 0;
     const wait = this.#backoff();
     this.#log('error', `died; ${nextIn(wait)}`, { lost, cause });
     void this.#replace(wait);

@@ -10,9 +10,11 @@
  */
 import type { ConsumerPlan, Json, Phase, PlanPlan, RoutePlan } from '../bundle/types.js';
 import type { Schema } from '../schema/declare.js';
+import type { Clock } from '../state/clock.js';
 import type { LimitStore } from '../state/types.js';
 
 export type { ConsumerPlan, Json, Phase, PlanPlan, RoutePlan } from '../bundle/types.js';
+export type { Clock } from '../state/clock.js';
 export type { LimitAnswer, Limiter, LimitRate, LimitStore } from '../state/types.js';
 
 // ---------------------------------------------------------------- run half
@@ -149,11 +151,6 @@ export interface Logger {
   info(message: string, fields?: { readonly [key: string]: unknown }): void;
   warn(message: string, fields?: { readonly [key: string]: unknown }): void;
   error(message: string, fields?: { readonly [key: string]: unknown }): void;
-}
-
-export interface Clock {
-  /** Milliseconds since the epoch; may be virtual. */
-  now(): number;
 }
 
 /** All of the world that a policy may touch: so a chain runs offline, on a virtual clock. */

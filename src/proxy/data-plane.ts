@@ -1,8 +1,7 @@
 /** A worker's whole face to control: generations in, connections served, counts and records out. */
-// Imported, since the global of this name is a getter that every look at the clock would pay for.
-import { performance } from 'node:perf_hooks';
 import type { Clock, Logger } from '../policies/contract.js';
 import { reasonOf } from '../reason.js';
+import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import { LimitTable } from '../state/limit-table.js';
 import { AccessLog } from '../telemetry/access-log.js';
@@ -92,12 +91,13 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   #closed = false;
 
   constructor(options: DataPlaneOptions & DataPlaneHost, events: DataPlaneEvents) {
-    const clock = options.clock ?? { now: Date.now };
+    const monotonic = options.monotonic ?? systemClock.monotonic;
+    const clock = options.clock ?? { now: systemClock.now, monotonic };
     this.#options = options;
     if (events.lines !== undefined) this.#lines = (lines, count) => events.lines?.(lines, count);
     this.#sink = new RecordSink(events);
     this.#engine = new Engine(
-      { now: () => clock.now(), monotonic: options.monotonic ?? (() => performance.now()) },
+      { now: () => clock.now(), monotonic },
       (level, message, fields) => events.log(level, message, fields),
       this.#sink,
       connectionsOf(options),

@@ -27,11 +27,6 @@ import { FailureNotes } from './upstream/failures.js';
 import { Names } from './upstream/names.js';
 import type { TargetHost } from './upstream/target-host.js';
 
-export interface EngineClock extends Clock {
-  /** Milliseconds since any moment; never goes back. */
-  monotonic(): number;
-}
-
 export class Engine implements TargetHost {
   readonly stats = new StatsWriter();
   /** Of the process, as far as this data plane may use them. */
@@ -60,7 +55,7 @@ export class Engine implements TargetHost {
   draining = false;
   /** Milliseconds that a client has before `min_body_rate` is asked of it. */
   bodyGrace = 5000;
-  readonly #clock: EngineClock;
+  readonly #clock: Clock;
   readonly #log: DataPlaneEvents['log'];
   readonly #idPrefix = randomBytes(6).toString('hex');
   #ids = 0;
@@ -68,7 +63,7 @@ export class Engine implements TargetHost {
 
   /** `bodyMemory`: bytes that held bodies may take together; left out, a share of the heap. */
   constructor(
-    clock: EngineClock,
+    clock: Clock,
     log: DataPlaneEvents['log'],
     sink: RecordSink,
     connections: ConnectionTable,

@@ -1,5 +1,5 @@
 /** What proxies tell of the way so far: Forwarded (RFC 7239) and the nodes that it and X-Forwarded-For name. */
-import { isIP } from 'node:net';
+import { isIP, SocketAddress } from 'node:net';
 
 /** One hop: what its proxy saw. Names and the scheme in lower case, nodes without quotes. */
 export interface ForwardedElement {
@@ -62,9 +62,19 @@ export function nodeAddress(node: string): string | undefined {
   return isIP(address) ? address : undefined;
 }
 
-/** `::ffff:10.0.0.1` is 10.0.0.1: what a dual-stack socket calls an IPv4 peer. */
-export const plainAddress = (address: string): string =>
-  address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;
+/**
+ * The one way to write an address, so that it is one key however it came: RFC 5952 for IPv6 (short, lower case, without a
+ * zone), and the IPv4 address for one that IPv6 maps (`::ffff:10.0.0.1` and `::FFFF:a00:1` are 10.0.0.1). What is no
+ * address comes back as it is.
+ */
+export function plainAddress(address: string): string {
+  if (!address.includes(':')) return address;
+  const zone = address.indexOf('%');
+  const bare = zone < 0 ? address : address.slice(0, zone);
+  if (isIP(bare) !== 6) return address;
+  const short = new SocketAddress({ address: bare, family: 'ipv6' }).address;
+  return short.startsWith('::ffff:') && isIP(short.slice(7)) === 4 ? short.slice(7) : short;
+}
 
 /** A node as Forwarded writes it, section 6: IPv6 in brackets and quotes. '' is an address that is not known. */
 export const forwardedNode = (address: string): string =>

@@ -4,6 +4,9 @@ import type { PolicyInstance } from '../policies/contract.js';
 import { nodeAddress, plainAddress } from './forwarded.js';
 import type { LastFields } from './http/known-heads.js';
 
+/** Bits of an IPv6 address before the IPv4 address that it maps, RFC 4291 section 2.5.5.2. */
+const MAPPED_BITS = 96;
+
 /** The peers of a listener that are proxies we trust. */
 export class TrustedProxies {
   readonly #list = new BlockList();
@@ -14,12 +17,21 @@ export class TrustedProxies {
     this.#empty = blocks.length === 0;
     for (const block of blocks) {
       const slash = block.indexOf('/');
-      const address = slash < 0 ? block : block.slice(0, slash);
+      const written = slash < 0 ? block : block.slice(0, slash);
+      const address = plainAddress(written);
       const family = familyOf(address);
       if (!family) throw new Error(`Not an address or CIDR block: ${block}`);
       if (slash < 0) this.#list.addAddress(address, family);
-      else this.#list.addSubnet(address, Number(block.slice(slash + 1)), family);
+      else this.#addSubnet(written, address, Number(block.slice(slash + 1)));
     }
+  }
+
+  /** A block of IPv4 addresses as IPv6 maps them, `::ffff:10.0.0.0/104`, is one of IPv4: peers are compared as such. */
+  #addSubnet(written: string, address: string, bits: number): void {
+    const mapped = written.includes(':') && !address.includes(':');
+    if (!mapped) this.#list.addSubnet(address, bits, familyOf(address)!);
+    else if (bits >= MAPPED_BITS) this.#list.addSubnet(address, bits - MAPPED_BITS, 'ipv4');
+    else this.#list.addSubnet(written, bits, 'ipv6');
   }
 
   has(address: string): boolean {

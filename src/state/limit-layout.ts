@@ -28,8 +28,8 @@ export const Slot = { Used: 0, At: 1, Capacity: 2, PeriodMs: 3, Allowed: 4, Refu
 export const SLOT_FLOATS = 6;
 
 /** Int32 words of an identity's totals; counts are 64 bits, low word first. */
-export const Identity = { Low: 0, High: 1, Allowed: 2, Refused: 4 } as const;
-export const IDENTITY_WORDS = 6;
+export const Identity = { Low: 0, High: 1, Allowed: 2, Refused: 4, Evicted: 6 } as const;
+export const IDENTITY_WORDS = 8;
 
 export interface LimitViews {
   readonly header: Int32Array<ArrayBufferLike>;

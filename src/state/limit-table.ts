@@ -5,11 +5,12 @@
  * That is GCRA with the arrival time written as used x period / capacity past `at`: the same answers, and whole requests
  * stay whole numbers. A drained slot says nothing that an empty one does not, so it is replaced without loss.
  *
- * A key may stand in the WAYS slots of one group, under that group's lock. When all of them are live, the one that will
- * be drained first makes room: the least that can be forgotten, and counted.
+ * A key may stand in the WAYS slots of one group, under that group's lock. When all of them are live, one makes room, and
+ * that is counted; victimOf() in limit-eviction.ts chooses it.
  */
 import { randomInt } from 'node:crypto';
 import { TextHash } from './hash.js';
+import { drain, SLACK, spareSlot, victimOf } from './limit-eviction.js';
 import {
   allocateTable,
   DEFAULT_SLOTS,
@@ -28,20 +29,16 @@ import {
 import { SharedLocks } from './shared-lock.js';
 import type { LimitAnswer, Limiter, LimitKeySnapshot, LimitRate, LimitStore } from './types.js';
 
-/** What rounding may add up to while a slot drains, in requests. */
-const SLACK = 1e-6;
-
-/** A clock that falls back further than workers' clocks can differ was set back: drain on from there. */
-const CLOCK_SET_BACK_MS = 1000;
-
 export interface LimitTotals {
   readonly allowed: number;
   readonly refused: number;
+  /** Live keys of this limit that made room for others, its own or another limit's: there are more keys than slots. */
+  readonly evicted: number;
 }
 
 export interface LimitTableHealth {
   readonly slots: number;
-  /** Live keys that made room for others: more keys than slots. */
+  /** The same of all limits. */
   readonly evictions: number;
   /** Locks taken over from threads that died. */
   readonly takeOvers: number;
@@ -80,6 +77,7 @@ export class LimitTable implements LimitStore {
     return {
       allowed: readCount(identities, entry + Identity.Allowed),
       refused: readCount(identities, entry + Identity.Refused),
+      evicted: readCount(identities, entry + Identity.Evicted),
     };
   }
 
@@ -128,17 +126,12 @@ export class LimitTable implements LimitStore {
   #totalsOf(low: number, high: number, claim: boolean): number {
     const { identities } = this.#views;
     const takenOver = this.#headerLock.acquire(Header.IdentityLock);
-    let found = -1;
-    for (let probe = 0; probe < IDENTITIES; probe++) {
-      const entry = (((low >>> 0) + probe) % IDENTITIES) * IDENTITY_WORDS;
-      const free = identities[entry] === 0 && identities[entry + Identity.High] === 0;
-      if (free && claim) {
-        identities[entry + Identity.Low] = low;
-        identities[entry + Identity.High] = high;
-      }
-      if (identities[entry] === low && identities[entry + Identity.High] === high) found = entry;
-      if (free || found >= 0) break;
+    const { entry, free } = findTotals(identities, low, high);
+    if (free && claim) {
+      identities[entry + Identity.Low] = low;
+      identities[entry + Identity.High] = high;
     }
+    const found = free && !claim ? -1 : entry;
     if (takenOver) Atomics.add(this.#views.header, Header.TakeOvers, 1);
     this.#headerLock.release(Header.IdentityLock);
     return found;
@@ -153,7 +146,7 @@ export class LimitTable implements LimitStore {
       allowed += numbers[slot * SLOT_FLOATS + Slot.Allowed]!;
       refused += numbers[slot * SLOT_FLOATS + Slot.Refused]!;
     }
-    return { allowed, refused };
+    return { allowed, refused, evicted: 0 };
   }
 }
 
@@ -202,18 +195,10 @@ class TableLimiter implements Limiter {
   }
 
   #claim(first: number, low: number, high: number, key: string, nowMs: number): number {
-    const { tags, owners, numbers, header } = this.#views;
-    let chosen = first;
-    let soonest = Number.POSITIVE_INFINITY;
-    for (let slot = first; slot < first + WAYS; slot++) {
-      const empty = tags[slot * 2] === 0 && tags[slot * 2 + 1] === 0;
-      const drained = empty ? Number.NEGATIVE_INFINITY : msUntilDrained(numbers, slot, nowMs);
-      if (drained >= soonest) continue;
-      soonest = drained;
-      chosen = slot;
-      if (empty) break;
-    }
-    if (soonest > 0) Atomics.add(header, Header.Evictions, 1);
+    const { tags, owners, numbers } = this.#views;
+    const spare = spareSlot(this.#views, first, nowMs);
+    const chosen = spare >= 0 ? spare : victimOf(this.#views, first, this.#low, this.#high, nowMs);
+    if (spare < 0) this.#countEviction(chosen);
     tags[chosen * 2] = low;
     tags[chosen * 2 + 1] = high;
     owners[chosen * 2] = this.#low;
@@ -225,6 +210,13 @@ class TableLimiter implements Limiter {
     return chosen;
   }
 
+  #countEviction(slot: number): void {
+    const { header, owners, identities } = this.#views;
+    Atomics.add(header, Header.Evictions, 1);
+    const { entry, free } = findTotals(identities, owners[slot * 2]!, owners[slot * 2 + 1]!);
+    if (entry >= 0 && !free) addCount(identities, entry + Identity.Evicted);
+  }
+
   #count(slot: number, rate: LimitRate, cost: number, nowMs: number): boolean {
     const { numbers } = this.#views;
     const base = slot * SLOT_FLOATS;
@@ -233,7 +225,8 @@ class TableLimiter implements Limiter {
     if (cost === 0) return this.#fill(used, rate, 1);
     const allowed = used + cost <= rate.capacity + SLACK;
     numbers[base + Slot.Used] = allowed ? used + cost : used;
-    numbers[base + Slot.At] = at - nowMs > CLOCK_SET_BACK_MS ? nowMs : Math.max(at, nowMs);
+    // Another thread may have looked at the clock a little later.
+    numbers[base + Slot.At] = Math.max(at, nowMs);
     numbers[base + Slot.Capacity] = rate.capacity;
     numbers[base + Slot.PeriodMs] = rate.periodMs;
     const counter = base + (allowed ? Slot.Allowed : Slot.Refused);
@@ -258,19 +251,18 @@ class TableLimiter implements Limiter {
 
 const fullness = ({ used, capacity }: LimitKeySnapshot): number => (capacity > 0 ? used / capacity : 1);
 
-/** What is still used at `nowMs` of what was used at `at`. */
-function drain(used: number, at: number, capacity: number, periodMs: number, nowMs: number): number {
-  const elapsed = nowMs - at;
-  if (elapsed <= 0) return used;
-  return Math.max(0, used - (elapsed * capacity) / periodMs);
-}
-
-function msUntilDrained(numbers: Float64Array<ArrayBufferLike>, slot: number, nowMs: number): number {
-  const base = slot * SLOT_FLOATS;
-  const capacity = numbers[base + Slot.Capacity]!;
-  if (capacity <= 0) return 0;
-  const whole = (numbers[base + Slot.Used]! * numbers[base + Slot.PeriodMs]!) / capacity;
-  return whole - (nowMs - numbers[base + Slot.At]!);
+/** Offset of an identity's totals, or of the free place where they would be; -1 where all places are taken by others. */
+function findTotals(
+  identities: Int32Array<ArrayBufferLike>,
+  low: number,
+  high: number,
+): { readonly entry: number; readonly free: boolean } {
+  for (let probe = 0; probe < IDENTITIES; probe++) {
+    const entry = (((low >>> 0) + probe) % IDENTITIES) * IDENTITY_WORDS;
+    if (identities[entry] === low && identities[entry + Identity.High] === high) return { entry, free: false };
+    if (identities[entry] === 0 && identities[entry + Identity.High] === 0) return { entry, free: true };
+  }
+  return { entry: -1, free: false };
 }
 
 function readKey(views: LimitViews, slot: number, nowMs: number): LimitKeySnapshot {

@@ -12,7 +12,12 @@ export interface MetricsFacts {
   readonly generation: number;
   /** Since the start. */
   readonly reloads: { readonly live: number; readonly rejected: number };
-  readonly limits: readonly { readonly policy: string; readonly allowed: number; readonly refused: number }[];
+  readonly limits: readonly {
+    readonly policy: string;
+    readonly allowed: number;
+    readonly refused: number;
+    readonly evicted: number;
+  }[];
   /** Those of the generation that serves. `slot`: where it counts. */
   readonly targets: readonly {
     readonly service: string;
@@ -123,6 +128,10 @@ export class Metrics {
     });
     this.#counter('gw_limit_refused_total', 'Requests that a limit refused.', ['policy'], (metric) => {
       for (const { policy, refused } of this.#current.limits) metric.inc({ policy }, refused);
+    });
+    const help = 'Live keys of a limit that made room for other keys: there are more keys than the table holds.';
+    this.#counter('gw_limit_evictions_total', help, ['policy'], (metric) => {
+      for (const { policy, evicted } of this.#current.limits) metric.inc({ policy }, evicted);
     });
   }
 

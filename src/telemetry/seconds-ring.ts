@@ -1,7 +1,7 @@
 /** A count for each of the last seconds, and the one that runs. */
 export class SecondsRing {
   readonly #counts: Float64Array;
-  /** Second since the epoch that the newest count is of. */
+  /** Second of the caller's clock that the newest count is of. */
   #second = 0;
 
   /** `seconds`: how many whole seconds are kept. */

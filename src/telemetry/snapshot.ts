@@ -89,6 +89,8 @@ export interface LimitSnapshot {
   readonly allowed: number;
   readonly refused: number;
   readonly refusedPerSecond: number;
+  /** Live keys that made room for others, since the start. */
+  readonly evicted: number;
   /** Fullest first, at most 100. */
   readonly keys: readonly LimitKeySnapshot[];
 }

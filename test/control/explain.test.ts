@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert';
 import { compile } from '../../src/compiler/index.js';
 import { Explainer, explain } from '../../src/control/explain.js';
 import { checkSpec } from '../../src/lint/index.js';
+import { virtualClock } from '../support/virtual-clock.js';
 
 const KEY = 'sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683'; // of `key`
 
@@ -134,7 +135,7 @@ test('explaining consumes no limit: the tenth explanation passes like the first'
 test('a run of many shares one table of limits, as one client would meet them', async () => {
   const now = Date.UTC(2026, 0, 1);
   const text = SPEC.replace('limits = { polite = "600/min" }', 'limits = {}');
-  const explainer = new Explainer(bundleOf(text), { env, clock: { now: () => now } });
+  const explainer = new Explainer(bundleOf(text), { env, clock: virtualClock(() => now) });
   const request = { method: 'GET', url: '/orders/7', headers: { 'x-api-key': 'key' } };
   assert.is((await explainer.run(request)).status, null);
   assert.is((await explainer.run(request)).status, 429);

@@ -92,6 +92,7 @@ export function limits(): LimitSnapshot[] {
       allowed: 12_430,
       refused: 311,
       refusedPerSecond: 2.4,
+      evicted: 0,
       keys: [key('acme', 100, 100, 311), key('globex', 83, 100, 0), key('initech', 12, 100, 0)],
     },
     {
@@ -102,6 +103,7 @@ export function limits(): LimitSnapshot[] {
       allowed: 0,
       refused: 0,
       refusedPerSecond: 0,
+      evicted: 0,
       keys: [],
     },
   ];

@@ -9,6 +9,7 @@ import { Explainer } from '../../src/control/explain.js';
 import { Gateway } from '../../src/control/gateway.js';
 import type { OfflineResult } from '../../src/proxy/offline.js';
 import { KeptLog } from '../control/kit.js';
+import { virtualClock } from '../support/virtual-clock.js';
 import { Random } from './random.js';
 import { type RandomRequest, randomRequest } from './random-request.js';
 import { randomSpec } from './random-spec.js';
@@ -55,7 +56,7 @@ async function compareOn(random: Random, index: number, origin: string, tally: T
   const { model, text } = randomSpec(random, targets, `/random/gateway-${index}.toml`);
   const { bundle } = compile(model);
   let now = Date.UTC(2026, 0, 1);
-  const clock = { now: () => now };
+  const clock = virtualClock(() => now);
   const log = new KeptLog();
   const gateway = await Gateway.start({ model, inline: true, adminSocket: false, accessLog: null, clock, log });
   const explainer = new Explainer(bundle, { clock });

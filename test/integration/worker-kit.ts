@@ -6,6 +6,7 @@ import { compile } from '../../src/compiler/index.js';
 import { GatewayStats } from '../../src/control/stats.js';
 import { WorkerHost } from '../../src/control/worker-host.js';
 import { checkSpec } from '../../src/lint/index.js';
+import { systemClock } from '../../src/state/clock.js';
 import { LimitTable } from '../../src/state/limit-table.js';
 import { KeptLog, temporaryFolder } from './control-kit.js';
 
@@ -51,7 +52,7 @@ export async function hostBuggyWorker(entry: URL, spec: string): Promise<BuggyHo
   const { value: model } = checkSpec({ path: '/spec/gateway.toml', text: spec });
   if (!model) throw new Error('the spec is right');
   const { program, sha256, trie } = compile(model, { shared: true }).bundle;
-  const stats = new GatewayStats({ now: Date.now });
+  const stats = new GatewayStats(systemClock);
   const log = new KeptLog();
   const flag = new SharedArrayBuffer(4);
   const options = { limits: LimitTable.allocate(), accessLog: null, flag };

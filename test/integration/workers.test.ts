@@ -12,6 +12,7 @@ import { StartError } from '../../src/control/gateway.js';
 import { GatewayStats } from '../../src/control/stats.js';
 import { WorkerSet } from '../../src/control/worker-set.js';
 import { checkSpec } from '../../src/lint/index.js';
+import { systemClock } from '../../src/state/clock.js';
 import { ConnectionTable } from '../../src/state/connection-table.js';
 import { LimitTable } from '../../src/state/limit-table.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
@@ -227,7 +228,7 @@ test('one that dies under load: the others serve on, its requests are counted as
   const { value: model } = checkSpec({ path: '/spec/gateway.toml', text: specOf(origin.url) });
   if (!model) throw new Error('the spec is right');
   const { program, sha256, trie } = compile(model, { shared: true }).bundle;
-  const stats = new GatewayStats({ now: Date.now });
+  const stats = new GatewayStats(systemClock);
   const connections = ConnectionTable.allocate({ workers: 2 });
   const counts = new ConnectionTable(connections, 0);
   const flag = new SharedArrayBuffer(8);

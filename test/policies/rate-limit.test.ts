@@ -26,6 +26,18 @@ test('so many pass, then 429, then one each interval', () => {
   assert.is(passing(policy, 10), 3);
 });
 
+test('a step of the wall clock neither frees nor locks a limit', () => {
+  const around = world();
+  const policy = create('rate-limit', 'limit = "3/min"', around);
+  around.wall = 1_700_000_000_000;
+  assert.is(passing(policy, 5), 3);
+  around.wall += 86_400_000;
+  assert.is(passing(policy, 5), 0);
+  around.wall -= 2 * 86_400_000;
+  around.now += 20_000;
+  assert.is(passing(policy, 5), 1);
+});
+
 test('a 429 says when to come back', () => {
   const around = world();
   const policy = create('rate-limit', 'limit = "2/min"', around, 'polite');
@@ -187,7 +199,7 @@ test('observe counts and lets everything pass', () => {
   assert.is(passing(policy, 5, { decisions }), 5);
   assert.match(decisions[4]!.why, 'only observed');
   assert.is(decisions[4]!.outcome, 'pass');
-  assert.equal(around.limits.totals('identity of p'), { allowed: 2, refused: 3 });
+  assert.equal(around.limits.totals('identity of p'), { allowed: 2, refused: 3, evicted: 0 });
 });
 
 test('decisions tell key and numbers', () => {

@@ -83,7 +83,10 @@ export function compile(use: string, text: string, extra: Partial<PolicyContext>
 }
 
 export interface World {
+  /** Milliseconds of the monotonic clock. */
   now: number;
+  /** The system's time, where it differs. */
+  wall?: number;
   consumers: ConsumerPlan[];
   plans: PlanPlan[];
   limits: LimitTable;
@@ -101,7 +104,7 @@ export function host(around: World, name = 'p'): PolicyHost {
   return {
     name,
     identity: `identity of ${name}`,
-    clock: { now: () => around.now },
+    clock: { now: () => around.wall ?? around.now, monotonic: () => around.now },
     random: () => 0.5,
     logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     limits: around.limits,

@@ -7,6 +7,7 @@ import { checkSpec } from '../../src/lint/index.js';
 import { OfflinePlane, type OfflineRequest, type OfflineResult } from '../../src/proxy/offline.js';
 import { LimitTable } from '../../src/state/limit-table.js';
 import { StatsRegistry } from '../../src/telemetry/stats.js';
+import { virtualClock } from '../support/virtual-clock.js';
 
 const KEY = '3f1c9a2e5b7d4860a1c2e3f405162738';
 const SPEC = `
@@ -58,7 +59,7 @@ function plane(): { run(request: OfflineRequest): Promise<OfflineResult> } {
   const trie = bundle.trie as ArrayBuffer | SharedArrayBuffer;
   return new OfflinePlane(
     { id: 1, sha256: bundle.sha256, program: bundle.program, trie, stats: slots },
-    { clock: { now: () => 1_000_000 }, limits: new LimitTable(LimitTable.allocate({ slots: 64 })) },
+    { clock: virtualClock(() => 1_000_000), limits: new LimitTable(LimitTable.allocate({ slots: 64 })) },
   );
 }
 

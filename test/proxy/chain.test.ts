@@ -10,11 +10,12 @@ import { peerOf, TrustedProxies } from '../../src/proxy/peer.js';
 import { LimitTable } from '../../src/state/limit-table.js';
 import { StatsRegistry } from '../../src/telemetry/stats.js';
 import { generationOf, specOf } from '../integration/engine-kit.js';
+import { virtualClock } from '../support/virtual-clock.js';
 
 const errors: string[] = [];
 const logger = { debug() {}, info() {}, warn() {}, error: (message: string) => void errors.push(message) };
 const world = {
-  clock: { now: () => 0 },
+  clock: virtualClock(() => 0),
   random: () => 0,
   logger,
   limits: new LimitTable(LimitTable.allocate({ slots: 16 })),

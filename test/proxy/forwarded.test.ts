@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { forwardedNode, nodeAddress, parseForwarded } from '../../src/proxy/forwarded.js';
+import { forwardedNode, nodeAddress, parseForwarded, plainAddress } from '../../src/proxy/forwarded.js';
+import { TrustedProxies } from '../../src/proxy/peer.js';
 
 test('the examples of RFC 7239 section 4', () => {
   assert.equal(parseForwarded('for="_gazonk"'), [{ for: '_gazonk' }]);
@@ -72,6 +73,30 @@ test('a node as it is written', () => {
   assert.is(forwardedNode('10.0.0.1'), '10.0.0.1');
   assert.is(forwardedNode('2001:db8::1'), '"[2001:db8::1]"');
   assert.is(forwardedNode(''), 'unknown');
+});
+
+test('an address is one key in whichever form it comes', () => {
+  const same: readonly (readonly [string, string])[] = [
+    ['::ffff:10.0.0.1', '10.0.0.1'],
+    ['::FFFF:10.0.0.1', '10.0.0.1'],
+    ['::ffff:a00:1', '10.0.0.1'],
+    ['0:0:0:0:0:ffff:0a00:0001', '10.0.0.1'],
+    ['2001:DB8:0:0:0:0:0:1', '2001:db8::1'],
+    ['fe80::1%eth0', 'fe80::1'],
+    ['10.0.0.1', '10.0.0.1'],
+    ['not an address', 'not an address'],
+    ['a:b', 'a:b'],
+  ];
+  for (const [written, plain] of same) assert.is(plainAddress(written), plain, written);
+});
+
+test('a trusted proxy may be written as IPv6 maps it', () => {
+  const proxies = new TrustedProxies(['::ffff:10.0.0.0/104', '::FFFF:192.0.2.1', '2001:DB8::/32']);
+  assert.ok(proxies.has('10.200.0.1'));
+  assert.not.ok(proxies.has('11.0.0.1'));
+  assert.ok(proxies.has('192.0.2.1'));
+  assert.ok(proxies.has('2001:db8:1::1'));
+  assert.not.ok(proxies.has('2001:db9::1'));
 });
 
 test.run();

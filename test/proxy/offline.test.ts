@@ -4,6 +4,7 @@ import { OfflinePlane } from '../../src/proxy/offline.js';
 import { LimitTable } from '../../src/state/limit-table.js';
 import { StatsRegistry } from '../../src/telemetry/stats.js';
 import { generationOf } from '../integration/engine-kit.js';
+import { virtualClock } from '../support/virtual-clock.js';
 
 const SPEC = `
 spec = 1
@@ -27,7 +28,7 @@ reply = { body = "hi" }
 const plane = (): OfflinePlane => {
   const input = generationOf(SPEC, new StatsRegistry());
   return new OfflinePlane(input, {
-    clock: { now: () => 1_700_000_000_000 },
+    clock: virtualClock(() => 1_700_000_000_000),
     limits: new LimitTable(LimitTable.allocate({ slots: 64 })),
   });
 };

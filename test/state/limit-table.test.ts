@@ -90,7 +90,7 @@ test('cost 0 asks and counts nothing', () => {
   assert.equal(table.snapshot('i', 0, 10), []);
   limiter.take('k', rate, 1, 0);
   assert.equal({ ...limiter.take('k', rate, 0, 500) }, { allowed: false, remaining: 0, resetMs: 500, retryMs: 500 });
-  assert.equal(table.totals('i'), { allowed: 1, refused: 0 });
+  assert.equal(table.totals('i'), { allowed: 1, refused: 0, evicted: 0 });
 });
 
 test('what can never pass says so', () => {
@@ -115,9 +115,9 @@ test('identities and keys are apart', () => {
   assert.ok(table.limiter('b').take('k', rate, 1, 0).allowed);
   assert.ok(table.limiter('a').take('l', rate, 1, 0).allowed);
   assert.not.ok(table.limiter('a').take('k', rate, 1, 0).allowed);
-  assert.equal(table.totals('a'), { allowed: 2, refused: 1 });
-  assert.equal(table.totals('b'), { allowed: 1, refused: 0 });
-  assert.equal(table.totals('never'), { allowed: 0, refused: 0 });
+  assert.equal(table.totals('a'), { allowed: 2, refused: 1, evicted: 0 });
+  assert.equal(table.totals('b'), { allowed: 1, refused: 0, evicted: 0 });
+  assert.equal(table.totals('never'), { allowed: 0, refused: 0, evicted: 0 });
 });
 
 test('another table over the same memory counts on', () => {
@@ -127,7 +127,7 @@ test('another table over the same memory counts on', () => {
   const second = new LimitTable(memory);
   second.limiter('i').take('k', rate, 1, 0);
   assert.not.ok(new LimitTable(memory).limiter('i').take('k', rate, 1, 0).allowed);
-  assert.equal(second.totals('i'), { allowed: 2, refused: 1 });
+  assert.equal(second.totals('i'), { allowed: 2, refused: 1, evicted: 0 });
 });
 
 test('a rate that changes keeps what is used', () => {
@@ -137,14 +137,13 @@ test('a rate that changes keeps what is used', () => {
   assert.is(limiter.take('k', { capacity: 5, periodMs: 1000 }, 1, 0).allowed, false);
 });
 
-test('a clock set back does not lock anybody out, and a little skew lends nothing', () => {
+test('threads that look at the clock a little apart lend nothing', () => {
   const limiter = make().limiter('i');
-  const rate = { capacity: 10, periodMs: 1000 };
-  limiter.take('k', rate, 10, 10_000_000);
-  assert.not.ok(limiter.take('k', rate, 1, 9_999_500).allowed);
-  assert.not.ok(limiter.take('k', rate, 1, 10_000_000).allowed);
-  assert.not.ok(limiter.take('k', rate, 1, 1000).allowed);
-  assert.ok(limiter.take('k', rate, 1, 1100).allowed);
+  const rate = { capacity: 2, periodMs: 1000 };
+  assert.ok(limiter.take('k', rate, 2, 10_000).allowed);
+  assert.not.ok(limiter.take('k', rate, 1, 9990).allowed);
+  assert.not.ok(limiter.take('k', rate, 1, 10_499).allowed);
+  assert.ok(limiter.take('k', rate, 1, 10_500).allowed);
 });
 
 test('snapshots: fullest first, cut to the most asked for, drained ones last', () => {
@@ -209,13 +208,53 @@ test('drained keys make room without loss; live ones only when they must, the ne
   for (let at = 0; at < 16; at++) limiter.take(`old ${at}`, rate, 1, 0);
   for (let at = 0; at < 16; at++) limiter.take(`new ${at}`, rate, 50 + at, 60_000);
   assert.is(table.health().evictions, 0);
-  assert.equal(table.totals('i'), { allowed: 32, refused: 0 });
+  assert.equal(table.totals('i'), { allowed: 32, refused: 0, evicted: 0 });
   limiter.take('one more', rate, 99, 60_000);
   assert.is(table.health().evictions, 1);
   const keys = table.snapshot('i', 60_000, 100).map(({ key }) => key);
   assert.is(keys.length, 16);
   assert.not.ok(keys.includes('new 0'));
   assert.is(keys[0], 'one more');
+});
+
+test('many keys of one limit free no exhausted key of another', () => {
+  const table = make(256);
+  const login = table.limiter('login');
+  const five = { capacity: 5, periodMs: 60_000 };
+  const victims = Array.from({ length: 40 }, (_, at) => `victim ${at}`);
+  for (const key of victims) login.take(key, five, 5, 0);
+  const cheap = table.limiter('cheap');
+  const daily = { capacity: 1000, periodMs: 86_400_000 };
+  for (let at = 0; at < 20_000; at++) cheap.take(`flood ${at}`, daily, 1000, 1000);
+  for (const key of victims) assert.not.ok(login.take(key, five, 1, 1000).allowed, key);
+  assert.is(table.totals('login').evicted, 0);
+  assert.ok(table.totals('cheap').evicted > 19_000);
+  assert.is(table.totals('cheap').evicted, table.health().evictions);
+});
+
+test('a limit under a flood of another one still counts its new keys', () => {
+  const table = make(256);
+  const daily = { capacity: 1000, periodMs: 86_400_000 };
+  const cheap = table.limiter('cheap');
+  for (let at = 0; at < 5000; at++) cheap.take(`flood ${at}`, daily, 1000, 0);
+  const login = table.limiter('login');
+  const five = { capacity: 5, periodMs: 60_000 };
+  const keys = Array.from({ length: 60 }, (_, at) => `caller ${at}`);
+  for (let round = 0; round < 5; round++) {
+    for (const key of keys) assert.ok(login.take(key, five, 1, 0).allowed);
+    for (let at = 0; at < 500; at++) cheap.take(`more ${round} ${at}`, daily, 1000, 0);
+  }
+  for (const key of keys) assert.not.ok(login.take(key, five, 1, 0).allowed, key);
+});
+
+test('an exhausted key outlives keys that are hardly used, whichever would be drained first', () => {
+  const table = make(16);
+  const limiter = table.limiter('i');
+  const rate = { capacity: 10, periodMs: 1000 };
+  limiter.take('exhausted', rate, 10, 0);
+  const slow = { capacity: 10, periodMs: 1_000_000 };
+  for (let at = 0; at < 500; at++) limiter.take(`fresh ${at}`, slow, 1, 0);
+  assert.not.ok(limiter.take('exhausted', rate, 1, 0).allowed);
 });
 
 test('far more identities than have totals: counting goes on from the slots', () => {
@@ -226,7 +265,8 @@ test('far more identities than have totals: counting goes on from the slots', ()
     limiter.take('k', rate, 1, 0);
     limiter.take('k', rate, 1, 0);
   }
-  for (const at of [0, 4095, 4096, 4199]) assert.equal(table.totals(`identity ${at}`), { allowed: 1, refused: 1 });
+  for (const at of [0, 4095, 4096, 4199])
+    assert.equal(table.totals(`identity ${at}`), { allowed: 1, refused: 1, evicted: 0 });
 });
 
 test('memory that is none is refused; sizes are rounded up', () => {

@@ -33,7 +33,7 @@ test('four threads at one key: exactly the capacity passes, and every take is co
   const allowed = await hammer({ memory, rate, keys: ['one'], takes, now: 1000 });
   assert.is(sum(allowed), 123_456);
   const table = new LimitTable(memory);
-  assert.equal(table.totals('shared'), { allowed: 123_456, refused: THREADS * takes - 123_456 });
+  assert.equal(table.totals('shared'), { allowed: 123_456, refused: THREADS * takes - 123_456, evicted: 0 });
   const [key] = table.snapshot('shared', 1000, 1);
   assert.equal([key?.allowed, key?.refused, key?.remaining], [123_456, THREADS * takes - 123_456, 0]);
   assert.is(table.health().takeOvers, 0);

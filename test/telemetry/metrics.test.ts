@@ -19,7 +19,7 @@ function setUp() {
       version: '1.2.3',
       generation: 4,
       reloads: { live: 3, rejected: 1 },
-      limits: [{ policy: 'polite', allowed: 10, refused: 2 }],
+      limits: [{ policy: 'polite', allowed: 10, refused: 2, evicted: 5 }],
       targets: [{ service: 's', url: 'http://t', slot: slots.unmatched, healthy: false }],
       listeners: [{ name: 'main', slot: slots.unmatched }],
     },

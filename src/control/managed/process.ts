@@ -176,7 +176,7 @@ export class ManagedProcess {
       child.once('error', (error) => resolve(error.message));
       child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`));
     });
-    const running: Running = { child, group, startedAt: Date.now(), exited, over: false };
+    const running: Running = { child, group, startedAt: performance.now(), exited, over: false };
     exited.then(() => {
       running.over = true;
     });
@@ -198,8 +198,8 @@ export class ManagedProcess {
 
   /** Where it answers, or undefined when it ended, was stopped, or took too long. */
   async #answering(running: Running): Promise<string | undefined> {
-    const deadline = Date.now() + this.settings.readyTimeout;
-    while (!running.over && !this.#stopping.signal.aborted && Date.now() < deadline) {
+    const deadline = performance.now() + this.settings.readyTimeout;
+    while (!running.over && !this.#stopping.signal.aborted && performance.now() < deadline) {
       const hostname = await answeringHost(this.#port);
       if (hostname !== undefined && !running.over) return hostname;
       await this.#pause(POLL_MS);
@@ -213,7 +213,7 @@ export class ManagedProcess {
       const how = await running.exited;
       await this.#end(running, STRAGGLER_MS);
       if (this.#stopping.signal.aborted) return;
-      if (Date.now() - running.startedAt >= STABLE_MS) this.#failures = 0;
+      if (performance.now() - running.startedAt >= STABLE_MS) this.#failures = 0;
       const problem = await this.#restart(how);
       if (problem !== undefined) this.#host.log.error(`[${this.service}] ${problem}`);
     }
@@ -243,8 +243,8 @@ export class ManagedProcess {
       await running.exited;
     }
     if (signalGroup(running.group, 'SIGTERM')) {
-      const deadline = Date.now() + STRAGGLER_MS;
-      while (signalGroup(running.group, 0) && Date.now() < deadline) await delay(POLL_MS);
+      const deadline = performance.now() + STRAGGLER_MS;
+      while (signalGroup(running.group, 0) && performance.now() < deadline) await delay(POLL_MS);
       signalGroup(running.group, 'SIGKILL');
     }
     this.#host.warden.remove(running.group);

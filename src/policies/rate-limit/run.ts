@@ -69,7 +69,7 @@ class RateLimitPolicy implements PolicyInstance {
     const bound = this.#plan.by === 'consumer' ? this.#boundOf(exchange) : undefined;
     const key = bound?.key ?? this.#keyOf(exchange);
     const rate = bound?.rate ?? this.#plan.rate;
-    const answer = this.#limiter.take(key, rate, this.#plan.cost, this.#host.clock.now());
+    const answer = this.#limiter.take(key, rate, this.#plan.cost, this.#host.clock.monotonic());
     if (this.#plan.fields) exchange.note(this, this.#say(bound?.policyField ?? this.#policyField, answer));
     if (exchange.decisions !== undefined) this.#decide(exchange, key, rate, answer);
     if (answer.allowed || this.#plan.observe) return undefined;

@@ -5,9 +5,9 @@ import type { TargetHost } from './target-host.js';
 
 export class Health {
   readonly #target: Pick<Target, 'service' | 'url' | 'settings' | 'slot'>;
-  readonly #host: Pick<TargetHost, 'stats' | 'now' | 'log' | 'failures'>;
+  readonly #host: Pick<TargetHost, 'stats' | 'now' | 'monotonic' | 'log' | 'failures'>;
   #failures = 0;
-  /** Until then it rests (host clock). */
+  /** Until then it gets no requests; monotonic milliseconds. */
   #ejectedUntil = 0;
 
   constructor(target: Pick<Target, 'service' | 'url' | 'settings' | 'slot'>, host: TargetHost) {
@@ -16,7 +16,7 @@ export class Health {
   }
 
   get ejected(): boolean {
-    return this.#ejectedUntil !== 0 && this.#ejectedUntil > this.#host.now();
+    return this.#ejectedUntil !== 0 && this.#ejectedUntil > this.#host.monotonic();
   }
 
   succeeded(): void {
@@ -40,7 +40,7 @@ export class Health {
     const { ejectAfter, ejectFor } = settings;
     this.#failures++;
     if (ejectAfter === 0 || this.#failures < ejectAfter || this.ejected) return;
-    this.#ejectedUntil = this.#host.now() + ejectFor;
+    this.#ejectedUntil = this.#host.monotonic() + ejectFor;
     this.#host.stats.set(slot, Counter.EjectedUntil, this.#ejectedUntil);
     this.#host.log('warn', `target ejected after ${this.#failures} consecutive failures`, {
       service,
