@@ -57,8 +57,8 @@ class Mender {
   readonly #specs: number;
   /** What the disk held when a file was first read: each file is read once, also one that is a pipe. */
   readonly #disk = new Map<string, string | ReadProblem>();
-  /** Files as people know them, by absolute path. */
-  readonly #names = new Map<string, string>();
+  /** Files as they are on disk, by absolute path; also those that only a fixed file includes. */
+  readonly #originals = new Map<string, SourceFile>();
   readonly #refused: { diagnostic: Diagnostic; cause: Diagnostic | undefined }[] = [];
   #checks = 0;
 
@@ -79,7 +79,7 @@ class Mender {
       this.#refused.length = 0;
       last = this.#attempt(last, fixable(last.diagnostics), first);
     }
-    const failures = this.#write(first, last);
+    const failures = this.#write(last);
     const done = failures.length === 0 ? last : first;
     const written = [...done.texts.keys()];
     const applied = written.length === 0 ? 0 : done.applied;
@@ -131,7 +131,7 @@ class Mender {
       const paths = new Map(spec.files.map(({ path, absolute }) => [path, absolute]));
       for (const file of spec.files) {
         files.set(file.absolute, { ...file, path: file.absolute });
-        if (!this.#names.has(file.absolute)) this.#names.set(file.absolute, file.path);
+        if (!texts.has(file.absolute) && !this.#originals.has(file.absolute)) this.#originals.set(file.absolute, file);
       }
       for (const each of spec.diagnostics) {
         const moved = relocated(each, (span) => ({ ...span, file: paths.get(span.file) ?? span.file }));
@@ -144,10 +144,10 @@ class Mender {
   }
 
   /** Writes what changed, all of it or nothing; returns why not. */
-  #write(first: State, last: State): string[] {
-    const changed = [...last.texts].flatMap(([absolute, text]) => {
-      const file = first.files.get(absolute);
-      return file === undefined ? [] : [{ file: { ...file, path: this.#names.get(absolute) ?? absolute }, text }];
+  #write({ texts }: State): string[] {
+    const changed = [...texts].flatMap(([absolute, text]) => {
+      const file = this.#originals.get(absolute);
+      return file === undefined ? [] : [{ file, text }];
     });
     const failures = changed.flatMap(({ file }) => whyNot(file) ?? []);
     if (failures.length > 0) return failures;

@@ -84,6 +84,16 @@ test('a fix that uncovers an error which another fix mends is applied', () => {
   assert.is(texts['gateway.toml'], GOOD, output);
 });
 
+test('a file that only a fixed one includes is fixed with it', () => {
+  const files = {
+    'gateway.toml': HEAD.replace('spec = 1\n', 'spec = 1\nincldue = "more.toml"\n') + ORDERS + route('GET /orders'),
+    'more.toml': '[[route]]\nmatch = "GET /more"\not = "orders"\n',
+  };
+  const { texts, notes } = fixed(files);
+  assert.match(texts['more.toml'] ?? '', 'to = "orders"');
+  assert.equal(notes, ['Fixed 2 problems in gateway.toml, more.toml.']);
+});
+
 test('one fix that does harm keeps no other from being applied', () => {
   const bad = GOOD.replace('[service.orders]', '[service.orders]\nretires = 1\nretrise = 2\nhots = "target"').replace(
     'to =',

@@ -10,9 +10,12 @@ export function slug(text: string, longest = 60): string {
     .replace(/-$/, '');
 }
 
+/** The same, with a dash where a capital begins a word: `cookieAuth` is `cookie-auth`. */
+export const wordSlug = (text: string): string => slug(text.slice(0, 500).replace(/([a-z0-9])([A-Z])/g, '$1-$2'));
+
 /** Words of titles that say nothing of the service. */
 const FILLER =
-  /^(a|an|and|api|apis|by|collection|demo|describes|description|docs|documentation|document|endpoint|endpoints|example|for|from|http|in|is|of|on|openapi|our|public|reference|rest|restful|sample|server|service|services|simple|spec|specification|swagger|test|that|the|this|to|used|using|v\d+|version|web|with|\d+)$/;
+  /^(a|all|an|and|api|apis|are|as|at|be|by|can|collection|demo|do|describes|description|docs|documentation|document|endpoint|endpoints|everything|example|for|from|http|in|is|it|its|of|on|openapi|or|our|public|reference|rest|restful|sample|server|service|services|simple|spec|specification|swagger|test|that|the|this|to|used|using|v\d+|version|we|web|with|you|your|\d+)$/;
 const MOST_WORDS = 3;
 const LONGEST = 24;
 

@@ -5,7 +5,7 @@
  * scheme of the document uses, so the credentials of the document still pass on to the service.
  */
 import { type Data, field, isTable, type OpenApiDocument, textOf } from './document.js';
-import { slug } from './names.js';
+import { wordSlug } from './names.js';
 import type { NoteKind } from './notes.js';
 import { type Alternative, type Scheme, Schemes } from './schemes.js';
 
@@ -116,7 +116,7 @@ export class Guards {
     const [header, query] = [first(keys, 'header'), first(keys, 'query')];
     const names = [header, query].flatMap((scheme) => (scheme ? [scheme] : []));
     const id = JSON.stringify([header?.key?.name.toLowerCase(), query?.key?.name, optional]);
-    return this.#policy(id, `${slug(names[0]?.name ?? '') || 'api-key'}${optional ? '-optional' : ''}`, {
+    return this.#policy(id, `${wordSlug(names[0]?.name ?? '') || 'api-key'}${optional ? '-optional' : ''}`, {
       header: header?.key?.name,
       query: query?.key?.name,
       optional,
@@ -131,7 +131,7 @@ export class Guards {
     const of = namesOf(asking);
     const policy = this.#policy(
       `instead ${names.join('\n')}`,
-      `instead-of-${slug(names.join('-')) || 'scheme'}`.slice(0, 50),
+      `instead-of-${wordSlug(names.join('-')) || 'scheme'}`.slice(0, 50),
       {
         header: this.#insteadField,
         query: undefined,
