@@ -137,6 +137,11 @@ export interface PolicyInstance {
    * targets read as the same (`x_tenant` for `x-tenant`).
    */
   readonly requestFields?: readonly string[];
+  /**
+   * Those of them that clients send to this policy, and that it always takes away. By exactly this name a field passes, also
+   * where it holds an underscore.
+   */
+  readonly clientFields?: readonly string[];
   /** Query parameters that carry a credential: no record of any exchange shows them, whichever route took it, or none. */
   readonly secretParams?: readonly string[];
   before?(exchange: Exchange): Reply | undefined | Promise<Reply | undefined>;

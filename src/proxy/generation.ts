@@ -103,7 +103,10 @@ export class Generation {
   routes: readonly CompiledRoute[] = [];
   /** Whether some route answers CORS preflights itself. */
   answersPreflights = false;
-  /** Request fields that its policies set or take away, with `-` for `_`. */
+  /**
+   * Request fields that its policies set or take away, with `-` for `_`; and, as they are, those with `_` by which clients
+   * send something to a policy.
+   */
   readonly written: ReadonlySet<string>;
   /** Query parameters that carry credentials: records leave them out. */
   readonly secretParams: readonly string[];
@@ -141,7 +144,7 @@ export class Generation {
     this.#logger = logger;
     const { steps, held } = instances.acquire(input.program);
     this.#steps = steps;
-    this.written = new Set(steps.flatMap(({ instance }) => (instance.requestFields ?? []).map(hyphenated)));
+    this.written = writtenBy(steps.map(({ instance }) => instance));
     this.secretParams = [...new Set(steps.flatMap(({ instance }) => instance.secretParams ?? []))];
     this.#held = held;
     this.#compileChains();
@@ -215,6 +218,16 @@ export class Generation {
     this.retired = true;
     if (this.inFlight === 0) this.finish();
   }
+}
+
+/** As `Generation.written` says. */
+function writtenBy(instances: readonly PolicyInstance[]): Set<string> {
+  const names = new Set(instances.flatMap(({ requestFields = [] }) => requestFields.map((name) => name.toLowerCase())));
+  const written = new Set([...names].map(hyphenated));
+  for (const name of instances.flatMap(({ clientFields = [] }) => clientFields.map((field) => field.toLowerCase()))) {
+    if (name.includes('_') && !names.has(hyphenated(name))) written.add(name);
+  }
+  return written;
 }
 
 const hyphenated = (name: string): string => name.toLowerCase().replaceAll('_', '-');

@@ -57,6 +57,20 @@ test('an alias of what a policy of the live generation sets or takes away is ref
   assert.is((await ask(plane, 'X_Tenant: mine')).status, 200);
 });
 
+test('a key field whose name holds an underscore is no alias of itself', async ({ target, plane }) => {
+  const keys = (more = ''): string =>
+    `${KEYS.replace('optional = true', 'header = "api_key"\noptional = true')}${more}`;
+  await plane.load(specOf(target.url, { more: keys() }));
+  // An unknown key, and not a refused name.
+  assert.is((await ask(plane, 'Api_Key: x', '/keyed')).status, 401);
+  for (const name of ['X_Request_Id', 'api_key_'])
+    assert.is((await ask(plane, `${name}: x`, '/keyed')).status, name === 'api_key_' ? 200 : 400);
+  // Where another policy sets the name with a hyphen, it is an alias of that.
+  const edits = `policies = [{ use = "headers", request.set = { api-key = "acme" } }]`;
+  await plane.load(specOf(target.url, { route: edits, more: keys() }));
+  await isRefused(plane, 'api_key');
+});
+
 test('underscores = "refuse" refuses every one of them', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'underscores = "refuse"' }));
   for (const name of ['my_own', '_', '_a', 'a_', 'X_Request_Id']) await isRefused(plane, name);

@@ -45,6 +45,7 @@ export const create = runPolicy<ApiKeyPlan>((plan, host) => new ApiKeyPolicy(pla
 
 class ApiKeyPolicy implements PolicyInstance {
   readonly requestFields: readonly string[];
+  readonly clientFields: readonly string[];
   readonly secretParams: readonly string[];
   readonly #plan: ApiKeyPlan;
   readonly #host: PolicyHost;
@@ -56,6 +57,8 @@ class ApiKeyPolicy implements PolicyInstance {
 
   constructor(plan: ApiKeyPlan, host: PolicyHost) {
     this.requestFields = plan.header === undefined ? [] : [plan.header];
+    // With a scheme, a field of another scheme is left where it is.
+    this.clientFields = plan.scheme === undefined ? this.requestFields : [];
     this.secretParams = plan.query === undefined ? [] : [plan.query];
     this.#plan = plan;
     this.#host = host;

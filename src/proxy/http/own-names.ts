@@ -51,9 +51,11 @@ export const isEndToEnd = (name: string): boolean => END_TO_END.has(name) || isF
 
 /**
  * Whether a name with underscores is another way to write one that gw sets or steers by, or that policies set (`written`),
- * to a target that reads `_` and `-` as the same (CGI, WSGI, Rack, PHP).
+ * to a target that reads `_` and `-` as the same (CGI, WSGI, Rack, PHP). A name that stands in `written` as it is holds an
+ * underscore because a policy asks clients for it.
  */
 export function isAlias(name: string, written: ReadonlySet<string>): boolean {
-  const meant = name.toLowerCase().replaceAll('_', '-');
-  return OWN_FRAMING.has(meant) || isEndToEnd(meant) || written.has(meant);
+  const lower = name.toLowerCase();
+  const meant = lower.replaceAll('_', '-');
+  return OWN_FRAMING.has(meant) || isEndToEnd(meant) || (written.has(meant) && !written.has(lower));
 }
