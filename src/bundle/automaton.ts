@@ -54,13 +54,13 @@ export class Automaton {
     return this.#accepts[state] === 1;
   }
 
-  /** Whether all of a plain text is accepted, as UTF-8. */
-  acceptsText(text: string): boolean {
+  /** Whether all of a header value is accepted: each character is one byte. */
+  acceptsBytes(value: string): boolean {
     let state = 0;
-    for (let i = 0; i < text.length; i++) {
-      const point = text.codePointAt(i)!;
-      if (point > 0xffff) i++;
-      state = point < 128 ? this.#step(state, point) : this.#codePoint(state, point);
+    for (let i = 0; i < value.length; i++) {
+      const byte = value.charCodeAt(i);
+      if (byte > 255) return false;
+      state = this.#step(state, byte);
       if (state === this.#dead) return false;
     }
     return this.#accepts[state] === 1;

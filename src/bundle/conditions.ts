@@ -1,7 +1,7 @@
 /**
  * Conditions on header fields and query parameters.
  *
- * A header's test sees all of its values joined with ', ' (RFC 9110 section 5.3). A query parameter's test is read from
+ * A header's test sees all of its values joined with ', ' (RFC 9110 section 5.3), and text beyond ASCII as its UTF-8 bytes. A query parameter's test is read from
  * the raw query as application/x-www-form-urlencoded (plus is a space, `%XX` a byte) without decoding it into new
  * strings. Of a repeated parameter the first value counts, as it does for `queryParam` of an exchange: so two conditions that
  * exclude each other never hold for one request. `absent` holds when there is none at all.
@@ -11,6 +11,7 @@ import { hexByte } from './normalize.js';
 import type { Trie } from './trie.js';
 import * as layout from './trie-layout.js';
 import type { RequestView } from './types.js';
+import { wireText } from './wire-text.js';
 
 type Op = (typeof layout.OPS)[number];
 
@@ -26,6 +27,8 @@ export class Condition {
   readonly automaton: Automaton | undefined;
   readonly #nameBytes: Uint8Array;
   readonly #valueBytes: readonly Uint8Array[];
+  /** As header values hold them. */
+  readonly #wireValues: readonly string[];
 
   constructor(trie: Trie, index: number) {
     const at = index * layout.CONDITION_WORDS;
@@ -43,6 +46,7 @@ export class Condition {
     const encoder = new TextEncoder();
     this.#nameBytes = encoder.encode(this.name);
     this.#valueBytes = this.values.map((value) => encoder.encode(value));
+    this.#wireValues = this.values.map(wireText);
   }
 
   holds(view: RequestView): boolean {
@@ -74,11 +78,11 @@ export class Condition {
       case 'absent':
         return false;
       case 'prefix':
-        return value.startsWith(this.values[0]!);
+        return value.startsWith(this.#wireValues[0]!);
       case 'matches':
-        return this.automaton!.acceptsText(value);
+        return this.automaton!.acceptsBytes(value);
       default:
-        return this.values.includes(value);
+        return this.#wireValues.includes(value);
     }
   }
 

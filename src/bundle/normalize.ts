@@ -115,6 +115,56 @@ function hidesDotSegment(segment: string): boolean {
   return segment.split(/%2F|%5C/).some((piece) => /^\.{1,2}(;|%3B|$)/.test(piece));
 }
 
+/**
+ * Why normalizePath() refuses a path, as a short phrase that names the rule and the place; undefined where it does not.
+ * For logs and explain alone.
+ */
+export function refusedBecause(path: string, rules: NormalizePlan): string | undefined {
+  if (normalizePath(path, rules) !== undefined) return undefined;
+  if (path.charCodeAt(0) !== 0x2f) return 'the path does not begin with a slash';
+  let depth = 0;
+  let at = 1;
+  const segments = path.slice(1).split('/');
+  for (const [index, raw] of segments.entries()) {
+    const last = index === segments.length - 1;
+    const fault = segmentFault(raw, at, rules);
+    if (fault !== undefined) return fault;
+    const segment = normalizeSegment(raw, rules);
+    const shown = `\`${excerpt(raw)}\` at byte ${at} of the path`;
+    if (segment === undefined) return `a dot segment in disguise: ${shown}`;
+    if (segment === '.' || segment === '..') {
+      if (rules.dotSegments === 'refuse') return `dot_segments = "refuse": ${shown}`;
+      if (segment === '..' && --depth < 0) return `a dot segment that leads above the root: ${shown}`;
+    } else if (segment === '' && !last) {
+      if (rules.doubleSlashes === 'refuse')
+        return `double_slashes = "refuse": an empty segment at byte ${at} of the path`;
+      if (rules.doubleSlashes === 'keep') depth++;
+    } else depth++;
+    at += raw.length + 1;
+  }
+  return 'the path cannot be normalised';
+}
+
+/** What a single byte or escape of a segment is refused for. `offset`: of the segment in its path. */
+function segmentFault(segment: string, offset: number, rules: NormalizePlan): string | undefined {
+  for (let i = 0; i < segment.length; i++) {
+    const code = segment.charCodeAt(i);
+    const place = `at byte ${offset + i} of the path`;
+    if (code >= 128 || RAW[code] === REFUSE) return `a character that must be percent-encoded ${place}`;
+    if (RAW[code] !== PERCENT) continue;
+    const byte = hexByte(segment, i + 1);
+    const shown = `\`${segment.slice(i, i + 3)}\` ${place}`;
+    if (byte < 0) return `an invalid escape: ${shown}`;
+    if (byte < 0x20 || byte === 0x7f) return `an escaped control character: ${shown}`;
+    if ((byte === 0x2f || byte === 0x5c) && rules.encodedSlashes === 'refuse')
+      return `encoded_slashes = "refuse": ${shown}`;
+    i += 2;
+  }
+  return undefined;
+}
+
+const excerpt = (text: string): string => (text.length > 40 ? `${text.slice(0, 37)}...` : text);
+
 /** The byte that two hex digits at `at` spell, or -1. */
 export function hexByte(text: string, at: number): number {
   const high = hexDigit(text.charCodeAt(at));

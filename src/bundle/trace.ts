@@ -4,6 +4,7 @@ import type { Condition } from './conditions.js';
 import * as layout from './trie-layout.js';
 import { type Place, patternText, type Step, type StepKind, type TrieMap } from './trie-map.js';
 import type { RequestView } from './types.js';
+import { shownText } from './wire-text.js';
 
 /** What a walk reports to somebody who asked; a match in earnest has none. */
 export interface WalkObserver {
@@ -93,7 +94,7 @@ export class Tracer implements WalkObserver {
       this.#refused.push(miss(route, place, 'method', `it takes ${takes}, not ${this.view.method}`));
     } else {
       const has = failed.on === 'header' ? this.view.header(failed.name) : undefined;
-      const found = has === undefined ? '' : ` (the request has ${JSON.stringify(has)})`;
+      const found = has === undefined ? '' : ` (the request has ${JSON.stringify(shownText(has))})`;
       this.#refused.push(miss(route, place, failed.on, `its condition fails: ${failed.describe()}${found}`));
     }
   }
@@ -161,12 +162,22 @@ export class Tracer implements WalkObserver {
     const words = this.map.trie.nodes;
     const mine = words[this.winner]!;
     const theirs = words[other.at]!;
-    if (mine !== theirs) return ['method', 'a named method comes before any method'];
+    if (mine !== theirs) {
+      const byGet = this.view.method === 'HEAD' && !this.#namesHead(this.#winnerList, this.winner);
+      return ['method', `${byGet ? 'GET, which answers HEAD as well,' : 'a named method'} comes before any method`];
+    }
+    const named = this.view.method === 'HEAD' && this.#namesHead(this.#winnerList, this.winner);
+    if (named && !this.#namesHead(other.list, other.at))
+      return ['method', 'HEAD itself comes before GET, which answers HEAD as well'];
     const [headers, queries] = this.#conditionCounts(this.winner);
     const [otherHeaders, otherQueries] = this.#conditionCounts(other.at);
     if (headers !== otherHeaders) return ['headers', `${headers} header conditions come before ${otherHeaders}`];
     if (queries !== otherQueries) return ['query', `${queries} query conditions come before ${otherQueries}`];
     return ['order', 'both are equally specific, and the other stands behind it'];
+  }
+
+  #namesHead(list: number, candidate: number): boolean {
+    return this.map.namesHead(list, this.map.trie.nodes[candidate + 1]!);
   }
 
   #conditionCounts(candidate: number): [headers: number, queries: number] {

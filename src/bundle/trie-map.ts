@@ -94,6 +94,13 @@ export class TrieMap {
     return methods.includes('GET') && methods.at(-1) === 'HEAD' ? methods.slice(0, -1) : methods;
   }
 
+  /** Whether a route names HEAD in its match, rather than answering it by its GET. */
+  namesHead(list: number, route: number): boolean {
+    if (!this.methodsOf(list, route).includes('GET')) return true;
+    const match = this.written(route) ?? '';
+    return match.slice(0, match.indexOf('/')).split(/[ ,]+/).includes('HEAD');
+  }
+
   /** The route of the first leaf at or below a node. */
   firstRoute(node: number): number {
     const words = this.#words;

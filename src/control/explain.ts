@@ -2,8 +2,9 @@
 import type { MatchTrace } from '../bundle/match.js';
 import { resolveReferences } from '../bundle/references.js';
 import type { Bundle, Json, Phase, PolicyPlan, Program, RefString, RoutePlan, SourceRef } from '../bundle/types.js';
-import type { Clock } from '../policies/contract.js';
+import type { Clock, Decision } from '../policies/contract.js';
 import { OfflinePlane, type OfflineRequest, type OfflineResult } from '../proxy/offline.js';
+import { messageOf } from '../reason.js';
 import type { Reference } from '../reference-syntax.js';
 import { formatRate } from '../schema/units.js';
 import { systemClock } from '../state/clock.js';
@@ -29,6 +30,10 @@ export interface Explanation {
   readonly outcome: 'target' | 'reply' | 'refused';
   /** One sentence. */
   readonly summary: string;
+  /** Why gw refuses it, where there is more to say than the summary. */
+  readonly cause: string | null;
+  /** References that have no value here: credentials and targets that they stand for are not known. */
+  readonly unresolved: readonly string[];
   readonly route: ExplainedRoute | null;
   /** What decided among the routes, and what the request has for each segment. */
   readonly match: {
@@ -78,6 +83,8 @@ export interface ExplainedValue {
   /** As people write it; references stay unresolved. */
   readonly value: Json;
   readonly source: SourceRef;
+  /** The consumer's plan that counts instead, and its value; null: the plan's limit knows no such value. */
+  readonly plan?: { readonly name: string; readonly value: Json };
 }
 
 export interface ExplainedPolicy {
@@ -110,6 +117,9 @@ export interface ExplainOptions {
 /** Stands in for a target whose address is not known here; `.invalid` never resolves (RFC 2606). */
 const UNKNOWN_TARGET = 'http://unresolved.invalid';
 
+/** The bundle cannot run here: a reference has a value that its place cannot hold, or the bundle is of another gw. */
+export class UnexplainableError extends Error {}
+
 /**
  * Explains requests against one bundle. Limits are counted in a table of its own: explaining uses up nobody's, and each
  * explanation starts from a full limit.
@@ -117,18 +127,24 @@ const UNKNOWN_TARGET = 'http://unresolved.invalid';
 export class Explainer {
   readonly #program: Program;
   readonly #resolved: Program;
+  readonly #unresolved: readonly string[];
   readonly #bundle: Pick<Bundle, 'sha256' | 'trie'>;
   readonly #clock: Clock;
   #plane: OfflinePlane | undefined;
 
   constructor(bundle: Pick<Bundle, 'program' | 'trie' | 'sha256'>, options: ExplainOptions = {}) {
     this.#program = bundle.program;
-    this.#resolved = offlineProgram(bundle.program, options.env ?? process.env);
+    const { program, unresolved } = offlineProgram(bundle.program, options.env ?? process.env);
+    this.#resolved = program;
+    this.#unresolved = unresolved;
     this.#bundle = bundle;
     this.#clock = options.clock ?? systemClock;
   }
 
-  /** What would happen to the request. Never rejects for anything a request can hold. */
+  /**
+   * What would happen to the request. Rejects with UnexplainableError where the bundle cannot run here, and for nothing
+   * that a request can hold.
+   */
   async explain(request: ExplainRequest): Promise<Explanation> {
     const plane = this.#open();
     try {
@@ -158,7 +174,12 @@ export class Explainer {
     const program = this.#resolved;
     const none = { chunks: [], routes: [], unmatched: 0, targets: [], listeners: [] };
     const limits = new LimitTable(LimitTable.allocate({ slots: LIMIT_SLOTS }));
-    return new OfflinePlane({ id: 1, sha256, program, trie: buffer, stats: none }, { clock: this.#clock, limits });
+    try {
+      return new OfflinePlane({ id: 1, sha256, program, trie: buffer, stats: none }, { clock: this.#clock, limits });
+    } catch (error) {
+      // What a reference brought: everything else was judged when the spec was compiled.
+      throw new UnexplainableError(messageOf(error));
+    }
   }
 
   #tell(request: ExplainRequest, result: OfflineResult): Explanation {
@@ -171,6 +192,8 @@ export class Explainer {
       request: { method: request.method, url: request.url, path },
       outcome,
       summary: summaryOf(outcome, route, result),
+      cause: result.cause,
+      unresolved: this.#unresolved,
       route: route ? { name: route.name, match: route.match, source: route.source, timeout: route.timeout } : null,
       match: trace ? matchOf(trace, result) : null,
       nearMisses: (trace?.nearMisses ?? []).map((near) => {
@@ -207,7 +230,8 @@ export class Explainer {
       if (!policy) return [];
       const { name, use, phase } = policy;
       const decisions = told.filter(({ step }) => step === name);
-      const explained = { name, use, phase, ran, values: valuesOf(policy), decisions };
+      const values = withPlan(valuesOf(policy), result.decisions.find(({ step }) => step === name)?.details);
+      const explained = { name, use, phase, ran, values, decisions };
       if (answered?.step === name) ran = false;
       return [explained];
     });
@@ -256,11 +280,20 @@ function summaryOf(outcome: Explanation['outcome'], route: RoutePlan | undefined
   return `route ${route.name} sends it to ${result.service ?? 'nowhere'}${target}`;
 }
 
-/** The program as it can run here: what cannot be resolved stays as written, and no target is left without an address. */
-function offlineProgram(program: Program, env: { readonly [name: string]: string | undefined }): Program {
+/**
+ * The program as it can run here, and the references without a value. Those stay as written; no target is left without an
+ * address, and no consumer has a key that is not known.
+ */
+function offlineProgram(
+  program: Program,
+  env: { readonly [name: string]: string | undefined },
+): { program: Program; unresolved: string[] } {
+  const unresolved = new Set<string>();
   const resolve = ({ kind, name, fallback, text }: Reference): string => {
     const value = kind === 'env' ? env[name] : undefined;
-    return (value === '' ? (fallback ?? value) : value) ?? (kind === 'env' ? fallback : undefined) ?? text;
+    const known = (value === '' ? (fallback ?? value) : value) ?? (kind === 'env' ? fallback : undefined);
+    if (known === undefined) unresolved.add(text);
+    return known ?? text;
   };
   const whole = resolveReferences(program, resolve);
   const services = whole.services.map((service) => ({
@@ -270,7 +303,22 @@ function offlineProgram(program: Program, env: { readonly [name: string]: string
       weight,
     })),
   }));
-  return { ...whole, services };
+  const consumers = whole.consumers.map((consumer) => ({
+    ...consumer,
+    apiKeys: consumer.apiKeys.filter((key) => !written(key).includes('${')),
+  }));
+  return { program: { ...whole, services, consumers }, unresolved: [...unresolved].sort() };
+}
+
+/** The values, with those that count instead by the consumer's plan, as the policy told in its decision. */
+function withPlan(values: readonly ExplainedValue[], details: Decision['details']): readonly ExplainedValue[] {
+  const plan = details?.['plan'];
+  const instead = details?.['instead'];
+  if (typeof plan !== 'string' || instead === undefined || !isTable(instead)) return values;
+  return values.map((value): ExplainedValue => {
+    const bought = instead[value.key];
+    return bought === undefined ? value : { ...value, plan: { name: plan, value: rateText(bought) ?? bought } };
+  });
 }
 
 const written = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);

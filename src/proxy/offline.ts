@@ -3,9 +3,12 @@
  * choice. The last step picks a target and stops. What explain, and tests inside a spec, stand on.
  */
 import type { MatchTrace } from '../bundle/match.js';
+import type { ListenerPlan } from '../bundle/types.js';
+import { shownText, wireText } from '../bundle/wire-text.js';
 import type { Clock, Decision, LimitStore, Logger, Reply } from '../policies/contract.js';
 import { BytesReply } from '../policies/run-kit.js';
 import { StatsWriter } from '../telemetry/stats-writer.js';
+import { BAD_REWRITE } from './cause.js';
 import { type ChainDriver, discard } from './chain.js';
 import { Descriptors } from './descriptors.js';
 import { ERRORS, type ErrorSlug } from './errors.js';
@@ -13,7 +16,7 @@ import { GwExchange } from './exchange.js';
 import { Generation, PolicyInstances } from './generation.js';
 import { type HeadLimits, RequestHead } from './http/request-head.js';
 import { rewriteFault } from './http/target-path.js';
-import { requestHead } from './http/write-head.js';
+import { requestHead, upgradeLines } from './http/write-head.js';
 import { Outbox } from './outbox.js';
 import { peerOf, TrustedProxies } from './peer.js';
 import { bodyLimit, refuse, routeRequest } from './route-request.js';
@@ -32,12 +35,19 @@ export interface OfflineOptions {
 
 export interface OfflineRequest {
   readonly method: string;
-  /** `/path?query`, or absolute: its host then stands in for a missing Host field. */
+  /** The request target as it is sent: `/path?query`, or absolute (RFC 9112 section 3.2). */
   readonly url: string;
   readonly headers?: Iterable<readonly [name: string, value: string]> | { readonly [name: string]: string };
+  /** Of HTTP; 1.1 when left out. */
+  readonly version?: '1.0' | '1.1';
+  /**
+   * False: the fields are all that is sent. Else a request of HTTP/1.1 without a Host field gets one, of the absolute URL,
+   * or `localhost`, as every client sends one.
+   */
+  readonly addHost?: boolean;
   /** Address of the peer; 127.0.0.1 when left out. */
   readonly remoteAddress?: string;
-  /** Name of the listener that it comes in by; the first when left out. */
+  /** Name of the listener that it comes in by. Left out: the first; for an https URL the first with TLS. */
   readonly listener?: string;
 }
 
@@ -46,6 +56,8 @@ export interface OfflineResult {
   readonly status: number | null;
   /** Slug of gw's own answer, as in the access log; null where there is none. */
   readonly error: string | null;
+  /** What was wrong, for people, where gw refuses it; null where there is nothing more to say. */
+  readonly cause: string | null;
   /** Index of the route in the program; null where none takes it. */
   readonly route: number | null;
   readonly params: { readonly [name: string]: string };
@@ -63,6 +75,9 @@ export interface OfflineResult {
   /** gw's own reply. */
   readonly reply: { readonly headers: readonly (readonly [string, string])[]; readonly body: string } | null;
 }
+
+/** Errors of a request that no route was looked for. */
+const BEFORE_MATCH: ReadonlySet<string> = new Set(['request/path', 'request/misdirected']);
 
 /** Of a listener that the spec says nothing of: there is none. */
 const LIMITS: HeadLimits = {
@@ -102,14 +117,15 @@ export class OfflinePlane {
   /** Sends a request through. Resolves also where gw refuses it; never rejects. */
   run(request: OfflineRequest): Promise<OfflineResult> {
     const { program } = this.#generation;
-    const listener = program.listeners.find(({ name }) => name === request.listener) ?? program.listeners[0];
+    const listener = listenerOf(program.listeners, request);
     const proxies = new TrustedProxies(listener?.trustedProxies ?? []);
     const peer = peerOf(request.remoteAddress ?? '127.0.0.1', listener?.tls ? 'https' : 'http', proxies);
     const head = new RequestHead();
     head.written = this.#generation.written;
     const text = headText(request);
     const length = head.parse(text, listener ?? LIMITS);
-    if (length !== text.length) return Promise.resolve(unread(length < 0 ? head.error : 'request/malformed'));
+    if (length !== text.length)
+      return Promise.resolve(length < 0 ? unread(head.error, head.cause) : unread('request/malformed', TOO_LONG));
     const now = (): number => this.#clock.now();
     const host = { newId: () => `offline-${(this.#ids++).toString(36)}`, now, monotonic: now };
     const exchange = new GwExchange(head, peer, this.#generation, host, now());
@@ -118,7 +134,8 @@ export class OfflinePlane {
       const driver = new OfflineDriver(resolve);
       exchange.driver = driver;
       const refused = routeRequest(exchange);
-      driver.trace = exchange.path === '*' || exchange.error === 'request/path' ? null : this.#trace(exchange);
+      const matched = exchange.path !== '*' && !BEFORE_MATCH.has(exchange.error ?? '');
+      driver.trace = matched ? this.#trace(exchange) : null;
       const maxBody = bodyLimit(exchange, listener?.maxBodyBytes ?? Number.MAX_SAFE_INTEGER);
       if (refused !== undefined) driver.deliver(exchange, refused);
       else if (exchange.contentLength > maxBody)
@@ -156,13 +173,14 @@ class OfflineDriver implements ChainDriver {
     }
     const target = service?.pick(undefined);
     if (target !== undefined) {
-      const text = requestHead(exchange, target);
+      const tunnel = exchange.wantsUpgrade && !exchange.hasBody;
+      const text = requestHead(exchange, target, tunnel ? upgradeLines(exchange) : '');
       if (text === undefined) {
-        exchange.chain!.replied(exchange, refuse(exchange, rewriteFault(exchange), null));
+        exchange.chain!.replied(exchange, refuse(exchange, rewriteFault(exchange), BAD_REWRITE));
         return;
       }
       this.#target = target.url;
-      this.#head = text.trimEnd().split('\r\n');
+      this.#head = shownText(text).trimEnd().split('\r\n');
       const details = { service: target.service, target: target.url };
       const why = `next in turn of ${service?.targets.length ?? 0}`;
       exchange.decisions?.push({ step: 'balance', use: 'balance', outcome: 'pass', why, details });
@@ -180,6 +198,7 @@ class OfflineDriver implements ChainDriver {
     this.#resolve({
       status: own ? reply.status : null,
       error: own ? error : null,
+      cause: own ? exchange.cause : null,
       route: compiled === undefined ? null : generation.routes.indexOf(compiled),
       params,
       path: exchange.path,
@@ -196,16 +215,17 @@ class OfflineDriver implements ChainDriver {
 }
 
 const told = ({ headers, body }: Reply): OfflineResult['reply'] => ({
-  headers: [...headers.entries()],
+  headers: [...headers.entries()].map(([name, value]) => [name, shownText(value)] as const),
   body: body instanceof Uint8Array ? Buffer.from(body).toString('utf8') : '',
 });
 
 /** A request that cannot be read: the engine would refuse it and close. */
-function unread(error: ErrorSlug): OfflineResult {
+function unread(error: ErrorSlug, cause: string): OfflineResult {
   const { status } = ERRORS[error];
   return {
     status,
     error,
+    cause,
     route: null,
     params: {},
     path: null,
@@ -219,14 +239,19 @@ function unread(error: ErrorSlug): OfflineResult {
   };
 }
 
+const TOO_LONG = 'the request line or a field holds a line break';
+
+const listenerOf = (listeners: readonly ListenerPlan[], { listener, url }: OfflineRequest): ListenerPlan | undefined =>
+  listeners.find(({ name }) => name === listener) ??
+  (/^https:/i.test(url) ? listeners.find(({ tls }) => tls !== undefined) : undefined) ??
+  listeners[0];
+
 /** The request as it would come over the wire. What is no valid head stays so: the parser is to judge it. */
-function headText({ method, url, headers = {} }: OfflineRequest): string {
+function headText({ method, url, headers = {}, version = '1.1', addHost }: OfflineRequest): string {
   const fields = Symbol.iterator in headers ? [...headers] : Object.entries(headers);
-  const authority = /^https?:\/\/([^/?#]*)/i.exec(url)?.[1];
-  const target = authority === undefined ? url : url.slice(url.indexOf(authority) + authority.length) || '/';
-  const path = target.startsWith('?') ? `/${target}` : target;
-  const hasHost = fields.some(([name]) => name.toLowerCase() === 'host');
-  const host = hasHost ? '' : `host: ${authority || 'localhost'}\r\n`;
+  const given = version === '1.0' || addHost === false || fields.some(([name]) => name.toLowerCase() === 'host');
+  const authority = /^https?:\/\/([^/?#]*)/i.exec(url)?.[1] || 'localhost';
+  const host = given ? '' : `host: ${authority}\r\n`;
   const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  return `${method} ${path} HTTP/1.1\r\n${host}${lines}\r\n`;
+  return wireText(`${method} ${url} HTTP/${version}\r\n${host}${lines}\r\n`);
 }

@@ -1,6 +1,6 @@
 /** Which route takes an exchange: the one way from a parsed head to a chain, for the engine and for explain. */
 import { NO_ROUTE, WRONG_METHOD } from '../bundle/match.js';
-import { normalizePath } from '../bundle/normalize.js';
+import { normalizePath, refusedBecause } from '../bundle/normalize.js';
 import { allowedMethods } from '../bundle/possible.js';
 import type { Reply } from '../policies/contract.js';
 import { BytesReply, HeaderMap, problem } from '../policies/run-kit.js';
@@ -21,7 +21,7 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
   // The asterisk form asks about the server as a whole: no route has such a path.
   if (exchange.path === '*') return new BytesReply(204);
   const path = normalizePath(exchange.path, generation.program.normalize);
-  if (path === undefined) return refuse(exchange, 'request/path', 'the normalization rules refuse the path');
+  if (path === undefined) return refusePath(exchange);
   exchange.path = path;
   if (exchange.seen & Seen.MaxForwards && Number(exchange.received('max-forwards')) === 0) return lastHop(exchange);
   const { matcher } = generation;
@@ -45,6 +45,12 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
     details: { route: compiled.plan.name },
   });
   return undefined;
+}
+
+function refusePath(exchange: GwExchange): Reply {
+  const why = refusedBecause(exchange.path, exchange.generation.program.normalize);
+  exchange.decisions?.push({ step: 'normalize', use: 'normalize', outcome: 'answer', why: why ?? '' });
+  return refuse(exchange, 'request/path', `the normalization rules refuse the path: ${why}`);
 }
 
 /**

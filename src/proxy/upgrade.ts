@@ -13,7 +13,7 @@ import { BodyReader } from './http/body.js';
 import { Seen } from './http/request-head.js';
 import { MAX_RESPONSE_HEAD, ResponseHead } from './http/response-head.js';
 import { rewriteFault } from './http/target-path.js';
-import { requestHead } from './http/write-head.js';
+import { requestHead, upgradeLines } from './http/write-head.js';
 import { BLAMELESS } from './relay.js';
 import { interimText, TargetReply, upgradeOf } from './target-reply.js';
 import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade-stream.js';
@@ -72,7 +72,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#startMs = this.#engine.monotonic();
     this.#engine.stats.begin(target.slot);
     const upgrade = this.#exchange.received('upgrade') ?? '';
-    const text = requestHead(this.#exchange, target, `connection: upgrade\r\nupgrade: ${upgrade}\r\n`);
+    const text = requestHead(this.#exchange, target, upgradeLines(this.#exchange));
     if (text === undefined) {
       this.#endAttempt(false);
       this.#answer(rewriteFault(this.#exchange), BAD_REWRITE);

@@ -4,6 +4,7 @@ import { Matcher, NO_ROUTE, WRONG_METHOD } from '../../src/bundle/match.js';
 import { allowedMethods } from '../../src/bundle/possible.js';
 import { buildTrie, Trie } from '../../src/bundle/trie.js';
 import type { ConditionIR, ConditionTest } from '../../src/bundle/types.js';
+import { wireText } from '../../src/bundle/wire-text.js';
 import { matcherOf, params, type RouteText, trieIR, view } from './kit.js';
 
 const header = (name: string, test: ConditionTest): ConditionIR => ({ on: 'header', name, test });
@@ -283,11 +284,13 @@ test('automata see text beyond ASCII as UTF-8', () => {
   } as const;
   const matcher = new Matcher(Trie.open(buildTrie(ir)));
   for (const text of ['\u00e9', '\u20ac', '\u{1f600}']) {
-    assert.is(matcher.match(view('GET /', { x: text })), 0, text);
+    // The codec gives header values one character for each byte.
+    assert.is(matcher.match(view('GET /', { x: wireText(text) })), 0, text);
     assert.is(matcher.match(view(`GET /?x=${text}`)), 1, text);
     assert.is(matcher.match(view(`GET /?x=${encodeURIComponent(text)}`)), 1, text);
   }
-  assert.is(matcher.match(view('GET /', { x: '\u00e9\u00e9' })), NO_ROUTE);
+  assert.is(matcher.match(view('GET /', { x: wireText('\u00e9\u00e9') })), NO_ROUTE);
+  assert.is(matcher.match(view('GET /', { x: '\u00e9' })), NO_ROUTE, 'a byte of latin1 is not UTF-8');
   assert.is(matcher.match(view('GET /?x=\u00e9\u00e9')), NO_ROUTE);
 });
 

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { normalizeLiteral, normalizePath } from '../../src/bundle/normalize.js';
+import { normalizeLiteral, normalizePath, refusedBecause } from '../../src/bundle/normalize.js';
 import type { NormalizePlan } from '../../src/bundle/types.js';
 
 const SAFE: NormalizePlan = {
@@ -148,6 +148,29 @@ test('normalising is idempotent and yields no dot segment, over random paths and
     }
   }
   assert.ok(normal > 20_000, 'most random paths must get through, or this shows nothing');
+});
+
+test('a refused path is refused for a reason, and no other path is', () => {
+  for (const path of randomPaths(5_000)) {
+    for (const rules of [SAFE, keepSlashes, keepDouble, refuseDouble, refuseDots]) {
+      const why = refusedBecause(path, rules);
+      assert.is(why === undefined, normalizePath(path, rules) !== undefined, path);
+      assert.is.not(why, 'the path cannot be normalised', path);
+    }
+  }
+  for (const [path, rules, why] of [
+    ['/a%2Fb', SAFE, 'encoded_slashes = "refuse": `%2F` at byte 2 of the path'],
+    ['/a/%5c', SAFE, 'encoded_slashes = "refuse": `%5c` at byte 3 of the path'],
+    ['/a//b', refuseDouble, 'double_slashes = "refuse": an empty segment at byte 3 of the path'],
+    ['/a/../b', refuseDots, 'dot_segments = "refuse": `..` at byte 3 of the path'],
+    ['/a/../../b', SAFE, 'a dot segment that leads above the root: `..` at byte 6 of the path'],
+    ['/a/..;x', SAFE, 'a dot segment in disguise: `..;x` at byte 3 of the path'],
+    ['/%zz', SAFE, 'an invalid escape: `%zz` at byte 1 of the path'],
+    ['/%00', SAFE, 'an escaped control character: `%00` at byte 1 of the path'],
+    ['/a\\b', SAFE, 'a character that must be percent-encoded at byte 2 of the path'],
+    ['a', SAFE, 'the path does not begin with a slash'],
+  ] as const)
+    assert.is(refusedBecause(path, rules), why);
 });
 
 test('a path with 10,000 segments is normalised without recursion', () => {

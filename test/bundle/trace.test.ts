@@ -32,6 +32,18 @@ test('a winner without rivals', () => {
   assert.equal(trace.nearMisses, []);
 });
 
+test('the reason for HEAD tells HEAD itself from a GET that answers it', () => {
+  const by = (...matches: string[]) => {
+    const found = matcherOf(matches).trace(view('HEAD /a'), (route) => matches[route]);
+    return [found.route, found.decidedBy, found.why];
+  };
+  const head = 'HEAD itself comes before GET, which answers HEAD as well';
+  assert.equal(by('GET /a', 'HEAD /a'), [1, 'method', head]);
+  assert.equal(by('GET,POST /a', 'GET,HEAD /{x}', 'HEAD /a', '/a'), [2, 'method', head]);
+  assert.equal(by('/a', 'GET /a'), [1, 'method', 'GET, which answers HEAD as well, comes before any method']);
+  assert.equal(by('/a', 'GET,HEAD /a'), [1, 'method', 'a named method comes before any method']);
+});
+
 test('each step of precedence is named', () => {
   const by = (routes: readonly (RouteText | string)[], request: string, headers = {}) => {
     const found = traced(routes, request, headers);

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../src/compiler/index.js';
-import { Explainer, explain } from '../../src/control/explain.js';
+import { Explainer, type ExplainRequest, explain, UnexplainableError } from '../../src/control/explain.js';
 import { checkSpec } from '../../src/lint/index.js';
 import { virtualClock } from '../support/virtual-clock.js';
 
@@ -84,6 +84,7 @@ test('says which route, why, and what each policy did with which values from whe
   assert.is(limit?.value, '1/min');
   assert.is(limit?.source.from, 'spec');
   assert.is(limit?.source.line, 17);
+  assert.equal(limit?.plan, { name: 'gold', value: '600/min' });
   const mode = told.policies[1]?.values.find(({ key }) => key === 'mode');
   assert.is(mode?.value, 'enforce');
   assert.is(mode?.source.from, 'default');
@@ -178,6 +179,70 @@ test('a managed service has no address here, only its command', async () => {
   assert.is(told.service?.run, 'node products.js');
   assert.is(told.service?.chosen, null);
   assert.is(told.summary, 'route beta sends it to products');
+});
+
+test('a reference without a value is named, and what it stands for is not known', async () => {
+  const text = SPEC.replace(`"${KEY}"`, '"${env:KEY_HASH}"');
+  const told = await explain(
+    bundleOf(text),
+    { method: 'GET', url: '/orders/7', headers: { 'x-api-key': 'key' } },
+    { env },
+  );
+  assert.equal(told.unresolved, ['${env:KEY_HASH}']);
+  assert.is(told.reply?.code, 'auth/invalid');
+  const known = await explain(
+    bundleOf(text),
+    { method: 'GET', url: '/orders/7', headers: { 'x-api-key': 'key' } },
+    { env: { ...env, KEY_HASH: KEY } },
+  );
+  assert.equal([known.unresolved, known.consumer], [[], 'acme']);
+  const wrong = explain(bundleOf(text), { method: 'GET', url: '/' }, { env: { ...env, KEY_HASH: 'key' } });
+  assert.ok((await wrong.catch((error: unknown) => error)) instanceof UnexplainableError);
+});
+
+test('a refused path names the rule of normalisation', async () => {
+  const told = await ask('GET', '/orders%2F7');
+  assert.match(told.cause ?? '', 'encoded_slashes = "refuse": `%2F` at byte 7 of the path');
+  assert.is(told.decisions[0]?.step, 'normalize');
+  assert.match((await ask('GET', '/a b')).cause ?? '', 'byte');
+});
+
+test('absolute URLs, versions and Host are as the proxy has them', async () => {
+  const status = async (request: Omit<ExplainRequest, 'method'>) =>
+    (await explain(bundle, { method: 'GET', ...request }, { env })).reply?.status;
+  assert.is(await status({ url: 'https://h/' }), 421);
+  assert.is(await status({ url: 'http://h/', headers: { host: 'other' } }), 200);
+  assert.is(await status({ url: 'http://h/', headers: { host: 'a b' } }), 400);
+  assert.is(await status({ url: '/', addHost: false }), 400);
+  assert.is(await status({ url: 'http://h/', addHost: false }), 400);
+  assert.is(await status({ url: '/', version: '1.0' }), 200);
+  assert.is(await status({ url: '/' }), 200);
+});
+
+test('an upgrade is shown as the target sees it', async () => {
+  const lines = async (upgrade: string) =>
+    (await ask('GET', '/orders/7', { 'x-api-key': 'key', connection: 'upgrade', upgrade })).service?.head;
+  assert.ok((await lines('websocket'))?.includes('upgrade: websocket'));
+  assert.not.ok((await lines('h2c'))?.some((line) => line.startsWith('upgrade')));
+});
+
+test('a preflight is explained by the route that answers it', async () => {
+  const text = `${SPEC}[policy.pages]
+use = "cors"
+origins = ["https://app.example.com"]
+[[route]]
+name = "paged"
+match = { path = "/paged", methods = ["PUT"], headers = { x-v = "1" } }
+to = "orders"
+policies = ["pages"]
+`;
+  const headers = { origin: 'https://app.example.com', 'access-control-request-method': 'PUT' };
+  const told = await explain(bundleOf(text), { method: 'OPTIONS', url: '/paged', headers }, { env });
+  assert.equal([told.route?.name, told.reply?.status, told.match?.decidedBy], ['paged', 204, 'preflight']);
+  assert.match(told.match?.why ?? '', 'a preflight that asks about PUT');
+  const missed = await explain(bundleOf(text), { method: 'GET', url: '/paged', headers }, { env });
+  assert.equal(missed.reply?.status, 404);
+  assert.ok(missed.reply?.headers.some(([name]) => name === 'access-control-allow-origin'));
 });
 
 test.run();

@@ -27,13 +27,26 @@ interface Tally {
   readonly outcomes: Map<string, number>;
   readonly routes: Set<string>;
   withParams: number;
+  corsReplies: number;
+  /** Targets that were asked for an upgrade, and with a query that a rewrite set. */
+  upgrades: number;
+  beyondAscii: number;
   readonly differences: string[];
 }
 
 test(`explain and the proxy agree on ${SPECS * REQUESTS} requests (seed ${SEED})`, async () => {
   const echo = await startEcho();
   const random = new Random(SEED);
-  const tally: Tally = { compared: 0, outcomes: new Map(), routes: new Set(), withParams: 0, differences: [] };
+  const tally: Tally = {
+    compared: 0,
+    outcomes: new Map(),
+    routes: new Set(),
+    withParams: 0,
+    corsReplies: 0,
+    upgrades: 0,
+    beyondAscii: 0,
+    differences: [],
+  };
   try {
     for (let index = 0; index < SPECS; index++) await compareOn(random, index, echo.url, tally);
   } finally {
@@ -43,12 +56,15 @@ test(`explain and the proxy agree on ${SPECS * REQUESTS} requests (seed ${SEED})
   assert.equal(tally.differences.slice(0, SHOWN), []);
   assert.ok(tally.compared >= 20_000);
   // Agreement says little unless everything happened.
-  for (const outcome of ['target', '200', '204', '400', '401', '404', '405', '429', '503']) {
+  for (const outcome of ['target', '200', '204', '304', '400', '401', '404', '405', '421', '429', '503']) {
     assert.ok((tally.outcomes.get(outcome) ?? 0) > 20, `${outcome}: ${tally.outcomes.get(outcome) ?? 0} times`);
   }
   assert.ok((tally.outcomes.get('target') ?? 0) > tally.compared / 10);
   assert.ok(tally.routes.size > 300, `${tally.routes.size} routes`);
   assert.ok(tally.withParams > 1000, `${tally.withParams} with parameters`);
+  assert.ok(tally.corsReplies > 100, `${tally.corsReplies} with CORS fields`);
+  assert.ok(tally.upgrades > 30, `${tally.upgrades} upgrades`);
+  assert.ok(tally.beyondAscii > 30, `${tally.beyondAscii} heads beyond ASCII`);
 });
 
 async function compareOn(random: Random, index: number, origin: string, tally: Tally): Promise<void> {
@@ -95,14 +111,38 @@ function compare(told: OfflineResult, reply: WireReply, route: string | undefine
   if (Object.keys(told.params).length > 0) tally.withParams++;
   if (told.status === null) {
     if (!seen) return `explain: asked ${told.target}; proxy: ${reply.status} ${reply.body}`;
+    if (seen.head.includes('connection: upgrade')) tally.upgrades++;
+    if (seen.head.some((line) => /[^\0-\x7f]/.test(line))) tally.beyondAscii++;
     return sameLines(told, seen.head, route);
   }
   if (seen) return `explain: ${told.status} ${told.error}; proxy asked the target: ${seen.head.join(' | ')}`;
   if (told.status !== reply.status)
     return `explain: ${told.status} ${told.error}; proxy: ${reply.status} ${reply.body}`;
-  const marked = reply.headers.get('x-seen');
-  const expected = told.reply?.headers.find(([name]) => name === 'x-seen')?.[1];
-  return marked === expected ? undefined : `explain: route mark ${expected}; proxy: ${marked}`;
+  if (reply.headers.get('access-control-allow-origin') !== undefined) tally.corsReplies++;
+  return sameFields(told, reply);
+}
+
+/** What the engine adds to a reply once the chain has left it. */
+const ADDED = new Set(['date', 'x-request-id', 'connection', 'content-length', 'keep-alive']);
+
+/** gw's own reply has the fields that explain shows, and no others. */
+function sameFields(told: OfflineResult, reply: WireReply): string | undefined {
+  // A head that cannot be read has no exchange, and explain no reply for it.
+  if (told.reply === null) return undefined;
+  if (reply.status === 304 && reply.headers.has('content-length')) return 'a 304 of gw has a content-length';
+  const expected = new Map<string, string>();
+  for (const [name, value] of told.reply.headers) {
+    const before = expected.get(name);
+    expected.set(name, before === undefined ? value : `${before}, ${value}`);
+  }
+  const text = (fields: ReadonlyMap<string, string>): string =>
+    [...fields]
+      .filter(([name]) => !ADDED.has(name))
+      .map(([name, value]) => `${name}: ${value}`)
+      .sort()
+      .join('\n  ');
+  const [own, wire] = [text(expected), text(reply.headers)];
+  return own === wire ? undefined : `explain:\n  ${own}\nproxy:\n  ${wire}`;
 }
 
 /** The head that explain shows is, line by line, the one that the target got. */
@@ -110,7 +150,7 @@ function sameLines(told: OfflineResult, head: readonly string[], route: string |
   const steady = (lines: readonly string[]): string[] =>
     lines
       .map((line, at) => (at === 0 ? line : lowerName(line)))
-      .filter((line) => !/^(x-request-id|connection|content-length):/.test(line))
+      .filter((line) => !/^(x-request-id:|content-length:|connection: (close|keep-alive)$)/.test(line))
       .sort();
   const [expected, got] = [steady(told.head ?? []), steady(head)];
   if (expected.join('\n') !== got.join('\n'))
@@ -131,7 +171,7 @@ function sameLines(told: OfflineResult, head: readonly string[], route: string |
 const lowerName = (line: string): string =>
   line.slice(0, line.indexOf(':')).toLowerCase() + line.slice(line.indexOf(':'));
 
-const describe = ({ method, url, headers }: RandomRequest): string =>
-  `${method} ${url} ${headers.map(([name, value]) => `${name}: ${value}`).join(', ')}`;
+const describe = ({ method, url, headers, version }: RandomRequest): string =>
+  `${method} ${url} HTTP/${version} ${headers.map(([name, value]) => `${name}: ${value}`).join(', ')}`;
 
 test.run();

@@ -6,11 +6,14 @@ import { HEADER_NAMES, HOSTS, KEYS, METHODS, QUERY_NAMES, WORDS } from './random
 export interface RandomRequest {
   readonly method: string;
   readonly url: string;
-  /** Host first. */
+  readonly version: '1.0' | '1.1';
+  /** Nothing is added to these. */
+  readonly addHost: false;
+  /** Host first, where there is one. */
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
-const VALUES = ['1', '2', 'ab', 'abc', '77', 'x', ''];
+const VALUES = ['1', '2', 'ab', 'abc', '77', 'x', '', 'é', 'ab€', '日本'];
 const SEGMENTS = [
   ...WORDS,
   '0',
@@ -35,19 +38,66 @@ export function randomRequest(random: Random, model: Model): RandomRequest {
   const route = random.pick(model.routes);
   const host =
     random.chance(0.8) && route.match.host !== undefined ? hostFor(random, route.match.host) : random.pick(HOSTS);
-  const headers: [string, string][] = [['host', random.chance(0.1) ? `${host.toUpperCase()}:8080` : host]];
+  const version = random.chance(0.06) ? '1.0' : '1.1';
+  const absolute = random.chance(0.1) ? `${random.pick(['http', 'http', 'HTTP', 'https'])}://${host}` : '';
+  const named = absolute !== '' && random.chance(0.5) ? random.pick(HOSTS) : host;
+  const headers: [string, string][] = [];
+  if (!random.chance(version === '1.0' ? 0.5 : 0.02))
+    headers.push(['host', random.chance(0.1) ? `${named.toUpperCase()}:8080` : named]);
   const query = conditions(random, route, headers);
   credentials(random, headers, query);
-  if (random.chance(0.1)) headers.push(['origin', random.pick(['https://app.example.com', 'https://evil.example'])]);
+  way(random, headers);
+  if (random.chance(0.15)) headers.push(['origin', random.pick(ORIGINS)]);
+  if (random.chance(0.04)) headers.push(['x-name', random.pick(VALUES)]);
   const method = methodFor(random, route, headers);
   if (method === 'POST' || method === 'PUT' || method === 'PATCH') headers.push(['content-length', '0']);
   const suffix = query.length > 0 ? `?${query.join('&')}` : random.chance(0.03) ? '?' : '';
-  return { method, url: `${pathFor(random, route)}${suffix}`, headers };
+  const bodiless = !headers.some(([name]) => name === 'content-length');
+  if (bodiless && random.chance(0.03)) headers.push(...random.pick(UPGRADES));
+  return { method, url: `${absolute}${pathFor(random, route)}${suffix}`, version, addHost: false, headers };
 }
 
+const ORIGINS = ['https://app.example.com', 'https://other.example.com', 'https://evil.example'];
+const UPGRADES: readonly (readonly [string, string][])[] = [
+  [
+    ['connection', 'upgrade'],
+    ['upgrade', 'websocket'],
+  ],
+  [
+    ['connection', 'keep-alive, Upgrade'],
+    ['upgrade', 'a/1, b'],
+  ],
+  [
+    ['connection', 'upgrade'],
+    ['upgrade', 'h2c'],
+  ],
+  [['upgrade', 'websocket']],
+];
+
+/** What proxies in front may say, and clients invent. */
+function way(random: Random, headers: [string, string][]): void {
+  if (random.chance(0.12)) headers.push(['x-forwarded-for', random.some(NODES, 3).join(', ') || 'unknown']);
+  if (random.chance(0.12)) headers.push(['x-forwarded-proto', random.some(SCHEMES, 3).join(', ')]);
+  if (random.chance(0.06)) headers.push(['x-forwarded-host', random.pick(['front.example', 'a.example, b.example'])]);
+  if (random.chance(0.12)) headers.push(['forwarded', random.some(ELEMENTS, 2).join(', ')]);
+}
+
+const NODES = ['9.9.9.9', '10.0.0.1', '10.0.0.2', '6.6.6.6:80', '[2001:db8::1]', '_hidden'];
+const SCHEMES = ['http', 'https', 'HTTPS', 'junk'];
+const ELEMENTS = [
+  'for=9.9.9.9;proto=https;host=front.example',
+  'for=10.0.0.1;host="In.Example:81"',
+  'for="[2001:db8::1]";proto=http',
+  'for=_x;host=_y',
+  'for=9.9.9.9;for=8.8.8.8',
+];
+
 function methodFor(random: Random, route: RouteModel, headers: [string, string][]): string {
-  if (random.chance(0.05)) {
-    headers.push(['access-control-request-method', random.pick(METHODS)]);
+  if (random.chance(0.08)) {
+    const asked = random.chance(0.6) && route.match.methods.length > 0 ? route.match.methods : METHODS;
+    headers.push(['access-control-request-method', random.pick(asked)]);
+    if (!headers.some(([name]) => name === 'origin')) headers.push(['origin', random.pick(ORIGINS)]);
+    if (random.chance(0.3)) headers.push(['access-control-request-headers', random.pick(HEADER_NAMES)]);
     return 'OPTIONS';
   }
   if (random.chance(0.07)) return 'HEAD';
@@ -96,10 +146,11 @@ function conditions(random: Random, route: RouteModel, headers: [string, string]
   for (const { on, name } of route.match.conditions) {
     if (!random.chance(0.8)) continue;
     if (on === 'header') headers.push([random.chance(0.3) ? name.toUpperCase() : name, random.pick(VALUES)]);
-    else query.push(`${name}=${random.pick(VALUES)}`);
+    else query.push(`${name}=${encodeURIComponent(random.pick(VALUES))}`);
+    if (on === 'query' && random.chance(0.3)) query.push(`${name}=${encodeURIComponent(random.pick(VALUES))}`);
   }
   if (random.chance(0.1)) headers.push([random.pick(HEADER_NAMES), random.pick(VALUES)]);
-  if (random.chance(0.1)) query.push(`${random.pick(QUERY_NAMES)}=${random.pick(VALUES)}`);
+  if (random.chance(0.1)) query.push(`${random.pick(QUERY_NAMES)}=${encodeURIComponent(random.pick(VALUES))}`);
   if (random.chance(0.05)) query.push(random.pick(['page', '%70age=1', 'q=a%20b+c', '=', '&&', 'other=1']));
   return query;
 }

@@ -20,8 +20,21 @@ const CONDITIONS = [
   '{ prefix = "ab" }',
   '{ matches = "[0-9]+" }',
   '{ equals = "ab" }',
+  '"é"',
+  '{ matches = "[a-zé-ü]+" }',
+  '{ prefix = "日" }',
 ];
-const POLICY_NAMES = ['keys', 'open-keys', 'query-keys', 'by-ip', 'by-consumer', 'by-route', 'by-header', 'browsers'];
+const POLICY_NAMES = [
+  'keys',
+  'open-keys',
+  'query-keys',
+  'by-ip',
+  'by-consumer',
+  'by-route',
+  'by-header',
+  'browsers',
+  'others',
+];
 
 export interface RandomSpec {
   readonly text: string;
@@ -54,6 +67,7 @@ function settings(random: Random): string {
   return `spec = 1
 [listener.main]
 address = "127.0.0.1:0"
+${random.chance(0.5) ? 'trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]' : ''}
 [normalize]
 encoded_slashes = "${random.pick(['refuse', 'keep'])}"
 double_slashes = "${random.pick(['merge', 'refuse', 'keep'])}"
@@ -113,6 +127,11 @@ by = "header:x-tenant"
 [policy.browsers]
 use = "cors"
 origins = ["https://app.example.com"]
+headers = ["x-beta"]
+[policy.others]
+use = "cors"
+origins = ["https://*.example.com"]
+headers = ["*"]
 `;
 }
 
@@ -193,14 +212,26 @@ function leadLines(random: Random, path: string, params: readonly string[]): str
   const policies = [...random.some(POLICY_NAMES, 3).map((name) => `"${name}"`), edit];
   const lines = [`policies = [${policies.join(', ')}]`];
   if (random.chance(0.2)) {
-    lines.push(
-      `reply = { status = ${random.pick([200, 204, 404, 503])}, body = "${random.chance(0.5) ? 'own' : ''}" }`,
-    );
-    return lines;
+    const status = random.pick([200, 204, 304, 404, 503]);
+    const body = status !== 204 && status !== 304 && random.chance(0.5) ? 'own' : '';
+    // Without a policy the reply is written out at compile time.
+    const bare = random.chance(0.3) ? [] : lines;
+    return [...bare, `reply = { status = ${status}, headers = { etag = '"1"' }, body = "${body}" }`];
   }
   lines.push(`to = "${random.pick(['one', 'many'])}"`);
   const prefix = /^\/([a-z0-9-]+)\//.exec(path)?.[1];
-  if (random.chance(0.15)) lines.push(`rewrite = "/new/${params.map((name) => `{param.${name}}`).join('/')}"`);
+  if (random.chance(0.15))
+    lines.push(
+      `rewrite = "/new/${params.map((name) => `{param.${name}}`).join('/')}${rewrittenQuery(random, params)}"`,
+    );
   else if (prefix !== undefined && random.chance(0.2)) lines.push(`strip_prefix = "/${prefix}"`);
   return lines;
+}
+
+function rewrittenQuery(random: Random, params: readonly string[]): string {
+  if (random.chance(0.4)) return '';
+  const pairs = params.map((name) => `${random.pick(['q', 'page', name])}={${name}}`);
+  if (random.chance(0.3)) pairs.push('name={request.header.x-name}');
+  if (random.chance(0.3)) pairs.push('{request.query}', 'from={request.path}');
+  return `?${pairs.join('&')}`;
 }

@@ -35,7 +35,9 @@ export async function startEcho(): Promise<{ server: Server; url: string }> {
 
 export function seenBy(reply: WireReply): Seen | undefined {
   const echo = reply.headers.get(ECHO);
-  return echo === undefined ? undefined : (JSON.parse(Buffer.from(echo, 'base64').toString('utf8')) as Seen);
+  if (echo === undefined) return undefined;
+  const { head } = JSON.parse(Buffer.from(echo, 'base64').toString('utf8')) as Seen;
+  return { head: head.map((line) => Buffer.from(line, 'latin1').toString('utf8')) };
 }
 
 /** Sends all requests on one connection, as many at once as there are; on a new one after each reply that closes it. */
@@ -72,7 +74,7 @@ function oneConnection(port: number, requests: readonly RandomRequest[]): Promis
           if (!found) return;
           text = text.slice(found.length);
           replies.push(found.reply);
-          if (found.reply.headers.get('connection') === 'close') return done();
+          if (/\bclose\b/.test(found.reply.headers.get('connection') ?? '')) return done();
         }
         done();
       } catch (error) {
@@ -86,10 +88,10 @@ function oneConnection(port: number, requests: readonly RandomRequest[]): Promis
 
 function writeAll(socket: Socket, requests: readonly RandomRequest[]): void {
   const lines = requests.map(
-    ({ method, url, headers }) =>
-      `${method} ${url} HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
+    ({ method, url, headers, version }) =>
+      `${method} ${url} HTTP/${version}\r\n${headers.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`,
   );
-  socket.write(lines.join(''), 'latin1');
+  socket.write(lines.join(''), 'utf8');
 }
 
 class ReplyParser {
@@ -98,12 +100,14 @@ class ReplyParser {
     const end = text.indexOf('\r\n\r\n');
     if (end < 0) return undefined;
     const [first = '', ...lines] = text.slice(0, end).split('\r\n');
-    const headers = new Map(
-      lines.map((line) => {
-        const colon = line.indexOf(':');
-        return [line.slice(0, colon).toLowerCase(), line.slice(colon + 1).trim()] as const;
-      }),
-    );
+    const headers = new Map<string, string>();
+    for (const line of lines) {
+      const colon = line.indexOf(':');
+      const name = line.slice(0, colon).toLowerCase();
+      const before = headers.get(name);
+      const value = Buffer.from(line.slice(colon + 1).trim(), 'latin1').toString('utf8');
+      headers.set(name, before === undefined ? value : `${before}, ${value}`);
+    }
     if (headers.has('transfer-encoding')) throw new Error(`an unexpected framing: ${text.slice(0, end)}`);
     const status = Number(first.split(' ')[1]);
     const bodiless = toHead || status === 204 || status === 304;

@@ -138,4 +138,24 @@ test('a rewrite with a variable that nobody knows is found out when it is loaded
   assert.is((await plane.ask(`GET / HTTP/1.1\r\n${H}\r\n`)).status, 200);
 });
 
+test('a 304 of gw has the same fields with policies as without', async ({ target, plane }) => {
+  const reply = `reply = { status = 304, headers = { etag = '"1"' } }`;
+  const more =
+    `[[route]]\nmatch = "/plain"\n${reply}\n` +
+    `[[route]]\nmatch = "/with"\n${reply}\npolicies = [{ use = "headers", request.set = { x-a = "1" } }]\n` +
+    `[[route]]\nmatch = "/after"\n${reply}\npolicies = [{ use = "headers", reply.remove = ["x-none"] }]\n`;
+  await plane.load(specOf(target.url, { more }));
+  for (const method of ['GET', 'HEAD']) {
+    const names: string[][] = [];
+    for (const path of ['/plain', '/with', '/after']) {
+      const { status, fields } = await plane.ask(`${method} ${path} HTTP/1.1\r\nHost: a\r\n\r\n`);
+      assert.is(status, 304);
+      names.push(fields.map(([name]) => name).sort());
+    }
+    assert.equal(names[0], ['date', 'etag', 'x-request-id']);
+    assert.equal(names[1], names[0]);
+    assert.equal(names[2], names[0]);
+  }
+});
+
 test.run();

@@ -107,4 +107,16 @@ test('of a query parameter that comes twice the first value decides, whatever th
   }
 });
 
+test('a header condition beyond ASCII takes the bytes that clients send', async ({ target, plane }) => {
+  const more =
+    '[[route]]\nmatch = { path = "/h", headers = { x = "é" } }\nreply = { status = 201 }\n' +
+    '[[route]]\nmatch = { path = "/h", headers = { x = { matches = "[ü-ÿ]+" } } }\nreply = { status = 202 }\n';
+  await plane.load(specOf(target.url, { more }));
+  const status = async (value: string): Promise<number> =>
+    (await plane.ask(`GET /h HTTP/1.1\r\n${H}X: ${Buffer.from(value).toString('latin1')}\r\n\r\n`)).status;
+  assert.is(await status('é'), 201);
+  assert.is(await status('üý'), 202);
+  assert.is(await status('e'), 200);
+});
+
 test.run();

@@ -1,9 +1,11 @@
 import { defineCommand, gather, JSON_HELP, SPEC_HELP, type SpecOptions, withOverlays } from '../command.js';
-import { EXIT, usage } from '../exit.js';
+import { EXIT, failed, usage } from '../exit.js';
 
 interface Options extends SpecOptions {
   readonly header?: readonly string[];
   readonly client?: string;
+  readonly listener?: string;
+  readonly http10?: boolean;
   readonly json?: boolean;
 }
 
@@ -23,6 +25,11 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     command.argument('[spec]', `${SPEC_HELP}, or a bundle`);
     command.option('-H, --header <field>', "a header field, 'name: value' (repeatable)", gather);
     command.option('--client <address>', "the client's address (default: 127.0.0.1)");
+    command.option(
+      '--listener <name>',
+      'the listener that it comes in by (default: the first; for https the first with TLS)',
+    );
+    command.option('--http10', 'as a client of HTTP/1.0, which sends no Host of its own');
     withOverlays(command).option('--json', JSON_HELP);
   },
   async run({ args: [method, url, spec], options, io }) {
@@ -34,16 +41,25 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       throw usage(`\`${options.client}\` is no IP address.`);
     }
     const { bundleOf } = await import('../source.js');
-    const { explain } = await import('../../control/explain.js');
+    const { explain, UnexplainableError } = await import('../../control/explain.js');
     const bundle = await io.spin('Reading the spec', () => bundleOf(io, spec, options));
+    const listeners = bundle.program.listeners.map(({ name }) => name);
+    if (options.listener !== undefined && !listeners.includes(options.listener))
+      throw usage(`There is no listener \`${options.listener}\`. Listeners: ${listeners.join(', ') || 'none'}.`);
     const request = {
       // Methods are case-sensitive (RFC 9110 section 9.1); a command line may be relaxed about it.
       method: /^[a-z]+$/.test(method) ? method.toUpperCase() : method,
       url,
       headers,
       ...(options.client === undefined ? {} : { remoteAddress: options.client }),
+      ...(options.listener === undefined ? {} : { listener: options.listener }),
+      ...(options.http10 ? { version: '1.0' as const } : {}),
     };
-    const told = await explain(bundle, request, { env: io.env });
+    const told = await explain(bundle, request, { env: io.env }).catch((error: unknown) => {
+      if (error instanceof UnexplainableError)
+        throw failed(`The spec cannot run here, so nothing can be explained: ${error.message}`);
+      throw error;
+    });
     if (options.json) {
       io.json(told);
       return EXIT.ok;

@@ -10,7 +10,12 @@ export function renderExplanation(told: Explanation, paint: Paint): string {
   const { request, outcome, summary } = told;
   const color = outcome === 'target' ? 'green' : outcome === 'reply' ? 'yellow' : 'red';
   const sections = [
-    [`${paint('bold', `${request.method} ${request.url}`)}`, paint(color, summary)],
+    [
+      `${paint('bold', `${request.method} ${request.url}`)}`,
+      paint(color, summary),
+      ...(told.cause === null || told.match !== null ? [] : [`  because: ${told.cause}`]),
+      ...told.unresolved.map((text) => paint('yellow', `  no value here for ${text}; what it stands for is not known`)),
+    ],
     routeLines(told, paint),
     nearMissLines(told, paint),
     policyLines(told, paint),
@@ -23,11 +28,14 @@ export function renderExplanation(told: Explanation, paint: Paint): string {
     .join('\n\n')}\n`;
 }
 
+/** The path as it was sent. */
+const pathOf = (url: string): string => url.replace(/^https?:\/\/[^/?#]*/i, '').split('?')[0] || '/';
+
 const title = (paint: Paint, text: string): string => paint('bold', text);
 
 function routeLines({ request, route, match, params, consumer }: Explanation, paint: Paint): string[] {
   const lines: string[] = [];
-  if (request.path !== null && request.path !== request.url.split('?')[0]) lines.push(`normalised: ${request.path}`);
+  if (request.path !== null && request.path !== pathOf(request.url)) lines.push(`normalised: ${request.path}`);
   if (!route) return match ? [...lines, `no route: ${match.why}`] : lines;
   lines.push(`${title(paint, 'route')} ${route.name}: ${route.match} ${paint('dim', place(route.source))}`.trimEnd());
   if (match) {
@@ -58,9 +66,12 @@ function onePolicy({ name, use, phase, ran, values, decisions }: ExplainedPolicy
   const head = `  ${name} (${use === name ? '' : `${use}, `}${phase})`;
   if (!ran) return [paint('dim', `${head}: never reached`)];
   const said = decisions.map(({ outcome, why }) => `    ${paint(OUTCOME_COLORS[outcome] ?? 'dim', outcome)}: ${why}`);
-  const settings = values.map(({ key, value, source }) =>
-    paint('dim', `    ${key} = ${written(value)}  (${place(source)})`),
-  );
+  const settings = values.map(({ key, value, source, plan }) => {
+    const own = `${key} = ${written(value)}  (${place(source)})`;
+    const counts =
+      plan === undefined || plan.value === null ? '' : `${key} = ${written(plan.value)}  (plan ${plan.name}), not `;
+    return paint('dim', `    ${counts}${own}${plan?.value === null ? `, not used by plan ${plan.name}` : ''}`);
+  });
   return [head, ...said, ...settings];
 }
 

@@ -71,7 +71,7 @@ class RateLimitPolicy implements PolicyInstance {
     const rate = bound?.rate ?? this.#plan.rate;
     const answer = this.#limiter.take(key, rate, this.#plan.cost, this.#host.clock.monotonic());
     if (this.#plan.fields) exchange.note(this, this.#say(bound?.policyField ?? this.#policyField, answer));
-    if (exchange.decisions !== undefined) this.#decide(exchange, key, rate, answer);
+    if (exchange.decisions !== undefined) this.#decide(exchange, key, bound, answer);
     if (answer.allowed || this.#plan.observe) return undefined;
     return this.#refuse(exchange, bound, rate, answer);
   }
@@ -156,8 +156,10 @@ class RateLimitPolicy implements PolicyInstance {
     });
   }
 
-  #decide(exchange: Exchange, key: string, rate: LimitRate, answer: LimitAnswer): void {
+  #decide(exchange: Exchange, key: string, bound: Bound | undefined, answer: LimitAnswer): void {
     const { observe, cost } = this.#plan;
+    const rate = bound?.rate ?? this.#plan.rate;
+    const bought = bound !== undefined && this.#boughtRate(bound.plan) !== undefined;
     const state = `${answer.remaining} of ${rate.capacity} left for ${key}`;
     exchange.decisions?.push({
       step: this.#host.name,
@@ -171,6 +173,8 @@ class RateLimitPolicy implements PolicyInstance {
         cost,
         remaining: answer.remaining,
         ...(Number.isFinite(answer.retryMs) ? { retryMs: answer.retryMs } : {}),
+        // The keys of the config in whose place the consumer's plan set something.
+        ...(bought ? { plan: bound.plan ?? '', instead: { limit: { ...rate }, burst: null } } : {}),
       },
     });
   }

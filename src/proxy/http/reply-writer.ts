@@ -258,7 +258,8 @@ export function replyHead(
   const date = fromTarget ? reply.hasDate : reply.headers.get('date') !== undefined;
   let own = `${date ? '' : dateLine}x-request-id: ${exchange.id}\r\n`;
   if (framing === 'chunked') own += 'transfer-encoding: chunked\r\n';
-  else if (length >= 0 && reply.status !== 204 && reply.status !== 101) own += `content-length: ${length}\r\n`;
+  else if (length >= 0 && reply.status !== 204 && reply.status !== 101 && (fromTarget || reply.status !== 304))
+    own += `content-length: ${length}\r\n`;
   if (fromTarget && reply.upgrade !== undefined) {
     const steer = connection === '' || reply.status === 101 ? '' : `, ${connection}`;
     own += `connection: upgrade${steer}\r\nupgrade: ${reply.upgrade}\r\n`;

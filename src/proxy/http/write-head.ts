@@ -36,6 +36,10 @@ export function requestHead(exchange: GwExchange, target: Target, extra = ''): s
   return `${line}host: ${host}\r\n${lines(exchange)}${exchange.id}\r\n${extra}${framing(exchange)}\r\n`;
 }
 
+/** The lines with which an upgrade is asked of the target, for `extra` of requestHead(). */
+export const upgradeLines = (exchange: GwExchange): string =>
+  `connection: upgrade\r\nupgrade: ${exchange.received('upgrade') ?? ''}\r\n`;
+
 /** What makes a head more than its fields and gw's own. */
 const BEYOND = FORWARDING | Seen.MaxForwards | Seen.TransferEncoding | Seen.ContentLength | Seen.Expect;
 
