@@ -28,6 +28,7 @@ const SERVICE: ServiceModel = {
     tunnel_idle_timeout: 3_600_000,
     retries: 1,
     max_connections: 256,
+    max_share_per_address: 80,
     max_queue: 1024,
     pipelining: 1,
     eject_after: 5,

@@ -116,6 +116,7 @@ const service = table({
   retries: number(0),
   maxConnections: number(0),
   maxQueue: number(0),
+  maxSharePerAddress: number(1),
   pipelining: number(1),
   ejectAfter: number(0),
   ejectFor: number(0),

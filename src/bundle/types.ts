@@ -88,6 +88,8 @@ export interface ServicePlan {
   /** Connections to one target at most; further exchanges wait in a queue of `maxQueue`. */
   readonly maxConnections: number;
   readonly maxQueue: number;
+  /** Percent of `maxConnections` that one client address may hold. */
+  readonly maxSharePerAddress: number;
   /** Requests in flight on one connection to a target; 1: no pipelining. */
   readonly pipelining: number;
   /** Passive ejection: after `failures` in a row a target rests for `ejectFor` ms. 0 turns it off. */

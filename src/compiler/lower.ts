@@ -75,6 +75,7 @@ function lowerService({ name, config }: ServiceModel): ServicePlan {
     idleTimeout: config.idle_timeout,
     maxConnections: config.max_connections,
     maxQueue: config.max_queue,
+    maxSharePerAddress: config.max_share_per_address,
     name,
     pipelining: config.pipelining,
     responseTimeout: config.response_timeout,

@@ -22,6 +22,10 @@ export const queueFull = (waiting: number, connections: number): string =>
 export const queueTimeout = (ms: number, used: number, most: number): string =>
   `queue timeout (${timeSpan(ms)}): ${used} of ${most} connections in use`;
 
+/** Of a client that is so many milliseconds behind, while others wait for the connection that it holds. */
+export const slowClient = (behind: number, waiting: number): string =>
+  `slow client (${timeSpan(behind)} behind) while ${waiting} requests wait for a connection`;
+
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
 /** `text` on one line, without control characters, of at most MAX_CAUSE characters. */

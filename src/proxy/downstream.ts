@@ -41,6 +41,10 @@ export interface Downstream {
   pull(sink: BodySink): void;
   /** Payload of the reply's body, valid until this returns; false when the client must first read. */
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean;
+  /** Bytes that the client has taken. */
+  readonly taken: number;
+  /** The client is to blame that the exchange ends: it is told why, or the reply that is on its way is cut. */
+  giveUp(error: ErrorSlug, cause: string): void;
   /** The reply cannot be completed: the client must see that it was cut. `cause` is for the log. */
   cut(error: ErrorSlug, cause: string): void;
   /** After the head of a 101: bytes go both ways as they are until an end of the tunnel closes. */

@@ -43,6 +43,12 @@ export const ERRORS = {
   ),
   'request/timeout': kind(408, 'Request timed out', 'The request did not arrive in time.'),
   'request/too-slow': kind(408, 'Request too slow', 'The body of the request came too slowly.'),
+  'request/shed': passing(
+    408,
+    'Request too slow while others waited',
+    'The body came slowly while other requests waited for the service; try again later.',
+    1,
+  ),
   'request/body-too-large': kind(413, 'Request body too large', 'Send a smaller body.'),
   'request/target-too-long': kind(414, 'Request target too long', 'Send a shorter URL.'),
   'request/expectation': kind(417, 'Expectation failed', 'The only expectation supported is 100-continue.'),
@@ -82,6 +88,11 @@ export const ERRORS = {
   'exchange/timeout': kind(504, 'Request timed out', 'The route allows less time than the request took.'),
   'downstream/aborted': kind(0, 'Client went away', 'The client closed the connection before the exchange was over.'),
   'downstream/slow': kind(0, 'Client too slow', 'The client did not read its reply in time.'),
+  'downstream/shed': kind(
+    0,
+    'Client too slow while others waited',
+    'The client read its reply slowly while other requests waited for the service.',
+  ),
   'listener/full': passing(
     503,
     'Too many connections',

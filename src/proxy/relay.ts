@@ -3,6 +3,7 @@
  * repeating is safe, and hands the reply's head to the chain and its body to the client.
  */
 import { problem } from '../policies/run-kit.js';
+import { addressKey } from '../state/connection-table.js';
 import { BAD_REWRITE, BUG_CAUSE } from './cause.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { Engine } from './engine.js';
@@ -17,6 +18,7 @@ import type { UpstreamConnection } from './upstream/connection.js';
 import type { Pipeline } from './upstream/pipeline.js';
 import type { ReplyConnection } from './upstream/reply-connection.js';
 import type { Service } from './upstream/service.js';
+import type { HoldingUser } from './upstream/slow-clients.js';
 import type { Target } from './upstream/target.js';
 import type { UpstreamUser } from './upstream/user.js';
 
@@ -34,7 +36,7 @@ export const BLAMELESS = new Set<ErrorSlug>([
 /** An exchange that was moved so often goes by a connection of its own. */
 const MAX_MOVES = 2;
 
-export class Relay implements UpstreamUser, ReplySource, Uploader {
+export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   over = false;
   contentLength = -1;
   readonly #engine: Engine;
@@ -55,6 +57,8 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
   replied = false;
   /** The client's connection takes the reply's body. */
   #flowing = false;
+  /** Its target looks at how its client behaves. */
+  #watched = false;
   #bytesFromTarget = 0;
   #status = 0;
 
@@ -97,6 +101,29 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
     return this.#service.hasSpare;
   }
 
+  get clientKey(): string {
+    return addressKey(this.exchange.remoteAddress);
+  }
+
+  get awaitsClient(): boolean {
+    const upload = this.#upload;
+    return (this.#flowing && this.#replies?.held === true) || upload?.awaitsClient === true;
+  }
+
+  get clientBytes(): number {
+    return this.#downstream.taken + (this.#upload?.came ?? 0);
+  }
+
+  shed(cause: string): void {
+    this.#downstream.giveUp(this.#flowing ? 'downstream/shed' : 'request/shed', cause);
+  }
+
+  /** How its client behaves counts while it has a connection. */
+  #watch(): void {
+    this.#watched = true;
+    this.#target?.slow.watch(this, this.#engine.lately());
+  }
+
   get streams(): boolean {
     return this.#upload !== undefined && !this.#upload.ended;
   }
@@ -137,6 +164,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
     const upload = this.#upload;
     connection.begin(this, text, upload !== undefined);
     upload?.flow(connection);
+    if (upload !== undefined && !upload.ended && this.#replies !== null) this.#watch();
   }
 
   onPlace(pipeline: Pipeline): void {
@@ -173,6 +201,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
   onInterim(head: ResponseHead): void {
     // Who did not ask whether to go on is not told to.
     if (head.status === 100 && !this.exchange.expectsContinue) return;
+    if (head.status === 100) this.#upload?.onContinue();
     this.#downstream.interim(head.status, interimText(head));
   }
 
@@ -201,10 +230,14 @@ export class Relay implements UpstreamUser, ReplySource, Uploader {
   onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     this.#bytesFromTarget += end - start;
     if (last) this.#finish();
-    return this.#downstream.body(buffer, start, end, last);
+    const more = this.#downstream.body(buffer, start, end, last);
+    if (!more && !this.#watched && !this.over) this.#watch();
+    return more;
   }
 
   #letGo(): void {
+    if (this.#watched) this.#target?.slow.forget(this);
+    this.#watched = false;
     this.#replies = null;
     this.#upload?.detach();
   }

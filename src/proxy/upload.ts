@@ -49,6 +49,8 @@ export class Upload implements BodySink {
   #uplink: UpstreamConnection | null = null;
   #asked = false;
   #over = false;
+  /** The client waits to be told whether to send it at all. */
+  #asksToSend: boolean;
   /** Monotonic milliseconds at which it began to be collected. */
   #since = 0;
   /** What has come and is not written. */
@@ -61,6 +63,7 @@ export class Upload implements BodySink {
     this.#owner = owner;
     this.#downstream = downstream;
     this.#host = host;
+    this.#asksToSend = owner.exchange.expectsContinue;
     this.#chunked = (owner.exchange.seen & Seen.TransferEncoding) !== 0;
   }
 
@@ -79,13 +82,18 @@ export class Upload implements BodySink {
     this.#downstream.pull(this);
     if (this.#asked || this.#over) return;
     // The target says whether the client may go on.
-    if (this.came === 0 && this.#owner.exchange.expectsContinue) this.#ask();
+    if (this.came === 0 && this.#asksToSend) this.#ask();
     else this.#since = this.#host.add(this);
   }
 
   /** The client is waited for, and the target is not asked yet. */
   get collecting(): boolean {
     return !this.#asked;
+  }
+
+  /** The target would take more of it than the client sends. */
+  get awaitsClient(): boolean {
+    return !this.ended && this.takesBody && !(this.#asksToSend && this.came === 0);
   }
 
   get takesBody(): boolean {
@@ -146,6 +154,11 @@ export class Upload implements BodySink {
     } else if (!this.ended) this.#downstream.pull(this);
     else if (this.#store === undefined && !this.sent) this.#write(EMPTY, true);
     this.#uplink?.flush();
+  }
+
+  /** The client has been told to send it. */
+  onContinue(): void {
+    this.#asksToSend = false;
   }
 
   /** The target takes more. */

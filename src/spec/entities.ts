@@ -199,6 +199,12 @@ export const service = s.object({
     .describe('Further attempts when a target cannot be reached, where repeating is safe.')
     .default(1),
   max_connections: s.integer({ min: 1 }).describe('Most connections to one target.').default(256),
+  max_share_per_address: s
+    .integer({ min: 1, max: 100 })
+    .describe(
+      'Percent of the connections to one target that the requests of one client address (IPv6: one /64) may hold; further ones wait.',
+    )
+    .default(80),
   max_queue: s.integer().describe('Most exchanges that wait for a connection; further ones get 503.').default(20_000),
   pipelining: s
     .integer({ min: 1, max: 256 })

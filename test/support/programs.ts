@@ -48,6 +48,7 @@ export const servicePlan = (name: string, more: Partial<ServicePlan> = {}): Serv
   retries: 1,
   maxConnections: 1,
   maxQueue: 1,
+  maxSharePerAddress: 80,
   pipelining: 1,
   ejectAfter: 1,
   ejectFor: 1,

@@ -6,6 +6,7 @@ export class IdleUser implements UpstreamUser {
   readonly method = 'GET';
   readonly shares: boolean = false;
   readonly streams: boolean = false;
+  readonly clientKey: string = '192.0.2.1';
   readonly fresh = false;
   readonly since = 0;
   onConnection(_connection: Parameters<UpstreamUser['onConnection']>[0]): void {}

@@ -80,6 +80,14 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     this.#endEarly(error, cause);
   }
 
+  get taken(): number {
+    return this.writer.sent - this.writer.unsent;
+  }
+
+  giveUp(error: ErrorSlug, cause: string): void {
+    if (this.#exchange !== undefined) this.refuseBody(error, cause);
+  }
+
   terminal(exchange: GwExchange): void {
     // A policy that was not waited for any longer: the connection may be at its next exchange.
     if (exchange.settled) throw new Error('The exchange is over.');

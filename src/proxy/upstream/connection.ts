@@ -54,7 +54,10 @@ export class UpstreamConnection extends ReplyConnection implements Late {
   write(before: string, bytes: Buffer, after: string, last: boolean): void {
     const text = this.#outHead + before;
     this.#outHead = '';
-    if (last) this.#sent = true;
+    if (last) {
+      this.#sent = true;
+      if (this.claim.partial) this.target.whole(this);
+    }
     writeBody(this.socket, text, bytes, 0, bytes.length, after);
   }
 

@@ -250,6 +250,7 @@ class Unwanted implements UpstreamUser {
   readonly method: string;
   readonly shares = false;
   readonly streams = false;
+  readonly clientKey = '';
   readonly fresh = false;
   readonly since: number;
   readonly #pipeline: Pipeline;

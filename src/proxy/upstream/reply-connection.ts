@@ -10,6 +10,7 @@ import type { ErrorSlug } from '../errors.js';
 import { BodyReader } from '../http/body.js';
 import { MAX_RESPONSE_HEAD, ResponseHead } from '../http/response-head.js';
 import { TARGET_TLS } from '../tls.js';
+import type { Claim } from './claims.js';
 import type { Target } from './target.js';
 import type { UpstreamUser } from './user.js';
 
@@ -32,6 +33,8 @@ export abstract class ReplyConnection {
   user: UpstreamUser | null;
   /** Monotonic milliseconds at which the present wait is over; 0 for none. Looked at by the sweep. */
   deadline: number;
+  /** How it counts among the target's connections. */
+  readonly claim: Claim = { client: '', partial: false };
   /** Has served an exchange before. */
   reused = false;
   connected = false;
@@ -132,6 +135,11 @@ export abstract class ReplyConnection {
   /** The present reply's head has come, and the end of its body has not. */
   protected get inBody(): boolean {
     return this.user !== null && !this.#awaitsHead;
+  }
+
+  /** Nothing is read of the present reply, since the client's side is not ready for it. */
+  get held(): boolean {
+    return this.paused;
   }
 
   /** Whether a request may be written on it. */

@@ -7,31 +7,25 @@ import { NO_DESCRIPTOR, queueFull, queueTimeout } from '../cause.js';
 import { BUG } from '../errors.js';
 import type { Outbox } from '../outbox.js';
 import type { InTurn } from '../turns.js';
+import { Claims } from './claims.js';
 import { UpstreamConnection } from './connection.js';
 import { Health } from './health.js';
+import { IdleConnections } from './idle.js';
+import { Origin } from './origin.js';
 import { Pipeline } from './pipeline.js';
+import { Pipelines } from './pipelines.js';
 import type { ReplyConnection } from './reply-connection.js';
+import { Shedding } from './shed.js';
+import { SlowClients } from './slow-clients.js';
 import type { TargetHost } from './target-host.js';
 import type { UpstreamUser } from './user.js';
 import { WaitQueue } from './wait-queue.js';
 
-/** Of a target's connections, those that requests with bodies which have not all come may have. */
-const PARTS_SHARE = 3 / 4;
 /** As long as no more are in use there are some to spare. */
 const SPARE_SHARE = 1 / 2;
 
-export class Target implements InTurn {
-  readonly url: string;
+export class Target extends Origin implements InTurn {
   readonly service: string;
-  readonly secure: boolean;
-  readonly host: string;
-  readonly port: number;
-  /** For a Host of the target's own. */
-  readonly authority: string;
-  /** The same as a line. */
-  readonly hostLine: string;
-  /** Base path without a slash at its end. */
-  readonly basePath: string;
   weight = 1;
   /** Smooth weighted round robin's running value. */
   current = 0;
@@ -41,15 +35,17 @@ export class Target implements InTurn {
   readonly lookup: LookupFunction;
   readonly outbox: Outbox;
   readonly #host: TargetHost;
-  /** Those that nobody uses, the one that was used last at the end. */
-  readonly #idle: UpstreamConnection[] = [];
-  /** Shared ones, in the order in which they are filled. */
-  readonly #pipelines: Pipeline[] = [];
+  readonly #idle = new IdleConnections();
+  readonly #pipelines = new Pipelines();
   /** All of them. */
   readonly #connections = new Set<ReplyConnection>();
   #maxConnections = 0;
   #maxQueue = 0;
   readonly #waiting = new WaitQueue();
+  readonly #claims = new Claims(this.#connections);
+  /** Exchanges that hold a connection and wait for their clients. */
+  readonly slow = new SlowClients();
+  readonly #shedding: Shedding;
   /** An exchange of an older generation asks for it though it has retired: it must be looked after again. */
   onUsedAgain: () => void = () => {};
   /** Opens a connection in the place of the next one that closes. */
@@ -58,24 +54,20 @@ export class Target implements InTurn {
   #inTurn = false;
   #retired = false;
 
-  /** Throws TypeError for a URL that is not http or https. */
   constructor(url: string, settings: ServicePlan, slot: number, host: TargetHost) {
-    const parsed = new URL(url);
-    if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') throw new TypeError(`No target: ${url}`);
-    this.url = url;
+    super(url);
     this.service = settings.name;
-    this.secure = parsed.protocol === 'https:';
-    this.host = parsed.hostname.startsWith('[') ? parsed.hostname.slice(1, -1) : parsed.hostname;
-    this.port = parsed.port === '' ? (this.secure ? 443 : 80) : Number(parsed.port);
-    this.authority = parsed.host;
-    this.hostLine = `host: ${parsed.host}\r\n`;
-    this.basePath = parsed.pathname.replace(/\/+$/, '');
     this.settings = settings;
     this.slot = slot;
     this.#host = host;
     this.lookup = host.names.lookup;
     this.outbox = host.outbox;
     this.health = new Health(this, host);
+    this.#shedding = new Shedding(
+      { waiting: this.#waiting, slow: this.slow, claims: this.#claims, isFull: () => this.#full },
+      () => host.monotonic(),
+      (error) => this.bug(error),
+    );
     this.configure(settings, 1);
   }
 
@@ -94,8 +86,9 @@ export class Target implements InTurn {
     this.settings = settings;
     this.#maxConnections = Math.ceil(settings.maxConnections / sharers);
     this.#maxQueue = Math.ceil(settings.maxQueue / sharers);
-    while (this.#overfull && this.#idle.length > 0) this.#idle.shift()!.abandon();
-    for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) if (this.#overfull) pipeline.leave();
+    this.#claims.configure(this.#maxConnections, settings);
+    this.#idle.close(this.#surplus);
+    this.#pipelines.closeIdle(this.#surplus);
     if (this.#waiting.length > 0) this.#askForTurn();
   }
 
@@ -107,36 +100,43 @@ export class Target implements InTurn {
       this.#share(user);
       return;
     }
-    const idle = user.fresh ? undefined : this.#takeIdle();
-    if (idle !== undefined) {
-      idle.deadline = 0;
-      user.onConnection(idle);
+    if (!this.#may(user)) {
+      this.#wait(user);
       return;
     }
-    if (this.#full) this.#idle.shift()?.abandon();
-    if (this.#full) this.#pipelines.find((pipeline) => pipeline.idle)?.leave();
-    if (!this.#full && this.#host.descriptors.takeTarget()) this.#open(user);
+    const idle = user.fresh ? undefined : this.#idle.take();
+    if (idle !== undefined) {
+      this.#hand(idle, user);
+      return;
+    }
+    if (this.#full) this.#idle.close(1);
+    if (this.#full) this.#pipelines.closeIdle(1);
+    if (!this.#full && this.#host.descriptors.takeTarget())
+      this.#add(new UpstreamConnection(this, user, this.#connectBy()), user);
     else this.#wait(user);
   }
 
-  #takeIdle(): UpstreamConnection | undefined {
-    for (let idle = this.#idle.pop(); idle !== undefined; idle = this.#idle.pop()) {
-      if (idle.usable) return idle;
-      idle.abandon();
-    }
-    return undefined;
+  /** Whether `user` may have one of the connections that are free, or may be opened. */
+  readonly #may = (user: UpstreamUser): boolean => {
+    const busy = this.#busy;
+    return (busy < this.#claims.mostOfOne && !user.streams) || this.#claims.allow(user, busy);
+  };
+
+  #hand(connection: UpstreamConnection, user: UpstreamUser): void {
+    connection.deadline = 0;
+    this.#claims.took(connection, user);
+    user.onConnection(connection);
   }
 
   /** As few connections as will do, so that much is written at once; but nobody stands behind what does not move. */
   #share(user: UpstreamUser): void {
-    const now = this.#host.lately();
-    for (const pipeline of this.#pipelines) {
-      if (!pipeline.hasRoom(this.settings.pipelining, now)) continue;
+    const pipeline = this.#pipelines.withRoom(this.settings.pipelining, this.#host.lately());
+    if (pipeline !== undefined) {
       user.onPlace(pipeline);
       return;
     }
-    if (this.#full) this.#idle.pop()?.abandon();
-    if (!this.#full && this.#host.descriptors.takeTarget()) this.#openPipeline(user);
+    if (this.#full) this.#idle.close(1);
+    if (!this.#full && this.#may(user) && this.#host.descriptors.takeTarget()) this.#openPipeline(user);
     else this.#wait(user);
   }
 
@@ -147,7 +147,7 @@ export class Target implements InTurn {
 
   /** Whether a request whose body has not all come may have a connection. */
   get takesParts(): boolean {
-    return this.#waiting.length === 0 && this.#busy < this.#maxConnections * PARTS_SHARE;
+    return this.#waiting.length === 0 && this.#claims.partial < this.#claims.mostPartial;
   }
 
   /** Whether there are connections to spare: for a client that may wait for an answer to the part that it has sent. */
@@ -159,24 +159,26 @@ export class Target implements InTurn {
     return this.#connections.size >= this.#maxConnections;
   }
 
-  /** A load made the bound lower: what is in use is let go of when it is not any more. */
-  get #overfull(): boolean {
-    return this.#connections.size > this.#maxConnections;
+  /** A load made the bound lower: so many are let go of as soon as they are not in use any more. */
+  get #surplus(): number {
+    return Math.max(0, this.#connections.size - this.#maxConnections);
   }
 
-  #open(user: UpstreamUser): void {
-    this.#add(new UpstreamConnection(this, user, this.#host.monotonic() + this.settings.connectTimeout));
-  }
-
-  #openPipeline(user: UpstreamUser): void {
-    const pipeline = new Pipeline(this, this.#host.monotonic() + this.settings.connectTimeout);
+  #openPipeline(user: UpstreamUser): Pipeline {
+    const pipeline = new Pipeline(this, this.#connectBy());
     this.#pipelines.push(pipeline);
-    this.#add(pipeline);
+    this.#add(pipeline, user);
     user.onPlace(pipeline);
+    return pipeline;
   }
 
-  #add(connection: ReplyConnection): void {
+  #connectBy(): number {
+    return this.#host.monotonic() + this.settings.connectTimeout;
+  }
+
+  #add(connection: ReplyConnection, user: UpstreamUser): void {
     this.#connections.add(connection);
+    this.#claims.took(connection, user);
     this.#count();
   }
 
@@ -186,30 +188,25 @@ export class Target implements InTurn {
       user.onUnavailable('gateway/exhausted', false, NO_DESCRIPTOR);
       return;
     }
-    if (this.#waiting.push(user, this.#host.monotonic(), this.settings.connectTimeout, this.#maxQueue))
+    if (this.#waiting.push(user, this.#host.monotonic(), this.settings.connectTimeout, this.#maxQueue)) {
       this.#makeRoom();
-    else user.onUnavailable('upstream/queue-full', false, queueFull(this.#maxQueue, this.#maxConnections));
+      this.#shedding.soon();
+    } else user.onUnavailable('upstream/queue-full', false, queueFull(this.#maxQueue, this.#maxConnections));
   }
 
-  /**
-   * Somebody waits for a connection of its own while all are shared: one of them takes nobody more, and closes. One whose
-   * line does not move is not waited for.
-   */
+  /** Somebody waits for a connection of its own while all are shared. */
   #makeRoom(): void {
-    if (this.#pipelines.length === 0 || !this.#waiting.ownWaits) return;
-    const now = this.#host.lately();
-    if (this.#pipelines.some((pipeline) => pipeline.leaving && !pipeline.stalled(now))) return;
-    const staying = this.#pipelines.filter(({ leaving }) => !leaving);
-    (staying.findLast((pipeline) => !pipeline.stalled(now)) ?? staying.at(-1))?.leave();
+    if (this.#pipelines.length > 0 && this.#waiting.ownWaits) this.#pipelines.makeRoom(this.#host.lately());
   }
 
   /** A connection whose reply has ended, or that connected for somebody who is gone. */
   release(connection: UpstreamConnection): void {
-    if (this.#overfull) {
+    this.#claims.freed(connection);
+    if (this.#surplus > 0) {
       connection.abandon();
       return;
     }
-    const next = this.#mayServe() ? this.#waiting.next() : undefined;
+    const next = this.#mayServe() ? this.#waiting.next(this.#may) : undefined;
     if (next !== undefined) {
       this.#give(connection, next);
       return;
@@ -224,7 +221,13 @@ export class Target implements InTurn {
 
   #give(connection: UpstreamConnection, next: UpstreamUser): void {
     if (next.fresh && connection.reused) this.#replace(connection, next);
-    else next.onConnection(connection);
+    else this.#hand(connection, next);
+  }
+
+  /** The rest of the body of a request that is on its way has come. */
+  whole(connection: UpstreamConnection): void {
+    this.#claims.whole(connection);
+    if (this.#waiting.length > 0) this.#askForTurn();
   }
 
   /** Whether those who wait may go on. While connections come in, their requests would make the turns long: they get theirs. */
@@ -251,7 +254,7 @@ export class Target implements InTurn {
     this.look();
     try {
       this.#giveIdle();
-      for (const pipeline of [...this.#pipelines]) this.#fill(pipeline);
+      for (const pipeline of this.#pipelines.all()) this.#fill(pipeline);
       this.#openForWaiting();
     } catch (error) {
       this.bug(error);
@@ -260,14 +263,13 @@ export class Target implements InTurn {
 
   #giveIdle(): void {
     while (this.#waiting.length > 0) {
-      const idle = this.#takeIdle();
+      const idle = this.#idle.take();
       if (idle === undefined) return;
-      const next = this.#waiting.next();
+      const next = this.#waiting.next(this.#may);
       if (next === undefined) {
         this.#idle.push(idle);
         return;
       }
-      idle.deadline = 0;
       this.#give(idle, next);
     }
   }
@@ -283,7 +285,7 @@ export class Target implements InTurn {
 
   /** A reply on a shared connection has ended: somebody else may stand in its line. */
   vacated(pipeline: Pipeline): void {
-    if (this.#overfull) pipeline.leave();
+    if (this.#surplus > 0) pipeline.leave();
     else if (this.#waiting.length > 0 && this.#mayServe()) this.#fill(pipeline);
     if (this.#retired && !this.#inTurn && pipeline.idle) pipeline.leave();
   }
@@ -301,10 +303,11 @@ export class Target implements InTurn {
   /** A connection is gone. */
   closed(connection: ReplyConnection): void {
     if (!this.#connections.delete(connection)) return;
+    this.#claims.freed(connection);
     this.#host.descriptors.freeTarget();
     this.#count();
-    if (connection instanceof UpstreamConnection) remove(this.#idle, connection);
-    else if (connection instanceof Pipeline) remove(this.#pipelines, connection);
+    if (connection instanceof UpstreamConnection) this.#idle.delete(connection);
+    else if (connection instanceof Pipeline) this.#pipelines.delete(connection);
     this.#openForWaiting();
     this.#makeRoom();
   }
@@ -314,17 +317,17 @@ export class Target implements InTurn {
       const more = this.#host.descriptors.takeTarget();
       // Without a descriptor they wait for one of those that are open, if there is one.
       if (!more && this.#connections.size > 0) return;
-      const next = this.#heir ?? this.#waiting.next();
+      const next = this.#heir ?? this.#waiting.next(this.#may);
       this.#heir = undefined;
       if (next === undefined) {
         if (more) this.#host.descriptors.freeTarget();
         return;
       }
       if (!more) next.onUnavailable('gateway/exhausted', false, NO_DESCRIPTOR);
-      else if (!next.shares || this.settings.pipelining === 1) this.#open(next);
+      else if (!next.shares || this.settings.pipelining === 1)
+        this.#add(new UpstreamConnection(this, next, this.#connectBy()), next);
       else {
-        this.#openPipeline(next);
-        this.#fill(this.#pipelines.at(-1)!);
+        this.#fill(this.#openPipeline(next));
       }
     }
   }
@@ -351,19 +354,21 @@ export class Target implements InTurn {
   /** Timeouts, at the sweep's grain. */
   sweep(now: number): void {
     for (const connection of this.#connections) connection.sweep(now);
-    for (let late = this.#waiting.nextExpired(now); late !== undefined; late = this.#waiting.nextExpired(now))
-      late.onUnavailable(
-        'upstream/queue-timeout',
-        false,
-        queueTimeout(this.settings.connectTimeout, this.#connections.size, this.#maxConnections),
-      );
+    this.slow.look(now);
+    this.#claims.sweep(this.#busy);
     this.#makeRoom();
+    if (this.#waiting.length === 0) return;
+    this.#shedding.run(now);
+    this.#askForTurn();
+    const cause = queueTimeout(this.settings.connectTimeout, this.#connections.size, this.#maxConnections);
+    for (let late = this.#waiting.nextExpired(now); late !== undefined; late = this.#waiting.nextExpired(now))
+      late.onUnavailable('upstream/queue-timeout', false, cause);
   }
 
   /** Memory runs short: closes half of the connections that nobody uses, those first that have been idle longest. */
   shrink(): void {
-    for (const connection of this.#idle.slice(0, Math.ceil(this.#idle.length / 2))) connection.abandon();
-    for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) pipeline.leave();
+    this.#idle.close(Math.ceil(this.#idle.length / 2));
+    this.#pipelines.closeIdle();
   }
 
   /** No live generation names it: connections close as they become free. */
@@ -373,8 +378,8 @@ export class Target implements InTurn {
   }
 
   #letIdleGo(): void {
-    for (const connection of [...this.#idle]) connection.abandon();
-    for (const pipeline of this.#pipelines.filter(({ idle }) => idle)) pipeline.leave();
+    this.#idle.close();
+    this.#pipelines.closeIdle();
   }
 
   /** A generation names it again. */
@@ -392,9 +397,4 @@ export class Target implements InTurn {
     this.#waiting.clear();
     for (const connection of [...this.#connections]) connection.destroy();
   }
-}
-
-function remove<T>(list: T[], one: T): void {
-  const at = list.indexOf(one);
-  if (at >= 0) list.splice(at, 1);
 }

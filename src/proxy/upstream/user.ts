@@ -10,6 +10,8 @@ export interface UpstreamUser {
   readonly method: string;
   /** It may wait behind others on a connection, and be sent again: no body, an idempotent method, not moved too often. */
   readonly shares: boolean;
+  /** The client's address, IPv6 ones as their /64. */
+  readonly clientKey: string;
   /** The client has not sent all of its body: how long it needs a connection hangs on the client. */
   readonly streams: boolean;
   /** One that had served before died under its request: it needs one that has not. */
