@@ -99,10 +99,10 @@ export function recordOf(
 }
 
 /** The policy that reads a credential takes it away; an exchange that never came to it still has it. */
-function urlOf({ path, query, generation }: GwExchange): string {
+function urlOf({ path, query, bareQuery, generation }: GwExchange): string {
   let shown = query;
   for (const name of generation.secretParams) shown = takeQueryParam(shown, name).rest;
-  return shown === '' ? path : `${path}?${shown}`;
+  return shown === '' && !bareQuery ? path : `${path}?${shown}`;
 }
 
 /** The record of what could not be read as a request. */

@@ -44,6 +44,8 @@ export class GwExchange implements Exchange {
   /** As sent until match; then normalised. */
   path: string;
   query: string;
+  /** Sent with a `?` and nothing behind it. */
+  readonly bareQuery: boolean;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
   /** Host that a trusted proxy was asked for, as it tells. */
@@ -94,6 +96,7 @@ export class GwExchange implements Exchange {
     this.authority = head.authority;
     this.path = head.path;
     this.query = head.query;
+    this.bareQuery = head.bareQuery;
     this.minor = head.minor;
     this.seen = head.seen;
     this.contentLength = head.contentLength;

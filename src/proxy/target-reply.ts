@@ -62,9 +62,9 @@ export class TargetReply implements Reply {
     return this.status === this.#given;
   }
 
-  /** A status that had no body: what Content-Length said with it was said of another reply. */
+  /** A status that had no body (of 205, none is let through): what Content-Length said with it was said of another reply. */
   get cameEmpty(): boolean {
-    return this.#given === 204 || this.#given === 304;
+    return this.#given === 204 || this.#given === 205 || this.#given === 304;
   }
 
   /**

@@ -11,7 +11,7 @@ import { ERRORS, type ErrorSlug } from './errors.js';
 import type { GwExchange } from './exchange.js';
 import { BodyReader } from './http/body.js';
 import { Seen } from './http/request-head.js';
-import { MAX_RESPONSE_HEAD, ResponseHead } from './http/response-head.js';
+import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from './http/response-head.js';
 import { rewriteFault } from './http/target-path.js';
 import { requestHead, upgradeLines } from './http/write-head.js';
 import { BLAMELESS } from './relay.js';
@@ -120,7 +120,10 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     const upgrade = head.status === 101 ? upgradeOf(head) : undefined;
     // A 101 must name what it switches to, and that must have been asked for: RFC 9110 sections 7.8 and 15.2.2.
     const asked = this.#exchange.received('upgrade') ?? '';
-    const wrong = length < 0 ? head.fault : switchFault(head.status, upgrade, asked);
+    const wrong =
+      length < 0
+        ? head.fault
+        : (switchFault(head.status, upgrade, asked) ?? head.lengthFault(this.#exchange.method === 'HEAD'));
     if (wrong !== undefined) {
       done();
       this.onFailure('upstream/invalid', `invalid reply: ${wrong}`);
@@ -182,6 +185,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       this.onFailure('upstream/invalid', `invalid reply: ${body.fault}`);
       return;
     }
+    if (this.#status === 205 && !this.#isEmpty(done)) return;
     if (body.done) this.#finish(false);
     const more = this.#downstream.body(chunk, body.start, body.end, body.done);
     if (this.#over) {
@@ -194,6 +198,16 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       clearTimeout(this.#timer);
       this.#heldDone = done;
     }
+  }
+
+  /** Of a body that must be empty: whether it is, and that is known by now. Asks for more, or fails, otherwise. */
+  #isEmpty(done: () => void): boolean {
+    const { start, end, done: whole } = this.#body;
+    if (end === start && whole) return true;
+    done();
+    if (end > start) this.onFailure('upstream/invalid', `invalid reply: ${RESET_CONTENT}`);
+    else this.#within(this.#service.plan.responseTimeout, 'upstream/timeout', IDLE);
+    return false;
   }
 
   resume(): void {

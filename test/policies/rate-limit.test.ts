@@ -202,6 +202,22 @@ test('observe counts and lets everything pass', () => {
   assert.equal(around.limits.totals('identity of p'), { allowed: 2, refused: 3, evicted: 0 });
 });
 
+test('observe tells clients nothing that they would slow down for', () => {
+  const world1 = world();
+  const policy = create('rate-limit', 'limit = "1/s"\nmode = "observe"\nfields = true', world1);
+  for (let i = 0; i < 3; i++) {
+    const on = exchange();
+    assert.is(before(policy, on), undefined);
+    const reply = targetReply();
+    policy.after?.(on, reply);
+    assert.equal(
+      [...reply.headers.entries()].filter(([name]) => /^(x-)?ratelimit|^retry-after/i.test(name)),
+      [],
+    );
+  }
+  assert.is(world1.limits.totals('identity of p').refused, 2, 'it counts all the same');
+});
+
 test('decisions tell key and numbers', () => {
   const decisions: Decision[] = [];
   const policy = create('rate-limit', 'limit = "1/s"', world());

@@ -49,6 +49,8 @@ class RateLimitPolicy implements PolicyInstance {
   readonly #plan: RateLimitPlan;
   readonly #host: PolicyHost;
   readonly #limiter: Limiter;
+  /** Clients slow down by the fields: where the limit is only observed, what they do must not change. */
+  readonly #tells: boolean;
   readonly #policyField: ReadyField;
   /** The policy's name as a structured-field string. */
   readonly #quoted: string;
@@ -58,6 +60,7 @@ class RateLimitPolicy implements PolicyInstance {
 
   constructor(plan: RateLimitPlan, host: PolicyHost) {
     this.#plan = plan;
+    this.#tells = plan.fields && !plan.observe;
     this.#host = host;
     this.#limiter = host.limits.limiter(host.identity);
     this.#quoted = `"${fieldSafe(host.name).replace(/["\\]/g, '\\$&').replaceAll('\t', ' ')}"`;
@@ -70,7 +73,7 @@ class RateLimitPolicy implements PolicyInstance {
     const key = bound?.key ?? this.#keyOf(exchange);
     const rate = bound?.rate ?? this.#plan.rate;
     const answer = this.#limiter.take(key, rate, this.#plan.cost, this.#host.clock.monotonic());
-    if (this.#plan.fields) exchange.note(this, this.#say(bound?.policyField ?? this.#policyField, answer));
+    if (this.#tells) exchange.note(this, this.#say(bound?.policyField ?? this.#policyField, answer));
     if (exchange.decisions !== undefined) this.#decide(exchange, key, bound, answer);
     if (answer.allowed || this.#plan.observe) return undefined;
     return this.#refuse(exchange, bound, rate, answer);

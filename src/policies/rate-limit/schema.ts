@@ -22,7 +22,7 @@ export const schema = s.object({
   cost: s.integer({ min: 1 }).describe('How much one request takes of the limit.').default(1),
   mode: s
     .enum('enforce', 'observe')
-    .describe('`observe` counts and never refuses: to learn what a limit would do.')
+    .describe('`observe` counts, never refuses, and sends no `RateLimit` fields: to learn what a limit would do.')
     .default('enforce'),
   fields: s.boolean().describe('Tell clients by `RateLimit` and `RateLimit-Policy` fields.').default(true),
 });

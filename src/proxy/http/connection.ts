@@ -109,9 +109,11 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     const reply = sendable(given, source)
       ? given
       : refuse(exchange, 'policy/failed', 'a policy answered with what cannot be sent');
-    const streams = source !== undefined && reply.body === source;
+    // RFC 9110 section 15.3.6: with this status a policy has the body left out.
+    const reset = reply.status === 205;
+    const streams = source !== undefined && reply.body === source && !(reset && streamLength(reply, source) !== 0);
     if (source !== undefined && !streams) source.cancel();
-    const body = reply.body instanceof Uint8Array ? reply.body : null;
+    const body = reply.body instanceof Uint8Array && !reset ? reply.body : null;
     const length = streams ? streamLength(reply, source) : (body?.length ?? 0);
     const framing = framingOf(exchange, reply.status, length);
     // A client that was not told to go on may leave the body out or not: nobody can tell what comes next.

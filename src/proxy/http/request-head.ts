@@ -53,9 +53,8 @@ export { FORWARDING, Seen } from './seen.js';
 export class RequestHead implements TargetParts {
   /** Request fields that policies of the live generation set or take away: lower case, `-` for `_`. */
   written: ReadonlySet<string> = NOTHING;
-  /** Set by parse() when it returns -1. */
+  /** Set by parse() when it returns -1; the cause, for the log, says which rule was broken, and at which byte. */
   error: ErrorSlug = 'request/malformed';
-  /** Which rule it breaks and at which byte of the head, for the log; set with `error`. */
   cause = '';
   text = '';
   method = '';
@@ -64,6 +63,7 @@ export class RequestHead implements TargetParts {
   /** Path as sent, not normalised; `*` for the asterisk form. */
   path = '';
   query = '';
+  bareQuery = false;
   /** Host and perhaps port, in lower case; '' when there is none (HTTP/1.0). */
   authority = '';
   /** The same without port. */

@@ -14,6 +14,8 @@ export interface TargetParts {
   readonly method: string;
   path: string;
   query: string;
+  /** It ends with `?`: an empty query, which is not the same as none (RFC 3986 section 6.2.3). */
+  bareQuery: boolean;
   authority: string;
   host: string;
   seen: number;
@@ -45,6 +47,7 @@ export function readTarget(
   // An absolute form without path is the asterisk form of OPTIONS, RFC 9112 section 3.2.4.
   else head.path = queryAt < 0 && head.method === 'OPTIONS' ? '*' : '/';
   head.query = queryAt < 0 ? '' : text.slice(queryAt + 1, end);
+  head.bareQuery = queryAt === end - 1;
   return undefined;
 }
 

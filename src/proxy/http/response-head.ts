@@ -66,6 +66,12 @@ export class ResponseHead extends ReplyFacts {
     return known.text.length;
   }
 
+  /** What is wrong with a length that it announces; undefined for nothing. `toHead`: it answers a HEAD request. */
+  lengthFault(toHead: boolean): string | undefined {
+    if (this.status !== 205 || this.contentLength <= 0 || toHead) return undefined;
+    return `${RESET_CONTENT} (Content-Length ${this.contentLength})`;
+  }
+
   /** Refuses the head for what stands at `at`. */
   #refuse(rule: string, at: number): -1 {
     this.fault = `${rule} at byte ${at} of the head`;
@@ -102,7 +108,6 @@ export class ResponseHead extends ReplyFacts {
     if (this.minor === 0 && !this.#keepAlive) this.close = true;
     if ((this.status < 200 || this.status === 204) && !this.#bodiless())
       return this.#refuse(`status ${this.status} with a body, or as the last reply of its connection`, end);
-    if (this.status === 205 && this.contentLength > 0) return this.#refuse(RESET_CONTENT, end);
     return end + 2;
   }
 

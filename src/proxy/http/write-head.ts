@@ -28,7 +28,7 @@ export function requestHead(exchange: GwExchange, target: Target, extra = ''): s
   const host = targetHost(exchange, target);
   if (path === undefined || host === undefined) return undefined;
   const asked = targetQuery(exchange);
-  const query = asked === '' ? '' : `?${safeQuery(asked)}`;
+  const query = asked === '' ? bareQuery(exchange) : `?${safeQuery(asked)}`;
   const whole = path === '' && target.basePath === '' ? '/' : target.basePath + path;
   const line = `${exchange.method} ${whole}${query} HTTP/1.1\r\n`;
   const again = extra === '' && isPlain(exchange) ? linesAgain(exchange, target) : '';
@@ -39,6 +39,10 @@ export function requestHead(exchange: GwExchange, target: Target, extra = ''): s
 /** The lines with which an upgrade is asked of the target, for `extra` of requestHead(). */
 export const upgradeLines = (exchange: GwExchange): string =>
   `connection: upgrade\r\nupgrade: ${exchange.received('upgrade') ?? ''}\r\n`;
+
+/** An empty query goes on as one, unless the route's rewrite says what the query is. */
+const bareQuery = ({ bareQuery: bare, query, route }: GwExchange): string =>
+  bare && query === '' && route.rewriteQuery === undefined ? '?' : '';
 
 /** What makes a head more than its fields and gw's own. */
 const BEYOND = FORWARDING | Seen.MaxForwards | Seen.TransferEncoding | Seen.ContentLength | Seen.Expect;

@@ -8,7 +8,7 @@ import { codeOf } from '../../reason.js';
 import { BUG_CAUSE, connectionCause, timeSpan } from '../cause.js';
 import type { ErrorSlug } from '../errors.js';
 import { BodyReader } from '../http/body.js';
-import { MAX_RESPONSE_HEAD, ResponseHead } from '../http/response-head.js';
+import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
 import { TARGET_TLS } from '../tls.js';
 import type { Claim } from './claims.js';
 import type { Target } from './target.js';
@@ -50,6 +50,7 @@ export abstract class ReplyConnection {
   /** A reply to HEAD has no body. */
   #headOnly = false;
   #interims = 0;
+  #mustBeEmpty = false;
   /** Bytes of an incomplete head, or read while the user was not ready for them. */
   #held: Buffer | undefined = undefined;
 
@@ -260,7 +261,13 @@ export abstract class ReplyConnection {
   /** False when the connection did not outlive the telling. */
   #onHead(): boolean {
     this.#awaitsHead = false;
+    const fault = head.lengthFault(this.#headOnly);
+    if (fault !== undefined) {
+      this.fail('upstream/invalid', `invalid reply: ${fault}`);
+      return false;
+    }
     const kind = head.bodyKind(this.#headOnly);
+    this.#mustBeEmpty = head.status === 205;
     const last = head.close || kind === 'close';
     this.#body.begin(kind, head.contentLength);
     this.user!.onHead(head);
@@ -281,13 +288,18 @@ export abstract class ReplyConnection {
     }
     const user = this.user!;
     const { start, end } = body;
+    if (this.#mustBeEmpty && end > start) {
+      this.fail('upstream/invalid', `invalid reply: ${RESET_CONTENT}`);
+      return -1;
+    }
     if (body.done) {
       const more = this.ended(used < to);
       user.onBody(buffer, start, end, true);
       return more && !this.dead ? used : -1;
     }
     this.deadline = this.target.lately() + this.target.settings.responseTimeout;
-    if (!first && end === start) return -1;
+    // The head of a reply that must be empty is held back until it is known to be.
+    if ((!first || this.#mustBeEmpty) && end === start) return -1;
     // Whoever left in the meantime is not waited for.
     if (!user.onBody(buffer, start, end, false) && this.user === user) this.pause();
     return -1;
