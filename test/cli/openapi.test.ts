@@ -238,6 +238,8 @@ for (const [url, target, note] of [
   ['https://api.example.com/?x=1#y', 'https://api.example.com', undefined],
   ['wss://api.example.com', 'http://127.0.0.1:3000', 'is no HTTP address'],
   ['http://10.0.0.8:9000', 'http://10.0.0.8:9000', undefined],
+  ['http://0.0.0.0:9000/v1', 'http://127.0.0.1:9000/v1', undefined],
+  ['http://[::]:9000', 'http://[::1]:9000', undefined],
   ['http://api.example.com', 'http://api.example.com', undefined],
   ['http://api.example.com:443/v1', 'https://api.example.com/v1', 'mixes HTTP and HTTPS'],
   ['https://api.example.com:80', 'https://api.example.com', 'mixes HTTP and HTTPS'],

@@ -21,7 +21,7 @@ export function queryConditions(text: string | undefined): ConditionDraft[] {
   const conditions: ConditionDraft[] = [];
   for (const [name, value] of new URLSearchParams(text ?? '')) {
     if (name === '' || /[{}]/.test(`${name}${value}`) || conditions.some((other) => other.name === name)) continue;
-    conditions.push({ on: 'query', name, value: value === '' ? true : value });
+    conditions.push({ on: 'query', name, value: literalOr(value) });
   }
   return conditions;
 }
@@ -37,7 +37,7 @@ export function fragmentConditions(text: string | undefined, parameters: Paramet
     if (part === '') continue;
     const equals = part.indexOf('=');
     const name = decoded(equals < 0 ? part : part.slice(0, equals));
-    const value = equals < 0 ? true : decoded(part.slice(equals + 1)) || true;
+    const value = equals < 0 ? true : literalOr(decoded(part.slice(equals + 1)));
     const on = placeOf(name, parameters);
     if (on === undefined || conditions.some((other) => other.on === on && other.name === name)) unknown.push(part);
     else conditions.push({ on, name, value });
@@ -54,6 +54,9 @@ function placeOf(name: string, { header, query }: Parameters): ConditionDraft['o
   // Which operation is meant stands in this field, whether or not the document lists it.
   return isField && !declared && /^x-amz-target$/i.test(name) ? 'header' : undefined;
 }
+
+/** A value that a spec can hold as it is; any value for an empty one, and for what gw would read as a reference. */
+const literalOr = (value: string): string | true => (value === '' || value.includes('${') ? true : value);
 
 function decoded(text: string): string {
   try {

@@ -134,7 +134,9 @@ function readOperation(
   const servers = [field(operation, 'servers'), field(item, 'servers'), field(document.root, 'servers')];
   const service = services.of(servers.find((list) => isList(list) && list.length > 0));
   const id = textOf(field(operation, 'operationId'))?.trim();
-  const name = (id || `${(method ?? 'any').toLowerCase()}-${pathText(draft.segments)}`).slice(0, LONGEST_NAME);
+  const own = id || `${(method ?? 'any').toLowerCase()}-${pathText(draft.segments)}`;
+  // gw would read `${` as the beginning of a reference.
+  const name = own.slice(0, LONGEST_NAME).replaceAll('${', '{');
   const tags = field(operation, 'tags');
   const tag = isList(tags) ? tags.map(textOf).find((text) => text !== undefined && text.trim() !== '') : undefined;
   routes.push({

@@ -89,7 +89,8 @@ function readScheme(name: string, found: Data | undefined, scopes: readonly stri
   // A field of another scheme, which OpenAPI has no better word for.
   if (authorizer !== undefined) return unchecked(`${authorizer} in ${place} ${keyName}`);
   const inHeader = place === 'header' && FIELD_NAME.test(keyName) && !NOT_FOR_KEYS.has(keyName.toLowerCase());
-  const inQuery = place === 'query' && keyName !== '';
+  // gw would read `${` as the beginning of a reference.
+  const inQuery = place === 'query' && keyName !== '' && !keyName.includes('${');
   if (!inHeader && !inQuery) return unchecked(`apiKey in ${place ?? '?'} ${keyName || 'without a name'}`);
   const key = { in: inHeader ? 'header' : 'query', name: keyName } as const;
   return { name, label: `${shown} (apiKey in ${key.in} ${keyName})`, key };

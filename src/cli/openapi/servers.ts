@@ -1,5 +1,5 @@
 /** Servers of an OpenAPI document -> services. The first server is the target; others are often other environments. */
-import { isPrivate } from '../../lint/address.js';
+import { isAnyAddress, isPrivate } from '../../lint/address.js';
 import { type Data, field, isList, isTable, textOf } from './document.js';
 import { shortName, slug } from './names.js';
 
@@ -74,13 +74,15 @@ export class Services {
   }
 }
 
-/** A server's URL with its variables filled in by their defaults; those without one stay. */
+/** A server's URL with its variables filled in by their defaults, or their first values; those without either stay. */
 function serverUrl(server: Data): string {
   const url = textOf(field(server, 'url')) ?? '/';
   const variables = field(server, 'variables');
   return url
     .replace(/\{([^{}]*)\}/g, (whole, name: string) => {
-      const fallback = field(field(variables, name), 'default');
+      const variable = field(variables, name);
+      const values = field(variable, 'enum');
+      const fallback = field(variable, 'default') ?? (isList(values) ? values[0] : undefined);
       return fallback === undefined || fallback === null ? whole : String(fallback);
     })
     .trim();
@@ -114,6 +116,10 @@ function absolute(text: string, written: string, note?: string): { target: strin
     // No server speaks one protocol on the other's port.
     const secure = new URL(`https://${url.hostname}${url.pathname}`).href;
     return absolute(secure, written, `\`${written}\` mixes HTTP and HTTPS: HTTPS on its own port is assumed.`);
+  }
+  if (isAnyAddress(url.hostname.replace(/^\[|\]$/g, ''))) {
+    // An address to listen on; what listens there is reached by the address of this machine.
+    url.hostname = url.hostname.startsWith('[') ? '[::1]' : '127.0.0.1';
   }
   const path = url.pathname.replace(/\/+$/, '').replace(/\/{2,}/g, '/');
   return { target: `${url.origin}${path}`, note };
