@@ -8,11 +8,12 @@ import { INPUT_LIMITS, readInputFile } from '../input-file.js';
 import { checkSpec } from '../lint/index.js';
 import { render } from '../lint/render/index.js';
 import { reasonOf } from '../reason.js';
-import { type Diagnostic, hasErrors, type Span, sortDiagnostics } from '../schema/diagnostic.js';
+import { type Diagnostic, hasErrors, sortDiagnostics } from '../schema/diagnostic.js';
 import type { MatchModel, Model, SourceFile } from '../spec/model.js';
 import { controlError, controlWarning, startOf } from './codes.js';
 import type { MatchFacts } from './diff.js';
 import type { RunSettings } from './managed/process.js';
+import { Places } from './places.js';
 import { Rejected, type Rejection } from './reload.js';
 import { resolveProgram, runsOf } from './resolve.js';
 import { Reads } from './watch/reads.js';
@@ -83,7 +84,8 @@ export function build(
   );
   const asked = resolved.program;
   const program = alone === undefined ? asked : { ...asked, workers: 1 };
-  const noted = asked.workers > program.workers ? [oneWorker(asked, compiled.files, fallback, alone ?? '')] : [];
+  const noted =
+    asked.workers > program.workers ? [oneWorker(asked, new Places(asked, compiled.files, fallback), alone ?? '')] : [];
   const diagnostics = sortDiagnostics([...compiled.diagnostics, ...resolved.diagnostics, ...noted]);
   if (hasErrors(diagnostics)) return failed(diagnostics, compiled, reads);
   const trie = shared(bundle.trie);
@@ -105,25 +107,9 @@ export function reject(diagnostics: readonly Diagnostic[], files: readonly Sourc
   return new Rejected(rejectionOf(diagnostics, files));
 }
 
-/**
- * Where the value at a dotted path (`listener.main.address`) was written, or the nearest thing around it, or the start
- * of the spec.
- */
-export function spanAt({ program, files }: Pick<Candidate, 'program' | 'files'>, at: string, fallback: string): Span {
-  const { origins } = program.provenance;
-  for (let path = at; path !== ''; path = path.slice(0, Math.max(0, path.lastIndexOf('.')))) {
-    const origin = origins[path];
-    const file = files.find((one) => one.path === origin?.file);
-    if (origin?.line === undefined || !file) continue;
-    const lines = file.text.split('\n');
-    const text = lines[origin.line - 1] ?? '';
-    const indent = text.length - text.trimStart().length;
-    const start = lines.slice(0, origin.line - 1).reduce((sum, line) => sum + line.length + 1, 0);
-    const position = (column: number) => ({ offset: start + column, line: origin.line ?? 1, column: column + 1 });
-    return { file: file.path, start: position(indent), end: position(text.trimEnd().length) };
-  }
-  return startOf(files[0]?.path ?? fallback);
-}
+/** Where the entities of a candidate were written. */
+export const placesOf = ({ program, files }: Pick<Candidate, 'program' | 'files'>, source: Source): Places =>
+  new Places(program, files, nameOfSource(source));
 
 /** Diagnostics of a candidate as they are told: rendered without colour, and how many of them are warnings. */
 export function told(
@@ -134,10 +120,10 @@ export function told(
   return { diagnostics: rendered, warnings: count(diagnostics, 'warning') };
 }
 
-function oneWorker(program: Program, files: readonly SourceFile[], fallback: string, why: string): Diagnostic {
+function oneWorker(program: Program, places: Places, why: string): Diagnostic {
   const message = `The spec asks for ${program.workers} workers, and one serves: ${why}.`;
   const help = 'Everything else is as the spec has it: limits and counters are the same with one worker.';
-  return controlWarning('gateway/workers', spanAt({ program, files }, 'workers', fallback), message, help);
+  return controlWarning('gateway/workers', places.of('workers'), message, help);
 }
 
 function rejectionOf(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): Rejection {

@@ -4,7 +4,13 @@ import type { Diagnostic, Severity, Span } from '../schema/diagnostic.js';
 export const CONTROL_CODES = [
   { code: 'reference/unresolved', severity: 'error', summary: 'A `${env:}` or `${file:}` reference names nothing.' },
   { code: 'reference/invalid', severity: 'error', summary: 'What a reference holds cannot stand where it is used.' },
-  { code: 'listener/certificate', severity: 'error', summary: 'A certificate or key of a listener cannot be read.' },
+  { code: 'listener/certificate', severity: 'error', summary: 'A certificate or key of a listener cannot be used.' },
+  {
+    code: 'listener/certificate-dates',
+    severity: 'warning',
+    summary: 'A certificate has expired, or is not valid yet.',
+  },
+  { code: 'log/open', severity: 'error', summary: 'The access log cannot be opened.' },
   { code: 'listener/bind', severity: 'error', summary: 'A listener cannot be bound.' },
   { code: 'service/not-ready', severity: 'error', summary: 'A managed target did not start.' },
   { code: 'admin/bind', severity: 'error', summary: 'The admin address cannot be bound.' },

@@ -1,12 +1,12 @@
 /** The work behind each state of a reload: builds, starts managed targets, swaps, retires what only the old one used. */
-import type { Program } from '../bundle/types.js';
+import type { ListenerPlan, Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import type { BoundListener, DataPlaneApi, GenerationInput } from '../proxy/types.js';
 import { codeOf, messageOf, reasonOf } from '../reason.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import { boundedNames } from '../telemetry/changes.js';
 import type { AdminServer, TcpAccess, TcpChange } from './admin/server.js';
-import { build, type Candidate, nameOfSource, reject, type Source, spanAt, told } from './candidate.js';
+import { build, type Candidate, placesOf, reject, type Source, told } from './candidate.js';
 import { type ControlCode, controlError, controlWarning } from './codes.js';
 import { changesOf, diffPrograms, type ProgramDiff, summarize } from './diff.js';
 import type { Log } from './log.js';
@@ -127,7 +127,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
   #tellLosses(before: Candidate, after: Candidate): Diagnostic[] {
     const { opened, removed, empty } = lossesOf(before, after);
     const warn = (code: ControlCode, at: string, message: string, help: string): Diagnostic =>
-      controlWarning(code, spanAt(after, at, nameOfSource(this.#parts.source)), message, help);
+      controlWarning(code, placesOf(after, this.#parts.source).of(at), message, help);
     const found: Diagnostic[] = [];
     if (opened.length > 0) {
       const names = boundedNames(opened);
@@ -162,8 +162,9 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
     try {
       tcp = await admin.prepareTcp(accessOf(input.program));
     } catch (error) {
-      const message = `The admin API cannot listen${placeOf(error)}: ${reasonOf(error)}.`;
-      throw this.#refuse(candidate, 'admin/bind', 'admin.address', message);
+      const at = placeOf(error);
+      const message = `The admin API cannot listen${at === '' ? '' : ` at ${at}`}: ${reasonOf(error)}.`;
+      throw this.#refuse(candidate, 'admin/bind', 'admin.address', message, BIND_HELP[codeOf(error) ?? '']);
     }
     try {
       const listeners = await plane.load(input);
@@ -187,18 +188,29 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
   #refuseLoad(candidate: Candidate, error: unknown): Rejected {
     const code = codeOf(error) ?? '';
     const reason = reasonOf(error);
-    if (!/^E(ADDRINUSE|ADDRNOTAVAIL|ACCES|INVAL|NOTFOUND)$|^EAI_/.test(code)) {
-      const refusal = `The generation cannot be loaded: ${reason}${reason.endsWith('.') ? '' : '.'}`;
-      return this.#refuse(candidate, 'gateway/load', '', refusal);
+    if (/access log/.test(messageOf(error))) {
+      const message = `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
+      return this.#refuse(candidate, 'log/open', 'access_log.path', message, ACCESS_LOG_HELP);
     }
-    const listener = candidate.program.listeners.find(({ address }) => messageOf(error).includes(plain(address)));
-    const refusal = `The gateway cannot listen${placeOf(error)}: ${reason}.`;
-    const help = code === 'EADDRINUSE' ? 'Another process listens there: end it, or choose another port.' : undefined;
-    return this.#refuse(candidate, 'listener/bind', listener ? `listener.${listener.name}.address` : '', refusal, help);
+    if (!/^E(ADDRINUSE|ADDRNOTAVAIL|ACCES|PERM|INVAL|NOTFOUND)$|^EAI_/.test(code)) {
+      const refusal = `The generation cannot be loaded: ${reason}${reason.endsWith('.') ? '' : '.'}`;
+      return this.#refuse(candidate, 'gateway/load', entityIn(candidate.program, reason), refusal);
+    }
+    const listener = listenerAt(candidate.program, placeOf(error));
+    const at = placeOf(error);
+    const needs = listener ? ` Listener \`${listener.name}\` is to listen there.` : '';
+    const refusal = `The gateway cannot listen${at === '' ? '' : ` at ${at}`}: ${reason}.${needs}`;
+    return this.#refuse(
+      candidate,
+      'listener/bind',
+      listener ? `listener.${listener.name}.address` : '',
+      refusal,
+      BIND_HELP[code],
+    );
   }
 
   #refuse(candidate: Candidate, code: ControlCode, at: string, message: string, help?: string): Rejected {
-    const span = spanAt(candidate, at, nameOfSource(this.#parts.source));
+    const span = placesOf(candidate, this.#parts.source).of(at);
     return this.#remember(reject([controlError(code, span, message, help)], candidate.files));
   }
 
@@ -244,8 +256,42 @@ function differenceOf(before: Candidate | undefined, after: Candidate): ProgramD
   return diffPrograms(old.program, program, { before: old.facts, after: facts });
 }
 
-/** ` at 127.0.0.1:80`, where an error of listen(2) or of a name says it: both end with it. */
-function placeOf(error: unknown): string {
-  const place = /^(?:listen|getaddrinfo) E.* (\S+)$/.exec(messageOf(error))?.[1];
-  return place === undefined ? '' : ` at ${place}`;
+/** `127.0.0.1:80`, where an error of listen(2) or of a name says it: both end with it. */
+const placeOf = (error: unknown): string => /^(?:listen|getaddrinfo) E.* (\S+)$/.exec(messageOf(error))?.[1] ?? '';
+
+/** The listener that wanted the place: by its address, else by its port or host alone, where only one has that. */
+function listenerAt({ listeners }: Program, place: string): ListenerPlan | undefined {
+  const colon = place.lastIndexOf(':');
+  const [host, port] = colon < 0 ? [place, ''] : [place.slice(0, colon), place.slice(colon + 1)];
+  const having = (test: (host: string, port: string) => boolean): ListenerPlan[] =>
+    listeners.filter(({ address }) => {
+      const text = plain(address);
+      const at = text.lastIndexOf(':');
+      return test(text.slice(0, at).replace(/^\[|\]$/g, '') || '::', text.slice(at + 1));
+    });
+  const exact = having((one, its) => one === host && its === port);
+  const samePort = having((_one, its) => its === port);
+  const sameHost = having((one) => one === place);
+  return exact[0] ?? [samePort, sameHost].find(({ length }) => length === 1)?.[0];
 }
+
+/** The entity whose name a message of the data plane quotes; '' where it quotes none. */
+function entityIn({ policies, listeners, services, consumers }: Program, message: string): string {
+  const kinds = { listener: listeners, service: services, consumer: consumers, policy: policies };
+  for (const [kind, entities] of Object.entries(kinds)) {
+    const found = entities.find(({ name }) => message.includes(`${kind} ${name}`) || message.includes(`\`${name}\``));
+    if (found) return `${kind}.${found.name}`;
+  }
+  return '';
+}
+
+const ACCESS_LOG_HELP = 'Create the folder, let the user that runs gw write there, or change `path` of `[access_log]`.';
+
+/** By the code of the system's refusal. */
+const BIND_HELP: { readonly [code: string]: string } = {
+  EADDRINUSE: 'Another process listens there: end it, or choose another port.',
+  EADDRNOTAVAIL: 'Use an address of this machine, or leave the host empty for all of them.',
+  EACCES:
+    'Ports below 1024 need a privilege that gw does not have here: choose another port, or grant CAP_NET_BIND_SERVICE.',
+  ENOTFOUND: 'Check the name, or write an IP address.',
+};

@@ -10,7 +10,8 @@ import { listenerTls } from './tls.js';
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
 /** `host:port` in parts, or what is wrong with it. */
-function addressProblem(text: string): Problem | undefined {
+/** What is wrong with an address to listen on; undefined when nothing is. */
+export function addressProblem(text: string): Problem | undefined {
   const found = /^(\[[^\]]*\]|[^:\s/]*):(\d{1,5})$/.exec(text);
   const message = `Expected an address such as \`"127.0.0.1:8080"\` or \`":8080"\`, found ${quoted(text)}.`;
   if (!found || Number(found[2]) > 65_535) {
@@ -42,7 +43,8 @@ const address = () =>
       '127.0.0.1:8080',
     );
 
-function urlProblem(text: string): Problem | undefined {
+/** What is wrong with a target's URL; undefined when nothing is. */
+export function urlProblem(text: string): Problem | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.username || url?.password) {
     return {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -12,7 +12,10 @@ test.after(removeFolders);
 
 const folder = temporaryFolder();
 writeFileSync(join(folder, 'token'), 'from-a-file\n');
-writeFileSync(join(folder, 'cert.pem'), '-----BEGIN CERTIFICATE-----\n');
+const [CERT, KEY] = ['tls-cert.pem', 'tls-key.pem'].map((name) =>
+  readFileSync(new URL(`../../../test/integration/fixtures/${name}`, import.meta.url), 'utf8'),
+) as [string, string];
+writeFileSync(join(folder, 'cert.pem'), CERT);
 
 const policy = (plan: PolicyPlan['plan']): PolicyPlan => ({
   use: 'headers',
@@ -124,12 +127,12 @@ test('what a reference holds must fit where it stands; the value itself stays un
 
 test('certificates are read where they are named by path', () => {
   const main = (cert: string) =>
-    programWith({ listeners: [listenerPlan('main', { address: ':1', tls: { cert, key: '-----BEGIN KEY-----' } })] });
+    programWith({ listeners: [listenerPlan('main', { address: ':1', tls: { cert, key: KEY } })] });
   const found = resolve(main('cert.pem'));
   assert.equal(found.diagnostics, []);
   assert.equal(found.program.listeners[0]?.tls, {
-    cert: '-----BEGIN CERTIFICATE-----\n',
-    key: '-----BEGIN KEY-----',
+    cert: CERT,
+    key: KEY,
   });
   assert.equal(found.files, [join(folder, 'cert.pem')]);
   const missing = resolve(main('other.pem'), {}, 'tls = { cert = "other.pem" }');

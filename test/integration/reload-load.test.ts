@@ -299,7 +299,7 @@ reply = { body = "home" }
   }
   const junk = await gateway.reload();
   assert.is(junk?.outcome, 'rejected');
-  assert.match(junk?.diagnostics ?? '', 'gateway/load');
+  assert.match(junk?.diagnostics ?? '', /error\[listener\/certificate\].*`main` is damaged[\s\S]*gateway\.toml:\d+/);
   assert.is((await call(url)).body, 'home');
   assert.is(gateway.adminAddress, adminAddress);
   spec.write(text(''));

@@ -83,7 +83,8 @@ class Frames {
     const text = this.texts.get(at.file);
     // Nothing of the file could be read, so there is no source to show.
     if (text === undefined || text === '') {
-      this.lines.push(`${place}${label}`);
+      const line = at.start.line > 1 ? `:${at.start.line}` : '';
+      this.lines.push(`${place}${line}${label}`);
       return;
     }
     const frame = frameOf(

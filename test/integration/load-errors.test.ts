@@ -1,0 +1,151 @@
+/** What a spec meets on its machine: each error points at its entity, in the spec and in a bundle, and is said in words. */
+import { X509Certificate } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { encodeBundle } from '../../src/bundle/encode.js';
+import { compile } from '../../src/compiler/index.js';
+import { Gateway, StartError } from '../../src/control/gateway.js';
+import { loadSpec } from '../../src/spec/index.js';
+import { closeAll, removeFolders, temporaryFolder } from './control-kit.js';
+
+test.after.each(closeAll);
+test.after(removeFolders);
+
+const fixture = (name: string): string => readFileSync(join(process.cwd(), 'test/integration/fixtures', name), 'utf8');
+const CERT = fixture('tls-cert.pem');
+const KEY = fixture('tls-key.pem');
+
+const SPEC = `spec = 1
+[listener.main]
+address = "\${env:ADDRESS:-127.0.0.1:0}"
+[listener.main.tls]
+cert = "certs/server.pem"
+key = "\${file:certs/server.key}"
+[access_log]
+path = "logs/access.log"
+[service.orders]
+targets = [
+  "http://127.0.0.1:4003",
+  "\${env:TARGET:-http://127.0.0.1:4004}",
+]
+[admin]
+address = "127.0.0.1:0"
+token = "\${env:TOKEN:-t0ken}"
+[[route]]
+name = "orders"
+match = "GET /orders"
+to = "orders"
+policies = [
+  { use = "headers", request.set = { authorization = "Bearer \${env:BEARER:-x}" } },
+]
+`;
+
+interface Case {
+  readonly env?: Record<string, string>;
+  readonly cert?: string | Uint8Array;
+  readonly key?: string;
+  readonly logs?: false;
+}
+
+/** The diagnostics of a start that fails: of the spec, and of its bundle beside it. */
+async function failures({ env = {}, cert = CERT, key = KEY, logs }: Case): Promise<[string, string]> {
+  const folder = temporaryFolder();
+  const spec = join(folder, 'gateway.toml');
+  writeFileSync(spec, SPEC);
+  mkdirSync(join(folder, 'certs'));
+  writeFileSync(join(folder, 'certs', 'server.pem'), cert);
+  writeFileSync(join(folder, 'certs', 'server.key'), key);
+  if (logs !== false) mkdirSync(join(folder, 'logs'));
+  const bundle = join(folder, 'gateway.gwb');
+  const model = loadSpec({ path: spec }).value;
+  assert.ok(model);
+  writeFileSync(bundle, encodeBundle(compile(model).bundle));
+  const options = { env, inline: true, adminSocket: false };
+  return [await failure({ ...options, spec }), await failure({ ...options, bundle })];
+}
+
+async function failure(options: Parameters<typeof Gateway.start>[0]): Promise<string> {
+  try {
+    await (await Gateway.start(options)).close();
+  } catch (error) {
+    if (error instanceof StartError) return error.diagnostics;
+    throw error;
+  }
+  return 'it started';
+}
+
+const CASES: readonly (readonly [what: string, line: number, code: string, said: RegExp, given: Case])[] = [
+  ['an empty certificate', 5, 'listener/certificate', /certificate of listener `main` is empty/, { cert: '' }],
+  ['garbage', 5, 'listener/certificate', /certificate of listener `main` is not in PEM form/, { cert: 'junk' }],
+  ['DER', 5, 'listener/certificate', /is in DER form/, { cert: new X509Certificate(CERT).raw }],
+  ['a swapped pair', 5, 'listener/certificate', /the two are swapped/, { cert: KEY, key: CERT }],
+  ['an empty key', 6, 'listener/certificate', /key of listener `main` is empty/, { key: '' }],
+  [
+    'two URLs',
+    12,
+    'reference/invalid',
+    /target of service `orders` holds more than one URL/,
+    { env: { TARGET: 'http://a:1,http://b:2' } },
+  ],
+  [
+    'two URLs in lines',
+    12,
+    'reference/invalid',
+    /target of service `orders` holds a line break/,
+    { env: { TARGET: 'http://a:1\nhttp://b:2' } },
+  ],
+  ['no URL', 12, 'reference/invalid', /target of service `orders` is not a URL/, { env: { TARGET: 'a b' } }],
+  [
+    'no address',
+    3,
+    'reference/invalid',
+    /address of listener `main` is not an address/,
+    { env: { ADDRESS: 'eighty' } },
+  ],
+  [
+    'a token of two lines',
+    16,
+    'reference/invalid',
+    /token of the admin API holds a line break/,
+    { env: { TOKEN: 'a\nb' } },
+  ],
+  [
+    'a header of two lines',
+    22,
+    'reference/invalid',
+    /`request\.set\.authorization` of policy `orders\/headers` holds a line break/,
+    { env: { BEARER: 'a\r\nx-evil: 1' } },
+  ],
+];
+
+for (const [what, line, code, said, given] of CASES) {
+  test(`${what} is told where it was written`, async () => {
+    for (const diagnostics of await failures(given)) {
+      assert.match(diagnostics, said);
+      assert.match(diagnostics, `error[${code}]`);
+      assert.match(diagnostics, new RegExp(`--> gateway\\.toml:${line}\\b`));
+      assert.match(diagnostics, 'help: ');
+      assert.not.match(diagnostics, /error:[0-9A-F]{8}|routines|ERR_|\bE[A-Z]{5,}\b|x-evil/);
+    }
+  });
+}
+
+test('a missing certificate, key and folder of the access log are told where they were written', async () => {
+  const folder = temporaryFolder();
+  const spec = join(folder, 'gateway.toml');
+  writeFileSync(spec, SPEC.replace('${file:certs/server.key}', 'certs/server.key'));
+  const missing = await failure({ spec, inline: true, adminSocket: false });
+  assert.match(
+    missing,
+    /certificate of listener `main` cannot be read: there is no such file\.\n *--> gateway\.toml:5:/,
+  );
+  assert.match(missing, /key of listener `main` cannot be read: there is no such file\.\n *--> gateway\.toml:6:/);
+  for (const diagnostics of await failures({ logs: false })) {
+    assert.match(diagnostics, /error\[log\/open\]: .*logs\/access\.log` cannot be opened: there is no such folder/);
+    assert.match(diagnostics, '--> gateway.toml:8');
+  }
+});
+
+test.run();
