@@ -63,6 +63,8 @@ export interface Exchange {
   header(name: string): string | undefined;
   /** A path parameter, percent-decoded; undefined when the route has none of that name. */
   param(name: string): string | undefined;
+  /** The same as it stands in the normalised path, still percent-encoded: for URLs. */
+  rawParam(name: string): string | undefined;
   /** First value of a query parameter, decoded; undefined when absent. */
   queryParam(name: string): string | undefined;
   /** Set by an authenticating policy. */

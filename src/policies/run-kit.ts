@@ -207,11 +207,12 @@ export class Template {
   readonly #isField: readonly boolean[];
   /** The text itself where no part is a variable. */
   readonly constant: string | undefined;
+  #urlParts: readonly (string | ReturnType<typeof urlReader>)[] | undefined = undefined;
 
-  constructor(parts: TemplatePlan) {
-    this.#parts = parts.map((part) => (typeof part === 'string' ? part : readerOf(part.var)));
-    this.#isField = parts.map((part) => typeof part !== 'string' && /^re(quest|ply)\.header\./.test(part.var));
-    this.constant = parts.every((part) => typeof part === 'string') ? parts.join('') : undefined;
+  constructor(readonly plan: TemplatePlan) {
+    this.#parts = plan.map((part) => (typeof part === 'string' ? part : readerOf(part.var)));
+    this.#isField = plan.map((part) => typeof part !== 'string' && /^re(quest|ply)\.header\./.test(part.var));
+    this.constant = plan.every((part) => typeof part === 'string') ? plan.join('') : undefined;
   }
 
   /** A variable that is not there renders as nothing. */
@@ -220,6 +221,30 @@ export class Template {
     let text = '';
     for (const part of this.#parts) text += typeof part === 'string' ? part : (part(exchange, reply) ?? '');
     return text;
+  }
+
+  /**
+   * As a URL in a field value: path parameters stand as in the normalised path, and other values are percent-encoded,
+   * unless they are parts of a URL themselves. A path never
+   * makes the text begin with `//`, which would name a host.
+   */
+  renderUrl(exchange: Exchange, reply?: Reply): string {
+    if (this.constant !== undefined) return this.constant;
+    this.#urlParts ??= this.plan.map((part) => (typeof part === 'string' ? part : urlReader(part.var)));
+    let text = '';
+    for (let at = 0; at < this.#urlParts.length; at++) {
+      const part = this.#urlParts[at]!;
+      if (typeof part === 'string') text += part;
+      else if (this.#isField[at]) text += part(exchange, reply, text);
+      else text += fieldSafe(part(exchange, reply, text));
+    }
+    return text.startsWith('//') && !this.#namesHost() ? `/.${text}` : text;
+  }
+
+  /** Whether it is the spec, a header field or the target that begins the text, rather than a path of the request. */
+  #namesHost(): boolean {
+    const first = this.plan[0]!;
+    return typeof first === 'string' ? first.startsWith('//') : this.#isField[0]!;
   }
 
   /**
@@ -238,6 +263,34 @@ export class Template {
     return text;
   }
 }
+
+/** Fields whose values are URLs, or hold one. */
+const URL_FIELDS = new Set(['content-location', 'link', 'location', 'referer', 'refresh']);
+
+/** Whether a field's templates are to be rendered with renderUrl(). */
+export const isUrlField = (name: string): boolean => URL_FIELDS.has(name.toLowerCase());
+
+/** Variables that are parts of a URL already: a path, a query, an authority, or what the target itself wrote. */
+const IN_URL_FORM = /^(request\.(path|query|host|scheme)|reply\.)/;
+
+/** How a variable reads in a URL; `before` is the text in front of it. */
+function urlReader(variable: string): (exchange: Exchange, reply: Reply | undefined, before: string) => string {
+  if (variable.startsWith('param.')) {
+    const name = variable.slice('param.'.length);
+    return (exchange) => exchange.rawParam(name) ?? '';
+  }
+  const read = readerOf(variable);
+  if (IN_URL_FORM.test(variable)) return (exchange, reply) => read(exchange, reply) ?? '';
+  if (!variable.startsWith('request.header.'))
+    return (exchange, reply) => encodeURIComponent(read(exchange, reply) ?? '');
+  return (exchange, reply, before) => {
+    const value = read(exchange, reply) ?? '';
+    // A whole URL, or its authority: there is nothing that it could break out of.
+    return before === '' || before.endsWith('://') ? value : value.replace(/[^A-Za-z0-9\-._~]/g, encodeByte);
+  };
+}
+
+const encodeByte = (char: string): string => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 
 const UNSAFE = /[^\t\x20-\x7e]/;
 

@@ -119,4 +119,35 @@ test('a header condition beyond ASCII takes the bytes that clients send', async 
   assert.is(await status('e'), 200);
 });
 
+test('a template that puts a value into a URL encodes it', async ({ target, plane }) => {
+  const moved = (match: string, location: string): string =>
+    `[[route]]\nmatch = "${match}"\nreply = { status = 308 }\n` +
+    `policies = [{ use = "headers", reply.set = { Location = "${location}" } }]\n`;
+  const more =
+    '[normalize]\ndouble_slashes = "keep"\nencoded_slashes = "keep"\n' +
+    moved('/a/{id}', '/b/{id}?from={id}') +
+    moved('/t/{rest...}', '/{rest}') +
+    moved('/p/{rest...}', '{request.path}?{request.query}') +
+    moved('/h', 'https://x.example/?t={request.header.x-t}') +
+    moved('/w', '{request.header.x-t}/x') +
+    moved('/s', '{request.scheme}://{request.header.host}{request.path}');
+  await plane.load(specOf(target.url, { more }));
+  for (const [path, location] of [
+    ['/a/%3Fx%23y%26%0d'.replace('%0d', '%20'), '/b/%3Fx%23y%26%20?from=%3Fx%23y%26%20'],
+    ['/a/x%2F..y', '/b/x%2F..y?from=x%2F..y'],
+    ['/t//evil.example', '/.//evil.example'],
+    ['/t/%5Cevil.example', '/%5Cevil.example'],
+    ['//p/x', undefined],
+    ['/p/x?a=b&c', '/p/x?a=b&c'],
+    ['/h', 'https://x.example/?t=a%26b%3D%3Fc%2F%C3%A9'],
+    ['/w', `a&b=?c/${Buffer.from('é').toString('latin1')}/x`],
+    ['/s', 'http://a:81/s'],
+  ] as const) {
+    const reply = await plane.ask(
+      `GET ${path} HTTP/1.1\r\nHost: a:81\r\nX-T: a&b=?c/${Buffer.from('é').toString('latin1')}\r\n\r\n`,
+    );
+    assert.is(reply.header('location'), location, path);
+  }
+});
+
 test.run();

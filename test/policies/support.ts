@@ -162,6 +162,7 @@ export function exchange(given: Given = {}): Exchange {
     headers,
     header: (name) => headers.get(name),
     param: (name) => given.params?.[name],
+    rawParam: (name) => (given.params?.[name] === undefined ? undefined : encodeURIComponent(given.params[name])),
     queryParam: () => undefined,
     consumer: given.consumer,
     decisions: given.decisions,

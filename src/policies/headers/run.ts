@@ -1,14 +1,17 @@
 /** headers at work. Names and literals were judged when the spec was compiled; here values are only joined. */
 import type { Exchange, HeaderFields, PolicyHost, PolicyInstance, Reply } from '../contract.js';
-import { assertField, runPolicy, Template } from '../run-kit.js';
+import { assertField, isUrlField, runPolicy, Template } from '../run-kit.js';
 import type { EditsPlan, HeadersPlan } from './schema.js';
 
 export const create = runPolicy<HeadersPlan>((plan, host) => new HeadersPolicy(plan, host));
 
+/** `isUrl`: the field holds a URL. */
+type Edit = readonly [name: string, template: Template, isUrl: boolean];
+
 class Edits {
   readonly #remove: readonly string[];
-  readonly #set: readonly (readonly [string, Template])[];
-  readonly #add: readonly (readonly [string, Template])[];
+  readonly #set: readonly Edit[];
+  readonly #add: readonly Edit[];
   readonly none: boolean;
 
   constructor(plan: EditsPlan) {
@@ -20,14 +23,14 @@ class Edits {
 
   apply(headers: HeaderFields, exchange: Exchange, reply?: Reply): void {
     for (const name of this.#remove) headers.remove(name);
-    for (const [name, template] of this.#set) {
-      const value = template.renderField(exchange, reply);
+    for (const [name, template, isUrl] of this.#set) {
+      const value = isUrl ? template.renderUrl(exchange, reply) : template.renderField(exchange, reply);
       // A client must not get to fill in what the gateway has nothing to say for.
       if (value === '') headers.remove(name);
       else headers.set(name, value);
     }
-    for (const [name, template] of this.#add) {
-      const value = template.renderField(exchange, reply);
+    for (const [name, template, isUrl] of this.#add) {
+      const value = isUrl ? template.renderUrl(exchange, reply) : template.renderField(exchange, reply);
       if (value !== '') headers.append(name, value);
     }
   }
@@ -49,10 +52,10 @@ class Edits {
 }
 
 /** Throws, which rejects the generation, where a reference brought a byte that no field may carry. */
-function prepare([name, parts]: EditsPlan['set'][number]): readonly [string, Template] {
+function prepare([name, parts]: EditsPlan['set'][number]): Edit {
   const template = new Template(parts as ConstructorParameters<typeof Template>[0]);
   for (const part of parts) if (typeof part === 'string') assertField(name, part);
-  return [name, template];
+  return [name, template, isUrlField(name)];
 }
 
 class HeadersPolicy implements PolicyInstance {

@@ -1,0 +1,52 @@
+import { unknownVariable } from '../../schema/template.js';
+import type { RouteModel } from '../../spec/model.js';
+import { spanWithin } from '../edits.js';
+import { paramsOf, routeEntity } from '../facts.js';
+import type { Rule } from '../rule.js';
+
+/** Names in single braces. Doubled braces and `${...}` belong to another template language, which sees the text later. */
+const PLACEHOLDER = /(?<![{$])\{([A-Za-z_][\w-]*(?:\.[\w!#$%&'*+^`|~-]+)*)\}/g;
+
+/**
+ * Placeholders that elsewhere would be variables of this route. A body may hold braces for many reasons, so a word without
+ * a dot counts only where it is a path parameter.
+ */
+function placeholders(text: string, route: RouteModel): string[] {
+  const params = paramsOf(route);
+  const found = [...text.matchAll(PLACEHOLDER)].filter(([, name = '']) => {
+    if (!name.includes('.')) return params.includes(name);
+    return name.startsWith('param.') || unknownVariable(name, params, true) === undefined;
+  });
+  return [...new Set(found.map(([whole]) => whole))];
+}
+
+const BODY_HELP = 'Write the text without braces; only header fields can hold variables, with a `headers` policy.';
+const HEADER_HELP =
+  'Set the field with a `headers` policy (`reply.set`), whose values are templates, or write it without braces.';
+
+const rule: Rule = {
+  code: 'reply/literal-braces',
+  severity: 'warning',
+  summary: 'A fixed reply holds what looks like a template variable, and is sent as it is written',
+  partial: true,
+  check(model, report) {
+    for (const route of model.routes) {
+      if (!route.reply) continue;
+      const texts: [readonly string[], string][] = [
+        ...Object.entries(route.reply.headers).map(([name, value]): [string[], string] => [['headers', name], value]),
+        [['body'], route.reply.body],
+      ];
+      for (const [path, text] of texts) {
+        for (const placeholder of placeholders(text, route)) {
+          report({
+            span: spanWithin(model, route.at.spanOf('reply', ...path), placeholder),
+            entity: routeEntity(route),
+            message: `\`${placeholder}\` is sent as it is written: ${path[0] === 'body' ? 'the body of a fixed reply is not a template' : 'header values of a fixed reply are not templates'}.`,
+            help: path[0] === 'body' ? BODY_HELP : HEADER_HELP,
+          });
+        }
+      }
+    }
+  },
+};
+export default rule;
