@@ -4,6 +4,7 @@
  */
 import { problem } from '../policies/run-kit.js';
 import { addressKey } from '../state/connection-table.js';
+import { Counter } from '../telemetry/stats-layout.js';
 import { BAD_REWRITE, BUG_CAUSE } from './cause.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { Engine } from './engine.js';
@@ -115,6 +116,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   }
 
   shed(cause: string): void {
+    this.#engine.stats.add(this.#target!.slot, Counter.Shed, 1);
     this.#downstream.giveUp(this.#flowing ? 'downstream/shed' : 'request/shed', cause);
   }
 

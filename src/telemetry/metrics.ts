@@ -146,6 +146,9 @@ export class Metrics {
     this.#counter('gw_target_requests_total', 'Attempts at a target.', labels, (metric) =>
       each((of, slot) => metric.inc(of, this.#stats.sums(slot).requests)),
     );
+    this.#counter('gw_target_shed_total', 'Exchanges of slow clients that were ended for others.', labels, (metric) =>
+      each((of, slot) => metric.inc(of, this.#stats.shed(slot))),
+    );
     this.#counter('gw_target_failures_total', 'Attempts that brought no usable reply.', labels, (metric) =>
       each((of, slot) => metric.inc(of, this.#stats.sums(slot).failures)),
     );

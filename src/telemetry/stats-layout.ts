@@ -28,6 +28,8 @@ export const Counter = {
   /** Requests that matched no route: 1 while memory is so short that new connections are turned away, idle ones closed. */
   Shedding: 13,
   Shrinking: 14,
+  /** Targets: exchanges of slow clients that were ended for others. */
+  Shed: 15,
   /** First of HISTOGRAM_BUCKETS latency counts. */
   Histogram: 16,
 } as const;

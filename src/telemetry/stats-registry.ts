@@ -177,6 +177,11 @@ export class StatsRegistry {
     };
   }
 
+  /** Of a target: exchanges of slow clients that were ended for others. */
+  shed(slot: number): number {
+    return this.#sum(slot, Counter.Shed);
+  }
+
   /** Workers whose memory runs short: how many turn new connections away, how many close idle ones. */
   overloaded(): { readonly shedding: number; readonly shrinking: number } {
     const slot = this.#names.get(`route:${UNMATCHED}`);

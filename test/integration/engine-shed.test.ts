@@ -40,7 +40,11 @@ for (const [what, text, error] of [
     }
     assert.ok(target.open <= 8);
     assert.ok(plane.records.every(({ status, url }) => url === '/slow' || status === 200));
-    if (text === SLOW_GET) await plane.record((record) => record.error === error);
+    if (text === SLOW_GET) {
+      assert.match((await plane.record((record) => record.error === error)).cause ?? '', /^slow client \(/);
+      const slot = plane.registry.slot('target', `it|${target.url}`);
+      assert.ok(slot !== undefined && plane.registry.shed(slot) > 0);
+    }
     for (const client of clients) client.destroy();
     await until(() => target.open <= 2, 'the target to be let go');
   });

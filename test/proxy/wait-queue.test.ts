@@ -48,6 +48,45 @@ test('those whose time is over come out in order, and only they', () => {
   assert.is(nameOf(queue.next()), 'c');
 });
 
+class Client extends Waiting {
+  constructor(
+    name: string,
+    override readonly clientKey: string,
+    override streams = false,
+  ) {
+    super(name, false);
+  }
+}
+
+test('client addresses are served in turn: one with many exchanges has no other wait for all', () => {
+  const queue = new WaitQueue();
+  for (const name of ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1']) queue.push(new Client(name, name.charAt(0)), 0, 10, 9);
+  const order = Array.from({ length: 8 }, () => nameOf(queue.next()));
+  assert.equal(order, ['a1', 'b1', 'c1', 'a2', 'b2', 'a3', 'a4', undefined]);
+  assert.is(queue.length, 0);
+});
+
+test('an address that may have nothing keeps nobody behind it', () => {
+  const queue = new WaitQueue();
+  for (const name of ['a1', 'a2', 'b1', 'b2']) queue.push(new Client(name, name.charAt(0)), 0, 10, 9);
+  const notA = ({ clientKey }: UpstreamUser): boolean => clientKey !== 'a';
+  assert.equal([queue.next(notA), queue.next(notA), queue.next(notA)].map(nameOf), ['b1', 'b2', undefined]);
+  assert.equal([queue.next(), queue.next()].map(nameOf), ['a1', 'a2']);
+});
+
+test('bodies that have not all come keep no whole request waiting', () => {
+  const queue = new WaitQueue();
+  const parts = Array.from({ length: 100 }, (_, at) => new Client(`part ${at}`, `client ${at}`, true));
+  for (const part of parts) queue.push(part, 0, 10, 999);
+  queue.push(new Client('whole', 'other'), 1, 10, 999);
+  const whole = ({ streams }: UpstreamUser): boolean => !streams;
+  assert.is(nameOf(queue.next(whole)), 'whole');
+  // The rest of one has come meanwhile: it is found, some time.
+  parts[77]!.streams = false;
+  const found = Array.from({ length: 10 }, () => nameOf(queue.next(whole))).filter((name) => name !== undefined);
+  assert.equal(found, ['part 77']);
+});
+
 test('a random history gives what a plain list gives', () => {
   const random = seeded(7);
   const queue = new WaitQueue();
