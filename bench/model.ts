@@ -54,7 +54,7 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
       trailing_slash: 'strict',
       dot_segments: 'resolve',
     },
-    admin: { address: undefined, token: undefined },
+    admin: { address: undefined, token: undefined, hosts: [] },
     accessLog: { path: undefined, format: 'json' },
     overload: { shed_above: 85, shrink_above: 92 },
     drainTimeout: 10_000,

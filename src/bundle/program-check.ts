@@ -165,7 +165,7 @@ const program = table({
     trailingSlash: word('strict', 'ignore'),
     dotSegments: word('resolve', 'refuse'),
   }),
-  admin: table({ address: optional(reference), token: optional(reference) }),
+  admin: table({ address: optional(reference), token: optional(reference), hosts: optional(list(text)) }),
   accessLog: table({ path: optional(text), format: word('json', 'pretty') }),
   listeners: list(listener),
   services: list(service),

@@ -191,6 +191,8 @@ export interface AdminPlan {
   /** TCP address; absent: only the unix socket. */
   readonly address?: RefString;
   readonly token?: RefString;
+  /** Further names of the server, in lower case; absent: none. */
+  readonly hosts?: readonly string[];
 }
 
 export interface AccessLogPlan {

@@ -16,7 +16,11 @@ function lowerProgram(model: Model): Omit<Program, 'routes' | 'policies'> {
   const { accessLog, admin, normalize, overload } = model;
   return {
     accessLog: { format: accessLog.format, ...given('path', accessLog.path) },
-    admin: { ...given('address', admin.address), ...given('token', admin.token) },
+    admin: {
+      ...given('address', admin.address),
+      ...(admin.hosts.length === 0 ? {} : { hosts: admin.hosts.map((host) => host.toLowerCase()) }),
+      ...given('token', admin.token),
+    },
     consumers: model.consumers.map(lowerConsumer),
     drainDelay: model.drainDelay,
     drainTimeout: model.drainTimeout,

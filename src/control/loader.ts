@@ -226,7 +226,12 @@ function accessOf({ admin }: Program): TcpAccess | undefined {
   const address = plain(admin.address);
   const colon = address.lastIndexOf(':');
   const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
-  return { host: host === '' ? '::' : host, port: Number(address.slice(colon + 1)), token: plain(admin.token) };
+  return {
+    host: host === '' ? '::' : host,
+    port: Number(address.slice(colon + 1)),
+    token: plain(admin.token),
+    hosts: admin.hosts ?? [],
+  };
 }
 
 function withTargets(program: Program, urls: ReadonlyMap<string, string>): Program {

@@ -68,6 +68,13 @@ export function urlProblem(text: string): Problem | undefined {
 
 const targetUrl = () => s.reference('a URL such as `"http://127.0.0.1:4003"`', urlProblem);
 
+/** A name as a Host field has it, without a port. */
+function hostNameProblem(text: string): Problem | undefined {
+  if (/^[\w-]+(\.[\w-]+)*\.?$/.test(text)) return undefined;
+  const message = `Expected a host name such as \`"gw.internal"\`, found ${quoted(text)}.`;
+  return { message, help: 'Write the name alone: no scheme, no port and no wildcard.' };
+}
+
 /** An address or a CIDR block. */
 function blockProblem(text: string): string | undefined {
   const [host = '', bits, ...more] = text.split('/');
@@ -275,6 +282,13 @@ export const admin = s.object({
     .reference('a reference such as `"${env:GW_ADMIN_TOKEN}"`')
     .describe('Bearer token that TCP calls must carry.')
     .optional(),
+  hosts: s
+    .array(s.string({ nonEmpty: true }).check('schema/format', hostNameProblem))
+    .describe(
+      'Names that the Host field of TCP calls may have, beside addresses, `localhost` and the host of `address`.',
+      ['gw.internal'],
+    )
+    .default([]),
 });
 
 export const accessLog = s.object({

@@ -268,7 +268,7 @@ test('a client that does not read costs a bounded amount, and learns what it mis
 test('TCP: token, Host check, health without a token, a new token on the same address', async () => {
   const backend = new Backend();
   const server = new AdminServer(backend, new KeptLog());
-  const change = await server.prepareTcp({ host: '127.0.0.1', port: 0, token: TOKEN });
+  const change = await server.prepareTcp({ host: '127.0.0.1', port: 0, token: TOKEN, hosts: ['gw.internal'] });
   assert.is(server.tcpAddress, undefined);
   change.commit();
   const [host = '', port = ''] = (server.tcpAddress ?? '').split(':');
@@ -288,7 +288,15 @@ test('TCP: token, Host check, health without a token, a new token on the same ad
   assert.is((await call(where, '/readyz')).status, 200);
 
   const named = (name: string) => call(where, '/livez', { headers: { host: name } });
-  for (const name of ['localhost', 'localhost:1', '127.0.0.1:80', '[::1]:80', '10.1.2.3']) {
+  for (const name of [
+    'gw.internal',
+    'GW.internal:9000',
+    'localhost',
+    'localhost:1',
+    '127.0.0.1:80',
+    '[::1]:80',
+    '10.1.2.3',
+  ]) {
     assert.is((await named(name)).status, 200, name);
   }
   for (const name of ['evil.example', 'localhost.evil.example:80', '127.0.0.1.evil.example', 'a@127.0.0.1']) {
@@ -297,7 +305,7 @@ test('TCP: token, Host check, health without a token, a new token on the same ad
     assert.is(JSON.parse(answer.body).code, 'admin/host');
   }
 
-  (await server.prepareTcp({ host: '127.0.0.1', port: 0, token: 'another' })).commit();
+  (await server.prepareTcp({ host: '127.0.0.1', port: 0, token: 'another', hosts: [] })).commit();
   assert.is((await call(where, '/snapshot', bearer(TOKEN))).status, 401);
   assert.is((await call(where, '/snapshot', bearer('another'))).status, 200);
   await server.close();
@@ -307,22 +315,22 @@ test('TCP: token, Host check, health without a token, a new token on the same ad
 test('TCP: another address takes over on commit; a taken one changes nothing; none ends it', async () => {
   const server = new AdminServer(new Backend(), new KeptLog());
   const other = new AdminServer(new Backend(), new KeptLog());
-  (await other.prepareTcp({ host: '127.0.0.1', port: 0, token: TOKEN })).commit();
+  (await other.prepareTcp({ host: '127.0.0.1', port: 0, token: TOKEN, hosts: ['gw.internal'] })).commit();
   const taken = Number((other.tcpAddress ?? '').split(':')[1]);
-  (await server.prepareTcp({ host: '127.0.0.1', port: 0, token: TOKEN })).commit();
+  (await server.prepareTcp({ host: '127.0.0.1', port: 0, token: TOKEN, hosts: ['gw.internal'] })).commit();
   const before = server.tcpAddress;
   try {
-    await server.prepareTcp({ host: '127.0.0.1', port: taken, token: TOKEN });
+    await server.prepareTcp({ host: '127.0.0.1', port: taken, token: TOKEN, hosts: ['gw.internal'] });
     assert.unreachable();
   } catch (error) {
     assert.is((error as NodeJS.ErrnoException).code, 'EADDRINUSE');
   }
   assert.is(server.tcpAddress, before);
   const port = (await freePort(new Set())) ?? 0;
-  const abandoned = await server.prepareTcp({ host: '127.0.0.1', port, token: TOKEN });
+  const abandoned = await server.prepareTcp({ host: '127.0.0.1', port, token: TOKEN, hosts: ['gw.internal'] });
   await abandoned.abandon();
   assert.is(server.tcpAddress, before);
-  (await server.prepareTcp({ host: '127.0.0.1', port, token: TOKEN })).commit();
+  (await server.prepareTcp({ host: '127.0.0.1', port, token: TOKEN, hosts: ['gw.internal'] })).commit();
   assert.is(server.tcpAddress, `127.0.0.1:${port}`);
   await until(async () => {
     const gone = await call({ host: '127.0.0.1', port: Number(before?.split(':')[1]) }, '/livez').catch(() => 'gone');

@@ -15,9 +15,14 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
  * True when Host names this server by address, as `localhost`, or as it was configured. A web page that rebinds its own
  * name to a loopback address (DNS rebinding) fails here even where it could guess nothing else.
  */
-export function namesThisServer(request: IncomingMessage, configuredHost: string): boolean {
+export function namesThisServer(
+  request: IncomingMessage,
+  configured: { readonly host: string; readonly hosts: readonly string[] },
+): boolean {
   const host = hostOf(request.headers.host ?? '');
-  return host !== undefined && (host === 'localhost' || isIP(host) !== 0 || host === configuredHost.toLowerCase());
+  if (host === undefined) return false;
+  if (host === 'localhost' || isIP(host) !== 0) return true;
+  return host === configured.host.toLowerCase() || configured.hosts.includes(host);
 }
 
 /** Host without its port and brackets, lower case; undefined when it is malformed. */

@@ -7,6 +7,8 @@ export const MAX_EVENT_CLIENTS = 32;
 /** Bytes that may wait in a client's response before lines for it are dropped. */
 export const MAX_WAITING_BYTES = 1024 * 1024;
 const SNAPSHOT_EVERY_MS = 1000;
+/** Snapshots in a row that did not fit, after which a client counts as gone. */
+const MAX_MISSED = 30;
 
 export interface EventSource {
   snapshot(): Snapshot;
@@ -19,6 +21,8 @@ interface Client {
   readonly level: WatchLevel;
   /** Records that were not sent to this client; told with the next batch that fits. */
   dropped: number;
+  /** Snapshots in a row that were not sent to it. */
+  missed: number;
 }
 
 export class EventHub {
@@ -38,7 +42,7 @@ export class EventHub {
   /** Starts streaming to `response`, a snapshot first; false when there are too many clients already. */
   add(response: ServerResponse, level: WatchLevel): boolean {
     if (this.#clients.size >= MAX_EVENT_CLIENTS) return false;
-    const client: Client = { response, level, dropped: 0 };
+    const client: Client = { response, level, dropped: 0, missed: 0 };
     this.#clients.add(client);
     response.writeHead(200, {
       'content-type': 'application/x-ndjson',
@@ -88,7 +92,10 @@ export class EventHub {
 
   #snapshots(): void {
     const line = lineOf({ type: 'snapshot', snapshot: this.#source.snapshot() });
-    for (const client of this.#clients) this.#send(client, line);
+    for (const client of this.#clients) {
+      client.missed = this.#send(client, line) ? 0 : client.missed + 1;
+      if (client.missed >= MAX_MISSED) client.response.destroy();
+    }
   }
 
   /** The data plane builds records (and decisions) only while somebody looks. */

@@ -7,6 +7,7 @@ import { codeOf, reasonOf } from '../../reason.js';
 import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 import type { Log } from '../log.js';
 import { carriesToken, namesThisServer } from './auth.js';
+import { AdminConnections, MAX_HELD } from './connections.js';
 import { EventHub, type EventSource, MAX_EVENT_CLIENTS } from './events.js';
 import { sendJson, sendProblem, sendText } from './problem.js';
 
@@ -23,6 +24,8 @@ export interface TcpAccess {
   readonly host: string;
   readonly port: number;
   readonly token: string;
+  /** Names that Host may also have, in lower case. */
+  readonly hosts: readonly string[];
 }
 
 interface Tcp {
@@ -39,8 +42,16 @@ export interface TcpChange {
 type Guard = (request: IncomingMessage, path: string) => Parameters<typeof sendProblem>[1] | undefined;
 type Endpoint = (response: ServerResponse, url: URL) => void | Promise<void>;
 
-const MAX_CONNECTIONS = 128;
 const HEALTH = new Set(['/livez', '/readyz']);
+
+/** Milliseconds. Node looks at heads and requests that are late every half minute where nothing else is set. */
+const BOUNDS = {
+  headersTimeout: 5000,
+  requestTimeout: 10_000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 500,
+  maxHeaderSize: 16 * 1024,
+};
 
 export class AdminServer {
   readonly events: EventHub;
@@ -147,22 +158,23 @@ export class AdminServer {
   }
 
   #create(guard: Guard): Server {
-    const server = createServer(
-      { headersTimeout: 5000, requestTimeout: 10_000, maxHeaderSize: 16 * 1024, keepAliveTimeout: 5000 },
-      (request, response) => this.#handle(request, response, guard),
-    );
-    server.maxConnections = MAX_CONNECTIONS;
+    const server = createServer(BOUNDS, (request, response) => {
+      this.#handle(request, response, guard, connections);
+    });
+    const connections = new AdminConnections(server);
     return server;
   }
 
   #guardTcp(request: IncomingMessage, path: string): ReturnType<Guard> {
     const access = this.#tcp?.access;
-    if (!access || !namesThisServer(request, access.host)) {
+    if (isOldCheck(request, path)) return undefined;
+    if (!access || !namesThisServer(request, access)) {
       return {
         status: 421,
         code: 'admin/host',
         title: 'Misdirected Request',
-        detail: 'The Host field does not name this server: call it by its address, as localhost, or as configured.',
+        detail:
+          'The Host field does not name this server: call it by its address, as localhost, or by a name of `admin.hosts`.',
       };
     }
     if (HEALTH.has(path) || carriesToken(request, access.token)) return undefined;
@@ -175,7 +187,7 @@ export class AdminServer {
     };
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse, guard: Guard): void {
+  #handle(request: IncomingMessage, response: ServerResponse, guard: Guard, connections: AdminConnections): void {
     // Nothing here reads a body; what a client sends is thrown away so that keep-alive goes on.
     request.resume();
     const url = URL.canParse(request.url ?? '', 'http://gw') ? new URL(request.url ?? '', 'http://gw') : undefined;
@@ -183,6 +195,10 @@ export class AdminServer {
     const refusal = guard(request, path);
     if (refusal) {
       sendProblem(response, refusal);
+      return;
+    }
+    if (!HEALTH.has(path) && !connections.hold(request, response)) {
+      sendProblem(response, TOO_MANY);
       return;
     }
     const endpoint = this.#endpoints.get(path);
@@ -250,6 +266,18 @@ export class AdminServer {
     sendText(response, 200, text, contentType);
   }
 }
+
+const TOO_MANY = {
+  status: 503,
+  code: 'admin/clients',
+  title: 'Service Unavailable',
+  detail: `${MAX_HELD} connections are being answered already.`,
+  headers: { 'retry-after': '5' },
+};
+
+/** A health check of HTTP/1.0 names no host, and tells no secret: load balancers ask so. */
+const isOldCheck = ({ httpVersion, headers }: IncomingMessage, path: string): boolean =>
+  HEALTH.has(path) && httpVersion === '1.0' && headers.host === undefined;
 
 export function formatAddress({ address, port, family }: AddressInfo): string {
   return family === 'IPv6' ? `[${address}]:${port}` : `${address}:${port}`;

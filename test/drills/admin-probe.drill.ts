@@ -1,0 +1,100 @@
+/** Liveness while strangers fill the admin API: 2,000 idle connections, and heads that come a byte a second. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ServedGateway } from '../support/gw-process.js';
+import { freePort } from '../support/ports.js';
+
+const CONNECTIONS = 2000;
+const SECONDS = 15;
+const LATEST_MS = 1000;
+
+const specOf = (port: number): string => `spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[admin]
+address = "127.0.0.1:${port}"
+token = "\${env:TOKEN}"
+[[route]]
+name = "hello"
+match = "GET /hello"
+reply = { body = "hello" }
+`;
+
+/** Milliseconds that a probe took; rejects where it was not answered with 200. */
+function probe(port: number): Promise<number> {
+  const began = performance.now();
+  return new Promise((resolve, reject) => {
+    const request = get({ host: '127.0.0.1', port, path: '/livez', agent: false, timeout: 5000 }, (response) => {
+      response.resume();
+      response.on('end', () => {
+        if (response.statusCode === 200) resolve(performance.now() - began);
+        else reject(new Error(`answered with ${response.statusCode}`));
+      });
+    });
+    request.on('timeout', () => request.destroy(new Error('no answer in 5 s')));
+    request.on('error', reject);
+  });
+}
+
+/** Connections that come back a second after they were closed. */
+class Strangers {
+  readonly #port: number;
+  readonly #sockets = new Set<Socket>();
+  #stopped = false;
+
+  constructor(port: number) {
+    this.#port = port;
+    for (let count = 0; count < CONNECTIONS; count++) this.#open(count % 2 === 0);
+  }
+
+  #open(slowHead: boolean): void {
+    if (this.#stopped) return;
+    const socket = connect(this.#port, '127.0.0.1');
+    this.#sockets.add(socket);
+    if (slowHead) socket.write('GET /livez HTTP/1.1\r\nX: ');
+    const timer = slowHead ? setInterval(() => socket.write('a'), 1000) : undefined;
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      clearInterval(timer);
+      this.#sockets.delete(socket);
+      setTimeout(() => this.#open(slowHead), 1000).unref();
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+test(`every probe is answered within a second while ${CONNECTIONS} connections come and stay`, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gw-admin-drill-'));
+  const port = await freePort();
+  const spec = join(folder, 'gateway.toml');
+  writeFileSync(spec, specOf(port));
+  const gateway = await ServedGateway.start([spec], { env: { TOKEN: 'drill' } });
+  const strangers = new Strangers(port);
+  const took: number[] = [];
+  try {
+    const until = performance.now() + SECONDS * 1000;
+    while (performance.now() < until) {
+      took.push(await probe(port));
+      await delay(100);
+    }
+  } finally {
+    strangers.stop();
+    await gateway.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+  assert.ok(took.length > 20, `${took.length} probes`);
+  assert.ok(Math.max(...took) < LATEST_MS, `the slowest took ${Math.max(...took)} ms`);
+  console.log(`${took.length} probes, the slowest ${Math.max(...took).toFixed(0)} ms`);
+});
+
+test.run();
