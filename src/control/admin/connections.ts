@@ -1,13 +1,16 @@
 /**
  * The connections of an admin server, and how many of them it keeps. A connection is held while a call of a trusted caller
- * is answered on it; all others are spare. When there are too many, the oldest spare one is closed in favour of the new one,
- * and trusted callers never get the last places: so a liveness probe is answered whatever else is connected.
+ * is answered on it; all others are spare. When there are too many, the oldest spare ones are closed in favour of new ones,
+ * and trusted callers never get the last places: so a liveness probe is answered whatever else is connected. Many may come
+ * in one turn of the event loop; what a new one has sent is read in the next turn, so the look at them comes after that.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** Connections of one server. */
 export const MAX_CONNECTIONS = 128;
+/** Connections above which nothing waits for a look: they take file descriptors. */
+const MOST_CONNECTIONS = 512;
 /** Of those, how many trusted callers may hold. */
 export const MAX_HELD = 96;
 
@@ -16,6 +19,7 @@ export class AdminConnections {
   readonly #spare = new Set<Socket>();
   /** Calls in work on each. */
   readonly #held = new Map<Socket, number>();
+  #looking = false;
 
   /** Counts every connection that this server accepts from now on. */
   constructor(server: Server) {
@@ -38,11 +42,27 @@ export class AdminConnections {
       this.#spare.delete(socket);
       this.#held.delete(socket);
     });
-    if (this.#spare.size + this.#held.size <= MAX_CONNECTIONS) return;
-    const [oldest] = this.#spare;
-    if (oldest === undefined) return;
-    this.#spare.delete(oldest);
-    oldest.destroy();
+    if (this.#size > MOST_CONNECTIONS) this.#trim(MOST_CONNECTIONS);
+    if (this.#looking || this.#size <= MAX_CONNECTIONS) return;
+    this.#looking = true;
+    setImmediate(() => setImmediate(this.#look));
+  }
+
+  get #size(): number {
+    return this.#spare.size + this.#held.size;
+  }
+
+  readonly #look = (): void => {
+    this.#looking = false;
+    this.#trim(MAX_CONNECTIONS);
+  };
+
+  #trim(most: number): void {
+    for (const oldest of this.#spare) {
+      if (this.#size <= most) return;
+      this.#spare.delete(oldest);
+      oldest.destroy();
+    }
   }
 
   #release(socket: Socket): void {
