@@ -18,6 +18,9 @@ import { relocated } from './render/index.js';
 const MAX_ROUNDS = 8;
 /** Checks of all specs in one run. What is not tried by then stays as it is. */
 const MAX_CHECKS = 100;
+/** Characters that those checks may read, beyond the first few. */
+const MAX_CHARACTERS = 50_000_000;
+const FEW = 4;
 
 export interface Mended {
   /** What is there now, in the order of the specs. */
@@ -61,6 +64,7 @@ class Mender {
   readonly #originals = new Map<string, SourceFile>();
   readonly #refused: { diagnostic: Diagnostic; cause: Diagnostic | undefined }[] = [];
   #checks = 0;
+  #characters = 0;
 
   constructor(specs: readonly string[], overlays: readonly string[]) {
     const over = specs.map((path) => ({ path, overlays }));
@@ -74,7 +78,7 @@ class Mender {
     const first = this.#check(new Map(), 0);
     let last = first;
     // What did harm at first may do none once other fixes are in.
-    for (let before: State | undefined; last !== before && this.#checks < MAX_CHECKS; ) {
+    for (let before: State | undefined; last !== before && !this.#isSpent(); ) {
       before = last;
       this.#refused.length = 0;
       last = this.#attempt(last, fixable(last.diagnostics), first);
@@ -88,7 +92,7 @@ class Mender {
 
   /** The state with as many of the fixes as can be had; halves them until what does harm is found. */
   #attempt(state: State, wanted: readonly Diagnostic[], first: State): State {
-    if (wanted.length === 0 || this.#checks >= MAX_CHECKS) return state;
+    if (wanted.length === 0 || this.#isSpent()) return state;
     const trial = this.#applied(state, wanted, first);
     const cause = newError(trial, first);
     if (cause === undefined) return trial;
@@ -106,7 +110,7 @@ class Mender {
     const chosen = new Set(wanted.map(keyOf));
     const known = new Set(first.diagnostics.map(keyOf));
     let current = state;
-    for (let round = 0; round < MAX_ROUNDS && this.#checks < MAX_CHECKS; round++) {
+    for (let round = 0; round < MAX_ROUNDS && !this.#isSpent(); round++) {
       const due = current.diagnostics.filter((each) => chosen.has(keyOf(each)) || !known.has(keyOf(each)));
       const { files, applied } = applySafeFixes(due, [...current.files.values()]);
       if (files.length === 0) break;
@@ -114,6 +118,10 @@ class Mender {
       current = this.#check(texts, current.applied + applied);
     }
     return current;
+  }
+
+  #isSpent(): boolean {
+    return this.#checks >= MAX_CHECKS || (this.#checks >= FEW && this.#characters >= MAX_CHARACTERS);
   }
 
   #check(texts: Texts, applied: number): State {
@@ -130,6 +138,7 @@ class Mender {
     for (const [index, spec] of checked.entries()) {
       const paths = new Map(spec.files.map(({ path, absolute }) => [path, absolute]));
       for (const file of spec.files) {
+        this.#characters += file.text.length;
         files.set(file.absolute, { ...file, path: file.absolute });
         if (!texts.has(file.absolute) && !this.#originals.has(file.absolute)) this.#originals.set(file.absolute, file);
       }

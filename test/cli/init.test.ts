@@ -119,6 +119,28 @@ test('many notes are shortened', () => {
   });
 });
 
+test('what a document says reaches the terminal without control characters, and the shell quoted', () => {
+  const document = {
+    openapi: '3.0.0',
+    info: { title: 'x' },
+    paths: {
+      '/a': { get: { operationId: 'a\u001b[2Jb', security: [{ 'k\u001b': [] }] } },
+      '/b': { get: { security: [{ q: [] }] } },
+    },
+    components: { securitySchemes: { q: { type: 'apiKey', in: 'header', name: "x-it's" } } },
+  };
+  return inFolder({ 'api.json': JSON.stringify(document) }, async (cwd) => {
+    const { code, out } = await gw(['init', '--from', 'api.json'], { cwd });
+    assert.is(code, 0);
+    assert.not.match(out, '\u001b');
+    assert.match(out, 'which gw cannot check');
+    delete (document.paths as { '/a'?: unknown })['/a'];
+    writeFileSync(join(cwd, 'api.json'), JSON.stringify(document));
+    const second = await gw(['init', '--from', 'api.json', '--force'], { cwd });
+    assert.match(second.out, `curl -i -H 'x-it'\\''s: gw_`);
+  });
+});
+
 test('wrong usage: --from with another template, a document that is not there, a template that is none', () =>
   inFolder({ 'a.json': '{}' }, async (cwd) => {
     assert.is((await gw(['init', '--from', 'a.json', '--template', 'mock'], { cwd })).code, 2);

@@ -136,7 +136,7 @@ function places(value: unknown): [Node, string][] {
 
 test('documents with junk anywhere are refused in a sentence, or become specs that validate', () => {
   let refused = 0;
-  for (let seed = 1; seed <= 600; seed++) {
+  for (let seed = 1; seed <= 300; seed++) {
     const below = seededBelow(seed);
     const document = structuredClone(DOCUMENT);
     for (let count = 1 + below(3); count > 0; count--) {
@@ -159,7 +159,7 @@ test('documents with junk anywhere are refused in a sentence, or become specs th
     const { diagnostics } = checkSpec({ path: 'gateway.toml', text: spec });
     assert.equal(diagnostics, [], `seed ${seed}`);
   }
-  assert.ok(refused < 120, `${refused} refused`);
+  assert.ok(refused < 60, `${refused} refused`);
 });
 
 test.run();

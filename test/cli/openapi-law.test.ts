@@ -41,6 +41,8 @@ const SECURITY: readonly Json[] = [
   [{ oauth: [] }],
   [{ param: [] }, { oauth: [] }],
   [{ key: [], oauth: [] }],
+  [{}, { key: [] }],
+  [{ oauth: [] }, {}],
 ];
 
 /** A document whose paths crowd each other. */
@@ -73,7 +75,7 @@ function randomDocument(seed: number): Json {
 
 test('each request that a random document allows finds a route, and none an open one by mistake', () => {
   let requests = 0;
-  for (let seed = 1; seed <= 120; seed++) {
+  for (let seed = 1; seed <= 70; seed++) {
     const document = randomDocument(seed);
     const { model, spec } = imported(document);
     const report = judgeImport(document, model);
@@ -82,7 +84,7 @@ test('each request that a random document allows finds a route, and none an open
     assert.equal(report.lost, [], `seed ${seed}: lost`);
     assert.equal(report.opened, [], `seed ${seed}: opened`);
   }
-  assert.ok(requests > 3_000, `${requests} requests`);
+  assert.ok(requests > 1_500, `${requests} requests`);
 });
 
 test('a document always gives the same spec, but for the key', () => {

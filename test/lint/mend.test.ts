@@ -239,7 +239,7 @@ function broken(text: string, below: (limit: number) => number): string {
 
 test('random mistakes: no error is new, line ends stay, and a second run finds nothing to do', () => {
   let mended = 0;
-  for (let seed = 1; seed <= 100; seed++) {
+  for (let seed = 1; seed <= 60; seed++) {
     const below = seededBelow(seed);
     const style = (text: string): string => {
       const crlf = seed % 3 === 0 ? text.replaceAll('\n', '\r\n') : text;
@@ -258,7 +258,7 @@ test('random mistakes: no error is new, line ends stay, and a second run finds n
     }
     assert.equal(fixed(texts).texts, texts, `seed ${seed} again`);
   }
-  assert.ok(mended > 20, `${mended} files mended`);
+  assert.ok(mended > 12, `${mended} files mended`);
 });
 
 test.run();

@@ -55,7 +55,9 @@ function firstRequest({ address, cases, apiKey, keyPlaces }: Start): string {
   const path = first?.request.slice('GET '.length) ?? '/';
   const places = (first?.route ? keyPlaces?.get(first.route) : undefined) ?? [];
   const key = apiKey?.key ?? '';
-  const fields = places.flatMap((place) => (place.in === 'header' ? [`-H '${place.name}: ${key}' `] : []));
+  const fields = places.flatMap((place) =>
+    place.in === 'header' ? [`-H '${place.name.replaceAll("'", `'\\''`)}: ${key}' `] : [],
+  );
   const query = places.flatMap((place) => (place.in === 'query' ? [`${encodeURIComponent(place.name)}=${key}`] : []));
   const url = `http://${address}${path}${query.length > 0 ? `?${query.join('&')}` : ''}`;
   // What a shell would read as its own.

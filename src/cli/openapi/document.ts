@@ -1,5 +1,6 @@
 /** An OpenAPI document: its version, and its references followed. */
 import { failed } from '../exit.js';
+import { printable } from './notes.js';
 import { type Data, type DataTable, parseText } from './text.js';
 
 export type { Data, DataTable } from './text.js';
@@ -89,7 +90,7 @@ export function parseOpenApi(text: string, name: string): OpenApiDocument {
   if (!isTable(root)) throw failed(`${name} is not an OpenAPI document: it holds no table of keys.`);
   if (field(root, 'swagger') !== undefined) {
     throw failed(
-      `${name} is a Swagger ${String(field(root, 'swagger'))} document. Convert it to OpenAPI 3 first, then import the result: \`npx swagger2openapi ${name} -o openapi.json\`.`,
+      `${name} is a Swagger ${printable(String(field(root, 'swagger'))).slice(0, 40)} document. Convert it to OpenAPI 3 first, then import the result: \`npx swagger2openapi ${name} -o openapi.json\`.`,
     );
   }
   const version = field(root, 'openapi');
@@ -102,7 +103,7 @@ export function parseOpenApi(text: string, name: string): OpenApiDocument {
     );
   }
   if (!/^\s*3\.[01](\.|\s*$)/.test(String(version))) {
-    throw failed(`${name} is OpenAPI ${String(version).slice(0, 40)}; gw reads OpenAPI 3.0 and 3.1.`);
+    throw failed(`${name} is OpenAPI ${printable(String(version)).slice(0, 40)}; gw reads OpenAPI 3.0 and 3.1.`);
   }
   return new OpenApiDocument(root, String(version).trim(), repeated);
 }

@@ -40,13 +40,17 @@ export class Notes {
   readonly #notes = new Map<string, Note>();
 
   add(kind: NoteKind, subject: string, text: string, of = ''): void {
-    this.#notes.set(text, { kind, subject, of, text, warning: WARNINGS.has(kind) });
+    const warning = WARNINGS.has(kind);
+    this.#notes.set(text, { kind, subject: printable(subject), of: printable(of), text: printable(text), warning });
   }
 
   get all(): Note[] {
     return [...this.#notes.values()];
   }
 }
+
+/** Documents are not trusted with a terminal: control characters become spaces. */
+export const printable = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 
 /** Notes of one kind that are told one by one. */
 const MOST_SINGLE = 2;

@@ -78,7 +78,8 @@ function readScheme(name: string, found: Data | undefined, scopes: readonly stri
   const unchecked = (what: string): Scheme => ({ name, label: `${shown} (${what})`, key: undefined });
   if (!isTable(found)) return unchecked('not described in the document');
   const type = textOf(field(found, 'type')) ?? '';
-  const authorizer = textOf(field(found, 'x-amazon-apigateway-authtype'));
+  const hasAuthorizer = field(found, 'x-amazon-apigateway-authorizer') !== undefined;
+  const authorizer = textOf(field(found, 'x-amazon-apigateway-authtype')) ?? (hasAuthorizer ? 'authorizer' : undefined);
   if (type === 'http') {
     const format = textOf(field(found, 'bearerFormat'));
     return unchecked(`http ${textOf(field(found, 'scheme')) ?? '?'}${format ? `, ${format.slice(0, 20)}` : ''}`);
