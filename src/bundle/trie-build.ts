@@ -233,6 +233,8 @@ class TrieWriter {
       const part = sections[name];
       all.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), header[layout.H_DIRECTORY + i * 2]!);
     });
+    const words = new Int32Array(buffer);
+    words[layout.H_CHECKSUM] = layout.checksumOf(words);
     return buffer;
   }
 }

@@ -38,6 +38,8 @@ export const H_DEPTH = 6;
 /** The root for requests of any host; 0: none. */
 export const H_ANY_ROOT = 7;
 export const H_DIRECTORY = 8;
+/** Of all other words: what no check of the structure can see, another literal or another route, shows here. */
+export const H_CHECKSUM = 31;
 
 export const SECTIONS = ['nodes', 'hosts', 'methods', 'strings', 'conditions', 'lists', 'dfas', 'pool'] as const;
 export type SectionName = (typeof SECTIONS)[number];
@@ -74,6 +76,13 @@ export const FNV_PRIME = 0x01000193;
 
 /** Where probing starts in a table of `mask + 1` slots. */
 export const slotOf = (hash: number, mask: number): number => (hash ^ (hash >>> 15)) & mask;
+
+/** Of all words but the checksum's own: FNV-1a by words, in which any change of one word changes the sum. */
+export function checksumOf(words: Int32Array): number {
+  let sum = FNV_OFFSET;
+  for (let i = 0; i < words.length; i++) if (i !== H_CHECKSUM) sum = Math.imul(sum ^ words[i]!, FNV_PRIME);
+  return sum;
+}
 
 /** A trie that is damaged or of another format. */
 export class TrieError extends Error {

@@ -1,6 +1,8 @@
 /**
  * Proof, once at open, that matching in these words ends and stays within them: every offset is in bounds, every node
- * has one parent and lies behind it (so a match visits a node at most once), every probed table has an empty slot.
+ * has one parent and lies behind it (so a match visits a node at most once), every probed table has an empty slot, and
+ * what stands in such a table is found there by its hash. Last the checksum: it shows what is well-formed and was not
+ * written so.
  */
 import * as layout from './trie-layout.js';
 
@@ -27,6 +29,8 @@ export function verifyTrie(trie: TrieSections): void {
   const anyRoot = trie.header[layout.H_ANY_ROOT]!;
   if (anyRoot !== 0) roots.push(anyRoot);
   new NodeVerifier(trie).verify(roots);
+  const words = new Int32Array(trie.header.buffer, trie.header.byteOffset, trie.header[layout.H_BYTES]! / 4);
+  check(layout.checksumOf(words) === trie.header[layout.H_CHECKSUM], 'its checksum is another one');
 }
 
 function check(holds: boolean, what: string): asserts holds {
@@ -82,7 +86,7 @@ function verifyDfas({ dfas, dfaCount, pool, strings }: TrieSections): void {
   }
 }
 
-function hostRoots({ hosts, strings }: TrieSections): number[] {
+function hostRoots({ hosts, strings, pool }: TrieSections): number[] {
   const slots = hosts.length / layout.HOST_WORDS;
   check(Number.isInteger(slots) && (slots & (slots - 1)) === 0, 'the host table has a wrong size');
   const roots: number[] = [];
@@ -91,10 +95,21 @@ function hostRoots({ hosts, strings }: TrieSections): number[] {
     if (kind === 0) continue;
     check(kind === layout.HOST_EXACT || kind === layout.HOST_WILDCARD, 'a host is of no kind');
     check(isIndex(hosts[i + 2]!, strings.length / 2), 'a host has no name');
+    const [from, length] = strings.subarray(hosts[i + 2]! * 2);
+    const hash = hashBytes(pool.slice(from, from! + length!).reverse());
+    check(hash === hosts[i], 'a host has another hash');
+    for (let slot = layout.slotOf(hash, slots - 1); slot !== i / layout.HOST_WORDS; slot = (slot + 1) & (slots - 1))
+      check(hosts[slot * layout.HOST_WORDS + 1] !== 0, 'a host is not where its hash leads');
     roots.push(hosts[i + 3]!);
   }
   check(slots === 0 || roots.length < slots, 'the host table is full');
   return roots;
+}
+
+function hashBytes(bytes: Uint8Array): number {
+  let hash = layout.FNV_OFFSET;
+  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i]!, layout.FNV_PRIME);
+  return hash;
 }
 
 class NodeVerifier {
@@ -147,9 +162,21 @@ class NodeVerifier {
         continue;
       }
       check(within(this.#words[at + 2]!, this.#words[at + 3]!, this.#words.length * 4), 'a literal is out of bounds');
+      if (slots > 1) this.#findable(table, slots - 1, i);
       this.#push(child, node, depth + 1);
     }
     check(slots < 2 || empty > 0, 'an edge table is full');
+  }
+
+  /** Probing for the literal of slot `i` ends there. */
+  #findable(table: number, mask: number, i: number): void {
+    const words = this.#words;
+    const at = table + i * layout.EDGE_WORDS;
+    const first = words.byteOffset + words[at + 2]!;
+    const hash = hashBytes(new Uint8Array(words.buffer, first, words[at + 3]!));
+    check(hash === words[at], 'a literal has another hash');
+    for (let slot = layout.slotOf(hash, mask); slot !== i; slot = (slot + 1) & mask)
+      check(words[table + slot * layout.EDGE_WORDS + 1] !== 0, 'a literal is not where its hash leads');
   }
 
   #typed(node: number, depth: number, several: boolean): void {

@@ -151,6 +151,17 @@ test('any flipped bit is noticed', () => {
   }
 });
 
+test('a damaged trie is refused also where the hash of the bundle is right', () => {
+  const trie = new Uint8Array(BUNDLE.trie);
+  for (let at = 0; at < trie.length; at++) {
+    for (const flip of [1, 0x80, 0xff]) {
+      const bad = Uint8Array.from(trie);
+      bad[at]! ^= flip;
+      refused(encodeBundle({ program: PROGRAM, trie: bad.buffer }), /trie|format/);
+    }
+  }
+});
+
 test('a program that lies about its shape is refused, whatever its hash', () => {
   const lies: [unknown, RegExp][] = [
     [null, /not a table/],

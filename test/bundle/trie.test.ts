@@ -4,6 +4,7 @@ import { Matcher } from '../../src/bundle/match.js';
 import { matchOrder } from '../../src/bundle/match-order.js';
 import { allowedMethods } from '../../src/bundle/possible.js';
 import { buildTrie, Trie, TrieError } from '../../src/bundle/trie.js';
+import { hashHost, hashLiteral } from '../../src/bundle/trie-build.js';
 import * as layout from '../../src/bundle/trie-layout.js';
 import type { ConditionIR, SegmentIR, TrieIR } from '../../src/bundle/types.js';
 import { seededBelow } from '../support/random.js';
@@ -121,6 +122,8 @@ test('a damaged trie is refused, or matches and ends: no word makes it loop or l
       const at = next(words);
       view32[at] = [next(words), next(2 ** 31), -1, view32[at]! ^ (1 << next(32)), 0][next(5)]!;
     }
+    // As by an attacker, who can compute it too.
+    view32[layout.H_CHECKSUM] = layout.checksumOf(view32);
     try {
       const matcher = new Matcher(Trie.open(bad));
       for (const request of requests) assert.type(matcher.match(request), 'number');
@@ -132,6 +135,21 @@ test('a damaged trie is refused, or matches and ends: no word makes it loop or l
     }
   }
   assert.ok(refused > 1000 && refused < 4000, `${refused} refused`);
+});
+
+test('a literal or a host that its hash does not lead to is refused', () => {
+  const good = buildTrie(trieIR(ROUTES));
+  const { nodes, hosts } = Trie.open(good);
+  const damage = (section: Int32Array, hash: number): void => {
+    const bad = good.slice(0);
+    const at = section.byteOffset / 4 + section.indexOf(hash);
+    const view32 = new Int32Array(bad);
+    view32[at] = hash + 1;
+    view32[layout.H_CHECKSUM] = layout.checksumOf(view32);
+    assert.throws(() => Trie.open(bad), /has another hash/);
+  };
+  damage(nodes, hashLiteral('search'));
+  damage(hosts, hashHost('api.example.com'));
 });
 
 test('routes are listed in the order in which they match', () => {
