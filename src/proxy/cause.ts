@@ -13,6 +13,7 @@ const MAX_NAMES = 5;
 export const BUG_CAUSE = 'an exception in the gateway';
 export const BAD_REWRITE = 'rewrite, strip_prefix or a policy made a path or a Host that cannot be sent';
 
+export const CLOSED_IN_HANDSHAKE = 'connection closed by the target during the TLS handshake';
 export const NO_DESCRIPTOR = 'out of file descriptors for connections to targets';
 
 export const queueFull = (waiting: number, connections: number): string =>
@@ -119,7 +120,7 @@ export function connectionCause(error: unknown): string {
     // One for each address of a name: mostly the same.
     return bounded([...new Set(error.errors.map((one: unknown) => connectionCause(one)))].join('; '));
   }
-  const code = codeOf(error) ?? '';
+  const code = opensslCode(error) ?? codeOf(error) ?? '';
   const lookup = LOOKUPS[code];
   if (lookup !== undefined) return bounded(`${lookup} ${textField(error, 'hostname')}`);
   return bounded(SYSTEM[code] ?? certificateCause(error, code) ?? tlsCause(code) ?? messageOf(error));
@@ -144,6 +145,13 @@ function namesOf(error: unknown): string[] {
   const subject = 'subject' in error.cert ? error.cert.subject : undefined;
   const name = typeof subject === 'object' && subject !== null && 'CN' in subject ? subject.CN : undefined;
   return typeof name === 'string' ? [name] : [];
+}
+
+/** Where a write met the failure, Node gives EPROTO, and OpenSSL's own line as the message. */
+function opensslCode(error: unknown): string | undefined {
+  if (codeOf(error) !== 'EPROTO') return undefined;
+  const reason = /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(messageOf(error))?.[1];
+  return reason === undefined ? undefined : `ERR_SSL_${reason.trim().toUpperCase().replaceAll(' ', '_')}`;
 }
 
 function tlsCause(code: string): string | undefined {

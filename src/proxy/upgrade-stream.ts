@@ -3,7 +3,7 @@
  * answers passes the chain on its way out like every other reply, and the bytes after it can be counted and stopped.
  */
 import { type ClientRequest, IncomingMessage, type InformationEvent } from 'node:http';
-import { Socket } from 'node:net';
+import { isIP, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import httpProxy from 'http-proxy';
@@ -61,7 +61,7 @@ export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string
     Buffer.alloc(0),
     {
       target: { protocol: target.secure ? 'https:' : 'http:', host: target.host, port: target.port },
-      ...(target.secure ? { ssl: { ...TARGET_TLS, servername: target.host } } : {}),
+      ...(target.secure ? { ssl: { ...TARGET_TLS, servername: isIP(target.host) ? '' : target.host } } : {}),
     },
     (error) => stream.failed(slugOf(error), causeOf(error)),
   );

@@ -32,6 +32,8 @@ export class Plane {
   readonly registry = new StatsRegistry({ workers: 1 });
   readonly records: RequestRecord[] = [];
   readonly logs: { level: string; message: string; fields?: Record<string, unknown> }[] = [];
+  /** Cause of the last failure, by a target's URL. */
+  readonly failures = new Map<string, string>();
   readonly plane: DataPlane;
   dropped = 0;
   #ids = 0;
@@ -43,6 +45,9 @@ export class Plane {
         requests: (records, dropped) => {
           this.records.push(...records);
           this.dropped += dropped;
+        },
+        failures: (failures) => {
+          for (const { url, cause } of failures) this.failures.set(url, cause);
         },
         log: (level, message, fields) => {
           this.logs.push({ level, message, ...(fields ? { fields } : {}) });

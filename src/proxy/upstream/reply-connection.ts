@@ -5,7 +5,7 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { codeOf } from '../../reason.js';
-import { BUG_CAUSE, connectionCause, timeSpan } from '../cause.js';
+import { BUG_CAUSE, CLOSED_IN_HANDSHAKE, connectionCause, timeSpan } from '../cause.js';
 import type { ErrorSlug } from '../errors.js';
 import { BodyReader } from '../http/body.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
@@ -327,12 +327,13 @@ export abstract class ReplyConnection {
   #onClose(): void {
     if (this.dead) return;
     if (this.connected) this.fail('upstream/reset', `connection closed by the target ${this.#stage}`);
-    else this.fail('upstream/unreachable', 'connection closed by the target before it was established');
+    else
+      this.fail('upstream/unreachable', this.target.secure ? CLOSED_IN_HANDSHAKE : 'connection closed by the target');
   }
 
   #connectCause(error: Error): string {
     const inHandshake = this.target.secure && !this.socket.connecting && codeOf(error) === 'ECONNRESET';
-    return inHandshake ? 'connection closed by the target during the TLS handshake' : connectionCause(error);
+    return inHandshake ? CLOSED_IN_HANDSHAKE : connectionCause(error);
   }
 
   /** How far the present reply has come. */
