@@ -93,9 +93,8 @@ export class Tracer implements WalkObserver {
       const takes = this.map.methodsOf(list, route).join(' or ');
       this.#refused.push(miss(route, place, 'method', `it takes ${takes}, not ${this.view.method}`));
     } else {
-      const has = failed.on === 'header' ? this.view.header(failed.name) : undefined;
-      const found = has === undefined ? '' : ` (the request has ${JSON.stringify(shownText(has))})`;
-      this.#refused.push(miss(route, place, failed.on, `its condition fails: ${failed.describe()}${found}`));
+      const why = `its condition fails: ${failed.describe()}${foundBy(failed, this.view)}`;
+      this.#refused.push(miss(route, place, failed.on, why));
     }
   }
 
@@ -190,6 +189,18 @@ export class Tracer implements WalkObserver {
     }
     return [headers, lists[list]! - headers];
   }
+}
+
+/** What the request has where a condition fails; '' where it has nothing. */
+function foundBy({ on, name }: Condition, view: RequestView): string {
+  if (on === 'header') {
+    const has = view.header(name);
+    return has === undefined ? '' : ` (the request has ${JSON.stringify(shownText(has))})`;
+  }
+  const values = new URLSearchParams(view.query).getAll(name);
+  if (values.length === 0) return '';
+  const more = values.length > 1 ? `, the first of ${values.length} values` : '';
+  return ` (the request has ${JSON.stringify(values[0])}${more})`;
 }
 
 function miss(route: number, place: Place, reason: NearMiss['reason'], message: string): NearMiss {

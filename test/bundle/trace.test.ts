@@ -171,4 +171,9 @@ test('patterns are shown in the words of the spec', () => {
   assert.is(method.nearMisses.find(({ reason }) => reason === 'method')!.message, 'it takes GET or POST, not DELETE');
 });
 
+test('a query condition that fails shows the first value of a repeated parameter', () => {
+  const { misses } = traced([{ match: '/a', conditions: [query('q')] }], 'GET /a?q=2%20&q=1');
+  assert.equal(misses, ['0 query: its condition fails: query q is "1" (the request has "2 ", the first of 2 values)']);
+});
+
 test.run();
