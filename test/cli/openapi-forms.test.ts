@@ -203,6 +203,23 @@ paths:
   assert.ok(Date.now() - started < 10_000);
 });
 
+test('values nested without end are refused or passed over, wherever they stand', () => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+  const text = (more: string): string =>
+    `{"openapi":"3.0.0","info":{},"paths":{"/a":{"get":{"security":[{}]}}}${more}}`;
+  for (const more of [
+    `,"x":${deep}`,
+    `,"security":${deep}`,
+    `,"servers":[{"url":"{a}","variables":{"a":{"default":${deep}}}}]`,
+  ]) {
+    assert.is(importOpenApi(text(more), 'a.json').routes, 1);
+  }
+  assert.match(refused(text('').replace('"3.0.0"', deep)), 'gw reads OpenAPI 3.0 and 3.1');
+  assert.match(refused(`{"swagger":${deep}}`), 'Swagger');
+  const guarded = importOpenApi(text(`,"security":[${deep}]`).replace('"security":[{}]', ''), 'a.json');
+  assert.ok(guarded.apiKey);
+});
+
 test('bytes: byte order marks, UTF-16, and what is not text', () => {
   const text = '{"openapi":"3.0.0"}';
   assert.is(decodeDocument(Buffer.from(`\ufeff${text}`), 'a'), text);

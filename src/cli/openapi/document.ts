@@ -11,6 +11,9 @@ const MAX_HOPS = 100;
 export const isTable = (data: Data | undefined): data is DataTable =>
   typeof data === 'object' && data !== null && !Array.isArray(data);
 export const isList = (data: Data | undefined): data is readonly Data[] => Array.isArray(data);
+/** A scalar as text; '' for what is not one. */
+export const scalarText = (data: Data | undefined): string =>
+  data === null || data === undefined || typeof data === 'object' ? '' : String(data);
 export const textOf = (data: Data | undefined): string | undefined => (typeof data === 'string' ? data : undefined);
 
 /** An own property only: a document may name a key `constructor`. */
@@ -90,7 +93,7 @@ export function parseOpenApi(text: string, name: string): OpenApiDocument {
   if (!isTable(root)) throw failed(`${name} is not an OpenAPI document: it holds no table of keys.`);
   if (field(root, 'swagger') !== undefined) {
     throw failed(
-      `${name} is a Swagger ${printable(String(field(root, 'swagger'))).slice(0, 40)} document. Convert it to OpenAPI 3 first, then import the result: \`npx swagger2openapi ${name} -o openapi.json\`.`,
+      `${name} is a Swagger ${printable(scalarText(field(root, 'swagger'))).slice(0, 40)} document. Convert it to OpenAPI 3 first, then import the result: \`npx swagger2openapi ${name} -o openapi.json\`.`,
     );
   }
   const version = field(root, 'openapi');
@@ -102,10 +105,10 @@ export function parseOpenApi(text: string, name: string): OpenApiDocument {
       `${name} says \`openapi: ${version === 3 ? '3.0' : version}\`, which is a number. The version is a text of three numbers: write \`openapi: "${meant}"\`.`,
     );
   }
-  if (!/^\s*3\.[01](\.|\s*$)/.test(String(version))) {
-    throw failed(`${name} is OpenAPI ${printable(String(version)).slice(0, 40)}; gw reads OpenAPI 3.0 and 3.1.`);
+  if (!/^\s*3\.[01](\.|\s*$)/.test(scalarText(version))) {
+    throw failed(`${name} is OpenAPI ${printable(scalarText(version)).slice(0, 40)}; gw reads OpenAPI 3.0 and 3.1.`);
   }
-  return new OpenApiDocument(root, String(version).trim(), repeated);
+  return new OpenApiDocument(root, scalarText(version).trim(), repeated);
 }
 
 /** What a document without the key `openapi` seems to be. */

@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { checkSpec } from '../../lint/index.js';
 import { failed } from '../exit.js';
-import { field, isTable, type OpenApiDocument, parseOpenApi, textOf } from './document.js';
+import { field, isTable, type OpenApiDocument, parseOpenApi, scalarText, textOf } from './document.js';
 import { MOST_IN_ONE_FILE, oneFile, type SpecDraft, type SpecFile, severalFiles } from './layout.js';
 import { type Note, Notes } from './notes.js';
 import { type RouteDraft, routeDrafts } from './routes.js';
@@ -63,7 +63,7 @@ export function importOpenApi(text: string, name: string): ImportedSpec {
   const notes = found.all;
   const policies = [...new Set(routes.flatMap(({ guard }) => guard.policies))];
   const apiKey = `gw_${randomBytes(24).toString('base64url')}`;
-  const version = String(field(info, 'version') ?? '').trim();
+  const version = scalarText(field(info, 'version')).trim();
   const draft: SpecDraft = {
     head: [
       `From ${title.slice(0, 300)}${version ? ` ${version.slice(0, 60)}` : ''} (OpenAPI ${document.version}, ${name}).`,

@@ -99,7 +99,8 @@ function typeOf(document: OpenApiDocument, schemaOrRef: Data | undefined, depth 
 
 function isNeverNegative(schema: Data): boolean {
   const exclusive = field(schema, 'exclusiveMinimum');
-  return Number(field(schema, 'minimum') ?? -1) >= 0 || (typeof exclusive === 'number' && exclusive >= -1);
+  const minimum = field(schema, 'minimum');
+  return (typeof minimum === 'number' && minimum >= 0) || (typeof exclusive === 'number' && exclusive >= -1);
 }
 
 /** A pattern or a length of its own says that the text is not the form of RFC 9562, whatever the format says. */

@@ -51,10 +51,11 @@ export class Guards {
   of(operation: Data, item: Data): Guard {
     const written = [field(operation, 'security'), field(item, 'security'), this.#root];
     const security = written.find((each) => each !== undefined && each !== null);
-    const key = JSON.stringify(security) ?? '';
+    const alternatives = this.#schemes.alternatives(security);
+    const key = JSON.stringify(alternatives?.map((schemes) => schemes.map(({ name, label }) => [name, label]))) ?? '';
     let guard = this.#guards.get(key);
     if (guard === undefined) {
-      guard = this.#judge(this.#schemes.alternatives(security));
+      guard = this.#judge(alternatives);
       this.#guards.set(key, guard);
     }
     return guard;

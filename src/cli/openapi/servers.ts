@@ -83,7 +83,7 @@ function serverUrl(server: Data): string {
       const variable = field(variables, name);
       const values = field(variable, 'enum');
       const fallback = field(variable, 'default') ?? (isList(values) ? values[0] : undefined);
-      return fallback === undefined || fallback === null ? whole : String(fallback);
+      return typeof fallback === 'object' || fallback === undefined ? whole : String(fallback);
     })
     .trim();
 }
