@@ -1,7 +1,9 @@
 /** Addresses of listeners before they are bound: whether they are free, and which port a port 0 turned out to be. */
-import { createServer, type Server } from 'node:net';
+import { lookup } from 'node:dns/promises';
+import { connect, isIP } from 'node:net';
 import { splitAddress } from '../proxy/listener.js';
 import type { BoundListener, GenerationInput } from '../proxy/types.js';
+import { codeOf } from '../reason.js';
 
 /** True for an address whose port the system chooses. */
 export const isAnyPort = (address: string): boolean => /:0+$/.test(address);
@@ -28,26 +30,57 @@ export function pinAddresses(input: GenerationInput, bound: readonly BoundListen
 }
 
 /**
- * Resolves when each address could be bound by one socket alone. Workers share their ports, and a second gateway of the
- * same user could share them too without anybody noticing: so what is about to be shared must be free first.
+ * Resolves when each address could be bound by one socket alone. Workers share their ports, and another program of the
+ * same user could share them too without any sign of it: so what is about to be shared must be free first. Nothing
+ * listens meanwhile, so a client that connects is refused by the system rather than accepted and cut.
  * @throws the error of listen(2) for the first that is not, EADDRINUSE above all
  */
 export async function assertFree(addresses: readonly string[]): Promise<void> {
-  const servers: Server[] = [];
-  try {
-    // All at once: two of them may be in each other's way.
-    for (const address of addresses) servers.push(await listenAlone(address));
-  } finally {
-    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  for (const [at, address] of addresses.entries()) {
+    if (addresses.slice(0, at).some((other) => overlap(other, address))) throw listenError(address);
+    try {
+      await bindOnce(splitAddress(address));
+    } catch (error) {
+      const code = codeOf(error);
+      throw code === undefined ? error : listenError(address, code);
+    }
   }
 }
 
-function listenAlone(address: string): Promise<Server> {
+async function bindOnce({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
+  if (host !== '') return bindAlone(isIP(host) ? host : (await lookup(host)).address, port);
+  try {
+    await bindAlone('::', port);
+  } catch (error) {
+    if (codeOf(error) === 'EADDRINUSE') throw error;
+    // Without IPv6, listen() takes all IPv4 addresses for an empty host.
+    await bindAlone('0.0.0.0', port);
+  }
+}
+
+/** The error that listen() gives for an address that is taken, or cannot be had for another reason. */
+export function listenError(address: string, code = 'EADDRINUSE'): Error {
   const { host, port } = splitAddress(address);
-  const server = createServer((socket) => socket.destroy());
+  return Object.assign(new Error(`listen ${code}: ${address}`), { code, syscall: 'listen', address: host, port });
+}
+
+/** Errors of a connection that only begins where bind(2) has succeeded. */
+const BOUND = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
+
+/**
+ * Binds without listening, which Node does only for a socket that connects: this one connects to itself, and is reset at
+ * once, so that no TIME_WAIT stays behind.
+ */
+function bindAlone(address: string, port: number): Promise<void> {
+  const to = address === '::' ? '::1' : address === '0.0.0.0' ? '127.0.0.1' : address;
   return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ port, exclusive: true, ...(host === '' ? {} : { host }) }, () => resolve(server));
+    const socket = connect({ host: to, port, localAddress: address, localPort: port });
+    socket.once('connect', () => socket.resetAndDestroy());
+    socket.once('close', () => resolve());
+    socket.once('error', (error) => {
+      if (BOUND.has(codeOf(error) ?? '')) resolve();
+      else reject(error);
+    });
   });
 }
 

@@ -11,7 +11,8 @@ import type {
   GenerationInput,
   WatchLevel,
 } from '../proxy/types.js';
-import { assertFree, isAnyPort, overlap, pinAddresses } from './addresses.js';
+import { isAnyPort, overlap, pinAddresses } from './addresses.js';
+import { PortClaims } from './port-claims.js';
 import { plain } from './resolve.js';
 import { WorkerHost, type WorkerHostOptions } from './worker-host.js';
 
@@ -38,6 +39,8 @@ interface LiveLoad {
   readonly listeners: readonly BoundListener[];
 }
 
+type SharedInput = GenerationInput & { readonly sharePorts: boolean };
+
 /** Who takes part in a load, and who is there after it. */
 interface Cast {
   /** Those that load now. */
@@ -54,6 +57,8 @@ export class WorkerSet implements DataPlaneApi {
   #hosts: readonly WorkerHost[];
   /** Workers that a reload has made superfluous, until their exchanges are over. */
   readonly #leaving = new Map<WorkerHost, Promise<DrainReport>>();
+  /** Shared addresses, against other gateways. */
+  readonly #claims = new PortClaims();
   #live: LiveLoad | undefined;
   /** Listeners are bound with SO_REUSEPORT. Once they are, they stay so: one worker may then become several again. */
   #sharing = false;
@@ -85,14 +90,26 @@ export class WorkerSet implements DataPlaneApi {
 
   async #load(given: GenerationInput): Promise<readonly BoundListener[]> {
     this.#mustBeOpen();
-    const { workers } = given.program;
-    const sharePorts = workers > 1 || this.#sharing;
+    const sharePorts = given.program.workers > 1 || this.#sharing;
     const input = { ...this.#pinned(given), sharePorts };
     // An address that the last load let go of is free once that has come through.
     await this.#settled();
-    if (sharePorts) await assertFree(this.#newAddresses(input));
+    const shared = sharePorts ? fixedAddresses(input) : [];
+    const claims = await this.#claims.take(shared, sharePorts ? this.#newAddresses(input) : []);
+    let loaded: readonly BoundListener[];
+    try {
+      loaded = await this.#loadClaimed(given, input);
+    } catch (error) {
+      await claims.abandon();
+      throw error;
+    }
+    await claims.commit(shared);
+    return loaded;
+  }
+
+  async #loadClaimed(given: GenerationInput, input: SharedInput): Promise<readonly BoundListener[]> {
     this.#mustBeOpen();
-    const cast = await this.#cast(workers);
+    const cast = await this.#cast(input.program.workers);
     let listeners: readonly BoundListener[];
     try {
       listeners = await this.#prepare(input, cast);
@@ -103,7 +120,7 @@ export class WorkerSet implements DataPlaneApi {
       await Promise.all(cast.fresh.map((host) => host.close()));
       throw error;
     }
-    this.#sharing = sharePorts;
+    this.#sharing = input.sharePorts;
     this.#commit({ given, input: pinAddresses(input, listeners), listeners }, cast);
     await this.#settled();
     return listeners;
@@ -131,12 +148,11 @@ export class WorkerSet implements DataPlaneApi {
    * Those that no worker has bound, or not for this listener: sharing would let one have them twice. One that overlaps
    * with an address of this gateway is shared with that while the one takes over from the other.
    */
-  #newAddresses({ program }: GenerationInput): string[] {
+  #newAddresses(input: GenerationInput): string[] {
     const mine = this.#live?.input.program.listeners.map(({ address }) => plain(address)) ?? [];
     const bound = new Set(mine);
-    return program.listeners
-      .map(({ address }) => plain(address))
-      .filter((address, at, all) => !isAnyPort(address) && !(bound.has(address) && all.indexOf(address) === at))
+    return fixedAddresses(input)
+      .filter((address, at, all) => !(bound.has(address) && all.indexOf(address) === at))
       .filter((address) => bound.has(address) || !mine.some((own) => overlap(own, address)));
   }
 
@@ -239,5 +255,9 @@ export class WorkerSet implements DataPlaneApi {
     this.#closing = true;
     await Promise.all([...this.#hosts, ...this.#leaving.keys()].map((host) => host.close()));
     await this.#loading;
+    await this.#claims.close();
   }
 }
+
+const fixedAddresses = ({ program }: GenerationInput): string[] =>
+  program.listeners.map(({ address }) => plain(address)).filter((address) => !isAnyPort(address));

@@ -17,6 +17,7 @@ import { ConnectionTable } from '../../src/state/connection-table.js';
 import { LimitTable } from '../../src/state/limit-table.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
 import { onlyWhere } from '../support/only-where.js';
+import { freePort } from '../support/ports.js';
 import { Busy } from './busy-client.js';
 import {
   call,
@@ -221,6 +222,24 @@ test('a port that another process listens on is noticed, also where that shares 
   const free = createServer();
   await new Promise<void>((resolve) => free.listen(first.port, '127.0.0.1', resolve));
   await new Promise((resolve) => free.close(resolve));
+});
+
+test('of gateways that start at once on one port, one has it and the others say that it is in use', async () => {
+  const port = await freePort();
+  const start = async () => {
+    const spec = new SpecFile(
+      `spec = 1\nworkers = 2\n[listener.main]\naddress = "127.0.0.1:${port}"\n[[route]]\nmatch = "GET /"\nreply = { body = "here" }\n`,
+    );
+    return startGateway({ spec: spec.path });
+  };
+  const started = await Promise.allSettled(Array.from({ length: 4 }, start));
+  const failed = started.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+  assert.is(failed.length, 3);
+  for (const error of failed) {
+    assert.ok(error instanceof StartError);
+    assert.match(error.diagnostics, /cannot listen at 127\.0\.0\.1:\d+: the address is in use\./);
+  }
+  assert.is((await call(`http://127.0.0.1:${port}/`)).body, 'here');
 });
 
 test('one that dies under load: the others serve on, its requests are counted as lost, and it comes back', async () => {
