@@ -49,6 +49,7 @@ class View implements RequestView {
   host = 'gateway.test';
   path = '';
   query = '';
+  listener = 'main';
   header(): undefined {
     return undefined;
   }

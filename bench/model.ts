@@ -74,7 +74,7 @@ function routeModel({ method, segments }: BenchRoute, index: number): RouteModel
     match: {
       text: `${method} /${path}`,
       span: SPAN,
-      host: undefined,
+      hosts: [],
       segments: segments.map(
         (text, i): SegmentModel =>
           text === undefined ? { kind: 'param', name: `p${i}`, span: SPAN } : { kind: 'literal', text, span: SPAN },
@@ -85,6 +85,8 @@ function routeModel({ method, segments }: BenchRoute, index: number): RouteModel
     service: SERVICE,
     reply: undefined,
     policies: [],
+    without: [],
+    listeners: [],
     rewrite: undefined,
     stripPrefix: undefined,
     timeout: 60_000,

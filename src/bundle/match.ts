@@ -2,6 +2,7 @@
 import { Automaton } from './automaton.js';
 import { Condition } from './conditions.js';
 import { HostTable } from './hosts.js';
+import { ListenerTable } from './listeners.js';
 import { type MatchTrace, Tracer, type WalkObserver } from './trace.js';
 import type { Trie } from './trie.js';
 import * as layout from './trie-layout.js';
@@ -33,10 +34,10 @@ export class Matcher {
   readonly #words: Int32Array;
   readonly #bytes: Uint8Array;
   readonly #methods = new Map<string, number>();
-  readonly #methodNames: readonly string[];
   readonly #automata: readonly Automaton[];
   readonly #conditions: readonly Condition[];
   readonly #hosts: HostTable;
+  readonly #listeners: ListenerTable;
   readonly #ignoreSlash: boolean;
   /** Whether some node has two typed children: then candidates carry their rank. */
   readonly severalTyped: boolean;
@@ -61,12 +62,12 @@ export class Matcher {
   constructor(readonly trie: Trie) {
     this.#words = trie.nodes;
     this.#bytes = trie.nodeBytes;
-    this.#methodNames = Array.from(trie.methods, (name) => trie.string(name));
-    for (const [id, name] of this.#methodNames.entries()) this.#methods.set(name, id);
+    for (const [id, name] of trie.methods.entries()) this.#methods.set(trie.string(name), id);
     this.#automata = Array.from({ length: trie.dfaCount }, (_, i) => new Automaton(trie, i));
-    const conditions = trie.conditions.length / layout.CONDITION_WORDS;
-    this.#conditions = Array.from({ length: conditions }, (_, i) => new Condition(trie, i));
+    const length = trie.conditions.length / layout.CONDITION_WORDS;
+    this.#conditions = Array.from({ length }, (_, i) => new Condition(trie, i));
     this.#hosts = new HostTable(trie);
+    this.#listeners = new ListenerTable(trie);
     const flags = trie.header[layout.H_FLAGS]!;
     this.#ignoreSlash = (flags & layout.FLAG_IGNORE_TRAILING_SLASH) !== 0;
     this.severalTyped = (flags & layout.FLAG_SEVERAL_TYPED) !== 0;
@@ -134,8 +135,8 @@ export class Matcher {
   /** Shows an observer every candidate of the view's host, path and method (of every method without one). Allocates nothing. */
   walk(view: RequestView, method: string | undefined, observer: WalkObserver): void {
     const id = method === undefined ? EVERY_METHOD : (this.#methods.get(method) ?? UNKNOWN_METHOD);
-    this.#observer = observer;
     try {
+      this.#observer = observer;
       this.#aim(view, id);
       const roots = this.#hosts.find(view.host);
       for (let i = 0; i < roots; i++) this.#walkHost(this.#hosts.root(i), observer);
@@ -164,12 +165,12 @@ export class Matcher {
   /** Host classes from the best to the worst; the first with a route decides. Returns a candidate, or 0. */
   #run(view: RequestView, method: number): number {
     this.#aim(view, method);
+    const { anyRoot } = this.#hosts;
     const roots = this.#hosts.find(view.host);
     for (let i = 0; i < roots; i++) {
       const found = this.#walk(this.#hosts.root(i));
       if (found !== 0) return found;
     }
-    const anyRoot = this.#hosts.anyRoot;
     return anyRoot === 0 ? 0 : this.#walk(anyRoot);
   }
 
@@ -350,7 +351,11 @@ export class Matcher {
     const last = list + 1 + words[list]! * layout.CANDIDATE_WORDS;
     for (let at = list + 1; at < last; at += layout.CANDIDATE_WORDS) {
       const takes = words[at]!;
-      if (takes === method || takes === layout.ANY_METHOD || method === EVERY_METHOD) {
+      const listeners = words[at + 4]!;
+      // Asked before the method, so that 405 and Allow tell nothing of routes on other listeners.
+      if (listeners !== 0 && !this.#listeners.serves(listeners, this.#view!.listener)) {
+        this.#observer?.hidden?.(list, at);
+      } else if (takes === method || takes === layout.ANY_METHOD || method === EVERY_METHOD) {
         const conditions = words[at + 2]!;
         const failed = conditions === 0 ? undefined : this.#failing(conditions);
         if (this.#observer !== undefined) this.#observer.candidate(list, at, failed);
@@ -365,11 +370,9 @@ export class Matcher {
 
   #failing(list: number): Condition | undefined {
     const lists = this.trie.lists;
-    const view = this.#view!;
-    const last = list + lists[list]!;
-    for (let i = list + 1; i <= last; i++) {
+    for (let i = list + 1, last = list + lists[list]!; i <= last; i++) {
       const condition = this.#conditions[lists[i]!]!;
-      if (!condition.holds(view)) return condition;
+      if (!condition.holds(this.#view!)) return condition;
     }
     return undefined;
   }

@@ -155,6 +155,8 @@ const route = table({
   stripPrefix: optional(text),
   timeout: number(0),
   maxBodyBytes: optional(number(0)),
+  listeners: optional(list(text)),
+  without: optional(list(text)),
   source,
 });
 

@@ -1,26 +1,39 @@
 /** What a route asks for beside its path and methods, read off the trie, for people. */
 import { Condition } from './conditions.js';
+import { listenersOf } from './listeners.js';
 import type { Trie } from './trie.js';
 import * as layout from './trie-layout.js';
 
 export interface RoutePlace {
-  /** Host pattern; undefined: any host. */
-  readonly host: string | undefined;
+  /** Host patterns, exact ones first; none: any host. */
+  readonly hosts: readonly string[];
   /** Conditions on header fields and query parameters: `header x-beta is present`. */
   readonly conditions: readonly string[];
+  /** Names of the listeners that serve it; none: every listener. */
+  readonly listeners: readonly string[];
 }
 
 /** By index of the route. */
 export function routePlaces(trie: Trie): Map<number, RoutePlace> {
   const places = new Map<number, RoutePlace>();
   for (const { root, host } of roots(trie)) {
+    const here = host === undefined ? [] : [host];
     for (const candidate of candidatesBelow(trie, root)) {
       const route = trie.nodes[candidate + 1]!;
-      if (!places.has(route)) places.set(route, { host, conditions: conditionsOf(trie, candidate) });
+      const known = places.get(route);
+      if (known === undefined) {
+        const conditions = conditionsOf(trie, candidate);
+        places.set(route, { hosts: here, conditions, listeners: listenersOf(trie, candidate) });
+      } else if (host !== undefined && !known.hosts.includes(host)) {
+        places.set(route, { ...known, hosts: [...known.hosts, host].sort(byPrecedence) });
+      }
     }
   }
   return places;
 }
+
+const byPrecedence = (a: string, b: string): number =>
+  Number(a.startsWith('*')) - Number(b.startsWith('*')) || (a < b ? -1 : 1);
 
 function conditionsOf(trie: Trie, candidate: number): string[] {
   const list = trie.nodes[candidate + 2]!;

@@ -10,6 +10,8 @@ import { shownText } from './wire-text.js';
 export interface WalkObserver {
   /** `failed` is undefined where the candidate takes the request; the walk goes on either way. */
   candidate(list: number, at: number, failed: 'method' | Condition | undefined): void;
+  /** A candidate that is bound to other listeners: the request must not learn of it, only people who explain. */
+  hidden?(list: number, at: number): void;
   typedRefused(node: number, child: number, automaton: Automaton, start: number, end: number): void;
   /** Nothing at `node` takes the segment, or (`start` behind the path) the path ends where no route does. */
   deadEnd(node: number, start: number, end: number): void;
@@ -35,7 +37,7 @@ export interface NearMiss {
   readonly pattern: string;
   /** Host pattern of the route; absent: any. */
   readonly host?: string;
-  readonly reason: 'precedence' | 'method' | 'header' | 'query' | 'type' | 'segment';
+  readonly reason: 'precedence' | 'listener' | 'method' | 'header' | 'query' | 'type' | 'segment';
   /** A sentence without a full stop. */
   readonly message: string;
 }
@@ -96,6 +98,16 @@ export class Tracer implements WalkObserver {
       const why = `its condition fails: ${failed.describe()}${foundBy(failed, this.view)}`;
       this.#refused.push(miss(route, place, failed.on, why));
     }
+  }
+
+  hidden(list: number, at: number): void {
+    if (this.#refused.length >= MAX_NOTES) return;
+    const route = this.map.trie.nodes[at + 1]!;
+    const names = this.map.listenersOf(at).map((name) => `\`${name}\``);
+    const place = this.map.placeOfList(list, route);
+    this.#refused.push(
+      miss(route, place, 'listener', `it is served on ${names.join(', ')}, not on \`${this.view.listener}\``),
+    );
   }
 
   typedRefused(_node: number, child: number, automaton: Automaton, start: number, end: number): void {

@@ -22,6 +22,7 @@ class TrieWriter {
   readonly #pool = new BytePool();
   readonly #strings = new StringTable(this.#pool);
   readonly #methods = new Map<string, number>();
+  readonly #listeners = new Map<string, number>();
   readonly #conditions = new Map<string, number>();
   readonly #conditionWords: number[] = [];
   readonly #lists: number[] = [0];
@@ -54,6 +55,7 @@ class TrieWriter {
       conditions: Int32Array.from(this.#conditionWords),
       lists: Int32Array.from(this.#lists),
       methods: Int32Array.from(this.#methods.keys(), (method) => this.#strings.intern(method)),
+      listeners: Int32Array.from(this.#listeners.keys(), (name) => this.#strings.intern(name)),
       strings: Int32Array.from(this.#strings.words),
       pool: this.#pool.bytes,
     };
@@ -125,6 +127,7 @@ class TrieWriter {
       words[at + 1] = candidate.route;
       words[at + 2] = this.#conditionList(candidate.conditions);
       words[at + 3] = candidate.rank;
+      words[at + 4] = this.#listenerList(candidate.listeners);
       at += layout.CANDIDATE_WORDS;
     }
     return at;
@@ -135,6 +138,18 @@ class TrieWriter {
     if (known !== undefined) return known;
     this.#methods.set(name, this.#methods.size);
     return this.#methods.size - 1;
+  }
+
+  /** Offset of a listener list in `lists`; 0: every listener. */
+  #listenerList(names: readonly string[]): number {
+    if (names.length === 0) return 0;
+    return this.#list(
+      names.map((name) => {
+        const known = this.#listeners.get(name);
+        if (known === undefined) this.#listeners.set(name, this.#listeners.size);
+        return known ?? this.#listeners.size - 1;
+      }),
+    );
   }
 
   /** Offset of a condition list in `lists`; 0: no conditions. */

@@ -8,13 +8,15 @@
  *                   +5 edge table: (mask + 1) slots of [hash, child, literal's offset, literal's length], then the
  *                      literals' bytes, each from a whole word on (offsets count bytes of this section);
  *                      mask -1: no literals; mask 0: one literal, compared without hashing; an empty slot has child 0
- *                 leaf list:  count, then per candidate [method, route, condition list, rank], best first
+ *                 leaf list:  count, then per candidate [method, route, condition list, rank, listener list], best first
  *                 typed list: count, then [dfa, child]
  *     hosts       slots of [hash, kind, string, root node]; hashed from the last character to the first, so that one
  *                 scan of a host finds the host itself and all of its suffixes
- *     methods     string indices      strings     [pool offset, byte length]
+ *     methods     string indices      listeners   string indices of the names that routes are bound to
+ *     strings     [pool offset, byte length]
  *     conditions  [on, name, op, argument, argument count] with strings in `lists`
- *     lists       condition lists (count, condition indices), and the strings of one-of
+ *     lists       condition lists (count, condition indices), listener lists (count, listener indices), and the strings
+ *                 of one-of; a candidate with listener list 0 is served on every listener
  *     dfas        DFA_WORDS words each, then all transition tables
  *     pool        bytes: strings, byte classes, accepting states
  *
@@ -24,7 +26,7 @@
 
 /** `GWT1`. */
 export const TRIE_MAGIC = 0x31545747;
-export const TRIE_FORMAT = 1;
+export const TRIE_FORMAT = 2;
 
 export const HEADER_WORDS = 32;
 export const H_MAGIC = 0;
@@ -41,7 +43,17 @@ export const H_DIRECTORY = 8;
 /** Of all other words: what no check of the structure can see, another literal or another route, shows here. */
 export const H_CHECKSUM = 31;
 
-export const SECTIONS = ['nodes', 'hosts', 'methods', 'strings', 'conditions', 'lists', 'dfas', 'pool'] as const;
+export const SECTIONS = [
+  'nodes',
+  'hosts',
+  'methods',
+  'listeners',
+  'strings',
+  'conditions',
+  'lists',
+  'dfas',
+  'pool',
+] as const;
 export type SectionName = (typeof SECTIONS)[number];
 
 export const FLAG_IGNORE_TRAILING_SLASH = 1;
@@ -56,7 +68,7 @@ export const N_MASK = 4;
 export const N_EDGES = 5;
 export const EDGE_WORDS = 4;
 
-export const CANDIDATE_WORDS = 4;
+export const CANDIDATE_WORDS = 5;
 /** A candidate that takes any method. */
 export const ANY_METHOD = -1;
 

@@ -1,4 +1,5 @@
 /** The trie read backwards, for people: which pattern a node stands for. Built when somebody first asks. */
+import { listenersOf } from './listeners.js';
 import type { Trie } from './trie.js';
 import * as layout from './trie-layout.js';
 
@@ -99,6 +100,11 @@ export class TrieMap {
     if (!this.methodsOf(list, route).includes('GET')) return true;
     const match = this.written(route) ?? '';
     return match.slice(0, match.indexOf('/')).split(/[ ,]+/).includes('HEAD');
+  }
+
+  /** Names of the listeners that a candidate is bound to; none: every listener. */
+  listenersOf(candidate: number): readonly string[] {
+    return listenersOf(this.trie, candidate);
   }
 
   /** The route of the first leaf at or below a node. */

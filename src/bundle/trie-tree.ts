@@ -7,6 +7,8 @@ export interface Candidate {
   readonly method: string | undefined;
   readonly route: number;
   readonly conditions: readonly ConditionIR[];
+  /** Names; empty: every listener. */
+  readonly listeners: readonly string[];
   /** 0 named method, 1 HEAD answered by GET, 2 any method. */
   readonly step: number;
   readonly headers: number;
@@ -145,13 +147,15 @@ function firstOfEqualDfas(ir: TrieIR): number[] {
   });
 }
 
+const EVERY_LISTENER: readonly string[] = [];
+
 function candidatesOf(match: MatchIR): Candidate[] {
-  const { route, conditions, methods } = match;
+  const { route, conditions, methods, listeners = EVERY_LISTENER } = match;
   let headers = 0;
   for (const condition of conditions) if (condition.on === 'header') headers++;
   const queries = conditions.length - headers;
   const candidate = (method: string | undefined, step: number): Candidate => {
-    return { method, route, conditions, step, headers, queries, rank: 0 };
+    return { method, route, conditions, listeners, step, headers, queries, rank: 0 };
   };
   if (methods.length === 0) return [candidate(undefined, 2)];
   const named = methods.map((method) => candidate(method, 0));

@@ -11,6 +11,7 @@ export interface TrieSections {
   readonly nodes: Int32Array;
   readonly hosts: Int32Array;
   readonly methods: Int32Array;
+  readonly listeners: Int32Array;
   readonly strings: Int32Array;
   readonly conditions: Int32Array;
   readonly lists: Int32Array;
@@ -41,11 +42,12 @@ const within = (at: number, length: number, total: number): boolean => at >= 0 &
 
 const isIndex = (value: number, count: number): boolean => value >= 0 && value < count;
 
-function verifyStrings({ strings, pool, methods }: TrieSections): void {
+function verifyStrings({ strings, pool, methods, listeners }: TrieSections): void {
   check(strings.length % 2 === 0, 'the string table is cut');
   for (let i = 0; i < strings.length; i += 2)
     check(within(strings[i]!, strings[i + 1]!, pool.length), 'a string is out of bounds');
   for (const method of methods) check(isIndex(method, strings.length / 2), 'a method has no name');
+  for (const listener of listeners) check(isIndex(listener, strings.length / 2), 'a listener has no name');
 }
 
 function verifyConditions({ conditions, lists, strings, dfaCount }: TrieSections): void {
@@ -194,7 +196,7 @@ class NodeVerifier {
 
   #leaf(list: number): void {
     if (list === 0) return;
-    const { methods, lists, conditions, header } = this.trie;
+    const { methods, listeners, lists, conditions, header } = this.trie;
     check(isIndex(list, this.#words.length), 'a leaf list is out of bounds');
     const count = this.#words[list]!;
     check(
@@ -207,6 +209,12 @@ class NodeVerifier {
       check(isIndex(this.#words[i + 1]!, header[layout.H_ROUTES]!), 'a candidate has no route');
       const conditionList = this.#words[i + 2]!;
       if (conditionList !== 0) verifyList(lists, conditionList, conditions.length / layout.CONDITION_WORDS);
+      // An empty list would hide the route from every listener; the builder writes 0 for `every listener`.
+      const listenerList = this.#words[i + 4]!;
+      if (listenerList !== 0) {
+        verifyList(lists, listenerList, listeners.length);
+        check(lists[listenerList]! > 0, 'a candidate is served on no listener');
+      }
     }
   }
 }

@@ -17,6 +17,7 @@ export class Trie implements TrieSections {
   readonly nodeBytes: Uint8Array;
   readonly hosts: Int32Array;
   readonly methods: Int32Array;
+  readonly listeners: Int32Array;
   readonly strings: Int32Array;
   readonly conditions: Int32Array;
   readonly lists: Int32Array;
@@ -52,6 +53,7 @@ export class Trie implements TrieSections {
     this.nodeBytes = new Uint8Array(buffer, this.nodes.byteOffset, this.nodes.byteLength);
     this.hosts = this.#words('hosts');
     this.methods = this.#words('methods');
+    this.listeners = this.#words('listeners');
     this.strings = this.#words('strings');
     this.conditions = this.#words('conditions');
     this.lists = this.#words('lists');

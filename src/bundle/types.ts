@@ -6,7 +6,7 @@
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Raised when the meaning of the encoded bytes changes; a loader refuses any other. */
-export const BUNDLE_FORMAT = 2;
+export const BUNDLE_FORMAT = 3;
 
 /** `file:line` of the declaration, `default` where nobody wrote it, `overlay`/`group` where it came by one. */
 export interface SourceRef {
@@ -174,6 +174,10 @@ export interface RoutePlan {
   /** Milliseconds for the whole exchange until the last reply byte; 0: none. */
   readonly timeout: number;
   readonly maxBodyBytes?: number;
+  /** Names of the listeners that serve it, for people and diffs (the trie decides); absent: every listener. */
+  readonly listeners?: readonly string[];
+  /** Names of inherited policies that were taken away from it, for people. */
+  readonly without?: readonly string[];
   readonly source: SourceRef;
 }
 
@@ -253,6 +257,8 @@ export interface RequestView {
   readonly path: string;
   /** Raw, without the question mark; '' when there is none. */
   readonly query: string;
+  /** Name of the listener that the request came in by: routes that are bound to others do not exist for it. */
+  readonly listener: string;
   /** All values of a header, joined with ', '; lower-case name. */
   header(name: string): string | undefined;
 }
@@ -290,6 +296,8 @@ export interface MatchIR {
   /** Upper case; empty for any. GET also answers HEAD unless another route of equal path takes HEAD. */
   readonly methods: readonly string[];
   readonly conditions: readonly ConditionIR[];
+  /** Names of the listeners that serve it, in order of their code units; absent: every listener. */
+  readonly listeners?: readonly string[] | undefined;
 }
 
 /** A total deterministic automaton over byte classes; state 0 is the start, `dead` the sink. */

@@ -27,8 +27,8 @@ export function emit(ir: Ir, shared: boolean): Emitted {
     const indices = route.policies.map((policy) => policies.index(policy));
     // The plan has the key already, so that a copy keeps keys in their order: see lower.ts.
     routes.push({ ...route.plan, policies: indices });
-    const { host, segments, methods, conditions } = route.match;
-    matches.push({ route: index, host, segments, methods, conditions });
+    const { hosts, ...match } = route.match;
+    for (const host of hosts.length === 0 ? ANY_HOST : hosts) matches.push({ route: index, host, ...match });
   }
   const program: Program = { ...ir.program, policies: policies.plans, routes };
   const built = buildTrie({ matches, dfas: ir.dfas, trailingSlash: program.normalize.trailingSlash });
@@ -36,6 +36,8 @@ export function emit(ir: Ir, shared: boolean): Emitted {
   const { sha256, programBytes } = sealBundle(program, trie);
   return { bundle: { format: BUNDLE_FORMAT, sha256, program, trie }, programBytes };
 }
+
+const ANY_HOST = [undefined];
 
 /** Policies in the order in which routes first carry them. */
 class PolicyTable {

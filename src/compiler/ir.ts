@@ -14,10 +14,16 @@ export interface PolicyIR {
   readonly mergeable: boolean;
 }
 
+/** As in the trie, but of all hosts together. */
+export type RouteMatchIR = Omit<MatchIR, 'route' | 'host'> & {
+  /** None: any host. */
+  readonly hosts: readonly string[];
+};
+
 export interface RouteIR {
   /** Without its policies: indices are given when the bundle is emitted. */
   readonly plan: RoutePlan;
-  readonly match: Omit<MatchIR, 'route'>;
+  readonly match: RouteMatchIR;
   /** In the order they run. */
   readonly policies: readonly PolicyIR[];
 }

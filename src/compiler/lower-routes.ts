@@ -24,10 +24,11 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
   const routes = model.routes.map(
     (route, index): RouteIR => ({
       match: {
-        host: route.match.host,
+        hosts: route.match.hosts,
         segments: route.match.segments.map((segment) => lowerSegment(segment, dfas)),
         methods: route.match.methods,
         conditions: lowerConditions(route.match.conditions, dfas),
+        listeners: namesOf(route.listeners),
       },
       plan: lowerRoute(route, params[index]!, services),
       policies: chainOf(route, policies),
@@ -81,17 +82,21 @@ function lowerRoute(
     source: sourceOfRoute(route),
     timeout: route.timeout,
   };
-  const { maxBody, reply, rewrite, stripPrefix } = route;
+  const { listeners, maxBody, reply, rewrite, stripPrefix, without } = route;
   // Most routes have none of these, and an object of one shape costs a fraction of one with parts spread into it.
-  if (maxBody === undefined && reply === undefined && rewrite === undefined && stripPrefix === undefined) return plan;
+  const bound = listeners.length + without.length > 0;
+  if (!bound && maxBody === undefined && reply === undefined && rewrite === undefined && stripPrefix === undefined)
+    return plan;
   const target = rewrite === undefined ? undefined : splitRewrite(rewrite);
   return {
     ...plan,
+    ...given('listeners', namesOf(listeners)),
     ...given('maxBodyBytes', maxBody),
     ...given('reply', reply && lowerReply(reply)),
     ...given('rewrite', target?.path),
     ...given('rewriteQuery', target?.query),
     ...given('stripPrefix', stripPrefix === undefined ? undefined : normalizePrefix(stripPrefix)),
+    ...given('without', namesOf(without)),
   };
 }
 
@@ -100,6 +105,10 @@ function lowerReply({ body, headers, status }: NonNullable<RouteModel['reply']>)
   const typed = body === '' || Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
   return { body, headers: typed ? headers : { ...headers, 'content-type': 'text/plain; charset=utf-8' }, status };
 }
+
+/** In order of their code units; undefined for none. */
+const namesOf = (entities: readonly { readonly name: string }[]): readonly string[] | undefined =>
+  entities.length === 0 ? undefined : entities.map(({ name }) => name).sort();
 
 const NO_POLICIES: readonly number[] = [];
 

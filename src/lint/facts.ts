@@ -83,6 +83,12 @@ export function paramsOf(route: RouteModel): string[] {
   return params;
 }
 
+/** Whether some listener serves both. */
+export const shareListener = (a: RouteModel, b: RouteModel): boolean =>
+  a.listeners.length === 0 ||
+  b.listeners.length === 0 ||
+  a.listeners.some((listener) => b.listeners.includes(listener));
+
 export const routeEntity = (route: RouteModel): string => `route.${route.name}`;
 
 /** What `[lint].allow` calls a policy: its own name, or the route that it is written on. */

@@ -126,6 +126,11 @@ export class GwExchange implements Exchange {
     return this.#startedAt;
   }
 
+  /** Name of the listener that it came in by. */
+  get listener(): string {
+    return this.peer.listener.plan.name;
+  }
+
   get route(): RoutePlan {
     return this.compiled === undefined ? NO_ROUTE_PLAN : this.compiled.plan;
   }

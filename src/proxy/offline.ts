@@ -119,7 +119,9 @@ export class OfflinePlane {
     const { program } = this.#generation;
     const listener = listenerOf(program.listeners, request);
     const proxies = new TrustedProxies(listener?.trustedProxies ?? []);
-    const peer = peerOf(request.remoteAddress ?? '127.0.0.1', listener?.tls ? 'https' : 'http', proxies);
+    const peer = peerOf(request.remoteAddress ?? '127.0.0.1', listener?.tls ? 'https' : 'http', proxies, {
+      plan: listener ?? { name: '' },
+    });
     const head = new RequestHead();
     head.written = this.#generation.written;
     const text = headText(request);

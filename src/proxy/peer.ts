@@ -70,11 +70,18 @@ const familyOf = (address: string): 'ipv4' | 'ipv6' | undefined => {
   return version === 4 ? 'ipv4' : version === 6 ? 'ipv6' : undefined;
 };
 
+/** As much of a listener as a match asks for. */
+export interface NamedListener {
+  readonly plan: { readonly name: string };
+}
+
 export interface Peer {
   readonly address: string;
   /** Of the connection itself. */
   readonly scheme: 'http' | 'https';
   readonly trusted: boolean;
+  /** The listener that the connection came in by. A reload may give it another name. */
+  readonly listener: NamedListener;
   readonly proxies: TrustedProxies;
   /** Fields that gw adds to every request of this connection, as lines. */
   readonly ownLines: string;
@@ -85,13 +92,19 @@ export interface Peer {
 }
 
 /** Made once a connection: what does not change from request to request. */
-export function peerOf(remoteAddress: string | undefined, scheme: 'http' | 'https', proxies: TrustedProxies): Peer {
+export function peerOf(
+  remoteAddress: string | undefined,
+  scheme: 'http' | 'https',
+  proxies: TrustedProxies,
+  listener: NamedListener,
+): Peer {
   const address = plainAddress(remoteAddress ?? '');
   const ownLines = `x-forwarded-for: ${address || 'unknown'}\r\nx-forwarded-proto: ${scheme}\r\nvia: 1.1 gw\r\n`;
   return {
     address,
     scheme,
     trusted: proxies.has(address),
+    listener,
     proxies,
     ownLines,
     lastFields: undefined,

@@ -20,9 +20,9 @@ export function askedMethod(exchange: GwExchange): string | undefined {
  * request, and if none does, the first.
  */
 export function preflightRoute(exchange: GwExchange, method: string): PossibleRoute | undefined {
-  const { generation, host, path, query } = exchange;
+  const { generation, host, path, query, listener } = exchange;
   if (!generation.answersPreflights) return undefined;
-  const view = { method, host, path, query, header: () => undefined };
+  const view = { method, host, path, query, listener, header: () => undefined };
   return permitting(exchange, possibleRoutes(generation.matcher, view));
 }
 

@@ -4,6 +4,7 @@ import { INVALID, type Schema } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { TableEntry, TableNode } from '../schema/tree.js';
+import { type DefaultedSection, defaultsOf, withDefaults } from './defaults.js';
 import { consumer, listener, NAME_PATTERN, plan, service } from './entities.js';
 import type { ConsumerModel, Entity, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
 import { Names, unresolved } from './names.js';
@@ -26,14 +27,14 @@ export function buildModel(tree: TableNode, sources: Sources, root: string, repo
   const consumers = readSection(tree, 'consumer', report, (entry, entity) =>
     withPlan(entry, readEntity(consumer, entry, entity, report), plans, report),
   );
-  const services = readSection(tree, 'service', report, (entry, entity) => {
+  const services = readSection(withSectionDefaults(tree, 'service'), 'service', report, (entry, entity) => {
     const found = readEntity(service, entry, entity, report);
     return found && hasOneTargetKey(found, entry, report) ? found : undefined;
   });
-  const listeners = readSection(tree, 'listener', report, (entry, entity) =>
+  const listeners = readSection(withSectionDefaults(tree, 'listener'), 'listener', report, (entry, entity) =>
     readEntity(listener, entry, entity, report),
   );
-  const routes = new RouteReader(services, policies, planOf(settings.normalize), sources, report);
+  const routes = new RouteReader({ policies, listeners }, services, planOf(settings.normalize), sources, report);
   routes.read(tree);
   return {
     files: sources.files,
@@ -54,6 +55,18 @@ const planOf = (config: Model['normalize']) => ({
   trailingSlash: config.trailing_slash,
   dotSegments: config.dot_segments,
 });
+
+/** The tree with `[defaults.SECTION]` in every entity of the section. */
+function withSectionDefaults(tree: TableNode, section: DefaultedSection): TableNode {
+  const found = tree.entries.get(section);
+  const defaults = defaultsOf(tree, section);
+  if (found?.value.kind !== 'table' || defaults.size === 0) return tree;
+  const entities = [...found.value.entries].map(([name, entry]): [string, TableEntry] =>
+    entry.value.kind === 'table' ? [name, { ...entry, value: withDefaults(entry.value, defaults) }] : [name, entry],
+  );
+  const value: TableNode = { ...found.value, entries: new Map(entities) };
+  return { ...tree, entries: new Map(tree.entries).set(section, { ...found, value }) };
+}
 
 function readSection<T>(
   tree: TableNode,

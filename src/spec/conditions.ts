@@ -10,7 +10,7 @@ const FIELD_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 const LABEL = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/;
 
 /** In lower case and without its root dot; undefined when it is reported to be none. */
-export function readHost(text: string, path: readonly string[], decoder: Decoder): string | undefined {
+function readHost(text: string, path: readonly (string | number)[], decoder: Decoder): string | undefined {
   const fail = (message: string, help?: string): undefined => {
     decoder.error('match/host', decoder.spanOf(...path), message, help === undefined ? {} : { help });
   };
@@ -18,11 +18,16 @@ export function readHost(text: string, path: readonly string[], decoder: Decoder
   const name = (wildcard ? text.slice(2) : text).replace(/\.$/, '').toLowerCase();
   if (/^\[[0-9a-f:.]+\]$/.test(name) && !wildcard) return name;
   if (/:\d*$/.test(name))
-    return fail('A host in a match has no port.', 'Listeners have ports; every listener serves every route.');
+    return fail(
+      'A host in a match has no port.',
+      'Listeners have ports: `listeners = ["NAME"]` binds a route to some of them.',
+    );
   if (name.includes('*')) {
     return fail(
       'A wildcard stands for whole labels at the beginning: `*.example.com`.',
-      name === '*' ? 'For any host leave `host` out.' : 'Name the other hosts one by one, each in a route of its own.',
+      name === '*'
+        ? 'For any host leave `host` out.'
+        : 'List the other hosts one by one: `host = ["a.example", "b.example"]`.',
     );
   }
   // What a URL would end a host with, or decode, has no place in one.
@@ -31,6 +36,29 @@ export function readHost(text: string, path: readonly string[], decoder: Decoder
     return fail(`\`${text}\` is no host name.`, 'Write `api.example.com`, or `*.example.com` for every name below it.');
   }
   return wildcard ? `*.${ascii}` : ascii;
+}
+
+/** Each host once, as readHost gives it; undefined when one is wrong. A host that is listed twice is a warning. */
+export function readHosts(texts: readonly string[], path: readonly string[], decoder: Decoder): string[] | undefined {
+  const hosts: string[] = [];
+  let valid = true;
+  for (const [index, text] of texts.entries()) {
+    const host = readHost(text, [...path, index], decoder);
+    if (host === undefined) valid = false;
+    else if (!hosts.includes(host)) hosts.push(host);
+    else {
+      const span = decoder.spanOf(...path, index);
+      const message = `\`${host}\` is listed twice.`;
+      decoder.diagnostics.push({
+        code: 'match/repeated-host',
+        severity: 'warning',
+        span,
+        message,
+        help: 'Remove one.',
+      });
+    }
+  }
+  return valid ? hosts : undefined;
 }
 
 /** Header conditions first, then those on the query, each in the order they are written. */

@@ -2,7 +2,7 @@
 import type { NormalizePlan } from '../bundle/types.js';
 import type { Decoder } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
-import { readConditions, readHost } from './conditions.js';
+import { readConditions, readHosts } from './conditions.js';
 import { judgeMethod, parseMatchText } from './match-text.js';
 import type { MatchModel, SegmentModel } from './model.js';
 import { type PathProblem, type PathSegment, parsePath } from './path-pattern.js';
@@ -18,8 +18,9 @@ export class MatchReader {
     readonly sources: Sources,
   ) {}
 
-  host(text: string, path: readonly string[], decoder: Decoder): string | undefined {
-    return readHost(text, path, decoder);
+  /** Undefined when one of them is wrong. */
+  hosts(texts: readonly string[], path: readonly string[], decoder: Decoder): readonly string[] | undefined {
+    return readHosts(texts, path, decoder);
   }
 
   /** Segments of a group's prefix; a tail has no place there. */
@@ -43,7 +44,7 @@ export class MatchReader {
     around: {
       readonly prefix: readonly SegmentModel[];
       readonly prefixText: string;
-      readonly host: string | undefined;
+      readonly hosts: readonly string[];
     },
     decoder: Decoder,
   ): MatchModel | undefined {
@@ -59,14 +60,15 @@ export class MatchReader {
     const parsed = parsePath(path, this.rules);
     this.#report(parsed.problems, span, text, pathStart, decoder);
     const own = parsed.segments.map((segment) => this.#located(segment, span, text, pathStart));
-    const host = isText || config.host === undefined ? around.host : this.host(config.host, ['match', 'host'], decoder);
+    const written = isText ? undefined : config.host;
+    const hosts = written === undefined ? around.hosts : this.hosts(written, ['match', 'host'], decoder);
     const conditions = isText ? [] : readConditions(config, decoder, this.sources);
     if (decoder.diagnostics.slice(before).some(({ severity }) => severity === 'error')) return undefined;
     const whole = around.prefixText + (path === '/' && around.prefixText !== '' ? '' : path);
     return {
       text: `${methods.length > 0 ? `${methods.join(',')} ` : ''}${whole}`,
       span: decoder.spanOf('match'),
-      host,
+      hosts: hosts ?? [],
       segments: joined(around.prefix, own),
       methods,
       conditions,

@@ -7,7 +7,16 @@ type Report = (diagnostic: Diagnostic) => void;
 /** Tables of named entities: files may each add some. */
 const SECTIONS: ReadonlySet<string> = new Set(['listener', 'service', 'consumer', 'plan', 'policy']);
 /** Tables of settings: files may each set some keys. */
-const SETTINGS: ReadonlySet<string> = new Set(['normalize', 'admin', 'access_log', 'lint']);
+const SETTINGS: ReadonlySet<string> = new Set([
+  'normalize',
+  'admin',
+  'access_log',
+  'overload',
+  'lint',
+  'defaults',
+  'defaults.service',
+  'defaults.listener',
+]);
 
 const withEntries = (table: TableNode, entries: Map<string, TableEntry>): TableNode => ({ ...table, entries });
 

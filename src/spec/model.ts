@@ -49,12 +49,12 @@ export interface PolicyModel extends Entity<unknown> {
   readonly inPlace: boolean;
 }
 
-/** A policy on a route. Group policies come first, outermost group first, then the route's own. */
+/** A policy on a route. Those of `[defaults]` come first, then those of groups, outermost group first, then the route's own. */
 export interface PolicyUse {
   readonly policy: PolicyModel;
   /** Where it is named (or written) on the route or group. */
   readonly span: Span;
-  readonly from: 'spec' | 'group';
+  readonly from: 'spec' | 'group' | 'defaults';
 }
 
 export type SegmentModel =
@@ -79,8 +79,8 @@ export interface MatchModel {
   /** As people write it, prefix of the groups included: `GET /api/orders/{id:int}`. */
   readonly text: string;
   readonly span: Span;
-  /** Lower case: exact or `*.` wildcard. */
-  readonly host: string | undefined;
+  /** Lower case: exact or `*.` wildcard, each once; none: any host. */
+  readonly hosts: readonly string[];
   readonly segments: readonly SegmentModel[];
   readonly methods: readonly string[];
   readonly conditions: readonly ConditionModel[];
@@ -95,6 +95,10 @@ export interface RouteModel {
   readonly service: ServiceModel | undefined;
   readonly reply: ReplyConfig | undefined;
   readonly policies: readonly PolicyUse[];
+  /** Policies of `[defaults]` or groups that the route, or a group around it, takes away. */
+  readonly without: readonly PolicyModel[];
+  /** Those that serve it; none: every listener. */
+  readonly listeners: readonly ListenerModel[];
   readonly rewrite: string | undefined;
   readonly stripPrefix: string | undefined;
   readonly timeout: number;

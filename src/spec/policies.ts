@@ -72,14 +72,14 @@ function readKind(node: TableNode, place: PolicyPlace, report: Report): PolicyDe
 }
 
 /**
- * The list `policies` of a route or group. `owner` is its name: what policies in place are called by. Names in `taken`
+ * The list `policies` of a route, a group or `[defaults]`. `owner` is its name: what policies in place are called by. Names in `taken`
  * are not given again: two policies of one name and config would share their counts.
  */
 export function readPolicyList(
   list: TomlNode | undefined,
   owner: string,
   entity: string,
-  from: 'spec' | 'group',
+  from: PolicyUse['from'],
   names: Names<PolicyModel>,
   taken: Set<string>,
   report: Report,

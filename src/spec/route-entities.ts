@@ -33,12 +33,36 @@ export const condition = s.either<ConditionConfig>(
 );
 
 export interface MatchConfig {
-  readonly host: string | undefined;
+  readonly host: readonly string[] | undefined;
   readonly path: string;
   readonly methods: readonly string[];
   readonly headers: { readonly [name: string]: ConditionConfig };
   readonly query: { readonly [name: string]: ConditionConfig };
 }
+
+/** One host, or a list of them. */
+const hosts = (doc: string) =>
+  s
+    .either<readonly string[]>(
+      { kinds: ['string'], schema: s.mapped(s.string({ nonEmpty: true }), (host) => [host]) },
+      { kinds: ['array'], schema: s.array(s.string({ nonEmpty: true }), { min: 1 }) },
+    )
+    .describe(doc);
+
+/** Keys that routes and groups share; of listeners the innermost list counts. */
+const reach = {
+  listeners: s
+    .array(s.string({ nonEmpty: true }), { min: 1 })
+    .describe(
+      'Names of the listeners that serve it: on any other listener it does not exist. Left out: those of the group around, else of `[defaults]`, else every listener.',
+      ['public'],
+    )
+    .optional(),
+  without: s
+    .array(s.string({ nonEmpty: true }))
+    .describe('Names of policies from `[defaults]` or from groups around that do not run here.', ['keys'])
+    .default([]),
+};
 
 export const match = s.either<string | MatchConfig>(
   {
@@ -50,7 +74,7 @@ export const match = s.either<string | MatchConfig>(
   {
     kinds: ['table'],
     schema: s.object({
-      host: s.string({ nonEmpty: true }).describe('`api.example.com` or `*.example.com`.').optional(),
+      host: hosts('`api.example.com` or `*.example.com`; several as a list.').optional(),
       path: s
         .string({ nonEmpty: true })
         .describe('Literals, `{name}`, `{id:int}`, `{id:uuid}`, `{slug:[a-z0-9-]+}`, a last `{rest...}`.'),
@@ -113,6 +137,7 @@ export const routeFields = {
     .optional(),
   timeout: s.duration().describe('For the whole exchange; `"0s"`: none.').default(60_000),
   max_body: s.size().describe("Largest request body on this route; left out: the listener's.").optional(),
+  ...reach,
 };
 
 export const groupFields = {
@@ -121,7 +146,8 @@ export const groupFields = {
     .string({ pattern: /^\/.*[^/]$/, expected: 'a path prefix such as `"/api"`' })
     .describe('Put before the path of every route inside.')
     .optional(),
-  host: s.string({ nonEmpty: true }).describe('Host of every route inside that names none.').optional(),
+  host: hosts('Host of every route inside that names none; several as a list.').optional(),
+  ...reach,
 };
 
 export type ReplyConfig = Infer<typeof reply>;

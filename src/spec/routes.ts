@@ -4,8 +4,9 @@ import { Decoder, type Origin } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { parseTemplate } from '../schema/template.js';
 import type { TableNode, TomlNode } from '../schema/tree.js';
+import { fromDefaults, isComplete, type Known, readListeners, type Surroundings, takeAway } from './inherit.js';
 import { MatchReader } from './match.js';
-import type { PolicyModel, PolicyUse, RouteModel, SegmentModel, ServiceModel } from './model.js';
+import type { PolicyUse, RouteModel, ServiceModel } from './model.js';
 import { type Names, unresolved } from './names.js';
 import { readPolicyList } from './policies.js';
 import { rewriteProblems } from './rewrite.js';
@@ -14,48 +15,35 @@ import type { Sources } from './source.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
-/** What the groups around a route give it. */
-export interface Surroundings {
-  readonly prefix: readonly SegmentModel[];
-  readonly prefixText: string;
-  readonly host: string | undefined;
-  /** Where the host and the innermost prefix stand. */
-  readonly origins: { readonly host?: Origin; readonly prefix?: Origin };
-  readonly policies: readonly PolicyUse[];
-  readonly groups: readonly string[];
-  /** False within a group that has errors: its routes are read for theirs, but not kept. */
-  readonly sound: boolean;
+interface ReadPolicies {
+  readonly uses: readonly PolicyUse[];
+  /** Every item was right. */
+  readonly complete: boolean;
 }
-
-const OUTSIDE: Surroundings = {
-  prefix: [],
-  prefixText: '',
-  host: undefined,
-  origins: {},
-  policies: [],
-  groups: [],
-  sound: true,
-};
 
 export class RouteReader {
   readonly routes: RouteModel[] = [];
   readonly #named = new Map<string, Span>();
-  /** Names of policies in place, of all routes and groups. */
-  readonly #inPlace = new Set<string>();
+  readonly #known: Known;
   readonly #matches: MatchReader;
 
   constructor(
+    names: Pick<Known, 'policies' | 'listeners'>,
     readonly services: Names<ServiceModel>,
-    readonly policies: Names<PolicyModel>,
     readonly rules: NormalizePlan,
     readonly sources: Sources,
     readonly report: Report,
   ) {
+    this.#known = { ...names, inPlace: new Set() };
     this.#matches = new MatchReader(rules, sources);
   }
 
-  /** The routes and groups of a table: the root, or a group. */
-  read(table: TableNode, around: Surroundings = OUTSIDE): void {
+  /** The routes and groups of a whole spec. */
+  read(tree: TableNode): void {
+    this.#items(tree, fromDefaults(tree, this.#known, this.report));
+  }
+
+  #items(table: TableNode, around: Surroundings): void {
     for (const item of itemsOf(table, 'route')) this.#route(item, around);
     for (const item of itemsOf(table, 'group')) this.#group(item, around);
   }
@@ -63,26 +51,29 @@ export class RouteReader {
   #group(node: TableNode, around: Surroundings): void {
     const decoder = new Decoder(node, node.headSpan);
     const { values, valid } = groupShape.decodePartial(node, decoder);
-    const name = values.name ?? values.prefix ?? values.host ?? 'group';
+    const name = values.name ?? values.prefix ?? values.host?.join(',') ?? 'group';
     const entity = `group.${name}`;
     const prefix = values.prefix === undefined ? [] : this.#matches.prefix(values.prefix, decoder);
-    const host = values.host === undefined ? undefined : this.#matches.host(values.host, ['host'], decoder);
+    const hosts = values.host === undefined ? undefined : this.#matches.hosts(values.host, ['host'], decoder);
+    const listeners = readListeners(values.listeners, this.#known, decoder);
+    const { kept, removed } = takeAway(values.without ?? [], around, this.#known, decoder);
     const failed = this.#flush(decoder, entity);
-    const list = node.entries.get('policies')?.value;
-    const policies = readPolicyList(list, name, entity, 'group', this.policies, this.#inPlace, this.report);
-    const complete = list?.kind !== 'array' || policies.length === list.items.length;
-    this.read(node, {
+    const policies = this.#policies(node, name, entity, 'group');
+    this.#items(node, {
       prefix: [...around.prefix, ...prefix],
       prefixText: around.prefixText + (values.prefix ?? ''),
-      host: host ?? around.host,
+      hosts: hosts ?? around.hosts,
+      listeners: values.listeners === undefined ? around.listeners : (listeners ?? []),
       origins: {
         ...around.origins,
-        ...(host === undefined ? {} : { host: ofGroup(decoder.originOf('host')) }),
+        ...(hosts === undefined ? {} : { host: ofGroup(decoder.originOf('host')) }),
+        ...(values.listeners === undefined ? {} : { listeners: ofGroup(decoder.originOf('listeners')) }),
         ...(values.prefix === undefined ? {} : { prefix: ofGroup(decoder.originOf('prefix')) }),
       },
-      policies: [...around.policies, ...policies],
+      policies: [...kept, ...policies.uses],
+      without: [...around.without, ...removed],
       groups: [...around.groups, name],
-      sound: around.sound && valid && !failed && complete,
+      sound: around.sound && valid && !failed && policies.complete && listeners !== undefined,
     });
   }
 
@@ -90,22 +81,21 @@ export class RouteReader {
     const decoder = new Decoder(node, node.headSpan);
     const { values, valid } = routeShape.decodePartial(node, decoder);
     const match = values.match === undefined ? undefined : this.#matches.match(values.match, around, decoder);
-    const { host, prefix } = around.origins;
-    if (host && !namesHost(node)) decoder.inherit('host', host);
-    if (prefix) decoder.inherit('prefix', prefix);
+    const listeners = readListeners(values.listeners, this.#known, decoder);
+    const { kept, removed } = takeAway(values.without ?? [], around, this.#known, decoder);
+    inheritOrigins(node, around, decoder);
     const nameSpan = values.name === undefined ? decoder.spanOf('match') : decoder.spanOf('name');
     const unique = this.#name(values.name, match ? label(match) : writtenMatch(node), nameSpan);
     const name = unique ?? values.name ?? '';
     const entity = `route.${name}`;
-    const list = node.entries.get('policies')?.value;
-    const own = readPolicyList(list, name, entity, 'spec', this.policies, this.#inPlace, this.report);
-    const complete = list?.kind !== 'array' || own.length === list.items.length;
+    const own = this.#policies(node, name, entity, 'spec');
     if (valid || (!node.entries.has('to') && !node.entries.has('reply'))) this.#checkAnswer(node, decoder);
     if (values.rewrite !== undefined) this.#checkRewrite(values.rewrite, decoder);
     const service = values.to === undefined ? undefined : this.#service(values.to, decoder);
     const failed = this.#flush(decoder, entity);
-    const found = values.to === undefined || service !== undefined;
-    if (!match || !valid || unique === undefined || failed || !complete || !found || !around.sound) return;
+    const found = (values.to === undefined || service !== undefined) && listeners !== undefined;
+    if (!match || !valid || unique === undefined || failed || !own.complete || !found || !around.sound) return;
+    const policies = [...kept, ...own.uses];
     this.routes.push({
       name,
       nameSpan,
@@ -113,7 +103,9 @@ export class RouteReader {
       match,
       service,
       reply: values.reply,
-      policies: [...around.policies, ...own],
+      policies,
+      without: [...around.without, ...removed].filter((gone) => policies.every(({ policy }) => policy !== gone)),
+      listeners: values.listeners === undefined ? around.listeners : listeners,
       rewrite: values.rewrite,
       stripPrefix: values.strip_prefix,
       timeout: values.timeout ?? 0,
@@ -121,6 +113,13 @@ export class RouteReader {
       at: decoder,
       groups: around.groups,
     });
+  }
+
+  #policies(node: TableNode, name: string, entity: string, from: PolicyUse['from']): ReadPolicies {
+    const list = node.entries.get('policies')?.value;
+    const { policies, inPlace } = this.#known;
+    const uses = readPolicyList(list, name, entity, from, policies, inPlace, this.report);
+    return { uses, complete: isComplete(list, uses) };
   }
 
   /** Given names are unique, else it is an error; names made of the match are made unique. */
@@ -199,6 +198,14 @@ export class RouteReader {
   }
 }
 
+/** Records where the values stand that a route has from around it. */
+function inheritOrigins(node: TableNode, { origins }: Surroundings, decoder: Decoder): void {
+  const { host, prefix, listeners } = origins;
+  if (host && !namesHost(node)) decoder.inherit('host', host);
+  if (prefix) decoder.inherit('prefix', prefix);
+  if (listeners && !node.entries.has('listeners')) decoder.inherit('listeners', listeners);
+}
+
 function namesHost(route: TableNode): boolean {
   const match = route.entries.get('match')?.value;
   return match?.kind === 'table' && match.entries.has('host');
@@ -208,9 +215,9 @@ function namesHost(route: TableNode): boolean {
 const ofGroup = (origin: Origin): Origin => (origin.from === 'overlay' ? origin : { ...origin, from: 'group' });
 
 function label(match: RouteModel['match']): string {
-  if (match.host === undefined) return match.text;
+  if (match.hosts.length === 0) return match.text;
   const at = match.text.indexOf('/');
-  return `${match.text.slice(0, at)}${match.host}${match.text.slice(at)}`;
+  return `${match.text.slice(0, at)}${match.hosts.join(',')}${match.text.slice(at)}`;
 }
 
 /** What stands in for a name where the match has errors. */

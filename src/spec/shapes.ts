@@ -4,6 +4,7 @@ import { s } from '../schema/declare.js';
 import type { Decoder } from '../schema/decoder.js';
 import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } from '../schema/schema.js';
 import type { TomlNode } from '../schema/tree.js';
+import { listenerDefaults, serviceDefaults } from './defaults.js';
 import { accessLog, admin, lintSettings, normalize, overload, topLevel } from './entities.js';
 import { groupFields, routeFields } from './route-entities.js';
 
@@ -65,14 +66,25 @@ const section = (word: string, doc: string): Schema<TomlNode | undefined> =>
     .describe(doc)
     .optional();
 
-const policies = new PartSchema(
-  'an array of policies',
-  'array',
-  'policy_use',
-  'Write `policies = ["NAME", { use = "KIND" }]`.',
-)
-  .describe('Policies, by name or written in place as a table with `use`. The phase decides the order, then this list.')
-  .optional();
+const policyList = (doc: string) =>
+  new PartSchema('an array of policies', 'array', 'policy_use', 'Write `policies = ["NAME", { use = "KIND" }]`.')
+    .describe(doc)
+    .optional();
+
+const policies = policyList(
+  'Policies, by name or written in place as a table with `use`. The phase decides the order, then this list.',
+);
+
+/** What holds where nothing else is said. */
+export const defaultsShape = s.object({
+  policies: policyList('Policies of every route, before those of its groups and its own; `without` takes one away.'),
+  listeners: s
+    .array(s.string({ nonEmpty: true }), { min: 1 })
+    .describe('Listeners that serve the routes that name none, and whose groups name none.', ['public'])
+    .optional(),
+  service: serviceDefaults.describe('Keys of services that do not set them.').optional(),
+  listener: listenerDefaults.describe('Keys of listeners that do not set them.').optional(),
+});
 
 export const routeShape = s.object({ ...routeFields, policies });
 
@@ -103,7 +115,13 @@ export const rootShape = s.object({
       'routes/*.toml',
     ])
     .default([]),
-  listener: section('listener', 'Bound addresses, by name. Every listener serves every route.'),
+  defaults: defaultsShape
+    .describe('What holds for services, listeners and routes that do not say otherwise.')
+    .optional(),
+  listener: section(
+    'listener',
+    'Bound addresses, by name. A listener serves every route that names no other listeners.',
+  ),
   service: section('service', 'Logical APIs that own targets, by name.'),
   consumer: section('consumer', 'Who calls, and the proof of it, by name.'),
   plan: section('plan', 'The limits that consumers bought, by name.'),

@@ -68,7 +68,14 @@ export function view(text: string, headers: { readonly [name: string]: string } 
   const [method, target] = text.split(' ') as [string, string];
   const slash = target.indexOf('/');
   const [path, ...query] = target.slice(slash).split('?') as [string, ...string[]];
-  return { method, host: target.slice(0, slash), path, query: query.join('?'), header: (name) => headers[name] };
+  return {
+    method,
+    host: target.slice(0, slash),
+    path,
+    query: query.join('?'),
+    listener: 'main',
+    header: (name) => headers[name],
+  };
 }
 
 export function params(matcher: Matcher, request: RequestView): string[] {

@@ -19,8 +19,8 @@ const plain = { segments: [literal], conditions: [] };
 test('hosts: exact, wildcard, any', () => {
   const found = places({ ...plain, host: 'a.example.com' }, { ...plain, host: '*.example.com' }, plain);
   assert.equal(
-    [0, 1, 2].map((route) => found.get(route)?.host),
-    ['a.example.com', '*.example.com', undefined],
+    [0, 1, 2].map((route) => found.get(route)?.hosts),
+    [['a.example.com'], ['*.example.com'], []],
   );
 });
 

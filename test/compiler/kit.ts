@@ -42,7 +42,8 @@ export function routeIR(
   index: number,
   more: { readonly policies?: readonly PolicyIR[]; readonly reply?: ReplyPlan } = {},
 ): RouteIR {
-  const match = matchIR(route, index);
+  const { host, ...rest } = matchIR(route, index);
+  const match = { ...rest, hosts: host === undefined ? [] : [host] };
   const plan = routePlan(`r${index}`, {
     match: typeof route === 'string' ? route : route.match,
     ...(more.reply === undefined ? {} : { reply: more.reply, service: -1 }),

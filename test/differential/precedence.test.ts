@@ -23,6 +23,7 @@ test('50 random specs: the matcher takes the one winner of every request, and no
         host: request.host,
         path: `/${request.segments.join('/')}`,
         query: request.values['query q'] === undefined ? '' : `q=${request.values['query q']}`,
+        listener: request.listener,
         header: (name) => request.values[`header ${name}`],
       };
       const index = matcher.match(asked);

@@ -37,7 +37,9 @@ const ODDITIES = ['.', '..', '%2e', '%2E%2e', '', 'a%2Fb', 'a%5cb', '%00', '%', 
 export function randomRequest(random: Random, model: Model): RandomRequest {
   const route = random.pick(model.routes);
   const host =
-    random.chance(0.8) && route.match.host !== undefined ? hostFor(random, route.match.host) : random.pick(HOSTS);
+    random.chance(0.8) && route.match.hosts.length > 0
+      ? hostFor(random, random.pick(route.match.hosts))
+      : random.pick(HOSTS);
   const version = random.chance(0.06) ? '1.0' : '1.1';
   const absolute = random.chance(0.1) ? `${random.pick(['http', 'http', 'HTTP', 'https'])}://${host}` : '';
   const named = absolute !== '' && random.chance(0.5) ? random.pick(HOSTS) : host;

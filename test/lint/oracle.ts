@@ -7,22 +7,25 @@ import { checked, HEAD, ORDERS, route } from './kit.js';
 export interface Request {
   readonly method: string;
   readonly host: string;
+  readonly listener: string;
   readonly segments: readonly string[];
   readonly values: { readonly [name: string]: string | undefined };
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PURGE'];
+export const LISTENERS = ['main', 'internal'];
 const WORDS = ['1', 'ab', 'zz', 'x.y'];
 const VALUES = [undefined, '1', '12'];
 
 function* requests(): Generator<Request> {
   const paths = [[''], ...WORDS.map((word) => [word]), ...WORDS.flatMap((a) => ['', '1', 'ab'].map((b) => [a, b]))];
   for (const host of ['', 'a.test', 'b.test'])
-    for (const segments of paths)
-      for (const method of METHODS)
-        for (const header of VALUES)
-          for (const query of VALUES)
-            yield { method, host, segments, values: { 'header x': header, 'query q': query } };
+    for (const listener of LISTENERS)
+      for (const segments of paths)
+        for (const method of METHODS)
+          for (const header of VALUES)
+            for (const query of VALUES)
+              yield { method, host, listener, segments, values: { 'header x': header, 'query q': query } };
 }
 export const WORLD = [...requests()];
 
@@ -58,11 +61,17 @@ function pathMatches(pattern: readonly SegmentModel[], segments: readonly string
   return pattern.length === segments.length;
 }
 
+/** Below 0: not this host. */
+function rankOfHost(pattern: string, { host }: Request): number {
+  if (pattern.startsWith('*.')) return host.endsWith(pattern.slice(1)) ? 1 : -1;
+  return pattern === host ? 2 : -1;
+}
+
 /** Precedence as numbers, the greatest first; undefined when the route does not match. */
-export function rank({ match }: RouteModel, request: Request): number[] | undefined {
-  const wildcard = match.host?.startsWith('*.') === true;
-  if (match.host !== undefined && !wildcard && match.host !== request.host) return undefined;
-  if (wildcard && !request.host.endsWith(match.host.slice(1))) return undefined;
+export function rank({ match, listeners }: RouteModel, request: Request): number[] | undefined {
+  if (listeners.length > 0 && !listeners.some(({ name }) => name === request.listener)) return undefined;
+  const hostRank = Math.max(...(match.hosts.length === 0 ? [0] : match.hosts.map((host) => rankOfHost(host, request))));
+  if (hostRank < 0) return undefined;
   const named = match.methods.includes(request.method);
   const byGet = request.method === 'HEAD' && match.methods.includes('GET');
   if (match.methods.length > 0 && !named && !byGet) return undefined;
@@ -73,7 +82,6 @@ export function rank({ match }: RouteModel, request: Request): number[] | undefi
     return segment ? KINDS[segment.kind] : -1;
   });
   const headers = match.conditions.filter(({ on }) => on === 'header').length;
-  const hostRank = match.host === undefined ? 0 : wildcard ? 1 : 2;
   return [hostRank, ...path, named ? 2 : byGet ? 1 : 0, headers, match.conditions.length - headers];
 }
 
@@ -119,13 +127,19 @@ const SEGMENTS = [
 ];
 const CONDITIONS = ['true', 'false', '"1"', '{ one_of = ["1", "2"] }', '{ prefix = "1" }', '{ matches = "[0-9]+" }'];
 
+const HOSTS = ['"a.test"', '"*.test"', '["a.test", "b.test"]', '["b.test", "*.test"]'];
+/** Most routes are served everywhere, so that enough of them meet. */
+const BOUND = [...Array<string>(7).fill(''), '"main"', '"internal"', '"main", "internal"'].map((names) =>
+  names === '' ? '' : `listeners = [${names}]\n`,
+);
+
 function randomMatch(random: () => number): string {
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
   const segments = [pick(SEGMENTS)];
   if (random() < 0.15) segments.push(pick(SEGMENTS).replace('{p', '{q'));
   if (random() < 0.15) segments.push('{rest...}');
   const parts = [`path = "/${segments.join('/')}"`];
-  if (random() < 0.1) parts.push(`host = "${pick(['a.test', '*.test'])}"`);
+  if (random() < 0.15) parts.push(`host = ${pick(HOSTS)}`);
   const methods = pick([
     [],
     [],
@@ -144,7 +158,12 @@ function randomMatch(random: () => number): string {
 
 export function randomModel(random: () => number): Model {
   const count = 6 + Math.floor(random() * 12);
-  const text = HEAD + ORDERS + Array.from({ length: count }, () => route(randomMatch(random))).join('');
+  const routes = Array.from(
+    { length: count },
+    () => route(randomMatch(random)) + BOUND[Math.floor(random() * BOUND.length)],
+  );
+  const internal = '[listener.internal]\naddress = "127.0.0.1:9090"\n';
+  const text = HEAD + internal + ORDERS + routes.join('');
   const model = checked(text.replace(/name = ".*"\n/g, '')).value;
   assert.ok(model);
   assert.is(model.routes.length, count);

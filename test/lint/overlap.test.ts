@@ -14,6 +14,7 @@ function parseExample(text: string): Request {
   return {
     method: found[1]!,
     host: found[2] ?? '',
+    listener: / on listener `([^`]*)`/.exec(text)?.[1] ?? 'main',
     segments: found[3]!.split('/').map(decodeURIComponent),
     values: { 'header x': header, 'query q': found[4] === undefined ? undefined : decodeURIComponent(found[4]) },
   };
@@ -50,7 +51,7 @@ test('150 random specs: every tie is reported, every example is a tie, what is s
     }
   }
   // A generator that makes nothing to find would prove nothing.
-  assert.ok(seen.conflicts > 100 && seen.shadows > 40 && seen.ties > 1000, JSON.stringify(seen));
+  assert.ok(seen.conflicts > 100 && seen.shadows > 30 && seen.ties > 1000, JSON.stringify(seen));
 });
 
 const shadowed = (text: string): string[] => codes(check(text)).filter((code) => code === 'route/shadowed');

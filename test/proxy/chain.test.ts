@@ -43,7 +43,7 @@ function run(
     maxTargetBytes: 1000,
     underscores: 'keep',
   });
-  const peer = peerOf('127.0.0.1', 'http', new TrustedProxies([]));
+  const peer = peerOf('127.0.0.1', 'http', new TrustedProxies([]), { plan: { name: 'main' } });
   const exchange = new GwExchange(head, peer, generation, { newId: () => 'id', now: () => 0, monotonic: () => 0 }, 0);
   if (decisions) exchange.decisions = [];
   exchange.chain = chain;
@@ -162,7 +162,7 @@ test('trusted proxies: the client is the last address that is none of them', () 
   assert.is(proxies.clientOf(['6.6.6.6', '9.9.9.9', '10.0.0.1'], 'peer'), '9.9.9.9');
   assert.is(proxies.clientOf(['10.0.0.2', '10.0.0.1'], 'peer'), '10.0.0.2');
   assert.is(proxies.clientOf(['9.9.9.9', 'junk'], 'peer'), 'peer');
-  assert.is(peerOf('::ffff:10.0.0.1', 'http', proxies).address, '10.0.0.1');
+  assert.is(peerOf('::ffff:10.0.0.1', 'http', proxies, { plan: { name: 'main' } }).address, '10.0.0.1');
   assert.throws(() => new TrustedProxies(['10.0.0.0/99']));
   assert.throws(() => new TrustedProxies(['junk']));
 });

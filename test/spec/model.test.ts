@@ -41,7 +41,7 @@ reply = { status = 204 }
   assert.is(order?.timeout, 60_000);
   assert.is(order?.at.originOf('timeout').from, 'default');
   assert.is(health?.name, 'GET admin.example.com/health');
-  assert.is(health?.match.host, 'admin.example.com');
+  assert.equal(health?.match.hosts, ['admin.example.com']);
   assert.is(health?.reply?.status, 204);
   assert.equal(
     health?.match.conditions.map(({ on, name, test: { op } }) => [on, name, op]),
@@ -223,7 +223,7 @@ test('hosts', () => {
     ['localhost', 'localhost'],
     ['a_b.example', 'a_b.example'],
   ] as const) {
-    assert.is(modelOf(host(text)).routes[0]?.match.host, expected);
+    assert.equal(modelOf(host(text)).routes[0]?.match.hosts, [expected]);
   }
   for (const text of ['a:80', '*.*.com', 'a.*.com', 'a/b', 'a..b', '-a.com', 'x y', `${'a'.repeat(64)}.com`]) {
     assert.equal(codesOf(host(text)), ['match/host'], text);
@@ -255,7 +255,7 @@ to = "orders"
 `),
   );
   assert.equal(
-    model.routes.map(({ name, match, groups }) => [name, match.text, match.host, groups.join()]),
+    model.routes.map(({ name, match, groups }) => [name, match.text, match.hosts.join(), groups.join()]),
     [
       ['GET api.example.com/api/{tenant}', 'GET /api/{tenant}', 'api.example.com', 'api'],
       ['deep', 'POST /api/{tenant}/v2/orders/{id}', 'api.example.com', 'api,/v2'],

@@ -25,7 +25,14 @@ export function judgeImport(document: unknown, model: Model): LawReport {
   const requests = sampleRequests(document);
   for (const { operation, method, path, query, headers, guarded } of requests) {
     const normal = normalizePath(path, bundle.program.normalize);
-    const view = { method, host: 'localhost', path: normal ?? '', query, header: (name: string) => headers.get(name) };
+    const view = {
+      method,
+      host: 'localhost',
+      path: normal ?? '',
+      query,
+      listener: '',
+      header: (name: string) => headers.get(name),
+    };
     const found = normal === undefined ? -1 : matcher.match(view);
     const shown = `${operation}: ${method} ${path}${query === '' ? '' : `?${query}`}`;
     const route = found < 0 ? undefined : byName.get(bundle.program.routes[found]?.name ?? '');

@@ -42,7 +42,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
     const rows = routes.map((route) => [
       route.name,
       matchText(route),
-      route.policies.join(', ') || '-',
+      policiesText(route),
       route.service === null ? `reply ${route.status}` : `${route.service} (${route.targets.join(', ')})`,
     ]);
     io.write(table(['ROUTE', 'MATCH', 'POLICIES', 'TO'], rows, (text) => io.paint('bold', text)));
@@ -54,10 +54,15 @@ export default defineCommand<Options, [spec: string | undefined]>({
 interface RouteFacts {
   readonly name: string;
   readonly match: string;
-  /** Null: any host. */
+  /** The first of `hosts`; null: any host. */
   readonly host: string | null;
+  readonly hosts: readonly string[];
+  /** Null: every listener. */
+  readonly listeners: readonly string[] | null;
   readonly conditions: readonly string[];
   readonly policies: readonly string[];
+  /** Policies of defaults and groups that were taken away from it. */
+  readonly without: readonly string[];
   /** Null for a route that answers by itself. */
   readonly service: string | null;
   /** Status of the reply of a route that answers by itself. */
@@ -75,9 +80,12 @@ function routeFacts(program: Program, index: number, place: RoutePlace | undefin
   return {
     name: route.name,
     match: route.match,
-    host: place?.host ?? null,
+    host: place?.hosts[0] ?? null,
+    hosts: place?.hosts ?? [],
+    listeners: place === undefined || place.listeners.length === 0 ? null : place.listeners,
     conditions: place?.conditions ?? [],
     policies: route.policies.flatMap((index) => program.policies[index]?.name ?? []),
+    without: route.without ?? [],
     service: service?.name ?? null,
     status: route.reply?.status ?? null,
     targets: service?.run
@@ -87,11 +95,18 @@ function routeFacts(program: Program, index: number, place: RoutePlace | undefin
   };
 }
 
-/** `GET api.example.com/orders if header x-beta is "1"`. */
-function matchText({ match, host, conditions }: RouteFacts): string {
+/** `GET api.example.com/orders if header x-beta is "1" on public`. */
+function matchText({ match, hosts, conditions, listeners }: RouteFacts): string {
   const slash = match.indexOf('/');
-  const whole = host === null ? match : `${match.slice(0, slash)}${host}${match.slice(slash)}`;
-  return conditions.length === 0 ? whole : `${whole} if ${conditions.join(' and ')}`;
+  const whole = `${match.slice(0, slash)}${hosts.join(',')}${match.slice(slash)}`;
+  const on = listeners === null ? '' : ` on ${listeners.join(', ')}`;
+  return `${whole}${conditions.length === 0 ? '' : ` if ${conditions.join(' and ')}`}${on}`;
+}
+
+/** `cors, limit (without keys)`. */
+function policiesText({ policies, without }: RouteFacts): string {
+  const all = policies.join(', ') || '-';
+  return without.length === 0 ? all : `${all} (without ${without.join(', ')})`;
 }
 
 const text = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);

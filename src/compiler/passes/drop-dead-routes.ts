@@ -84,15 +84,22 @@ function mayBe(value: string, test: ConditionTest): boolean {
 }
 
 /** Notes what the route takes; false when there is nothing that was not taken before. */
-function takesAny({ match }: RouteIR, taken: Set<string>): boolean {
+function takesAny({ match: { hosts, ...match } }: RouteIR, taken: Set<string>): boolean {
   const conditions =
     match.conditions.length === 0 ? '' : JSON.stringify([...match.conditions].map(conditionText).sort());
-  let path = `${match.host ?? ''} `;
+  let path = '';
   for (const segment of match.segments) path += `/${shape(segment)}`;
   path += ` ${conditions}`;
   const before = taken.size;
-  if (match.methods.length === 0) taken.add(`* ${path}`);
-  for (const method of match.methods) taken.add(`${method} ${path}`);
+  for (const host of hosts.length === 0 ? [''] : hosts) {
+    for (const method of match.methods.length === 0 ? ['*'] : match.methods) {
+      const key = `${method} ${host} ${path}`;
+      // What is taken on every listener is taken on each.
+      if (taken.has(key)) continue;
+      if (match.listeners === undefined) taken.add(key);
+      else for (const listener of match.listeners) taken.add(`${key} ${listener}`);
+    }
+  }
   return taken.size > before;
 }
 

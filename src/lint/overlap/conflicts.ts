@@ -2,7 +2,7 @@
 import type { Dfa } from '../../bundle/types.js';
 import { commonExample } from '../../schema/dfa.js';
 import type { ConditionModel, RouteModel } from '../../spec/model.js';
-import { listIn } from '../facts.js';
+import { listIn, shareListener } from '../facts.js';
 import { bucketsByValue, conditionsKey, type Example, meetBoth } from './conditions.js';
 import type { Entry } from './entries.js';
 import { requestText } from './request.js';
@@ -56,22 +56,32 @@ function judgeCell(method: string, cell: readonly Entry[], found: Found): void {
   }
 }
 
-/** Reports the entries of a pool that equal an earlier one, and returns the others. */
+/** Reports the entries of a pool that equal an earlier one on a listener of theirs, and returns the others. */
 function withoutDuplicates(method: string, pool: readonly Entry[], found: Found): Entry[] {
-  const first = new Map<string, Entry>();
+  const distinct: Entry[] = [];
+  const byKey = new Map<string, Entry[]>();
   for (const entry of pool) {
     const key = conditionsKey(entry.route.match.conditions);
-    const original = first.get(key);
-    // With other methods besides, one of the two takes more than the other.
-    if (original) add(sameMethods(original, entry) ? 'duplicate' : 'ambiguous', method, original, entry, found);
-    else first.set(key, entry);
+    const equals = listIn(byKey, key);
+    const original = equals.find((other) => shareListener(other.route, entry.route));
+    // With other methods or hosts besides, one of the two takes more than the other.
+    if (original) add(sameRequests(original, entry) ? 'duplicate' : 'ambiguous', method, original, entry, found);
+    else {
+      equals.push(entry);
+      distinct.push(entry);
+    }
   }
-  return [...first.values()];
+  return distinct;
 }
 
-function sameMethods(a: Entry, b: Entry): boolean {
-  const [own, others] = [a.route.match.methods, new Set(b.route.match.methods)];
-  return own.length === others.size && own.every((method) => others.has(method));
+const sameRequests = ({ route: a }: Entry, { route: b }: Entry): boolean =>
+  sameItems(a.match.methods, b.match.methods) &&
+  sameItems(a.match.hosts, b.match.hosts) &&
+  sameItems(a.listeners, b.listeners);
+
+function sameItems<T>(own: readonly T[], others: readonly T[]): boolean {
+  const known = new Set(others);
+  return own.length === known.size && own.every((item) => known.has(item));
 }
 
 function judgePairs(
@@ -96,6 +106,7 @@ function judgePairs(
 function add(kind: Conflict['kind'], method: string, a: Entry, b: Entry, found: Found): boolean {
   const [other, entry] = standsBefore(a.route, b.route) ? [a, b] : [b, a];
   if (found.has(entry.route)) return true;
+  if (!shareListener(other.route, entry.route)) return false;
   const met = meetBoth(other.route.match.conditions, entry.route.match.conditions);
   if (met === undefined) return false;
   const shownMethod = method === ANY_METHOD ? 'GET' : method;
@@ -122,7 +133,19 @@ function commonRequest(
     if (segment.kind !== 'typed' || partner?.kind !== 'typed') return EXAMPLES[segment.kind];
     return commonExample(segment.dfa, partner.dfa, 1) ?? '';
   };
-  return requestText(method, b.route.match, (_, index) => text(index), met);
+  return requestText(
+    method,
+    b.route.match,
+    { host: b.host, listener: listenerOfBoth(a, b) },
+    (_, index) => text(index),
+    met,
+  );
+}
+
+/** One that serves both; undefined where every listener does. */
+function listenerOfBoth(a: Entry, b: Entry): string | undefined {
+  if (a.route.listeners.length + b.route.listeners.length === 0) return undefined;
+  return a.listeners.find((listener) => b.listeners.includes(listener))?.name;
 }
 
 const EXAMPLES = { typed: '', param: 'x', tail: 'x/y' } as const;

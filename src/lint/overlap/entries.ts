@@ -1,25 +1,31 @@
 /** Routes as the analysis compares them: sorted into groups that can have equal precedence at all. */
 
 import type { Dfa } from '../../bundle/types.js';
-import type { Model, RouteModel } from '../../spec/model.js';
+import type { ListenerModel, Model, RouteModel } from '../../spec/model.js';
 
+/** A route under one of its hosts. */
 export interface Entry {
   readonly route: RouteModel;
+  /** '' for any. */
+  readonly host: string;
   /** Which automaton stands at each typed segment. Equal keys in one group: equal paths. */
   readonly typedKey: string;
   readonly typed: readonly Dfa[];
+  /** All that serve it. */
+  readonly listeners: readonly ListenerModel[];
   readonly headers: number;
   readonly queries: number;
 }
 
 const UNTYPED: readonly Dfa[] = [];
+const ANY_HOST = [''];
 
 /** Groups of routes with one host, and per segment one literal or one kind. Only within one can precedence be equal. */
 export function groupsOf(model: Model): Map<string, Entry[]> {
   const groups = new Map<string, Entry[]>();
   const automata = new Automata();
   for (const route of model.routes) {
-    let key = route.match.host ?? '';
+    let key = '';
     let typedKey = '';
     let typed = UNTYPED;
     for (const segment of route.match.segments) {
@@ -40,10 +46,14 @@ export function groupsOf(model: Model): Map<string, Entry[]> {
     const conditions = route.match.conditions;
     let headers = 0;
     for (const condition of conditions) if (condition.on === 'header') headers++;
-    const entry: Entry = { route, typedKey, typed, headers, queries: conditions.length - headers };
-    const group = groups.get(key);
-    if (group) group.push(entry);
-    else groups.set(key, [entry]);
+    const queries = conditions.length - headers;
+    const listeners = route.listeners.length === 0 ? model.listeners : route.listeners;
+    for (const host of route.match.hosts.length === 0 ? ANY_HOST : route.match.hosts) {
+      const entry: Entry = { route, host, typedKey, typed, listeners, headers, queries };
+      const group = groups.get(host + key);
+      if (group) group.push(entry);
+      else groups.set(host + key, [entry]);
+    }
   }
   return groups;
 }

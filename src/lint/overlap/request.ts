@@ -2,15 +2,16 @@
 import type { ConditionModel, MatchModel, SegmentModel } from '../../spec/model.js';
 import type { Example } from './conditions.js';
 
-/** `text` gives each segment's example. */
+/** `text` gives each segment's example; `host` is one of the match's, '' for any; `listener` is named where it matters. */
 export function requestText(
   method: string,
   match: MatchModel,
+  { host, listener }: { readonly host: string; readonly listener: string | undefined },
   text: (segment: SegmentModel, index: number) => string,
   conditions: readonly (readonly [ConditionModel, Example])[],
 ): string {
   const path = `/${match.segments.map(text).map(visible).join('/')}`;
-  const host = match.host === undefined ? '' : `http://${match.host.replace(/^\*/, 'a')}`;
+  const origin = host === '' ? '' : `http://${host.replace(/^\*/, 'a')}`;
   const query: string[] = [];
   const headers: string[] = [];
   const missing: string[] = [];
@@ -19,9 +20,10 @@ export function requestText(
     else if (on === 'query') query.push(`${encodeURIComponent(name)}=${encodeURIComponent(example.value)}`);
     else headers.push(`\`${name}: ${example.value}\``);
   }
-  const line = `\`${method} ${host}${path}${query.length > 0 ? `?${query.join('&')}` : ''}\``;
+  const line = `\`${method} ${origin}${path}${query.length > 0 ? `?${query.join('&')}` : ''}\``;
   const withHeaders = headers.length > 0 ? ` with ${headers.join(' and ')}` : '';
-  return `${line}${withHeaders}${missing.length > 0 ? ` without ${missing.join(' and ')}` : ''}`;
+  const without = missing.length > 0 ? ` without ${missing.join(' and ')}` : '';
+  return `${line}${withHeaders}${without}${listener === undefined ? '' : ` on listener \`${listener}\``}`;
 }
 
 /** Examples of patterns may hold any text; in a path what is not plain stands percent-encoded. */

@@ -30,8 +30,11 @@ interface Cover {
   readonly above: boolean;
 }
 
+/** By entry: a route may be shadowed under one of its hosts alone. */
+type Shadows = Map<Entry, Shadow>;
+
 export function shadowsIn(groups: ReadonlyMap<string, readonly Entry[]>): Shadow[] {
-  const shadows = new Map<RouteModel, Shadow>();
+  const shadows: Shadows = new Map();
   for (const group of groups.values()) {
     if (group.length < 2) continue;
     const pools = new Map<string, Entry[]>();
@@ -39,11 +42,26 @@ export function shadowsIn(groups: ReadonlyMap<string, readonly Entry[]>): Shadow
     for (const pool of pools.values()) shadowsInPool(pool, shadows);
   }
   for (const entries of hostsWithTelling(groups)) shadowsAcrossPaths(entries, shadows);
-  return [...shadows.values()];
+  return ofWholeRoutes(shadows);
 }
 
+/** A route is shadowed when it is under each of its hosts. */
+function ofWholeRoutes(shadows: Shadows): Shadow[] {
+  const byRoute = new Map<RouteModel, Shadow[]>();
+  for (const shadow of shadows.values()) listIn(byRoute, shadow.route).push(shadow);
+  return [...byRoute].flatMap(([route, parts]) => {
+    if (parts.length < route.match.hosts.length) return [];
+    const by = new Set(parts.flatMap((part) => part.by));
+    return { route, by: inOrder(by), everyMethod: parts.every((part) => part.everyMethod) };
+  });
+}
+
+/** Whether every listener that serves `entry` serves the other as well. */
+const servesAll = ({ route: { listeners } }: Entry, entry: Entry): boolean =>
+  listeners.length === 0 || entry.listeners.every((listener) => listeners.includes(listener));
+
 /** Routes with one path: only method and conditions decide. */
-function shadowsInPool(pool: readonly Entry[], shadows: Map<RouteModel, Shadow>): void {
+function shadowsInPool(pool: readonly Entry[], shadows: Shadows): void {
   if (pool.length < 2) return;
   const byMethod = new Map<string, Entry[]>();
   for (const entry of pool) {
@@ -68,12 +86,14 @@ const relevantMethods = ({ route }: Entry): readonly string[] =>
   route.match.methods.length === 0 ? [ANY_METHOD, ...COMMON_METHODS] : route.match.methods;
 
 /** Each of `ways` is a part of the entry's paths with what covers it; shadowed when every part is taken. */
-function judge(entry: Entry, ways: readonly (readonly Cover[])[], shadows: Map<RouteModel, Shadow>): void {
-  if (shadows.has(entry.route)) return;
+function judge(entry: Entry, ways: readonly (readonly Cover[])[], shadows: Shadows): void {
+  if (shadows.has(entry)) return;
   const by = new Set<RouteModel>();
   const takes = (method: string): boolean =>
     ways.every((covers) => {
-      const first = covers.filter((cover) => cover.entry !== entry && comesFirst(cover, entry, method));
+      const first = covers.filter(
+        (cover) => cover.entry !== entry && servesAll(cover.entry, entry) && comesFirst(cover, entry, method),
+      );
       if (!covered(entry.route.match.conditions, first.map(conditionsOf))) return false;
       for (const cover of first) by.add(cover.entry.route);
       return true;
@@ -81,7 +101,7 @@ function judge(entry: Entry, ways: readonly (readonly Cover[])[], shadows: Map<R
   const { methods } = entry.route.match;
   const everyMethod = methods.length > 0 ? methods.every(takes) : takes(ANY_METHOD);
   if (everyMethod || (methods.length === 0 && COMMON_METHODS.every(takes))) {
-    shadows.set(entry.route, { route: entry.route, by: inOrder(by), everyMethod });
+    shadows.set(entry, { route: entry.route, by: inOrder(by), everyMethod });
   }
 }
 
@@ -117,9 +137,9 @@ function methodRank({ route: { match } }: Entry, method: string): number | undef
 function hostsWithTelling(groups: ReadonlyMap<string, readonly Entry[]>): Iterable<readonly Entry[]> {
   const telling = new Set<string>();
   for (const group of groups.values()) {
-    for (const { typed, route } of group) {
+    for (const { typed, host } of group) {
       if (typed.some((dfa) => languageOf(dfa).words !== undefined || languageOf(dfa).everything)) {
-        telling.add(route.match.host ?? '');
+        telling.add(host);
       }
     }
   }
@@ -127,8 +147,7 @@ function hostsWithTelling(groups: ReadonlyMap<string, readonly Entry[]>): Iterab
   const hosts = new Map<string, Entry[]>();
   for (const group of groups.values()) {
     for (const entry of group) {
-      const host = entry.route.match.host ?? '';
-      if (telling.has(host)) listIn(hosts, host).push(entry);
+      if (telling.has(entry.host)) listIn(hosts, entry.host).push(entry);
     }
   }
   return hosts.values();
@@ -151,7 +170,7 @@ interface Piece {
   readonly dfa?: Dfa;
 }
 
-function shadowsAcrossPaths(entries: readonly Entry[], shadows: Map<RouteModel, Shadow>): void {
+function shadowsAcrossPaths(entries: readonly Entry[], shadows: Shadows): void {
   const root = new Node();
   for (const entry of entries) plant(root, entry);
   const anything = entries.some(({ typed }) => typed.some((dfa) => languageOf(dfa).everything));

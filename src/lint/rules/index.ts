@@ -13,6 +13,7 @@ import listenerNone from './listener-none.js';
 import listenerPublicWithoutTls from './listener-public-without-tls.js';
 import listenerTrustsEveryone from './listener-trusts-everyone.js';
 import listenerUnderscoresKept from './listener-underscores-kept.js';
+import listenerUnused from './listener-unused.js';
 import overloadOrder from './overload-order.js';
 import pathParameterTwice from './path-parameter-twice.js';
 import planNoEffect from './plan-no-effect.js';
@@ -53,6 +54,7 @@ export const rules: readonly Rule[] = [
   listenerPublicWithoutTls,
   listenerTrustsEveryone,
   listenerUnderscoresKept,
+  listenerUnused,
   overloadOrder,
   pathParameterTwice,
   planNoEffect,

@@ -3,6 +3,12 @@ import { removeItem } from '../edits.js';
 import { listIn, quotedList, routeEntity } from '../facts.js';
 import type { Rule } from '../rule.js';
 
+const FROM: Record<PolicyUse['from'], string> = {
+  defaults: 'it comes with `[defaults]`',
+  group: 'it comes with the group',
+  spec: 'first named here',
+};
+
 const rule: Rule = {
   code: 'policy/repeated',
   severity: 'warning',
@@ -29,9 +35,7 @@ const rule: Rule = {
         span: use.span,
         entity,
         message: `${quotedList(routes)} already ${routes.length === 1 ? 'carries' : 'carry'} \`${use.policy.name}\`: it would run twice on each request, and a limit count twice.`,
-        related: [
-          { span: first.span, message: first.from === 'group' ? 'it comes with the group' : 'first named here' },
-        ],
+        related: [{ span: first.span, message: FROM[first.from] }],
         help: 'Remove one of the two.',
         ...(edit ? { fix: { title: 'Remove the second', applicability: 'safe' as const, edits: [edit] } } : {}),
       });

@@ -15,7 +15,7 @@ const rule: Rule = {
         entity: routeEntity(route),
         message: `\`${route.name}\` and \`${other.name}\` both match ${request}, and neither is more specific than the other.`,
         related: [{ span: other.match.span, message: `\`${other.name}\` matches it too` }],
-        help: 'Make one more specific (a literal, a host, a method, one more condition), or make the two exclude each other.',
+        help: 'Make one more specific (a literal, a host, a method, one more condition), give them `listeners` that do not meet, or make the two exclude each other.',
       });
     }
   },

@@ -15,7 +15,7 @@ const rule: Rule = {
         entity: routeEntity(route),
         message: `\`${route.name}\` takes the same requests as \`${other.name}\`, for example ${request}: one of them would never be used.`,
         related: [{ span: other.match.span, message: `\`${other.name}\` takes them too` }],
-        help: 'Remove one of the two, or give one a host, method or condition that tells them apart.',
+        help: 'Remove one of the two, or give one a host, method, condition or listener that tells them apart.',
       });
     }
   },

@@ -1,10 +1,13 @@
 import type { RouteModel } from '../../spec/model.js';
-import { authenticates, factsOf, quotedList, routeEntity } from '../facts.js';
+import { authenticates, factsOf, quotedList, routeEntity, traitsOf } from '../facts.js';
 import type { Rule } from '../rule.js';
 
 /** Reads may be public where only writes ask who calls: that is a common and sensible split. */
 const isRead = (route: RouteModel): boolean =>
   route.match.methods.length > 0 && route.match.methods.every((method) => /^(GET|HEAD|OPTIONS)$/.test(method));
+
+/** Authentication that was taken away by name is not forgotten. */
+const isMeant = (route: RouteModel): boolean => route.without.some((policy) => traitsOf(policy).authenticates === true);
 
 const isPreflight = (route: RouteModel): boolean =>
   route.match.methods.length === 1 && route.match.methods[0] === 'OPTIONS';
@@ -14,7 +17,7 @@ function judge(routes: readonly RouteModel[]): { open: RouteModel[]; guarded: Ro
   if (guarded.length === 0 || guarded.length === routes.length) return { open: [], guarded };
   const guardsReads = guarded.some((route) => !isWriteOnly(route));
   const open = routes.filter(
-    (route) => !authenticates(route) && !isPreflight(route) && (guardsReads || !isRead(route)),
+    (route) => !authenticates(route) && !isMeant(route) && !isPreflight(route) && (guardsReads || !isRead(route)),
   );
   // Where most are open the guarded ones are the exception, and nothing looks forgotten.
   return { open: open.length > guarded.length ? [] : open, guarded };

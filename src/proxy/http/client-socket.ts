@@ -48,7 +48,7 @@ export abstract class ClientSocket {
     this.engine = engine;
     this.listener = listener;
     this.socket = this.#read(socket, scheme);
-    this.peer = peerOf(this.socket.remoteAddress, scheme, listener.proxies);
+    this.peer = peerOf(this.socket.remoteAddress, scheme, listener.proxies, listener);
     this.writer = new ReplyWriter(this.socket, engine.outbox, engine.bodies);
     this.deadline = engine.monotonic() + listener.plan.headerTimeout;
   }

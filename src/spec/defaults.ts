@@ -1,0 +1,70 @@
+/** `[defaults]`: what holds for every service, listener and route that does not say otherwise. */
+import { type Fields, ObjectSchema, type Schema, s, WithAbsent, Wrapper } from '../schema/declare.js';
+import { Decoder } from '../schema/decoder.js';
+import { INVALID } from '../schema/schema.js';
+import type { TableEntry, TableNode } from '../schema/tree.js';
+import { listener, service } from './entities.js';
+
+/** Every key optional and without a default of its own, so that only what is written is handed on. */
+function optionalFields(schema: ObjectSchema<Fields>, except: readonly string[]): Schema<unknown> {
+  const fields = Object.entries(schema.fields).filter(([key]) => !except.includes(key));
+  return s.object(Object.fromEntries(fields.map(([key, field]) => [key, optionalField(field)])));
+}
+
+function optionalField(field: Schema<unknown>): Schema<unknown> {
+  let inner = field;
+  while (inner instanceof WithAbsent) inner = inner.inner;
+  let core = inner;
+  while (core instanceof Wrapper) core = core.inner;
+  const table = core instanceof ObjectSchema ? optionalFields(core, []) : inner;
+  return table.describe(field.doc, ...field.examples).optional();
+}
+
+/** What names the one thing itself is no default: an address, where a service runs. */
+const SCHEMAS = {
+  service: optionalFields(service, ['targets', 'run']),
+  listener: optionalFields(listener, ['address']),
+} as const;
+
+export type DefaultedSection = keyof typeof SCHEMAS;
+
+export const serviceDefaults = SCHEMAS.service;
+export const listenerDefaults = SCHEMAS.listener;
+
+const NONE: ReadonlyMap<string, TableEntry> = new Map();
+
+/** The entries under `[defaults.SECTION]` that are right; what is wrong was reported when the settings were read. */
+export function defaultsOf(tree: TableNode, section: DefaultedSection): ReadonlyMap<string, TableEntry> {
+  const all = tree.entries.get('defaults')?.value;
+  const table = all?.kind === 'table' ? all.entries.get(section)?.value : undefined;
+  if (table?.kind !== 'table') return NONE;
+  return new Map(
+    [...table.entries].filter(([key, entry]) => {
+      const alone: TableNode = { ...table, entries: new Map([[key, entry]]) };
+      return SCHEMAS[section].decode(alone, new Decoder(alone)) !== INVALID;
+    }),
+  );
+}
+
+/**
+ * The table of an entity with the defaults that it does not set itself. The nodes are those of `[defaults]`, so every
+ * value keeps its origin. A table within merges key by key. A default table that lacks what the entity's must have (a
+ * `tls` without its certificate) goes only to entities that have the table themselves.
+ */
+export function withDefaults(table: TableNode, defaults: ReadonlyMap<string, TableEntry>): TableNode {
+  if (defaults.size === 0) return table;
+  const entries = new Map(table.entries);
+  for (const [key, fallback] of defaults) {
+    const own = entries.get(key);
+    if (own === undefined) {
+      if (isWhole(key, fallback)) entries.set(key, fallback);
+    } else if (own.value.kind === 'table' && fallback.value.kind === 'table') {
+      entries.set(key, { ...own, value: withDefaults(own.value, fallback.value.entries) });
+    }
+  }
+  return { ...table, entries };
+}
+
+function isWhole(key: string, { value }: TableEntry): boolean {
+  return key !== 'tls' || value.kind !== 'table' || (value.entries.has('cert') && value.entries.has('key'));
+}
