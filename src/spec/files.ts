@@ -7,7 +7,8 @@ import { shown } from '../schema/scalars.js';
 import { INVALID } from '../schema/schema.js';
 import type { From, TableNode, TomlNode } from '../schema/tree.js';
 import { expandGlob, hasWildcard } from './glob.js';
-import { addIncluded, overlay } from './merge.js';
+import { addIncluded } from './merge.js';
+import { overlay } from './overlay.js';
 import { type Removal, removeFrom } from './remove.js';
 import { includeShape, removeShape } from './shapes.js';
 import { type ReadProblem, readText, Source, Sources } from './source.js';
@@ -106,8 +107,8 @@ class Loader {
     const written = entries.get('remove');
     entries.delete('remove');
     const removals = written ? this.#removals(written.value) : [];
-    const rest = removeFrom(tree, removals, (diagnostic) => this.diagnostics.push(diagnostic));
-    return overlay(rest, { ...over, entries });
+    const report = (diagnostic: Diagnostic): void => void this.diagnostics.push(diagnostic);
+    return overlay(removeFrom(tree, removals, report), { ...over, entries }, report);
   }
 
   #removals(node: TomlNode): Removal[] {

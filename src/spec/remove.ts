@@ -2,6 +2,7 @@
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { isClear, suggest } from '../schema/suggest.js';
 import type { ArrayNode, TableEntry, TableNode, TomlNode } from '../schema/tree.js';
+import { namedItems, withChanges } from './items.js';
 
 export interface Removal {
   /** `listener.main.tls`, `route.debug`, `route.get-order.policies`. */
@@ -17,11 +18,28 @@ export function removeFrom(
 ): TableNode {
   let rest = tree;
   for (const { path, span } of removals) {
-    const without = withoutPath(rest, path);
+    const without = withoutItemAnywhere(rest, path) ?? withoutPath(rest, path);
     if (without === undefined) report(unknownPath(rest, path, span));
     else rest = without;
   }
   return rest;
+}
+
+/** A route or a group by its name, or a key of it, wherever it stands; undefined when there is none. */
+function withoutItemAnywhere(tree: TableNode, path: string): TableNode | undefined {
+  const kind = /^(route|group)\./.exec(path)?.[1];
+  if (kind === undefined) return undefined;
+  const items = namedItems(tree).filter((item) => item.kind === kind);
+  const names = new Set(items.map(({ name }) => name));
+  for (const [name, rest] of stepsOf(path.slice(kind.length + 1), names)) {
+    const all = items.filter((item) => item.name === name);
+    const { node } = all.find(({ given }) => given) ?? all[0]!;
+    const value = rest === undefined ? undefined : within(node, rest);
+    if (rest !== undefined && value?.kind !== 'table') continue;
+    const replaced = new Map([[node, value?.kind === 'table' ? value : undefined]]);
+    return withChanges(tree, { replaced, added: [] });
+  }
+  return undefined;
 }
 
 /** Undefined when there is nothing at the path. */
@@ -72,14 +90,14 @@ const nameOf = (node: TomlNode): string | undefined => {
   return name?.kind === 'string' ? name.value : undefined;
 };
 
-/** Everything two levels down, as paths: `service.orders`, `route.debug`. */
+/** Everything two levels down, as paths: `service.orders`, `route.debug`; routes and groups wherever they stand. */
 function known(tree: TableNode): string[] {
-  return [...tree.entries.values()].flatMap(({ key, value }) => {
+  const items = namedItems(tree).map(({ kind, name }) => `${kind}.${name}`);
+  const others = [...tree.entries.values()].flatMap(({ key, value }) => {
     if (value.kind === 'table') return [...value.entries.keys()].map((name) => `${key}.${name}`);
-    return value.kind === 'array'
-      ? value.items.flatMap((item) => nameOf(item) ?? []).map((name) => `${key}.${name}`)
-      : key;
+    return value.kind === 'array' ? [] : key;
   });
+  return [...items, ...others];
 }
 
 function unknownPath(tree: TableNode, path: string, span: Span): Diagnostic {

@@ -1,0 +1,112 @@
+/** Routes and groups of a tree by the names that people know them by, wherever they stand; and a tree with some changed. */
+import type { ArrayNode, TableNode, TomlNode } from '../schema/tree.js';
+import { parseMatchText } from './match-text.js';
+
+export interface NamedItem {
+  readonly kind: 'route' | 'group';
+  /** As `gw routes` and messages call it: its own name, or what stands in for one. */
+  readonly name: string;
+  /** Whether the name is written; one that is made up of a match need not be unique. */
+  readonly given: boolean;
+  readonly node: TableNode;
+  /** The root, or the group around it. */
+  readonly container: TableNode;
+}
+
+interface Around {
+  readonly prefix: string;
+  readonly hosts: readonly string[];
+}
+
+/** All of them, those of the root first, then group by group. */
+export function namedItems(tree: TableNode): NamedItem[] {
+  const found: NamedItem[] = [];
+  const visit = (container: TableNode, around: Around): void => {
+    for (const node of itemsOf(container, 'route')) {
+      const given = textOf(node, 'name');
+      found.push({ kind: 'route', name: given ?? labelOf(node, around), given: given !== undefined, node, container });
+    }
+    const groups = itemsOf(container, 'group');
+    for (const node of groups) {
+      const given = textOf(node, 'name');
+      const name = given ?? textOf(node, 'prefix') ?? (textsOf(node, 'host').join(',') || 'group');
+      found.push({ kind: 'group', name, given: given !== undefined, node, container });
+    }
+    for (const node of groups) {
+      const hosts = textsOf(node, 'host');
+      visit(node, {
+        prefix: around.prefix + (textOf(node, 'prefix') ?? ''),
+        hosts: hosts.length > 0 ? hosts : around.hosts,
+      });
+    }
+  };
+  visit(tree, { prefix: '', hosts: [] });
+  return found;
+}
+
+/** What changes in a tree: items by what takes their place (undefined: nothing does), and items that are added. */
+export interface Changes {
+  readonly replaced: ReadonlyMap<TableNode, TableNode | undefined>;
+  readonly added: readonly {
+    readonly kind: NamedItem['kind'];
+    readonly container: TableNode;
+    readonly node: TomlNode;
+  }[];
+}
+
+/** The tree with the changes; what nothing changes in is kept as it is. Keys are nodes of the tree that is given. */
+export function withChanges(tree: TableNode, { replaced, added }: Changes): TableNode {
+  const rebuild = (table: TableNode): TableNode | undefined => {
+    const now = replaced.has(table) ? replaced.get(table) : table;
+    if (now === undefined) return undefined;
+    const entries = new Map(now.entries);
+    let changed = now !== table;
+    for (const kind of ['route', 'group'] as const) {
+      const known = table.entries.get(kind);
+      const list = known?.value.kind === 'array' ? known.value : undefined;
+      const more = added.filter((one) => one.container === table && one.kind === kind).map(({ node }) => node);
+      const items = (list?.items ?? []).flatMap((item) => (item.kind === 'table' ? (rebuild(item) ?? []) : item));
+      if (more.length === 0 && items.length === list?.items.length && items.every((item, i) => item === list.items[i]))
+        continue;
+      const all = [...items, ...more];
+      const first = all[0];
+      // A key of another kind is an error of its own, and stays for it.
+      if (first === undefined ? list === undefined : known !== undefined && list === undefined) continue;
+      const base = list ?? { kind: 'array' as const, span: first!.span, from: first!.from };
+      const value: ArrayNode = { ...base, items: all };
+      entries.set(kind, { key: kind, keySpan: value.span, ...known, value });
+      changed = true;
+    }
+    return changed ? { ...now, entries } : table;
+  };
+  return rebuild(tree) ?? tree;
+}
+
+function itemsOf(table: TableNode, key: string): TableNode[] {
+  const list = table.entries.get(key)?.value;
+  return list?.kind === 'array' ? list.items.filter((item) => item.kind === 'table') : [];
+}
+
+export function textOf(table: TableNode, key: string): string | undefined {
+  const node = table.entries.get(key)?.value;
+  return node?.kind === 'string' && node.value !== '' ? node.value : undefined;
+}
+
+function textsOf(table: TableNode, key: string): readonly string[] {
+  const node = table.entries.get(key)?.value;
+  if (node?.kind === 'array') return node.items.flatMap((item) => (item.kind === 'string' ? item.value : []));
+  return node?.kind === 'string' ? [node.value] : [];
+}
+
+/** What a route without a name is called: its match, behind what the groups around say. */
+function labelOf(route: TableNode, around: Around): string {
+  const match = route.entries.get('match')?.value;
+  const inTable = match?.kind === 'table';
+  const short = parseMatchText(match?.kind === 'string' ? match.value : '');
+  const methods = inTable ? [...new Set(textsOf(match, 'methods'))] : short.methods;
+  const path = inTable ? (textOf(match, 'path') ?? '') : short.path;
+  const own = inTable ? textsOf(match, 'host') : [];
+  const hosts = (own.length > 0 ? own : around.hosts).map((host) => host.toLowerCase());
+  const whole = around.prefix + (path === '/' && around.prefix !== '' ? '' : path);
+  return `${methods.length > 0 ? `${methods.join(',')} ` : ''}${hosts.join(',')}${whole}`;
+}
