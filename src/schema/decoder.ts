@@ -68,9 +68,14 @@ export class Decoder implements Origins {
     this.#records.push([[...this.#path, step], this.#default.origin]);
   }
 
-  /** Records a value that stands elsewhere and holds here too. */
+  /** Records a value that stands elsewhere and holds here too, in place of the default. */
   inherit(step: string, origin: Origin): void {
-    this.#records.push([[...this.#path, step], origin]);
+    const path = [...this.#path, step];
+    const known = this.#records.findIndex(([recorded]) => samePath(recorded, path));
+    if (known < 0) this.#records.push([path, origin]);
+    else this.#records[known] = [path, origin];
+    this.#index = undefined;
+    this.#indexed = 0;
   }
 
   error(
