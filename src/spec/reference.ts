@@ -13,7 +13,7 @@ import {
 import { NAMED_TYPES } from '../schema/regex.js';
 import { TEMPLATE_VARIABLES } from '../schema/template.js';
 import { accessLog, admin, consumer, lintSettings, listener, normalize, plan, service } from './entities.js';
-import { groupShape, rootShape, routeShape } from './shapes.js';
+import { defaultsShape, groupShape, rootShape, routeShape } from './shapes.js';
 
 interface Chapter {
   readonly title: string;
@@ -30,7 +30,29 @@ const CHAPTERS: readonly Chapter[] = [
     schema: rootShape,
     flat: true,
   },
-  { title: '`[listener.NAME]`', intro: 'A bound address. Every listener serves every route.', schema: listener },
+  {
+    title: '`[defaults]`',
+    intro: [
+      'What holds for services, listeners and routes that do not say otherwise, in whichever file they stand.',
+      '',
+      '- A service or listener gets each key that it does not set itself; of a table, each key of that. A `tls` without `cert`',
+      '  or `key` goes only to listeners that have a `tls` themselves.',
+      '- `policies` run on every route, before those of its groups and its own; as everywhere, the phase decides first. A route',
+      '  or group with `without = ["NAME"]` does not inherit that policy; one that is written in place here is called',
+      '  `defaults/KIND`. `gw routes` shows what was taken away.',
+      '- `listeners` holds for routes that name none, and whose groups name none.',
+    ].join('\n'),
+    schema: defaultsShape,
+  },
+  {
+    title: '`[listener.NAME]`',
+    intro: [
+      'A bound address. It serves every route that names no `listeners`, and those that name it. On any other listener a route',
+      'does not exist: requests for it get 404, and neither 405 nor `Allow` nor a CORS preflight tells of it. Two routes may have',
+      'the same match where no listener serves both.',
+    ].join('\n'),
+    schema: listener,
+  },
   {
     title: '`[service.NAME]`',
     intro: 'A logical API that owns targets. It has either `targets` or `run`.',
@@ -45,7 +67,7 @@ const CHAPTERS: readonly Chapter[] = [
   },
   {
     title: '`[[group]]`',
-    intro: 'Routes that share a path prefix, a host or policies: `[[group.route]]`. Groups nest: `[[group.group]]`.',
+    intro: 'Routes that share a path prefix, hosts, listeners or policies: `[[group.route]]`. Groups nest: `[[group.group]]`.',
     schema: groupShape,
   },
   {
@@ -154,13 +176,20 @@ function files(): string[] {
     'Files that `--overlay FILE` names **lie over** the spec, in their order, one for each environment:',
     '',
     '- tables merge key by key, at any depth: `[service.orders]` with `retries = 3` changes that key alone;',
-    '- routes and groups merge by `name`; one with a new name, or without any, is added;',
-    '- everything else is replaced, lists too: `policies = []` on a route takes all of its policies away, and',
-    '  `policies = ["keys"]` leaves that one;',
-    '- `targets` and `run` stand for one another, as do `to` and `reply`: setting one takes the other away;',
+    '- a `[[route]]` or `[[group]]` with a `name` changes the one of that name, wherever it is defined: in the main file, in an',
+    '  included one, in groups within groups. A route without a name goes by what `gw routes` calls it, `name = "GET /orders"`.',
+    '  A `[[group.route]]` changes a route of that very group;',
+    '- what has a new name, or none, is added: a route needs its `match`, a service `targets` or `run`, a listener its `address`, a',
+    '  policy its `use`. Without them it is meant for something that is not there, and that is an error;',
+    '- everything else is replaced, lists too: `policies = []` on a route takes all of its own policies away,',
+    '  `policies = ["keys"]` leaves that one, and `without` takes away what it inherits. A policy with another `use` is replaced as',
+    '  a whole;',
+    '- `targets` and `run` of a service stand for one another, as do `to` and `reply`, `rewrite` and `strip_prefix` of a route:',
+    '  setting one takes the other away;',
     '- `remove = ["route.debug", "listener.main.tls"]`, at the top of the overlay, takes away what the spec says: an entity,',
-    '  a route or group by its name, or one key of them. It goes first, so an overlay may write the same thing anew. A name that',
-    '  is not there is an error.',
+    '  a route or group by its name, wherever it is defined, or one key of them. It goes first, so an overlay may write the same',
+    '  thing anew: that is how a route moves or gets another name. A name that is not there is an error;',
+    '- messages about what an overlay set point into the overlay, and `gw explain` names it as the origin.',
   ];
 }
 

@@ -76,14 +76,18 @@ async function compareOn(random: Random, index: number, origin: string, tally: T
   const log = new KeptLog();
   const gateway = await Gateway.start({ model, inline: true, adminSocket: false, accessLog: null, clock, log });
   const explainer = new Explainer(bundle, { clock });
-  const port = Number(gateway.addresses[0]?.address.split(':').at(-1));
+  const listeners = gateway.addresses.map(({ name, address }) => {
+    const colon = address.lastIndexOf(':');
+    return { name, host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+  });
   try {
     for (let sent = 0; sent < REQUESTS; sent += BATCH) {
       now += random.index(20_000);
       const requests = Array.from({ length: BATCH }, () => randomRequest(random, model));
-      const replies = await exchangeAll(port, requests);
+      const listener = random.pick(listeners);
+      const replies = await exchangeAll(listener, requests);
       for (const [at, request] of requests.entries()) {
-        const told = await explainer.run(request);
+        const told = await explainer.run({ ...request, listener: listener.name });
         const reply = replies[at];
         const route = told.route === null ? undefined : bundle.program.routes[told.route]?.name;
         if (route !== undefined) tally.routes.add(`${index}/${route}`);

@@ -36,6 +36,10 @@ const POLICY_NAMES = [
   'others',
 ];
 
+const DEFAULT_POLICIES = ['open-keys', 'by-header', 'browsers'];
+/** Most routes are served everywhere. */
+const LISTENERS = ['', '', '', '', '"main"', '"internal"', '"main", "internal"'];
+
 export interface RandomSpec {
   readonly text: string;
   readonly model: Model;
@@ -65,7 +69,13 @@ function routeAt(text: string, offset: number): string | undefined {
 
 function settings(random: Random): string {
   return `spec = 1
-[listener.main]
+[listener.internal]
+address = "127.0.0.2:0"
+[defaults.listener]
+max_headers = ${random.pick([50, 100])}
+[defaults.service]
+host = "${random.pick(['preserve', 'target'])}"
+${random.chance(0.4) ? `[defaults]\npolicies = ["${random.pick(DEFAULT_POLICIES)}"]\n` : ''}[listener.main]
 address = "127.0.0.1:0"
 ${random.chance(0.5) ? 'trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]' : ''}
 [normalize]
@@ -152,14 +162,32 @@ function randomRoute(random: Random, index: number): RandomRoute {
     const policies = random.some(POLICY_NAMES, 2);
     lines.push('[[group]]', `name = "g${index}"`);
     if (random.chance(0.5)) lines.push(`prefix = "/${random.pick(WORDS)}"`);
-    if (random.chance(0.3)) lines.push(`host = "${random.pick(HOST_PATTERNS)}"`);
+    if (random.chance(0.3)) lines.push(`host = ${randomHosts(random)}`);
     if (policies.length > 0) lines.push(`policies = ${JSON.stringify(policies)}`);
+    if (random.chance(0.3)) lines.push(...reachLines(random));
     lines.push('[[group.route]]');
   } else {
     lines.push('[[route]]');
   }
-  lines.push(`name = "${name}"`, ...matchLines(random, path), ...leadLines(random, path, params));
+  lines.push(
+    `name = "${name}"`,
+    ...reachLines(random),
+    ...matchLines(random, path),
+    ...leadLines(random, path, params),
+  );
   return { name, lines: `${lines.join('\n')}\n` };
+}
+
+function randomHosts(random: Random): string {
+  if (random.chance(0.6)) return `"${random.pick(HOST_PATTERNS)}"`;
+  return JSON.stringify([random.pick(HOST_PATTERNS), ...random.some(HOST_PATTERNS, 2)]);
+}
+
+function reachLines(random: Random): string[] {
+  const listeners = random.pick(LISTENERS);
+  const lines = listeners === '' ? [] : [`listeners = [${listeners}]`];
+  if (random.chance(0.2)) lines.push(`without = ["${random.pick(DEFAULT_POLICIES)}"]`);
+  return lines;
 }
 
 function randomPath(random: Random, params: string[]): string {
@@ -187,12 +215,12 @@ function matchLines(random: Random, path: string): string[] {
   const methods = random.some(METHODS, 3);
   const headers = random.chance(0.25) ? conditions(random, HEADER_NAMES) : '';
   const query = random.chance(0.25) ? conditions(random, QUERY_NAMES) : '';
-  const host = random.chance(0.3) ? random.pick(HOST_PATTERNS) : '';
+  const host = random.chance(0.3) ? randomHosts(random) : '';
   if (headers === '' && query === '' && host === '') {
     return [`match = ${JSON.stringify(`${methods.join(',')}${methods.length > 0 ? ' ' : ''}${path}`)}`];
   }
   const parts = [`path = ${JSON.stringify(path)}`, `methods = ${JSON.stringify(methods)}`];
-  if (host !== '') parts.push(`host = "${host}"`);
+  if (host !== '') parts.push(`host = ${host}`);
   if (headers !== '') parts.push(`headers = { ${headers} }`);
   if (query !== '') parts.push(`query = { ${query} }`);
   return [`match = { ${parts.join(', ')} }`];

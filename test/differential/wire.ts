@@ -15,6 +15,12 @@ export interface WireReply {
   readonly body: string;
 }
 
+/** Of a listener. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
 const ECHO = 'x-echo';
 
 /** Tells what it saw in a field of its reply, since a reply to HEAD has no body. */
@@ -41,15 +47,15 @@ export function seenBy(reply: WireReply): Seen | undefined {
 }
 
 /** Sends all requests on one connection, as many at once as there are; on a new one after each reply that closes it. */
-export async function exchangeAll(port: number, requests: readonly RandomRequest[]): Promise<WireReply[]> {
+export async function exchangeAll(at: Address, requests: readonly RandomRequest[]): Promise<WireReply[]> {
   const replies: WireReply[] = [];
-  while (replies.length < requests.length) replies.push(...(await oneConnection(port, requests.slice(replies.length))));
+  while (replies.length < requests.length) replies.push(...(await oneConnection(at, requests.slice(replies.length))));
   return replies;
 }
 
-function oneConnection(port: number, requests: readonly RandomRequest[]): Promise<WireReply[]> {
+function oneConnection(at: Address, requests: readonly RandomRequest[]): Promise<WireReply[]> {
   return new Promise((resolve, reject) => {
-    const socket = connect(port, '127.0.0.1');
+    const socket = connect(at);
     const replies: WireReply[] = [];
     const parser = new ReplyParser();
     let text = '';
