@@ -245,6 +245,55 @@ test('routes --json, from a bundle as from its spec', () =>
     assert.equal(JSON.parse((await gw(['routes', 'a.bundle', '--json'], { cwd })).out), fromSpec);
   }));
 
+test('routes tells hosts, listeners, and what was taken away', () =>
+  inFolder(
+    {
+      'gateway.toml': `spec = 1
+[listener.main]
+address = "127.0.0.1:8080"
+[listener.internal]
+address = "127.0.0.1:9090"
+[defaults]
+policies = ["keys"]
+[policy.keys]
+use = "api-key"
+[[route]]
+name = "stats"
+match = { path = "/stats", host = ["b.example", "a.example"] }
+reply.status = 204
+listeners = ["internal"]
+without = ["keys"]
+`,
+    },
+    async (cwd) => {
+      const { routes } = JSON.parse((await gw(['routes', '--json'], { cwd })).out) as RouteList;
+      assert.equal(routes[0], {
+        name: 'stats',
+        match: '/stats',
+        host: 'a.example',
+        hosts: ['a.example', 'b.example'],
+        conditions: [],
+        listeners: ['internal'],
+        policies: [],
+        without: ['keys'],
+        service: null,
+        status: 204,
+        targets: [],
+        source: 'gateway.toml:10',
+      });
+      const { out } = await gw(['routes'], { cwd });
+      assert.match(out, 'a.example,b.example/stats on internal');
+      assert.match(out, '- (without keys)');
+      const told = await gw(['explain', 'GET', 'http://b.example/stats'], { cwd });
+      assert.match(told.out, 'it is served on `internal`, not on `main`');
+      assert.match(
+        (await gw(['explain', 'GET', 'http://b.example/stats', '--listener', 'internal'], { cwd })).out,
+        'route stats answers 204',
+      );
+      assert.is((await gw(['explain', 'GET', '/stats', '--listener', 'nowhere'], { cwd })).code, 2);
+    },
+  ));
+
 test('routes --filter: by name, match, service or policy; several narrow', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     const names = async (...filters: string[]): Promise<string[]> => {

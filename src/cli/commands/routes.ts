@@ -54,15 +54,16 @@ export default defineCommand<Options, [spec: string | undefined]>({
 interface RouteFacts {
   readonly name: string;
   readonly match: string;
-  /** The first of `hosts`; null: any host. */
+  /** Null: any host; of several the first. */
   readonly host: string | null;
-  readonly hosts: readonly string[];
-  /** Null: every listener. */
-  readonly listeners: readonly string[] | null;
+  /** Where there are several. */
+  readonly hosts?: readonly string[];
+  /** Where not every listener serves it. */
+  readonly listeners?: readonly string[];
   readonly conditions: readonly string[];
   readonly policies: readonly string[];
-  /** Policies of defaults and groups that were taken away from it. */
-  readonly without: readonly string[];
+  /** Policies of defaults and groups that were taken away from it, if any. */
+  readonly without?: readonly string[];
   /** Null for a route that answers by itself. */
   readonly service: string | null;
   /** Status of the reply of a route that answers by itself. */
@@ -76,16 +77,17 @@ function routeFacts(program: Program, index: number, place: RoutePlace | undefin
   const route = program.routes[index];
   if (!route) return undefined;
   const service = program.services[route.service];
+  const { hosts = [], listeners = [] } = place ?? {};
   const { file, line } = route.source;
   return {
     name: route.name,
     match: route.match,
-    host: place?.hosts[0] ?? null,
-    hosts: place?.hosts ?? [],
-    listeners: place === undefined || place.listeners.length === 0 ? null : place.listeners,
+    host: hosts[0] ?? null,
+    ...(hosts.length > 1 ? { hosts } : {}),
+    ...(listeners.length > 0 ? { listeners } : {}),
     conditions: place?.conditions ?? [],
     policies: route.policies.flatMap((index) => program.policies[index]?.name ?? []),
-    without: route.without ?? [],
+    ...(route.without === undefined ? {} : { without: route.without }),
     service: service?.name ?? null,
     status: route.reply?.status ?? null,
     targets: service?.run
@@ -96,15 +98,15 @@ function routeFacts(program: Program, index: number, place: RoutePlace | undefin
 }
 
 /** `GET api.example.com/orders if header x-beta is "1" on public`. */
-function matchText({ match, hosts, conditions, listeners }: RouteFacts): string {
+function matchText({ match, host, hosts = host === null ? [] : [host], conditions, listeners }: RouteFacts): string {
   const slash = match.indexOf('/');
   const whole = `${match.slice(0, slash)}${hosts.join(',')}${match.slice(slash)}`;
-  const on = listeners === null ? '' : ` on ${listeners.join(', ')}`;
+  const on = listeners === undefined ? '' : ` on ${listeners.join(', ')}`;
   return `${whole}${conditions.length === 0 ? '' : ` if ${conditions.join(' and ')}`}${on}`;
 }
 
 /** `cors, limit (without keys)`. */
-function policiesText({ policies, without }: RouteFacts): string {
+function policiesText({ policies, without = [] }: RouteFacts): string {
   const all = policies.join(', ') || '-';
   return without.length === 0 ? all : `${all} (without ${without.join(', ')})`;
 }
