@@ -67,7 +67,8 @@ const CHAPTERS: readonly Chapter[] = [
   },
   {
     title: '`[[group]]`',
-    intro: 'Routes that share a path prefix, hosts, listeners or policies: `[[group.route]]`. Groups nest: `[[group.group]]`.',
+    intro:
+      'Routes that share a path prefix, hosts, listeners or policies: `[[group.route]]`. Groups nest: `[[group.group]]`.',
     schema: groupShape,
   },
   {
