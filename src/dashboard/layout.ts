@@ -59,7 +59,7 @@ export function reloadsListRows(size: Size): number {
 
 /** Lines about the selected target, frame included; 0 where there is no room. */
 export function targetDetailRows(size: Size): number {
-  return bodyRows(size) >= 18 ? 6 : 0;
+  return bodyRows(size) >= 18 ? 7 : 0;
 }
 
 /** Rows of the list of a view. */

@@ -120,8 +120,9 @@ function targetTable(snapshot: Snapshot): string[] {
     count(target.requests),
     count(target.failures),
     latency(target.latency.p95),
+    target.lastFailure === null ? '-' : `${dateTime(target.lastFailure.at)} ${target.lastFailure.cause}`,
   ]);
-  return table(['SERVICE', 'TARGET', 'HEALTH', 'PROCESS', '>TOTAL', '>FAIL', '>P95'], rows, 'targets');
+  return table(['SERVICE', 'TARGET', 'HEALTH', 'PROCESS', '>TOTAL', '>FAIL', '>P95', 'LAST FAILURE'], rows, 'targets');
 }
 
 function reloadTable(snapshot: Snapshot): string[] {

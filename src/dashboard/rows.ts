@@ -124,10 +124,11 @@ export const targetRows = remember((snapshot: Snapshot | undefined, filter: stri
   const terms = parseFilter(filter);
   for (const target of snapshot?.targets ?? []) {
     const fields = {
-      text: [target.service, target.url, target.health, target.process?.state ?? ''],
+      text: [target.service, target.url, target.health, target.process?.state ?? '', target.lastFailure?.cause ?? ''],
       service: target.service,
       health: target.health,
       process: target.process?.state ?? '',
+      cause: target.lastFailure?.cause ?? '',
     };
     if (!matches(terms, fields)) continue;
     const group = services.get(target.service);
@@ -169,15 +170,27 @@ export const requestRows = remember(
 );
 
 function requestFields(record: RequestRecord): Parameters<typeof matches>[1] {
-  const { method, url, host, id, route, service, consumer, error, status, remote, target } = record;
+  const { method, url, host, id, route, service, consumer, error, cause, status, remote, target } = record;
   return {
-    text: [method, host + url, id, route ?? '-', service ?? '', consumer ?? '', error ?? '', String(status), remote],
+    text: [
+      method,
+      host + url,
+      id,
+      route ?? '-',
+      service ?? '',
+      consumer ?? '',
+      error ?? '',
+      cause ?? '',
+      String(status),
+      remote,
+    ],
     status: String(status),
     route: route ?? '-',
     service: service ?? '',
     target: target ?? '',
     consumer: consumer ?? '',
     error: error ?? '',
+    cause: cause ?? '',
     method,
     host,
     id,

@@ -184,7 +184,8 @@ test('Targets: ejected, managed, unmanaged', () => {
   assert.match(text, /127\.0\.0\.1:4004 +✗ out 12s/);
   assert.match(text, /ready 48113/);
   assert.match(text, /backoff ↻4/);
-  assert.match(text, /too many failures; tried again in 12s/);
+  assert.match(text, /consecutive failures; tried again in 12s/);
+  assert.match(text, /ago: connection refused +upstream\/unreachable/, 'why it failed last');
   const trial = targets().map((target) => ({ ...target, ejectedForMs: 0 }));
   assert.match(check(scene({ snapshot: snapshot({ targets: trial }) }, '3'), 'trial'), /✗ on trial/);
 });

@@ -6,6 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { GatewayEntry } from '../../src/telemetry/admin-protocol.js';
 import type { AdminEvent, RequestRecord, Snapshot } from '../../src/telemetry/snapshot.js';
+import { refusingPort } from '../support/fault-target.js';
 import {
   call,
   closeAll,
@@ -161,6 +162,40 @@ test('the stream shows requests with their decisions while somebody looks', asyn
   const steps = record.decisions?.map(({ step }) => step) ?? [];
   assert.ok(steps.includes('match') && steps.includes('keys') && steps.includes('tight'), steps.join());
   stream.destroy();
+});
+
+test('the snapshot names the last failure of a target, its cause and when; a managed one’s as well', async () => {
+  const dead = `http://127.0.0.1:${await refusingPort()}`;
+  const server =
+    "require('net').createServer((s)=>{s.on('error',()=>{});s.on('data',()=>s.end())}).listen(process.env.PORT,'127.0.0.1')";
+  const text = `${specOf(dead)}
+[service.managed]
+run = { command = ${JSON.stringify(`node -e "${server}"`)} }
+retries = 0
+[[route]]
+name = "managed"
+match = "GET /managed"
+to = "managed"
+`;
+  const spec = new SpecFile(text);
+  const { gateway, url } = await startGateway({ spec: spec.path, env });
+  assert.equal(
+    gateway.snapshot().targets.map(({ lastFailure }) => lastFailure),
+    [null, null],
+  );
+  const before = Date.now();
+  assert.is((await call(`${url}/slow`)).status, 502);
+  assert.is((await call(`${url}/managed`)).status, 502);
+  const [shop, managed] = await until(() => {
+    const all = gateway.snapshot().targets.map(({ lastFailure }) => lastFailure);
+    return all.every((one) => one !== null) ? all : undefined;
+  }, 'both failures');
+  assert.equal([shop?.error, shop?.cause], ['upstream/unreachable', 'connection refused']);
+  assert.equal(
+    [managed?.error, managed?.cause],
+    ['upstream/reset', 'connection closed by the target before its reply'],
+  );
+  assert.ok((shop?.at ?? 0) >= before - 1000 && (shop?.at ?? 0) <= Date.now() + 1000);
 });
 
 test('while draining readiness fails, what is in flight finishes, and no reload is taken', async () => {

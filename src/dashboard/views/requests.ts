@@ -28,13 +28,13 @@ const COLUMNS: readonly Column<RequestRow>[] = [
   },
   { title: 'TOOK', min: 6, align: 'right', cell: ({ entry }) => latency(entry.record.durationMs) },
   { title: 'URL', min: 20, grow: 4, cell: ({ entry }) => [entry.record.url, 'title'] },
-  { title: 'ROUTE', min: 14, grow: 1, max: 28, cell: ({ entry }) => routeName(entry.record.route) },
+  { title: 'ROUTE', min: 10, grow: 1, max: 28, cell: ({ entry }) => routeName(entry.record.route) },
   {
     title: 'CONSUMER',
     min: 10,
     grow: 1,
     max: 20,
-    spare: 1,
+    spare: 2,
     cell: ({ entry }) => [entry.record.consumer ?? '-', 'dim'],
   },
   {
@@ -44,6 +44,14 @@ const COLUMNS: readonly Column<RequestRow>[] = [
     max: 28,
     spare: 3,
     cell: ({ entry }) => [entry.record.error ?? '-', entry.record.error ? 'bad' : 'dim'],
+  },
+  {
+    title: 'CAUSE',
+    min: 18,
+    grow: 4,
+    max: 70,
+    spare: 1,
+    cell: ({ entry: { record } }) => [record.cause ?? record.error ?? '-', record.error ? 'bad' : 'dim'],
   },
   {
     title: 'TARGET',
@@ -115,6 +123,7 @@ export function requestDetail(state: State, columns: number): Line[] {
   const sent = record.status === 0 ? 'no reply was sent' : String(record.status);
   field('request', `${record.method} ${record.url}`, 'title');
   field('status', record.error === null ? sent : `${sent}, ${record.error}`, statusTone(record.status));
+  if (record.cause !== null) field('cause', record.cause, statusTone(record.status));
   field('took', `${latency(record.durationMs)}, the target's reply head came after ${latency(record.upstreamMs)}`);
   field('at', `${dateTime(record.at)}.${String(new Date(record.at).getMilliseconds()).padStart(3, '0')}`);
   field('client', `${record.remote}, ${record.consumer === null ? 'no consumer' : `consumer ${record.consumer}`}`);

@@ -1,5 +1,5 @@
 import type { TargetSnapshot } from '../../telemetry/snapshot.js';
-import { count, latency, percent, plural, span as spanOf } from '../format.js';
+import { age, count, latency, percent, plural, span as spanOf } from '../format.js';
 import { listRows, targetDetailRows } from '../layout.js';
 import { frame, inverse, type Line, printable, type Span, span, spread } from '../line.js';
 import { type TargetRow, targetRows } from '../rows.js';
@@ -27,7 +27,12 @@ function processText(target: TargetSnapshot, theme: Theme): readonly [string, To
   return [`${process.state}${pid}${again}`, PROCESS_TONES[process.state]];
 }
 
-function columnsFor(theme: Theme): readonly Column<OneTarget>[] {
+/** Why its last failed attempt failed, and how long ago that was. */
+function lastFailure({ lastFailure: last }: TargetSnapshot, now: number): string {
+  return last === null ? '-' : `${age(now - last.at)} ago: ${last.cause}`;
+}
+
+function columnsFor(theme: Theme, now: number): readonly Column<OneTarget>[] {
   return [
     {
       title: 'TARGET',
@@ -47,6 +52,14 @@ function columnsFor(theme: Theme): readonly Column<OneTarget>[] {
     { title: 'P50', min: 6, align: 'right', spare: 3, cell: ({ target }) => latency(target.latency.p50) },
     { title: 'P95', min: 6, align: 'right', cell: ({ target }) => latency(target.latency.p95) },
     { title: 'P99', min: 6, align: 'right', spare: 4, cell: ({ target }) => latency(target.latency.p99) },
+    {
+      title: 'LAST FAILURE',
+      min: 24,
+      grow: 3,
+      max: 80,
+      spare: 6,
+      cell: ({ target }) => [lastFailure(target, now), target.lastFailure === null ? 'dim' : 'warn'],
+    },
   ];
 }
 
@@ -68,7 +81,7 @@ export function targetsTable(state: State): Line[] {
   const { theme, size } = state;
   const most = listRows('targets', size);
   const rows = targetRows(state.snapshot, state.filters.targets);
-  const placed = place(columnsFor(theme), size.columns);
+  const placed = place(columnsFor(theme, state.snapshot?.gateway.now ?? 0), size.columns);
   const shown = page(rows, state.cursors.targets, most);
   const lines: Line[] = [headerLine(placed, theme)];
   for (const [index, row] of shown.rows.entries()) {
@@ -92,17 +105,17 @@ function detailPanel(state: State, row: TargetRow | undefined): Line[] {
   if (height === 0) return [];
   const { theme, size } = state;
   const target = row?.kind === 'target' ? row.target : row?.targets[0];
-  const lines: Line[] = target ? about(target, theme) : [];
+  const lines: Line[] = target ? about(target, theme, state.snapshot?.gateway.now ?? 0) : [];
   while (lines.length < height - 2) lines.push([]);
   const title = target ? `${target.service}  ${target.url}` : 'target';
   return frame([{ title: [span(printable(title, theme), 'title')], lines }], size.columns, theme);
 }
 
-function about(target: TargetSnapshot, theme: Theme): Line[] {
+function about(target: TargetSnapshot, theme: Theme, now: number): Line[] {
   const { p50, p95, p99 } = target.latency;
   const [state, tone] = health(target, theme);
   const until =
-    target.health === 'ejected' ? ` (too many failures; tried again in ${spanOf(target.ejectedForMs)})` : '';
+    target.health === 'ejected' ? ` (consecutive failures; tried again in ${spanOf(target.ejectedForMs)})` : '';
   const label = (text: string): Span => span(` ${text.padEnd(10)}`, 'dim');
   const share = percent(target.failures, target.requests);
   const { process } = target;
@@ -112,6 +125,11 @@ function about(target: TargetSnapshot, theme: Theme): Line[] {
       label('requests'),
       span(`${count(target.requests)}, ${plural(target.failures, 'failure')} (${share})`),
       span(`  ${count(target.inFlight)} in flight on ${plural(target.connections, 'connection')}`, 'dim'),
+    ],
+    [
+      label('failure'),
+      span(printable(lastFailure(target, now), theme), target.lastFailure === null ? 'dim' : 'warn'),
+      span(target.lastFailure === null ? '' : `  ${target.lastFailure.error}`, 'dim'),
     ],
     [
       label('latency'),
