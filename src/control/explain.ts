@@ -1,6 +1,6 @@
 /** What a request would meet, and why: the data plane's own match and chain, run offline. Plain JSON. */
 import type { MatchTrace } from '../bundle/match.js';
-import { resolveReferences } from '../bundle/references.js';
+import { listReferences, resolveReferences } from '../bundle/references.js';
 import type { Bundle, Json, Phase, PolicyPlan, Program, RefString, RoutePlan, SourceRef } from '../bundle/types.js';
 import type { Clock, Decision } from '../policies/contract.js';
 import { OfflinePlane, type OfflineRequest, type OfflineResult } from '../proxy/offline.js';
@@ -32,7 +32,7 @@ export interface Explanation {
   readonly summary: string;
   /** Why gw refuses it, where there is more to say than the summary. */
   readonly cause: string | null;
-  /** References that have no value here: credentials and targets that they stand for are not known. */
+  /** References of the route and the consumers that have no value here: what they stand for is not known. */
   readonly unresolved: readonly string[];
   readonly route: ExplainedRoute | null;
   /** What decided among the routes, and what the request has for each segment. */
@@ -127,7 +127,7 @@ export class UnexplainableError extends Error {}
 export class Explainer {
   readonly #program: Program;
   readonly #resolved: Program;
-  readonly #unresolved: readonly string[];
+  readonly #unresolved: ReadonlySet<string>;
   readonly #bundle: Pick<Bundle, 'sha256' | 'trie'>;
   readonly #clock: Clock;
   #plane: OfflinePlane | undefined;
@@ -193,7 +193,7 @@ export class Explainer {
       outcome,
       summary: summaryOf(outcome, route, result),
       cause: result.cause,
-      unresolved: this.#unresolved,
+      unresolved: this.#unresolvedOn(route),
       route: route ? { name: route.name, match: route.match, source: route.source, timeout: route.timeout } : null,
       match: trace ? matchOf(trace, result) : null,
       nearMisses: (trace?.nearMisses ?? []).map((near) => {
@@ -217,6 +217,16 @@ export class Explainer {
               body: result.reply?.body ?? '',
             },
     };
+  }
+
+  /** References without a value here that the route's service or policies, or the consumers, hold. */
+  #unresolvedOn(route: RoutePlan | undefined): string[] {
+    const { consumers, policies, services } = this.#program;
+    const near = route
+      ? [services[route.service]?.targets ?? [], ...route.policies.map((at) => policies[at]?.plan)]
+      : [];
+    const texts = listReferences([...near, ...(route?.policies.length ? consumers : [])]).map(({ text }) => text);
+    return texts.filter((text) => this.#unresolved.has(text)).sort();
   }
 
   #policies(route: RoutePlan, result: OfflineResult, told: readonly DecisionRecord[]): ExplainedPolicy[] {
@@ -287,7 +297,7 @@ function summaryOf(outcome: Explanation['outcome'], route: RoutePlan | undefined
 function offlineProgram(
   program: Program,
   env: { readonly [name: string]: string | undefined },
-): { program: Program; unresolved: string[] } {
+): { program: Program; unresolved: ReadonlySet<string> } {
   const unresolved = new Set<string>();
   const resolve = ({ kind, name, fallback, text }: Reference): string => {
     const value = kind === 'env' ? env[name] : undefined;
@@ -307,7 +317,7 @@ function offlineProgram(
     ...consumer,
     apiKeys: consumer.apiKeys.filter((key) => !written(key).includes('${')),
   }));
-  return { program: { ...whole, services, consumers }, unresolved: [...unresolved].sort() };
+  return { program: { ...whole, services, consumers }, unresolved };
 }
 
 /** The values, with those that count instead by the consumer's plan, as the policy told in its decision. */
