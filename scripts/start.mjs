@@ -10,10 +10,11 @@ const gw = spawn(process.execPath, [join(ROOT, 'bin', 'gw.js'), 'serve', ...proc
   cwd: ROOT,
   stdio: 'inherit',
 });
-// A terminal sends ctrl-c to gw as well; a supervisor signals only this process.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+// A terminal sends ctrl-c and ctrl-\\ to gw as well; a supervisor signals only this process.
+for (const signal of ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2']) {
   process.on(signal, () => {
-    if (signal !== 'SIGINT' || !process.stdin.isTTY) gw.kill(signal);
+    const fromTerminal = signal === 'SIGINT' || signal === 'SIGQUIT';
+    if (!fromTerminal || !process.stdin.isTTY) gw.kill(signal);
   });
 }
 // npm ends its shell on a signal, and the shell ends without passing it on.

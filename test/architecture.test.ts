@@ -36,7 +36,6 @@ const SOLE_IMPORTERS: Readonly<Record<string, string>> = {
   'http-proxy': 'proxy',
   chokidar: 'control',
   pino: 'control',
-  'sonic-boom': 'telemetry',
   'prom-client': 'telemetry',
   ink: 'dashboard',
   react: 'dashboard',
@@ -56,7 +55,7 @@ const LEAVES: Readonly<Record<string, readonly string[]>> = {
   'src/version.ts': ['cli', 'control'],
   'src/input-file.ts': ['spec', 'lint', 'proxy', 'control', 'dashboard', 'cli'],
   'src/reference-syntax.ts': ['bundle', 'schema', 'lint', 'control'],
-  'src/output-file.ts': ['lint', 'cli'],
+  'src/output-file.ts': ['lint', 'telemetry', 'cli'],
 };
 
 /** `src/cli/main.ts` -> `cli`; `src/index.ts`, the package's face, and the leaves are no rooms. */

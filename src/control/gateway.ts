@@ -9,6 +9,7 @@ import { LimitTable } from '../state/limit-table.js';
 import { changesText } from '../telemetry/changes.js';
 import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapshot.js';
 import { AdminServer } from './admin/server.js';
+import { AdminSocket } from './admin/socket.js';
 import { type Candidate, nameOfSource, type Source } from './candidate.js';
 import { GenerationLoader, type Warm } from './loader.js';
 import { type Log, silentLog } from './log.js';
@@ -17,7 +18,6 @@ import { GatewayMetrics } from './metrics.js';
 import { Pause } from './pause.js';
 import { Plane } from './plane.js';
 import { Reloader, type ReloadPhase, type ReloadTrigger, type SettledReload } from './reload.js';
-import { openRuntimeDirectory, RuntimeEntry, sweep } from './runtime-dir.js';
 import { type GatewayFacts, SnapshotBuilder } from './snapshot.js';
 import { GatewayStats } from './stats.js';
 import { SpecWatcher } from './watch/watcher.js';
@@ -83,6 +83,7 @@ export class Gateway {
   readonly #managed: ManagedSet;
   readonly #plane: Plane;
   readonly #admin: AdminServer;
+  readonly #socket: AdminSocket;
   readonly #reloader: Reloader<Candidate, Warm>;
   readonly #snapshots: SnapshotBuilder;
   readonly #metrics: GatewayMetrics;
@@ -91,7 +92,6 @@ export class Gateway {
   readonly #listeners = new Map<keyof GatewayEvents, Set<(event: never) => void>>();
   readonly #watcher: SpecWatcher | undefined;
   readonly #loader: GenerationLoader;
-  #entry: RuntimeEntry | undefined;
   #state: GatewayState = 'starting';
   #ending: Promise<void> | undefined;
   #drained: Promise<DrainReport> | undefined;
@@ -127,6 +127,17 @@ export class Gateway {
     this.#stats = new GatewayStats(this.#clock);
     this.#managed = new ManagedSet(this.#log, () => void this.#request('moved'));
     this.#admin = this.#createAdmin();
+    this.#socket = new AdminSocket({
+      admin: this.#admin,
+      log: this.#log,
+      directory: options.runtimeDir,
+      entry: () => ({
+        pid: process.pid,
+        spec: nameOfSource(this.#source),
+        startedAt: this.#startedAt,
+        listeners: this.addresses.map((listener) => listener.address),
+      }),
+    });
     this.#plane = new Plane({
       inline: options.inline === true,
       limits: this.#limits,
@@ -202,7 +213,7 @@ export class Gateway {
   }
   /** Path of the admin socket; undefined when there is none. */
   get adminSocket(): string | undefined {
-    return this.#entry?.socket;
+    return this.#socket.path;
   }
   /** `host:port` of the admin API on TCP; undefined when it is not configured. */
   get adminAddress(): string | undefined {
@@ -216,6 +227,11 @@ export class Gateway {
   /** Looks at the spec anew. Resolves with how it ended; undefined when the gateway is ending. Never rejects. */
   reload(): Promise<ReloadSnapshot | undefined> {
     return this.#request('api');
+  }
+
+  /** Opens the access log anew in every worker, as after a rotation. */
+  reopenLogs(): void {
+    this.#plane.api.reopenLog();
   }
 
   on<Name extends keyof GatewayEvents>(name: Name, listener: (event: GatewayEvents[Name]) => void): () => void {
@@ -281,46 +297,20 @@ export class Gateway {
     if (reload?.outcome !== 'live') {
       throw new StartError(reload?.summary ?? 'The gateway ended while it started.', reload?.diagnostics ?? '');
     }
-    if (this.#options.adminSocket !== false) await this.#openSocket();
+    if (this.#options.adminSocket !== false) await this.#socket.open();
     if (this.#ending) throw new StartError('The gateway ended while it started.', '');
     this.#become('ready');
-  }
-
-  /** Without its socket a gateway serves on, but cannot be watched: worth a warning, not an outage. */
-  async #openSocket(): Promise<void> {
-    try {
-      const directory = openRuntimeDirectory(this.#options.runtimeDir);
-      sweep(directory);
-      const entry = new RuntimeEntry(directory);
-      this.#entry = entry;
-      await this.#admin.listenSocket(entry.socket);
-      this.#writeEntry();
-    } catch (error) {
-      this.#entry?.remove();
-      this.#entry = undefined;
-      this.#log.warn(`no admin socket: ${reasonOf(error, 'write')}`);
-    }
-  }
-
-  #writeEntry(): void {
-    this.#entry?.write({
-      pid: process.pid,
-      spec: nameOfSource(this.#source),
-      socket: this.#entry.socket,
-      startedAt: this.#startedAt,
-      listeners: this.addresses.map((listener) => listener.address),
-    });
   }
 
   async #end(): Promise<void> {
     clearInterval(this.#ticker);
     await this.#watcher?.close();
-    this.#entry?.remove();
-    this.#entry = undefined;
-    const parts = [this.#admin.close(), this.#plane.close(), this.#managed.close()];
+    const parts = [this.#admin.close(), this.#socket.close(), this.#plane.close(), this.#managed.close()];
     const failures = (await Promise.allSettled(parts)).filter((part) => part.status === 'rejected');
     for (const failure of failures) this.#log.warn(`closing: ${reasonOf(failure.reason)}`);
     await this.#reloader.settle();
+    // What a step that was under way opened meanwhile would keep the process.
+    await this.#admin.close();
     this.#become('stopped');
   }
 
@@ -348,7 +338,7 @@ export class Gateway {
     } else if (reload.outcome === 'live' && diagnostics.trim() !== '') {
       this.#log.warn(`the spec has ${reload.warnings} warning${reload.warnings === 1 ? '' : 's'}`, { diagnostics });
     }
-    if (reload.outcome === 'live') this.#writeEntry();
+    if (reload.outcome === 'live') this.#socket.refresh();
     this.#admin.events.reload(reload);
     this.#emit('reload', reload);
   }

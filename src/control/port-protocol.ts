@@ -14,6 +14,7 @@ export type WorkerQuestion =
 export type WorkerCall =
   | WorkerQuestion
   | { readonly call: 'abort' }
+  | { readonly call: 'reopen' }
   | { readonly call: 'watch'; readonly level: WatchLevel }
   /** Answered by `pong` as soon as the thread's loop comes round: it is not stuck. */
   | { readonly call: 'ping' };

@@ -1,10 +1,10 @@
 /** What `gw serve` does: runs a gateway until a signal ends it. */
-import { inspect } from 'node:util';
 import type { Program } from '../bundle/types.js';
 import { reasonOf } from '../reason.js';
 import { gwVersion } from '../version.js';
 import { Gateway, type GatewayOptions, StartError } from './gateway.js';
 import { createLog, type Log, type LogFormat, type LogLevel, type LogSink } from './log.js';
+import { type EndSignal, Signals } from './signals.js';
 
 export interface ServeOptions {
   /** Absolute path of the spec or bundle. */
@@ -29,14 +29,22 @@ export interface ServeOptions {
   readonly env?: { readonly [name: string]: string | undefined };
 }
 
-type EndSignal = 'SIGTERM' | 'SIGINT';
-
 /** Exit codes of `gw serve`; of an end that was forced, what a shell says of a process that the signal ended. */
-const EXIT = { ok: 0, failed: 1, bug: 70, SIGINT: 130, SIGTERM: 143 } as const;
+const EXIT = { ok: 0, failed: 1, bug: 70, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 
 /**
- * Serves until SIGTERM or SIGINT, then drains; a second one ends at once. SIGHUP reloads. Resolves with the exit code:
- * 0 after an orderly end, 1 when the gateway could not start, 70 after a bug in gw, 130 or 143 after a second signal.
+ * Milliseconds that the process may take to end by itself once the gateway has ended. Something may hold it that is not
+ * gw's to close: a reader of standard output that takes nothing.
+ */
+const EXIT_WITHIN = 2000;
+/** Milliseconds from a second signal until the process is killed, whatever holds it then. */
+const KILL_AFTER = 10_000;
+
+/**
+ * Serves until SIGTERM, SIGQUIT or SIGINT, then drains; a second one ends at once. SIGHUP reloads and opens the access log
+ * anew, SIGUSR1 only opens it anew, SIGUSR2 is ignored. Resolves with the exit code: 0 after an orderly end, 1 when the
+ * gateway could not start, 70 after a bug in gw, 130, 131 or 143 after a second signal. The process ends at the latest
+ * two seconds later.
  */
 export async function runServe(options: ServeOptions): Promise<number> {
   const log = createLog({
@@ -56,14 +64,18 @@ export async function runServe(options: ServeOptions): Promise<number> {
     if (!(error instanceof StartError)) throw error;
     if (signals.abort.aborted) {
       log.info('ended by a signal before it served');
-      return signals.endCode;
+      return endCode(signals);
     }
     options.stderr.write(error.diagnostics === '' ? `${error.message}\n` : error.diagnostics);
     return EXIT.failed;
   } finally {
     signals.close();
+    setTimeout(() => process.exit(), EXIT_WITHIN).unref();
   }
 }
+
+/** Of a gateway that has ended because of signals. */
+const endCode = ({ forced }: Signals): number => (forced === undefined ? EXIT.ok : EXIT[forced]);
 
 function gatewayOptions(options: ServeOptions, log: Log, signals: Signals): GatewayOptions {
   const { accessLog, env, publicKey, watch } = options;
@@ -99,24 +111,28 @@ function schemeOf(program: Program, listener: string): string {
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 async function serve(gateway: Gateway, signals: Signals, log: Log): Promise<number> {
-  const reload = (): void => {
+  signals.handle('SIGHUP', () => {
+    gateway.reopenLogs();
     const ending = gateway.state !== 'ready';
     log.info(ending ? 'SIGHUP: no reload, the gateway is ending' : 'SIGHUP: reloading');
     if (!ending) void gateway.reload();
-  };
-  signals.onHangUp = reload;
+  });
+  signals.handle('SIGUSR1', () => {
+    log.info('SIGUSR1: opening the access log anew');
+    gateway.reopenLogs();
+  });
   const bug = signals.failure.then((failure) => endBug(gateway, failure, log));
   const first = await Promise.race([signals.first, bug]);
   if (first === EXIT.bug) return first;
   const forced = signals.second.then((signal) => endForced(gateway, signal, log));
   const ended = await Promise.race([drain(gateway, first, log), forced, bug]);
   // It may have come when there was nothing left but to wait for managed targets.
-  return ended === EXIT.ok ? signals.endCode : ended;
+  return ended === EXIT.ok ? endCode(signals) : ended;
 }
 
-/** After SIGTERM, which supervisors send, there is time for a load balancer to notice; Ctrl-C is somebody who waits. */
+/** After SIGTERM and SIGQUIT, which supervisors send, there is time for a load balancer to notice; Ctrl-C is somebody who waits. */
 async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
-  const delay = signal === 'SIGTERM' ? (gateway.program?.drainDelay ?? 0) : 0;
+  const delay = signal !== 'SIGINT' ? (gateway.program?.drainDelay ?? 0) : 0;
   const later = delay > 0 ? `not ready any more, draining in ${delay} ms` : 'draining';
   log.info(`${signal}: ${later}; a second signal ends at once`);
   const since = performance.now();
@@ -134,6 +150,8 @@ async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<num
 async function endForced(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
   const cut = gateway.snapshot().traffic.inFlight;
   log.warn(`${signal} again: ending at once, ${plural(cut, 'exchange')} cut`, { cut });
+  // A thread that is stuck inside a system call does not even end with the process.
+  setTimeout(() => process.kill(process.pid, 'SIGKILL'), KILL_AFTER).unref();
   await gateway.kill();
   return EXIT[signal];
 }
@@ -142,86 +160,4 @@ async function endBug(gateway: Gateway, failure: Error, log: Log): Promise<typeo
   log.error('a bug in gw ends it', { error: failure.stack ?? failure.message });
   await gateway.close();
   return EXIT.bug;
-}
-
-/** The process's signals for as long as a gateway is served, and errors that nobody caught. */
-class Signals {
-  readonly first: Promise<EndSignal>;
-  readonly second: Promise<EndSignal>;
-  /** Resolves with an error that nobody caught: the state of the process cannot be trusted any more. */
-  readonly failure: Promise<Error>;
-  readonly #log: Log;
-  readonly #starting = new AbortController();
-  readonly #killing = new AbortController();
-  #forced: EndSignal | undefined;
-  #resolve:
-    | { first(signal: EndSignal): void; second(signal: EndSignal): void; failure(error: Error): void }
-    | undefined;
-  #count = 0;
-  onHangUp: () => void = () => {};
-
-  constructor(log: Log) {
-    this.#log = log;
-    const resolve = {
-      first: (_signal: EndSignal): void => {},
-      second: (_signal: EndSignal): void => {},
-      failure: (_error: Error): void => {},
-    };
-    this.first = new Promise((done) => {
-      resolve.first = done;
-    });
-    this.second = new Promise((done) => {
-      resolve.second = done;
-    });
-    this.failure = new Promise((done) => {
-      resolve.failure = done;
-    });
-    this.#resolve = resolve;
-    process.on('SIGTERM', this.#end);
-    process.on('SIGINT', this.#end);
-    process.on('SIGHUP', this.#hangUp);
-    process.on('uncaughtException', this.#caught);
-    process.on('unhandledRejection', this.#rejected);
-  }
-
-  /** Aborted by the first signal: what is starting need not go on. */
-  get abort(): AbortSignal {
-    return this.#starting.signal;
-  }
-
-  /** Aborted by the second one. */
-  get kill(): AbortSignal {
-    return this.#killing.signal;
-  }
-
-  /** Of a gateway that has ended because of them. */
-  get endCode(): number {
-    return this.#forced === undefined ? EXIT.ok : EXIT[this.#forced];
-  }
-
-  close(): void {
-    this.#resolve = undefined;
-    process.off('SIGTERM', this.#end);
-    process.off('SIGINT', this.#end);
-    process.off('SIGHUP', this.#hangUp);
-    process.off('uncaughtException', this.#caught);
-    process.off('unhandledRejection', this.#rejected);
-  }
-
-  readonly #end = (signal: EndSignal): void => {
-    this.#count++;
-    this.#starting.abort();
-    if (this.#count === 1) this.#resolve?.first(signal);
-    else {
-      this.#forced ??= signal;
-      this.#killing.abort();
-      this.#resolve?.second(signal);
-    }
-  };
-  readonly #hangUp = (): void => this.onHangUp();
-  readonly #caught = (error: Error): void => this.#resolve?.failure(error);
-  /** A promise that nobody awaited: worth a report, but no reason to drop anybody's traffic. */
-  readonly #rejected = (reason: unknown): void => {
-    this.#log.error('a rejection was not handled (a bug in gw)', { error: inspect(reason) });
-  };
 }

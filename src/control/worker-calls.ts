@@ -43,6 +43,7 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
     if (call.call === 'ping') tell({ tell: 'pong' });
     else if (call.call === 'watch') plane.watch(call.level);
     else if (call.call === 'abort') plane.abort();
+    else if (call.call === 'reopen') plane.reopenLog();
     else void ask(call);
   });
 }

@@ -161,6 +161,10 @@ export class WorkerHost implements WorkerApi {
     this.#post({ call: 'watch', level });
   }
 
+  reopenLog(): void {
+    this.#post({ call: 'reopen' });
+  }
+
   async drain(timeoutMs: number): Promise<DrainReport> {
     // A replacement would bind again what is to be let go.
     this.#closing = true;

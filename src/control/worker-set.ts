@@ -237,6 +237,10 @@ export class WorkerSet implements DataPlaneApi {
     for (const host of [...this.#hosts, ...this.#leaving.keys()]) host.watch(level);
   }
 
+  reopenLog(): void {
+    for (const host of [...this.#hosts, ...this.#leaving.keys()]) host.reopenLog();
+  }
+
   async drain(timeoutMs: number): Promise<DrainReport> {
     this.#closing = true;
     await this.#loading;

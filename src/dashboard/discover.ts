@@ -3,7 +3,7 @@ import { lstatSync, readdirSync, realpathSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { readInputText } from '../input-file.js';
-import { type GatewayEntry, isAlive, runtimePath } from '../telemetry/admin-protocol.js';
+import { type GatewayEntry, isAlive, isEntry, MAX_ENTRY_BYTES, runtimePath } from '../telemetry/admin-protocol.js';
 
 /** What a folder and the running gateways lead to. */
 export type Found =
@@ -17,8 +17,6 @@ export interface DiscoverOptions {
   /** Milliseconds that a socket may take to accept. Default 1,000. */
   readonly probeMs?: number;
 }
-
-const LARGEST_ENTRY = 1024 * 1024;
 
 /** Every entry of a process that lives and whose socket accepts, newest first. Stale and broken files are passed over. */
 export async function runningGateways(options: DiscoverOptions): Promise<GatewayEntry[]> {
@@ -71,26 +69,12 @@ function filesOf(directory: string): string[] {
 
 function readEntry(path: string): GatewayEntry | undefined {
   try {
-    const value: unknown = JSON.parse(readInputText(path, { maxBytes: LARGEST_ENTRY }));
+    const value: unknown = JSON.parse(readInputText(path, { maxBytes: MAX_ENTRY_BYTES }));
     return isEntry(value) ? value : undefined;
   } catch {
     // Removed under our eyes, unreadable or half written: no gateway can be reached by it.
     return undefined;
   }
-}
-
-function isEntry(value: unknown): value is GatewayEntry {
-  if (typeof value !== 'object' || value === null) return false;
-  const { pid, spec, socket, startedAt, listeners } = value as Partial<Record<keyof GatewayEntry, unknown>>;
-  return (
-    Number.isSafeInteger(pid) &&
-    (pid as number) > 0 &&
-    typeof spec === 'string' &&
-    typeof socket === 'string' &&
-    typeof startedAt === 'number' &&
-    Array.isArray(listeners) &&
-    listeners.every((listener) => typeof listener === 'string')
-  );
 }
 
 /** A process number is used again some day: only a socket that accepts proves a gateway. */

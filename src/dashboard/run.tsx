@@ -203,7 +203,7 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 }
 
 /** Exit codes of a process that ends by a signal: 128 and its number. */
-const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 type EndingSignal = keyof typeof SIGNALS;
 
 /** `leave` when the process ends by itself or by a bug, `end` when a signal asks it to. Returns what undoes it. */

@@ -261,6 +261,10 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     return { key, opened };
   }
 
+  reopenLog(): void {
+    this.#sink.accessLog?.reopen();
+  }
+
   watch(level: WatchLevel): void {
     this.#sink.level = level;
   }

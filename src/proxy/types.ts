@@ -78,6 +78,8 @@ export interface DataPlaneApi {
    */
   load(input: GenerationInput): Promise<readonly BoundListener[]>;
   watch(level: WatchLevel): void;
+  /** Opens the access log anew: what lies at its path now takes the next line. */
+  reopenLog(): void;
   /** Stops accepting, lets exchanges finish until the deadline, cuts the rest. */
   drain(timeoutMs: number): Promise<DrainReport>;
   /** At once. */

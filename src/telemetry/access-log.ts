@@ -3,11 +3,10 @@
  * so that a line costs its text and no system call. A destination that is full, slow or gone costs lines, which are
  * counted, and never an exchange.
  */
-import { fstat, fstatSync, open, openSync, type Stats, stat } from 'node:fs';
-import { promisify } from 'node:util';
+import { destinationOf } from '../output-file.js';
 import { type LineFormat, lineWriter } from './access-line.js';
 import type { LineWriter } from './json-line.js';
-import { LogFile, letGo } from './log-file.js';
+import { LogFile } from './log-file.js';
 import type { RequestRecord } from './snapshot.js';
 
 export interface AccessLogOptions {
@@ -32,23 +31,12 @@ const GATHER = 64 * 1024;
 const HAND_OVER_AFTER = 50;
 const MAX_WAITING = 16 * 1024 ** 2;
 const TELL_EVERY = 60_000;
-/** Milliseconds between two looks at whether the path still leads to the file that is open. */
-const LOOK_EVERY = 1000;
-const MODE = 0o640;
 const STDOUT = 1;
-
-const statOf = promisify(stat);
-const fstatOf = promisify(fstat);
-const openFile = promisify(open);
 
 export class AccessLog {
   readonly #options: AccessLogOptions;
   readonly #writeLine: LineWriter;
   #file: LogFile | undefined;
-  /** Device and inode of the file that is open. */
-  #fileId = '';
-  #looking = false;
-  #lookAt = 0;
   /** Closed, or broken for good: nothing more is written. */
   #over = false;
   #closed = false;
@@ -69,8 +57,9 @@ export class AccessLog {
   constructor(options: AccessLogOptions) {
     this.#options = options;
     this.#writeLine = lineWriter(options.format, options.color ?? false);
-    if (options.path === '-') this.#take = options.take;
-    if (this.#take === undefined) this.#open();
+    const toOutput = isStandardOutput(options.path);
+    if (toOutput) this.#take = options.take;
+    if (this.#take === undefined) this.#file = this.#fileOf(toOutput ? STDOUT : options.path);
   }
 
   /** Lines that were lost. */
@@ -109,6 +98,12 @@ export class AccessLog {
     return this.#file?.flush() ?? Promise.resolve();
   }
 
+  /** Opens its file anew: whatever lies at the path now takes the next line. */
+  reopen(): void {
+    this.#handOver();
+    this.#file?.reopen();
+  }
+
   /** Writes what is left, as far as it can be, and lets go of the file. */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -120,30 +115,17 @@ export class AccessLog {
     if (this.#cause !== undefined && this.#dropped > this.#told) this.#options.onError?.(this.#cause, this.#dropped);
   }
 
-  #open(): void {
-    const { path } = this.#options;
-    if (path === '-') {
-      this.#file = this.#fileOf(STDOUT);
-      return;
-    }
-    const fd = openSync(path, 'a', MODE);
-    this.#fileId = idOf(fstatSync(fd));
-    this.#file = this.#fileOf(fd);
-  }
-
-  #fileOf(fd: number): LogFile {
-    const file: LogFile = new LogFile(fd, this.#options.maxWaiting ?? MAX_WAITING, {
+  #fileOf(where: string | number): LogFile {
+    return new LogFile(where, this.#options.maxWaiting ?? MAX_WAITING, {
       lost: (lines, error) => this.#lost(lines, error),
       failed: (error) => this.#lost(0, error),
       broke: (error) => {
-        if (this.#file === file) this.#file = undefined;
-        // Whoever read standard output is gone for good.
-        if (file.fd === STDOUT) this.#over = true;
+        // The reader of standard output is gone for good.
+        this.#over = true;
         this.#lost(0, error);
       },
       wrote: () => this.#recovered(),
     });
-    return file;
   }
 
   #handOver(): void {
@@ -156,9 +138,7 @@ export class AccessLog {
       this.#take(lines, count);
       return;
     }
-    this.#follow();
-    if (this.#file === undefined) this.#dropped += count;
-    else this.#file.write(lines, count);
+    this.#file?.write(lines, count);
   }
 
   /** What was gathered, in memory of its own that is hardly larger: it may wait long, and what waits is counted by its length. */
@@ -174,57 +154,6 @@ export class AccessLog {
     }
     this.#gathered = Buffer.allocUnsafeSlow(GATHER);
     return lines;
-  }
-
-  /** Looks, now and then, whether the file was moved or removed: then the path is opened anew. */
-  #follow(): void {
-    const { path } = this.#options;
-    const now = performance.now();
-    if (path === '-' || this.#looking || now < this.#lookAt) return;
-    this.#lookAt = now + LOOK_EVERY;
-    this.#looking = true;
-    this.#look(path)
-      .catch((error: Error) => this.#lost(0, error))
-      .finally(() => {
-        this.#looking = false;
-      });
-  }
-
-  async #look(path: string): Promise<void> {
-    const there = await statOf(path).catch(() => undefined);
-    if (this.#closed || (this.#file !== undefined && there !== undefined && idOf(there) === this.#fileId)) return;
-    try {
-      await this.#openAnew(path);
-    } catch (error) {
-      await this.#forsake(error instanceof Error ? error : new Error(String(error)));
-      throw error;
-    }
-  }
-
-  async #openAnew(path: string): Promise<void> {
-    const fd = await openFile(path, 'a', MODE);
-    const opened = await fstatOf(fd);
-    if (this.#closed) {
-      letGo(fd);
-      return;
-    }
-    const old = this.#file;
-    this.#fileId = idOf(opened);
-    this.#file = this.#fileOf(fd);
-    await old?.end();
-  }
-
-  /** Lines that go to a file which has no name any more are as good as lost, and counted so. */
-  async #forsake(error: Error): Promise<void> {
-    const file = this.#file;
-    if (file === undefined) return;
-    const named = await fstatOf(file.fd).then(
-      ({ nlink }) => nlink > 0,
-      () => true,
-    );
-    if (named || this.#file !== file) return;
-    this.#file = undefined;
-    file.destroy(error);
   }
 
   #lost(lines: number, error: Error): void {
@@ -246,4 +175,14 @@ export class AccessLog {
   }
 }
 
-const idOf = ({ dev, ino }: Stats): string => `${dev}:${ino}`;
+/** `-`, and what leads there: standard output has one writer, whatever it is called. */
+function isStandardOutput(path: string): boolean {
+  if (path === '-') return true;
+  try {
+    const to = destinationOf(path);
+    return to.kind === 'descriptor' && to.fd === STDOUT;
+  } catch {
+    // Opening it says why.
+    return false;
+  }
+}

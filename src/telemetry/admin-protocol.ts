@@ -26,6 +26,24 @@ export interface GatewayEntry {
   readonly listeners: readonly string[];
 }
 
+/** An entry in the runtime folder is never longer. */
+export const MAX_ENTRY_BYTES = 1024 ** 2;
+
+/** Whether parsed JSON is an entry. */
+export function isEntry(value: unknown): value is GatewayEntry {
+  if (typeof value !== 'object' || value === null) return false;
+  const { pid, spec, socket, startedAt, listeners } = value as Partial<Record<keyof GatewayEntry, unknown>>;
+  return (
+    Number.isSafeInteger(pid) &&
+    (pid as number) > 0 &&
+    typeof spec === 'string' &&
+    typeof socket === 'string' &&
+    typeof startedAt === 'number' &&
+    Array.isArray(listeners) &&
+    listeners.every((listener) => typeof listener === 'string')
+  );
+}
+
 /** False only for a process that surely does not exist. */
 export function isAlive(pid: number): boolean {
   try {

@@ -1,26 +1,42 @@
-/** An open destination of log lines. What waits for it is bounded, and everything that it does not take is counted. */
-import { close } from 'node:fs';
-import sonicBoom, { type SonicBoom } from 'sonic-boom';
+/**
+ * Writes log lines to a file that may be rotated at any time, a pipe, or a device, and never waits in this thread. Before
+ * each write it looks whether the path still leads to the file that is open. What cannot be written waits, up to a bound,
+ * for room, for a reader, or for another file at the path; what is dropped beyond the bound is counted.
+ */
+import { write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { codeOf } from '../reason.js';
+import { LogQueue } from './log-queue.js';
+import {
+  closeTarget,
+  descriptorTarget,
+  idAt,
+  isNamed,
+  type LogTarget,
+  openTarget,
+  openTargetSoon,
+  sizeOf,
+} from './log-target.js';
 
-declare module 'sonic-boom' {
-  interface SonicBoom {
-    /** What a stream in buffer mode takes; the package's own types know of text alone. */
-    write(data: Uint8Array): boolean;
-    readonly destroyed: boolean;
-  }
-}
+const writeFile = promisify(write);
 
 /** Milliseconds that end() waits for a destination that takes nothing. */
 const END_WITHIN = 2000;
-/** Errors after which nothing will ever be written there again. */
-const FATAL = new Set(['EPIPE', 'EBADF', 'ERR_STREAM_DESTROYED']);
-/** Entries that are written are let go of when there are so many. */
-const COMPACT_AFTER = 1024;
+/** Milliseconds between two attempts after one that failed. */
+const RETRY_EVERY = 250;
+/** Milliseconds until a pipe that is full is tried again: at first, and at most. */
+const FULL_FIRST = 2;
+const FULL_MOST = 64;
+/** PIPE_BUF of Linux: so many bytes are written in one piece or not at all, also where several threads write. */
+const ONE_PIECE = 4096;
+/** Bytes written to a pipe or a device in one turn of the loop. */
+const TURN = 65_536;
+const NEWLINE = Uint8Array.of(0x0a);
 
 export interface LogFileEvents {
   /** Lines that will never be written. */
   lost(lines: number, error: Error): void;
-  /** Writing failed; it is tried again with the next lines. */
+  /** Writing failed; it is tried again. */
   failed(error: Error): void;
   /** Writing failed for good. */
   broke(error: Error): void;
@@ -28,110 +44,243 @@ export interface LogFileEvents {
   wrote(): void;
 }
 
-interface Handed {
-  bytes: number;
-  readonly lines: number;
-}
-
 export class LogFile {
-  readonly fd: number;
-  readonly #stream: SonicBoom;
+  /** Undefined for a descriptor. */
+  readonly #path: string | undefined;
+  readonly #queue: LogQueue;
   readonly #events: LogFileEvents;
-  /** What waits to be written, in order, from #at on. */
-  #handed: Handed[] = [];
-  #at = 0;
+  #target: LogTarget | undefined;
+  #running = false;
+  #reopen = false;
+  #ending = false;
+  #over = false;
+  /** Why the last attempt failed; undefined after one that did not. */
   #error: Error | undefined;
+  /** Of the file when a write to it failed within a line. */
+  #tornSize: number | undefined;
+  /** Opening the path failed lately: what is open is written to until then. */
+  #openAt = 0;
+  #fullFor = 0;
+  /** The last attempt failed, and the next one is not due yet. */
+  #resting = false;
+  #wake: () => void = () => {};
+  #settled: (() => void)[] = [];
 
-  /** Takes over `fd`. `maxWaiting`: bytes that may wait for it. */
-  constructor(fd: number, maxWaiting: number, events: LogFileEvents) {
-    this.fd = fd;
+  /**
+   * Opens a path, or takes a descriptor, which it leaves open. `maxWaiting`: bytes that may wait. @throws Error when the path
+   * cannot be opened; a pipe that has no reader is no error.
+   */
+  constructor(where: string | number, maxWaiting: number, events: LogFileEvents) {
+    this.#path = typeof where === 'string' ? where : undefined;
+    this.#queue = new LogQueue(maxWaiting);
     this.#events = events;
-    this.#stream = new sonicBoom.SonicBoom({ fd, sync: false, maxLength: maxWaiting, contentMode: 'buffer' });
-    this.#stream.on('error', (error: NodeJS.ErrnoException) => this.#onError(error));
-    this.#stream.on('write', (bytes: number) => this.#onWrite(bytes));
-    this.#stream.on('drop', () => this.#onDrop());
+    this.#target = typeof where === 'string' ? openTarget(where) : descriptorTarget(where);
+    if (this.#target === undefined) this.#fail(noReader());
   }
 
   /** Whole lines; the bytes are kept until they are written. */
   write(bytes: Uint8Array, lines: number): void {
-    if (this.#stream.destroyed) {
-      this.#events.lost(lines, new Error('The access log is closed.'));
-      return;
-    }
-    this.#handed.push({ bytes: bytes.length, lines });
-    this.#stream.write(bytes);
+    if (this.#over) this.#events.lost(lines, this.#error ?? new Error('The access log is closed.'));
+    else if (this.#queue.add(bytes, lines)) this.#run();
+    else this.#events.lost(lines, this.#error ?? tooSlow());
   }
 
-  #onWrite(bytes: number): void {
-    let left = bytes;
-    for (let entry = this.#handed[this.#at]; entry !== undefined && left > 0; entry = this.#handed[this.#at]) {
-      const part = Math.min(left, entry.bytes);
-      entry.bytes -= part;
-      left -= part;
-      if (entry.bytes === 0) this.#at++;
-    }
-    if (this.#at >= COMPACT_AFTER) {
-      this.#handed = this.#handed.slice(this.#at);
-      this.#at = 0;
-    }
-    if (bytes === 0) return;
-    this.#error = undefined;
-    this.#events.wrote();
+  /** Opens the path anew, also when nothing is to be written. */
+  reopen(): void {
+    if (this.#path === undefined || this.#over) return;
+    this.#reopen = true;
+    this.#openAt = 0;
+    this.#wake();
+    this.#run();
   }
 
-  /** There is no room for what was handed over last. */
-  #onDrop(): void {
-    const { lines } = this.#handed.pop() ?? { lines: 0 };
-    this.#events.lost(lines, this.#error ?? new Error('its reader is too slow'));
-  }
-
-  #onError(error: NodeJS.ErrnoException): void {
-    this.#error = error;
-    if (FATAL.has(error.code ?? '')) {
-      this.destroy(error);
-      this.#events.broke(error);
-    } else this.#events.failed(error);
-  }
-
-  /** Resolves when all lines so far are written; also when they cannot be. */
+  /** Resolves when all lines so far are written; also when they cannot be at the moment. */
   flush(): Promise<void> {
-    if (this.#stream.destroyed) return Promise.resolve();
-    return new Promise((resolve) => this.#stream.flush(() => resolve()));
+    if (this.#over || this.#resting || (this.#queue.isEmpty && !this.#running)) return Promise.resolve();
+    return new Promise((resolve) => this.#settled.push(resolve));
   }
 
   /** Writes what is left, as far as that can be done in time, and closes. */
   async end(): Promise<void> {
-    const stream = this.#stream;
-    if (stream.destroyed) return;
+    if (this.#over) return;
+    this.#ending = true;
+    this.#wake();
+    if (!this.#queue.isEmpty || this.#running) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, END_WITHIN);
+        this.#settled.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+        this.#run();
+      });
+    }
+    this.#close(this.#error ?? tooSlow());
+  }
+
+  /** What waits is lost for the reason given. */
+  #close(error: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#error = error;
+    this.#wake();
+    const lines = this.#queue.clear();
+    // A write that is under way needs its descriptor: the loop closes it.
+    if (!this.#running) this.#letGo();
+    if (lines > 0) this.#events.lost(lines, error);
+    this.#settle();
+  }
+
+  #letGo(): void {
+    if (this.#target !== undefined) closeTarget(this.#target);
+    this.#target = undefined;
+  }
+
+  #settle(): void {
+    for (const resolve of this.#settled.splice(0)) resolve();
+  }
+
+  #run(): void {
+    if (this.#running || this.#over) return;
+    this.#running = true;
+    this.#loop()
+      .catch((error: unknown) => this.#break(error))
+      .finally(() => {
+        this.#running = false;
+        if (this.#over) this.#letGo();
+        this.#settle();
+        // It may have been asked for in the last turn of the loop.
+        if (!this.#over && (this.#reopen || !this.#queue.isEmpty) && !(this.#ending && this.#error)) this.#run();
+      });
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#over && (this.#reopen || !this.#queue.isEmpty)) {
+      try {
+        await this.#follow();
+        if (this.#over) return;
+        if (this.#target === undefined) throw this.#error ?? noReader();
+        await this.#resumeLine(this.#target);
+        await this.#writeNext(this.#target);
+      } catch (error) {
+        if (!(await this.#mayGoOn(error))) return;
+      }
+    }
+  }
+
+  /** Waits after a failure. False: there is nothing to wait for. */
+  async #mayGoOn(error: unknown): Promise<boolean> {
+    if (this.#over) return false;
+    const code = codeOf(error);
+    if (code === 'EAGAIN') {
+      this.#fullFor = Math.min(FULL_MOST, Math.max(FULL_FIRST, this.#fullFor * 2));
+      await this.#pause(this.#fullFor);
+      return true;
+    }
+    if (this.#path === undefined && (code === 'EPIPE' || code === 'EBADF')) {
+      this.#break(error);
+      return false;
+    }
+    if (code === 'EPIPE') this.#drop();
+    const target = this.#target;
+    if (target?.isFile && this.#queue.isWithinLine) this.#tornSize ??= await sizeOf(target.fd).catch(() => -1);
+    this.#fail(error instanceof Error ? error : new Error(String(error)));
+    this.#settle();
+    if (this.#ending) return false;
+    this.#resting = true;
+    await this.#pause(RETRY_EVERY);
+    this.#resting = false;
+    return true;
+  }
+
+  /** Opens the path anew where it does not lead to what is open. */
+  async #follow(): Promise<void> {
+    const path = this.#path;
+    if (path === undefined) return;
+    const asked = this.#reopen;
+    if (!asked && this.#target !== undefined && (await idAt(path)) === this.#target.id) return;
+    if (this.#target !== undefined && performance.now() < this.#openAt) return;
+    this.#reopen = false;
+    try {
+      const next = await openTargetSoon(path);
+      this.#drop();
+      this.#target = next;
+      if (next === undefined) throw noReader();
+    } catch (error) {
+      this.#openAt = performance.now() + RETRY_EVERY;
+      // A file that was moved still keeps lines; one without a name does not, and holds room on its disk.
+      if (this.#target !== undefined && !(await isNamed(this.#target.fd))) this.#drop();
+      if (this.#target === undefined) throw error;
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #drop(): void {
+    this.#letGo();
+    this.#tornSize = undefined;
+    this.#queue.rewind();
+  }
+
+  /** Goes on within a line, unless others wrote behind its first part meanwhile: then on a line of its own. */
+  async #resumeLine(target: LogTarget): Promise<void> {
+    if (this.#tornSize === undefined) return;
+    const size = await sizeOf(target.fd);
+    if (size !== this.#tornSize) {
+      if (size > 0) await writeFile(target.fd, NEWLINE);
+      this.#queue.rewind();
+    }
+    this.#tornSize = undefined;
+  }
+
+  async #writeNext(target: LogTarget): Promise<void> {
+    if (target.isFile) {
+      const bytes = this.#queue.next();
+      if (bytes === undefined) return;
+      const { bytesWritten } = await writeFile(target.fd, bytes);
+      this.#wrote(bytesWritten);
+      return;
+    }
+    for (let turn = 0; turn < TURN; ) {
+      const bytes = this.#queue.next(ONE_PIECE);
+      if (bytes === undefined) break;
+      const count = writeSync(target.fd, bytes);
+      turn += count;
+      this.#wrote(count);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #wrote(count: number): void {
+    this.#queue.advance(count);
+    if (count === 0) return;
+    this.#error = undefined;
+    this.#fullFor = 0;
+    this.#events.wrote();
+  }
+
+  #fail(error: Error): void {
+    this.#error = error;
+    this.#events.failed(error);
+  }
+
+  #break(error: unknown): void {
+    const cause = error instanceof Error ? error : new Error(String(error));
+    this.#close(cause);
+    this.#events.broke(cause);
+  }
+
+  async #pause(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
-      const giveUp = (): void => {
-        this.destroy(this.#error ?? new Error('its reader is too slow'));
-        done();
-      };
-      const timer = setTimeout(giveUp, END_WITHIN);
-      const done = (): void => {
+      // Lines that wait keep no process: end() does, for as long as it waits.
+      const timer = setTimeout(resolve, ms).unref();
+      this.#wake = () => {
         clearTimeout(timer);
         resolve();
       };
-      stream.once('close', done);
-      stream.once('error', giveUp);
-      stream.end();
     });
-  }
-
-  /** Closes at once; what waits is lost for the reason given. */
-  destroy(error: Error): void {
-    if (this.#stream.destroyed) return;
-    let lines = 0;
-    for (let at = this.#at; at < this.#handed.length; at++) lines += this.#handed[at]!.lines;
-    this.#handed = [];
-    this.#at = 0;
-    this.#stream.destroy();
-    if (lines > 0) this.#events.lost(lines, error);
+    this.#wake = () => {};
   }
 }
 
-/** Closes what was opened in vain. */
-export function letGo(fd: number): void {
-  close(fd, () => {});
-}
+const noReader = (): Error => new Error('it is a pipe that has no reader');
+const tooSlow = (): Error => new Error('its reader is too slow');

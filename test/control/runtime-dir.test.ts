@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -10,11 +20,36 @@ import { removeFolders, temporaryFolder } from './kit.js';
 
 test.after(removeFolders);
 
-test('a folder that others may read is closed to them', () => {
+test('a folder that others may read is refused, and stays as it is', () => {
   const folder = temporaryFolder();
-  chmodSync(folder, 0o755);
+  for (const mode of [0o755, 0o777, 0o710]) {
+    chmodSync(folder, mode);
+    assert.throws(() => openRuntimeDirectory(folder), new RegExp(`has mode 0${mode.toString(8)}`));
+    assert.is(statSync(folder).mode & 0o777, mode);
+  }
+  chmodSync(folder, 0o700);
   assert.is(openRuntimeDirectory(folder), folder);
-  assert.is(statSync(folder).mode & 0o777, 0o700);
+});
+
+test('a folder with files of others is refused, and nothing in it is touched', () => {
+  for (const [name, content] of [
+    ['notes.txt', 'x'],
+    ['4242.json', '{"name":"not a gateway"}'],
+    ['4242.json', 'not JSON'],
+    ['4242.sock', 'not a socket'],
+    ['app.sock', ''],
+  ] as const) {
+    const folder = temporaryFolder();
+    writeFileSync(join(folder, name), content);
+    assert.throws(() => openRuntimeDirectory(folder), new RegExp(`holds .${name}.`));
+    assert.is(readFileSync(join(folder, name), 'utf8'), content);
+  }
+});
+
+test('a symbolic link is refused', () => {
+  const folder = temporaryFolder();
+  symlinkSync(temporaryFolder(), join(folder, 'link'));
+  assert.throws(() => openRuntimeDirectory(join(folder, 'link')), /is a symbolic link/);
 });
 
 test('what is no folder is refused', () => {
@@ -23,19 +58,45 @@ test('what is no folder is refused', () => {
   assert.throws(() => openRuntimeDirectory(file), /is not a folder/);
 });
 
-test('entries of dead processes go, others stay', () => {
+const entryOf = (pid: number, socket: string): string =>
+  JSON.stringify({ pid, spec: '/x/gateway.toml', socket, startedAt: 1, listeners: ['a:1'] });
+
+/** A socket in the file system that nothing listens on: as a process leaves it that was killed. */
+function deadSocket(path: string): void {
+  const script = `require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
+  spawnSync(process.execPath, ['-e', script, path]);
+  assert.ok(existsSync(path));
+}
+
+test('entries of gateways that are gone go, also where their process number is used again', async () => {
   const folder = temporaryFolder();
   const dead = spawnSync(process.execPath, ['-e', '']).pid;
-  const live = process.pid;
-  const names = [`${dead}.json`, `${dead}.sock`, `${dead}-2.json`, `${live}.json`, `${live}.sock`, 'notes.txt'];
-  for (const name of names) writeFileSync(join(folder, name), '');
-  sweep(folder);
-  assert.equal(
-    names.filter((name) => existsSync(join(folder, name))),
-    names.slice(3),
-  );
+  // Process 1 always lives: in a container it is the next gateway.
+  for (const stem of [`${dead}`, `${dead}-2`, '1', `${process.pid}`]) {
+    const socket = join(folder, `${stem}.sock`);
+    writeFileSync(join(folder, `${stem}.json`), entryOf(Number.parseInt(stem, 10), socket));
+    deadSocket(socket);
+  }
+  writeFileSync(join(folder, `${dead}-3.json`), '');
+  assert.is(openRuntimeDirectory(folder), folder);
+  await sweep(folder);
+  assert.equal(readdirSync(folder), []);
   assert.not.ok(isAlive(dead));
-  assert.ok(isAlive(live));
+});
+
+test('a gateway that answers stays, whatever its process number says; so does one that starts, and what is not gw’s', async () => {
+  const folder = temporaryFolder();
+  const dead = spawnSync(process.execPath, ['-e', '']).pid;
+  const socket = join(folder, `${dead}.sock`);
+  writeFileSync(join(folder, `${dead}.json`), entryOf(dead, socket));
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  writeFileSync(join(folder, `${process.pid}.json`), '');
+  writeFileSync(join(folder, '4242.json'), '{}');
+  const before = readdirSync(folder);
+  await sweep(folder);
+  assert.equal(readdirSync(folder), before);
+  await new Promise((resolve) => server.close(resolve));
 });
 
 test('two gateways of one process have a place each', () => {

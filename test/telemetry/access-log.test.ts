@@ -1,6 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,10 +22,12 @@ import { AccessLog } from '../../src/telemetry/access-log.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
 import { onlyWhere } from '../support/only-where.js';
 import { requestRecord } from '../support/records.js';
+import { until } from '../support/until.js';
 
 const MODULE = pathToFileURL(join(import.meta.dirname, '../../src/telemetry/access-log.js')).href;
 
 const test = suite<{ folder: string }>('access log', { folder: '' });
+const onUnix = onlyWhere(process.platform !== 'win32', 'there are no pipes in the file system', test);
 const onFullDisk = onlyWhere(existsSync('/dev/full'), 'there is no /dev/full', test);
 test.before.each((context) => {
   context.folder = mkdtempSync(join(tmpdir(), 'gw-access-log-'));
@@ -212,7 +224,7 @@ test('what is in the file already stays', async ({ folder }) => {
   assert.is(lines(path)[0], 'before');
 });
 
-/** Writes lines until `seen` says so; each look of the log at its path costs it a second. */
+/** Writes lines until `seen` says so. */
 async function writeUntil(log: AccessLog, seen: () => boolean): Promise<void> {
   const deadline = Date.now() + 8000;
   while (!seen()) {
@@ -237,7 +249,7 @@ test('a file that was moved away is opened anew, and nothing is lost', async ({ 
   assert.is(log.dropped, 0);
 });
 
-test('a folder that was removed costs lines, which are counted, until it is there again', async ({ folder }) => {
+test('a folder that was removed: lines wait until it is there again, and none is lost', async ({ folder }) => {
   const inner = join(folder, 'logs');
   const path = join(inner, 'access.log');
   mkdirSync(inner);
@@ -246,16 +258,160 @@ test('a folder that was removed costs lines, which are counted, until it is ther
     path,
     format: 'json',
     onError: ({ message }) => told.push(message),
-    onRecovered: (dropped) => told.push(`again, ${dropped > 0}`),
+    onRecovered: (dropped) => told.push(`again, ${dropped}`),
   });
   rmSync(inner, { recursive: true });
-  await writeUntil(log, () => log.dropped > 0);
+  log.write(record({ id: 'waits' }));
+  await log.flush();
   assert.is(told.length, 1);
   assert.match(told[0]!, 'ENOENT');
   mkdirSync(inner);
-  await writeUntil(log, () => existsSync(path) && lines(path).length > 0);
-  assert.equal(told.slice(1), ['again, true']);
+  await until(() => existsSync(path) && lines(path).length > 0, 'the line');
+  assert.match(lines(path)[0]!, '"waits"');
+  assert.equal(told.slice(1), ['again, 0']);
   await log.close();
+});
+
+for (const touch of [false, true]) {
+  test(`the line after mv${touch ? ' and touch' : ''} goes to the new file`, async ({ folder }) => {
+    const path = join(folder, 'access.log');
+    const log = new AccessLog({ path, format: 'json' });
+    for (let round = 0; round < 20; round++) {
+      log.write(record({ id: `before-${round}` }));
+      await log.flush();
+      renameSync(path, `${path}.${round}`);
+      if (touch) writeFileSync(path, '');
+      log.write(record({ id: `after-${round}` }));
+      await log.flush();
+      assert.match(lines(path).at(-1)!, `"after-${round}"`);
+      assert.match(lines(`${path}.${round}`).at(-1)!, `"before-${round}"`);
+    }
+    await log.close();
+    assert.is(log.dropped, 0);
+  });
+}
+
+test('a file that is truncated, as copytruncate does, is written on from its start', async ({ folder }) => {
+  const path = join(folder, 'access.log');
+  const log = new AccessLog({ path, format: 'json' });
+  log.write(record({ id: 'old' }));
+  await log.flush();
+  truncateSync(path, 0);
+  log.write(record({ id: 'new' }));
+  await log.close();
+  assert.is(lines(path).length, 1);
+  assert.match(lines(path)[0]!, '"new"');
+});
+
+test('reopen() makes the file anew without a line to write', async ({ folder }) => {
+  const path = join(folder, 'access.log');
+  const log = new AccessLog({ path, format: 'json' });
+  renameSync(path, `${path}.1`);
+  log.reopen();
+  await until(() => existsSync(path), 'the file');
+  await log.close();
+});
+
+test('a file that cannot be made anew: what was moved away takes the lines meanwhile', async ({ folder }) => {
+  const inner = join(folder, 'logs');
+  const path = join(inner, 'access.log');
+  mkdirSync(inner);
+  const log = new AccessLog({ path, format: 'json' });
+  renameSync(inner, join(folder, 'moved'));
+  log.write(record({ id: 'kept' }));
+  await log.flush();
+  await log.close();
+  assert.match(lines(join(folder, 'moved', 'access.log'))[0]!, '"kept"');
+  assert.is(log.dropped, 0);
+});
+
+onUnix('a pipe without a reader is opened at once; a reader that comes later gets the lines', async ({ folder }) => {
+  const path = join(folder, 'pipe');
+  execFileSync('mkfifo', [path]);
+  const since = performance.now();
+  const told: string[] = [];
+  const log = new AccessLog({
+    path,
+    format: 'json',
+    maxWaiting: 100_000,
+    onError: ({ message }) => told.push(message),
+  });
+  for (let at = 0; at < 2000; at++) log.write(record({ bytesIn: at }));
+  await log.flush();
+  assert.ok(performance.now() - since < 2000);
+  assert.match(told[0]!, 'no reader');
+  assert.ok(log.dropped > 0, 'what does not fit is counted');
+  const reader = spawn('cat', [path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  reader.stdout.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  const kept = 2000 - log.dropped;
+  await until(() => text.split('\n').length > kept, 'the lines');
+  log.write(record({ id: 'last' }));
+  await log.close();
+  await once(reader, 'close');
+  const got = text.split('\n').filter(Boolean);
+  assert.is(got.length, kept + 1);
+  for (const line of got) JSON.parse(line);
+});
+
+onUnix('a pipe whose reader goes and comes back tears no line', async ({ folder }) => {
+  const path = join(folder, 'pipe');
+  execFileSync('mkfifo', [path]);
+  const log = new AccessLog({ path, format: 'json' });
+  const reading = async (count: number): Promise<string[]> => {
+    const reader = spawn('head', ['-n', String(count), path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    reader.stdout.setEncoding('utf8').on('data', (part: string) => {
+      text += part;
+    });
+    await once(reader, 'close');
+    return text.split('\n').filter(Boolean);
+  };
+  for (let round = 0; round < 3; round++) {
+    const read = reading(10);
+    for (let at = 0; at < 500; at++) log.write(record({ bytesIn: at }));
+    const got = await read;
+    assert.is(got.length, 10);
+    // The reader before took the start of the first line with it: it reads in blocks.
+    for (const line of got.slice(1)) JSON.parse(line);
+  }
+  await log.close();
+});
+
+onUnix('a pipe whose reader takes nothing holds neither the writer nor the end', async ({ folder }) => {
+  const path = join(folder, 'pipe');
+  execFileSync('mkfifo', [path]);
+  const reader = spawn('sh', ['-c', `exec < "${path}"; echo open; exec sleep 60`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const log = new AccessLog({ path, format: 'json', maxWaiting: 200_000 });
+  log.write(record());
+  await once(reader.stdout, 'data');
+  const since = performance.now();
+  for (let at = 0; at < 5000; at++) log.write(record());
+  await log.close();
+  assert.ok(performance.now() - since < 15_000);
+  assert.ok(log.dropped > 0);
+  reader.kill('SIGKILL');
+});
+
+onUnix('a folder and a socket are refused', async ({ folder }) => {
+  assert.throws(() => new AccessLog({ path: folder, format: 'json' }), /it is a folder/);
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(join(folder, 'socket'), resolve));
+  assert.throws(() => new AccessLog({ path: join(folder, 'socket'), format: 'json' }), /it is a socket/);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('standard output by another name has the same one writer', async () => {
+  const taken: number[] = [];
+  const log = new AccessLog({ path: '/dev/fd/1', format: 'json', take: (_, count) => taken.push(count) });
+  log.write(record());
+  await log.flush();
+  await log.close();
+  assert.equal(taken, [1]);
 });
 
 onFullDisk('lines that wait for a full disk are counted by their length, and hold no more memory', async () => {

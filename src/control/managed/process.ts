@@ -49,6 +49,8 @@ const STABLE_MS = 10_000;
 const STOP_GRACE_MS = 5000;
 /** How long what a dead leader left behind may take to follow it. */
 const STRAGGLER_MS = 500;
+/** How long the last output of a process that has ended is read. */
+const LAST_OUTPUT_MS = 250;
 const KEPT_LINES = 20;
 
 interface Running {
@@ -57,6 +59,8 @@ interface Running {
   readonly startedAt: number;
   /** Resolves with how it ended, once. */
   readonly exited: Promise<string>;
+  /** Resolves when it has exited and its output has ended. */
+  readonly closed: Promise<void>;
   over: boolean;
 }
 
@@ -176,7 +180,8 @@ export class ManagedProcess {
       child.once('error', (error) => resolve(error.message));
       child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`));
     });
-    const running: Running = { child, group, startedAt: performance.now(), exited, over: false };
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    const running: Running = { child, group, startedAt: performance.now(), exited, closed, over: false };
     exited.then(() => {
       running.over = true;
     });
@@ -248,6 +253,14 @@ export class ManagedProcess {
       signalGroup(running.group, 'SIGKILL');
     }
     this.#host.warden.remove(running.group);
+    await this.#letGo(running);
+  }
+
+  /** A process that left the group keeps the pipes open, and they would keep gw: what it still writes is not read. */
+  async #letGo({ child, closed }: Running): Promise<void> {
+    await Promise.race([closed, delay(LAST_OUTPUT_MS, undefined, { ref: false })]);
+    child.stdout?.destroy();
+    child.stderr?.destroy();
   }
 
   async #pause(ms: number): Promise<void> {

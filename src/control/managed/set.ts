@@ -1,6 +1,6 @@
 /** The managed targets of a gateway across its generations: those whose run plan is unchanged are kept. */
 import type { Log } from '../log.js';
-import { ManagedProcess, type RunSettings } from './process.js';
+import { ManagedError, ManagedProcess, type RunSettings } from './process.js';
 import { Warden } from './warden.js';
 
 /** What a generation wants running, by service name. */
@@ -24,6 +24,7 @@ export class ManagedSet {
   /** All that were started and not yet stopped, also those of older generations still draining. */
   readonly #all = new Set<ManagedProcess>();
   #live = new Map<string, { readonly key: string; readonly process: ManagedProcess }>();
+  #closed = false;
   /** Between SIGTERM and SIGKILL; undefined: the usual time. */
   #graceMs: number | undefined;
 
@@ -49,6 +50,7 @@ export class ManagedSet {
       if (live?.key === key) {
         next.set(service, live);
       } else {
+        if (this.#closed) throw new ManagedError(service, 'The gateway is ending.', []);
         const started = new ManagedProcess(service, settings, {
           log: this.#log,
           warden: this.#warden,
@@ -88,8 +90,10 @@ export class ManagedSet {
     this.#warden.killAll();
   }
 
-  /** Stops all of them, also those being started. */
+  /** Stops all of them, also those being started; none can be started after it. */
   async close(): Promise<void> {
+    // A reload that is under way starts nothing any more: it would have no one to end it.
+    this.#closed = true;
     await Promise.all([...this.#all].map((process) => this.stop(process)));
     this.#warden.close();
     process.off('exit', this.#onExit);
