@@ -150,6 +150,9 @@ function openTrie(buffer: ArrayBufferLike, program: Program): void {
   try {
     const trie = Trie.open(buffer);
     if (trie.routeCount > program.routes.length) throw new TrieError('The trie leads to routes that are not there.');
+    const listeners = new Set(program.listeners.map(({ name }) => name));
+    for (const name of trie.listeners)
+      if (!listeners.has(trie.string(name))) throw new TrieError('The trie names a listener that is not there.');
   } catch (error) {
     if (error instanceof TrieError) throw new BundleError(error.message);
     throw error;

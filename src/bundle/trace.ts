@@ -82,16 +82,17 @@ export class Tracer implements WalkObserver {
       this.#winnerList = list;
       return;
     }
+    // Under another of its hosts or methods the winner is no rival.
+    const own = this.winner !== 0 && this.map.trie.nodes[at + 1] === this.map.trie.nodes[this.winner + 1];
     if (failed === undefined) {
-      if (this.#also.length < MAX_NOTES) this.#also.push({ list, at });
+      if (!own && this.#also.length < MAX_NOTES) this.#also.push({ list, at });
       return;
     }
     if (this.#refused.length >= MAX_NOTES) return;
     const route = this.map.trie.nodes[at + 1]!;
     const place = this.map.placeOfList(list, route);
     if (failed === 'method') {
-      // The winner under another of its methods is no rival.
-      if (this.winner !== 0 && route === this.map.trie.nodes[this.winner + 1]) return;
+      if (own) return;
       const takes = this.map.methodsOf(list, route).join(' or ');
       this.#refused.push(miss(route, place, 'method', `it takes ${takes}, not ${this.view.method}`));
     } else {

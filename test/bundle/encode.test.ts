@@ -8,7 +8,7 @@ import { buildTrie, Trie } from '../../src/bundle/trie.js';
 import type { Program } from '../../src/bundle/types.js';
 import { listenerPlan, programWith, routePlan, servicePlan } from '../support/programs.js';
 import { seededBelow } from '../support/random.js';
-import { trieIR, view } from './kit.js';
+import { matchIR, trieIR, view } from './kit.js';
 
 const SOURCE = { from: 'spec', file: 'gateway.toml', line: 3 } as const;
 const PROGRAM = programWith({
@@ -181,6 +181,17 @@ test('a program that lies about its shape is refused, whatever its hash', () => 
     [{ ...PROGRAM, routes: PROGRAM.routes.slice(0, 1) }, /routes that are not there/],
   ];
   for (const [program, message] of lies) refused(forged(program), message);
+});
+
+test('a trie that binds routes to a listener that is not there is refused', () => {
+  const bound = (name: string) =>
+    encodeBundle({
+      program: PROGRAM,
+      trie: buildTrie({ matches: [{ ...matchIR('/a', 0), listeners: [name] }], dfas: [] }),
+    });
+  assert.ok(PROGRAM.listeners[0]);
+  assert.ok(decodeBundle(bound(PROGRAM.listeners[0].name)));
+  refused(bound('ghost'), /listener that is not there/);
 });
 
 test('the head of a constant reply is whole lines and nothing that rides along', () => {

@@ -24,6 +24,15 @@ test('hosts: exact, wildcard, any', () => {
   );
 });
 
+test('several hosts of one route, exact ones first, and its listeners', () => {
+  const routes = ['*.b.test', 'z.test', 'a.test'].map(
+    (host): MatchIR => ({ ...plain, route: 0, host, methods: ['GET'], listeners: ['internal'] }),
+  );
+  const place = routePlaces(Trie.open(buildTrie({ matches: routes, dfas: [] }))).get(0);
+  assert.equal(place?.hosts, ['a.test', 'z.test', '*.b.test']);
+  assert.equal(place?.listeners, ['internal']);
+});
+
 test('conditions, in words', () => {
   const conditions: ConditionIR[] = [
     { on: 'header', name: 'x-beta', test: { op: 'present' } },

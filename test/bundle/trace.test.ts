@@ -1,9 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Matcher, WRONG_METHOD } from '../../src/bundle/match.js';
+import { allowedMethods, possibleRoutes, routesOfPath } from '../../src/bundle/possible.js';
 import { MAX_NEAR_MISSES } from '../../src/bundle/trace.js';
+import { buildTrie, Trie } from '../../src/bundle/trie.js';
 import type { ConditionIR } from '../../src/bundle/types.js';
 import { seededBelow } from '../support/random.js';
-import { matcherOf, type RouteText, view } from './kit.js';
+import { matcherOf, matchIR, type RouteText, view } from './kit.js';
 
 const header = (name: string): ConditionIR => ({ on: 'header', name, test: { op: 'present' } });
 const query = (name: string): ConditionIR => ({ on: 'query', name, test: { op: 'equals', value: '1' } });
@@ -19,6 +22,30 @@ function traced(routes: readonly (RouteText | string)[], request: string, header
     trace,
   };
 }
+
+test('a route is no rival of itself under another of its hosts', () => {
+  const [exact, wildcard] = ['a.test', '*.test'].map((host) => ({ ...matchIR('GET /x', 0), host }));
+  const trie = buildTrie({ matches: [exact!, wildcard!], dfas: [] });
+  const { decidedBy, nearMisses, host } = new Matcher(Trie.open(trie)).trace(view('GET a.test/x'));
+  assert.equal([decidedBy, host, nearMisses], ['only', 'a.test', []]);
+});
+
+test('a route on another listener is named to people, and to nobody else', () => {
+  const bound = { ...matchIR('DELETE /x', 0), listeners: ['internal', 'other'] };
+  const matcher = new Matcher(Trie.open(buildTrie({ matches: [bound, matchIR('GET /x', 1)], dfas: [] })));
+  const hidden = view('DELETE /x');
+  const { route, nearMisses } = matcher.trace(hidden);
+  assert.is(route, WRONG_METHOD);
+  assert.match(nearMisses[0]?.message ?? '', 'it is served on `internal`, `other`, not on `main`');
+  assert.equal(allowedMethods(matcher, hidden), ['GET', 'HEAD']);
+  assert.equal(
+    routesOfPath(matcher, hidden).map((found) => found.route),
+    [1, 1],
+  );
+  assert.equal(possibleRoutes(matcher, hidden), []);
+  assert.is(matcher.match({ ...hidden, listener: 'internal' }), 0);
+  assert.is(matcher.match({ ...hidden, listener: 'nowhere' }), WRONG_METHOD);
+});
 
 test('a winner without rivals', () => {
   const { route, by, trace } = traced(['GET /orders/{id:int}/{rest...}'], 'GET /orders/7/a/b');

@@ -135,6 +135,12 @@ test('authentication that is taken away by name is no forgotten one', () => {
   assert.equal(lint(KEYED + forgotten), ['route/unauthenticated']);
 });
 
+test('a limit by consumer that is inherited beside it counts by address there, and is no finding either', () => {
+  const limit = '[policy.lim]\nuse = "rate-limit"\nlimit = "5/s"\nby = "consumer"\n';
+  const routes = route('"/a"') + route('"/c"', 'without = ["keys"]\n');
+  assert.equal(lint(`${KEYED}${limit}[defaults]\npolicies = ["keys", "lim"]\n${routes}`), []);
+});
+
 test('rules know of defaults: a policy is used by them, and one that is named again is repeated', () => {
   assert.equal(lint(`${KEYED}[defaults]\npolicies = ["keys"]\n${route('"/a"')}`), []);
   assert.equal(lint(`${KEYED}[defaults]\npolicies = ["keys"]\n${route('"/a"', 'policies = ["keys"]\n')}`), [

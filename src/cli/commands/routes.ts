@@ -12,7 +12,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
   name: 'routes',
   summary: 'List the routes in match order, with their policies and targets',
   details:
-    'A request takes the first route of the list that matches it. A filter keeps the routes whose name, match, service or\npolicies contain it; of several filters all must.',
+    'A request takes the first route of the list that matches it; a route with several hosts stands where the most specific\none does, and of two hosts that match the more specific one counts. A filter keeps the routes whose name, match, service or\npolicies contain it; of several filters all must.',
   examples: [
     ['gw routes', 'all routes of the gateway.toml here'],
     ['gw routes --filter POST --filter orders', 'what can be posted to orders'],

@@ -6,9 +6,11 @@ import type { Rule } from '../rule.js';
 function early(route: RouteModel): PolicyUse[] {
   const found: PolicyUse[] = [];
   if (!route.policies.some(({ policy }) => traitsOf(policy).limitsBy === 'consumer')) return found;
+  // Where authentication is taken away by name, what was inherited beside it is known to count by address.
+  const meant = route.without.some((policy) => traitsOf(policy).authenticates === true);
   for (const use of inPhaseOrder(route.policies)) {
     if (use.policy.declaration.phase === 'authenticate') return found;
-    if (traitsOf(use.policy).limitsBy === 'consumer') found.push(use);
+    if (traitsOf(use.policy).limitsBy === 'consumer' && !(meant && use.from !== 'spec')) found.push(use);
   }
   return found;
 }
