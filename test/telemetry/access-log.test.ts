@@ -81,6 +81,15 @@ test('a JSON line holds the whole record', () => {
   });
 });
 
+test('a cause stands beside the error, in either format', () => {
+  const failed = record({ status: 502, error: 'upstream/invalid', cause: 'invalid reply: a "quoted" \u00fc' });
+  const json = JSON.parse(lineFormatter('json', false)(failed));
+  assert.equal([json.error, json.cause], [failed.error, failed.cause]);
+  const bare = JSON.parse(lineFormatter('json', false)(record({ error: 'policy/answered' })));
+  assert.equal([bare.error, bare.cause], ['policy/answered', null]);
+  assert.match(lineFormatter('pretty', false)(failed), /upstream\/invalid \(invalid reply: a "quoted" ü\)\n$/);
+});
+
 test('a JSON line is valid JSON on one line whatever the text', () => {
   const format = lineFormatter('json', false);
   const odd = ['"', '\\', '\n', '\r', '\0', '\u2028', '\ud800', '\x7f', 'é', '𝄞', '\x1b[31m', '</script>', ''];
