@@ -66,7 +66,7 @@ export class Descriptors {
 
   /** A client's connection was accepted: whether it may stay. One that may is given back by freeClient(). */
   takeClient(): boolean {
-    if (this.#room <= this.#share - this.#targets && !this.#count(false)) return false;
+    if (this.#room <= this.#leftToTargets && !this.#count(false)) return false;
     this.#room--;
     this.#clients++;
     return true;
@@ -75,6 +75,11 @@ export class Descriptors {
   /** Those that clients leave to targets, taken ones among them. */
   get #share(): number {
     return Math.min(this.#quarter, this.forTargets);
+  }
+
+  /** Targets that have more than their share leave clients less of the rest, never a part of the reserve. */
+  get #leftToTargets(): number {
+    return Math.max(0, this.#share - this.#targets);
   }
 
   /** Whether a connection to a target may be opened. One that may is given back by freeTarget(). */
@@ -131,7 +136,7 @@ export class Descriptors {
     const room = Math.max(0, Math.floor((this.#limit - RESERVE - inUse) / this.workers));
     this.#room = room;
     this.#quarter = Math.floor((this.#clients + this.#targets + this.#tunnels + room) * TARGET_SHARE);
-    const enough = forTarget ? room > 0 : room > this.#share - this.#targets;
+    const enough = room > (forTarget ? 0 : this.#leftToTargets);
     if (!enough) this.#tell(inUse, now);
     return enough;
   }

@@ -62,6 +62,17 @@ test('clients leave no more to targets than those may use, however many tunnels 
   assert.ok(descriptors.takeClient(), 'targets have all that they may');
 });
 
+test('clients get nothing of the reserve, also where targets have more than their share', () => {
+  for (const targets of [10, 20, 21, 40, 79, 80]) {
+    let held = 0;
+    const descriptors = new Descriptors(1, () => {}, new Source(116, () => 20 + held));
+    for (let target = 0; target < targets; target++) assert.ok(descriptors.takeTarget() && ++held > 0);
+    takeAll(() => descriptors.takeClient() && ++held > 0);
+    takeAll(() => descriptors.takeTarget() && ++held > 0);
+    assert.is(held, 80, `${targets} connections to targets`);
+  }
+});
+
 test('workers share what there is', () => {
   let held = 0;
   const source = new Source(116, () => 20 + held);
