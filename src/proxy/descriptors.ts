@@ -7,13 +7,19 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 
 /** Never given to connections: files that are read on a reload, the access log, clients of the admin API. */
-const RESERVE = 16;
+const RESERVE_SHARE = 1 / 8;
+const LEAST_RESERVE = 16;
+const MOST_RESERVE = 1280;
 /** Of what connections may have, clients leave this share to targets, or as much as those may use: an exchange needs both. */
 const TARGET_SHARE = 1 / 4;
 /** A count may cost this share of the time; it takes longer the more descriptors there are. */
 const COUNTING_SHARE = 1 / 20;
 const TELL_EVERY = 60_000;
 const LIMITS = '/proc/self/limits';
+
+/** Descriptors that are never given to connections, of `limit` that the process may have. */
+export const reserveOf = (limit: number): number =>
+  Math.min(MOST_RESERVE, Math.max(LEAST_RESERVE, Math.floor(limit * RESERVE_SHARE)));
 
 /** What of the system a count looks at; a test brings its own numbers. */
 export interface DescriptorSource {
@@ -133,9 +139,13 @@ export class Descriptors {
     }
     const now = performance.now();
     this.#mayCountAt = now + (now - begun) / COUNTING_SHARE;
-    const room = Math.max(0, Math.floor((this.#limit - RESERVE - inUse) / this.workers));
+    // Others may have room that they have not used. So the share is one of all that this thread could have, not of what
+    // is free now: together, threads never have more than there is.
+    const own = this.#clients + this.#targets + this.#tunnels;
+    const free = Math.max(0, this.#limit - reserveOf(this.#limit) - inUse);
+    const room = Math.max(0, Math.floor((free + own) / this.workers) - own);
     this.#room = room;
-    this.#quarter = Math.floor((this.#clients + this.#targets + this.#tunnels + room) * TARGET_SHARE);
+    this.#quarter = Math.floor((own + room) * TARGET_SHARE);
     const enough = room > (forTarget ? 0 : this.#leftToTargets);
     if (!enough) this.#tell(inUse, now);
     return enough;

@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MAX_HELD } from '../../src/control/admin/connections.js';
+import { adminBounds } from '../../src/control/admin/connections.js';
 import { AdminServer } from '../../src/control/admin/server.js';
 import { silentLog } from '../../src/control/log.js';
+import { reserveOf } from '../../src/proxy/descriptors.js';
 import { until } from '../support/until.js';
 
+const BOUNDS = adminBounds();
 const TOKEN = 'secret';
 
 /** Answers at once, but for the metrics, which it keeps waiting until `release` is called. */
@@ -108,7 +110,7 @@ test('a head that is not complete within 5 s ends its connection, however slowly
 });
 
 test('calls with the token hold their connections, up to a bound that leaves room for probes', async () => {
-  const holders = Array.from({ length: MAX_HELD }, () => open(METRICS));
+  const holders = Array.from({ length: BOUNDS.held }, () => open(METRICS));
   const more = await until(async () => {
     const reply = open(METRICS);
     await until(() => reply.received !== '' || reply.closed, 'an answer', 1000).catch(() => {});
@@ -120,7 +122,14 @@ test('calls with the token hold their connections, up to a bound that leaves roo
   backend.release();
   const served = (): number => holders.filter(({ received }) => received.endsWith('metrics\n')).length;
   // A call of the loop above may have come before one of these.
-  await until(() => served() >= MAX_HELD - 1, 'the replies of all');
+  await until(() => served() >= BOUNDS.held - 1, 'the replies of all');
+});
+
+test('both servers of the admin API stay within what the data plane leaves them', () => {
+  for (const limit of [64, 112, 256, 1024, 4096, 1_000_000, Number.POSITIVE_INFINITY]) {
+    const { kept, most, held } = adminBounds(limit);
+    assert.ok(held >= 1 && held < kept && kept < most && 2 * most < reserveOf(limit), `${limit}`);
+  }
 });
 
 test('HTTP/1.0 checks of health need no Host, and nothing else does without one', async () => {

@@ -6,13 +6,26 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { procDescriptors, reserveOf } from '../../proxy/descriptors.js';
 
-/** Connections of one server. */
-export const MAX_CONNECTIONS = 128;
-/** Connections above which nothing waits for a look: they take file descriptors. */
-const MOST_CONNECTIONS = 512;
-/** Of those, how many trusted callers may hold. */
-export const MAX_HELD = 96;
+/** Of the descriptors that the data plane leaves to the process, each of two servers may have this share. */
+const SHARE = 0.4;
+
+export interface AdminBounds {
+  /** Connections of one server. */
+  readonly kept: number;
+  /** Connections above which nothing waits for a look. */
+  readonly most: number;
+  /** Of those, how many trusted callers may hold. */
+  readonly held: number;
+}
+
+/** What a server may have where the process may have `limit` file descriptors. */
+export function adminBounds(limit: number = procDescriptors.limit()): AdminBounds {
+  const most = Math.floor(reserveOf(limit) * SHARE);
+  const kept = Math.max(2, Math.min(128, Math.floor(most / 2)));
+  return { kept, most, held: Math.floor(kept * 0.75) };
+}
 
 export class AdminConnections {
   /** Oldest first. */
@@ -20,6 +33,7 @@ export class AdminConnections {
   /** Calls in work on each. */
   readonly #held = new Map<Socket, number>();
   #looking = false;
+  readonly #bounds = adminBounds();
 
   /** Counts every connection that this server accepts from now on. */
   constructor(server: Server) {
@@ -29,7 +43,7 @@ export class AdminConnections {
   /** A trusted call keeps its connection until its reply is through; false when too many are kept already. */
   hold({ socket }: IncomingMessage, response: ServerResponse): boolean {
     const calls = this.#held.get(socket) ?? 0;
-    if (calls === 0 && this.#held.size >= MAX_HELD) return false;
+    if (calls === 0 && this.#held.size >= this.#bounds.held) return false;
     this.#held.set(socket, calls + 1);
     this.#spare.delete(socket);
     response.once('close', () => this.#release(socket));
@@ -42,8 +56,8 @@ export class AdminConnections {
       this.#spare.delete(socket);
       this.#held.delete(socket);
     });
-    if (this.#size > MOST_CONNECTIONS) this.#trim(MOST_CONNECTIONS);
-    if (this.#looking || this.#size <= MAX_CONNECTIONS) return;
+    if (this.#size > this.#bounds.most) this.#trim(this.#bounds.most);
+    if (this.#looking || this.#size <= this.#bounds.kept) return;
     this.#looking = true;
     setImmediate(() => setImmediate(this.#look));
   }
@@ -54,7 +68,7 @@ export class AdminConnections {
 
   readonly #look = (): void => {
     this.#looking = false;
-    this.#trim(MAX_CONNECTIONS);
+    this.#trim(this.#bounds.kept);
   };
 
   #trim(most: number): void {

@@ -7,7 +7,7 @@ import { codeOf, reasonOf } from '../../reason.js';
 import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 import type { Log } from '../log.js';
 import { carriesToken, namesThisServer } from './auth.js';
-import { AdminConnections, MAX_HELD } from './connections.js';
+import { AdminConnections, adminBounds } from './connections.js';
 import { EventHub, type EventSource, MAX_EVENT_CLIENTS } from './events.js';
 import { sendJson, sendProblem, sendText } from './problem.js';
 
@@ -271,7 +271,7 @@ const TOO_MANY = {
   status: 503,
   code: 'admin/clients',
   title: 'Service Unavailable',
-  detail: `${MAX_HELD} connections are being answered already.`,
+  detail: `${adminBounds().held} connections are being answered already.`,
   headers: { 'retry-after': '5' },
 };
 
