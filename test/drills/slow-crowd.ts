@@ -68,10 +68,9 @@ export const READERS: readonly Manner[] = [10_000, 1_000_000, 100_000_000].flatM
   { first: get(bytes), later: '', reads: 'sometimes' as const },
 ]);
 
-/** Slow clients; those that are cut come again, where they are `stubborn`. */
+/** Slow clients. */
 export class Crowd {
   readonly #port: number;
-  readonly #stubborn: boolean;
   readonly #sockets = new Map<Socket, Manner>();
   readonly #timer: NodeJS.Timeout;
   #closed = false;
@@ -80,9 +79,8 @@ export class Crowd {
   /** By status, what replies began with. */
   readonly statuses = new Map<string, number>();
 
-  constructor(port: number, stubborn: boolean) {
+  constructor(port: number) {
     this.#port = port;
-    this.#stubborn = stubborn;
     this.#timer = setInterval(() => this.#tick(), 1000);
   }
 
@@ -103,9 +101,7 @@ export class Crowd {
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#sockets.delete(socket);
-      if (this.#closed) return;
-      this.ended++;
-      if (this.#stubborn) setTimeout(() => !this.#closed && this.add(manner, address), 100).unref();
+      if (!this.#closed) this.ended++;
     });
     socket.write(manner.first);
   }
@@ -133,7 +129,7 @@ export function ask(
   port: number,
   address: string,
   text: string,
-  most = 20_000,
+  most = 60_000,
 ): Promise<{ status: number; ms: number }> {
   return new Promise((resolve) => {
     const since = performance.now();

@@ -10,6 +10,9 @@ const head = (fields: string, method = 'POST'): string =>
   `${method} / HTTP/1.1\r\nHost: a.example\r\n${fields}\r\n\r\n`;
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 
+/** A route of its own, since the one that holds the connection must not be over before. */
+const UPLOADS = '[[route]]\nname = "up"\nmatch = "POST /up"\nto = "it"\ntimeout = "300ms"';
+
 /** Clients that send `text` and no more. */
 function slow(plane: Plane, count: number, text: string): RawClient[] {
   return Array.from({ length: count }, () => {
@@ -73,13 +76,13 @@ test('a client that leaves while its body is collected costs its target nothing'
 });
 
 test('a body that comes too slowly for its route is the client’s timeout: 408', async ({ target }) => {
-  const plane = await Plane.start(specOf(target.url, { route: 'timeout = "300ms"', service: 'max_connections = 1' }));
+  const plane = await Plane.start(specOf(target.url, { more: UPLOADS, service: 'max_connections = 1' }));
   target.respond = faults.never;
   const holder = plane.client();
   holder.send(GET);
   await until(() => target.arrived.length === 1, 'the only connection to be in use');
   const client = plane.client();
-  client.send(`${head('Content-Length: 10')}abcde`);
+  client.send(`${head('Content-Length: 10').replace(' / ', ' /up ')}abcde`);
   const reply = await client.reply();
   assert.is(reply.status, 408);
   await plane.record(({ error }) => error === 'request/timeout');

@@ -80,6 +80,7 @@ class Line {
    * stand behind all others then, so that each is looked at some time.
    */
   first(may: (user: UpstreamUser) => boolean, most: number): Waiter | undefined {
+    if (this.#byClient.size === 0) return undefined;
     let refused = 0;
     for (const [client, list] of this.#byClient) {
       const first = list.first();
@@ -156,6 +157,7 @@ export class WaitQueue {
 
   /** Who is next, of those that `may` have a connection; stays in the queue. */
   first(may: (user: UpstreamUser) => boolean = always): Waiter | undefined {
+    if (this.#all.length === 0) return undefined;
     const own = this.#own.first(may, MOST_REFUSED);
     const parts = this.#parts.first(may, MOST_REFUSED);
     const sharing = this.#sharing.first(may, MOST_REFUSED);
