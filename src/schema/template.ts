@@ -17,6 +17,8 @@ export interface TemplateVariable {
 
 export interface ParsedTemplate {
   readonly parts: TemplatePlan;
+  /** Indices of the parts that are references. A literal part can look like one: `${{env:X}` is `${env:X}`, escaped. */
+  readonly references: ReadonlySet<number>;
   readonly variables: readonly TemplateVariable[];
 }
 
@@ -29,12 +31,13 @@ const REFERENCE = /\$\{(?:env|file):[^}]*\}/y;
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_!#$%&'*+^`|~-]+)*$/;
 
 /**
- * Splits a template. A reference stays one literal part, verbatim; `withReferences` marks such parts for the bundle.
+ * Splits a template. A reference stays one part, verbatim; `withReferences` marks such parts for the bundle.
  * Never throws; says where a brace is wrong instead.
  */
 export function parseTemplate(text: string): ParsedTemplate | TemplateError {
   const parts: (string | { readonly var: string })[] = [];
   const variables: TemplateVariable[] = [];
+  const references = new Set<number>();
   let literal = '';
   const flush = (): void => {
     if (literal !== '') parts.push(literal);
@@ -47,6 +50,7 @@ export function parseTemplate(text: string): ParsedTemplate | TemplateError {
     const reference = char === '$' ? REFERENCE.exec(text)?.[0] : undefined;
     if (reference !== undefined) {
       flush();
+      references.add(parts.length);
       parts.push(reference);
       at += reference.length;
     } else if (char === '$' && text.startsWith('$${', at)) {
@@ -76,15 +80,14 @@ export function parseTemplate(text: string): ParsedTemplate | TemplateError {
     }
   }
   flush();
-  return { parts, variables };
+  return { parts, references, variables };
 }
 
-/** The parts as a bundle keeps them: a literal that is a reference becomes `{ $ref }`, resolved when a generation loads. */
-export function withReferences(parts: TemplatePlan): readonly Json[] {
-  return parts.map((part): Json => {
+/** The parts as a bundle keeps them: a reference becomes `{ $ref }`, resolved when a generation loads. */
+export function withReferences({ parts, references }: ParsedTemplate): readonly Json[] {
+  return parts.map((part, index): Json => {
     if (typeof part !== 'string') return { var: part.var };
-    REFERENCE.lastIndex = 0;
-    return REFERENCE.test(part) ? { $ref: part } : part;
+    return references.has(index) ? { $ref: part } : part;
   });
 }
 

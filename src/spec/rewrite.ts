@@ -147,7 +147,7 @@ export function splitRewrite(text: string): { readonly path: TemplatePlan; reado
   if ('error' in parsed) return { path: [text] };
   const path: (string | { readonly var: string })[] = [];
   for (const [index, part] of parsed.parts.entries()) {
-    const at = typeof part === 'string' && !part.startsWith('${') ? part.indexOf('?') : -1;
+    const at = typeof part === 'string' && !parsed.references.has(index) ? part.indexOf('?') : -1;
     if (typeof part !== 'string' || at < 0) {
       path.push(part);
       continue;

@@ -4,18 +4,20 @@ import { parseTemplate, TEMPLATE_VARIABLES, unknownVariable, withReferences } fr
 
 test('splits into literals and variables', () => {
   assert.equal(parseTemplate('/v2/{id}/{consumer.name}!'), {
+    references: new Set(),
     parts: ['/v2/', { var: 'param.id' }, '/', { var: 'consumer.name' }, '!'],
     variables: [
       { name: 'param.id', offset: 4 },
       { name: 'consumer.name', offset: 9 },
     ],
   });
-  assert.equal(parseTemplate(''), { parts: [], variables: [] });
-  assert.equal(parseTemplate('a{{b}}'), { parts: ['a{b}'], variables: [] });
+  assert.equal(parseTemplate(''), { parts: [], references: new Set(), variables: [] });
+  assert.equal(parseTemplate('a{{b}}'), { parts: ['a{b}'], references: new Set(), variables: [] });
 });
 
 test('header names are lower case, other names stay', () => {
   assert.equal(parseTemplate('{request.header.X-Foo}{consumer.tags.Team}'), {
+    references: new Set(),
     parts: [{ var: 'request.header.x-foo' }, { var: 'consumer.tags.Team' }],
     variables: [
       { name: 'request.header.x-foo', offset: 0 },
@@ -29,11 +31,25 @@ test('a reference is one literal part, and is marked for the bundle', () => {
   assert.ok('parts' in parsed);
   if (!('parts' in parsed)) return;
   assert.equal(parsed.parts, ['Bearer ', '${env:TOKEN}', ' ', { var: 'param.id' }]);
-  assert.equal(withReferences(parsed.parts), ['Bearer ', { $ref: '${env:TOKEN}' }, ' ', { var: 'param.id' }]);
+  assert.equal(withReferences(parsed), ['Bearer ', { $ref: '${env:TOKEN}' }, ' ', { var: 'param.id' }]);
   assert.equal(parseTemplate('${id}'), {
+    references: new Set(),
     parts: ['$', { var: 'param.id' }],
     variables: [{ name: 'param.id', offset: 1 }],
   });
+});
+
+test('an escaped reference at the start of a literal part is no reference', () => {
+  for (const [text, parts] of [
+    ['${{env:HOME}}', ['${env:HOME}']],
+    ['$${{env:HOME}} {id}', ['${env:HOME} ', { var: 'param.id' }]],
+    ['{id}${{file:/etc/passwd}}', [{ var: 'param.id' }, '${file:/etc/passwd}']],
+    ['${env:A}${{env:B}}', [{ $ref: '${env:A}' }, '${env:B}']],
+  ] as const) {
+    const parsed = parseTemplate(text);
+    assert.ok('parts' in parsed, text);
+    if ('parts' in parsed) assert.equal(withReferences(parsed), parts, text);
+  }
 });
 
 test('wrong braces are located', () => {

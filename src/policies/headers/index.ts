@@ -110,6 +110,6 @@ function compileValues(values: EditsConfig['set']): (readonly [string, readonly 
   return Object.entries(values).map(([name, value]) => {
     const text = typeof value === 'string' ? value : value.$ref;
     const parsed = parseTemplate(text);
-    return [name.toLowerCase(), withReferences('error' in parsed ? [text] : parsed.parts)];
+    return [name.toLowerCase(), 'error' in parsed ? [value] : withReferences(parsed)];
   });
 }
