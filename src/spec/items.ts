@@ -56,6 +56,12 @@ export interface Changes {
 
 /** The tree with the changes; what nothing changes in is kept as it is. Keys are nodes of the tree that is given. */
 export function withChanges(tree: TableNode, { replaced, added }: Changes): TableNode {
+  const byContainer = new Map<TableNode, Changes['added'][number][]>();
+  for (const one of added) {
+    const known = byContainer.get(one.container);
+    if (known) known.push(one);
+    else byContainer.set(one.container, [one]);
+  }
   const rebuild = (table: TableNode): TableNode | undefined => {
     const now = replaced.has(table) ? replaced.get(table) : table;
     if (now === undefined) return undefined;
@@ -64,7 +70,7 @@ export function withChanges(tree: TableNode, { replaced, added }: Changes): Tabl
     for (const kind of ['route', 'group'] as const) {
       const known = table.entries.get(kind);
       const list = known?.value.kind === 'array' ? known.value : undefined;
-      const more = added.filter((one) => one.container === table && one.kind === kind).map(({ node }) => node);
+      const more = (byContainer.get(table) ?? []).filter((one) => one.kind === kind).map(({ node }) => node);
       const items = (list?.items ?? []).flatMap((item) => (item.kind === 'table' ? (rebuild(item) ?? []) : item));
       if (more.length === 0 && items.length === list?.items.length && items.every((item, i) => item === list.items[i]))
         continue;

@@ -93,7 +93,8 @@ function entity(word: string, known: TableEntry | undefined, over: TableEntry): 
 
 /** Gathers what the routes and groups of an overlay change in a tree. */
 class ItemPatcher {
-  readonly #items: readonly NamedItem[];
+  /** By kind and name. */
+  readonly #items = new Map<string, NamedItem[]>();
   readonly #replaced = new Map<TableNode, TableNode>();
   readonly #added: Changes['added'][number][] = [];
 
@@ -101,7 +102,11 @@ class ItemPatcher {
     readonly tree: TableNode,
     readonly report: Report,
   ) {
-    this.#items = namedItems(tree);
+    for (const item of namedItems(tree)) {
+      const known = this.#items.get(`${item.kind} ${item.name}`);
+      if (known) known.push(item);
+      else this.#items.set(`${item.kind} ${item.name}`, [item]);
+    }
   }
 
   patch(over: TableNode): TableNode {
@@ -123,7 +128,7 @@ class ItemPatcher {
   #named(kind: NamedItem['kind'], over: TableNode, container: TableNode): void {
     const name = textOf(over, 'name') ?? '';
     const span = over.entries.get('name')?.value.span ?? over.span;
-    const all = this.#items.filter((item) => item.kind === kind && item.name === name);
+    const all = this.#items.get(`${kind} ${name}`) ?? [];
     const here = all.filter((item) => item.container === container);
     // At the top of an overlay a name is meant wherever it is defined; within a group it is one of that group.
     const near = here.length > 0 || container !== this.tree ? here : all;
@@ -134,7 +139,7 @@ class ItemPatcher {
     else if (isWhole(kind, over)) this.#added.push({ kind, container, node: over });
     else if (all[0] !== undefined) this.report(elsewhere(kind, name, span, all[0]));
     else {
-      const names = this.#items.flatMap((item) => (item.kind === kind ? item.name : []));
+      const names = [...this.#items.values()].flatMap(([item]) => (item?.kind === kind ? item.name : []));
       this.report(nothingToChange(kind, name, span, names, {}));
     }
   }
