@@ -126,19 +126,21 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
   /** A reload that opens routes, or leaves none, may be meant; a person hears of it in any case. */
   #tellLosses(before: Candidate, after: Candidate): Diagnostic[] {
     const { opened, removed, empty } = lossesOf(before, after);
-    const warn = (code: ControlCode, at: string, message: string, help: string): Diagnostic =>
-      controlWarning(code, placesOf(after, this.#parts.source).of(at), message, help);
+    const places = placesOf(after, this.#parts.source);
     const found: Diagnostic[] = [];
     if (opened.length > 0) {
       const names = boundedNames(opened);
       this.#parts.log.warn('the reload removes authentication from routes', { routes: names });
       const message = `The reload removes authentication from ${opened.length === 1 ? 'the route' : 'these routes'}: ${names}.`;
-      found.push(warn('reload/unauthenticated', `route.${opened[0]}`, message, OPENED_HELP));
+      const first = after.program.routes.find(({ name }) => name === opened[0]);
+      const span = places.at(first?.source) ?? places.of('');
+      found.push(controlWarning('reload/unauthenticated', span, message, OPENED_HELP));
     }
     if (empty) {
       const names = boundedNames(removed);
       this.#parts.log.warn('the reload leaves no routes: every request gets 404', { removed: names });
-      found.push(warn('reload/no-routes', '', `The reload leaves no routes. Removed: ${names}.`, EMPTY_HELP));
+      const message = `The reload leaves no routes. Removed: ${names}.`;
+      found.push(controlWarning('reload/no-routes', places.of(''), message, EMPTY_HELP));
     }
     return found;
   }

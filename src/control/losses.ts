@@ -1,5 +1,6 @@
 /** What a generation takes away from the one that serves: what a person should hear of, and a half-written spec shows. */
 import type { Program, RoutePlan } from '../bundle/types.js';
+import { declarationOf } from '../policies/registry.js';
 import type { MatchFacts } from './diff.js';
 
 export interface Losses {
@@ -40,8 +41,13 @@ const matchOf = ({ name, match }: RoutePlan, facts: MatchFacts): string => facts
 const kindsOf = ({ policies }: RoutePlan, program: Program): string[] =>
   policies.map((index) => program.policies[index]?.use ?? '');
 
+/** A policy that lets requests without a credential pass (`optional = true`) authenticates, but asks for nothing. */
 const authenticates = ({ policies }: RoutePlan, program: Program): boolean =>
-  policies.some((index) => program.policies[index]?.phase === 'authenticate');
+  policies.some((index) => {
+    const policy = program.policies[index];
+    if (policy?.phase !== 'authenticate') return false;
+    return declarationOf(policy.use)?.traits?.(policy.config).authenticates === true;
+  });
 
 function lostKind(route: RoutePlan, before: Program, now: RoutePlan, after: Program): boolean {
   const left = kindsOf(now, after);

@@ -116,6 +116,20 @@ test('a route that asks for no credential any more is told, also under another n
   assert.not(takesAway(lossesOf(before, before)));
 });
 
+test('a credential that becomes optional opens the routes that asked for it', () => {
+  const routes = [routePlan('r', { policies: [0] })];
+  const before = guarded(routes);
+  const optional = {
+    ...policy('keys', '2'),
+    use: 'api-key',
+    phase: 'authenticate' as const,
+    config: { optional: true },
+  };
+  const after = { program: program({ policies: [optional], routes }), facts: new Map<string, string>() };
+  assert.equal(lossesOf(before, after).opened, ['r']);
+  assert.equal(lossesOf(after, before).opened, []);
+});
+
 test('routes that are gone, all of them, and lighter chains are losses', () => {
   const before = guarded([routePlan('r', { policies: [0] })]);
   assert.equal(lossesOf(before, guarded([])), { opened: [], lighter: [], removed: ['r'], empty: true });

@@ -227,6 +227,19 @@ test('a reload that opens a route says which, in the log and in its account', as
   assert.equal([last?.outcome, first?.outcome], ['live', 'replaced']);
 });
 
+test('a reload that opens a route points at that route, and counts a credential that becomes optional', async () => {
+  const open = `${HEAD}${route('first', 'x')}${GUARDED.slice(HEAD.length)}`;
+  const file = new SpecFile(open);
+  const { gateway, log } = await start(file.path);
+  const text = open.replace('use = "api-key"', '$&\noptional = true');
+  writeFileSync(file.path, text);
+  await gateway.reload();
+  assert.equal(log.find(/removes authentication/)?.fields, { routes: 'a, b' });
+  const line = text.slice(0, text.indexOf('name = "a"')).split('\n').length - 1;
+  const [last] = gateway.snapshot().reloads;
+  assert.match(last?.diagnostics ?? '', new RegExp(`reload/unauthenticated.*\\n *--> gateway\\.toml:${line}:1\\n`));
+});
+
 test('a reload that leaves no routes says which there were', async () => {
   const file = new SpecFile(GUARDED);
   const { gateway, log } = await start(file.path);
