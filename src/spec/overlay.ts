@@ -120,6 +120,8 @@ class ItemPatcher {
       if (list?.kind !== 'array') continue;
       for (const node of list.items) {
         if (node.kind === 'table' && textOf(node, 'name') !== undefined) this.#named(kind, node, container);
+        else if (kind === 'group' && node.kind === 'table' && !isWhole(kind, node))
+          this.report(namelessGroup(node, (name) => this.#items.has(`group ${name}`)));
         else this.#added.push({ kind, container, node });
       }
     }
@@ -194,6 +196,19 @@ function nothingToChange(
             edits: [{ span, text }],
           },
         }),
+  };
+}
+
+/** Without routes it would be added, and do nothing. */
+function namelessGroup(node: TableNode, isGroup: (name: string) => boolean): Diagnostic {
+  const prefix = textOf(node, 'prefix');
+  const name = prefix !== undefined && isGroup(prefix) ? prefix : 'NAME';
+  return {
+    code: 'name/unresolved',
+    severity: 'error',
+    span: node.headSpan ?? node.span,
+    message: 'This group has neither a `name` nor routes of its own, so there is nothing for this overlay to change.',
+    help: `To change a group of the spec, name it: \`name = ${JSON.stringify(name)}\`. A new group needs routes of its own.`,
   };
 }
 

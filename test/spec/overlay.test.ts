@@ -160,6 +160,13 @@ test('what names nothing is an error in the overlay, with the nearest name', () 
   }
 });
 
+test('a group without a name and without routes would change nothing, and is an error', () => {
+  const found = only(over('[[group]]\nprefix = "/api"\npolicies = []\n'), 'name/unresolved');
+  assert.is(found.span.file, 'over-0.toml');
+  assert.match(found.help ?? '', /name = "NAME"/);
+  assert.is(changed('[[group]]\nprefix = "/new"\n[[group.route]]\nmatch = "/x"\nto = "orders"\n').routes.length, 6);
+});
+
 test('a route of another group is told from one that is nowhere', () => {
   const found = only(
     over('[[group]]\nname = "api"\n[[group.route]]\nname = "bill"\ntimeout = "2s"\n'),
