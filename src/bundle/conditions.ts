@@ -4,7 +4,7 @@
  * A header's test sees all of its values joined with ', ' (RFC 9110 section 5.3), and text beyond ASCII as its UTF-8 bytes. A query parameter's test is read from
  * the raw query as application/x-www-form-urlencoded (plus is a space, `%XX` a byte) without decoding it into new
  * strings. Of a repeated parameter the first value counts, as it does for `queryParam` of an exchange: so two conditions that
- * exclude each other never hold for one request. `absent` holds when there is none at all.
+ * exclude each other never hold for one request. `absent` holds when the field or parameter is missing.
  */
 import { Automaton } from './automaton.js';
 import { hexByte } from './normalize.js';

@@ -82,7 +82,7 @@ export class Tracer implements WalkObserver {
       this.#winnerList = list;
       return;
     }
-    // Under another of its hosts or methods the winner is no rival.
+    // Under another of its hosts or methods the winner is not a rival.
     const own = this.winner !== 0 && this.map.trie.nodes[at + 1] === this.map.trie.nodes[this.winner + 1];
     if (failed === undefined) {
       if (!own && this.#also.length < MAX_NOTES) this.#also.push({ list, at });

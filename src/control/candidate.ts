@@ -111,7 +111,7 @@ export function reject(diagnostics: readonly Diagnostic[], files: readonly Sourc
 export const placesOf = ({ program, files }: Pick<Candidate, 'program' | 'files'>, source: Source): Places =>
   new Places(program, files, nameOfSource(source));
 
-/** Diagnostics of a candidate as they are told: rendered without colour, and how many of them are warnings. */
+/** Diagnostics of a candidate as they are reported: rendered without colour, and how many of them are warnings. */
 export function told(
   diagnostics: readonly Diagnostic[],
   files: readonly SourceFile[],

@@ -62,7 +62,7 @@ export function summarize(diff: ProgramDiff): string {
   return parts.join('; ');
 }
 
-/** Names of one kind and change that are told; the others are counted. */
+/** Names of one kind and change that are listed; the others are counted. */
 const MOST_NAMES = 50;
 
 /** The same by name, bounded. */

@@ -38,7 +38,7 @@ export interface Surroundings {
   readonly reads: Reads;
 }
 
-/** Resolves every reference of `program`; what cannot be resolved, or does not fit, is told at each place where it is used. */
+/** Resolves every reference of `program`; a reference that cannot be resolved, or whose value does not fit, is reported at each place where it is used. */
 export function resolveProgram(program: Program, surroundings: Surroundings, written: Written): Resolved {
   const places = new Places(program, written.files, written.fallback);
   const problems = new Map<string, Found & { readonly reference: Reference }>();
@@ -68,7 +68,7 @@ export function resolveProgram(program: Program, surroundings: Surroundings, wri
   return { program: { ...whole, listeners, policies }, diagnostics };
 }
 
-/** Where a use was written; where nobody knows, the places where its text stands. */
+/** Where a use was written; if that is unknown, the places where its text stands. */
 function spansOfUse(use: ReferenceUse, text: string, places: Places, written: Written): Span[] {
   const found = use.source === undefined ? places.find(use.at, text) : places.at(use.source, text);
   return found ? [found] : spansOf(text, written);

@@ -130,7 +130,7 @@ async function serve(gateway: Gateway, signals: Signals, log: Log): Promise<numb
   return ended === EXIT.ok ? endCode(signals) : ended;
 }
 
-/** After SIGTERM and SIGQUIT, which supervisors send, there is time for a load balancer to notice; Ctrl-C is somebody who waits. */
+/** After SIGTERM and SIGQUIT, which supervisors send, there is time for a load balancer to notice; after Ctrl-C a person waits. */
 async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
   const delay = signal !== 'SIGINT' ? (gateway.program?.drainDelay ?? 0) : 0;
   const later = delay > 0 ? `not ready any more, draining in ${delay} ms` : 'draining';

@@ -14,7 +14,7 @@ import { applySafeFixes } from './fix.js';
 import { type CheckedSpec, checkSpec } from './index.js';
 import { relocated } from './render/index.js';
 
-/** A fix may uncover another one; a spec that keeps changing is no better for it. */
+/** A fix may uncover another one; a spec that keeps changing does not get better. */
 const MAX_ROUNDS = 8;
 /** Checks of all specs in one run. What is not tried by then stays as it is. */
 const MAX_CHECKS = 100;
@@ -177,7 +177,7 @@ class Mender {
 function whyNot(file: SourceFile): string | undefined {
   try {
     // A pipe has nothing to write back to, and reading it again would wait for ever.
-    if (!statSync(file.absolute).isFile()) return `${file.path} could not be fixed: it is no plain file.`;
+    if (!statSync(file.absolute).isFile()) return `${file.path} could not be fixed: it is not a regular file.`;
     const bytes = readInputFile(file.absolute, { maxBytes: INPUT_LIMITS.spec });
     if (createHash('sha256').update(bytes).digest('hex') === file.sha256) return undefined;
     return `${file.path} changed while it was checked; nothing was fixed in it.`;

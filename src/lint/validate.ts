@@ -30,7 +30,7 @@ export interface Validated {
   readonly notes: readonly string[];
 }
 
-/** Fixes that were left out, and are told of one by one. */
+/** Fixes that were left out, listed one by one. */
 const MOST_REFUSED = 5;
 
 /** Never throws for what is in the specs; a file that cannot be written is told in `notes`. */

@@ -43,7 +43,7 @@ export interface Downstream {
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean;
   /** Bytes that the client has taken. */
   readonly taken: number;
-  /** The client is to blame that the exchange ends: it is told why, or the reply that is on its way is cut. */
+  /** The exchange ends by the client's fault: the client gets an error, or a reply that has begun is cut. */
   giveUp(error: ErrorSlug, cause: string): void;
   /** The reply cannot be completed: the client must see that it was cut. `cause` is for the log. */
   cut(error: ErrorSlug, cause: string): void;

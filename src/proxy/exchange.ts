@@ -75,7 +75,7 @@ export class GwExchange implements Exchange {
   /** Its reply is on the way or it is over: nothing that policies still answer counts. */
   settled = false;
   error: ErrorSlug | string | null = null;
-  /** Why, for the log alone; null where there is no more to say than the error says. */
+  /** The cause, for the log alone; null if the error code says it all. */
   cause: string | null = null;
   target: string | null = null;
   upstreamMs: number | null = null;

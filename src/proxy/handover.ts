@@ -19,7 +19,7 @@ export class Handover {
   readonly #log: Tell;
   readonly #given: Listener[] = [];
 
-  /** `log` is told when an address that was given up cannot be bound again at once. */
+  /** `log` gets a line when an address that was given up cannot be bound again at once. */
   constructor(manner: ListenManner, log: Tell) {
     this.#manner = manner;
     this.#log = log;
@@ -40,7 +40,7 @@ export class Handover {
     }
   }
 
-  /** The load came to nothing: who gave a port up serves there again. What took it must have stopped. */
+  /** The load failed: the listener that gave a port up serves there again. The one that took it must have stopped. */
   async takeBack(): Promise<void> {
     await Promise.all(this.#given.splice(0).map((listener) => this.#rebind(listener)));
   }
@@ -64,7 +64,7 @@ export class Handover {
   }
 }
 
-/** Resolves when nobody is waiting to be let in, as far as that can be seen: what the kernel has queued would be reset. */
+/** Resolves when no connection waits to be accepted, as far as that can be seen: the kernel resets those in its queue. */
 export async function lastCall(listeners: readonly Listener[]): Promise<void> {
   const count = (): number => listeners.reduce((sum, listener) => sum + listener.accepted, 0);
   let before = count();

@@ -41,7 +41,7 @@ export class TrustedProxies {
   }
 
   /**
-   * The client as far as trusted proxies tell: the last of the nodes (nearest last) that is no trusted proxy itself, the
+   * The client as far as trusted proxies tell: the last of the nodes (nearest last) that is not a trusted proxy itself, the
    * first of all when every one is. Where a node is no address, the one behind it is all that is known; `peer` at worst.
    */
   clientOf(nodes: readonly string[], peer: string): string {
@@ -61,7 +61,7 @@ export class TrustedProxies {
   }
 }
 
-/** The address of the node at which TrustedProxies.hopOf() ended, or of the one behind it where that is no address. */
+/** The address of the node at which TrustedProxies.hopOf() ended, or of the one behind it where that is not an address. */
 export const clientAt = (nodes: readonly string[], hop: number, peer: string): string =>
   nodeAddress(nodes[hop]?.trim() ?? '') ?? nodeAddress(nodes[hop + 1]?.trim() ?? '') ?? peer;
 

@@ -14,7 +14,7 @@ export function interimText({ text, fieldsAt, fieldsEnd, statusText, kept, liste
   return `HTTP/1.1 ${statusText}\r\n${lines}\r\n`;
 }
 
-/** A target's reply: its fields are looked up in the head's text, and only when somebody asks. */
+/** A target's reply: its fields are looked up in the head's text, and only on demand. */
 export class TargetReply implements Reply {
   status: number;
   body: Uint8Array | ReplyBody | null;

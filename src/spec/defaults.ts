@@ -20,7 +20,7 @@ function optionalField(field: Schema<unknown>): Schema<unknown> {
   return table.describe(field.doc, ...field.examples).optional();
 }
 
-/** What names the one thing itself is no default: an address, where a service runs. */
+/** Keys that identify one entity have no default: an address, where a service runs. */
 const SCHEMAS = {
   service: optionalFields(service, ['targets', 'run']),
   listener: optionalFields(listener, ['address']),

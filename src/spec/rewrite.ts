@@ -11,7 +11,7 @@ export interface RewriteProblem {
   readonly help: string;
 }
 
-/** Stands for a variable: a character that is valid in a path and in a query, and that is no hex digit. */
+/** Stands for a variable: a character that is valid in a path and in a query, and that is not a hex digit. */
 const STAND_IN = 'x';
 const REFERENCE = /\$\{(?:env|file):[^}]*\}/g;
 

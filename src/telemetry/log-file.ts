@@ -68,7 +68,7 @@ export class LogFile {
 
   /**
    * Opens a path, or takes a descriptor, which it leaves open. `maxWaiting`: bytes that may wait. @throws Error when the path
-   * cannot be opened; a pipe that has no reader is no error.
+   * cannot be opened; a pipe without a reader is not an error.
    */
   constructor(where: string | number, maxWaiting: number, events: LogFileEvents) {
     this.#path = typeof where === 'string' ? where : undefined;

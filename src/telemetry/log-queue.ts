@@ -31,7 +31,7 @@ export class LogQueue {
     return batch !== undefined && this.#offset > 0 && batch.bytes[this.#offset - 1] !== NEWLINE;
   }
 
-  /** Takes whole lines; the bytes are kept. False: there is no room, and they were not taken. */
+  /** Takes whole lines; the bytes are kept. False: the queue is full, and they were not taken. */
   add(bytes: Uint8Array, lines: number): boolean {
     if (this.#waiting + bytes.length > this.#maxBytes) return false;
     this.#batches.push({ bytes, lines });

@@ -25,7 +25,7 @@ export const descriptorTarget = (fd: number): LogTarget => ({ fd, id: undefined,
 
 /**
  * Opens `path` to append to it, and creates it when nothing is there. Undefined: a pipe that has no reader.
- * @throws Error when it cannot be opened, or is no place for lines (a folder, a socket, a disk).
+ * @throws Error when it cannot be opened, or cannot hold lines (a folder, a socket, a disk).
  */
 export function openTarget(path: string): LogTarget | undefined {
   try {

@@ -27,7 +27,7 @@ export interface Note {
   readonly text: string;
   /** What it is about, for a list: `GET /pets`. */
   readonly subject: string;
-  /** Notes of one kind with the same text here are told together. */
+  /** Notes of one kind with the same text here are printed as one. */
   readonly of: string;
   readonly warning: boolean;
 }
@@ -52,7 +52,7 @@ export class Notes {
 /** Documents are not trusted with a terminal: control characters become spaces. */
 export const printable = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 
-/** Notes of one kind that are told one by one. */
+/** Notes of one kind that are printed one by one. */
 const MOST_SINGLE = 2;
 const MOST_SUBJECTS = 3;
 

@@ -40,7 +40,7 @@ export function parseTemplate(written: string): Template | undefined {
   return { segments, query, fragment };
 }
 
-/** Operators that add to a path what is no segment, and those that add segments, written without. */
+/** Operators that add something other than a segment to a path, and those that add segments, written without. */
 function plainForm(text: string): string {
   return (
     text

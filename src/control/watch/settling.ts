@@ -12,7 +12,7 @@ export const WRITTEN_MS = 400;
 const PAUSE_FACTOR = 4;
 /** up to this long; also where the new content takes something away, or is empty. */
 export const CAUTION_MS = 2000;
-/** Changes further apart are separate saves: the time between them is no pause. */
+/** Changes further apart are separate saves: the time between them is not a pause. */
 const SAME_WRITING_MS = 1000;
 /** A file that changes all the time is built nevertheless, at last. */
 export const PATIENCE_MS = 300_000;
@@ -25,7 +25,7 @@ interface Writing {
   /** The longest between two changes of one save. */
   pause: number;
   moved: boolean;
-  /** What somebody who knows the content asks for. */
+  /** A wait asked for by code that knows the content. */
   least: number;
 }
 
@@ -39,7 +39,7 @@ export class Settling {
       this.#writings.set(path, { stamp, since: now, changedAt: now, pause: 0, moved, least: 0 });
       return;
     }
-    // What somebody was told of a write can come after the write was seen.
+    // A file event can arrive after the write itself was seen.
     known.moved = moved;
     if (sameStamp(known.stamp, stamp)) return;
     const pause = now - known.changedAt;

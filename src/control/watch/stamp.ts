@@ -1,4 +1,4 @@
-/** How a file on disk is told from what it was before, without reading it. */
+/** Tells a changed file on disk from an unchanged one without reading it. */
 import { statOf } from '../../spec/stat.js';
 
 export interface Stamp {

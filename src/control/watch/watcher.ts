@@ -20,7 +20,7 @@ const LOOK_SHARE = 1 / 10;
 /** A process that has a file open for writing is waited for this long after the file's last change. */
 const HELD_MS = 10_000;
 const HELD_STEP_MS = 500;
-/** Somebody who waits for an edit is told after this why nothing happens. */
+/** After this time a log line says why an edit does not go live yet. */
 const TELL_AFTER_MS = 5000;
 
 export class SpecWatcher {

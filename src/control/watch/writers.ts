@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 
 /** A look costs some microseconds a descriptor; a machine with more of them gets no answer. */
 const MAX_DESCRIPTORS = 50_000;
-/** A process with more is no editor. */
+/** A process with more is not an editor. */
 const MAX_OF_ONE = 2000;
 
 /**

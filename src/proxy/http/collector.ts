@@ -45,7 +45,7 @@ export class BodyBudget {
     return Math.floor(Math.max(limit * LEAST_SHARE, (limit / 2 - this.#used) * BODY_SHARE));
   }
 
-  /** A block for about `bytes`, at most 64 KiB. Never refused: whoever is asked for more looks at `share` first. */
+  /** A block for about `bytes`, at most 64 KiB. Never refused: the caller checks `share` first. */
   take(bytes: number): Block {
     const block = new Block(blockFor(bytes));
     this.#used += block.buffer.length;
@@ -77,7 +77,7 @@ export class Block {
   }
 }
 
-/** Part of a body, in the order in which it came. Whoever makes one empties it: by shift() or by clear(). */
+/** Part of a body, in the order in which it came. Its owner empties it: by shift() or by clear(). */
 export class Collector {
   /** Bytes that are here. */
   length = 0;

@@ -1,4 +1,4 @@
-/** A target's connections that serve nobody at present, the one that was used last at the end. */
+/** A target's idle connections, the one that was used last at the end. */
 import type { UpstreamConnection } from './connection.js';
 
 export class IdleConnections {

@@ -33,7 +33,7 @@ export class Pipelines {
     for (const pipeline of this.#list.filter(({ idle }) => idle).slice(0, count)) pipeline.leave();
   }
 
-  /** One of them takes nobody more, and closes, unless one is about to. One whose line does not move is not waited for. */
+  /** One of them takes no further exchange, and closes, unless one is about to. A stalled one is not waited for. */
   makeRoom(now: number): void {
     if (this.#list.some((pipeline) => pipeline.leaving && !pipeline.stalled(now))) return;
     const staying = this.#list.filter(({ leaving }) => !leaving);

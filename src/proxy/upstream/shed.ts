@@ -5,10 +5,10 @@ import type { HoldingUser, SlowClients } from './slow-clients.js';
 import type { UpstreamUser } from './user.js';
 import type { WaitQueue } from './wait-queue.js';
 
-/** Of a target's connections, slow clients may keep this share whoever waits: they are not what it is short of. */
+/** Of a target's connections, slow clients may keep this share even if others wait: the shortage has another cause. */
 const TOLERATED_SHARE = 1 / 4;
 
-/** With how large a debt a client is slow, by how long somebody waits for its connection already. In milliseconds. */
+/** With how large a debt a client is slow, by how long another exchange has waited for a connection. In milliseconds. */
 function slowWith(waited: number): number {
   if (waited < 150) return 1000;
   return waited < 500 ? 250 : 100;
@@ -35,7 +35,7 @@ export class Shedding {
     this.#broke = broke;
   }
 
-  /** Somebody begins to wait: sheds behind all that this turn of the loop brings. */
+  /** An exchange begins to wait: sheds after all events of this turn of the loop. */
   soon(): void {
     if (this.#due || this.#pool.slow.size === 0) return;
     this.#due = true;
@@ -60,7 +60,7 @@ function shed(pool: Pool, now: number): void {
   const { waiting, slow, claims } = pool;
   const { most } = claims;
   const tolerated = Math.floor(most * TOLERATED_SHARE);
-  // With one more free than there are, what keeps somebody from it is its own share.
+  // With a connection free, only its own share keeps an exchange waiting.
   const mayIfFree = (user: UpstreamUser): boolean => claims.allow(user, most);
   for (let before = waiting.length; before > 0; before = waiting.length) {
     const able = waiting.first(mayIfFree);
@@ -74,7 +74,7 @@ function shed(pool: Pool, now: number): void {
     );
     if (victim === undefined) return;
     victim.user.shed(slowClient(victim.debt, before));
-    // Without a descriptor, say, nobody has got what it gave back.
+    // Without a descriptor, say, no other exchange got the connection that it gave back.
     if (waiting.length >= before) return;
   }
 }

@@ -18,7 +18,7 @@ export interface HoldingUser {
   readonly clientKey: string;
   /** The request's body has not all come. */
   readonly streams: boolean;
-  /** The client is who is waited for. */
+  /** The exchange waits for its client. */
   readonly awaitsClient: boolean;
   /** Bytes that the client has sent and taken. */
   readonly clientBytes: number;

@@ -140,7 +140,7 @@ export class Target extends Origin implements InTurn {
     else this.#wait(user);
   }
 
-  /** Connections that serve somebody, or are opened for somebody. */
+  /** Connections that serve an exchange, or are opened for one. */
   get #busy(): number {
     return this.#connections.size - this.#idle.length;
   }
@@ -194,7 +194,7 @@ export class Target extends Origin implements InTurn {
     } else user.onUnavailable('upstream/queue-full', false, queueFull(this.#maxQueue, this.#maxConnections));
   }
 
-  /** Somebody waits for a connection of its own while all are shared. */
+  /** An exchange waits for a connection of its own while all are shared. */
   #makeRoom(): void {
     if (this.#pipelines.length > 0 && this.#waiting.ownWaits) this.#pipelines.makeRoom(this.#host.lately());
   }

@@ -1,6 +1,6 @@
 /**
  * Exchanges that wait for a connection to a target, each for the same time. Client addresses are served in turn, and the
- * exchanges of one in the order in which they came: one client with a thousand of them has nobody else wait for all.
+ * exchanges of one in the order in which they came: other clients do not wait for all of a client that has a thousand.
  * Exchanges stand in three lines by what they need: a connection of their own; the same, for a body that has not all come;
  * a place on a shared one.
  */
@@ -155,7 +155,7 @@ export class WaitQueue {
     this.#all.tidy();
   }
 
-  /** Who is next, of those that `may` have a connection; stays in the queue. */
+  /** The next one of those that `may` have a connection; stays in the queue. */
   first(may: (user: UpstreamUser) => boolean = always): Waiter | undefined {
     if (this.#all.length === 0) return undefined;
     const own = this.#own.first(may, MOST_REFUSED);
@@ -169,7 +169,7 @@ export class WaitQueue {
     return this.#take(this.first(may));
   }
 
-  /** Whoever of those that share a connection is next, out of the queue. */
+  /** The next one of those that share a connection, taken out of the queue. */
   nextSharing(): UpstreamUser | undefined {
     return this.#take(this.#sharing.first(always, 1));
   }
