@@ -7,11 +7,11 @@ import { isIP, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import httpProxy from 'http-proxy';
-import { codeOf } from '../reason.js';
-import { connectionCause } from './cause.js';
+import { codeOf, messageOf } from '../reason.js';
+import { CLOSED_IN_HANDSHAKE, connectionCause } from './cause.js';
 import type { ErrorSlug } from './errors.js';
 import { TARGET_TLS } from './tls.js';
-import { EXHAUSTED, MAX_INTERIM } from './upstream/reply-connection.js';
+import { connectError, MAX_INTERIM } from './upstream/reply-connection.js';
 import type { Target } from './upstream/target.js';
 
 const CRLF = /\r\n/;
@@ -48,7 +48,9 @@ proxy.before('ws', 'stream', (request) => {
   request.headers.upgrade = request.asked.upgrade;
 });
 
-proxy.on('proxyReqWs', (proxyRequest, _request, client) => {
+proxy.on('proxyReqWs', (proxyRequest, request, client) => {
+  // http-proxy takes URLs apart and drops an empty query.
+  proxyRequest.path = request.url ?? '';
   if (client instanceof UpgradeStream) client.follow(proxyRequest);
 });
 
@@ -63,7 +65,7 @@ export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string
       target: { protocol: target.secure ? 'https:' : 'http:', host: target.host, port: target.port },
       ...(target.secure ? { ssl: { ...TARGET_TLS, servername: isIP(target.host) ? '' : target.host } } : {}),
     },
-    (error) => stream.failed(slugOf(error), causeOf(error)),
+    (error) => stream.broke(error),
   );
   return stream;
 }
@@ -72,6 +74,8 @@ export class UpgradeStream extends Duplex {
   #owner: UpgradeOwner | undefined;
   #request: ClientRequest | undefined;
   #socket: Socket | undefined;
+  /** With TLS, the handshake is over as well. */
+  #connected = false;
   /**
    * The answer's head as the target wrote it. http-proxy writes one of its own, first of all: fields of one name are one
    * there or dropped, and an unknown transfer coding is gone as if the body had been read.
@@ -81,7 +85,7 @@ export class UpgradeStream extends Duplex {
   constructor(owner: UpgradeOwner) {
     super({ allowHalfOpen: true, decodeStrings: false });
     this.#owner = owner;
-    this.on('error', (error) => this.failed('upstream/reset', causeOf(error)));
+    this.on('error', (error) => this.failed('upstream/reset', connectionCause(error)));
     this.on('close', () => this.failed('upstream/reset', 'connection closed by the target'));
   }
 
@@ -89,11 +93,27 @@ export class UpgradeStream extends Duplex {
     this.#owner?.onFailure(error, cause);
   }
 
+  /** Node's client failed, before it told of a reply. */
+  broke(error: unknown): void {
+    if (!this.#connected) this.failed(connectError(error), this.#connectCause(error));
+    else if (codeOf(error)?.startsWith('HPE_')) this.failed('upstream/invalid', parserCause(error));
+    else this.failed('upstream/reset', `${endCause(error)} by the target before the head of its reply was complete`);
+  }
+
+  #connectCause(error: unknown): string {
+    const socket = this.#request?.socket;
+    const inHandshake = socket instanceof TLSSocket && !socket.connecting && codeOf(error) === 'ECONNRESET';
+    return inHandshake ? CLOSED_IN_HANDSHAKE : connectionCause(error);
+  }
+
   /** http-proxy lets go of neither its request nor its socket by itself when the client is gone before the target. */
   follow(request: ClientRequest): void {
     this.#request = request;
     request.once('socket', (socket) => {
-      socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => this.#owner?.onConnected());
+      socket.once(socket instanceof TLSSocket ? 'secureConnect' : 'connect', () => {
+        this.#connected = true;
+        this.#owner?.onConnected();
+      });
     });
     request.on('upgrade', (response, socket) => {
       this.#socket = socket;
@@ -220,18 +240,14 @@ function addHeader(headers: IncomingMessage['headers'], given: string, value: st
   else headers[name] = Array.isArray(present) ? [...present, value] : [present, value];
 }
 
-/** Why Node's client failed: its parser says where. */
-function causeOf(error: unknown): string {
-  if (!(error instanceof Error) || !codeOf(error)?.startsWith('HPE_')) return connectionCause(error);
-  const reason: unknown = Reflect.get(error, 'reason');
-  const at: unknown = Reflect.get(error, 'bytesParsed');
-  return `invalid reply: ${String(reason ?? error.message)} at byte ${String(at)} of what was read`;
+/** What Node's parser found, and where. */
+function parserCause(error: unknown): string {
+  const [reason, at] = error instanceof Error ? [Reflect.get(error, 'reason'), Reflect.get(error, 'bytesParsed')] : [];
+  return `invalid reply: ${String(reason ?? messageOf(error))} at byte ${String(at)} of what was read`;
 }
 
-/** What an error of Node's client means. Its parser's codes begin with HPE_. */
-function slugOf(error: unknown): ErrorSlug {
-  const code = codeOf(error) ?? '';
-  if (code.startsWith('HPE_')) return 'upstream/invalid';
-  if (EXHAUSTED.has(code)) return 'gateway/exhausted';
-  return code === 'ECONNRESET' || code === 'EPIPE' ? 'upstream/reset' : 'upstream/unreachable';
-}
+/** How a connection ended: of one that was closed, Node's client tells as of one that was reset, without a system call. */
+const endCause = (error: unknown): string =>
+  codeOf(error) === 'ECONNRESET' && !(error instanceof Error && 'syscall' in error)
+    ? 'connection closed'
+    : connectionCause(error);

@@ -97,6 +97,23 @@ for (const [what, fault, cause] of REPLIES)
   });
 
 for (const [what, fault, cause] of [
+  ['closes', faults.sayAndClose(), /^connection closed by the target before the head of its reply was complete$/],
+  [
+    'closes in its head',
+    faults.sayAndClose('HTTP/1.1 200 OK\r\nConte'),
+    /^connection closed by the target before the head/,
+  ],
+  ['resets', faults.sayAndReset(), /^connection reset by the target before the head of its reply was complete$/],
+] as const)
+  test(`an upgrade that was not answered names how its connection ended: a target that ${what}`, async ({
+    target,
+    plane,
+  }) => {
+    target.respond = fault;
+    assert.match(await causeOf(plane, UPGRADE), cause);
+  });
+
+for (const [what, fault, cause] of [
   ['hangs in a body', faults.say(`${HEAD}Content-Length: 9\r\n\r\nabc`), /^response idle timeout: .*\(300 ms\)$/],
   [
     'closes in a body',

@@ -66,6 +66,9 @@ for (const [what, more, sent, expected] of [
     const shown = (await plane.record(() => true)).url;
     assert.is(shown.endsWith('?'), sent.endsWith('?'), 'the log shows it');
     client.destroy();
+    await plane.ask(`GET ${sent} HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n${H}`);
+    assert.is(target.arrived.at(-1)?.url, expected, 'of an upgrade as well');
+    assert.is(target.arrived.length, 3);
   });
 }
 

@@ -374,13 +374,14 @@ export abstract class ReplyConnection {
 const EMPTY = Buffer.alloc(0);
 
 /** What this machine lacks when it cannot even try: descriptors, local ports, memory. The target is not to blame. */
-export const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
+const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
 
 const interimFault = (status: number): string =>
   status === 101
     ? 'invalid reply: status 101 without a request to upgrade'
     : `invalid reply: more than ${MAX_INTERIM} informational replies`;
 
-function connectError(error: NodeJS.ErrnoException): ErrorSlug {
-  return EXHAUSTED.has(error.code ?? '') ? 'gateway/exhausted' : 'upstream/unreachable';
+/** What it means that a connection could not be made. */
+export function connectError(error: unknown): ErrorSlug {
+  return EXHAUSTED.has(codeOf(error) ?? '') ? 'gateway/exhausted' : 'upstream/unreachable';
 }
