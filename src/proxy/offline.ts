@@ -6,7 +6,7 @@ import type { MatchTrace } from '../bundle/match.js';
 import type { ListenerPlan } from '../bundle/types.js';
 import { shownText, wireText } from '../bundle/wire-text.js';
 import type { Clock, Decision, LimitStore, Logger, Reply } from '../policies/contract.js';
-import { BytesReply } from '../policies/run-kit.js';
+import { BytesReply, problem } from '../policies/run-kit.js';
 import { StatsWriter } from '../telemetry/stats-writer.js';
 import { BAD_REWRITE } from './cause.js';
 import { type ChainDriver, discard } from './chain.js';
@@ -126,10 +126,11 @@ export class OfflinePlane {
     head.written = this.#generation.written;
     const text = headText(request);
     const length = head.parse(text, listener ?? LIMITS);
-    if (length !== text.length)
-      return Promise.resolve(length < 0 ? unread(head.error, head.cause) : unread('request/malformed', TOO_LONG));
+    const newId = (): string => `offline-${(this.#ids++).toString(36)}`;
+    if (length < 0) return Promise.resolve(unread(newId(), head.error, head.cause));
+    if (length !== text.length) return Promise.resolve(unread(newId(), 'request/malformed', TOO_LONG));
     const now = (): number => this.#clock.now();
-    const host = { newId: () => `offline-${(this.#ids++).toString(36)}`, now, monotonic: now };
+    const host = { newId, now, monotonic: now };
     const exchange = new GwExchange(head, peer, this.#generation, host, now());
     exchange.decisions = [];
     return new Promise((resolve) => {
@@ -222,10 +223,10 @@ const told = ({ headers, body }: Reply): OfflineResult['reply'] => ({
 });
 
 /** A request that cannot be read: the engine would refuse it and close. */
-function unread(error: ErrorSlug, cause: string): OfflineResult {
-  const { status } = ERRORS[error];
+function unread(id: string, error: ErrorSlug, cause: string): OfflineResult {
+  const reply = problem({ id }, { code: error, ...ERRORS[error] });
   return {
-    status,
+    status: reply.status,
     error,
     cause,
     route: null,
@@ -237,7 +238,7 @@ function unread(error: ErrorSlug, cause: string): OfflineResult {
     target: null,
     head: null,
     consumer: null,
-    reply: null,
+    reply: told(reply),
   };
 }
 

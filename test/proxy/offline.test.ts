@@ -72,6 +72,17 @@ test('tells what gw answers by itself', async () => {
   offline.close();
 });
 
+test('the reply to a request that cannot be read has its fields and its body', async () => {
+  const offline = plane();
+  const found = await offline.run({ method: 'GET', url: '/items/7 x' });
+  assert.is(found.status, 400);
+  const fields = new Map(found.reply?.headers);
+  assert.is(fields.get('content-type'), 'application/problem+json');
+  assert.is(fields.get('cache-control'), 'no-store');
+  assert.match(found.reply?.body ?? '', '"urn:gw:problem:request/malformed"');
+  offline.close();
+});
+
 test('refuses what the engine would refuse', async () => {
   const offline = plane();
   for (const [request, status] of [
