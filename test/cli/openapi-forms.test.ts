@@ -123,6 +123,18 @@ test('fragments that name required parameters are conditions on headers and the 
   );
 });
 
+test('an operation that another one covers is left out, and never made wider', () => {
+  const { lines, notes } = imported(
+    withPaths({
+      '/w#X-Amz-Target=A.C': { post: { operationId: 'a' } },
+      '/w#x-amz-target=A.C': { post: { operationId: 'b' } },
+    }),
+  );
+  assert.is(lines.length, 1);
+  assert.match(notes.join('\n'), 'matches the same requests');
+  assert.not.match(notes.join('\n'), 'became');
+});
+
 test('fragments that name something else decide nothing, and that is noted', () => {
   const { lines, notes } = imported(
     withPaths({ '/a#overload=1': get('a'), '/a#mode': get('b', { parameters: [{ in: 'query', name: 'mode' }] }) }),

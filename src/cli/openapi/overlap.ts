@@ -21,6 +21,21 @@ export function overlap(a: Form, b: Form): boolean {
   });
 }
 
+/** Every request that `b` can take, `a` takes. `segments` have equal kinds, place by place. */
+export function covers(a: Form, b: Form): boolean {
+  const implied = (one: ConditionDraft): boolean =>
+    b.conditions.some(
+      (other) =>
+        other.on === one.on &&
+        sameName(other.name, one.name, one.on) &&
+        (other.value === one.value || (one.value === true && other.value !== false)),
+    );
+  return (
+    a.conditions.every(implied) &&
+    a.segments.every((segment, index) => segment.kind !== 'typed' || isSame(segment, b.segments[index]))
+  );
+}
+
 function contradict(a: ConditionDraft, b: ConditionDraft): boolean {
   if (a.on !== b.on || a.value === b.value) return false;
   return (

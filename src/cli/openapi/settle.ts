@@ -1,7 +1,7 @@
 /** Routes that gw's precedence cannot tell apart are settled, so that every request of the document finds one of them. */
 import type { ConditionDraft } from './conditions.js';
 import type { Notes } from './notes.js';
-import { type Form, isSame, overlap, sameName, shown } from './overlap.js';
+import { covers, type Form, isSame, overlap, sameName, shown } from './overlap.js';
 import { pathText, type SegmentDraft } from './paths.js';
 import { raiseGuards, strictness } from './raise.js';
 import type { RouteDraft } from './routes.js';
@@ -23,7 +23,8 @@ export function settle(routes: readonly RouteDraft[], notes: Notes): RouteDraft[
     let rival: RouteDraft | undefined;
     for (const form of formsOf(route)) {
       rival = places.take(route, form);
-      if (rival === undefined) break;
+      // A wider form would take requests that the document says nothing of.
+      if (rival === undefined || covers(rival, route)) break;
     }
     if (rival) {
       leaveOut(route, written, rival, notes);
