@@ -146,6 +146,25 @@ test('editors that move the old file away, and those that truncate and pause, ar
   );
 });
 
+test('an included file that is deleted, made anew and written late is not taken for empty', async () => {
+  const file = new SpecFile(spec('0').replace('spec = 1\n', 'spec = 1\ninclude = ["routes/*.toml"]\n'));
+  mkdirSync(join(file.folder, 'routes'));
+  const part = join(file.folder, 'routes', 'b.toml');
+  writeFileSync(part, route('b', '0'));
+  const running = await start(file.path);
+  rmSync(part);
+  const descriptor = openSync(part, 'w');
+  const statuses = new Set<number>();
+  for (let look = 0; look < 10; look++) {
+    await delay(60);
+    statuses.add((await call(`${running.url}/b`)).status);
+  }
+  writeSync(descriptor, route('b', '1'));
+  closeSync(descriptor);
+  await until(async () => (await call(`${running.url}/b`)).body === '1', 'the new content');
+  assert.equal([...statuses], [200]);
+});
+
 const GUARDED = `${HEAD}
 [policy.keys]
 use = "api-key"

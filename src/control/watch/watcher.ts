@@ -179,10 +179,11 @@ export class SpecWatcher {
 
   /**
    * It came into its place as a whole: another file than before, and a rename was the last thing that happened to it, or a
-   * symbolic link leads elsewhere now.
+   * symbolic link leads elsewhere now. Events tell of a new, empty file as of a rename: its writer has just begun.
    */
   #wasMoved(path: string, stamp: Stamp | undefined): boolean {
-    if (stamp === undefined || stamp.identity === this.#seen.files.get(path)?.identity) return false;
+    if (stamp === undefined || stamp.size === 0 || stamp.identity === this.#seen.files.get(path)?.identity)
+      return false;
     const links = this.#seen.links.get(path);
     if (links !== undefined && !sameLinks(links, linksOf(path))) return true;
     return this.#moves.get(path) ?? stamp.moved;
