@@ -6,7 +6,7 @@ import type { MatchFacts } from './diff.js';
 export interface Losses {
   /** Routes, by their new names, that asked for a credential and do not any more. */
   readonly opened: readonly string[];
-  /** Routes that have lost a policy of another kind. */
+  /** Routes that have lost a policy of another kind, or that further listeners serve now. */
   readonly lighter: readonly string[];
   /** Routes that are gone. */
   readonly removed: readonly string[];
@@ -28,7 +28,8 @@ export function lossesOf(
     const now = byName.get(route.name) ?? byMatch.get(matchOf(route, before.facts));
     if (now === undefined) losses.removed.push(route.name);
     else if (authenticates(route, before.program) && !authenticates(now, after.program)) losses.opened.push(now.name);
-    else if (lostKind(route, before.program, now, after.program)) losses.lighter.push(now.name);
+    else if (lostKind(route, before.program, now, after.program) || servedFurther(route, now))
+      losses.lighter.push(now.name);
   }
   return { ...losses, empty: before.program.routes.length > 0 && after.program.routes.length === 0 };
 }
@@ -53,3 +54,6 @@ function lostKind(route: RoutePlan, before: Program, now: RoutePlan, after: Prog
   const left = kindsOf(now, after);
   return kindsOf(route, before).some((kind) => !left.includes(kind));
 }
+
+const servedFurther = ({ listeners: before }: RoutePlan, { listeners: now }: RoutePlan): boolean =>
+  before !== undefined && (now === undefined || now.some((name) => !before.includes(name)));

@@ -141,4 +141,12 @@ test('routes that are gone, all of them, and lighter chains are losses', () => {
   assert.equal(lossesOf(two, fewer).lighter, ['r']);
 });
 
+test('a route that further listeners serve may be one whose `listeners` are not written yet', () => {
+  const on = (...listeners: string[]) => guarded([routePlan('r', listeners.length > 0 ? { listeners } : {})]);
+  assert.equal(lossesOf(on('internal'), on()).lighter, ['r']);
+  assert.equal(lossesOf(on('internal'), on('internal', 'public')).lighter, ['r']);
+  assert.not(takesAway(lossesOf(on('internal', 'public'), on('internal'))));
+  assert.not(takesAway(lossesOf(on(), on('internal'))));
+});
+
 test.run();
