@@ -167,4 +167,15 @@ test('reads include patterns also from a spec that does not parse', () => {
   );
 });
 
+test('include patterns behind comments and brackets are read, and those in comments are not', () => {
+  const patterns = (text: string): string[] => includePatterns('/x/gateway.toml', text).map(({ pattern }) => pattern);
+  assert.equal(patterns('include = [\n "a.toml", # see [1] and "old/*.toml"\n "b/*.toml",\n]\n'), [
+    'a.toml',
+    'b/*.toml',
+  ]);
+  assert.equal(patterns('include = ["a].toml", \'c#.toml\']\n[x]\ny = "d"\n'), ['a].toml', 'c#.toml']);
+  assert.equal(patterns('"include" = "a/*.toml"\n'), ['a/*.toml']);
+  assert.equal(patterns('# include = ["a/*.toml"]\n'), []);
+});
+
 test.run();

@@ -19,15 +19,17 @@ export interface IncludePattern {
  * one whose includes must be watched on.
  */
 export function includePatterns(file: string, text: string): IncludePattern[] {
-  const lists = text.matchAll(/^[ \t]*include[ \t]*=[ \t]*(\[[^\]]*\]|"[^"\n]*"|'[^'\n]*')/gm);
   const base = dirname(file);
-  return [...lists].flatMap((list) =>
-    [...(list[1] ?? '').matchAll(/"([^"\n]*)"|'([^'\n]*)'/g)].map((found) => ({
-      pattern: found[1] ?? found[2] ?? '',
-      base,
-    })),
+  return [...text.matchAll(INCLUDE)].flatMap((list) =>
+    [...(list[1] ?? '').matchAll(/"([^"\n]*)"|'([^'\n]*)'|#.*/g)].flatMap(([whole, double, single]) =>
+      whole.startsWith('#') ? [] : { pattern: double ?? single ?? '', base },
+    ),
   );
 }
+
+/** The key, also in quotes, and its value: strings and comments may hold a `]`. */
+const INCLUDE =
+  /^[ \t]*(?:include|"include"|'include')[ \t]*=[ \t]*(\[(?:[^\]"'#]+|"[^"\n]*"|'[^'\n]*'|#.*)*\]?|"[^"\n]*"|'[^'\n]*')/gm;
 
 /** The folders that these patterns reach, each once. */
 export function includeFolders(patterns: readonly IncludePattern[]): WatchFolder[] {
