@@ -212,7 +212,7 @@ function namelessGroup(node: TableNode, isGroup: (name: string) => boolean): Dia
   };
 }
 
-const severalOf = (kind: string, name: string, span: Span, found: readonly NamedItem[]): Diagnostic => ({
+export const severalOf = (kind: string, name: string, span: Span, found: readonly NamedItem[]): Diagnostic => ({
   code: 'name/duplicate',
   severity: 'error',
   span,

@@ -2,7 +2,8 @@
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { isClear, suggest } from '../schema/suggest.js';
 import type { ArrayNode, TableEntry, TableNode, TomlNode } from '../schema/tree.js';
-import { namedItems, withChanges } from './items.js';
+import { type NamedItem, namedItems, withChanges } from './items.js';
+import { severalOf } from './overlay.js';
 
 export interface Removal {
   /** `listener.main.tls`, `route.debug`, `route.get-order.policies`. */
@@ -20,20 +21,33 @@ export function removeFrom(
   for (const { path, span } of removals) {
     const without = withoutItemAnywhere(rest, path) ?? withoutPath(rest, path);
     if (without === undefined) report(unknownPath(rest, path, span));
+    else if ('several' in without) report(severalOf(without.kind, without.name, span, without.several));
     else rest = without;
   }
   return rest;
 }
 
-/** A route or a group by its name, or a key of it, wherever it stands; undefined when there is none. */
-function withoutItemAnywhere(tree: TableNode, path: string): TableNode | undefined {
+interface Ambiguous {
+  readonly kind: string;
+  readonly name: string;
+  readonly several: readonly NamedItem[];
+}
+
+/**
+ * A route or a group by its name, or a key of it, wherever it stands; undefined when there is none. Where several have the
+ * name, these: which one is meant is not guessed.
+ */
+function withoutItemAnywhere(tree: TableNode, path: string): TableNode | Ambiguous | undefined {
   const kind = /^(route|group)\./.exec(path)?.[1];
   if (kind === undefined) return undefined;
   const items = namedItems(tree).filter((item) => item.kind === kind);
   const names = new Set(items.map(({ name }) => name));
   for (const [name, rest] of stepsOf(path.slice(kind.length + 1), names)) {
     const all = items.filter((item) => item.name === name);
-    const { node } = all.find(({ given }) => given) ?? all[0]!;
+    const given = all.filter((item) => item.given);
+    const found = given.length > 0 ? given : all;
+    if (found.length > 1) return { kind, name, several: found };
+    const { node } = found[0]!;
     const value = rest === undefined ? undefined : within(node, rest);
     if (rest !== undefined && value?.kind !== 'table') continue;
     const replaced = new Map([[node, value?.kind === 'table' ? value : undefined]]);

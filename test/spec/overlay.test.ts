@@ -188,6 +188,16 @@ test('a name that several have is not guessed', () => {
   assert.is(found.related?.length, 2);
 });
 
+test('remove does not guess which one of several is meant', () => {
+  const twice = '[[group]]\nprefix = "/new"\n[[group.route]]\nmatch = "/z"\nto = "orders"\n';
+  const other = twice.replace('"/z"', '"/y"');
+  for (const path of ['group./new', 'group./new.prefix']) {
+    const found = only(over(twice + other, `remove = ["${path}"]\n`), 'name/duplicate');
+    assert.is(found.span.file, 'over-1.toml');
+    assert.is(found.related?.length, 2);
+  }
+});
+
 test('remove finds routes and groups at any depth, and single keys of them', () => {
   const names = (text: string) => changed(text).routes.map(({ name }) => name);
   assert.not(names('remove = ["route.inner", "route.bill"]\n').includes('inner'));
