@@ -15,7 +15,7 @@ const REFERENCE = /\$\{(env|file):([^}]*)\}/;
 
 function refuseReference(node: TomlNode, decoder: Decoder): typeof INVALID {
   decoder.error('reference/not-allowed', node.span, 'A `${env:}` or `${file:}` reference cannot stand here.', {
-    help: 'References are resolved when the gateway loads, so they can stand only where no proof needs the value: addresses, target URLs, credentials and header values.',
+    help: 'References are resolved when the gateway loads, so they can stand only where no proof needs the value: addresses, target URLs, credentials and header values of a `headers` policy.',
   });
   return INVALID;
 }

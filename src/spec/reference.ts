@@ -99,11 +99,12 @@ const UNITS = [
   'Written from the declarations that read a spec. Durations are `"250ms"`, `"5s"`, `"2m"`, `"1h"`, `"1d"`; sizes',
   '`"512B"`, `"64KiB"`, `"10MiB"`; rates `"5/s"`, `"100/min"`, `"1000/15min"`.',
   '',
-  'Where a reference is allowed (addresses, target URLs, certificates, keys, tokens, variables of `run`, header values),',
+  'Where a reference is allowed (addresses, target URLs, certificates, keys, tokens, variables of `run`, `headers` policies),',
   '`${env:NAME}` and `${file:path}` are replaced when the gateway loads; what they hold never stands in a bundle. A text may',
   'hold several, and literal parts: `"http://${env:HOST}:${env:PORT:-8080}"`. `:-` begins a default, which stands where the',
   'variable or file is missing or empty; it is plain text without `}`, and it does stand in the bundle. Any other `${` there is',
-  'an error; write `$${` for a literal one. Elsewhere, as in the body of a reply, `${` is plain text.',
+  'an error; write `$${` for a literal one. Elsewhere, as in a reply, `${env:}` and `${file:}` are',
+  'errors, and any other `${` is plain text.',
 ];
 
 const POLICIES_INTRO =

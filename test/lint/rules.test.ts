@@ -375,6 +375,7 @@ test('reply/literal-braces: names that are variables elsewhere, and no other bra
   assert.equal(warned('{param.other}'), ['reply/literal-braces `{param.other}`']);
   assert.equal(warned('{reply.status} {request.header.x-a}').length, 2);
   assert.equal(warned('', 'location = "/v2/{id}"'), ['reply/literal-braces `{id}`']);
+  assert.equal(warned('', 'x-region = "${REGION}"'), ['reply/literal-braces `${REGION}`']);
   for (const body of [
     '{"id": 7}',
     '{name}',

@@ -11,7 +11,7 @@ const PLACEHOLDER = /(?<![{$])\{([A-Za-z_][\w-]*(?:\.[\w!#$%&'*+^`|~-]+)*)\}/g;
  * Placeholders that elsewhere would be variables of this route. A body may hold braces for many reasons, so a word without
  * a dot counts only where it is a path parameter.
  */
-function placeholders(text: string, route: RouteModel): string[] {
+function placeholders(text: string, route: RouteModel): readonly string[] {
   const params = paramsOf(route);
   const found = [...text.matchAll(PLACEHOLDER)].filter(([, name = '']) => {
     if (!name.includes('.')) return params.includes(name);
@@ -20,9 +20,15 @@ function placeholders(text: string, route: RouteModel): string[] {
   return [...new Set(found.map(([whole]) => whole))];
 }
 
+/** A header value that is to hold a reference, such as `${REGION}`. In a body it belongs to another language. */
+const references = (text: string): readonly string[] => [...new Set(text.match(/\$\{[^{}]*\}/g))];
+
 const BODY_HELP = 'Write the text without braces; only header fields can hold variables, with a `headers` policy.';
 const HEADER_HELP =
   'Set the field with a `headers` policy (`reply.set`), whose values are templates, or write it without braces.';
+
+const REFERENCE_HELP =
+  'Set the field with a `headers` policy (`reply.set`), whose values take references: `${env:NAME}`, `${file:path}`.';
 
 const rule: Rule = {
   code: 'reply/literal-braces',
@@ -37,6 +43,14 @@ const rule: Rule = {
         [['body'], route.reply.body],
       ];
       for (const [path, text] of texts) {
+        for (const reference of path[0] === 'headers' ? references(text) : []) {
+          report({
+            span: spanWithin(model, route.at.spanOf('reply', ...path), reference),
+            entity: routeEntity(route),
+            message: `\`${reference}\` is sent as it is written: header values of a fixed reply hold no references.`,
+            help: REFERENCE_HELP,
+          });
+        }
         for (const placeholder of placeholders(text, route)) {
           report({
             span: spanWithin(model, route.at.spanOf('reply', ...path), placeholder),
