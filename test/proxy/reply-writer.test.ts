@@ -108,6 +108,24 @@ test('a thousand small parts are held in few blocks, not in a thousand', () => {
   assert.ok(budget.used <= 16 * KIB, String(budget.used));
 });
 
+test('what frames small chunks is no debt of the client that has them to read', async () => {
+  const { socket, writer } = made();
+  writer.reset();
+  writer.begin('head\r\n\r\n', 'chunked', -1);
+  for (let at = 0; at < 3; at++) writer.body(piece, 0, piece.length, false);
+  for (let at = 0; at < 1000; at++) writer.body(piece, 0, 1, false);
+  assert.is(writer.taken, 0, 'nothing is taken, and no less');
+  socket.on('drain', () => writer.onDrain());
+  await socket.readOn();
+  assert.is(writer.taken, socket.text.length);
+  assert.is(writer.bytes, 8 + 3 * piece.length + 1000, 'the log counts heads and payload');
+  writer.body(piece, 0, 0, true);
+  await socket.readOn();
+  assert.is(writer.taken, socket.text.length);
+  writer.reset();
+  assert.is(writer.beganAt, socket.text.length);
+});
+
 test('memory comes back from a reply that is cut, and from a client that leaves', async () => {
   const { socket, writer, budget } = made();
   writer.begin('', 'chunked', -1);

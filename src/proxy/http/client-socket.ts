@@ -78,15 +78,14 @@ export abstract class ClientSocket {
 
   /** How the client takes what is written for it. */
   protected taking(now: number): Verdict {
-    const { unsent } = this.writer;
-    if (unsent === 0) {
+    if (this.writer.unsent === 0) {
       this.#taking = undefined;
       return 'fine';
     }
     const { writer, engine } = this;
     const { minBodyRate, bodyTimeout } = this.listener.plan;
-    this.#taking ??= new Pace(engine.bodyGrace, writer.sent - writer.bytes);
-    return this.#taking.look(now, writer.sent - unsent, minBodyRate, bodyTimeout);
+    this.#taking ??= new Pace(engine.bodyGrace, writer.beganAt);
+    return this.#taking.look(now, writer.taken, minBodyRate, bodyTimeout);
   }
 
   /** Of a client that does not keep its pace in sending its request body, or in taking a reply. */

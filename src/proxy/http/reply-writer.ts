@@ -35,9 +35,13 @@ export class ReplyWriter implements Late {
   #late = '';
   /** Bytes of the body that are still owed (`length`). */
   #owed = 0;
-  /** Bytes of all replies. */
+  /** Bytes of all replies: heads and bodies, without what frames chunks. */
   sent = 0;
   #sentBefore = 0;
+  /** Bytes that frame the chunks of all replies. */
+  #framed = 0;
+  /** Bytes of all replies before the present one, with what frames chunks. */
+  beganAt = 0;
 
   constructor(socket: Socket, outbox: Outbox, budget: BodyBudget) {
     this.#socket = socket;
@@ -50,6 +54,7 @@ export class ReplyWriter implements Late {
     this.#head = '';
     this.drop();
     this.#sentBefore = this.sent;
+    this.beganAt = this.sent + this.#framed;
   }
 
   /** Head and body bytes of the present reply. */
@@ -90,6 +95,11 @@ export class ReplyWriter implements Late {
     return this.#socket.writableLength + (this.#held?.length ?? 0);
   }
 
+  /** Bytes that the client has taken, of all replies. */
+  get taken(): number {
+    return this.sent + this.#framed - this.unsent;
+  }
+
   /** Payload buffer[start, end); copied before this returns. False when the client must read on first. */
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     const behind = this.#held !== undefined || this.#socket.writableNeedDrain;
@@ -110,6 +120,7 @@ export class ReplyWriter implements Late {
         before += `${count.toString(16)}\r\n`;
         after = last ? '\r\n0\r\n\r\n' : '\r\n';
       } else after = '0\r\n\r\n';
+      this.#framed += before.length - head.length + after.length;
     } else if (this.#framing === 'length') this.#owed -= count;
     if (count <= INLINE_BODY) return this.#text(before + buffer.toString('latin1', start, end) + after, last);
     this.writeNow();
@@ -136,11 +147,16 @@ export class ReplyWriter implements Late {
     this.sent += count;
     if (this.#framing === 'length') this.#owed -= count;
     const chunked = this.#framing === 'chunked' && count > 0;
-    if (chunked) this.#keep(`${count.toString(16)}\r\n`);
+    if (chunked) this.#frame(`${count.toString(16)}\r\n`);
     this.#held.add(buffer, start, end);
-    if (chunked) this.#keep('\r\n');
-    if (last && this.#framing === 'chunked') this.#keep('0\r\n\r\n');
+    if (chunked) this.#frame('\r\n');
+    if (last && this.#framing === 'chunked') this.#frame('0\r\n\r\n');
     return this.#release(last);
+  }
+
+  #frame(text: string): void {
+    this.#framed += text.length;
+    this.#keep(text);
   }
 
   #keep(text: string): void {
