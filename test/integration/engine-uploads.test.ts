@@ -111,6 +111,27 @@ test('bytes of every size pass, in parts of every size, whole and in order', asy
   }
 });
 
+for (const [what, text, close] of [
+  ['of an unknown length', `${head('Transfer-Encoding: chunked')}11170\r\n${'x'.repeat(70_000)}\r\n`, true],
+  ['that is long', `${head('Content-Length: 1000000')}${'x'.repeat(70_000)}`, true],
+  ['that is short', `${head('Content-Length: 70010')}${'x'.repeat(70_000)}`, false],
+] as const)
+  test(`a reply of gw within a body ${what} says whether the connection closes`, async ({ plane }) => {
+    const url = `http://127.0.0.1:${await faults.refusingPort()}`;
+    await plane.load(specOf(url, { service: 'retries = 0\neject_after = 0' }));
+    const client = plane.client();
+    client.send(text);
+    const reply = await client.reply();
+    assert.is(reply.status, 502);
+    assert.is(reply.header('connection'), close ? 'close' : undefined);
+    if (close) await client.end();
+    else {
+      client.send(`${'x'.repeat(10)}${GET}`);
+      assert.is((await client.reply()).status, 502);
+    }
+    client.destroy();
+  });
+
 test('without memory for bodies they stream as they come', async ({ target }) => {
   const plane = await Plane.start(specOf(target.url, {}), { bodyMemory: 0 });
   const bodies: number[] = [];

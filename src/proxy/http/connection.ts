@@ -81,7 +81,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   get taken(): number {
-    return this.writer.sent - this.writer.unsent;
+    return this.writer.taken;
   }
 
   giveUp(error: ErrorSlug, cause: string): void {
@@ -118,8 +118,9 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     const framing = framingOf(exchange, reply.status, length);
     // A client that was not told to go on may leave the body out or not: nobody can tell what comes next.
     const doubtful = this.asksToSend && this.intake.body.total === 0;
-    if (framing === 'raw' || reply.status === 101 || !this.intake.willEnd(doubtful, this.sink !== undefined))
-      this.#keepAlive = false;
+    // A body is read on for its target while that one's reply goes out; behind a reply of gw nothing takes it.
+    const taken = streams && this.sink !== undefined;
+    if (framing === 'raw' || reply.status === 101 || !this.intake.willEnd(doubtful, taken)) this.#keepAlive = false;
     if (this.#requests >= this.listener.plan.maxRequestsPerConnection) this.#keepAlive = false;
     // After its FIN a client still gets the replies to what it sent before.
     if ((this.ended && this.intake.empty) || this.engine.draining || this.listener.closing) this.#keepAlive = false;
