@@ -16,6 +16,7 @@ interface Context {
 }
 const test = suite<Context>('policies that wrap');
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
+const WHOLE = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 test.before.each(async (context) => {
   Object.assign(runHalves, { 'test-wrap': create });
@@ -73,6 +74,17 @@ test('a policy may ask twice, and throw the first reply away', async ({ target, 
     else socket.write('HTTP/1.1 503 Busy\r\nContent-Length: 100000\r\n\r\nnever whole');
   };
   assert.is((await plane.ask(GET)).body.toString(), 'second');
+});
+
+test('the error of a first attempt is not in the record of a second one that succeeds', async ({ target, plane }) => {
+  behave = (next) => async (exchange) => {
+    const first = await next(exchange);
+    return first.status === 502 ? next(exchange) : first;
+  };
+  target.respond = (request, socket) => say(target.arrived.length > 1 ? WHOLE : 'nonsense\r\n')(request, socket);
+  assert.is((await plane.ask(GET)).body.toString(), 'ok');
+  const { error, cause } = await plane.record(({ status }) => status === 200);
+  assert.equal([error, cause], [null, null]);
 });
 
 test('a body that was sent cannot be sent again: 500', async ({ plane }) => {

@@ -94,6 +94,11 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     if (this.sink?.begun === true)
       throw new TypeError('The request body has been sent already: it cannot be sent again.');
     const before = this.#source;
+    if (before !== undefined) {
+      // A policy asks again: the error of the attempt before is not that of the exchange.
+      exchange.error = null;
+      exchange.cause = null;
+    }
     this.#source = this.engine.terminal(exchange, this, before);
     before?.cancel();
     this.#source?.start();
