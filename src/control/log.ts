@@ -8,6 +8,8 @@ export type LogFields = { readonly [key: string]: unknown };
 /** Where lines go: `process.stdout`, or a collector in a test or an embedding program. */
 export interface LogSink {
   write(text: string): unknown;
+  /** Bytes that wait for the reader, where lines can wait. */
+  readonly writableLength?: number;
   /** Streams have it: a pipe whose reader is gone says so here. */
   on?(event: 'error', listener: (error: Error) => void): unknown;
 }
@@ -31,6 +33,9 @@ export interface Log {
   write(level: LogLevel, message: string, fields?: LogFields): void;
 }
 
+/** Bytes that may wait for a slow reader; further lines are dropped. Access lines to the same stream stop at less (16 MiB). */
+const MAX_WAITING = 20 * 1024 ** 2;
+
 const COLORS: Readonly<Record<string, string>> = { debug: '90', info: '36', warn: '33', error: '31' };
 
 /**
@@ -38,11 +43,21 @@ const COLORS: Readonly<Record<string, string>> = { debug: '90', info: '36', warn
  * (`12:00:01 info  reloaded: +1 route`). A sink that throws is not gw's to die of, so pino's own errors stay its own.
  */
 export function createLog(options: LogOptions): Log {
-  const destination: DestinationStream =
-    options.format === 'json'
-      ? { write: (line) => void options.sink.write(line) }
-      : { write: (line) => void options.sink.write(prettyLine(line, options.color === true)) };
-  const logger = pino(
+  const { sink, format } = options;
+  let dropped = 0;
+  const destination: DestinationStream = {
+    write: (line) => {
+      if ((sink.writableLength ?? 0) > MAX_WAITING) {
+        dropped++;
+        return;
+      }
+      const lost = dropped;
+      dropped = 0;
+      if (lost > 0) logger.warn({ dropped: lost }, 'lines of this log were dropped: its reader was too slow');
+      sink.write(format === 'json' ? line : prettyLine(line, options.color === true));
+    },
+  };
+  const logger: Pino = pino(
     {
       base: null,
       level: options.level ?? 'info',

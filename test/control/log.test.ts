@@ -48,6 +48,34 @@ test('pretty: control bytes of a message cannot drive the terminal', () => {
   assert.match(text, '[products] \\x1b[2Jgone\\x07');
 });
 
+test('a reader of the log that takes nothing costs bounded memory: lines are dropped, counted, and told', () => {
+  const sink = {
+    text: '',
+    writableLength: 0,
+    write(line: string): void {
+      this.text += line;
+    },
+  };
+  const log = createLog({ format: 'pretty', sink });
+  log.info('one');
+  sink.writableLength = 20 * 1024 ** 2 + 1;
+  log.info('two');
+  log.error('three');
+  sink.writableLength = 0;
+  log.info('four');
+  log.info('five');
+  const lines = sink.text.trim().split('\n');
+  assert.equal(
+    lines.map((line) => line.slice(9)),
+    [
+      'info  one',
+      'warn  lines of this log were dropped: its reader was too slow dropped=2',
+      'info  four',
+      'info  five',
+    ],
+  );
+});
+
 test('the silent log takes everything', () => {
   silentLog.debug('a');
   silentLog.info('a');
