@@ -117,9 +117,14 @@ function ask(socket: string): Promise<'accepts' | 'refuses' | 'missing'> {
 export class RuntimeEntry {
   readonly socket: string;
   readonly #file: string;
+  readonly #directory: string;
+  /** Device and inode of the folder. */
+  readonly #id: string | undefined;
 
   /** @throws Error when the socket's path would be too long for the system. */
   constructor(directory: string) {
+    this.#directory = directory;
+    this.#id = idOf(directory);
     let name = `${process.pid}`;
     // `wx` decides who has a name, also among gateways starting at once in this process.
     for (let number = 2; !claim(join(directory, `${name}.json`)); number++) name = `${process.pid}-${number}`;
@@ -135,14 +140,27 @@ export class RuntimeEntry {
     if (lstatSync(this.socket, { throwIfNoEntry: false })?.isSocket()) rmSync(this.socket, { force: true });
   }
 
+  /** @throws Error when it cannot be written. */
   write(entry: GatewayEntry): void {
+    if (!this.#isInPlace()) throw new Error(`the runtime folder ${this.#directory} was removed or replaced`);
     writeFileSync(this.#file, `${JSON.stringify(entry)}\n`, { mode: 0o600 });
   }
 
   remove(): void {
+    if (!this.#isInPlace()) return;
     rmSync(this.#file, { force: true });
     rmSync(this.socket, { force: true });
   }
+
+  /** Folders of /tmp are cleared away at times, and another account may make the next one, with links of its own in it. */
+  #isInPlace(): boolean {
+    return this.#id !== undefined && idOf(this.#directory) === this.#id;
+  }
+}
+
+function idOf(directory: string): string | undefined {
+  const facts = lstatSync(directory, { throwIfNoEntry: false });
+  return facts && `${facts.dev}:${facts.ino}`;
 }
 
 function claim(file: string): boolean {

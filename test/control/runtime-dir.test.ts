@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -113,6 +114,24 @@ test('two gateways of one process have a place each', () => {
   first.remove();
   second.remove();
   assert.not.ok(existsSync(file));
+});
+
+test('an entry whose folder was replaced by somebody is neither written nor removed there', () => {
+  const folder = join(temporaryFolder(), 'gw');
+  mkdirSync(folder, { mode: 0o700 });
+  const entry = new RuntimeEntry(folder);
+  const facts = { pid: process.pid, spec: '/a', socket: entry.socket, startedAt: 1, listeners: [] };
+  entry.write(facts);
+  renameSync(folder, `${folder}.old`);
+  assert.throws(() => entry.write(facts), /was removed or replaced/);
+  mkdirSync(folder, { mode: 0o700 });
+  const victim = join(folder, '..', 'victim');
+  writeFileSync(victim, 'mine');
+  symlinkSync(victim, join(folder, `${process.pid}.json`));
+  assert.throws(() => entry.write(facts), /was removed or replaced/);
+  entry.remove();
+  assert.is(readFileSync(victim, 'utf8'), 'mine');
+  assert.equal(readdirSync(folder), [`${process.pid}.json`]);
 });
 
 test('a socket path that no system could bind is said, and leaves nothing', () => {

@@ -1,5 +1,5 @@
 /** The admin API of a running gateway, on its socket and on TCP. */
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
@@ -258,6 +258,19 @@ test('a gateway without a socket, and one whose folder will not do, serve all th
   assert.is(odd.gateway.adminSocket, undefined);
   assert.ok(odd.log.find(/no admin socket: .* is not a folder/));
   assert.is((await call(`${odd.url}/items/1`)).status, 401);
+});
+
+test('a runtime folder that is removed while a gateway runs does not turn its reloads into rejected ones', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url));
+  const runtimeDir = temporaryFolder();
+  const { gateway, log, url } = await startGateway({ spec: spec.path, env, inline: true, runtimeDir });
+  rmSync(runtimeDir, { recursive: true });
+  const reload = await gateway.reload();
+  assert.is(reload?.outcome, 'live');
+  assert.is(log.count(/^reload rejected/), 0);
+  assert.ok(log.find(/the entry in the runtime folder cannot be written: .* was removed or replaced/));
+  assert.is((await call(`${url}/items/1`)).status, 401);
 });
 
 test.run();

@@ -45,11 +45,19 @@ export class AdminSocket {
     if (this.#closed) return;
     this.#entry = new RuntimeEntry(directory);
     await this.#options.admin.listenSocket(this.#entry.socket);
-    this.refresh();
+    this.#write();
   }
 
-  /** Writes what the entry says now. */
+  /** Writes what the entry says now. Never throws: a gateway serves on without it, which is worth a warning. */
   refresh(): void {
+    try {
+      this.#write();
+    } catch (error) {
+      this.#options.log.warn(`the entry in the runtime folder cannot be written: ${reasonOf(error, 'write')}`);
+    }
+  }
+
+  #write(): void {
     const entry = this.#entry;
     if (entry !== undefined && !this.#closed) entry.write({ ...this.#options.entry(), socket: entry.socket });
   }
