@@ -1,12 +1,14 @@
 /** Where a command's result goes: a file that the command line names, or standard output. */
-import { resolve } from 'node:path';
+import { resolve, sep } from 'node:path';
 import { destinationOf, OutputError, writeOutput } from '../output-file.js';
 import { reasonOf } from '../reason.js';
-import { failed, isErrno } from './exit.js';
+import { failed, isErrno, usage } from './exit.js';
 import type { Io } from './io.js';
 
 /** Writes a file that the command line names; throws Stop when it cannot be written. */
 export function writeFile(io: Io, output: string, bytes: Uint8Array): void {
+  if (output === '') throw usage('The name of the output file is empty.');
+  if (output.endsWith('/') || output.endsWith(sep)) throw failed(`Cannot write ${output}: it is the name of a folder.`);
   try {
     writeOutput(resolve(io.cwd, output), bytes);
   } catch (error) {

@@ -151,6 +151,8 @@ test('keys that are none, files that are not there, folders that cannot be writt
       await ends('compile', '-o', 'no/such/a.bundle'),
       /^1 gw: Cannot write no\/such\/a\.bundle: there is no such folder\.$/,
     );
+    assert.is(await ends('compile', '-o', ''), '2 gw: The name of the output file is empty.');
+    assert.is(await ends('compile', '-o', 'new/'), '1 gw: Cannot write new/: it is the name of a folder.');
     assert.match(await ends('compile'), /^2 error: required option '-o, --output <file>' not specified/);
     assert.match(
       await ends('inspect', 'missing.bundle'),
