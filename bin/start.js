@@ -21,6 +21,9 @@ if (existsSync(main)) {
  */
 function heedSignals(command) {
   process.on('SIGUSR1', () => {});
+  // One that came before this line may have started it, or is about to.
+  closeInspector();
+  setImmediate(closeInspector);
   if (command !== 'serve' && command !== 'dash') return;
   process.on('SIGUSR2', () => {});
   if (command !== 'serve') return;
@@ -31,4 +34,12 @@ function heedSignals(command) {
       if (process.listenerCount(signal) === 1) process.exit();
     });
   }
+}
+
+/** Unless it was asked for: it lets every account of the machine run code in this process. */
+function closeInspector() {
+  const asked = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].some((words) => words.includes('--inspect'));
+  if (asked || !process.features.inspector) return;
+  const inspector = require('node:inspector');
+  if (inspector.url() !== undefined) inspector.close();
 }

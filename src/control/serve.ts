@@ -4,7 +4,8 @@ import { reasonOf } from '../reason.js';
 import { gwVersion } from '../version.js';
 import { Gateway, type GatewayOptions, StartError } from './gateway.js';
 import { createLog, type Log, type LogFormat, type LogLevel, type LogSink } from './log.js';
-import { type EndSignal, Signals } from './signals.js';
+import { ProcessEnd } from './process-end.js';
+import { END_SIGNALS, type EndSignal, Signals } from './signals.js';
 
 export interface ServeOptions {
   /** Absolute path of the spec or bundle. */
@@ -39,12 +40,14 @@ const EXIT = { ok: 0, failed: 1, bug: 70, SIGINT: 130, SIGQUIT: 131, SIGTERM: 14
 const EXIT_WITHIN = 2000;
 /** Milliseconds from a second signal until the process is killed, whatever holds it then. */
 const KILL_AFTER = 10_000;
+/** The same from the first signal, beyond the time that the spec gives a drain: managed targets have five seconds of it. */
+const END_WITHIN = 15_000;
 
 /**
  * Serves until SIGTERM, SIGQUIT or SIGINT, then drains; a second one ends at once. SIGHUP reloads and opens the access log
  * anew, SIGUSR1 only opens it anew, SIGUSR2 is ignored. Resolves with the exit code: 0 after an orderly end, 1 when the
  * gateway could not start, 70 after a bug in gw, 130, 131 or 143 after a second signal. The process ends at the latest
- * two seconds later.
+ * two seconds later, by SIGKILL when the system holds one of its threads.
  */
 export async function runServe(options: ServeOptions): Promise<number> {
   const log = createLog({
@@ -56,8 +59,15 @@ export async function runServe(options: ServeOptions): Promise<number> {
   // Whoever read the log may go; whoever asks the gateway is still there.
   options.stdout.on?.('error', () => {});
   const signals = new Signals(log);
+  const end = new ProcessEnd(log);
+  let gateway: Gateway | undefined;
+  signals.first.then(() => {
+    const { drainDelay = 0, drainTimeout = 0 } = gateway?.program ?? {};
+    end.within(drainDelay + drainTimeout + END_WITHIN);
+  });
+  signals.second.then(() => end.within(KILL_AFTER));
   try {
-    const gateway = await Gateway.start(gatewayOptions(options, log, signals));
+    gateway = await Gateway.start(gatewayOptions(options, log, signals));
     announce(gateway, options, log);
     return await serve(gateway, signals, log);
   } catch (error) {
@@ -69,8 +79,8 @@ export async function runServe(options: ServeOptions): Promise<number> {
     options.stderr.write(error.diagnostics === '' ? `${error.message}\n` : error.diagnostics);
     return EXIT.failed;
   } finally {
+    end.soon(EXIT_WITHIN, END_SIGNALS);
     signals.close();
-    setTimeout(() => process.exit(), EXIT_WITHIN).unref();
   }
 }
 
@@ -150,8 +160,6 @@ async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<num
 async function endForced(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
   const cut = gateway.snapshot().traffic.inFlight;
   log.warn(`${signal} again: ending at once, ${plural(cut, 'exchange')} cut`, { cut });
-  // A thread that is stuck inside a system call does not even end with the process.
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), KILL_AFTER).unref();
   await gateway.kill();
   return EXIT[signal];
 }

@@ -7,7 +7,8 @@ export type EndSignal = 'SIGTERM' | 'SIGQUIT' | 'SIGINT';
 /** Signals that ask a gateway for something while it serves. */
 export type AskSignal = 'SIGHUP' | 'SIGUSR1';
 
-const END: readonly EndSignal[] = ['SIGTERM', 'SIGQUIT', 'SIGINT'];
+/** All of them. */
+export const END_SIGNALS: readonly EndSignal[] = ['SIGTERM', 'SIGQUIT', 'SIGINT'];
 const ASK: readonly AskSignal[] = ['SIGHUP', 'SIGUSR1'];
 
 /** Heard from its construction until close(). What comes before there is a gateway is kept. */
@@ -39,7 +40,7 @@ export class Signals {
     this.failure = new Promise((resolve) => {
       this.#resolveFailure = resolve;
     });
-    for (const signal of END) process.on(signal, this.#end);
+    for (const signal of END_SIGNALS) process.on(signal, this.#end);
     for (const signal of ASK) process.on(signal, this.#ask);
     process.on('SIGUSR2', this.#ignore);
     process.on('uncaughtException', this.#caught);
@@ -68,7 +69,7 @@ export class Signals {
   }
 
   close(): void {
-    for (const signal of END) process.off(signal, this.#end);
+    for (const signal of END_SIGNALS) process.off(signal, this.#end);
     for (const signal of ASK) process.off(signal, this.#ask);
     process.off('SIGUSR2', this.#ignore);
     process.off('uncaughtException', this.#caught);

@@ -199,7 +199,12 @@ export class WorkerHost implements WorkerApi {
     if (!worker) return await this.#gone;
     // A thread that died meanwhile is closed as well as one that says so.
     await within(this.#ask({ call: 'close' }), ANSWER_WITHIN_MS).catch(() => {});
-    await worker.terminate();
+    if ((await within(worker.terminate(), ANSWER_WITHIN_MS)) !== undefined) return;
+    // It waits for the system, and ends when that answers: a name lookup may take minutes.
+    this.#log('warn', 'has not ended yet', {
+      cause: 'it waits for the system, as for a name lookup without an answer',
+    });
+    this.#forgetQuestions('The data-plane worker does not end.');
   }
 
   #spawn(): void {
@@ -368,7 +373,7 @@ export class WorkerHost implements WorkerApi {
     this.#replacing = false;
   }
 
-  #log(level: 'info' | 'error', message: string, fields: Record<string, unknown>): void {
+  #log(level: 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void {
     this.#setup.events.log(level, `data-plane worker ${this.index} ${message}`, { worker: this.index, ...fields });
   }
 }

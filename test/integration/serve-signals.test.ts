@@ -1,5 +1,5 @@
 /** Signals of `gw serve` as people run it: what each does, and that none at any moment leaves a process behind. */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
@@ -7,7 +7,7 @@ import * as assert from 'uvu/assert';
 import { createGateway } from '../../src/index.js';
 import { GW, ServedGateway } from '../support/gw-process.js';
 import { onlyWhere } from '../support/only-where.js';
-import { call, removeFolders, temporaryFolder, until } from './control-kit.js';
+import { call, isGone, removeFolders, temporaryFolder, until } from './control-kit.js';
 
 const test = suite('signals');
 const onUnix = onlyWhere(process.platform !== 'win32', 'there are no such signals', test);
@@ -80,6 +80,29 @@ onLinux('signals that ask for something do not end a gateway that starts', async
   assert.is(await over, 0);
 });
 
+test('an inspector that SIGUSR1 started before the first line of gw is closed again', async () => {
+  const path = specFile();
+  const preload = join(path, '..', 'early.cjs');
+  writeFileSync(
+    preload,
+    `if (require('node:worker_threads').isMainThread) require('node:inspector').open(0, '127.0.0.1');`,
+  );
+  const served = await ServedGateway.start([path], { env: { NODE_OPTIONS: `--require ${preload}` } });
+  try {
+    const inspector = await until(
+      () => /Debugger listening on ws:(\/\/[\d.:]+)\//.exec(served.log)?.[1],
+      'the inspector',
+    );
+    const refused = await call(`http:${inspector}/json`).then(
+      () => false,
+      () => true,
+    );
+    assert.ok(refused, served.log);
+  } finally {
+    await served.stop();
+  }
+});
+
 test('a gateway that is ended between its open port and its admin socket leaves nothing open', async () => {
   for (let turns = 0; turns < 12; turns++) {
     const runtimeDir = temporaryFolder();
@@ -108,5 +131,53 @@ test('a gateway that is ended between its open port and its admin socket leaves 
     await until(() => open().length === 0, 'every server to be closed');
   }
 });
+
+/** Holds a thread for ever, as a name lookup does whose name servers do not answer: reads from a pipe that has no writer. */
+const HOLD = `const { openSync, read, readSync, writeFileSync } = require('node:fs');
+const { isMainThread } = require('node:worker_threads');
+const { HOLD, PIPE } = process.env;
+const hold = (how) => {
+  how(openSync(PIPE, 'r+'), Buffer.alloc(1), 0, 1, null, () => {});
+};
+if (isMainThread === (HOLD === 'main')) {
+  writeFileSync(PIPE + '.held', '');
+  hold(HOLD === 'start' ? readSync : read);
+}
+`;
+
+/** Serves with a thread that is held, and sends SIGTERM. `start`: a worker is held before it has loaded anything. */
+async function endsThough(held: 'worker' | 'main' | 'start'): Promise<void> {
+  const path = specFile();
+  const [preload, pipe] = [join(path, '..', 'hold.cjs'), join(path, '..', 'pipe')];
+  writeFileSync(preload, HOLD);
+  execFileSync('mkfifo', [pipe]);
+  const own = { GW_RUNTIME_DIR: temporaryFolder(), NODE_OPTIONS: `--require ${preload}`, HOLD: held, PIPE: pipe };
+  const child = spawn(process.execPath, [GW, 'serve', '--log', 'json', path], {
+    env: { ...process.env, ...own },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  const over = new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code)));
+  const isHeld = (): boolean => existsSync(`${pipe}.held`) && (held === 'start' || / serving /.test(output));
+  try {
+    await until(isHeld, 'the moment', 60_000);
+    child.kill('SIGTERM');
+    await until(() => isGone(child.pid ?? 0), `the process to end, ${held}; it said ${output}`, 30_000);
+    assert.is(await over, 'SIGKILL');
+    assert.match(output, /the process is killed/);
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+onUnix(
+  'a thread held by the system, of a worker, of control, or as it starts, keeps no process from its end',
+  async () => {
+    await Promise.all([endsThough('worker'), endsThough('main'), endsThough('start')]);
+  },
+);
 
 test.run();
