@@ -135,12 +135,12 @@ const normalizePrefix = (prefix: string): string => prefix.split('/').map(normal
 /** Phases in order; within a phase as written, outermost group first. A policy named twice runs once. */
 function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>): readonly PolicyIR[] {
   if (route.policies.length === 0) return [];
-  const chain: PolicyIR[] = [];
+  const chain = new Set<PolicyIR>();
   for (const use of route.policies) {
     const policy = policies.get(use.policy);
-    if (policy !== undefined && !chain.includes(policy)) chain.push(policy);
+    if (policy !== undefined) chain.add(policy);
   }
-  return chain.length < 2 ? chain : chain.sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase));
+  return [...chain].sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase));
 }
 
 /** Each policy once, whatever the number of routes that carry it. */

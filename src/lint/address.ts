@@ -63,22 +63,57 @@ export function isPrivate(host: string): boolean {
   return PRIVATE_NAME.test(host);
 }
 
-/** True when binding both at once fails: one of them covers the other. Port 0 is another port each time. */
-export function collide(a: Endpoint, b: Endpoint): boolean {
-  if (a.port !== b.port || a.port === 0) return false;
-  return sameHost(a.host, b.host) || isAnyAddress(a.host) || isAnyAddress(b.host);
+/** What is bound at one port, each by its number in order. */
+interface Bound {
+  readonly first: number;
+  readonly byHost: Map<string, number>;
+  any: number;
+  loopback: number;
 }
 
-/** True when a connection to `target` ends at `listener`. */
-export function reaches(target: Endpoint, listener: Endpoint): boolean {
-  if (target.port !== listener.port || listener.port === 0) return false;
-  if (sameHost(target.host, listener.host)) return true;
-  const local = isLoopback(target.host) || isAnyAddress(target.host);
-  // Connecting to 0.0.0.0 reaches this machine's loopback.
-  return local && (isAnyAddress(listener.host) || isLoopback(listener.host));
+/** Addresses that are bound, in order, and the first of them that meets another. Port 0 is another port each time. */
+export class BoundEndpoints {
+  readonly #ports = new Map<number, Bound>();
+  #count = 0;
+
+  /** Returns the number of the endpoint: 0, 1, ... */
+  add({ host, port }: Endpoint): number {
+    const number = this.#count++;
+    if (port === 0) return number;
+    let bound = this.#ports.get(port);
+    if (bound === undefined) {
+      bound = { first: number, byHost: new Map(), any: NEVER, loopback: NEVER };
+      this.#ports.set(port, bound);
+    }
+    if (!bound.byHost.has(host)) bound.byHost.set(host, number);
+    if (isAnyAddress(host)) bound.any = Math.min(bound.any, number);
+    if (isLoopback(host)) bound.loopback = Math.min(bound.loopback, number);
+    return number;
+  }
+
+  /** The number of the first that cannot be bound beside the endpoint: one of the two covers the other. */
+  colliding({ host, port }: Endpoint): number | undefined {
+    const bound = this.#ports.get(port);
+    if (bound === undefined) return undefined;
+    return known(isAnyAddress(host) ? bound.first : Math.min(sameHost(bound, host), bound.any));
+  }
+
+  /** The number of the first at which a connection to the endpoint ends. */
+  reachedBy({ host, port }: Endpoint): number | undefined {
+    const bound = this.#ports.get(port);
+    if (bound === undefined) return undefined;
+    // Connecting to 0.0.0.0 reaches this machine's loopback.
+    const isLocal = isLoopback(host) || isAnyAddress(host);
+    const local = isLocal ? Math.min(bound.any, bound.loopback) : NEVER;
+    return known(Math.min(sameHost(bound, host), local));
+  }
 }
 
-function sameHost(a: string, b: string): boolean {
-  if (a === b) return true;
-  return (isLoopback(a) && b === 'localhost') || (a === 'localhost' && isLoopback(b));
+const NEVER = Number.POSITIVE_INFINITY;
+const known = (number: number): number | undefined => (number === NEVER ? undefined : number);
+
+/** The first with the host; `localhost` is every loopback address. */
+function sameHost({ byHost, loopback }: Bound, host: string): number {
+  const same = Math.min(byHost.get(host) ?? NEVER, (isLoopback(host) ? byHost.get('localhost') : undefined) ?? NEVER);
+  return host === 'localhost' ? Math.min(same, loopback) : same;
 }

@@ -1,7 +1,8 @@
 /** `[lint].allow`: warnings that are known and meant. What an entry cannot do is said, never passed over. */
 import type { Diagnostic } from '../schema/diagnostic.js';
-import { suggest } from '../schema/suggest.js';
+import { KnownWords, suggest } from '../schema/suggest.js';
 import type { Model } from '../spec/model.js';
+import { listIn } from './facts.js';
 import type { CatalogueEntry } from './rule.js';
 
 export const ALLOW_CODES: readonly CatalogueEntry[] = [
@@ -19,20 +20,71 @@ export function applyAllow(
 ): Diagnostic[] {
   const kept = new Set(diagnostics);
   const extra: Diagnostic[] = [];
+  const found = new Found(diagnostics);
   for (const [index, entry] of model.lint.allow.entries()) {
     const problem = refuse(entry.code, catalogue);
     if (problem) {
       extra.push({ ...problem(model, index), entity: 'lint' });
       continue;
     }
-    const silenced = diagnostics.filter(
-      ({ code, severity, entity }) =>
-        code === entry.code && severity !== 'error' && (entry.at === undefined || entry.at === entity),
-    );
-    for (const diagnostic of silenced) kept.delete(diagnostic);
-    if (silenced.length === 0 && whole) extra.push(unused(model, index, diagnostics));
+    if (!found.silence(entry.code, entry.at, kept) && whole) extra.push(unused(model, index, found));
   }
   return [...kept, ...extra];
+}
+
+/** The diagnostics of one code. */
+class OfCode {
+  /** Of entities, also those of errors. */
+  readonly entities = new Set<string>();
+  readonly #byEntity = new Map<string | undefined, Diagnostic[]>();
+  #words: KnownWords | undefined;
+  #isSilent = false;
+
+  add(diagnostic: Diagnostic): void {
+    const { entity, severity } = diagnostic;
+    if (entity !== undefined) this.entities.add(entity);
+    if (severity !== 'error') listIn(this.#byEntity, entity).push(diagnostic);
+  }
+
+  /** Takes those at the entity (left out: all) out of `kept`; false when there are none. */
+  silence(at: string | undefined, kept: Set<Diagnostic>): boolean {
+    if (at !== undefined) {
+      const here = this.#byEntity.get(at) ?? [];
+      for (const diagnostic of here) kept.delete(diagnostic);
+      return here.length > 0;
+    }
+    if (!this.#isSilent) for (const list of this.#byEntity.values()) for (const each of list) kept.delete(each);
+    this.#isSilent = true;
+    return this.#byEntity.size > 0;
+  }
+
+  nearest(at: string): string | undefined {
+    this.#words ??= new KnownWords(this.entities);
+    return this.#words.nearest(at)?.word;
+  }
+}
+
+/** What was found, by code: a spec may have as many entries as diagnostics. */
+class Found {
+  readonly #byCode = new Map<string, OfCode>();
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    for (const diagnostic of diagnostics) {
+      const known = this.#byCode.get(diagnostic.code) ?? new OfCode();
+      known.add(diagnostic);
+      this.#byCode.set(diagnostic.code, known);
+    }
+  }
+
+  silence(code: string, at: string | undefined, kept: Set<Diagnostic>): boolean {
+    return this.#byCode.get(code)?.silence(at, kept) ?? false;
+  }
+
+  /** An entity that has a diagnostic of the code: the one that was meant, else the first. */
+  elsewhere(code: string, at: string): string | undefined {
+    const known = this.#byCode.get(code);
+    return known?.nearest(at) ?? known?.entities.values().next().value;
+  }
 }
 
 type Problem = (model: Model, index: number) => Diagnostic;
@@ -72,12 +124,9 @@ function refuse(code: string, catalogue: readonly CatalogueEntry[]): Problem | u
   });
 }
 
-function unused(model: Model, index: number, diagnostics: readonly Diagnostic[]): Diagnostic {
+function unused(model: Model, index: number, found: Found): Diagnostic {
   const { code, at } = model.lint.allow[index]!;
-  const elsewhere = diagnostics.flatMap((diagnostic) =>
-    diagnostic.code === code && diagnostic.entity !== undefined ? [diagnostic.entity] : [],
-  );
-  const near = at === undefined ? undefined : (suggest(at, elsewhere) ?? elsewhere[0]);
+  const near = at === undefined ? undefined : found.elsewhere(code, at);
   return {
     code: 'lint/allow-unused',
     severity: 'warning',

@@ -6,29 +6,48 @@ import type { Model } from '../spec/model.js';
 export function removeItem(model: Model, span: Span): Edit | undefined {
   const text = model.files.find((file) => file.path === span.file)?.text;
   if (text === undefined) return undefined;
-  let start = span.start.offset;
+  const before = commaBefore(text, span.start.offset);
+  const start = before ?? span.start.offset;
   let end = span.end.offset;
-  const after = /^\s*,[ \t]*/.exec(text.slice(end));
-  const before = commaBefore(text.slice(0, start));
-  if (before) start -= before[0].length;
-  else if (after) end += after[0].length;
-  return { span: { file: span.file, start: positionAt(text, start), end: positionAt(text, end) }, text: '' };
+  if (before === undefined) {
+    COMMA_AFTER.lastIndex = end;
+    end += COMMA_AFTER.exec(text)?.[0].length ?? 0;
+  }
+  const place = { file: span.file, start: positionAt(text, start, span.start), end: positionAt(text, end, span.end) };
+  return { span: place, text: '' };
 }
 
-/** A comma at the end of the text with the space behind it; not one of a comment, which only ends with its line. */
-function commaBefore(text: string): RegExpExecArray | undefined {
-  const found = /,\s*$/.exec(text);
-  if (found === null) return undefined;
-  if (!found[0].includes('\n')) return found;
-  const line = text.slice(text.lastIndexOf('\n', found.index) + 1, found.index);
-  return line.includes('#') ? undefined : found;
+const COMMA_AFTER = /\s*,[ \t]*/y;
+
+/**
+ * Offset of the comma before `end`, with nothing but space between; not of one in a comment, which only ends with its
+ * line.
+ */
+function commaBefore(text: string, end: number): number | undefined {
+  let at = end - 1;
+  let sameLine = true;
+  for (; at >= 0 && /\s/.test(text[at]!); at--) if (text[at] === '\n') sameLine = false;
+  if (text[at] !== ',') return undefined;
+  if (sameLine) return at;
+  const line = text.slice(text.lastIndexOf('\n', at) + 1, at);
+  return line.includes('#') ? undefined : at;
 }
 
-/** Line and column of an offset. */
-export function positionAt(text: string, offset: number): Position {
-  const lineStart = text.lastIndexOf('\n', offset - 1) + 1;
-  let line = 1;
-  for (let at = text.indexOf('\n'); at !== -1 && at < lineStart; at = text.indexOf('\n', at + 1)) line++;
+const BEGINNING: Position = { offset: 0, line: 1, column: 1 };
+
+/** Line and column of an offset. Only the text between it and a `known` place is looked at. */
+export function positionAt(text: string, offset: number, known: Position = BEGINNING): Position {
+  let { line } = known;
+  let lineStart = known.offset - known.column + 1;
+  while (offset < lineStart) {
+    line--;
+    lineStart = lineStart < 2 ? 0 : text.lastIndexOf('\n', lineStart - 2) + 1;
+  }
+  for (let at = known.offset; at < offset; at++) {
+    if (text[at] !== '\n') continue;
+    line++;
+    lineStart = at + 1;
+  }
   return { offset, line, column: offset - lineStart + 1 };
 }
 
@@ -38,5 +57,6 @@ export function spanWithin(model: Model, span: Span, part: string): Span {
   const at = text?.slice(span.start.offset, span.end.offset).indexOf(part) ?? -1;
   if (text === undefined || at < 0) return span;
   const start = span.start.offset + at;
-  return { file: span.file, start: positionAt(text, start), end: positionAt(text, start + part.length) };
+  const first = positionAt(text, start, span.start);
+  return { file: span.file, start: first, end: positionAt(text, start + part.length, first) };
 }

@@ -85,9 +85,23 @@ export function paramsOf(route: RouteModel): string[] {
 
 /** Whether some listener serves both. */
 export const shareListener = (a: RouteModel, b: RouteModel): boolean =>
-  a.listeners.length === 0 ||
-  b.listeners.length === 0 ||
-  a.listeners.some((listener) => b.listeners.includes(listener));
+  a.listeners.length === 0 || b.listeners.length === 0 || meet(a.listeners, b.listeners);
+
+/** So many items are searched one by one. */
+const FEW = 16;
+
+function meet<T>(a: readonly T[], b: readonly T[]): boolean {
+  if (a === b) return true;
+  const others = b.length > FEW ? new Set(b) : undefined;
+  return a.some((item) => (others ? others.has(item) : b.includes(item)));
+}
+
+/** Whether every item is in the list. */
+export function holdsAll<T>(list: readonly T[], items: readonly T[]): boolean {
+  if (list === items) return true;
+  const known = list.length > FEW ? new Set(list) : undefined;
+  return items.every((item) => (known ? known.has(item) : list.includes(item)));
+}
 
 export const routeEntity = (route: RouteModel): string => `route.${route.name}`;
 

@@ -18,7 +18,7 @@ export interface FixResult {
 /** A fix is applied whole or not at all; of two that overlap the first in order wins. */
 export function applySafeFixes(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): FixResult {
   const byPath = new Map(files.map((file) => [file.path, file]));
-  const accepted = new Map<SourceFile, Edit[]>();
+  const accepted = new Map<SourceFile, EditSet>();
   let applied = 0;
   let skipped = 0;
   for (const { fix } of diagnostics) {
@@ -26,29 +26,64 @@ export function applySafeFixes(diagnostics: readonly Diagnostic[], files: readon
     if (accept(fix, byPath, accepted)) applied++;
     else skipped++;
   }
-  const changed = [...accepted].map(([file, edits]) => ({ file, text: applyEdits(file.text, edits) }));
+  const changed = [...accepted].map(([file, { edits }]) => ({ file, text: applyEdits(file.text, edits) }));
   return { files: changed.filter(({ file, text }) => text !== file.text), applied, skipped };
 }
 
-function accept(fix: Fix, files: ReadonlyMap<string, SourceFile>, accepted: Map<SourceFile, Edit[]>): boolean {
-  const wanted: [SourceFile, Edit][] = [];
+function accept(fix: Fix, files: ReadonlyMap<string, SourceFile>, accepted: Map<SourceFile, EditSet>): boolean {
+  const wanted = new Map<SourceFile, EditSet>();
   for (const edit of fix.edits) {
     const file = files.get(edit.span.file);
     if (!file || edit.span.end.offset > file.text.length) return false;
-    const others = [
-      ...(accepted.get(file) ?? []),
-      ...wanted.flatMap(([owner, other]) => (owner === file ? [other] : [])),
-    ];
-    if (others.some((other) => same(other, edit))) continue;
-    if (others.some((other) => overlap(other, edit))) return false;
-    wanted.push([file, edit]);
+    const own = wanted.get(file) ?? new EditSet();
+    const met = [...(accepted.get(file)?.meeting(edit) ?? []), ...own.meeting(edit)];
+    if (met.some((other) => same(other, edit))) continue;
+    if (met.length > 0) return false;
+    own.add(edit);
+    wanted.set(file, own);
   }
-  for (const [file, edit] of wanted) {
-    const edits = accepted.get(file);
-    if (edits) edits.push(edit);
-    else accepted.set(file, [edit]);
+  for (const [file, { edits }] of wanted) {
+    const all = accepted.get(file) ?? new EditSet();
+    for (const edit of edits) all.add(edit);
+    accepted.set(file, all);
   }
   return true;
+}
+
+/** Characters of a file whose edits are looked at together. */
+const STRETCH = 256;
+
+/** Edits of one file of which no two overlap. */
+class EditSet {
+  readonly edits: Edit[] = [];
+  readonly #byStretch = new Map<number, Edit[]>();
+
+  add(edit: Edit): void {
+    this.edits.push(edit);
+    for (const stretch of stretchesOf(edit)) {
+      const known = this.#byStretch.get(stretch);
+      if (known) known.push(edit);
+      else this.#byStretch.set(stretch, [edit]);
+    }
+  }
+
+  /** One that equals or overlaps the edit; equal ones first. */
+  meeting(edit: Edit): readonly Edit[] {
+    const met: Edit[] = [];
+    for (const stretch of stretchesOf(edit)) {
+      for (const other of this.#byStretch.get(stretch) ?? []) {
+        if (same(other, edit)) return [other];
+        if (met.length === 0 && overlap(other, edit)) met.push(other);
+      }
+      if (met.length > 0) return met;
+    }
+    return met;
+  }
+}
+
+function* stretchesOf({ span: { start, end } }: Edit): Generator<number> {
+  const last = Math.floor(end.offset / STRETCH);
+  for (let stretch = Math.floor(start.offset / STRETCH); stretch <= last; stretch++) yield stretch;
 }
 
 const same = (a: Edit, b: Edit): boolean =>
@@ -62,15 +97,22 @@ function overlap(a: Edit, b: Edit): boolean {
 
 /** From the end, so that earlier offsets stay true. Line ends of what is written are those of the lines around it. */
 export function applyEdits(text: string, edits: readonly Edit[]): string {
-  let result = text;
-  for (const { span, text: replacement } of [...edits].sort((a, b) => b.span.start.offset - a.span.start.offset)) {
-    const mark = markLength(text);
+  const mark = markLength(text);
+  const placed = edits.map(({ span, text: replacement }) => {
     const start = span.end.offset <= mark ? startOf(text) : Math.max(span.start.offset, mark);
-    const end = Math.max(start, span.end.offset);
-    const written = replacement.replaceAll('\n', lineEndAt(text, start));
-    result = result.slice(0, start) + written + result.slice(end);
+    const written = replacement.includes('\n') ? replacement.replaceAll('\n', lineEndAt(text, start)) : replacement;
+    return { start, end: Math.max(start, span.end.offset), written };
+  });
+  // Two that begin at one place end up in the reverse of their order, as if applied one after the other from the end.
+  placed.sort((a, b) => b.start - a.start);
+  const pieces: string[] = [];
+  let rest = text.length;
+  for (const { start, end, written } of placed) {
+    pieces.push(text.slice(Math.min(end, rest), rest), written);
+    rest = Math.min(start, rest);
   }
-  return result;
+  pieces.push(text.slice(0, rest));
+  return pieces.reverse().join('');
 }
 
 /** Where what is put before everything goes: behind a byte order mark, and behind the directives of editors. */

@@ -1,36 +1,126 @@
-/** Did you mean: the known word nearest to a wrong one, or undefined when none is near enough to be meant. */
-export function suggest(wrong: string, known: Iterable<string>): string | undefined {
-  const limit = Math.max(1, Math.floor(wrong.length / 3));
-  const singular = singularOf(wrong.toLowerCase());
-  let best: string | undefined;
-  let bestDistance = limit + 1;
-  for (const word of known) {
-    const lower = word.toLowerCase();
-    const distance = singular === singularOf(lower) ? 0 : editDistance(wrong.toLowerCase(), lower, bestDistance);
-    // Of one or two letters a change leaves nothing of the word; a swap does.
-    if (wrong.length < 3 && lettersOf(lower) !== lettersOf(wrong.toLowerCase())) continue;
-    if (distance < bestDistance) {
-      best = word;
-      bestDistance = distance;
-    }
-  }
-  return best;
+/** Did you mean: the known word that a wrong one was meant to be. */
+
+/** A known word that is near a wrong one. */
+export interface Suggestion {
+  readonly word: string;
+  /** It can be nothing else: no other known word is as near, and more than a number differs. */
+  readonly isClear: boolean;
 }
 
-const lettersOf = (word: string): string => [...word].sort().join('');
+interface Word {
+  readonly word: string;
+  readonly lower: string;
+  /** A bit for each letter that it has; several letters may share one. */
+  readonly letters: number;
+}
+
+/**
+ * Steps that one list of words may take over all of its questions: looking at a word is one, and so is each cell of an
+ * edit distance. About a tenth of a second.
+ */
+const MOST_STEPS = 30_000_000;
+
+/**
+ * Words that wrong ones are compared with. A spec may declare 40,000 names and misspell as many, so the work of all
+ * questions to one list is bounded: when it is used up, only differences of case and number are still recognised.
+ * The answers depend on nothing but the words and the order of the questions.
+ */
+export class KnownWords {
+  readonly #words: Word[] = [];
+  /** By the word without case and plural: the first of each. */
+  readonly #byStem = new Map<string, Word>();
+  #stepsLeft: number;
+
+  constructor(words: Iterable<string>, steps = MOST_STEPS) {
+    this.#stepsLeft = steps;
+    for (const text of words) {
+      const word = wordOf(text);
+      this.#words.push(word);
+      const stem = singularOf(word.lower);
+      if (!this.#byStem.has(stem)) this.#byStem.set(stem, word);
+    }
+  }
+
+  /** Never negative; 0: further questions are answered from the index alone. */
+  get stepsLeft(): number {
+    return Math.max(0, this.#stepsLeft);
+  }
+
+  /** The nearest word, the first one of several; undefined when none is near enough to be meant. */
+  nearest(text: string): Suggestion | undefined {
+    const wrong = wordOf(text);
+    const same = this.#byStem.get(singularOf(wrong.lower));
+    const unsure = same && { word: same.word, isClear: false };
+    const limit = same
+      ? this.#distance(wrong, same, Number.POSITIVE_INFINITY)
+      : Math.max(1, Math.floor(text.length / 3)) + 1;
+    if (limit === undefined) return unsure;
+    let best = same;
+    let distance = limit;
+    let rivals = 0;
+    let nearestOther = Number.POSITIVE_INFINITY;
+    for (const known of this.#words) {
+      if (known === same) continue;
+      const found = this.#distance(wrong, known, distance + 1);
+      if (found === undefined) return unsure;
+      if (found > distance) continue;
+      if (isTooShort(wrong, known)) nearestOther = Math.min(nearestOther, found);
+      else if (same !== undefined || found === distance) rivals++;
+      else {
+        best = known;
+        distance = found;
+        rivals = 0;
+      }
+    }
+    if (best === undefined) return undefined;
+    const isClear = rivals === 0 && nearestOther > distance && !differsByDigits(wrong, best);
+    return { word: best.word, isClear };
+  }
+
+  /** At most `limit`; undefined when there are no steps left to find it. */
+  #distance(a: Word, b: Word, limit: number): number | undefined {
+    if (--this.#stepsLeft < 0) return undefined;
+    if (Math.abs(a.lower.length - b.lower.length) >= limit) return limit;
+    if (a.lower === b.lower) return 0;
+    if (lettersBetween(a, b) >= limit) return limit;
+    this.#stepsLeft -= a.lower.length * b.lower.length;
+    return this.#stepsLeft < 0 ? undefined : editDistance(a.lower, b.lower, limit);
+  }
+}
+
+/** The known word that `wrong` was meant to be. For a list that many questions go to, use KnownWords itself. */
+export function suggest(wrong: string, known: Iterable<string>): string | undefined {
+  return new KnownWords(known).nearest(wrong)?.word;
+}
+
+function wordOf(word: string): Word {
+  const lower = word.toLowerCase();
+  let letters = 0;
+  for (let at = 0; at < lower.length; at++) letters |= 1 << (lower.charCodeAt(at) & 31);
+  return { word, lower, letters };
+}
+
+/** Edits that are needed at least: each one brings or takes one letter. */
+const lettersBetween = (a: Word, b: Word): number =>
+  Math.max(bitsIn(a.letters & ~b.letters), bitsIn(b.letters & ~a.letters));
+
+function bitsIn(mask: number): number {
+  let count = 0;
+  for (let rest = mask; rest !== 0; rest &= rest - 1) count++;
+  return count;
+}
+
+/** Of one or two letters a change leaves nothing of the word; a swap does. */
+const isTooShort = (wrong: Word, known: Word): boolean =>
+  wrong.word.length < 3 && sortedLetters(known.lower) !== sortedLetters(wrong.lower);
+
+const sortedLetters = (word: string): string => [...word].sort().join('');
+
+const differsByDigits = (a: Word, b: Word): boolean =>
+  a.lower !== b.lower && a.lower.replace(/\d+/g, '') === b.lower.replace(/\d+/g, '');
 
 const singularOf = (word: string): string =>
   word.length > 3 ? word.replace(/ies$/, 'y').replace(/([^s])s$/, '$1') : word;
-
-/** True when a suggestion can be nothing else: no other known word is as near, and more than a number differs. */
-export function isClear(wrong: string, suggested: string, known: Iterable<string>): boolean {
-  const withoutDigits = (word: string): string => word.toLowerCase().replace(/\d+/g, '');
-  if (wrong.toLowerCase() !== suggested.toLowerCase() && withoutDigits(wrong) === withoutDigits(suggested))
-    return false;
-  const others = [...known].filter((word) => word !== suggested);
-  const distance = editDistance(wrong.toLowerCase(), suggested.toLowerCase(), Number.POSITIVE_INFINITY);
-  return others.every((word) => editDistance(wrong.toLowerCase(), word.toLowerCase(), distance + 1) > distance);
-}
 
 /** What other gateways call things: their word, and what may be meant by it. */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
@@ -80,19 +170,24 @@ export function synonymOf(word: string, known: readonly string[]): string | unde
 
 /** Optimal string alignment distance (a swap of neighbours counts one), cut off at `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) >= limit) return limit;
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  let least = 0;
   for (let i = 1; i <= a.length; i++) {
     const row = [i];
+    const leastBefore = least;
+    least = i;
     for (let j = 1; j <= b.length; j++) {
       const cost = a[i - 1] === b[j - 1] ? 0 : 1;
       let value = Math.min(previous[j]! + 1, row[j - 1]! + 1, previous[j - 1]! + cost);
       if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) value = Math.min(value, before[j - 2]! + 1);
       row.push(value);
+      if (value < least) least = value;
     }
+    // A later row comes from one of these two, and distances never shrink.
+    if (least >= limit && leastBefore >= limit) return limit;
     before = previous;
     previous = row;
   }
-  return previous[b.length]!;
+  return Math.min(limit, previous[b.length]!);
 }

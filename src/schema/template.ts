@@ -128,7 +128,7 @@ const OPEN = TEMPLATE_VARIABLES.filter(({ name }) => name.endsWith('.NAME')).map
  * Judges a variable's full name. Returns a message when nothing of that name is known on a route with these path
  * parameters; undefined when it is fine. `onReply`: the template is rendered when a reply is there.
  */
-export function unknownVariable(name: string, params: readonly string[], onReply: boolean): string | undefined {
+export function unknownVariable(name: string, params: ReadonlySet<string>, onReply: boolean): string | undefined {
   if (name.startsWith('param.')) return unknownParam(name.slice('param.'.length), params, onReply);
   const known =
     FIXED.find((variable) => variable.name === name) ??
@@ -143,18 +143,24 @@ export function unknownVariable(name: string, params: readonly string[], onReply
   );
 }
 
-function unknownParam(name: string, params: readonly string[], onReply: boolean): string | undefined {
-  if (params.includes(name)) return undefined;
-  const near = suggest(name, params);
+/** Parameters that a message lists or takes for meant. A path may have thousands, and a template as many mistakes. */
+const MOST_PARAMS = 12;
+
+function unknownParam(name: string, params: ReadonlySet<string>, onReply: boolean): string | undefined {
+  if (params.has(name)) return undefined;
+  const first: string[] = [];
+  for (const param of params) if (first.push(param) === MOST_PARAMS) break;
+  const near = suggest(name, first);
   if (near !== undefined) return `The path has no parameter \`${name}\`; did you mean \`{${near}}\`?`;
   const bare = FIXED.find(
     (variable) =>
       (onReply || !variable.reply) && (variable.name.endsWith(`.${name}`) || variable.name.startsWith(`${name}.`)),
   );
   if (bare) return `The path has no parameter \`${name}\`; did you mean \`{${bare.name}}\`?`;
-  return params.length === 0
+  const more = params.size > MOST_PARAMS ? ', ...' : '';
+  return params.size === 0
     ? `The path has no parameter \`${name}\`: it has none at all.`
-    : `The path has no parameter \`${name}\`, only ${params.map((param) => `\`${param}\``).join(', ')}.`;
+    : `The path has no parameter \`${name}\`, only ${first.map((param) => `\`${param}\``).join(', ')}${more}.`;
 }
 
 function nearestVariable(name: string, onReply: boolean): string | undefined {

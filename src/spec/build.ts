@@ -156,7 +156,7 @@ function checkLimits(each: PlanModel, policies: Names<PolicyModel>, report: Repo
     const span = each.at.keySpanOf('limits', name);
     const policy = policies.get(name);
     if (!policy) {
-      if (!policies.isKnown(name)) report({ ...unresolved('policy', name, span, policies, true), entity });
+      if (!policies.isKnown(name)) report({ ...unresolved('policy', name, span, policies, { isKey: true }), entity });
     } else if (policy.declaration.traits?.(policy.config).limitsBy === undefined) {
       report({
         code: 'plan/not-a-limit',

@@ -40,12 +40,12 @@ function readHost(text: string, path: readonly (string | number)[], decoder: Dec
 
 /** Each host once, as readHost gives it; undefined when one is wrong. A host that is listed twice is a warning. */
 export function readHosts(texts: readonly string[], path: readonly string[], decoder: Decoder): string[] | undefined {
-  const hosts: string[] = [];
+  const hosts = new Set<string>();
   let valid = true;
   for (const [index, text] of texts.entries()) {
     const host = readHost(text, [...path, index], decoder);
     if (host === undefined) valid = false;
-    else if (!hosts.includes(host)) hosts.push(host);
+    else if (!hosts.has(host)) hosts.add(host);
     else {
       const span = decoder.spanOf(...path, index);
       const message = `\`${host}\` is listed twice.`;
@@ -58,7 +58,7 @@ export function readHosts(texts: readonly string[], path: readonly string[], dec
       });
     }
   }
-  return valid ? hosts : undefined;
+  return valid ? [...hosts] : undefined;
 }
 
 /** Header conditions first, then those on the query, each in the order they are written. */
@@ -68,6 +68,8 @@ export function readConditions(config: MatchConfig, decoder: Decoder, sources: S
     ['header', 'headers', config.headers],
     ['query', 'query', config.query],
   ] as const) {
+    // Of each field, the first name in the spec that spells it.
+    const spelled = new Map<string, string>();
     for (const [name, test] of Object.entries(tests)) {
       const path = ['match', key, name];
       if (on === 'header' && !FIELD_NAME.test(name)) {
@@ -77,8 +79,8 @@ export function readConditions(config: MatchConfig, decoder: Decoder, sources: S
         continue;
       }
       const lower = on === 'header' ? name.toLowerCase() : name;
-      const twin = Object.keys(tests).find((other) => other !== name && other.toLowerCase() === lower);
-      if (on === 'header' && twin !== undefined && conditions.some((before) => before.name === lower)) {
+      const twin = spelled.get(lower);
+      if (twin !== undefined) {
         decoder.error(
           'match/header-twice',
           decoder.keySpanOf(...path),
@@ -91,6 +93,7 @@ export function readConditions(config: MatchConfig, decoder: Decoder, sources: S
         continue;
       }
       const model = readTest(test, path, decoder, sources);
+      if (model) spelled.set(lower, name);
       if (model) conditions.push({ on, name: lower, test: model, span: decoder.spanOf(...path) });
     }
   }

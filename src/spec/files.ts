@@ -7,7 +7,7 @@ import { shown } from '../schema/scalars.js';
 import { INVALID } from '../schema/schema.js';
 import type { From, TableNode, TomlNode } from '../schema/tree.js';
 import { expandGlob, hasWildcard } from './glob.js';
-import { addIncluded } from './merge.js';
+import { Merger } from './merge.js';
 import { overlay } from './overlay.js';
 import { type Removal, removeFrom } from './remove.js';
 import { includeShape, removeShape } from './shapes.js';
@@ -115,7 +115,7 @@ class Loader {
     const decoder = new Decoder(node);
     const paths = decoder.within('remove', node, undefined, () => removeShape.decode(node, decoder));
     decoder.explain(0, `\`remove = ["route.debug"]\`: ${removeShape.doc}`);
-    this.diagnostics.push(...decoder.diagnostics);
+    for (const diagnostic of decoder.diagnostics) this.diagnostics.push(diagnostic);
     if (paths === INVALID) return [];
     return paths.map((path, index) => ({ path, span: decoder.spanOf('remove', index) }));
   }
@@ -126,6 +126,7 @@ class Loader {
     entries.delete('include');
     if (chain.length > 1) entries.delete('spec');
     let merged: TableNode = { ...tree, entries };
+    const merger = new Merger((diagnostic) => this.diagnostics.push(diagnostic));
     for (const { path, at } of include ? this.#included(include, absolute) : []) {
       if (this.sources.files.length >= MAX_FILES) {
         const message = `A spec may have ${MAX_FILES} files; this include leads to more.`;
@@ -134,7 +135,7 @@ class Loader {
         return merged;
       }
       const added = this.load(path, from, at, chain);
-      if (added) merged = addIncluded(merged, added, (diagnostic) => this.diagnostics.push(diagnostic));
+      if (added) merged = merger.add(merged, added);
     }
     return merged;
   }
@@ -143,7 +144,7 @@ class Loader {
     const decoder = new Decoder(include);
     const patterns = decoder.within('include', include, undefined, () => includeShape.decode(include, decoder));
     decoder.explain(0, 'Name files, or patterns: `include = ["routes/*.toml"]`.');
-    this.diagnostics.push(...decoder.diagnostics);
+    for (const diagnostic of decoder.diagnostics) this.diagnostics.push(diagnostic);
     if (patterns === INVALID) return [];
     return patterns.flatMap((pattern, index) => {
       const at = decoder.spanOf('include', index);

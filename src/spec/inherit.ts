@@ -3,7 +3,7 @@ import { Decoder, type Origin } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { TableNode, TomlNode } from '../schema/tree.js';
 import type { ListenerModel, PolicyModel, PolicyUse, SegmentModel } from './model.js';
-import { Names, unresolved } from './names.js';
+import { type MadeNames, type Names, unresolved } from './names.js';
 import { readPolicyList } from './policies.js';
 import { defaultsShape } from './shapes.js';
 
@@ -27,8 +27,8 @@ export interface Surroundings {
 export interface Known {
   readonly policies: Names<PolicyModel>;
   readonly listeners: Names<ListenerModel>;
-  /** Names of policies in place that are taken. */
-  readonly inPlace: Set<string>;
+  /** Names of policies in place. */
+  readonly inPlace: MadeNames;
 }
 
 /** What `[defaults]` gives to every route. */
@@ -95,13 +95,17 @@ export function takeAway(
 ): { readonly kept: readonly PolicyUse[]; readonly removed: readonly PolicyModel[] } {
   if (names.length === 0) return { kept: policies, removed: [] };
   const inherited = new Set(policies.map(({ policy }) => policy.name));
+  const unwanted = new Set(names);
   for (const [index, name] of names.entries()) {
     // Within something that has errors it is not known what would be inherited.
     if (!inherited.has(name) && sound) reportNotInherited(name, index, inherited, known, decoder);
   }
-  const removed = new Set(policies.flatMap(({ policy }) => (names.includes(policy.name) ? policy : [])));
+  const removed = new Set(policies.flatMap(({ policy }) => (unwanted.has(policy.name) ? policy : [])));
   return { kept: policies.filter(({ policy }) => !removed.has(policy)), removed: [...removed] };
 }
+
+/** Names that a help lists at most. */
+const MOST_LISTED = 12;
 
 function reportNotInherited(
   name: string,
@@ -112,12 +116,12 @@ function reportNotInherited(
 ): void {
   const span = decoder.spanOf('without', index);
   if (!policies.isKnown(name)) {
-    const names = new Names<string>();
-    for (const known of [...inherited, ...policies.all]) names.add(known, known);
-    decoder.diagnostics.push(unresolved('policy', name, span, names));
+    const inPlace = [...inherited].filter((each) => !policies.isKnown(each)).slice(0, MOST_LISTED);
+    decoder.diagnostics.push(unresolved('policy', name, span, policies, { more: inPlace }));
     return;
   }
-  const all = [...inherited].map((known) => `\`${known}\``).join(', ');
+  const listed = [...inherited].slice(0, MOST_LISTED).map((known) => `\`${known}\``);
+  const all = `${listed.join(', ')}${inherited.size > MOST_LISTED ? ', ...' : ''}`;
   decoder.diagnostics.push({
     code: 'policy/not-inherited',
     severity: 'warning',

@@ -1,6 +1,6 @@
 /** Puts the trees of files together that include one another: each adds to what is there. */
 import type { Diagnostic } from '../schema/diagnostic.js';
-import type { TableEntry, TableNode, TomlNode } from '../schema/tree.js';
+import type { ArrayNode, TableEntry, TableNode, TomlNode } from '../schema/tree.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
@@ -17,44 +17,56 @@ const SETTINGS: ReadonlySet<string> = new Set([
   'defaults.service',
   'defaults.listener',
 ]);
+/** Lists that files may each add to. */
+const LISTS: ReadonlySet<string> = new Set(['route', 'group', 'lint.allow']);
 
-const withEntries = (table: TableNode, entries: Map<string, TableEntry>): TableNode => ({ ...table, entries });
+/** Puts trees together. What it made itself it adds to in place: a spec may have thousands of files. */
+export class Merger {
+  readonly #entries = new Map<TableNode, Map<string, TableEntry>>();
+  readonly #items = new Map<ArrayNode, TomlNode[]>();
 
-/** Adds what an included file holds. What both hold is an error at the later place. */
-export function addIncluded(base: TableNode, added: TableNode, report: Report): TableNode {
-  const entries = new Map(base.entries);
-  for (const entry of added.entries.values()) {
-    const known = entries.get(entry.key);
-    if (!known) entries.set(entry.key, entry);
-    else entries.set(entry.key, { ...known, value: together(known, entry, entry.key, report) });
+  constructor(readonly report: Report) {}
+
+  /** Adds what an included file holds. What both hold is an error at the later place. */
+  add(base: TableNode, added: TableNode): TableNode {
+    return this.#union(base, added, '');
   }
-  return withEntries(base, entries);
-}
 
-function together(known: TableEntry, entry: TableEntry, path: string, report: Report): TomlNode {
-  const [a, b] = [known.value, entry.value];
-  const isSection = SECTIONS.has(path) || SETTINGS.has(path);
-  if (a.kind === 'table' && b.kind === 'table' && isSection) return union(a, b, path, report);
-  if (a.kind === 'array' && b.kind === 'array' && ['route', 'group', 'lint.allow'].includes(path)) {
-    return { ...a, items: [...a.items, ...b.items] };
+  #union(a: TableNode, b: TableNode, inside: string): TableNode {
+    const entries = this.#entries.get(a) ?? new Map(a.entries);
+    for (const entry of b.entries.values()) {
+      const known = entries.get(entry.key);
+      if (!known) entries.set(entry.key, entry);
+      else entries.set(entry.key, { ...known, value: this.#together(known, entry, `${inside}${entry.key}`) });
+    }
+    if (this.#entries.has(a)) return a;
+    const union = { ...a, entries };
+    this.#entries.set(union, entries);
+    return union;
   }
-  report({
-    code: 'name/duplicate',
-    severity: 'error',
-    span: entry.keySpan,
-    message: `\`${path}\` is declared twice.`,
-    related: [{ span: known.keySpan, message: 'first declared here' }],
-    help: 'Files that are included add to one another. To change what another file says, use an overlay.',
-  });
-  return a;
-}
 
-function union(a: TableNode, b: TableNode, path: string, report: Report): TableNode {
-  const entries = new Map(a.entries);
-  for (const entry of b.entries.values()) {
-    const known = entries.get(entry.key);
-    if (!known) entries.set(entry.key, entry);
-    else entries.set(entry.key, { ...known, value: together(known, entry, `${path}.${entry.key}`, report) });
+  #together(known: TableEntry, entry: TableEntry, path: string): TomlNode {
+    const [a, b] = [known.value, entry.value];
+    const isSection = SECTIONS.has(path) || SETTINGS.has(path);
+    if (a.kind === 'table' && b.kind === 'table' && isSection) return this.#union(a, b, `${path}.`);
+    if (a.kind === 'array' && b.kind === 'array' && LISTS.has(path)) return this.#concat(a, b);
+    this.report({
+      code: 'name/duplicate',
+      severity: 'error',
+      span: entry.keySpan,
+      message: `\`${path}\` is declared twice.`,
+      related: [{ span: known.keySpan, message: 'first declared here' }],
+      help: 'Files that are included add to one another. To change what another file says, use an overlay.',
+    });
+    return a;
   }
-  return withEntries(a, entries);
+
+  #concat(a: ArrayNode, b: ArrayNode): ArrayNode {
+    const items = this.#items.get(a) ?? [...a.items];
+    for (const item of b.items) items.push(item);
+    if (this.#items.has(a)) return a;
+    const list = { ...a, items };
+    this.#items.set(list, items);
+    return list;
+  }
 }

@@ -1,30 +1,30 @@
 /** Lays an overlay over a spec. It changes what has a name wherever that is defined, and adds what is new and whole. */
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { shown } from '../schema/scalars.js';
-import { isClear, suggest } from '../schema/suggest.js';
+import { KnownWords } from '../schema/suggest.js';
 import type { TableEntry, TableNode, TomlNode } from '../schema/tree.js';
 import { type Changes, type NamedItem, namedItems, textOf, withChanges } from './items.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
 /** Entities by name, and of which keys a new one has at least one: without, the table is meant for one that is there. */
-const WHOLE: { readonly [section: string]: readonly string[] } = {
-  listener: ['address'],
-  service: ['targets', 'run'],
-  policy: ['use'],
-  consumer: [],
-  plan: [],
-};
+const WHOLE: ReadonlyMap<string, readonly string[]> = new Map([
+  ['listener', ['address']],
+  ['service', ['targets', 'run']],
+  ['policy', ['use']],
+  ['consumer', []],
+  ['plan', []],
+]);
 
 /** Keys that stand for one another: an overlay that sets one takes the other away. */
-const INSTEAD: { readonly [key: string]: string } = {
-  targets: 'run',
-  run: 'targets',
-  to: 'reply',
-  reply: 'to',
-  rewrite: 'strip_prefix',
-  strip_prefix: 'rewrite',
-};
+const INSTEAD: ReadonlyMap<string, string> = new Map([
+  ['targets', 'run'],
+  ['run', 'targets'],
+  ['to', 'reply'],
+  ['reply', 'to'],
+  ['rewrite', 'strip_prefix'],
+  ['strip_prefix', 'rewrite'],
+]);
 
 /** Tables merge key by key, entities, routes and groups by name; everything else is replaced. */
 export function overlay(base: TableNode, over: TableNode, report: Report): TableNode {
@@ -33,7 +33,7 @@ export function overlay(base: TableNode, over: TableNode, report: Report): Table
     const { key, value } = entry;
     if ((key === 'route' || key === 'group') && isList(value) && isList(entries.get(key)?.value)) continue;
     const known = entries.get(key);
-    if (WHOLE[key] !== undefined && value.kind === 'table') entries.set(key, section(known, entry, report));
+    if (WHOLE.has(key) && value.kind === 'table') entries.set(key, section(known, entry, report));
     else entries.set(key, merged(known, entry));
   }
   const tree = { ...base, entries };
@@ -57,11 +57,16 @@ function mergedTable(base: TableNode, over: TableNode): TableNode {
 /** A service or a route: of keys that exclude each other the overlay's count. */
 function mergedExclusive(base: TableNode, over: TableNode): TableNode {
   const entries = new Map(base.entries);
-  for (const key of over.entries.keys()) {
-    const instead = INSTEAD[key];
-    if (instead !== undefined && !over.entries.has(instead)) entries.delete(instead);
+  mergeExclusive(entries, over.entries);
+  return { ...base, entries };
+}
+
+function mergeExclusive(entries: Map<string, TableEntry>, over: TableNode['entries']): void {
+  for (const key of over.keys()) {
+    const instead = INSTEAD.get(key);
+    if (instead !== undefined && !over.has(instead)) entries.delete(instead);
   }
-  return mergedTable({ ...base, entries }, over);
+  for (const entry of over.values()) entries.set(entry.key, merged(entries.get(entry.key), entry));
 }
 
 function section(known: TableEntry | undefined, over: TableEntry, report: Report): TableEntry {
@@ -69,17 +74,19 @@ function section(known: TableEntry | undefined, over: TableEntry, report: Report
   const base = known?.value;
   if (over.value.kind !== 'table' || (base !== undefined && base.kind !== 'table')) return known ?? over;
   const entries = new Map(base?.entries);
+  const unknown: TableEntry[] = [];
   for (const entry of over.value.entries.values()) {
     const there = entries.get(entry.key);
-    if (there === undefined && isPart(word, entry.value)) {
-      report(nothingToChange(word, entry.key, entry.keySpan, [...entries.keys()], { isKey: true }));
-    } else entries.set(entry.key, entity(word, there, entry));
+    if (there === undefined && isPart(word, entry.value)) unknown.push(entry);
+    else entries.set(entry.key, entity(word, there, entry));
   }
+  const words = new KnownWords(unknown.length === 0 ? [] : entries.keys());
+  for (const { key, keySpan } of unknown) report(nothingToChange(word, key, keySpan, words, { isKey: true }));
   return { ...(known ?? over), value: { ...(base ?? over.value), entries } };
 }
 
 function isPart(word: string, value: TomlNode): boolean {
-  const keys = WHOLE[word] ?? [];
+  const keys = WHOLE.get(word) ?? [];
   return value.kind === 'table' && keys.length > 0 && !keys.some((key) => value.entries.has(key));
 }
 
@@ -91,11 +98,40 @@ function entity(word: string, known: TableEntry | undefined, over: TableEntry): 
   return use !== undefined && use !== textOf(known.value, 'use') ? over : merged(known, over);
 }
 
+/** Items of one kind and name. */
+class Namesakes {
+  readonly all: NamedItem[] = [];
+  /** By the container, and all of them under undefined; sorted when the name is first asked for. */
+  #meant: ReadonlyMap<TableNode | undefined, readonly NamedItem[]> | undefined;
+
+  /** In the container, or anywhere: those whose name is written, else those whose name is made up of a match. */
+  meant(container: TableNode | undefined): readonly NamedItem[] {
+    this.#meant ??= this.#sorted();
+    return this.#meant.get(container) ?? [];
+  }
+
+  #sorted(): Map<TableNode | undefined, readonly NamedItem[]> {
+    const given = new Map<TableNode | undefined, NamedItem[]>();
+    const made = new Map<TableNode | undefined, NamedItem[]>();
+    for (const item of this.all) {
+      const kept = item.given ? given : made;
+      for (const container of [undefined, item.container]) {
+        const list = kept.get(container);
+        if (list) list.push(item);
+        else kept.set(container, [item]);
+      }
+    }
+    return new Map([...made, ...given]);
+  }
+}
+
 /** Gathers what the routes and groups of an overlay change in a tree. */
 class ItemPatcher {
-  /** By kind and name. */
-  readonly #items = new Map<string, NamedItem[]>();
-  readonly #replaced = new Map<TableNode, TableNode>();
+  /** By kind, then by name. */
+  readonly #items = { route: new Map<string, Namesakes>(), group: new Map<string, Namesakes>() };
+  readonly #words: { route?: KnownWords; group?: KnownWords } = {};
+  /** What is in a table that the overlay changes, perhaps several times. */
+  readonly #changed = new Map<TableNode, Map<string, TableEntry>>();
   readonly #added: Changes['added'][number][] = [];
 
   constructor(
@@ -103,15 +139,17 @@ class ItemPatcher {
     readonly report: Report,
   ) {
     for (const item of namedItems(tree)) {
-      const known = this.#items.get(`${item.kind} ${item.name}`);
-      if (known) known.push(item);
-      else this.#items.set(`${item.kind} ${item.name}`, [item]);
+      const items = this.#items[item.kind];
+      const known = items.get(item.name) ?? new Namesakes();
+      known.all.push(item);
+      items.set(item.name, known);
     }
   }
 
   patch(over: TableNode): TableNode {
     this.#lists(over, this.tree);
-    return withChanges(this.tree, { replaced: this.#replaced, added: this.#added });
+    const replaced = new Map([...this.#changed].map(([node, entries]) => [node, { ...node, entries }]));
+    return withChanges(this.tree, { replaced, added: this.#added });
   }
 
   #lists(over: TableNode, container: TableNode): void {
@@ -121,7 +159,7 @@ class ItemPatcher {
       for (const node of list.items) {
         if (node.kind === 'table' && textOf(node, 'name') !== undefined) this.#named(kind, node, container);
         else if (kind === 'group' && node.kind === 'table' && !isWhole(kind, node))
-          this.report(namelessGroup(node, (name) => this.#items.has(`group ${name}`)));
+          this.report(namelessGroup(node, (name) => this.#items.group.has(name)));
         else this.#added.push({ kind, container, node });
       }
     }
@@ -130,19 +168,17 @@ class ItemPatcher {
   #named(kind: NamedItem['kind'], over: TableNode, container: TableNode): void {
     const name = textOf(over, 'name') ?? '';
     const span = over.entries.get('name')?.value.span ?? over.span;
-    const all = this.#items.get(`${kind} ${name}`) ?? [];
-    const here = all.filter((item) => item.container === container);
+    const everywhere = this.#items[kind].get(name);
     // At the top of an overlay a name is meant wherever it is defined; within a group it is one of that group.
-    const near = here.length > 0 || container !== this.tree ? here : all;
-    const given = near.filter((item) => item.given);
-    const found = given.length > 0 ? given : near;
+    const here = everywhere?.meant(container) ?? [];
+    const found = here.length > 0 || container !== this.tree ? here : (everywhere?.meant(undefined) ?? []);
     if (found.length === 1) this.#change(found[0]!, over);
     else if (found.length > 1) this.report(severalOf(kind, name, span, found));
     else if (isWhole(kind, over)) this.#added.push({ kind, container, node: over });
-    else if (all[0] !== undefined) this.report(elsewhere(kind, name, span, all[0]));
+    else if (everywhere !== undefined) this.report(elsewhere(kind, name, span, everywhere.all[0]!));
     else {
-      const names = [...this.#items.values()].flatMap(([item]) => (item?.kind === kind ? item.name : []));
-      this.report(nothingToChange(kind, name, span, names, {}));
+      this.#words[kind] ??= new KnownWords(this.#items[kind].keys());
+      this.report(nothingToChange(kind, name, span, this.#words[kind], {}));
     }
   }
 
@@ -154,7 +190,9 @@ class ItemPatcher {
       entries.delete('route');
       entries.delete('group');
     }
-    this.#replaced.set(node, mergedExclusive(this.#replaced.get(node) ?? node, { ...over, entries }));
+    const known = this.#changed.get(node) ?? new Map(node.entries);
+    mergeExclusive(known, entries);
+    this.#changed.set(node, known);
   }
 }
 
@@ -176,10 +214,11 @@ function nothingToChange(
   word: string,
   name: string,
   span: Span,
-  names: readonly string[],
+  words: KnownWords,
   { isKey = false }: { readonly isKey?: boolean },
 ): Diagnostic {
-  const near = suggest(name, names);
+  const suggestion = words.nearest(name);
+  const near = suggestion?.word;
   const text = near === undefined || (isKey && /^[A-Za-z0-9_-]+$/.test(near)) ? (near ?? '') : JSON.stringify(near);
   return {
     code: 'name/unresolved',
@@ -192,7 +231,7 @@ function nothingToChange(
       : {
           fix: {
             title: `Write \`${near}\``,
-            applicability: isClear(name, near, names) ? ('safe' as const) : ('unsafe' as const),
+            applicability: suggestion?.isClear ? ('safe' as const) : ('unsafe' as const),
             edits: [{ span, text }],
           },
         }),

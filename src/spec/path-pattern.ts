@@ -231,10 +231,13 @@ const printable = (char: string): string =>
 function splitSegments(text: string): Place[] {
   const places: Place[] = [];
   let start = 1;
+  // Where one brace is never closed, the others around it are not looked at again and again.
+  let closes = true;
   for (let at = 1; at <= text.length; at++) {
-    if (text[at] === '{') {
+    if (text[at] === '{' && closes) {
       const close = closingBrace(text, at);
       if (close > 0) at = close;
+      else closes = false;
     } else if (at === text.length || text[at] === '/') {
       places.push({ start, end: at });
       start = at + 1;

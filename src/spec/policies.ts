@@ -7,7 +7,7 @@ import { INVALID } from '../schema/schema.js';
 import { suggest } from '../schema/suggest.js';
 import { kindName, type TableNode, type TomlNode } from '../schema/tree.js';
 import type { PolicyModel, PolicyUse } from './model.js';
-import { type Names, unresolved } from './names.js';
+import { type MadeNames, type Names, unresolved } from './names.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
@@ -72,8 +72,8 @@ function readKind(node: TableNode, place: PolicyPlace, report: Report): PolicyDe
 }
 
 /**
- * The list `policies` of a route, a group or `[defaults]`. `owner` is its name: what policies in place are called by. Names in `taken`
- * are not given again: two policies of one name and config would share their counts.
+ * The list `policies` of a route, a group or `[defaults]`. `owner` is its name: what policies in place are called by. `made`
+ * gives each a name of its own: two policies of one name and config would share their counts.
  */
 export function readPolicyList(
   list: TomlNode | undefined,
@@ -81,7 +81,7 @@ export function readPolicyList(
   entity: string,
   from: PolicyUse['from'],
   names: Names<PolicyModel>,
-  taken: Set<string>,
+  made: MadeNames,
   report: Report,
 ): PolicyUse[] {
   if (!list) return [];
@@ -89,7 +89,7 @@ export function readPolicyList(
   if (list.kind !== 'array') return [];
   const uses: PolicyUse[] = [];
   for (const item of list.items) {
-    const policy = readItem(item, owner, entity, names, taken, report);
+    const policy = readItem(item, owner, entity, names, made, report);
     if (policy) uses.push({ policy, span: item.span, from });
   }
   return uses;
@@ -100,7 +100,7 @@ function readItem(
   owner: string,
   entity: string,
   names: Names<PolicyModel>,
-  taken: Set<string>,
+  made: MadeNames,
   report: Report,
 ): PolicyModel | undefined {
   if (item.kind === 'string') {
@@ -112,10 +112,7 @@ function readItem(
   }
   if (item.kind === 'table') {
     const use = item.entries.get('use')?.value;
-    const base = `${owner}/${use?.kind === 'string' ? use.value : ''}`;
-    let name = base;
-    for (let count = 2; taken.has(name); count++) name = `${base}-${count}`;
-    taken.add(name);
+    const name = made.make(`${owner}/${use?.kind === 'string' ? use.value : ''}`);
     return readPolicy(item, { name, nameSpan: use?.span ?? item.span, inPlace: true, entity }, report);
   }
   const message = `Expected the name of a policy or a table with \`use\`, found ${kindName(item)}.`;

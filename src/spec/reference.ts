@@ -190,7 +190,8 @@ function files(): string[] {
     '  setting one takes the other away;',
     '- `remove = ["route.debug", "listener.main.tls"]`, at the top of the overlay, takes away what the spec says: an entity,',
     '  a route or group by its name, wherever it is defined, or one key of them. It goes first, so an overlay may write the same',
-    '  thing anew: that is how a route moves or gets another name. A name that is not there is an error;',
+    '  thing anew: that is how a route moves or gets another name. Names are those that the spec has before anything is',
+    '  removed; one that is not there is an error;',
     '- messages about what an overlay set point into the overlay, and `gw explain` names it as the origin.',
   ];
 }

@@ -1,8 +1,8 @@
 /** `remove` in an overlay: what the spec says and this environment does not want. */
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
-import { isClear, suggest } from '../schema/suggest.js';
-import type { ArrayNode, TableEntry, TableNode, TomlNode } from '../schema/tree.js';
-import { type NamedItem, namedItems, withChanges } from './items.js';
+import { KnownWords } from '../schema/suggest.js';
+import type { ArrayNode, TableNode, TomlNode } from '../schema/tree.js';
+import { type NamedItem, namedItems, textOf } from './items.js';
 import { severalOf } from './overlay.js';
 
 export interface Removal {
@@ -11,126 +11,269 @@ export interface Removal {
   readonly span: Span;
 }
 
-/** Takes each away from the tree. What is not there is an error: the overlay means a spec that has changed since. */
+/**
+ * Takes each away from the tree; names are those of the tree that is given. What is not there is an error: the overlay
+ * means a spec that has changed since.
+ */
 export function removeFrom(
   tree: TableNode,
   removals: readonly Removal[],
   report: (found: Diagnostic) => void,
 ): TableNode {
-  let rest = tree;
+  if (removals.length === 0) return tree;
+  const remover = new Remover(tree);
   for (const { path, span } of removals) {
-    const without = withoutItemAnywhere(rest, path) ?? withoutPath(rest, path);
-    if (without === undefined) report(unknownPath(rest, path, span));
-    else if ('several' in without) report(severalOf(without.kind, without.name, span, without.several));
-    else rest = without;
+    const several = remover.severalAt(path);
+    if (several) report(severalOf(several.kind, several.name, span, several.items));
+    else if (!remover.remove(path)) report(remover.unknownPath(path, span));
   }
-  return rest;
+  return remover.rest();
 }
 
-interface Ambiguous {
-  readonly kind: string;
+/** Notes what goes, and takes all of it out at once. */
+class Remover {
+  readonly #keys = new Map<TableNode, Set<string>>();
+  readonly #items = new Set<TomlNode>();
+  /** Of each table and list that was looked into. */
+  readonly #keyNames = new Map<TableNode, DottedNames>();
+  readonly #itemNames = new Map<ArrayNode, ByName<TomlNode>>();
+  readonly #named: { readonly route: ByName<NamedItem>; readonly group: ByName<NamedItem> };
+  readonly #groups = new Map<TableNode, NamedItem>();
+  #paths: { readonly all: ReadonlySet<string>; readonly words: KnownWords } | undefined;
+
+  constructor(readonly tree: TableNode) {
+    const items = namedItems(tree);
+    const isGone = (item: NamedItem): boolean => this.#isGone(item);
+    const ofKind = (kind: NamedItem['kind']): ByName<NamedItem> => {
+      const all = items.filter((item) => item.kind === kind);
+      return new ByName(
+        all,
+        ({ name }) => name,
+        isGone,
+        ({ given }) => given,
+      );
+    };
+    this.#named = { route: ofKind('route'), group: ofKind('group') };
+    for (const item of items) if (item.kind === 'group') this.#groups.set(item.node, item);
+  }
+
+  /** False when there is nothing at the path. */
+  remove(path: string): boolean {
+    return this.#itemAnywhere(path) || this.#inTable(this.tree, path);
+  }
+
+  /** The tree without what was removed; what nothing was removed from is kept as it is. */
+  rest(): TableNode {
+    const without = (node: TomlNode): TomlNode => {
+      if (node.kind === 'array') {
+        const items = node.items.filter((item) => !this.#items.has(item)).map(without);
+        const isSame = items.length === node.items.length && items.every((item, at) => item === node.items[at]);
+        return isSame ? node : { ...node, items };
+      }
+      return node.kind === 'table' ? withoutKeys(node) : node;
+    };
+    const withoutKeys = (table: TableNode): TableNode => {
+      const gone = this.#keys.get(table);
+      const kept = [...table.entries.values()].filter(({ key }) => gone?.has(key) !== true);
+      const entries = kept.map((entry) => {
+        const value = without(entry.value);
+        return value === entry.value ? entry : { ...entry, value };
+      });
+      const isSame = gone === undefined && entries.every((entry, at) => entry === kept[at]);
+      return isSame ? table : { ...table, entries: new Map(entries.map((entry) => [entry.key, entry])) };
+    };
+    return withoutKeys(this.tree);
+  }
+
+  /** Routes or groups that the path names alike: which one is meant is not guessed. */
+  severalAt(path: string): Several | undefined {
+    for (const [items, rest] of this.#itemsAt(path)) {
+      const [{ kind, name, node }, ...more] = items;
+      if (more.length > 0) return { kind, name, items };
+      if (rest === undefined || this.#inTable(node, rest, false)) return undefined;
+    }
+    return undefined;
+  }
+
+  /** A route or a group by its name, or a key of it, wherever it stands. */
+  #itemAnywhere(path: string): boolean {
+    for (const [[{ node }], rest] of this.#itemsAt(path)) {
+      if (rest === undefined) {
+        this.#items.add(node);
+        return true;
+      }
+      if (this.#inTable(node, rest)) return true;
+    }
+    return false;
+  }
+
+  #itemsAt(path: string): Iterable<Step<NamedItem>> {
+    const kind = path.startsWith('route.') ? 'route' : path.startsWith('group.') ? 'group' : undefined;
+    return kind === undefined ? [] : this.#named[kind].steps(path.slice(kind.length + 1));
+  }
+
+  #isGone({ kind, node, container }: NamedItem): boolean {
+    if (this.#items.has(node) || this.#keys.get(container)?.has(kind) === true) return true;
+    const around = this.#groups.get(container);
+    return around !== undefined && this.#isGone(around);
+  }
+
+  #within(node: TomlNode, path: string, remove: boolean): boolean {
+    if (node.kind === 'table') return this.#inTable(node, path, remove);
+    return node.kind === 'array' && this.#inList(node, path, remove);
+  }
+
+  /** Whether there is something at the path, which goes with `remove`. */
+  #inTable(table: TableNode, path: string, remove = true): boolean {
+    let names = this.#keyNames.get(table);
+    if (names === undefined) {
+      names = new DottedNames(table.entries.keys());
+      this.#keyNames.set(table, names);
+    }
+    const gone = this.#keys.get(table);
+    for (const [key, rest] of names.steps(path)) {
+      const entry = table.entries.get(key);
+      if (entry === undefined || gone?.has(key) === true) continue;
+      if (rest === undefined) {
+        if (remove) this.#keys.set(table, (gone ?? new Set<string>()).add(key));
+        return true;
+      }
+      if (this.#within(entry.value, rest, remove)) return true;
+    }
+    return false;
+  }
+
+  /** Routes and groups go by their names. */
+  #inList(list: ArrayNode, path: string, remove: boolean): boolean {
+    let items = this.#itemNames.get(list);
+    if (items === undefined) {
+      items = new ByName(list.items, nameOf, (item) => this.#items.has(item));
+      this.#itemNames.set(list, items);
+    }
+    for (const [[item], rest] of items.steps(path)) {
+      if (rest === undefined) {
+        if (remove) this.#items.add(item);
+        return true;
+      }
+      if (this.#within(item, rest, remove)) return true;
+    }
+    return false;
+  }
+
+  unknownPath(path: string, span: Span): Diagnostic {
+    const paths = this.#known();
+    const report = { code: 'name/unresolved', severity: 'error', span } as const;
+    if (paths.all.has(path)) {
+      const message = `There is nothing to remove at \`${path}\`: an entry before this one removes it already.`;
+      return { ...report, message, help: 'Remove this entry.' };
+    }
+    const near = paths.words.nearest(path);
+    const message = `There is nothing to remove at \`${path}\`: the spec below this overlay says nothing there.`;
+    if (near === undefined) {
+      const help =
+        'Write `SECTION.NAME` or `SECTION.NAME.KEY`, such as `route.debug` or `listener.main.tls`; routes and groups go by their `name`.';
+      return { ...report, message, help };
+    }
+    const fix = {
+      title: `Write \`${near.word}\``,
+      applicability: near.isClear ? ('safe' as const) : ('unsafe' as const),
+      edits: [{ span, text: JSON.stringify(near.word) }],
+    };
+    return { ...report, message, help: `Did you mean \`${near.word}\`?`, fix };
+  }
+
+  /** Everything two levels down, as paths: `service.orders`, `route.debug`; routes and groups wherever they stand. */
+  #known(): { readonly all: ReadonlySet<string>; readonly words: KnownWords } {
+    if (this.#paths === undefined) {
+      const all = new Set(namedItems(this.tree).map(({ kind, name }) => `${kind}.${name}`));
+      for (const { key, value } of this.tree.entries.values()) {
+        if (value.kind === 'table') for (const name of value.entries.keys()) all.add(`${key}.${name}`);
+        else if (value.kind !== 'array') all.add(key);
+      }
+      this.#paths = { all, words: new KnownWords(all) };
+    }
+    return this.#paths;
+  }
+}
+
+/** Names that may hold dots themselves, found at the beginning of a path without looking at each. */
+class DottedNames {
+  /** Longest first. */
+  readonly #lengths: readonly number[];
+  readonly #names: ReadonlySet<string>;
+
+  constructor(names: Iterable<string>) {
+    this.#names = new Set(names);
+    this.#lengths = [...new Set([...this.#names].map(({ length }) => length))].sort((a, b) => b - a);
+  }
+
+  /** Each name that the path can begin with, longest first, with what is left. */
+  *steps(path: string): Generator<readonly [name: string, rest: string | undefined]> {
+    for (const length of this.#lengths) {
+      if (length > path.length || (length < path.length && path[length] !== '.')) continue;
+      const name = path.slice(0, length);
+      if (this.#names.has(name)) yield [name, length === path.length ? undefined : path.slice(length + 1)];
+    }
+  }
+}
+
+interface Several {
+  readonly kind: NamedItem['kind'];
   readonly name: string;
-  readonly several: readonly NamedItem[];
+  readonly items: readonly NamedItem[];
 }
 
-/**
- * A route or a group by its name, or a key of it, wherever it stands; undefined when there is none. Where several have the
- * name, these: which one is meant is not guessed.
- */
-function withoutItemAnywhere(tree: TableNode, path: string): TableNode | Ambiguous | undefined {
-  const kind = /^(route|group)\./.exec(path)?.[1];
-  if (kind === undefined) return undefined;
-  const items = namedItems(tree).filter((item) => item.kind === kind);
-  const names = new Set(items.map(({ name }) => name));
-  for (const [name, rest] of stepsOf(path.slice(kind.length + 1), names)) {
-    const all = items.filter((item) => item.name === name);
-    const given = all.filter((item) => item.given);
-    const found = given.length > 0 ? given : all;
-    if (found.length > 1) return { kind, name, several: found };
-    const { node } = found[0]!;
-    const value = rest === undefined ? undefined : within(node, rest);
-    if (rest !== undefined && value?.kind !== 'table') continue;
-    const replaced = new Map([[node, value?.kind === 'table' ? value : undefined]]);
-    return withChanges(tree, { replaced, added: [] });
+/** What goes by a name that the path begins with, and what is left of the path. */
+type Step<T> = readonly [items: readonly [T, ...T[]], rest: string | undefined];
+
+/** So many things of one name are told. */
+const MOST_TOLD = 3;
+
+/** Things of one name, without those that are gone. What is gone stays so, so each is passed over once. */
+class Remaining<T> {
+  readonly all: T[] = [];
+  #first: T[] = [];
+  #next = 0;
+
+  first(isGone: (item: T) => boolean): readonly T[] {
+    this.#first = this.#first.filter((item) => !isGone(item));
+    for (; this.#first.length < MOST_TOLD && this.#next < this.all.length; this.#next++) {
+      const item = this.all[this.#next]!;
+      if (!isGone(item)) this.#first.push(item);
+    }
+    return this.#first;
   }
-  return undefined;
 }
 
-/** Undefined when there is nothing at the path. */
-function withoutPath(table: TableNode, path: string): TableNode | undefined {
-  for (const [key, rest] of stepsOf(path, table.entries.keys())) {
-    const entry = table.entries.get(key)!;
-    const value = rest === undefined ? undefined : within(entry.value, rest);
-    if (rest !== undefined && value === undefined) continue;
-    const entries = new Map<string, TableEntry>(table.entries);
-    if (value === undefined) entries.delete(key);
-    else entries.set(key, { ...entry, value });
-    return { ...table, entries };
+/** Things by name. A name that is written comes before one that is made up. */
+class ByName<T> {
+  readonly #lists = new Map<string, { readonly given: Remaining<T>; readonly made: Remaining<T> }>();
+  readonly #names: DottedNames;
+
+  constructor(
+    items: readonly T[],
+    nameOfItem: (item: T) => string | undefined,
+    readonly isGone: (item: T) => boolean,
+    isGiven: (item: T) => boolean = () => true,
+  ) {
+    for (const item of items) {
+      const name = nameOfItem(item);
+      if (name === undefined) continue;
+      const lists = this.#lists.get(name) ?? { given: new Remaining<T>(), made: new Remaining<T>() };
+      lists[isGiven(item) ? 'given' : 'made'].all.push(item);
+      this.#lists.set(name, lists);
+    }
+    this.#names = new DottedNames(this.#lists.keys());
   }
-  return undefined;
-}
 
-function within(node: TomlNode, path: string): TomlNode | undefined {
-  if (node.kind === 'table') return withoutPath(node, path);
-  return node.kind === 'array' ? withoutItem(node, path) : undefined;
-}
-
-/** Routes and groups go by their names. */
-function withoutItem(list: ArrayNode, path: string): ArrayNode | undefined {
-  const names = list.items.map(nameOf);
-  for (const [name, rest] of stepsOf(
-    path,
-    names.filter((known) => known !== undefined),
-  )) {
-    const index = names.indexOf(name);
-    const item = list.items[index]!;
-    const value = rest === undefined ? undefined : within(item, rest);
-    if (rest !== undefined && value === undefined) continue;
-    return { ...list, items: list.items.flatMap((other, at) => (at === index ? (value ?? []) : other)) };
+  *steps(path: string): Generator<Step<T>> {
+    for (const [name, rest] of this.#names.steps(path)) {
+      const { given, made } = this.#lists.get(name)!;
+      const [known, fallback] = [given.first(this.isGone), made.first(this.isGone)];
+      const [first, ...more] = known.length > 0 ? known : fallback;
+      if (first !== undefined) yield [[first, ...more], rest];
+    }
   }
-  return undefined;
 }
 
-/** A name may hold dots itself: each known one that the path can begin with, longest first, with what is left. */
-function stepsOf(path: string, known: Iterable<string>): (readonly [name: string, rest: string | undefined])[] {
-  return [...known]
-    .filter((name) => path === name || path.startsWith(`${name}.`))
-    .sort((a, b) => b.length - a.length)
-    .map((name) => [name, path === name ? undefined : path.slice(name.length + 1)]);
-}
-
-const nameOf = (node: TomlNode): string | undefined => {
-  const name = node.kind === 'table' ? node.entries.get('name')?.value : undefined;
-  return name?.kind === 'string' ? name.value : undefined;
-};
-
-/** Everything two levels down, as paths: `service.orders`, `route.debug`; routes and groups wherever they stand. */
-function known(tree: TableNode): string[] {
-  const items = namedItems(tree).map(({ kind, name }) => `${kind}.${name}`);
-  const others = [...tree.entries.values()].flatMap(({ key, value }) => {
-    if (value.kind === 'table') return [...value.entries.keys()].map((name) => `${key}.${name}`);
-    return value.kind === 'array' ? [] : key;
-  });
-  return [...items, ...others];
-}
-
-function unknownPath(tree: TableNode, path: string, span: Span): Diagnostic {
-  const paths = known(tree);
-  const near = suggest(path, paths);
-  const fix = near !== undefined && {
-    title: `Write \`${near}\``,
-    applicability: isClear(path, near, paths) ? ('safe' as const) : ('unsafe' as const),
-    edits: [{ span, text: JSON.stringify(near) }],
-  };
-  return {
-    code: 'name/unresolved',
-    severity: 'error',
-    span,
-    message: `There is nothing to remove at \`${path}\`: the spec below this overlay says nothing there.`,
-    help:
-      near === undefined
-        ? 'Write `SECTION.NAME` or `SECTION.NAME.KEY`, such as `route.debug` or `listener.main.tls`; routes and groups go by their `name`.'
-        : `Did you mean \`${near}\`?`,
-    ...(fix ? { fix } : {}),
-  };
-}
+const nameOf = (node: TomlNode): string | undefined => (node.kind === 'table' ? textOf(node, 'name') : undefined);

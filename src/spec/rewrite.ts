@@ -26,18 +26,22 @@ export function rewriteProblems(text: string, parsed: ParsedTemplate, rules: Nor
   // A segment with a forbidden character is reported once, at that character.
   const bad = problems.map(({ start }) => start);
   const path = constant.slice(0, pathEnd);
-  problems.push(...segmentProblems(path, bad, rules));
-  if (rules.doubleSlashes === 'refuse') problems.push(...emptySegments(path, paths));
-  return problems.sort((a, b) => a.start - b.start);
+  const inSegments = segmentProblems(path, bad, rules);
+  const empty = rules.doubleSlashes === 'refuse' ? emptySegments(path, paths) : [];
+  return [...problems, ...inSegments, ...empty].sort((a, b) => a.start - b.start);
 }
 
 /** The text with stand-ins of the same length for everything that is not constant. */
 function withoutVariables(text: string, { variables }: ParsedTemplate): string {
-  let out = text.replace(REFERENCE, (reference) => STAND_IN.repeat(reference.length));
+  const constant = text.replace(REFERENCE, (reference) => STAND_IN.repeat(reference.length));
+  let out = '';
+  let done = 0;
   for (const { offset } of variables) {
     const end = text.indexOf('}', offset) + 1;
-    out = out.slice(0, offset) + STAND_IN.repeat(end - offset) + out.slice(end);
+    out += constant.slice(done, offset) + STAND_IN.repeat(end - offset);
+    done = end;
   }
+  out += constant.slice(done);
   // `{{` and `}}` are literal braces, which are sent percent-encoded.
   return out.replace(/\{\{|\}\}/g, STAND_IN.repeat(2));
 }
@@ -90,14 +94,16 @@ function whyForbidden(char: string): { message: string; help: string } {
   };
 }
 
-/** Segments that normalisation refuses, whatever the variables bring. `bad`: offsets that are reported already. */
+/** Segments that normalisation refuses, whatever the variables bring. `bad`: offsets that are reported already, in order. */
 function segmentProblems(path: string, bad: readonly number[], rules: NormalizePlan): RewriteProblem[] {
   const strict: NormalizePlan = { ...rules, dotSegments: 'refuse' };
   const problems: RewriteProblem[] = [];
   let start = 0;
+  let next = 0;
   for (const segment of path.split('/')) {
     const end = start + segment.length;
-    const reported = bad.some((at) => at >= start && at < end);
+    while (next < bad.length && bad[next]! < start) next++;
+    const reported = next < bad.length && bad[next]! < end;
     if (!reported && segment !== '' && normalizePath(`/-/${segment}/-`, strict) === undefined)
       problems.push({ start, end, ...whyRefused(segment) });
     start = end + 1;
@@ -107,9 +113,9 @@ function segmentProblems(path: string, bad: readonly number[], rules: NormalizeP
 
 /** `//`, also where `{request.path}`, at one of the offsets `paths`, brings the second slash. */
 function emptySegments(path: string, paths: readonly number[]): RewriteProblem[] {
-  let slashes = path;
-  for (const at of paths) slashes = `${slashes.slice(0, at)}/${slashes.slice(at + 1)}`;
-  const at = slashes.indexOf('//');
+  const characters = path.split('');
+  for (const at of paths) if (at < characters.length) characters[at] = '/';
+  const at = characters.join('').indexOf('//');
   if (at < 0) return [];
   return [
     {

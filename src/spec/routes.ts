@@ -7,7 +7,7 @@ import type { TableNode, TomlNode } from '../schema/tree.js';
 import { fromDefaults, isComplete, type Known, readListeners, type Surroundings, takeAway } from './inherit.js';
 import { MatchReader } from './match.js';
 import type { PolicyUse, RouteModel, ServiceModel } from './model.js';
-import { type Names, unresolved } from './names.js';
+import { MadeNames, type Names, unresolved } from './names.js';
 import { readPolicyList } from './policies.js';
 import { rewriteProblems } from './rewrite.js';
 import { groupShape, routeShape } from './shapes.js';
@@ -23,7 +23,9 @@ interface ReadPolicies {
 
 export class RouteReader {
   readonly routes: RouteModel[] = [];
+  /** Where names stand, those that were made up at their match. */
   readonly #named = new Map<string, Span>();
+  readonly #made = new MadeNames(' #');
   readonly #known: Known;
   readonly #matches: MatchReader;
 
@@ -34,7 +36,7 @@ export class RouteReader {
     readonly sources: Sources,
     readonly report: Report,
   ) {
-    this.#known = { ...names, inPlace: new Set() };
+    this.#known = { ...names, inPlace: new MadeNames('-') };
     this.#matches = new MatchReader(rules, sources);
   }
 
@@ -137,8 +139,8 @@ export class RouteReader {
       });
       return undefined;
     }
-    let name = given ?? made;
-    for (let count = 2; this.#named.has(name); count++) name = `${made} #${count}`;
+    const name = given ?? this.#made.make(made);
+    if (given !== undefined) this.#made.add(given);
     this.#named.set(name, span);
     return name;
   }

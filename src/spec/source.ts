@@ -14,6 +14,10 @@ export class Source implements SourceFile {
   readonly #lineStarts: number[] = [0];
   /** Index of the line that was asked for last. */
   #line = 0;
+  /** The string that was asked for last: a path has many segments. */
+  #spelled:
+    | { readonly node: Span; readonly value: string; readonly offsets: ReturnType<typeof valueOffsets> }
+    | undefined;
 
   constructor(
     readonly path: string,
@@ -54,8 +58,11 @@ export class Source implements SourceFile {
 
   /** The part from..to of a string's value, as the span of what wrote it: escapes in the source are accounted for. */
   valueSpan(node: Span, value: string, from: number, to: number): Span {
-    const raw = this.text.slice(node.start.offset, node.end.offset);
-    const offsets = valueOffsets(raw, value);
+    if (this.#spelled?.node !== node || this.#spelled.value !== value) {
+      const raw = this.text.slice(node.start.offset, node.end.offset);
+      this.#spelled = { node, value, offsets: valueOffsets(raw, value) };
+    }
+    const { offsets } = this.#spelled;
     if (!offsets) return node;
     return this.span(node.start.offset + offsets(from), node.start.offset + offsets(to));
   }

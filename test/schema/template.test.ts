@@ -71,8 +71,8 @@ test('wrong braces are located', () => {
 test('every documented variable is known where it is said to be', () => {
   for (const { name, reply } of TEMPLATE_VARIABLES) {
     const full = name.replace('NAME', 'x');
-    assert.is(unknownVariable(full, ['x'], true), undefined, name);
-    const before = unknownVariable(full, ['x'], false);
+    assert.is(unknownVariable(full, new Set(['x']), true), undefined, name);
+    const before = unknownVariable(full, new Set(['x']), false);
     if (reply) assert.match(before ?? '', /only once there is a reply/, name);
     else assert.is(before, undefined, name);
   }
@@ -88,10 +88,10 @@ test('unknown variables come with what was probably meant', () => {
     ['foo.bar.baz', 'is no known variable.'],
     ['request.header.', 'is no known variable'],
   ] as const) {
-    const found = unknownVariable(name, ['id'], false) ?? '';
+    const found = unknownVariable(name, new Set(['id']), false) ?? '';
     assert.ok(found.includes(message), `${name}: ${found}`);
   }
-  assert.match(unknownVariable('param.zzz', [], false) ?? '', /none at all/);
+  assert.match(unknownVariable('param.zzz', new Set(), false) ?? '', /none at all/);
 });
 
 test.run();

@@ -88,20 +88,50 @@ export function impliedBy(narrow: TestModel, wide: TestModel): boolean {
 
 const sameName = (a: ConditionModel, b: ConditionModel): boolean => a.on === b.on && a.name === b.name;
 
+type Namesakes = (like: ConditionModel) => readonly ConditionModel[];
+
+/** So many conditions are searched one by one. */
+const FEW = 8;
+
+const indexes = new WeakMap<readonly ConditionModel[], Namesakes>();
+
+/** Finds the conditions of a list that have one's name. */
+function namesakesIn(conditions: readonly ConditionModel[]): Namesakes {
+  if (conditions.length <= FEW) return (like) => conditions.filter((condition) => sameName(condition, like));
+  let index = indexes.get(conditions);
+  if (index === undefined) {
+    index = indexOf(conditions);
+    indexes.set(conditions, index);
+  }
+  return index;
+}
+
+function indexOf(conditions: readonly ConditionModel[]): Namesakes {
+  const byName = { header: new Map<string, ConditionModel[]>(), query: new Map<string, ConditionModel[]>() };
+  for (const condition of conditions) {
+    const list = byName[condition.on].get(condition.name);
+    if (list) list.push(condition);
+    else byName[condition.on].set(condition.name, [condition]);
+  }
+  return ({ on, name }) => byName[on].get(name) ?? [];
+}
+
 /** One example for every name that either list tests; undefined when no request meets both lists. */
 export function meetBoth(
   a: readonly ConditionModel[],
   b: readonly ConditionModel[],
 ): readonly (readonly [ConditionModel, Example])[] | undefined {
   const met: [ConditionModel, Example][] = [];
+  const inA = namesakesIn(a);
+  const inB = namesakesIn(b);
   for (const condition of a) {
-    const partner = b.find((other) => sameName(condition, other));
+    const [partner] = inB(condition);
     const value = commonValue(condition.test, partner?.test ?? condition.test);
     if (value === undefined) return undefined;
     met.push([condition, value]);
   }
   for (const condition of b) {
-    if (a.some((other) => sameName(condition, other))) continue;
+    if (inA(condition).length > 0) continue;
     const value = commonValue(condition.test, condition.test);
     if (value === undefined) return undefined;
     met.push([condition, value]);
@@ -122,11 +152,10 @@ export function covered(
   splits = MOST_SPLITS,
 ): boolean {
   const open: ConditionModel[][] = [];
+  const inGiven = namesakesIn(given);
   for (const cover of covers) {
-    if (contradicts(given, cover)) continue;
-    const rest = cover.filter(
-      (wanted) => !given.some((has) => sameName(has, wanted) && impliedBy(has.test, wanted.test)),
-    );
+    if (contradicts(inGiven, cover)) continue;
+    const rest = cover.filter((wanted) => !inGiven(wanted).some((has) => impliedBy(has.test, wanted.test)));
     if (rest.length === 0) return true;
     open.push(rest);
   }
@@ -138,9 +167,9 @@ export function covered(
   return covered([...given, without], open, splits - 1) && covered([...given, withIt], open, splits - 1);
 }
 
-function contradicts(given: readonly ConditionModel[], cover: readonly ConditionModel[]): boolean {
+function contradicts(given: Namesakes, cover: readonly ConditionModel[]): boolean {
   return cover.some((wanted) =>
-    given.some((has) => sameName(has, wanted) && (has.test.op === 'absent') !== (wanted.test.op === 'absent')),
+    given(wanted).some((has) => (has.test.op === 'absent') !== (wanted.test.op === 'absent')),
   );
 }
 
@@ -167,22 +196,31 @@ function testKey(test: TestModel): string {
   return test.op === 'matches' ? `matches ${JSON.stringify(test.dfa.source)}` : test.op;
 }
 
+/** Items in buckets, by what one name is pinned to. */
+export interface Buckets<T> {
+  readonly by: string;
+  readonly buckets: readonly (readonly T[])[];
+}
+
 /**
  * Sorts lists that each pin one common name to listed values (or to absence) by that value: two lists can be met
- * together only within one bucket. Undefined when there is no such name.
+ * together only within one bucket. Undefined when there is no such name beside those in `without`.
  */
 export function bucketsByValue<T>(
   items: readonly T[],
   conditionsOf: (item: T) => readonly ConditionModel[],
-): T[][] | undefined {
+  without: ReadonlySet<string>,
+): Buckets<T> | undefined {
   const first = items[0];
   if (first === undefined) return undefined;
   const pins = (item: T, like: ConditionModel): readonly string[] | undefined => {
-    const test = conditionsOf(item).find((condition) => sameName(condition, like))?.test;
+    const test = namesakesIn(conditionsOf(item))(like)[0]?.test;
     if (test === undefined) return undefined;
     return test.op === 'absent' ? ['absent'] : valuesOf(test)?.map((value) => `=${value}`);
   };
-  const pinned = conditionsOf(first).find((condition) => items.every((item) => pins(item, condition) !== undefined));
+  const pinned = conditionsOf(first).find(
+    (condition) => !without.has(keyOf(condition)) && items.every((item) => pins(item, condition) !== undefined),
+  );
   if (!pinned) return undefined;
   const buckets = new Map<string, T[]>();
   for (const item of items) {
@@ -192,5 +230,7 @@ export function bucketsByValue<T>(
       else buckets.set(value, [item]);
     }
   }
-  return [...buckets.values()];
+  return { by: keyOf(pinned), buckets: [...buckets.values()] };
 }
+
+const keyOf = ({ on, name }: ConditionModel): string => `${on} ${name}`;

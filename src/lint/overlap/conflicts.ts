@@ -1,10 +1,11 @@
 /** Routes that can match one request with equal precedence: duplicates where they always do, ambiguous otherwise. */
 import type { Dfa } from '../../bundle/types.js';
 import { commonExample } from '../../schema/dfa.js';
-import type { ConditionModel, RouteModel } from '../../spec/model.js';
+import type { ConditionModel, ListenerModel, RouteModel } from '../../spec/model.js';
 import { listIn, shareListener } from '../facts.js';
 import { bucketsByValue, conditionsKey, type Example, meetBoth } from './conditions.js';
 import type { Entry } from './entries.js';
+import { textsOf } from './languages.js';
 import { requestText } from './request.js';
 
 export interface Conflict {
@@ -46,32 +47,81 @@ function judgeCell(method: string, cell: readonly Entry[], found: Found): void {
   const pools = new Map<string, Entry[]>();
   for (const entry of cell) listIn(pools, entry.typedKey).push(entry);
   const distinct = [...pools.values()].map((pool) => withoutDuplicates(method, pool, found));
-  for (const [index, pool] of distinct.entries()) {
+  const earlier = new EarlierPools();
+  for (const pool of distinct) {
     judgePairs(method, pool, found, () => true);
-    for (let earlier = 0; earlier < index; earlier++) {
-      const before = distinct[earlier]!;
+    for (const before of earlier.meeting(pool)) {
       if (!overlap(before[0]!.typed, pool[0]!.typed)) continue;
       judgePairs(method, [...before, ...pool], found, (a, b) => a.typedKey !== b.typedKey);
     }
   }
 }
 
+/** Pools by the texts of their first typed segment, where those are few: others share no path with them. */
+class EarlierPools {
+  readonly #all: (readonly Entry[])[] = [];
+  readonly #open: number[] = [];
+  readonly #byText = new Map<string, number[]>();
+
+  /** The earlier pools that may have a path in common with the pool, in order; and adds the pool. */
+  meeting(pool: readonly Entry[]): readonly (readonly Entry[])[] {
+    const [first] = pool[0]!.typed;
+    const texts = first && textsOf(first);
+    const number = this.#all.push(pool) - 1;
+    if (texts === undefined) {
+      this.#open.push(number);
+      return this.#all.slice(0, number);
+    }
+    const earlier = new Set(this.#open);
+    for (const text of texts) {
+      const same = listIn(this.#byText, text);
+      for (const other of same) earlier.add(other);
+      same.push(number);
+    }
+    return [...earlier].sort((a, b) => a - b).map((other) => this.#all[other]!);
+  }
+}
+
 /** Reports the entries of a pool that equal an earlier one on a listener of theirs, and returns the others. */
 function withoutDuplicates(method: string, pool: readonly Entry[], found: Found): Entry[] {
   const distinct: Entry[] = [];
-  const byKey = new Map<string, Entry[]>();
+  const byKey = new Map<string, Originals>();
   for (const entry of pool) {
     const key = conditionsKey(entry.route.match.conditions);
-    const equals = listIn(byKey, key);
-    const original = equals.find((other) => shareListener(other.route, entry.route));
+    const originals = byKey.get(key) ?? new Originals();
+    byKey.set(key, originals);
+    const original = originals.meeting(entry);
     // With other methods or hosts besides, one of the two takes more than the other.
-    if (original) add(sameRequests(original, entry) ? 'duplicate' : 'ambiguous', method, original, entry, found);
+    if (original)
+      add(() => (sameRequests(original, entry) ? 'duplicate' : 'ambiguous'), method, original, entry, found);
     else {
-      equals.push(entry);
+      originals.add(entry);
       distinct.push(entry);
     }
   }
   return distinct;
+}
+
+/** Entries that differ in nothing but their listeners, of which no two have one in common. */
+class Originals {
+  readonly #entries: Entry[] = [];
+  /** By listener, the place among the entries. */
+  readonly #byListener = new Map<ListenerModel, number>();
+
+  add(entry: Entry): void {
+    for (const listener of entry.route.listeners) this.#byListener.set(listener, this.#entries.length);
+    this.#entries.push(entry);
+  }
+
+  /** The first that a listener serves that serves the entry too. */
+  meeting({ route: { listeners } }: Entry): Entry | undefined {
+    const [first] = this.#entries;
+    // What every listener serves stands alone: all others meet it.
+    if (listeners.length === 0 || first?.route.listeners.length === 0) return first;
+    let place = this.#entries.length;
+    for (const listener of listeners) place = Math.min(place, this.#byListener.get(listener) ?? place);
+    return this.#entries[place];
+  }
 }
 
 const sameRequests = ({ route: a }: Entry, { route: b }: Entry): boolean =>
@@ -90,20 +140,48 @@ function judgePairs(
   found: Found,
   relevant: (a: Entry, b: Entry) => boolean,
 ): void {
-  const buckets = bucketsByValue(entries, (entry) => entry.route.match.conditions) ?? [entries];
-  for (const bucket of buckets) {
+  for (const bucket of partsOf(entries, new Set())) {
     for (let later = 1; later < bucket.length; later++) {
       for (let earlier = 0; earlier < later; earlier++) {
         const a = bucket[earlier]!;
         const b = bucket[later]!;
-        if (relevant(a, b) && add('ambiguous', method, a, b, found)) break;
+        if (relevant(a, b) && add(ambiguous, method, a, b, found)) break;
       }
     }
   }
 }
 
+/** So few entries are compared with each other at once. */
+const FEW = 16;
+/** By so many names a part is parted again. */
+const MOST_NAMES = 4;
+
+/** Parts of the entries: two that one request can meet are together in at least one. */
+function partsOf(entries: readonly Entry[], tried: ReadonlySet<string>): readonly (readonly Entry[])[] {
+  if (tried.size > 0 && entries.length <= FEW) return [entries];
+  const parted = tried.size > MOST_NAMES ? undefined : bucketsByValue(entries, conditionsOf, tried);
+  if (parted === undefined) return partsByListener(entries);
+  const names = new Set([...tried, parted.by]);
+  const isWorthIt = tried.size === 0 || sizeOf(parted.buckets) <= 2 * entries.length;
+  return isWorthIt ? parted.buckets.flatMap((bucket) => partsOf(bucket, names)) : partsOf(entries, names);
+}
+
+function partsByListener(entries: readonly Entry[]): readonly (readonly Entry[])[] {
+  if (entries.length <= FEW || entries.some(({ route }) => route.listeners.length === 0)) return [entries];
+  const parts = new Map<ListenerModel, Entry[]>();
+  for (const entry of entries) for (const listener of entry.route.listeners) listIn(parts, listener).push(entry);
+  const found = [...parts.values()];
+  return sizeOf(found) <= 2 * entries.length ? found : [entries];
+}
+
+const conditionsOf = ({ route }: Entry): readonly ConditionModel[] => route.match.conditions;
+
+const sizeOf = (parts: readonly (readonly Entry[])[]): number => parts.reduce((sum, { length }) => sum + length, 0);
+
+const ambiguous = (): 'ambiguous' => 'ambiguous';
+
 /** Adds the conflict if one request can meet both; true when the pair needs no more looking at. */
-function add(kind: Conflict['kind'], method: string, a: Entry, b: Entry, found: Found): boolean {
+function add(kindOf: () => Conflict['kind'], method: string, a: Entry, b: Entry, found: Found): boolean {
   const [other, entry] = standsBefore(a.route, b.route) ? [a, b] : [b, a];
   if (found.has(entry.route)) return true;
   if (!shareListener(other.route, entry.route)) return false;
@@ -111,7 +189,7 @@ function add(kind: Conflict['kind'], method: string, a: Entry, b: Entry, found: 
   if (met === undefined) return false;
   const shownMethod = method === ANY_METHOD ? 'GET' : method;
   const request = commonRequest(shownMethod, other, entry, met);
-  found.set(entry.route, { kind, route: entry.route, other: other.route, request });
+  found.set(entry.route, { kind: kindOf(), route: entry.route, other: other.route, request });
   return true;
 }
 

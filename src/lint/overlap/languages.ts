@@ -27,22 +27,43 @@ export function languageOf(dfa: Dfa): Language {
   return language;
 }
 
-/** Depth first over the states that lead on to acceptance: in a minimal automaton all but the sink. */
-function wordsOf(dfa: Dfa): readonly string[] | undefined {
+const textsKnown = new WeakMap<Dfa, { readonly texts: readonly string[] | undefined }>();
+
+/** All that the automaton accepts but the empty text, where that is little: each with a character for a byte. */
+export function textsOf(dfa: Dfa): readonly string[] | undefined {
+  let answer = textsKnown.get(dfa);
+  if (!answer) {
+    answer = { texts: few(dfa, (bytes) => String.fromCharCode(...bytes), NO_BYTE) };
+    textsKnown.set(dfa, answer);
+  }
+  return answer.texts;
+}
+
+const SLASH = 0x2f;
+const NO_BYTE = -1;
+
+const wordsOf = (dfa: Dfa): readonly string[] | undefined =>
+  few(dfa, (bytes) => new TextDecoder().decode(Uint8Array.from(bytes)), SLASH);
+
+/**
+ * What the automaton accepts without the byte `except`, where that is little. Depth first over the states that lead on
+ * to acceptance: in a minimal automaton all but the sink.
+ */
+function few(dfa: Dfa, spell: (bytes: readonly number[]) => string, except: number): readonly string[] | undefined {
   const words: string[] = [];
   const bytes: number[] = [];
   let steps = 0;
   const visit = (state: number): boolean => {
     if (++steps > MOST_WORDS * LONGEST_WORD || bytes.length > LONGEST_WORD) return false;
-    if (dfa.accepts[state] === 1 && bytes.length > 0) words.push(new TextDecoder().decode(Uint8Array.from(bytes)));
+    if (dfa.accepts[state] === 1 && bytes.length > 0) words.push(spell(bytes));
     if (words.length > MOST_WORDS) return false;
     for (let byte = 0; byte < 256; byte++) {
       const target = dfa.next[state * dfa.classCount + dfa.classes[byte]!]!;
-      if (target === dfa.dead || byte === 0x2f) continue;
+      if (target === dfa.dead || byte === except) continue;
       bytes.push(byte);
-      const few = visit(target);
+      const isFew = visit(target);
       bytes.pop();
-      if (!few) return false;
+      if (!isFew) return false;
     }
     return true;
   };

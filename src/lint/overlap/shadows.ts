@@ -4,7 +4,7 @@ import { normalizeLiteral } from '../../bundle/normalize.js';
 import type { Dfa } from '../../bundle/types.js';
 import { acceptsText, includes } from '../../schema/dfa.js';
 import type { ConditionModel, RouteModel, SegmentModel } from '../../spec/model.js';
-import { listIn } from '../facts.js';
+import { holdsAll, listIn } from '../facts.js';
 import { covered } from './conditions.js';
 import type { Entry } from './entries.js';
 import { languageOf } from './languages.js';
@@ -58,7 +58,7 @@ function ofWholeRoutes(shadows: Shadows): Shadow[] {
 
 /** Whether every listener that serves `entry` serves the other as well. */
 const servesAll = ({ route: { listeners } }: Entry, entry: Entry): boolean =>
-  listeners.length === 0 || entry.listeners.every((listener) => listeners.includes(listener));
+  listeners.length === 0 || holdsAll(listeners, entry.listeners);
 
 /** Routes with one path: only method and conditions decide. */
 function shadowsInPool(pool: readonly Entry[], shadows: Shadows): void {
@@ -71,10 +71,11 @@ function shadowsInPool(pool: readonly Entry[], shadows: Shadows): void {
   for (const entry of pool) {
     // Without a difference in methods or in the number of conditions nothing comes before anything.
     if (ranks.size === 1 && (entry.route.match.methods.length > 0 || byMethod.size === 1)) continue;
-    const covers = relevantMethods(entry)
-      .flatMap((method) => byMethod.get(method) ?? [])
-      .slice(0, MOST_COVERS)
-      .map((other): Cover => ({ entry: other, above: false }));
+    const covers: Cover[] = [];
+    for (const method of relevantMethods(entry)) {
+      const others = byMethod.get(method) ?? [];
+      for (const other of others.slice(0, MOST_COVERS - covers.length)) covers.push({ entry: other, above: false });
+    }
     judge(entry, [covers], shadows);
   }
 }
@@ -271,7 +272,10 @@ function coversOf(root: Node, pieces: readonly Piece[]): Cover[] {
       if (next && (above || rank >= piece.rank)) visit(next, index + 1, above || rank > piece.rank);
     };
     if (piece.literal !== undefined) go(3, node.literals.get(piece.literal));
-    for (const { dfa, node: next } of node.typed.values()) if (takesPiece(dfa, piece)) go(2, next);
+    for (const { dfa, node: next } of node.typed.values()) {
+      if (++steps > MOST_STEPS) return;
+      if (takesPiece(dfa, piece)) go(2, next);
+    }
     if (piece.word !== '') go(1, node.param);
   };
   visit(root, 0, false);

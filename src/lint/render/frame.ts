@@ -23,19 +23,50 @@ interface Cell {
   readonly marked: boolean;
 }
 
-/** `secrets` are masked wherever they show. */
-export function frameOf(text: string, span: Span, mark: string, secrets: readonly Span[], widest = WIDEST): Frame {
+/** Places of one file that are never to be printed. */
+export class Secrets {
+  /** In order, without overlaps. */
+  readonly #places: { readonly start: number; end: number }[] = [];
+
+  constructor(spans: readonly Span[]) {
+    const places = spans.map(({ start, end }) => ({ start: start.offset, end: end.offset }));
+    for (const place of places.sort((a, b) => a.start - b.start)) {
+      const last = this.#places.at(-1);
+      if (last && place.start <= last.end) last.end = Math.max(last.end, place.end);
+      else this.#places.push(place);
+    }
+  }
+
+  has(offset: number): boolean {
+    let [low, high] = [0, this.#places.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#places[middle]!.end <= offset) low = middle + 1;
+      else high = middle;
+    }
+    const place = this.#places[low];
+    return place !== undefined && place.start <= offset;
+  }
+}
+
+const NO_SECRETS = new Secrets([]);
+
+/** `secrets` are masked wherever they show. Of the text only what is near the span is looked at. */
+export function frameOf(text: string, span: Span, mark: string, secrets = NO_SECRETS, widest = WIDEST): Frame {
   const start = Math.min(span.start.offset, text.length);
-  const lineBreak = text.lastIndexOf('\n', start - 1) + 1;
+  const before = text.slice(Math.max(0, start - NEARBY - 1), start);
+  const lineBreak = before.lastIndexOf('\n') + 1 + start - before.length;
   // A byte order mark is nothing to show.
   const lineStart = lineBreak === 0 && start > 0 && text.startsWith('\ufeff') ? 1 : lineBreak;
-  const found = text.indexOf('\n', lineStart);
-  const lineEnd = found === -1 ? text.length : found;
+  const beyond = start + 2 * NEARBY;
+  const found = text.slice(start, beyond + 1).indexOf('\n');
+  // Where the line goes on out of sight, its end is somewhere behind.
+  const lineEnd = found === -1 ? Math.min(text.length, beyond + 1) : start + found;
   const end = Math.min(Math.max(span.end.offset, start), lineEnd);
   const from = Math.max(lineStart, start - NEARBY);
   const to = Math.min(lineEnd, Math.max(start + NEARBY, Math.min(end, start + NEARBY) + NEARBY));
   const cells = cellsOf(text.slice(from, to).replace(/\r$/, ''), start - from, end - from, (index) =>
-    secrets.some((secret) => index + from >= secret.start.offset && index + from < secret.end.offset),
+    secrets.has(index + from),
   );
   const window = windowOf(cells, from > lineStart, to < lineEnd, widest);
   return { line: span.start.line, ...draw(window, mark) };

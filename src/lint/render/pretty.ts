@@ -2,7 +2,7 @@
 import stringWidth from 'string-width';
 import type { Diagnostic, Severity, Span } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
-import { frameOf, plainText, WIDEST } from './frame.js';
+import { frameOf, plainText, Secrets, WIDEST } from './frame.js';
 import type { RenderOptions } from './index.js';
 import { summarize, summaryText } from './summary.js';
 
@@ -27,17 +27,29 @@ export function renderPretty(
   if (diagnostics.length === 0) return '';
   const paint: Paint = (style, text) => (color ? `\u001b[${CODES[style][0]}m${text}\u001b[${CODES[style][1]}m` : text);
   const texts = new Map(files.map((file) => [file.path, file.text]));
-  const secrets = diagnostics.flatMap(({ sensitive, span }) => (sensitive ? [span] : []));
+  const secrets = secretsOf(diagnostics);
   const blocks = diagnostics.map((diagnostic) => block(diagnostic, texts, secrets, paint, columns));
   const summary = summarize(diagnostics);
   const fixable = summary.fixable === 0 ? '' : ` (${summary.fixable} fixable with --fix)`;
   return `${blocks.join('\n')}\n${paint('bold', summaryText(summary))}${fixable}\n`;
 }
 
+/** By file, what no diagnostic may show. */
+function secretsOf(diagnostics: readonly Diagnostic[]): ReadonlyMap<string, Secrets> {
+  const spans = new Map<string, Span[]>();
+  for (const { sensitive, span } of diagnostics) {
+    if (!sensitive) continue;
+    const list = spans.get(span.file);
+    if (list) list.push(span);
+    else spans.set(span.file, [span]);
+  }
+  return new Map([...spans].map(([file, list]) => [file, new Secrets(list)]));
+}
+
 function block(
   diagnostic: Diagnostic,
   texts: ReadonlyMap<string, string>,
-  secrets: readonly Span[],
+  secrets: ReadonlyMap<string, Secrets>,
   paint: Paint,
   columns: number | undefined,
 ): string {
@@ -68,7 +80,7 @@ class Frames {
   constructor(
     readonly texts: ReadonlyMap<string, string>,
     /** What is never to be printed, whichever diagnostic shows the line that it stands on. */
-    readonly secrets: readonly Span[],
+    readonly secrets: ReadonlyMap<string, Secrets>,
     readonly paint: Paint,
     readonly gutter: number,
     readonly columns: number | undefined,
@@ -87,13 +99,7 @@ class Frames {
       this.lines.push(`${place}${line}${label}`);
       return;
     }
-    const frame = frameOf(
-      text,
-      at,
-      mark,
-      this.secrets.filter(({ file }) => file === at.file),
-      this.#room,
-    );
+    const frame = frameOf(text, at, mark, this.secrets.get(at.file), this.#room);
     const marks = `${this.#bar} ${paint(style, `${frame.mark}${label}`)}`;
     const line = `${at.file}\n${frame.line}\n${frame.source}`;
     if (line === this.#last) this.lines.splice(-1, 0, marks);

@@ -1,5 +1,5 @@
 import type { Span } from '../../schema/diagnostic.js';
-import { collide, type Endpoint, endpointOf } from '../address.js';
+import { BoundEndpoints, type Endpoint, endpointOf } from '../address.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -9,6 +9,7 @@ const rule: Rule = {
   partial: true,
   check(model, report) {
     const bound: { name: string; endpoint: Endpoint; span: Span }[] = [];
+    const endpoints = new BoundEndpoints();
     const places = model.listeners.map(({ name, config, at }) => ({
       name: `the listener \`${name}\``,
       entity: `listener.${name}`,
@@ -22,8 +23,10 @@ const rule: Rule = {
     for (const { name, entity, address, span } of places) {
       const endpoint = endpointOf(address);
       if (!endpoint) continue;
-      const other = bound.find((candidate) => collide(candidate.endpoint, endpoint));
+      const number = endpoints.colliding(endpoint);
+      endpoints.add(endpoint);
       bound.push({ name, endpoint, span });
+      const other = number === undefined ? undefined : bound[number];
       if (!other) continue;
       const why =
         other.endpoint.host === endpoint.host

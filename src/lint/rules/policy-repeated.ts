@@ -34,9 +34,9 @@ const rule: Rule = {
       report({
         span: use.span,
         entity,
-        message: `${quotedList(routes)} already ${routes.length === 1 ? 'carries' : 'carry'} \`${use.policy.name}\`: it would run twice on each request, and a limit count twice.`,
+        message: `${quotedList(routes)} already ${routes.length === 1 ? 'carries' : 'carry'} \`${use.policy.name}\`: a policy runs once on each request, at the place where it is first named, so this mention has no effect.`,
         related: [{ span: first.span, message: FROM[first.from] }],
-        help: 'Remove one of the two.',
+        help: 'Remove this one. For the same step twice, such as a second limit, write a second `[policy.NAME]`.',
         ...(edit ? { fix: { title: 'Remove the second', applicability: 'safe' as const, edits: [edit] } } : {}),
       });
     }

@@ -11,17 +11,23 @@ const PLACEHOLDER = /(?<![{$])\{([A-Za-z_][\w-]*(?:\.[\w!#$%&'*+^`|~-]+)*)\}/g;
  * Placeholders that elsewhere would be variables of this route. A body may hold braces for many reasons, so a word without
  * a dot counts only where it is a path parameter.
  */
-function placeholders(text: string, route: RouteModel): readonly string[] {
-  const params = paramsOf(route);
-  const found = [...text.matchAll(PLACEHOLDER)].filter(([, name = '']) => {
-    if (!name.includes('.')) return params.includes(name);
-    return name.startsWith('param.') || unknownVariable(name, params, true) === undefined;
-  });
-  return [...new Set(found.map(([whole]) => whole))];
+function placeholders(text: string, route: RouteModel): string[] {
+  const params = new Set(paramsOf(route));
+  const found = new Set<string>();
+  for (const [whole, name = ''] of text.matchAll(PLACEHOLDER)) {
+    const isMeant = name.includes('.')
+      ? name.startsWith('param.') || unknownVariable(name, params, true) === undefined
+      : params.has(name);
+    if (isMeant && found.add(whole).size === MOST) break;
+  }
+  return [...found];
 }
 
+/** Placeholders of one text that are reported: more say nothing new, and each is looked for in the whole text. */
+const MOST = 20;
+
 /** A header value that is to hold a reference, such as `${REGION}`. In a body it belongs to another language. */
-const references = (text: string): readonly string[] => [...new Set(text.match(/\$\{[^{}]*\}/g))];
+const references = (text: string): readonly string[] => [...new Set(text.match(/\$\{[^{}]*\}/g))].slice(0, MOST);
 
 const BODY_HELP = 'Write the text without braces; only header fields can hold variables, with a `headers` policy.';
 const HEADER_HELP =

@@ -37,14 +37,15 @@ const rule: Rule = {
       const like = guarded[0];
       if (!like) continue;
       const policy = like.policies.find(({ policy: { declaration } }) => declaration.phase === 'authenticate');
+      const others = quotedList(
+        guarded.map(({ name }) => name),
+        2,
+      );
       for (const route of open) {
         report({
           span: route.nameSpan,
           entity: routeEntity(route),
-          message: `\`${route.name}\` lets anybody reach \`${service.name}\`, while ${quotedList(
-            guarded.map(({ name }) => name),
-            2,
-          )} ${guarded.length === 1 ? 'asks' : 'ask'} who calls.`,
+          message: `\`${route.name}\` lets anybody reach \`${service.name}\`, while ${others} ${guarded.length === 1 ? 'asks' : 'ask'} who calls.`,
           related: [{ span: policy?.span ?? like.nameSpan, message: `\`${like.name}\` authenticates here` }],
           help: `Add an authenticating policy${policy ? ` (\`${policy.policy.name}\`)` : ''} to the route; if it is public on purpose, say so under \`[lint].allow\`.`,
         });

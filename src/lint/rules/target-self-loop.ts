@@ -1,4 +1,4 @@
-import { endpointOf, reaches } from '../address.js';
+import { BoundEndpoints, endpointOf } from '../address.js';
 import type { Rule } from '../rule.js';
 import { targetsOf } from '../targets.js';
 
@@ -8,12 +8,16 @@ const rule: Rule = {
   summary: "A target that is the gateway's own listener",
   partial: true,
   check(model, report) {
+    const endpoints = new BoundEndpoints();
+    const bound = model.listeners.filter(({ config }) => {
+      const endpoint = endpointOf(config.address);
+      if (endpoint) endpoints.add(endpoint);
+      return endpoint !== undefined;
+    });
     for (const service of model.services) {
       for (const { endpoint, span } of targetsOf(service)) {
-        const listener = model.listeners.find(({ config }) => {
-          const address = endpointOf(config.address);
-          return address !== undefined && reaches(endpoint, address);
-        });
+        const number = endpoints.reachedBy(endpoint);
+        const listener = number === undefined ? undefined : bound[number];
         if (!listener) continue;
         report({
           span,

@@ -12,8 +12,9 @@ const rule: Rule = {
     for (const route of model.routes) {
       const parsed = route.rewrite === undefined ? undefined : parseTemplate(route.rewrite);
       if (!parsed || 'error' in parsed) continue;
+      const params = new Set(paramsOf(route));
       for (const { name, offset } of parsed.variables) {
-        const message = unknownVariable(name, paramsOf(route), false);
+        const message = unknownVariable(name, params, false);
         if (message === undefined) continue;
         const length = route.rewrite!.indexOf('}', offset) + 1 - offset;
         report({

@@ -38,7 +38,8 @@ export default declarePolicy<HeadersConfig, HeadersPlan>({
         help: 'Say what to change, such as `request.set = { x-tenant = "{consumer.name}" }`, or leave it out.',
       });
     }
-    for (const side of ['request', 'reply'] as const) lintSide(side, config[side], context, report);
+    const routes = new RouteParams(context.routes);
+    for (const side of ['request', 'reply'] as const) lintSide(side, config[side], routes, report);
   },
   compile(config) {
     if (isEmpty(config.request) && isEmpty(config.reply)) return undefined;
@@ -49,7 +50,7 @@ export default declarePolicy<HeadersConfig, HeadersPlan>({
 const isEmpty = (edits: EditsConfig): boolean =>
   Object.keys(edits.set).length === 0 && Object.keys(edits.add).length === 0 && edits.remove.length === 0;
 
-function lintSide(side: Side, edits: EditsConfig, context: PolicyContext, report: Report): void {
+function lintSide(side: Side, edits: EditsConfig, routes: RouteParams, report: Report): void {
   const seen = new Map<string, string>();
   for (const name of Object.keys(edits.set)) {
     const other = seen.get(name.toLowerCase());
@@ -66,12 +67,38 @@ function lintSide(side: Side, edits: EditsConfig, context: PolicyContext, report
   }
   for (const action of ['set', 'add'] as const) {
     for (const [name, value] of Object.entries(edits[action])) {
-      lintTemplate(typeof value === 'string' ? value : value.$ref, [side, action, name], side, context, report);
+      lintTemplate(typeof value === 'string' ? value : value.$ref, [side, action, name], side, routes, report);
     }
   }
 }
 
-function lintTemplate(text: string, at: ConfigPath, side: Side, context: PolicyContext, report: Report): void {
+/** The path parameters of the routes that carry a policy. */
+class RouteParams {
+  readonly #routes: readonly { readonly name: string; readonly params: ReadonlySet<string> }[];
+  /** How many routes have a parameter. */
+  readonly #counts = new Map<string, number>();
+
+  constructor(routes: PolicyContext['routes']) {
+    this.#routes = routes.map(({ name, params }) => ({ name, params: new Set(params) }));
+    for (const { params } of this.#routes) {
+      for (const param of params) this.#counts.set(param, (this.#counts.get(param) ?? 0) + 1);
+    }
+  }
+
+  /** What is wrong with a variable, on the first route where it is. */
+  problem(variable: string, onReply: boolean): string | undefined {
+    const param = /^param\.(.*)$/s.exec(variable)?.[1];
+    if (param === undefined) return unknownVariable(variable, NO_PARAMS, onReply);
+    if ((this.#counts.get(param) ?? 0) === this.#routes.length) return undefined;
+    const route = this.#routes.find(({ params }) => !params.has(param));
+    const message = route && unknownVariable(variable, route.params, onReply);
+    return message && `${message} (on route \`${route.name}\`)`;
+  }
+}
+
+const NO_PARAMS: ReadonlySet<string> = new Set();
+
+function lintTemplate(text: string, at: ConfigPath, side: Side, routes: RouteParams, report: Report): void {
   const parsed = parseTemplate(text);
   if ('error' in parsed) {
     report({ code: 'template/syntax', severity: 'error', at, message: parsed.error });
@@ -86,15 +113,9 @@ function lintTemplate(text: string, at: ConfigPath, side: Side, context: PolicyC
     });
   }
   for (const variable of parsed.variables) {
-    for (const route of context.routes.length > 0 ? context.routes : [undefined]) {
-      // Unused policies are judged with the parameter taken for granted: no route says otherwise.
-      const params = route?.params ?? [variable.name.replace(/^param\./, '')];
-      const message = unknownVariable(variable.name, params, side === 'reply');
-      if (message === undefined) continue;
-      const where = route !== undefined && variable.name.startsWith('param.') ? ` (on route \`${route.name}\`)` : '';
-      report({ code: 'template/unknown-variable', severity: 'error', at, message: `${message}${where}` });
-      break;
-    }
+    // On unused policies parameters are taken for granted: no route says otherwise.
+    const message = routes.problem(variable.name, side === 'reply');
+    if (message !== undefined) report({ code: 'template/unknown-variable', severity: 'error', at, message });
   }
 }
 
