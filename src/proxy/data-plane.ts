@@ -9,7 +9,9 @@ import { RecordSink } from './access.js';
 import { Engine } from './engine.js';
 import { Generation, PolicyInstances } from './generation.js';
 import { Handover, lastCall } from './handover.js';
+import { blocks } from './http/blocks.js';
 import { Listener, type ListenerSettings, listenerSettings } from './listener.js';
+import { type CollectorSource, MemoryReturn } from './memory-return.js';
 import { type MemorySource, Overload } from './overload.js';
 import type {
   BoundListener,
@@ -50,6 +52,8 @@ export interface DataPlaneHost {
   readonly bodyMemory?: number;
   /** What overload is judged by; left out, V8's heap. */
   readonly memory?: MemorySource;
+  /** What collects garbage after a crowd has gone; left out, V8. */
+  readonly collector?: CollectorSource;
 }
 
 /** A change of the access log: what `opened` lies behind is told apart by its key. */
@@ -79,6 +83,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   readonly #targets: TargetRegistry;
   readonly #instances: PolicyInstances;
   readonly #overload: Overload;
+  readonly #memoryReturn: MemoryReturn;
   #listeners: Listener[] = [];
   /** Those that the live generation does not name, until their last connection is gone. */
   #leaving: Listener[] = [];
@@ -114,6 +119,10 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       limits: new LimitTable(options.limits),
     });
     this.#overload = new Overload((level, message, fields) => events.log(level, message, fields), options.memory);
+    this.#memoryReturn = new MemoryReturn(
+      (level, message, fields) => events.log(level, message, fields),
+      options.collector,
+    );
     // Behind the reads of a turn: where the thread stood still, what came meanwhile is read before anything is late.
     this.#timer = setInterval(() => setImmediate(() => this.#sweep()), SWEEP_EVERY);
     this.#timer.unref();
@@ -278,6 +287,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     for (const listener of this.#leaving) listener.sweep(now);
     this.#engine.admission.sweep(now);
     this.#relieve(now);
+    this.#memoryReturn.sweep(now, this.#engine.descriptors.clients, blocks.inUse);
     if (this.#leaving.length > 0)
       this.#leaving = this.#leaving.filter((listener) => !listener.closing || !listener.empty);
     this.#engine.uploads.sweep(now, (error) => this.#engine.bug(error));

@@ -78,6 +78,11 @@ export class Descriptors {
     return true;
   }
 
+  /** Connections of clients that are open. */
+  get clients(): number {
+    return this.#clients;
+  }
+
   /** Those that clients leave to targets, taken ones among them. */
   get #share(): number {
     return Math.min(this.#quarter, this.forTargets);

@@ -6,6 +6,7 @@
 import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { OverloadPlan } from '../bundle/types.js';
+import { blocks } from './http/blocks.js';
 import type { DataPlaneEvents } from './types.js';
 
 /** A state ends when the share has fallen this far below where it began. */
@@ -34,7 +35,7 @@ export interface MemorySource {
 export const v8Memory: MemorySource = {
   read: () => {
     const { used_heap_size, external_memory, heap_size_limit } = getHeapStatistics();
-    return { heap: used_heap_size, outside: external_memory, limit: heap_size_limit };
+    return { heap: used_heap_size, outside: external_memory - blocks.spare, limit: heap_size_limit };
   },
   onCollection: (then) => {
     const observer = new PerformanceObserver((list) => {

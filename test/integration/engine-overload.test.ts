@@ -103,6 +103,24 @@ test('above shrink_above idle connections close, to clients and to targets; busy
   assert.is((await busy.reply()).status, 200);
 });
 
+test('after many connections have closed, a worker that is idle collects garbage', async ({ target }) => {
+  let collections = 0;
+  const collect = (): number => {
+    collections++;
+    return 1;
+  };
+  const plane = await Plane.start(specOf(target.url), { collector: { busy: () => 0, collect } });
+  const crowd = Array.from({ length: 300 }, () => plane.client());
+  for (const client of crowd) client.send(GET);
+  for (const client of crowd) assert.is((await client.reply()).status, 200);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.is(collections, 0);
+  for (const client of crowd) client.destroy();
+  await until(() => collections > 0, 'a collection');
+  assert.is((await plane.ask(GET)).status, 200);
+  await plane.close();
+});
+
 /** The status that a new connection gets; 0 for none. */
 function probe(port: number): Promise<number> {
   return new Promise((resolve) => {

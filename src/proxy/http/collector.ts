@@ -3,7 +3,7 @@
  * yet, what a client has not read of its reply. Memory is taken as bytes arrive, never by what a length announces.
  */
 import { getHeapStatistics } from 'node:v8';
-import { BLOCK, giveBlock, takeBlock } from './write-body.js';
+import { BLOCK, blocks } from './blocks.js';
 
 /** Of the heap's limit, what all held bodies of a worker may take together. */
 const HEAP_SHARE = 1 / 16;
@@ -20,7 +20,7 @@ const POOLED = 16 * 1024;
 
 /** Up to POOLED, blocks are made to measure: a thousand clients that trickle must not cost a thousand large blocks. */
 const blockFor = (bytes: number): Buffer =>
-  bytes > SMALL ? takeBlock(Math.min(bytes, BLOCK)) : Buffer.allocUnsafeSlow(bytes > SMALLEST ? SMALL : SMALLEST);
+  bytes > SMALL ? blocks.take(Math.min(bytes, BLOCK)) : Buffer.allocUnsafeSlow(bytes > SMALLEST ? SMALL : SMALLEST);
 
 /** The memory of all bodies that a worker holds. Counts blocks, not the bytes in them. */
 export class BodyBudget {
@@ -54,7 +54,7 @@ export class BodyBudget {
 
   give({ buffer }: Block): void {
     this.#used -= buffer.length;
-    if (buffer.length >= POOLED) giveBlock(buffer);
+    if (buffer.length >= POOLED) blocks.give(buffer);
   }
 }
 
