@@ -1,6 +1,6 @@
 /** The dashboard's feed and views on what a real gateway says: found, watched, reloaded, restarted. */
 import '../dashboard/production.js';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { join } from 'node:path';
 import { Text } from 'ink';
@@ -47,10 +47,12 @@ function call(address: string, path: string): Promise<number> {
 test('a real gateway: found by its folder, its requests with decisions, reloads, a restart', async () => {
   await withFolder(async (folder) => {
     const spec = join(folder, 'gateway.toml');
+    const runtimeDir = join(folder, 'run');
+    mkdirSync(runtimeDir, { mode: 0o700 });
     writeFileSync(spec, SPEC);
-    const start = (): Promise<Gateway> => Gateway.start({ spec, inline: true, runtimeDir: folder, accessLog: null });
+    const start = (): Promise<Gateway> => Gateway.start({ spec, inline: true, runtimeDir, accessLog: null });
     let gateway = await start();
-    const where = { env: { GW_RUNTIME_DIR: folder }, cwd: folder };
+    const where = { env: { GW_RUNTIME_DIR: runtimeDir }, cwd: folder };
     const found = await discover(where);
     assert.is(found.kind === 'one' && found.why, 'here');
     if (found.kind !== 'one') return;
