@@ -1,6 +1,6 @@
 /**
  * A port that passes from listeners that leave to a new one: from `127.0.0.1:8080` to `0.0.0.0:8080`, say. The system lets
- * nobody bind the one while the other listens, so the old ones close their sockets just before, and bind again when the
+ * neither be bound while the other listens, so the old ones close their sockets just before, and bind again when the
  * load comes to nothing. Connections stay with the listener that they came by.
  */
 import { codeOf, reasonOf } from '../reason.js';

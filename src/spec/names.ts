@@ -59,7 +59,7 @@ export class MadeNames {
   /** `mark` stands between a base and its number. */
   constructor(readonly mark: string) {}
 
-  /** Notes a name that somebody gave. */
+  /** Notes a name that the spec gives. */
   add(name: string): void {
     this.#taken.add(name);
   }

@@ -226,7 +226,7 @@ interface Several {
 /** What goes by a name that the path begins with, and what is left of the path. */
 type Step<T> = readonly [items: readonly [T, ...T[]], rest: string | undefined];
 
-/** So many things of one name are told. */
+/** How many things of one name a message lists. */
 const MOST_TOLD = 3;
 
 /** Things of one name, without those that are gone. What is gone stays so, so each is passed over once. */
