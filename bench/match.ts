@@ -1,6 +1,6 @@
 /** How long a match takes, beside find-my-way and rou3, on real route tables. */
-import { Matcher } from '../src/bundle/match.js';
-import { Trie } from '../src/bundle/trie.js';
+import { Matcher } from '../src/bundle/match/match.js';
+import { Trie } from '../src/bundle/trie/trie.js';
 import type { RequestView } from '../src/bundle/types.js';
 import { compile } from '../src/compiler/index.js';
 import {

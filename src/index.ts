@@ -13,7 +13,7 @@
 import { Gateway, type GatewayOptions } from './control/gateway.js';
 
 export { BundleError, decodeBundle, encodeBundle } from './bundle/encode.js';
-export type { Bundle, Program, RoutePlan, ServicePlan } from './bundle/types.js';
+export type { Bundle, Program, RouteEntry, ServiceEntry } from './bundle/types.js';
 export { type CompileOptions, type CompileStats, compile } from './compiler/index.js';
 export { type ExplainedPolicy, Explainer, type ExplainRequest, type Explanation, explain } from './control/explain.js';
 export { type GatewayEvents, StartError } from './control/gateway.js';

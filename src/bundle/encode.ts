@@ -12,7 +12,7 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { canonicalJson } from './canonical.js';
 import { checkProgram } from './program-check.js';
-import { Trie, TrieError } from './trie.js';
+import { Trie, TrieError } from './trie/trie.js';
 import { BUNDLE_FORMAT, type Bundle, type Program } from './types.js';
 
 /** Bytes that are no bundle, or one that this gw must not run. The message says which and why. */

@@ -2,7 +2,7 @@
  * The one path normalisation (RFC 3986 section 6.2.2, with safe refusals): the compiler applies it to literals, the
  * proxy and explain to requests. docs/path-normalisation.md says it for people.
  */
-import type { NormalizePlan } from './types.js';
+import type { NormalizeEntry } from './types.js';
 
 /** What a raw byte of a path asks for. */
 const PLAIN = 0;
@@ -35,7 +35,7 @@ const DOT = 0x2e;
  * already is returned as the same string after one scan. Idempotent; the result holds no dot segment.
  * An empty path is `/` (RFC 3986 section 6.2.3). `rules.trailingSlash` changes nothing here: it is the matcher's.
  */
-export function normalizePath(path: string, rules: NormalizePlan): string | undefined {
+export function normalizePath(path: string, rules: NormalizeEntry): string | undefined {
   const length = path.length;
   if (length === 0) return '/';
   if (path.charCodeAt(0) !== 0x2f) return undefined;
@@ -61,7 +61,7 @@ export function normalizePath(path: string, rules: NormalizePlan): string | unde
   return path;
 }
 
-function rebuild(path: string, rules: NormalizePlan): string | undefined {
+function rebuild(path: string, rules: NormalizeEntry): string | undefined {
   const raw = path.split('/');
   const kept: string[] = [];
   for (let i = 1; i < raw.length; i++) {
@@ -83,7 +83,7 @@ function rebuild(path: string, rules: NormalizePlan): string | undefined {
   return result === path ? path : result;
 }
 
-function normalizeSegment(segment: string, rules: NormalizePlan): string | undefined {
+function normalizeSegment(segment: string, rules: NormalizeEntry): string | undefined {
   let out = '';
   for (let i = 0; i < segment.length; i++) {
     const code = segment.charCodeAt(i);
@@ -119,7 +119,7 @@ function hidesDotSegment(segment: string): boolean {
  * Why normalizePath() refuses a path, as a short phrase that names the rule and the place; undefined where it does not.
  * For logs and explain alone.
  */
-export function refusedBecause(path: string, rules: NormalizePlan): string | undefined {
+export function refusedBecause(path: string, rules: NormalizeEntry): string | undefined {
   if (normalizePath(path, rules) !== undefined) return undefined;
   if (path.charCodeAt(0) !== 0x2f) return 'the path does not begin with a slash';
   let depth = 0;
@@ -146,7 +146,7 @@ export function refusedBecause(path: string, rules: NormalizePlan): string | und
 }
 
 /** What a single byte or escape of a segment is refused for. `offset`: of the segment in its path. */
-function segmentFault(segment: string, offset: number, rules: NormalizePlan): string | undefined {
+function segmentFault(segment: string, offset: number, rules: NormalizeEntry): string | undefined {
   for (let i = 0; i < segment.length; i++) {
     const code = segment.charCodeAt(i);
     const place = `at byte ${offset + i} of the path`;

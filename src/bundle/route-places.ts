@@ -1,8 +1,9 @@
 /** What a route asks for beside its path and methods, read off the trie, for people. */
-import { Condition } from './conditions.js';
+
 import { listenersOf } from './listeners.js';
-import type { Trie } from './trie.js';
-import * as layout from './trie-layout.js';
+import { Condition } from './match/conditions.js';
+import * as layout from './trie/layout.js';
+import type { Trie } from './trie/trie.js';
 
 export interface RoutePlace {
   /** Host patterns, exact ones first; none: any host. */

@@ -6,7 +6,7 @@
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Raised when the meaning of the encoded bytes changes; a loader refuses any other. */
-export const BUNDLE_FORMAT = 3;
+export const BUNDLE_FORMAT = 4;
 
 /** `file:line` of the declaration, `default` where nobody wrote it, `overlay`/`group` where it came by one. */
 export interface SourceRef {
@@ -22,7 +22,7 @@ export interface SourceRef {
  */
 export type RefString = string | { readonly $ref: string };
 
-export interface ListenerPlan {
+export interface ListenerEntry {
   readonly name: string;
   /** `host:port`, `[v6]:port`. */
   readonly address: RefString;
@@ -57,13 +57,13 @@ export interface ListenerPlan {
   readonly trustedProxies: readonly string[];
 }
 
-export interface TargetPlan {
+export interface TargetEntry {
   /** `http://host:port` or `https://host:port`, with an optional base path. */
   readonly url: RefString;
   readonly weight: number;
 }
 
-export interface RunPlan {
+export interface RunEntry {
   readonly command: string;
   readonly portEnv: string;
   readonly cwd?: string;
@@ -72,11 +72,11 @@ export interface RunPlan {
   readonly readyTimeout: number;
 }
 
-export interface ServicePlan {
+export interface ServiceEntry {
   readonly name: string;
   /** Empty for a managed service: control fills it in with the processes it started. */
-  readonly targets: readonly TargetPlan[];
-  readonly run?: RunPlan;
+  readonly targets: readonly TargetEntry[];
+  readonly run?: RunEntry;
   /** Milliseconds. */
   readonly connectTimeout: number;
   readonly responseTimeout: number;
@@ -99,7 +99,7 @@ export interface ServicePlan {
   readonly host: 'preserve' | 'target';
 }
 
-export interface ConsumerPlan {
+export interface ConsumerEntry {
   readonly name: string;
   readonly plan?: string;
   /** `sha256:<64 hex>` of each key. */
@@ -108,7 +108,7 @@ export interface ConsumerPlan {
 }
 
 /** What a consumer bought: per policy name, the limit that replaces the policy's own. */
-export interface PlanPlan {
+export interface PlanEntry {
   readonly name: string;
   readonly limits: { readonly [policy: string]: Json };
 }
@@ -125,7 +125,7 @@ export const PHASES: readonly Phase[] = [
   'balance',
 ];
 
-export interface PolicyPlan {
+export interface PolicyEntry {
   /** Policy kind, e.g. `rate-limit`. */
   readonly use: string;
   /** Name in the spec, or `<route>/<use>` for one written in place. */
@@ -134,13 +134,13 @@ export interface PolicyPlan {
   /** Stable across reloads for an unchanged policy: hex of a hash over use, name and plan. */
   readonly identity: string;
   /** What the policy's compile() returned. May hold `{ $ref }` strings. */
-  readonly plan: Json;
+  readonly settings: Json;
   /** Effective config, and where each key of it came from (dotted path -> ref); what explain shows. */
   readonly config: { readonly [key: string]: Json };
   readonly origins: { readonly [key: string]: SourceRef };
 }
 
-export interface ReplyPlan {
+export interface ReplyEntry {
   readonly status: number;
   readonly headers: { readonly [name: string]: string };
   readonly body: string;
@@ -152,24 +152,24 @@ export interface ReplyPlan {
   readonly head?: string;
 }
 
-export interface RoutePlan {
+export interface RouteEntry {
   readonly name: string;
   /** As written, for people: `GET /orders/{id:int}`. */
   readonly match: string;
   /** Index into services; -1 for a route that answers by itself with `reply`. */
   readonly service: number;
-  readonly reply?: ReplyPlan;
+  readonly reply?: ReplyEntry;
   /** Indices into policies, in the order they run. */
   readonly policies: readonly number[];
   /** Names of the path parameters, in path order (a tail last). */
   readonly params: readonly string[];
   /** Path sent to the target; absent: the normalised request path. */
-  readonly rewrite?: TemplatePlan;
+  readonly rewrite?: TemplateEntry;
   /**
    * Query sent to the target with a rewritten path, before those parameters of the client's query that it does not name
    * itself. Empty: no query at all. Absent: the client's query.
    */
-  readonly rewriteQuery?: TemplatePlan;
+  readonly rewriteQuery?: TemplateEntry;
   readonly stripPrefix?: string;
   /** Milliseconds for the whole exchange until the last reply byte; 0: none. */
   readonly timeout: number;
@@ -182,16 +182,16 @@ export interface RoutePlan {
 }
 
 /** A template split at compile time: strings are literal, objects name a variable (`consumer.name`, `param.id`). */
-export type TemplatePlan = readonly (string | { readonly var: string })[];
+export type TemplateEntry = readonly (string | { readonly var: string })[];
 
-export interface NormalizePlan {
+export interface NormalizeEntry {
   readonly encodedSlashes: 'refuse' | 'keep';
   readonly doubleSlashes: 'merge' | 'refuse' | 'keep';
   readonly trailingSlash: 'strict' | 'ignore';
   readonly dotSegments: 'resolve' | 'refuse';
 }
 
-export interface AdminPlan {
+export interface AdminEntry {
   /** TCP address; absent: only the unix socket. */
   readonly address?: RefString;
   readonly token?: RefString;
@@ -199,14 +199,14 @@ export interface AdminPlan {
   readonly hosts?: readonly string[];
 }
 
-export interface AccessLogPlan {
+export interface AccessLogEntry {
   /** `-` is standard output; otherwise a file. Absent: no access log. */
   readonly path?: string;
   readonly format: 'json' | 'pretty';
 }
 
 /** Shares of a worker's memory limit, 0 to 1; 0 turns the step off. */
-export interface OverloadPlan {
+export interface OverloadEntry {
   /** Above it new connections are shed. */
   readonly shedAbove: number;
   /** Above it idle connections go as well. */
@@ -215,16 +215,16 @@ export interface OverloadPlan {
 
 /** The part of a bundle that is JSON: diffable, no code. Order of every list is part of the meaning. */
 export interface Program {
-  readonly normalize: NormalizePlan;
-  readonly admin: AdminPlan;
-  readonly accessLog: AccessLogPlan;
-  readonly listeners: readonly ListenerPlan[];
-  readonly services: readonly ServicePlan[];
-  readonly consumers: readonly ConsumerPlan[];
-  readonly plans: readonly PlanPlan[];
-  readonly policies: readonly PolicyPlan[];
-  readonly routes: readonly RoutePlan[];
-  readonly overload: OverloadPlan;
+  readonly normalize: NormalizeEntry;
+  readonly admin: AdminEntry;
+  readonly accessLog: AccessLogEntry;
+  readonly listeners: readonly ListenerEntry[];
+  readonly services: readonly ServiceEntry[];
+  readonly consumers: readonly ConsumerEntry[];
+  readonly plans: readonly PlanEntry[];
+  readonly policies: readonly PolicyEntry[];
+  readonly routes: readonly RouteEntry[];
+  readonly overload: OverloadEntry;
   /** Milliseconds that a drain waits for exchanges in flight. */
   readonly drainTimeout: number;
   /** Milliseconds that a drain goes on accepting while it is not ready any more. */
@@ -319,5 +319,5 @@ export interface TrieIR {
   readonly matches: readonly MatchIR[];
   readonly dfas: readonly Dfa[];
   /** `ignore`: `/orders/` and `/orders` are one path to the matcher; targets see what was sent. Default `strict`. */
-  readonly trailingSlash?: NormalizePlan['trailingSlash'];
+  readonly trailingSlash?: NormalizeEntry['trailingSlash'];
 }

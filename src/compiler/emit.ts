@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../bundle/canonical.js';
 import { sealBundle } from '../bundle/encode.js';
-import { buildTrie } from '../bundle/trie.js';
+import { buildTrie } from '../bundle/trie/trie.js';
 import {
   BUNDLE_FORMAT,
   type Bundle,
   type MatchIR,
-  type PolicyPlan,
+  type PolicyEntry,
   type Program,
-  type RoutePlan,
+  type RouteEntry,
 } from '../bundle/types.js';
 import type { Ir, PolicyIR } from './ir.js';
 
@@ -21,16 +21,16 @@ export interface Emitted {
 /** @param shared puts the trie into a SharedArrayBuffer, for worker threads. */
 export function emit(ir: Ir, shared: boolean): Emitted {
   const policies = new PolicyTable();
-  const routes: RoutePlan[] = [];
+  const routes: RouteEntry[] = [];
   const matches: MatchIR[] = [];
   for (const [index, route] of ir.routes.entries()) {
     const indices = route.policies.map((policy) => policies.index(policy));
-    // The plan has the key already, so that a copy keeps keys in their order: see lower.ts.
-    routes.push({ ...route.plan, policies: indices });
+    // The entry has the key already, so that a copy keeps keys in their order: see lower.ts.
+    routes.push({ ...route.entry, policies: indices });
     const { hosts, ...match } = route.match;
     for (const host of hosts.length === 0 ? ANY_HOST : hosts) matches.push({ route: index, host, ...match });
   }
-  const program: Program = { ...ir.program, policies: policies.plans, routes };
+  const program: Program = { ...ir.program, policies: policies.entries, routes };
   const built = buildTrie({ matches, dfas: ir.dfas, trailingSlash: program.normalize.trailingSlash });
   const trie = shared ? toShared(built) : built;
   const { sha256, programBytes } = sealBundle(program, trie);
@@ -41,20 +41,20 @@ const ANY_HOST = [undefined];
 
 /** Policies in the order in which routes first carry them. */
 class PolicyTable {
-  readonly plans: PolicyPlan[] = [];
+  readonly entries: PolicyEntry[] = [];
   readonly #indices = new Map<PolicyIR, number>();
 
   index(policy: PolicyIR): number {
     const known = this.#indices.get(policy);
     if (known !== undefined) return known;
-    const { config, name, phase, plan = null, use } = policy;
+    const { config, name, phase, settings = null, use } = policy;
     const origins = policy.origins();
     const identity = createHash('sha256')
-      .update(canonicalJson([use, name, plan]))
+      .update(canonicalJson([use, name, settings]))
       .digest('hex')
       .slice(0, 32);
-    this.#indices.set(policy, this.plans.length);
-    return this.plans.push({ config, identity, name, origins, phase, plan, use }) - 1;
+    this.#indices.set(policy, this.entries.length);
+    return this.entries.push({ config, identity, name, origins, phase, settings, use }) - 1;
   }
 }
 

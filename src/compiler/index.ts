@@ -1,5 +1,5 @@
 /** The compiler: model -> IR -> passes -> bundle. */
-import { Trie } from '../bundle/trie.js';
+import { Trie } from '../bundle/trie/trie.js';
 import type { Bundle } from '../bundle/types.js';
 import type { Model } from '../spec/model.js';
 import { emit } from './emit.js';

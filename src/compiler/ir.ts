@@ -1,12 +1,12 @@
 /** Between the model and the bundle: what the passes work on. */
-import type { Dfa, Json, MatchIR, Phase, Program, RoutePlan, SourceRef } from '../bundle/types.js';
+import type { Dfa, Json, MatchIR, Phase, Program, RouteEntry, SourceRef } from '../bundle/types.js';
 
 export interface PolicyIR {
   readonly use: string;
   readonly name: string;
   readonly phase: Phase;
   /** Undefined: the policy cannot act with its config. */
-  readonly plan: Json | undefined;
+  readonly settings: Json | undefined;
   readonly config: { readonly [key: string]: Json };
   /** Asked for only when the policy goes into the bundle. */
   origins(): { readonly [key: string]: SourceRef };
@@ -22,7 +22,7 @@ export type RouteMatchIR = Omit<MatchIR, 'route' | 'host'> & {
 
 export interface RouteIR {
   /** Without its policies: indices are given when the bundle is emitted. */
-  readonly plan: RoutePlan;
+  readonly entry: RouteEntry;
   readonly match: RouteMatchIR;
   /** In the order they run. */
   readonly policies: readonly PolicyIR[];
@@ -65,7 +65,7 @@ export function passStats(pass: string, changed: number, summary: string, names:
 export const counted = (count: number, thing: string): string =>
   `${count} ${count === 1 ? thing : thing.endsWith('y') ? `${thing.slice(0, -1)}ies` : `${thing}s`}`;
 
-/** A key only where there is a value: a plan has no undefined in it. */
+/** A key only where there is a value: an entry has no undefined in it. */
 export function given<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
   return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]: Value });
 }

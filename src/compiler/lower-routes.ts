@@ -1,12 +1,12 @@
-/** Routes: their match for the trie, their plan for the program, their policies in the order they run. */
+/** Routes: their match for the trie, their entry for the program, their policies in the order they run. */
 import { normalizeLiteral } from '../bundle/normalize.js';
 import {
   type ConditionIR,
   type Dfa,
   type Json,
   PHASES,
-  type ReplyPlan,
-  type RoutePlan,
+  type ReplyEntry,
+  type RouteEntry,
   type SegmentIR,
   type SourceRef,
 } from '../bundle/types.js';
@@ -30,7 +30,7 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
         conditions: lowerConditions(route.match.conditions, dfas),
         listeners: namesOf(route.listeners),
       },
-      plan: lowerRoute(route, params[index]!, services),
+      entry: lowerRoute(route, params[index]!, services),
       policies: chainOf(route, policies),
     }),
   );
@@ -72,8 +72,8 @@ function lowerRoute(
   route: RouteModel,
   params: readonly string[],
   services: ReadonlyMap<ServiceModel, number>,
-): RoutePlan {
-  const plan: RoutePlan = {
+): RouteEntry {
+  const entry: RouteEntry = {
     match: route.match.text,
     name: route.name,
     params,
@@ -86,10 +86,10 @@ function lowerRoute(
   // Most routes have none of these, and an object of one shape costs a fraction of one with parts spread into it.
   const bound = listeners.length + without.length > 0;
   if (!bound && maxBody === undefined && reply === undefined && rewrite === undefined && stripPrefix === undefined)
-    return plan;
+    return entry;
   const target = rewrite === undefined ? undefined : splitRewrite(rewrite);
   return {
-    ...plan,
+    ...entry,
     ...given('listeners', namesOf(listeners)),
     ...given('maxBodyBytes', maxBody),
     ...given('reply', reply && lowerReply(reply)),
@@ -101,7 +101,7 @@ function lowerRoute(
 }
 
 /** A text says what it is, with policies on the route or without. */
-function lowerReply({ body, headers, status }: NonNullable<RouteModel['reply']>): ReplyPlan {
+function lowerReply({ body, headers, status }: NonNullable<RouteModel['reply']>): ReplyEntry {
   const typed = body === '' || Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
   return { body, headers: typed ? headers : { ...headers, 'content-type': 'text/plain; charset=utf-8' }, status };
 }
@@ -174,7 +174,7 @@ function lowerPolicy(policy: PolicyModel, context: PolicyContext): PolicyIR {
     name: policy.name,
     origins: () => policyOrigins(policy.at),
     phase: declaration.phase,
-    plan: declaration.compile(policy.config, context),
+    settings: declaration.compile(policy.config, context),
     use: declaration.use,
   };
 }

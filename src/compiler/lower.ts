@@ -1,5 +1,5 @@
 /** Model -> IR: names become indices, written units become what the data plane computes with. */
-import type { ConsumerPlan, ListenerPlan, PlanPlan, Program, ServicePlan } from '../bundle/types.js';
+import type { ConsumerEntry, ListenerEntry, PlanEntry, Program, ServiceEntry } from '../bundle/types.js';
 import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../spec/model.js';
 import { given, type Ir } from './ir.js';
 import { lowerRoutes } from './lower-routes.js';
@@ -42,7 +42,7 @@ function lowerProgram(model: Model): Omit<Program, 'routes' | 'policies'> {
   };
 }
 
-function lowerListener({ name, config }: ListenerModel): ListenerPlan {
+function lowerListener({ name, config }: ListenerModel): ListenerEntry {
   return {
     address: config.address,
     bodyTimeout: config.body_timeout,
@@ -63,13 +63,13 @@ function lowerListener({ name, config }: ListenerModel): ListenerPlan {
   };
 }
 
-function lowerTls(tls: ListenerModel['config']['tls']): ListenerPlan['tls'] {
+function lowerTls(tls: ListenerModel['config']['tls']): ListenerEntry['tls'] {
   if (tls === undefined) return undefined;
   const { cert, key, min_version, ciphers } = tls;
   return { cert, key, ...(min_version === '1.2' ? {} : { minVersion: min_version }), ...given('ciphers', ciphers) };
 }
 
-function lowerService({ name, config }: ServiceModel): ServicePlan {
+function lowerService({ name, config }: ServiceModel): ServiceEntry {
   const { run } = config;
   return {
     connectTimeout: config.connect_timeout,
@@ -100,11 +100,11 @@ function lowerService({ name, config }: ServiceModel): ServicePlan {
   };
 }
 
-function lowerConsumer({ name, config, plan }: ConsumerModel): ConsumerPlan {
+function lowerConsumer({ name, config, plan }: ConsumerModel): ConsumerEntry {
   return { apiKeys: config.api_keys, name, ...given('plan', plan?.name), tags: config.tags };
 }
 
-function lowerPlan({ name, config }: PlanModel): PlanPlan {
+function lowerPlan({ name, config }: PlanModel): PlanEntry {
   const limits = Object.entries(config.limits).map(
     ([policy, { capacity, periodMs }]) => [policy, { capacity, periodMs }] as const,
   );

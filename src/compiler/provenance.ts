@@ -28,7 +28,7 @@ const OF_THE_ROUTE: ReadonlySet<string | number | undefined> = new Set(['name', 
 
 /**
  * `service.orders.retries` -> where it was written. Of routes only settings with a default (`route.get-order.timeout`)
- * and what groups and overlays brought: the rest stands at RoutePlan.source.
+ * and what groups and overlays brought: the rest stands at RouteEntry.source.
  */
 export function modelOrigins(model: Model): { readonly [path: string]: SourceRef } {
   const origins: [string, SourceRef][] = [];

@@ -1,7 +1,7 @@
 /** Addresses of listeners before they are bound: whether they are free, and which port a port 0 turned out to be. */
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
-import { splitAddress } from '../proxy/listener.js';
+import { splitAddress } from '../proxy/downstream/listener.js';
 import type { BoundListener, GenerationInput } from '../proxy/types.js';
 import { codeOf } from '../reason.js';
 

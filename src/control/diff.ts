@@ -1,5 +1,5 @@
 /** What changed between two programs, by the stable names of things. */
-import type { Program, RoutePlan } from '../bundle/types.js';
+import type { Program, RouteEntry } from '../bundle/types.js';
 import type { ReloadChange } from '../telemetry/changes.js';
 
 export interface NameDiff {
@@ -112,10 +112,10 @@ const isInPlace = (name: string): boolean => name.includes('/');
 
 function namedPolicies(program: Program): ReadonlyMap<string, string> {
   const named = program.policies.filter((policy) => !isInPlace(policy.name));
-  // Several plans of one name: the optimiser may split a policy by what can act on which route.
+  // Several policies of one name: the optimiser may split a policy by what can act on which route.
   const texts = new Map<string, string>();
-  for (const { use, name, phase, plan } of named) {
-    texts.set(name, `${texts.get(name) ?? ''}${JSON.stringify([use, phase, plan])}`);
+  for (const { use, name, phase, settings } of named) {
+    texts.set(name, `${texts.get(name) ?? ''}${JSON.stringify([use, phase, settings])}`);
   }
   return texts;
 }
@@ -124,12 +124,12 @@ function routesOf(program: Program, facts: MatchFacts): ReadonlyMap<string, stri
   return new Map(program.routes.map((route) => [route.name, textOf(program, route, facts)]));
 }
 
-function textOf(program: Program, route: RoutePlan, facts: MatchFacts): string {
+function textOf(program: Program, route: RouteEntry, facts: MatchFacts): string {
   const { source: _source, service, policies, ...rest } = route;
   const chain = policies.map((index) => {
     const policy = program.policies[index];
     if (policy === undefined) return null;
-    return isInPlace(policy.name) ? [policy.use, policy.phase, policy.plan] : policy.name;
+    return isInPlace(policy.name) ? [policy.use, policy.phase, policy.settings] : policy.name;
   });
   return JSON.stringify([rest, program.services[service]?.name ?? null, chain, facts.get(route.name) ?? null]);
 }

@@ -1,14 +1,14 @@
 /** What a request would meet, and why: the data plane's own match and chain, run offline. Plain JSON. */
-import type { MatchTrace } from '../bundle/match.js';
+import type { MatchTrace } from '../bundle/match/match.js';
 import { listReferences, resolveReferences } from '../bundle/references.js';
-import type { Bundle, Json, Phase, PolicyPlan, Program, RefString, RoutePlan, SourceRef } from '../bundle/types.js';
+import type { Bundle, Json, Phase, PolicyEntry, Program, RefString, RouteEntry, SourceRef } from '../bundle/types.js';
 import type { Clock, Decision } from '../policies/contract.js';
 import { OfflinePlane, type OfflineRequest, type OfflineResult } from '../proxy/offline.js';
 import { messageOf } from '../reason.js';
 import type { Reference } from '../reference-syntax.js';
 import { formatRate } from '../schema/units.js';
 import { systemClock } from '../state/clock.js';
-import { LimitTable } from '../state/limit-table.js';
+import { LimitTable } from '../state/limits/table.js';
 import type { DecisionRecord } from '../telemetry/snapshot.js';
 
 export type ExplainRequest = OfflineRequest;
@@ -220,16 +220,16 @@ export class Explainer {
   }
 
   /** References without a value here that the route's service or policies, or the consumers, hold. */
-  #unresolvedOn(route: RoutePlan | undefined): string[] {
+  #unresolvedOn(route: RouteEntry | undefined): string[] {
     const { consumers, policies, services } = this.#program;
     const near = route
-      ? [services[route.service]?.targets ?? [], ...route.policies.map((at) => policies[at]?.plan)]
+      ? [services[route.service]?.targets ?? [], ...route.policies.map((at) => policies[at]?.settings)]
       : [];
     const texts = listReferences([...near, ...(route?.policies.length ? consumers : [])]).map(({ text }) => text);
     return texts.filter((text) => this.#unresolved.has(text)).sort();
   }
 
-  #policies(route: RoutePlan, result: OfflineResult, told: readonly DecisionRecord[]): ExplainedPolicy[] {
+  #policies(route: RouteEntry, result: OfflineResult, told: readonly DecisionRecord[]): ExplainedPolicy[] {
     // A policy that answers ends the way in; those behind it never ran.
     const answered = result.decisions.find(
       ({ outcome, step }) => (outcome === 'answer' || outcome === 'error') && step !== 'match',
@@ -247,7 +247,7 @@ export class Explainer {
     });
   }
 
-  #service(route: RoutePlan, result: OfflineResult): ExplainedService | null {
+  #service(route: RouteEntry, result: OfflineResult): ExplainedService | null {
     const service = this.#program.services[route.service];
     if (!service) return null;
     const index = this.#resolved.services[route.service]?.targets.findIndex(({ url }) => url === result.target) ?? -1;
@@ -282,7 +282,7 @@ export function explain(
 /** Room for the keys of a few thousand explained requests. */
 const LIMIT_SLOTS = 4096;
 
-function summaryOf(outcome: Explanation['outcome'], route: RoutePlan | undefined, result: OfflineResult): string {
+function summaryOf(outcome: Explanation['outcome'], route: RouteEntry | undefined, result: OfflineResult): string {
   const status = `${result.status}${result.error === null ? '' : ` ${result.error}`}`;
   if (outcome === 'refused' || !route) return `gw refuses it: ${status}`;
   if (outcome === 'reply') return `route ${route.name} answers ${status}`;
@@ -334,7 +334,7 @@ function withPlan(values: readonly ExplainedValue[], details: Decision['details'
 const written = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);
 
 /** The leaves of a policy's effective config, each with where it came from. */
-function valuesOf({ config, origins }: PolicyPlan): ExplainedValue[] {
+function valuesOf({ config, origins }: PolicyEntry): ExplainedValue[] {
   const values: ExplainedValue[] = [];
   const visit = (value: Json, path: string, inherited: SourceRef): void => {
     const source = origins[path] ?? inherited;

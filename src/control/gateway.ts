@@ -5,7 +5,7 @@ import type { BoundListener, DataPlaneOptions, DrainReport } from '../proxy/type
 import { reasonOf } from '../reason.js';
 import type { Model } from '../spec/model.js';
 import { systemClock } from '../state/clock.js';
-import { LimitTable } from '../state/limit-table.js';
+import { LimitTable } from '../state/limits/table.js';
 import { changesText } from '../telemetry/changes.js';
 import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapshot.js';
 import { AdminServer } from './admin/server.js';

@@ -1,5 +1,5 @@
 /** The work behind each state of a reload: builds, starts managed targets, swaps, retires what only the old one used. */
-import type { ListenerPlan, Program } from '../bundle/types.js';
+import type { ListenerEntry, Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import type { BoundListener, DataPlaneApi, GenerationInput } from '../proxy/types.js';
 import { codeOf, messageOf, reasonOf } from '../reason.js';
@@ -267,10 +267,10 @@ function differenceOf(before: Candidate | undefined, after: Candidate): ProgramD
 const placeOf = (error: unknown): string => /^(?:listen|getaddrinfo) E.* (\S+)$/.exec(messageOf(error))?.[1] ?? '';
 
 /** The listener that wanted the place: by its address, else by its port or host alone, where only one has that. */
-function listenerAt({ listeners }: Program, place: string): ListenerPlan | undefined {
+function listenerAt({ listeners }: Program, place: string): ListenerEntry | undefined {
   const colon = place.lastIndexOf(':');
   const [host, port] = colon < 0 ? [place, ''] : [place.slice(0, colon), place.slice(colon + 1)];
-  const having = (test: (host: string, port: string) => boolean): ListenerPlan[] =>
+  const having = (test: (host: string, port: string) => boolean): ListenerEntry[] =>
     listeners.filter(({ address }) => {
       const text = plain(address);
       const at = text.lastIndexOf(':');

@@ -1,5 +1,5 @@
 /** What a generation takes away from the one that serves: what a person should hear of, and a half-written spec shows. */
-import type { Program, RoutePlan } from '../bundle/types.js';
+import type { Program, RouteEntry } from '../bundle/types.js';
 import { declarationOf } from '../policies/registry.js';
 import type { MatchFacts } from './diff.js';
 
@@ -37,23 +37,23 @@ export function lossesOf(
 export const takesAway = ({ opened, lighter, removed }: Losses): boolean =>
   opened.length + lighter.length + removed.length > 0;
 
-const matchOf = ({ name, match }: RoutePlan, facts: MatchFacts): string => facts.get(name) ?? match;
+const matchOf = ({ name, match }: RouteEntry, facts: MatchFacts): string => facts.get(name) ?? match;
 
-const kindsOf = ({ policies }: RoutePlan, program: Program): string[] =>
+const kindsOf = ({ policies }: RouteEntry, program: Program): string[] =>
   policies.map((index) => program.policies[index]?.use ?? '');
 
 /** A policy that lets requests without a credential pass (`optional = true`) authenticates, but asks for nothing. */
-const authenticates = ({ policies }: RoutePlan, program: Program): boolean =>
+const authenticates = ({ policies }: RouteEntry, program: Program): boolean =>
   policies.some((index) => {
     const policy = program.policies[index];
     if (policy?.phase !== 'authenticate') return false;
     return declarationOf(policy.use)?.traits?.(policy.config).authenticates === true;
   });
 
-function lostKind(route: RoutePlan, before: Program, now: RoutePlan, after: Program): boolean {
+function lostKind(route: RouteEntry, before: Program, now: RouteEntry, after: Program): boolean {
   const left = kindsOf(now, after);
   return kindsOf(route, before).some((kind) => !left.includes(kind));
 }
 
-const servedFurther = ({ listeners: before }: RoutePlan, { listeners: now }: RoutePlan): boolean =>
+const servedFurther = ({ listeners: before }: RouteEntry, { listeners: now }: RouteEntry): boolean =>
   before !== undefined && (now === undefined || now.some((name) => !before.includes(name)));

@@ -1,6 +1,6 @@
 /** The facts that a scrape of /metrics needs beside the counters. */
 import type { Clock } from '../policies/contract.js';
-import { LimitTable } from '../state/limit-table.js';
+import { LimitTable } from '../state/limits/table.js';
 import { Metrics, type MetricsFacts, type MetricsText } from '../telemetry/metrics.js';
 import { gwVersion } from '../version.js';
 import type { LiveGeneration } from './loader.js';

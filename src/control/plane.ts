@@ -9,7 +9,7 @@ import { whyNoSharing } from './addresses.js';
 import type { Log } from './log.js';
 import { RecordOrder } from './record-order.js';
 import type { GatewayStats } from './stats.js';
-import { MAX_WORKERS, WorkerSet } from './worker-set.js';
+import { MAX_WORKERS, WorkerSet } from './workers/set.js';
 
 /** The workers that serve, and how often each was replaced. */
 export type WorkerFacts = readonly { readonly worker: number; readonly restarts: number }[];

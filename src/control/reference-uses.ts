@@ -1,5 +1,5 @@
 /** Where the references of a program are used, and whether what they hold fits there. */
-import type { Json, PolicyPlan, Program, RefString, SourceRef } from '../bundle/types.js';
+import type { Json, PolicyEntry, Program, RefString, SourceRef } from '../bundle/types.js';
 import { addressProblem, urlProblem } from '../spec/entities.js';
 
 export interface Misfit {
@@ -76,7 +76,7 @@ function* places(before: Program, after: Program): Iterable<Place> {
 }
 
 /** The leaves of a policy's config: header values and the like. */
-function* usesOfPolicy(before: PolicyPlan, after: PolicyPlan | undefined): Iterable<ReferenceUse> {
+function* usesOfPolicy(before: PolicyEntry, after: PolicyEntry | undefined): Iterable<ReferenceUse> {
   const visit = function* (
     from: Json | undefined,
     to: Json | undefined,
@@ -102,7 +102,7 @@ function* usesOfPolicy(before: PolicyPlan, after: PolicyPlan | undefined): Itera
   yield* visit(before.config, after?.config, []);
 }
 
-function sourceOf({ origins }: PolicyPlan, path: readonly string[]): SourceRef | undefined {
+function sourceOf({ origins }: PolicyEntry, path: readonly string[]): SourceRef | undefined {
   for (let length = path.length; length >= 0; length--) {
     const source = origins[path.slice(0, length).join('.')];
     if (source?.line !== undefined) return source;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { listReferences, resolveReferences } from '../bundle/references.js';
-import type { ListenerPlan, PolicyPlan, Program, RefString } from '../bundle/types.js';
+import type { ListenerEntry, PolicyEntry, Program, RefString } from '../bundle/types.js';
 import { INPUT_LIMITS, readInputFile, readInputText } from '../input-file.js';
 import { codeOf, reasonOf } from '../reason.js';
 import { type Reference, splitReferences } from '../reference-syntax.js';
@@ -143,11 +143,11 @@ function readReferencedFile(name: string, { root, reads }: Surroundings): Found 
   }
 }
 
-/** A plan with a reference has the identity of what the reference holds: another value must not find the old policy. */
-function rehashed(before: PolicyPlan | undefined, after: PolicyPlan): PolicyPlan {
-  const plan = JSON.stringify(after.plan);
-  if (before === undefined || JSON.stringify(before.plan) === plan) return after;
-  const identity = createHash('sha256').update(after.identity).update(plan).digest('hex').slice(0, 32);
+/** Settings with a reference has the identity of what the reference holds: another value must not find the old policy. */
+function rehashed(before: PolicyEntry | undefined, after: PolicyEntry): PolicyEntry {
+  const settings = JSON.stringify(after.settings);
+  if (before === undefined || JSON.stringify(before.settings) === settings) return after;
+  const identity = createHash('sha256').update(after.identity).update(settings).digest('hex').slice(0, 32);
   return { ...after, identity };
 }
 
@@ -171,11 +171,11 @@ export function plain(value: RefString): string {
 
 /** A listener with its certificate and key as PEM texts; what is wrong with them is added to `diagnostics`. */
 function withPems(
-  listener: ListenerPlan,
+  listener: ListenerEntry,
   surroundings: Surroundings,
   spanOf: (key: 'cert' | 'key') => Span,
   diagnostics: Diagnostic[],
-): ListenerPlan {
+): ListenerEntry {
   const { tls, name } = listener;
   if (!tls) return listener;
   const cert = readPem(plain(tls.cert), surroundings);

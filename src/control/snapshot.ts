@@ -1,8 +1,8 @@
 /** Builds what the admin API tells from the counters, the limits and the generation that serves. */
-import type { Json, PolicyPlan, Program } from '../bundle/types.js';
+import type { Json, PolicyEntry, Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import { formatRate } from '../schema/units.js';
-import { LimitTable } from '../state/limit-table.js';
+import { LimitTable } from '../state/limits/table.js';
 import {
   type GatewayState,
   type LimitSnapshot,
@@ -12,7 +12,7 @@ import {
   type Snapshot,
   type TargetSnapshot,
 } from '../telemetry/snapshot.js';
-import { type SlotSums, UNMATCHED } from '../telemetry/stats.js';
+import { type SlotSums, UNMATCHED } from '../telemetry/stats/stats.js';
 import { gwVersion } from '../version.js';
 import type { LiveGeneration } from './loader.js';
 import type { ManagedProcess } from './managed/process.js';
@@ -196,7 +196,7 @@ export class SnapshotBuilder {
 }
 
 /** A policy that counts under its identity in the limit table. */
-const isLimit = (policy: PolicyPlan): boolean => policy.phase === 'limit';
+const isLimit = (policy: PolicyEntry): boolean => policy.phase === 'limit';
 
 /** As people write it, whether the config keeps the text or the rate that it meant. */
 function limitText(limit: Json | undefined): string {

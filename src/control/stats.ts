@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import type { GenerationInput, StatsSlots } from '../proxy/types.js';
-import { StatsRegistry } from '../telemetry/stats.js';
+import { StatsRegistry } from '../telemetry/stats/stats.js';
 import { TargetFailures } from './target-failures.js';
 
 const QUIET_POLL_MS = 50;

@@ -6,8 +6,8 @@ export { type ParsedTemplate, parseTemplate, unknownVariable, withReferences } f
 export { formatRate } from '../schema/units.js';
 
 /** A declaration with its own types checked, as the registry keeps it: beside others, its config unknown. */
-export const declarePolicy = <Config, Plan extends Json>(
-  declaration: PolicyDeclaration<Config, Plan>,
+export const declarePolicy = <Config, Settings extends Json>(
+  declaration: PolicyDeclaration<Config, Settings>,
 ): PolicyDeclaration => declaration;
 
 /** Name of a header field, RFC 9110 section 5.1. */

@@ -8,12 +8,12 @@
  *
  * run.ts imports nothing at run time but `../run-kit.js`; that is how a data plane never loads a linter.
  */
-import type { ConsumerPlan, Json, Phase, PlanPlan, RoutePlan } from '../bundle/types.js';
+import type { ConsumerEntry, Json, Phase, PlanEntry, RouteEntry } from '../bundle/types.js';
 import type { Schema } from '../schema/declare.js';
 import type { Clock } from '../state/clock.js';
 import type { LimitStore } from '../state/types.js';
 
-export type { ConsumerPlan, Json, Phase, PlanPlan, RoutePlan } from '../bundle/types.js';
+export type { ConsumerEntry, Json, Phase, PlanEntry, RouteEntry } from '../bundle/types.js';
 export type { Clock } from '../state/clock.js';
 export type { LimitAnswer, Limiter, LimitRate, LimitStore } from '../state/types.js';
 
@@ -54,7 +54,7 @@ export interface Exchange {
   query: string;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
-  readonly route: RoutePlan;
+  readonly route: RouteEntry;
   /** Milliseconds of the host's clock. */
   readonly startedAt: number;
   /** Request fields; edits are what the target sees. */
@@ -68,7 +68,7 @@ export interface Exchange {
   /** First value of a query parameter, decoded; undefined when absent. */
   queryParam(name: string): string | undefined;
   /** Set by an authenticating policy. */
-  consumer: ConsumerPlan | undefined;
+  consumer: ConsumerEntry | undefined;
   /** Notes something in before() for after(), by the policy itself: one value for each `owner`. */
   note(owner: PolicyInstance, value: object): void;
   /** What `owner` noted; undefined for nothing. */
@@ -168,11 +168,11 @@ export interface PolicyHost {
   random(): number;
   readonly logger: Logger;
   readonly limits: LimitStore;
-  readonly consumers: readonly ConsumerPlan[];
-  readonly plans: readonly PlanPlan[];
+  readonly consumers: readonly ConsumerEntry[];
+  readonly plans: readonly PlanEntry[];
 }
 
-export type CreatePolicy<Plan extends Json = Json> = (plan: Plan, host: PolicyHost) => PolicyInstance;
+export type CreatePolicy<Settings extends Json = Json> = (settings: Settings, host: PolicyHost) => PolicyInstance;
 
 // ---------------------------------------------------------------- compile half
 
@@ -204,8 +204,8 @@ export interface PolicyCode {
   readonly summary: string;
 }
 
-/** Compile half of a policy. `Config` is what the schema decodes to; `Plan` is plain data that goes into the bundle. */
-export interface PolicyDeclaration<Config = unknown, Plan extends Json = Json> {
+/** Compile half of a policy. `Config` is what the schema decodes to; `Settings` is plain data that goes into the bundle. */
+export interface PolicyDeclaration<Config = unknown, Settings extends Json = Json> {
   /** The kind, as `use = "..."` names it; equal to the folder's name. */
   readonly use: string;
   readonly summary: string;
@@ -219,7 +219,7 @@ export interface PolicyDeclaration<Config = unknown, Plan extends Json = Json> {
   readonly schema: Schema<Config>;
   lint?(config: Config, context: PolicyContext, report: (problem: PolicyProblem) => void): void;
   /** Pure. Undefined: the policy cannot act with this config, and the optimiser drops it. */
-  compile(config: Config, context: PolicyContext): Plan | undefined;
+  compile(config: Config, context: PolicyContext): Settings | undefined;
 }
 
 export interface PolicyTraits {

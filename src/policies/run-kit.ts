@@ -3,14 +3,14 @@
  * templates. Imports nothing at run time but node's builtins, so that a data plane never loads a compiler.
  */
 import { STATUS_CODES } from 'node:http';
-import type { TemplatePlan } from '../bundle/types.js';
+import type { TemplateEntry } from '../bundle/types.js';
 import type { CreatePolicy, Exchange, HeaderFields, Json, ReadyField, Reply } from './contract.js';
 
 /** A run half with its plan typed: the plan is what the same policy's compile() returned. */
 export const runPolicy =
-  <Plan extends Json>(create: CreatePolicy<Plan>): CreatePolicy =>
-  (plan, host) =>
-    create(plan as Plan, host);
+  <Settings extends Json>(create: CreatePolicy<Settings>): CreatePolicy =>
+  (settings, host) =>
+    create(settings as Settings, host);
 
 // ---------------------------------------------------------------- header fields
 
@@ -209,7 +209,7 @@ export class Template {
   readonly constant: string | undefined;
   #urlParts: readonly (string | ReturnType<typeof urlReader>)[] | undefined = undefined;
 
-  constructor(readonly plan: TemplatePlan) {
+  constructor(readonly plan: TemplateEntry) {
     this.#parts = plan.map((part) => (typeof part === 'string' ? part : readerOf(part.var)));
     this.#isField = plan.map((part) => typeof part !== 'string' && /^re(quest|ply)\.header\./.test(part.var));
     this.constant = plan.every((part) => typeof part === 'string') ? plan.join('') : undefined;
@@ -305,10 +305,10 @@ export function fieldSafe(text: string): string {
   return safe;
 }
 
-const prepared = new WeakMap<TemplatePlan, Template>();
+const prepared = new WeakMap<TemplateEntry, Template>();
 
 /** Renders a template's parts; a variable that is not there renders as nothing. */
-export function renderTemplate(parts: TemplatePlan, exchange: Exchange, reply?: Reply): string {
+export function renderTemplate(parts: TemplateEntry, exchange: Exchange, reply?: Reply): string {
   let template = prepared.get(parts);
   if (!template) {
     template = new Template(parts);

@@ -3,16 +3,16 @@ import type { Clock, Logger } from '../policies/contract.js';
 import { reasonOf } from '../reason.js';
 import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
-import { LimitTable } from '../state/limit-table.js';
-import { AccessLog } from '../telemetry/access-log.js';
-import { RecordSink } from './access.js';
+import { LimitTable } from '../state/limits/table.js';
+import { AccessLog } from '../telemetry/log/access-log.js';
+import { Handover, lastCall } from './downstream/handover.js';
+import { Listener, type ListenerSettings, listenerSettings } from './downstream/listener.js';
 import { Engine } from './engine.js';
-import { Generation, PolicyInstances } from './generation.js';
-import { Handover, lastCall } from './handover.js';
+import { RecordSink } from './exchange/access.js';
+import { Generation, PolicyInstances } from './exchange/generation.js';
 import { blocks } from './http/blocks.js';
-import { Listener, type ListenerSettings, listenerSettings } from './listener.js';
-import { type CollectorSource, MemoryReturn } from './memory-return.js';
-import { type MemorySource, Overload } from './overload.js';
+import { type CollectorSource, MemoryReturn } from './load/memory-return.js';
+import { type MemorySource, Overload } from './load/overload.js';
 import type {
   BoundListener,
   DataPlaneApi,
@@ -149,8 +149,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   async #prepare(input: GenerationInput): Promise<readonly BoundListener[]> {
     if (this.#closed || this.#engine.draining) throw new Error('The data plane is closing.');
     this.abort();
-    const settings = input.program.listeners.map((plan, index) =>
-      listenerSettings(plan, input.stats.listeners[index] ?? input.stats.unmatched),
+    const settings = input.program.listeners.map((entry, index) =>
+      listenerSettings(entry, input.stats.listeners[index] ?? input.stats.unmatched),
     );
     this.#engine.stats.adopt(input.stats.chunks);
     const sharers = input.sharePorts === true ? input.program.workers : 1;
@@ -170,7 +170,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       throw error;
     }
     this.#prepared = prepared;
-    return prepared.bound.map(({ listener, settings: { plan } }) => ({ name: plan.name, address: listener.bound }));
+    return prepared.bound.map(({ listener, settings: { entry } }) => ({ name: entry.name, address: listener.bound }));
   }
 
   /** Those that stay are found first: the others leave, and may be in the way of new ones. */
@@ -211,7 +211,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     await log?.opened?.close();
   }
 
-  /** The listener that stands where the plan wants one; by name first, so that two on port 0 keep apart. */
+  /** The listener that stands where the program wants one; by name first, so that two on port 0 keep apart. */
   #known(wanted: ListenerSettings, taken: readonly { listener: Listener }[]): Listener | undefined {
     const free = this.#listeners.filter(
       (listener) =>
@@ -219,7 +219,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
         !taken.some((other) => other.listener === listener),
     );
     return (
-      free.find((listener) => listener.plan.name === wanted.plan.name) ??
+      free.find((listener) => listener.entry.name === wanted.entry.name) ??
       free.find(() => !wanted.address.endsWith(':0'))
     );
   }
@@ -239,7 +239,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       else void lastCall([listener]).then(() => listener.stop());
     }
     this.#listeners = listeners;
-    this.#overload.plan = generation.program.overload;
+    this.#overload.entry = generation.program.overload;
     this.#swapLog(log);
     for (const listener of fresh) listener.open();
   }

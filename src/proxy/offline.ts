@@ -2,25 +2,25 @@
  * The data plane without sockets: the very parse, normalisation, match and chain of the engine, on a clock of the caller's
  * choice. The last step picks a target and stops. What explain, and tests inside a spec, stand on.
  */
-import type { MatchTrace } from '../bundle/match.js';
-import type { ListenerPlan } from '../bundle/types.js';
+import type { MatchTrace } from '../bundle/match/match.js';
+import type { ListenerEntry } from '../bundle/types.js';
 import { shownText, wireText } from '../bundle/wire-text.js';
 import type { Clock, Decision, LimitStore, Logger, Reply } from '../policies/contract.js';
 import { BytesReply, problem } from '../policies/run-kit.js';
-import { StatsWriter } from '../telemetry/stats-writer.js';
-import { BAD_REWRITE } from './cause.js';
-import { type ChainDriver, discard } from './chain.js';
-import { Descriptors } from './descriptors.js';
-import { ERRORS, type ErrorSlug } from './errors.js';
-import { GwExchange } from './exchange.js';
-import { Generation, PolicyInstances } from './generation.js';
+import { StatsWriter } from '../telemetry/stats/writer.js';
+import { peerOf, TrustedProxies } from './downstream/peer.js';
+import { BAD_REWRITE } from './errors/cause.js';
+import { ERRORS, type ErrorSlug } from './errors/errors.js';
+import { type ChainDriver, discard } from './exchange/chain.js';
+import { GwExchange } from './exchange/exchange.js';
+import { Generation, PolicyInstances } from './exchange/generation.js';
+import { bodyLimit, refuse, routeRequest } from './exchange/route-request.js';
+import { rewriteFault } from './exchange/target-path.js';
 import { type HeadLimits, RequestHead } from './http/request-head.js';
-import { rewriteFault } from './http/target-path.js';
 import { requestHead, upgradeLines } from './http/write-head.js';
-import { Outbox } from './outbox.js';
-import { peerOf, TrustedProxies } from './peer.js';
-import { bodyLimit, refuse, routeRequest } from './route-request.js';
-import { Turns } from './turns.js';
+import { Descriptors } from './load/descriptors.js';
+import { Outbox } from './load/outbox.js';
+import { Turns } from './load/turns.js';
 import type { GenerationInput } from './types.js';
 import { FailureNotes } from './upstream/failures.js';
 import { Names } from './upstream/names.js';
@@ -120,7 +120,7 @@ export class OfflinePlane {
     const listener = listenerOf(program.listeners, request);
     const proxies = new TrustedProxies(listener?.trustedProxies ?? []);
     const peer = peerOf(request.remoteAddress ?? '127.0.0.1', listener?.tls ? 'https' : 'http', proxies, {
-      plan: listener ?? { name: '' },
+      entry: listener ?? { name: '' },
     });
     const head = new RequestHead();
     head.written = this.#generation.written;
@@ -207,7 +207,7 @@ class OfflineDriver implements ChainDriver {
       path: exchange.path,
       decisions: exchange.decisions ?? [],
       trace: this.trace,
-      service: compiled?.service?.plan.name ?? null,
+      service: compiled?.service?.entry.name ?? null,
       target: this.#target,
       head: this.#head,
       consumer: exchange.consumer?.name ?? null,
@@ -244,7 +244,10 @@ function unread(id: string, error: ErrorSlug, cause: string): OfflineResult {
 
 const TOO_LONG = 'the request line or a field holds a line break';
 
-const listenerOf = (listeners: readonly ListenerPlan[], { listener, url }: OfflineRequest): ListenerPlan | undefined =>
+const listenerOf = (
+  listeners: readonly ListenerEntry[],
+  { listener, url }: OfflineRequest,
+): ListenerEntry | undefined =>
   listeners.find(({ name }) => name === listener) ??
   (/^https:/i.test(url) ? listeners.find(({ tls }) => tls !== undefined) : undefined) ??
   listeners[0];

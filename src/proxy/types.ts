@@ -2,7 +2,7 @@
 
 import type { Program } from '../bundle/types.js';
 import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
-import type { SlotAssignment } from '../telemetry/stats.js';
+import type { SlotAssignment } from '../telemetry/stats/stats.js';
 
 export interface GenerationInput {
   /** Grows by one each load. */
@@ -69,7 +69,7 @@ export interface DataPlaneOptions {
 
 /**
  * What carries the traffic, as control sees it: a `DataPlane` (proxy/data-plane.ts) in this thread, or all workers
- * together (control/worker-set.ts).
+ * together (control/workers/set.ts).
  */
 export interface DataPlaneApi {
   /**

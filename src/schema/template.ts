@@ -5,7 +5,7 @@
  *     {{ and }}         literal braces        ${env:X}  a reference, left for load time
  *     $${               a dollar sign before what a brace begins
  */
-import type { Json, TemplatePlan } from '../bundle/types.js';
+import type { Json, TemplateEntry } from '../bundle/types.js';
 import { suggest } from './suggest.js';
 
 export interface TemplateVariable {
@@ -16,7 +16,7 @@ export interface TemplateVariable {
 }
 
 export interface ParsedTemplate {
-  readonly parts: TemplatePlan;
+  readonly parts: TemplateEntry;
   /** Indices of the parts that are references. A literal part can look like one: `${{env:X}` is `${env:X}`, escaped. */
   readonly references: ReadonlySet<number>;
   readonly variables: readonly TemplateVariable[];

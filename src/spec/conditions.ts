@@ -1,7 +1,7 @@
 /** Hosts, and conditions on headers and the query. */
 import { domainToASCII } from 'node:url';
 import type { Decoder } from '../schema/decoder.js';
-import { compilePattern, PATTERN_HELP } from '../schema/regex.js';
+import { compilePattern, PATTERN_HELP } from '../schema/regex/regex.js';
 import type { ConditionModel, TestModel } from './model.js';
 import type { ConditionConfig, MatchConfig } from './route-entities.js';
 import type { Sources } from './source.js';

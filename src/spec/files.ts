@@ -12,7 +12,7 @@ import { overlay } from './overlay.js';
 import { type Removal, removeFrom } from './remove.js';
 import { includeShape, removeShape } from './shapes.js';
 import { type ReadProblem, readText, Source, Sources } from './source.js';
-import { parseToml } from './toml.js';
+import { parseToml } from './toml/toml.js';
 
 const MAX_FILES = 5000;
 

@@ -1,5 +1,5 @@
 /** A route's match, with its spans: the text or table form, behind the prefixes of its groups. */
-import type { NormalizePlan } from '../bundle/types.js';
+import type { NormalizeEntry } from '../bundle/types.js';
 import type { Decoder } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { readConditions, readHosts } from './conditions.js';
@@ -14,7 +14,7 @@ const CLEAR: ReadonlySet<string> = new Set(['path/unknown-type', 'match/method']
 
 export class MatchReader {
   constructor(
-    readonly rules: NormalizePlan,
+    readonly rules: NormalizeEntry,
     readonly sources: Sources,
   ) {}
 

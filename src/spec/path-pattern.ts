@@ -3,9 +3,9 @@
  * into spans. Literals come out in the form that normalised request paths have.
  */
 import { normalizeLiteral, normalizePath } from '../bundle/normalize.js';
-import type { Dfa, NormalizePlan } from '../bundle/types.js';
-import { commonExample } from '../schema/dfa.js';
-import { compilePattern, NAMED_TYPES, PATTERN_HELP } from '../schema/regex.js';
+import type { Dfa, NormalizeEntry } from '../bundle/types.js';
+import { commonExample } from '../schema/regex/dfa.js';
+import { compilePattern, NAMED_TYPES, PATTERN_HELP } from '../schema/regex/regex.js';
 import { suggest } from '../schema/suggest.js';
 
 interface Place {
@@ -37,7 +37,7 @@ export interface ParsedPath {
 }
 
 /** All problems at once; a segment that is wrong is left out. Never throws. */
-export function parsePath(text: string, rules: NormalizePlan): ParsedPath {
+export function parsePath(text: string, rules: NormalizeEntry): ParsedPath {
   return new PathParser(text, rules).parse();
 }
 
@@ -54,7 +54,7 @@ class PathParser {
 
   constructor(
     readonly text: string,
-    readonly rules: NormalizePlan,
+    readonly rules: NormalizeEntry,
   ) {}
 
   parse(): ParsedPath {

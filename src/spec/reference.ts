@@ -10,7 +10,7 @@ import {
   WithAbsent,
   Wrapper,
 } from '../schema/declare.js';
-import { NAMED_TYPES } from '../schema/regex.js';
+import { NAMED_TYPES } from '../schema/regex/regex.js';
 import { TEMPLATE_VARIABLES } from '../schema/template.js';
 import { accessLog, admin, consumer, lintSettings, listener, normalize, plan, service } from './entities.js';
 import { defaultsShape, groupShape, rootShape, routeShape } from './shapes.js';

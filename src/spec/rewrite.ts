@@ -1,6 +1,6 @@
 /** A route's `rewrite`: which constant parts of it no target could ever be sent, and where its query begins. */
 import { normalizeLiteral, normalizePath } from '../bundle/normalize.js';
-import type { NormalizePlan, TemplatePlan } from '../bundle/types.js';
+import type { NormalizeEntry, TemplateEntry } from '../bundle/types.js';
 import { type ParsedTemplate, parseTemplate } from '../schema/template.js';
 
 /** Offsets are in the text of the rewrite. */
@@ -16,7 +16,7 @@ const STAND_IN = 'x';
 const REFERENCE = /\$\{(?:env|file):[^}]*\}/g;
 
 /** All constant parts that make every request of the route fail. `parsed` is what parseTemplate() made of `text`. */
-export function rewriteProblems(text: string, parsed: ParsedTemplate, rules: NormalizePlan): RewriteProblem[] {
+export function rewriteProblems(text: string, parsed: ParsedTemplate, rules: NormalizeEntry): RewriteProblem[] {
   const constant = withoutVariables(text, parsed);
   const queryAt = constant.indexOf('?');
   const pathEnd = queryAt < 0 ? text.length : queryAt;
@@ -95,8 +95,8 @@ function whyForbidden(char: string): { message: string; help: string } {
 }
 
 /** Segments that normalisation refuses, whatever the variables bring. `bad`: offsets that are reported already, in order. */
-function segmentProblems(path: string, bad: readonly number[], rules: NormalizePlan): RewriteProblem[] {
-  const strict: NormalizePlan = { ...rules, dotSegments: 'refuse' };
+function segmentProblems(path: string, bad: readonly number[], rules: NormalizeEntry): RewriteProblem[] {
+  const strict: NormalizeEntry = { ...rules, dotSegments: 'refuse' };
   const problems: RewriteProblem[] = [];
   let start = 0;
   let next = 0;
@@ -148,7 +148,7 @@ function whyRefused(segment: string): { message: string; help: string } {
  * A rewrite split at its first constant `?`: the path, and the query where there is a `?`, which may be empty. A text
  * with wrong braces is all path.
  */
-export function splitRewrite(text: string): { readonly path: TemplatePlan; readonly query?: TemplatePlan } {
+export function splitRewrite(text: string): { readonly path: TemplateEntry; readonly query?: TemplateEntry } {
   const parsed = parseTemplate(text);
   if ('error' in parsed) return { path: [text] };
   const path: (string | { readonly var: string })[] = [];

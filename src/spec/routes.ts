@@ -1,5 +1,5 @@
 /** Routes and groups: matches parsed, groups unfolded, services and policies found by name. */
-import type { NormalizePlan } from '../bundle/types.js';
+import type { NormalizeEntry } from '../bundle/types.js';
 import { Decoder, type Origin } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { parseTemplate } from '../schema/template.js';
@@ -32,7 +32,7 @@ export class RouteReader {
   constructor(
     names: Pick<Known, 'policies' | 'listeners'>,
     readonly services: Names<ServiceModel>,
-    readonly rules: NormalizePlan,
+    readonly rules: NormalizeEntry,
     readonly sources: Sources,
     readonly report: Report,
   ) {

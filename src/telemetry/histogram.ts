@@ -1,6 +1,6 @@
 /** Latencies over the last minute, from counts that only grow: kept as what each five seconds added. */
 import type { LatencySnapshot } from './snapshot.js';
-import { bucketBound, HISTOGRAM_BUCKETS } from './stats-layout.js';
+import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 
 export const INTERVAL_MS = 5000;
 /** Closed intervals that are kept; with the open one they are the last 55 to 60 seconds. */

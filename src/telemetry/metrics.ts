@@ -3,8 +3,8 @@
  * twice; the metrics are only a view, filled in by collect().
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { bucketBound, HISTOGRAM_BUCKETS } from './stats-layout.js';
-import type { StatsRegistry } from './stats-registry.js';
+import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
+import type { StatsRegistry } from './stats/registry.js';
 
 /** What the counters alone do not know; asked for at each scrape. */
 export interface MetricsFacts {

@@ -3,8 +3,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { canonicalJson } from '../../src/bundle/canonical.js';
 import { BundleError, decodeBundle, encodeBundle, isBundle, sealBundle } from '../../src/bundle/encode.js';
-import { Matcher } from '../../src/bundle/match.js';
-import { buildTrie, Trie } from '../../src/bundle/trie.js';
+import { Matcher } from '../../src/bundle/match/match.js';
+import { buildTrie, Trie } from '../../src/bundle/trie/trie.js';
 import type { Program } from '../../src/bundle/types.js';
 import { listenerPlan, programWith, routePlan, servicePlan } from '../support/programs.js';
 import { seededBelow } from '../support/random.js';
@@ -28,7 +28,7 @@ const PROGRAM = programWith({
       name: 'h',
       phase: 'transform',
       identity: 'i',
-      plan: { request: [] },
+      settings: { request: [] },
       config: {},
       origins: { request: SOURCE },
     },

@@ -1,7 +1,7 @@
 /** What the tests of the trie share: patterns to IR, views, small automata, a seeded generator. */
 
-import { Matcher } from '../../src/bundle/match.js';
-import { buildTrie, Trie } from '../../src/bundle/trie.js';
+import { Matcher } from '../../src/bundle/match/match.js';
+import { buildTrie, Trie } from '../../src/bundle/trie/trie.js';
 import type { ConditionIR, Dfa, MatchIR, RequestView, SegmentIR, TrieIR } from '../../src/bundle/types.js';
 
 /** A whole-string automaton of one class of bytes, repeated: `[...]+`. */

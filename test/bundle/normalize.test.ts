@@ -1,20 +1,20 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { normalizeLiteral, normalizePath, refusedBecause } from '../../src/bundle/normalize.js';
-import type { NormalizePlan } from '../../src/bundle/types.js';
+import type { NormalizeEntry } from '../../src/bundle/types.js';
 
-const SAFE: NormalizePlan = {
+const SAFE: NormalizeEntry = {
   encodedSlashes: 'refuse',
   doubleSlashes: 'merge',
   trailingSlash: 'strict',
   dotSegments: 'resolve',
 };
-const keepSlashes: NormalizePlan = { ...SAFE, encodedSlashes: 'keep' };
-const keepDouble: NormalizePlan = { ...SAFE, doubleSlashes: 'keep' };
-const refuseDouble: NormalizePlan = { ...SAFE, doubleSlashes: 'refuse' };
-const refuseDots: NormalizePlan = { ...SAFE, dotSegments: 'refuse' };
+const keepSlashes: NormalizeEntry = { ...SAFE, encodedSlashes: 'keep' };
+const keepDouble: NormalizeEntry = { ...SAFE, doubleSlashes: 'keep' };
+const refuseDouble: NormalizeEntry = { ...SAFE, doubleSlashes: 'refuse' };
+const refuseDots: NormalizeEntry = { ...SAFE, dotSegments: 'refuse' };
 
-type Case = readonly [path: string, rules: NormalizePlan, expected: string | undefined];
+type Case = readonly [path: string, rules: NormalizeEntry, expected: string | undefined];
 const CASES: readonly Case[] = [
   ['', SAFE, '/'],
   ['/', SAFE, '/'],

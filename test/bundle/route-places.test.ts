@@ -1,9 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { routePlaces } from '../../src/bundle/route-places.js';
-import { buildTrie, Trie } from '../../src/bundle/trie.js';
+import { buildTrie, Trie } from '../../src/bundle/trie/trie.js';
 import type { ConditionIR, MatchIR, SegmentIR } from '../../src/bundle/types.js';
-import { compilePattern } from '../../src/schema/regex.js';
+import { compilePattern } from '../../src/schema/regex/regex.js';
 
 const digits = compilePattern('[0-9]+');
 

@@ -1,5 +1,5 @@
 /** What the compiler's tests share: models from text, an IR to hand to one pass. */
-import type { Dfa, ReplyPlan } from '../../src/bundle/types.js';
+import type { Dfa, ReplyEntry } from '../../src/bundle/types.js';
 import { compile } from '../../src/compiler/index.js';
 import type { Ir, PolicyIR, RouteIR } from '../../src/compiler/ir.js';
 import { loadSpec } from '../../src/spec/index.js';
@@ -29,7 +29,7 @@ export function policyIR(use: string, name: string, overrides: Partial<PolicyIR>
     use,
     name,
     phase: 'transform',
-    plan: { edits: 1 },
+    settings: { edits: 1 },
     config: { edits: 1 },
     origins: () => ({}),
     mergeable: true,
@@ -40,16 +40,16 @@ export function policyIR(use: string, name: string, overrides: Partial<PolicyIR>
 export function routeIR(
   route: RouteText | string,
   index: number,
-  more: { readonly policies?: readonly PolicyIR[]; readonly reply?: ReplyPlan } = {},
+  more: { readonly policies?: readonly PolicyIR[]; readonly reply?: ReplyEntry } = {},
 ): RouteIR {
   const { host, ...rest } = matchIR(route, index);
   const match = { ...rest, hosts: host === undefined ? [] : [host] };
-  const plan = routePlan(`r${index}`, {
+  const entry = routePlan(`r${index}`, {
     match: typeof route === 'string' ? route : route.match,
     ...(more.reply === undefined ? {} : { reply: more.reply, service: -1 }),
     source: { from: 'spec', file: 'gateway.toml', line: index + 1 },
   });
-  return { match, plan, policies: more.policies ?? [] };
+  return { match, entry, policies: more.policies ?? [] };
 }
 
 export function irOf(
@@ -61,4 +61,4 @@ export function irOf(
   return { routes, dfas, program: { ...nothing, ...program } };
 }
 
-export const names = (ir: Ir): string[] => ir.routes.map((route) => route.plan.name);
+export const names = (ir: Ir): string[] => ir.routes.map((route) => route.entry.name);

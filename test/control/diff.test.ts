@@ -1,17 +1,17 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { PolicyPlan, Program } from '../../src/bundle/types.js';
+import type { PolicyEntry, Program } from '../../src/bundle/types.js';
 import { changesOf, diffPrograms, summarize } from '../../src/control/diff.js';
 import { lossesOf, takesAway } from '../../src/control/losses.js';
 import { changesText } from '../../src/telemetry/changes.js';
 import { programWith, routePlan, servicePlan } from '../support/programs.js';
 
-const policy = (name: string, plan: string): PolicyPlan => ({
+const policy = (name: string, settings: string): PolicyEntry => ({
   use: 'rate-limit',
   name,
   phase: 'limit',
-  identity: `${name}${plan}`,
-  plan,
+  identity: `${name}${settings}`,
+  settings,
   config: {},
   origins: {},
 });

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { PolicyPlan, Program } from '../../src/bundle/types.js';
+import type { PolicyEntry, Program } from '../../src/bundle/types.js';
 import { resolveProgram, runsOf } from '../../src/control/resolve.js';
 import { Reads } from '../../src/control/watch/reads.js';
 import { listenerPlan, programWith, servicePlan } from '../support/programs.js';
@@ -17,12 +17,12 @@ const [CERT, KEY] = ['tls-cert.pem', 'tls-key.pem'].map((name) =>
 ) as [string, string];
 writeFileSync(join(folder, 'cert.pem'), CERT);
 
-const policy = (plan: PolicyPlan['plan']): PolicyPlan => ({
+const policy = (settings: PolicyEntry['settings']): PolicyEntry => ({
   use: 'headers',
   name: 'p',
   phase: 'transform',
   identity: 'id',
-  plan,
+  settings,
   config: {},
   origins: {},
 });
@@ -82,12 +82,12 @@ test('a default stands for what is missing or empty, in every place', () => {
   assert.equal(missing.diagnostics, []);
   assert.is(missing.program.listeners[0]?.address, '127.0.0.1:8080');
   assert.is(missing.program.admin.token, 't0ken');
-  assert.equal(missing.program.policies[0]?.plan, ['', '${env:A} b']);
+  assert.equal(missing.program.policies[0]?.settings, ['', '${env:A} b']);
   // A file that may come is watched.
   assert.equal(missing.files, [join(folder, 'gone')]);
   const set = found({ PORT: '81', A: 'a', B: 'x' });
   assert.is(set.program.listeners[0]?.address, '127.0.0.1:81');
-  assert.equal(set.program.policies[0]?.plan, ['a', '${env:A} x']);
+  assert.equal(set.program.policies[0]?.settings, ['a', '${env:A} x']);
 });
 
 test('a default does not hide a file that cannot be read, nor a value that does not fit', () => {

@@ -5,9 +5,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MAX_EVENT_CLIENTS, MAX_WAITING_BYTES } from '../../src/control/admin/events.js';
 import { CONTROL_CODES } from '../../src/control/codes.js';
-import { STUCK_AFTER, STUCK_AFTER_LOADING } from '../../src/control/worker-host.js';
+import { STUCK_AFTER, STUCK_AFTER_LOADING } from '../../src/control/workers/host.js';
 import { allCodes } from '../../src/lint/index.js';
-import { IDLE_GRACE } from '../../src/proxy/http/client-socket.js';
+import { IDLE_GRACE } from '../../src/proxy/downstream/http1/client-socket.js';
 
 const page = readFileSync(resolve('docs/running.md'), 'utf8');
 

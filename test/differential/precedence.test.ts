@@ -1,8 +1,8 @@
 /** The trie gives each request to the route that wins by the definition of precedence, which is also what lint reasons by. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Matcher } from '../../src/bundle/match.js';
-import { Trie } from '../../src/bundle/trie.js';
+import { Matcher } from '../../src/bundle/match/match.js';
+import { Trie } from '../../src/bundle/trie/trie.js';
 import type { RequestView } from '../../src/bundle/types.js';
 import { compile } from '../../src/compiler/index.js';
 import { generator, randomModel, WORLD, winners } from '../lint/oracle.js';

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import * as assert from 'uvu/assert';
-import { ERRORS, type ErrorSlug } from '../../src/proxy/errors.js';
+import { ERRORS, type ErrorSlug } from '../../src/proxy/errors/errors.js';
 import * as faults from '../support/fault-target.js';
 import { FullBacklog, refusingPort } from '../support/fault-target.js';
 import { type Plane, type RawReply, specOf, until } from './engine-kit.js';

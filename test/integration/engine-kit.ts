@@ -4,9 +4,9 @@ import { compile } from '../../src/compiler/index.js';
 import { DataPlane, type DataPlaneHost } from '../../src/proxy/data-plane.js';
 import type { DataPlaneOptions, GenerationInput } from '../../src/proxy/types.js';
 import { loadSpec } from '../../src/spec/index.js';
-import { LimitTable } from '../../src/state/limit-table.js';
+import { LimitTable } from '../../src/state/limits/table.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
-import { StatsRegistry } from '../../src/telemetry/stats.js';
+import { StatsRegistry } from '../../src/telemetry/stats/stats.js';
 import { until } from '../support/until.js';
 
 export { type Arrived, type Fault, FaultTarget, ok, say } from '../support/fault-target.js';

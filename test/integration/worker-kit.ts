@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile } from '../../src/compiler/index.js';
 import { GatewayStats } from '../../src/control/stats.js';
-import { WorkerHost } from '../../src/control/worker-host.js';
+import { WorkerHost } from '../../src/control/workers/host.js';
 import { checkSpec } from '../../src/lint/index.js';
 import { systemClock } from '../../src/state/clock.js';
-import { LimitTable } from '../../src/state/limit-table.js';
+import { LimitTable } from '../../src/state/limits/table.js';
 import { KeptLog, temporaryFolder } from './control-kit.js';
 
 const module = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
@@ -23,7 +23,7 @@ export function buggyWorker(bugs: string): URL {
     `
     import * as net from 'node:net';
     import { parentPort, workerData } from 'node:worker_threads';
-    import { serveCalls } from '${module('control/worker-calls.js')}';
+    import { serveCalls } from '${module('control/workers/calls.js')}';
     import { DataPlane } from '${module('proxy/data-plane.js')}';
     let log;
     serveCalls(parentPort, (events) => {

@@ -10,11 +10,11 @@ import { compile } from '../../src/compiler/index.js';
 import { whyNoSharing } from '../../src/control/addresses.js';
 import { StartError } from '../../src/control/gateway.js';
 import { GatewayStats } from '../../src/control/stats.js';
-import { WorkerSet } from '../../src/control/worker-set.js';
+import { WorkerSet } from '../../src/control/workers/set.js';
 import { checkSpec } from '../../src/lint/index.js';
 import { systemClock } from '../../src/state/clock.js';
 import { ConnectionTable } from '../../src/state/connection-table.js';
-import { LimitTable } from '../../src/state/limit-table.js';
+import { LimitTable } from '../../src/state/limits/table.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
 import { onlyWhere } from '../support/only-where.js';
 import { freePort } from '../support/ports.js';
@@ -259,7 +259,7 @@ test('one that dies under load: the others serve on, its requests are counted as
     entry,
     `
     import { parentPort, workerData } from 'node:worker_threads';
-    import { serveCalls } from '${module('control/worker-calls.js')}';
+    import { serveCalls } from '${module('control/workers/calls.js')}';
     import { DataPlane } from '${module('proxy/data-plane.js')}';
     const { options } = workerData;
     serveCalls(parentPort, (events) => new DataPlane(options, events));

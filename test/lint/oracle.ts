@@ -1,6 +1,6 @@
 /** Precedence by its definition, slow and plain: every route tried on every request of a small world. */
 import * as assert from 'uvu/assert';
-import { acceptsText } from '../../src/schema/dfa.js';
+import { acceptsText } from '../../src/schema/regex/dfa.js';
 import type { ConditionModel, Model, RouteModel, SegmentModel } from '../../src/spec/model.js';
 import { checked, HEAD, ORDERS, route } from './kit.js';
 

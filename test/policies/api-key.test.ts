@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ConsumerPlan, Decision } from '../../src/policies/contract.js';
+import type { ConsumerEntry, Decision } from '../../src/policies/contract.js';
 import { before, bodyOf, compile, create, decode, exchange, lint, world } from './support.js';
 
 const hash = (key: string): string => `sha256:${createHash('sha256').update(key).digest('hex')}`;
-const consumer = (name: string, ...keys: string[]): ConsumerPlan => ({ name, apiKeys: keys.map(hash), tags: {} });
+const consumer = (name: string, ...keys: string[]): ConsumerEntry => ({ name, apiKeys: keys.map(hash), tags: {} });
 
 const withKeys = () => {
   const around = world();

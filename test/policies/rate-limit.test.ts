@@ -1,11 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ConsumerPlan, Decision, PolicyInstance } from '../../src/policies/contract.js';
+import type { ConsumerEntry, Decision, PolicyInstance } from '../../src/policies/contract.js';
 import { networkOf } from '../../src/policies/rate-limit/address.js';
 import { before, bodyOf, compile, create, decode, exchange, type Given, lint, targetReply, world } from './support.js';
 
-const acme: ConsumerPlan = { name: 'acme', plan: 'gold', apiKeys: [], tags: {} };
-const other: ConsumerPlan = { name: 'other', apiKeys: [], tags: {} };
+const acme: ConsumerEntry = { name: 'acme', plan: 'gold', apiKeys: [], tags: {} };
+const other: ConsumerEntry = { name: 'other', apiKeys: [], tags: {} };
 
 /** How many of `tries` requests pass. */
 function passing(policy: PolicyInstance, tries: number, given: Given = {}): number {

@@ -2,11 +2,11 @@
 import toml from 'toml';
 import type {
   ConfigPath,
-  ConsumerPlan,
+  ConsumerEntry,
   Decision,
   Exchange,
   Json,
-  PlanPlan,
+  PlanEntry,
   PolicyContext,
   PolicyDeclaration,
   PolicyHost,
@@ -21,7 +21,7 @@ import { Decoder } from '../../src/schema/decoder.js';
 import type { Span } from '../../src/schema/diagnostic.js';
 import { INVALID } from '../../src/schema/schema.js';
 import type { TableEntry, TomlNode } from '../../src/schema/tree.js';
-import { LimitTable } from '../../src/state/limit-table.js';
+import { LimitTable } from '../../src/state/limits/table.js';
 
 const nowhere = { offset: 0, line: 1, column: 1 };
 const span: Span = { file: 'test.toml', start: nowhere, end: nowhere };
@@ -87,8 +87,8 @@ export interface World {
   now: number;
   /** The system's time, where it differs. */
   wall?: number;
-  consumers: ConsumerPlan[];
-  plans: PlanPlan[];
+  consumers: ConsumerEntry[];
+  plans: PlanEntry[];
   limits: LimitTable;
 }
 
@@ -127,7 +127,7 @@ export interface Given {
   remoteAddress?: string;
   headers?: readonly (readonly [string, string])[];
   params?: { readonly [name: string]: string };
-  consumer?: ConsumerPlan;
+  consumer?: ConsumerEntry;
   decisions?: Decision[];
   /** What policies remember of the connection: one of its own, unless several exchanges share it. */
   connection?: Map<PolicyInstance, object>;

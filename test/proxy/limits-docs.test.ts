@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ERRORS } from '../../src/proxy/errors.js';
+import { ERRORS } from '../../src/proxy/errors/errors.js';
 
 const page = readFileSync('docs/limits.md', 'utf8');
 const reference = readFileSync('docs/reference.md', 'utf8');

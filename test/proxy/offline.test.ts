@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OfflinePlane } from '../../src/proxy/offline.js';
-import { LimitTable } from '../../src/state/limit-table.js';
-import { StatsRegistry } from '../../src/telemetry/stats.js';
+import { LimitTable } from '../../src/state/limits/table.js';
+import { StatsRegistry } from '../../src/telemetry/stats/stats.js';
 import { generationOf } from '../integration/engine-kit.js';
 import { virtualClock } from '../support/virtual-clock.js';
 

@@ -1,12 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { normalizePath } from '../../src/bundle/normalize.js';
-import type { NormalizePlan } from '../../src/bundle/types.js';
+import type { NormalizeEntry } from '../../src/bundle/types.js';
 import { parseMatchText } from '../../src/spec/match-text.js';
 import { parsePath } from '../../src/spec/path-pattern.js';
 import { Random } from '../schema/random.js';
 
-const RULES: NormalizePlan = {
+const RULES: NormalizeEntry = {
   encodedSlashes: 'refuse',
   doubleSlashes: 'merge',
   trailingSlash: 'strict',
@@ -14,7 +14,7 @@ const RULES: NormalizePlan = {
 };
 
 /** `a|{id:int}|{rest...}` */
-function shape(path: string, rules: NormalizePlan = RULES): string {
+function shape(path: string, rules: NormalizeEntry = RULES): string {
   const { segments, problems } = parsePath(path, rules);
   assert.equal(problems, [], path);
   return segments

@@ -156,8 +156,8 @@ test('every code that is reported in the sources is in the catalogue, and no oth
   const used = new Set<string>();
   for (const room of ['schema', 'spec']) {
     const folder = join(process.cwd(), 'src', room);
-    for (const name of readdirSync(folder)) {
-      if (name === 'codes.ts' || name === 'diagnostic.ts') continue;
+    for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+      if (!name.endsWith('.ts') || name === 'codes.ts' || name === 'diagnostic.ts') continue;
       const source = readFileSync(join(folder, name), 'utf8');
       for (const [, code] of source.matchAll(/'([a-z]+\/[a-z-]+)'/g)) used.add(code!);
     }

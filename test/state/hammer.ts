@@ -1,6 +1,6 @@
 /** A thread that takes from a limit as fast as it can: the other half of threads.test.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { LimitTable } from '../../src/state/limit-table.js';
+import { LimitTable } from '../../src/state/limits/table.js';
 import type { LimitRate } from '../../src/state/types.js';
 
 export interface HammerTask {

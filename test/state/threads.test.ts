@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { viewTable } from '../../src/state/limit-layout.js';
-import { LimitTable } from '../../src/state/limit-table.js';
+import { viewTable } from '../../src/state/limits/layout.js';
+import { LimitTable } from '../../src/state/limits/table.js';
 import { SharedLocks } from '../../src/state/shared-lock.js';
 import type { HammerTask } from './hammer.js';
 

@@ -1,8 +1,8 @@
 /** The law of an import: each request that the document allows finds a route, and none finds an open one by mistake. */
 
-import { Matcher } from '../../src/bundle/match.js';
+import { Matcher } from '../../src/bundle/match/match.js';
 import { normalizePath } from '../../src/bundle/normalize.js';
-import { Trie } from '../../src/bundle/trie.js';
+import { Trie } from '../../src/bundle/trie/trie.js';
 import { compile } from '../../src/compiler/index.js';
 import type { Model } from '../../src/spec/model.js';
 import { sampleRequests } from './openapi-requests.js';

@@ -1,5 +1,5 @@
 /** Plans of a program, whole and plain, to put into it what a test is about. */
-import type { ListenerPlan, Program, RoutePlan, ServicePlan } from '../../src/bundle/types.js';
+import type { ListenerEntry, Program, RouteEntry, ServiceEntry } from '../../src/bundle/types.js';
 
 /** A program of nothing, to put parts into. */
 export const programWith = (parts: Partial<Program> = {}): Program => ({
@@ -20,7 +20,7 @@ export const programWith = (parts: Partial<Program> = {}): Program => ({
   ...parts,
 });
 
-export const listenerPlan = (name: string, more: Partial<ListenerPlan> = {}): ListenerPlan => ({
+export const listenerPlan = (name: string, more: Partial<ListenerEntry> = {}): ListenerEntry => ({
   name,
   address: '127.0.0.1:0',
   maxHeaderBytes: 32_768,
@@ -38,7 +38,7 @@ export const listenerPlan = (name: string, more: Partial<ListenerPlan> = {}): Li
   ...more,
 });
 
-export const servicePlan = (name: string, more: Partial<ServicePlan> = {}): ServicePlan => ({
+export const servicePlan = (name: string, more: Partial<ServiceEntry> = {}): ServiceEntry => ({
   name,
   targets: [{ url: 'http://127.0.0.1:1', weight: 1 }],
   connectTimeout: 1,
@@ -56,7 +56,7 @@ export const servicePlan = (name: string, more: Partial<ServicePlan> = {}): Serv
   ...more,
 });
 
-export const routePlan = (name: string, more: Partial<RoutePlan> = {}): RoutePlan => ({
+export const routePlan = (name: string, more: Partial<RouteEntry> = {}): RouteEntry => ({
   name,
   match: `GET /${name}`,
   service: 0,

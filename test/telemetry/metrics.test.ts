@@ -1,8 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Metrics, type MetricsFacts } from '../../src/telemetry/metrics.js';
-import { StatsRegistry, StatsWriter } from '../../src/telemetry/stats.js';
-import { Counter } from '../../src/telemetry/stats-layout.js';
+import { Counter } from '../../src/telemetry/stats/layout.js';
+import { StatsRegistry, StatsWriter } from '../../src/telemetry/stats/stats.js';
 import { routePlan } from '../support/programs.js';
 
 const ODD = 'GET /a "b"\\c\nd';

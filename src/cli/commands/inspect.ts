@@ -21,7 +21,7 @@ export default defineCommand<Options, [bundle: string]>({
   async run({ args: [file], options, io }) {
     const { readBundle, readInput } = await import('../source.js');
     const { isSigned } = await import('../../bundle/encode.js');
-    const { Trie } = await import('../../bundle/trie.js');
+    const { Trie } = await import('../../bundle/trie/trie.js');
     const key =
       options.verify === undefined ? undefined : Buffer.from(readInput(io, options.verify, 'secret')).toString('utf8');
     const bytes = readInput(io, file, 'bundle');

@@ -25,8 +25,8 @@ export default defineCommand<Options, [spec: string | undefined]>({
   },
   async run({ args: [spec], options, io }) {
     const { bundleOf } = await import('../source.js');
-    const { Trie } = await import('../../bundle/trie.js');
-    const { matchOrder } = await import('../../bundle/match-order.js');
+    const { Trie } = await import('../../bundle/trie/trie.js');
+    const { matchOrder } = await import('../../bundle/match/order.js');
     const { routePlaces } = await import('../../bundle/route-places.js');
     const bundle = await io.spin('Reading the spec', () => bundleOf(io, spec, options));
     const { program } = bundle;

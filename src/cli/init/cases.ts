@@ -1,5 +1,5 @@
 /** Example requests for an imported spec: the first cases of its test. */
-import { example } from '../../schema/dfa.js';
+import { example } from '../../schema/regex/dfa.js';
 import { loadSpec } from '../../spec/index.js';
 import type { RouteModel } from '../../spec/model.js';
 

@@ -1,7 +1,7 @@
 /** Whether two routes can take one request, as far as their path and their conditions say. */
 import type { Dfa } from '../../bundle/types.js';
-import { commonExample, equivalent } from '../../schema/dfa.js';
-import { compilePattern, NAMED_TYPES } from '../../schema/regex.js';
+import { commonExample, equivalent } from '../../schema/regex/dfa.js';
+import { compilePattern, NAMED_TYPES } from '../../schema/regex/regex.js';
 import { type ConditionDraft, shownCondition } from './conditions.js';
 import { pathText, type SegmentDraft } from './paths.js';
 

@@ -1,6 +1,6 @@
 /** OpenAPI path templates and parameters -> the paths of gw's routes. */
-import type { NormalizePlan } from '../../bundle/types.js';
-import { compilePattern, NAMED_TYPES } from '../../schema/regex.js';
+import type { NormalizeEntry } from '../../bundle/types.js';
+import { compilePattern, NAMED_TYPES } from '../../schema/regex/regex.js';
 import { parsePath } from '../../spec/path-pattern.js';
 import { type ConditionDraft, fragmentConditions, queryConditions } from './conditions.js';
 import type { NoteKind } from './notes.js';
@@ -27,7 +27,7 @@ export interface PathDraft {
 }
 
 /** The rules of a spec that sets none. */
-const NORMALIZE: NormalizePlan = {
+const NORMALIZE: NormalizeEntry = {
   encodedSlashes: 'refuse',
   doubleSlashes: 'merge',
   trailingSlash: 'strict',

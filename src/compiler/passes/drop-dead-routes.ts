@@ -1,6 +1,6 @@
 /** Routes that provably never match take no place in the bundle. */
 import { normalizePath } from '../../bundle/normalize.js';
-import type { ConditionIR, ConditionTest, Dfa, NormalizePlan, SegmentIR } from '../../bundle/types.js';
+import type { ConditionIR, ConditionTest, Dfa, NormalizeEntry, SegmentIR } from '../../bundle/types.js';
 import { counted, type Ir, type Pass, passStats, type RouteIR } from '../ir.js';
 
 /**
@@ -16,7 +16,7 @@ export const dropDeadRoutes: Pass = (ir) => {
   const dropped: string[] = [];
   const empty = ir.dfas.map(acceptsNothing);
   for (const route of ir.routes) {
-    if (neverMatches(route, ir, empty) || !takesAny(route, taken)) dropped.push(route.plan.name);
+    if (neverMatches(route, ir, empty) || !takesAny(route, taken)) dropped.push(route.entry.name);
     else kept.push(route);
   }
   const summary = `dropped ${counted(dropped.length, 'route')} that can never match`;
@@ -39,7 +39,7 @@ function neverMatches({ match }: RouteIR, ir: Ir, empty: readonly boolean[]): bo
   );
 }
 
-function isNormal(text: string, last: boolean, rules: NormalizePlan): boolean {
+function isNormal(text: string, last: boolean, rules: NormalizeEntry): boolean {
   if (/^[A-Za-z0-9_~-]+$/.test(text)) return true;
   const path = last ? `/-/${text}` : `/-/${text}/-`;
   return normalizePath(path, rules) === path;

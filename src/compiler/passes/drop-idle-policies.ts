@@ -1,12 +1,12 @@
-/** A policy whose compile() returned no plan does nothing: it takes no step in any chain. */
+/** A policy whose compile() returned no settings does nothing: it takes no step in any chain. */
 import { counted, type Pass, passStats } from '../ir.js';
 
 export const dropIdlePolicies: Pass = (ir) => {
   const dropped = new Set<string>();
   const routes = ir.routes.map((route) => {
-    if (route.policies.every((policy) => policy.plan !== undefined)) return route;
-    for (const policy of route.policies) if (policy.plan === undefined) dropped.add(policy.name);
-    return { ...route, policies: route.policies.filter((policy) => policy.plan !== undefined) };
+    if (route.policies.every((policy) => policy.settings !== undefined)) return route;
+    for (const policy of route.policies) if (policy.settings === undefined) dropped.add(policy.name);
+    return { ...route, policies: route.policies.filter((policy) => policy.settings !== undefined) };
   });
   const names = [...dropped];
   const summary = `dropped ${counted(names.length, 'policy')} that cannot act`;

@@ -1,6 +1,6 @@
 /** A reply that no policy can edit is written out at compile time: the head as it goes on the wire. */
 import { STATUS_CODES } from 'node:http';
-import type { ReplyPlan } from '../../bundle/types.js';
+import type { ReplyEntry } from '../../bundle/types.js';
 import { counted, type Pass, passStats } from '../ir.js';
 
 /** Statuses that never have a body, RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. 205 says content-length 0. */
@@ -9,10 +9,10 @@ const WITHOUT_BODY = new Set([204, 304]);
 export const foldReplies: Pass = (ir) => {
   let folded = 0;
   const routes = ir.routes.map((route) => {
-    const { reply } = route.plan;
+    const { reply } = route.entry;
     if (reply === undefined || route.policies.length > 0) return route;
     folded++;
-    return { ...route, plan: { ...route.plan, reply: foldReply(reply) } };
+    return { ...route, entry: { ...route.entry, reply: foldReply(reply) } };
   });
   return {
     ir: folded === 0 ? ir : { ...ir, routes },
@@ -20,7 +20,7 @@ export const foldReplies: Pass = (ir) => {
   };
 };
 
-function foldReply(reply: ReplyPlan): ReplyPlan {
+function foldReply(reply: ReplyEntry): ReplyEntry {
   const { body, headers, status } = reply;
   const lines = Object.entries(headers).map(([name, value]) => `${name.toLowerCase()}: ${value}\r\n`);
   if (!WITHOUT_BODY.has(status)) lines.push(`content-length: ${Buffer.byteLength(body)}\r\n`);

@@ -1,6 +1,6 @@
 /**
  * Equal policies that stand in place on several routes become one, so that a generation builds one instance and the
- * bundle holds one plan. Only policies without state: two limits with equal numbers are still two limits.
+ * bundle holds one entry. Only policies without state: two limits with equal numbers are still two limits.
  */
 import { counted, type Pass, type PolicyIR, passStats } from '../ir.js';
 
@@ -11,8 +11,8 @@ export const internPlans: Pass = (ir) => {
     for (const policy of route.policies) {
       if (!policy.mergeable || seen.has(policy)) continue;
       seen.add(policy);
-      // Not canonical: one declaration writes its plans in one order of keys, and configs are in order.
-      const key = JSON.stringify([policy.use, policy.plan, policy.config]);
+      // Not canonical: one declaration writes its settings in one order of keys, and configs are in order.
+      const key = JSON.stringify([policy.use, policy.settings, policy.config]);
       const group = groups.get(key);
       if (group) group.push(policy);
       else groups.set(key, [policy]);
@@ -33,6 +33,6 @@ export const internPlans: Pass = (ir) => {
   );
   return {
     ir: saved === 0 ? ir : { ...ir, routes },
-    stats: passStats('equal-plans', saved, `shared the plans of ${counted(saved, 'policy')} with equal ones`),
+    stats: passStats('equal-plans', saved, `shared the settings of ${counted(saved, 'policy')} with equal ones`),
   };
 };

@@ -6,7 +6,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { procDescriptors, reserveOf } from '../../proxy/descriptors.js';
+import { procDescriptors, reserveOf } from '../../proxy/load/descriptors.js';
 
 /** Of the descriptors that the data plane leaves to the process, each of two servers may have this share. */
 const SHARE = 0.4;

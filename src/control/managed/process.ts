@@ -8,7 +8,7 @@ import { LineSplitter } from './lines.js';
 import { answeringHost, freePort } from './ports.js';
 import { signalGroup, type Warden } from './warden.js';
 
-/** A RunPlan with its references resolved and its folder made absolute. */
+/** A RunEntry with its references resolved and its folder made absolute. */
 export interface RunSettings {
   readonly command: string;
   readonly portEnv: string;

@@ -1,6 +1,6 @@
 /** What header and query conditions can and cannot hold together. One name's tests are judged at a time. */
 import type { Dfa } from '../../bundle/types.js';
-import { acceptsText, commonExample, includes } from '../../schema/dfa.js';
+import { acceptsText, commonExample, includes } from '../../schema/regex/dfa.js';
 import type { ConditionModel, TestModel } from '../../spec/model.js';
 
 /** A header or query parameter as an example shows it: its value, or that it is not there. */

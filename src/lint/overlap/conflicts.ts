@@ -1,6 +1,6 @@
 /** Routes that can match one request with equal precedence: duplicates where they always do, ambiguous otherwise. */
 import type { Dfa } from '../../bundle/types.js';
-import { commonExample } from '../../schema/dfa.js';
+import { commonExample } from '../../schema/regex/dfa.js';
 import type { ConditionModel, ListenerModel, RouteModel } from '../../spec/model.js';
 import { listIn, shareListener } from '../facts.js';
 import { bucketsByValue, conditionsKey, type Example, meetBoth } from './conditions.js';

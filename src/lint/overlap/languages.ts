@@ -1,7 +1,7 @@
 /** What the pattern of a typed parameter can be in a path: a short list of words, or anything at all. */
 import type { Dfa } from '../../bundle/types.js';
-import { includes } from '../../schema/dfa.js';
-import { compilePattern } from '../../schema/regex.js';
+import { includes } from '../../schema/regex/dfa.js';
+import { compilePattern } from '../../schema/regex/regex.js';
 
 /** What a segment can hold once it is decoded, which is what patterns are matched with. */
 const ANY_SEGMENT = compilePattern('[^\\x00-\\x1f\\x7f/\\\\]+');

@@ -2,7 +2,7 @@
 
 import { normalizeLiteral } from '../../bundle/normalize.js';
 import type { Dfa } from '../../bundle/types.js';
-import { acceptsText, includes } from '../../schema/dfa.js';
+import { acceptsText, includes } from '../../schema/regex/dfa.js';
 import type { ConditionModel, RouteModel, SegmentModel } from '../../spec/model.js';
 import { holdsAll, listIn } from '../facts.js';
 import { covered } from './conditions.js';

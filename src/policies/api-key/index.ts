@@ -1,8 +1,8 @@
 /** api-key, the half that the compiler reads. */
 import { declarePolicy } from '../compile-kit.js';
-import { type ApiKeyConfig, type ApiKeyPlan, schema } from './schema.js';
+import { type ApiKeyConfig, type ApiKeySettings, schema } from './schema.js';
 
-export default declarePolicy<ApiKeyConfig, ApiKeyPlan>({
+export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
   use: 'api-key',
   summary: 'Asks for an API key and finds the consumer whose key it is.',
   phase: 'authenticate',

@@ -1,14 +1,14 @@
 /** api-key at work: finds the credential, takes it off the request, finds its consumer by the key's digest. */
 import * as crypto from 'node:crypto';
-import type { ConsumerPlan, Exchange, PolicyHost, PolicyInstance, Reply } from '../contract.js';
+import type { ConsumerEntry, Exchange, PolicyHost, PolicyInstance, Reply } from '../contract.js';
 import { problem, runPolicy, takeQueryParam } from '../run-kit.js';
-import type { ApiKeyPlan } from './schema.js';
+import type { ApiKeySettings } from './schema.js';
 
 /** Longer credentials are refused unhashed, so nobody buys work with a long field. */
 const MAX_KEY_LENGTH = 512;
 
 interface Holder {
-  readonly consumer: ConsumerPlan;
+  readonly consumer: ConsumerEntry;
   /** The digest's hex digits, as bytes. */
   readonly digest: Buffer;
 }
@@ -26,7 +26,7 @@ class Proven {
   constructor(
     readonly key: string,
     readonly fromHeader: boolean,
-    readonly consumer: ConsumerPlan,
+    readonly consumer: ConsumerEntry,
   ) {}
 }
 
@@ -41,13 +41,13 @@ function sameSecret(one: string, other: string): boolean {
 const DIGEST_DIGITS = 64;
 const NO_DIGEST = Buffer.alloc(DIGEST_DIGITS);
 
-export const create = runPolicy<ApiKeyPlan>((plan, host) => new ApiKeyPolicy(plan, host));
+export const create = runPolicy<ApiKeySettings>((plan, host) => new ApiKeyPolicy(plan, host));
 
 class ApiKeyPolicy implements PolicyInstance {
   readonly requestFields: readonly string[];
   readonly clientFields: readonly string[];
   readonly secretParams: readonly string[];
-  readonly #plan: ApiKeyPlan;
+  readonly #plan: ApiKeySettings;
   readonly #host: PolicyHost;
   readonly #holders: ReadonlyMap<string, Holder>;
   readonly #prefix: string | undefined;
@@ -55,7 +55,7 @@ class ApiKeyPolicy implements PolicyInstance {
   /** Where a digest's hex digits are laid for the comparison. */
   readonly #digest = Buffer.alloc(DIGEST_DIGITS);
 
-  constructor(plan: ApiKeyPlan, host: PolicyHost) {
+  constructor(plan: ApiKeySettings, host: PolicyHost) {
     this.requestFields = plan.header === undefined ? [] : [plan.header];
     // With a scheme, a field of another scheme is left where it is.
     this.clientFields = plan.scheme === undefined ? this.requestFields : [];
@@ -110,7 +110,7 @@ class ApiKeyPolicy implements PolicyInstance {
     return { key: value.slice(prefix.length).trimStart(), fromHeader: true };
   }
 
-  #consumerOf(exchange: Exchange, { key, fromHeader }: Credential): ConsumerPlan | undefined {
+  #consumerOf(exchange: Exchange, { key, fromHeader }: Credential): ConsumerEntry | undefined {
     const last = exchange.remembered(this);
     if (last instanceof Proven && last.fromHeader === fromHeader && sameSecret(last.key, key)) return last.consumer;
     if (key.length === 0 || key.length > MAX_KEY_LENGTH) return undefined;
@@ -191,7 +191,7 @@ function countFields(exchange: Exchange, name: string): number {
 const sha256 = (data: string | Buffer): string => crypto.hash('sha256', data, 'hex');
 
 /** Throws, which rejects the generation, where a key's hash is malformed or is claimed by two consumers. */
-function holdersOf(consumers: readonly ConsumerPlan[]): ReadonlyMap<string, Holder> {
+function holdersOf(consumers: readonly ConsumerEntry[]): ReadonlyMap<string, Holder> {
   const holders = new Map<string, Holder>();
   for (const consumer of consumers) {
     for (const written of consumer.apiKeys) {

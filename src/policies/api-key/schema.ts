@@ -32,7 +32,7 @@ export const schema = s.object({
 
 export type ApiKeyConfig = Infer<typeof schema>;
 
-export type ApiKeyPlan = {
+export type ApiKeySettings = {
   /** Lower case. */
   readonly header?: string;
   readonly scheme?: string;

@@ -1,8 +1,8 @@
 /** cors, the half that the compiler reads. */
 import { declarePolicy } from '../compile-kit.js';
-import { type CorsConfig, type CorsPlan, schema } from './schema.js';
+import { type CorsConfig, type CorsSettings, schema } from './schema.js';
 
-export default declarePolicy<CorsConfig, CorsPlan>({
+export default declarePolicy<CorsConfig, CorsSettings>({
   use: 'cors',
   summary: 'Lets web pages of other origins call: answers preflights and marks replies.',
   // Before authentication: a preflight carries no credential.

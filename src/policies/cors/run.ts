@@ -1,23 +1,23 @@
 /** cors at work, by the Fetch standard's CORS protocol: the browser enforces, the gateway only tells. */
 import type { Exchange, PolicyHost, PolicyInstance, Reply } from '../contract.js';
 import { addToken, BytesReply, HeaderMap, runPolicy } from '../run-kit.js';
-import type { CorsPlan } from './schema.js';
+import type { CorsSettings } from './schema.js';
 
 const FIELD_NAMES = /^[A-Za-z0-9!#$%&'*+.^_`|~, -]*$/;
 
 /** What a target says of CORS does not hold where the gateway does. */
 const OWNED = ['access-control-allow-origin', 'access-control-allow-credentials', 'access-control-expose-headers'];
 
-export const create = runPolicy<CorsPlan>((plan, host) => new CorsPolicy(plan, host));
+export const create = runPolicy<CorsSettings>((plan, host) => new CorsPolicy(plan, host));
 
 class CorsPolicy implements PolicyInstance {
   readonly answersPreflight = true;
-  readonly #plan: CorsPlan;
+  readonly #plan: CorsSettings;
   readonly #host: PolicyHost;
   readonly #origins: ReadonlySet<string>;
   readonly #methods: string;
 
-  constructor(plan: CorsPlan, host: PolicyHost) {
+  constructor(plan: CorsSettings, host: PolicyHost) {
     this.#plan = plan;
     this.#host = host;
     this.#origins = new Set(plan.origins);

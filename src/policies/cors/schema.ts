@@ -34,7 +34,7 @@ export const schema = s.object({
 
 export type CorsConfig = Infer<typeof schema>;
 
-export type CorsPlan = {
+export type CorsSettings = {
   readonly anyOrigin: boolean;
   readonly origins: readonly string[];
   /** `https://*.example.com:8443` split around the star. */

@@ -2,12 +2,12 @@
 
 import { declarePolicy, isFieldText, parseTemplate, unknownVariable, withReferences } from '../compile-kit.js';
 import type { ConfigPath, Json, PolicyContext, PolicyProblem } from '../contract.js';
-import { type EditsConfig, type EditsPlan, type HeadersConfig, type HeadersPlan, schema } from './schema.js';
+import { type EditsConfig, type EditsSettings, type HeadersConfig, type HeadersSettings, schema } from './schema.js';
 
 type Report = (problem: PolicyProblem) => void;
 type Side = 'request' | 'reply';
 
-export default declarePolicy<HeadersConfig, HeadersPlan>({
+export default declarePolicy<HeadersConfig, HeadersSettings>({
   use: 'headers',
   summary: 'Sets, adds and removes header fields of the request and of the reply.',
   phase: 'transform',
@@ -119,7 +119,7 @@ function lintTemplate(text: string, at: ConfigPath, side: Side, routes: RoutePar
   }
 }
 
-function compileSide(edits: EditsConfig): EditsPlan {
+function compileSide(edits: EditsConfig): EditsSettings {
   return {
     remove: edits.remove.map((name) => name.toLowerCase()),
     set: compileValues(edits.set),

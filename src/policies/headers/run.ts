@@ -1,9 +1,9 @@
 /** headers at work. Names and literals were judged when the spec was compiled; here values are only joined. */
 import type { Exchange, HeaderFields, PolicyHost, PolicyInstance, Reply } from '../contract.js';
 import { assertField, isUrlField, runPolicy, Template } from '../run-kit.js';
-import type { EditsPlan, HeadersPlan } from './schema.js';
+import type { EditsSettings, HeadersSettings } from './schema.js';
 
-export const create = runPolicy<HeadersPlan>((plan, host) => new HeadersPolicy(plan, host));
+export const create = runPolicy<HeadersSettings>((plan, host) => new HeadersPolicy(plan, host));
 
 /** `isUrl`: the field holds a URL. */
 type Edit = readonly [name: string, template: Template, isUrl: boolean];
@@ -14,7 +14,7 @@ class Edits {
   readonly #add: readonly Edit[];
   readonly none: boolean;
 
-  constructor(plan: EditsPlan) {
+  constructor(plan: EditsSettings) {
     this.#remove = plan.remove;
     this.#set = plan.set.map(prepare);
     this.#add = plan.add.map(prepare);
@@ -52,7 +52,7 @@ class Edits {
 }
 
 /** Throws, which rejects the generation, where a reference brought a byte that no field may carry. */
-function prepare([name, parts]: EditsPlan['set'][number]): Edit {
+function prepare([name, parts]: EditsSettings['set'][number]): Edit {
   const template = new Template(parts as ConstructorParameters<typeof Template>[0]);
   for (const part of parts) if (typeof part === 'string') assertField(name, part);
   return [name, template, isUrlField(name)];
@@ -66,7 +66,7 @@ class HeadersPolicy implements PolicyInstance {
   readonly before?: (exchange: Exchange) => undefined;
   readonly after?: (exchange: Exchange, reply: Reply) => void;
 
-  constructor(plan: HeadersPlan, host: PolicyHost) {
+  constructor(plan: HeadersSettings, host: PolicyHost) {
     this.#host = host;
     this.#request = new Edits(plan.request);
     this.#reply = new Edits(plan.reply);

@@ -63,10 +63,10 @@ export type HeadersConfig = Infer<typeof schema>;
 export type EditsConfig = HeadersConfig['request'];
 
 /** Applied in this order: remove, set, add. Names in lower case. */
-export type EditsPlan = {
+export type EditsSettings = {
   readonly remove: readonly string[];
   readonly set: readonly (readonly [name: string, parts: readonly Json[]])[];
   readonly add: readonly (readonly [name: string, parts: readonly Json[]])[];
 };
 
-export type HeadersPlan = { readonly request: EditsPlan; readonly reply: EditsPlan };
+export type HeadersSettings = { readonly request: EditsSettings; readonly reply: EditsSettings };

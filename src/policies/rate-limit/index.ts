@@ -1,11 +1,11 @@
 /** rate-limit, the half that the compiler reads. */
 import { declarePolicy, formatRate } from '../compile-kit.js';
-import { effectiveRate, type RateLimitConfig, type RateLimitPlan, schema } from './schema.js';
+import { effectiveRate, type RateLimitConfig, type RateLimitSettings, schema } from './schema.js';
 
 /** Above this no counter is what protects a service; the number is a slip of the finger. */
 const ABSURD_PER_SECOND = 1e6;
 
-export default declarePolicy<RateLimitConfig, RateLimitPlan>({
+export default declarePolicy<RateLimitConfig, RateLimitSettings>({
   use: 'rate-limit',
   summary: 'Lets so many requests pass in a time and answers further ones with 429.',
   phase: 'limit',

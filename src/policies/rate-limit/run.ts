@@ -1,6 +1,6 @@
 /** rate-limit at work: one look at the shared counters on the way in, two header fields on the way out. */
 import type {
-  ConsumerPlan,
+  ConsumerEntry,
   Exchange,
   Json,
   LimitAnswer,
@@ -13,7 +13,7 @@ import type {
 } from '../contract.js';
 import { fieldSafe, problem, readyField, runPolicy } from '../run-kit.js';
 import { networkOf } from './address.js';
-import type { RateLimitPlan } from './schema.js';
+import type { RateLimitSettings } from './schema.js';
 
 /** Of a header field only so much makes a key, so nobody buys work with a long one. */
 const MAX_HEADER_KEY = 256;
@@ -43,10 +43,10 @@ class Said {
 /** Fields kept ready, by the low bits of what remains: under load the same few are said again and again. */
 const STATE_FIELDS = 64;
 
-export const create = runPolicy<RateLimitPlan>((plan, host) => new RateLimitPolicy(plan, host));
+export const create = runPolicy<RateLimitSettings>((plan, host) => new RateLimitPolicy(plan, host));
 
 class RateLimitPolicy implements PolicyInstance {
-  readonly #plan: RateLimitPlan;
+  readonly #plan: RateLimitSettings;
   readonly #host: PolicyHost;
   readonly #limiter: Limiter;
   /** Clients slow down by the fields: where the limit is only observed, what they do must not change. */
@@ -58,7 +58,7 @@ class RateLimitPolicy implements PolicyInstance {
   readonly #consumers: ReadonlyMap<string, Bound>;
   readonly #said: (Said | undefined)[] = new Array(STATE_FIELDS).fill(undefined);
 
-  constructor(plan: RateLimitPlan, host: PolicyHost) {
+  constructor(plan: RateLimitSettings, host: PolicyHost) {
     this.#plan = plan;
     this.#tells = plan.fields && !plan.observe;
     this.#host = host;
@@ -105,7 +105,7 @@ class RateLimitPolicy implements PolicyInstance {
     return new Map(this.#host.consumers.map((consumer) => [consumer.name, this.#bind(consumer)]));
   }
 
-  #bind(consumer: ConsumerPlan): Bound {
+  #bind(consumer: ConsumerEntry): Bound {
     const rate = this.#boughtRate(consumer.plan) ?? this.#plan.rate;
     return { key: `consumer:${consumer.name}`, rate, policyField: this.#describe(rate), plan: consumer.plan };
   }

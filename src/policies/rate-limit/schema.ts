@@ -29,7 +29,7 @@ export const schema = s.object({
 
 export type RateLimitConfig = Infer<typeof schema>;
 
-export type RateLimitPlan = {
+export type RateLimitSettings = {
   readonly rate: { readonly capacity: number; readonly periodMs: number };
   readonly by: 'ip' | 'consumer' | 'route' | 'header';
   /** Lower case; with by = header. */

@@ -1,5 +1,5 @@
 /** A route's own reply that no policy can edit: one for all of its exchanges, its head written when it was compiled. */
-import type { ReplyPlan } from '../../bundle/types.js';
+import type { ReplyEntry } from '../../bundle/types.js';
 import { BytesReply, HeaderMap } from '../../policies/run-kit.js';
 
 export class ConstantReply extends BytesReply {
@@ -7,7 +7,7 @@ export class ConstantReply extends BytesReply {
   readonly head: string;
   readonly hasDate: boolean;
 
-  constructor({ status, headers, body }: ReplyPlan, head: string) {
+  constructor({ status, headers, body }: ReplyEntry, head: string) {
     super(status, { headers: new HeaderMap(Object.entries(headers)), body });
     this.head = head;
     this.hasDate = this.headers.get('date') !== undefined;

@@ -2,8 +2,8 @@
  * Request heads, RFC 9112 sections 2 to 6, strictly: whatever two readers could understand in two ways is refused.
  * One scan over one latin1 string; everything found is kept in fields of one object that is used again and again.
  */
-import type { ListenerPlan } from '../../bundle/types.js';
-import type { ErrorSlug } from '../errors.js';
+import type { ListenerEntry } from '../../bundle/types.js';
+import type { ErrorSlug } from '../errors/errors.js';
 import {
   BLANK,
   COLON,
@@ -33,8 +33,8 @@ import { refusedCodings } from './transfer-codings.js';
 
 const NOTHING: ReadonlySet<string> = new Set();
 
-/** What a listener's plan says of heads. Bytes, and a count. */
-export type HeadLimits = Pick<ListenerPlan, 'maxHeaderBytes' | 'maxHeaders' | 'maxTargetBytes' | 'underscores'>;
+/** What a listener's entry says of heads. Bytes, and a count. */
+export type HeadLimits = Pick<ListenerEntry, 'maxHeaderBytes' | 'maxHeaders' | 'maxTargetBytes' | 'underscores'>;
 
 const MAX_METHOD = 32;
 /** Length of all names that Connection lists. Each costs a pass over the fields, and nobody has use for more than a few. */

@@ -1,5 +1,5 @@
 /** Request targets in their four forms, RFC 9112 section 3.2, and methods. */
-import type { ErrorSlug } from '../errors.js';
+import type { ErrorSlug } from '../errors/errors.js';
 import { equalsLower } from './chars.js';
 import { byteText } from './head-fault.js';
 import { Authority, readAuthority } from './host.js';

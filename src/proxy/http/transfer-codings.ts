@@ -1,5 +1,5 @@
 /** Transfer codings besides the one that gw knows, RFC 9112 section 6.1. */
-import type { ErrorSlug } from '../errors.js';
+import type { ErrorSlug } from '../errors/errors.js';
 import { isToken, trimSpaces } from './chars.js';
 
 /**

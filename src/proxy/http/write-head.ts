@@ -1,15 +1,15 @@
 /** The heads that gw writes: one canonical form, whatever came in. */
 import { STATUS_CODES } from 'node:http';
 import type { HeaderFields } from '../../policies/contract.js';
-import type { GwExchange } from '../exchange.js';
-import { forwardedNode } from '../forwarded.js';
+import type { GwExchange } from '../exchange/exchange.js';
+import { targetPath, targetQuery } from '../exchange/target-path.js';
 import type { Target } from '../upstream/target.js';
 import { TARGET } from './chars.js';
+import { forwardedNode } from './forwarded.js';
 import { Authority, readAuthority } from './host.js';
 import { flat, LastFields } from './known-heads.js';
 import { isForwarding, isOwnFraming } from './own-names.js';
 import { FORWARDING, Seen } from './request-head.js';
-import { targetPath, targetQuery } from './target-path.js';
 
 /** `HTTP/1.1 200 OK` and so on, with the line's end. */
 const STATUS_LINES: string[] = [];

@@ -3,7 +3,7 @@
  * them, and requests whose bodies have not all come, which take as long as their clients do, no more than three quarters.
  * Who holds how many is only counted while so many are in use that a share could be exceeded.
  */
-import type { ServicePlan } from '../../bundle/types.js';
+import type { ServiceEntry } from '../../bundle/types.js';
 import type { ReplyConnection } from './reply-connection.js';
 import type { UpstreamUser } from './user.js';
 
@@ -34,7 +34,7 @@ export class Claims {
     this.#connections = connections;
   }
 
-  configure(most: number, { maxSharePerAddress }: ServicePlan): void {
+  configure(most: number, { maxSharePerAddress }: ServiceEntry): void {
     this.most = most;
     this.mostOfOne = most - Math.floor((most * (100 - maxSharePerAddress)) / 100);
     this.mostPartial = most - Math.floor(most * WHOLE_SHARE);

@@ -1,7 +1,7 @@
 /** A connection to a target that serves one exchange at a time. */
-import type { ErrorSlug } from '../errors.js';
+import type { ErrorSlug } from '../errors/errors.js';
 import { writeBody } from '../http/write-body.js';
-import type { Late } from '../outbox.js';
+import type { Late } from '../load/outbox.js';
 import { ReplyConnection } from './reply-connection.js';
 import type { Target } from './target.js';
 import type { UpstreamUser } from './user.js';

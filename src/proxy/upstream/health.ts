@@ -1,5 +1,5 @@
 /** Whether a target rests: it failed too often in a row, and is asked again after a while. */
-import { Counter } from '../../telemetry/stats-layout.js';
+import { Counter } from '../../telemetry/stats/layout.js';
 import type { Target } from './target.js';
 import type { TargetHost } from './target-host.js';
 

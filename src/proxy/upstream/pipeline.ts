@@ -3,7 +3,7 @@
  * once a turn of the event loop, and their replies come in the order of the requests. Only requests that may be sent
  * twice stand in line: whatever ends the line before their turn has them moved to another connection.
  */
-import type { ErrorSlug } from '../errors.js';
+import type { ErrorSlug } from '../errors/errors.js';
 import { ReplyConnection } from './reply-connection.js';
 import type { Target } from './target.js';
 import type { UpstreamUser } from './user.js';

@@ -1,5 +1,5 @@
 /** All targets of a data plane, by what they are: pools and health live on across generations. */
-import type { ServicePlan } from '../../bundle/types.js';
+import type { ServiceEntry } from '../../bundle/types.js';
 import type { StatsSlots } from '../types.js';
 import { Service } from './service.js';
 import { Target } from './target.js';
@@ -20,24 +20,24 @@ export class TargetRegistry {
    * The services of a generation to be; nothing that is live changes yet. `sharers`: data planes among which the bounds
    * of a target are divided. Throws for a target that is no URL.
    */
-  prepare(plans: readonly ServicePlan[], slots: StatsSlots, sharers = 1): PreparedServices {
+  prepare(plans: readonly ServiceEntry[], slots: StatsSlots, sharers = 1): PreparedServices {
     const targets = new Map<string, Target>();
-    const services = plans.map((plan, index) => {
-      const own = plan.targets.map((target, at) => {
+    const services = plans.map((entry, index) => {
+      const own = entry.targets.map((target, at) => {
         const url = plainText(target.url);
-        const key = keyOf(plan.name, url);
+        const key = keyOf(entry.name, url);
         const slot = slots.targets[index]?.[at] ?? slots.unmatched;
-        const known = targets.get(key) ?? this.#targets.get(key) ?? this.#leaver(key) ?? this.#make(url, plan, slot);
+        const known = targets.get(key) ?? this.#targets.get(key) ?? this.#leaver(key) ?? this.#make(url, entry, slot);
         targets.set(key, known);
         return { target: known, weight: target.weight, slot };
       });
-      return { plan, own };
+      return { entry, own };
     });
     return { targets, services, sharers };
   }
 
-  #make(url: string, plan: ServicePlan, slot: number): Target {
-    const target = new Target(url, plan, slot, this.#host);
+  #make(url: string, entry: ServiceEntry, slot: number): Target {
+    const target = new Target(url, entry, slot, this.#host);
     target.onUsedAgain = () => this.#leaving.add(target);
     return target;
   }
@@ -59,16 +59,16 @@ export class TargetRegistry {
     }
     for (const target of prepared.targets.values()) this.#leaving.delete(target);
     let most = 0;
-    const services = prepared.services.map(({ plan, own }) => {
+    const services = prepared.services.map(({ entry, own }) => {
       for (const { target, weight, slot } of own) {
         target.revive();
-        target.configure(plan, prepared.sharers);
+        target.configure(entry, prepared.sharers);
         target.weight = weight;
         target.slot = slot;
-        most += Math.ceil(plan.maxConnections / prepared.sharers);
+        most += Math.ceil(entry.maxConnections / prepared.sharers);
       }
       return new Service(
-        plan,
+        entry,
         own.map(({ target }) => target),
       );
     });
@@ -102,7 +102,7 @@ export interface PreparedServices {
   readonly targets: ReadonlyMap<string, Target>;
   readonly sharers: number;
   readonly services: readonly {
-    readonly plan: ServicePlan;
+    readonly entry: ServiceEntry;
     readonly own: readonly { readonly target: Target; readonly weight: number; readonly slot: number }[];
   }[];
 }

@@ -5,11 +5,11 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { codeOf } from '../../reason.js';
-import { BUG_CAUSE, CLOSED_IN_HANDSHAKE, connectionCause, timeSpan } from '../cause.js';
-import type { ErrorSlug } from '../errors.js';
+import { TARGET_TLS } from '../downstream/tls.js';
+import { BUG_CAUSE, CLOSED_IN_HANDSHAKE, connectionCause, timeSpan } from '../errors/cause.js';
+import type { ErrorSlug } from '../errors/errors.js';
 import { BodyReader } from '../http/body.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
-import { TARGET_TLS } from '../tls.js';
 import type { Claim } from './claims.js';
 import type { Target } from './target.js';
 import type { UpstreamUser } from './user.js';

@@ -1,19 +1,19 @@
 /** A service of one generation: which of its targets the next exchange asks. */
-import type { ServicePlan } from '../../bundle/types.js';
+import type { ServiceEntry } from '../../bundle/types.js';
 import type { Target } from './target.js';
 
 export class Service {
-  readonly plan: ServicePlan;
+  readonly entry: ServiceEntry;
   readonly targets: readonly Target[];
 
-  constructor(plan: ServicePlan, targets: readonly Target[]) {
-    this.plan = plan;
+  constructor(entry: ServiceEntry, targets: readonly Target[]) {
+    this.entry = entry;
     this.targets = targets;
   }
 
   /** Why pick() finds none. */
   get noTargetCause(): string {
-    return this.plan.run === undefined ? 'the service has no target' : 'the managed target is not ready';
+    return this.entry.run === undefined ? 'the service has no target' : 'the managed target is not ready';
   }
 
   /**

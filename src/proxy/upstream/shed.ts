@@ -1,5 +1,5 @@
 /** Slow clients give way: while others wait for a connection to a target, those that hold one and are slow lose it. */
-import { slowClient } from '../cause.js';
+import { slowClient } from '../errors/cause.js';
 import type { Claims } from './claims.js';
 import type { HoldingUser, SlowClients } from './slow-clients.js';
 import type { UpstreamUser } from './user.js';

@@ -1,7 +1,7 @@
-import type { StatsWriter } from '../../telemetry/stats-writer.js';
-import type { Descriptors } from '../descriptors.js';
-import type { Outbox } from '../outbox.js';
-import type { Turns } from '../turns.js';
+import type { StatsWriter } from '../../telemetry/stats/writer.js';
+import type { Descriptors } from '../load/descriptors.js';
+import type { Outbox } from '../load/outbox.js';
+import type { Turns } from '../load/turns.js';
 import type { FailureNotes } from './failures.js';
 import type { Names } from './names.js';
 

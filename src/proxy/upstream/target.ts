@@ -1,12 +1,12 @@
 /** A target of a service: its address, its pool of connections and the queue for them. */
 import type { LookupFunction } from 'node:net';
 import { inspect } from 'node:util';
-import type { ServicePlan } from '../../bundle/types.js';
-import { Counter } from '../../telemetry/stats-layout.js';
-import { NO_DESCRIPTOR, queueFull, queueTimeout } from '../cause.js';
-import { BUG } from '../errors.js';
-import type { Outbox } from '../outbox.js';
-import type { InTurn } from '../turns.js';
+import type { ServiceEntry } from '../../bundle/types.js';
+import { Counter } from '../../telemetry/stats/layout.js';
+import { NO_DESCRIPTOR, queueFull, queueTimeout } from '../errors/cause.js';
+import { BUG } from '../errors/errors.js';
+import type { Outbox } from '../load/outbox.js';
+import type { InTurn } from '../load/turns.js';
 import { Claims } from './claims.js';
 import { UpstreamConnection } from './connection.js';
 import { Health } from './health.js';
@@ -31,7 +31,7 @@ export class Target extends Origin implements InTurn {
   current = 0;
   readonly health: Health;
   slot: number;
-  settings: ServicePlan;
+  settings: ServiceEntry;
   readonly lookup: LookupFunction;
   readonly outbox: Outbox;
   readonly #host: TargetHost;
@@ -54,7 +54,7 @@ export class Target extends Origin implements InTurn {
   #inTurn = false;
   #retired = false;
 
-  constructor(url: string, settings: ServicePlan, slot: number, host: TargetHost) {
+  constructor(url: string, settings: ServiceEntry, slot: number, host: TargetHost) {
     super(url);
     this.service = settings.name;
     this.settings = settings;
@@ -82,7 +82,7 @@ export class Target extends Origin implements InTurn {
   }
 
   /** The bounds of a generation; those that hold for the gateway as a whole are divided among `sharers`. */
-  configure(settings: ServicePlan, sharers: number): void {
+  configure(settings: ServiceEntry, sharers: number): void {
     this.settings = settings;
     this.#maxConnections = Math.ceil(settings.maxConnections / sharers);
     this.#maxQueue = Math.ceil(settings.maxQueue / sharers);

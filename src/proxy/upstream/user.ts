@@ -1,5 +1,5 @@
 /** What an upstream connection, or the wait for one, tells the exchange that it serves. */
-import type { ErrorSlug } from '../errors.js';
+import type { ErrorSlug } from '../errors/errors.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { UpstreamConnection } from './connection.js';
 import type { Pipeline } from './pipeline.js';

@@ -4,7 +4,7 @@ import { dropIdlePolicies } from '../../../src/compiler/passes/drop-idle-policie
 import { irOf, policyIR, routeIR } from '../kit.js';
 
 test('policies without a plan take no step', () => {
-  const idle = policyIR('headers', 'idle', { plan: undefined });
+  const idle = policyIR('headers', 'idle', { settings: undefined });
   const works = policyIR('headers', 'works');
   const ir = irOf([
     routeIR('/a', 0, { policies: [idle, works] }),

@@ -15,7 +15,7 @@ test('constant replies are written out, unless a policy may edit them', () => {
       routeIR('/f', 5),
     ]),
   );
-  const heads = ir.routes.map((route) => route.plan.reply?.head);
+  const heads = ir.routes.map((route) => route.entry.reply?.head);
   assert.equal(heads, [
     'HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 5\r\n',
     undefined,
@@ -25,7 +25,7 @@ test('constant replies are written out, unless a policy may edit them', () => {
     undefined,
   ]);
   assert.is(stats.changed, 4);
-  assert.equal(ir.routes[0]!.plan.reply!.headers, { 'X-A': 'b' }, 'as written, for people');
+  assert.equal(ir.routes[0]!.entry.reply!.headers, { 'X-A': 'b' }, 'as written, for people');
 });
 
 test.run();

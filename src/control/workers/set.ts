@@ -1,0 +1,267 @@
+/**
+ * All workers of a gateway as one data plane: loads reach every one of them or none, and one that dies leaves the others
+ * alone.
+ */
+import type {
+  BoundListener,
+  DataPlaneApi,
+  DataPlaneEvents,
+  DataPlaneOptions,
+  DrainReport,
+  GenerationInput,
+  WatchLevel,
+} from '../../proxy/types.js';
+import { isAnyPort, overlap, pinAddresses } from '../addresses.js';
+import { PortClaims } from '../ports/claims.js';
+import { plain } from '../resolve.js';
+import { WorkerHost, type WorkerHostOptions } from './host.js';
+
+/** Workers that may be there at once, leaving ones among them: so many rows and columns shared tables have. */
+export const MAX_WORKERS = 64;
+
+export interface WorkerSetOptions {
+  readonly options: DataPlaneOptions;
+  readonly events: DataPlaneEvents;
+  /** A worker's own memory of counters. */
+  readonly chunks: (worker: number) => readonly SharedArrayBuffer[];
+  /** A worker is gone: forgets what it had open, and says how many exchanges were in flight. */
+  readonly died: (worker: number) => number;
+  /** Of the threads; a test brings others. */
+  readonly entry?: URL;
+  readonly lookEvery?: number;
+}
+
+interface LiveLoad {
+  /** With its addresses as the spec has them. */
+  readonly given: GenerationInput;
+  /** With those that are bound. */
+  readonly input: GenerationInput;
+  readonly listeners: readonly BoundListener[];
+}
+
+type SharedInput = GenerationInput & { readonly sharePorts: boolean };
+
+/** Who takes part in a load, and who is there after it. */
+interface Cast {
+  /** Those that load now. */
+  readonly loading: readonly WorkerHost[];
+  /** Those of `loading` that were not there before. */
+  readonly fresh: readonly WorkerHost[];
+  /** Those that are being replaced: their replacements load it. */
+  readonly absent: readonly WorkerHost[];
+  readonly removed: readonly WorkerHost[];
+}
+
+export class WorkerSet implements DataPlaneApi {
+  readonly #setup: WorkerSetOptions;
+  #hosts: readonly WorkerHost[];
+  /** Workers that a reload has made superfluous, until their exchanges are over. */
+  readonly #leaving = new Map<WorkerHost, Promise<DrainReport>>();
+  /** Shared addresses, against other gateways. */
+  readonly #claims = new PortClaims();
+  #live: LiveLoad | undefined;
+  /** Listeners are bound with SO_REUSEPORT. Once they are, they stay so: one worker may then become several again. */
+  #sharing = false;
+  #watch: WatchLevel = 'off';
+  #loading: Promise<unknown> = Promise.resolve();
+  #closing = false;
+
+  constructor(setup: WorkerSetOptions) {
+    this.#setup = setup;
+    // Its thread starts while control compiles; how many there will be is not known before.
+    this.#hosts = [this.#create(0)];
+  }
+
+  /** Those that serve or are being replaced, in order. */
+  get workers(): readonly { readonly worker: number; readonly restarts: number }[] {
+    return this.#hosts.map(({ index, restarts }) => ({ worker: index, restarts }));
+  }
+
+  /** Several workers may serve: listeners are shared, or nothing is bound yet. */
+  get maySpread(): boolean {
+    return this.#sharing || this.#live === undefined;
+  }
+
+  load(input: GenerationInput): Promise<readonly BoundListener[]> {
+    const loaded = this.#loading.then(() => this.#load(input));
+    this.#loading = loaded.catch(() => undefined);
+    return loaded;
+  }
+
+  async #load(given: GenerationInput): Promise<readonly BoundListener[]> {
+    this.#mustBeOpen();
+    const sharePorts = given.program.workers > 1 || this.#sharing;
+    const input = { ...this.#pinned(given), sharePorts };
+    // An address that the last load let go of is free once that has come through.
+    await this.#settled();
+    const shared = sharePorts ? fixedAddresses(input) : [];
+    const claims = await this.#claims.take(shared, sharePorts ? this.#newAddresses(input) : []);
+    let loaded: readonly BoundListener[];
+    try {
+      loaded = await this.#loadClaimed(given, input);
+    } catch (error) {
+      await claims.abandon();
+      throw error;
+    }
+    await claims.commit(shared);
+    return loaded;
+  }
+
+  async #loadClaimed(given: GenerationInput, input: SharedInput): Promise<readonly BoundListener[]> {
+    this.#mustBeOpen();
+    const cast = await this.#cast(input.program.workers);
+    let listeners: readonly BoundListener[];
+    try {
+      listeners = await this.#prepare(input, cast);
+      // Nobody else knows of those that are new.
+      this.#mustBeOpen();
+    } catch (error) {
+      for (const host of cast.loading) host.abort();
+      await Promise.all(cast.fresh.map((host) => host.close()));
+      throw error;
+    }
+    this.#sharing = input.sharePorts;
+    this.#commit({ given, input: pinAddresses(input, listeners), listeners }, cast);
+    await this.#settled();
+    return listeners;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing) throw new Error('The data plane is closing.');
+  }
+
+  async #settled(): Promise<void> {
+    await Promise.all(this.#hosts.map((host) => host.settled));
+  }
+
+  /** A listener on port 0 that is live already keeps its port; one by another name gets another. */
+  #pinned(input: GenerationInput): GenerationInput {
+    const before = this.#live?.given.program.listeners ?? [];
+    const kept = (this.#live?.listeners ?? []).filter(({ name }) => {
+      const [was, is] = [before, input.program.listeners].map((all) => all.find((one) => one.name === name)?.address);
+      return was === is;
+    });
+    return pinAddresses(input, kept);
+  }
+
+  /**
+   * Those that no worker has bound, or not for this listener: sharing would let one have them twice. One that overlaps
+   * with an address of this gateway is shared with that while the one takes over from the other.
+   */
+  #newAddresses(input: GenerationInput): string[] {
+    const mine = this.#live?.input.program.listeners.map(({ address }) => plain(address)) ?? [];
+    const bound = new Set(mine);
+    return fixedAddresses(input)
+      .filter((address, at, all) => !(bound.has(address) && all.indexOf(address) === at))
+      .filter((address) => bound.has(address) || !mine.some((own) => overlap(own, address)));
+  }
+
+  async #cast(workers: number): Promise<Cast> {
+    const kept = this.#hosts.slice(0, workers);
+    const fresh: WorkerHost[] = [];
+    while (kept.length + fresh.length < workers) fresh.push(this.#create(await this.#freeIndex(fresh)));
+    const ready = [...kept.filter((host) => host.ready), ...fresh];
+    // None is there: the first one does not wait for its replacement, which might be of the generation that ends it.
+    const loading = ready.length > 0 ? ready : kept.slice(0, 1);
+    const absent = kept.filter((host) => !loading.includes(host));
+    return { loading, fresh, absent, removed: this.#hosts.slice(workers) };
+  }
+
+  /** One that no worker has, leaving ones among them: each has shared memory of its own. */
+  async #freeIndex(fresh: readonly WorkerHost[]): Promise<number> {
+    for (;;) {
+      const taken = new Set([...this.#hosts, ...this.#leaving.keys(), ...fresh].map(({ index }) => index));
+      for (let index = 0; index < MAX_WORKERS; index++) if (!taken.has(index)) return index;
+      await Promise.race(this.#leaving.values());
+    }
+  }
+
+  /** The first binds ports that the system chooses, the others the same ones. */
+  async #prepare(input: GenerationInput, { loading }: Cast): Promise<readonly BoundListener[]> {
+    const [first, ...others] = loading;
+    if (!first) throw new Error('A data plane needs a worker.');
+    const listeners = await first.prepare(this.#inputFor(first, input));
+    const same = pinAddresses(input, listeners);
+    const prepared = await Promise.allSettled(others.map((host) => host.prepare(this.#inputFor(host, same))));
+    for (const one of prepared) if (one.status === 'rejected') throw one.reason;
+    return listeners;
+  }
+
+  /** In one turn of the loop: no worker can load anything else between. */
+  #commit(live: LiveLoad, { loading, fresh, absent, removed }: Cast): void {
+    this.#live = live;
+    for (const host of loading) host.commit();
+    for (const host of absent) host.adopt(this.#inputFor(host, live.input));
+    this.#hosts = [...this.#hosts.filter((host) => !removed.includes(host)), ...fresh];
+    for (const host of removed) this.#dismiss(host, live.input.program.drainTimeout);
+  }
+
+  /** A worker that is not wanted any more finishes what it has. */
+  #dismiss(host: WorkerHost, timeoutMs: number): void {
+    const { events } = this.#setup;
+    const leave = async (): Promise<DrainReport> => {
+      try {
+        const report = await host.drain(timeoutMs);
+        await host.close();
+        const fields = { worker: host.index, cut: report.cut, restarts: host.restarts };
+        events.log('info', `data-plane worker ${host.index} is not wanted any more and has ended`, fields);
+        return report;
+      } finally {
+        this.#leaving.delete(host);
+      }
+    };
+    this.#leaving.set(host, leave());
+  }
+
+  #inputFor(host: WorkerHost, input: GenerationInput): GenerationInput {
+    return { ...input, stats: { ...input.stats, chunks: this.#setup.chunks(host.index) } };
+  }
+
+  #create(index: number): WorkerHost {
+    const { options, events, died, entry, lookEvery } = this.#setup;
+    const setup: WorkerHostOptions = {
+      options: { ...options, worker: index },
+      events,
+      died: () => died(index),
+      loaded: () => this.#loading,
+      ...(entry === undefined ? {} : { entry }),
+      ...(lookEvery === undefined ? {} : { lookEvery }),
+    };
+    const host = new WorkerHost(setup);
+    host.watch(this.#watch);
+    return host;
+  }
+
+  watch(level: WatchLevel): void {
+    this.#watch = level;
+    for (const host of [...this.#hosts, ...this.#leaving.keys()]) host.watch(level);
+  }
+
+  reopenLog(): void {
+    for (const host of [...this.#hosts, ...this.#leaving.keys()]) host.reopenLog();
+  }
+
+  async drain(timeoutMs: number): Promise<DrainReport> {
+    this.#closing = true;
+    await this.#loading;
+    const drained = [...this.#hosts.map((host) => host.drain(timeoutMs)), ...this.#leaving.values()];
+    const sum = { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
+    for (const report of await Promise.all(drained)) {
+      sum.cut += report.cut;
+      sum.tunnels += report.tunnels;
+      sum.raced += report.raced;
+      sum.tookMs = Math.max(sum.tookMs, report.tookMs);
+    }
+    return sum;
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true;
+    await Promise.all([...this.#hosts, ...this.#leaving.keys()].map((host) => host.close()));
+    await this.#loading;
+    await this.#claims.close();
+  }
+}
+
+const fixedAddresses = ({ program }: GenerationInput): string[] =>
+  program.listeners.map(({ address }) => plain(address)).filter((address) => !isAnyPort(address));

@@ -1,0 +1,10 @@
+/** Entry of a data-plane worker thread. It loads the data plane and nothing of the compiler. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { DataPlane } from '../../proxy/data-plane.js';
+import type { WorkerApi } from '../../proxy/types.js';
+import type { WorkerSetup } from '../ports/protocol.js';
+import { serveCalls } from './calls.js';
+
+if (!parentPort) throw new Error('worker.js runs as a worker thread only.');
+const { options }: WorkerSetup = workerData;
+serveCalls(parentPort, (events): WorkerApi => new DataPlane(options, events));

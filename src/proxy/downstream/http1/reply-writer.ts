@@ -1,0 +1,291 @@
+/**
+ * Writes replies to a client: head and small body in one write, bodies framed as the client can read them. Nobody else
+ * writes to its socket but a tunnel.
+ */
+import type { Socket } from 'node:net';
+import type { Reply } from '../../../policies/contract.js';
+import type { ReplySource } from '../../exchange/downstream.js';
+import type { GwExchange } from '../../exchange/exchange.js';
+import { TargetReply } from '../../exchange/target-reply.js';
+import { type BodyBudget, Collector } from '../../http/collector.js';
+import { ConstantReply } from '../../http/constant-reply.js';
+import { INLINE_BODY, writeBody } from '../../http/write-body.js';
+import { fieldLines, statusLine } from '../../http/write-head.js';
+import type { Late, Outbox } from '../../load/outbox.js';
+
+/** `raw`: until the connection closes, for HTTP/1.0 clients. `none`: there is no body, whatever comes. */
+export type ReplyFraming = 'none' | 'length' | 'chunked' | 'raw';
+
+/** Bytes of one reply that are held, beyond what its socket holds, so that the target is done with it. */
+const MOST_HELD = 1024 * 1024;
+
+/** Of replies that wait to be written, to a client that asks for many in a row. */
+const MOST_LATE = 16 * 1024;
+
+export class ReplyWriter implements Late {
+  readonly #socket: Socket;
+  readonly #outbox: Outbox;
+  readonly #budget: BodyBudget;
+  /** What of the present reply is held until the client has taken what was written before. */
+  #held: Collector | undefined = undefined;
+  #framing: ReplyFraming = 'none';
+  /** A head that waits to be written together with the first bytes of its body. */
+  #head = '';
+  /** Ends of replies that wait for the outbox. Whatever else is done with the socket must come behind them. */
+  #late = '';
+  /** Bytes of the body that are still owed (`length`). */
+  #owed = 0;
+  /** Bytes of all replies: heads and bodies, without what frames chunks. */
+  sent = 0;
+  #sentBefore = 0;
+  /** Bytes that frame the chunks of all replies. */
+  #framed = 0;
+  /** Bytes of all replies before the present one, with what frames chunks. */
+  beganAt = 0;
+
+  constructor(socket: Socket, outbox: Outbox, budget: BodyBudget) {
+    this.#socket = socket;
+    this.#outbox = outbox;
+    this.#budget = budget;
+  }
+
+  /** Ready for the next exchange. */
+  reset(): void {
+    this.#head = '';
+    this.drop();
+    this.#sentBefore = this.sent;
+    this.beganAt = this.sent + this.#framed;
+  }
+
+  /** Head and body bytes of the present reply. */
+  get bytes(): number {
+    return this.sent - this.#sentBefore;
+  }
+
+  /** The whole of a reply that is here. `head` ends with the empty line. */
+  whole(head: string, body: Uint8Array | null): void {
+    this.sent += head.length;
+    if (body === null || body.length === 0) {
+      this.#writeLate(head);
+      return;
+    }
+    this.sent += body.length;
+    const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    if (bytes.length <= INLINE_BODY) {
+      this.#writeLate(head + bytes.toString('latin1'));
+      return;
+    }
+    this.writeNow();
+    this.#socket.cork();
+    this.#socket.write(head, 'latin1');
+    this.#socket.write(bytes);
+    this.#socket.uncork();
+  }
+
+  /** Begins a reply whose body comes later. */
+  begin(head: string, framing: ReplyFraming, length: number): void {
+    this.#head = head;
+    this.#framing = framing;
+    this.#owed = length;
+    this.sent += head.length;
+  }
+
+  /** Bytes that are written, or held, and that the client has not taken. */
+  get unsent(): number {
+    return this.#socket.writableLength + (this.#held?.length ?? 0);
+  }
+
+  /** Bytes that the client has taken, of all replies. */
+  get taken(): number {
+    return this.sent + this.#framed - this.unsent;
+  }
+
+  /** Payload buffer[start, end); copied before this returns. False when the client must read on first. */
+  body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    const behind = this.#held !== undefined || this.#socket.writableNeedDrain;
+    const more = behind ? this.#hold(buffer, start, end, last) : this.#pass(buffer, start, end, last);
+    return more || this.#mayHold();
+  }
+
+  #pass(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    const head = this.#head;
+    this.#head = '';
+    const count = end - start;
+    if (this.#framing === 'none' || (count === 0 && !last)) return this.#text(head, last);
+    this.sent += count;
+    let before = head;
+    let after = '';
+    if (this.#framing === 'chunked') {
+      if (count > 0) {
+        before += `${count.toString(16)}\r\n`;
+        after = last ? '\r\n0\r\n\r\n' : '\r\n';
+      } else after = '0\r\n\r\n';
+      this.#framed += before.length - head.length + after.length;
+    } else if (this.#framing === 'length') this.#owed -= count;
+    if (count <= INLINE_BODY) return this.#text(before + buffer.toString('latin1', start, end) + after, last);
+    this.writeNow();
+    return writeBody(this.#socket, before, buffer, start, end, after);
+  }
+
+  /**
+   * Whether the target should go on though the client does not: when the rest of the reply can be held, as far as is known,
+   * the target is soon done with it.
+   */
+  #mayHold(): boolean {
+    const room = this.#held === undefined ? Math.min(MOST_HELD, this.#budget.share) : this.#held.room(MOST_HELD);
+    return this.#framing === 'length' ? this.#owed <= room : room > 0;
+  }
+
+  /** Behind what the client has not taken yet. The end of a reply goes to the socket, with all that is held. */
+  #hold(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    const count = end - start;
+    this.writeNow();
+    this.#held ??= new Collector(this.#budget);
+    this.#keep(this.#head);
+    this.#head = '';
+    if (this.#framing === 'none') return !last || this.#release(true);
+    this.sent += count;
+    if (this.#framing === 'length') this.#owed -= count;
+    const chunked = this.#framing === 'chunked' && count > 0;
+    if (chunked) this.#frame(`${count.toString(16)}\r\n`);
+    this.#held.add(buffer, start, end);
+    if (chunked) this.#frame('\r\n');
+    if (last && this.#framing === 'chunked') this.#frame('0\r\n\r\n');
+    return this.#release(last);
+  }
+
+  #frame(text: string): void {
+    this.#framed += text.length;
+    this.#keep(text);
+  }
+
+  #keep(text: string): void {
+    if (text === '') return;
+    const bytes = Buffer.from(text, 'latin1');
+    this.#held?.add(bytes, 0, bytes.length);
+  }
+
+  /** The client has read on. False when it must read more before there is room. */
+  onDrain(): boolean {
+    return this.#held === undefined || this.#release(false) || this.#mayHold();
+  }
+
+  /** Gives what is held to the socket: `all`, or as much as it takes. False when it takes no more. */
+  #release(all: boolean): boolean {
+    const held = this.#held;
+    const socket = this.#socket;
+    if (held === undefined) return true;
+    while (all || !socket.writableNeedDrain) {
+      const block = held.shift();
+      if (block === undefined) break;
+      // Called for a socket that was destroyed as well.
+      socket.write(block.bytes, () => this.#budget.give(block));
+    }
+    if (held.length === 0) this.#held = undefined;
+    return all || !socket.writableNeedDrain;
+  }
+
+  /** The reply is cut: what is held goes nowhere. */
+  drop(): void {
+    this.#held?.clear();
+    this.#held = undefined;
+  }
+
+  #text(text: string, last: boolean): boolean {
+    if (text === '') return !this.#socket.writableNeedDrain;
+    if (!last) return this.write(text);
+    this.#writeLate(text);
+    return true;
+  }
+
+  /** The end of a reply: nobody waits to hear that it is written. */
+  #writeLate(text: string): void {
+    const first = this.#late === '';
+    this.#late += text;
+    if (this.#late.length > MOST_LATE) this.writeNow();
+    else if (first) this.#outbox.add(this);
+  }
+
+  writeNow(): void {
+    if (this.#late !== '') this.write('');
+  }
+
+  /** Writes a text, not later than now. False when the client must read on first. */
+  write(text: string): boolean {
+    const late = this.#late;
+    this.#late = '';
+    return this.#socket.write(late + text, 'latin1');
+  }
+
+  /** Writes a head that waits for a body which does not come at once. */
+  flush(): void {
+    const head = this.#head;
+    this.#head = '';
+    if (head === '') this.writeNow();
+    else this.write(head);
+  }
+
+  /** Forgets a reply whose head waits for its body; false where there is none, or some of it is written. */
+  takeBack(): boolean {
+    if (this.#head === '') return false;
+    this.sent -= this.#head.length;
+    this.#head = '';
+    this.#framing = 'none';
+    return true;
+  }
+
+  /** Whether the body ended where its Content-Length said. */
+  get complete(): boolean {
+    return this.#framing !== 'length' || this.#owed === 0;
+  }
+}
+
+/** How the body of a reply is framed for this client. `length` -1: not known. */
+export function framingOf(exchange: GwExchange, status: number, length: number): ReplyFraming {
+  if (exchange.method === 'HEAD' || status === 101 || status === 204 || status === 304) return 'none';
+  if (length >= 0) return 'length';
+  return exchange.minor === 1 ? 'chunked' : 'raw';
+}
+
+/**
+ * The head of a reply, with the empty line. `length` of the body in bytes, -1 when not known. `connection` is what the
+ * client is told of the connection's future: '' leaves HTTP/1.1's default.
+ */
+export function replyHead(
+  exchange: GwExchange,
+  reply: Reply,
+  framing: ReplyFraming,
+  length: number,
+  connection: '' | 'close' | 'keep-alive',
+  dateLine: string,
+): string {
+  if (reply instanceof ConstantReply) {
+    const date = reply.hasDate ? '' : dateLine;
+    const steer = connection === '' ? '' : `connection: ${connection}\r\n`;
+    return `${reply.head}${date}x-request-id: ${exchange.id}\r\n${steer}\r\n`;
+  }
+  const fromTarget = reply instanceof TargetReply;
+  if (fromTarget && framing === 'length' && connection === '') {
+    const again = reply.again(exchange.id, length);
+    if (again !== undefined) return again;
+  }
+  const lines = fromTarget ? reply.lines() : fieldLines(reply.headers);
+  const first = fromTarget && reply.sameStatus ? `HTTP/1.1 ${reply.statusText}\r\n` : statusLine(reply.status);
+  const date = fromTarget ? reply.hasDate : reply.headers.get('date') !== undefined;
+  let own = `${date ? '' : dateLine}x-request-id: ${exchange.id}\r\n`;
+  if (framing === 'chunked') own += 'transfer-encoding: chunked\r\n';
+  else if (length >= 0 && reply.status !== 204 && reply.status !== 101 && (fromTarget || reply.status !== 304))
+    own += `content-length: ${length}\r\n`;
+  if (fromTarget && reply.upgrade !== undefined) {
+    const steer = connection === '' || reply.status === 101 ? '' : `, ${connection}`;
+    own += `connection: upgrade${steer}\r\nupgrade: ${reply.upgrade}\r\n`;
+  } else if (connection !== '') own += `connection: ${connection}\r\n`;
+  return `${first}${lines}${own}\r\n`;
+}
+
+/** Whether a reply can go on the wire. A policy may answer anything; what cannot be sent is its failure. */
+export function sendable({ status, body }: Reply, source: ReplySource | undefined): boolean {
+  if (status === 101) return body !== null && body === source;
+  if (!Number.isInteger(status) || status < 200 || status > 599) return false;
+  return body === null || body instanceof Uint8Array || body === source;
+}

@@ -1,0 +1,136 @@
+/** Records of finished exchanges: to the access log, and to who watches. */
+
+import { takeQueryParam } from '../../policies/run-kit.js';
+import type { AccessLog } from '../../telemetry/log/access-log.js';
+import type { RequestRecord } from '../../telemetry/snapshot.js';
+import { bounded } from '../errors/cause.js';
+import type { DataPlaneEvents, WatchLevel } from '../types.js';
+import type { GwExchange } from './exchange.js';
+
+const MAX_WAITING = 512;
+
+export class RecordSink {
+  readonly #events: DataPlaneEvents;
+  #log: AccessLog | undefined;
+  #level: WatchLevel = 'off';
+  #waiting: RequestRecord[] = [];
+  #dropped = 0;
+
+  constructor(events: DataPlaneEvents) {
+    this.#events = events;
+  }
+
+  /** Whether records are wanted at all. */
+  active = false;
+
+  get level(): WatchLevel {
+    return this.#level;
+  }
+
+  set level(level: WatchLevel) {
+    this.#level = level;
+    if (level === 'off') {
+      this.#waiting = [];
+      this.#dropped = 0;
+    }
+    this.active = this.#log !== undefined || level !== 'off';
+  }
+
+  get accessLog(): AccessLog | undefined {
+    return this.#log;
+  }
+
+  set accessLog(log: AccessLog | undefined) {
+    this.#log = log;
+    this.active = log !== undefined || this.#level !== 'off';
+  }
+
+  write(record: RequestRecord): void {
+    this.#log?.write(record);
+    if (this.#level === 'off') return;
+    if (this.#waiting.length < MAX_WAITING) this.#waiting.push(record);
+    else this.#dropped++;
+  }
+
+  /** Hands over what waits; called a few times a second. */
+  handOver(): void {
+    if (this.#waiting.length === 0) return;
+    const records = this.#waiting;
+    const dropped = this.#dropped;
+    this.#waiting = [];
+    this.#dropped = 0;
+    this.#events.requests(records, dropped);
+  }
+}
+
+/** The record of a finished exchange. `status` 0: cut before a reply. Durations in milliseconds. */
+export function recordOf(
+  exchange: GwExchange,
+  status: number,
+  bytesIn: number,
+  bytesOut: number,
+  durationMs: number,
+): RequestRecord {
+  const { compiled } = exchange;
+  const record: RequestRecord = {
+    at: exchange.startedAt,
+    id: exchange.id,
+    remote: exchange.remoteAddress,
+    method: exchange.method,
+    host: exchange.host,
+    url: urlOf(exchange),
+    status,
+    route: compiled === undefined ? null : compiled.entry.name,
+    service: compiled?.service === undefined ? null : compiled.service.entry.name,
+    target: exchange.target,
+    consumer: exchange.consumer === undefined ? null : exchange.consumer.name,
+    bytesIn,
+    bytesOut,
+    durationMs,
+    upstreamMs: exchange.upstreamMs,
+    error: exchange.error,
+    cause: exchange.cause === null ? null : bounded(exchange.cause),
+  };
+  if (exchange.decisions === undefined) return record;
+  return {
+    ...record,
+    decisions: exchange.decisions.map(({ step, use, outcome, why }) => ({ step, use, outcome, why })),
+  };
+}
+
+/** The policy that reads a credential takes it away; an exchange that never came to it still has it. */
+function urlOf({ path, query, bareQuery, generation }: GwExchange): string {
+  let shown = query;
+  for (const name of generation.secretParams) shown = takeQueryParam(shown, name).rest;
+  return shown === '' && !bareQuery ? path : `${path}?${shown}`;
+}
+
+/** The record of what could not be read as a request. */
+export function recordOfRefusal(
+  error: string,
+  cause: string,
+  status: number,
+  remote: string,
+  id: string,
+  at: number,
+): RequestRecord {
+  return {
+    at,
+    id,
+    remote,
+    method: '-',
+    host: '',
+    url: '-',
+    status,
+    route: null,
+    service: null,
+    target: null,
+    consumer: null,
+    bytesIn: 0,
+    bytesOut: 0,
+    durationMs: 0,
+    upstreamMs: null,
+    error,
+    cause: bounded(cause),
+  };
+}

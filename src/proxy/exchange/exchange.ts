@@ -1,0 +1,271 @@
+/** A request in flight, over the text of its head: what policies see of it, and what the engine keeps beside. */
+
+import type { ConsumerEntry, Decision, Exchange, PolicyInstance, Reply, RouteEntry } from '../../policies/contract.js';
+import { decodeQuery } from '../../policies/run-kit.js';
+import type { Peer } from '../downstream/peer.js';
+import { wayOf } from '../downstream/way.js';
+import type { ErrorSlug } from '../errors/errors.js';
+import { isToken, trimSpaces } from '../http/chars.js';
+import { HeadFields } from '../http/fields.js';
+import { FORWARDING, type RequestHead, Seen } from '../http/request-head.js';
+import type { Chain, ChainDriver } from './chain.js';
+import type { CompiledRoute, Generation } from './generation.js';
+
+/** The route of an exchange that matched none: policies never see it. */
+export const NO_ROUTE_ENTRY: RouteEntry = {
+  name: '-',
+  match: '-',
+  service: -1,
+  policies: [],
+  params: [],
+  timeout: 60_000,
+  source: { from: 'default' },
+};
+
+const MAX_GIVEN_ID = 128;
+/** Protocols that carry HTTP themselves. */
+const OTHER_HTTP = new Set(['h2', 'h2c', 'http', 'tls']);
+
+/** What an exchange is given by whoever makes it. */
+export interface ExchangeHost {
+  newId(): string;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Milliseconds since any moment; never goes back. */
+  monotonic(): number;
+}
+
+export class GwExchange implements Exchange {
+  readonly id: string;
+  readonly method: string;
+  readonly host: string;
+  /** Host, with its port if one was sent; what X-Forwarded-Host and a preserved Host say. */
+  readonly authority: string;
+  /** As sent until match; then normalised. */
+  path: string;
+  query: string;
+  /** Sent with a `?` and nothing behind it. */
+  readonly bareQuery: boolean;
+  readonly remoteAddress: string;
+  readonly scheme: 'http' | 'https';
+  /** Host that a trusted proxy was asked for, as it tells. */
+  readonly toldHost: string | undefined = undefined;
+  consumer: ConsumerEntry | undefined = undefined;
+  decisions: Decision[] | undefined = undefined;
+
+  /** From here on for the engine alone. */
+  readonly peer: Peer;
+  readonly generation: Generation;
+  compiled: CompiledRoute | undefined = undefined;
+  readonly minor: number;
+  readonly seen: number;
+  readonly contentLength: number;
+  readonly text: string;
+  readonly fieldsAt: number;
+  readonly fieldsEnd: number;
+  readonly kept: string;
+  readonly listed: string;
+  /** Monotonic milliseconds. */
+  readonly startMs: number;
+  chain: Chain | undefined = undefined;
+  driver: ChainDriver | undefined = undefined;
+  /** Resolves the promise that a wrapping policy awaits; undefined on the plain path. */
+  resolveTerminal: ((reply: Reply) => void) | undefined = undefined;
+  rejectTerminal: ((error: Error) => void) | undefined = undefined;
+  /** Its reply is on the way or it is over: nothing that policies still answer counts. */
+  settled = false;
+  error: ErrorSlug | string | null = null;
+  /** The cause, for the log alone; null if the error code says it all. */
+  cause: string | null = null;
+  target: string | null = null;
+  upstreamMs: number | null = null;
+  readonly #host: ExchangeHost;
+  #startedAt: number | undefined = undefined;
+  #headers: HeadFields | undefined = undefined;
+  #params: readonly number[] | undefined = undefined;
+  /** The first to note something, and what; further ones in a map. */
+  #noter: PolicyInstance | undefined = undefined;
+  #note: object | undefined = undefined;
+  #notes: Map<PolicyInstance, object> | undefined = undefined;
+
+  constructor(head: RequestHead, peer: Peer, generation: Generation, host: ExchangeHost, startMs: number) {
+    this.peer = peer;
+    this.generation = generation;
+    this.method = head.method;
+    this.host = head.host;
+    this.authority = head.authority;
+    this.path = head.path;
+    this.query = head.query;
+    this.bareQuery = head.bareQuery;
+    this.minor = head.minor;
+    this.seen = head.seen;
+    this.contentLength = head.contentLength;
+    this.text = head.text;
+    this.fieldsAt = head.fieldsAt;
+    this.fieldsEnd = head.fieldsEnd;
+    this.kept = head.kept;
+    this.listed = head.listed;
+    this.#host = host;
+    this.startMs = startMs;
+    if (peer.trusted && head.seen & (FORWARDING | Seen.RequestId)) {
+      const way = wayOf(peer, head.seen, (name) => this.received(name));
+      this.remoteAddress = way.client;
+      this.scheme = way.scheme;
+      this.toldHost = way.host;
+      this.id = this.#givenId() ?? host.newId();
+    } else {
+      this.remoteAddress = peer.address;
+      this.scheme = peer.scheme;
+      this.id = host.newId();
+    }
+  }
+
+  /** Found when it is asked for: most exchanges are over before anybody wants to know. */
+  get startedAt(): number {
+    this.#startedAt ??= Math.round(this.#host.now() - (this.#host.monotonic() - this.startMs));
+    return this.#startedAt;
+  }
+
+  /** Name of the listener that it came in by. */
+  get listener(): string {
+    return this.peer.listener.entry.name;
+  }
+
+  get route(): RouteEntry {
+    return this.compiled === undefined ? NO_ROUTE_ENTRY : this.compiled.entry;
+  }
+
+  get headers(): HeadFields {
+    if (this.#headers !== undefined) return this.#headers;
+    const fields = new HeadFields(this.text, this.fieldsAt, this.fieldsEnd);
+    if (!this.peer.trusted && this.seen & (FORWARDING | Seen.RequestId)) fields.hideForwarding();
+    // Nobody may decide by a Host that does not count beside the target's, RFC 9112 section 3.2.2.
+    if (this.seen & Seen.AbsoluteTarget) fields.showHost(this.authority);
+    this.#headers = fields;
+    return fields;
+  }
+
+  /** Whether some policy touched the request's fields. */
+  get edited(): boolean {
+    return this.#headers?.edited ?? false;
+  }
+
+  /** '' where no policy touched them, the name of the one that was taken away, undefined for any other edit. */
+  get lessField(): string | undefined {
+    const headers = this.#headers;
+    if (headers === undefined || !headers.edited) return '';
+    const name = headers.removedAlone;
+    // Which Host the target sees hangs on that one.
+    return name === '' || name === 'host' ? undefined : name;
+  }
+
+  header(name: string): string | undefined {
+    return this.headers.get(name);
+  }
+
+  /** A field as the client sent it, whoever the client is. */
+  received(name: string): string | undefined {
+    return new HeadFields(this.text, this.fieldsAt, this.fieldsEnd).get(name);
+  }
+
+  /** All fields as the client sent them. Names in lower case. */
+  receivedFields(): Iterable<readonly [name: string, value: string]> {
+    return new HeadFields(this.text, this.fieldsAt, this.fieldsEnd).entries();
+  }
+
+  note(owner: PolicyInstance, value: object): void {
+    if (this.#noter === undefined || this.#noter === owner) {
+      this.#noter = owner;
+      this.#note = value;
+    } else {
+      this.#notes ??= new Map();
+      this.#notes.set(owner, value);
+    }
+  }
+
+  noted(owner: PolicyInstance): object | undefined {
+    return this.#noter === owner ? this.#note : this.#notes?.get(owner);
+  }
+
+  remember(owner: PolicyInstance, value: object): void {
+    this.peer.memory = { owner, value };
+  }
+
+  remembered(owner: PolicyInstance): object | undefined {
+    const { memory } = this.peer;
+    return memory !== undefined && memory.owner === owner ? memory.value : undefined;
+  }
+
+  /** Offsets into path of each parameter: start, end, start, end ... */
+  setParams(offsets: readonly number[]): void {
+    this.#params = offsets;
+  }
+
+  /** A path parameter as it stands in the path, still percent-encoded. */
+  rawParam(name: string): string | undefined {
+    const index = this.#params === undefined ? -1 : this.route.params.indexOf(name);
+    return index < 0 ? undefined : this.path.slice(this.#params![index * 2], this.#params![index * 2 + 1]);
+  }
+
+  param(name: string): string | undefined {
+    const raw = this.rawParam(name);
+    if (raw === undefined || !raw.includes('%')) return raw;
+    try {
+      return decodeURIComponent(raw);
+    } catch {
+      return raw;
+    }
+  }
+
+  queryParam(name: string): string | undefined {
+    const query = this.query;
+    for (let at = 0; at < query.length; ) {
+      let end = query.indexOf('&', at);
+      if (end < 0) end = query.length;
+      let equals = query.indexOf('=', at);
+      if (equals < 0 || equals > end) equals = end;
+      if (decodeQuery(query.slice(at, equals)) === name) return decodeQuery(query.slice(equals + 1, end));
+      at = end + 1;
+    }
+    return undefined;
+  }
+
+  /** Whether the client waits for `100 Continue` before it sends the body. */
+  get expectsContinue(): boolean {
+    return (this.seen & Seen.Expect) !== 0 && this.minor === 1 && this.hasBody;
+  }
+
+  get hasBody(): boolean {
+    return this.contentLength > 0 || (this.seen & Seen.TransferEncoding) !== 0;
+  }
+
+  /**
+   * Upgrades may be ignored (RFC 9110 section 7.8), and this is where. The client that makes them writes every method in
+   * capitals: a `get`, which is no GET to any route, would come to the target as one.
+   */
+  get wantsUpgrade(): boolean {
+    const both = Seen.Upgrade | Seen.ConnectionUpgrade;
+    if ((this.seen & both) !== both || this.minor !== 1) return false;
+    return this.method === this.method.toUpperCase() && upgradable(this.received('upgrade') ?? '');
+  }
+
+  #givenId(): string | undefined {
+    const id = this.seen & Seen.RequestId ? this.received('x-request-id') : undefined;
+    return id !== undefined && id.length <= MAX_GIVEN_ID && /^[\x21-\x7e]+$/.test(id) ? id : undefined;
+  }
+}
+
+/** Whether a list of protocols is one, and none of them another version of HTTP: its requests would pass by every policy. */
+function upgradable(list: string): boolean {
+  let count = 0;
+  for (const item of list.split(',')) {
+    const protocol = trimSpaces(item);
+    if (protocol === '') continue;
+    const slash = protocol.indexOf('/');
+    const name = slash < 0 ? protocol : protocol.slice(0, slash);
+    if (!isToken(name) || (slash >= 0 && !isToken(protocol.slice(slash + 1)))) return false;
+    if (OTHER_HTTP.has(name.toLowerCase())) return false;
+    count++;
+  }
+  return count > 0;
+}

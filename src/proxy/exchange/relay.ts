@@ -1,0 +1,324 @@
+/**
+ * An exchange on its way to a target and back: picks the target, gets a connection, sends the request, tries again where
+ * repeating is safe, and hands the reply's head to the chain and its body to the client.
+ */
+import { problem } from '../../policies/run-kit.js';
+import { addressKey } from '../../state/connection-table.js';
+import { Counter } from '../../telemetry/stats/layout.js';
+import type { Engine } from '../engine.js';
+import { BAD_REWRITE, BUG_CAUSE } from '../errors/cause.js';
+import { ERRORS, type ErrorSlug } from '../errors/errors.js';
+import type { ResponseHead } from '../http/response-head.js';
+import { requestHead } from '../http/write-head.js';
+import type { UpstreamConnection } from '../upstream/connection.js';
+import type { Pipeline } from '../upstream/pipeline.js';
+import type { ReplyConnection } from '../upstream/reply-connection.js';
+import type { Service } from '../upstream/service.js';
+import type { HoldingUser } from '../upstream/slow-clients.js';
+import type { Target } from '../upstream/target.js';
+import type { UpstreamUser } from '../upstream/user.js';
+import type { Downstream, ReplySource } from './downstream.js';
+import type { GwExchange } from './exchange.js';
+import { rewriteFault } from './target-path.js';
+import { interimText, TargetReply } from './target-reply.js';
+import { Upload, type Uploader } from './upload.js';
+
+/** Methods that may be sent twice, RFC 9110 section 9.2.2. */
+const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
+
+/** What keeps an exchange from a target that may be in perfect health: asking the same one again is of no use. */
+export const BLAMELESS = new Set<ErrorSlug>([
+  'upstream/queue-full',
+  'upstream/queue-timeout',
+  'gateway/exhausted',
+  'gateway/failed',
+]);
+
+/** An exchange that was moved so often goes by a connection of its own. */
+const MAX_MOVES = 2;
+
+export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
+  over = false;
+  contentLength = -1;
+  readonly #engine: Engine;
+  readonly exchange: GwExchange;
+  readonly #downstream: Downstream;
+  readonly #service: Service;
+  #target: Target | undefined = undefined;
+  /** Brings the reply; null while there is nothing to wait for. */
+  #replies: ReplyConnection | null = null;
+  /** The request's body, where it has one. */
+  readonly #upload: Upload | undefined;
+  /** Monotonic milliseconds at which the present attempt began. */
+  since = 0;
+  #attempts = 0;
+  #moves = 0;
+  /** A connection that died between two requests is nobody's failure, but it is forgiven only once. */
+  fresh = false;
+  replied = false;
+  /** The client's connection takes the reply's body. */
+  #flowing = false;
+  /** Its target looks at how its client behaves. */
+  #watched = false;
+  #bytesFromTarget = 0;
+  #status = 0;
+
+  /** `before`: an attempt that a policy wants another one after. */
+  constructor(engine: Engine, exchange: GwExchange, downstream: Downstream, service: Service, before?: ReplySource) {
+    this.#engine = engine;
+    this.exchange = exchange;
+    this.#downstream = downstream;
+    this.#service = service;
+    if (!exchange.hasBody) return;
+    this.#upload = before instanceof Relay ? before.#upload : undefined;
+    if (this.#upload === undefined) this.#upload = new Upload(this, downstream, engine.uploads);
+    else this.#upload.passTo(this);
+  }
+
+  get service(): string {
+    return this.#service.entry.name;
+  }
+
+  get method(): string {
+    return this.exchange.method;
+  }
+
+  get shares(): boolean {
+    const { exchange } = this;
+    if (exchange.hasBody || this.#attempts > 1 || this.fresh) return false;
+    return this.#moves < MAX_MOVES && IDEMPOTENT.has(exchange.method);
+  }
+
+  start(): void {
+    if (this.#upload === undefined) this.ask();
+    else this.#upload.start();
+  }
+
+  get takesParts(): boolean {
+    return this.#service.takesParts;
+  }
+
+  get hasSpare(): boolean {
+    return this.#service.hasSpare;
+  }
+
+  get clientKey(): string {
+    return addressKey(this.exchange.remoteAddress);
+  }
+
+  get awaitsClient(): boolean {
+    const upload = this.#upload;
+    return (this.#flowing && this.#replies?.held === true) || upload?.awaitsClient === true;
+  }
+
+  get clientBytes(): number {
+    return this.#downstream.taken + (this.#upload?.came ?? 0);
+  }
+
+  shed(cause: string): void {
+    this.#engine.stats.add(this.#target!.slot, Counter.Shed, 1);
+    this.#downstream.giveUp(this.#flowing ? 'downstream/shed' : 'request/shed', cause);
+  }
+
+  /** How its client behaves counts while it has a connection. */
+  #watch(): void {
+    this.#watched = true;
+    this.#target?.slow.watch(this, this.#engine.lately());
+  }
+
+  get streams(): boolean {
+    return this.#upload !== undefined && !this.#upload.ended;
+  }
+
+  ask(): void {
+    const target = this.#service.pick(this.#target);
+    if (target === undefined) {
+      this.#answer('upstream/none', this.#service.noTargetCause);
+      return;
+    }
+    // Where nobody has looked at the clock since the exchange began, no time has passed.
+    const { startMs } = this.exchange;
+    this.since = this.#engine.lately() === startMs ? startMs : this.#engine.monotonic();
+    this.#attempts++;
+    this.#target = target;
+    this.exchange.target = target.url;
+    this.exchange.decisions?.push({
+      step: 'balance',
+      use: 'balance',
+      outcome: 'pass',
+      why: this.#attempts === 1 ? `next in turn of ${this.#service.targets.length}` : `attempt ${this.#attempts}`,
+      details: { service: this.service, target: target.url },
+    });
+    this.#engine.stats.begin(target.slot);
+    target.acquire(this);
+  }
+
+  onConnection(connection: UpstreamConnection): void {
+    const target = this.#target!;
+    const text = this.over ? undefined : this.#head(target);
+    if (text === undefined) {
+      connection.user = null;
+      target.release(connection);
+      if (!this.over) this.#refuse();
+      return;
+    }
+    this.#replies = connection;
+    const upload = this.#upload;
+    connection.begin(this, text, upload !== undefined);
+    upload?.flow(connection);
+    if (upload !== undefined && !upload.ended && this.#replies !== null) this.#watch();
+  }
+
+  onPlace(pipeline: Pipeline): void {
+    const text = this.#head(this.#target!);
+    if (text === undefined) {
+      this.#refuse();
+      return;
+    }
+    this.#replies = pipeline;
+    pipeline.begin(this, text);
+  }
+
+  /** Caught here, since it may be another exchange's connection that calls: one that has become free. */
+  #head(target: Target): string | undefined {
+    try {
+      return requestHead(this.exchange, target);
+    } catch (error) {
+      this.#engine.bug(error, this.exchange.id);
+      this.exchange.error = 'gateway/failed';
+      return undefined;
+    }
+  }
+
+  #refuse(): void {
+    this.#endAttempt(0, false);
+    const failed = this.exchange.error === 'gateway/failed';
+    this.#answer(failed ? 'gateway/failed' : rewriteFault(this.exchange), failed ? BUG_CAUSE : BAD_REWRITE);
+  }
+
+  onWritable(): void {
+    this.#upload?.onWritable();
+  }
+
+  onInterim(head: ResponseHead): void {
+    // Who did not ask whether to go on is not told to.
+    if (head.status === 100 && !this.exchange.expectsContinue) return;
+    if (head.status === 100) this.#upload?.onContinue();
+    this.#downstream.interim(head.status, interimText(head));
+  }
+
+  onHead(head: ResponseHead): void {
+    const { exchange } = this;
+    // The connection looked at the clock when it read this.
+    exchange.upstreamMs = this.#engine.lately() - exchange.startMs;
+    this.replied = true;
+    this.#status = head.status;
+    this.contentLength = head.contentLength;
+    this.#target!.health.succeeded();
+    exchange.chain!.replied(exchange, new TargetReply(head, this));
+    // Nobody takes the body yet: a policy is still thinking. The target waits.
+    if (!this.#flowing) this.#replies?.pause();
+  }
+
+  flow(): void {
+    this.#flowing = true;
+    this.#replies?.resume(this);
+  }
+
+  resume(): void {
+    if (this.#flowing) this.#replies?.resume(this);
+  }
+
+  onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    this.#bytesFromTarget += end - start;
+    if (last) this.#finish();
+    const more = this.#downstream.body(buffer, start, end, last);
+    if (!more && !this.#watched && !this.over) this.#watch();
+    return more;
+  }
+
+  #letGo(): void {
+    if (this.#watched) this.#target?.slow.forget(this);
+    this.#watched = false;
+    this.#replies = null;
+    this.#upload?.detach();
+  }
+
+  #finish(): void {
+    this.#letGo();
+    this.over = true;
+    this.#endAttempt(this.#status, false, this.#engine.lately());
+  }
+
+  onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void {
+    this.#letGo();
+    if (this.over) return;
+    const blameless = BLAMELESS.has(error);
+    this.#endAttempt(0, true);
+    this.#target!.health.failed(error, cause, blame && !blameless);
+    // Nothing was sent: any method may try elsewhere.
+    if (this.#attempts <= this.#service.entry.retries && (!blameless || this.#service.targets.length > 1)) this.ask();
+    else this.#answer(error, cause);
+  }
+
+  onMoved(): void {
+    this.#letGo();
+    if (this.over) return;
+    this.#endAttempt(0, false);
+    this.#moves++;
+    this.#attempts--;
+    this.ask();
+  }
+
+  onFailure(error: ErrorSlug, untouched: boolean, reused: boolean, cause: string): void {
+    this.#letGo();
+    if (this.over) return;
+    this.#endAttempt(0, true);
+    if (this.replied) {
+      this.over = true;
+      this.#target!.health.failed(error, cause, !BLAMELESS.has(error));
+      this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
+      return;
+    }
+    const repeatable = untouched && this.#upload?.begun !== true && IDEMPOTENT.has(this.exchange.method);
+    if (repeatable && reused && !this.fresh) {
+      this.fresh = true;
+      this.#attempts--;
+      this.ask();
+      return;
+    }
+    this.#target!.health.failed(error, cause, !((untouched && reused) || BLAMELESS.has(error)));
+    if (repeatable && this.#attempts <= this.#service.entry.retries) this.ask();
+    else this.#answer(error, cause);
+  }
+
+  #endAttempt(status: number, failed: boolean, now = this.#engine.monotonic()): void {
+    const took = now - this.since;
+    const sent = this.#upload?.takeWritten() ?? 0;
+    this.#engine.stats.end(this.#target!.slot, status, sent, this.#bytesFromTarget, took, failed);
+    this.#bytesFromTarget = 0;
+  }
+
+  #answer(error: ErrorSlug, cause: string): void {
+    this.over = true;
+    const { exchange } = this;
+    exchange.error = error;
+    exchange.cause = cause;
+    exchange.chain!.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+  }
+
+  cancel(): void {
+    this.#upload?.release(this);
+    if (this.over) return;
+    this.over = true;
+    const waiting = this.#target !== undefined;
+    const replies = this.#replies;
+    this.#letGo();
+    if (waiting) this.#endAttempt(this.#status, false);
+    replies?.abandon(this);
+  }
+
+  discard(): void {
+    this.cancel();
+  }
+}

@@ -1,0 +1,134 @@
+/** Which route takes an exchange: the one way from a parsed head to a chain, for the engine and for explain. */
+import { NO_ROUTE, WRONG_METHOD } from '../../bundle/match/match.js';
+import { allowedMethods } from '../../bundle/match/possible.js';
+import { normalizePath, refusedBecause } from '../../bundle/normalize.js';
+import type { Reply } from '../../policies/contract.js';
+import { BytesReply, HeaderMap, problem } from '../../policies/run-kit.js';
+import { ERRORS, type ErrorSlug } from '../errors/errors.js';
+import { Seen } from '../http/request-head.js';
+import type { GwExchange } from './exchange.js';
+import { askedMethod, markMiss, preflightRoute } from './preflight.js';
+
+/** What Allow says of a route that takes every method: those that are common. */
+const USUAL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
+
+/** Normalises the path, matches, and notes route and parameters in the exchange. A reply where the request ends here. */
+export function routeRequest(exchange: GwExchange): Reply | undefined {
+  const { generation } = exchange;
+  // No secure connection brought an https URI: RFC 9110 section 7.4 has it refused.
+  if (exchange.seen & Seen.SecureTarget && exchange.scheme !== 'https')
+    return refuse(exchange, 'request/misdirected', 'the target is an https URL, and the connection has no TLS');
+  // The asterisk form asks about the server as a whole: no route has such a path.
+  if (exchange.path === '*') return new BytesReply(204);
+  const path = normalizePath(exchange.path, generation.program.normalize);
+  if (path === undefined) return refusePath(exchange);
+  exchange.path = path;
+  if (exchange.seen & Seen.MaxForwards && Number(exchange.received('max-forwards')) === 0) return lastHop(exchange);
+  const { matcher } = generation;
+  const index = matcher.match(exchange);
+  if (exchange.method === 'OPTIONS' && takePreflight(exchange, index)) return undefined;
+  if (index < 0) return noRoute(exchange, index);
+  const compiled = generation.routes[index]!;
+  exchange.compiled = compiled;
+  exchange.chain = compiled.chain;
+  const count = matcher.paramCount;
+  if (count > 0) {
+    const offsets: number[] = [];
+    for (let i = 0; i < count; i++) offsets.push(matcher.paramStart(i), matcher.paramEnd(i));
+    exchange.setParams(offsets);
+  }
+  exchange.decisions?.push({
+    step: 'match',
+    use: 'match',
+    outcome: 'pass',
+    why: `${compiled.entry.match} takes it`,
+    details: { route: compiled.entry.name },
+  });
+  return undefined;
+}
+
+function refusePath(exchange: GwExchange): Reply {
+  const why = refusedBecause(exchange.path, exchange.generation.program.normalize);
+  exchange.decisions?.push({ step: 'normalize', use: 'normalize', outcome: 'answer', why: why ?? '' });
+  return refuse(exchange, 'request/path', `the normalization rules refuse the path: ${why}`);
+}
+
+/**
+ * TRACE and OPTIONS that may go no further, RFC 9110 section 7.6.2: gw answers as if it were the target. What a TRACE would
+ * show is what gw adds to requests, and no client's business.
+ */
+function lastHop(exchange: GwExchange): Reply {
+  const { matcher } = exchange.generation;
+  const index = matcher.match(exchange);
+  if (index === NO_ROUTE) return noRoute(exchange, index);
+  const named = allowedMethods(matcher, exchange);
+  if (exchange.method === 'TRACE') {
+    // Routes that take any method name none, and an empty Allow would say that there is none.
+    const all = index >= 0 && !named.includes('TRACE') ? [...new Set([...named, ...USUAL_METHODS])] : named;
+    return refuse(exchange, 'route/method', WRONG_METHOD_CAUSE, {
+      allow: all.filter((method) => method !== 'TRACE').join(', '),
+    });
+  }
+  const allow = named.join(', ');
+  return allow === '' ? new BytesReply(204) : new BytesReply(204, { headers: new HeaderMap([['allow', allow]]) });
+}
+
+/**
+ * Gives a CORS preflight to the route of the request that it asks about; false where it is none, or none of its routes
+ * answers preflights. `index`: what the match said. A route that names OPTIONS answers preflights in its own way.
+ */
+function takePreflight(exchange: GwExchange, index: number): boolean {
+  const method = askedMethod(exchange);
+  const { matcher, routes } = exchange.generation;
+  if (method === undefined || (index >= 0 && matcher.wonByMethod)) return false;
+  const found = preflightRoute(exchange, method);
+  if (found === undefined) {
+    // Looking for it has overwritten the parameters.
+    if (index >= 0) matcher.match(exchange);
+    return false;
+  }
+  const compiled = routes[found.route]!;
+  exchange.compiled = compiled;
+  exchange.chain = compiled.chain;
+  if (found.params.length > 0) exchange.setParams(found.params);
+  exchange.decisions?.push({
+    step: 'match',
+    use: 'match',
+    outcome: 'pass',
+    why: `a preflight that asks about ${method}: ${compiled.entry.match} answers it`,
+    details: { route: compiled.entry.name },
+  });
+  return true;
+}
+
+function noRoute(exchange: GwExchange, index: typeof NO_ROUTE | typeof WRONG_METHOD | number): Reply {
+  const wrongMethod = index === WRONG_METHOD;
+  exchange.decisions?.push({
+    step: 'match',
+    use: 'match',
+    outcome: 'answer',
+    why: wrongMethod ? 'routes take this path, but none this method' : 'no route takes it',
+  });
+  if (!wrongMethod)
+    return markMiss(exchange, refuse(exchange, 'route/none', 'no route matches the host, path and conditions'));
+  const allow = allowedMethods(exchange.generation.matcher, exchange).join(', ');
+  return markMiss(exchange, refuse(exchange, 'route/method', WRONG_METHOD_CAUSE, { allow }));
+}
+
+const WRONG_METHOD_CAUSE = 'routes match the path, but none the method';
+
+/** gw's own error reply, noted in the exchange. The `cause` is for the log alone. */
+export function refuse(
+  exchange: GwExchange,
+  error: ErrorSlug,
+  cause: string | null,
+  headers?: { readonly [name: string]: string },
+): Reply {
+  exchange.error = error;
+  exchange.cause = cause;
+  return problem(exchange, { code: error, ...ERRORS[error], ...(headers === undefined ? {} : { headers }) });
+}
+
+/** Bytes that the request's body may have: the route's bound, or else the listener's. */
+export const bodyLimit = (exchange: GwExchange, ofListener: number): number =>
+  exchange.route.maxBodyBytes ?? ofListener;

@@ -1,0 +1,111 @@
+/** Path and query as the target sees them: as matched, with a prefix stripped, or rewritten. */
+import { normalizePath } from '../../bundle/normalize.js';
+import type { TemplateEntry } from '../../bundle/types.js';
+import { decodeQuery } from '../../policies/run-kit.js';
+import type { ErrorSlug } from '../errors/errors.js';
+import type { GwExchange } from './exchange.js';
+
+type Variable = { readonly var: string };
+
+/** Path without query; '' where nothing is left of it but the target's base path. Undefined: it may not go on the wire. */
+export function targetPath(exchange: GwExchange): string | undefined {
+  const { rewrite, stripPrefix } = exchange.route;
+  if (rewrite !== undefined) return rewritten(exchange, rewrite, render);
+  const path = exchange.path;
+  if (stripPrefix === undefined || !path.startsWith(stripPrefix)) return path;
+  const rest = path.slice(stripPrefix.length);
+  return rest === '' || rest.charCodeAt(0) === 0x2f ? rest : path;
+}
+
+/** Why targetPath() gave nothing: a value of the request, or else a value of the spec (a consumer's name or tag). */
+export function rewriteFault(exchange: GwExchange): ErrorSlug {
+  const { rewrite } = exchange.route;
+  if (rewrite === undefined) return 'policy/failed';
+  const harmless = (part: Variable, of: GwExchange): string => {
+    if (part.var === 'request.path') return '/x';
+    return isOfRequest(part.var) ? 'x' : render(part, of);
+  };
+  return rewritten(exchange, rewrite, harmless) === undefined ? 'route/rewrite' : 'request/rewrite';
+}
+
+const isOfRequest = (name: string): boolean =>
+  name.startsWith('param.') || name.startsWith('request.') || name === 'client.ip';
+
+/**
+ * One variable of a rewritten path. Parameters and the path stand as they stood in the normalised path of the request;
+ * all else is percent-encoded.
+ */
+function render(part: Variable, exchange: GwExchange): string {
+  if (part.var.startsWith('param.')) return exchange.rawParam(part.var.slice(6)) ?? '';
+  if (part.var === 'request.path') return exchange.path;
+  return encodeValue(part, exchange);
+}
+
+/** Header values hold one byte in each character; everything else is text. */
+function encodeValue(part: Variable, exchange: GwExchange): string {
+  const value = exchange.generation.render(part, exchange);
+  return part.var.startsWith('request.header.') ? value.replace(NOT_PLAIN, encodeByte) : encodeURIComponent(value);
+}
+
+/**
+ * A variable that leaves its whole segment empty makes the path unusable: merged away, what stands behind it would take
+ * its place.
+ */
+function rewritten(
+  exchange: GwExchange,
+  parts: TemplateEntry,
+  text: (part: Variable, exchange: GwExchange) => string,
+): string | undefined {
+  let path = '';
+  for (let i = 0; i < parts.length; i++) {
+    const part = parts[i]!;
+    if (typeof part === 'string') {
+      path += part;
+      continue;
+    }
+    const value = text(part, exchange);
+    const next = parts[i + 1];
+    if (value === '' && !part.var.startsWith('param.') && path.endsWith('/') && startsSegment(next)) return undefined;
+    path += value;
+  }
+  return normalizePath(path, exchange.generation.rewriteRules);
+}
+
+const startsSegment = (part: TemplateEntry[number] | undefined): boolean =>
+  typeof part === 'string' && part.startsWith('/');
+
+/**
+ * The query that goes with the path, raw, without `?`: the client's own, or what the rewrite says, followed by those
+ * parameters of the client's that the rewrite does not name. The rewrite's value so counts for every target, whether it
+ * reads the first or the last of two values.
+ */
+export function targetQuery(exchange: GwExchange): string {
+  const { rewriteQuery } = exchange.route;
+  if (rewriteQuery === undefined) return exchange.query;
+  let query = '';
+  for (const part of rewriteQuery) query += typeof part === 'string' ? part : queryValue(part, exchange, query);
+  if (query === '' || exchange.query === '') return query;
+  const named = new Set(query.split('&').map(nameOf));
+  const others = exchange.query.split('&').filter((pair) => pair !== '' && !named.has(nameOf(pair)));
+  return others.length === 0 ? query : `${query}&${others.join('&')}`;
+}
+
+/** One variable, encoded so that it stays within its parameter. `{request.query}` in place of one is the whole query. */
+function queryValue(part: Variable, exchange: GwExchange, before: string): string {
+  if (part.var === 'request.query' && (before === '' || before.endsWith('&'))) return exchange.query;
+  // Of a path, every escape is valid, and everything else is ASCII.
+  if (part.var === 'request.path') return encodeRaw(exchange.path);
+  if (part.var.startsWith('param.')) return encodeRaw(exchange.rawParam(part.var.slice(6)) ?? '');
+  return encodeValue(part, exchange);
+}
+
+const NOT_PLAIN = /[^A-Za-z0-9\-._~]/g;
+
+const encodeRaw = (raw: string): string => raw.replace(/[^A-Za-z0-9\-._~%]/g, encodeByte);
+
+const encodeByte = (char: string): string => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+
+function nameOf(pair: string): string {
+  const equals = pair.indexOf('=');
+  return decodeQuery(equals < 0 ? pair : pair.slice(0, equals));
+}

@@ -1,0 +1,96 @@
+/** A target's reply, as the chain sees it and as it goes on to the client. */
+import type { Reply, ReplyBody } from '../../policies/contract.js';
+import { findField, HeadFields } from '../http/fields.js';
+import type { ResponseHead } from '../http/response-head.js';
+import type { ReplySource } from './downstream.js';
+
+/** The protocols that a reply names in Upgrade. */
+export const upgradeOf = (head: ResponseHead): string | undefined =>
+  findField(head.text, head.fieldsAt, head.fieldsEnd, 'upgrade');
+
+/** An informational head as it goes on to the client, with the empty line. */
+export function interimText({ text, fieldsAt, fieldsEnd, statusText, kept, listed }: ResponseHead): string {
+  const lines = listed === '' ? kept : new HeadFields(text, fieldsAt, fieldsEnd).lines(kept, listed, '');
+  return `HTTP/1.1 ${statusText}\r\n${lines}\r\n`;
+}
+
+/** A target's reply: its fields are looked up in the head's text, and only on demand. */
+export class TargetReply implements Reply {
+  status: number;
+  body: Uint8Array | ReplyBody | null;
+  /** `200 OK` as the target said it. */
+  readonly statusText: string;
+  readonly kept: string;
+  readonly listed: string;
+  readonly #given: ResponseHead['status'];
+  readonly #known: ResponseHead['known'];
+  readonly #hasDate: boolean;
+  /** The protocol that a 101 switches to, or those that a 426 asks for (RFC 9110 section 15.5.22). */
+  readonly upgrade: string | undefined;
+  readonly #text: string;
+  readonly #at: number;
+  readonly #end: number;
+  #headers: HeadFields | undefined = undefined;
+
+  constructor(head: ResponseHead, body: ReplyBody) {
+    this.status = head.status;
+    this.#given = head.status;
+    this.#known = head.known;
+    this.body = body;
+    this.statusText = head.statusText;
+    this.kept = head.kept;
+    this.listed = head.listed;
+    this.#hasDate = head.hasDate;
+    this.#text = head.text;
+    this.#at = head.fieldsAt;
+    this.#end = head.fieldsEnd;
+    this.upgrade = head.status === 101 || head.status === 426 ? upgradeOf(head) : undefined;
+  }
+
+  get headers(): HeadFields {
+    this.#headers ??= new HeadFields(this.#text, this.#at, this.#end);
+    return this.#headers;
+  }
+
+  get hasDate(): boolean {
+    const headers = this.#headers;
+    return headers?.touched('date') ? headers.get('date') !== undefined : this.#hasDate;
+  }
+
+  /** The status is the target's own. */
+  get sameStatus(): boolean {
+    return this.status === this.#given;
+  }
+
+  /** A status that had no body (of 205, none is let through): what Content-Length said with it was said of another reply. */
+  get cameEmpty(): boolean {
+    return this.#given === 204 || this.#given === 205 || this.#given === 304;
+  }
+
+  /**
+   * The whole head, with a body of `length` bytes, for a client that need not be told of the connection: where policies
+   * added fields at most, and the target said the same before. Else undefined.
+   */
+  again(id: string, length: number): string | undefined {
+    const known = this.#known;
+    if (known === undefined || known.opening === '' || known.facts.contentLength !== length) return undefined;
+    if (this.upgrade !== undefined || this.status !== this.#given) return undefined;
+    const added = this.#headers === undefined ? '' : this.#headers.addedLines;
+    return added === undefined ? undefined : `${known.opening}${added}x-request-id: ${id}${known.closing}`;
+  }
+
+  /** Its field lines as they go to the client. */
+  lines(): string {
+    if (this.#headers === undefined && this.listed === '') return this.kept;
+    return this.headers.lines(this.kept, this.listed, '');
+  }
+}
+
+/**
+ * Length of the body that `source` brings, -1 when not known: none for a reply whose status had none and was changed by a
+ * policy, whatever its Content-Length said.
+ */
+export function streamLength(reply: Reply, source: ReplySource): number {
+  const emptied = reply instanceof TargetReply && reply.cameEmpty;
+  return emptied && reply.status !== 304 ? 0 : source.contentLength;
+}

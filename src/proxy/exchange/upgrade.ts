@@ -1,0 +1,348 @@
+/**
+ * Upgrades: WebSocket and whatever else asks for 101. The exchange has passed its chain; http-proxy makes the request to
+ * the target and pipes. The target's answer passes the chain on its way out like every other, and the bytes after it are
+ * counted, bounded in time, and end with the drain.
+ */
+import { problem } from '../../policies/run-kit.js';
+import type { Engine } from '../engine.js';
+import { BAD_REWRITE, timeSpan } from '../errors/cause.js';
+import { ERRORS, type ErrorSlug } from '../errors/errors.js';
+import { BodyReader } from '../http/body.js';
+import { Seen } from '../http/request-head.js';
+import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
+import { requestHead, upgradeLines } from '../http/write-head.js';
+import type { Service } from '../upstream/service.js';
+import type { Target } from '../upstream/target.js';
+import type { Downstream, ReplySource, TunnelEnd } from './downstream.js';
+import type { GwExchange } from './exchange.js';
+import { BLAMELESS } from './relay.js';
+import { rewriteFault } from './target-path.js';
+import { interimText, TargetReply, upgradeOf } from './target-reply.js';
+import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade-stream.js';
+
+const IDLE = 'response idle timeout: no further bytes of the body';
+const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
+
+/** Nothing was sent yet: another target may be asked. */
+const UNSENT = new Set<ErrorSlug>(['upstream/unreachable', 'upstream/connect-timeout', 'gateway/exhausted']);
+
+export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
+  contentLength = -1;
+  readonly #engine: Engine;
+  readonly #exchange: GwExchange;
+  readonly #downstream: Downstream;
+  readonly #service: Service;
+  #stream: UpgradeStream | undefined;
+  #target: Target | undefined;
+  #attempts = 0;
+  #over = false;
+  #timer: NodeJS.Timeout | undefined;
+  #startMs = 0;
+  /** Monotonic milliseconds, roughly, at which something last came through the tunnel. */
+  #movedAt = 0;
+  #state: 'connecting' | 'head' | 'waiting' | 'body' | 'tunnel' = 'connecting';
+  #held: Buffer = Buffer.alloc(0);
+  #heldDone: (() => void) | undefined;
+  readonly #body = new BodyReader();
+  #status = 0;
+  #bytesToTarget = 0;
+  #bytesFromTarget = 0;
+
+  constructor(engine: Engine, exchange: GwExchange, downstream: Downstream, service: Service) {
+    this.#engine = engine;
+    this.#exchange = exchange;
+    this.#downstream = downstream;
+    this.#service = service;
+  }
+
+  start(): void {
+    const target = this.#service.pick(this.#target);
+    if (target === undefined) {
+      this.#answer('upstream/none', this.#service.noTargetCause);
+      return;
+    }
+    if (!this.#engine.descriptors.takeTunnel()) {
+      this.#answer('gateway/exhausted', 'out of file descriptors for tunnels');
+      return;
+    }
+    this.#attempts++;
+    this.#target = target;
+    this.#state = 'connecting';
+    this.#exchange.target = target.url;
+    this.#startMs = this.#engine.monotonic();
+    this.#engine.stats.begin(target.slot);
+    const upgrade = this.#exchange.received('upgrade') ?? '';
+    const text = requestHead(this.#exchange, target, upgradeLines(this.#exchange));
+    if (text === undefined) {
+      this.#endAttempt(false);
+      this.#answer(rewriteFault(this.#exchange), BAD_REWRITE);
+      return;
+    }
+    this.#within(this.#service.entry.connectTimeout, 'upstream/connect-timeout', 'connect timeout');
+    this.#stream = requestUpgrade(this, target, text, upgrade);
+  }
+
+  /** What must come next must come within so many milliseconds. */
+  #within(ms: number, error: ErrorSlug, what: string): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const doing = this.#state === 'connecting' ? (this.#stream?.waitsFor ?? what) : what;
+      this.onFailure(error, `${doing} (${timeSpan(ms)})`);
+    }, ms);
+  }
+
+  onConnected(): void {
+    if (this.#state !== 'connecting') return;
+    this.#state = 'head';
+    this.#within(this.#service.entry.responseTimeout, 'upstream/timeout', 'response head timeout');
+  }
+
+  onBytes(chunk: Buffer, done: () => void): void {
+    if (this.#state === 'connecting' || this.#state === 'head') {
+      this.#held = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+      this.#readHead(done);
+    } else if (this.#state === 'waiting') {
+      this.#held = Buffer.concat([this.#held, chunk]);
+      this.#heldDone = done;
+    } else {
+      this.#pass(chunk, done);
+    }
+  }
+
+  #readHead(done: () => void): void {
+    const head = new ResponseHead();
+    const length = head.parse(this.#held.toString('latin1', 0, MAX_RESPONSE_HEAD));
+    if (length === 0) {
+      done();
+      return;
+    }
+    clearTimeout(this.#timer);
+    const upgrade = head.status === 101 ? upgradeOf(head) : undefined;
+    // A 101 must name what it switches to, and that must have been asked for: RFC 9110 sections 7.8 and 15.2.2.
+    const asked = this.#exchange.received('upgrade') ?? '';
+    const wrong =
+      length < 0
+        ? head.fault
+        : (switchFault(head.status, upgrade, asked) ?? head.lengthFault(this.#exchange.method === 'HEAD'));
+    if (wrong !== undefined) {
+      done();
+      this.onFailure('upstream/invalid', `invalid reply: ${wrong}`);
+      return;
+    }
+    this.#state = 'waiting';
+    this.#held = this.#held.subarray(length);
+    this.#heldDone = done;
+    this.#status = head.status;
+    this.#target?.health.succeeded();
+    this.#exchange.upstreamMs = this.#engine.monotonic() - this.#exchange.startMs;
+    if (head.status !== 101) this.#beginBody(head);
+    // Before the 101, also where no body follows: RFC 9110 section 7.8. The target is not asked, for there is none.
+    else if (this.#exchange.seen & Seen.Expect) this.#downstream.interim(100, CONTINUE);
+    this.#exchange.chain?.replied(this.#exchange, new TargetReply(head, this));
+  }
+
+  onInterim(text: string): void {
+    const head = new ResponseHead();
+    if (head.parse(text) !== text.length)
+      this.onFailure('upstream/invalid', `invalid reply: ${head.fault || 'informational reply'}`);
+    // Who did not ask whether to go on is not told to.
+    else if (head.status !== 100) this.#downstream.interim(head.status, interimText(head));
+  }
+
+  #beginBody(head: ResponseHead): void {
+    this.contentLength = head.contentLength;
+    this.#body.begin(head.bodyKind(this.#exchange.method === 'HEAD'), head.contentLength);
+  }
+
+  flow(): void {
+    const held = this.#held;
+    const done = this.#heldDone ?? noop;
+    this.#held = Buffer.alloc(0);
+    this.#heldDone = undefined;
+    if (this.#status === 101) {
+      this.#state = 'tunnel';
+      this.#movedAt = this.#engine.monotonic();
+      this.#lookAt(this.#service.entry.tunnelIdleTimeout);
+      this.#downstream.tunnel(this);
+    } else {
+      this.#state = 'body';
+    }
+    this.#pass(held, done);
+  }
+
+  #pass(chunk: Buffer, done: () => void): void {
+    this.#bytesFromTarget += chunk.length;
+    if (this.#state === 'tunnel') {
+      this.#movedAt = this.#engine.lately();
+      if (chunk.length === 0) done();
+      else this.#downstream.tunnelWrite(chunk, done);
+      return;
+    }
+    const body = this.#body;
+    body.take(chunk, 0, chunk.length);
+    if (body.failed) {
+      done();
+      this.onFailure('upstream/invalid', `invalid reply: ${body.fault}`);
+      return;
+    }
+    if (this.#status === 205 && !this.#isEmpty(done)) return;
+    if (body.done) this.#finish(false);
+    const more = this.#downstream.body(chunk, body.start, body.end, body.done);
+    if (this.#over) {
+      done();
+    } else if (more) {
+      this.#within(this.#service.entry.responseTimeout, 'upstream/timeout', IDLE);
+      done();
+    } else {
+      // The client's slowness is not the target's.
+      clearTimeout(this.#timer);
+      this.#heldDone = done;
+    }
+  }
+
+  /** Of a body that must be empty: whether it is, and that is known by now. Asks for more, or fails, otherwise. */
+  #isEmpty(done: () => void): boolean {
+    const { start, end, done: whole } = this.#body;
+    if (end === start && whole) return true;
+    done();
+    if (end > start) this.onFailure('upstream/invalid', `invalid reply: ${RESET_CONTENT}`);
+    else this.#within(this.#service.entry.responseTimeout, 'upstream/timeout', IDLE);
+    return false;
+  }
+
+  resume(): void {
+    const done = this.#heldDone;
+    this.#heldDone = undefined;
+    if (done !== undefined && this.#state === 'body')
+      this.#within(this.#service.entry.responseTimeout, 'upstream/timeout', IDLE);
+    done?.();
+  }
+
+  /** Looks after so many milliseconds whether the tunnel has been silent for its bound; 0 is none. */
+  #lookAt(ms: number): void {
+    if (ms === 0) return;
+    this.#timer = setTimeout(() => {
+      const bound = this.#service.entry.tunnelIdleTimeout;
+      const silent = this.#engine.monotonic() - this.#movedAt;
+      if (silent < bound) {
+        this.#lookAt(Math.max(1, bound - silent));
+        return;
+      }
+      this.#exchange.error = 'tunnel/idle';
+      this.#exchange.cause = `tunnel idle timeout (${timeSpan(bound)})`;
+      this.#finish(false);
+      this.#downstream.tunnelEnded();
+    }, ms).unref();
+  }
+
+  onEnd(): void {
+    if (this.#state === 'tunnel') {
+      this.#finish(false);
+      this.#downstream.tunnelEnded();
+    } else if (this.#state === 'body' && this.#body.kind === 'close') {
+      this.#finish(false);
+      this.#downstream.body(this.#held, 0, 0, true);
+    } else {
+      this.onFailure('upstream/reset', `connection closed by the target ${this.#stage}`);
+    }
+  }
+
+  fromClient(bytes: Buffer): boolean {
+    this.#bytesToTarget += bytes.length;
+    this.#movedAt = this.#engine.lately();
+    return this.#stream?.push(bytes) ?? false;
+  }
+
+  clientEnded(): void {
+    this.#stream?.push(null);
+  }
+
+  onWanted(): void {
+    if (this.#state === 'tunnel') this.#downstream.tunnelWantsMore();
+  }
+
+  /** How far the answer has come, for a cause. */
+  get #stage(): string {
+    if (this.#state === 'waiting' || this.#state === 'body') return 'within the body of its reply';
+    return this.#held.length > 0 ? 'within the head of its reply' : 'before its reply';
+  }
+
+  onFailure(error: ErrorSlug, cause: string): void {
+    if (this.#over) return;
+    if (this.#state === 'tunnel') {
+      // However one end of a tunnel goes, that is how tunnels end.
+      this.#finish(false);
+      this.#downstream.tunnelEnded();
+      return;
+    }
+    this.#target?.health.failed(error, cause, !BLAMELESS.has(error));
+    const again = this.#state === 'connecting' && UNSENT.has(error) && this.#attempts <= this.#service.entry.retries;
+    const replied = this.#state === 'waiting' || this.#state === 'body';
+    this.#letGo(true, true);
+    if (again) {
+      this.start();
+      return;
+    }
+    this.#over = true;
+    if (replied) this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
+    else this.#answer(error, cause);
+  }
+
+  #finish(failed: boolean): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#letGo(failed, failed);
+  }
+
+  /** Of the target; `now`: not even what is written already may go out. */
+  #letGo(failed: boolean, now: boolean): void {
+    clearTimeout(this.#timer);
+    this.#endAttempt(failed);
+    this.#stream?.finish(now);
+    this.#stream = undefined;
+  }
+
+  #endAttempt(failed: boolean): void {
+    if (this.#target === undefined) return;
+    const took = this.#engine.monotonic() - this.#startMs;
+    const { slot } = this.#target;
+    this.#engine.descriptors.freeTunnel();
+    this.#engine.stats.end(slot, this.#status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
+  }
+
+  #answer(error: ErrorSlug, cause: string): void {
+    this.#over = true;
+    const exchange = this.#exchange;
+    exchange.error = error;
+    exchange.cause = cause;
+    exchange.chain?.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#letGo(false, true);
+  }
+
+  discard(): void {
+    this.cancel();
+  }
+}
+
+/** What is wrong with an informational reply that came in place of the final one; undefined for nothing. */
+function switchFault(status: number, upgrade: string | undefined, asked: string): string | undefined {
+  if (status >= 200) return undefined;
+  if (status !== 101) return `status ${status} in place of a final reply`;
+  if (!upgrade) return 'status 101 without Upgrade';
+  return wasOffered(upgrade, asked) ? undefined : 'status 101 to a protocol that was not asked for';
+}
+
+/** Whether every protocol of `chosen` is one of those `asked` for; both are lists. */
+function wasOffered(chosen: string, asked: string): boolean {
+  const offered = protocolsOf(asked);
+  return protocolsOf(chosen).every((protocol) => offered.includes(protocol));
+}
+
+const protocolsOf = (list: string): string[] => list.split(',').map((protocol) => protocol.trim().toLowerCase());
+
+const noop = (): void => {};

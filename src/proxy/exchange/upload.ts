@@ -1,0 +1,258 @@
+/**
+ * A request's body between its client and its target. The target is asked when all of it has come, or enough: until then
+ * it is collected, and a client that takes its time costs memory, not a connection to the target. What has come in the
+ * read of its head goes on as it is, without being collected.
+ *
+ *     collecting --- all or enough has come, or there are connections to spare ---> asked --- flow() ---> begun
+ */
+
+import { type BodyBudget, Collector } from '../http/collector.js';
+import { Seen } from '../http/request-head.js';
+import type { UpstreamConnection } from '../upstream/connection.js';
+import type { BodySink, Downstream } from './downstream.js';
+import type { GwExchange } from './exchange.js';
+
+/** Bytes of a body that are worth a connection, while the service has those for bodies that have not all come. */
+const ENOUGH = 64 * 1024;
+/** Where it has none, this much of a body is collected, in the hope that it is all. */
+const MOST = 1024 * 1024;
+/** Milliseconds after which a client may be waiting for a reply to what it has sent so far. */
+const PATIENCE = 50;
+
+const EMPTY = Buffer.alloc(0);
+
+/** Whose request's body it is. */
+export interface Uploader {
+  readonly exchange: GwExchange;
+  /** The head of the reply is here. */
+  readonly replied: boolean;
+  /** Whether the service has a connection for a body that has not all come. */
+  readonly takesParts: boolean;
+  /** Whether it has connections to spare. */
+  readonly hasSpare: boolean;
+  /** It needs a connection now, which it gives to flow(). */
+  ask(): void;
+}
+
+export class Upload implements BodySink {
+  /** All of the body has come from the client. */
+  ended = false;
+  /** Some of it went to a target, or its head: it cannot be sent to another one. */
+  begun = false;
+  /** All of it is written to the target. */
+  sent = false;
+  /** Payload bytes that came from the client. */
+  came = 0;
+  #owner: Uploader;
+  readonly #downstream: Downstream;
+  readonly #host: Uploads;
+  readonly #chunked: boolean;
+  #uplink: UpstreamConnection | null = null;
+  #asked = false;
+  #over = false;
+  /** The client waits to be told whether to send it at all. */
+  #asksToSend: boolean;
+  /** Monotonic milliseconds at which it began to be collected. */
+  #since = 0;
+  /** What has come and is not written. */
+  #store: Collector | undefined = undefined;
+  /** The same, in the buffer of the read that is being dealt with. */
+  #hand: Buffer | undefined = undefined;
+  #written = 0;
+
+  constructor(owner: Uploader, downstream: Downstream, host: Uploads) {
+    this.#owner = owner;
+    this.#downstream = downstream;
+    this.#host = host;
+    this.#asksToSend = owner.exchange.expectsContinue;
+    this.#chunked = (owner.exchange.seen & Seen.TransferEncoding) !== 0;
+  }
+
+  /** Nothing of it went anywhere: another attempt, by `owner`, may have it. */
+  passTo(owner: Uploader): void {
+    this.#owner = owner;
+    this.#asked = false;
+  }
+
+  /** Takes the body from the client, from now on. */
+  start(): void {
+    if (this.ended) {
+      this.#ask();
+      return;
+    }
+    this.#downstream.pull(this);
+    if (this.#asked || this.#over) return;
+    // The target says whether the client may go on.
+    if (this.came === 0 && this.#asksToSend) this.#ask();
+    else this.#since = this.#host.add(this);
+  }
+
+  /** The client is waited for, and the target is not asked yet. */
+  get collecting(): boolean {
+    return !this.#asked;
+  }
+
+  /** The target would take more of it than the client sends. */
+  get awaitsClient(): boolean {
+    return !this.ended && this.takesBody && !(this.#asksToSend && this.came === 0);
+  }
+
+  get takesBody(): boolean {
+    if (this.#uplink !== null) return this.#store === undefined && this.#uplink.writable;
+    if (this.#over || this.begun) return false;
+    return this.#store === undefined || this.#store.room(this.#asked ? ENOUGH : MOST) > 0;
+  }
+
+  sendBody(bytes: Buffer, last: boolean): void {
+    if (this.#over) return;
+    this.came += bytes.length;
+    this.ended = last;
+    if (this.#uplink !== null && this.#store === undefined) this.#write(bytes, last);
+    else if (this.#asked || !(last || this.#isEnough(bytes.length))) this.#keep(bytes);
+    else {
+      this.#hand = bytes;
+      this.#ask();
+      const left = this.#hand;
+      this.#hand = undefined;
+      if (left !== undefined) this.#keep(left);
+    }
+  }
+
+  #isEnough(more: number): boolean {
+    const most = this.#owner.takesParts ? ENOUGH : MOST;
+    return (this.#store?.length ?? 0) + more >= Math.min(most, this.#host.budget.share);
+  }
+
+  #keep(bytes: Buffer): void {
+    if (this.#over || bytes.length === 0) return;
+    this.#store ??= new Collector(this.#host.budget);
+    this.#store.add(bytes, 0, bytes.length);
+  }
+
+  #ask(): void {
+    this.#asked = true;
+    this.#host.delete(this);
+    this.#owner.ask();
+  }
+
+  /** Called a few times a second while it is collected. */
+  look(now: number): void {
+    const owner = this.#owner;
+    if (this.#store !== undefined && this.#isEnough(0)) this.#ask();
+    else if (now - this.#since >= PATIENCE && owner.hasSpare) this.#ask();
+  }
+
+  /** The request's head is about to be written to `uplink`: the body goes there from now on. */
+  flow(uplink: UpstreamConnection): void {
+    this.#uplink = uplink;
+    this.begun = true;
+    this.#empty(uplink);
+    const hand = this.#hand;
+    this.#hand = undefined;
+    if (hand !== undefined) {
+      if (this.#store === undefined) this.#write(hand, this.ended);
+      else this.#keep(hand);
+    } else if (!this.ended) this.#downstream.pull(this);
+    else if (this.#store === undefined && !this.sent) this.#write(EMPTY, true);
+    this.#uplink?.flush();
+  }
+
+  /** The client has been told to send it. */
+  onContinue(): void {
+    this.#asksToSend = false;
+  }
+
+  /** The target takes more. */
+  onWritable(): void {
+    const uplink = this.#uplink;
+    if (uplink === null || this.sent) return;
+    this.#empty(uplink);
+    if (this.#store === undefined && !this.ended) this.#downstream.pull(this);
+  }
+
+  #empty(uplink: UpstreamConnection): void {
+    const store = this.#store;
+    if (store === undefined) return;
+    while (uplink.writable) {
+      const block = store.shift();
+      if (block === undefined) break;
+      this.#write(block.bytes, this.ended && store.length === 0 && this.#hand === undefined);
+      this.#host.budget.give(block);
+    }
+    if (store.length === 0) this.#store = undefined;
+  }
+
+  #write(bytes: Buffer, last: boolean): void {
+    const connection = this.#uplink;
+    if (connection === null) return;
+    this.#written += bytes.length;
+    if (last) this.sent = true;
+    if (!this.#owner.replied) connection.awaitReply();
+    if (!this.#chunked) {
+      if (bytes.length > 0 || last) connection.write('', bytes, '', last);
+    } else if (bytes.length > 0)
+      connection.write(`${bytes.length.toString(16)}\r\n`, bytes, last ? '\r\n0\r\n\r\n' : '\r\n', last);
+    else if (last) connection.write('', bytes, '0\r\n\r\n', true);
+  }
+
+  /** Payload bytes written since it was asked the last time. */
+  takeWritten(): number {
+    const written = this.#written;
+    this.#written = 0;
+    return written;
+  }
+
+  /** Its connection is gone. */
+  detach(): void {
+    this.#uplink = null;
+  }
+
+  /** `owner` is done with it, and if it was not passed on, so is everybody: gives back what it holds. Idempotent. */
+  release(owner: Uploader): void {
+    if (owner !== this.#owner) return;
+    this.#over = true;
+    this.#uplink = null;
+    this.#hand = undefined;
+    this.#store?.clear();
+    this.#store = undefined;
+    this.#host.delete(this);
+  }
+}
+
+/** Those of a worker that are being collected, and the memory that they may take. */
+export class Uploads {
+  readonly budget: BodyBudget;
+  readonly #now: () => number;
+  readonly #collecting = new Set<Upload>();
+
+  /** `now`: monotonic milliseconds. */
+  constructor(budget: BodyBudget, now: () => number) {
+    this.budget = budget;
+    this.#now = now;
+  }
+
+  /** Looks at `upload` until it is deleted. Returns the time. */
+  add(upload: Upload): number {
+    this.#collecting.add(upload);
+    return this.#now();
+  }
+
+  delete(upload: Upload): void {
+    this.#collecting.delete(upload);
+  }
+
+  get length(): number {
+    return this.#collecting.size;
+  }
+
+  /** Called a few times a second with the monotonic time. `broke`: told of what must not throw. */
+  sweep(now: number, broke: (error: unknown) => void): void {
+    for (const upload of this.#collecting) {
+      try {
+        upload.look(now);
+      } catch (error) {
+        broke(error);
+      }
+    }
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Text -> located tree. `toml` is the authority on what is valid and on every value; the spans are found by walking its
+ * values beside the shadow of the text. Where the two differ in shape, the value stands and its span is coarser.
+ */
+import toml from 'toml';
+import type { Diagnostic, Outcome } from '../../schema/diagnostic.js';
+import type { From, TableEntry, TableNode, TomlNode } from '../../schema/tree.js';
+import type { Source } from '../source.js';
+import { describeSyntaxError } from './errors.js';
+import { shadowFromScan } from './scan.js';
+import { type Range, type Shadow, shadowFromLines } from './shadow.js';
+
+/** Arrays, tables and dotted keys within one another. Far beyond any spec; keeps every later walk off the stack's end. */
+export const MAX_DEPTH = 64;
+
+/** Marks a value that TOML calls a date or time: `toml` would give local ones as plain strings. */
+class DateTime {
+  constructor(readonly text: string) {}
+  static from(text: string): DateTime {
+    // An offset date-time comes with its zone appended in brackets.
+    return new DateTime(text.replace(/\[[^\]]*\]$/, ''));
+  }
+}
+
+const temporal = { ZonedDateTime: DateTime, PlainDateTime: DateTime, PlainDate: DateTime, PlainTime: DateTime };
+
+/** Never throws. A syntax error leaves no tree; `toml` stops at the first one, so there is one of it a file. */
+export function parseToml(source: Source, from: From): Outcome<TableNode> {
+  let value: unknown;
+  try {
+    value = toml.parse(source.text, { bigint: true, useTemporal: true, temporal, maxDepth: MAX_DEPTH });
+  } catch (error) {
+    return { value: undefined, diagnostics: [describeSyntaxError(error, source)] };
+  }
+  const builder = new Builder(source, from);
+  const root = builder.node(value, shadowOf(source.text), undefined, 0);
+  if (root?.kind !== 'table') return { value: undefined, diagnostics: builder.diagnostics };
+  return { value: builder.diagnostics.length > 0 ? undefined : root, diagnostics: builder.diagnostics };
+}
+
+function shadowOf(text: string): Shadow {
+  try {
+    return shadowFromScan(text);
+  } catch (error) {
+    // Text that the authority accepts and the scanner does not understand: spans are coarser, values the same.
+    if (error instanceof SyntaxError || error instanceof RangeError) return shadowFromLines(text);
+    throw error;
+  }
+}
+
+class Builder {
+  readonly diagnostics: Diagnostic[] = [];
+  #tooDeep = false;
+
+  constructor(
+    readonly source: Source,
+    readonly from: From,
+  ) {}
+
+  /** `near`: where to point when the shadow does not know. */
+  node(value: unknown, shadow: Shadow | undefined, near: Range | undefined, depth: number): TomlNode | undefined {
+    const range: Range = shadow?.range ?? near ?? [0, this.source.text.length];
+    const base = { span: this.source.span(...range), from: this.from };
+    if (typeof value === 'string') return { kind: 'string', value, ...base };
+    if (typeof value === 'bigint') {
+      const small = value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
+      return { kind: 'integer', value: small ? Number(value) : value, ...base };
+    }
+    if (typeof value === 'number') return { kind: 'float', value, ...base };
+    if (typeof value === 'boolean') return { kind: 'boolean', value, ...base };
+    if (value instanceof DateTime) return { kind: 'datetime', value: value.text, ...base };
+    if (depth >= MAX_DEPTH) return this.#refuseDepth(range);
+    if (Array.isArray(value)) return this.#array(value, shadow, range, depth);
+    return this.#table(value as object, shadow, range, depth);
+  }
+
+  #array(values: readonly unknown[], shadow: Shadow | undefined, range: Range, depth: number): TomlNode {
+    const items: TomlNode[] = [];
+    const known = shadow?.kind === 'array' && shadow.items.length === values.length ? shadow.items : [];
+    values.forEach((value, index) => {
+      const item = this.node(value, known[index], range, depth + 1);
+      if (item) items.push(item);
+    });
+    return { kind: 'array', items, span: this.source.span(...range), from: this.from };
+  }
+
+  #table(value: object, shadow: Shadow | undefined, range: Range, depth: number): TableNode {
+    const entries = new Map<string, TableEntry>();
+    for (const [key, item] of Object.entries(value)) {
+      const known = shadow?.entries.get(key);
+      const node = this.node(item, known, range, depth + 1);
+      if (!node) continue;
+      const [first, ...more] = known?.keys ?? [];
+      const keySpan = first ? this.source.span(...first) : node.span;
+      if (more.length === 0) entries.set(key, { key, keySpan, value: node });
+      else {
+        const keySpans = [keySpan, ...more.map((keyRange) => this.source.span(...keyRange))];
+        entries.set(key, { key, keySpan, value: node, keySpans });
+      }
+    }
+    const span = this.source.span(...range);
+    const headSpan = shadow?.head ? this.source.span(...shadow.head) : undefined;
+    return { kind: 'table', entries, span, from: this.from, ...(headSpan ? { headSpan } : {}) };
+  }
+
+  #refuseDepth(range: Range): undefined {
+    if (this.#tooDeep) return;
+    this.#tooDeep = true;
+    this.diagnostics.push({
+      code: 'toml/too-deep',
+      severity: 'error',
+      span: this.source.lineSpan(range[0]),
+      message: `Values are nested more than ${MAX_DEPTH} deep here.`,
+      help: 'No key of a spec lies so deep: check what wrote this file.',
+    });
+  }
+}

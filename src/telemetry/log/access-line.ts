@@ -1,0 +1,58 @@
+/** The text of an access log line. */
+
+import type { RequestRecord } from '../snapshot.js';
+import { jsonLineWriter, type LineWriter, roundedMs } from './json-line.js';
+
+export type LineFormat = 'json' | 'pretty';
+
+/** What lays a record's line, newline included, as bytes. */
+export function lineWriter(format: LineFormat, color: boolean): LineWriter {
+  if (format === 'json') return jsonLineWriter();
+  const lineOf = prettyLine(color);
+  return (record, bytes, at) => {
+    const line = lineOf(record);
+    // UTF-8 takes three bytes for a UTF-16 unit at most.
+    return line.length * 3 > bytes.length - at ? -1 : at + bytes.write(line, at, 'utf8');
+  };
+}
+
+/** The time of day in UTC, with milliseconds. */
+function timeOfDay(at: number): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? '' : date.toISOString().slice(11, -1);
+}
+
+const RESET = '\x1b[0m';
+const DIM = '\x1b[2m';
+const STATUS_COLORS: { readonly [first: string]: string } = {
+  2: '\x1b[32m',
+  3: '\x1b[36m',
+  4: '\x1b[33m',
+  5: '\x1b[31m',
+};
+
+function prettyLine(color: boolean): (record: RequestRecord) => string {
+  const paint = (code: string | undefined, text: string): string => (color && code ? `${code}${text}${RESET}` : text);
+  return (record) => {
+    const status = record.status === 0 ? '---' : String(record.status);
+    const words = [
+      paint(DIM, timeOfDay(record.at)),
+      paint(STATUS_COLORS[status[0] ?? ''], status),
+      printable(record.method).padEnd(4),
+      printable(record.url),
+      paint(DIM, printable(record.route ?? 'no route')),
+    ];
+    if (record.target !== null) words.push(paint(DIM, `-> ${printable(record.target)}`));
+    if (record.consumer !== null) words.push(paint(DIM, `as ${printable(record.consumer)}`));
+    words.push(`${roundedMs(record.durationMs)}ms`);
+    if (record.error !== null) words.push(paint(STATUS_COLORS[5], printable(record.error)));
+    if (record.cause !== null) words.push(paint(DIM, `(${printable(record.cause)})`));
+    return `${words.join(' ')}\n`;
+  };
+}
+
+const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
+
+/** What a client sends must not steer a terminal. */
+const printable = (text: string): string =>
+  text.replace(CONTROL, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);

@@ -1,0 +1,188 @@
+/**
+ * One line for each finished exchange, as JSON or for people. Lines are gathered and handed over a few times a second,
+ * so that a line costs its text and no system call. A destination that is full, slow or gone costs lines, which are
+ * counted, and never an exchange.
+ */
+import { destinationOf } from '../../output-file.js';
+import type { RequestRecord } from '../snapshot.js';
+import { type LineFormat, lineWriter } from './access-line.js';
+import { LogFile } from './file.js';
+import type { LineWriter } from './json-line.js';
+
+export interface AccessLogOptions {
+  /** `-` is standard output; otherwise a file, appended to. */
+  readonly path: string;
+  readonly format: LineFormat;
+  /** Only for `pretty`. */
+  readonly color?: boolean;
+  /** Takes lines for standard output in place of this log, in whole lines; what it is given is its own. */
+  readonly take?: ((lines: Uint8Array, count: number) => void) | undefined;
+  /** It cannot be written; `dropped` lines are lost so far. Told at most once a minute. */
+  readonly onError?: (error: Error, dropped: number) => void;
+  /** It is written again, after onError(). */
+  readonly onRecovered?: (dropped: number) => void;
+  /** Bytes that may wait for a slow destination; further lines are dropped. */
+  readonly maxWaiting?: number;
+}
+
+/** Bytes gathered before they are handed over at once. */
+const GATHER = 64 * 1024;
+/** Milliseconds until what is gathered is handed over anyhow. */
+const HAND_OVER_AFTER = 50;
+const MAX_WAITING = 16 * 1024 ** 2;
+const TELL_EVERY = 60_000;
+const STDOUT = 1;
+
+export class AccessLog {
+  readonly #options: AccessLogOptions;
+  readonly #writeLine: LineWriter;
+  #file: LogFile | undefined;
+  /** Closed, or broken for good: nothing more is written. */
+  #over = false;
+  #closed = false;
+  #take: AccessLogOptions['take'];
+  /** Lines are laid as bytes as they come: text that waits would be text that the garbage collector moves about. */
+  #gathered = Buffer.allocUnsafeSlow(GATHER);
+  #length = 0;
+  #gatheredLines = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #dropped = 0;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #failing = false;
+  /** Why lines were lost last, and how many when it was told. */
+  #cause: Error | undefined;
+  #told = 0;
+
+  /** Throws where the file cannot be opened for writing: better when a spec is loaded than line by line. */
+  constructor(options: AccessLogOptions) {
+    this.#options = options;
+    this.#writeLine = lineWriter(options.format, options.color ?? false);
+    const toOutput = isStandardOutput(options.path);
+    if (toOutput) this.#take = options.take;
+    if (this.#take === undefined) this.#file = this.#fileOf(toOutput ? STDOUT : options.path);
+  }
+
+  /** Lines that were lost. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  write(record: RequestRecord): void {
+    if (this.#over) {
+      this.#dropped++;
+      return;
+    }
+    let end = this.#writeLine(record, this.#gathered, this.#length);
+    if (end < 0) {
+      this.#handOver();
+      end = this.#writeFirst(record);
+    }
+    this.#length = end;
+    this.#gatheredLines++;
+    this.#timer ??= setTimeout(() => this.#handOver(), HAND_OVER_AFTER);
+  }
+
+  /** Lays a line into the empty buffer, and makes room where one line alone is too long for it. */
+  #writeFirst(record: RequestRecord): number {
+    let end = this.#writeLine(record, this.#gathered, 0);
+    while (end < 0) {
+      this.#gathered = Buffer.allocUnsafeSlow(this.#gathered.length * 2);
+      end = this.#writeLine(record, this.#gathered, 0);
+    }
+    return end;
+  }
+
+  /** Resolves when all lines so far are written; also when they cannot be. */
+  flush(): Promise<void> {
+    this.#handOver();
+    return this.#file?.flush() ?? Promise.resolve();
+  }
+
+  /** Opens its file anew: whatever lies at the path now takes the next line. */
+  reopen(): void {
+    this.#handOver();
+    this.#file?.reopen();
+  }
+
+  /** Writes what is left, as far as it can be, and lets go of the file. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#handOver();
+    this.#closed = true;
+    this.#over = true;
+    await this.#file?.end();
+    // Nobody comes to tell it later.
+    if (this.#cause !== undefined && this.#dropped > this.#told) this.#options.onError?.(this.#cause, this.#dropped);
+  }
+
+  #fileOf(where: string | number): LogFile {
+    return new LogFile(where, this.#options.maxWaiting ?? MAX_WAITING, {
+      lost: (lines, error) => this.#lost(lines, error),
+      failed: (error) => this.#lost(0, error),
+      broke: (error) => {
+        // The reader of standard output is gone for good.
+        this.#over = true;
+        this.#lost(0, error);
+      },
+      wrote: () => this.#recovered(),
+    });
+  }
+
+  #handOver(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const count = this.#gatheredLines;
+    if (count === 0) return;
+    const lines = this.#takeGathered();
+    if (this.#take !== undefined) {
+      this.#take(lines, count);
+      return;
+    }
+    this.#file?.write(lines, count);
+  }
+
+  /** What was gathered, in memory of its own that is hardly larger: it may wait long, and what waits is counted by its length. */
+  #takeGathered(): Buffer {
+    const length = this.#length;
+    this.#length = 0;
+    this.#gatheredLines = 0;
+    const lines = this.#gathered.subarray(0, length);
+    if (this.#gathered.length === GATHER && length < GATHER / 2) {
+      const copy = Buffer.allocUnsafeSlow(length);
+      lines.copy(copy);
+      return copy;
+    }
+    this.#gathered = Buffer.allocUnsafeSlow(GATHER);
+    return lines;
+  }
+
+  #lost(lines: number, error: Error): void {
+    this.#dropped += lines;
+    this.#cause = error;
+    const now = performance.now();
+    if (now - this.#toldAt < TELL_EVERY) return;
+    this.#toldAt = now;
+    this.#failing = true;
+    this.#told = this.#dropped;
+    this.#options.onError?.(error, this.#dropped);
+  }
+
+  #recovered(): void {
+    if (!this.#failing) return;
+    this.#failing = false;
+    this.#told = this.#dropped;
+    this.#options.onRecovered?.(this.#dropped);
+  }
+}
+
+/** `-`, and what leads there: standard output has one writer, whatever it is called. */
+function isStandardOutput(path: string): boolean {
+  if (path === '-') return true;
+  try {
+    const to = destinationOf(path);
+    return to.kind === 'descriptor' && to.fd === STDOUT;
+  } catch {
+    // Opening it says why.
+    return false;
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * Writes log lines to a file that may be rotated at any time, a pipe, or a device, and never waits in this thread. Before
+ * each write it looks whether the path still leads to the file that is open. What cannot be written waits, up to a bound,
+ * for room, for a reader, or for another file at the path; what is dropped beyond the bound is counted.
+ */
+import { write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { codeOf } from '../../reason.js';
+import { LogQueue } from './queue.js';
+import {
+  closeTarget,
+  descriptorTarget,
+  idAt,
+  isNamed,
+  type LogTarget,
+  openTarget,
+  openTargetSoon,
+  sizeOf,
+} from './target.js';
+
+const writeFile = promisify(write);
+
+/** Milliseconds that end() waits for a destination that takes nothing. */
+const END_WITHIN = 2000;
+/** Milliseconds between two attempts after one that failed. */
+const RETRY_EVERY = 250;
+/** Milliseconds until a pipe that is full is tried again: at first, and at most. */
+const FULL_FIRST = 2;
+const FULL_MOST = 64;
+/** PIPE_BUF of Linux: so many bytes are written in one piece or not at all, also where several threads write. */
+const ONE_PIECE = 4096;
+/** Bytes written to a pipe or a device in one turn of the loop. */
+const TURN = 65_536;
+const NEWLINE = Uint8Array.of(0x0a);
+
+export interface LogFileEvents {
+  /** Lines that will never be written. */
+  lost(lines: number, error: Error): void;
+  /** Writing failed; it is tried again. */
+  failed(error: Error): void;
+  /** Writing failed for good. */
+  broke(error: Error): void;
+  /** Something was written. */
+  wrote(): void;
+}
+
+export class LogFile {
+  /** Undefined for a descriptor. */
+  readonly #path: string | undefined;
+  readonly #queue: LogQueue;
+  readonly #events: LogFileEvents;
+  #target: LogTarget | undefined;
+  #running = false;
+  #reopen = false;
+  #ending = false;
+  #over = false;
+  /** Why the last attempt failed; undefined after one that did not. */
+  #error: Error | undefined;
+  /** Of the file when a write to it failed within a line. */
+  #tornSize: number | undefined;
+  /** Opening the path failed lately: what is open is written to until then. */
+  #openAt = 0;
+  #fullFor = 0;
+  /** The last attempt failed, and the next one is not due yet. */
+  #resting = false;
+  #wake: () => void = () => {};
+  #settled: (() => void)[] = [];
+
+  /**
+   * Opens a path, or takes a descriptor, which it leaves open. `maxWaiting`: bytes that may wait. @throws Error when the path
+   * cannot be opened; a pipe without a reader is not an error.
+   */
+  constructor(where: string | number, maxWaiting: number, events: LogFileEvents) {
+    this.#path = typeof where === 'string' ? where : undefined;
+    this.#queue = new LogQueue(maxWaiting);
+    this.#events = events;
+    this.#target = typeof where === 'string' ? openTarget(where) : descriptorTarget(where);
+    if (this.#target === undefined) this.#fail(noReader());
+  }
+
+  /** Whole lines; the bytes are kept until they are written. */
+  write(bytes: Uint8Array, lines: number): void {
+    if (this.#over) this.#events.lost(lines, this.#error ?? new Error('The access log is closed.'));
+    else if (this.#queue.add(bytes, lines)) this.#run();
+    else this.#events.lost(lines, this.#error ?? tooSlow());
+  }
+
+  /** Opens the path anew, also when nothing is to be written. */
+  reopen(): void {
+    if (this.#path === undefined || this.#over) return;
+    this.#reopen = true;
+    this.#openAt = 0;
+    this.#wake();
+    this.#run();
+  }
+
+  /** Resolves when all lines so far are written; also when they cannot be at the moment. */
+  flush(): Promise<void> {
+    if (this.#over || this.#resting || (this.#queue.isEmpty && !this.#running)) return Promise.resolve();
+    return new Promise((resolve) => this.#settled.push(resolve));
+  }
+
+  /** Writes what is left, as far as that can be done in time, and closes. */
+  async end(): Promise<void> {
+    if (this.#over) return;
+    this.#ending = true;
+    this.#wake();
+    if (!this.#queue.isEmpty || this.#running) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, END_WITHIN);
+        this.#settled.push(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+        this.#run();
+      });
+    }
+    this.#close(this.#error ?? tooSlow());
+  }
+
+  /** What waits is lost for the reason given. */
+  #close(error: Error): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#error = error;
+    this.#wake();
+    const lines = this.#queue.clear();
+    // A write that is under way needs its descriptor: the loop closes it.
+    if (!this.#running) this.#letGo();
+    if (lines > 0) this.#events.lost(lines, error);
+    this.#settle();
+  }
+
+  #letGo(): void {
+    if (this.#target !== undefined) closeTarget(this.#target);
+    this.#target = undefined;
+  }
+
+  #settle(): void {
+    for (const resolve of this.#settled.splice(0)) resolve();
+  }
+
+  #run(): void {
+    if (this.#running || this.#over) return;
+    this.#running = true;
+    this.#loop()
+      .catch((error: unknown) => this.#break(error))
+      .finally(() => {
+        this.#running = false;
+        if (this.#over) this.#letGo();
+        this.#settle();
+        // It may have been asked for in the last turn of the loop.
+        if (!this.#over && (this.#reopen || !this.#queue.isEmpty) && !(this.#ending && this.#error)) this.#run();
+      });
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#over && (this.#reopen || !this.#queue.isEmpty)) {
+      try {
+        await this.#follow();
+        if (this.#over) return;
+        if (this.#target === undefined) throw this.#error ?? noReader();
+        await this.#resumeLine(this.#target);
+        await this.#writeNext(this.#target);
+      } catch (error) {
+        if (!(await this.#mayGoOn(error))) return;
+      }
+    }
+  }
+
+  /** Waits after a failure. False: there is nothing to wait for. */
+  async #mayGoOn(error: unknown): Promise<boolean> {
+    if (this.#over) return false;
+    const code = codeOf(error);
+    if (code === 'EAGAIN') {
+      this.#fullFor = Math.min(FULL_MOST, Math.max(FULL_FIRST, this.#fullFor * 2));
+      await this.#pause(this.#fullFor);
+      return true;
+    }
+    if (this.#path === undefined && (code === 'EPIPE' || code === 'EBADF')) {
+      this.#break(error);
+      return false;
+    }
+    if (code === 'EPIPE') this.#drop();
+    const target = this.#target;
+    if (target?.isFile && this.#queue.isWithinLine) this.#tornSize ??= await sizeOf(target.fd).catch(() => -1);
+    this.#fail(error instanceof Error ? error : new Error(String(error)));
+    this.#settle();
+    if (this.#ending) return false;
+    this.#resting = true;
+    await this.#pause(RETRY_EVERY);
+    this.#resting = false;
+    return true;
+  }
+
+  /** Opens the path anew where it does not lead to what is open. */
+  async #follow(): Promise<void> {
+    const path = this.#path;
+    if (path === undefined) return;
+    const asked = this.#reopen;
+    if (!asked && this.#target !== undefined && (await idAt(path)) === this.#target.id) return;
+    if (this.#target !== undefined && performance.now() < this.#openAt) return;
+    this.#reopen = false;
+    try {
+      const next = await openTargetSoon(path);
+      this.#drop();
+      this.#target = next;
+      if (next === undefined) throw noReader();
+    } catch (error) {
+      this.#openAt = performance.now() + RETRY_EVERY;
+      // A file that was moved still keeps lines; one without a name does not, and holds room on its disk.
+      if (this.#target !== undefined && !(await isNamed(this.#target.fd))) this.#drop();
+      if (this.#target === undefined) throw error;
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #drop(): void {
+    this.#letGo();
+    this.#tornSize = undefined;
+    this.#queue.rewind();
+  }
+
+  /** Goes on within a line, unless others wrote behind its first part meanwhile: then on a line of its own. */
+  async #resumeLine(target: LogTarget): Promise<void> {
+    if (this.#tornSize === undefined) return;
+    const size = await sizeOf(target.fd);
+    if (size !== this.#tornSize) {
+      if (size > 0) await writeFile(target.fd, NEWLINE);
+      this.#queue.rewind();
+    }
+    this.#tornSize = undefined;
+  }
+
+  async #writeNext(target: LogTarget): Promise<void> {
+    if (target.isFile) {
+      const bytes = this.#queue.next();
+      if (bytes === undefined) return;
+      const { bytesWritten } = await writeFile(target.fd, bytes);
+      this.#wrote(bytesWritten);
+      return;
+    }
+    for (let turn = 0; turn < TURN; ) {
+      const bytes = this.#queue.next(ONE_PIECE);
+      if (bytes === undefined) break;
+      const count = writeSync(target.fd, bytes);
+      turn += count;
+      this.#wrote(count);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  #wrote(count: number): void {
+    this.#queue.advance(count);
+    if (count === 0) return;
+    this.#error = undefined;
+    this.#fullFor = 0;
+    this.#events.wrote();
+  }
+
+  #fail(error: Error): void {
+    this.#error = error;
+    this.#events.failed(error);
+  }
+
+  #break(error: unknown): void {
+    const cause = error instanceof Error ? error : new Error(String(error));
+    this.#close(cause);
+    this.#events.broke(cause);
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      // Lines that wait keep no process: end() does, for as long as it waits.
+      const timer = setTimeout(resolve, ms).unref();
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = () => {};
+  }
+}
+
+const noReader = (): Error => new Error('it is a pipe that has no reader');
+const tooSlow = (): Error => new Error('its reader is too slow');

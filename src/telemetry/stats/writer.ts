@@ -1,0 +1,68 @@
+/** What a worker counts with: plain stores into its own shared blocks. Allocates nothing once a chunk is there. */
+import { bucketOf, CHUNK_ACTIVITY, Counter, SLOT_WORDS, SLOTS_PER_CHUNK } from './layout.js';
+
+export type CounterWord = (typeof Counter)[keyof typeof Counter];
+
+const SHIFT = Math.log2(SLOTS_PER_CHUNK);
+const MASK = SLOTS_PER_CHUNK - 1;
+
+export class StatsWriter {
+  readonly #views: Float64Array<ArrayBufferLike>[] = [];
+
+  constructor(chunks: readonly SharedArrayBuffer[] = []) {
+    this.adopt(chunks);
+  }
+
+  /** Chunks are only ever added: a later generation brings the same ones, and perhaps more. */
+  adopt(chunks: readonly SharedArrayBuffer[]): void {
+    for (let at = this.#views.length; at < chunks.length; at++) this.#views.push(new Float64Array(chunks[at]!));
+  }
+
+  /** An exchange or an attempt has begun. */
+  begin(slot: number): void {
+    const view = this.#views[slot >>> SHIFT]!;
+    const at = (slot & MASK) * SLOT_WORDS + Counter.InFlight;
+    view[at] = view[at]! + 1;
+    view[CHUNK_ACTIVITY] = view[CHUNK_ACTIVITY]! + 1;
+  }
+
+  /**
+   * It has ended. Status 0: there was none. `failed`: cut before its end (routes), no usable reply (targets).
+   * Bytes and milliseconds of the whole.
+   */
+  end(slot: number, status: number, bytesIn: number, bytesOut: number, durationMs: number, failed: boolean): void {
+    const view = this.#views[slot >>> SHIFT]!;
+    const base = (slot & MASK) * SLOT_WORDS;
+    view[base + Counter.InFlight] = view[base + Counter.InFlight]! - 1;
+    view[base + Counter.Requests] = view[base + Counter.Requests]! + 1;
+    if (status >= 100 && status < 600) {
+      const word = base + Counter.Requests + ((status / 100) | 0);
+      view[word] = view[word]! + 1;
+    }
+    view[base + Counter.BytesIn] = view[base + Counter.BytesIn]! + bytesIn;
+    view[base + Counter.BytesOut] = view[base + Counter.BytesOut]! + bytesOut;
+    if (failed) view[base + Counter.Failures] = view[base + Counter.Failures]! + 1;
+    view[base + Counter.LatencySumMs] = view[base + Counter.LatencySumMs]! + durationMs;
+    const bucket = base + Counter.Histogram + bucketOf(durationMs);
+    view[bucket] = view[bucket]! + 1;
+    view[CHUNK_ACTIVITY] = view[CHUNK_ACTIVITY]! + 1;
+  }
+
+  add(slot: number, counter: CounterWord, amount: number): void {
+    const view = this.#views[slot >>> SHIFT]!;
+    const at = (slot & MASK) * SLOT_WORDS + counter;
+    view[at] = view[at]! + amount;
+    view[CHUNK_ACTIVITY] = view[CHUNK_ACTIVITY]! + 1;
+  }
+
+  set(slot: number, counter: CounterWord, value: number): void {
+    const view = this.#views[slot >>> SHIFT]!;
+    view[(slot & MASK) * SLOT_WORDS + counter] = value;
+    view[CHUNK_ACTIVITY] = view[CHUNK_ACTIVITY]! + 1;
+  }
+
+  /** This worker's own count. */
+  get(slot: number, counter: CounterWord): number {
+    return this.#views[slot >>> SHIFT]![(slot & MASK) * SLOT_WORDS + counter]!;
+  }
+}

@@ -1,0 +1,282 @@
+import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { LineSplitter, MAX_LINE } from '../../../src/control/managed/lines.js';
+import { freePort } from '../../../src/control/managed/ports.js';
+import { ManagedError, ManagedProcess, type RunSettings } from '../../../src/control/managed/process.js';
+import { ManagedSet } from '../../../src/control/managed/set.js';
+import { Warden } from '../../../src/control/managed/warden.js';
+import { splitWords } from '../../../src/schema/words.js';
+import { isGone, KeptLog, removeFolders, temporaryFolder, until } from '../kit.js';
+
+test.after(removeFolders);
+
+const folder = temporaryFolder();
+const file = (name: string, text: string): string => {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+};
+
+/** Answers with its pid; `/crash` ends it with code 3; it starts a child of its own and writes the child's pid. */
+const SERVER = `
+const { spawn } = require('node:child_process');
+const { createServer } = require('node:http');
+const { writeFileSync } = require('node:fs');
+const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' });
+if (process.env.CHILD_FILE) writeFileSync(process.env.CHILD_FILE, String(child.pid));
+if (process.env.STUBBORN) process.on('SIGTERM', () => console.log('not now'));
+createServer((request, response) => {
+  if (request.url === '/crash') process.exit(3);
+  response.end(process.env.GREETING + ' ' + process.pid);
+}).listen(Number(process.env.PORT), () => console.log('listening\\nwith two lines'));
+`;
+
+const settings = (over: Partial<RunSettings> = {}): RunSettings => ({
+  command: `${process.execPath} ${file('server.cjs', SERVER)}`,
+  portEnv: 'PORT',
+  cwd: folder,
+  env: { GREETING: 'hello' },
+  readyTimeout: 10_000,
+  ...over,
+});
+
+const host = (log: KeptLog, warden = new Warden()) => ({ log, warden, ports: new Set<number>(), moved: () => {} });
+
+test('splits a command as a shell splits words', () => {
+  assert.equal(splitWords('node app.js'), ['node', 'app.js']);
+  assert.equal(splitWords(`  a "b c" 'd "e' f\\ g --x="1 2"3 '' `), ['a', 'b c', 'd "e', 'f g', '--x=1 23', '']);
+  assert.equal(splitWords('echo "a\\"b\\n" $HOME *'), ['echo', 'a"b\\n', '$HOME', '*']);
+  assert.throws(() => splitWords('node "app.js'), /unclosed double quote/);
+  assert.throws(() => splitWords("node 'app.js"), /unclosed single quote/);
+  assert.throws(() => splitWords('node \\'), /backslash/);
+  assert.throws(() => splitWords('   '), /empty/);
+  assert.throws(() => splitWords("'' x"), /empty/);
+});
+
+test('lines are bounded and keep characters that chunks cut', () => {
+  const lines: string[] = [];
+  const splitter = new LineSplitter((line) => lines.push(line));
+  const euro = Buffer.from('a €\r\nb');
+  splitter.push(euro.subarray(0, 3));
+  splitter.push(euro.subarray(3));
+  splitter.push(Buffer.from('x'.repeat(MAX_LINE * 3)));
+  splitter.push(Buffer.from('\n\nend'));
+  splitter.end();
+  assert.is(lines.length, 3);
+  assert.is(lines[0], 'a €');
+  assert.is(lines[1]?.length, MAX_LINE + 1);
+  assert.is(lines[2], 'end');
+});
+
+test('starts, answers with its environment, and stops with its whole group', async () => {
+  const log = new KeptLog();
+  const childFile = join(folder, 'child-1');
+  const managed = new ManagedProcess(
+    'products',
+    settings({ env: { GREETING: 'hi', CHILD_FILE: childFile } }),
+    host(log),
+  );
+  assert.is(managed.state, 'stopped');
+  await managed.start();
+  assert.is(managed.state, 'ready');
+  const pid = managed.pid ?? 0;
+  assert.is(await (await fetch(managed.url)).text(), `hi ${pid}`);
+  await until(() => log.find(/^\[products\] with two lines$/), 'its output in the log');
+  const child = Number(readFileSync(childFile, 'utf8'));
+  assert.not.ok(isGone(child));
+  await managed.stop();
+  assert.is(managed.state, 'stopped');
+  assert.is(managed.pid, null);
+  assert.ok(isGone(pid));
+  await until(() => isGone(child), 'its child to be gone');
+  await managed.stop();
+});
+
+test('one that ignores SIGTERM is killed after the grace', async () => {
+  const log = new KeptLog();
+  const managed = new ManagedProcess('stubborn', settings({ env: { GREETING: 'hi', STUBBORN: '1' } }), host(log));
+  await managed.start();
+  const pid = managed.pid ?? 0;
+  await managed.stop(200);
+  assert.ok(log.find(/not now/));
+  assert.ok(isGone(pid));
+});
+
+test('a crash restarts it on the same port, and what it left behind is gone', async () => {
+  const log = new KeptLog();
+  const childFile = join(folder, 'child-2');
+  const managed = new ManagedProcess('shop', settings({ env: { GREETING: 'hi', CHILD_FILE: childFile } }), host(log));
+  await managed.start();
+  const { url, pid } = managed;
+  const child = Number(readFileSync(childFile, 'utf8'));
+  await fetch(`${url}/crash`).catch(() => {});
+  await until(() => managed.pid !== pid, 'backoff or later');
+  await until(() => managed.state === 'ready' && managed.restarts === 1, 'a restart');
+  assert.is(managed.url, url);
+  assert.is.not(managed.pid, pid);
+  assert.ok(log.find(/ended: exit code 3; restarting in 100 ms/));
+  await until(() => isGone(child), 'the orphan to be gone');
+  await managed.stop();
+});
+
+test('a port taken during the backoff moves it, and says so', async () => {
+  const log = new KeptLog();
+  let moved = 0;
+  const managed = new ManagedProcess('mover', settings(), { ...host(log), moved: () => moved++ });
+  await managed.start();
+  const { url } = managed;
+  const squatter = createServer();
+  await fetch(`${url}/crash`).catch(() => {});
+  await until(async () => {
+    if (squatter.listening) return true;
+    return new Promise<boolean>((resolve) => {
+      squatter.once('error', () => resolve(false));
+      squatter.listen(Number(new URL(url).port), '127.0.0.1', () => resolve(true));
+    });
+  }, 'the port to be taken');
+  await until(() => managed.state === 'ready' && managed.restarts > 0, 'a restart');
+  assert.is.not(managed.url, url);
+  assert.is(moved, 1);
+  await managed.stop();
+  squatter.close();
+});
+
+test('what ends before its port answers fails at once, with its last words', async () => {
+  const script = file('broken.cjs', 'console.error("no database"); process.exit(7)');
+  const managed = new ManagedProcess(
+    'broken',
+    settings({ command: `${process.execPath} ${script}` }),
+    host(new KeptLog()),
+  );
+  const before = Date.now();
+  try {
+    await managed.start();
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, ManagedError);
+    assert.match((error as ManagedError).message, /exit code 7/);
+    assert.equal((error as ManagedError).output, ['no database']);
+  }
+  assert.ok(Date.now() - before < 5000);
+  assert.is(managed.state, 'stopped');
+});
+
+test('what never answers fails at its ready timeout and is ended', async () => {
+  const script = file('silent.cjs', 'console.log(process.pid); setInterval(() => {}, 1000)');
+  const managed = new ManagedProcess(
+    'silent',
+    settings({ command: `${process.execPath} ${script}`, readyTimeout: 700 }),
+    host(new KeptLog()),
+  );
+  try {
+    await managed.start();
+    assert.unreachable();
+  } catch (error) {
+    assert.match((error as ManagedError).message, /did not answer on port \d+ \(given as PORT\) within 700 ms/);
+    assert.ok(isGone(Number((error as ManagedError).output[0])));
+  }
+});
+
+test('a program that does not exist is an error, not a crash', async () => {
+  const managed = new ManagedProcess('none', settings({ command: '/no/such/program' }), host(new KeptLog()));
+  try {
+    await managed.start();
+    assert.unreachable();
+  } catch (error) {
+    assert.match((error as ManagedError).message, /cannot be started/);
+  }
+});
+
+test('a set keeps what is unchanged, starts what is new, returns what is gone', async () => {
+  const set = new ManagedSet(new KeptLog(), () => {});
+  const first = await set.prepare(
+    new Map([
+      ['a', settings()],
+      ['b', settings({ env: { GREETING: 'b' } })],
+    ]),
+  );
+  assert.equal(first.commit(), []);
+  const { pid } = set.get('a') ?? {};
+  const old = set.get('b');
+  const second = await set.prepare(
+    new Map([
+      ['a', settings({ readyTimeout: 9000 })],
+      ['b', settings({ env: { GREETING: 'other' } })],
+    ]),
+  );
+  assert.is(set.get('b'), old);
+  assert.equal(second.commit(), [old]);
+  assert.is(set.get('a')?.pid, pid);
+  assert.ok((await (await fetch(set.get('b')?.url ?? '')).text()).startsWith('other '));
+  assert.is(old?.state, 'ready');
+  if (old) await set.stop(old);
+  const pids = [set.get('a')?.pid ?? 0, set.get('b')?.pid ?? 0];
+  await set.close();
+  assert.ok(pids.every(isGone));
+});
+
+test('when one of several fails, those started with it end as well', async () => {
+  const set = new ManagedSet(new KeptLog(), () => {});
+  const pidFile = join(folder, 'child-3');
+  try {
+    await set.prepare(
+      new Map([
+        ['good', settings({ env: { GREETING: '', CHILD_FILE: pidFile } })],
+        ['bad', settings({ command: '/no/such/program' })],
+      ]),
+    );
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as ManagedError).service, 'bad');
+  }
+  assert.is(set.get('good'), undefined);
+  await until(() => isGone(Number(readFileSync(pidFile, 'utf8'))), 'the good one to be gone');
+  await set.close();
+});
+
+test('the warden ends groups when the gateway is killed without a word', async () => {
+  const pidFile = join(folder, 'warden-pids');
+  const modules = new URL('../../../src/control/managed/', import.meta.url).href;
+  const script = file(
+    'killed.mjs',
+    `
+    import { writeFileSync } from 'node:fs';
+    import { ManagedSet } from '${modules}set.js';
+    const log = { info() {}, warn() {}, error() {}, debug() {}, write() {} };
+    const set = new ManagedSet(log, () => {});
+    const preparation = await set.prepare(new Map([['a', ${JSON.stringify(settings())}]]));
+    preparation.commit();
+    writeFileSync(${JSON.stringify(pidFile)}, String(set.get('a').pid));
+    process.kill(process.pid, 'SIGKILL');
+  `,
+  );
+  const gateway = spawn(process.execPath, [script], { stdio: 'inherit' });
+  await new Promise((resolve) => gateway.once('exit', resolve));
+  const pid = Number(readFileSync(pidFile, 'utf8'));
+  await until(() => isGone(pid), 'the managed process to be gone');
+});
+
+test('free ports are free, and a taken one is told', async () => {
+  const port = (await freePort(new Set())) ?? 0;
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  assert.is(await freePort(new Set(), port), undefined);
+  server.close();
+});
+
+test('a command with an unclosed quote is an error of its service', () => {
+  try {
+    new ManagedProcess('shop', settings({ command: "node 'app.js" }), host(new KeptLog()));
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, ManagedError);
+    assert.is((error as ManagedError).service, 'shop');
+    assert.match((error as ManagedError).message, /unclosed single quote/);
+  }
+});
+
+test.run();

@@ -1,0 +1,70 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { CAUTION_MS, MOVED_MS, PATIENCE_MS, Settling, WRITTEN_MS } from '../../../src/control/watch/settling.js';
+import type { Stamp } from '../../../src/control/watch/stamp.js';
+
+const stamp = (version: number, size = 10): Stamp => ({
+  identity: '1.1',
+  version: String(version),
+  size,
+  moved: false,
+  changedAt: version,
+});
+
+/** When the file of these writes, at these times, counts as complete. */
+function completeAt(writes: readonly number[], moved = false, size = 10): number {
+  const settling = new Settling();
+  for (const at of writes) settling.look('a', stamp(at, size), moved, at);
+  const last = writes.at(-1) ?? 0;
+  return last + settling.dueIn('a', last);
+}
+
+test('a file that was moved into place is complete at once', () => {
+  assert.is(completeAt([1000], true), 1000 + MOVED_MS);
+});
+
+test('a file that was written in place is complete when its writer is quiet', () => {
+  assert.is(completeAt([1000]), 1000 + WRITTEN_MS);
+  assert.is(completeAt([1000, 1005, 1010]), 1010 + WRITTEN_MS);
+});
+
+test('a writer that pauses is waited for by its longest pause', () => {
+  assert.is(completeAt([1000, 1300, 1310]), 1310 + 1200);
+  assert.is(completeAt([1000, 1900]), 1900 + CAUTION_MS);
+});
+
+test('two saves that lie apart are not one writer who pauses', () => {
+  assert.is(completeAt([1000, 4000]), 4000 + WRITTEN_MS);
+});
+
+test('an empty file is waited for as long as for anything', () => {
+  assert.is(completeAt([1000], false, 0), 1000 + CAUTION_MS);
+});
+
+test('a writer is remembered over a build of what it had written by then', () => {
+  const settling = new Settling();
+  for (const at of [0, 300]) settling.look('a', stamp(at), false, at);
+  settling.built(['a'], 1500);
+  settling.look('a', stamp(1), false, 1600);
+  assert.is(settling.dueIn('a', 1600), WRITTEN_MS);
+  settling.look('a', stamp(2), false, 1900);
+  assert.is(settling.dueIn('a', 1900), 1200);
+});
+
+test('what is insisted upon holds for this save alone, and for no file that was moved', () => {
+  const settling = new Settling();
+  settling.look('a', stamp(0), false, 0);
+  assert.not(settling.insist('a', CAUTION_MS, 500));
+  assert.is(settling.dueIn('a', 500), CAUTION_MS - 500);
+  assert.ok(settling.insist('a', CAUTION_MS, CAUTION_MS));
+  settling.look('b', stamp(0), true, 0);
+  assert.ok(settling.insist('b', CAUTION_MS, 100));
+});
+
+test('a file that changes all the time is complete at last', () => {
+  const settling = new Settling();
+  for (let at = 0; at <= PATIENCE_MS; at += 100) settling.look('a', stamp(at), false, at);
+  assert.is(settling.dueIn('a', PATIENCE_MS), 0);
+});
+
+test.run();

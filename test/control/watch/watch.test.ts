@@ -1,0 +1,181 @@
+import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { includeFolders, includePatterns } from '../../../src/control/watch/folders.js';
+import { Reads } from '../../../src/control/watch/reads.js';
+import { SpecWatcher } from '../../../src/control/watch/watcher.js';
+import { KeptLog, removeFolders, temporaryFolder, until } from '../kit.js';
+
+test.after(removeFolders);
+
+/** A watcher of a gateway that does nothing but read these files whenever it is told. */
+function watching(...files: readonly string[]): {
+  watcher: SpecWatcher;
+  count(): number;
+  watch(...files: readonly string[]): void;
+  next(what: string, act: () => void): Promise<void>;
+} {
+  let changes = 0;
+  let watched = files;
+  const read = (): void => {
+    const reads = new Reads();
+    for (const file of watched) reads.readSpec(file);
+    watcher.update(reads, true);
+  };
+  const watcher = new SpecWatcher(() => {
+    changes++;
+    read();
+  }, new KeptLog());
+  read();
+  return {
+    watcher,
+    count: () => changes,
+    watch: (...others) => {
+      watched = others;
+      read();
+    },
+    next: async (what, act) => {
+      const before = changes;
+      act();
+      await until(() => changes > before, what);
+    },
+  };
+}
+
+test('sees writes, atomic renames again and again, removal and return', async () => {
+  const folder = temporaryFolder();
+  const spec = join(folder, 'gateway.toml');
+  writeFileSync(spec, 'spec = 1\n');
+  const { watcher, next } = watching(spec);
+  await next('a write', () => writeFileSync(spec, 'spec = 1 # a\n'));
+  for (let count = 0; count < 5; count++) {
+    await next(`rename ${count}`, () => {
+      writeFileSync(join(folder, '.gateway.toml.swp'), `spec = 1 # ${count}\n`);
+      renameSync(join(folder, '.gateway.toml.swp'), spec);
+    });
+  }
+  await next('a removal', () => unlinkSync(spec));
+  await next('a return', () => writeFileSync(spec, 'spec = 1\n'));
+  await watcher.close();
+});
+
+test('a burst of writes is one change', async () => {
+  const folder = temporaryFolder();
+  const spec = join(folder, 'gateway.toml');
+  writeFileSync(spec, '');
+  const { watcher, count, next } = watching(spec);
+  await next('the burst', () => {
+    for (let write = 0; write < 20; write++) writeFileSync(spec, `spec = 1 # ${write}\n`);
+  });
+  // Whatever else comes would come within a few debounce times.
+  await delay(400);
+  assert.ok(count() <= 2, `${count()} changes`);
+  await watcher.close();
+});
+
+test('sees new files that an include would take, and no others', async () => {
+  const folder = temporaryFolder();
+  const spec = join(folder, 'gateway.toml');
+  mkdirSync(join(folder, 'routes'));
+  writeFileSync(spec, 'include = ["routes/*.toml"]\n');
+  const { watcher, count, next } = watching(spec);
+  await next('a new include', () => writeFileSync(join(folder, 'routes', 'a.toml'), ''));
+  await delay(200);
+  const before = count();
+  writeFileSync(join(folder, 'routes', 'notes.md'), '');
+  writeFileSync(join(folder, 'other.toml'), '');
+  await delay(300);
+  assert.is(count(), before);
+  await next('its removal', () => rmSync(join(folder, 'routes', 'a.toml')));
+  await watcher.close();
+});
+
+test('a folder that includes name and that is made later is seen', async () => {
+  const folder = temporaryFolder();
+  const spec = join(folder, 'gateway.toml');
+  writeFileSync(spec, 'include = ["routes/**/*.toml"]\n');
+  const { watcher, next } = watching(spec);
+  await next('a file deep in a new folder', () => {
+    mkdirSync(join(folder, 'routes', 'v1'), { recursive: true });
+    writeFileSync(join(folder, 'routes', 'v1', 'a.toml'), '');
+  });
+  await watcher.close();
+});
+
+test('a folder of the spec that becomes a file, or a link to itself, is a change and nothing worse', async () => {
+  const folder = temporaryFolder();
+  const routes = join(folder, 'routes');
+  mkdirSync(routes);
+  const included = join(routes, 'a.toml');
+  writeFileSync(included, '');
+  const { watcher, next } = watching(join(folder, 'gateway.toml'), included);
+  await next('the file', () => {
+    rmSync(routes, { recursive: true });
+    writeFileSync(routes, '');
+  });
+  await next('the link', () => {
+    rmSync(routes);
+    symlinkSync('routes', routes);
+    writeFileSync(join(folder, 'gateway.toml'), '');
+  });
+  await watcher.close();
+});
+
+test('sees a symbolic link that turns to another file', async () => {
+  const folder = temporaryFolder();
+  for (const name of ['one', 'two']) writeFileSync(join(folder, name), name);
+  const link = join(folder, 'token');
+  symlinkSync(join(folder, 'one'), link);
+  const { watcher, next } = watching(link);
+  await next('the turn', () => {
+    symlinkSync(join(folder, 'two'), `${link}.new`);
+    renameSync(`${link}.new`, link);
+  });
+  await watcher.close();
+});
+
+test('a new set replaces the old one', async () => {
+  const folder = temporaryFolder();
+  const other = temporaryFolder();
+  const [a, b] = [join(folder, 'a.toml'), join(other, 'b.toml')];
+  for (const file of [a, b]) writeFileSync(file, '');
+  const { watcher, count, next, watch } = watching(a);
+  watch(b);
+  await next('the new file', () => writeFileSync(b, '# changed'));
+  const before = count();
+  writeFileSync(a, '# changed');
+  await delay(300);
+  assert.is(count(), before);
+  await watcher.close();
+});
+
+test('reads include patterns also from a spec that does not parse', () => {
+  const folder = temporaryFolder();
+  const spec = join(folder, 'gateway.toml');
+  const text = `include = ["routes/*.toml", 'deep/**/x.toml',\n "one.toml"]\n  include = "../shared/a?.toml"\n[[route\n`;
+  const folders = includeFolders(includePatterns(spec, text)).sort((a, b) => (a.path < b.path ? -1 : 1));
+  assert.equal(
+    folders,
+    [
+      { path: join(folder, 'routes'), depth: 1 },
+      { path: join(folder, 'deep'), depth: Number.POSITIVE_INFINITY },
+      { path: folder, depth: 1 },
+      { path: join(folder, '..', 'shared'), depth: 1 },
+    ].sort((a, b) => (a.path < b.path ? -1 : 1)),
+  );
+});
+
+test('include patterns behind comments and brackets are read, and those in comments are not', () => {
+  const patterns = (text: string): string[] => includePatterns('/x/gateway.toml', text).map(({ pattern }) => pattern);
+  assert.equal(patterns('include = [\n "a.toml", # see [1] and "old/*.toml"\n "b/*.toml",\n]\n'), [
+    'a.toml',
+    'b/*.toml',
+  ]);
+  assert.equal(patterns('include = ["a].toml", \'c#.toml\']\n[x]\ny = "d"\n'), ['a].toml', 'c#.toml']);
+  assert.equal(patterns('"include" = "a/*.toml"\n'), ['a/*.toml']);
+  assert.equal(patterns('# include = ["a/*.toml"]\n'), []);
+});
+
+test.run();

@@ -1,0 +1,216 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { WorkerHost } from '../../../src/control/workers/host.js';
+import type { GenerationInput } from '../../../src/proxy/types.js';
+import type { RequestRecord } from '../../../src/telemetry/snapshot.js';
+import { listenerPlan, programWith } from '../../support/programs.js';
+import { KeptLog, removeFolders, temporaryFolder, until } from '../kit.js';
+
+test.after(removeFolders);
+
+/** A data plane that does as the `sha256` of a generation says; the calls are served by gw's own port protocol. */
+const CALLS = new URL('../../../src/control/workers/calls.js', import.meta.url).href;
+const entry = pathToFileURL(join(temporaryFolder(), 'worker.mjs'));
+writeFileSync(
+  entry,
+  `
+  import { parentPort, workerData } from 'node:worker_threads';
+  import { serveCalls } from '${CALLS}';
+  const flag = new Int32Array(workerData.options.limits);
+  let dying = false;
+  let hanging = false;
+  serveCalls(parentPort, (events) => ({
+    async prepare(input) {
+      if (input.sha256 === 'refuse') throw Object.assign(new Error('listen EADDRINUSE'), { code: 'EADDRINUSE' });
+      dying = input.sha256 === 'die';
+      if (input.sha256 === 'die while loading') { process.exit(9); }
+      if (input.sha256 === 'die on load again' && Atomics.add(flag, 0, 1) < 2 && Atomics.load(flag, 0) === 2) process.exit(5);
+      hanging = input.sha256 === 'hang';
+      if (input.sha256 === 'die, then bind for ever') {
+        if (Atomics.add(flag, 0, 1) === 0) dying = true;
+        else await new Promise(() => setInterval(() => Atomics.add(flag, 1, 1), 1));
+      }
+      if (input.sha256 === 'reject') Promise.reject(new Error('nobody waits'));
+      events.log('info', 'loaded ' + input.program.listeners.map((one) => one.address).join());
+      return input.program.listeners.map(({ name }) => ({ name, address: '127.0.0.1:4711' }));
+    },
+    watch(level) { events.requests([{ id: level }], 3); },
+    commit() {
+      events.log('info', 'committed');
+      // After the answer to this, so that whoever loaded it does not wait for one.
+      if (hanging) setTimeout(() => { Atomics.store(flag, 1, 1); for (;;) Atomics.wait(flag, 0, 0); });
+      if (dying) setTimeout(() => { throw new Error('worker bug'); });
+    },
+    abort() { events.log('info', 'aborted'); },
+    async drain(timeoutMs) { return { cut: timeoutMs, tunnels: 0, raced: 0, tookMs: 1 }; },
+    async close() { events.log('info', 'closed'); },
+  }));
+`,
+);
+
+const input = (sha256: string): GenerationInput => ({
+  id: 1,
+  sha256,
+  program: programWith({ listeners: [listenerPlan('main')] }),
+  trie: new SharedArrayBuffer(8),
+  stats: { chunks: [], routes: [], unmatched: 0, targets: [], listeners: [] },
+});
+
+function host() {
+  const log = new KeptLog();
+  const seen: { records: readonly RequestRecord[]; dropped: number }[] = [];
+  let lost = 7;
+  const limits = new SharedArrayBuffer(8);
+  const worker = new WorkerHost({
+    entry,
+    options: { limits },
+    died: () => lost++,
+    events: {
+      requests: (records, dropped) => seen.push({ records, dropped }),
+      log: (level, message, fields) => log.write(level, message, fields),
+    },
+  });
+  return { worker, log, seen, limits };
+}
+
+/** As a set of one does it. */
+async function load(worker: WorkerHost, given: GenerationInput) {
+  const listeners = await worker.prepare(given);
+  worker.commit();
+  await worker.settled;
+  return listeners;
+}
+
+test('carries calls, answers and events', async () => {
+  const { worker, log, seen } = host();
+  assert.equal(await load(worker, input('fine')), [{ name: 'main', address: '127.0.0.1:4711' }]);
+  worker.watch('records');
+  await until(() => seen.length > 0, 'a batch');
+  assert.is(seen[0]?.records[0]?.id, 'records');
+  assert.is(seen[0]?.dropped, 3);
+  assert.equal(await worker.drain(1234), { cut: 1234, tunnels: 0, raced: 0, tookMs: 1 });
+  await worker.close();
+  assert.ok(log.find(/^closed$/));
+});
+
+test('errors keep their code', async () => {
+  const { worker } = host();
+  try {
+    await load(worker, input('refuse'));
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as NodeJS.ErrnoException).code, 'EADDRINUSE');
+    assert.is((error as Error).message, 'listen EADDRINUSE');
+  }
+  assert.is((await load(worker, input('fine'))).length, 1);
+  await worker.close();
+});
+
+test('a rejection that nobody handles ends nothing', async () => {
+  const { worker, log } = host();
+  await load(worker, input('reject'));
+  const line = await until(() => log.find(/a rejection was not handled/), 'the report');
+  assert.match(String(line.fields['error']), 'nobody waits');
+  assert.is(worker.restarts, 0);
+  await worker.close();
+});
+
+test('a worker that dies is replaced, on the address it had, with what was lost in the log', async () => {
+  const { worker, log, seen } = host();
+  await load(worker, input('fine'));
+  worker.watch('decisions');
+  await until(() => seen.length > 0, 'a batch');
+  await load(worker, input('die'));
+  await until(() => log.find(/worker 0 died/), 'its death');
+  const line = log.find(/worker 0 died/);
+  assert.is(line?.level, 'error');
+  assert.is(line?.fields['lost'], 7);
+  assert.match(String(line?.fields['cause']), 'worker bug');
+  await until(() => log.find(/worker 0 is back/) || worker.restarts > 0, 'its return');
+  // The generation that kills it is loaded again and again, with longer and longer waits.
+  await until(() => log.count(/worker 0 died; a new one starts in 100 ms/) > 0, 'a second death');
+  assert.ok(log.count(/^loaded 127\.0\.0\.1:4711$/) > 0);
+  assert.ok(seen.length > 1, 'the new worker was told to watch');
+  await worker.close();
+});
+
+test('a call during a death is rejected, and the old generation comes back', async () => {
+  const { worker, log } = host();
+  await load(worker, input('fine'));
+  try {
+    await load(worker, input('die while loading'));
+    assert.unreachable();
+  } catch (error) {
+    assert.match((error as Error).message, 'died');
+  }
+  await until(() => log.find(/worker 0 is back/), 'its return');
+  assert.is(log.count(/^loaded/), 2);
+  assert.is((await load(worker, input('fine'))).length, 1);
+  await worker.close();
+});
+
+test('a call while a new worker starts waits for it', async () => {
+  const { worker, log } = host();
+  await load(worker, input('die'));
+  await until(() => log.find(/worker 0 died/), 'its death');
+  assert.is((await load(worker, input('fine'))).length, 1);
+  await worker.close();
+});
+
+test('a replacement that dies itself is replaced, and the log says when', async () => {
+  const { worker, log } = host();
+  await load(worker, input('die on load again'));
+  await load(worker, input('die while loading')).catch(() => {});
+  await until(() => log.find(/worker 0 is back/), 'its return');
+  assert.ok(log.find(/worker 0 could not load; a new one starts in \d+ ms$/));
+  assert.is(worker.restarts, 2);
+  await worker.close();
+});
+
+test('a drain ends a replacement that is about to listen', async () => {
+  const { worker, limits } = host();
+  const binding = (): number => Atomics.load(new Int32Array(limits), 1);
+  await load(worker, input('die, then bind for ever'));
+  await until(() => binding() > 0, 'the replacement to bind');
+  assert.is((await worker.drain(60_000)).cut, 0);
+  const then = binding();
+  await delay(50);
+  assert.is(binding(), then, 'its thread is gone before the others have drained');
+  await worker.close();
+});
+
+test('what a thread had in flight that is ended for another one is counted as lost', async () => {
+  const { worker, log } = host();
+  await load(worker, input('fine'));
+  worker.adopt(input('fine'));
+  await until(() => log.find(/worker 0 is back/), 'its return');
+  assert.is(log.find(/worker 0 was ended for another one/)?.fields['lost'], 7);
+  await worker.close();
+});
+
+test('a thread that hangs cannot keep a gateway from ending', async () => {
+  const { worker, log, limits } = host();
+  await load(worker, input('hang'));
+  await until(() => Atomics.load(new Int32Array(limits), 1) === 1, 'the hang');
+  const report = await worker.drain(10);
+  assert.is(report.cut, 7);
+  assert.ok(log.find(/does not answer/));
+  await worker.close();
+});
+
+test('closing while a new worker is due ends it all', async () => {
+  const { worker, log } = host();
+  await load(worker, input('die'));
+  await until(() => log.find(/a new one starts in 200 ms/), 'a wait that is long enough');
+  const { restarts } = worker;
+  assert.equal(await worker.drain(10), { cut: 0, tunnels: 0, raced: 0, tookMs: 0 });
+  await worker.close();
+  await delay(300);
+  assert.is(worker.restarts, restarts);
+});
+
+test.run();

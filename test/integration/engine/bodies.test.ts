@@ -1,0 +1,304 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import * as assert from 'uvu/assert';
+import { type Arrived, ok, say, specOf, until } from '../engine-kit.js';
+import { engineSuite } from '../engine-suite.js';
+
+const HOST = 'Host: a.example\r\n';
+
+const test = engineSuite('bodies', { listener: 'max_body = "1MiB"' });
+
+/** Answers once the whole request body is there, with its bytes. */
+const echo =
+  (length: number) =>
+  (request: Arrived, socket: Arrived['socket']): void => {
+    const answer = (): void => {
+      if (request.rest.length >= length) ok(request.rest.toString('latin1'))(request, socket);
+      else socket.once('data', () => setImmediate(answer));
+    };
+    answer();
+  };
+
+test('a body with Content-Length goes through, whole and in pieces', async ({ target, plane }) => {
+  target.respond = echo(10);
+  const whole = await plane.ask(`POST / HTTP/1.1\r\n${HOST}Content-Length: 10\r\n\r\n0123456789`);
+  assert.is(whole.body.toString(), '0123456789');
+  const client = plane.client();
+  client.send(`POST / HTTP/1.1\r\n${HOST}Content-Length: 10\r\n\r\n0123`);
+  await until(() => target.arrived.length === 2 && target.arrived[1]!.rest.length === 4, 'the first half');
+  client.send('456789');
+  assert.is((await client.reply()).body.toString(), '0123456789');
+  assert.is(target.arrived[1]!.header('content-length'), '10');
+  client.destroy();
+});
+
+test('a chunked body is framed anew: extensions and trailers do not reach the target', async ({ target, plane }) => {
+  target.respond = (request, socket) => {
+    const answer = (): void => {
+      if (request.rest.toString().endsWith('0\r\n\r\n')) ok(request.rest.toString('latin1'))(request, socket);
+      else socket.once('data', () => setImmediate(answer));
+    };
+    answer();
+  };
+  const reply = await plane.ask(
+    `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n005;a=b\r\nhello\r\n3 ;x\r\nyou\r\n0\r\nX-Secret: 1\r\n\r\n`,
+  );
+  assert.is(reply.body.toString(), '8\r\nhelloyou\r\n0\r\n\r\n');
+  assert.is(target.arrived[0]!.header('transfer-encoding'), 'chunked');
+  assert.is(target.arrived[0]!.header('x-secret'), undefined);
+});
+
+test('a chunked reply is framed anew', async ({ target, plane }) => {
+  target.respond = say(
+    'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;z\r\nabc\r\n002\r\nde\r\n0\r\nT: 1\r\n\r\n',
+  );
+  const client = plane.client();
+  for (let i = 0; i < 2; i++) {
+    client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+    const reply = await client.reply();
+    assert.is(reply.header('transfer-encoding'), 'chunked');
+    assert.is(reply.header('content-length'), undefined);
+    assert.is(reply.body.toString(), 'abcde');
+  }
+  assert.is(target.connections, 1);
+  client.destroy();
+});
+
+test('a reply that ends with its connection becomes chunked', async ({ target, plane }) => {
+  target.respond = (_request, socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end');
+  const client = plane.client();
+  client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  const reply = await client.reply();
+  assert.is(reply.body.toString(), 'until the end');
+  assert.is(reply.header('transfer-encoding'), 'chunked');
+  client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  assert.is((await client.reply()).body.toString(), 'until the end');
+  client.destroy();
+});
+
+test('an HTTP/1.0 client gets a reply of unknown length until the connection closes', async ({ target, plane }) => {
+  target.respond = say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n');
+  const client = plane.client();
+  client.send('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
+  const reply = await client.reply();
+  assert.is(reply.header('transfer-encoding'), undefined);
+  assert.is(reply.header('connection'), 'close');
+  assert.is(reply.body.toString(), 'abc');
+  await client.end();
+});
+
+test('an HTTP/1.0 client may keep its connection', async ({ plane }) => {
+  const client = plane.client();
+  client.send('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
+  assert.is((await client.reply()).header('connection'), 'keep-alive');
+  client.send('GET / HTTP/1.0\r\n\r\n');
+  assert.is((await client.reply()).header('connection'), 'close');
+  await client.end();
+});
+
+test('HEAD, 204 and 304 have no body and do not desynchronise', async ({ target, plane }) => {
+  const client = plane.client();
+  target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
+  client.send(`HEAD / HTTP/1.1\r\n${HOST}\r\n`);
+  const head = await client.reply({ head: true });
+  assert.is(head.header('content-length'), '5');
+  target.respond = say('HTTP/1.1 204 No Content\r\n\r\n');
+  client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  const none = await client.reply();
+  assert.is(none.status, 204);
+  assert.is(none.header('content-length'), undefined);
+  target.respond = say('HTTP/1.1 304 Not Modified\r\nContent-Length: 99\r\nETag: "x"\r\n\r\n');
+  client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  assert.is((await client.reply()).header('etag'), '"x"');
+  target.respond = ok('after');
+  client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  assert.is((await client.reply()).body.toString(), 'after');
+  assert.is(target.connections, 1);
+  client.destroy();
+});
+
+test('a body that a target sends where none may be is no later reply', async ({ target, plane }) => {
+  target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHELLO');
+  const client = plane.client();
+  client.send(`HEAD / HTTP/1.1\r\n${HOST}\r\n`);
+  await client.reply({ head: true });
+  target.respond = ok('clean');
+  client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  assert.is((await client.reply()).body.toString(), 'clean');
+  assert.is(target.connections, 2);
+  client.destroy();
+});
+
+test('100-continue is asked of the target and its answer passed on', async ({ target, plane }) => {
+  target.respond = (request, socket) => {
+    assert.is(request.header('expect'), '100-continue');
+    socket.write('HTTP/1.1 100 Continue\r\n\r\n');
+    socket.once('data', () => ok('got it')(request, socket));
+  };
+  const client = plane.client();
+  client.send(`POST / HTTP/1.1\r\n${HOST}Expect: 100-continue\r\nContent-Length: 4\r\n\r\n`);
+  assert.is((await client.reply()).status, 100);
+  client.send('body');
+  assert.is((await client.reply()).body.toString(), 'got it');
+  client.destroy();
+});
+
+test('a final answer to 100-continue closes, for nobody knows whether a body follows', async ({ target, plane }) => {
+  target.respond = say('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n');
+  const client = plane.client();
+  client.send(`POST / HTTP/1.1\r\n${HOST}Expect: 100-continue\r\nContent-Length: 4\r\n\r\n`);
+  const reply = await client.reply();
+  assert.is(reply.status, 413);
+  assert.is(reply.header('connection'), 'close');
+  await client.end();
+});
+
+test('103 is passed on to clients of HTTP/1.1', async ({ target, plane }) => {
+  target.respond = say('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  const client = plane.client();
+  client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  const hints = await client.reply();
+  assert.is(hints.status, 103);
+  assert.is(hints.header('link'), '</a>');
+  assert.is((await client.reply()).body.toString(), 'ok');
+  client.destroy();
+  assert.is((await plane.ask('GET / HTTP/1.0\r\n\r\n')).status, 200);
+});
+
+test('an early reply to a request whose body is still coming', async ({ target, plane }) => {
+  target.respond = say('HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno');
+  const client = plane.client();
+  client.send(`POST / HTTP/1.1\r\n${HOST}Content-Length: 20\r\n\r\n0123456789`);
+  assert.is((await client.reply()).status, 401);
+  client.send('0123456789');
+  target.respond = ok('next');
+  client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  assert.is((await client.reply()).body.toString(), 'next');
+  // The target's connection still waited for the rest of the body: it is of no use for anybody else.
+  assert.is(target.connections, 2);
+  client.destroy();
+});
+
+test('a body beyond the limit is refused: by its length at once, chunked when it passes it', async ({
+  target,
+  plane,
+}) => {
+  const declared = await plane.ask(`POST / HTTP/1.1\r\n${HOST}Content-Length: 1048577\r\n\r\n`);
+  assert.is(declared.status, 413);
+  assert.is(declared.header('content-type'), 'application/problem+json');
+  assert.is(target.arrived.length, 0);
+  target.respond = () => {};
+  const client = plane.client();
+  client.send(`POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n`);
+  const piece = `10000\r\n${'x'.repeat(65536)}\r\n`;
+  for (let i = 0; i < 17; i++) client.send(piece);
+  const reply = await client.reply();
+  assert.is(reply.status, 413);
+  await client.end();
+  await until(() => target.open === 0, 'the target to be let go');
+});
+
+test('a chunked body with bad framing is refused and never completed at the target', async ({ target, plane }) => {
+  target.respond = () => {};
+  const client = plane.client();
+  client.send(`POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`);
+  await until(() => target.arrived[0]?.rest.length === 10, 'the first chunk');
+  client.send('0x5\r\nhello\r\n0\r\n\r\n');
+  assert.is((await client.reply()).status, 400);
+  await client.end();
+  await until(() => target.open === 0, 'the target to be let go');
+  assert.not.ok(target.arrived[0]!.rest.toString().includes('0\r\n\r\n'));
+});
+
+/** What buffers hold is told by what is left after a collection: garbage is the collector's matter. */
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
+test('64 MiB go both ways byte for byte in bounded memory', async ({ plane }) => {
+  const origin = createServer((request, response) => {
+    response.writeHead(200, { 'content-length': request.headers['content-length'] ?? '0' });
+    request.pipe(response);
+  });
+  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+  const address = origin.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  await plane.load(specOf(`http://127.0.0.1:${address.port}`, { listener: 'max_body = "100MiB"' }));
+  const size = 64 * 1024 * 1024;
+  const block = randomBytes(256 * 1024);
+  const client = plane.client();
+  const sent = createHash('sha256');
+  const got = createHash('sha256');
+  let received = -1;
+  let most = 0;
+  let nextLook = 0;
+  client.socket.removeAllListeners('data');
+  client.socket.on('data', (chunk: Buffer) => {
+    let body = chunk;
+    if (received < 0) {
+      body = chunk.subarray(chunk.indexOf('\r\n\r\n') + 4);
+      received = 0;
+    }
+    received += body.length;
+    got.update(body);
+    if (received < nextLook) return;
+    nextLook += 4 * 1024 * 1024;
+    collectGarbage();
+    most = Math.max(most, process.memoryUsage().arrayBuffers);
+  });
+  client.send(`PUT / HTTP/1.1\r\n${HOST}Content-Length: ${size}\r\n\r\n`);
+  for (let at = 0; at < size; at += block.length) {
+    sent.update(block);
+    if (!client.socket.write(block)) await new Promise((resolve) => client.socket.once('drain', resolve));
+  }
+  await until(() => received === size, 'all bytes', 30_000);
+  client.destroy();
+  origin.close();
+  assert.is(got.digest('hex'), sent.digest('hex'));
+  assert.ok(most < 48 * 1024 * 1024, `buffers held ${most} bytes`);
+});
+
+test('a client that does not read stops the target, not the gateway', async ({ target, plane }) => {
+  const piece = Buffer.alloc(64 * 1024, 0x61);
+  const total = 64 * 1024 * 1024;
+  let written = 0;
+  let blocked = false;
+  target.respond = (_request, socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${total}\r\n\r\n`);
+    const more = (): void => {
+      blocked = false;
+      while (written < total) {
+        written += piece.length;
+        if (!socket.write(piece)) {
+          blocked = true;
+          socket.once('drain', more);
+          return;
+        }
+      }
+    };
+    more();
+  };
+  const slow = plane.client();
+  slow.socket.removeAllListeners('data');
+  slow.socket.pause();
+  slow.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  let last = -1;
+  let still = 0;
+  // A pause for breath is no stop.
+  await until(() => {
+    still = blocked && written === last ? still + 1 : 0;
+    last = written;
+    return written === total || still === 40;
+  }, 'the target to be stopped');
+  assert.ok(written < total / 2, `${written} bytes were taken from the target`);
+  let count = 0;
+  slow.socket.on('data', (chunk: Buffer) => {
+    count += chunk.length;
+  });
+  slow.socket.resume();
+  await until(() => count > total, 'the whole reply', 30_000);
+  slow.destroy();
+});
+
+test.run();

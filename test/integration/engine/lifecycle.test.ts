@@ -1,0 +1,237 @@
+import * as assert from 'uvu/assert';
+import { FaultTarget, generationOf, ok, Plane, type RawClient, specOf, until } from '../engine-kit.js';
+import { engineSuite } from '../engine-suite.js';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
+
+const test = engineSuite('life of a data plane');
+
+/** `listener` lines for short waits. */
+const SHORT = 'header_timeout = "100ms"\nbody_timeout = "100ms"\nidle_timeout = "100ms"';
+
+test('a connection that sends nothing is closed', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: SHORT }));
+  const client = plane.client();
+  await client.end();
+  assert.is(client.pending, '');
+});
+
+test('a head that comes too slowly: 408', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: SHORT }));
+  const client = plane.client();
+  client.send('GET / HT');
+  assert.is((await client.reply()).status, 408);
+  await client.end();
+});
+
+test('a body that stalls: 408', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: SHORT }));
+  target.respond = () => {};
+  const client = plane.client();
+  client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc');
+  assert.is((await client.reply()).status, 408);
+  await client.end();
+  await until(() => target.open === 0, 'the target to be let go');
+});
+
+test('a connection without a next request is closed', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: SHORT }));
+  const client = plane.client();
+  client.send(GET);
+  assert.is((await client.reply()).status, 200);
+  await client.end();
+});
+
+test('more connections than allowed are told so', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: 'max_connections = 1' }));
+  const first = plane.client();
+  first.send(GET);
+  await first.reply();
+  const second = plane.client();
+  assert.is((await second.reply()).status, 503);
+  await second.end();
+  first.destroy();
+  await until(() => first.closed, 'the first to be gone');
+  const deadline = Date.now() + 3000;
+  let status = 503;
+  while (status !== 200 && Date.now() < deadline) status = (await plane.ask(GET)).status;
+  assert.is(status, 200);
+});
+
+test('a new generation takes over while requests are in flight; none is lost', async ({ target, plane }) => {
+  const other = await FaultTarget.start(ok('other'));
+  const clients = Array.from({ length: 8 }, () => plane.client());
+  const counts = { hello: 0, other: 0 };
+  let stop = false;
+  const drive = async (client: RawClient): Promise<void> => {
+    while (!stop) {
+      client.send(GET.repeat(5));
+      for (let i = 0; i < 5; i++) {
+        const reply = await client.reply();
+        assert.is(reply.status, 200);
+        const body = reply.body.toString();
+        if (body === 'hello' || body === 'other') counts[body]++;
+        else throw new Error(body);
+      }
+    }
+  };
+  const driving = clients.map(drive);
+  const port = plane.port;
+  for (let i = 0; i < 50; i++) {
+    const before = counts.hello + counts.other;
+    await plane.load(specOf(i % 2 ? target.url : other.url));
+    assert.is(plane.port, port);
+    await until(() => counts.hello + counts.other >= before + 20, 'more replies');
+  }
+  stop = true;
+  await Promise.all(driving);
+  assert.ok(counts.hello > 0 && counts.other > 0);
+  for (const client of clients) client.destroy();
+  await plane.load(specOf(target.url));
+  await until(() => other.open === 0, 'connections to a target that is gone to be closed');
+  await other.close();
+});
+
+test('an exchange in flight ends on its own generation', async ({ target, plane }) => {
+  let answer = (): void => {};
+  target.respond = (request, socket) => {
+    answer = () => ok('old')(request, socket);
+  };
+  const client = plane.client();
+  client.send(GET);
+  await until(() => target.arrived.length === 1, 'the request');
+  await plane.load(specOf('http://127.0.0.1:1', { route: 'timeout = "1s"' }));
+  answer();
+  assert.is((await client.reply()).body.toString(), 'old');
+  client.send(GET);
+  assert.is((await client.reply()).status, 502);
+  client.destroy();
+});
+
+test('pools live on when the target does', async ({ target, plane }) => {
+  await plane.ask(GET);
+  await plane.load(specOf(target.url, { route: 'timeout = "5s"' }));
+  await plane.ask(GET);
+  assert.is(target.connections, 1);
+});
+
+test('a generation that cannot be loaded changes nothing', async ({ target, plane }) => {
+  const input = generationOf(specOf(target.url), plane.registry, 7);
+  const bad = (change: object): object => ({ ...input, program: { ...input.program, ...change } });
+  const policy = { use: 'nothing', name: 'n', phase: 'guard', identity: 'x', settings: null, config: {}, origins: {} };
+  for (const broken of [
+    bad({ policies: [policy] }),
+    bad({
+      listeners: [...input.program.listeners, { ...input.program.listeners[0], name: 'b', address: '203.0.113.1:1' }],
+    }),
+    bad({ listeners: [{ ...input.program.listeners[0], trustedProxies: ['nonsense'] }] }),
+    bad({ listeners: [{ ...input.program.listeners[0], tls: { cert: '/nowhere', key: '/nowhere' } }] }),
+    bad({ accessLog: { path: '/nowhere/at/all.log', format: 'json' } }),
+    { ...input, trie: new ArrayBuffer(8) },
+  ]) {
+    let failed = false;
+    await plane.plane.load(broken as typeof input).catch(() => {
+      failed = true;
+    });
+    assert.ok(failed);
+    assert.is((await plane.ask(GET)).status, 200);
+  }
+});
+
+test('a listener that is gone is closed, a new one bound', async ({ target, plane }) => {
+  const old = plane.client();
+  old.send(GET);
+  await old.reply();
+  await plane.load(specOf(target.url).replace('listener.main', 'listener.second'));
+  await old.end();
+  assert.is((await plane.ask(GET)).status, 200);
+});
+
+test('a thread that stood still finds nobody late whose bytes came meanwhile', async ({ target }) => {
+  const plane = await Plane.start(specOf(target.url, { service: 'response_timeout = "200ms"' }), {
+    monotonic: () => performance.now(),
+  });
+  target.respond = (request, socket) => {
+    ok('in time')(request, socket);
+    const until = performance.now() + 600;
+    while (performance.now() < until);
+  };
+  const reply = await plane.ask(GET);
+  await plane.close();
+  assert.equal([reply.status, reply.body.toString()], [200, 'in time']);
+});
+
+test('drain: idle connections close, exchanges in flight end and say close', async ({ target, plane }) => {
+  const idle = plane.client();
+  idle.send(GET);
+  await idle.reply();
+  let answer = (): void => {};
+  target.respond = (request, socket) => {
+    answer = () => ok('last')(request, socket);
+  };
+  const busy = plane.client();
+  busy.send(GET);
+  await until(() => target.arrived.length === 2, 'the request');
+  const draining = plane.plane.drain(5000);
+  await idle.end();
+  answer();
+  const reply = await busy.reply();
+  assert.is(reply.body.toString(), 'last');
+  assert.is(reply.header('connection'), 'close');
+  assert.is((await draining).cut, 0);
+  await busy.end();
+  const late = plane.client();
+  await until(() => late.closed, 'the refusal');
+});
+
+test('drain: a thread that stands still during the last call resets nobody who came meanwhile', async ({ plane }) => {
+  const draining = plane.plane.drain(5000);
+  // The drain has begun its last call by then, and holds.
+  await new Promise((resolve) => setImmediate(resolve));
+  // On loopback connecting is done when the call returns: the kernel has let them in, and nobody else yet.
+  const clients = Array.from({ length: 40 }, () => plane.client());
+  const until = performance.now() + 400;
+  while (performance.now() < until);
+  for (const client of clients) client.send(GET);
+  for (const client of clients) assert.is((await client.reply()).status, 200);
+  assert.is((await draining).cut, 0);
+});
+
+test('drain: what is not over at the deadline is cut and counted', async ({ target, plane }) => {
+  target.respond = () => {};
+  const busy = plane.client();
+  busy.send(GET);
+  await until(() => target.arrived.length === 1, 'the request');
+  const report = await plane.plane.drain(50);
+  assert.is(report.cut, 1);
+  await until(() => busy.closed, 'the cut');
+  await plane.close();
+  assert.ok(plane.records.some(({ error }) => error === 'gateway/drained'));
+});
+
+test('records are for who watches, decisions for who asks', async ({ plane }) => {
+  plane.plane.watch('off');
+  await plane.ask(GET);
+  plane.plane.watch('decisions');
+  await plane.ask(GET);
+  const record = await plane.record(() => true);
+  assert.is(plane.records.length, 1);
+  assert.equal(
+    record.decisions?.map(({ step }) => step),
+    ['match', 'balance'],
+  );
+  assert.is(record.route, 'all');
+  assert.is(record.service, 'it');
+  assert.is(record.status, 200);
+  assert.ok(record.durationMs >= 0 && record.upstreamMs !== null);
+});
+
+test('waiting records are bounded, the rest counted', async ({ plane }) => {
+  const client = plane.client();
+  client.send('GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(700));
+  for (let i = 0; i < 700; i++) await client.reply();
+  await until(() => plane.records.length + plane.dropped === 700, 'all to be told');
+  client.destroy();
+});
+
+test.run();

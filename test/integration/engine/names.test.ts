@@ -1,0 +1,224 @@
+/** Names that could be taken for others, fields that tell of the way so far, and what Connection may take away. */
+import * as assert from 'uvu/assert';
+import { type Plane, type RawReply, specOf } from '../engine-kit.js';
+import { sharedEngineSuite } from '../engine-suite.js';
+
+const test = sharedEngineSuite('names of fields');
+const EDITS = `policies = [{ use = "headers", request.set = { x-tenant = "acme" }, request.add = { x_more = "1" }, request.remove = ["X-Debug-Mode"] }]`;
+const KEYS = `
+[policy.keys]
+use = "api-key"
+optional = true
+[[route]]
+match = "/keyed"
+to = "it"
+policies = ["keys"]
+`;
+
+const ask = (plane: Plane, fields: string, path = '/'): Promise<RawReply> =>
+  plane.ask(`GET ${path} HTTP/1.1\r\nHost: a\r\n${fields}\r\n\r\n`);
+
+const isRefused = async (plane: Plane, name: string): Promise<void> => {
+  const reply = await ask(plane, `${name}: evil`);
+  assert.is(reply.status, 400, name);
+  assert.is(JSON.parse(reply.body.toString()).type, 'urn:gw:problem:request/field-name', name);
+  assert.is(reply.header('connection'), 'close');
+};
+
+test('an alias of what gw sets or steers by is refused, in any mixture of cases and hyphens', async ({ plane }) => {
+  for (const name of [
+    'X_Forwarded_For',
+    'X-Forwarded_For',
+    'x_forwarded-proto',
+    'X_FORWARDED_HOST',
+    'X_Forwarded_Port',
+    'X_Forwarded_Client_Cert',
+    'X_Request_Id',
+    'x-real_ip',
+    'Content_Length',
+    'content_type',
+    'Transfer_Encoding',
+    'Proxy_Authorization',
+    'Max_Forwards',
+  ])
+    await isRefused(plane, name);
+});
+
+test('an alias of what a policy of the live generation sets or takes away is refused', async ({ target, plane }) => {
+  const before = target.arrived.length;
+  assert.is((await ask(plane, 'X_Tenant: evil')).status, 200);
+  await plane.load(specOf(target.url, { route: EDITS, more: KEYS }));
+  for (const name of ['X_Tenant', 'x_more', 'X_Debug_Mode', 'X-Debug_Mode', 'X_Api_Key', 'x-api_key'])
+    await isRefused(plane, name);
+  assert.is((await ask(plane, 'X_Other: mine')).status, 200);
+  assert.is(target.arrived.at(-1)!.header('x_other'), 'mine');
+  assert.is(target.arrived.length, before + 2);
+  await plane.load(specOf(target.url));
+  assert.is((await ask(plane, 'X_Tenant: mine')).status, 200);
+});
+
+test('a key field whose name holds an underscore is no alias of itself', async ({ target, plane }) => {
+  const keys = (more = ''): string =>
+    `${KEYS.replace('optional = true', 'header = "api_key"\noptional = true')}${more}`;
+  await plane.load(specOf(target.url, { more: keys() }));
+  // An unknown key, and not a refused name.
+  assert.is((await ask(plane, 'Api_Key: x', '/keyed')).status, 401);
+  for (const name of ['X_Request_Id', 'api_key_'])
+    assert.is((await ask(plane, `${name}: x`, '/keyed')).status, name === 'api_key_' ? 200 : 400);
+  // Where another policy sets the name with a hyphen, it is an alias of that.
+  const edits = `policies = [{ use = "headers", request.set = { api-key = "acme" } }]`;
+  await plane.load(specOf(target.url, { route: edits, more: keys() }));
+  await isRefused(plane, 'api_key');
+});
+
+test('underscores = "refuse" refuses every one of them', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: 'underscores = "refuse"' }));
+  for (const name of ['my_own', '_', '_a', 'a_', 'X_Request_Id']) await isRefused(plane, name);
+});
+
+test('underscores = "keep" passes them on, and they are nothing to gw', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: 'underscores = "keep"' }));
+  assert.is((await ask(plane, 'X_Forwarded_For: 6.6.6.6\r\nContent_Length: 7')).status, 200);
+  const arrived = target.arrived.at(-1)!;
+  assert.is(arrived.header('x_forwarded_for'), '6.6.6.6');
+  assert.is(arrived.header('content_length'), '7');
+  assert.is(arrived.header('x-forwarded-for'), '127.0.0.1');
+});
+
+test('underscores = "drop" takes them away, for policies and conditions too', async ({ target, plane }) => {
+  await plane.load(
+    specOf(target.url, {
+      listener: 'underscores = "drop"',
+      route: `policies = [{ use = "headers", request.set = { x-told = "<{request.header.my_own}>" } }]`,
+      more: '[[route]]\nmatch = { path = "/{rest...}", headers = { my_own = "1" } }\nreply = { status = 418 }',
+    }),
+  );
+  const client = plane.client();
+  // Behind it the next request must still be found where it is.
+  const text = 'GET /x HTTP/1.1\r\nHost: a\r\nmy_own: 1\r\nA: 1\r\nX_Forwarded_For:6.6.6.6\r\nb:2\r\n_:\r\n\r\n';
+  client.send(text.repeat(2));
+  for (let i = 0; i < 2; i++) assert.is((await client.reply()).status, 200);
+  client.destroy();
+  for (const { head } of target.arrived.slice(-2)) {
+    assert.not.match(head, /_/);
+    assert.match(head, /^A: 1\r\nb: 2\r\n/m);
+    assert.match(head, /^x-told: <>\r\n/m);
+  }
+  assert.is((await ask(plane, 'my_own : 1')).status, 400);
+  assert.is((await ask(plane, 'my_own: \x00')).status, 400);
+});
+
+test('Connection takes away what belongs to the hop, never what gw says or goes by', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { route: EDITS }));
+  assert.is((await ask(plane, 'Connection: close, x-hop, x-tenant\r\nX-Hop: 1\r\nX-Tenant: evil')).status, 200);
+  const arrived = target.arrived.at(-1)!;
+  assert.is(arrived.header('x-hop'), undefined);
+  assert.is(arrived.header('x-tenant'), 'acme');
+  const before = target.arrived.length;
+  for (const name of [
+    'Host',
+    'content-length',
+    'Transfer-Encoding',
+    'Authorization',
+    'Cookie',
+    'X-Forwarded-For',
+    'x-forwarded-prefix',
+    'Forwarded',
+    'X-Real-IP',
+    'x-request-id',
+    'Via',
+    'Expect',
+  ]) {
+    const reply = await ask(plane, `Connection: keep-alive, ${name}`);
+    assert.is(reply.status, 400, name);
+    assert.is(reply.header('connection'), 'close');
+  }
+  assert.is(target.arrived.length, before);
+});
+
+test('strangers are not believed in any field that tells of the way', async ({ target, plane }) => {
+  await plane.load(
+    specOf(target.url, {
+      route: `policies = [{ use = "headers", request.set = { x-told = "<{request.header.x-real-ip}{request.header.x-forwarded-port}>" } }]`,
+    }),
+  );
+  const told =
+    'X-Real-IP: 6.6.6.6\r\nX-Forwarded-Port: 1\r\nX-Forwarded-Prefix: /evil\r\nX-Forwarded-Ssl: on\r\nX-Forwarded-By: e\r\n' +
+    'X-Forwarded-Protocol: https\r\nX-Forwarded-Scheme: https\r\nX-Forwarded-Client-Cert: evil\r\nX-Forwarding: mine';
+  await ask(plane, told);
+  const arrived = target.arrived.at(-1)!;
+  const names = arrived.head.match(/^x-(forward|real)[\w-]*/gim);
+  assert.equal(names, ['X-Forwarding', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']);
+  assert.is(arrived.header('x-told'), '<>');
+  await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1"]' }));
+  await ask(plane, told);
+  const believed = target.arrived.at(-1)!;
+  assert.is(believed.header('x-real-ip'), '6.6.6.6');
+  assert.is(believed.header('x-forwarded-port'), '1');
+  assert.is(believed.header('x-forwarded-client-cert'), 'evil');
+  assert.is(believed.header('x-forwarded-for'), '127.0.0.1');
+});
+
+test('what CGI programs would take for the address of their proxy is dropped', async ({ target, plane }) => {
+  await plane.load(specOf(target.url));
+  assert.is((await ask(plane, 'Proxy: http://evil.example/\r\nProxied: 1')).status, 200);
+  assert.is(target.arrived.at(-1)!.header('proxy'), undefined);
+  assert.is(target.arrived.at(-1)!.header('proxied'), '1');
+});
+
+test('a trusted proxy that writes Forwarded alone is believed', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]' }));
+  const cases: readonly (readonly [field: string, client: string, proto: string, chain: string])[] = [
+    ['for=9.9.9.9;proto=https', '9.9.9.9', 'https', '9.9.9.9, 127.0.0.1'],
+    ['for=6.6.6.6, for=9.9.9.9;proto=https;by=_x, for="10.0.0.1:99"', '9.9.9.9', 'https', '9.9.9.9, 127.0.0.1'],
+    ['For="[2001:db8::1]:4711";Proto=HTTPS', '2001:db8::1', 'https', '2001:db8::1, 127.0.0.1'],
+    ['for=_hidden, for=10.0.0.2', '10.0.0.2', 'http', '10.0.0.2, 127.0.0.1'],
+    ['for=unknown', '127.0.0.1', 'http', '127.0.0.1'],
+    ['for=9.9.9.9, for=', '127.0.0.1', 'http', '127.0.0.1'],
+    ['for=9.9.9.9;for=8.8.8.8', '127.0.0.1', 'http', '127.0.0.1'],
+  ];
+  for (const [field, client, proto, chain] of cases) {
+    const reply = await ask(plane, `Forwarded: ${field}`);
+    assert.is((await plane.record(({ id }) => id === reply.header('x-request-id'))).remote, client, field);
+    const arrived = target.arrived.at(-1)!;
+    assert.is(arrived.header('x-forwarded-proto'), proto, field);
+    assert.is(arrived.header('x-forwarded-for'), chain, field);
+    assert.is(arrived.header('forwarded'), `${field}, for=127.0.0.1`);
+  }
+});
+
+test('what Forwarded says of host and scheme goes on as X-Forwarded-Host and -Proto', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1"]' }));
+  await ask(plane, 'Forwarded: for=9.9.9.9;proto=https;host="shop.example:8443"');
+  const arrived = target.arrived.at(-1)!;
+  assert.is(arrived.header('x-forwarded-host'), 'shop.example:8443');
+  assert.is(arrived.header('x-forwarded-proto'), 'https');
+  await ask(plane, 'X-Forwarded-For: 9.9.9.9\r\nX-Forwarded-Proto: https, http');
+  assert.is(target.arrived.at(-1)!.header('x-forwarded-proto'), 'http');
+  await plane.load(specOf(target.url));
+  await ask(plane, 'Forwarded: for=9.9.9.9;proto=https;host=evil');
+  assert.is.not(target.arrived.at(-1)!.header('x-forwarded-host'), 'evil');
+});
+
+test('of X-Forwarded-For and Forwarded together the first counts, with ports and brackets', async ({
+  target,
+  plane,
+}) => {
+  await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]' }));
+  const chain = '6.6.6.6, 9.9.9.9:4711, [fd00::1]:80, 10.0.0.1:1';
+  const reply = await ask(plane, `X-Forwarded-For: ${chain}\r\nForwarded: for=7.7.7.7;host=evil`);
+  assert.is((await plane.record(({ id }) => id === reply.header('x-request-id'))).remote, '9.9.9.9');
+  assert.is(target.arrived.at(-1)!.header('x-forwarded-for'), `${chain}, 127.0.0.1`);
+  assert.is(target.arrived.at(-1)!.header('forwarded'), undefined);
+});
+
+test('Via says by which version the request came', async ({ target, plane }) => {
+  await plane.load(specOf(target.url));
+  await plane.ask('GET / HTTP/1.0\r\nVia: 1.1 first\r\n\r\n');
+  assert.is(target.arrived.at(-1)!.header('via'), '1.1 first, 1.0 gw');
+  await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1"]' }));
+  await plane.ask('GET / HTTP/1.0\r\nX-Forwarded-For: 9.9.9.9\r\n\r\n');
+  assert.is(target.arrived.at(-1)!.header('via'), '1.0 gw');
+});
+
+test.run();

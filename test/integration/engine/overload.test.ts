@@ -1,0 +1,204 @@
+/** What clients see when memory runs short. */
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ServedGateway } from '../../support/gw-process.js';
+import { call } from '../control-kit.js';
+import { FaultTarget, ok, Plane, RawClient, specOf, until } from '../engine-kit.js';
+
+const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
+
+/** Memory of 1000 bytes, of which a full collection leaves what the test says. */
+class Memory {
+  #used = 0;
+  #then: () => void = () => {};
+
+  readonly source = {
+    read: () => ({ heap: this.#used, outside: 0, limit: 1000 }),
+    onCollection: (then: () => void) => {
+      this.#then = then;
+      return () => {};
+    },
+  };
+
+  set used(bytes: number) {
+    this.#used = bytes;
+    this.#then();
+  }
+}
+
+interface Context {
+  target: FaultTarget;
+  plane: Plane;
+  memory: Memory;
+}
+
+const test = suite<Context>('overload');
+
+test.before.each(async (context) => {
+  context.target = await FaultTarget.start(ok('hello'));
+  context.memory = new Memory();
+  context.plane = await Plane.start(specOf(context.target.url), { memory: context.memory.source });
+});
+
+test.after.each(async ({ plane, target }) => {
+  await plane.close();
+  await target.close();
+});
+
+test('above shed_above new connections get 503 and Retry-After, and those that are there are served', async ({
+  plane,
+  memory,
+}) => {
+  const client = plane.client();
+  client.send(GET);
+  assert.is((await client.reply()).status, 200);
+  memory.used = 880;
+  await until(() => plane.logs.length > 0, 'the log line');
+  assert.equal(plane.logs, [
+    {
+      level: 'warn',
+      message: 'Memory runs short: new connections are turned away.',
+      fields: { usedMiB: 0, limitMiB: 0 },
+    },
+  ]);
+  const refused = plane.client();
+  const reply = await refused.reply();
+  assert.equal([reply.status, reply.header('retry-after'), reply.header('connection')], [503, '5', 'close']);
+  assert.is(JSON.parse(reply.body.toString()).type, 'urn:gw:problem:gateway/overloaded');
+  await refused.end();
+  await plane.record(({ error }) => error === 'gateway/overloaded');
+  client.send(GET);
+  assert.equal([(await client.reply()).status, client.ended], [200, false]);
+  memory.used = 500;
+  await until(() => plane.logs.length > 1, 'the second line');
+  assert.is(plane.logs[1]?.message, 'There is memory again: new connections are taken.');
+  assert.is((await plane.ask(GET)).status, 200);
+});
+
+test('above shrink_above idle connections close, to clients and to targets; busy ones stay', async ({
+  plane,
+  target,
+  memory,
+}) => {
+  target.respond = (request, socket) => setTimeout(() => ok('hello')(request, socket), 50);
+  const idle = Array.from({ length: 5 }, () => plane.client());
+  for (const client of idle) client.send(GET);
+  for (const client of idle) await client.reply();
+  assert.is(target.open, 5);
+  let answer: Socket | undefined;
+  target.respond = (_request, socket) => {
+    answer = socket;
+  };
+  const busy = plane.client();
+  busy.send(GET);
+  await until(() => answer !== undefined, 'the request');
+  memory.used = 950;
+  await until(() => idle.every(({ ended }) => ended), 'the idle ones to be closed');
+  await until(() => target.open === 1, 'the pool to be empty');
+  answer?.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  assert.is((await busy.reply()).status, 200);
+});
+
+test('after many connections have closed, a worker that is idle collects garbage', async ({ target }) => {
+  let collections = 0;
+  const collect = (): number => {
+    collections++;
+    return 1;
+  };
+  const plane = await Plane.start(specOf(target.url), { collector: { busy: () => 0, collect } });
+  const crowd = Array.from({ length: 300 }, () => plane.client());
+  for (const client of crowd) client.send(GET);
+  for (const client of crowd) assert.is((await client.reply()).status, 200);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.is(collections, 0);
+  for (const client of crowd) client.destroy();
+  await until(() => collections > 0, 'a collection');
+  assert.is((await plane.ask(GET)).status, 200);
+  await plane.close();
+});
+
+/** The status that a new connection gets; 0 for none. */
+function probe(port: number): Promise<number> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1' });
+    let text = '';
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+      socket.destroy();
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(Number(/^HTTP\/1\.1 (\d{3}) /.exec(text)?.[1] ?? 0)));
+    socket.write(GET);
+  });
+}
+
+async function metricsOf({ runtimeDir }: ServedGateway): Promise<string> {
+  const socket = readdirSync(runtimeDir).find((name) => name.endsWith('.sock'));
+  return (await call('/metrics', { socketPath: join(runtimeDir, socket ?? '') })).body;
+}
+
+/** Of 900 KB each: more than the heap's limit with the young generation that Node 24 adds to it, 224 MiB. */
+const MOST_HOARDERS = 400;
+
+/** Fills a worker's memory until it sheds, lets go, and waits until it does not. */
+async function shedAndRecover(gateway: ServedGateway): Promise<void> {
+  const port = Number(new URL(gateway.url).port);
+  const before = new RawClient(connect({ port, host: '127.0.0.1' }));
+  before.send(GET);
+  assert.is((await before.reply()).status, 200);
+  const hoarders: Socket[] = [];
+  const field = `X: ${'x'.repeat(900_000)}`;
+  const deadline = Date.now() + 40_000;
+  let status = await probe(port);
+  while (status !== 503 && Date.now() < deadline) {
+    for (let at = 0; at < 4 && hoarders.length < MOST_HOARDERS; at++) {
+      const socket = connect({ port, host: '127.0.0.1' });
+      socket.on('error', () => {});
+      socket.write(`GET / HTTP/1.1\r\nHost: a\r\n${field}`);
+      hoarders.push(socket);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    status = await probe(port);
+  }
+  assert.is(status, 503, gateway.log);
+  await until(() => /Memory runs short: new connections are turned away/.test(gateway.log), 'the log line');
+  assert.match(await metricsOf(gateway), /^gw_workers_overloaded\{state="shed"\} 1$/m, gateway.log);
+  before.send(GET);
+  assert.is((await before.reply()).status, 200);
+  for (const socket of hoarders) socket.destroy();
+  while ((await probe(port)) !== 200 && Date.now() < deadline + 20_000)
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.is(await probe(port), 200, gateway.log);
+  await until(() => /There is memory again: new connections are taken/.test(gateway.log), 'the second line');
+  assert.match(await metricsOf(gateway), /^gw_workers_overloaded\{state="shed"\} 0$/m);
+  assert.not.match(gateway.log, /worker (died|ended)/i);
+  before.destroy();
+}
+
+test('a real worker with a small heap sheds while clients hold its memory, lives, and takes new ones again', async ({
+  target,
+}) => {
+  const folder = mkdtempSync(join(tmpdir(), 'gw-overload-'));
+  const spec = join(folder, 'gateway.toml');
+  // Heads that never end are memory in use: about as much of it as their clients like.
+  writeFileSync(
+    spec,
+    `drain_timeout = "1s"\n${specOf(target.url, {
+      listener: 'max_header = "1MiB"\nheader_timeout = "60s"',
+      more: '[overload]\nshrink_above = 0',
+    })}`,
+  );
+  const gateway = await ServedGateway.start([spec], { env: { NODE_OPTIONS: '--max-old-space-size=32' } });
+  try {
+    await shedAndRecover(gateway);
+  } finally {
+    assert.is(await gateway.stop(), 0, gateway.log);
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test.run();

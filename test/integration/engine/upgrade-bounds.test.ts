@@ -1,0 +1,154 @@
+/** What bounds an upgrade in time, and what becomes of one whose target cannot be reached. */
+import * as assert from 'uvu/assert';
+import { FullBacklog, refusingPort } from '../../support/fault-target.js';
+import { type Arrived, FaultTarget, type RawReply, say, specOf, until } from '../engine-kit.js';
+import { engineSuite } from '../engine-suite.js';
+
+const test = engineSuite('bounds of upgrades');
+const UPGRADE = 'GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n';
+const switching = (_request: Arrived, socket: import('node:net').Socket): void => {
+  socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n');
+  socket.on('data', (chunk: Buffer) => socket.write(chunk));
+};
+
+test.before.each(({ target }) => {
+  target.respond = switching;
+});
+
+const code = (body: Buffer): string => JSON.parse(body.toString()).type;
+
+test('a target that refuses the connection: another one is asked, as often as retries allow', async ({
+  target,
+  plane,
+}) => {
+  const dead = `http://127.0.0.1:${await refusingPort()}`;
+  await plane.load(specOf([dead, target.url], { service: 'retries = 1\neject_after = 0' }));
+  for (let i = 0; i < 4; i++) assert.is((await plane.ask(UPGRADE)).status, 101);
+  assert.is(target.arrived.length, 4);
+  await plane.load(specOf([dead, target.url], { service: 'retries = 0\neject_after = 0' }));
+  const statuses = [];
+  for (let i = 0; i < 4; i++) statuses.push((await plane.ask(UPGRADE)).status);
+  assert.equal(statuses.sort(), [101, 101, 502, 502]);
+});
+
+test('a target that does not accept: within connect_timeout 504, or another target', async ({ target, plane }) => {
+  const full = await FullBacklog.start();
+  await plane.load(specOf(full.url, { service: 'retries = 0\nconnect_timeout = "150ms"' }));
+  const reply = await plane.ask(UPGRADE);
+  assert.is(reply.status, 504);
+  assert.match(code(reply.body), 'upstream/connect-timeout');
+  await plane.load(specOf([full.url, target.url], { service: 'retries = 1\nconnect_timeout = "150ms"' }));
+  for (let i = 0; i < 2; i++) assert.is((await plane.ask(UPGRADE)).status, 101);
+  await full.close();
+});
+
+test('a request that was sent is not sent again', async ({ target, plane }) => {
+  const other = await FaultTarget.start((_request, socket) => socket.destroy());
+  target.respond = (_request, socket) => socket.destroy();
+  await plane.load(specOf([other.url, target.url], { service: 'retries = 3\neject_after = 0' }));
+  assert.is((await plane.ask(UPGRADE)).status, 502);
+  assert.is(target.arrived.length + other.arrived.length, 1);
+  await other.close();
+});
+
+test('a target that fails at upgrades rests like one that fails at requests', async ({ plane }) => {
+  const dead = `http://127.0.0.1:${await refusingPort()}`;
+  await plane.load(specOf(dead, { service: 'retries = 0\neject_after = 2' }));
+  for (let i = 0; i < 2; i++) assert.is((await plane.ask(UPGRADE)).status, 502);
+  assert.ok(plane.logs.some(({ message }) => /target ejected/.test(message)));
+});
+
+test('a reply that is no 101 and stalls in its body is cut', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { service: 'response_timeout = "150ms"' }));
+  for (const begun of [
+    'Content-Length: 10\r\n\r\n12345',
+    'Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n',
+    '\r\n12345',
+  ]) {
+    target.respond = say(`HTTP/1.1 200 OK\r\n${begun}`);
+    const client = plane.client();
+    client.send(UPGRADE);
+    await until(() => client.closed, 'the cut');
+    assert.ok(client.pending.includes('12345'));
+    assert.not.ok(client.pending.endsWith('0\r\n\r\n'));
+  }
+  assert.equal(new Set(plane.records.map(({ error }) => error)), new Set(['upstream/timeout']));
+  await until(() => target.open === 0, 'the target to be let go');
+});
+
+test('the time between bytes does not run while the client does not read', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { service: 'response_timeout = "1s"' }));
+  const big = Buffer.alloc(16 * 1024 * 1024, 0x62);
+  target.respond = (_request, socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${big.length}\r\n\r\n`);
+    socket.write(big);
+  };
+  const client = plane.client();
+  client.send(UPGRADE);
+  await until(() => client.pending.length > 0, 'the beginning');
+  client.socket.pause();
+  await new Promise((resolve) => setTimeout(resolve, 1600));
+  client.socket.resume();
+  assert.is((await client.reply()).body.length, big.length);
+  client.destroy();
+});
+
+test('a tunnel lives as long as something goes through it, either way, and ends when nothing does', async ({
+  target,
+  plane,
+  time,
+}) => {
+  await plane.load(specOf(target.url, { service: 'tunnel_idle_timeout = "400ms"' }));
+  const client = plane.client();
+  client.send(UPGRADE);
+  assert.is((await client.reply()).status, 101);
+  time.stop();
+  for (let i = 1; i <= 4; i++) {
+    time.pass(300);
+    // More than it takes until somebody looks at deadlines.
+    await new Promise((resolve) => setTimeout(resolve, 250));
+    client.send('x');
+    await until(() => client.pending.length === i, 'the echo');
+  }
+  assert.not.ok(client.ended);
+  time.go();
+  await client.end().catch(() => undefined);
+  await until(() => target.open === 0, 'the target to be let go');
+  const record = await plane.record(({ status }) => status === 101);
+  assert.is(record.error, 'tunnel/idle');
+  assert.is(record.bytesIn, 4);
+  client.destroy();
+});
+
+test('0s bounds no tunnel', async ({ target, plane }) => {
+  await plane.load(specOf(target.url, { service: 'tunnel_idle_timeout = "0s"' }));
+  const client = plane.client();
+  client.send(UPGRADE);
+  await client.reply();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  client.send('still');
+  await until(() => client.pending === 'still', 'the echo');
+  client.destroy();
+});
+
+test('more than 32 informational replies to an upgrade are a 502', async ({ target, plane }) => {
+  const hints = (count: number): string => 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(count);
+  target.respond = say(
+    `${hints(33)}HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n`,
+  );
+  const ask = async (): Promise<RawReply> => {
+    const client = plane.client();
+    client.send(UPGRADE);
+    for (let i = 0; i < 32; i++) assert.is((await client.reply()).status, 103);
+    const reply = await client.reply();
+    client.destroy();
+    return reply;
+  };
+  const reply = await ask();
+  assert.is(reply.status, 502);
+  assert.match(code(reply.body), 'upstream/invalid');
+  target.respond = say(`${hints(32)}HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok`);
+  assert.is((await ask()).status, 200);
+});
+
+test.run();

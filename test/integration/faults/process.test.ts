@@ -1,0 +1,68 @@
+/** Bugs in a data-plane thread: what nobody catches ends no process, and at most the thread that it is in. */
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { call, closeAll, removeFolders, startOrigin, until } from '../control-kit.js';
+import { specOf } from '../engine-kit.js';
+import { type BuggyHost, buggyWorker, hostBuggyWorker } from '../worker-kit.js';
+
+const test = suite<BuggyHost>('bugs in a thread');
+
+const entry = buggyWorker(`[
+  () => void Promise.reject(new Error('forgotten')),
+  () => void Promise.reject(Object.create(null)),
+  () => void Promise.reject(undefined),
+  () => log('warn', 'odd fields', { odd: () => 'a function', name: 'value' }),
+  () => setImmediate(() => { throw new Error('in a callback'); }),
+  () => net.createServer().emit('error', new Error('nobody listens')),
+]`);
+
+test.before.each(async (context) => {
+  const origin = await startOrigin();
+  Object.assign(context, await hostBuggyWorker(entry, specOf(origin.url)));
+});
+test.after.each(async ({ host }) => {
+  await host.close();
+  await closeAll();
+});
+test.after(removeFolders);
+
+test('a rejection that nobody handles is told, whatever it holds, and ends nothing', async ({ url, log, command }) => {
+  for (const [number, said] of [
+    [1, 'forgotten'],
+    [2, 'null prototype'],
+    [3, 'undefined'],
+  ] as const) {
+    const before = log.lines.length;
+    const slow = call(`${url}/slow`);
+    command(number);
+    await until(() => log.lines.length > before, 'the line');
+    const line = log.lines.at(-1)!;
+    assert.match(line.message, 'a rejection was not handled');
+    assert.match(String(line.fields['error']), said);
+    assert.is((await slow).status, 200, 'what was in flight goes on');
+  }
+  assert.not.ok(log.find(/died/));
+});
+
+test('fields of a line that cannot cross to the log’s thread end nothing', async ({ url, log, command }) => {
+  command(4);
+  const line = await until(() => log.find(/odd fields/), 'the line');
+  assert.match(String(line.fields['text']), "name: 'value'");
+  assert.is((await call(url)).status, 200);
+  assert.not.ok(log.find(/died/));
+});
+
+for (const [number, said] of [
+  [5, 'in a callback'],
+  [6, 'nobody listens'],
+] as const) {
+  test(`an exception ${said}: the thread is replaced, on the same port`, async ({ url, log, command }) => {
+    command(number);
+    const line = await until(() => log.find(/worker 0 died/), 'the death');
+    assert.match(String(line.fields['cause']), said);
+    await until(() => log.find(/worker 0 is back/), 'the next one');
+    assert.is((await call(url)).status, 200);
+  });
+}
+
+test.run();

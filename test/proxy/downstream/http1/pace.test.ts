@@ -1,0 +1,71 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Pace, type Verdict } from '../../../../src/proxy/downstream/http1/pace.js';
+
+/** A client that is looked at every 100 ms from 1000 on, having sent so many bytes at each look. */
+function looks(pace: Pace, counts: readonly number[], rate: number, silence: number): Verdict[] {
+  return counts.map((bytes, at) => pace.look(1000 + at * 100, bytes, rate, silence));
+}
+
+/** Looks until the verdict is another than fine; how many were. */
+function fineFor(pace: Pace, bytesAt: (look: number) => number, rate: number, silence: number): [number, Verdict] {
+  for (let look = 0; look < 10_000; look++) {
+    const verdict = pace.look(1000 + look * 100, bytesAt(look), rate, silence);
+    if (verdict !== 'fine') return [look, verdict];
+  }
+  return [10_000, 'fine'];
+}
+
+test('within the grace nothing is asked', () => {
+  assert.equal(looks(new Pace(300, 0), [0, 0, 0, 0], 1000, 60_000), ['fine', 'fine', 'fine', 'fine']);
+  assert.equal(looks(new Pace(300, 0), [0, 0, 0, 0, 0], 1000, 60_000).at(-1), 'slow');
+});
+
+test('at the rate a transfer may take for ever, a little below it ends', () => {
+  assert.equal(
+    fineFor(new Pace(5000, 0), (look) => look * 24, 240, 30_000),
+    [10_000, 'fine'],
+  );
+  const [looked, verdict] = fineFor(new Pace(5000, 0), (look) => look * 20, 240, 30_000);
+  assert.is(verdict, 'slow');
+  // Each 100 ms cost a sixth of 100 ms: 5 s last for 30.
+  assert.ok(looked > 295 && looked < 305, String(looked));
+});
+
+test('what came fast is saved up, but never for longer than a silence', () => {
+  const [looked, verdict] = fineFor(new Pace(1000, 0), (look) => 1e9 + look, 240, 2000);
+  assert.is(verdict, 'slow');
+  assert.ok(looked > 19 && looked < 22, String(looked));
+});
+
+test('silence has its own bound, with a rate and without', () => {
+  assert.equal(
+    fineFor(new Pace(5000, 0), () => 1e9, 240, 700),
+    [7, 'silent'],
+  );
+  assert.equal(
+    fineFor(new Pace(5000, 0), () => 7, 0, 700),
+    [7, 'silent'],
+  );
+  assert.equal(
+    fineFor(new Pace(0, 0), (look) => look, 0, 700),
+    [10_000, 'fine'],
+  );
+});
+
+test('time that is not waited is not counted', () => {
+  const pace = new Pace(300, 0);
+  assert.is(pace.look(1000, 0, 1000, 500), 'fine');
+  assert.is(pace.look(1200, 0, 1000, 500), 'fine');
+  pace.rest();
+  assert.is(pace.look(90_000, 0, 1000, 500), 'fine');
+  assert.is(pace.look(90_100, 0, 1000, 500), 'fine');
+  assert.is(pace.look(90_201, 0, 1000, 500), 'slow');
+});
+
+test('bytes that were there before are nobody’s merit', () => {
+  assert.is(looks(new Pace(100, 1000), [1000, 1000, 1000], 10, 60_000).at(-1), 'slow');
+  assert.is(looks(new Pace(100, 0), [1000, 1000, 1000], 10, 60_000).at(-1), 'fine');
+});
+
+test.run();

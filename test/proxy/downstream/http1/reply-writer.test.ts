@@ -1,0 +1,144 @@
+/** Replies that a client does not read: what is held, so that the target is done with it, and what is not. */
+import { Socket } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ReplyWriter } from '../../../../src/proxy/downstream/http1/reply-writer.js';
+import { BodyBudget } from '../../../../src/proxy/http/collector.js';
+import { Outbox } from '../../../../src/proxy/load/outbox.js';
+import { turn } from '../../../support/until.js';
+
+const KIB = 1024;
+const MIB = 1024 ** 2;
+const test = suite('reply writer');
+
+/** A socket whose other end reads when it is told to. */
+class Unread extends Socket {
+  readonly #parts: Buffer[] = [];
+  #waiting: (() => void)[] = [];
+
+  constructor() {
+    super({ writableHighWaterMark: 64 * KIB } as ConstructorParameters<typeof Socket>[0]);
+  }
+
+  override _write(chunk: Buffer | string, encoding: BufferEncoding, done: () => void): void {
+    this.#parts.push(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : Buffer.from(chunk));
+    this.#waiting.push(done);
+  }
+
+  override _writev(chunks: { chunk: Buffer | string; encoding: BufferEncoding }[], done: () => void): void {
+    for (const { chunk, encoding } of chunks)
+      this.#parts.push(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : Buffer.from(chunk));
+    this.#waiting.push(done);
+  }
+
+  async readOn(): Promise<void> {
+    await turn();
+    while (this.#waiting.length > 0) {
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const done of waiting) done();
+      await turn();
+    }
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#parts).toString('latin1');
+  }
+}
+
+function made(budget = new BodyBudget(256 * MIB)): { socket: Unread; writer: ReplyWriter; budget: BodyBudget } {
+  const socket = new Unread();
+  return { socket, budget, writer: new ReplyWriter(socket, new Outbox(), budget) };
+}
+
+const piece = Buffer.alloc(32 * KIB, 'x');
+
+/** Gives pieces as long as more is asked for. Returns how many. */
+function fill(writer: ReplyWriter, most: number): number {
+  for (let given = 1; given <= most; given++) {
+    if (!writer.body(piece, 0, piece.length, given === most)) return given;
+  }
+  return most;
+}
+
+test('a reply that can be held is taken whole, and the client gets it as it reads', async () => {
+  const { socket, writer, budget } = made();
+  writer.begin('head\r\n\r\n', 'length', 20 * piece.length);
+  assert.is(fill(writer, 20), 20);
+  assert.ok(budget.used > 15 * piece.length);
+  assert.is(writer.unsent, 20 * piece.length + 8);
+  await socket.readOn();
+  assert.ok(socket.text === `head\r\n\r\n${'x'.repeat(20 * piece.length)}`);
+  assert.equal([budget.used, writer.unsent], [0, 0]);
+});
+
+test('a reply of unknown length is held up to the bound, and goes on when the client reads', async () => {
+  const { socket, writer, budget } = made();
+  writer.begin('', 'chunked', -1);
+  const given = fill(writer, 1000);
+  assert.ok(given > 30 && given < 40, String(given));
+  socket.on('drain', () => writer.onDrain());
+  await socket.readOn();
+  assert.is(budget.used, 0);
+  writer.body(piece, 0, 3, true);
+  await socket.readOn();
+  assert.ok(socket.text === `${`8000\r\n${'x'.repeat(piece.length)}\r\n`.repeat(given)}3\r\nxxx\r\n0\r\n\r\n`);
+});
+
+test('what is too much to be held is not: the target waits', () => {
+  const { writer, budget } = made();
+  writer.begin('', 'length', 10 * MIB);
+  assert.is(fill(writer, 100), 2);
+  assert.is(budget.used, 0);
+});
+
+test('without memory for bodies the target waits', () => {
+  const { writer } = made(new BodyBudget(0));
+  writer.begin('', 'length', 4 * piece.length);
+  assert.is(fill(writer, 4), 2);
+});
+
+test('a thousand small parts are held in few blocks, not in a thousand', () => {
+  const { socket, writer, budget } = made();
+  writer.begin('', 'chunked', -1);
+  fill(writer, 2);
+  const before = socket.writableLength;
+  for (let at = 0; at < 1000; at++) writer.body(piece, 0, 1, false);
+  assert.is(socket.writableLength, before);
+  assert.ok(budget.used <= 16 * KIB, String(budget.used));
+});
+
+test('what frames small chunks is no debt of the client that has them to read', async () => {
+  const { socket, writer } = made();
+  writer.reset();
+  writer.begin('head\r\n\r\n', 'chunked', -1);
+  for (let at = 0; at < 3; at++) writer.body(piece, 0, piece.length, false);
+  for (let at = 0; at < 1000; at++) writer.body(piece, 0, 1, false);
+  assert.is(writer.taken, 0, 'nothing is taken, and no less');
+  socket.on('drain', () => writer.onDrain());
+  await socket.readOn();
+  assert.is(writer.taken, socket.text.length);
+  assert.is(writer.bytes, 8 + 3 * piece.length + 1000, 'the log counts heads and payload');
+  writer.body(piece, 0, 0, true);
+  await socket.readOn();
+  assert.is(writer.taken, socket.text.length);
+  writer.reset();
+  assert.is(writer.beganAt, socket.text.length);
+});
+
+test('memory comes back from a reply that is cut, and from a client that leaves', async () => {
+  const { socket, writer, budget } = made();
+  writer.begin('', 'chunked', -1);
+  fill(writer, 1000);
+  writer.drop();
+  assert.is(budget.used, 0);
+  fill(writer, 10);
+  writer.body(piece, 0, 1, true);
+  assert.ok(budget.used > 0);
+  socket.destroy();
+  await socket.readOn();
+  await turn();
+  assert.is(budget.used, 0);
+});
+
+test.run();

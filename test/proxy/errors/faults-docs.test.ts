@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ERRORS } from '../../../src/proxy/errors/errors.js';
+
+const page = readFileSync('docs/faults.md', 'utf8');
+/** A diagnostic of control, not an error of an exchange. */
+const DIAGNOSTICS = new Set(['gateway/load']);
+
+test('docs/faults.md names errors as they are, and with their status', () => {
+  const rooms = [...new Set(Object.keys(ERRORS).map((slug) => slug.split('/')[0]))].join('|');
+  const named = [...page.matchAll(new RegExp(`(?:(\\d{3}) )?\`((?:${rooms})/[a-z-]+)\``, 'g'))];
+  assert.ok(named.length > 20);
+  for (const [, status, slug = ''] of named) {
+    if (DIAGNOSTICS.has(slug)) continue;
+    const kind = Object.entries(ERRORS).find(([known]) => known === slug)?.[1];
+    assert.ok(kind, slug);
+    if (status !== undefined) assert.is(Number(status), kind.status, slug);
+  }
+});
+
+test.run();

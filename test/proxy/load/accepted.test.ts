@@ -1,0 +1,135 @@
+/** Accepted sockets that read into the thread's buffer: what gw takes for granted of node:net without a contract. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { type Reader, readingInto } from '../../../src/proxy/load/accepted.js';
+import { onlyWhere } from '../../support/only-where.js';
+import { until } from '../../support/until.js';
+
+interface Context {
+  server: Server;
+  client: Socket;
+  accepted: Socket;
+}
+const test = suite<Context>('accepted');
+const inOneBuffer = onlyWhere(process.platform !== 'win32', 'Windows is given buffers ahead of time', test);
+const WRITE_BUFFER = 16 * 1024;
+
+test.before.each(async (context) => {
+  context.server = createServer({ allowHalfOpen: true, noDelay: true }).listen(0, '127.0.0.1');
+  await once(context.server, 'listening');
+  const { port } = context.server.address() as AddressInfo;
+  const connection: Promise<Socket[]> = once(context.server, 'connection');
+  context.client = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  context.accepted = (await connection)[0]!;
+});
+test.after.each(({ server, client }) => {
+  client.destroy();
+  server.close();
+});
+
+/** Keeps a copy of all that is read. */
+function recorder(): { readonly text: () => string; readonly lent: boolean[]; readonly read: Reader } {
+  let all = '';
+  const lent: boolean[] = [];
+  const read: Reader = (buffer, count, isLent) => {
+    all += buffer.toString('latin1', 0, count);
+    lent.push(isLent);
+  };
+  return { text: () => all, lent, read };
+}
+
+test('this Node lets an accepted connection read into one buffer', async ({ accepted, client }) => {
+  const { text, lent, read } = recorder();
+  const socket = readingInto(accepted, WRITE_BUFFER, read);
+  assert.is(socket === accepted, process.platform === 'win32', 'the handle could be taken');
+  assert.is(socket.remotePort, client.localPort);
+  assert.is(socket.writableHighWaterMark, WRITE_BUFFER);
+  client.write('one');
+  await until(() => text() === 'one');
+  client.write('two');
+  await until(() => text() === 'onetwo');
+  assert.equal(lent, [process.platform !== 'win32', process.platform !== 'win32']);
+  const [reply] = await Promise.all([once(client, 'data'), socket.write('reply')]);
+  assert.is(String(reply[0]), 'reply');
+  socket.destroy();
+});
+
+inOneBuffer('all connections read into the same buffer, one after the other', async ({ server, accepted, client }) => {
+  const buffers: Buffer[] = [];
+  const read: Reader = (buffer) => void buffers.push(buffer);
+  const sockets = [readingInto(accepted, WRITE_BUFFER, read)];
+  const connection: Promise<Socket[]> = once(server, 'connection');
+  const other = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' });
+  sockets.push(readingInto((await connection)[0]!, WRITE_BUFFER, read));
+  client.write('a');
+  other.write('b');
+  await until(() => buffers.length === 2);
+  assert.is(buffers[0], buffers[1]);
+  for (const socket of sockets) socket.destroy();
+  other.destroy();
+});
+
+test('a pause stops reading, and what came meanwhile is read after it', async ({ accepted, client }) => {
+  const { text, read } = recorder();
+  const socket = readingInto(accepted, WRITE_BUFFER, read);
+  socket.pause();
+  client.write('while it was paused');
+  await delay(50);
+  assert.is(text(), '');
+  socket.resume();
+  await until(() => text() === 'while it was paused');
+  socket.destroy();
+});
+
+test('the client’s FIN ends one half alone', async ({ accepted, client }) => {
+  const { text, read } = recorder();
+  const socket = readingInto(accepted, WRITE_BUFFER, read);
+  const ended = once(socket, 'end');
+  client.end('last');
+  await ended;
+  assert.is(text(), 'last');
+  assert.ok(socket.writable);
+  const replied = once(client, 'data');
+  socket.end('after');
+  assert.is(String((await replied)[0]), 'after');
+});
+
+test('the server closes at once: it counts none of the sockets whose handle was taken', async ({
+  server,
+  accepted,
+}) => {
+  const socket = readingInto(accepted, WRITE_BUFFER, () => {});
+  await delay(5);
+  const closed = once(server, 'close');
+  server.close();
+  if (socket === accepted) socket.destroy();
+  await closed;
+  socket.destroy();
+});
+
+test('a socket without such a handle tells of its reads by data', async ({ accepted }) => {
+  const plain = new Socket();
+  const { text, lent, read } = recorder();
+  assert.is(readingInto(plain, WRITE_BUFFER, read), plain);
+  plain.push('pushed');
+  await until(() => text() === 'pushed');
+  assert.equal(lent, [false]);
+  plain.destroy();
+  accepted.destroy();
+});
+
+test('a socket that was read from already stays as it is', async ({ accepted, client }) => {
+  client.write('early');
+  await once(accepted, 'readable');
+  const { text, read } = recorder();
+  assert.is(readingInto(accepted, WRITE_BUFFER, read), accepted);
+  accepted.removeAllListeners('readable');
+  accepted.resume();
+  await until(() => text() === 'early');
+  accepted.destroy();
+});
+
+test.run();

@@ -1,0 +1,163 @@
+/** Who gets the connections to a target when there are fewer than are asked for. */
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Descriptors } from '../../../src/proxy/load/descriptors.js';
+import { Outbox } from '../../../src/proxy/load/outbox.js';
+import { Turns } from '../../../src/proxy/load/turns.js';
+import type { UpstreamConnection } from '../../../src/proxy/upstream/connection.js';
+import { FailureNotes } from '../../../src/proxy/upstream/failures.js';
+import { Names } from '../../../src/proxy/upstream/names.js';
+import { Target } from '../../../src/proxy/upstream/target.js';
+import { StatsRegistry } from '../../../src/telemetry/stats/stats.js';
+import { StatsWriter } from '../../../src/telemetry/stats/writer.js';
+import { generationOf, specOf, until } from '../../integration/engine-kit.js';
+import { turn } from '../../support/until.js';
+import { IdleUser } from '../../support/upstream-user.js';
+
+const test = suite('targets');
+
+class Asking extends IdleUser {
+  connection: UpstreamConnection | undefined;
+  error: string | undefined;
+  override onConnection(connection: UpstreamConnection): void {
+    this.connection = connection;
+  }
+  override onUnavailable(error: string): void {
+    this.error = error;
+  }
+}
+
+interface Made {
+  readonly target: Target;
+  readonly server: Server;
+  readonly turns: Turns;
+  close(): void;
+}
+
+/** A target that accepts and says nothing. `more`: lines of its service. */
+async function targetWith(descriptors: Descriptors, more = ''): Promise<Made> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
+  const { program, stats } = generationOf(specOf(url, { service: more }), new StatsRegistry({ workers: 1 }));
+  const now = (): number => performance.now();
+  const turns = new Turns();
+  const host = {
+    stats: new StatsWriter(stats.chunks),
+    descriptors,
+    names: new Names(now),
+    outbox: new Outbox(),
+    turns,
+    monotonic: now,
+    lately: now,
+    now,
+    failures: new FailureNotes(),
+    log: () => {},
+    bug: () => {},
+  };
+  const target = new Target(url, program.services[0]!, stats.targets[0]![0]!, host);
+  const close = (): void => {
+    target.close();
+    server.close();
+  };
+  return { target, server, turns, close };
+}
+
+test('without descriptors those who wait go on waiting for what is open', async () => {
+  let used = 0;
+  const { target, close } = await targetWith(new Descriptors(1, () => {}, { limit: () => 18, inUse: () => used }));
+  const users = [0, 1, 2, 3].map(() => new Asking());
+  target.acquire(users[0]!);
+  used = 2;
+  for (const user of users.slice(1)) target.acquire(user);
+  await until(() => users[0]!.connection !== undefined && users[1]!.connection !== undefined, 'both that there may be');
+  // One goes, and one may be opened in its place.
+  users[0]!.connection!.abandon();
+  await until(() => users[2]!.connection !== undefined, 'the third');
+  assert.equal([users[3]!.connection, users[3]!.error], [undefined, undefined]);
+  target.release(users[1]!.connection!);
+  assert.is(users[3]!.connection, users[1]!.connection);
+  close();
+});
+
+test('while turns are held those who wait get nothing; then what has become free, in their order', async () => {
+  const { target, turns, close } = await targetWith(new Descriptors(1, () => {}), 'max_connections = 2');
+  const users = [0, 1, 2, 3, 4].map(() => new Asking());
+  for (const user of users) target.acquire(user);
+  await until(() => users[0]!.connection !== undefined && users[1]!.connection !== undefined, 'both that there may be');
+  turns.hold();
+  target.release(users[0]!.connection!);
+  target.release(users[1]!.connection!);
+  await turn();
+  assert.ok(users.slice(2).every(({ connection, error }) => connection === undefined && error === undefined));
+  users[2]!.over = true;
+  turns.release();
+  await turn();
+  assert.is(users[2]!.connection, undefined, 'gone meanwhile');
+  assert.ok(users[3]!.connection !== undefined && users[4]!.connection !== undefined);
+  assert.is.not(users[3]!.connection, users[4]!.connection);
+  // And so the next time.
+  const last = new Asking();
+  target.acquire(last);
+  turns.hold();
+  target.release(users[3]!.connection!);
+  turns.release();
+  await turn();
+  assert.is(last.connection, users[3]!.connection);
+  close();
+});
+
+test('who asks while those who waited longer have their turn still to come stands behind them', async () => {
+  const { target, turns, close } = await targetWith(new Descriptors(1, () => {}), 'max_connections = 1');
+  const [first, old, young] = [new Asking(), new Asking(), new Asking()] as const;
+  target.acquire(first);
+  target.acquire(old);
+  await until(() => first.connection !== undefined, 'the first');
+  turns.hold();
+  turns.wait({ takeTurn: () => target.acquire(young) });
+  target.release(first.connection!);
+  turns.release();
+  await turn();
+  assert.is(old.connection, first.connection);
+  assert.is(young.connection, undefined);
+  target.release(old.connection!);
+  assert.is(young.connection, first.connection);
+  close();
+});
+
+test('a reload that allows more connections lets those who wait have them', async () => {
+  const { target, close } = await targetWith(new Descriptors(1, () => {}), 'max_connections = 1');
+  const users = [0, 1, 2, 3].map(() => new Asking());
+  for (const user of users) target.acquire(user);
+  target.configure({ ...target.settings, maxConnections: 3 }, 1);
+  await until(() => users.slice(0, 3).every(({ connection }) => connection !== undefined), 'three');
+  assert.equal([users[3]!.connection, users[3]!.error], [undefined, undefined]);
+  close();
+});
+
+for (const after of [false, true])
+  test(`a target that retires ${after ? 'behind' : 'before'} a release while turns are held keeps the connection for who waits`, async () => {
+    const { target, server, turns, close } = await targetWith(new Descriptors(1, () => {}), 'max_connections = 1');
+    const [first, old] = [new Asking(), new Asking()] as const;
+    target.acquire(first);
+    target.acquire(old);
+    await until(() => first.connection !== undefined, 'the first');
+    // It serves those that are connected, and accepts no more.
+    server.close();
+    if (!after) target.retire();
+    turns.hold();
+    target.release(first.connection!);
+    if (after) target.retire();
+    turns.release();
+    await turn();
+    assert.is(old.connection, first.connection);
+    assert.is(old.error, undefined);
+    target.release(old.connection!);
+    assert.ok(target.finished);
+    close();
+  });
+
+test.run();

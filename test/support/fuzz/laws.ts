@@ -1,0 +1,293 @@
+/**
+ * The laws of requests. Node's reading of a client's own bytes is what the client said; the n-th final reply answers the
+ * n-th request that Node reads there. Whatever gw does with a request, nothing else may follow from it.
+ */
+import { METHODS } from 'node:http';
+import type { Bed } from './bed.js';
+import { converse, HANG_MS, type Heard, piecesOf } from './client.js';
+import {
+  answerOf,
+  BrokenLaw,
+  bodySize,
+  difference,
+  fieldsText,
+  injected,
+  isProblem,
+  originForm,
+  show,
+  type Tally,
+  tokenBody,
+  tokenOf,
+} from './meaning.js';
+import { bytesOf, type NodeReader, type Reading } from './node.js';
+import { type Behaviour, type ClientPlan, isRisky, type RequestCase } from './requests.js';
+import {
+  bodyOf,
+  isInterim,
+  NotCanonical,
+  ReplyRules,
+  statusOf,
+  valuesOf,
+  type WireMessage,
+  WireReader,
+} from './wire.js';
+
+/** Everything about one client's connection. */
+interface Talked {
+  readonly plan: ClientPlan;
+  readonly text: string;
+  readonly said: NodeReader;
+  readonly heard: Heard;
+  readonly replies: WireMessage[];
+}
+
+/** A refusal before gw knows for certain that it was HEAD has a body, and is the connection's last word. */
+function isRefusalOfHead(last: WireMessage | undefined, rest: Buffer): boolean {
+  if (last === undefined || !isProblem(last) || !valuesOf(last, 'connection').includes('close')) return false;
+  return rest.length === Number(valuesOf(last, 'content-length')[0]);
+}
+
+export function readReplies(
+  heard: Heard,
+  methodOf: (index: number, reply: WireMessage) => string | undefined,
+): WireMessage[] {
+  const reader = new WireReader(new ReplyRules(methodOf));
+  try {
+    reader.push(heard.bytes);
+  } catch (error) {
+    if (!(error instanceof NotCanonical)) throw error;
+    const said = heard.bytes.toString('latin1');
+    if (reader.messages.length === 0 || !isRefusalOfHead(reader.messages.at(-1), reader.rest))
+      throw new BrokenLaw('replies are canonical', `${error.message} in ${show(said)}`);
+  }
+  if (heard.ended === 'fin') reader.end();
+  const whole = reader.open === undefined && reader.rest.length === 0;
+  if (
+    heard.ended === 'fin' &&
+    !whole &&
+    reader.open === undefined &&
+    !isRefusalOfHead(reader.messages.at(-1), reader.rest)
+  )
+    throw new BrokenLaw('replies are whole', `${show(reader.rest.toString('latin1'))} is no reply`);
+  return reader.messages.filter((reply) => !isInterim(reply));
+}
+
+/** Where Node reads no further, the target knows what it answered. */
+function methodAsked(bed: Bed, reply: WireMessage): string | undefined {
+  const token = tokenOf(reply);
+  const arrival = bed.target.arrivals.find((known) => known.token === token);
+  return arrival?.message.first.split(' ')[0];
+}
+
+/** What Node has not read and the target has not seen, gw answered itself: most likely to the message that is in this place. */
+const methodWritten = (plan: ClientPlan, index: number): string | undefined =>
+  /^(?:\r\n)?([A-Z]+) /.exec(plan.messages[index]?.text ?? '')?.[1];
+
+async function talk(bed: Bed, plan: ClientPlan): Promise<Talked> {
+  const text = plan.messages.map((message) => message.text).join('');
+  const said = await bed.oracle.read(Buffer.from(text, 'latin1'));
+  const heard = await converse(bed.plane.port, {
+    pieces: piecesOf(text, plan.cuts),
+    ending: plan.ending,
+    enough: (bytes) => count(bytes, 'x-request-id: ') >= plan.messages.length,
+  });
+  if (heard.ended === 'hung') throw new BrokenLaw('gw ends what is over', `nothing more came for ${show(text)}`);
+  return {
+    plan,
+    text,
+    said,
+    heard,
+    replies: readReplies(
+      heard,
+      (index, reply) => said.readings[index]?.method ?? methodAsked(bed, reply) ?? methodWritten(plan, index),
+    ),
+  };
+}
+
+function count(bytes: Buffer, word: string): number {
+  let found = 0;
+  for (let at = bytes.indexOf(word); at >= 0; at = bytes.indexOf(word, at + word.length)) found++;
+  return found;
+}
+
+const asksUpgrade = (reading: Reading): boolean =>
+  valuesOf(reading, 'upgrade').length > 0 && valuesOf(reading, 'connection').join().toLowerCase().includes('upgrade');
+
+/** Node refuses these in trailers; gw drops trailers, whatever they are called. */
+const FRAMING_ERRORS = ['HPE_INVALID_CONTENT_LENGTH', 'HPE_INVALID_TRANSFER_ENCODING', 'HPE_UNEXPECTED_CONTENT_LENGTH'];
+
+/** Node stopped in the trailers of a message whose head it read. */
+function stoppedInTrailer({ said }: Talked): boolean {
+  const last = said.readings.at(-1);
+  if (last === undefined || last.complete || valuesOf(last, 'transfer-encoding').length === 0) return false;
+  return FRAMING_ERRORS.includes(said.error ?? '');
+}
+
+/** Node reads no further here, though gw may: behind a method that Node has no name for, or an upgrade with a body. */
+const nodeStopped = (one: Talked): boolean =>
+  one.said.error === 'HPE_INVALID_METHOD' ||
+  (one.said.error === undefined && one.said.readings.some(asksUpgrade)) ||
+  stoppedInTrailer(one);
+
+/** Runs one case and holds it to the laws: throws BrokenLaw. */
+export async function runRequestCase(bed: Bed, given: RequestCase, tally: Tally): Promise<void> {
+  const { target } = bed;
+  const behaviours = given.behaviours;
+  target.next();
+  target.answer = (arrival, index) => {
+    const method = arrival.message.first.slice(0, arrival.message.first.indexOf(' '));
+    return answerOf(behaviours[index % behaviours.length]!, arrival.token, method);
+  };
+  const talks = await Promise.all(given.clients.map((plan) => talk(bed, plan)));
+  await quiet(bed);
+  await checkTarget(bed);
+  const claimed = new Set<string>();
+  let lost = 0;
+  for (const one of talks) lost += checkReplies(bed, one, behaviours, claimed, tally);
+  const ends = target.arrivals.filter((_, index) => isRisky(behaviours[index % behaviours.length]!)).length;
+  if (lost > ends) throw new BrokenLaw('a connection’s end costs one exchange at most', `${lost} lost, ${ends} ended`);
+  checkArrivals(bed, talks, claimed);
+}
+
+/** All that the case began is over, at the gateway and at the target. */
+export async function quiet(bed: Bed): Promise<void> {
+  const deadline = Date.now() + HANG_MS;
+  // What gw wrote before it let go may still be on its way: quiet is what stays quiet.
+  for (let turns = 0, still = 0; still < 4; turns++) {
+    still = bed.quiet ? still + 1 : 0;
+    if (Date.now() > deadline) {
+      const left = bed.target.links.filter((link) => !link.quiet).map((link) => Buffer.concat(link.bytes));
+      const text = show(Buffer.concat(left).toString('latin1'));
+      throw new BrokenLaw('an unfinished request ends with its connection', text);
+    }
+    if (turns < 20 || still > 0) await new Promise<void>((resolve) => setImmediate(resolve));
+    else await new Promise<void>((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** The bytes at the target are canonical, and Node reads there what the strict reader reads. */
+export async function checkTarget(bed: Bed): Promise<void> {
+  for (const link of bed.target.links) {
+    const bytes = (): string => show(Buffer.concat(link.bytes).toString('latin1'));
+    if (link.broken !== undefined)
+      throw new BrokenLaw('requests at the target are canonical', `${link.broken} in ${bytes()}`);
+    const { readings, error } = link.shadow;
+    for (const [index, { message }] of link.arrivals.entries()) {
+      const reading = readings[index];
+      if (injected(message)) throw new BrokenLaw('no field is injected', bytes());
+      if (reading === undefined) {
+        const [method = ''] = message.first.split(' ');
+        if (error === 'HPE_INVALID_METHOD' && !METHODS.includes(method)) link.blind = true;
+        if (link.blind) break;
+        throw new BrokenLaw('Node reads as many requests at the target', `${error ?? 'nothing'} in ${bytes()}`);
+      }
+      const same = `${reading.method} ${reading.url} HTTP/${reading.version}` === message.first;
+      if (!same || fieldsText(reading.fields) !== fieldsText(message.fields) || reading.complete !== message.complete)
+        throw new BrokenLaw('Node reads the same request at the target', bytes());
+      if (!bodyOf(message).equals(bytesOf(reading)))
+        throw new BrokenLaw('Node reads the same body at the target', bytes());
+    }
+    if (!link.blind && readings.length > link.arrivals.length)
+      throw new BrokenLaw('Node reads no more requests at the target', bytes());
+  }
+}
+
+/** Holds what one client heard to the laws; returns how many of its valid requests were lost with a target's connection. */
+function checkReplies(
+  bed: Bed,
+  one: Talked,
+  behaviours: readonly Behaviour[],
+  claimed: Set<string>,
+  tally: Tally,
+): number {
+  const { plan, said, heard, replies, text } = one;
+  const risky = behaviours.some(isRisky);
+  const messages = plan.messages;
+  let valid = true;
+  let lost = 0;
+  for (const [index, reply] of replies.entries()) {
+    valid &&= messages[index]?.valid ?? false;
+    if (injected(reply)) throw new BrokenLaw('no field is injected', show(heard.bytes.toString('latin1')));
+    const reading = said.readings[index];
+    const token = tokenOf(reply);
+    if (token !== undefined) {
+      tally.forwarded++;
+      checkForwarded(bed, one, reply, token, reading, claimed);
+      continue;
+    }
+    // What asks about gw itself, or may go no further, it answers itself: RFC 9110 sections 7.6.2 and 9.3.7.
+    const { method, url, fields } = reading ?? { method: '', url: '', fields: [] };
+    const lastHop =
+      method === 'OPTIONS' && (originForm(method, url) === '*' || valuesOf({ fields }, 'max-forwards').length > 0);
+    if (!isProblem(reply) && !lastHop && !nodeStopped(one))
+      throw new BrokenLaw('a reply is the target’s or a problem', show(reply.first));
+    if (valid && !lastHop && !(risky && statusOf(reply.first) === 502))
+      throw new BrokenLaw('what is valid is forwarded', `${reply.first} to request ${index + 1} of ${show(text)}`);
+    if (valid && statusOf(reply.first) === 502) lost++;
+    tally.refused++;
+  }
+  const complete = said.readings.filter((reading) => reading.complete).length;
+  if (replies.length > said.readings.length + 1 && !nodeStopped(one))
+    throw new BrokenLaw('no more replies than requests', `${replies.length} to ${show(text)}`);
+  const whole = replies.every((reply) => reply.complete);
+  // An answer of gw's own need not wait for a body that nobody takes.
+  const own = replies.length > 0 && tokenOf(replies.at(-1)!) === undefined;
+  const stopped = own && valuesOf(replies.at(-1)!, 'connection').includes('close');
+  const mayStop = risky || stopped || heard.ended === 'client' || messages.some((message) => !message.valid);
+  if (!mayStop && (replies.length !== complete || !whole))
+    throw new BrokenLaw('every valid request is answered', `${replies.length} of ${complete} of ${show(text)}`);
+  if (!whole) tally.cut++;
+  return lost;
+}
+
+function checkForwarded(
+  bed: Bed,
+  one: Talked,
+  reply: WireMessage,
+  token: string,
+  reading: Reading | undefined,
+  claimed: Set<string>,
+): void {
+  if (claimed.has(token)) throw new BrokenLaw('no reply is given twice', token);
+  claimed.add(token);
+  const arrival = bed.target.arrivals.find((known) => known.token === token);
+  if (arrival === undefined) throw new BrokenLaw('a reply is of this time', `${token} in ${show(one.text)}`);
+  if (reading === undefined) {
+    if (nodeStopped(one)) return;
+    throw new BrokenLaw('what Node cannot read is not forwarded', `${one.said.error}: ${show(one.text)}`);
+  }
+  const why = difference(arrival, reading, bed.kind === 'policies');
+  if (why !== undefined)
+    throw new BrokenLaw('a reply answers its own request, read as sent', `${why} in ${show(one.text)}`);
+  if (!arrival.message.complete && !arrival.answer?.early)
+    throw new BrokenLaw('an unfinished request is not answered', show(one.text));
+  if (arrival.message.complete && !reading.complete && !nodeStopped(one))
+    throw new BrokenLaw(
+      'what Node cannot read to its end is not forwarded to its end',
+      `${one.said.error}: ${show(one.text)}`,
+    );
+  const body = bodyOf(reply).toString('latin1');
+  const { length } = body;
+  if (body !== tokenBody(token, length)) throw new BrokenLaw('a body is of one reply', show(body));
+  const size = bodySize(arrival, reading.method);
+  if (reply.complete ? length !== size : length > size)
+    throw new BrokenLaw('a body is as long as the target said', `${length} of ${size}`);
+}
+
+/** Nothing reaches the target but what some client sent, and what was answered reached the client that asked. */
+function checkArrivals(bed: Bed, talks: readonly Talked[], claimed: ReadonlySet<string>): void {
+  const policies = bed.kind === 'policies';
+  if (talks.some(nodeStopped)) return;
+  const readings = talks.flatMap(({ said }) => said.readings);
+  const gone = talks.some(({ heard }) => heard.ended !== 'fin');
+  for (const arrival of bed.target.arrivals) {
+    if (!readings.some((reading) => difference(arrival, reading, policies) === undefined))
+      throw new BrokenLaw(
+        'nothing arrives that nobody sent',
+        show(arrival.message.first + fieldsText(arrival.message.fields)),
+      );
+    const sure = arrival.answered && arrival.answer?.finish === 'keep' && arrival.message.complete;
+    if (sure && !gone && !claimed.has(arrival.token))
+      throw new BrokenLaw('as many replies as requests that the target answered', show(arrival.message.first));
+  }
+}
