@@ -1,5 +1,4 @@
 /** Requests against the trie: which route takes them. The one implementation; proxy, explain and tests all call it. */
-
 import { ListenerTable } from '../listeners.js';
 import * as layout from '../trie/layout.js';
 import { TrieMap } from '../trie/map.js';
