@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import type { DataPlaneEvents, WorkerApi } from '../../proxy/types.js';
-import { toWire, type WorkerCall, type WorkerMessage, type WorkerQuestion } from '../ports/protocol.js';
+import { toWire, type WorkerCall, type WorkerMessage, type WorkerQuestion } from './protocol.js';
 
 /** Serves calls on `port` until `close` is called. Rejections that nobody awaits are reported, and end nothing. */
 export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) => WorkerApi): void {

@@ -12,20 +12,13 @@ import type {
 import { messageOf } from '../../reason.js';
 import { pinAddresses } from '../addresses.js';
 import { Pause } from '../pause.js';
-import {
-  fromWire,
-  type WorkerAnswer,
-  type WorkerCall,
-  type WorkerMessage,
-  type WorkerSetup,
-} from '../ports/protocol.js';
+import { fromWire, type WorkerAnswer, type WorkerCall, type WorkerMessage, type WorkerSetup } from './protocol.js';
 
 /** Waits before the second, third ... replacement in a row; the first one comes at once. */
 const FIRST_BACKOFF_MS = 100;
 const MAX_BACKOFF_MS = 10_000;
 /** A worker that served this long counts as sound again. */
 const STABLE_MS = 10_000;
-
 /** How long after its due time an answer may come from a thread that is busy, until it is taken for stuck. */
 const ANSWER_WITHIN_MS = 3000;
 

@@ -12,7 +12,7 @@ import type {
   WatchLevel,
 } from '../../proxy/types.js';
 import { isAnyPort, overlap, pinAddresses } from '../addresses.js';
-import { PortClaims } from '../ports/claims.js';
+import { PortClaims } from '../port-claims.js';
 import { plain } from '../resolve.js';
 import { WorkerHost, type WorkerHostOptions } from './host.js';
 

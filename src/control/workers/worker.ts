@@ -2,8 +2,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { DataPlane } from '../../proxy/data-plane.js';
 import type { WorkerApi } from '../../proxy/types.js';
-import type { WorkerSetup } from '../ports/protocol.js';
 import { serveCalls } from './calls.js';
+import type { WorkerSetup } from './protocol.js';
 
 if (!parentPort) throw new Error('worker.js runs as a worker thread only.');
 const { options }: WorkerSetup = workerData;

@@ -9,9 +9,9 @@
  */
 import { createServer, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { splitAddress } from '../../proxy/downstream/listener.js';
-import { codeOf } from '../../reason.js';
-import { assertFree, listenError } from '../addresses.js';
+import { splitAddress } from '../proxy/downstream/listener.js';
+import { codeOf } from '../reason.js';
+import { assertFree, listenError } from './addresses.js';
 
 /** Milliseconds between two attempts to get a port's turn, and how long it is waited for: a load takes far less. */
 const RETRY_EVERY = 20;

@@ -3,12 +3,12 @@ import { connect } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { test as always } from 'uvu';
 import * as assert from 'uvu/assert';
-import { assertFree } from '../../../src/control/addresses.js';
-import { PortClaims } from '../../../src/control/ports/claims.js';
-import { codeOf } from '../../../src/reason.js';
-import { onlyWhere } from '../../support/only-where.js';
-import { freePort } from '../../support/ports.js';
-import { until } from '../../support/until.js';
+import { assertFree } from '../../src/control/addresses.js';
+import { PortClaims } from '../../src/control/port-claims.js';
+import { codeOf } from '../../src/reason.js';
+import { onlyWhere } from '../support/only-where.js';
+import { freePort } from '../support/ports.js';
+import { until } from '../support/until.js';
 
 const test = onlyWhere(process.platform === 'linux', 'there are no abstract sockets here', always);
 
