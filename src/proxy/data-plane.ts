@@ -10,7 +10,7 @@ import { Listener, type ListenerSettings, listenerSettings } from './downstream/
 import { Engine } from './engine.js';
 import { RecordSink } from './exchange/access.js';
 import { Generation, PolicyInstances } from './exchange/generation.js';
-import { blocks } from './http/blocks.js';
+import { blocks } from './load/blocks.js';
 import { type CollectorSource, MemoryReturn } from './load/memory-return.js';
 import { type MemorySource, Overload } from './load/overload.js';
 import type {
@@ -282,7 +282,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     if (this.#closed) return;
     const now = this.#engine.monotonic();
     this.#engine.tick();
-    this.#engine.outbox.sweep();
+    this.#engine.batcher.sweep();
     for (const listener of this.#listeners) listener.sweep(now);
     for (const listener of this.#leaving) listener.sweep(now);
     this.#engine.admission.sweep(now);

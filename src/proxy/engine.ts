@@ -16,32 +16,32 @@ import { Relay } from './exchange/relay.js';
 import { refuse, routeRequest } from './exchange/route-request.js';
 import { Tunnel } from './exchange/upgrade.js';
 import { Uploads } from './exchange/upload.js';
-import { BodyBudget } from './http/collector.js';
+import { BodyBudget } from './load/body-buffer.js';
 import { RequestHead } from './http/request-head.js';
-import { Arrivals } from './load/arrivals.js';
+import { AcceptBursts } from './load/accept-bursts.js';
 import { Descriptors } from './load/descriptors.js';
-import { Outbox } from './load/outbox.js';
-import { Turns } from './load/turns.js';
+import { WriteBatcher } from './load/write-batcher.js';
+import { FairScheduler } from './load/fair-scheduler.js';
 import type { DataPlaneEvents } from './types.js';
 import { FailureNotes } from './upstream/failures.js';
-import { Names } from './upstream/names.js';
+import { DnsCache } from './upstream/dns-cache.js';
 import type { TargetHost } from './upstream/target-host.js';
 
 export class Engine implements TargetHost {
   readonly stats = new StatsWriter();
   /** Of the process, as far as this data plane may use them. */
   readonly descriptors: Descriptors;
-  readonly names: Names;
+  readonly dns: DnsCache;
   readonly failures = new FailureNotes();
   /** Which connections may stay. */
   readonly admission: Admission;
   /** Scratch that each request head is parsed into; an exchange copies what it keeps. */
   readonly head = new RequestHead();
   readonly sink: RecordSink;
-  readonly outbox = new Outbox();
+  readonly batcher = new WriteBatcher();
   /** For connections with much to do at once. */
-  readonly turns = new Turns();
-  readonly arrivals = new Arrivals(this.turns);
+  readonly scheduler = new FairScheduler();
+  readonly acceptBursts = new AcceptBursts(this.scheduler);
   /** Memory of bodies that are held. */
   readonly bodies: BodyBudget;
   readonly uploads: Uploads;
@@ -59,7 +59,7 @@ export class Engine implements TargetHost {
   readonly #log: DataPlaneEvents['log'];
   readonly #idPrefix = randomBytes(6).toString('hex');
   #ids = 0;
-  #lately = 0;
+  #cachedNow = 0;
 
   /** `bodyMemory`: bytes that held bodies may take together; left out, a share of the heap. */
   constructor(
@@ -72,7 +72,7 @@ export class Engine implements TargetHost {
     this.#clock = clock;
     this.#log = log;
     this.descriptors = new Descriptors(1, log);
-    this.names = new Names(() => this.monotonic());
+    this.dns = new DnsCache(() => this.monotonic());
     this.admission = new Admission(this, connections);
     this.sink = sink;
     this.bodies = new BodyBudget(bodyMemory);
@@ -89,13 +89,13 @@ export class Engine implements TargetHost {
   }
 
   monotonic(): number {
-    this.#lately = this.#clock.monotonic();
-    return this.#lately;
+    this.#cachedNow = this.#clock.monotonic();
+    return this.#cachedNow;
   }
 
   /** The monotonic time as somebody asked for it last, one sweep old at most: for idle times, where that is nothing. */
-  lately(): number {
-    return this.#lately;
+  cachedNow(): number {
+    return this.#cachedNow;
   }
 
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void {

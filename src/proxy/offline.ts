@@ -8,7 +8,7 @@ import { shownText, wireText } from '../bundle/wire-text.js';
 import type { Clock, Decision, LimitStore, Logger, Reply } from '../policies/contract.js';
 import { BytesReply, problem } from '../policies/run-kit.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
-import { peerOf, TrustedProxies } from './downstream/peer.js';
+import { peerOf, TrustedProxies } from './exchange/peer.js';
 import { BAD_REWRITE } from './errors/cause.js';
 import { ERRORS, type ErrorSlug } from './errors/errors.js';
 import { type ChainDriver, discard } from './exchange/chain.js';
@@ -19,11 +19,11 @@ import { rewriteFault } from './exchange/target-path.js';
 import { type HeadLimits, RequestHead } from './http/request-head.js';
 import { requestHead, upgradeLines } from './http/write-head.js';
 import { Descriptors } from './load/descriptors.js';
-import { Outbox } from './load/outbox.js';
-import { Turns } from './load/turns.js';
+import { WriteBatcher } from './load/write-batcher.js';
+import { FairScheduler } from './load/fair-scheduler.js';
 import type { GenerationInput } from './types.js';
 import { FailureNotes } from './upstream/failures.js';
-import { Names } from './upstream/names.js';
+import { DnsCache } from './upstream/dns-cache.js';
 import { TargetRegistry } from './upstream/registry.js';
 
 export interface OfflineOptions {
@@ -102,11 +102,11 @@ export class OfflinePlane {
     const registry = new TargetRegistry({
       stats: new StatsWriter(input.stats.chunks),
       descriptors: new Descriptors(1, () => {}),
-      names: new Names(() => clock.now()),
-      outbox: new Outbox(),
-      turns: new Turns(),
+      dns: new DnsCache(() => clock.now()),
+      batcher: new WriteBatcher(),
+      scheduler: new FairScheduler(),
       monotonic: () => clock.now(),
-      lately: () => clock.now(),
+      cachedNow: () => clock.now(),
       now: () => clock.now(),
       failures: new FailureNotes(),
       log() {},

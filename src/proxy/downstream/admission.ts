@@ -11,7 +11,7 @@ import type { Engine } from '../engine.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import { plainAddress } from '../http/forwarded.js';
 import { refusal } from './http1/refusal.js';
-import type { TrustedProxies } from './peer.js';
+import type { TrustedProxies } from '../exchange/peer.js';
 
 /** Connections that one address may have where the spec says nothing. */
 export const DEFAULT_PER_ADDRESS = 1024;

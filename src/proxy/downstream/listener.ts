@@ -11,7 +11,7 @@ import { plainText } from '../upstream/registry.js';
 import { type Door, TURNED_AWAY } from './admission.js';
 import { IDLE_GRACE, WRITE_BUFFER } from './http1/client-socket.js';
 import { Http1Connection } from './http1/connection.js';
-import { TrustedProxies } from './peer.js';
+import { TrustedProxies } from '../exchange/peer.js';
 import { listenerTls } from './tls.js';
 
 const BACKLOG = 4096;
@@ -246,7 +246,7 @@ export class Listener implements Door {
   #admit(socket: Socket): void {
     const place = this.#engine.admission.enter(this, socket);
     if (place === TURNED_AWAY) return;
-    this.#engine.arrivals.came();
+    this.#engine.acceptBursts.accepted();
     const tls = this.#tls;
     if (tls === undefined) {
       this.#onConnection(socket, 'http', place);

@@ -2,8 +2,8 @@
 
 import type { ConsumerEntry, Decision, Exchange, PolicyInstance, Reply, RouteEntry } from '../../policies/contract.js';
 import { decodeQuery } from '../../policies/run-kit.js';
-import type { Peer } from '../downstream/peer.js';
-import { wayOf } from '../downstream/way.js';
+import type { Peer } from './peer.js';
+import { wayOf } from './forwarded-client.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import { isToken, trimSpaces } from '../http/chars.js';
 import { HeadFields } from '../http/fields.js';

@@ -123,7 +123,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   /** How its client behaves counts while it has a connection. */
   #watch(): void {
     this.#watched = true;
-    this.#target?.slow.watch(this, this.#engine.lately());
+    this.#target?.slow.watch(this, this.#engine.cachedNow());
   }
 
   get streams(): boolean {
@@ -138,7 +138,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     }
     // Where nobody has looked at the clock since the exchange began, no time has passed.
     const { startMs } = this.exchange;
-    this.since = this.#engine.lately() === startMs ? startMs : this.#engine.monotonic();
+    this.since = this.#engine.cachedNow() === startMs ? startMs : this.#engine.monotonic();
     this.#attempts++;
     this.#target = target;
     this.exchange.target = target.url;
@@ -210,7 +210,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   onHead(head: ResponseHead): void {
     const { exchange } = this;
     // The connection looked at the clock when it read this.
-    exchange.upstreamMs = this.#engine.lately() - exchange.startMs;
+    exchange.upstreamMs = this.#engine.cachedNow() - exchange.startMs;
     this.replied = true;
     this.#status = head.status;
     this.contentLength = head.contentLength;
@@ -247,7 +247,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   #finish(): void {
     this.#letGo();
     this.over = true;
-    this.#endAttempt(this.#status, false, this.#engine.lately());
+    this.#endAttempt(this.#status, false, this.#engine.cachedNow());
   }
 
   onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void {

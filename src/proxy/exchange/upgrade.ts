@@ -173,7 +173,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   #pass(chunk: Buffer, done: () => void): void {
     this.#bytesFromTarget += chunk.length;
     if (this.#state === 'tunnel') {
-      this.#movedAt = this.#engine.lately();
+      this.#movedAt = this.#engine.cachedNow();
       if (chunk.length === 0) done();
       else this.#downstream.tunnelWrite(chunk, done);
       return;
@@ -249,7 +249,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
 
   fromClient(bytes: Buffer): boolean {
     this.#bytesToTarget += bytes.length;
-    this.#movedAt = this.#engine.lately();
+    this.#movedAt = this.#engine.cachedNow();
     return this.#stream?.push(bytes) ?? false;
   }
 

@@ -6,7 +6,7 @@
  *     collecting --- all or enough has come, or there are connections to spare ---> asked --- flow() ---> begun
  */
 
-import { type BodyBudget, Collector } from '../http/collector.js';
+import { type BodyBudget, BodyBuffer } from '../load/body-buffer.js';
 import { Seen } from '../http/request-head.js';
 import type { UpstreamConnection } from '../upstream/connection.js';
 import type { BodySink, Downstream } from './downstream.js';
@@ -55,7 +55,7 @@ export class Upload implements BodySink {
   /** Monotonic milliseconds at which it began to be collected. */
   #since = 0;
   /** What has come and is not written. */
-  #store: Collector | undefined = undefined;
+  #store: BodyBuffer | undefined = undefined;
   /** The same, in the buffer of the read that is being dealt with. */
   #hand: Buffer | undefined = undefined;
   #written = 0;
@@ -125,7 +125,7 @@ export class Upload implements BodySink {
 
   #keep(bytes: Buffer): void {
     if (this.#over || bytes.length === 0) return;
-    this.#store ??= new Collector(this.#host.budget);
+    this.#store ??= new BodyBuffer(this.#host.budget);
     this.#store.add(bytes, 0, bytes.length);
   }
 

@@ -1,35 +1,37 @@
 /**
- * File descriptors: how many connections a data plane may open yet. At the system's limit the kernel's answer to a client
- * is a connection that closes without a word, and targets cannot be reached; so gw stops short of the limit, tells those
- * whom it turns away, and keeps some descriptors for targets, files and the admin API.
+ * File descriptors: how many more connections a data plane may open. At the system's limit the kernel closes new client
+ * connections without a reply, and connections to targets fail. So gw stops before the limit, rejects further clients with
+ * a reply, and keeps descriptors for targets, files and the admin API.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import type { Log } from './log.js';
 
-/** Never given to connections: files that are read on a reload, the access log, clients of the admin API. */
+/** Share that connections never get: it is for files that a reload reads, the access log, and clients of the admin API. */
 const RESERVE_SHARE = 1 / 8;
 const LEAST_RESERVE = 16;
 const MOST_RESERVE = 1280;
-/** Of what connections may have, clients leave this share to targets, or as much as those may use: an exchange needs both. */
+/** Share of the rest that clients leave to targets, or less if targets may not use that much: an exchange needs both. */
 const TARGET_SHARE = 1 / 4;
-/** A count may cost this share of the time; it takes longer the more descriptors there are. */
+/** Share of the time that counting may take; a count takes longer the more descriptors there are. */
 const COUNTING_SHARE = 1 / 20;
-const TELL_EVERY = 60_000;
+/** Milliseconds between two warnings. */
+const WARN_EVERY = 60_000;
 const LIMITS = '/proc/self/limits';
 
-/** Descriptors that are never given to connections, of `limit` that the process may have. */
+/** Descriptors that connections never get, of the `limit` of the process. */
 export const reserveOf = (limit: number): number =>
   Math.min(MOST_RESERVE, Math.max(LEAST_RESERVE, Math.floor(limit * RESERVE_SHARE)));
 
-/** What of the system a count looks at; a test brings its own numbers. */
+/** The system's figures; tests supply their own. */
 export interface DescriptorSource {
-  /** How many the process may have; Infinity where that is not known. */
+  /** Limit of the process; Infinity if unknown. */
   limit(): number;
-  /** How many it has. */
+  /** Descriptors that the process has open. */
   inUse(): number;
 }
 
-/** Linux tells both; elsewhere connections are bounded by `max_connections` alone. */
+/** Linux only; on other systems only `max_connections` bounds connections. */
 export const procDescriptors: DescriptorSource = {
   limit: () => {
     if (!existsSync(LIMITS)) return Number.POSITIVE_INFINITY;
@@ -39,28 +41,26 @@ export const procDescriptors: DescriptorSource = {
   inUse: () => readdirSync('/proc/self/fd').length,
 };
 
-type Log = (level: 'info' | 'warn', message: string, fields: Record<string, unknown>) => void;
-
 export class Descriptors {
-  /** Threads that share the process's descriptors. A reload may change it. */
+  /** Threads that share the descriptors of the process. A reload may change it. */
   workers: number;
-  /** As many connections as the targets of the live generation may have from this thread, tunnels not counted. */
+  /** Connections that this thread may open to the targets of the live generation, without tunnels. */
   forTargets = Number.POSITIVE_INFINITY;
   readonly #log: Log;
   readonly #source: DescriptorSource;
-  /** As of the last count: an operator may raise it while gw runs. */
+  /** Limit at the last count: an operator may raise it while gw runs. */
   #limit: number;
-  /** How many this thread may open before it must count again. */
+  /** Descriptors that this thread may open before it must count again. */
   #room = 0;
-  /** A share of all, as of the last count. */
+  /** TARGET_SHARE of all descriptors for connections, at the last count. */
   #quarter = 0;
   #clients = 0;
-  /** Those of pools, and those of tunnels: each client may have one of these. */
+  /** Pooled connections to targets. Tunnels count apart, since each client may have one. */
   #targets = 0;
   #tunnels = 0;
   #mayCountAt = 0;
   #exhausted = false;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #warnedAt = Number.NEGATIVE_INFINITY;
 
   constructor(workers: number, log: Log, source: DescriptorSource = procDescriptors) {
     this.workers = workers;
@@ -70,7 +70,7 @@ export class Descriptors {
     if (this.#limit === Number.POSITIVE_INFINITY) this.#room = this.#limit;
   }
 
-  /** A client's connection was accepted: whether it may stay. One that may is given back by freeClient(). */
+  /** Reserves a descriptor for a client connection; false if there is none. Release it with freeClient(). */
   takeClient(): boolean {
     if (this.#room <= this.#leftToTargets && !this.#count(false)) return false;
     this.#room--;
@@ -78,22 +78,22 @@ export class Descriptors {
     return true;
   }
 
-  /** Connections of clients that are open. */
+  /** Open client connections. */
   get clients(): number {
     return this.#clients;
   }
 
-  /** Those that clients leave to targets, taken ones among them. */
+  /** Descriptors that clients leave to targets, used ones included. */
   get #share(): number {
     return Math.min(this.#quarter, this.forTargets);
   }
 
-  /** Targets that have more than their share leave clients less of the rest, never a part of the reserve. */
+  /** The unused part of that share: targets beyond their share take from the clients' part, never from the reserve. */
   get #leftToTargets(): number {
     return Math.max(0, this.#share - this.#targets);
   }
 
-  /** Whether a connection to a target may be opened. One that may is given back by freeTarget(). */
+  /** Reserves a descriptor for a pooled connection to a target; false if there is none. Release it with freeTarget(). */
   takeTarget(): boolean {
     if (this.#room <= 0 && !this.#count(true)) return false;
     this.#room--;
@@ -101,7 +101,7 @@ export class Descriptors {
     return true;
   }
 
-  /** The same for one that a single client has to itself. Given back by freeTunnel(). */
+  /** The same for a tunnel. Release it with freeTunnel(). */
   takeTunnel(): boolean {
     if (this.#room <= 0 && !this.#count(true)) return false;
     this.#room--;
@@ -128,10 +128,10 @@ export class Descriptors {
     this.#room++;
     if (!this.#exhausted || this.#room < this.#share) return;
     this.#exhausted = false;
-    this.#log('info', 'There are file descriptors for new connections again.', { limit: this.#limit });
+    this.#log('info', 'file descriptors available again', { limit: this.#limit });
   }
 
-  /** Counts, unless that was done just now; whether there is room then. */
+  /** Counts, unless the last count was too recent. Returns whether there is room. */
   #count(forTarget: boolean): boolean {
     const begun = performance.now();
     if (begun < this.#mayCountAt) return false;
@@ -140,27 +140,27 @@ export class Descriptors {
       this.#limit = this.#source.limit();
       inUse = this.#source.inUse();
     } catch {
-      // Even to count takes a descriptor: there is none.
+      // Counting needs a descriptor itself, and there is none.
     }
     const now = performance.now();
     this.#mayCountAt = now + (now - begun) / COUNTING_SHARE;
-    // Others may have room that they have not used. So the share is one of all that this thread could have, not of what
-    // is free now: together, threads never have more than there is.
+    // Other threads may have room that they have not used yet. So this thread's part is a share of everything it could have,
+    // not of what is free now: together, threads never exceed the limit.
     const own = this.#clients + this.#targets + this.#tunnels;
     const free = Math.max(0, this.#limit - reserveOf(this.#limit) - inUse);
     const room = Math.max(0, Math.floor((free + own) / this.workers) - own);
     this.#room = room;
     this.#quarter = Math.floor((own + room) * TARGET_SHARE);
     const enough = room > (forTarget ? 0 : this.#leftToTargets);
-    if (!enough) this.#tell(inUse, now);
+    if (!enough) this.#warn(inUse, now);
     return enough;
   }
 
-  #tell(inUse: number, now: number): void {
-    if (now - this.#toldAt < TELL_EVERY) return;
+  #warn(inUse: number, now: number): void {
+    if (now - this.#warnedAt < WARN_EVERY) return;
     this.#exhausted = true;
-    this.#toldAt = now;
-    this.#log('warn', 'No file descriptors are left for new connections: raise the limit (ulimit -n).', {
+    this.#warnedAt = now;
+    this.#log('warn', 'out of file descriptors for new connections; raise the limit (ulimit -n)', {
       limit: this.#limit,
       inUse,
       clients: this.#clients,

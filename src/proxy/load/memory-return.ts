@@ -1,36 +1,36 @@
 /**
- * Returns memory to the system after a crowd of connections has gone. V8 collects when something allocates, and a worker that
- * has gone quiet allocates next to nothing: without this, the memory of ten thousand closed connections stays for minutes.
+ * Returns memory to the system after a peak of connections. V8 collects garbage when code allocates, and an idle worker
+ * allocates almost nothing: without this, the memory of ten thousand closed connections stays for minutes.
  *
  *     load falls to half of its peak --- settled, thread idle ---> collection --- interval ---> second --- interval ---> third
  */
 import { performance } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { blocks } from '../http/blocks.js';
-import type { DataPlaneEvents } from '../types.js';
+import { blocks } from './blocks.js';
+import type { Log } from './log.js';
 
-/** A fall is worth a collection from so many connections, or bytes of blocks, on. */
+/** Smallest fall that is worth a collection: in connections, and in bytes of blocks. */
 const CONNECTIONS = 256;
 const BYTES = 8 * 1024 ** 2;
-/** Milliseconds from a fall to the first collection: what remains of the crowd goes meanwhile, and the thread is watched. */
+/** Milliseconds from a fall to the first collection: the remaining connections close, and the thread's load is measured. */
 const SETTLE = 2000;
-/** Collections after a fall. The first frees objects, those behind it what their finalizers and V8's page pool held. */
+/** Collections after a fall. The first frees objects; the later ones free what finalizers and V8's page pool held. */
 const COLLECTIONS = 3;
-/** Milliseconds between two collections: so long, or this multiple of what the last one took, but not longer than the most. */
+/** Milliseconds between two collections: INTERVAL, or COST_FACTOR times the last collection, at most MOST_INTERVAL. */
 const INTERVAL = 8000;
 const COST_FACTOR = 500;
 const MOST_INTERVAL = 25_000;
-/** A thread that is busier than this is left alone: what it allocates makes V8 collect anyway. */
+/** A busier thread needs no forced collection: its allocations make V8 collect. */
 const MOST_BUSY = 0.5;
-/** Milliseconds until a busy thread is looked at again. */
+/** Milliseconds until a busy thread is checked again. */
 const RETRY = 1000;
 
-/** What collects; a test brings its own. */
+/** The garbage collector; tests supply their own. */
 export interface CollectorSource {
   /** Share of the time since the last call that the thread was busy, 0 to 1. */
   busy(): number;
-  /** A full garbage collection. Returns the milliseconds that it took. */
+  /** Runs a full garbage collection. Returns its duration in milliseconds. */
   collect(): number;
 }
 
@@ -54,7 +54,7 @@ export function v8Collector(): CollectorSource {
   };
 }
 
-/** V8's collector is a global of contexts that are made while the flag is set; undefined where there is none. */
+/** V8 gives its collector to contexts that are created while the flag is set; undefined if there is none. */
 function exposedGc(): unknown {
   setFlagsFromString('--expose-gc');
   const gc: unknown = runInNewContext('globalThis.gc');
@@ -63,18 +63,18 @@ function exposedGc(): unknown {
 }
 
 export class MemoryReturn {
-  readonly #log: DataPlaneEvents['log'];
+  readonly #log: Log;
   readonly #source: CollectorSource;
-  /** The most since the last fall. */
+  /** Peaks since the last fall. */
   #connections = 0;
   #bytes = 0;
   /** Collections to come, and the monotonic time of the next one. */
   #left = 0;
   #at = 0;
-  /** Before this time there is none, whatever falls. */
+  /** No collection before this time. */
   #notBefore = 0;
 
-  constructor(log: DataPlaneEvents['log'], source: CollectorSource = v8Collector()) {
+  constructor(log: Log, source: CollectorSource = v8Collector()) {
     this.#log = log;
     this.#source = source;
   }

@@ -1,21 +1,21 @@
 /**
- * When a worker has too little memory left to take on more. What counts is what is in use, measured against the limit of
- * its heap: the heap itself and the buffers outside it, as the last full garbage collection left them. Garbage that has
- * merely not been collected is no load: V8 collects it before the heap is full.
+ * Detects when a worker runs low on memory. It compares memory in use with the heap limit: the heap and the buffers outside
+ * it, as the last full garbage collection left them. Uncollected garbage does not count, since V8 collects it before the heap
+ * is full.
  */
 import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { getHeapStatistics } from 'node:v8';
 import type { OverloadEntry } from '../../bundle/types.js';
-import { blocks } from '../http/blocks.js';
-import type { DataPlaneEvents } from '../types.js';
+import { blocks } from './blocks.js';
+import type { Log } from './log.js';
 
-/** A state ends when the share has fallen this far below where it began. */
+/** A state ends when the share is this far below its bound. */
 const HYSTERESIS = 0.05;
 /**
- * Milliseconds for which a collection's result is believed. Under load the next one comes sooner. Where nothing
- * allocates none comes, and what has been freed since does not show; then newcomers are let in, and will tell.
+ * Milliseconds for which a collection's result is valid. Under load the next collection comes sooner. An idle worker collects
+ * nothing, so memory freed since then does not show; then new connections are accepted, and their load triggers a collection.
  */
-const BELIEVED_FOR = 10_000;
+const VALID_FOR = 10_000;
 
 /** Bytes. */
 export interface MemoryReading {
@@ -25,10 +25,10 @@ export interface MemoryReading {
   readonly limit: number;
 }
 
-/** What the watch looks at; a test brings its own numbers. */
+/** The figures of V8; tests supply their own. */
 export interface MemorySource {
   read(): MemoryReading;
-  /** Calls back after each full collection, until the returned function is called. */
+  /** Calls `then` after each full collection, until the returned function is called. */
   onCollection(then: () => void): () => void;
 }
 
@@ -53,26 +53,26 @@ function isMajor(entry: PerformanceEntry): boolean {
 }
 
 export class Overload {
-  /** Of the live generation. */
+  /** Bounds of the live generation. */
   entry: OverloadEntry = { shedAbove: 0, shrinkAbove: 0 };
-  /** New connections are turned away. */
+  /** New connections are rejected. */
   shedding = false;
-  /** Idle connections go as well. */
+  /** Idle connections are closed as well. */
   shrinking = false;
   readonly #source: MemorySource;
-  readonly #log: DataPlaneEvents['log'];
+  readonly #log: Log;
   readonly #unobserve: () => void;
-  /** A full collection is over since the last look. */
+  /** A full collection has finished since the last sweep. */
   #collected = false;
-  /** The last look was let go. */
+  /** The last sweep skipped its check. */
   #waits = false;
-  /** When that was seen, monotonic; -Infinity: none was. */
+  /** Monotonic time of the sweep that noticed it; -Infinity for none. */
   #collectedAt = Number.NEGATIVE_INFINITY;
-  /** The least since the last full collection: the nearest to what is in use. */
+  /** Lowest figures since the last full collection: the closest to memory in use. */
   #heap = 0;
   #outside = 0;
 
-  constructor(log: DataPlaneEvents['log'], source: MemorySource = v8Memory) {
+  constructor(log: Log, source: MemorySource = v8Memory) {
     this.#source = source;
     this.#log = log;
     this.#unobserve = source.onCollection(() => this.#onCollection());
@@ -85,35 +85,35 @@ export class Overload {
     this.#outside = outside;
   }
 
-  /** Called a few times a second with the monotonic time. Whether a state has begun or ended. */
+  /** Called a few times a second with the monotonic time. Returns whether a state has begun or ended. */
   sweep(now: number): boolean {
     const { heap, outside, limit } = this.#source.read();
     this.#heap = Math.min(this.#heap, heap);
-    // Buffers are freed a little after the collection that found them dead.
+    // Buffers are freed shortly after the collection that found them unreachable.
     this.#outside = Math.min(this.#outside, outside);
     if (this.#collected) this.#collectedAt = now;
-    // One look is let go for that; not two, since where memory is really short collections follow each other closely.
+    // So one sweep is skipped, but never two: when memory is low, collections follow each other closely.
     this.#waits = this.#collected && !this.#waits;
     this.#collected = false;
     if (this.#waits) return false;
-    const believed = now - this.#collectedAt < BELIEVED_FOR;
-    const share = believed ? (this.#heap + this.#outside) / limit : 0;
+    const valid = now - this.#collectedAt < VALID_FOR;
+    const share = valid ? (this.#heap + this.#outside) / limit : 0;
     const { shedAbove, shrinkAbove } = this.entry;
     const shed = isAbove(share, shedAbove, this.shedding);
     const shrink = isAbove(share, shrinkAbove, this.shrinking);
-    if (shed !== this.shedding) this.#tell(shed, 'new connections are turned away', 'new connections are taken', limit);
+    if (shed !== this.shedding) this.#report(shed, 'new connections rejected', 'new connections accepted', limit);
     if (shrink !== this.shrinking)
-      this.#tell(shrink, 'idle connections are closed', 'idle connections are kept', limit);
+      this.#report(shrink, 'idle connections closed', 'idle connections kept', limit);
     const changed = shed !== this.shedding || shrink !== this.shrinking;
     this.shedding = shed;
     this.shrinking = shrink;
     return changed;
   }
 
-  #tell(begins: boolean, what: string, end: string, limit: number): void {
+  #report(begins: boolean, what: string, end: string, limit: number): void {
     const fields = { usedMiB: mebibytes(this.#heap + this.#outside), limitMiB: mebibytes(limit) };
-    if (begins) this.#log('warn', `Memory runs short: ${what}.`, fields);
-    else this.#log('info', `There is memory again: ${end}.`, fields);
+    if (begins) this.#log('warn', `memory low: ${what}`, fields);
+    else this.#log('info', `memory recovered: ${end}`, fields);
   }
 
   close(): void {

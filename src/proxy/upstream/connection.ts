@@ -1,12 +1,12 @@
 /** A connection to a target that serves one exchange at a time. */
 import type { ErrorSlug } from '../errors/errors.js';
-import { writeBody } from '../http/write-body.js';
-import type { Late } from '../load/outbox.js';
+import { writeBody } from '../load/write-body.js';
+import type { BatchedWriter } from '../load/write-batcher.js';
 import { ReplyConnection } from './reply-connection.js';
 import type { Target } from './target.js';
 import type { UpstreamUser } from './user.js';
 
-export class UpstreamConnection extends ReplyConnection implements Late {
+export class UpstreamConnection extends ReplyConnection implements BatchedWriter {
   /** The whole request is written. */
   #sent = true;
   /** A request's head that is not written yet. */
@@ -35,10 +35,10 @@ export class UpstreamConnection extends ReplyConnection implements Late {
   begin(user: UpstreamUser, text: string, hasBody: boolean): void {
     this.expect(user);
     // The read that brought this about has looked at the clock; where it was none, a sweep has.
-    this.deadline = this.target.lately() + this.target.settings.responseTimeout;
+    this.deadline = this.target.cachedNow() + this.target.settings.responseTimeout;
     this.#sent = !hasBody;
     this.#outHead = text;
-    if (!hasBody) this.target.outbox.add(this);
+    if (!hasBody) this.target.batcher.add(this);
   }
 
   writeNow(): void {

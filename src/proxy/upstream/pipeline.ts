@@ -83,13 +83,13 @@ export class Pipeline extends ReplyConnection {
   /** It is the first in line now: its time for a reply begins. */
   #turn(user: UpstreamUser): void {
     this.expect(user);
-    this.#since = this.target.lately();
+    this.#since = this.target.cachedNow();
     if (this.connected) this.deadline = this.#since + this.target.settings.responseTimeout;
   }
 
   #rest(): void {
     this.user = null;
-    this.deadline = this.target.lately() + this.target.settings.idleTimeout;
+    this.deadline = this.target.cachedNow() + this.target.settings.idleTimeout;
   }
 
   protected override onConnected(): void {
@@ -165,7 +165,7 @@ export class Pipeline extends ReplyConnection {
   override pause(): void {
     if (this.paused) return;
     super.pause();
-    this.#since = this.target.lately();
+    this.#since = this.target.cachedNow();
   }
 
   override abandon(user: UpstreamUser): void {

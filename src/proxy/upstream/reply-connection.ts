@@ -297,7 +297,7 @@ export abstract class ReplyConnection {
       user.onBody(buffer, start, end, true);
       return more && !this.dead ? used : -1;
     }
-    this.deadline = this.target.lately() + this.target.settings.responseTimeout;
+    this.deadline = this.target.cachedNow() + this.target.settings.responseTimeout;
     // The head of a reply that must be empty is held back until it is known to be.
     if ((!first || this.#mustBeEmpty) && end === start) return -1;
     // Whoever left in the meantime is not waited for.

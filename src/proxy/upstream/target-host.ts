@@ -1,21 +1,21 @@
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import type { Descriptors } from '../load/descriptors.js';
-import type { Outbox } from '../load/outbox.js';
-import type { Turns } from '../load/turns.js';
+import type { WriteBatcher } from '../load/write-batcher.js';
+import type { FairScheduler } from '../load/fair-scheduler.js';
 import type { FailureNotes } from './failures.js';
-import type { Names } from './names.js';
+import type { DnsCache } from './dns-cache.js';
 
 /** What targets need of the data plane. */
 export interface TargetHost {
   readonly stats: StatsWriter;
   readonly descriptors: Descriptors;
-  readonly names: Names;
-  readonly outbox: Outbox;
-  readonly turns: Pick<Turns, 'held' | 'wait'>;
+  readonly dns: DnsCache;
+  readonly batcher: WriteBatcher;
+  readonly scheduler: Pick<FairScheduler, 'held' | 'wait'>;
   /** Monotonic milliseconds. */
   monotonic(): number;
   /** The same, a sweep old at most. */
-  lately(): number;
+  cachedNow(): number;
   /** The host's clock. */
   now(): number;
   readonly failures: FailureNotes;

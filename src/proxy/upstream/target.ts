@@ -5,8 +5,8 @@ import type { ServiceEntry } from '../../bundle/types.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import { NO_DESCRIPTOR, queueFull, queueTimeout } from '../errors/cause.js';
 import { BUG } from '../errors/errors.js';
-import type { Outbox } from '../load/outbox.js';
-import type { InTurn } from '../load/turns.js';
+import type { WriteBatcher } from '../load/write-batcher.js';
+import type { ScheduledTask } from '../load/fair-scheduler.js';
 import { Claims } from './claims.js';
 import { UpstreamConnection } from './connection.js';
 import { Health } from './health.js';
@@ -24,7 +24,7 @@ import { WaitQueue } from './wait-queue.js';
 /** As long as no more are in use there are some to spare. */
 const SPARE_SHARE = 1 / 2;
 
-export class Target extends Origin implements InTurn {
+export class Target extends Origin implements ScheduledTask {
   readonly service: string;
   weight = 1;
   /** Smooth weighted round robin's running value. */
@@ -33,7 +33,7 @@ export class Target extends Origin implements InTurn {
   slot: number;
   settings: ServiceEntry;
   readonly lookup: LookupFunction;
-  readonly outbox: Outbox;
+  readonly batcher: WriteBatcher;
   readonly #host: TargetHost;
   readonly #idle = new IdleConnections();
   readonly #pipelines = new Pipelines();
@@ -60,8 +60,8 @@ export class Target extends Origin implements InTurn {
     this.settings = settings;
     this.slot = slot;
     this.#host = host;
-    this.lookup = host.names.lookup;
-    this.outbox = host.outbox;
+    this.lookup = host.dns.lookup;
+    this.batcher = host.batcher;
     this.health = new Health(this, host);
     this.#shedding = new Shedding(
       { waiting: this.#waiting, slow: this.slow, claims: this.#claims, isFull: () => this.#full },
@@ -73,7 +73,7 @@ export class Target extends Origin implements InTurn {
 
   /** Whether connections wait for the address of its name. */
   get resolving(): boolean {
-    return this.#host.names.resolving(this.host);
+    return this.#host.dns.resolving(this.host);
   }
 
   /** Something threw that must not, in what this target or its reply brought about. */
@@ -130,7 +130,7 @@ export class Target extends Origin implements InTurn {
 
   /** As few connections as will do, so that much is written at once; but nobody stands behind what does not move. */
   #share(user: UpstreamUser): void {
-    const pipeline = this.#pipelines.withRoom(this.settings.pipelining, this.#host.lately());
+    const pipeline = this.#pipelines.withRoom(this.settings.pipelining, this.#host.cachedNow());
     if (pipeline !== undefined) {
       user.onPlace(pipeline);
       return;
@@ -196,7 +196,7 @@ export class Target extends Origin implements InTurn {
 
   /** An exchange waits for a connection of its own while all are shared. */
   #makeRoom(): void {
-    if (this.#pipelines.length > 0 && this.#waiting.ownWaits) this.#pipelines.makeRoom(this.#host.lately());
+    if (this.#pipelines.length > 0 && this.#waiting.ownWaits) this.#pipelines.makeRoom(this.#host.cachedNow());
   }
 
   /** A connection whose reply has ended, or that connected for somebody who is gone. */
@@ -215,7 +215,7 @@ export class Target extends Origin implements InTurn {
       connection.abandon();
       return;
     }
-    connection.deadline = this.#host.lately() + this.settings.idleTimeout;
+    connection.deadline = this.#host.cachedNow() + this.settings.idleTimeout;
     this.#idle.push(connection);
   }
 
@@ -232,13 +232,13 @@ export class Target extends Origin implements InTurn {
 
   /** Whether those who wait may go on. While connections come in, their requests would make the turns long: they get theirs. */
   #mayServe(): boolean {
-    if (!this.#host.turns.held || this.#waiting.length === 0) return true;
+    if (!this.#host.scheduler.held || this.#waiting.length === 0) return true;
     this.#askForTurn();
     return false;
   }
 
   #askForTurn(): void {
-    if (!this.#inTurn) this.#host.turns.wait(this);
+    if (!this.#inTurn) this.#host.scheduler.wait(this);
     this.#inTurn = true;
   }
 
@@ -291,7 +291,7 @@ export class Target extends Origin implements InTurn {
   }
 
   #fill(pipeline: Pipeline): void {
-    const now = this.#host.lately();
+    const now = this.#host.cachedNow();
     const { pipelining } = this.settings;
     while (pipeline.hasRoom(pipelining, now)) {
       const next = this.#waiting.nextSharing();
@@ -336,14 +336,14 @@ export class Target extends Origin implements InTurn {
     this.#host.stats.set(this.slot, Counter.Connections, this.#connections.size);
   }
 
-  /** Looks at the clock for lately(). */
+  /** Looks at the clock for cachedNow(). */
   look(): void {
     this.#host.monotonic();
   }
 
   /** Monotonic milliseconds, a sweep old at most. */
-  lately(): number {
-    return this.#host.lately();
+  cachedNow(): number {
+    return this.#host.cachedNow();
   }
 
   /** Monotonic time until which the next bytes of a reply must come. */

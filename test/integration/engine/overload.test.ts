@@ -61,7 +61,7 @@ test('above shed_above new connections get 503 and Retry-After, and those that a
   assert.equal(plane.logs, [
     {
       level: 'warn',
-      message: 'Memory runs short: new connections are turned away.',
+      message: 'memory low: new connections rejected',
       fields: { usedMiB: 0, limitMiB: 0 },
     },
   ]);
@@ -75,7 +75,7 @@ test('above shed_above new connections get 503 and Retry-After, and those that a
   assert.equal([(await client.reply()).status, client.ended], [200, false]);
   memory.used = 500;
   await until(() => plane.logs.length > 1, 'the second line');
-  assert.is(plane.logs[1]?.message, 'There is memory again: new connections are taken.');
+  assert.is(plane.logs[1]?.message, 'memory recovered: new connections accepted');
   assert.is((await plane.ask(GET)).status, 200);
 });
 
@@ -165,7 +165,7 @@ async function shedAndRecover(gateway: ServedGateway): Promise<void> {
     status = await probe(port);
   }
   assert.is(status, 503, gateway.log);
-  await until(() => /Memory runs short: new connections are turned away/.test(gateway.log), 'the log line');
+  await until(() => /memory low: new connections rejected/.test(gateway.log), 'the log line');
   assert.match(await metricsOf(gateway), /^gw_workers_overloaded\{state="shed"\} 1$/m, gateway.log);
   before.send(GET);
   assert.is((await before.reply()).status, 200);
@@ -173,7 +173,7 @@ async function shedAndRecover(gateway: ServedGateway): Promise<void> {
   while ((await probe(port)) !== 200 && Date.now() < deadline + 20_000)
     await new Promise((resolve) => setTimeout(resolve, 50));
   assert.is(await probe(port), 200, gateway.log);
-  await until(() => /There is memory again: new connections are taken/.test(gateway.log), 'the second line');
+  await until(() => /memory recovered: new connections accepted/.test(gateway.log), 'the second line');
   assert.match(await metricsOf(gateway), /^gw_workers_overloaded\{state="shed"\} 0$/m);
   assert.not.match(gateway.log, /worker (died|ended)/i);
   before.destroy();

@@ -99,9 +99,9 @@ counted(
     assert.ok(share < 0.5, `it spins: ${share} of a processor`);
 
     for (const client of clients) client.destroy();
-    await until(() => gateway.log.includes('There are file descriptors for new connections again'), 'descriptors');
+    await until(() => gateway.log.includes('file descriptors available again'), 'descriptors');
     assert.is((await call(gateway.url)).body, 'hello');
-    assert.is(gateway.log.split('No file descriptors are left').length, 2, 'told once');
+    assert.is(gateway.log.split('out of file descriptors for new connections').length, 2, 'logged once');
   },
 );
 

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ListenerEntry } from '../../../src/bundle/types.js';
 import { Admission, DEFAULT_PER_ADDRESS, type Door, TURNED_AWAY } from '../../../src/proxy/downstream/admission.js';
-import { TrustedProxies } from '../../../src/proxy/downstream/peer.js';
+import { TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { Descriptors } from '../../../src/proxy/load/descriptors.js';
 import { ConnectionTable } from '../../../src/state/connection-table.js';
 

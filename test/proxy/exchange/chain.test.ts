@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PolicyInstance, Reply } from '../../../src/policies/contract.js';
 import { BytesReply } from '../../../src/policies/run-kit.js';
-import { peerOf, TrustedProxies } from '../../../src/proxy/downstream/peer.js';
+import { peerOf, TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { Chain, type ChainDriver } from '../../../src/proxy/exchange/chain.js';
 import { GwExchange } from '../../../src/proxy/exchange/exchange.js';
 import { Generation, PolicyInstances } from '../../../src/proxy/exchange/generation.js';

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { TrustedProxies } from '../../../src/proxy/downstream/peer.js';
+import { TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { forwardedNode, nodeAddress, parseForwarded, plainAddress } from '../../../src/proxy/http/forwarded.js';
 
 test('the examples of RFC 7239 section 4', () => {

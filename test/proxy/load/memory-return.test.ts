@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { blocks } from '../../../src/proxy/http/blocks.js';
+import { blocks } from '../../../src/proxy/load/blocks.js';
 import { MemoryReturn, v8Collector } from '../../../src/proxy/load/memory-return.js';
 
 const MIB = 1024 ** 2;

@@ -62,7 +62,7 @@ test('what a collection leaves above the bounds sheds, then shrinks; each ends f
   assert.equal(bench.collect(799), [false, false]);
   assert.equal(
     bench.logs.map((line) => line.replace(/:.*/, '')),
-    ['warn Memory runs short', 'warn Memory runs short', 'info There is memory again', 'info There is memory again'],
+    ['warn memory low', 'warn memory low', 'info memory recovered', 'info memory recovered'],
   );
 });
 

@@ -4,11 +4,11 @@ import { createServer, type Server } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Descriptors } from '../../../src/proxy/load/descriptors.js';
-import { Outbox } from '../../../src/proxy/load/outbox.js';
-import { Turns } from '../../../src/proxy/load/turns.js';
+import { WriteBatcher } from '../../../src/proxy/load/write-batcher.js';
+import { FairScheduler } from '../../../src/proxy/load/fair-scheduler.js';
 import type { UpstreamConnection } from '../../../src/proxy/upstream/connection.js';
 import { FailureNotes } from '../../../src/proxy/upstream/failures.js';
-import { Names } from '../../../src/proxy/upstream/names.js';
+import { DnsCache } from '../../../src/proxy/upstream/dns-cache.js';
 import { Target } from '../../../src/proxy/upstream/target.js';
 import { StatsRegistry } from '../../../src/telemetry/stats/stats.js';
 import { StatsWriter } from '../../../src/telemetry/stats/writer.js';
@@ -32,7 +32,7 @@ class Asking extends IdleUser {
 interface Made {
   readonly target: Target;
   readonly server: Server;
-  readonly turns: Turns;
+  readonly turns: FairScheduler;
   close(): void;
 }
 
@@ -44,15 +44,15 @@ async function targetWith(descriptors: Descriptors, more = ''): Promise<Made> {
   const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`;
   const { program, stats } = generationOf(specOf(url, { service: more }), new StatsRegistry({ workers: 1 }));
   const now = (): number => performance.now();
-  const turns = new Turns();
+  const turns = new FairScheduler();
   const host = {
     stats: new StatsWriter(stats.chunks),
     descriptors,
-    names: new Names(now),
-    outbox: new Outbox(),
-    turns,
+    dns: new DnsCache(now),
+    batcher: new WriteBatcher(),
+    scheduler: turns,
     monotonic: now,
-    lately: now,
+    cachedNow: now,
     now,
     failures: new FailureNotes(),
     log: () => {},

@@ -3,9 +3,9 @@ import type { Socket } from 'node:net';
 import type { Engine } from '../../engine.js';
 import { timeSpan } from '../../errors/cause.js';
 import type { TunnelEnd } from '../../exchange/downstream.js';
-import { readingInto } from '../../load/accepted.js';
+import { readIntoShared } from '../../load/shared-read.js';
 import type { Listener } from '../listener.js';
-import { type Peer, peerOf } from '../peer.js';
+import { type Peer, peerOf } from '../../exchange/peer.js';
 import { Intake } from './intake.js';
 import { Pace, type Verdict } from './pace.js';
 import { ReplyWriter } from './reply-writer.js';
@@ -49,14 +49,14 @@ export abstract class ClientSocket {
     this.listener = listener;
     this.socket = this.#read(socket, scheme);
     this.peer = peerOf(this.socket.remoteAddress, scheme, listener.proxies, listener);
-    this.writer = new ReplyWriter(this.socket, engine.outbox, engine.bodies);
+    this.writer = new ReplyWriter(this.socket, engine.batcher, engine.bodies);
     this.deadline = engine.monotonic() + listener.entry.headerTimeout;
   }
 
   /** Has what is read given to onBytes(). The socket to go on with, which may be another one on the same connection. */
   #read(socket: Socket, scheme: 'http' | 'https'): Socket {
     if (scheme === 'http')
-      return readingInto(socket, WRITE_BUFFER, (buffer, count, lent) => this.onBytes(buffer, count, lent));
+      return readIntoShared(socket, WRITE_BUFFER, (buffer, count, lent) => this.onBytes(buffer, count, lent));
     socket.on('data', (chunk: Buffer) => this.onBytes(chunk, chunk.length, false));
     return socket;
   }

@@ -145,7 +145,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     const more = this.writer.body(buffer, start, end, last);
     // Who read the end of it has looked at the clock.
-    if (last) this.#complete(false, this.engine.lately());
+    if (last) this.#complete(false, this.engine.cachedNow());
     return more;
   }
 

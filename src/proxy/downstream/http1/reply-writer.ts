@@ -7,11 +7,11 @@ import type { Reply } from '../../../policies/contract.js';
 import type { ReplySource } from '../../exchange/downstream.js';
 import type { GwExchange } from '../../exchange/exchange.js';
 import { TargetReply } from '../../exchange/target-reply.js';
-import { type BodyBudget, Collector } from '../../http/collector.js';
-import { ConstantReply } from '../../http/constant-reply.js';
-import { INLINE_BODY, writeBody } from '../../http/write-body.js';
+import { type BodyBudget, BodyBuffer } from '../../load/body-buffer.js';
+import { ConstantReply } from '../../exchange/constant-reply.js';
+import { INLINE_BODY, writeBody } from '../../load/write-body.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
-import type { Late, Outbox } from '../../load/outbox.js';
+import type { BatchedWriter, WriteBatcher } from '../../load/write-batcher.js';
 
 /** `raw`: until the connection closes, for HTTP/1.0 clients. `none`: there is no body, whatever comes. */
 export type ReplyFraming = 'none' | 'length' | 'chunked' | 'raw';
@@ -22,16 +22,16 @@ const MOST_HELD = 1024 * 1024;
 /** Of replies that wait to be written, to a client that asks for many in a row. */
 const MOST_LATE = 16 * 1024;
 
-export class ReplyWriter implements Late {
+export class ReplyWriter implements BatchedWriter {
   readonly #socket: Socket;
-  readonly #outbox: Outbox;
+  readonly #batcher: WriteBatcher;
   readonly #budget: BodyBudget;
   /** What of the present reply is held until the client has taken what was written before. */
-  #held: Collector | undefined = undefined;
+  #held: BodyBuffer | undefined = undefined;
   #framing: ReplyFraming = 'none';
   /** A head that waits to be written together with the first bytes of its body. */
   #head = '';
-  /** Ends of replies that wait for the outbox. Whatever else is done with the socket must come behind them. */
+  /** Ends of replies that wait for the batcher. Whatever else is done with the socket must come behind them. */
   #late = '';
   /** Bytes of the body that are still owed (`length`). */
   #owed = 0;
@@ -43,9 +43,9 @@ export class ReplyWriter implements Late {
   /** Bytes of all replies before the present one, with what frames chunks. */
   beganAt = 0;
 
-  constructor(socket: Socket, outbox: Outbox, budget: BodyBudget) {
+  constructor(socket: Socket, batcher: WriteBatcher, budget: BodyBudget) {
     this.#socket = socket;
-    this.#outbox = outbox;
+    this.#batcher = batcher;
     this.#budget = budget;
   }
 
@@ -140,7 +140,7 @@ export class ReplyWriter implements Late {
   #hold(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     const count = end - start;
     this.writeNow();
-    this.#held ??= new Collector(this.#budget);
+    this.#held ??= new BodyBuffer(this.#budget);
     this.#keep(this.#head);
     this.#head = '';
     if (this.#framing === 'none') return !last || this.#release(true);
@@ -203,7 +203,7 @@ export class ReplyWriter implements Late {
     const first = this.#late === '';
     this.#late += text;
     if (this.#late.length > MOST_LATE) this.writeNow();
-    else if (first) this.#outbox.add(this);
+    else if (first) this.#batcher.add(this);
   }
 
   writeNow(): void {

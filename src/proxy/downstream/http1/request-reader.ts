@@ -3,7 +3,7 @@
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink } from '../../exchange/downstream.js';
 import { KnownFields } from '../../http/known-heads.js';
-import type { InTurn } from '../../load/turns.js';
+import type { ScheduledTask } from '../../load/fair-scheduler.js';
 import { ClientSocket, IDLE_GRACE, LINGER_BYTES, type Phase } from './client-socket.js';
 import { DRAIN_BYTES } from './intake.js';
 import { Pace, type Verdict } from './pace.js';
@@ -11,7 +11,7 @@ import { Pace, type Verdict } from './pace.js';
 /** Pipelined requests of one connection that are answered without a look at the others. */
 const MOST_AT_ONCE = 16;
 
-export abstract class RequestReader extends ClientSocket implements InTurn {
+export abstract class RequestReader extends ClientSocket implements ScheduledTask {
   protected phase: Phase = 'head';
   /** Takes the request's body; undefined until somebody does. */
   protected sink: BodySink | undefined = undefined;
@@ -117,10 +117,10 @@ export abstract class RequestReader extends ClientSocket implements InTurn {
 
   /** Whether it is not somebody else's turn. */
   #mayBegin(): boolean {
-    const { turns } = this.engine;
-    if (this.#begun < MOST_AT_ONCE && !turns.held) return true;
-    this.#brief = turns.held && !this.#yielded;
-    if (!this.#yielded) turns.wait(this);
+    const { scheduler } = this.engine;
+    if (this.#begun < MOST_AT_ONCE && !scheduler.held) return true;
+    this.#brief = scheduler.held && !this.#yielded;
+    if (!this.#yielded) scheduler.wait(this);
     this.#yielded = true;
     return false;
   }
@@ -198,6 +198,6 @@ export abstract class RequestReader extends ClientSocket implements InTurn {
   protected awaitRequest(): void {
     this.phase = 'head';
     const { closing, entry } = this.listener;
-    this.deadline = this.engine.lately() + (closing ? Math.min(IDLE_GRACE, entry.idleTimeout) : entry.idleTimeout);
+    this.deadline = this.engine.cachedNow() + (closing ? Math.min(IDLE_GRACE, entry.idleTimeout) : entry.idleTimeout);
   }
 }

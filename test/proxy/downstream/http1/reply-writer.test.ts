@@ -3,8 +3,8 @@ import { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ReplyWriter } from '../../../../src/proxy/downstream/http1/reply-writer.js';
-import { BodyBudget } from '../../../../src/proxy/http/collector.js';
-import { Outbox } from '../../../../src/proxy/load/outbox.js';
+import { BodyBudget } from '../../../../src/proxy/load/body-buffer.js';
+import { WriteBatcher } from '../../../../src/proxy/load/write-batcher.js';
 import { turn } from '../../../support/until.js';
 
 const KIB = 1024;
@@ -48,7 +48,7 @@ class Unread extends Socket {
 
 function made(budget = new BodyBudget(256 * MIB)): { socket: Unread; writer: ReplyWriter; budget: BodyBudget } {
   const socket = new Unread();
-  return { socket, budget, writer: new ReplyWriter(socket, new Outbox(), budget) };
+  return { socket, budget, writer: new ReplyWriter(socket, new WriteBatcher(), budget) };
 }
 
 const piece = Buffer.alloc(32 * KIB, 'x');

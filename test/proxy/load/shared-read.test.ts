@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, Socket } from 'no
 import { setTimeout as delay } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Reader, readingInto } from '../../../src/proxy/load/accepted.js';
+import { type Reader, readIntoShared } from '../../../src/proxy/load/shared-read.js';
 import { onlyWhere } from '../../support/only-where.js';
 import { until } from '../../support/until.js';
 
@@ -43,7 +43,7 @@ function recorder(): { readonly text: () => string; readonly lent: boolean[]; re
 
 test('this Node lets an accepted connection read into one buffer', async ({ accepted, client }) => {
   const { text, lent, read } = recorder();
-  const socket = readingInto(accepted, WRITE_BUFFER, read);
+  const socket = readIntoShared(accepted, WRITE_BUFFER, read);
   assert.is(socket === accepted, process.platform === 'win32', 'the handle could be taken');
   assert.is(socket.remotePort, client.localPort);
   assert.is(socket.writableHighWaterMark, WRITE_BUFFER);
@@ -60,10 +60,10 @@ test('this Node lets an accepted connection read into one buffer', async ({ acce
 inOneBuffer('all connections read into the same buffer, one after the other', async ({ server, accepted, client }) => {
   const buffers: Buffer[] = [];
   const read: Reader = (buffer) => void buffers.push(buffer);
-  const sockets = [readingInto(accepted, WRITE_BUFFER, read)];
+  const sockets = [readIntoShared(accepted, WRITE_BUFFER, read)];
   const connection: Promise<Socket[]> = once(server, 'connection');
   const other = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1' });
-  sockets.push(readingInto((await connection)[0]!, WRITE_BUFFER, read));
+  sockets.push(readIntoShared((await connection)[0]!, WRITE_BUFFER, read));
   client.write('a');
   other.write('b');
   await until(() => buffers.length === 2);
@@ -74,7 +74,7 @@ inOneBuffer('all connections read into the same buffer, one after the other', as
 
 test('a pause stops reading, and what came meanwhile is read after it', async ({ accepted, client }) => {
   const { text, read } = recorder();
-  const socket = readingInto(accepted, WRITE_BUFFER, read);
+  const socket = readIntoShared(accepted, WRITE_BUFFER, read);
   socket.pause();
   client.write('while it was paused');
   await delay(50);
@@ -86,7 +86,7 @@ test('a pause stops reading, and what came meanwhile is read after it', async ({
 
 test('the client’s FIN ends one half alone', async ({ accepted, client }) => {
   const { text, read } = recorder();
-  const socket = readingInto(accepted, WRITE_BUFFER, read);
+  const socket = readIntoShared(accepted, WRITE_BUFFER, read);
   const ended = once(socket, 'end');
   client.end('last');
   await ended;
@@ -101,7 +101,7 @@ test('the server closes at once: it counts none of the sockets whose handle was 
   server,
   accepted,
 }) => {
-  const socket = readingInto(accepted, WRITE_BUFFER, () => {});
+  const socket = readIntoShared(accepted, WRITE_BUFFER, () => {});
   await delay(5);
   const closed = once(server, 'close');
   server.close();
@@ -113,7 +113,7 @@ test('the server closes at once: it counts none of the sockets whose handle was 
 test('a socket without such a handle tells of its reads by data', async ({ accepted }) => {
   const plain = new Socket();
   const { text, lent, read } = recorder();
-  assert.is(readingInto(plain, WRITE_BUFFER, read), plain);
+  assert.is(readIntoShared(plain, WRITE_BUFFER, read), plain);
   plain.push('pushed');
   await until(() => text() === 'pushed');
   assert.equal(lent, [false]);
@@ -125,7 +125,7 @@ test('a socket that was read from already stays as it is', async ({ accepted, cl
   client.write('early');
   await once(accepted, 'readable');
   const { text, read } = recorder();
-  assert.is(readingInto(accepted, WRITE_BUFFER, read), accepted);
+  assert.is(readIntoShared(accepted, WRITE_BUFFER, read), accepted);
   accepted.removeAllListeners('readable');
   accepted.resume();
   await until(() => text() === 'early');

@@ -1,7 +1,7 @@
 import type { LookupAddress } from 'node:dns';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Names } from '../../../src/proxy/upstream/names.js';
+import { DnsCache } from '../../../src/proxy/upstream/dns-cache.js';
 
 type Done = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void;
 
@@ -9,7 +9,7 @@ type Done = (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) =>
 class Resolver {
   now = 0;
   readonly asked: { readonly name: string; readonly done: Done }[] = [];
-  readonly names = new Names(
+  readonly names = new DnsCache(
     () => this.now,
     (name, done) => this.asked.push({ name, done }),
   );

@@ -1,34 +1,34 @@
 /**
- * Bodies, or parts of them, that are held until they can go on: what has come of a request while its target is not asked
- * yet, what a client has not read of its reply. Memory is taken as bytes arrive, never by what a length announces.
+ * Buffers for bodies that must wait: a request body before its target is connected, a reply that its client has not read
+ * yet. Memory is allocated as bytes arrive, never from an announced length.
  */
 import { getHeapStatistics } from 'node:v8';
 import { BLOCK, blocks } from './blocks.js';
 
-/** Of the heap's limit, what all held bodies of a worker may take together. */
+/** Share of the heap limit that all buffered bodies of a worker may take together. */
 const HEAP_SHARE = 1 / 16;
 /**
- * Half of the budget goes to those that come first: one body may have this share of what is left of it. The other half is
- * for many: there a body gets the least that is worth having, so that 8192 of them have it.
+ * Half of the budget is first come, first served: one body may take BODY_SHARE of what is left of it. The other half is for
+ * many bodies: there each gets LEAST_SHARE of the whole, enough for 8192 bodies.
  */
 const BODY_SHARE = 1 / 128;
 const LEAST_SHARE = 1 / 16_384;
-/** The first blocks of a body that comes in small parts; then each is as large as all before it, up to 64 KiB. */
+/** Sizes of the first blocks of a body that comes in small parts; each later block doubles the total, up to 64 KiB. */
 const SMALLEST = 1024;
 const SMALL = 4 * 1024;
 const POOLED = 16 * 1024;
 
-/** Up to POOLED, blocks are made to measure: a thousand clients that trickle must not cost a thousand large blocks. */
+/** Below POOLED, blocks are not pooled and small: a thousand slow clients must not take a thousand large blocks. */
 const blockFor = (bytes: number): Buffer =>
   bytes > SMALL ? blocks.take(Math.min(bytes, BLOCK)) : Buffer.allocUnsafeSlow(bytes > SMALLEST ? SMALL : SMALLEST);
 
-/** The memory of all bodies that a worker holds. Counts blocks, not the bytes in them. */
+/** The memory of all buffered bodies of a worker. Counts blocks, not the bytes in them. */
 export class BodyBudget {
   /** Bytes. */
   readonly limit: number;
   #used = 0;
 
-  /** `limit` in bytes; left out, a sixteenth of what the heap may take. */
+  /** `limit` in bytes; default: a sixteenth of the heap limit. */
   constructor(limit: number = Math.floor(getHeapStatistics().heap_size_limit * HEAP_SHARE)) {
     this.limit = limit;
   }
@@ -38,14 +38,14 @@ export class BodyBudget {
     return this.#used;
   }
 
-  /** Bytes that one body may hold at present. */
+  /** Bytes that one body may take at present. */
   get share(): number {
     const { limit } = this;
     if (this.#used >= limit) return 0;
     return Math.floor(Math.max(limit * LEAST_SHARE, (limit / 2 - this.#used) * BODY_SHARE));
   }
 
-  /** A block for about `bytes`, at most 64 KiB. Never refused: the caller checks `share` first. */
+  /** A block for about `bytes`, at most 64 KiB. Always succeeds: the caller checks `share` first. */
   take(bytes: number): Block {
     const block = new Block(blockFor(bytes));
     this.#used += block.buffer.length;
@@ -77,9 +77,9 @@ export class Block {
   }
 }
 
-/** Part of a body, in the order in which it came. Its owner empties it: by shift() or by clear(). */
-export class Collector {
-  /** Bytes that are here. */
+/** Part of a body, in order of arrival. Its owner empties it by shift() or clear(). */
+export class BodyBuffer {
+  /** Bytes in the buffer. */
   length = 0;
   readonly #budget: BodyBudget;
   #blocks: Block[] = [];
@@ -90,14 +90,14 @@ export class Collector {
     this.#budget = budget;
   }
 
-  /** Bytes that it may take yet, where its owner bounds it to `most`; 0 or less: none. */
+  /** Bytes that it may still take, if its owner bounds it to `most`; 0 or less for none. */
   room(most: number): number {
     const last = this.#blocks.at(-1);
     const free = last === undefined ? 0 : last.buffer.length - last.length;
     return Math.min(most - this.length, Math.max(0, this.#budget.share - this.#taken) + free);
   }
 
-  /** Copies buffer[start, end). What has come is taken, also beyond the room: that bounds what is asked for. */
+  /** Copies buffer[start, end), also beyond room(): that bounds what the caller reads next. */
   add(buffer: Uint8Array, start: number, end: number): void {
     let at = start;
     while (at < end) {
@@ -115,7 +115,7 @@ export class Collector {
     }
   }
 
-  /** Takes out the oldest bytes; undefined when there are none. The block is the caller's, and goes to the budget's give(). */
+  /** Removes the oldest bytes; undefined if there are none. The caller gives the block back by BodyBudget.give(). */
   shift(): Block | undefined {
     const block = this.#blocks.shift();
     if (block === undefined) return undefined;
@@ -124,7 +124,7 @@ export class Collector {
     return block;
   }
 
-  /** Gives all memory back. */
+  /** Frees all memory. */
   clear(): void {
     for (const block of this.#blocks) this.#budget.give(block);
     this.#blocks = [];

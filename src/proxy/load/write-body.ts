@@ -1,17 +1,16 @@
 /**
- * Body bytes on their way through. They lie in a buffer that the next read overwrites, so what a socket may still hold
- * must be a copy. The copies' memory is used again as soon as it is written: a body of any size leaves no garbage of its
- * size behind.
+ * Writes body bytes to a socket. They are in a buffer that the next read overwrites, so the socket must get a copy. The
+ * memory of a copy is reused once it is written: a large body leaves no garbage of its size.
  */
 import type { Socket } from 'node:net';
 import { BLOCK, blocks } from './blocks.js';
 
-/** Bodies up to this many bytes are sent as text with what frames them: one string, one write. */
+/** Up to this many bytes, a body is written as text together with its framing: one string, one write. */
 export const INLINE_BODY = 8 * 1024;
 
 /**
- * Writes the payload buffer[start, end), valid until this returns, between the texts that frame it, in one go. False when
- * the socket holds more than it should: then wait for its `drain`.
+ * Writes the payload buffer[start, end), valid until this returns, between `before` and `after`, in one system call. Returns
+ * false if the socket's buffer is full: wait for its `drain`.
  */
 export function writeBody(
   socket: Socket,
@@ -38,6 +37,6 @@ function writeCopy(socket: Socket, buffer: Buffer, start: number, end: number): 
   if (end - start > BLOCK) return socket.write(Buffer.from(buffer.subarray(start, end)));
   const block = blocks.take(end - start);
   const length = buffer.copy(block, 0, start, end);
-  // Called for a socket that was destroyed as well, and not before the system has let go of the bytes.
+  // Node calls this once the system no longer needs the bytes, also for a destroyed socket.
   return socket.write(block.subarray(0, length), () => blocks.give(block));
 }

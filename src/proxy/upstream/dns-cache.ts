@@ -1,34 +1,34 @@
 /**
- * Addresses of targets' names, from the system's resolver. It runs on few threads that all names share, so a name is
- * asked for once at a time, however many connections wait for it; and one that was found is used on while it is asked
- * for anew: a resolver that hangs or fails stops no connection to a name that it once knew.
+ * A cache of DNS answers for the names of targets. The system's resolver runs on few threads that all names share. So there
+ * is one query per name at a time, however many connections wait for it, and a known address stays in use while it is queried
+ * again: a resolver that hangs or fails does not stop connections to known names.
  */
 import { type LookupAddress, lookup } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 
-/** Milliseconds after which a name is asked for anew, by the next connection that needs it. */
+/** Age in milliseconds from which the next connection queries a name again. */
 const FRESH_FOR = 5000;
-/** Names that are remembered: more than a spec has targets, fewer than many reloads can bring. */
+/** Names in the cache: more than a spec has targets, fewer than many reloads can bring. */
 const MOST_KNOWN = 4096;
 
 type Failure = NodeJS.ErrnoException | null;
-type Waiting = (error: Failure, addresses: readonly LookupAddress[]) => void;
-/** As node:dns has it: all addresses of a name, in the order in which they are to be tried. */
+type Callback = (error: Failure, addresses: readonly LookupAddress[]) => void;
+/** Like node:dns: all addresses of a name, in the order in which to try them. */
 export type Resolver = (name: string, done: (error: Failure, addresses: LookupAddress[]) => void) => void;
 
-interface Known {
+interface Entry {
   addresses: readonly LookupAddress[];
-  /** Monotonic time of the last answer, right or wrong. */
+  /** Monotonic time of the last answer or failure. */
   askedAt: number;
-  /** Callers of the question that is under way. */
-  waiting: Waiting[] | undefined;
+  /** Callers that wait for the query in progress. */
+  waiting: Callback[] | undefined;
 }
 
 const system: Resolver = (name, done) =>
   lookup(name, { all: true }, (error, addresses) => done(error, error === null ? addresses : []));
 
-export class Names {
-  readonly #known = new Map<string, Known>();
+export class DnsCache {
+  readonly #known = new Map<string, Entry>();
   readonly #resolve: Resolver;
   readonly #now: () => number;
 
@@ -47,13 +47,13 @@ export class Names {
     });
   };
 
-  /** Whether the address of `name` is not known yet, and is being asked for. */
+  /** Whether `name` has no known address yet and its first query is in progress. */
   resolving(name: string): boolean {
     const known = this.#known.get(name);
     return known !== undefined && known.addresses.length === 0 && known.waiting !== undefined;
   }
 
-  #ask(name: string, done: Waiting): void {
+  #ask(name: string, done: Callback): void {
     let known = this.#known.get(name);
     if (known === undefined) {
       this.#makeRoom();
@@ -68,7 +68,7 @@ export class Names {
     else this.#resolveNow(name, known, [done]);
   }
 
-  /** Of as many as there may be, the one that was found first is forgotten; nobody who waits is. */
+  /** Evicts the oldest entry of a full cache, except entries with callers that wait. */
   #makeRoom(): void {
     if (this.#known.size < MOST_KNOWN) return;
     for (const [name, { waiting }] of this.#known) {
@@ -78,13 +78,13 @@ export class Names {
     }
   }
 
-  #resolveNow(name: string, known: Known, waiting: Waiting[]): void {
+  #resolveNow(name: string, known: Entry, waiting: Callback[]): void {
     known.waiting = waiting;
     this.#resolve(name, (error, addresses) => {
       known.waiting = undefined;
       known.askedAt = this.#now();
       if (error === null && addresses.length > 0) known.addresses = addresses;
-      // A name that nobody knows, or knew, is nothing to keep.
+      // A name that never resolved is not worth an entry.
       else if (known.addresses.length === 0) this.#known.delete(name);
       for (const done of waiting) done(error, addresses);
     });

@@ -1,18 +1,18 @@
 /**
- * Memory for body bytes: blocks of 16, 32 and 64 KiB, so that what waits for a slow reader takes at most twice its bytes.
- * Blocks are reused. Those that a crowd of slow clients needs come from slabs, which return to the system as a whole.
+ * Memory for body bytes: blocks of 16, 32 and 64 KiB, so that bytes that wait for a slow reader take at most twice their
+ * size. Blocks are reused. The blocks that many slow clients need at once come from slabs, which the system gets back whole.
  */
 
-/** Bytes of the largest block: as much as is ever read at once into the buffers that a thread shares. */
+/** Bytes of the largest block: the size of the read buffers of a thread. */
 export const BLOCK = 64 * 1024;
 /** Blocks of each size that are kept for the next write: 2 MiB in all. */
 const MOST_KEPT = [32, 16, 16];
-/** Bytes of blocks that are allocated one by one; further ones come from slabs. */
+/** Bytes of blocks that are allocated one by one; further blocks come from slabs. */
 const SINGLES = 4 * 1024 ** 2;
 /**
  * Cells of a slab, 64 KiB each. glibc returns freed memory only from the end of its heap, so one small object allocated
- * behind a crowd's blocks keeps all of them resident. An allocation of more than 32 MiB is always a mapping of its own, which
- * is unmapped when it is freed; and pages of it that were never written take no memory.
+ * after the blocks keeps all of them resident. An allocation of more than 32 MiB always gets a mapping of its own, which is
+ * unmapped when it is freed; pages of it that were never written take no memory.
  */
 const CELLS = 513;
 const SLAB = CELLS * BLOCK;
@@ -53,12 +53,12 @@ export class BlockPool {
     return this.#inUse;
   }
 
-  /** Bytes of slabs that belong to no block: V8 counts them as memory outside its heap. */
+  /** Bytes of slabs outside any block: V8 counts them as memory outside its heap. */
   get spare(): number {
     return this.#slabs.length * SLAB - this.#slabbed;
   }
 
-  /** A block of 16, 32 or 64 KiB, the smallest that holds `bytes` (at most 64 KiB). To be given back to give(). */
+  /** A block of 16, 32 or 64 KiB, the smallest that holds `bytes` (at most 64 KiB). Return it with give(). */
   take(bytes: number): Buffer {
     const size = sizeOf(bytes);
     const block = this.#kept[size]!.pop() ?? this.#make(BLOCK >> (2 - size));
@@ -87,7 +87,7 @@ export class BlockPool {
     return slab.take(bytes)!;
   }
 
-  /** Takes back a block of take() that nothing holds any more: it is used again, or freed. */
+  /** Takes back an unreferenced block of take(), for reuse or to free it. */
   give(block: Buffer): void {
     const bytes = block.length;
     this.#inUse -= bytes;
@@ -110,7 +110,7 @@ export class BlockPool {
     return undefined;
   }
 
-  /** Lets go of everything that is kept: the next garbage collection frees it, slabs as soon as none of their blocks is taken. */
+  /** Drops all kept memory: the next garbage collection frees it, a slab once none of its blocks is taken. */
   release(): void {
     for (const blocks of this.#kept) {
       for (const block of blocks) if (block.buffer.byteLength === block.length) this.#singles -= block.length;
@@ -121,5 +121,5 @@ export class BlockPool {
   }
 }
 
-/** Of this thread: all its data planes share what is kept. */
+/** The pool of this thread, shared by all its data planes. */
 export const blocks = new BlockPool();

@@ -6,8 +6,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { blocks } from '../../../src/proxy/http/blocks.js';
-import { writeBody } from '../../../src/proxy/http/write-body.js';
+import { blocks } from '../../../src/proxy/load/blocks.js';
+import { writeBody } from '../../../src/proxy/load/write-body.js';
 import { until } from '../../integration/engine-kit.js';
 import { seeded } from '../../support/random.js';
 

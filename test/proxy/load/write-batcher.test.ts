@@ -1,22 +1,22 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Late, Outbox } from '../../../src/proxy/load/outbox.js';
+import { type BatchedWriter, WriteBatcher } from '../../../src/proxy/load/write-batcher.js';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Writes its name once for each time that it was added. */
-class Writer implements Late {
+class Writer implements BatchedWriter {
   #waiting = 0;
 
   constructor(
-    readonly outbox: Outbox,
+    readonly batcher: WriteBatcher,
     readonly name: string,
     readonly written: string[],
   ) {}
 
   add(): void {
     this.#waiting++;
-    this.outbox.add(this);
+    this.batcher.add(this);
   }
 
   writeNow(): void {
@@ -25,18 +25,18 @@ class Writer implements Late {
 }
 
 test('what a turn brings is written at its end, in order', async () => {
-  const outbox = new Outbox();
+  const batcher = new WriteBatcher();
   const written: string[] = [];
-  for (const name of ['a', 'b', 'c']) new Writer(outbox, name, written).add();
+  for (const name of ['a', 'b', 'c']) new Writer(batcher, name, written).add();
   assert.equal(written, []);
   await turn();
   assert.is(written.join(''), 'abc');
 });
 
 test('many do not wait for the end of the turn', async () => {
-  const outbox = new Outbox();
+  const batcher = new WriteBatcher();
   const written: string[] = [];
-  for (let i = 0; i < 40; i++) new Writer(outbox, String(i), written).add();
+  for (let i = 0; i < 40; i++) new Writer(batcher, String(i), written).add();
   assert.is(written.length, 32, 'two rows of them');
   await turn();
   assert.equal(
@@ -46,16 +46,16 @@ test('many do not wait for the end of the turn', async () => {
 });
 
 test('what writing brings about is written as well, once', async () => {
-  const outbox = new Outbox();
+  const batcher = new WriteBatcher();
   const written: string[] = [];
-  const second = new Writer(outbox, 'second', written);
-  const first: Late = {
+  const second = new Writer(batcher, 'second', written);
+  const first: BatchedWriter = {
     writeNow(): void {
       written.push('first');
       for (let i = 0; i < 20; i++) second.add();
     },
   };
-  outbox.add(first);
+  batcher.add(first);
   await turn();
   assert.is(written.filter((name) => name === 'second').length, 20);
   await turn();
@@ -63,9 +63,9 @@ test('what writing brings about is written as well, once', async () => {
 });
 
 test('where there is one write a turn it is made at once, and gathering is tried again when there are many', async () => {
-  const outbox = new Outbox();
+  const batcher = new WriteBatcher();
   const written: string[] = [];
-  const one = new Writer(outbox, '.', written);
+  const one = new Writer(batcher, '.', written);
   const waits = (): boolean => {
     const before = written.length;
     one.add();
@@ -77,22 +77,22 @@ test('where there is one write a turn it is made at once, and gathering is tried
     await turn();
   }
   assert.ok(turns > 5, 'not after a single turn');
-  outbox.sweep();
+  batcher.sweep();
   assert.not.ok(waits(), 'few since the last sweep');
   for (let i = 0; i < 300; i++) one.add();
-  outbox.sweep();
+  batcher.sweep();
   assert.ok(waits());
   await turn();
 });
 
 test('turns that bring enough go on being gathered', async () => {
-  const outbox = new Outbox();
+  const batcher = new WriteBatcher();
   const written: string[] = [];
-  const one = new Writer(outbox, '.', written);
+  const one = new Writer(batcher, '.', written);
   for (let i = 0; i < 100; i++) {
     for (let j = 0; j < 5; j++) one.add();
     assert.is(written.length, i * 5);
-    outbox.sweep();
+    batcher.sweep();
     await turn();
   }
 });

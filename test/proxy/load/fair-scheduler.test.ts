@@ -1,14 +1,14 @@
 import { performance } from 'node:perf_hooks';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type InTurn, Turns } from '../../../src/proxy/load/turns.js';
+import { type ScheduledTask, FairScheduler } from '../../../src/proxy/load/fair-scheduler.js';
 
 const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Wants so many turns, each of so many milliseconds. */
-class Worker implements InTurn {
+class Worker implements ScheduledTask {
   constructor(
-    readonly turns: Turns,
+    readonly turns: FairScheduler,
     readonly name: string,
     readonly seen: string[],
     public left: number,
@@ -26,7 +26,7 @@ class Worker implements InTurn {
 }
 
 test('each has one turn a round, in the order in which they came', async () => {
-  const turns = new Turns();
+  const turns = new FairScheduler();
   const seen: string[] = [];
   for (const [name, left] of [
     ['a', 3],
@@ -43,7 +43,7 @@ test('each has one turn a round, in the order in which they came', async () => {
 });
 
 test('a round that takes long is broken off, and goes on with those who had no turn', async () => {
-  const turns = new Turns();
+  const turns = new FairScheduler();
   const seen: string[] = [];
   for (const name of ['a', 'b', 'c']) new Worker(turns, name, seen, 2, 5);
   for (let round = 1; round <= 6; round++) {

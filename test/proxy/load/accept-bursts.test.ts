@@ -1,12 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Arrivals } from '../../../src/proxy/load/arrivals.js';
+import { AcceptBursts } from '../../../src/proxy/load/accept-bursts.js';
 
-/** Arrivals on a clock of its own, and what it has told the turns. */
+/** AcceptBursts on its own clock, and its calls of the scheduler. */
 class Watched {
   now = 0;
   readonly said: string[] = [];
-  readonly arrivals = new Arrivals(this, () => this.now);
+  readonly acceptBursts = new AcceptBursts(this, () => this.now);
   held = false;
 
   hold(): void {
@@ -22,7 +22,7 @@ class Watched {
   /** So many turns of the loop, each of which brings a connection, or none, and takes `ms`. */
   async turns(count: number, { came = true, ms = 0 } = {}): Promise<void> {
     for (let at = 0; at < count; at++) {
-      if (came) this.arrivals.came();
+      if (came) this.acceptBursts.accepted();
       this.now += ms;
       await new Promise((resolve) => setImmediate(resolve));
     }

@@ -1,35 +1,35 @@
 /**
- * Connections with more to do than one turn of the event loop gives to each. They are served in rounds, a little of each at a
- * time, and between two rounds the loop looks after all the others: who sends thousands of requests at once makes nobody
- * wait for all of them.
+ * Schedules connections that have more work than fits into one turn of the event loop. They run in rounds, a little work
+ * each, and between two rounds the event loop serves all other connections. So a client that pipelines thousands of requests
+ * does not delay the others.
  */
 import { performance } from 'node:perf_hooks';
 
-/** Milliseconds that a turn of the loop gives to all of them together. */
+/** Milliseconds of one turn of the event loop that all scheduled tasks share. */
 const TURN_MS = 2;
 
-export interface InTurn {
-  /** Does a little; calls wait() again where more is left. Does not throw. */
+export interface ScheduledTask {
+  /** Does a little work, and calls wait() again if more is left. Must not throw. */
   takeTurn(): void;
 }
 
-export class Turns {
-  #waiting: InTurn[] = [];
+export class FairScheduler {
+  #waiting: ScheduledTask[] = [];
   #due = false;
   #held = false;
 
-  /** Between hold() and release(). */
+  /** True between hold() and release(). */
   get held(): boolean {
     return this.#held;
   }
 
-  /** `one`, which does not wait already, gets a turn when those before it had theirs. */
-  wait(one: InTurn): void {
-    this.#waiting.push(one);
+  /** Queues `task`, which must not be queued already. */
+  wait(task: ScheduledTask): void {
+    this.#waiting.push(task);
     this.#schedule();
   }
 
-  /** Nobody has a turn until release(). */
+  /** No task runs until release(). */
   hold(): void {
     this.#held = true;
   }
@@ -55,7 +55,7 @@ export class Turns {
     do round[at++]?.takeTurn();
     while (at < round.length && performance.now() < until);
     if (at === round.length) return;
-    // Those that had a turn and have more to do stand behind those that had none.
+    // Tasks that did not run in this round go before those that ran and have more to do.
     this.#waiting = [...round.slice(at), ...this.#waiting];
     this.#schedule();
   };

@@ -1,14 +1,14 @@
 /** Bodies that are held: what is put in comes out, and memory is counted, shared out, and given back. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BodyBudget, Collector } from '../../../src/proxy/http/collector.js';
+import { BodyBudget, BodyBuffer } from '../../../src/proxy/load/body-buffer.js';
 import { seeded } from '../../support/random.js';
 
 const test = suite('collector');
 const KIB = 1024;
 const MIB = 1024 ** 2;
 
-function drained(collector: Collector, budget: BodyBudget): Buffer {
+function drained(collector: BodyBuffer, budget: BodyBudget): Buffer {
   const parts: Buffer[] = [];
   for (let block = collector.shift(); block !== undefined; block = collector.shift()) {
     parts.push(Buffer.from(block.bytes));
@@ -20,7 +20,7 @@ function drained(collector: Collector, budget: BodyBudget): Buffer {
 test('what comes in parts of any size comes out in order', () => {
   const random = seeded(3);
   const budget = new BodyBudget(64 * MIB);
-  const collector = new Collector(budget);
+  const collector = new BodyBuffer(budget);
   const parts: Buffer[] = [];
   for (let at = 0; at < 500; at++) {
     const part = Buffer.alloc(Math.floor(random() ** 4 * 70_000), at);
@@ -37,7 +37,7 @@ test('what comes in parts of any size comes out in order', () => {
 
 test('memory is taken as bytes come: at most twice as much, and a kilobyte for one byte', () => {
   const budget = new BodyBudget(64 * MIB);
-  const collector = new Collector(budget);
+  const collector = new BodyBuffer(budget);
   const byte = Buffer.alloc(1);
   collector.add(byte, 0, 1);
   assert.is(budget.used, KIB);
@@ -49,10 +49,10 @@ test('memory is taken as bytes come: at most twice as much, and a kilobyte for o
 
 test('however many bodies take what they may, there is some left for the next one', () => {
   const budget = new BodyBudget(256 * MIB);
-  const held: Collector[] = [];
+  const held: BodyBuffer[] = [];
   const bytes = Buffer.alloc(16 * KIB);
   for (let at = 0; at < 8000; at++) {
-    const collector = new Collector(budget);
+    const collector = new BodyBuffer(budget);
     held.push(collector);
     while (collector.room(MIB) > 0) collector.add(bytes, 0, Math.min(bytes.length, collector.room(MIB)));
   }
@@ -61,7 +61,7 @@ test('however many bodies take what they may, there is some left for the next on
   for (const collector of held) collector.clear();
   assert.is(budget.used, 0);
   assert.is(budget.share, MIB);
-  assert.is(new Collector(budget).room(KIB), KIB);
+  assert.is(new BodyBuffer(budget).room(KIB), KIB);
 });
 
 test('without a bound of its own it is a sixteenth of the heap', () => {

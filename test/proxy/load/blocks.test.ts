@@ -1,7 +1,7 @@
 /** Blocks for body bytes: no two holders share one, and a crowd's go back as a whole. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { BLOCK, BlockPool } from '../../../src/proxy/http/blocks.js';
+import { BLOCK, BlockPool } from '../../../src/proxy/load/blocks.js';
 import { seeded } from '../../support/random.js';
 
 const KIB = 1024;
