@@ -16,15 +16,15 @@ import { Relay } from './exchange/relay.js';
 import { refuse, routeRequest } from './exchange/route-request.js';
 import { Tunnel } from './exchange/upgrade.js';
 import { Uploads } from './exchange/upload.js';
-import { BodyBudget } from './load/body-buffer.js';
 import { RequestHead } from './http/request-head.js';
 import { AcceptBursts } from './load/accept-bursts.js';
+import { BodyBudget } from './load/body-buffer.js';
 import { Descriptors } from './load/descriptors.js';
-import { WriteBatcher } from './load/write-batcher.js';
 import { FairScheduler } from './load/fair-scheduler.js';
+import { WriteBatcher } from './load/write-batcher.js';
 import type { DataPlaneEvents } from './types.js';
-import { FailureNotes } from './upstream/failures.js';
 import { DnsCache } from './upstream/dns-cache.js';
+import { FailureNotes } from './upstream/failures.js';
 import type { TargetHost } from './upstream/target-host.js';
 
 export class Engine implements TargetHost {

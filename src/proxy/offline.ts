@@ -8,22 +8,22 @@ import { shownText, wireText } from '../bundle/wire-text.js';
 import type { Clock, Decision, LimitStore, Logger, Reply } from '../policies/contract.js';
 import { BytesReply, problem } from '../policies/run-kit.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
-import { peerOf, TrustedProxies } from './exchange/peer.js';
 import { BAD_REWRITE } from './errors/cause.js';
 import { ERRORS, type ErrorSlug } from './errors/errors.js';
 import { type ChainDriver, discard } from './exchange/chain.js';
 import { GwExchange } from './exchange/exchange.js';
 import { Generation, PolicyInstances } from './exchange/generation.js';
+import { peerOf, TrustedProxies } from './exchange/peer.js';
 import { bodyLimit, refuse, routeRequest } from './exchange/route-request.js';
 import { rewriteFault } from './exchange/target-path.js';
 import { type HeadLimits, RequestHead } from './http/request-head.js';
 import { requestHead, upgradeLines } from './http/write-head.js';
 import { Descriptors } from './load/descriptors.js';
-import { WriteBatcher } from './load/write-batcher.js';
 import { FairScheduler } from './load/fair-scheduler.js';
+import { WriteBatcher } from './load/write-batcher.js';
 import type { GenerationInput } from './types.js';
-import { FailureNotes } from './upstream/failures.js';
 import { DnsCache } from './upstream/dns-cache.js';
+import { FailureNotes } from './upstream/failures.js';
 import { TargetRegistry } from './upstream/registry.js';
 
 export interface OfflineOptions {

@@ -9,9 +9,9 @@ import type { ListenerEntry } from '../../bundle/types.js';
 import { ADDRESS_FULL, addressKey, type ConnectionTable, LISTENER_FULL } from '../../state/connection-table.js';
 import type { Engine } from '../engine.js';
 import type { ErrorSlug } from '../errors/errors.js';
+import type { TrustedProxies } from '../exchange/peer.js';
 import { plainAddress } from '../http/forwarded.js';
 import { refusal } from './http1/refusal.js';
-import type { TrustedProxies } from '../exchange/peer.js';
 
 /** Connections that one address may have where the spec says nothing. */
 export const DEFAULT_PER_ADDRESS = 1024;

@@ -7,11 +7,11 @@ import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { reasonOf } from '../../reason.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import type { Engine } from '../engine.js';
+import { TrustedProxies } from '../exchange/peer.js';
 import { plainText } from '../upstream/registry.js';
 import { type Door, TURNED_AWAY } from './admission.js';
 import { IDLE_GRACE, WRITE_BUFFER } from './http1/client-socket.js';
 import { Http1Connection } from './http1/connection.js';
-import { TrustedProxies } from '../exchange/peer.js';
 import { listenerTls } from './tls.js';
 
 const BACKLOG = 4096;

@@ -2,14 +2,14 @@
 
 import type { ConsumerEntry, Decision, Exchange, PolicyInstance, Reply, RouteEntry } from '../../policies/contract.js';
 import { decodeQuery } from '../../policies/run-kit.js';
-import type { Peer } from './peer.js';
-import { wayOf } from './forwarded-client.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import { isToken, trimSpaces } from '../http/chars.js';
 import { HeadFields } from '../http/fields.js';
 import { FORWARDING, type RequestHead, Seen } from '../http/request-head.js';
 import type { Chain, ChainDriver } from './chain.js';
+import { wayOf } from './forwarded-client.js';
 import type { CompiledRoute, Generation } from './generation.js';
+import type { Peer } from './peer.js';
 
 /** The route of an exchange that matched none: policies never see it. */
 export const NO_ROUTE_ENTRY: RouteEntry = {

@@ -6,11 +6,11 @@ import type { NormalizeEntry, Program, ReplyEntry, RouteEntry, TemplateEntry } f
 import type { Clock, LimitStore, Logger, PolicyHost, PolicyInstance, Reply } from '../../policies/contract.js';
 import { BytesReply, HeaderMap, Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
-import { ConstantReply } from './constant-reply.js';
 import { isOwnFraming } from '../http/own-names.js';
 import type { GenerationInput } from '../types.js';
 import type { Service } from '../upstream/service.js';
 import { Chain, type ChainStep } from './chain.js';
+import { ConstantReply } from './constant-reply.js';
 import type { GwExchange } from './exchange.js';
 
 export interface CompiledRoute {

@@ -6,8 +6,8 @@
  *     collecting --- all or enough has come, or there are connections to spare ---> asked --- flow() ---> begun
  */
 
-import { type BodyBudget, BodyBuffer } from '../load/body-buffer.js';
 import { Seen } from '../http/request-head.js';
+import { type BodyBudget, BodyBuffer } from '../load/body-buffer.js';
 import type { UpstreamConnection } from '../upstream/connection.js';
 import type { BodySink, Downstream } from './downstream.js';
 import type { GwExchange } from './exchange.js';

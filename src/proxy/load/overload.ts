@@ -102,8 +102,7 @@ export class Overload {
     const shed = isAbove(share, shedAbove, this.shedding);
     const shrink = isAbove(share, shrinkAbove, this.shrinking);
     if (shed !== this.shedding) this.#report(shed, 'new connections rejected', 'new connections accepted', limit);
-    if (shrink !== this.shrinking)
-      this.#report(shrink, 'idle connections closed', 'idle connections kept', limit);
+    if (shrink !== this.shrinking) this.#report(shrink, 'idle connections closed', 'idle connections kept', limit);
     const changed = shed !== this.shedding || shrink !== this.shrinking;
     this.shedding = shed;
     this.shrinking = shrink;

@@ -1,7 +1,7 @@
 /** A connection to a target that serves one exchange at a time. */
 import type { ErrorSlug } from '../errors/errors.js';
-import { writeBody } from '../load/write-body.js';
 import type { BatchedWriter } from '../load/write-batcher.js';
+import { writeBody } from '../load/write-body.js';
 import { ReplyConnection } from './reply-connection.js';
 import type { Target } from './target.js';
 import type { UpstreamUser } from './user.js';

@@ -1,9 +1,9 @@
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import type { Descriptors } from '../load/descriptors.js';
-import type { WriteBatcher } from '../load/write-batcher.js';
 import type { FairScheduler } from '../load/fair-scheduler.js';
-import type { FailureNotes } from './failures.js';
+import type { WriteBatcher } from '../load/write-batcher.js';
 import type { DnsCache } from './dns-cache.js';
+import type { FailureNotes } from './failures.js';
 
 /** What targets need of the data plane. */
 export interface TargetHost {

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { peerOf, TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { wayOf } from '../../../src/proxy/exchange/forwarded-client.js';
+import { peerOf, TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { Seen } from '../../../src/proxy/http/request-head.js';
 
 const BITS: { readonly [name: string]: number } = {

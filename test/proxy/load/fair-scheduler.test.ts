@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type ScheduledTask, FairScheduler } from '../../../src/proxy/load/fair-scheduler.js';
+import { FairScheduler, type ScheduledTask } from '../../../src/proxy/load/fair-scheduler.js';
 
 const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -4,14 +4,14 @@
  */
 import type { Socket } from 'node:net';
 import type { Reply } from '../../../policies/contract.js';
+import { ConstantReply } from '../../exchange/constant-reply.js';
 import type { ReplySource } from '../../exchange/downstream.js';
 import type { GwExchange } from '../../exchange/exchange.js';
 import { TargetReply } from '../../exchange/target-reply.js';
-import { type BodyBudget, BodyBuffer } from '../../load/body-buffer.js';
-import { ConstantReply } from '../../exchange/constant-reply.js';
-import { INLINE_BODY, writeBody } from '../../load/write-body.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
+import { type BodyBudget, BodyBuffer } from '../../load/body-buffer.js';
 import type { BatchedWriter, WriteBatcher } from '../../load/write-batcher.js';
+import { INLINE_BODY, writeBody } from '../../load/write-body.js';
 
 /** `raw`: until the connection closes, for HTTP/1.0 clients. `none`: there is no body, whatever comes. */
 export type ReplyFraming = 'none' | 'length' | 'chunked' | 'raw';

@@ -5,7 +5,7 @@ import { turn } from '../../support/until.js';
 import { type Arrived, ok, type RawClient, specOf, until } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
 
-const test = engineSuite('arrivals');
+const test = engineSuite('accept bursts');
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
 const POST = 'POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n';
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { ok, Plane, type RawClient, until } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
 
-const test = engineSuite('outbox');
+const test = engineSuite('write batcher');
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a.example\r\n\r\n`;
 const post = (path: string): string => `POST ${path} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n`;
