@@ -53,6 +53,7 @@ const atRunTime = inside.filter((one) => !one.typeOnly);
 const LEAVES: Readonly<Record<string, readonly string[]>> = {
   'src/reason.ts': ['spec', 'lint', 'telemetry', 'proxy', 'control', 'dashboard', 'cli'],
   'src/version.ts': ['cli', 'control'],
+  'src/plural.ts': ['lint', 'compiler', 'telemetry', 'control', 'dashboard', 'cli'],
   'src/input-file.ts': ['spec', 'lint', 'proxy', 'control', 'dashboard', 'cli'],
   'src/reference-syntax.ts': ['bundle', 'schema', 'lint', 'control'],
   'src/output-file.ts': ['lint', 'telemetry', 'cli'],

@@ -2,6 +2,7 @@
  * The shape of a program that comes from bytes. The types of bundle/types.ts are erased at run time; a data plane that
  * reads a bundle must find what they promise, or refuse it.
  */
+import { PHASES } from './types.js';
 
 /** Says what is wrong with a value, or undefined. */
 type Check = (value: unknown, at: string) => string | undefined;
@@ -25,7 +26,7 @@ const index =
     Number.isSafeInteger(value) && (value as number) >= min ? undefined : expected(at, 'an index');
 
 const word =
-  (...words: string[]): Check =>
+  (...words: readonly string[]): Check =>
   (value, at) =>
     typeof value === 'string' && words.includes(value) ? undefined : expected(at, `one of ${words.join(', ')}`);
 
@@ -126,9 +127,9 @@ const service = table({
 const policy = table({
   use: text,
   name: text,
-  phase: word('observe', 'guard', 'authenticate', 'authorize', 'limit', 'cache', 'transform', 'balance'),
+  phase: word(...PHASES),
   identity: text,
-  plan: anything,
+  settings: anything,
   config: map(anything),
   origins: map(source),
 });

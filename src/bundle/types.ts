@@ -113,17 +113,9 @@ export interface PlanEntry {
   readonly limits: { readonly [policy: string]: Json };
 }
 
-export type Phase = 'observe' | 'guard' | 'authenticate' | 'authorize' | 'limit' | 'cache' | 'transform' | 'balance';
-export const PHASES: readonly Phase[] = [
-  'observe',
-  'guard',
-  'authenticate',
-  'authorize',
-  'limit',
-  'cache',
-  'transform',
-  'balance',
-];
+/** In the order of the chain. */
+export const PHASES = ['guard', 'authenticate', 'authorize', 'limit', 'cache', 'transform', 'balance'] as const;
+export type Phase = (typeof PHASES)[number];
 
 export interface PolicyEntry {
   /** Policy kind, e.g. `rate-limit`. */
@@ -131,7 +123,7 @@ export interface PolicyEntry {
   /** Name in the spec, or `<route>/<use>` for one written in place. */
   readonly name: string;
   readonly phase: Phase;
-  /** Stable across reloads for an unchanged policy: hex of a hash over use, name and plan. */
+  /** Stable across reloads for an unchanged policy: hex of a hash over use, name and settings. */
   readonly identity: string;
   /** What the policy's compile() returned. May hold `{ $ref }` strings. */
   readonly settings: Json;

@@ -8,8 +8,8 @@ import { lower } from './lower.js';
 import { dropDeadRoutes } from './passes/drop-dead-routes.js';
 import { dropIdlePolicies } from './passes/drop-idle-policies.js';
 import { foldReplies } from './passes/fold-replies.js';
-import { internPlans } from './passes/intern-plans.js';
 import { orderConditions } from './passes/order-conditions.js';
+import { shareSettings } from './passes/share-settings.js';
 
 export type { PassStats } from './ir.js';
 
@@ -33,8 +33,8 @@ export interface CompileStats {
   readonly times: { readonly lower: number; readonly passes: number; readonly emit: number };
 }
 
-/** Idle policies go before replies are folded and plans shared: what is gone must not keep either from happening. */
-const PASSES: readonly Pass[] = [dropDeadRoutes, dropIdlePolicies, orderConditions, foldReplies, internPlans];
+/** Idle policies go before replies are folded and settings shared: what is gone must not keep either from happening. */
+const PASSES: readonly Pass[] = [dropDeadRoutes, dropIdlePolicies, orderConditions, foldReplies, shareSettings];
 
 /**
  * Compiles a model that holds no errors. Pure and deterministic: the same model gives the same bytes; the order of

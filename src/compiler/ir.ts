@@ -61,10 +61,6 @@ export function passStats(pass: string, changed: number, summary: string, names:
   return { pass, changed, summary, names: names.slice(0, MAX_NAMES) };
 }
 
-/** `1 route`, `2 routes`. */
-export const counted = (count: number, thing: string): string =>
-  `${count} ${count === 1 ? thing : thing.endsWith('y') ? `${thing.slice(0, -1)}ies` : `${thing}s`}`;
-
 /** A key only where there is a value: an entry has no undefined in it. */
 export function given<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
   return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]: Value });

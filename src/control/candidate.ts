@@ -86,7 +86,7 @@ export function build(
   const program = alone === undefined ? asked : { ...asked, workers: 1 };
   const noted =
     asked.workers > program.workers ? [oneWorker(asked, new Places(asked, compiled.files, fallback), alone ?? '')] : [];
-  const diagnostics = sortDiagnostics([...compiled.diagnostics, ...resolved.diagnostics, ...noted]);
+  const diagnostics = [...compiled.diagnostics, ...resolved.diagnostics, ...noted];
   if (hasErrors(diagnostics)) return failed(diagnostics, compiled, reads);
   const trie = shared(bundle.trie);
   const candidate: Candidate = {
@@ -111,13 +111,21 @@ export function reject(diagnostics: readonly Diagnostic[], files: readonly Sourc
 export const placesOf = ({ program, files }: Pick<Candidate, 'program' | 'files'>, source: Source): Places =>
   new Places(program, files, nameOfSource(source));
 
-/** Diagnostics of a candidate as they are reported: rendered without colour, and how many of them are warnings. */
-export function told(
-  diagnostics: readonly Diagnostic[],
-  files: readonly SourceFile[],
-): { readonly diagnostics: string; readonly warnings: number } {
-  const rendered = render(sortDiagnostics(diagnostics), files, 'pretty', { color: false });
-  return { diagnostics: rendered, warnings: count(diagnostics, 'warning') };
+/** Diagnostics as a reload reports them. */
+export interface DiagnosticReport {
+  /** Rendered, without colour. */
+  readonly diagnostics: string;
+  readonly errors: number;
+  readonly warnings: number;
+}
+
+/** Sorts, renders and counts what all steps of a reload collected. `files`: the sources that the frames show. */
+export function reportOf(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): DiagnosticReport {
+  return {
+    diagnostics: render(sortDiagnostics(diagnostics), files, 'pretty', { color: false }),
+    errors: count(diagnostics, 'error'),
+    warnings: count(diagnostics, 'warning'),
+  };
 }
 
 function oneWorker(program: Program, places: Places, why: string): Diagnostic {
@@ -127,15 +135,10 @@ function oneWorker(program: Program, places: Places, why: string): Diagnostic {
 }
 
 function rejectionOf(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): Rejection {
-  const errors = count(diagnostics, 'error');
-  const first = diagnostics.find((diagnostic) => diagnostic.severity === 'error');
-  const more = errors > 1 ? ` (and ${errors - 1} more)` : '';
-  return {
-    summary: first ? `${first.code}: ${first.message}${more}` : 'rejected',
-    diagnostics: render(diagnostics, files, 'pretty', { color: false }),
-    errors,
-    warnings: count(diagnostics, 'warning'),
-  };
+  const report = reportOf(diagnostics, files);
+  const first = sortDiagnostics(diagnostics).find((diagnostic) => diagnostic.severity === 'error');
+  const more = report.errors > 1 ? ` (and ${report.errors - 1} more)` : '';
+  return { summary: first ? `${first.code}: ${first.message}${more}` : 'rejected', ...report };
 }
 
 function compileSource(source: Source, reads: Reads): Compiled {

@@ -1,5 +1,6 @@
 /** What changed between two programs, by the stable names of things. */
 import type { Program, RouteEntry } from '../bundle/types.js';
+import { nounFor } from '../plural.js';
 import type { ReloadChange } from '../telemetry/changes.js';
 
 export interface NameDiff {
@@ -53,9 +54,9 @@ const KINDS = [
 
 /** `+1 route, ~2 routes, -0 routes`, and after it whatever else changed: `; +1 service; settings`. */
 export function summarize(diff: ProgramDiff): string {
-  const parts = [counts(diff.routes, 'route', 'routes', true)];
+  const parts = [counts(diff.routes, 'route', true)];
   for (const [plural, singular] of KINDS) {
-    const text = counts(diff[plural], singular, plural, false);
+    const text = counts(diff[plural], singular, false);
     if (text !== '') parts.push(text);
   }
   if (diff.settings.changed.length > 0) parts.push('settings');
@@ -79,7 +80,7 @@ export function changesOf(diff: ProgramDiff): ReloadChange[] {
   return found;
 }
 
-function counts(diff: NameDiff, singular: string, plural: string, zeros: boolean): string {
+function counts(diff: NameDiff, noun: string, zeros: boolean): string {
   const signed: readonly (readonly [string, readonly string[]])[] = [
     ['+', diff.added],
     ['~', diff.changed],
@@ -87,7 +88,7 @@ function counts(diff: NameDiff, singular: string, plural: string, zeros: boolean
   ];
   return signed
     .filter(([, names]) => zeros || names.length > 0)
-    .map(([sign, names]) => `${sign}${names.length} ${names.length === 1 ? singular : plural}`)
+    .map(([sign, names]) => `${sign}${names.length} ${nounFor(names.length, noun)}`)
     .join(', ');
 }
 

@@ -1,5 +1,6 @@
 /** A running gateway. It owns everything that runs for it: nothing hangs on a module, so several live in one process. */
 import type { Bundle, Program } from '../bundle/types.js';
+import { counted } from '../plural.js';
 import type { Clock } from '../policies/contract.js';
 import type { BoundListener, DataPlaneOptions, DrainReport } from '../proxy/types.js';
 import { reasonOf } from '../reason.js';
@@ -336,7 +337,7 @@ export class Gateway {
     } else if (reload.outcome === 'live' && generation !== 1) {
       this.#log.info(`reloaded as generation ${generation}: ${summary}`, fields);
     } else if (reload.outcome === 'live' && diagnostics.trim() !== '') {
-      this.#log.warn(`the spec has ${reload.warnings} warning${reload.warnings === 1 ? '' : 's'}`, { diagnostics });
+      this.#log.warn(`the spec has ${counted(reload.warnings, 'warning')}`, { diagnostics });
     }
     if (reload.outcome === 'live') this.#socket.refresh();
     this.#admin.events.reload(reload);

@@ -6,7 +6,7 @@ import { codeOf, messageOf, reasonOf } from '../reason.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import { boundedNames } from '../telemetry/changes.js';
 import type { AdminServer, TcpAccess, TcpChange } from './admin/server.js';
-import { build, type Candidate, placesOf, reject, type Source, told } from './candidate.js';
+import { build, type Candidate, placesOf, reject, reportOf, type Source } from './candidate.js';
 import { type ControlCode, controlError, controlWarning } from './codes.js';
 import { changesOf, diffPrograms, type ProgramDiff, summarize } from './diff.js';
 import type { Log } from './log.js';
@@ -118,7 +118,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, Warm> {
       generation: id,
       summary: summarize(diff),
       changes: changesOf(diff),
-      ...told([...candidate.diagnostics, ...lost], candidate.files),
+      ...reportOf([...candidate.diagnostics, ...lost], candidate.files),
       drain: () => this.#retire(gone, before),
     };
   }

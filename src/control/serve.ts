@@ -1,5 +1,6 @@
 /** What `gw serve` does: runs a gateway until a signal ends it. */
 import type { Program } from '../bundle/types.js';
+import { counted } from '../plural.js';
 import { reasonOf } from '../reason.js';
 import { gwVersion } from '../version.js';
 import { Gateway, type GatewayOptions, StartError } from './gateway.js';
@@ -107,7 +108,7 @@ function announce(gateway: Gateway, options: ServeOptions, log: Log): void {
   const { program } = gateway;
   if (!program) return;
   const where = gateway.addresses.map(({ name, address }) => `${schemeOf(program, name)}://${address} (${name})`);
-  const counts = `${plural(program.routes.length, 'route')}, ${plural(program.services.length, 'service')}`;
+  const counts = `${counted(program.routes.length, 'route')}, ${counted(program.services.length, 'service')}`;
   const what = options.shownPath ?? options.path;
   const workers = program.workers > 1 ? `, ${program.workers} workers` : '';
   log.info(`gw ${gwVersion()} serving ${what}: ${where.join(', ')}, ${counts}${workers}`);
@@ -117,8 +118,6 @@ function announce(gateway: Gateway, options: ServeOptions, log: Log): void {
 function schemeOf(program: Program, listener: string): string {
   return program.listeners.find(({ name }) => name === listener)?.tls ? 'https' : 'http';
 }
-
-const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 async function serve(gateway: Gateway, signals: Signals, log: Log): Promise<number> {
   signals.handle('SIGHUP', () => {
@@ -159,7 +158,7 @@ async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<num
 
 async function endForced(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
   const cut = gateway.snapshot().traffic.inFlight;
-  log.warn(`${signal} again: ending at once, ${plural(cut, 'exchange')} cut`, { cut });
+  log.warn(`${signal} again: ending at once, ${counted(cut, 'exchange')} cut`, { cut });
   await gateway.kill();
   return EXIT[signal];
 }

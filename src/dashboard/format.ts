@@ -1,4 +1,5 @@
 /** Numbers as people read them at a glance: three digits that matter, then the unit. */
+import { nounFor } from '../plural.js';
 
 const NONE = '-';
 
@@ -107,7 +108,7 @@ export function dateTime(at: number): string {
 
 /** `1 route`, `2 routes`. */
 export function plural(amount: number, word: string): string {
-  return `${count(amount)} ${word}${amount === 1 ? '' : 's'}`;
+  return `${count(amount)} ${nounFor(amount, word)}`;
 }
 
 /** A path with the home folder as `~`. */

@@ -1,4 +1,4 @@
-/** `[lint].allow`: warnings that are known and meant. What an entry cannot do is said, never passed over. */
+/** `[lint].allow`: silences warnings that are intended. An entry that has no effect is reported. */
 import type { Diagnostic } from '../schema/diagnostic.js';
 import { KnownWords, suggest } from '../schema/suggest.js';
 import type { Model } from '../spec/model.js';
@@ -6,12 +6,16 @@ import { listIn } from './facts.js';
 import type { CatalogueEntry } from './rule.js';
 
 export const ALLOW_CODES: readonly CatalogueEntry[] = [
-  { code: 'lint/allow-error', severity: 'error', summary: 'An error is to be silenced, which only warnings can be' },
-  { code: 'lint/allow-unknown', severity: 'error', summary: 'A code is to be silenced that gw does not know' },
+  {
+    code: 'lint/allow-error',
+    severity: 'error',
+    summary: '`[lint].allow` lists an error; only warnings can be silenced',
+  },
+  { code: 'lint/allow-unknown', severity: 'error', summary: '`[lint].allow` lists an unknown code' },
   { code: 'lint/allow-unused', severity: 'warning', summary: 'An entry of `[lint].allow` silences nothing' },
 ];
 
-/** Takes the allowed warnings out, and reports the entries that are wrong. `whole`: every rule has run. */
+/** Removes allowed warnings and reports wrong entries. `whole`: all rules have run. */
 export function applyAllow(
   model: Model,
   diagnostics: readonly Diagnostic[],
@@ -34,7 +38,7 @@ export function applyAllow(
 
 /** The diagnostics of one code. */
 class OfCode {
-  /** Of entities, also those of errors. */
+  /** Entities with a diagnostic of this code, errors included. */
   readonly entities = new Set<string>();
   readonly #byEntity = new Map<string | undefined, Diagnostic[]>();
   #words: KnownWords | undefined;
@@ -46,7 +50,7 @@ class OfCode {
     if (severity !== 'error') listIn(this.#byEntity, entity).push(diagnostic);
   }
 
-  /** Takes those at the entity (left out: all) out of `kept`; false when there are none. */
+  /** Removes the warnings at the entity (left out: all of them) from `kept`; false if there are none. */
   silence(at: string | undefined, kept: Set<Diagnostic>): boolean {
     if (at !== undefined) {
       const here = this.#byEntity.get(at) ?? [];
@@ -64,7 +68,7 @@ class OfCode {
   }
 }
 
-/** What was found, by code: a spec may have as many entries as diagnostics. */
+/** Diagnostics by code, so that looking up an entry takes constant time. */
 class Found {
   readonly #byCode = new Map<string, OfCode>();
 
@@ -80,7 +84,7 @@ class Found {
     return this.#byCode.get(code)?.silence(at, kept) ?? false;
   }
 
-  /** An entity that has a diagnostic of the code: the one that was meant, else the first. */
+  /** An entity with a diagnostic of the code: the most similar name, else the first. */
   elsewhere(code: string, at: string): string | undefined {
     const known = this.#byCode.get(code);
     return known?.nearest(at) ?? known?.entities.values().next().value;
@@ -98,8 +102,8 @@ function refuse(code: string, catalogue: readonly CatalogueEntry[]): Problem | u
       code: 'lint/allow-error',
       severity: 'error',
       span: span(model, index),
-      message: `\`${code}\` is an error, and errors cannot be silenced: the gateway could not run such a spec as it is meant.`,
-      help: 'Mend what it reports, and remove this entry.',
+      message: `\`${code}\` is an error. Only warnings can be silenced, because a spec with errors cannot run.`,
+      help: 'Fix the error and remove this entry.',
     });
   }
   const near = suggest(
@@ -110,8 +114,8 @@ function refuse(code: string, catalogue: readonly CatalogueEntry[]): Problem | u
     code: 'lint/allow-unknown',
     severity: 'error',
     span: span(model, index),
-    message: `There is no warning \`${code}\`.`,
-    help: near === undefined ? 'The codes are listed in docs/diagnostics.' : `Did you mean \`${near}\`?`,
+    message: `Unknown code \`${code}\`.`,
+    help: near === undefined ? 'docs/diagnostics lists all codes.' : `Did you mean \`${near}\`?`,
     ...(near === undefined
       ? {}
       : {
@@ -135,7 +139,7 @@ function unused(model: Model, index: number, found: Found): Diagnostic {
         ? model.at.spanOf('lint', 'allow', index, 'code')
         : model.at.spanOf('lint', 'allow', index, 'at'),
     entity: 'lint',
-    message: `This entry silences nothing: there is no \`${code}\`${at === undefined ? ' in this spec' : ` at \`${at}\``}.`,
-    help: near === undefined ? 'Remove the entry: what it was for is gone.' : `There is one at \`${near}\`.`,
+    message: `This entry has no effect: the spec has no \`${code}\`${at === undefined ? '' : ` at \`${at}\``}.`,
+    help: near === undefined ? 'Remove this entry.' : `Did you mean \`${near}\`?`,
   };
 }

@@ -10,7 +10,7 @@ export interface CatalogueEntry {
   /** Slug with a docs page and a fixture pair: `route/shadowed`. */
   readonly code: string;
   readonly severity: Severity;
-  /** One line, no full stop. */
+  /** A short phrase with a capital, no full stop. */
   readonly summary: string;
 }
 

@@ -1,11 +1,11 @@
 /** What `gw validate` does: checks specs, mends what can be mended safely, renders. */
 import { dirname, relative } from 'node:path';
+import { counted } from '../plural.js';
 import { type Diagnostic, hasErrors } from '../schema/diagnostic.js';
 import type { SourceFile } from '../spec/model.js';
 import { type CheckedSpec, checkSpec } from './index.js';
 import { mend } from './mend.js';
 import { type Format, relocated, render } from './render/index.js';
-import { counted } from './render/summary.js';
 
 export interface ValidateOptions {
   /** Paths of the specs. */

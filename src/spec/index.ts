@@ -1,5 +1,5 @@
 /** Reads a spec: text -> located tree -> model. */
-import { type Diagnostic, type Outcome, sortDiagnostics } from '../schema/diagnostic.js';
+import type { Diagnostic, Outcome } from '../schema/diagnostic.js';
 import { buildModel } from './build.js';
 import { loadFiles, type ReadFile } from './files.js';
 import type { Model, SourceFile } from './model.js';
@@ -29,13 +29,12 @@ export interface LoadOutcome extends Outcome<Model> {
 /**
  * Reads a spec with everything that it includes, synchronously. Never throws, whatever the files hold.
  *
- * All errors are reported, sorted. The value is there whenever the root file could be parsed; with errors it is partial:
- * it holds what is right, entities with errors are left out, and nothing in it is half read. Only without errors does
- * it say all that the spec says.
+ * Reports all errors, in any order. The value exists whenever the root file could be parsed. With errors it is partial:
+ * entities with errors are left out, and no entity is half read. It is complete only without errors.
  */
 export function loadSpec(options: LoadOptions): LoadOutcome {
   const { sources, tree, root, diagnostics } = loadFiles(options);
   const all: Diagnostic[] = [...diagnostics];
   const value = tree && buildModel(tree, sources, root, (diagnostic) => all.push(diagnostic));
-  return { value, diagnostics: sortDiagnostics(all), files: sources.files };
+  return { value, diagnostics: all, files: sources.files };
 }

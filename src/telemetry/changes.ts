@@ -1,5 +1,7 @@
 /** What a reload changed, by name: as the admin API tells it and as people read it. */
 
+import { nounFor } from '../plural.js';
+
 export type ChangedKind = 'route' | 'service' | 'policy' | 'consumer' | 'plan' | 'listener' | 'setting';
 
 export interface ReloadChange {
@@ -21,8 +23,7 @@ export function boundedNames(names: readonly string[], more = 0, most = 10): str
 
 /** `+route ping`, `~policies keys, limit`, `-routes a, b and 12 more`. */
 export function changeText({ change, kind, names, more }: ReloadChange): string {
-  const plural = kind === 'policy' ? 'policies' : `${kind}s`;
-  return `${SIGNS[change]}${names.length + more === 1 ? kind : plural} ${boundedNames(names, more)}`;
+  return `${SIGNS[change]}${nounFor(names.length + more, kind)} ${boundedNames(names, more)}`;
 }
 
 /** All of them in one line; `nothing` where there are none. */

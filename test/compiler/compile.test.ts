@@ -152,7 +152,7 @@ test('stats count what came out', () => {
   assert.is(stats.trieDepth, 2);
   assert.equal(
     stats.passes.map(({ pass }) => pass),
-    ['dead-routes', 'idle-policies', 'condition-order', 'constant-replies', 'equal-plans'],
+    ['dead-routes', 'idle-policies', 'condition-order', 'constant-replies', 'equal-settings'],
   );
 });
 

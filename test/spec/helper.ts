@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as assert from 'uvu/assert';
-import type { Diagnostic } from '../../src/schema/diagnostic.js';
+import { type Diagnostic, sortDiagnostics } from '../../src/schema/diagnostic.js';
 import { type LoadOutcome, loadSpec } from '../../src/spec/index.js';
 import type { Model } from '../../src/spec/model.js';
 
@@ -44,7 +44,8 @@ export const loadFolder = (
     loadSpec({ path: join(folder, 'gateway.toml'), overlays: overlays.map((path) => join(folder, path)) }),
   );
 
-export const codesOf = (outcome: LoadOutcome): string[] => outcome.diagnostics.map(({ code }) => code);
+/** In the order in which they are printed. */
+export const codesOf = (outcome: LoadOutcome): string[] => sortDiagnostics(outcome.diagnostics).map(({ code }) => code);
 
 /** The model of a spec that must be without any diagnostic. */
 export function modelOf(outcome: LoadOutcome): Model {

@@ -1,7 +1,8 @@
 /** Routes that provably never match take no place in the bundle. */
 import { normalizePath } from '../../bundle/normalize.js';
 import type { ConditionIR, ConditionTest, Dfa, NormalizeEntry, SegmentIR } from '../../bundle/types.js';
-import { counted, type Ir, type Pass, passStats, type RouteIR } from '../ir.js';
+import { counted } from '../../plural.js';
+import { type Ir, type Pass, passStats, type RouteIR } from '../ir.js';
 
 /**
  * Drops a route when

@@ -1,5 +1,6 @@
 /** A policy whose compile() returned no settings does nothing: it takes no step in any chain. */
-import { counted, type Pass, passStats } from '../ir.js';
+import { counted } from '../../plural.js';
+import { type Pass, passStats } from '../ir.js';
 
 export const dropIdlePolicies: Pass = (ir) => {
   const dropped = new Set<string>();

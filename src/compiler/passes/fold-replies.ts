@@ -1,7 +1,8 @@
 /** A reply that no policy can edit is written out at compile time: the head as it goes on the wire. */
 import { STATUS_CODES } from 'node:http';
 import type { ReplyEntry } from '../../bundle/types.js';
-import { counted, type Pass, passStats } from '../ir.js';
+import { counted } from '../../plural.js';
+import { type Pass, passStats } from '../ir.js';
 
 /** Statuses that never have a body, RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. 205 says content-length 0. */
 const WITHOUT_BODY = new Set([204, 304]);

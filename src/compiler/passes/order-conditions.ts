@@ -1,7 +1,8 @@
 /** All conditions of a route must hold, so the order is free: the cheapest to refuse come first. */
 import { canonicalJson } from '../../bundle/canonical.js';
 import type { ConditionIR } from '../../bundle/types.js';
-import { counted, type Pass, passStats } from '../ir.js';
+import { counted } from '../../plural.js';
+import { type Pass, passStats } from '../ir.js';
 
 /** A header is one lookup; a query has to be read. */
 const SUBJECTS: readonly ConditionIR['on'][] = ['header', 'query'];

@@ -1,6 +1,6 @@
 /** One line of source with a mark under a span: tabs, wide characters, control bytes and endless lines included. */
-import stringWidth from 'string-width';
 import type { Span } from '../../schema/diagnostic.js';
+import { displayWidth } from './width.js';
 
 export interface Frame {
   readonly line: number;
@@ -80,7 +80,7 @@ function cellsOf(text: string, start: number, end: number, isSecret: (index: num
   for (const { segment, index } of graphemes.segment(text)) {
     const marked = index >= start && index < end;
     const shown = isSecret(index) ? '•' : display(segment, column);
-    const width = /^[\x20-\x7e]*$/.test(shown) ? shown.length : stringWidth(shown);
+    const width = displayWidth(shown);
     cells.push({ text: shown, width, marked });
     column += width;
   }

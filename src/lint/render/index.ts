@@ -5,23 +5,11 @@ import type { SourceFile } from '../../spec/model.js';
 import { renderGithub } from './github.js';
 import { renderJson } from './json.js';
 import { renderJunit } from './junit.js';
+import type { Format, RenderOptions } from './options.js';
 import { renderPretty } from './pretty.js';
 import { renderSarif } from './sarif.js';
 
-export const FORMATS = ['pretty', 'json', 'sarif', 'github', 'junit'] as const;
-export type Format = (typeof FORMATS)[number];
-
-export interface RenderOptions {
-  readonly color: boolean;
-  /** Of the terminal that shows it: source is cut and help is wrapped to fit. Left out: no terminal. */
-  readonly columns?: number | undefined;
-  /** Paths are shown relative to this folder; left out: as the spans name them. */
-  readonly base?: string;
-  /** Warnings count as failures (JUnit, GitHub annotations). */
-  readonly denyWarnings?: boolean;
-  /** What was looked at, also when there is nothing to say of it: a JUnit report lists it as passed. */
-  readonly checked?: readonly string[];
-}
+export { FORMATS, type Format, type RenderOptions } from './options.js';
 
 const RENDERERS: Readonly<
   Record<Format, (diagnostics: readonly Diagnostic[], files: readonly SourceFile[], options: RenderOptions) => string>

@@ -1,7 +1,7 @@
 /** JUnit's XML: one test case a diagnostic, or one passed a spec that nothing is wrong with. */
 import type { Diagnostic } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
-import type { RenderOptions } from './index.js';
+import type { RenderOptions } from './options.js';
 
 export function renderJunit(
   diagnostics: readonly Diagnostic[],

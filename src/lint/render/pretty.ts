@@ -1,10 +1,10 @@
 /** For people: what, where with the source, why, and what to do next. */
-import stringWidth from 'string-width';
 import type { Diagnostic, Severity, Span } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
 import { frameOf, plainText, Secrets, WIDEST } from './frame.js';
-import type { RenderOptions } from './index.js';
+import type { RenderOptions } from './options.js';
 import { summarize, summaryText } from './summary.js';
+import { displayWidth } from './width.js';
 
 type Style = 'bold' | 'red' | 'yellow' | 'blue' | 'cyan' | 'green';
 const CODES: Readonly<Record<Style, readonly [number, number]>> = {
@@ -132,7 +132,7 @@ function wrapped(text: string, columns: number): string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of text.split(' ')) {
-    if (line !== '' && stringWidth(line) + 1 + stringWidth(word) > columns) {
+    if (line !== '' && displayWidth(line) + 1 + displayWidth(word) > columns) {
       lines.push(line);
       line = word;
     } else line = line === '' ? word : `${line} ${word}`;

@@ -1,3 +1,4 @@
+import { counted } from '../../plural.js';
 import type { Diagnostic } from '../../schema/diagnostic.js';
 
 export interface Summary {
@@ -30,6 +31,3 @@ export function summaryText({ errors, warnings, infos }: Summary): string {
     .map(([count, word]) => counted(count, word))
     .join(', ');
 }
-
-/** `1 error`, `2 errors`. */
-export const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;

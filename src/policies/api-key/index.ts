@@ -1,10 +1,10 @@
-/** api-key, the half that the compiler reads. */
+/** Compile part of api-key. */
 import { declarePolicy } from '../compile-kit.js';
 import { type ApiKeyConfig, type ApiKeySettings, schema } from './schema.js';
 
 export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
   use: 'api-key',
-  summary: 'Asks for an API key and finds the consumer whose key it is.',
+  summary: 'Authenticates consumers by API key',
   phase: 'authenticate',
   stateful: false,
   schema,
@@ -16,7 +16,7 @@ export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
     {
       code: 'api-key/no-keys',
       severity: 'warning',
-      summary: 'A policy asks for API keys, but no consumer has one: nobody can pass.',
+      summary: 'An api-key policy is used, but no consumer has a key',
     },
   ],
   lint(config, context, report) {
@@ -26,8 +26,8 @@ export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
       code: 'api-key/no-keys',
       severity: 'warning',
       at: [],
-      message: 'This policy asks for an API key, but no consumer has one: every request will get 401.',
-      help: 'Give a consumer `api_keys = ["sha256:..."]`; the hash of a key is `printf %s KEY | sha256sum`.',
+      message: 'This policy requires an API key, but no consumer has one: every request gets 401.',
+      help: 'Add `api_keys = ["sha256:..."]` to a consumer; `printf %s KEY | sha256sum` prints the hash of a key.',
     });
   },
   compile(config) {

@@ -4,29 +4,27 @@ import { type Infer, isFieldName, s } from '../compile-kit.js';
 export const schema = s.object({
   header: s
     .string({ nonEmpty: true })
-    .check('schema/format', (name) =>
-      isFieldName(name) ? undefined : `\`${name}\` cannot be the name of a header field.`,
-    )
+    .check('schema/format', (name) => (isFieldName(name) ? undefined : `\`${name}\` is not a valid header field name.`))
     .describe(
-      'Header field that carries the key. Left out: `x-api-key`; with `scheme` `authorization`; with `query` alone none.',
+      'Header field with the key. Default: `x-api-key`; with `scheme`: `authorization`; with only `query`: none.',
       'x-api-key',
     )
     .optional(),
   scheme: s
     .string({ pattern: /^[A-Za-z][A-Za-z0-9-]*$/, expected: 'an authentication scheme such as `"Bearer"`' })
-    .describe('The key follows this word in the field: `Authorization: Bearer KEY`.', 'Bearer')
+    .describe('Authentication scheme in front of the key: `Authorization: Bearer KEY`.', 'Bearer')
     .optional(),
   query: s
     .string({ nonEmpty: true })
-    .describe('Query parameter that carries the key. Prefer a header: URLs end up in logs.', 'api_key')
+    .describe('Query parameter with the key. Prefer a header: URLs appear in logs.', 'api_key')
     .optional(),
   optional: s
     .boolean()
-    .describe('Let requests without a key pass, without a consumer. A wrong key is refused all the same.')
+    .describe('Let requests without a key pass, without a consumer. A wrong key still gets 401.')
     .default(false),
   realm: s
     .string({ pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'plain text without quotes' })
-    .describe('Named in the `WWW-Authenticate` field of a 401.')
+    .describe('Realm in the `WWW-Authenticate` field of a 401.')
     .default('api'),
 });
 

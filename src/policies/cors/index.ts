@@ -1,10 +1,10 @@
-/** cors, the half that the compiler reads. */
+/** Compile part of cors. */
 import { declarePolicy } from '../compile-kit.js';
 import { type CorsConfig, type CorsSettings, schema } from './schema.js';
 
 export default declarePolicy<CorsConfig, CorsSettings>({
   use: 'cors',
-  summary: 'Lets web pages of other origins call: answers preflights and marks replies.',
+  summary: 'Answers CORS preflights and adds CORS fields to replies',
   // Before authentication: a preflight carries no credential.
   phase: 'guard',
   stateful: false,
@@ -14,7 +14,7 @@ export default declarePolicy<CorsConfig, CorsSettings>({
     {
       code: 'cors/any-origin-with-credentials',
       severity: 'error',
-      summary: 'Every origin together with credentials: any page could act as the person who visits it.',
+      summary: 'Credentials are allowed for every origin',
     },
   ],
   lint(config, _context, report) {
@@ -23,8 +23,9 @@ export default declarePolicy<CorsConfig, CorsSettings>({
       code: 'cors/any-origin-with-credentials',
       severity: 'error',
       at: ['origins', config.origins.indexOf('*')],
-      message: 'Every origin together with `credentials`: any page could act as the person who visits it.',
-      help: 'Name the origins, or leave `credentials` out.',
+      message:
+        '`credentials = true` with origin `*` would let any web page send requests with the cookies of its visitor and read the replies.',
+      help: 'List the allowed origins, or remove `credentials`.',
     });
   },
   compile(config) {

@@ -9,7 +9,7 @@ const fieldNames = (doc: string) =>
       s
         .string({ nonEmpty: true })
         .check('schema/format', (name) =>
-          isFieldName(name) ? undefined : `\`${name}\` cannot be the name of a header field.`,
+          isFieldName(name) ? undefined : `\`${name}\` is not a valid header field name.`,
         ),
     )
     .describe(doc)
@@ -26,10 +26,13 @@ export const schema = s.object({
     .array(s.string({ pattern: /^[A-Z][A-Z-]*$/, expected: 'a method in capitals' }), { min: 1 })
     .describe('Methods that pages may use.')
     .default(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']),
-  headers: fieldNames('Request fields that pages may send, beside the harmless ones. `*`: whatever they ask for.'),
-  expose: fieldNames('Reply fields that pages may read, beside the harmless ones.'),
-  credentials: s.boolean().describe('Let pages send cookies and the like; never together with `*`.').default(false),
-  max_age: s.duration().describe('How long a browser may remember a preflight.').default(600_000),
+  headers: fieldNames('Request fields that pages may send, besides those that CORS always allows. `*`: any field.'),
+  expose: fieldNames('Reply fields that pages may read, besides those that CORS always allows.'),
+  credentials: s
+    .boolean()
+    .describe('Let pages send cookies and other credentials; not allowed with origin `*`.')
+    .default(false),
+  max_age: s.duration().describe('How long a browser may cache the answer to a preflight.').default(600_000),
 });
 
 export type CorsConfig = Infer<typeof schema>;
@@ -40,7 +43,7 @@ export type CorsSettings = {
   /** `https://*.example.com:8443` split around the star. */
   readonly wildcards: readonly { readonly before: string; readonly after: string }[];
   readonly methods: readonly string[];
-  /** Allowed request fields joined; absent: whatever a preflight asks for. */
+  /** Allowed request fields joined; absent: any field. */
   readonly headers?: string;
   readonly expose: string;
   readonly credentials: boolean;

@@ -1,5 +1,4 @@
-/** headers, the half that the compiler reads. */
-
+/** Compile part of headers. */
 import { declarePolicy, isFieldText, parseTemplate, unknownVariable, withReferences } from '../compile-kit.js';
 import type { ConfigPath, Json, PolicyContext, PolicyProblem } from '../contract.js';
 import { type EditsConfig, type EditsSettings, type HeadersConfig, type HeadersSettings, schema } from './schema.js';
@@ -9,18 +8,18 @@ type Side = 'request' | 'reply';
 
 export default declarePolicy<HeadersConfig, HeadersSettings>({
   use: 'headers',
-  summary: 'Sets, adds and removes header fields of the request and of the reply.',
+  summary: 'Sets, adds and removes header fields of requests and replies',
   phase: 'transform',
   stateful: false,
   schema,
   codes: [
-    { code: 'headers/empty', severity: 'warning', summary: 'A headers policy that edits nothing.' },
-    { code: 'headers/duplicate', severity: 'error', summary: 'One field is set twice, in different spellings.' },
-    { code: 'template/syntax', severity: 'error', summary: 'A template with a brace in the wrong place.' },
+    { code: 'headers/empty', severity: 'warning', summary: 'A headers policy changes nothing' },
+    { code: 'headers/duplicate', severity: 'error', summary: 'A header field is set twice, in different case' },
+    { code: 'template/syntax', severity: 'error', summary: 'A template has an unmatched brace' },
     {
       code: 'template/unknown-variable',
       severity: 'error',
-      summary: 'A template names a variable or path parameter that does not exist.',
+      summary: 'A template uses an unknown variable or path parameter',
     },
   ],
   traits: ({ request }) => ({
@@ -34,8 +33,8 @@ export default declarePolicy<HeadersConfig, HeadersSettings>({
         code: 'headers/empty',
         severity: 'warning',
         at: [],
-        message: 'This policy edits nothing.',
-        help: 'Say what to change, such as `request.set = { x-tenant = "{consumer.name}" }`, or leave it out.',
+        message: 'This policy changes no header field.',
+        help: 'Add an edit such as `request.set = { x-tenant = "{consumer.name}" }`, or remove the policy.',
       });
     }
     const routes = new RouteParams(context.routes);
@@ -59,8 +58,8 @@ function lintSide(side: Side, edits: EditsConfig, routes: RouteParams, report: R
         code: 'headers/duplicate',
         severity: 'error',
         at: [side, 'set', name],
-        message: `\`${name}\` and \`${other}\` are the same header field.`,
-        help: 'Keep one of them; to send the field twice, use `add`.',
+        message: `\`${name}\` and \`${other}\` name the same header field: case makes no difference.`,
+        help: 'Remove one of them; to send the field twice, use `add`.',
       });
     }
     seen.set(name.toLowerCase(), name);
@@ -72,7 +71,7 @@ function lintSide(side: Side, edits: EditsConfig, routes: RouteParams, report: R
   }
 }
 
-/** The path parameters of the routes that carry a policy. */
+/** The path parameters of the routes that use a policy. */
 class RouteParams {
   readonly #routes: readonly { readonly name: string; readonly params: ReadonlySet<string> }[];
   /** How many routes have a parameter. */
@@ -85,7 +84,7 @@ class RouteParams {
     }
   }
 
-  /** What is wrong with a variable, on the first route where it is. */
+  /** What is wrong with a variable, on the first route that has the problem. */
   problem(variable: string, onReply: boolean): string | undefined {
     const param = /^param\.(.*)$/s.exec(variable)?.[1];
     if (param === undefined) return unknownVariable(variable, NO_PARAMS, onReply);
@@ -109,11 +108,11 @@ function lintTemplate(text: string, at: ConfigPath, side: Side, routes: RoutePar
       code: 'template/syntax',
       severity: 'error',
       at,
-      message: 'A header value holds printable ASCII alone: no line breaks, no control characters.',
+      message: 'A header value may contain only printable ASCII and tabs, no line breaks or other control characters.',
     });
   }
   for (const variable of parsed.variables) {
-    // On unused policies parameters are taken for granted: no route says otherwise.
+    // An unused policy has no routes to check parameters against.
     const message = routes.problem(variable.name, side === 'reply');
     if (message !== undefined) report({ code: 'template/unknown-variable', severity: 'error', at, message });
   }

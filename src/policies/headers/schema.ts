@@ -1,9 +1,8 @@
 /** Config of the headers policy. */
-
 import { type Infer, isFieldName, isFieldText, parseTemplate, s } from '../compile-kit.js';
 import type { Json } from '../contract.js';
 
-/** Fields that frame a message or belong to one connection: gw writes these itself, RFC 9110 section 7.6.1. */
+/** Fields that frame a message or belong to one connection; gw writes them, RFC 9110 section 7.6.1. */
 const FRAMING = new Set([
   'connection',
   'content-length',
@@ -18,17 +17,18 @@ const FRAMING = new Set([
 ]);
 
 function checkName(name: string): string | undefined {
-  if (!isFieldName(name)) return `\`${name}\` cannot be the name of a header field.`;
+  if (!isFieldName(name)) return `\`${name}\` is not a valid header field name.`;
   if (name.toLowerCase() === 'host') {
-    return '`host` is not edited here: a service says with `host = "preserve"` or `"target"` which one its targets see.';
+    return 'A headers policy cannot set `host`. Set `host = "preserve"` or `host = "target"` on the service instead.';
   }
   return FRAMING.has(name.toLowerCase())
-    ? `\`${name}\` frames the message or belongs to one connection: gw writes it itself.`
+    ? `\`${name}\` frames the message or belongs to one connection, so only gw may write it.`
     : undefined;
 }
 
 function checkValue(text: string): string | undefined {
-  if (!isFieldText(text)) return 'A header value holds printable ASCII alone: no line breaks, no control characters.';
+  if (!isFieldText(text))
+    return 'A header value may contain only printable ASCII and tabs, no line breaks or other control characters.';
   const parsed = parseTemplate(text);
   return 'error' in parsed ? parsed.error : undefined;
 }
@@ -40,23 +40,24 @@ const edits = (whose: string) =>
   s.object({
     set: s
       .map(value, checkName)
-      .describe(
-        `Fields of the ${whose} to set, whatever they were. Values are templates; one that comes out empty takes the field away.`,
-        { 'x-tenant': '{consumer.name}' },
-      )
+      .describe(`Fields of the ${whose} to set or replace. Values are templates; an empty result removes the field.`, {
+        'x-tenant': '{consumer.name}',
+      })
       .default({}),
     add: s
       .map(value, checkName)
-      .describe(`Fields of the ${whose} to add beside those of the same name. Values are templates.`)
+      .describe(`Fields of the ${whose} to add, in addition to existing ones of that name. Values are templates.`)
       .default({}),
-    remove: names.describe(`Names of the fields that are taken off the ${whose}.`, ['server']).default([]),
+    remove: names.describe(`Names of fields to remove from the ${whose}.`, ['server']).default([]),
   });
 
 const NO_EDITS = { set: {}, add: {}, remove: [] };
 
 export const schema = s.object({
-  request: edits('request').describe('What the target sees.').default(NO_EDITS),
-  reply: edits('reply').describe('What the client sees; also on replies of gw itself.').default(NO_EDITS),
+  request: edits('request').describe('Edits of the request, before it goes to the target.').default(NO_EDITS),
+  reply: edits('reply')
+    .describe('Edits of the reply, before it goes to the client; also of replies from gw itself.')
+    .default(NO_EDITS),
 });
 
 export type HeadersConfig = Infer<typeof schema>;

@@ -1,21 +1,21 @@
-/** rate-limit, the half that the compiler reads. */
+/** Compile part of rate-limit. */
 import { declarePolicy, formatRate } from '../compile-kit.js';
 import { effectiveRate, type RateLimitConfig, type RateLimitSettings, schema } from './schema.js';
 
-/** Above this no counter is what protects a service; the number is a slip of the finger. */
+/** A limit above this protects no service; it is almost certainly a typing error. */
 const ABSURD_PER_SECOND = 1e6;
 
 export default declarePolicy<RateLimitConfig, RateLimitSettings>({
   use: 'rate-limit',
-  summary: 'Lets so many requests pass in a time and answers further ones with 429.',
+  summary: 'Limits requests per time window; excess requests get 429',
   phase: 'limit',
   stateful: true,
   schema,
   traits: (config) => ({ limitsBy: config.by.toLowerCase() }),
   codes: [
-    { code: 'limit/zero', severity: 'error', summary: 'A limit of zero refuses every request.' },
-    { code: 'limit/absurd', severity: 'warning', summary: 'A limit so high that it can never act.' },
-    { code: 'limit/cost', severity: 'error', summary: 'A request costs more than the limit ever holds.' },
+    { code: 'limit/zero', severity: 'error', summary: 'A limit of zero refuses every request' },
+    { code: 'limit/absurd', severity: 'warning', summary: 'A limit is too high to have any effect' },
+    { code: 'limit/cost', severity: 'error', summary: 'A request costs more than the limit can hold' },
   ],
   lint(config, _context, report) {
     const { capacity, periodMs } = config.limit;
@@ -25,7 +25,7 @@ export default declarePolicy<RateLimitConfig, RateLimitSettings>({
         severity: 'error',
         at: ['limit'],
         message: `The limit \`${formatRate(config.limit)}\` refuses every request.`,
-        help: 'Write the number of requests that may pass, or take the route out of the spec.',
+        help: 'Set a limit above zero. To refuse all requests, remove the route.',
       });
       return;
     }
@@ -34,8 +34,8 @@ export default declarePolicy<RateLimitConfig, RateLimitSettings>({
         code: 'limit/absurd',
         severity: 'warning',
         at: ['limit'],
-        message: `The limit \`${formatRate(config.limit)}\` is more than a million requests a second: it never acts.`,
-        help: 'Write the rate that the service can bear, or leave the policy out.',
+        message: `The limit \`${formatRate(config.limit)}\` allows more than a million requests per second, so it has no effect.`,
+        help: 'Set a rate that the service can handle, or remove the policy.',
       });
     }
     const holds = config.burst ?? capacity;
@@ -44,7 +44,7 @@ export default declarePolicy<RateLimitConfig, RateLimitSettings>({
         code: 'limit/cost',
         severity: 'error',
         at: ['cost'],
-        message: `One request costs ${config.cost}, but the limit never holds more than ${holds}: every request is refused.`,
+        message: `One request costs ${config.cost}, but the limit holds at most ${holds}: every request is refused.`,
         help: 'Lower `cost`, or raise `limit` or `burst`.',
       });
     }

@@ -1,13 +1,12 @@
 /** Config of the rate-limit policy. */
-
 import { type Infer, s } from '../compile-kit.js';
 import type { LimitRate } from '../contract.js';
 
 export const schema = s.object({
-  limit: s.rate().describe('How many requests in how much time.', '100/min'),
+  limit: s.rate().describe('Number of requests per time window.', '100/min'),
   burst: s
     .integer({ min: 1 })
-    .describe('How many at once after a pause. Left out: as many as the limit names.')
+    .describe('Number of requests accepted at once after a pause. Default: the number in `limit`.')
     .optional(),
   by: s
     .string({
@@ -15,16 +14,16 @@ export const schema = s.object({
       expected: '`"ip"`, `"consumer"`, `"route"` or `"header:NAME"`',
     })
     .describe(
-      'Who shares one count. `ip`: the address of the client, of IPv6 its /64 network. `consumer` and `header:NAME` count a request that has none by its address.',
+      'What requests are counted by. `ip`: the client address, for IPv6 its /64 network. `consumer` and `header:NAME` count a request that has none by its address.',
       'consumer',
     )
     .default('ip'),
-  cost: s.integer({ min: 1 }).describe('How much one request takes of the limit.').default(1),
+  cost: s.integer({ min: 1 }).describe('How much of the limit one request uses.').default(1),
   mode: s
     .enum('enforce', 'observe')
-    .describe('`observe` counts, never refuses, and sends no `RateLimit` fields: to learn what a limit would do.')
+    .describe('`observe` counts but never refuses, and sends no `RateLimit` fields; use it to try out a limit.')
     .default('enforce'),
-  fields: s.boolean().describe('Tell clients by `RateLimit` and `RateLimit-Policy` fields.').default(true),
+  fields: s.boolean().describe('Send `RateLimit` and `RateLimit-Policy` fields to clients.').default(true),
 });
 
 export type RateLimitConfig = Infer<typeof schema>;
@@ -39,7 +38,7 @@ export type RateLimitSettings = {
   readonly fields: boolean;
 };
 
-/** The limit with its burst: refills as fast, holds as much as the burst. */
+/** The limit with its burst as capacity; the refill rate stays the same. */
 export function effectiveRate(limit: LimitRate, burst: number | undefined): LimitRate {
   if (burst === undefined || limit.capacity === 0) return limit;
   return { capacity: burst, periodMs: (limit.periodMs * burst) / limit.capacity };

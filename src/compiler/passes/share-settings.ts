@@ -2,9 +2,10 @@
  * Equal policies that stand in place on several routes become one, so that a generation builds one instance and the
  * bundle holds one entry. Only policies without state: two limits with equal numbers are still two limits.
  */
-import { counted, type Pass, type PolicyIR, passStats } from '../ir.js';
+import { counted } from '../../plural.js';
+import { type Pass, type PolicyIR, passStats } from '../ir.js';
 
-export const internPlans: Pass = (ir) => {
+export const shareSettings: Pass = (ir) => {
   const groups = new Map<string, PolicyIR[]>();
   const seen = new Set<PolicyIR>();
   for (const route of ir.routes) {
@@ -33,6 +34,6 @@ export const internPlans: Pass = (ir) => {
   );
   return {
     ir: saved === 0 ? ir : { ...ir, routes },
-    stats: passStats('equal-plans', saved, `shared the settings of ${counted(saved, 'policy')} with equal ones`),
+    stats: passStats('equal-settings', saved, `shared the settings of ${counted(saved, 'policy')} with equal ones`),
   };
 };

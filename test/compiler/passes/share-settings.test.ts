@@ -1,13 +1,13 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { internPlans } from '../../../src/compiler/passes/intern-plans.js';
+import { shareSettings } from '../../../src/compiler/passes/share-settings.js';
 import { irOf, policyIR, routeIR } from '../kit.js';
 
 test('equal policies in place become one; named and stateful ones do not', () => {
   const place = (name: string, overrides = {}) => policyIR('headers', `${name}/headers`, overrides);
   const a = place('a');
   const b = place('b');
-  const other = place('c', { plan: { edits: 2 }, config: { edits: 2 } });
+  const other = place('c', { settings: { edits: 2 }, config: { edits: 2 } });
   const named = policyIR('headers', 'headers', { mergeable: false });
   const ir = irOf([
     routeIR('/a', 0, { policies: [a, named] }),
@@ -16,7 +16,7 @@ test('equal policies in place become one; named and stateful ones do not', () =>
     routeIR('/d', 3, { policies: [named] }),
     routeIR('/e', 4, { policies: [a] }),
   ]);
-  const { ir: after, stats } = internPlans(ir);
+  const { ir: after, stats } = shareSettings(ir);
   const first = after.routes[0]!.policies[0]!;
   assert.is(first.name, '*/headers');
   assert.is(after.routes[1]!.policies[0], first);
@@ -24,7 +24,7 @@ test('equal policies in place become one; named and stateful ones do not', () =>
   assert.is(after.routes[0]!.policies[1], named);
   assert.is(after.routes[2]!.policies[0], other);
   assert.is(stats.changed, 1);
-  assert.is(internPlans(after).ir, after);
+  assert.is(shareSettings(after).ir, after);
 });
 
 test.run();
