@@ -1,6 +1,7 @@
 import { sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { codeOf } from '../reason.js';
+import { shellWord } from './shell-word.js';
 
 /** The folder of the package: taken off stack frames, so that a report tells nothing of the machine it comes from. */
 const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
@@ -28,7 +29,7 @@ function shownArguments(argv: readonly string[]): string[] {
     const before = argv[index - 1];
     if (before === '-H' || before === '--header') return `'${word.split(':')[0]}: ...'`;
     if (/^(-H.|--header=)/.test(word)) return `'${word.split(':')[0]}: ...'`;
-    return /[\s'"$]/.test(word) ? `'${word.replaceAll("'", "'\\''")}'` : word;
+    return shellWord(word);
   });
 }
 

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -10,6 +12,8 @@ import { gw, inFolder } from './kit.js';
 
 const TEMPLATES = ['minimal', 'services', 'mock', 'openapi'];
 const WRITTEN = ['.github', '.gitignore', 'gateway.schema.json', 'gateway.test.mjs', 'gateway.toml'];
+
+const MORE: Readonly<Record<string, string[]>> = { services: ['demo'], openapi: ['demo', 'openapi.yaml'] };
 
 const read = (folder: string, path: string): string => readFileSync(join(folder, path), 'utf8');
 
@@ -24,10 +28,9 @@ for (const template of TEMPLATES) {
       assert.ok(value && value.routes.length > 0);
       assert.match(read(folder, 'gateway.toml'), /^#:schema \.\/gateway\.schema\.json\n/);
       assert.is((await gw(['schema'])).out, read(folder, 'gateway.schema.json'));
-      const expected = template === 'openapi' ? [...WRITTEN, 'openapi.yaml'] : WRITTEN;
-      assert.equal(readdirSync(folder).sort(), expected);
+      assert.equal(readdirSync(folder).sort(), [...WRITTEN, ...(MORE[template] ?? [])].sort());
       assert.match(read(folder, '.github/workflows/gateway.yml'), 'gw validate --format github');
-      assert.match(out, /Next:\n {2}cd shop\n {2}gw validate/);
+      assert.match(out, /Next:\n {2}cd shop\n {2}\S.* validate /);
     }));
 }
 
@@ -39,7 +42,60 @@ test('without a template it is minimal, into this folder', () =>
     assert.not.match(out, '\n  cd ');
   }));
 
-test('services: the spec holds the hash of the key that is told once, a new one each time', () =>
+test('--port is where the gateway listens, and no target has it', () =>
+  inFolder({}, async (cwd) => {
+    for (const template of TEMPLATES) {
+      const { code, out } = await gw(['init', template, '-t', template, '--port', '3000'], { cwd });
+      assert.is(code, 0);
+      assert.match(out, 'curl -i http://127.0.0.1:3000/');
+      const spec = read(join(cwd, template), 'gateway.toml');
+      assert.match(spec, /^address = "127\.0\.0\.1:3000"$/m);
+      assert.not.match(spec, 'http://127.0.0.1:3000');
+    }
+  }));
+
+test('--port refuses what is not a port, and the port of a service of the document', () =>
+  inFolder({ 'api.yaml': read('templates/openapi', 'openapi.yaml') }, async (cwd) => {
+    for (const port of ['0', '65536', '80a', '-1', '']) {
+      const { code, err } = await gw(['init', `--port=${port}`], { cwd });
+      assert.is(code, 2);
+      assert.match(err, 'A port is a number from 1 to 65535.');
+    }
+    const { code, err } = await gw(['init', '--from', 'api.yaml', '--port', '3000'], { cwd });
+    assert.is(code, 2);
+    assert.match(err, 'so the gateway would call itself');
+    assert.is((await gw(['init', '--from', 'api.yaml', '--port', '3001'], { cwd })).code, 0);
+  }));
+
+test('a port that is in use is pointed out', () =>
+  inFolder({}, async (cwd) => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const { code, out } = await gw(['init', '--port', `${port}`], { cwd });
+    server.close();
+    assert.is(code, 0);
+    assert.match(out, `warning: gw cannot listen at 127.0.0.1:${port} now: the address is in use`);
+  }));
+
+test('--no-ci writes no workflow', () =>
+  inFolder({}, async (cwd) => {
+    assert.is((await gw(['init', '--no-ci'], { cwd })).code, 0);
+    assert.not.ok(existsSync(join(cwd, '.github')));
+  }));
+
+test('below the root of a repository the workflow names its folder, and a note says where GitHub reads it', () =>
+  inFolder({ '.git/HEAD': '' }, async (cwd) => {
+    const { out } = await gw(['init', 'edge/shop'], { cwd });
+    const workflow = read(join(cwd, 'edge/shop'), '.github/workflows/gateway.yml');
+    assert.match(workflow, '        working-directory: "edge/shop"\n    steps:');
+    assert.match(out, 'note: GitHub reads workflows only');
+    const root = await gw(['init'], { cwd });
+    assert.not.match(root.out, 'note: ');
+    assert.not.match(read(cwd, '.github/workflows/gateway.yml'), 'working-directory');
+  }));
+
+test('services: the spec holds the hash of a new key, which is shown once', () =>
   inFolder({}, async (cwd) => {
     const keys = new Set<string>();
     for (const name of ['a', 'b']) {

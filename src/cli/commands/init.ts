@@ -1,13 +1,18 @@
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { defineCommand, JSON_HELP } from '../command.js';
 import { EXIT, usage } from '../exit.js';
+import type { Installation } from '../init/installation.js';
 import type { InitPlan, OpenApiSource, Template } from '../init/plan.js';
 import type { Written } from '../init/write.js';
 import type { Io } from '../io.js';
+import { shellWord } from '../shell-word.js';
 
 interface Options {
   readonly template?: Template;
   readonly from?: string;
+  readonly port?: number;
+  /** False: no CI workflow. */
+  readonly ci: boolean;
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -16,11 +21,11 @@ export default defineCommand<Options, [dir: string | undefined]>({
   name: 'init',
   summary: 'Write a spec to start from, with a test and a CI workflow',
   details:
-    'Templates: minimal (one service behind one listener), services (keys, limits, groups), mock (replies without services),\nopenapi (services, routes and parameters from an OpenAPI 3.0 or 3.1 document, JSON or YAML).',
+    'Templates: minimal (one service behind one listener), services (demo services with keys, limits and groups),\nmock (replies without services), openapi (services, routes and parameters from an OpenAPI 3.0 or 3.1 document,\nJSON or YAML).',
   examples: [
     ['gw init', 'minimal, into this folder'],
-    ['gw init shop --template services', 'into the folder shop, made if it is not there'],
-    ['gw init --from openapi.yaml', 'from your OpenAPI document'],
+    ['gw init shop --template services', 'into the folder shop, which is created if missing'],
+    ['gw init --from openapi.yaml --port 9000', 'from your OpenAPI document, listening on port 9000'],
   ],
   configure(command) {
     command
@@ -34,29 +39,53 @@ export default defineCommand<Options, [dir: string | undefined]>({
         ]),
       )
       .option('--from <file>', 'an OpenAPI document; implies --template openapi')
-      .option('-f, --force', 'overwrite files that are in the way')
+      .addOption(new Option('-p, --port <number>', 'where the gateway listens (default: 8080)').argParser(portNumber))
+      .option('--no-ci', 'write no CI workflow')
+      .option('-f, --force', 'overwrite existing files')
       .option('--json', JSON_HELP);
   },
   async run({ args: [dir = '.'], options, io }) {
     if (options.from !== undefined && options.template !== undefined && options.template !== 'openapi') {
-      throw usage(`--from makes a spec of an OpenAPI document, so it goes with --template openapi alone.`);
+      throw usage('--from reads an OpenAPI document, so it goes only with --template openapi.');
     }
     const { resolve } = await import('node:path');
     const source = options.from === undefined ? undefined : await readSource(io, options.from);
     const template = source ? 'openapi' : (options.template ?? 'minimal');
     const { initPlan } = await import('../init/plan.js');
+    const { installationFor } = await import('../init/installation.js');
+    const { placeInRepository } = await import('../init/workflow.js');
     const { writeFiles } = await import('../init/write.js');
     const { gwVersion } = await import('../../version.js');
-    const plan = await io.spin('Reading the document', async () => initPlan(template, source, gwVersion()));
-    const written = writeFiles(resolve(io.cwd, dir), plan.files, options.force ?? false);
+    const folder = resolve(io.cwd, dir);
+    const version = gwVersion();
+    const installation = installationFor(folder, io.env, version);
+    const place = placeInRepository(folder) ?? '';
+    const { port } = options;
+    const plan = await io.spin('Reading the document', async () =>
+      initPlan({ template, source, port, version, installation, ci: options.ci ? place : undefined }),
+    );
+    const written = writeFiles(folder, plan.files, options.force ?? false);
     if (options.json) {
-      io.json({ version: 1, template, files: written, notes: plan.notes, apiKey: plan.apiKey?.key ?? null });
+      const { notes, apiKey, address } = plan;
+      io.json({ version: 1, template, address, files: written, notes, apiKey: apiKey?.key ?? null });
     } else {
-      tell(io, dir, plan, written);
+      listFiles(io, written);
+      showNotes(io, plan);
+      if (options.ci && place !== '') {
+        io.line(`note: GitHub reads workflows only in .github/workflows at the root of the repository: move it there.`);
+      }
+      await warnPort(io, plan.address);
+      showSteps(io, dir, plan, installation);
     }
     return EXIT.ok;
   },
 });
+
+function portNumber(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65_535) throw new InvalidArgumentError('A port is a number from 1 to 65535.');
+  return port;
+}
 
 async function readSource(io: Io, given: string): Promise<OpenApiSource> {
   const { basename } = await import('node:path');
@@ -76,7 +105,7 @@ async function readSource(io: Io, given: string): Promise<OpenApiSource> {
 /** Files of one folder that are listed one by one. */
 const MOST_LISTED = 5;
 
-function tell(io: Io, dir: string, plan: InitPlan, written: readonly Written[]): void {
+function listFiles(io: Io, written: readonly Written[]): void {
   const parts = written.filter(({ path }) => path.startsWith('routes/'));
   for (const { path, how } of written) {
     if (parts.length > MOST_LISTED && path.startsWith('routes/')) continue;
@@ -85,26 +114,50 @@ function tell(io: Io, dir: string, plan: InitPlan, written: readonly Written[]):
   if (parts.length > MOST_LISTED) {
     io.line(`${io.paint('green', 'written'.padEnd(9))} routes/ (${parts.length} files, one for each tag)`);
   }
-  if (plan.shortNotes.length > 0) io.line();
-  for (const { warning, text } of plan.shortNotes) {
+}
+
+function showNotes(io: Io, { shortNotes, apiKey }: InitPlan): void {
+  if (shortNotes.length > 0) io.line();
+  for (const { warning, text } of shortNotes) {
     io.line(`${warning ? io.paint('yellow', 'warning:') : 'note:'} ${text}`);
   }
-  if (plan.apiKey !== undefined) {
-    const { consumer, key } = plan.apiKey;
-    io.line(`\nThe API key of consumer ${consumer}, which is written nowhere else:\n  ${io.paint('bold', key)}`);
+  if (apiKey === undefined) return;
+  const { consumer, key } = apiKey;
+  io.line(`\nThe API key of consumer ${consumer}. It is stored nowhere else:\n  ${io.paint('bold', key)}`);
+}
+
+/** Says so when `gw serve` could not listen now. */
+async function warnPort(io: Io, address: string): Promise<void> {
+  const { assertFree } = await import('../../control/addresses.js');
+  const { reasonOf } = await import('../../reason.js');
+  try {
+    await assertFree([address]);
+  } catch (error) {
+    const advice = 'Stop that program, or choose another port: change `address` in gateway.toml, or use --port.';
+    io.line(`\n${io.paint('yellow', 'warning:')} gw cannot listen at ${address} now: ${reasonOf(error)}. ${advice}`);
   }
-  const steps: (readonly [string, string])[] = [
-    ...(dir === '.' ? [] : [[`cd ${dir}`, ''] as const]),
-    ['gw validate', 'check the spec'],
-    ['gw routes', 'list what it routes, in the order of precedence'],
-    ['gw serve', 'run it; edits go live as you save'],
-    [`curl -i ${plan.firstRequest}`, 'from another terminal'],
-    ['gw dash', 'watch it'],
+}
+
+type Step = readonly [line: string, meaning: string];
+
+/** What to type next, in order and ready to paste. */
+function showSteps(io: Io, dir: string, plan: InitPlan, { command, test }: Installation): void {
+  const needs = plan.needs?.length ? `; needs ${plan.needs.slice(0, 2).join(' and ')}` : '';
+  const here: Step[] = [
+    [`${command} validate`, 'check the spec'],
+    [test, 'run the example test'],
+    [`${command} serve`, 'run the gateway; an edit goes live when you save it'],
   ];
-  const short = steps.map(([line]) => line.length).filter((length) => length < 60);
-  const width = Math.max(...short);
+  const elsewhere: Step[] = [
+    [`curl -i ${plan.firstRequest}`, `send a request${needs}`],
+    [`${command} dash`, 'watch the traffic'],
+  ];
+  const lengths = [...here, ...elsewhere].map(([line]) => line.length).filter((length) => length < 60);
+  const width = Math.max(...lengths, 0);
+  const show = ([line, meaning]: Step): void => io.line(`  ${line.padEnd(width)}   ${io.paint('dim', `# ${meaning}`)}`);
   io.line('\nNext:');
-  for (const [line, meaning] of steps) {
-    io.line(`  ${meaning === '' ? line : `${line.padEnd(width)}   ${io.paint('dim', `# ${meaning}`)}`}`);
-  }
+  if (dir !== '.') io.line(`  cd ${shellWord(dir)}`);
+  for (const step of here) show(step);
+  io.line('\nThen, in another terminal, in the same folder:');
+  for (const step of elsewhere) show(step);
 }

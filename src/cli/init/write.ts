@@ -9,8 +9,8 @@ import { failed, isErrno, usage } from '../exit.js';
 export interface PlannedFile {
   /** Relative, with slashes. */
   readonly path: string;
-  readonly content: string;
-  /** Lines are added to a file that is there, instead of the file being in the way. */
+  readonly content: string | Buffer;
+  /** Missing lines are added to a file that exists, instead of the file being in the way. */
   readonly merge?: boolean;
 }
 
@@ -38,7 +38,7 @@ export function writeFiles(folder: string, files: readonly PlannedFile[], force:
       written.push({ path: file.path, how });
       if (how === 'unchanged') continue;
       mkdirSync(dirname(to), { recursive: true });
-      staged.push(stage(replaceable(to, file.path), Buffer.from(content)));
+      staged.push(stage(replaceable(to, file.path), typeof content === 'string' ? Buffer.from(content) : content));
     }
     for (const one of staged) one.commit();
   } catch (error) {
@@ -68,9 +68,9 @@ function isThere(path: string): boolean {
   }
 }
 
-function contentFor(file: PlannedFile, path: string): { content: string; how: Written['how'] } {
+function contentFor(file: PlannedFile, path: string): Pick<PlannedFile, 'content'> & Pick<Written, 'how'> {
   if (!existsSync(path)) return { content: file.content, how: 'written' };
-  if (!file.merge) return { content: file.content, how: 'replaced' };
+  if (!file.merge || typeof file.content !== 'string') return { content: file.content, how: 'replaced' };
   const before = readInputText(path, { maxBytes: INPUT_LIMITS.spec });
   const known = new Set(before.split(/\r?\n/));
   const missing = file.content.split('\n').filter((line) => line !== '' && !line.startsWith('#') && !known.has(line));

@@ -5,7 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { checkSpec } from '../../lint/index.js';
-import { failed } from '../exit.js';
+import { failed, usage } from '../exit.js';
 import { field, isTable, type OpenApiDocument, parseOpenApi, scalarText, textOf } from './document.js';
 import { MOST_IN_ONE_FILE, oneFile, type SpecDraft, type SpecFile, severalFiles } from './layout.js';
 import { type Note, Notes } from './notes.js';
@@ -24,6 +24,8 @@ export interface ImportedSpec {
   readonly services: number;
   /** Where it listens. */
   readonly address: string;
+  /** Origins of its services. */
+  readonly targets: readonly string[];
   /** What could not be taken over as it was: a sentence each, warnings first. */
   readonly notes: readonly string[];
   /** The same, with kinds. */
@@ -44,8 +46,9 @@ export interface KeyPlace {
 /**
  * Throws Stop for text that is not an OpenAPI 3 document, or that has no operation.
  * @param name the file's name, for messages
+ * @param port where the gateway is to listen; throws Stop where a target on this machine has that port
  */
-export function importOpenApi(text: string, name: string): ImportedSpec {
+export function importOpenApi(text: string, name: string, port?: number): ImportedSpec {
   const document = parseOpenApi(text, name);
   const info = field(document.root, 'info');
   const title = (textOf(field(info, 'title')) ?? '').trim() || 'api';
@@ -70,7 +73,7 @@ export function importOpenApi(text: string, name: string): ImportedSpec {
       ...(openness === undefined ? [] : [openness]),
     ],
     notes,
-    address: `127.0.0.1:${freePort(used)}`,
+    address: `127.0.0.1:${port === undefined ? freePort(used) : checkedPort(port, used)}`,
     services: used,
     policies,
     routes,
@@ -80,6 +83,7 @@ export function importOpenApi(text: string, name: string): ImportedSpec {
   return {
     ...texts({ ...draft, allowed: [...draft.allowed, ...openOnPurpose(draft)] }),
     address: draft.address,
+    targets: used.map(({ target }) => target),
     routes: routes.length,
     services: used.length,
     notes: [...notes].sort((a, b) => Number(b.warning) - Number(a.warning)).map((note) => note.text),
@@ -138,12 +142,23 @@ function noteOpen(document: OpenApiDocument, routes: readonly RouteDraft[], note
   return `${routes.length === 1 ? 'The route is' : `All ${routes.length} routes are`} open: ${why}.`;
 }
 
-/** Not one that a target on this machine has already: gw would call itself. */
+/** A port that no target has: the gateway would call itself. */
 function freePort(services: readonly ServiceDraft[]): number {
   const taken = new Set(services.map((service) => Number(new URL(service.target).port)));
   let port = 8080;
   while (taken.has(port)) port++;
   return port;
+}
+
+function checkedPort(port: number, services: readonly ServiceDraft[]): number {
+  const itself = services.find(({ target }) => {
+    const { hostname, port: its } = new URL(target);
+    return Number(its) === port && /^(localhost|127\..*|\[::1\])$/.test(hostname);
+  });
+  if (itself === undefined) return port;
+  throw usage(
+    `Port ${port} is the port of service \`${itself.name}\` (${itself.target}), so the gateway would call itself. Choose another --port.`,
+  );
 }
 
 function plaintext(services: readonly ServiceDraft[]): SpecDraft['allowed'] {
