@@ -1,6 +1,7 @@
 /** Imports for the compile part of a policy (schema.ts, index.ts). The data plane never loads this file. */
 import type { Json, PolicyDeclaration } from './contract.js';
 
+export { isToken as isFieldName } from '../field-syntax.js';
 export { type Infer, Schema, s } from '../schema/declare.js';
 export { type ParsedTemplate, parseTemplate, unknownVariable, withReferences } from '../schema/template.js';
 export { formatRate } from '../schema/units.js';
@@ -9,9 +10,6 @@ export { formatRate } from '../schema/units.js';
 export const declarePolicy = <Config, Settings extends Json>(
   declaration: PolicyDeclaration<Config, Settings>,
 ): PolicyDeclaration => declaration;
-
-/** Whether text is a valid header field name, RFC 9110 section 5.1. */
-export const isFieldName = (text: string): boolean => /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/.test(text);
 
 /** Whether text is a valid header field value: printable ASCII and tab, RFC 9110 section 5.5. */
 export const isFieldText = (text: string): boolean => /^[\t\x20-\x7e]*$/.test(text);

@@ -9,24 +9,17 @@
  * run.ts imports nothing at run time but `../run-kit.js`; that is how a data plane never loads a linter.
  */
 import type { ConsumerEntry, Json, Phase, PlanEntry, RouteEntry } from '../bundle/types.js';
+import type { ReadyField } from '../field-syntax.js';
 import type { Schema } from '../schema/declare.js';
 import type { Clock } from '../state/clock.js';
 import type { LimitStore } from '../state/types.js';
 
 export type { ConsumerEntry, Json, Phase, PlanEntry, RouteEntry } from '../bundle/types.js';
+export type { ReadyField } from '../field-syntax.js';
 export type { Clock } from '../state/clock.js';
 export type { LimitAnswer, Limiter, LimitRate, LimitStore } from '../state/types.js';
 
 // ---------------------------------------------------------------- run half
-
-/** A field that was checked once and may be given to many messages. Made by run-kit's readyField(), and only there. */
-export interface ReadyField {
-  /** Lower case. */
-  readonly name: string;
-  readonly value: string;
-  /** As it goes on the wire, with the line's end. */
-  readonly line: string;
-}
 
 /** Header fields as a policy sees them. Names are lower case; values hold no CR, LF or NUL. */
 export interface HeaderFields {

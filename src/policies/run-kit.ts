@@ -4,7 +4,10 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { TemplateEntry } from '../bundle/types.js';
-import type { CreatePolicy, Exchange, HeaderFields, Json, ReadyField, Reply } from './contract.js';
+import { assertField, type ReadyField } from '../field-syntax.js';
+import type { CreatePolicy, Exchange, HeaderFields, Json, Reply } from './contract.js';
+
+export { assertField, readyField } from '../field-syntax.js';
 
 /** A run half with its plan typed: the plan is what the same policy's compile() returned. */
 export const runPolicy =
@@ -13,38 +16,6 @@ export const runPolicy =
     create(settings as Settings, host);
 
 // ---------------------------------------------------------------- header fields
-
-/** 1 for every character of a token, RFC 9110 section 5.6.2. */
-const TOKEN = new Uint8Array(0x80);
-for (const char of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-  TOKEN[char.charCodeAt(0)] = 1;
-
-/** Loops, since a policy that edits a reply asks on every request, and a pattern takes three times as long. */
-function isFieldName(name: string): boolean {
-  for (let at = 0; at < name.length; at++) if (TOKEN[name.charCodeAt(at)] !== 1) return false;
-  return name !== '';
-}
-
-function isFieldValue(value: string): boolean {
-  for (let at = 0; at < value.length; at++) {
-    const unit = value.charCodeAt(at);
-    if ((unit < 0x20 && unit !== 0x09) || unit === 0x7f || unit > 0xff) return false;
-  }
-  return true;
-}
-
-/** Throws TypeError for a name that is no token or a value with control bytes, RFC 9110 sections 5.1 and 5.5. */
-export function assertField(name: string, value: string): void {
-  if (!isFieldName(name)) throw new TypeError(`Not a header field name: ${JSON.stringify(name)}`);
-  if (!isFieldValue(value)) throw new TypeError(`The value of ${name} holds a byte that no field may carry`);
-}
-
-/** A field to be written as often as needed. Throws TypeError as assertField() does. */
-export function readyField(name: string, value: string): ReadyField {
-  assertField(name, value);
-  const lower = name.toLowerCase();
-  return { name: lower, value, line: `${lower}: ${value}\r\n` };
-}
 
 /** Header fields in order, for replies of gw's own and for exchanges that run offline. Names in any case. */
 export class HeaderMap implements HeaderFields {

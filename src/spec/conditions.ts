@@ -1,12 +1,13 @@
 /** Hosts, and conditions on headers and the query. */
+
 import { domainToASCII } from 'node:url';
+import { isToken } from '../field-syntax.js';
 import type { Decoder } from '../schema/decoder.js';
 import { compilePattern, PATTERN_HELP } from '../schema/regex/regex.js';
 import type { ConditionModel, TestModel } from './model.js';
 import type { ConditionConfig, MatchConfig } from './route-entities.js';
 import type { Sources } from './source.js';
 
-const FIELD_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 const LABEL = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/;
 
 /** In lower case and without its root dot; undefined when it is reported to be none. */
@@ -72,7 +73,7 @@ export function readConditions(config: MatchConfig, decoder: Decoder, sources: S
     const spelled = new Map<string, string>();
     for (const [name, test] of Object.entries(tests)) {
       const path = ['match', key, name];
-      if (on === 'header' && !FIELD_NAME.test(name)) {
+      if (on === 'header' && !isToken(name)) {
         decoder.error('match/header-name', decoder.keySpanOf(...path), `\`${name}\` is no name of a header field.`, {
           help: 'Field names are letters, digits and `-`, such as `x-beta`.',
         });

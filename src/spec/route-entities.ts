@@ -1,4 +1,5 @@
 /** What a route or a group of them may hold: conditions, matches, replies of its own. */
+import { isToken } from '../field-syntax.js';
 import { type Infer, s } from '../schema/declare.js';
 
 const conditionTable = s.object({
@@ -88,8 +89,6 @@ export const match = s.either<string | MatchConfig>(
   },
 );
 
-const FIELD_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
-
 /** Fields that say how the message is framed: gw writes them itself. */
 const FRAMING: ReadonlySet<string> = new Set([
   'content-length',
@@ -100,7 +99,7 @@ const FRAMING: ReadonlySet<string> = new Set([
 ]);
 
 function fieldNameProblem(name: string): string | undefined {
-  if (!FIELD_NAME.test(name)) return `\`${name}\` is no name of a header field.`;
+  if (!isToken(name)) return `\`${name}\` is no name of a header field.`;
   return FRAMING.has(name.toLowerCase()) ? `gw itself writes \`${name}\`, from the body.` : undefined;
 }
 

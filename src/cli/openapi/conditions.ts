@@ -1,4 +1,5 @@
 /** What a path carries behind `?` or `#`: conditions on the query and on header fields. */
+import { isToken } from '../../field-syntax.js';
 import type { Parameters } from './parameters.js';
 
 export interface ConditionDraft {
@@ -13,8 +14,6 @@ export interface Conditions {
   /** Parts that are no condition: names as the document writes them. */
   readonly unknown: readonly string[];
 }
-
-const FIELD_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 /** `/?Action=List`. A part whose value is a template names a parameter, and any value will do. */
 export function queryConditions(text: string | undefined): ConditionDraft[] {
@@ -48,7 +47,7 @@ export function fragmentConditions(text: string | undefined, parameters: Paramet
 /** Undefined where the parameter is not required: a condition on it would refuse requests that the document allows. */
 function placeOf(name: string, { header, query }: Parameters): ConditionDraft['on'] | undefined {
   if (query.get(name) === true) return 'query';
-  const isField = FIELD_NAME.test(name);
+  const isField = isToken(name);
   if (isField && header.get(name.toLowerCase()) === true) return 'header';
   const declared = query.has(name) || header.has(name.toLowerCase());
   // Which operation is meant stands in this field, whether or not the document lists it.

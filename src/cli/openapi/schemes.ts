@@ -1,4 +1,5 @@
 /** Security schemes and requirements of a document, as far as gw's api-key policy can stand for them. */
+import { isToken } from '../../field-syntax.js';
 import { type Data, field, isList, isTable, type OpenApiDocument, textOf } from './document.js';
 
 export interface Scheme {
@@ -11,8 +12,6 @@ export interface Scheme {
 
 /** Schemes that are asked for together; none: anybody may come. */
 export type Alternative = readonly Scheme[];
-
-const FIELD_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 /** Fields that frame or route a message, or hold more than a key. */
 const NOT_FOR_KEYS: ReadonlySet<string> = new Set([
@@ -89,7 +88,7 @@ function readScheme(name: string, found: Data | undefined, scopes: readonly stri
   const keyName = (textOf(field(found, 'name')) ?? '').trim();
   // A field of another scheme, which OpenAPI has no better word for.
   if (authorizer !== undefined) return unchecked(`${authorizer} in ${place} ${keyName}`);
-  const inHeader = place === 'header' && FIELD_NAME.test(keyName) && !NOT_FOR_KEYS.has(keyName.toLowerCase());
+  const inHeader = place === 'header' && isToken(keyName) && !NOT_FOR_KEYS.has(keyName.toLowerCase());
   // gw would read `${` as the beginning of a reference.
   const inQuery = place === 'query' && keyName !== '' && !keyName.includes('${');
   if (!inHeader && !inQuery) return unchecked(`apiKey in ${place ?? '?'} ${keyName || 'without a name'}`);

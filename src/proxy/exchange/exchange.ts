@@ -5,7 +5,8 @@ import { decodeQuery } from '../../policies/run-kit.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import { isToken, trimSpaces } from '../http/chars.js';
 import { HeadFields } from '../http/fields.js';
-import { FORWARDING, type RequestHead, Seen } from '../http/request-head.js';
+import type { RequestHead } from '../http/request-head.js';
+import { FORWARDING, Seen } from '../http/seen.js';
 import type { Chain, ChainDriver } from './chain.js';
 import { wayOf } from './forwarded-client.js';
 import type { CompiledRoute, Generation } from './generation.js';
@@ -49,7 +50,7 @@ export class GwExchange implements Exchange {
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
   /** Host that a trusted proxy was asked for, as it tells. */
-  readonly toldHost: string | undefined = undefined;
+  readonly forwardedHost: string | undefined = undefined;
   consumer: ConsumerEntry | undefined = undefined;
   decisions: Decision[] | undefined = undefined;
 
@@ -111,7 +112,7 @@ export class GwExchange implements Exchange {
       const way = wayOf(peer, head.seen, (name) => this.received(name));
       this.remoteAddress = way.client;
       this.scheme = way.scheme;
-      this.toldHost = way.host;
+      this.forwardedHost = way.host;
       this.id = this.#givenId() ?? host.newId();
     } else {
       this.remoteAddress = peer.address;
@@ -151,7 +152,7 @@ export class GwExchange implements Exchange {
   }
 
   /** '' where no policy touched them, the name of the one that was taken away, undefined for any other edit. */
-  get lessField(): string | undefined {
+  get removedField(): string | undefined {
     const headers = this.#headers;
     if (headers === undefined || !headers.edited) return '';
     const name = headers.removedAlone;

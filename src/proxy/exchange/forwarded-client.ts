@@ -1,7 +1,7 @@
 /** What a trusted proxy tells of the way of a request: X-Forwarded-* and Forwarded (RFC 7239), read from the right. */
 import { type ForwardedElement, parseForwarded } from '../http/forwarded.js';
 import { Authority, readAuthority } from '../http/host.js';
-import { Seen } from '../http/request-head.js';
+import { Seen } from '../http/seen.js';
 import { clientAt, type Peer } from './peer.js';
 
 export interface Way {

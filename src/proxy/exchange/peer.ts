@@ -2,7 +2,7 @@
 import { BlockList, isIP } from 'node:net';
 import type { PolicyInstance } from '../../policies/contract.js';
 import { nodeAddress, plainAddress } from '../http/forwarded.js';
-import type { LastFields } from '../http/known-heads.js';
+import type { SentFields } from '../http/known-heads.js';
 
 /** Bits of an IPv6 address before the IPv4 address that it maps, RFC 4291 section 2.5.5.2. */
 const MAPPED_BITS = 96;
@@ -86,7 +86,7 @@ export interface Peer {
   /** Fields that gw adds to every request of this connection, as lines. */
   readonly ownLines: string;
   /** What its last request went on with; from the second one on. */
-  lastFields: LastFields | undefined;
+  sentFields: SentFields | undefined;
   /** What a policy remembers from one request of the connection to the next. */
   memory: { readonly owner: PolicyInstance; readonly value: object } | undefined;
 }
@@ -107,7 +107,7 @@ export function peerOf(
     listener,
     proxies,
     ownLines,
-    lastFields: undefined,
+    sentFields: undefined,
     memory: undefined,
   };
 }

@@ -5,7 +5,7 @@ import { normalizePath, refusedBecause } from '../../bundle/normalize.js';
 import type { Reply } from '../../policies/contract.js';
 import { BytesReply, HeaderMap, problem } from '../../policies/run-kit.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
-import { Seen } from '../http/request-head.js';
+import { Seen } from '../http/seen.js';
 import type { GwExchange } from './exchange.js';
 import { askedMethod, markMiss, preflightRoute } from './preflight.js';
 

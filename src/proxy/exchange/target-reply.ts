@@ -73,7 +73,7 @@ export class TargetReply implements Reply {
    */
   again(id: string, length: number): string | undefined {
     const known = this.#known;
-    if (known === undefined || known.opening === '' || known.facts.contentLength !== length) return undefined;
+    if (known === undefined || known.opening === '' || known.parsed.contentLength !== length) return undefined;
     if (this.upgrade !== undefined || this.status !== this.#given) return undefined;
     const added = this.#headers === undefined ? '' : this.#headers.addedLines;
     return added === undefined ? undefined : `${known.opening}${added}x-request-id: ${id}${known.closing}`;

@@ -6,7 +6,7 @@
  *     collecting --- all or enough has come, or there are connections to spare ---> asked --- flow() ---> begun
  */
 
-import { Seen } from '../http/request-head.js';
+import { Seen } from '../http/seen.js';
 import { type BodyBudget, BodyBuffer } from '../load/body-buffer.js';
 import type { UpstreamConnection } from '../upstream/connection.js';
 import type { BodySink, Downstream } from './downstream.js';

@@ -1,11 +1,11 @@
-/** Where a message body ends, RFC 9112 sections 6 and 7: by length, by chunks, at the close of the connection, or at once. */
+/** Body framing, RFC 9112 sections 6 and 7: by length, by chunks, until the connection closes, or no body. */
 import { CR, FIELD, HEX, HTAB, LF, SP, TOKEN } from './chars.js';
 
 export type BodyKind = 'none' | 'length' | 'chunked' | 'close';
 
-/** Bytes of one chunk's extensions, and of all trailer fields together. */
+/** Most bytes of one chunk's extensions. MAX_TRAILER bounds all trailer fields together. */
 const MAX_EXTENSION = 1024;
-/** What the extensions of a whole body may have beyond one byte for each byte of payload. */
+/** Most bytes of all extensions of a body, beyond one byte per byte of payload. */
 const MAX_EXTENSIONS = 16 * 1024;
 const MAX_TRAILER = 8 * 1024;
 /** 13 hex digits stay below 2^53. */
@@ -39,7 +39,7 @@ const EQUALS = 0x3d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-/** Where a space or tab in a chunk's extensions leads to; SizeFirst where none may stand. */
+/** Next state for a space or tab in a chunk's extensions; SizeFirst if it is invalid there. */
 function afterSpace(state: State): State {
   switch (state) {
     case State.ExtensionName:
@@ -54,7 +54,7 @@ function afterSpace(state: State): State {
   }
 }
 
-/** Where any other byte of a chunk's extensions leads to; SizeFirst where it may not stand. */
+/** Next state for any other byte of a chunk's extensions; SizeFirst if it is invalid there. */
 function afterExtensionByte(state: State, code: number): State {
   const token = TOKEN[code] === 1;
   switch (state) {
@@ -76,7 +76,7 @@ function afterExtensionByte(state: State, code: number): State {
     case State.ExtensionEnd:
       return endOfExtension(code);
     default:
-      // ExtensionSpace: only a further extension may follow empty space.
+      // ExtensionSpace: only a further extension may follow.
       return code === SEMICOLON ? State.ExtensionStart : State.SizeFirst;
   }
 }
@@ -85,33 +85,33 @@ const endOfExtension = (code: number): State =>
   code === CR ? State.SizeLf : code === SEMICOLON ? State.ExtensionStart : State.SizeFirst;
 
 /**
- * Takes a body off the wire. take() hands out the payload of the buffered bytes as one range of the same buffer: chunk
- * framing is squeezed out in place, so the buffer must be the caller's to change. Extensions and trailers are dropped.
+ * Decodes a body. take() returns the payload of the buffered bytes as one range of the same buffer: it removes chunk framing
+ * in place, so the caller must own the buffer. Extensions and trailers are dropped.
  */
 export class BodyReader {
   kind: BodyKind = 'none';
   done = true;
-  /** Set when the framing is not valid: there is no way on from there. */
+  /** The framing is invalid: nothing more can be read. */
   failed = false;
-  /** Payload of the last take(): [start, end) of its buffer. */
+  /** Payload of the last take(): buffer[start, end). */
   start = 0;
   end = 0;
   /** Payload bytes so far. */
   total = 0;
-  /** Still to come of the body (length), or of the chunk (chunked). */
+  /** Bytes left of the body (length) or of the chunk (chunked). */
   left = 0;
   #state: State = State.SizeFirst;
   #digits = 0;
-  /** Bytes of this chunk's extensions, or of the trailers. */
+  /** Bytes of this chunk's extensions, or of all trailers. */
   #extra = 0;
   /** Bytes of all extensions so far. */
   #extensions = 0;
-  /** Bytes of a chunked body with its framing. */
+  /** Bytes of a chunked body, with its framing. */
   #wire = 0;
   #failedIn: State = State.SizeFirst;
   #failedBy = 0;
 
-  /** Begins a body. `length` is only read for `length`. */
+  /** Begins a body. `length` is used for kind `length` only. */
   begin(kind: BodyKind, length: number): void {
     this.kind = kind;
     this.left = kind === 'length' ? length : 0;
@@ -127,7 +127,7 @@ export class BodyReader {
     this.#wire = 0;
   }
 
-  /** What is not valid, and where: once `failed` is set. */
+  /** What is invalid, and where. Valid once `failed` is set. */
   get fault(): string {
     const byte = `byte 0x${this.#failedBy.toString(16).padStart(2, '0')}`;
     return `${this.#rule()} (${byte}) at byte ${this.#wire - 1} of the body`;
@@ -136,15 +136,15 @@ export class BodyReader {
   #rule(): string {
     const state = this.#failedIn;
     if (state <= State.Size) return this.#digits > MAX_SIZE_DIGITS ? 'chunk size too large' : 'invalid chunk size';
-    if (state === State.SizeLf) return 'CR without LF behind a chunk size';
-    if (state === State.DataCr || state === State.DataLf) return 'no CRLF behind the data of a chunk';
-    if (state === State.EndLf) return 'CR without LF behind the trailers';
+    if (state === State.SizeLf) return 'CR without LF after a chunk size';
+    if (state === State.DataCr || state === State.DataLf) return 'no CRLF after the data of a chunk';
+    if (state === State.EndLf) return 'CR without LF after the trailers';
     if (state > State.Data) return this.#extra > MAX_TRAILER ? 'trailers too long' : 'invalid trailer field';
     const long = this.#extra > MAX_EXTENSION || this.#extensions > MAX_EXTENSIONS + this.total;
     return long ? 'chunk extensions too long' : 'invalid chunk extension';
   }
 
-  /** Reads buffer[from, to): returns one past the last byte that belongs to this body. */
+  /** Reads buffer[from, to). Returns one past the last byte of this body. */
   take(buffer: Uint8Array, from: number, to: number): number {
     this.start = from;
     this.end = from;
@@ -202,7 +202,7 @@ export class BodyReader {
     return from + count;
   }
 
-  /** One byte of framing: false when it must not stand there. */
+  /** One byte of framing: false if it is invalid. */
   #step(code: number): boolean {
     switch (this.#state) {
       case State.SizeFirst:
@@ -248,9 +248,9 @@ export class BodyReader {
   }
 
   /**
-   * Chunk extensions, RFC 9112 section 7.1.1: nobody needs them, so they are read by their grammar, that no other reader
-   * may see the end of the line elsewhere, and bounded, one chunk's as well as all together: a body that is little else is
-   * an attack. Empty space is where the RFC has recipients bear with it.
+   * Chunk extensions, RFC 9112 section 7.1.1. They are not used, but checked by their grammar, so that every parser finds the
+   * same end of the line; and bounded per chunk and in total, since a body of mostly extensions is an attack. Spaces are
+   * allowed where the RFC requires recipients to accept them.
    */
   #extension(code: number): boolean {
     if (++this.#extra > MAX_EXTENSION || ++this.#extensions > MAX_EXTENSIONS + this.total) return false;
@@ -260,7 +260,7 @@ export class BodyReader {
     return next !== State.SizeFirst;
   }
 
-  /** Trailer fields are read as strictly as header fields, and dropped: nobody downstream may mistake one for a header. */
+  /** Trailer fields are checked like header fields and dropped, so that no recipient mistakes one for a header. */
   #trailer(code: number): boolean {
     if (++this.#extra > MAX_TRAILER) return false;
     switch (this.#state) {

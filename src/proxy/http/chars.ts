@@ -1,4 +1,7 @@
-/** What a byte may be in which place of an HTTP/1.1 head (RFC 9110 section 5, RFC 9112), as tables indexed by char code. */
+/** Character classes of an HTTP/1.1 head (RFC 9110 section 5, RFC 9112), as tables indexed by char code. */
+import { TOKEN } from '../../field-syntax.js';
+
+export { FIELD, isToken, TOKEN } from '../../field-syntax.js';
 
 export const HTAB = 0x09;
 export const LF = 0x0a;
@@ -6,28 +9,17 @@ export const CR = 0x0d;
 export const SP = 0x20;
 export const COLON = 0x3a;
 
-const TOKEN_TEXT = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-
-/** 1 for tchar, RFC 9110 section 5.6.2. */
-export const TOKEN = new Uint8Array(256);
-for (let i = 0; i < TOKEN_TEXT.length; i++) TOKEN[TOKEN_TEXT.charCodeAt(i)] = 1;
-
-/** 1 for tchar but `_`, so that the scan of a name stops at an underscore: what becomes of those is the listener's policy. */
+/** 1 for tchar except `_`, so that the scan of a name stops at an underscore: the listener's `underscores` decides on those. */
 export const PLAIN_NAME = TOKEN.slice();
 PLAIN_NAME[0x5f] = 0;
 
-/** 1 for what a field value or a reason phrase may hold: HTAB, SP, VCHAR, obs-text. */
-export const FIELD = new Uint8Array(256);
-for (let i = 0x20; i < 256; i++) if (i !== 0x7f) FIELD[i] = 1;
-FIELD[HTAB] = 1;
-
-/** 1 for what a request target may hold: visible ASCII but `#` (fragments never go on the wire). */
+/** 1 for the characters of a request target: visible ASCII except `#` (fragments never go on the wire). */
 export const TARGET = new Uint8Array(256);
 for (let i = 0x21; i < 0x7f; i++) if (i !== 0x23) TARGET[i] = 1;
 
 /**
- * 1 for what a host name may hold, 2 for the capital letters among it. RFC 3986 section 3.2.2 allows sub-delims and escapes
- * as well, among them the comma that makes a list; no name that resolves has any.
+ * 1 for the characters of a host name, 2 for capital letters. RFC 3986 section 3.2.2 also allows sub-delims and escapes,
+ * among them the comma that separates lists; no name that resolves contains any.
  */
 export const HOST_NAME = new Uint8Array(256);
 const HOST_TEXT = '-._~0123456789abcdefghijklmnopqrstuvwxyz';
@@ -48,8 +40,8 @@ BLANK[SP] = 1;
 BLANK[HTAB] = 1;
 
 /**
- * Where the characters from `at` on end that are 1 in `table`. Never looks behind the end of the text: once charCodeAt() has
- * answered NaN in a loop, that loop is several times slower for the rest of the process.
+ * End of the run of characters from `at` on that are 1 in `table`. Never reads past the end of the text: once charCodeAt()
+ * has returned NaN in a loop, V8 runs that loop several times slower for the rest of the process.
  */
 export function span(table: Uint8Array, text: string, at: number): number {
   let end = at;
@@ -57,7 +49,7 @@ export function span(table: Uint8Array, text: string, at: number): number {
   return end;
 }
 
-/** Whether text[start, end) is `lower` in any case of ASCII letters. `lower` holds lower-case letters, digits, `-`, `_`. */
+/** Whether text[start, end) is `lower` in any case of ASCII letters. `lower` contains lower-case letters, digits, `-`, `_`. */
 export function equalsLower(text: string, start: number, end: number, lower: string): boolean {
   const length = lower.length;
   if (end - start !== length) return false;
@@ -68,12 +60,6 @@ export function equalsLower(text: string, start: number, end: number, lower: str
     if (want < 0x61 || want > 0x7a || code !== want - 0x20) return false;
   }
   return true;
-}
-
-/** Whether the text is a token, RFC 9110 section 5.6.2: a field name, a method, a coding. */
-export function isToken(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (TOKEN[text.charCodeAt(i)] !== 1) return false;
-  return text.length > 0;
 }
 
 /** Decimal digits text[start, end) as a safe integer; -1 when empty, not all digits, or 2^53 and more. */
@@ -88,13 +74,13 @@ export function parseDigits(text: string, start: number, end: number): number {
   return value <= Number.MAX_SAFE_INTEGER ? value : -1;
 }
 
-/** `text` without the spaces and tabs around it: OWS, and no other kind of space, which String.trim would take as well. */
+/** `text` without surrounding OWS: spaces and tabs only, unlike String.trim. */
 export function trimSpaces(text: string): string {
   const at = span(BLANK, text, 0);
   return text.slice(at, trimEnd(text, at, text.length));
 }
 
-/** Where text[start, end) ends without the spaces and tabs at its end. */
+/** End of text[start, end) without trailing spaces and tabs. */
 export function trimEnd(text: string, start: number, end: number): number {
   let at = end;
   while (at > start) {
@@ -106,10 +92,10 @@ export function trimEnd(text: string, start: number, end: number): number {
 }
 
 /**
- * Whether a tab is among the blanks behind a value that ends at `at`. RFC 9110 section 5.5 has them cut off like spaces, but
- * not every reader does: what frames a message must not hang on it.
+ * Whether the blanks after a value that ends at `at` contain a tab. RFC 9110 section 5.5 requires removing it, but not every
+ * parser does, so a framing field must not depend on it.
  */
-export function tabBehind(text: string, at: number): boolean {
+export function tabAfter(text: string, at: number): boolean {
   let behind = at;
   while (text.charCodeAt(behind) === SP) behind++;
   return text.charCodeAt(behind) === HTAB;

@@ -1,18 +1,16 @@
-/** Header fields over the text of a parsed head: looked up where they stand, edited in a thin layer on top. */
-
-import type { HeaderFields, ReadyField } from '../../policies/contract.js';
-import { readyField } from '../../policies/run-kit.js';
-import { equalsLower, HTAB, SP, trimEnd, trimSpaces } from './chars.js';
+/** Header fields over the text of a parsed head: lookups search the text, edits are kept beside it. */
+import { type ReadyField, readyField } from '../../field-syntax.js';
+import { equalsLower, HTAB, SP, trimEnd } from './chars.js';
 import { isForwarding, isOwnFraming, isOwnLine } from './own-names.js';
 
-export class HeadFields implements HeaderFields {
+export class HeadFields {
   readonly #text: string;
   readonly #at: number;
   readonly #end: number;
   #removed: string[] | undefined;
-  /** The sender is nobody whose word on the way so far counts. */
-  #stranger = false;
-  /** Stands for the Host of the text. */
+  /** The sender is not a trusted proxy: its forwarding fields are invisible. */
+  #untrusted = false;
+  /** Replaces the Host of the text. */
   #host: string | undefined = undefined;
   /** In order. */
   #added: ReadyField[] | undefined;
@@ -24,7 +22,7 @@ export class HeadFields implements HeaderFields {
     this.#end = end;
   }
 
-  /** Whether anything differs from the text. */
+  /** Whether a policy changed anything. */
   get edited(): boolean {
     return this.#removed !== undefined || this.#added !== undefined;
   }
@@ -32,7 +30,7 @@ export class HeadFields implements HeaderFields {
   get(name: string): string | undefined {
     const key = name.toLowerCase();
     let value: string | undefined;
-    if (!this.#removed?.includes(key) && !(this.#stranger && isForwarding(key)))
+    if (!this.#removed?.includes(key) && !(this.#untrusted && isForwarding(key)))
       value = this.#host !== undefined && key === 'host' ? this.#host : findField(this.#text, this.#at, this.#end, key);
     const added = this.#added;
     if (added)
@@ -71,7 +69,7 @@ export class HeadFields implements HeaderFields {
       const colon = text.indexOf(':', line);
       const eol = text.indexOf('\r', colon);
       const name = text.slice(line, colon).toLowerCase();
-      if (!this.#removed?.includes(name) && !(this.#stranger && isForwarding(name)))
+      if (!this.#removed?.includes(name) && !(this.#untrusted && isForwarding(name)))
         yield [name, this.#host !== undefined && name === 'host' ? this.#host : valueAt(text, colon + 1, eol)];
       line = eol + 2;
     }
@@ -80,8 +78,8 @@ export class HeadFields implements HeaderFields {
   }
 
   /**
-   * The lines to send: `kept` (lines of the same head, each `name: value CRLF`) less those `listed` by Connection, `own`
-   * lines of gw, less what was removed, and then what was added.
+   * The lines to send: `kept` (lines of the same head, each `name: value CRLF`) without those `listed` by Connection, then
+   * gw's `own` lines, both without removed fields, then added fields.
    */
   lines(kept: string, listed: string, own: string): string {
     let out = listed === '' ? kept : withoutNames(kept, listed.split(','));
@@ -89,32 +87,33 @@ export class HeadFields implements HeaderFields {
     if (removed === undefined) out += own;
     else if (removed.some(isOwnLine)) out = withoutNames(out + own, removed);
     else out = withoutNames(out, removed) + own;
-    const added = this.#added;
-    if (added) for (const { name, line } of added) if (!isOwnFraming(name) && name !== 'host') out += line;
-    return out;
+    return out + this.#lines();
   }
 
-  /** The name of the one field that was taken away, where nothing else was done; '' for several, or for anything added. */
-  get removedAlone(): string {
-    const removed = this.#removed;
-    return removed?.length === 1 && this.#added === undefined ? removed[0]! : '';
-  }
-
-  /** The lines of what was added, where nothing was taken away; else undefined. */
-  get addedLines(): string | undefined {
-    if (this.#removed !== undefined) return undefined;
+  #lines(): string {
     let out = '';
     const added = this.#added;
     if (added) for (const { name, line } of added) if (!isOwnFraming(name) && name !== 'host') out += line;
     return out;
   }
 
-  /** Makes the forwarding fields of the text invisible, without any effect on what is sent. */
-  hideForwarding(): void {
-    this.#stranger = true;
+  /** The name of the removed field, if that is the only edit; otherwise ''. */
+  get removedAlone(): string {
+    const removed = this.#removed;
+    return removed?.length === 1 && this.#added === undefined ? removed[0]! : '';
   }
 
-  /** Shows `authority` as the value of Host, without any effect on what is sent. */
+  /** The lines of added fields if nothing was removed; otherwise undefined. */
+  get addedLines(): string | undefined {
+    return this.#removed === undefined ? this.#lines() : undefined;
+  }
+
+  /** Makes the forwarding fields of the text invisible to lookups. Does not change what is sent. */
+  hideForwarding(): void {
+    this.#untrusted = true;
+  }
+
+  /** Makes lookups of Host return `authority`. Does not change what is sent. */
   showHost(authority: string): void {
     this.#host = authority;
   }
@@ -131,7 +130,7 @@ export class HeadFields implements HeaderFields {
 export function findField(text: string, at: number, end: number, key: string): string | undefined {
   const length = key.length;
   let value: string | undefined;
-  // Where the name has no room any more the text may end, and charCodeAt() must not look behind it (see span()).
+  // A line shorter than the name may be the end of the text, and charCodeAt() must not read past it (see span()).
   for (let line = at; line + length < end; line = text.indexOf('\n', line) + 1) {
     if (text.charCodeAt(line + length) !== 0x3a || !equalsLower(text, line, line + length, key)) continue;
     const one = valueAt(text, line + length + 1, text.indexOf('\r', line + length));
@@ -161,18 +160,4 @@ function withoutNames(lines: string, names: readonly string[]): string {
     line = next;
   }
   return runAt === 0 ? lines : out + lines.slice(runAt);
-}
-
-/**
- * Whether a value of Expect holds `100-continue`; undefined where it holds anything else. Empty members are none, and a list
- * without members expects nothing: RFC 9110 sections 5.6.1 and 10.1.1.
- */
-export function expectsContinue(value: string): boolean | undefined {
-  let expected = false;
-  for (const item of value.split(',')) {
-    const name = trimSpaces(item).toLowerCase();
-    if (name === '100-continue') expected = true;
-    else if (name !== '') return undefined;
-  }
-  return expected;
 }

@@ -1,7 +1,7 @@
-/** What proxies tell of the way so far: Forwarded (RFC 7239) and the nodes that it and X-Forwarded-For name. */
+/** Forwarding fields: Forwarded (RFC 7239), and node addresses in it and in X-Forwarded-For. */
 import { isIP, SocketAddress } from 'node:net';
 
-/** One hop: what its proxy saw. Names and the scheme in lower case, nodes without quotes. */
+/** One hop, as its proxy describes it. Names and the scheme in lower case, nodes without quotes. */
 export interface ForwardedElement {
   readonly for?: string;
   readonly by?: string;
@@ -14,8 +14,8 @@ const PAIR = /([!#$%&'*+\-.^_`|~0-9A-Za-z]+)=(?:([!#$%&'*+\-.^_`|~0-9A-Za-z]+)|"
 const KNOWN = new Set(['for', 'by', 'host', 'proto']);
 
 /**
- * The elements of a Forwarded field, first hop first; undefined where it is no such list: then none of it counts, for
- * nobody can tell where an element ends. A parameter that is given twice makes the field invalid (section 4).
+ * The elements of a Forwarded field, first hop first. Undefined for an invalid list: then none of it counts, since the ends
+ * of elements are uncertain. A repeated parameter makes the field invalid (section 4).
  */
 export function parseForwarded(field: string): readonly ForwardedElement[] | undefined {
   const elements: { [name: string]: string }[] = [];
@@ -53,8 +53,8 @@ function afterSpaces(text: string, start: number): number {
 }
 
 /**
- * The address of a node as X-Forwarded-For and Forwarded write them: an address, perhaps with a port, IPv6 perhaps in
- * brackets. Undefined for `unknown`, obfuscated identifiers (`_hidden`) and all else: no decision can stand on those.
+ * The address of a node of X-Forwarded-For or Forwarded: an address with an optional port, IPv6 optionally in brackets.
+ * Undefined for `unknown`, obfuscated identifiers (`_hidden`) and anything else: decisions must not depend on those.
  */
 export function nodeAddress(node: string): string | undefined {
   const found = /^\[([^\]]*)\](?::\w+)?$/.exec(node) ?? /^(\d+\.\d+\.\d+\.\d+):\w+$/.exec(node);
@@ -63,9 +63,8 @@ export function nodeAddress(node: string): string | undefined {
 }
 
 /**
- * The one way to write an address, so that it is one key however it came: RFC 5952 for IPv6 (short, lower case, without a
- * zone), and the IPv4 address for one that IPv6 maps (`::ffff:10.0.0.1` and `::FFFF:a00:1` are 10.0.0.1). What is no
- * address comes back as it is.
+ * The canonical form of an address, so that it can be a key: RFC 5952 for IPv6 (short, lower case, without a zone), and IPv4
+ * for an IPv4-mapped address (`::ffff:10.0.0.1` and `::FFFF:a00:1` are 10.0.0.1). Returns other text unchanged.
  */
 export function plainAddress(address: string): string {
   if (!address.includes(':')) return address;
@@ -76,6 +75,6 @@ export function plainAddress(address: string): string {
   return short.startsWith('::ffff:') && isIP(short.slice(7)) === 4 ? short.slice(7) : short;
 }
 
-/** A node as Forwarded writes it, section 6: IPv6 in brackets and quotes. '' is an address that is not known. */
+/** An address as a node of Forwarded, section 6: IPv6 in brackets and quotes, '' as `unknown`. */
 export const forwardedNode = (address: string): string =>
   address === '' ? 'unknown' : address.includes(':') ? `"[${address}]"` : address;

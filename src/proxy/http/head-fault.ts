@@ -1,10 +1,21 @@
-/** Why a head was refused, in words for the log: a second look at the bytes, once the parser has refused them. */
+/** Why the parser refused a head, as a phrase for the log. Runs after the refusal, so it may read the bytes again. */
 import { COLON, CR, HTAB, LF, SP } from './chars.js';
 
-/** Characters of a name that are shown. */
+/** Most characters of a name in a phrase. */
 const MAX_NAME = 64;
 
-/** The byte at `at` of a text, as a reader of the log knows it. */
+/** The kinds of refused requests; the slugs of docs/errors.md. */
+export type RequestFault =
+  | 'request/malformed'
+  | 'request/host'
+  | 'request/field-name'
+  | 'request/target-too-long'
+  | 'request/head-too-large'
+  | 'request/expectation'
+  | 'request/not-implemented'
+  | 'request/version';
+
+/** Names the byte at offset `at`. */
 export function byteText(text: string, at: number): string {
   const code = text.charCodeAt(at);
   if (Number.isNaN(code)) return 'unexpected end';
@@ -13,13 +24,13 @@ export function byteText(text: string, at: number): string {
   return `byte 0x${code.toString(16).padStart(2, '0')}`;
 }
 
-/** What is wrong at `at` with the field line that begins at `line`. */
+/** Why the field line that begins at `line` is invalid at `at`. */
 export function lineFault(text: string, line: number, at: number): string {
   const colon = text.indexOf(':', line);
   if (colon > line && colon < at) return `${byteText(text, at)} in the value of field ${nameText(text, line, colon)}`;
   const code = text.charCodeAt(at);
   if (code === SP || code === HTAB) {
-    if (at === line) return 'folded line: space at the begin of a field line';
+    if (at === line) return 'folded line: space at the beginning of a field line';
     let next = at;
     while (text.charCodeAt(next) === SP || text.charCodeAt(next) === HTAB) next++;
     if (text.charCodeAt(next) === COLON) return `space before the colon of field ${nameText(text, line, at)}`;
@@ -28,7 +39,7 @@ export function lineFault(text: string, line: number, at: number): string {
   return `${byteText(text, at)} in the name of a field`;
 }
 
-/** The name text[start, end), which the parser has read as one. */
+/** The name text[start, end), shortened if it is long. */
 export function nameText(text: string, start: number, end: number): string {
   return end - start <= MAX_NAME ? text.slice(start, end) : `${text.slice(start, start + MAX_NAME)}...`;
 }

@@ -2,21 +2,21 @@
 import { isIP } from 'node:net';
 import { HEX, HOST_NAME } from './chars.js';
 
-/** No name in the DNS is longer. */
+/** Longest name in the DNS. */
 const MAX_NAME = 255;
 const DOT = 0x2e;
 
-/** A host, and the authority that it stands in, in the one form in which gw matches them and hands them on. */
+/** A host and its authority, in the canonical form that gw matches and forwards. */
 export class Authority {
-  /** Lower case, without the port and without the dot of the DNS root. */
+  /** Lower case, without port and without a trailing dot. */
   host = '';
-  /** The host, and the port if one was sent. */
+  /** The host, with the port if one was sent. */
   authority = '';
 }
 
 /**
- * Reads text[start, end) into `into`; false when it is empty or malformed. A port is 1 to 65535, without zeros in front.
- * What is allowed by the RFC and used by nobody, like an empty port or an escape, is malformed.
+ * Reads text[start, end) into `into`; false if it is empty or malformed. A port is 1 to 65535, without leading zeros. Unused
+ * forms that the RFC allows, such as an empty port or an escape, count as malformed.
  */
 export function readAuthority(into: Authority, text: string, start: number, end: number): boolean {
   const first = text.charCodeAt(start);
@@ -41,7 +41,7 @@ export function readAuthority(into: Authority, text: string, start: number, end:
   return true;
 }
 
-/** `[v6]` with perhaps a port; neither zones nor addresses of a future version. */
+/** `[v6]` with an optional port; no zones, no addresses of future versions. */
 function readLiteral(into: Authority, text: string, start: number, end: number): boolean {
   let at = start + 1;
   for (; at < end && text.charCodeAt(at) !== 0x5d; at++) {

@@ -1,31 +1,30 @@
 /**
- * Heads that were read before. Reading a head depends on nothing but its bytes (and, for requests, on what KnownFields
- * holds beside them), so the same bytes need not be read twice: what the parser found then is what it would find now.
+ * Heads that were parsed before. The result of parsing a head depends on its bytes alone (and, for requests, on the limits
+ * and names that KnownFields compares), so equal bytes give the same result without parsing. The same holds for writing them.
  */
-import type { HeadLimits } from './request-head.js';
 
-/** Longer ones are read anew: they hold what changes from one message to the next, and memory. */
+/** Longer heads are parsed each time: they change from message to message, and would take memory. */
 const MAX_KNOWN = 2 * 1024;
-/** Of the text that a head came with: all of it lives as long as what is kept of it. */
+/** Longest text that a kept head may be a slice of: V8 keeps the whole text alive for a slice. */
 const MAX_TEXT = 4 * 1024;
 
-/** What the fields of a request's head say. */
-export class RequestFacts {
+/** The parsed fields of a request head. */
+export class ParsedFields {
   seen = 0;
   /** -1 without Content-Length. */
   contentLength = -1;
-  /** Names that Connection lists beside close, keep-alive and upgrade: comma-separated, lower case. */
+  /** Names in Connection other than close, keep-alive and upgrade: comma-separated, lower case. */
   listed = '';
-  /** Host and perhaps port, in lower case; '' when there is none (HTTP/1.0). */
+  /** Host with its port, if sent, in lower case; '' without Host (HTTP/1.0). */
   authority = '';
   /** The same without port. */
   host = '';
-  /** The field lines that go to the target as they are: no hop-by-hop, framing, Host or forwarding fields among them. */
+  /** The field lines to send to the target: without hop-by-hop, framing, Host and forwarding fields. */
   kept = '';
 }
 
-/** A head whose request line has been read, and perhaps its fields. */
-export interface RequestParts extends RequestFacts {
+/** A head whose request line, and possibly fields, are parsed. */
+export interface ParsedRequest extends ParsedFields {
   readonly text: string;
   readonly method: string;
   readonly minor: number;
@@ -33,48 +32,48 @@ export interface RequestParts extends RequestFacts {
   readonly written: ReadonlySet<string>;
 }
 
-/** The fields of the last request of a connection: most clients send the same ones with each request. */
+/** The fields of a connection's last request: most clients send the same fields with every request. */
 export class KnownFields {
-  /** Field lines and the empty line; '' for none. */
+  /** Field lines with the empty line; '' for none. */
   #text = '';
-  #limits: HeadLimits | undefined = undefined;
+  #limits: object | undefined = undefined;
   #written: ReadonlySet<string> | undefined = undefined;
   #minor = 1;
-  readonly #facts = new RequestFacts();
+  readonly #parsed = new ParsedFields();
 
   /**
-   * Whether the fields of `head`, of which only the request line has been read, mean what they mean anywhere: a target in
-   * absolute form stands above Host, and Max-Forwards is for two methods alone.
+   * Whether the fields of `head`, whose request line is parsed, mean the same as in other requests: an absolute target
+   * overrides Host, and Max-Forwards applies to two methods only.
    */
-  suits({ method, authority }: RequestParts): boolean {
+  applies({ method, authority }: ParsedRequest): boolean {
     return authority === '' && method !== 'OPTIONS' && method !== 'TRACE';
   }
 
-  /** Where the known fields follow the request line and mean the same: lays them in, returns the empty line's offset; else 0. */
-  find(head: RequestParts, limits: HeadLimits): number {
+  /** If the known fields follow the request line, copies their result into `head` and returns the empty line's offset; else 0. */
+  find(head: ParsedRequest, limits: object): number {
     const known = this.#text;
     const { text, fieldsAt } = head;
     if (this.#limits !== limits || this.#written !== head.written || this.#minor !== head.minor) return 0;
     if (known === '' || text.slice(fieldsAt, fieldsAt + known.length) !== known) return 0;
-    copy(this.#facts, head);
+    copy(this.#parsed, head);
     return fieldsAt + known.length - 2;
   }
 
-  /** Remembers the fields of `head`, which end with the empty line at `end`. */
-  keep(head: RequestParts, end: number, limits: HeadLimits): void {
+  /** Keeps the fields of `head`, which end with the empty line at `end`. */
+  keep(head: ParsedRequest, end: number, limits: object): void {
     const { text, fieldsAt } = head;
     const length = end + 2 - fieldsAt;
-    // An idle connection must not hold a long request line.
+    // An idle connection must not keep a long request line alive.
     this.#text = length > MAX_KNOWN || text.length > MAX_TEXT ? '' : text.slice(fieldsAt, end + 2);
     if (this.#text === '') return;
     this.#limits = limits;
     this.#written = head.written;
     this.#minor = head.minor;
-    copy(head, this.#facts);
+    copy(head, this.#parsed);
   }
 }
 
-function copy(from: RequestFacts, to: RequestFacts): void {
+function copy(from: ParsedFields, to: ParsedFields): void {
   to.seen = from.seen;
   to.contentLength = from.contentLength;
   to.listed = from.listed;
@@ -83,21 +82,21 @@ function copy(from: RequestFacts, to: RequestFacts): void {
   to.kept = from.kept;
 }
 
-/** The fields that a connection's last request went on with. Most clients send the same ones with each, so that they do again. */
-export class LastFields {
+/** The field lines that a connection's last request was sent to the target with, for the next request with the same fields. */
+export class SentFields {
   #kept = '';
   #authority = '';
   #removed = '';
-  /** Field lines of the client and gw's own, up to the exchange's id; '' until they are asked for again. */
+  /** Field lines of the client and of gw, up to the exchange's id; '' until a second request needs them. */
   lines = '';
-  /** The same behind the Host that the client sent. */
+  /** The same after the Host that the client sent. */
   linesWithHost = '';
 
-  /** Whether the last ones were made of the same, less the field `removed`; else those of this request are, from now on. */
-  wereOf({ text, kept, authority }: Pick<RequestParts, 'text' | 'kept' | 'authority'>, removed: string): boolean {
+  /** Whether the last request had the same fields, without the field `removed`. If not, keeps those of this request. */
+  matches({ text, kept, authority }: Pick<ParsedRequest, 'text' | 'kept' | 'authority'>, removed: string): boolean {
     if (this.#kept === kept && this.#authority === authority && this.#removed === removed) return true;
     this.#removed = removed;
-    // An idle connection must not hold a long request line.
+    // An idle connection must not keep a long request line alive.
     const short = text.length <= MAX_TEXT;
     this.#kept = short ? kept : '';
     this.#authority = short ? authority : '';
@@ -107,8 +106,8 @@ export class LastFields {
   }
 }
 
-/** What the head of a reply says. */
-export class ReplyFacts {
+/** A parsed reply head. */
+export class ParsedReply {
   status = 0;
   /** `200 OK`: status and reason as sent. */
   statusText = '';
@@ -116,18 +115,18 @@ export class ReplyFacts {
   minor = 1;
   contentLength = -1;
   chunked = false;
-  /** The connection is good for no further reply: Connection: close, HTTP/1.0 without keep-alive, a doubtful end. */
+  /** No further reply can follow: Connection: close, HTTP/1.0 without keep-alive, an uncertain end. */
   close = false;
   hasDate = false;
-  /** Names that Connection lists beside close, keep-alive and upgrade: comma-separated, lower case. */
+  /** Names in Connection other than close, keep-alive and upgrade: comma-separated, lower case. */
   listed = '';
   fieldsAt = 0;
   fieldsEnd = 0;
-  /** Field lines that go on to the client as they are: without hop-by-hop and framing fields. */
+  /** The field lines to send to the client: without hop-by-hop and framing fields. */
   kept = '';
 
-  /** Takes over what another one says. */
-  copy(from: ReplyFacts): void {
+  /** Copies all of `from`. */
+  copy(from: ParsedReply): void {
     this.status = from.status;
     this.statusText = from.statusText;
     this.minor = from.minor;
@@ -142,78 +141,75 @@ export class ReplyFacts {
   }
 }
 
-/** A head that came before. */
+/** A reply head that was received before. */
 export class KnownReply {
   /** The head with its empty line. */
   text: string;
-  readonly facts: ReplyFacts;
-  /** How a client is told the same, up to what policies add; '' where something else stands before the exchange's id. */
+  readonly parsed: ParsedReply;
+  /** The head for clients, up to fields that policies add; '' if the head differs from reply to reply. */
   opening = '';
-  /** And from the id on, with the empty line. */
+  /** The rest of it after the exchange's id, with the empty line. */
   closing = '';
-  #again = false;
+  #repeated = false;
 
-  constructor(text: string, facts: ReplyFacts) {
+  constructor(text: string, parsed: ParsedReply) {
     this.text = text;
-    this.facts = facts;
+    this.parsed = parsed;
   }
 
-  get again(): boolean {
-    return this.#again;
+  get repeated(): boolean {
+    return this.#repeated;
   }
 
-  /** It has come again: what every exchange would write anew is written once. */
-  cameAgain(): void {
-    if (this.#again) return;
-    this.#again = true;
+  /** Received a second time: prepares the text that every further exchange sends. */
+  prepare(): void {
+    if (this.#repeated) return;
+    this.#repeated = true;
     this.text = flat(this.text);
-    const { hasDate, listed, contentLength, statusText, kept } = this.facts;
+    const { hasDate, listed, contentLength, statusText, kept } = this.parsed;
     if (!hasDate || listed !== '' || contentLength < 0) return;
     this.opening = flat(`HTTP/1.1 ${statusText}\r\n${kept}`);
     this.closing = flat(`\r\ncontent-length: ${contentLength}\r\n\r\n`);
   }
 }
 
-/** The same text in one piece: V8 keeps a sum of texts as a tree, and walks it each time that it is written. */
+/** The same text as one flat string: V8 represents a concatenation as a tree, and walks it for each write. */
 export const flat = (text: string): string => Buffer.from(text, 'latin1').toString('latin1');
 
 /** A power of two. */
 const SLOTS = 64;
 
-/**
- * Heads of replies, by the length of the text in which they came: of what targets say over and over, the same bytes come
- * in reads of the same length.
- */
+/** Reply heads by the length of the read that brought them: a target's repeated replies come in reads of equal length. */
 export class KnownReplies {
   readonly #slots: (KnownReply | undefined)[] = new Array(SLOTS).fill(undefined);
 
-  /** The head that `text` begins with, where it is a known one: its facts are laid into `into`. */
-  find(text: string, into: ReplyFacts): KnownReply | undefined {
+  /** The known head that `text` begins with, copied into `into`; undefined if there is none. */
+  find(text: string, into: ParsedReply): KnownReply | undefined {
     const known = this.#slots[text.length & (SLOTS - 1)];
     if (known === undefined || text.slice(0, known.text.length) !== known.text) return undefined;
-    known.cameAgain();
-    into.copy(known.facts);
+    known.prepare();
+    into.copy(known.parsed);
     return known;
   }
 
   /**
-   * The same for what buffer[from, to) begins with, where that is one that came again before: no more than it is made text
-   * of. What never comes again is not tried.
+   * The same for buffer[from, to), for heads that were repeated before: decodes only the bytes of the head. Heads that were
+   * never repeated are not tried.
    */
-  findAgain(buffer: Buffer, from: number, to: number, into: ReplyFacts): KnownReply | undefined {
+  findRepeated(buffer: Buffer, from: number, to: number, into: ParsedReply): KnownReply | undefined {
     const known = this.#slots[(to - from) & (SLOTS - 1)];
-    if (known === undefined || !known.again) return undefined;
+    if (known === undefined || !known.repeated) return undefined;
     const end = from + known.text.length;
-    // Behind `to` lies what was read before: very likely the rest of such a head.
+    // The buffer holds older bytes after `to`, probably the rest of such a head.
     if (end > to || buffer.toString('latin1', from, end) !== known.text) return undefined;
-    into.copy(known.facts);
+    into.copy(known.parsed);
     return known;
   }
 
-  keep(text: string, length: number, facts: ReplyFacts): void {
+  keep(text: string, length: number, parsed: ParsedReply): void {
     if (text.length > MAX_TEXT) return;
-    const known = new ReplyFacts();
-    known.copy(facts);
+    const known = new ParsedReply();
+    known.copy(parsed);
     this.#slots[text.length & (SLOTS - 1)] = new KnownReply(text.slice(0, length), known);
   }
 }

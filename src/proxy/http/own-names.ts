@@ -1,14 +1,14 @@
-/** Field names that gw itself writes, frames by or steers by. All of them in lower case. */
+/** Names of the fields that gw itself writes or interprets. All in lower case. */
 
-/** What gw is told of the way so far, besides X-Forwarded-*. */
+/** Forwarding fields other than X-Forwarded-*. */
 const FORWARDING_NAMES = new Set(['forwarded', 'x-real-ip', 'x-request-id']);
 
-/** Whether a field tells of the way so far, and so is believed of trusted proxies alone. `name` in lower case. */
+/** Whether a field describes earlier hops, so that only trusted proxies may send it. `name` in lower case. */
 export const isForwarding = (name: string): boolean => name.startsWith('x-forwarded-') || FORWARDING_NAMES.has(name);
 
 /**
- * Fields that frame or steer one hop, and the exchange's id. gw writes its own, whatever a policy sets: an edit of one of
- * these changes what later policies read, never what goes on the wire.
+ * Hop-by-hop and framing fields, and the exchange's id. gw writes its own: if a policy edits one, later policies see the
+ * edit, but it does not go on the wire.
  */
 const OWN_FRAMING = new Set([
   'connection',
@@ -26,13 +26,13 @@ const OWN_FRAMING = new Set([
   'x-request-id',
 ]);
 
-/** Whether a field frames or steers one hop, and so is gw's own to write. `name` in lower case. */
+/** Whether only gw may write the field, since it belongs to one hop. `name` in lower case. */
 export const isOwnFraming = (name: string): boolean => OWN_FRAMING.has(name);
 
-/** Whether gw itself tells targets this (write-head.ts): a policy may take it away again. `name` in lower case. */
+/** Whether gw adds the field to requests (write-head.ts), so that a policy can remove it. `name` in lower case. */
 export const isOwnLine = (name: string): boolean => name === 'via' || name === 'max-forwards' || isForwarding(name);
 
-/** Fields that say what a message is, where it goes and who sends it: they are for every recipient. */
+/** Fields for every recipient: content, destination and sender of a message. */
 const END_TO_END = new Set([
   'authorization',
   'content-encoding',
@@ -46,13 +46,13 @@ const END_TO_END = new Set([
   'via',
 ]);
 
-/** Whether no Connection field may make this one the affair of a single hop, RFC 9110 section 7.6.1. In lower case. */
+/** Whether Connection must not list the field as hop-by-hop, RFC 9110 section 7.6.1. In lower case. */
 export const isEndToEnd = (name: string): boolean => END_TO_END.has(name) || isForwarding(name);
 
 /**
- * Whether a name with underscores is another way to write one that gw sets or steers by, or that policies set (`written`),
- * to a target that reads `_` and `-` as the same (CGI, WSGI, Rack, PHP). A name that stands in `written` as it is holds an
- * underscore because a policy asks clients for it.
+ * Whether a target that reads `_` and `-` as the same (CGI, WSGI, Rack, PHP) would take a name with underscores for a field
+ * that gw writes or interprets, or that policies write (`written`). A name in `written` that itself has an underscore is one
+ * that a policy asks clients for.
  */
 export function isAlias(name: string, written: ReadonlySet<string>): boolean {
   const lower = name.toLowerCase();

@@ -1,9 +1,7 @@
 /**
- * Request heads, RFC 9112 sections 2 to 6, strictly: whatever two readers could understand in two ways is refused.
- * One scan over one latin1 string; everything found is kept in fields of one object that is used again and again.
+ * Parses request heads, RFC 9112 sections 2 to 6, strictly: whatever two parsers could read in two ways is refused. One scan
+ * over one latin1 string, into the fields of one reused object.
  */
-import type { ListenerEntry } from '../../bundle/types.js';
-import type { ErrorSlug } from '../errors/errors.js';
 import {
   BLANK,
   COLON,
@@ -18,43 +16,43 @@ import {
   span,
   TARGET,
   TOKEN,
-  tabBehind,
+  tabAfter,
   trimEnd,
-  trimSpaces,
 } from './chars.js';
-import { expectsContinue, findField } from './fields.js';
-import { byteText, lineFault, nameText } from './head-fault.js';
+import { connectionOptions, expectsContinue, MAX_LISTED, refusedCodings } from './field-values.js';
+import { findField } from './fields.js';
+import { byteText, lineFault, nameText, type RequestFault } from './head-fault.js';
 import { Authority, readAuthority } from './host.js';
 import type { KnownFields } from './known-heads.js';
 import { isAlias, isEndToEnd } from './own-names.js';
 import { methodText, readTarget, type TargetParts, targetFault, versionFault } from './request-target.js';
 import { Seen } from './seen.js';
-import { refusedCodings } from './transfer-codings.js';
 
 const NOTHING: ReadonlySet<string> = new Set();
 
-/** What a listener's entry says of heads. Bytes, and a count. */
-export type HeadLimits = Pick<ListenerEntry, 'maxHeaderBytes' | 'maxHeaders' | 'maxTargetBytes' | 'underscores'>;
+/** A listener's limits for heads. */
+export interface HeadLimits {
+  readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
+  readonly maxTargetBytes: number;
+  readonly underscores: 'refuse-aliases' | 'refuse' | 'drop' | 'keep';
+}
 
 const MAX_METHOD = 32;
-/** Length of all names that Connection lists. Each costs a pass over the fields, and nobody has use for more than a few. */
-const MAX_LISTED = 256;
 
 const INCOMPLETE = 0;
 const REFUSED = -1;
 const KEEP = 1;
 const DROP = 0;
-/** Says again, byte for byte, what a field before it said: out of the text with it. */
+/** The field repeats an earlier one byte for byte: cut it out of the text. */
 const AGAIN = 2;
 const UNDERSCORE = 0x5f;
 
-export { FORWARDING, Seen } from './seen.js';
-
 export class RequestHead implements TargetParts {
-  /** Request fields that policies of the live generation set or take away: lower case, `-` for `_`. */
+  /** Request fields that policies of the live generation set or remove: lower case, `-` for `_`. */
   written: ReadonlySet<string> = NOTHING;
-  /** Set by parse() when it returns -1; the cause, for the log, says which rule was broken, and at which byte. */
-  error: ErrorSlug = 'request/malformed';
+  /** Set when parse() returns -1. The cause, for the log, names the broken rule and the byte. */
+  error: RequestFault = 'request/malformed';
   cause = '';
   text = '';
   method = '';
@@ -64,28 +62,28 @@ export class RequestHead implements TargetParts {
   path = '';
   query = '';
   bareQuery = false;
-  /** Host and perhaps port, in lower case; '' when there is none (HTTP/1.0). */
+  /** Host with its port, if sent, in lower case; '' without Host (HTTP/1.0). */
   authority = '';
   /** The same without port. */
   host = '';
   seen = 0;
   /** -1 without Content-Length. */
   contentLength = -1;
-  /** Names that Connection lists beside close, keep-alive and upgrade: comma-separated, lower case. */
+  /** Names in Connection other than close, keep-alive and upgrade: comma-separated, lower case. */
   listed = '';
   /** Offset of the first field line, and one past the last. */
   fieldsAt = 0;
   fieldsEnd = 0;
-  /** The field lines that go to the target as they are: no hop-by-hop, framing, Host or forwarding fields among them. */
+  /** The field lines to send to the target: without hop-by-hop, framing, Host and forwarding fields. */
   kept = '';
   #runAt = 0;
-  /** Length of the text as it was given: what is cut out of it moves what stands behind. */
+  /** Length of the original text: cutting fields out of it moves later offsets. */
   #given = 0;
 
   /**
-   * Reads one head from text[0..]. Returns its length, 0 when the text ends before the head does, or -1 when it must be
-   * refused: then `error` says why, and the connection has to be closed, for nobody knows where the next message begins.
-   * `known` are the fields of the request before this one: where they come again, they are not read again.
+   * Parses one head from text[0..]. Returns its length, 0 if the text ends before the head does, or -1 if it must be refused:
+   * then `error` says why, and the connection must close, since the start of the next message is unknown. `known` are the
+   * fields of the connection's previous request: if they are the same, they are not parsed again.
    */
   parse(text: string, limits: HeadLimits, known?: KnownFields): number {
     this.text = text;
@@ -96,14 +94,14 @@ export class RequestHead implements TargetParts {
     this.kept = '';
     this.authority = '';
     this.host = '';
-    // One empty line before the request line is forgiven, RFC 9112 section 2.2.
+    // One empty line before the request line is ignored, RFC 9112 section 2.2.
     const start = text.startsWith('\r\n') ? 2 : 0;
     if (text === '\r') return INCOMPLETE;
     const fieldsAt = this.#requestLine(text, start, limits.maxTargetBytes);
     if (fieldsAt <= 0) return fieldsAt === INCOMPLETE ? this.#incomplete(text, start, limits) : REFUSED;
     this.fieldsAt = fieldsAt;
     this.#runAt = fieldsAt;
-    const usable = known?.suits(this) ? known : undefined;
+    const usable = known?.applies(this) ? known : undefined;
     let end = usable === undefined ? 0 : usable.find(this, limits);
     if (end === 0) {
       end = this.#fields(text, fieldsAt, limits);
@@ -112,14 +110,14 @@ export class RequestHead implements TargetParts {
       if (this.text === text) usable?.keep(this, end, limits);
     }
     this.fieldsEnd = end;
-    // Fields may have been cut out of the text.
+    // Some fields may be cut out of the text.
     const length = end + 2 + text.length - this.text.length;
     if (length - start > limits.maxHeaderBytes) return this.#tooLarge(limits);
     return this.#consistent() ? length : REFUSED;
   }
 
-  /** Refuses the head for what stands at `at` of the text. */
-  #refuse(error: ErrorSlug, rule: string, at: number): -1 {
+  /** Refuses the head for the bytes at `at` of the text. */
+  #refuse(error: RequestFault, rule: string, at: number): -1 {
     this.error = error;
     this.cause = `invalid request: ${rule} at byte ${at + this.#given - this.text.length} of the head`;
     return REFUSED;
@@ -172,7 +170,7 @@ export class RequestHead implements TargetParts {
     const fault = versionFault(text, at);
     if (fault === 'incomplete') return INCOMPLETE;
     if (fault !== undefined) return this.#refuse(fault.error, fault.rule, fault.at);
-    // RFC 9110 sections 2.5 and 6.2: a higher minor version is read as the highest one that is known.
+    // RFC 9110 sections 2.5 and 6.2: a higher minor version is handled as the highest known one.
     if (text.charCodeAt(at + 7) === 0x30) this.minor = 0;
     return at + 10;
   }
@@ -205,7 +203,7 @@ export class RequestHead implements TargetParts {
         const verdict = this.#underscored(text, line, nameEnd, limits);
         if (verdict === REFUSED) return REFUSED;
         if (verdict === DROP) {
-          // Out of the text altogether, for policies look fields up in it.
+          // Cut out of the text, since policies look up fields in it.
           text = text.slice(0, line) + text.slice(next);
           this.text = text;
           continue;
@@ -220,7 +218,7 @@ export class RequestHead implements TargetParts {
     }
   }
 
-  /** Where no name begins, only the empty line may stand. */
+  /** No name begins here: it must be the empty line. */
   #end(text: string, line: number): number {
     if (text.charCodeAt(line) !== CR) return this.#malformed(lineFault(text, line, line), line);
     if (line + 1 === text.length) return INCOMPLETE;
@@ -238,7 +236,7 @@ export class RequestHead implements TargetParts {
     return KEEP;
   }
 
-  /** Takes one field line in: AGAIN and REFUSED are for the caller to act on. */
+  /** Handles one field line. The caller acts on AGAIN and REFUSED. */
   #field(text: string, line: number, nameEnd: number, valueAt: number, valueEnd: number, next: number): number {
     const verdict = this.#special(text, line, nameEnd, valueAt, valueEnd);
     if (verdict === REFUSED || verdict === AGAIN) return verdict;
@@ -250,7 +248,7 @@ export class RequestHead implements TargetParts {
     return verdict;
   }
 
-  /** Fields that the engine itself must know: KEEP, DROP (gw writes its own, or it is hop-by-hop), AGAIN or REFUSED. */
+  /** Fields that gw itself interprets: KEEP, DROP (hop-by-hop, or gw writes its own), AGAIN or REFUSED. */
   #special(text: string, line: number, nameEnd: number, valueAt: number, valueEnd: number): number {
     switch (nameEnd - line) {
       case 2:
@@ -258,7 +256,7 @@ export class RequestHead implements TargetParts {
       case 4:
         return equalsLower(text, line, nameEnd, 'host') ? this.#host(text, valueAt, valueEnd) : KEEP;
       case 5:
-        // CGI programs would see it as the variable HTTP_PROXY.
+        // CGI programs would get it as the variable HTTP_PROXY.
         return equalsLower(text, line, nameEnd, 'proxy') ? DROP : KEEP;
       case 6:
         return equalsLower(text, line, nameEnd, 'expect') ? this.#expect(text, valueAt, valueEnd) : KEEP;
@@ -302,7 +300,7 @@ export class RequestHead implements TargetParts {
     }
   }
 
-  /** Further ways to tell where a request came from: X-Forwarded-Port, -Prefix, -Ssl, -Client-Cert and so on. */
+  /** Other forwarding fields: X-Forwarded-Port, -Prefix, -Ssl, -Client-Cert and so on. */
   #other(text: string, line: number): number {
     if ((text.charCodeAt(line) | 0x20) !== 0x78 || !equalsLower(text, line, line + 12, 'x-forwarded-')) return KEEP;
     return this.#saw(Seen.ForwardedOther);
@@ -313,7 +311,7 @@ export class RequestHead implements TargetParts {
     return DROP;
   }
 
-  /** Fields that hold one value: of two that differ, each target would choose for itself which one counts. */
+  /** Fields with one value: with two different values, targets would disagree on which one counts. */
   #once(bit: number, text: string, line: number, name: string, valueAt: number, valueEnd: number): number {
     if ((this.seen & bit) === 0) {
       this.seen |= bit;
@@ -324,7 +322,7 @@ export class RequestHead implements TargetParts {
   }
 
   #host(text: string, start: number, end: number): number {
-    // The target's authority counts; what is malformed is so beside it as well.
+    // The target's authority overrides Host, but a malformed Host is refused all the same.
     const into = this.authority === '' ? this : new Authority();
     if (this.seen & Seen.Host) return this.#refuse('request/host', 'second Host', start);
     if (!readAuthority(into, text, start, end)) return this.#refuse('request/host', 'Host is not a valid host', start);
@@ -333,7 +331,7 @@ export class RequestHead implements TargetParts {
 
   #maxForwards(text: string, start: number, end: number): number {
     if (this.method !== 'TRACE' && this.method !== 'OPTIONS') return KEEP;
-    // Digits without end: who passes it on brings it down to what it can count (write-head.ts).
+    // Any number of digits: write-head.ts reduces the value to a number that it can count.
     if (this.seen & Seen.MaxForwards || !/^\d+$/.test(text.slice(start, end)))
       return this.#malformed('Max-Forwards is not one number', start);
     return this.#saw(Seen.MaxForwards);
@@ -348,15 +346,15 @@ export class RequestHead implements TargetParts {
   #contentLength(text: string, start: number, end: number): number {
     if (this.seen & (Seen.ContentLength | Seen.TransferEncoding)) return this.#framedTwice('Content-Length', start);
     const length = parseDigits(text, start, end);
-    if (length < 0 || tabBehind(text, end)) return this.#malformed('Content-Length is not a number', start);
+    if (length < 0 || tabAfter(text, end)) return this.#malformed('Content-Length is not a number', start);
     this.contentLength = length;
     return this.#saw(Seen.ContentLength);
   }
 
   #transferEncoding(text: string, start: number, end: number): number {
     if (this.seen & (Seen.ContentLength | Seen.TransferEncoding)) return this.#framedTwice('Transfer-Encoding', start);
-    if (this.minor === 0 || tabBehind(text, end))
-      return this.#malformed('Transfer-Encoding in an HTTP/1.0 request, or with a tab behind it', start);
+    if (this.minor === 0 || tabAfter(text, end))
+      return this.#malformed('Transfer-Encoding in an HTTP/1.0 request, or with a tab after it', start);
     if (equalsLower(text, start, end, 'chunked')) return this.#saw(Seen.TransferEncoding);
     return this.#refuse(refusedCodings(text.slice(start, end)), 'Transfer-Encoding is not chunked', start);
   }
@@ -369,8 +367,7 @@ export class RequestHead implements TargetParts {
   #connection(text: string, start: number, end: number): number {
     if (equalsLower(text, start, end, 'keep-alive')) return this.#saw(Seen.KeepAlive);
     if (equalsLower(text, start, end, 'close')) return this.#saw(Seen.Close);
-    for (const item of text.slice(start, end).split(',')) {
-      const name = trimSpaces(item).toLowerCase();
+    for (const name of connectionOptions(text.slice(start, end))) {
       if (name === '') continue;
       if (!isToken(name) || this.listed.length + name.length > MAX_LISTED)
         return this.#malformed('Connection lists too much, or what is not a field name', start);
@@ -386,7 +383,7 @@ export class RequestHead implements TargetParts {
     return DROP;
   }
 
-  /** What only the whole head can tell. */
+  /** Checks that need the whole head. */
   #consistent(): boolean {
     const { seen } = this;
     if (this.minor === 1 && !(seen & Seen.Host)) return this.#refuse('request/host', 'no Host', this.fieldsEnd) > 0;

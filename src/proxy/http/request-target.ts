@@ -1,7 +1,6 @@
-/** Request targets in their four forms, RFC 9112 section 3.2, and methods. */
-import type { ErrorSlug } from '../errors/errors.js';
+/** The request line: methods, versions, and request targets in their four forms, RFC 9112 section 3. */
 import { equalsLower } from './chars.js';
-import { byteText } from './head-fault.js';
+import { byteText, type RequestFault } from './head-fault.js';
 import { Authority, readAuthority } from './host.js';
 
 /** Bit of TargetParts.seen: the target is an https URI. */
@@ -9,12 +8,12 @@ export const SECURE_TARGET = 262_144;
 /** Bit of TargetParts.seen: the target is in the absolute form. */
 export const ABSOLUTE_TARGET = 524_288;
 
-/** What a target says; a RequestHead. */
+/** The parts of a request target; a RequestHead has them. */
 export interface TargetParts {
   readonly method: string;
   path: string;
   query: string;
-  /** It ends with `?`: an empty query, which is not the same as none (RFC 3986 section 6.2.3). */
+  /** The target ends with `?`: an empty query, which differs from no query (RFC 3986 section 6.2.3). */
   bareQuery: boolean;
   authority: string;
   host: string;
@@ -22,8 +21,8 @@ export interface TargetParts {
 }
 
 /**
- * Reads the target text[start, end), whose first `?` is at queryAt (-1: none), into `head`. The method is known by then.
- * Undefined when it is well, else why it must be refused.
+ * Reads the target text[start, end), whose first `?` is at queryAt (-1: none), into `head`, which has its method already.
+ * Returns why it must be refused, or undefined if it is valid.
  */
 export function readTarget(
   head: TargetParts,
@@ -31,7 +30,7 @@ export function readTarget(
   start: number,
   queryAt: number,
   end: number,
-): ErrorSlug | undefined {
+): RequestFault | undefined {
   const pathEnd = queryAt < 0 ? end : queryAt;
   let pathAt = start;
   if (head.method === 'CONNECT') return readConnect(text, start, end);
@@ -44,14 +43,14 @@ export function readTarget(
     }
   }
   if (pathAt < pathEnd) head.path = text.slice(pathAt, pathEnd);
-  // An absolute form without path is the asterisk form of OPTIONS, RFC 9112 section 3.2.4.
+  // OPTIONS with an absolute form without path means the asterisk form, RFC 9112 section 3.2.4.
   else head.path = queryAt < 0 && head.method === 'OPTIONS' ? '*' : '/';
   head.query = queryAt < 0 ? '' : text.slice(queryAt + 1, end);
   head.bareQuery = queryAt === end - 1;
   return undefined;
 }
 
-/** Why the target that begins at `start` ends at `at`, where no space follows it; for the log. */
+/** Why the target that begins at `start` is invalid at `at`; for the log. */
 export function targetFault(text: string, start: number, at: number): string {
   if (at === start) return 'no request target';
   const code = text.charCodeAt(at);
@@ -61,25 +60,25 @@ export function targetFault(text: string, start: number, at: number): string {
 }
 
 interface VersionFault {
-  readonly error: ErrorSlug;
+  readonly error: RequestFault;
   readonly rule: string;
-  /** Offset of what breaks it. */
+  /** Offset of the fault. */
   readonly at: number;
 }
 
-/** What is wrong with the version that stands at `at`, with the end of its line; undefined for one of HTTP/1.x. */
+/** Why the version at offset `at`, with the end of its line, is invalid; undefined for HTTP/1.x. */
 export function versionFault(text: string, at: number): VersionFault | 'incomplete' | undefined {
   const malformed = (rule: string, where = at): VersionFault => ({ error: 'request/malformed', rule, at: where });
-  if (!'HTTP/'.startsWith(text.slice(at, at + 5))) return malformed('no HTTP version behind the request target');
+  if (!'HTTP/'.startsWith(text.slice(at, at + 5))) return malformed('no HTTP version after the request target');
   if (text.length < at + 10 && text.indexOf('\n', at) < 0) return 'incomplete';
   const found = /^HTTP\/(\d)\.(\d)/.exec(text.slice(at, at + 8));
-  if (found === null) return malformed('HTTP version is not valid');
+  if (found === null) return malformed('invalid HTTP version');
   if (text.slice(at + 8, at + 10) !== '\r\n')
-    return malformed(`${byteText(text, at + 8)} behind the HTTP version`, at + 8);
+    return malformed(`${byteText(text, at + 8)} after the HTTP version`, at + 8);
   return found[1] === '1' ? undefined : { error: 'request/version', rule: `HTTP version ${found[1]}.${found[2]}`, at };
 }
 
-/** The absolute form, section 3.2.2: its authority replaces Host. Returns where the path begins, or -1. */
+/** The absolute form, section 3.2.2: its authority replaces Host. Returns the offset of the path, or -1. */
 function readAbsolute(head: TargetParts, text: string, start: number, end: number): number {
   const secure = equalsLower(text, start, start + 5, 'https');
   const at = start + (secure ? 5 : 4);
@@ -92,14 +91,14 @@ function readAbsolute(head: TargetParts, text: string, start: number, end: numbe
   return pathAt;
 }
 
-/** The authority form, host and port, for CONNECT alone: gw is nobody's tunnel (RFC 9110 section 9.3.6). */
-function readConnect(text: string, start: number, end: number): ErrorSlug {
+/** The authority form, host and port, for CONNECT, which gw does not support (RFC 9110 section 9.3.6). */
+function readConnect(text: string, start: number, end: number): RequestFault {
   const into = new Authority();
   const valid = readAuthority(into, text, start, end) && into.authority.length > into.host.length;
   return valid ? 'request/not-implemented' : 'request/malformed';
 }
 
-/** The method text[start, end); one constant for each common one, so that comparing it later is comparing pointers. */
+/** The method text[start, end); common methods are constants, so that later comparisons compare pointers. */
 export function methodText(text: string, start: number, end: number): string {
   switch (text.charCodeAt(start)) {
     case 0x47:

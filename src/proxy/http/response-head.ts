@@ -1,6 +1,6 @@
 /**
- * Response heads from targets, RFC 9112 section 4, as strictly as request heads: what is ambiguous is no reply. Scans one
- * latin1 string once; the field lines that go on to the client are kept in one string, cut only where one is left out.
+ * Parses reply heads of targets, RFC 9112 section 4, as strictly as request heads: an ambiguous head is invalid. One scan
+ * over one latin1 string; the field lines for the client stay one string, cut only where a line is dropped.
  */
 import type { BodyKind } from './body.js';
 import {
@@ -15,18 +15,16 @@ import {
   SP,
   span,
   TOKEN,
-  tabBehind,
+  tabAfter,
   trimEnd,
-  trimSpaces,
 } from './chars.js';
+import { connectionOptions, MAX_LISTED } from './field-values.js';
 import { byteText, lineFault } from './head-fault.js';
-import { KnownReplies, type KnownReply, ReplyFacts } from './known-heads.js';
+import { KnownReplies, type KnownReply, ParsedReply } from './known-heads.js';
 
 /** Most bytes and fields of a target's reply head. */
 export const MAX_RESPONSE_HEAD = 64 * 1024;
 const MAX_RESPONSE_FIELDS = 256;
-/** Length of all names that Connection lists. Each costs a pass over the fields. */
-const MAX_LISTED = 256;
 
 /** RFC 9110 section 15.3.6. */
 export const RESET_CONTENT = 'status 205 with content';
@@ -36,9 +34,9 @@ const REFUSED = -1;
 const KEEP = 1;
 const DROP = 0;
 
-export class ResponseHead extends ReplyFacts {
+export class ResponseHead extends ParsedReply {
   text = '';
-  /** The same head as it came before, if it did. */
+  /** The same head from an earlier reply, if there was one. */
   known: KnownReply | undefined = undefined;
   /** Why parse() refused the head, and where. */
   fault = '';
@@ -46,7 +44,7 @@ export class ResponseHead extends ReplyFacts {
   #keepAlive = false;
   readonly #known = new KnownReplies();
 
-  /** Reads one head from text[0..]. Its length; 0: incomplete; -1: not valid, `fault` says why. */
+  /** Parses one head from text[0..]. Returns its length, 0 if it is incomplete, -1 if it is invalid: `fault` says why. */
   parse(text: string): number {
     this.text = text;
     const known = this.#known.find(text, this);
@@ -57,22 +55,22 @@ export class ResponseHead extends ReplyFacts {
     return length;
   }
 
-  /** Reads one head from buffer[from, to), and returns the same. */
+  /** The same for buffer[from, to). */
   read(buffer: Buffer, from: number, to: number): number {
-    const known = this.#known.findAgain(buffer, from, to, this);
+    const known = this.#known.findRepeated(buffer, from, to, this);
     if (known === undefined) return this.parse(buffer.toString('latin1', from, to));
     this.text = known.text;
     this.known = known;
     return known.text.length;
   }
 
-  /** What is wrong with a length that it announces; undefined for nothing. `toHead`: it answers a HEAD request. */
+  /** Why the announced length is invalid; undefined if it is valid. `toHead`: a reply to HEAD. */
   lengthFault(toHead: boolean): string | undefined {
     if (this.status !== 205 || this.contentLength <= 0 || toHead) return undefined;
     return `${RESET_CONTENT} (Content-Length ${this.contentLength})`;
   }
 
-  /** Refuses the head for what stands at `at`. */
+  /** Refuses the head for the bytes at `at`. */
   #refuse(rule: string, at: number): -1 {
     this.fault = `${rule} at byte ${at} of the head`;
     return REFUSED;
@@ -82,7 +80,7 @@ export class ResponseHead extends ReplyFacts {
     return text.length >= MAX_RESPONSE_HEAD ? this.#refuse('head too long', MAX_RESPONSE_HEAD) : INCOMPLETE;
   }
 
-  /** How the body behind it is framed, RFC 9112 section 6.3. `toHead`: it answers a HEAD request. */
+  /** How the body is framed, RFC 9112 section 6.3. `toHead`: a reply to HEAD. */
   bodyKind(toHead: boolean): BodyKind {
     if (toHead || this.status === 204 || this.status === 304) return 'none';
     if (this.chunked) return 'chunked';
@@ -112,13 +110,13 @@ export class ResponseHead extends ReplyFacts {
   }
 
   /**
-   * 1xx and 204 end with their head, and no framing field belongs in them (RFC 9110 section 8.6, RFC 9112 section 6.1).
-   * Whoever sends one may send a body as well: behind a 204 no reply on this connection could be trusted to be one, and a
-   * 1xx of that kind has a reply behind it on this very connection. HTTP/1.0 has no 1xx.
+   * 1xx and 204 have no body and no framing fields (RFC 9110 section 8.6, RFC 9112 section 6.1). A target that sends framing
+   * fields may also send a body: the connection closes after such a 204, and such a 1xx is invalid, since its final reply
+   * follows on the same connection. HTTP/1.0 has no 1xx.
    */
   #bodiless(): boolean {
     const framed = this.chunked || this.contentLength > 0;
-    // One that closes the connection leaves no place for the reply that it announces.
+    // A 1xx that closes the connection would leave no connection for the final reply.
     if (this.status < 200) return !framed && !this.close && this.minor === 1;
     if (framed) this.close = true;
     return true;
@@ -128,19 +126,19 @@ export class ResponseHead extends ReplyFacts {
     if (text.length < 13) return 'HTTP/1.'.startsWith(text.slice(0, 7)) ? INCOMPLETE : this.#noHttp(text);
     if (!text.startsWith('HTTP/1.')) return this.#noHttp(text);
     const minor = text.charCodeAt(7) - 0x30;
-    if (!(minor >= 0 && minor <= 9)) return this.#refuse('HTTP version is not valid', 7);
-    if (text.charCodeAt(8) !== SP) return this.#refuse('no space behind the HTTP version', 8);
+    if (!(minor >= 0 && minor <= 9)) return this.#refuse('invalid HTTP version', 7);
+    if (text.charCodeAt(8) !== SP) return this.#refuse('no space after the HTTP version', 8);
     const status = parseDigits(text, 9, 12);
     if (status < 100 || status > 599) return this.#refuse('status code is not between 100 and 599', 9);
     let at = 12;
-    // The space before an empty reason is often left out; nothing else can follow the status.
+    // Many servers omit the space before an empty reason; nothing else may follow the status.
     if (text.charCodeAt(at) === SP) {
       at = span(FIELD, text, at + 1);
     }
     if (at >= text.length - 1 && (at === text.length || text.charCodeAt(at) === CR)) return INCOMPLETE;
     if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF)
       return this.#refuse(`${byteText(text, at)} in the status line`, at);
-    // What a higher minor version adds may be ignored: RFC 9110 section 6.2.
+    // A higher minor version may be handled as 1.1: RFC 9110 section 6.2.
     this.minor = minor === 0 ? 0 : 1;
     this.status = status;
     this.statusText = at === 12 ? `${text.slice(9, at)} ` : text.slice(9, at);
@@ -153,8 +151,8 @@ export class ResponseHead extends ReplyFacts {
     return this.#refuse(tls ? 'a TLS record in place of HTTP' : 'no HTTP status line', 0);
   }
 
-  // The same loop as a request's, but for what a request alone has (names with underscores, a reason for each refusal): one
-  // loop for both, over methods of two classes, costs either side 1 to 5 % more.
+  // The same loop as for requests, except for the checks that only requests need (underscores, limits of a listener). One
+  // shared loop, over methods of two classes, was measured to cost both sides 1 to 5 % more.
   #fields(text: string, start: number): number {
     let line = start;
     for (let count = 0; ; count++) {
@@ -224,7 +222,7 @@ export class ResponseHead extends ReplyFacts {
     const length = parseDigits(text, start, end);
     if (this.contentLength >= 0) return this.#refuse('second Content-Length', start);
     if (this.chunked) return this.#refuse('Content-Length beside Transfer-Encoding', start);
-    if (length < 0 || tabBehind(text, end)) return this.#refuse('Content-Length is not a number', start);
+    if (length < 0 || tabAfter(text, end)) return this.#refuse('Content-Length is not a number', start);
     this.contentLength = length;
     return DROP;
   }
@@ -233,7 +231,7 @@ export class ResponseHead extends ReplyFacts {
     if (this.chunked) return this.#refuse('second Transfer-Encoding', start);
     if (this.contentLength >= 0) return this.#refuse('Transfer-Encoding beside Content-Length', start);
     if (this.minor === 0) return this.#refuse('Transfer-Encoding in an HTTP/1.0 reply', start);
-    if (!equalsLower(text, start, end, 'chunked') || tabBehind(text, end))
+    if (!equalsLower(text, start, end, 'chunked') || tabAfter(text, end))
       return this.#refuse('Transfer-Encoding is not chunked', start);
     this.chunked = true;
     return DROP;
@@ -244,8 +242,7 @@ export class ResponseHead extends ReplyFacts {
       this.#keepAlive = true;
       return DROP;
     }
-    for (const item of text.slice(start, end).split(',')) {
-      const name = trimSpaces(item).toLowerCase();
+    for (const name of connectionOptions(text.slice(start, end))) {
       if (name === '') continue;
       if (!isToken(name)) return this.#refuse('Connection lists what is not a field name', start);
       if (this.listed.length + name.length > MAX_LISTED) return this.#refuse('Connection lists too much', start);

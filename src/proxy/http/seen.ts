@@ -1,5 +1,4 @@
-/** What a request's head was seen to hold: bits, so that one number answers many questions. */
-
+/** What a request head contains, as bits of one number. */
 import { ABSOLUTE_TARGET, SECURE_TARGET } from './request-target.js';
 
 /** Bits of RequestHead.seen. */
@@ -22,17 +21,17 @@ export const Seen = {
   /** Connection lists other names. */
   Listed: 4096,
   Forwarded: 8192,
-  /** X-Forwarded-Port and whatever else begins so; X-Real-IP. */
+  /** Other X-Forwarded-* fields such as X-Forwarded-Port; X-Real-IP. */
   ForwardedOther: 16_384,
   ContentType: 32_768,
   Authorization: 65_536,
-  /** Max-Forwards of a TRACE or OPTIONS; of other methods it means nothing. */
+  /** Max-Forwards of TRACE or OPTIONS; it has no meaning for other methods. */
   MaxForwards: 131_072,
   /** The target is an https URI in the absolute form. */
   SecureTarget: SECURE_TARGET,
   AbsoluteTarget: ABSOLUTE_TARGET,
 } as const;
 
-/** Fields that policies and targets must not believe from just anybody. */
+/** Fields that policies and targets may only trust if a trusted proxy sent them. */
 export const FORWARDING =
   Seen.ForwardedFor | Seen.ForwardedProto | Seen.ForwardedHost | Seen.ForwardedOther | Seen.Forwarded;

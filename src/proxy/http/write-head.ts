@@ -1,95 +1,136 @@
-/** The heads that gw writes: one canonical form, whatever came in. */
+/** Serializes heads: one canonical form, whatever form was received. */
 import { STATUS_CODES } from 'node:http';
-import type { HeaderFields } from '../../policies/contract.js';
-import type { GwExchange } from '../exchange/exchange.js';
-import { targetPath, targetQuery } from '../exchange/target-path.js';
-import type { Target } from '../upstream/target.js';
 import { TARGET } from './chars.js';
+import type { HeadFields } from './fields.js';
 import { forwardedNode } from './forwarded.js';
 import { Authority, readAuthority } from './host.js';
-import { flat, LastFields } from './known-heads.js';
+import { flat, type ParsedRequest, SentFields } from './known-heads.js';
 import { isForwarding, isOwnFraming } from './own-names.js';
-import { FORWARDING, Seen } from './request-head.js';
+import { FORWARDING, Seen } from './seen.js';
 
-/** `HTTP/1.1 200 OK` and so on, with the line's end. */
+/** `HTTP/1.1 200 OK` and so on, with CRLF. */
 const STATUS_LINES: string[] = [];
 for (let status = 100; status < 600; status++)
   STATUS_LINES[status] = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
 
-/** The status line for a status between 100 and 599. */
+/** The status line of a status between 100 and 599, with CRLF. */
 export const statusLine = (status: number): string => STATUS_LINES[status]!;
 
-/**
- * The request head as the target sees it, with the empty line; undefined where the route's rewrite or a policy's edit
- * makes a path or Host that may not go on the wire. `extra` are further lines (those of an upgrade).
- */
-export function requestHead(exchange: GwExchange, target: Target, extra = ''): string | undefined {
-  const path = targetPath(exchange);
-  const host = targetHost(exchange, target);
-  if (path === undefined || host === undefined) return undefined;
-  const asked = targetQuery(exchange);
-  const query = asked === '' ? bareQuery(exchange) : `?${safeQuery(asked)}`;
-  const whole = path === '' && target.basePath === '' ? '/' : target.basePath + path;
-  const line = `${exchange.method} ${whole}${query} HTTP/1.1\r\n`;
-  const again = extra === '' && isPlain(exchange) ? linesAgain(exchange, target) : '';
-  if (again !== '') return `${line}${again}${exchange.id}\r\n\r\n`;
-  return `${line}host: ${host}\r\n${lines(exchange)}${exchange.id}\r\n${extra}${framing(exchange)}\r\n`;
+/** The connection that a request came by, as its head is written. */
+export interface RequestPeer {
+  readonly address: string;
+  /** Its forwarding fields are extended instead of replaced. */
+  readonly trusted: boolean;
+  /** X-Forwarded-For, X-Forwarded-Proto and Via of the connection, as lines. */
+  readonly ownLines: string;
+  /** Set by the second request of the connection. */
+  sentFields: SentFields | undefined;
 }
 
-/** The lines with which an upgrade is asked of the target, for `extra` of requestHead(). */
-export const upgradeLines = (exchange: GwExchange): string =>
-  `connection: upgrade\r\nupgrade: ${exchange.received('upgrade') ?? ''}\r\n`;
+/** A received request, to be sent to a target. */
+export interface OutgoingRequest
+  extends Pick<
+    ParsedRequest,
+    'method' | 'minor' | 'text' | 'seen' | 'listed' | 'kept' | 'authority' | 'contentLength'
+  > {
+  readonly id: string;
+  readonly scheme: string;
+  /** Address of the client; '' if unknown. */
+  readonly remoteAddress: string;
+  /** Host that a trusted proxy received; undefined if unknown. */
+  readonly forwardedHost: string | undefined;
+  readonly peer: RequestPeer;
+  /** The fields as policies edited them. */
+  readonly headers: HeadFields;
+  /** Whether a policy edited them. */
+  readonly edited: boolean;
+  /** '' without edits, the name of the field if one removed field is the only edit, undefined for other edits. */
+  readonly removedField: string | undefined;
+  readonly expectsContinue: boolean;
+  /** A field as the client sent it. `name` in lower case. */
+  received(name: string): string | undefined;
+  receivedFields(): Iterable<readonly [name: string, value: string]>;
+}
 
-/** An empty query goes on as one, unless the route's rewrite says what the query is. */
-const bareQuery = ({ bareQuery: bare, query, route }: GwExchange): string =>
-  bare && query === '' && route.rewriteQuery === undefined ? '?' : '';
+/** The target, as the head names it. */
+export interface RequestDestination {
+  readonly authority: string;
+  /** The authority as a Host line. */
+  readonly hostLine: string;
+  /** Path in front of every path, without a slash at its end. */
+  readonly basePath: string;
+  /** Whether Host is the client's or the target's. */
+  readonly settings: { readonly host: 'preserve' | 'target' };
+}
 
-/** What makes a head more than its fields and gw's own. */
+/**
+ * The head of a request to a target, with the empty line; undefined if a policy set a Host that must not go on the wire.
+ * `path` and `query` (without `?`; undefined for none) are those for the target. `extra` are further lines (of an upgrade).
+ */
+export function requestHead(
+  request: OutgoingRequest,
+  target: RequestDestination,
+  path: string,
+  query: string | undefined,
+  extra: string,
+): string | undefined {
+  const host = hostFor(request, target);
+  if (host === undefined) return undefined;
+  const whole = path === '' && target.basePath === '' ? '/' : target.basePath + path;
+  const asked = query === undefined ? '' : `?${safeQuery(query)}`;
+  const line = `${request.method} ${whole}${asked} HTTP/1.1\r\n`;
+  const known = extra === '' && isPlain(request) ? knownLines(request, target) : '';
+  if (known !== '') return `${line}${known}${request.id}\r\n\r\n`;
+  return `${line}host: ${host}\r\n${fieldsUpToId(request)}${request.id}\r\n${extra}${framing(request)}\r\n`;
+}
+
+/** Makes a head depend on more than its fields and gw's own. */
 const BEYOND = FORWARDING | Seen.MaxForwards | Seen.TransferEncoding | Seen.ContentLength | Seen.Expect;
 
-/** Of HTTP/1.1: there is a Host. */
-const isPlain = ({ seen, minor, listed }: GwExchange): boolean => (seen & BEYOND) === 0 && minor === 1 && listed === '';
+/** Every HTTP/1.1 request has a Host. */
+const isPlain = ({ seen, minor, listed }: OutgoingRequest): boolean =>
+  (seen & BEYOND) === 0 && minor === 1 && listed === '';
 
-/** The field lines of a plain head up to the id, where the connection's last request had the same; else ''. */
-function linesAgain(exchange: GwExchange, target: Target): string {
-  const { peer } = exchange;
-  const last = peer.lastFields;
-  if (last === undefined) peer.lastFields = new LastFields();
-  const removed = exchange.lessField;
-  if (last === undefined || removed === undefined || !last.wereOf(exchange, removed)) return '';
+/** The field lines of a plain head up to the id, if the connection's last request had the same; else ''. */
+function knownLines(request: OutgoingRequest, target: RequestDestination): string {
+  const { peer } = request;
+  const last = peer.sentFields;
+  if (last === undefined) peer.sentFields = new SentFields();
+  const removed = request.removedField;
+  if (last === undefined || removed === undefined || !last.matches(request, removed)) return '';
   if (target.settings.host === 'target') {
-    if (last.lines === '') last.lines = flat(lines(exchange));
+    if (last.lines === '') last.lines = flat(fieldsUpToId(request));
     return target.hostLine + last.lines;
   }
-  if (last.linesWithHost === '') last.linesWithHost = flat(`host: ${exchange.authority}\r\n${lines(exchange)}`);
+  if (last.linesWithHost === '') last.linesWithHost = flat(`host: ${request.authority}\r\n${fieldsUpToId(request)}`);
   return last.linesWithHost;
 }
 
-/** The field lines that every head has, up to the id. */
-function lines(exchange: GwExchange): string {
-  const own = ownLines(exchange);
-  const untouched = !exchange.edited && exchange.listed === '';
-  const fields = untouched ? exchange.kept + own : exchange.headers.lines(exchange.kept, exchange.listed, own);
+/** The field lines of every head, up to the id. */
+function fieldsUpToId(request: OutgoingRequest): string {
+  const own = ownLines(request);
+  const untouched = !request.edited && request.listed === '';
+  const fields = untouched ? request.kept + own : request.headers.lines(request.kept, request.listed, own);
   return `${fields}x-request-id: `;
 }
 
-function framing(exchange: GwExchange): string {
-  const expect = exchange.expectsContinue ? 'expect: 100-continue\r\n' : '';
-  if (exchange.seen & Seen.TransferEncoding) return `${expect}transfer-encoding: chunked\r\n`;
-  return exchange.contentLength >= 0 ? `${expect}content-length: ${exchange.contentLength}\r\n` : '';
+function framing(request: OutgoingRequest): string {
+  const expect = request.expectsContinue ? 'expect: 100-continue\r\n' : '';
+  if (request.seen & Seen.TransferEncoding) return `${expect}transfer-encoding: chunked\r\n`;
+  return request.contentLength >= 0 ? `${expect}content-length: ${request.contentLength}\r\n` : '';
 }
 
-function targetHost(exchange: GwExchange, target: Target): string | undefined {
-  if (exchange.edited && exchange.headers.touched('host')) {
-    const host = exchange.headers.get('host');
+function hostFor(request: OutgoingRequest, target: RequestDestination): string | undefined {
+  if (request.edited && request.headers.touched('host')) {
+    const host = request.headers.get('host');
     if (host === undefined) return target.authority;
     const authority = new Authority();
     return readAuthority(authority, host, 0, host.length) ? authority.authority : undefined;
   }
-  return target.settings.host === 'target' || exchange.authority === '' ? target.authority : exchange.authority;
+  return target.settings.host === 'target' || request.authority === '' ? target.authority : request.authority;
 }
 
-/** A policy may have put anything into the query; what no target may hold is percent-encoded. */
+/** Percent-encodes what a query must not contain: a policy may have set any text. */
 function safeQuery(query: string): string {
   for (let i = 0; i < query.length; i++) if (TARGET[query.charCodeAt(i)] !== 1) return encodeUnsafe(query);
   return query;
@@ -104,39 +145,39 @@ function encodeUnsafe(query: string): string {
   return out;
 }
 
-/** What gw says of itself and of the way so far: X-Forwarded-*, Via, and Forwarded where there is one. */
-function ownLines(exchange: GwExchange): string {
-  const { peer, seen } = exchange;
-  let lines = exchange.authority === '' ? '' : `x-forwarded-host: ${exchange.authority}\r\n`;
-  if (peer.trusted && seen & FORWARDING) lines = extendedLines(exchange, lines);
-  else lines = (exchange.minor === 1 ? peer.ownLines : peer.ownLines.replace(VIA, VIA_1_0)) + lines;
-  return seen & Seen.MaxForwards ? `${lines}max-forwards: ${forwardsLeft(exchange)}\r\n` : lines;
+/** gw's own fields: X-Forwarded-*, Via, and Forwarded if the request has one. */
+function ownLines(request: OutgoingRequest): string {
+  const { peer, seen } = request;
+  let lines = request.authority === '' ? '' : `x-forwarded-host: ${request.authority}\r\n`;
+  if (peer.trusted && seen & FORWARDING) lines = extendedLines(request, lines);
+  else lines = (request.minor === 1 ? peer.ownLines : peer.ownLines.replace(VIA, VIA_1_0)) + lines;
+  return seen & Seen.MaxForwards ? `${lines}max-forwards: ${forwardsLeft(request)}\r\n` : lines;
 }
 
-/** One less than was received, or as many as gw can count: RFC 9110 section 7.6.2. */
-const forwardsLeft = (exchange: GwExchange): number =>
-  Math.min(Number(exchange.received('max-forwards')) - 1, Number.MAX_SAFE_INTEGER);
+/** One less than received, at most the largest number that gw can count: RFC 9110 section 7.6.2. */
+const forwardsLeft = (request: OutgoingRequest): number =>
+  Math.min(Number(request.received('max-forwards')) - 1, Number.MAX_SAFE_INTEGER);
 
 const VIA = 'via: 1.1 gw\r\n';
 const VIA_1_0 = 'via: 1.0 gw\r\n';
 
 /**
- * What a trusted proxy said, and this hop behind it. Of X-Forwarded-For and Forwarded only the one that was believed goes
- * on: the other may be the client's own invention that the proxy passed through.
+ * The forwarding fields of a trusted proxy, with this hop added. Of X-Forwarded-For and Forwarded only the one that gw reads
+ * is sent on: the client may have made up the other, which the proxy passed through.
  */
-function extendedLines(exchange: GwExchange, ownHost: string): string {
-  const { seen, peer } = exchange;
-  const chain = seen & Seen.ForwardedFor ? exchange.received('x-forwarded-for') : undefined;
+function extendedLines(request: OutgoingRequest, ownHost: string): string {
+  const { seen, peer } = request;
+  const chain = seen & Seen.ForwardedFor ? request.received('x-forwarded-for') : undefined;
   const node = peer.address || 'unknown';
   const forwarded = (seen & (Seen.Forwarded | Seen.ForwardedFor)) === Seen.Forwarded;
-  const elements = forwarded ? exchange.received('forwarded') : undefined;
+  const elements = forwarded ? request.received('forwarded') : undefined;
   let lines =
-    `x-forwarded-for: ${chain === undefined ? clientAndNode(exchange, node) : `${chain}, ${node}`}\r\n` +
-    `x-forwarded-proto: ${exchange.scheme}\r\n${exchange.minor === 1 ? VIA : VIA_1_0}` +
-    (exchange.toldHost === undefined ? ownHost : `x-forwarded-host: ${exchange.toldHost}\r\n`) +
+    `x-forwarded-for: ${chain === undefined ? clientAndNode(request, node) : `${chain}, ${node}`}\r\n` +
+    `x-forwarded-proto: ${request.scheme}\r\n${request.minor === 1 ? VIA : VIA_1_0}` +
+    (request.forwardedHost === undefined ? ownHost : `x-forwarded-host: ${request.forwardedHost}\r\n`) +
     (elements === undefined ? '' : `forwarded: ${elements}, for=${forwardedNode(peer.address)}\r\n`);
   if (seen & Seen.ForwardedOther) {
-    for (const [name, value] of exchange.receivedFields())
+    for (const [name, value] of request.receivedFields())
       if (isForwarding(name) && !WRITTEN_HERE.has(name)) lines += `${name}: ${value}\r\n`;
   }
   return lines;
@@ -144,12 +185,12 @@ function extendedLines(exchange: GwExchange, ownHost: string): string {
 
 const WRITTEN_HERE = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded', 'x-request-id']);
 
-/** For targets that read X-Forwarded-For alone, behind a proxy that writes Forwarded alone. */
-const clientAndNode = ({ remoteAddress }: GwExchange, node: string): string =>
+/** For targets that read X-Forwarded-For only, after a proxy that writes Forwarded only. */
+const clientAndNode = ({ remoteAddress }: OutgoingRequest, node: string): string =>
   remoteAddress === node || remoteAddress === '' ? node : `${remoteAddress}, ${node}`;
 
-/** Field lines of a reply that gw made: everything but what frames the message on this hop. */
-export function fieldLines(headers: HeaderFields): string {
+/** Field lines of a reply by gw, without the framing and hop-by-hop fields. */
+export function fieldLines(headers: { entries(): Iterable<readonly [name: string, value: string]> }): string {
   let lines = '';
   for (const [name, value] of headers.entries()) if (!isOwnFraming(name)) lines += `${name}: ${value}\r\n`;
   return lines;

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { wayOf } from '../../../src/proxy/exchange/forwarded-client.js';
 import { peerOf, TrustedProxies } from '../../../src/proxy/exchange/peer.js';
-import { Seen } from '../../../src/proxy/http/request-head.js';
+import { Seen } from '../../../src/proxy/http/seen.js';
 
 const BITS: { readonly [name: string]: number } = {
   forwarded: Seen.Forwarded,

@@ -3,8 +3,9 @@ import * as assert from 'uvu/assert';
 import { BodyReader } from '../../../src/proxy/http/body.js';
 import { HeadFields } from '../../../src/proxy/http/fields.js';
 import { Authority, readAuthority } from '../../../src/proxy/http/host.js';
-import { type HeadLimits, RequestHead, Seen } from '../../../src/proxy/http/request-head.js';
+import { type HeadLimits, RequestHead } from '../../../src/proxy/http/request-head.js';
 import { ResponseHead } from '../../../src/proxy/http/response-head.js';
+import { Seen } from '../../../src/proxy/http/seen.js';
 
 const LIMITS: HeadLimits = {
   maxHeaderBytes: 8192,

@@ -189,7 +189,7 @@ test('replies read from the bytes of one buffer, in which older ones still lie',
     const fresh = new ResponseHead();
     const expected = replyFacts(fresh, fresh.parse(buffer.toString('latin1', from, to)));
     assert.equal(replyFacts(knowing, knowing.read(buffer, from, to)), expected, `${length} of ${JSON.stringify(text)}`);
-    if (knowing.known?.again) known++;
+    if (knowing.known?.repeated) known++;
   }
   assert.ok(known > 500, 'many were known');
 });
@@ -199,7 +199,7 @@ test('a head that is not all here is not completed from what was read before', (
   const text = `HTTP/1.1 200 OK\r\nX-Fill: ${'f'.repeat(300)}\r\nContent-Length: 0\r\n\r\n`;
   const buffer = Buffer.from(text, 'latin1');
   for (let i = 0; i < 3; i++) assert.is(head.read(buffer, 0, buffer.length), text.length);
-  assert.ok(head.known?.again);
+  assert.ok(head.known?.repeated);
   for (let to = 0; to < buffer.length; to++) assert.is(head.read(buffer, 0, to), 0, `${to} bytes`);
 });
 

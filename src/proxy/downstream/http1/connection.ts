@@ -11,7 +11,7 @@ import type { BodySink, Downstream, ReplySource, TunnelEnd } from '../../exchang
 import { GwExchange } from '../../exchange/exchange.js';
 import { bodyLimit, refuse } from '../../exchange/route-request.js';
 import { streamLength } from '../../exchange/target-reply.js';
-import { Seen } from '../../http/request-head.js';
+import { Seen } from '../../http/seen.js';
 import type { Listener } from '../listener.js';
 import { LINGER_MS } from './client-socket.js';
 import { DRAIN_BYTES } from './intake.js';

@@ -1,0 +1,23 @@
+/** The head of an exchange's request, as its target sees it. */
+import { type RequestDestination, requestHead as writeHead } from '../http/write-head.js';
+import type { GwExchange } from './exchange.js';
+import { targetPath, targetQuery } from './target-path.js';
+
+/**
+ * The request head, with the empty line; undefined if the route's rewrite or a policy's edit makes a path or Host that must
+ * not go on the wire. `extra` are further lines (of an upgrade).
+ */
+export function requestHead(exchange: GwExchange, target: RequestDestination, extra = ''): string | undefined {
+  const path = targetPath(exchange);
+  if (path === undefined) return undefined;
+  const query = targetQuery(exchange);
+  return writeHead(exchange, target, path, query === '' && !isBare(exchange) ? undefined : query, extra);
+}
+
+/** The lines that ask the target for an upgrade, for `extra` of requestHead(). */
+export const upgradeLines = (exchange: GwExchange): string =>
+  `connection: upgrade\r\nupgrade: ${exchange.received('upgrade') ?? ''}\r\n`;
+
+/** Whether the target gets `?` without a query: the client sent it so, and the route's rewrite does not set the query. */
+const isBare = ({ bareQuery, query, route }: GwExchange): boolean =>
+  bareQuery && query === '' && route.rewriteQuery === undefined;
