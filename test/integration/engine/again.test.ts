@@ -130,7 +130,7 @@ async function textOf(plane: Plane, head: string): Promise<string> {
   client.send(last);
   await client.end();
   client.destroy();
-  return withoutId(client.pending).replace(/^date: (?!Sat, 21 Nov 2026 10)[^\r]+/m, 'date: NOW');
+  return withoutId(client.pending).replace(/^date: (?!Sat, 21 Nov 2026 10)[^\r]+/gm, 'date: NOW');
 }
 
 for (const [name, reply] of Object.entries(REPLIES))
