@@ -1,4 +1,4 @@
-/** What every benchmark stands on: contestants in interleaved rounds, medians, peers that may be missing, tables. */
+/** Shared by all benchmarks: contestants in interleaved rounds, medians, optional peers, tables. */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -6,31 +6,31 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { seededBelow } from '../test/support/random.js';
 
-/** A benchmark is one file here whose default export is this; `npm run bench -- NAME` finds it by its name. */
+/** The default export of each benchmark file in this folder; `npm run bench -- NAME` finds it by name. */
 export interface Benchmark {
   readonly name: string;
   /** One line for the list. */
   readonly summary: string;
-  /** Parts of it that can be run alone, if it has any. */
+  /** Parts that can be run separately, if any. */
   readonly scenarios?: readonly { readonly name: string; readonly summary: string }[];
   run(options: BenchOptions): Promise<Report>;
 }
 
 export interface BenchOptions {
-  /** Interleaved rounds; the median of each contestant counts. Undefined: as many as the benchmark thinks right. */
+  /** Interleaved rounds; the median of each contestant counts. Undefined: the default of the benchmark. */
   readonly rounds: number | undefined;
-  /** Names of scenarios; none: all of them. */
+  /** Names of scenarios; empty: all of them. */
   readonly scenarios: readonly string[];
-  /** A short run, to see that everything works. */
+  /** A short run that only checks that everything works. */
   readonly quick: boolean;
-  /** What goes on, for a person who waits. */
+  /** Reports progress to the terminal. */
   progress(text: string): void;
 }
 
 export interface Report {
   readonly title: string;
   readonly tables: readonly Table[];
-  /** Targets and how they came out, sizes, what was left out. */
+  /** Targets with their results, sizes, skipped parts. */
   readonly notes: readonly string[];
   readonly peers: { readonly found: readonly string[]; readonly missing: readonly string[] };
   /** All figures, for machines. */
@@ -44,7 +44,7 @@ export interface Table {
   readonly notes?: readonly string[];
 }
 
-/** One of several that do the same work; returns how long that took, in nanoseconds a unit of work. */
+/** One of several implementations of the same work; `measure` returns nanoseconds per unit of work. */
 export interface Contestant {
   readonly name: string;
   measure(): number;
@@ -56,12 +56,12 @@ export interface Standing {
   readonly all: readonly number[];
 }
 
-/** Rounds that count, where nobody says otherwise. */
+/** Default number of rounds that count. */
 const ROUNDS = 5;
 
 /**
- * Every contestant once a round, each round beginning with another one: what disturbs the machine for a while
- * disturbs all of them alike. The first round warms up and does not count.
+ * Measures every contestant once per round. Each round begins with a different contestant, so a disturbance of the
+ * machine affects all of them equally. The first round is a warm-up and does not count.
  */
 export function interleave(contestants: readonly Contestant[], rounds: number = ROUNDS): Standing[] {
   const times = contestants.map((): number[] => []);
@@ -95,19 +95,19 @@ function exposeGc(): () => void {
   return runInNewContext('gc') as () => void;
 }
 
-/** Nanoseconds that `work` takes, beginning without the garbage of whatever ran before. */
+/** Nanoseconds that `work` takes, measured after a garbage collection. */
 export function timedClean(work: () => void): number {
   collect();
   return timed(work);
 }
 
-/** The packages that gw is compared with, from bench/node_modules: never dependencies of gw. */
+/** The packages that gw is compared with, from bench/node_modules; they are not dependencies of gw. */
 export class Peers {
   readonly found: string[] = [];
   readonly missing: string[] = [];
   readonly #require = createRequire(resolve('bench/package.json'));
 
-  /** Undefined where the package is not installed; noted either way. */
+  /** Imports a package and records it as found or missing; undefined if it is not installed. */
   async load(name: string): Promise<unknown> {
     let path: string;
     try {
@@ -120,7 +120,7 @@ export class Peers {
     return import(pathToFileURL(path).href);
   }
 
-  /** Path of a file in an installed package; undefined where it is not installed. */
+  /** Path of a file in an installed package; undefined if the package is not installed. */
   file(name: string, path: string): string | undefined {
     try {
       const found = resolve(this.#require.resolve(`${name}/package.json`), '..', path);
@@ -152,8 +152,8 @@ export function shuffled<T>(items: readonly T[], seed: number): T[] {
 
 export const ratio = (a: number, b: number): string => `${(a / b).toFixed(2)}x`;
 
-/** `target held: ...` or `target missed: ...`. */
-export const verdict = (held: boolean, text: string): string => `${held ? 'target held' : 'target MISSED'}: ${text}`;
+/** `target met: ...` or `target MISSED: ...`. */
+export const verdict = (met: boolean, text: string): string => `${met ? 'target met' : 'target MISSED'}: ${text}`;
 
 export function markdown(report: Report): string {
   const lines = [`# ${report.title}`, ''];

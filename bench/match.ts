@@ -1,4 +1,4 @@
-/** How long a match takes, beside find-my-way and rou3, on real route tables. */
+/** Time per match on real route tables, compared with find-my-way and rou3. */
 import { Matcher } from '../src/bundle/match/match.js';
 import { Trie } from '../src/bundle/trie/trie.js';
 import type { RequestView } from '../src/bundle/types.js';
@@ -43,7 +43,7 @@ interface Rou3 {
   findRoute(router: unknown, method: string, path: string): { readonly data: number } | undefined;
 }
 
-/** What a request is to the matcher; one for all, as an engine would fill in the exchange it has anyway. */
+/** The request as the matcher sees it; one reused object, like the exchange of the engine. */
 class View implements RequestView {
   method = '';
   host = 'gateway.test';
@@ -66,7 +66,7 @@ class GwRouter implements Router {
   }
 }
 
-/** With every parameter cut out as a string, as the peers do on each match; gw does so only when one is read. */
+/** Extracts every parameter as a string, as the peers do on each match; gw does so only when a parameter is read. */
 class GwWithParams extends GwRouter {
   override readonly name = 'gw, parameters as strings';
   values: string[] = [];
@@ -100,7 +100,7 @@ async function peerRouters(peers: Peers, routes: readonly BenchRoute[]): Promise
   return routers;
 }
 
-/** Requests that all routers give to the same route. */
+/** Requests for which all routers find the same route. */
 function agreed(routers: readonly Router[], requests: readonly Request[]): Request[] {
   return requests.filter(({ method, path, route }) => routers.every((router) => router.find(method, path) === route));
 }
@@ -116,7 +116,7 @@ function contestant(router: Router, requests: readonly Request[]): Contestant {
           for (const { method, path, route } of requests) if (router.find(method, path) !== route) wrong++;
         }
       });
-      if (wrong > 0) throw new Error(`${router.name} changed its mind ${wrong} times.`);
+      if (wrong > 0) throw new Error(`${router.name} gave a different result ${wrong} times.`);
       return time / repeats / requests.length;
     },
   };
@@ -130,7 +130,7 @@ function compiled(routes: readonly BenchRoute[], shared: boolean): { matcher: Ma
   return { matcher: new Matcher(Trie.open(bundle.trie)), bytes: bundle.trie.byteLength, ms };
 }
 
-/** `count` requests, every route as often as any other, each with parameters of its own, in a mixed order. */
+/** `count` requests in random order, spread evenly over the routes, each with different parameters. */
 function requestsOf(routes: readonly BenchRoute[], count = routes.length): Request[] {
   const requests = Array.from({ length: count }, (_, i): Request => {
     const index = i % routes.length;
@@ -144,7 +144,7 @@ function standingsTable(title: string, standings: readonly Standing[]): Table {
   const own = standings[0]!.median;
   return {
     title,
-    columns: ['router', 'ns a match', 'matches/s', 'time against gw'],
+    columns: ['router', 'ns/match', 'matches/s', 'time relative to gw'],
     rows: standings.map(({ name, median }) => [
       name,
       median.toFixed(0),
@@ -179,7 +179,7 @@ async function race(
   );
   const notes = [
     `${title}: ${routes.length} routes compiled in ${ms.toFixed(0)} ms, trie of ${(bytes / 1e6).toFixed(1)} MB in a SharedArrayBuffer`,
-    `${title}: ${requests.length} of ${all.length} requests on which all routers agree were timed`,
+    `${title}: timed ${requests.length} of ${all.length} requests, those on which all routers agree`,
   ];
   const findMyWay = standings.find(({ name }) => name === 'find-my-way');
   if (findMyWay !== undefined) {
@@ -187,7 +187,7 @@ async function race(
     notes.push(
       verdict(
         factor >= target,
-        `${title}: ${factor.toFixed(1)} times find-my-way's matches a second (at least ${target})`,
+        `${title}: ${factor.toFixed(1)} times find-my-way's matches per second (at least ${target})`,
       ),
     );
   }
@@ -195,8 +195,8 @@ async function race(
 }
 
 /**
- * The time a match at 1,000 and at 100,000 routes of one table. Each size is asked equally many different requests, so
- * that reading the paths themselves costs the same.
+ * Time per match at 1,000 to 100,000 routes of one table. Each size gets the same number of different requests, so that
+ * reading the paths costs the same.
  */
 function growth(routes: readonly BenchRoute[], { rounds, progress }: BenchOptions): Outcome {
   const sizes = [1000, 10_000, 100_000].filter((size) => size <= routes.length);
@@ -215,11 +215,11 @@ function growth(routes: readonly BenchRoute[], { rounds, progress }: BenchOption
   const factor = standings.at(-1)!.median / first;
   return {
     table: {
-      title: 'gw, by the number of routes (drawn from the directory)',
-      columns: ['routes', 'ns a match', 'against 1,000'],
+      title: 'gw, by number of routes (a random selection from the directory)',
+      columns: ['routes', 'ns/match', 'relative to 1,000'],
       rows: standings.map(({ name, median }) => [name, median.toFixed(0), ratio(median, first)]),
     },
-    notes: [verdict(factor <= 2, `${ratio(factor, 1)} the time a match at ${sizes.at(-1)} routes (at most 2x)`)],
+    notes: [verdict(factor <= 2, `${ratio(factor, 1)} the time per match at ${sizes.at(-1)} routes (at most 2x)`)],
   };
 }
 
@@ -241,5 +241,5 @@ async function run(options: BenchOptions): Promise<Report> {
   };
 }
 
-const benchmark: Benchmark = { name: 'match', summary: 'time a match, beside find-my-way and rou3', run };
+const benchmark: Benchmark = { name: 'match', summary: 'time per match, compared with find-my-way and rou3', run };
 export default benchmark;

@@ -1,4 +1,4 @@
-/** Models without a text: what a spec with these routes would be after it was read. */
+/** Models built without spec text, equal to the result of reading a spec with these routes. */
 import type { Origin, Origins } from '../src/schema/decoder.js';
 import type { Span } from '../src/schema/diagnostic.js';
 import type { Model, RouteModel, SegmentModel, ServiceModel } from '../src/spec/model.js';
@@ -37,7 +37,7 @@ const SERVICE: ServiceModel = {
   },
 };
 
-/** One service and a route each. */
+/** One service, and one model route per route of the table. */
 export function modelOf(routes: readonly BenchRoute[]): Model {
   return {
     files: [{ path: 'gateway.toml', absolute: '/gateway.toml', text: '', sha256: '0'.repeat(64) }],

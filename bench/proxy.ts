@@ -1,11 +1,11 @@
 /**
- * What a proxied request costs, beside nginx, HAProxy, Caddy and the proxies on Node: the gateway pinned to one core,
- * load and origins to another, everybody up at the same time and loaded in turn, so that what disturbs the machine
- * disturbs all alike.
+ * Cost of a proxied request, compared with nginx, HAProxy, Caddy and Node proxies. The gateway is pinned to one core,
+ * load generator and origins to another. All contestants run at the same time and are loaded in turn, so a disturbance
+ * of the machine affects all of them equally.
  */
 import { availableParallelism, release } from 'node:os';
 import type { Benchmark, BenchOptions, Report } from './kit.js';
-import { installed, roll } from './proxy/contestants.js';
+import { installed, installedPeers } from './proxy/contestants.js';
 import { startOrigins } from './proxy/origins.js';
 import { shareOfOthers, timeSpent } from './proxy/processes.js';
 import { scenarios } from './proxy/scenarios/index.js';
@@ -14,20 +14,20 @@ import { type Pace, Setting } from './proxy/setting.js';
 
 const FULL = { rounds: 5, fewerRounds: 3, seconds: 2 };
 const QUICK = { rounds: 2, fewerRounds: 2, seconds: 1 };
-/** The most that others may take of the machine's time. */
+/** Largest share of CPU time that other programs may use. */
 const QUIET = 0.03;
 
 function paceOf({ quick, rounds }: BenchOptions): Pace {
   const usual = quick ? QUICK : FULL;
   const seconds = Number(process.env['GW_BENCH_SECONDS'] ?? usual.seconds);
-  if (!Number.isInteger(seconds) || seconds < 1) throw new Error('GW_BENCH_SECONDS is a whole number of seconds.');
+  if (!Number.isInteger(seconds) || seconds < 1) throw new Error('GW_BENCH_SECONDS must be a whole number of seconds.');
   return { quick, rounds: rounds ?? usual.rounds, fewerRounds: rounds ?? usual.fewerRounds, seconds };
 }
 
 async function run(options: BenchOptions): Promise<Report> {
   for (const tool of ['wrk', 'nginx', 'taskset', 'prlimit', 'chrt']) {
     if (installed(tool) === undefined) {
-      throw new Error(`The benchmark needs ${tool}: apt-get install wrk nginx util-linux`);
+      throw new Error(`The benchmark requires ${tool}: apt-get install wrk nginx util-linux`);
     }
   }
   const setting = new Setting(paceOf(options), options.progress);
@@ -62,22 +62,22 @@ async function runScenarios(setting: Setting, names: readonly string[]): Promise
   return sections;
 }
 
-/** `others` is the share of the machine's time that was spent on what the benchmark did not start. */
+/** `others` is the share of CPU time used by programs that the benchmark did not start. */
 function reportOf(sections: readonly Section[], { pace, descriptors }: Setting, others: number): Report {
   const targets = sections.flatMap((section) => section.targets);
-  const missed = targets.filter(({ held }) => !held).length;
+  const missed = targets.filter(({ met }) => !met).length;
   return {
     title: 'proxy',
     tables: sections.map(tableOf),
     notes: [
-      ...(targets.length === 0 ? [] : [`${targets.length - missed} of ${targets.length} targets held`]),
-      `medians of ${roundsOf(pace)} rounds of ${pace.seconds} s, in brackets the middle half; ratios are medians of pairs: of the ratios within each round`,
-      `other programs took ${(others * 100).toFixed(0)} % of the machine meanwhile${others > QUIET ? ': too much for figures that mean anything' : ''}`,
+      ...(targets.length === 0 ? [] : [`${targets.length - missed} of ${targets.length} targets met`]),
+      `medians of ${roundsOf(pace)} rounds of ${pace.seconds} s, with the middle half in brackets; ratios are medians of the ratios within each round`,
+      `other programs used ${(others * 100).toFixed(0)} % of the CPU time${others > QUIET ? ': too much for meaningful figures' : ''}`,
       'CPU is user and system time of the process with all its threads and children',
-      `gw on Node ${process.versions.node}, ${availableParallelism()} cores, Linux ${/^\d+\.\d+/.exec(release())?.[0] ?? ''}, at most ${descriptors} open files a process`,
-      ...(pace.quick ? ['a quick run: the figures show that everything works, no more'] : []),
+      `gw on Node ${process.versions.node}, ${availableParallelism()} cores, Linux ${/^\d+\.\d+/.exec(release())?.[0] ?? ''}, at most ${descriptors} open files per process`,
+      ...(pace.quick ? ['quick run: it only checks that everything works; ignore the figures'] : []),
     ],
-    peers: roll(),
+    peers: installedPeers(),
     data: { pace, others, sections },
   };
 }
@@ -87,7 +87,7 @@ const roundsOf = ({ rounds, fewerRounds }: Pace): string =>
 
 const benchmark: Benchmark = {
   name: 'proxy',
-  summary: 'what a proxied request costs, beside nginx, HAProxy, Caddy, http-proxy and @fastify/http-proxy',
+  summary: 'cost of a proxied request, compared with nginx, HAProxy, Caddy, http-proxy and @fastify/http-proxy',
   scenarios: scenarios.map(({ name, summary }) => ({ name, summary })),
   run,
 };

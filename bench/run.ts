@@ -1,4 +1,4 @@
-/** `npm run bench -- NAME [SCENARIO...] [--json] [--quick] [--rounds N]`: runs one benchmark and prints what it found. */
+/** `npm run bench -- NAME [SCENARIO...] [--json] [--quick] [--rounds N]`: runs one benchmark and prints its report. */
 import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -29,8 +29,8 @@ function usage(all: readonly Benchmark[]): string {
   return `npm run bench -- NAME [SCENARIO...] [--json] [--quick] [--rounds N]\n\n${list.join('\n')}\n`;
 }
 
-/** What the arguments ask for; undefined when they ask for nothing that there is. */
-function asked(all: readonly Benchmark[]) {
+/** The benchmark and options that the arguments select; undefined if the arguments are invalid. */
+function parseCommandLine(all: readonly Benchmark[]) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -49,7 +49,7 @@ function asked(all: readonly Benchmark[]) {
 
 async function main(): Promise<number> {
   const all = await benchmarks();
-  const wanted = asked(all);
+  const wanted = parseCommandLine(all);
   if (wanted === undefined) {
     process.stderr.write(usage(all));
     return 2;

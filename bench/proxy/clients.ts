@@ -1,4 +1,4 @@
-/** Clients of the benchmark's own, for what wrk does not do; each is a process on the load's core. */
+/** Clients for tasks that wrk cannot do; each is a process on the core of the load generator. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
@@ -9,15 +9,15 @@ import type { Setting } from './setting.js';
 
 type Script = 'idle-client' | 'stream-client' | 'pace-client';
 
-/** A client that prints lines of JSON, and ends with its input. */
+/** A client process that prints lines of JSON and ends at the end of its input. */
 export class Client {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: AsyncIterator<string>;
 
-  /** `task` is what it is to do, as its script describes. */
+  /** `task` is the argument of the script; the script describes its fields. */
   constructor(setting: Setting, script: Script, task: object) {
     const path = fileURLToPath(new URL(`${script}.js`, import.meta.url));
-    // It looks at the clock all the time, on the core of the origin: that must not wait for it.
+    // This client polls the clock all the time; the origin on the same core must have priority.
     const yielding = script === 'pace-client';
     const [command, args] = pinned(setting.loadCore, [process.execPath, path, JSON.stringify(task)], yielding);
     this.#child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -25,14 +25,14 @@ export class Client {
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** @throws when it ended instead. */
+  /** The next line of output, parsed. @throws if the process ended. */
   async answer(): Promise<unknown> {
     const { value, done } = await this.#lines.next();
     if (done) throw new Error('a client of the benchmark ended early');
     return JSON.parse(value);
   }
 
-  /** Its answer to a line. */
+  /** Sends a line and returns the answer. */
   ask(question: string | number): Promise<unknown> {
     this.#child.stdin.write(`${question}\n`);
     return this.answer();
@@ -45,7 +45,7 @@ export class Client {
   }
 }
 
-/** Runs a client to its one answer. */
+/** Runs a client that gives one answer. */
 export async function ask(setting: Setting, script: Script, task: object): Promise<unknown> {
   const client = new Client(setting, script, task);
   try {
@@ -55,7 +55,7 @@ export async function ask(setting: Setting, script: Script, task: object): Promi
   }
 }
 
-/** A number of an answer. @throws when it has none of that name. */
+/** A number from an answer. @throws if there is no number of that name. */
 export function numberIn(answer: unknown, name: string): number {
   const value =
     typeof answer === 'object' && answer !== null ? Object.entries(answer).find(([key]) => key === name) : undefined;

@@ -1,4 +1,4 @@
-/** Who takes part: gw and the peers that are installed here. */
+/** The contestants: gw and the peers that are installed. */
 import { spawnSync } from 'node:child_process';
 import { type GwOptions, gwCommand, gwEnv } from './gw.js';
 import { caddyCommand, haproxyCommand, nginxCommand, nginxProxy } from './peers.js';
@@ -7,11 +7,11 @@ import type { Startable } from './processes.js';
 import type { Setting } from './setting.js';
 
 export interface Contestant extends Startable {
-  /** Of a peer; gw itself is what stands here. */
+  /** Version of a peer; undefined for gw. */
   readonly version: string | undefined;
 }
 
-/** Names as the tables show them; ratios and targets find lines by them. */
+/** Names in the tables; ratios and targets refer to lines by these names. */
 export const GW = 'gw';
 export const NGINX = 'nginx';
 export const HAPROXY = 'HAProxy';
@@ -19,11 +19,11 @@ export const HTTP_PROXY = 'http-proxy';
 export const CADDY = 'Caddy';
 export const FASTIFY = '@fastify/http-proxy';
 
-/** The version that a tool tells; undefined where it is not installed. */
+/** The version that a tool reports; undefined if it is not installed. */
 export function installed(tool: string): string | undefined {
-  const asked = spawnSync(tool, [tool === 'caddy' ? 'version' : '-v'], { encoding: 'utf8' });
-  if (asked.error) return undefined;
-  return /\d+\.\d+(\.\d+)?/.exec(`${asked.stdout}${asked.stderr}`)?.[0] ?? 'unknown';
+  const result = spawnSync(tool, [tool === 'caddy' ? 'version' : '-v'], { encoding: 'utf8' });
+  if (result.error) return undefined;
+  return /\d+\.\d+(\.\d+)?/.exec(`${result.stdout}${result.stderr}`)?.[0] ?? 'unknown';
 }
 
 export function gw(setting: Setting, name = GW, options: Partial<GwOptions> = {}): Contestant {
@@ -45,13 +45,13 @@ export function gw(setting: Setting, name = GW, options: Partial<GwOptions> = {}
   };
 }
 
-/** Everybody but gw, in the order of the tables. A quick run has those that the targets name. */
+/** The peers in the order of the tables. A quick run has only those that the targets need. */
 export function peers(setting: Setting, origin: number): Contestant[] {
   const { quick } = setting.pace;
   const home = { XDG_CONFIG_HOME: setting.folder, XDG_DATA_HOME: setting.folder };
   const all: (Contestant & { readonly inQuick: boolean })[] = [];
   const add = (name: string, version: string | undefined, inQuick: boolean, command: Contestant['command']): void => {
-    // Caddy writes its configuration into the home of whoever runs it, unless told of another.
+    // Caddy writes its configuration into the home directory unless these variables are set.
     if (version !== undefined) all.push({ name, version, headers: {}, env: home, command, inQuick });
   };
   add(NGINX, installed('nginx'), true, (port) => nginxCommand(setting, 'nginx', port, origin, nginxProxy('/')));
@@ -62,14 +62,14 @@ export function peers(setting: Setting, origin: number): Contestant[] {
   return all.filter(({ inQuick }) => inQuick || !quick);
 }
 
-/** gw without extras, and its peers, in front of this origin. */
-export const everybody = (setting: Setting, origin: number): Contestant[] => [
+/** gw without policies, and its peers, in front of this origin. */
+export const allContestants = (setting: Setting, origin: number): Contestant[] => [
   gw(setting, GW, { origin }),
   ...peers(setting, origin),
 ];
 
 /** The peers that are installed, with their versions, and the names of those that are not. */
-export function roll(): { readonly found: string[]; readonly missing: string[] } {
+export function installedPeers(): { readonly found: string[]; readonly missing: string[] } {
   const versions: readonly [string, string | undefined][] = [
     [NGINX, installed('nginx')],
     [HAPROXY, installed('haproxy')],

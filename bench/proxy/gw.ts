@@ -1,11 +1,11 @@
-/** gw as a contestant: its specs and its command line. */
+/** gw as a contestant: its spec and command line. */
 import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { routePaths } from './requests.js';
 import type { Setting } from './setting.js';
 
 export interface GwOptions {
-  /** In the table, that of every scenario included. */
+  /** Size of the route table, including the routes of the scenarios. */
   readonly routes: number;
   readonly pipelining: number;
   readonly workers: number;
@@ -13,16 +13,16 @@ export interface GwOptions {
   readonly full: boolean;
   /** Port of the origin. */
   readonly origin: number;
-  /** Path of the node that runs it. */
+  /** Path of the Node binary that runs it. */
   readonly node: string;
 }
 
-/** Its admin sockets go into the run's folder and not among those of real gateways. */
+/** Keeps the admin sockets in the folder of the run, separate from those of real gateways. */
 export const gwEnv = (setting: Setting): { readonly [name: string]: string } => ({
   GW_RUNTIME_DIR: join(setting.folder, 'run'),
 });
 
-/** No connection is closed for its age, as with the peers; the rest are gw's defaults. */
+/** No connection is closed because of its age, as with the peers; all else is the default. */
 const spec = (setting: Setting, port: number, options: GwOptions): string => `spec = 1
 ${options.workers > 1 ? `workers = ${options.workers}` : ''}
 
@@ -76,7 +76,7 @@ by = "consumer"
 `;
 }
 
-/** The command that serves such a spec on this port. */
+/** The command that serves a spec with these options on this port. */
 export function gwCommand(setting: Setting, name: string, port: number, options: GwOptions): readonly string[] {
   const file = name.replace(/[^a-z0-9]+/gi, '-');
   const path = setting.write(`${file}.toml`, spec(setting, port, options));

@@ -1,19 +1,19 @@
 /**
- * Opens connections, makes one request on each and keeps them: `{port, path}`, then a line for each number of further
- * connections. Prints `{"open": N}` when every one of them was answered. Ends with its input.
+ * Opens connections, sends one request on each and keeps them open: `{port, path}`, then one line per number of further
+ * connections. Prints `{"open": N}` when all of them have been answered. Ends at the end of its input.
  */
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { ReplyCounter } from './reply-counter.js';
 
-/** At most so many are being opened at once: what is measured are connections that wait, not a burst. */
+/** Connections opened concurrently. Limited, because idle connections are measured and not a burst. */
 const AT_ONCE = 64;
 
 const { port, path }: { readonly port: number; readonly path: string } = JSON.parse(process.argv[2] ?? '{}');
 
 const open = new Set<Socket>();
 
-/** One more connection that got its reply; resolves either way. */
+/** Opens a connection and keeps it after a 200 reply; resolves also on failure. */
 function visit(): Promise<void> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

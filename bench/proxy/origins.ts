@@ -1,4 +1,4 @@
-/** What stands behind the gateways: nginx for replies, a small server of ours for request bodies and long streams. */
+/** The origins behind the gateways: nginx for replies, a small built-in server for request bodies and long streams. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ import type { Setting } from './setting.js';
 
 const BODY = '{"id":1,"name":"widget","price":9.99,"tags":["a","b","c"],"description":"lorem ipsum dolor sit amet"}';
 
-/** Starts both, and lets the setting know of them. */
+/** Starts both origins and registers them in the setting. */
 export async function startOrigins(setting: Setting): Promise<void> {
   setting.origins = { files: await freePort(), streams: await freePort() };
   const { files, streams } = setting.origins;

@@ -1,11 +1,11 @@
 /**
- * Requests at a fixed rate, whatever the replies do: `{port, path, rate, seconds, warmup, connections}`. The moments are
- * those of a Poisson process, chosen beforehand, and a latency counts from the moment at which its request was due, also
- * when no connection was free then: a stall is seen by all the requests that fell into it.
+ * Sends requests at a fixed rate, independent of the replies: `{port, path, rate, seconds, warmup, connections}`. Send
+ * times are chosen in advance (a Poisson process). Latency is measured from the scheduled time, even if no connection
+ * was free then, so a stall counts for every request scheduled during it.
  *
- * Prints `{"p50", "p99", "late", "behind", "done", "bad"}`. `p50` and `p99` are microseconds; `late` is the p99 of how
- * late this client itself noticed that a request was due; `behind` is how many requests had no connection when the last
- * one was due.
+ * Prints `{"p50", "p99", "late", "behind", "done", "bad"}`. `p50` and `p99` are microseconds. `late` is the p99 of the
+ * client's own delay in noticing that a request is due. `behind` is the number of requests without a connection at the
+ * time the last request was due.
  */
 import { connect, type Socket } from 'node:net';
 import { seededBelow } from '../../test/support/random.js';
@@ -15,7 +15,7 @@ interface Task {
   readonly port: number;
   readonly path: string;
   readonly rate: number;
-  /** Before and while latencies count. */
+  /** Seconds before latencies count, and seconds while they count. */
   readonly warmup: number;
   readonly seconds: number;
   readonly connections: number;
@@ -31,11 +31,11 @@ const free: Connection[] = [];
 
 /** Milliseconds from the start at which each request is due. */
 const schedule = scheduleOf(task.rate, (task.warmup + task.seconds) * 1000);
-/** Milliseconds, in memory that is there before the first request: an array that grows would stall the client. */
+/** Milliseconds. Preallocated: a growing array would stall the client. */
 const latencies = new Float64Array(schedule.length);
 const lateness = new Float64Array(schedule.length);
 let start = 0;
-/** Requests that are due, and those of them that were sent. */
+/** Number of requests that are due, and of those that were sent. */
 let due = 0;
 let sent = 0;
 let done = 0;
@@ -58,7 +58,7 @@ class Connection {
   #number = 0;
 
   constructor(onReady: () => void) {
-    // One buffer for all reads: a fresh one for each would be work for the collector, and so a late client.
+    // One buffer for all reads: a new one per read would cause garbage collections and delay the client.
     const onread = { buffer: reads, callback: (length: number) => this.#take(reads.subarray(0, length)) };
     this.#socket = connect({ port: task.port, host: '127.0.0.1', onread }, onReady);
     this.#socket.setNoDelay(true);
@@ -91,7 +91,7 @@ function dispatch(): void {
   while (sent < due && free.length > 0) free.pop()?.send(sent++);
 }
 
-/** Looks at the clock in every turn of the loop: a timer would be a millisecond late. */
+/** Reads the clock in every turn of the event loop: a timer would be up to a millisecond late. */
 function pace(): void {
   const now = performance.now() - start;
   while (due < schedule.length && schedule[due]! <= now) {
@@ -107,7 +107,7 @@ function pace(): void {
   settle(performance.now() + LAST_REPLIES);
 }
 
-/** Microseconds, of what was due after the warm-up. */
+/** Quantile in microseconds over the requests that were due after the warm-up. */
 function quantileOf(values: Float64Array, share: number): number {
   const counted = values.slice(schedule.findIndex((moment) => moment >= task.warmup * 1000)).sort();
   return (counted[Math.min(counted.length - 1, Math.floor(counted.length * share))] ?? 0) * 1000;

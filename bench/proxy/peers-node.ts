@@ -1,11 +1,11 @@
-/** The proxies on Node, from bench/node_modules, each as its documentation says to proxy with keep-alive. */
+/** The Node proxies from bench/node_modules, each configured as its documentation recommends for keep-alive. */
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import type { Setting } from './setting.js';
 
 const require = createRequire(resolve('bench/package.json'));
 
-/** Undefined where the package is not installed. */
+/** Version of a package; undefined if it is not installed. */
 export function versionOf(name: string): string | undefined {
   try {
     const { version }: { readonly version: string } = require(`${name}/package.json`);
@@ -15,7 +15,7 @@ export function versionOf(name: string): string | undefined {
   }
 }
 
-/** An idle client is kept as long as by the others. */
+/** Milliseconds that an idle client connection is kept, as with the other contestants. */
 const KEEP_ALIVE = 300_000;
 
 export function httpProxyCommand(setting: Setting, port: number, origin: number): readonly string[] {

@@ -1,9 +1,9 @@
-/** nginx, HAProxy and Caddy, each configured as its manual says to proxy with keep-alive on both sides. */
+/** nginx, HAProxy and Caddy, each configured as its manual recommends for proxying with keep-alive on both sides. */
 import { join } from 'node:path';
 import { routePaths } from './requests.js';
 import type { Setting } from './setting.js';
 
-/** Clients that the peers must be able to hold at once. */
+/** Concurrent clients that the peers must support. */
 const CLIENTS = 12_000;
 
 const PROXY = `proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection "";
@@ -12,14 +12,14 @@ const PROXY = `proxy_pass http://origin; proxy_http_version 1.1; proxy_set_heade
 /** A location that proxies; `more` are further directives in it. */
 export const nginxProxy = (path: string, more = ''): string => `location ${path} { ${PROXY} ${more} }`;
 
-/** Bodies of any size, without files in between, as one sets it up where bodies are large. */
+/** Bodies of any size without buffering in files, the usual configuration for large bodies. */
 const BODIES = `client_max_body_size 0; proxy_request_buffering off; client_body_buffer_size 64k;
   proxy_buffers 16 32k; proxy_busy_buffers_size 128k; proxy_max_temp_file_size 0;`;
 
-/** A worker that is somebody else could not read the folder of the run. */
-const AS_US = process.getuid?.() === 0 ? 'user root;' : '';
+/** A worker under another user could not read the folder of the run. */
+const SAME_USER = process.getuid?.() === 0 ? 'user root;' : '';
 
-/** `http` are directives beside the server. */
+/** `http` holds directives that are placed beside the server. */
 export function nginxCommand(
   setting: Setting,
   name: string,
@@ -34,7 +34,7 @@ export function nginxCommand(
   );
   const path = setting.write(
     `${name}.conf`,
-    `${AS_US} worker_processes 1; daemon off; pid ${at('pid')}; error_log stderr;
+    `${SAME_USER} worker_processes 1; daemon off; pid ${at('pid')}; error_log stderr;
 worker_rlimit_nofile ${setting.descriptors};
 events { worker_connections ${Math.min(2 * CLIENTS, setting.descriptors - 64)}; }
 http { access_log off; keepalive_requests 1000000000; keepalive_timeout 300s; ${temporary.join(' ')}
@@ -47,13 +47,13 @@ http { access_log off; keepalive_requests 1000000000; keepalive_timeout 300s; ${
   return ['nginx', '-e', 'stderr', '-c', path];
 }
 
-/** A location for each generated route, found by nginx in its tree of prefixes. */
+/** One location per generated route; nginx finds it in its prefix tree. */
 export function nginxRoutes(routes: number): string {
   const locations = routePaths(routes).map((path) => nginxProxy(`${path}/`));
   return [nginxProxy('/items/'), ...locations].join('\n');
 }
 
-/** `routes` above 1: which backend takes a request is looked up in a map of prefixes. */
+/** With `routes` above 1, the backend of a request is looked up in a map of prefixes. */
 export function haproxyCommand(
   setting: Setting,
   name: string,

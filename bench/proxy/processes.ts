@@ -1,4 +1,4 @@
-/** Processes of the proxy benchmark: started on chosen cores, read from /proc, and stopped for certain. */
+/** Processes of the proxy benchmark: started on chosen cores, measured through /proc, and stopped reliably. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -18,7 +18,7 @@ export interface Startable {
   readonly env?: { readonly [name: string]: string };
 }
 
-/** One server that runs. */
+/** A running server. */
 export class Running {
   readonly pid: number;
   readonly port: number;
@@ -37,7 +37,7 @@ export class Running {
     return `http://127.0.0.1:${this.port}${path}`;
   }
 
-  /** The last of what it wrote. */
+  /** The end of its output. */
   log(): string {
     return readFileSync(this.#logPath, 'utf8').slice(-2000);
   }
@@ -46,7 +46,7 @@ export class Running {
     return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
-  /** SIGTERM to it, then SIGKILL to it and its children. */
+  /** Sends SIGTERM, and SIGKILL to the whole process tree if it does not end in time. */
   async stop(): Promise<void> {
     if (this.ended) return;
     const exited = once(this.#child, 'exit');
@@ -56,7 +56,7 @@ export class Running {
     clearTimeout(timer);
   }
 
-  /** At once, with its children; for when nothing can be waited for. */
+  /** Kills the process tree at once, for callers that cannot wait. */
   kill(): void {
     if (this.ended) return;
     for (const pid of family(this.pid)) signal(pid, 'SIGKILL');
@@ -71,7 +71,7 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** File descriptors that a process started here may have: 65,536 where the system lets us, else its hard limit. */
+/** Limit of open files for started processes: 65,536 if the system permits it, else its hard limit. */
 export const fileDescriptors = ((): number => {
   const wanted = 65_536;
   if (spawnSync('prlimit', [`--nofile=${wanted}:${wanted}`, 'true'], { stdio: 'ignore' }).status === 0) return wanted;
@@ -82,9 +82,8 @@ export const fileDescriptors = ((): number => {
 const canDieWithUs = spawnSync('setpriv', ['--pdeathsig', 'TERM', 'true'], { stdio: 'ignore' }).status === 0;
 
 /**
- * The command, to run on these cores, with as many descriptors as there may be. One that is `yielding` gives way to all
- * others on its core at once, not only when its share of time is used up. Should the benchmark itself be killed,
- * the kernel ends what it had started.
+ * Wraps the command to run on these cores with the highest possible limit of open files. A `yielding` process runs at
+ * idle priority: all others on its core preempt it at once. If the benchmark is killed, the kernel ends the process.
  */
 export function pinned(cores: string, command: readonly string[], yielding = false): [string, string[]] {
   const wrapped = [
@@ -100,7 +99,7 @@ export function pinned(cores: string, command: readonly string[], yielding = fal
   return [wrapped[0]!, wrapped.slice(1)];
 }
 
-/** Starts a server on these cores; `onSpawn` hears of it before it is ready. Resolves when `path` is answered with 200. */
+/** Starts a server on these cores; calls `onSpawn` before it is ready. Resolves when `path` is answered with 200. */
 export async function start(
   what: Startable,
   at: { readonly port: number; readonly path: string; readonly folder: string; readonly cores: string },
@@ -126,7 +125,7 @@ async function ready(running: Running, what: Startable, path: string): Promise<v
     if (last === '200') return;
     await delay(50);
   }
-  throw new Error(`${what.name} does not serve (${last}):\n${running.log()}`);
+  throw new Error(`${what.name} is not ready (${last}):\n${running.log()}`);
 }
 
 function statusOf(url: string, headers: { readonly [name: string]: string }): Promise<string> {
@@ -142,7 +141,7 @@ function statusOf(url: string, headers: { readonly [name: string]: string }): Pr
 
 const ticksPerSecond = Number(spawnSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }).stdout) || 100;
 
-/** Fields of /proc/PID/stat from the third on: the second may hold spaces. Undefined for a process that just ended. */
+/** Fields of /proc/PID/stat from the third on: the second may contain spaces. Undefined if the process has ended. */
 function statFields(pid: number): string[] | undefined {
   const text = procText(pid, 'stat');
   return text?.slice(text.lastIndexOf(')') + 2).split(' ');
@@ -156,7 +155,7 @@ function procText(pid: number, file: string): string | undefined {
   }
 }
 
-/** A process and all that descend from it and live. */
+/** A process and all its running descendants. */
 function family(pid: number): number[] {
   const children = new Map<number, number[]>();
   for (const entry of readdirSync('/proc')) {
@@ -169,7 +168,7 @@ function family(pid: number): number[] {
   return found;
 }
 
-/** User and system seconds of a process, all its threads, and its children that live. */
+/** User and system seconds of a process, its threads and its running descendants. */
 export function cpuSeconds(pid: number): number {
   let ticks = 0;
   for (const one of family(pid)) {
@@ -179,7 +178,7 @@ export function cpuSeconds(pid: number): number {
   return ticks / ticksPerSecond;
 }
 
-/** Resident bytes of a process and its children: now, and at most since `resetPeak`. */
+/** Resident bytes of a process and its descendants: now, and the peak since `resetPeak`. */
 export function memory(pid: number): { readonly now: number; readonly peak: number } {
   let now = 0;
   let peak = 0;
@@ -194,18 +193,18 @@ export function memory(pid: number): { readonly now: number; readonly peak: numb
 const kibibytes = (status: string, name: string): number =>
   Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) * 1024;
 
-/** Makes the peak of a process and its children what they have now. */
+/** Resets the memory peak of a process and its descendants to the present value. */
 export function resetPeak(pid: number): void {
   for (const one of family(pid)) writeFileSync(`/proc/${one}/clear_refs`, '5');
 }
 
-/** Processor time so far, in ticks. */
+/** CPU time so far, in ticks. */
 export interface TimeSpent {
-  /** By this process and by what it started and has ended. */
+  /** Of this process and of its descendants that have ended. */
   readonly ours: number;
-  /** By all programs, the kernel's interrupts excepted. */
+  /** Of all programs, without the kernel's interrupts. */
   readonly all: number;
-  /** That there was to spend. */
+  /** CPU time that was available. */
   readonly total: number;
 }
 
@@ -218,7 +217,7 @@ export function timeSpent(): TimeSpent {
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-/** The part of the machine's time that others took since then. Everything that was started must have ended. */
+/** Share of CPU time that other programs used since then. All started processes must have ended. */
 export function shareOfOthers(since: TimeSpent): number {
   const now = timeSpent();
   return Math.max(0, (now.all - since.all - (now.ours - since.ours)) / (now.total - since.total));

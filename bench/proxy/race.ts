@@ -1,4 +1,4 @@
-/** Contestants loaded in turn, round by round, each round beginning with another one. */
+/** Loads contestants in turn, round by round; each round begins with a different contestant. */
 import { cpuSeconds, type Running } from './processes.js';
 import { MIB } from './requests.js';
 import { type Column, type Line, newLine, note } from './section.js';
@@ -8,14 +8,14 @@ import { load } from './wrk.js';
 export interface Race {
   readonly connections: number;
   readonly path: string;
-  /** Bytes of one body, where CPU a MiB is of interest. */
+  /** Bytes of one body, if CPU per MiB is reported. */
   readonly bytes?: number;
-  /** A Lua script that makes the requests, if they are not all for `path`. */
+  /** A Lua script that creates the requests, unless all of them are for `path`. */
   script?(name: string): string;
   readonly loadCores?: string;
-  /** Rounds that count, if not as many as usual. */
+  /** Rounds that count; default: as in the setting. */
   readonly rounds?: number;
-  /** How much longer than usual each one is loaded. */
+  /** Factor on the usual length of a round. */
   readonly longer?: number;
 }
 
@@ -32,8 +32,8 @@ export const BODY_COLUMNS: readonly Column[] = [
 ];
 
 /**
- * The lines of one table. A line in which any reply was bad is void from there on: it may well be fast because it
- * fails.
+ * The lines of one table. A line is void after its first bad reply: a contestant that fails may be fast for that
+ * reason.
  */
 export async function race(setting: Setting, entrants: readonly Entrant[], what: Race): Promise<Line[]> {
   const lines = entrants.map(({ contestant, failed }) => newLine(contestant, failed));
@@ -74,9 +74,9 @@ async function lap(
     });
     const cpu = ((cpuSeconds(running.pid) - before) * 1e6) / requests;
     const ofBytes = what.bytes ? { cpuPerMib: (cpu * MIB) / what.bytes, mib: (rate * what.bytes) / MIB } : {};
-    return { bad: running.ended ? 'it ended under load' : bad, figures: { cpu, rate, p99, ...ofBytes } };
+    return { bad: running.ended ? 'the process ended under load' : bad, figures: { cpu, rate, p99, ...ofBytes } };
   } catch (error) {
     setting.progress(`  ${name}: ${error instanceof Error ? error.message : String(error)}\n${running.log()}`);
-    return { bad: 'the load could not be run', figures: {} };
+    return { bad: 'the load generator failed', figures: {} };
   }
 }

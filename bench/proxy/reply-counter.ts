@@ -1,6 +1,6 @@
-/** Reads the replies to one request at a time on a connection: their status, and where they end. */
+/** Reads replies on a connection with one request at a time: their status and their end. */
 
-/** Tells a reply's end; for what the benchmark's origins send through gateways. */
+/** Finds the end of a reply; supports only what the origins of the benchmark send through gateways. */
 export class ReplyCounter {
   status = 0;
   /** Bytes of the body so far. */
@@ -11,7 +11,7 @@ export class ReplyCounter {
   #chunked = false;
   #tail = '';
 
-  /** True when `data` ends the reply; begins anew with the next. */
+  /** Returns true if `data` ends the reply, and resets itself for the next one. */
   take(data: Buffer): boolean {
     if (this.#inBody) return this.#body(data);
     const seen = this.#head ? Buffer.concat([this.#head, data]) : data;

@@ -1,16 +1,16 @@
-/** What the clients of the benchmark ask for. */
+/** The requests that the clients of the benchmark send. */
 import { seededBelow } from '../../test/support/random.js';
 import type { Setting } from './setting.js';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
 
-/** The bodies of the scenarios, by the last segment of their path below /bytes. */
+/** Body sizes in bytes, by the last segment of the path below /bytes. */
 export const SIZES: { readonly [name: string]: number } = { '1k': KIB, '64k': 64 * KIB, '10m': 10 * MIB };
 
 /**
- * Prefixes of generated routes, as a grown table has them: areas with many things each. One number more stands behind
- * each in a request.
+ * Prefixes of generated routes, shaped like a real route table: areas with many things each. A request appends a number
+ * to the prefix.
  */
 export function routePaths(count: number): string[] {
   const paths: string[] = [];
@@ -18,7 +18,7 @@ export function routePaths(count: number): string[] {
   return paths;
 }
 
-/** A Lua script for wrk that asks for these paths in turn; each request is made ready before the load begins. */
+/** A Lua script for wrk that requests these paths in turn; all requests are prepared before the load begins. */
 export function scriptOfPaths(setting: Setting, name: string, paths: readonly string[]): string {
   const list = setting.write(`${name}.txt`, `${paths.join('\n')}\n`);
   return setting.write(
@@ -36,7 +36,7 @@ end
   );
 }
 
-/** So many paths spread over the table, the same in every run. */
+/** `count` paths spread over the table, the same in every run. */
 export function spreadPaths(routes: number, count: number): string[] {
   const known = routePaths(routes);
   const next = seededBelow(routes);
@@ -47,7 +47,7 @@ export function spreadPaths(routes: number, count: number): string[] {
   return paths;
 }
 
-/** A Lua script for wrk that posts a body of so many bytes. */
+/** A Lua script for wrk that posts a body of `bytes` bytes. */
 export function scriptOfUpload(setting: Setting, bytes: number): string {
   return setting.write(
     `upload-${bytes}.lua`,

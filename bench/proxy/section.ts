@@ -1,14 +1,14 @@
-/** What a scenario found: figures a round and line, ratios of them, targets, and the table that shows it all. */
-import { median, type Table } from '../kit.js';
+/** Results of a scenario: figures per round and line, their ratios, targets, and the table of all of them. */
+import { median, type Table, verdict } from '../kit.js';
 import type { Contestant } from './contestants.js';
 
-/** One contestant's rounds. */
+/** The rounds of one contestant. */
 export interface Line {
   readonly name: string;
   readonly version: string | undefined;
-  /** Names of figures to their values, one a round. */
+  /** Values by name of figure, one per round. */
   readonly figures: { readonly [name: string]: number[] };
-  /** Why the line is void: it did not start, or some reply was none that was asked for. Empty when it counts. */
+  /** Why the line is void: the contestant did not start, or a reply was bad. Empty if the line is valid. */
   void: string;
 }
 
@@ -22,8 +22,8 @@ export interface Column {
 
 export interface Target {
   readonly text: string;
-  readonly held: boolean;
-  /** Undefined where a line that it needs is void or missing. */
+  readonly met: boolean;
+  /** Undefined if a required line is void or missing. */
   readonly measured: number | undefined;
   readonly most: number;
 }
@@ -32,7 +32,7 @@ export interface Section {
   readonly scenario: string;
   readonly title: string;
   readonly columns: readonly Column[];
-  /** Whose lead figure the others are compared with, and what the lead figure is. */
+  /** The figure that is compared, and the lines that it is compared with. */
   readonly lead: string;
   readonly against: readonly string[];
   readonly lines: readonly Line[];
@@ -57,8 +57,8 @@ const usable = (line: Line | undefined, figure: string): readonly number[] | und
   line === undefined || line.void !== '' ? undefined : line.figures[figure];
 
 /**
- * Median of the ratios within each round, not the ratio of medians: what disturbs the machine for a round disturbs both
- * and cancels out. Undefined where one has no figures.
+ * Median of the ratios within each round, not the ratio of medians: a disturbance that lasts a round affects both sides
+ * and cancels out. Undefined if one side has no figures.
  */
 export function paired(of: Line | undefined, to: Line | undefined, figure: string): number | undefined {
   const dividends = usable(of, figure);
@@ -67,7 +67,7 @@ export function paired(of: Line | undefined, to: Line | undefined, figure: strin
   return median(dividends.map((value, round) => value / divisors[round]!));
 }
 
-/** The value below which a share of the values lies, between neighbours in proportion. */
+/** Quantile of the values, with linear interpolation between neighbours. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = share * (sorted.length - 1);
@@ -75,7 +75,7 @@ export function quantile(values: readonly number[], share: number): number {
   return below + (at - Math.floor(at)) * ((sorted[Math.ceil(at)] ?? below) - below);
 }
 
-/** At most `most` times what another line has; none where that peer did not take part. */
+/** Target: at most `most` times the figure of another line. Empty if that peer did not take part. */
 export function targetOfRatio(
   lines: readonly Line[],
   of: string,
@@ -90,20 +90,20 @@ export function targetOfRatio(
     other,
     figure,
   );
-  const text = `${of} takes ${measured === undefined ? 'an unknown part' : `${measured.toFixed(2)}x`} of ${to}`;
-  return [{ text: `${text} (at most ${most}x)`, held: measured !== undefined && measured <= most, measured, most }];
+  const text = `${of} takes ${measured === undefined ? 'an unknown share' : `${measured.toFixed(2)}x`} of ${to}`;
+  return [{ text: `${text} (at most ${most}x)`, met: measured !== undefined && measured <= most, measured, most }];
 }
 
-/** At most so much, in the unit of the figure. */
+/** Target: at most `most`, in the unit of the figure. */
 export function targetOfValue(line: Line | undefined, figure: string, most: number, unit: string): readonly Target[] {
   if (line === undefined) return [];
   const values = usable(line, figure);
   const measured = values?.length ? median(values) : undefined;
   const text = `${line.name}: ${measured === undefined ? 'unknown' : measured.toFixed(1)} ${unit}`;
-  return [{ text: `${text} (at most ${most})`, held: measured !== undefined && measured <= most, measured, most }];
+  return [{ text: `${text} (at most ${most})`, met: measured !== undefined && measured <= most, measured, most }];
 }
 
-/** The section as people read it. */
+/** The section as a table for the report. */
 export function tableOf(section: Section): Table {
   const { lines, against, columns, lead } = section;
   const peers = against.map((name) => lines.find((line) => line.name === name)).filter((line) => line !== undefined);
@@ -116,10 +116,7 @@ export function tableOf(section: Section): Table {
       const ratios = peers.map((peer) => paired(line, peer, lead)?.toFixed(2).concat('x') ?? '-');
       return [line.name, ...columns.map((column) => cell(line, column)), ...ratios];
     }),
-    notes: [
-      ...section.targets.map(({ held, text }) => `${held ? 'target held' : 'target MISSED'}: ${text}`),
-      ...section.notes,
-    ],
+    notes: [...section.targets.map(({ met, text }) => verdict(met, text)), ...section.notes],
   };
 }
 

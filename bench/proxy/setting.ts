@@ -1,4 +1,4 @@
-/** Where a run happens: its folder, its cores, its origins, what it started, and how all of that goes away. */
+/** The environment of a run: folder, cores, origins, started processes, and their cleanup. */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -8,29 +8,29 @@ import type { Contestant } from './contestants.js';
 import { fileDescriptors, type Running, type Startable, start } from './processes.js';
 
 export interface Pace {
-  /** A smoke run: fewer rounds, peers and sizes. */
+  /** A smoke test: fewer rounds, peers and sizes. */
   readonly quick: boolean;
-  /** Interleaved rounds that count; one more warms up. */
+  /** Interleaved rounds that count; one more is a warm-up. */
   readonly rounds: number;
-  /** The same for scenarios of many tables or lines. */
+  /** The same for scenarios with many tables or lines. */
   readonly fewerRounds: number;
-  /** Seconds that each one is loaded a round. */
+  /** Seconds of load per contestant and round. */
   readonly seconds: number;
 }
 
-/** What must be there before a contestant is started. */
+/** Ports of the origins, which must run before a contestant is started. */
 export interface Origins {
-  /** Answers small and large bodies: nginx. */
+  /** nginx: replies with small and large bodies. */
   readonly files: number;
-  /** Takes request bodies, streams without end: ours. */
+  /** The built-in origin: reads request bodies, sends long streams. */
   readonly streams: number;
 }
 
 export class Setting {
   readonly folder = mkdtempSync(join(tmpdir(), 'gw-bench-'));
-  /** The API key that the clients of a full gateway send. */
+  /** The API key that clients send to a contestant with all policies. */
   readonly key = randomBytes(16).toString('hex');
-  /** The gateway's core, and that of load and origins: the same on a machine that has one. */
+  /** The core of the gateway, and the core of load generator and origins; the same on a machine with one core. */
   readonly gatewayCore = '0';
   readonly loadCore = availableParallelism() > 1 ? '1' : '0';
   readonly allCores = `0-${availableParallelism() - 1}`;
@@ -52,7 +52,7 @@ export class Setting {
     return path;
   }
 
-  /** Starts a server and waits until it answers; it counts as started from its first moment. */
+  /** Starts a server and waits until it answers. It is registered for cleanup as soon as its process exists. */
   async start(what: Startable, port: number, options: { path?: string; cores?: string } = {}): Promise<Running> {
     const at = {
       port,
@@ -64,8 +64,8 @@ export class Setting {
   }
 
   /**
-   * Runs `work` with these servers up, each on a port of its own, and stops them whatever happens. One that does not
-   * start takes part with the reason.
+   * Starts these servers, each on its own port, runs `work`, and always stops the servers. A server that does not start
+   * appears as an entrant with the reason.
    */
   async with<T>(
     contestants: readonly Contestant[],
@@ -99,9 +99,9 @@ export class Setting {
     await this.#stop([...this.#started].filter(({ port }) => !origins.has(port)));
   }
 
-  async #stop(those: readonly Running[]): Promise<void> {
-    await Promise.all(those.map((running) => running.stop()));
-    for (const running of those) this.#started.delete(running);
+  async #stop(servers: readonly Running[]): Promise<void> {
+    await Promise.all(servers.map((running) => running.stop()));
+    for (const running of servers) this.#started.delete(running);
   }
 
   /** Stops everything and removes the folder. */
@@ -110,14 +110,14 @@ export class Setting {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  /** The same at once, for a process that is about to exit. */
+  /** The same, synchronously, for a process that is about to exit. */
   abandon(): void {
     for (const running of this.#started) running.kill();
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-/** A contestant that runs, or why it does not. */
+/** A contestant with its running server, or the reason why it did not start. */
 export interface Entrant {
   readonly contestant: Contestant;
   readonly running: Running | undefined;

@@ -1,6 +1,6 @@
 /**
- * One long body through a gateway: `{port, direction: "down" | "up", bytes}`. Prints `{"status", "bytes", "seconds"}`;
- * `bytes` is what arrived at the other end.
+ * Sends one long body through a gateway: `{port, direction: "down" | "up", bytes}`. Prints `{"status", "bytes",
+ * "seconds"}`; `bytes` is the number of bytes that arrived at the other end.
  */
 import { connect } from 'node:net';
 import { ReplyCounter } from './reply-counter.js';

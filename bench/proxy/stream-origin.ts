@@ -1,7 +1,6 @@
 /**
- * An origin on bare sockets: `GET /stream/N` is answered with N bytes, a POST with how many bytes came, all else with a
- * small reply. It trusts its peer to send well-formed messages, one at a time on a connection: it measures gateways and
- * is none.
+ * An origin on plain sockets. It answers `GET /stream/N` with N bytes, a POST with the number of received bytes, and
+ * all other requests with a small reply. It assumes well-formed messages, one at a time per connection.
  */
 import { createServer, type Socket } from 'node:net';
 
@@ -10,7 +9,7 @@ const BLOCK = Buffer.alloc(256 * 1024, 'x');
 const json = (text: string): string =>
   `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`;
 
-/** Counts the bytes of a body in chunks; `take` says whether it has ended. */
+/** Counts the bytes of a chunked body; `take` returns whether the body has ended. */
 class Chunks {
   received = 0;
   #line = '';
@@ -51,7 +50,7 @@ class Chunks {
 class Connection {
   readonly #socket: Socket;
   #head: Buffer | undefined;
-  /** Bytes of the body that are to come; undefined between requests. */
+  /** Remaining bytes of the body; undefined between requests. */
   #left: number | undefined;
   #length = 0;
   #chunks: Chunks | undefined;

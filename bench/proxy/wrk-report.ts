@@ -1,18 +1,18 @@
-/** What wrk prints at its end. */
+/** Parser of the report that wrk prints. */
 
 export interface Load {
   readonly requests: number;
-  /** Bytes of replies, heads with them. */
+  /** Bytes of replies, including heads. */
   readonly bytes: number;
-  /** Requests a second. */
+  /** Requests per second. */
   readonly rate: number;
   /** Milliseconds. */
   readonly p99: number;
-  /** What wrk complained about; empty when every reply was a good one. */
+  /** The errors that wrk reported; empty if every reply was good. */
   readonly bad: string;
 }
 
-/** @throws when the text is no report of wrk. */
+/** @throws if the text is not a report of wrk. */
 export function readReport(text: string): Load {
   const found = /(\d+) requests in [\d.]+\w+, ([\d.]+)(B|KB|MB|GB|TB) read/.exec(text);
   if (!found) throw new Error(`not a report of wrk:\n${text}`);
@@ -22,7 +22,7 @@ export function readReport(text: string): Load {
     bytes: Number(found[2]) * 1024 ** ['B', 'KB', 'MB', 'GB', 'TB'].indexOf(found[3]!),
     rate: Number(/Requests\/sec:\s+([\d.]+)/.exec(text)?.[1] ?? 0),
     p99: milliseconds(/99%\s+([\d.]+)(us|ms|s)/.exec(text)),
-    bad: requests === 0 ? 'no reply at all' : complaint(text),
+    bad: requests === 0 ? 'no reply' : complaint(text),
   };
 }
 

@@ -1,4 +1,4 @@
-/** Load by wrk: one thread, so many keep-alive connections, as fast as answers come. */
+/** Load by wrk: one thread, a number of keep-alive connections, each sending as fast as it is answered. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { pinned } from './processes.js';
@@ -10,16 +10,16 @@ export interface LoadOptions {
   readonly connections: number;
   readonly seconds: number;
   readonly cores: string;
-  /** A Lua script that makes the requests. */
+  /** A Lua script that creates the requests. */
   readonly script?: string;
 }
 
-/** Longer than the slowest reply of any scenario, so that a queue is not taken for a failure. */
+/** Longer than the slowest reply of any scenario, so that queueing does not count as a failure. */
 const TIMEOUT = '20s';
 
 /**
  * Loads one server.
- * @throws when wrk itself fails; replies that are not good are told in `bad`.
+ * @throws if wrk itself fails; bad replies are reported in `bad`.
  */
 export async function load(options: LoadOptions): Promise<Load> {
   const headers = Object.entries(options.headers).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);

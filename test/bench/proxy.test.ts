@@ -1,4 +1,4 @@
-/** What the figures of the proxy benchmark stand on: pairs of rounds, void lines, and the ends of replies. */
+/** Evaluation in the proxy benchmark: ratios of paired rounds, void lines, and the end of replies. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ReplyCounter } from '../../bench/proxy/reply-counter.js';
@@ -28,25 +28,25 @@ test('a ratio is the median of the ratios within rounds, not the ratio of median
   assert.is(paired(line('a', []), line('b', []), 'cpu'), undefined);
 });
 
-test('quantiles lie between neighbours in proportion', () => {
+test('quantiles are interpolated linearly', () => {
   assert.is(quantile([4, 1, 3, 2], 0.5), 2.5);
   assert.is(quantile([1, 2, 3, 4, 5], 0.25), 2);
   assert.is(quantile([7], 0.99), 7);
 });
 
-test('a target on a void line is missed, and one on a peer that is not there is none', () => {
+test('a target on a void line is missed; a target on an absent peer is omitted', () => {
   const lines = [line('gw', [1]), line('HAProxy', [1], 'Non-2xx or 3xx responses: 3')];
   const [target] = targetOfRatio(lines, 'gw', 'HAProxy', 1.2);
-  assert.is(target?.held, false);
+  assert.is(target?.met, false);
   assert.is(target?.measured, undefined);
   assert.equal(targetOfRatio(lines, 'gw', 'nginx', 1), []);
-  assert.is(targetOfRatio([line('gw', [1]), line('HAProxy', [1])], 'gw', 'HAProxy', 1.2)[0]?.held, true);
-  assert.is(targetOfRatio([line('gw', [3]), line('HAProxy', [1])], 'gw', 'HAProxy', 1.2)[0]?.held, false);
-  assert.is(targetOfValue(line('gw', [11, 12, 40]), 'cpu', 12, 'KiB')[0]?.held, true);
-  assert.is(targetOfValue(line('gw', [13]), 'cpu', 12, 'KiB')[0]?.held, false);
+  assert.is(targetOfRatio([line('gw', [1]), line('HAProxy', [1])], 'gw', 'HAProxy', 1.2)[0]?.met, true);
+  assert.is(targetOfRatio([line('gw', [3]), line('HAProxy', [1])], 'gw', 'HAProxy', 1.2)[0]?.met, false);
+  assert.is(targetOfValue(line('gw', [11, 12, 40]), 'cpu', 12, 'KiB')[0]?.met, true);
+  assert.is(targetOfValue(line('gw', [13]), 'cpu', 12, 'KiB')[0]?.met, false);
 });
 
-test('a void line shows its reason and no figure', () => {
+test('a void line shows its reason instead of figures', () => {
   const section: Section = {
     scenario: 'plain',
     title: 'plain',
@@ -81,17 +81,17 @@ Requests/sec:  34321.09
 Transfer/sec:      5.46MB
 `;
 
-test('the report of wrk is read with what it complains about', () => {
+test('the report of wrk is parsed, including its errors', () => {
   assert.equal(readReport(REPORT), { requests: 34_567, bytes: 5.5 * 1024 * 1024, rate: 34_321.09, p99: 0.85, bad: '' });
   const bad = REPORT.replace('Requests/sec', '  Non-2xx or 3xx responses: 7\nRequests/sec');
   assert.is(readReport(bad).bad, 'Non-2xx or 3xx responses: 7');
   const errors = 'Socket errors: connect 0, read 3, write 0, timeout 0';
   assert.is(readReport(REPORT.replace('Requests/sec', `  ${errors}\nRequests/sec`)).bad, errors);
-  assert.is(readReport(REPORT.replace('34567 requests', '0 requests')).bad, 'no reply at all');
+  assert.is(readReport(REPORT.replace('34567 requests', '0 requests')).bad, 'no reply');
   assert.throws(() => readReport('unable to connect'));
 });
 
-test('the end of a reply is found wherever its bytes are cut', () => {
+test('the end of a reply is found wherever its bytes are split', () => {
   const replies = [
     'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello',
     'HTTP/1.1 204 No Content\r\ncontent-length:0\r\n\r\n',
@@ -107,7 +107,7 @@ test('the end of a reply is found wherever its bytes are cut', () => {
       for (let at = 0; at < bytes.length; at += cut) {
         if (counter.take(bytes.subarray(at, at + cut))) ends.push(Math.min(bytes.length, at + cut));
       }
-      assert.equal(ends, [bytes.length], `${reply} cut every ${cut} bytes`);
+      assert.equal(ends, [bytes.length], `${reply} split every ${cut} bytes`);
       assert.is(counter.status, statuses[i]);
     });
   }

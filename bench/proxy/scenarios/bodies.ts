@@ -1,12 +1,12 @@
 /** Bodies of three sizes, as replies and as requests. */
-import { everybody, HAPROXY, HTTP_PROXY, NGINX } from '../contestants.js';
+import { allContestants, HAPROXY, HTTP_PROXY, NGINX } from '../contestants.js';
 import { BODY_COLUMNS, race } from '../race.js';
 import { KIB, SIZES, scriptOfUpload } from '../requests.js';
 import type { Section } from '../section.js';
 import type { Entrant, Setting } from '../setting.js';
 import type { Scenario } from './scenario.js';
 
-/** Few enough that each large body is done within a round. */
+/** Few connections for large bodies, so that each body completes within a round. */
 const connectionsFor = (bytes: number): number => (bytes > 1024 * KIB ? 4 : 64);
 
 async function eachSize(
@@ -48,7 +48,7 @@ export const bodies: Scenario = {
   name: 'bodies',
   summary: 'replies of 1 KiB, 64 KiB and 10 MiB',
   run: (setting) =>
-    setting.with(everybody(setting, setting.origins.files), (entrants) =>
+    setting.with(allContestants(setting, setting.origins.files), (entrants) =>
       eachSize(setting, 'bodies', 'replies', entrants, (name) => ({ path: `/bytes/${name}` })),
     ),
 };
@@ -57,7 +57,7 @@ export const uploads: Scenario = {
   name: 'uploads',
   summary: 'request bodies of 1 KiB, 64 KiB and 10 MiB',
   run: (setting) =>
-    setting.with(everybody(setting, setting.origins.streams), (entrants) =>
+    setting.with(allContestants(setting, setting.origins.streams), (entrants) =>
       eachSize(setting, 'uploads', 'request bodies', entrants, (_, bytes) => ({
         path: '/upload',
         script: scriptOfUpload(setting, bytes),

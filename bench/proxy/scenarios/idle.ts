@@ -1,7 +1,7 @@
-/** What a connection costs that waits for its next request. */
+/** Memory of a connection that waits for its next request. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, numberIn } from '../clients.js';
-import { everybody, GW, HAPROXY, HTTP_PROXY, NGINX } from '../contestants.js';
+import { allContestants, GW, HAPROXY, HTTP_PROXY, NGINX } from '../contestants.js';
 import { memory } from '../processes.js';
 import { KIB } from '../requests.js';
 import { type Line, newLine, note, targetOfValue } from '../section.js';
@@ -9,9 +9,9 @@ import type { Entrant, Setting } from '../setting.js';
 import type { Scenario } from './scenario.js';
 
 const CONNECTIONS = 10_000;
-/** Milliseconds in which a process gives back what it only needed for a moment, before each reading. */
+/** Milliseconds before each reading, in which a process releases short-lived memory. */
 const settleOf = ({ pace }: Setting): number => (pace.quick ? 1000 : 2000);
-/** Open before the first reading, so that what the process needs in any case is not counted. */
+/** Connections opened before the first reading, so that the base memory of the process does not count. */
 const BEFORE = 1000;
 
 async function lineOf(setting: Setting, { contestant, running, failed }: Entrant): Promise<Line> {
@@ -40,9 +40,9 @@ async function lineOf(setting: Setting, { contestant, running, failed }: Entrant
 
 export const idle: Scenario = {
   name: 'idle',
-  summary: 'memory a waiting connection',
+  summary: 'memory per idle connection',
   run: (setting) =>
-    setting.with(everybody(setting, setting.origins.files), async (entrants) => {
+    setting.with(allContestants(setting, setting.origins.files), async (entrants) => {
       const lines: Line[] = [];
       for (const entrant of entrants) lines.push(await lineOf(setting, entrant));
       return [
@@ -51,7 +51,7 @@ export const idle: Scenario = {
           title: `${CONNECTIONS.toLocaleString('en')} idle keep-alive connections, each after one request`,
           columns: [
             { title: 'KiB/connection', figure: 'kib', digits: 1 },
-            { title: 'MiB in all', figure: 'total', digits: 0 },
+            { title: 'MiB total', figure: 'total', digits: 0 },
           ],
           lead: 'kib',
           against: [HAPROXY, NGINX, HTTP_PROXY],
@@ -60,10 +60,10 @@ export const idle: Scenario = {
             lines.find(({ name }) => name === GW),
             'kib',
             12,
-            'KiB a connection',
+            'KiB per connection',
           ),
           notes: [
-            `growth of resident memory (VmRSS) over what the process had with ${BEFORE.toLocaleString('en')} such connections; no garbage collection is forced`,
+            `growth of resident memory (VmRSS) relative to the same process with ${BEFORE.toLocaleString('en')} such connections; no garbage collection is forced`,
           ],
         },
       ];

@@ -1,4 +1,4 @@
-/** Every scenario, in the order in which they run. */
+/** All scenarios in order of execution. */
 import { bodies, uploads } from './bodies.js';
 import { idle } from './idle.js';
 import { latency } from './latency.js';

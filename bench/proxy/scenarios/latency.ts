@@ -1,35 +1,35 @@
-/** What a gateway adds to the latency of a request, at fixed rates that all contestants are given alike. */
+/** Latency that a gateway adds to a request, at fixed rates that are the same for all contestants. */
 import { median } from '../../kit.js';
 import { ask, numberIn } from '../clients.js';
-import { everybody, GW, HAPROXY } from '../contestants.js';
+import { allContestants, GW, HAPROXY } from '../contestants.js';
 import { type Line, newLine, note, type Section, type Target } from '../section.js';
 import type { Entrant, Setting } from '../setting.js';
 import type { Scenario } from './scenario.js';
 
 const PATH = '/items/1';
 const CONNECTIONS = 64;
-/** Requests a second. Low enough that the client and the origin, which share a core, have time to spare. */
+/** Requests per second. Low enough to leave spare time on the core that client and origin share. */
 const RATES = [2000, 5000, 10_000];
-/** Seconds at the rate before latencies count: in the first ones the client itself is still being optimized. */
+/** Seconds at the rate before latencies count: at first V8 still optimizes the client. */
 const WARMUP = 2;
 /**
- * The client's own lateness at p99 may be this many microseconds, or half of the p99 that it measured: beyond that a round
- * says more of the client than of the gateway.
+ * Limit of the client's own lateness at p99: this many microseconds, or half of the measured p99 if that is more.
+ * Beyond it, a round describes the client rather than the gateway.
  */
 const LATEST = 250;
 const isLate = ({ late, p99 }: Latency): boolean => late > Math.max(LATEST, p99 / 2);
-/** A round with a late client is tried again so often. */
+/** Measurements per round if the client is late. */
 const TRIES = 3;
-/** The share of requests that may wait for a connection at the end: more cannot be served at this rate. */
+/** Share of requests that may wait for a connection at the end; above it, the contestant cannot serve the rate. */
 const BEHIND = 0.01;
-/** What is measured as less than this, in microseconds, is not told apart from nothing. */
+/** Resolution of the measurement in microseconds: smaller differences are not significant. */
 const RESOLUTION = 50;
 
 interface Latency {
   readonly p50: number;
   readonly p99: number;
   readonly late: number;
-  /** Why the figures do not count; empty when they do. */
+  /** Why the figures are invalid; empty if they are valid. */
   readonly fault: string;
 }
 
@@ -39,11 +39,11 @@ async function paced(setting: Setting, port: number, rate: number): Promise<Late
   const answer = await ask(setting, 'pace-client', task);
   const [p50, p99, late, behind, bad] = ['p50', 'p99', 'late', 'behind', 'bad'].map((name) => numberIn(answer, name));
   const tooMuch = behind! > BEHIND * rate * seconds;
-  const fault = bad! > 0 ? `${bad} bad replies` : tooMuch ? `cannot serve ${rate} requests a second` : '';
+  const fault = bad! > 0 ? `${bad} bad replies` : tooMuch ? `cannot serve ${rate} requests per second` : '';
   return { p50: p50!, p99: p99!, late: late!, fault };
 }
 
-/** The last of at most `TRIES` measurements, the first whose client was in time. */
+/** Measures until the client is in time, at most `TRIES` times; returns the last measurement. */
 async function inTime(setting: Setting, port: number, rate: number): Promise<Latency> {
   let found = await paced(setting, port, rate);
   for (let i = 1; i < TRIES && found.fault === '' && isLate(found); i++) found = await paced(setting, port, rate);
@@ -51,7 +51,7 @@ async function inTime(setting: Setting, port: number, rate: number): Promise<Lat
   return { ...found, fault: `the client itself was ${found.late.toFixed(0)} us late` };
 }
 
-/** Rounds in which the origin alone is asked first, then each contestant in turn. */
+/** Runs rounds that measure the origin alone first, then each contestant in turn. */
 async function measure(setting: Setting, entrants: readonly Entrant[], rate: number): Promise<Line[]> {
   const lines = entrants.map(({ contestant, failed }) => newLine(contestant, failed));
   const { rounds } = setting.pace;
@@ -82,8 +82,8 @@ async function lap(setting: Setting, line: Line, port: number, rate: number, dir
 }
 
 /**
- * Differences near zero have no meaningful ratio within a round: medians are compared, and what HAProxy adds counts as
- * the resolution at least.
+ * Differences near zero have no meaningful ratio within a round. Therefore medians are compared, and the latency added
+ * by HAProxy counts as the resolution at least.
  */
 function targetsOf(lines: readonly Line[], rate: number): readonly Target[] {
   const addedBy = (name: string): number | undefined => {
@@ -97,8 +97,8 @@ function targetsOf(lines: readonly Line[], rate: number): readonly Target[] {
   const shown = (value: number | undefined): string => (value === undefined ? 'an unknown time' : value.toFixed(0));
   return [
     {
-      text: `at ${rate}/s gw adds ${shown(ours)} us at p99, HAProxy ${shown(theirs)} us (at most twice as much, or ${2 * RESOLUTION} us)`,
-      held: ours !== undefined && theirs !== undefined && ours <= most,
+      text: `at ${rate}/s gw adds ${shown(ours)} us at p99, HAProxy ${shown(theirs)} us (at most twice HAProxy's value, or ${2 * RESOLUTION} us)`,
+      met: ours !== undefined && theirs !== undefined && ours <= most,
       measured: ours,
       most,
     },
@@ -112,17 +112,17 @@ function sectionOf(lines: readonly Line[], rate: number): Section {
     columns: [
       { title: 'added p50 us', figure: 'p50', digits: 0, spread: true },
       { title: 'added p99 us', figure: 'p99', digits: 0, spread: true },
-      { title: 'p99 of the origin directly us', figure: 'direct', digits: 0 },
-      { title: 'client late p99 us', figure: 'late', digits: 0 },
+      { title: 'p99 of the origin alone us', figure: 'direct', digits: 0 },
+      { title: 'client lateness p99 us', figure: 'late', digits: 0 },
     ],
     lead: 'p99',
     against: [],
     lines,
     targets: targetsOf(lines, rate),
     notes: [
-      'requests are due at random moments chosen beforehand, and latency counts from then',
-      `a round whose client was later at p99 than ${LATEST} us and half of what it measured is measured again, ${TRIES} times at most; then its line is void`,
-      'added: quantile through the gateway less that of the origin directly, at the same rate, in the same round',
+      'requests are scheduled at random times chosen in advance; latency is measured from the scheduled time',
+      `a round is repeated, at most ${TRIES} times, if the client's lateness at p99 exceeds both ${LATEST} us and half of the measured latency; after that its line is void`,
+      'added: quantile through the gateway minus that of the origin alone, at the same rate, in the same round',
     ],
   };
 }
@@ -131,7 +131,7 @@ export const latency: Scenario = {
   name: 'latency',
   summary: `added p50 and p99 at ${RATES.map((rate) => rate.toLocaleString('en')).join(', ')} requests/s`,
   run: (setting) =>
-    setting.with(everybody(setting, setting.origins.files), async (entrants) => {
+    setting.with(allContestants(setting, setting.origins.files), async (entrants) => {
       const sections: Section[] = [];
       for (const rate of RATES) sections.push(sectionOf(await measure(setting, entrants, rate), rate));
       return sections;

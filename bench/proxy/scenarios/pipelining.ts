@@ -1,4 +1,4 @@
-/** Requests that share connections to the origin and are written together. */
+/** Requests pipelined to the origin: they share connections and are written together. */
 import { GW, gw, HAPROXY, NGINX, peers } from '../contestants.js';
 import { RACE_COLUMNS, race } from '../race.js';
 import { targetOfRatio } from '../section.js';
@@ -24,7 +24,7 @@ export const pipelining: Scenario = {
           against: [NGINX, HAPROXY, GW],
           lines,
           targets: targetOfRatio(lines, PIPELINING, NGINX, 1),
-          notes: ['the peers do not pipeline to an origin; theirs is the plain line'],
+          notes: ['the peers do not pipeline to an origin; their lines show plain proxying'],
         },
       ];
     });

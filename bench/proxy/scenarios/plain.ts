@@ -1,14 +1,14 @@
-/** A small JSON reply over keep-alive: what a request costs, and what more or fewer connections change. */
-import { everybody, GW, HAPROXY, HTTP_PROXY, NGINX } from '../contestants.js';
+/** A small JSON reply over keep-alive: cost of a request, and the effect of more or fewer connections. */
+import { allContestants, GW, HAPROXY, HTTP_PROXY, NGINX } from '../contestants.js';
 import { RACE_COLUMNS, race } from '../race.js';
 import { type Section, targetOfRatio } from '../section.js';
 import type { Entrant, Setting } from '../setting.js';
 import type { Scenario } from './scenario.js';
 
 const PATH = '/items/1';
-/** To the origin, for the gateway's other side, and for what it has open anyway. */
+/** Open files beyond two per connection: for the pool to the origin and for the process itself. */
 const SPARE_DESCRIPTORS = 1024;
-/** From so many on, opening them is a part of a round that shows. */
+/** From this number on, opening the connections takes a visible part of a round. */
 const MANY = 1000;
 
 async function section(
@@ -27,7 +27,7 @@ async function section(
     against: [HAPROXY, NGINX, HTTP_PROXY],
     lines,
     targets: [],
-    notes: connections >= MANY ? ['rounds twice as long; the connections are opened within the round'] : [],
+    notes: connections >= MANY ? ['rounds are twice as long; connections are opened during the round'] : [],
   };
 }
 
@@ -35,7 +35,7 @@ export const plain: Scenario = {
   name: 'plain',
   summary: 'a small JSON reply, 64 keep-alive connections',
   run: (setting) =>
-    setting.with(everybody(setting, setting.origins.files), async (entrants) => {
+    setting.with(allContestants(setting, setting.origins.files), async (entrants) => {
       const found = await section(setting, entrants, 64, setting.pace.rounds);
       const targets = [
         ...targetOfRatio(found.lines, GW, HAPROXY, 1.2),
@@ -49,21 +49,21 @@ export const connections: Scenario = {
   name: 'connections',
   summary: 'the same with 16, 256 and 4,096 connections',
   run: (setting) =>
-    setting.with(everybody(setting, setting.origins.files), async (entrants) => {
+    setting.with(allContestants(setting, setting.origins.files), async (entrants) => {
       const sections: Section[] = [];
       for (const count of setting.pace.quick ? [4096] : [16, 256, 4096]) {
         setting.progress(`  ${count} connections`);
         sections.push(
           2 * count + SPARE_DESCRIPTORS <= setting.descriptors
             ? await section(setting, entrants, count, setting.pace.fewerRounds)
-            : leftOut(count, setting.descriptors),
+            : skipped(count, setting.descriptors),
         );
       }
       return sections;
     }),
 };
 
-const leftOut = (count: number, descriptors: number): Section => ({
+const skipped = (count: number, descriptors: number): Section => ({
   scenario: 'connections',
   title: `${count.toLocaleString('en')} connections`,
   columns: RACE_COLUMNS,
@@ -72,6 +72,6 @@ const leftOut = (count: number, descriptors: number): Section => ({
   lines: [],
   targets: [],
   notes: [
-    `left out: a process may have ${descriptors} open files here (ulimit -Hn), and a gateway needs two a connection`,
+    `skipped: a process may have only ${descriptors} open files (ulimit -Hn), and a gateway needs two per connection`,
   ],
 });

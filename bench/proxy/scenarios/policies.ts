@@ -1,4 +1,4 @@
-/** What a key, a limit and an access log add. */
+/** Cost of an API key, a rate limit and an access log. */
 import { join } from 'node:path';
 import { type Contestant, GW, gw, installed, NGINX } from '../contestants.js';
 import { nginxCommand, nginxProxy } from '../peers.js';
@@ -9,7 +9,7 @@ import type { Scenario } from './scenario.js';
 
 const FULL = 'key + limit + access log';
 
-/** nginx keeps the key itself; it has no digests in its maps. */
+/** nginx compares the plain key; its maps do not support digests. */
 function nginxFull(setting: Setting, port: number): readonly string[] {
   const log = join(setting.folder, 'nginx-access.log');
   const http = `map $http_x_api_key $consumer { default ""; "${setting.key}" "bench"; }
@@ -26,7 +26,7 @@ function nginxFull(setting: Setting, port: number): readonly string[] {
 
 export const policies: Scenario = {
   name: 'policies',
-  summary: 'with an API key, a limit and an access log',
+  summary: 'with an API key, a rate limit and an access log',
   run: (setting) => {
     const found: Contestant[] = [gw(setting), gw(setting, `${GW}, ${FULL}`, { full: true })];
     const version = installed('nginx');

@@ -1,4 +1,4 @@
-/** Many routes: requests spread over the whole table, gw and the peers that have such tables against themselves with one. */
+/** Many routes: requests spread over the whole table; each contestant is compared with itself with one route. */
 import { type Contestant, GW, gw, HAPROXY, installed, NGINX } from '../contestants.js';
 import { haproxyCommand, nginxCommand, nginxProxy, nginxRoutes } from '../peers.js';
 import { RACE_COLUMNS, race } from '../race.js';
@@ -64,8 +64,8 @@ export const routes: Scenario = {
         }),
         targets: [],
         notes: [
-          `${REQUESTS} different requests spread over the table, in turn; in gw a literal path with a typed parameter`,
-          'nginx: a prefix location each; HAProxy: a map of prefixes; http-proxy, Caddy and @fastify/http-proxy have no table of their own that large and are left out',
+          `${REQUESTS} different requests spread over the routes, in turn; in gw a literal path with a typed parameter`,
+          'nginx: one prefix location per route; HAProxy: a map of prefixes; http-proxy, Caddy and @fastify/http-proxy are left out, because they have no route table of that size',
         ],
       },
     ]);

@@ -1,4 +1,4 @@
-/** What a scenario is: a file of this folder, listed in index.ts. */
+/** The interface of a scenario: a file of this folder, listed in index.ts. */
 import type { Section } from '../section.js';
 import type { Setting } from '../setting.js';
 

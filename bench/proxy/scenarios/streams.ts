@@ -1,7 +1,7 @@
-/** Bodies far larger than memory should grow by. */
+/** Memory growth while long bodies pass through. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { ask, numberIn } from '../clients.js';
-import { type Contestant, everybody, GW, HAPROXY } from '../contestants.js';
+import { allContestants, type Contestant, GW, HAPROXY } from '../contestants.js';
 import { cpuSeconds, memory, type Running, resetPeak } from '../processes.js';
 import { MIB } from '../requests.js';
 import { type Line, newLine, note, targetOfValue } from '../section.js';
@@ -10,7 +10,7 @@ import { load } from '../wrk.js';
 import type { Scenario } from './scenario.js';
 
 const BYTES = 2 * 1024 * MIB;
-/** Milliseconds between the load that warms up and the reading. */
+/** Milliseconds between the warm-up load and the reading. */
 const SETTLE = 1000;
 const MOST_GROWTH = 32;
 
@@ -41,15 +41,15 @@ async function lineOf(setting: Setting, { contestant, running, failed }: Entrant
   return line;
 }
 
-/** In a quick run only what the target is about, and one peer. */
+/** A quick run has only gw and one peer. */
 const among = (setting: Setting): Contestant[] =>
-  everybody(setting, setting.origins.streams).filter(
+  allContestants(setting, setting.origins.streams).filter(
     ({ name }) => !setting.pace.quick || name === GW || name === HAPROXY,
   );
 
 export const streams: Scenario = {
   name: 'streams',
-  summary: 'memory while 2 GiB go through, down and up',
+  summary: 'memory growth while a body of 2 GiB passes through, down and up',
   run: (setting) =>
     setting.with(among(setting), async (entrants) => {
       const lines: Line[] = [];
@@ -58,7 +58,7 @@ export const streams: Scenario = {
       return [
         {
           scenario: 'streams',
-          title: 'a body of 2 GiB through, as a reply (down) and as a request (up)',
+          title: 'a body of 2 GiB, as a reply (down) and as a request (up)',
           columns: (['down', 'up'] as const).flatMap((direction) => [
             { title: `growth ${direction} MiB`, figure: `growth ${direction}`, digits: 1 },
             { title: `CPU us/MiB ${direction}`, figure: `cpu ${direction}`, digits: 0 },
@@ -71,9 +71,7 @@ export const streams: Scenario = {
             ...targetOfValue(ours, 'growth down', MOST_GROWTH, 'MiB of growth, down'),
             ...targetOfValue(ours, 'growth up', MOST_GROWTH, 'MiB of growth, up'),
           ],
-          notes: [
-            'growth: peak of resident memory (VmHWM, reset before) over what the process had after a second of load',
-          ],
+          notes: ['growth: peak of resident memory (VmHWM, reset before) minus the memory after a second of load'],
         },
       ];
     }),

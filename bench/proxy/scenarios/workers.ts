@@ -1,4 +1,4 @@
-/** One worker and two, on all cores. */
+/** One and two workers on all cores. */
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { GW, gw } from '../contestants.js';
@@ -7,7 +7,7 @@ import type { Section } from '../section.js';
 import type { Scenario } from './scenario.js';
 
 const TWO = `${GW}, 2 workers`;
-/** Milliseconds that npx may take to bring a Node. */
+/** Milliseconds for npx to download Node. */
 const NPX_WITHIN = 120_000;
 
 interface Node {
@@ -15,14 +15,14 @@ interface Node {
   readonly version: string;
 }
 
-/** A Node with SO_REUSEPORT: that of GW_BENCH_NODE, ours, or one that npx brings. */
+/** A Node with SO_REUSEPORT: from GW_BENCH_NODE, the running one, or one that npx downloads. */
 function nodeWithReusePort(): Node | undefined {
   const given = process.env['GW_BENCH_NODE'];
-  if (given !== undefined) return asked(given, []);
-  return asked(process.execPath, []) ?? asked('npx', ['--yes', '-p', 'node@24', '--', 'node']);
+  if (given !== undefined) return probe(given, []);
+  return probe(process.execPath, []) ?? probe('npx', ['--yes', '-p', 'node@24', '--', 'node']);
 }
 
-function asked(command: string, args: readonly string[]): Node | undefined {
+function probe(command: string, args: readonly string[]): Node | undefined {
   const script = 'console.log(JSON.stringify([process.execPath, process.versions.node]))';
   const { stdout, status } = spawnSync(command, [...args, '-e', script], { encoding: 'utf8', timeout: NPX_WITHIN });
   if (status !== 0) return undefined;
@@ -37,7 +37,7 @@ export const workers: Scenario = {
   run: async (setting) => {
     const base: Omit<Section, 'lines' | 'notes'> = {
       scenario: 'workers',
-      title: 'workers, 64 connections, small JSON, gateway, load and origin on all cores',
+      title: 'workers, 64 connections, small JSON; gateway, load generator and origin on all cores',
       columns: RACE_COLUMNS,
       lead: 'rate',
       against: [GW],
@@ -45,7 +45,7 @@ export const workers: Scenario = {
     };
     const node = nodeWithReusePort();
     if (node === undefined) {
-      const why = 'left out: no Node >= 22.12 here (GW_BENCH_NODE names one, else npx brings node@24)';
+      const why = 'skipped: Node >= 22.12 not found (set GW_BENCH_NODE to its path; otherwise npx downloads node@24)';
       return [{ ...base, lines: [], notes: [why] }];
     }
     const found = [gw(setting, GW, { node: node.path }), gw(setting, TWO, { node: node.path, workers: 2 })];
@@ -54,8 +54,8 @@ export const workers: Scenario = {
       async (entrants) => {
         const lines = await race(setting, entrants, { connections: 64, path: '/items/1', loadCores: setting.allCores });
         const notes = [
-          `gw on Node ${node.version}; the ratio is that of requests a second`,
-          `load and origin share the ${availableParallelism()} cores with the gateway: what is gained is what they leave`,
+          `gw on Node ${node.version}; the ratio compares requests per second`,
+          `load generator and origin share the ${availableParallelism()} cores with the gateway, which limits the gain`,
         ];
         return [{ ...base, lines, notes }];
       },
