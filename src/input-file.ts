@@ -3,6 +3,7 @@
  * What is not a regular file is refused before it is opened, because opening a device can have effects of its own.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
+import { errnoCode } from './reason.js';
 
 /** The most that gw reads of a file, in bytes, by what the file is. */
 export const INPUT_LIMITS = {
@@ -117,7 +118,7 @@ function readPatiently(file: number, chunk: Buffer): number {
     try {
       return readSync(file, chunk);
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error;
+      if (errnoCode(error) !== 'EAGAIN') throw error;
       if (waited >= PIPE_PATIENCE) {
         throw new InputError('unreadable', 'it is a pipe, and nothing was written to it in time');
       }

@@ -20,6 +20,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { errnoCode } from './reason.js';
 
 /** The path cannot be written to. The message follows a colon: `it is a socket`. */
 export class OutputError extends Error {
@@ -64,7 +65,7 @@ export function destinationOf(path: string): Destination {
     if (stat === undefined) return { kind: 'new', path: at };
     return stat.isFile() ? { kind: 'file', path: at, stat } : { kind: 'other', path: at, stat };
   }
-  throw new OutputError('its symbolic links go in circles');
+  throw new OutputError('its symbolic links form a loop');
 }
 
 /**
@@ -112,7 +113,7 @@ function replace(to: Replaceable, bytes: Uint8Array): void {
     staged.commit();
   } catch (error) {
     staged?.abandon();
-    if (to.kind !== 'file' || !NO_REPLACING.has(codeOf(error))) throw error;
+    if (to.kind !== 'file' || !NO_REPLACING.has(errnoCode(error) ?? '')) throw error;
     writeFileSync(to.path, bytes);
   }
 }
@@ -122,7 +123,7 @@ function keepOwner(path: string, { uid, gid, mode }: Stats): void {
     chownSync(path, uid, gid);
   } catch (error) {
     // Only root gives files away: then it is this account's file, as any file it writes.
-    if (codeOf(error) !== 'EPERM') throw error;
+    if (errnoCode(error) !== 'EPERM') throw error;
   }
   chmodSync(path, mode & 0o7777);
 }
@@ -144,7 +145,7 @@ function openForWriting(path: string): number {
   try {
     return openSync(path, constants.O_WRONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0));
   } catch (error) {
-    if (codeOf(error) === 'ENXIO') throw new OutputError('it is a pipe that has no reader');
+    if (errnoCode(error) === 'ENXIO') throw new OutputError('it is a pipe without a reader');
     throw error;
   }
 }
@@ -156,7 +157,7 @@ function writeAll(fd: number, bytes: Uint8Array): void {
       at += writeSync(fd, bytes, at);
       waited = 0;
     } catch (error) {
-      if (codeOf(error) !== 'EAGAIN') throw error;
+      if (errnoCode(error) !== 'EAGAIN') throw error;
       if (waited >= PATIENCE) throw new OutputError('its reader takes nothing');
       Atomics.wait(pause, 0, 0, LOOK);
       waited += LOOK;
@@ -176,10 +177,7 @@ function linkAt(path: string): string | undefined {
     return readlinkSync(path);
   } catch (error) {
     // No link, or nothing: what follows finds out.
-    if (['EINVAL', 'ENOENT', 'UNKNOWN'].includes(codeOf(error))) return undefined;
+    if (['EINVAL', 'ENOENT', 'UNKNOWN'].includes(errnoCode(error) ?? '')) return undefined;
     throw error;
   }
 }
-
-const codeOf = (error: unknown): string =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';

@@ -49,9 +49,10 @@ const imports = files.flatMap((file) => importsOf(ROOT, file));
 const inside = imports.filter((one) => one.inside);
 const atRunTime = inside.filter((one) => !one.typeOnly);
 
-/** Files of no room that import nothing of gw, and the rooms that may ask them. */
+/** Files outside the rooms, which import at most each other, and the rooms that may import them. */
 const LEAVES: Readonly<Record<string, readonly string[]>> = {
   'src/reason.ts': ['spec', 'lint', 'telemetry', 'proxy', 'control', 'dashboard', 'cli'],
+  'src/delay.ts': ['telemetry', 'control'],
   'src/version.ts': ['cli', 'control'],
   'src/plural.ts': ['lint', 'compiler', 'telemetry', 'control', 'dashboard', 'cli'],
   'src/field-syntax.ts': ['policies', 'spec', 'proxy', 'cli'],
@@ -100,7 +101,8 @@ test('rooms import only what the table allows', () => {
 });
 
 test('what rooms may ask for besides, the version and the words for an error, leads to no room', () => {
-  assert.equal(inside.filter(({ from }) => LEAVES[from] !== undefined).map(shown), []);
+  const beyond = inside.filter(({ from, to }) => LEAVES[from] !== undefined && LEAVES[to] === undefined);
+  assert.equal(beyond.map(shown), []);
 });
 
 test('every room stands in the table', () => {

@@ -65,7 +65,7 @@ onUnix('a pipe, a socket and a folder are refused at once', async ({ folder }) =
   assert.is(refusal(join(folder, 'pipe'), { ...LIMIT, pipes: true }), 'it is a pipe, and nothing was written to it');
   assert.is(readFirstBytes(join(folder, 'pipe'), 64), undefined);
   assert.is(refusal(folder), 'it is a folder');
-  assert.is(refusal(join(folder, 'none')), 'there is no such file');
+  assert.is(refusal(join(folder, 'none')), 'no such file');
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(join(folder, 'socket'), resolve));
   assert.is(refusal(join(folder, 'socket')), 'it is a socket, not a regular file');

@@ -80,8 +80,8 @@ onUnix('a folder, a missing folder and a pipe without a reader are refused at on
   execFileSync('mkfifo', [join(folder, 'pipe')]);
   const since = performance.now();
   assert.is(refusal(folder), 'it is a folder');
-  assert.is(refusal(join(folder, 'no', 'file')), 'there is no such folder');
-  assert.is(refusal(join(folder, 'pipe')), 'it is a pipe that has no reader');
+  assert.is(refusal(join(folder, 'no', 'file')), 'no such folder');
+  assert.is(refusal(join(folder, 'pipe')), 'it is a pipe without a reader');
   assert.ok(performance.now() - since < 1000);
   assert.equal(readdirSync(folder), ['pipe']);
   assert.throws(

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { codeOf, messageOf, reasonOf } from '../src/reason.js';
+import { errnoCode, messageOf, reasonOf } from '../src/reason.js';
 import { freePort } from './support/ports.js';
 
 function thrown(act: () => unknown): unknown {
@@ -20,17 +20,17 @@ function thrown(act: () => unknown): unknown {
 test('files that the system refuses: no code, no name of a call, no path', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gw-reason-'));
   const below = join(folder, 'no', 'file');
-  assert.is(reasonOf(thrown(() => readFileSync(below))), 'there is no such file');
+  assert.is(reasonOf(thrown(() => readFileSync(below))), 'no such file');
   assert.is(
     reasonOf(
       thrown(() => writeFileSync(below, '')),
       'write',
     ),
-    'there is no such folder',
+    'no such folder',
   );
   assert.is(reasonOf(thrown(() => readFileSync(folder))), 'it is a folder');
-  assert.is(reasonOf(thrown(() => readFileSync('/dev/null/x'))), 'a part of the path is no folder');
-  assert.is(reasonOf(thrown(() => writeFileSync('a\0b', ''))), 'no path holds a NUL character');
+  assert.is(reasonOf(thrown(() => readFileSync('/dev/null/x'))), 'a part of the path is not a folder');
+  assert.is(reasonOf(thrown(() => writeFileSync('a\0b', ''))), 'a path cannot contain a NUL character');
   rmdirSync(folder);
 });
 
@@ -40,9 +40,9 @@ test('addresses that the system refuses', async () => {
   const { port } = server.address() as AddressInfo;
   const refusal = async (listener: { once: NodeJS.EventEmitter['once'] }): Promise<unknown> =>
     new Promise((resolve) => listener.once('error', resolve));
-  assert.is(reasonOf(await refusal(createServer().listen(port, '127.0.0.1'))), 'the address is in use');
-  assert.is(reasonOf(await refusal(createServer().listen(0, '192.0.2.1'))), 'this machine has no such address');
-  assert.is(reasonOf(await refusal(connect(await freePort(), '127.0.0.1'))), 'nobody listens there');
+  assert.is(reasonOf(await refusal(createServer().listen(port, '127.0.0.1'))), 'address already in use');
+  assert.is(reasonOf(await refusal(createServer().listen(0, '192.0.2.1'))), 'not an address of this machine');
+  assert.is(reasonOf(await refusal(connect(await freePort(), '127.0.0.1'))), 'connection refused');
   server.close();
 });
 
@@ -51,8 +51,8 @@ test('what is no refusal of the system speaks for itself', () => {
   assert.is(reasonOf(Object.assign(new Error('odd'), { code: 'ERR_ODD' })), 'odd');
   assert.is(reasonOf('a text'), 'a text');
   assert.is(messageOf(undefined), 'undefined');
-  assert.is(codeOf(Object.assign(new Error(), { code: 7 })), undefined);
-  assert.is(codeOf({ code: 'ENOENT' }), undefined);
+  assert.is(errnoCode(Object.assign(new Error(), { code: 7 })), undefined);
+  assert.is(errnoCode({ code: 'ENOENT' }), undefined);
 });
 
 test.run();

@@ -1,6 +1,6 @@
 import { sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { codeOf } from '../reason.js';
+import { errnoCode } from '../reason.js';
 import { shellWord } from './shell-word.js';
 
 /** The folder of the package: taken off stack frames, so that a report tells nothing of the machine it comes from. */
@@ -11,7 +11,7 @@ const LACKS_DESCRIPTORS = new Set(['EMFILE', 'ENFILE']);
 
 /** What to print when gw itself has failed: says so, and gives the lines that a report needs; or what it lacked. */
 export function bugReport(error: unknown, argv: readonly string[], version: string): string {
-  const code = codeOf(error);
+  const code = errnoCode(error);
   if (code !== undefined && LACKS_DESCRIPTORS.has(code))
     return `gw may not open as many files as it needs (${code}). Raise the limit, for example with\n\n  ulimit -n 4096\n\nand try again.`;
   return [

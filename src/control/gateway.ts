@@ -1,5 +1,6 @@
 /** A running gateway. It owns everything that runs for it: nothing hangs on a module, so several live in one process. */
 import type { Bundle, Program } from '../bundle/types.js';
+import { Delay } from '../delay.js';
 import { counted } from '../plural.js';
 import type { Clock } from '../policies/contract.js';
 import type { BoundListener, DataPlaneOptions, DrainReport } from '../proxy/types.js';
@@ -11,16 +12,15 @@ import { changesText } from '../telemetry/changes.js';
 import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapshot.js';
 import { AdminServer } from './admin/server.js';
 import { AdminSocket } from './admin/socket.js';
-import { type Candidate, nameOfSource, type Source } from './candidate.js';
-import { GenerationLoader, type Warm } from './loader.js';
 import { type Log, silentLog } from './log.js';
 import { ManagedSet } from './managed/set.js';
-import { GatewayMetrics } from './metrics.js';
-import { Pause } from './pause.js';
 import { Plane } from './plane.js';
-import { Reloader, type ReloadPhase, type ReloadTrigger, type SettledReload } from './reload.js';
-import { type GatewayFacts, SnapshotBuilder } from './snapshot.js';
-import { GatewayStats } from './stats.js';
+import { type Candidate, nameOfSource, type Source } from './reload/candidate.js';
+import { GenerationLoader, type WarmCandidate } from './reload/loader.js';
+import { Reloader, type ReloadPhase, type ReloadTrigger, type SettledReload } from './reload/reloader.js';
+import { GatewayStats } from './stats/gateway-stats.js';
+import { GatewayMetrics } from './stats/metrics.js';
+import { SnapshotBuilder, type SnapshotInput } from './stats/snapshot.js';
 import { SpecWatcher } from './watch/watcher.js';
 
 export interface GatewayOptions {
@@ -85,7 +85,7 @@ export class Gateway {
   readonly #plane: Plane;
   readonly #admin: AdminServer;
   readonly #socket: AdminSocket;
-  readonly #reloader: Reloader<Candidate, Warm>;
+  readonly #reloader: Reloader<Candidate, WarmCandidate>;
   readonly #snapshots: SnapshotBuilder;
   readonly #metrics: GatewayMetrics;
   readonly #ticker: NodeJS.Timeout;
@@ -97,7 +97,7 @@ export class Gateway {
   #ending: Promise<void> | undefined;
   #drained: Promise<DrainReport> | undefined;
   /** Before a drain. */
-  readonly #pause = new Pause();
+  readonly #delay = new Delay();
 
   /** Checks, compiles, starts managed targets, binds, and resolves when it is ready. @throws StartError; anything else is a bug in gw */
   static async start(options: GatewayOptions): Promise<Gateway> {
@@ -151,7 +151,7 @@ export class Gateway {
     if (options.watch) this.#watcher = new SpecWatcher(() => void this.#request('watch'), this.#log);
     this.#loader = this.#createLoader();
     const now = (): number => this.#clock.now();
-    this.#reloader = new Reloader<Candidate, Warm>(this.#loader, now, (reload) => this.#settled(reload));
+    this.#reloader = new Reloader<Candidate, WarmCandidate>(this.#loader, now, (reload) => this.#settled(reload));
     this.#snapshots = new SnapshotBuilder(this.#stats, this.#limits, this.#clock);
     this.#metrics = this.#createMetrics();
     this.#ticker = setInterval(() => this.#snapshots.tick(this.#loader.live?.input.program), TICK_MS).unref();
@@ -254,7 +254,7 @@ export class Gateway {
   async #drain(timeoutMs: number, delayMs: number): Promise<DrainReport> {
     if (!this.#ending) this.#become('draining');
     await this.#watcher?.close();
-    if (delayMs > 0 && !this.#ending) await this.#pause.wait(delayMs);
+    if (delayMs > 0 && !this.#ending) await this.#delay.wait(delayMs);
     if (this.#ending) {
       await this.#ending;
       return { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
@@ -282,7 +282,7 @@ export class Gateway {
   /** Ends everything at once, but for managed targets, which have five seconds. Idempotent. */
   close(): Promise<void> {
     this.#ending ??= this.#end();
-    this.#pause.end();
+    this.#delay.interrupt();
     return this.#ending;
   }
 
@@ -354,7 +354,7 @@ export class Gateway {
     for (const listener of this.#listeners.get(name) ?? []) (listener as (event: GatewayEvents[Name]) => void)(event);
   }
 
-  #facts(): GatewayFacts {
+  #facts(): SnapshotInput {
     return {
       spec: nameOfSource(this.#source),
       startedAt: this.#startedAt,

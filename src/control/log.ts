@@ -1,5 +1,6 @@
 /** The operational log: what the gateway itself does (requests go to the access log). */
 import { type DestinationStream, type Logger as Pino, pino } from 'pino';
+import { printable } from '../telemetry/log/access-line.js';
 
 export type LogFormat = 'pretty' | 'json';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -102,19 +103,17 @@ function prettyLine(line: string, color: boolean): string {
   const blocks: string[] = [];
   for (const [key, value] of Object.entries(fields)) {
     const text = typeof value === 'string' ? value : JSON.stringify(value);
-    if (text.includes('\n')) blocks.push(text.trimEnd().replace(/^/gm, '    '));
-    else inline.push(`${key}=${/^[\w./:@+-]+$/.test(text) ? text : JSON.stringify(text)}`);
+    if (text.includes('\n'))
+      blocks.push(
+        ...text
+          .trimEnd()
+          .split('\n')
+          .map((row) => `    ${printable(row, '\t')}`),
+      );
+    else inline.push(`${key}=${/^[\w./:@+-]+$/.test(text) ? text : printable(JSON.stringify(text))}`);
   }
   const tail = inline.length > 0 ? ` ${paint('90', inline.join(' '))}` : '';
   const clock = paint('90', String(time).slice(11, 19));
-  const head = `${clock} ${paint(COLORS[name] ?? '0', name.padEnd(5))} ${printable(String(message))}${tail}\n`;
+  const head = `${clock} ${paint(COLORS[name] ?? '0', name.padEnd(5))} ${printable(String(message), '\t')}${tail}\n`;
   return blocks.length > 0 ? `${head}${blocks.join('\n')}\n` : head;
-}
-
-/** Control bytes from a child's output or a client's request must not drive the reader's terminal. */
-function printable(text: string): string {
-  return text.replace(
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g,
-    (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  );
 }

@@ -3,16 +3,13 @@ import type { Clock } from '../policies/contract.js';
 import { DataPlane } from '../proxy/data-plane.js';
 import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
 import { ConnectionTable } from '../state/connection-table.js';
+import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { RequestRecord } from '../telemetry/snapshot.js';
-import { AccessLines } from './access-lines.js';
-import { whyNoSharing } from './addresses.js';
 import type { Log } from './log.js';
-import { RecordOrder } from './record-order.js';
-import type { GatewayStats } from './stats.js';
+import { whyNoSharing } from './ports/addresses.js';
+import type { GatewayStats } from './stats/gateway-stats.js';
+import { RecordMerger, StdoutAccessLog } from './workers/output.js';
 import { MAX_WORKERS, WorkerSet } from './workers/set.js';
-
-/** The workers that serve, and how often each was replaced. */
-export type WorkerFacts = readonly { readonly worker: number; readonly restarts: number }[];
 
 export interface PlaneOptions {
   readonly inline: boolean;
@@ -31,13 +28,13 @@ export class Plane {
   /** The same, unless it runs inline. */
   readonly #set: WorkerSet | undefined;
   readonly #options: PlaneOptions;
-  readonly #records: RecordOrder;
-  readonly #lines: AccessLines;
+  readonly #records: RecordMerger;
+  readonly #lines: StdoutAccessLog;
 
   constructor(options: PlaneOptions) {
     this.#options = options;
-    this.#records = new RecordOrder(options.requests);
-    this.#lines = new AccessLines(process.stdout, options.log);
+    this.#records = new RecordMerger(options.requests);
+    this.#lines = new StdoutAccessLog(process.stdout, options.log);
     const events: DataPlaneEvents = {
       requests: (records, dropped) => this.#requests(records, dropped),
       log: (level, message, fields) => options.log.write(level, message, fields),
@@ -65,7 +62,7 @@ export class Plane {
     });
   }
 
-  workers(): WorkerFacts {
+  workers(): readonly WorkerStatus[] {
     return this.#set?.workers ?? [{ worker: 0, restarts: 0 }];
   }
 

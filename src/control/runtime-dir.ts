@@ -6,7 +6,7 @@ import { lstatSync, readdirSync, rmSync, type Stats, writeFileSync } from 'node:
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { readInputText } from '../input-file.js';
-import { codeOf } from '../reason.js';
+import { errnoCode } from '../reason.js';
 import { type GatewayEntry, isAlive, isEntry, MAX_ENTRY_BYTES, runtimeDirectory } from '../telemetry/admin-protocol.js';
 
 /** Longest path that `sun_path` holds on every system gw runs on (macOS: 104 with the final NUL). */
@@ -107,7 +107,7 @@ function ask(socket: string): Promise<'accepts' | 'refuses' | 'missing'> {
     connection.setTimeout(ANSWER_WITHIN, () => done('accepts'));
     connection.once('connect', () => done('accepts'));
     connection.once('error', (error) => {
-      const code = codeOf(error);
+      const code = errnoCode(error);
       done(code === 'ENOENT' ? 'missing' : code === 'ECONNREFUSED' ? 'refuses' : 'accepts');
     });
   });
@@ -168,7 +168,7 @@ function claim(file: string): boolean {
     writeFileSync(file, '', { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
+    if (errnoCode(error) === 'EEXIST') return false;
     throw error;
   }
 }

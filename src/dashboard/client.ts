@@ -1,7 +1,7 @@
 /** One gateway's admin API, as telemetry/admin-protocol.ts words it. */
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { codeOf, messageOf, reasonOf } from '../reason.js';
+import { errnoCode, messageOf, reasonOf } from '../reason.js';
 import { type AdminEvent, type ReloadSnapshot, SNAPSHOT_VERSION, type Snapshot } from '../telemetry/snapshot.js';
 import { type Address, showAddress, TOKEN_VARIABLE } from './address.js';
 import { LineReader } from './ndjson.js';
@@ -165,7 +165,7 @@ export class AdminClient {
   }
 
   #unreachable(error: unknown): AdminError {
-    const code = codeOf(error);
+    const code = errnoCode(error);
     const where = showAddress(this.address);
     if (code === 'ENOENT') return new AdminError('unreachable', `there is no socket at ${where}`);
     if (code === 'ECONNREFUSED') return new AdminError('unreachable', `nobody listens at ${where}`);

@@ -5,6 +5,7 @@ import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import { LimitTable } from '../state/limits/table.js';
 import { AccessLog } from '../telemetry/log/access-log.js';
+import { logLosses } from '../telemetry/log/losses.js';
 import { Handover, lastCall } from './downstream/handover.js';
 import { Listener, type ListenerSettings, listenerSettings } from './downstream/listener.js';
 import { Engine } from './engine.js';
@@ -263,9 +264,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       path,
       format: wanted.format,
       take: this.#lines,
-      onError: (error, dropped) =>
-        this.#logger.warn(`The access log cannot be written: ${reasonOf(error, 'write')}`, { path, dropped }),
-      onRecovered: (dropped) => this.#logger.info('The access log is written again.', { path, dropped }),
+      ...logLosses(this.#logger, path),
     });
     return { key, opened };
   }

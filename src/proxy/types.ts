@@ -2,7 +2,7 @@
 
 import type { Program } from '../bundle/types.js';
 import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
-import type { SlotAssignment } from '../telemetry/stats/stats.js';
+import type { SlotAssignment } from '../telemetry/stats/registry.js';
 
 export interface GenerationInput {
   /** Grows by one each load. */

@@ -14,7 +14,7 @@
 import { mkdirSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
-import { codeOf } from '../reason.js';
+import { errnoCode } from '../reason.js';
 
 /** Written beside each admin socket, as `<pid>.json` next to `<pid>.sock`. */
 export interface GatewayEntry {
@@ -50,7 +50,7 @@ export function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return codeOf(error) === 'EPERM';
+    return errnoCode(error) === 'EPERM';
   }
 }
 
@@ -72,7 +72,7 @@ function makeFolder(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    const code = codeOf(error);
+    const code = errnoCode(error);
     if (code === 'EEXIST') return;
     if (code !== 'ENOENT' || dirname(path) === path) throw error;
     makeFolder(dirname(path));

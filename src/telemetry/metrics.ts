@@ -7,7 +7,7 @@ import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
 
 /** What the counters alone do not know; asked for at each scrape. */
-export interface MetricsFacts {
+export interface MetricsInput {
   readonly version: string;
   readonly generation: number;
   /** Since the start. */
@@ -26,7 +26,13 @@ export interface MetricsFacts {
     readonly healthy: boolean;
   }[];
   readonly listeners: readonly { readonly name: string; readonly slot: number }[];
-  readonly workers: readonly { readonly worker: number; readonly restarts: number }[];
+  readonly workers: readonly WorkerStatus[];
+}
+
+/** A worker, by its number from 0, and how often its thread was replaced. */
+export interface WorkerStatus {
+  readonly worker: number;
+  readonly restarts: number;
 }
 
 export interface MetricsText {
@@ -45,11 +51,11 @@ const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 export class Metrics {
   readonly #registry = new Registry();
   readonly #stats: StatsRegistry;
-  readonly #facts: () => MetricsFacts;
+  readonly #facts: () => MetricsInput;
   /** Of the scrape that runs. */
-  #current: MetricsFacts;
+  #current: MetricsInput;
 
-  constructor(stats: StatsRegistry, facts: () => MetricsFacts) {
+  constructor(stats: StatsRegistry, facts: () => MetricsInput) {
     this.#stats = stats;
     this.#facts = facts;
     this.#current = facts();

@@ -145,19 +145,16 @@ test('keys that are none, files that are not there, folders that cannot be writt
     );
     assert.match(
       await ends('compile', '-o', 'a.bundle', '--sign', 'missing.pem'),
-      /^2 gw: Cannot read missing\.pem: there is no such file\.$/,
+      /^2 gw: Cannot read missing\.pem: no such file\.$/,
     );
     assert.match(
       await ends('compile', '-o', 'no/such/a.bundle'),
-      /^1 gw: Cannot write no\/such\/a\.bundle: there is no such folder\.$/,
+      /^1 gw: Cannot write no\/such\/a\.bundle: no such folder\.$/,
     );
     assert.is(await ends('compile', '-o', ''), '2 gw: The name of the output file is empty.');
     assert.is(await ends('compile', '-o', 'new/'), '1 gw: Cannot write new/: it is the name of a folder.');
     assert.match(await ends('compile'), /^2 error: required option '-o, --output <file>' not specified/);
-    assert.match(
-      await ends('inspect', 'missing.bundle'),
-      /^2 gw: Cannot read missing\.bundle: there is no such file\.$/,
-    );
+    assert.match(await ends('inspect', 'missing.bundle'), /^2 gw: Cannot read missing\.bundle: no such file\.$/);
     assert.match(await ends('inspect', 'gateway.toml'), /^1 gw: gateway\.toml: This is no gw bundle/);
     assert.match(await ends('compile', 'missing.toml', '-o', 'a.bundle'), /^1 error\[/);
   }));
@@ -166,11 +163,11 @@ test('a path through a file, or a circle of links, is a sentence and no bug repo
   inFolder({ file: '', 'gateway.toml': SPEC }, async (cwd) => {
     symlinkSync('circle', join(cwd, 'circle'));
     for (const [args, said] of [
-      [['routes', 'file/x'], 'a part of the path is no folder'],
-      [['validate', 'file/x.toml'], 'a part of the path is no folder'],
-      [['routes', 'circle'], 'its symbolic links go in circles'],
-      [['inspect', 'file/x'], 'a part of the path is no folder'],
-      [['compile', '-o', 'file/x'], 'Cannot write file/x: a part of the path is no folder.'],
+      [['routes', 'file/x'], 'a part of the path is not a folder'],
+      [['validate', 'file/x.toml'], 'a part of the path is not a folder'],
+      [['routes', 'circle'], 'its symbolic links form a loop'],
+      [['inspect', 'file/x'], 'a part of the path is not a folder'],
+      [['compile', '-o', 'file/x'], 'Cannot write file/x: a part of the path is not a folder.'],
     ] as const) {
       const { code, err, out } = await gw([...args], { cwd });
       assert.ok(code === 1 || code === 2, `${args.join(' ')}: ${code}`);

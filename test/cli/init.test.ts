@@ -202,7 +202,7 @@ test('wrong usage: --from with another template, a document that is not there, a
     assert.is((await gw(['init', '--from', 'a.json', '--template', 'mock'], { cwd })).code, 2);
     const missing = await gw(['init', '--from', 'b.json'], { cwd });
     assert.is(missing.code, 2);
-    assert.match(missing.err, 'Cannot read b.json: there is no such file.');
+    assert.match(missing.err, 'Cannot read b.json: no such file.');
     assert.is((await gw(['init', '--template', 'huge'], { cwd })).code, 2);
     assert.equal(readdirSync(cwd), ['a.json']);
   }));
@@ -219,7 +219,7 @@ test('a folder that is a file: a sentence, no stack', () =>
   inFolder({ file: '' }, async (cwd) => {
     const { code, err } = await gw(['init', 'file/below'], { cwd });
     assert.is(code, 1);
-    assert.match(err, /^gw: Cannot write to .*: a part of the path is no folder\.$/m);
+    assert.match(err, /^gw: Cannot write to .*: a part of the path is not a folder\.$/m);
   }));
 
 test('when one file cannot be written none is', () =>

@@ -11,8 +11,8 @@ import { snapshotText } from '../../src/dashboard/once.js';
 import { initialState, reduce, type State } from '../../src/dashboard/state.js';
 import { width } from '../../src/dashboard/text.js';
 import { themeFor } from '../../src/dashboard/theme.js';
-import { SecondsRing } from '../../src/telemetry/seconds-ring.js';
 import { RATE_SECONDS, type Snapshot } from '../../src/telemetry/snapshot.js';
+import { SecondsRing } from '../../src/telemetry/stats/seconds-ring.js';
 import { idleSnapshot } from './fake-gateway.js';
 import { limits, record, route, routes, snapshot, targets } from './sample.js';
 

@@ -6,7 +6,7 @@ import type { DataPlaneOptions, GenerationInput } from '../../src/proxy/types.js
 import { loadSpec } from '../../src/spec/index.js';
 import { LimitTable } from '../../src/state/limits/table.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
-import { StatsRegistry } from '../../src/telemetry/stats/stats.js';
+import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
 import { until } from '../support/until.js';
 
 export { type Arrived, type Fault, FaultTarget, ok, say } from '../support/fault-target.js';

@@ -137,13 +137,10 @@ test('a missing certificate, key and folder of the access log are told where the
   const spec = join(folder, 'gateway.toml');
   writeFileSync(spec, SPEC.replace('${file:certs/server.key}', 'certs/server.key'));
   const missing = await failure({ spec, inline: true, adminSocket: false });
-  assert.match(
-    missing,
-    /certificate of listener `main` cannot be read: there is no such file\.\n *--> gateway\.toml:5:/,
-  );
-  assert.match(missing, /key of listener `main` cannot be read: there is no such file\.\n *--> gateway\.toml:6:/);
+  assert.match(missing, /certificate of listener `main` cannot be read: no such file\.\n *--> gateway\.toml:5:/);
+  assert.match(missing, /key of listener `main` cannot be read: no such file\.\n *--> gateway\.toml:6:/);
   for (const diagnostics of await failures({ logs: false })) {
-    assert.match(diagnostics, /error\[log\/open\]: .*logs\/access\.log` cannot be opened: there is no such folder/);
+    assert.match(diagnostics, /error\[log\/open\]: .*logs\/access\.log` cannot be opened: no such folder/);
     assert.match(diagnostics, '--> gateway.toml:8');
   }
 });

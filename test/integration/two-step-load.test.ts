@@ -8,7 +8,7 @@ import * as assert from 'uvu/assert';
 import { DataPlane } from '../../src/proxy/data-plane.js';
 import type { BoundListener, GenerationInput } from '../../src/proxy/types.js';
 import { LimitTable } from '../../src/state/limits/table.js';
-import { StatsRegistry } from '../../src/telemetry/stats/stats.js';
+import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
 import { removeFolders, temporaryFolder, until } from './control-kit.js';
 import { generationOf } from './engine-kit.js';
 

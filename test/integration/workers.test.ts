@@ -7,9 +7,9 @@ import { pathToFileURL } from 'node:url';
 import { test as always } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../src/compiler/index.js';
-import { whyNoSharing } from '../../src/control/addresses.js';
 import { StartError } from '../../src/control/gateway.js';
-import { GatewayStats } from '../../src/control/stats.js';
+import { whyNoSharing } from '../../src/control/ports/addresses.js';
+import { GatewayStats } from '../../src/control/stats/gateway-stats.js';
 import { WorkerSet } from '../../src/control/workers/set.js';
 import { checkSpec } from '../../src/lint/index.js';
 import { systemClock } from '../../src/state/clock.js';
@@ -215,7 +215,7 @@ test('a port that another process listens on is noticed, also where that shares 
     assert.ok(error instanceof StartError);
     assert.match(
       error.diagnostics,
-      /listener\/bind[\s\S]*The gateway cannot listen at 127\.0\.0\.1:\d+: the address is in use\./,
+      /listener\/bind[\s\S]*The gateway cannot listen at 127\.0\.0\.1:\d+: address already in use\./,
     );
   }
   await first.gateway.drain();
@@ -237,7 +237,7 @@ test('of gateways that start at once on one port, one has it and the others say 
   assert.is(failed.length, 3);
   for (const error of failed) {
     assert.ok(error instanceof StartError);
-    assert.match(error.diagnostics, /cannot listen at 127\.0\.0\.1:\d+: the address is in use\./);
+    assert.match(error.diagnostics, /cannot listen at 127\.0\.0\.1:\d+: address already in use\./);
   }
   assert.is((await call(`http://127.0.0.1:${port}/`)).body, 'here');
 });

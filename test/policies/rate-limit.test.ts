@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ConsumerEntry, Decision, PolicyInstance } from '../../src/policies/contract.js';
-import { networkOf } from '../../src/policies/rate-limit/address.js';
+import { networkOf } from '../../src/policies/rate-limit/run.js';
 import { before, bodyOf, compile, create, decode, exchange, type Given, lint, targetReply, world } from './support.js';
 
 const acme: ConsumerEntry = { name: 'acme', plan: 'gold', apiKeys: [], tags: {} };

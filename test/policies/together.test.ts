@@ -6,7 +6,7 @@ import { compile } from '../../src/compiler/index.js';
 import { checkSpec } from '../../src/lint/index.js';
 import { OfflinePlane, type OfflineRequest, type OfflineResult } from '../../src/proxy/offline.js';
 import { LimitTable } from '../../src/state/limits/table.js';
-import { StatsRegistry } from '../../src/telemetry/stats/stats.js';
+import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
 import { virtualClock } from '../support/virtual-clock.js';
 
 const KEY = '3f1c9a2e5b7d4860a1c2e3f405162738';

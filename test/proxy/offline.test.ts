@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { OfflinePlane } from '../../src/proxy/offline.js';
 import { LimitTable } from '../../src/state/limits/table.js';
-import { StatsRegistry } from '../../src/telemetry/stats/stats.js';
+import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
 import { generationOf } from '../integration/engine-kit.js';
 import { virtualClock } from '../support/virtual-clock.js';
 

@@ -73,7 +73,7 @@ test('includes that are wrong', () => {
   assert.is(only(nothing, 'include/nothing').severity, 'warning');
   const missing = loadFolder({ 'gateway.toml': include('["none.toml", "folder"]'), 'folder/x': '' });
   assert.equal(codesOf(missing), ['file/unreadable', 'file/unreadable']);
-  assert.match(missing.diagnostics[0]?.message ?? '', /`none\.toml` cannot be read: there is no such file/);
+  assert.match(missing.diagnostics[0]?.message ?? '', /`none\.toml` cannot be read: no such file/);
   assert.equal(codesOf(loadFolder({ 'gateway.toml': include('5') })), ['schema/type']);
   const versioned = loadFolder({ 'gateway.toml': include('"a.toml"'), 'a.toml': 'spec = 1\n' });
   assert.is(only(versioned, 'include/version').span.file, 'a.toml');

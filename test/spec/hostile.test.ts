@@ -150,7 +150,7 @@ const WRITTEN: readonly (readonly [text: string, ...answers: (string | RegExp)[]
   // includes
   ['spec = 1\ninclude = 5\n', 'routes/*.toml'],
   ['spec = 1\ninclude = "\\u0000"\n', 'no path holds a NUL'],
-  ['spec = 1\ninclude = "http://example.com/x.toml"\n', 'there is no such file'],
+  ['spec = 1\ninclude = "http://example.com/x.toml"\n', 'no such file'],
   [`spec = 1\ninclude = "${'{a,b}'.repeat(30)}"\n`, 'include/too-many'],
   [`spec = 1\ninclude = "${'*'.repeat(3000)}x"\n`, 'include/nothing', '...`'],
   ['spec = 1\ninclude = "/dev/zero"\n', 'file/unreadable'],

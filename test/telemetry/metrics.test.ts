@@ -1,8 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Metrics, type MetricsFacts } from '../../src/telemetry/metrics.js';
+import { Metrics, type MetricsInput } from '../../src/telemetry/metrics.js';
 import { Counter } from '../../src/telemetry/stats/layout.js';
-import { StatsRegistry, StatsWriter } from '../../src/telemetry/stats/stats.js';
+import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
+import { StatsWriter } from '../../src/telemetry/stats/writer.js';
 import { routePlan } from '../support/programs.js';
 
 const ODD = 'GET /a "b"\\c\nd';
@@ -10,7 +11,7 @@ const ODD = 'GET /a "b"\\c\nd';
 function setUp() {
   const stats = new StatsRegistry({ workers: 1, now: 0 });
   const slots = stats.assign({ routes: [routePlan(ODD), routePlan('idle')], services: [], listeners: [] }, 0);
-  const facts: { current: MetricsFacts } = {
+  const facts: { current: MetricsInput } = {
     current: {
       workers: [
         { worker: 0, restarts: 0 },

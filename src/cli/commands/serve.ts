@@ -57,7 +57,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
     const isBundle = await isBundleFile(path);
     if (isBundle && options.overlay) throw usage('Overlays are for specs: a bundle is compiled already.');
     if (!isBundle && options.verify) throw usage('--verify is for bundles: a spec carries no signature.');
-    const { runServe } = await import('../../control/serve.js');
+    const { runServe } = await import('../../control/serve/serve.js');
     const log = options.log ?? (io.stdout.isTTY ? 'pretty' : 'json');
     return runServe({
       path,

@@ -3,7 +3,7 @@ import { chmodSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { WatchLevel } from '../../proxy/types.js';
-import { codeOf, reasonOf } from '../../reason.js';
+import { errnoCode, reasonOf } from '../../reason.js';
 import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 import type { Log } from '../log.js';
 import { carriesToken, namesThisServer } from './auth.js';
@@ -131,7 +131,7 @@ export class AdminServer {
       await this.#listenTcp(server, access);
       return false;
     } catch (error) {
-      if (codeOf(error) !== 'EADDRINUSE' || before?.access.port !== access.port) throw error;
+      if (errnoCode(error) !== 'EADDRINUSE' || before?.access.port !== access.port) throw error;
     }
     before.server.close();
     try {

@@ -1,12 +1,13 @@
 /** Free ports for managed targets, and whether one answers. */
 import { connect, createServer } from 'node:net';
+import { errnoCode } from '../../reason.js';
 
 /** A loopback port that is free now and that this gateway has not given out; undefined asks the system for any. */
 export function freePort(taken: ReadonlySet<number>, wanted = 0): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EADDRINUSE') resolve(undefined);
+    server.once('error', (error) => {
+      if (errnoCode(error) === 'EADDRINUSE') resolve(undefined);
       else reject(error);
     });
     server.listen(wanted, '127.0.0.1', () => {

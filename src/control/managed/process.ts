@@ -1,12 +1,13 @@
 /** One managed target: a child in a process group of its own, started, watched, restarted and stopped. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Backoff, RESTART_BACKOFF } from '../../delay.js';
 import { messageOf, reasonOf } from '../../reason.js';
 import { splitWords } from '../../schema/words.js';
 import type { Log } from '../log.js';
 import { LineSplitter } from './lines.js';
+import { type OrphanGuard, signalGroup } from './orphan-guard.js';
 import { answeringHost, freePort } from './ports.js';
-import { signalGroup, type Warden } from './warden.js';
 
 /** A RunEntry with its references resolved and its folder made absolute. */
 export interface RunSettings {
@@ -22,7 +23,7 @@ export type ManagedState = 'starting' | 'ready' | 'backoff' | 'stopped';
 
 export interface ManagedHost {
   readonly log: Log;
-  readonly warden: Warden;
+  readonly orphanGuard: OrphanGuard;
   /** Ports given out by this gateway. */
   readonly ports: Set<number>;
   /** The process came back on another address than before: who routes to it must know. */
@@ -42,10 +43,6 @@ export class ManagedError extends Error {
 }
 
 const POLL_MS = 25;
-const FIRST_BACKOFF_MS = 100;
-const MAX_BACKOFF_MS = 10_000;
-/** A process that ran this long counts as sound: its next crash restarts it at once again. */
-const STABLE_MS = 10_000;
 const STOP_GRACE_MS = 5000;
 /** How long what a dead leader left behind may take to follow it. */
 const STRAGGLER_MS = 500;
@@ -74,7 +71,7 @@ export class ManagedProcess {
   #hostname = '127.0.0.1';
   #state: ManagedState = 'stopped';
   #restarts = 0;
-  #failures = 0;
+  readonly #backoff = new Backoff(RESTART_BACKOFF);
   #supervision: Promise<void> = Promise.resolve();
 
   /** @throws ManagedError when the command cannot be split into words. */
@@ -175,7 +172,7 @@ export class ManagedProcess {
       child.once('error', () => {});
       return `\`${file}\` cannot be started in ${cwd}: no such program or folder, or no permission.`;
     }
-    this.#host.warden.add(group);
+    this.#host.orphanGuard.add(group);
     const exited = new Promise<string>((resolve) => {
       child.once('error', (error) => resolve(error.message));
       child.once('exit', (code, signal) => resolve(signal ? `killed by ${signal}` : `exit code ${code}`));
@@ -216,17 +213,15 @@ export class ManagedProcess {
     while (this.#running && !this.#stopping.signal.aborted) {
       const running = this.#running;
       const how = await running.exited;
+      const ranMs = performance.now() - running.startedAt;
       await this.#end(running, STRAGGLER_MS);
       if (this.#stopping.signal.aborted) return;
-      if (performance.now() - running.startedAt >= STABLE_MS) this.#failures = 0;
-      const problem = await this.#restart(how);
+      const problem = await this.#restart(how, this.#backoff.next(ranMs));
       if (problem !== undefined) this.#host.log.error(`[${this.service}] ${problem}`);
     }
   }
 
-  async #restart(how: string): Promise<string | undefined> {
-    const wait = Math.min(FIRST_BACKOFF_MS * 2 ** this.#failures, MAX_BACKOFF_MS);
-    this.#failures++;
+  async #restart(how: string, wait: number): Promise<string | undefined> {
     this.#state = 'backoff';
     this.#host.log.warn(`[${this.service}] ended: ${how}; restarting in ${wait} ms`, { restarts: this.#restarts });
     await this.#pause(wait);
@@ -252,7 +247,7 @@ export class ManagedProcess {
       while (signalGroup(running.group, 0) && performance.now() < deadline) await delay(POLL_MS);
       signalGroup(running.group, 'SIGKILL');
     }
-    this.#host.warden.remove(running.group);
+    this.#host.orphanGuard.remove(running.group);
     await this.#letGo(running);
   }
 

@@ -1,7 +1,7 @@
 /** The managed targets of a gateway across its generations: those whose run plan is unchanged are kept. */
 import type { Log } from '../log.js';
+import { OrphanGuard } from './orphan-guard.js';
 import { ManagedError, ManagedProcess, type RunSettings } from './process.js';
-import { Warden } from './warden.js';
 
 /** What a generation wants running, by service name. */
 export type WantedRuns = ReadonlyMap<string, RunSettings>;
@@ -18,9 +18,9 @@ export interface Preparation {
 export class ManagedSet {
   readonly #log: Log;
   readonly #moved: () => void;
-  readonly #warden = new Warden();
+  readonly #orphanGuard = new OrphanGuard();
   readonly #ports = new Set<number>();
-  readonly #onExit = (): void => this.#warden.killAll();
+  readonly #onExit = (): void => this.#orphanGuard.killAll();
   /** All that were started and not yet stopped, also those of older generations still draining. */
   readonly #all = new Set<ManagedProcess>();
   #live = new Map<string, { readonly key: string; readonly process: ManagedProcess }>();
@@ -53,7 +53,7 @@ export class ManagedSet {
         if (this.#closed) throw new ManagedError(service, 'The gateway is ending.', []);
         const started = new ManagedProcess(service, settings, {
           log: this.#log,
-          warden: this.#warden,
+          orphanGuard: this.#orphanGuard,
           ports: this.#ports,
           moved: this.#moved,
         });
@@ -87,7 +87,7 @@ export class ManagedSet {
   /** From now on whatever is stopped, or is being stopped already, is killed. */
   kill(): void {
     this.#graceMs = 0;
-    this.#warden.killAll();
+    this.#orphanGuard.killAll();
   }
 
   /** Stops all of them, also those being started; none can be started after it. */
@@ -95,7 +95,7 @@ export class ManagedSet {
     // A reload that is under way starts nothing any more: it would have no one to end it.
     this.#closed = true;
     await Promise.all([...this.#all].map((process) => this.stop(process)));
-    this.#warden.close();
+    this.#orphanGuard.close();
     process.off('exit', this.#onExit);
   }
 

@@ -6,41 +6,41 @@ import { toWire, type WorkerCall, type WorkerMessage, type WorkerQuestion } from
 
 /** Serves calls on `port` until `close` is called. Rejections that nobody awaits are reported, and end nothing. */
 export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) => WorkerApi): void {
-  const tell = (message: WorkerMessage): void => port.postMessage(message);
+  const post = (message: WorkerMessage): void => port.postMessage(message);
   process.on('unhandledRejection', (reason) => {
-    tell({
-      tell: 'log',
+    post({
+      type: 'log',
       level: 'error',
       message: 'a rejection was not handled (a bug in gw)',
       fields: { error: inspect(reason) },
     });
   });
   const plane = create({
-    requests: (records, dropped) => tell({ tell: 'requests', records, dropped }),
-    failures: (failures) => tell({ tell: 'failures', failures }),
+    requests: (records, dropped) => post({ type: 'requests', records, dropped }),
+    failures: (failures) => post({ type: 'failures', failures }),
     log: (level, message, fields) => {
       try {
-        tell({ tell: 'log', level, message, ...(fields ? { fields } : {}) });
+        post({ type: 'log', level, message, ...(fields ? { fields } : {}) });
       } catch {
         // Not everything can cross to another thread; a line of the log must not end the one that writes it.
-        tell({ tell: 'log', level, message, fields: { text: inspect(fields) } });
+        post({ type: 'log', level, message, fields: { text: inspect(fields) } });
       }
     },
     // They are handed over, not kept: nothing is copied.
     lines: (lines, count) =>
-      port.postMessage({ tell: 'lines', lines, count } satisfies WorkerMessage, transferOf(lines)),
+      port.postMessage({ type: 'lines', lines, count } satisfies WorkerMessage, transferOf(lines)),
   });
   const ask = async (question: WorkerQuestion): Promise<void> => {
     try {
-      tell(await answer(plane, question));
+      post(await answer(plane, question));
     } catch (error) {
-      tell({ tell: 'failed', id: question.id, error: toWire(error) });
+      post({ type: 'failed', id: question.id, error: toWire(error) });
       return;
     }
     if (question.call === 'close') port.close();
   };
   port.on('message', (call: WorkerCall) => {
-    if (call.call === 'ping') tell({ tell: 'pong' });
+    if (call.call === 'ping') post({ type: 'pong' });
     else if (call.call === 'watch') plane.watch(call.level);
     else if (call.call === 'abort') plane.abort();
     else if (call.call === 'reopen') plane.reopenLog();
@@ -50,14 +50,14 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
 
 async function answer(plane: WorkerApi, question: WorkerQuestion): Promise<WorkerMessage> {
   const { id } = question;
-  if (question.call === 'prepare') return { tell: 'prepared', id, listeners: await plane.prepare(question.input) };
+  if (question.call === 'prepare') return { type: 'prepared', id, listeners: await plane.prepare(question.input) };
   if (question.call === 'commit') {
     plane.commit();
-    return { tell: 'committed', id };
+    return { type: 'committed', id };
   }
-  if (question.call === 'drain') return { tell: 'drained', id, report: await plane.drain(question.timeoutMs) };
+  if (question.call === 'drain') return { type: 'drained', id, report: await plane.drain(question.timeoutMs) };
   await plane.close();
-  return { tell: 'closed', id };
+  return { type: 'closed', id };
 }
 
 const transferOf = ({ buffer }: Uint8Array): ArrayBuffer[] => (buffer instanceof ArrayBuffer ? [buffer] : []);

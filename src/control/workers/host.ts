@@ -1,5 +1,6 @@
 /** A data plane in a worker thread, seen from control as if it were here; replaced when its thread dies or is stuck. */
 import { Worker } from 'node:worker_threads';
+import { Backoff, Delay, RESTART_BACKOFF } from '../../delay.js';
 import type {
   BoundListener,
   DataPlaneEvents,
@@ -10,15 +11,10 @@ import type {
   WorkerApi,
 } from '../../proxy/types.js';
 import { messageOf } from '../../reason.js';
-import { pinAddresses } from '../addresses.js';
-import { Pause } from '../pause.js';
+
+import { pinAddresses } from '../ports/addresses.js';
 import { fromWire, type WorkerAnswer, type WorkerCall, type WorkerMessage, type WorkerSetup } from './protocol.js';
 
-/** Waits before the second, third ... replacement in a row; the first one comes at once. */
-const FIRST_BACKOFF_MS = 100;
-const MAX_BACKOFF_MS = 10_000;
-/** A worker that served this long counts as sound again. */
-const STABLE_MS = 10_000;
 /** How long after its due time an answer may come from a thread that is busy, until it is taken for stuck. */
 const ANSWER_WITHIN_MS = 3000;
 
@@ -62,7 +58,7 @@ export class WorkerHost implements WorkerApi {
   #worker: Worker | undefined;
   #startedAt = 0;
   #nextId = 1;
-  #failures = 0;
+  readonly #backoff = new Backoff({ ...RESTART_BACKOFF, immediate: true });
   #restarts = 0;
   /** Pings without an answer. */
   #unanswered = 0;
@@ -77,7 +73,7 @@ export class WorkerHost implements WorkerApi {
   /** Differs for each series of replacements: one that is overtaken ends. */
   #series = 0;
   #replacing = false;
-  readonly #pause = new Pause();
+  readonly #delay = new Delay();
   /** The thread that was started for a load, in place of one that was due. */
   #started: Worker | undefined;
   /** Why the thread that is being ended is ended. */
@@ -169,7 +165,7 @@ export class WorkerHost implements WorkerApi {
     this.#closing = true;
     if (!this.ready) {
       // What was about to replace it may have bound its listeners, and would let clients in whom nobody serves.
-      this.#pause.end();
+      this.#delay.interrupt();
       await this.#end();
       return NOTHING;
     }
@@ -177,7 +173,7 @@ export class WorkerHost implements WorkerApi {
     const drained = this.#ask({ call: 'drain', timeoutMs });
     try {
       const answer = await within(drained, timeoutMs + ANSWER_WITHIN_MS);
-      if (answer?.tell === 'drained') return answer.report;
+      if (answer?.type === 'drained') return answer.report;
       if (this.#closed) return NOTHING;
       // A thread that answers nothing drains nothing either: what it holds is cut with it.
       this.#lost = this.#setup.died();
@@ -193,7 +189,7 @@ export class WorkerHost implements WorkerApi {
     this.#closing = true;
     this.#closed = true;
     clearInterval(this.#watchdog);
-    this.#pause.end();
+    this.#delay.interrupt();
     const worker = this.#worker;
     if (!worker) return await this.#gone;
     // A thread that died meanwhile is closed as well as one that says so.
@@ -224,16 +220,16 @@ export class WorkerHost implements WorkerApi {
 
   #take(worker: Worker, message: WorkerMessage): void {
     const { events } = this.#setup;
-    if (message.tell === 'requests') events.requests(message.records, message.dropped);
-    else if (message.tell === 'failures') events.failures?.(message.failures);
-    else if (message.tell === 'lines') events.lines?.(message.lines, message.count);
-    else if (message.tell === 'log') events.log(message.level, message.message, message.fields);
+    if (message.type === 'requests') events.requests(message.records, message.dropped);
+    else if (message.type === 'failures') events.failures?.(message.failures);
+    else if (message.type === 'lines') events.lines?.(message.lines, message.count);
+    else if (message.type === 'log') events.log(message.level, message.message, message.fields);
     else if (worker !== this.#worker) return;
-    else if (message.tell === 'pong') this.#unanswered = 0;
+    else if (message.type === 'pong') this.#unanswered = 0;
     else {
       const waiting = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
-      if (message.tell === 'failed') waiting?.reject(fromWire(message.error));
+      if (message.type === 'failed') waiting?.reject(fromWire(message.error));
       else waiting?.resolve(message);
     }
   }
@@ -256,7 +252,7 @@ export class WorkerHost implements WorkerApi {
 
   async #prepare(input: GenerationInput): Promise<readonly BoundListener[]> {
     const answer = await this.#ask({ call: 'prepare', input });
-    if (answer.tell !== 'prepared') throw new Error(`The worker answered \`${answer.tell}\` to prepare.`);
+    if (answer.type !== 'prepared') throw new Error(`The worker answered \`${answer.type}\` to prepare.`);
     return answer.listeners;
   }
 
@@ -285,8 +281,7 @@ export class WorkerHost implements WorkerApi {
     this.#forgetQuestions(`The data-plane worker died: ${cause}`);
     // A replacement that dies as it loads is told, and tried again, where it is waited for.
     if (this.#closing || this.#replacing) return;
-    if (performance.now() - this.#startedAt >= STABLE_MS) this.#failures = 0;
-    const wait = this.#backoff();
+    const wait = this.#backoff.next(performance.now() - this.#startedAt);
     this.#log('error', `died; ${nextIn(wait)}`, { lost, cause });
     void this.#replace(wait);
   }
@@ -296,15 +291,10 @@ export class WorkerHost implements WorkerApi {
     this.#waiting.clear();
   }
 
-  #backoff(): number {
-    const failures = this.#failures++;
-    return failures === 0 ? 0 : Math.min(FIRST_BACKOFF_MS * 2 ** (failures - 1), MAX_BACKOFF_MS);
-  }
-
   /** Overtakes the replacement that is due: a new thread, which has loaded nothing. */
   async #startAnew(): Promise<void> {
     this.#series++;
-    this.#pause.end();
+    this.#delay.interrupt();
     await this.#end();
     this.#replacing = false;
     if (this.#closing) return;
@@ -334,7 +324,7 @@ export class WorkerHost implements WorkerApi {
     const overtaken = (): boolean => this.#closing || series !== this.#series;
     this.#replacing = true;
     for (let wait = firstWait; ; ) {
-      await this.#pause.wait(wait);
+      await this.#delay.wait(wait);
       if (overtaken()) return;
       await this.#end();
       if (overtaken()) return;
@@ -348,7 +338,7 @@ export class WorkerHost implements WorkerApi {
       } catch (error) {
         if (overtaken()) return;
         const message = messageOf(error);
-        wait = this.#backoff();
+        wait = this.#backoff.next();
         this.#log('error', `could not load; ${nextIn(wait)}`, { error: message });
       }
     }

@@ -1,6 +1,6 @@
 /** What control and a worker thread say to each other over their MessagePort: WorkerApi as messages. */
 import type { BoundListener, DataPlaneOptions, DrainReport, GenerationInput, WatchLevel } from '../../proxy/types.js';
-import { codeOf } from '../../reason.js';
+import { errnoCode } from '../../reason.js';
 import type { RequestRecord, TargetFailure } from '../../telemetry/snapshot.js';
 import type { LogLevel } from '../log.js';
 
@@ -26,21 +26,21 @@ export interface WireError {
 }
 
 export type WorkerAnswer =
-  | { readonly tell: 'prepared'; readonly id: number; readonly listeners: readonly BoundListener[] }
-  | { readonly tell: 'committed'; readonly id: number }
-  | { readonly tell: 'drained'; readonly id: number; readonly report: DrainReport }
-  | { readonly tell: 'closed'; readonly id: number }
-  | { readonly tell: 'failed'; readonly id: number; readonly error: WireError };
+  | { readonly type: 'prepared'; readonly id: number; readonly listeners: readonly BoundListener[] }
+  | { readonly type: 'committed'; readonly id: number }
+  | { readonly type: 'drained'; readonly id: number; readonly report: DrainReport }
+  | { readonly type: 'closed'; readonly id: number }
+  | { readonly type: 'failed'; readonly id: number; readonly error: WireError };
 
 export type WorkerMessage =
   | WorkerAnswer
-  | { readonly tell: 'pong' }
-  | { readonly tell: 'failures'; readonly failures: readonly TargetFailure[] }
-  | { readonly tell: 'requests'; readonly records: readonly RequestRecord[]; readonly dropped: number }
+  | { readonly type: 'pong' }
+  | { readonly type: 'failures'; readonly failures: readonly TargetFailure[] }
+  | { readonly type: 'requests'; readonly records: readonly RequestRecord[]; readonly dropped: number }
   /** Whole lines of an access log that goes to standard output, and how many they are. */
-  | { readonly tell: 'lines'; readonly lines: Uint8Array; readonly count: number }
+  | { readonly type: 'lines'; readonly lines: Uint8Array; readonly count: number }
   | {
-      readonly tell: 'log';
+      readonly type: 'log';
       readonly level: LogLevel;
       readonly message: string;
       readonly fields?: Record<string, unknown>;
@@ -52,7 +52,7 @@ export interface WorkerSetup {
 
 export function toWire(error: unknown): WireError {
   if (!(error instanceof Error)) return { message: String(error) };
-  const code = codeOf(error);
+  const code = errnoCode(error);
   return { message: error.message, ...(code === undefined ? {} : { code }) };
 }
 

@@ -11,9 +11,12 @@ import type {
   GenerationInput,
   WatchLevel,
 } from '../../proxy/types.js';
-import { isAnyPort, overlap, pinAddresses } from '../addresses.js';
-import { PortClaims } from '../port-claims.js';
-import { plain } from '../resolve.js';
+
+import type { WorkerStatus } from '../../telemetry/metrics.js';
+import { isAnyPort, overlap, pinAddresses } from '../ports/addresses.js';
+import { PortClaims } from '../ports/claims.js';
+import { plain } from '../references/resolve.js';
+
 import { WorkerHost, type WorkerHostOptions } from './host.js';
 
 /** Workers that may be there at once, leaving ones among them: so many rows and columns shared tables have. */
@@ -31,7 +34,7 @@ export interface WorkerSetOptions {
   readonly lookEvery?: number;
 }
 
-interface LiveLoad {
+interface CurrentLoad {
   /** With its addresses as the spec has them. */
   readonly given: GenerationInput;
   /** With those that are bound. */
@@ -42,7 +45,7 @@ interface LiveLoad {
 type SharedInput = GenerationInput & { readonly sharePorts: boolean };
 
 /** Who takes part in a load, and who is there after it. */
-interface Cast {
+interface Participants {
   /** Those that load now. */
   readonly loading: readonly WorkerHost[];
   /** Those of `loading` that were not there before. */
@@ -59,7 +62,7 @@ export class WorkerSet implements DataPlaneApi {
   readonly #leaving = new Map<WorkerHost, Promise<DrainReport>>();
   /** Shared addresses, against other gateways. */
   readonly #claims = new PortClaims();
-  #live: LiveLoad | undefined;
+  #current: CurrentLoad | undefined;
   /** Listeners are bound with SO_REUSEPORT. Once they are, they stay so: one worker may then become several again. */
   #sharing = false;
   #watch: WatchLevel = 'off';
@@ -73,13 +76,13 @@ export class WorkerSet implements DataPlaneApi {
   }
 
   /** Those that serve or are being replaced, in order. */
-  get workers(): readonly { readonly worker: number; readonly restarts: number }[] {
+  get workers(): readonly WorkerStatus[] {
     return this.#hosts.map(({ index, restarts }) => ({ worker: index, restarts }));
   }
 
   /** Several workers may serve: listeners are shared, or nothing is bound yet. */
   get maySpread(): boolean {
-    return this.#sharing || this.#live === undefined;
+    return this.#sharing || this.#current === undefined;
   }
 
   load(input: GenerationInput): Promise<readonly BoundListener[]> {
@@ -109,19 +112,19 @@ export class WorkerSet implements DataPlaneApi {
 
   async #loadClaimed(given: GenerationInput, input: SharedInput): Promise<readonly BoundListener[]> {
     this.#mustBeOpen();
-    const cast = await this.#cast(input.program.workers);
+    const participants = await this.#participants(input.program.workers);
     let listeners: readonly BoundListener[];
     try {
-      listeners = await this.#prepare(input, cast);
+      listeners = await this.#prepare(input, participants);
       // Nobody else knows of those that are new.
       this.#mustBeOpen();
     } catch (error) {
-      for (const host of cast.loading) host.abort();
-      await Promise.all(cast.fresh.map((host) => host.close()));
+      for (const host of participants.loading) host.abort();
+      await Promise.all(participants.fresh.map((host) => host.close()));
       throw error;
     }
     this.#sharing = input.sharePorts;
-    this.#commit({ given, input: pinAddresses(input, listeners), listeners }, cast);
+    this.#commit({ given, input: pinAddresses(input, listeners), listeners }, participants);
     await this.#settled();
     return listeners;
   }
@@ -136,8 +139,8 @@ export class WorkerSet implements DataPlaneApi {
 
   /** A listener on port 0 that is live already keeps its port; one by another name gets another. */
   #pinned(input: GenerationInput): GenerationInput {
-    const before = this.#live?.given.program.listeners ?? [];
-    const kept = (this.#live?.listeners ?? []).filter(({ name }) => {
+    const before = this.#current?.given.program.listeners ?? [];
+    const kept = (this.#current?.listeners ?? []).filter(({ name }) => {
       const [was, is] = [before, input.program.listeners].map((all) => all.find((one) => one.name === name)?.address);
       return was === is;
     });
@@ -149,14 +152,14 @@ export class WorkerSet implements DataPlaneApi {
    * with an address of this gateway is shared with that while the one takes over from the other.
    */
   #newAddresses(input: GenerationInput): string[] {
-    const mine = this.#live?.input.program.listeners.map(({ address }) => plain(address)) ?? [];
+    const mine = this.#current?.input.program.listeners.map(({ address }) => plain(address)) ?? [];
     const bound = new Set(mine);
     return fixedAddresses(input)
       .filter((address, at, all) => !(bound.has(address) && all.indexOf(address) === at))
       .filter((address) => bound.has(address) || !mine.some((own) => overlap(own, address)));
   }
 
-  async #cast(workers: number): Promise<Cast> {
+  async #participants(workers: number): Promise<Participants> {
     const kept = this.#hosts.slice(0, workers);
     const fresh: WorkerHost[] = [];
     while (kept.length + fresh.length < workers) fresh.push(this.#create(await this.#freeIndex(fresh)));
@@ -177,7 +180,7 @@ export class WorkerSet implements DataPlaneApi {
   }
 
   /** The first binds ports that the system chooses, the others the same ones. */
-  async #prepare(input: GenerationInput, { loading }: Cast): Promise<readonly BoundListener[]> {
+  async #prepare(input: GenerationInput, { loading }: Participants): Promise<readonly BoundListener[]> {
     const [first, ...others] = loading;
     if (!first) throw new Error('A data plane needs a worker.');
     const listeners = await first.prepare(this.#inputFor(first, input));
@@ -188,8 +191,8 @@ export class WorkerSet implements DataPlaneApi {
   }
 
   /** In one turn of the loop: no worker can load anything else between. */
-  #commit(live: LiveLoad, { loading, fresh, absent, removed }: Cast): void {
-    this.#live = live;
+  #commit(live: CurrentLoad, { loading, fresh, absent, removed }: Participants): void {
+    this.#current = live;
     for (const host of loading) host.commit();
     for (const host of absent) host.adopt(this.#inputFor(host, live.input));
     this.#hosts = [...this.#hosts.filter((host) => !removed.includes(host)), ...fresh];

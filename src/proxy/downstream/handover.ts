@@ -3,7 +3,7 @@
  * neither be bound while the other listens, so the old ones close their sockets just before, and bind again when the
  * load comes to nothing. Connections stay with the listener that they came by.
  */
-import { codeOf, reasonOf } from '../../reason.js';
+import { errnoCode, reasonOf } from '../../reason.js';
 import type { Listener, ListenManner } from './listener.js';
 
 /** Looks in a row without a new connection, after which the kernel's queue counts as empty, and looks in all. */
@@ -32,7 +32,7 @@ export class Handover {
     } catch (error) {
       const inTheWay = leaving.filter((listener) => listener.port === fresh.port && listener.listening);
       // With shared ports it is another process that is in the way.
-      if (codeOf(error) !== 'EADDRINUSE' || inTheWay.length === 0 || this.#manner.sharePort) throw error;
+      if (errnoCode(error) !== 'EADDRINUSE' || inTheWay.length === 0 || this.#manner.sharePort) throw error;
       await lastCall(inTheWay);
       for (const listener of inTheWay) listener.release();
       this.#given.push(...inTheWay);

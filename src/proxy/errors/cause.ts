@@ -2,7 +2,7 @@
  * Causes of failures: short phrases for the access log, the event stream and the dashboard. They name hosts, fields and
  * OpenSSL's reasons, so no reply to a client holds one. All of this runs only after something has failed.
  */
-import { codeOf, messageOf } from '../../reason.js';
+import { errnoCode, messageOf } from '../../reason.js';
 
 /** Characters of a cause. */
 export const MAX_CAUSE = 200;
@@ -120,7 +120,7 @@ export function connectionCause(error: unknown): string {
     // One for each address of a name: mostly the same.
     return bounded([...new Set(error.errors.map((one: unknown) => connectionCause(one)))].join('; '));
   }
-  const code = opensslCode(error) ?? codeOf(error) ?? '';
+  const code = opensslCode(error) ?? errnoCode(error) ?? '';
   const lookup = LOOKUPS[code];
   if (lookup !== undefined) return bounded(`${lookup} ${textField(error, 'hostname')}`);
   return bounded(SYSTEM[code] ?? certificateCause(error, code) ?? tlsCause(code) ?? messageOf(error));
@@ -149,7 +149,7 @@ function namesOf(error: unknown): string[] {
 
 /** Where a write met the failure, Node gives EPROTO, and OpenSSL's own line as the message. */
 function opensslCode(error: unknown): string | undefined {
-  if (codeOf(error) !== 'EPROTO') return undefined;
+  if (errnoCode(error) !== 'EPROTO') return undefined;
   const reason = /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(messageOf(error))?.[1];
   return reason === undefined ? undefined : `ERR_SSL_${reason.trim().toUpperCase().replaceAll(' ', '_')}`;
 }

@@ -7,7 +7,7 @@ import { isIP, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import httpProxy from 'http-proxy';
-import { codeOf, messageOf } from '../../reason.js';
+import { errnoCode, messageOf } from '../../reason.js';
 import { TARGET_TLS } from '../downstream/tls.js';
 import { CLOSED_IN_HANDSHAKE, connectionCause } from '../errors/cause.js';
 import type { ErrorSlug } from '../errors/errors.js';
@@ -96,13 +96,13 @@ export class UpgradeStream extends Duplex {
   /** Node's client failed, before it told of a reply. */
   broke(error: unknown): void {
     if (!this.#connected) this.failed(connectError(error), this.#connectCause(error));
-    else if (codeOf(error)?.startsWith('HPE_')) this.failed('upstream/invalid', parserCause(error));
+    else if (errnoCode(error)?.startsWith('HPE_')) this.failed('upstream/invalid', parserCause(error));
     else this.failed('upstream/reset', `${endCause(error)} by the target before the head of its reply was complete`);
   }
 
   #connectCause(error: unknown): string {
     const socket = this.#request?.socket;
-    const inHandshake = socket instanceof TLSSocket && !socket.connecting && codeOf(error) === 'ECONNRESET';
+    const inHandshake = socket instanceof TLSSocket && !socket.connecting && errnoCode(error) === 'ECONNRESET';
     return inHandshake ? CLOSED_IN_HANDSHAKE : connectionCause(error);
   }
 
@@ -248,6 +248,6 @@ function parserCause(error: unknown): string {
 
 /** How a connection ended: of one that was closed, Node's client tells as of one that was reset, without a system call. */
 const endCause = (error: unknown): string =>
-  codeOf(error) === 'ECONNRESET' && !(error instanceof Error && 'syscall' in error)
+  errnoCode(error) === 'ECONNRESET' && !(error instanceof Error && 'syscall' in error)
     ? 'connection closed'
     : connectionCause(error);

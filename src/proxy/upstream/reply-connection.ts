@@ -4,7 +4,7 @@
  */
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { codeOf } from '../../reason.js';
+import { errnoCode } from '../../reason.js';
 import { TARGET_TLS } from '../downstream/tls.js';
 import { BUG_CAUSE, CLOSED_IN_HANDSHAKE, connectionCause, timeSpan } from '../errors/cause.js';
 import type { ErrorSlug } from '../errors/errors.js';
@@ -332,7 +332,7 @@ export abstract class ReplyConnection {
   }
 
   #connectCause(error: Error): string {
-    const inHandshake = this.target.secure && !this.socket.connecting && codeOf(error) === 'ECONNRESET';
+    const inHandshake = this.target.secure && !this.socket.connecting && errnoCode(error) === 'ECONNRESET';
     return inHandshake ? CLOSED_IN_HANDSHAKE : connectionCause(error);
   }
 
@@ -383,5 +383,5 @@ const interimFault = (status: number): string =>
 
 /** What it means that a connection could not be made. */
 export function connectError(error: unknown): ErrorSlug {
-  return EXHAUSTED.has(codeOf(error) ?? '') ? 'gateway/exhausted' : 'upstream/unreachable';
+  return EXHAUSTED.has(errnoCode(error) ?? '') ? 'gateway/exhausted' : 'upstream/unreachable';
 }

@@ -53,6 +53,11 @@ function prettyLine(color: boolean): (record: RequestRecord) => string {
 
 const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;
 
-/** What a client sends must not steer a terminal. */
-const printable = (text: string): string =>
-  text.replace(CONTROL, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`);
+/**
+ * Escapes control characters: text from clients and child processes must not control a terminal. `kept`: characters that
+ * stay as they are.
+ */
+export const printable = (text: string, kept = ''): string =>
+  text.replace(CONTROL, (char) =>
+    kept.includes(char) ? char : `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  );

@@ -8,8 +8,9 @@ import type { RequestRecord } from '../snapshot.js';
 import { type LineFormat, lineWriter } from './access-line.js';
 import { LogFile } from './file.js';
 import type { LineWriter } from './json-line.js';
+import { type LossEvents, Losses } from './losses.js';
 
-export interface AccessLogOptions {
+export interface AccessLogOptions extends LossEvents {
   /** `-` is standard output; otherwise a file, appended to. */
   readonly path: string;
   readonly format: LineFormat;
@@ -17,10 +18,6 @@ export interface AccessLogOptions {
   readonly color?: boolean;
   /** Takes lines for standard output in place of this log, in whole lines; what it is given is its own. */
   readonly take?: ((lines: Uint8Array, count: number) => void) | undefined;
-  /** It cannot be written; `dropped` lines are lost so far. Told at most once a minute. */
-  readonly onError?: (error: Error, dropped: number) => void;
-  /** It is written again, after onError(). */
-  readonly onRecovered?: (dropped: number) => void;
   /** Bytes that may wait for a slow destination; further lines are dropped. */
   readonly maxWaiting?: number;
 }
@@ -30,7 +27,6 @@ const GATHER = 64 * 1024;
 /** Milliseconds until what is gathered is handed over anyhow. */
 const HAND_OVER_AFTER = 50;
 const MAX_WAITING = 16 * 1024 ** 2;
-const TELL_EVERY = 60_000;
 const STDOUT = 1;
 
 export class AccessLog {
@@ -46,16 +42,12 @@ export class AccessLog {
   #length = 0;
   #gatheredLines = 0;
   #timer: NodeJS.Timeout | undefined;
-  #dropped = 0;
-  #toldAt = Number.NEGATIVE_INFINITY;
-  #failing = false;
-  /** Why lines were lost last, and how many when it was told. */
-  #cause: Error | undefined;
-  #told = 0;
+  readonly #losses: Losses;
 
   /** Throws where the file cannot be opened for writing: better when a spec is loaded than line by line. */
   constructor(options: AccessLogOptions) {
     this.#options = options;
+    this.#losses = new Losses(options);
     this.#writeLine = lineWriter(options.format, options.color ?? false);
     const toOutput = isStandardOutput(options.path);
     if (toOutput) this.#take = options.take;
@@ -64,12 +56,12 @@ export class AccessLog {
 
   /** Lines that were lost. */
   get dropped(): number {
-    return this.#dropped;
+    return this.#losses.dropped;
   }
 
   write(record: RequestRecord): void {
     if (this.#over) {
-      this.#dropped++;
+      this.#losses.count(1);
       return;
     }
     let end = this.#writeLine(record, this.#gathered, this.#length);
@@ -111,20 +103,19 @@ export class AccessLog {
     this.#closed = true;
     this.#over = true;
     await this.#file?.end();
-    // Nobody comes to tell it later.
-    if (this.#cause !== undefined && this.#dropped > this.#told) this.#options.onError?.(this.#cause, this.#dropped);
+    this.#losses.close();
   }
 
   #fileOf(where: string | number): LogFile {
     return new LogFile(where, this.#options.maxWaiting ?? MAX_WAITING, {
-      lost: (lines, error) => this.#lost(lines, error),
-      failed: (error) => this.#lost(0, error),
+      lost: (lines, error) => this.#losses.add(lines, error),
+      failed: (error) => this.#losses.add(0, error),
       broke: (error) => {
         // The reader of standard output is gone for good.
         this.#over = true;
-        this.#lost(0, error);
+        this.#losses.add(0, error);
       },
-      wrote: () => this.#recovered(),
+      wrote: () => this.#losses.recovered(),
     });
   }
 
@@ -154,24 +145,6 @@ export class AccessLog {
     }
     this.#gathered = Buffer.allocUnsafeSlow(GATHER);
     return lines;
-  }
-
-  #lost(lines: number, error: Error): void {
-    this.#dropped += lines;
-    this.#cause = error;
-    const now = performance.now();
-    if (now - this.#toldAt < TELL_EVERY) return;
-    this.#toldAt = now;
-    this.#failing = true;
-    this.#told = this.#dropped;
-    this.#options.onError?.(error, this.#dropped);
-  }
-
-  #recovered(): void {
-    if (!this.#failing) return;
-    this.#failing = false;
-    this.#told = this.#dropped;
-    this.#options.onRecovered?.(this.#dropped);
   }
 }
 

@@ -5,7 +5,8 @@
  */
 import { write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { codeOf } from '../../reason.js';
+import { Backoff, Delay } from '../../delay.js';
+import { errnoCode } from '../../reason.js';
 import { LogQueue } from './queue.js';
 import {
   closeTarget,
@@ -24,9 +25,8 @@ const writeFile = promisify(write);
 const END_WITHIN = 2000;
 /** Milliseconds between two attempts after one that failed. */
 const RETRY_EVERY = 250;
-/** Milliseconds until a pipe that is full is tried again: at first, and at most. */
-const FULL_FIRST = 2;
-const FULL_MOST = 64;
+/** Waits until a full pipe is tried again. */
+const FULL_PIPE_BACKOFF = { firstMs: 2, maxMs: 64 } as const;
 /** PIPE_BUF of Linux: so many bytes are written in one piece or not at all, also where several threads write. */
 const ONE_PIECE = 4096;
 /** Bytes written to a pipe or a device in one turn of the loop. */
@@ -60,10 +60,10 @@ export class LogFile {
   #tornSize: number | undefined;
   /** Opening the path failed lately: what is open is written to until then. */
   #openAt = 0;
-  #fullFor = 0;
+  readonly #fullPipe = new Backoff(FULL_PIPE_BACKOFF);
+  readonly #delay = new Delay();
   /** The last attempt failed, and the next one is not due yet. */
   #resting = false;
-  #wake: () => void = () => {};
   #settled: (() => void)[] = [];
 
   /**
@@ -80,9 +80,9 @@ export class LogFile {
 
   /** Whole lines; the bytes are kept until they are written. */
   write(bytes: Uint8Array, lines: number): void {
-    if (this.#over) this.#events.lost(lines, this.#error ?? new Error('The access log is closed.'));
+    if (this.#over) this.#events.lost(lines, this.#error ?? logClosed());
     else if (this.#queue.add(bytes, lines)) this.#run();
-    else this.#events.lost(lines, this.#error ?? tooSlow());
+    else this.#events.lost(lines, this.#error ?? readerTooSlow());
   }
 
   /** Opens the path anew, also when nothing is to be written. */
@@ -90,7 +90,7 @@ export class LogFile {
     if (this.#path === undefined || this.#over) return;
     this.#reopen = true;
     this.#openAt = 0;
-    this.#wake();
+    this.#delay.interrupt();
     this.#run();
   }
 
@@ -104,7 +104,7 @@ export class LogFile {
   async end(): Promise<void> {
     if (this.#over) return;
     this.#ending = true;
-    this.#wake();
+    this.#delay.interrupt();
     if (!this.#queue.isEmpty || this.#running) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, END_WITHIN);
@@ -115,7 +115,7 @@ export class LogFile {
         this.#run();
       });
     }
-    this.#close(this.#error ?? tooSlow());
+    this.#close(this.#error ?? readerTooSlow());
   }
 
   /** What waits is lost for the reason given. */
@@ -123,7 +123,7 @@ export class LogFile {
     if (this.#over) return;
     this.#over = true;
     this.#error = error;
-    this.#wake();
+    this.#delay.interrupt();
     const lines = this.#queue.clear();
     // A write that is under way needs its descriptor: the loop closes it.
     if (!this.#running) this.#letGo();
@@ -171,10 +171,9 @@ export class LogFile {
   /** Waits after a failure. False: there is nothing to wait for. */
   async #mayGoOn(error: unknown): Promise<boolean> {
     if (this.#over) return false;
-    const code = codeOf(error);
+    const code = errnoCode(error);
     if (code === 'EAGAIN') {
-      this.#fullFor = Math.min(FULL_MOST, Math.max(FULL_FIRST, this.#fullFor * 2));
-      await this.#pause(this.#fullFor);
+      await this.#pause(this.#fullPipe.next());
       return true;
     }
     if (this.#path === undefined && (code === 'EPIPE' || code === 'EBADF')) {
@@ -254,7 +253,7 @@ export class LogFile {
     this.#queue.advance(count);
     if (count === 0) return;
     this.#error = undefined;
-    this.#fullFor = 0;
+    this.#fullPipe.reset();
     this.#events.wrote();
   }
 
@@ -269,18 +268,12 @@ export class LogFile {
     this.#events.broke(cause);
   }
 
-  async #pause(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      // Lines that wait keep no process: end() does, for as long as it waits.
-      const timer = setTimeout(resolve, ms).unref();
-      this.#wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
-    this.#wake = () => {};
+  /** Lines that wait do not keep the process: end() does, for as long as it waits. */
+  #pause(ms: number): Promise<void> {
+    return this.#delay.wait(ms, { unref: true });
   }
 }
 
-const noReader = (): Error => new Error('it is a pipe that has no reader');
-const tooSlow = (): Error => new Error('its reader is too slow');
+const noReader = (): Error => new Error('it is a pipe without a reader');
+export const readerTooSlow = (): Error => new Error('reader too slow');
+const logClosed = (): Error => new Error('access log closed');

@@ -1,7 +1,7 @@
 /** What an access log is written to: opened without waiting, and told apart from what lies at the path later. */
 import { close, constants, fstat, fstatSync, open, openSync, type Stats, stat, statSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { codeOf } from '../../reason.js';
+import { errnoCode } from '../../reason.js';
 
 const openFile = promisify(open);
 const statOf = promisify(stat);
@@ -92,7 +92,7 @@ function refuse(stats: Stats | undefined): void {
 }
 
 function absentReader(error: unknown): undefined {
-  if (codeOf(error) !== 'ENXIO') throw error;
+  if (errnoCode(error) !== 'ENXIO') throw error;
   return undefined;
 }
 

@@ -3,11 +3,11 @@
  * Memory is bounded by what is busy, not by how many routes there are.
  */
 import type { Program } from '../../bundle/types.js';
-import { INTERVAL_MS, LatencyWindow, percentiles, sparse } from '../histogram.js';
-import { SecondsRing } from '../seconds-ring.js';
-import { type SlotKind, SlotNames } from '../slot-names.js';
 import { type LatencySnapshot, RATE_SECONDS, type TrafficSnapshot } from '../snapshot.js';
+import { INTERVAL_MS, LatencyWindow, percentiles, sparse } from './histogram.js';
 import { CHUNK_ACTIVITY, CHUNK_BYTES, Counter, HISTOGRAM_BUCKETS, SLOT_WORDS, SLOTS_PER_CHUNK } from './layout.js';
+import { SecondsRing } from './seconds-ring.js';
+import { type SlotKind, SlotNames } from './slot-names.js';
 
 /** Name of the slot of requests that matched no route. */
 export const UNMATCHED = '-';

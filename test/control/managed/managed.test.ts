@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { LineSplitter, MAX_LINE } from '../../../src/control/managed/lines.js';
+import { OrphanGuard } from '../../../src/control/managed/orphan-guard.js';
 import { freePort } from '../../../src/control/managed/ports.js';
 import { ManagedError, ManagedProcess, type RunSettings } from '../../../src/control/managed/process.js';
 import { ManagedSet } from '../../../src/control/managed/set.js';
-import { Warden } from '../../../src/control/managed/warden.js';
 import { splitWords } from '../../../src/schema/words.js';
 import { isGone, KeptLog, removeFolders, temporaryFolder, until } from '../kit.js';
 
@@ -44,7 +44,12 @@ const settings = (over: Partial<RunSettings> = {}): RunSettings => ({
   ...over,
 });
 
-const host = (log: KeptLog, warden = new Warden()) => ({ log, warden, ports: new Set<number>(), moved: () => {} });
+const host = (log: KeptLog, orphanGuard = new OrphanGuard()) => ({
+  log,
+  orphanGuard,
+  ports: new Set<number>(),
+  moved: () => {},
+});
 
 test('splits a command as a shell splits words', () => {
   assert.equal(splitWords('node app.js'), ['node', 'app.js']);
@@ -238,8 +243,8 @@ test('when one of several fails, those started with it end as well', async () =>
   await set.close();
 });
 
-test('the warden ends groups when the gateway is killed without a word', async () => {
-  const pidFile = join(folder, 'warden-pids');
+test('the orphan guard ends groups when the gateway is killed without a word', async () => {
+  const pidFile = join(folder, 'orphan-guard-pids');
   const modules = new URL('../../../src/control/managed/', import.meta.url).href;
   const script = file(
     'killed.mjs',

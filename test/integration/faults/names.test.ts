@@ -34,7 +34,7 @@ test('a name that does not resolve, and another target: nobody notices', async (
 });
 
 test('a name of several addresses: one that refuses is passed over', async ({ target, plane }) => {
-  // Where localhost is ::1 as well, nobody listens there on this port.
+  // Where localhost is ::1 as well, connection refused on this port.
   await plane.load(specOf(`http://localhost:${target.port}`, { service: 'retries = 0' }));
   for (let turn = 0; turn < 3; turn++) assert.is((await plane.ask(POST)).body.toString(), 'by name');
 });

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { whyNoSharing } from '../../../src/control/addresses.js';
+import { whyNoSharing } from '../../../src/control/ports/addresses.js';
 import { onlyWhere } from '../../support/only-where.js';
 import { freePort } from '../../support/ports.js';
 import { call, closeAll, Load, removeFolders, SpecFile, startGateway } from '../control-kit.js';

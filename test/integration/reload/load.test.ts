@@ -315,10 +315,10 @@ test('what the system refuses is said in words, without its codes', async () => 
   const spec = new SpecFile(text('127.0.0.1:0'));
   const { gateway } = await startGateway({ spec: spec.path, inline: true, env: { TOKEN: 'open-sesame' } });
   for (const [written, said] of [
-    [text(taken), `The gateway cannot listen at ${taken}: the address is in use.`],
+    [text(taken), `The gateway cannot listen at ${taken}: address already in use.`],
     [
       text('127.0.0.1:0', `[admin]\naddress = "${taken}"\ntoken = "\${env:TOKEN}"`),
-      `The admin API cannot listen at ${taken}: the address is in use.`,
+      `The admin API cannot listen at ${taken}: address already in use.`,
     ],
   ] as const) {
     spec.write(written);

@@ -8,7 +8,7 @@ import { Generation, PolicyInstances } from '../../../src/proxy/exchange/generat
 import { peerOf, TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { RequestHead } from '../../../src/proxy/http/request-head.js';
 import { LimitTable } from '../../../src/state/limits/table.js';
-import { StatsRegistry } from '../../../src/telemetry/stats/stats.js';
+import { StatsRegistry } from '../../../src/telemetry/stats/registry.js';
 import { generationOf, specOf } from '../../integration/engine-kit.js';
 import { virtualClock } from '../../support/virtual-clock.js';
 

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { Claims } from '../../../src/proxy/upstream/claims.js';
 import type { ReplyConnection } from '../../../src/proxy/upstream/reply-connection.js';
 import { SlowClients } from '../../../src/proxy/upstream/slow-clients.js';
-import { StatsRegistry } from '../../../src/telemetry/stats/stats.js';
+import { StatsRegistry } from '../../../src/telemetry/stats/registry.js';
 import { generationOf, specOf } from '../../integration/engine-kit.js';
 import { IdleUser } from '../../support/upstream-user.js';
 

@@ -10,7 +10,7 @@ import type { UpstreamConnection } from '../../../src/proxy/upstream/connection.
 import { DnsCache } from '../../../src/proxy/upstream/dns-cache.js';
 import { FailureNotes } from '../../../src/proxy/upstream/failures.js';
 import { Target } from '../../../src/proxy/upstream/target.js';
-import { StatsRegistry } from '../../../src/telemetry/stats/stats.js';
+import { StatsRegistry } from '../../../src/telemetry/stats/registry.js';
 import { StatsWriter } from '../../../src/telemetry/stats/writer.js';
 import { generationOf, specOf, until } from '../../integration/engine-kit.js';
 import { turn } from '../../support/until.js';

@@ -1,9 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Program } from '../../../src/bundle/types.js';
-import { percentiles } from '../../../src/telemetry/histogram.js';
-import { SecondsRing } from '../../../src/telemetry/seconds-ring.js';
-import { SlotNames } from '../../../src/telemetry/slot-names.js';
+import { percentiles } from '../../../src/telemetry/stats/histogram.js';
 import {
   bucketBound,
   bucketOf,
@@ -12,7 +10,10 @@ import {
   HISTOGRAM_BUCKETS,
   SLOTS_PER_CHUNK,
 } from '../../../src/telemetry/stats/layout.js';
-import { StatsRegistry, StatsWriter, targetName, UNMATCHED } from '../../../src/telemetry/stats/stats.js';
+import { StatsRegistry, targetName, UNMATCHED } from '../../../src/telemetry/stats/registry.js';
+import { SecondsRing } from '../../../src/telemetry/stats/seconds-ring.js';
+import { SlotNames } from '../../../src/telemetry/stats/slot-names.js';
+import { StatsWriter } from '../../../src/telemetry/stats/writer.js';
 import { listenerPlan, routePlan, servicePlan } from '../../support/programs.js';
 
 type Shape = Pick<Program, 'routes' | 'services' | 'listeners'>;

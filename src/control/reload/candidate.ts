@@ -1,0 +1,201 @@
+/** The first half of a reload: from a source (spec, bundle, model) to a checked program that could go live. */
+import { createHash } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
+import { decodeBundle } from '../../bundle/encode.js';
+import type { Bundle, Program } from '../../bundle/types.js';
+import { compile } from '../../compiler/index.js';
+import { INPUT_LIMITS, readInputFile } from '../../input-file.js';
+import { checkSpec } from '../../lint/index.js';
+import { render } from '../../lint/render/index.js';
+import { reasonOf } from '../../reason.js';
+import { type Diagnostic, hasErrors, sortDiagnostics } from '../../schema/diagnostic.js';
+import type { MatchModel, Model, SourceFile } from '../../spec/model.js';
+import { controlError, controlWarning, startOf } from '../codes.js';
+import type { RunSettings } from '../managed/process.js';
+import { Places } from '../references/places.js';
+import { resolveProgram, runsOf } from '../references/resolve.js';
+import { Reads } from '../watch/reads.js';
+import type { MatchTexts } from './diff.js';
+import { Rejected, type Rejection } from './reloader.js';
+
+/** What a gateway runs. */
+export type Source =
+  | { readonly kind: 'spec'; readonly path: string; readonly overlays: readonly string[] }
+  | { readonly kind: 'bundle'; readonly path: string; readonly publicKey?: string }
+  | { readonly kind: 'model'; readonly model: Model }
+  | { readonly kind: 'loaded'; readonly bundle: Bundle; readonly root: string };
+
+export interface Candidate {
+  /** References resolved; managed services have no targets yet. */
+  readonly program: Program;
+  readonly trie: SharedArrayBuffer;
+  /** Of the bundle. */
+  readonly sha256: string;
+  readonly runs: ReadonlyMap<string, RunSettings>;
+  readonly matchTexts: MatchTexts;
+  /** Differs whenever anything that the data plane would see differs, resolved values included. */
+  readonly fingerprint: string;
+  /** Sources, for the frames of what may yet be said about it. */
+  readonly files: readonly SourceFile[];
+  /** Warnings and infos. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** What an attempt came to, and what it read, whatever it came to. */
+export interface Attempt {
+  readonly candidate: Candidate | undefined;
+  readonly rejection: Rejection | undefined;
+  readonly reads: Reads;
+}
+
+interface Compiled {
+  readonly bundle: Bundle | undefined;
+  readonly root: string;
+  readonly files: readonly SourceFile[];
+  readonly matchTexts: MatchTexts;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** The path that people know a source by: absolute, or `-` for one that was never in a file. */
+export function nameOfSource(source: Source): string {
+  if (source.kind === 'loaded') return '-';
+  if (source.kind === 'model') return source.model.files[0]?.absolute ?? '-';
+  return resolve(source.path);
+}
+
+/**
+ * Builds a candidate. Never throws for anything that a file can hold. `alone`: why only one worker can serve here, or
+ * undefined where several can.
+ */
+export function build(
+  source: Source,
+  env: { readonly [name: string]: string | undefined },
+  alone: string | undefined,
+): Attempt {
+  const reads = new Reads();
+  const compiled = compileSource(source, reads);
+  const fallback = source.kind === 'bundle' ? source.path : (compiled.files[0]?.path ?? '-');
+  if (!compiled.bundle) return failed(compiled.diagnostics, compiled, reads);
+  const { bundle } = compiled;
+  const resolved = resolveProgram(
+    bundle.program,
+    { root: compiled.root, env, reads },
+    { files: compiled.files, fallback },
+  );
+  const asked = resolved.program;
+  const program = alone === undefined ? asked : { ...asked, workers: 1 };
+  const noted =
+    asked.workers > program.workers ? [oneWorker(asked, new Places(asked, compiled.files, fallback), alone ?? '')] : [];
+  const diagnostics = [...compiled.diagnostics, ...resolved.diagnostics, ...noted];
+  if (hasErrors(diagnostics)) return failed(diagnostics, compiled, reads);
+  const trie = shared(bundle.trie);
+  const candidate: Candidate = {
+    program,
+    trie,
+    sha256: bundle.sha256,
+    runs: runsOf(program, compiled.root),
+    matchTexts: compiled.matchTexts,
+    files: compiled.files,
+    fingerprint: createHash('sha256').update(bundle.sha256).update(JSON.stringify(asked)).digest('hex'),
+    diagnostics,
+  };
+  return { candidate, rejection: undefined, reads };
+}
+
+/** A rejection for diagnostics that arose after the build: a bind, a managed target, the data plane. */
+export function reject(diagnostics: readonly Diagnostic[], files: readonly SourceFile[] = []): Rejected {
+  return new Rejected(rejectionOf(diagnostics, files));
+}
+
+/** Where the entities of a candidate were written. */
+export const placesOf = ({ program, files }: Pick<Candidate, 'program' | 'files'>, source: Source): Places =>
+  new Places(program, files, nameOfSource(source));
+
+/** Diagnostics as a reload reports them. */
+export interface DiagnosticReport {
+  /** Rendered, without colour. */
+  readonly diagnostics: string;
+  readonly errors: number;
+  readonly warnings: number;
+}
+
+/** Sorts, renders and counts what all steps of a reload collected. `files`: the sources that the frames show. */
+export function reportOf(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): DiagnosticReport {
+  return {
+    diagnostics: render(sortDiagnostics(diagnostics), files, 'pretty', { color: false }),
+    errors: count(diagnostics, 'error'),
+    warnings: count(diagnostics, 'warning'),
+  };
+}
+
+function oneWorker(program: Program, places: Places, why: string): Diagnostic {
+  const message = `The spec asks for ${program.workers} workers, and one serves: ${why}.`;
+  const help = 'Everything else is as the spec has it: limits and counters are the same with one worker.';
+  return controlWarning('gateway/workers', places.of('workers'), message, help);
+}
+
+function rejectionOf(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): Rejection {
+  const report = reportOf(diagnostics, files);
+  const first = sortDiagnostics(diagnostics).find((diagnostic) => diagnostic.severity === 'error');
+  const more = report.errors > 1 ? ` (and ${report.errors - 1} more)` : '';
+  return { summary: first ? `${first.code}: ${first.message}${more}` : 'rejected', ...report };
+}
+
+function compileSource(source: Source, reads: Reads): Compiled {
+  if (source.kind === 'bundle') {
+    reads.note(resolve(source.path));
+    return openBundle(source.path, source.publicKey);
+  }
+  if (source.kind === 'loaded') {
+    return { bundle: source.bundle, root: source.root, files: [], matchTexts: new Map(), diagnostics: [] };
+  }
+  if (source.kind === 'model') return lower(source.model, []);
+  const { path, overlays } = source;
+  const { value: model, diagnostics, files } = checkSpec({ path, overlays, pipes: false, read: reads.readSpec });
+  if (model && !hasErrors(diagnostics)) return lower(model, diagnostics);
+  return { bundle: undefined, root: dirname(resolve(path)), files, matchTexts: new Map(), diagnostics };
+}
+
+function lower(model: Model, diagnostics: readonly Diagnostic[]): Compiled {
+  const { bundle } = compile(model, { shared: true });
+  const matchTexts = new Map(model.routes.map((route) => [route.name, matchTextOf(route.match)]));
+  return { bundle, root: model.root, files: model.files, matchTexts, diagnostics };
+}
+
+function openBundle(path: string, publicKey: string | undefined): Compiled {
+  const root = dirname(resolve(path));
+  const none = { root, files: [], matchTexts: new Map<string, string>() };
+  try {
+    const bundle = decodeBundle(
+      readInputFile(path, { maxBytes: INPUT_LIMITS.bundle }),
+      publicKey === undefined ? {} : { publicKey },
+    );
+    return { ...none, bundle, diagnostics: [] };
+  } catch (error) {
+    const message = `The bundle cannot be loaded: ${reasonOf(error)}`;
+    return { ...none, bundle: undefined, diagnostics: [controlError('bundle/invalid', startOf(path), message)] };
+  }
+}
+
+/** What decides a match and cannot be read off the program: patterns and conditions. Places in the text are left out. */
+function matchTextOf(match: MatchModel): string {
+  const { text: _text, span: _span, ...rest } = match;
+  return JSON.stringify(rest, (key, value: unknown) => {
+    if (key === 'span') return undefined;
+    return key === 'dfa' && typeof value === 'object' && value !== null && 'source' in value ? value.source : value;
+  });
+}
+
+function failed(diagnostics: readonly Diagnostic[], compiled: Compiled, reads: Reads): Attempt {
+  return { candidate: undefined, rejection: rejectionOf(diagnostics, compiled.files), reads };
+}
+
+function shared(trie: ArrayBufferLike): SharedArrayBuffer {
+  if (trie instanceof SharedArrayBuffer) return trie;
+  const copy = new SharedArrayBuffer(trie.byteLength);
+  new Uint8Array(copy).set(new Uint8Array(trie));
+  return copy;
+}
+
+const count = (diagnostics: readonly Diagnostic[], severity: string): number =>
+  diagnostics.filter((diagnostic) => diagnostic.severity === severity).length;

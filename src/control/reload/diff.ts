@@ -1,0 +1,143 @@
+/** What changed between two programs, by the stable names of things. */
+import type { Program, RouteEntry } from '../../bundle/types.js';
+import { nounFor } from '../../plural.js';
+import type { ReloadChange } from '../../telemetry/changes.js';
+
+export interface NameDiff {
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly removed: readonly string[];
+}
+
+export interface ProgramDiff {
+  readonly routes: NameDiff;
+  readonly services: NameDiff;
+  readonly policies: NameDiff;
+  readonly consumers: NameDiff;
+  readonly plans: NameDiff;
+  readonly listeners: NameDiff;
+  /** Settings that belong to no entity, by their keys in the spec. */
+  readonly settings: NameDiff;
+}
+
+/** What the program does not say of a route's match (conditions, patterns), by route name. */
+export type MatchTexts = ReadonlyMap<string, string>;
+
+/**
+ * Compares by name. Where a thing stands in the spec, and in which order, is no change. A policy written in place is
+ * part of its route; a named one counts for itself.
+ */
+export function diffPrograms(
+  before: Program,
+  after: Program,
+  matchTexts?: { before: MatchTexts; after: MatchTexts },
+): ProgramDiff {
+  const none: MatchTexts = new Map();
+  return {
+    routes: compare(routesOf(before, matchTexts?.before ?? none), routesOf(after, matchTexts?.after ?? none)),
+    services: compare(byName(before.services), byName(after.services)),
+    policies: compare(namedPolicies(before), namedPolicies(after)),
+    consumers: compare(byName(before.consumers), byName(after.consumers)),
+    plans: compare(byName(before.plans), byName(after.plans)),
+    listeners: compare(byName(before.listeners), byName(after.listeners)),
+    settings: compare(settingsOf(before), settingsOf(after)),
+  };
+}
+
+const KINDS = [
+  ['services', 'service'],
+  ['policies', 'policy'],
+  ['consumers', 'consumer'],
+  ['plans', 'plan'],
+  ['listeners', 'listener'],
+] as const;
+
+/** `+1 route, ~2 routes, -0 routes`, and after it whatever else changed: `; +1 service; settings`. */
+export function summarize(diff: ProgramDiff): string {
+  const parts = [counts(diff.routes, 'route', true)];
+  for (const [plural, singular] of KINDS) {
+    const text = counts(diff[plural], singular, false);
+    if (text !== '') parts.push(text);
+  }
+  if (diff.settings.changed.length > 0) parts.push('settings');
+  return parts.join('; ');
+}
+
+/** Names of one kind and change that are listed; the others are counted. */
+const MOST_NAMES = 50;
+
+/** The same by name, bounded. */
+export function changesOf(diff: ProgramDiff): ReloadChange[] {
+  const found: ReloadChange[] = [];
+  for (const [plural, kind] of [['routes', 'route'], ...KINDS, ['settings', 'setting']] as const) {
+    for (const change of ['added', 'changed', 'removed'] as const) {
+      const all = diff[plural][change];
+      if (all.length === 0) continue;
+      const names = all.slice(0, MOST_NAMES);
+      found.push({ change, kind, names, more: all.length - names.length });
+    }
+  }
+  return found;
+}
+
+function counts(diff: NameDiff, noun: string, zeros: boolean): string {
+  const signed: readonly (readonly [string, readonly string[]])[] = [
+    ['+', diff.added],
+    ['~', diff.changed],
+    ['-', diff.removed],
+  ];
+  return signed
+    .filter(([, names]) => zeros || names.length > 0)
+    .map(([sign, names]) => `${sign}${names.length} ${nounFor(names.length, noun)}`)
+    .join(', ');
+}
+
+function compare(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): NameDiff {
+  const added: string[] = [];
+  const changed: string[] = [];
+  for (const [name, text] of after) {
+    const old = before.get(name);
+    if (old === undefined) added.push(name);
+    else if (old !== text) changed.push(name);
+  }
+  const removed = [...before.keys()].filter((name) => !after.has(name));
+  return { added: added.sort(), changed: changed.sort(), removed: removed.sort() };
+}
+
+function byName(entities: readonly { readonly name: string }[]): ReadonlyMap<string, string> {
+  return new Map(entities.map((entity) => [entity.name, JSON.stringify(entity)]));
+}
+
+/** Names with a slash are given to policies written in place: `[policy.NAME]` allows none. */
+const isInPlace = (name: string): boolean => name.includes('/');
+
+function namedPolicies(program: Program): ReadonlyMap<string, string> {
+  const named = program.policies.filter((policy) => !isInPlace(policy.name));
+  // Several policies of one name: the optimiser may split a policy by what can act on which route.
+  const texts = new Map<string, string>();
+  for (const { use, name, phase, settings } of named) {
+    texts.set(name, `${texts.get(name) ?? ''}${JSON.stringify([use, phase, settings])}`);
+  }
+  return texts;
+}
+
+function routesOf(program: Program, matchTexts: MatchTexts): ReadonlyMap<string, string> {
+  return new Map(program.routes.map((route) => [route.name, textOf(program, route, matchTexts)]));
+}
+
+function textOf(program: Program, route: RouteEntry, matchTexts: MatchTexts): string {
+  const { source: _source, service, policies, ...rest } = route;
+  const chain = policies.map((index) => {
+    const policy = program.policies[index];
+    if (policy === undefined) return null;
+    return isInPlace(policy.name) ? [policy.use, policy.phase, policy.settings] : policy.name;
+  });
+  return JSON.stringify([rest, program.services[service]?.name ?? null, chain, matchTexts.get(route.name) ?? null]);
+}
+
+/** Whatever belongs to no entity, by its key in the spec. */
+function settingsOf(program: Program): ReadonlyMap<string, string> {
+  const { listeners, services, consumers, plans, policies, routes, provenance, ...settings } = program;
+  const inSpec = (key: string): string => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return new Map(Object.entries(settings).map(([key, value]) => [inSpec(key), JSON.stringify(value) ?? '']));
+}

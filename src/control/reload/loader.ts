@@ -1,0 +1,304 @@
+/** The work behind each state of a reload: builds, starts managed targets, swaps, retires what only the old one used. */
+import type { ListenerEntry, Program } from '../../bundle/types.js';
+import type { Clock } from '../../policies/contract.js';
+import type { BoundListener, DataPlaneApi, GenerationInput } from '../../proxy/types.js';
+import { errnoCode, messageOf, reasonOf } from '../../reason.js';
+import type { Diagnostic } from '../../schema/diagnostic.js';
+import { boundedNames } from '../../telemetry/changes.js';
+import type { AdminServer, TcpAccess, TcpChange } from '../admin/server.js';
+import { type ControlCode, controlError, controlWarning } from '../codes.js';
+import type { Log } from '../log.js';
+import { ManagedError, type ManagedProcess } from '../managed/process.js';
+import type { ManagedSet, Preparation } from '../managed/set.js';
+import { plain } from '../references/resolve.js';
+import type { GatewayStats } from '../stats/gateway-stats.js';
+import type { SpecWatcher } from '../watch/watcher.js';
+import { build, type Candidate, placesOf, reject, reportOf, type Source } from './candidate.js';
+import { changesOf, diffPrograms, type ProgramDiff, summarize } from './diff.js';
+import { lossesOf, takesAway } from './losses.js';
+import { Rejected, type Rejection, type ReloadSteps, type ReloadTrigger, type SwapResult } from './reloader.js';
+
+/** A candidate with its managed targets running. */
+export interface WarmCandidate {
+  readonly candidate: Candidate;
+  readonly preparation: Preparation;
+}
+
+/** The generation that serves. */
+export interface LiveGeneration {
+  readonly candidate: Candidate;
+  readonly input: GenerationInput;
+  readonly loadedAt: number;
+  readonly listeners: readonly BoundListener[];
+}
+
+export interface LoaderParts {
+  readonly source: Source;
+  readonly env: { readonly [name: string]: string | undefined };
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly managed: ManagedSet;
+  readonly stats: GatewayStats;
+  readonly plane: DataPlaneApi;
+  readonly admin: AdminServer;
+  readonly watcher: SpecWatcher | undefined;
+  /** Why one worker alone can serve; undefined where several can. */
+  readonly alone: () => string | undefined;
+  /** The gateway ends: waiting for quiet is over. */
+  readonly ending: () => boolean;
+}
+
+export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
+  readonly #parts: LoaderParts;
+  #live: LiveGeneration | undefined;
+  /** What the last attempt was rejected with; undefined when it went live. */
+  #rejected: string | undefined;
+  #bug: unknown;
+
+  constructor(parts: LoaderParts) {
+    this.#parts = parts;
+  }
+
+  get live(): LiveGeneration | undefined {
+    return this.#live;
+  }
+
+  async build(trigger: ReloadTrigger): Promise<Candidate | undefined> {
+    const live = this.#live?.candidate;
+    // Only an address changed: what serves now is loaded again, whatever the spec on disk looks like meanwhile.
+    if (trigger === 'moved') return live;
+    const { watcher } = this.#parts;
+    const { candidate, rejection, reads } = build(this.#parts.source, this.#parts.env, this.#parts.alone());
+    const complete = watcher?.update(reads, trigger !== 'watch') ?? true;
+    // It was read while it was written: the watcher tells again.
+    if (trigger === 'watch' && !complete) return undefined;
+    if (rejection) {
+      // A broken spec that was only touched has been told already.
+      if (trigger === 'watch' && this.#rejected === rejection.diagnostics) return undefined;
+      throw this.#remember(new Rejected(rejection));
+    }
+    const same = candidate?.fingerprint === live?.fingerprint && this.#rejected === undefined;
+    if (trigger !== 'watch' || !candidate) return candidate;
+    // What takes something away may be the first part of a file: then it waits until its writer has been quiet for long.
+    const less = live !== undefined && takesAway(lossesOf(live, candidate));
+    return same || (less && watcher?.insist() === false) ? undefined : candidate;
+  }
+
+  async warm(candidate: Candidate): Promise<WarmCandidate> {
+    try {
+      return { candidate, preparation: await this.#parts.managed.prepare(candidate.runs) };
+    } catch (error) {
+      if (!(error instanceof ManagedError)) throw error;
+      const help = error.output.length > 0 ? `Its last output:\n${error.output.join('\n')}` : 'It wrote nothing.';
+      const message = `The managed target of service \`${error.service}\` did not start: ${error.message}`;
+      throw this.#refuse(candidate, 'service/not-ready', `service.${error.service}.run`, message, help);
+    }
+  }
+
+  async swap({ candidate, preparation }: WarmCandidate): Promise<SwapResult> {
+    const { clock, stats } = this.#parts;
+    const before = this.#live;
+    const program = withTargets(candidate.program, preparation.urls);
+    const id = (before?.input.id ?? 0) + 1;
+    const { sha256, trie } = candidate;
+    const input: GenerationInput = { id, sha256, program, trie, stats: stats.slotsFor(program) };
+    let listeners: readonly BoundListener[];
+    try {
+      listeners = await this.#load(candidate, input);
+    } catch (error) {
+      await preparation.abandon();
+      throw error;
+    }
+    this.#live = { candidate, input, loadedAt: clock.now(), listeners };
+    this.#rejected = undefined;
+    const gone = preparation.commit();
+    const diff = differenceOf(before?.candidate, candidate);
+    const lost = before ? this.#tellLosses(before.candidate, candidate) : [];
+    return {
+      generation: id,
+      summary: summarize(diff),
+      changes: changesOf(diff),
+      ...reportOf([...candidate.diagnostics, ...lost], candidate.files),
+      drain: () => this.#retire(gone, before),
+    };
+  }
+
+  /** A reload that opens routes, or leaves none, may be meant; a person hears of it in any case. */
+  #tellLosses(before: Candidate, after: Candidate): Diagnostic[] {
+    const { opened, removed, empty } = lossesOf(before, after);
+    const places = placesOf(after, this.#parts.source);
+    const found: Diagnostic[] = [];
+    if (opened.length > 0) {
+      const names = boundedNames(opened);
+      this.#parts.log.warn('the reload removes authentication from routes', { routes: names });
+      const message = `The reload removes authentication from ${opened.length === 1 ? 'the route' : 'these routes'}: ${names}.`;
+      const first = after.program.routes.find(({ name }) => name === opened[0]);
+      const span = places.at(first?.source) ?? places.of('');
+      found.push(controlWarning('reload/unauthenticated', span, message, OPENED_HELP));
+    }
+    if (empty) {
+      const names = boundedNames(removed);
+      this.#parts.log.warn('the reload leaves no routes: every request gets 404', { removed: names });
+      const message = `The reload leaves no routes. Removed: ${names}.`;
+      found.push(controlWarning('reload/no-routes', places.of(''), message, EMPTY_HELP));
+    }
+    return found;
+  }
+
+  /** What ended the first attempt and is nobody's spec's fault: there is no generation to go on with. */
+  get bug(): unknown {
+    return this.#bug;
+  }
+
+  unexpected(error: unknown): Rejection {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    if (!this.#live && !this.#parts.ending()) this.#bug = error;
+    else this.#parts.log.error('a reload failed unexpectedly (a bug in gw)', { error: text });
+    return { summary: `internal error: ${messageOf(error)}`, diagnostics: `${text}\n`, errors: 1, warnings: 0 };
+  }
+
+  /** Binds what must be bound before anything changes, so that a failure leaves the old generation as it was. */
+  async #load(candidate: Candidate, input: GenerationInput): Promise<readonly BoundListener[]> {
+    const { admin, plane } = this.#parts;
+    let tcp: TcpChange;
+    try {
+      tcp = await admin.prepareTcp(accessOf(input.program));
+    } catch (error) {
+      const at = placeOf(error);
+      const message = `The admin API cannot listen${at === '' ? '' : ` at ${at}`}: ${reasonOf(error)}.`;
+      throw this.#refuse(candidate, 'admin/bind', 'admin.address', message, BIND_HELP[errnoCode(error) ?? '']);
+    }
+    try {
+      const listeners = await plane.load(input);
+      tcp.commit();
+      return listeners;
+    } catch (error) {
+      await tcp.abandon();
+      throw this.#refuseLoad(candidate, error);
+    }
+  }
+
+  /** Ends managed targets that the new generation no longer runs, once nothing of the old one asks them any more. */
+  async #retire(gone: readonly ManagedProcess[], before: LiveGeneration | undefined): Promise<void> {
+    const { managed, stats, ending } = this.#parts;
+    if (gone.length === 0 || !before) return;
+    const services = new Set(gone.map((process) => process.service));
+    await stats.quiet(before.input, services, before.input.program.drainTimeout, ending);
+    await Promise.all(gone.map((process) => managed.stop(process)));
+  }
+
+  #refuseLoad(candidate: Candidate, error: unknown): Rejected {
+    const code = errnoCode(error) ?? '';
+    const reason = reasonOf(error);
+    if (/access log/.test(messageOf(error))) {
+      const message = `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`;
+      return this.#refuse(candidate, 'log/open', 'access_log.path', message, ACCESS_LOG_HELP);
+    }
+    if (!/^E(ADDRINUSE|ADDRNOTAVAIL|ACCES|PERM|INVAL|NOTFOUND)$|^EAI_/.test(code)) {
+      const refusal = `The generation cannot be loaded: ${reason}${reason.endsWith('.') ? '' : '.'}`;
+      return this.#refuse(candidate, 'gateway/load', entityIn(candidate.program, reason), refusal);
+    }
+    const listener = listenerAt(candidate.program, placeOf(error));
+    const at = placeOf(error);
+    const needs = listener ? ` Listener \`${listener.name}\` is to listen there.` : '';
+    const refusal = `The gateway cannot listen${at === '' ? '' : ` at ${at}`}: ${reason}.${needs}`;
+    return this.#refuse(
+      candidate,
+      'listener/bind',
+      listener ? `listener.${listener.name}.address` : '',
+      refusal,
+      BIND_HELP[code],
+    );
+  }
+
+  #refuse(candidate: Candidate, code: ControlCode, at: string, message: string, help?: string): Rejected {
+    const span = placesOf(candidate, this.#parts.source).of(at);
+    return this.#remember(reject([controlError(code, span, message, help)], candidate.files));
+  }
+
+  #remember(rejected: Rejected): Rejected {
+    this.#rejected = rejected.rejection.diagnostics;
+    return rejected;
+  }
+}
+
+/** Where the admin API listens on TCP by this program. Without a token it does not. */
+function accessOf({ admin }: Program): TcpAccess | undefined {
+  if (admin.address === undefined || admin.token === undefined) return undefined;
+  const address = plain(admin.address);
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+  return {
+    host: host === '' ? '::' : host,
+    port: Number(address.slice(colon + 1)),
+    token: plain(admin.token),
+    hosts: admin.hosts ?? [],
+  };
+}
+
+function withTargets(program: Program, urls: ReadonlyMap<string, string>): Program {
+  const services = program.services.map((service) => {
+    const url = urls.get(service.name);
+    return url === undefined ? service : { ...service, targets: [{ url, weight: 1 }] };
+  });
+  return { ...program, services };
+}
+
+const OPENED_HELP = 'If these routes are not meant to be public, put the authenticating policy back and save the spec.';
+const EMPTY_HELP =
+  'Every request gets 404 now. If that is not meant, check that the spec and its includes are complete.';
+
+function differenceOf(before: Candidate | undefined, after: Candidate): ProgramDiff {
+  const { program, matchTexts } = after;
+  const nothing: Program = {
+    ...program,
+    routes: [],
+    services: [],
+    policies: [],
+    consumers: [],
+    plans: [],
+    listeners: [],
+  };
+  const old = before ?? { program: nothing, matchTexts: new Map<string, string>() };
+  return diffPrograms(old.program, program, { before: old.matchTexts, after: matchTexts });
+}
+
+/** `127.0.0.1:80`, where an error of listen(2) or of a name says it: both end with it. */
+const placeOf = (error: unknown): string => /^(?:listen|getaddrinfo) E.* (\S+)$/.exec(messageOf(error))?.[1] ?? '';
+
+/** The listener that wanted the place: by its address, else by its port or host alone, where only one has that. */
+function listenerAt({ listeners }: Program, place: string): ListenerEntry | undefined {
+  const colon = place.lastIndexOf(':');
+  const [host, port] = colon < 0 ? [place, ''] : [place.slice(0, colon), place.slice(colon + 1)];
+  const having = (test: (host: string, port: string) => boolean): ListenerEntry[] =>
+    listeners.filter(({ address }) => {
+      const text = plain(address);
+      const at = text.lastIndexOf(':');
+      return test(text.slice(0, at).replace(/^\[|\]$/g, '') || '::', text.slice(at + 1));
+    });
+  const exact = having((one, its) => one === host && its === port);
+  const samePort = having((_one, its) => its === port);
+  const sameHost = having((one) => one === place);
+  return exact[0] ?? [samePort, sameHost].find(({ length }) => length === 1)?.[0];
+}
+
+/** The entity whose name a message of the data plane quotes; '' where it quotes none. */
+function entityIn({ policies, listeners, services, consumers }: Program, message: string): string {
+  const kinds = { listener: listeners, service: services, consumer: consumers, policy: policies };
+  for (const [kind, entities] of Object.entries(kinds)) {
+    const found = entities.find(({ name }) => message.includes(`${kind} ${name}`) || message.includes(`\`${name}\``));
+    if (found) return `${kind}.${found.name}`;
+  }
+  return '';
+}
+
+const ACCESS_LOG_HELP = 'Create the folder, let the user that runs gw write there, or change `path` of `[access_log]`.';
+
+/** By the code of the system's refusal. */
+const BIND_HELP: { readonly [code: string]: string } = {
+  EADDRINUSE: 'Another process listens there: end it, or choose another port.',
+  EADDRNOTAVAIL: 'Use an address of this machine, or leave the host empty for all of them.',
+  EACCES:
+    'Ports below 1024 need a privilege that gw does not have here: choose another port, or grant CAP_NET_BIND_SERVICE.',
+  ENOTFOUND: 'Check the name, or write an IP address.',
+};

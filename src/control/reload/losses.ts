@@ -1,0 +1,59 @@
+/** What a generation takes away from the one that serves: what a person should hear of, and a half-written spec shows. */
+import type { Program, RouteEntry } from '../../bundle/types.js';
+import { declarationOf } from '../../policies/registry.js';
+import type { MatchTexts } from './diff.js';
+
+export interface Losses {
+  /** Routes, by their new names, that asked for a credential and do not any more. */
+  readonly opened: readonly string[];
+  /** Routes that have lost a policy of another kind, or that further listeners serve now. */
+  readonly lighter: readonly string[];
+  /** Routes that are gone. */
+  readonly removed: readonly string[];
+  /** There were routes, and there are none. */
+  readonly empty: boolean;
+}
+
+/** Routes are the same by name, or, where one was renamed, by what they match. */
+export function lossesOf(
+  before: { readonly program: Program; readonly matchTexts: MatchTexts },
+  after: { readonly program: Program; readonly matchTexts: MatchTexts },
+): Losses {
+  const byName = new Map(after.program.routes.map((route) => [route.name, route]));
+  const known = new Set(before.program.routes.map(({ name }) => name));
+  const fresh = after.program.routes.filter(({ name }) => !known.has(name));
+  const byMatch = new Map(fresh.map((route) => [matchOf(route, after.matchTexts), route]));
+  const losses = { opened: [] as string[], lighter: [] as string[], removed: [] as string[] };
+  for (const route of before.program.routes) {
+    const now = byName.get(route.name) ?? byMatch.get(matchOf(route, before.matchTexts));
+    if (now === undefined) losses.removed.push(route.name);
+    else if (authenticates(route, before.program) && !authenticates(now, after.program)) losses.opened.push(now.name);
+    else if (lostKind(route, before.program, now, after.program) || servedFurther(route, now))
+      losses.lighter.push(now.name);
+  }
+  return { ...losses, empty: before.program.routes.length > 0 && after.program.routes.length === 0 };
+}
+
+export const takesAway = ({ opened, lighter, removed }: Losses): boolean =>
+  opened.length + lighter.length + removed.length > 0;
+
+const matchOf = ({ name, match }: RouteEntry, matchTexts: MatchTexts): string => matchTexts.get(name) ?? match;
+
+const kindsOf = ({ policies }: RouteEntry, program: Program): string[] =>
+  policies.map((index) => program.policies[index]?.use ?? '');
+
+/** A policy that lets requests without a credential pass (`optional = true`) authenticates, but asks for nothing. */
+const authenticates = ({ policies }: RouteEntry, program: Program): boolean =>
+  policies.some((index) => {
+    const policy = program.policies[index];
+    if (policy?.phase !== 'authenticate') return false;
+    return declarationOf(policy.use)?.traits?.(policy.config).authenticates === true;
+  });
+
+function lostKind(route: RouteEntry, before: Program, now: RouteEntry, after: Program): boolean {
+  const left = kindsOf(now, after);
+  return kindsOf(route, before).some((kind) => !left.includes(kind));
+}
+
+const servedFurther = ({ listeners: before }: RouteEntry, { listeners: now }: RouteEntry): boolean =>
+  before !== undefined && (now === undefined || now.some((name) => !before.includes(name)));

@@ -1,0 +1,52 @@
+/**
+ * The end of a process that has served, which is certain. process.exit() waits for every thread that is inside a call of the
+ * system, such as a name lookup (minutes, where name servers do not answer) or a read from a file system that hangs. Then
+ * only SIGKILL ends the process.
+ */
+import type { Worker } from 'node:worker_threads';
+import type { Log } from '../log.js';
+
+/** Requests of this thread that run in libuv's threads, as process.getActiveResourcesInfo() calls them. */
+const IN_A_THREAD = /^(?:GetAddrInfo|GetNameInfo|FS)Req/;
+
+export class ProcessEnd {
+  readonly #log: Log;
+  readonly #threads = new Set<Worker>();
+  #deadline: NodeJS.Timeout | undefined;
+
+  /** Notes the threads that are started from now on. */
+  constructor(log: Log) {
+    this.#log = log;
+    process.on('worker', this.#started);
+  }
+
+  /** Kills the process in `ms` milliseconds, unless it has ended by then. A later call replaces an earlier one. */
+  within(ms: number): void {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#kill('it did not end in time'), ms).unref();
+  }
+
+  /** Nothing is left to do: the process ends in `ms` milliseconds, and at once when it gets one of `signals`. */
+  soon(ms: number, signals: readonly NodeJS.Signals[]): void {
+    const end = (): void => this.#now();
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(end, ms).unref();
+    for (const signal of signals) process.on(signal, end);
+  }
+
+  #now(): void {
+    const held = this.#threads.size > 0 || process.getActiveResourcesInfo().some((name) => IN_A_THREAD.test(name));
+    if (held) this.#kill('a thread waits for the system, as for a name lookup without an answer');
+    else process.exit();
+  }
+
+  #kill(cause: string): void {
+    this.#log.warn('the process is killed', { cause });
+    process.kill(process.pid, 'SIGKILL');
+  }
+
+  readonly #started = (thread: Worker): void => {
+    this.#threads.add(thread);
+    thread.once('exit', () => this.#threads.delete(thread));
+  };
+}

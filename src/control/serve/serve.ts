@@ -1,0 +1,170 @@
+/** What `gw serve` does: runs a gateway until a signal ends it. */
+import type { Program } from '../../bundle/types.js';
+import { counted } from '../../plural.js';
+import { reasonOf } from '../../reason.js';
+import { gwVersion } from '../../version.js';
+import { Gateway, type GatewayOptions, StartError } from '../gateway.js';
+import { createLog, type Log, type LogFormat, type LogLevel, type LogSink } from '../log.js';
+import { ProcessEnd } from './process-end.js';
+import { END_SIGNALS, type EndSignal, Signals } from './signals.js';
+
+export interface ServeOptions {
+  /** Absolute path of the spec or bundle. */
+  readonly path: string;
+  /** As people should see it. */
+  readonly shownPath?: string;
+  /** The file is a bundle; otherwise a spec. */
+  readonly isBundle: boolean;
+  readonly overlays?: readonly string[];
+  /** PEM of the key that must have signed the bundle. */
+  readonly publicKey?: string;
+  readonly watch: boolean;
+  readonly log: LogFormat;
+  readonly logLevel?: LogLevel;
+  /** Instead of the spec's access log. */
+  readonly accessLog?: GatewayOptions['accessLog'];
+  /** Colour for pretty log lines. */
+  readonly color: boolean;
+  /** Where the log goes; diagnostics of a spec that cannot start go to `stderr`. */
+  readonly stdout: LogSink;
+  readonly stderr: LogSink;
+  readonly env?: { readonly [name: string]: string | undefined };
+}
+
+/** Exit codes of `gw serve`; of an end that was forced, what a shell says of a process that the signal ended. */
+const EXIT = { ok: 0, failed: 1, bug: 70, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
+
+/**
+ * Milliseconds that the process may take to end by itself once the gateway has ended. Something may hold it that is not
+ * gw's to close: a reader of standard output that takes nothing.
+ */
+const EXIT_WITHIN = 2000;
+/** Milliseconds from a second signal until the process is killed, whatever holds it then. */
+const KILL_AFTER = 10_000;
+/** The same from the first signal, beyond the time that the spec gives a drain: managed targets have five seconds of it. */
+const END_WITHIN = 15_000;
+
+/**
+ * Serves until SIGTERM, SIGQUIT or SIGINT, then drains; a second one ends at once. SIGHUP reloads and opens the access log
+ * anew, SIGUSR1 only opens it anew, SIGUSR2 is ignored. Resolves with the exit code: 0 after an orderly end, 1 when the
+ * gateway could not start, 70 after a bug in gw, 130, 131 or 143 after a second signal. The process ends at the latest
+ * two seconds later, by SIGKILL when the system holds one of its threads.
+ */
+export async function runServe(options: ServeOptions): Promise<number> {
+  const log = createLog({
+    format: options.log,
+    color: options.color,
+    sink: options.stdout,
+    ...(options.logLevel === undefined ? {} : { level: options.logLevel }),
+  });
+  // Whoever read the log may go; whoever asks the gateway is still there.
+  options.stdout.on?.('error', () => {});
+  const signals = new Signals(log);
+  const end = new ProcessEnd(log);
+  let gateway: Gateway | undefined;
+  signals.first.then(() => {
+    const { drainDelay = 0, drainTimeout = 0 } = gateway?.program ?? {};
+    end.within(drainDelay + drainTimeout + END_WITHIN);
+  });
+  signals.second.then(() => end.within(KILL_AFTER));
+  try {
+    gateway = await Gateway.start(gatewayOptions(options, log, signals));
+    announce(gateway, options, log);
+    return await serve(gateway, signals, log);
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error;
+    if (signals.abort.aborted) {
+      log.info('ended by a signal before it served');
+      return endCode(signals);
+    }
+    options.stderr.write(error.diagnostics === '' ? `${error.message}\n` : error.diagnostics);
+    return EXIT.failed;
+  } finally {
+    end.soon(EXIT_WITHIN, END_SIGNALS);
+    signals.close();
+  }
+}
+
+/** Of a gateway that has ended because of signals. */
+const endCode = ({ forced }: Signals): number => (forced === undefined ? EXIT.ok : EXIT[forced]);
+
+function gatewayOptions(options: ServeOptions, log: Log, signals: Signals): GatewayOptions {
+  const { accessLog, env, publicKey, watch } = options;
+  const source: GatewayOptions = options.isBundle
+    ? { bundle: options.path, ...(publicKey === undefined ? {} : { publicKey }) }
+    : { spec: options.path, overlays: options.overlays ?? [] };
+  return {
+    ...source,
+    watch,
+    log,
+    signal: signals.abort,
+    killSignal: signals.kill,
+    ...(accessLog === undefined ? {} : { accessLog }),
+    ...(env === undefined ? {} : { env }),
+  };
+}
+
+function announce(gateway: Gateway, options: ServeOptions, log: Log): void {
+  const { program } = gateway;
+  if (!program) return;
+  const where = gateway.addresses.map(({ name, address }) => `${schemeOf(program, name)}://${address} (${name})`);
+  const counts = `${counted(program.routes.length, 'route')}, ${counted(program.services.length, 'service')}`;
+  const what = options.shownPath ?? options.path;
+  const workers = program.workers > 1 ? `, ${program.workers} workers` : '';
+  log.info(`gw ${gwVersion()} serving ${what}: ${where.join(', ')}, ${counts}${workers}`);
+  if (gateway.adminAddress) log.info(`admin API on http://${gateway.adminAddress}`);
+}
+
+function schemeOf(program: Program, listener: string): string {
+  return program.listeners.find(({ name }) => name === listener)?.tls ? 'https' : 'http';
+}
+
+async function serve(gateway: Gateway, signals: Signals, log: Log): Promise<number> {
+  signals.handle('SIGHUP', () => {
+    gateway.reopenLogs();
+    const ending = gateway.state !== 'ready';
+    log.info(ending ? 'SIGHUP: no reload, the gateway is ending' : 'SIGHUP: reloading');
+    if (!ending) void gateway.reload();
+  });
+  signals.handle('SIGUSR1', () => {
+    log.info('SIGUSR1: opening the access log anew');
+    gateway.reopenLogs();
+  });
+  const bug = signals.failure.then((failure) => endBug(gateway, failure, log));
+  const first = await Promise.race([signals.first, bug]);
+  if (first === EXIT.bug) return first;
+  const forced = signals.second.then((signal) => endForced(gateway, signal, log));
+  const ended = await Promise.race([drain(gateway, first, log), forced, bug]);
+  // It may have come when there was nothing left but to wait for managed targets.
+  return ended === EXIT.ok ? endCode(signals) : ended;
+}
+
+/** After SIGTERM and SIGQUIT, which supervisors send, there is time for a load balancer to notice; after Ctrl-C a person waits. */
+async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
+  const delay = signal !== 'SIGINT' ? (gateway.program?.drainDelay ?? 0) : 0;
+  const later = delay > 0 ? `not ready any more, draining in ${delay} ms` : 'draining';
+  log.info(`${signal}: ${later}; a second signal ends at once`);
+  const since = performance.now();
+  try {
+    const { cut } = await gateway.drain(undefined, delay);
+    const took = Math.round(performance.now() - since);
+    log.info(`stopped after ${took} ms${cut > 0 ? `, ${cut} exchanges cut` : ''}`);
+  } catch (error) {
+    log.error(`draining failed: ${reasonOf(error)}`);
+    await gateway.close();
+  }
+  return EXIT.ok;
+}
+
+async function endForced(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
+  const cut = gateway.snapshot().traffic.inFlight;
+  log.warn(`${signal} again: ending at once, ${counted(cut, 'exchange')} cut`, { cut });
+  await gateway.kill();
+  return EXIT[signal];
+}
+
+async function endBug(gateway: Gateway, failure: Error, log: Log): Promise<typeof EXIT.bug> {
+  log.error('a bug in gw ends it', { error: failure.stack ?? failure.message });
+  await gateway.close();
+  return EXIT.bug;
+}

@@ -1,0 +1,72 @@
+/** The facts that a scrape of /metrics needs beside the counters. */
+import type { Clock } from '../../policies/contract.js';
+import { LimitTable } from '../../state/limits/table.js';
+import { Metrics, type MetricsInput, type MetricsText, type WorkerStatus } from '../../telemetry/metrics.js';
+import { gwVersion } from '../../version.js';
+import { plain } from '../references/resolve.js';
+import type { LiveGeneration } from '../reload/loader.js';
+import type { GatewayStats } from './gateway-stats.js';
+
+export interface ReloadCounts {
+  readonly live: number;
+  readonly rejected: number;
+}
+
+export interface MetricsSource {
+  readonly stats: GatewayStats;
+  readonly limits: SharedArrayBuffer;
+  readonly clock: Clock;
+  live(): LiveGeneration | undefined;
+  reloads(): ReloadCounts;
+  workers(): readonly WorkerStatus[];
+}
+
+export class GatewayMetrics {
+  readonly #source: MetricsSource;
+  readonly #limits: LimitTable;
+  /** Made at the first scrape: it observes the garbage collector, which a gateway nobody scrapes need not pay for. */
+  #metrics: Metrics | undefined;
+
+  constructor(source: MetricsSource) {
+    this.#source = source;
+    this.#limits = new LimitTable(source.limits);
+  }
+
+  text(): Promise<MetricsText> {
+    const { stats, clock } = this.#source;
+    stats.registry.tick(clock.monotonic());
+    this.#metrics ??= new Metrics(stats.registry, () => this.#facts());
+    return this.#metrics.text();
+  }
+
+  #facts(): MetricsInput {
+    const live = this.#source.live();
+    const facts = {
+      version: gwVersion(),
+      generation: live?.input.id ?? 0,
+      reloads: this.#source.reloads(),
+      workers: this.#source.workers(),
+    };
+    if (!live) return { ...facts, limits: [], targets: [], listeners: [] };
+    const { program, stats } = live.input;
+    const now = this.#source.clock.monotonic();
+    return {
+      ...facts,
+      limits: program.policies
+        .filter((policy) => policy.phase === 'limit')
+        .map(({ name, identity }) => ({ policy: name, ...this.#limits.totals(identity) })),
+      targets: program.services.flatMap((service, at) =>
+        service.targets.flatMap((target, index) => {
+          const slot = stats.targets[at]?.[index];
+          if (slot === undefined) return [];
+          const healthy = this.#source.stats.registry.sums(slot).ejectedUntil <= now;
+          return [{ service: service.name, url: plain(target.url), slot, healthy }];
+        }),
+      ),
+      listeners: program.listeners.flatMap(({ name }, index) => {
+        const slot = stats.listeners[index];
+        return slot === undefined ? [] : [{ name, slot }];
+      }),
+    };
+  }
+}

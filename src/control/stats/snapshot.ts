@@ -1,0 +1,211 @@
+/** Builds what the admin API tells from the counters, the limits and the generation that serves. */
+import type { Json, PolicyEntry, Program } from '../../bundle/types.js';
+import type { Clock } from '../../policies/contract.js';
+import { formatRate } from '../../schema/units.js';
+import { LimitTable } from '../../state/limits/table.js';
+import type { WorkerStatus } from '../../telemetry/metrics.js';
+import {
+  type GatewayState,
+  type LimitSnapshot,
+  type ReloadSnapshot,
+  type RouteSnapshot,
+  SNAPSHOT_VERSION,
+  type Snapshot,
+  type TargetSnapshot,
+} from '../../telemetry/snapshot.js';
+import { type SlotSums, UNMATCHED } from '../../telemetry/stats/registry.js';
+import { gwVersion } from '../../version.js';
+import type { ManagedProcess } from '../managed/process.js';
+import { plain } from '../references/resolve.js';
+import type { LiveGeneration } from '../reload/loader.js';
+import type { GatewayStats } from './gateway-stats.js';
+
+/** What only the gateway itself knows. */
+export interface SnapshotInput {
+  readonly spec: string;
+  readonly startedAt: number;
+  readonly state: GatewayState;
+  readonly live: LiveGeneration | undefined;
+  readonly reloads: readonly ReloadSnapshot[];
+  readonly workers: readonly WorkerStatus[];
+  process(service: string): ManagedProcess | undefined;
+}
+
+const MAX_LIMIT_KEYS = 100;
+/** Seconds over which refusals a second are taken. */
+const REFUSAL_WINDOW_MS = 5000;
+
+export class SnapshotBuilder {
+  readonly #stats: GatewayStats;
+  readonly #limits: LimitTable;
+  readonly #clock: Clock;
+  /** Refusals of each limit as they were seen lately, oldest first. */
+  readonly #refusals = new Map<string, { readonly at: number; readonly refused: number }[]>();
+
+  constructor(stats: GatewayStats, limits: SharedArrayBuffer, clock: Clock) {
+    this.#stats = stats;
+    this.#limits = new LimitTable(limits);
+    this.#clock = clock;
+  }
+
+  build(facts: SnapshotInput): Snapshot {
+    const now = this.#clock.monotonic();
+    this.tick(facts.live?.input.program);
+    const { live } = facts;
+    return {
+      version: SNAPSHOT_VERSION,
+      gateway: {
+        gw: gwVersion(),
+        pid: process.pid,
+        spec: facts.spec,
+        startedAt: facts.startedAt,
+        now: this.#clock.now(),
+        state: facts.state,
+        workers: facts.workers.length,
+        overloaded: this.#stats.registry.overloaded().shedding,
+        rssBytes: process.memoryUsage.rss(),
+      },
+      generation: {
+        id: live?.input.id ?? 0,
+        sha256: live?.input.sha256 ?? '',
+        loadedAt: live?.loadedAt ?? 0,
+      },
+      listeners: live ? this.#listeners(live) : [],
+      traffic: this.#stats.registry.traffic(),
+      routes: live ? this.#routes(live) : [],
+      limits: live ? this.#limitsOf(live.input.program, now) : [],
+      targets: live ? this.#targets(live, facts, now) : [],
+      reloads: facts.reloads.map((reload) =>
+        reload.outcome === 'live' && reload.generation !== live?.input.id ? { ...reload, outcome: 'replaced' } : reload,
+      ),
+    };
+  }
+
+  /** Takes in what was counted since the last call; each second is right. */
+  tick(program: Program | undefined): void {
+    const now = this.#clock.monotonic();
+    this.#stats.registry.tick(now);
+    const identities = new Set((program?.policies ?? []).filter(isLimit).map((policy) => policy.identity));
+    for (const identity of identities) {
+      const seen = this.#refusals.get(identity) ?? [];
+      this.#refusals.set(identity, seen);
+      seen.push({ at: now, refused: this.#limits.totals(identity).refused });
+      // One older than the window stays, to measure from.
+      while (seen.length > 2 && now - (seen[1]?.at ?? now) >= REFUSAL_WINDOW_MS) seen.shift();
+    }
+    for (const identity of this.#refusals.keys()) if (!identities.has(identity)) this.#refusals.delete(identity);
+  }
+
+  #listeners({ input, listeners }: LiveGeneration): Snapshot['listeners'] {
+    return input.program.listeners.map((listener, index) => ({
+      name: listener.name,
+      address: listeners.find((bound) => bound.name === listener.name)?.address ?? plain(listener.address),
+      tls: listener.tls !== undefined,
+      connections: this.#sums(input.stats.listeners[index])?.connections ?? 0,
+    }));
+  }
+
+  #routes({ input: { program, stats } }: LiveGeneration): RouteSnapshot[] {
+    const routes = program.routes.map((route, index) => {
+      const policies = route.policies.map((at) => program.policies[at]?.name ?? '');
+      const service = program.services[route.service]?.name ?? null;
+      return this.#route(stats.routes[index], { name: route.name, match: route.match, service, policies });
+    });
+    const unmatched = { name: UNMATCHED, match: '', service: null, policies: [] };
+    return [...routes, this.#route(stats.unmatched, unmatched)];
+  }
+
+  #route(
+    slot: number | undefined,
+    facts: Pick<RouteSnapshot, 'name' | 'match' | 'service' | 'policies'>,
+  ): RouteSnapshot {
+    const sums = this.#sums(slot);
+    const [c1, c2, c3, c4, c5] = sums?.status ?? [0, 0, 0, 0, 0];
+    return {
+      ...facts,
+      requests: sums?.requests ?? 0,
+      requestsPerSecond: slot === undefined ? 0 : this.#stats.registry.rate(slot),
+      status: { '1xx': c1, '2xx': c2, '3xx': c3, '4xx': c4, '5xx': c5 },
+      inFlight: sums?.inFlight ?? 0,
+      bytesIn: sums?.bytesIn ?? 0,
+      bytesOut: sums?.bytesOut ?? 0,
+      latency: this.#latency(slot),
+    };
+  }
+
+  #targets({ input: { program, stats } }: LiveGeneration, facts: SnapshotInput, now: number): TargetSnapshot[] {
+    return program.services.flatMap((service, at) =>
+      service.targets.map((target, index): TargetSnapshot => {
+        const slot = stats.targets[at]?.[index];
+        const sums = this.#sums(slot);
+        const ejectedForMs = Math.max(0, (sums?.ejectedUntil ?? 0) - now);
+        const managed = service.run ? facts.process(service.name) : undefined;
+        return {
+          service: service.name,
+          url: plain(target.url),
+          weight: target.weight,
+          health: ejectedForMs > 0 ? 'ejected' : 'healthy',
+          ejectedForMs,
+          requests: sums?.requests ?? 0,
+          failures: sums?.failures ?? 0,
+          inFlight: sums?.inFlight ?? 0,
+          connections: sums?.connections ?? 0,
+          latency: this.#latency(slot),
+          lastFailure: this.#stats.failures.of(service.name, plain(target.url)),
+          ...(managed ? { process: processOf(managed) } : {}),
+        };
+      }),
+    );
+  }
+
+  #limitsOf(program: Program, now: number): LimitSnapshot[] {
+    const policies = program.policies.filter(isLimit);
+    const identities = [...new Set(policies.map((policy) => policy.identity))];
+    const keys = this.#limits.snapshots(identities, now, MAX_LIMIT_KEYS);
+    return policies.map((policy) => {
+      const at = program.policies.indexOf(policy);
+      const { allowed, refused, evicted } = this.#limits.totals(policy.identity);
+      return {
+        policy: policy.name,
+        limit: limitText(policy.config['limit']),
+        by: typeof policy.config['by'] === 'string' ? policy.config['by'] : '',
+        routes: program.routes.filter((route) => route.policies.includes(at)).map((route) => route.name),
+        allowed,
+        refused,
+        refusedPerSecond: this.#refusedPerSecond(policy.identity),
+        evicted,
+        keys: keys.get(policy.identity) ?? [],
+      };
+    });
+  }
+
+  #refusedPerSecond(identity: string): number {
+    const seen = this.#refusals.get(identity) ?? [];
+    const [first, last] = [seen[0], seen.at(-1)];
+    if (!first || !last || last.at <= first.at) return 0;
+    return ((last.refused - first.refused) * 1000) / (last.at - first.at);
+  }
+
+  #sums(slot: number | undefined): SlotSums | undefined {
+    return slot === undefined ? undefined : this.#stats.registry.sums(slot);
+  }
+
+  #latency(slot: number | undefined): RouteSnapshot['latency'] {
+    return slot === undefined ? { p50: null, p95: null, p99: null } : this.#stats.registry.latency(slot);
+  }
+}
+
+/** A policy that counts under its identity in the limit table. */
+const isLimit = (policy: PolicyEntry): boolean => policy.phase === 'limit';
+
+/** As people write it, whether the config keeps the text or the rate that it meant. */
+function limitText(limit: Json | undefined): string {
+  if (typeof limit === 'string') return limit;
+  if (typeof limit !== 'object' || limit === null || Array.isArray(limit)) return '';
+  const { capacity, periodMs } = limit as { readonly [key: string]: Json };
+  return typeof capacity === 'number' && typeof periodMs === 'number' ? formatRate({ capacity, periodMs }) : '';
+}
+
+function processOf({ state, pid, restarts, settings }: ManagedProcess): NonNullable<TargetSnapshot['process']> {
+  return { state, pid, restarts, command: settings.command };
+}

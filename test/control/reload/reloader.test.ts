@@ -1,0 +1,191 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import {
+  KEPT_RELOADS,
+  Rejected,
+  Reloader,
+  type ReloadSteps,
+  type ReloadTrigger,
+  type SwapResult,
+} from '../../../src/control/reload/reloader.js';
+import type { ReloadSnapshot } from '../../../src/telemetry/snapshot.js';
+
+interface Gate {
+  open(): void;
+  readonly opened: Promise<void>;
+}
+
+function gate(): Gate {
+  let open = (): void => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { open, opened };
+}
+
+const rejection = { summary: 'bad', diagnostics: 'error: bad\n', errors: 1, warnings: 0 };
+
+class Steps implements ReloadSteps<number, number> {
+  builds: ReloadTrigger[] = [];
+  busy = 0;
+  mostBusy = 0;
+  generation = 0;
+  building: Gate | undefined;
+  draining: Gate | undefined;
+  fail: 'build' | 'warm' | 'swap' | 'bug' | 'nothing' | undefined;
+
+  async build(trigger: ReloadTrigger): Promise<number | undefined> {
+    this.builds.push(trigger);
+    this.mostBusy = Math.max(this.mostBusy, ++this.busy);
+    await this.building?.opened;
+    this.busy--;
+    if (this.fail === 'build') throw new Rejected(rejection);
+    if (this.fail === 'bug') throw new RangeError('oops');
+    return this.fail === 'nothing' ? undefined : 1;
+  }
+  async warm(built: number): Promise<number> {
+    if (this.fail === 'warm') throw new Rejected(rejection);
+    return built;
+  }
+  async swap(): Promise<SwapResult> {
+    if (this.fail === 'swap') throw new Rejected(rejection);
+    const draining = this.draining;
+    return {
+      changes: [],
+      generation: ++this.generation,
+      summary: '+1 route',
+      diagnostics: '',
+      warnings: 0,
+      drain: async () => draining?.opened,
+    };
+  }
+  unexpected(error: unknown) {
+    return { ...rejection, summary: `bug: ${String(error)}` };
+  }
+}
+
+function reloader(): { steps: Steps; machine: Reloader<number, number>; settled: ReloadSnapshot[] } {
+  const steps = new Steps();
+  const settled: ReloadSnapshot[] = [];
+  let now = 0;
+  const machine = new Reloader(
+    steps,
+    () => (now += 5),
+    (reload) => settled.push(reload),
+  );
+  return { steps, machine, settled };
+}
+
+test('goes live and says so', async () => {
+  const { machine, settled } = reloader();
+  assert.is(machine.phase, 'idle');
+  const reload = await machine.request('start');
+  assert.equal(reload, {
+    at: 10,
+    tookMs: 5,
+    outcome: 'live',
+    generation: 1,
+    summary: '+1 route',
+    changes: [],
+    diagnostics: '',
+    errors: 0,
+    warnings: 0,
+  });
+  await machine.settle();
+  assert.is(machine.phase, 'idle');
+  assert.equal(settled, [reload]);
+  assert.equal(machine.history, [reload]);
+});
+
+for (const fail of ['build', 'warm', 'swap'] as const) {
+  test(`a rejection while ${fail} is kept with its diagnostics`, async () => {
+    const { steps, machine } = reloader();
+    steps.fail = fail;
+    const reload = await machine.request('watch');
+    assert.is(reload?.outcome, 'rejected');
+    assert.is(reload?.generation, null);
+    assert.is(reload?.diagnostics, 'error: bad\n');
+    assert.is(machine.phase, 'idle');
+    steps.fail = undefined;
+    assert.is((await machine.request('watch'))?.outcome, 'live');
+    assert.equal(
+      machine.history.map((one) => one.outcome),
+      ['live', 'rejected'],
+    );
+  });
+}
+
+test('a bug is told as a rejection and ends nothing', async () => {
+  const { steps, machine } = reloader();
+  steps.fail = 'bug';
+  assert.is((await machine.request('api'))?.summary, 'bug: RangeError: oops');
+  steps.fail = undefined;
+  assert.is((await machine.request('api'))?.outcome, 'live');
+});
+
+test('nothing to do leaves no trace', async () => {
+  const { steps, machine, settled } = reloader();
+  steps.fail = 'nothing';
+  assert.is(await machine.request('watch'), undefined);
+  assert.equal(settled, []);
+  assert.is(machine.phase, 'idle');
+});
+
+test('requests during a build become one more, and never two builds at a time', async () => {
+  const { steps, machine } = reloader();
+  steps.building = gate();
+  const first = machine.request('watch');
+  const second = machine.request('watch');
+  const third = machine.request('admin');
+  const fourth = machine.request('watch');
+  assert.is(second, third);
+  assert.is(third, fourth);
+  assert.is(machine.phase, 'building');
+  steps.building.open();
+  assert.is((await first)?.generation, 1);
+  assert.is((await third)?.generation, 2);
+  assert.equal(steps.builds, ['watch', 'admin']);
+  assert.is(steps.mostBusy, 1);
+});
+
+test('a moved target is not lost in a reload of the spec that waits with it', async () => {
+  const { steps, machine } = reloader();
+  steps.building = gate();
+  const first = machine.request('watch');
+  const moved = machine.request('moved');
+  const spec = machine.request('watch');
+  assert.is(machine.request('moved'), moved);
+  assert.is.not(moved, spec);
+  steps.building.open();
+  await Promise.all([first, moved, spec]);
+  await machine.settle();
+  assert.equal(steps.builds, ['watch', 'moved', 'watch']);
+  assert.is(steps.mostBusy, 1);
+});
+
+test('drains in the background while later reloads go on', async () => {
+  const { steps, machine } = reloader();
+  const drain = gate();
+  steps.draining = drain;
+  await machine.request('watch');
+  assert.is(machine.phase, 'draining');
+  steps.draining = undefined;
+  steps.building = gate();
+  const next = machine.request('watch');
+  assert.is(machine.phase, 'building');
+  steps.building.open();
+  assert.is((await next)?.generation, 2);
+  assert.is(machine.phase, 'draining');
+  drain.open();
+  await machine.settle();
+  assert.is(machine.phase, 'idle');
+});
+
+test('keeps the newest fifty', async () => {
+  const { machine } = reloader();
+  for (let count = 0; count < KEPT_RELOADS + 5; count++) await machine.request('api');
+  assert.is(machine.history.length, 50);
+  assert.is(machine.history[0]?.generation, 55);
+});
+
+test.run();
