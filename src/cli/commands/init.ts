@@ -128,7 +128,7 @@ function showNotes(io: Io, { shortNotes, apiKey }: InitPlan): void {
 
 /** Says so when `gw serve` could not listen now. */
 async function warnPort(io: Io, address: string): Promise<void> {
-  const { assertFree } = await import('../../control/addresses.js');
+  const { assertFree } = await import('../../control/ports/addresses.js');
   const { reasonOf } = await import('../../reason.js');
   try {
     await assertFree([address]);
