@@ -13,7 +13,7 @@ test.after(removeFolders);
 const folder = temporaryFolder();
 writeFileSync(join(folder, 'token'), 'from-a-file\n');
 const [CERT, KEY] = ['tls-cert.pem', 'tls-key.pem'].map((name) =>
-  readFileSync(new URL(`../../integration/fixtures/${name}`, import.meta.url), 'utf8'),
+  readFileSync(new URL(`../../../../test/integration/fixtures/${name}`, import.meta.url), 'utf8'),
 ) as [string, string];
 writeFileSync(join(folder, 'cert.pem'), CERT);
 
