@@ -2,7 +2,7 @@
  * The shape of a program that comes from bytes. The types of bundle/types.ts are erased at run time; a data plane that
  * reads a bundle must find what they promise, or refuse it.
  */
-import { PHASES } from './types.js';
+import { PHASES, REPLY_PHASES } from './types.js';
 
 /** Says what is wrong with a value, or undefined. */
 type Check = (value: unknown, at: string) => string | undefined;
@@ -128,6 +128,7 @@ const policy = table({
   use: text,
   name: text,
   phase: word(...PHASES),
+  replyPhase: optional(word(...REPLY_PHASES)),
   identity: text,
   settings: anything,
   config: map(anything),
@@ -148,7 +149,7 @@ const route = table({
   name: text,
   match: text,
   service: index(-1),
-  reply: optional(table({ status: number(100, 599), headers: map(text), body: text, head: optional(wireHead) })),
+  reply: optional(table({ status: number(200, 599), headers: map(text), body: text, head: optional(wireHead) })),
   policies: list(index(0)),
   params: list(text),
   rewrite: optional(list(templatePart)),

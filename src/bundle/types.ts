@@ -6,7 +6,7 @@
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Raised when the meaning of the encoded bytes changes; a loader refuses any other. */
-export const BUNDLE_FORMAT = 4;
+export const BUNDLE_FORMAT = 5;
 
 /** `file:line` of the declaration, `default` where nobody wrote it, `overlay`/`group` where it came by one. */
 export interface SourceRef {
@@ -117,12 +117,18 @@ export interface PlanEntry {
 export const PHASES = ['guard', 'authenticate', 'authorize', 'limit', 'cache', 'transform', 'balance'] as const;
 export type Phase = (typeof PHASES)[number];
 
+/** Phases of replies that differ from those of requests. `fields`: outermost, on every reply of the route. */
+export const REPLY_PHASES = ['fields'] as const;
+export type ReplyPhase = (typeof REPLY_PHASES)[number];
+
 export interface PolicyEntry {
   /** Policy kind, e.g. `rate-limit`. */
   readonly use: string;
   /** Name in the spec, or `<route>/<use>` for one written in place. */
   readonly name: string;
   readonly phase: Phase;
+  /** Absent: replies pass the policy at its place in the chain. */
+  readonly replyPhase?: ReplyPhase;
   /** Stable across reloads for an unchanged policy: hex of a hash over use, name and settings. */
   readonly identity: string;
   /** What the policy's compile() returned. May hold `{ $ref }` strings. */

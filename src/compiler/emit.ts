@@ -11,7 +11,7 @@ import {
   type Program,
   type RouteEntry,
 } from '../bundle/types.js';
-import type { Ir, PolicyIR } from './ir.js';
+import { given, type Ir, type PolicyIR } from './ir.js';
 
 export interface Emitted {
   readonly bundle: Bundle;
@@ -47,14 +47,17 @@ class PolicyTable {
   index(policy: PolicyIR): number {
     const known = this.#indices.get(policy);
     if (known !== undefined) return known;
-    const { config, name, phase, settings = null, use } = policy;
+    const { config, name, phase, replyPhase, settings = null, use } = policy;
     const origins = policy.origins();
     const identity = createHash('sha256')
       .update(canonicalJson([use, name, settings]))
       .digest('hex')
       .slice(0, 32);
     this.#indices.set(policy, this.entries.length);
-    return this.entries.push({ config, identity, name, origins, phase, settings, use }) - 1;
+    return (
+      this.entries.push({ config, identity, name, origins, phase, ...given('replyPhase', replyPhase), settings, use }) -
+      1
+    );
   }
 }
 

@@ -1,10 +1,11 @@
 /** Between the model and the bundle: what the passes work on. */
-import type { Dfa, Json, MatchIR, Phase, Program, RouteEntry, SourceRef } from '../bundle/types.js';
+import type { Dfa, Json, MatchIR, Phase, Program, ReplyPhase, RouteEntry, SourceRef } from '../bundle/types.js';
 
 export interface PolicyIR {
   readonly use: string;
   readonly name: string;
   readonly phase: Phase;
+  readonly replyPhase: ReplyPhase | undefined;
   /** Undefined: the policy cannot act with its config. */
   readonly settings: Json | undefined;
   readonly config: { readonly [key: string]: Json };

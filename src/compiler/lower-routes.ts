@@ -174,6 +174,7 @@ function lowerPolicy(policy: PolicyModel, context: PolicyContext): PolicyIR {
     name: policy.name,
     origins: () => policyOrigins(policy.at),
     phase: declaration.phase,
+    replyPhase: declaration.replyPhase,
     settings: declaration.compile(policy.config, context),
     use: declaration.use,
   };

@@ -8,13 +8,13 @@
  *
  * run.ts imports nothing at run time but `../run-kit.js`; that is how a data plane never loads a linter.
  */
-import type { ConsumerEntry, Json, Phase, PlanEntry, RouteEntry } from '../bundle/types.js';
+import type { ConsumerEntry, Json, Phase, PlanEntry, ReplyPhase, RouteEntry } from '../bundle/types.js';
 import type { ReadyField } from '../field-syntax.js';
 import type { Schema } from '../schema/declare.js';
 import type { Clock } from '../state/clock.js';
 import type { LimitStore } from '../state/types.js';
 
-export type { ConsumerEntry, Json, Phase, PlanEntry, RouteEntry } from '../bundle/types.js';
+export type { ConsumerEntry, Json, Phase, PlanEntry, ReplyPhase, RouteEntry } from '../bundle/types.js';
 export type { ReadyField } from '../field-syntax.js';
 export type { Clock } from '../state/clock.js';
 export type { LimitAnswer, Limiter, LimitRate, LimitStore } from '../state/types.js';
@@ -102,18 +102,18 @@ export interface Reply {
   readonly code?: string | undefined;
 }
 
-export type Handler = (exchange: Exchange) => Reply | Promise<Reply>;
-
 /**
- * A policy at work. `wrap` is the general form. Most policies need less, and the two lesser forms cost no promise and
- * no closure a request; chain composition gives all three the same onion order.
+ * A policy at work.
  *
- *     before(exchange)        -> a Reply answers here and now; undefined goes on
- *     after(exchange, reply)  -> edits the reply on its way out (also replies of inner steps that answered; not one
- *                                that the same policy's before() answered)
- *     wrap(next)              -> called once at load; may await, retry, replace, skip
+ *     before(exchange)        -> a Reply answers the request; undefined lets it pass. May return a promise of either.
+ *     after(exchange, reply)  -> edits the reply in place, or returns another one in its place
  *
- * A throw (or rejection) from before/wrap refuses the exchange with 500: policies fail closed.
+ * after() sees every reply once: of the target, of a policy further in, and of gw itself (413, 504 ...), provided that this
+ * policy's before() let the request pass. It never sees the reply of the same policy's before(). With a reply phase in the
+ * declaration it sees all replies of the route, also where before() did not run.
+ *
+ * A throw or rejection refuses the exchange with 500: policies fail closed. If gw replies while before() is pending (its
+ * client left, time is up), the late result is dropped.
  */
 export interface PolicyInstance {
   /**
@@ -140,8 +140,7 @@ export interface PolicyInstance {
   /** Query parameters that carry a credential: no record of any exchange shows them, whichever route took it, or none. */
   readonly secretParams?: readonly string[];
   before?(exchange: Exchange): Reply | undefined | Promise<Reply | undefined>;
-  after?(exchange: Exchange, reply: Reply): void;
-  wrap?(next: Handler): Handler;
+  after?(exchange: Exchange, reply: Reply): Reply | undefined;
   stats?(): Json;
   close?(): void;
 }
@@ -203,6 +202,11 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
   readonly use: string;
   readonly summary: string;
   readonly phase: Phase;
+  /**
+   * Where after() runs, if not at the policy's place in the chain. `fields`: outermost, on every reply of the route. Among
+   * several, the order of the chain decides.
+   */
+  readonly replyPhase?: ReplyPhase;
   /** True when two routes with the same in-place config must not share state (limits). */
   readonly stateful: boolean;
   /** Marks what lint rules reason about: who authenticates, what limits by whom. */

@@ -1,19 +1,18 @@
 /** What all connections of a data plane share: the live generation, counters, clocks, and the steps of an exchange. */
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
-import type { Clock, Reply } from '../policies/contract.js';
+import type { Clock } from '../policies/contract.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import { Counter } from '../telemetry/stats/layout.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { Admission } from './downstream/admission.js';
-import { BUG_CAUSE } from './errors/cause.js';
 import { BUG, ERRORS, type ErrorSlug } from './errors/errors.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './exchange/access.js';
 import type { Downstream, ReplySource } from './exchange/downstream.js';
+import { Driver, type DriverHost } from './exchange/driver.js';
 import type { GwExchange } from './exchange/exchange.js';
 import type { Generation } from './exchange/generation.js';
 import { Relay } from './exchange/relay.js';
-import { refuse, routeRequest } from './exchange/route-request.js';
 import { Tunnel } from './exchange/upgrade.js';
 import { Uploads } from './exchange/upload.js';
 import { RequestHead } from './http/request-head.js';
@@ -25,9 +24,10 @@ import { WriteBatcher } from './load/write-batcher.js';
 import type { DataPlaneEvents } from './types.js';
 import { DnsCache } from './upstream/dns-cache.js';
 import { FailureNotes } from './upstream/failures.js';
+import type { Service } from './upstream/service.js';
 import type { TargetHost } from './upstream/target-host.js';
 
-export class Engine implements TargetHost {
+export class Engine implements TargetHost, DriverHost {
   readonly stats = new StatsWriter();
   /** Of the process, as far as this data plane may use them. */
   readonly descriptors: Descriptors;
@@ -39,6 +39,7 @@ export class Engine implements TargetHost {
   readonly head = new RequestHead();
   readonly sink: RecordSink;
   readonly batcher = new WriteBatcher();
+  readonly driver = new Driver(this);
   /** For connections with much to do at once. */
   readonly scheduler = new FairScheduler();
   readonly acceptBursts = new AcceptBursts(this.scheduler);
@@ -110,42 +111,21 @@ export class Engine implements TargetHost {
   /** Unique in time and space: random bits of this data plane, and a count. */
   readonly newId = (): string => `${this.#idPrefix}-${(this.#ids++).toString(36)}`;
 
-  /** An exchange begins: counts it, finds its route, and sends it through the chain. */
-  begin(exchange: GwExchange, downstream: Downstream & ExchangeDriver): void {
+  /** An exchange begins. Throws only for a bug. */
+  begin(exchange: GwExchange, downstream: Downstream): void {
     this.inFlight++;
     exchange.generation.inFlight++;
-    exchange.driver = downstream;
     if (this.sink.level === 'decisions') exchange.decisions = [];
-    const refused = this.#route(exchange);
-    this.stats.begin(exchange.compiled === undefined ? exchange.generation.unmatched : exchange.compiled.slot);
-    const tooMuch = downstream.admit(exchange);
-    if (refused !== undefined) downstream.deliver(exchange, refused);
-    else if (tooMuch !== undefined) downstream.deliver(exchange, refuse(exchange, tooMuch, exchange.cause));
-    else exchange.chain!.run(exchange);
+    this.driver.begin(exchange, downstream);
   }
 
-  #route(exchange: GwExchange): Reply | undefined {
-    try {
-      return routeRequest(exchange);
-    } catch (error) {
-      this.bug(error, exchange.id);
-      return refuse(exchange, 'gateway/failed', BUG_CAUSE);
-    }
+  routed({ compiled, generation }: GwExchange): void {
+    this.stats.begin(compiled === undefined ? generation.unmatched : compiled.slot);
   }
 
-  /** Every policy let it pass. `before`: what it brought when they let it pass before. Returns what brings the reply, where that is not here already. */
-  terminal(exchange: GwExchange, downstream: Downstream, before?: ReplySource): ReplySource | undefined {
-    const compiled = exchange.compiled!;
-    if (compiled.reply !== undefined) {
-      exchange.chain!.replied(exchange, compiled.reply());
-      return undefined;
-    }
-    if (compiled.service === undefined) {
-      exchange.chain!.replied(exchange, refuse(exchange, 'upstream/none', 'the route has no service'));
-      return undefined;
-    }
-    if (exchange.wantsUpgrade && !exchange.hasBody) return new Tunnel(this, exchange, downstream, compiled.service);
-    return new Relay(this, exchange, downstream, compiled.service, before);
+  ask(exchange: GwExchange, service: Service): ReplySource {
+    const upgrades = exchange.wantsUpgrade && !exchange.hasBody;
+    return upgrades ? new Tunnel(this, exchange, service) : new Relay(this, exchange, service);
   }
 
   /** Something that was no request: counted with those that matched no route. */
@@ -177,12 +157,4 @@ export class Engine implements TargetHost {
     generation.inFlight--;
     if (generation.inFlight === 0 && generation.retired) generation.finish();
   }
-}
-
-/** The connection's part as the driver of its exchanges' chains. */
-export interface ExchangeDriver {
-  terminal(exchange: GwExchange): void;
-  deliver(exchange: GwExchange, reply: Reply): void;
-  /** Sets the bounds that the exchange's route has; what is wrong, and its cause in the exchange, if the request is beyond one already. */
-  admit(exchange: GwExchange): ErrorSlug | undefined;
 }

@@ -2,6 +2,7 @@
  * The data plane without sockets: the very parse, normalisation, match and chain of the engine, on a clock of the caller's
  * choice. The last step picks a target and stops. What explain, and tests inside a spec, stand on.
  */
+import { inspect } from 'node:util';
 import type { MatchTrace } from '../bundle/match/match.js';
 import type { ListenerEntry } from '../bundle/types.js';
 import { shownText, wireText } from '../bundle/wire-text.js';
@@ -10,11 +11,12 @@ import { BytesReply, problem } from '../policies/run-kit.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { BAD_REWRITE } from './errors/cause.js';
 import { ERRORS, type ErrorSlug } from './errors/errors.js';
-import { type ChainDriver, discard } from './exchange/chain.js';
+import type { BodySink, Downstream, ReplySource, TunnelEnd } from './exchange/downstream.js';
+import { Driver, type DriverHost } from './exchange/driver.js';
 import { GwExchange } from './exchange/exchange.js';
 import { Generation, PolicyInstances } from './exchange/generation.js';
 import { peerOf, TrustedProxies } from './exchange/peer.js';
-import { bodyLimit, refuse, routeRequest } from './exchange/route-request.js';
+import { refuse } from './exchange/route-request.js';
 import { requestHead, upgradeLines } from './exchange/target-head.js';
 import { rewriteFault } from './exchange/target-path.js';
 import { type HeadLimits, RequestHead } from './http/request-head.js';
@@ -25,6 +27,7 @@ import type { GenerationInput } from './types.js';
 import { DnsCache } from './upstream/dns-cache.js';
 import { FailureNotes } from './upstream/failures.js';
 import { TargetRegistry } from './upstream/registry.js';
+import type { Service } from './upstream/service.js';
 
 export interface OfflineOptions {
   readonly clock: Clock;
@@ -120,7 +123,7 @@ export class OfflinePlane {
     const listener = listenerOf(program.listeners, request);
     const proxies = new TrustedProxies(listener?.trustedProxies ?? []);
     const peer = peerOf(request.remoteAddress ?? '127.0.0.1', listener?.tls ? 'https' : 'http', proxies, {
-      entry: listener ?? { name: '' },
+      entry: listener ?? { name: '', maxBodyBytes: Number.MAX_SAFE_INTEGER },
     });
     const head = new RequestHead();
     head.written = this.#generation.written;
@@ -133,23 +136,7 @@ export class OfflinePlane {
     const host = { newId, now, monotonic: now };
     const exchange = new GwExchange(head, peer, this.#generation, host, now());
     exchange.decisions = [];
-    return new Promise((resolve) => {
-      const driver = new OfflineDriver(resolve);
-      exchange.driver = driver;
-      const refused = routeRequest(exchange);
-      const matched = exchange.path !== '*' && !BEFORE_MATCH.has(exchange.error ?? '');
-      driver.trace = matched ? this.#trace(exchange) : null;
-      const maxBody = bodyLimit(exchange, listener?.maxBodyBytes ?? Number.MAX_SAFE_INTEGER);
-      if (refused !== undefined) driver.deliver(exchange, refused);
-      else if (exchange.contentLength > maxBody)
-        driver.deliver(exchange, refuse(exchange, 'request/body-too-large', null));
-      else exchange.chain!.run(exchange);
-    });
-  }
-
-  #trace(exchange: GwExchange): MatchTrace {
-    const { matcher, program } = this.#generation;
-    return matcher.trace(exchange, (route) => program.routes[route]?.match);
+    return new Promise((resolve) => new OfflineRun(this.#generation, resolve).begin(exchange));
   }
 
   close(): void {
@@ -157,43 +144,57 @@ export class OfflinePlane {
   }
 }
 
-class OfflineDriver implements ChainDriver {
-  trace: MatchTrace | null = null;
+/** One request's way: where the data plane has an engine, a connection and a target. */
+class OfflineRun implements DriverHost, Downstream {
+  readonly taken = 0;
+  readonly #generation: Generation;
   readonly #resolve: (result: OfflineResult) => void;
+  readonly #driver = new Driver(this);
+  #exchange: GwExchange | undefined;
+  #trace: MatchTrace | null = null;
   #target: string | null = null;
   #head: readonly string[] | null = null;
+  /** Stands for what the target would reply. */
   #asked: Reply | undefined;
 
-  constructor(resolve: (result: OfflineResult) => void) {
+  constructor(generation: Generation, resolve: (result: OfflineResult) => void) {
+    this.#generation = generation;
     this.#resolve = resolve;
   }
 
-  terminal(exchange: GwExchange): void {
-    const { service, reply } = exchange.compiled!;
-    if (reply !== undefined) {
-      exchange.chain!.replied(exchange, reply());
-      return;
-    }
-    const target = service?.pick(undefined);
+  begin(exchange: GwExchange): void {
+    this.#exchange = exchange;
+    this.#driver.begin(exchange, this);
+  }
+
+  routed(exchange: GwExchange): void {
+    if (exchange.path === '*' || BEFORE_MATCH.has(exchange.error ?? '')) return;
+    const { matcher, program } = this.#generation;
+    this.#trace = matcher.trace(exchange, (route) => program.routes[route]?.match);
+  }
+
+  ask(exchange: GwExchange, service: Service): ReplySource {
+    return new OfflineSource(() => this.#driver.replied(exchange, this.#answer(exchange, service)));
+  }
+
+  #answer(exchange: GwExchange, service: Service): Reply {
+    const target = service.pick(undefined);
     if (target !== undefined) {
       const tunnel = exchange.wantsUpgrade && !exchange.hasBody;
       const text = requestHead(exchange, target, tunnel ? upgradeLines(exchange) : '');
-      if (text === undefined) {
-        exchange.chain!.replied(exchange, refuse(exchange, rewriteFault(exchange), BAD_REWRITE));
-        return;
-      }
+      if (text === undefined) return refuse(exchange, rewriteFault(exchange), BAD_REWRITE);
       this.#target = target.url;
       this.#head = shownText(text).trimEnd().split('\r\n');
       const details = { service: target.service, target: target.url };
-      const why = `next in turn of ${service?.targets.length ?? 0}`;
+      const why = `next in turn of ${service.targets.length}`;
       exchange.decisions?.push({ step: 'balance', use: 'balance', outcome: 'pass', why, details });
     }
     this.#asked = new BytesReply(200);
-    exchange.chain!.replied(exchange, this.#asked);
+    return this.#asked;
   }
 
-  deliver(exchange: GwExchange, reply: Reply): void {
-    exchange.settled = true;
+  send(reply: Reply): void {
+    const exchange = this.#exchange!;
     const { compiled, generation, error } = exchange;
     const own = reply !== this.#asked;
     const params: Record<string, string> = {};
@@ -206,15 +207,57 @@ class OfflineDriver implements ChainDriver {
       params,
       path: exchange.path,
       decisions: exchange.decisions ?? [],
-      trace: this.trace,
+      trace: this.#trace,
       service: compiled?.service?.entry.name ?? null,
       target: this.#target,
       head: this.#head,
       consumer: exchange.consumer?.name ?? null,
       reply: own ? told(reply) : null,
     });
-    discard(reply);
+    exchange.end();
   }
+
+  bug(error: unknown): void {
+    throw error;
+  }
+
+  broke(error: unknown): void {
+    this.#driver.fail(this.#exchange!, 'gateway/failed', inspect(error));
+  }
+
+  takeBack(): boolean {
+    return false;
+  }
+
+  // Nothing is streamed, and there is no client that could leave.
+  interim(): void {}
+  trailers(): void {}
+  cut(): void {}
+  pull(_sink: BodySink): void {}
+  dropBody(): void {}
+  tunnel(_end: TunnelEnd): void {}
+  tunnelWrite(): void {}
+  tunnelWantsMore(): void {}
+  tunnelEnded(): void {}
+  body(): boolean {
+    return true;
+  }
+}
+
+/** In place of a relay: replies when it is started, with a body that is there. */
+class OfflineSource implements ReplySource {
+  readonly contentLength = 0;
+  readonly bodiless = true;
+  readonly start: () => void;
+
+  constructor(start: () => void) {
+    this.start = start;
+  }
+
+  flow(): void {}
+  resume(): void {}
+  cancel(): void {}
+  discard(): void {}
 }
 
 const told = ({ headers, body }: Reply): OfflineResult['reply'] => ({

@@ -73,7 +73,8 @@ test('phases decide the order, not the spec: a preflight of a route for GET is a
   });
   assert.is(result.status, 204);
   assert.is(fieldsOf(result).get('access-control-allow-origin'), 'https://app.example.com');
-  assert.is(fieldsOf(result).get('x-seen'), undefined);
+  // Reply edits reach it all the same.
+  assert.is(fieldsOf(result).get('x-seen'), 'yes');
 });
 
 test('an OPTIONS that is no preflight, and a preflight of a route without cors, keep their 405', async () => {
@@ -92,6 +93,7 @@ test('a 401 carries what a page needs to read it', async () => {
   assert.is(result.error, 'auth/missing');
   assert.is(fieldsOf(result).get('access-control-allow-origin'), 'https://app.example.com');
   assert.is(fieldsOf(result).get('www-authenticate'), 'ApiKey realm="api"');
+  assert.is(fieldsOf(result).get('x-seen'), 'yes');
 });
 
 test('the target sees the tenant and no key, wherever the key stood', async () => {
@@ -122,7 +124,7 @@ test('past the limit 429, with the limit told and the page able to read it', asy
   assert.is(fieldsOf(refused).get('access-control-allow-origin'), 'https://app.example.com');
   assert.equal(
     refused.decisions.map(({ step, outcome }) => `${step} ${outcome}`),
-    ['match pass', 'pages pass', 'keys pass', 'polite answer', 'pages edit'],
+    ['match pass', 'pages pass', 'keys pass', 'polite answer', 'get-order/headers edit', 'pages edit'],
   );
 });
 

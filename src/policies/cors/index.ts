@@ -7,6 +7,8 @@ export default declarePolicy<CorsConfig, CorsSettings>({
   summary: 'Answers CORS preflights and adds CORS fields to replies',
   // Before authentication: a preflight carries no credential.
   phase: 'guard',
+  // A page must be able to read every reply, also one of gw's own.
+  replyPhase: 'fields',
   stateful: false,
   schema,
   traits: () => ({ answersPreflight: true }),

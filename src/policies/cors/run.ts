@@ -42,7 +42,7 @@ class CorsPolicy implements PolicyInstance {
     return this.#preflight(exchange, origin);
   }
 
-  after(exchange: Exchange, reply: Reply): void {
+  after(exchange: Exchange, reply: Reply): undefined {
     for (const name of OWNED) reply.headers.remove(name);
     this.#vary(reply);
     const origin = exchange.headers.get('origin');

@@ -10,6 +10,8 @@ export default declarePolicy<HeadersConfig, HeadersSettings>({
   use: 'headers',
   summary: 'Sets, adds and removes header fields of requests and replies',
   phase: 'transform',
+  // Fields such as Strict-Transport-Security belong on every reply, also on a 401.
+  replyPhase: 'fields',
   stateful: false,
   schema,
   codes: [

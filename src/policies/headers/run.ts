@@ -64,7 +64,7 @@ class HeadersPolicy implements PolicyInstance {
   readonly #reply: Edits;
   readonly requestFields: readonly string[];
   readonly before?: (exchange: Exchange) => undefined;
-  readonly after?: (exchange: Exchange, reply: Reply) => void;
+  readonly after?: (exchange: Exchange, reply: Reply) => undefined;
 
   constructor(plan: HeadersSettings, host: PolicyHost) {
     this.#host = host;
@@ -82,7 +82,7 @@ class HeadersPolicy implements PolicyInstance {
     return undefined;
   }
 
-  #editReply(exchange: Exchange, reply: Reply): void {
+  #editReply(exchange: Exchange, reply: Reply): undefined {
     this.#reply.apply(reply.headers, exchange, reply);
     this.#decide(exchange, 'reply', this.#reply);
   }

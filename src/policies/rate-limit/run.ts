@@ -78,7 +78,7 @@ class RateLimitPolicy implements PolicyInstance {
     return this.#refuse(exchange, bound, rate, answer);
   }
 
-  after(exchange: Exchange, reply: Reply): void {
+  after(exchange: Exchange, reply: Reply): undefined {
     const said = exchange.noted(this);
     if (!(said instanceof Said)) return;
     reply.headers.add(said.policyField);

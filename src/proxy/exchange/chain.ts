@@ -1,205 +1,189 @@
 /**
- * A route's policies, composed once at load. Where every policy is before/after alone, an exchange runs through a loop:
- * no promise, no closure. A policy that wraps turns the whole chain into nested handlers.
+ * A route's policies, composed once at load. Requests pass them in the order of their phases, replies in reverse order.
+ *
+ *     request   [ outer ]  guard  authenticate  authorize  limit  cache  transform  ->  action
+ *     reply     [ outer ]  guard  authenticate  authorize  limit  cache  transform  <-
+ *
+ * A step whose declaration names a reply phase edits replies outermost, in place of its position in the chain: its after()
+ * sees every reply of the route, also those made before its before() ran. All other steps see a reply only if their
+ * before() ran and passed. These are always the first steps of the chain, so one number, `entered`, says which they are,
+ * and a chain may have any number of steps.
+ *
+ * With synchronous policies this is two loops: no promise, no closure.
  */
-
-import type { Exchange, Handler, Logger, PolicyInstance, Reply, ReplyBody } from '../../policies/contract.js';
+import type { Exchange, Logger, PolicyInstance, Reply, ReplyBody } from '../../policies/contract.js';
 import { problem } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
 import { ERRORS } from '../errors/errors.js';
-import type { GwExchange } from './exchange.js';
 
 export interface ChainStep {
   readonly name: string;
   readonly use: string;
   readonly instance: PolicyInstance;
+  /** Its after() edits every reply of the route, after all others. */
+  readonly outermost: boolean;
 }
 
-/** What stands at the two ends of a chain: the engine, or explain. */
-export interface ChainDriver {
-  /** Every policy let the exchange pass: ask the target, then call chain.replied(). */
-  terminal(exchange: GwExchange): void;
-  /** The chain's result: exactly once an exchange, unless the exchange was settled before. */
-  deliver(exchange: GwExchange, reply: Reply): void;
+/** What a chain keeps in an exchange. */
+export interface ChainedExchange extends Exchange {
+  /** How many steps, from the first on, were passed on the way in. */
+  entered: number;
+  /** The step whose before() answered. Its after() does not see that reply. */
+  answeredBy: ChainStep | undefined;
+  /** The reply has left the chain: what an asynchronous before() still returns is dropped. */
+  readonly settled: boolean;
+  /** Brings the body of the target's reply. */
+  readonly source: ReplyBody | undefined;
+  error: string | null;
+  cause: string | null;
 }
 
 export class Chain {
   readonly #steps: readonly ChainStep[];
-  readonly #handler: Handler | undefined;
-  /** Index of the last step with an after(), so that the common chain unwinds in no time. */
-  readonly #lastAfter: number;
+  /** Steps up to the last one that edits replies at its place in the chain. */
+  readonly #inner: number;
+  /** Steps that edit replies outermost, in the order of requests. */
+  readonly #outer: readonly ChainStep[];
   readonly #logger: Logger;
-  /** Whether some policy answers CORS preflights itself. */
+  /** Whether a policy answers CORS preflights. */
   readonly answersPreflight: boolean;
 
   constructor(steps: readonly ChainStep[], logger: Logger) {
     this.#steps = steps;
     this.#logger = logger;
     this.answersPreflight = steps.some((step) => step.instance.answersPreflight === true);
-    this.#lastAfter = steps.findLastIndex((step) => step.instance.after !== undefined);
-    this.#handler = steps.some((step) => step.instance.wrap) ? this.#compose() : undefined;
+    this.#inner = 1 + steps.findLastIndex(({ instance, outermost }) => instance.after !== undefined && !outermost);
+    this.#outer = steps.filter(({ instance, outermost }) => instance.after !== undefined && outermost);
   }
 
-  /** Whether the policy that answers preflights permits this exchange: a preflight, or else the reading of its reply. */
-  permits(exchange: GwExchange): boolean {
+  /** Whether the policies that answer preflights permit this exchange: a preflight, or reading its reply. */
+  permits(exchange: Exchange): boolean {
     return this.#steps.every(
       ({ instance }) => instance.answersPreflight !== true || instance.permits?.(exchange) !== false,
     );
   }
 
-  /** Lets the policies that answer preflights edit a reply of gw to a request that no route has taken. Never throws. */
-  missed(exchange: GwExchange, reply: Reply): Reply {
-    for (const step of this.#steps) {
-      if (step.instance.answersPreflight !== true) continue;
-      try {
-        step.instance.after?.(exchange, reply);
-      } catch (error) {
-        return this.#failed(exchange, step, error);
-      }
-    }
+  /** Lets the policies that answer preflights edit gw's reply to a request that no route takes. Never throws. */
+  missed(exchange: ChainedExchange, given: Reply): Reply {
+    let reply = given;
+    for (const step of this.#steps)
+      if (step.instance.answersPreflight === true && step.instance.after !== undefined)
+        reply = this.#after(exchange, step, reply);
     return reply;
   }
 
-  /** Sends the exchange through. Never throws. */
-  run(exchange: GwExchange): void {
-    if (this.#handler === undefined) this.#before(exchange, 0);
-    else this.#runHandler(exchange, this.#handler);
-  }
-
-  /** The terminal step's reply. */
-  replied(exchange: GwExchange, reply: Reply): void {
-    const resolve = exchange.resolveTerminal;
-    if (resolve === undefined) this.#unwind(exchange, reply, this.#lastAfter);
-    else resolve(reply);
-  }
-
-  #before(exchange: GwExchange, from: number): void {
+  /**
+   * The way in: calls before() of the steps that the exchange has not passed yet. Returns undefined when all let it pass, or
+   * the reply that ends the way in, which has not been through leave(). A promise of the same where a before() returned
+   * one; it gives undefined when the exchange is settled meanwhile. Never throws or rejects.
+   */
+  enter(exchange: ChainedExchange): Reply | undefined | Promise<Reply | undefined> {
     const steps = this.#steps;
-    for (let i = from; i < steps.length; i++) {
+    for (let i = exchange.entered; i < steps.length; i++) {
       const step = steps[i]!;
       if (step.instance.before === undefined) continue;
-      const told = exchange.decisions?.length;
+      exchange.entered = i;
+      const reported = exchange.decisions?.length;
       let result: Reply | undefined | Promise<Reply | undefined>;
       try {
         result = step.instance.before(exchange);
       } catch (error) {
-        this.#unwind(exchange, this.#failed(exchange, step, error), i - 1);
-        return;
+        return this.#failed(exchange, step, error);
       }
-      if (result instanceof Promise) {
-        this.#await(exchange, step, i, result);
-        return;
-      }
-      if (result !== undefined) {
-        this.#unwind(exchange, this.#answered(exchange, step, result, told), i - 1);
-        return;
-      }
-      if (told !== undefined) witness(exchange, step, told);
+      if (result instanceof Promise) return this.#later(exchange, step, result, reported);
+      if (result !== undefined) return this.#answered(exchange, step, result, reported);
+      if (reported !== undefined) report(exchange, step, reported);
     }
-    exchange.driver!.terminal(exchange);
+    exchange.entered = steps.length;
+    return undefined;
   }
 
-  #await(exchange: GwExchange, step: ChainStep, index: number, result: Promise<Reply | undefined>): void {
-    const told = exchange.decisions?.length;
-    // What is thrown behind the wait must end the exchange as well: nobody stands further out to notice.
-    result
-      .then((reply) => {
-        if (reply !== undefined) {
-          this.#unwind(exchange, this.#answered(exchange, step, reply, told), index - 1);
-          return;
-        }
-        if (told !== undefined) witness(exchange, step, told);
-        if (!exchange.settled) this.#before(exchange, index + 1);
-      })
-      .catch((error: unknown) => this.#unwind(exchange, this.#failed(exchange, step, error), index - 1));
-  }
-
-  #answered(exchange: GwExchange, step: ChainStep, reply: Reply, told: number | undefined): Reply {
-    if (!isReply(reply)) return this.#failed(exchange, step, new TypeError(NO_REPLY));
-    if (told !== undefined) witness(exchange, step, told, reply);
-    return answered(exchange, reply);
-  }
-
-  #unwind(exchange: GwExchange, reply: Reply, from: number): void {
-    if (exchange.settled) {
-      discard(reply);
-      return;
-    }
-    let result = reply;
-    for (let i = Math.min(from, this.#lastAfter); i >= 0; i--) {
-      const step = this.#steps[i]!;
-      if (step.instance.after === undefined) continue;
-      try {
-        step.instance.after(exchange, result);
-      } catch (error) {
-        discard(result);
-        result = this.#failed(exchange, step, error);
-      }
-    }
-    exchange.driver!.deliver(exchange, result);
-  }
-
-  /** before/after policies as handlers around the next; wraps as they are. */
-  #compose(): Handler {
-    let handler: Handler = (exchange) => askTarget(ownExchange(exchange));
-    for (let i = this.#steps.length - 1; i >= 0; i--) {
-      const step = this.#steps[i]!;
-      const { instance } = step;
-      if (instance.wrap) handler = instance.wrap(handler);
-      if (instance.before || instance.after) handler = aroundNext(step, handler);
-    }
-    return handler;
-  }
-
-  #runHandler(exchange: GwExchange, handler: Handler): void {
-    const fail = (error: unknown): void => {
-      if (exchange.settled) return;
-      exchange.driver!.deliver(exchange, this.#failed(exchange, undefined, error));
-    };
-    const pass = (reply: Reply): void => {
-      if (!isReply(reply)) fail(new TypeError(NO_REPLY));
-      else if (exchange.settled) discard(reply);
-      else exchange.driver!.deliver(exchange, reply);
-    };
+  async #later(
+    exchange: ChainedExchange,
+    step: ChainStep,
+    result: Promise<Reply | undefined>,
+    reported: number | undefined,
+  ): Promise<Reply | undefined> {
+    let reply: Reply | undefined;
     try {
-      const result = handler(exchange);
-      if (result instanceof Promise) result.then(pass).catch(fail);
-      else pass(result);
+      reply = await result;
     } catch (error) {
-      fail(error);
+      return exchange.settled ? undefined : this.#failed(exchange, step, error);
+    }
+    if (exchange.settled) {
+      if (reply !== undefined && isReply(reply)) discard(reply);
+      return undefined;
+    }
+    if (reply !== undefined) return this.#answered(exchange, step, reply, reported);
+    if (reported !== undefined) report(exchange, step, reported);
+    exchange.entered++;
+    return this.enter(exchange);
+  }
+
+  #answered(exchange: ChainedExchange, step: ChainStep, reply: Reply, reported: number | undefined): Reply {
+    const fault = faultOf(reply, undefined, false);
+    if (fault !== undefined) return this.#failed(exchange, step, new TypeError(fault));
+    if (reported !== undefined) report(exchange, step, reported, reply);
+    exchange.answeredBy = step;
+    // A problem's own code says more than that a policy answered.
+    exchange.error ??= reply.code ?? 'policy/answered';
+    return reply;
+  }
+
+  /** The way out: after() of the steps that were passed, then of those that edit replies outermost. Never throws. */
+  leave(exchange: ChainedExchange, given: Reply): Reply {
+    let reply = given;
+    for (let i = Math.min(exchange.entered, this.#inner) - 1; i >= 0; i--) {
+      const step = this.#steps[i]!;
+      if (step.instance.after !== undefined && !step.outermost) reply = this.#after(exchange, step, reply);
+    }
+    const outer = this.#outer;
+    for (let i = outer.length - 1; i >= 0; i--) {
+      const step = outer[i]!;
+      if (step !== exchange.answeredBy) reply = this.#after(exchange, step, reply);
+    }
+    return reply;
+  }
+
+  #after(exchange: ChainedExchange, step: ChainStep, reply: Reply): Reply {
+    const switches = reply.status === 101;
+    try {
+      const edited = step.instance.after!(exchange, reply) ?? reply;
+      const fault = faultOf(edited, exchange.source, switches);
+      if (fault === undefined) return edited;
+      throw new TypeError(fault);
+    } catch (error) {
+      discard(reply);
+      return this.#failed(exchange, step, error);
     }
   }
 
-  /** Policies fail closed: nothing that one of them did not let pass gets any further. */
-  #failed(exchange: GwExchange, step: ChainStep | undefined, error: unknown): Reply {
-    const policy = step?.name ?? exchange.route.name;
-    if (!exchange.settled) {
-      this.#logger.error(`A policy failed; the request was refused: ${messageOf(error)}`, {
-        policy,
-        route: exchange.route.name,
-        request: exchange.id,
-        stack: error instanceof Error ? error.stack : undefined,
-      });
-    }
+  /** Policies fail closed: a request that one of them did not let pass goes no further. */
+  #failed(exchange: ChainedExchange, step: ChainStep, error: unknown): Reply {
+    const why = messageOf(error);
+    this.#logger.error(`A policy failed; the request was refused: ${why}`, {
+      policy: step.name,
+      route: exchange.route.name,
+      request: exchange.id,
+      stack: error instanceof Error ? error.stack : undefined,
+    });
     exchange.error = 'policy/failed';
-    exchange.cause = `policy ${policy}: ${messageOf(error)}`;
-    exchange.decisions?.push({ step: policy, use: step?.use ?? 'chain', outcome: 'error', why: messageOf(error) });
+    exchange.cause = `policy ${step.name}: ${why}`;
+    exchange.decisions?.push({ step: step.name, use: step.use, outcome: 'error', why });
     return problem(exchange, { code: 'policy/failed', ...ERRORS['policy/failed'] });
   }
 }
 
-/** A step that told nothing of itself still shows. */
-function witness(exchange: GwExchange, step: ChainStep, told: number, result?: Reply): void {
-  const decisions = exchange.decisions;
-  if (decisions === undefined || decisions.length > told) return;
+/** Reports the decision of a step that did not report one itself: `reported` decisions were there before it ran. */
+function report(exchange: Exchange, step: ChainStep, reported: number, result?: Reply): void {
+  const { decisions } = exchange;
+  if (decisions === undefined || decisions.length > reported) return;
   const why = result === undefined ? 'let the request pass' : `answered with ${result.status}`;
   decisions.push({ step: step.name, use: step.use, outcome: result === undefined ? 'pass' : 'answer', why });
 }
 
-const NO_REPLY = 'A policy answered with something that is no reply.';
-
-/** Types promise it; what reaches the wire, or the next policy, is looked at all the same. */
-function isReply(given: unknown): boolean {
+/** Types promise it; what a policy returns is checked all the same. */
+function isReply(given: unknown): given is Reply {
   if (typeof given !== 'object' || given === null || !('headers' in given)) return false;
   const { headers } = given;
   return (
@@ -207,46 +191,23 @@ function isReply(given: unknown): boolean {
   );
 }
 
-/** Notes that a policy answered; a problem's own code is the better word for it. */
-function answered(exchange: GwExchange, reply: Reply): Reply {
-  exchange.error ??= codeOf(reply) ?? 'policy/answered';
-  return reply;
+/** Why a reply cannot be sent; undefined where it can. `switches`: the target's reply is a 101. */
+function faultOf(reply: Reply, source: ReplyBody | undefined, switches: boolean): string | undefined {
+  if (!isReply(reply)) return 'the policy answered with a value that is not a reply';
+  const { status, body } = reply;
+  // A stream is what the target made it: a tunnel with a 101 only, a body with any other status.
+  if (body !== null && body === source)
+    return (status === 101) === switches && isStatus(status) ? undefined : UNSENDABLE;
+  if (status === 101 || !isStatus(status)) return UNSENDABLE;
+  return body === null || body instanceof Uint8Array ? undefined : UNSENDABLE;
 }
 
-export const codeOf = (reply: Reply): string | undefined =>
-  'code' in reply && typeof reply.code === 'string' ? reply.code : undefined;
+const isStatus = (status: number): boolean =>
+  status === 101 || (Number.isInteger(status) && status >= 200 && status <= 599);
 
-const isReplyBody = (body: Reply['body']): body is ReplyBody => body !== null && !(body instanceof Uint8Array);
+const UNSENDABLE = 'the policy answered with a reply that cannot be sent';
 
-export function discard(reply: Reply): void {
-  if (isReplyBody(reply.body)) reply.body.discard();
-}
-
-/** Handlers are only ever given exchanges of the engine that composed them. */
-function ownExchange(exchange: Exchange): GwExchange {
-  if ('resolveTerminal' in exchange) return exchange as GwExchange;
-  throw new TypeError('A policy must hand on the exchange that it was given.');
-}
-
-function askTarget(exchange: GwExchange): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    exchange.resolveTerminal = resolve;
-    exchange.rejectTerminal = reject;
-    exchange.driver!.terminal(exchange);
-  });
-}
-
-function aroundNext(step: ChainStep, next: Handler): Handler {
-  const { instance } = step;
-  return async (given) => {
-    const exchange = ownExchange(given);
-    const told = exchange.decisions?.length;
-    const early = await instance.before?.(exchange);
-    if (early !== undefined && !isReply(early)) throw new TypeError(NO_REPLY);
-    if (told !== undefined && instance.before) witness(exchange, step, told, early);
-    if (early !== undefined) return answered(exchange, early);
-    const reply = await next(exchange);
-    instance.after?.(exchange, reply);
-    return reply;
-  };
+/** Throws the reply's body away where it is a stream. */
+export function discard({ body }: Reply): void {
+  if (body !== null && body !== undefined && !(body instanceof Uint8Array)) body.discard();
 }

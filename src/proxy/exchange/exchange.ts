@@ -1,13 +1,13 @@
 /** A request in flight, over the text of its head: what policies see of it, and what the engine keeps beside. */
 
-import type { ConsumerEntry, Decision, Exchange, PolicyInstance, Reply, RouteEntry } from '../../policies/contract.js';
+import type { ConsumerEntry, Decision, Exchange, PolicyInstance, RouteEntry } from '../../policies/contract.js';
 import { decodeQuery } from '../../policies/run-kit.js';
-import type { ErrorSlug } from '../errors/errors.js';
 import { isToken, trimSpaces } from '../http/chars.js';
 import { HeadFields } from '../http/fields.js';
 import type { RequestHead } from '../http/request-head.js';
 import { FORWARDING, Seen } from '../http/seen.js';
-import type { Chain, ChainDriver } from './chain.js';
+import type { ChainedExchange, ChainStep } from './chain.js';
+import type { Downstream, ReplySource } from './downstream.js';
 import { wayOf } from './forwarded-client.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import type { Peer } from './peer.js';
@@ -36,7 +36,7 @@ export interface ExchangeHost {
   monotonic(): number;
 }
 
-export class GwExchange implements Exchange {
+export class GwExchange implements Exchange, ChainedExchange {
   readonly id: string;
   readonly method: string;
   readonly host: string;
@@ -68,14 +68,21 @@ export class GwExchange implements Exchange {
   readonly listed: string;
   /** Monotonic milliseconds. */
   readonly startMs: number;
-  chain: Chain | undefined = undefined;
-  driver: ChainDriver | undefined = undefined;
-  /** Resolves the promise that a wrapping policy awaits; undefined on the plain path. */
-  resolveTerminal: ((reply: Reply) => void) | undefined = undefined;
-  rejectTerminal: ((error: Error) => void) | undefined = undefined;
-  /** Its reply is on the way or it is over: nothing that policies still answer counts. */
+  /** Set when it begins. */
+  downstream: Downstream | undefined = undefined;
+  /** Brings the reply from the target, once it is asked. */
+  source: ReplySource | undefined = undefined;
+  /** Bytes that the request's body may have. */
+  maxBody = 0;
+  /** Monotonic milliseconds at which it must be over; 0 for none. */
+  deadline = 0;
+  entered = 0;
+  answeredBy: ChainStep | undefined = undefined;
+  /** Its reply is on the way, or it is over: what policies still answer is dropped. */
   settled = false;
-  error: ErrorSlug | string | null = null;
+  /** Its reply is out, or cut. */
+  over = false;
+  error: string | null = null;
   /** The cause, for the log alone; null if the error code says it all. */
   cause: string | null = null;
   target: string | null = null;
@@ -172,6 +179,13 @@ export class GwExchange implements Exchange {
   /** All fields as the client sent them. Names in lower case. */
   receivedFields(): Iterable<readonly [name: string, value: string]> {
     return new HeadFields(this.text, this.fieldsAt, this.fieldsEnd).entries();
+  }
+
+  /** Its reply is out, or cut: nothing more is wanted of the target. */
+  end(): void {
+    this.settled = true;
+    this.over = true;
+    this.source?.cancel();
   }
 
   note(owner: PolicyInstance, value: object): void {

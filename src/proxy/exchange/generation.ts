@@ -3,7 +3,15 @@ import { hash } from 'node:crypto';
 import { Matcher } from '../../bundle/match/match.js';
 import { Trie } from '../../bundle/trie/trie.js';
 import type { NormalizeEntry, Program, ReplyEntry, RouteEntry, TemplateEntry } from '../../bundle/types.js';
-import type { Clock, LimitStore, Logger, PolicyHost, PolicyInstance, Reply } from '../../policies/contract.js';
+import type {
+  Clock,
+  Exchange,
+  LimitStore,
+  Logger,
+  PolicyHost,
+  PolicyInstance,
+  Reply,
+} from '../../policies/contract.js';
 import { BytesReply, HeaderMap, Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
 import { isOwnFraming } from '../http/own-names.js';
@@ -11,7 +19,6 @@ import type { GenerationInput } from '../types.js';
 import type { Service } from '../upstream/service.js';
 import { Chain, type ChainStep } from './chain.js';
 import { ConstantReply } from './constant-reply.js';
-import type { GwExchange } from './exchange.js';
 
 export interface CompiledRoute {
   readonly entry: RouteEntry;
@@ -72,7 +79,8 @@ export class PolicyInstances {
         }
         shared.holders++;
         held.push(shared);
-        steps.push({ name: policy.name, use: policy.use, instance: shared.instance });
+        const outermost = policy.replyPhase === 'fields';
+        steps.push({ name: policy.name, use: policy.use, instance: shared.instance, outermost });
       }
     } catch (error) {
       this.release(held);
@@ -207,7 +215,7 @@ export class Generation {
   }
 
   /** One variable of a route's rewrite, as text. */
-  render(part: { readonly var: string }, exchange: GwExchange): string {
+  render(part: { readonly var: string }, exchange: Exchange): string {
     return this.#variables.get(part)!.render(exchange);
   }
 

@@ -70,9 +70,9 @@ const familyOf = (address: string): 'ipv4' | 'ipv6' | undefined => {
   return version === 4 ? 'ipv4' : version === 6 ? 'ipv6' : undefined;
 };
 
-/** As much of a listener as a match asks for. */
+/** What an exchange needs of a listener. */
 export interface NamedListener {
-  readonly entry: { readonly name: string };
+  readonly entry: { readonly name: string; readonly maxBodyBytes: number };
 }
 
 export interface Peer {

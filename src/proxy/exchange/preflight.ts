@@ -26,9 +26,10 @@ export function preflightRoute(exchange: GwExchange, method: string): PossibleRo
   return permitting(exchange, possibleRoutes(generation.matcher, view));
 }
 
-/** Gives the reply to a miss the CORS fields of the routes that have its path, whatever their methods and conditions. */
+/** Gives a 404 or 405 the CORS fields of the routes that have its path, whatever their methods and conditions. */
 export function markMiss(exchange: GwExchange, reply: Reply): Reply {
-  const { generation } = exchange;
+  const { error, generation } = exchange;
+  if (error !== 'route/none' && error !== 'route/method') return reply;
   if (!generation.answersPreflights || exchange.header('origin') === undefined) return reply;
   const found = permitting(exchange, routesOfPath(generation.matcher, exchange));
   return found === undefined ? reply : generation.routes[found.route]!.chain.missed(exchange, reply);

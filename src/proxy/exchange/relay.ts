@@ -20,7 +20,7 @@ import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 import { requestHead } from './target-head.js';
 import { rewriteFault } from './target-path.js';
-import { interimText, TargetReply } from './target-reply.js';
+import { interimFields, isBodiless, TargetReply } from './target-reply.js';
 import { Upload, type Uploader } from './upload.js';
 
 /** Methods that may be sent twice, RFC 9110 section 9.2.2. */
@@ -63,16 +63,16 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   #bytesFromTarget = 0;
   #status = 0;
 
-  /** `before`: an attempt that a policy wants another one after. */
-  constructor(engine: Engine, exchange: GwExchange, downstream: Downstream, service: Service, before?: ReplySource) {
+  constructor(engine: Engine, exchange: GwExchange, service: Service) {
     this.#engine = engine;
     this.exchange = exchange;
-    this.#downstream = downstream;
+    this.#downstream = exchange.downstream!;
     this.#service = service;
-    if (!exchange.hasBody) return;
-    this.#upload = before instanceof Relay ? before.#upload : undefined;
-    if (this.#upload === undefined) this.#upload = new Upload(this, downstream, engine.uploads);
-    else this.#upload.passTo(this);
+    this.#upload = exchange.hasBody ? new Upload(this, this.#downstream, engine.uploads) : undefined;
+  }
+
+  get bodiless(): boolean {
+    return isBodiless(this.#status);
   }
 
   get service(): string {
@@ -117,7 +117,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
 
   shed(cause: string): void {
     this.#engine.stats.add(this.#target!.slot, Counter.Shed, 1);
-    this.#downstream.giveUp(this.#flowing ? 'downstream/shed' : 'request/shed', cause);
+    this.#engine.driver.fail(this.exchange, this.#flowing ? 'downstream/shed' : 'request/shed', cause);
   }
 
   /** How its client behaves counts while it has a connection. */
@@ -204,7 +204,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     // Who did not ask whether to go on is not told to.
     if (head.status === 100 && !this.exchange.expectsContinue) return;
     if (head.status === 100) this.#upload?.onContinue();
-    this.#downstream.interim(head.status, interimText(head));
+    this.#downstream.interim(head.status, interimFields(head));
   }
 
   onHead(head: ResponseHead): void {
@@ -215,8 +215,8 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     this.#status = head.status;
     this.contentLength = head.contentLength;
     this.#target!.health.succeeded();
-    exchange.chain!.replied(exchange, new TargetReply(head, this));
-    // Nobody takes the body yet: a policy is still thinking. The target waits.
+    this.#engine.driver.replied(exchange, new TargetReply(head, this));
+    // The downstream does not take the body yet: the target waits.
     if (!this.#flowing) this.#replies?.pause();
   }
 
@@ -277,7 +277,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     if (this.replied) {
       this.over = true;
       this.#target!.health.failed(error, cause, !BLAMELESS.has(error));
-      this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
+      this.#engine.driver.fail(this.exchange, error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
       return;
     }
     const repeatable = untouched && this.#upload?.begun !== true && IDEMPOTENT.has(this.exchange.method);
@@ -304,11 +304,11 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     const { exchange } = this;
     exchange.error = error;
     exchange.cause = cause;
-    exchange.chain!.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+    this.#engine.driver.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
   }
 
   cancel(): void {
-    this.#upload?.release(this);
+    this.#upload?.release();
     if (this.over) return;
     this.over = true;
     const waiting = this.#target !== undefined;

@@ -7,7 +7,7 @@ import { BytesReply, HeaderMap, problem } from '../../policies/run-kit.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { Seen } from '../http/seen.js';
 import type { GwExchange } from './exchange.js';
-import { askedMethod, markMiss, preflightRoute } from './preflight.js';
+import { askedMethod, preflightRoute } from './preflight.js';
 
 /** What Allow says of a route that takes every method: those that are common. */
 const USUAL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
@@ -30,7 +30,6 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
   if (index < 0) return noRoute(exchange, index);
   const compiled = generation.routes[index]!;
   exchange.compiled = compiled;
-  exchange.chain = compiled.chain;
   const count = matcher.paramCount;
   if (count > 0) {
     const offsets: number[] = [];
@@ -89,7 +88,6 @@ function takePreflight(exchange: GwExchange, index: number): boolean {
   }
   const compiled = routes[found.route]!;
   exchange.compiled = compiled;
-  exchange.chain = compiled.chain;
   if (found.params.length > 0) exchange.setParams(found.params);
   exchange.decisions?.push({
     step: 'match',
@@ -109,10 +107,9 @@ function noRoute(exchange: GwExchange, index: typeof NO_ROUTE | typeof WRONG_MET
     outcome: 'answer',
     why: wrongMethod ? 'routes take this path, but none this method' : 'no route takes it',
   });
-  if (!wrongMethod)
-    return markMiss(exchange, refuse(exchange, 'route/none', 'no route matches the host, path and conditions'));
+  if (!wrongMethod) return refuse(exchange, 'route/none', 'no route matches the host, path and conditions');
   const allow = allowedMethods(exchange.generation.matcher, exchange).join(', ');
-  return markMiss(exchange, refuse(exchange, 'route/method', WRONG_METHOD_CAUSE, { allow }));
+  return refuse(exchange, 'route/method', WRONG_METHOD_CAUSE, { allow });
 }
 
 const WRONG_METHOD_CAUSE = 'routes match the path, but none the method';
@@ -128,7 +125,3 @@ export function refuse(
   exchange.cause = cause;
   return problem(exchange, { code: error, ...ERRORS[error], ...(headers === undefined ? {} : { headers }) });
 }
-
-/** Bytes that the request's body may have: the route's bound, or else the listener's. */
-export const bodyLimit = (exchange: GwExchange, ofListener: number): number =>
-  exchange.route.maxBodyBytes ?? ofListener;

@@ -1,5 +1,5 @@
 /** A target's reply, as the chain sees it and as it goes on to the client. */
-import type { Reply, ReplyBody } from '../../policies/contract.js';
+import type { HeaderFields, Reply, ReplyBody } from '../../policies/contract.js';
 import { findField, HeadFields } from '../http/fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { ReplySource } from './downstream.js';
@@ -8,10 +8,11 @@ import type { ReplySource } from './downstream.js';
 export const upgradeOf = (head: ResponseHead): string | undefined =>
   findField(head.text, head.fieldsAt, head.fieldsEnd, 'upgrade');
 
-/** An informational head as it goes on to the client, with the empty line. */
-export function interimText({ text, fieldsAt, fieldsEnd, statusText, kept, listed }: ResponseHead): string {
-  const lines = listed === '' ? kept : new HeadFields(text, fieldsAt, fieldsEnd).lines(kept, listed, '');
-  return `HTTP/1.1 ${statusText}\r\n${lines}\r\n`;
+/** The fields of an informational head that go on to the client. */
+export function interimFields({ kept, listed }: ResponseHead): HeaderFields {
+  const fields = new HeadFields(kept, 0, kept.length);
+  if (listed !== '') for (const name of listed.split(',')) fields.remove(name);
+  return fields;
 }
 
 /** A target's reply: its fields are looked up in the head's text, and only on demand. */
@@ -62,11 +63,6 @@ export class TargetReply implements Reply {
     return this.status === this.#given;
   }
 
-  /** A status that had no body (of 205, none is let through): what Content-Length said with it was said of another reply. */
-  get cameEmpty(): boolean {
-    return this.#given === 204 || this.#given === 205 || this.#given === 304;
-  }
-
   /**
    * The whole head, with a body of `length` bytes, for a client that need not be told of the connection: where policies
    * added fields at most, and the target said the same before. Else undefined.
@@ -86,11 +82,12 @@ export class TargetReply implements Reply {
   }
 }
 
+/** Statuses of a target's reply that come without a body. What Content-Length says with them is said of another reply. */
+export const isBodiless = (status: number): boolean => status === 204 || status === 205 || status === 304;
+
 /**
- * Length of the body that `source` brings, -1 when not known: none for a reply whose status had none and was changed by a
- * policy, whatever its Content-Length said.
+ * Length of the body that `source` brings, -1 when not known: 0 where the target's status has no body and a policy changed
+ * the status.
  */
-export function streamLength(reply: Reply, source: ReplySource): number {
-  const emptied = reply instanceof TargetReply && reply.cameEmpty;
-  return emptied && reply.status !== 304 ? 0 : source.contentLength;
-}
+export const streamLength = (status: number, source: ReplySource): number =>
+  source.bodiless && status !== 304 ? 0 : source.contentLength;

@@ -3,7 +3,7 @@
  * the target and pipes. The target's answer passes the chain on its way out like every other, and the bytes after it are
  * counted, bounded in time, and end with the drain.
  */
-import { problem } from '../../policies/run-kit.js';
+import { HeaderMap, problem } from '../../policies/run-kit.js';
 import type { Engine } from '../engine.js';
 import { BAD_REWRITE, timeSpan } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
@@ -17,11 +17,10 @@ import type { GwExchange } from './exchange.js';
 import { BLAMELESS } from './relay.js';
 import { requestHead, upgradeLines } from './target-head.js';
 import { rewriteFault } from './target-path.js';
-import { interimText, TargetReply, upgradeOf } from './target-reply.js';
+import { interimFields, isBodiless, TargetReply, upgradeOf } from './target-reply.js';
 import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade-stream.js';
 
 const IDLE = 'response idle timeout: no further bytes of the body';
-const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 
 /** Nothing was sent yet: another target may be asked. */
 const UNSENT = new Set<ErrorSlug>(['upstream/unreachable', 'upstream/connect-timeout', 'gateway/exhausted']);
@@ -48,11 +47,15 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   #bytesToTarget = 0;
   #bytesFromTarget = 0;
 
-  constructor(engine: Engine, exchange: GwExchange, downstream: Downstream, service: Service) {
+  constructor(engine: Engine, exchange: GwExchange, service: Service) {
     this.#engine = engine;
     this.#exchange = exchange;
-    this.#downstream = downstream;
+    this.#downstream = exchange.downstream!;
     this.#service = service;
+  }
+
+  get bodiless(): boolean {
+    return isBodiless(this.#status);
   }
 
   start(): void {
@@ -137,8 +140,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#exchange.upstreamMs = this.#engine.monotonic() - this.#exchange.startMs;
     if (head.status !== 101) this.#beginBody(head);
     // Before the 101, also where no body follows: RFC 9110 section 7.8. The target is not asked, for there is none.
-    else if (this.#exchange.seen & Seen.Expect) this.#downstream.interim(100, CONTINUE);
-    this.#exchange.chain?.replied(this.#exchange, new TargetReply(head, this));
+    else if (this.#exchange.seen & Seen.Expect) this.#downstream.interim(100, new HeaderMap());
+    this.#engine.driver.replied(this.#exchange, new TargetReply(head, this));
   }
 
   onInterim(text: string): void {
@@ -146,7 +149,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     if (head.parse(text) !== text.length)
       this.onFailure('upstream/invalid', `invalid reply: ${head.fault || 'informational reply'}`);
     // Who did not ask whether to go on is not told to.
-    else if (head.status !== 100) this.#downstream.interim(head.status, interimText(head));
+    else if (head.status !== 100) this.#downstream.interim(head.status, interimFields(head));
   }
 
   #beginBody(head: ResponseHead): void {
@@ -284,7 +287,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       return;
     }
     this.#over = true;
-    if (replied) this.#downstream.cut(error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
+    if (replied)
+      this.#engine.driver.fail(this.#exchange, error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
     else this.#answer(error, cause);
   }
 
@@ -315,7 +319,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     const exchange = this.#exchange;
     exchange.error = error;
     exchange.cause = cause;
-    exchange.chain?.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+    this.#engine.driver.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
   }
 
   cancel(): void {

@@ -43,7 +43,7 @@ export class Upload implements BodySink {
   sent = false;
   /** Payload bytes that came from the client. */
   came = 0;
-  #owner: Uploader;
+  readonly #owner: Uploader;
   readonly #downstream: Downstream;
   readonly #host: Uploads;
   readonly #chunked: boolean;
@@ -68,18 +68,8 @@ export class Upload implements BodySink {
     this.#chunked = (owner.exchange.seen & Seen.TransferEncoding) !== 0;
   }
 
-  /** Nothing of it went anywhere: another attempt, by `owner`, may have it. */
-  passTo(owner: Uploader): void {
-    this.#owner = owner;
-    this.#asked = false;
-  }
-
   /** Takes the body from the client, from now on. */
   start(): void {
-    if (this.ended) {
-      this.#ask();
-      return;
-    }
     this.#downstream.pull(this);
     if (this.#asked || this.#over) return;
     // The target says whether the client may go on.
@@ -207,9 +197,8 @@ export class Upload implements BodySink {
     this.#uplink = null;
   }
 
-  /** `owner` is done with it, and if it was not passed on, so is everybody: gives back what it holds. Idempotent. */
-  release(owner: Uploader): void {
-    if (owner !== this.#owner) return;
+  /** Nothing more of it is wanted: gives back what it holds. Idempotent. */
+  release(): void {
     this.#over = true;
     this.#uplink = null;
     this.#hand = undefined;

@@ -74,11 +74,14 @@ test('103 before the final answer to 100-continue: the next request is no body',
   client.destroy();
 });
 
-test('a status line without the space before its reason is written with it', async ({ target, plane }) => {
+test('a status line without the space before its reason is written with it; informational ones with the usual reason', async ({
+  target,
+  plane,
+}) => {
   target.respond = say('HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n');
   assert.is((await plane.ask(GET)).statusLine, 'HTTP/1.1 200 ');
   target.respond = say('HTTP/1.1 103\r\n\r\nHTTP/1.1 200\r\nContent-Length: 0\r\n\r\n');
-  assert.is((await plane.ask(GET)).statusLine, 'HTTP/1.1 103 ');
+  assert.is((await plane.ask(GET)).statusLine, 'HTTP/1.1 103 Early Hints');
 });
 
 test('a target that sends informational replies without end: 502', async ({ target, plane }) => {

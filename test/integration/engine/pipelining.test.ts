@@ -1,21 +1,8 @@
 /** `pipelining = N`: several exchanges on one connection to a target, and what becomes of each when something goes wrong. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { CreatePolicy } from '../../../src/policies/contract.js';
-import { runHalves } from '../../../src/policies/run-registry.js';
 import { FullBacklog, refusingPort } from '../../support/fault-target.js';
-import {
-  type Arrived,
-  FaultTarget,
-  generationOf,
-  ok,
-  Plane,
-  type RawClient,
-  say,
-  specOf,
-  TestTime,
-  until,
-} from '../engine-kit.js';
+import { type Arrived, FaultTarget, ok, Plane, type RawClient, say, specOf, TestTime, until } from '../engine-kit.js';
 
 interface Context {
   target: FaultTarget;
@@ -605,35 +592,6 @@ test('a path that no target may see is refused, and the line is none the worse',
   assert.is((await plane.ask(get('/old/x'))).status, 500);
   assert.is((await plane.ask(get('/x'))).body.toString(), '/x');
   assert.is(target.arrived.length, 1);
-});
-
-test('a policy that thinks before the body makes the others wait, and no more', async (context) => {
-  const { target, plane } = context;
-  const create: CreatePolicy = () => ({
-    wrap: (next) => async (exchange) => {
-      const reply = await next(exchange);
-      await new Promise((resolve) => setTimeout(resolve, exchange.path === '/0' ? 60 : 1));
-      return reply;
-    },
-  });
-  Object.assign(runHalves, { 'test-think': create });
-  const input = generationOf(specOf(target.url, { service: SERVICE }), plane.registry, 9);
-  const policy = {
-    use: 'test-think',
-    name: 't',
-    phase: 'transform',
-    identity: 't',
-    settings: null,
-    config: {},
-    origins: {},
-  } as const;
-  const routes = input.program.routes.map((route) => ({ ...route, policies: [0] }));
-  await plane.plane.load({ ...input, program: { ...input.program, policies: [policy], routes } });
-  const clients = await line(context, 4);
-  for (const request of target.arrived) echo(request, request.socket);
-  assert.equal(await bodies(clients), ['/0', '/1', '/2', '/3']);
-  assert.is(target.connections, 1);
-  destroy(clients);
 });
 
 test.run();

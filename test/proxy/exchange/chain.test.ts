@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PolicyInstance, Reply } from '../../../src/policies/contract.js';
 import { BytesReply } from '../../../src/policies/run-kit.js';
-import { Chain, type ChainDriver } from '../../../src/proxy/exchange/chain.js';
+import { Chain } from '../../../src/proxy/exchange/chain.js';
 import { GwExchange } from '../../../src/proxy/exchange/exchange.js';
 import { Generation, PolicyInstances } from '../../../src/proxy/exchange/generation.js';
 import { peerOf, TrustedProxies } from '../../../src/proxy/exchange/peer.js';
@@ -26,16 +26,22 @@ const generation = new Generation(
   logger,
 );
 
-/** Runs instances around a target that answers 200 `asked`; resolves with the reply and what was noted on the way. */
-function run(
-  instances: readonly PolicyInstance[],
-  decisions = false,
-  broken = false,
-): Promise<{ reply: Reply; exchange: GwExchange; asked: number }> {
-  const chain = new Chain(
-    instances.map((instance, index) => ({ name: `p${index}`, use: 'test', instance })),
+interface Step extends PolicyInstance {
+  readonly outermost?: boolean;
+}
+
+const chainOf = (steps: readonly Step[]): Chain =>
+  new Chain(
+    steps.map((instance, index) => ({
+      name: `p${index}`,
+      use: 'test',
+      instance,
+      outermost: instance.outermost === true,
+    })),
     logger,
   );
+
+function exchangeOf(decisions = false): GwExchange {
   const head = new RequestHead();
   head.parse('GET / HTTP/1.1\r\nHost: a\r\n\r\n', {
     maxHeaderBytes: 1000,
@@ -43,36 +49,32 @@ function run(
     maxTargetBytes: 1000,
     underscores: 'keep',
   });
-  const peer = peerOf('127.0.0.1', 'http', new TrustedProxies([]), { entry: { name: 'main' } });
+  const peer = peerOf('127.0.0.1', 'http', new TrustedProxies([]), { entry: { name: 'main', maxBodyBytes: 1 } });
   const exchange = new GwExchange(head, peer, generation, { newId: () => 'id', now: () => 0, monotonic: () => 0 }, 0);
   if (decisions) exchange.decisions = [];
-  exchange.chain = chain;
-  let asked = 0;
-  return new Promise((resolve) => {
-    const driver: ChainDriver = {
-      terminal(given) {
-        asked++;
-        if (broken) throw new Error('a bug behind the policies');
-        chain.replied(given, new BytesReply(200));
-      },
-      deliver(given, reply) {
-        given.settled = true;
-        resolve({ reply, exchange, asked });
-      },
-    };
-    exchange.driver = driver;
-    chain.run(exchange);
-  });
+  return exchange;
 }
 
-const mark = (name: string): PolicyInstance => ({
-  after: (_exchange, reply) => reply.headers.append('x-mark', name),
+/** Sends an exchange through `steps` to a target that answers 200, and back. */
+async function run(
+  steps: readonly Step[],
+  decisions = false,
+): Promise<{ reply: Reply; exchange: GwExchange; asked: boolean }> {
+  const chain = chainOf(steps);
+  const exchange = exchangeOf(decisions);
+  const early = await chain.enter(exchange);
+  return { reply: chain.leave(exchange, early ?? new BytesReply(200)), exchange, asked: early === undefined };
+}
+
+const mark = (name: string, outermost = false): Step => ({
+  outermost,
+  after: (_exchange, reply) => void reply.headers.append('x-mark', name),
 });
 
 test('without policies the target is asked', async () => {
   const { reply, asked } = await run([]);
   assert.is(reply.status, 200);
-  assert.is(asked, 1);
+  assert.ok(asked);
 });
 
 test('after() runs from the inside out', async () => {
@@ -88,14 +90,87 @@ test('a policy that answers ends it; those outside see the reply', async () => {
   ]);
   assert.is(reply.status, 403);
   assert.is(reply.headers.get('x-mark'), 'outer');
-  assert.is(asked, 0);
+  assert.not.ok(asked);
   assert.is(exchange.error, 'no/no');
+});
+
+test('steps with a reply phase edit outermost, in the order of the chain, also what never came to them', async () => {
+  const steps = [mark('cors', true), mark('limit'), mark('headers', true), mark('inner')];
+  assert.is((await run(steps)).reply.headers.get('x-mark'), 'inner, limit, headers, cors');
+  const refusing = [{ before: () => new BytesReply(401) }, ...steps];
+  assert.is((await run(refusing)).reply.headers.get('x-mark'), 'headers, cors');
+  const none = exchangeOf();
+  assert.is(chainOf(steps).leave(none, new BytesReply(413)).headers.get('x-mark'), 'headers, cors');
+});
+
+test('a step never sees its own answer, wherever it edits replies', async () => {
+  for (const outermost of [false, true]) {
+    const answering = { ...mark('own', outermost), before: () => new BytesReply(204) };
+    const { reply } = await run([mark('outer'), answering, mark('inner'), mark('last', true)]);
+    assert.is(reply.headers.get('x-mark'), 'outer, last');
+  }
+});
+
+test('an engine’s reply while before() is pending passes the steps that were passed, and the late result is dropped', async () => {
+  let discarded = 0;
+  for (const late of [
+    undefined,
+    new BytesReply(418),
+    { ...new BytesReply(200), body: { discard: () => void discarded++ } },
+    new Error('late'),
+  ]) {
+    errors.length = 0;
+    let settle = (): void => {};
+    const pending: Step = {
+      ...mark('pending'),
+      before: () =>
+        new Promise((resolve, reject) => {
+          settle = () => (late instanceof Error ? reject(late) : resolve(late));
+        }),
+    };
+    const after: Step = { ...mark('after'), before: () => assert.unreachable() as never };
+    const chain = chainOf([mark('first'), { before: async () => undefined }, mark('second'), pending, after]);
+    const exchange = exchangeOf(true);
+    const entering = chain.enter(exchange);
+    await new Promise((resolve) => setImmediate(resolve));
+    const reply = chain.leave(exchange, new BytesReply(504));
+    assert.is(reply.headers.get('x-mark'), 'second, first');
+    exchange.settled = true;
+    const { decisions, error } = exchange;
+    const count = decisions!.length;
+    settle();
+    assert.is(await entering, undefined);
+    assert.is(exchange.decisions!.length, count);
+    assert.is(exchange.error, error);
+    assert.equal(errors, []);
+  }
+  assert.is(discarded, 1);
 });
 
 test('before() may be asynchronous', async () => {
   const later = <T>(value: T): Promise<T> => new Promise((resolve) => setImmediate(() => resolve(value)));
   assert.is((await run([{ before: () => later(undefined) }, mark('x')])).reply.headers.get('x-mark'), 'x');
   assert.is((await run([{ before: () => later(new BytesReply(418)) }])).reply.status, 418);
+});
+
+test('after() may return another reply, which the steps outside see', async () => {
+  let discarded = 0;
+  const replacing: Step = { after: () => new BytesReply(299) };
+  const { reply } = await run([mark('outer'), replacing, mark('inner')]);
+  assert.is(reply.status, 299);
+  assert.is(reply.headers.get('x-mark'), 'outer');
+  const stream = { ...new BytesReply(200), body: { discard: () => void discarded++ } };
+  const chain = chainOf([
+    {
+      after: () => {
+        throw new Error('boom');
+      },
+    },
+  ]);
+  const exchange = exchangeOf();
+  exchange.entered = 1;
+  assert.is(chain.leave(exchange, stream).status, 500);
+  assert.is(discarded, 1);
 });
 
 test('a throw, a rejection, in whatever form, refuses with 500', async () => {
@@ -106,12 +181,11 @@ test('a throw, a rejection, in whatever form, refuses with 500', async () => {
     { before: boom },
     { before: () => Promise.reject(new Error('boom')) },
     { after: boom },
-    { wrap: () => boom },
-    { wrap: () => () => Promise.reject(new Error('boom')) },
   ] satisfies PolicyInstance[]) {
     errors.length = 0;
     const { reply, exchange } = await run([mark('outer'), instance], true);
     assert.is(reply.status, 500);
+    assert.is(reply.headers.get('x-mark'), 'outer');
     assert.is(exchange.error, 'policy/failed');
     assert.ok(exchange.decisions?.some(({ outcome }) => outcome === 'error'));
     assert.match(errors.join(), /boom/);
@@ -119,39 +193,39 @@ test('a throw, a rejection, in whatever form, refuses with 500', async () => {
   }
 });
 
-test('wrap() may change, replace and skip, with before() and after() in the same order around it', async () => {
-  const wrapping: PolicyInstance = {
-    wrap: (next) => async (exchange) => {
-      const reply = await next(exchange);
-      reply.headers.append('x-mark', 'wrap');
-      return reply;
-    },
-  };
-  const { reply, asked } = await run([mark('outer'), { before: () => undefined }, wrapping, mark('inner')], true);
-  assert.is(reply.headers.get('x-mark'), 'inner, wrap, outer');
-  assert.is(asked, 1);
-  const skipped = await run([mark('outer'), { wrap: () => () => new BytesReply(202) }, mark('inner')]);
-  assert.is(skipped.reply.status, 202);
-  assert.is(skipped.asked, 0);
-  const early = await run([wrapping, { before: () => new BytesReply(401) }]);
-  assert.is(early.reply.status, 401);
-  assert.is(early.reply.headers.get('x-mark'), 'wrap');
-});
-
-test('what throws behind a policy that was waited for ends the exchange', async () => {
-  for (const waiting of [{ before: async () => undefined }, { wrap: (next) => next }] satisfies PolicyInstance[]) {
-    errors.length = 0;
-    const { reply } = await run([mark('outer'), waiting], false, true);
-    assert.is(reply.status, 500);
-    assert.equal(errors, ['A policy failed; the request was refused: a bug behind the policies']);
-  }
-});
-
-test('a step that tells nothing of itself still shows', async () => {
+test('a step that reports no decision still shows', async () => {
   const { exchange } = await run([{ before: () => undefined }, { before: () => new BytesReply(403) }], true);
   assert.equal(
     exchange.decisions?.map(({ step, outcome }) => `${step} ${outcome}`),
     ['p0 pass', 'p1 answer'],
+  );
+});
+
+test('an asynchronous before() reports its decision once, whenever it does', async () => {
+  const decide = (exchange: Parameters<NonNullable<PolicyInstance['before']>>[0], step: string): void =>
+    void exchange.decisions?.push({ step, use: 'test', outcome: 'pass', why: 'its own' });
+  const { exchange } = await run(
+    [
+      {
+        before: async (given) => {
+          decide(given, 'p0');
+          await Promise.resolve();
+          return undefined;
+        },
+      },
+      {
+        before: async (given) => {
+          await Promise.resolve();
+          decide(given, 'p1');
+          return new BytesReply(403);
+        },
+      },
+    ],
+    true,
+  );
+  assert.equal(
+    exchange.decisions?.map(({ step, why }) => `${step} ${why}`),
+    ['p0 its own', 'p1 its own'],
   );
 });
 
@@ -162,7 +236,8 @@ test('trusted proxies: the client is the last address that is none of them', () 
   assert.is(proxies.clientOf(['6.6.6.6', '9.9.9.9', '10.0.0.1'], 'peer'), '9.9.9.9');
   assert.is(proxies.clientOf(['10.0.0.2', '10.0.0.1'], 'peer'), '10.0.0.2');
   assert.is(proxies.clientOf(['9.9.9.9', 'junk'], 'peer'), 'peer');
-  assert.is(peerOf('::ffff:10.0.0.1', 'http', proxies, { entry: { name: 'main' } }).address, '10.0.0.1');
+  const listener = { entry: { name: 'main', maxBodyBytes: 1 } };
+  assert.is(peerOf('::ffff:10.0.0.1', 'http', proxies, listener).address, '10.0.0.1');
   assert.throws(() => new TrustedProxies(['10.0.0.0/99']));
   assert.throws(() => new TrustedProxies(['junk']));
 });

@@ -10,7 +10,9 @@ const BITS: { readonly [name: string]: number } = {
   'x-forwarded-host': Seen.ForwardedHost,
   'x-forwarded-proto': Seen.ForwardedProto,
 };
-const PEER = peerOf('127.0.0.1', 'http', new TrustedProxies(['127.0.0.1', '10.0.0.0/8']), { entry: { name: 'main' } });
+const PEER = peerOf('127.0.0.1', 'http', new TrustedProxies(['127.0.0.1', '10.0.0.0/8']), {
+  entry: { name: 'main', maxBodyBytes: 1 },
+});
 
 function way(fields: { readonly [name: string]: string }, peer = PEER) {
   let seen = 0;
@@ -48,7 +50,9 @@ test('X-Forwarded-Proto is read from the right, as far as the addresses are', ()
     const told = way({ 'x-forwarded-proto': proto, ...(nodes === undefined ? {} : { 'x-forwarded-for': nodes }) });
     assert.is(told.scheme, scheme, `${proto} with ${nodes}`);
   }
-  const secure = peerOf('127.0.0.1', 'https', new TrustedProxies(['127.0.0.1']), { entry: { name: 'main' } });
+  const secure = peerOf('127.0.0.1', 'https', new TrustedProxies(['127.0.0.1']), {
+    entry: { name: 'main', maxBodyBytes: 1 },
+  });
   assert.is(way({ 'x-forwarded-proto': 'junk' }, secure).scheme, 'https');
   assert.is(way({ 'x-forwarded-proto': 'https, http' }, secure).scheme, 'http');
 });

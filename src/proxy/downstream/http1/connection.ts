@@ -3,30 +3,26 @@
  * one buffer, and the socket is paused while anything is in it.
  */
 import type { Socket } from 'node:net';
-import type { Reply } from '../../../policies/contract.js';
-import type { Engine, ExchangeDriver } from '../../engine.js';
+import type { HeaderFields, Reply } from '../../../policies/contract.js';
+import type { Engine } from '../../engine.js';
 import { BUG_CAUSE, connectionCause, timeSpan } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
-import type { BodySink, Downstream, ReplySource, TunnelEnd } from '../../exchange/downstream.js';
+import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
 import { GwExchange } from '../../exchange/exchange.js';
-import { bodyLimit, refuse } from '../../exchange/route-request.js';
 import { streamLength } from '../../exchange/target-reply.js';
 import { Seen } from '../../http/seen.js';
+import { fieldLines, statusLine } from '../../http/write-head.js';
 import type { Listener } from '../listener.js';
 import { LINGER_MS } from './client-socket.js';
 import { DRAIN_BYTES } from './intake.js';
 import { refusal } from './refusal.js';
-import { framingOf, replyHead, sendable } from './reply-writer.js';
+import { framingOf, replyHead } from './reply-writer.js';
 import { RequestReader } from './request-reader.js';
 
-export class Http1Connection extends RequestReader implements Downstream, ExchangeDriver {
+export class Http1Connection extends RequestReader implements Downstream {
   #exchange: GwExchange | undefined = undefined;
-  /** Brings the reply from a target. */
-  #source: ReplySource | undefined = undefined;
   #keepAlive = true;
   #requests = 0;
-  /** At which the whole exchange must be over; 0 for none. */
-  #exchangeDeadline = 0;
   #status = 0;
   /** The reply's body ends with the connection. */
   #untilClose = false;
@@ -61,65 +57,33 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     engine.begin(exchange, this);
   }
 
-  admit(exchange: GwExchange): ErrorSlug | undefined {
-    this.maxBody = bodyLimit(exchange, this.listener.entry.maxBodyBytes);
-    if (exchange.route.timeout > 0) this.#exchangeDeadline = exchange.startMs + exchange.route.timeout;
-    if (exchange.contentLength <= this.maxBody) return undefined;
-    exchange.cause = `Content-Length ${exchange.contentLength} is above ${this.maxBody} bytes (max_body)`;
-    return 'request/body-too-large';
-  }
-
   pull(sink: BodySink): void {
     if (this.#exchange !== undefined) this.feed(sink);
   }
 
   protected override refuseBody(error: ErrorSlug, cause: string): void {
-    this.#keepAlive = false;
-    this.sink = undefined;
-    this.#source?.cancel();
-    this.#endEarly(error, cause);
+    this.engine.driver.fail(this.#exchange!, error, cause);
+  }
+
+  protected override get maxBody(): number {
+    return this.#exchange?.maxBody ?? 0;
   }
 
   get taken(): number {
     return this.writer.taken;
   }
 
-  giveUp(error: ErrorSlug, cause: string): void {
-    if (this.#exchange !== undefined) this.refuseBody(error, cause);
+  dropBody(): void {
+    this.sink = undefined;
+    if (!this.intake.body.done) this.#keepAlive = false;
   }
 
-  terminal(exchange: GwExchange): void {
-    // A policy that was not waited for any longer: the connection may be at its next exchange.
-    if (exchange.settled) throw new Error('The exchange is over.');
-    if (this.sink?.begun === true)
-      throw new TypeError('The request body has been sent already: it cannot be sent again.');
-    const before = this.#source;
-    if (before !== undefined) {
-      // A policy asks again: the error of the attempt before is not that of the exchange.
-      exchange.error = null;
-      exchange.cause = null;
-    }
-    this.#source = this.engine.terminal(exchange, this, before);
-    before?.cancel();
-    this.#source?.start();
-  }
-
-  deliver(exchange: GwExchange, reply: Reply): void {
-    if (exchange === this.#exchange && !exchange.settled) this.#send(exchange, reply);
-  }
-
-  #send(exchange: GwExchange, given: Reply): void {
-    exchange.settled = true;
-    const source = this.#source;
-    const reply = sendable(given, source)
-      ? given
-      : refuse(exchange, 'policy/failed', 'a policy answered with what cannot be sent');
-    // RFC 9110 section 15.3.6: with this status a policy has the body left out.
-    const reset = reply.status === 205;
-    const streams = source !== undefined && reply.body === source && !(reset && streamLength(reply, source) !== 0);
-    if (source !== undefined && !streams) source.cancel();
-    const body = reply.body instanceof Uint8Array && !reset ? reply.body : null;
-    const length = streams ? streamLength(reply, source) : (body?.length ?? 0);
+  send(reply: Reply): void {
+    const exchange = this.#exchange!;
+    const { source } = exchange;
+    const streams = source !== undefined && reply.body === source;
+    const body = reply.body instanceof Uint8Array ? reply.body : null;
+    const length = streams ? streamLength(reply.status, source) : (body?.length ?? 0);
     const framing = framingOf(exchange, reply.status, length);
     // A client that was not told to go on may leave the body out or not: nobody can tell what comes next.
     const doubtful = this.asksToSend && this.intake.body.total === 0;
@@ -149,24 +113,21 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     return more;
   }
 
-  interim(status: number, text: string): void {
+  /** Not sent: chunks for HTTP/1.1 clients end without trailers, as those of targets do (http/body.ts). */
+  trailers(): void {}
+
+  interim(status: number, fields: HeaderFields): void {
     const exchange = this.#exchange;
     if (exchange === undefined || exchange.minor === 0 || exchange.settled) return;
     if (status === 100) this.asksToSend = false;
-    this.writer.write(text);
+    this.writer.write(`${statusLine(status)}${fieldLines(fields)}\r\n`);
   }
 
-  cut(error: ErrorSlug, cause: string): void {
-    const exchange = this.#exchange;
-    if (exchange === undefined) return;
-    // Not a byte of the reply is out: the client can be told properly.
-    if (this.writer.takeBack()) {
-      this.#send(exchange, refuse(exchange, error, cause));
-      return;
-    }
-    exchange.error = error;
-    exchange.cause = cause;
-    if (!exchange.settled) exchange.rejectTerminal?.(new Error('The exchange was cut.'));
+  takeBack(): boolean {
+    return this.writer.takeBack();
+  }
+
+  cut(): void {
     this.#complete(true);
   }
 
@@ -174,7 +135,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     this.phase = 'tunnel';
     this.tunnelEnd = end;
     this.deadline = 0;
-    this.#exchangeDeadline = 0;
+    this.#exchange!.deadline = 0;
     this.writer.flush();
     const ahead = this.intake.takeAll();
     this.pause(false);
@@ -189,14 +150,10 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   /** The reply is out (or cut off): counts it and goes on to the next request, or closes. */
   #complete(cut: boolean, now = this.engine.monotonic()): void {
     const exchange = this.#exchange!;
-    const source = this.#source;
     const { body } = this.intake;
     this.#exchange = undefined;
-    this.#source = undefined;
     this.sink = undefined;
-    this.#exchangeDeadline = 0;
-    exchange.settled = true;
-    source?.cancel();
+    exchange.end();
     const lost = cut || !this.writer.complete;
     if (lost) {
       this.writer.drop();
@@ -253,8 +210,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   #onDrain(): void {
-    const streams = this.#source !== undefined && this.#exchange?.settled === true && this.phase === 'exchange';
-    if (this.writer.onDrain() && streams) this.#source?.resume();
+    const exchange = this.#exchange;
+    if (this.writer.onDrain() && exchange?.settled === true && this.phase === 'exchange') exchange.source?.resume();
     this.pump();
   }
 
@@ -272,24 +229,19 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
 
   /** The client is gone in the middle of an exchange; at the end of a tunnel that is how things end. */
   #abort(): void {
-    const exchange = this.#exchange!;
-    const cut = this.phase !== 'tunnel';
-    if (cut) {
-      exchange.error = 'downstream/aborted';
-      exchange.cause = this.#leaving();
-    }
+    const inTunnel = this.phase === 'tunnel';
     this.phase = 'closed';
-    exchange.rejectTerminal?.(new Error('The client closed the connection.'));
-    this.#complete(cut);
+    if (inTunnel) this.#complete(false);
+    else this.engine.driver.fail(this.#exchange!, 'downstream/aborted', this.#leaving());
     this.#destroy();
   }
 
-  protected override broke(error: unknown): void {
+  override broke(error: unknown): void {
     const exchange = this.#exchange;
     this.engine.bug(error, exchange?.id);
     this.#keepAlive = false;
     try {
-      if (exchange !== undefined) this.#endEarly('gateway/failed', BUG_CAUSE);
+      if (exchange !== undefined) this.engine.driver.fail(exchange, 'gateway/failed', BUG_CAUSE);
       else if (this.phase === 'head') this.refuseConnection('gateway/failed', BUG_CAUSE);
       else this.#destroy();
     } catch (again) {
@@ -308,7 +260,8 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   }
 
   #look(now: number): void {
-    if (this.#exchangeDeadline !== 0 && now >= this.#exchangeDeadline) this.#expireExchange();
+    const exchange = this.#exchange;
+    if (exchange !== undefined && exchange.deadline !== 0 && now >= exchange.deadline) this.#expireExchange(exchange);
     else if (this.deadline !== 0 && now >= this.deadline) this.#onDeadline();
     else if (this.phase !== 'tunnel') this.#checkPace(now);
   }
@@ -329,40 +282,27 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
     const taking = this.taking(now);
     if (taking !== 'fine') {
       // There is no telling a client something that does not listen.
-      if (this.phase === 'exchange') this.cut('downstream/slow', this.paceCause(taking, 'reply'));
+      if (this.phase === 'exchange') this.#fail('downstream/slow', this.paceCause(taking, 'reply'));
       else this.#destroy();
       return;
     }
     const sending = this.sending(now);
     if (sending !== 'fine') {
       const error = sending === 'slow' ? 'request/too-slow' : 'request/timeout';
-      if (this.phase === 'exchange') this.#expire(error, this.paceCause(sending, 'request'));
+      if (this.phase === 'exchange') this.#fail(error, this.paceCause(sending, 'request'));
       else this.#destroy();
     } else if (this.phase === 'linger' && this.deadline === 0 && !this.unsent) this.deadline = now + LINGER_MS;
   }
 
-  #expireExchange(): void {
+  #expireExchange(exchange: GwExchange): void {
     const collecting = this.sink?.collecting === true;
     const what = collecting ? 'exchange timeout within the request body' : 'exchange timeout';
-    const cause = `${what} (${timeSpan(this.#exchange?.route.timeout ?? 0)})`;
-    this.#expire(collecting ? 'request/timeout' : 'exchange/timeout', cause);
+    this.#fail(collecting ? 'request/timeout' : 'exchange/timeout', `${what} (${timeSpan(exchange.route.timeout)})`);
   }
 
-  #expire(error: ErrorSlug, cause: string): void {
-    this.#exchangeDeadline = 0;
-    if (!this.intake.body.done) this.#keepAlive = false;
-    this.#endEarly(error, cause);
-  }
-
-  /** Answers in place of the target, and tells a policy that waits for it; cuts a reply that is on its way. */
-  #endEarly(error: ErrorSlug, cause: string): void {
-    const exchange = this.#exchange!;
-    if (exchange.settled) {
-      this.cut(error, cause);
-      return;
-    }
-    exchange.rejectTerminal?.(new Error(cause));
-    this.#send(exchange, refuse(exchange, error, cause));
+  /** Ends the exchange, if there is one. */
+  #fail(error: ErrorSlug, cause: string): void {
+    if (this.#exchange !== undefined) this.engine.driver.fail(this.#exchange, error, cause);
   }
 
   /** The listener stops: an idle connection closes at `until` (monotonic), a busy one after its exchange. */
@@ -387,7 +327,7 @@ export class Http1Connection extends RequestReader implements Downstream, Exchan
   /** The drain's deadline. True when an exchange was cut. */
   cutNow(): boolean {
     const busy = this.#exchange !== undefined;
-    this.cut('gateway/drained', 'the drain timeout is over');
+    this.#fail('gateway/drained', 'the drain timeout is over');
     this.#destroy();
     return busy;
   }

@@ -5,7 +5,6 @@
 import type { Socket } from 'node:net';
 import type { Reply } from '../../../policies/contract.js';
 import { ConstantReply } from '../../exchange/constant-reply.js';
-import type { ReplySource } from '../../exchange/downstream.js';
 import type { GwExchange } from '../../exchange/exchange.js';
 import { TargetReply } from '../../exchange/target-reply.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
@@ -281,11 +280,4 @@ export function replyHead(
     own += `connection: upgrade${steer}\r\nupgrade: ${reply.upgrade}\r\n`;
   } else if (connection !== '') own += `connection: ${connection}\r\n`;
   return `${first}${lines}${own}\r\n`;
-}
-
-/** Whether a reply can go on the wire. A policy may answer anything; what cannot be sent is its failure. */
-export function sendable({ status, body }: Reply, source: ReplySource | undefined): boolean {
-  if (status === 101) return body !== null && body === source;
-  if (!Number.isInteger(status) || status < 200 || status > 599) return false;
-  return body === null || body instanceof Uint8Array || body === source;
 }

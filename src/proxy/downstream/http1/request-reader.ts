@@ -15,7 +15,6 @@ export abstract class RequestReader extends ClientSocket implements ScheduledTas
   protected phase: Phase = 'head';
   /** Takes the request's body; undefined until somebody does. */
   protected sink: BodySink | undefined = undefined;
-  protected maxBody = 0;
   /** Some of a head has come. */
   protected headBegun = false;
   /** Closed while it was idle, since its listener stops; until something comes after all. */
@@ -40,12 +39,14 @@ export abstract class RequestReader extends ClientSocket implements ScheduledTas
   protected abstract onRequest(now: number): void;
   /** The body turned out to be what it must not be: there is no telling where the next request would begin. */
   protected abstract refuseBody(error: ErrorSlug, cause: string): void;
+  /** Bytes that the request's body may have. */
+  protected abstract get maxBody(): number;
   /** A request that cannot even be read: says why, and closes. */
   protected abstract refuseConnection(error: ErrorSlug, cause: string): void;
   /** The client sent its FIN and all that can be done with what came before is done: what is left here has no end. */
   protected abstract afterEnd(): void;
   /** Something threw that must not: ends the exchange, if there is one, and the connection. */
-  protected abstract broke(error: unknown): void;
+  abstract broke(error: unknown): void;
   abstract close(): void;
 
   protected override onBytes(buffer: Buffer, count: number, lent: boolean): void {
