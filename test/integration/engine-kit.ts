@@ -1,4 +1,4 @@
-/** What engine tests stand on: a data plane from a spec's text, a target that misbehaves on request, a raw client. */
+/** Helpers of the engine tests: a data plane from spec text, a fault-injecting target, a raw client. */
 import { connect, type Socket } from 'node:net';
 import { compile } from '../../src/compiler/index.js';
 import { DataPlane, type DataPlaneHost } from '../../src/proxy/data-plane.js';
@@ -12,7 +12,7 @@ import { until } from '../support/until.js';
 export { type Arrived, type Fault, FaultTarget, ok, say } from '../support/fault-target.js';
 export { until } from '../support/until.js';
 
-/** A generation from a spec's text. Throws with the diagnostics where it has errors. */
+/** Compiles spec text to a generation. @throws with the diagnostics if the spec has errors. */
 export function generationOf(text: string, registry: StatsRegistry, id = 1): GenerationInput {
   const { value, diagnostics } = loadSpec({ path: 'gateway.toml', text });
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
@@ -32,7 +32,7 @@ export class Plane {
   readonly registry = new StatsRegistry({ workers: 1 });
   readonly records: RequestRecord[] = [];
   readonly logs: { level: string; message: string; fields?: Record<string, unknown> }[] = [];
-  /** Cause of the last failure, by a target's URL. */
+  /** Cause of the last failure, by target URL. */
   readonly failures = new Map<string, string>();
   readonly plane: DataPlane;
   dropped = 0;
@@ -107,12 +107,12 @@ export class Plane {
   }
 }
 
-/** Gaps between two looks at the time count for no more milliseconds than this. The sweep looks ten times a second. */
+/** Longest time between two clock reads that counts, in milliseconds. The sweep reads the clock ten times a second. */
 const MOST_GAP = 150;
 
 /**
- * The time that timeouts of a data plane are measured by. Where the whole process stood still, gateway, clients and targets
- * alike, next to no time has passed: so nothing is late because a machine is busy. Can be stopped, and passed by hand.
+ * Clock for the timeouts of a data plane. A pause of the whole process counts for at most `MOST_GAP`, so nothing times
+ * out because the machine is busy. The clock can be stopped and advanced manually.
  */
 export class TestTime {
   #time = performance.now();
@@ -150,7 +150,7 @@ export interface RawReply {
   header(name: string): string | undefined;
 }
 
-/** Reads replies strictly enough to notice when they are framed wrongly. */
+/** Client that reads replies strictly, to detect wrong framing. */
 export class RawClient {
   readonly socket: Socket;
   ended = false;
@@ -181,7 +181,7 @@ export class RawClient {
     else this.socket.write(text);
   }
 
-  /** Bytes that nobody has read. */
+  /** Received bytes that have not been read. */
   get pending(): string {
     return this.#buffer.toString('latin1');
   }
@@ -221,7 +221,7 @@ export class RawClient {
     const fields: [string, string][] = [];
     for (let line = await this.#line(); line !== ''; line = await this.#line()) {
       const colon = line.indexOf(': ');
-      if (colon < 1) throw new Error(`No field line: ${line}`);
+      if (colon < 1) throw new Error(`Not a field line: ${line}`);
       fields.push([line.slice(0, colon).toLowerCase(), line.slice(colon + 2)]);
     }
     const header = (name: string): string | undefined => {

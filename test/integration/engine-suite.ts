@@ -1,11 +1,11 @@
-/** Suites whose tests have a target that misbehaves on request, and a data plane before it. */
+/** Suites with a fault-injecting target and a data plane in front of it. */
 import { suite, type Test } from 'uvu';
 import { FaultTarget, Plane, specOf, TestTime } from './engine-kit.js';
 
 export interface EngineContext {
   target: FaultTarget;
   plane: Plane;
-  /** The plane's, for its timeouts. */
+  /** The clock of the plane's timeouts. */
   time: TestTime;
 }
 
@@ -22,7 +22,7 @@ async function close({ target, plane }: EngineContext): Promise<void> {
   await target.close();
 }
 
-/** Each test has its own. `options`: further lines of the spec, as specOf() takes them. */
+/** A suite with a new target and plane for each test. `options`: further lines of the spec, as for specOf(). */
 export function engineSuite(name: string, options?: SpecOptions): Test<EngineContext> {
   const test = suite<EngineContext>(name);
   test.before.each((context) => open(context, options));
@@ -30,7 +30,7 @@ export function engineSuite(name: string, options?: SpecOptions): Test<EngineCon
   return test;
 }
 
-/** All tests have the same: connections, and what one of them left behind, are there for the next. */
+/** A suite whose tests share one target and plane, including open connections and other state. */
 export function sharedEngineSuite(name: string, options?: SpecOptions): Test<EngineContext> {
   const test = suite<EngineContext>(name);
   test.before((context) => open(context, options));

@@ -1,4 +1,4 @@
-/** Bugs of gw's own on an exchange's way: something throws where nothing may. One exchange ends by it, and nothing else. */
+/** Internal errors: an exception in gw ends one exchange and affects nothing else. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Matcher } from '../../../src/bundle/match/match.js';
@@ -14,7 +14,7 @@ interface Context {
   target: FaultTarget;
   plane: Plane;
 }
-const test = suite<Context>('bugs on the way of an exchange');
+const test = suite<Context>('internal errors');
 const H = 'Host: a.example\r\n';
 const GET = `GET / HTTP/1.1\r\n${H}\r\n`;
 
@@ -23,17 +23,17 @@ test.before.each(async (context) => {
   context.plane = await Plane.start(specOf(context.target.url));
 });
 test.after.each(async ({ target, plane }) => {
-  for (const one of mend.splice(0)) one();
+  for (const restore of restores.splice(0)) restore();
   await plane.close();
   await target.close();
 });
 
-const mend: (() => void)[] = [];
+const restores: (() => void)[] = [];
 
-/** The next call of a method throws; those after it do as they always do. */
+/** Makes the next call of a method throw; later calls behave normally. */
 function breakOnce<T extends object>(of: T, method: Extract<keyof T, string>): void {
   const original = of[method];
-  if (typeof original !== 'function') throw new Error(`${method} is no method`);
+  if (typeof original !== 'function') throw new Error(`${method} is not a method`);
   let broken = false;
   const breaking = function (this: T, ...given: unknown[]): unknown {
     if (broken) return original.apply(this, given);
@@ -41,22 +41,22 @@ function breakOnce<T extends object>(of: T, method: Extract<keyof T, string>): v
     throw new Error(`a bug in ${method}`);
   };
   Object.defineProperty(of, method, { value: breaking, configurable: true, writable: true });
-  mend.push(() => Object.defineProperty(of, method, { value: original, configurable: true, writable: true }));
+  restores.push(() => Object.defineProperty(of, method, { value: original, configurable: true, writable: true }));
 }
 
 const bugs = (plane: Plane): string[] =>
   plane.logs.filter(({ level }) => level === 'error').map(({ fields }) => String(fields?.error));
 
-/** Others are served, nothing is left over, and one line of the log tells of it. */
-async function unharmed(plane: Plane, method: string): Promise<void> {
+/** Asserts that further requests are served, nothing leaks, and the log has one line about the bug. */
+async function assertUnaffected(plane: Plane, method: string): Promise<void> {
   assert.is((await plane.ask(GET)).status, 200);
-  const told = bugs(plane);
-  assert.is(told.length, 1, told.join('\n'));
-  assert.match(told[0]!, `a bug in ${method}`);
+  const logged = bugs(plane);
+  assert.is(logged.length, 1, logged.join('\n'));
+  assert.match(logged[0]!, `a bug in ${method}`);
   assert.is((await plane.plane.drain(1000)).cut, 0);
 }
 
-test('a bug while a head is read: 500, and the connection closes', async ({ target, plane }) => {
+test('an exception in the head parser: 500, and the connection closes', async ({ target, plane }) => {
   breakOnce(RequestHead.prototype, 'parse');
   const client = plane.client();
   client.send(GET + GET);
@@ -67,10 +67,10 @@ test('a bug while a head is read: 500, and the connection closes', async ({ targ
   await client.end();
   assert.is(client.pending, '');
   assert.is(target.arrived.length, 0);
-  await unharmed(plane, 'parse');
+  await assertUnaffected(plane, 'parse');
 });
 
-test('a bug while a route is sought: 500, its record says so', async ({ target, plane }) => {
+test('an exception in the matcher: 500, with the error in its record', async ({ target, plane }) => {
   breakOnce(Matcher.prototype, 'match');
   const client = plane.client();
   client.send(GET + GET);
@@ -79,13 +79,13 @@ test('a bug while a route is sought: 500, its record says so', async ({ target, 
   const record = await plane.record(({ error }) => error === 'gateway/failed');
   assert.is(record.id, reply.header('x-request-id'));
   assert.is(record.status, 500);
-  // Nothing was begun: the next request has nothing to fear from this one.
+  // No exchange had started, so the next request on the connection is served.
   assert.is((await client.reply()).status, 200);
   assert.is(target.arrived.length, 1);
-  await unharmed(plane, 'match');
+  await assertUnaffected(plane, 'match');
 });
 
-test('a bug in a request that was sent ahead ends with that one', async ({ target, plane }) => {
+test('an exception in a pipelined request affects only that request', async ({ target, plane }) => {
   target.respond = (request, socket) => {
     if (request.url === '/first') breakOnce(Target.prototype, 'acquire');
     ok('hello')(request, socket);
@@ -99,36 +99,42 @@ test('a bug in a request that was sent ahead ends with that one', async ({ targe
   await client.end();
   assert.is(client.pending, '');
   assert.is(target.arrived.length, 1);
-  await unharmed(plane, 'acquire');
+  await assertUnaffected(plane, 'acquire');
 });
 
-test('a bug while the head for the target is written: 500, and its connection serves on', async ({ target, plane }) => {
+test('an exception while the upstream head is written: 500, and the target connection stays usable', async ({
+  target,
+  plane,
+}) => {
   await plane.load(specOf(target.url, { route: 'rewrite = "/{request.method}"' }));
   assert.is((await plane.ask(GET)).status, 200);
   breakOnce(Template.prototype, 'render');
   assert.is((await plane.ask(GET)).status, 500);
   assert.is(target.arrived.length, 1);
   assert.is(target.connections, 1);
-  await unharmed(plane, 'render');
+  await assertUnaffected(plane, 'render');
 });
 
-test('a bug while that is written on a connection that others share: 500', async ({ target, plane }) => {
+test('an exception while the head is written on a pipelined target connection: 500 for one request', async ({
+  target,
+  plane,
+}) => {
   await plane.load(specOf(target.url, { route: 'rewrite = "/{request.method}"', service: 'pipelining = 8' }));
   breakOnce(Template.prototype, 'render');
   const replies = await Promise.all([plane.ask(GET), plane.ask(GET), plane.ask(GET)]);
   assert.equal(replies.map(({ status }) => status).sort(), [200, 200, 500]);
-  await unharmed(plane, 'render');
+  await assertUnaffected(plane, 'render');
 });
 
-test('a bug while a reply is read: 500, the target is not to blame', async ({ target, plane }) => {
+test('an exception in the reply parser: 500, and it does not count as a target failure', async ({ target, plane }) => {
   breakOnce(ResponseHead.prototype, 'read');
   assert.is((await plane.ask(GET)).status, 500);
-  await unharmed(plane, 'read');
+  await assertUnaffected(plane, 'read');
   assert.not.ok(plane.logs.some(({ message }) => /reset|eject|rest/i.test(message)));
   assert.is(target.connections, 2);
 });
 
-test('a bug after the head of a reply went out: the client sees that it was cut', async ({ target, plane }) => {
+test('an exception after the reply head was sent: the reply is aborted', async ({ target, plane }) => {
   target.respond = (_request, socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello');
   };
@@ -141,10 +147,10 @@ test('a bug after the head of a reply went out: the client sees that it was cut'
   assert.ok(client.pending.endsWith('hello'));
   assert.ok(await plane.record(({ error }) => error === 'gateway/failed'));
   target.respond = ok('hello');
-  await unharmed(plane, 'take');
+  await assertUnaffected(plane, 'take');
 });
 
-test('a bug while deadlines are looked at ends that connection alone', async ({ target, plane }) => {
+test('an exception in the deadline check ends only that connection', async ({ target, plane }) => {
   target.respond = () => {};
   const client = plane.client();
   client.send(`POST / HTTP/1.1\r\n${H}Content-Length: 10\r\n\r\nabc`);
@@ -153,7 +159,7 @@ test('a bug while deadlines are looked at ends that connection alone', async ({ 
   assert.is((await client.reply()).status, 500);
   await client.end();
   target.respond = ok('hello');
-  await unharmed(plane, 'look');
+  await assertUnaffected(plane, 'look');
 });
 
 test.run();

@@ -4,19 +4,19 @@ import { engineSuite } from '../engine-suite.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 
-const test = engineSuite('life of a data plane');
+const test = engineSuite('data plane lifecycle');
 
-/** `listener` lines for short waits. */
+/** `listener` settings with short timeouts. */
 const SHORT = 'header_timeout = "100ms"\nbody_timeout = "100ms"\nidle_timeout = "100ms"';
 
-test('a connection that sends nothing is closed', async ({ target, plane }) => {
+test('a connection without any request is closed after its timeout', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: SHORT }));
   const client = plane.client();
   await client.end();
   assert.is(client.pending, '');
 });
 
-test('a head that comes too slowly: 408', async ({ target, plane }) => {
+test('a head that exceeds header_timeout: 408', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: SHORT }));
   const client = plane.client();
   client.send('GET / HT');
@@ -24,17 +24,17 @@ test('a head that comes too slowly: 408', async ({ target, plane }) => {
   await client.end();
 });
 
-test('a body that stalls: 408', async ({ target, plane }) => {
+test('a stalled request body: 408', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: SHORT }));
   target.respond = () => {};
   const client = plane.client();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc');
   assert.is((await client.reply()).status, 408);
   await client.end();
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
 });
 
-test('a connection without a next request is closed', async ({ target, plane }) => {
+test('an idle keep-alive connection is closed after its timeout', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: SHORT }));
   const client = plane.client();
   client.send(GET);
@@ -42,7 +42,7 @@ test('a connection without a next request is closed', async ({ target, plane }) 
   await client.end();
 });
 
-test('more connections than allowed are told so', async ({ target, plane }) => {
+test('a connection beyond max_connections: 503', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'max_connections = 1' }));
   const first = plane.client();
   first.send(GET);
@@ -51,14 +51,14 @@ test('more connections than allowed are told so', async ({ target, plane }) => {
   assert.is((await second.reply()).status, 503);
   await second.end();
   first.destroy();
-  await until(() => first.closed, 'the first to be gone');
+  await until(() => first.closed, 'the first connection to be closed');
   const deadline = Date.now() + 3000;
   let status = 503;
   while (status !== 200 && Date.now() < deadline) status = (await plane.ask(GET)).status;
   assert.is(status, 200);
 });
 
-test('a new generation takes over while requests are in flight; none is lost', async ({ target, plane }) => {
+test('a new generation takes over under load without losing requests', async ({ target, plane }) => {
   const other = await FaultTarget.start(ok('other'));
   const clients = Array.from({ length: 8 }, () => plane.client());
   const counts = { hello: 0, other: 0 };
@@ -88,11 +88,11 @@ test('a new generation takes over while requests are in flight; none is lost', a
   assert.ok(counts.hello > 0 && counts.other > 0);
   for (const client of clients) client.destroy();
   await plane.load(specOf(target.url));
-  await until(() => other.open === 0, 'connections to a target that is gone to be closed');
+  await until(() => other.open === 0, 'connections to the removed target to be closed');
   await other.close();
 });
 
-test('an exchange in flight ends on its own generation', async ({ target, plane }) => {
+test('an exchange in flight finishes on its own generation', async ({ target, plane }) => {
   let answer = (): void => {};
   target.respond = (request, socket) => {
     answer = () => ok('old')(request, socket);
@@ -108,14 +108,14 @@ test('an exchange in flight ends on its own generation', async ({ target, plane 
   client.destroy();
 });
 
-test('pools live on when the target does', async ({ target, plane }) => {
+test('a target that stays in the spec keeps its connection pool', async ({ target, plane }) => {
   await plane.ask(GET);
   await plane.load(specOf(target.url, { route: 'timeout = "5s"' }));
   await plane.ask(GET);
   assert.is(target.connections, 1);
 });
 
-test('a generation that cannot be loaded changes nothing', async ({ target, plane }) => {
+test('a generation that fails to load leaves the current one in place', async ({ target, plane }) => {
   const input = generationOf(specOf(target.url), plane.registry, 7);
   const bad = (change: object): object => ({ ...input, program: { ...input.program, ...change } });
   const policy = { use: 'nothing', name: 'n', phase: 'guard', identity: 'x', settings: null, config: {}, origins: {} };
@@ -138,7 +138,7 @@ test('a generation that cannot be loaded changes nothing', async ({ target, plan
   }
 });
 
-test('a listener that is gone is closed, a new one bound', async ({ target, plane }) => {
+test('a removed listener is closed and a new one is bound', async ({ target, plane }) => {
   const old = plane.client();
   old.send(GET);
   await old.reply();
@@ -147,7 +147,7 @@ test('a listener that is gone is closed, a new one bound', async ({ target, plan
   assert.is((await plane.ask(GET)).status, 200);
 });
 
-test('a thread that stood still finds nobody late whose bytes came meanwhile', async ({ target }) => {
+test('bytes that arrived while the thread was blocked do not count as late', async ({ target }) => {
   const plane = await Plane.start(specOf(target.url, { service: 'response_timeout = "200ms"' }), {
     monotonic: () => performance.now(),
   });
@@ -161,7 +161,7 @@ test('a thread that stood still finds nobody late whose bytes came meanwhile', a
   assert.equal([reply.status, reply.body.toString()], [200, 'in time']);
 });
 
-test('drain: idle connections close, exchanges in flight end and say close', async ({ target, plane }) => {
+test('drain: idle connections close, exchanges in flight finish with Connection: close', async ({ target, plane }) => {
   const idle = plane.client();
   idle.send(GET);
   await idle.reply();
@@ -184,11 +184,13 @@ test('drain: idle connections close, exchanges in flight end and say close', asy
   await until(() => late.closed, 'the refusal');
 });
 
-test('drain: a thread that stands still during the last call resets nobody who came meanwhile', async ({ plane }) => {
+test('drain: connections accepted by the kernel while the thread is blocked are served, not reset', async ({
+  plane,
+}) => {
   const draining = plane.plane.drain(5000);
-  // The drain has begun its last call by then, and holds.
+  // By then the drain accepts the last connections and keeps the listener open.
   await new Promise((resolve) => setImmediate(resolve));
-  // On loopback connecting is done when the call returns: the kernel has let them in, and nobody else yet.
+  // On loopback connect() completes at once: the kernel has accepted the connections, the process has not yet.
   const clients = Array.from({ length: 40 }, () => plane.client());
   const until = performance.now() + 400;
   while (performance.now() < until);
@@ -197,19 +199,19 @@ test('drain: a thread that stands still during the last call resets nobody who c
   assert.is((await draining).cut, 0);
 });
 
-test('drain: what is not over at the deadline is cut and counted', async ({ target, plane }) => {
+test('drain: exchanges that exceed the deadline are aborted and counted', async ({ target, plane }) => {
   target.respond = () => {};
   const busy = plane.client();
   busy.send(GET);
   await until(() => target.arrived.length === 1, 'the request');
   const report = await plane.plane.drain(50);
   assert.is(report.cut, 1);
-  await until(() => busy.closed, 'the cut');
+  await until(() => busy.closed, 'the connection to be closed');
   await plane.close();
   assert.ok(plane.records.some(({ error }) => error === 'gateway/drained'));
 });
 
-test('records are for who watches, decisions for who asks', async ({ plane }) => {
+test('records are sent at level records, with decisions at level decisions', async ({ plane }) => {
   plane.plane.watch('off');
   await plane.ask(GET);
   plane.plane.watch('decisions');
@@ -226,11 +228,11 @@ test('records are for who watches, decisions for who asks', async ({ plane }) =>
   assert.ok(record.durationMs >= 0 && record.upstreamMs !== null);
 });
 
-test('waiting records are bounded, the rest counted', async ({ plane }) => {
+test('pending records are limited, dropped ones are counted', async ({ plane }) => {
   const client = plane.client();
   client.send('GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(700));
   for (let i = 0; i < 700; i++) await client.reply();
-  await until(() => plane.records.length + plane.dropped === 700, 'all to be told');
+  await until(() => plane.records.length + plane.dropped === 700, 'all records to be sent or counted');
   client.destroy();
 });
 

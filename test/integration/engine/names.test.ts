@@ -1,9 +1,9 @@
-/** Names that could be taken for others, fields that tell of the way so far, and what Connection may take away. */
+/** Ambiguous field names, forwarding fields, and the fields that Connection may remove. */
 import * as assert from 'uvu/assert';
 import { type Plane, type RawReply, specOf } from '../engine-kit.js';
 import { sharedEngineSuite } from '../engine-suite.js';
 
-const test = sharedEngineSuite('names of fields');
+const test = sharedEngineSuite('field names');
 const EDITS = `policies = [{ use = "headers", request.set = { x-tenant = "acme" }, request.add = { x_more = "1" }, request.remove = ["X-Debug-Mode"] }]`;
 const KEYS = `
 [policy.keys]
@@ -25,7 +25,9 @@ const isRefused = async (plane: Plane, name: string): Promise<void> => {
   assert.is(reply.header('connection'), 'close');
 };
 
-test('an alias of what gw sets or steers by is refused, in any mixture of cases and hyphens', async ({ plane }) => {
+test('underscore aliases of fields that gw sets or uses are refused, in any mix of case and hyphens', async ({
+  plane,
+}) => {
   for (const name of [
     'X_Forwarded_For',
     'X-Forwarded_For',
@@ -44,7 +46,10 @@ test('an alias of what gw sets or steers by is refused, in any mixture of cases 
     await isRefused(plane, name);
 });
 
-test('an alias of what a policy of the live generation sets or takes away is refused', async ({ target, plane }) => {
+test('underscore aliases of fields that policies of the live generation set or remove are refused', async ({
+  target,
+  plane,
+}) => {
   const before = target.arrived.length;
   assert.is((await ask(plane, 'X_Tenant: evil')).status, 200);
   await plane.load(specOf(target.url, { route: EDITS, more: KEYS }));
@@ -57,26 +62,26 @@ test('an alias of what a policy of the live generation sets or takes away is ref
   assert.is((await ask(plane, 'X_Tenant: mine')).status, 200);
 });
 
-test('a key field whose name holds an underscore is no alias of itself', async ({ target, plane }) => {
+test('an API key field whose name contains an underscore is accepted', async ({ target, plane }) => {
   const keys = (more = ''): string =>
     `${KEYS.replace('optional = true', 'header = "api_key"\noptional = true')}${more}`;
   await plane.load(specOf(target.url, { more: keys() }));
-  // An unknown key, and not a refused name.
+  // 401 for an unknown key, not 400 for the name.
   assert.is((await ask(plane, 'Api_Key: x', '/keyed')).status, 401);
   for (const name of ['X_Request_Id', 'api_key_'])
     assert.is((await ask(plane, `${name}: x`, '/keyed')).status, name === 'api_key_' ? 200 : 400);
-  // Where another policy sets the name with a hyphen, it is an alias of that.
+  // If another policy sets the name with a hyphen, the name is an alias of that field.
   const edits = `policies = [{ use = "headers", request.set = { api-key = "acme" } }]`;
   await plane.load(specOf(target.url, { route: edits, more: keys() }));
   await isRefused(plane, 'api_key');
 });
 
-test('underscores = "refuse" refuses every one of them', async ({ target, plane }) => {
+test('underscores = "refuse" refuses every name with an underscore', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'underscores = "refuse"' }));
   for (const name of ['my_own', '_', '_a', 'a_', 'X_Request_Id']) await isRefused(plane, name);
 });
 
-test('underscores = "keep" passes them on, and they are nothing to gw', async ({ target, plane }) => {
+test('underscores = "keep" forwards such names, and gw does not interpret them', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'underscores = "keep"' }));
   assert.is((await ask(plane, 'X_Forwarded_For: 6.6.6.6\r\nContent_Length: 7')).status, 200);
   const arrived = target.arrived.at(-1)!;
@@ -85,16 +90,16 @@ test('underscores = "keep" passes them on, and they are nothing to gw', async ({
   assert.is(arrived.header('x-forwarded-for'), '127.0.0.1');
 });
 
-test('underscores = "drop" takes them away, for policies and conditions too', async ({ target, plane }) => {
+test('underscores = "drop" removes such fields before policies and conditions read them', async ({ target, plane }) => {
   await plane.load(
     specOf(target.url, {
       listener: 'underscores = "drop"',
-      route: `policies = [{ use = "headers", request.set = { x-told = "<{request.header.my_own}>" } }]`,
+      route: `policies = [{ use = "headers", request.set = { x-seen = "<{request.header.my_own}>" } }]`,
       more: '[[route]]\nmatch = { path = "/{rest...}", headers = { my_own = "1" } }\nreply = { status = 418 }',
     }),
   );
   const client = plane.client();
-  // Behind it the next request must still be found where it is.
+  // The next request on the connection must still be parsed correctly.
   const text = 'GET /x HTTP/1.1\r\nHost: a\r\nmy_own: 1\r\nA: 1\r\nX_Forwarded_For:6.6.6.6\r\nb:2\r\n_:\r\n\r\n';
   client.send(text.repeat(2));
   for (let i = 0; i < 2; i++) assert.is((await client.reply()).status, 200);
@@ -102,13 +107,13 @@ test('underscores = "drop" takes them away, for policies and conditions too', as
   for (const { head } of target.arrived.slice(-2)) {
     assert.not.match(head, /_/);
     assert.match(head, /^A: 1\r\nb: 2\r\n/m);
-    assert.match(head, /^x-told: <>\r\n/m);
+    assert.match(head, /^x-seen: <>\r\n/m);
   }
   assert.is((await ask(plane, 'my_own : 1')).status, 400);
   assert.is((await ask(plane, 'my_own: \x00')).status, 400);
 });
 
-test('Connection takes away what belongs to the hop, never what gw says or goes by', async ({ target, plane }) => {
+test('Connection removes hop-by-hop fields, but not fields that gw sets or uses', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { route: EDITS }));
   assert.is((await ask(plane, 'Connection: close, x-hop, x-tenant\r\nX-Hop: 1\r\nX-Tenant: evil')).status, 200);
   const arrived = target.arrived.at(-1)!;
@@ -136,37 +141,37 @@ test('Connection takes away what belongs to the hop, never what gw says or goes 
   assert.is(target.arrived.length, before);
 });
 
-test('strangers are not believed in any field that tells of the way', async ({ target, plane }) => {
+test('forwarding fields from untrusted peers are ignored', async ({ target, plane }) => {
   await plane.load(
     specOf(target.url, {
-      route: `policies = [{ use = "headers", request.set = { x-told = "<{request.header.x-real-ip}{request.header.x-forwarded-port}>" } }]`,
+      route: `policies = [{ use = "headers", request.set = { x-seen = "<{request.header.x-real-ip}{request.header.x-forwarded-port}>" } }]`,
     }),
   );
-  const told =
+  const forwarding =
     'X-Real-IP: 6.6.6.6\r\nX-Forwarded-Port: 1\r\nX-Forwarded-Prefix: /evil\r\nX-Forwarded-Ssl: on\r\nX-Forwarded-By: e\r\n' +
     'X-Forwarded-Protocol: https\r\nX-Forwarded-Scheme: https\r\nX-Forwarded-Client-Cert: evil\r\nX-Forwarding: mine';
-  await ask(plane, told);
+  await ask(plane, forwarding);
   const arrived = target.arrived.at(-1)!;
   const names = arrived.head.match(/^x-(forward|real)[\w-]*/gim);
   assert.equal(names, ['X-Forwarding', 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host']);
-  assert.is(arrived.header('x-told'), '<>');
+  assert.is(arrived.header('x-seen'), '<>');
   await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1"]' }));
-  await ask(plane, told);
-  const believed = target.arrived.at(-1)!;
-  assert.is(believed.header('x-real-ip'), '6.6.6.6');
-  assert.is(believed.header('x-forwarded-port'), '1');
-  assert.is(believed.header('x-forwarded-client-cert'), 'evil');
-  assert.is(believed.header('x-forwarded-for'), '127.0.0.1');
+  await ask(plane, forwarding);
+  const trusted = target.arrived.at(-1)!;
+  assert.is(trusted.header('x-real-ip'), '6.6.6.6');
+  assert.is(trusted.header('x-forwarded-port'), '1');
+  assert.is(trusted.header('x-forwarded-client-cert'), 'evil');
+  assert.is(trusted.header('x-forwarded-for'), '127.0.0.1');
 });
 
-test('what CGI programs would take for the address of their proxy is dropped', async ({ target, plane }) => {
+test('the Proxy field is dropped: CGI programs would read it as HTTP_PROXY', async ({ target, plane }) => {
   await plane.load(specOf(target.url));
   assert.is((await ask(plane, 'Proxy: http://evil.example/\r\nProxied: 1')).status, 200);
   assert.is(target.arrived.at(-1)!.header('proxy'), undefined);
   assert.is(target.arrived.at(-1)!.header('proxied'), '1');
 });
 
-test('a trusted proxy that writes Forwarded alone is believed', async ({ target, plane }) => {
+test('Forwarded from a trusted proxy is used if X-Forwarded-For is absent', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]' }));
   const cases: readonly (readonly [field: string, client: string, proto: string, chain: string])[] = [
     ['for=9.9.9.9;proto=https', '9.9.9.9', 'https', '9.9.9.9, 127.0.0.1'],
@@ -187,7 +192,7 @@ test('a trusted proxy that writes Forwarded alone is believed', async ({ target,
   }
 });
 
-test('what Forwarded says of host and scheme goes on as X-Forwarded-Host and -Proto', async ({ target, plane }) => {
+test('host and scheme from Forwarded are sent as X-Forwarded-Host and X-Forwarded-Proto', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1"]' }));
   await ask(plane, 'Forwarded: for=9.9.9.9;proto=https;host="shop.example:8443"');
   const arrived = target.arrived.at(-1)!;
@@ -200,10 +205,7 @@ test('what Forwarded says of host and scheme goes on as X-Forwarded-Host and -Pr
   assert.is.not(target.arrived.at(-1)!.header('x-forwarded-host'), 'evil');
 });
 
-test('of X-Forwarded-For and Forwarded together the first counts, with ports and brackets', async ({
-  target,
-  plane,
-}) => {
+test('X-Forwarded-For takes precedence over Forwarded; ports and brackets are accepted', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]' }));
   const chain = '6.6.6.6, 9.9.9.9:4711, [fd00::1]:80, 10.0.0.1:1';
   const reply = await ask(plane, `X-Forwarded-For: ${chain}\r\nForwarded: for=7.7.7.7;host=evil`);
@@ -212,7 +214,7 @@ test('of X-Forwarded-For and Forwarded together the first counts, with ports and
   assert.is(target.arrived.at(-1)!.header('forwarded'), undefined);
 });
 
-test('Via says by which version the request came', async ({ target, plane }) => {
+test('Via carries the HTTP version of the received request', async ({ target, plane }) => {
   await plane.load(specOf(target.url));
   await plane.ask('GET / HTTP/1.0\r\nVia: 1.1 first\r\n\r\n');
   assert.is(target.arrived.at(-1)!.header('via'), '1.1 first, 1.0 gw');

@@ -1,4 +1,4 @@
-/** All connections of a thread read into one buffer: what one has not used up must outlive the reads of the others. */
+/** All connections of a thread share one read buffer: unconsumed bytes of one must survive the reads of the others. */
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
@@ -6,11 +6,11 @@ import { seeded } from '../../support/random.js';
 import { type Arrived, ok, until } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
 
-const test = engineSuite('reads');
+const test = engineSuite('shared read buffer');
 
 const sha = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-test('heads that come in pieces, many at a time, are each put together from their own', async ({ target, plane }) => {
+test('heads that arrive in pieces on many connections are not mixed up', async ({ target, plane }) => {
   target.respond = (request, socket) => ok(request.url)(request, socket);
   const random = seeded(7);
   const clients = Array.from({ length: 12 }, (_, at) => {
@@ -33,7 +33,7 @@ test('heads that come in pieces, many at a time, are each put together from thei
   assert.is(target.arrived.length, clients.length);
 });
 
-test('bodies that a slow target holds up stay what they were', async ({ target, plane }) => {
+test('request bodies that wait for a slow target stay unchanged', async ({ target, plane }) => {
   const done = new Map<string, Arrived>();
   target.respond = (request, socket) => {
     socket.pause();
@@ -58,7 +58,7 @@ test('bodies that a slow target holds up stay what they were', async ({ target, 
   for (const client of clients) client.destroy();
 });
 
-test('requests that are sent ahead wait through the reads of others', async ({ target, plane }) => {
+test('pipelined requests stay intact while other connections read', async ({ target, plane }) => {
   const held: (() => void)[] = [];
   target.respond = (request, socket) => {
     if (request.url === '/first') held.push(() => ok('first')(request, socket));
@@ -74,7 +74,7 @@ test('requests that are sent ahead wait through the reads of others', async ({ t
   pipelining.destroy();
 });
 
-test('what comes right behind an upgrade request reaches the tunnel whole', async ({ target, plane }) => {
+test('bytes that directly follow an upgrade request reach the tunnel completely', async ({ target, plane }) => {
   target.respond = (request, socket) => {
     if (request.header('upgrade') === undefined) {
       ok('plain')(request, socket);

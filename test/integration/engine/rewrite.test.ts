@@ -2,13 +2,13 @@ import * as assert from 'uvu/assert';
 import { specOf } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
 
-const test = engineSuite('paths and queries of rewrites');
+const test = engineSuite('rewrites of path and query');
 
 const H = 'Host: a\r\n';
 const routes = (...lines: [match: string, setting: string][]): string =>
   lines.map(([match, setting]) => `[[route]]\nmatch = "${match}"\nto = "it"\n${setting}\n`).join('');
 
-test('a rewrite sets the query: its parameters first, and the client cannot send them again', async (context) => {
+test('a rewrite sets query parameters first and removes client parameters of the same name', async (context) => {
   const { target, plane } = context;
   const more = routes(
     ['GET /orders/{id}', 'rewrite = "/search?id={id}&sort=asc"'],
@@ -22,7 +22,7 @@ test('a rewrite sets the query: its parameters first, and the client cannot send
     ['/orders/7', '/search?id=7&sort=asc'],
     ['/orders/7?page=2', '/search?id=7&sort=asc&page=2'],
     ['/orders/7?id=8&page=2&%69d=9&&sort', '/search?id=7&sort=asc&page=2'],
-    // What a path may hold raw would end the value in a query.
+    // Characters that a path may contain unescaped would end the value in a query.
     ['/orders/a&b=c+d;e%26%3d%20%C3%A9', '/search?id=a%26b%3Dc%2Bd%3Be%26%3D%20%C3%A9&sort=asc'],
     ["/orders/it's(1)!*", '/search?id=it%27s%281%29%21%2A&sort=asc'],
     ['/orders/%FF', '/search?id=%FF&sort=asc'],
@@ -39,7 +39,7 @@ test('a rewrite sets the query: its parameters first, and the client cannot send
   }
 });
 
-test('nothing is left of the path: the target sees its base path without a slash behind it', async (context) => {
+test('an empty remaining path gives the base path of the target without a trailing slash', async (context) => {
   const { target, plane } = context;
   const more = routes(
     ['/api', 'strip_prefix = "/api"'],
@@ -64,7 +64,7 @@ test('nothing is left of the path: the target sees its base path without a slash
   assert.is(target.arrived.at(-1)!.url, '/?x');
 });
 
-test('a rewrite that a value makes impossible blames the request only for a value of the request', async (context) => {
+test('an impossible rewrite: 400 for a value from the request, 500 for any other value', async (context) => {
   const { target, plane } = context;
   const more = routes(
     ['GET /by-header', 'rewrite = "/t/{request.header.x-tenant}/files"'],
@@ -84,14 +84,14 @@ test('a rewrite that a value makes impossible blames the request only for a valu
   assert.is(target.arrived.length, 1);
 });
 
-test('bytes of a header value beyond ASCII are encoded once in a rewrite', async ({ target, plane }) => {
+test('non-ASCII bytes of a header value are percent-encoded once in a rewrite', async ({ target, plane }) => {
   const more = routes(['GET /t', 'rewrite = "/t/{request.header.x-tenant}?t={request.header.x-tenant}"']);
   await plane.load(specOf(target.url, { more }));
   await plane.ask(`GET /t HTTP/1.1\r\n${H}X-Tenant: ${Buffer.from('é').toString('latin1')}\r\n\r\n`);
   assert.is(target.arrived[0]!.url, '/t/%C3%A9?t=%C3%A9');
 });
 
-test('of a query parameter that comes twice the first value decides, whatever the order of the routes', async (context) => {
+test('the first value of a repeated query parameter decides, independent of route order', async (context) => {
   const { target, plane } = context;
   const one = '[[route]]\nmatch = { path = "/q", query = { q = "1" } }\nreply = { status = 201 }\n';
   const two = '[[route]]\nmatch = { path = "/q", query = { q = "2" } }\nreply = { status = 202 }\n';
@@ -107,7 +107,7 @@ test('of a query parameter that comes twice the first value decides, whatever th
   }
 });
 
-test('a header condition beyond ASCII takes the bytes that clients send', async ({ target, plane }) => {
+test('a non-ASCII header condition matches the UTF-8 bytes that clients send', async ({ target, plane }) => {
   const more =
     '[[route]]\nmatch = { path = "/h", headers = { x = "é" } }\nreply = { status = 201 }\n' +
     '[[route]]\nmatch = { path = "/h", headers = { x = { matches = "[ü-ÿ]+" } } }\nreply = { status = 202 }\n';
@@ -119,7 +119,7 @@ test('a header condition beyond ASCII takes the bytes that clients send', async 
   assert.is(await status('e'), 200);
 });
 
-test('a template that puts a value into a URL encodes it', async ({ target, plane }) => {
+test('a template percent-encodes values in a URL', async ({ target, plane }) => {
   const moved = (match: string, location: string): string =>
     `[[route]]\nmatch = "${match}"\nreply = { status = 308 }\n` +
     `policies = [{ use = "headers", reply.set = { Location = "${location}" } }]\n`;

@@ -18,7 +18,7 @@ function isProblem(reply: RawReply, status: number, code: string): void {
   assert.not.match(reply.body.toString(), /127\.0\.0\.1|ECONN/);
 }
 
-/** A port that nobody listens on. */
+/** A port without a listener. */
 async function closedPort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -29,7 +29,7 @@ async function closedPort(): Promise<number> {
 }
 
 const INVALID: readonly (readonly [what: string, reply: string])[] = [
-  ['no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n'],
+  ['an SSH banner', 'SSH-2.0-OpenSSH_9.2\r\n'],
   ['another version', 'HTTP/2.0 200 OK\r\n\r\n'],
   ['a status of two digits', 'HTTP/1.1 20 OK\r\n\r\n'],
   ['a status beyond 599', 'HTTP/1.1 600 OK\r\nContent-Length: 0\r\n\r\n'],
@@ -46,21 +46,21 @@ const INVALID: readonly (readonly [what: string, reply: string])[] = [
   ['a space before the colon', 'HTTP/1.1 200 OK\r\nA : b\r\n\r\n'],
   ['an empty name', 'HTTP/1.1 200 OK\r\n: b\r\n\r\n'],
   ['a control byte', 'HTTP/1.1 200 OK\r\nA: \x00\r\n\r\n'],
-  ['101 that nobody asked for', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'],
-  ['a head without end', `HTTP/1.1 200 OK\r\n${'A: b\r\n'.repeat(300)}`],
-  ['a head too long', `HTTP/1.1 200 OK\r\nA: ${'b'.repeat(70_000)}`],
+  ['101 without an upgrade request', 'HTTP/1.1 101 Switching Protocols\r\n\r\n'],
+  ['an unfinished head', `HTTP/1.1 200 OK\r\n${'A: b\r\n'.repeat(300)}`],
+  ['a head over the limit', `HTTP/1.1 200 OK\r\nA: ${'b'.repeat(70_000)}`],
 ];
 
 for (const [what, reply] of INVALID) {
   test(`a reply with ${what}: 502`, async ({ target, plane }) => {
     target.respond = say(reply);
     isProblem(await plane.ask(GET), 502, 'upstream/invalid');
-    await until(() => target.open === 0, 'the connection to be thrown away');
+    await until(() => target.open === 0, 'the connection to be closed');
     assert.is((await plane.record(({ status }) => status === 502)).error, 'upstream/invalid');
   });
 }
 
-test('a reply in two pieces, cut anywhere', async ({ target, plane }) => {
+test('a reply split in two at any byte is parsed', async ({ target, plane }) => {
   const text = 'HTTP/1.1 200 OK\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n';
   for (let at = 1; at < text.length; at++) {
     target.respond = (_request, socket) => {
@@ -73,12 +73,12 @@ test('a reply in two pieces, cut anywhere', async ({ target, plane }) => {
   }
 });
 
-test('nobody listens: 502', async ({ plane }) => {
+test('connection refused by the target: 502', async ({ plane }) => {
   await plane.load(specOf(`http://127.0.0.1:${await closedPort()}`));
   isProblem(await plane.ask(GET), 502, 'upstream/unreachable');
 });
 
-test('a name that no resolver knows: 502', async ({ plane }) => {
+test('an unknown host name of a target: 502', async ({ plane }) => {
   await plane.load(specOf('http://nothing.invalid:80'));
   isProblem(await plane.ask(GET), 502, 'upstream/unreachable');
 });
@@ -92,17 +92,17 @@ test('a target that does not reply in time: 504', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { service: 'response_timeout = "100ms"\nretries = 0' }));
   target.respond = () => {};
   isProblem(await plane.ask(GET), 504, 'upstream/timeout');
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
 });
 
-test('a route that allows less time: 504', async ({ target, plane }) => {
+test('a target slower than the timeout of the route: 504', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { route: 'timeout = "100ms"' }));
   target.respond = () => {};
   isProblem(await plane.ask(GET), 504, 'exchange/timeout');
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
 });
 
-test('a reply that stalls in the middle is cut, not completed', async ({ target, plane }) => {
+test('a reply that stalls in the middle is aborted, not completed', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { service: 'response_timeout = "100ms"' }));
   for (const head of ['Content-Length: 10\r\n\r\n12345', 'Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n']) {
     target.respond = say(`HTTP/1.1 200 OK\r\n${head}`);
@@ -115,7 +115,7 @@ test('a reply that stalls in the middle is cut, not completed', async ({ target,
   assert.is((await plane.record(({ error }) => error !== null)).error, 'upstream/timeout');
 });
 
-test('a reply that is cut in the middle is cut for the client as well', async ({ target, plane }) => {
+test('a reply aborted by the target is aborted for the client', async ({ target, plane }) => {
   for (const head of ['Content-Length: 10\r\n\r\n12345', 'Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n']) {
     target.respond = (_request, socket) => socket.end(`HTTP/1.1 200 OK\r\n${head}`);
     const client = plane.client();
@@ -126,7 +126,7 @@ test('a reply that is cut in the middle is cut for the client as well', async ({
   assert.is((await plane.record(({ error }) => error !== null)).error, 'upstream/aborted');
 });
 
-test('a chunked reply that turns to garbage is cut', async ({ target, plane }) => {
+test('a chunked reply with an invalid chunk is aborted', async ({ target, plane }) => {
   target.respond = (_request, socket) => {
     socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n');
     setTimeout(() => socket.write('ZZ\r\n'), 20);
@@ -138,7 +138,7 @@ test('a chunked reply that turns to garbage is cut', async ({ target, plane }) =
   assert.not.ok(client.pending.endsWith('0\r\n\r\n'));
 });
 
-test('garbage that comes with the head of its reply: 502, for nothing of it went out', async ({ target, plane }) => {
+test('an invalid chunk in the same read as the reply head: 502', async ({ target, plane }) => {
   const client = plane.client();
   for (const chunks of ['ZZ\r\n', '\r\n', '5\r\n12345\r\nZZ\r\n', '5\r\n123456']) {
     target.respond = say(`HTTP/1.1 200 OK\r\nX-Of: target\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`);
@@ -147,21 +147,21 @@ test('garbage that comes with the head of its reply: 502, for nothing of it went
     const reply = await client.reply();
     isProblem(reply, 502, 'upstream/invalid');
     assert.is(reply.header('x-of'), undefined);
-    await until(() => plane.records.length > before && target.open === 0, 'the connection to be thrown away');
+    await until(() => plane.records.length > before && target.open === 0, 'the connection to be closed');
     const { status, error, bytesOut } = plane.records.at(-1)!;
     assert.equal({ status, error }, { status: 502, error: 'upstream/invalid' });
     assert.ok(bytesOut > reply.body.length && bytesOut < 600, String(bytesOut));
   }
-  target.respond = ok('well again');
+  target.respond = ok('valid again');
   client.send(GET);
-  assert.is((await client.reply()).body.toString(), 'well again');
-  // To a client of HTTP/1.0 that goes by the end of the connection as well.
+  assert.is((await client.reply()).body.toString(), 'valid again');
+  // Also to an HTTP/1.0 client, whose reply ends with the connection.
   target.respond = say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n');
   isProblem(await plane.ask('GET / HTTP/1.0\r\nHost: a\r\n\r\n'), 502, 'upstream/invalid');
   client.destroy();
 });
 
-test('bytes after a reply poison no later one', async ({ target, plane }) => {
+test('bytes after the end of a reply do not become a later reply', async ({ target, plane }) => {
   target.respond = say(
     'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil',
   );
@@ -173,18 +173,18 @@ test('bytes after a reply poison no later one', async ({ target, plane }) => {
   client.destroy();
 });
 
-test('bytes on an idle connection make it useless', async ({ target, plane }) => {
+test('an idle connection that receives bytes is closed', async ({ target, plane }) => {
   const client = plane.client();
   client.send(GET);
   await client.reply();
   target.sockets[0]!.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil');
-  await until(() => target.open === 0, 'the connection to be thrown away');
+  await until(() => target.open === 0, 'the connection to be closed');
   client.send(GET);
   assert.is((await client.reply()).body.toString(), 'hello');
   client.destroy();
 });
 
-test('a connection that dies as the request is written: repeated where that is safe, once', async ({
+test('a connection that closes while the request is written: safe requests are retried once', async ({
   target,
   plane,
 }) => {
@@ -207,7 +207,7 @@ test('a connection that dies as the request is written: repeated where that is s
   client.destroy();
 });
 
-test('a target that has begun its reply has done the work: nothing is repeated', async ({ target, plane }) => {
+test('a request is not retried after the target has begun its reply', async ({ target, plane }) => {
   const client = plane.client();
   client.send(GET);
   await client.reply();
@@ -218,7 +218,7 @@ test('a target that has begun its reply has done the work: nothing is repeated',
   client.destroy();
 });
 
-test('a PUT whose body is gone is not repeated', async ({ target, plane }) => {
+test('a PUT whose body is no longer available is not retried', async ({ target, plane }) => {
   const client = plane.client();
   client.send(GET);
   await client.reply();
@@ -232,7 +232,7 @@ test('a PUT whose body is gone is not repeated', async ({ target, plane }) => {
   client.destroy();
 });
 
-test('one dead connection is forgiven: the request goes by a new one, not by the rest of a pool that died', async ({
+test('a request that meets a closed idle connection is retried once, on a new connection', async ({
   target,
   plane,
 }) => {
@@ -248,15 +248,15 @@ test('one dead connection is forgiven: the request goes by a new one, not by the
   for (const client of clients) await client.reply();
   target.respond = (request, socket) => {
     if (request.connection < 3) socket.destroy();
-    else ok('by a new one')(request, socket);
+    else ok('on a new connection')(request, socket);
   };
   clients[0]!.send(GET);
-  assert.is((await clients[0]!.reply()).body.toString(), 'by a new one');
+  assert.is((await clients[0]!.reply()).body.toString(), 'on a new connection');
   assert.equal(
     target.arrived.slice(4).map(({ connection }) => connection),
     [3],
   );
-  // A target that takes every connection down with the request is not asked for ever.
+  // The number of retries is bounded if the target closes every connection.
   target.respond = (_request, socket) => socket.destroy();
   clients[0]!.send(GET);
   isProblem(await clients[0]!.reply(), 502, 'upstream/reset');
@@ -264,7 +264,7 @@ test('one dead connection is forgiven: the request goes by a new one, not by the
   for (const client of clients) client.destroy();
 });
 
-test('a POST without a body is not repeated either', async ({ target, plane }) => {
+test('a POST without a body is not retried', async ({ target, plane }) => {
   const client = plane.client();
   client.send(GET);
   await client.reply();
@@ -275,7 +275,7 @@ test('a POST without a body is not repeated either', async ({ target, plane }) =
   client.destroy();
 });
 
-test('retries go to another target; nothing was sent, so a POST may too', async ({ target, plane }) => {
+test('retries go to another target; a POST is retried if nothing was sent', async ({ target, plane }) => {
   const dead = `http://127.0.0.1:${await closedPort()}`;
   await plane.load(specOf([dead, target.url], { service: 'retries = 1\neject_after = 0' }));
   for (let i = 0; i < 4; i++) {
@@ -284,7 +284,7 @@ test('retries go to another target; nothing was sent, so a POST may too', async 
   }
 });
 
-test('a target that fails again and again rests, and comes back', async ({ target, plane }) => {
+test('a target is ejected after repeated failures and readmitted', async ({ target, plane }) => {
   const dead = await FaultTarget.start((_request, socket) => socket.destroy());
   await plane.load(specOf([dead.url, target.url], { service: 'retries = 0\neject_after = 3\neject_for = "150ms"' }));
   let failures = 0;
@@ -301,7 +301,7 @@ test('a target that fails again and again rests, and comes back', async ({ targe
   await dead.close();
 });
 
-test('when all targets rest one is asked all the same', async ({ target, plane }) => {
+test('if all targets are ejected, requests are still sent to one of them', async ({ target, plane }) => {
   const other = await FaultTarget.start((_request, socket) => socket.destroy());
   target.respond = (_request, socket) => socket.destroy();
   await plane.load(specOf([target.url, other.url], { service: 'retries = 0\neject_after = 1\neject_for = "1m"' }));
@@ -312,7 +312,7 @@ test('when all targets rest one is asked all the same', async ({ target, plane }
   await other.close();
 });
 
-test('traffic is shared by weight, smoothly', async ({ target, plane }) => {
+test('requests are distributed by weight and interleaved', async ({ target, plane }) => {
   const other = await FaultTarget.start(ok('other'));
   const spec = specOf(target.url).replace(
     /targets = .*/,
@@ -326,10 +326,7 @@ test('traffic is shared by weight, smoothly', async ({ target, plane }) => {
   await other.close();
 });
 
-test('connections are bounded, exchanges wait in order, and the queue is bounded too: 503', async ({
-  target,
-  plane,
-}) => {
+test('connections are limited, exchanges queue in order, and a full queue gives 503', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { service: 'max_connections = 1\nmax_queue = 1\nconnect_timeout = "10s"' }));
   const held: (() => void)[] = [];
   target.respond = (request, socket) => void held.push(() => ok(request.url)(request, socket));
@@ -352,7 +349,7 @@ test('connections are bounded, exchanges wait in order, and the queue is bounded
   second.destroy();
 });
 
-test('waiting too long for a connection: 503', async ({ target, plane }) => {
+test('a timeout in the connection queue: 503', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { service: 'max_connections = 1\nconnect_timeout = "100ms"\nretries = 0' }));
   target.respond = () => {};
   const first = plane.client();
@@ -362,36 +359,39 @@ test('waiting too long for a connection: 503', async ({ target, plane }) => {
   first.destroy();
 });
 
-test('an unused connection is closed after its idle time', async ({ target, plane }) => {
+test('an idle connection to a target is closed after its idle timeout', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { service: 'idle_timeout = "100ms"' }));
   await plane.ask(GET);
   assert.is(target.open, 1);
   await until(() => target.open === 0, 'the connection to be closed');
 });
 
-test('a target that says close is not asked again on that connection', async ({ target, plane }) => {
+test('a connection is not reused after a reply with Connection: close', async ({ target, plane }) => {
   target.respond = ok('bye', 'Connection: close\r\n');
   for (let i = 0; i < 3; i++) assert.is((await plane.ask(GET)).body.toString(), 'bye');
   assert.is(target.connections, 3);
 });
 
-test('a client that leaves frees the target', async ({ target, plane }) => {
+test('a client disconnect closes the target connection', async ({ target, plane }) => {
   target.respond = say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
   const client = plane.client();
   client.send(GET);
   await until(() => client.pending.includes('hello'), 'the beginning');
   client.socket.resetAndDestroy();
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
   assert.is((await plane.record(({ error }) => error !== null)).error, 'downstream/aborted');
 });
 
-test('a client that leaves in the middle of its body frees the target', async ({ target, plane }) => {
+test('a client disconnect in the middle of the request body closes the target connection', async ({
+  target,
+  plane,
+}) => {
   target.respond = () => {};
   const client = plane.client();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc');
   await until(() => target.arrived[0]?.rest.length === 3, 'the beginning');
   client.destroy();
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
   assert.is((await plane.record(({ error }) => error !== null)).error, 'downstream/aborted');
 });
 
