@@ -1,4 +1,4 @@
-/** Addresses as rules judge them: what they bind or reach, and whether that is inside a private network. */
+/** What addresses bind or reach, and whether they are private. */
 import { isIPv4, isIPv6 } from 'node:net';
 import type { RefString } from '../bundle/types.js';
 
@@ -8,7 +8,7 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** A listener's `host:port`; undefined when it holds a reference, and so is unknown until load. */
+/** Parses a listener's `host:port`; undefined for a reference, which is resolved only at load. */
 export function endpointOf(address: RefString): Endpoint | undefined {
   if (typeof address !== 'string') return undefined;
   const colon = address.lastIndexOf(':');
@@ -20,7 +20,7 @@ export interface TargetEndpoint extends Endpoint {
   readonly path: string;
 }
 
-/** A target's URL in parts, with the scheme's port where none is written. */
+/** The parts of a target URL; without a port, that of the scheme. */
 export function targetEndpoint(url: RefString): TargetEndpoint | undefined {
   if (typeof url !== 'string' || !URL.canParse(url)) return undefined;
   const { protocol, hostname, port, pathname } = new URL(url);
@@ -52,10 +52,10 @@ const PRIVATE_V4 = [
   /^169\.254\./,
   /^100\.(6[4-9]|[7-9]\d|1[01]\d|12[0-7])\./,
 ];
-/** Names that resolve inside a network only: one label, or a suffix that the public DNS does not hold. */
+/** Names that resolve only inside a network: one label, or a suffix that is not in public DNS. */
 const PRIVATE_NAME = /^[^.]+$|\.(local|internal|intranet|lan|corp|home|home\.arpa|private|test|svc)$/;
 
-/** True when the host is on this machine or in a network that is not routed on the internet. */
+/** Whether the host is this machine or in a network that is not routed on the internet. */
 export function isPrivate(host: string): boolean {
   if (isAnyAddress(host) || isLoopback(host)) return true;
   if (isIPv4(host)) return PRIVATE_V4.some((range) => range.test(host));
@@ -63,7 +63,7 @@ export function isPrivate(host: string): boolean {
   return PRIVATE_NAME.test(host);
 }
 
-/** What is bound at one port, each by its number in order. */
+/** Endpoints bound to one port, by number. */
 interface Bound {
   readonly first: number;
   readonly byHost: Map<string, number>;
@@ -71,7 +71,7 @@ interface Bound {
   loopback: number;
 }
 
-/** Addresses that are bound, in order, and the first of them that meets another. Port 0 is another port each time. */
+/** Bound addresses in order; finds the first one that collides with another. Port 0 is a different port each time. */
 export class BoundEndpoints {
   readonly #ports = new Map<number, Bound>();
   #count = 0;
@@ -91,14 +91,14 @@ export class BoundEndpoints {
     return number;
   }
 
-  /** The number of the first that cannot be bound beside the endpoint: one of the two covers the other. */
+  /** The number of the first endpoint that cannot be bound together with this one: one covers the other. */
   colliding({ host, port }: Endpoint): number | undefined {
     const bound = this.#ports.get(port);
     if (bound === undefined) return undefined;
     return known(isAnyAddress(host) ? bound.first : Math.min(sameHost(bound, host), bound.any));
   }
 
-  /** The number of the first at which a connection to the endpoint ends. */
+  /** The number of the first endpoint that accepts a connection to this one. */
   reachedBy({ host, port }: Endpoint): number | undefined {
     const bound = this.#ports.get(port);
     if (bound === undefined) return undefined;
@@ -112,7 +112,7 @@ export class BoundEndpoints {
 const NEVER = Number.POSITIVE_INFINITY;
 const known = (number: number): number | undefined => (number === NEVER ? undefined : number);
 
-/** The first with the host; `localhost` is every loopback address. */
+/** The first endpoint with this host; `localhost` is every loopback address. */
 function sameHost({ byHost, loopback }: Bound, host: string): number {
   const same = Math.min(byHost.get(host) ?? NEVER, (isLoopback(host) ? byHost.get('localhost') : undefined) ?? NEVER);
   return host === 'localhost' ? Math.min(same, loopback) : same;

@@ -2,7 +2,7 @@
 import type { Edit, Position, Span } from '../schema/diagnostic.js';
 import type { Model } from '../spec/model.js';
 
-/** Takes an item out of the array that it stands in, with the comma that goes with it. Undefined: its file is unknown. */
+/** Removes an item from its array, including its comma. Undefined if the file is unknown. */
 export function removeItem(model: Model, span: Span): Edit | undefined {
   const text = model.files.find((file) => file.path === span.file)?.text;
   if (text === undefined) return undefined;
@@ -19,10 +19,7 @@ export function removeItem(model: Model, span: Span): Edit | undefined {
 
 const COMMA_AFTER = /\s*,[ \t]*/y;
 
-/**
- * Offset of the comma before `end`, with nothing but space between; not of one in a comment, which only ends with its
- * line.
- */
+/** Offset of the comma before `end` with only space between; commas in comments do not count. */
 function commaBefore(text: string, end: number): number | undefined {
   let at = end - 1;
   let sameLine = true;
@@ -35,7 +32,7 @@ function commaBefore(text: string, end: number): number | undefined {
 
 const BEGINNING: Position = { offset: 0, line: 1, column: 1 };
 
-/** Line and column of an offset. Only the text between it and a `known` place is looked at. */
+/** Line and column of an offset. Scans only the text between it and the `known` position. */
 export function positionAt(text: string, offset: number, known: Position = BEGINNING): Position {
   let { line } = known;
   let lineStart = known.offset - known.column + 1;
@@ -51,7 +48,7 @@ export function positionAt(text: string, offset: number, known: Position = BEGIN
   return { offset, line, column: offset - lineStart + 1 };
 }
 
-/** The span of `part` where it stands literally inside `span`; all of `span` where it does not (escapes). */
+/** The span of `part` inside `span`; all of `span` if the source spells it differently (escapes). */
 export function spanWithin(model: Model, span: Span, part: string): Span {
   const text = model.files.find((file) => file.path === span.file)?.text;
   const at = text?.slice(span.start.offset, span.end.offset).indexOf(part) ?? -1;

@@ -1,9 +1,9 @@
-/** Asks each policy what it thinks of its own config, and puts the answers where the config stands. */
+/** Runs the lint part of each policy and locates its findings in the spec. */
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { Model, PolicyModel } from '../spec/model.js';
 import { factsOf, paramsOf, policyEntity } from './facts.js';
 
-/** What a policy may know of its surroundings. */
+/** What a policy is given to check its config. */
 export type PolicyContext = Parameters<PolicyModel['declaration']['compile']>[1];
 
 const consumersKnown = new WeakMap<Model, PolicyContext['consumers']>();

@@ -1,4 +1,4 @@
-/** Recognises secrets by where they stand, by their form, or by how random they are. */
+/** Recognises secrets by the name of their key, by their form, or by their entropy. */
 
 const FORMS: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----/, 'a private key'],
@@ -14,26 +14,26 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   [/^[a-z][a-z0-9+.-]*:\/\/[^/\s:@{]+:[^/\s@{]+@/i, 'a password in a URL'],
 ];
 
-/** Names whose value is a secret. Settings that name a field or variable (`token_header`) end otherwise. */
+/** Keys whose value is a secret. Keys that name a field or variable end differently: `token_header`. */
 const SECRET_NAME =
   /(password|passwd|passphrase|(^|[_.-])(pass|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key([_-]base)?|private[_-]?key|signing[_-]?key|credentials?|authorization))$/i;
 
-/** Names whose value is random on purpose, and for everybody to see. */
+/** Keys whose value is random and public. */
 const PUBLIC_NAME =
   /(^|[_.-])(sha|sha1|sha256|commit|rev|revision|build|version|digest|hash|checksum|etag|fingerprint)$/i;
 
-/** On a command line everybody on the machine reads it. */
+/** All users of the machine can read command lines. */
 const ON_COMMAND_LINE = /(?:^|\s)--?[\w-]*(?:password|passwd|secret|token|api[_-]?key)[= ]([^\s${}]{6,})/i;
 
 const PLACEHOLDER =
   /^(x+|\*+|\.+|<.*>|change-?me|todo|none|example|dummy|optional|required|(en|dis)abled|on|off|true|false|\d{1,3})$/i;
 
-/** What kind of secret the text at this path of a config looks like; undefined when like none. */
+/** The kind of secret that the text at this config path looks like; undefined if none. */
 export function secretIn(path: readonly (string | number)[], text: string): string | undefined {
   const form = FORMS.find(([pattern]) => pattern.test(text));
   if (form) return form[1];
   if (path[path.length - 1] === 'command' && ON_COMMAND_LINE.test(text)) return 'a secret on a command line';
-  // A template or reference puts the value together from elsewhere.
+  // The value of a template or reference comes from elsewhere.
   if (/[{}]/.test(text) || text.startsWith('sha256:')) return undefined;
   const name = [...path].reverse().find((step) => typeof step === 'string');
   if (name !== undefined && SECRET_NAME.test(String(name)) && text.length >= 4 && !PLACEHOLDER.test(text)) {
@@ -44,14 +44,14 @@ export function secretIn(path: readonly (string | number)[], text: string): stri
 }
 
 const SHORTEST_RANDOM = 24;
-/** Bits a character: words and paths stay below, random base64 and hex of that length are above. */
+/** Bits per character: words and paths are below, random base64 and hex of that length are above. */
 const RANDOM_BASE64 = 4;
 const RANDOM_HEX = 3;
-/** Share of a text that stands in runs of small letters: random base64 has about a sixth. */
+/** Share of a text in runs of small letters: about a sixth in random base64. */
 const WORDS = 0.45;
 
 function isRandom(text: string): boolean {
-  // A path, absolute or relative, is long and mixed as well.
+  // Paths are long and mixed too.
   if (text.length < SHORTEST_RANDOM || !/\d/.test(text) || /^[./]/.test(text)) return false;
   if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return false;
   if (/^[0-9a-f]{32,}$/i.test(text)) return entropy(text) > RANDOM_HEX;
@@ -64,13 +64,13 @@ function isRandom(text: string): boolean {
   );
 }
 
-/** Names such as `X-Requested-With-Version2` mix letters too, but in words; random text has few runs of small letters. */
+/** Names such as `X-Requested-With-Version2` mix letters too, but consist of words; random text has few runs of small letters. */
 function isMadeOfWords(text: string): boolean {
   const inWords = (text.match(/[a-z]{3,}/g) ?? []).join('').length;
   return inWords / text.length > WORDS;
 }
 
-/** Shannon's, over the characters of the text, in bits a character. */
+/** Shannon entropy in bits per character. */
 function entropy(text: string): number {
   const counts = new Map<string, number>();
   for (const char of text) counts.set(char, (counts.get(char) ?? 0) + 1);

@@ -4,7 +4,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'admin/public',
   severity: 'warning',
-  summary: 'The admin API can be reached from outside of this machine, in the clear',
+  summary: 'The admin API is reachable from other machines without TLS',
   partial: true,
   check(model, report) {
     const endpoint = model.admin.address === undefined ? undefined : endpointOf(model.admin.address);
@@ -13,8 +13,8 @@ const rule: Rule = {
       span: model.at.spanOf('admin', 'address'),
       entity: 'admin',
       message:
-        'The admin API has no TLS, and this address can be reached from outside: its token crosses the network in the clear.',
-      help: `Bind \`127.0.0.1:${endpoint.port}\` and reach it by a tunnel, or use the unix socket alone.`,
+        'The admin API has no TLS, and this address is reachable from other machines: its token crosses the network unencrypted.',
+      help: `Bind \`127.0.0.1:${endpoint.port}\` and connect through a tunnel, or use only the unix socket.`,
     });
   },
 };

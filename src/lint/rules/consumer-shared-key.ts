@@ -4,7 +4,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'consumer/shared-key',
   severity: 'error',
-  summary: 'One API key is given twice',
+  summary: 'An API key is listed twice',
   partial: true,
   check(model, report) {
     const owners = new Map<string, { consumer: ConsumerModel; index: number }>();
@@ -21,10 +21,10 @@ const rule: Rule = {
           span: consumer.at.spanOf('api_keys', index),
           entity: `consumer.${consumer.name}`,
           message: same
-            ? `The consumer \`${consumer.name}\` lists this API key twice.`
-            : `This API key belongs to \`${first.consumer.name}\` as well: a request with it could be either's.`,
-          related: [{ span: first.consumer.at.spanOf('api_keys', first.index), message: 'first given here' }],
-          help: same ? 'Remove one of the two.' : 'Give each consumer a key of its own.',
+            ? `Consumer \`${consumer.name}\` lists this API key twice.`
+            : `Consumer \`${first.consumer.name}\` has the same API key, so a request with it could be from either consumer.`,
+          related: [{ span: first.consumer.at.spanOf('api_keys', first.index), message: 'first listed here' }],
+          help: same ? 'Remove one of the two.' : 'Give each consumer its own key.',
         });
       }
     }

@@ -4,7 +4,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'consumer/unused',
   severity: 'warning',
-  summary: 'A consumer that no policy can ever recognise, since no route authenticates',
+  summary: 'A consumer is declared, but no route authenticates',
   partial: false,
   check(model, report) {
     if (recognisingPolicies(model).length > 0) return;
@@ -12,7 +12,7 @@ const rule: Rule = {
       report({
         span: consumer.nameSpan,
         entity: `consumer.${consumer.name}`,
-        message: `Nothing ever recognises the consumer \`${consumer.name}\`: no route carries a policy that authenticates.`,
+        message: `Consumer \`${consumer.name}\` is never used: no route has an authenticating policy.`,
         help: 'Add one, such as `use = "api-key"`, to the routes that the consumer calls, or remove the consumer.',
       });
     }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Rule } from '../rule.js';
 
-/** Keys that are tried first by whoever guesses. */
+/** Keys that an attacker tries first. */
 const GUESSES = [
   '',
   'test',
@@ -39,7 +39,7 @@ const guessOf = (hash: string): string | undefined => {
 const rule: Rule = {
   code: 'consumer/weak-key',
   severity: 'warning',
-  summary: 'An API key that is guessed at the first try',
+  summary: 'An API key is a common word',
   partial: true,
   check(model, report) {
     for (const consumer of model.consumers) {
@@ -51,9 +51,9 @@ const rule: Rule = {
           entity: `consumer.${consumer.name}`,
           message:
             guess === ''
-              ? `This is the hash of the empty text: the key of \`${consumer.name}\` went missing on its way to the hash.`
-              : `The API key of \`${consumer.name}\` is the word \`${guess}\`: anybody guesses it.`,
-          help: 'Make a random one: `openssl rand -hex 24`, then `printf %s KEY | sha256sum`.',
+              ? `The API key of consumer \`${consumer.name}\` is empty: this is the hash of an empty string.`
+              : `The API key of consumer \`${consumer.name}\` is \`${guess}\`, which is easy to guess.`,
+          help: 'Create a random key with `openssl rand -hex 24`, then hash it with `printf %s KEY | sha256sum`.',
         });
       }
     }

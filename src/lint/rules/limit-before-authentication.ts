@@ -2,11 +2,11 @@ import type { PolicyUse, RouteModel } from '../../spec/model.js';
 import { inPhaseOrder, listIn, quotedList, routeEntity, traitsOf } from '../facts.js';
 import type { Rule } from '../rule.js';
 
-/** Uses that count by consumer where nothing before them can know one. */
+/** Uses that count by consumer although no policy before them authenticates. */
 function early(route: RouteModel): PolicyUse[] {
   const found: PolicyUse[] = [];
   if (!route.policies.some(({ policy }) => traitsOf(policy).limitsBy === 'consumer')) return found;
-  // Where authentication is taken away by name, what was inherited beside it is known to count by address.
+  // If the route removes authentication with `without`, an inherited limit is expected to count by address.
   const meant = route.without.some((policy) => traitsOf(policy).authenticates === true);
   for (const use of inPhaseOrder(route.policies)) {
     if (use.policy.declaration.phase === 'authenticate') return found;
@@ -18,10 +18,10 @@ function early(route: RouteModel): PolicyUse[] {
 const rule: Rule = {
   code: 'limit/before-authentication',
   severity: 'warning',
-  summary: 'A limit counts by consumer where no consumer is known',
+  summary: 'A limit counts by consumer, but no policy before it authenticates',
   partial: false,
   check(model, report) {
-    // A group's policy stands at one place for many routes: one finding for all of them.
+    // A group's policy is written once for many routes: report it once.
     const places = new Map<string, { use: PolicyUse; route: RouteModel }[]>();
     for (const route of model.routes) {
       for (const use of early(route)) {
@@ -34,8 +34,8 @@ const rule: Rule = {
       report({
         span: use.span,
         entity: routeEntity(route),
-        message: `\`${use.policy.name}\` counts by consumer, but on ${routes} no policy authenticates before it: no consumer is known, and callers are counted by address instead.`,
-        help: 'Add an authenticating policy to the route, or count by something else: `by = "ip"`.',
+        message: `Policy \`${use.policy.name}\` counts by consumer, but no policy before it authenticates on ${routes}: requests have no consumer and are counted by address.`,
+        help: 'Add an authenticating policy to the route, or set `by = "ip"`.',
       });
     }
   },

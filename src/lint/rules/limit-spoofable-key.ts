@@ -6,7 +6,7 @@ const ADDRESS_FIELDS = new Set(['x-forwarded-for', 'x-real-ip', 'forwarded', 'tr
 const rule: Rule = {
   code: 'limit/spoofable-key',
   severity: 'warning',
-  summary: 'A limit counts by a header that the caller is free to choose',
+  summary: 'A limit counts by a header field that clients can choose freely',
   partial: true,
   check(model, report) {
     for (const policy of factsOf(model).policies) {
@@ -16,10 +16,10 @@ const rule: Rule = {
       report({
         span: policy.at.spanOf('by'),
         entity: policyEntity(model, policy),
-        message: `Callers choose the field \`${field}\` themselves: whoever sends another value with each request is never limited.`,
+        message: `Clients choose the value of \`${field}\`: a client that changes it with each request is never limited.`,
         help: ADDRESS_FIELDS.has(field)
-          ? 'Count by address, `by = "ip"`, and name the proxies in front under `trusted_proxies` of the listener.'
-          : 'Count by something that is proved, `by = "consumer"` or `by = "ip"`.',
+          ? 'Set `by = "ip"`, and list the proxies in front of gw in `trusted_proxies` of the listener.'
+          : 'Count by a value that clients cannot choose: `by = "consumer"` or `by = "ip"`.',
       });
     }
   },

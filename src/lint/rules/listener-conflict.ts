@@ -2,16 +2,18 @@ import type { Span } from '../../schema/diagnostic.js';
 import { BoundEndpoints, type Endpoint, endpointOf } from '../address.js';
 import type { Rule } from '../rule.js';
 
+const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 const rule: Rule = {
   code: 'listener/conflict',
   severity: 'error',
-  summary: 'Two addresses that cannot be bound at the same time',
+  summary: 'Two addresses cannot be bound at the same time',
   partial: true,
   check(model, report) {
     const bound: { name: string; endpoint: Endpoint; span: Span }[] = [];
     const endpoints = new BoundEndpoints();
     const places = model.listeners.map(({ name, config, at }) => ({
-      name: `the listener \`${name}\``,
+      name: `listener \`${name}\``,
       entity: `listener.${name}`,
       address: config.address,
       span: at.spanOf('address'),
@@ -30,14 +32,14 @@ const rule: Rule = {
       if (!other) continue;
       const why =
         other.endpoint.host === endpoint.host
-          ? 'it is the same address'
-          : "one of them takes the port on all interfaces, the other's included";
+          ? 'the addresses are the same'
+          : 'one of them binds the port on all interfaces';
       report({
         span,
         entity,
-        message: `${name.replace(/^t/, 'T')} cannot bind beside ${other.name}: ${why}.`,
+        message: `${capitalized(name)} and ${other.name} cannot both bind: ${why}.`,
         related: [{ span: other.span, message: `${other.name} binds here` }],
-        help: 'Give one of them another port.',
+        help: 'Change the port of one of them.',
       });
     }
   },

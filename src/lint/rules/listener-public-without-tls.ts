@@ -4,7 +4,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'listener/public-without-tls',
   severity: 'warning',
-  summary: 'A listener that the public can reach, without TLS',
+  summary: 'A public listener has no TLS',
   partial: true,
   check(model, report) {
     for (const listener of model.listeners) {
@@ -15,8 +15,8 @@ const rule: Rule = {
       report({
         span: listener.at.spanOf('address'),
         entity: `listener.${listener.name}`,
-        message: `\`${listener.name}\` ${everywhere ? 'listens on all interfaces' : 'listens on a public address'} without TLS: keys and replies cross the network in the clear.`,
-        help: `Add \`tls = { cert = "cert.pem", key = "key.pem" }\`, or bind \`127.0.0.1:${endpoint.port}\`; where something in front ends TLS, say so under \`[lint].allow\`.`,
+        message: `Listener \`${listener.name}\` ${everywhere ? 'listens on all interfaces' : 'listens on a public address'} without TLS: keys and replies cross the network unencrypted.`,
+        help: `Add \`tls = { cert = "cert.pem", key = "key.pem" }\`, or bind \`127.0.0.1:${endpoint.port}\`. If a proxy in front terminates TLS, add this warning to \`[lint].allow\`.`,
       });
     }
   },

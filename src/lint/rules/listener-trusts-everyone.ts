@@ -1,12 +1,12 @@
 import type { Rule } from '../rule.js';
 
-/** No bit of the address counts. */
+/** Prefix length 0: every address. */
 const EVERYONE = /\/0+$/;
 
 const rule: Rule = {
   code: 'listener/trusts-everyone',
   severity: 'warning',
-  summary: 'Every peer is a trusted proxy, so that anybody can forge its address',
+  summary: 'Every client is a trusted proxy, so clients can forge their address',
   partial: true,
   check(model, report) {
     for (const listener of model.listeners) {
@@ -15,8 +15,8 @@ const rule: Rule = {
         report({
           span: listener.at.spanOf('trusted_proxies', index),
           entity: `listener.${listener.name}`,
-          message: `\`${range}\` is every address there is: \`${listener.name}\` believes the \`X-Forwarded-For\` of anybody, so limits and logs see forged addresses.`,
-          help: 'Name the addresses of the proxies in front of gw, such as `10.0.0.0/8`.',
+          message: `\`${range}\` is every address, so listener \`${listener.name}\` trusts \`X-Forwarded-For\` from any client: limits and logs would use forged addresses.`,
+          help: 'List the addresses of the proxies in front of gw, such as `10.0.0.0/8`.',
         });
       }
     }

@@ -2,7 +2,7 @@ import type { Model, PolicyModel } from '../../spec/model.js';
 import { factsOf, policyEntity, traitsOf } from '../facts.js';
 import type { Rule } from '../rule.js';
 
-/** The first policy on a route that relies on a field of the request being its own, and that field. */
+/** The first policy on a route that sets a request field which clients must not set, and that field. */
 function ownField(model: Model): { readonly policy: PolicyModel; readonly field: string } | undefined {
   const { policies, routesByPolicy } = factsOf(model);
   for (const policy of policies) {
@@ -15,7 +15,7 @@ function ownField(model: Model): { readonly policy: PolicyModel; readonly field:
 const rule: Rule = {
   code: 'listener/underscores-kept',
   severity: 'warning',
-  summary: 'Clients can send a field that a policy sets, spelt with underscores',
+  summary: 'Clients can forge a field of a policy by writing it with underscores',
   partial: true,
   check(model, report) {
     const kept = model.listeners.filter(({ config }) => config.underscores === 'keep');
@@ -27,9 +27,9 @@ const rule: Rule = {
       report({
         span: listener.at.spanOf('underscores'),
         entity: `listener.${listener.name}`,
-        message: `\`${listener.name}\` passes on field names with \`_\`, and many targets (CGI, WSGI, Rack, PHP) read \`${alias}\` as \`${field}\`, which is not the client's to set: policy \`${policy.name}\` does.`,
+        message: `Listener \`${listener.name}\` forwards field names with \`_\`. Many targets (CGI, WSGI, Rack, PHP) read \`${alias}\` as \`${field}\`, so a client can forge the field that policy \`${policy.name}\` controls.`,
         related: [{ span: policy.nameSpan, message: `${policyEntity(model, policy)}` }],
-        help: 'Leave `underscores` out: names with `_` are then refused where they would be such a field, and passed on otherwise.',
+        help: 'Remove `underscores`: gw then refuses a name with `_` only if it equals such a field, and forwards all others.',
       });
     }
   },

@@ -5,7 +5,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'path/parameter-twice',
   severity: 'error',
-  summary: 'Two parameters of a path have one name',
+  summary: 'Two parameters of a path have the same name',
   partial: true,
   check(model, report) {
     for (const route of model.routes) {
@@ -21,9 +21,9 @@ const rule: Rule = {
         report({
           span: segment.span,
           entity: routeEntity(route),
-          message: `The path of \`${route.name}\` has two parameters named \`${segment.name}\`: \`{${segment.name}}\` in a template could be either.`,
-          related: [{ span: first, message: 'the first one' }],
-          help: 'Give one of them another name; names decide nothing about what matches.',
+          message: `The path of route \`${route.name}\` has two parameters named \`${segment.name}\`, so \`{${segment.name}}\` in a template is ambiguous.`,
+          related: [{ span: first, message: 'first used here' }],
+          help: 'Rename one of them; names do not affect what the path matches.',
         });
       }
     }

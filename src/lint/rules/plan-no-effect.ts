@@ -4,7 +4,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'plan/no-effect',
   severity: 'warning',
-  summary: 'A plan sets a limit that is not counted by consumer, so that no plan can hold there',
+  summary: 'A plan sets a limit that does not count by consumer',
   partial: true,
   check(model, report) {
     const policies = new Map(model.policies.map((policy) => [policy.name, policy]));
@@ -17,11 +17,11 @@ const rule: Rule = {
         report({
           span: plan.at.keySpanOf('limits', name),
           entity: `plan.${plan.name}`,
-          message: `This limit never holds: \`${name}\` counts by \`${by}\`, and a plan is known only where a limit counts by consumer.`,
+          message: `This limit has no effect: policy \`${name}\` counts by \`${by}\`, and plans apply only to limits that count by consumer.`,
           related: [
-            { span: byDefault ? policy.nameSpan : policy.at.spanOf('by'), message: `what \`${name}\` counts by` },
+            { span: byDefault ? policy.nameSpan : policy.at.spanOf('by'), message: `\`${name}\` counts by \`${by}\`` },
           ],
-          help: `Write \`by = "consumer"\` in \`[policy.${name}]\`, or remove the line.`,
+          help: `Set \`by = "consumer"\` in \`[policy.${name}]\`, or remove this line.`,
         });
       }
     }

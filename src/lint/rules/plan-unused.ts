@@ -3,7 +3,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'plan/unused',
   severity: 'warning',
-  summary: 'A plan that no consumer has',
+  summary: 'No consumer has the plan',
   partial: false,
   check(model, report) {
     const bought = new Set(model.consumers.map(({ plan }) => plan));
@@ -12,8 +12,8 @@ const rule: Rule = {
       report({
         span: plan.nameSpan,
         entity: `plan.${plan.name}`,
-        message: `No consumer has the plan \`${plan.name}\`.`,
-        help: `Give it to one with \`plan = "${plan.name}"\`, or remove it.`,
+        message: `Plan \`${plan.name}\` is never used: no consumer has it.`,
+        help: `Add \`plan = "${plan.name}"\` to a consumer, or remove the plan.`,
       });
     }
   },

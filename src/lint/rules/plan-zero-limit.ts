@@ -4,7 +4,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'plan/zero-limit',
   severity: 'error',
-  summary: 'A plan that lets its consumers do nothing',
+  summary: 'A plan sets a limit of zero',
   partial: true,
   check(model, report) {
     for (const plan of model.plans) {
@@ -13,8 +13,8 @@ const rule: Rule = {
         report({
           span: plan.at.spanOf('limits', policy),
           entity: `plan.${plan.name}`,
-          message: `\`${formatRate(rate)}\` refuses every request of a consumer on the plan \`${plan.name}\`.`,
-          help: 'Write how many may pass; to shut a consumer out, remove its keys.',
+          message: `\`${formatRate(rate)}\` refuses every request of the consumers with plan \`${plan.name}\`.`,
+          help: 'Set a limit above zero. To block a consumer, remove its keys.',
         });
       }
     }

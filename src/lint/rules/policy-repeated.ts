@@ -4,15 +4,15 @@ import { listIn, quotedList, routeEntity } from '../facts.js';
 import type { Rule } from '../rule.js';
 
 const FROM: Record<PolicyUse['from'], string> = {
-  defaults: 'it comes with `[defaults]`',
-  group: 'it comes with the group',
-  spec: 'first named here',
+  defaults: 'inherited from `[defaults]`',
+  group: 'inherited from the group',
+  spec: 'first listed here',
 };
 
 const rule: Rule = {
   code: 'policy/repeated',
   severity: 'warning',
-  summary: 'A route carries the same policy twice',
+  summary: 'A route has the same policy twice',
   partial: true,
   check(model, report) {
     const places = new Map<string, { use: PolicyUse; first: PolicyUse; routes: string[]; entity: string }>();
@@ -34,10 +34,10 @@ const rule: Rule = {
       report({
         span: use.span,
         entity,
-        message: `${quotedList(routes)} already ${routes.length === 1 ? 'carries' : 'carry'} \`${use.policy.name}\`: a policy runs once on each request, at the place where it is first named, so this mention has no effect.`,
+        message: `${quotedList(routes)} already ${routes.length === 1 ? 'has' : 'have'} policy \`${use.policy.name}\`. A policy runs once per request, at its first position, so this entry has no effect.`,
         related: [{ span: first.span, message: FROM[first.from] }],
-        help: 'Remove this one. For the same step twice, such as a second limit, write a second `[policy.NAME]`.',
-        ...(edit ? { fix: { title: 'Remove the second', applicability: 'safe' as const, edits: [edit] } } : {}),
+        help: 'Remove this entry. To run the same kind of policy twice, such as a second limit, declare a second `[policy.NAME]`.',
+        ...(edit ? { fix: { title: 'Remove this entry', applicability: 'safe' as const, edits: [edit] } } : {}),
       });
     }
   },

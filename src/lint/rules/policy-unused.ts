@@ -4,7 +4,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'policy/unused',
   severity: 'warning',
-  summary: 'A policy that no route or group names',
+  summary: 'A policy is not used by any route',
   partial: false,
   check(model, report) {
     const { routesByPolicy } = factsOf(model);
@@ -13,8 +13,8 @@ const rule: Rule = {
       report({
         span: policy.nameSpan,
         entity: `policy.${policy.name}`,
-        message: `No route carries the policy \`${policy.name}\`, so it does nothing.`,
-        help: `Name it where it should act, \`policies = ["${policy.name}"]\` on a route or group, or remove it.`,
+        message: `Policy \`${policy.name}\` is never used: no route has it.`,
+        help: `Add \`policies = ["${policy.name}"]\` to a route or group, or remove the policy.`,
       });
     }
   },

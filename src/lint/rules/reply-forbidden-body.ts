@@ -7,7 +7,7 @@ const WITHOUT_BODY = new Set([204, 205, 304]);
 const rule: Rule = {
   code: 'reply/forbidden-body',
   severity: 'error',
-  summary: 'A body on a status that has none',
+  summary: 'A reply has a body, but its status does not allow one',
   partial: true,
   check(model, report) {
     for (const route of model.routes) {
@@ -15,9 +15,9 @@ const rule: Rule = {
       report({
         span: route.at.spanOf('reply', 'body'),
         entity: routeEntity(route),
-        message: `A reply with status ${route.reply.status} has no body, so this text could never be sent.`,
-        related: [{ span: route.at.spanOf('reply', 'status'), message: 'the status' }],
-        help: 'Remove the body, or answer with another status, such as 200.',
+        message: `A reply with status ${route.reply.status} cannot have a body, so this text would never be sent.`,
+        related: [{ span: route.at.spanOf('reply', 'status'), message: 'the status is set here' }],
+        help: 'Remove the body, or use another status, such as 200.',
       });
     }
   },

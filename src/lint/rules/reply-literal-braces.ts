@@ -4,12 +4,12 @@ import { spanWithin } from '../edits.js';
 import { paramsOf, routeEntity } from '../facts.js';
 import type { Rule } from '../rule.js';
 
-/** Names in single braces. Doubled braces and `${...}` belong to another template language, which sees the text later. */
+/** Names in single braces. Doubled braces and `${...}` belong to another template language that processes the text later. */
 const PLACEHOLDER = /(?<![{$])\{([A-Za-z_][\w-]*(?:\.[\w!#$%&'*+^`|~-]+)*)\}/g;
 
 /**
- * Placeholders that elsewhere would be variables of this route. A body may hold braces for many reasons, so a word without
- * a dot counts only where it is a path parameter.
+ * Placeholders that would be variables of this route in a template. A body may contain braces for many reasons, so a word
+ * without a dot counts only if it is a path parameter.
  */
 function placeholders(text: string, route: RouteModel): string[] {
   const params = new Set(paramsOf(route));
@@ -23,23 +23,23 @@ function placeholders(text: string, route: RouteModel): string[] {
   return [...found];
 }
 
-/** Placeholders of one text that are reported: more say nothing new, and each is looked for in the whole text. */
+/** At most this many placeholders per text are reported, since each one is searched in the whole text. */
 const MOST = 20;
 
-/** A header value that is to hold a reference, such as `${REGION}`. In a body it belongs to another language. */
+/** References in a header value, such as `${REGION}`. In a body they belong to another language. */
 const references = (text: string): readonly string[] => [...new Set(text.match(/\$\{[^{}]*\}/g))].slice(0, MOST);
 
-const BODY_HELP = 'Write the text without braces; only header fields can hold variables, with a `headers` policy.';
+const BODY_HELP = 'Write the text without braces. Only header fields can use variables, with a `headers` policy.';
 const HEADER_HELP =
   'Set the field with a `headers` policy (`reply.set`), whose values are templates, or write it without braces.';
 
 const REFERENCE_HELP =
-  'Set the field with a `headers` policy (`reply.set`), whose values take references: `${env:NAME}`, `${file:path}`.';
+  'Set the field with a `headers` policy (`reply.set`), whose values may contain `${env:NAME}` and `${file:path}`.';
 
 const rule: Rule = {
   code: 'reply/literal-braces',
   severity: 'warning',
-  summary: 'A fixed reply holds what looks like a template variable, and is sent as it is written',
+  summary: 'A fixed reply contains a template variable, which is sent literally',
   partial: true,
   check(model, report) {
     for (const route of model.routes) {
@@ -53,7 +53,7 @@ const rule: Rule = {
           report({
             span: spanWithin(model, route.at.spanOf('reply', ...path), reference),
             entity: routeEntity(route),
-            message: `\`${reference}\` is sent as it is written: header values of a fixed reply hold no references.`,
+            message: `\`${reference}\` is sent literally: header values of a fixed reply cannot contain references.`,
             help: REFERENCE_HELP,
           });
         }
@@ -61,7 +61,7 @@ const rule: Rule = {
           report({
             span: spanWithin(model, route.at.spanOf('reply', ...path), placeholder),
             entity: routeEntity(route),
-            message: `\`${placeholder}\` is sent as it is written: ${path[0] === 'body' ? 'the body of a fixed reply is not a template' : 'header values of a fixed reply are not templates'}.`,
+            message: `\`${placeholder}\` is sent literally: ${path[0] === 'body' ? 'the body of a fixed reply is not a template' : 'header values of a fixed reply are not templates'}.`,
             help: path[0] === 'body' ? BODY_HELP : HEADER_HELP,
           });
         }

@@ -5,7 +5,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'route/ambiguous',
   severity: 'error',
-  summary: 'Two routes can match one request, and neither has precedence',
+  summary: 'Two routes match the same request with equal precedence',
   partial: true,
   check(model, report) {
     for (const { kind, route, other, request } of overlapsOf(model).conflicts) {
@@ -13,9 +13,9 @@ const rule: Rule = {
       report({
         span: route.match.span,
         entity: routeEntity(route),
-        message: `\`${route.name}\` and \`${other.name}\` both match ${request}, and neither is more specific than the other.`,
+        message: `Routes \`${route.name}\` and \`${other.name}\` both match ${request}, and neither is more specific.`,
         related: [{ span: other.match.span, message: `\`${other.name}\` matches it too` }],
-        help: 'Make one more specific (a literal, a host, a method, one more condition), give them `listeners` that do not meet, or make the two exclude each other.',
+        help: 'Make one more specific (a literal, a host, a method, another condition), put them on different `listeners`, or make their conditions exclude each other.',
       });
     }
   },

@@ -4,7 +4,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'route/ignored-setting',
   severity: 'warning',
-  summary: 'A setting for a service on a route that asks none',
+  summary: 'A route with a fixed reply has a setting for services',
   partial: true,
   check(model, report) {
     for (const route of model.routes) {
@@ -17,8 +17,8 @@ const rule: Rule = {
         report({
           span: route.at.keySpanOf(key),
           entity: routeEntity(route),
-          message: `\`${key}\` has no effect on \`${route.name}\`: the route answers by itself, so no path is sent to anybody.`,
-          help: 'Remove it, or let the route lead to a service with `to`.',
+          message: `\`${key}\` has no effect on route \`${route.name}\`: it sends a fixed reply, so no path is sent to a target.`,
+          help: 'Remove it, or replace `reply` with `to` and a service.',
         });
       }
     }

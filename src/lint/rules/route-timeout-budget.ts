@@ -4,13 +4,13 @@ import { routeEntity } from '../facts.js';
 import type { Rule } from '../rule.js';
 
 const LABELS = {
-  retries: 'further attempts to connect',
-  connect_timeout: 'each may wait so long',
-  response_timeout: 'the last one then waits so long for the reply',
+  retries: 'number of further attempts',
+  connect_timeout: 'time limit of each attempt to connect',
+  response_timeout: 'time limit of the wait for the reply',
 } as const;
 const KEYS = ['retries', 'connect_timeout', 'response_timeout'] as const;
 
-/** The longest wait for a reply's head: every attempt to connect times out but the last, and its reply comes late. */
+/** Longest wait for the head of a reply: all attempts to connect but the last time out, and its reply is late. */
 function longestWait({ config }: ServiceModel): number {
   return (config.retries + 1) * config.connect_timeout + config.response_timeout;
 }
@@ -18,7 +18,7 @@ function longestWait({ config }: ServiceModel): number {
 const rule: Rule = {
   code: 'route/timeout-budget',
   severity: 'warning',
-  summary: "All attempts at a service take longer than the route's timeout allows",
+  summary: 'The timeout of a route is shorter than all attempts at its service',
   partial: true,
   check(model, report) {
     for (const route of model.routes) {
@@ -27,16 +27,16 @@ const rule: Rule = {
       const wait = longestWait(service);
       if (wait <= route.timeout) continue;
       const written = KEYS.filter((key) => service.at.originOf(key).from !== 'default');
-      // A short timeout over a service of defaults cuts on purpose.
+      // With only default values in the service, a short timeout is intended.
       if (written.length === 0) continue;
       const { retries, connect_timeout: connect, response_timeout: response } = service.config;
       const attempts = retries === 0 ? 'one attempt' : `${retries + 1} attempts`;
       report({
         span: route.at.originOf('timeout').from === 'default' ? route.nameSpan : route.at.spanOf('timeout'),
         entity: routeEntity(route),
-        message: `\`${route.name}\` ends after ${formatDuration(route.timeout)}, but ${attempts} to connect to \`${service.name}\` may take ${formatDuration(connect)} each, and the reply ${formatDuration(response)} more, ${formatDuration(wait)} in all: the last attempts are cut off.`,
+        message: `Route \`${route.name}\` times out after ${formatDuration(route.timeout)}, but ${attempts} to connect to service \`${service.name}\` may take ${formatDuration(connect)} each and the reply another ${formatDuration(response)}, ${formatDuration(wait)} in total: the last attempts would be cut off.`,
         related: written.map((key) => ({ span: service.at.spanOf(key), message: LABELS[key] })),
-        help: `Raise the route's \`timeout\` to ${formatDuration(wait)} or more, or lower \`retries\`, \`connect_timeout\` or \`response_timeout\` of the service.`,
+        help: `Raise \`timeout\` of the route to at least ${formatDuration(wait)}, or lower \`retries\`, \`connect_timeout\` or \`response_timeout\` of the service.`,
       });
     }
   },

@@ -2,11 +2,11 @@ import type { RouteModel } from '../../spec/model.js';
 import { authenticates, factsOf, quotedList, routeEntity, traitsOf } from '../facts.js';
 import type { Rule } from '../rule.js';
 
-/** Reads may be public where only writes ask who calls: that is a common and sensible split. */
+/** Public reads beside authenticated writes are common and sensible. */
 const isRead = (route: RouteModel): boolean =>
   route.match.methods.length > 0 && route.match.methods.every((method) => /^(GET|HEAD|OPTIONS)$/.test(method));
 
-/** Authentication that was taken away by name is not forgotten. */
+/** Authentication removed with `without` was not forgotten. */
 const isMeant = (route: RouteModel): boolean => route.without.some((policy) => traitsOf(policy).authenticates === true);
 
 const isPreflight = (route: RouteModel): boolean =>
@@ -19,7 +19,7 @@ function judge(routes: readonly RouteModel[]): { open: RouteModel[]; guarded: Ro
   const open = routes.filter(
     (route) => !authenticates(route) && !isMeant(route) && !isPreflight(route) && (guardsReads || !isRead(route)),
   );
-  // Where most are open the guarded ones are the exception, and nothing looks forgotten.
+  // If most routes are open, the guarded ones are the exception.
   return { open: open.length > guarded.length ? [] : open, guarded };
 }
 
@@ -29,7 +29,7 @@ const isWriteOnly = (route: RouteModel): boolean =>
 const rule: Rule = {
   code: 'route/unauthenticated',
   severity: 'warning',
-  summary: 'A route lets anybody in while others to the same service ask who calls',
+  summary: 'A route has no authentication, but other routes to its service do',
   partial: false,
   check(model, report) {
     for (const [service, routes] of factsOf(model).routesByService) {
@@ -45,9 +45,9 @@ const rule: Rule = {
         report({
           span: route.nameSpan,
           entity: routeEntity(route),
-          message: `\`${route.name}\` lets anybody reach \`${service.name}\`, while ${others} ${guarded.length === 1 ? 'asks' : 'ask'} who calls.`,
+          message: `Route \`${route.name}\` reaches service \`${service.name}\` without authentication, but ${others} ${guarded.length === 1 ? 'requires' : 'require'} it.`,
           related: [{ span: policy?.span ?? like.nameSpan, message: `\`${like.name}\` authenticates here` }],
-          help: `Add an authenticating policy${policy ? ` (\`${policy.policy.name}\`)` : ''} to the route; if it is public on purpose, say so under \`[lint].allow\`.`,
+          help: `Add an authenticating policy${policy ? ` (\`${policy.policy.name}\`)` : ''} to the route. If the route is meant to be public, add this warning to \`[lint].allow\`.`,
         });
       }
     }

@@ -8,14 +8,14 @@ import { secretIn } from '../secrets.js';
 type Path = readonly (string | number)[];
 type Visit = (path: Path, text: string) => void;
 
-/** Every string in a config, with its path. Of what is left to load time, `{ $ref }`, the defaults. */
+/** Visits every string in a config, with its path; of references (`{ $ref }`), their defaults. */
 function visitStrings(value: unknown, path: Path, visit: Visit): void {
   if (typeof value === 'string') visit(path, value);
   else if (Array.isArray(value))
     for (const [index, item] of value.entries()) visitStrings(item, [...path, index], visit);
   else if (value === null || typeof value !== 'object') return;
   else if ('$ref' in value && typeof value.$ref === 'string') {
-    // A default is in the spec and in the bundle, for everybody to read.
+    // A default is readable in the spec and in the bundle.
     for (const part of splitReferences(value.$ref)) if (typeof part !== 'string') visit(path, part.fallback ?? '');
   } else {
     for (const [key, item] of Object.entries(value)) visitStrings(item, [...path, key], visit);
@@ -51,7 +51,7 @@ function* places(model: Model): Generator<Place> {
 const rule: Rule = {
   code: 'secret/plain-text',
   severity: 'warning',
-  summary: 'A secret stands in the spec as plain text',
+  summary: 'The spec contains a secret in plain text',
   partial: true,
   check(model, report) {
     for (const { entity, config, at, prefix } of places(model)) {
@@ -62,8 +62,8 @@ const rule: Rule = {
           span: at.spanOf(...path),
           entity,
           sensitive: true,
-          message: `This looks like ${what} in plain text: whoever reads the repository, or its history, has it.`,
-          help: 'Write `"${env:NAME}"` or `"${file:path}"` instead, and replace the secret itself: it has been seen.',
+          message: `This looks like ${what} in plain text, readable for everyone with access to the repository or its history.`,
+          help: 'Write `"${env:NAME}"` or `"${file:path}"` instead, and replace the exposed secret.',
         });
       });
     }

@@ -4,7 +4,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'service/unused',
   severity: 'warning',
-  summary: 'A service that no route leads to',
+  summary: 'A service is not used by any route',
   partial: false,
   check(model, report) {
     const used = factsOf(model).routesByService;
@@ -13,7 +13,7 @@ const rule: Rule = {
       report({
         span: service.nameSpan,
         entity: `service.${service.name}`,
-        message: `No route leads to the service \`${service.name}\`.`,
+        message: `Service \`${service.name}\` is never used: no route leads to it.`,
         help: `Add a route with \`to = "${service.name}"\`, or remove the service.`,
       });
     }

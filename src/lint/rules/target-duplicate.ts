@@ -5,7 +5,7 @@ import { type LocatedTarget, targetsOf } from '../targets.js';
 const rule: Rule = {
   code: 'target/duplicate',
   severity: 'warning',
-  summary: 'A service lists one target twice',
+  summary: 'A service lists a target twice',
   partial: true,
   check(model, report) {
     for (const service of model.services) {
@@ -22,10 +22,10 @@ const rule: Rule = {
         report({
           span: target.span,
           entity: `service.${service.name}`,
-          message: `\`${service.name}\` lists this target twice: it gets a double share, and ejecting it takes two rounds of failures.`,
+          message: `Service \`${service.name}\` lists this target twice: it gets a double share, and its failures are counted separately.`,
           related: [{ span: first.span, message: 'first listed here' }],
-          help: 'Remove one; for a larger share write `{ url = "...", weight = 2 }`.',
-          ...(edit ? { fix: { title: 'Remove the second', applicability: 'unsafe' as const, edits: [edit] } } : {}),
+          help: 'Remove one of them. For a larger share, write `{ url = "...", weight = 2 }`.',
+          ...(edit ? { fix: { title: 'Remove the second one', applicability: 'unsafe' as const, edits: [edit] } } : {}),
         });
       }
     }

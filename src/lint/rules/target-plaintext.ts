@@ -5,7 +5,7 @@ import { targetsOf } from '../targets.js';
 const rule: Rule = {
   code: 'target/plaintext',
   severity: 'warning',
-  summary: 'Plain HTTP to a target outside of private networks',
+  summary: 'A target outside private networks uses plain HTTP',
   partial: true,
   check(model, report) {
     for (const service of model.services) {
@@ -14,8 +14,8 @@ const rule: Rule = {
         report({
           span,
           entity: `service.${service.name}`,
-          message: `Requests to \`${endpoint.host}\` leave the private network unencrypted: anybody on the way can read and change them, credentials included.`,
-          help: 'Use `https://`, or reach the target by a private address.',
+          message: `Requests to \`${endpoint.host}\` leave the private network unencrypted: they can be read and changed on the way, including credentials.`,
+          help: 'Use `https://`, or a private address of the target.',
         });
       }
     }

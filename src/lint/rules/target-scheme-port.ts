@@ -4,7 +4,7 @@ import { targetsOf } from '../targets.js';
 const rule: Rule = {
   code: 'target/scheme-port',
   severity: 'warning',
-  summary: 'Plain HTTP to the port of HTTPS, or the other way round',
+  summary: 'The scheme and port of a target do not fit together',
   partial: true,
   check(model, report) {
     for (const service of model.services) {
@@ -16,8 +16,8 @@ const rule: Rule = {
         report({
           span,
           entity: `service.${service.name}`,
-          message: `Port ${port} is where servers speak ${other === 'https' ? 'HTTPS' : 'plain HTTP'}, but this target is asked by \`${scheme}\`: every request would fail.`,
-          help: `Write \`${other}://${host}\`, or the port at which it speaks ${scheme === 'https' ? 'HTTPS' : 'plain HTTP'}.`,
+          message: `Port ${port} is the standard port of ${other === 'https' ? 'HTTPS' : 'plain HTTP'}, but this target uses \`${scheme}\`: every request would fail.`,
+          help: `Write \`${other}://${host}\`, or the port on which the target serves ${scheme === 'https' ? 'HTTPS' : 'plain HTTP'}.`,
         });
       }
     }

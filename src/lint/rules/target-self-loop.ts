@@ -5,7 +5,7 @@ import { targetsOf } from '../targets.js';
 const rule: Rule = {
   code: 'target/self-loop',
   severity: 'error',
-  summary: "A target that is the gateway's own listener",
+  summary: 'A target is a listener of this gateway',
   partial: true,
   check(model, report) {
     const endpoints = new BoundEndpoints();
@@ -22,9 +22,9 @@ const rule: Rule = {
         report({
           span,
           entity: `service.${service.name}`,
-          message: `This target is the gateway itself: a request to \`${service.name}\` would come back to the listener \`${listener.name}\`, round and round.`,
-          related: [{ span: listener.at.spanOf('address'), message: `\`${listener.name}\` listens here` }],
-          help: 'Write the address of the service, or let one of the two use another port.',
+          message: `This target is the gateway itself: requests to service \`${service.name}\` would return to listener \`${listener.name}\` in an endless loop.`,
+          related: [{ span: listener.at.spanOf('address'), message: `\`${listener.name}\` listens on this address` }],
+          help: 'Write the address of the service, or change one of the two ports.',
         });
       }
     }

@@ -5,7 +5,7 @@ import { targetsOf } from '../targets.js';
 const rule: Rule = {
   code: 'target/unspecified-address',
   severity: 'warning',
-  summary: 'A target at 0.0.0.0, which is an address to listen on, not to connect to',
+  summary: 'A target has the address 0.0.0.0, which is only for listening',
   partial: true,
   check(model, report) {
     for (const service of model.services) {
@@ -16,7 +16,7 @@ const rule: Rule = {
         report({
           span,
           entity: `service.${service.name}`,
-          message: `\`${endpoint.host}\` means "all interfaces" to a server that listens; connecting to it reaches this machine on some systems and nothing on others.`,
+          message: `\`${endpoint.host}\` means "all interfaces" and is only for listening. Connecting to it reaches this machine on some systems and fails on others.`,
           help: `Write \`${fixed}\`.`,
           fix: { title: `Write \`${fixed}\``, applicability: 'safe', edits: [{ span, text: JSON.stringify(fixed) }] },
         });

@@ -6,7 +6,7 @@ import type { Rule } from '../rule.js';
 const rule: Rule = {
   code: 'template/unknown-variable',
   severity: 'error',
-  summary: 'A template names a variable or path parameter that is not there',
+  summary: 'A template uses an unknown variable or path parameter',
   partial: true,
   check(model, report) {
     for (const route of model.routes) {
@@ -21,8 +21,8 @@ const rule: Rule = {
           span: spanWithin(model, route.at.spanOf('rewrite'), route.rewrite!.slice(offset, offset + length)),
           entity: routeEntity(route),
           message,
-          related: [{ span: route.match.span, message: `the path of \`${route.name}\`` }],
-          help: 'Name a parameter of the path, or a variable such as `{consumer.name}` or `{request.id}`.',
+          related: [{ span: route.match.span, message: `the path of route \`${route.name}\`` }],
+          help: 'Use a parameter of the path, or a variable such as `{consumer.name}` or `{request.id}`.',
         });
       }
     }
