@@ -4,7 +4,7 @@ import type { Bundle } from '../bundle/types.js';
 import type { Model } from '../spec/model.js';
 import { emit } from './emit.js';
 import type { Pass, PassStats } from './ir.js';
-import { lower } from './lower.js';
+import { lower } from './lower/index.js';
 import { dropDeadRoutes } from './passes/drop-dead-routes.js';
 import { dropIdlePolicies } from './passes/drop-idle-policies.js';
 import { foldReplies } from './passes/fold-replies.js';

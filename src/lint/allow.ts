@@ -2,7 +2,7 @@
 import type { Diagnostic } from '../schema/diagnostic.js';
 import { KnownWords, suggest } from '../schema/suggest.js';
 import type { Model } from '../spec/model.js';
-import { listIn } from './facts.js';
+import { listIn } from './model-index.js';
 import type { CatalogueEntry } from './rule.js';
 
 export const ALLOW_CODES: readonly CatalogueEntry[] = [

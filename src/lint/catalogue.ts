@@ -1,7 +1,7 @@
 /** Every code that gw can report about a spec. */
 import { policyDeclarations, SPEC_CODES } from '../spec/index.js';
 import { ALLOW_CODES } from './allow.js';
-import { listIn } from './facts.js';
+import { listIn } from './model-index.js';
 import type { CatalogueEntry } from './rule.js';
 import { rules } from './rules/index.js';
 

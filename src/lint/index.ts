@@ -12,7 +12,7 @@ export { allCodes, diagnosticsIndex, docsPage } from './catalogue.js';
 export type { CatalogueEntry, Finding, Report, Rule } from './rule.js';
 export { rules };
 
-/** What all rules and policies say of a model, sorted; `[lint].allow` is not applied. */
+/** Runs all rules and policy checks on a model. Sorted; `[lint].allow` is not applied. */
 export function lint(model: Model): Diagnostic[] {
   return sortDiagnostics([...runRules(model, rules), ...lintPolicies(model)]);
 }
@@ -28,21 +28,20 @@ function runRules(model: Model, chosen: readonly Rule[]): Diagnostic[] {
 export type LoadOptions = Parameters<typeof loadSpec>[0];
 
 export interface CheckedSpec extends Outcome<Model> {
-  /** Every file that was read, also when no model could be made of them. */
+  /** Every file that was read, also if there is no model. */
   readonly files: readonly SourceFile[];
 }
 
 /**
- * Loads a spec and says everything there is to say about it: sorted by file, offset and code, allowed warnings left
- * out. With errors in the text or names, only rules that stay right about a part of a spec run. Never throws on any
- * input.
+ * Loads and checks a spec. Diagnostics are sorted by file, offset and code, without allowed warnings. If the spec has
+ * errors, only `partial` rules run. Never throws for any input.
  */
 export function checkSpec(options: LoadOptions): CheckedSpec {
   const { value: model, diagnostics, files } = loadSpec(options);
   if (!model) return { value: undefined, diagnostics: sortDiagnostics(diagnostics), files };
   const whole = !hasErrors(diagnostics);
   const chosen = whole ? rules : rules.filter(({ partial }) => partial);
-  // What a policy warns of may come from what could not be read: a consumer with a bad key is no consumer.
+  // With errors, a policy warning may be wrong: a consumer with an invalid key, for example, is missing.
   const policies = lintPolicies(model).filter(({ severity }) => whole || severity === 'error');
   const found = [...diagnostics, ...runRules(model, chosen), ...policies];
   return { value: model, diagnostics: sortDiagnostics(applyAllow(model, found, allCodes(), whole)), files };

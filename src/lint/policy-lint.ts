@@ -1,7 +1,7 @@
 /** Runs the lint part of each policy and locates its findings in the spec. */
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { Model, PolicyModel } from '../spec/model.js';
-import { factsOf, paramsOf, policyEntity } from './facts.js';
+import { modelIndexOf, paramsOf, policyEntity } from './model-index.js';
 
 /** What a policy is given to check its config. */
 export type PolicyContext = Parameters<PolicyModel['declaration']['compile']>[1];
@@ -22,7 +22,7 @@ function consumersOf(model: Model): PolicyContext['consumers'] {
 }
 
 export function contextOf(model: Model, policy: PolicyModel): PolicyContext {
-  const routes = factsOf(model).routesByPolicy.get(policy) ?? [];
+  const routes = modelIndexOf(model).routesByPolicy.get(policy) ?? [];
   return {
     name: policy.name,
     routes: routes.map((route) => ({ name: route.name, params: paramsOf(route) })),
@@ -32,7 +32,7 @@ export function contextOf(model: Model, policy: PolicyModel): PolicyContext {
 
 export function lintPolicies(model: Model): Diagnostic[] {
   const found: Diagnostic[] = [];
-  for (const policy of factsOf(model).policies) {
+  for (const policy of modelIndexOf(model).policies) {
     policy.declaration.lint?.(policy.config, contextOf(model, policy), (problem) => {
       const { code, severity, message, help } = problem;
       found.push({

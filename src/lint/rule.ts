@@ -1,8 +1,8 @@
-/** What a rule is: one file in rules/, one code, one question asked of the whole model. */
+/** A lint rule: one file in rules/, one code, one check of the whole model. */
 import type { Diagnostic, Severity } from '../schema/diagnostic.js';
 import type { Model } from '../spec/model.js';
 
-/** What a rule says of one place; code and severity are the rule's. */
+/** What a rule reports at one place; code and severity come from the rule. */
 export type Finding = Omit<Diagnostic, 'code' | 'severity'>;
 export type Report = (finding: Finding) => void;
 
@@ -16,10 +16,10 @@ export interface CatalogueEntry {
 
 export interface Rule extends CatalogueEntry {
   /**
-   * True when the rule is right even about a spec of which a part could not be read. A rule that reasons from what is
-   * absent (`unused`) is not: the missing part may hold it.
+   * Whether the rule is also right for a spec that could be read only partly. A rule about missing things (`unused`) is
+   * not: the unread part may contain them.
    */
   readonly partial: boolean;
-  /** Reports in any order; whoever runs the rules sorts. */
+  /** Reports in any order; checkSpec() sorts. */
   check(model: Model, report: Report): void;
 }

@@ -1,4 +1,4 @@
-/** The targets of a service whose address is known before load. */
+/** The targets of a service with an address that is known before load. */
 import type { Span } from '../schema/diagnostic.js';
 import type { ServiceModel } from '../spec/model.js';
 import { type TargetEndpoint, targetEndpoint } from './address.js';
@@ -7,9 +7,9 @@ export interface LocatedTarget {
   readonly endpoint: TargetEndpoint;
   /** As written. */
   readonly url: string;
-  /** Of the URL alone. */
+  /** Span of the URL. */
   readonly span: Span;
-  /** Of the whole item in `targets`. */
+  /** Span of the whole item in `targets`. */
   readonly item: Span;
 }
 

@@ -1,10 +1,10 @@
-/** What `gw validate` does: checks specs, mends what can be mended safely, renders. */
+/** Checks specs, applies safe fixes if asked, and renders the diagnostics: what `gw validate` does. */
 import { dirname, relative } from 'node:path';
 import { counted } from '../plural.js';
 import { type Diagnostic, hasErrors } from '../schema/diagnostic.js';
 import type { SourceFile } from '../spec/model.js';
+import { fixSpecs } from './fix/fix-specs.js';
 import { type CheckedSpec, checkSpec } from './index.js';
-import { mend } from './mend.js';
 import { type Format, relocated, render } from './render/index.js';
 
 export interface ValidateOptions {
@@ -13,7 +13,7 @@ export interface ValidateOptions {
   readonly overlays?: readonly string[];
   readonly format: Format;
   readonly color: boolean;
-  /** Of the terminal, where there is one. */
+  /** Width of the terminal, if there is one. */
   readonly columns?: number | undefined;
   /** Paths are shown relative to it. */
   readonly cwd: string;
@@ -24,16 +24,16 @@ export interface ValidateOptions {
 
 export interface Validated {
   readonly output: string;
-  /** False: errors, warnings that are denied, or a fix that could not be written. */
+  /** False: there are errors, denied warnings, or fixes that could not be written. */
   readonly passed: boolean;
-  /** What was changed on disk, or could not be, in words for people. */
+  /** What was changed on disk or could not be, as sentences. */
   readonly notes: readonly string[];
 }
 
-/** Fixes that were left out, listed one by one. */
+/** At most this many left-out fixes are listed. */
 const MOST_REFUSED = 5;
 
-/** Never throws for what is in the specs; a file that cannot be written is told in `notes`. */
+/** Never throws for the content of a spec. `notes` reports files that cannot be written. */
 export function validate(options: ValidateOptions): Validated {
   const notes: string[] = [];
   const failures: string[] = [];
@@ -67,7 +67,7 @@ export function validate(options: ValidateOptions): Validated {
   };
 }
 
-/** Specs that include one file say the same of it twice. */
+/** Specs that include the same file report its diagnostics twice. */
 function withoutRepeats(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   const seen = new Set<string>();
   return diagnostics.filter(({ code, span, message }) => {
@@ -83,19 +83,19 @@ function cleanLine(path: string, { value }: CheckedSpec): string {
   return `${path}: ${routes}, ${counted(value!.services.length, 'service')}, no problems`;
 }
 
-/** Checks the specs; with `fix` after mending them. What was done goes to `notes`, what could not be to `failures`. */
+/** Checks the specs, after fixing them if asked. Adds to `notes` what was done, and to `failures` what was not. */
 function checkAll(options: ValidateOptions, notes: string[], failures: string[]): readonly CheckedSpec[] {
   const { specs, overlays = [], cwd } = options;
   if (options.fix !== true) return specs.map((path) => checkSpec({ path, overlays }));
-  const mended = mend(specs, overlays);
-  const written = mended.written.map((absolute) => relative(cwd, absolute) || absolute);
-  if (mended.applied > 0) notes.push(`Fixed ${counted(mended.applied, 'problem')} in ${written.join(', ')}.`);
-  for (const { diagnostic, cause } of mended.refused.slice(0, MOST_REFUSED)) {
+  const fixed = fixSpecs(specs, overlays);
+  const written = fixed.written.map((absolute) => relative(cwd, absolute) || absolute);
+  if (fixed.applied > 0) notes.push(`Fixed ${counted(fixed.applied, 'problem')} in ${written.join(', ')}.`);
+  for (const { diagnostic, cause } of fixed.refused.slice(0, MOST_REFUSED)) {
     const { code, span } = diagnostic;
     const place = `${relative(cwd, span.file) || span.file}:${span.start.line}`;
     const why = cause === undefined ? 'it would cause another error' : `it would cause \`${cause.code}\``;
-    notes.push(`Left the fix of \`${code}\` at ${place} out: ${why}.`);
+    notes.push(`Did not apply the fix of \`${code}\` at ${place}: ${why}.`);
   }
-  failures.push(...mended.failures);
-  return mended.checked;
+  failures.push(...fixed.failures);
+  return fixed.checked;
 }

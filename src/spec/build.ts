@@ -7,9 +7,9 @@ import type { TableEntry, TableNode } from '../schema/tree.js';
 import { type DefaultedSection, defaultsOf, withDefaults } from './defaults.js';
 import { consumer, listener, NAME_PATTERN, plan, service } from './entities.js';
 import type { ConsumerModel, Entity, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
-import { Names, unresolved } from './names.js';
+import { DeclaredNames, unresolved } from './names.js';
 import { readPolicy } from './policies.js';
-import { RouteReader } from './routes.js';
+import { RouteReader } from './route/build.js';
 import { readSettings } from './settings.js';
 import { rootShape } from './shapes.js';
 import type { Sources } from './source.js';
@@ -73,8 +73,8 @@ function readSection<T>(
   word: string,
   report: Report,
   read: (entry: TableEntry, entity: string) => T | undefined,
-): Names<T> {
-  const names = new Names<T>();
+): DeclaredNames<T> {
+  const names = new DeclaredNames<T>();
   const section = tree.entries.get(word)?.value;
   if (section?.kind !== 'table') return names;
   for (const entry of section.entries.values()) {
@@ -137,7 +137,7 @@ function strayKey(diagnostic: Diagnostic): Diagnostic {
 function withPlan(
   entry: TableEntry,
   found: Entity<ConsumerModel['config']> | undefined,
-  plans: Names<PlanModel>,
+  plans: DeclaredNames<PlanModel>,
   report: Report,
 ): ConsumerModel | undefined {
   const named = entry.value.kind === 'table' ? entry.value.entries.get('plan')?.value : undefined;
@@ -150,7 +150,7 @@ function withPlan(
 }
 
 /** A plan's limits replace those of policies: each must name one that limits. */
-function checkLimits(each: PlanModel, policies: Names<PolicyModel>, report: Report): void {
+function checkLimits(each: PlanModel, policies: DeclaredNames<PolicyModel>, report: Report): void {
   const entity = `plan.${each.name}`;
   for (const name of Object.keys(each.config.limits)) {
     const span = each.at.keySpanOf('limits', name);

@@ -3,7 +3,7 @@ import { Decoder, type Origin } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { TableNode, TomlNode } from '../schema/tree.js';
 import type { ListenerModel, PolicyModel, PolicyUse, SegmentModel } from './model.js';
-import { type MadeNames, type Names, unresolved } from './names.js';
+import { type DeclaredNames, type GeneratedNames, unresolved } from './names.js';
 import { readPolicyList } from './policies.js';
 import { defaultsShape } from './shapes.js';
 
@@ -25,10 +25,10 @@ export interface Surroundings {
 }
 
 export interface Known {
-  readonly policies: Names<PolicyModel>;
-  readonly listeners: Names<ListenerModel>;
+  readonly policies: DeclaredNames<PolicyModel>;
+  readonly listeners: DeclaredNames<ListenerModel>;
   /** Names of policies in place. */
-  readonly inPlace: MadeNames;
+  readonly inPlace: GeneratedNames;
 }
 
 /** What `[defaults]` gives to every route. */

@@ -1,6 +1,6 @@
 /** Routes and groups of a tree by the names that people know them by, wherever they stand; and a tree with some changed. */
 import type { ArrayNode, TableNode, TomlNode } from '../schema/tree.js';
-import { parseMatchText } from './match-text.js';
+import { parseMatchText } from './route/match-text.js';
 
 export interface NamedItem {
   readonly kind: 'route' | 'group';

@@ -4,7 +4,7 @@ import { shown } from '../schema/scalars.js';
 import { KnownWords, type Suggestion } from '../schema/suggest.js';
 
 /** By name: what was declared right, and what was declared but is wrong, so that one mistake is not reported twice. */
-export class Names<T> {
+export class DeclaredNames<T> {
   readonly #right = new Map<string, T>();
   readonly #wrong = new Set<string>();
   /** For suggestions; built when the first is asked for. */
@@ -52,7 +52,7 @@ export class Names<T> {
 }
 
 /** Makes names that differ: a second `base` gets the number 2. Each base goes on from its last number. */
-export class MadeNames {
+export class GeneratedNames {
   readonly #taken = new Set<string>();
   readonly #last = new Map<string, number>();
 
@@ -82,7 +82,7 @@ export function unresolved(
   what: string,
   name: string,
   span: Span,
-  names: Names<unknown>,
+  names: DeclaredNames<unknown>,
   { isKey = false, more = [] }: { readonly isKey?: boolean; readonly more?: readonly string[] } = {},
 ): Diagnostic {
   const near = names.nearest(name) ?? new KnownWords(more).nearest(name);

@@ -7,7 +7,7 @@ import { INVALID } from '../schema/schema.js';
 import { suggest } from '../schema/suggest.js';
 import { kindName, type TableNode, type TomlNode } from '../schema/tree.js';
 import type { PolicyModel, PolicyUse } from './model.js';
-import { type MadeNames, type Names, unresolved } from './names.js';
+import { type DeclaredNames, type GeneratedNames, unresolved } from './names.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
@@ -80,8 +80,8 @@ export function readPolicyList(
   owner: string,
   entity: string,
   from: PolicyUse['from'],
-  names: Names<PolicyModel>,
-  made: MadeNames,
+  names: DeclaredNames<PolicyModel>,
+  made: GeneratedNames,
   report: Report,
 ): PolicyUse[] {
   if (!list) return [];
@@ -99,8 +99,8 @@ function readItem(
   item: TomlNode,
   owner: string,
   entity: string,
-  names: Names<PolicyModel>,
-  made: MadeNames,
+  names: DeclaredNames<PolicyModel>,
+  made: GeneratedNames,
   report: Report,
 ): PolicyModel | undefined {
   if (item.kind === 'string') {

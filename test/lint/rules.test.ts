@@ -101,7 +101,7 @@ test('route/timeout-budget: no timeout, defaults, and one attempt', () => {
   const [one] = checked(service('retries = 0\n') + timed('10s')).diagnostics;
   assert.match(one?.message ?? '', 'one attempt');
   const [byDefault] = checked(service('response_timeout = "90s"\n') + R).diagnostics;
-  assert.match(byDefault?.message ?? '', 'ends after 1m');
+  assert.match(byDefault?.message ?? '', 'times out after 1m');
 });
 
 test('route/strip-prefix: every path of the route must start with it', () => {
@@ -142,7 +142,7 @@ test('policy/repeated: by its group and by itself, reported at the route, once f
     .join('')}`;
   const [one, ...more] = check(POLITE + nested);
   assert.equal(more, []);
-  assert.match(one!.message, '`GET /1` and `GET /2` already carry');
+  assert.match(one!.message, '`GET /1` and `GET /2` already have');
 });
 
 test('consumer/unused and consumer/no-credential are about two different lacks', () => {
@@ -161,7 +161,7 @@ test('consumer/shared-key: within one consumer too; a reference is a key as well
 test('consumer/weak-key: the hash of nothing has a message of its own', () => {
   const empty = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
   const [found] = check(`${KEYS}[consumer.acme]\napi_keys = ["${empty}"]\n${guarded('GET /a')}`);
-  assert.match(found?.message ?? '', 'went missing');
+  assert.match(found?.message ?? '', 'is empty');
 });
 
 test('limit/before-authentication: an optional key is enough, another phase is not', () => {

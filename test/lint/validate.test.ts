@@ -118,7 +118,7 @@ test('a fix that cannot be written is told, and fails', () => {
         encoding: 'utf8',
       },
     );
-    assert.equal(JSON.parse(answer), { passed: false, notes: ['stdin could not be fixed: it is not a regular file.'] });
+    assert.equal(JSON.parse(answer), { passed: false, notes: ['stdin cannot be fixed: it is not a regular file.'] });
   });
 });
 

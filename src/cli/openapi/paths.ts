@@ -1,7 +1,7 @@
 /** OpenAPI path templates and parameters -> the paths of gw's routes. */
 import type { NormalizeEntry } from '../../bundle/types.js';
 import { compilePattern, NAMED_TYPES } from '../../schema/regex/regex.js';
-import { parsePath } from '../../spec/path-pattern.js';
+import { parsePath } from '../../spec/route/path-pattern.js';
 import { type ConditionDraft, fragmentConditions, queryConditions } from './conditions.js';
 import type { NoteKind } from './notes.js';
 import { escapePattern, LABEL, matrixPattern, type Parameters } from './parameters.js';

@@ -1,15 +1,15 @@
-/** What header and query conditions can and cannot hold together. One name's tests are judged at a time. */
+/** Which header and query conditions can hold together. Tests are compared per name. */
 import type { Dfa } from '../../bundle/types.js';
 import { acceptsText, commonExample, includes } from '../../schema/regex/dfa.js';
 import type { ConditionModel, TestModel } from '../../spec/model.js';
 
-/** A header or query parameter as an example shows it: its value, or that it is not there. */
+/** A header or query parameter of an example request: its value, or absent. */
 export type Example = { readonly value: string } | { readonly absent: true };
 
 const ABSENT: Example = { absent: true };
 const ANY_VALUE = 'x';
 
-/** A value that passes both tests; undefined when none can. */
+/** A value that passes both tests; undefined if there is none. */
 export function commonValue(a: TestModel, b: TestModel): Example | undefined {
   if (a.op === 'absent' || b.op === 'absent') return a.op === b.op ? ABSENT : undefined;
   const listed = valuesOf(a) ?? valuesOf(b);
@@ -23,7 +23,7 @@ export function commonValue(a: TestModel, b: TestModel): Example | undefined {
   return value === undefined ? undefined : { value };
 }
 
-/** The values a test lists, where it does. */
+/** The values of a test that lists values. */
 function valuesOf(test: TestModel): readonly string[] | undefined {
   if (test.op === 'equals') return [test.value];
   return test.op === 'one-of' ? test.values : undefined;
@@ -73,7 +73,7 @@ function prefixAutomaton(prefix: string): Dfa {
   };
 }
 
-/** True when everything that passes `narrow` passes `wide` as well. */
+/** Whether every value that passes `narrow` also passes `wide`. */
 export function impliedBy(narrow: TestModel, wide: TestModel): boolean {
   if (narrow.op === 'absent' || wide.op === 'absent') return narrow.op === wide.op;
   if (wide.op === 'present') return true;
@@ -90,12 +90,12 @@ const sameName = (a: ConditionModel, b: ConditionModel): boolean => a.on === b.o
 
 type Namesakes = (like: ConditionModel) => readonly ConditionModel[];
 
-/** So many conditions are searched one by one. */
+/** Up to this many conditions are searched linearly. */
 const FEW = 8;
 
 const indexes = new WeakMap<readonly ConditionModel[], Namesakes>();
 
-/** Finds the conditions of a list that have one's name. */
+/** Finds the conditions of a list with the name of another condition. */
 function namesakesIn(conditions: readonly ConditionModel[]): Namesakes {
   if (conditions.length <= FEW) return (like) => conditions.filter((condition) => sameName(condition, like));
   let index = indexes.get(conditions);
@@ -116,7 +116,7 @@ function indexOf(conditions: readonly ConditionModel[]): Namesakes {
   return ({ on, name }) => byName[on].get(name) ?? [];
 }
 
-/** One example for every name that either list tests; undefined when no request meets both lists. */
+/** One example per name that either list tests; undefined if no request meets both lists. */
 export function meetBoth(
   a: readonly ConditionModel[],
   b: readonly ConditionModel[],
@@ -139,12 +139,12 @@ export function meetBoth(
   return met;
 }
 
-/** How many names a proof may tell apart by present and absent before it gives up. */
+/** How many names a proof may split into present and absent before it gives up. */
 const MOST_SPLITS = 6;
 
 /**
- * True when every request that meets `given` meets one of the lists in `covers`. Sound, not complete: beside plain
- * implication it only knows that a name is either present or absent.
+ * Whether every request that meets `given` meets one of the lists in `covers`. Sound but not complete: besides direct
+ * implication it uses only that a name is either present or absent.
  */
 export function covered(
   given: readonly ConditionModel[],
@@ -175,7 +175,7 @@ function contradicts(given: Namesakes, cover: readonly ConditionModel[]): boolea
 
 const keys = new WeakMap<readonly ConditionModel[], string>();
 
-/** Equal for lists that test the same, whatever order they are written in. */
+/** Equal for lists with the same tests in any order. */
 export function conditionsKey(conditions: readonly ConditionModel[]): string {
   if (conditions.length === 0) return '';
   let key = keys.get(conditions);
@@ -196,15 +196,15 @@ function testKey(test: TestModel): string {
   return test.op === 'matches' ? `matches ${JSON.stringify(test.dfa.source)}` : test.op;
 }
 
-/** Items in buckets, by what one name is pinned to. */
+/** Items in buckets, by the value that a condition on one name requires. */
 export interface Buckets<T> {
   readonly by: string;
   readonly buckets: readonly (readonly T[])[];
 }
 
 /**
- * Sorts lists that each pin one common name to listed values (or to absence) by that value: two lists can be met
- * together only within one bucket. Undefined when there is no such name beside those in `without`.
+ * Groups items whose conditions all restrict a common name to listed values (or to absence) by that value: two items can
+ * match together only within one bucket. Undefined if there is no such name besides those in `without`.
  */
 export function bucketsByValue<T>(
   items: readonly T[],

@@ -1,25 +1,24 @@
-/** Routes that can match one request with equal precedence: duplicates where they always do, ambiguous otherwise. */
+/** Routes that match the same request with equal precedence: duplicates if they always do, ambiguous otherwise. */
 import type { Dfa } from '../../bundle/types.js';
 import { commonExample } from '../../schema/regex/dfa.js';
-import type { ConditionModel, ListenerModel, RouteModel } from '../../spec/model.js';
-import { listIn, shareListener } from '../facts.js';
+import type { ConditionModel, ListenerModel, MatchModel, RouteModel, SegmentModel } from '../../spec/model.js';
+import { listIn, shareListener } from '../model-index.js';
 import { bucketsByValue, conditionsKey, type Example, meetBoth } from './conditions.js';
 import type { Entry } from './entries.js';
 import { textsOf } from './languages.js';
-import { requestText } from './request.js';
 
 export interface Conflict {
   readonly kind: 'duplicate' | 'ambiguous';
-  /** The later one in the spec, at which it is reported, and the earlier one. */
+  /** The later route in the spec, where the conflict is reported, and the earlier one. */
   readonly route: RouteModel;
   readonly other: RouteModel;
-  /** A request that both match, for people. */
+  /** A request that both match, as text. */
   readonly request: string;
 }
 
 const ANY_METHOD = '*';
 
-/** At most one conflict a route, with the earliest other that was found. */
+/** At most one conflict per route, with the earliest other route found. */
 export function conflictsIn(groups: Iterable<readonly Entry[]>): Conflict[] {
   const found = new Map<RouteModel, Conflict>();
   for (const group of groups) {
@@ -29,7 +28,7 @@ export function conflictsIn(groups: Iterable<readonly Entry[]>): Conflict[] {
   return [...found.values()];
 }
 
-/** Entries of a group by method and number of conditions: equal precedence from end to end. */
+/** Entries of a group by method and number of conditions; all entries of a cell have equal precedence. */
 function cellsOf(group: readonly Entry[]): (readonly [method: string, Entry[]])[] {
   const cells = new Map<string, Entry[]>();
   for (const entry of group) {
@@ -57,13 +56,13 @@ function judgeCell(method: string, cell: readonly Entry[], found: Found): void {
   }
 }
 
-/** Pools by the texts of their first typed segment, where those are few: others share no path with them. */
+/** Pools indexed by the texts of their first typed segment, if few: pools without a common text share no path. */
 class EarlierPools {
   readonly #all: (readonly Entry[])[] = [];
   readonly #open: number[] = [];
   readonly #byText = new Map<string, number[]>();
 
-  /** The earlier pools that may have a path in common with the pool, in order; and adds the pool. */
+  /** Returns the earlier pools that may share a path with this pool, in order, and adds the pool. */
   meeting(pool: readonly Entry[]): readonly (readonly Entry[])[] {
     const [first] = pool[0]!.typed;
     const texts = first && textsOf(first);
@@ -82,7 +81,7 @@ class EarlierPools {
   }
 }
 
-/** Reports the entries of a pool that equal an earlier one on a listener of theirs, and returns the others. */
+/** Reports the entries of a pool that equal an earlier one on a common listener, and returns the others. */
 function withoutDuplicates(method: string, pool: readonly Entry[], found: Found): Entry[] {
   const distinct: Entry[] = [];
   const byKey = new Map<string, Originals>();
@@ -91,7 +90,7 @@ function withoutDuplicates(method: string, pool: readonly Entry[], found: Found)
     const originals = byKey.get(key) ?? new Originals();
     byKey.set(key, originals);
     const original = originals.meeting(entry);
-    // With other methods or hosts besides, one of the two takes more than the other.
+    // With additional methods or hosts, one of the two matches more than the other.
     if (original)
       add(() => (sameRequests(original, entry) ? 'duplicate' : 'ambiguous'), method, original, entry, found);
     else {
@@ -102,10 +101,10 @@ function withoutDuplicates(method: string, pool: readonly Entry[], found: Found)
   return distinct;
 }
 
-/** Entries that differ in nothing but their listeners, of which no two have one in common. */
+/** Entries that differ only in their listeners; no two share a listener. */
 class Originals {
   readonly #entries: Entry[] = [];
-  /** By listener, the place among the entries. */
+  /** Index of the entry of each listener. */
   readonly #byListener = new Map<ListenerModel, number>();
 
   add(entry: Entry): void {
@@ -113,10 +112,10 @@ class Originals {
     this.#entries.push(entry);
   }
 
-  /** The first that a listener serves that serves the entry too. */
+  /** The first entry that shares a listener with `entry`. */
   meeting({ route: { listeners } }: Entry): Entry | undefined {
     const [first] = this.#entries;
-    // What every listener serves stands alone: all others meet it.
+    // A route on every listener meets all others.
     if (listeners.length === 0 || first?.route.listeners.length === 0) return first;
     let place = this.#entries.length;
     for (const listener of listeners) place = Math.min(place, this.#byListener.get(listener) ?? place);
@@ -151,12 +150,12 @@ function judgePairs(
   }
 }
 
-/** So few entries are compared with each other at once. */
+/** Up to this many entries are compared pairwise. */
 const FEW = 16;
-/** By so many names a part is parted again. */
+/** Maximum number of names to split by. */
 const MOST_NAMES = 4;
 
-/** Parts of the entries: two that one request can meet are together in at least one. */
+/** Splits the entries into parts: two entries that can match the same request are together in at least one part. */
 function partsOf(entries: readonly Entry[], tried: ReadonlySet<string>): readonly (readonly Entry[])[] {
   if (tried.size > 0 && entries.length <= FEW) return [entries];
   const parted = tried.size > MOST_NAMES ? undefined : bucketsByValue(entries, conditionsOf, tried);
@@ -180,9 +179,9 @@ const sizeOf = (parts: readonly (readonly Entry[])[]): number => parts.reduce((s
 
 const ambiguous = (): 'ambiguous' => 'ambiguous';
 
-/** Adds the conflict if one request can meet both; true when the pair needs no more looking at. */
+/** Adds the conflict if a request can match both; true if the pair needs no further check. */
 function add(kindOf: () => Conflict['kind'], method: string, a: Entry, b: Entry, found: Found): boolean {
-  const [other, entry] = standsBefore(a.route, b.route) ? [a, b] : [b, a];
+  const [other, entry] = isBefore(a.route, b.route) ? [a, b] : [b, a];
   if (found.has(entry.route)) return true;
   if (!shareListener(other.route, entry.route)) return false;
   const met = meetBoth(other.route.match.conditions, entry.route.match.conditions);
@@ -193,7 +192,7 @@ function add(kindOf: () => Conflict['kind'], method: string, a: Entry, b: Entry,
   return true;
 }
 
-function standsBefore(a: RouteModel, b: RouteModel): boolean {
+function isBefore(a: RouteModel, b: RouteModel): boolean {
   const [x, y] = [a.match.span, b.match.span];
   return x.file === y.file ? x.start.offset <= y.start.offset : x.file < y.file;
 }
@@ -220,7 +219,37 @@ function commonRequest(
   );
 }
 
-/** One that serves both; undefined where every listener does. */
+/**
+ * Shows a request: `GET http://api.example.com/orders/7?v=2` with `x-beta: 1`. `text` gives an example of each segment;
+ * `host` is a host of the match, '' for any.
+ */
+function requestText(
+  method: string,
+  match: MatchModel,
+  { host, listener }: { readonly host: string; readonly listener: string | undefined },
+  text: (segment: SegmentModel, index: number) => string,
+  conditions: readonly (readonly [ConditionModel, Example])[],
+): string {
+  const path = `/${match.segments.map(text).map(visible).join('/')}`;
+  const origin = host === '' ? '' : `http://${host.replace(/^\*/, 'a')}`;
+  const query: string[] = [];
+  const headers: string[] = [];
+  const missing: string[] = [];
+  for (const [{ on, name }, example] of conditions) {
+    if ('absent' in example) missing.push(`${on === 'header' ? 'header' : 'query parameter'} \`${name}\``);
+    else if (on === 'query') query.push(`${encodeURIComponent(name)}=${encodeURIComponent(example.value)}`);
+    else headers.push(`\`${name}: ${example.value}\``);
+  }
+  const line = `\`${method} ${origin}${path}${query.length > 0 ? `?${query.join('&')}` : ''}\``;
+  const withHeaders = headers.length > 0 ? ` with ${headers.join(' and ')}` : '';
+  const without = missing.length > 0 ? ` without ${missing.join(' and ')}` : '';
+  return `${line}${withHeaders}${without}${listener === undefined ? '' : ` on listener \`${listener}\``}`;
+}
+
+/** Percent-encodes characters that are not printable ASCII: examples of patterns may contain any text. */
+const visible = (text: string): string => text.replace(/[^\x21-\x7e]/gu, (char) => encodeURIComponent(char));
+
+/** A listener that serves both; undefined if all listeners do. */
 function listenerOfBoth(a: Entry, b: Entry): string | undefined {
   if (a.route.listeners.length + b.route.listeners.length === 0) return undefined;
   return a.listeners.find((listener) => b.listeners.includes(listener))?.name;
@@ -230,7 +259,7 @@ const EXAMPLES = { typed: '', param: 'x', tail: 'x/y' } as const;
 
 const overlaps = new WeakMap<Dfa, WeakMap<Dfa, boolean>>();
 
-/** True when some text is accepted at each typed segment by both. Answers are kept: few automata, many routes. */
+/** Whether both accept a common text at each typed segment. Cached: there are few automata and many routes. */
 function overlap(a: readonly Dfa[], b: readonly Dfa[]): boolean {
   return a.every((dfa, index) => {
     const other = b[index]!;

@@ -1,5 +1,4 @@
-/** Routes as the analysis compares them: sorted into groups that can have equal precedence at all. */
-
+/** Routes in groups: only routes of one group can have equal precedence. */
 import type { Dfa } from '../../bundle/types.js';
 import type { ListenerModel, Model, RouteModel } from '../../spec/model.js';
 
@@ -8,10 +7,10 @@ export interface Entry {
   readonly route: RouteModel;
   /** '' for any. */
   readonly host: string;
-  /** Which automaton stands at each typed segment. Equal keys in one group: equal paths. */
+  /** The automaton of each typed segment. Entries of one group with equal keys have equal paths. */
   readonly typedKey: string;
   readonly typed: readonly Dfa[];
-  /** All that serve it. */
+  /** All listeners that serve it. */
   readonly listeners: readonly ListenerModel[];
   readonly headers: number;
   readonly queries: number;
@@ -20,7 +19,7 @@ export interface Entry {
 const UNTYPED: readonly Dfa[] = [];
 const ANY_HOST = [''];
 
-/** Groups of routes with one host, and per segment one literal or one kind. Only within one can precedence be equal. */
+/** Groups routes by host and by the literal or kind of each segment. Precedence can be equal only within a group. */
 export function groupsOf(model: Model): Map<string, Entry[]> {
   const groups = new Map<string, Entry[]>();
   const automata = new Automata();
@@ -58,7 +57,7 @@ export function groupsOf(model: Model): Map<string, Entry[]> {
   return groups;
 }
 
-/** Numbers automata by what they accept: minimal ones accept the same when their tables are equal. */
+/** Numbers automata by what they accept: minimal automata are equal if their tables are. */
 class Automata {
   readonly #byDfa = new Map<Dfa, number>();
   readonly #byTable = new Map<string, number>();

@@ -1,6 +1,6 @@
 /**
- * What routes take from each other. Near linear in the number of routes: they are sorted into groups in which
- * precedence can be equal at all, and compared only there.
+ * Conflicts and shadows between routes. Nearly linear in the number of routes: routes are compared only within groups
+ * in which precedence can be equal.
  */
 import type { Model } from '../../spec/model.js';
 import { type Conflict, conflictsIn } from './conflicts.js';

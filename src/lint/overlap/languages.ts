@@ -1,18 +1,18 @@
-/** What the pattern of a typed parameter can be in a path: a short list of words, or anything at all. */
+/** What the pattern of a typed parameter accepts in a path: a short list of words, or any segment. */
 import type { Dfa } from '../../bundle/types.js';
 import { includes } from '../../schema/regex/dfa.js';
 import { compilePattern } from '../../schema/regex/regex.js';
 
-/** What a segment can hold once it is decoded, which is what patterns are matched with. */
+/** All decoded segments; patterns are matched against decoded text. */
 const ANY_SEGMENT = compilePattern('[^\\x00-\\x1f\\x7f/\\\\]+');
 
 const MOST_WORDS = 16;
 const LONGEST_WORD = 64;
 
 export interface Language {
-  /** All words, where they are few; decoded. */
+  /** All words, decoded; undefined if there are many. */
   readonly words: readonly string[] | undefined;
-  /** True when every segment is in it. */
+  /** Whether it accepts every segment. */
   readonly everything: boolean;
 }
 
@@ -29,7 +29,7 @@ export function languageOf(dfa: Dfa): Language {
 
 const textsKnown = new WeakMap<Dfa, { readonly texts: readonly string[] | undefined }>();
 
-/** All that the automaton accepts but the empty text, where that is little: each with a character for a byte. */
+/** All texts that the automaton accepts except the empty one, one character per byte; undefined if there are many. */
 export function textsOf(dfa: Dfa): readonly string[] | undefined {
   let answer = textsKnown.get(dfa);
   if (!answer) {
@@ -46,8 +46,8 @@ const wordsOf = (dfa: Dfa): readonly string[] | undefined =>
   few(dfa, (bytes) => new TextDecoder().decode(Uint8Array.from(bytes)), SLASH);
 
 /**
- * What the automaton accepts without the byte `except`, where that is little. Depth first over the states that lead on
- * to acceptance: in a minimal automaton all but the sink.
+ * All accepted words without the byte `except`; undefined if there are many. Depth first over the states that lead to
+ * acceptance, which in a minimal automaton are all but the sink.
  */
 function few(dfa: Dfa, spell: (bytes: readonly number[]) => string, except: number): readonly string[] | undefined {
   const words: string[] = [];

@@ -1,25 +1,24 @@
-/** Routes that can never match, because others that come first by precedence take all of their requests. */
-
+/** Routes that can never match, because routes with higher precedence take all their requests. */
 import { normalizeLiteral } from '../../bundle/normalize.js';
 import type { Dfa } from '../../bundle/types.js';
 import { acceptsText, includes } from '../../schema/regex/dfa.js';
 import type { ConditionModel, RouteModel, SegmentModel } from '../../spec/model.js';
-import { holdsAll, listIn } from '../facts.js';
+import { holdsAll, listIn } from '../model-index.js';
 import { covered } from './conditions.js';
 import type { Entry } from './entries.js';
 import { languageOf } from './languages.js';
 
 export interface Shadow {
   readonly route: RouteModel;
-  /** Routes that together take its requests. */
+  /** The routes that together take its requests. */
   readonly by: readonly RouteModel[];
-  /** False: a method outside of RFC 9110 and PATCH would still reach it. */
+  /** False: a method that is neither in RFC 9110 nor PATCH still reaches it. */
   readonly everyMethod: boolean;
 }
 
-/** What a route without methods must lose to be of no use; nobody routes CONNECT, and TRACE is refused. */
+/** A route without methods is useless if it loses all of these; CONNECT is not routed and TRACE is refused. */
 const COMMON_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
-/** Bounds the proof for one route; beyond, it counts as not shadowed. */
+/** Bounds of the proof for one route; beyond them the route counts as not shadowed. */
 const MOST_COVERS = 64;
 const MOST_STEPS = 512;
 const MOST_EXPANSIONS = 32;
@@ -30,7 +29,7 @@ interface Cover {
   readonly above: boolean;
 }
 
-/** By entry: a route may be shadowed under one of its hosts alone. */
+/** By entry, because a route may be shadowed under only one of its hosts. */
 type Shadows = Map<Entry, Shadow>;
 
 export function shadowsIn(groups: ReadonlyMap<string, readonly Entry[]>): Shadow[] {
@@ -41,11 +40,11 @@ export function shadowsIn(groups: ReadonlyMap<string, readonly Entry[]>): Shadow
     for (const entry of group) listIn(pools, entry.typedKey).push(entry);
     for (const pool of pools.values()) shadowsInPool(pool, shadows);
   }
-  for (const entries of hostsWithTelling(groups)) shadowsAcrossPaths(entries, shadows);
+  for (const entries of hostsToCompare(groups)) shadowsAcrossPaths(entries, shadows);
   return ofWholeRoutes(shadows);
 }
 
-/** A route is shadowed when it is under each of its hosts. */
+/** A route is shadowed if it is shadowed under each of its hosts. */
 function ofWholeRoutes(shadows: Shadows): Shadow[] {
   const byRoute = new Map<RouteModel, Shadow[]>();
   for (const shadow of shadows.values()) listIn(byRoute, shadow.route).push(shadow);
@@ -56,11 +55,11 @@ function ofWholeRoutes(shadows: Shadows): Shadow[] {
   });
 }
 
-/** Whether every listener that serves `entry` serves the other as well. */
+/** Whether every listener of `entry` also serves the other. */
 const servesAll = ({ route: { listeners } }: Entry, entry: Entry): boolean =>
   listeners.length === 0 || holdsAll(listeners, entry.listeners);
 
-/** Routes with one path: only method and conditions decide. */
+/** Routes with the same path: only method and conditions decide. */
 function shadowsInPool(pool: readonly Entry[], shadows: Shadows): void {
   if (pool.length < 2) return;
   const byMethod = new Map<string, Entry[]>();
@@ -69,7 +68,7 @@ function shadowsInPool(pool: readonly Entry[], shadows: Shadows): void {
   }
   const ranks = new Set(pool.map((entry) => `${entry.headers},${entry.queries}`));
   for (const entry of pool) {
-    // Without a difference in methods or in the number of conditions nothing comes before anything.
+    // Without different methods or numbers of conditions, no entry has precedence.
     if (ranks.size === 1 && (entry.route.match.methods.length > 0 || byMethod.size === 1)) continue;
     const covers: Cover[] = [];
     for (const method of relevantMethods(entry)) {
@@ -86,7 +85,7 @@ const methodsOf = ({ route }: Entry): readonly string[] =>
 const relevantMethods = ({ route }: Entry): readonly string[] =>
   route.match.methods.length === 0 ? [ANY_METHOD, ...COMMON_METHODS] : route.match.methods;
 
-/** Each of `ways` is a part of the entry's paths with what covers it; shadowed when every part is taken. */
+/** `ways`: for each part of the entry's paths, the routes that cover it. The entry is shadowed if all parts are. */
 function judge(entry: Entry, ways: readonly (readonly Cover[])[], shadows: Shadows): void {
   if (shadows.has(entry)) return;
   const by = new Set<RouteModel>();
@@ -106,7 +105,7 @@ function judge(entry: Entry, ways: readonly (readonly Cover[])[], shadows: Shado
   }
 }
 
-/** As they stand in the spec, so that a message does not depend on how the proof went. */
+/** In spec order, so that the message does not depend on the course of the proof. */
 const inOrder = (routes: Iterable<RouteModel>): RouteModel[] =>
   [...routes].sort(({ match: { span: a } }, { match: { span: b } }) =>
     a.file === b.file ? a.start.offset - b.start.offset : a.file < b.file ? -1 : 1,
@@ -114,7 +113,7 @@ const inOrder = (routes: Iterable<RouteModel>): RouteModel[] =>
 
 const conditionsOf = ({ entry }: Cover): readonly ConditionModel[] => entry.route.match.conditions;
 
-/** True when `cover` takes the method and is asked before `entry`. */
+/** Whether `cover` takes the method and has precedence over `entry`. */
 function comesFirst(cover: Cover, entry: Entry, method: string): boolean {
   const rank = methodRank(cover.entry, method);
   if (rank === undefined) return false;
@@ -125,30 +124,30 @@ function comesFirst(cover: Cover, entry: Entry, method: string): boolean {
   return more > 0;
 }
 
-/** Named, HEAD answered by GET, any; undefined: not taken. */
+/** 2: method named, 1: HEAD answered by GET, 0: any method; undefined: method not taken. */
 function methodRank({ route: { match } }: Entry, method: string): number | undefined {
   if (match.methods.length === 0) return 0;
   if (match.methods.includes(method)) return 2;
   return method === 'HEAD' && match.methods.includes('GET') ? 1 : undefined;
 }
 
-// ---- paths that take all of another's: a pattern that is a list of words, or one that is anything
+// ---- paths that contain all paths of another route: patterns that are a list of words, or that match anything
 
-/** Entries by host, for the hosts where a typed parameter is a short list of words or is anything. */
-function hostsWithTelling(groups: ReadonlyMap<string, readonly Entry[]>): Iterable<readonly Entry[]> {
-  const telling = new Set<string>();
+/** Entries by host, for hosts with a typed parameter that is a short list of words or matches anything. */
+function hostsToCompare(groups: ReadonlyMap<string, readonly Entry[]>): Iterable<readonly Entry[]> {
+  const chosen = new Set<string>();
   for (const group of groups.values()) {
     for (const { typed, host } of group) {
       if (typed.some((dfa) => languageOf(dfa).words !== undefined || languageOf(dfa).everything)) {
-        telling.add(host);
+        chosen.add(host);
       }
     }
   }
-  if (telling.size === 0) return [];
+  if (chosen.size === 0) return [];
   const hosts = new Map<string, Entry[]>();
   for (const group of groups.values()) {
     for (const entry of group) {
-      if (telling.has(entry.host)) listIn(hosts, entry.host).push(entry);
+      if (chosen.has(entry.host)) listIn(hosts, entry.host).push(entry);
     }
   }
   return hosts.values();
@@ -162,10 +161,10 @@ class Node {
   readonly ends: Entry[] = [];
 }
 
-/** One segment of the route that is asked about. `rank` as in precedence: literal 3, typed 2, parameter 1, tail 0. */
+/** One segment of the route under test. `rank` as in precedence: literal 3, typed 2, parameter 1, tail 0. */
 interface Piece {
   readonly rank: number;
-  /** One text alone: as it stands in normalised paths, and decoded, as patterns see it. */
+  /** A single text: as in normalised paths, and decoded, as patterns see it. */
   readonly literal?: string;
   readonly word?: string;
   readonly dfa?: Dfa;
@@ -184,7 +183,7 @@ function shadowsAcrossPaths(entries: readonly Entry[], shadows: Shadows): void {
   }
 }
 
-/** What covers each part of the entry's paths; undefined as soon as one part has nothing but the entry itself. */
+/** The routes that cover each part of the entry's paths; undefined if only the entry itself covers a part. */
 function waysOf(root: Node, entry: Entry): (readonly Cover[])[] | undefined {
   const ways: (readonly Cover[])[] = [];
   for (const pieces of expand(entry) ?? []) {
@@ -227,7 +226,7 @@ function childFor(node: Node, segment: Exclude<SegmentModel, { kind: 'tail' }>):
   return fresh;
 }
 
-/** The route's paths in parts, each typed segment of few words as one of its words. Undefined: too many parts. */
+/** Splits the route's paths into parts, one per word of typed segments with few words. Undefined: too many parts. */
 function expand(entry: Entry): Piece[][] | undefined {
   let parts: Piece[][] = [[]];
   for (const segment of entry.route.match.segments) {
@@ -255,7 +254,7 @@ function piecesOf(segment: SegmentModel): Piece[] {
   }
 }
 
-/** All routes whose paths hold every path of `pieces`, unless their own path comes later by precedence. */
+/** All routes whose paths contain every path of `pieces`, unless their path has lower precedence. */
 function coversOf(root: Node, pieces: readonly Piece[]): Cover[] {
   const covers: Cover[] = [];
   let steps = 0;
@@ -286,7 +285,7 @@ function decoded(literal: string): string {
   try {
     return decodeURIComponent(literal);
   } catch {
-    // Escapes that are no UTF-8 stand for bytes that no pattern matches.
+    // Escapes that are not UTF-8 are bytes that no pattern matches.
     return literal;
   }
 }

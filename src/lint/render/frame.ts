@@ -1,4 +1,4 @@
-/** One line of source with a mark under a span: tabs, wide characters, control bytes and endless lines included. */
+/** One line of source with a mark under a span. Handles tabs, wide characters, control bytes and very long lines. */
 import type { Span } from '../../schema/diagnostic.js';
 import { displayWidth } from './width.js';
 
@@ -9,11 +9,11 @@ export interface Frame {
   readonly mark: string;
 }
 
-/** Columns of source that a frame shows at most, where nobody says how wide the terminal is. */
+/** Maximum columns of source in a frame if the terminal width is unknown. */
 export const WIDEST = 100;
-/** UTF-16 units beside the span that are looked at: a line may be the whole of a large file. */
+/** UTF-16 units around the span that are read: a line may be a whole large file. */
 const NEARBY = 400;
-/** Columns to keep behind the beginning of the mark before the line's own beginning is given up. */
+/** Columns to keep after the start of the mark; with less room, the beginning of the line is cut off. */
 const ROOM_AFTER = 30;
 const TAB = 4;
 
@@ -23,9 +23,9 @@ interface Cell {
   readonly marked: boolean;
 }
 
-/** Places of one file that are never to be printed. */
+/** Source ranges of one file that must not be printed. */
 export class Secrets {
-  /** In order, without overlaps. */
+  /** Sorted, without overlaps. */
   readonly #places: { readonly start: number; end: number }[] = [];
 
   constructor(spans: readonly Span[]) {
@@ -51,16 +51,16 @@ export class Secrets {
 
 const NO_SECRETS = new Secrets([]);
 
-/** `secrets` are masked wherever they show. Of the text only what is near the span is looked at. */
+/** Draws the line of `span` with a mark below. `secrets` are masked. Reads only the text near the span. */
 export function frameOf(text: string, span: Span, mark: string, secrets = NO_SECRETS, widest = WIDEST): Frame {
   const start = Math.min(span.start.offset, text.length);
   const before = text.slice(Math.max(0, start - NEARBY - 1), start);
   const lineBreak = before.lastIndexOf('\n') + 1 + start - before.length;
-  // A byte order mark is nothing to show.
+  // A byte order mark is not shown.
   const lineStart = lineBreak === 0 && start > 0 && text.startsWith('\ufeff') ? 1 : lineBreak;
   const beyond = start + 2 * NEARBY;
   const found = text.slice(start, beyond + 1).indexOf('\n');
-  // Where the line goes on out of sight, its end is somewhere behind.
+  // If no line end is near, the line ends beyond the visible part.
   const lineEnd = found === -1 ? Math.min(text.length, beyond + 1) : start + found;
   const end = Math.min(Math.max(span.end.offset, start), lineEnd);
   const from = Math.max(lineStart, start - NEARBY);
@@ -84,7 +84,7 @@ function cellsOf(text: string, start: number, end: number, isSecret: (index: num
     cells.push({ text: shown, width, marked });
     column += width;
   }
-  // An empty span, or one behind the line's end, still gets a mark of one column.
+  // An empty span, or one after the end of the line, still gets a mark of one column.
   if (!cells.some(({ marked }) => marked)) {
     let at = 0;
     let index = 0;
@@ -105,14 +105,14 @@ function display(grapheme: string, column: number): string {
   return plainText(grapheme);
 }
 
-/** Characters that would act on a terminal or reorder text: they are shown as escapes. */
-const ACTING = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+/** Characters that control a terminal or reorder text; they are shown as escapes. */
+const CONTROL = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
-/** Text that does nothing to a terminal but be read. Newlines and tabs stay. */
+/** Text that is safe to print: control characters are escaped, newlines and tabs are kept. */
 export const plainText = (text: string): string =>
-  text.replace(ACTING, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  text.replace(CONTROL, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-/** The cells around the mark that fit, with an ellipsis where something is cut off. */
+/** The cells around the mark that fit, with an ellipsis at each cut. */
 function windowOf(cells: readonly Cell[], cutBefore: boolean, cutAfter: boolean, widest: number): Cell[] {
   if (widthOf(cells) <= widest && !cutBefore && !cutAfter) return [...cells];
   const first = Math.max(

@@ -15,7 +15,7 @@ function command({ severity, code, span, message, help }: Diagnostic): string {
     endLine: end.line,
     col: start.column,
   };
-  // GitHub refuses an endColumn on spans of several lines; its columns are inclusive.
+  // GitHub accepts endColumn only on spans of one line; its columns are inclusive.
   if (start.line === end.line) properties['endColumn'] = Math.max(start.column, end.column - 1);
   const list = Object.entries({ ...properties, title: code }).map(
     ([name, value]) => `${name}=${property(String(value))}`,

@@ -1,4 +1,4 @@
-/** Diagnostics as people and machines read them. Pure: text in, text out. */
+/** Renders diagnostics in all formats. Pure: text in, text out. */
 import { relative } from 'node:path';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
@@ -15,7 +15,7 @@ const RENDERERS: Readonly<
   Record<Format, (diagnostics: readonly Diagnostic[], files: readonly SourceFile[], options: RenderOptions) => string>
 > = { pretty: renderPretty, json: renderJson, sarif: renderSarif, github: renderGithub, junit: renderJunit };
 
-/** Ends with a newline unless it is empty. */
+/** Renders diagnostics, which must be sorted. The result ends with a newline unless it is empty. */
 export function render(
   diagnostics: readonly Diagnostic[],
   files: readonly SourceFile[],
@@ -35,7 +35,7 @@ export function render(
 
 const shownPath = (base: string, file: SourceFile): string => relative(base, file.absolute) || file.path;
 
-/** The diagnostic with each of its spans moved. */
+/** A copy of the diagnostic with `move` applied to each span. */
 export function relocated(diagnostic: Diagnostic, move: (span: Span) => Span): Diagnostic {
   const { related, fix } = diagnostic;
   return {

@@ -1,4 +1,4 @@
-/** For programs. Raised `version`: a field changed its meaning or went away. */
+/** JSON for programs. `version` increases if a field changes its meaning or is removed. */
 import type { Diagnostic } from '../../schema/diagnostic.js';
 import { summarize } from './summary.js';
 

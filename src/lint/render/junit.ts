@@ -1,4 +1,4 @@
-/** JUnit's XML: one test case a diagnostic, or one passed a spec that nothing is wrong with. */
+/** JUnit XML: one test case per diagnostic, and a passed one per spec without problems. */
 import type { Diagnostic } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
 import type { RenderOptions } from './options.js';
@@ -43,7 +43,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '"': '&quot;',
   "'": '&apos;',
 };
-/** What XML 1.0 cannot hold at all, not even as a reference; lone surrogates among it. */
+/** Characters that XML 1.0 does not allow, not even as references, including lone surrogates. */
 const FORBIDDEN = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
 
 const xml = (text: string): string => text.replace(FORBIDDEN, '\ufffd').replace(/[&<>"']/g, (char) => ENTITIES[char]!);

@@ -1,4 +1,4 @@
-/** For people: what, where with the source, why, and what to do next. */
+/** The format for terminals: message, source with marks, help. */
 import type { Diagnostic, Severity, Span } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
 import { frameOf, plainText, Secrets, WIDEST } from './frame.js';
@@ -34,7 +34,7 @@ export function renderPretty(
   return `${blocks.join('\n')}\n${paint('bold', summaryText(summary))}${fixable}\n`;
 }
 
-/** By file, what no diagnostic may show. */
+/** By file, the source ranges that must not be shown. */
 function secretsOf(diagnostics: readonly Diagnostic[]): ReadonlyMap<string, Secrets> {
   const spans = new Map<string, Span[]>();
   for (const { sensitive, span } of diagnostics) {
@@ -69,17 +69,17 @@ function block(
   return `${lines.join('\n')}\n`;
 }
 
-/** The places of one diagnostic, below each other; marks of one source line share it. */
+/** The places of one diagnostic, one below the other; marks on the same source line share it. */
 class Frames {
   readonly lines: string[] = [];
   readonly #pad: string;
   readonly #bar: string;
-  /** File, line and text of the source line that was printed last. */
+  /** File, line and text of the last printed source line. */
   #last = '';
 
   constructor(
     readonly texts: ReadonlyMap<string, string>,
-    /** What is never to be printed, whichever diagnostic shows the line that it stands on. */
+    /** Source ranges that no frame may show. */
     readonly secrets: ReadonlyMap<string, Secrets>,
     readonly paint: Paint,
     readonly gutter: number,
@@ -93,7 +93,7 @@ class Frames {
     const { paint } = this;
     const place = `${this.#pad}${paint('blue', arrow)} ${plainText(at.file)}`;
     const text = this.texts.get(at.file);
-    // Nothing of the file could be read, so there is no source to show.
+    // The file could not be read, so there is no source to show.
     if (text === undefined || text === '') {
       const line = at.start.line > 1 ? `:${at.start.line}` : '';
       this.lines.push(`${place}${line}${label}`);
@@ -111,7 +111,7 @@ class Frames {
     this.#last = line;
   }
 
-  /** Columns of source beside the gutter, and an ellipsis at both ends. */
+  /** Columns left for source after the gutter and an ellipsis at both ends. */
   get #room(): number {
     return this.columns === undefined ? WIDEST : Math.max(LEAST, Math.min(WIDEST, this.columns - this.gutter - 5));
   }
@@ -123,10 +123,10 @@ class Frames {
   }
 }
 
-/** Narrower, a frame shows nothing that helps. */
+/** A narrower frame is not useful. */
 const LEAST = 40;
 
-/** In lines of at most `columns`, parted between words; in one where that is too few for words. */
+/** Wraps text between words into lines of at most `columns`; a single line if `columns` is too small. */
 function wrapped(text: string, columns: number): string[] {
   if (columns < LEAST) return [text];
   const lines: string[] = [];

@@ -1,4 +1,4 @@
-/** SARIF 2.1.0 (OASIS), as code scanning services read it. */
+/** SARIF 2.1.0 (OASIS), for code scanning services. */
 import type { Diagnostic, Severity, Span } from '../../schema/diagnostic.js';
 import { allCodes, docsPage } from '../catalogue.js';
 

@@ -5,7 +5,7 @@ export interface Summary {
   readonly errors: number;
   readonly warnings: number;
   readonly infos: number;
-  /** How many of them `--fix` can mend. */
+  /** Number of diagnostics that `--fix` can fix. */
   readonly fixable: number;
 }
 
@@ -19,7 +19,7 @@ export function summarize(diagnostics: readonly Diagnostic[]): Summary {
   };
 }
 
-/** `2 errors, 1 warning`; '' when there is nothing. */
+/** `2 errors, 1 warning`; '' without diagnostics. */
 export function summaryText({ errors, warnings, infos }: Summary): string {
   const parts = [
     [errors, 'error'],

@@ -1,4 +1,4 @@
-import { recognisingPolicies } from '../facts.js';
+import { authenticatingPolicies } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -7,7 +7,7 @@ const rule: Rule = {
   summary: 'A consumer has no API key, and routes authenticate only by API key',
   partial: false,
   check(model, report) {
-    const asking = recognisingPolicies(model);
+    const asking = authenticatingPolicies(model);
     // Other kinds of authentication may identify consumers without keys.
     if (asking.length === 0 || asking.some(({ declaration }) => declaration.use !== 'api-key')) return;
     for (const consumer of model.consumers) {

@@ -1,4 +1,4 @@
-import { recognisingPolicies } from '../facts.js';
+import { authenticatingPolicies } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -7,7 +7,7 @@ const rule: Rule = {
   summary: 'A consumer is declared, but no route authenticates',
   partial: false,
   check(model, report) {
-    if (recognisingPolicies(model).length > 0) return;
+    if (authenticatingPolicies(model).length > 0) return;
     for (const consumer of model.consumers) {
       report({
         span: consumer.nameSpan,

@@ -1,5 +1,5 @@
 import type { PolicyUse, RouteModel } from '../../spec/model.js';
-import { inPhaseOrder, listIn, quotedList, routeEntity, traitsOf } from '../facts.js';
+import { inPhaseOrder, listIn, quotedList, routeEntity, traitsOf } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 /** Uses that count by consumer although no policy before them authenticates. */

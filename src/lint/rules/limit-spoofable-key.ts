@@ -1,4 +1,4 @@
-import { factsOf, policyEntity, traitsOf } from '../facts.js';
+import { modelIndexOf, policyEntity, traitsOf } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const ADDRESS_FIELDS = new Set(['x-forwarded-for', 'x-real-ip', 'forwarded', 'true-client-ip', 'cf-connecting-ip']);
@@ -9,7 +9,7 @@ const rule: Rule = {
   summary: 'A limit counts by a header field that clients can choose freely',
   partial: true,
   check(model, report) {
-    for (const policy of factsOf(model).policies) {
+    for (const policy of modelIndexOf(model).policies) {
       const key = traitsOf(policy).limitsBy;
       if (!key?.startsWith('header:')) continue;
       const field = key.slice('header:'.length);

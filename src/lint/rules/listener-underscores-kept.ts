@@ -1,10 +1,10 @@
 import type { Model, PolicyModel } from '../../spec/model.js';
-import { factsOf, policyEntity, traitsOf } from '../facts.js';
+import { modelIndexOf, policyEntity, traitsOf } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 /** The first policy on a route that sets a request field which clients must not set, and that field. */
 function ownField(model: Model): { readonly policy: PolicyModel; readonly field: string } | undefined {
-  const { policies, routesByPolicy } = factsOf(model);
+  const { policies, routesByPolicy } = modelIndexOf(model);
   for (const policy of policies) {
     const field = traitsOf(policy).ownsRequestFields?.find((name) => name.includes('-'));
     if (field !== undefined && (routesByPolicy.get(policy)?.length ?? 0) > 0) return { policy, field };

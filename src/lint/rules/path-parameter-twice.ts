@@ -1,5 +1,5 @@
 import type { Span } from '../../schema/diagnostic.js';
-import { paramsOf, routeEntity } from '../facts.js';
+import { paramsOf, routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {

@@ -1,4 +1,4 @@
-import { traitsOf } from '../facts.js';
+import { traitsOf } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {

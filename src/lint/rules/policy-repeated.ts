@@ -1,6 +1,6 @@
 import type { PolicyModel, PolicyUse } from '../../spec/model.js';
-import { removeItem } from '../edits.js';
-import { listIn, quotedList, routeEntity } from '../facts.js';
+import { removeItem } from '../fix/edits.js';
+import { listIn, quotedList, routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const FROM: Record<PolicyUse['from'], string> = {

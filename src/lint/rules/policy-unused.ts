@@ -1,4 +1,4 @@
-import { factsOf } from '../facts.js';
+import { modelIndexOf } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -7,7 +7,7 @@ const rule: Rule = {
   summary: 'A policy is not used by any route',
   partial: false,
   check(model, report) {
-    const { routesByPolicy } = factsOf(model);
+    const { routesByPolicy } = modelIndexOf(model);
     for (const policy of model.policies) {
       if (routesByPolicy.get(policy)!.length > 0) continue;
       report({

@@ -1,4 +1,4 @@
-import { routeEntity } from '../facts.js';
+import { routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 /** RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. */

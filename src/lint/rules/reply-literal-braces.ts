@@ -1,7 +1,7 @@
 import { unknownVariable } from '../../schema/template.js';
 import type { RouteModel } from '../../spec/model.js';
-import { spanWithin } from '../edits.js';
-import { paramsOf, routeEntity } from '../facts.js';
+import { spanWithin } from '../fix/edits.js';
+import { paramsOf, routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 /** Names in single braces. Doubled braces and `${...}` belong to another template language that processes the text later. */

@@ -1,4 +1,4 @@
-import { routeEntity } from '../facts.js';
+import { routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {

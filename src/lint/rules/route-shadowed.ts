@@ -1,4 +1,4 @@
-import { quotedList, routeEntity } from '../facts.js';
+import { quotedList, routeEntity } from '../model-index.js';
 import { overlapsOf } from '../overlap/index.js';
 import type { Rule } from '../rule.js';
 

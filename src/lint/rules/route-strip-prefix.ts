@@ -1,6 +1,6 @@
 import { normalizeLiteral } from '../../bundle/normalize.js';
 import type { SegmentModel } from '../../spec/model.js';
-import { routeEntity } from '../facts.js';
+import { routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 /** What is wrong with the prefix; undefined if every path of the route begins with it. */

@@ -1,6 +1,6 @@
 import { formatDuration } from '../../schema/units.js';
 import type { ServiceModel } from '../../spec/model.js';
-import { routeEntity } from '../facts.js';
+import { routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const LABELS = {

@@ -1,5 +1,5 @@
 import type { RouteModel } from '../../spec/model.js';
-import { authenticates, factsOf, quotedList, routeEntity, traitsOf } from '../facts.js';
+import { authenticates, modelIndexOf, quotedList, routeEntity, traitsOf } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 /** Public reads beside authenticated writes are common and sensible. */
@@ -32,7 +32,7 @@ const rule: Rule = {
   summary: 'A route has no authentication, but other routes to its service do',
   partial: false,
   check(model, report) {
-    for (const [service, routes] of factsOf(model).routesByService) {
+    for (const [service, routes] of modelIndexOf(model).routesByService) {
       const { open, guarded } = judge(routes);
       const like = guarded[0];
       if (!like) continue;

@@ -1,7 +1,7 @@
 import { splitReferences } from '../../reference-syntax.js';
 import type { Origins } from '../../schema/decoder.js';
 import type { Model } from '../../spec/model.js';
-import { factsOf, policyEntity } from '../facts.js';
+import { modelIndexOf, policyEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 import { secretIn } from '../secrets.js';
 
@@ -30,7 +30,7 @@ interface Place {
 }
 
 function* places(model: Model): Generator<Place> {
-  for (const policy of factsOf(model).policies) {
+  for (const policy of modelIndexOf(model).policies) {
     yield { entity: policyEntity(model, policy), config: policy.config, at: policy.at, prefix: [] };
   }
   for (const { name, config, at } of model.services) {

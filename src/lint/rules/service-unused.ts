@@ -1,4 +1,4 @@
-import { factsOf } from '../facts.js';
+import { modelIndexOf } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -7,7 +7,7 @@ const rule: Rule = {
   summary: 'A service is not used by any route',
   partial: false,
   check(model, report) {
-    const used = factsOf(model).routesByService;
+    const used = modelIndexOf(model).routesByService;
     for (const service of model.services) {
       if (used.has(service)) continue;
       report({

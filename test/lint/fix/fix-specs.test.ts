@@ -4,16 +4,16 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { checkSpec } from '../../src/lint/index.js';
-import { type ValidateOptions, validate } from '../../src/lint/validate.js';
-import { seededBelow } from '../support/random.js';
-import { HEAD, ORDERS, route } from './kit.js';
+import { checkSpec } from '../../../src/lint/index.js';
+import { type ValidateOptions, validate } from '../../../src/lint/validate.js';
+import { seededBelow } from '../../support/random.js';
+import { HEAD, ORDERS, route } from '../kit.js';
 
 type Files = Readonly<Record<string, string>>;
 const GOOD = HEAD + ORDERS + route('GET /orders');
 
 function inFolder<T>(files: Files, use: (folder: string) => T): T {
-  const folder = mkdtempSync(join(tmpdir(), 'gw-mend-'));
+  const folder = mkdtempSync(join(tmpdir(), 'gw-fix-'));
   try {
     for (const [name, text] of Object.entries(files)) {
       mkdirSync(dirname(join(folder, name)), { recursive: true });
@@ -74,7 +74,7 @@ test('a fix that makes a route collide with another is left out', () => {
   const { texts, notes } = fixed({ 'gateway.toml': bad });
   assert.is(texts['gateway.toml'], bad);
   assert.equal(notes, [
-    'Left the fix of `schema/unknown-key` at gateway.toml:12 out: it would cause `route/duplicate`.',
+    'Did not apply the fix of `schema/unknown-key` at gateway.toml:12: it would cause `route/duplicate`.',
   ]);
 });
 

@@ -1,5 +1,5 @@
 /** Routes: their match for the trie, their entry for the program, their policies in the order they run. */
-import { normalizeLiteral } from '../bundle/normalize.js';
+import { normalizeLiteral } from '../../bundle/normalize.js';
 import {
   type ConditionIR,
   type Dfa,
@@ -9,12 +9,12 @@ import {
   type RouteEntry,
   type SegmentIR,
   type SourceRef,
-} from '../bundle/types.js';
-import type { PolicyContext } from '../policies/contract.js';
-import type { ConditionModel, Model, PolicyModel, RouteModel, SegmentModel, ServiceModel } from '../spec/model.js';
-import { splitRewrite } from '../spec/rewrite.js';
-import { given, type PolicyIR, type RouteIR } from './ir.js';
-import { policyOrigins, refOf } from './provenance.js';
+} from '../../bundle/types.js';
+import type { PolicyContext } from '../../policies/contract.js';
+import type { ConditionModel, Model, PolicyModel, RouteModel, SegmentModel, ServiceModel } from '../../spec/model.js';
+import { splitRewrite } from '../../spec/route/rewrite.js';
+import { given, type PolicyIR, type RouteIR } from '../ir.js';
+import { policyOrigins, refOf } from '../provenance.js';
 
 export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
   const dfas = new DfaTable();

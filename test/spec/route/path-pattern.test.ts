@@ -1,10 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { normalizePath } from '../../src/bundle/normalize.js';
-import type { NormalizeEntry } from '../../src/bundle/types.js';
-import { parseMatchText } from '../../src/spec/match-text.js';
-import { parsePath } from '../../src/spec/path-pattern.js';
-import { Random } from '../schema/random.js';
+import { normalizePath } from '../../../src/bundle/normalize.js';
+import type { NormalizeEntry } from '../../../src/bundle/types.js';
+import { parseMatchText } from '../../../src/spec/route/match-text.js';
+import { parsePath } from '../../../src/spec/route/path-pattern.js';
+import { Random } from '../../schema/random.js';
 
 const RULES: NormalizeEntry = {
   encodedSlashes: 'refuse',

@@ -1,6 +1,6 @@
-/** Applies the safe fixes of diagnostics to the texts they are about. */
-import type { Diagnostic, Edit, Fix } from '../schema/diagnostic.js';
-import type { SourceFile } from '../spec/model.js';
+/** Applies the safe fixes of diagnostics to their texts. */
+import type { Diagnostic, Edit, Fix } from '../../schema/diagnostic.js';
+import type { SourceFile } from '../../spec/model.js';
 
 export interface FixedFile {
   readonly file: SourceFile;
@@ -11,11 +11,11 @@ export interface FixResult {
   /** Only files that changed. */
   readonly files: readonly FixedFile[];
   readonly applied: number;
-  /** Safe fixes that touch what another one already changed; another round may apply them. */
+  /** Safe fixes that overlap an applied one; another round may apply them. */
   readonly skipped: number;
 }
 
-/** A fix is applied whole or not at all; of two that overlap the first in order wins. */
+/** A fix is applied completely or not at all; of two overlapping fixes the first one wins. */
 export function applySafeFixes(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): FixResult {
   const byPath = new Map(files.map((file) => [file.path, file]));
   const accepted = new Map<SourceFile, EditSet>();
@@ -50,10 +50,10 @@ function accept(fix: Fix, files: ReadonlyMap<string, SourceFile>, accepted: Map<
   return true;
 }
 
-/** Characters of a file whose edits are looked at together. */
+/** Characters per bucket of the index below. */
 const STRETCH = 256;
 
-/** Edits of one file of which no two overlap. */
+/** Edits of one file; no two overlap. */
 class EditSet {
   readonly edits: Edit[] = [];
   readonly #byStretch = new Map<number, Edit[]>();
@@ -67,7 +67,7 @@ class EditSet {
     }
   }
 
-  /** One that equals or overlaps the edit; equal ones first. */
+  /** An edit that equals or overlaps this one; equal edits first. */
   meeting(edit: Edit): readonly Edit[] {
     const met: Edit[] = [];
     for (const stretch of stretchesOf(edit)) {
@@ -89,13 +89,13 @@ function* stretchesOf({ span: { start, end } }: Edit): Generator<number> {
 const same = (a: Edit, b: Edit): boolean =>
   a.text === b.text && a.span.start.offset === b.span.start.offset && a.span.end.offset === b.span.end.offset;
 
-/** Two insertions at one place count as overlapping: their order would be a guess. */
+/** Two insertions at the same place count as overlapping, because their order is undefined. */
 function overlap(a: Edit, b: Edit): boolean {
   const [first, second] = a.span.start.offset <= b.span.start.offset ? [a.span, b.span] : [b.span, a.span];
   return first.end.offset > second.start.offset || first.start.offset === second.start.offset;
 }
 
-/** From the end, so that earlier offsets stay true. Line ends of what is written are those of the lines around it. */
+/** Applies edits from the end, so that earlier offsets stay valid. Inserted line ends follow the surrounding lines. */
 export function applyEdits(text: string, edits: readonly Edit[]): string {
   const mark = markLength(text);
   const placed = edits.map(({ span, text: replacement }) => {
@@ -103,7 +103,7 @@ export function applyEdits(text: string, edits: readonly Edit[]): string {
     const written = replacement.includes('\n') ? replacement.replaceAll('\n', lineEndAt(text, start)) : replacement;
     return { start, end: Math.max(start, span.end.offset), written };
   });
-  // Two that begin at one place end up in the reverse of their order, as if applied one after the other from the end.
+  // Edits with the same start end up in reverse order, as if applied one after the other from the end.
   placed.sort((a, b) => b.start - a.start);
   const pieces: string[] = [];
   let rest = text.length;
@@ -115,7 +115,7 @@ export function applyEdits(text: string, edits: readonly Edit[]): string {
   return pieces.reverse().join('');
 }
 
-/** Where what is put before everything goes: behind a byte order mark, and behind the directives of editors. */
+/** Where text at the start of a file is inserted: after a byte order mark and editor directives. */
 function startOf(text: string): number {
   const directives = /^\uFEFF?(#:[^\n]*\n)*/.exec(text);
   return directives?.[0].length ?? 0;
@@ -123,7 +123,7 @@ function startOf(text: string): number {
 
 const markLength = (text: string): number => (text.startsWith('\uFEFF') ? 1 : 0);
 
-/** Of the line at the offset; of the one before where the text ends without. */
+/** The line end of the line at the offset, or of the line before it if that line has none. */
 function lineEndAt(text: string, offset: number): string {
   const next = text.indexOf('\n', offset);
   const at = next < 0 ? text.lastIndexOf('\n') : next;

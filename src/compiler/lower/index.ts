@@ -1,9 +1,9 @@
 /** Model -> IR: names become indices, written units become what the data plane computes with. */
-import type { ConsumerEntry, ListenerEntry, PlanEntry, Program, ServiceEntry } from '../bundle/types.js';
-import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../spec/model.js';
-import { given, type Ir } from './ir.js';
-import { lowerRoutes } from './lower-routes.js';
-import { modelOrigins } from './provenance.js';
+import type { ConsumerEntry, ListenerEntry, PlanEntry, Program, ServiceEntry } from '../../bundle/types.js';
+import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../../spec/model.js';
+import { given, type Ir } from '../ir.js';
+import { modelOrigins } from '../provenance.js';
+import { lowerRoutes } from './routes.js';
 
 /** The IR of a model without errors; never fails. Linear in the model. */
 export function lower(model: Model): Ir {

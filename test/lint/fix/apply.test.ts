@@ -1,10 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { positionAt, removeItem, spanWithin } from '../../src/lint/edits.js';
-import { applyEdits, applySafeFixes } from '../../src/lint/fix.js';
-import type { Diagnostic, Edit, Fix } from '../../src/schema/diagnostic.js';
-import type { SourceFile } from '../../src/spec/model.js';
-import { checked, HEAD, ORDERS } from './kit.js';
+import { applyEdits, applySafeFixes } from '../../../src/lint/fix/apply.js';
+import { positionAt, removeItem, spanWithin } from '../../../src/lint/fix/edits.js';
+import type { Diagnostic, Edit, Fix } from '../../../src/schema/diagnostic.js';
+import type { SourceFile } from '../../../src/spec/model.js';
+import { checked, HEAD, ORDERS } from '../kit.js';
 
 const file = (text: string, path = 'gateway.toml'): SourceFile => ({ path, absolute: `/${path}`, text, sha256: '' });
 const at = (offset: number) => ({ offset, line: 1, column: offset + 1 });

@@ -1,13 +1,13 @@
 /** A route's match, with its spans: the text or table form, behind the prefixes of its groups. */
-import type { NormalizeEntry } from '../bundle/types.js';
-import type { Decoder } from '../schema/decoder.js';
-import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import type { NormalizeEntry } from '../../bundle/types.js';
+import type { Decoder } from '../../schema/decoder.js';
+import type { Diagnostic, Span } from '../../schema/diagnostic.js';
+import type { MatchModel, SegmentModel } from '../model.js';
+import type { Sources } from '../source.js';
 import { readConditions, readHosts } from './conditions.js';
+import type { MatchConfig } from './entities.js';
 import { judgeMethod, parseMatchText } from './match-text.js';
-import type { MatchModel, SegmentModel } from './model.js';
 import { type PathProblem, type PathSegment, parsePath } from './path-pattern.js';
-import type { MatchConfig } from './route-entities.js';
-import type { Sources } from './source.js';
 
 /** Slips that have one meaning only: their fix is safe. */
 const CLEAR: ReadonlySet<string> = new Set(['path/unknown-type', 'match/method']);

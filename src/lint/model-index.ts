@@ -1,29 +1,29 @@
-/** What several rules want to know of a model, found once. */
+/** Lookups over a model that several rules share, computed once per model. */
 import { PHASES } from '../bundle/types.js';
 import type { Model, PolicyModel, PolicyUse, RouteModel, ServiceModel } from '../spec/model.js';
 
-/** What a policy says of itself for rules to reason about. */
+/** What a policy declares about itself for lint rules. */
 type PolicyTraits = ReturnType<NonNullable<PolicyModel['declaration']['traits']>>;
 
-export interface Facts {
+export interface ModelIndex {
   /** Every policy of the spec: named ones and those written in place. */
   readonly policies: readonly PolicyModel[];
   readonly routesByPolicy: ReadonlyMap<PolicyModel, readonly RouteModel[]>;
   readonly routesByService: ReadonlyMap<ServiceModel, readonly RouteModel[]>;
 }
 
-const known = new WeakMap<Model, Facts>();
+const known = new WeakMap<Model, ModelIndex>();
 
-export function factsOf(model: Model): Facts {
-  let facts = known.get(model);
-  if (!facts) {
-    facts = gather(model);
-    known.set(model, facts);
+export function modelIndexOf(model: Model): ModelIndex {
+  let index = known.get(model);
+  if (!index) {
+    index = gather(model);
+    known.set(model, index);
   }
-  return facts;
+  return index;
 }
 
-function gather(model: Model): Facts {
+function gather(model: Model): ModelIndex {
   const routesByPolicy = new Map<PolicyModel, RouteModel[]>(model.policies.map((policy) => [policy, []]));
   const routesByService = new Map<ServiceModel, RouteModel[]>();
   for (const route of model.routes) {
@@ -36,7 +36,7 @@ function gather(model: Model): Facts {
   return { policies: [...routesByPolicy.keys()], routesByPolicy, routesByService };
 }
 
-/** The list under a key, made when there is none yet. */
+/** The list under a key; creates it if missing. */
 export function listIn<K, V>(map: Map<K, V[]>, key: K): V[] {
   let list = map.get(key);
   if (!list) {
@@ -61,15 +61,15 @@ export function traitsOf(policy: PolicyModel): PolicyTraits {
 export const authenticates = (route: RouteModel): boolean =>
   route.policies.some(({ policy }) => traitsOf(policy).authenticates === true);
 
-/** Policies by which some route knows its callers, of whatever kind. */
-export function recognisingPolicies(model: Model): readonly PolicyModel[] {
-  const { policies, routesByPolicy } = factsOf(model);
+/** Authenticating policies that are used on a route, of any kind. */
+export function authenticatingPolicies(model: Model): readonly PolicyModel[] {
+  const { policies, routesByPolicy } = modelIndexOf(model);
   return policies.filter(
     (policy) => policy.declaration.phase === 'authenticate' && routesByPolicy.get(policy)!.length > 0,
   );
 }
 
-/** The order in which the chain runs them: by phase, and within a phase as written. */
+/** Policies in chain order: by phase, and within a phase in spec order. */
 export function inPhaseOrder(policies: readonly PolicyUse[]): readonly PolicyUse[] {
   return [...policies].sort((a, b) => phaseOf(a) - phaseOf(b));
 }
@@ -83,11 +83,11 @@ export function paramsOf(route: RouteModel): string[] {
   return params;
 }
 
-/** Whether some listener serves both. */
+/** Whether a listener serves both routes. */
 export const shareListener = (a: RouteModel, b: RouteModel): boolean =>
   a.listeners.length === 0 || b.listeners.length === 0 || meet(a.listeners, b.listeners);
 
-/** So many items are searched one by one. */
+/** Up to this many items are searched linearly. */
 const FEW = 16;
 
 function meet<T>(a: readonly T[], b: readonly T[]): boolean {
@@ -105,13 +105,13 @@ export function holdsAll<T>(list: readonly T[], items: readonly T[]): boolean {
 
 export const routeEntity = (route: RouteModel): string => `route.${route.name}`;
 
-/** What `[lint].allow` calls a policy: its own name, or the route that it is written on. */
+/** The name of a policy in `[lint].allow`: its own, or that of the route it is written in. */
 export function policyEntity(model: Model, policy: PolicyModel): string {
-  const routes = policy.inPlace ? factsOf(model).routesByPolicy.get(policy) : undefined;
+  const routes = policy.inPlace ? modelIndexOf(model).routesByPolicy.get(policy) : undefined;
   return routes?.length === 1 ? routeEntity(routes[0]!) : `policy.${policy.name}`;
 }
 
-/** `a`, `b` and `c`, each in backticks; past `most` the rest is counted. */
+/** `a`, `b` and `c`, each in backticks; beyond `most`, the number of the others. */
 export function quotedList(names: readonly string[], most = 3): string {
   const shown = names.slice(0, names.length > most ? most : undefined).map((name) => `\`${name}\``);
   const rest = names.length - shown.length;

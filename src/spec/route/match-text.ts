@@ -1,5 +1,5 @@
 /** The short form of a match: `GET /orders`, `GET,POST /orders`, `/orders`. */
-import { suggest } from '../schema/suggest.js';
+import { suggest } from '../../schema/suggest.js';
 import type { PathProblem } from './path-pattern.js';
 
 export const METHODS: readonly string[] = [

@@ -1,6 +1,6 @@
 /** What a route or a group of them may hold: conditions, matches, replies of its own. */
-import { isToken } from '../field-syntax.js';
-import { type Infer, s } from '../schema/declare.js';
+import { isToken } from '../../field-syntax.js';
+import { type Infer, s } from '../../schema/declare.js';
 
 const conditionTable = s.object({
   present: s.boolean().describe('It is there, whatever its value.').optional(),

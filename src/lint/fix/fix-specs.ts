@@ -1,66 +1,65 @@
 /**
- * Applies safe fixes to specs, in memory first: only what leaves no spec with an error that it did not have before is
- * written, all files or none.
+ * Applies safe fixes to specs, first in memory. Only fixes that cause no new error in any spec are written, to all files
+ * or to none.
  */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
-import { INPUT_LIMITS, readInputFile } from '../input-file.js';
-import { writeOutput } from '../output-file.js';
-import { reasonOf } from '../reason.js';
-import type { Diagnostic } from '../schema/diagnostic.js';
-import type { SourceFile } from '../spec/model.js';
-import { type ReadProblem, readText } from '../spec/source.js';
-import { applySafeFixes } from './fix.js';
-import { type CheckedSpec, checkSpec } from './index.js';
-import { relocated } from './render/index.js';
+import { INPUT_LIMITS, readInputFile } from '../../input-file.js';
+import { writeOutput } from '../../output-file.js';
+import { reasonOf } from '../../reason.js';
+import type { Diagnostic } from '../../schema/diagnostic.js';
+import type { SourceFile } from '../../spec/model.js';
+import { type ReadProblem, readText } from '../../spec/source.js';
+import { type CheckedSpec, checkSpec } from '../index.js';
+import { relocated } from '../render/index.js';
+import { applySafeFixes } from './apply.js';
 
-/** A fix may uncover another one; a spec that keeps changing does not get better. */
+/** A fix may uncover another one; the bound ends fixes that undo each other. */
 const MAX_ROUNDS = 8;
-/** Checks of all specs in one run. What is not tried by then stays as it is. */
+/** Maximum number of checks of all specs in one run. Fixes not tried by then are left out. */
 const MAX_CHECKS = 100;
-/** Characters that those checks may read, beyond the first few. */
+/** Characters that checks after the first `FEW` may read. */
 const MAX_CHARACTERS = 50_000_000;
 const FEW = 4;
 
-export interface Mended {
-  /** What is there now, in the order of the specs. */
+export interface FixedSpecs {
+  /** The checked specs after the fixes, in the order given. */
   readonly checked: readonly CheckedSpec[];
   readonly applied: number;
   /** Absolute paths of the files that changed. */
   readonly written: readonly string[];
-  /** Fixes that were left out: the diagnostic, at its absolute path, and the error that the fix would cause. */
+  /** Fixes left out: the diagnostic, at its absolute path, and the error that the fix would cause. */
   readonly refused: readonly { readonly diagnostic: Diagnostic; readonly cause: Diagnostic | undefined }[];
-  /** Why nothing could be written, in words. */
+  /** Why nothing could be written, as sentences. */
   readonly failures: readonly string[];
 }
 
-/** Mends specs together, since they may share files. Never throws for what is in them. */
-export function mend(specs: readonly string[], overlays: readonly string[] = []): Mended {
-  const mender = new Mender(specs, overlays);
-  return mender.run();
+/** Fixes specs together, because they may share files. Never throws for the content of a spec. */
+export function fixSpecs(specs: readonly string[], overlays: readonly string[] = []): FixedSpecs {
+  return new SpecFixer(specs, overlays).run();
 }
 
 type Texts = ReadonlyMap<string, string>;
 
-/** All specs with some texts in place of what is on disk. */
+/** All specs, with some texts replacing those on disk. */
 interface State {
   readonly texts: Texts;
   readonly checked: readonly CheckedSpec[];
-  /** Of all specs, each once, with absolute paths. */
+  /** Diagnostics of all specs, each once, with absolute paths. */
   readonly diagnostics: readonly Diagnostic[];
-  /** How often each error occurs, by what it says of which file. */
+  /** How often each error occurs, by code, file and message. */
   readonly errors: ReadonlyMap<string, number>;
   readonly files: ReadonlyMap<string, SourceFile>;
-  /** Fixes that led here. */
+  /** Number of fixes that led to this state. */
   readonly applied: number;
 }
 
-class Mender {
+class SpecFixer {
   readonly #loads: readonly { readonly path: string; readonly overlays: readonly string[] }[];
   readonly #specs: number;
-  /** What the disk held when a file was first read: each file is read once, also one that is a pipe. */
+  /** Content of each file when it was first read: a pipe can be read only once. */
   readonly #disk = new Map<string, string | ReadProblem>();
-  /** Files as they are on disk, by absolute path; also those that only a fixed file includes. */
+  /** Files as on disk, by absolute path; also those that only a fixed file includes. */
   readonly #originals = new Map<string, SourceFile>();
   readonly #refused: { diagnostic: Diagnostic; cause: Diagnostic | undefined }[] = [];
   #checks = 0;
@@ -68,16 +67,16 @@ class Mender {
 
   constructor(specs: readonly string[], overlays: readonly string[]) {
     const over = specs.map((path) => ({ path, overlays }));
-    // A fix must not break what holds without the overlays either.
+    // A fix must not break the spec without its overlays either.
     const alone = overlays.length === 0 ? [] : specs.map((path) => ({ path, overlays: [] }));
     this.#loads = [...over, ...alone];
     this.#specs = specs.length;
   }
 
-  run(): Mended {
+  run(): FixedSpecs {
     const first = this.#check(new Map(), 0);
     let last = first;
-    // What did harm at first may do none once other fixes are in.
+    // A fix that caused an error at first may not do so after other fixes.
     for (let before: State | undefined; last !== before && !this.#isSpent(); ) {
       before = last;
       this.#refused.length = 0;
@@ -90,7 +89,7 @@ class Mender {
     return { checked: done.checked.slice(0, this.#specs), applied, written, refused: this.#refused, failures };
   }
 
-  /** The state with as many of the fixes as can be had; halves them until what does harm is found. */
+  /** Applies as many fixes as possible; bisects to find those that cause errors. */
   #attempt(state: State, wanted: readonly Diagnostic[], first: State): State {
     if (wanted.length === 0 || this.#isSpent()) return state;
     const trial = this.#applied(state, wanted, first);
@@ -105,7 +104,7 @@ class Mender {
     return this.#attempt(half, wanted.slice(middle), first);
   }
 
-  /** Applies the fixes of `wanted`, and those of what they uncover. */
+  /** Applies the fixes of `wanted` and of the diagnostics that they uncover. */
   #applied(state: State, wanted: readonly Diagnostic[], first: State): State {
     const chosen = new Set(wanted.map(keyOf));
     const known = new Set(first.diagnostics.map(keyOf));
@@ -152,7 +151,7 @@ class Mender {
     return { texts, checked, diagnostics: [...diagnostics.values()], errors, files, applied };
   }
 
-  /** Writes what changed, all of it or nothing; returns why not. */
+  /** Writes all changed files or none; returns the reasons if none. */
   #write({ texts }: State): string[] {
     const changed = [...texts].flatMap(([absolute, text]) => {
       const file = this.#originals.get(absolute);
@@ -173,14 +172,14 @@ class Mender {
   }
 }
 
-/** Why a file cannot be written; undefined where it can. A file that changed meanwhile stays as it is. */
+/** Why a file cannot be written; undefined if it can. A file that changed meanwhile is not overwritten. */
 function whyNot(file: SourceFile): string | undefined {
   try {
-    // A pipe has nothing to write back to, and reading it again would wait for ever.
-    if (!statSync(file.absolute).isFile()) return `${file.path} could not be fixed: it is not a regular file.`;
+    // A pipe cannot be written back, and reading it again would wait forever.
+    if (!statSync(file.absolute).isFile()) return `${file.path} cannot be fixed: it is not a regular file.`;
     const bytes = readInputFile(file.absolute, { maxBytes: INPUT_LIMITS.spec });
     if (createHash('sha256').update(bytes).digest('hex') === file.sha256) return undefined;
-    return `${file.path} changed while it was checked; nothing was fixed in it.`;
+    return `${file.path} changed during the check and was not fixed.`;
   } catch (error) {
     return `${file.path} could not be fixed: ${reasonOf(error)}.`;
   }
@@ -192,18 +191,18 @@ function undo(files: readonly SourceFile[]): string[] {
       writeOutput(file.absolute, file.text);
       return [];
     } catch (error) {
-      return [`${file.path} stays fixed, and could not be written back: ${reasonOf(error)}.`];
+      return [`${file.path} is fixed and could not be restored: ${reasonOf(error)}.`];
     }
   });
 }
 
-/** Without the place, which every fix before it moves. */
+/** Without the position, which changes with every fix before it. */
 const keyOf = ({ code, span, message }: Diagnostic): string => `${code}\n${span.file}\n${message}`;
 
 const fixable = (diagnostics: readonly Diagnostic[]): Diagnostic[] =>
   diagnostics.filter(({ fix }) => fix?.applicability === 'safe');
 
-/** An error that `trial` has more often than `first`, with its diagnostic where a spec with its overlays has it. */
+/** An error that occurs more often in `trial` than in `first`; its diagnostic if it occurs in a spec with overlays. */
 function newError(trial: State, first: State): { readonly diagnostic: Diagnostic | undefined } | undefined {
   for (const [key, count] of trial.errors) {
     if (count <= (first.errors.get(key) ?? 0)) continue;

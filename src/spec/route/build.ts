@@ -1,17 +1,17 @@
 /** Routes and groups: matches parsed, groups unfolded, services and policies found by name. */
-import type { NormalizeEntry } from '../bundle/types.js';
-import { Decoder, type Origin } from '../schema/decoder.js';
-import type { Diagnostic, Span } from '../schema/diagnostic.js';
-import { parseTemplate } from '../schema/template.js';
-import type { TableNode, TomlNode } from '../schema/tree.js';
-import { fromDefaults, isComplete, type Known, readListeners, type Surroundings, takeAway } from './inherit.js';
+import type { NormalizeEntry } from '../../bundle/types.js';
+import { Decoder, type Origin } from '../../schema/decoder.js';
+import type { Diagnostic, Span } from '../../schema/diagnostic.js';
+import { parseTemplate } from '../../schema/template.js';
+import type { TableNode, TomlNode } from '../../schema/tree.js';
+import { fromDefaults, isComplete, type Known, readListeners, type Surroundings, takeAway } from '../inherit.js';
+import type { PolicyUse, RouteModel, ServiceModel } from '../model.js';
+import { type DeclaredNames, GeneratedNames, unresolved } from '../names.js';
+import { readPolicyList } from '../policies.js';
+import { groupShape, routeShape } from '../shapes.js';
+import type { Sources } from '../source.js';
 import { MatchReader } from './match.js';
-import type { PolicyUse, RouteModel, ServiceModel } from './model.js';
-import { MadeNames, type Names, unresolved } from './names.js';
-import { readPolicyList } from './policies.js';
 import { rewriteProblems } from './rewrite.js';
-import { groupShape, routeShape } from './shapes.js';
-import type { Sources } from './source.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
@@ -25,18 +25,18 @@ export class RouteReader {
   readonly routes: RouteModel[] = [];
   /** Where names stand, those that were made up at their match. */
   readonly #named = new Map<string, Span>();
-  readonly #made = new MadeNames(' #');
+  readonly #made = new GeneratedNames(' #');
   readonly #known: Known;
   readonly #matches: MatchReader;
 
   constructor(
     names: Pick<Known, 'policies' | 'listeners'>,
-    readonly services: Names<ServiceModel>,
+    readonly services: DeclaredNames<ServiceModel>,
     readonly rules: NormalizeEntry,
     readonly sources: Sources,
     readonly report: Report,
   ) {
-    this.#known = { ...names, inPlace: new MadeNames('-') };
+    this.#known = { ...names, inPlace: new GeneratedNames('-') };
     this.#matches = new MatchReader(rules, sources);
   }
 

@@ -2,11 +2,11 @@
  * Path patterns: `/orders/{id:int}/files/{rest...}`. Offsets are in the text of the pattern; whoever calls turns them
  * into spans. Literals come out in the form that normalised request paths have.
  */
-import { normalizeLiteral, normalizePath } from '../bundle/normalize.js';
-import type { Dfa, NormalizeEntry } from '../bundle/types.js';
-import { commonExample } from '../schema/regex/dfa.js';
-import { compilePattern, NAMED_TYPES, PATTERN_HELP } from '../schema/regex/regex.js';
-import { suggest } from '../schema/suggest.js';
+import { normalizeLiteral, normalizePath } from '../../bundle/normalize.js';
+import type { Dfa, NormalizeEntry } from '../../bundle/types.js';
+import { commonExample } from '../../schema/regex/dfa.js';
+import { compilePattern, NAMED_TYPES, PATTERN_HELP } from '../../schema/regex/regex.js';
+import { suggest } from '../../schema/suggest.js';
 
 interface Place {
   readonly start: number;

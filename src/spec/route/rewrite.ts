@@ -1,7 +1,7 @@
 /** A route's `rewrite`: which constant parts of it no target could ever be sent, and where its query begins. */
-import { normalizeLiteral, normalizePath } from '../bundle/normalize.js';
-import type { NormalizeEntry, TemplateEntry } from '../bundle/types.js';
-import { type ParsedTemplate, parseTemplate } from '../schema/template.js';
+import { normalizeLiteral, normalizePath } from '../../bundle/normalize.js';
+import type { NormalizeEntry, TemplateEntry } from '../../bundle/types.js';
+import { type ParsedTemplate, parseTemplate } from '../../schema/template.js';
 
 /** Offsets are in the text of the rewrite. */
 export interface RewriteProblem {
