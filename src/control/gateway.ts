@@ -147,6 +147,7 @@ export class Gateway {
       log: this.#log,
       clock: options.clock,
       requests: (records, dropped) => this.#admin.events.requests(records, dropped),
+      recent: (records) => this.#admin.events.recent(records),
     });
     if (options.watch) this.#watcher = new SpecWatcher(() => void this.#request('watch'), this.#log);
     this.#loader = this.#createLoader();

@@ -21,6 +21,8 @@ export interface PlaneOptions {
   readonly clock: Clock | undefined;
   /** Finished requests, while somebody watches; in order over all workers. */
   readonly requests: (records: readonly RequestRecord[], dropped: number) => void;
+  /** The last requests of one worker before they were watched. */
+  readonly recent: (records: readonly RequestRecord[]) => void;
 }
 
 export class Plane {
@@ -37,6 +39,7 @@ export class Plane {
     this.#lines = new StdoutAccessLog(process.stdout, options.log);
     const events: DataPlaneEvents = {
       requests: (records, dropped) => this.#requests(records, dropped),
+      recent: options.recent,
       log: (level, message, fields) => options.log.write(level, message, fields),
       failures: (failures) => options.stats.failures.note(failures),
       lines: (lines, count) => this.#lines.write(lines, count),

@@ -81,6 +81,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   readonly #sink: RecordSink;
   readonly #logger: Logger;
   readonly #tellFailures: DataPlaneEvents['failures'];
+  readonly #tellRecent: DataPlaneEvents['recent'];
   readonly #targets: TargetRegistry;
   readonly #instances: PolicyInstances;
   readonly #overload: Overload;
@@ -112,6 +113,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     if (options.bodyGrace !== undefined) this.#engine.bodyGrace = options.bodyGrace;
     this.#logger = loggerOf(events);
     this.#tellFailures = (failures) => events.failures?.(failures);
+    this.#tellRecent = (records) => events.recent?.(records);
     this.#targets = new TargetRegistry(this.#engine);
     this.#instances = new PolicyInstances({
       clock,
@@ -274,7 +276,11 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   }
 
   watch(level: WatchLevel): void {
+    const begins = this.#sink.level === 'off' && level !== 'off';
     this.#sink.level = level;
+    if (!begins) return;
+    const records = this.#engine.recent.records(this.#engine.now(), this.#engine.monotonic());
+    if (records.length > 0) this.#tellRecent?.(records);
   }
 
   #sweep(): void {

@@ -12,6 +12,7 @@ import type { Downstream, ReplySource } from './exchange/downstream.js';
 import { Driver, type DriverHost } from './exchange/driver.js';
 import type { GwExchange } from './exchange/exchange.js';
 import type { Generation } from './exchange/generation.js';
+import { RecentExchanges } from './exchange/recent.js';
 import { Relay } from './exchange/relay.js';
 import { Tunnel } from './exchange/upgrade.js';
 import { Uploads } from './exchange/upload.js';
@@ -40,6 +41,7 @@ export class Engine implements TargetHost, DriverHost {
   readonly sink: RecordSink;
   readonly batcher = new WriteBatcher();
   readonly driver = new Driver(this);
+  readonly recent = new RecentExchanges();
   /** For connections with much to do at once. */
   readonly scheduler = new FairScheduler();
   readonly acceptBursts = new AcceptBursts(this.scheduler);
@@ -136,6 +138,7 @@ export class Engine implements TargetHost, DriverHost {
       this.stats.begin(slot);
       this.stats.end(slot, status, 0, 0, 0, false);
     }
+    this.recent.keepRefusal(error, cause, status, remote, id, this.monotonic());
     if (this.sink.active) this.sink.write(recordOfRefusal(error, cause, status, remote, id, this.now()));
   }
 
@@ -153,6 +156,7 @@ export class Engine implements TargetHost, DriverHost {
     const took = now - exchange.startMs;
     this.inFlight--;
     this.stats.end(compiled === undefined ? generation.unmatched : compiled.slot, status, bytesIn, bytesOut, took, cut);
+    this.recent.keep(exchange, status, bytesIn, bytesOut, took);
     if (this.sink.active) this.sink.write(recordOf(exchange, status, bytesIn, bytesOut, took));
     generation.inFlight--;
     if (generation.inFlight === 0 && generation.retired) generation.finish();

@@ -46,6 +46,8 @@ export type WatchLevel = 'off' | 'records' | 'decisions';
 export interface DataPlaneEvents {
   /** Batches of finished exchanges while watch() is not 'off'; at most 512 waiting, the rest counted as dropped. */
   requests(records: readonly RequestRecord[], dropped: number): void;
+  /** The last exchanges that ended before watch() went from 'off' to another level: once, oldest first, at most 200. */
+  recent?(records: readonly RequestRecord[]): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
   /** The last failed attempt of each target that has had one since the last call; a few times a second at most. */
   failures?(failures: readonly TargetFailure[]): void;

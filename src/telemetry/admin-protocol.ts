@@ -3,7 +3,8 @@
  *
  *     GET  /snapshot                -> Snapshot
  *     GET  /events?requests=1       -> newline-delimited AdminEvent; a snapshot each second; requests only when asked,
- *                                     with their decisions when `&decisions=1` asks for these too
+ *                                     with their decisions when `&decisions=1` asks for these too. The last requests from before
+ *                                     the call come first, marked `recent`
  *     POST /reload                  -> ReloadSnapshot (200 live, 422 rejected)
  *     GET  /livez  GET /readyz      -> 200 or 503, text
  *     GET  /metrics                 -> Prometheus text

@@ -109,6 +109,8 @@ export interface TargetSnapshot {
   readonly latency: LatencySnapshot;
   /** The last attempt that failed, while this gateway runs; null for none. */
   readonly lastFailure: FailureSnapshot | null;
+  /** When the failures began that no reply has followed; null while the target replies. */
+  readonly failingSince: number | null;
   /** Only for a managed target. */
   readonly process?: {
     readonly state: 'starting' | 'ready' | 'backoff' | 'stopped';
@@ -125,10 +127,12 @@ export interface FailureSnapshot {
   readonly cause: string;
 }
 
-/** An attempt that failed, and which target's. */
+/** The last attempt of a target that failed in one worker. */
 export interface TargetFailure extends FailureSnapshot {
   readonly service: string;
   readonly url: string;
+  /** When the first of the consecutive failures was; null if the target has replied since, or did not cause the failure. */
+  readonly since: number | null;
 }
 
 export interface ReloadSnapshot {
@@ -186,5 +190,11 @@ export interface DecisionRecord {
 /** Lines of the event stream (`GET /events`, newline-delimited JSON). */
 export type AdminEvent =
   | { readonly type: 'snapshot'; readonly snapshot: Snapshot }
-  | { readonly type: 'requests'; readonly requests: readonly RequestRecord[]; readonly dropped: number }
+  | {
+      readonly type: 'requests';
+      readonly requests: readonly RequestRecord[];
+      readonly dropped: number;
+      /** Requests that ended before this client began to watch, without decisions unless these were recorded. */
+      readonly recent?: true;
+    }
   | { readonly type: 'reload'; readonly reload: ReloadSnapshot };

@@ -120,6 +120,7 @@ export function targets(): TargetSnapshot[] {
     connections: 12,
     latency: { p50: 0.9, p95: 3.4, p99: 11.2 },
     lastFailure: null,
+    failingSince: null,
   } as const;
   const managed = (name: string, pid: number): NonNullable<TargetSnapshot['process']> => ({
     state: 'ready',
@@ -138,6 +139,7 @@ export function targets(): TargetSnapshot[] {
       ejectedForMs: 12_000,
       failures: 37,
       lastFailure: { at: 1_790_000_000_000, error: 'upstream/unreachable', cause: 'connection refused' },
+      failingSince: 1_789_999_958_000,
       inFlight: 0,
       connections: 0,
     },

@@ -1,9 +1,11 @@
 /** The admin API of a running gateway, on its socket and on TCP. */
+import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { createServer, type IncomingMessage, request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { whyNoSharing } from '../../src/control/ports/addresses.js';
 import type { GatewayEntry } from '../../src/telemetry/admin-protocol.js';
 import type { AdminEvent, RequestRecord, Snapshot } from '../../src/telemetry/snapshot.js';
 import { refusingPort } from '../support/fault-target.js';
@@ -196,6 +198,69 @@ to = "managed"
     ['upstream/reset', 'connection closed by the target before its reply'],
   );
   assert.ok((shop?.at ?? 0) >= before - 1000 && (shop?.at ?? 0) <= Date.now() + 1000);
+});
+
+test('the snapshot says since when a target fails, until it replies', async () => {
+  const port = await refusingPort();
+  const spec = new SpecFile(specOf(`http://127.0.0.1:${port}`));
+  const { gateway, url } = await startGateway({ spec: spec.path, env });
+  const target = () => gateway.snapshot().targets[0];
+  assert.is(target()?.failingSince, null);
+  assert.is((await call(`${url}/slow`)).status, 502);
+  const since = await until(() => target()?.failingSince ?? undefined, 'the first failure');
+  await until(() => Date.now() > since + 5, 'later');
+  assert.is((await call(`${url}/slow`)).status, 502);
+  await until(() => (target()?.lastFailure?.at ?? 0) > since, 'the second failure');
+  assert.is(target()?.failingSince, since);
+  const origin = createServer((_request, response) => response.end('here')).listen(port, '127.0.0.1');
+  await once(origin, 'listening');
+  assert.is((await call(`${url}/slow`)).status, 200);
+  assert.is(target()?.failingSince, null);
+  origin.closeAllConnections();
+  origin.close();
+});
+
+/** Reads an event stream until `enough` of its events. */
+async function readEvents(socketPath: string, query: string, enough: (event: AdminEvent) => boolean): Promise<void> {
+  const stream = request({ socketPath, path: `/events${query}`, agent: false });
+  stream.end();
+  const [response] = (await once(stream, 'response')) as [IncomingMessage];
+  await new Promise<void>((resolve, reject) => {
+    let rest = '';
+    // It is destroyed in the middle of its reply.
+    response.on('error', () => resolve());
+    response.setEncoding('utf8').on('data', (chunk: string) => {
+      const lines = (rest + chunk).split('\n');
+      rest = lines.pop() ?? '';
+      try {
+        if (lines.some((line) => enough(JSON.parse(line) as AdminEvent))) response.destroy();
+      } catch (error) {
+        reject(error);
+      }
+    });
+    response.on('close', resolve);
+  });
+}
+
+test('the stream begins with the last requests, of all workers, without their keys', async () => {
+  const origin = await startOrigin();
+  const workers = whyNoSharing() === undefined ? 2 : 1;
+  const text = specOf(origin.url).replace('spec = 1\n', `spec = 1\nworkers = ${workers}\n`);
+  const spec = new SpecFile(text.replace('use = "api-key"', 'use = "api-key"\nquery = "secret"'));
+  const { gateway, url } = await startGateway({ spec: spec.path, env });
+  for (let count = 0; count < 20; count++) await call(`${url}/nothing/${count}?secret=open-sesame&n=1`);
+  const socketPath = gateway.adminSocket ?? '';
+  for (let times = 0; times < 2; times++) {
+    const urls: string[] = [];
+    await readEvents(socketPath, '?requests=1', (event) => {
+      if (event.type !== 'requests') return false;
+      assert.is(event.recent, true);
+      urls.push(...event.requests.map((record) => record.url));
+      return urls.length >= 20;
+    });
+    const wanted = Array.from({ length: 20 }, (_, count) => `/nothing/${count}?n=1`);
+    assert.equal(urls.sort(), wanted.sort(), 'and again for the next client');
+  }
 });
 
 test('while draining readiness fails, what is in flight finishes, and no reload is taken', async () => {

@@ -34,6 +34,8 @@ export class Plane {
   readonly logs: { level: string; message: string; fields?: Record<string, unknown> }[] = [];
   /** Cause of the last failure, by target URL. */
   readonly failures = new Map<string, string>();
+  /** What the last watch() that began to watch was given of the time before. */
+  recent: readonly RequestRecord[] = [];
   readonly plane: DataPlane;
   dropped = 0;
   #ids = 0;
@@ -45,6 +47,9 @@ export class Plane {
         requests: (records, dropped) => {
           this.records.push(...records);
           this.dropped += dropped;
+        },
+        recent: (records) => {
+          this.recent = records;
         },
         failures: (failures) => {
           for (const { url, cause } of failures) this.failures.set(url, cause);

@@ -9,6 +9,8 @@ export const MAX_WAITING_BYTES = 1024 * 1024;
 const SNAPSHOT_EVERY_MS = 1000;
 /** Snapshots in a row that did not fit, after which a client counts as gone. */
 const MAX_MISSED = 30;
+/** Records that a client gets of the time before it came. */
+const MAX_RECENT = 200;
 
 export interface EventSource {
   snapshot(): Snapshot;
@@ -30,6 +32,8 @@ export class EventHub {
   readonly #clients = new Set<Client>();
   #timer: NodeJS.Timeout | undefined;
   #level: WatchLevel = 'off';
+  /** The last records, for the next client that watches; at most twice MAX_RECENT, empty while no client does. */
+  #recent: RequestRecord[] = [];
 
   constructor(source: EventSource) {
     this.#source = source;
@@ -56,6 +60,7 @@ export class EventHub {
       this.#adjust();
     });
     this.#send(client, lineOf({ type: 'snapshot', snapshot: this.#source.snapshot() }));
+    if (level !== 'off' && this.#recent.length > 0) this.#sendRecent(client, newest(this.#recent));
     this.#adjust();
     return true;
   }
@@ -65,11 +70,20 @@ export class EventHub {
     for (const client of this.#clients) this.#send(client, line);
   }
 
+  /** The last records of one worker from before the first client began to watch. */
+  recent(records: readonly RequestRecord[]): void {
+    if (this.#level === 'off') return;
+    this.#remember(records);
+    for (const client of this.#clients) if (client.level !== 'off') this.#sendRecent(client, records);
+  }
+
   requests(records: readonly RequestRecord[], dropped: number): void {
+    if (this.#level === 'off') return;
+    this.#remember(records);
     let plain: readonly RequestRecord[] | undefined;
     for (const client of this.#clients) {
       if (client.level === 'off') continue;
-      if (client.level === 'records') plain ??= records.map(({ decisions: _decisions, ...record }) => record);
+      if (client.level === 'records') plain ??= withoutDecisions(records);
       const requests = client.level === 'records' ? (plain ?? []) : records;
       const missed = client.dropped + dropped;
       const sent = this.#send(client, lineOf({ type: 'requests', requests, dropped: missed }));
@@ -82,6 +96,16 @@ export class EventHub {
     clearInterval(this.#timer);
     this.#timer = undefined;
     for (const { response } of this.#clients) response.end();
+  }
+
+  #remember(records: readonly RequestRecord[]): void {
+    this.#recent.push(...records.slice(-MAX_RECENT));
+    if (this.#recent.length > 2 * MAX_RECENT) this.#recent = newest(this.#recent);
+  }
+
+  #sendRecent(client: Client, records: readonly RequestRecord[]): void {
+    const requests = client.level === 'records' ? withoutDecisions(records) : records;
+    this.#send(client, lineOf({ type: 'requests', requests, dropped: 0, recent: true }));
   }
 
   #send({ response }: Client, line: string): boolean {
@@ -104,6 +128,7 @@ export class EventHub {
     const level = levels.has('decisions') ? 'decisions' : levels.has('records') ? 'records' : 'off';
     if (level !== this.#level) {
       this.#level = level;
+      if (level === 'off') this.#recent = [];
       this.#source.watch(level);
     }
     if (this.#clients.size > 0) {
@@ -114,5 +139,12 @@ export class EventHub {
     }
   }
 }
+
+/** The last records, in the order in which the requests ended. */
+const newest = (records: readonly RequestRecord[]): RequestRecord[] =>
+  [...records].sort((a, b) => a.at + a.durationMs - (b.at + b.durationMs)).slice(-MAX_RECENT);
+
+const withoutDecisions = (records: readonly RequestRecord[]): RequestRecord[] =>
+  records.map(({ decisions: _decisions, ...record }) => record);
 
 const lineOf = (event: AdminEvent): string => `${JSON.stringify(event)}\n`;

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
 import type { GenerationInput, StatsSlots } from '../../proxy/types.js';
-import type { FailureSnapshot, TargetFailure } from '../../telemetry/snapshot.js';
-import { StatsRegistry } from '../../telemetry/stats/registry.js';
+import { StatsRegistry, targetName } from '../../telemetry/stats/registry.js';
+import { TargetFailures } from './target-failures.js';
 
 const QUIET_POLL_MS = 50;
 /** An exchange that has matched but not yet chosen its target counts in no target's slot for a moment. */
@@ -12,7 +12,7 @@ const QUIET_FOR_MS = 250;
 
 export class GatewayStats {
   readonly registry: StatsRegistry;
-  readonly failures = new TargetFailures();
+  readonly failures = new TargetFailures((service, url) => this.#replies(service, url));
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -36,6 +36,11 @@ export class GatewayStats {
     return this.registry.forgetWorker(worker);
   }
 
+  #replies(service: string, url: string): number {
+    const slot = this.registry.slot('target', targetName(service, url));
+    return slot === undefined ? 0 : this.registry.sums(slot).status.reduce((sum, count) => sum + count, 0);
+  }
+
   /** Resolves when nothing has asked these services' targets for a moment, at the deadline, or when `ending` says so. */
   async quiet(
     { program, stats }: GenerationInput,
@@ -54,35 +59,3 @@ export class GatewayStats {
     }
   }
 }
-
-/** Targets that are remembered: more than a spec has, fewer than many reloads can bring. */
-const MOST = 4096;
-/** Milliseconds that the report of one worker may be behind that of another. */
-const MOST_BEHIND = 5000;
-
-/** The last failure of each target, as reported by the workers. */
-export class TargetFailures {
-  /** By service and URL; the one that failed last is the last one. */
-  readonly #last = new Map<string, FailureSnapshot>();
-
-  note(failures: readonly TargetFailure[]): void {
-    for (const { service, url, at, error, cause } of failures) {
-      const key = keyOf(service, url);
-      const known = this.#last.get(key);
-      // Workers report the same target independently. What seems older than that came after the system's time was set back.
-      if (known !== undefined && known.at > at && known.at - at < MOST_BEHIND) continue;
-      this.#last.delete(key);
-      this.#last.set(key, { at, error, cause });
-    }
-    for (const key of this.#last.keys()) {
-      if (this.#last.size <= MOST) return;
-      this.#last.delete(key);
-    }
-  }
-
-  of(service: string, url: string): FailureSnapshot | null {
-    return this.#last.get(keyOf(service, url)) ?? null;
-  }
-}
-
-const keyOf = (service: string, url: string): string => `${service}|${url}`;

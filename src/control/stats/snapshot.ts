@@ -151,7 +151,7 @@ export class SnapshotBuilder {
           inFlight: sums?.inFlight ?? 0,
           connections: sums?.connections ?? 0,
           latency: this.#latency(slot),
-          lastFailure: this.#stats.failures.of(service.name, plain(target.url)),
+          ...this.#stats.failures.of(service.name, plain(target.url)),
           ...(managed ? { process: processOf(managed) } : {}),
         };
       }),

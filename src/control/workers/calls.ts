@@ -17,6 +17,7 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
   });
   const plane = create({
     requests: (records, dropped) => post({ type: 'requests', records, dropped }),
+    recent: (records) => post({ type: 'recent', records }),
     failures: (failures) => post({ type: 'failures', failures }),
     log: (level, message, fields) => {
       try {

@@ -221,6 +221,7 @@ export class WorkerHost implements WorkerApi {
   #take(worker: Worker, message: WorkerMessage): void {
     const { events } = this.#setup;
     if (message.type === 'requests') events.requests(message.records, message.dropped);
+    else if (message.type === 'recent') events.recent?.(message.records);
     else if (message.type === 'failures') events.failures?.(message.failures);
     else if (message.type === 'lines') events.lines?.(message.lines, message.count);
     else if (message.type === 'log') events.log(message.level, message.message, message.fields);

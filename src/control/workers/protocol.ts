@@ -36,6 +36,7 @@ export type WorkerMessage =
   | WorkerAnswer
   | { readonly type: 'pong' }
   | { readonly type: 'failures'; readonly failures: readonly TargetFailure[] }
+  | { readonly type: 'recent'; readonly records: readonly RequestRecord[] }
   | { readonly type: 'requests'; readonly records: readonly RequestRecord[]; readonly dropped: number }
   /** Whole lines of an access log that goes to standard output, and how many they are. */
   | { readonly type: 'lines'; readonly lines: Uint8Array; readonly count: number }

@@ -78,7 +78,7 @@ export function recordOf(
     remote: exchange.remoteAddress,
     method: exchange.method,
     host: exchange.host,
-    url: urlOf(exchange),
+    url: urlText(exchange.path, exchange.query, exchange.bareQuery, exchange.generation.secretParams),
     status,
     route: compiled === undefined ? null : compiled.entry.name,
     service: compiled?.service === undefined ? null : compiled.service.entry.name,
@@ -99,9 +99,9 @@ export function recordOf(
 }
 
 /** The policy that reads a credential takes it away; an exchange that never came to it still has it. */
-function urlOf({ path, query, bareQuery, generation }: GwExchange): string {
+export function urlText(path: string, query: string, bareQuery: boolean, secretParams: readonly string[]): string {
   let shown = query;
-  for (const name of generation.secretParams) shown = takeQueryParam(shown, name).rest;
+  for (const name of secretParams) shown = takeQueryParam(shown, name).rest;
   return shown === '' && !bareQuery ? path : `${path}?${shown}`;
 }
 

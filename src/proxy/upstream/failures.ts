@@ -1,4 +1,4 @@
-/** The last failure of each target, until it is handed over to control. */
+/** The last failure of each target, until it is sent to control. */
 import type { TargetFailure } from '../../telemetry/snapshot.js';
 
 export class FailureNotes {

@@ -1,4 +1,5 @@
 /** Whether a target rests: it failed too often in a row, and is asked again after a while. */
+import type { TargetFailure } from '../../telemetry/snapshot.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import type { Target } from './target.js';
 import type { TargetHost } from './target-host.js';
@@ -6,7 +7,10 @@ import type { TargetHost } from './target-host.js';
 export class Health {
   readonly #target: Pick<Target, 'service' | 'url' | 'settings' | 'slot'>;
   readonly #host: Pick<TargetHost, 'stats' | 'now' | 'monotonic' | 'log' | 'failures'>;
+  /** In a row, caused by the target. */
   #failures = 0;
+  /** The last failure, of whatever cause. */
+  #last: TargetFailure | undefined;
   /** Until then it gets no requests; monotonic milliseconds. */
   #ejectedUntil = 0;
 
@@ -22,6 +26,7 @@ export class Health {
   succeeded(): void {
     if (this.#failures === 0) return;
     this.#failures = 0;
+    if (this.#last !== undefined) this.#note({ ...this.#last, since: null });
     if (this.#ejectedUntil === 0) return;
     this.#ejectedUntil = 0;
     const { service, url, slot } = this.#target;
@@ -35,10 +40,12 @@ export class Health {
    */
   failed(error: string, cause: string, blame: boolean): void {
     const { service, url, slot, settings } = this.#target;
-    this.#host.failures.note({ service, url, at: this.#host.now(), error, cause });
+    const at = this.#host.now();
+    if (blame) this.#failures++;
+    const since = this.#failures === 0 ? null : (this.#last?.since ?? at);
+    this.#note({ service, url, at, error, cause, since });
     if (!blame) return;
     const { ejectAfter, ejectFor } = settings;
-    this.#failures++;
     if (ejectAfter === 0 || this.#failures < ejectAfter || this.ejected) return;
     this.#ejectedUntil = this.#host.monotonic() + ejectFor;
     this.#host.stats.set(slot, Counter.EjectedUntil, this.#ejectedUntil);
@@ -50,5 +57,10 @@ export class Health {
       error,
       cause,
     });
+  }
+
+  #note(failure: TargetFailure): void {
+    this.#last = failure;
+    this.#host.failures.note(failure);
   }
 }

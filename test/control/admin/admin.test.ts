@@ -227,6 +227,42 @@ test('events: a snapshot at once, reloads, and requests only for who asked', () 
     await until(() => plain.ended, 'the end of the stream');
   }));
 
+test('events: a client that watches gets the last requests first, as many as 200', () =>
+  onSocket(async (where, server) => {
+    const first = await Stream.open(where, '?requests=1&decisions=1');
+    await until(() => first.of('snapshot').length > 0, 'a snapshot');
+    const ended = (at: number): RequestRecord => ({ ...record(`${at}`), at, durationMs: 0 });
+    server.events.recent([ended(1), ended(3)]);
+    server.events.recent([ended(2)]);
+    await until(() => first.of('requests').length === 2, 'those of both workers');
+    assert.ok(first.of('requests').every(({ recent, dropped }) => recent === true && dropped === 0));
+    for (let at = 4; at <= 600; at += 4)
+      server.events.requests(
+        [0, 1, 2, 3].map((more) => ended(at + more)),
+        0,
+      );
+    const second = await Stream.open(where, '?requests=1');
+    const plain = await Stream.open(where);
+    await until(() => second.of('requests').length > 0 && plain.of('snapshot').length > 0, 'the last ones');
+    const [past] = second.of('requests');
+    assert.is(past?.recent, true);
+    assert.equal(
+      past?.requests.map(({ at, decisions }) => [at, decisions]),
+      Array.from({ length: 200 }, (_, index) => [404 + index, undefined]),
+    );
+    assert.equal(plain.of('requests'), []);
+    first.response.destroy();
+    second.response.destroy();
+    await until(() => server.events.clients === 1, 'no watcher');
+    server.events.requests([ended(700)], 0);
+    server.events.recent([ended(700)]);
+    const third = await Stream.open(where, '?requests=1');
+    await until(() => third.of('snapshot').length > 0, 'a snapshot');
+    server.events.requests([ended(701)], 0);
+    await until(() => third.of('requests').length > 0, 'what follows');
+    assert.is(third.of('requests')[0]?.recent, undefined, 'what came while no client watched is left to the workers');
+  }));
+
 test('too many event clients are refused', () =>
   onSocket(async (where, server) => {
     const streams = await Promise.all(Array.from({ length: MAX_EVENT_CLIENTS }, () => Stream.open(where)));

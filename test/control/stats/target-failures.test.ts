@@ -1,23 +1,64 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { TargetFailures } from '../../../src/control/stats/gateway-stats.js';
+import { TargetFailures } from '../../../src/control/stats/target-failures.js';
 
 const test = suite('target failures');
 const HOUR = 3_600_000;
-const failure = (at: number, cause: string) => ({ service: 's', url: 'http://a', at, error: 'upstream/reset', cause });
+const failure = (at: number, cause: string, since: number | null = at) => ({
+  service: 's',
+  url: 'http://a',
+  at,
+  error: 'upstream/reset',
+  cause,
+  since,
+});
+
+/** Failures of a target that has given as many replies as `replies.count` says. */
+function failuresOf(replies: { count: number }) {
+  const failures = new TargetFailures(() => replies.count);
+  const of = () => failures.of('s', 'http://a');
+  return { failures, of };
+}
 
 test('of two workers that report a target, the later failure counts', () => {
-  const failures = new TargetFailures();
+  const { failures, of } = failuresOf({ count: 0 });
   failures.note([failure(2000, 'later')]);
   failures.note([failure(1000, 'earlier')]);
-  assert.is(failures.of('s', 'http://a')?.cause, 'later');
+  assert.is(of().lastFailure?.cause, 'later');
 });
 
 test('a system time that is set back hides no failure', () => {
-  const failures = new TargetFailures();
-  failures.note([failure(HOUR, 'before')]);
-  failures.note([failure(60_000, 'after')]);
-  assert.equal(failures.of('s', 'http://a'), { at: 60_000, error: 'upstream/reset', cause: 'after' });
+  const { failures, of } = failuresOf({ count: 0 });
+  failures.note([failure(HOUR, 'before', null)]);
+  failures.note([failure(60_000, 'after', null)]);
+  assert.equal(of(), { lastFailure: { at: 60_000, error: 'upstream/reset', cause: 'after' }, failingSince: null });
+});
+
+test('a target fails since the first of its consecutive failures, whichever worker saw it', () => {
+  const { failures, of } = failuresOf({ count: 7 });
+  failures.note([failure(1000, 'first')]);
+  failures.note([failure(2000, 'by another worker')]);
+  failures.note([failure(3000, 'last', 1000)]);
+  assert.is(of().failingSince, 1000);
+});
+
+test('a reply to any worker ends the failures, and the next failure begins new ones', () => {
+  const replies = { count: 7 };
+  const { failures, of } = failuresOf(replies);
+  failures.note([failure(1000, 'first')]);
+  replies.count++;
+  assert.equal([of().failingSince, of().lastFailure?.cause], [null, 'first']);
+  failures.note([failure(5000, 'again', 1000)]);
+  assert.is(of().failingSince, 1000, 'the reply came after the failure at 1000, which is all that is known');
+  replies.count++;
+  failures.note([failure(9000, 'and again', 1000)]);
+  assert.is(of().failingSince, 5000);
+});
+
+test('a reply that came before the report of the failure ends it', () => {
+  const { failures, of } = failuresOf({ count: 8 });
+  failures.note([failure(1000, 'then it replied', null)]);
+  assert.equal([of().failingSince, of().lastFailure?.at], [null, 1000]);
 });
 
 test.run();

@@ -228,6 +228,38 @@ test('records are sent at level records, with decisions at level decisions', asy
   assert.ok(record.durationMs >= 0 && record.upstreamMs !== null);
 });
 
+test('the last 200 requests are kept for the next watcher, as records without their secrets', async ({ plane }) => {
+  plane.plane.watch('off');
+  assert.is(plane.records.length, 0);
+  const client = plane.client();
+  client.send(
+    'GET /old HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(10) + 'GET /new?n=1 HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(199),
+  );
+  for (let i = 0; i < 209; i++) await client.reply();
+  client.send('GET / HTTP/9\r\n\r\n');
+  await until(() => client.closed, 'the refusal');
+  const before = Date.now();
+  plane.plane.watch('decisions');
+  assert.is(plane.recent.length, 200);
+  const [first] = plane.recent;
+  const last = plane.recent.at(-1);
+  assert.equal([first?.method, first?.url, first?.status, first?.host], ['GET', '/new?n=1', 200, 'a']);
+  assert.ok(first !== undefined && Math.abs(first.at - before) < 60_000 && first.durationMs >= 0);
+  assert.equal([first?.route, first?.service, first?.upstreamMs !== null], ['all', 'it', true]);
+  assert.equal([last?.url, last?.route, last?.target, last?.upstreamMs], ['-', null, null, null]);
+  assert.ok((last?.status ?? 0) >= 400 && last?.error !== null);
+  plane.plane.watch('records');
+  assert.is(plane.records.length, 0, 'none of them comes twice');
+});
+
+test('a request that is kept holds no more than 2,048 characters of its URL', async ({ plane }) => {
+  plane.plane.watch('off');
+  await plane.ask(`GET /${'a'.repeat(5000)} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  plane.plane.watch('records');
+  assert.is(plane.recent.length, 1);
+  assert.is(plane.recent[0]?.url, `/${'a'.repeat(2047)}...`);
+});
+
 test('pending records are limited, dropped ones are counted', async ({ plane }) => {
   const client = plane.client();
   client.send('GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(700));
