@@ -1,17 +1,17 @@
-/** What is written again as it was written before must be what would have been written anew, but for the exchange's id. */
+/** Reused heads must equal newly written heads, except for the request id. */
 import * as assert from 'uvu/assert';
 import { seeded } from '../../support/random.js';
 import { type Fault, Plane, type RawClient, specOf } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
 
-const test = engineSuite('again');
+const test = engineSuite('repeated heads');
 
 const ID = /^(x-request-id: )[^\r\n]+/gm;
 const withoutId = (text: string): string => text.replace(ID, '$1-');
 
 const DATE = 'date: Sat, 21 Nov 2026 10:00:00 GMT\r\n';
 
-/** Heads of requests without the empty line; what comes behind them is no body. */
+/** Heads of bodiless requests, without the final empty line. */
 const REQUESTS: string[] = [
   'GET /a HTTP/1.1\r\nHost: a.example\r\n',
   'GET /another HTTP/1.1\r\nHost: a.example\r\n',
@@ -56,7 +56,10 @@ policies = [{ use = "headers", request.set = { x-one = "3" } }]
 
 for (const listener of ['', 'trusted_proxies = ["127.0.0.1"]'])
   for (const service of ['', 'host = "preserve"'])
-    test(`requests on one connection go on as on their own (${listener} ${service})`, async ({ target, plane }) => {
+    test(`a request head is forwarded on a reused connection as on a new one (${listener} ${service})`, async ({
+      target,
+      plane,
+    }) => {
       await plane.load(specOf(target.url, { listener, service, more: EDITS }));
       const heads: string[] = [];
       target.respond = (request, socket) => {
@@ -84,7 +87,7 @@ for (const listener of ['', 'trusted_proxies = ["127.0.0.1"]'])
       client.destroy();
     });
 
-test('ids are those of the exchange, also where all else is as before', async ({ target, plane }) => {
+test('a repeated head carries the request id of its own exchange', async ({ target, plane }) => {
   const ids: (string | undefined)[] = [];
   target.respond = (request, socket) => {
     ids.push(request.header('x-request-id'));
@@ -99,7 +102,7 @@ test('ids are those of the exchange, also where all else is as before', async ({
   client.destroy();
 });
 
-/** Each with a text of its own, that none is known before. */
+/** Each with different text, so that none is known from an earlier case. */
 const REPLIES: Record<string, string> = {
   plain: `HTTP/1.1 200 OK\r\n${DATE}x-a: plain\r\ncontent-length: 2\r\n\r\nok`,
   'without a date': 'HTTP/1.1 200 OK\r\nx-a: undated\r\ncontent-length: 2\r\n\r\nok',
@@ -134,7 +137,7 @@ async function textOf(plane: Plane, head: string): Promise<string> {
 }
 
 for (const [name, reply] of Object.entries(REPLIES))
-  test(`a reply that comes again is told as the first time: ${name}`, async ({ target }) => {
+  test(`a repeated reply is sent as the first time: ${name}`, async ({ target }) => {
     const respond: Fault = (request, socket) => {
       if (request.url === '/last') socket.write('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n');
       else if (request.method === 'HEAD') socket.write(reply.slice(0, reply.indexOf('\r\n\r\n') + 4));

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FaultTarget, Plane, specOf } from '../engine-kit.js';
 
-test('a GET goes to the target and its reply comes back', async () => {
+test('a GET is forwarded to the target and its reply to the client', async () => {
   const target = await FaultTarget.start();
   const plane = await Plane.start(specOf(target.url));
   const client = plane.client();

@@ -10,7 +10,7 @@ const HOST = 'Host: a.example\r\n';
 
 const test = engineSuite('bodies', { listener: 'max_body = "1MiB"' });
 
-/** Answers once the whole request body is there, with its bytes. */
+/** Replies with the request body once it is complete. */
 const echo =
   (length: number) =>
   (request: Arrived, socket: Arrived['socket']): void => {
@@ -21,7 +21,7 @@ const echo =
     answer();
   };
 
-test('a body with Content-Length goes through, whole and in pieces', async ({ target, plane }) => {
+test('a body with Content-Length is forwarded, complete or in pieces', async ({ target, plane }) => {
   target.respond = echo(10);
   const whole = await plane.ask(`POST / HTTP/1.1\r\n${HOST}Content-Length: 10\r\n\r\n0123456789`);
   assert.is(whole.body.toString(), '0123456789');
@@ -34,7 +34,7 @@ test('a body with Content-Length goes through, whole and in pieces', async ({ ta
   client.destroy();
 });
 
-test('a chunked body is framed anew: extensions and trailers do not reach the target', async ({ target, plane }) => {
+test('a chunked body is re-framed: extensions and trailers do not reach the target', async ({ target, plane }) => {
   target.respond = (request, socket) => {
     const answer = (): void => {
       if (request.rest.toString().endsWith('0\r\n\r\n')) ok(request.rest.toString('latin1'))(request, socket);
@@ -50,7 +50,7 @@ test('a chunked body is framed anew: extensions and trailers do not reach the ta
   assert.is(target.arrived[0]!.header('x-secret'), undefined);
 });
 
-test('a chunked reply is framed anew', async ({ target, plane }) => {
+test('a chunked reply is re-framed', async ({ target, plane }) => {
   target.respond = say(
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;z\r\nabc\r\n002\r\nde\r\n0\r\nT: 1\r\n\r\n',
   );
@@ -66,7 +66,7 @@ test('a chunked reply is framed anew', async ({ target, plane }) => {
   client.destroy();
 });
 
-test('a reply that ends with its connection becomes chunked', async ({ target, plane }) => {
+test('a reply delimited by connection close becomes chunked', async ({ target, plane }) => {
   target.respond = (_request, socket) => socket.end('HTTP/1.1 200 OK\r\n\r\nuntil the end');
   const client = plane.client();
   client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
@@ -78,7 +78,7 @@ test('a reply that ends with its connection becomes chunked', async ({ target, p
   client.destroy();
 });
 
-test('an HTTP/1.0 client gets a reply of unknown length until the connection closes', async ({ target, plane }) => {
+test('a reply of unknown length to an HTTP/1.0 client ends with the connection', async ({ target, plane }) => {
   target.respond = say('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n');
   const client = plane.client();
   client.send('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
@@ -89,7 +89,7 @@ test('an HTTP/1.0 client gets a reply of unknown length until the connection clo
   await client.end();
 });
 
-test('an HTTP/1.0 client may keep its connection', async ({ plane }) => {
+test('an HTTP/1.0 client can keep its connection', async ({ plane }) => {
   const client = plane.client();
   client.send('GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n');
   assert.is((await client.reply()).header('connection'), 'keep-alive');
@@ -98,7 +98,7 @@ test('an HTTP/1.0 client may keep its connection', async ({ plane }) => {
   await client.end();
 });
 
-test('HEAD, 204 and 304 have no body and do not desynchronise', async ({ target, plane }) => {
+test('replies to HEAD, 204 and 304 have no body and keep the connection in sync', async ({ target, plane }) => {
   const client = plane.client();
   target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
   client.send(`HEAD / HTTP/1.1\r\n${HOST}\r\n`);
@@ -119,7 +119,7 @@ test('HEAD, 204 and 304 have no body and do not desynchronise', async ({ target,
   client.destroy();
 });
 
-test('a body that a target sends where none may be is no later reply', async ({ target, plane }) => {
+test('a body after a bodiless reply is not read as the next reply', async ({ target, plane }) => {
   target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHELLO');
   const client = plane.client();
   client.send(`HEAD / HTTP/1.1\r\n${HOST}\r\n`);
@@ -131,7 +131,7 @@ test('a body that a target sends where none may be is no later reply', async ({ 
   client.destroy();
 });
 
-test('100-continue is asked of the target and its answer passed on', async ({ target, plane }) => {
+test('Expect: 100-continue is forwarded to the target and its 100 to the client', async ({ target, plane }) => {
   target.respond = (request, socket) => {
     assert.is(request.header('expect'), '100-continue');
     socket.write('HTTP/1.1 100 Continue\r\n\r\n');
@@ -145,7 +145,7 @@ test('100-continue is asked of the target and its answer passed on', async ({ ta
   client.destroy();
 });
 
-test('a final answer to 100-continue closes, for nobody knows whether a body follows', async ({ target, plane }) => {
+test('a final reply to 100-continue closes the connection: a body may or may not follow', async ({ target, plane }) => {
   target.respond = say('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n');
   const client = plane.client();
   client.send(`POST / HTTP/1.1\r\n${HOST}Expect: 100-continue\r\nContent-Length: 4\r\n\r\n`);
@@ -155,7 +155,7 @@ test('a final answer to 100-continue closes, for nobody knows whether a body fol
   await client.end();
 });
 
-test('103 is passed on to clients of HTTP/1.1', async ({ target, plane }) => {
+test('103 is forwarded to HTTP/1.1 clients only', async ({ target, plane }) => {
   target.respond = say('HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
   const client = plane.client();
   client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
@@ -167,7 +167,7 @@ test('103 is passed on to clients of HTTP/1.1', async ({ target, plane }) => {
   assert.is((await plane.ask('GET / HTTP/1.0\r\n\r\n')).status, 200);
 });
 
-test('an early reply to a request whose body is still coming', async ({ target, plane }) => {
+test('a reply before the end of the request body is forwarded', async ({ target, plane }) => {
   target.respond = say('HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno');
   const client = plane.client();
   client.send(`POST / HTTP/1.1\r\n${HOST}Content-Length: 20\r\n\r\n0123456789`);
@@ -176,12 +176,12 @@ test('an early reply to a request whose body is still coming', async ({ target, 
   target.respond = ok('next');
   client.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
   assert.is((await client.reply()).body.toString(), 'next');
-  // The target's connection still waited for the rest of the body: it is of no use for anybody else.
+  // The target connection still expected the rest of the body, so it cannot be reused.
   assert.is(target.connections, 2);
   client.destroy();
 });
 
-test('a body beyond the limit is refused: by its length at once, chunked when it passes it', async ({
+test('a body over the limit: refused at once by its length, or when a chunked body exceeds it', async ({
   target,
   plane,
 }) => {
@@ -197,10 +197,10 @@ test('a body beyond the limit is refused: by its length at once, chunked when it
   const reply = await client.reply();
   assert.is(reply.status, 413);
   await client.end();
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
 });
 
-test('a chunked body with bad framing is refused and never completed at the target', async ({ target, plane }) => {
+test('a chunked body with invalid framing is refused and stays incomplete at the target', async ({ target, plane }) => {
   target.respond = () => {};
   const client = plane.client();
   client.send(`POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n`);
@@ -208,15 +208,15 @@ test('a chunked body with bad framing is refused and never completed at the targ
   client.send('0x5\r\nhello\r\n0\r\n\r\n');
   assert.is((await client.reply()).status, 400);
   await client.end();
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
   assert.not.ok(target.arrived[0]!.rest.toString().includes('0\r\n\r\n'));
 });
 
-/** What buffers hold is told by what is left after a collection: garbage is the collector's matter. */
+/** Collects garbage, so that the memory in use shows what buffers hold. */
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
 
-test('64 MiB go both ways byte for byte in bounded memory', async ({ plane }) => {
+test('64 MiB pass unchanged in both directions in bounded memory', async ({ plane }) => {
   const origin = createServer((request, response) => {
     response.writeHead(200, { 'content-length': request.headers['content-length'] ?? '0' });
     request.pipe(response);
@@ -259,7 +259,7 @@ test('64 MiB go both ways byte for byte in bounded memory', async ({ plane }) =>
   assert.ok(most < 48 * 1024 * 1024, `buffers held ${most} bytes`);
 });
 
-test('a client that does not read stops the target, not the gateway', async ({ target, plane }) => {
+test('a client that does not read pauses the target through backpressure', async ({ target, plane }) => {
   const piece = Buffer.alloc(64 * 1024, 0x61);
   const total = 64 * 1024 * 1024;
   let written = 0;
@@ -285,7 +285,7 @@ test('a client that does not read stops the target, not the gateway', async ({ t
   slow.send(`GET / HTTP/1.1\r\n${HOST}\r\n`);
   let last = -1;
   let still = 0;
-  // A pause for breath is no stop.
+  // A short pause must not count as the end.
   await until(() => {
     still = blocked && written === last ? still + 1 : 0;
     last = written;

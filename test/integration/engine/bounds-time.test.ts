@@ -1,4 +1,4 @@
-/** Bounds of time on what a client sends and takes: silence, and too low a rate. A grace of 200 ms instead of 5 s. */
+/** Time limits on sending and receiving by clients: idle time and minimum rate, with 200 ms instead of 5 s of grace. */
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ const TLS = `tls = { cert = "${CERT}", key = "${KEY}" }\n`;
 const SLOW = 'min_body_rate = "2KiB"\nbody_timeout = "5s"';
 const POST = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n';
 const PIECE = 'x'.repeat(1000);
-/** More than the kernel's buffers on both sides hold. */
+/** More bytes than the kernel buffers of both sides hold. */
 const BIG = 24 * 2 ** 20;
 
 interface Context {
@@ -23,10 +23,10 @@ interface Context {
   table: ConnectionTable;
 }
 
-const test = suite<Context>('bounds of time');
+const test = suite<Context>('time limits');
 
 test.before.each(async (context) => {
-  context.target = await FaultTarget.start(whenWhole);
+  context.target = await FaultTarget.start(whenComplete);
   const connections = ConnectionTable.allocate({ workers: 1 });
   context.table = new ConnectionTable(connections, 0);
   context.plane = await Plane.start(specOf(context.target.url, { listener: SLOW }), { bodyGrace: 200, connections });
@@ -37,8 +37,8 @@ test.after.each(async ({ plane, target }) => {
   await target.close();
 });
 
-/** Answers once all 20,000 bytes of the body are there. */
-function whenWhole(request: Arrived, socket: Socket): void {
+/** Replies once all 20,000 bytes of the body have arrived. */
+function whenComplete(request: Arrived, socket: Socket): void {
   const look = setInterval(() => {
     if (request.rest.length === 20_000) ok('hello')(request, socket);
     if (request.rest.length === 20_000 || socket.destroyed) clearInterval(look);
@@ -46,14 +46,14 @@ function whenWhole(request: Arrived, socket: Socket): void {
   look.unref();
 }
 
-/** Sends `piece` every `ms` until told to stop. */
+/** Sends `piece` every `ms` milliseconds; returns a function that stops it. */
 function drip(client: RawClient, piece: string, ms: number): () => void {
   const timer = setInterval(() => client.send(piece), ms);
   timer.unref();
   return () => clearInterval(timer);
 }
 
-test('a body that comes too slowly is refused: 408 request/too-slow', async ({ plane }) => {
+test('a body below min_body_rate: 408 request/too-slow', async ({ plane }) => {
   const client = plane.client();
   client.send(POST);
   const stop = drip(client, 'x', 30);
@@ -66,16 +66,16 @@ test('a body that comes too slowly is refused: 408 request/too-slow', async ({ p
   assert.is(record.status, 408);
 });
 
-test('a body of many tiny chunks counts by what it brings', async ({ plane }) => {
+test('the rate of a body in tiny chunks counts payload only', async ({ plane }) => {
   const client = plane.client();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
-  // 3.4 KB a second on the wire, 100 bytes a second of body.
+  // 3.4 KB/s on the wire, 100 bytes/s of payload.
   const stop = drip(client, `1;x=${'y'.repeat(24)}\r\nz\r\n`, 10);
   assert.is((await client.reply()).status, 408);
   stop();
 });
 
-test('a body that comes at the rate arrives, however long it takes', async ({ plane, target }) => {
+test('a body at min_body_rate arrives, regardless of its duration', async ({ plane, target }) => {
   const client = plane.client();
   client.send(POST);
   let sent = 0;
@@ -90,7 +90,7 @@ test('a body that comes at the rate arrives, however long it takes', async ({ pl
   assert.is(target.arrived[0]?.rest.length, 20_000);
 });
 
-test('silence is another thing: 408 request/timeout, also without a rate', async ({ plane, target }) => {
+test('a silent client: 408 request/timeout, also without min_body_rate', async ({ plane, target }) => {
   await plane.load(specOf(target.url, { listener: 'min_body_rate = "0B"\nbody_timeout = "300ms"' }));
   const client = plane.client();
   client.send(POST + PIECE);
@@ -103,7 +103,7 @@ test('silence is another thing: 408 request/timeout, also without a rate', async
   stop();
 });
 
-test('a client that fell silent after it sent plenty has the time for silence, not more', async ({ plane }) => {
+test('a client that falls silent after fast data is limited by body_timeout, not by the rate', async ({ plane }) => {
   const client = plane.client();
   client.send(POST + PIECE.repeat(19));
   await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -112,7 +112,7 @@ test('a client that fell silent after it sent plenty has the time for silence, n
   assert.is((await client.reply()).status, 200);
 });
 
-test('the time that the target takes for a body is not the client’s', async ({ plane, target }) => {
+test('time in which the target does not read the body does not count for the client', async ({ plane, target }) => {
   let taking: Socket | undefined;
   target.respond = (_request, socket) => {
     taking = socket;
@@ -123,14 +123,14 @@ test('the time that the target takes for a body is not the client’s', async ({
   const bytes = Buffer.alloc(BIG, 'x');
   client.socket.write(bytes);
   await until(() => taking !== undefined, 'the request');
-  // Far longer than grace and rate allow for the little that went through.
+  // Much longer than grace and rate allow for the bytes sent so far.
   await new Promise((resolve) => setTimeout(resolve, 1500));
   assert.is(client.pending, '');
   assert.is(plane.records.length, 0);
   client.destroy();
 });
 
-test('a client that waits for 100 Continue is not the one who is waited for', async ({ plane, target }) => {
+test('time in which the client waits for 100 Continue does not count', async ({ plane, target }) => {
   await plane.load(specOf(target.url, { listener: 'min_body_rate = "2KiB"\nbody_timeout = "300ms"' }));
   let answer: Socket | undefined;
   target.respond = (_request, socket) => {
@@ -148,7 +148,7 @@ test('a client that waits for 100 Continue is not the one who is waited for', as
   assert.is((await client.reply()).status, 200);
 });
 
-test('after 100 Continue the time runs', async ({ plane, target }) => {
+test('after 100 Continue the time limits apply', async ({ plane, target }) => {
   target.respond = (_request, socket) => socket.write('HTTP/1.1 100 Continue\r\n\r\n');
   const client = plane.client();
   client.send('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n');
@@ -156,7 +156,7 @@ test('after 100 Continue the time runs', async ({ plane, target }) => {
   assert.is((await client.reply()).status, 408);
 });
 
-test('what is left of a body after its reply must come at the rate, too', async ({ plane, target }) => {
+test('min_body_rate also applies to the rest of a body after its reply', async ({ plane, target }) => {
   target.respond = (_request, socket) => socket.write('HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n');
   const client = plane.client();
   client.send(POST + PIECE);
@@ -166,13 +166,13 @@ test('what is left of a body after its reply must come at the rate, too', async 
   stop();
 });
 
-/** Sends a large reply as fast as it is taken. */
+/** Sends a large reply as fast as gw reads it. */
 const flood = (_request: Arrived, socket: Socket): void => {
   socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${BIG}\r\n\r\n`);
   socket.write(Buffer.alloc(BIG, 'y'));
 };
 
-/** Takes `bytes` of what comes, every `ms`. */
+/** Reads `bytes` bytes every `ms` milliseconds. */
 function sip(socket: Socket, bytes: number, ms: number): () => void {
   socket.pause();
   const timer = setInterval(() => socket.read(bytes), ms);
@@ -187,7 +187,10 @@ for (const tls of [false, true]) {
       ? connectTls({ port: plane.port, host: '127.0.0.1', ca: readFileSync(CERT), servername: 'gateway.test' })
       : connect({ port: plane.port, host: '127.0.0.1' });
 
-  test(`a client that takes its reply too slowly is cut: downstream/slow${over}`, async ({ plane, target }) => {
+  test(`a client that reads its reply too slowly is disconnected: downstream/slow${over}`, async ({
+    plane,
+    target,
+  }) => {
     await plane.load(specOf(target.url, { listener: `${tls ? TLS : ''}min_body_rate = "1GiB"\nbody_timeout = "60s"` }));
     target.respond = flood;
     const socket = open(plane);
@@ -201,7 +204,7 @@ for (const tls of [false, true]) {
     socket.destroy();
   });
 
-  test(`a client that takes nothing of its reply is cut after the time for silence${over}`, async ({
+  test(`a client that reads nothing of its reply is disconnected after body_timeout${over}`, async ({
     plane,
     target,
   }) => {
@@ -215,7 +218,10 @@ for (const tls of [false, true]) {
     socket.destroy();
   });
 
-  test(`a client that takes its reply in sips large enough gets all of it${over}`, async ({ plane, target }) => {
+  test(`a client that reads its reply in large portions with pauses gets all of it${over}`, async ({
+    plane,
+    target,
+  }) => {
     await plane.load(
       specOf(target.url, { listener: `${tls ? TLS : ''}min_body_rate = "256KiB"\nbody_timeout = "1s"` }),
     );
@@ -224,7 +230,7 @@ for (const tls of [false, true]) {
     let got = 0;
     socket.on('error', () => {});
     socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
-    // A third of the reply, a rest, and so on: each rest is shorter than the silence.
+    // A third of the reply, then a pause, and so on; each pause is shorter than body_timeout.
     socket.on('data', (chunk: Buffer) => {
       const before = Math.floor((got * 3) / BIG);
       got += chunk.length;
@@ -239,7 +245,7 @@ for (const tls of [false, true]) {
   });
 }
 
-test('the tail of a reply that nobody takes does not stay for ever', async ({ plane, target, table }) => {
+test('the unread end of a reply is dropped after a timeout', async ({ plane, target, table }) => {
   await plane.load(
     specOf(target.url, { listener: 'min_body_rate = "0B"\nbody_timeout = "300ms"\nidle_timeout = "60s"' }),
   );
@@ -250,11 +256,11 @@ test('the tail of a reply that nobody takes does not stay for ever', async ({ pl
   let got = 0;
   socket.on('data', (chunk: Buffer) => {
     got += chunk.length;
-    // gw has the end of the reply by then, in its own buffer and the kernel's.
+    // By then gw has received the whole reply, in its own buffer and the kernel's.
     if (got > BIG - 200_000) socket.pause();
   });
   await plane.record(({ status }) => status === 200);
-  await until(() => table.total(`127.0.0.1:${plane.port}`) === 0, 'the connection to be gone');
+  await until(() => table.total(`127.0.0.1:${plane.port}`) === 0, 'the connection to be closed');
   socket.destroy();
 });
 

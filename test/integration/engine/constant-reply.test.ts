@@ -1,4 +1,4 @@
-/** Replies that the compiler wrote out: what a client reads, byte for byte but for date and id. */
+/** Replies precomputed by the compiler: the bytes that a client reads, apart from date and id. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Plane } from '../engine-kit.js';
@@ -25,7 +25,7 @@ reply = { body = "caf\u00e9", headers = { X-A = "1" } }
 policies = [{ use = "headers", reply.set = { x-b = "2" } }]
 `;
 
-/** One request on its own connection, until gw closes it; what differs between runs is put in order. */
+/** Sends one request on a new connection and reads until close; masks what differs between runs. */
 async function ask(plane: Plane, text: string): Promise<string> {
   const client = plane.client();
   client.send(text);
@@ -40,7 +40,7 @@ async function ask(plane: Plane, text: string): Promise<string> {
 const close = 'Host: a.test\r\nConnection: close\r\n\r\n';
 const utf8 = (text: string): string => Buffer.from(text).toString('latin1');
 
-test('a constant reply is status line, its fields, what gw adds, and the body', async () => {
+test('a constant reply consists of status line, its fields, the fields of gw, and the body', async () => {
   const plane = await Plane.start(SPEC);
   const head =
     'HTTP/1.1 200 OK\r\nx-a: 1\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 5\r\n' +
@@ -59,7 +59,7 @@ test('a constant reply is status line, its fields, what gw adds, and the body', 
   await plane.close();
 });
 
-test('the connection is kept as the client wishes, and pipelined requests are all answered', async () => {
+test('the connection is kept as the client requests, and all pipelined requests are answered', async () => {
   const plane = await Plane.start(SPEC);
   const client = plane.client();
   client.send('GET /text HTTP/1.1\r\nHost: a.test\r\n\r\n'.repeat(3));
@@ -80,7 +80,7 @@ test('the connection is kept as the client wishes, and pipelined requests are al
   await plane.close();
 });
 
-test('a reply that a policy edits says the same beside the edit; an id of its own never goes out', async () => {
+test('a reply edited by a policy is otherwise unchanged; a configured x-request-id is not sent', async () => {
   const plane = await Plane.start(SPEC);
   const edited = await plane.ask('GET /edited HTTP/1.1\r\nHost: a.test\r\n\r\n');
   assert.is(edited.header('content-type'), 'text/plain; charset=utf-8');

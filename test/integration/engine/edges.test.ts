@@ -1,4 +1,4 @@
-/** Where connections end, and what targets and clients do that no specification foresees. */
+/** Edge cases: connection ends, and behavior of targets and clients outside the specifications. */
 import { mock } from 'node:test';
 import * as assert from 'uvu/assert';
 import { RequestHead } from '../../../src/proxy/http/request-head.js';
@@ -8,12 +8,12 @@ import { engineSuite } from '../engine-suite.js';
 const H = 'Host: a.example\r\n';
 const GET = `GET / HTTP/1.1\r\n${H}\r\n`;
 
-const test = engineSuite('edges');
+const test = engineSuite('edge cases');
 
-/** Bytes of a reply that no kernel's buffers hold. */
+/** Bytes of a reply that exceed the socket buffers of the kernel. */
 const BIG = 12 * 1024 * 1024;
 
-/** A client that reads nothing yet, of a plane whose `/big` answers with so much. */
+/** A client with a paused socket, and a plane whose route `/big` replies with `BIG` bytes. */
 async function slowReader(target: FaultTarget, plane: Plane): Promise<RawClient> {
   const reply = `[[route]]\nmatch = "/big"\nreply = { status = 200, body = "${'x'.repeat(BIG)}" }`;
   await plane.load(specOf(target.url, { more: reply }));
@@ -22,7 +22,7 @@ async function slowReader(target: FaultTarget, plane: Plane): Promise<RawClient>
   return client;
 }
 
-test('a reply is not lost when its reader is slower than the wait after our FIN', async ({ target, plane }) => {
+test('a reply is complete if its reader is slower than the lingering close', async ({ target, plane }) => {
   const client = await slowReader(target, plane);
   client.send(`GET /big HTTP/1.1\r\n${H}Connection: close\r\n\r\n`);
   await plane.record(({ url }) => url === '/big');
@@ -32,7 +32,7 @@ test('a reply is not lost when its reader is slower than the wait after our FIN'
   client.destroy();
 });
 
-test('a drain waits for readers that have not taken the whole of their last reply', async ({ target, plane }) => {
+test('a drain waits until slow readers have received their last reply', async ({ target, plane }) => {
   const client = await slowReader(target, plane);
   client.send(`GET /big HTTP/1.1\r\n${H}\r\n`);
   await plane.record(({ url }) => url === '/big');
@@ -43,7 +43,7 @@ test('a drain waits for readers that have not taken the whole of their last repl
   client.destroy();
 });
 
-test('a reply that is cut is no complete one for HTTP/1.0: the connection is reset', async ({ target, plane }) => {
+test('an aborted reply to an HTTP/1.0 client resets the connection', async ({ target, plane }) => {
   target.respond = (_request, socket) => {
     socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n', () => socket.destroy());
   };
@@ -57,7 +57,10 @@ test('a reply that is cut is no complete one for HTTP/1.0: the connection is res
   assert.ok(reset);
 });
 
-test('103 before the final answer to 100-continue: the next request is no body', async ({ target, plane }) => {
+test('103 before the final reply to 100-continue: the next request is not read as a body', async ({
+  target,
+  plane,
+}) => {
   target.respond = (request, socket) =>
     request.method === 'POST'
       ? socket.write(
@@ -74,7 +77,7 @@ test('103 before the final answer to 100-continue: the next request is no body',
   client.destroy();
 });
 
-test('a status line without the space before its reason is written with it; informational ones with the usual reason', async ({
+test('a status line without a reason gets the space; an informational one gets the standard reason', async ({
   target,
   plane,
 }) => {
@@ -84,7 +87,7 @@ test('a status line without the space before its reason is written with it; info
   assert.is((await plane.ask(GET)).statusLine, 'HTTP/1.1 103 Early Hints');
 });
 
-test('a target that sends informational replies without end: 502', async ({ target, plane }) => {
+test('endless informational replies from a target: 502', async ({ target, plane }) => {
   target.respond = (_request, socket) => {
     const flood = (): void => {
       if (!socket.destroyed) socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(100), flood);
@@ -96,11 +99,11 @@ test('a target that sends informational replies without end: 502', async ({ targ
   let reply = await client.reply();
   for (let i = 0; reply.status < 200 && i < 1000; i++) reply = await client.reply();
   assert.is(reply.status, 502);
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
   client.destroy();
 });
 
-test('a client that sends request after request and reads no reply gets no further', async ({ target, plane }) => {
+test('a client that sends requests and reads no replies is paused', async ({ target, plane }) => {
   const count = 400;
   const text = 'x'.repeat(100_000);
   await plane.load(
@@ -122,7 +125,7 @@ test('a client that sends request after request and reads no reply gets no furth
   client.destroy();
 });
 
-test('a client that stops reading its reply is cut off in time', async ({ target, plane }) => {
+test('a client that stops reading its reply is disconnected after body_timeout', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'body_timeout = "200ms"' }));
   target.respond = (_request, socket) => {
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${64 * 1024 * 1024}\r\n\r\n`);
@@ -132,11 +135,11 @@ test('a client that stops reading its reply is cut off in time', async ({ target
   client.socket.pause();
   client.send(GET);
   assert.is((await plane.record(() => true)).error, 'downstream/slow');
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
   client.destroy();
 });
 
-test('a head that is long and comes byte by byte is not read anew with each byte', async ({ target, plane }) => {
+test('a long head that arrives byte by byte is parsed in linear time', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'max_header = "64KiB"' }));
   const client = plane.client();
   client.send(`GET / HTTP/1.1\r\n${H}X-Long: ${'a'.repeat(60_000)}`);
@@ -162,7 +165,7 @@ test('a head that is long and comes byte by byte is not read anew with each byte
   endless.destroy();
 });
 
-test('clients that left the queue make room in it', async ({ target, plane }) => {
+test('clients that disconnect free their places in the queue', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { service: 'max_connections = 1\nmax_queue = 2\nconnect_timeout = "30s"' }));
   target.respond = () => {};
   const first = plane.client();
@@ -178,7 +181,7 @@ test('clients that left the queue make room in it', async ({ target, plane }) =>
   await plane.record(({ url }) => url === '/leaves');
   const late = plane.client();
   late.send('GET /late HTTP/1.1\r\nHost: a\r\n\r\n');
-  // Answered by gw itself, after it has seen the one before.
+  // Answered by gw, after it has read the previous request.
   assert.is((await plane.ask('GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n')).status, 400);
   target.respond = ok('hello');
   target.sockets[0]!.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');

@@ -2,9 +2,9 @@ import * as assert from 'uvu/assert';
 import { type Fault, ok, say, specOf } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
 
-const test = engineSuite('what is forwarded');
+const test = engineSuite('forwarding');
 
-test('hop-by-hop fields stay on their hop, those that Connection names too', async ({ target, plane }) => {
+test('hop-by-hop fields, including those listed in Connection, are not forwarded', async ({ target, plane }) => {
   await plane.ask(
     'GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nTrailer: x\r\n' +
       'Upgrade: h2c\r\nHTTP2-Settings: x\r\nProxy-Connection: x\r\nProxy-Authorization: x\r\nProxy-Authenticate: x\r\nX-End: 2\r\n\r\n',
@@ -14,7 +14,7 @@ test('hop-by-hop fields stay on their hop, those that Connection names too', asy
   assert.match(head, /x-end: 2/i);
 });
 
-test('a reply loses its hop-by-hop fields, and has a date and the id', async ({ target, plane }) => {
+test('a reply loses its hop-by-hop fields and gets date and request id', async ({ target, plane }) => {
   target.respond = ok(
     'x',
     'Connection: X-Hop\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nProxy-Authenticate: x\r\nProxy-Authentication-Info: x\r\n' +
@@ -30,12 +30,12 @@ test('a reply loses its hop-by-hop fields, and has a date and the id', async ({ 
   assert.is(reply.header('x-request-id'), target.arrived[0]!.header('x-request-id'));
 });
 
-test('a 426 says what its target asks for, and what becomes of the connection', async ({ target, plane }) => {
+test('a 426 keeps the Upgrade field of the target and has a Connection field', async ({ target, plane }) => {
   const required = (upgrade: string): Fault =>
     say(`HTTP/1.1 426 Upgrade Required\r\nConnection: upgrade\r\n${upgrade}Content-Length: 2\r\n\r\nno`);
   target.respond = required('Upgrade: websocket, b/2\r\n');
   const client = plane.client();
-  // The second is known again by its bytes.
+  // The second is recognized as a repetition by its bytes.
   for (const [fields, connection] of [
     ['', 'upgrade'],
     ['Connection: close\r\n', 'upgrade, close'],
@@ -54,16 +54,16 @@ test('a 426 says what its target asks for, and what becomes of the connection', 
   assert.is(none.header('connection'), undefined);
 });
 
-test('a date that is there stays the only one', async ({ target, plane }) => {
+test('the date of a target is kept and not duplicated', async ({ target, plane }) => {
   target.respond = ok('x', 'Date: Tue, 01 Jan 2030 00:00:00 GMT\r\n');
   const reply = await plane.ask('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
   assert.is(reply.header('date'), 'Tue, 01 Jan 2030 00:00:00 GMT');
 });
 
-test('what strangers say of the way is nothing to policies and conditions', async ({ target, plane }) => {
+test('policies and conditions do not see forwarding fields from untrusted peers', async ({ target, plane }) => {
   await plane.load(
     specOf(target.url, {
-      route: `policies = [{ use = "headers", request.set = { x-told = "<{request.header.x-forwarded-for}{request.header.x-request-id}>" } }]`,
+      route: `policies = [{ use = "headers", request.set = { x-seen = "<{request.header.x-forwarded-for}{request.header.x-request-id}>" } }]`,
       more: '[[route]]\nmatch = { path = "/{rest...}", headers = { x-forwarded-proto = "https" } }\nreply = { status = 418 }',
     }),
   );
@@ -71,10 +71,10 @@ test('what strangers say of the way is nothing to policies and conditions', asyn
     'GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Request-Id: mine\r\n\r\n',
   );
   assert.is(reply.status, 200);
-  assert.is(target.arrived[0]!.header('x-told'), '<>');
+  assert.is(target.arrived[0]!.header('x-seen'), '<>');
 });
 
-test('a rewrite that makes no path that may be sent: 500, for the request is well', async ({ target, plane }) => {
+test('a rewrite to an invalid path without a request value: 500', async ({ target, plane }) => {
   await plane.load(
     specOf(target.url, {
       more: '[[route]]\nmatch = "GET /old/{rest...}"\nto = "it"\nrewrite = "/{consumer.name}/{rest}"',
@@ -84,7 +84,7 @@ test('a rewrite that makes no path that may be sent: 500, for the request is wel
   assert.is(target.arrived.length, 0);
 });
 
-test('what strangers say of the way is replaced', async ({ target, plane }) => {
+test('forwarding fields from untrusted peers are replaced', async ({ target, plane }) => {
   await plane.ask(
     'GET / HTTP/1.1\r\nHost: a:81\r\nX-Forwarded-For: 6.6.6.6\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: evil\r\n' +
       'Forwarded: for=6.6.6.6\r\nX-Request-Id: mine\r\nVia: 1.0 before\r\n\r\n',
@@ -98,7 +98,7 @@ test('what strangers say of the way is replaced', async ({ target, plane }) => {
   assert.is.not(arrived.header('x-request-id'), 'mine');
 });
 
-test('what a trusted proxy says of the way is kept and extended', async ({ target, plane }) => {
+test('forwarding fields from a trusted proxy are kept and extended', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.0/8", "10.0.0.0/8"]' }));
   await plane.ask(
     'GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 6.6.6.6, 9.9.9.9, 10.1.1.1\r\nX-Forwarded-Proto: https\r\n' +
@@ -108,13 +108,13 @@ test('what a trusted proxy says of the way is kept and extended', async ({ targe
   assert.is(arrived.header('x-forwarded-for'), '6.6.6.6, 9.9.9.9, 10.1.1.1, 127.0.0.1');
   assert.is(arrived.header('x-forwarded-proto'), 'https');
   assert.is(arrived.header('x-forwarded-host'), 'shop.example');
-  assert.is(arrived.header('forwarded'), undefined, 'of two accounts the one that was not believed does not go on');
+  assert.is(arrived.header('forwarded'), undefined, 'Forwarded is dropped if X-Forwarded-For was used');
   assert.is(arrived.header('x-request-id'), 'given-1');
   const record = await plane.record(({ id }) => id === 'given-1');
   assert.is(record.remote, '9.9.9.9');
 });
 
-test('host = "target" sends the target its own name; a base path is joined; a prefix is stripped', async ({
+test('host = "target" sends the name of the target; a base path is joined; a prefix is stripped', async ({
   target,
   plane,
 }) => {
@@ -129,13 +129,13 @@ test('host = "target" sends the target its own name; a base path is joined; a pr
   assert.is(target.arrived[0]!.header('host'), target.url.slice('http://'.length));
 });
 
-test('a rewrite keeps parameters as they were sent', async ({ target, plane }) => {
+test('a rewrite keeps the encoding of parameters', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { route: 'rewrite = "/v2/{param.rest}/{request.method}"' }));
   await plane.ask('GET /a%20b/c HTTP/1.1\r\nHost: a\r\n\r\n');
   assert.is(target.arrived[0]!.url, '/v2/a%20b/c/GET');
 });
 
-test('policies edit what the target and the client see', async ({ target, plane }) => {
+test('policies edit request and reply fields', async ({ target, plane }) => {
   await plane.load(
     specOf(target.url, {
       route: `policies = [{ use = "headers", request.set = { x-route = "{route.name}", x-b = "new" }, request.remove = ["x-a"], reply.set = { x-c = "{request.method}" }, reply.remove = ["server"] }]`,
@@ -153,7 +153,7 @@ test('policies edit what the target and the client see', async ({ target, plane 
   assert.is(reply.header('x-c'), 'GET');
 });
 
-test('a route answers by itself; no route is 404; a wrong method is 405 with Allow', async ({ target, plane }) => {
+test('a fixed reply is sent; no route: 404; a wrong method: 405 with Allow', async ({ target, plane }) => {
   await plane.load(
     specOf(target.url, {
       more: '[[route]]\nname = "hi"\nmatch = "GET /hi"\nreply = { status = 203, body = "hi there", headers = { x-own = "1" } }',
@@ -175,7 +175,7 @@ test('a route answers by itself; no route is 404; a wrong method is 405 with All
 
 test('keep-alive and pipelining: replies in the order of the requests', async ({ target, plane }) => {
   target.respond = (request, socket) => {
-    // The first is the slowest.
+    // The first reply is the slowest.
     setTimeout(() => ok(request.url)(request, socket), request.url === '/0' ? 50 : 0);
   };
   const client = plane.client();
@@ -186,7 +186,7 @@ test('keep-alive and pipelining: replies in the order of the requests', async ({
   client.destroy();
 });
 
-test('a head that comes byte by byte', async ({ target, plane }) => {
+test('a head that arrives byte by byte is parsed', async ({ target, plane }) => {
   const client = plane.client();
   for (const byte of 'POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc') {
     client.send(byte);
@@ -197,7 +197,7 @@ test('a head that comes byte by byte', async ({ target, plane }) => {
   client.destroy();
 });
 
-test('a client that closes its half after the request still gets the reply', async ({ target, plane }) => {
+test('a client that half-closes after its request gets its reply', async ({ target, plane }) => {
   target.respond = (request, socket) => void setTimeout(() => ok('late')(request, socket), 30);
   const client = plane.client();
   client.socket.end('GET / HTTP/1.1\r\nHost: a\r\n\r\n');
@@ -205,7 +205,7 @@ test('a client that closes its half after the request still gets the reply', asy
   await client.end();
 });
 
-test('the counters agree with what happened', async ({ target, plane }) => {
+test('the counters match the exchanges', async ({ target, plane }) => {
   target.respond = say('HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok');
   await plane.ask('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc');
   await plane.ask('GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n');

@@ -1,6 +1,6 @@
 /**
- * Every known smuggling vector: whole, byte by byte, and behind a good request. What is hidden in it never reaches the
- * target, and of what is well-formed exactly as many requests arrive as it has.
+ * Known smuggling vectors: sent at once, byte by byte, and after a valid request. The hidden request must not reach the
+ * target, and the number of forwarded requests must be exact.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -23,7 +23,7 @@ test.after(({ bed }) => bed.close());
 const PLAIN: Behaviour = { interim: 0, framing: 'length', size: 5, cuts: [], early: false, after: 'keep' };
 const GOOD = 'GET /good HTTP/1.1\r\nHost: a.example\r\n\r\n';
 
-/** Request lines of the whole requests that the target got. */
+/** Request lines of the complete requests that the target received. */
 async function arrived(bed: Bed, text: string, cuts: readonly number[], before: string): Promise<string[]> {
   const messages = [...(before === '' ? [] : [{ text: before, valid: true }]), { text, valid: false }];
   const given: RequestCase = { clients: [{ messages, cuts, ending: 'fin' }], behaviours: [PLAIN] };

@@ -1,6 +1,6 @@
 /**
- * Seeded fuzzing, a few thousand cases: whatever clients and targets send, the laws of test/support/fuzz/laws.ts and
- * fuzz-reply-laws.ts hold. `npm run fuzz` runs the same for longer and with other seeds.
+ * Seeded fuzzing, a few thousand cases: the laws of test/support/fuzz/laws.ts and reply-laws.ts hold for any input from
+ * clients and targets. `npm run fuzz` runs the same for longer and with other seeds.
  */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -25,8 +25,8 @@ for (const [kind, bed, cases] of RUNS) {
     const report = await fuzz({ kind, bed, seed: SEED, from: 0, to: cases });
     if (report.failure !== undefined) throw new Error(report.failure);
     assert.is(report.cases, cases);
-    if (bed === 'pipelined') assert.ok(report.deepest > 1, 'requests stand in line');
-    // Laws about what is passed on say nothing where nothing is.
+    if (bed === 'pipelined') assert.ok(report.deepest > 1, 'requests are pipelined to the target');
+    // The laws are only meaningful if enough messages are forwarded and refused.
     assert.ok(report.forwarded > cases && report.refused > cases / 4, JSON.stringify(report));
   });
 }

@@ -1,4 +1,4 @@
-/** Requests that are for gw itself: the asterisk, Max-Forwards at its end, an https target without TLS. */
+/** Requests that gw answers itself: OPTIONS *, Max-Forwards 0, an https URL without TLS. */
 import * as assert from 'uvu/assert';
 import { specOf } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
@@ -7,7 +7,7 @@ const H = 'Host: a.example\r\n';
 
 const test = engineSuite('the last hop');
 
-test('OPTIONS of the server as a whole is answered here, in both forms', async ({ target, plane }) => {
+test('OPTIONS for the whole server is answered by gw, in both forms', async ({ target, plane }) => {
   const client = plane.client();
   for (const form of ['*', 'http://a.example', 'http://a.example:80']) {
     client.send(`OPTIONS ${form} HTTP/1.1\r\n${H}\r\n`);
@@ -22,7 +22,7 @@ test('OPTIONS of the server as a whole is answered here, in both forms', async (
   assert.is(target.arrived[0]!.url, '/');
 });
 
-test('Max-Forwards is counted down for TRACE and OPTIONS, and for nothing else', async ({ target, plane }) => {
+test('Max-Forwards is decremented for TRACE and OPTIONS only', async ({ target, plane }) => {
   const forwards = async (method: string, given: string): Promise<string | undefined> => {
     const reply = await plane.ask(`${method} /x HTTP/1.1\r\n${H}Max-Forwards: ${given}\r\n\r\n`);
     assert.is(reply.status, 200);
@@ -31,13 +31,13 @@ test('Max-Forwards is counted down for TRACE and OPTIONS, and for nothing else',
   assert.is(await forwards('OPTIONS', '10'), '9');
   assert.is(await forwards('TRACE', '1'), '0');
   assert.is(await forwards('GET', '0'), '0');
-  // More than anybody counts: as many as gw can.
+  // A value over the maximum becomes the maximum.
   assert.is(await forwards('OPTIONS', '0009007199254740992'), '9007199254740991');
   assert.is(await forwards('TRACE', '99999999999999999999'), '9007199254740991');
   assert.is(await forwards('POST', 'x'), 'x');
 });
 
-test('at Max-Forwards 0 gw answers in place of the target', async ({ target, plane }) => {
+test('at Max-Forwards 0 gw answers instead of the target', async ({ target, plane }) => {
   const any = await plane.ask(`OPTIONS /any HTTP/1.1\r\n${H}Max-Forwards: 0\r\n\r\n`);
   assert.is(any.status, 204);
   assert.is(any.header('allow'), undefined);
@@ -52,10 +52,7 @@ test('at Max-Forwards 0 gw answers in place of the target', async ({ target, pla
   assert.is(target.arrived.length, 0);
 });
 
-test('at Max-Forwards 0 a TRACE is told what a route for any method takes, and 404 where none is', async ({
-  target,
-  plane,
-}) => {
+test('TRACE at Max-Forwards 0: the methods of the route, or 404 without a route', async ({ target, plane }) => {
   const ask = (method: string, path: string) => plane.ask(`${method} ${path} HTTP/1.1\r\n${H}Max-Forwards: 0\r\n\r\n`);
   const any = await ask('TRACE', '/any');
   assert.is(any.status, 405);
@@ -66,12 +63,12 @@ test('at Max-Forwards 0 a TRACE is told what a route for any method takes, and 4
   assert.is(target.arrived.length, 0);
 });
 
-test('an https target over a connection without TLS: 421', async ({ target, plane }) => {
+test('an https URL on a connection without TLS: 421', async ({ target, plane }) => {
   const refused = await plane.ask(`GET https://a.example/ HTTP/1.1\r\n${H}\r\n`);
   assert.is(refused.status, 421);
   assert.is(JSON.parse(refused.body.toString()).type, 'urn:gw:problem:request/misdirected');
   assert.is(target.arrived.length, 0);
-  // A trusted proxy has ended the TLS.
+  // A trusted proxy terminated TLS.
   await plane.load(specOf(target.url, { listener: 'trusted_proxies = ["127.0.0.1"]' }));
   assert.is((await plane.ask(`GET https://a.example/ HTTP/1.1\r\n${H}\r\n`)).status, 421);
   const passed = await plane.ask(`GET https://a.example/ HTTP/1.1\r\n${H}X-Forwarded-Proto: https\r\n\r\n`);

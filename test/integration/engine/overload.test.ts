@@ -1,4 +1,4 @@
-/** What clients see when memory runs short. */
+/** Behavior towards clients when memory runs low. */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { FaultTarget, ok, Plane, RawClient, specOf, until } from '../engine-kit.
 
 const GET = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n';
 
-/** Memory of 1000 bytes, of which a full collection leaves what the test says. */
+/** Simulated memory of 1000 bytes; the test sets the use after a full garbage collection. */
 class Memory {
   #used = 0;
   #then: () => void = () => {};
@@ -49,7 +49,7 @@ test.after.each(async ({ plane, target }) => {
   await target.close();
 });
 
-test('above shed_above new connections get 503 and Retry-After, and those that are there are served', async ({
+test('above shed_above new connections get 503 with Retry-After, open connections are served', async ({
   plane,
   memory,
 }) => {
@@ -79,7 +79,7 @@ test('above shed_above new connections get 503 and Retry-After, and those that a
   assert.is((await plane.ask(GET)).status, 200);
 });
 
-test('above shrink_above idle connections close, to clients and to targets; busy ones stay', async ({
+test('above shrink_above idle client and target connections close, busy ones stay open', async ({
   plane,
   target,
   memory,
@@ -97,13 +97,13 @@ test('above shrink_above idle connections close, to clients and to targets; busy
   busy.send(GET);
   await until(() => answer !== undefined, 'the request');
   memory.used = 950;
-  await until(() => idle.every(({ ended }) => ended), 'the idle ones to be closed');
+  await until(() => idle.every(({ ended }) => ended), 'the idle connections to be closed');
   await until(() => target.open === 1, 'the pool to be empty');
   answer?.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
   assert.is((await busy.reply()).status, 200);
 });
 
-test('after many connections have closed, a worker that is idle collects garbage', async ({ target }) => {
+test('an idle worker collects garbage after many connections have closed', async ({ target }) => {
   let collections = 0;
   const collect = (): number => {
     collections++;
@@ -141,10 +141,10 @@ async function metricsOf({ runtimeDir }: ServedGateway): Promise<string> {
   return (await call('/metrics', { socketPath: join(runtimeDir, socket ?? '') })).body;
 }
 
-/** Of 900 KB each: more than the heap's limit with the young generation that Node 24 adds to it, 224 MiB. */
-const MOST_HOARDERS = 400;
+/** With 900 KB each: more than the heap limit plus the young generation that Node 24 adds, 224 MiB. */
+const MAX_CLIENTS = 400;
 
-/** Fills a worker's memory until it sheds, lets go, and waits until it does not. */
+/** Fills the memory of a worker until it sheds, frees it, and waits until the worker accepts connections again. */
 async function shedAndRecover(gateway: ServedGateway): Promise<void> {
   const port = Number(new URL(gateway.url).port);
   const before = new RawClient(connect({ port, host: '127.0.0.1' }));
@@ -155,7 +155,7 @@ async function shedAndRecover(gateway: ServedGateway): Promise<void> {
   const deadline = Date.now() + 40_000;
   let status = await probe(port);
   while (status !== 503 && Date.now() < deadline) {
-    for (let at = 0; at < 4 && hoarders.length < MOST_HOARDERS; at++) {
+    for (let at = 0; at < 4 && hoarders.length < MAX_CLIENTS; at++) {
       const socket = connect({ port, host: '127.0.0.1' });
       socket.on('error', () => {});
       socket.write(`GET / HTTP/1.1\r\nHost: a\r\n${field}`);
@@ -179,12 +179,12 @@ async function shedAndRecover(gateway: ServedGateway): Promise<void> {
   before.destroy();
 }
 
-test('a real worker with a small heap sheds while clients hold its memory, lives, and takes new ones again', async ({
+test('a worker with a small heap sheds under memory pressure, survives, and accepts connections again', async ({
   target,
 }) => {
   const folder = mkdtempSync(join(tmpdir(), 'gw-overload-'));
   const spec = join(folder, 'gateway.toml');
-  // Heads that never end are memory in use: about as much of it as their clients like.
+  // Unfinished heads hold memory; the clients control how much.
   writeFileSync(
     spec,
     `drain_timeout = "1s"\n${specOf(target.url, {

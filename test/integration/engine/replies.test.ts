@@ -1,4 +1,4 @@
-/** Replies of targets that are ambiguous, or hold less or more than they should: never a client's to sort out. */
+/** Ambiguous, incomplete and overlong replies of targets must not reach a client. */
 import * as assert from 'uvu/assert';
 import { ok, type RawReply, say, specOf, until } from '../engine-kit.js';
 import { sharedEngineSuite } from '../engine-suite.js';
@@ -27,22 +27,19 @@ const INVALID: readonly (readonly [what: string, reply: string])[] = [
   ['two CRs before the LF', `${OK}A: b\r\r\nContent-Length: 0\r\n\r\n`],
   ['a line without a colon', `${OK}nothing\r\n\r\n`],
   ['a first field that begins with a space', `${OK} A: b\r\n\r\n`],
-  ['a name that is no token', `${OK}A/B: c\r\n\r\n`],
-  ['a name beyond ASCII', `${OK}\xc4: c\r\n\r\n`],
+  ['a name that is not a token', `${OK}A/B: c\r\n\r\n`],
+  ['a non-ASCII name', `${OK}\xc4: c\r\n\r\n`],
   ['DEL in a value', `${OK}A: \x7f\r\n\r\n`],
   ['Connection with no token', `${OK}Connection: a b\r\nContent-Length: 0\r\n\r\n`],
-  [
-    'Connection with more names than anybody needs',
-    `${OK}Connection: ${'name,'.repeat(60)}\r\nContent-Length: 0\r\n\r\n`,
-  ],
+  ['Connection with too many names', `${OK}Connection: ${'name,'.repeat(60)}\r\nContent-Length: 0\r\n\r\n`],
   ['a status with a sign', 'HTTP/1.1 +20 OK\r\nContent-Length: 0\r\n\r\n'],
   ['a status of four digits', 'HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n'],
-  ['a status of zeros before', 'HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n'],
-  ['a reason behind a tab', 'HTTP/1.1 200\tOK\r\nContent-Length: 0\r\n\r\n'],
+  ['a status with a leading zero', 'HTTP/1.1 099 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['a reason after a tab', 'HTTP/1.1 200\tOK\r\nContent-Length: 0\r\n\r\n'],
   ['two spaces before its status', 'HTTP/1.1  200 OK\r\nContent-Length: 0\r\n\r\n'],
   ['a bare CR in its reason', 'HTTP/1.1 200 O\rK\r\nContent-Length: 0\r\n\r\n'],
   ['a control byte in its reason', 'HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n'],
-  ['a version in small letters', 'http/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
+  ['a lower-case version', 'http/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
   ['HTTP/2.2', 'HTTP/2.2 200 OK\r\nContent-Length: 0\r\n\r\n'],
   ['an empty line first', '\r\nHTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n'],
   ['a 100 with a body', 'HTTP/1.1 100 Continue\r\nContent-Length: 2\r\n\r\nab'],
@@ -52,15 +49,15 @@ const INVALID: readonly (readonly [what: string, reply: string])[] = [
 ];
 
 for (const [what, reply] of INVALID) {
-  test(`${what}: 502, and the connection is thrown away`, async ({ target, plane }) => {
-    // What follows would be the reply to somebody else's request.
+  test(`${what}: 502, and the connection is closed`, async ({ target, plane }) => {
+    // The bytes after it would be the reply to another client's request.
     target.respond = say(`${reply}${OK}Content-Length: 6\r\n\r\npoison`);
     const client = plane.client();
     client.send(GET);
     const refused = await client.reply();
     assert.is(refused.status, 502);
     assert.is(JSON.parse(refused.body.toString()).type, 'urn:gw:problem:upstream/invalid');
-    await until(() => target.open === 0, 'the connection to be thrown away');
+    await until(() => target.open === 0, 'the connection to be closed');
     target.respond = ok('mine');
     client.send(GET);
     assert.is((await client.reply()).body.toString(), 'mine');
@@ -78,7 +75,7 @@ const BODILESS: readonly (readonly [what: string, method: string, head: string, 
 ];
 
 for (const [what, method, head, status] of BODILESS) {
-  test(`${what}, and a body after it: nobody gets that`, async ({ target, plane }) => {
+  test(`${what}: a body after it is not forwarded`, async ({ target, plane }) => {
     target.respond = (request, socket) => {
       if (request.url === '/bodiless') socket.write(`${head}${OK}Content-Length: 6\r\n\r\npoison`);
       else ok('mine')(request, socket);
@@ -91,17 +88,14 @@ for (const [what, method, head, status] of BODILESS) {
   });
 }
 
-test('204 with a framing field: its connection is not used again, however late a body comes', async ({
-  target,
-  plane,
-}) => {
+test('204 with a framing field: the connection is not reused', async ({ target, plane }) => {
   for (const framing of ['Content-Length: 5', 'Transfer-Encoding: chunked']) {
     target.respond = say(`HTTP/1.1 204 No Content\r\n${framing}\r\n\r\n`);
     const reply = await plane.ask(GET);
     assert.is(reply.status, 204);
     assert.is(reply.header('content-length'), undefined);
     assert.is(reply.header('transfer-encoding'), undefined);
-    await until(() => target.open === 0, 'the connection to be thrown away');
+    await until(() => target.open === 0, 'the connection to be closed');
   }
   const before = target.connections;
   target.respond = say('HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n');
@@ -109,7 +103,7 @@ test('204 with a framing field: its connection is not used again, however late a
   assert.is(target.connections, before + 1);
 });
 
-test('framing is gw’s own, whatever Connection lists', async ({ target, plane }) => {
+test('framing fields are set by gw, even if Connection lists them', async ({ target, plane }) => {
   target.respond = say(`${OK}Connection: content-length, x-hop, date\r\nX-Hop: 1\r\nContent-Length: 5\r\n\r\nhello`);
   const reply: RawReply = await plane.ask(GET);
   assert.is(reply.header('content-length'), '5');
@@ -117,14 +111,14 @@ test('framing is gw’s own, whatever Connection lists', async ({ target, plane 
   assert.is(reply.body.toString(), 'hello');
 });
 
-test('a reply cannot be split: what a target puts into a value stays in it', async ({ target, plane }) => {
+test('a field value from a target cannot split the reply', async ({ target, plane }) => {
   target.respond = say(`${OK}X-A: b%0d%0aSet-Cookie: c\xe5\x98\x8a\xe5\x98\x8dX: y\r\nContent-Length: 0\r\n\r\n`);
   const reply = await plane.ask(GET);
   assert.is(reply.header('set-cookie'), undefined);
   assert.is(reply.header('x-a'), 'b%0d%0aSet-Cookie: c\xe5\x98\x8a\xe5\x98\x8dX: y');
 });
 
-test('a value of a request cannot split a reply that repeats it', async ({ target, plane }) => {
+test('a request value echoed in a reply cannot split the reply', async ({ target, plane }) => {
   target.respond = ok('x');
   await plane.load(
     specOf(target.url, {
@@ -141,7 +135,7 @@ test('a value of a request cannot split a reply that repeats it', async ({ targe
 
 const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n';
 
-test('a 101 to a protocol that nobody asked for, or to none: 502', async ({ target, plane }) => {
+test('a 101 to an unrequested protocol, or without a protocol: 502', async ({ target, plane }) => {
   for (const fields of ['Upgrade: other\r\n', 'Upgrade: websocket, other\r\n', '']) {
     target.respond = say(`${SWITCH}${fields}\r\n`);
     const reply = await plane.ask(
@@ -156,7 +150,7 @@ test('a 101 to a protocol that nobody asked for, or to none: 502', async ({ targ
   assert.is(reply.status, 101);
 });
 
-test('an upgrade that is not asked for by the rules is none', async ({ target, plane }) => {
+test('an invalid upgrade request is forwarded as a plain request', async ({ target, plane }) => {
   target.respond = ok('plain');
   for (const request of [
     'GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n',
@@ -169,7 +163,7 @@ test('an upgrade that is not asked for by the rules is none', async ({ target, p
   }
 });
 
-test('interim replies pass on without what belongs to the hop', async ({ target, plane }) => {
+test('interim replies are forwarded without hop-by-hop fields', async ({ target, plane }) => {
   target.respond = say(
     `HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n${OK}Content-Length: 0\r\n\r\n`,
   );

@@ -1,4 +1,4 @@
-/** Rules of RFC 9110 and 9112 that were broken once: versions, empty queries, 205 with content. */
+/** Regression tests for rules of RFC 9110 and 9112: versions, empty queries, 205 with content. */
 import { createHash } from 'node:crypto';
 import * as assert from 'uvu/assert';
 import { say, sayAndClose, sayInTurn } from '../../support/fault-target.js';
@@ -10,7 +10,7 @@ const H = 'Host: a.example\r\n\r\n';
 const GET = `GET / HTTP/1.1\r\n${H}`;
 
 for (const minor of [2, 3, 9]) {
-  test(`HTTP/1.${minor} is processed as HTTP/1.1, and forwarded as that`, async ({ target, plane }) => {
+  test(`a request of HTTP/1.${minor} is processed and forwarded as HTTP/1.1`, async ({ target, plane }) => {
     const client = plane.client();
     for (let i = 0; i < 2; i++) {
       client.send(
@@ -27,7 +27,7 @@ for (const minor of [2, 3, 9]) {
     client.destroy();
   });
 
-  test(`a reply of HTTP/1.${minor} is read as one of HTTP/1.1`, async ({ target, plane }) => {
+  test(`a reply of HTTP/1.${minor} is processed as HTTP/1.1`, async ({ target, plane }) => {
     target.respond = say(`HTTP/1.${minor} 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n`);
     for (let i = 0; i < 2; i++) {
       const reply = await plane.ask(GET);
@@ -39,17 +39,17 @@ for (const minor of [2, 3, 9]) {
 }
 
 for (const [what, more, sent, expected] of [
-  ['as it is', '', '/a?', '/a?'],
-  ['of the root', '', '/?', '/?'],
-  ['of an absolute target', '', 'http://a.example?', '/?'],
-  ['of an absolute target with a path', '', 'http://a.example/a?', '/a?'],
+  ['with a path', '', '/a?', '/a?'],
+  ['on the root path', '', '/?', '/?'],
+  ['in absolute form', '', 'http://a.example?', '/?'],
+  ['in absolute form with a path', '', 'http://a.example/a?', '/a?'],
   ['with a question mark as its query', '', '/a??', '/a??'],
-  ['behind a prefix', 'strip_prefix = "/p"', '/p/a?', '/a?'],
-  ['behind a rewrite', 'rewrite = "/r/{rest}"', '/p/a?', '/r/a?'],
-  ['behind a rewrite with a query', 'rewrite = "/r/{rest}?x=1"', '/p/a?', '/r/a?x=1'],
-  ['none is none', '', '/a', '/a'],
+  ['with strip_prefix', 'strip_prefix = "/p"', '/p/a?', '/a?'],
+  ['with a rewrite', 'rewrite = "/r/{rest}"', '/p/a?', '/r/a?'],
+  ['with a rewrite that has a query', 'rewrite = "/r/{rest}?x=1"', '/p/a?', '/r/a?x=1'],
+  ['no query stays no query', '', '/a', '/a'],
 ] as const) {
-  test(`an empty query goes on: ${what}`, async ({ target, plane }) => {
+  test(`an empty query is forwarded: ${what}`, async ({ target, plane }) => {
     if (more !== '') {
       const spec = specOf(target.url).replace('match = "/{rest...}"', `match = "/p/{rest...}"\n${more}`);
       await plane.load(spec);
@@ -72,7 +72,7 @@ for (const [what, more, sent, expected] of [
   });
 }
 
-test('a key that was the whole query leaves no question mark', async ({ target, plane }) => {
+test('a query that consists only of the API key is removed with its question mark', async ({ target, plane }) => {
   const key = 'k-0123456789abcdef0123456789abcdef';
   const hash = createHash('sha256').update(key).digest('hex');
   const more = `[policy.keys]\nuse = "api-key"\nquery = "key"\n[consumer.c]\napi_keys = ["sha256:${hash}"]`;
@@ -90,15 +90,12 @@ const RESET = 'HTTP/1.1 205 Reset Content\r\n';
 for (const [what, fault] of [
   ['a Content-Length', say(`${RESET}Content-Length: 2\r\n\r\nhi`)],
   ['chunks', say(`${RESET}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n`)],
-  ['chunks that come later', sayInTurn(`${RESET}Transfer-Encoding: chunked\r\n\r\n`, '2\r\nhi\r\n0\r\n\r\n')],
-  ['bytes up to the close', sayAndClose(`${RESET}\r\nhi`)],
-  ['bytes up to the close that come later', sayInTurn(`${RESET}Connection: close\r\n\r\n`, 'hi')],
+  ['later chunks', sayInTurn(`${RESET}Transfer-Encoding: chunked\r\n\r\n`, '2\r\nhi\r\n0\r\n\r\n')],
+  ['bytes until close', sayAndClose(`${RESET}\r\nhi`)],
+  ['later bytes until close', sayInTurn(`${RESET}Connection: close\r\n\r\n`, 'hi')],
 ] as const) {
   for (const upgrade of ['', 'Connection: upgrade\r\nUpgrade: websocket\r\n'])
-    test(`a 205 with content, by ${what}, is a 502${upgrade && ' to an upgrade as well'}`, async ({
-      target,
-      plane,
-    }) => {
+    test(`a 205 with content, by ${what}: 502${upgrade && ' to an upgrade'}`, async ({ target, plane }) => {
       target.respond = fault;
       const reply = await plane.ask(`GET / HTTP/1.1\r\n${upgrade}${H}`);
       assert.is(reply.status, 502);
@@ -110,11 +107,11 @@ for (const [what, fault] of [
 for (const [what, fault] of [
   ['Content-Length: 0', say(`${RESET}Content-Length: 0\r\n\r\n`)],
   ['an empty chunked body', say(`${RESET}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`)],
-  ['one that comes later', sayInTurn(`${RESET}Transfer-Encoding: chunked\r\n\r\n`, '0\r\n\r\n')],
-  ['nothing up to the close', sayAndClose(`${RESET}\r\n`)],
+  ['a later empty chunked body', sayInTurn(`${RESET}Transfer-Encoding: chunked\r\n\r\n`, '0\r\n\r\n')],
+  ['no bytes until close', sayAndClose(`${RESET}\r\n`)],
 ] as const) {
   for (const upgrade of ['', 'Connection: upgrade\r\nUpgrade: websocket\r\n'])
-    test(`a 205 without content goes on with Content-Length 0: ${what}${upgrade && ', to an upgrade'}`, async (context) => {
+    test(`a 205 without content is forwarded with Content-Length 0: ${what}${upgrade && ', to an upgrade'}`, async (context) => {
       const { target, plane } = context;
       target.respond = fault;
       const client = plane.client();
@@ -130,7 +127,7 @@ for (const [what, fault] of [
     });
 }
 
-test('a 205 to HEAD has no content, whatever length it tells', async ({ target, plane }) => {
+test('a 205 to HEAD has no content, whatever its Content-Length', async ({ target, plane }) => {
   target.respond = say(`${RESET}Content-Length: 2\r\n\r\n`);
   const reply = await plane.ask(`HEAD / HTTP/1.1\r\n${H}`, { head: true });
   assert.is(reply.status, 205);

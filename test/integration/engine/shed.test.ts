@@ -1,4 +1,4 @@
-/** Slow clients hold connections to a target only as long as nobody else waits for them; and no address holds all. */
+/** Slow clients keep target connections only while no other client waits; no address can hold all of them. */
 import * as assert from 'uvu/assert';
 import * as faults from '../../support/fault-target.js';
 import { type Arrived, type Plane, type RawClient, until } from '../engine-kit.js';
@@ -6,12 +6,12 @@ import { engineSuite } from '../engine-suite.js';
 
 const KIB = 1024;
 const GIB = 1024 ** 3;
-const test = engineSuite('slow clients give way', { service: 'retries = 0\nmax_connections = 8' });
+const test = engineSuite('shedding of slow clients', { service: 'retries = 0\nmax_connections = 8' });
 const LONG_POST = `POST /slow HTTP/1.1\r\nHost: a.example\r\nContent-Length: 100000000\r\n\r\n${'x'.repeat(1500 * KIB)}`;
 const SLOW_GET = 'GET /slow HTTP/1.1\r\nHost: a.example\r\n\r\n';
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 
-/** Floods whoever asks for /slow, reads the bodies that come to it, and is quick otherwise. */
+/** Sends an endless reply to GET /slow, reads the bodies of POST /slow, and replies at once otherwise. */
 function respond(request: Arrived, socket: Arrived['socket']): void {
   if (request.url !== '/slow') faults.ok('quick')(request, socket);
   else if (request.method === 'GET') faults.flood(GIB)(request, socket);
@@ -27,10 +27,10 @@ function idle(plane: Plane, count: number, text: string): RawClient[] {
 }
 
 for (const [what, text, error] of [
-  ['bodies that stop in the middle', LONG_POST, 'request/shed'],
-  ['replies that are not read', SLOW_GET, 'downstream/shed'],
+  ['stalled request bodies', LONG_POST, 'request/shed'],
+  ['unread replies', SLOW_GET, 'downstream/shed'],
 ] as const) {
-  test(`${what} keep nobody from the target`, async ({ plane, target }) => {
+  test(`${what} do not block other clients from the target`, async ({ plane, target }) => {
     target.respond = respond;
     const clients = idle(plane, 16, text);
     await until(() => target.open >= 6, 'connections to be held');
@@ -46,22 +46,22 @@ for (const [what, text, error] of [
       assert.ok(slot !== undefined && plane.registry.shed(slot) > 0);
     }
     for (const client of clients) client.destroy();
-    await until(() => target.open <= 2, 'the target to be let go');
+    await until(() => target.open <= 2, 'target connections to be closed');
   });
 }
 
-test('who is shed is told so: 408 to a body, a cut to a reply', async ({ plane, target }) => {
+test('a shed client gets 408 during its body, and an aborted reply otherwise', async ({ plane, target }) => {
   target.respond = respond;
   const clients = idle(plane, 30, LONG_POST);
   for (const client of clients) client.socket.resume();
-  await until(() => plane.records.some(({ error }) => error === 'request/shed'), 'one to be shed');
-  const told = await Promise.any(clients.map((client) => client.reply()));
-  assert.is(told.status, 408);
-  assert.match(told.body.toString(), /urn:gw:problem:request\/shed/);
+  await until(() => plane.records.some(({ error }) => error === 'request/shed'), 'a client to be shed');
+  const reply = await Promise.any(clients.map((client) => client.reply()));
+  assert.is(reply.status, 408);
+  assert.match(reply.body.toString(), /urn:gw:problem:request\/shed/);
   for (const client of clients) client.destroy();
 });
 
-test('slow clients are left alone as long as nobody waits', async ({ plane, target, time }) => {
+test('slow clients are not shed while no other client waits', async ({ plane, target, time }) => {
   target.respond = respond;
   const clients = [...idle(plane, 3, SLOW_GET), ...idle(plane, 3, LONG_POST)];
   await until(() => target.open >= 6, 'connections to be held');
@@ -71,16 +71,16 @@ test('slow clients are left alone as long as nobody waits', async ({ plane, targ
   for (const client of clients) client.destroy();
 });
 
-test('a target that is slow is not the fault of its clients: none gives way', async ({ plane, target }) => {
+test('clients of a slow target are not shed', async ({ plane, target }) => {
   const held: Arrived[] = [];
   target.respond = (request, socket) => {
     held.push(request);
     socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n');
   };
-  // As many as one address may have.
+  // The maximum number for one address.
   const clients = idle(plane, 7, GET);
   for (const client of clients) client.socket.resume();
-  await until(() => held.length === 7, 'them to be in use');
+  await until(() => held.length === 7, 'all of them to be in use');
   const waiting = plane.client();
   waiting.send(GET);
   assert.is((await waiting.reply()).status, 503);

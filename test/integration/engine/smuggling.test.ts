@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { say } from '../engine-kit.js';
 import { sharedEngineSuite } from '../engine-suite.js';
 
-const test = sharedEngineSuite('what is ambiguous is refused', {
+const test = sharedEngineSuite('ambiguous requests are refused', {
   listener: 'max_headers = 20\nmax_header = "4KiB"\nmax_target = "1KiB"',
 });
 const H = 'Host: a.example\r\n';
@@ -53,7 +53,7 @@ const REFUSED: readonly (readonly [what: string, request: string, status: number
   ['DEL in a value', `GET / HTTP/1.1\r\n${H}X-A: \x7f\r\n\r\n`, 400],
   ['an empty name', `GET / HTTP/1.1\r\n${H}: 1\r\n\r\n`, 400],
   ['a name with a slash', `GET / HTTP/1.1\r\n${H}X/A: 1\r\n\r\n`, 400],
-  ['a name beyond ASCII', `GET / HTTP/1.1\r\n${H}X-\xe4: 1\r\n\r\n`, 400],
+  ['a non-ASCII name', `GET / HTTP/1.1\r\n${H}X-\xe4: 1\r\n\r\n`, 400],
   ['a line without a colon', `GET / HTTP/1.1\r\n${H}nothing\r\n\r\n`, 400],
   ['no Host', 'GET / HTTP/1.1\r\nX-A: 1\r\n\r\n', 400],
   ['two Hosts', `GET / HTTP/1.1\r\n${H}${H}\r\n`, 400],
@@ -66,7 +66,7 @@ const REFUSED: readonly (readonly [what: string, request: string, status: number
   ['Host with an empty port', 'GET / HTTP/1.1\r\nHost: a.example:\r\n\r\n', 400],
   ['Host with a bad literal', 'GET / HTTP/1.1\r\nHost: [::1\r\n\r\n', 400],
   ['a fragment', `GET /a#b HTTP/1.1\r\n${H}\r\n`, 400],
-  ['a target beyond ASCII', `GET /\xe4 HTTP/1.1\r\n${H}\r\n`, 400],
+  ['a non-ASCII target', `GET /\xe4 HTTP/1.1\r\n${H}\r\n`, 400],
   ['a target without a slash', `GET a HTTP/1.1\r\n${H}\r\n`, 400],
   ['authority-form without CONNECT', `GET a.example:80 HTTP/1.1\r\n${H}\r\n`, 400],
   ['CONNECT', `CONNECT a.example:80 HTTP/1.1\r\n${H}\r\n`, 501],
@@ -79,8 +79,8 @@ const REFUSED: readonly (readonly [what: string, request: string, status: number
   ['a tab in the request line', `GET\t/ HTTP/1.1\r\n${H}\r\n`, 400],
   ['a space at the beginning', ` GET / HTTP/1.1\r\n${H}\r\n`, 400],
   ['two empty lines first', `\r\n\r\nGET / HTTP/1.1\r\n${H}\r\n`, 400],
-  ['a method that is no token', `G@T / HTTP/1.1\r\n${H}\r\n`, 400],
-  ['a method longer than any', `${'M'.repeat(40)} / HTTP/1.1\r\n${H}\r\n`, 501],
+  ['a method that is not a token', `G@T / HTTP/1.1\r\n${H}\r\n`, 400],
+  ['a method over the length limit', `${'M'.repeat(40)} / HTTP/1.1\r\n${H}\r\n`, 501],
   ['HTTP/0.9', 'GET /\r\n\r\n', 400],
   ['HTTP/2.1', `GET / HTTP/2.1\r\n${H}\r\n`, 505],
   ['HTTP/2.0', `GET / HTTP/2.0\r\n${H}\r\n`, 505],
@@ -124,7 +124,7 @@ const REFUSED: readonly (readonly [what: string, request: string, status: number
   ['two Authorizations', `GET / HTTP/1.1\r\n${H}Authorization: Basic eA==\r\nauthorization: Basic eQ==\r\n\r\n`, 400],
   ['a TRACE with a body', `TRACE / HTTP/1.1\r\n${H}Content-Length: 4\r\n\r\nabcd`, 400],
   ['a chunked TRACE', `TRACE / HTTP/1.1\r\n${H}Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
-  ['Max-Forwards that is no number', `OPTIONS / HTTP/1.1\r\n${H}Max-Forwards: x\r\n\r\n`, 400],
+  ['a non-numeric Max-Forwards', `OPTIONS / HTTP/1.1\r\n${H}Max-Forwards: x\r\n\r\n`, 400],
   ['a negative Max-Forwards', `TRACE / HTTP/1.1\r\n${H}Max-Forwards: -1\r\n\r\n`, 400],
   ['two Max-Forwards', `TRACE / HTTP/1.1\r\n${H}Max-Forwards: 1\r\nMax-Forwards: 1\r\n\r\n`, 400],
   ['a first field that begins with a tab', `GET / HTTP/1.1\r\n\t${H}\r\n`, 400],
@@ -151,7 +151,7 @@ const REFUSED: readonly (readonly [what: string, request: string, status: number
   ['Host with a query', 'GET / HTTP/1.1\r\nHost: a.example?x\r\n\r\n', 400],
   ['Host with a fragment', 'GET / HTTP/1.1\r\nHost: a.example#x\r\n\r\n', 400],
   ['Host with an escape', 'GET / HTTP/1.1\r\nHost: a%2eexample\r\n\r\n', 400],
-  ['Host beyond ASCII', 'GET / HTTP/1.1\r\nHost: \xe4.example\r\n\r\n', 400],
+  ['a non-ASCII Host', 'GET / HTTP/1.1\r\nHost: \xe4.example\r\n\r\n', 400],
   ['Host with a scheme', 'GET / HTTP/1.1\r\nHost: http://a.example\r\n\r\n', 400],
   ['Host with two ports', 'GET / HTTP/1.1\r\nHost: a.example:80:81\r\n\r\n', 400],
   ['Host with a signed port', 'GET / HTTP/1.1\r\nHost: a.example:+80\r\n\r\n', 400],
@@ -159,7 +159,7 @@ const REFUSED: readonly (readonly [what: string, request: string, status: number
   ['Host with a zero before its port', 'GET / HTTP/1.1\r\nHost: a.example:080\r\n\r\n', 400],
   ['Host of dots', 'GET / HTTP/1.1\r\nHost: ..\r\n\r\n', 400],
   ['Host with a zone', 'GET / HTTP/1.1\r\nHost: [fe80::1%25eth0]\r\n\r\n', 400],
-  ['Host in brackets that is no address', 'GET / HTTP/1.1\r\nHost: [::1::2]\r\n\r\n', 400],
+  ['Host in brackets that is not an address', 'GET / HTTP/1.1\r\nHost: [::1::2]\r\n\r\n', 400],
   ['CONNECT to a path', `CONNECT /a HTTP/1.1\r\n${H}\r\n`, 400],
   ['CONNECT without a port', `CONNECT a.example HTTP/1.1\r\n${H}\r\n`, 400],
   ['CONNECT with an empty port', `CONNECT a.example: HTTP/1.1\r\n${H}\r\n`, 400],
@@ -192,18 +192,18 @@ const REFUSED: readonly (readonly [what: string, request: string, status: number
   ['a tab behind chunked', `POST / HTTP/1.1\r\n${H}Transfer-Encoding: chunked \t\r\n\r\n0\r\n\r\n`, 400],
   ['a tab behind a Content-Length', `POST / HTTP/1.1\r\n${H}Content-Length: 4\t\r\n\r\nabcd`, 400],
   [
-    'Connection with more names than anybody needs',
+    'Connection with too many names',
     `GET / HTTP/1.1\r\n${H}${`Connection: ${'name, '.repeat(30)}b\r\n`.repeat(2)}\r\n`,
     400,
   ],
-  ['a handshake of TLS', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
+  ['a TLS handshake', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', 400],
   ['a target one byte too long', `GET /${'a'.repeat(1024)} HTTP/1.1\r\n${H}\r\n`, 414],
-  ['a query too long', `GET /?${'a'.repeat(1024)} HTTP/1.1\r\n${H}\r\n`, 414],
+  ['a query over the limit', `GET /?${'a'.repeat(1024)} HTTP/1.1\r\n${H}\r\n`, 414],
   ['too many fields', `GET / HTTP/1.1\r\n${H}${'X-A: 1\r\n'.repeat(30)}\r\n`, 431],
-  ['too long a head', `GET / HTTP/1.1\r\n${H}X-A: ${'a'.repeat(5000)}\r\n\r\n`, 431],
-  ['too long a head that does not end', `GET / HTTP/1.1\r\n${H}X-A: ${'a'.repeat(9000)}`, 431],
-  ['too long a target', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\n${H}\r\n`, 414],
-  ['too long a target that does not end', `GET /${'a'.repeat(20_000)}`, 414],
+  ['a head over the limit', `GET / HTTP/1.1\r\n${H}X-A: ${'a'.repeat(5000)}\r\n\r\n`, 431],
+  ['an unfinished head over the limit', `GET / HTTP/1.1\r\n${H}X-A: ${'a'.repeat(9000)}`, 431],
+  ['a target over the limit', `GET /${'a'.repeat(20_000)} HTTP/1.1\r\n${H}\r\n`, 414],
+  ['an unfinished target over the limit', `GET /${'a'.repeat(20_000)}`, 414],
   ['an escaped slash', `GET /a%2Fb HTTP/1.1\r\n${H}\r\n`, 400],
   ['a path above the root', `GET /../a HTTP/1.1\r\n${H}\r\n`, 400],
   ['an escaped NUL', `GET /a%00 HTTP/1.1\r\n${H}\r\n`, 400],
@@ -213,7 +213,7 @@ for (const [what, request, status] of REFUSED) {
   test(`${what}: ${status}`, async ({ target, plane }) => {
     const before = target.arrived.length;
     const client = plane.client();
-    // What follows must never be taken for a request of its own.
+    // The bytes after the request must not be processed as another request.
     client.send(`${request}GET /smuggled HTTP/1.1\r\n${H}\r\n`);
     const reply = await client.reply();
     assert.is(reply.status, status);
@@ -236,47 +236,47 @@ const BAD_CHUNKS: readonly (readonly [what: string, body: string])[] = [
   ['a space before a size', ' 5\r\nhello\r\n0\r\n\r\n'],
   ['a bare LF after a size', '5\nhello\r\n0\r\n\r\n'],
   ['a bare CR after a size', '5\rhello\r\n0\r\n\r\n'],
-  ['a CR after a size that no LF follows', '5\rXhello\r\n0\r\n\r\n'],
+  ['a CR without LF after a size', '5\rXhello\r\n0\r\n\r\n'],
   ['a chunk that is longer than its size', '5\r\nhello!\r\n0\r\n\r\n'],
-  ['a chunk that ends with LF alone', '5\r\nhello\n0\r\n\r\n'],
-  ['an extension too long', `5;${'a'.repeat(2000)}\r\nhello\r\n0\r\n\r\n`],
+  ['a chunk that ends with a bare LF', '5\r\nhello\n0\r\n\r\n'],
+  ['an extension over the limit', `5;${'a'.repeat(2000)}\r\nhello\r\n0\r\n\r\n`],
   ['an extension with a control byte', '5;a\x01\r\nhello\r\n0\r\n\r\n'],
   ['a bare LF in an extension', '5;a\nhello\r\n0\r\n\r\n'],
   ['a trailer with a space before the colon', '0\r\nA : b\r\n\r\n'],
   ['a folded trailer', '0\r\nA: b\r\n c\r\n\r\n'],
-  ['a trailer that ends with LF alone', '0\r\nA: b\n\r\n'],
+  ['a trailer that ends with a bare LF', '0\r\nA: b\n\r\n'],
   ['an underscore in a size', '0_5\r\nhello\r\n0\r\n\r\n'],
   ['a negative size', '-5\r\nhello\r\n0\r\n\r\n'],
-  ['zeros without end before a size', `${'0'.repeat(40)}5\r\nhello\r\n0\r\n\r\n`],
-  ['a size of zeros alone that does not end', '0'.repeat(40)],
+  ['too many zeros before a size', `${'0'.repeat(40)}5\r\nhello\r\n0\r\n\r\n`],
+  ['an unfinished size of zeros', '0'.repeat(40)],
   ['a space after a size', '5 \r\nhello\r\n0\r\n\r\n'],
   ['a tab before a size', '\t5\r\nhello\r\n0\r\n\r\n'],
   ['a comma in a size', '5,5\r\nhello\r\n0\r\n\r\n'],
   ['a chunk that is shorter than its size', '6\r\nhello\r\n0\r\n\r\n'],
-  ['a chunk whose CR is followed by no LF', '5\r\nhello\rX0\r\n\r\n'],
-  ['a chunk without an end of its own', '5\r\nhello0\r\n\r\n'],
+  ['a CR without LF after a chunk', '5\r\nhello\rX0\r\n\r\n'],
+  ['a chunk without CRLF at its end', '5\r\nhello0\r\n\r\n'],
   ['an extension without a name', '5;\r\nhello\r\n0\r\n\r\n'],
   ['an extension without a value', '5;a=\r\nhello\r\n0\r\n\r\n'],
   ['two semicolons', '5;;a\r\nhello\r\n0\r\n\r\n'],
   ['words in an extension', '5;a b\r\nhello\r\n0\r\n\r\n'],
   ['a space at the end of an extension', '5;a=b \r\nhello\r\n0\r\n\r\n'],
-  ['a quote that does not end in its line', '5;a="b\r\nhello\r\n0\r\n\r\n'],
-  ['a quote that ends in the next line', '5;a="\r\nhello\r\n";b\r\n0\r\n\r\n'],
-  ['text behind a quote', '5;a="b"c\r\nhello\r\n0\r\n\r\n'],
-  ['a control byte in a quote', '5;a="\x00"\r\nhello\r\n0\r\n\r\n'],
-  ['a bare LF in a quote', '5;a="\n"\r\nhello\r\n0\r\n\r\n'],
+  ['an unfinished quoted string', '5;a="b\r\nhello\r\n0\r\n\r\n'],
+  ['a quoted string that ends in the next line', '5;a="\r\nhello\r\n";b\r\n0\r\n\r\n'],
+  ['text after a quoted string', '5;a="b"c\r\nhello\r\n0\r\n\r\n'],
+  ['a control byte in a quoted string', '5;a="\x00"\r\nhello\r\n0\r\n\r\n'],
+  ['a bare LF in a quoted string', '5;a="\n"\r\nhello\r\n0\r\n\r\n'],
   ['a bare CR in an extension', '5;a\rb\r\nhello\r\n0\r\n\r\n'],
-  ['bytes beyond ASCII in an extension', '5;\xe4\r\nhello\r\n0\r\n\r\n'],
+  ['non-ASCII bytes in an extension', '5;\xe4\r\nhello\r\n0\r\n\r\n'],
   ['more extensions than payload', `1;${'a'.repeat(900)}\r\nx\r\n`.repeat(30)],
-  ['an extension too long on the last chunk', `0;${'a'.repeat(2000)}\r\n\r\n`],
+  ['an extension over the limit on the last chunk', `0;${'a'.repeat(2000)}\r\n\r\n`],
   ['a trailer without a name', '0\r\n: b\r\n\r\n'],
   ['a trailer without a colon', '0\r\nb\r\n\r\n'],
   ['a trailer with a NUL', '0\r\nA: \x00\r\n\r\n'],
   ['a trailer with a bare CR', '0\r\nA: b\rc\r\n\r\n'],
   ['a trailer that begins with a space', '0\r\n A: b\r\n\r\n'],
-  ['trailers that end with LF alone', '0\r\nA: b\r\n\n'],
+  ['trailers that end with a bare LF', '0\r\nA: b\r\n\n'],
   ['no CRLF after the last chunk', '0\r\n\nGET'],
-  ['trailers without end', `0\r\n${'A: b\r\n'.repeat(3000)}\r\n`],
+  ['endless trailers', `0\r\n${'A: b\r\n'.repeat(3000)}\r\n`],
 ];
 
 for (const [what, body] of BAD_CHUNKS) {
@@ -302,19 +302,23 @@ const ACCEPTED: readonly (readonly [what: string, request: string, line: string]
   ['an absolute form without path', `GET http://b.example?y HTTP/1.1\r\n${H}\r\n`, 'GET /?y HTTP/1.1'],
   ['odd but visible characters', `GET /a?b=|{}"^\` HTTP/1.1\r\n${H}\r\n`, 'GET /a?b=|{}"^` HTTP/1.1'],
   ['merged slashes and dot segments', `GET //a/./b/../c HTTP/1.1\r\n${H}\r\n`, 'GET /a/c HTTP/1.1'],
-  ['a method in small letters, which is another one', `get /x HTTP/1.1\r\n${H}\r\n`, 'get /x HTTP/1.1'],
+  ['a lower-case method, which is a different method', `get /x HTTP/1.1\r\n${H}\r\n`, 'get /x HTTP/1.1'],
   ['a host in capitals with the dot of the root', 'GET /x HTTP/1.1\r\nHost: A.Example.:80\r\n\r\n', 'GET /x HTTP/1.1'],
-  ['an address for a host', 'GET /x HTTP/1.1\r\nHost: [::1]:80\r\n\r\n', 'GET /x HTTP/1.1'],
+  ['an IP address as Host', 'GET /x HTTP/1.1\r\nHost: [::1]:80\r\n\r\n', 'GET /x HTTP/1.1'],
   ['no Host in HTTP/1.0', 'GET /x HTTP/1.0\r\n\r\n', 'GET /x HTTP/1.1'],
   ['zeros before a Content-Length', `POST /x HTTP/1.1\r\n${H}Content-Length: 0004\r\n\r\nabcd`, 'POST /x HTTP/1.1'],
   ['chunked in capitals', `POST /x HTTP/1.1\r\n${H}Transfer-Encoding: \tCHUNKED \r\n\r\n0\r\n\r\n`, 'POST /x HTTP/1.1'],
-  ['a target as long as may be', `GET /${'a'.repeat(1023)} HTTP/1.1\r\n${H}\r\n`, `GET /${'a'.repeat(1023)} HTTP/1.1`],
-  ['a name with an underscore that is nobody’s', `GET /x HTTP/1.1\r\n${H}my_own: 1\r\n\r\n`, 'GET /x HTTP/1.1'],
+  [
+    'a target of the maximum length',
+    `GET /${'a'.repeat(1023)} HTTP/1.1\r\n${H}\r\n`,
+    `GET /${'a'.repeat(1023)} HTTP/1.1`,
+  ],
+  ['a name with an underscore that is no alias', `GET /x HTTP/1.1\r\n${H}my_own: 1\r\n\r\n`, 'GET /x HTTP/1.1'],
   ['an unknown method', `BREW /pot HTTP/1.1\r\n${H}\r\n`, 'BREW /pot HTTP/1.1'],
 ];
 
 for (const [what, request, line] of ACCEPTED) {
-  test(`${what} is read`, async ({ target, plane }) => {
+  test(`${what} is accepted`, async ({ target, plane }) => {
     target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
     assert.is((await plane.ask(request)).status, 200);
     assert.is(target.arrived.at(-1)!.head.split('\r\n')[0], line);
@@ -335,7 +339,7 @@ const GOOD_CHUNKS: readonly (readonly [what: string, body: string])[] = [
 ];
 
 for (const [what, body] of GOOD_CHUNKS) {
-  test(`chunked body with ${what}: one framing at the target, nothing but payload in it`, async ({ target, plane }) => {
+  test(`chunked body with ${what}: re-framed for the target, payload only`, async ({ target, plane }) => {
     target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
     const before = target.arrived.length;
     const client = plane.client();
@@ -354,7 +358,7 @@ for (const [what, body] of GOOD_CHUNKS) {
   });
 }
 
-test('a host goes on in one form', async ({ target, plane }) => {
+test('the Host is forwarded in normalized form', async ({ target, plane }) => {
   target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
   const reply = await plane.ask('GET /x HTTP/1.1\r\nHost: A.Example.:8080\r\n\r\n');
   assert.is(target.arrived.at(-1)!.header('host'), 'a.example:8080');

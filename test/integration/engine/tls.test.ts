@@ -28,7 +28,7 @@ test('a listener with a certificate serves HTTPS', async ({ target, plane }) => 
   client.destroy();
 });
 
-test('plain text on a TLS port is told to use TLS, and harms nobody', async ({ target, plane }) => {
+test('plain HTTP on a TLS port is answered with an error and affects no other client', async ({ target, plane }) => {
   const body = 'x'.repeat(300_000);
   for (const text of [GET, 'DELETE / HTTP/1.1\r\n\r\n', `POST / HTTP/1.1\r\nContent-Length: 300000\r\n\r\n${body}`]) {
     const plain = plane.client();
@@ -38,7 +38,7 @@ test('plain text on a TLS port is told to use TLS, and harms nobody', async ({ t
     assert.is(reply.header('upgrade'), 'TLS/1.2, HTTP/1.1');
     assert.is(reply.header('connection'), 'upgrade, close');
     assert.is(JSON.parse(reply.body.toString()).type, 'urn:gw:problem:request/cleartext');
-    await until(() => plain.closed, 'the end');
+    await until(() => plain.closed, 'the connection to be closed');
   }
   assert.is((await plane.record(({ error }) => error === 'request/cleartext')).status, 426);
   assert.is(target.arrived.length, 0);
@@ -48,13 +48,13 @@ test('plain text on a TLS port is told to use TLS, and harms nobody', async ({ t
   client.destroy();
 });
 
-test('a handshake that never comes is not waited for', async ({ target, plane }) => {
+test('a connection without a handshake is closed after its timeout', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: `${TLS}\nheader_timeout = "100ms"` }));
   const silent = plane.client();
-  await until(() => silent.closed, 'the end');
+  await until(() => silent.closed, 'the connection to be closed');
 });
 
-/** Clients that leave while their handshake is under way: before they said anything, in the middle of it, and with a reset. */
+/** Clients that disconnect before and in the middle of their handshake, with FIN and with a reset. */
 async function leave(plane: Plane): Promise<void> {
   const silent = plane.client();
   const hello = secure(plane);
@@ -73,7 +73,7 @@ test('a drain does not wait for clients that left in the middle of a handshake',
   assert.is(cut, 0);
 });
 
-test('nor for those that left at its last call', async ({ plane }) => {
+test('a drain does not wait for clients that left a handshake at its last accept', async ({ plane }) => {
   const drained = plane.plane.drain(20_000);
   await turn();
   await Promise.all(Array.from({ length: 10 }, () => leave(plane)));
@@ -81,7 +81,7 @@ test('nor for those that left at its last call', async ({ plane }) => {
   assert.ok(tookMs < 10_000, `${tookMs} ms`);
 });
 
-test('nor for those that connected and say nothing, who are idle', async ({ plane }) => {
+test('a drain does not wait for silent connections, which are idle', async ({ plane }) => {
   const silent = plane.client();
   await once(silent.socket, 'connect');
   const client = secure(plane);
@@ -89,16 +89,16 @@ test('nor for those that connected and say nothing, who are idle', async ({ plan
   assert.is((await client.reply()).status, 200);
   const drained = plane.plane.drain(20_000);
   client.destroy();
-  await until(() => silent.closed, 'the end');
+  await until(() => silent.closed, 'the connection to be closed');
   const { tookMs } = await drained;
   assert.ok(tookMs < 5000, `${tookMs} ms`);
 });
 
-test('clients that are gone before they are let in leave no place behind', async ({ target, plane }) => {
+test('clients that disconnect before they are accepted do not count as connections', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: `${TLS}\nmax_connections = 10` }));
   const gone = Array.from({ length: 60 }, () => plane.client());
   for (const { socket } of gone) socket.on('connect', () => socket.resetAndDestroy());
-  await until(() => gone.every(({ closed }) => closed), 'all to be gone');
+  await until(() => gone.every(({ closed }) => closed), 'all clients to be closed');
   for (let i = 0; i < 100; i++) await turn();
   const clients = Array.from({ length: 10 }, () => secure(plane));
   for (const client of clients) {
@@ -108,7 +108,7 @@ test('clients that are gone before they are let in leave no place behind', async
   for (const client of clients) client.destroy();
 });
 
-test('a client that ends its half behind its request is answered over TLS', async ({ plane }) => {
+test('a client that half-closes after its request gets its reply over TLS', async ({ plane }) => {
   const client = secure(plane);
   client.send(GET);
   client.socket.end();
@@ -116,7 +116,7 @@ test('a client that ends its half behind its request is answered over TLS', asyn
   await client.end();
 });
 
-test('a certificate can be given as PEM text, and taken away, on a bound address', async ({ target, plane }) => {
+test('TLS with a PEM text can be added to and removed from a bound address', async ({ target, plane }) => {
   const { port } = plane;
   await plane.load(specOf(target.url));
   assert.is(plane.port, port);
@@ -129,7 +129,7 @@ test('a certificate can be given as PEM text, and taken away, on a bound address
   client.destroy();
 });
 
-test('a target whose certificate nobody vouches for is not asked: 502', async ({ plane }) => {
+test('a target with an untrusted certificate: 502, nothing is sent', async ({ plane }) => {
   const origin = createServer({ cert: readFileSync(CERT), key: readFileSync(KEY) }, (_request, response) => {
     response.end('secret');
   });
@@ -142,10 +142,7 @@ test('a target whose certificate nobody vouches for is not asked: 502', async ({
   await new Promise((resolve) => origin.close(resolve));
 });
 
-test('a connection whose handshake is over is no handshake: counted once, and let end in a drain', async ({
-  target,
-  plane,
-}) => {
+test('a connection after its handshake is counted once and can finish in a drain', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { listener: `${TLS}\nmax_connections = 2` }));
   const first = secure(plane);
   first.send(GET);

@@ -1,10 +1,10 @@
-/** What bounds an upgrade in time, and what becomes of one whose target cannot be reached. */
+/** Timeouts of upgrades, and upgrades to unreachable targets. */
 import * as assert from 'uvu/assert';
 import { FullBacklog, refusingPort } from '../../support/fault-target.js';
 import { type Arrived, FaultTarget, type RawReply, say, specOf, until } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
 
-const test = engineSuite('bounds of upgrades');
+const test = engineSuite('limits of upgrades');
 const UPGRADE = 'GET /up HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n';
 const switching = (_request: Arrived, socket: import('node:net').Socket): void => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n');
@@ -17,7 +17,7 @@ test.before.each(({ target }) => {
 
 const code = (body: Buffer): string => JSON.parse(body.toString()).type;
 
-test('a target that refuses the connection: another one is asked, as often as retries allow', async ({
+test('an upgrade whose target refuses the connection is retried on another target, up to retries', async ({
   target,
   plane,
 }) => {
@@ -31,7 +31,10 @@ test('a target that refuses the connection: another one is asked, as often as re
   assert.equal(statuses.sort(), [101, 101, 502, 502]);
 });
 
-test('a target that does not accept: within connect_timeout 504, or another target', async ({ target, plane }) => {
+test('an upgrade whose target does not accept: 504 after connect_timeout, or a retry on another target', async ({
+  target,
+  plane,
+}) => {
   const full = await FullBacklog.start();
   await plane.load(specOf(full.url, { service: 'retries = 0\nconnect_timeout = "150ms"' }));
   const reply = await plane.ask(UPGRADE);
@@ -42,7 +45,7 @@ test('a target that does not accept: within connect_timeout 504, or another targ
   await full.close();
 });
 
-test('a request that was sent is not sent again', async ({ target, plane }) => {
+test('an upgrade request is not retried after it was sent', async ({ target, plane }) => {
   const other = await FaultTarget.start((_request, socket) => socket.destroy());
   target.respond = (_request, socket) => socket.destroy();
   await plane.load(specOf([other.url, target.url], { service: 'retries = 3\neject_after = 0' }));
@@ -51,14 +54,14 @@ test('a request that was sent is not sent again', async ({ target, plane }) => {
   await other.close();
 });
 
-test('a target that fails at upgrades rests like one that fails at requests', async ({ plane }) => {
+test('a target is ejected after failed upgrades as after failed requests', async ({ plane }) => {
   const dead = `http://127.0.0.1:${await refusingPort()}`;
   await plane.load(specOf(dead, { service: 'retries = 0\neject_after = 2' }));
   for (let i = 0; i < 2; i++) assert.is((await plane.ask(UPGRADE)).status, 502);
   assert.ok(plane.logs.some(({ message }) => /target ejected/.test(message)));
 });
 
-test('a reply that is no 101 and stalls in its body is cut', async ({ target, plane }) => {
+test('a reply other than 101 that stalls in its body is aborted', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { service: 'response_timeout = "150ms"' }));
   for (const begun of [
     'Content-Length: 10\r\n\r\n12345',
@@ -68,15 +71,15 @@ test('a reply that is no 101 and stalls in its body is cut', async ({ target, pl
     target.respond = say(`HTTP/1.1 200 OK\r\n${begun}`);
     const client = plane.client();
     client.send(UPGRADE);
-    await until(() => client.closed, 'the cut');
+    await until(() => client.closed, 'the connection to be closed');
     assert.ok(client.pending.includes('12345'));
     assert.not.ok(client.pending.endsWith('0\r\n\r\n'));
   }
   assert.equal(new Set(plane.records.map(({ error }) => error)), new Set(['upstream/timeout']));
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
 });
 
-test('the time between bytes does not run while the client does not read', async ({ target, plane }) => {
+test('response_timeout is paused while the client does not read', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { service: 'response_timeout = "1s"' }));
   const big = Buffer.alloc(16 * 1024 * 1024, 0x62);
   target.respond = (_request, socket) => {
@@ -93,7 +96,7 @@ test('the time between bytes does not run while the client does not read', async
   client.destroy();
 });
 
-test('a tunnel lives as long as something goes through it, either way, and ends when nothing does', async ({
+test('tunnel_idle_timeout restarts with traffic in either direction and closes an idle tunnel', async ({
   target,
   plane,
   time,
@@ -105,7 +108,7 @@ test('a tunnel lives as long as something goes through it, either way, and ends 
   time.stop();
   for (let i = 1; i <= 4; i++) {
     time.pass(300);
-    // More than it takes until somebody looks at deadlines.
+    // Longer than the interval between two deadline checks.
     await new Promise((resolve) => setTimeout(resolve, 250));
     client.send('x');
     await until(() => client.pending.length === i, 'the echo');
@@ -113,14 +116,14 @@ test('a tunnel lives as long as something goes through it, either way, and ends 
   assert.not.ok(client.ended);
   time.go();
   await client.end().catch(() => undefined);
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
   const record = await plane.record(({ status }) => status === 101);
   assert.is(record.error, 'tunnel/idle');
   assert.is(record.bytesIn, 4);
   client.destroy();
 });
 
-test('0s bounds no tunnel', async ({ target, plane }) => {
+test('tunnel_idle_timeout = 0s disables the timeout', async ({ target, plane }) => {
   await plane.load(specOf(target.url, { service: 'tunnel_idle_timeout = "0s"' }));
   const client = plane.client();
   client.send(UPGRADE);
@@ -131,7 +134,7 @@ test('0s bounds no tunnel', async ({ target, plane }) => {
   client.destroy();
 });
 
-test('more than 32 informational replies to an upgrade are a 502', async ({ target, plane }) => {
+test('more than 32 informational replies to an upgrade: 502', async ({ target, plane }) => {
   const hints = (count: number): string => 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n'.repeat(count);
   target.respond = say(
     `${hints(33)}HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n`,

@@ -1,4 +1,4 @@
-/** Bodies of requests are collected without a connection to a target: a client that takes its time costs memory alone. */
+/** Request bodies are collected before a target connection is used: a slow client costs only memory. */
 import * as assert from 'uvu/assert';
 import * as faults from '../../support/fault-target.js';
 import { Plane, type RawClient, specOf, until } from '../engine-kit.js';
@@ -10,10 +10,10 @@ const head = (fields: string, method = 'POST'): string =>
   `${method} / HTTP/1.1\r\nHost: a.example\r\n${fields}\r\n\r\n`;
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 
-/** A route of its own, since the one that holds the connection must not be over before. */
+/** A separate route, because the exchange that holds the connection must not end first. */
 const UPLOADS = '[[route]]\nname = "up"\nmatch = "POST /up"\nto = "it"\ntimeout = "300ms"';
 
-/** Clients that send `text` and no more. */
+/** Clients that send only `text`. */
 function slow(plane: Plane, count: number, text: string): RawClient[] {
   return Array.from({ length: count }, () => {
     const client = plane.client();
@@ -27,15 +27,12 @@ for (const [what, first, rest] of [
   ['chunks', `${head('Transfer-Encoding: chunked')}5\r\nabcde\r\n`, '5\r\nfghij\r\n0\r\n\r\n'],
   ['chunks and trailers', `${head('Transfer-Encoding: chunked')}5\r\nabcde\r\n`, '5\r\nfghij\r\n0\r\nX-A: b\r\n\r\n'],
 ] as const) {
-  test(`a hundred slow bodies with ${what} keep nobody from a target with four connections`, async ({
-    plane,
-    target,
-  }) => {
+  test(`a hundred slow bodies with ${what} do not block a target with four connections`, async ({ plane, target }) => {
     const bodies: string[] = [];
     target.respond = faults.whole((body) => bodies.push(body.toString('latin1')));
     const clients = slow(plane, 100, first);
     await until(() => plane.connections === 100, 'all of them');
-    // Longer than the wait for a connection that is to spare.
+    // Longer than the wait before slow clients are shed.
     const since = performance.now();
     for (let asked = 0; asked < 20 || performance.now() - since < 500; asked++) {
       assert.is((await plane.ask(GET)).status, 200);
@@ -52,7 +49,7 @@ for (const [what, first, rest] of [
   });
 }
 
-test('a client that waits for a reply to the first part of its body gets it', async ({ plane, target }) => {
+test('a client that waits for a reply to the first part of its body is answered', async ({ plane, target }) => {
   for (const [first, rest] of [
     [`${head('Transfer-Encoding: chunked')}5\r\nabcde\r\n`, '0\r\n\r\n'],
     [`${head('Content-Length: 10')}abcde`, 'fghij'],
@@ -66,16 +63,16 @@ test('a client that waits for a reply to the first part of its body gets it', as
   }
 });
 
-test('a client that leaves while its body is collected costs its target nothing', async ({ plane, target }) => {
+test('a client that disconnects while its body is collected causes no upstream request', async ({ plane, target }) => {
   const clients = slow(plane, 50, `${head('Content-Length: 100000')}${'x'.repeat(1000)}`);
   await until(() => plane.connections === 50, 'all of them');
   for (const client of clients) client.socket.resetAndDestroy();
-  await until(() => plane.connections === 0, 'them to be gone');
+  await until(() => plane.connections === 0, 'all of them to be closed');
   assert.ok(target.connections <= 2);
   assert.is((await plane.ask(GET)).status, 200);
 });
 
-test('a body that comes too slowly for its route is the client’s timeout: 408', async ({ target }) => {
+test('a body that exceeds the timeout of its route: 408', async ({ target }) => {
   const plane = await Plane.start(specOf(target.url, { more: UPLOADS, service: 'max_connections = 1' }));
   target.respond = faults.never;
   const holder = plane.client();
@@ -91,7 +88,7 @@ test('a body that comes too slowly for its route is the client’s timeout: 408'
   await plane.close();
 });
 
-test('bytes of every size pass, in parts of every size, whole and in order', async ({ plane, target }) => {
+test('bodies of many sizes in parts of many sizes arrive complete and in order', async ({ plane, target }) => {
   const bodies: Buffer[] = [];
   target.respond = faults.whole((body) => bodies.push(body));
   for (const size of [1, 100, 8 * KIB, 64 * KIB - 1, 64 * KIB, 200 * KIB, 3000 * KIB]) {
@@ -113,10 +110,10 @@ test('bytes of every size pass, in parts of every size, whole and in order', asy
 
 for (const [what, text, close] of [
   ['of an unknown length', `${head('Transfer-Encoding: chunked')}11170\r\n${'x'.repeat(70_000)}\r\n`, true],
-  ['that is long', `${head('Content-Length: 1000000')}${'x'.repeat(70_000)}`, true],
-  ['that is short', `${head('Content-Length: 70010')}${'x'.repeat(70_000)}`, false],
+  ['with a long rest', `${head('Content-Length: 1000000')}${'x'.repeat(70_000)}`, true],
+  ['with a short rest', `${head('Content-Length: 70010')}${'x'.repeat(70_000)}`, false],
 ] as const)
-  test(`a reply of gw within a body ${what} says whether the connection closes`, async ({ plane }) => {
+  test(`a gateway reply during a body ${what} says whether the connection closes`, async ({ plane }) => {
     const url = `http://127.0.0.1:${await faults.refusingPort()}`;
     await plane.load(specOf(url, { service: 'retries = 0\neject_after = 0' }));
     const client = plane.client();
@@ -132,13 +129,13 @@ for (const [what, text, close] of [
     client.destroy();
   });
 
-test('without memory for bodies they stream as they come', async ({ target }) => {
+test('bodies are streamed if no memory for bodies is left', async ({ target }) => {
   const plane = await Plane.start(specOf(target.url, {}), { bodyMemory: 0 });
   const bodies: number[] = [];
   target.respond = faults.whole((body) => bodies.push(body.length));
   const client = plane.client();
   client.send(`${head('Content-Length: 200000')}abc`);
-  await until(() => target.connections === 1, 'the target to be asked');
+  await until(() => target.connections === 1, 'the request to reach the target');
   client.send('x'.repeat(199_997));
   assert.is((await client.reply()).status, 200);
   assert.equal(bodies, [200_000]);

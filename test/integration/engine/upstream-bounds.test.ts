@@ -1,4 +1,4 @@
-/** Connections to targets: which of them is used, when they go, and how many there may be. */
+/** Connections to targets: selection, closing and limits. */
 import * as assert from 'uvu/assert';
 import { type Arrived, generationOf, ok, type RawClient, specOf, until } from '../engine-kit.js';
 import { type EngineContext, engineSuite } from '../engine-suite.js';
@@ -12,7 +12,7 @@ const test = engineSuite('connections to targets', { service: SERVICE });
 const connections = ({ target, plane }: EngineContext): number =>
   plane.registry.sums(plane.registry.slot('target', `it|${target.url}`) ?? -1).connections;
 
-/** `count` requests that wait at the target for what `answer` says. */
+/** `count` requests that wait at the target until `answer` is called. */
 async function held(context: EngineContext, count: number): Promise<{ clients: RawClient[]; answer: () => void }> {
   const { target, plane } = context;
   const waiting: Arrived[] = [];
@@ -27,21 +27,21 @@ async function held(context: EngineContext, count: number): Promise<{ clients: R
   return { clients, answer };
 }
 
-test('a connection that its target closed while nobody used it is not handed out', async (context) => {
+test('an idle connection closed by its target is not used', async (context) => {
   const { target, plane } = context;
   for (let i = 0; i < 3; i++) {
     await plane.ask(GET);
     target.sockets.at(-1)!.end();
-    await until(() => connections(context) === 0, 'gw to see it');
-    // A POST is not repeated: on a dead connection it would be lost.
+    await until(() => connections(context) === 0, 'gw to notice the close');
+    // A POST is not retried, so it would fail on a closed connection.
     assert.is((await plane.ask(POST)).status, 200);
     target.sockets.at(-1)!.resetAndDestroy();
-    await until(() => connections(context) === 0, 'gw to see it');
+    await until(() => connections(context) === 0, 'gw to notice the close');
   }
   assert.is(target.connections, 6);
 });
 
-test('the connection that was used last is used next, so that those in excess grow old', async (context) => {
+test('the most recently used connection is reused first, so that excess ones reach their idle timeout', async (context) => {
   const { target, plane } = context;
   await plane.load(specOf(target.url, { service: `${SERVICE}\nidle_timeout = "600ms"` }));
   const { clients, answer } = await held(context, 3);
@@ -60,13 +60,14 @@ test('the connection that was used last is used next, so that those in excess gr
   for (const client of clients) client.destroy();
 });
 
-test('who was forgiven a dead connection and has to wait gets none that may die as well', async (context) => {
+test('a request retried after a closed connection gets a new connection, also from the queue', async (context) => {
   const { target, plane } = context;
   await plane.load(specOf(target.url, { service: `${SERVICE}\nmax_connections = 2` }));
   const { clients, answer } = await held(context, 2);
   answer();
   for (const client of clients) assert.is((await client.reply()).status, 200);
-  // Both have served. The one dies under a request, its place goes to who waits, and then the other becomes free.
+  // Both have served a reply. The first closes under a request, its place goes to the queued request, and then the
+  // other becomes free.
   const arrived: Arrived[] = [];
   target.respond = (request, socket) => {
     if (request.connection < 3) arrived.push(request);
@@ -91,7 +92,7 @@ test('who was forgiven a dead connection and has to wait gets none that may die 
   for (const client of [...clients, other]) client.destroy();
 });
 
-test('bounds of a target are divided among the workers that share them', async (context) => {
+test('the limits of a target are divided among the workers', async (context) => {
   const { target, plane } = context;
   const text = specOf(target.url, {
     service: `${SERVICE}\nmax_connections = 3\nmax_queue = 3\nconnect_timeout = "10s"`,
@@ -107,7 +108,7 @@ test('bounds of a target are divided among the workers that share them', async (
   answer();
   for (const client of [...clients, ...waiting]) assert.is((await client.reply()).status, 200);
   assert.is(target.connections, 2);
-  // One worker alone has all of it.
+  // A single worker has the full limit.
   await plane.load(text);
   const more = await held(context, 3);
   assert.is(target.connections, 3);
@@ -116,17 +117,17 @@ test('bounds of a target are divided among the workers that share them', async (
   for (const client of [...clients, ...waiting, ...more.clients]) client.destroy();
 });
 
-test('a lower bound on a reload lets go of nothing that is used', async (context) => {
+test('a reload with a lower max_connections keeps busy connections', async (context) => {
   const { target, plane } = context;
   const { clients, answer } = await held(context, 4);
   await plane.load(specOf(target.url, { service: `${SERVICE}\nmax_connections = 1` }));
   answer();
   for (const client of clients) assert.is((await client.reply()).status, 200);
-  await until(() => connections(context) === 1, 'what is more than the bound to be let go');
+  await until(() => connections(context) === 1, 'excess connections to be closed');
   for (const client of clients) client.destroy();
 });
 
-test('a lower bound on a reload lets go of what nobody uses', async (context) => {
+test('a reload with a lower max_connections closes idle connections', async (context) => {
   const { target, plane } = context;
   for (const service of ['', '\npipelining = 2']) {
     await plane.load(specOf(target.url, { service: SERVICE + service }));

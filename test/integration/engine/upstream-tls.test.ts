@@ -1,4 +1,4 @@
-/** Targets behind https: one whose certificate somebody vouches for is asked, every other is not. */
+/** HTTPS targets: requests are sent only if the certificate is trusted. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ interface Context {
   connections: number;
   spec: string;
 }
-const test = suite<Context>('targets behind https');
+const test = suite<Context>('https targets');
 
 test.before.each(async (context) => {
   context.asked = [];
@@ -68,7 +68,7 @@ to = "shared"
   return [spec, '--no-watch', '--no-access-log'];
 }
 
-test('a certificate that somebody vouches for: asked, and the connection kept', async (context) => {
+test('a trusted certificate: requests are sent and the connection is kept', async (context) => {
   const gateway = await ServedGateway.start(specFor(context, 'localhost'), { env: { NODE_EXTRA_CA_CERTS: CERT } });
   try {
     for (const route of ['plain', 'shared']) {
@@ -87,13 +87,13 @@ test('a certificate that somebody vouches for: asked, and the connection kept', 
   }
 });
 
-test('one for another name, or that nobody vouches for: 502, and nothing is sent', async (context) => {
+test('a certificate that is untrusted or for another name: 502, and nothing is sent', async (context) => {
   for (const [host, env] of [
     ['127.0.0.2', { NODE_EXTRA_CA_CERTS: CERT }],
     ['localhost', {}],
   ] as const) {
     const { origin } = context;
-    // On every address of the loopback, so that only the name decides.
+    // Listen on every loopback address, so that only the name matters.
     origin.closeAllConnections();
     await new Promise((resolve) => origin.close(resolve));
     await new Promise<void>((resolve) => origin.listen(context.port, resolve));
