@@ -7,9 +7,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { checkSpec } from '../../lint/index.js';
 import { failed, usage } from '../exit.js';
 import { field, isTable, type OpenApiDocument, parseOpenApi, scalarText, textOf } from './document.js';
+import type { RouteDraft } from './draft.js';
 import { MOST_IN_ONE_FILE, oneFile, type SpecDraft, type SpecFile, severalFiles } from './layout.js';
 import { type Note, Notes } from './notes.js';
-import { type RouteDraft, routeDrafts } from './routes.js';
+import { routeDrafts } from './routes.js';
 import type { PolicyDraft } from './security.js';
 import { type ServiceDraft, Services } from './servers.js';
 

@@ -1,11 +1,13 @@
 /** Drafts of an import -> the text of a spec, in one file, or in one for each tag where there are many routes. */
+import type { RouteDraft } from './draft.js';
 import { FileNames } from './names.js';
 import type { Note, NoteKind } from './notes.js';
 import { pathText } from './paths.js';
-import type { RouteDraft } from './routes.js';
 import type { PolicyDraft } from './security.js';
 import type { ServiceDraft } from './servers.js';
-import { comment, inlineTable, quoted } from './toml.js';
+
+/** Characters of one comment. */
+const LONGEST_COMMENT = 2000;
 
 /** With more routes than this each tag has a file. */
 export const MOST_IN_ONE_FILE = 100;
@@ -194,4 +196,22 @@ function routeLines(route: RouteDraft, { policies: all }: SpecDraft): string[] {
       ? []
       : [`policies = [${guard.policies.map(({ name }) => quoted(name)).join(', ')}]`]),
   ];
+}
+
+/** Control characters have no place in a TOML comment. */
+function comment(text: string): string[] {
+  const lines = text.slice(0, LONGEST_COMMENT).split(/\r\n|[\n\r]/);
+  return lines.map((line) => `# ${line.replace(/[\u0000-\u001f\u007f]/g, ' ')}`.trimEnd());
+}
+
+/** A basic string. */
+function quoted(text: string): string {
+  const whole = Buffer.from(text, 'utf8').toString('utf8');
+  // JSON's escapes are TOML's, but for DEL, which JSON leaves as it is.
+  return JSON.stringify(whole).replaceAll('\u007f', '\\u007F');
+}
+
+/** An inline table of conditions. */
+function inlineTable(entries: readonly (readonly [key: string, value: string | boolean])[]): string {
+  return `{ ${entries.map(([key, value]) => `${quoted(key)} = ${typeof value === 'string' ? quoted(value) : value}`).join(', ')} }`;
 }

@@ -2,14 +2,9 @@
 import type { Dfa } from '../../bundle/types.js';
 import { commonExample, equivalent } from '../../schema/regex/dfa.js';
 import { compilePattern, NAMED_TYPES } from '../../schema/regex/regex.js';
-import { type ConditionDraft, shownCondition } from './conditions.js';
-import { pathText, type SegmentDraft } from './paths.js';
-
-/** Form in which a route could stand. */
-export interface Form {
-  readonly segments: readonly SegmentDraft[];
-  readonly conditions: readonly ConditionDraft[];
-}
+import type { ConditionDraft } from './conditions.js';
+import type { Form } from './draft.js';
+import type { SegmentDraft } from './paths.js';
 
 /** `segments` have equal kinds, place by place. */
 export function overlap(a: Form, b: Form): boolean {
@@ -54,9 +49,3 @@ export const sameName = (a: string, b: string, on: ConditionDraft['on']): boolea
 
 export const isSame = (a: SegmentDraft, b: SegmentDraft | undefined): boolean =>
   a.kind === 'typed' && b?.kind === 'typed' && equivalent(dfaOf(a.type), dfaOf(b.type));
-
-/** `GET /pets/{id} (query tag present)`. */
-export function shown({ method, segments, conditions }: Form & { readonly method: string | undefined }): string {
-  const path = `${method ?? 'any method'} ${pathText(segments)}`;
-  return conditions.length === 0 ? path : `${path} (${conditions.map(shownCondition).join(', ')})`;
-}

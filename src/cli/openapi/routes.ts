@@ -1,27 +1,12 @@
 /** Operations of an OpenAPI document -> routes. */
-import type { ConditionDraft } from './conditions.js';
 import { type Data, type DataTable, field, isList, isTable, type OpenApiDocument, textOf } from './document.js';
+import { type RouteDraft, shown } from './draft.js';
 import type { Notes } from './notes.js';
-import { shown } from './overlap.js';
 import { readParameters } from './parameters.js';
-import { pathDraft, pathText, type SegmentDraft } from './paths.js';
-import { type Guard, Guards } from './security.js';
-import type { ServiceDraft, Services } from './servers.js';
+import { pathDraft, pathText } from './paths.js';
+import { Guards } from './security.js';
+import type { Services } from './servers.js';
 import { nameApart, settle } from './settle.js';
-
-export interface RouteDraft {
-  name: string;
-  /** Undefined: any method. */
-  readonly method: string | undefined;
-  segments: readonly SegmentDraft[];
-  conditions: readonly ConditionDraft[];
-  guard: Guard;
-  readonly service: ServiceDraft;
-  /** The operation's first tag. */
-  readonly tag: string | undefined;
-  /** Lines above the route. */
-  readonly comments: string[];
-}
 
 const METHODS: ReadonlySet<string> = new Set(['get', 'head', 'post', 'put', 'patch', 'delete', 'options', 'trace']);
 /** Keys of a path item that are not operations (OpenAPI 3.1 section 4.8.9). */

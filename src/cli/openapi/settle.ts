@@ -1,13 +1,14 @@
 /** Routes that gw's precedence cannot tell apart are settled, so that every request of the document finds one of them. */
 import type { ConditionDraft } from './conditions.js';
+import { type Form, type RouteDraft, shown } from './draft.js';
 import type { Notes } from './notes.js';
-import { covers, type Form, isSame, overlap, sameName, shown } from './overlap.js';
+import { covers, isSame, overlap, sameName } from './overlap.js';
 import { pathText, type SegmentDraft } from './paths.js';
-import { raiseGuards, strictness } from './raise.js';
-import type { RouteDraft } from './routes.js';
 
 /** More conditions than this are not worth telling two routes apart. */
 const MAX_CONDITIONS = 40;
+/** In larger groups all routes ask for the same, rather than for what each pair needs. */
+const MOST_PAIRED = 300;
 
 /**
  * Two routes that match one request with equal precedence are an error in gw. The later one steps back: it leaves the
@@ -137,4 +138,52 @@ export function nameApart(routes: readonly RouteDraft[]): void {
     taken.add(name);
     route.name = name;
   }
+}
+
+/** How many credentials a route asks for; 0: it is open. */
+const strictness = ({ guard }: RouteDraft): number => (guard.open === undefined ? guard.policies.length : 0);
+
+/**
+ * OpenAPI does not say which of `/a/{id}` and `/a/{name}` takes a request, nor what a request is that meets the conditions
+ * of two operations. Where gw decides for the one with fewer credentials, the service might decide for the other: so the
+ * stricter ones are asked for on both.
+ */
+function raiseGuards(routes: readonly RouteDraft[], notes: Notes): void {
+  const groups = new Map<string, RouteDraft[]>();
+  for (const route of routes) {
+    const shape = route.segments.map(({ kind, ...segment }) =>
+      'text' in segment ? `/${segment.text}` : kind === 'tail' ? '...' : ':',
+    );
+    const peers = groups.get(shape.join('\n'));
+    if (peers) peers.push(route);
+    else groups.set(shape.join('\n'), [route]);
+  }
+  for (const peers of groups.values()) {
+    const levels = new Set(peers.map(strictness));
+    if (levels.size < 2) continue;
+    const ordered = [...peers].sort((a, b) => strictness(b) - strictness(a));
+    for (const route of peers) {
+      const above = ordered.find(
+        (other) => strictness(other) > strictness(route) && (peers.length > MOST_PAIRED || canSteal(route, other)),
+      );
+      if (above) raise(route, above, notes);
+    }
+  }
+}
+
+function raise(route: RouteDraft, above: RouteDraft, notes: Notes): void {
+  route.guard = above.guard;
+  const text = `a request could also be meant for \`${above.name}\`, so its credentials are asked for here too.`;
+  notes.add('stricter', route.name, `\`${route.name}\`: ${text}`);
+  route.comments.push(`The document asks for less here, but ${text}`);
+}
+
+/** True when gw could give the route a request that is meant for the other one. */
+function canSteal(route: RouteDraft, other: RouteDraft): boolean {
+  if (route.method !== other.method && route.method !== undefined && other.method !== undefined) return false;
+  // Whatever the conditions: a request can carry a parameter twice, or those of both.
+  if (!overlap({ ...route, conditions: [] }, { ...other, conditions: [] })) return false;
+  if (pathText(route.segments) === pathText(other.segments))
+    return route.conditions.length + other.conditions.length > 0;
+  return route.segments.some((segment, index) => segment.kind === 'typed' && !isSame(segment, other.segments[index]));
 }
