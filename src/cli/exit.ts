@@ -1,30 +1,44 @@
-/** How commands end. Anything else that is thrown is a bug in gw. */
+/** How commands end. Anything that is thrown and is not a CommandError is a bug in gw. */
+import type { Diagnostic } from '../schema/diagnostic.js';
+import type { SourceFile } from '../spec/model.js';
+
+/** One exit code for each kind of fault, in every command. docs/commands.md lists them for people. */
 export const EXIT = {
   ok: 0,
-  /** The spec has errors, or a check failed. */
+  /** The spec has errors, a file cannot be read or written, or a check failed. */
   failed: 1,
+  /** The command line is wrong. */
   usage: 2,
   /** A bug in gw (EX_SOFTWARE of sysexits.h). */
   bug: 70,
 } as const;
 
-/** Ends a command with a message and no stack: the user can do something about it. No message: all has been said. */
-export class Stop extends Error {
+export type FailureKind = 'failed' | 'usage' | 'bug';
+
+/** Ends a command with a message and without a stack: the user can correct the cause. */
+export class CommandError extends Error {
+  override readonly name: string = 'CommandError';
   constructor(
-    readonly exitCode: number,
+    readonly kind: Exclude<FailureKind, 'bug'>,
     message: string,
   ) {
     super(message);
   }
 }
 
-/** The command was called wrongly. */
-export const usage = (message: string): Stop => new Stop(EXIT.usage, message);
-
-/** The command was right, and what it looked at is not. */
-export const failed = (message: string): Stop => new Stop(EXIT.failed, message);
-
-export function isErrno(error: unknown, ...codes: string[]): error is NodeJS.ErrnoException {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return false;
-  return codes.length === 0 || codes.includes(error.code);
+/** A spec has errors: the diagnostics say it all. */
+export class SpecError extends CommandError {
+  override readonly name = 'SpecError';
+  constructor(
+    readonly diagnostics: readonly Diagnostic[],
+    readonly files: readonly SourceFile[],
+  ) {
+    super('failed', 'The spec has errors.');
+  }
 }
+
+/** The command line is wrong. */
+export const usage = (message: string): CommandError => new CommandError('usage', message);
+
+/** The command line is right, but a file, a spec or a check is not. */
+export const failed = (message: string): CommandError => new CommandError('failed', message);

@@ -1,5 +1,8 @@
-/** What a command may touch of the terminal and the process: so that tests run commands without a process of their own. */
-import type { Writable } from 'node:stream';
+/** What a command may use of the terminal and the process. Tests run commands with an Io of their own. */
+import { Readable, type Writable } from 'node:stream';
+
+/** Standard input: a stream of bytes. */
+export type Input = Readable & { readonly isTTY?: boolean };
 
 export interface Output extends Writable {
   readonly isTTY?: boolean;
@@ -19,12 +22,16 @@ const STYLES: Readonly<Record<Style, readonly [number, number]>> = {
 };
 
 export interface IoOptions {
+  /** Opened by the command that reads it. Default: an empty stream. */
+  readonly stdin?: () => Input;
   readonly stdout: Output;
   readonly stderr: Output;
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
-  /** What `--color` and `--no-color` said; undefined when neither was given. */
+  /** The choice of `--color` or `--no-color`; undefined when neither was given. */
   readonly color?: boolean | undefined;
+  /** `--quiet`: results and errors only. */
+  readonly quiet?: boolean | undefined;
 }
 
 /** Work shorter than this shows no spinner. Milliseconds. */
@@ -39,6 +46,9 @@ export class Io {
   readonly color: boolean;
   /** Whether standard error takes colour. */
   readonly errorColor: boolean;
+  /** `info` and `note` print nothing. */
+  readonly quiet: boolean;
+  readonly #openStdin: () => Input;
 
   constructor(options: IoOptions) {
     this.stdout = options.stdout;
@@ -47,14 +57,25 @@ export class Io {
     this.cwd = options.cwd;
     this.color = options.color ?? takesColor(options.stdout, options.env);
     this.errorColor = options.color ?? takesColor(options.stderr, options.env);
+    this.quiet = options.quiet ?? false;
+    this.#openStdin = options.stdin ?? (() => Readable.from([]));
   }
 
-  /** Columns of the terminal; undefined when the output is no terminal and lines may be as long as they are. */
+  get stdin(): Input {
+    return this.#openStdin();
+  }
+
+  /** Columns of the terminal; undefined when standard output is not a terminal: then lines are not cut or wrapped. */
   get columns(): number | undefined {
     return this.stdout.isTTY ? this.stdout.columns : undefined;
   }
 
-  /** Writes to standard output as it is. */
+  /** The same for standard error. */
+  get errorColumns(): number | undefined {
+    return this.stderr.isTTY ? this.stderr.columns : undefined;
+  }
+
+  /** Writes the text to standard output unchanged. */
   write(text: string): void {
     this.stdout.write(text);
   }
@@ -64,8 +85,18 @@ export class Io {
     this.stdout.write(`${text}\n`);
   }
 
-  /** A line on standard error: what is said to people beside a command's output. */
+  /** A line on standard output that reports success; none with `--quiet`. */
+  info(text = ''): void {
+    if (!this.quiet) this.line(text);
+  }
+
+  /** A line on standard error beside a command's output; none with `--quiet`. */
   note(text = ''): void {
+    if (!this.quiet) this.stderr.write(`${text}\n`);
+  }
+
+  /** A line on standard error, with `--quiet` too: an error. */
+  error(text: string): void {
     this.stderr.write(`${text}\n`);
   }
 
@@ -74,22 +105,22 @@ export class Io {
     this.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
   }
 
-  /** Styles text for standard output; as it is where that takes no colour. */
+  /** Styles text for standard output, if that takes colour. */
   paint(style: Style, text: string): string {
     return this.color ? styled(style, text) : text;
   }
 
-  /** Styles text for standard error. */
+  /** Styles text for standard error, if that takes colour. */
   paintError(style: Style, text: string): string {
     return this.errorColor ? styled(style, text) : text;
   }
 
   /**
-   * Runs `work` and shows a spinner on standard error once it has taken 300 ms, on a terminal only. Work that holds the
-   * event loop should `await breathe()` between its parts, or the spinner has no moment to show itself.
+   * Runs `work` and shows a spinner on standard error once it has taken 300 ms, on a terminal only. Work that blocks the
+   * event loop should `await breathe()` between its parts, so that the spinner can be drawn.
    */
   async spin<T>(text: string, work: () => Promise<T>): Promise<T> {
-    if (!this.stderr.isTTY || this.env['CI'] !== undefined) return work();
+    if (this.quiet || !this.stderr.isTTY || this.env['CI'] !== undefined) return work();
     let stop = (): void => {};
     let done = false;
     const timer = setTimeout(async () => {
@@ -116,7 +147,7 @@ function styled(style: Style, text: string): string {
   return `\u001b[${on}m${text}\u001b[${off}m`;
 }
 
-/** NO_COLOR (no-color.org) beats FORCE_COLOR; without either, colour is for terminals that are not `dumb`. */
+/** NO_COLOR (no-color.org) overrides FORCE_COLOR; without either, terminals that are not `dumb` get colour. */
 function takesColor(output: Output, env: NodeJS.ProcessEnv): boolean {
   if (env['NO_COLOR']) return false;
   const forced = env['FORCE_COLOR'];

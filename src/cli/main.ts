@@ -1,10 +1,11 @@
-/** The command line: finds the command's file, runs it, and turns however it ends into an exit code. */
+/** The command line: finds the command's file, runs it, and turns its end into an exit code. */
 import { readdirSync } from 'node:fs';
 import { Command as Commander, CommanderError } from 'commander';
+import { reasonOf } from '../reason.js';
 import { gwVersion } from '../version.js';
-import { bugReport } from './bug-report.js';
-import type { Command } from './command.js';
-import { EXIT, Stop } from './exit.js';
+import { type Command, GROUPS, HELP_COLUMNS } from './command.js';
+import { EXIT, failed, usage } from './exit.js';
+import { reportFailure, wordsBeforeEnd } from './failure.js';
 import { Io } from './io.js';
 
 const COMMANDS = new URL('./commands/', import.meta.url);
@@ -22,58 +23,56 @@ async function loadCommand(name: string): Promise<Command> {
   return module.default;
 }
 
-/** The commander program with the commands in it: all of them, or only the one that the arguments name. */
+/** The commander program. It holds the command that the arguments name; without one, or for completion, all commands. */
 export async function buildProgram(
   argv: readonly string[],
   io: () => Io,
   exit: (code: number) => void,
 ): Promise<Commander> {
   const program = new Commander('gw')
-    .description('An API gateway you keep in the repository: a spec, a compiler, a proxy, a dashboard.')
-    .version(gwVersion(), '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'print help for a command')
-    .helpCommand('help [command]', 'print help for a command')
-    .option('--color', 'colour the output even when it is no terminal')
+    .description(
+      'gw is an API gateway that you keep in your repository: one TOML spec, compiled\nand checked, then served with live reload.',
+    )
+    .version(gwVersion(), '-V, --version', 'print the version (-v does the same)')
+    .commandsGroup(`${GROUPS.at(-1)}:`)
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'Print help for a command')
+    .option('-q, --quiet', 'print results and errors only')
+    .option('--color', 'colour the output even if it is not a terminal')
     .option('--no-color', 'never colour the output')
-    .configureHelp({ subcommandTerm: (command) => command.name() })
-    .showHelpAfterError('(add --help for what it takes)')
+    .configureHelp({ subcommandTerm: (command) => command.name(), showGlobalOptions: true })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => io().stdout.write(text),
       writeErr: (text) => io().stderr.write(text),
-      getOutHelpWidth: () => io().columns ?? 100,
-      getErrHelpWidth: () => io().columns ?? 100,
+      // failure.ts prints errors, for people or as JSON.
+      outputError: () => {},
+      getOutHelpWidth: () => io().columns ?? HELP_COLUMNS,
+      getErrHelpWidth: () => io().errorColumns ?? HELP_COLUMNS,
       getOutHasColors: () => io().color,
       getErrHasColors: () => io().errorColor,
     });
   program.addHelpText(
     'after',
-    '\nExamples:\n  $ gw init       # write a spec to start from\n  $ gw validate   # say all that is wrong with it\n  $ gw serve      # run it',
+    '\nExamples:\n  $ gw init       # write a spec to start from\n  $ gw validate   # check it\n  $ gw serve      # run it\n\nHelp for one command: gw COMMAND --help',
   );
   const names = commandNames();
   const first = argv.find((word) => !word.startsWith('-'));
-  // One named command needs no other one's file; help, completion and a misspelt name need them all.
+  // A named command does not need the files of the others; help, completion and a misspelt name do.
   const wanted = first !== undefined && first !== 'completion' && names.includes(first) ? [first] : names;
-  for (const command of await Promise.all(wanted.map(loadCommand))) command.register(program, { io, exit });
+  const commands = await Promise.all(wanted.map(loadCommand));
+  for (const command of commands.sort(byGroup)) command.register(program, { io, exit });
   return program;
 }
 
-/** Options that take a value in `argv` hide nothing here: `--no-color` is looked for before a `--`. */
-function colorAsked(argv: readonly string[]): boolean | undefined {
-  const end = argv.indexOf('--');
-  const words = end === -1 ? argv : argv.slice(0, end);
-  if (words.includes('--no-color')) return false;
-  return words.includes('--color') ? true : undefined;
-}
+const byGroup = (a: Command, b: Command): number => groupIndex(a) - groupIndex(b);
+const groupIndex = ({ group }: Command): number => (group === undefined ? GROUPS.length : GROUPS.indexOf(group));
 
-/** Runs one command line against `io`; returns the exit code and never throws. */
+/** Runs one command line against `io`; returns the exit code. Never rejects. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let code: number = EXIT.ok;
   try {
-    if (argv[0] === '--version' || argv[0] === '-V') {
-      io.line(gwVersion());
-      return EXIT.ok;
-    }
+    if (argv[0] === '-v') return await run(['--version'], io);
     const program = await buildProgram(
       argv,
       () => io,
@@ -86,41 +85,57 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
     return code;
   } catch (error) {
-    return failure(error, argv, io);
+    // Help and the version have been printed.
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    const reported = error instanceof CommanderError ? usage(usageMessage(error, argv)) : error;
+    return reportFailure(reported, io, { argv, version: gwVersion() });
   }
 }
 
-function failure(error: unknown, argv: readonly string[], io: Io): number {
-  // Commander has printed its message; it calls everything 1, and 0 only help and the version.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (error instanceof Stop) {
-    if (error.message !== '') io.note(`${io.paintError('red', 'gw:')} ${error.message}`);
-    return error.exitCode;
-  }
-  io.note(bugReport(error, argv, gwVersion()));
-  return EXIT.bug;
+/** What commander found wrong, as a sentence with what to do next. */
+function usageMessage({ code, message }: CommanderError, argv: readonly string[]): string {
+  const words = argv.filter((word) => !word.startsWith('-'));
+  if (code === 'commander.help')
+    return `There is no command \`${words[1] ?? words[0]}\`. \`gw --help\` lists the commands.`;
+  const [problem = '', suggestion] = message.replace(/^error: /, '').split('\n');
+  const text = `${problem.charAt(0).toUpperCase()}${problem.slice(1).replace(/\.$/, '')}.`;
+  const hint = suggestion?.replace(/^\((.*)\)$/, '$1');
+  const isCommand = words[0] !== undefined && commandNames().includes(words[0]);
+  return `${text}${hint === undefined ? '' : ` ${hint}`}\n\`gw ${isCommand ? `${words[0]} ` : ''}--help\` shows the usage.`;
 }
 
-/** Entry of bin/gw.js. */
+/** Runs the command line of this process. The entry of bin/gw.js. */
 export async function main(argv: readonly string[]): Promise<void> {
   const { stdout, stderr, env } = process;
-  const io = new Io({ stdout, stderr, env, cwd: process.cwd(), color: colorAsked(argv) });
+  const words = wordsBeforeEnd(argv);
+  const io = new Io({
+    stdin: () => process.stdin,
+    stdout,
+    stderr,
+    env,
+    cwd: process.cwd(),
+    color: words.includes('--no-color') ? false : words.includes('--color') ? true : undefined,
+    quiet: words.includes('--quiet') || words.includes('-q'),
+  });
+  let outputLost = false;
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      // A gateway that serves listens as well: whoever read its log may go, its callers are still there.
-      if (stream.listenerCount('error') > 1) return;
-      // Whoever read the output has seen enough (`gw routes | head`).
-      if (error.code === 'EPIPE') process.exit();
-      throw error;
+      // A gateway that serves has a listener of its own: it runs on without a reader of its log. Other commands end by
+      // themselves, with their own exit code, when a reader has seen enough (`gw routes | head`).
+      if (stream.listenerCount('error') > 1 || error.code === 'EPIPE' || outputLost) return;
+      outputLost = true;
+      process.exitCode = EXIT.failed;
+      if (stream === stdout)
+        io.error(`gw: ${failed(`Cannot write to standard output: ${reasonOf(error, 'write')}.`).message}`);
     });
   }
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
-      // A gateway that serves listens as well, and decides by itself what its traffic can survive.
+      // A gateway that serves has a listener of its own: it decides whether it can serve on.
       if (process.listenerCount(event) > 1) return;
-      stderr.write(`${bugReport(error, argv, gwVersion())}\n`);
-      process.exit(EXIT.bug);
+      void reportFailure(error, io, { argv, version: gwVersion() }).then((code) => process.exit(code));
     });
   }
-  process.exitCode = await run(argv, io);
+  const code = await run(argv, io);
+  process.exitCode = outputLost && code === EXIT.ok ? EXIT.failed : code;
 }

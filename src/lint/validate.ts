@@ -2,6 +2,7 @@
 import { dirname, relative } from 'node:path';
 import { counted } from '../plural.js';
 import { type Diagnostic, hasErrors } from '../schema/diagnostic.js';
+import type { ReadFile } from '../spec/files.js';
 import type { SourceFile } from '../spec/model.js';
 import { fixSpecs } from './fix/fix-specs.js';
 import { type CheckedSpec, checkSpec } from './index.js';
@@ -11,6 +12,8 @@ export interface ValidateOptions {
   /** Paths of the specs. */
   readonly specs: readonly string[];
   readonly overlays?: readonly string[];
+  /** Reads the files, if not from the disk; `fix` does not use it. */
+  readonly read?: ReadFile | undefined;
   readonly format: Format;
   readonly color: boolean;
   /** Width of the terminal, if there is one. */
@@ -20,20 +23,26 @@ export interface ValidateOptions {
   readonly denyWarnings?: boolean;
   /** Writes safe fixes into the files. */
   readonly fix?: boolean;
+  /** The pretty format shows only what fails: errors, and warnings that are denied. */
+  readonly errorsOnly?: boolean;
 }
 
 export interface Validated {
   readonly output: string;
   /** False: there are errors, denied warnings, or fixes that could not be written. */
   readonly passed: boolean;
-  /** What was changed on disk or could not be, as sentences. */
+  /** What was changed on disk and which fixes were left out, as sentences. */
   readonly notes: readonly string[];
+  /** Files that could not be written, as sentences. */
+  readonly failures: readonly string[];
+  /** Codes of the diagnostics in the output, each once. */
+  readonly codes: readonly string[];
 }
 
 /** At most this many left-out fixes are listed. */
 const MOST_REFUSED = 5;
 
-/** Never throws for the content of a spec. `notes` reports files that cannot be written. */
+/** Never throws for the content of a spec. `failures` reports files that cannot be written. */
 export function validate(options: ValidateOptions): Validated {
   const notes: string[] = [];
   const failures: string[] = [];
@@ -57,15 +66,20 @@ export function validate(options: ValidateOptions): Validated {
   }
   const unique = withoutRepeats(diagnostics);
   const denied = options.denyWarnings === true && unique.some(({ severity }) => severity === 'warning');
-  const { format, color, columns, denyWarnings = false } = options;
-  const rendered = render(unique, [...files.values()], format, { color, columns, denyWarnings, checked });
-  const clean = format === 'pretty' ? lines.map((line) => `${line}\n`).join('') : '';
+  const { format, color, columns, denyWarnings = false, errorsOnly = false } = options;
+  const shown = errorsOnly && !denyWarnings && format === 'pretty' ? unique.filter(isError) : unique;
+  const rendered = render(shown, [...files.values()], format, { color, columns, denyWarnings, checked });
+  const clean = format === 'pretty' && !errorsOnly ? lines.map((line) => `${line}\n`).join('') : '';
   return {
     output: `${clean}${rendered}`,
     passed: !hasErrors(unique) && !denied && failures.length === 0,
-    notes: [...notes, ...failures],
+    notes,
+    failures,
+    codes: [...new Set(shown.map(({ code }) => code))],
   };
 }
+
+const isError = ({ severity }: Diagnostic): boolean => severity === 'error';
 
 /** Specs that include the same file report its diagnostics twice. */
 function withoutRepeats(diagnostics: readonly Diagnostic[]): Diagnostic[] {
@@ -85,8 +99,8 @@ function cleanLine(path: string, { value }: CheckedSpec): string {
 
 /** Checks the specs, after fixing them if asked. Adds to `notes` what was done, and to `failures` what was not. */
 function checkAll(options: ValidateOptions, notes: string[], failures: string[]): readonly CheckedSpec[] {
-  const { specs, overlays = [], cwd } = options;
-  if (options.fix !== true) return specs.map((path) => checkSpec({ path, overlays }));
+  const { specs, overlays = [], read, cwd } = options;
+  if (options.fix !== true) return specs.map((path) => checkSpec({ path, overlays, read }));
   const fixed = fixSpecs(specs, overlays);
   const written = fixed.written.map((absolute) => relative(cwd, absolute) || absolute);
   if (fixed.applied > 0) notes.push(`Fixed ${counted(fixed.applied, 'problem')} in ${written.join(', ')}.`);

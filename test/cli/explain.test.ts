@@ -109,14 +109,14 @@ test('a bundle explains as its spec does', () =>
     assert.equal(await from('a.bundle'), await from('gateway.toml'));
   }));
 
-test('wrong usage: a URL that is none, a header that is none, an address that is none', async () => {
+test('wrong usage: an invalid URL, header field or address', async () => {
   for (const [args, message] of [
-    [['GET', 'orders/7'], 'it begins with / or with http://'],
+    [['GET', 'orders/7'], 'it must begin with / or http://'],
     [['GET', '/', '-H', 'nothing'], 'write `name: value`'],
     [['GET', '/', '-H', ': x'], 'write `name: value`'],
     [['GET', '/', '-H', 'x: a\r\nx-api-key: b'], 'The header field `x` holds a line break'],
-    [['GET', '/', '--client', 'localhost'], 'is no IP address'],
-    [['GET'], "missing required argument 'url'"],
+    [['GET', '/', '--client', 'localhost'], 'is not an IP address'],
+    [['GET'], "Missing required argument 'url'"],
   ] as const) {
     const { code, err, out } = await explain(...args);
     assert.is(code, 2, err);

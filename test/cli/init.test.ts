@@ -197,11 +197,11 @@ test('what a document says reaches the terminal without control characters, and 
   });
 });
 
-test('wrong usage: --from with another template, a document that is not there, a template that is none', () =>
+test('--from with another template, a document that is missing, an unknown template', () =>
   inFolder({ 'a.json': '{}' }, async (cwd) => {
     assert.is((await gw(['init', '--from', 'a.json', '--template', 'mock'], { cwd })).code, 2);
     const missing = await gw(['init', '--from', 'b.json'], { cwd });
-    assert.is(missing.code, 2);
+    assert.is(missing.code, 1);
     assert.match(missing.err, 'Cannot read b.json: no such file.');
     assert.is((await gw(['init', '--template', 'huge'], { cwd })).code, 2);
     assert.equal(readdirSync(cwd), ['a.json']);

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { Io } from '../../src/cli/io.js';
 import { run } from '../../src/cli/main.js';
 
@@ -41,11 +41,15 @@ export interface GwOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly tty?: boolean;
   readonly color?: boolean;
+  /** What standard input holds. */
+  readonly stdin?: string | Uint8Array;
+  /** The width of the terminal. */
+  readonly columns?: number;
 }
 
 /** Runs `gw ...argv`. */
 export async function gw(argv: readonly string[], options: GwOptions = {}): Promise<Ran> {
-  const stdout = new Sink(options.tty);
+  const stdout = new Sink(options.tty, options.columns);
   const stderr = new Sink(options.tty);
   const io = new Io({
     stdout,
@@ -53,6 +57,8 @@ export async function gw(argv: readonly string[], options: GwOptions = {}): Prom
     env: options.env ?? {},
     cwd: options.cwd ?? process.cwd(),
     color: options.color,
+    quiet: argv.includes('--quiet') || argv.includes('-q'),
+    stdin: () => Readable.from([Buffer.from(options.stdin ?? '')]),
   });
   const code = await run(argv, io);
   return { code, out: stdout.text, err: stderr.text };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { bugReport } from '../../src/cli/bug-report.js';
+import { bugReport } from '../../src/cli/failure.js';
 import { Io } from '../../src/cli/io.js';
 import { commandNames } from '../../src/cli/main.js';
 import { gw, Sink } from './kit.js';
@@ -30,7 +30,7 @@ for (const name of commandNames()) {
   test(`gw ${name} --help has an example that starts with gw`, async () => {
     const { code, out } = await gw([name, '--help']);
     assert.is(code, 0);
-    assert.match(out, /\nExamples?:\n {2}\$ (source <\()?gw /);
+    assert.match(out, /\nExamples?:\n( {2}# .*\n)? {2}\$ (source <\()?gw /);
     assert.match(out, `Usage: gw ${name}`);
   });
 }

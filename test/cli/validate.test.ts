@@ -30,7 +30,7 @@ test('exit codes: 0 fine, 0 warnings, 1 errors, 1 denied warnings, 2 wrong usage
 test('no spec here or above: says what to do', async () => {
   await inFolder({}, async (cwd) => {
     const { code, err } = await gw(['validate'], { cwd });
-    assert.is(code, 2);
+    assert.is(code, 1);
     assert.match(err, 'gw init');
   });
 });

@@ -28,7 +28,13 @@ const run = (folder: string, more: Partial<ValidateOptions> = {}) =>
 
 test('a clean spec: one line that says what is in it', () => {
   inFolder({ 'gateway.toml': GOOD }, (folder) => {
-    assert.equal(run(folder), { output: 'gateway.toml: 1 route, 1 service, no problems\n', passed: true, notes: [] });
+    assert.equal(run(folder), {
+      output: 'gateway.toml: 1 route, 1 service, no problems\n',
+      passed: true,
+      notes: [],
+      failures: [],
+      codes: [],
+    });
     assert.is(JSON.parse(run(folder, { format: 'json' }).output).diagnostics.length, 0);
     assert.match(run(folder, { format: 'junit' }).output, '<testcase classname="gateway.toml" name="no problems"/>');
   });
@@ -103,13 +109,13 @@ test('--fix mends included files too, and leaves a clean spec alone', () => {
   );
 });
 
-test('a fix that cannot be written is told, and fails', () => {
+test('a fix that cannot be written is reported, and fails', () => {
   const bad = `${GOOD.replace('[service.orders]', '[service.orders]\nretries = 1')}policies = ["keys", "keys"]\n[policy.keys]\nuse = "api-key"\n`;
   inFolder({ 'part.toml': bad }, (folder) => {
     const validateJs = new URL('../../src/lint/validate.js', import.meta.url).href;
     const script = `import { validate } from '${validateJs}';
-      const { passed, notes } = validate({ specs: ['/dev/stdin'], format: 'pretty', color: false, cwd: '/', fix: true });
-      console.log(JSON.stringify({ passed, notes }));`;
+      const { passed, failures } = validate({ specs: ['/dev/stdin'], format: 'pretty', color: false, cwd: '/', fix: true });
+      console.log(JSON.stringify({ passed, failures }));`;
     const answer = execFileSync(
       'sh',
       ['-c', 'cat part.toml | "$1" --input-type=module -e "$2"', 'sh', process.execPath, script],
@@ -118,7 +124,10 @@ test('a fix that cannot be written is told, and fails', () => {
         encoding: 'utf8',
       },
     );
-    assert.equal(JSON.parse(answer), { passed: false, notes: ['stdin cannot be fixed: it is not a regular file.'] });
+    assert.equal(JSON.parse(answer), {
+      passed: false,
+      failures: ['stdin cannot be fixed: it is not a regular file.'],
+    });
   });
 });
 

@@ -6,6 +6,7 @@ type Shell = 'bash' | 'zsh' | 'fish';
 
 export default defineCommand<object, [shell: Shell]>({
   name: 'completion',
+  group: 'Tools',
   summary: 'Print a completion script for a shell',
   details: 'The script completes commands, options, their values, and spec files.',
   examples: [

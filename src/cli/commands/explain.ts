@@ -1,4 +1,4 @@
-import { defineCommand, gather, JSON_HELP, SPEC_HELP, type SpecOptions, withOverlays } from '../command.js';
+import { defineCommand, gather, JSON_HELP, SPEC_OR_BUNDLE_HELP, type SpecOptions, withOverlays } from '../command.js';
 import { EXIT, failed, usage } from '../exit.js';
 
 interface Options extends SpecOptions {
@@ -11,43 +11,44 @@ interface Options extends SpecOptions {
 
 export default defineCommand<Options, [method: string, url: string, spec: string | undefined]>({
   name: 'explain',
-  summary: 'Say what a request would meet, and why, without a network',
+  group: 'Check',
+  summary: 'Show what gw does with a request, and why, without a network',
   details:
-    "Runs the proxy's own parse, match and chain: which route takes the request, which ones lost and why, what each policy\ndoes with which values, and what the target would see. Limits are taken as full.",
+    "Runs the proxy's own parser, match and chain. Shows which route takes the request, why others do not, what each policy does with which values, and what the target would see. All limits count as unused.",
   examples: [
-    ['gw explain GET /orders/7', 'by the gateway.toml of this folder'],
-    ["gw explain POST /orders -H 'x-api-key: acme-demo-key'", 'with a key'],
-    ['gw explain GET http://api.example.com/orders release.bundle --json', 'another host, a bundle, for a program'],
+    ['gw explain GET /orders/7', 'with the nearest gateway.toml'],
+    ["gw explain POST /orders -H 'x-api-key: acme-demo-key'", 'with an API key'],
+    ['gw explain GET http://api.example.com/orders release.bundle --json', 'a host, a bundle, as JSON'],
   ],
   configure(command) {
     command.argument('<method>', 'GET, POST, ...');
     command.argument('<url>', 'a path such as /orders/7?page=2, or a whole URL');
-    command.argument('[spec]', `${SPEC_HELP}, or a bundle`);
+    command.argument('[spec]', SPEC_OR_BUNDLE_HELP);
     command.option('-H, --header <field>', "a header field, 'name: value' (repeatable)", gather);
     command.option('--client <address>', "the client's address (default: 127.0.0.1)");
     command.option(
       '--listener <name>',
-      'the listener that it comes in by (default: the first; for https the first with TLS)',
+      'the listener that accepts it (default: the first; for https: the first with TLS)',
     );
-    command.option('--http10', 'as a client of HTTP/1.0, which sends no Host of its own');
+    command.option('--http10', 'as an HTTP/1.0 client, which sends no Host field');
     withOverlays(command).option('--json', JSON_HELP);
   },
   async run({ args: [method, url, spec], options, io }) {
     if (!/^(\/|\*$|https?:\/\/)/i.test(url)) {
-      throw usage(`\`${url}\` is no URL that a request has: it begins with / or with http://.`);
+      throw usage(`\`${url}\` is not the URL of a request: it must begin with / or http://.`);
     }
     const headers = (options.header ?? []).map(headerField);
     if (options.client !== undefined && (await import('node:net')).isIP(options.client) === 0) {
-      throw usage(`\`${options.client}\` is no IP address.`);
+      throw usage(`\`${options.client}\` is not an IP address.`);
     }
-    const { bundleOf } = await import('../source.js');
+    const { bundleOf } = await import('../spec.js');
     const { explain, UnexplainableError } = await import('../../control/explain.js');
     const bundle = await io.spin('Reading the spec', () => bundleOf(io, spec, options));
     const listeners = bundle.program.listeners.map(({ name }) => name);
     if (options.listener !== undefined && !listeners.includes(options.listener))
       throw usage(`There is no listener \`${options.listener}\`. Listeners: ${listeners.join(', ') || 'none'}.`);
     const request = {
-      // Methods are case-sensitive (RFC 9110 section 9.1); a command line may be relaxed about it.
+      // Methods are case-sensitive (RFC 9110 section 9.1), but `get` on a command line means GET.
       method: /^[a-z]+$/.test(method) ? method.toUpperCase() : method,
       url,
       headers,
@@ -55,17 +56,17 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       ...(options.listener === undefined ? {} : { listener: options.listener }),
       ...(options.http10 ? { version: '1.0' as const } : {}),
     };
-    const told = await explain(bundle, request, { env: io.env }).catch((error: unknown) => {
+    const explanation = await explain(bundle, request, { env: io.env }).catch((error: unknown) => {
       if (error instanceof UnexplainableError)
-        throw failed(`The spec cannot run here, so nothing can be explained: ${error.message}`);
+        throw failed(`The spec cannot be loaded here, so there is nothing to explain: ${error.message}`);
       throw error;
     });
     if (options.json) {
-      io.json(told);
+      io.json(explanation);
       return EXIT.ok;
     }
-    const { renderExplanation } = await import('../explain/render.js');
-    io.write(renderExplanation(told, (style, text) => io.paint(style, text)));
+    const { renderExplanation } = await import('../explanation.js');
+    io.write(renderExplanation(explanation, (style, text) => io.paint(style, text)));
     return EXIT.ok;
   },
 });
@@ -73,7 +74,7 @@ export default defineCommand<Options, [method: string, url: string, spec: string
 function headerField(text: string): readonly [string, string] {
   const colon = text.indexOf(':');
   const name = text.slice(0, Math.max(0, colon)).trim();
-  if (name === '') throw usage(`\`${text}\` is no header field: write \`name: value\`.`);
+  if (name === '') throw usage(`\`${text}\` is not a header field: write \`name: value\`.`);
   // The proxy would read the rest of the line as another field.
   if (/[\r\n\0]/.test(text))
     throw usage(`The header field \`${name.split(/[\r\n\0]/)[0]}\` holds a line break or a NUL.`);

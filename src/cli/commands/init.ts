@@ -19,6 +19,7 @@ interface Options {
 
 export default defineCommand<Options, [dir: string | undefined]>({
   name: 'init',
+  group: 'Write a spec',
   summary: 'Write a spec to start from, with a test and a CI workflow',
   details:
     'Templates: minimal (one service behind one listener), services (demo services with keys, limits and groups),\nmock (replies without services), openapi (services, routes and parameters from an OpenAPI 3.0 or 3.1 document,\nJSON or YAML).',
@@ -96,7 +97,7 @@ async function readSource(io: Io, given: string): Promise<OpenApiSource> {
       `--from names a file; gw does not download. Save the document first:\n  curl -fsSL -o ${name} '${given.replaceAll("'", '%27')}'\n  gw init --from ${name}`,
     );
   }
-  const { readInput } = await import('../source.js');
+  const { readInput } = await import('../files.js');
   const { decodeDocument } = await import('../openapi/text.js');
   const name = basename(given);
   return { name, text: decodeDocument(readInput(io, given, 'document'), name) };

@@ -1,6 +1,6 @@
 import type { RoutePlace } from '../../bundle/route-places.js';
 import type { Program, RefString } from '../../bundle/types.js';
-import { defineCommand, gather, JSON_HELP, SPEC_HELP, type SpecOptions, withOverlays } from '../command.js';
+import { defineCommand, gather, JSON_HELP, SPEC_OR_BUNDLE_HELP, type SpecOptions, withOverlays } from '../command.js';
 import { EXIT } from '../exit.js';
 
 interface Options extends SpecOptions {
@@ -10,21 +10,22 @@ interface Options extends SpecOptions {
 
 export default defineCommand<Options, [spec: string | undefined]>({
   name: 'routes',
+  group: 'Check',
   summary: 'List the routes in match order, with their policies and targets',
   details:
-    'A request takes the first route of the list that matches it; a route with several hosts stands where the most specific\none does, and of two hosts that match the more specific one counts. A filter keeps the routes whose name, match, service or\npolicies contain it; of several filters all must.',
+    'A request takes the first route of the list that matches it. A route with several hosts is listed at its most specific one. --filter keeps the routes whose name, match, service or policies contain the text; with several filters, all of them must match.',
   examples: [
-    ['gw routes', 'all routes of the gateway.toml here'],
-    ['gw routes --filter POST --filter orders', 'what can be posted to orders'],
-    ['gw routes release.bundle --json', 'of a bundle, for a program'],
+    ['gw routes', 'all routes of the nearest gateway.toml'],
+    ['gw routes --filter POST --filter orders', 'POST routes about orders'],
+    ['gw routes release.bundle --json', 'of a bundle, as JSON'],
   ],
   configure(command) {
-    command.argument('[spec]', `${SPEC_HELP}, or a bundle`);
-    command.option('-f, --filter <text>', 'only routes that contain this (repeatable)', gather);
+    command.argument('[spec]', SPEC_OR_BUNDLE_HELP);
+    command.option('-f, --filter <text>', 'only routes that contain this text (repeatable)', gather);
     withOverlays(command).option('--json', JSON_HELP);
   },
   async run({ args: [spec], options, io }) {
-    const { bundleOf } = await import('../source.js');
+    const { bundleOf } = await import('../spec.js');
     const { Trie } = await import('../../bundle/trie/trie.js');
     const { matchOrder } = await import('../../bundle/match/order.js');
     const { routePlaces } = await import('../../bundle/route-places.js');
@@ -32,8 +33,8 @@ export default defineCommand<Options, [spec: string | undefined]>({
     const { program } = bundle;
     const trie = Trie.open(bundle.trie, { verified: true });
     const places = routePlaces(trie);
-    const all = matchOrder(trie).flatMap((index) => routeFacts(program, index, places.get(index)) ?? []);
-    const routes = all.filter((facts) => keeps(facts, options.filter ?? []));
+    const all = matchOrder(trie).flatMap((index) => routeRow(program, index, places.get(index)) ?? []);
+    const routes = all.filter((route) => keeps(route, options.filter ?? []));
     if (options.json) {
       io.json({ version: 1, routes });
       return EXIT.ok;
@@ -45,35 +46,40 @@ export default defineCommand<Options, [spec: string | undefined]>({
       policiesText(route),
       route.service === null ? `reply ${route.status}` : `${route.service} (${route.targets.join(', ')})`,
     ]);
-    io.write(table(['ROUTE', 'MATCH', 'POLICIES', 'TO'], rows, (text) => io.paint('bold', text)));
+    io.write(
+      table(['ROUTE', 'MATCH', 'POLICIES', 'TO'], rows, {
+        strong: (text) => io.paint('bold', text),
+        columns: io.columns,
+      }),
+    );
     if (routes.length < all.length) io.note(`${routes.length} of ${all.length} routes`);
     return EXIT.ok;
   },
 });
 
-interface RouteFacts {
+interface RouteRow {
   readonly name: string;
   readonly match: string;
-  /** Null: any host; of several the first. */
+  /** Null: any host. Of several hosts the first. */
   readonly host: string | null;
-  /** Where there are several. */
+  /** If there are several. */
   readonly hosts?: readonly string[];
-  /** Where not every listener serves it. */
+  /** If not every listener serves it. */
   readonly listeners?: readonly string[];
   readonly conditions: readonly string[];
   readonly policies: readonly string[];
-  /** Policies of defaults and groups that were taken away from it, if any. */
+  /** Policies of defaults and groups that the route removes, if any. */
   readonly without?: readonly string[];
-  /** Null for a route that answers by itself. */
+  /** Null for a route with a fixed reply. */
   readonly service: string | null;
-  /** Status of the reply of a route that answers by itself. */
+  /** Status of the fixed reply. */
   readonly status: number | null;
   readonly targets: readonly string[];
   /** `file:line`. */
   readonly source: string | null;
 }
 
-function routeFacts(program: Program, index: number, place: RoutePlace | undefined): RouteFacts | undefined {
+function routeRow(program: Program, index: number, place: RoutePlace | undefined): RouteRow | undefined {
   const route = program.routes[index];
   if (!route) return undefined;
   const service = program.services[route.service];
@@ -98,7 +104,7 @@ function routeFacts(program: Program, index: number, place: RoutePlace | undefin
 }
 
 /** `GET api.example.com/orders if header x-beta is "1" on public`. */
-function matchText({ match, host, hosts = host === null ? [] : [host], conditions, listeners }: RouteFacts): string {
+function matchText({ match, host, hosts = host === null ? [] : [host], conditions, listeners }: RouteRow): string {
   const slash = match.indexOf('/');
   const whole = `${match.slice(0, slash)}${hosts.join(',')}${match.slice(slash)}`;
   const on = listeners === undefined ? '' : ` on ${listeners.join(', ')}`;
@@ -106,14 +112,14 @@ function matchText({ match, host, hosts = host === null ? [] : [host], condition
 }
 
 /** `cors, limit (without keys)`. */
-function policiesText({ policies, without = [] }: RouteFacts): string {
+function policiesText({ policies, without = [] }: RouteRow): string {
   const all = policies.join(', ') || '-';
   return without.length === 0 ? all : `${all} (without ${without.join(', ')})`;
 }
 
 const text = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);
 
-function keeps(route: RouteFacts, filters: readonly string[]): boolean {
+function keeps(route: RouteRow, filters: readonly string[]): boolean {
   const all = [route.name, matchText(route), route.service ?? '', ...route.policies].join('\n').toLowerCase();
   return filters.every((filter) => all.includes(filter.toLowerCase()));
 }

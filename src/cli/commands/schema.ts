@@ -3,17 +3,21 @@ import { EXIT } from '../exit.js';
 
 export default defineCommand<{ readonly reference?: boolean; readonly fragment?: boolean }>({
   name: 'schema',
-  summary: "Print the spec's JSON Schema, for editors",
+  group: 'Write a spec',
+  summary: 'Print the JSON Schema of specs, for editors',
   details:
-    'Editors that know Taplo complete and check a spec whose first line is `#:schema ./gateway.schema.json`.\n`gw init` writes both.',
+    'Editors with Taplo complete and check a spec whose first line is `#:schema ./gateway.schema.json`. `gw init` writes the line and the schema.',
   examples: [
-    ['gw schema > gateway.schema.json', 'the schema of this version, beside your spec'],
-    ['gw schema --fragment > gateway.fragment.schema.json', 'for included files and overlays: nothing is required'],
-    ['gw schema --reference > reference.md', 'every key with its meaning, as Markdown'],
+    ['gw schema > gateway.schema.json', 'the schema of this version, next to your spec'],
+    [
+      'gw schema --fragment > gateway.fragment.schema.json',
+      'for included files and overlays, where no key is required',
+    ],
+    ['gw schema --reference > reference.md', 'the reference of all keys, as Markdown'],
   ],
   configure(command) {
     command
-      .option('--fragment', 'of a file that a spec includes, or that is laid over one')
+      .option('--fragment', 'the schema of an included file or an overlay')
       .option('--reference', 'print the reference as Markdown instead');
   },
   async run({ options, io }) {

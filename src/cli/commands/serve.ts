@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import { defineCommand, SPEC_HELP, type SpecOptions, withOverlays } from '../command.js';
+import { defineCommand, type SpecOptions, withOverlays } from '../command.js';
 import { usage } from '../exit.js';
 import type { Io } from '../io.js';
 
@@ -16,60 +16,58 @@ interface Options extends SpecOptions {
 
 export default defineCommand<Options, [spec: string | undefined]>({
   name: 'serve',
+  group: 'Run',
   summary: 'Run a gateway from a spec or a bundle, with live reload',
   details:
-    'A changed spec goes live as it is saved; one with errors changes nothing and is reported.\nSIGHUP reloads, SIGTERM drains and ends, a second SIGTERM ends at once.',
+    'A changed spec goes live when it is saved. One with errors is reported, and the gateway serves on unchanged.\n\nSignals: SIGHUP reloads, SIGTERM drains and ends, a second SIGTERM ends at once. Exit code 1: the gateway could not start, for example because an address is in use.',
   examples: [
-    ['gw serve', 'the gateway.toml of this folder'],
+    ['gw serve', 'the nearest gateway.toml'],
     ['gw serve gateway.bundle --verify public.pem --log json', 'a signed bundle, in production'],
-    ['gw serve --overlay gateway.prod.toml --no-watch', 'with an overlay; changes wait for SIGHUP'],
+    ['gw serve --overlay gateway.prod.toml --no-watch', 'with an overlay; reload on SIGHUP only'],
   ],
   configure(command) {
-    command.argument('[spec]', `${SPEC_HELP}, or a bundle`);
+    command.argument('[spec]', 'the spec, its folder, or a bundle (default: the nearest gateway.toml)');
     withOverlays(command)
       .option('--watch', 'reload when a file of the spec changes', true)
-      .option('--no-watch', 'reload on SIGHUP alone')
+      .option('--no-watch', 'reload on SIGHUP only')
       .addOption(
-        new Option('--log <format>', 'what gw says of itself (default: pretty on a terminal, else json)').choices([
+        new Option('--log <format>', 'format of the log (default: pretty on a terminal, otherwise json)').choices([
           'pretty',
           'json',
         ]),
       )
       .addOption(
-        new Option('--log-level <level>', 'the least that is logged (default: info)').choices([
-          'debug',
-          'info',
-          'warn',
-          'error',
-        ]),
+        new Option(
+          '--log-level <level>',
+          'least severe level that is logged (default: info; with --quiet: error)',
+        ).choices(['debug', 'info', 'warn', 'error']),
       )
-      .option(
-        '--access-log <file>',
-        'a line for each request into this file, - for standard output, whatever the spec says',
-      )
-      .option('--no-access-log', 'no access log, whatever the spec says')
+      .option('--access-log <file>', 'log each request to this file, or - for standard output; overrides the spec')
+      .option('--no-access-log', 'no access log; overrides the spec')
       .option('--verify <file>', 'the ed25519 public key (PEM) that must have signed the bundle');
   },
   async run({ args: [spec], options, io }) {
-    const { findSpec, isBundleFile, readInput, shownPath } = await import('../source.js');
-    const { resolve } = await import('node:path');
+    if (spec === '-') throw usage(NO_STDIN);
+    const { readInput, shownPath } = await import('../files.js');
+    const { findSpec, isBundleFile, overlayPaths } = await import('../spec.js');
     const path = findSpec(io, spec);
     const isBundle = await isBundleFile(path);
-    if (isBundle && options.overlay) throw usage('Overlays are for specs: a bundle is compiled already.');
-    if (!isBundle && options.verify) throw usage('--verify is for bundles: a spec carries no signature.');
+    if (isBundle && options.overlay) throw usage('--overlay is for specs: a bundle is already compiled.');
+    if (!isBundle && options.verify) throw usage('--verify is for bundles: a spec has no signature.');
     const { runServe } = await import('../../control/serve/serve.js');
+    const logLevel = options.logLevel ?? (io.quiet ? 'error' : undefined);
     const log = options.log ?? (io.stdout.isTTY ? 'pretty' : 'json');
     return runServe({
       path,
       shownPath: shownPath(io, path),
       isBundle,
-      overlays: (options.overlay ?? []).map((overlay) => resolve(io.cwd, overlay)),
+      overlays: overlayPaths(io, options),
       ...(options.verify === undefined
         ? {}
         : { publicKey: Buffer.from(readInput(io, options.verify, 'secret')).toString('utf8') }),
       watch: options.watch,
       log,
-      ...(options.logLevel === undefined ? {} : { logLevel: options.logLevel }),
+      ...(logLevel === undefined ? {} : { logLevel }),
       ...accessLog(io, options.accessLog, log),
       color: io.color,
       stdout: io.stdout,
@@ -78,6 +76,9 @@ export default defineCommand<Options, [spec: string | undefined]>({
     });
   },
 });
+
+const NO_STDIN =
+  '`gw serve` reads its spec again at each reload, so it cannot read standard input.\nCompile it first: gw compile - -o gateway.bundle && gw serve gateway.bundle';
 
 function accessLog(io: Io, asked: Options['accessLog'], log: LogFormat) {
   if (asked === undefined || asked === true) return {};

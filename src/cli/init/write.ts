@@ -1,10 +1,11 @@
 /** Writing a set of files all together or not at all. */
 import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { INPUT_LIMITS, InputError, readInputText } from '../../input-file.js';
+import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { destinationOf, OutputError, type Staged, stage } from '../../output-file.js';
-import { reasonOf } from '../../reason.js';
-import { failed, isErrno, usage } from '../exit.js';
+import { codeOf, reasonOf } from '../../reason.js';
+import { failed, usage } from '../exit.js';
+import { isFileError } from '../files.js';
 
 export interface PlannedFile {
   /** Relative, with slashes. */
@@ -20,7 +21,7 @@ export interface Written {
 }
 
 /**
- * Throws Stop when files are in the way and `force` is off, or when the folder cannot be written to; either way nothing
+ * Throws CommandError when files are in the way and `force` is off, or when the folder cannot be written to; either way nothing
  * has changed then.
  */
 export function writeFiles(folder: string, files: readonly PlannedFile[], force: boolean): Written[] {
@@ -43,8 +44,7 @@ export function writeFiles(folder: string, files: readonly PlannedFile[], force:
     for (const one of staged) one.commit();
   } catch (error) {
     for (const one of staged) one.abandon();
-    if (isErrno(error) || error instanceof OutputError || error instanceof InputError)
-      throw failed(`Cannot write to ${folder}: ${reasonOf(error, 'write')}.`);
+    if (isFileError(error)) throw failed(`Cannot write to ${folder}: ${reasonOf(error, 'write')}.`);
     throw error;
   }
   return written;
@@ -63,7 +63,7 @@ function isThere(path: string): boolean {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
     // A file where a folder would have to be: writing will say so.
-    if (isErrno(error, 'ENOTDIR')) return false;
+    if (codeOf(error) === 'ENOTDIR') return false;
     throw error;
   }
 }

@@ -87,7 +87,7 @@ function decoded(text: string): string {
   }
 }
 
-/** Throws Stop when the text is not an OpenAPI 3 document. `name` is the file's, for messages. */
+/** Throws CommandError when the text is not an OpenAPI 3 document. `name` is the file's, for messages. */
 export function parseOpenApi(text: string, name: string): OpenApiDocument {
   const { data: root, repeated } = parseText(text, name);
   if (!isTable(root)) throw failed(`${name} is not an OpenAPI document: it holds no table of keys.`);

@@ -45,7 +45,7 @@ export interface KeyPlace {
 }
 
 /**
- * Throws Stop for text that is not an OpenAPI 3 document, or that has no operation.
+ * Throws CommandError for text that is not an OpenAPI 3 document, or that has no operation.
  * @param name the file's name, for messages
  * @param port where the gateway is to listen; throws Stop where a target on this machine has that port
  */

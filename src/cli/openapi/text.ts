@@ -20,7 +20,7 @@ export interface ParsedText {
   readonly repeated: readonly string[];
 }
 
-/** UTF-8, or UTF-16 that says so with a byte order mark, which Windows shells write. Throws Stop for other bytes. */
+/** UTF-8, or UTF-16 that says so with a byte order mark, which Windows shells write. Throws CommandError for other bytes. */
 export function decodeDocument(bytes: Uint8Array, name: string): string {
   const encoding =
     bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
@@ -29,7 +29,7 @@ export function decodeDocument(bytes: Uint8Array, name: string): string {
   return text;
 }
 
-/** Throws Stop, with a sentence that says what to do, for text that is neither JSON nor YAML. `name` is the file's. */
+/** Throws CommandError, with a sentence that says what to do, for text that is neither JSON nor YAML. `name` is the file's. */
 export function parseText(given: string, name: string): ParsedText {
   const text = given.replace(/^\uFEFF/, '');
   if (text.trim() === '') throw failed(`${name} is empty.`);

@@ -1,6 +1,6 @@
 /** SARIF 2.1.0 (OASIS), for code scanning services. */
 import type { Diagnostic, Severity, Span } from '../../schema/diagnostic.js';
-import { allCodes, docsPage } from '../catalogue.js';
+import { allCodes } from '../catalogue.js';
 
 const LEVELS: Readonly<Record<Severity, 'error' | 'warning' | 'note'>> = {
   error: 'error',
@@ -22,7 +22,7 @@ export function renderSarif(diagnostics: readonly Diagnostic[]): string {
             rules: entries.map(({ code, severity, summary }) => ({
               id: code,
               shortDescription: { text: `${summary}.` },
-              helpUri: docsPage(code),
+              help: { text: `\`gw validate --explain ${code}\` prints the page about it.` },
               defaultConfiguration: { level: LEVELS[severity] },
             })),
           },

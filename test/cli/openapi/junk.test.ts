@@ -1,7 +1,7 @@
 /** Documents with junk anywhere: refused in a sentence, or a spec that validates without a word. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Stop } from '../../../src/cli/exit.js';
+import { CommandError } from '../../../src/cli/exit.js';
 import { importOpenApi } from '../../../src/cli/openapi/index.js';
 import { checkSpec } from '../../../src/lint/index.js';
 import { seededBelow } from '../../support/random.js';
@@ -152,7 +152,7 @@ test('documents with junk anywhere are refused in a sentence, or become specs th
     try {
       spec = importOpenApi(JSON.stringify(document), 'a.json').spec;
     } catch (error) {
-      assert.instance(error, Stop, `seed ${seed}: ${error}`);
+      assert.instance(error, CommandError, `seed ${seed}: ${error}`);
       refused++;
       continue;
     }

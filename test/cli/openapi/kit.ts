@@ -1,6 +1,6 @@
 /** Documents and what comes of them, for the tests of the OpenAPI import. */
 import * as assert from 'uvu/assert';
-import { Stop } from '../../../src/cli/exit.js';
+import { CommandError } from '../../../src/cli/exit.js';
 import { type ImportedSpec, importOpenApi } from '../../../src/cli/openapi/index.js';
 import { checkSpec } from '../../../src/lint/index.js';
 import type { Model } from '../../../src/spec/model.js';
@@ -50,9 +50,9 @@ export function refused(text: string, name = 'openapi.json'): string {
   try {
     importOpenApi(text, name);
   } catch (error) {
-    assert.instance(error, Stop);
-    assert.is((error as Stop).exitCode, 1);
-    return (error as Stop).message;
+    assert.instance(error, CommandError);
+    assert.is((error as CommandError).kind, 'failed');
+    return (error as CommandError).message;
   }
   throw new Error('not refused');
 }

@@ -1,26 +1,28 @@
 /** An explanation for people: the answer first, then how it came about, step by step. */
-import type { Json, SourceRef } from '../../bundle/types.js';
-import type { ExplainedPolicy, Explanation } from '../../control/explain.js';
-import type { Style } from '../io.js';
+import type { Json, SourceRef } from '../bundle/types.js';
+import type { ExplainedPolicy, Explanation } from '../control/explain.js';
+import type { Style } from './io.js';
 
 export type Paint = (style: Style, text: string) => string;
 
 /** Ends with a newline. */
-export function renderExplanation(told: Explanation, paint: Paint): string {
-  const { request, outcome, summary } = told;
+export function renderExplanation(explanation: Explanation, paint: Paint): string {
+  const { request, outcome, summary } = explanation;
   const color = outcome === 'target' ? 'green' : outcome === 'reply' ? 'yellow' : 'red';
   const sections = [
     [
       `${paint('bold', `${request.method} ${request.url}`)}`,
       paint(color, summary),
-      ...(told.cause === null || told.match !== null ? [] : [`  because: ${told.cause}`]),
-      ...told.unresolved.map((text) => paint('yellow', `  no value here for ${text}; what it stands for is not known`)),
+      ...(explanation.cause === null || explanation.match !== null ? [] : [`  because: ${explanation.cause}`]),
+      ...explanation.unresolved.map((text) =>
+        paint('yellow', `  no value here for ${text}; what it stands for is not known`),
+      ),
     ],
-    routeLines(told, paint),
-    nearMissLines(told, paint),
-    policyLines(told, paint),
-    serviceLines(told, paint),
-    replyLines(told, paint),
+    routeLines(explanation, paint),
+    nearMissLines(explanation, paint),
+    policyLines(explanation, paint),
+    serviceLines(explanation, paint),
+    replyLines(explanation, paint),
   ];
   return `${sections
     .filter((lines) => lines.length > 0)
@@ -65,14 +67,16 @@ function policyLines({ policies }: Explanation, paint: Paint): string[] {
 function onePolicy({ name, use, phase, ran, values, decisions }: ExplainedPolicy, paint: Paint): string[] {
   const head = `  ${name} (${use === name ? '' : `${use}, `}${phase})`;
   if (!ran) return [paint('dim', `${head}: never reached`)];
-  const said = decisions.map(({ outcome, why }) => `    ${paint(OUTCOME_COLORS[outcome] ?? 'dim', outcome)}: ${why}`);
+  const outcomes = decisions.map(
+    ({ outcome, why }) => `    ${paint(OUTCOME_COLORS[outcome] ?? 'dim', outcome)}: ${why}`,
+  );
   const settings = values.map(({ key, value, source, plan }) => {
     const own = `${key} = ${written(value)}  (${place(source)})`;
     const counts =
       plan === undefined || plan.value === null ? '' : `${key} = ${written(plan.value)}  (plan ${plan.name}), not `;
     return paint('dim', `    ${counts}${own}${plan?.value === null ? `, not used by plan ${plan.name}` : ''}`);
   });
-  return [head, ...said, ...settings];
+  return [head, ...outcomes, ...settings];
 }
 
 const OUTCOME_COLORS: Readonly<Record<string, Style>> = { pass: 'green', edit: 'cyan', answer: 'yellow', error: 'red' };
