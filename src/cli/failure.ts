@@ -5,6 +5,7 @@ import { codeOf } from '../reason.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import { CommandError, EXIT, type FailureKind, SpecError } from './exit.js';
 import type { Io } from './io.js';
+import { shellWord } from './shell-word.js';
 
 /** The folder of the package. Stack frames leave it out, so that a report says nothing about the machine. */
 const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url));
@@ -94,7 +95,7 @@ function shownArguments(argv: readonly string[]): string[] {
     const before = argv[index - 1];
     if (before === '-H' || before === '--header') return `'${word.split(':')[0]}: ...'`;
     if (/^(-H.|--header=)/.test(word)) return `'${word.split(':')[0]}: ...'`;
-    return /[\s'"$]/.test(word) ? `'${word.replaceAll("'", "'\\''")}'` : word;
+    return shellWord(word);
   });
 }
 

@@ -22,7 +22,7 @@ export default defineCommand<Options, [dir: string | undefined]>({
   group: 'Write a spec',
   summary: 'Write a spec to start from, with a test and a CI workflow',
   details:
-    'Templates: minimal (one service behind one listener), services (demo services with keys, limits and groups),\nmock (replies without services), openapi (services, routes and parameters from an OpenAPI 3.0 or 3.1 document,\nJSON or YAML).',
+    'Templates: minimal (one service behind one listener), services (demo services with keys, limits and groups), mock (replies without services), openapi (services, routes and parameters from an OpenAPI 3.0 or 3.1 document, JSON or YAML).',
   examples: [
     ['gw init', 'minimal, into this folder'],
     ['gw init shop --template services', 'into the folder shop, which is created if missing'],
@@ -73,7 +73,7 @@ export default defineCommand<Options, [dir: string | undefined]>({
       listFiles(io, written);
       showNotes(io, plan);
       if (options.ci && place !== '') {
-        io.line(`note: GitHub reads workflows only in .github/workflows at the root of the repository: move it there.`);
+        io.info(`note: GitHub reads workflows only in .github/workflows at the root of the repository: move it there.`);
       }
       await warnPort(io, plan.address);
       showSteps(io, dir, plan, installation);
@@ -110,17 +110,17 @@ function listFiles(io: Io, written: readonly Written[]): void {
   const parts = written.filter(({ path }) => path.startsWith('routes/'));
   for (const { path, how } of written) {
     if (parts.length > MOST_LISTED && path.startsWith('routes/')) continue;
-    io.line(`${io.paint('green', how.padEnd(9))} ${path}`);
+    io.info(`${io.paint('green', how.padEnd(9))} ${path}`);
   }
   if (parts.length > MOST_LISTED) {
-    io.line(`${io.paint('green', 'written'.padEnd(9))} routes/ (${parts.length} files, one for each tag)`);
+    io.info(`${io.paint('green', 'written'.padEnd(9))} routes/ (${parts.length} files, one for each tag)`);
   }
 }
 
 function showNotes(io: Io, { shortNotes, apiKey }: InitPlan): void {
-  if (shortNotes.length > 0) io.line();
+  if (shortNotes.length > 0) io.info();
   for (const { warning, text } of shortNotes) {
-    io.line(`${warning ? io.paint('yellow', 'warning:') : 'note:'} ${text}`);
+    io.info(`${warning ? io.paint('yellow', 'warning:') : 'note:'} ${text}`);
   }
   if (apiKey === undefined) return;
   const { consumer, key } = apiKey;
@@ -135,7 +135,7 @@ async function warnPort(io: Io, address: string): Promise<void> {
     await assertFree([address]);
   } catch (error) {
     const advice = 'Stop that program, or choose another port: change `address` in gateway.toml, or use --port.';
-    io.line(`\n${io.paint('yellow', 'warning:')} gw cannot listen at ${address} now: ${reasonOf(error)}. ${advice}`);
+    io.info(`\n${io.paint('yellow', 'warning:')} gw cannot listen at ${address} now: ${reasonOf(error)}. ${advice}`);
   }
 }
 
@@ -155,10 +155,10 @@ function showSteps(io: Io, dir: string, plan: InitPlan, { command, test }: Insta
   ];
   const lengths = [...here, ...elsewhere].map(([line]) => line.length).filter((length) => length < 60);
   const width = Math.max(...lengths, 0);
-  const show = ([line, meaning]: Step): void => io.line(`  ${line.padEnd(width)}   ${io.paint('dim', `# ${meaning}`)}`);
-  io.line('\nNext:');
-  if (dir !== '.') io.line(`  cd ${shellWord(dir)}`);
+  const show = ([line, meaning]: Step): void => io.info(`  ${line.padEnd(width)}   ${io.paint('dim', `# ${meaning}`)}`);
+  io.info('\nNext:');
+  if (dir !== '.') io.info(`  cd ${shellWord(dir)}`);
   for (const step of here) show(step);
-  io.line('\nThen, in another terminal, in the same folder:');
+  io.info('\nThen, in another terminal, in the same folder:');
   for (const step of elsewhere) show(step);
 }
