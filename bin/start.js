@@ -2,26 +2,32 @@
 
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
-const { pathToFileURL } = require('node:url');
 
 const main = join(__dirname, '..', 'dist', 'src', 'cli', 'main.js');
+const words = process.argv.slice(2);
 
-heedSignals(process.argv.slice(2).find((word) => !word.startsWith('-')));
-
-if (existsSync(main)) {
-  import(pathToFileURL(main).href).then(({ main }) => main(process.argv.slice(2)));
+if (words.length === 1 && ['-v', '-V', '--version'].includes(words[0])) {
+  // The version takes no longer than Node itself: nothing of gw is loaded for it.
+  process.stdout.on('error', ({ code }) => {
+    if (code !== 'EPIPE') process.exitCode = 1;
+  });
+  process.stdout.write(`${require('../package.json').version}\n`);
+} else if (existsSync(main)) {
+  handleSignals(words.find((word) => !word.startsWith('-')));
+  const { pathToFileURL } = require('node:url');
+  import(pathToFileURL(main).href).then(({ main }) => main(words));
 } else {
-  process.stderr.write(`gw is not built yet (${main} is missing). Run \`npm run build\` in its folder.\n`);
-  process.exitCode = 2;
+  process.stderr.write(`gw is not built (${main} is missing). Run \`npm run build\` in its folder.\n`);
+  process.exitCode = 1;
 }
 
 /**
- * Signals from the first moment on, while gw is being loaded, until its last one. Without a listener SIGUSR1 starts Node's
- * inspector, SIGHUP and SIGUSR2 end the process, and a process with number 1, as in a container, takes no notice of SIGTERM.
+ * Handles signals from the first moment on, while gw is being loaded. Without a listener SIGUSR1 starts Node's inspector,
+ * SIGHUP and SIGUSR2 end the process, and a process with number 1, as in a container, ignores SIGTERM.
  */
-function heedSignals(command) {
+function handleSignals(command) {
   process.on('SIGUSR1', () => {});
-  // One that came before this line may have started it, or is about to.
+  // A signal before this line may have started it, or is about to.
   closeInspector();
   setImmediate(closeInspector);
   if (command !== 'serve' && command !== 'dash') return;
@@ -29,7 +35,7 @@ function heedSignals(command) {
   if (command !== 'serve') return;
   process.on('SIGHUP', () => {});
   for (const signal of ['SIGTERM', 'SIGQUIT', 'SIGINT']) {
-    // A gateway that starts or serves listens as well, and ends in order.
+    // A gateway that starts or serves has a listener too, and ends in order.
     process.on(signal, () => {
       if (process.listenerCount(signal) === 1) process.exit();
     });

@@ -8,6 +8,7 @@ import { EXIT, failed, usage } from './exit.js';
 import { reportFailure, wordsBeforeEnd } from './failure.js';
 import { Io } from './io.js';
 
+const VERSION_FLAGS: readonly string[] = ['-v', '-V', '--version'];
 const COMMANDS = new URL('./commands/', import.meta.url);
 
 /** Names of all commands: the files in commands/. */
@@ -72,7 +73,10 @@ const groupIndex = ({ group }: Command): number => (group === undefined ? GROUPS
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let code: number = EXIT.ok;
   try {
-    if (argv[0] === '-v') return await run(['--version'], io);
+    if (argv[0] !== undefined && VERSION_FLAGS.includes(argv[0])) {
+      io.line(gwVersion());
+      return EXIT.ok;
+    }
     const program = await buildProgram(
       argv,
       () => io,
