@@ -1,7 +1,7 @@
 /** What a command that fails prints, and its exit code: the one way from an error to the terminal or to JSON. */
 import { sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { codeOf } from '../reason.js';
+import { errnoCode } from '../reason.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import { CommandError, EXIT, type FailureKind, SpecError } from './exit.js';
 import type { Io } from './io.js';
@@ -52,7 +52,7 @@ export async function reportFailure(
 
 function kindOf(error: unknown): FailureKind {
   if (error instanceof CommandError) return error.kind;
-  return LACKS_DESCRIPTORS.has(codeOf(error) ?? '') ? 'failed' : 'bug';
+  return LACKS_DESCRIPTORS.has(errnoCode(error) ?? '') ? 'failed' : 'bug';
 }
 
 async function diagnosticsJson({ diagnostics, files }: SpecError, base: string): Promise<readonly Diagnostic[]> {
@@ -77,7 +77,7 @@ export function wordsBeforeEnd(argv: readonly string[]): readonly string[] {
 
 /** What to print when gw itself fails: the lines that a bug report needs, or the resource that is missing. */
 export function bugReport(error: unknown, argv: readonly string[], version: string): string {
-  const code = codeOf(error);
+  const code = errnoCode(error);
   if (code !== undefined && LACKS_DESCRIPTORS.has(code))
     return `gw may not open as many files as it needs (${code}). Raise the limit, for example with\n\n  ulimit -n 4096\n\nand try again.`;
   return [

@@ -2,7 +2,7 @@
 import { relative, resolve, sep } from 'node:path';
 import { INPUT_LIMITS, InputError, readInputFile } from '../input-file.js';
 import { destinationOf, OutputError, writeOutput } from '../output-file.js';
-import { codeOf, reasonOf } from '../reason.js';
+import { errnoCode, reasonOf } from '../reason.js';
 import { CommandError, failed, usage } from './exit.js';
 import type { Io } from './io.js';
 
@@ -40,7 +40,7 @@ export async function readStandardInput(io: Io, maxBytes: number): Promise<Uint8
       if (total > maxBytes) throw tooLarge(maxBytes);
     }
   } catch (error) {
-    if (error instanceof CommandError || codeOf(error) === undefined) throw error;
+    if (error instanceof CommandError || errnoCode(error) === undefined) throw error;
     throw failed(`Cannot read ${STDIN_NAME}: ${reasonOf(error)}.`);
   }
   return Buffer.concat(chunks);
@@ -76,4 +76,4 @@ export function isStandardOutput(io: Io, output: string): boolean {
 
 /** A file cannot be used, or the system refused it: the user's fault to correct, not a bug. */
 export const isFileError = (error: unknown): boolean =>
-  codeOf(error) !== undefined || error instanceof InputError || error instanceof OutputError;
+  errnoCode(error) !== undefined || error instanceof InputError || error instanceof OutputError;

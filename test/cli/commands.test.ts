@@ -153,10 +153,7 @@ test('keys that are none, files that are not there, folders that cannot be writt
     );
     assert.is(await ends('compile', '-o', ''), '2 gw: The name of the output file is empty.');
     assert.is(await ends('compile', '-o', 'new/'), '1 gw: Cannot write new/: it is the name of a folder.');
-    assert.match(
-      await ends('inspect', 'missing.bundle'),
-      /^1 gw: Cannot read missing\.bundle: no such file\.$/,
-    );
+    assert.match(await ends('inspect', 'missing.bundle'), /^1 gw: Cannot read missing\.bundle: no such file\.$/);
     assert.match(await ends('inspect', 'gateway.toml'), /^1 gw: gateway\.toml: This is no gw bundle/);
     assert.match(await ends('compile', 'missing.toml', '-o', 'a.bundle'), /^1 error\[/);
   }));

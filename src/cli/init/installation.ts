@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { delimiter, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { codeOf } from '../../reason.js';
+import { errnoCode } from '../../reason.js';
 import { shellWord } from '../shell-word.js';
 
 /** The folder of gw's own package.json. */
@@ -91,7 +91,7 @@ function dependencyIn(folder: string): string | undefined {
   try {
     text = readFileSync(join(folder, 'package.json'), 'utf8');
   } catch (error) {
-    if (codeOf(error) !== undefined) return undefined;
+    if (errnoCode(error) !== undefined) return undefined;
     throw error;
   }
   try {

@@ -3,7 +3,7 @@ import { existsSync, lstatSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { destinationOf, OutputError, type Staged, stage } from '../../output-file.js';
-import { codeOf, reasonOf } from '../../reason.js';
+import { errnoCode, reasonOf } from '../../reason.js';
 import { failed, usage } from '../exit.js';
 import { isFileError } from '../files.js';
 
@@ -63,7 +63,7 @@ function isThere(path: string): boolean {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
     // A file where a folder would have to be: writing will say so.
-    if (codeOf(error) === 'ENOTDIR') return false;
+    if (errnoCode(error) === 'ENOTDIR') return false;
     throw error;
   }
 }
