@@ -75,7 +75,7 @@ test('a port that is in use is pointed out', () =>
     const { code, out } = await gw(['init', '--port', `${port}`], { cwd });
     server.close();
     assert.is(code, 0);
-    assert.match(out, `warning: gw cannot listen at 127.0.0.1:${port} now: the address is in use`);
+    assert.match(out, `warning: gw cannot listen at 127.0.0.1:${port} now: address already in use`);
   }));
 
 test('--no-ci writes no workflow', () =>
