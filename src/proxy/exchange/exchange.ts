@@ -3,8 +3,7 @@
 import type { ConsumerEntry, Decision, Exchange, PolicyInstance, RouteEntry } from '../../policies/contract.js';
 import { decodeQuery } from '../../policies/run-kit.js';
 import { isToken, trimSpaces } from '../http/chars.js';
-import { HeadFields } from '../http/fields.js';
-import type { RequestHead } from '../http/request-head.js';
+import type { RequestFields } from '../http/fields.js';
 import { FORWARDING, Seen } from '../http/seen.js';
 import type { ChainedExchange, ChainStep } from './chain.js';
 import type { Downstream, ReplySource } from './downstream.js';
@@ -36,6 +35,29 @@ export interface ExchangeHost {
   monotonic(): number;
 }
 
+/** A request as its codec describes it. What an exchange keeps of it is copied: the object may be used again. */
+export interface RequestDescription {
+  readonly method: string;
+  /** Lower case, without port; '' if unknown. */
+  readonly host: string;
+  /** Host, with its port if one was sent. */
+  readonly authority: string;
+  /** As sent, not normalised; `*` for a request about the server as a whole. */
+  readonly path: string;
+  /** Without `?`. */
+  readonly query: string;
+  /** Sent with `?` and an empty query. */
+  readonly bareQuery: boolean;
+  /** 0 for HTTP/1.0, whose clients read neither informational replies nor chunks; 1 for later versions. */
+  readonly minor: number;
+  /** Bits of Seen: which fields there are. TransferEncoding: there is a body of unknown length. */
+  readonly seen: number;
+  /** -1 if not declared. */
+  readonly contentLength: number;
+  /** The fields, for one exchange. */
+  fields(): RequestFields;
+}
+
 export class GwExchange implements Exchange, ChainedExchange {
   readonly id: string;
   readonly method: string;
@@ -53,6 +75,7 @@ export class GwExchange implements Exchange, ChainedExchange {
   readonly forwardedHost: string | undefined = undefined;
   consumer: ConsumerEntry | undefined = undefined;
   decisions: Decision[] | undefined = undefined;
+  readonly headers: RequestFields;
 
   /** From here on for the engine alone. */
   readonly peer: Peer;
@@ -61,11 +84,6 @@ export class GwExchange implements Exchange, ChainedExchange {
   readonly minor: number;
   readonly seen: number;
   readonly contentLength: number;
-  readonly text: string;
-  readonly fieldsAt: number;
-  readonly fieldsEnd: number;
-  readonly kept: string;
-  readonly listed: string;
   /** Monotonic milliseconds. */
   readonly startMs: number;
   /** Set when it begins. */
@@ -89,42 +107,42 @@ export class GwExchange implements Exchange, ChainedExchange {
   upstreamMs: number | null = null;
   readonly #host: ExchangeHost;
   #startedAt: number | undefined = undefined;
-  #headers: HeadFields | undefined = undefined;
   #params: readonly number[] | undefined = undefined;
   /** The first to note something, and what; further ones in a map. */
   #noter: PolicyInstance | undefined = undefined;
   #note: object | undefined = undefined;
   #notes: Map<PolicyInstance, object> | undefined = undefined;
 
-  constructor(head: RequestHead, peer: Peer, generation: Generation, host: ExchangeHost, startMs: number) {
+  constructor(request: RequestDescription, peer: Peer, generation: Generation, host: ExchangeHost, startMs: number) {
     this.peer = peer;
     this.generation = generation;
-    this.method = head.method;
-    this.host = head.host;
-    this.authority = head.authority;
-    this.path = head.path;
-    this.query = head.query;
-    this.bareQuery = head.bareQuery;
-    this.minor = head.minor;
-    this.seen = head.seen;
-    this.contentLength = head.contentLength;
-    this.text = head.text;
-    this.fieldsAt = head.fieldsAt;
-    this.fieldsEnd = head.fieldsEnd;
-    this.kept = head.kept;
-    this.listed = head.listed;
+    this.method = request.method;
+    this.host = request.host;
+    this.authority = request.authority;
+    this.path = request.path;
+    this.query = request.query;
+    this.bareQuery = request.bareQuery;
+    this.minor = request.minor;
+    this.contentLength = request.contentLength;
+    const { seen } = request;
+    this.seen = seen;
+    const headers = request.fields();
+    this.headers = headers;
+    // Host does not count beside an absolute target, RFC 9112 section 3.2.2: no policy may decide by it.
+    if (seen & Seen.AbsoluteTarget) headers.showHost(request.authority);
     this.#host = host;
     this.startMs = startMs;
-    if (peer.trusted && head.seen & (FORWARDING | Seen.RequestId)) {
-      const way = wayOf(peer, head.seen, (name) => this.received(name));
+    if ((seen & (FORWARDING | Seen.RequestId)) === 0 || !peer.trusted) {
+      if (seen & (FORWARDING | Seen.RequestId)) headers.hideForwarding();
+      this.remoteAddress = peer.address;
+      this.scheme = peer.scheme;
+      this.id = host.newId();
+    } else {
+      const way = wayOf(peer, seen, (name) => headers.received(name));
       this.remoteAddress = way.client;
       this.scheme = way.scheme;
       this.forwardedHost = way.host;
       this.id = this.#givenId() ?? host.newId();
-    } else {
-      this.remoteAddress = peer.address;
-      this.scheme = peer.scheme;
-      this.id = host.newId();
     }
   }
 
@@ -143,42 +161,8 @@ export class GwExchange implements Exchange, ChainedExchange {
     return this.compiled === undefined ? NO_ROUTE_ENTRY : this.compiled.entry;
   }
 
-  get headers(): HeadFields {
-    if (this.#headers !== undefined) return this.#headers;
-    const fields = new HeadFields(this.text, this.fieldsAt, this.fieldsEnd);
-    if (!this.peer.trusted && this.seen & (FORWARDING | Seen.RequestId)) fields.hideForwarding();
-    // Nobody may decide by a Host that does not count beside the target's, RFC 9112 section 3.2.2.
-    if (this.seen & Seen.AbsoluteTarget) fields.showHost(this.authority);
-    this.#headers = fields;
-    return fields;
-  }
-
-  /** Whether some policy touched the request's fields. */
-  get edited(): boolean {
-    return this.#headers?.edited ?? false;
-  }
-
-  /** '' where no policy touched them, the name of the one that was taken away, undefined for any other edit. */
-  get removedField(): string | undefined {
-    const headers = this.#headers;
-    if (headers === undefined || !headers.edited) return '';
-    const name = headers.removedAlone;
-    // Which Host the target sees hangs on that one.
-    return name === '' || name === 'host' ? undefined : name;
-  }
-
   header(name: string): string | undefined {
     return this.headers.get(name);
-  }
-
-  /** A field as the client sent it, whoever the client is. */
-  received(name: string): string | undefined {
-    return new HeadFields(this.text, this.fieldsAt, this.fieldsEnd).get(name);
-  }
-
-  /** All fields as the client sent them. Names in lower case. */
-  receivedFields(): Iterable<readonly [name: string, value: string]> {
-    return new HeadFields(this.text, this.fieldsAt, this.fieldsEnd).entries();
   }
 
   /** Its reply is out, or cut: nothing more is wanted of the target. */
@@ -261,11 +245,11 @@ export class GwExchange implements Exchange, ChainedExchange {
   get wantsUpgrade(): boolean {
     const both = Seen.Upgrade | Seen.ConnectionUpgrade;
     if ((this.seen & both) !== both || this.minor !== 1) return false;
-    return this.method === this.method.toUpperCase() && upgradable(this.received('upgrade') ?? '');
+    return this.method === this.method.toUpperCase() && upgradable(this.headers.received('upgrade') ?? '');
   }
 
   #givenId(): string | undefined {
-    const id = this.seen & Seen.RequestId ? this.received('x-request-id') : undefined;
+    const id = this.seen & Seen.RequestId ? this.headers.received('x-request-id') : undefined;
     return id !== undefined && id.length <= MAX_GIVEN_ID && /^[\x21-\x7e]+$/.test(id) ? id : undefined;
   }
 }

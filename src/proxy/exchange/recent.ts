@@ -63,7 +63,7 @@ export class RecentExchanges {
     slot.consumer = consumer === undefined ? null : consumer.name;
     slot.error = exchange.error;
     slot.cause = exchange.cause;
-    if (exchange.text.length > MAX_TEXT) copyOut(slot);
+    if (exchange.headers.text.length > MAX_TEXT) copyOut(slot);
   }
 
   /** Something that was not a request was refused at `startMs` (monotonic). */

@@ -23,7 +23,8 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
   const path = normalizePath(exchange.path, generation.program.normalize);
   if (path === undefined) return refusePath(exchange);
   exchange.path = path;
-  if (exchange.seen & Seen.MaxForwards && Number(exchange.received('max-forwards')) === 0) return lastHop(exchange);
+  if (exchange.seen & Seen.MaxForwards && Number(exchange.headers.received('max-forwards')) === 0)
+    return lastHop(exchange);
   const { matcher } = generation;
   const index = matcher.match(exchange);
   if (exchange.method === 'OPTIONS' && takePreflight(exchange, index)) return undefined;

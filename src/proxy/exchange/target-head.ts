@@ -16,7 +16,7 @@ export function requestHead(exchange: GwExchange, target: RequestDestination, ex
 
 /** The lines that ask the target for an upgrade, for `extra` of requestHead(). */
 export const upgradeLines = (exchange: GwExchange): string =>
-  `connection: upgrade\r\nupgrade: ${exchange.received('upgrade') ?? ''}\r\n`;
+  `connection: upgrade\r\nupgrade: ${exchange.headers.received('upgrade') ?? ''}\r\n`;
 
 /** Whether the target gets `?` without a query: the client sent it so, and the route's rewrite does not set the query. */
 const isBare = ({ bareQuery, query, route }: GwExchange): boolean =>

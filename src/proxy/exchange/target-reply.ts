@@ -10,7 +10,7 @@ export const upgradeOf = (head: ResponseHead): string | undefined =>
 
 /** The fields of an informational head that go on to the client. */
 export function interimFields({ kept, listed }: ResponseHead): HeaderFields {
-  const fields = new HeadFields(kept, 0, kept.length);
+  const fields = new HeadFields(kept, 0, kept.length, kept, listed);
   if (listed !== '') for (const name of listed.split(',')) fields.remove(name);
   return fields;
 }
@@ -49,7 +49,7 @@ export class TargetReply implements Reply {
   }
 
   get headers(): HeadFields {
-    this.#headers ??= new HeadFields(this.#text, this.#at, this.#end);
+    this.#headers ??= new HeadFields(this.#text, this.#at, this.#end, this.kept, this.listed);
     return this.#headers;
   }
 
@@ -78,7 +78,7 @@ export class TargetReply implements Reply {
   /** Its field lines as they go to the client. */
   lines(): string {
     if (this.#headers === undefined && this.listed === '') return this.kept;
-    return this.headers.lines(this.kept, this.listed, '');
+    return this.headers.lines('');
   }
 }
 

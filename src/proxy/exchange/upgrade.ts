@@ -74,7 +74,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#exchange.target = target.url;
     this.#startMs = this.#engine.monotonic();
     this.#engine.stats.begin(target.slot);
-    const upgrade = this.#exchange.received('upgrade') ?? '';
+    const upgrade = this.#exchange.headers.received('upgrade') ?? '';
     const text = requestHead(this.#exchange, target, upgradeLines(this.#exchange));
     if (text === undefined) {
       this.#endAttempt(false);
@@ -122,7 +122,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     clearTimeout(this.#timer);
     const upgrade = head.status === 101 ? upgradeOf(head) : undefined;
     // A 101 must name what it switches to, and that must have been asked for: RFC 9110 sections 7.8 and 15.2.2.
-    const asked = this.#exchange.received('upgrade') ?? '';
+    const asked = this.#exchange.headers.received('upgrade') ?? '';
     const wrong =
       length < 0
         ? head.fault

@@ -1,10 +1,48 @@
-/** Header fields over the text of a parsed head: lookups search the text, edits are kept beside it. */
+/** Header fields of a message. HTTP/1.1: lookups search the text of the parsed head, edits are kept beside it. */
 import { type ReadyField, readyField } from '../../field-syntax.js';
 import { equalsLower, HTAB, SP, trimEnd } from './chars.js';
 import { isForwarding, isOwnFraming, isOwnLine } from './own-names.js';
 
-export class HeadFields {
-  readonly #text: string;
+/** A request's fields, as received and as policies edit them. Each codec has its own implementation. */
+export interface RequestFields {
+  /** All values joined with ', ', with edits. */
+  get(name: string): string | undefined;
+  set(name: string, value: string): void;
+  append(name: string, value: string): void;
+  add(field: ReadyField): void;
+  remove(name: string): void;
+  entries(): Iterable<readonly [name: string, value: string]>;
+  /** Whether a policy changed anything. */
+  readonly edited: boolean;
+  /** Whether a policy set, appended or removed this field. `name` in lower case. */
+  touched(name: string): boolean;
+  /** The name of the removed field, if that is the only edit; otherwise ''. */
+  readonly removedAlone: string;
+  /** All values as the client sent them, whoever the client is. `name` in lower case. */
+  received(name: string): string | undefined;
+  /** All fields as the client sent them. Names in lower case. */
+  receivedEntries(): Iterable<readonly [name: string, value: string]>;
+  /** Makes forwarding fields invisible to lookups. Does not change what is sent. */
+  hideForwarding(): void;
+  /** Makes lookups of Host return `authority`. Does not change what is sent. */
+  showHost(authority: string): void;
+  /**
+   * The lines that an HTTP/1.1 target gets: end-to-end fields, without Host and forwarding fields, then gw's `own` lines,
+   * both as edited.
+   */
+  lines(own: string): string;
+  /** The text of the HTTP/1.1 head that they were parsed from; '' with another codec. */
+  readonly text: string;
+  /** Of that text, the lines to send if nothing is edited or `listed`; equal lines of two requests are equal texts. */
+  readonly kept: string;
+  /** Names that Connection lists: comma-separated, lower case. */
+  readonly listed: string;
+}
+
+export class HeadFields implements RequestFields {
+  readonly text: string;
+  readonly kept: string;
+  readonly listed: string;
   readonly #at: number;
   readonly #end: number;
   #removed: string[] | undefined;
@@ -15,14 +53,29 @@ export class HeadFields {
   /** In order. */
   #added: ReadyField[] | undefined;
 
-  /** Over the validated field lines text[at, end). */
-  constructor(text: string, at: number, end: number) {
-    this.#text = text;
+  /** Over the validated field lines text[at, end). `kept` are those to send, apart from those `listed` by Connection. */
+  constructor(text: string, at: number, end: number, kept: string, listed: string) {
+    this.text = text;
+    this.kept = kept;
+    this.listed = listed;
     this.#at = at;
     this.#end = end;
   }
 
-  /** Whether a policy changed anything. */
+  received(name: string): string | undefined {
+    return findField(this.text, this.#at, this.#end, name);
+  }
+
+  *receivedEntries(): IterableIterator<readonly [string, string]> {
+    const { text } = this;
+    for (let line = this.#at; line < this.#end; ) {
+      const colon = text.indexOf(':', line);
+      const eol = text.indexOf('\r', colon);
+      yield [text.slice(line, colon).toLowerCase(), valueAt(text, colon + 1, eol)];
+      line = eol + 2;
+    }
+  }
+
   get edited(): boolean {
     return this.#removed !== undefined || this.#added !== undefined;
   }
@@ -31,7 +84,7 @@ export class HeadFields {
     const key = name.toLowerCase();
     let value: string | undefined;
     if (!this.#removed?.includes(key) && !(this.#untrusted && isForwarding(key)))
-      value = this.#host !== undefined && key === 'host' ? this.#host : findField(this.#text, this.#at, this.#end, key);
+      value = this.#host !== undefined && key === 'host' ? this.#host : this.received(key);
     const added = this.#added;
     if (added)
       for (const field of added)
@@ -64,24 +117,18 @@ export class HeadFields {
   }
 
   *entries(): IterableIterator<readonly [string, string]> {
-    const text = this.#text;
-    for (let line = this.#at; line < this.#end; ) {
-      const colon = text.indexOf(':', line);
-      const eol = text.indexOf('\r', colon);
-      const name = text.slice(line, colon).toLowerCase();
+    for (const field of this.receivedEntries()) {
+      const [name] = field;
       if (!this.#removed?.includes(name) && !(this.#untrusted && isForwarding(name)))
-        yield [name, this.#host !== undefined && name === 'host' ? this.#host : valueAt(text, colon + 1, eol)];
-      line = eol + 2;
+        yield this.#host !== undefined && name === 'host' ? [name, this.#host] : field;
     }
     const added = this.#added;
     if (added) for (const { name, value } of added) yield [name, value];
   }
 
-  /**
-   * The lines to send: `kept` (lines of the same head, each `name: value CRLF`) without those `listed` by Connection, then
-   * gw's `own` lines, both without removed fields, then added fields.
-   */
-  lines(kept: string, listed: string, own: string): string {
+  lines(own: string): string {
+    const { kept, listed } = this;
+    if (listed === '' && !this.edited) return kept + own;
     let out = listed === '' ? kept : withoutNames(kept, listed.split(','));
     const removed = this.#removed;
     if (removed === undefined) out += own;
@@ -97,7 +144,6 @@ export class HeadFields {
     return out;
   }
 
-  /** The name of the removed field, if that is the only edit; otherwise ''. */
   get removedAlone(): string {
     const removed = this.#removed;
     return removed?.length === 1 && this.#added === undefined ? removed[0]! : '';
@@ -108,17 +154,14 @@ export class HeadFields {
     return this.#removed === undefined ? this.#lines() : undefined;
   }
 
-  /** Makes the forwarding fields of the text invisible to lookups. Does not change what is sent. */
   hideForwarding(): void {
     this.#untrusted = true;
   }
 
-  /** Makes lookups of Host return `authority`. Does not change what is sent. */
   showHost(authority: string): void {
     this.#host = authority;
   }
 
-  /** Whether a policy set, appended or removed this field. `name` in lower case. */
   touched(name: string): boolean {
     if (this.#removed?.includes(name)) return true;
     const added = this.#added;

@@ -93,7 +93,7 @@ export class SentFields {
   linesWithHost = '';
 
   /** Whether the last request had the same fields, without the field `removed`. If not, keeps those of this request. */
-  matches({ text, kept, authority }: Pick<ParsedRequest, 'text' | 'kept' | 'authority'>, removed: string): boolean {
+  matches({ text, kept }: Pick<ParsedRequest, 'text' | 'kept'>, authority: string, removed: string): boolean {
     if (this.#kept === kept && this.#authority === authority && this.#removed === removed) return true;
     this.#removed = removed;
     // An idle connection must not keep a long request line alive.

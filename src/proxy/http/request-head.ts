@@ -20,7 +20,7 @@ import {
   trimEnd,
 } from './chars.js';
 import { connectionOptions, expectsContinue, MAX_LISTED, refusedCodings } from './field-values.js';
-import { findField } from './fields.js';
+import { findField, HeadFields, type RequestFields } from './fields.js';
 import { byteText, lineFault, nameText, type RequestFault } from './head-fault.js';
 import { Authority, readAuthority } from './host.js';
 import type { KnownFields } from './known-heads.js';
@@ -39,7 +39,6 @@ export interface HeadLimits {
 }
 
 const MAX_METHOD = 32;
-
 const INCOMPLETE = 0;
 const REFUSED = -1;
 const KEEP = 1;
@@ -114,6 +113,11 @@ export class RequestHead implements TargetParts {
     const length = end + 2 + text.length - this.text.length;
     if (length - start > limits.maxHeaderBytes) return this.#tooLarge(limits);
     return this.#consistent() ? length : REFUSED;
+  }
+
+  /** The fields of the parsed head. */
+  fields(): RequestFields {
+    return new HeadFields(this.text, this.fieldsAt, this.fieldsEnd, this.kept, this.listed);
   }
 
   /** Refuses the head for the bytes at `at` of the text. */

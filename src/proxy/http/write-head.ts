@@ -1,7 +1,7 @@
 /** Serializes heads: one canonical form, whatever form was received. */
 import { STATUS_CODES } from 'node:http';
 import { TARGET } from './chars.js';
-import type { HeadFields } from './fields.js';
+import type { RequestFields } from './fields.js';
 import { forwardedNode } from './forwarded.js';
 import { Authority, readAuthority } from './host.js';
 import { flat, type ParsedRequest, SentFields } from './known-heads.js';
@@ -29,10 +29,7 @@ export interface RequestPeer {
 
 /** A received request, to be sent to a target. */
 export interface OutgoingRequest
-  extends Pick<
-    ParsedRequest,
-    'method' | 'minor' | 'text' | 'seen' | 'listed' | 'kept' | 'authority' | 'contentLength'
-  > {
+  extends Pick<ParsedRequest, 'method' | 'minor' | 'seen' | 'authority' | 'contentLength'> {
   readonly id: string;
   readonly scheme: string;
   /** Address of the client; '' if unknown. */
@@ -41,15 +38,8 @@ export interface OutgoingRequest
   readonly forwardedHost: string | undefined;
   readonly peer: RequestPeer;
   /** The fields as policies edited them. */
-  readonly headers: HeadFields;
-  /** Whether a policy edited them. */
-  readonly edited: boolean;
-  /** '' without edits, the name of the field if one removed field is the only edit, undefined for other edits. */
-  readonly removedField: string | undefined;
+  readonly headers: RequestFields;
   readonly expectsContinue: boolean;
-  /** A field as the client sent it. `name` in lower case. */
-  received(name: string): string | undefined;
-  receivedFields(): Iterable<readonly [name: string, value: string]>;
 }
 
 /** The target, as the head names it. */
@@ -88,16 +78,17 @@ export function requestHead(
 const BEYOND = FORWARDING | Seen.MaxForwards | Seen.TransferEncoding | Seen.ContentLength | Seen.Expect;
 
 /** Every HTTP/1.1 request has a Host. */
-const isPlain = ({ seen, minor, listed }: OutgoingRequest): boolean =>
-  (seen & BEYOND) === 0 && minor === 1 && listed === '';
+const isPlain = ({ seen, minor, headers }: OutgoingRequest): boolean =>
+  (seen & BEYOND) === 0 && minor === 1 && headers.listed === '' && headers.text !== '';
 
 /** The field lines of a plain head up to the id, if the connection's last request had the same; else ''. */
 function knownLines(request: OutgoingRequest, target: RequestDestination): string {
   const { peer } = request;
   const last = peer.sentFields;
   if (last === undefined) peer.sentFields = new SentFields();
-  const removed = request.removedField;
-  if (last === undefined || removed === undefined || !last.matches(request, removed)) return '';
+  const removed = removedField(request.headers);
+  if (last === undefined || removed === undefined || !last.matches(request.headers, request.authority, removed))
+    return '';
   if (target.settings.host === 'target') {
     if (last.lines === '') last.lines = flat(fieldsUpToId(request));
     return target.hostLine + last.lines;
@@ -106,13 +97,16 @@ function knownLines(request: OutgoingRequest, target: RequestDestination): strin
   return last.linesWithHost;
 }
 
-/** The field lines of every head, up to the id. */
-function fieldsUpToId(request: OutgoingRequest): string {
-  const own = ownLines(request);
-  const untouched = !request.edited && request.listed === '';
-  const fields = untouched ? request.kept + own : request.headers.lines(request.kept, request.listed, own);
-  return `${fields}x-request-id: `;
+/** '' without edits, the name of the field if one removed field is the only edit, undefined for other edits. */
+function removedField(headers: RequestFields): string | undefined {
+  if (!headers.edited) return '';
+  const name = headers.removedAlone;
+  // Without Host, the target's own is sent.
+  return name === '' || name === 'host' ? undefined : name;
 }
+
+/** The field lines of every head, up to the id. */
+const fieldsUpToId = (request: OutgoingRequest): string => `${request.headers.lines(ownLines(request))}x-request-id: `;
 
 function framing(request: OutgoingRequest): string {
   const expect = request.expectsContinue ? 'expect: 100-continue\r\n' : '';
@@ -121,7 +115,7 @@ function framing(request: OutgoingRequest): string {
 }
 
 function hostFor(request: OutgoingRequest, target: RequestDestination): string | undefined {
-  if (request.edited && request.headers.touched('host')) {
+  if (request.headers.touched('host')) {
     const host = request.headers.get('host');
     if (host === undefined) return target.authority;
     const authority = new Authority();
@@ -156,7 +150,7 @@ function ownLines(request: OutgoingRequest): string {
 
 /** One less than received, at most the largest number that gw can count: RFC 9110 section 7.6.2. */
 const forwardsLeft = (request: OutgoingRequest): number =>
-  Math.min(Number(request.received('max-forwards')) - 1, Number.MAX_SAFE_INTEGER);
+  Math.min(Number(request.headers.received('max-forwards')) - 1, Number.MAX_SAFE_INTEGER);
 
 const VIA = 'via: 1.1 gw\r\n';
 const VIA_1_0 = 'via: 1.0 gw\r\n';
@@ -167,17 +161,17 @@ const VIA_1_0 = 'via: 1.0 gw\r\n';
  */
 function extendedLines(request: OutgoingRequest, ownHost: string): string {
   const { seen, peer } = request;
-  const chain = seen & Seen.ForwardedFor ? request.received('x-forwarded-for') : undefined;
+  const chain = seen & Seen.ForwardedFor ? request.headers.received('x-forwarded-for') : undefined;
   const node = peer.address || 'unknown';
   const forwarded = (seen & (Seen.Forwarded | Seen.ForwardedFor)) === Seen.Forwarded;
-  const elements = forwarded ? request.received('forwarded') : undefined;
+  const elements = forwarded ? request.headers.received('forwarded') : undefined;
   let lines =
     `x-forwarded-for: ${chain === undefined ? clientAndNode(request, node) : `${chain}, ${node}`}\r\n` +
     `x-forwarded-proto: ${request.scheme}\r\n${request.minor === 1 ? VIA : VIA_1_0}` +
     (request.forwardedHost === undefined ? ownHost : `x-forwarded-host: ${request.forwardedHost}\r\n`) +
     (elements === undefined ? '' : `forwarded: ${elements}, for=${forwardedNode(peer.address)}\r\n`);
   if (seen & Seen.ForwardedOther) {
-    for (const [name, value] of request.receivedFields())
+    for (const [name, value] of request.headers.receivedEntries())
       if (isForwarding(name) && !WRITTEN_HERE.has(name)) lines += `${name}: ${value}\r\n`;
   }
   return lines;
