@@ -30,6 +30,12 @@ export function listReferences(value: unknown): Reference[] {
   return [...found.values()];
 }
 
+/** A text whose references have been resolved. Throws TypeError if it is still a reference. */
+export function resolvedText(value: string | { readonly $ref: string }): string {
+  if (typeof value === 'string') return value;
+  throw new TypeError(`unresolved reference in the program: ${value.$ref}`);
+}
+
 function referenceText(value: object): string | undefined {
   if (!('$ref' in value) || typeof value.$ref !== 'string') return undefined;
   return Object.keys(value).length === 1 ? value.$ref : undefined;

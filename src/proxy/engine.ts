@@ -21,12 +21,11 @@ import { AcceptBursts } from './load/accept-bursts.js';
 import { BodyBudget } from './load/body-buffer.js';
 import { Descriptors } from './load/descriptors.js';
 import { FairScheduler } from './load/fair-scheduler.js';
+import type { Log } from './load/log.js';
 import { WriteBatcher } from './load/write-batcher.js';
-import type { DataPlaneEvents } from './types.js';
 import { DnsCache } from './upstream/dns-cache.js';
-import { FailureNotes } from './upstream/failures.js';
 import type { Service } from './upstream/service.js';
-import type { TargetHost } from './upstream/target-host.js';
+import { FailureNotes, type TargetHost } from './upstream/target-host.js';
 
 export class Engine implements TargetHost, DriverHost {
   readonly stats = new StatsWriter();
@@ -59,19 +58,13 @@ export class Engine implements TargetHost, DriverHost {
   /** Milliseconds that a client has before `min_body_rate` is asked of it. */
   bodyGrace = 5000;
   readonly #clock: Clock;
-  readonly #log: DataPlaneEvents['log'];
+  readonly #log: Log;
   readonly #idPrefix = randomBytes(6).toString('hex');
   #ids = 0;
   #cachedNow = 0;
 
   /** `bodyMemory`: bytes that held bodies may take together; left out, a share of the heap. */
-  constructor(
-    clock: Clock,
-    log: DataPlaneEvents['log'],
-    sink: RecordSink,
-    connections: ConnectionTable,
-    bodyMemory?: number,
-  ) {
+  constructor(clock: Clock, log: Log, sink: RecordSink, connections: ConnectionTable, bodyMemory?: number) {
     this.#clock = clock;
     this.#log = log;
     this.descriptors = new Descriptors(1, log);
@@ -101,7 +94,7 @@ export class Engine implements TargetHost, DriverHost {
     return this.#cachedNow;
   }
 
-  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: Record<string, unknown>): void {
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void {
     this.#log(level, message, fields);
   }
 

@@ -25,9 +25,9 @@ import { FairScheduler } from './load/fair-scheduler.js';
 import { WriteBatcher } from './load/write-batcher.js';
 import type { GenerationInput } from './types.js';
 import { DnsCache } from './upstream/dns-cache.js';
-import { FailureNotes } from './upstream/failures.js';
 import { TargetRegistry } from './upstream/registry.js';
 import type { Service } from './upstream/service.js';
+import { FailureNotes } from './upstream/target-host.js';
 
 export interface OfflineOptions {
   readonly clock: Clock;

@@ -1,25 +1,12 @@
 /** Between control and a data plane: everything crosses as plain data, so it works over a MessagePort as in process. */
 
-import type { Program } from '../bundle/types.js';
 import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
-import type { SlotAssignment } from '../telemetry/stats/registry.js';
+import type { WatchLevel } from './exchange/access.js';
+import type { GenerationInput } from './exchange/generation-input.js';
+import type { Log } from './load/log.js';
 
-export interface GenerationInput {
-  /** Grows by one each load. */
-  readonly id: number;
-  readonly sha256: string;
-  /** References resolved, managed services' targets filled in. */
-  readonly program: Program;
-  readonly trie: SharedArrayBuffer | ArrayBuffer;
-  readonly stats: StatsSlots;
-  /** Binds what is not bound yet with SO_REUSEPORT, since other workers bind the same addresses. */
-  readonly sharePorts?: boolean;
-}
-
-/** Which slot each entity counts in, and the chunks that they lie in; this worker's own. */
-export interface StatsSlots extends SlotAssignment {
-  readonly chunks: readonly SharedArrayBuffer[];
-}
+export type { WatchLevel } from './exchange/access.js';
+export type { GenerationInput, StatsSlots } from './exchange/generation-input.js';
 
 export interface BoundListener {
   readonly name: string;
@@ -40,15 +27,12 @@ export interface DrainReport {
   readonly tookMs: number;
 }
 
-/** Who wants to see requests go by. */
-export type WatchLevel = 'off' | 'records' | 'decisions';
-
 export interface DataPlaneEvents {
   /** Batches of finished exchanges while watch() is not 'off'; at most 512 waiting, the rest counted as dropped. */
   requests(records: readonly RequestRecord[], dropped: number): void;
   /** The last exchanges that ended before watch() went from 'off' to another level: once, oldest first, at most 200. */
   recent?(records: readonly RequestRecord[]): void;
-  log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>): void;
+  log: Log;
   /** The last failed attempt of each target that has had one since the last call; a few times a second at most. */
   failures?(failures: readonly TargetFailure[]): void;
   /**

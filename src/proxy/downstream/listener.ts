@@ -2,13 +2,13 @@
 
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
+import { resolvedText } from '../../bundle/references.js';
 import type { ListenerEntry } from '../../bundle/types.js';
 import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { reasonOf } from '../../reason.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import type { Engine } from '../engine.js';
 import { TrustedProxies } from '../exchange/peer.js';
-import { plainText } from '../upstream/registry.js';
 import { type Door, TURNED_AWAY } from './admission.js';
 import { IDLE_GRACE, WRITE_BUFFER } from './http1/client-socket.js';
 import { Http1Connection } from './http1/connection.js';
@@ -37,8 +37,8 @@ export function listenerSettings(entry: ListenerEntry, slot: number): ListenerSe
   const tls =
     entry.tls === undefined
       ? undefined
-      : { ...listenerTls(entry.tls), cert: pem(plainText(entry.tls.cert)), key: pem(plainText(entry.tls.key)) };
-  return { entry, address: plainText(entry.address), proxies: new TrustedProxies(entry.trustedProxies), tls, slot };
+      : { ...listenerTls(entry.tls), cert: pem(resolvedText(entry.tls.cert)), key: pem(resolvedText(entry.tls.key)) };
+  return { entry, address: resolvedText(entry.address), proxies: new TrustedProxies(entry.trustedProxies), tls, slot };
 }
 
 /** PEM text as it is; anything else is the path of a file that holds it. */

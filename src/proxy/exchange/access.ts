@@ -4,19 +4,26 @@ import { takeQueryParam } from '../../policies/run-kit.js';
 import type { AccessLog } from '../../telemetry/log/access-log.js';
 import type { RequestRecord } from '../../telemetry/snapshot.js';
 import { bounded } from '../errors/cause.js';
-import type { DataPlaneEvents, WatchLevel } from '../types.js';
 import type { GwExchange } from './exchange.js';
 
 const MAX_WAITING = 512;
 
+/** Which records somebody watches. */
+export type WatchLevel = 'off' | 'records' | 'decisions';
+
+/** Takes batches of records, with the number of records that were dropped. */
+export interface RecordEvents {
+  requests(records: readonly RequestRecord[], dropped: number): void;
+}
+
 export class RecordSink {
-  readonly #events: DataPlaneEvents;
+  readonly #events: RecordEvents;
   #log: AccessLog | undefined;
   #level: WatchLevel = 'off';
   #waiting: RequestRecord[] = [];
   #dropped = 0;
 
-  constructor(events: DataPlaneEvents) {
+  constructor(events: RecordEvents) {
     this.#events = events;
   }
 

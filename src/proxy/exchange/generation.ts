@@ -15,10 +15,10 @@ import type {
 import { BytesReply, HeaderMap, Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
 import { isOwnFraming } from '../http/own-names.js';
-import type { GenerationInput } from '../types.js';
 import type { Service } from '../upstream/service.js';
 import { Chain, type ChainStep } from './chain.js';
 import { ConstantReply } from './constant-reply.js';
+import type { GenerationInput } from './generation-input.js';
 
 export interface CompiledRoute {
   readonly entry: RouteEntry;

@@ -9,13 +9,10 @@ import type { Engine } from '../engine.js';
 import { BAD_REWRITE, BUG_CAUSE } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import type { ResponseHead } from '../http/response-head.js';
-import type { UpstreamConnection } from '../upstream/connection.js';
-import type { Pipeline } from '../upstream/pipeline.js';
-import type { ReplyConnection } from '../upstream/reply-connection.js';
 import type { Service } from '../upstream/service.js';
 import type { HoldingUser } from '../upstream/slow-clients.js';
 import type { Target } from '../upstream/target.js';
-import type { UpstreamUser } from '../upstream/user.js';
+import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from '../upstream/user.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 import { requestHead } from './target-head.js';
@@ -46,7 +43,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   readonly #service: Service;
   #target: Target | undefined = undefined;
   /** Brings the reply; null while there is nothing to wait for. */
-  #replies: ReplyConnection | null = null;
+  #replies: ReplyChannel | null = null;
   /** The request's body, where it has one. */
   readonly #upload: Upload | undefined;
   /** Monotonic milliseconds at which the present attempt began. */
@@ -123,7 +120,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   /** How its client behaves counts while it has a connection. */
   #watch(): void {
     this.#watched = true;
-    this.#target?.slow.watch(this, this.#engine.cachedNow());
+    this.#target?.pool.slow.watch(this, this.#engine.cachedNow());
   }
 
   get streams(): boolean {
@@ -153,12 +150,11 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     target.acquire(this);
   }
 
-  onConnection(connection: UpstreamConnection): void {
+  onConnection(connection: OwnConnection): void {
     const target = this.#target!;
     const text = this.over ? undefined : this.#head(target);
     if (text === undefined) {
-      connection.user = null;
-      target.release(connection);
+      connection.giveBack();
       if (!this.over) this.#refuse();
       return;
     }
@@ -169,7 +165,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     if (upload !== undefined && !upload.ended && this.#replies !== null) this.#watch();
   }
 
-  onPlace(pipeline: Pipeline): void {
+  onPlace(pipeline: SharedConnection): void {
     const text = this.#head(this.#target!);
     if (text === undefined) {
       this.#refuse();
@@ -238,7 +234,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   }
 
   #letGo(): void {
-    if (this.#watched) this.#target?.slow.forget(this);
+    if (this.#watched) this.#target?.pool.slow.forget(this);
     this.#watched = false;
     this.#replies = null;
     this.#upload?.detach();

@@ -8,11 +8,11 @@ import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import httpProxy from 'http-proxy';
 import { errnoCode, messageOf } from '../../reason.js';
-import { TARGET_TLS } from '../downstream/tls.js';
 import { CLOSED_IN_HANDSHAKE, connectionCause } from '../errors/cause.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import { connectError, MAX_INTERIM } from '../upstream/reply-connection.js';
 import type { Target } from '../upstream/target.js';
+import { TARGET_TLS } from '../upstream/tls.js';
 
 const CRLF = /\r\n/;
 

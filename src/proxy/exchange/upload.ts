@@ -8,7 +8,7 @@
 
 import { Seen } from '../http/seen.js';
 import { type BodyBudget, BodyBuffer } from '../load/body-buffer.js';
-import type { UpstreamConnection } from '../upstream/connection.js';
+import type { OwnConnection } from '../upstream/user.js';
 import type { BodySink, Downstream } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 
@@ -47,7 +47,7 @@ export class Upload implements BodySink {
   readonly #downstream: Downstream;
   readonly #host: Uploads;
   readonly #chunked: boolean;
-  #uplink: UpstreamConnection | null = null;
+  #uplink: OwnConnection | null = null;
   #asked = false;
   #over = false;
   /** The client waits to be told whether to send it at all. */
@@ -133,7 +133,7 @@ export class Upload implements BodySink {
   }
 
   /** The request's head is about to be written to `uplink`: the body goes there from now on. */
-  flow(uplink: UpstreamConnection): void {
+  flow(uplink: OwnConnection): void {
     this.#uplink = uplink;
     this.begun = true;
     this.#empty(uplink);
@@ -160,7 +160,7 @@ export class Upload implements BodySink {
     if (this.#store === undefined && !this.ended) this.#downstream.pull(this);
   }
 
-  #empty(uplink: UpstreamConnection): void {
+  #empty(uplink: OwnConnection): void {
     const store = this.#store;
     if (store === undefined) return;
     while (uplink.writable) {

@@ -1,36 +1,45 @@
 /**
- * Who may have one more of a target's connections while few are left: one client address holds no more than a share of
- * them, and requests whose bodies have not all come, which take as long as their clients do, no more than three quarters.
- * Who holds how many is only counted while so many are in use that a share could be exceeded.
+ * Shares of a target's connections when they run short. One client address gets at most a share of them, and requests with
+ * incomplete bodies, which take as long as their clients do, at most three quarters. Connections are counted per address only
+ * while so many are in use that a share could be exceeded.
  */
 import type { ServiceEntry } from '../../bundle/types.js';
-import type { ReplyConnection } from './reply-connection.js';
-import type { UpstreamUser } from './user.js';
 
-/** Of a target's connections, what is left to requests that have come whole. */
+/** Share of a target's connections that is reserved for requests with complete bodies. */
 const WHOLE_SHARE = 1 / 4;
 
-/** What a connection counts as, while it is held. */
+/** What a used connection counts as. */
 export interface Claim {
-  /** The client address that holds it; '' where that is not counted. */
+  /** The client address that uses it; '' while addresses are not counted. */
   client: string;
-  /** Its request's body has not all come. */
+  /** Its request's body is incomplete. */
   partial: boolean;
 }
 
+/** An exchange that wants a connection. */
+interface Claimant {
+  readonly clientKey: string;
+  readonly streams: boolean;
+}
+
+interface ClaimedConnection {
+  readonly claim: Claim;
+  readonly user: Claimant | null;
+}
+
 export class Claims {
-  /** Connections that there may be. */
+  /** Bound of all connections. */
   most = 0;
-  /** Those that one address may have. */
+  /** Bound for one address. */
   mostOfOne = 0;
-  /** Those that requests whose bodies have not all come may have. */
+  /** Bound for requests with incomplete bodies. */
   mostPartial = 0;
-  /** Those that they have. */
+  /** Connections of requests with incomplete bodies. */
   partial = 0;
-  readonly #connections: Iterable<ReplyConnection>;
+  readonly #connections: Iterable<ClaimedConnection>;
   #byClient: Map<string, number> | undefined = undefined;
 
-  constructor(connections: Iterable<ReplyConnection>) {
+  constructor(connections: Iterable<ClaimedConnection>) {
     this.#connections = connections;
   }
 
@@ -41,13 +50,13 @@ export class Claims {
     this.#byClient = undefined;
   }
 
-  /** Whether `user` may have one more where `busy` are in use. */
-  allow(user: UpstreamUser, busy: number): boolean {
+  /** Whether `user` may get one more connection while `busy` are in use. */
+  allow(user: Claimant, busy: number): boolean {
     if (user.streams && this.partial >= this.mostPartial) return false;
     return busy < this.mostOfOne || this.of(user.clientKey) < this.mostOfOne;
   }
 
-  /** How many an address has. From now on that is counted. */
+  /** Connections of an address. Starts counting per address. */
   of(client: string): number {
     this.#byClient ??= this.#count();
     return this.#byClient.get(client) ?? 0;
@@ -62,8 +71,8 @@ export class Claims {
     return counts;
   }
 
-  /** `user` has got a connection. */
-  took({ claim }: ReplyConnection, user: UpstreamUser): void {
+  /** `user` got the connection. */
+  took({ claim }: ClaimedConnection, user: Claimant): void {
     if (user.streams) {
       claim.partial = true;
       this.partial++;
@@ -74,15 +83,15 @@ export class Claims {
     this.#byClient.set(client, (this.#byClient.get(client) ?? 0) + 1);
   }
 
-  /** The rest of the body has come. */
-  whole({ claim }: ReplyConnection): void {
+  /** The request body of the connection is complete. */
+  whole({ claim }: ClaimedConnection): void {
     if (!claim.partial) return;
     claim.partial = false;
     this.partial--;
   }
 
-  /** A connection is not held any more. */
-  freed(connection: ReplyConnection): void {
+  /** The connection is free again. */
+  freed(connection: ClaimedConnection): void {
     this.whole(connection);
     const { claim } = connection;
     const { client } = claim;
@@ -93,7 +102,7 @@ export class Claims {
     else this.#byClient?.delete(client);
   }
 
-  /** Called a few times a second: counts no more where few of the connections are in use. */
+  /** Called a few times a second: stops counting per address when few connections are in use. */
   sweep(busy: number): void {
     if (busy < this.mostOfOne / 2) this.#byClient = undefined;
   }

@@ -1,20 +1,28 @@
-/** Whether a target rests: it failed too often in a row, and is asked again after a while. */
+/** Passive health of a target: repeated failures eject it for a while. */
+import type { ServiceEntry } from '../../bundle/types.js';
 import type { TargetFailure } from '../../telemetry/snapshot.js';
 import { Counter } from '../../telemetry/stats/layout.js';
-import type { Target } from './target.js';
 import type { TargetHost } from './target-host.js';
 
+/** The target whose health it is. */
+export interface HealthTarget {
+  readonly service: string;
+  readonly url: string;
+  readonly slot: number;
+  readonly settings: Pick<ServiceEntry, 'ejectAfter' | 'ejectFor'>;
+}
+
 export class Health {
-  readonly #target: Pick<Target, 'service' | 'url' | 'settings' | 'slot'>;
+  readonly #target: HealthTarget;
   readonly #host: Pick<TargetHost, 'stats' | 'now' | 'monotonic' | 'log' | 'failures'>;
   /** In a row, caused by the target. */
   #failures = 0;
-  /** The last failure, of whatever cause. */
+  /** The last failure, of any cause. */
   #last: TargetFailure | undefined;
-  /** Until then it gets no requests; monotonic milliseconds. */
+  /** It gets no requests before this time; monotonic milliseconds. */
   #ejectedUntil = 0;
 
-  constructor(target: Pick<Target, 'service' | 'url' | 'settings' | 'slot'>, host: TargetHost) {
+  constructor(target: HealthTarget, host: Pick<TargetHost, 'stats' | 'now' | 'monotonic' | 'log' | 'failures'>) {
     this.#target = target;
     this.#host = host;
   }
@@ -35,8 +43,8 @@ export class Health {
   }
 
   /**
-   * An attempt failed: `cause` is what the log and the dashboard say of it. Where the target is to `blame`, it counts towards
-   * its ejection: it could not be reached, did not answer in time, or its reply was not valid.
+   * An attempt failed; `cause` is for the log and the dashboard. The failure counts towards an ejection if the target is to
+   * `blame`: it was unreachable, too late, or its reply was invalid.
    */
   failed(error: string, cause: string, blame: boolean): void {
     const { service, url, slot, settings } = this.#target;

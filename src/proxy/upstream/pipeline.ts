@@ -1,73 +1,77 @@
 /**
- * A connection to a target that several exchanges share (RFC 9112 section 9.3.2): their requests are gathered and written
- * once a turn of the event loop, and their replies come in the order of the requests. Only requests that may be sent
- * twice stand in line: whatever ends the line before their turn has them moved to another connection.
+ * A connection to a target that several exchanges share (RFC 9112 section 9.3.2). Their requests are written together, once
+ * per turn of the event loop, and their replies come in the order of the requests. Only requests that may be sent twice are
+ * pipelined: if the connection ends before their turn, they move to another one.
  */
 import type { ErrorSlug } from '../errors/errors.js';
-import { ReplyConnection } from './reply-connection.js';
-import type { Target } from './target.js';
-import type { UpstreamUser } from './user.js';
+import { ReplyConnection, type ReplyOwner } from './reply-connection.js';
+import type { SharedConnection, UpstreamUser } from './user.js';
 
-/** As many as the spec allows in line. */
+/** The spec's bound of `pipelining`. */
 const RING = 256;
 const MASK = RING - 1;
-/** Milliseconds after which nobody more is put behind a reply that does not end. */
+/** Milliseconds of an unfinished reply after which no request is added after it. */
 const STALLED_MS = 100;
-/** Milliseconds that those behind wait for a body which does not end, or a client that does not read it. */
+/** Milliseconds of an unfinished or unread body after which the requests after it move to another connection. */
 const BLOCKED_MS = 1000;
-/** Bytes of a reply that nobody wants any more: up to here reading them is cheaper than a new connection. */
+/** Bytes of an abandoned reply up to which reading them is cheaper than a new connection. */
 const DISCARD_BYTES = 64 * 1024;
 const ABANDONED = 'connection closed: the clients of its requests have left';
 
-export class Pipeline extends ReplyConnection {
+/** What a pipeline uses of its pool. */
+export interface PipelineOwner extends ReplyOwner {
+  /** There may be room for another request. */
+  vacated(pipeline: Pipeline): void;
+}
+
+export class Pipeline extends ReplyConnection<PipelineOwner> implements SharedConnection {
   protected override readonly shared = true;
-  /** In line, in a ring: the first one's reply is read, the last `#unsent` ones' requests are not written yet. */
+  /** A ring of users: the first one's reply is being read, the requests of the last `#unsent` are not written yet. */
   readonly #line = new Array<UpstreamUser | undefined>(RING).fill(undefined);
   #first = 0;
   #length = 0;
   #unsent = 0;
-  /** Heads of the unsent ones. */
+  /** Heads of the unsent requests. */
   #texts: string[] = [];
-  /** Of those in line, exchanges that are over. */
+  /** Users in line whose exchanges have ended. */
   #unwanted = 0;
   #flushing = false;
-  /** When the first in line became it, or the client of its reply stopped reading. */
+  /** When the turn of the first user began, or its client stopped reading. */
   #since = 0;
-  /** Takes nobody more, and closes when the line is empty. */
+  /** Takes no further requests, and closes when the line is empty. */
   leaving = false;
 
-  constructor(target: Target, deadline: number) {
-    super(target, null, deadline);
+  constructor(pool: PipelineOwner, deadline: number) {
+    super(pool, null, deadline);
   }
 
   get idle(): boolean {
     return this.#length === 0;
   }
 
-  /** Whether one more may stand in a line of at most `most`. `now`: monotonic milliseconds, roughly. */
+  /** Whether it takes one more request, for a bound of `most`. `now`: monotonic milliseconds, roughly. */
   hasRoom(most: number, now: number): boolean {
     if (this.leaving || this.#length >= most || (this.connected && !this.usable)) return false;
     return !this.stalled(now);
   }
 
-  /** Whether its line does not move: the first in it has been that for long, or its client does not read. */
+  /** Whether the first reply takes long, or its client does not read it. */
   stalled(now: number): boolean {
     if (this.#length === 0 || !this.connected) return false;
     return this.paused || now - this.#since >= STALLED_MS;
   }
 
-  /** The user's request, a head with the empty line, goes to the end of the line. */
   begin(user: UpstreamUser, text: string): void {
     this.#line[(this.#first + this.#length) & MASK] = user;
     this.#texts.push(text);
     this.#unsent++;
     if (++this.#length === 1) {
-      this.target.look();
+      this.pool.readClock();
       this.#turn(user);
     }
     if (this.#flushing || !this.connected) return;
     this.#flushing = true;
-    // Behind all reads of this turn: what they bring is written at once.
+    // After all reads of this turn: the requests that they bring are written together.
     setImmediate(flush, this);
   }
 
@@ -80,25 +84,25 @@ export class Pipeline extends ReplyConnection {
     this.#unsent = 0;
   }
 
-  /** It is the first in line now: its time for a reply begins. */
+  /** The user is first in line now: its response timeout begins. */
   #turn(user: UpstreamUser): void {
     this.expect(user);
-    this.#since = this.target.cachedNow();
-    if (this.connected) this.deadline = this.#since + this.target.settings.responseTimeout;
+    this.#since = this.pool.cachedNow();
+    if (this.connected) this.deadline = this.#since + this.pool.target.settings.responseTimeout;
   }
 
-  #rest(): void {
+  #becomeIdle(): void {
     this.user = null;
-    this.deadline = this.target.cachedNow() + this.target.settings.idleTimeout;
+    this.deadline = this.pool.cachedNow() + this.pool.target.settings.idleTimeout;
   }
 
   protected override onConnected(): void {
     if (this.#length === 0) {
-      this.#rest();
-      this.target.vacated(this);
+      this.#becomeIdle();
+      this.pool.vacated(this);
       return;
     }
-    this.deadline = this.target.responseDeadline();
+    this.deadline = this.pool.responseDeadline();
     this.flush();
   }
 
@@ -110,17 +114,17 @@ export class Pipeline extends ReplyConnection {
     this.reused = true;
     this.#shift();
     const length = this.#length;
-    // Bytes for nobody, or before the request was written: the target and we disagree on where its replies end.
+    // Bytes that belong to no written request: target and gateway disagree on the ends of replies.
     if (!this.keep || (surplus && length === this.#unsent) || (this.leaving && length === 0)) {
-      this.fail('upstream/invalid', 'invalid reply: bytes behind the last reply of the connection');
+      this.fail('upstream/invalid', 'invalid reply: bytes after the last reply of the connection');
       return false;
     }
-    if (length === 0) this.#rest();
+    if (length === 0) this.#becomeIdle();
     else {
       this.#turn(this.#line[this.#first]!);
       this.answered = surplus;
     }
-    this.target.vacated(this);
+    this.pool.vacated(this);
     return surplus;
   }
 
@@ -132,7 +136,7 @@ export class Pipeline extends ReplyConnection {
     this.#length--;
   }
 
-  /** Takes all from the `from`th on out of the line; those whose exchanges are over are forgotten. */
+  /** Removes the users from index `from` on, and returns those whose exchanges have not ended. */
   #take(from: number): UpstreamUser[] {
     const taken: UpstreamUser[] = [];
     for (let i = from; i < this.#length; i++) {
@@ -149,8 +153,8 @@ export class Pipeline extends ReplyConnection {
     return taken;
   }
 
-  /** The first in line keeps the connection to itself, as its last exchange; the others ask anew. */
-  #moveBehind(): void {
+  /** The first user stays, as the connection's last; the others ask for another connection. */
+  #moveOthers(): void {
     this.leaving = true;
     this.keep = false;
     const behind = this.#take(1);
@@ -159,13 +163,13 @@ export class Pipeline extends ReplyConnection {
   }
 
   protected override onLast(): void {
-    this.#moveBehind();
+    this.#moveOthers();
   }
 
   override pause(): void {
     if (this.paused) return;
     super.pause();
-    this.#since = this.target.cachedNow();
+    this.#since = this.pool.cachedNow();
   }
 
   override abandon(user: UpstreamUser): void {
@@ -176,7 +180,7 @@ export class Pipeline extends ReplyConnection {
     else this.#withdraw(i);
   }
 
-  /** Its request was sent: the reply is read all the same, as long as somebody waits behind it. */
+  /** Its request was sent: the reply is read and dropped, if other users wait after it. */
   #discard(i: number): void {
     const at = (this.#first + i) & MASK;
     const unwanted = new Unwanted(this, this.#line[at]!);
@@ -190,7 +194,7 @@ export class Pipeline extends ReplyConnection {
     this.resume(unwanted);
   }
 
-  /** Its request was not sent, and will not be. */
+  /** Its request was not sent: removes it. */
   #withdraw(i: number): void {
     this.#texts.splice(i - (this.#length - this.#unsent), 1);
     for (let at = i; at < this.#length - 1; at++)
@@ -204,13 +208,13 @@ export class Pipeline extends ReplyConnection {
     }
     if (i === 0) {
       if (this.#length > 0) this.#turn(this.#line[this.#first]!);
-      else if (this.connected) this.#rest();
+      else if (this.connected) this.#becomeIdle();
       else this.user = null;
     }
-    this.target.vacated(this);
+    this.pool.vacated(this);
   }
 
-  /** Whoever is in line keeps its place; nobody more comes. */
+  /** Takes no further requests; those in line finish. */
   leave(): void {
     this.leaving = true;
     if (this.#length === 0) this.destroy();
@@ -219,7 +223,7 @@ export class Pipeline extends ReplyConnection {
   override fail(error: ErrorSlug, cause: string): void {
     if (this.dead) return;
     const { connected, answered, reused } = this;
-    // One whose request was not even written lost nothing but its place.
+    // A user whose request was not written yet only lost its place.
     const first = this.expects() ? this.#line[this.#first] : undefined;
     const users = this.#take(0);
     this.user = null;
@@ -235,16 +239,16 @@ export class Pipeline extends ReplyConnection {
     super.sweep(now);
     if (this.#length < 2 || !this.connected) return;
     const behind = this.#line[(this.#first + 1) & MASK]!;
-    const { responseTimeout } = this.target.settings;
-    // A body that takes its time, on whichever side, may take any time; a head must come within the target's.
+    const { responseTimeout } = this.pool.target.settings;
+    // A body may take any time, on either side; a head must come within the response timeout.
     const blocked = (this.paused || this.inBody) && now - this.#since >= BLOCKED_MS;
-    if (blocked || now - behind.since >= responseTimeout) this.#moveBehind();
+    if (blocked || now - behind.since >= responseTimeout) this.#moveOthers();
   }
 }
 
 const flush = (pipeline: Pipeline): void => pipeline.flush();
 
-/** Stands in line for an exchange that is over: its reply is read and thrown away. */
+/** Replaces a user whose exchange has ended: its reply is read and dropped. */
 class Unwanted implements UpstreamUser {
   readonly over = true;
   readonly method: string;

@@ -1,15 +1,16 @@
-/** All targets of a data plane, by what they are: pools and health live on across generations. */
+/** All targets of a data plane, by service and URL: their pools and health live across generations. */
+import { resolvedText } from '../../bundle/references.js';
 import type { ServiceEntry } from '../../bundle/types.js';
-import type { StatsSlots } from '../types.js';
+import type { SlotAssignment } from '../../telemetry/stats/registry.js';
 import { Service } from './service.js';
 import { Target } from './target.js';
 import type { TargetHost } from './target-host.js';
 
 export class TargetRegistry {
   readonly #host: TargetHost;
-  /** Those that the live generation names. */
+  /** Targets of the live generation. */
   #targets = new Map<string, Target>();
-  /** Others that exchanges of older generations are on. */
+  /** Retired targets that exchanges of older generations still use. */
   readonly #leaving = new Set<Target>();
 
   constructor(host: TargetHost) {
@@ -17,14 +18,14 @@ export class TargetRegistry {
   }
 
   /**
-   * The services of a generation to be; nothing that is live changes yet. `sharers`: data planes among which the bounds
-   * of a target are divided. Throws for a target that is no URL.
+   * Prepares the services of a new generation, without a change to live targets. `sharers`: data planes among which the bounds
+   * of a target are divided. Throws for an invalid target URL.
    */
-  prepare(plans: readonly ServiceEntry[], slots: StatsSlots, sharers = 1): PreparedServices {
+  prepare(plans: readonly ServiceEntry[], slots: SlotAssignment, sharers = 1): PreparedServices {
     const targets = new Map<string, Target>();
     const services = plans.map((entry, index) => {
       const own = entry.targets.map((target, at) => {
-        const url = plainText(target.url);
+        const url = resolvedText(target.url);
         const key = keyOf(entry.name, url);
         const slot = slots.targets[index]?.[at] ?? slots.unmatched;
         const known = targets.get(key) ?? this.#targets.get(key) ?? this.#leaver(key) ?? this.#make(url, entry, slot);
@@ -47,14 +48,14 @@ export class TargetRegistry {
     return undefined;
   }
 
-  /** From now on these are the live ones. Targets that they do not name retire. */
+  /** Makes prepared services live. Targets that they do not name retire. */
   adopt(prepared: PreparedServices): readonly Service[] {
     const before = this.#targets;
     this.#targets = new Map(prepared.targets);
     for (const [key, target] of before) {
       if (prepared.targets.has(key)) continue;
       target.retire();
-      // Exchanges of older generations may still be on it: it is swept until it is empty.
+      // Exchanges of older generations may still use it: it is swept until it is empty.
       if (!target.finished) this.#leaving.add(target);
     }
     for (const target of prepared.targets.values()) this.#leaving.delete(target);
@@ -77,16 +78,16 @@ export class TargetRegistry {
   }
 
   sweep(now: number): void {
-    for (const target of this.#targets.values()) target.sweep(now);
+    for (const target of this.#targets.values()) target.pool.sweep(now);
     for (const target of this.#leaving) {
-      target.sweep(now);
+      target.pool.sweep(now);
       if (target.finished) this.#leaving.delete(target);
     }
   }
 
-  /** Lets go of connections that nobody uses. */
+  /** Memory is low: closes idle connections. */
   shrink(): void {
-    for (const target of this.#targets.values()) target.shrink();
+    for (const target of this.#targets.values()) target.pool.shrink();
   }
 
   close(): void {
@@ -105,10 +106,4 @@ export interface PreparedServices {
     readonly entry: ServiceEntry;
     readonly own: readonly { readonly target: Target; readonly weight: number; readonly slot: number }[];
   }[];
-}
-
-/** References are resolved before a program comes here; what still is one cannot be used. */
-export function plainText(value: string | { readonly $ref: string }): string {
-  if (typeof value === 'string') return value;
-  throw new TypeError(`An unresolved reference in the program: ${value.$ref}`);
 }

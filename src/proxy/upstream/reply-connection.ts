@@ -1,47 +1,66 @@
 /**
- * A connection to a target as far as replies are concerned: its socket, and the reading of one reply after another for
- * whoever's turn it is. Its listeners are made once and serve one exchange after another.
+ * The reading side of a connection to a target: its socket, and one reply after another for the users in turn. Its event
+ * listeners are created once and serve all exchanges of the connection.
  */
-import { connect, isIP, type Socket } from 'node:net';
+import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import type { ServiceEntry } from '../../bundle/types.js';
 import { errnoCode } from '../../reason.js';
-import { TARGET_TLS } from '../downstream/tls.js';
 import { BUG_CAUSE, CLOSED_IN_HANDSHAKE, connectionCause, timeSpan } from '../errors/cause.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import { BodyReader } from '../http/body.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
+import { sharedOnread } from '../load/shared-read.js';
 import type { Claim } from './claims.js';
-import type { Target } from './target.js';
+import { TARGET_TLS } from './tls.js';
 import type { UpstreamUser } from './user.js';
 
-/** A read up to this size is decoded whole; in a larger one the end of the head is looked for first. */
+/** A read up to this size is decoded whole; in a larger one, the end of the head is searched first. */
 const DECODE_WHOLE = 4 * 1024;
-const READ_BUFFER = 64 * 1024;
-/** Informational replies before the one that counts: nobody sends so many but in error. */
+/** Most informational replies before the final one. */
 export const MAX_INTERIM = 32;
 
-/**
- * One buffer that all plain connections of a thread read into. A read is handed on and used up before the next one
- * begins; only on Windows are buffers given to the system ahead of time, and each connection has its own.
- */
-const sharedRead = process.platform === 'win32' ? undefined : Buffer.allocUnsafeSlow(READ_BUFFER);
+/** Scratch of the thread: a head is handled before the next one is parsed. */
 const head = new ResponseHead();
 
-export abstract class ReplyConnection {
-  readonly target: Target;
-  /** Whose reply is read, or waited for; null between exchanges. */
+/** What a connection uses of its pool. */
+export interface ReplyOwner {
+  readonly target: {
+    readonly secure: boolean;
+    readonly host: string;
+    readonly port: number;
+    readonly settings: Pick<ServiceEntry, 'connectTimeout' | 'responseTimeout' | 'idleTimeout'>;
+  };
+  readonly lookup: LookupFunction;
+  /** The address of the target's name is not known yet. */
+  readonly resolving: boolean;
+  /** Monotonic milliseconds, at most one sweep old. */
+  cachedNow(): number;
+  /** Reads the clock for cachedNow(). */
+  readClock(): void;
+  /** Monotonic time by which the next bytes of a reply must come. Reads the clock. */
+  responseDeadline(): number;
+  /** Logs an unexpected exception. */
+  bug(error: unknown): void;
+  /** The connection has closed. */
+  closed(connection: ReplyConnection): void;
+}
+
+export abstract class ReplyConnection<Owner extends ReplyOwner = ReplyOwner> {
+  readonly pool: Owner;
+  /** The user whose reply is read or awaited; null between exchanges. */
   user: UpstreamUser | null;
-  /** Monotonic milliseconds at which the present wait is over; 0 for none. Looked at by the sweep. */
+  /** Monotonic milliseconds at which the present wait times out; 0 for none. Checked by the sweep. */
   deadline: number;
-  /** How it counts among the target's connections. */
+  /** How it counts among the pool's connections. */
   readonly claim: Claim = { client: '', partial: false };
-  /** Has served an exchange before. */
+  /** It has served an exchange before. */
   reused = false;
   connected = false;
-  /** Some byte of the present reply has come. */
+  /** A byte of the present reply has come. */
   protected answered = false;
   protected readonly socket: Socket;
-  /** No reply said that it is the connection's last, or ends with it. */
+  /** False if a reply is the connection's last. */
   protected keep = true;
   protected dead = false;
   protected paused = false;
@@ -51,44 +70,34 @@ export abstract class ReplyConnection {
   #headOnly = false;
   #interims = 0;
   #mustBeEmpty = false;
-  /** Bytes of an incomplete head, or read while the user was not ready for them. */
+  /** Bytes of an incomplete head, or bytes that came while the user was paused. */
   #held: Buffer | undefined = undefined;
 
   /** Whether replies to several exchanges may come in one read. */
   protected abstract readonly shared: boolean;
 
-  constructor(target: Target, user: UpstreamUser | null, deadline: number) {
-    this.target = target;
+  constructor(pool: Owner, user: UpstreamUser | null, deadline: number) {
+    this.pool = pool;
     this.user = user;
     this.deadline = deadline;
-    this.socket = target.secure ? this.#openTls() : this.#openPlain();
+    this.socket = pool.target.secure ? this.#openTls() : this.#openPlain();
     this.socket.on('error', (error) => this.#onError(error));
     this.socket.on('close', () => this.#onClose());
     this.socket.on('end', () => this.#onEnd());
   }
 
   #openPlain(): Socket {
-    const { host, port, lookup } = this.target;
-    const buffer = sharedRead ?? Buffer.allocUnsafeSlow(READ_BUFFER);
-    const socket = connect({
-      host,
-      port,
-      lookup,
-      noDelay: true,
-      onread: {
-        buffer,
-        callback: (count) => {
-          this.#take(buffer, count);
-          return true;
-        },
-      },
-    });
+    const { target, lookup } = this.pool;
+    const { host, port } = target;
+    const onread = sharedOnread((buffer, count) => this.#take(buffer, count));
+    const socket = connect({ host, port, lookup, noDelay: true, onread });
     socket.on('connect', () => this.#onConnect());
     return socket;
   }
 
   #openTls(): Socket {
-    const { host, port, lookup } = this.target;
+    const { target, lookup } = this.pool;
+    const { host, port } = target;
     const socket = connectTls({
       host,
       port,
@@ -107,43 +116,42 @@ export abstract class ReplyConnection {
     if (this.dead) return;
     this.connected = true;
     this.deadline = 0;
-    this.target.look();
+    this.pool.readClock();
     this.onConnected();
   }
 
   protected abstract onConnected(): void;
 
-  /** Whether bytes may come at all: a request of the present user has been sent. */
+  /** Whether a reply may come: the present user's request has been sent. */
   protected abstract expects(): boolean;
 
   /**
-   * The present reply is read to its end. `surplus`: further bytes came with it. True when they are those of the next
-   * user's reply, for whom expect() has been called.
+   * The present reply has ended. `surplus`: further bytes came with it. Returns true if they belong to the next user's reply,
+   * for which expect() was called.
    */
   protected abstract ended(surplus: boolean): boolean;
 
-  /** Ends the connection and tells its users why; `cause` is for the log. Does nothing the second time. */
+  /** Ends the connection and reports the failure to its users; `cause` is for the log. Idempotent. */
   abstract fail(error: ErrorSlug, cause: string): void;
 
   /** `user` does not want its reply any more. */
   abstract abandon(user: UpstreamUser): void;
 
-  /** The reply's head says that it is the connection's last. */
+  /** The reply's head makes it the connection's last. */
   protected onLast(): void {
     this.keep = false;
   }
 
-  /** The present reply's head has come, and the end of its body has not. */
+  /** The present reply is between its head and the end of its body. */
   protected get inBody(): boolean {
     return this.user !== null && !this.#awaitsHead;
   }
 
-  /** Nothing is read of the present reply, since the client's side is not ready for it. */
   get held(): boolean {
     return this.paused;
   }
 
-  /** Whether a request may be written on it. */
+  /** Whether it can take a request. */
   get usable(): boolean {
     return !this.dead && this.connected && this.socket.writable;
   }
@@ -157,7 +165,6 @@ export abstract class ReplyConnection {
     this.answered = false;
   }
 
-  /** No more for now; the target is not to blame for how long that is. */
   pause(): void {
     if (this.paused) return;
     this.paused = true;
@@ -165,11 +172,10 @@ export abstract class ReplyConnection {
     this.socket.pause();
   }
 
-  /** Goes on with the body of this user's reply: first with what was held back. */
   resume(user: UpstreamUser): void {
     if (!this.paused || this.dead || user !== this.user) return;
     this.paused = false;
-    this.deadline = this.target.responseDeadline();
+    this.deadline = this.pool.responseDeadline();
     const held = this.#held;
     if (held !== undefined) {
       this.#held = undefined;
@@ -178,12 +184,12 @@ export abstract class ReplyConnection {
     if (!this.paused && !this.dead) this.socket.resume();
   }
 
-  /** A bug met on a reply's way costs those that wait on this connection, and nobody else. */
+  /** An unexpected exception fails the users of this connection only. */
   #take(buffer: Buffer, count: number): void {
     try {
       this.#onData(buffer, count);
     } catch (error) {
-      this.target.bug(error);
+      this.pool.bug(error);
       this.fail('gateway/failed', BUG_CAUSE);
     }
   }
@@ -191,13 +197,13 @@ export abstract class ReplyConnection {
   #onData(buffer: Buffer, count: number): void {
     if (this.dead) return;
     if (!this.expects()) {
-      // Nobody asked for these bytes: whatever they are, no later exchange may read them as its reply.
+      // These bytes answer no request: a later exchange must not read them as its reply.
       this.fail('upstream/invalid', 'invalid reply: bytes that belong to no request');
       return;
     }
     this.answered = true;
-    // All that these bytes bring about happens now.
-    this.target.look();
+    // One clock reading for everything that these bytes cause.
+    this.pool.readClock();
     const held = this.#held;
     if (held === undefined) this.#read(buffer, 0, count, false);
     else {
@@ -207,7 +213,7 @@ export abstract class ReplyConnection {
     }
   }
 
-  /** One reply after another, as far as the bytes go. `first`: a head has been told, and nothing of its body yet. */
+  /** Reads one reply after another. `first`: the user has got the head, and nothing of the body yet. */
   #read(buffer: Buffer, from: number, to: number, first: boolean): void {
     let at = from;
     let begun = first;
@@ -217,7 +223,7 @@ export abstract class ReplyConnection {
         if (at < 0) return;
         begun = true;
         if (this.paused) {
-          // Held even when empty: the end of an empty body is still to be told.
+          // Kept even if empty: the user must still get the end of an empty body.
           this.#held = Buffer.from(buffer.subarray(at, to));
           return;
         }
@@ -227,7 +233,7 @@ export abstract class ReplyConnection {
     }
   }
 
-  /** Heads up to one that is not informational: returns where its body begins, or -1 when there is no going on. */
+  /** Reads heads up to a final one. Returns the offset of its body, or -1 if reading stops here. */
   #readHead(buffer: Buffer, from: number, to: number): number {
     let at = from;
     while (at < to) {
@@ -247,7 +253,7 @@ export abstract class ReplyConnection {
       }
       at += length;
       if (head.status >= 200) return this.#onHead() ? at : -1;
-      // No upgrade was asked for on this path, so 101 means that the target speaks of something else.
+      // No upgrade was requested on this connection, so 101 is invalid.
       if (head.status === 101 || ++this.#interims > MAX_INTERIM) {
         this.fail('upstream/invalid', interimFault(head.status));
         return -1;
@@ -258,7 +264,7 @@ export abstract class ReplyConnection {
     return -1;
   }
 
-  /** False when the connection did not outlive the telling. */
+  /** Returns false if the connection ended. */
   #onHead(): boolean {
     this.#awaitsHead = false;
     const fault = head.lengthFault(this.#headOnly);
@@ -276,8 +282,8 @@ export abstract class ReplyConnection {
   }
 
   /**
-   * Returns where the next reply begins, or -1 when there is no going on. `first`: the client's side holds the head back
-   * until it hears of the body, even if there is nothing of it yet.
+   * Returns the offset of the next reply, or -1 if reading stops here. `first`: the user gets a first call even without
+   * payload, since the client's side holds the head back until then.
    */
   #readBody(buffer: Buffer, from: number, to: number, first: boolean): number {
     const body = this.#body;
@@ -297,10 +303,10 @@ export abstract class ReplyConnection {
       user.onBody(buffer, start, end, true);
       return more && !this.dead ? used : -1;
     }
-    this.deadline = this.target.cachedNow() + this.target.settings.responseTimeout;
-    // The head of a reply that must be empty is held back until it is known to be.
+    this.deadline = this.pool.cachedNow() + this.pool.target.settings.responseTimeout;
+    // The head of a reply that must be empty is held back until its end.
     if ((!first || this.#mustBeEmpty) && end === start) return -1;
-    // Whoever left in the meantime is not waited for.
+    // A user that left in onBody() does not pause the connection.
     if (!user.onBody(buffer, start, end, false) && this.user === user) this.pause();
     return -1;
   }
@@ -308,9 +314,9 @@ export abstract class ReplyConnection {
   #onEnd(): void {
     const user = this.user;
     const untilClose = user !== null && !this.#awaitsHead && this.#body.kind === 'close' && !this.paused;
-    // A reset right behind the last bytes reaches Node as an end, but to a connection that was reset there is no peer.
+    // Node reports a reset right after the last bytes as an end, but a reset connection has no peer address.
     if (untilClose && this.socket.remoteAddress !== undefined) {
-      this.target.look();
+      this.pool.readClock();
       this.ended(false);
       user.onBody(EMPTY, 0, 0, true);
       return;
@@ -328,15 +334,18 @@ export abstract class ReplyConnection {
     if (this.dead) return;
     if (this.connected) this.fail('upstream/reset', `connection closed by the target ${this.#stage}`);
     else
-      this.fail('upstream/unreachable', this.target.secure ? CLOSED_IN_HANDSHAKE : 'connection closed by the target');
+      this.fail(
+        'upstream/unreachable',
+        this.pool.target.secure ? CLOSED_IN_HANDSHAKE : 'connection closed by the target',
+      );
   }
 
   #connectCause(error: Error): string {
-    const inHandshake = this.target.secure && !this.socket.connecting && errnoCode(error) === 'ECONNRESET';
+    const inHandshake = this.pool.target.secure && !this.socket.connecting && errnoCode(error) === 'ECONNRESET';
     return inHandshake ? CLOSED_IN_HANDSHAKE : connectionCause(error);
   }
 
-  /** How far the present reply has come. */
+  /** Progress of the present reply, for a cause. */
   get #stage(): string {
     if (!this.answered) return 'before its reply';
     return this.#awaitsHead ? 'within the head of its reply' : 'within the body of its reply';
@@ -345,7 +354,8 @@ export abstract class ReplyConnection {
   /** Called by the sweep, a few times a second, with the monotonic time. */
   sweep(now: number): void {
     if (this.deadline === 0 || this.deadline > now) return;
-    const { settings, resolving, secure } = this.target;
+    const { resolving, target } = this.pool;
+    const { settings, secure } = target;
     if (this.connected) {
       const what = this.#replyTimeout();
       this.fail('upstream/timeout', `${what} (${timeSpan(settings.responseTimeout)})`);
@@ -362,18 +372,18 @@ export abstract class ReplyConnection {
     return this.answered ? 'response head timeout: the head is not complete' : 'response head timeout';
   }
 
-  /** Ends it at once, and tells its users nothing. */
+  /** Closes at once, without a report to its users. */
   destroy(): void {
     if (this.dead) return;
     this.dead = true;
     this.socket.destroy();
-    this.target.closed(this);
+    this.pool.closed(this);
   }
 }
 
 const EMPTY = Buffer.alloc(0);
 
-/** What this machine lacks when it cannot even try: descriptors, local ports, memory. The target is not to blame. */
+/** Errors of this machine, not of the target: no descriptors, local ports or memory. */
 const EXHAUSTED = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM']);
 
 const interimFault = (status: number): string =>
@@ -381,7 +391,7 @@ const interimFault = (status: number): string =>
     ? 'invalid reply: status 101 without a request to upgrade'
     : `invalid reply: more than ${MAX_INTERIM} informational replies`;
 
-/** What it means that a connection could not be made. */
+/** The kind of a failure to connect. */
 export function connectError(error: unknown): ErrorSlug {
   return EXHAUSTED.has(errnoCode(error) ?? '') ? 'gateway/exhausted' : 'upstream/unreachable';
 }

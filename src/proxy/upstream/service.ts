@@ -1,4 +1,4 @@
-/** A service of one generation: which of its targets the next exchange asks. */
+/** A service of one generation: chooses the target of the next exchange. */
 import type { ServiceEntry } from '../../bundle/types.js';
 import type { Target } from './target.js';
 
@@ -11,14 +11,14 @@ export class Service {
     this.targets = targets;
   }
 
-  /** Why pick() finds none. */
+  /** Why pick() returns undefined. */
   get noTargetCause(): string {
     return this.entry.run === undefined ? 'the service has no target' : 'the managed target is not ready';
   }
 
   /**
-   * Smooth weighted round robin over the targets that do not rest; when all rest, over all: a target that may fail is
-   * better than a certain 503. `avoid` is passed over while there is another. Undefined without targets.
+   * Smooth weighted round robin over the targets that are not ejected. If all are ejected, over all: a target that may fail is
+   * better than a certain 503. Skips `avoid` if there is another target. Undefined without targets.
    */
   pick(avoid: Target | undefined): Target | undefined {
     const { targets } = this;
@@ -26,14 +26,14 @@ export class Service {
     return this.#pick(avoid, true) ?? this.#pick(avoid, false) ?? this.#pick(undefined, false);
   }
 
-  /** Whether some target has a connection for a request whose body has not all come. */
+  /** Whether some target has a connection for a request with an incomplete body. */
   get takesParts(): boolean {
-    return this.targets.some((target) => target.takesParts);
+    return this.targets.some((target) => target.pool.takesParts);
   }
 
-  /** Whether some target has many connections free. */
+  /** Whether some target has connections to spare. */
   get hasSpare(): boolean {
-    return this.targets.some((target) => target.hasSpare);
+    return this.targets.some((target) => target.pool.hasSpare);
   }
 
   #pick(avoid: Target | undefined, healthy: boolean): Target | undefined {

@@ -1,14 +1,14 @@
-/** Slow clients give way: while others wait for a connection to a target, those that hold one and are slow lose it. */
+/** Load shedding: while exchanges wait for a connection to a target, exchanges of slow clients that use one are ended. */
 import { slowClient } from '../errors/cause.js';
 import type { Claims } from './claims.js';
 import type { HoldingUser, SlowClients } from './slow-clients.js';
 import type { UpstreamUser } from './user.js';
 import type { WaitQueue } from './wait-queue.js';
 
-/** Of a target's connections, slow clients may keep this share even if others wait: the shortage has another cause. */
+/** Slow clients may keep this share of a target's connections: below it, the shortage has another cause. */
 const TOLERATED_SHARE = 1 / 4;
 
-/** With how large a debt a client is slow, by how long another exchange has waited for a connection. In milliseconds. */
+/** Debt in milliseconds from which a client counts as slow, after another exchange has waited for `waited` milliseconds. */
 function slowWith(waited: number): number {
   if (waited < 150) return 1000;
   return waited < 500 ? 250 : 100;
@@ -18,7 +18,7 @@ export interface Pool {
   readonly waiting: WaitQueue;
   readonly slow: SlowClients;
   readonly claims: Claims;
-  /** Whether there are so many. */
+  /** All connections are in use. */
   isFull(): boolean;
 }
 
@@ -28,14 +28,14 @@ export class Shedding {
   readonly #broke: (error: unknown) => void;
   #due = false;
 
-  /** `now`: monotonic milliseconds. `broke`: told of what must not throw. */
+  /** `now`: monotonic milliseconds. `broke`: called with an unexpected exception. */
   constructor(pool: Pool, now: () => number, broke: (error: unknown) => void) {
     this.#pool = pool;
     this.#now = now;
     this.#broke = broke;
   }
 
-  /** An exchange begins to wait: sheds after all events of this turn of the loop. */
+  /** An exchange begins to wait: sheds after all events of this turn of the event loop. */
   soon(): void {
     if (this.#due || this.#pool.slow.size === 0) return;
     this.#due = true;
@@ -55,12 +55,12 @@ export class Shedding {
   }
 }
 
-/** Ends as many exchanges of slow clients as there are others that wait for what they hold. `now`: monotonic milliseconds. */
+/** Ends an exchange of a slow client for each exchange that waits for its connection. `now`: monotonic milliseconds. */
 function shed(pool: Pool, now: number): void {
   const { waiting, slow, claims } = pool;
   const { most } = claims;
   const tolerated = Math.floor(most * TOLERATED_SHARE);
-  // With a connection free, only its own share keeps an exchange waiting.
+  // True if only missing connections keep the user waiting, not its share.
   const mayIfFree = (user: UpstreamUser): boolean => claims.allow(user, most);
   for (let before = waiting.length; before > 0; before = waiting.length) {
     const able = waiting.first(mayIfFree);
@@ -74,14 +74,14 @@ function shed(pool: Pool, now: number): void {
     );
     if (victim === undefined) return;
     victim.user.shed(slowClient(victim.debt, before));
-    // Without a descriptor, say, no other exchange got the connection that it gave back.
+    // The freed connection went to no waiting exchange, for example because there is no descriptor.
     if (waiting.length >= before) return;
   }
 }
 
 const any = (): boolean => true;
 
-/** Those that hold what keeps `user` from a connection. */
+/** Selects the holders that use up the share of `user`. */
 function sameShare(user: UpstreamUser, claims: Claims): (holder: HoldingUser) => boolean {
   if (user.streams && claims.partial >= claims.mostPartial) return (holder) => holder.streams;
   const { clientKey } = user;

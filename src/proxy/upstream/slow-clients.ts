@@ -1,28 +1,28 @@
 /**
- * Exchanges that hold a connection to a target and wait for their clients: to send more of a body, or to read more of a
- * reply. Each has an account of time. What the client is waited for is a debt; what it sends and takes pays for it, at a
- * rate that every network has. Where others wait for a connection, those with the largest debts give theirs back.
+ * Accounts of exchanges that use a connection to a target and wait for their clients: to send more of a body, or to read more
+ * of a reply. Time spent waiting is a debt; bytes that the client sends and reads pay it back, at a rate that every network
+ * has. When other exchanges wait for a connection, those with the largest debts lose theirs.
  */
 
-/** Bytes a second with which a client makes no debt: a client that has so many is not slow. */
+/** Bytes per second at which a client makes no debt. */
 const FAST_RATE = 32 * 1024;
-/** Milliseconds that a client may be ahead: what the kernel takes and gives comes in large parts. */
+/** Largest credit in milliseconds: kernels buffer in large parts. */
 const MOST_AHEAD = 1000;
-/** Not in its first milliseconds: what is taken then the kernel takes, whether or not the client reads. */
-const KERNELS = 1000;
-/** And behind: it is slow beyond doubt. */
+/** No credit in the first milliseconds: then the kernel takes bytes, whether or not the client reads. */
+const NO_CREDIT_MS = 1000;
+/** Largest debt in milliseconds. */
 const MOST_BEHIND = 3_600_000;
 
-/** Holds a connection. */
+/** An exchange that uses a connection. */
 export interface HoldingUser {
   readonly clientKey: string;
-  /** The request's body has not all come. */
+  /** Its request body is incomplete. */
   readonly streams: boolean;
-  /** The exchange waits for its client. */
+  /** It waits for its client. */
   readonly awaitsClient: boolean;
-  /** Bytes that the client has sent and taken. */
+  /** Bytes that the client has sent and read. */
   readonly clientBytes: number;
-  /** Others need the connection more: ends the exchange. */
+  /** Ends the exchange, so that another one gets the connection. */
   shed(cause: string): void;
 }
 
@@ -30,7 +30,7 @@ interface Account {
   /** Milliseconds. */
   debt: number;
   readonly since: number;
-  lookedAt: number;
+  sweptAt: number;
   bytes: number;
 }
 
@@ -47,33 +47,33 @@ export class SlowClients {
     return this.#accounts.size;
   }
 
-  /** The user waits for its client, or may have to. `now`: monotonic milliseconds. */
+  /** Opens an account for a user that may wait for its client. `now`: monotonic milliseconds. */
   watch(user: HoldingUser, now: number): void {
     if (this.#accounts.has(user)) return;
-    this.#accounts.set(user, { debt: 0, since: now, lookedAt: now, bytes: user.clientBytes });
+    this.#accounts.set(user, { debt: 0, since: now, sweptAt: now, bytes: user.clientBytes });
   }
 
-  /** It holds no connection any more. */
+  /** The user has no connection any more. */
   forget(user: HoldingUser): void {
     this.#accounts.delete(user);
   }
 
   /** Called a few times a second. */
-  look(now: number): void {
+  sweep(now: number): void {
     for (const [user, account] of this.#accounts) {
       const bytes = user.clientBytes;
       const paid = ((bytes - account.bytes) * 1000) / FAST_RATE;
-      const waited = user.awaitsClient ? now - account.lookedAt : 0;
-      const least = now - account.since < KERNELS ? 0 : -MOST_AHEAD;
+      const waited = user.awaitsClient ? now - account.sweptAt : 0;
+      const least = now - account.since < NO_CREDIT_MS ? 0 : -MOST_AHEAD;
       account.debt = Math.min(MOST_BEHIND, Math.max(least, account.debt + waited - paid));
       account.bytes = bytes;
-      account.lookedAt = now;
+      account.sweptAt = now;
     }
   }
 
   /**
-   * The user with the largest debt, of those that `count`. Undefined where no more than `tolerated` of them have a debt of
-   * `least` milliseconds.
+   * The user with the largest debt among those that `count` accepts. Undefined if at most `tolerated` of them have a debt of
+   * `least` milliseconds or more.
    */
   slowest(least: number, tolerated: number, count: (user: HoldingUser) => boolean): Slowest | undefined {
     let slow = 0;

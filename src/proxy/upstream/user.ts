@@ -1,45 +1,82 @@
-/** What an upstream connection, or the wait for one, tells the exchange that it serves. */
+/** The interface between an exchange and the upstream connection that serves it. */
 import type { ErrorSlug } from '../errors/errors.js';
 import type { ResponseHead } from '../http/response-head.js';
-import type { UpstreamConnection } from './connection.js';
-import type { Pipeline } from './pipeline.js';
 
+/** The connection that brings an exchange its reply. */
+export interface ReplyChannel {
+  /** The reply is paused, since the client's side does not take it. */
+  readonly held: boolean;
+  /** Stops reading. The time until resume() does not count against the target. */
+  pause(): void;
+  /** Continues with the body of this user's reply, held bytes first. */
+  resume(user: UpstreamUser): void;
+  /** `user` does not want its reply any more. */
+  abandon(user: UpstreamUser): void;
+}
+
+/** A connection that serves one exchange at a time. */
+export interface OwnConnection extends ReplyChannel {
+  /** It can take more of the request's body. */
+  readonly writable: boolean;
+  /**
+   * Begins a request: `text` is its head with the empty line. The head is written with the first bytes of the body; without
+   * a body, in the next batch of writes. The response timeout begins.
+   */
+  begin(user: UpstreamUser, text: string, hasBody: boolean): void;
+  /** Payload of the request's body between `before` and `after`, its framing. The bytes are valid until this returns. */
+  write(before: string, bytes: Buffer, after: string, last: boolean): void;
+  /** Writes the head now if it still waits for the first bytes of a body. */
+  flush(): void;
+  /** Restarts the response timeout: some of the request's body was sent. */
+  awaitReply(): void;
+  /** Returns the unused connection to its pool. */
+  giveBack(): void;
+  abandon(): void;
+}
+
+/** A connection that several exchanges share, RFC 9112 section 9.3.2. */
+export interface SharedConnection extends ReplyChannel {
+  /** Queues the request of `user`: a head with the empty line. */
+  begin(user: UpstreamUser, text: string): void;
+}
+
+/** An exchange that waits for an upstream connection or uses one. */
 export interface UpstreamUser {
-  /** It is over: a connection that becomes free for it is not wanted any more. */
+  /** The exchange has ended: it needs no connection any more. */
   readonly over: boolean;
   readonly method: string;
-  /** It may wait behind others on a connection, and be sent again: no body, an idempotent method, not moved too often. */
+  /** It may share a connection and be sent again: no body, an idempotent method, not moved too often. */
   readonly shares: boolean;
-  /** The client's address, IPv6 ones as their /64. */
+  /** The client's address, IPv6 addresses as their /64. */
   readonly clientKey: string;
-  /** The client has not sent all of its body: how long it needs a connection hangs on the client. */
+  /** Some of its request body is still missing: the client decides how long it needs the connection. */
   readonly streams: boolean;
-  /** One that had served before died under its request: it needs one that has not. */
+  /** It needs a new connection, since a reused one died under its request. */
   readonly fresh: boolean;
   /** Monotonic milliseconds at which its present attempt began. */
   readonly since: number;
-  /** Yours until the reply ends or fails. */
-  onConnection(connection: UpstreamConnection): void;
-  /** A place in the line of those whose replies come by one connection, for users that share. */
-  onPlace(pipeline: Pipeline): void;
-  /** There will be none: the queue is full, the wait too long, or connecting failed. `blame`: the target for it. */
+  /** The connection is its own until the reply ends or fails. */
+  onConnection(connection: OwnConnection): void;
+  /** A place on a shared connection, for users that share. */
+  onPlace(connection: SharedConnection): void;
+  /** There is no connection: the queue is full, the wait too long, or connecting failed. `blame`: the target's fault. */
   onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void;
-  /** 1xx but 101. */
+  /** An informational reply other than 101. */
   onInterim(head: ResponseHead): void;
   /** The head is valid until this returns. */
   onHead(head: ResponseHead): void;
   /**
-   * Payload of the reply's body, valid until this returns; `last` when the body ends with it (perhaps empty).
-   * False: no more for now, please.
+   * Payload of the reply's body, valid until this returns; `last` at the end of the body (the payload may be empty). Returns
+   * false if it takes no more for now.
    */
   onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean;
   /**
-   * The connection died or was killed before the reply's end. `untouched`: it was merely closed, and not a byte of the
-   * reply had come. `reused`: it had served before, so that the target may have closed it before it saw the request.
+   * The connection ended before the reply did. `untouched`: it was closed before any byte of the reply. `reused`: it had
+   * served another request, so that the target may have closed it before it received this one.
    */
   onFailure(error: ErrorSlug, untouched: boolean, reused: boolean, cause: string): void;
-  /** The line that it stood in goes no further, and its turn had not come: nobody's failure, ask again. */
+  /** The shared connection ended before the reply's turn: ask again. Not a failure of the target. */
   onMoved(): void;
-  /** It takes more of the request's body. */
+  /** The connection takes more of the request's body. */
   onWritable(): void;
 }

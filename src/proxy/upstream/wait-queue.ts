@@ -1,14 +1,13 @@
 /**
- * Exchanges that wait for a connection to a target, each for the same time. Client addresses are served in turn, and the
- * exchanges of one in the order in which they came: other clients do not wait for all of a client that has a thousand.
- * Exchanges stand in three lines by what they need: a connection of their own; the same, for a body that has not all come;
- * a place on a shared one.
+ * Exchanges that wait for a connection to a target, each for the same time. Client addresses take turns, and the exchanges of
+ * one address are served in order of arrival: a client with a thousand exchanges does not delay the others. There are three
+ * lines: for a connection of one's own; for one with an incomplete body; for a place on a shared connection.
  */
 import type { UpstreamUser } from './user.js';
 
-/** A full queue is looked through for those whose exchanges are over so seldom that each refusal pays for so many. */
-const LOOKED_AT = 64;
-/** So many that have left before the front of a list is cut off. */
+/** A full queue is searched for ended exchanges once per (length / SEARCHED) refusals, so that each refusal pays for few. */
+const SEARCHED = 64;
+/** Left entries at the front of a list before it is cut. */
 const CUT_AT = 1024;
 
 export interface Waiter {
@@ -17,13 +16,13 @@ export interface Waiter {
   /** Monotonic milliseconds. */
   readonly since: number;
   readonly deadline: number;
-  /** Out of the queue: one of its lists has yet to notice. */
+  /** It has left the queue, but is still in one of the lists. */
   left: boolean;
 }
 
-/** A list that is read from the front, at no cost for its length. */
+/** A list with constant cost of taking the first entry. */
 class List {
-  /** Those in it that have not left; some of their exchanges may be over. */
+  /** Entries that have not left; some of their exchanges may have ended. */
   length = 0;
   #waiters: Waiter[] = [];
   #from = 0;
@@ -45,7 +44,7 @@ class List {
     this.length = 0;
   }
 
-  /** The first that still waits; drops those before it. */
+  /** The first entry that still waits; drops those before it. */
   first(): Waiter | undefined {
     for (;;) {
       const first = this.#waiters[this.#from];
@@ -61,7 +60,7 @@ class List {
 
 const isGone = ({ left, user }: Waiter): boolean => left || user.over;
 
-/** Those who need the same, by client address. The address whose turn it is stands first. */
+/** One line, by client address. The address whose turn it is comes first. */
 class Line {
   #byClient = new Map<string, List>();
 
@@ -76,8 +75,8 @@ class Line {
   }
 
   /**
-   * Whose turn it is, of those that `may` have what they wait for. Looks at no more than `most` addresses that may not; those
-   * stand behind all others then, so that each is looked at some time.
+   * The next waiter that `may` accepts. Checks at most `most` addresses that it does not accept; those move to the end, so that
+   * every address is checked in time.
    */
   first(may: (user: UpstreamUser) => boolean, most: number): Waiter | undefined {
     if (this.#byClient.size === 0) return undefined;
@@ -93,7 +92,7 @@ class Line {
     return undefined;
   }
 
-  /** An address has had its turn: it stands behind all others. */
+  /** An address has had its turn: it moves to the end. */
   turned(client: string): void {
     const list = this.#byClient.get(client);
     const left = list?.first() !== undefined;
@@ -114,7 +113,7 @@ class Line {
   }
 }
 
-/** Addresses that are passed over in search of one that may have a connection. */
+/** Most addresses that are skipped in search of one that may have a connection. */
 const MOST_REFUSED = 16;
 
 const always = (): boolean => true;
@@ -123,24 +122,24 @@ export class WaitQueue {
   readonly #own = new Line();
   readonly #parts = new Line();
   readonly #sharing = new Line();
-  /** All of them, for their deadlines. */
+  /** All waiters, for their deadlines. */
   readonly #all = new List();
-  /** Since it was looked through. */
+  /** Refusals since the last search. */
   #refusals = 0;
 
-  /** Those whose exchanges are over may be among them for a moment. */
+  /** Waiters, including a few whose exchanges have ended. */
   get length(): number {
     return this.#all.length;
   }
 
-  /** Whether somebody waits who needs a connection of its own. */
+  /** Whether an exchange waits for a connection of its own. */
   get ownWaits(): boolean {
     return this.#own.first(always, 1) !== undefined || this.#parts.first(always, 1) !== undefined;
   }
 
-  /** False when `most` are waiting already. Times in monotonic milliseconds. */
+  /** Returns false if `most` wait already. Times in monotonic milliseconds. */
   push(user: UpstreamUser, now: number, timeout: number, most: number): boolean {
-    if (this.length >= most && ++this.#refusals * LOOKED_AT >= this.length) this.#tidy();
+    if (this.length >= most && ++this.#refusals * SEARCHED >= this.length) this.#tidy();
     if (this.length >= most) return false;
     const line = user.shares ? this.#sharing : user.streams ? this.#parts : this.#own;
     const waiter = { user, line, since: now, deadline: now + timeout, left: false };
@@ -155,7 +154,7 @@ export class WaitQueue {
     this.#all.tidy();
   }
 
-  /** The next one of those that `may` have a connection; stays in the queue. */
+  /** The next waiter that `may` accepts; it stays in the queue. */
   first(may: (user: UpstreamUser) => boolean = always): Waiter | undefined {
     if (this.#all.length === 0) return undefined;
     const own = this.#own.first(may, MOST_REFUSED);
@@ -164,23 +163,23 @@ export class WaitQueue {
     return earlier(earlier(own, parts), sharing);
   }
 
-  /** The same, out of the queue. */
+  /** Removes and returns the next user that `may` accepts. */
   next(may?: (user: UpstreamUser) => boolean): UpstreamUser | undefined {
     return this.#take(this.first(may));
   }
 
-  /** The next one of those that share a connection, taken out of the queue. */
+  /** Removes and returns the next user that shares a connection. */
   nextSharing(): UpstreamUser | undefined {
     return this.#take(this.#sharing.first(always, 1));
   }
 
-  /** One whose time is over, out of the queue. */
+  /** Removes and returns a user whose deadline has passed. */
   nextExpired(now: number): UpstreamUser | undefined {
     const first = this.#all.first();
     return first !== undefined && first.deadline <= now ? this.#take(first) : undefined;
   }
 
-  /** Nobody is told. */
+  /** Empties the queue without a report to the users. */
   clear(): void {
     for (const line of [this.#own, this.#parts, this.#sharing]) line.clear();
     this.#all.clear();

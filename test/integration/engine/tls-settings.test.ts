@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect, createServer, type TLSSocket } from 'node:tls';
 import * as assert from 'uvu/assert';
-import { TARGET_TLS } from '../../../src/proxy/downstream/tls.js';
+import { TARGET_TLS } from '../../../src/proxy/upstream/tls.js';
 import { onlyWhere } from '../../support/only-where.js';
 import { type Plane, specOf, until } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { type ConnectionOptions, connect, createServer } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { TARGET_TLS } from '../../../src/proxy/downstream/tls.js';
 import { bounded, connectionCause, timeSpan } from '../../../src/proxy/errors/cause.js';
+import { TARGET_TLS } from '../../../src/proxy/upstream/tls.js';
 
 const test = suite('causes');
 const pem = (name: string): Buffer => readFileSync(join(process.cwd(), 'test/integration/fixtures', name));

@@ -101,7 +101,7 @@ test('a client that is waited for falls behind; one that keeps the pace, or whos
   for (let now = 100; now <= 5000; now += 100) {
     // In large parts, as kernels have it.
     if (now % 800 === 0) fast.clientBytes += 800_000;
-    slow.look(now);
+    slow.sweep(now);
     if (now < 1900) continue;
     assert.is(slow.slowest(1000, 0, () => true)?.user, stalled, String(now));
     assert.is(

@@ -6,10 +6,10 @@ import * as assert from 'uvu/assert';
 import { Descriptors } from '../../../src/proxy/load/descriptors.js';
 import { FairScheduler } from '../../../src/proxy/load/fair-scheduler.js';
 import { WriteBatcher } from '../../../src/proxy/load/write-batcher.js';
-import type { UpstreamConnection } from '../../../src/proxy/upstream/connection.js';
 import { DnsCache } from '../../../src/proxy/upstream/dns-cache.js';
-import { FailureNotes } from '../../../src/proxy/upstream/failures.js';
 import { Target } from '../../../src/proxy/upstream/target.js';
+import { FailureNotes } from '../../../src/proxy/upstream/target-host.js';
+import type { OwnConnection } from '../../../src/proxy/upstream/user.js';
 import { StatsRegistry } from '../../../src/telemetry/stats/registry.js';
 import { StatsWriter } from '../../../src/telemetry/stats/writer.js';
 import { generationOf, specOf, until } from '../../integration/engine-kit.js';
@@ -19,9 +19,9 @@ import { IdleUser } from '../../support/upstream-user.js';
 const test = suite('targets');
 
 class Asking extends IdleUser {
-  connection: UpstreamConnection | undefined;
+  connection: OwnConnection | undefined;
   error: string | undefined;
-  override onConnection(connection: UpstreamConnection): void {
+  override onConnection(connection: OwnConnection): void {
     this.connection = connection;
   }
   override onUnavailable(error: string): void {
@@ -78,7 +78,7 @@ test('without descriptors those who wait go on waiting for what is open', async 
   users[0]!.connection!.abandon();
   await until(() => users[2]!.connection !== undefined, 'the third');
   assert.equal([users[3]!.connection, users[3]!.error], [undefined, undefined]);
-  target.release(users[1]!.connection!);
+  users[1]!.connection!.giveBack();
   assert.is(users[3]!.connection, users[1]!.connection);
   close();
 });
@@ -89,8 +89,8 @@ test('while turns are held those who wait get nothing; then what has become free
   for (const user of users) target.acquire(user);
   await until(() => users[0]!.connection !== undefined && users[1]!.connection !== undefined, 'both that there may be');
   turns.hold();
-  target.release(users[0]!.connection!);
-  target.release(users[1]!.connection!);
+  users[0]!.connection!.giveBack();
+  users[1]!.connection!.giveBack();
   await turn();
   assert.ok(users.slice(2).every(({ connection, error }) => connection === undefined && error === undefined));
   users[2]!.over = true;
@@ -103,7 +103,7 @@ test('while turns are held those who wait get nothing; then what has become free
   const last = new Asking();
   target.acquire(last);
   turns.hold();
-  target.release(users[3]!.connection!);
+  users[3]!.connection!.giveBack();
   turns.release();
   await turn();
   assert.is(last.connection, users[3]!.connection);
@@ -118,12 +118,12 @@ test('who asks while those who waited longer have their turn still to come stand
   await until(() => first.connection !== undefined, 'the first');
   turns.hold();
   turns.wait({ takeTurn: () => target.acquire(young) });
-  target.release(first.connection!);
+  first.connection!.giveBack();
   turns.release();
   await turn();
   assert.is(old.connection, first.connection);
   assert.is(young.connection, undefined);
-  target.release(old.connection!);
+  old.connection!.giveBack();
   assert.is(young.connection, first.connection);
   close();
 });
@@ -149,13 +149,13 @@ for (const after of [false, true])
     server.close();
     if (!after) target.retire();
     turns.hold();
-    target.release(first.connection!);
+    first.connection!.giveBack();
     if (after) target.retire();
     turns.release();
     await turn();
     assert.is(old.connection, first.connection);
     assert.is(old.error, undefined);
-    target.release(old.connection!);
+    old.connection!.giveBack();
     assert.ok(target.finished);
     close();
   });

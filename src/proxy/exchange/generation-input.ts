@@ -1,0 +1,20 @@
+/** The input of a generation, as control sends it to each data plane. Plain data. */
+import type { Program } from '../../bundle/types.js';
+import type { SlotAssignment } from '../../telemetry/stats/registry.js';
+
+export interface GenerationInput {
+  /** One more for each load. */
+  readonly id: number;
+  readonly sha256: string;
+  /** With resolved references, and the targets of managed services. */
+  readonly program: Program;
+  readonly trie: SharedArrayBuffer | ArrayBuffer;
+  readonly stats: StatsSlots;
+  /** Bind new listeners with SO_REUSEPORT, since other workers bind the same addresses. */
+  readonly sharePorts?: boolean;
+}
+
+/** The counter slots of each entity, and the chunks of this worker that contain them. */
+export interface StatsSlots extends SlotAssignment {
+  readonly chunks: readonly SharedArrayBuffer[];
+}
