@@ -56,7 +56,7 @@ const LEAVES: Readonly<Record<string, readonly string[]>> = {
   'src/version.ts': ['cli', 'control'],
   'src/plural.ts': ['lint', 'compiler', 'telemetry', 'control', 'dashboard', 'cli'],
   'src/field-syntax.ts': ['policies', 'spec', 'proxy', 'cli'],
-  'src/input-file.ts': ['spec', 'lint', 'proxy', 'control', 'dashboard', 'cli'],
+  'src/input-file.ts': ['spec', 'lint', 'telemetry', 'proxy', 'control', 'cli'],
   'src/reference-syntax.ts': ['bundle', 'schema', 'lint', 'control'],
   'src/output-file.ts': ['lint', 'telemetry', 'cli'],
 };

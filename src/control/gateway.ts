@@ -8,6 +8,7 @@ import { reasonOf } from '../reason.js';
 import type { Model } from '../spec/model.js';
 import { systemClock } from '../state/clock.js';
 import { LimitTable } from '../state/limits/table.js';
+import { runtimePath } from '../telemetry/admin-protocol.js';
 import { changesText } from '../telemetry/changes.js';
 import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapshot.js';
 import { AdminServer } from './admin/server.js';
@@ -183,6 +184,7 @@ export class Gateway {
       plane: this.#plane.api,
       admin: this.#admin,
       watcher: this.#watcher,
+      runtimeDir: this.#options.runtimeDir ?? runtimePath(),
       alone: () => this.#plane.whyAlone(),
       ending: () => this.#ending !== undefined,
     });

@@ -2,7 +2,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { discover, rediscover, runningGateways } from '../../src/dashboard/discover.js';
+import { discover, rediscover } from '../../src/dashboard/discover.js';
+import { runningGateways } from '../../src/telemetry/running-gateways.js';
 import { FakeGateway } from './fake-gateway.js';
 import { withFolder } from './help.js';
 
@@ -80,7 +81,7 @@ test('one spec served twice: a list of these', async () => {
 });
 
 test('dead processes, sockets that nobody serves, and garbage are passed over', async () => {
-  await withGateways(['shop/gateway.toml'], async ({ env, folder, directory }) => {
+  await withGateways(['shop/gateway.toml'], async ({ folder, directory }) => {
     const entry = { pid: process.pid, spec: '/x', socket: join(directory, 'gone.sock'), startedAt: 1, listeners: [] };
     // The greatest process number that Linux gives is 2^22.
     const dead = { ...entry, pid: 2 ** 22 + 7, socket: join(directory, `${process.pid}.sock`) };
@@ -99,7 +100,7 @@ test('dead processes, sockets that nobody serves, and garbage are passed over', 
     };
     for (const [file, text] of Object.entries(texts)) writeFileSync(join(directory, file), text);
     mkdirSync(join(directory, '1011.json'));
-    const found = await runningGateways({ env, cwd: folder });
+    const found = await runningGateways(directory);
     assert.equal(
       found.map(({ spec }) => spec),
       [join(folder, 'shop/gateway.toml')],
@@ -108,17 +109,17 @@ test('dead processes, sockets that nobody serves, and garbage are passed over', 
 });
 
 test('the second gateway of one process is found too', async () => {
-  await withGateways(['shop/gateway.toml'], async ({ env, folder, directory }) => {
+  await withGateways(['shop/gateway.toml'], async ({ directory }) => {
     const socket = join(directory, `${process.pid}.sock`);
     const entry = { pid: process.pid, spec: '/x', socket, startedAt: 1, listeners: ['127.0.0.1:1'] };
     writeFileSync(join(directory, `${process.pid}-2.json`), JSON.stringify(entry));
-    assert.is((await runningGateways({ env, cwd: folder })).length, 2);
+    assert.is((await runningGateways(directory)).length, 2);
   });
 });
 
 test('rediscover finds the same gateway while it runs, then the one that serves its spec', async () => {
-  await withGateways(['shop/gateway.toml', 'shop/gateway.toml'], async ({ env, folder, directory }) => {
-    const [one, two] = await runningGateways({ env, cwd: folder });
+  await withGateways(['shop/gateway.toml', 'shop/gateway.toml'], async ({ env, directory }) => {
+    const [one, two] = await runningGateways(directory);
     assert.ok(one && two);
     assert.is((await rediscover(one, { env, cwd: '/' }))?.pid, one.pid);
     assert.is((await rediscover(two, { env, cwd: '/' }))?.pid, two.pid);

@@ -75,7 +75,7 @@ export default defineCommand<Options, [dir: string | undefined]>({
       if (options.ci && place !== '') {
         io.info(`note: GitHub reads workflows only in .github/workflows at the root of the repository: move it there.`);
       }
-      await warnPort(io, plan.address);
+      await warnPort(io, folder, plan.address);
       showSteps(io, dir, plan, installation);
     }
     return EXIT.ok;
@@ -128,14 +128,18 @@ function showNotes(io: Io, { shortNotes, apiKey }: InitPlan): void {
 }
 
 /** Says so when `gw serve` could not listen now. */
-async function warnPort(io: Io, address: string): Promise<void> {
+async function warnPort(io: Io, folder: string, address: string): Promise<void> {
   const { assertFree } = await import('../../control/ports/addresses.js');
-  const { reasonOf } = await import('../../reason.js');
   try {
     await assertFree([address]);
   } catch (error) {
-    const advice = 'Stop that program, or choose another port: change `address` in gateway.toml, or use --port.';
-    io.info(`\n${io.paint('yellow', 'warning:')} gw cannot listen at ${address} now: ${reasonOf(error)}. ${advice}`);
+    const { bindHelp } = await import('../../control/ports/bind-help.js');
+    const { errnoCode, reasonOf } = await import('../../reason.js');
+    const { runtimePath } = await import('../../telemetry/admin-protocol.js');
+    const spec = `${folder}/gateway.toml`;
+    const help = (await bindHelp(errnoCode(error) ?? '', address, spec, runtimePath(io.env))) ?? '';
+    io.info(`\n${io.paint('yellow', 'warning:')} gw cannot listen at ${address} now: ${reasonOf(error)}. ${help}`);
+    io.info('The port is in `address` of gateway.toml; `gw init --port` chooses another.');
   }
 }
 

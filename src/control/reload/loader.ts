@@ -10,10 +10,12 @@ import { type ControlCode, controlError, controlWarning } from '../codes.js';
 import type { Log } from '../log.js';
 import { ManagedError, type ManagedProcess } from '../managed/process.js';
 import type { ManagedSet, Preparation } from '../managed/set.js';
+import { assertFree, isAnyPort } from '../ports/addresses.js';
+import { bindHelp } from '../ports/bind-help.js';
 import { plain } from '../references/resolve.js';
 import type { GatewayStats } from '../stats/gateway-stats.js';
 import type { SpecWatcher } from '../watch/watcher.js';
-import { build, type Candidate, placesOf, reject, reportOf, type Source } from './candidate.js';
+import { build, type Candidate, nameOfSource, placesOf, reject, reportOf, type Source } from './candidate.js';
 import { changesOf, diffPrograms, type ProgramDiff, summarize } from './diff.js';
 import { lossesOf, takesAway } from './losses.js';
 import { Rejected, type Rejection, type ReloadSteps, type ReloadTrigger, type SwapResult } from './reloader.js';
@@ -42,6 +44,8 @@ export interface LoaderParts {
   readonly plane: DataPlaneApi;
   readonly admin: AdminServer;
   readonly watcher: SpecWatcher | undefined;
+  /** Where running gateways are found. */
+  readonly runtimeDir: string;
   /** Why one worker alone can serve; undefined where several can. */
   readonly alone: () => string | undefined;
   /** The gateway ends: waiting for quiet is over. */
@@ -85,6 +89,8 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   }
 
   async warm(candidate: Candidate): Promise<WarmCandidate> {
+    // A second gateway on the same port would start all its managed targets only to stop them.
+    if (!this.#live && candidate.runs.size > 0) await this.#assertFree(candidate);
     try {
       return { candidate, preparation: await this.#parts.managed.prepare(candidate.runs) };
     } catch (error) {
@@ -92,6 +98,15 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       const help = error.output.length > 0 ? `Its last output:\n${error.output.join('\n')}` : 'It wrote nothing.';
       const message = `The managed target of service \`${error.service}\` did not start: ${error.message}`;
       throw this.#refuse(candidate, 'service/not-ready', `service.${error.service}.run`, message, help);
+    }
+  }
+
+  async #assertFree(candidate: Candidate): Promise<void> {
+    const addresses = candidate.program.listeners.map(({ address }) => plain(address));
+    try {
+      await assertFree(addresses.filter((address) => !isAnyPort(address)));
+    } catch (error) {
+      throw await this.#refuseLoad(candidate, error);
     }
   }
 
@@ -166,7 +181,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     } catch (error) {
       const at = placeOf(error);
       const message = `The admin API cannot listen${at === '' ? '' : ` at ${at}`}: ${reasonOf(error)}.`;
-      throw this.#refuse(candidate, 'admin/bind', 'admin.address', message, BIND_HELP[errnoCode(error) ?? '']);
+      throw this.#refuse(candidate, 'admin/bind', 'admin.address', message, await this.#bindHelp(error));
     }
     try {
       const listeners = await plane.load(input);
@@ -174,7 +189,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       return listeners;
     } catch (error) {
       await tcp.abandon();
-      throw this.#refuseLoad(candidate, error);
+      throw await this.#refuseLoad(candidate, error);
     }
   }
 
@@ -187,7 +202,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     await Promise.all(gone.map((process) => managed.stop(process)));
   }
 
-  #refuseLoad(candidate: Candidate, error: unknown): Rejected {
+  async #refuseLoad(candidate: Candidate, error: unknown): Promise<Rejected> {
     const code = errnoCode(error) ?? '';
     const reason = reasonOf(error);
     if (/access log/.test(messageOf(error))) {
@@ -207,8 +222,13 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       'listener/bind',
       listener ? `listener.${listener.name}.address` : '',
       refusal,
-      BIND_HELP[code],
+      await this.#bindHelp(error),
     );
+  }
+
+  #bindHelp(error: unknown): Promise<string | undefined> {
+    const { source, runtimeDir } = this.#parts;
+    return bindHelp(errnoCode(error) ?? '', placeOf(error), nameOfSource(source), runtimeDir);
   }
 
   #refuse(candidate: Candidate, code: ControlCode, at: string, message: string, help?: string): Rejected {
@@ -293,12 +313,3 @@ function entityIn({ policies, listeners, services, consumers }: Program, message
 }
 
 const ACCESS_LOG_HELP = 'Create the folder, let the user that runs gw write there, or change `path` of `[access_log]`.';
-
-/** By the code of the system's refusal. */
-const BIND_HELP: { readonly [code: string]: string } = {
-  EADDRINUSE: 'Another process listens there: end it, or choose another port.',
-  EADDRNOTAVAIL: 'Use an address of this machine, or leave the host empty for all of them.',
-  EACCES:
-    'Ports below 1024 need a privilege that gw does not have here: choose another port, or grant CAP_NET_BIND_SERVICE.',
-  ENOTFOUND: 'Check the name, or write an IP address.',
-};
