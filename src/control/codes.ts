@@ -1,43 +1,43 @@
-/** What control says of a spec beside what the compiler proves: about the machine that it meets. */
+/** Diagnostics that depend on the machine where a gateway runs, so that the compiler cannot give them. */
 import type { Diagnostic, Severity, Span } from '../schema/diagnostic.js';
 
 export const CONTROL_CODES = [
-  { code: 'reference/unresolved', severity: 'error', summary: 'A `${env:}` or `${file:}` reference names nothing.' },
-  { code: 'reference/invalid', severity: 'error', summary: 'What a reference holds cannot stand where it is used.' },
-  { code: 'listener/certificate', severity: 'error', summary: 'A certificate or key of a listener cannot be used.' },
+  { code: 'reference/unresolved', severity: 'error', summary: 'A variable or file of a reference does not exist' },
+  { code: 'reference/invalid', severity: 'error', summary: 'The value of a reference is not valid where it is used' },
+  { code: 'listener/certificate', severity: 'error', summary: 'A certificate or key of a listener cannot be used' },
   {
     code: 'listener/certificate-dates',
     severity: 'warning',
-    summary: 'A certificate has expired, or is not valid yet.',
+    summary: 'A certificate has expired or is not valid yet',
   },
-  { code: 'log/open', severity: 'error', summary: 'The access log cannot be opened.' },
-  { code: 'listener/bind', severity: 'error', summary: 'A listener cannot be bound.' },
-  { code: 'service/not-ready', severity: 'error', summary: 'A managed target did not start.' },
-  { code: 'admin/bind', severity: 'error', summary: 'The admin address cannot be bound.' },
-  { code: 'bundle/invalid', severity: 'error', summary: 'A bundle cannot be read or verified.' },
-  { code: 'gateway/load', severity: 'error', summary: 'The data plane refused the generation.' },
-  { code: 'gateway/workers', severity: 'warning', summary: 'One worker serves where the spec asks for several.' },
+  { code: 'log/open', severity: 'error', summary: 'The access log cannot be opened' },
+  { code: 'listener/bind', severity: 'error', summary: 'A listener cannot be bound' },
+  { code: 'service/not-ready', severity: 'error', summary: 'A managed target did not start' },
+  { code: 'admin/bind', severity: 'error', summary: 'The admin address cannot be bound' },
+  { code: 'bundle/invalid', severity: 'error', summary: 'A bundle cannot be read or verified' },
+  { code: 'gateway/load', severity: 'error', summary: 'The data plane refused the generation' },
+  { code: 'gateway/workers', severity: 'warning', summary: 'One worker serves, the spec asks for several' },
   {
     code: 'reload/unauthenticated',
     severity: 'warning',
-    summary: 'A reload removes authentication from a route that had it.',
+    summary: 'A reload removes authentication from a route',
   },
-  { code: 'reload/no-routes', severity: 'warning', summary: 'A reload leaves no routes.' },
+  { code: 'reload/no-routes', severity: 'warning', summary: 'A reload leaves no routes' },
 ] as const satisfies readonly { readonly code: string; readonly severity: Severity; readonly summary: string }[];
 
 export type ControlCode = (typeof CONTROL_CODES)[number]['code'];
 
-/** An error of control's at a span; `help` says what to do next. */
+/** An error at a span; `help` says what to do. */
 export function controlError(code: ControlCode, span: Span, message: string, help?: string): Diagnostic {
   return { code, severity: 'error', span, message, ...(help === undefined ? {} : { help }) };
 }
 
-/** A warning of control's: the gateway serves, though not as the spec has it. */
+/** A warning at a span: the gateway serves, but not exactly as the spec says. */
 export function controlWarning(code: ControlCode, span: Span, message: string, help: string): Diagnostic {
   return { code, severity: 'warning', span, message, help };
 }
 
-/** The very start of a file: where a diagnostic stands that no text of the file is to blame for. */
+/** The start of a file: the span of a diagnostic that belongs to no text of it. */
 export function startOf(file: string): Span {
   const position = { offset: 0, line: 1, column: 1 };
   return { file, start: position, end: position };

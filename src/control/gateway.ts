@@ -270,15 +270,12 @@ export class Gateway {
 
   #tellDrain({ cut, tunnels, raced }: DrainReport, timeoutMs: number): void {
     if (cut > 0) {
-      const what = cut === 1 ? '1 exchange was' : `${cut} exchanges were`;
-      this.#log.warn(`${what} cut at the drain's deadline`, { cut, tunnels, timeoutMs });
+      this.#log.warn(`${counted(cut, 'exchange')} cut at the drain deadline`, { cut, tunnels, timeoutMs });
     }
     if (raced > 0) {
-      const what =
-        raced === 1
-          ? '1 request came as its idle connection was'
-          : `${raced} requests came as their idle connections were`;
-      this.#log.warn(`${what} closed: no answer, and clients may ask again`, { raced });
+      this.#log.warn(`${counted(raced, 'request')} without a reply: sent while the idle connection was closed`, {
+        raced,
+      });
     }
   }
 
@@ -299,10 +296,10 @@ export class Gateway {
     const reload = await this.#reloader.request('start');
     if (this.#loader.bug !== undefined) throw this.#loader.bug;
     if (reload?.outcome !== 'live') {
-      throw new StartError(reload?.summary ?? 'The gateway ended while it started.', reload?.diagnostics ?? '');
+      throw new StartError(reload?.summary ?? 'The gateway was stopped during its start.', reload?.diagnostics ?? '');
     }
     if (this.#options.adminSocket !== false) await this.#socket.open();
-    if (this.#ending) throw new StartError('The gateway ended while it started.', '');
+    if (this.#ending) throw new StartError('The gateway was stopped during its start.', '');
     this.#become('ready');
   }
 
@@ -311,7 +308,8 @@ export class Gateway {
     await this.#watcher?.close();
     const parts = [this.#admin.close(), this.#socket.close(), this.#plane.close(), this.#managed.close()];
     const failures = (await Promise.allSettled(parts)).filter((part) => part.status === 'rejected');
-    for (const failure of failures) this.#log.warn(`closing: ${reasonOf(failure.reason)}`);
+    for (const failure of failures)
+      this.#log.warn('cannot close a part of the gateway', { cause: reasonOf(failure.reason) });
     await this.#reloader.settle();
     // What a step that was under way opened meanwhile would keep the process.
     await this.#admin.close();
@@ -333,14 +331,13 @@ export class Gateway {
     };
     const live = this.#loader.live;
     if (reload.outcome === 'rejected' && (this.#ending || this.#state === 'draining')) {
-      this.#log.info(`reload given up, the gateway is ending: ${summary}`, { tookMs });
+      this.#log.info('reload cancelled, the gateway is stopping', { cause: summary, tookMs });
     } else if (reload.outcome === 'rejected' && live) {
-      const serving = `generation ${live.input.id} keeps serving`;
-      this.#log.error(`reload rejected, ${serving}: ${summary}`, fields);
+      this.#log.error(`reload rejected, generation ${live.input.id} keeps serving`, { cause: summary, ...fields });
     } else if (reload.outcome === 'live' && generation !== 1) {
       this.#log.info(`reloaded as generation ${generation}: ${summary}`, fields);
     } else if (reload.outcome === 'live' && diagnostics.trim() !== '') {
-      this.#log.warn(`the spec has ${counted(reload.warnings, 'warning')}`, { diagnostics });
+      this.#log.warn(`${counted(reload.warnings, 'warning')} in the spec`, { diagnostics });
     }
     if (reload.outcome === 'live') this.#socket.refresh();
     this.#admin.events.reload(reload);

@@ -54,7 +54,7 @@ export function createLog(options: LogOptions): Log {
       }
       const lost = dropped;
       dropped = 0;
-      if (lost > 0) logger.warn({ dropped: lost }, 'lines of this log were dropped: its reader was too slow');
+      if (lost > 0) logger.warn({ cause: 'reader too slow', dropped: lost }, 'log lines dropped');
       sink.write(format === 'json' ? line : prettyLine(line, options.color === true));
     },
   };

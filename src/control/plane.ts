@@ -1,4 +1,4 @@
-/** What carries a gateway's traffic, and what of it comes back to control: workers, or a data plane in this thread. */
+/** Runs the data plane of a gateway, in worker threads or in this thread, and collects what it reports. */
 import type { Clock } from '../policies/contract.js';
 import { DataPlane } from '../proxy/data-plane.js';
 import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
@@ -17,9 +17,9 @@ export interface PlaneOptions {
   readonly accessLog: DataPlaneOptions['accessLog'];
   readonly stats: GatewayStats;
   readonly log: Log;
-  /** Of an inline data plane. */
+  /** For an inline data plane. */
   readonly clock: Clock | undefined;
-  /** Finished requests, while somebody watches; in order over all workers. */
+  /** Finished requests, while a client watches; ordered over all workers. */
   readonly requests: (records: readonly RequestRecord[], dropped: number) => void;
   /** The last requests of one worker before they were watched. */
   readonly recent: (records: readonly RequestRecord[]) => void;
@@ -27,7 +27,7 @@ export interface PlaneOptions {
 
 export class Plane {
   readonly api: DataPlaneApi;
-  /** The same, unless it runs inline. */
+  /** Undefined when the data plane runs inline. */
   readonly #set: WorkerSet | undefined;
   readonly #options: PlaneOptions;
   readonly #records: RecordMerger;
@@ -69,10 +69,10 @@ export class Plane {
     return this.#set?.workers ?? [{ worker: 0, restarts: 0 }];
   }
 
-  /** Why only one worker can serve; undefined where several can. */
+  /** Why only one worker can serve; undefined if several can. */
   whyAlone(): string | undefined {
-    if (!this.#set) return 'this gateway runs its data plane inline, in the thread of the program that started it';
-    const bound = 'it started with one, which holds its ports alone; several take effect at the next start';
+    if (!this.#set) return 'the data plane runs inline, in the thread of the program that started it';
+    const bound = 'the gateway started with one, whose ports cannot be shared; restart it to use several';
     return whyNoSharing() ?? (this.#set.maySpread ? undefined : bound);
   }
 

@@ -203,7 +203,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#prepared = undefined;
     if (prepared === undefined) return;
     this.#undo(prepared).catch((error: unknown) =>
-      this.#logger.warn(`An access log that is not wanted any more did not close: ${reasonOf(error)}`),
+      this.#logger.warn('cannot close the access log of a rejected load', { cause: reasonOf(error) }),
     );
   }
 
@@ -252,7 +252,9 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const old = this.#sink.accessLog;
     this.#sink.accessLog = log.opened;
     this.#logKey = log.key;
-    old?.close().catch((error: unknown) => this.#logger.warn(`The old access log did not close: ${reasonOf(error)}`));
+    old
+      ?.close()
+      .catch((error: unknown) => this.#logger.warn('cannot close the previous access log', { cause: reasonOf(error) }));
   }
 
   /** Undefined when it stays as it is. */

@@ -53,7 +53,7 @@ test('says where it listens, reloads on SIGHUP, drains on SIGTERM', async () => 
   served.child.kill('SIGTERM');
   assert.is((await slow).body, 'origin GET /slow');
   assert.is(await served.exit, 0);
-  assert.match(served.stdout, /draining; a second signal ends at once[\s\S]*stopped after/);
+  assert.match(served.stdout, /draining; a second signal stops at once[\s\S]*stopped after/);
 });
 
 test('a second signal ends at once', async () => {
@@ -74,7 +74,7 @@ test('a second signal ends at once', async () => {
   served.child.kill('SIGINT');
   assert.is(await served.exit, 130);
   assert.is(await cut, 'cut');
-  assert.match(served.stdout, 'SIGINT again: ending at once, 1 exchange cut');
+  assert.match(served.stdout, 'SIGINT again: stopping at once, 1 exchange cut');
   assert.not.match(served.stdout, 'failed while it drained', 'the drain was overtaken: nothing has failed');
 });
 
@@ -105,7 +105,7 @@ test('a second signal does not wait for a managed target that ignores the first'
   served.child.kill('SIGTERM');
   assert.is(await served.exit, 143);
   assert.ok(performance.now() - since < 3000);
-  assert.match(served.stdout, 'SIGTERM again: ending at once');
+  assert.match(served.stdout, 'SIGTERM again: stopping at once');
 });
 
 test('a second signal during the start does not wait for a managed target either', async () => {
@@ -117,7 +117,7 @@ test('a second signal during the start does not wait for a managed target either
   served.child.kill('SIGINT');
   assert.is(await served.exit, 130);
   assert.ok(performance.now() - since < 3000);
-  assert.match(served.stdout, 'ended by a signal before it served');
+  assert.match(served.stdout, 'stopped by a signal during the start');
 });
 
 test('a reload that a drain overtakes is no error', async () => {
@@ -132,7 +132,7 @@ test('a reload that a drain overtakes is no error', async () => {
   served.child.kill('SIGHUP');
   await until(() => served.stdout.includes('] never'), 'the new target');
   served.child.kill('SIGTERM');
-  await until(() => served.stdout.includes('reload given up, the gateway is ending'), 'the end of the reload');
+  await until(() => served.stdout.includes('reload cancelled, the gateway is stopping'), 'the end of the reload');
   served.child.kill('SIGTERM');
   assert.is(await served.exit, 143);
   assert.not.match(served.stdout, 'reload rejected');
@@ -143,9 +143,9 @@ test('SIGHUP during a drain claims no reload', async () => {
   const served = new Served({ path: spec.path });
   await served.url();
   served.child.kill('SIGTERM');
-  await until(() => served.stdout.includes('not ready any more'), 'the drain');
+  await until(() => served.stdout.includes('SIGTERM: not ready, '), 'the drain');
   served.child.kill('SIGHUP');
-  await until(() => served.stdout.includes('SIGHUP: no reload, the gateway is ending'), 'the answer');
+  await until(() => served.stdout.includes('SIGHUP: no reload, the gateway is stopping'), 'the answer');
   served.child.kill('SIGTERM');
   assert.is(await served.exit, 143);
 });
@@ -167,7 +167,7 @@ test('a port that is taken does not start either, and says which', async () => {
   assert.is(await served.exit, 1);
   assert.match(served.stderr, 'listener/bind');
   assert.match(served.stderr, taken);
-  assert.match(served.stderr, 'Another process listens there');
+  assert.match(served.stderr, 'Another process uses this address');
 });
 
 test('a signal while managed targets start ends them and the start', async () => {
@@ -207,11 +207,11 @@ test('a rejection that nobody awaits ends nothing; an error that nobody caught e
   const served = new Served({ path: spec.path });
   const url = await served.url();
   served.child.kill('SIGWINCH');
-  await until(() => /a rejection was not handled[\s\S]*awaited by nobody/.test(served.stdout), 'the report');
+  await until(() => /unhandled promise rejection[\s\S]*awaited by nobody/.test(served.stdout), 'the report');
   assert.is((await call(`${url}/hello`)).body, 'hello');
   served.child.kill('SIGUSR2');
   assert.is(await served.exit, 70);
-  assert.match(served.stdout, /a bug in gw ends it[\s\S]*thrown by nobody/);
+  assert.match(served.stdout, /stopping because of a bug in gw[\s\S]*thrown by nobody/);
 });
 
 test('json log lines, one object each', async () => {

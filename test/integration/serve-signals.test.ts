@@ -52,7 +52,7 @@ onUnix('SIGUSR1 opens the access log anew and starts no inspector; SIGUSR2 is ig
   assert.is((await call(served.url)).status, 200);
   assert.not.match(served.log, /[Dd]ebugger listening/);
   served.signal('SIGQUIT');
-  await until(() => /SIGQUIT: not ready any more[\s\S]*stopped after/.test(served.log), 'the drain');
+  await until(() => /SIGQUIT: not ready, [\s\S]*stopped after/.test(served.log), 'the drain');
   assert.is(await served.stop(), 0);
 });
 
@@ -167,7 +167,7 @@ async function endsThough(held: 'worker' | 'main' | 'start'): Promise<void> {
     child.kill('SIGTERM');
     await until(() => isGone(child.pid ?? 0), `the process to end, ${held}; it said ${output}`, 30_000);
     assert.is(await over, 'SIGKILL');
-    assert.match(output, /the process is killed/);
+    assert.match(output, /killing the process/);
   } finally {
     child.kill('SIGKILL');
   }

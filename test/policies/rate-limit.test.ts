@@ -197,7 +197,7 @@ test('observe counts and lets everything pass', () => {
   const policy = create('rate-limit', 'limit = "2/s"\nmode = "observe"', around);
   const decisions: Decision[] = [];
   assert.is(passing(policy, 5, { decisions }), 5);
-  assert.match(decisions[4]!.why, 'only observed');
+  assert.match(decisions[4]!.why, 'not enforced');
   assert.is(decisions[4]!.outcome, 'pass');
   assert.equal(around.limits.totals('identity of p'), { allowed: 2, refused: 3, evicted: 0 });
 });

@@ -172,7 +172,7 @@ export class AdminServer {
       return {
         status: 421,
         code: 'admin/host',
-        title: 'Misdirected Request',
+        title: 'Unknown Host field',
         detail:
           'The Host field does not name this server: call it by its address, as localhost, or by a name of `admin.hosts`.',
       };
@@ -181,7 +181,7 @@ export class AdminServer {
     return {
       status: 401,
       code: 'admin/token',
-      title: 'Unauthorized',
+      title: 'Token required',
       detail: 'This call needs `Authorization: Bearer <token>` with the token of `[admin]`.',
       headers: { 'www-authenticate': 'Bearer realm="gw admin"' },
     };
@@ -203,15 +203,15 @@ export class AdminServer {
     }
     const endpoint = this.#endpoints.get(path);
     if (!url || !endpoint) {
-      const detail = `There is no \`${path}\` here; there are ${[...this.#endpoints.keys()].join(', ')}.`;
-      sendProblem(response, { status: 404, code: 'admin/unknown', title: 'Not Found', detail });
+      const detail = `\`${path}\` does not exist. The admin API has ${[...this.#endpoints.keys()].join(', ')}.`;
+      sendProblem(response, { status: 404, code: 'admin/unknown', title: 'Unknown admin call', detail });
       return;
     }
     const method = request.method === 'HEAD' ? 'GET' : request.method;
     if (method !== endpoint.method) {
       const allow = endpoint.method === 'GET' ? 'GET, HEAD' : endpoint.method;
-      const detail = `\`${path}\` takes ${allow}, not ${request.method}.`;
-      const problem = { status: 405, code: 'admin/method', title: 'Method Not Allowed', detail, headers: { allow } };
+      const detail = `\`${path}\` accepts ${allow}, not ${request.method}.`;
+      const problem = { status: 405, code: 'admin/method', title: 'Method not allowed', detail, headers: { allow } };
       sendProblem(response, problem);
       return;
     }
@@ -221,13 +221,14 @@ export class AdminServer {
   }
 
   #failed(response: ServerResponse, path: string, error: unknown): void {
-    this.#log.error(`the admin API failed on ${path}`, {
+    this.#log.error('admin API call failed', {
+      path,
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
     if (response.headersSent) response.destroy();
     else {
-      const detail = 'This is a bug in gw; its log says more.';
-      sendProblem(response, { status: 500, code: 'admin/internal', title: 'Internal Server Error', detail });
+      const detail = 'This is a bug in gw. The log has the error.';
+      sendProblem(response, { status: 500, code: 'admin/internal', title: 'Admin API failed', detail });
     }
   }
 
@@ -240,8 +241,8 @@ export class AdminServer {
       sendProblem(response, {
         status: 503,
         code: 'admin/clients',
-        title: 'Service Unavailable',
-        detail: `${MAX_EVENT_CLIENTS} clients are reading events already.`,
+        title: 'Too many event streams',
+        detail: `${MAX_EVENT_CLIENTS} clients read events already. Close one, or try again later.`,
         headers: { 'retry-after': '5' },
       });
     }
@@ -251,8 +252,8 @@ export class AdminServer {
     const reload = await this.#backend.reload();
     if (reload) sendJson(response, reload.outcome === 'live' ? 200 : 422, reload);
     else {
-      const detail = 'The gateway is ending and reloads no more.';
-      sendProblem(response, { status: 503, code: 'admin/ending', title: 'Service Unavailable', detail });
+      const detail = 'The gateway is stopping and does not reload.';
+      sendProblem(response, { status: 503, code: 'admin/ending', title: 'Gateway stopping', detail });
     }
   }
 
@@ -270,8 +271,8 @@ export class AdminServer {
 const TOO_MANY = {
   status: 503,
   code: 'admin/clients',
-  title: 'Service Unavailable',
-  detail: `${adminBounds().held} connections are being answered already.`,
+  title: 'Too many admin calls',
+  detail: `${adminBounds().held} calls are in progress already. Try again later.`,
   headers: { 'retry-after': '5' },
 };
 
@@ -293,7 +294,7 @@ function listening(server: Server, listen: () => void, log: Log): Promise<void> 
       server.off('error', failed);
       server
         .removeAllListeners('error')
-        .on('error', (error) => log.warn(`the admin server reports: ${reasonOf(error)}`));
+        .on('error', (error) => log.warn('admin server error', { cause: reasonOf(error) }));
       resolve();
     };
     server.once('error', failed).once('listening', bound);

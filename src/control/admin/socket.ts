@@ -33,7 +33,7 @@ export class AdminSocket {
   open(): Promise<void> {
     this.#opening = this.#open().catch((error: unknown) => {
       this.#remove();
-      this.#options.log.warn(`no admin socket: ${reasonOf(error, 'write')}`);
+      this.#options.log.warn('no admin socket', { cause: reasonOf(error, 'write') });
     });
     return this.#opening;
   }
@@ -53,7 +53,7 @@ export class AdminSocket {
     try {
       this.#write();
     } catch (error) {
-      this.#options.log.warn(`the entry in the runtime folder cannot be written: ${reasonOf(error, 'write')}`);
+      this.#options.log.warn('cannot write the entry in the runtime folder', { cause: reasonOf(error, 'write') });
     }
   }
 

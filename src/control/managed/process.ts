@@ -194,7 +194,9 @@ export class ManagedProcess {
       });
       stream?.on('data', (chunk: Buffer) => lines.push(chunk));
       stream?.on('end', () => lines.end());
-      stream?.on('error', (error) => this.#host.log.warn(`[${this.service}] output lost: ${reasonOf(error)}`));
+      stream?.on('error', (error) =>
+        this.#host.log.warn(`[${this.service}] cannot read the output`, { cause: reasonOf(error) }),
+      );
     }
   }
 
@@ -217,13 +219,16 @@ export class ManagedProcess {
       await this.#end(running, STRAGGLER_MS);
       if (this.#stopping.signal.aborted) return;
       const problem = await this.#restart(how, this.#backoff.next(ranMs));
-      if (problem !== undefined) this.#host.log.error(`[${this.service}] ${problem}`);
+      if (problem !== undefined) this.#host.log.error(`[${this.service}] restart failed`, { cause: problem });
     }
   }
 
   async #restart(how: string, wait: number): Promise<string | undefined> {
     this.#state = 'backoff';
-    this.#host.log.warn(`[${this.service}] ended: ${how}; restarting in ${wait} ms`, { restarts: this.#restarts });
+    this.#host.log.warn(`[${this.service}] process ended; restart in ${wait} ms`, {
+      cause: how,
+      restarts: this.#restarts,
+    });
     await this.#pause(wait);
     if (this.#stopping.signal.aborted) return undefined;
     this.#restarts++;

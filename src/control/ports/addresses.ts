@@ -1,14 +1,14 @@
-/** Addresses of listeners before they are bound: whether they are free, and which port a port 0 turned out to be. */
+/** Addresses of listeners before they are bound: whether they are free, and the port that replaces port 0. */
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
 import { splitAddress } from '../../proxy/downstream/listener.js';
 import type { BoundListener, GenerationInput } from '../../proxy/types.js';
 import { errnoCode } from '../../reason.js';
 
-/** True for an address whose port the system chooses. */
+/** True for port 0, for which the system chooses a port. */
 export const isAnyPort = (address: string): boolean => /:0+$/.test(address);
 
-/** The same port of one host, or of any host and one. Sockets of both exist side by side only where they share ports. */
+/** Same port, and the same host or one of them any host: two sockets can have both addresses only if they share ports. */
 export function overlap(a: string, b: string): boolean {
   const [one, other] = [splitAddress(a), splitAddress(b)];
   if (one.port !== other.port) return false;
@@ -16,8 +16,7 @@ export function overlap(a: string, b: string): boolean {
 }
 
 /**
- * The same input on the ports that were bound: a listener on port 0 keeps, in further workers and over a replacement, the
- * port that the system once chose.
+ * Replaces port 0 by the port that was bound: further workers and replacements bind the port that the system chose first.
  */
 export function pinAddresses(input: GenerationInput, bound: readonly BoundListener[]): GenerationInput {
   const listeners = input.program.listeners.map((listener) => {
@@ -30,10 +29,10 @@ export function pinAddresses(input: GenerationInput, bound: readonly BoundListen
 }
 
 /**
- * Resolves when each address could be bound by one socket alone. Workers share their ports, and another program of the
- * same user could share them too without any sign of it: so what is about to be shared must be free first. Nothing
- * listens meanwhile, so a client that connects is refused by the system rather than accepted and cut.
- * @throws the error of listen(2) for the first that is not, EADDRINUSE above all
+ * Resolves when each address can be bound by a socket that does not share it. Workers share their ports, and another
+ * program of the same user could join them without an error, so an address must be free before it is shared. The check
+ * does not listen: the system refuses clients that connect meanwhile.
+ * @throws the error of listen(2) for the first address that is not free, usually EADDRINUSE
  */
 export async function assertFree(addresses: readonly string[]): Promise<void> {
   for (const [at, address] of addresses.entries()) {
@@ -58,18 +57,18 @@ async function bindOnce({ host, port }: { readonly host: string; readonly port: 
   }
 }
 
-/** The error that listen() gives for an address that is taken, or cannot be had for another reason. */
+/** The error that listen() gives for an address that cannot be bound. */
 export function listenError(address: string, code = 'EADDRINUSE'): Error {
   const { host, port } = splitAddress(address);
   return Object.assign(new Error(`listen ${code}: ${address}`), { code, syscall: 'listen', address: host, port });
 }
 
-/** Errors of a connection that only begins where bind(2) has succeeded. */
+/** Errors of connect(2): bind(2) has succeeded by then. */
 const BOUND = new Set(['ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /**
- * Binds without listening, which Node does only for a socket that connects: this one connects to itself, and is reset at
- * once, so that no TIME_WAIT stays behind.
+ * Binds without listening. Node does that only for a socket that connects: this one connects to itself and is reset at
+ * once, so that no TIME_WAIT remains.
  */
 function bindAlone(address: string, port: number): Promise<void> {
   const to = address === '::' ? '::1' : address === '0.0.0.0' ? '127.0.0.1' : address;
@@ -84,17 +83,17 @@ function bindAlone(address: string, port: number): Promise<void> {
   });
 }
 
-/** Reasons why several workers cannot share a port here; undefined where they can. */
+/** Why several workers cannot share a port here; undefined if they can. */
 export function whyNoSharing(
   { node }: { readonly node: string } = process.versions,
   platform: NodeJS.Platform = process.platform,
 ): string | undefined {
   const [major = 0, minor = 0] = node.split('.').map(Number);
   if (major < 22 || (major === 22 && minor < 12) || (major === 23 && minor < 1)) {
-    return `they share their ports by SO_REUSEPORT, which needs Node 22.12 or later (this is ${node})`;
+    return `several workers share ports with SO_REUSEPORT, which needs Node 22.12 or later (this is ${node})`;
   }
   const sharing: readonly NodeJS.Platform[] = ['linux', 'freebsd', 'sunos', 'aix'];
   return sharing.includes(platform)
     ? undefined
-    : `they share their ports by SO_REUSEPORT, which this platform (${platform}) does not have`;
+    : `several workers share ports with SO_REUSEPORT, which this platform (${platform}) does not have`;
 }

@@ -1,4 +1,4 @@
-/** What a program needs from its machine before it can run: variables, files, certificates. */
+/** Resolves what a program takes from its machine before it can run: variables, files, certificates. */
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { listReferences, resolveReferences } from '../../bundle/references.js';
@@ -17,10 +17,10 @@ import { type ReferenceUse, usesOf } from './uses.js';
 
 const SECRET = { maxBytes: INPUT_LIMITS.secret };
 
-/** Text to search for where a reference was written. For a bundle there is none, and its own path stands in. */
+/** The text of the spec, to find where a reference is written. A bundle has none. */
 export interface Written {
   readonly files: readonly Pick<SourceFile, 'path' | 'text'>[];
-  /** What is named when no text holds it. */
+  /** Path that a diagnostic names if no text contains the reference. */
   readonly fallback: string;
 }
 
@@ -34,11 +34,11 @@ export interface Surroundings {
   /** The folder of the spec; relative paths start there. */
   readonly root: string;
   readonly env: { readonly [name: string]: string | undefined };
-  /** Notes every file that is read: a change of one is a change of the spec. */
+  /** Records every file that is read: a change of one is a change of the spec. */
   readonly reads: Reads;
 }
 
-/** Resolves every reference of `program`; a reference that cannot be resolved, or whose value does not fit, is reported at each place where it is used. */
+/** Resolves every reference of `program`. A reference without a value, or with an invalid one, is reported at each place that uses it. */
 export function resolveProgram(program: Program, surroundings: Surroundings, written: Written): Resolved {
   const places = new Places(program, written.files, written.fallback);
   const problems = new Map<string, Found & { readonly reference: Reference }>();
@@ -68,7 +68,7 @@ export function resolveProgram(program: Program, surroundings: Surroundings, wri
   return { program: { ...whole, listeners, policies }, diagnostics };
 }
 
-/** Where a use was written; if that is unknown, the places where its text stands. */
+/** Where a use is written; if that is unknown, every place that contains its text. */
 function spansOfUse(use: ReferenceUse, text: string, places: Places, written: Written): Span[] {
   const found = use.source === undefined ? places.find(use.at, text) : places.at(use.source, text);
   return found ? [found] : spansOf(text, written);
@@ -94,23 +94,23 @@ function unresolved(
     );
   };
   for (const use of uses.filter(({ ref }) => ref.includes(text))) {
-    for (const span of spansOfUse(use, text, places, written)) add(span, `${problem} It is needed for ${use.what}.`);
+    for (const span of spansOfUse(use, text, places, written)) add(span, `${problem} It is used for ${use.what}.`);
   }
   if (found.size === 0) for (const span of spansOf(text, written)) add(span, problem ?? '');
   return [...found.values()];
 }
 
-/** What the schema checked for plain strings is checked here for those that came by a reference. Values stay unsaid. */
+/** The schema's checks of plain strings, for values from references. Values may be secrets, so messages omit them. */
 function misfit(use: ReferenceUse, places: Places, written: Written): Diagnostic[] | undefined {
   const found = use.problem();
   if (found === undefined) return undefined;
   const names = splitReferences(use.ref).flatMap((part) => (typeof part === 'string' ? [] : [`\`${part.text}\``]));
-  const message = `The value of ${names.join(' and ')} does not fit: ${use.what} ${found.message}.`;
+  const message = `The value of ${names.join(' and ')} is not valid: ${use.what} ${found.message}.`;
   const spans = spansOfUse(use, use.ref, places, written);
   return spans.map((span) => controlError('reference/invalid', span, message, found.help));
 }
 
-/** What a reference holds. Its default counts where there is nothing, or only an empty text, as in a shell. */
+/** The value of a reference. As in a shell, the default replaces a missing or empty value. */
 function read(reference: Reference, surroundings: Surroundings): Found {
   const { kind, name, fallback } = reference;
   const found = kind === 'env' ? readVariable(name, surroundings) : readReferencedFile(name, surroundings);
@@ -121,7 +121,7 @@ function read(reference: Reference, surroundings: Surroundings): Found {
 interface Found {
   readonly value?: string;
   readonly problem?: string;
-  /** There is none, which a default makes up for; other problems it does not. */
+  /** The variable or file does not exist: the only problem for which the default applies. */
   readonly missing?: boolean;
 }
 
@@ -135,7 +135,7 @@ function readReferencedFile(name: string, { root, reads }: Surroundings): Found 
   const path = resolve(root, name);
   reads.note(path);
   try {
-    // Every editor ends a file with a newline; no secret does.
+    // Editors add a final newline, which is not part of the value.
     return { value: readInputText(path, SECRET).replace(/\r?\n$/, '') };
   } catch (error) {
     const problem = `The file \`${name}\` cannot be read: ${reasonOf(error)}.`;
@@ -143,7 +143,7 @@ function readReferencedFile(name: string, { root, reads }: Surroundings): Found 
   }
 }
 
-/** Settings with a reference has the identity of what the reference holds: another value must not find the old policy. */
+/** Includes resolved values in a policy's identity: with another value it is another policy. */
 function rehashed(before: PolicyEntry | undefined, after: PolicyEntry): PolicyEntry {
   const settings = JSON.stringify(after.settings);
   if (before === undefined || JSON.stringify(before.settings) === settings) return after;
@@ -151,7 +151,7 @@ function rehashed(before: PolicyEntry | undefined, after: PolicyEntry): PolicyEn
   return { ...after, identity };
 }
 
-/** What each managed service of a resolved program runs. */
+/** The processes of a resolved program's managed services. */
 export function runsOf(program: Program, root: string): Map<string, RunSettings> {
   const runs = new Map<string, RunSettings>();
   for (const { name, run } of program.services) {
@@ -163,13 +163,13 @@ export function runsOf(program: Program, root: string): Map<string, RunSettings>
   return runs;
 }
 
-/** The string of a RefString that resolveProgram has been over. */
+/** The string of a resolved RefString. */
 export function plain(value: RefString): string {
   if (typeof value === 'string') return value;
   throw new Error('A reference was not resolved before its use.');
 }
 
-/** A listener with its certificate and key as PEM texts; what is wrong with them is added to `diagnostics`. */
+/** A listener with its certificate and key as PEM texts. Problems are added to `diagnostics`. */
 function withPems(
   listener: ListenerEntry,
   surroundings: Surroundings,
@@ -180,7 +180,7 @@ function withPems(
   if (!tls) return listener;
   const cert = readPem(plain(tls.cert), surroundings);
   const key = readPem(plain(tls.key), surroundings);
-  const tell = (part: PemProblem['part'], message: string, help: string, warning = false): void => {
+  const report = (part: PemProblem['part'], message: string, help: string, warning = false): void => {
     const file = (part === 'certificate' ? cert : key).path;
     const span = spanOf(part === 'certificate' ? 'cert' : 'key');
     const whole = `The ${part} of listener \`${name}\` ${message}.`;
@@ -191,42 +191,42 @@ function withPems(
         : controlError('listener/certificate', span, whole, where),
     );
   };
-  if (cert.problem) tell('certificate', ...cert.problem);
-  if (key.problem) tell('key', ...key.problem);
+  if (cert.problem) report('certificate', ...cert.problem);
+  if (key.problem) report('key', ...key.problem);
   if (cert.problem || key.problem) return listener;
   const found = pairProblem(cert.text, key.text, Date.now());
-  if (found) tell(found.part, found.message, found.help, found.warning);
+  if (found) report(found.part, found.message, found.help, found.warning);
   return { ...listener, tls: { ...tls, cert: cert.text, key: key.text } };
 }
 
 interface ReadPem {
   readonly text: string;
-  /** Undefined where the text itself was given. */
+  /** Undefined if the setting holds the text itself. */
   readonly path?: string;
-  /** What continues a sentence, and help. */
+  /** The rest of a sentence, and help. */
   readonly problem?: readonly [string, string];
 }
 
 function readPem(text: string, { root, reads }: Surroundings): ReadPem {
   if (text.includes('-----BEGIN')) return { text };
-  // Neither PEM nor the name of a file: what a reference to a file in another form brings.
+  // Neither PEM nor a path: for example a reference to a binary file.
   if (text === '' || /[\0-\x1f\ufffd]/.test(text)) {
     const message = text === '' ? 'is empty' : 'is neither in PEM form nor a path';
-    return { text: '', problem: [message, 'Give the path of a PEM file, or a reference that holds PEM text.'] };
+    return { text: '', problem: [message, 'Write the path of a PEM file, or a reference whose value is PEM text.'] };
   }
   const path = resolve(root, text);
   reads.note(path);
   try {
     const bytes = readInputFile(path, SECRET);
     const help = 'Convert it to PEM: `openssl x509 -inform der -in FILE -out FILE.pem`, for a key `openssl pkey`.';
-    if (isDer(bytes)) return { text: '', path, problem: ['is in DER form, which is binary; gw reads PEM', help] };
+    if (isDer(bytes)) return { text: '', path, problem: ['is in DER form (binary), but gw reads PEM', help] };
     return { text: bytes.toString('utf8'), path };
   } catch (error) {
     return { text: '', path, problem: [`cannot be read: ${reasonOf(error)}`, 'Check the path and its permissions.'] };
   }
 }
 
-/** Every place where `text` stands in the sources; at least one. */
+/** Every place that contains `text` in the sources; at least one span. */
 function spansOf(text: string, written: Written): Span[] {
   const spans: Span[] = [];
   for (const file of written.files) {

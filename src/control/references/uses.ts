@@ -1,4 +1,4 @@
-/** Where the references of a program are used, and whether what they hold fits there. */
+/** Where the references of a program are used, and whether their values are valid there. */
 import type { Json, PolicyEntry, Program, RefString, SourceRef } from '../../bundle/types.js';
 import { addressProblem, urlProblem } from '../../spec/entities.js';
 
@@ -11,39 +11,39 @@ export interface Misfit {
 export interface ReferenceUse {
   /** The key, as a dotted path through entities. */
   readonly at: string;
-  /** Where that was written, when the program says it beside the entity. */
+  /** Where it is written, if the program records it. */
   readonly source?: SourceRef;
-  /** For people: the address of listener `main`. */
+  /** For messages: the address of listener `main`. */
   readonly what: string;
   /** The text with its references. */
   readonly ref: string;
-  /** What is wrong with the text that came of it; the text itself is not told, since it may be a secret. */
+  /** What is wrong with the resolved text. The message omits the text, which may be a secret. */
   problem(): Misfit | undefined;
 }
 
-type Judge = (value: string) => Misfit | undefined;
+type Check = (value: string) => Misfit | undefined;
 
 /** Every use of a reference in `before`; `after` is the same program, resolved. */
 export function* usesOf(before: Program, after: Program): Iterable<ReferenceUse> {
-  for (const [at, what, from, to, judge] of places(before, after)) {
+  for (const [at, what, from, to, check] of places(before, after)) {
     if (from === undefined || typeof from === 'string') continue;
-    yield { at, what, ref: from.$ref, problem: () => (typeof to === 'string' ? judge(to) : undefined) };
+    yield { at, what, ref: from.$ref, problem: () => (typeof to === 'string' ? check(to) : undefined) };
   }
   for (const [index, policy] of before.policies.entries()) yield* usesOfPolicy(policy, after.policies[index]);
 }
 
-type Place = readonly [at: string, what: string, from: RefString | undefined, to: RefString | undefined, judge: Judge];
+type Place = readonly [at: string, what: string, from: RefString | undefined, to: RefString | undefined, check: Check];
 
 function* places(before: Program, after: Program): Iterable<Place> {
   for (const [index, { name, address, tls }] of before.listeners.entries()) {
     const to = after.listeners[index];
-    yield [`listener.${name}.address`, `the address of listener \`${name}\``, address, to?.address, judgeAddress];
-    // What the files hold is judged as a pair.
-    yield [`listener.${name}.tls.cert`, `the certificate of listener \`${name}\``, tls?.cert, to?.tls?.cert, fits];
-    yield [`listener.${name}.tls.key`, `the key of listener \`${name}\``, tls?.key, to?.tls?.key, fits];
+    yield [`listener.${name}.address`, `the address of listener \`${name}\``, address, to?.address, checkAddress];
+    // The content of both files is checked together, in resolve.ts.
+    yield [`listener.${name}.tls.cert`, `the certificate of listener \`${name}\``, tls?.cert, to?.tls?.cert, anyValue];
+    yield [`listener.${name}.tls.key`, `the key of listener \`${name}\``, tls?.key, to?.tls?.key, anyValue];
   }
-  yield ['admin.address', 'the address of the admin API', before.admin.address, after.admin.address, judgeAddress];
-  yield ['admin.token', 'the token of the admin API', before.admin.token, after.admin.token, judgeToken];
+  yield ['admin.address', 'the address of the admin API', before.admin.address, after.admin.address, checkAddress];
+  yield ['admin.token', 'the token of the admin API', before.admin.token, after.admin.token, checkToken];
   for (const [at, { name, targets, run }] of before.services.entries()) {
     const to = after.services[at];
     for (const [index, { url }] of targets.entries())
@@ -52,7 +52,7 @@ function* places(before: Program, after: Program): Iterable<Place> {
         `a target of service \`${name}\``,
         url,
         to?.targets[index]?.url,
-        judgeUrl,
+        checkUrl,
       ];
     for (const [key, value] of Object.entries(run?.env ?? {}))
       yield [
@@ -60,7 +60,7 @@ function* places(before: Program, after: Program): Iterable<Place> {
         `the variable ${key} of service \`${name}\``,
         value,
         to?.run?.env[key],
-        judgeVariable,
+        checkVariable,
       ];
   }
   for (const [at, { name, apiKeys }] of before.consumers.entries()) {
@@ -70,12 +70,12 @@ function* places(before: Program, after: Program): Iterable<Place> {
         `an API key of consumer \`${name}\``,
         key,
         after.consumers[at]?.apiKeys[index],
-        judgeKey,
+        checkKey,
       ];
   }
 }
 
-/** The leaves of a policy's config: header values and the like. */
+/** The leaves of a policy's config, such as header values. */
 function* usesOfPolicy(before: PolicyEntry, after: PolicyEntry | undefined): Iterable<ReferenceUse> {
   const visit = function* (
     from: Json | undefined,
@@ -91,7 +91,7 @@ function* usesOfPolicy(before: PolicyEntry, after: PolicyEntry | undefined): Ite
         at: `policy.${before.name}`,
         what: `\`${path.join('.')}\` of policy \`${before.name}\``,
         ref,
-        problem: () => (typeof to === 'string' ? judgeField(to) : undefined),
+        problem: () => (typeof to === 'string' ? checkField(to) : undefined),
         ...(source === undefined ? {} : { source }),
       };
       return;
@@ -110,58 +110,66 @@ function sourceOf({ origins }: PolicyEntry, path: readonly string[]): SourceRef 
   return undefined;
 }
 
-const fits: Judge = () => undefined;
+const anyValue: Check = () => undefined;
 
-/** What is wrong with any text that must be one line. */
-function judgeLine(value: string): Misfit | undefined {
+/** Checks of a text that must be one line. */
+function checkLine(value: string): Misfit | undefined {
   if (value === '') return { message: 'is empty', help: 'Give the variable or file a value, or write a default.' };
   if (/[\r\n]/.test(value)) {
     return {
-      message: 'holds a line break',
-      help: 'The value must be one line; one newline at the end of a file is left out.',
+      message: 'contains a line break',
+      help: 'The value must be one line. A newline at the end of a file is ignored.',
     };
   }
   return undefined;
 }
 
-const judgeAddress: Judge = (value) =>
-  judgeLine(value) ??
+const checkAddress: Check = (value) =>
+  checkLine(value) ??
   (addressProblem(value) === undefined
     ? undefined
     : { message: 'is not an address', help: 'An address is `host:port`, such as `127.0.0.1:8080` or `:8080`.' });
 
-function judgeUrl(value: string): Misfit | undefined {
-  const line = judgeLine(value);
+function checkUrl(value: string): Misfit | undefined {
+  const line = checkLine(value);
   if (line) return line;
   if ((value.match(/https?:\/\//g) ?? []).length > 1) {
     return {
-      message: 'holds more than one URL',
-      help: 'Each entry of `targets` is one URL: write a reference for each.',
+      message: 'contains more than one URL',
+      help: 'Each entry of `targets` is one URL. Write a reference for each.',
     };
   }
   const wrong = /[\s,;]/.test(value) || urlProblem(value) !== undefined;
   return wrong
-    ? { message: 'is not a URL of a target', help: 'A target is a scheme, a host and a port: `http://127.0.0.1:4003`.' }
+    ? {
+        message: 'is not the URL of a target',
+        help: 'A target is a scheme, a host and a port: `http://127.0.0.1:4003`.',
+      }
     : undefined;
 }
 
-const judgeToken: Judge = (value) =>
-  judgeLine(value) ??
+const checkToken: Check = (value) =>
+  checkLine(value) ??
   (/^[\x21-\x7e]+$/.test(value)
     ? undefined
     : { message: 'is not a token', help: 'A token is printable ASCII without spaces.' });
 
-const judgeKey: Judge = (value) =>
-  judgeLine(value) ??
+const checkKey: Check = (value) =>
+  checkLine(value) ??
   (/^sha256:[0-9a-f]{64}$/.test(value)
     ? undefined
     : { message: 'is not the hash of a key', help: 'Write `sha256:` and 64 lower-case hex digits.' });
 
-const judgeVariable: Judge = (value) =>
-  value.includes('\0') ? { message: 'holds a NUL byte', help: 'No environment variable can hold one.' } : undefined;
+const checkVariable: Check = (value) =>
+  value.includes('\0')
+    ? { message: 'contains a NUL byte', help: 'Environment variables cannot contain NUL bytes.' }
+    : undefined;
 
-function judgeField(value: string): Misfit | undefined {
+function checkField(value: string): Misfit | undefined {
   if (/^[\t\x20-\x7e]*$/.test(value)) return undefined;
-  if (/[\r\n]/.test(value)) return judgeLine(value);
-  return { message: 'holds a character that no header field may carry', help: 'A field value is printable ASCII.' };
+  if (/[\r\n]/.test(value)) return checkLine(value);
+  return {
+    message: 'contains a character that is not allowed in a header field',
+    help: 'A field value is printable ASCII.',
+  };
 }

@@ -1,4 +1,4 @@
-/** The first half of a reload: from a source (spec, bundle, model) to a checked program that could go live. */
+/** The first half of a reload: from a source (spec, bundle, model) to a checked program that can go live. */
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { decodeBundle } from '../../bundle/encode.js';
@@ -35,13 +35,13 @@ export interface Candidate {
   readonly matchTexts: MatchTexts;
   /** Differs whenever anything that the data plane would see differs, resolved values included. */
   readonly fingerprint: string;
-  /** Sources, for the frames of what may yet be said about it. */
+  /** Sources, for the code frames of diagnostics. */
   readonly files: readonly SourceFile[];
   /** Warnings and infos. */
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** What an attempt came to, and what it read, whatever it came to. */
+/** The result of an attempt, and the files that it read either way. */
 export interface Attempt {
   readonly candidate: Candidate | undefined;
   readonly rejection: Rejection | undefined;
@@ -56,7 +56,7 @@ interface Compiled {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** The path that people know a source by: absolute, or `-` for one that was never in a file. */
+/** The absolute path of a source; `-` for one that does not come from a file. */
 export function nameOfSource(source: Source): string {
   if (source.kind === 'loaded') return '-';
   if (source.kind === 'model') return source.model.files[0]?.absolute ?? '-';
@@ -64,8 +64,8 @@ export function nameOfSource(source: Source): string {
 }
 
 /**
- * Builds a candidate. Never throws for anything that a file can hold. `alone`: why only one worker can serve here, or
- * undefined where several can.
+ * Builds a candidate. Never throws because of the content of a file. `alone`: why only one worker can serve here;
+ * undefined if several can.
  */
 export function build(
   source: Source,
@@ -107,7 +107,7 @@ export function reject(diagnostics: readonly Diagnostic[], files: readonly Sourc
   return new Rejected(rejectionOf(diagnostics, files));
 }
 
-/** Where the entities of a candidate were written. */
+/** The places in the spec of a candidate's entities. */
 export const placesOf = ({ program, files }: Pick<Candidate, 'program' | 'files'>, source: Source): Places =>
   new Places(program, files, nameOfSource(source));
 
@@ -129,8 +129,8 @@ export function reportOf(diagnostics: readonly Diagnostic[], files: readonly Sou
 }
 
 function oneWorker(program: Program, places: Places, why: string): Diagnostic {
-  const message = `The spec asks for ${program.workers} workers, and one serves: ${why}.`;
-  const help = 'Everything else is as the spec has it: limits and counters are the same with one worker.';
+  const message = `The spec asks for ${program.workers} workers, but one serves: ${why}.`;
+  const help = 'Nothing else changes: limits and counters are the same with one worker.';
   return controlWarning('gateway/workers', places.of('workers'), message, help);
 }
 
@@ -177,7 +177,7 @@ function openBundle(path: string, publicKey: string | undefined): Compiled {
   }
 }
 
-/** What decides a match and cannot be read off the program: patterns and conditions. Places in the text are left out. */
+/** The part of a match that the program does not hold as text: patterns and conditions, without their spans. */
 function matchTextOf(match: MatchModel): string {
   const { text: _text, span: _span, ...rest } = match;
   return JSON.stringify(rest, (key, value: unknown) => {

@@ -1,4 +1,4 @@
-/** The work behind each state of a reload: builds, starts managed targets, swaps, retires what only the old one used. */
+/** The work of each state of a reload: build, start managed targets, swap, stop what only the old generation used. */
 import type { ListenerEntry, Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
 import type { BoundListener, DataPlaneApi, GenerationInput } from '../../proxy/types.js';
@@ -46,16 +46,16 @@ export interface LoaderParts {
   readonly watcher: SpecWatcher | undefined;
   /** Where running gateways are found. */
   readonly runtimeDir: string;
-  /** Why one worker alone can serve; undefined where several can. */
+  /** Why only one worker can serve; undefined if several can. */
   readonly alone: () => string | undefined;
-  /** The gateway ends: waiting for quiet is over. */
+  /** The gateway is stopping: do not wait for idle targets. */
   readonly ending: () => boolean;
 }
 
 export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   readonly #parts: LoaderParts;
   #live: LiveGeneration | undefined;
-  /** What the last attempt was rejected with; undefined when it went live. */
+  /** Diagnostics of the last attempt if it was rejected. */
   #rejected: string | undefined;
   #bug: unknown;
 
@@ -69,21 +69,21 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
 
   async build(trigger: ReloadTrigger): Promise<Candidate | undefined> {
     const live = this.#live?.candidate;
-    // Only an address changed: what serves now is loaded again, whatever the spec on disk looks like meanwhile.
+    // Only an address changed: load the live program again, whatever is on disk now.
     if (trigger === 'moved') return live;
     const { watcher } = this.#parts;
     const { candidate, rejection, reads } = build(this.#parts.source, this.#parts.env, this.#parts.alone());
     const complete = watcher?.update(reads, trigger !== 'watch') ?? true;
-    // It was read while it was written: the watcher tells again.
+    // Read while it was being written: the watcher triggers again.
     if (trigger === 'watch' && !complete) return undefined;
     if (rejection) {
-      // A broken spec that was only touched has been told already.
+      // A broken spec that was only touched: already reported.
       if (trigger === 'watch' && this.#rejected === rejection.diagnostics) return undefined;
       throw this.#remember(new Rejected(rejection));
     }
     const same = candidate?.fingerprint === live?.fingerprint && this.#rejected === undefined;
     if (trigger !== 'watch' || !candidate) return candidate;
-    // What takes something away may be the first part of a file: then it waits until its writer has been quiet for long.
+    // A spec with fewer routes or policies may be half written: wait until the file has been quiet for longer.
     const less = live !== undefined && takesAway(lossesOf(live, candidate));
     return same || (less && watcher?.insist() === false) ? undefined : candidate;
   }
@@ -95,7 +95,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       return { candidate, preparation: await this.#parts.managed.prepare(candidate.runs) };
     } catch (error) {
       if (!(error instanceof ManagedError)) throw error;
-      const help = error.output.length > 0 ? `Its last output:\n${error.output.join('\n')}` : 'It wrote nothing.';
+      const help = error.output.length > 0 ? `Its last output:\n${error.output.join('\n')}` : 'It has no output.';
       const message = `The managed target of service \`${error.service}\` did not start: ${error.message}`;
       throw this.#refuse(candidate, 'service/not-ready', `service.${error.service}.run`, message, help);
     }
@@ -138,14 +138,14 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     };
   }
 
-  /** A reload that opens routes, or leaves none, may be meant; a person hears of it in any case. */
+  /** Removing authentication, or all routes, may be intended, but is always reported. */
   #tellLosses(before: Candidate, after: Candidate): Diagnostic[] {
     const { opened, removed, empty } = lossesOf(before, after);
     const places = placesOf(after, this.#parts.source);
     const found: Diagnostic[] = [];
     if (opened.length > 0) {
       const names = boundedNames(opened);
-      this.#parts.log.warn('the reload removes authentication from routes', { routes: names });
+      this.#parts.log.warn('reload removes authentication from routes', { routes: names });
       const message = `The reload removes authentication from ${opened.length === 1 ? 'the route' : 'these routes'}: ${names}.`;
       const first = after.program.routes.find(({ name }) => name === opened[0]);
       const span = places.at(first?.source) ?? places.of('');
@@ -153,14 +153,14 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     }
     if (empty) {
       const names = boundedNames(removed);
-      this.#parts.log.warn('the reload leaves no routes: every request gets 404', { removed: names });
+      this.#parts.log.warn('reload leaves no routes; every request gets 404', { removed: names });
       const message = `The reload leaves no routes. Removed: ${names}.`;
       found.push(controlWarning('reload/no-routes', places.of(''), message, EMPTY_HELP));
     }
     return found;
   }
 
-  /** What ended the first attempt and is nobody's spec's fault: there is no generation to go on with. */
+  /** An unexpected error of the first attempt: no generation exists that could keep serving. */
   get bug(): unknown {
     return this.#bug;
   }
@@ -168,11 +168,11 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   unexpected(error: unknown): Rejection {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     if (!this.#live && !this.#parts.ending()) this.#bug = error;
-    else this.#parts.log.error('a reload failed unexpectedly (a bug in gw)', { error: text });
+    else this.#parts.log.error('reload failed (a bug in gw)', { error: text });
     return { summary: `internal error: ${messageOf(error)}`, diagnostics: `${text}\n`, errors: 1, warnings: 0 };
   }
 
-  /** Binds what must be bound before anything changes, so that a failure leaves the old generation as it was. */
+  /** Binds first and changes later, so that a failure leaves the old generation as it was. */
   async #load(candidate: Candidate, input: GenerationInput): Promise<readonly BoundListener[]> {
     const { admin, plane } = this.#parts;
     let tcp: TcpChange;
@@ -193,7 +193,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     }
   }
 
-  /** Ends managed targets that the new generation no longer runs, once nothing of the old one asks them any more. */
+  /** Stops managed targets that the new generation does not use, when the old one no longer sends to them. */
   async #retire(gone: readonly ManagedProcess[], before: LiveGeneration | undefined): Promise<void> {
     const { managed, stats, ending } = this.#parts;
     if (gone.length === 0 || !before) return;
@@ -215,7 +215,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     }
     const listener = listenerAt(candidate.program, placeOf(error));
     const at = placeOf(error);
-    const needs = listener ? ` Listener \`${listener.name}\` is to listen there.` : '';
+    const needs = listener ? ` Listener \`${listener.name}\` has this address.` : '';
     const refusal = `The gateway cannot listen${at === '' ? '' : ` at ${at}`}: ${reason}.${needs}`;
     return this.#refuse(
       candidate,
@@ -242,7 +242,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   }
 }
 
-/** Where the admin API listens on TCP by this program. Without a token it does not. */
+/** The TCP address of the admin API; undefined without an address or a token. */
 function accessOf({ admin }: Program): TcpAccess | undefined {
   if (admin.address === undefined || admin.token === undefined) return undefined;
   const address = plain(admin.address);
@@ -264,9 +264,9 @@ function withTargets(program: Program, urls: ReadonlyMap<string, string>): Progr
   return { ...program, services };
 }
 
-const OPENED_HELP = 'If these routes are not meant to be public, put the authenticating policy back and save the spec.';
+const OPENED_HELP = 'If these routes must not be public, restore the authenticating policy and save the spec.';
 const EMPTY_HELP =
-  'Every request gets 404 now. If that is not meant, check that the spec and its includes are complete.';
+  'Every request gets 404 now. If that is not intended, check that the spec and its includes are complete.';
 
 function differenceOf(before: Candidate | undefined, after: Candidate): ProgramDiff {
   const { program, matchTexts } = after;
@@ -283,10 +283,10 @@ function differenceOf(before: Candidate | undefined, after: Candidate): ProgramD
   return diffPrograms(old.program, program, { before: old.matchTexts, after: matchTexts });
 }
 
-/** `127.0.0.1:80`, where an error of listen(2) or of a name says it: both end with it. */
+/** The address at the end of an error of listen(2) or of a name lookup: `127.0.0.1:80`. */
 const placeOf = (error: unknown): string => /^(?:listen|getaddrinfo) E.* (\S+)$/.exec(messageOf(error))?.[1] ?? '';
 
-/** The listener that wanted the place: by its address, else by its port or host alone, where only one has that. */
+/** The listener with this address, or the only one with its port or host. */
 function listenerAt({ listeners }: Program, place: string): ListenerEntry | undefined {
   const colon = place.lastIndexOf(':');
   const [host, port] = colon < 0 ? [place, ''] : [place.slice(0, colon), place.slice(colon + 1)];
@@ -302,7 +302,7 @@ function listenerAt({ listeners }: Program, place: string): ListenerEntry | unde
   return exact[0] ?? [samePort, sameHost].find(({ length }) => length === 1)?.[0];
 }
 
-/** The entity whose name a message of the data plane quotes; '' where it quotes none. */
+/** The entity that a message of the data plane names; '' if it names none. */
 function entityIn({ policies, listeners, services, consumers }: Program, message: string): string {
   const kinds = { listener: listeners, service: services, consumer: consumers, policy: policies };
   for (const [kind, entities] of Object.entries(kinds)) {

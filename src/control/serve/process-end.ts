@@ -9,6 +9,9 @@ import type { Log } from '../log.js';
 /** Requests of this thread that run in libuv's threads, as process.getActiveResourcesInfo() calls them. */
 const IN_A_THREAD = /^(?:GetAddrInfo|GetNameInfo|FS)Req/;
 
+/** Why a thread cannot be ended. */
+export const BLOCKED_THREAD = 'a thread is blocked in a system call, such as a name lookup without an answer';
+
 export class ProcessEnd {
   readonly #log: Log;
   readonly #threads = new Set<Worker>();
@@ -23,7 +26,7 @@ export class ProcessEnd {
   /** Kills the process in `ms` milliseconds, unless it has ended by then. A later call replaces an earlier one. */
   within(ms: number): void {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#kill('it did not end in time'), ms).unref();
+    this.#deadline = setTimeout(() => this.#kill('did not end in time'), ms).unref();
   }
 
   /** Nothing is left to do: the process ends in `ms` milliseconds, and at once when it gets one of `signals`. */
@@ -36,12 +39,12 @@ export class ProcessEnd {
 
   #now(): void {
     const held = this.#threads.size > 0 || process.getActiveResourcesInfo().some((name) => IN_A_THREAD.test(name));
-    if (held) this.#kill('a thread waits for the system, as for a name lookup without an answer');
+    if (held) this.#kill(BLOCKED_THREAD);
     else process.exit();
   }
 
   #kill(cause: string): void {
-    this.#log.warn('the process is killed', { cause });
+    this.#log.warn('killing the process', { cause });
     process.kill(process.pid, 'SIGKILL');
   }
 

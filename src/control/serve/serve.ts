@@ -74,7 +74,7 @@ export async function runServe(options: ServeOptions): Promise<number> {
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
     if (signals.abort.aborted) {
-      log.info('ended by a signal before it served');
+      log.info('stopped by a signal during the start');
       return endCode(signals);
     }
     options.stderr.write(error.diagnostics === '' ? `${error.message}\n` : error.diagnostics);
@@ -122,12 +122,12 @@ function schemeOf(program: Program, listener: string): string {
 async function serve(gateway: Gateway, signals: Signals, log: Log): Promise<number> {
   signals.handle('SIGHUP', () => {
     gateway.reopenLogs();
-    const ending = gateway.state !== 'ready';
-    log.info(ending ? 'SIGHUP: no reload, the gateway is ending' : 'SIGHUP: reloading');
-    if (!ending) void gateway.reload();
+    const stopping = gateway.state !== 'ready';
+    log.info(stopping ? 'SIGHUP: no reload, the gateway is stopping' : 'SIGHUP: reloading');
+    if (!stopping) void gateway.reload();
   });
   signals.handle('SIGUSR1', () => {
-    log.info('SIGUSR1: opening the access log anew');
+    log.info('SIGUSR1: reopening the access log');
     gateway.reopenLogs();
   });
   const bug = signals.failure.then((failure) => endBug(gateway, failure, log));
@@ -142,15 +142,15 @@ async function serve(gateway: Gateway, signals: Signals, log: Log): Promise<numb
 /** After SIGTERM and SIGQUIT, which supervisors send, there is time for a load balancer to notice; after Ctrl-C a person waits. */
 async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
   const delay = signal !== 'SIGINT' ? (gateway.program?.drainDelay ?? 0) : 0;
-  const later = delay > 0 ? `not ready any more, draining in ${delay} ms` : 'draining';
-  log.info(`${signal}: ${later}; a second signal ends at once`);
+  const later = delay > 0 ? `not ready, draining in ${delay} ms` : 'draining';
+  log.info(`${signal}: ${later}; a second signal stops at once`);
   const since = performance.now();
   try {
     const { cut } = await gateway.drain(undefined, delay);
     const took = Math.round(performance.now() - since);
-    log.info(`stopped after ${took} ms${cut > 0 ? `, ${cut} exchanges cut` : ''}`);
+    log.info(`stopped after ${took} ms${cut > 0 ? `, ${counted(cut, 'exchange')} cut` : ''}`);
   } catch (error) {
-    log.error(`draining failed: ${reasonOf(error)}`);
+    log.error('drain failed', { cause: reasonOf(error) });
     await gateway.close();
   }
   return EXIT.ok;
@@ -158,13 +158,13 @@ async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<num
 
 async function endForced(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
   const cut = gateway.snapshot().traffic.inFlight;
-  log.warn(`${signal} again: ending at once, ${counted(cut, 'exchange')} cut`, { cut });
+  log.warn(`${signal} again: stopping at once, ${counted(cut, 'exchange')} cut`, { cut });
   await gateway.kill();
   return EXIT[signal];
 }
 
 async function endBug(gateway: Gateway, failure: Error, log: Log): Promise<typeof EXIT.bug> {
-  log.error('a bug in gw ends it', { error: failure.stack ?? failure.message });
+  log.error('stopping because of a bug in gw', { error: failure.stack ?? failure.message });
   await gateway.close();
   return EXIT.bug;
 }

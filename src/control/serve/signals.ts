@@ -7,6 +7,9 @@ export type EndSignal = 'SIGTERM' | 'SIGQUIT' | 'SIGINT';
 /** Signals that ask a gateway for something while it serves. */
 export type AskSignal = 'SIGHUP' | 'SIGUSR1';
 
+/** The log message for a rejected promise that no code handles. */
+export const UNHANDLED_REJECTION = 'unhandled promise rejection (a bug in gw)';
+
 /** All of them. */
 export const END_SIGNALS: readonly EndSignal[] = ['SIGTERM', 'SIGQUIT', 'SIGINT'];
 const ASK: readonly AskSignal[] = ['SIGHUP', 'SIGUSR1'];
@@ -96,6 +99,6 @@ export class Signals {
   readonly #caught = (error: Error): void => this.#resolveFailure(error);
   /** A promise that nothing awaited: worth a report, but no reason to drop traffic. */
   readonly #rejected = (reason: unknown): void => {
-    this.#log.error('a rejection was not handled (a bug in gw)', { error: inspect(reason) });
+    this.#log.error(UNHANDLED_REJECTION, { error: inspect(reason) });
   };
 }

@@ -144,7 +144,7 @@ export class SpecWatcher {
     const file = [...this.#pending].find((path) => this.#settling.age(path, now) > TELL_AFTER_MS);
     if (file === undefined || this.#hinted) return;
     this.#hinted = true;
-    this.#log.info('a file of the spec is still being written; it is loaded when it is complete', { file });
+    this.#log.info('a spec file is still being written; loaded when complete', { file });
   }
 
   #lookAtAll(now: number): void {
@@ -281,7 +281,7 @@ export class SpecWatcher {
   }
 }
 
-const LOST_EVENTS = 'the file system reports no changes of the spec; its files are checked once a second instead';
+const LOST_EVENTS = 'no file events for the spec; its files are checked once a second';
 
 function watchedPathOf(details: unknown): string | undefined {
   const known = typeof details === 'object' && details !== null && 'watchedPath' in details;

@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import type { DataPlaneEvents, WorkerApi } from '../../proxy/types.js';
+import { UNHANDLED_REJECTION } from '../serve/signals.js';
 import { toWire, type WorkerCall, type WorkerMessage, type WorkerQuestion } from './protocol.js';
 
 /** Serves calls on `port` until `close` is called. Rejections that nobody awaits are reported, and end nothing. */
@@ -11,7 +12,7 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
     post({
       type: 'log',
       level: 'error',
-      message: 'a rejection was not handled (a bug in gw)',
+      message: UNHANDLED_REJECTION,
       fields: { error: inspect(reason) },
     });
   });

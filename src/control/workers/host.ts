@@ -13,6 +13,7 @@ import type {
 import { messageOf } from '../../reason.js';
 
 import { pinAddresses } from '../ports/addresses.js';
+import { BLOCKED_THREAD } from '../serve/process-end.js';
 import { fromWire, type WorkerAnswer, type WorkerCall, type WorkerMessage, type WorkerSetup } from './protocol.js';
 
 /** How long after its due time an answer may come from a thread that is busy, until it is taken for stuck. */
@@ -177,10 +178,10 @@ export class WorkerHost implements WorkerApi {
       if (this.#closed) return NOTHING;
       // A thread that answers nothing drains nothing either: what it holds is cut with it.
       this.#lost = this.#setup.died();
-      this.#log('error', 'does not answer; it is ended', { lost: this.#lost });
+      this.#log('error', 'does not answer, terminated', { lost: this.#lost });
     } catch (error) {
       if (this.#closed) return NOTHING;
-      this.#log('error', 'failed while it drained', { lost: this.#lost, cause: String(error) });
+      this.#log('error', 'failed during the drain', { lost: this.#lost, cause: String(error) });
     }
     return { ...NOTHING, cut: this.#lost, tookMs: performance.now() - since };
   }
@@ -197,9 +198,9 @@ export class WorkerHost implements WorkerApi {
     if ((await within(worker.terminate(), ANSWER_WITHIN_MS)) !== undefined) return;
     // It waits for the system, and ends when that answers: a name lookup may take minutes.
     this.#log('warn', 'has not ended yet', {
-      cause: 'it waits for the system, as for a name lookup without an answer',
+      cause: BLOCKED_THREAD,
     });
-    this.#forgetQuestions('The data-plane worker does not end.');
+    this.#forgetQuestions('The data-plane worker cannot be terminated.');
   }
 
   #spawn(): void {
@@ -270,8 +271,8 @@ export class WorkerHost implements WorkerApi {
     }
     // Told once; what it held is free when it is gone.
     this.#unanswered = Number.NEGATIVE_INFINITY;
-    this.#cause = `it was stuck: no answer to ${after} looks`;
-    worker.terminate().catch((error: unknown) => this.#log('error', 'does not end', { error: String(error) }));
+    this.#cause = `stuck: no answer to ${after} pings`;
+    worker.terminate().catch((error: unknown) => this.#log('error', 'cannot be terminated', { cause: String(error) }));
   }
 
   #exited(worker: Worker, cause: string): void {
@@ -283,7 +284,7 @@ export class WorkerHost implements WorkerApi {
     // A replacement that dies as it loads is told, and tried again, where it is waited for.
     if (this.#closing || this.#replacing) return;
     const wait = this.#backoff.next(performance.now() - this.#startedAt);
-    this.#log('error', `died; ${nextIn(wait)}`, { lost, cause });
+    this.#log('error', `died, ${nextIn(wait)}`, { lost, cause });
     void this.#replace(wait);
   }
 
@@ -308,7 +309,7 @@ export class WorkerHost implements WorkerApi {
   async #end(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    this.#forgetQuestions('The data-plane worker was ended for another one.');
+    this.#forgetQuestions('The data-plane worker was replaced.');
     if (worker) this.#gone = this.#letGo(worker);
     await this.#gone;
   }
@@ -316,7 +317,7 @@ export class WorkerHost implements WorkerApi {
   async #letGo(worker: Worker): Promise<void> {
     await worker.terminate();
     const lost = this.#setup.died();
-    if (lost > 0) this.#log('error', 'was ended for another one', { lost });
+    if (lost > 0) this.#log('error', 'terminated and replaced', { lost });
   }
 
   /** Tries until a worker serves the wanted generation again, the host closes, or another load overtakes it. */
@@ -334,13 +335,13 @@ export class WorkerHost implements WorkerApi {
       try {
         await this.#loadWanted(overtaken);
         if (overtaken()) return;
-        this.#log('info', 'is back', { restarts: this.#restarts });
+        this.#log('info', 'serves again', { restarts: this.#restarts });
         return;
       } catch (error) {
         if (overtaken()) return;
         const message = messageOf(error);
         wait = this.#backoff.next();
-        this.#log('error', `could not load; ${nextIn(wait)}`, { error: message });
+        this.#log('error', `cannot load the generation, ${nextIn(wait)}`, { cause: message });
       }
     }
   }
@@ -356,7 +357,7 @@ export class WorkerHost implements WorkerApi {
       this.#commit();
       await this.#settled;
       if (overtaken()) return;
-      if (this.#worker !== worker) throw new Error('It died as it began to serve.');
+      if (this.#worker !== worker) throw new Error('The worker died when it began to serve.');
       if (input === this.#wanted) break;
     }
     // In the same turn as the last look at what is wanted: whoever changes that from now on loads it here.
@@ -368,7 +369,7 @@ export class WorkerHost implements WorkerApi {
   }
 }
 
-const nextIn = (wait: number): string => `a new one starts ${wait === 0 ? 'at once' : `in ${wait} ms`}`;
+const nextIn = (wait: number): string => `replacement starts ${wait === 0 ? 'at once' : `in ${wait} ms`}`;
 
 /** The answer, or undefined when it takes too long; one that comes later is nobody's business any more. */
 async function within<T>(answer: Promise<T>, ms: number): Promise<T | undefined> {

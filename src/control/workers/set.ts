@@ -207,7 +207,7 @@ export class WorkerSet implements DataPlaneApi {
         const report = await host.drain(timeoutMs);
         await host.close();
         const fields = { worker: host.index, cut: report.cut, restarts: host.restarts };
-        events.log('info', `data-plane worker ${host.index} is not wanted any more and has ended`, fields);
+        events.log('info', `data-plane worker ${host.index} removed after its drain`, fields);
         return report;
       } finally {
         this.#leaving.delete(host);

@@ -72,13 +72,13 @@ class ApiKeyPolicy implements PolicyInstance {
     if (found === 'ambiguous') return this.#refuseAmbiguous(exchange);
     if (found === 'none') {
       if (!this.#plan.optional) return this.#refuseMissing(exchange);
-      this.#decide(exchange, 'pass', 'no API key; this policy lets requests without one pass');
+      this.#decide(exchange, 'pass', 'no API key; the key is optional');
       return undefined;
     }
     const consumer = this.#consumerOf(exchange, found);
     if (consumer === undefined) return this.#refuseUnknown(exchange);
     exchange.consumer = consumer;
-    this.#decide(exchange, 'pass', `the API key is one of ${consumer.name}'s`);
+    this.#decide(exchange, 'pass', `API key of ${consumer.name}`);
     return undefined;
   }
 
@@ -129,28 +129,28 @@ class ApiKeyPolicy implements PolicyInstance {
     return problem(exchange, {
       status: 401,
       code: 'auth/missing',
-      title: 'An API key is required.',
+      title: 'API key required',
       detail: `Send it in ${this.#place()}.`,
       headers: { 'www-authenticate': this.#challenge },
     });
   }
 
   #refuseUnknown(exchange: Exchange): Reply {
-    this.#decide(exchange, 'answer', 'the API key is none of any consumer');
+    this.#decide(exchange, 'answer', 'unknown API key');
     return problem(exchange, {
       status: 401,
       code: 'auth/invalid',
-      title: 'The API key is not valid.',
+      title: 'Unknown API key',
       headers: { 'www-authenticate': this.#challenge },
     });
   }
 
   #refuseAmbiguous(exchange: Exchange): Reply {
-    this.#decide(exchange, 'answer', 'more than one credential');
+    this.#decide(exchange, 'answer', 'more than one API key');
     return problem(exchange, {
       status: 400,
       code: 'auth/ambiguous',
-      title: 'The request carries more than one API key.',
+      title: 'More than one API key',
       detail: `Send exactly one, in ${this.#place()}.`,
     });
   }

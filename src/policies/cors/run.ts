@@ -52,7 +52,7 @@ class CorsPolicy implements PolicyInstance {
       this.#allow(reply, origin);
       if (this.#plan.expose !== '') reply.headers.set('access-control-expose-headers', this.#plan.expose);
     }
-    this.#decide(exchange, 'edit', `origin ${origin} may ${allowed ? '' : 'not '}read the reply`);
+    this.#decide(exchange, 'edit', `origin ${origin} ${allowed ? 'allowed' : 'not allowed'}`);
   }
 
   #preflight(exchange: Exchange, origin: string): Reply {
@@ -61,7 +61,7 @@ class CorsPolicy implements PolicyInstance {
     addToken(reply.headers, 'vary', 'Access-Control-Request-Method');
     addToken(reply.headers, 'vary', 'Access-Control-Request-Headers');
     if (!this.#allows(origin)) {
-      this.#decide(exchange, 'answer', `preflight: origin ${origin} may not call`);
+      this.#decide(exchange, 'answer', `preflight: origin ${origin} not allowed`);
       return reply;
     }
     this.#allow(reply, origin);
@@ -69,7 +69,7 @@ class CorsPolicy implements PolicyInstance {
     const headers = this.#plan.headers ?? askedFields(exchange);
     if (headers !== '') reply.headers.set('access-control-allow-headers', headers);
     reply.headers.set('access-control-max-age', String(this.#plan.maxAge));
-    this.#decide(exchange, 'answer', `preflight: origin ${origin} may call with ${this.#methods}`);
+    this.#decide(exchange, 'answer', `preflight: origin ${origin} allowed with ${this.#methods}`);
     return reply;
   }
 

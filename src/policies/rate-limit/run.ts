@@ -141,7 +141,7 @@ class RateLimitPolicy implements PolicyInstance {
       status: 429,
       type: QUOTA_EXCEEDED,
       code: 'limit/exceeded',
-      title: 'Too many requests.',
+      title: 'Too many requests',
       detail: waits
         ? `The limit is ${rate.capacity} in ${rate.periodMs / 1000} s; try again in ${seconds} s.`
         : `The limit of ${rate.capacity} never lets a request of this cost pass.`,
@@ -167,7 +167,7 @@ class RateLimitPolicy implements PolicyInstance {
       step: this.#host.name,
       use: 'rate-limit',
       outcome: answer.allowed || observe ? 'pass' : 'answer',
-      why: answer.allowed ? state : `${state}${observe ? '; over the limit, but only observed' : ''}`,
+      why: answer.allowed ? state : `${state}${observe ? '; over the limit, not enforced (observe)' : ''}`,
       details: {
         key,
         capacity: rate.capacity,

@@ -49,7 +49,7 @@ export class Handover {
     try {
       await listener.listen(this.#manner);
     } catch (error) {
-      this.#log('a listener lost its address to another process; gw binds it again when it is free', {
+      this.#log('listener address taken by another process; bound again when free', {
         address: listener.address,
         cause: reasonOf(error),
       });

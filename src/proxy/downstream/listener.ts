@@ -116,7 +116,7 @@ export class Listener implements Door {
     this.#server
       .removeAllListeners('error')
       .on('error', (error) =>
-        this.#engine.log('error', `A listener failed: ${reasonOf(error)}.`, { listener: this.entry.name }),
+        this.#engine.log('error', 'listener failed', { listener: this.entry.name, cause: reasonOf(error) }),
       );
   }
 

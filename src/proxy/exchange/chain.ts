@@ -161,7 +161,8 @@ export class Chain {
   /** Policies fail closed: a request that one of them did not let pass goes no further. */
   #failed(exchange: ChainedExchange, step: ChainStep, error: unknown): Reply {
     const why = messageOf(error);
-    this.#logger.error(`A policy failed; the request was refused: ${why}`, {
+    this.#logger.error('policy failed, request refused', {
+      cause: why,
       policy: step.name,
       route: exchange.route.name,
       request: exchange.id,

@@ -14,6 +14,7 @@ import type {
 } from '../../policies/contract.js';
 import { BytesReply, HeaderMap, Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
+import { messageOf } from '../../reason.js';
 import { isOwnFraming } from '../http/own-names.js';
 import type { Service } from '../upstream/service.js';
 import { Chain, type ChainStep } from './chain.js';
@@ -96,7 +97,7 @@ export class PolicyInstances {
       try {
         shared.instance.close?.();
       } catch (error) {
-        this.#world.logger.error(`A policy failed while it was closed: ${String(error)}`);
+        this.#world.logger.error('cannot close a policy', { cause: messageOf(error) });
       }
     }
   }

@@ -199,7 +199,7 @@ test('errors are problem details', () =>
     assert.is(bug.status, 500);
     assert.is(JSON.parse(bug.body).code, 'admin/internal');
     assert.not.match(bug.body, 'Error: broken');
-    assert.ok(log.find(/failed on \/snapshot/));
+    assert.is(log.find(/^admin API call failed$/)?.fields['path'], '/snapshot');
   }));
 
 test('events: a snapshot at once, reloads, and requests only for who asked', () =>

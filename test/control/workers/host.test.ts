@@ -113,7 +113,7 @@ test('errors keep their code', async () => {
 test('a rejection that nobody handles ends nothing', async () => {
   const { worker, log } = host();
   await load(worker, input('reject'));
-  const line = await until(() => log.find(/a rejection was not handled/), 'the report');
+  const line = await until(() => log.find(/unhandled promise rejection/), 'the report');
   assert.match(String(line.fields['error']), 'nobody waits');
   assert.is(worker.restarts, 0);
   await worker.close();
@@ -130,9 +130,9 @@ test('a worker that dies is replaced, on the address it had, with what was lost 
   assert.is(line?.level, 'error');
   assert.is(line?.fields['lost'], 7);
   assert.match(String(line?.fields['cause']), 'worker bug');
-  await until(() => log.find(/worker 0 is back/) || worker.restarts > 0, 'its return');
+  await until(() => log.find(/worker 0 serves again/) || worker.restarts > 0, 'its return');
   // The generation that kills it is loaded again and again, with longer and longer waits.
-  await until(() => log.count(/worker 0 died; a new one starts in 100 ms/) > 0, 'a second death');
+  await until(() => log.count(/worker 0 died, replacement starts in 100 ms/) > 0, 'a second death');
   assert.ok(log.count(/^loaded 127\.0\.0\.1:4711$/) > 0);
   assert.ok(seen.length > 1, 'the new worker was told to watch');
   await worker.close();
@@ -147,7 +147,7 @@ test('a call during a death is rejected, and the old generation comes back', asy
   } catch (error) {
     assert.match((error as Error).message, 'died');
   }
-  await until(() => log.find(/worker 0 is back/), 'its return');
+  await until(() => log.find(/worker 0 serves again/), 'its return');
   assert.is(log.count(/^loaded/), 2);
   assert.is((await load(worker, input('fine'))).length, 1);
   await worker.close();
@@ -165,8 +165,8 @@ test('a replacement that dies itself is replaced, and the log says when', async 
   const { worker, log } = host();
   await load(worker, input('die on load again'));
   await load(worker, input('die while loading')).catch(() => {});
-  await until(() => log.find(/worker 0 is back/), 'its return');
-  assert.ok(log.find(/worker 0 could not load; a new one starts in \d+ ms$/));
+  await until(() => log.find(/worker 0 serves again/), 'its return');
+  assert.ok(log.find(/worker 0 cannot load the generation, replacement starts in \d+ ms$/));
   assert.is(worker.restarts, 2);
   await worker.close();
 });
@@ -187,8 +187,8 @@ test('what a thread had in flight that is ended for another one is counted as lo
   const { worker, log } = host();
   await load(worker, input('fine'));
   worker.adopt(input('fine'));
-  await until(() => log.find(/worker 0 is back/), 'its return');
-  assert.is(log.find(/worker 0 was ended for another one/)?.fields['lost'], 7);
+  await until(() => log.find(/worker 0 serves again/), 'its return');
+  assert.is(log.find(/worker 0 terminated and replaced/)?.fields['lost'], 7);
   await worker.close();
 });
 
@@ -205,7 +205,7 @@ test('a thread that hangs cannot keep a gateway from ending', async () => {
 test('closing while a new worker is due ends it all', async () => {
   const { worker, log } = host();
   await load(worker, input('die'));
-  await until(() => log.find(/a new one starts in 200 ms/), 'a wait that is long enough');
+  await until(() => log.find(/replacement starts in 200 ms/), 'a wait that is long enough');
   const { restarts } = worker;
   assert.equal(await worker.drain(10), { cut: 0, tunnels: 0, raced: 0, tookMs: 0 });
   await worker.close();

@@ -122,7 +122,7 @@ test('a load that ends one worker is rejected, and that worker comes back with t
   const { set, log } = setOf();
   await set.load(input(1, 'fine', 2));
   await rejects(set.load(input(2, 'crash@1', 2)), /worker died/);
-  await until(() => log.find(/worker 1 is back/), 'its return');
+  await until(() => log.find(/worker 1 serves again/), 'its return');
   assert.is(log.count(/^serves 1 fine of generation 1$/), 2);
   assert.is(log.count(/^serves 0 /), 1, 'the other one never noticed');
   assert.is(log.count(/worker 0 died/), 0);
@@ -148,7 +148,7 @@ test('workers come and go with the loads', async () => {
   // Those that leave still count in their own memory: a new one gets another number.
   await set.load(input(4, 'fine', 2));
   assert.equal(numbers(set), [0, 4]);
-  await until(() => log.count(/is not wanted any more and has ended/) === 3, 'the end of three');
+  await until(() => log.count(/removed after its drain/) === 3, 'the end of three');
   assert.equal([...died].sort(), [1, 2, 3]);
   await set.load(input(5, 'fine', 3));
   assert.equal(numbers(set), [0, 4, 1]);
@@ -159,8 +159,8 @@ test('one that dies is replaced at once, and the others are left alone', async (
   const { set, log, died, strike } = setOf();
   await set.load(input(1, 'fine', 3));
   strike(1, 1);
-  await until(() => log.find(/worker 1 is back/), 'its return');
-  const line = log.find(/worker 1 died; a new one starts at once/);
+  await until(() => log.find(/worker 1 serves again/), 'its return');
+  const line = log.find(/worker 1 died, replacement starts at once/);
   assert.is(line?.level, 'error');
   assert.is(line?.fields['worker'], 1);
   assert.match(String(line?.fields['cause']), 'struck down');
@@ -176,11 +176,11 @@ test('one that dies again and again waits longer each time, and loads meanwhile 
   const { set, log, strike } = setOf();
   await set.load(input(1, 'fine', 2));
   strike(1, 1);
-  await until(() => log.find(/worker 1 is back/), 'its return');
+  await until(() => log.find(/worker 1 serves again/), 'its return');
   for (const wait of [100, 200, 400]) {
     strike(1, 1);
-    await until(() => log.find(new RegExp(`worker 1 died; a new one starts in ${wait} ms`)), `a wait of ${wait} ms`);
-    if (wait < 400) await until(() => log.count(/worker 1 is back/) === wait / 100 + 1, 'its return');
+    await until(() => log.find(new RegExp(`worker 1 died, replacement starts in ${wait} ms`)), `a wait of ${wait} ms`);
+    if (wait < 400) await until(() => log.count(/worker 1 serves again/) === wait / 100 + 1, 'its return');
   }
   const before = performance.now();
   await set.load(input(2, 'fine', 2));
@@ -216,7 +216,7 @@ test('one that is stuck is ended and replaced', async () => {
   await set.load(input(1, 'fine', 2));
   strike(0, 2);
   const line = await until(() => log.find(/worker 0 died/), 'its end');
-  assert.match(String(line.fields['cause']), 'it was stuck');
+  assert.match(String(line.fields['cause']), 'stuck: no answer');
   await until(() => log.count(/^serves 0 fine/) === 2, 'its return');
   assert.is(log.count(/worker 1 died/), 0);
 });
@@ -229,7 +229,7 @@ test('one that runs out of memory takes nobody along', async () => {
   strike(1, 3);
   const line = await until(() => log.find(/worker 1 died/), 'its end', 30_000);
   assert.match(String(line.fields['cause']), /memory limit/);
-  await until(() => log.find(/worker 1 is back/), 'its return');
+  await until(() => log.find(/worker 1 serves again/), 'its return');
   assert.is(log.count(/worker 0 died/), 0);
 });
 

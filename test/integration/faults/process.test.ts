@@ -37,7 +37,7 @@ test('a rejection that nobody handles is told, whatever it holds, and ends nothi
     command(number);
     await until(() => log.lines.length > before, 'the line');
     const line = log.lines.at(-1)!;
-    assert.match(line.message, 'a rejection was not handled');
+    assert.match(line.message, 'unhandled promise rejection');
     assert.match(String(line.fields['error']), said);
     assert.is((await slow).status, 200, 'what was in flight goes on');
   }
@@ -60,7 +60,7 @@ for (const [number, said] of [
     command(number);
     const line = await until(() => log.find(/worker 0 died/), 'the death');
     assert.match(String(line.fields['cause']), said);
-    await until(() => log.find(/worker 0 is back/), 'the next one');
+    await until(() => log.find(/worker 0 serves again/), 'the next one');
     assert.is((await call(url)).status, 200);
   });
 }

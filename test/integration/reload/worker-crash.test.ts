@@ -51,7 +51,7 @@ test('the next worker serves the same generation on the same port; what was lost
   assert.is(line.fields['lost'], 1);
   assert.match(String(line.fields['cause']), 'struck down');
   assert.is(await slow, 'lost');
-  await until(() => log.find(/worker 0 is back/), 'the next worker');
+  await until(() => log.find(/worker 0 serves again/), 'the next worker');
   assert.is((await call(`${url}/again`)).body, 'origin GET /again');
   await until(() => inFlight() === 0, 'the counters');
   assert.is((await call(`${url}/few`)).status, 200);

@@ -13,7 +13,13 @@ import { generationOf, specOf } from '../../integration/engine-kit.js';
 import { virtualClock } from '../../support/virtual-clock.js';
 
 const errors: string[] = [];
-const logger = { debug() {}, info() {}, warn() {}, error: (message: string) => void errors.push(message) };
+const logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error: (message: string, fields?: { readonly [key: string]: unknown }) =>
+    void errors.push(`${message}: ${String(fields?.['cause'])}`),
+};
 const world = {
   clock: virtualClock(() => 0),
   random: () => 0,
