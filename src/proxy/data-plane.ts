@@ -4,7 +4,7 @@ import { reasonOf } from '../reason.js';
 import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import { LimitTable } from '../state/limits/table.js';
-import { AccessLog } from '../telemetry/log/access-log.js';
+import { type AccessLog, openAccessLog } from '../telemetry/log/access-log.js';
 import { logLosses } from '../telemetry/log/losses.js';
 import { Handover, lastCall } from './downstream/handover.js';
 import { Listener, type ListenerSettings, listenerSettings } from './downstream/listener.js';
@@ -372,16 +372,6 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const log = this.#sink.accessLog;
     this.#sink.accessLog = undefined;
     await log?.close();
-  }
-}
-
-/** Throws in words why the file cannot be opened. */
-function openAccessLog(options: ConstructorParameters<typeof AccessLog>[0]): AccessLog {
-  try {
-    return new AccessLog(options);
-  } catch (error) {
-    const reason = reasonOf(error, 'write');
-    throw new Error(`the access log \`${options.path}\` cannot be opened: ${reason}`, { cause: error });
   }
 }
 

@@ -4,6 +4,7 @@
  * counted, and never an exchange.
  */
 import { destinationOf } from '../../output-file.js';
+import { reasonOf } from '../../reason.js';
 import type { RequestRecord } from '../snapshot.js';
 import { type LineFormat, lineWriter } from './access-line.js';
 import { LogFile } from './file.js';
@@ -145,6 +146,16 @@ export class AccessLog {
     }
     this.#gathered = Buffer.allocUnsafeSlow(GATHER);
     return lines;
+  }
+}
+
+/** Opens an access log. @throws Error whose message says in words why the file cannot be opened. */
+export function openAccessLog(options: AccessLogOptions): AccessLog {
+  try {
+    return new AccessLog(options);
+  } catch (error) {
+    const reason = reasonOf(error, 'write');
+    throw new Error(`the access log \`${options.path}\` cannot be opened: ${reason}`, { cause: error });
   }
 }
 
