@@ -14,6 +14,7 @@ export class IdleUser implements UpstreamUser {
   onUnavailable(_error: string): void {}
   onInterim(): void {}
   onHead(): void {}
+  onTrailers(): void {}
   onBody(): boolean {
     return true;
   }

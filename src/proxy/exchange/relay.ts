@@ -5,20 +5,22 @@
 import { problem } from '../../policies/run-kit.js';
 import { addressKey } from '../../state/connection-table.js';
 import { Counter } from '../../telemetry/stats/layout.js';
-import type { Engine } from '../engine.js';
+import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import { BAD_REWRITE, BUG_CAUSE } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import type { ResponseHead } from '../http/response-head.js';
+import type { Descriptors } from '../load/descriptors.js';
 import type { Service } from '../upstream/service.js';
 import type { HoldingUser } from '../upstream/slow-clients.js';
 import type { Target } from '../upstream/target.js';
 import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from '../upstream/user.js';
 import type { Downstream, ReplySource } from './downstream.js';
+import type { Driver } from './driver.js';
 import type { GwExchange } from './exchange.js';
 import { requestHead } from './target-head.js';
 import { rewriteFault } from './target-path.js';
-import { interimFields, isBodiless, TargetReply } from './target-reply.js';
-import { Upload, type Uploader } from './upload.js';
+import { interimFields, isBodiless, TargetReply, trailerFields } from './target-reply.js';
+import { Upload, type Uploader, type Uploads } from './upload.js';
 
 /** Methods that may be sent twice, RFC 9110 section 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
@@ -34,10 +36,24 @@ export const BLAMELESS = new Set<ErrorSlug>([
 /** An exchange that was moved so often goes by a connection of its own. */
 const MAX_MOVES = 2;
 
+/** What a relay or a tunnel needs of the data plane. */
+export interface RelayHost {
+  readonly driver: Driver;
+  readonly stats: StatsWriter;
+  readonly uploads: Uploads;
+  readonly descriptors: Descriptors;
+  /** Milliseconds; never goes back. */
+  monotonic(): number;
+  /** The same as of the last call of monotonic(). */
+  cachedNow(): number;
+  /** A bug in gw: logs it. */
+  bug(error: unknown, request: string): void;
+}
+
 export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   over = false;
   contentLength = -1;
-  readonly #engine: Engine;
+  readonly #host: RelayHost;
   readonly exchange: GwExchange;
   readonly #downstream: Downstream;
   readonly #service: Service;
@@ -60,12 +76,12 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   #bytesFromTarget = 0;
   #status = 0;
 
-  constructor(engine: Engine, exchange: GwExchange, service: Service) {
-    this.#engine = engine;
+  constructor(host: RelayHost, exchange: GwExchange, service: Service) {
+    this.#host = host;
     this.exchange = exchange;
     this.#downstream = exchange.downstream!;
     this.#service = service;
-    this.#upload = exchange.hasBody ? new Upload(this, this.#downstream, engine.uploads) : undefined;
+    this.#upload = exchange.hasBody ? new Upload(this, this.#downstream, host.uploads) : undefined;
   }
 
   get bodiless(): boolean {
@@ -113,14 +129,14 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   }
 
   shed(cause: string): void {
-    this.#engine.stats.add(this.#target!.slot, Counter.Shed, 1);
-    this.#engine.driver.fail(this.exchange, this.#flowing ? 'downstream/shed' : 'request/shed', cause);
+    this.#host.stats.add(this.#target!.slot, Counter.Shed, 1);
+    this.#host.driver.fail(this.exchange, this.#flowing ? 'downstream/shed' : 'request/shed', cause);
   }
 
   /** How its client behaves counts while it has a connection. */
   #watch(): void {
     this.#watched = true;
-    this.#target?.pool.slow.watch(this, this.#engine.cachedNow());
+    this.#target?.pool.slow.watch(this, this.#host.cachedNow());
   }
 
   get streams(): boolean {
@@ -135,7 +151,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     }
     // Where nobody has looked at the clock since the exchange began, no time has passed.
     const { startMs } = this.exchange;
-    this.since = this.#engine.cachedNow() === startMs ? startMs : this.#engine.monotonic();
+    this.since = this.#host.cachedNow() === startMs ? startMs : this.#host.monotonic();
     this.#attempts++;
     this.#target = target;
     this.exchange.target = target.url;
@@ -146,7 +162,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
       why: this.#attempts === 1 ? `next in turn of ${this.#service.targets.length}` : `attempt ${this.#attempts}`,
       details: { service: this.service, target: target.url },
     });
-    this.#engine.stats.begin(target.slot);
+    this.#host.stats.begin(target.slot);
     target.acquire(this);
   }
 
@@ -180,7 +196,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     try {
       return requestHead(this.exchange, target);
     } catch (error) {
-      this.#engine.bug(error, this.exchange.id);
+      this.#host.bug(error, this.exchange.id);
       this.exchange.error = 'gateway/failed';
       return undefined;
     }
@@ -206,12 +222,12 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   onHead(head: ResponseHead): void {
     const { exchange } = this;
     // The connection looked at the clock when it read this.
-    exchange.upstreamMs = this.#engine.cachedNow() - exchange.startMs;
+    exchange.upstreamMs = this.#host.cachedNow() - exchange.startMs;
     this.replied = true;
     this.#status = head.status;
     this.contentLength = head.contentLength;
     this.#target!.health.succeeded();
-    this.#engine.driver.replied(exchange, new TargetReply(head, this));
+    this.#host.driver.replied(exchange, new TargetReply(head, this));
     // The downstream does not take the body yet: the target waits.
     if (!this.#flowing) this.#replies?.pause();
   }
@@ -233,6 +249,10 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     return more;
   }
 
+  onTrailers(lines: string): void {
+    this.#downstream.trailers(trailerFields(lines));
+  }
+
   #letGo(): void {
     if (this.#watched) this.#target?.pool.slow.forget(this);
     this.#watched = false;
@@ -243,7 +263,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   #finish(): void {
     this.#letGo();
     this.over = true;
-    this.#endAttempt(this.#status, false, this.#engine.cachedNow());
+    this.#endAttempt(this.#status, false, this.#host.cachedNow());
   }
 
   onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void {
@@ -273,7 +293,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     if (this.replied) {
       this.over = true;
       this.#target!.health.failed(error, cause, !BLAMELESS.has(error));
-      this.#engine.driver.fail(this.exchange, error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
+      this.#host.driver.fail(this.exchange, error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
       return;
     }
     const repeatable = untouched && this.#upload?.begun !== true && IDEMPOTENT.has(this.exchange.method);
@@ -288,10 +308,10 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     else this.#answer(error, cause);
   }
 
-  #endAttempt(status: number, failed: boolean, now = this.#engine.monotonic()): void {
+  #endAttempt(status: number, failed: boolean, now = this.#host.monotonic()): void {
     const took = now - this.since;
     const sent = this.#upload?.takeWritten() ?? 0;
-    this.#engine.stats.end(this.#target!.slot, status, sent, this.#bytesFromTarget, took, failed);
+    this.#host.stats.end(this.#target!.slot, status, sent, this.#bytesFromTarget, took, failed);
     this.#bytesFromTarget = 0;
   }
 
@@ -300,7 +320,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     const { exchange } = this;
     exchange.error = error;
     exchange.cause = cause;
-    this.#engine.driver.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+    this.#host.driver.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
   }
 
   cancel(): void {

@@ -1,6 +1,7 @@
 /** A target's reply, as the chain sees it and as it goes on to the client. */
 import type { HeaderFields, Reply, ReplyBody } from '../../policies/contract.js';
 import { findField, HeadFields } from '../http/fields.js';
+import { isEndToEnd, isOwnFraming } from '../http/own-names.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { ReplySource } from './downstream.js';
 
@@ -12,6 +13,16 @@ export const upgradeOf = (head: ResponseHead): string | undefined =>
 export function interimFields({ kept, listed }: ResponseHead): HeaderFields {
   const fields = new HeadFields(kept, 0, kept.length, kept, listed);
   if (listed !== '') for (const name of listed.split(',')) fields.remove(name);
+  return fields;
+}
+
+/**
+ * Trailer fields that go on to the client. Those that frame, route or describe a message must not be in a trailer section,
+ * RFC 9110 section 6.5.1: a client that merges them into the head would read another message.
+ */
+export function trailerFields(lines: string): HeaderFields {
+  const fields = new HeadFields(lines, 0, lines.length, lines, '');
+  for (const [name] of fields.receivedEntries()) if (isOwnFraming(name) || isEndToEnd(name)) fields.remove(name);
   return fields;
 }
 

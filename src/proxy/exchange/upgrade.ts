@@ -4,7 +4,6 @@
  * counted, bounded in time, and end with the drain.
  */
 import { HeaderMap, problem } from '../../policies/run-kit.js';
-import type { Engine } from '../engine.js';
 import { BAD_REWRITE, timeSpan } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { BodyReader } from '../http/body.js';
@@ -14,10 +13,10 @@ import type { Service } from '../upstream/service.js';
 import type { Target } from '../upstream/target.js';
 import type { Downstream, ReplySource, TunnelEnd } from './downstream.js';
 import type { GwExchange } from './exchange.js';
-import { BLAMELESS } from './relay.js';
+import { BLAMELESS, type RelayHost } from './relay.js';
 import { requestHead, upgradeLines } from './target-head.js';
 import { rewriteFault } from './target-path.js';
-import { interimFields, isBodiless, TargetReply, upgradeOf } from './target-reply.js';
+import { interimFields, isBodiless, TargetReply, trailerFields, upgradeOf } from './target-reply.js';
 import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade-stream.js';
 
 const IDLE = 'response idle timeout: no further bytes of the body';
@@ -27,7 +26,7 @@ const UNSENT = new Set<ErrorSlug>(['upstream/unreachable', 'upstream/connect-tim
 
 export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   contentLength = -1;
-  readonly #engine: Engine;
+  readonly #host: RelayHost;
   readonly #exchange: GwExchange;
   readonly #downstream: Downstream;
   readonly #service: Service;
@@ -47,8 +46,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   #bytesToTarget = 0;
   #bytesFromTarget = 0;
 
-  constructor(engine: Engine, exchange: GwExchange, service: Service) {
-    this.#engine = engine;
+  constructor(host: RelayHost, exchange: GwExchange, service: Service) {
+    this.#host = host;
     this.#exchange = exchange;
     this.#downstream = exchange.downstream!;
     this.#service = service;
@@ -64,7 +63,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       this.#answer('upstream/none', this.#service.noTargetCause);
       return;
     }
-    if (!this.#engine.descriptors.takeTunnel()) {
+    if (!this.#host.descriptors.takeTunnel()) {
       this.#answer('gateway/exhausted', 'out of file descriptors for tunnels');
       return;
     }
@@ -72,8 +71,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#target = target;
     this.#state = 'connecting';
     this.#exchange.target = target.url;
-    this.#startMs = this.#engine.monotonic();
-    this.#engine.stats.begin(target.slot);
+    this.#startMs = this.#host.monotonic();
+    this.#host.stats.begin(target.slot);
     const upgrade = this.#exchange.headers.received('upgrade') ?? '';
     const text = requestHead(this.#exchange, target, upgradeLines(this.#exchange));
     if (text === undefined) {
@@ -137,11 +136,11 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#heldDone = done;
     this.#status = head.status;
     this.#target?.health.succeeded();
-    this.#exchange.upstreamMs = this.#engine.monotonic() - this.#exchange.startMs;
+    this.#exchange.upstreamMs = this.#host.monotonic() - this.#exchange.startMs;
     if (head.status !== 101) this.#beginBody(head);
     // Before the 101, also where no body follows: RFC 9110 section 7.8. The target is not asked, for there is none.
     else if (this.#exchange.seen & Seen.Expect) this.#downstream.interim(100, new HeaderMap());
-    this.#engine.driver.replied(this.#exchange, new TargetReply(head, this));
+    this.#host.driver.replied(this.#exchange, new TargetReply(head, this));
   }
 
   onInterim(text: string): void {
@@ -164,7 +163,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#heldDone = undefined;
     if (this.#status === 101) {
       this.#state = 'tunnel';
-      this.#movedAt = this.#engine.monotonic();
+      this.#movedAt = this.#host.monotonic();
       this.#lookAt(this.#service.entry.tunnelIdleTimeout);
       this.#downstream.tunnel(this);
     } else {
@@ -176,7 +175,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   #pass(chunk: Buffer, done: () => void): void {
     this.#bytesFromTarget += chunk.length;
     if (this.#state === 'tunnel') {
-      this.#movedAt = this.#engine.cachedNow();
+      this.#movedAt = this.#host.cachedNow();
       if (chunk.length === 0) done();
       else this.#downstream.tunnelWrite(chunk, done);
       return;
@@ -190,6 +189,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     }
     if (this.#status === 205 && !this.#isEmpty(done)) return;
     if (body.done) this.#finish(false);
+    if (body.done && body.trailers !== '') this.#downstream.trailers(trailerFields(body.trailers));
     const more = this.#downstream.body(chunk, body.start, body.end, body.done);
     if (this.#over) {
       done();
@@ -226,7 +226,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     if (ms === 0) return;
     this.#timer = setTimeout(() => {
       const bound = this.#service.entry.tunnelIdleTimeout;
-      const silent = this.#engine.monotonic() - this.#movedAt;
+      const silent = this.#host.monotonic() - this.#movedAt;
       if (silent < bound) {
         this.#lookAt(Math.max(1, bound - silent));
         return;
@@ -252,7 +252,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
 
   fromClient(bytes: Buffer): boolean {
     this.#bytesToTarget += bytes.length;
-    this.#movedAt = this.#engine.cachedNow();
+    this.#movedAt = this.#host.cachedNow();
     return this.#stream?.push(bytes) ?? false;
   }
 
@@ -287,8 +287,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       return;
     }
     this.#over = true;
-    if (replied)
-      this.#engine.driver.fail(this.#exchange, error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
+    if (replied) this.#host.driver.fail(this.#exchange, error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
     else this.#answer(error, cause);
   }
 
@@ -308,10 +307,10 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
 
   #endAttempt(failed: boolean): void {
     if (this.#target === undefined) return;
-    const took = this.#engine.monotonic() - this.#startMs;
+    const took = this.#host.monotonic() - this.#startMs;
     const { slot } = this.#target;
-    this.#engine.descriptors.freeTunnel();
-    this.#engine.stats.end(slot, this.#status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
+    this.#host.descriptors.freeTunnel();
+    this.#host.stats.end(slot, this.#status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
   }
 
   #answer(error: ErrorSlug, cause: string): void {
@@ -319,7 +318,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     const exchange = this.#exchange;
     exchange.error = error;
     exchange.cause = cause;
-    this.#engine.driver.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+    this.#host.driver.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
   }
 
   cancel(): void {

@@ -86,7 +86,7 @@ const endOfExtension = (code: number): State =>
 
 /**
  * Decodes a body. take() returns the payload of the buffered bytes as one range of the same buffer: it removes chunk framing
- * in place, so the caller must own the buffer. Extensions and trailers are dropped.
+ * in place, so the caller must own the buffer. Extensions are dropped.
  */
 export class BodyReader {
   kind: BodyKind = 'none';
@@ -100,6 +100,8 @@ export class BodyReader {
   total = 0;
   /** Bytes left of the body (length) or of the chunk (chunked). */
   left = 0;
+  /** The field lines after the last chunk, each `name:value CRLF`. Complete once `done` is set. */
+  trailers = '';
   #state: State = State.SizeFirst;
   #digits = 0;
   /** Bytes of this chunk's extensions, or of all trailers. */
@@ -120,6 +122,7 @@ export class BodyReader {
     this.start = 0;
     this.end = 0;
     this.total = 0;
+    this.trailers = '';
     this.#state = State.SizeFirst;
     this.#digits = 0;
     this.#extra = 0;
@@ -260,15 +263,22 @@ export class BodyReader {
     return next !== State.SizeFirst;
   }
 
-  /** Trailer fields are checked like header fields and dropped, so that no recipient mistakes one for a header. */
+  /** Trailer fields are checked like header fields. */
   #trailer(code: number): boolean {
     if (++this.#extra > MAX_TRAILER) return false;
+    if (this.#state === State.EndLf) {
+      this.done = code === LF;
+      return this.done;
+    }
+    if (this.#state === State.TrailerStart && code === CR) {
+      this.#state = State.EndLf;
+      return true;
+    }
+    this.trailers += String.fromCharCode(code);
     switch (this.#state) {
       case State.TrailerStart:
-        if (code === CR) this.#state = State.EndLf;
-        else if (TOKEN[code] === 1) this.#state = State.TrailerName;
-        else return false;
-        return true;
+        this.#state = State.TrailerName;
+        return TOKEN[code] === 1;
       case State.TrailerName:
         if (code === 0x3a) this.#state = State.TrailerValue;
         else return TOKEN[code] === 1;
@@ -277,12 +287,9 @@ export class BodyReader {
         if (code === CR) this.#state = State.TrailerLf;
         else return FIELD[code] === 1;
         return true;
-      case State.TrailerLf:
+      default:
         this.#state = State.TrailerStart;
         return code === LF;
-      default:
-        this.done = code === LF;
-        return this.done;
     }
   }
 }

@@ -275,6 +275,7 @@ class Unwanted implements UpstreamUser {
   onInterim(): void {}
 
   onHead(): void {}
+  onTrailers(): void {}
 
   onBody(_buffer: Buffer, start: number, end: number, last: boolean): boolean {
     this.#left -= end - start;

@@ -300,6 +300,7 @@ export abstract class ReplyConnection<Owner extends ReplyOwner = ReplyOwner> {
     }
     if (body.done) {
       const more = this.ended(used < to);
+      if (body.trailers !== '') user.onTrailers(body.trailers);
       user.onBody(buffer, start, end, true);
       return more && !this.dead ? used : -1;
     }

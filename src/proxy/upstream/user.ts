@@ -65,6 +65,8 @@ export interface UpstreamUser {
   onInterim(head: ResponseHead): void;
   /** The head is valid until this returns. */
   onHead(head: ResponseHead): void;
+  /** Trailer fields of the reply, as `name:value` lines, before the last onBody(). */
+  onTrailers(lines: string): void;
   /**
    * Payload of the reply's body, valid until this returns; `last` at the end of the body (the payload may be empty). Returns
    * false if it takes no more for now.

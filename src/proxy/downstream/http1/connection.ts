@@ -113,7 +113,7 @@ export class Http1Connection extends RequestReader implements Downstream {
     return more;
   }
 
-  /** Not sent: chunks for HTTP/1.1 clients end without trailers, as those of targets do (http/body.ts). */
+  /** Not sent: most HTTP/1.1 clients do not read trailers, and some read them as header fields. */
   trailers(): void {}
 
   interim(status: number, fields: HeaderFields): void {
