@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Old syntax throughout: this file must parse on every Node there is, so that it can say that Node is too old.
+// Old syntax only: every version of Node must be able to parse this file, so that it can report that Node is too old.
 'use strict';
 
 var version = process.versions.node.split('.').map(Number);

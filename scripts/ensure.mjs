@@ -1,4 +1,4 @@
-/** Installs what is missing and builds what is old: so that a fresh clone needs one command. Node's own modules only. */
+/** Installs missing dependencies and builds changed sources, so that a fresh clone needs one command. Node's own modules only. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -8,7 +8,7 @@ export const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const DIST = join(ROOT, 'dist');
 const SOURCES = ['src', 'test', 'bench'];
 
-/** Runs a program in the repository's root; ends this process with its exit code when it fails. */
+/** Runs a program in the repository's root. If it fails, this process ends with its exit code. */
 export function must(command, args, options = {}) {
   const { status, signal, error } = spawnSync(command, args, { cwd: ROOT, stdio: 'inherit', ...options });
   if (error) throw error;
@@ -34,7 +34,7 @@ function* files(folder, suffix) {
   }
 }
 
-/** Removes from dist what no source makes any more: commands are found by the files there. */
+/** Removes files from dist whose source no longer exists: the CLI finds its commands by these files. */
 function prune() {
   for (const folder of SOURCES) {
     for (const path of files(join(DIST, folder), /\.(js|d\.ts)(\.map)?$/)) {
@@ -44,7 +44,7 @@ function prune() {
   }
 }
 
-/** Compiles the TypeScript; incremental, so it takes a moment when nothing changed. */
+/** Compiles the TypeScript incrementally. */
 export function build() {
   prune();
   must(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', '.']);

@@ -10,14 +10,14 @@ const gw = spawn(process.execPath, [join(ROOT, 'bin', 'gw.js'), 'serve', ...proc
   cwd: ROOT,
   stdio: 'inherit',
 });
-// A terminal sends ctrl-c and ctrl-\\ to gw as well; a supervisor signals only this process.
+// A terminal sends Ctrl-C and Ctrl-\\ to gw too. A supervisor signals only this process.
 for (const signal of ['SIGINT', 'SIGQUIT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2']) {
   process.on(signal, () => {
     const fromTerminal = signal === 'SIGINT' || signal === 'SIGQUIT';
     if (!fromTerminal || !process.stdin.isTTY) gw.kill(signal);
   });
 }
-// npm ends its shell on a signal, and the shell ends without passing it on.
+// On a signal npm ends its shell, and the shell ends without forwarding the signal.
 const parent = process.ppid;
 const watch = setInterval(() => {
   if (process.ppid === parent) return;
