@@ -1,4 +1,4 @@
-/** docs/running.md against the code that it speaks of. */
+/** docs/running.md against the code that it describes. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { test } from 'uvu';
@@ -11,15 +11,15 @@ import { IDLE_GRACE } from '../../src/proxy/downstream/http1/client-socket.js';
 
 const page = readFileSync(resolve('docs/running.md'), 'utf8');
 
-test('every code that control gives is in the table, and no other', () => {
-  const told = [...page.matchAll(/^\| `([a-z]+\/[a-z-]+)` \|/gm)].map((found) => found[1]);
+test('the table has every code that control reports, and no other', () => {
+  const listed = [...page.matchAll(/^\| `([a-z]+\/[a-z-]+)` \|/gm)].map((found) => found[1]);
   assert.equal(
-    told,
+    listed,
     CONTROL_CODES.map(({ code }) => code),
   );
 });
 
-test('no code of control means something else to the compiler', () => {
+test('codes of control and of the compiler differ', () => {
   const others = new Set(allCodes().map(({ code }) => code));
   assert.equal(
     CONTROL_CODES.filter(({ code }) => others.has(code)),
@@ -27,9 +27,9 @@ test('no code of control means something else to the compiler', () => {
   );
 });
 
-test('the bounds that it names are the bounds that hold', () => {
+test('the page names the bounds of the code', () => {
   assert.is(MAX_EVENT_CLIENTS, 32);
-  assert.match(page, 'Thirty-two clients may read events');
+  assert.match(page, 'At most 32 clients can read events');
   assert.is(MAX_WAITING_BYTES, 1024 * 1024);
   assert.is(STUCK_AFTER, 10);
   assert.is(STUCK_AFTER_LOADING, 60);

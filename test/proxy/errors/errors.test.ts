@@ -6,7 +6,7 @@ import { ERRORS, type ErrorSlug } from '../../../src/proxy/errors/errors.js';
 const page = readFileSync('docs/errors.md', 'utf8');
 const rows = [...page.matchAll(/^\| `([a-z/-]+)` \| (\d{3}|-) \| (.+?) \|$/gm)];
 
-test('docs/errors.md tells of every error, in order, with its status', () => {
+test('docs/errors.md lists every error, in order, with its status', () => {
   assert.equal(
     rows.map(([, slug, status]) => `${slug} ${status}`),
     Object.entries(ERRORS).map(([slug, { status }]) => `${slug} ${status === 0 ? '-' : status}`),
