@@ -1,4 +1,4 @@
-/** Many connections that come at once: requests wait for a moment meanwhile, and nothing else changes for them. */
+/** Bursts of new connections delay requests for a moment and have no other effect. */
 import { once } from 'node:events';
 import * as assert from 'uvu/assert';
 import { turn } from '../../support/until.js';
@@ -21,7 +21,7 @@ test.before.each(({ target }) => {
 
 const bodyOf = async (client: RawClient): Promise<string> => (await client.reply()).body.toString();
 
-test('each of 400 that come at once gets its own replies, in order', async ({ plane, target }) => {
+test('each of 400 simultaneous connections gets its own replies in order', async ({ plane, target }) => {
   const busy = plane.client();
   busy.send(get('/first'));
   assert.is(await bodyOf(busy), '/first');
@@ -41,7 +41,7 @@ test('each of 400 that come at once gets its own replies, in order', async ({ pl
 });
 
 for (const service of ['max_connections = 2', 'max_connections = 2\npipelining = 4'])
-  test(`connections to a target are few, and many wait for them while more come (${service.split('\n').at(-1)})`, async ({
+  test(`requests queued for few target connections are served during a burst (${service.split('\n').at(-1)})`, async ({
     plane,
     target,
   }) => {
@@ -58,7 +58,7 @@ for (const service of ['max_connections = 2', 'max_connections = 2\npipelining =
     for (const client of clients) client.destroy();
   });
 
-test('who sends in pieces, ends its half, or leaves while its request waits', async ({ plane, target }) => {
+test('during a burst, split heads, half-closes and disconnects are handled', async ({ plane, target }) => {
   const crowd = Array.from({ length: 200 }, () => plane.client());
   const halves = plane.client();
   const ending = plane.client();
@@ -80,14 +80,14 @@ test('who sends in pieces, ends its half, or leaves while its request waits', as
   await until(() => target.arrived.find(({ url }) => url === '/post')?.rest.toString() === 'hello', 'the body');
   for (const client of crowd) assert.is(await bodyOf(client), '/crowd');
   for (const client of [...crowd, halves, ending, posting]) client.destroy();
-  await until(() => plane.connections === 0, 'all to be gone');
+  await until(() => plane.connections === 0, 'all connections to be closed');
 });
 
-test('whose requests wait for their turn is not idle, however long that is', async ({ target, plane, time }) => {
+test('a connection with waiting requests is not idle', async ({ target, plane, time }) => {
   await plane.load(specOf(target.url, { more: CONSTANT }));
   const clients = Array.from({ length: 12 }, () => plane.client());
   for (const client of clients) client.send(get('/constant').repeat(1500));
-  // There is work for some hundred milliseconds, and so for a sweep in the middle of it.
+  // The work takes some hundred milliseconds, so a deadline check happens during it.
   const passing = setInterval(() => time.pass(3_600_000), 40);
   try {
     for (const client of clients)
@@ -98,9 +98,7 @@ test('whose requests wait for their turn is not idle, however long that is', asy
   }
 });
 
-test('the rest of a head that comes while requests wait, with a body behind it, is not overlooked', async ({
-  plane,
-}) => {
+test('the rest of a head that arrives with a body during a burst is parsed', async ({ plane }) => {
   for (let round = 0; round < 10; round++) {
     const posting = plane.client();
     posting.send(POST.slice(0, 20));
@@ -117,7 +115,7 @@ test('the rest of a head that comes while requests wait, with a body behind it, 
   }
 });
 
-test('a drain in the middle of a burst serves who came', async ({ plane }) => {
+test('a drain during a burst serves the accepted clients', async ({ plane }) => {
   const clients = Array.from({ length: 200 }, () => plane.client());
   for (const client of clients) client.send(get('/x'));
   await new Promise((resolve) => setImmediate(resolve));

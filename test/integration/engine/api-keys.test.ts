@@ -1,4 +1,4 @@
-/** API keys on connections that live through reloads and carry the requests of several clients. */
+/** API keys on connections that outlast reloads and carry requests of several consumers. */
 import { createHash } from 'node:crypto';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -8,7 +8,7 @@ interface Context {
   target: FaultTarget;
   plane: Plane;
 }
-const test = suite<Context>('keys');
+const test = suite<Context>('API keys');
 
 const specFor = (target: FaultTarget, keys: { readonly [consumer: string]: string }): string => {
   const consumers = Object.entries(keys).map(([name, key]) => {
@@ -30,14 +30,14 @@ test.after.each(async ({ target, plane }) => {
 
 const ask = (path: string, key: string): string => `GET ${path} HTTP/1.1\r\nHost: a\r\nX-Api-Key: ${key}\r\n\r\n`;
 
-test('each request on a connection is its own consumer’s, whoever asked before', async ({ target, plane }) => {
+test('each request on a connection has its own consumer', async ({ target, plane }) => {
   const client = plane.client();
-  const order = ['acme', 'acme', 'umbrella', 'acme', 'nobody', 'nobody', 'umbrella', 'umbrella'];
+  const order = ['acme', 'acme', 'umbrella', 'acme', 'unknown', 'unknown', 'umbrella', 'umbrella'];
   for (const [at, name] of order.entries()) {
     client.send(ask(`/${at}`, `key-of-${name}`));
-    assert.is((await client.reply()).status, name === 'nobody' ? 401 : 200, `${at} ${name}`);
+    assert.is((await client.reply()).status, name === 'unknown' ? 401 : 200, `${at} ${name}`);
     const { consumer } = await plane.record(({ url }) => url === `/${at}`);
-    assert.is(consumer, name === 'nobody' ? null : name);
+    assert.is(consumer, name === 'unknown' ? null : name);
   }
   assert.is(target.arrived.length, 6);
   assert.not.ok(
@@ -47,7 +47,7 @@ test('each request on a connection is its own consumer’s, whoever asked before
   client.destroy();
 });
 
-test('a key that a reload takes away is refused on the connection that proved it', async ({ target, plane }) => {
+test('a key removed by a reload is refused on a connection that used it before', async ({ target, plane }) => {
   const client = plane.client();
   const status = async (key: string): Promise<number> => {
     client.send(ask('/', key));
@@ -63,7 +63,7 @@ test('a key that a reload takes away is refused on the connection that proved it
   client.destroy();
 });
 
-test('a key in the query stands in no record, whatever becomes of the request', async ({ target, plane }) => {
+test('a key in the query does not appear in any record', async ({ target, plane }) => {
   const policy = 'use = "api-key"\nquery = "key"';
   const more = `[policy.keys]\n${policy}\n[[route]]\nmatch = "GET /open"\nto = "it"\n[[route]]\nmatch = "GET /kept"\nto = "it"\npolicies = ["keys"]`;
   const spec = specOf(target.url, { more }).replace('match = "/{rest...}"', 'match = "GET /shut/{rest...}"');

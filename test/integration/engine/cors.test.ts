@@ -2,7 +2,7 @@ import * as assert from 'uvu/assert';
 import { specOf } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
 
-const test = engineSuite('CORS: preflights and misses');
+const test = engineSuite('CORS: preflights and 404/405 replies');
 
 const A = 'https://a.example';
 const B = 'https://b.example';
@@ -46,7 +46,7 @@ const preflight = (path: string, origin: string, more = '', method = 'GET', host
 const fields = (...names: string[]): string => `Access-Control-Request-Headers: ${names.join(',')}\r\n`;
 const ALLOW = 'access-control-allow-origin';
 
-test('a preflight for a route with a header condition is answered, though it carries no such header', async (context) => {
+test('a preflight is answered for a route with a header condition that it does not meet', async (context) => {
   const { target, plane } = context;
   const more = routes({
     match: '{ path = "/x", methods = ["GET"], headers = { x-version = "2" } }',
@@ -60,15 +60,12 @@ test('a preflight for a route with a header condition is answered, though it car
     assert.is(reply.header('access-control-allow-headers'), 'x-version');
   }
   assert.is((await plane.ask(preflight('/x', B))).header(ALLOW), undefined);
-  // No route takes the method, whatever the header says.
+  // No route has this method for any value of the header.
   assert.is((await plane.ask(preflight('/x', A, '', 'PUT'))).status, 404);
   assert.is((await plane.ask(preflight('/y', A))).status, 404);
 });
 
-test('of several routes that a preflight may be about, the first answers that permits it', async ({
-  target,
-  plane,
-}) => {
+test('if several routes can match a preflight, the first one that permits it answers', async ({ target, plane }) => {
   const more = routes(
     { match: '{ path = "/x", methods = ["GET"], headers = { x-version = "1" } }', policies: '"a"' },
     { match: '{ path = "/x", methods = ["GET"], headers = { x-version = "2" } }', policies: '"b"' },
@@ -93,13 +90,13 @@ test('of several routes that a preflight may be about, the first answers that pe
   assert.is(await allowed('/x', B), B);
   assert.is(await allowed('/x', 'https://c.example'), '*', 'the request may go to the parameter without a header');
   assert.is(await allowed('/x', A, 'GET', 'h', fields('x-version')), A);
-  // A preflight has the query of the request that it asks about.
+  // A preflight has the same query as the actual request.
   assert.is(await allowed('/q?v=1', A), A);
   assert.is(await allowed('/q?v=1', B), undefined);
   assert.is(await allowed('/q?v=2', B), B);
   assert.is(await allowed('/q?v=2&v=1', B), B);
   assert.is(await allowed('/q', B), '*');
-  // The request goes to a route that says nothing of CORS, and what answers is no other route's policy.
+  // The actual request would match a route without CORS, so no policy of another route answers.
   assert.is(await allowed('/closed', A), 200, 'the catch-all takes every method, and its target answers');
   assert.is(await allowed('/m', A, 'GET'), A);
   assert.is(await allowed('/m', A, 'POST'), undefined);
@@ -110,7 +107,7 @@ test('of several routes that a preflight may be about, the first answers that pe
   assert.is(await allowed('/m', A, 'HEAD'), A, 'HEAD is taken by GET');
 });
 
-test('a route that names OPTIONS answers preflights itself', async ({ target, plane }) => {
+test('a route with method OPTIONS handles preflights itself', async ({ target, plane }) => {
   const more = routes(
     { match: '"OPTIONS /x"', status: 299 },
     { match: '"GET /x"', policies: '"a"' },
@@ -122,7 +119,7 @@ test('a route that names OPTIONS answers preflights itself', async ({ target, pl
   assert.is((await plane.ask('OPTIONS /y HTTP/1.1\r\nHost: a\r\n\r\n')).status, 298);
 });
 
-test('a page can read a 404 and a 405 on a path of CORS routes', async ({ target, plane }) => {
+test('404 and 405 on a path of CORS routes are readable by permitted origins', async ({ target, plane }) => {
   const more = routes(
     { match: '{ path = "/x", methods = ["GET"], headers = { x-version = "1" } }', policies: '"a"' },
     { match: '{ path = "/x", methods = ["GET"], headers = { x-version = "2" } }', policies: '"b"' },
@@ -130,17 +127,17 @@ test('a page can read a 404 and a 405 on a path of CORS routes', async ({ target
   );
   const text = specOf(target.url, { more }).replace('match = "/{rest...}"', 'match = "GET /all"');
   await plane.load(text);
-  const asked = async (line: string, origin: string): Promise<[number, unknown, unknown]> => {
+  const ask = async (line: string, origin: string): Promise<[number, unknown, unknown]> => {
     const reply = await plane.ask(`${line} HTTP/1.1\r\nHost: h\r\n${origin === '' ? '' : `Origin: ${origin}\r\n`}\r\n`);
     return [reply.status, reply.header(ALLOW), reply.header('vary')];
   };
-  assert.equal(await asked('GET /x', A), [404, A, 'Origin']);
-  assert.equal(await asked('GET /x', B), [404, B, 'Origin']);
-  assert.equal(await asked('GET /x', 'https://c.example'), [404, undefined, 'Origin']);
-  assert.equal(await asked('POST /x', A), [404, A, 'Origin'], 'no method takes it without the header');
-  assert.equal(await asked('GET /x', ''), [404, undefined, undefined]);
-  assert.equal(await asked('GET /none', A), [404, undefined, undefined]);
-  assert.equal(await asked('POST /plain', A), [405, undefined, undefined]);
+  assert.equal(await ask('GET /x', A), [404, A, 'Origin']);
+  assert.equal(await ask('GET /x', B), [404, B, 'Origin']);
+  assert.equal(await ask('GET /x', 'https://c.example'), [404, undefined, 'Origin']);
+  assert.equal(await ask('POST /x', A), [404, A, 'Origin'], 'no method matches without the header');
+  assert.equal(await ask('GET /x', ''), [404, undefined, undefined]);
+  assert.equal(await ask('GET /none', A), [404, undefined, undefined]);
+  assert.equal(await ask('POST /plain', A), [405, undefined, undefined]);
   await plane.load(
     text.replace('"GET /plain"', '"GET /plain"\nname = "plain"').replace('policies = []\n', 'policies = ["a"]\n'),
   );

@@ -1,4 +1,4 @@
-/** Routes that are bound to listeners: on any other one they do not exist, whatever is asked. */
+/** Routes bound to listeners do not exist on other listeners, for any kind of request. */
 
 import { connect } from 'node:net';
 import { suite } from 'uvu';
@@ -53,7 +53,9 @@ async function ask(plane: Plane, listener: 'public' | 'internal', text: string):
 
 const get = (path: string, method = 'GET', more = ''): string => `${method} ${path} HTTP/1.1\r\nHost: h\r\n${more}\r\n`;
 
-test('a route is served on its listeners alone, and another may have its path on the others', async ({ plane }) => {
+test('a route is served only on its listeners, and another route can have the same path elsewhere', async ({
+  plane,
+}) => {
   for (const [path, publicly, internally] of [
     ['/everywhere', 'everywhere', 'everywhere'],
     ['/stats', undefined, 'stats'],
@@ -72,13 +74,13 @@ test('a route is served on its listeners alone, and another may have its path on
   }
 });
 
-/** Everything of a reply but what differs from one request to the next. */
-const told = ({ status, fields, body }: RawReply): string =>
+/** Text of a reply without the parts that differ between requests. */
+const comparable = ({ status, fields, body }: RawReply): string =>
   JSON.stringify([status, fields.filter(([name]) => name !== 'date' && name !== 'x-request-id'), String(body)])
     .replaceAll(/"(request_id|instance)\\":\\"[^"]*"/g, '')
     .replaceAll(/urn:gw:request:[^"\\]*|\\"request_id\\":\\"[^"\\]*\\"/g, '');
 
-test('no reply tells of a route on another listener: 404, 405, Allow, preflights, TRACE, Max-Forwards', async ({
+test('no reply reveals a route of another listener: 404, 405, Allow, preflights, TRACE, Max-Forwards', async ({
   plane,
 }) => {
   const origin = 'Origin: https://app.example.com\r\n';
@@ -94,7 +96,7 @@ test('no reply tells of a route on another listener: 404, 405, Allow, preflights
   ] as const) {
     const hidden = await ask(plane, 'public', get('/stats', method, more));
     const nowhere = await ask(plane, 'public', get('/nowhere', method, more));
-    assert.is(told(hidden), told(nowhere), `${method} ${more}`);
+    assert.is(comparable(hidden), comparable(nowhere), `${method} ${more}`);
   }
   const wrong = await ask(plane, 'public', get('/orders', 'DELETE', origin));
   assert.is(wrong.status, 405);
@@ -106,7 +108,7 @@ test('no reply tells of a route on another listener: 404, 405, Allow, preflights
   assert.is((await ask(plane, 'internal', get('/orders', 'POST'))).header('allow'), 'DELETE, GET, HEAD');
 });
 
-test('a reload moves a route between listeners, also for connections that are open', async ({ plane }) => {
+test('a reload moves a route between listeners, also for open connections', async ({ plane }) => {
   const open = [0, 1].map(
     (at) => new RawClient(connect({ port: plane.ports[at]!, host: `127.0.0.${at + 1}`, noDelay: true })),
   );
@@ -122,7 +124,7 @@ test('a reload moves a route between listeners, also for connections that are op
     assert.equal(await statuses(), [404, 200]);
     await plane.load(SPEC.replaceAll('["internal"]\npolicies', '["public"]\npolicies'));
     assert.equal(await statuses(), [200, 404]);
-    // The same sockets under other names.
+    // The same sockets under different names.
     const [first, second] = plane.ports;
     const swapped = SPEC.replace('127.0.0.1:0', `127.0.0.2:${second}`).replace('127.0.0.2:0', `127.0.0.1:${first}`);
     await plane.load(swapped);

@@ -1,6 +1,6 @@
 /**
- * A target that does everything that a line of exchanges can suffer from, clients that leave in the middle, and an exact
- * account of it all: every reply to its own request, nothing lost, nothing left over. Seeded: a run can be run again.
+ * A target with every fault that can affect pipelined exchanges, and clients that disconnect at random. Every request
+ * must get its own reply, without loss or leak. Runs are seeded and reproducible.
  */
 import type { Socket } from 'node:net';
 import { test } from 'uvu';
@@ -13,7 +13,7 @@ const REQUESTS = 40;
 
 const bodyOf = (url: string): string => `${url}|`.repeat(1 + (Number(url.split('/')[2]) % 40) ** 2);
 
-/** Answers in order, each time differently, and ends its connections after a while in one of several ways. */
+/** Replies in order with random framing and delay, and ends connections at random in several ways. */
 class Chaos {
   readonly seen = new Map<string, number>();
   readonly #queues = new Map<Socket, { requests: Arrived[]; left: number; busy: boolean }>();
@@ -73,7 +73,7 @@ class Chaos {
   }
 }
 
-/** Sends its requests, several ahead at times, and looks at every reply; leaves in the middle now and then. */
+/** Sends requests, sometimes pipelined, checks every reply, and disconnects at random. */
 async function visit(plane: Plane, name: number, random: () => number): Promise<number> {
   let client: RawClient = plane.client();
   let answered = 0;
@@ -131,20 +131,20 @@ for (const [seed, service] of [
       );
       const answered = visits.reduce((sum, one) => sum + one, 0);
       const route = () => plane.registry.sums(plane.registry.slot('route', 'all') ?? -1);
-      const asked = () => plane.registry.sums(plane.registry.slot('target', `it|${target.url}`) ?? -1);
-      await until(() => route().inFlight === 0 && asked().inFlight === 0, 'every exchange to be over');
+      const targetSums = () => plane.registry.sums(plane.registry.slot('target', `it|${target.url}`) ?? -1);
+      await until(() => route().inFlight === 0 && targetSums().inFlight === 0, 'every exchange to be over');
       await until(() => plane.records.length === route().requests, 'the records');
-      const whole = plane.records.filter(({ error }) => error === null).length;
+      const complete = plane.records.filter(({ error }) => error === null).length;
       const left = plane.records.filter(({ error }) => error === 'downstream/aborted').length;
-      assert.is(whole + left, plane.records.length, 'whatever the target does, clients see no error');
-      assert.ok(whole >= answered && left > 0, `${whole} whole, ${answered} read, ${left} left`);
-      assert.ok(asked().requests > route().requests, 'some were asked for again');
-      // What the target saw is what gw counts as attempts, less what was never sent; nothing more often than bounds allow.
+      assert.is(complete + left, plane.records.length, 'clients see no error for any fault of the target');
+      assert.ok(complete >= answered && left > 0, `${complete} complete, ${answered} read, ${left} left`);
+      assert.ok(targetSums().requests > route().requests, 'some requests were retried');
+      // The target saw at most the attempts that gw counts, and no request more often than permitted.
       const seen = [...chaos.seen.values()];
-      assert.ok(seen.reduce((sum, count) => sum + count, 0) <= asked().requests);
+      assert.ok(seen.reduce((sum, count) => sum + count, 0) <= targetSums().requests);
       assert.ok(Math.max(...seen) <= 14, String(Math.max(...seen)));
-      await until(() => asked().connections === 0, 'idle connections to go');
-      await until(() => target.open === 0, 'the target to see them go');
+      await until(() => targetSums().connections === 0, 'idle connections to be closed');
+      await until(() => target.open === 0, 'the target to notice the closed connections');
     } finally {
       await plane.close();
       await target.close();

@@ -1,4 +1,4 @@
-/** `pipelining = N`: several exchanges on one connection to a target, and what becomes of each when something goes wrong. */
+/** `pipelining = N`: several exchanges on one target connection, and each of them under failures. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FullBacklog, refusingPort } from '../../support/fault-target.js';
@@ -26,10 +26,10 @@ test.after.each(async ({ target, plane }) => {
 });
 
 /**
- * Clients whose requests `/0`, `/1` ... have reached the target in this order, and wait there. Time stands still meanwhile:
- * a line that does not move for long takes nobody more.
+ * Clients whose requests `/0`, `/1` ... have reached the target in this order on one connection and wait there. The
+ * clock is stopped meanwhile, because a pipeline that is blocked for long accepts no more requests.
  */
-async function line(context: Context, count: number, texts: readonly string[] = []): Promise<RawClient[]> {
+async function pipelined(context: Context, count: number, texts: readonly string[] = []): Promise<RawClient[]> {
   const { target, plane, time } = context;
   target.respond = () => {};
   time.stop();
@@ -45,7 +45,7 @@ async function line(context: Context, count: number, texts: readonly string[] = 
   return clients;
 }
 
-/** Clients that gw has accepted: what all of them send next is readable in one turn of its loop. */
+/** Clients that gw has accepted: their next requests are readable in one turn of its event loop. */
 async function accepted(plane: Plane, count: number): Promise<RawClient[]> {
   const clients = Array.from({ length: count }, () => plane.client());
   for (const client of clients) {
@@ -65,9 +65,9 @@ const urls = (target: FaultTarget): string =>
 const attempts = ({ target, plane }: Context): number =>
   plane.registry.sums(plane.registry.slot('target', `it|${target.url}`) ?? -1).requests;
 
-test('requests share a connection, and each gets its own reply', async (context) => {
+test('requests share a connection and each gets its own reply', async (context) => {
   const { target } = context;
-  const clients = await line(context, 5);
+  const clients = await pipelined(context, 5);
   assert.is(target.connections, 1);
   for (const request of target.arrived) echo(request, request.socket);
   assert.equal(await bodies(clients), ['/0', '/1', '/2', '/3', '/4']);
@@ -83,7 +83,7 @@ test('requests share a connection, and each gets its own reply', async (context)
   destroy(clients);
 });
 
-test('requests of one turn are written at once', async ({ target, plane }) => {
+test('requests of one turn are written together', async ({ target, plane }) => {
   const clients = await accepted(plane, 6);
   const reads: number[] = [];
   target.sockets[0]!.on('data', (chunk: Buffer) => reads.push(chunk.toString().split('GET ').length - 1));
@@ -93,24 +93,24 @@ test('requests of one turn are written at once', async ({ target, plane }) => {
   destroy(clients);
 });
 
-test('a further connection only when every open one has N in flight', async (context) => {
+test('a new connection is opened only when all open ones have N requests in flight', async (context) => {
   const { target, plane } = context;
   await plane.load(specOf(target.url, { service: 'pipelining = 2' }));
-  const clients = await line(context, 5);
+  const clients = await pipelined(context, 5);
   assert.is(urls(target), '0/0 0/1 1/2 1/3 2/4');
   for (const request of target.arrived) echo(request, request.socket);
   assert.equal(await bodies(clients), ['/0', '/1', '/2', '/3', '/4']);
   destroy(clients);
 });
 
-test('with all connections full, exchanges wait in a queue that is bounded', async (context) => {
+test('if all connections are full, exchanges wait in a bounded queue', async (context) => {
   const { target, plane } = context;
   await plane.load(
     specOf(target.url, {
       service: 'pipelining = 2\nmax_connections = 1\nmax_queue = 1\nconnect_timeout = "10s"\nretries = 0',
     }),
   );
-  const clients = await line(context, 2);
+  const clients = await pipelined(context, 2);
   const waiting = plane.client();
   waiting.send(get('/2'));
   let third = await plane.ask(get('/3'));
@@ -123,9 +123,9 @@ test('with all connections full, exchanges wait in a queue that is bounded', asy
   destroy([...clients, waiting]);
 });
 
-test('what may not be sent twice has a connection of its own', async (context) => {
+test('a request that cannot be retried gets its own connection', async (context) => {
   const { target, plane } = context;
-  const clients = await line(context, 3, [get('/0'), POST, get('/2')]);
+  const clients = await pipelined(context, 3, [get('/0'), POST, get('/2')]);
   const post = plane.client();
   post.send('POST /empty HTTP/1.1\r\nHost: a.example\r\n\r\n');
   await until(() => target.arrived.length === 4, 'the POST without a body');
@@ -138,10 +138,10 @@ test('what may not be sent twice has a connection of its own', async (context) =
   destroy([...clients, post, put]);
 });
 
-test('a POST gets its turn where every connection that there may be is shared', async (context) => {
+test('a POST is served if all permitted connections are pipelined', async (context) => {
   const { target, plane } = context;
   await plane.load(specOf(target.url, { service: 'pipelining = 4\nmax_connections = 1\nconnect_timeout = "10s"' }));
-  const clients = await line(context, 2);
+  const clients = await pipelined(context, 2);
   const post = plane.client();
   post.send(POST);
   const late = plane.client();
@@ -153,8 +153,8 @@ test('a POST gets its turn where every connection that there may be is shared', 
   for (const request of [...target.arrived]) echo(request, request.socket);
   assert.equal(await bodies([...clients, post, late]), ['/0', '/1', '/post', '/late']);
   assert.is(urls(target), '0/0 0/1 1/post 1/late');
-  // And back: an idle connection of the one kind makes room for the other.
-  const again = await line(context, 2);
+  // In reverse: an idle connection of one kind is closed in favor of the other.
+  const again = await pipelined(context, 2);
   assert.is(target.connections, 3);
   for (const request of target.arrived.slice(-2)) echo(request, request.socket);
   assert.equal(await bodies(again), ['/0', '/1']);
@@ -164,13 +164,13 @@ test('a POST gets its turn where every connection that there may be is shared', 
   destroy([...clients, ...again, post, late]);
 });
 
-test('a POST gets its turn beside a line that does not move', async (context) => {
+test('a POST is served beside a blocked pipeline', async (context) => {
   const { target, plane } = context;
   await plane.load(specOf(target.url, { service: 'pipelining = 4\nmax_connections = 2\neject_after = 0' }));
-  const [stream, behind] = await line(context, 2);
-  // The one behind is moved, and nobody comes to stand there any more.
+  const [stream, behind] = await pipelined(context, 2);
+  // The second request moves to another connection, and the blocked one gets no further requests.
   target.arrived[0]!.socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n');
-  await until(() => target.connections === 2, 'it to be moved');
+  await until(() => target.connections === 2, 'the second request to be moved');
   target.respond = (request, socket) => setTimeout(() => echo(request, socket), 10);
   echo(target.arrived.at(-1)!, target.sockets[1]!);
   assert.is((await behind!.reply()).body.toString(), '/1');
@@ -192,10 +192,10 @@ test('a POST gets its turn beside a line that does not move', async (context) =>
   destroy([stream!, behind!, post]);
 });
 
-test('HEAD, 204 and 304 have no body, whatever stands behind them in the line', async (context) => {
+test('replies to HEAD, 204 and 304 have no body within a pipeline', async (context) => {
   const { target } = context;
   const head = 'HEAD /0 HTTP/1.1\r\nHost: a.example\r\n\r\n';
-  const clients = await line(context, 5, [head, get('/1'), get('/2'), head, get('/4')]);
+  const clients = await pipelined(context, 5, [head, get('/1'), get('/2'), head, get('/4')]);
   target.sockets[0]!.write(
     'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n' +
       'HTTP/1.1 204 No\r\n\r\n' +
@@ -213,7 +213,7 @@ test('HEAD, 204 and 304 have no body, whatever stands behind them in the line', 
   destroy(clients);
 });
 
-test('replies in pieces, cut anywhere', async ({ target, plane, time }) => {
+test('pipelined replies split at any byte are parsed', async ({ target, plane, time }) => {
   time.stop();
   const text =
     'HTTP/1.1 103 Hint\r\nX-H: 1\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n' +
@@ -236,9 +236,9 @@ test('replies in pieces, cut anywhere', async ({ target, plane, time }) => {
   destroy(clients);
 });
 
-test('informational replies reach those whom they are for', async (context) => {
+test('informational replies reach the client of their request', async (context) => {
   const { target } = context;
-  const clients = await line(context, 2);
+  const clients = await pipelined(context, 2);
   target.sockets[0]!.write(
     'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 First\r\nX-N: 0\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na' +
       'HTTP/1.1 103 Second\r\nX-N: 1\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nb',
@@ -251,20 +251,20 @@ test('informational replies reach those whom they are for', async (context) => {
 });
 
 const LAST: readonly (readonly [what: string, reply: string, end: boolean])[] = [
-  ['says close', 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfirst', false],
-  ['ends with its connection', 'HTTP/1.1 200 OK\r\n\r\nfirst', true],
-  ['is one of HTTP/1.0', 'HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nfirst', false],
-  ['is followed by a close without a word', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst', true],
+  ['has Connection: close', 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nfirst', false],
+  ['is delimited by connection close', 'HTTP/1.1 200 OK\r\n\r\nfirst', true],
+  ['has version HTTP/1.0', 'HTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nfirst', false],
+  ['is followed by an unannounced close', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst', true],
 ];
 for (const [what, reply, end] of LAST) {
-  test(`a reply that ${what}: those behind it are asked for anew`, async (context) => {
+  test(`a reply that ${what}: later requests of the pipeline are retried`, async (context) => {
     const { target } = context;
-    const clients = await line(context, 3);
+    const clients = await pipelined(context, 3);
     target.respond = echo;
     if (end) target.sockets[0]!.end(reply);
     else target.sockets[0]!.write(reply);
     assert.equal(await bodies(clients), ['first', '/1', '/2']);
-    await until(() => target.sockets[0]!.destroyed, 'the connection to be thrown away');
+    await until(() => target.sockets[0]!.destroyed, 'the connection to be closed');
     assert.is(target.arrived.length, 5);
     assert.is(attempts(context), 5);
     destroy(clients);
@@ -273,13 +273,13 @@ for (const [what, reply, end] of LAST) {
 
 for (const [what, reply] of [
   ['ambiguous', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
-  ['no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n'],
+  ['not HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n'],
   ['101', 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n'],
 ] as const) {
-  test(`a reply that is ${what} is 502 for its own request alone`, async (context) => {
+  test(`a reply that is ${what}: 502 only for its own request`, async (context) => {
     const { target, plane } = context;
     await plane.load(specOf(target.url, { service: 'pipelining = 8\nretries = 0\neject_after = 2' }));
-    const clients = await line(context, 4);
+    const clients = await pipelined(context, 4);
     target.respond = echo;
     target.sockets[0]!.write(reply);
     assert.is((await clients[0]!.reply()).status, 502);
@@ -287,15 +287,15 @@ for (const [what, reply] of [
     assert.is(target.arrived.length, 7);
     assert.not.ok(
       plane.logs.some(({ message }) => /target ejected/.test(message)),
-      'one failure, not four',
+      'counts as one failure, not four',
     );
     destroy(clients);
   });
 }
 
-test('garbage in the middle of a line: what came before stands', async (context) => {
+test('an invalid reply within a pipeline does not affect earlier replies', async (context) => {
   const { target } = context;
-  const clients = await line(context, 3);
+  const clients = await pipelined(context, 3);
   target.respond = echo;
   target.sockets[0]!.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\naGARBAGE\r\n\r\n');
   assert.is((await clients[0]!.reply()).body.toString(), 'a');
@@ -304,9 +304,9 @@ test('garbage in the middle of a line: what came before stands', async (context)
   destroy(clients);
 });
 
-test('a body that breaks off is cut for its own client alone', async (context) => {
+test('an aborted reply body affects only its own client', async (context) => {
   const { target, plane } = context;
-  const clients = await line(context, 3);
+  const clients = await pipelined(context, 3);
   target.respond = echo;
   target.sockets[0]!.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345');
   await clients[0]!.end();
@@ -316,15 +316,15 @@ test('a body that breaks off is cut for its own client alone', async (context) =
   destroy(clients);
 });
 
-test('a connection that dies under a line: the first is asked for anew only where it had served before', async (context) => {
+test('a pipelined connection that closes: its first request is retried only if the connection had served one', async (context) => {
   const { target } = context;
-  let clients = await line(context, 3);
+  let clients = await pipelined(context, 3);
   target.respond = echo;
   target.sockets[0]!.destroy();
   assert.is((await clients[0]!.reply()).status, 502);
   assert.equal(await bodies(clients.slice(1)), ['/1', '/2']);
   destroy(clients);
-  clients = await line(context, 3);
+  clients = await pipelined(context, 3);
   assert.is(target.arrived.at(-1)!.connection, 1);
   target.respond = echo;
   target.sockets[1]!.destroy();
@@ -332,7 +332,7 @@ test('a connection that dies under a line: the first is asked for anew only wher
   destroy(clients);
 });
 
-test('a target that ends every connection after a few replies is bearable', async (context) => {
+test('a target that closes every connection after a few replies: all requests are answered', async (context) => {
   const { target, plane } = context;
   const served = new Map<number, number>();
   target.respond = (request, socket) => {
@@ -349,31 +349,31 @@ test('a target that ends every connection after a few replies is bearable', asyn
       clients.map((_, i) => `/${round}-${i}`),
     );
   }
-  // Moved twice at most, then alone; forgiven once there.
+  // A request is moved at most twice, then gets its own connection, where it is retried once.
   assert.ok(attempts(context) <= 80 * 4, String(attempts(context)));
   destroy(clients);
 });
 
-test('surplus bytes when nobody waits: thrown away with the connection', async (context) => {
+test('surplus bytes without a waiting request close the connection', async (context) => {
   const { target, plane } = context;
-  const clients = await line(context, 2);
+  const clients = await pipelined(context, 2);
   const evil = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil';
   target.sockets[0]!.write(`${'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'.repeat(2)}${evil}`);
   assert.equal(await bodies(clients), ['ok', 'ok']);
-  await until(() => target.open === 0, 'the connection to be thrown away');
+  await until(() => target.open === 0, 'the connection to be closed');
   target.respond = echo;
   assert.is((await plane.ask(get('/next'))).body.toString(), '/next');
   target.sockets[1]!.write(evil);
-  await until(() => target.open === 0, 'the connection to be thrown away');
+  await until(() => target.open === 0, 'the connection to be closed');
   assert.is((await plane.ask(get('/next'))).body.toString(), '/next');
   destroy(clients);
 });
 
-test('bytes that were there before a request was written are not its reply', async ({ target, plane }) => {
+test('bytes that arrive before a request is written are not its reply', async ({ target, plane }) => {
   await plane.ask(get('/warm'));
   const client = plane.client();
   await new Promise((resolve) => client.socket.once('connect', resolve));
-  // Both are readable in one turn of gw's loop, the request perhaps first.
+  // Both are readable in one turn of gw's event loop, the request possibly first.
   for (let round = 0; round < 20; round++) {
     client.send(get('/mine'));
     target.sockets.at(-1)!.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil');
@@ -382,10 +382,10 @@ test('bytes that were there before a request was written are not its reply', asy
   client.destroy();
 });
 
-test('nobody is put behind a reply that does not come, and those behind it wait no longer than it may take', async (context) => {
+test('no request is queued behind an overdue reply, and queued ones move on after its timeout', async (context) => {
   const { target, plane } = context;
   await plane.load(specOf(target.url, { service: `${SERVICE}\nresponse_timeout = "600ms"` }));
-  const clients = await line(context, 3);
+  const clients = await pipelined(context, 3);
   target.respond = (request, socket) => {
     if (request.connection > 0) echo(request, socket);
   };
@@ -394,14 +394,14 @@ test('nobody is put behind a reply that does not come, and those behind it wait 
   assert.is(target.arrived.at(-1)!.connection, 1);
   assert.is((await clients[0]!.reply()).status, 504);
   assert.equal(await bodies(clients.slice(1)), ['/1', '/2']);
-  await until(() => target.sockets[0]!.destroyed, 'the connection to be thrown away');
+  await until(() => target.sockets[0]!.destroyed, 'the connection to be closed');
   destroy(clients);
 });
 
-test('each has its own time, from when its turn comes', async (context) => {
+test('response_timeout of a pipelined request starts when it becomes the first', async (context) => {
   const { target, plane } = context;
   await plane.load(specOf(target.url, { service: `${SERVICE}\nresponse_timeout = "700ms"` }));
-  const clients = await line(context, 2);
+  const clients = await pipelined(context, 2);
   for (const request of target.arrived) {
     await new Promise((resolve) => setTimeout(resolve, 450));
     echo(request, request.socket);
@@ -411,10 +411,10 @@ test('each has its own time, from when its turn comes', async (context) => {
   destroy(clients);
 });
 
-test('a slow body keeps those behind it no longer than a reply may take', async (context) => {
+test('a slow body delays later requests by at most response_timeout', async (context) => {
   const { target, plane } = context;
   await plane.load(specOf(target.url, { service: `${SERVICE}\nresponse_timeout = "500ms"` }));
-  const clients = await line(context, 2);
+  const clients = await pipelined(context, 2);
   target.respond = echo;
   target.sockets[0]!.write('HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n');
   const timer = setInterval(() => target.sockets[0]!.write('x'), 60);
@@ -422,13 +422,13 @@ test('a slow body keeps those behind it no longer than a reply may take', async 
   assert.is(target.connections, 2);
   assert.is((await clients[0]!.reply()).body.toString(), 'x'.repeat(20));
   clearInterval(timer);
-  await until(() => target.sockets[0]!.destroyed, 'the connection to be thrown away');
+  await until(() => target.sockets[0]!.destroyed, 'the connection to be closed');
   destroy(clients);
 });
 
-test('a body without end keeps those behind it for a second', async (context) => {
+test('an endless body delays later requests by one second', async (context) => {
   const { target, plane } = context;
-  const clients = await line(context, 3);
+  const clients = await pipelined(context, 3);
   target.respond = echo;
   target.sockets[0]!.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
   const timer = setInterval(() => target.sockets[0]!.write('1\r\nx\r\n'), 50);
@@ -439,13 +439,13 @@ test('a body without end keeps those behind it for a second', async (context) =>
   clearInterval(timer);
   target.sockets[0]!.write('0\r\n\r\n');
   assert.match((await clients[0]!.reply()).body.toString(), /^x+$/);
-  await until(() => target.sockets[0]!.destroyed, 'the connection to be thrown away');
+  await until(() => target.sockets[0]!.destroyed, 'the connection to be closed');
   destroy(clients);
 });
 
-test('a client that does not read blocks those behind it for a second, and keeps its reply', async (context) => {
+test('a client that does not read delays later requests by one second and keeps its reply', async (context) => {
   const { target, plane } = context;
-  const clients = await line(context, 3);
+  const clients = await pipelined(context, 3);
   const slow = clients[0]!;
   slow.socket.pause();
   const big = Buffer.alloc(16 * 1024 * 1024, 0x61);
@@ -459,14 +459,14 @@ test('a client that does not read blocks those behind it for a second, and keeps
   assert.ok(Date.now() - began < 3000);
   slow.socket.resume();
   assert.is((await slow.reply()).body.length, big.length);
-  await until(() => target.sockets[0]!.destroyed, 'the connection to be thrown away');
+  await until(() => target.sockets[0]!.destroyed, 'the connection to be closed');
   destroy(clients);
 });
 
-test('an exchange that is over in the middle of a line: its reply is read and thrown away', async (context) => {
+test('the reply to an aborted exchange within a pipeline is discarded', async (context) => {
   const { target, plane } = context;
   const head = 'HEAD /1 HTTP/1.1\r\nHost: a.example\r\n\r\n';
-  const clients = await line(context, 4, [get('/0'), head, get('/2'), get('/3')]);
+  const clients = await pipelined(context, 4, [get('/0'), head, get('/2'), get('/3')]);
   destroy(clients.slice(1, 3));
   await until(() => plane.records.filter(({ error }) => error === 'downstream/aborted').length === 2);
   target.respond = echo;
@@ -481,23 +481,23 @@ test('an exchange that is over in the middle of a line: its reply is read and th
   destroy(clients);
 });
 
-test('what nobody wants any more is not read without end', async (context) => {
+test('a long reply to an aborted exchange is not read to its end', async (context) => {
   const { target, plane } = context;
-  const clients = await line(context, 3);
+  const clients = await pipelined(context, 3);
   target.sockets[0]!.write('HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\nabc');
-  await until(() => clients[0]!.pending.endsWith('abc'), 'the beginning');
+  await until(() => clients[0]!.pending.endsWith('abc'), 'the begin of the reply');
   destroy(clients.slice(0, 1));
   await plane.record(({ error }) => error === 'downstream/aborted');
   target.respond = echo;
   target.sockets[0]!.write(Buffer.alloc(1_000_000));
   assert.equal(await bodies(clients.slice(1)), ['/1', '/2']);
-  await until(() => target.sockets[0]!.destroyed, 'the connection to be thrown away');
+  await until(() => target.sockets[0]!.destroyed, 'the connection to be closed');
   destroy(clients);
 });
 
-test('a client that does not read and leaves: those behind it go on', async (context) => {
+test('a client that does not read and disconnects does not block later requests', async (context) => {
   const { target, plane } = context;
-  const clients = await line(context, 2);
+  const clients = await pipelined(context, 2);
   clients[0]!.socket.pause();
   target.respond = echo;
   const big = Buffer.alloc(16 * 1024 * 1024, 0x61);
@@ -510,16 +510,16 @@ test('a client that does not read and leaves: those behind it go on', async (con
   destroy(clients);
 });
 
-test('when nobody waits for anything on it, a connection is let go', async (context) => {
+test('a connection whose exchanges are all aborted is closed', async (context) => {
   const { target, plane } = context;
-  const clients = await line(context, 3);
+  const clients = await pipelined(context, 3);
   destroy(clients);
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
   target.respond = echo;
   assert.is((await plane.ask(get('/next'))).body.toString(), '/next');
 });
 
-test('a target that cannot be reached fails once, however many wait for it', async ({ plane }) => {
+test('a failed connection attempt counts as one failure, regardless of the waiting requests', async ({ plane }) => {
   const clients = await accepted(plane, 6);
   const url = `http://127.0.0.1:${await refusingPort()}`;
   await plane.load(specOf(url, { service: 'pipelining = 8\nretries = 0\neject_after = 3' }));
@@ -531,7 +531,7 @@ test('a target that cannot be reached fails once, however many wait for it', asy
   destroy(clients);
 });
 
-test('who leaves while the connection is being made is not sent at all', async ({ plane }) => {
+test('the request of a client that disconnects during connect is not sent', async ({ plane }) => {
   const full = await FullBacklog.start();
   await plane.load(specOf(full.url, { service: `${SERVICE}\nconnect_timeout = "400ms"` }));
   const clients = [0, 1, 2].map(() => plane.client());
@@ -546,7 +546,7 @@ test('who leaves while the connection is being made is not sent at all', async (
   await full.close();
 });
 
-test('places of those who leave while the connection is being made go to who waits', async ({ plane }) => {
+test('places of clients that disconnect during connect go to queued requests', async ({ plane }) => {
   const full = await FullBacklog.start();
   const service = 'retries = 0\npipelining = 2\nmax_connections = 1\nconnect_timeout = "1s"';
   await plane.load(specOf(full.url, { service }));
@@ -559,12 +559,12 @@ test('places of those who leave while the connection is being made go to who wai
   destroy(clients.slice(0, 2));
   assert.is((await clients[2]!.reply()).header('content-type'), 'application/problem+json');
   await plane.record(({ error }) => error === 'upstream/connect-timeout');
-  assert.ok(performance.now() - began < 1900, 'it shared the time of those before it');
+  assert.ok(performance.now() - began < 1900, 'it used the connection attempt of the earlier requests');
   clients[2]!.destroy();
   await full.close();
 });
 
-test('an unused connection is closed after its idle time, and on a reload that names its target no more', async ({
+test('an idle connection is closed after idle_timeout, and on a reload that removes its target', async ({
   target,
   plane,
 }) => {
@@ -586,7 +586,7 @@ test('an unused connection is closed after its idle time, and on a reload that n
   client.destroy();
 });
 
-test('a path that no target may see is refused, and the line is none the worse', async ({ target, plane }) => {
+test('an invalid rewritten path is refused without affecting the pipeline', async ({ target, plane }) => {
   const more = '[[route]]\nmatch = "GET /old/{rest...}"\nto = "it"\nrewrite = "/{consumer.name}/{rest}"';
   await plane.load(specOf(target.url, { service: SERVICE, more }));
   assert.is((await plane.ask(get('/old/x'))).status, 500);

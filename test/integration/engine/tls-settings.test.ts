@@ -1,4 +1,4 @@
-/** What a listener offers in TLS, and that no client has handshakes made again and again. */
+/** TLS versions and ciphers of a listener, and refusal of renegotiation. */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -24,8 +24,8 @@ const secure = (plane: Plane, options: ConnectionOptions): TLSSocket => {
   return socket;
 };
 
-/** What a handshake agrees on; undefined where there is none. */
-async function agreed(plane: Plane, options: ConnectionOptions): Promise<string | undefined> {
+/** The negotiated cipher of a handshake; undefined if the handshake fails. */
+async function negotiated(plane: Plane, options: ConnectionOptions): Promise<string | undefined> {
   const socket = secure(plane, options);
   const found = await new Promise<string | undefined>((resolve) => {
     socket.once('secureConnect', () => resolve(`${socket.getProtocol()} ${socket.getCipher().name}`));
@@ -38,34 +38,34 @@ async function agreed(plane: Plane, options: ConnectionOptions): Promise<string 
 const WITHOUT_SECRECY = ['AES128-GCM-SHA256', 'AES256-GCM-SHA384', 'AES128-SHA', 'AES256-SHA256', 'AES128-CCM'];
 const CBC = ['ECDHE-RSA-AES128-SHA256', 'ECDHE-RSA-AES256-SHA384', 'ECDHE-RSA-AES128-SHA', 'DHE-RSA-AES128-SHA'];
 
-test('ciphers without forward secrecy are not offered, nor CBC', async ({ plane }) => {
+test('ciphers without forward secrecy and CBC ciphers are not offered', async ({ plane }) => {
   for (const ciphers of [...WITHOUT_SECRECY, ...CBC])
-    assert.is(await agreed(plane, { maxVersion: 'TLSv1.2', ciphers }), undefined, ciphers);
+    assert.is(await negotiated(plane, { maxVersion: 'TLSv1.2', ciphers }), undefined, ciphers);
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' } as const;
-  assert.is(await agreed(plane, old), undefined);
-  assert.match((await agreed(plane, { maxVersion: 'TLSv1.2' })) ?? '', /^TLSv1\.2 ECDHE-RSA-/);
-  assert.match((await agreed(plane, {})) ?? '', /^TLSv1\.3 TLS_AES_/);
+  assert.is(await negotiated(plane, old), undefined);
+  assert.match((await negotiated(plane, { maxVersion: 'TLSv1.2' })) ?? '', /^TLSv1\.2 ECDHE-RSA-/);
+  assert.match((await negotiated(plane, {})) ?? '', /^TLSv1\.3 TLS_AES_/);
 });
 
-test('min_version and ciphers of a listener hold from the next load on', async ({ plane, target }) => {
+test('min_version and ciphers of a listener take effect at the next load', async ({ plane, target }) => {
   await plane.load(specOf(target.url, { listener: tls(', min_version = "1.3"') }));
-  assert.is(await agreed(plane, { maxVersion: 'TLSv1.2' }), undefined);
-  assert.match((await agreed(plane, {})) ?? '', /^TLSv1\.3 /);
+  assert.is(await negotiated(plane, { maxVersion: 'TLSv1.2' }), undefined);
+  assert.match((await negotiated(plane, {})) ?? '', /^TLSv1\.3 /);
   const chosen = '["ECDHE-RSA-AES256-GCM-SHA384", "DHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-SHA"]';
   await plane.load(specOf(target.url, { listener: tls(`, ciphers = ${chosen}`) }));
-  assert.is(await agreed(plane, { maxVersion: 'TLSv1.2' }), 'TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384');
+  assert.is(await negotiated(plane, { maxVersion: 'TLSv1.2' }), 'TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384');
   for (const ciphers of ['DHE-RSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES128-SHA'])
-    assert.is(await agreed(plane, { maxVersion: 'TLSv1.2', ciphers }), `TLSv1.2 ${ciphers}`);
-  assert.is(await agreed(plane, { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' }), undefined);
-  assert.match((await agreed(plane, {})) ?? '', /^TLSv1\.3 /, 'a version that none is named of keeps its default');
+    assert.is(await negotiated(plane, { maxVersion: 'TLSv1.2', ciphers }), `TLSv1.2 ${ciphers}`);
+  assert.is(await negotiated(plane, { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-RSA-AES128-GCM-SHA256' }), undefined);
+  assert.match((await negotiated(plane, {})) ?? '', /^TLSv1\.3 /, 'a version that none is named of keeps its default');
   await plane.load(
     specOf(target.url, { listener: tls(', ciphers = "TLS_CHACHA20_POLY1305_SHA256:ECDHE-RSA-AES128-GCM-SHA256"') }),
   );
-  assert.is(await agreed(plane, {}), 'TLSv1.3 TLS_CHACHA20_POLY1305_SHA256');
-  assert.is(await agreed(plane, { maxVersion: 'TLSv1.2' }), 'TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256');
+  assert.is(await negotiated(plane, {}), 'TLSv1.3 TLS_CHACHA20_POLY1305_SHA256');
+  assert.is(await negotiated(plane, { maxVersion: 'TLSv1.2' }), 'TLSv1.2 ECDHE-RSA-AES128-GCM-SHA256');
 });
 
-test('a TLS 1.2 client that renegotiates gets no second handshake', async ({ plane, time }) => {
+test('renegotiation by a TLS 1.2 client is refused', async ({ plane, time }) => {
   const socket = secure(plane, { maxVersion: 'TLSv1.2' });
   await once(socket, 'secureConnect');
   let made = 0;
@@ -79,31 +79,31 @@ test('a TLS 1.2 client that renegotiates gets no second handshake', async ({ pla
   });
   socket.resume();
   await until(() => {
-    // Nothing more comes on this connection: its time for a head ends it.
+    // No more bytes arrive on this connection, so header_timeout closes it.
     time.pass(200);
     return over;
   }, 'the end');
   assert.is(made, 0);
   socket.destroy();
-  assert.match((await agreed(plane, { maxVersion: 'TLSv1.2' })) ?? '', /^TLSv1\.2 /);
+  assert.match((await negotiated(plane, { maxVersion: 'TLSv1.2' })) ?? '', /^TLSv1\.2 /);
 });
 
 withOpenssl('openssl s_client: R is refused', async ({ plane }) => {
   const child = spawn('openssl', ['s_client', '-connect', `127.0.0.1:${plane.port}`, '-tls1_2']);
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => (said += part.toString()));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => (output += part.toString()));
   child.stdin.on('error', () => {});
   try {
-    await until(() => said.includes('Verify return code'), 'the handshake');
+    await until(() => output.includes('Verify return code'), 'the handshake');
     child.stdin.write('R\n');
-    await until(() => said.includes('no renegotiation'), 'the refusal');
-    assert.is(said.split('RENEGOTIATING').length, 2);
+    await until(() => output.includes('no renegotiation'), 'the refusal');
+    assert.is(output.split('RENEGOTIATING').length, 2);
   } finally {
     child.kill();
   }
 });
 
-test('a target that renegotiates is not followed', async () => {
+test('renegotiation by a target is refused', async () => {
   const settings = { cert: readFileSync(CERT), key: readFileSync(KEY), maxVersion: 'TLSv1.2' } as const;
   const ended = new Promise<string>((resolve) => {
     const origin = createServer(settings, (socket) => {

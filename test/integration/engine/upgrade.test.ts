@@ -54,7 +54,7 @@ async function open(plane: Plane, path = '/chat?x=%27'): Promise<{ socket: WebSo
   return { socket, first };
 }
 
-test('a WebSocket goes through the route to the target and back', async ({ plane }) => {
+test('a WebSocket is tunnelled through the route to the target', async ({ plane }) => {
   const { socket, first } = await open(plane);
   const { url, headers } = JSON.parse(first);
   assert.is(url, '/base/chat?x=%27');
@@ -71,7 +71,7 @@ test('a WebSocket goes through the route to the target and back', async ({ plane
   assert.ok(record.bytesIn > big.length && record.bytesOut > big.length);
 });
 
-test('a target that refuses the upgrade is heard', async ({ plane, url }) => {
+test('the reply of a target that refuses the upgrade is forwarded', async ({ plane, url }) => {
   await plane.load(specOf(url));
   const reply = await plane.ask(
     'GET /refuse HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
@@ -82,7 +82,7 @@ test('a target that refuses the upgrade is heard', async ({ plane, url }) => {
   assert.is((await plane.record(() => true)).status, 403);
 });
 
-test('another protocol than WebSocket is tunnelled as well', async ({ plane }) => {
+test('protocols other than WebSocket are tunnelled', async ({ plane }) => {
   const client = plane.client();
   client.send('GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n');
   const reply = await client.reply();
@@ -95,7 +95,7 @@ test('another protocol than WebSocket is tunnelled as well', async ({ plane }) =
   await client.end();
 });
 
-test('policies stand before the tunnel', async ({ plane, url }) => {
+test('policies run before the tunnel', async ({ plane, url }) => {
   await plane.load(
     specOf(url, {
       route: 'policies = [{ use = "api-key" }]',
@@ -110,7 +110,7 @@ test('policies stand before the tunnel', async ({ plane, url }) => {
   assert.is(status, 401);
 });
 
-test('policies edit the 101 on its way out', async ({ plane, url }) => {
+test('policies edit the 101 reply', async ({ plane, url }) => {
   await plane.load(specOf(url, { route: 'policies = [{ use = "headers", reply.set = { x-seen = "yes" } }]' }));
   const socket = new WebSocket(`ws://127.0.0.1:${plane.port}/`);
   const seen = await new Promise<unknown>((resolve) =>
@@ -120,7 +120,7 @@ test('policies edit the 101 on its way out', async ({ plane, url }) => {
   socket.terminate();
 });
 
-test('a target that cannot be reached: 502', async ({ plane }) => {
+test('an unreachable target: 502', async ({ plane }) => {
   await plane.load(specOf('http://127.0.0.1:1'));
   const reply = await plane.ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
   assert.is(reply.status, 502);
@@ -153,7 +153,7 @@ test('a tunnel outlives reloads and ends with the drain', async ({ plane, url })
   await closed;
 });
 
-test('when the client or the target goes, so does the other end', async ({ plane, sockets }) => {
+test('if the client or the target disconnects, the other side is closed', async ({ plane, sockets }) => {
   const { socket } = await open(plane);
   socket.terminate();
   await until(() => sockets.clients.size === 0, 'the target to see it');
@@ -163,7 +163,7 @@ test('when the client or the target goes, so does the other end', async ({ plane
   await closed;
 });
 
-test('fields named like what every object has pass an upgrade as they are', async ({ plane }) => {
+test('fields named like Object.prototype properties pass an upgrade unchanged', async ({ plane }) => {
   const socket = new WebSocket(`ws://127.0.0.1:${plane.port}/x`, {
     headers: { constructor: 'a', 'has-own': 'b', ['__proto__']: 'c' },
   });
@@ -183,7 +183,7 @@ test('fields named like what every object has pass an upgrade as they are', asyn
   client.destroy();
 });
 
-test('no upgrade to another version of HTTP, whose requests no policy would see', async ({ plane, url }) => {
+test('no upgrade to another HTTP version, whose requests would bypass policies', async ({ plane, url }) => {
   await plane.load(specOf(url));
   for (const upgrade of ['h2c', 'H2C', 'websocket, h2c', 'HTTP/2.0', 'TLS/1.0, HTTP/1.1', ',h2c/x', 'h2']) {
     const reply = await plane.ask(`GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`);
@@ -193,7 +193,7 @@ test('no upgrade to another version of HTTP, whose requests no policy would see'
   }
 });
 
-test('what is no list of protocols asks for no upgrade', async ({ plane }) => {
+test('an invalid Upgrade field requests no upgrade', async ({ plane }) => {
   for (const upgrade of ['', ',', '"h2c"', 'a;h2c', 'a b', 'a/b/c', 'a/', '/b', 'websocket, "b"', 'websock\xe9t']) {
     const reply = await plane.ask(`GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: ${upgrade}\r\n\r\n`);
     assert.is(reply.status, 200, upgrade);
@@ -204,7 +204,7 @@ test('what is no list of protocols asks for no upgrade', async ({ plane }) => {
   client.destroy();
 });
 
-test('a method in small letters reaches the target as it is, and makes no upgrade', async ({ plane }) => {
+test('a lower-case method reaches the target unchanged and starts no upgrade', async ({ plane }) => {
   const target = await FaultTarget.start();
   await plane.load(specOf(target.url));
   for (const method of ['get', 'Get', 'pOST']) {
@@ -216,9 +216,7 @@ test('a method in small letters reaches the target as it is, and makes no upgrad
   await target.close();
 });
 
-test('informational replies to an upgrade go on to the client, but no 100 that it did not ask for', async ({
-  plane,
-}) => {
+test('informational replies to an upgrade are forwarded, except an unrequested 100', async ({ plane }) => {
   const target = await FaultTarget.start();
   await plane.load(specOf(target.url));
   const hints =
@@ -248,7 +246,7 @@ test('informational replies to an upgrade go on to the client, but no 100 that i
   await target.close();
 });
 
-test('who expects 100 Continue gets it before the 101', async ({ plane }) => {
+test('a client that expects 100 Continue gets it before the 101', async ({ plane }) => {
   const client = plane.client();
   client.send('GET /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n');
   assert.is((await client.reply()).status, 100);
@@ -256,7 +254,7 @@ test('who expects 100 Continue gets it before the 101', async ({ plane }) => {
   client.destroy();
 });
 
-test('an upgrade that is refused with 426 tells which one would be taken', async ({ plane }) => {
+test('a 426 reply to an upgrade keeps its Upgrade field', async ({ plane }) => {
   const target = await FaultTarget.start(
     say('HTTP/1.1 426 X\r\nConnection: Upgrade\r\nUpgrade: echo/2\r\nContent-Length: 0\r\n\r\n'),
   );
@@ -273,7 +271,7 @@ test('an upgrade that is refused with 426 tells which one would be taken', async
   await target.close();
 });
 
-test('answers to an upgrade pass byte for byte; those that are none are 502', async ({ plane }) => {
+test('valid replies to an upgrade are forwarded byte for byte, invalid ones give 502', async ({ plane }) => {
   const target = await FaultTarget.start();
   await plane.load(specOf(target.url));
   const ask = async (method: string, answer: string): Promise<RawReply> => {
@@ -327,7 +325,7 @@ test('answers to an upgrade pass byte for byte; those that are none are 502', as
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly', () => socket.resetAndDestroy());
   };
   cut.send('GET /cut HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n');
-  await until(() => cut.ended, 'the cut');
+  await until(() => cut.ended, 'the connection to be closed');
   assert.is((await plane.record(({ url }) => url === '/cut')).error, 'upstream/aborted');
   const client = plane.client();
   target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
@@ -336,7 +334,7 @@ test('answers to an upgrade pass byte for byte; those that are none are 502', as
     assert.is((await client.reply({ head: true })).header('content-length'), '5');
   }
   client.destroy();
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
   await target.close();
 });
 

@@ -63,7 +63,7 @@ test('a client that waits for a reply to the first part of its body is answered'
   }
 });
 
-test('a client that disconnects while its body is collected causes no upstream request', async ({ plane, target }) => {
+test('clients that disconnect while their bodies are collected do not occupy the target', async ({ plane, target }) => {
   const clients = slow(plane, 50, `${head('Content-Length: 100000')}${'x'.repeat(1000)}`);
   await until(() => plane.connections === 50, 'all of them');
   for (const client of clients) client.socket.resetAndDestroy();

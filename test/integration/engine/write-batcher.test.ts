@@ -1,4 +1,4 @@
-/** Requests and replies that are written a little later than they are made: nothing may come before them, or between. */
+/** Writes are delayed within a turn; they must keep their order, with nothing in between. */
 import * as assert from 'uvu/assert';
 import { ok, Plane, type RawClient, until } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
@@ -16,7 +16,7 @@ for (const [what, ask] of [
   ['GET', get],
   ['POST', post],
 ] as const) {
-  test(`a reply to nothing that comes before the ${what} is written is not the reply to it`, async ({
+  test(`an unsolicited reply that arrives before the ${what} is written is not its reply`, async ({
     target,
     plane,
   }) => {
@@ -24,7 +24,7 @@ for (const [what, ask] of [
     const client = plane.client();
     client.send(ask('/first'));
     assert.is(await bodyOf(client), 'right');
-    // Both are there in one turn of the gateway's loop, the request first.
+    // Both are readable in one turn of gw's event loop, the request first.
     client.send(ask('/second'));
     target.sockets[0]!.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwrong');
     assert.is(await bodyOf(client), 'right');
@@ -32,7 +32,7 @@ for (const [what, ask] of [
     client.destroy();
   });
 
-  test(`an idle connection that ends before the ${what} is written costs nobody anything`, async ({
+  test(`an idle connection that closes before the ${what} is written: the request uses another one`, async ({
     target,
     plane,
   }) => {
@@ -48,7 +48,7 @@ for (const [what, ask] of [
   });
 }
 
-test('a client that leaves before its request is written: nothing of it is, and nobody else suffers', async (context) => {
+test('a client that disconnects before its request is written does not affect others', async (context) => {
   const { target, plane } = context;
   target.respond = ok('right');
   const [leaving, staying] = [plane.client(), plane.client()];
@@ -74,7 +74,7 @@ match = "GET /large"
 reply = { body = "${'x'.repeat(20_000)}" }
 `;
 
-test('replies of all sizes stay in order, and a refusal comes behind them', async () => {
+test('replies of all sizes stay in order, with an error reply at the end', async () => {
   const plane = await Plane.start(OWN);
   try {
     const client = plane.client();
@@ -91,7 +91,7 @@ test('replies of all sizes stay in order, and a refusal comes behind them', asyn
   }
 });
 
-test('the last reply of a connection comes before its end, also behind others', async ({ target, plane }) => {
+test('the last of several replies is sent before the connection closes', async ({ target, plane }) => {
   target.respond = (request, socket) => ok(request.url)(request, socket);
   const client = plane.client();
   const last = 'GET /last HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n';
@@ -101,7 +101,7 @@ test('the last reply of a connection comes before its end, also behind others', 
   assert.is(client.pending, '');
 });
 
-test('many at once, each with its own reply, when gathered and when not', async ({ target, plane }) => {
+test('each of many requests gets its own reply, batched or not', async ({ target, plane }) => {
   target.respond = (request, socket) => ok(request.url)(request, socket);
   const clients = Array.from({ length: 40 }, () => plane.client());
   for (let round = 0; round < 10; round++) {
