@@ -1,6 +1,6 @@
 /**
- * explain and the proxy are one implementation: over random specs and random requests, sent through real sockets, they
- * agree on route, parameters, status, consumer, chosen target and every line that the target sees. GW_SEED repeats a run.
+ * explain and the proxy share one implementation: for random specs and random requests over real sockets, they agree on
+ * route, parameters, status, consumer, chosen target and every line that the target receives. GW_SEED repeats a run.
  */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -28,9 +28,9 @@ interface Tally {
   readonly routes: Set<string>;
   withParams: number;
   corsReplies: number;
-  /** Targets that were asked for an upgrade, and with a query that a rewrite set. */
+  /** Upgrade requests, and requests with a query set by a rewrite. */
   upgrades: number;
-  beyondAscii: number;
+  nonAscii: number;
   readonly differences: string[];
 }
 
@@ -44,7 +44,7 @@ test(`explain and the proxy agree on ${SPECS * REQUESTS} requests (seed ${SEED})
     withParams: 0,
     corsReplies: 0,
     upgrades: 0,
-    beyondAscii: 0,
+    nonAscii: 0,
     differences: [],
   };
   try {
@@ -55,7 +55,7 @@ test(`explain and the proxy agree on ${SPECS * REQUESTS} requests (seed ${SEED})
   }
   assert.equal(tally.differences.slice(0, SHOWN), []);
   assert.ok(tally.compared >= 20_000);
-  // Agreement says little unless everything happened.
+  // Agreement is only meaningful if all kinds of outcome occurred.
   for (const outcome of ['target', '200', '204', '304', '400', '401', '404', '405', '421', '429', '503']) {
     assert.ok((tally.outcomes.get(outcome) ?? 0) > 20, `${outcome}: ${tally.outcomes.get(outcome) ?? 0} times`);
   }
@@ -64,7 +64,7 @@ test(`explain and the proxy agree on ${SPECS * REQUESTS} requests (seed ${SEED})
   assert.ok(tally.withParams > 1000, `${tally.withParams} with parameters`);
   assert.ok(tally.corsReplies > 100, `${tally.corsReplies} with CORS fields`);
   assert.ok(tally.upgrades > 15, `${tally.upgrades} upgrades`);
-  assert.ok(tally.beyondAscii > 30, `${tally.beyondAscii} heads beyond ASCII`);
+  assert.ok(tally.nonAscii > 30, `${tally.nonAscii} non-ASCII heads`);
 });
 
 async function compareOn(random: Random, index: number, origin: string, tally: Tally): Promise<void> {
@@ -87,11 +87,11 @@ async function compareOn(random: Random, index: number, origin: string, tally: T
       const listener = random.pick(listeners);
       const replies = await exchangeAll(listener, requests);
       for (const [at, request] of requests.entries()) {
-        const told = await explainer.run({ ...request, listener: listener.name });
+        const explained = await explainer.run({ ...request, listener: listener.name });
         const reply = replies[at];
-        const route = told.route === null ? undefined : bundle.program.routes[told.route]?.name;
+        const route = explained.route === null ? undefined : bundle.program.routes[explained.route]?.name;
         if (route !== undefined) tally.routes.add(`${index}/${route}`);
-        const difference = reply ? compare(told, reply, route, tally) : 'no reply';
+        const difference = reply ? compare(explained, reply, route, tally) : 'no reply';
         if (difference === undefined) continue;
         tally.differences.push(`spec ${index}, request ${sent + at}: ${describe(request)}\n${difference}\n${text}`);
       }
@@ -106,36 +106,42 @@ async function compareOn(random: Random, index: number, origin: string, tally: T
   );
 }
 
-/** What differs; undefined when nothing does. */
-function compare(told: OfflineResult, reply: WireReply, route: string | undefined, tally: Tally): string | undefined {
+/** The first difference; undefined if there is none. */
+function compare(
+  explained: OfflineResult,
+  reply: WireReply,
+  route: string | undefined,
+  tally: Tally,
+): string | undefined {
   tally.compared++;
   const seen = seenBy(reply);
-  const outcome = told.status === null ? 'target' : String(told.status);
+  const outcome = explained.status === null ? 'target' : String(explained.status);
   tally.outcomes.set(outcome, (tally.outcomes.get(outcome) ?? 0) + 1);
-  if (Object.keys(told.params).length > 0) tally.withParams++;
-  if (told.status === null) {
-    if (!seen) return `explain: asked ${told.target}; proxy: ${reply.status} ${reply.body}`;
+  if (Object.keys(explained.params).length > 0) tally.withParams++;
+  if (explained.status === null) {
+    if (!seen) return `explain: sent to ${explained.target}; proxy: ${reply.status} ${reply.body}`;
     if (seen.head.includes('connection: upgrade')) tally.upgrades++;
-    if (seen.head.some((line) => /[^\0-\x7f]/.test(line))) tally.beyondAscii++;
-    return sameLines(told, seen.head, route);
+    if (seen.head.some((line) => /[^\0-\x7f]/.test(line))) tally.nonAscii++;
+    return sameLines(explained, seen.head, route);
   }
-  if (seen) return `explain: ${told.status} ${told.error}; proxy asked the target: ${seen.head.join(' | ')}`;
-  if (told.status !== reply.status)
-    return `explain: ${told.status} ${told.error}; proxy: ${reply.status} ${reply.body}`;
+  if (seen)
+    return `explain: ${explained.status} ${explained.error}; proxy sent to the target: ${seen.head.join(' | ')}`;
+  if (explained.status !== reply.status)
+    return `explain: ${explained.status} ${explained.error}; proxy: ${reply.status} ${reply.body}`;
   if (reply.headers.get('access-control-allow-origin') !== undefined) tally.corsReplies++;
-  return sameFields(told, reply);
+  return sameFields(explained, reply);
 }
 
-/** What the engine adds to a reply once the chain has left it. */
+/** Fields that the engine adds to a reply after the chain. */
 const ADDED = new Set(['date', 'x-request-id', 'connection', 'content-length', 'keep-alive']);
 
-/** gw's own reply has the fields that explain shows, and no others. */
-function sameFields(told: OfflineResult, reply: WireReply): string | undefined {
-  // A head that cannot be read has no exchange, and explain no reply for it.
-  if (told.reply === null) return undefined;
+/** A gateway reply has exactly the fields that explain shows. */
+function sameFields(explained: OfflineResult, reply: WireReply): string | undefined {
+  // A malformed head creates no exchange, so explain shows no reply.
+  if (explained.reply === null) return undefined;
   if (reply.status === 304 && reply.headers.has('content-length')) return 'a 304 of gw has a content-length';
   const expected = new Map<string, string>();
-  for (const [name, value] of told.reply.headers) {
+  for (const [name, value] of explained.reply.headers) {
     const before = expected.get(name);
     expected.set(name, before === undefined ? value : `${before}, ${value}`);
   }
@@ -149,27 +155,29 @@ function sameFields(told: OfflineResult, reply: WireReply): string | undefined {
   return own === wire ? undefined : `explain:\n  ${own}\nproxy:\n  ${wire}`;
 }
 
-/** The head that explain shows is, line by line, the one that the target got. */
-function sameLines(told: OfflineResult, head: readonly string[], route: string | undefined): string | undefined {
+/** The target received exactly the head lines that explain shows. */
+function sameLines(explained: OfflineResult, head: readonly string[], route: string | undefined): string | undefined {
   const steady = (lines: readonly string[]): string[] =>
     lines
       .map((line, at) => (at === 0 ? line : lowerName(line)))
       .filter((line) => !/^(x-request-id:|content-length:|connection: (close|keep-alive)$)/.test(line))
       .sort();
-  const [expected, got] = [steady(told.head ?? []), steady(head)];
+  const [expected, got] = [steady(explained.head ?? []), steady(head)];
   if (expected.join('\n') !== got.join('\n'))
     return `explain:\n  ${expected.join('\n  ')}\nproxy:\n  ${got.join('\n  ')}`;
   const value = (name: string): string | undefined =>
     got.find((line) => line.startsWith(`${name}: `))?.slice(name.length + 2);
   if (value('x-route') !== route) return `explain: route ${route}; proxy: ${value('x-route')}`;
-  for (const [name, param] of Object.entries(told.params)) {
-    // A field cannot hold every text; those that it holds as it is must be the same.
+  for (const [name, param] of Object.entries(explained.params)) {
+    // A field cannot hold arbitrary text; values that it holds unchanged must be equal.
     if (!/^[!-~]+$/.test(param)) continue;
     const sent = value(`x-p-${name}`);
     if (sent !== param) return `explain: {${name}} is ${param}; proxy: ${sent}`;
   }
   const consumer = value('x-consumer')?.split('/')[0] ?? '';
-  return consumer === (told.consumer ?? '') ? undefined : `explain: consumer ${told.consumer}; proxy: ${consumer}`;
+  return consumer === (explained.consumer ?? '')
+    ? undefined
+    : `explain: consumer ${explained.consumer}; proxy: ${consumer}`;
 }
 
 const lowerName = (line: string): string =>

@@ -1,4 +1,4 @@
-/** Random requests near the routes of a spec: most hit one, many miss one by a little. */
+/** Random requests close to the routes of a spec: most match a route, many miss one narrowly. */
 import type { Model, RouteModel, SegmentModel } from '../../src/spec/model.js';
 import type { Random } from './random.js';
 import { HEADER_NAMES, HOSTS, KEYS, METHODS, QUERY_NAMES, WORDS } from './random-spec.js';
@@ -7,9 +7,9 @@ export interface RandomRequest {
   readonly method: string;
   readonly url: string;
   readonly version: '1.0' | '1.1';
-  /** Nothing is added to these. */
+  /** The exact fields; nothing is added. */
   readonly addHost: false;
-  /** Host first, where there is one. */
+  /** Host first, if present. */
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
@@ -31,7 +31,7 @@ const SEGMENTS = [
   '0f8fad5b-d9cb-469f-a165-70867728950e',
   '0F8FAD5B-D9CB-469F-A165-70867728950E',
 ];
-/** What a client may send that normalisation decides about. */
+/** Path segments that depend on normalization. */
 const ODDITIES = ['.', '..', '%2e', '%2E%2e', '', 'a%2Fb', 'a%5cb', '%00', '%', '%zz', '%25'];
 
 export function randomRequest(random: Random, model: Model): RandomRequest {
@@ -48,7 +48,7 @@ export function randomRequest(random: Random, model: Model): RandomRequest {
     headers.push(['host', random.chance(0.1) ? `${named.toUpperCase()}:8080` : named]);
   const query = conditions(random, route, headers);
   credentials(random, headers, query);
-  way(random, headers);
+  forwardingFields(random, headers);
   if (random.chance(0.15)) headers.push(['origin', random.pick(ORIGINS)]);
   if (random.chance(0.04)) headers.push(['x-name', random.pick(VALUES)]);
   const method = methodFor(random, route, headers);
@@ -76,8 +76,8 @@ const UPGRADES: readonly (readonly [string, string][])[] = [
   [['upgrade', 'websocket']],
 ];
 
-/** What proxies in front may say, and clients invent. */
-function way(random: Random, headers: [string, string][]): void {
+/** Forwarding fields, as sent by proxies or forged by clients. */
+function forwardingFields(random: Random, headers: [string, string][]): void {
   if (random.chance(0.12)) headers.push(['x-forwarded-for', random.some(NODES, 3).join(', ') || 'unknown']);
   if (random.chance(0.12)) headers.push(['x-forwarded-proto', random.some(SCHEMES, 3).join(', ')]);
   if (random.chance(0.06)) headers.push(['x-forwarded-host', random.pick(['front.example', 'a.example, b.example'])]);

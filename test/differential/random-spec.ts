@@ -1,4 +1,4 @@
-/** Random specs over a small vocabulary, so that their routes overlap in every way the language allows. */
+/** Random specs over a small vocabulary, so that routes overlap in every possible way. */
 import { createHash } from 'node:crypto';
 import { checkSpec } from '../../src/lint/index.js';
 import type { Model } from '../../src/spec/model.js';
@@ -45,7 +45,7 @@ export interface RandomSpec {
   readonly model: Model;
 }
 
-/** A spec without errors: routes that the checks refuse (ambiguous, duplicate) are taken out again. */
+/** A spec without errors: routes that the checks refuse (ambiguous, duplicate) are removed. */
 export function randomSpec(random: Random, targets: readonly string[], path: string): RandomSpec {
   let routes = Array.from({ length: 8 + random.index(32) }, (_, index) => randomRoute(random, index));
   const head = settings(random) + services(random, targets) + policies();
@@ -55,13 +55,13 @@ export function randomSpec(random: Random, targets: readonly string[], path: str
     const errors = diagnostics.filter(({ severity }) => severity === 'error');
     if (model && errors.length === 0) return { text, model };
     const wrong = new Set(errors.map(({ span }) => routeAt(text, span.start.offset)));
-    if (wrong.has(undefined)) throw new Error(`The generator writes a wrong spec: ${errors[0]?.message}\n${text}`);
+    if (wrong.has(undefined)) throw new Error(`The generator wrote an invalid spec: ${errors[0]?.message}\n${text}`);
     routes = routes.filter(({ name }) => !wrong.has(name));
   }
-  throw new Error('No spec without errors came out.');
+  throw new Error('The generator found no spec without errors.');
 }
 
-/** Name of the route whose block (or whose group) the offset stands in. */
+/** Name of the route whose block or group contains the offset. */
 function routeAt(text: string, offset: number): string | undefined {
   const names = [...text.matchAll(/^# route (\S+)$/gm)].filter((found) => found.index <= offset);
   return names.at(-1)?.[1];
@@ -242,7 +242,7 @@ function leadLines(random: Random, path: string, params: readonly string[]): str
   if (random.chance(0.2)) {
     const status = random.pick([200, 204, 304, 404, 503]);
     const body = status !== 204 && status !== 304 && random.chance(0.5) ? 'own' : '';
-    // Without a policy the reply is written out at compile time.
+    // Without a policy the reply is precomputed by the compiler.
     const bare = random.chance(0.3) ? [] : lines;
     return [...bare, `reply = { status = ${status}, headers = { etag = '"1"' }, body = "${body}" }`];
   }

@@ -20,7 +20,7 @@ export class Random {
 
   pick<T>(items: readonly T[]): T {
     const item = items[this.index(items.length)];
-    if (item === undefined) throw new Error('There is nothing to pick from.');
+    if (item === undefined) throw new Error('The list is empty.');
     return item;
   }
 

@@ -1,9 +1,9 @@
-/** A client that writes raw pipelined requests and an origin that tells what it saw: nothing in between helps. */
+/** A client that writes raw pipelined requests, and an origin that reports the received heads. */
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { RandomRequest } from './random-request.js';
 
-/** What the origin was asked. */
+/** A request as the origin received it. */
 export interface Seen {
   /** First line and fields as lines, names in lower case. */
   readonly head: readonly string[];
@@ -15,7 +15,7 @@ export interface WireReply {
   readonly body: string;
 }
 
-/** Of a listener. */
+/** Address of a listener. */
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -23,7 +23,7 @@ export interface Address {
 
 const ECHO = 'x-echo';
 
-/** Tells what it saw in a field of its reply, since a reply to HEAD has no body. */
+/** Reports the received head in a reply field, because a reply to HEAD has no body. */
 export async function startEcho(): Promise<{ server: Server; url: string }> {
   const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     const head = [`${request.method} ${request.url} HTTP/${request.httpVersion}`];
@@ -46,7 +46,7 @@ export function seenBy(reply: WireReply): Seen | undefined {
   return { head: head.map((line) => Buffer.from(line, 'latin1').toString('utf8')) };
 }
 
-/** Sends all requests on one connection, as many at once as there are; on a new one after each reply that closes it. */
+/** Sends all requests pipelined on one connection, and on a new one after each reply that closes it. */
 export async function exchangeAll(at: Address, requests: readonly RandomRequest[]): Promise<WireReply[]> {
   const replies: WireReply[] = [];
   while (replies.length < requests.length) replies.push(...(await oneConnection(at, requests.slice(replies.length))));
@@ -84,8 +84,8 @@ function oneConnection(at: Address, requests: readonly RandomRequest[]): Promise
         }
         done();
       } catch (error) {
-        const asked = requests[replies.length];
-        reject(new Error(`${asked?.method} ${asked?.url}: ${String(error)}`));
+        const request = requests[replies.length];
+        reject(new Error(`${request?.method} ${request?.url}: ${String(error)}`));
         socket.destroy();
       }
     });
@@ -101,7 +101,7 @@ function writeAll(socket: Socket, requests: readonly RandomRequest[]): void {
 }
 
 class ReplyParser {
-  /** The first whole reply of `text` and its length, or undefined while more is to come. */
+  /** The first complete reply in `text` and its length; undefined if it is incomplete. */
   next(text: string, toHead: boolean): { reply: WireReply; length: number } | undefined {
     const end = text.indexOf('\r\n\r\n');
     if (end < 0) return undefined;

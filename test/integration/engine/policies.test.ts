@@ -11,14 +11,14 @@ const create: CreatePolicy = () => ({
   before: (exchange) => policy.before?.(exchange),
   after: (exchange, reply) => policy.after?.(exchange, reply),
 });
-/** For a policy that decides only after the request has been read. */
+/** Delays a decision until the request has been read. */
 const later = <T>(value: T): Promise<T> => new Promise((resolve) => setTimeout(() => resolve(value), 5));
 
 interface Context {
   target: FaultTarget;
   plane: Plane;
 }
-const test = suite<Context>('a policy between client and target');
+const test = suite<Context>('policies in the proxy');
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 
 /** Loads `spec` with the policy on every route. */
@@ -49,7 +49,7 @@ test.after.each(async ({ target, plane }) => {
   await target.close();
 });
 
-test('a reply passes an asynchronous policy, whatever its body', async ({ target, plane }) => {
+test('replies with any kind of body pass an asynchronous policy', async ({ target, plane }) => {
   policy = {
     before: () => later(undefined),
     after: (_exchange, reply) => void reply.headers.set('x-edited', 'yes'),
@@ -72,7 +72,7 @@ test('a reply passes an asynchronous policy, whatever its body', async ({ target
   client.destroy();
 });
 
-test('a policy may put its own body in place', async ({ target, plane }) => {
+test('a policy can replace the body of a reply', async ({ target, plane }) => {
   policy = {
     after: (_exchange, reply) => {
       reply.headers.set('x-edited', 'yes');
@@ -87,7 +87,7 @@ test('a policy may put its own body in place', async ({ target, plane }) => {
   assert.is(reply.header('content-length'), '4');
 });
 
-test('a policy may return another reply in place of the target’s', async ({ target, plane }) => {
+test('a policy can replace the reply of the target', async ({ target, plane }) => {
   policy = { after: () => new BytesReply(503, { body: 'mine' }) };
   target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 100000\r\nX-Theirs: 1\r\n\r\nnever whole');
   const client = plane.client();
@@ -98,11 +98,11 @@ test('a policy may return another reply in place of the target’s', async ({ ta
     assert.is(reply.body.toString(), 'mine');
     assert.is(reply.header('x-theirs'), undefined);
   }
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
   client.destroy();
 });
 
-test('another reply may keep the body of the target’s', async ({ target, plane }) => {
+test('a replacing reply can keep the body of the target', async ({ target, plane }) => {
   policy = { after: (_exchange, { body }) => ({ ...new BytesReply(201), body }) };
   target.respond = ok('theirs');
   const reply = await plane.ask(GET);
@@ -110,7 +110,7 @@ test('another reply may keep the body of the target’s', async ({ target, plane
   assert.is(reply.body.toString(), 'theirs');
 });
 
-test('what no reply can be is the policy’s failure: 500', async ({ plane }) => {
+test('an invalid reply from a policy: 500', async ({ plane }) => {
   for (const status of [0, 99, 101, 199, 600, 200.5]) {
     policy = { before: () => new BytesReply(status) };
     assert.is((await plane.ask(GET)).status, 500, `before: ${status}`);
@@ -125,7 +125,7 @@ test('what no reply can be is the policy’s failure: 500', async ({ plane }) =>
   }
 });
 
-test('an answer that is no reply at all is the policy’s failure: 500', async ({ plane }) => {
+test('a result from a policy that is not a reply: 500', async ({ plane }) => {
   const nothing: unknown[] = [null, 5, {}, { status: 200, body: null }];
   for (const answer of nothing) {
     policy = { before: () => answer as Reply };
@@ -138,7 +138,7 @@ test('an answer that is no reply at all is the policy’s failure: 500', async (
   }
 });
 
-test('a client that leaves while a policy waits is no unhandled rejection', async ({ target, plane }) => {
+test('a client that disconnects while a policy waits causes no unhandled rejection', async ({ target, plane }) => {
   let fail = (_error: Error): void => {};
   let waiting = 0;
   policy = {
@@ -158,12 +158,12 @@ test('a client that leaves while a policy waits is no unhandled rejection', asyn
   other.send(GET);
   await until(() => waiting === 2, 'the policy to wait');
   await plane.plane.drain(30);
-  await until(() => other.closed, 'the cut');
+  await until(() => other.closed, 'the connection to be closed');
   assert.is(target.arrived.length, 0);
   assert.not.ok(plane.logs.some(({ level }) => level === 'error'));
 });
 
-test('a policy that goes on after its exchange is over asks no target and hurts no later exchange', async (context) => {
+test('a policy that continues after the end of its exchange does not affect later exchanges', async (context) => {
   const { target, plane } = context;
   const gates: (() => void)[] = [];
   const seen: number[] = [];
@@ -178,7 +178,7 @@ test('a policy that goes on after its exchange is over asks no target and hurts 
   const client = plane.client();
   client.send(GET);
   assert.is((await client.reply()).status, 504);
-  // Its before() has not passed yet.
+  // Its before() has not returned yet.
   assert.equal(seen, []);
   policy = {};
   await load(plane, specOf(target.url));
@@ -199,7 +199,7 @@ test('a policy that goes on after its exchange is over asks no target and hurts 
   client.destroy();
 });
 
-test('a policy sees the reply to a request whose body breaks off', async ({ target, plane }) => {
+test('a policy sees the reply to a request whose body is aborted', async ({ target, plane }) => {
   const seen: number[] = [];
   policy = { after: (_exchange, reply) => void seen.push(reply.status) };
   target.respond = () => {};
@@ -208,7 +208,7 @@ test('a policy sees the reply to a request whose body breaks off', async ({ targ
   assert.equal(seen, [400]);
 });
 
-test('the drain’s deadline cuts without a reply, which no policy sees', async ({ target, plane }) => {
+test('an exchange aborted by the drain deadline has no reply, so no policy sees one', async ({ target, plane }) => {
   const seen: number[] = [];
   policy = { after: (_exchange, reply) => void seen.push(reply.status) };
   target.respond = () => {};
@@ -216,11 +216,11 @@ test('the drain’s deadline cuts without a reply, which no policy sees', async 
   client.send(GET);
   await until(() => target.arrived.length === 1, 'the request');
   await plane.plane.drain(20);
-  await until(() => client.closed, 'the cut');
+  await until(() => client.closed, 'the connection to be closed');
   assert.equal(seen, []);
 });
 
-test('a reply that is withdrawn before a byte is out is replaced by one that passes the policies, too', async (context) => {
+test('a reply withdrawn before its first byte is replaced by one that also passes the policies', async (context) => {
   const { target, plane } = context;
   const seen: number[] = [];
   policy = {
@@ -236,7 +236,7 @@ test('a reply that is withdrawn before a byte is out is replaced by one that pas
   assert.equal(seen, [200, 502]);
 });
 
-test('a body that a policy gives to a 204 or 304 does not go out', async ({ plane }) => {
+test('a body set by a policy on a 204 or 304 is not sent', async ({ plane }) => {
   const client = plane.client();
   for (const status of [204, 304]) {
     policy = { before: () => new BytesReply(status, { body: 'never' }) };
@@ -249,7 +249,7 @@ test('a body that a policy gives to a 204 or 304 does not go out', async ({ plan
   client.destroy();
 });
 
-test('whatever a policy puts into the query, it begins no line of the head', async ({ target, plane }) => {
+test('a query set by a policy cannot inject a line into the head', async ({ target, plane }) => {
   policy = {
     before: (exchange) => {
       exchange.query = 'a=\r\nX-Evil: 1#\xe4';
@@ -261,13 +261,13 @@ test('whatever a policy puts into the query, it begins no line of the head', asy
   assert.is(target.arrived[0]!.header('x-evil'), undefined);
 });
 
-test('a date that a policy sets is the only one', async ({ target, plane }) => {
+test('a date set by a policy is not duplicated', async ({ target, plane }) => {
   policy = { after: (_exchange, reply) => void reply.headers.set('date', 'Sun, 06 Nov 1994 08:49:37 GMT') };
   target.respond = ok('x');
   assert.is((await plane.ask(GET)).header('date'), 'Sun, 06 Nov 1994 08:49:37 GMT');
 });
 
-test('a 304 that a policy makes a 200 has no body that the target never sent', async ({ target, plane }) => {
+test('a 304 changed to 200 by a policy has an empty body', async ({ target, plane }) => {
   policy = {
     after: (_exchange, reply) => {
       reply.status = 200;

@@ -1,4 +1,4 @@
-/** An access log that cannot be written costs lines, which are counted and told of, and no exchange. */
+/** A failing access log loses lines, which are counted and logged, and affects no exchange. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ interface Context {
   path: string;
   planes: Plane[];
 }
-const test = suite<Context>('faults of the access log');
+const test = suite<Context>('access log faults');
 
 const mount = (folder: string): boolean =>
   spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', folder]).status === 0;
@@ -30,7 +30,7 @@ function mayMount(): boolean {
   return mount(folder) && unmount(folder);
 }
 const onFullDisk = onlyWhere(existsSync('/dev/full'), 'there is no /dev/full', test);
-const onSmallDisk = onlyWhere(mayMount(), 'no disk can be mounted here', test);
+const onSmallDisk = onlyWhere(mayMount(), 'mounting a disk is not permitted', test);
 
 test.before.each((context) => {
   context.folder = temporaryFolder();
@@ -54,7 +54,7 @@ async function ask(client: RawClient): Promise<void> {
   assert.is(statusLine, REPLY);
 }
 
-/** Asks until `seen`, each time with a good reply. */
+/** Sends requests until `seen` returns true; each must get a good reply. */
 async function askUntil(plane: Plane, seen: () => boolean): Promise<void> {
   const client = plane.client();
   const deadline = Date.now() + 8000;
@@ -67,33 +67,30 @@ async function askUntil(plane: Plane, seen: () => boolean): Promise<void> {
 }
 
 const linesIn = (path: string): number => (existsSync(path) ? readFileSync(path, 'utf8').split('\n').length - 1 : 0);
-/** Ids of the whole lines of a file. */
+/** Ids in the complete lines of a file. */
 function linesOf(path: string): string[] {
   return readFileSync(path, 'utf8')
     .split('\n')
     .slice(0, -1)
     .map((line) => (JSON.parse(line) as { id: string }).id);
 }
-const told = ({ logs }: Plane, what: RegExp): Plane['logs'] => logs.filter(({ message }) => what.test(message));
+const logged = ({ logs }: Plane, what: RegExp): Plane['logs'] => logs.filter(({ message }) => what.test(message));
 const FAILS = /^cannot write the access log$/;
 const AGAIN = /^access log recovered$/;
 
-onFullDisk(
-  'a full disk: traffic goes on, it is told once, and what was lost is counted at the end',
-  async (context) => {
-    const plane = await start(context, '/dev/full');
-    const client = plane.client();
-    for (let turn = 0; turn < 500; turn++) await ask(client);
-    await until(() => told(plane, FAILS).length > 0, 'the warning');
-    for (let turn = 0; turn < 500; turn++) await ask(client);
-    client.destroy();
-    const [warning] = told(plane, FAILS);
-    assert.is(warning!.fields?.['cause'], 'disk full');
-    assert.is(warning!.level, 'warn');
-    assert.is(warning!.fields?.['path'], '/dev/full');
-    assert.is(told(plane, FAILS).length, 1);
-  },
-);
+onFullDisk('a full disk: traffic continues, one warning is logged, and lost lines are counted', async (context) => {
+  const plane = await start(context, '/dev/full');
+  const client = plane.client();
+  for (let turn = 0; turn < 500; turn++) await ask(client);
+  await until(() => logged(plane, FAILS).length > 0, 'the warning');
+  for (let turn = 0; turn < 500; turn++) await ask(client);
+  client.destroy();
+  const [warning] = logged(plane, FAILS);
+  assert.is(warning!.fields?.['cause'], 'disk full');
+  assert.is(warning!.level, 'warn');
+  assert.is(warning!.fields?.['path'], '/dev/full');
+  assert.is(logged(plane, FAILS).length, 1);
+});
 
 onSmallDisk(
   'a disk that is full and has room again: the lines that waited are written, none twice',
@@ -106,10 +103,10 @@ onSmallDisk(
       const ballast = join(disk, 'ballast');
       writeFileSync(ballast, Buffer.alloc(60 * 1024));
       const plane = await start(context, path);
-      await askUntil(plane, () => told(plane, FAILS).length > 0);
+      await askUntil(plane, () => logged(plane, FAILS).length > 0);
       rmSync(ballast);
-      await askUntil(plane, () => told(plane, AGAIN).length > 0);
-      assert.is(told(plane, AGAIN)[0]!.fields?.['dropped'], 0);
+      await askUntil(plane, () => logged(plane, AGAIN).length > 0);
+      assert.is(logged(plane, AGAIN)[0]!.fields?.['dropped'], 0);
       const asked = plane.records.length;
       await plane.close();
       context.planes.length = 0;
@@ -127,13 +124,13 @@ onSmallDisk(
   },
 );
 
-test('a log that was moved away, as logrotate does: a new one is there within a second or so', async (context) => {
+test('a log file that was moved away (logrotate) is recreated within about a second', async (context) => {
   const { path } = context;
   const plane = await start(context, path);
   await askUntil(plane, () => linesIn(path) > 0);
   renameSync(path, `${path}.1`);
   await askUntil(plane, () => linesIn(path) > 0);
-  assert.equal(told(plane, FAILS), []);
+  assert.equal(logged(plane, FAILS), []);
   await plane.close();
   const ids = new Set<string>();
   for (const text of [readFileSync(path, 'utf8'), readFileSync(`${path}.1`, 'utf8')])
@@ -141,27 +138,27 @@ test('a log that was moved away, as logrotate does: a new one is there within a 
   for (const { id } of plane.records) assert.ok(ids.has(id), 'a line for each request');
 });
 
-test('a file that cannot be opened when a spec is loaded is said in words', async (context) => {
+test('an access log that cannot be opened at load gives a readable error', async (context) => {
   const path = join(context.folder, 'no', 'access.log');
-  const said = await start(context, path).then(
+  const message = await start(context, path).then(
     () => undefined,
     (error: Error) => error.message,
   );
-  assert.is(said, `the access log \`${path}\` cannot be opened: no such folder`);
+  assert.is(message, `the access log \`${path}\` cannot be opened: no such folder`);
 });
 
-test('a folder that is removed, and made again: its lines have waited', async (context) => {
+test('a log folder that is removed and recreated: pending lines are written then', async (context) => {
   const inner = join(context.folder, 'logs');
   const path = join(inner, 'access.log');
   mkdirSync(inner);
   const plane = await start(context, path);
   await askUntil(plane, () => linesIn(path) > 0);
   rmSync(inner, { recursive: true });
-  await askUntil(plane, () => told(plane, FAILS).length > 0);
-  assert.is(told(plane, FAILS)[0]!.fields?.['cause'], 'no such folder');
+  await askUntil(plane, () => logged(plane, FAILS).length > 0);
+  assert.is(logged(plane, FAILS)[0]!.fields?.['cause'], 'no such folder');
   mkdirSync(inner);
   await askUntil(plane, () => linesIn(path) > 0);
-  assert.is(told(plane, AGAIN)[0]!.fields?.['dropped'], 0);
+  assert.is(logged(plane, AGAIN)[0]!.fields?.['dropped'], 0);
 });
 
 onSmallDisk('a full disk whose file is removed: the lines that waited go to the new file', async (context) => {
@@ -171,10 +168,10 @@ onSmallDisk('a full disk whose file is removed: the lines that waited go to the 
   try {
     const path = join(disk, 'access.log');
     const plane = await start(context, path);
-    await askUntil(plane, () => told(plane, FAILS).length > 0);
+    await askUntil(plane, () => logged(plane, FAILS).length > 0);
     const written = linesOf(path);
     rmSync(path);
-    await until(() => existsSync(path) && told(plane, AGAIN).length > 0, 'the new file');
+    await until(() => existsSync(path) && logged(plane, AGAIN).length > 0, 'the new file');
     const asked = plane.records.length;
     await plane.close();
     context.planes.length = 0;

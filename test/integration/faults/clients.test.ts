@@ -1,54 +1,54 @@
-/** Clients that go wrong: each costs what it sent, and nothing of it stays. */
+/** Faulty clients: each affects only its own requests and leaves nothing behind. */
 import { connect } from 'node:net';
 import * as assert from 'uvu/assert';
 import * as faults from '../../support/fault-target.js';
 import { type Plane, RawClient, until } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
 
-const test = engineSuite('faults of clients', {
+const test = engineSuite('client faults', {
   service: 'retries = 0\nresponse_timeout = "1s"',
   listener: 'header_timeout = "300ms"',
 });
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 10\r\n\r\n';
 
-/** Open connections of the listener, as metrics tell them. */
+/** Open connections of the listener according to its metrics. */
 function connections({ registry }: Plane): number {
   const slot = registry.slot('listener', 'main');
-  if (slot === undefined) throw new Error('the listener counts');
+  if (slot === undefined) throw new Error('the listener has no counters');
   return registry.sums(slot).connections;
 }
 
 const LEAVES: readonly (readonly [what: string, sent: string, reset: boolean])[] = [
-  ['says nothing', '', false],
-  ['resets before it says anything', '', true],
-  ['leaves in a head', 'GET / HTTP/1.1\r\nHo', false],
+  ['disconnects without sending', '', false],
+  ['resets without sending', '', true],
+  ['disconnects in a head', 'GET / HTTP/1.1\r\nHo', false],
   ['resets in a head', 'GET / HTTP/1.1\r\nHo', true],
-  ['leaves in a body', `${POST}abc`, false],
+  ['disconnects in a body', `${POST}abc`, false],
   ['resets in a body', `${POST}abc`, true],
-  ['leaves between chunks', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n', false],
-  ['resets while it is answered', GET, true],
-  ['resets with requests behind the one that is answered', GET.repeat(5), true],
+  ['disconnects between chunks', 'POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n', false],
+  ['resets during its reply', GET, true],
+  ['resets with pipelined requests pending', GET.repeat(5), true],
 ];
 
 for (const [what, sent, reset] of LEAVES) {
-  test(`a client that ${what}: it and its target are let go`, async ({ target, plane }) => {
+  test(`a client that ${what}: its connection and the target connection are closed`, async ({ target, plane }) => {
     target.respond = faults.never;
     const client = plane.client();
     if (sent !== '') client.send(sent);
     const asks = /\r\n\r\n/.test(sent);
-    await until(() => connections(plane) === 1 && (!asks || target.arrived.length === 1), 'the client to be in');
+    await until(() => connections(plane) === 1 && (!asks || target.arrived.length === 1), 'the client to be accepted');
     if (reset) client.socket.resetAndDestroy();
     else client.socket.end();
-    await until(() => connections(plane) === 0, 'the listener to be empty', 3000);
-    await until(() => target.open === 0, 'the target to be let go', 3000);
+    await until(() => connections(plane) === 0, 'the listener to have no connections', 3000);
+    await until(() => target.open === 0, 'the target connection to be closed', 3000);
     client.destroy();
     target.respond = faults.ok('hello');
     assert.is((await plane.ask(GET)).body.toString(), 'hello');
   });
 }
 
-test('a client that closed its half is still answered, each of its requests', async ({ target, plane }) => {
+test('all requests of a client that half-closed are answered', async ({ target, plane }) => {
   const held: faults.Arrived[] = [];
   target.respond = (request) => held.push(request);
   const client = plane.client();
@@ -61,7 +61,7 @@ test('a client that closed its half is still answered, each of its requests', as
   await client.end();
 });
 
-test('ten thousand clients that come and go leave nothing', async ({ target, plane }) => {
+test('ten thousand short connections leak nothing', async ({ target, plane }) => {
   const { port } = plane;
   await plane.ask(GET);
   const before = process.getActiveResourcesInfo().length;
@@ -87,13 +87,13 @@ test('ten thousand clients that come and go leave nothing', async ({ target, pla
   };
   await Promise.all(Array.from({ length: 50 }, (_, from) => walker(from)));
   assert.is(gone, 10_000);
-  await until(() => connections(plane) === 0, 'the listener to be empty');
-  await until(() => process.getActiveResourcesInfo().length <= before + 50, 'sockets and timers to be gone');
+  await until(() => connections(plane) === 0, 'the listener to have no connections');
+  await until(() => process.getActiveResourcesInfo().length <= before + 50, 'sockets and timers to be released');
   assert.ok(target.connections <= 256, `${target.connections} connections to the target`);
   assert.is((await plane.ask(GET)).body.toString(), 'hello');
 });
 
-test('a client that floods with what is no HTTP costs its own connection', async ({ plane }) => {
+test('a flood of non-HTTP bytes closes only its own connection', async ({ plane }) => {
   const good = plane.client();
   for (let turn = 0; turn < 50; turn++) {
     const client = new RawClient(connect({ port: plane.port, host: '127.0.0.1' }));

@@ -1,4 +1,4 @@
-/** A gateway that runs out of file descriptors: who is served, who is told, and that it comes back. */
+/** A gateway that runs out of file descriptors: effect on clients, log lines, and recovery. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -23,16 +23,16 @@ const test = suite<Context>('file descriptors');
 const limit = (pid: number, count: number): boolean =>
   spawnSync('prlimit', ['--pid', String(pid), `--nofile=${count}:`]).status === 0;
 const canCount = existsSync('/proc/self/fd');
-const counted = onlyWhere(canCount, 'descriptors cannot be counted here', test);
-const limited = onlyWhere(limit(process.pid, 4096), 'prlimit is missing, or may not set 4096 descriptors', test);
+const counted = onlyWhere(canCount, 'open descriptors cannot be counted here', test);
+const limited = onlyWhere(limit(process.pid, 4096), 'prlimit is missing or may not set 4096 descriptors', test);
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
-/** Those that a program gets from this process, besides its three streams and the folder that is listed. */
+/** Descriptors that a child process inherits, besides its three streams and the listed folder. */
 const inherited = (): number =>
   spawnSync('ls', ['/proc/self/fd'], { stdio: ['ignore', 'pipe', 'ignore'] })
     .stdout.toString()
     .trim()
     .split('\n').length - 4;
-/** As few as Node loads its modules with, and some. */
+/** Slightly more than Node needs to load its modules. */
 const FEW = 112 + (canCount ? inherited() : 0);
 
 test.before.each(async (context) => {
@@ -50,7 +50,7 @@ test.after(removeFolders);
 const clientOf = ({ url }: ServedGateway): RawClient =>
   new RawClient(connect({ port: Number(new URL(url).port), host: '127.0.0.1', noDelay: true }));
 
-/** Milliseconds of processor time that it has used. */
+/** CPU time of the gateway in milliseconds. */
 function cpuOf({ pid }: ServedGateway): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;
@@ -67,7 +67,7 @@ counted(
     const gateway = await ServedGateway.start([context.spec], { descriptors: FEW });
     context.gateway = gateway;
     const clients = Array.from({ length: 3 * FEW }, () => clientOf(gateway));
-    await until(() => clients.filter(({ ended }) => !ended).length < FEW - 40, 'the others to be turned away');
+    await until(() => clients.filter(({ ended }) => !ended).length < FEW - 40, 'the other clients to be rejected');
     for (const { ended, pending } of clients) assert.ok(!ended || pending.includes('urn:gw:problem:gateway/exhausted'));
     const served = clients.filter(({ ended }) => !ended);
     for (const client of served) client.send(GET);
@@ -75,13 +75,13 @@ counted(
     for (const client of served) {
       const { status, body, header } = await client.reply();
       if (status === 200) answered++;
-      // Who is in is served, also where a connection to the target is needed; this one was told late that it is not.
+      // Accepted clients are served, including a new target connection; a client rejected late may see a reset.
       else assert.is(`${status} ${header('connection')}`, '503 close', String(body));
     }
     assert.ok(answered > 20, String(answered));
     assert.ok(await adminAnswers(gateway));
 
-    // Whoever was turned away has left meanwhile: how many find room now depends on how many were on their way at once.
+    // The rejected clients have disconnected. How many are accepted now depends on how many connect at the same time.
     let [last, before, since] = [200, 0, 0];
     for (let late = 0; last === 200 && late < FEW; late++) {
       before = cpuOf(gateway);
@@ -109,7 +109,7 @@ limited('a target that cannot be reached for want of a descriptor: 503, and it i
   const gateway = await ServedGateway.start([context.spec]);
   context.gateway = gateway;
   const client = clientOf(gateway);
-  // Nothing goes by the target yet, so that the first request must open a connection.
+  // No target connection is open yet, so the first request must open one.
   client.send('GET /%zz HTTP/1.1\r\nHost: a.example\r\n\r\n');
   assert.is((await client.reply()).status, 400);
   assert.ok(limit(gateway.pid, 10));

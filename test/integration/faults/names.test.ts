@@ -1,4 +1,4 @@
-/** Names of targets that do not resolve, or of which not every address answers. */
+/** Target host names that do not resolve or have unreachable addresses. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -8,9 +8,9 @@ import { onlyWhere } from '../../support/only-where.js';
 import { specOf } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
 
-const test = engineSuite('names of targets');
+const test = engineSuite('target host names');
 const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
-const onIPv6 = onlyWhere(hasIPv6, 'there is no IPv6 here', test);
+const onIPv6 = onlyWhere(hasIPv6, 'IPv6 is not available', test);
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 const POST = 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nhi';
 
@@ -18,7 +18,7 @@ test.before.each(({ target }) => {
   target.respond = faults.ok('by name');
 });
 
-test('a name that does not resolve: 502, and nothing of it in the reply', async ({ plane }) => {
+test('a name that does not resolve: 502 without the name in the reply', async ({ plane }) => {
   await plane.load(specOf('http://nonexistent.invalid:80', { service: 'retries = 0\neject_after = 0' }));
   for (let turn = 0; turn < 3; turn++) {
     const reply = await plane.ask(GET);
@@ -28,13 +28,13 @@ test('a name that does not resolve: 502, and nothing of it in the reply', async 
   }
 });
 
-test('a name that does not resolve, and another target: nobody notices', async ({ target, plane }) => {
+test('a name that does not resolve beside a working target: requests succeed', async ({ target, plane }) => {
   await plane.load(specOf(['http://nonexistent.invalid:80', target.url], { service: 'retries = 1' }));
   for (let turn = 0; turn < 6; turn++) assert.is((await plane.ask(POST)).body.toString(), 'by name');
 });
 
-test('a name of several addresses: one that refuses is passed over', async ({ target, plane }) => {
-  // Where localhost is ::1 as well, connection refused on this port.
+test('a name with several addresses: an address that refuses connections is skipped', async ({ target, plane }) => {
+  // If localhost is also ::1, that address refuses connections on this port.
   await plane.load(specOf(`http://localhost:${target.port}`, { service: 'retries = 0' }));
   for (let turn = 0; turn < 3; turn++) assert.is((await plane.ask(POST)).body.toString(), 'by name');
 });

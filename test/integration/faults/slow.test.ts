@@ -1,4 +1,4 @@
-/** Who does not read stops who sends to it, and nobody else: what gw holds in between is bounded. */
+/** Backpressure: a slow reader pauses only its own sender, and gw buffers a bounded amount. */
 import type { Socket } from 'node:net';
 import * as assert from 'uvu/assert';
 import * as faults from '../../support/fault-target.js';
@@ -10,10 +10,10 @@ const test = engineSuite('slow readers', { service: 'retries = 0\nresponse_timeo
 const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
-/** What the kernel takes on the two connections, at the most: the rest is in nobody's memory. */
+/** Upper bound of bytes in kernel buffers of the two connections. */
 const IN_KERNEL = 64 * MIB;
 
-/** Memory of buffers, of this thread and so of gw too, once nothing moves any more. Returns what has moved by then. */
+/** Waits until no more bytes move. Returns the moved bytes; buffers of gw are part of this thread's memory. */
 async function standstill(moved: () => number): Promise<number> {
   let last = -1;
   let still = 0;
@@ -32,7 +32,7 @@ async function othersAreServed(plane: Plane, target: FaultTarget): Promise<void>
   target.respond = respond;
 }
 
-/** A client that asks for 1 GiB and reads nothing of it, once nothing moves; `flooded` tells what has left the target. */
+/** A client that requests 1 GiB and reads nothing, after all movement has stopped; `flooded` counts the sent bytes. */
 async function floodedIdler(
   target: FaultTarget,
   plane: Plane,
@@ -53,35 +53,32 @@ async function floodedIdler(
   return { client, flooded: () => written, stood };
 }
 
-test('a client that does not read a reply of 1 GiB stops its target, not the gateway', async ({ target, plane }) => {
+test('a client that does not read a reply of 1 GiB pauses its target, not the gateway', async ({ target, plane }) => {
   const { client, flooded, stood } = await floodedIdler(target, plane, GET);
   await othersAreServed(plane, target);
-  // Longer than the target's time to respond: it is not to blame, and nothing is cut.
+  // Longer than response_timeout: a paused target does not time out.
   const since = performance.now();
   await until(() => performance.now() - since > 1300, 'more than response_timeout');
   assert.not.ok(plane.records.some(({ error }) => error !== null));
   client.socket.resume();
-  await until(() => flooded() > stood, 'the target to go on');
+  await until(() => flooded() > stood, 'the target to continue');
   client.destroy();
-  await until(() => target.open <= 1, 'the target to be let go');
+  await until(() => target.open <= 1, 'the target connection to be closed');
 });
 
-test('a client that asked for an upgrade and does not read what it gets instead stops its target as well', async ({
-  target,
-  plane,
-}) => {
+test('a client that does not read a plain reply to its upgrade pauses its target', async ({ target, plane }) => {
   const { client, flooded, stood } = await floodedIdler(
     target,
     plane,
     'GET / HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n',
   );
   client.socket.resume();
-  await until(() => flooded() > stood, 'the target to go on');
+  await until(() => flooded() > stood, 'the target to continue');
   client.destroy();
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
 });
 
-test('ten clients that do not read hold ten times as little', async ({ target, plane }) => {
+test('the memory of ten clients that do not read is bounded', async ({ target, plane }) => {
   target.respond = faults.flood(GIB);
   const before = process.memoryUsage().arrayBuffers;
   const clients = Array.from({ length: 10 }, () => plane.client());
@@ -93,10 +90,10 @@ test('ten clients that do not read hold ten times as little', async ({ target, p
   const held = process.memoryUsage().arrayBuffers - before;
   assert.ok(held < 32 * MIB, `${held} bytes are held for 10`);
   for (const client of clients) client.destroy();
-  await until(() => target.open === 0, 'the targets to be let go');
+  await until(() => target.open === 0, 'the target connections to be closed');
 });
 
-/** Writes zeros until nothing is taken any more. */
+/** Writes zeros until the socket accepts no more. */
 function pour(socket: Socket): void {
   const piece = Buffer.alloc(64 * 1024);
   const more = (): void => {
@@ -106,7 +103,7 @@ function pour(socket: Socket): void {
   more();
 }
 
-test('a target that does not read an upload of 1 GiB stops its client, not the gateway', async ({ target, plane }) => {
+test('a target that does not read an upload of 1 GiB pauses its client, not the gateway', async ({ target, plane }) => {
   const deaf = await FaultTarget.start(faults.never, { deaf: true });
   await plane.load(
     specOf(deaf.url, {
@@ -125,30 +122,33 @@ test('a target that does not read an upload of 1 GiB stops its client, not the g
   for (let turn = 0; turn < 20; turn++)
     assert.is((await plane.ask(GET.replace('/ ', '/other '))).body.toString(), 'hello');
   client.destroy();
-  // Nobody reads from a client whose upload is stopped, so that it left is seen when the target's time is over.
+  // gw does not read from a paused client, so it notices the disconnect at the timeout of the target.
   assert.is((await plane.record(({ error }) => error !== null)).error, 'upstream/timeout');
   await deaf.close();
 });
 
-test('pipelined requests of a client that reads nothing are not answered without end', async ({ target, plane }) => {
+test('pipelined requests of a client that reads nothing are processed up to a limit', async ({ target, plane }) => {
   target.respond = faults.ok('x'.repeat(32 * 1024));
   const client = plane.client();
   client.socket.pause();
   client.send(GET.repeat(20_000));
   const stood = await standstill(() => target.arrived.length);
-  assert.ok(stood < 2000, `${stood} requests were made for nobody`);
+  assert.ok(stood < 2000, `${stood} requests were processed without a reader`);
   client.destroy();
-  await until(() => target.open <= 1, 'the target to be let go');
+  await until(() => target.open <= 1, 'the target connection to be closed');
 });
 
-test('a client that reads nothing for body_timeout is let go, and its target with it', async ({ target, plane }) => {
+test('a client that reads nothing for body_timeout is disconnected, and its target connection closed', async ({
+  target,
+  plane,
+}) => {
   await plane.load(specOf(target.url, { listener: 'body_timeout = "200ms"' }));
   target.respond = faults.flood(GIB);
   const client: RawClient = plane.client();
   client.socket.pause();
   client.send(GET);
   assert.is((await plane.record(({ error }) => error !== null)).error, 'downstream/slow');
-  await until(() => target.open === 0, 'the target to be let go');
+  await until(() => target.open === 0, 'the target connection to be closed');
   client.destroy();
 });
 

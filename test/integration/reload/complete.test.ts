@@ -1,4 +1,4 @@
-/** Which content of a spec goes live: the one that was saved last, and no part of one. */
+/** A reload uses the last saved content of the spec, and never a partial one. */
 import {
   appendFileSync,
   closeSync,
@@ -45,7 +45,7 @@ async function goesLive({ url }: Running, body: string): Promise<void> {
   await until(async () => (await call(`${url}/a`)).body === body, body);
 }
 
-/** From now on no event comes: only looks remain. */
+/** Disables file system events, so that only polling remains. */
 function withoutEvents(): void {
   process.env['CHOKIDAR_USEPOLLING'] = '1';
   process.env['CHOKIDAR_INTERVAL'] = '10000000';
@@ -55,7 +55,7 @@ test('an edit saved while a build runs goes live', async () => {
   const file = new SpecFile(spec('0'));
   const running = await start(file.path);
   for (let edit = 1; edit <= 6; edit++) {
-    // The explicit reload builds at once; what is saved directly behind it comes while it builds, or just after.
+    // The explicit reload builds at once; the following save happens during the build or just after it.
     writeFileSync(file.path, spec(`${edit}-first`));
     const reloading = running.gateway.reload();
     writeFileSync(`${file.path}~`, spec(`${edit}`));
@@ -66,7 +66,7 @@ test('an edit saved while a build runs goes live', async () => {
 });
 
 for (const events of [true, false]) {
-  test(`the second of two saves goes live, where the first changes what is watched, ${events ? 'with' : 'without'} events`, async () => {
+  test(`the second of two saves goes live if the first changes the watched files, ${events ? 'with' : 'without'} events`, async () => {
     if (!events) withoutEvents();
     const file = new SpecFile(spec('0'));
     mkdirSync(join(file.folder, 'routes'));
@@ -86,7 +86,7 @@ for (const events of [true, false]) {
   });
 }
 
-test('the same size and the same time of modification do not hide an edit', async () => {
+test('an edit with unchanged size and modification time goes live', async () => {
   const file = new SpecFile(spec('0'));
   const running = await start(file.path);
   const { atime, mtime } = statSync(file.path);
@@ -97,7 +97,7 @@ test('the same size and the same time of modification do not hide an edit', asyn
   }
 });
 
-test('a spec behind links that are swapped goes live, as a ConfigMap is updated', async () => {
+test('a spec behind swapped symbolic links goes live, as in a ConfigMap update', async () => {
   const folder = temporaryFolder();
   const turn = (version: number): void => {
     mkdirSync(join(folder, `..${version}`));
@@ -114,7 +114,7 @@ test('a spec behind links that are swapped goes live, as a ConfigMap is updated'
   }
 });
 
-test('an included folder that is deleted and made anew goes live, deep down and without events as well', async () => {
+test('an included folder that is deleted and recreated goes live, also nested and without events', async () => {
   withoutEvents();
   const file = new SpecFile(
     `include = ["routes/**/*.toml"]\n${HEAD}`.replace('spec = 1\n', '').replace(/^/, 'spec = 1\n'),
@@ -129,7 +129,7 @@ test('an included folder that is deleted and made anew goes live, deep down and 
   await goesLive(running, '1');
 });
 
-test('editors that move the old file away, and those that truncate and pause, are waited for', async () => {
+test('saves that move the old file away or truncate and pause are treated as one save', async () => {
   const file = new SpecFile(spec('0'));
   const running = await start(file.path);
   renameSync(file.path, `${file.path}.bak`);
@@ -146,7 +146,7 @@ test('editors that move the old file away, and those that truncate and pause, ar
   );
 });
 
-test('an included file that is deleted, made anew and written late is not taken for empty', async () => {
+test('an included file that is deleted, recreated and written late does not go live empty', async () => {
   const file = new SpecFile(spec('0').replace('spec = 1\n', 'spec = 1\ninclude = ["routes/*.toml"]\n'));
   mkdirSync(join(file.folder, 'routes'));
   const part = join(file.folder, 'routes', 'b.toml');
@@ -186,15 +186,15 @@ for (const [pace, lines] of [
   [110, 4],
   [600, 6],
 ] as const) {
-  test(`a spec that is written in place in steps of ${pace} ms never opens a route midway`, async () => {
+  test(`a spec written in place in steps of ${pace} ms never goes live partially`, async () => {
     const file = new SpecFile(GUARDED);
     const running = await start(file.path);
     const all = GUARDED.replaceAll('secret', 'changed').split(/(?<=\n)/);
     let writing = true;
-    const asked: number[] = [];
+    const statuses: number[] = [];
     const client = (async () => {
       while (writing) {
-        asked.push((await call(`${running.url}/a`)).status, (await call(`${running.url}/b`)).status);
+        statuses.push((await call(`${running.url}/a`)).status, (await call(`${running.url}/b`)).status);
         await delay(5);
       }
     })();
@@ -207,12 +207,12 @@ for (const [pace, lines] of [
     await until(() => running.gateway.snapshot().generation.id === 2, 'the new spec');
     writing = false;
     await client;
-    assert.ok(asked.length > 10);
-    assert.equal([...new Set(asked)], [401]);
+    assert.ok(statuses.length > 10);
+    assert.equal([...new Set(statuses)], [401]);
   });
 }
 
-test('lines that are appended one by one, the file closed between them, are one save', async () => {
+test('lines appended one by one with the file closed in between are one save', async () => {
   const file = new SpecFile(spec('0'));
   const running = await start(file.path);
   const added = GUARDED.slice(GUARDED.indexOf('[policy')).replaceAll('"a"', '"c"').replace('GET /a', 'GET /c');
@@ -226,14 +226,14 @@ test('lines that are appended one by one, the file closed between them, are one 
   assert.equal([...statuses], [404]);
 });
 
-test('a route that is removed goes live as well', async () => {
+test('the removal of a route goes live', async () => {
   const file = new SpecFile(`${spec('0')}${route('b', 'b')}`);
   const running = await start(file.path);
   writeFileSync(file.path, spec('0'));
   await until(async () => (await call(`${running.url}/b`)).status === 404, 'the removal');
 });
 
-test('a reload that opens a route says which, in the log and in its account', async () => {
+test('a reload that removes authentication from a route is reported with the route', async () => {
   const file = new SpecFile(GUARDED);
   const { gateway, log } = await start(file.path);
   writeFileSync(file.path, GUARDED.replace('policies = ["keys"]', ''));
@@ -246,7 +246,7 @@ test('a reload that opens a route says which, in the log and in its account', as
   assert.equal([last?.outcome, first?.outcome], ['live', 'replaced']);
 });
 
-test('a reload that opens a route points at that route, and counts a credential that becomes optional', async () => {
+test('the report of an opened route points at the route; an optional credential counts as open', async () => {
   const open = `${HEAD}${route('first', 'x')}${GUARDED.slice(HEAD.length)}`;
   const file = new SpecFile(open);
   const { gateway, log } = await start(file.path);
@@ -259,7 +259,7 @@ test('a reload that opens a route points at that route, and counts a credential 
   assert.match(last?.diagnostics ?? '', new RegExp(`reload/unauthenticated.*\\n *--> gateway\\.toml:${line}:1\\n`));
 });
 
-test('a reload that leaves no routes says which there were', async () => {
+test('a reload that leaves no routes lists the removed ones', async () => {
   const file = new SpecFile(GUARDED);
   const { gateway, log } = await start(file.path);
   writeFileSync(file.path, HEAD);

@@ -1,4 +1,4 @@
-/** Which files a watching gateway heeds: includes, overlays, referenced files, certificates. */
+/** Files that a watching gateway follows: includes, overlays, referenced files, certificates. */
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -25,7 +25,7 @@ match = "GET /${name}"
 reply = { body = "${body}" }
 `;
 
-test('an included file may come, change and go', async () => {
+test('an included file can be added, changed and removed', async () => {
   const spec = new SpecFile(BASE);
   mkdirSync(join(spec.folder, 'routes'));
   assert.equal(includeFolders(includePatterns(spec.path, BASE)), [{ path: join(spec.folder, 'routes'), depth: 1 }]);
@@ -41,11 +41,11 @@ test('an included file may come, change and go', async () => {
   writeFileSync(file, route('a', 'other'));
   await until(async () => (await bodyOf('/a')) === 'other', 'its change');
   rmSync(file);
-  await until(async () => (await bodyOf('/a')) === '404', 'its end');
+  await until(async () => (await bodyOf('/a')) === '404', 'its removal');
   assert.is(await bodyOf('/'), 'home');
 });
 
-test('an include that is broken is mended in place', async () => {
+test('a broken include can be fixed in place', async () => {
   const spec = new SpecFile(BASE);
   mkdirSync(join(spec.folder, 'routes'));
   const file = join(spec.folder, 'routes', 'a.toml');
@@ -58,8 +58,8 @@ test('an include that is broken is mended in place', async () => {
   );
   assert.match(rejected.diagnostics, 'routes/a.toml:1');
   assert.is((await call(`${url}/a`)).body, 'a');
-  writeFileSync(file, route('a', 'mended'));
-  await until(async () => (await call(`${url}/a`)).body === 'mended', 'the mending');
+  writeFileSync(file, route('a', 'fixed'));
+  await until(async () => (await call(`${url}/a`)).body === 'fixed', 'the fix');
 });
 
 test('an overlay and a referenced file are part of the spec', async () => {
@@ -92,7 +92,7 @@ reply = { body = "ok" }
   await until(async () => (await call(`${url}/secret`)).headers['x-secret'] === 'three', 'its return');
 });
 
-test('a spec that is replaced by a folder, junk or nothing changes nothing', async () => {
+test('a spec replaced by a folder, junk or nothing leaves the current one in place', async () => {
   const spec = new SpecFile(BASE);
   const { gateway, url } = await startGateway({ spec: spec.path, watch: true, inline: true });
   const good = readFileSync(spec.path, 'utf8');

@@ -1,4 +1,4 @@
-/** Listeners whose address changes while they serve. */
+/** Address changes of listeners under traffic. */
 import { createServer, type Server } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { test } from 'uvu';
@@ -62,7 +62,7 @@ onlyWhere(
   assert.equal(load.failures, []);
 });
 
-test('kept connections survive that their listener moves, and new ones find it again within a moment', async () => {
+test('open connections survive a move of their listener, and new ones are accepted again at once', async () => {
   const file = new SpecFile(spec({ main: `127.0.0.1:${await freePort()}` }));
   const { gateway, port } = await startGateway({ spec: file.path });
   const load = new Load();
@@ -73,13 +73,13 @@ test('kept connections survive that their listener moves, and new ones find it a
     assert.is(reload?.outcome, 'live', reload?.diagnostics);
   }
   await load.stop();
-  // Between the two sockets nothing listens for a fraction of a millisecond; only who connects just then is refused.
+  // Between the two sockets there is no listener for a fraction of a millisecond; connections are refused then.
   const refused = load.failures.filter((failure) => /ECONNREFUSED|ECONNRESET/.test(failure));
   assert.equal(load.failures.length, refused.length, load.failures.join('; '));
   assert.ok(refused.length <= 6, `${refused.length} of ${load.sent} refused`);
 });
 
-test('two listeners swap their ports and their names', async () => {
+test('two listeners can swap ports and names', async () => {
   const [one, two] = [await freePort(), await freePort()];
   const file = new SpecFile(spec({ a: `127.0.0.1:${one}`, b: `127.0.0.1:${two}` }));
   const { gateway } = await startGateway({ spec: file.path, inline: true });
@@ -95,7 +95,7 @@ test('two listeners swap their ports and their names', async () => {
   }
 });
 
-test('where the new address cannot be had after all, the old one serves again', async () => {
+test('if the new address cannot be bound, the old one serves again', async () => {
   const file = new SpecFile(spec({ main: `127.0.0.1:${await freePort()}` }));
   const { gateway, port } = await startGateway({ spec: file.path, inline: true });
   const other = await occupy('127.0.0.2', port);
@@ -109,7 +109,7 @@ test('where the new address cannot be had after all, the old one serves again', 
   assert.is((await call(`http://127.0.0.1:${port}/a`)).body, 'a');
 });
 
-test('a load that fails after the port was handed over gives it back', async () => {
+test('a load that fails after the port was handed over returns the port', async () => {
   const [free, taken] = [await freePort(), await freePort()];
   const file = new SpecFile(spec({ main: `127.0.0.1:${free}` }));
   const { gateway } = await startGateway({ spec: file.path, inline: true });

@@ -1,4 +1,4 @@
-/** Two hundred reloads under constant load: nothing fails, nothing drops, nothing is forgotten. */
+/** Two hundred reloads under constant load: no failed request, no dropped connection, no lost count. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -45,7 +45,7 @@ reply = { body = "edit ${edit}" }
 
 const broken = (target: string, edit: number): string => specOf(target, edit).replace('to = "shop"', 'to = "shopp"');
 
-/** A WebSocket that is asked all the time and must never close. */
+/** A WebSocket with constant traffic that must never close. */
 class Chatter {
   readonly problems: string[] = [];
   answers = 0;
@@ -96,9 +96,9 @@ test('200 reloads under load: no failed request, no dropped socket, counters and
       spec.write(broken(origin.url, edit));
       const refused = await call('/reload', { method: 'POST', socketPath: admin });
       assert.is(refused.status, 422);
-      const told = JSON.parse(refused.body) as ReloadSnapshot;
-      assert.is(told.outcome, 'rejected');
-      assert.match(told.diagnostics, 'shopp');
+      const snapshot = JSON.parse(refused.body) as ReloadSnapshot;
+      assert.is(snapshot.outcome, 'rejected');
+      assert.match(snapshot.diagnostics, 'shopp');
       assert.is((await call(`${url}/edited/${edit - 1}`)).body, `edit ${edit - 1}`);
       rejected++;
     }
@@ -114,11 +114,11 @@ test('200 reloads under load: no failed request, no dropped socket, counters and
   assert.equal(load.failures, []);
   assert.equal(chatter.problems, []);
   const answered = chatter.answers;
-  await until(() => chatter.answers > answered, 'the socket to go on');
+  await until(() => chatter.answers > answered, 'more traffic on the socket');
   await chatter.stop();
   assert.ok(gateway.snapshot().generation.id > RELOADS);
 
-  // Every exchange of every generation is in the counters, and in the limit.
+  // Counters and limit include every exchange of every generation.
   const steady = await until(() => {
     const route = gateway.snapshot().routes.find(({ name }) => name === 'steady');
     return route && route.requests >= load.sent ? route : undefined;
@@ -133,7 +133,7 @@ test('200 reloads under load: no failed request, no dropped socket, counters and
   assert.is(limit?.refused, 0);
   assert.equal(limit?.routes, ['steady']);
 
-  // What was broken is seen wherever somebody looks.
+  // The rejected reload is visible in every report.
   const snapshot = JSON.parse((await call('/snapshot', { socketPath: admin })).body) as Snapshot;
   assert.is(snapshot.reloads.length, 50);
   const seen = snapshot.reloads.filter(({ outcome }) => outcome === 'rejected');
@@ -147,7 +147,7 @@ test('200 reloads under load: no failed request, no dropped socket, counters and
   );
 });
 
-test('a change on disk goes live by itself, a broken one does not, and the stream tells both', async () => {
+test('a change on disk goes live, a broken one does not, and the event stream reports both', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url, 0));
   const { gateway, url } = await startGateway({ spec: spec.path, watch: true, inline: true });
@@ -162,19 +162,19 @@ test('a change on disk goes live by itself, a broken one does not, and the strea
   const rejected = await until(() => reloads.find(({ outcome }) => outcome === 'rejected'), 'the rejection');
   assert.match(rejected.summary, 'shopp');
   assert.is((await call(`${url}/edited/4`)).status, 200);
-  // Back to what serves: it is told that all is well again.
+  // Back to the live content: the recovery is reported.
   const count = reloads.length;
   spec.write(specOf(origin.url, 4));
-  const mended = await until(() => reloads[count], 'the mending');
-  assert.is(mended.outcome, 'live');
-  assert.is(mended.summary, '+0 routes, ~0 routes, -0 routes');
+  const fixed = await until(() => reloads[count], 'the recovery');
+  assert.is(fixed.outcome, 'live');
+  assert.is(fixed.summary, '+0 routes, ~0 routes, -0 routes');
   await until(() => response.events.filter(({ type }) => type === 'reload').length === reloads.length, 'the stream');
-  // Touched, but the same: nothing happens, and nothing is told.
-  const told = reloads.length;
+  // Touched without a change: no reload and no report.
+  const reported = reloads.length;
   const generation = gateway.snapshot().generation.id;
   spec.write(specOf(origin.url, 4));
   spec.write(`${specOf(origin.url, 4).replace('retries = 1', 'retries = 2')}`);
-  await until(() => reloads.length > told, 'the next real change');
+  await until(() => reloads.length > reported, 'the next real change');
   assert.is(gateway.snapshot().generation.id, generation + 1);
   assert.is(reloads.at(-1)?.summary, '+0 routes, ~0 routes, -0 routes; ~1 service');
   response.close();
@@ -230,7 +230,7 @@ reply = { body = "ok" }
   assert.is((await call(url)).status, 200);
 });
 
-test('a listener comes and goes with the spec; one that cannot be bound rejects the reload', async () => {
+test('a listener is added and removed with the spec; one that cannot be bound rejects the reload', async () => {
   const listening = (extra: string): string => `spec = 1
 [listener.main]
 address = "127.0.0.1:0"
@@ -268,12 +268,12 @@ reply = { body = "home" }
         () => false,
         () => true,
       ),
-    'the listener to be gone',
+    'the listener to be closed',
   );
   assert.is((await call(url)).body, 'home');
 });
 
-test('an admin address or a certificate that will not do rejects the reload, and all stays as it was', async () => {
+test('an unusable admin address or certificate rejects the reload without side effects', async () => {
   const origin = await startOrigin();
   const text = (extra: string, listener = ''): string => `spec = 1
 [listener.main]
@@ -307,14 +307,14 @@ reply = { body = "home" }
   assert.is(gateway.adminAddress, undefined);
 });
 
-test('what the system refuses is said in words, without its codes', async () => {
+test('system errors are described in words, without error codes', async () => {
   const origin = await startOrigin();
   const taken = origin.url.replace('http://', '');
   const text = (address: string, extra = ''): string =>
     `spec = 1\n${extra}\n[listener.main]\naddress = "${address}"\n[[route]]\nmatch = "GET /"\nreply = { body = "home" }\n`;
   const spec = new SpecFile(text('127.0.0.1:0'));
   const { gateway } = await startGateway({ spec: spec.path, inline: true, env: { TOKEN: 'open-sesame' } });
-  for (const [written, said] of [
+  for (const [written, message] of [
     [text(taken), `The gateway cannot listen at ${taken}: address already in use.`],
     [
       text('127.0.0.1:0', `[admin]\naddress = "${taken}"\ntoken = "\${env:TOKEN}"`),
@@ -323,7 +323,7 @@ test('what the system refuses is said in words, without its codes', async () => 
   ] as const) {
     spec.write(written);
     const reload = await gateway.reload();
-    assert.match(reload?.diagnostics ?? '', said);
+    assert.match(reload?.diagnostics ?? '', message);
     assert.not.match(reload?.diagnostics ?? '', /\bE[A-Z]{4,}\b|listen E|open '/);
   }
 });

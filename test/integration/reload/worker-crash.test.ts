@@ -1,4 +1,4 @@
-/** A data-plane thread that dies under traffic is replaced on the same port, and its counters stay. */
+/** A worker that crashes under traffic is replaced on the same port, and its counters are kept. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { WorkerHost } from '../../../src/control/workers/host.js';
@@ -33,9 +33,9 @@ to = "shop"
 policies = ["few"]
 `;
 
-test('the next worker serves the same generation on the same port; what was lost is counted', async () => {
+test('the replacement serves the same generation on the same port; lost exchanges are counted', async () => {
   const origin = await startOrigin();
-  const worker = await hostBuggyWorker(buggyWorker("[() => { throw new Error('struck down'); }]"), SPEC(origin.url));
+  const worker = await hostBuggyWorker(buggyWorker("[() => { throw new Error('crashed'); }]"), SPEC(origin.url));
   host = worker.host;
   const { log, stats, url } = worker;
   assert.is((await call(`${url}/few`)).status, 200);
@@ -47,11 +47,11 @@ test('the next worker serves the same generation on the same port; what was lost
   const inFlight = (): number => stats.registry.sums(stats.registry.slot('route', 'shop') ?? 0).inFlight;
   await until(() => inFlight() === 1, 'the slow request');
   worker.command(1);
-  const line = await until(() => log.find(/worker 0 died/), 'the death');
+  const line = await until(() => log.find(/worker 0 died/), 'the log line about the crash');
   assert.is(line.fields['lost'], 1);
-  assert.match(String(line.fields['cause']), 'struck down');
+  assert.match(String(line.fields['cause']), 'crashed');
   assert.is(await slow, 'lost');
-  await until(() => log.find(/worker 0 serves again/), 'the next worker');
+  await until(() => log.find(/worker 0 serves again/), 'the replacement');
   assert.is((await call(`${url}/again`)).body, 'origin GET /again');
   await until(() => inFlight() === 0, 'the counters');
   assert.is((await call(`${url}/few`)).status, 200);

@@ -1,13 +1,15 @@
-/** What a case runs on: a gateway's data plane of its own before a target of its own. */
+/** The test bed of a case: a data plane in front of a target. */
 import { Plane, specOf } from '../../integration/engine-kit.js';
 import { NodeOracle } from './node.js';
 import { FuzzTarget } from './target.js';
 
-/** `plain`: one connection, one exchange. `pipelined`: requests go to the target ahead. `policies`: with data in templates. */
+/**
+ * `plain`: one exchange per connection. `pipelined`: pipelined target requests. `policies`: request data in templates.
+ */
 export type BedKind = 'plain' | 'pipelined' | 'policies';
 
 const LISTENER = 'max_connections_per_address = 1000\nidle_timeout = "6s"\nheader_timeout = "6s"\nbody_timeout = "6s"';
-/** No target rests, and nothing is sent twice but what a dying connection swallowed. */
+/** No target is ejected, and requests are retried only after a closed idle connection. */
 const SERVICE = 'retries = 0\neject_after = 0\nresponse_timeout = "6s"\nconnect_timeout = "6s"';
 
 const POLICIES = `
@@ -47,7 +49,7 @@ export class Bed {
     return new Bed(kind, plane, target, oracle);
   }
 
-  /** No client is connected, and nothing is under way to the target. */
+  /** No client is connected, and no exchange with the target is in progress. */
   get quiet(): boolean {
     return this.plane.connections === 0 && this.target.quiet;
   }

@@ -1,43 +1,50 @@
-/** The fuzzer's client: sends given bytes in given pieces, keeps all that comes back, and notes how it ended. */
+/**
+ * The fuzzer's client: sends given bytes in given pieces, and records all received bytes and how the connection ended.
+ */
 import { connect, type Socket } from 'node:net';
 import { turn } from '../until.js';
 
-/** What a client does once all is sent: its FIN at once; its FIN when `replies` are there; or it is gone without waiting. */
+/**
+ * After all bytes are sent: `fin` half-closes at once, `late` after the replies, `gone` disconnects without waiting.
+ */
 export type Ending = 'fin' | 'late' | 'gone';
 
-export interface Heard {
+export interface Received {
   readonly bytes: Buffer;
-  /** How gw ended it; `client`: this side did, in the middle. */
+  /** How gw ended the connection; `client`: this side disconnected first. */
   readonly ended: 'fin' | 'reset' | 'client' | 'hung';
 }
 
-/** Longer than every bound that the fuzzed planes have: nothing may take so long. */
+/** Longer than every timeout of the fuzzed planes. */
 export const HANG_MS = 15_000;
-/** A client that waits for replies before its FIN stops waiting after this. */
+/** Longest time that a `late` client waits for replies before its FIN. */
 const LATE_MS = 40;
 
-/** Splits a latin1 text at the cuts that lie within it. */
+/** Splits a latin1 text at the cuts inside it. */
 export function piecesOf(text: string, cuts: readonly number[]): string[] {
   const inside = [...new Set(cuts)].filter((cut) => cut > 0 && cut < text.length).sort((a, b) => a - b);
   return [0, ...inside].map((from, index) => text.slice(from, inside[index] ?? text.length));
 }
 
-/** Whether an `end` is a FIN: a reset right behind the last bytes looks like one to Node, but leaves no peer. */
+/**
+ * Whether an `end` event is a FIN: Node reports a reset directly after the last bytes in the same way, but without
+ * peer.
+ */
 export const endedInOrder = (socket: Socket): boolean => socket.remoteAddress !== undefined;
 
 export interface Talk {
   readonly pieces: readonly string[];
   readonly ending: Ending;
-  /** `late`: whether what was heard is all that this client waits for. */
+  /** For `late`: whether the received bytes are all that this client waits for. */
   readonly enough: (bytes: Buffer) => boolean;
 }
 
-/** One connection from its beginning to its end. */
-export function converse(port: number, talk: Talk): Promise<Heard> {
+/** Runs one connection from connect to close. */
+export function converse(port: number, talk: Talk): Promise<Received> {
   return new Promise((resolve) => {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
     const parts: Buffer[] = [];
-    let ended: Heard['ended'] | undefined;
+    let ended: Received['ended'] | undefined;
     let sent = false;
     const hung = setTimeout(() => {
       ended = 'hung';
@@ -54,7 +61,7 @@ export function converse(port: number, talk: Talk): Promise<Heard> {
       ended ??= endedInOrder(socket) ? 'fin' : 'reset';
       socket.end();
     });
-    // A write to what gw has closed already fails as well; what came before counts.
+    // Writing to a connection that gw has closed also fails; the bytes received before count.
     socket.on('error', () => {
       ended ??= 'reset';
     });
@@ -71,7 +78,7 @@ export function converse(port: number, talk: Talk): Promise<Heard> {
       sent = true;
       if (talk.ending === 'fin') socket.end();
       else if (talk.ending === 'gone') {
-        // By then gw has accepted: what a closed connection still brings must not surprise the next case.
+        // Wait until gw has accepted the connection, so that its bytes do not arrive during the next case.
         for (let turns = 0; turns < 4; turns++) await turn();
         ended ??= 'client';
         socket.destroy();

@@ -1,4 +1,4 @@
-/** Choices of the fuzzer: all of them come from one seed, so that a case can be made again. */
+/** Random choices of the fuzzer, all derived from one seed, so that a case is reproducible. */
 import { seeded } from '../random.js';
 
 export class Dice {
@@ -8,7 +8,7 @@ export class Dice {
     this.#random = seeded(seed);
   }
 
-  /** The dice of case `index` of a run: its own, so that one case can be made without those before it. */
+  /** The dice of case `index`, independent of the other cases of the run. */
   static ofCase(seed: number, index: number): Dice {
     return new Dice(Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) + Math.imul(index + 1, 0xc2b2ae35));
   }
@@ -24,7 +24,7 @@ export class Dice {
 
   pick<T>(items: readonly T[]): T {
     const item = items[this.below(items.length)];
-    if (item === undefined) throw new RangeError('Nothing to pick from.');
+    if (item === undefined) throw new RangeError('The list is empty.');
     return item;
   }
 
@@ -32,7 +32,7 @@ export class Dice {
     return Array.from({ length: count }, (_, index) => make(index));
   }
 
-  /** Where a text is cut in pieces: offsets in ascending order, often none, sometimes every byte. */
+  /** Offsets in ascending order at which a text is split; often none, sometimes every byte. */
   cuts(length: number): number[] {
     const kind = this.below(10);
     if (kind < 4 || length < 2) return [];
@@ -41,14 +41,14 @@ export class Dice {
     return [...cuts].sort((a, b) => a - b);
   }
 
-  /** One to three bytes or pieces changed, left out, doubled, moved or put in, anywhere. */
+  /** Changes, removes, doubles or inserts one to three bytes or pieces at random places. */
   mutate(text: string, pieces: readonly string[]): string {
     let out = text;
     for (let count = this.chance(0.7) ? 1 : 2 + this.below(2); count > 0; count--) out = this.#mutateOnce(out, pieces);
     return out;
   }
 
-  /** Another end for one of the lines: that is where readers differ most. */
+  /** Replaces the end of a random line: parsers differ most in line ends. */
   breakEnd(text: string): string {
     const end = text.indexOf('\r\n', this.below(text.length));
     return end < 0 ? text : text.slice(0, end) + this.pick(ENDS) + text.slice(end + 2);

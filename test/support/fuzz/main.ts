@@ -1,13 +1,13 @@
 /**
  * `npm run fuzz [-- --cases N] [--seed S] [--minutes M] [--kind requests|replies] [--bed plain|pipelined|policies]
- * [--case I]`: the laws of the tests, for longer. Goes through all kinds and beds in turn, with one seed after the other
- * until the cases or the minutes are over (one minute when neither is said). Exit 1 when a law is broken.
+ * [--case I]`: runs the fuzz tests for longer. Goes through all kinds and beds with increasing seeds until the number
+ * of cases or minutes is reached (default: one minute). Exit code 1 if a law is broken.
  */
 import { parseArgs } from 'node:util';
 import type { BedKind } from './bed.js';
 import { type FuzzReport, fuzz, type Kind } from './run.js';
 
-/** What is fuzzed, in turn: most of it where most of the code is. */
+/** The kinds and beds in turn, with more cases for the parts with more code. */
 const TURNS: readonly (readonly [Kind, BedKind, cases: number])[] = [
   ['requests', 'plain', 400],
   ['replies', 'plain', 300],
@@ -22,7 +22,7 @@ class Usage extends Error {}
 function whole(text: string | undefined, option: string): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new Usage(`--${option} takes a whole number, not ${text}`);
+  if (!Number.isSafeInteger(value) || value < 0) throw new Usage(`--${option} must be a whole number, not ${text}`);
   return value;
 }
 
@@ -41,13 +41,15 @@ function planOf(args: readonly string[]): Plan {
     options: { cases: text, seed: text, minutes: text, kind: text, bed: text, case: text },
   });
   const turns = TURNS.filter(([kind, bed]) => kind === (values.kind ?? kind) && bed === (values.bed ?? bed));
-  if (turns.length === 0) throw new Usage('--kind is requests or replies; --bed is plain, pipelined or policies');
+  if (turns.length === 0)
+    throw new Usage('--kind must be requests or replies; --bed must be plain, pipelined or policies');
   const only = whole(values.case, 'case');
   if (only !== undefined && (values.seed === undefined || turns.length > 1))
-    throw new Usage('--case wants the --seed, --kind and --bed that it belongs to');
+    throw new Usage('--case requires --seed, --kind and --bed');
   const cases = whole(values.cases, 'cases');
   const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
-  if (minutes !== undefined && !(minutes > 0)) throw new Usage(`--minutes takes a number, not ${values.minutes}`);
+  if (minutes !== undefined && !(minutes > 0))
+    throw new Usage(`--minutes must be a positive number, not ${values.minutes}`);
   const bound = minutes ?? (cases === undefined && only === undefined ? 1 : Number.POSITIVE_INFINITY);
   return {
     turns,
@@ -58,11 +60,11 @@ function planOf(args: readonly string[]): Plan {
   };
 }
 
-function tell(what: string, { cases, forwarded, refused, cut }: FuzzReport): void {
-  console.log(`${what}: ${cases} cases, ${forwarded} messages passed on, ${refused} refused, ${cut} cut`);
+function printReport(what: string, { cases, forwarded, refused, cut }: FuzzReport): void {
+  console.log(`${what}: ${cases} cases, ${forwarded} messages forwarded, ${refused} refused, ${cut} aborted`);
 }
 
-/** Runs the plan; false when a law is broken. */
+/** Runs the plan; returns false if a law is broken. */
 async function run(plan: Plan): Promise<boolean> {
   const { until, only } = plan;
   let left = plan.cases;
@@ -72,7 +74,7 @@ async function run(plan: Plan): Promise<boolean> {
       const to = from + Math.min(left, only === undefined ? share : 1);
       const report = await fuzz({ kind, bed, seed, from, to, until });
       left -= report.cases;
-      tell(`seed ${seed}, ${kind} on ${bed}`, report);
+      printReport(`seed ${seed}, ${kind} on ${bed}`, report);
       if (report.failure !== undefined) {
         console.log(report.failure);
         return false;

@@ -1,4 +1,4 @@
-/** What a request means, at the client and at the target, and what the target answers it. */
+/** The meaning of a request at the client and at the target, and the reply of the target. */
 import { normalizePath } from '../../../src/bundle/normalize.js';
 import { piecesOf } from './client.js';
 import { bytesOf, type Reading } from './node.js';
@@ -17,24 +17,24 @@ export class BrokenLaw extends Error {
 
 export const show = (text: string): string => JSON.stringify(text.length > 600 ? `${text.slice(0, 600)}...` : text);
 
-/** What happened in a case, for those who count. */
+/** Counts of outcomes. */
 export interface Tally {
   forwarded: number;
   refused: number;
   cut: number;
-  /** Most requests that stood in line on one connection to the target. */
+  /** Largest number of requests pipelined on one target connection. */
   deepest: number;
 }
 
 export const newTally = (): Tally => ({ forwarded: 0, refused: 0, cut: 0, deepest: 0 });
 
-/** The body of the reply to the request with this token: nobody else's has a byte run of it. */
+/** The body of the reply to the request with this token; no other reply contains a part of it. */
 export const tokenBody = (token: string, size: number): string =>
   size === 0 ? '' : token.repeat(Math.ceil(size / token.length)).slice(0, size);
 
 const NAMES = { 100: 'Continue', 102: 'Processing', 103: 'Early Hints' } as const;
 
-/** A behaviour as bytes for one request. */
+/** The reply bytes of a behaviour for one request. */
 export function answerOf(behaviour: Behaviour, token: string, method: string): Answer {
   const { interim, framing, after, early } = behaviour;
   if (after === 'drop') return { pieces: [], early, finish: 'end' };
@@ -57,14 +57,14 @@ export function answerOf(behaviour: Behaviour, token: string, method: string): A
   return { pieces: piecesOf(text, behaviour.cuts), early, finish };
 }
 
-/** A request as the client meant it, and as the target has to see it. */
+/** A request as sent by the client and as the target must receive it. */
 interface Meant {
   readonly method: string;
   readonly url: string | undefined;
   readonly fields: readonly Field[];
 }
 
-/** gw's own at the target, whatever came: written anew, or taken away. */
+/** Fields that gw sets or removes in every request to a target. */
 const OWN = new Set([
   'connection',
   'content-length',
@@ -86,10 +86,10 @@ const OWN = new Set([
   'x-real-ip',
   'x-request-id',
 ]);
-/** Of one value: said again alike they are one, and unlike they are refused. */
+/** Singleton fields: equal repetitions are merged, different ones are refused. */
 const SINGLE = new Set(['authorization', 'content-type']);
 const isOwn = (name: string): boolean => OWN.has(name) || name.startsWith('x-forwarded-');
-/** Set by the policies of the bed, or removed. */
+/** Fields that the policies of the bed set or remove. */
 const ofPolicies = (name: string): boolean => name.startsWith('x-copy') || name === 'cookie';
 
 const RULES = {
@@ -99,7 +99,7 @@ const RULES = {
   trailingSlash: 'strict',
 } as const;
 
-/** The origin form of what a client asked for: undefined where gw has no form of it. */
+/** The origin form of a request target; undefined if gw accepts none. */
 export function originForm(method: string, url: string): string | undefined {
   if (url === '*') return url;
   let rest = url;
@@ -113,7 +113,7 @@ export function originForm(method: string, url: string): string | undefined {
   }
   const question = rest.indexOf('?');
   const path = normalizePath(question < 0 ? rest : rest.slice(0, question), RULES);
-  // A query without anything in it is no query.
+  // An empty query is dropped.
   if (path === undefined || question < 0 || question === rest.length - 1) return path;
   return path + rest.slice(question);
 }
@@ -122,10 +122,10 @@ function meantBy({ method, url, fields }: Reading, policies: boolean): Meant {
   const listed = fields
     .filter(([name]) => name.toLowerCase() === 'connection')
     .flatMap(([, value]) => value.split(',').map((item) => item.trim().toLowerCase()));
-  const said = new Set<string>();
+  const seen = new Set<string>();
   const kept = fields.filter(([name]) => {
     const key = name.toLowerCase();
-    if (SINGLE.has(key) && said.size === said.add(key).size) return false;
+    if (SINGLE.has(key) && seen.size === seen.add(key).size) return false;
     return !isOwn(key) && !listed.includes(key) && !(policies && ofPolicies(key));
   });
   return { method, url: originForm(method, url), fields: kept };
@@ -134,7 +134,7 @@ function meantBy({ method, url, fields }: Reading, policies: boolean): Meant {
 export const fieldsText = (fields: readonly Field[]): string =>
   fields.map(([name, value]) => `${name}: ${value}`).join('\n');
 
-/** The host that a request is for, in the form that targets see; undefined where there are two or none. */
+/** The host of a request in the form that targets receive; undefined if there are two or none. */
 function hostOf({ url, fields }: Reading): string | undefined {
   const hosts = valuesOf({ fields }, 'host');
   const from = url.startsWith('/') ? -1 : url.indexOf('://');
@@ -147,7 +147,7 @@ function hostOf({ url, fields }: Reading): string | undefined {
   return host.slice(0, colon) + host.slice(colon + 1);
 }
 
-/** Why what arrived is not what was meant; undefined when it is. */
+/** How a received request differs from the sent one; undefined if it is equal. */
 export function difference(arrival: Arrival, reading: Reading, policies: boolean): string | undefined {
   const { message } = arrival;
   const meant = meantBy(reading, policies);
@@ -155,11 +155,11 @@ export function difference(arrival: Arrival, reading: Reading, policies: boolean
   if (message.first !== first) return `${show(message.first)} for ${show(first)}`;
   const host = hostOf(reading);
   const sent = valuesOf(message, 'host')[0];
-  // HTTP/1.0 has requests without Host: for those gw names the target.
+  // HTTP/1.0 requests may lack Host: gw then sends the name of the target.
   if (sent !== host && (host !== undefined || reading.version !== '1.0')) return `the host ${sent} for ${host}`;
   const codings = valuesOf(reading, 'transfer-encoding').join(', ');
   if (codings !== '' && codings.toLowerCase() !== 'chunked') return `the transfer codings ${show(codings)} were lost`;
-  // An upgrade is written by another hand, which joins fields of one name.
+  // Upgrades are written by different code, which joins fields of the same name.
   if (valuesOf(message, 'connection').length === 0) {
     const came = fieldsText(
       message.fields.filter(([name]) => {
@@ -170,10 +170,10 @@ export function difference(arrival: Arrival, reading: Reading, policies: boolean
     if (came !== fieldsText(meant.fields)) return `fields ${show(came)} for ${show(fieldsText(meant.fields))}`;
   }
   const body = bodyOf(message);
-  const said = bytesOf(reading);
-  if (message.complete && reading.complete && !body.equals(said))
-    return `a body of ${body.length} bytes for one of ${said.length}`;
-  if (!body.equals(said.subarray(0, body.length))) return 'a body that is no beginning of what was sent';
+  const sentBody = bytesOf(reading);
+  if (message.complete && reading.complete && !body.equals(sentBody))
+    return `a body of ${body.length} bytes instead of ${sentBody.length}`;
+  if (!body.equals(sentBody.subarray(0, body.length))) return 'a body that is not a prefix of the sent one';
   return undefined;
 }
 
@@ -185,7 +185,7 @@ export const injected = (message: WireMessage): boolean => valuesOf(message, 'x-
 /** Bytes of the body that the target sent with a reply of `answerOf`. */
 export function bodySize(arrival: Arrival, method: string): number {
   const text = arrival.answer!.pieces.join('');
-  // The head may be preceded by an interim one.
+  // An interim head may precede the head.
   const head = text.indexOf('\r\n\r\n', text.indexOf('HTTP/1.1 200')) + 4;
   if (method === 'HEAD') return 0;
   const token = arrival.token;
@@ -194,7 +194,7 @@ export function bodySize(arrival: Arrival, method: string): number {
   for (let at = head; at < text.length; ) {
     const end = text.indexOf('\r\n', at);
     const chunk = Number.parseInt(text.slice(at, end), 16);
-    if (Number.isNaN(chunk)) throw new Error(`A reply of the fuzzer’s own is wrong: ${token}`);
+    if (Number.isNaN(chunk)) throw new Error(`the fuzzer created an invalid reply: ${token}`);
     if (chunk === 0) break;
     size += chunk;
     at = end + 2 + chunk + 2;

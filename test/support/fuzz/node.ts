@@ -1,4 +1,4 @@
-/** What Node's own parser reads in bytes: the oracle for requests (its server) and for replies (its client). */
+/** Node's parser as the oracle: its server for requests, its client for replies. */
 import {
   type ClientRequest,
   createServer,
@@ -11,7 +11,7 @@ import { Duplex } from 'node:stream';
 import { turn } from '../until.js';
 import type { Field } from './wire.js';
 
-/** One end of a connection that exists only here: what is fed is read by Node, what Node writes goes nowhere. */
+/** An in-memory connection: Node reads the pushed bytes; bytes that Node writes are discarded. */
 class Wire extends Duplex {
   constructor() {
     super({ allowHalfOpen: true });
@@ -27,7 +27,7 @@ class Wire extends Duplex {
     done();
   }
 
-  /** Node asks its sockets for these. */
+  /** Methods that Node calls on its sockets. */
   setTimeout(): this {
     return this;
   }
@@ -55,7 +55,7 @@ export interface Reading {
   readonly version: string;
   readonly fields: readonly Field[];
   readonly parts: Buffer[];
-  /** Node saw its end. */
+  /** Whether Node found the end. */
   complete: boolean;
 }
 
@@ -64,16 +64,16 @@ export const bytesOf = (reading: Reading): Buffer => Buffer.concat(reading.parts
 const fieldsOf = (raw: readonly string[]): Field[] =>
   Array.from({ length: raw.length / 2 }, (_, index): Field => [raw[2 * index]!, raw[2 * index + 1]!]);
 
-/** Node refuses minor versions above 1; gw reads them as 1.1, as RFC 9110 section 2.5 has it. */
+/** Node refuses minor versions above 1; gw reads them as 1.1 (RFC 9110 section 2.5). */
 const knownMinor = (bytes: Buffer): Buffer =>
   Buffer.from(bytes.toString('latin1').replace(/( HTTP\/1\.)[2-9](?=\r\n)|^(HTTP\/1\.)[2-9](?= )/g, '$1$21'), 'latin1');
 
 /** One connection as Node's server reads it. */
 export class NodeReader {
   readonly readings: Reading[] = [];
-  /** Those whose end has not been told yet. */
+  /** Messages whose end has not been reported yet. */
   readonly open = new Map<IncomingMessage, Reading>();
-  /** Node's code for what it could not read; nothing after it was read. */
+  /** Node's error code; nothing after the error was read. */
   error: string | undefined;
   readonly #wire = new Wire();
 
@@ -82,11 +82,11 @@ export class NodeReader {
   }
 
   feed(bytes: Buffer): void {
-    // Node hands the bytes on by reference, and their owner may use them again.
+    // Node passes the bytes on by reference, and the caller may reuse them.
     this.#wire.push(Buffer.from(bytes));
   }
 
-  /** All that was fed is read. */
+  /** Waits until all pushed bytes are read. */
   async settle(): Promise<this> {
     await turn();
     await turn();
@@ -95,7 +95,7 @@ export class NodeReader {
   }
 }
 
-/** A server of Node's that nobody can connect to: connections are put into it. */
+/** A Node server without a listening socket: connections are injected. */
 export class NodeOracle {
   readonly #server: Server;
   readonly #readers = new WeakMap<Duplex, NodeReader>();
@@ -113,7 +113,7 @@ export class NodeOracle {
       const reader = this.#readers.get(socket);
       if (reader !== undefined) {
         reader.error = 'code' in error ? String(error.code) : error.message;
-        // What was read before the error counts, but Node would not tell it any more.
+        // Data read before the error counts, but Node would no longer report it.
         for (const [message, reading] of reader.open) {
           while (message.read() !== null);
           reading.complete = message.complete;
@@ -129,7 +129,7 @@ export class NodeOracle {
     this.#server.emit('connection', wire);
   }
 
-  /** Reads a whole connection's bytes at once. */
+  /** Reads all bytes of a connection at once. */
   async read(bytes: Buffer): Promise<NodeReader> {
     const reader = new NodeReader(this);
     reader.feed(knownMinor(bytes));
@@ -148,7 +148,7 @@ export class NodeOracle {
       reader?.open.delete(message);
       response.end();
     });
-    // An end in the middle of a message shows in `complete`.
+    // An end within a message shows in `complete`.
     message.on('error', () => {});
     response.on('error', () => {});
   }
@@ -164,12 +164,15 @@ export interface ReplyReading {
   interims: number[];
   /** A final head was read. */
   head: boolean;
-  /** Node saw its end, and nothing was wrong before that. */
+  /** Whether Node found the end without an error. */
   complete: boolean;
   error: string | undefined;
 }
 
-/** The first final reply in a target's (or gw's) bytes, as Node's client reads it. `ended`: the connection closes after them. */
+/**
+ * The first final reply in a target's (or gw's) bytes, as Node's client reads it. `ended`: the connection closes after
+ * them.
+ */
 export async function readReply(method: string, bytes: Buffer, ended: boolean): Promise<ReplyReading> {
   const wire = new Wire();
   const client = request({
@@ -195,7 +198,7 @@ export async function readReply(method: string, bytes: Buffer, ended: boolean): 
   return reading;
 }
 
-/** What the client tells, as it tells it; the parts of the body apart. */
+/** Collects the events of Node's client; body parts go into `parts`. */
 function readingOf(client: ClientRequest, parts: Buffer[]): ReplyReading {
   const reading: ReplyReading = {
     status: 0,

@@ -1,22 +1,22 @@
-/** What the fuzzer's target answers: right, wrong, ambiguous, too much, too little. Plain data, made from dice. */
+/** Replies of the fuzzer's target: valid, invalid, ambiguous, too long, too short. Plain random data. */
 import type { Dice } from './dice.js';
 import { chunked, PIECES } from './requests.js';
 
 export interface Step {
   readonly method: 'GET' | 'HEAD' | 'POST';
-  /** The request's version is HTTP/1.0: no chunks, no interim replies. */
+  /** The request is HTTP/1.0: no chunks, no interim replies. */
   readonly old: boolean;
-  /** All that the target writes, latin1. `TOKEN` stands for the token of this request. */
+  /** All bytes that the target writes, in latin1. `TOKEN` is replaced by the token of the request. */
   readonly text: string;
   readonly cuts: readonly number[];
   readonly finish: 'keep' | 'end' | 'reset';
-  /** Well-formed beyond doubt, and nothing behind it: gw has to pass it on. */
+  /** Certainly valid, without surplus bytes: gw must forward it. */
   readonly valid: boolean;
 }
 
 export interface ReplyCase {
   readonly steps: readonly Step[];
-  /** So many clients at once: step n is asked for by client n modulo that, one after the other. */
+  /** Number of concurrent clients: client n modulo this number requests step n. */
   readonly clients: number;
   /** All requests are sent at once. */
   readonly ahead: boolean;
@@ -108,7 +108,7 @@ const STATUS_LINES = [
   'HTTP/1.1 100 Continue',
   'HTTP/1.1 199 x',
 ];
-/** What must never reach a client: it is nobody's reply. */
+/** A surplus reply that must never reach a client. */
 const EVIL = 'HTTP/1.1 200 OK\r\nX-Evil: 1\r\nContent-Length: 4\r\n\r\nEVIL';
 const INTERIMS = [
   'HTTP/1.1 100 Continue\r\n\r\n',
@@ -128,7 +128,7 @@ interface Made {
 function makeValid(dice: Dice, method: Step['method'], old: boolean): Made {
   const status = dice.chance(0.6) ? '200 OK' : dice.pick(STATUSES);
   const bodiless = method === 'HEAD' || status.startsWith('204') || status.startsWith('304');
-  // Without it a head may be the same as one before.
+  // Without it a head can equal an earlier one.
   const fields = dice.chance(0.7) ? ['X-Token: TOKEN'] : ['X-Same: 1'];
   for (let i = dice.below(5); i > 0; i--) fields.splice(dice.below(fields.length + 1), 0, dice.pick(FIELDS));
   const body = 'TOKEN'.repeat(dice.pick([0, 0, 1, 3, 40, 40, 400, 20_000]));
@@ -150,12 +150,12 @@ function makeValid(dice: Dice, method: Step['method'], old: boolean): Made {
 }
 
 /**
- * A second reply right behind the first is surplus only if it comes before the next request is written: what comes later is
- * the next one's reply, for all that anybody can know.
+ * A second reply is surplus only if it arrives before the next request is written. Later bytes cannot be distinguished
+ * from the reply to that request.
  */
 const atOnce = (step: Step): Step => (step.text.includes('X-Evil') ? { ...step, cuts: [] } : step);
 
-/** The TOKEN of a reply is as long as every token of the target: lengths are right before it is put in. */
+/** TOKEN is as long as every token of the target, so lengths stay correct after the replacement. */
 function makeStep(dice: Dice, shared: boolean): Step {
   const method = dice.pick(['GET', 'GET', 'GET', 'HEAD', 'POST'] as const);
   const old = dice.chance(0.05);
@@ -165,9 +165,9 @@ function makeStep(dice: Dice, shared: boolean): Step {
   const kind = dice.below(100);
   if (kind < 45) return { ...base, text: made.text, finish: ending, valid: true };
   const wrong = { ...base, valid: false, finish: dice.chance(0.85) ? ('end' as const) : ('reset' as const) };
-  // On a connection that exchanges share, what is behind a reply is the next one's, and nobody can tell otherwise.
+  // On a shared connection, bytes after a reply count as the next reply.
   if (kind < 55 && !shared) {
-    // The surplus comes with the reply's last byte.
+    // The surplus arrives together with the last byte of the reply.
     const surplus = dice.pick([EVIL, EVIL, 'x', '\r\n', '\0', 'HTTP/1.1 100 Continue\r\n\r\n', EVIL.slice(0, 20)]);
     const text = made.text + surplus;
     const cuts = base.cuts.filter((cut) => cut < made.text.length - 1);
@@ -182,7 +182,7 @@ function makeStep(dice: Dice, shared: boolean): Step {
   return atOnce({ ...wrong, text: dice.mutate(made.text, shared ? PIECES : [...PIECES, EVIL]) });
 }
 
-/** The step again, or almost: readers may remember what they read. */
+/** The step with small changes: parsers may cache heads. */
 function twinOf(dice: Dice, step: Step): Step {
   const kind = dice.below(3);
   if (kind === 0) return step;
@@ -195,7 +195,7 @@ function twinOf(dice: Dice, step: Step): Step {
   return atOnce({ ...wrong, text: head + text.slice(end) });
 }
 
-/** `shared`: several clients, whose exchanges may share connections to the target. */
+/** `shared`: several clients whose exchanges may share target connections. */
 export function makeReplyCase(dice: Dice, shared: boolean): ReplyCase {
   const clients = shared ? 1 + dice.below(8) : 1;
   const steps = dice.times(clients + dice.below(4), () => makeStep(dice, clients > 1));

@@ -1,6 +1,6 @@
 /**
- * The laws of replies. What Node's client reads in a target's bytes is what the target said; gw's client gets exactly that,
- * or a 502 or 504, or a connection that ends in the middle: never another message, never a byte of another reply.
+ * The laws of replies. Node's client defines the meaning of the bytes that a target sends. A client of gw gets exactly
+ * that reply, or a 502 or 504, or an aborted reply; never a different message or bytes of another reply.
  */
 import { connect, type Socket } from 'node:net';
 import type { Bed } from './bed.js';
@@ -21,7 +21,7 @@ import {
   WireReader,
 } from './wire.js';
 
-/** gw's own on every reply, or of one hop alone. */
+/** Fields that gw sets on every reply, and hop-by-hop fields. */
 const OWN = new Set([
   'connection',
   'content-length',
@@ -38,8 +38,8 @@ const OWN = new Set([
 
 const FINAL = (reply: WireMessage): boolean => !isInterim(reply);
 
-/** A client that asks and waits. */
-class Asker {
+/** A client that sends requests and waits for replies. */
+class ReplyClient {
   readonly #socket: Socket;
   readonly #reader: WireReader;
   readonly #parts: Buffer[] = [];
@@ -77,7 +77,7 @@ class Asker {
     this.#wake?.();
   }
 
-  get heard(): Buffer {
+  get received(): Buffer {
     return Buffer.concat(this.#parts);
   }
 
@@ -89,11 +89,12 @@ class Asker {
     this.#socket.write(text, 'latin1');
   }
 
-  /** Until `count` replies are whole, or the connection is over. */
+  /** Waits until `count` replies are complete or the connection has ended. */
   async wait(count: number): Promise<void> {
     const deadline = Date.now() + HANG_MS;
     while (!this.ended && this.replies.filter(({ complete }) => complete).length < count) {
-      if (Date.now() > deadline) throw new BrokenLaw('gw ends what is over', show(this.heard.toString('latin1')));
+      if (Date.now() > deadline)
+        throw new BrokenLaw('gw closes finished connections', show(this.received.toString('latin1')));
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, HANG_MS);
         this.#wake = () => {
@@ -104,7 +105,7 @@ class Asker {
     }
     const { rest } = this.#reader;
     if (this.broken !== undefined || (this.ended && rest.length > 0))
-      throw new BrokenLaw('replies are canonical', `${this.broken} in ${show(this.heard.toString('latin1'))}`);
+      throw new BrokenLaw('replies are canonical', `${this.broken} in ${show(this.received.toString('latin1'))}`);
   }
 
   close(): void {
@@ -119,14 +120,14 @@ function requestOf(step: Step, index: number): string {
 
 const stepOf = (arrival: Arrival): number => Number(arrival.message.first.split(' ')[1]!.slice('/s/'.length));
 
-/** Runs one case and holds it to the laws: throws BrokenLaw. */
+/** Runs one case and checks the laws. @throws BrokenLaw */
 export async function runReplyCase(bed: Bed, given: ReplyCase, tally: Tally): Promise<void> {
   const { steps } = given;
   const { target } = bed;
   target.next();
   target.answer = (arrival) => {
     const step = steps[stepOf(arrival)];
-    if (step === undefined) throw new Error(`Not asked for: ${arrival.message.first}`);
+    if (step === undefined) throw new Error(`unexpected request: ${arrival.message.first}`);
     const text = step.text.replaceAll('TOKEN', arrival.token);
     return { pieces: piecesOf(text, step.cuts), early: false, finish: step.finish };
   };
@@ -139,40 +140,40 @@ export async function runReplyCase(bed: Bed, given: ReplyCase, tally: Tally): Pr
   await checkTarget(bed);
 }
 
-/** Asks for these steps as far as one connection goes; returns how many were asked for. */
+/** Sends the requests of these steps until the connection ends; returns how many were sent. */
 async function connection(bed: Bed, given: ReplyCase, left: readonly number[], tally: Tally): Promise<number> {
   const { steps, ahead } = given;
-  const asker = new Asker(bed.plane.port);
+  const replyClient = new ReplyClient(bed.plane.port);
   const ask = (index: number): void => {
-    asker.methods.push(steps[index]!.method);
-    asker.send(requestOf(steps[index]!, index));
+    replyClient.methods.push(steps[index]!.method);
+    replyClient.send(requestOf(steps[index]!, index));
   };
   try {
     if (ahead) left.forEach(ask);
     for (const [nth, index] of left.entries()) {
       const step = steps[index]!;
       if (!ahead) ask(index);
-      await asker.wait(nth + 1);
-      const reply = asker.replies[nth];
-      await checkReply(bed, asker, given, index, reply, tally);
-      if (nth === 0) await checkByNode(asker, step, reply);
+      await replyClient.wait(nth + 1);
+      const reply = replyClient.replies[nth];
+      await checkReply(bed, replyClient, given, index, reply, tally);
+      if (nth === 0) await checkByNode(replyClient, step, reply);
       const goesOn = reply?.complete === true && !step.old && !valuesOf(reply, 'connection').includes('close');
       if (goesOn) continue;
-      // The last word of a connection is its last byte.
-      await asker.wait(Number.POSITIVE_INFINITY);
-      if (asker.replies.length > nth + 1)
-        throw new BrokenLaw('no reply after the last', show(asker.heard.toString('latin1')));
+      // No bytes may follow the last reply of a connection.
+      await replyClient.wait(Number.POSITIVE_INFINITY);
+      if (replyClient.replies.length > nth + 1)
+        throw new BrokenLaw('no reply follows the last one', show(replyClient.received.toString('latin1')));
       return nth + 1;
     }
     return left.length;
   } finally {
-    asker.close();
+    replyClient.close();
   }
 }
 
 async function checkReply(
   bed: Bed,
-  asker: Asker,
+  replyClient: ReplyClient,
   given: ReplyCase,
   index: number,
   reply: WireMessage | undefined,
@@ -180,49 +181,52 @@ async function checkReply(
 ): Promise<void> {
   const step = given.steps[index]!;
   const arrivals = bed.target.arrivals.filter((arrival) => stepOf(arrival) === index);
-  const said = `${show(step.text)} (${step.method}, then ${step.finish})`;
-  // On a shared connection one bad reply takes those behind it along.
+  const described = `${show(step.text)} (${step.method}, then ${step.finish})`;
+  // On a shared connection a bad reply affects the ones after it.
   const alone = given.clients === 1 || given.steps.every(({ valid }) => valid);
   const sure = alone && step.valid && step.finish !== 'reset' && arrivals.some(({ answered }) => answered);
   if (reply === undefined) {
-    if (sure || arrivals.length === 0) throw new BrokenLaw('every request gets a reply, if only a problem', said);
+    if (sure || arrivals.length === 0) throw new BrokenLaw('every request gets a reply or a problem', described);
     tally.refused++;
     return;
   }
   if (isProblem(reply)) {
     const status = statusOf(reply.first);
-    if (sure) throw new BrokenLaw('a valid reply is passed on', `${reply.first} for ${said}`);
+    if (sure) throw new BrokenLaw('a valid reply is forwarded', `${reply.first} for ${described}`);
     if (status !== 502 && status !== 504)
-      throw new BrokenLaw('a bad reply is 502, 504 or a cut', `${reply.first} for ${said}`);
+      throw new BrokenLaw('an invalid reply gives 502, 504 or an aborted reply', `${reply.first} for ${described}`);
     tally.refused++;
     return;
   }
-  // Cut and joined at random, a target's reply may come to have such a line of its own.
+  // Random mutation of a target reply can produce such a line.
   if (injected(reply) && !given.steps.some(({ text }) => /\r\nx-injected:/i.test(text)))
-    throw new BrokenLaw('no field is injected', show(asker.heard.toString('latin1')));
+    throw new BrokenLaw('no field is injected', show(replyClient.received.toString('latin1')));
   const whys: string[] = [];
   for (const arrival of arrivals) {
     const text = step.text.replaceAll('TOKEN', arrival.token);
-    // Behind the reset nothing is read any more: an end that only the close would tell is none.
+    // A close-delimited reply that ends with a reset is incomplete.
     const meant = await readReply(step.method, Buffer.from(text, 'latin1'), step.finish === 'end');
     const why = difference(meant, reply);
     if (why === undefined) {
-      if (!reply.complete && sure) throw new BrokenLaw('a valid reply is passed on whole', said);
+      if (!reply.complete && sure) throw new BrokenLaw('a valid reply is forwarded completely', described);
       if (reply.complete) tally.forwarded++;
       else tally.cut++;
       return;
     }
     whys.push(why);
   }
-  const heard = show(asker.heard.toString('latin1'));
-  throw new BrokenLaw('a reply is what the target said, as Node reads it', `${whys.join('; ')}: ${heard} for ${said}`);
+  const bytes = show(replyClient.received.toString('latin1'));
+  throw new BrokenLaw(
+    'a reply equals the reply of the target, as Node reads it',
+    `${whys.join('; ')}: ${bytes} for ${described}`,
+  );
 }
 
-/** Why the client's reply is not what the target meant; undefined when it is, or when it is a beginning that was cut. */
+/** How the client's reply differs from the target's; undefined if it is equal or an aborted beginning of it. */
 function difference(meant: ReplyReading, reply: WireMessage): string | undefined {
-  if (!meant.head) return `Node reads none (${meant.error})`;
+  if (!meant.head) return `Node finds no reply (${meant.error})`;
   const first = `HTTP/1.1 ${meant.status} ${meant.reason}`;
-  if (reply.first !== first) return `${show(reply.first)} for ${show(first)}`;
+  if (reply.first !== first) return `${show(reply.first)} instead of ${show(first)}`;
   const listed = meant.fields
     .filter(([name]) => name.toLowerCase() === 'connection')
     .flatMap(([, value]) => value.split(',').map((item) => item.trim().toLowerCase()));
@@ -230,20 +234,22 @@ function difference(meant: ReplyReading, reply: WireMessage): string | undefined
   const want = meant.fields.filter(([name]) => !OWN.has(name.toLowerCase()) && !listed.includes(name.toLowerCase()));
   const have = reply.fields.filter(([name]) => {
     const key = name.toLowerCase();
-    // The beds with policies have them add what begins with x-back.
+    // The policies of the `policies` bed add fields that begin with x-back.
     return !OWN.has(key) && (dated || key !== 'date') && !key.startsWith('x-back');
   });
-  if (fieldsText(want) !== fieldsText(have)) return `fields ${show(fieldsText(have))} for ${show(fieldsText(want))}`;
+  if (fieldsText(want) !== fieldsText(have))
+    return `fields ${show(fieldsText(have))} instead of ${show(fieldsText(want))}`;
   const body = bodyOf(reply);
-  if (!reply.complete) return body.equals(meant.body.subarray(0, body.length)) ? undefined : 'other bytes in the body';
-  if (!meant.complete) return `Node reads no end of it (${meant.error})`;
-  return body.equals(meant.body) ? undefined : `a body of ${body.length} bytes for one of ${meant.body.length}`;
+  if (!reply.complete)
+    return body.equals(meant.body.subarray(0, body.length)) ? undefined : 'different bytes in the body';
+  if (!meant.complete) return `Node finds no end (${meant.error})`;
+  return body.equals(meant.body) ? undefined : `a body of ${body.length} bytes instead of ${meant.body.length}`;
 }
 
-/** Node reads in gw's bytes what the strict reader reads. */
-async function checkByNode(asker: Asker, step: Step, reply: WireMessage | undefined): Promise<void> {
+/** Checks that Node and the strict reader agree on the bytes from gw. */
+async function checkByNode(replyClient: ReplyClient, step: Step, reply: WireMessage | undefined): Promise<void> {
   if (reply === undefined) return;
-  const read = await readReply(step.method, asker.heard, asker.orderly);
+  const read = await readReply(step.method, replyClient.received, replyClient.orderly);
   const first = `HTTP/1.1 ${read.status} ${read.reason}`;
   const same =
     read.head &&
@@ -252,5 +258,8 @@ async function checkByNode(asker: Asker, step: Step, reply: WireMessage | undefi
     read.complete === reply.complete &&
     (!reply.complete || read.body.equals(bodyOf(reply)));
   if (!same)
-    throw new BrokenLaw('Node reads the same reply at the client', `${first}: ${show(asker.heard.toString('latin1'))}`);
+    throw new BrokenLaw(
+      'Node reads the same reply at the client',
+      `${first}: ${show(replyClient.received.toString('latin1'))}`,
+    );
 }

@@ -1,4 +1,4 @@
-/** What the fuzzer's clients send, and how its target behaves meanwhile: plain data, made from dice. */
+/** Requests of the fuzzer's clients and behavior of its target, as plain random data. */
 import { METHODS } from 'node:http';
 import type { Ending } from './client.js';
 import type { Dice } from './dice.js';
@@ -7,37 +7,37 @@ import { VECTORS } from './vectors.js';
 export interface Message {
   /** latin1. */
   readonly text: string;
-  /** Well-formed beyond doubt: gw has to forward it. */
+  /** Certainly valid: gw must forward it. */
   readonly valid: boolean;
 }
 
 export interface ClientPlan {
   readonly messages: readonly Message[];
-  /** Offsets in the joined text at which a new write begins. */
+  /** Offsets in the concatenated text at which a new write begins. */
   readonly cuts: readonly number[];
   readonly ending: Ending;
 }
 
 export type ReplyFraming = 'length' | 'chunked' | 'close';
 
-/** How the target answers one request. */
+/** How the target replies to one request. */
 export interface Behaviour {
   readonly interim: 0 | 100 | 102 | 103;
   readonly framing: ReplyFraming;
   readonly size: number;
   readonly cuts: readonly number[];
   readonly early: boolean;
-  /** `say`: with Connection: close. `end`: without a word. `drop`: no reply at all. */
+  /** `say`: close with Connection: close. `end`: close without it. `drop`: close without a reply. */
   readonly after: 'keep' | 'say' | 'end' | 'reset' | 'drop';
 }
 
 export interface RequestCase {
   readonly clients: readonly ClientPlan[];
-  /** In the order in which requests come; again from the first after the last. */
+  /** In order of arrival; starts again after the last one. */
   readonly behaviours: readonly Behaviour[];
 }
 
-/** Whether a reply may be lost with nobody but the target to blame. */
+/** Whether a reply can be lost because of the target. */
 export const isRisky = ({ early, after }: Behaviour): boolean =>
   after === 'end' || after === 'reset' || after === 'drop' || (early && after !== 'keep');
 
@@ -101,7 +101,7 @@ const FIELDS = [
   'Proxy-Authorization: Basic eA==',
   'Max-Forwards: 5',
 ];
-/** What makes a head ambiguous or wrong; some of it only sometimes. */
+/** Fields that make a head ambiguous or invalid, some only in certain places. */
 const NASTY = [
   'Content-Type: c/d',
   'Authorization: Basic eDp6',
@@ -138,7 +138,7 @@ const NASTY = [
   'Content_Length: 5',
   'X-Under_score: 1',
 ];
-/** Put in anywhere by a mutation. */
+/** Inserted at random places by a mutation. */
 export const PIECES = [
   '\r',
   '\n',
@@ -192,7 +192,7 @@ function targetOf(dice: Dice, method: string): string {
   return dice.chance(0.08) ? `http://${dice.pick(HOSTS)}${path}` : path;
 }
 
-/** What is sent in more than one way, all of them right. */
+/** A valid request in one of several correct forms. */
 function makeValid(dice: Dice, id: number): string {
   const method = dice.chance(0.9) ? dice.pick(COMMON) : dice.pick(OTHER);
   const fields = [`${dice.pick(['Host', 'host', 'HOST'])}: ${dice.pick(HOSTS)}`, `X-Id: ${id}`];
@@ -211,7 +211,7 @@ function makeValid(dice: Dice, id: number): string {
   return `${before}${method} ${targetOf(dice, method)} HTTP/1.1\r\n${fields.join('\r\n')}\r\n\r\n${payload}`;
 }
 
-/** Wrong, or at least not beyond doubt: a bad field, a mutation anywhere or in the chunks, a known vector. */
+/** A possibly invalid request: a bad field, a mutation, or a known vector. */
 function makeDoubtful(dice: Dice, id: number): Message {
   const kind = dice.below(40);
   const text = makeValid(dice, id);
@@ -239,7 +239,7 @@ function withField(dice: Dice, text: string, field: string): string {
   return `${text.slice(0, at)}\r\n${field}${text.slice(at)}`;
 }
 
-/** A message whose fields are those of another one, or almost: readers may remember what they read. */
+/** A message with almost the same fields as another one: parsers may cache heads. */
 function twinOf(dice: Dice, { text, valid }: Message): Message {
   const kind = dice.below(3);
   if (kind === 0) return { text, valid };
@@ -259,7 +259,7 @@ function makeClient(dice: Dice, firstId: number): ClientPlan {
     const at = dice.below(messages.length);
     messages.splice(at + 1, 0, twinOf(dice, messages[at]!));
   }
-  // What stands behind a refused message is never read: let most trouble come first.
+  // Nothing after a refused message is read, so most invalid messages come first.
   if (dice.chance(0.35)) messages.unshift(makeDoubtful(dice, firstId + count));
   const { length } = messages.map(({ text }) => text).join('');
   const ending = dice.below(10);
@@ -283,10 +283,10 @@ function makeBehaviour(dice: Dice, risk: number): Behaviour {
   };
 }
 
-/** How many clients there are, and how often the target closes or resets in the wrong moment. */
+/** Number of clients, and how often the target closes or resets at a bad moment. */
 export interface Crowd {
   readonly clients: readonly number[];
-  /** Share of the cases with such a target, and of its replies that go wrong. */
+  /** Share of the cases with such a target, and of its bad replies. */
   readonly risky: number;
   readonly risk: number;
 }

@@ -1,4 +1,4 @@
-/** Runs cases by the thousand, and makes the first that breaks a law as small as it gets. */
+/** Runs many cases, and shrinks the first one that breaks a law. */
 import { Bed, type BedKind } from './bed.js';
 import { Dice } from './dice.js';
 import { runRequestCase } from './laws.js';
@@ -8,7 +8,7 @@ import { runReplyCase } from './reply-laws.js';
 import { type Crowd, makeRequestCase, type RequestCase } from './requests.js';
 import { shrinkReplyCase, shrinkRequestCase } from './shrink.js';
 
-/** `requests`: clients do the worst. `replies`: the target does. */
+/** `requests`: malformed input from clients. `replies`: malformed input from the target. */
 export type Kind = 'requests' | 'replies';
 
 export interface FuzzOptions {
@@ -18,21 +18,21 @@ export interface FuzzOptions {
   /** Cases `from` to `to - 1` of the seed. */
   readonly from: number;
   readonly to: number;
-  /** Stop before a case that would begin after this (Date.now). */
+  /** Do not begin a case after this time (Date.now). */
   readonly until?: number;
   readonly shrink?: boolean;
 }
 
 export interface FuzzReport extends Tally {
   cases: number;
-  /** What to print when a law is broken. */
+  /** The text to print if a law is broken. */
   failure: string | undefined;
 }
 
 const FEW: Crowd = { clients: [1, 1, 1, 2, 3], risky: 0.25, risk: 0.3 };
-/** Many that ask at once, and a target that leaves them in line. */
+/** Many simultaneous clients, and a target that lets pipelined requests wait. */
 const MANY: Crowd = { clients: [1, 3, 6, 10], risky: 0.5, risk: 0.25 };
-/** So many cases run side by side, each on a bed of its own: most of a case is waiting. */
+/** Cases that run concurrently, each on its own bed: a case mostly waits. */
 const LANES = 4;
 
 type AnyCase =
@@ -48,7 +48,7 @@ function runCase(bed: Bed, one: AnyCase, tally: Tally): Promise<void> {
   return one.kind === 'requests' ? runRequestCase(bed, one.given, tally) : runReplyCase(bed, one.given, tally);
 }
 
-/** The law that a case breaks on a fresh bed; undefined for none. */
+/** The law that a case breaks on a new bed; undefined if none. */
 async function verdict(kind: BedKind, one: AnyCase): Promise<BrokenLaw | undefined> {
   const bed = await Bed.start(kind);
   try {
@@ -62,7 +62,7 @@ async function verdict(kind: BedKind, one: AnyCase): Promise<BrokenLaw | undefin
   }
 }
 
-/** The failing case as small as it gets, with what it breaks: what somebody needs to see it again. */
+/** The shrunk failing case with the broken law and the command that reproduces it. */
 async function reproduction(options: FuzzOptions, index: number, one: AnyCase, law: BrokenLaw): Promise<string> {
   const lines = [
     `Broken: ${law.message}`,
@@ -73,7 +73,7 @@ async function reproduction(options: FuzzOptions, index: number, one: AnyCase, l
   let small = one;
   let last = await verdict(options.bed, one);
   if (last === undefined) {
-    lines.push('On a fresh gateway the case alone breaks nothing: it needs those before it, or luck.');
+    lines.push('The case alone does not fail on a new gateway: it depends on earlier cases or on timing.');
     return [...lines, JSON.stringify(one.given)].join('\n');
   }
   const still = async (candidate: AnyCase): Promise<boolean> => {
@@ -85,11 +85,11 @@ async function reproduction(options: FuzzOptions, index: number, one: AnyCase, l
   if (one.kind === 'requests')
     small = { kind: one.kind, given: await shrinkRequestCase(one.given, (given) => still({ kind: one.kind, given })) };
   else small = { kind: one.kind, given: await shrinkReplyCase(one.given, (given) => still({ kind: one.kind, given })) };
-  lines.push(`As small as it gets: ${last.message}`, JSON.stringify(small.given, null, 1));
+  lines.push(`Shrunk case: ${last.message}`, JSON.stringify(small.given, null, 1));
   return lines.join('\n');
 }
 
-/** Runs the cases of a seed; stops at the first that breaks a law. */
+/** Runs the cases of a seed; stops at the first one that breaks a law. */
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const report: FuzzReport = { ...newTally(), cases: 0, failure: undefined };
   let next = options.from;

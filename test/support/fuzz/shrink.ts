@@ -1,8 +1,8 @@
-/** Delta debugging: leaves out of a failing case all that it fails without. */
+/** Delta debugging: removes from a failing case all that is not needed for the failure. */
 import type { ReplyCase } from './replies.js';
 import type { Behaviour, ClientPlan, Message, RequestCase } from './requests.js';
 
-/** A shrinking takes no longer than this, nor more runs. */
+/** Limits of shrinking: time in milliseconds, and number of runs. */
 const SHRINK_MS = 20_000;
 const SHRINK_RUNS = 1500;
 
@@ -18,7 +18,7 @@ class Budget {
   }
 }
 
-/** The smallest list found for which `still` holds: leaves out halves, then quarters, down to single items. */
+/** The smallest list found for which `still` holds: removes halves, then quarters, down to single items. */
 export async function shrinkList<T>(
   items: readonly T[],
   still: Still<readonly T[]>,
@@ -67,7 +67,7 @@ export async function shrinkRequestCase(given: RequestCase, still: Still<Request
     await shrinkList(client().messages, (messages) => withClient({ ...client(), messages }), budget);
     await shrinkList(client().cuts, (cuts) => withClient({ ...client(), cuts }), budget);
     for (let at = 0; at < client().messages.length; at++) {
-      // A text that lost a byte is no longer known to be valid.
+      // A shortened text may no longer be valid.
       const put = (text: string): Promise<boolean> => {
         const message: Message = { text, valid: false };
         return withClient({ ...client(), messages: replaced(client().messages, at, message) });

@@ -1,4 +1,4 @@
-/** The fuzzer's target: keeps the exact bytes of what gw writes, has two readers look at them, and answers as it is told. */
+/** The fuzzer's target: records the bytes from gw, parses them with two readers, and sends scripted replies. */
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { turn } from '../until.js';
@@ -7,21 +7,21 @@ import { NotCanonical, REQUEST_RULES, type WireMessage, WireReader } from './wir
 
 /** How a request is answered. */
 export interface Answer {
-  /** Text of the reply in the pieces in which it is written; none: the connection closes without one. */
+  /** The reply text in separately written pieces; empty: the connection closes without a reply. */
   readonly pieces: readonly string[];
-  /** Answers when the head is here, without waiting for the body. */
+  /** Replies after the head, without waiting for the body. */
   readonly early: boolean;
-  /** What becomes of the connection. */
+  /** How the connection continues after the reply. */
   readonly finish: 'keep' | 'end' | 'reset';
 }
 
-/** A request that came. */
+/** A received request. */
 export interface Arrival {
   readonly token: string;
   readonly message: WireMessage;
   readonly link: Link;
   answer: Answer | undefined;
-  /** The whole answer is written. */
+  /** The whole reply has been written. */
   answered: boolean;
 }
 
@@ -32,9 +32,9 @@ class Link {
   readonly shadow: NodeReader;
   readonly socket: Socket;
   broken: string | undefined;
-  /** Node's reader met a method that it has no name for, and reads nothing more. */
+  /** Node's parser met an unknown method and reads nothing more. */
   blind = false;
-  /** Reads nothing more and answers nothing more. */
+  /** The connection is finished in both directions. */
   over = false;
   readonly #target: FuzzTarget;
   readonly #reader = new WireReader(REQUEST_RULES);
@@ -72,7 +72,7 @@ class Link {
     void this.#work();
   }
 
-  /** Bytes of a head that has not come whole. */
+  /** Bytes of an incomplete head. */
   get unread(): Buffer {
     return this.#reader.rest;
   }
@@ -82,7 +82,7 @@ class Link {
     this.arrivals.push(this.#target.admit(arrival));
   }
 
-  /** Answers in order, whatever comes ahead. */
+  /** Replies in order, also to pipelined requests. */
   async #work(): Promise<void> {
     if (this.#answering) return;
     this.#answering = true;
@@ -111,7 +111,7 @@ class Link {
     else this.socket.resetAndDestroy();
   }
 
-  /** Forgets the messages that are over. */
+  /** Drops the records of finished messages. */
   forget(): void {
     if (!this.quiet) return;
     this.arrivals.length = 0;
@@ -120,7 +120,7 @@ class Link {
     this.#reader.messages.length = 0;
   }
 
-  /** Nothing is under way on it. */
+  /** No exchange is in progress on it. */
   get quiet(): boolean {
     if (this.socket.destroyed) return true;
     if (this.over || this.unread.length > 0) return false;
@@ -129,11 +129,11 @@ class Link {
 }
 
 export class FuzzTarget {
-  /** Of the present case. */
+  /** Requests of the current case. */
   arrivals: Arrival[] = [];
-  /** Says how each request is answered; `index` counts within the case. */
+  /** Chooses the reply to each request; `index` counts within the case. */
   answer: (arrival: Arrival, index: number) => Answer = () => ({ pieces: [], early: false, finish: 'end' });
-  /** Most requests that waited on one connection for their answers. */
+  /** Largest number of requests that waited for replies on one connection. */
   deepest = 0;
   readonly #server: Server;
   #links: Link[] = [];
@@ -154,19 +154,19 @@ export class FuzzTarget {
 
   get url(): string {
     const address = this.#server.address();
-    if (address === null || typeof address === 'string') throw new Error('The target listens no more.');
+    if (address === null || typeof address === 'string') throw new Error('The target is closed.');
     return `http://127.0.0.1:${address.port}`;
   }
 
   admit(arrival: Arrival): Arrival {
-    // As long as the word that stands for it in a scripted reply.
+    // Same length as the placeholder in a scripted reply.
     const known = { ...arrival, token: `t${(++this.#tokens).toString(36).padStart(4, '0')}` };
     known.answer = this.answer(known, this.arrivals.length);
     this.arrivals.push(known);
     return known;
   }
 
-  /** Connections that a law was broken on, or may be: those of the present case. */
+  /** Connections of the current case. */
   get links(): readonly Link[] {
     return this.#links;
   }
@@ -175,7 +175,7 @@ export class FuzzTarget {
     return this.#links.every((link) => link.quiet);
   }
 
-  /** Forgets what came; connections that are still there go on. */
+  /** Starts the next case: drops the records, keeps open connections. */
   next(): void {
     this.arrivals = [];
     this.#links = this.#links.filter(({ socket }) => !socket.destroyed);

@@ -1,6 +1,6 @@
 /**
- * Known ways to make two readers of one connection disagree, as bytes. Each says how many requests gw may make of it at
- * most; whatever it makes of it, the laws of the fuzzer hold. `SECRET` stands where a request is hidden.
+ * Known request smuggling vectors: bytes that two parsers may read differently. Each has the number of requests that gw
+ * may forward. `SECRET` is the hidden request. The laws of the fuzzer hold for all of them.
  */
 
 export interface Vector {
@@ -16,7 +16,7 @@ const TE = 'Transfer-Encoding: chunked\r\n';
 const POST = `POST /v HTTP/1.1\r\n${H}`;
 const refused = (name: string, text: string): Vector => ({ name, text, forwarded: 0 });
 
-/** Fields in which a target may see `Transfer-Encoding: chunked` and a proxy not, or the other way round. */
+/** Fields that a target may read as `Transfer-Encoding: chunked` and a proxy not, or the reverse. */
 const DISGUISES = [
   'Transfer-Encoding: xchunked',
   'Transfer-Encoding : chunked',
@@ -52,7 +52,7 @@ const DISGUISES = [
   'Transfer_Encoding: chunked',
 ];
 
-/** Spellings of Content-Length: 0 beside or instead of the real one. */
+/** Spellings of Content-Length: 0, in addition to or instead of the real one. */
 const LENGTHS = [
   'Content-Length: +0',
   'Content-Length: -0',
@@ -79,30 +79,30 @@ const LENGTHS = [
   'Content_Length: 7',
 ];
 
-/** Bodies in chunks that some reader ends elsewhere than another. */
+/** Chunked bodies whose end parsers find at different places. */
 const CHUNKS: readonly (readonly [name: string, body: string])[] = [
   ['a bare LF in an extension', `5;\nxx\r\n4c\r\n0\r\n\r\n${SECRET}`],
-  ['a bare LF in an empty extension, the chunk behind it', `2;\nab\r\n0\r\n\r\n${SECRET}`],
-  ['a bare LF behind an extension', `2;a=b\nab\r\n0\r\n\r\n${SECRET}`],
-  ['a bare CR behind an extension', `2;a=b\rab\r\n0\r\n\r\n${SECRET}`],
+  ['a bare LF in an empty extension before the chunk', `2;\nab\r\n0\r\n\r\n${SECRET}`],
+  ['a bare LF after an extension', `2;a=b\nab\r\n0\r\n\r\n${SECRET}`],
+  ['a bare CR after an extension', `2;a=b\rab\r\n0\r\n\r\n${SECRET}`],
   ['a bare LF in the extension of the last chunk', `0;a\n\r\n${SECRET}`],
-  ['a chunk that ends with another byte and LF', `2\r\nabX\n0\r\n\r\n${SECRET}`],
-  ['a chunk that ends with CR and another byte', `2\r\nab\rX0\r\n\r\n${SECRET}`],
+  ['a chunk that ends with a wrong byte and LF', `2\r\nabX\n0\r\n\r\n${SECRET}`],
+  ['a chunk that ends with CR and a wrong byte', `2\r\nab\rX0\r\n\r\n${SECRET}`],
   ['a chunk that ends with LF twice', `2\r\nab\n\n0\r\n\r\n${SECRET}`],
   ['a bare LF after a size', `2\nxx\n0\n\n${SECRET}`],
   ['a bare CR in an extension', `2;\rxx\r\nab\r\n0\r\n\r\n${SECRET}`],
   ['a bare CR after a size', `2\rxx\r\n0\r\n\r\n${SECRET}`],
-  ['a chunk that ends with LF alone', `2\r\nab\n0\r\n\r\n${SECRET}`],
-  ['a chunk that ends with CR alone', `2\r\nab\r0\r\n\r\n${SECRET}`],
-  ['a chunk that ends with two other bytes', `2\r\nabXX0\r\n\r\n${SECRET}`],
+  ['a chunk that ends with a bare LF', `2\r\nab\n0\r\n\r\n${SECRET}`],
+  ['a chunk that ends with a bare CR', `2\r\nab\r0\r\n\r\n${SECRET}`],
+  ['a chunk that ends with two wrong bytes', `2\r\nabXX0\r\n\r\n${SECRET}`],
   ['a chunk that ends with one byte', `2\r\nabX0\r\n\r\n${SECRET}`],
   ['a chunk that does not end', `2\r\nab0\r\n\r\n${SECRET}`],
   ['a chunk longer than its size', `2\r\nabc\r\n0\r\n\r\n${SECRET}`],
-  ['the last chunk with LF alone', `0\n\r\n${SECRET}`],
-  ['the end with LF alone', `0\r\n\n${SECRET}`],
-  ['the end with CR alone', `0\r\n\r${SECRET}`],
+  ['the last chunk with a bare LF', `0\n\r\n${SECRET}`],
+  ['the end with a bare LF', `0\r\n\n${SECRET}`],
+  ['the end with a bare CR', `0\r\n\r${SECRET}`],
   ['an empty size', `\r\n${SECRET}`],
-  ['a size of an extension alone', `;x\r\n\r\n${SECRET}`],
+  ['an extension without a size', `;x\r\n\r\n${SECRET}`],
   ['a signed size', `+0\r\n\r\n${SECRET}`],
   ['a negative size', `-1\r\n\r\n${SECRET}`],
   ['0x before a size', `0x0\r\n\r\n${SECRET}`],
@@ -113,8 +113,8 @@ const CHUNKS: readonly (readonly [name: string, body: string])[] = [
   ['a size of many zeros', `${'0'.repeat(64)}2\r\nab\r\n0\r\n\r\n${SECRET}`],
   ['a NUL after a size', `2\x00\r\nab\r\n0\r\n\r\n${SECRET}`],
   ['a comma after a size', `2,2\r\nab\r\n0\r\n\r\n${SECRET}`],
-  ['an extension beyond every bound', `2;${'a'.repeat(20_000)}\r\nab\r\n0\r\n\r\n${SECRET}`],
-  ['extensions beyond every bound, a little in each chunk', `${`1;${'a'.repeat(900)}\r\nx\r\n`.repeat(64)}0\r\n\r\n`],
+  ['an extension over the limit', `2;${'a'.repeat(20_000)}\r\nab\r\n0\r\n\r\n${SECRET}`],
+  ['short extensions that together exceed the limit', `${`1;${'a'.repeat(900)}\r\nx\r\n`.repeat(64)}0\r\n\r\n`],
   ['a NUL in an extension', `2;a\x00\r\nab\r\n0\r\n\r\n${SECRET}`],
   ['a trailer with a bare LF', `0\r\nX: y\n\r\n${SECRET}`],
   ['a trailer with a bare CR', `0\r\nX: y\rZ: 1\r\n\r\n${SECRET}`],
@@ -122,10 +122,10 @@ const CHUNKS: readonly (readonly [name: string, body: string])[] = [
   ['a trailer without a colon', `0\r\nGET /smuggled HTTP/1.1\r\nX\r\n\r\n${SECRET}`],
   ['a trailer with a space before the colon', `0\r\nX : y\r\n\r\n${SECRET}`],
   ['a trailer without a name', `0\r\n: y\r\n\r\n${SECRET}`],
-  ['trailers without end', `0\r\n${'X: y\r\n'.repeat(20_000)}`],
+  ['endless trailers', `0\r\n${'X: y\r\n'.repeat(20_000)}`],
 ];
 
-/** Heads that readers understand in several ways. */
+/** Heads that parsers read differently. */
 const HEADS: readonly (readonly [name: string, text: string])[] = [
   ['HTTP/0.9', `GET /v\r\n${SECRET}`],
   ['HTTP/0.9 with a version', `GET /v HTTP/0.9\r\n${H}\r\n`],
@@ -179,7 +179,7 @@ const HEADS: readonly (readonly [name: string, text: string])[] = [
 
 const body = (text: string): string => `Content-Length: ${text.length}\r\n\r\n${text}`;
 
-/** What is well-formed, and a trap only for those that look wrongly. */
+/** Valid messages that a faulty parser may read differently. */
 const FAIR: readonly Vector[] = [
   { name: 'CL.0', text: `${POST}${body(SECRET)}`, forwarded: 1 },
   { name: '0.CL: a body of GET', text: `GET /v HTTP/1.1\r\n${H}${body(SECRET)}`, forwarded: 1 },
@@ -209,7 +209,7 @@ const FAIR: readonly Vector[] = [
   { name: 'an empty line between', text: `GET /v HTTP/1.1\r\n${H}\r\n\r\nGET /v HTTP/1.1\r\n${H}\r\n`, forwarded: 2 },
 ];
 
-/** Trailers that a target might take for header fields. */
+/** Trailers that a target might treat as header fields. */
 const TRAILERS = [
   'Content-Length: 5',
   'Transfer-Encoding: chunked',

@@ -1,4 +1,4 @@
-/** The fuzzer's own reader and shrinker: an oracle that lets things pass would make every law hold. */
+/** Tests of the fuzzer's reader and shrinker: a lenient oracle would hide every fault. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Dice } from './dice.js';
@@ -24,10 +24,10 @@ const WRONG: Readonly<Record<string, string>> = {
   'a folded line': `GET / HTTP/1.1\r\nX: a\r\n b\r\n${OWN}\r\n`,
   'a space before the colon': `GET / HTTP/1.1\r\nX : a\r\n${OWN}\r\n`,
   'no space after the colon': `GET / HTTP/1.1\r\nX:a\r\n${OWN}\r\n`,
-  'a space behind a value': `GET / HTTP/1.1\r\nX: a \r\n${OWN}\r\n`,
+  'a space after a value': `GET / HTTP/1.1\r\nX: a \r\n${OWN}\r\n`,
   'two framings': `POST / HTTP/1.1\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n${OWN}\r\n`,
   'two lengths': `POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 1\r\n${OWN}\r\n`,
-  'a length with a zero in front': `POST / HTTP/1.1\r\ncontent-length: 01\r\n${OWN}\r\n`,
+  'a length with a leading zero': `POST / HTTP/1.1\r\ncontent-length: 01\r\n${OWN}\r\n`,
   'another coding': `POST / HTTP/1.1\r\ntransfer-encoding: gzip, chunked\r\n${OWN}\r\n`,
   'no Host': `GET / HTTP/1.1\r\n${OWN.slice(9)}\r\n`,
   'two Hosts': `GET / HTTP/1.1\r\nhost: b\r\n${OWN}\r\n`,
@@ -39,12 +39,12 @@ const WRONG: Readonly<Record<string, string>> = {
   'a fragment': `GET /#a HTTP/1.1\r\n${OWN}\r\n`,
   'the absolute form': `GET http://a/ HTTP/1.1\r\n${OWN}\r\n`,
   'a chunk extension': `POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n${OWN}\r\n1;a\r\nx\r\n0\r\n\r\n`,
-  'a chunk that is too long': `POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n${OWN}\r\n1\r\nxy\r\n0\r\n\r\n`,
+  'a chunk longer than its size': `POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n${OWN}\r\n1\r\nxy\r\n0\r\n\r\n`,
   'a trailer': `POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n${OWN}\r\n0\r\nX: y\r\n\r\n`,
 };
 
 for (const [name, text] of Object.entries(WRONG)) {
-  reader(`does not take ${name}`, () => {
+  reader(`refuses ${name}`, () => {
     assert.throws(
       () => read(text),
       (error: Error) => error instanceof NotCanonical,
@@ -52,7 +52,7 @@ for (const [name, text] of Object.entries(WRONG)) {
   });
 }
 
-reader('reads one message after the other, byte by byte', () => {
+reader('reads several messages byte by byte', () => {
   const text =
     `POST /a HTTP/1.1\r\ntransfer-encoding: chunked\r\n${OWN}\r\n2\r\nab\r\na\r\n0123456789\r\n0\r\n\r\n` +
     `POST /b HTTP/1.1\r\ncontent-length: 3\r\n${OWN}\r\nxyzGET /c HTTP/1.1\r\n${OWN}\r\n`;
@@ -70,7 +70,7 @@ reader('reads one message after the other, byte by byte', () => {
   ]);
 });
 
-reader('tells a message that has not ended', () => {
+reader('reports an incomplete message', () => {
   const wire = read(`POST /a HTTP/1.1\r\ncontent-length: 3\r\n${OWN}\r\nxy`);
   assert.is(wire.open?.first, 'POST /a HTTP/1.1');
 });
@@ -125,14 +125,14 @@ node('reads what came before what it cannot read', async () => {
   assert.is(error, 'HPE_INVALID_HEADER_TOKEN');
 });
 
-node('tells a body that did not end', async () => {
+node('reports an incomplete body', async () => {
   const { readings } = await new NodeOracle().read(
     Buffer.from('POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nab'),
   );
   assert.is(readings[0]!.complete, false);
 });
 
-node('reads a reply until the close, and none where the close is missing', async () => {
+node('reads a close-delimited reply, incomplete without the close', async () => {
   const bytes = Buffer.from('HTTP/1.1 103 x\r\n\r\nHTTP/1.1 200 OK\r\nX-A: 1\r\n\r\nbody');
   const whole = await readReply('GET', bytes, true);
   assert.is(whole.complete, true);
@@ -144,7 +144,7 @@ node('reads a reply until the close, and none where the close is missing', async
   assert.is(open.head, true);
 });
 
-node('refuses two framings', async () => {
+node('refuses two framing fields', async () => {
   const bytes = Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n');
   const reading = await readReply('GET', bytes, true);
   assert.is(reading.head, false);
@@ -155,13 +155,13 @@ node.run();
 
 const shrink = suite('shrinking');
 
-shrink('leaves only what a failure needs', async () => {
+shrink('keeps only the items that the failure needs', async () => {
   const items = Array.from({ length: 100 }, (_, index) => index);
   const kept = await shrinkList(items, async (left) => left.includes(13) && left.includes(77));
   assert.equal(kept, [13, 77]);
 });
 
-shrink('keeps all where all is needed', async () => {
+shrink('keeps all items if all are needed', async () => {
   assert.equal(await shrinkList([1, 2, 3], async (left) => left.length === 3), [1, 2, 3]);
 });
 
@@ -169,7 +169,7 @@ shrink.run();
 
 const dice = suite('dice');
 
-dice('make the same case of a seed again, and another of the next', () => {
+dice('create the same case for the same seed and index, and different ones otherwise', () => {
   const numbers = (seed: number, index: number): number[] => {
     const one = Dice.ofCase(seed, index);
     return one.times(8, () => one.below(1000));

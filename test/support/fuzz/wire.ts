@@ -1,9 +1,9 @@
 /**
- * A reader of what gw writes, to targets and to clients: takes one canonical form and nothing else. It shares no line with
- * gw or Node and uses no regular expression, so that it is wrong, if at all, in a way of its own.
+ * A strict reader of the bytes that gw writes to targets and clients: it accepts only one canonical form. It shares no
+ * code with gw or Node and uses no regular expressions, so that it does not share their faults.
  */
 
-/** What is on the wire is not in the one form that gw may write. */
+/** The bytes are not in the canonical form that gw must write. */
 export class NotCanonical extends Error {}
 
 export type Field = readonly [name: string, value: string];
@@ -13,7 +13,7 @@ export interface WireMessage {
   readonly first: string;
   readonly fields: readonly Field[];
   readonly parts: Buffer[];
-  /** The whole of it is here. */
+  /** The whole message has arrived. */
   complete: boolean;
 }
 
@@ -35,7 +35,7 @@ export function isToken(text: string): boolean {
   return text.length > 0;
 }
 
-/** Values of a field, by its name in lower case. */
+/** Values of a field, by its lower-case name. */
 export function valuesOf(message: { readonly fields: readonly Field[] }, name: string): string[] {
   return message.fields.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value);
 }
@@ -44,15 +44,15 @@ export const bodyOf = (message: WireMessage): Buffer => Buffer.concat(message.pa
 
 type Framing = { readonly kind: 'none' | 'chunked' | 'close' } | { readonly kind: 'length'; readonly length: number };
 
-/** What a side of gw may write beyond the form that both have in common. */
+/** Rules for one direction, in addition to the common form. */
 export interface WireRules {
-  /** Checks the first line and the fields; says how the body is framed. Throws NotCanonical. */
+  /** Checks the first line and the fields; returns the framing of the body. @throws NotCanonical */
   frame(message: WireMessage): Framing;
 }
 
 type State = 'head' | 'length' | 'size' | 'data' | 'data-end' | 'last' | 'close';
 
-/** Reads one connection's messages. push() throws NotCanonical. */
+/** Reads the messages of a connection. push() throws NotCanonical. */
 export class WireReader {
   readonly messages: WireMessage[] = [];
   readonly #rules: WireRules;
@@ -64,13 +64,13 @@ export class WireReader {
     this.#rules = rules;
   }
 
-  /** The message that is not complete yet. */
+  /** The incomplete message, if any. */
   get open(): WireMessage | undefined {
     const last = this.messages.at(-1);
     return last === undefined || last.complete ? undefined : last;
   }
 
-  /** Bytes of a head that is not complete yet. */
+  /** Bytes of an incomplete head. */
   get rest(): Buffer {
     return this.#rest;
   }
@@ -80,7 +80,7 @@ export class WireReader {
     while (this.#rest.length > 0 && this.#step());
   }
 
-  /** The connection ended in order: that is the end of a body without another one. */
+  /** The connection ended in order: this ends a close-delimited body. */
   end(): void {
     if (this.#state !== 'close') return;
     this.#state = 'head';
@@ -93,7 +93,7 @@ export class WireReader {
     return taken;
   }
 
-  /** A line without its CRLF; undefined when its end has not come. */
+  /** A line without its CRLF; undefined if it is incomplete. */
   #line(): string | undefined {
     const rest = this.#rest;
     for (let i = 0; i < rest.length; i++) {
@@ -140,7 +140,7 @@ export class WireReader {
     for (;;) {
       const line = this.#line();
       if (line === undefined) {
-        // What came is looked at again with what follows; its bytes have been judged already.
+        // Keep the bytes until the rest arrives; they have been checked already.
         this.#rest = rest;
         return false;
       }
@@ -203,7 +203,7 @@ function fieldOf(line: string): Field {
 
 const isBlank = (char: string): boolean => char === ' ' || char === '\t';
 
-/** A decimal number as gw writes it; throws NotCanonical for every other spelling. */
+/** A decimal number in the form that gw writes. @throws NotCanonical for other spellings */
 function decimal(text: string): number {
   const value = Number(text);
   if (!Number.isSafeInteger(value) || value < 0 || String(value) !== text)
@@ -227,13 +227,13 @@ const one = (message: WireMessage, name: string): void => {
   if (length !== 1) throw new NotCanonical(`${length} fields ${name}`);
 };
 
-/** Names that belong to one hop and never cross gw. */
+/** Hop-by-hop fields that gw never forwards. */
 const HOP = ['keep-alive', 'te', 'trailer', 'http2-settings', 'proxy-connection'];
-/** Names that gw writes, and that an underscore must not imitate: many targets read `_` as `-`. */
+/** Fields that gw writes; aliases with underscores are forbidden, because many targets read `_` as `-`. */
 const OWN = ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-request-id', 'content-length'];
 const OWN_ALSO = ['transfer-encoding', 'forwarded', 'via', 'host'];
 
-/** What gw may write to a target. */
+/** Rules for requests to a target. */
 export const REQUEST_RULES: WireRules = {
   frame(message) {
     const [method = '', target = '', version, ...more] = message.first.split(' ');
@@ -263,7 +263,7 @@ export const REQUEST_RULES: WireRules = {
   },
 };
 
-/** `connection` stands there only with what gw itself means by it; `upgrade` only beside it. */
+/** `connection` may only contain the given options; `upgrade` requires `connection: upgrade`. */
 function steering(message: WireMessage, may: readonly string[]): void {
   const connection = valuesOf(message, 'connection');
   const upgrade = valuesOf(message, 'upgrade');
@@ -273,7 +273,7 @@ function steering(message: WireMessage, may: readonly string[]): void {
   if (upgrade.length > 0 !== (value === 'upgrade')) throw new NotCanonical('an Upgrade that nothing announces');
 }
 
-/** The status of a reply's first line; throws NotCanonical where that is none. */
+/** The status of a status line. @throws NotCanonical if it is invalid */
 export function statusOf(first: string): number {
   const status = Number(first.slice(9, 12));
   if (!first.startsWith('HTTP/1.1 ') || first[12] !== ' ' || !Number.isInteger(status) || status < 100 || status > 599)
@@ -284,7 +284,9 @@ export function statusOf(first: string): number {
 export const isInterim = (message: WireMessage): boolean =>
   message.first[9] === '1' && !message.first.includes(' 101 ');
 
-/** What gw may write to a client. `methodOf` says what the n-th final reply answers; undefined where nobody knows. */
+/**
+ * Rules for replies to a client. `methodOf` returns the request method of the n-th final reply; undefined if unknown.
+ */
 export class ReplyRules implements WireRules {
   readonly #methodOf: (index: number, reply: WireMessage) => string | undefined;
   #finals = 0;
