@@ -17,29 +17,29 @@ function defaults(text: string, heading: RegExp, column: number): Map<string, st
 }
 
 const SECTIONS: readonly (readonly [string, RegExp, RegExp])[] = [
-  ['listener', /^Of a listener/, /^`\[listener\.NAME\]`/],
-  ['service', /^Of a service/, /^`\[service\.NAME\]`/],
+  ['listener', /^Listeners/, /^`\[listener\.NAME\]`/],
+  ['service', /^Services/, /^`\[service\.NAME\]`/],
 ];
 
 for (const [name, ours, theirs] of SECTIONS) {
   test(`defaults of a ${name} are those of the reference`, () => {
-    const told = defaults(page, ours, 0);
+    const listed = defaults(page, ours, 0);
     const real = defaults(reference, theirs, 1);
-    assert.ok(told.size > 5 && real.size > 5, `${told.size} ${real.size}`);
-    for (const [key, value] of told) {
-      assert.ok(real.has(key), `${name}.${key} is no key`);
+    assert.ok(listed.size > 5 && real.size > 5, `${listed.size} ${real.size}`);
+    for (const [key, value] of listed) {
+      assert.ok(real.has(key), `${name}.${key} is not a key`);
       if (real.get(key) !== '') assert.is(value, real.get(key), `${name}.${key}`);
     }
   });
 
-  test(`every bound of a ${name} is told`, () => {
-    const told = defaults(page, ours, 0);
+  test(`the page lists every bound of a ${name}`, () => {
+    const listed = defaults(page, ours, 0);
     for (const key of defaults(reference, theirs, 1).keys())
-      if (/^(max|min)_|^[a-z_]+_timeout$/.test(key)) assert.ok(told.has(key), `${name}.${key}`);
+      if (/^(max|min)_|^[a-z_]+_timeout$/.test(key)) assert.ok(listed.has(key), `${name}.${key}`);
   });
 }
 
-test('every error that is named is one, with its status', () => {
+test('every error that the page names exists and has that status', () => {
   const named = [...page.matchAll(/(?:(\d{3}) )?`([a-z]+\/[a-z-]+)`/g)];
   assert.ok(named.length > 20);
   for (const [, status, slug = ''] of named) {
