@@ -10,7 +10,7 @@ export const TOKEN_VARIABLE = 'GW_ADMIN_TOKEN';
 
 /**
  * Reads what `--address` takes: the path of a unix socket (also as `unix:PATH`), `http(s)://host:port`, or `host:port`.
- * Answers with a message when it is none of these.
+ * Returns a message when it is none of these.
  */
 export function parseAddress(text: string, env: NodeJS.ProcessEnv, cwd: string): Address | { readonly error: string } {
   const trimmed = text.trim();
@@ -22,18 +22,18 @@ export function parseAddress(text: string, env: NodeJS.ProcessEnv, cwd: string):
   try {
     url = new URL(bare ? `http://${trimmed}` : trimmed);
   } catch {
-    return { error: `'${trimmed}' is no address: give the path of a unix socket, or http://host:port` };
+    return { error: `'${trimmed}' is not an address: give the path of a unix socket, or http://host:port` };
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
-    return { error: `'${url.protocol}//' is not understood here: give the path of a unix socket, or http://host:port` };
+    return { error: `'${url.protocol}//' is not supported: give the path of a unix socket, or http://host:port` };
   }
   if (url.username || url.password) {
-    return { error: `an address holds no credentials: put the token into ${TOKEN_VARIABLE}` };
+    return { error: `an address must not contain credentials: set the token in ${TOKEN_VARIABLE}` };
   }
   return { kind: 'tcp', url, token: env[TOKEN_VARIABLE] || undefined };
 }
 
-/** As people would write it; never the token. */
+/** The address as text; never the token. */
 export function showAddress(address: Address): string {
   return address.kind === 'socket' ? address.path : address.url.origin;
 }

@@ -1,11 +1,11 @@
-/** The screen: what the state says, laid out. */
+/** The screen: the state, laid out. */
 import { Box } from 'ink';
 import type { ReactElement } from 'react';
-import { bodyRows, LEAST, requestsSideBySide, trafficLayout } from './layout.js';
+import { besideColumns, bodyRows, isSideBySide, LEAST, trafficLayout } from './layout.js';
 import { fitBlock, type Line, span } from './line.js';
-import type { State } from './state.js';
+import { type State, withStaleness } from './state.js';
 import { Lines } from './ui.js';
-import { besideColumns, boxLines, openBox } from './views/boxes.js';
+import { boxLines, openBox } from './views/boxes.js';
 import { footer, statusBar, tabs } from './views/chrome.js';
 import { centred } from './views/empty.js';
 import { limitsTable } from './views/limits.js';
@@ -22,6 +22,8 @@ interface ViewProps {
 function Traffic({ state }: ViewProps): ReactElement {
   const { theme, size } = state;
   const { chartColumns, latencyColumns, listenerColumns } = trafficLayout(size);
+  const box = openBox(state);
+  const beside = box ? besideColumns(size) : 0;
   return (
     <Box flexDirection="column">
       <Box>
@@ -29,7 +31,10 @@ function Traffic({ state }: ViewProps): ReactElement {
         <Lines lines={latencyPanel(state)} columns={latencyColumns} theme={theme} />
         {listenerColumns > 0 && <Lines lines={listenerPanel(state)} columns={listenerColumns} theme={theme} />}
       </Box>
-      <Lines lines={routeTable(state)} columns={size.columns} theme={theme} />
+      <Box>
+        <Lines lines={routeTable(state, size.columns - beside)} columns={size.columns - beside} theme={theme} />
+        {box && <Lines lines={boxLines(box, state)} columns={beside} theme={theme} />}
+      </Box>
     </Box>
   );
 }
@@ -37,7 +42,7 @@ function Traffic({ state }: ViewProps): ReactElement {
 function Requests({ state }: ViewProps): ReactElement {
   const { theme, size } = state;
   const box = openBox(state);
-  const beside = box ? besideColumns(state) : 0;
+  const beside = box ? besideColumns(size) : 0;
   return (
     <Box>
       <Lines lines={requestsTable(state, size.columns - beside)} columns={size.columns - beside} theme={theme} />
@@ -57,18 +62,18 @@ function Reloads({ state }: ViewProps): ReactElement {
   );
 }
 
-/** What stands where there is no gateway to show yet. */
+/** In place of the views until the first snapshot. */
 function waitingLines(state: State): Line[] {
   const { connection, size, theme } = state;
   const lines: Line[] =
     connection.status === 'lost'
       ? [
-          [span('No gateway answers', 'title')],
+          [span('No connection to the gateway', 'title')],
           [],
           [span(connection.reason, 'bad')],
-          [span(`tried ${connection.attempt} times, and going on; q quits`, 'dim')],
+          [span(`tried ${connection.attempt} times, trying again; q quits`, 'dim')],
         ]
-      : [[span('Waiting for the gateway to speak', 'dim')]];
+      : [[span('Waiting for data from the gateway', 'dim')]];
   return centred(lines, size.columns, bodyRows(size), theme);
 }
 
@@ -76,8 +81,8 @@ function Body({ state }: ViewProps): ReactElement {
   const { theme, size } = state;
   if (state.picker) return <Lines lines={pickerLines(state)} columns={size.columns} theme={theme} />;
   const box = openBox(state);
-  const covers = state.overlay === 'help' || (state.overlay === 'detail' && !requestsSideBySide(size));
-  if (box && (covers || (state.overlay === 'detail' && state.view === 'traffic'))) {
+  const isBeside = isSideBySide(size) && (state.view === 'traffic' || state.view === 'requests');
+  if (box && (state.overlay === 'help' || (state.overlay === 'detail' && !isBeside))) {
     return <Lines lines={boxLines(box, state)} columns={size.columns} theme={theme} />;
   }
   if (!state.snapshot) return <Lines lines={waitingLines(state)} columns={size.columns} theme={theme} />;
@@ -99,7 +104,8 @@ function Body({ state }: ViewProps): ReactElement {
  * The whole screen: exactly as many lines as the terminal has, none wider than it is. Every block is made to measure, so
  * that Ink need not clip, which costs it a parse of every line.
  */
-export function App({ state }: ViewProps): ReactElement {
+export function App({ state: given }: ViewProps): ReactElement {
+  const state = withStaleness(given);
   const { theme, size } = state;
   if (size.columns < LEAST.columns || size.rows < LEAST.rows) {
     const text = `${size.columns}x${size.rows} is too small: ${LEAST.columns}x${LEAST.rows} at least`;

@@ -1,4 +1,4 @@
-/** One gateway's admin API, as telemetry/admin-protocol.ts words it. */
+/** A client of one gateway's admin API (telemetry/admin-protocol.ts). */
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { errnoCode, messageOf, reasonOf } from '../reason.js';
@@ -6,7 +6,7 @@ import { type AdminEvent, type ReloadSnapshot, SNAPSHOT_VERSION, type Snapshot }
 import { type Address, showAddress, TOKEN_VARIABLE } from './address.js';
 import { LineReader } from './ndjson.js';
 
-/** Why an answer was not had; the message is for people. */
+/** Why a call failed; the message is for the user. */
 export class AdminError extends Error {
   constructor(
     readonly reason: 'unreachable' | 'unauthorized' | 'refused' | 'protocol' | 'timeout',
@@ -25,14 +25,14 @@ export interface AdminClientOptions {
   readonly maxBytes?: number;
 }
 
-/** How much the event stream tells of requests. */
+/** How much of requests is in the event stream. */
 export type WatchRequests = 'off' | 'records' | 'decisions';
 
 export interface EventHandlers {
-  /** The gateway took the call; events follow. */
+  /** The gateway accepted the call; events follow. */
   open(): void;
   event(event: AdminEvent): void;
-  /** The stream is over, once, whoever ended it but close(). */
+  /** The stream has ended, by anything but close(). Called once. */
   end(error: AdminError): void;
 }
 
@@ -151,7 +151,7 @@ export class AdminClient {
   #unexpected(status: number, body = ''): AdminError {
     if (status === 401 || status === 403) {
       const token = this.address.kind === 'tcp' && this.address.token !== undefined;
-      const what = token ? `refused the token in ${TOKEN_VARIABLE}` : `wants a token: set ${TOKEN_VARIABLE}`;
+      const what = token ? `refused the token in ${TOKEN_VARIABLE}` : `requires a token: set ${TOKEN_VARIABLE}`;
       return new AdminError('unauthorized', `the admin API at ${showAddress(this.address)} ${what}`);
     }
     return new AdminError(
@@ -168,9 +168,9 @@ export class AdminClient {
     const code = errnoCode(error);
     const where = showAddress(this.address);
     if (code === 'ENOENT') return new AdminError('unreachable', `there is no socket at ${where}`);
-    if (code === 'ECONNREFUSED') return new AdminError('unreachable', `nobody listens at ${where}`);
+    if (code === 'ECONNREFUSED') return new AdminError('unreachable', `connection refused at ${where}`);
     if (code === 'EACCES')
-      return new AdminError('unauthorized', `you may not open ${where} (it belongs to somebody else)`);
+      return new AdminError('unauthorized', `permission denied for ${where}: it belongs to another user`);
     return new AdminError('unreachable', `the connection to ${where} broke: ${reasonOf(error)}`);
   }
 }
@@ -200,13 +200,13 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new AdminError('protocol', 'what answers there is no gateway: it sent no JSON');
+    throw new AdminError('protocol', 'the reply is not from a gateway: it is not JSON');
   }
 }
 
 function deliver(line: string, handlers: EventHandlers): void {
   const value = parseJson(line);
-  if (!isObject(value)) throw new AdminError('protocol', 'an event is no object');
+  if (!isObject(value)) throw new AdminError('protocol', 'an event is not an object');
   if (value['type'] === 'snapshot') {
     handlers.event({ type: 'snapshot', snapshot: checkSnapshot(value['snapshot']) });
   } else if (value['type'] === 'reload') {
@@ -214,22 +214,22 @@ function deliver(line: string, handlers: EventHandlers): void {
   } else if (value['type'] === 'requests' && Array.isArray(value['requests'])) {
     handlers.event(value as AdminEvent & { type: 'requests' });
   }
-  // An event of a kind that this version does not know is for newer eyes.
+  // Events of an unknown type come from a newer gw, and are ignored.
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** The version decides what the fields are; beyond it only what a stranger's answer would lack is looked at. */
+/** The version decides what the fields are; beyond it only what a reply of another program would lack is checked. */
 function checkSnapshot(value: unknown): Snapshot {
   if (!isObject(value) || typeof value['version'] !== 'number') {
-    throw new AdminError('protocol', 'what answers there is no gateway: it sent no snapshot');
+    throw new AdminError('protocol', 'the reply is not from a gateway: it is not a snapshot');
   }
   if (value['version'] !== SNAPSHOT_VERSION) {
     throw new AdminError(
       'protocol',
-      `the gateway speaks snapshot version ${value['version']}, this gw understands ${SNAPSHOT_VERSION}: use the same gw for both`,
+      `the gateway sends snapshot version ${value['version']}, this gw reads version ${SNAPSHOT_VERSION}: use the same gw for both`,
     );
   }
   const lists = ['listeners', 'routes', 'limits', 'targets', 'reloads'];
@@ -238,13 +238,13 @@ function checkSnapshot(value: unknown): Snapshot {
     isObject(value['generation']) &&
     isObject(value['traffic']) &&
     lists.every((name) => Array.isArray(value[name]));
-  if (!whole) throw new AdminError('protocol', 'the gateway sent a snapshot with parts missing');
+  if (!whole) throw new AdminError('protocol', 'the snapshot of the gateway is incomplete');
   return value as { version: number } as Snapshot;
 }
 
 function checkReload(value: unknown): ReloadSnapshot {
   if (!isObject(value) || (value['outcome'] !== 'live' && value['outcome'] !== 'rejected')) {
-    throw new AdminError('protocol', 'the gateway sent no account of the reload');
+    throw new AdminError('protocol', 'the reply of the gateway does not describe the reload');
   }
   return value as { outcome: string } as ReloadSnapshot;
 }

@@ -1,4 +1,4 @@
-/** Keeps a gateway's event stream open across its restarts, and hands on what it says in batches of a bounded rate. */
+/** Keeps a gateway's event stream open across its restarts, and delivers its events in batches at a bounded rate. */
 
 import { reasonOf } from '../reason.js';
 import type { AdminEvent, ReloadSnapshot, RequestRecord, Snapshot } from '../telemetry/snapshot.js';
@@ -8,16 +8,20 @@ import { AdminClient, AdminError, type EventStream, type WatchRequests } from '.
 export type Connection =
   | { readonly status: 'connecting' }
   | { readonly status: 'live'; readonly where: string }
-  /** The stream is open and silent. */
+  /** The stream is open, and no event comes. */
   | { readonly status: 'silent'; readonly where: string; readonly since: number }
   | { readonly status: 'lost'; readonly reason: string; readonly attempt: number; readonly retryAt: number };
 
 /** What came in since the last batch. */
 export interface Batch {
   readonly snapshot: Snapshot | undefined;
+  /** When the snapshot came, by the clock of this machine. */
+  readonly receivedAt: number;
+  /** Requests that ended before the stream began. */
+  readonly recent: readonly RequestRecord[];
   /** Oldest first. */
   readonly requests: readonly RequestRecord[];
-  /** Requests that went by unseen. */
+  /** Requests of which no record came. */
   readonly dropped: number;
   readonly reloads: readonly ReloadSnapshot[];
 }
@@ -31,14 +35,15 @@ export interface FeedOptions {
   readonly batchMs?: number;
   /** Milliseconds before the first and, doubling, the last kind of retry. Default 250 and 5,000. */
   readonly backoffMs?: readonly [first: number, most: number];
-  /** Milliseconds of silence until it shows, and until the connection is given up. Default 4,000 and 15,000. */
+  /** Milliseconds without an event until that is reported, and until the connection is closed. Default 3,000 and 15,000. */
   readonly silenceMs?: readonly [shown: number, ended: number];
 }
 
-/** Newest requests kept between two batches. */
+/** Newest requests kept between two batches; and of those from before the stream began, over all workers. */
 const MOST_WAITING = 1_000;
+const MOST_RECENT = 2_000;
 
-export class LiveFeed {
+export class EventFeed {
   readonly #options: FeedOptions;
   readonly #backoff: readonly [number, number];
   readonly #silence: readonly [number, number];
@@ -56,6 +61,8 @@ export class LiveFeed {
   #delivered = 0;
   #guard: NodeJS.Timeout | undefined;
   #snapshot: Snapshot | undefined;
+  #receivedAt = 0;
+  #recent: RequestRecord[] = [];
   #requests: RequestRecord[] = [];
   #dropped = 0;
   #reloads: ReloadSnapshot[] = [];
@@ -63,7 +70,7 @@ export class LiveFeed {
   constructor(options: FeedOptions) {
     this.#options = options;
     this.#backoff = options.backoffMs ?? [250, 5_000];
-    this.#silence = options.silenceMs ?? [4_000, 15_000];
+    this.#silence = options.silenceMs ?? [3_000, 15_000];
   }
 
   /** Starts connecting; goes on until close(). */
@@ -72,7 +79,7 @@ export class LiveFeed {
     void this.#connect();
   }
 
-  /** How much to hear of requests. The running stream goes on until the new one is open. */
+  /** How much to receive of requests. The running stream goes on until the new one is open. */
   watch(level: WatchRequests): void {
     if (level === this.#watch) return;
     this.#watch = level;
@@ -121,7 +128,7 @@ export class LiveFeed {
         this.#stream = stream;
         this.#next = undefined;
         this.#lastEvent = Date.now();
-        // Somebody asked for another level while this one was on its way.
+        // Another level was asked for while this one was on its way.
         if (level !== this.#watch) this.#next = this.#open(client);
         if (!first) return;
         this.#attempt = 0;
@@ -137,7 +144,7 @@ export class LiveFeed {
     return stream;
   }
 
-  /** A stream that was to take over and could not leaves the one that runs; its own end brings the retry. */
+  /** When a stream that was to take over fails, the running one stays; the end of that one brings the retry. */
   #ended(stream: EventStream, error: AdminError): void {
     if (this.#next === stream) this.#next = undefined;
     if (this.#closed || (this.#stream !== undefined && this.#stream !== stream)) return;
@@ -159,14 +166,14 @@ export class LiveFeed {
     this.#retry = setTimeout(() => void this.#connect(), wait);
   }
 
-  /** A gateway that is stopped or cut off closes nothing: only its silence tells. */
+  /** A gateway that is stopped or cut off closes no connection: all that shows is that no event comes. */
   #watchSilence(client: AdminClient): void {
     const [shown, ended] = this.#silence;
     clearInterval(this.#guard);
     this.#guard = setInterval(
       () => {
         const silentFor = Date.now() - this.#lastEvent;
-        if (silentFor >= ended) return this.#lost(`the gateway has said nothing for ${Math.round(silentFor / 1000)} s`);
+        if (silentFor >= ended) return this.#lost(`the gateway has sent nothing for ${Math.round(silentFor / 1000)} s`);
         if (silentFor < shown || this.#silent) return;
         this.#silent = true;
         this.#options.connection({ status: 'silent', where: showAddress(client.address), since: this.#lastEvent });
@@ -181,8 +188,11 @@ export class LiveFeed {
       this.#silent = false;
       this.#options.connection({ status: 'live', where: showAddress(client.address) });
     }
-    if (event.type === 'snapshot') this.#snapshot = event.snapshot;
-    else if (event.type === 'reload') this.#reloads.push(event.reload);
+    if (event.type === 'snapshot') {
+      this.#snapshot = event.snapshot;
+      this.#receivedAt = this.#lastEvent;
+    } else if (event.type === 'reload') this.#reloads.push(event.reload);
+    else if (event.recent === true) this.#recent = [...this.#recent, ...event.requests].slice(-MOST_RECENT);
     else this.#takeRequests(event.requests, event.dropped);
     // The first after a while goes out at once.
     const wait = this.#delivered + (this.#options.batchMs ?? 250) - Date.now();
@@ -203,11 +213,14 @@ export class LiveFeed {
     this.#delivered = Date.now();
     const batch: Batch = {
       snapshot: this.#snapshot,
+      receivedAt: this.#receivedAt,
+      recent: this.#recent,
       requests: this.#requests,
       dropped: this.#dropped,
       reloads: this.#reloads,
     };
     this.#snapshot = undefined;
+    this.#recent = [];
     this.#requests = [];
     this.#dropped = 0;
     this.#reloads = [];

@@ -21,7 +21,7 @@ export interface DashOptions {
   readonly stdout: NodeJS.WritableStream;
 }
 
-/** Why there is nothing to show; `usage` when another way of calling would help. */
+/** Why nothing can be shown; `usage` when the command must be called in another way. */
 export class DashError extends Error {
   constructor(
     readonly kind: 'usage' | 'failed',
@@ -33,7 +33,7 @@ export class DashError extends Error {
 
 /** Runs the command; resolves to the exit code. Throws DashError. */
 export async function dash(options: DashOptions): Promise<number> {
-  if (options.json && !options.once) throw new DashError('usage', '--json prints one snapshot: say --once --json');
+  if (options.json && !options.once) throw new DashError('usage', '--json prints one snapshot: use --once --json');
   const { stdin, stdout } = options;
   if (options.once) return printOnce(options, await findSource(options));
   if (!stdin.isTTY || !isTerminal(stdout)) {
@@ -65,7 +65,7 @@ async function findSource(options: DashOptions): Promise<Source> {
   if (found.kind === 'several') return { kind: 'choose', entries: found.entries };
   throw new DashError(
     'failed',
-    `no gateway is running on this machine (looked in ${found.directory}).\nStart one: gw serve. One elsewhere: gw dash --address http://host:port`,
+    `no gateway is running on this machine (looked in ${found.directory}).\nStart one with gw serve, or connect to another machine with gw dash --address http://host:port`,
   );
 }
 
@@ -77,13 +77,15 @@ async function printOnce(options: DashOptions, source: Source): Promise<number> 
   const home = options.env['HOME'];
   if (source.kind === 'choose') {
     const list = source.entries.map((entry) => entryLine(entry, home)).join('\n');
-    throw new DashError('usage', `several gateways are running; say which:\n${list}`);
+    throw new DashError('usage', `several gateways are running; choose one:\n${list}`);
   }
   const address: Address = source.kind === 'address' ? source.address : { kind: 'socket', path: source.entry.socket };
   try {
+    const askedAt = Date.now();
     const snapshot = await new AdminClient(address).snapshot();
-    const { snapshotJson, snapshotText } = await import('./once.js');
-    options.stdout.write(options.json ? `${snapshotJson(snapshot)}\n` : snapshotText(snapshot, home));
+    const { dated, snapshotJson, snapshotText } = await import('./once.js');
+    const received = dated(snapshot, askedAt, Date.now());
+    options.stdout.write(options.json ? `${snapshotJson(received)}\n` : snapshotText(received, home));
     return 0;
   } catch (error) {
     if (error instanceof AdminError) throw new DashError('failed', error.message);

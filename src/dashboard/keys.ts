@@ -1,15 +1,16 @@
 /** What a key does, by where it is pressed. */
 import type { GatewayEntry } from '../telemetry/admin-protocol.js';
-import { listRows, requestsSideBySide, VIEWS, type ViewName } from './layout.js';
-import { limitRows, ROUTE_SORTS, STATUS_FILTERS, targetRows } from './rows.js';
+import { isSideBySide, listRows, VIEWS, type ViewName } from './layout.js';
+import { LIMIT_SORTS, ROUTE_SORTS, STATUS_FILTERS, targetRows } from './rows.js';
 import type { State } from './state.js';
 import { mostScroll, openBox } from './views/boxes.js';
+import { limitList } from './views/limits.js';
 import { reloadList } from './views/reloads.js';
 import { tailRows } from './views/requests.js';
 import { trafficRows } from './views/traffic.js';
 import { type Identified, move, TOP } from './window.js';
 
-/** What the state alone cannot do. */
+/** What goes beyond a change of the state. */
 export type Effect =
   | { readonly type: 'quit' }
   | { readonly type: 'reload' }
@@ -38,7 +39,7 @@ export function listOf(state: State): readonly Identified[] {
     case 'traffic':
       return trafficRows(state);
     case 'limits':
-      return limitRows(state.snapshot, state.filters.limits);
+      return limitList(state);
     case 'targets':
       return targetRows(state.snapshot, state.filters.targets);
     case 'requests':
@@ -121,13 +122,23 @@ function pause(state: State): Pressed {
   if (!state.paused) return { change: { paused: true, heldTail: state.heldTail ?? state.tail.entries } };
   const cursors = { ...state.cursors, requests: TOP };
   const overlay = state.view === 'requests' && state.overlay === 'detail' ? 'none' : state.overlay;
-  return { change: { paused: false, snapshot: state.newest, heldTail: undefined, cursors, overlay } };
+  return {
+    change: {
+      paused: false,
+      shown: state.newest,
+      snapshot: state.newest?.snapshot,
+      heldTail: undefined,
+      cursors,
+      overlay,
+    },
+  };
 }
 
 function pressInDetail(state: State, key: string): Pressed {
   if (key === 'escape' || key === 'return' || key === 'backspace') return { change: { overlay: 'none', scroll: 0 } };
   if (key === 'left' || key === 'right') return withMove(state, key === 'left' ? -1 : 1, { scroll: 0 });
-  if (state.view === 'requests' && requestsSideBySide(state.size) && !key.startsWith('page')) {
+  const withList = state.view === 'requests' || state.view === 'traffic';
+  if (withList && isSideBySide(state.size) && !key.startsWith('page')) {
     const step = stepOf(key, 1);
     return step === undefined ? pressInList(state, key) : withMove(state, step, { scroll: 0 });
   }
@@ -153,6 +164,10 @@ function pressInList(state: State, key: string): Pressed {
     return { change: { sort: after(ROUTE_SORTS, state.sort), cursors: { ...state.cursors, traffic: TOP } } };
   }
   if (state.view === 'traffic' && key === 'S') return { change: { reverse: !state.reverse } };
+  if (state.view === 'limits' && key === 's') {
+    return { change: { limitSort: after(LIMIT_SORTS, state.limitSort), cursors: { ...state.cursors, limits: TOP } } };
+  }
+  if (state.view === 'limits' && key === 'S') return { change: { limitReverse: !state.limitReverse } };
   if (state.view === 'requests' && key === 'f') {
     return { change: { status: after(STATUS_FILTERS, state.status), cursors: { ...state.cursors, requests: TOP } } };
   }
@@ -203,7 +218,7 @@ function scroll(state: State, step: number): Pressed {
   return { change: { scroll: Math.max(0, Math.min(most, Math.min(state.scroll, most) + step)) } };
 }
 
-/** Reading the tail holds it still. */
+/** Selecting a request keeps the list as it is. */
 function withMove(state: State, step: number, more: Partial<State>): Pressed {
   const rows = listOf(state);
   if (rows.length === 0) return NOTHING;
@@ -212,7 +227,7 @@ function withMove(state: State, step: number, more: Partial<State>): Pressed {
   return { change: { ...more, ...held, cursors: { ...state.cursors, [state.view]: cursor } } };
 }
 
-/** Lets go of one thing a press: the selected row, then the filter. */
+/** Undoes one thing a press: the selection, then the filter. */
 function release(state: State, keepFilter = false): Pressed {
   const held: Partial<State> = state.view === 'requests' && !state.paused ? { heldTail: undefined } : {};
   const cursor = state.cursors[state.view];
@@ -223,7 +238,7 @@ function release(state: State, keepFilter = false): Pressed {
 }
 
 function openDetail(state: State): Pressed {
-  if (state.view !== 'traffic' && state.view !== 'requests') return NOTHING;
+  if (state.view === 'reloads') return NOTHING;
   const rows = listOf(state);
   if (rows.length === 0) return NOTHING;
   if (rows.some((row) => row.id === state.cursors[state.view].id)) return { change: { overlay: 'detail', scroll: 0 } };

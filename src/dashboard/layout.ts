@@ -1,4 +1,4 @@
-/** Which part of the screen is whose. All heights add up to the terminal's rows. */
+/** How the screen is divided. All heights add up to the terminal's rows. */
 
 export const VIEWS = ['traffic', 'limits', 'targets', 'requests', 'reloads'] as const;
 export type ViewName = (typeof VIEWS)[number];
@@ -48,18 +48,23 @@ export function trafficLayout(size: Size): TrafficLayout {
   };
 }
 
-/** The request shown beside the tail, where there is room for both. */
-export function requestsSideBySide(size: Size): boolean {
+/** Details of a route or a request show beside the list, where there is room for both. */
+export function isSideBySide(size: Size): boolean {
   return size.columns >= 150;
+}
+
+/** Columns of a box beside a list, frame included. */
+export function besideColumns(size: Size): number {
+  return Math.floor(size.columns * 0.45);
 }
 
 export function reloadsListRows(size: Size): number {
   return Math.max(3, Math.min(14, Math.floor(bodyRows(size) * 0.35)));
 }
 
-/** Lines about the selected target, frame included; 0 where there is no room. */
-export function targetDetailRows(size: Size): number {
-  return bodyRows(size) >= 18 ? 7 : 0;
+/** Lines of the details under the list of limits or targets, frame included; 0 where there is no room. */
+export function paneRows(size: Size): number {
+  return bodyRows(size) < 18 ? 0 : 8;
 }
 
 /** Rows of the list of a view. */
@@ -67,8 +72,9 @@ export function listRows(view: ViewName, size: Size): number {
   switch (view) {
     case 'traffic':
       return trafficLayout(size).listRows;
+    case 'limits':
     case 'targets':
-      return bodyRows(size) - 2 - targetDetailRows(size);
+      return bodyRows(size) - 2 - paneRows(size);
     case 'reloads':
       return reloadsListRows(size);
     default:

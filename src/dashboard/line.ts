@@ -97,7 +97,8 @@ export function frame(sections: readonly Section[], columns: number, theme: Them
   const out: Line[] = [];
   for (const [index, section] of sections.entries()) {
     const ends: [string, string] = index === 0 ? [box.topLeft, box.topRight] : [box.left, box.right];
-    out.push(rule(section.title, section.tail ?? [], columns, ends, theme));
+    const tail = index === 0 && theme.stale !== undefined ? [span(theme.stale, 'alert')] : (section.tail ?? []);
+    out.push(rule(section.title, tail, columns, ends, theme));
     for (const line of section.lines) {
       out.push([span(box.side, 'dim'), ...fitLine(line, columns - 2, theme), span(box.side, 'dim')]);
     }

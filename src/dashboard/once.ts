@@ -1,14 +1,34 @@
-/** One snapshot as text: for pipes, scripts and terminals without a screen to take over. */
+/** One snapshot as text or JSON: for pipes, scripts and terminals without a full screen. */
 import { reloadText } from '../telemetry/changes.js';
-import type { Snapshot } from '../telemetry/snapshot.js';
+import type { Snapshot, TargetSnapshot } from '../telemetry/snapshot.js';
 import { recent } from './chart.js';
-import { bytes, count, dateTime, homePath, latency, percent, plural, rate, span } from './format.js';
+import { age, bytes, count, dateTime, homePath, latency, percent, plural, rate, span } from './format.js';
 import { routeName } from './rows.js';
+import { STALE_AFTER_MS } from './state.js';
 import { fit, width } from './text.js';
 
-/** JSON that a terminal takes no orders from: what JSON lets stand unescaped beyond ASCII controls is escaped too. */
-export function snapshotJson(snapshot: Snapshot): string {
-  const text = JSON.stringify(snapshot, null, 2);
+/** A snapshot, and how old it was when it came. */
+export interface DatedSnapshot {
+  readonly snapshot: Snapshot;
+  /** By the clock of this machine. */
+  readonly receivedAt: number;
+  /** Milliseconds. */
+  readonly ageMs: number;
+}
+
+/**
+ * The snapshot with its age. The gateway's clock tells it on the same machine; on another one clocks differ, and all that is
+ * sure is that it was taken after it was asked for.
+ */
+export function dated(snapshot: Snapshot, askedAt: number, receivedAt: number): DatedSnapshot {
+  const ageMs = Math.max(0, Math.min(receivedAt - snapshot.gateway.now, receivedAt - askedAt));
+  return { snapshot, receivedAt, ageMs };
+}
+
+/** The snapshot as JSON with `received`: when it came and how old it was. Characters that a terminal might act on are escaped. */
+export function snapshotJson({ snapshot, receivedAt, ageMs }: DatedSnapshot): string {
+  const received = { at: receivedAt, ageMs, stale: ageMs > STALE_AFTER_MS };
+  const text = JSON.stringify({ ...snapshot, received }, null, 2);
   return text.replace(
     /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
@@ -37,14 +57,16 @@ function table(titles: Cells, rows: readonly Cells[], noun: string): string[] {
   return [line(names), ...shown.map(line), ...(more > 0 ? [`  and ${more} more (--json prints all)`] : [])];
 }
 
-function head(snapshot: Snapshot, home: string | undefined): string[] {
+function head({ snapshot, receivedAt, ageMs }: DatedSnapshot, home: string | undefined): string[] {
   const { gateway, generation, traffic, listeners } = snapshot;
   const { p50, p95, p99 } = traffic.latency;
   const show = (label: string, text: string): string => `${label.padEnd(12)}${fit(text, width(text))}`;
+  const stale = ageMs > STALE_AFTER_MS;
   return [
+    show('data', `${dateTime(receivedAt)}, ${stale ? `STALE: ${age(ageMs)} old` : `${age(ageMs)} old`}`),
     show(
       'gateway',
-      `${homePath(gateway.spec, home)}  ${gateway.state}, process ${gateway.pid}, up ${span(gateway.now - gateway.startedAt)}`,
+      `${homePath(gateway.spec, home)}  ${stale ? 'was ' : ''}${gateway.state}, process ${gateway.pid}, up ${span(gateway.now - gateway.startedAt)}`,
     ),
     show('generation', `${generation.id}  ${generation.sha256.slice(0, 12)}, loaded ${dateTime(generation.loadedAt)}`),
     ...listeners.map(({ name, address, tls, connections }) =>
@@ -54,19 +76,20 @@ function head(snapshot: Snapshot, home: string | undefined): string[] {
       'requests',
       `${count(traffic.requests)}, ${rate(recent(traffic.requestsPerSecond))}/s, ${count(traffic.inFlight)} in flight`,
     ),
-    show('errors', `${count(traffic.errors)} (${percent(traffic.errors, traffic.requests)})`),
+    show('5xx replies', `${count(traffic.errors)} (${percent(traffic.errors, traffic.requests)})`),
     show('latency', `p50 ${latency(p50)}, p95 ${latency(p95)}, p99 ${latency(p99)} (last minute)`),
     show('memory', memoryOf(gateway)),
   ];
 }
 
 const memoryOf = ({ rssBytes, overloaded }: Snapshot['gateway']): string =>
-  overloaded > 0 ? `${bytes(rssBytes)}, short: new connections are turned away` : bytes(rssBytes);
+  overloaded > 0 ? `${bytes(rssBytes)}, short: new connections are refused` : bytes(rssBytes);
 
 /** The summary that `gw dash --once` prints, with a line end. */
-export function snapshotText(snapshot: Snapshot, home?: string): string {
+export function snapshotText(received: DatedSnapshot, home?: string): string {
+  const { snapshot } = received;
   const lines = [
-    ...head(snapshot, home),
+    ...head(received, home),
     '',
     'routes',
     ...routeTable(snapshot),
@@ -98,31 +121,41 @@ function routeTable(snapshot: Snapshot): string[] {
     latency(own.p95),
     latency(own.p99),
   ]);
-  return table(['ROUTE', 'MATCH', '>REQ/S', '>TOTAL', '>4XX', '>5XX', '>P50', '>P95', '>P99'], rows, 'routes');
+  return table(['ROUTE', 'MATCH', '>REQ/S', '>REQUESTS', '>4XX', '>5XX', '>P50', '>P95', '>P99'], rows, 'routes');
 }
 
 function limitTable(snapshot: Snapshot): string[] {
   const rows = snapshot.limits.flatMap((limit) =>
     limit.keys.map((key) => {
-      const next = key.nextFreeMs > 0 ? `in ${span(key.nextFreeMs)}` : 'free';
+      const next = key.nextFreeMs > 0 ? `in ${span(key.nextFreeMs)}` : 'now';
       return [limit.policy, limit.limit, limit.by, key.key, `${key.used}/${key.capacity}`, next, count(key.refused)];
     }),
   );
-  return table(['POLICY', 'LIMIT', 'BY', 'KEY', '>USED', '>NEXT SLOT', '>REFUSED'], rows, 'keys counted');
+  return table(['POLICY', 'LIMIT', 'BY', 'KEY', '>USED/LIMIT', '>NEXT ALLOWED', '>REFUSED'], rows, 'keys counted');
 }
 
 function targetTable(snapshot: Snapshot): string[] {
   const rows = snapshot.targets.map((target) => [
     target.service,
     target.url,
-    target.health === 'ejected' ? `ejected for ${span(target.ejectedForMs)}` : target.health,
+    healthText(target),
     target.process ? `${target.process.state} ${target.process.pid ?? ''}`.trim() : '-',
     count(target.requests),
     count(target.failures),
     latency(target.latency.p95),
+    target.failingSince === null ? '-' : dateTime(target.failingSince),
     target.lastFailure === null ? '-' : `${dateTime(target.lastFailure.at)} ${target.lastFailure.cause}`,
   ]);
-  return table(['SERVICE', 'TARGET', 'HEALTH', 'PROCESS', '>TOTAL', '>FAIL', '>P95', 'LAST FAILURE'], rows, 'targets');
+  return table(
+    ['SERVICE', 'TARGET', 'HEALTH', 'PROCESS', '>REQUESTS', '>FAILED', '>P95', 'FAILING SINCE', 'LAST FAILURE'],
+    rows,
+    'targets',
+  );
+}
+
+function healthText({ health, ejectedForMs, failingSince }: TargetSnapshot): string {
+  if (health === 'ejected') return `ejected, retry in ${span(ejectedForMs)}`;
+  return failingSince === null ? health : 'failing';
 }
 
 function reloadTable(snapshot: Snapshot): string[] {
@@ -136,5 +169,5 @@ function reloadTable(snapshot: Snapshot): string[] {
       reloadText(reload) || '-',
       String(reload.errors),
     ]);
-  return table(['TIME', 'OUTCOME', '>GEN', '>TOOK', 'CHANGE', '>ERRORS'], rows, 'reloads since the start');
+  return table(['TIME', 'RESULT', '>GENERATION', '>DURATION', 'CHANGES', '>ERRORS'], rows, 'reloads since the start');
 }

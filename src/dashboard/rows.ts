@@ -99,20 +99,42 @@ export const routeRows = remember(
   },
 );
 
-export const limitRows = remember((snapshot: Snapshot | undefined, filter: string): readonly LimitRow[] => {
-  const rows: LimitRow[] = [];
-  const terms = parseFilter(filter);
-  for (const [index, limit] of (snapshot?.limits ?? []).entries()) {
-    const id = `${index}:${limit.policy}`;
-    const whole = matches(terms, limitFields(limit));
-    const keys = whole ? limit.keys : limit.keys.filter((key) => matches(terms, limitFields(limit, key.key)));
-    if (!whole && keys.length === 0) continue;
-    rows.push({ kind: 'limit', id, limit, shown: keys.length });
-    if (keys.length === 0) rows.push({ kind: 'empty', id: `${id} -`, limit });
-    for (const key of keys) rows.push({ kind: 'key', id: `${id} ${key.key}`, limit, key });
-  }
-  return rows;
-});
+export const LIMIT_SORTS = ['used', 'wait', 'refused', 'name'] as const;
+export type LimitSort = (typeof LIMIT_SORTS)[number];
+
+/** What keys are sorted by, the greatest first. */
+const KEY_VALUES: Readonly<Record<Exclude<LimitSort, 'name'>, (key: LimitKeySnapshot) => number>> = {
+  used: ({ used, capacity }) => (capacity > 0 ? used / capacity : 0),
+  wait: ({ nextFreeMs }) => nextFreeMs,
+  refused: ({ refused }) => refused,
+};
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+function sortKeys(keys: readonly LimitKeySnapshot[], sort: LimitSort, reverse: boolean): readonly LimitKeySnapshot[] {
+  const sign = reverse ? -1 : 1;
+  if (sort === 'name') return [...keys].sort((a, b) => sign * byText(a.key, b.key));
+  const value = KEY_VALUES[sort];
+  return [...keys].sort((a, b) => sign * (value(b) - value(a)) || byText(a.key, b.key));
+}
+
+/** Each limit, in the order of the spec, with its keys; `sort` is for the keys of each. */
+export const limitRows = remember(
+  (snapshot: Snapshot | undefined, filter: string, sort: LimitSort, reverse: boolean): readonly LimitRow[] => {
+    const rows: LimitRow[] = [];
+    const terms = parseFilter(filter);
+    for (const [index, limit] of (snapshot?.limits ?? []).entries()) {
+      const id = `${index}:${limit.policy}`;
+      const whole = matches(terms, limitFields(limit));
+      const keys = whole ? limit.keys : limit.keys.filter((key) => matches(terms, limitFields(limit, key.key)));
+      if (!whole && keys.length === 0) continue;
+      rows.push({ kind: 'limit', id, limit, shown: keys.length });
+      if (keys.length === 0) rows.push({ kind: 'empty', id: `${id} -`, limit });
+      for (const key of sortKeys(keys, sort, reverse)) rows.push({ kind: 'key', id: `${id} ${key.key}`, limit, key });
+    }
+    return rows;
+  },
+);
 
 function limitFields(limit: LimitSnapshot, key = ''): Parameters<typeof matches>[1] {
   const text = key === '' ? [limit.policy, limit.limit, limit.by] : [limit.policy, limit.limit, limit.by, key];

@@ -6,11 +6,11 @@ import type { GatewayEntry } from '../telemetry/admin-protocol.js';
 import type { Address } from './address.js';
 import { App } from './app.js';
 import { rediscover } from './discover.js';
-import { LiveFeed } from './feed.js';
+import { EventFeed } from './feed.js';
 import { keyNames } from './input.js';
 import { type Effect, press } from './keys.js';
 import { Screen } from './screen.js';
-import { type Action, initialState, reduce, type State } from './state.js';
+import { type Action, initialState, reduce, STALE_AFTER_MS, type State } from './state.js';
 import type { Theme } from './theme.js';
 
 /** Where to look: a fixed address, one gateway found (followed through restarts), or several to choose from. */
@@ -30,7 +30,7 @@ export interface DashboardOptions {
 
 const TICK_MS = 1_000;
 
-interface LiveProps {
+interface DashboardProps {
   readonly options: DashboardOptions;
   readonly screen: Screen;
   readonly quit: () => void;
@@ -51,8 +51,8 @@ function openFeed(
   source: Exclude<Source, { kind: 'choose' }>,
   options: DashboardOptions,
   dispatch: (action: Action) => void,
-): LiveFeed {
-  const feed = new LiveFeed({
+): EventFeed {
+  const feed = new EventFeed({
     locate: () => locate(source, options),
     connection: (connection) => dispatch({ type: 'connection', connection, now: Date.now() }),
     batch: (batch) => dispatch({ type: 'batch', batch, now: Date.now() }),
@@ -61,7 +61,7 @@ function openFeed(
   return feed;
 }
 
-async function reload(feed: LiveFeed | undefined, dispatch: (action: Action) => void): Promise<void> {
+async function reload(feed: EventFeed | undefined, dispatch: (action: Action) => void): Promise<void> {
   if (!feed) return;
   dispatch({ type: 'reloading' });
   try {
@@ -71,29 +71,30 @@ async function reload(feed: LiveFeed | undefined, dispatch: (action: Action) => 
   }
 }
 
-/** The feed of what is looked at; where there is a choice to make first, none yet. */
+/** The feed of the gateway that is shown; none until one of several is chosen. */
 function useFeed(
   options: DashboardOptions,
   state: State,
   dispatch: (action: Action) => void,
-): RefObject<LiveFeed | undefined> {
-  const feed = useRef<LiveFeed | undefined>(undefined);
+): RefObject<EventFeed | undefined> {
+  const feed = useRef<EventFeed | undefined>(undefined);
   useEffect(() => {
     const { source } = options;
     if (source.kind !== 'choose') feed.current = openFeed(source, options, dispatch);
     return () => feed.current?.close();
   }, [options, dispatch]);
-  // Records with decisions cost the gateway work: they are asked for only while somebody looks.
+  // Records with decisions cost the gateway work: they are asked for only while they are shown.
   const watching = state.view === 'requests' ? 'decisions' : 'off';
   // biome-ignore lint/correctness/useExhaustiveDependencies: a feed opened by a choice starts with what is watched then
   useEffect(() => feed.current?.watch(watching), [watching, state.picker]);
   return feed;
 }
 
-function Live({ options, screen, quit, suspend }: LiveProps): ReactElement {
+function Dashboard({ options, screen, quit, suspend }: DashboardProps): ReactElement {
   const [state, dispatch] = useReducer(reduce, options, firstState);
   const feed = useFeed(options, state, dispatch);
   useTimeAndSize(options.stdout, screen, dispatch);
+  useStaleness(state.newest?.receivedAt, dispatch);
   // Keys that arrive together each act on what the one before left.
   const latest = useRef(state);
   latest.current = state;
@@ -138,7 +139,7 @@ function firstState({ source, stdout, theme, env }: DashboardOptions): State {
 
 const sizeOf = ({ columns, rows }: NodeJS.WriteStream): State['size'] => ({ columns, rows });
 
-/** Tells the state what passes without anybody pressing a key. */
+/** Keeps the state's clock and its terminal size. */
 function useTimeAndSize(stdout: NodeJS.WriteStream, screen: Screen, dispatch: (action: Action) => void): void {
   useEffect(() => {
     const tick = setInterval(() => dispatch({ type: 'tick', now: Date.now() }), TICK_MS);
@@ -154,7 +155,17 @@ function useTimeAndSize(stdout: NodeJS.WriteStream, screen: Screen, dispatch: (a
   }, [stdout, screen, dispatch]);
 }
 
-/** Shows the dashboard until somebody quits; resolves to the exit code. The terminal is as before however it ends. */
+/** A clock step at the moment at which the data becomes stale: the regular ones are a second apart. */
+function useStaleness(receivedAt: number | undefined, dispatch: (action: Action) => void): void {
+  useEffect(() => {
+    if (receivedAt === undefined) return undefined;
+    const wait = receivedAt + STALE_AFTER_MS + 1 - Date.now();
+    const timer = setTimeout(() => dispatch({ type: 'tick', now: Date.now() }), Math.max(0, wait));
+    return () => clearTimeout(timer);
+  }, [receivedAt, dispatch]);
+}
+
+/** Shows the dashboard until it is quit; resolves to the exit code. The terminal is as before however it ends. */
 export async function runDashboard(options: DashboardOptions): Promise<number> {
   const { stdin, stdout } = options;
   const screen = new Screen(stdout);
@@ -164,15 +175,15 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
     screen.leave();
     stdin.setRawMode(false);
     process.kill(process.pid, 'SIGTSTP');
-    // The process stands still before this is due, until somebody wakes it; or at once, where nobody could (a process
-    // group without a shell to wake it is not stopped).
+    // The process is stopped before this is due, until a shell continues it. A process group without a shell is not
+    // stopped, and this runs at once.
     setTimeout(() => {
       if (ended) return;
       stdin.setRawMode(true);
       screen.enter();
     }, 50);
   };
-  const tree = <Live options={options} screen={screen} quit={() => instance.unmount()} suspend={suspend} />;
+  const tree = <Dashboard options={options} screen={screen} quit={() => instance.unmount()} suspend={suspend} />;
   screen.enter();
   const release = onEndOfProcess({
     leave: () => screen.leave(),
@@ -206,13 +217,13 @@ export async function runDashboard(options: DashboardOptions): Promise<number> {
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 type EndingSignal = keyof typeof SIGNALS;
 
-/** `leave` when the process ends by itself or by a bug, `end` when a signal asks it to. Returns what undoes it. */
+/** Calls `leave` when the process ends by itself or by a bug, `end` when a signal asks it to. Returns the undo function. */
 function onEndOfProcess({ leave, end }: { leave: () => void; end: (exitCode: number) => void }): () => void {
   const signals = Object.keys(SIGNALS) as EndingSignal[];
   const onSignal = (signal: EndingSignal): void => end(SIGNALS[signal]);
   process.on('exit', leave);
   process.on('uncaughtExceptionMonitor', leave);
-  // Before whoever prints the error: it would go down with the alternate screen.
+  // Before the error is printed: on the alternate screen it would be lost.
   process.prependListener('unhandledRejection', leave);
   for (const signal of signals) process.on(signal, onSignal);
   return () => {

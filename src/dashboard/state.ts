@@ -1,11 +1,12 @@
-/** All that the dashboard knows, and how each event changes it. Pure: no clock, no terminal, no sockets. */
+/** The dashboard's state, and how each event changes it. Pure: no clock, no terminal, no sockets. */
 import type { GatewayEntry } from '../telemetry/admin-protocol.js';
 import { reloadText } from '../telemetry/changes.js';
 import type { ReloadSnapshot, RequestRecord, Snapshot } from '../telemetry/snapshot.js';
 import type { Batch, Connection } from './feed.js';
-import { plural } from './format.js';
+import { age, plural } from './format.js';
+import { EMPTY_HISTORY, extendHistory, type History } from './history.js';
 import type { Size, ViewName } from './layout.js';
-import type { RouteSort, StatusFilter, TailEntry } from './rows.js';
+import type { LimitSort, RouteSort, StatusFilter, TailEntry } from './rows.js';
 import type { Theme } from './theme.js';
 import { type Cursor, TOP } from './window.js';
 
@@ -25,6 +26,13 @@ export interface Tail {
   readonly dropped: number;
 }
 
+/** A snapshot, when it came, and the past that goes with it. */
+export interface Received {
+  readonly snapshot: Snapshot;
+  readonly receivedAt: number;
+  readonly history: History;
+}
+
 export interface State {
   readonly theme: Theme;
   readonly home: string | undefined;
@@ -36,12 +44,14 @@ export interface State {
   /** First line shown of a box that scrolls. */
   readonly scroll: number;
   readonly connection: Connection;
-  /** As shown; stands still while paused. */
+  /** What is shown; it stays the same while paused. */
+  readonly shown: Received | undefined;
+  readonly newest: Received | undefined;
+  /** The snapshot of `shown`. */
   readonly snapshot: Snapshot | undefined;
-  readonly newest: Snapshot | undefined;
   readonly paused: boolean;
   readonly tail: Tail;
-  /** The tail as it was when somebody began to read it; undefined while it runs. */
+  /** The tail as it was when a row was first selected; undefined while new requests show. */
   readonly heldTail: readonly TailEntry[] | undefined;
   readonly filters: Readonly<Record<ViewName, string>>;
   /** The filter is being typed. */
@@ -49,6 +59,8 @@ export interface State {
   readonly cursors: Readonly<Record<ViewName, Cursor>>;
   readonly sort: RouteSort;
   readonly reverse: boolean;
+  readonly limitSort: LimitSort;
+  readonly limitReverse: boolean;
   readonly status: StatusFilter;
   readonly reloading: boolean;
   readonly notice: Notice | undefined;
@@ -68,6 +80,8 @@ export type Action =
   /** What a key changed, made by keys.ts from the state it was pressed in. */
   | { readonly type: 'change'; readonly change: Partial<State> };
 
+/** Data that is older is not shown as the present. Snapshots come each second. */
+export const STALE_AFTER_MS = 3_000;
 /** Requests that the tail keeps. */
 export const MOST_TAIL = 2_000;
 const NOTICE_MS = 6_000;
@@ -90,8 +104,9 @@ export function initialState(options: { theme: Theme; size: Size; now: number; h
     overlay: 'none',
     scroll: 0,
     connection: { status: 'connecting' },
-    snapshot: undefined,
+    shown: undefined,
     newest: undefined,
+    snapshot: undefined,
     paused: false,
     tail: { entries: [], nextSeq: 1, dropped: 0 },
     heldTail: undefined,
@@ -100,6 +115,8 @@ export function initialState(options: { theme: Theme; size: Size; now: number; h
     cursors: perView(TOP),
     sort: 'rate',
     reverse: false,
+    limitSort: 'used',
+    limitReverse: false,
     status: 'all',
     reloading: false,
     notice: undefined,
@@ -134,7 +151,7 @@ export function reduce(state: State, action: Action): State {
     case 'picked':
       return { ...state, picker: undefined };
     case 'change':
-      // Whoever presses a key has read what was said.
+      // A key puts the notice away.
       return { ...state, notice: undefined, ...action.change };
   }
 }
@@ -149,19 +166,39 @@ function connected(state: State, connection: Connection, now: number): State {
 }
 
 function received(state: State, batch: Batch, now: number): State {
-  const newest = batch.snapshot ?? state.newest;
-  const snapshot = state.paused ? state.snapshot : newest;
+  const newest = batch.snapshot ? newestOf(state.newest, batch.snapshot, batch.receivedAt) : state.newest;
+  const shown = state.paused ? state.shown : newest;
   const last = batch.reloads.at(-1);
-  const before = state.newest?.gateway;
+  const before = state.newest?.snapshot.gateway;
   const restarted = before !== undefined && batch.snapshot !== undefined && before.pid !== batch.snapshot.gateway.pid;
   let notice = state.notice;
   if (restarted) {
     const text = `the gateway was restarted: process ${before.pid} is now ${batch.snapshot?.gateway.pid}`;
     notice = { kind: 'info', text, until: now + NOTICE_MS };
   }
-  // The one who asked for a reload hears of it by the answer to that.
+  // A reload that was asked for here is reported by the answer to that.
   if (last && !state.reloading) notice = reloadNotice(last, state.view, now);
-  return { ...state, now, newest, snapshot, notice, tail: grow(state.tail, batch.requests, batch.dropped) };
+  const tail = grow(withRecent(state.tail, batch.recent), batch.requests, batch.dropped);
+  return { ...state, now, newest, shown, snapshot: shown?.snapshot, notice, tail };
+}
+
+function newestOf(before: Received | undefined, snapshot: Snapshot, receivedAt: number): Received {
+  const same = before?.snapshot.gateway.pid === snapshot.gateway.pid;
+  const history = extendHistory(same ? before.history : EMPTY_HISTORY, snapshot);
+  return { snapshot, receivedAt, history };
+}
+
+const endOf = ({ record }: TailEntry): number => record.at + record.durationMs;
+
+/** The tail with requests that ended before the stream began, but for those that it has: the stream may have been reopened. */
+function withRecent(tail: Tail, recent: readonly RequestRecord[]): Tail {
+  if (recent.length === 0) return tail;
+  const keyOf = ({ id, durationMs }: RequestRecord): string => `${id} ${durationMs}`;
+  const known = new Set(tail.entries.map(({ record }) => keyOf(record)));
+  const missing = recent.filter((record) => !known.has(keyOf(record)));
+  const entries = [...tail.entries, ...missing.map((record, index) => ({ seq: tail.nextSeq + index, record }))];
+  entries.sort((a, b) => endOf(b) - endOf(a));
+  return { ...tail, entries: entries.slice(0, MOST_TAIL), nextSeq: tail.nextSeq + missing.length };
 }
 
 function grow(tail: Tail, requests: readonly RequestRecord[], dropped: number): Tail {
@@ -188,7 +225,23 @@ function reloadNotice(reload: ReloadSnapshot, view: ViewName, now: number): Noti
   return { kind: 'bad', text, until: until + NOTICE_MS };
 }
 
-/** The requests to show: the running tail, or as it stood. */
+/** Milliseconds that the data shown is old, where that is too old for the present; undefined while it is current. */
+export function staleFor({ shown, now, connection }: State): number | undefined {
+  if (!shown) return undefined;
+  const old = Math.max(0, now - shown.receivedAt);
+  return old > STALE_AFTER_MS || connection.status === 'lost' ? old : undefined;
+}
+
+/** The state as it is drawn: data that is stale is dimmed, and says how old it is. */
+export function withStaleness(state: State): State {
+  const old = staleFor(state);
+  if (old === undefined) return state;
+  const current = state.newest !== undefined && state.now - state.newest.receivedAt <= STALE_AFTER_MS;
+  const stale = state.paused && current ? `paused, ${age(old)} old` : `stale ${age(old)}`;
+  return { ...state, theme: { ...state.theme, stale } };
+}
+
+/** The requests to show: those that come in, or those that were there when a row was selected. */
 export function shownTail(state: State): readonly TailEntry[] {
   return state.heldTail ?? state.tail.entries;
 }

@@ -1,6 +1,6 @@
 /** How things look: glyphs by what the terminal can show, tones by what it may. Colour is never the only signal. */
 
-export type Tone = 'plain' | 'dim' | 'title' | 'accent' | 'good' | 'warn' | 'bad' | 'chart' | 'key';
+export type Tone = 'plain' | 'dim' | 'title' | 'accent' | 'good' | 'warn' | 'bad' | 'chart' | 'key' | 'alert';
 
 export interface Glyphs {
   /** Empty, then growing to a full cell. */
@@ -96,6 +96,8 @@ export interface Theme {
   /** Text beside glyphs has to be ASCII too. */
   readonly ascii: boolean;
   readonly colour: boolean;
+  /** How old the data is, where it is too old to be taken for the present: `stale 7s`. Everything is dimmed then. */
+  readonly stale?: string | undefined;
 }
 
 /** By the POSIX order LC_ALL, LC_CTYPE, LANG; the Linux console has no block glyphs whatever its locale says. */
@@ -126,6 +128,7 @@ const COLOURED: Readonly<Record<Tone, Style>> = {
   bad: { color: 'red', bold: true },
   chart: { color: 'green' },
   key: { color: 'cyan', bold: true },
+  alert: { color: 'yellow', bold: true },
 };
 
 const PLAIN: Readonly<Record<Tone, Style>> = {
@@ -138,8 +141,14 @@ const PLAIN: Readonly<Record<Tone, Style>> = {
   bad: { bold: true },
   chart: {},
   key: { bold: true },
+  alert: { bold: true },
 };
 
+/** Nothing of old data looks healthy: its green is gone. `alert`, which says how old it is, and the keys stay as they are. */
 export function styleOf(tone: Tone, theme: Theme): Style {
-  return (theme.colour ? COLOURED : PLAIN)[tone];
+  const style = (theme.colour ? COLOURED : PLAIN)[tone];
+  if (theme.stale === undefined || tone === 'alert' || tone === 'key') return style;
+  return (tone === 'warn' || tone === 'bad') && style.color !== undefined
+    ? { color: style.color, dimColor: true }
+    : { dimColor: true };
 }

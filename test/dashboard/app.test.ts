@@ -10,11 +10,11 @@ import { press } from '../../src/dashboard/keys.js';
 import { snapshotText } from '../../src/dashboard/once.js';
 import { initialState, reduce, type State } from '../../src/dashboard/state.js';
 import { width } from '../../src/dashboard/text.js';
-import { themeFor } from '../../src/dashboard/theme.js';
+import { styleOf, themeFor } from '../../src/dashboard/theme.js';
 import { RATE_SECONDS, type Snapshot } from '../../src/telemetry/snapshot.js';
 import { SecondsRing } from '../../src/telemetry/stats/seconds-ring.js';
 import { idleSnapshot } from './fake-gateway.js';
-import { limits, record, route, routes, snapshot, targets } from './sample.js';
+import { limits, record, reloads, route, routes, snapshot, targets } from './sample.js';
 
 interface Scene {
   readonly size?: { columns: number; rows: number };
@@ -33,7 +33,11 @@ function scene(options: Scene, ...keys: string[]): State {
   state = reduce(state, { type: 'connection', connection: { status: 'live', where: 'x' }, now: NOW });
   const shown = 'snapshot' in options ? options.snapshot : snapshot();
   const requests = Array.from({ length: options.requests ?? 80 }, (_, index) => record(index));
-  state = reduce(state, { type: 'batch', batch: { snapshot: shown, requests, dropped: 0, reloads: [] }, now: NOW });
+  state = reduce(state, {
+    type: 'batch',
+    batch: { snapshot: shown, receivedAt: NOW, recent: [], requests, dropped: 0, reloads: [] },
+    now: NOW,
+  });
   for (const key of keys) {
     const { change } = press(state, key);
     if (change) state = reduce(state, { type: 'change', change });
@@ -117,7 +121,10 @@ test('the rate that heads the page is that of the table: both are the mean of te
   const full = snapshot({ routes: [route('only', { requestsPerSecond: own.mean(NOW) })] });
   const shown = { ...full, traffic: { ...full.traffic, requestsPerSecond: all.values(NOW) } };
   assert.match(check(scene({ snapshot: shown, size: LARGE }, '1'), 'traffic'), /requests 10\/s[\s\S]* only .* 10 /);
-  assert.match(snapshotText(shown), /^requests .* 10\/s,[\s\S]*^ {2}only .* 10 /m);
+  assert.match(
+    snapshotText({ snapshot: shown, receivedAt: NOW, ageMs: 0 }),
+    /^requests .* 10\/s,[\s\S]*^ {2}only .* 10 /m,
+  );
 });
 
 test('an idle gateway says what would show, and how to make it', () => {
@@ -125,7 +132,7 @@ test('an idle gateway says what would show, and how to make it', () => {
   assert.match(check(scene(idle, '1'), 'traffic'), /no traffic now: try {2}curl -i http:\/\/127\.0\.0\.1:8080\//);
   assert.match(check(scene(idle, '2'), 'limits'), /use = "rate-limit"/);
   assert.match(check(scene(idle, '3'), 'targets'), /no service of this spec has a target/);
-  assert.match(check(scene(idle, '4'), 'requests'), /requests show here as they finish: try[\s\S]*curl -i/);
+  assert.match(check(scene(idle, '4'), 'requests'), /requests show here when they have ended: try[\s\S]*curl -i/);
   assert.match(check(scene(idle, '5'), 'reloads'), /the spec has not changed since/);
   const bare = { snapshot: { ...idleSnapshot(NOW), routes: [], listeners: [] }, requests: 0 };
   assert.match(check(scene(bare, '1'), 'no routes'), /no route yet/);
@@ -164,8 +171,8 @@ test('Traffic: more listeners than rows are counted', () => {
 
 test('a route in full', () => {
   const text = check(scene({}, '/', ...'policy:strict', 'return', 'return'), 'detail');
-  assert.match(text, /match {11}POST \/orders\/\{id:int\}\/payments/);
-  assert.match(text, /policies {8}keys, strict/);
+  assert.match(text, /match {8}POST \/orders\/\{id:int\}\/payments/);
+  assert.match(text, /policies {5}keys, strict/);
   assert.match(text, /2xx.*%.*█/);
 });
 
@@ -173,21 +180,34 @@ test('Limits: bars, numbers and words, not colours alone', () => {
   const text = check(scene({}, '2'), 'limits');
   assert.match(text, /polite {2}100\/min by consumer/);
   assert.match(text, /acme +█+ +100\/100 +in 0\.5s/);
-  assert.match(text, /globex +█+.?·+ +83\/100 +free/);
+  assert.match(text, /globex +█+.?·+ +83\/100 +now/);
   assert.match(text, /▲ 2\.4\/s refused/);
-  assert.match(text, /nobody is counted yet/);
+  assert.match(text, /no request has been counted yet/);
 });
 
 test('Targets: ejected, managed, unmanaged', () => {
   const text = check(scene({}, '3', 'down', 'down', 'down'), 'targets');
-  assert.match(text, /orders {2}2 targets {2}✗ 1 of 2 out/);
-  assert.match(text, /127\.0\.0\.1:4004 +✗ out 12s/);
-  assert.match(text, /ready 48113/);
-  assert.match(text, /backoff ↻4/);
-  assert.match(text, /consecutive failures; tried again in 12s/);
-  assert.match(text, /ago: connection refused +upstream\/unreachable/, 'why it failed last');
-  const trial = targets().map((target) => ({ ...target, ejectedForMs: 0 }));
-  assert.match(check(scene({ snapshot: snapshot({ targets: trial }) }, '3'), 'trial'), /✗ on trial/);
+  assert.match(text, /orders {2}2 targets {2}✗ 1 of 2 failing/);
+  assert.match(text, /127\.0\.0\.1:4004 +✗ ejected +for 42s: connection refused +in 12s/);
+  assert.match(text, /health +✗ ejected, tried again in 12s/);
+  assert.match(
+    text,
+    /failure +connection refused, since \d\d:\d\d:\d\d \(42s\) +upstream\/unreachable/,
+    'why it fails, and since when',
+  );
+  const wide = check(scene({ size: LARGE }, '3'), 'wide targets');
+  assert.match(wide, /ready 48113/);
+  assert.match(wide, /backoff ↻4/);
+  const failing = targets().map((target) => ({ ...target, health: 'healthy' as const, ejectedForMs: 0 }));
+  assert.match(
+    check(scene({ snapshot: snapshot({ targets: failing }) }, '3'), 'not ejected yet'),
+    /127\.0\.0\.1:4004 +▲ failing +for 42s: connection refused +-/,
+  );
+  const replied = failing.map((target) => ({ ...target, failingSince: null }));
+  assert.match(
+    check(scene({ snapshot: snapshot({ targets: replied }) }, '3', 'down', 'down', 'down'), 'it replies again'),
+    /127\.0\.0\.1:4004 +● healthy +0s ago: connection refused[\s\S]*it has replied since/,
+  );
 });
 
 test('Requests: the tail, what failed, a request with its decisions', () => {
@@ -197,7 +217,7 @@ test('Requests: the tail, what failed, a request with its decisions', () => {
   const held = check(scene({}, '4', 'down'), 'held');
   assert.match(held, /‖ held, 0 newer/);
   const detail = check(scene({ size: LARGE }, '4', '/', 'status:429', ...'4xx', 'return', 'return'), 'detail');
-  assert.match(detail, /status {5}429, limit\/exceeded/);
+  assert.match(detail, /status {7}429, limit\/exceeded/);
   assert.match(detail, /3 polite \(rate-limit\) {2}refused +100 of 100 used by acme; the next/);
 });
 
@@ -207,20 +227,20 @@ test('Requests: decisions that were not recorded, and none', () => {
     let state = scene({ requests: 0 }, '4');
     state = reduce(state, {
       type: 'batch',
-      batch: { snapshot: undefined, requests: [one], dropped: 3, reloads: [] },
+      batch: { snapshot: undefined, receivedAt: 0, recent: [], requests: [one], dropped: 3, reloads: [] },
       now: NOW,
     });
     const { change } = press(state, 'return');
     return check(reduce(state, { type: 'change', change: change ?? {} }), 'detail');
   };
-  assert.match(shows(bare), /not recorded: they are kept only while/);
+  assert.match(shows(bare), /not recorded: they are recorded only while/);
   assert.match(shows({ ...bare, ...{ decisions: [] } }), /no step had anything to decide/);
 });
 
 test('Reloads: generations, and why a spec was rejected', () => {
   const text = check(scene({}, '5'), 'reloads');
   assert.match(text, /✗ rejected/);
-  assert.match(text, /generation 12 serves on/);
+  assert.match(text, /generation 12 still serves/);
   assert.match(text, /did you mean 'polite'\?/);
   const live = check(scene({}, '5', 'down', 'down'), 'live');
   assert.match(live, /generation 12 {2}● live/);
@@ -247,18 +267,94 @@ test('connections: connecting, silent, lost; the last data stays', () => {
     connection: { status: 'silent', where: 'x', since: NOW - 5_000 },
     now: NOW,
   });
-  assert.match(check(silent, 'silent'), /▲ silent for 5\.0s/);
+  assert.match(check(silent, 'silent'), /▲ no data/);
   const lost = { status: 'lost', reason: 'the gateway is not running', attempt: 3, retryAt: NOW + 2_000 } as const;
   const gone = reduce(base, { type: 'connection', connection: lost, now: NOW });
-  assert.match(check(gone, 'gone'), /✗ reconnecting in 2s[\s\S]*get-order/);
+  assert.match(check(gone, 'gone'), /✗ stale 0s, reconnecting in 2s[\s\S]*get-order/);
   const empty = scene({ snapshot: undefined });
   assert.match(
     check({ ...empty, connection: { status: 'connecting' } }, 'first'),
-    /◌ connecting[\s\S]*Waiting for the gateway/,
+    /◌ connecting[\s\S]*Waiting for data from the gateway/,
   );
   assert.match(
     check({ ...empty, connection: lost }, 'never'),
-    /No gateway answers[\s\S]*the gateway is not running[\s\S]*tried 3 times/,
+    /No connection to the gateway[\s\S]*the gateway is not running[\s\S]*tried 3 times/,
+  );
+});
+
+test('data older than 3 s is dimmed, says how old it is, and nothing of it looks healthy', () => {
+  for (const size of [SMALL, LARGE]) {
+    for (const view of ['1', '2', '3', '4', '5']) {
+      const at = (now: number): State => reduce(scene({ size }, view), { type: 'tick', now });
+      assert.not.match(check(at(NOW + 3_000), view), /stale/);
+      const text = check(at(NOW + 7_000), `stale ${view}`);
+      assert.match(text, /^ gw .*was ready .*▲ stale 7s/);
+      assert.ok((text.match(/stale 7s/g)?.length ?? 0) >= 2, `view ${view} says so beside its data, too`);
+      assert.not.match(text, /●|live\b(?! {2})/, view);
+    }
+  }
+  const paused = reduce(scene({}, '3', 'p'), { type: 'tick', now: NOW + 9_000 });
+  assert.match(check(paused, 'no data while paused'), /‖ PAUSED {2}▲ stale 9s/);
+  const next = snapshot({}, { now: NOW + 9_000 });
+  const batch = { snapshot: next, receivedAt: NOW + 9_000, recent: [], requests: [], dropped: 0, reloads: [] };
+  const held = reduce(paused, { type: 'batch', batch, now: NOW + 9_000 });
+  assert.match(check(held, 'paused'), /was ready .*‖ PAUSED {2}▲ paused, 9s old/);
+  const { change } = press(held, 'p');
+  assert.match(check(reduce(held, { type: 'change', change: change ?? {} }), 'continued'), /● ready .*● live/);
+});
+
+test('stale data has no green, and stays readable without colours', () => {
+  const theme = themeFor({ LANG: 'C.UTF-8' });
+  for (const tone of ['plain', 'good', 'chart', 'accent', 'title'] as const)
+    assert.equal(styleOf(tone, { ...theme, stale: 'stale 7s' }), { dimColor: true }, tone);
+  assert.equal(styleOf('bad', { ...theme, stale: 'stale 7s' }), { color: 'red', dimColor: true });
+  assert.equal(styleOf('alert', { ...theme, stale: 'stale 7s' }), { color: 'yellow', bold: true });
+  const plain = themeFor({ LANG: 'C.UTF-8', NO_COLOR: '1' });
+  assert.equal(styleOf('bad', { ...plain, stale: 'stale 7s' }), { dimColor: true });
+});
+
+test('every details pane shows how its values have changed', () => {
+  const later = (size: { columns: number; rows: number }, ...keys: string[]): State => {
+    let state = scene({ size }, ...keys);
+    for (let second = 1; second <= 5; second++) {
+      const now = NOW + second * 1_000;
+      const grown = snapshot({ reloads: reloads(NOW) }, { now });
+      const more = {
+        ...grown,
+        routes: grown.routes.map((one) => ({ ...one, requests: one.requests + second * second * 10 })),
+        targets: grown.targets.map((one) => ({ ...one, requests: one.requests + second * second * 10 })),
+        limits: grown.limits.map((one) => ({
+          ...one,
+          allowed: one.allowed + second * second * 10,
+          keys: one.keys.map((key) => ({ ...key, allowed: key.allowed + second * second * 10 })),
+        })),
+      };
+      const batch = { snapshot: more, receivedAt: now, recent: [], requests: [], dropped: 0, reloads: [] };
+      state = reduce(state, { type: 'batch', batch, now });
+    }
+    return state;
+  };
+  for (const size of [SMALL, LARGE]) {
+    assert.match(check(later(size, '1', 'return'), 'route'), /requests +[\d.k]+, [\d.]+\/s +▁▃▄▆█ {2}peak 90\/s/);
+    assert.match(check(later(size, '2', 'return'), 'limit'), /allowed +[\d.k]+ since start +▁▃▄▆█ {2}peak 90\/s/);
+    assert.match(check(later(size, '3'), 'target'), /requests +[\d.k]+, \d+ in flight +▁▃▄▆█ {2}peak 90\/s/);
+    assert.match(check(later(size, '4', 'return'), 'request'), /route rate +[\d.]+\/s +▁▃▄▆█ {2}peak 90\/s/);
+    assert.match(check(later(size, '5', 'down', 'down'), 'reload'), /requests +[\d.]+\/s +[ ▁▂▃▄▅▆▇█]+ {2}peak \d+\/s/);
+  }
+});
+
+test('Limits: keys sorted by what is asked for', () => {
+  const order = (...keys: string[]): string[] =>
+    [...check(scene({}, '2', ...keys), 'limits').matchAll(/^ {2}(acme|globex|initech) /gm)].map(
+      (match) => match[1] ?? '',
+    );
+  assert.equal(order(), ['acme', 'globex', 'initech']);
+  assert.equal(order('S'), ['initech', 'globex', 'acme']);
+  assert.equal(order('s', 's', 's', 'S'), ['initech', 'globex', 'acme']);
+  assert.match(check(scene({}, '2', 's'), 'by wait'), /NEXT ALLOWED▼/);
+  assert.match(
+    check(scene({}, '2', 'down', 'down', 'return'), 'details'),
+    /polite {2}acme[\s\S]*refused; allowed in 0\.5s/,
   );
 });
 
@@ -280,7 +376,7 @@ test('a choice of gateways', () => {
   let state = reduce(scene({}), { type: 'pick', entries });
   assert.match(
     check(state, 'picker'),
-    /^ gw\s+Several gateways.*Which one\?[\s\S]*▸ ~\/shop-0\/gateway\.toml +127\.0\.0\.1:8080 +4000 +1m 05s/,
+    /^ gw\s+Several gateways.*Choose one:[\s\S]*▸ ~\/shop-0\/gateway\.toml +127\.0\.0\.1:8080 +4000 +1m 05s/,
   );
   const { change } = press(state, 'end');
   state = reduce(state, { type: 'change', change: change ?? {} });
@@ -342,7 +438,7 @@ test('nothing that strangers send reaches the terminal as a command', () => {
       });
       state = reduce(state, {
         type: 'batch',
-        batch: { snapshot: named, requests: [one], dropped: 0, reloads: [] },
+        batch: { snapshot: named, receivedAt: NOW, recent: [], requests: [one], dropped: 0, reloads: [] },
         now: NOW,
       });
       for (const key of keys) {

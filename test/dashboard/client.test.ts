@@ -66,8 +66,8 @@ test('addresses', () => {
   assert.is(parse('localhost:9901'), 'tcp http://localhost:9901');
   assert.is(parse('[::1]:9901'), 'tcp http://[::1]:9901');
   assert.match(parse(''), /empty/);
-  assert.match(parse('ftp://x'), /not understood/);
-  assert.match(parse('http://'), /no address/);
+  assert.match(parse('ftp://x'), /not supported/);
+  assert.match(parse('http://'), /not an address/);
   assert.match(parse('http://user:pw@host:1'), /GW_ADMIN_TOKEN/);
   const withToken = parseAddress('http://h:1', { GW_ADMIN_TOKEN: 'secret' }, '/');
   assert.is('token' in withToken && withToken.token, 'secret');
@@ -114,7 +114,7 @@ test('over TCP the token goes along, and its absence is told as such', async () 
   assert.equal(await ask('sesame'), gateway.snapshot);
   const without = await refusal(ask(undefined));
   assert.is(without.reason, 'unauthorized');
-  assert.match(without.message, /wants a token: set GW_ADMIN_TOKEN/);
+  assert.match(without.message, /requires a token: set GW_ADMIN_TOKEN/);
   const wrong = await refusal(ask('wrong'));
   assert.match(wrong.message, /refused the token in GW_ADMIN_TOKEN/);
   assert.not.match(wrong.message, /wrong/);
@@ -126,7 +126,7 @@ test('over TCP the token goes along, and its absence is told as such', async () 
   await gateway.close();
 });
 
-test('what is wrong with a place where no gateway answers', async () => {
+test('an address without a gateway: the error names the cause', async () => {
   const socket = (path: string): Promise<AdminError> => refusal(new AdminClient({ kind: 'socket', path }).snapshot());
   assert.match((await socket('/nowhere/7.sock')).message, /there is no socket at \/nowhere\/7.sock/);
   await withFolder(async (directory) => {
@@ -136,33 +136,33 @@ test('what is wrong with a place where no gateway answers', async () => {
     assert.is((await socket(path)).reason, 'unreachable');
   });
   const closed = new URL('http://127.0.0.1:1');
-  const nobody = await refusal(new AdminClient({ kind: 'tcp', url: closed, token: undefined }).snapshot());
-  assert.match(nobody.message, /nobody listens at http:\/\/127.0.0.1:1/);
+  const refused = await refusal(new AdminClient({ kind: 'tcp', url: closed, token: undefined }).snapshot());
+  assert.match(refused.message, /connection refused at http:\/\/127.0.0.1:1/);
 });
 
-test('answers of strangers are refused with what is strange about them', async () => {
-  const told = async (status: number, body: string, expected: RegExp, maxBytes = 10_000): Promise<void> => {
+test('replies that are not from a gateway are refused, with the reason', async () => {
+  const refuses = async (status: number, body: string, expected: RegExp, maxBytes = 10_000): Promise<void> => {
     await answering(status, body, async (address) => {
       assert.match((await refusal(new AdminClient(address, { maxBytes }).snapshot())).message, expected);
     });
   };
-  await told(200, '<html>', /sent no JSON/);
-  await told(200, '{}', /sent no snapshot/);
-  await told(200, '[1]', /sent no snapshot/);
-  await told(200, '{"version":2}', /speaks snapshot version 2, this gw understands 1/);
-  await told(200, '{"version":1,"gateway":{}}', /parts missing/);
-  await told(404, 'no', /status 404/);
-  await told(503, '{"detail":"The gateway is ending."}', /^The gateway is ending\.$/);
-  await told(200, 'x'.repeat(20_000), /more than 10000 bytes/);
+  await refuses(200, '<html>', /not JSON/);
+  await refuses(200, '{}', /not a snapshot/);
+  await refuses(200, '[1]', /not a snapshot/);
+  await refuses(200, '{"version":2}', /sends snapshot version 2, this gw reads version 1/);
+  await refuses(200, '{"version":1,"gateway":{}}', /incomplete/);
+  await refuses(404, 'no', /status 404/);
+  await refuses(503, '{"detail":"The gateway is ending."}', /^The gateway is ending\.$/);
+  await refuses(200, 'x'.repeat(20_000), /more than 10000 bytes/);
   await answering(200, '{"outcome":"maybe"}', async (address) => {
-    assert.match((await refusal(new AdminClient(address).reload())).message, /no account of the reload/);
+    assert.match((await refusal(new AdminClient(address).reload())).message, /does not describe the reload/);
   });
   await answering(500, 'no', async (address) => {
     assert.match((await refusal(new AdminClient(address).reload())).message, /status 500/);
   });
 });
 
-test('a gateway that accepts and says nothing is given up', async () => {
+test('a gateway that accepts a connection and never replies is a timeout', async () => {
   const server = createServer(() => {});
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
@@ -210,14 +210,14 @@ test('events: snapshots always, requests when asked, kinds of the future passed 
   });
 });
 
-test('a stream that speaks nonsense, or too long, is ended once', async () => {
+test('a stream with invalid or too long lines is ended once', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const client = new AdminClient({ kind: 'socket', path: gateway.socket }, { maxBytes: 100_000 });
     for (const [bytes, expected] of [
-      ['not json\n', /no JSON/],
-      ['7\n', /no object/],
-      ['{"type":"snapshot","snapshot":{"version":1}}\n', /parts missing/],
+      ['not json\n', /not JSON/],
+      ['7\n', /not an object/],
+      ['{"type":"snapshot","snapshot":{"version":1}}\n', /incomplete/],
       ['x'.repeat(100_001), /longer than 100000 bytes/],
     ] as const) {
       const heard = listener();

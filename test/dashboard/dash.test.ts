@@ -4,8 +4,9 @@ import { Writable } from 'node:stream';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { DashError, type DashOptions, dash } from '../../src/dashboard/index.js';
-import { snapshotJson, snapshotText } from '../../src/dashboard/once.js';
+import { type DatedSnapshot, dated, snapshotJson, snapshotText } from '../../src/dashboard/once.js';
 import { terminalIsUnicode, themeFor } from '../../src/dashboard/theme.js';
+import type { Snapshot } from '../../src/telemetry/snapshot.js';
 import { FakeGateway, idleSnapshot } from './fake-gateway.js';
 import { withFolder } from './help.js';
 import { route, snapshot } from './sample.js';
@@ -44,16 +45,18 @@ test('--once --json prints the snapshot, --once a summary', async () => {
     const gateway = await FakeGateway.start({ directory, spec: join(directory, 'gateway.toml') });
     const json = await run({ directory, once: true, json: true });
     assert.is(json.code, 0);
-    assert.equal(JSON.parse(json.out), gateway.snapshot);
+    const { received, ...printed } = JSON.parse(json.out);
+    assert.equal(printed, gateway.snapshot);
+    assert.is(received.stale, false);
     const text = await run({ directory, once: true });
-    assert.match(text.out, /^gateway {5}.*ready, process/);
+    assert.match(text.out, /^data {8}.* old\ngateway {5}.*ready, process/);
     const address = await run({
       directory: '/nowhere',
       once: true,
       address: gateway.socket,
       env: { GW_RUNTIME_DIR: directory },
     });
-    assert.match(address.out, /^gateway/);
+    assert.match(address.out, /^gateway/m);
     await gateway.close();
   });
 });
@@ -61,7 +64,7 @@ test('--once --json prints the snapshot, --once a summary', async () => {
 test('wrong ways of calling are told with a right one', async () => {
   await withFolder(async (directory) => {
     const json = await refusal(run({ directory, json: true }));
-    assert.equal([json.kind, json.message], ['usage', '--json prints one snapshot: say --once --json']);
+    assert.equal([json.kind, json.message], ['usage', '--json prints one snapshot: use --once --json']);
     const pipe = await refusal(run({ directory }));
     assert.is(pipe.kind, 'usage');
     assert.match(pipe.message, /needs a terminal[\s\S]*gw dash --once/);
@@ -107,20 +110,36 @@ test('an entry that is half written is no gateway', async () => {
   });
 });
 
+/** Of a snapshot that has just been taken. */
+const fresh = (taken: Snapshot): DatedSnapshot => ({ snapshot: taken, receivedAt: 1_000, ageMs: 0 });
+
+test('both forms say how old the snapshot is, and call none that is older than 3 s ready', () => {
+  const { now } = snapshot().gateway;
+  const old = dated(snapshot(), now - 10_000, now + 7_000);
+  assert.is(old.ageMs, 7_000);
+  assert.match(snapshotText(old), /^data +\S+ \S+, STALE: 7s old\n[\s\S]*was ready/);
+  assert.equal(JSON.parse(snapshotJson(old)).received, { at: now + 7_000, ageMs: 7_000, stale: true });
+  const current = dated(snapshot(), now - 10, now + 5);
+  assert.match(snapshotText(current), /^data +\S+ \S+, 0s old\n[\s\S]* {2}ready,/);
+  assert.is(JSON.parse(snapshotJson(current)).received.stale, false);
+  assert.is(dated(snapshot(), now + 99_000, now + 99_020).ageMs, 20, 'of a machine whose clock is behind');
+  assert.is(dated(snapshot(), now - 99_000, now - 98_000).ageMs, 0, 'of one whose clock is ahead');
+});
+
 test('the text: every part, aligned, and long tables cut', () => {
-  const text = snapshotText(snapshot({}, { routes: 80 }), '/srv');
+  const text = snapshotText(fresh(snapshot({}, { routes: 80 })), '/srv');
   assert.match(text, /~\/shop\/gateway\.toml {2}ready/);
   assert.match(text, /\n {2}ROUTE +MATCH +REQ\/S/);
   assert.match(text, /and 30 more \(--json prints all\)/);
   assert.match(text, /polite {2}100\/min {2}consumer {2}acme +100\/100 +in 0\.5s +311/);
-  assert.match(text, /ejected for 12s/);
+  assert.match(text, /ejected, retry in 12s/);
   assert.match(text, /rejected +- /);
   const full = snapshot();
   assert.match(
-    snapshotText({ ...full, gateway: { ...full.gateway, overloaded: 1 } }),
-    /^memory +87\.0MiB, short: new connections are turned away$/m,
+    snapshotText(fresh({ ...full, gateway: { ...full.gateway, overloaded: 1 } })),
+    /^memory +87\.0MiB, short: new connections are refused$/m,
   );
-  const idle = snapshotText(idleSnapshot(Date.now()));
+  const idle = snapshotText(fresh(idleSnapshot(Date.now())));
   assert.match(idle, /no keys counted[\s\S]*no targets[\s\S]*no reloads since the start/);
 });
 
@@ -128,10 +147,10 @@ test('neither form lets a stranger command the terminal', () => {
   const evil = 'a\x1b[31mb\x9bc\u202ed\x7f\n';
   const dirty = snapshot({ routes: [route(evil, { match: evil })] });
   const named = { ...dirty, gateway: { ...dirty.gateway, spec: evil } };
-  assert.not.match(snapshotText(named), /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/);
-  const json = snapshotJson(named);
+  assert.not.match(snapshotText(fresh(named)), /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/);
+  const json = snapshotJson(fresh(named));
   assert.not.match(json, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]/);
-  assert.equal(JSON.parse(json), named);
+  assert.equal(JSON.parse(json), { ...named, received: { at: 1_000, ageMs: 0, stale: false } });
 });
 
 test('what a terminal can show is taken from its locale and kind', () => {

@@ -1,14 +1,14 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Address } from '../../src/dashboard/address.js';
-import { type Batch, type Connection, type FeedOptions, LiveFeed } from '../../src/dashboard/feed.js';
+import { type Batch, type Connection, EventFeed, type FeedOptions } from '../../src/dashboard/feed.js';
 import { until } from '../support/until.js';
 import { FakeGateway } from './fake-gateway.js';
 import { withFolder } from './help.js';
 import { record } from './sample.js';
 
 interface Watched {
-  readonly feed: LiveFeed;
+  readonly feed: EventFeed;
   readonly connections: Connection[];
   readonly batches: Batch[];
   status(): string | undefined;
@@ -17,7 +17,7 @@ interface Watched {
 function watched(locate: FeedOptions['locate'], more: Partial<FeedOptions> = {}): Watched {
   const connections: Connection[] = [];
   const batches: Batch[] = [];
-  const feed = new LiveFeed({
+  const feed = new EventFeed({
     locate,
     connection: (connection) => connections.push(connection),
     batch: (batch) => batches.push(batch),
@@ -160,7 +160,7 @@ test('silence shows, and ends the connection when it lasts', async () => {
     feed.close();
     const strict = watched(async () => at(gateway), { silenceMs: [30, 60] });
     await until(
-      () => strict.connections.some((one) => one.status === 'lost' && /said nothing/.test(one.reason)),
+      () => strict.connections.some((one) => one.status === 'lost' && /sent nothing/.test(one.reason)),
       'given up',
     );
     strict.feed.close();

@@ -14,7 +14,7 @@ function start(size = { columns: 80, rows: 24 }): State {
   const requests = Array.from({ length: 60 }, (_, index) => record(index));
   return reduce(state, {
     type: 'batch',
-    batch: { snapshot: snapshot(), requests, dropped: 0, reloads: [] },
+    batch: { snapshot: snapshot(), receivedAt: 1_000, recent: [], requests, dropped: 0, reloads: [] },
     now: 1_000,
   });
 }
@@ -113,7 +113,8 @@ test('details open on the selected route, or on the first', () => {
   assert.is(type(state, 'return').overlay, 'detail');
   assert.is(type(state, 'down', 'down', 'return').overlay, 'detail');
   assert.is(type(state, 'return', 'escape').overlay, 'none');
-  assert.is(type(state, '2', 'return').overlay, 'none');
+  for (const view of ['2', '3', '4']) assert.is(type(state, view, 'return').overlay, 'detail', view);
+  assert.is(type(state, '5', 'return').overlay, 'none');
   assert.is(type(state, '/', ...'nothing-has-this', 'return', 'return').overlay, 'none');
   const next = type(state, 'return', 'right');
   assert.is.not(next.cursors.traffic.id, type(state, 'return').cursors.traffic.id);
@@ -171,7 +172,7 @@ test('pause holds snapshot and tail, and the newest shows when it ends', () => {
     const newer = snapshot({}, { seed: 3 });
     const later = reduce(paused, {
       type: 'batch',
-      batch: { snapshot: newer, requests: [record(99)], dropped: 0, reloads: [] },
+      batch: { snapshot: newer, receivedAt: 2, recent: [], requests: [record(99)], dropped: 0, reloads: [] },
       now: 2,
     });
     assert.is(type(later, '4', 'down', 'escape').heldTail, paused.tail.entries, 'letting go of a row ends no pause');

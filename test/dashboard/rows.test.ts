@@ -87,21 +87,21 @@ test('10,000 routes are sorted and filtered within the time of a frame', () => {
 });
 
 test('limits: a heading, then keys or a word that there are none', () => {
-  const rows = limitRows(snapshot(), '');
+  const rows = limitRows(snapshot(), '', 'used', false);
   assert.equal(
     rows.map((row) => row.kind),
     ['limit', 'key', 'key', 'key', 'limit', 'empty'],
   );
   assert.equal(
-    limitRows(snapshot(), 'globex').map((row) => row.kind),
+    limitRows(snapshot(), 'globex', 'used', false).map((row) => row.kind),
     ['limit', 'key'],
   );
   assert.equal(
-    limitRows(snapshot(), 'policy:strict').map((row) => row.kind),
+    limitRows(snapshot(), 'policy:strict', 'used', false).map((row) => row.kind),
     ['limit', 'empty'],
   );
-  assert.equal(limitRows(snapshot(), 'nobody'), []);
-  assert.equal(limitRows(undefined, ''), []);
+  assert.equal(limitRows(snapshot(), 'nobody', 'used', false), []);
+  assert.equal(limitRows(undefined, '', 'used', false), []);
 });
 
 test('targets stand under their service', () => {

@@ -9,6 +9,8 @@ const size = { columns: 80, rows: 24 };
 const start = (): State => initialState({ theme: themeFor({ LANG: 'C.UTF-8' }), size, now: 1_000 });
 const batch = (more: Partial<Batch>): Batch => ({
   snapshot: undefined,
+  receivedAt: 2_000,
+  recent: [],
   requests: [],
   dropped: 0,
   reloads: [],
@@ -21,10 +23,11 @@ test('a snapshot shows at once, or when the pause ends', () => {
   const first = snapshot();
   const second = snapshot({}, { seed: 8 });
   const shown = take(start(), { snapshot: first });
+  assert.is(shown.shown?.receivedAt, 2_000);
   assert.is(shown.snapshot, first);
   const paused = take({ ...shown, paused: true }, { snapshot: second });
   assert.is(paused.snapshot, first);
-  assert.is(paused.newest, second);
+  assert.is(paused.newest?.snapshot, second);
   assert.is(take(shown, {}).snapshot, first, 'a batch without a snapshot changes none');
 });
 
@@ -51,6 +54,16 @@ test('the tail has the newest first, numbered, and no more than it may', () => {
   const flood = take(start(), { requests: Array.from({ length: 3_000 }, (_, index) => record(index)) });
   assert.is(flood.tail.entries.length, MOST_TAIL);
   assert.is(flood.tail.entries[0]?.record.id, 'req-2999');
+});
+
+test('requests from before the stream began come in by their time, once', () => {
+  const live = take(start(), { recent: [record(1), record(2)], requests: [record(5)] });
+  const ids = (state: State): string[] => state.tail.entries.map(({ record: { id } }) => id);
+  assert.equal(ids(live), ['req-5', 'req-2', 'req-1']);
+  const again = take(live, { recent: [record(2), record(3), record(5), record(6)] });
+  assert.equal(ids(again), ['req-6', 'req-5', 'req-3', 'req-2', 'req-1']);
+  assert.is(new Set(again.tail.entries.map(({ seq }) => seq)).size, 5);
+  assert.is(again.tail.dropped, 0);
 });
 
 test('a held tail stands still', () => {

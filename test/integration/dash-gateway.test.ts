@@ -11,7 +11,7 @@ import * as assert from 'uvu/assert';
 import { Gateway } from '../../src/control/gateway.js';
 import { App } from '../../src/dashboard/app.js';
 import { discover, rediscover } from '../../src/dashboard/discover.js';
-import { type Connection, LiveFeed } from '../../src/dashboard/feed.js';
+import { type Connection, EventFeed } from '../../src/dashboard/feed.js';
 import { press } from '../../src/dashboard/keys.js';
 import { type Action, initialState, reduce, type State } from '../../src/dashboard/state.js';
 import { themeFor } from '../../src/dashboard/theme.js';
@@ -72,7 +72,7 @@ test('a real gateway: found by its folder, its requests with decisions, reloads,
       app.rerender(createElement(App, { state }));
       return app.lastFrame() ?? '';
     };
-    const feed = new LiveFeed({
+    const feed = new EventFeed({
       locate: async () => {
         const entry = await rediscover(found.entry, where);
         return entry && { kind: 'socket', path: entry.socket };
@@ -99,24 +99,24 @@ test('a real gateway: found by its folder, its requests with decisions, reloads,
     typeKeys('2');
     assert.match(screen(), /polite {2}2\/min by ip[\s\S]*127\.0\.0\.1 +█+ +2\/2 +in \d/);
     typeKeys('4', 'down', 'down', 'return');
-    assert.match(screen(), /status {5}429[\s\S]*decisions[\s\S]*polite \(rate-limit\)/);
+    assert.match(screen(), /status {7}429[\s\S]*decisions[\s\S]*polite \(rate-limit\)/);
 
     writeFileSync(spec, SPEC.replace('policies = ["polite"]', 'policies = ["polit"]'));
     const rejected = await feed.reload();
     assert.is(rejected.outcome, 'rejected');
-    await until(() => state.newest?.reloads[0]?.outcome === 'rejected', 'the rejection');
+    await until(() => state.newest?.snapshot.reloads[0]?.outcome === 'rejected', 'the rejection');
     typeKeys('escape', '5');
-    assert.match(screen(), /✗ rejected[\s\S]*generation 1 serves on[\s\S]*polit/);
+    assert.match(screen(), /✗ rejected[\s\S]*generation 1 still serves[\s\S]*polit/);
     writeFileSync(spec, `${SPEC}\n[[route]]\nname = "more"\nmatch = "GET /more"\nreply = { body = "more" }\n`);
     assert.is((await feed.reload()).outcome, 'live');
-    await until(() => state.newest?.generation.id === 2, 'generation 2');
+    await until(() => state.newest?.snapshot.generation.id === 2, 'generation 2');
     assert.match(screen(), /gen 2[\s\S]*● live +2 /);
 
     await gateway.close();
     await until(() => statuses.at(-1) === 'lost', 'the loss');
     gateway = await start();
     await until(() => statuses.at(-1) === 'live', 'the return');
-    await until(() => state.newest?.generation.id === 1, 'its snapshot');
+    await until(() => state.newest?.snapshot.generation.id === 1, 'its snapshot');
     feed.close();
     app.unmount();
     await gateway.close();

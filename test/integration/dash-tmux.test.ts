@@ -170,7 +170,7 @@ run('comes back when the gateway restarts, as another process with another socke
     await terminal.shows(/● live[\s\S]*get-order/);
     // Killed: it cannot take its entry and socket away.
     first.kill('SIGKILL');
-    await terminal.shows(/✗ reconnecting/);
+    await terminal.shows(/was ready .*✗ stale \d+s, reconnecting/);
     assert.match(terminal.screen(), /get-order/, 'the last data stays');
     const second = await terminal.gateway();
     await terminal.shows(/● live/);
@@ -224,7 +224,7 @@ run('several gateways: one is chosen; ASCII where there is no UTF-8', async () =
     await terminal.gateway('--spec', '/srv/bank/gateway.toml');
     await terminal.gateway('--spec', '/srv/shop/gateway.toml');
     terminal.open({ columns: 80, rows: 24 }, { env: { LC_ALL: 'C' } });
-    const list = await terminal.shows(/Which one\?/);
+    const list = await terminal.shows(/Choose one:/);
     assert.match(list, /\/srv\/bank\/gateway\.toml/);
     assert.match(list, /^> /m);
     terminal.keys('Down', 'Enter');

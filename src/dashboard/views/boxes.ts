@@ -1,13 +1,15 @@
-/** Boxes that scroll: which one shows, what is in it and how much of that. */
+/** Boxes that scroll: which one shows, and which of its lines. */
 
-import { boxRows, reloadBoxRows, requestsSideBySide } from '../layout.js';
+import { besideColumns, boxRows, isSideBySide, listRows, reloadBoxRows } from '../layout.js';
 import { frame, type Line, printable, span } from '../line.js';
 import { routeName } from '../rows.js';
 import type { State } from '../state.js';
 import { indexOf } from '../window.js';
 import { helpLines } from './help.js';
+import { limitDetail, limitTitle } from './limits.js';
 import { reloadDetail, reloadTitle } from './reloads.js';
 import { requestDetail } from './requests.js';
+import { targetDetail, targetTitle } from './targets.js';
 import { routeDetail, trafficRows } from './traffic.js';
 
 export interface Box {
@@ -16,11 +18,6 @@ export interface Box {
   /** Width and lines inside the frame. */
   readonly columns: number;
   readonly rows: number;
-}
-
-/** Columns of the box beside the tail, frame included. */
-export function besideColumns(state: State): number {
-  return Math.min(90, Math.floor(state.size.columns * 0.45));
 }
 
 /** The box that scroll keys move; undefined where the view has none open. */
@@ -33,15 +30,21 @@ export function openBox(state: State): Box | undefined {
     return { title: reloadTitle(state), lines: reloadDetail(state, columns - 2), columns, rows: reloadBoxRows(size) };
   }
   if (state.overlay !== 'detail') return undefined;
-  if (state.view === 'traffic') {
-    const list = trafficRows(state);
-    const name = list[indexOf(list, state.cursors.traffic)]?.route.name ?? null;
-    const title = [span(printable(routeName(name), state.theme), 'title')];
-    return { title, lines: routeDetail(state, columns - 2), columns, rows };
+  if (state.view === 'limits')
+    return { title: limitTitle(state), lines: limitDetail(state, columns - 2), columns, rows };
+  if (state.view === 'targets') {
+    return { title: targetTitle(state), lines: targetDetail(state, columns - 2), columns, rows };
   }
-  if (state.view !== 'requests') return undefined;
-  const own = requestsSideBySide(size) ? besideColumns(state) - 2 : columns;
-  return { title: [span('request', 'title')], lines: requestDetail(state, own - 2), columns: own, rows };
+  const beside = isSideBySide(size);
+  const own = beside ? besideColumns(size) - 2 : columns;
+  if (state.view === 'requests') {
+    return { title: [span('request', 'title')], lines: requestDetail(state, own - 2), columns: own, rows };
+  }
+  const list = trafficRows(state);
+  const name = list[indexOf(list, state.cursors.traffic)]?.route.name ?? null;
+  const title = [span(printable(routeName(name), state.theme), 'title')];
+  // Beside the table: its header and its footer are as high as the frame.
+  return { title, lines: routeDetail(state, own - 2), columns: own, rows: beside ? listRows('traffic', size) : rows };
 }
 
 export function mostScroll(box: Box): number {

@@ -1,6 +1,6 @@
 /** The lines around every view: status bar, tabs, keys. */
 import type { Connection } from '../feed.js';
-import { age, homePath, span as spanOf, timeOfDay } from '../format.js';
+import { age, homePath, timeOfDay } from '../format.js';
 import { VIEWS, type ViewName } from '../layout.js';
 import { type Line, lineWidth, printable, type Span, span, spread } from '../line.js';
 import type { State } from '../state.js';
@@ -14,18 +14,20 @@ export const TITLES: Readonly<Record<ViewName, string>> = {
   reloads: 'Reloads',
 };
 
+/** Whether the data is current, and whether more comes. */
 function connectionSpan(connection: Connection, state: State): Span {
-  const { glyphs } = state.theme;
+  const { glyphs, stale } = state.theme;
   switch (connection.status) {
     case 'connecting':
       return span(`${glyphs.busy} connecting`, 'warn');
     case 'live':
-      return span(`${glyphs.good} live`, 'good');
+      return stale === undefined ? span(`${glyphs.good} live`, 'good') : span(`${glyphs.warn} ${stale}`, 'alert');
     case 'silent':
-      return span(`${glyphs.warn} silent for ${spanOf(state.now - connection.since)}`, 'warn');
+      return span(`${glyphs.warn} ${stale ?? 'no data'}`, 'alert');
     case 'lost': {
       const wait = Math.max(0, connection.retryAt - state.now);
-      return span(`${glyphs.bad} reconnecting${wait > 500 ? ` in ${Math.round(wait / 1000)}s` : ''}`, 'bad');
+      const retry = `reconnecting${wait > 500 ? ` in ${Math.round(wait / 1000)}s` : ''}`;
+      return span(`${glyphs.bad} ${stale === undefined ? '' : `${stale}, `}${retry}`, 'alert');
     }
   }
 }
@@ -37,22 +39,22 @@ function gatewaySpans(state: State): Span[] {
   const { gateway, generation } = snapshot;
   const look = gateway.state === 'ready' ? (['good', glyphs.good] as const) : (['warn', glyphs.busy] as const);
   const parts = [
-    span(`${look[1]} ${gateway.state}`, look[0]),
+    theme.stale === undefined ? span(`${look[1]} ${gateway.state}`, look[0]) : span(`was ${gateway.state}`, 'dim'),
     span('  '),
     span(`gen ${generation.id}`, 'title'),
     span(`, ${age(state.now - generation.loadedAt)} old  `, 'dim'),
   ];
   const [last] = snapshot.reloads;
-  // The tab has its mark too: where it is narrow that has to do.
-  if (last?.outcome === 'rejected' && state.size.columns >= 72)
+  // The tab has its mark too: on a narrow screen, or beside a longer text, that is enough.
+  if (last?.outcome === 'rejected' && state.size.columns >= (theme.stale === undefined ? 72 : 100))
     parts.push(span(`${glyphs.bad} spec rejected  `, 'bad'));
   return parts;
 }
 
-/** Which gateway, its state and generation, and whether what is shown is live. */
+/** Which gateway, its state and generation, and whether the data is current. */
 export function statusBar(state: State): Line {
   const { glyphs } = state.theme;
-  const paused = state.paused ? [span(`${glyphs.paused} PAUSED  `, 'warn')] : [];
+  const paused = state.paused ? [span(`${glyphs.paused} PAUSED  `, 'alert')] : [];
   if (state.picker) return spread([span(' gw ', 'title')], [], state.size.columns, state.theme);
   const right = [...gatewaySpans(state), ...paused, connectionSpan(state.connection, state), span(' ')];
   const spec = state.snapshot?.gateway.spec;
@@ -62,12 +64,14 @@ export function statusBar(state: State): Line {
   return spread(left, right, state.size.columns, state.theme);
 }
 
-/** What a tab wants to be looked at for. */
+/** The mark of a tab whose view shows something that is wrong. */
 function badge(view: ViewName, state: State): Span | undefined {
   const { snapshot, theme } = state;
   if (view === 'targets') {
-    const ejected = snapshot?.targets.filter((target) => target.health === 'ejected').length ?? 0;
-    return ejected > 0 ? span(`${theme.glyphs.bad}${ejected}`, 'bad') : undefined;
+    const failing = snapshot?.targets.filter(
+      ({ health, failingSince }) => health === 'ejected' || failingSince !== null,
+    );
+    return failing && failing.length > 0 ? span(`${theme.glyphs.bad}${failing.length}`, 'bad') : undefined;
   }
   if (view === 'limits') {
     const refusing = snapshot?.limits.some((limit) => limit.refusedPerSecond > 0) ?? false;
@@ -105,13 +109,21 @@ const LIST_HINTS: Readonly<Record<ViewName, readonly Hint[]>> = {
     ['S', 'reverse'],
     ['enter', 'details'],
   ],
-  limits: [['/', 'filter']],
-  targets: [['/', 'filter']],
+  limits: [
+    ['/', 'filter'],
+    ['s', 'sort'],
+    ['S', 'reverse'],
+    ['enter', 'details'],
+  ],
+  targets: [
+    ['/', 'filter'],
+    ['enter', 'details'],
+  ],
   requests: [
     ['/', 'filter'],
     ['f', 'status'],
     ['enter', 'details'],
-    ['g', 'follow'],
+    ['g', 'newest'],
   ],
   reloads: [
     ['/', 'filter'],
@@ -136,12 +148,12 @@ function hintsOf(state: State): readonly Hint[] {
       ['left/right', 'previous, next'],
       ['J/K', 'scroll'],
     ];
-    return [['esc', 'back'], ...steps, ['p', state.paused ? 'go on' : 'pause']];
+    return [['esc', 'back'], ...steps, ['p', state.paused ? 'continue' : 'pause']];
   }
-  return [...LIST_HINTS[state.view], ['p', state.paused ? 'go on' : 'pause'], ['r', 'reload']];
+  return [...LIST_HINTS[state.view], ['p', state.paused ? 'continue' : 'pause'], ['r', 'reload']];
 }
 
-/** The last line: what is being typed, what has happened, or which keys do what. */
+/** The last line: the filter being typed, a notice, or what the keys do. */
 export function footer(state: State): Line {
   const { columns } = state.size;
   const { theme } = state;
@@ -170,13 +182,15 @@ export function footer(state: State): Line {
 }
 
 /** `filter: orders  sorted by REQ/S`, for under a list. */
-export function listFooter(state: State, range: string, more: Line = []): Line {
+export function listFooter(state: State, range: string, more: Line = [], columns = state.size.columns): Line {
   const filter = state.filters[state.view];
-  const { theme, size } = state;
-  const left: Span[] = [span(`  ${range}`, 'dim')];
+  const { theme } = state;
+  const left: Span[] = [span('  ')];
+  if (theme.stale !== undefined) left.push(span(`${theme.stale}  `, 'alert'));
+  left.push(span(range, 'dim'));
   if (filter !== '') {
     const shown = truncate(printable(filter, theme), 30, theme.glyphs.ellipsis);
     left.push(span('  filter: ', 'dim'), span(shown, 'accent'), span(state.editing ? '' : ' (esc clears)', 'dim'));
   }
-  return spread(left, [...more, span(' ')], size.columns, theme);
+  return spread(left, [...more, span(' ')], columns, theme);
 }

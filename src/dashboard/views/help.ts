@@ -5,13 +5,13 @@ const KEYS: readonly (readonly [heading: string, keys: readonly (readonly [key: 
     'everywhere',
     [
       ['1 2 3 4 5', 'Traffic, Limits, Targets, Requests, Reloads'],
-      ['t l a e o, tab', 'the same by letter; the next (shift-tab: the previous)'],
+      ['t l a e o, tab', 'the same by letter; the next view (shift-tab: the previous)'],
       ['up down, j k', 'select a row; by the page: pgup pgdn'],
       ['g G, home end', 'to the first, to the last row'],
       ['/', 'filter the list; enter keeps it, esc clears it'],
-      ['p, space', 'hold everything still, and go on'],
+      ['p, space', 'pause what is shown, continue'],
       ['r', 'reload the spec now'],
-      ['ctrl-l, ctrl-z', 'draw again, put to sleep'],
+      ['ctrl-l, ctrl-z', 'draw again, suspend'],
       ['q, ctrl-c', 'quit'],
     ],
   ],
@@ -20,18 +20,44 @@ const KEYS: readonly (readonly [heading: string, keys: readonly (readonly [key: 
     [
       ['s, S', 'sort by the next column, reverse the order'],
       ['enter', 'all about the selected route'],
+      ['left right', 'in there: the previous, the next route'],
+    ],
+  ],
+  [
+    'Limits',
+    [
+      ['s, S', 'sort the keys by the next column, reverse the order'],
+      ['enter', 'all about the selected limit or key'],
+      ['USED/LIMIT', 'requests that count now, of those that are allowed'],
+      ['NEXT ALLOWED', 'when the next request will be allowed'],
+      ['UNUSED AGAIN', 'when none of the limit will be used, without further requests'],
+    ],
+  ],
+  [
+    'Targets',
+    [
+      ['enter', 'all about the selected target'],
+      ['FAILURE', 'since when it fails and why, or when it failed last'],
+      ['RETRY', 'when an ejected target gets a request again'],
     ],
   ],
   [
     'Requests',
     [
       ['f', 'all replies, only 4xx, only 5xx, all errors'],
-      ['enter', 'all of a request, and what each step decided'],
+      ['enter', 'all about a request, and what each policy decided'],
       ['left right', 'in there: the newer, the older one; J K scroll'],
-      ['g, esc', 'let the tail run again, once a row was selected'],
+      ['g, esc', 'show new requests again after a row was selected'],
     ],
   ],
   ['Reloads', [['J K, pgup pgdn', 'scroll the diagnostics']]],
+  [
+    'stale data',
+    [
+      ['stale 7s', 'no data has come for 7 s: everything is dimmed'],
+      ['was ready, was healthy', 'what the last data said'],
+    ],
+  ],
   [
     'filters',
     [

@@ -1,67 +1,75 @@
-import type { LimitSnapshot } from '../../telemetry/snapshot.js';
 import { bar } from '../chart.js';
 import { count, percent, plural, rate, span as spanOf } from '../format.js';
-import { listRows } from '../layout.js';
-import { inverse, type Line, printable, type Span, span, spread } from '../line.js';
-import { type LimitRow, limitRows } from '../rows.js';
+import { keyId } from '../history.js';
+import { listRows, paneRows } from '../layout.js';
+import { frame, inverse, type Line, printable, type Span, span, spread } from '../line.js';
+import { type LimitRow, type LimitSort, limitRows } from '../rows.js';
 import type { State } from '../state.js';
 import { type Column, headerLine, place, rangeText, rowLine } from '../table.js';
 import type { Theme, Tone } from '../theme.js';
-import { page } from '../window.js';
+import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred } from './empty.js';
+import { endSecond, type Fact, factLines } from './facts.js';
 
 type KeyRow = LimitRow & { kind: 'key' };
 
-function fillTone(used: number, capacity: number): Tone {
+function usedTone(used: number, capacity: number): Tone {
   if (used >= capacity) return 'bad';
   return used >= capacity * 0.8 ? 'warn' : 'good';
 }
 
+const inTime = (ms: number): string => (ms > 0 ? `in ${spanOf(ms)}` : 'now');
+
 function columnsFor(theme: Theme): readonly Column<KeyRow>[] {
   return [
-    { title: 'KEY', min: 14, grow: 2, max: 44, cell: ({ key }) => [key.key, 'title'] },
-    {
-      title: 'FILL',
-      min: 16,
-      grow: 2,
-      max: 48,
-      cell: () => '',
-      draw: ({ key }, columns): Line => {
-        const { full, rest } = bar(key.capacity > 0 ? key.used / key.capacity : 0, columns, theme.glyphs);
-        return [span(full, fillTone(key.used, key.capacity)), span(rest, 'dim')];
-      },
-    },
+    { title: 'KEY', min: 14, grow: 2, max: 60, cell: ({ key }) => [key.key, 'title'] },
     {
       title: 'USED',
       min: 11,
-      align: 'right',
-      cell: ({ key }) => [`${count(key.used)}/${count(key.capacity)}`, fillTone(key.used, key.capacity)],
+      grow: 3,
+      max: 80,
+      cell: () => '',
+      draw: ({ key }, columns): Line => {
+        const { full, rest } = bar(key.capacity > 0 ? key.used / key.capacity : 0, columns, theme.glyphs);
+        return [span(full, usedTone(key.used, key.capacity)), span(rest, 'dim')];
+      },
     },
     {
-      title: 'NEXT SLOT',
-      min: 9,
+      title: 'USED/LIMIT',
+      min: 11,
       align: 'right',
-      cell: ({ key }) => (key.nextFreeMs > 0 ? [`in ${spanOf(key.nextFreeMs)}`, 'bad'] : ['free', 'dim']),
+      cell: ({ key }) => [`${count(key.used)}/${count(key.capacity)}`, usedTone(key.used, key.capacity)],
     },
     {
-      title: 'ALL FREE',
-      min: 9,
+      title: 'NEXT ALLOWED',
+      min: 13,
       align: 'right',
-      spare: 2,
-      cell: ({ key }) => (key.resetMs > 0 ? `in ${spanOf(key.resetMs)}` : 'now'),
+      cell: ({ key }) => [inTime(key.nextFreeMs), key.nextFreeMs > 0 ? 'bad' : 'dim'],
     },
-    { title: 'ALLOWED', min: 7, align: 'right', spare: 1, cell: ({ key }) => count(key.allowed) },
+    { title: 'UNUSED AGAIN', min: 12, align: 'right', spare: 2, cell: ({ key }) => inTime(key.resetMs) },
+    { title: 'ALLOWED', min: 8, align: 'right', spare: 1, cell: ({ key }) => count(key.allowed) },
     {
       title: 'REFUSED',
-      min: 7,
+      min: 8,
       align: 'right',
       cell: ({ key }) => [count(key.refused), key.refused > 0 ? 'warn' : 'dim'],
     },
   ];
 }
 
-function headingLine(limit: LimitSnapshot, shown: number, selected: boolean, state: State): Line {
+const SORT_TITLES: Readonly<Record<LimitSort, string>> = {
+  used: 'USED/LIMIT',
+  wait: 'NEXT ALLOWED',
+  refused: 'REFUSED',
+  name: 'KEY',
+};
+
+export function limitList(state: State): readonly LimitRow[] {
+  return limitRows(state.snapshot, state.filters.limits, state.limitSort, state.limitReverse);
+}
+
+function headingLine({ limit, shown }: LimitRow & { kind: 'limit' }, selected: boolean, state: State): Line {
   const { theme, size } = state;
   const { glyphs } = theme;
   const routes =
@@ -86,22 +94,31 @@ function headingLine(limit: LimitSnapshot, shown: number, selected: boolean, sta
 
 const EXAMPLE = ['[policy.polite]', 'use = "rate-limit"', 'limit = "100/min"', 'by = "consumer"'];
 
-/** Each limit with the keys that it counts, the fullest first. */
+/** Each limit with its keys, and the selected row in detail below. */
 export function limitsTable(state: State): Line[] {
   const { theme, size } = state;
   const most = listRows('limits', size);
-  const rows = limitRows(state.snapshot, state.filters.limits);
+  const rows = limitList(state);
   const placed = place(columnsFor(theme), size.columns);
   const shown = page(rows, state.cursors.limits, most);
-  const lines: Line[] = [headerLine(placed, theme)];
+  const sorted = { title: SORT_TITLES[state.limitSort], reverse: state.limitReverse };
+  const lines: Line[] = [headerLine(placed, theme, sorted)];
   for (const [index, row] of shown.rows.entries()) {
     const selected = index === shown.selected;
     if (row.kind === 'key') lines.push(rowLine(placed, row, selected, theme));
-    else if (row.kind === 'limit') lines.push(headingLine(row.limit, row.shown, selected, state));
-    else lines.push([span('    nobody is counted yet: the first request on its routes is', 'dim')]);
+    else if (row.kind === 'limit') lines.push(headingLine(row, selected, state));
+    else lines.push([span('    no request has been counted yet', 'dim')]);
   }
   if (rows.length === 0) lines.push(...centred(noLimits(state), size.columns, most, theme));
   while (lines.length < most + 1) lines.push([]);
+  const height = paneRows(size);
+  if (height > 0) {
+    const facts = limitDetail(state, size.columns - 4).slice(0, height - 2);
+    while (facts.length < height - 2) facts.push([]);
+    lines.push(
+      ...frame([{ title: limitTitle(state), lines: facts.map((line) => [span(' '), ...line]) }], size.columns, theme),
+    );
+  }
   lines.push(listFooter(state, rangeText(shown.first, shown.rows.length, shown.total, 'row')));
   return lines;
 }
@@ -115,5 +132,80 @@ function noLimits(state: State): Line[] {
     ...EXAMPLE.map((line): Line => [span(line.padEnd(52), 'accent')]),
     [],
     [span('and a route takes it by  policies = ["polite"]', 'dim')],
+  ];
+}
+
+/** The row in detail: the selected one, else the first key. */
+function detailRow(state: State): LimitRow | undefined {
+  const rows = limitList(state);
+  return rows[indexOf(rows, state.cursors.limits)] ?? rows.find(({ kind }) => kind === 'key') ?? rows[0];
+}
+
+export function limitTitle(state: State): Line {
+  const row = detailRow(state);
+  if (!row) return [span('limit', 'title')];
+  const policy = span(printable(row.limit.policy, state.theme), 'title');
+  return row.kind === 'key' ? [policy, span(`  ${printable(row.key.key, state.theme)}`, 'accent')] : [policy];
+}
+
+/** All about a limit, or one of its keys. */
+export function limitDetail(state: State, columns: number): Line[] {
+  const row = detailRow(state);
+  if (!row) return [[span('the selected limit shows here', 'dim')]];
+  const facts = row.kind === 'key' ? keyFacts(row, state) : limitFacts(row, state);
+  return factLines(facts, columns, state.theme, endSecond(state.snapshot?.gateway.now ?? 0));
+}
+
+const perSecond = (value: number): string => `${rate(value)}/s`;
+
+function limitFacts({ limit }: LimitRow, state: State): Fact[] {
+  const series = state.shown?.history.limits.get(limit.policy)?.series;
+  const all = limit.allowed + limit.refused;
+  const full = limit.keys.filter(({ used, capacity }) => used >= capacity).length;
+  return [
+    { label: 'limit', text: `${limit.limit} for each ${limit.by}`, tone: 'accent' },
+    {
+      label: 'allowed',
+      text: `${count(limit.allowed)} since start`,
+      sparkline: { values: series?.['allowed'] ?? [], show: perSecond },
+    },
+    {
+      label: 'refused',
+      text: `${count(limit.refused)} (${percent(limit.refused, all)}), ${rate(limit.refusedPerSecond)}/s now`,
+      tone: limit.refusedPerSecond > 0 ? 'bad' : 'plain',
+      sparkline: { values: series?.['refused'] ?? [], show: perSecond, tone: 'bad' },
+    },
+    {
+      label: 'keys',
+      text: `${plural(limit.keys.length, 'key')} shown, ${full} at the limit; ${count(limit.evicted)} forgotten for lack of room`,
+    },
+    { label: 'routes', text: limit.routes.join(', ') || 'none' },
+  ];
+}
+
+function keyFacts({ limit, key }: KeyRow, state: State): Fact[] {
+  const series = state.shown?.history.keys.get(keyId(limit.policy, key.key))?.series;
+  const next = key.nextFreeMs > 0 ? `refused; allowed in ${spanOf(key.nextFreeMs)}` : 'allowed';
+  return [
+    { label: 'limit', text: `${limit.limit} for each ${limit.by}`, tone: 'accent' },
+    {
+      label: 'used',
+      text: `${count(key.used)} of ${count(key.capacity)}, ${count(key.remaining)} left`,
+      tone: usedTone(key.used, key.capacity),
+      sparkline: { values: series?.['used'] ?? [], show: count },
+    },
+    {
+      label: 'allowed',
+      text: `${count(key.allowed)} since start`,
+      sparkline: { values: series?.['allowed'] ?? [], show: perSecond },
+    },
+    {
+      label: 'refused',
+      text: `${count(key.refused)} since start`,
+      tone: key.refused > 0 ? 'warn' : 'plain',
+      sparkline: { values: series?.['refused'] ?? [], show: perSecond, tone: 'bad' },
+    },
+    { label: 'next', text: `${next}; all ${count(key.capacity)} unused again ${inTime(key.resetMs)}` },
+    { label: 'routes', text: limit.routes.join(', ') || 'none' },
   ];
 }

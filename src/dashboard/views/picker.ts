@@ -23,7 +23,7 @@ export function pickerLines(state: State): Line[] {
   const rows = bodyRows(size);
   const most = rows - 4;
   const first = offsetFor(picker.entries.length, most, picker.index, 0);
-  const lines: Line[] = [[], [span('  Several gateways are running here. Which one?', 'title')], []];
+  const lines: Line[] = [[], [span('  Several gateways are running. Choose one:', 'title')], []];
   lines.push(headerLine(placed, theme));
   for (const [index, entry] of picker.entries.slice(first, first + most).entries()) {
     lines.push(rowLine(placed, entry, first + index === picker.index, theme));

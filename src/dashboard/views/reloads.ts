@@ -1,6 +1,7 @@
 import { reloadText } from '../../telemetry/changes.js';
 import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
-import { age, dateTime, latency, plural, timeOfDay } from '../format.js';
+import { recent } from '../chart.js';
+import { age, count, dateTime, latency, plural, rate, timeOfDay } from '../format.js';
 import { reloadsListRows } from '../layout.js';
 import { type Line, printable, span } from '../line.js';
 import { type ReloadRow, reloadRows } from '../rows.js';
@@ -10,12 +11,14 @@ import { wrap } from '../text.js';
 import type { Theme, Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { centred } from './empty.js';
+import { endSecond, type Fact, factLines } from './facts.js';
 
 const TONES: { readonly [sign: string]: Tone } = { '+': 'good', '~': 'warn', '-': 'bad' };
 const DAY = 24 * 3600 * 1000;
 
 function outcome(reload: ReloadSnapshot, theme: Theme): readonly [string, Tone] {
   if (reload.outcome === 'replaced') return ['  replaced', 'dim'];
+  if (reload.outcome === 'live' && theme.stale !== undefined) return ['  was live', 'dim'];
   return reload.outcome === 'live' ? [`${theme.glyphs.good} live`, 'good'] : [`${theme.glyphs.bad} rejected`, 'bad'];
 }
 
@@ -23,25 +26,26 @@ function columnsFor({ theme, now }: State): readonly Column<ReloadRow>[] {
   const time = (at: number): string => (now - at < DAY ? timeOfDay(at) : dateTime(at).slice(5, 16));
   return [
     { title: 'TIME', min: 11, spare: 1, cell: ({ reload }) => [time(reload.at), 'dim'] },
-    { title: 'AGO', min: 4, align: 'right', cell: ({ reload }) => [age(now - reload.at), 'dim'] },
-    { title: 'OUTCOME', min: 10, cell: ({ reload }) => outcome(reload, theme) },
+    { title: 'AGE', min: 4, align: 'right', cell: ({ reload }) => [age(now - reload.at), 'dim'] },
+    { title: 'RESULT', min: 10, cell: ({ reload }) => outcome(reload, theme) },
     {
-      title: 'GEN',
-      min: 5,
+      title: 'GENERATION',
+      min: 10,
       align: 'right',
       cell: ({ reload }) => (reload.generation === null ? ['-', 'dim'] : [String(reload.generation), 'title']),
     },
-    { title: 'TOOK', min: 6, align: 'right', cell: ({ reload }) => latency(reload.tookMs) },
-    { title: 'CHANGE', min: 18, grow: 1, cell: ({ reload }) => reloadText(reload) || '-' },
+    { title: 'DURATION', min: 8, align: 'right', cell: ({ reload }) => latency(reload.tookMs) },
+    { title: 'CHANGES', min: 20, grow: 1, cell: ({ reload }) => reloadText(reload) || '-' },
     {
-      title: 'ERR',
-      min: 4,
+      title: 'ERRORS',
+      min: 6,
       align: 'right',
       cell: ({ reload }) => [String(reload.errors), reload.errors > 0 ? 'bad' : 'dim'],
     },
     {
-      title: 'WARN',
-      min: 4,
+      title: 'WARNINGS',
+      min: 8,
+      spare: 2,
       align: 'right',
       cell: ({ reload }) => [String(reload.warnings), reload.warnings > 0 ? 'warn' : 'dim'],
     },
@@ -85,19 +89,47 @@ export function reloadTitle(state: State): Line {
   return [span(name, 'title'), span(text, tone), span(`  ${dateTime(reload.at)}`, 'dim')];
 }
 
-/** What changed, then the diagnostics as `gw validate` words them. */
+/** All traffic of the last two minutes: whether a reload has changed it. */
+function trafficLines(state: State, columns: number): Line[] {
+  if (!state.snapshot) return [];
+  const { traffic, gateway } = state.snapshot;
+  const show = (value: number): string => `${count(value)}/s`;
+  const facts: Fact[] = [
+    {
+      label: 'requests',
+      text: `${rate(recent(traffic.requestsPerSecond))}/s`,
+      sparkline: { values: traffic.requestsPerSecond, show },
+    },
+    {
+      label: '5xx replies',
+      text: `${rate(recent(traffic.errorsPerSecond))}/s`,
+      sparkline: { values: traffic.errorsPerSecond, show, tone: 'bad' },
+    },
+  ];
+  return factLines(facts, columns, state.theme, endSecond(gateway.now));
+}
+
+/** What changed, then the diagnostics as `gw validate` prints them. */
 export function reloadDetail(state: State, columns: number): Line[] {
   const reload = shownReload(state);
-  if (!reload) return [[span('what a reload changed shows here, and why a spec was rejected', 'dim')]];
+  const traffic = trafficLines(state, columns);
+  if (!reload) {
+    return [...traffic, [], [span('what a reload changed shows here, and why a spec was rejected', 'dim')]];
+  }
+  // Where errors have to be read, they come first.
+  return reload.outcome === 'rejected'
+    ? [...changeLines(reload, state, columns), [], ...traffic]
+    : [...traffic, [], ...changeLines(reload, state, columns)];
+}
+
+function changeLines(reload: ReloadSnapshot, state: State, columns: number): Line[] {
   const { theme } = state;
   const out: Line[] = [];
   if (reload.outcome === 'rejected') {
-    const still = state.snapshot
-      ? `generation ${state.snapshot.generation.id} serves on`
-      : 'the old generation serves on';
-    out.push([span(`${plural(reload.errors, 'error')}: ${still}`, 'bad')]);
+    const id = state.snapshot?.generation.id;
+    out.push([span(`${plural(reload.errors, 'error')}: generation ${id ?? '?'} still serves`, 'bad')]);
   }
-  // What was rejected has changed nothing: its summary is the first of the errors below.
+  // A rejected spec has changed nothing: its summary is the first of the errors below.
   const changes = reload.outcome === 'rejected' ? [] : reloadText(reload).split(/;\s*/);
   for (const text of changes)
     for (const line of wrap(printable(text, theme), columns)) out.push([span(line, TONES[text[0] ?? ''] ?? 'dim')]);

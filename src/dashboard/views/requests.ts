@@ -1,5 +1,5 @@
 import type { DecisionRecord, RequestRecord } from '../../telemetry/snapshot.js';
-import { bytes, count, dateTime, latency, timeOfDay } from '../format.js';
+import { bytes, count, dateTime, latency, rate, timeOfDay } from '../format.js';
 import { listRows } from '../layout.js';
 import { cell, type Line, printable, span } from '../line.js';
 import { type RequestRow, requestRows, routeName } from '../rows.js';
@@ -10,6 +10,7 @@ import type { Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred, curlExample } from './empty.js';
+import { endSecond, type Fact, factLines } from './facts.js';
 
 function statusTone(status: number): Tone {
   if (status >= 500) return 'bad';
@@ -21,13 +22,13 @@ const COLUMNS: readonly Column<RequestRow>[] = [
   { title: 'TIME', min: 8, cell: ({ entry }) => [timeOfDay(entry.record.at), 'dim'] },
   { title: 'METHOD', min: 6, cell: ({ entry }) => entry.record.method },
   {
-    title: 'CODE',
-    min: 4,
+    title: 'STATUS',
+    min: 6,
     align: 'right',
     cell: ({ entry }) => [String(entry.record.status || '-'), statusTone(entry.record.status)],
   },
-  { title: 'TOOK', min: 6, align: 'right', cell: ({ entry }) => latency(entry.record.durationMs) },
-  { title: 'URL', min: 20, grow: 4, cell: ({ entry }) => [entry.record.url, 'title'] },
+  { title: 'DURATION', min: 8, align: 'right', cell: ({ entry }) => latency(entry.record.durationMs) },
+  { title: 'URL', min: 16, grow: 4, cell: ({ entry }) => [entry.record.url, 'title'] },
   { title: 'ROUTE', min: 10, grow: 1, max: 28, cell: ({ entry }) => routeName(entry.record.route) },
   {
     title: 'CONSUMER',
@@ -62,14 +63,20 @@ const COLUMNS: readonly Column<RequestRow>[] = [
     keep: 'end',
     cell: ({ entry }) => [entry.record.target ?? '-', 'dim'],
   },
-  { title: 'SENT', min: 7, align: 'right', spare: 5, cell: ({ entry }) => [bytes(entry.record.bytesOut), 'dim'] },
+  {
+    title: 'REPLY SIZE',
+    min: 10,
+    align: 'right',
+    spare: 5,
+    cell: ({ entry }) => [bytes(entry.record.bytesOut), 'dim'],
+  },
 ];
 
 export function tailRows(state: State): readonly RequestRow[] {
   return requestRows(shownTail(state), state.filters.requests, state.status);
 }
 
-/** The live tail, newest first, `columns` wide. */
+/** The last requests, newest first, `columns` wide. */
 export function requestsTable(state: State, columns: number): Line[] {
   const { theme, size } = state;
   const most = listRows('requests', size);
@@ -87,7 +94,11 @@ export function requestsTable(state: State, columns: number): Line[] {
 function nothing(state: State): Line[] {
   const all = shownTail(state).length;
   if (all > 0) return [[span(`none of the last ${count(all)} requests passes the filter`, 'dim')]];
-  return [[span('requests show here as they finish: try', 'dim')], [], [span(curlExample(state.snapshot), 'accent')]];
+  return [
+    [span('requests show here when they have ended: try', 'dim')],
+    [],
+    [span(curlExample(state.snapshot), 'accent')],
+  ];
 }
 
 function tailFooter(state: State, range: string, columns: number): Line {
@@ -96,12 +107,17 @@ function tailFooter(state: State, range: string, columns: number): Line {
   if (state.status !== 'all') more.push(span(`only ${state.status}  `, 'accent'));
   if (state.tail.dropped > 0) more.push(span(`${count(state.tail.dropped)} not recorded  `, 'warn'));
   if (state.heldTail) {
-    const newest = state.heldTail[0]?.seq ?? 0;
-    more.push(span(`${glyphs.paused} held, ${count(state.tail.nextSeq - 1 - newest)} newer`, 'warn'));
-  } else {
+    more.push(span(`${glyphs.paused} held, ${count(newerThan(state, state.heldTail[0]?.seq))} newer`, 'warn'));
+  } else if (state.theme.stale === undefined) {
     more.push(span(`${glyphs.good} following`, 'good'));
   }
-  return listFooter({ ...state, size: { ...state.size, columns } }, range, more);
+  return listFooter(state, range, more, columns);
+}
+
+/** Requests of the tail that ended after the one numbered `seq`. */
+function newerThan({ tail }: State, seq: number | undefined): number {
+  const index = tail.entries.findIndex((entry) => entry.seq === seq);
+  return index === -1 ? tail.entries.length : index;
 }
 
 export function selectedRequest(state: State): RequestRecord | undefined {
@@ -113,32 +129,59 @@ export function selectedRequest(state: State): RequestRecord | undefined {
 export function requestDetail(state: State, columns: number): Line[] {
   const record = selectedRequest(state);
   if (!record) return [[span('this request has left the tail', 'dim')]];
-  const out: Line[] = [];
-  const field = (label: string, value: string, tone: Tone = 'plain'): void => {
-    const [first = '', ...rest] = wrap(printable(value, state.theme), Math.max(10, columns - 11));
-    out.push([span(label.padEnd(11), 'dim'), span(first, tone)]);
-    for (const line of rest) out.push([span(' '.repeat(11)), span(line, tone)]);
-  };
-  const { arrow } = state.theme.glyphs;
-  const sent = record.status === 0 ? 'no reply was sent' : String(record.status);
-  field('request', `${record.method} ${record.url}`, 'title');
-  field('status', record.error === null ? sent : `${sent}, ${record.error}`, statusTone(record.status));
-  if (record.cause !== null) field('cause', record.cause, statusTone(record.status));
-  field('took', `${latency(record.durationMs)}, the target's reply head came after ${latency(record.upstreamMs)}`);
-  field('at', `${dateTime(record.at)}.${String(new Date(record.at).getMilliseconds()).padStart(3, '0')}`);
-  field('client', `${record.remote}, ${record.consumer === null ? 'no consumer' : `consumer ${record.consumer}`}`);
-  field('host', record.host);
-  const way = [record.service, record.target].filter((part) => part !== null);
-  field('route', [routeName(record.route), ...way].join(` ${arrow} `));
-  field('bytes', `${bytes(record.bytesIn)} in, ${bytes(record.bytesOut)} out`);
-  field('id', record.id);
+  const out = factLines(requestFacts(record, state), columns, state.theme, endSecond(state.snapshot?.gateway.now ?? 0));
   out.push([], [span('decisions', 'title')]);
   out.push(...decisionLines(record.decisions, state, columns));
   return out;
 }
 
+function requestFacts(record: RequestRecord, state: State): Fact[] {
+  const tone = statusTone(record.status);
+  const sent = record.status === 0 ? 'no reply was sent' : String(record.status);
+  const from = [record.service, record.target].filter((part) => part !== null);
+  const headAfter = record.upstreamMs === null ? '' : `, reply head of the target after ${latency(record.upstreamMs)}`;
+  return [
+    { label: 'request', text: `${record.method} ${record.url}`, tone: 'title' },
+    { label: 'status', text: record.error === null ? sent : `${sent}, ${record.error}`, tone },
+    ...(record.cause === null ? [] : [{ label: 'cause', text: record.cause, tone }]),
+    { label: 'duration', text: latency(record.durationMs) + headAfter },
+    {
+      label: 'started',
+      text: `${dateTime(record.at)}.${String(new Date(record.at).getMilliseconds()).padStart(3, '0')}`,
+    },
+    {
+      label: 'client',
+      text: `${record.remote}, ${record.consumer === null ? 'no consumer' : `consumer ${record.consumer}`}`,
+    },
+    { label: 'host', text: record.host },
+    { label: 'route', text: [routeName(record.route), ...from].join(` ${state.theme.glyphs.arrow} `) },
+    { label: 'bytes', text: `${bytes(record.bytesIn)} received, ${bytes(record.bytesOut)} sent` },
+    { label: 'id', text: record.id },
+    ...routeTrends(record.route ?? '-', state),
+  ];
+}
+
+/** How the request's route has done in the last minutes. */
+function routeTrends(route: string, state: State): Fact[] {
+  const now = state.snapshot?.routes.find(({ name }) => name === route);
+  if (!now) return [];
+  const series = state.shown?.history.routes.get(route)?.series;
+  return [
+    {
+      label: 'route rate',
+      text: `${rate(now.requestsPerSecond)}/s`,
+      sparkline: { values: series?.['requests'] ?? [], show: (value) => `${rate(value)}/s` },
+    },
+    {
+      label: 'route p95',
+      text: latency(now.latency.p95),
+      sparkline: { values: series?.['p95'] ?? [], show: latency, tone: 'accent' },
+    },
+  ];
+}
+
 function decisionLines(decisions: readonly DecisionRecord[] | undefined, state: State, columns: number): Line[] {
-  if (!decisions) return [[span('not recorded: they are kept only while this view is open', 'dim')]];
+  if (!decisions) return [[span('not recorded: they are recorded only while this view is open', 'dim')]];
   if (decisions.length === 0) return [[span('none: no step had anything to decide', 'dim')]];
   const rows = decisions.map(({ step, use, outcome, why }) => ({
     name: printable(step === use ? step : `${step} (${use})`, state.theme),

@@ -1,82 +1,93 @@
 import type { TargetSnapshot } from '../../telemetry/snapshot.js';
-import { age, count, latency, percent, plural, span as spanOf } from '../format.js';
-import { listRows, targetDetailRows } from '../layout.js';
+import { age, count, latency, percent, plural, rate, span as spanOf, timeOfDay } from '../format.js';
+import { targetId } from '../history.js';
+import { listRows, paneRows } from '../layout.js';
 import { frame, inverse, type Line, printable, type Span, span, spread } from '../line.js';
 import { type TargetRow, targetRows } from '../rows.js';
 import type { State } from '../state.js';
 import { type Column, counted, headerLine, place, rangeText, rowLine } from '../table.js';
 import type { Theme, Tone } from '../theme.js';
-import { page } from '../window.js';
+import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred } from './empty.js';
+import { endSecond, type Fact, factLines } from './facts.js';
 
 type OneTarget = TargetRow & { kind: 'target' };
 
-function health(target: TargetSnapshot, theme: Theme): readonly [string, Tone] {
-  if (target.health === 'healthy') return [`${theme.glyphs.good} healthy`, 'good'];
-  return [`${theme.glyphs.bad} ${target.ejectedForMs > 0 ? `out ${spanOf(target.ejectedForMs)}` : 'on trial'}`, 'bad'];
+const isFailing = (target: TargetSnapshot): boolean => target.health === 'ejected' || target.failingSince !== null;
+
+function health(target: TargetSnapshot, { glyphs, stale }: Theme): readonly [string, Tone] {
+  if (target.health === 'ejected') return [`${glyphs.bad} ejected`, 'bad'];
+  if (target.failingSince !== null) return [`${glyphs.warn} failing`, 'warn'];
+  return stale === undefined ? [`${glyphs.good} healthy`, 'good'] : ['  was healthy', 'dim'];
 }
 
 const PROCESS_TONES = { ready: 'good', starting: 'warn', backoff: 'bad', stopped: 'bad' } as const;
 
-function processText(target: TargetSnapshot, theme: Theme): readonly [string, Tone] {
-  const { process } = target;
+function processText({ process }: TargetSnapshot, { glyphs, stale }: Theme): readonly [string, Tone] {
   if (!process) return ['-', 'dim'];
+  const state = stale !== undefined && process.state === 'ready' ? 'was ready' : process.state;
   const pid = process.pid === null ? '' : ` ${process.pid}`;
-  const again = process.restarts > 0 ? ` ${theme.glyphs.restarts}${count(process.restarts)}` : '';
-  return [`${process.state}${pid}${again}`, PROCESS_TONES[process.state]];
+  const again = process.restarts > 0 ? ` ${glyphs.restarts}${count(process.restarts)}` : '';
+  return [`${state}${pid}${again}`, PROCESS_TONES[process.state]];
 }
 
-/** Why its last failed attempt failed, and how long ago that was. */
-function lastFailure({ lastFailure: last }: TargetSnapshot, now: number): string {
-  return last === null ? '-' : `${age(now - last.at)} ago: ${last.cause}`;
+/** Since when it fails and why; of one that replies, how long ago it failed last. */
+function failure(target: TargetSnapshot, now: number): readonly [string, Tone] {
+  const { lastFailure: last, failingSince: since } = target;
+  if (since !== null) return [`for ${age(now - since)}: ${last?.cause ?? 'unknown'}`, 'bad'];
+  if (last === null) return ['-', 'dim'];
+  return [`${age(now - last.at)} ago: ${last.cause}`, isFailing(target) ? 'bad' : 'dim'];
 }
+
+const retry = ({ health, ejectedForMs }: TargetSnapshot): readonly [string, Tone] =>
+  health === 'ejected' ? [`in ${spanOf(ejectedForMs)}`, 'warn'] : ['-', 'dim'];
 
 function columnsFor(theme: Theme, now: number): readonly Column<OneTarget>[] {
   return [
     {
       title: 'TARGET',
       min: 17,
-      grow: 3,
+      grow: 2,
       max: 60,
       keep: 'end',
       cell: ({ target }) => [`  ${target.url.replace(/^http:\/\//, '')}`, 'title'],
     },
     { title: 'HEALTH', min: 13, cell: ({ target }) => health(target, theme) },
-    { title: 'PROCESS', min: 14, grow: 1, max: 22, cell: ({ target }) => processText(target, theme) },
-    { title: 'WEIGHT', min: 6, align: 'right', spare: 5, cell: ({ target }) => count(target.weight) },
-    { title: 'TOTAL', min: 6, align: 'right', cell: ({ target }) => counted(target.requests, 'plain') },
-    { title: 'FAIL', min: 5, align: 'right', cell: ({ target }) => counted(target.failures, 'bad') },
-    { title: 'IN FL', min: 5, align: 'right', cell: ({ target }) => counted(target.inFlight, 'accent') },
-    { title: 'CONN', min: 4, align: 'right', spare: 1, cell: ({ target }) => counted(target.connections, 'plain') },
-    { title: 'P50', min: 6, align: 'right', spare: 3, cell: ({ target }) => latency(target.latency.p50) },
-    { title: 'P95', min: 6, align: 'right', cell: ({ target }) => latency(target.latency.p95) },
-    { title: 'P99', min: 6, align: 'right', spare: 4, cell: ({ target }) => latency(target.latency.p99) },
+    { title: 'FAILURE', min: 28, grow: 3, max: 80, cell: ({ target }) => failure(target, now) },
+    { title: 'RETRY', min: 8, align: 'right', cell: ({ target }) => retry(target) },
+    { title: 'PROCESS', min: 14, grow: 1, max: 24, spare: 7, cell: ({ target }) => processText(target, theme) },
+    { title: 'WEIGHT', min: 6, align: 'right', spare: 9, cell: ({ target }) => count(target.weight) },
+    { title: 'REQUESTS', min: 8, align: 'right', spare: 1, cell: ({ target }) => counted(target.requests, 'plain') },
+    { title: 'FAILED', min: 6, align: 'right', spare: 2, cell: ({ target }) => counted(target.failures, 'bad') },
+    { title: 'IN FLIGHT', min: 9, align: 'right', spare: 5, cell: ({ target }) => counted(target.inFlight, 'accent') },
     {
-      title: 'LAST FAILURE',
-      min: 24,
-      grow: 3,
-      max: 80,
+      title: 'CONNECTIONS',
+      min: 11,
+      align: 'right',
       spare: 6,
-      cell: ({ target }) => [lastFailure(target, now), target.lastFailure === null ? 'dim' : 'warn'],
+      cell: ({ target }) => counted(target.connections, 'plain'),
     },
+    { title: 'P50', min: 6, align: 'right', spare: 8, cell: ({ target }) => latency(target.latency.p50) },
+    { title: 'P95', min: 6, align: 'right', spare: 4, cell: ({ target }) => latency(target.latency.p95) },
+    { title: 'P99', min: 6, align: 'right', spare: 8, cell: ({ target }) => latency(target.latency.p99) },
   ];
 }
 
 function headingLine(row: TargetRow & { kind: 'service' }, selected: boolean, state: State): Line {
-  const out = row.targets.filter((target) => target.health === 'ejected').length;
+  const failing = row.targets.filter(isFailing).length;
   const { theme } = state;
   const left: Span[] = [
     span(selected ? theme.glyphs.marker.padEnd(2) : '  ', 'accent'),
     span(printable(row.service, theme), 'accent'),
     span(`  ${plural(row.targets.length, 'target')}`, 'dim'),
   ];
-  if (out > 0) left.push(span(`  ${theme.glyphs.bad} ${out} of ${row.targets.length} out`, 'bad'));
+  if (failing > 0) left.push(span(`  ${theme.glyphs.bad} ${failing} of ${row.targets.length} failing`, 'bad'));
   const line = spread(left, [], state.size.columns, theme);
   return selected ? inverse(line) : line;
 }
 
-/** Services with their targets. */
+/** Services with their targets, and the selected target in detail below. */
 export function targetsTable(state: State): Line[] {
   const { theme, size } = state;
   const most = listRows('targets', size);
@@ -95,53 +106,87 @@ export function targetsTable(state: State): Line[] {
     lines.push(...centred([[span(text, 'dim')]], size.columns, most, theme));
   }
   while (lines.length < most + 1) lines.push([]);
-  lines.push(...detailPanel(state, rows[shown.first + shown.selected] ?? rows.find((row) => row.kind === 'target')));
+  const height = paneRows(size);
+  if (height > 0) {
+    const facts = targetDetail(state, size.columns - 4).slice(0, height - 2);
+    while (facts.length < height - 2) facts.push([]);
+    const inner = facts.map((line): Line => [span(' '), ...line]);
+    lines.push(...frame([{ title: targetTitle(state), lines: inner }], size.columns, theme));
+  }
   lines.push(listFooter(state, rangeText(shown.first, shown.rows.length, shown.total, 'row')));
   return lines;
 }
 
-function detailPanel(state: State, row: TargetRow | undefined): Line[] {
-  const height = targetDetailRows(state.size);
-  if (height === 0) return [];
-  const { theme, size } = state;
-  const target = row?.kind === 'target' ? row.target : row?.targets[0];
-  const lines: Line[] = target ? about(target, theme, state.snapshot?.gateway.now ?? 0) : [];
-  while (lines.length < height - 2) lines.push([]);
-  const title = target ? `${target.service}  ${target.url}` : 'target';
-  return frame([{ title: [span(printable(title, theme), 'title')], lines }], size.columns, theme);
+/** The target in detail: the selected one, the first of the selected service, else the first one that fails. */
+function detailTarget(state: State): TargetSnapshot | undefined {
+  const rows = targetRows(state.snapshot, state.filters.targets);
+  const row = rows[indexOf(rows, state.cursors.targets)];
+  if (row) return row.kind === 'target' ? row.target : row.targets[0];
+  const targets = rows.flatMap((one) => (one.kind === 'target' ? [one.target] : []));
+  return targets.find(isFailing) ?? targets[0];
 }
 
-function about(target: TargetSnapshot, theme: Theme, now: number): Line[] {
+export function targetTitle(state: State): Line {
+  const target = detailTarget(state);
+  const title = target ? `${target.service}  ${target.url}` : 'target';
+  return [span(printable(title, state.theme), 'title')];
+}
+
+/** All about a target. */
+export function targetDetail(state: State, columns: number): Line[] {
+  const target = detailTarget(state);
+  if (!target) return [[span('the selected target shows here', 'dim')]];
+  const now = state.snapshot?.gateway.now ?? 0;
+  return factLines(targetFacts(target, state, now), columns, state.theme, endSecond(now));
+}
+
+function targetFacts(target: TargetSnapshot, state: State, now: number): Fact[] {
+  const { theme } = state;
   const { p50, p95, p99 } = target.latency;
-  const [state, tone] = health(target, theme);
-  const until =
-    target.health === 'ejected' ? ` (consecutive failures; tried again in ${spanOf(target.ejectedForMs)})` : '';
-  const label = (text: string): Span => span(` ${text.padEnd(10)}`, 'dim');
-  const share = percent(target.failures, target.requests);
+  const series = state.shown?.history.targets.get(targetId(target))?.series;
+  const [text, tone] = health(target, theme);
   const { process } = target;
-  const lines: Line[] = [
-    [label('health'), span(state + until, tone), span(`  weight ${target.weight}`, 'dim')],
-    [
-      label('requests'),
-      span(`${count(target.requests)}, ${plural(target.failures, 'failure')} (${share})`),
-      span(`  ${count(target.inFlight)} in flight on ${plural(target.connections, 'connection')}`, 'dim'),
-    ],
-    [
-      label('failure'),
-      span(printable(lastFailure(target, now), theme), target.lastFailure === null ? 'dim' : 'warn'),
-      span(target.lastFailure === null ? '' : `  ${target.lastFailure.error}`, 'dim'),
-    ],
-    [
-      label('latency'),
-      span(`p50 ${latency(p50)}  p95 ${latency(p95)}  p99 ${latency(p99)}`),
-      span('  last minute', 'dim'),
-    ],
+  const [processState, processTone] = processText(target, theme);
+  return [
+    {
+      label: 'health',
+      text: [
+        span(text.trim(), tone),
+        span(target.health === 'ejected' ? `, tried again in ${spanOf(target.ejectedForMs)}` : '', 'warn'),
+        span(`  weight ${target.weight}, ${plural(target.connections, 'connection')}`, 'dim'),
+      ],
+    },
+    { label: 'failure', text: failureLine(target, now, theme) },
+    {
+      label: 'requests',
+      text: `${count(target.requests)}, ${count(target.inFlight)} in flight`,
+      sparkline: { values: series?.['requests'] ?? [], show: (value) => `${rate(value)}/s` },
+    },
+    {
+      label: 'failed',
+      text: `${count(target.failures)} (${percent(target.failures, target.requests)})`,
+      tone: target.failures > 0 ? 'bad' : 'plain',
+      sparkline: { values: series?.['failures'] ?? [], show: (value) => `${rate(value)}/s`, tone: 'bad' },
+    },
+    {
+      label: 'latency',
+      text: `p50 ${latency(p50)}  p95 ${latency(p95)}  p99 ${latency(p99)}`,
+      sparkline: { values: series?.['p95'] ?? [], show: latency, tone: 'accent' },
+    },
+    process
+      ? {
+          label: 'process',
+          text: [span(processState, processTone), span(`  ${printable(process.command, theme)}`, 'dim')],
+        }
+      : { label: 'process', text: 'not started by this gateway', tone: 'dim' },
   ];
-  if (process) {
-    const [text, own] = processText(target, theme);
-    lines.push([label('process'), span(text, own), span(`  ${printable(process.command, theme)}`, 'dim')]);
-  } else {
-    lines.push([label('process'), span('not started by this gateway', 'dim')]);
-  }
-  return lines;
+}
+
+function failureLine({ lastFailure: last, failingSince: since }: TargetSnapshot, now: number, theme: Theme): Line {
+  if (last === null) return [span('none since the gateway started', 'dim')];
+  const cause = printable(last.cause, theme);
+  const error = span(`  ${last.error}`, 'dim');
+  if (since === null)
+    return [span(`${cause}, ${age(now - last.at)} ago`, 'warn'), span('; it has replied since', 'dim'), error];
+  return [span(`${cause}, since ${timeOfDay(since)} (${age(now - since)})`, 'bad'), error];
 }

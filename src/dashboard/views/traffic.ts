@@ -11,22 +11,22 @@ import type { Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred, curlExample } from './empty.js';
+import { endSecond, type Fact, factLines } from './facts.js';
 
 const COLUMNS: readonly Column<RouteRow>[] = [
   {
     title: 'ROUTE',
     min: 14,
     grow: 2,
-    max: 40,
+    max: 60,
     cell: ({ route }) => [routeName(route.name), route.name === '-' ? 'dim' : 'title'],
   },
-  { title: 'MATCH', min: 24, grow: 3, max: 60, spare: 7, cell: ({ route }) => route.match },
-  { title: 'SERVICE', min: 12, grow: 1, max: 20, spare: 8, cell: ({ route }) => [route.service ?? '-', 'dim'] },
+  { title: 'MATCH', min: 24, grow: 3, max: 90, spare: 7, cell: ({ route }) => route.match },
+  { title: 'SERVICE', min: 12, grow: 1, max: 30, spare: 8, cell: ({ route }) => [route.service ?? '-', 'dim'] },
   {
     title: 'POLICIES',
     min: 20,
     grow: 2,
-    max: 40,
     spare: 9,
     cell: ({ route }) => [route.policies.join(', ') || '-', 'dim'],
   },
@@ -36,23 +36,23 @@ const COLUMNS: readonly Column<RouteRow>[] = [
     align: 'right',
     cell: ({ route }) => [rate(route.requestsPerSecond), route.requestsPerSecond > 0 ? 'accent' : 'dim'],
   },
-  { title: 'TOTAL', min: 7, align: 'right', cell: ({ route }) => counted(route.requests, 'plain') },
+  { title: 'REQUESTS', min: 8, align: 'right', cell: ({ route }) => counted(route.requests, 'plain') },
   { title: '4XX', min: 6, align: 'right', spare: 1, cell: ({ route }) => counted(route.status['4xx'], 'warn') },
   { title: '5XX', min: 6, align: 'right', cell: ({ route }) => counted(route.status['5xx'], 'bad') },
   { title: 'P50', min: 6, align: 'right', spare: 2, cell: ({ route }) => latency(route.latency.p50) },
   { title: 'P95', min: 6, align: 'right', cell: ({ route }) => latency(route.latency.p95) },
   { title: 'P99', min: 6, align: 'right', cell: ({ route }) => latency(route.latency.p99) },
-  { title: 'IN FL', min: 6, align: 'right', spare: 3, cell: ({ route }) => counted(route.inFlight, 'plain') },
+  { title: 'IN FLIGHT', min: 9, align: 'right', spare: 3, cell: ({ route }) => counted(route.inFlight, 'plain') },
 ];
 
 const SORT_TITLES: Readonly<Record<RouteSort, string>> = {
   rate: 'REQ/S',
-  requests: 'TOTAL',
+  requests: 'REQUESTS',
   errors: '5XX',
   p50: 'P50',
   p95: 'P95',
   p99: 'P99',
-  inFlight: 'IN FL',
+  inFlight: 'IN FLIGHT',
   name: 'ROUTE',
 };
 
@@ -69,7 +69,7 @@ export function chartPanel(state: State): Line[] {
   const traffic = snapshot?.traffic;
   const requests = traffic?.requestsPerSecond ?? [];
   const errors = traffic?.errorsPerSecond ?? [];
-  const second = Math.floor((snapshot?.gateway.now ?? 0) / 1000) - 1;
+  const second = endSecond(snapshot?.gateway.now ?? 0);
   const peak = Math.max(0, ...requests);
   const errorPeak = Math.max(0, ...errors);
   const chart = (values: readonly number[], rows: number, top: number, tone: Tone): Line[] =>
@@ -91,7 +91,7 @@ export function chartPanel(state: State): Line[] {
         title: [
           span('errors ', 'title'),
           span(`${rate(recent(errors))}/s`, errorPeak > 0 ? 'bad' : 'good'),
-          span(`  5xx, ${percent(sums[1] ?? 0, sums[0] ?? 0)} of requests`, 'dim'),
+          span(`  5xx replies, ${percent(sums[1] ?? 0, sums[0] ?? 0)} of requests`, 'dim'),
         ],
         lines: chart(errors, errorRows, errorPeak, 'bad'),
       },
@@ -119,9 +119,14 @@ export function latencyPanel(state: State): Line[] {
     pair('p95', latency(times.p95), inner),
     pair('p99', latency(times.p99), inner),
     pair('in flight', count(snapshot?.traffic.inFlight ?? 0), inner, 'accent'),
-    pair('clients', count(listeners.reduce((sum, { connections }) => sum + connections, 0)), inner),
+    pair('connections', count(listeners.reduce((sum, { connections }) => sum + connections, 0)), inner),
     pair('requests', count(snapshot?.traffic.requests ?? 0), inner),
-    pair('5xx', count(snapshot?.traffic.errors ?? 0), inner, (snapshot?.traffic.errors ?? 0) > 0 ? 'bad' : 'plain'),
+    pair(
+      '5xx replies',
+      count(snapshot?.traffic.errors ?? 0),
+      inner,
+      (snapshot?.traffic.errors ?? 0) > 0 ? 'bad' : 'plain',
+    ),
     pair(
       'memory',
       bytes(snapshot?.gateway.rssBytes ?? 0),
@@ -133,7 +138,9 @@ export function latencyPanel(state: State): Line[] {
   ];
   const room = chartRows + errorRows + 1;
   while (lines.length < room) lines.push([]);
-  const title = [span('latency', 'title'), span(' 1 min', 'dim')];
+  // Too narrow for both.
+  const { stale } = state.theme;
+  const title = stale === undefined ? [span('latency', 'title'), span(' 1 min', 'dim')] : [span(stale, 'alert')];
   return frame([{ title, lines: lines.slice(0, room) }], latencyColumns, state.theme);
 }
 
@@ -155,23 +162,24 @@ export function listenerPanel(state: State): Line[] {
   return frame([{ title: [span('listeners', 'title')], lines }], listenerColumns, theme);
 }
 
-/** The table of routes, with what the selected one matches under it. */
-export function routeTable(state: State): Line[] {
+/** The table of routes, `columns` wide, with what the selected one matches under it. */
+export function routeTable(state: State, columns: number): Line[] {
   const { theme, size, snapshot } = state;
   const { listRows } = trafficLayout(size);
   const rows = trafficRows(state);
-  const placed = place(COLUMNS, size.columns);
+  const placed = place(COLUMNS, columns);
   const shown = page(rows, state.cursors.traffic, listRows);
   const lines: Line[] = [headerLine(placed, theme, { title: SORT_TITLES[state.sort], reverse: state.reverse })];
   for (const [index, row] of shown.rows.entries()) lines.push(rowLine(placed, row, index === shown.selected, theme));
-  if (rows.length === 0 && snapshot) lines.push(...centred([noRoutes(snapshot)], size.columns, listRows, theme));
+  if (rows.length === 0 && snapshot) lines.push(...centred([noRoutes(snapshot)], columns, listRows, theme));
   while (lines.length < listRows + 1) lines.push([]);
   const selected = shown.rows[shown.selected];
   lines.push(
     listFooter(
       state,
       rangeText(shown.first, shown.rows.length, shown.total, 'route'),
-      selected ? about(selected.route, state) : [],
+      selected ? about(selected.route, columns, state) : [],
+      columns,
     ),
   );
   return lines;
@@ -182,9 +190,9 @@ function noRoutes({ routes }: Snapshot): Line {
   return [span(routes.length > 0 ? filtered : 'this spec has no route yet: add a [[route]] to it', 'dim')];
 }
 
-function about(route: RouteSnapshot, state: State): Line {
+function about(route: RouteSnapshot, columns: number, state: State): Line {
   const to = route.service === null ? '' : ` ${state.theme.glyphs.arrow} ${route.service}`;
-  const room = state.size.columns - 24;
+  const room = Math.max(10, columns - 24);
   const text = `${route.match}${to}`;
   const [line = ''] = wrap(printable(text, state.theme), room);
   return [span(line, 'accent')];
@@ -196,25 +204,9 @@ export function routeDetail(state: State, columns: number): Line[] {
   const route = rows[indexOf(rows, state.cursors.traffic)]?.route;
   if (!route) return [[span('this route is gone', 'dim')]];
   const { theme } = state;
-  const out: Line[] = [];
-  const field = (label: string, value: string, tone: Tone = 'plain'): void => {
-    const [first = '', ...rest] = wrap(printable(value, theme), columns - 16);
-    out.push([span(label.padEnd(16), 'dim'), span(first, tone)]);
-    for (const line of rest) out.push([span(' '.repeat(16)), span(line, tone)]);
-  };
-  field('match', route.match, 'title');
-  field('service', route.service ?? 'none: gw answers itself');
-  field('policies', route.policies.join(', ') || 'none');
-  out.push([]);
-  field(
-    'requests',
-    `${count(route.requests)} since start, ${rate(route.requestsPerSecond)}/s now, ${count(route.inFlight)} in flight`,
-  );
-  field('bytes', `${bytes(route.bytesIn)} in, ${bytes(route.bytesOut)} out`);
-  const { p50, p95, p99 } = route.latency;
-  field('latency, 1 min', `p50 ${latency(p50)}   p95 ${latency(p95)}   p99 ${latency(p99)}`);
-  out.push([]);
-  const barColumns = Math.max(10, Math.min(40, columns - 40));
+  const out = factLines(routeFacts(route, state), columns, theme, endSecond(state.snapshot?.gateway.now ?? 0));
+  out.push([], [span('replies by status', 'title')]);
+  const barColumns = Math.max(10, columns - 36);
   for (const [kind, tone] of [
     ['1xx', 'dim'],
     ['2xx', 'good'],
@@ -227,10 +219,40 @@ export function routeDetail(state: State, columns: number): Line[] {
   return out;
 }
 
+function routeFacts(route: RouteSnapshot, state: State): Fact[] {
+  const { p50, p95, p99 } = route.latency;
+  const series = state.shown?.history.routes.get(route.name)?.series;
+  const perSecond = (value: number): string => `${rate(value)}/s`;
+  const errors = route.status['5xx'];
+  return [
+    { label: 'match', text: route.match || 'requests that no route matches', tone: 'title' },
+    { label: 'service', text: route.service ?? 'none: gw answers itself' },
+    { label: 'policies', text: route.policies.join(', ') || 'none' },
+    { label: 'bytes', text: `${bytes(route.bytesIn)} received, ${bytes(route.bytesOut)} sent` },
+    { label: 'in flight', text: count(route.inFlight) },
+    {
+      label: 'requests',
+      text: `${count(route.requests)}, ${rate(route.requestsPerSecond)}/s`,
+      sparkline: { values: series?.['requests'] ?? [], show: perSecond },
+    },
+    {
+      label: '5xx',
+      text: `${count(errors)} (${percent(errors, route.requests)})`,
+      tone: errors > 0 ? 'bad' : 'plain',
+      sparkline: { values: series?.['errors'] ?? [], show: perSecond, tone: 'bad' },
+    },
+    {
+      label: 'latency',
+      text: `p50 ${latency(p50)}  p95 ${latency(p95)}  p99 ${latency(p99)}`,
+      sparkline: { values: series?.['p95'] ?? [], show: latency, tone: 'accent' },
+    },
+  ];
+}
+
 function statusLine(kind: string, value: number, all: number, columns: number, tone: Tone, full: string): Line {
   const filled = all > 0 ? Math.min(columns, Math.ceil((value / all) * columns)) : 0;
   return [
-    span(kind.padEnd(16), 'dim'),
+    span(kind.padEnd(13), 'dim'),
     span(count(value).padStart(8), value > 0 ? tone : 'dim'),
     span(percent(value, all).padStart(7), 'dim'),
     span('  '),
