@@ -10,7 +10,7 @@ export function recent(values: readonly number[]): number {
 
 /**
  * `values` (one a second, oldest first, the last one at second `endSecond`) as at most `columns` columns. A column keeps
- * the peak of the seconds it stands for, and its seconds are aligned to the clock, so that columns move left whole and
+ * the peak of the seconds that it covers, and its seconds are aligned to the clock, so that columns move left whole and
  * do not shimmer.
  */
 export function resample(values: readonly number[], columns: number, endSecond: number): number[] {

@@ -1,5 +1,5 @@
 /**
- * What people type after `/`: words that must all be found, each one plain text, `field:value`, `4xx`, or `!` and one of
+ * The language of filters: words that must all be found, each one plain text, `field:value`, `4xx`, or `!` and one of
  * these for "not". `value` may give choices: `status:429|5xx`.
  */
 
@@ -14,7 +14,7 @@ export interface Term {
 /** A row's searchable parts: `text` for plain words, the rest by name. */
 export type Fields = { readonly text: readonly string[] } & { readonly [field: string]: string | readonly string[] };
 
-/** Splits a filter into its terms; half-typed ones (`status:`, `!`) ask for nothing yet. */
+/** Splits a filter into its terms; incomplete ones (`status:`, `!`) match every row. */
 export function parseFilter(filter: string): Term[] {
   const terms: Term[] = [];
   for (const word of filter.toLowerCase().split(/\s+/)) {

@@ -1,4 +1,4 @@
-/** Numbers as people read them at a glance: three digits that matter, then the unit. */
+/** Numbers with three significant digits and a unit. */
 import { nounFor } from '../plural.js';
 
 const NONE = '-';

@@ -17,8 +17,8 @@ export interface DatedSnapshot {
 }
 
 /**
- * The snapshot with its age. The gateway's clock tells it on the same machine; on another one clocks differ, and all that is
- * sure is that it was taken after it was asked for.
+ * The snapshot with its age, by the gateway's clock. The clock of another machine may differ: then the age is at most the
+ * time since the snapshot was asked for.
  */
 export function dated(snapshot: Snapshot, askedAt: number, receivedAt: number): DatedSnapshot {
   const ageMs = Math.max(0, Math.min(receivedAt - snapshot.gateway.now, receivedAt - askedAt));

@@ -20,7 +20,7 @@ export interface Terminal {
   once(event: 'drain', listener: () => void): unknown;
 }
 
-/** Takes Ink's frames. It has the terminal's size and is no terminal itself, so that Ink writes no codes of its own. */
+/** Takes Ink's frames. It has the terminal's size but is not a TTY, so that Ink writes no codes of its own. */
 class FrameSink extends Writable {
   readonly isTTY = false;
 
@@ -108,7 +108,7 @@ export class Screen {
     for (let row = 0; row < Math.max(lines.length, this.#shown.length); row++) {
       const line = lines[row] ?? '';
       if (line === this.#shown[row]) continue;
-      // After a line that fills its row the cursor rests on the last cell: erasing would take that cell.
+      // After a line that fills its row the cursor is on the last cell: erasing would clear that cell.
       const full = width(stripVTControlCharacters(line)) >= columns;
       out += `\x1b[${row + 1};1H${line}\x1b[0m${full ? '' : '\x1b[K'}`;
     }

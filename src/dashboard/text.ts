@@ -1,6 +1,6 @@
 /**
- * Text on its way to a terminal. Paths, header values and messages come from strangers: nothing of theirs may move the
- * cursor, change colours or reorder a line, and every cell must be as wide as the table believes.
+ * Text for a terminal. Paths, header values and messages come from clients: none of it may move the cursor, change colours
+ * or reorder a line, and every cell must be as wide as the table assumes.
  */
 import stringWidth from 'string-width';
 

@@ -1,6 +1,6 @@
 /** Lists longer than the screen: which part shows, and where a step leads. */
 
-/** What a list shows: the row it stands on (by identity, so that it stays with its row), and the first row shown. */
+/** The selected row of a list (by identity, so that it follows its row), and the first row shown. */
 export interface Cursor {
   readonly id: string | undefined;
   readonly offset: number;

@@ -110,7 +110,7 @@ test('every screen fits every terminal, in UTF-8 and in ASCII', () => {
   }
 });
 
-test('the rate that heads the page is that of the table: both are the mean of ten seconds', () => {
+test('the rate in the heading and the rate in the table are both the mean of ten seconds', () => {
   const all = new SecondsRing(120);
   const own = new SecondsRing(RATE_SECONDS);
   // 100 requests in the seventh second before now, and one a second before all that.
@@ -138,7 +138,7 @@ test('an idle gateway says what would show, and how to make it', () => {
   assert.match(check(scene(bare, '1'), 'no routes'), /no route yet/);
 });
 
-test('what a filter leaves nothing of is said with what there was', () => {
+test('where no row passes the filter, the view says how many there are', () => {
   const none = (view: string): string => check(scene({}, view, '/', 'z', 'z', 'z'), view);
   assert.match(none('1'), /none of 10 routes passes the filter/);
   assert.match(none('2'), /none of 2 limits passes the filter/);
@@ -169,7 +169,7 @@ test('Traffic: more listeners than rows are counted', () => {
   assert.match(check(scene({ size: LARGE, snapshot: snapshot({ listeners: many }) }), 'listeners'), /and \d+ more/);
 });
 
-test('a route in full', () => {
+test('the details of a route', () => {
   const text = check(scene({}, '/', ...'policy:strict', 'return', 'return'), 'detail');
   assert.match(text, /match {8}POST \/orders\/\{id:int\}\/payments/);
   assert.match(text, /policies {5}keys, strict/);
@@ -250,7 +250,7 @@ test('Reloads: generations, and why a spec was rejected', () => {
   assert.match(live, /no errors, no warnings/);
 });
 
-test('the bars: spec, state, generation, connection, what wants to be looked at', () => {
+test('the bars: spec, state, generation, connection, marks of what is wrong', () => {
   const text = check(scene({}), 'bars');
   assert.match(text, / gw {2}~\/shop\/gateway\.toml .*● ready {2}gen 12, 1m old {2}✗ spec rejected {2}● live/);
   assert.match(text, /\[1 Traffic\].*2 Limits ▲.*3 Targets ✗1.*5 Reloads ✗/);
@@ -260,7 +260,7 @@ test('the bars: spec, state, generation, connection, what wants to be looked at'
   assert.match(check(scene({ snapshot: ending }), 'draining'), /◌ draining/);
 });
 
-test('connections: connecting, silent, lost; the last data stays', () => {
+test('connections: connecting, silent, lost; the last data stays on the screen', () => {
   const base = scene({});
   const silent = reduce(base, {
     type: 'connection',
@@ -383,12 +383,12 @@ test('a choice of gateways', () => {
   assert.match(check(state, 'end of picker'), /▸ ~\/shop-39/);
 });
 
-test('a terminal that is too small is told how large it has to be', () => {
+test('on a terminal that is too small, the screen says how large it must be', () => {
   assert.match(check(scene({ size: { columns: 40, rows: 10 } }), 'small'), /40x10 is too small: 60x16 at least/);
   check(scene({ size: { columns: 8, rows: 2 } }), 'tiny');
 });
 
-test('nothing that strangers send reaches the terminal as a command', () => {
+test('no text from a request reaches the terminal as a command', () => {
   const evil = '\x1b]0;pwned\x07\x1b[2J\x9b31m\u202egpj\u2066\r\n日本👩‍👩‍👧‍👦e\u0301\u0301\u0301\u0301\u0301';
   const dirty = snapshot({
     routes: [route(evil, { match: `GET /${evil}`, service: evil, policies: [evil] })],

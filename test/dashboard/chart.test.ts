@@ -10,7 +10,7 @@ test('resample keeps the peak of each column', () => {
   assert.equal(resample([1], 0, 10), []);
 });
 
-test('columns of a resampled chart stand on whole seconds of the clock, so that they move and do not change', () => {
+test('columns of a resampled chart are aligned to whole seconds of the clock, so that they move and do not change', () => {
   const at = (end: number): number[] =>
     resample(
       Array.from({ length: 120 }, (_, index) => (end - 119 + index) % 17),
@@ -29,12 +29,12 @@ test('a chart has its rows and columns exactly, newest at the right', () => {
   assert.equal(columnChart([], 3, 1, 0, UNICODE), ['   ']);
 });
 
-test('a little is seen, nothing is not', () => {
+test('a small value shows, zero does not', () => {
   assert.equal(columnChart([0.001, 0], 2, 1, 1_000, UNICODE), ['▁ ']);
   assert.equal(columnChart([Number.NaN], 1, 1, 5, UNICODE), [' ']);
 });
 
-test('only a full bar looks full, only an empty one empty', () => {
+test('only a full bar looks full, only an empty bar looks empty', () => {
   assert.equal(bar(1, 4, UNICODE), { full: '████', rest: '' });
   assert.equal(bar(0, 4, UNICODE), { full: '', rest: '····' });
   assert.equal(bar(0.999, 4, UNICODE), { full: '███▉', rest: '' });

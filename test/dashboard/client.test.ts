@@ -73,7 +73,7 @@ test('addresses', () => {
   assert.is('token' in withToken && withToken.token, 'secret');
 });
 
-test('lines are cut wherever the bytes are', () => {
+test('lines are found however the bytes are split', () => {
   const bytes = Buffer.from('{"a":"é"}\n\n{"b":2}\n{"c"');
   for (let size = 1; size <= bytes.length; size++) {
     const reader = new LineReader(100);
@@ -83,7 +83,7 @@ test('lines are cut wherever the bytes are', () => {
   }
 });
 
-test('a line without end is not gathered without end', () => {
+test('a line without an end is collected up to a bound', () => {
   const reader = new LineReader(10);
   reader.push(Buffer.from('0123456789'));
   assert.throws(
@@ -107,7 +107,7 @@ test('a snapshot and a reload over a unix socket', async () => {
   });
 });
 
-test('over TCP the token goes along, and its absence is told as such', async () => {
+test('over TCP the token is sent, and a missing one is the reason given', async () => {
   const gateway = await FakeGateway.start({ token: 'sesame' });
   const url = new URL(gateway.url);
   const ask = (token: string | undefined): Promise<unknown> => new AdminClient({ kind: 'tcp', url, token }).snapshot();
@@ -176,7 +176,7 @@ test('a gateway that accepts a connection and never replies is a timeout', async
   server.close();
 });
 
-test('events: snapshots always, requests when asked, kinds of the future passed over', async () => {
+test('events: snapshots always, requests when asked, unknown types ignored', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const client = new AdminClient({ kind: 'socket', path: gateway.socket });

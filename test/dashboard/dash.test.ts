@@ -61,7 +61,7 @@ test('--once --json prints the snapshot, --once a summary', async () => {
   });
 });
 
-test('wrong ways of calling are told with a right one', async () => {
+test('usage errors name a correct call', async () => {
   await withFolder(async (directory) => {
     const json = await refusal(run({ directory, json: true }));
     assert.equal([json.kind, json.message], ['usage', '--json prints one snapshot: use --once --json']);
@@ -91,7 +91,7 @@ test('--once with several gateways lists them with their addresses', async () =>
   });
 });
 
-test('what went wrong on TCP is told without the token', async () => {
+test('an error on TCP does not contain the token', async () => {
   const gateway = await FakeGateway.start({ token: 'sesame' });
   await withFolder(async (directory) => {
     const ask = (token: string) => run({ directory, once: true, address: gateway.url, env: { GW_ADMIN_TOKEN: token } });
@@ -103,7 +103,7 @@ test('what went wrong on TCP is told without the token', async () => {
   await gateway.close();
 });
 
-test('an entry that is half written is no gateway', async () => {
+test('an entry that is half written is ignored', async () => {
   await withFolder(async (directory) => {
     writeFileSync(join(directory, `${process.pid}.json`), '');
     assert.is((await refusal(run({ directory, once: true }))).kind, 'failed');
@@ -143,7 +143,7 @@ test('the text: every part, aligned, and long tables cut', () => {
   assert.match(idle, /no keys counted[\s\S]*no targets[\s\S]*no reloads since the start/);
 });
 
-test('neither form lets a stranger command the terminal', () => {
+test('neither form passes control characters to the terminal', () => {
   const evil = 'a\x1b[31mb\x9bc\u202ed\x7f\n';
   const dirty = snapshot({ routes: [route(evil, { match: evil })] });
   const named = { ...dirty, gateway: { ...dirty.gateway, spec: evil } };
@@ -153,7 +153,7 @@ test('neither form lets a stranger command the terminal', () => {
   assert.equal(JSON.parse(json), { ...named, received: { at: 1_000, ageMs: 0, stale: false } });
 });
 
-test('what a terminal can show is taken from its locale and kind', () => {
+test('what a terminal can show follows from its locale and type', () => {
   const unicode = (env: NodeJS.ProcessEnv): boolean => terminalIsUnicode(env);
   assert.ok(unicode({ LANG: 'en_US.UTF-8' }));
   assert.ok(unicode({ LC_ALL: 'C.utf8', LANG: 'C' }));

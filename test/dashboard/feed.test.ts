@@ -69,7 +69,7 @@ test('finds the gateway again after a restart at another place', async () => {
   });
 });
 
-test('a place that cannot be looked up is a reason, not a crash', async () => {
+test('an error while the gateway is located is the reason given, not a crash', async () => {
   const { feed, connections, status } = watched(() => Promise.reject(new Error('no folder')));
   await until(() => status() === 'lost', 'lost');
   const last = connections.at(-1);
@@ -77,7 +77,7 @@ test('a place that cannot be looked up is a reason, not a crash', async () => {
   feed.close();
 });
 
-test('waits longer from try to try, up to a most', async () => {
+test('waits longer between attempts, up to a maximum', async () => {
   const { feed, connections } = watched(async () => undefined, { backoffMs: [2, 8] });
   await until(() => connections.filter(({ status }) => status === 'lost').length >= 6, 'six tries');
   feed.close();
@@ -109,7 +109,7 @@ test('requests flow while they are watched, without a gap in between', async () 
   });
 });
 
-test('a level asked for before the first stream is open is not forgotten', async () => {
+test('a level asked for before the first stream is open takes effect', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, status } = watched(async () => {
@@ -119,6 +119,24 @@ test('a level asked for before the first stream is open is not forgotten', async
     });
     await until(() => status() === 'live', 'live');
     await until(() => gateway.watched.at(-1) === '?requests=1&decisions=1' && gateway.streams === 1, 'the level');
+    feed.close();
+    await gateway.close();
+  });
+});
+
+test('requests from before the stream began come apart from the others', async () => {
+  await withFolder(async (directory) => {
+    const gateway = await FakeGateway.start({ directory });
+    const { feed, batches, status } = watched(async () => at(gateway));
+    feed.watch('decisions');
+    await until(() => status() === 'live' && gateway.watched.at(-1) !== '', 'live');
+    gateway.emit({ type: 'requests', requests: [record(1), record(2)], dropped: 0, recent: true });
+    gateway.emit({ type: 'requests', requests: [record(3)], dropped: 0 });
+    const ids = (kind: 'recent' | 'requests'): string[] => batches.flatMap((batch) => batch[kind].map(({ id }) => id));
+    await until(() => ids('requests').length > 0, 'requests');
+    assert.equal([ids('recent'), ids('requests')], [['req-1', 'req-2'], ['req-3']]);
+    const first = batches.find(({ snapshot }) => snapshot !== undefined);
+    assert.ok(Math.abs((first?.receivedAt ?? 0) - Date.now()) < 60_000, 'the snapshot says when it came');
     feed.close();
     await gateway.close();
   });
@@ -150,7 +168,7 @@ test('many events become few batches, and no more requests wait than a screen ca
   });
 });
 
-test('silence shows, and ends the connection when it lasts', async () => {
+test('a stream without events is reported, and closed when that lasts', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, connections, status } = watched(async () => at(gateway), { silenceMs: [60, 2_000] });

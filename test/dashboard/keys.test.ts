@@ -92,7 +92,7 @@ test('each view has a filter of its own', () => {
   assert.equal([state.filters.traffic, state.filters.limits], ['x', 'y']);
 });
 
-test('rows: down, up, pages, ends; escape lets go', () => {
+test('rows: down, up, pages, ends; escape ends the selection', () => {
   const state = start();
   const at = (...keys: string[]): string | undefined => type(state, ...keys).cursors.traffic.id;
   const first = at('down');
@@ -120,7 +120,7 @@ test('details open on the selected route, or on the first', () => {
   assert.is.not(next.cursors.traffic.id, type(state, 'return').cursors.traffic.id);
 });
 
-test('reading the tail holds it; g lets it run', () => {
+test('a selected request holds the list; g shows new requests again', () => {
   const state = type(start(), '4');
   assert.is(state.heldTail, undefined);
   const reading = type(state, 'down');
@@ -132,7 +132,7 @@ test('reading the tail holds it; g lets it run', () => {
   assert.is(type(reading, 'escape').heldTail, undefined);
 });
 
-test('a key in a tail without requests holds nothing', () => {
+test('a key in a list without requests holds nothing', () => {
   const empty = { ...start(), tail: { entries: [], nextSeq: 1, dropped: 0 } };
   assert.is(type(empty, '4', 'down').heldTail, undefined);
   assert.is(type(empty, '4', 'return').overlay, 'none');
@@ -158,7 +158,7 @@ test('in a request: older, newer, scrolling within what there is', () => {
   assert.is(type(state, 'up').scroll, 0);
 });
 
-test('beside the tail the arrows still walk through it', () => {
+test('with the details beside the list the arrows still move in the list', () => {
   const state = type(start({ columns: 200, rows: 50 }), '4', 'return', 'down');
   assert.is(selectedRequest(state)?.id, 'req-58');
   assert.is(type(state, '/').editing, true);

@@ -57,7 +57,7 @@ test('routes sort by every column, and back', () => {
   }
 });
 
-test('equal routes hold still: by traffic, then by name', () => {
+test('equal routes keep their order: by traffic, then by name', () => {
   const list = [route('z'), route('b', { requests: 5 }), route('a'), route('c', { requests: 5 })];
   assert.equal(names(sortRoutes(list, 'p99', false)), ['b', 'c', 'a', 'z']);
 });
@@ -70,7 +70,7 @@ test('a filter on routes: text, service, policy', () => {
   assert.equal(routeRows(undefined, '', 'name', false), []);
 });
 
-test('the same question on the same snapshot is answered once', () => {
+test('rows are computed once for the same snapshot and settings', () => {
   const all = snapshot();
   assert.is(routeRows(all, '', 'rate', false), routeRows(all, '', 'rate', false));
   assert.is.not(routeRows(all, '', 'rate', false), routeRows(all, '', 'rate', true));
@@ -86,7 +86,7 @@ test('10,000 routes are sorted and filtered within the time of a frame', () => {
   assert.ok(user + system < 250_000, `took ${(user + system) / 1_000} ms of processor time`);
 });
 
-test('limits: a heading, then keys or a word that there are none', () => {
+test('limits: a heading, then keys or a line that there are none', () => {
   const rows = limitRows(snapshot(), '', 'used', false);
   assert.equal(
     rows.map((row) => row.kind),
@@ -104,7 +104,7 @@ test('limits: a heading, then keys or a word that there are none', () => {
   assert.equal(limitRows(undefined, '', 'used', false), []);
 });
 
-test('targets stand under their service', () => {
+test('targets are listed under their service', () => {
   const rows = targetRows(snapshot(), '');
   assert.is(rows.filter((row) => row.kind === 'service').length, 4);
   assert.is(rows[0]?.kind === 'service' && rows[0].targets.length, 2);

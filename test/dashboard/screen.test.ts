@@ -73,7 +73,7 @@ test('a line that fills its row is not erased behind, and rows beyond the termin
   assert.not(out.includes('beyond'));
 });
 
-test('a line that is too slow gets the newest frame, not all of them', async () => {
+test('a slow terminal gets the newest frame, not all of them', async () => {
   const terminal = new FakeTerminal();
   const screen = new Screen(terminal);
   screen.enter();

@@ -66,14 +66,14 @@ test('requests from before the stream began come in by their time, once', () => 
   assert.is(again.tail.dropped, 0);
 });
 
-test('a held tail stands still', () => {
+test('a held list does not change', () => {
   const one = take(start(), { requests: [record(1)] });
   const held = take({ ...one, heldTail: one.tail.entries }, { requests: [record(2)] });
   assert.is(shownTail(held).length, 1);
   assert.is(shownTail({ ...held, heldTail: undefined }).length, 2);
 });
 
-test('notices: a restart, reloads, and they go after a while', () => {
+test('notices: a restart, reloads, and their end after a while', () => {
   const before = take(start(), { snapshot: snapshot() });
   const other = snapshot();
   const again = take(before, { snapshot: { ...other, gateway: { ...other.gateway, pid: 4_711 } } });
@@ -91,7 +91,7 @@ test('notices: a restart, reloads, and they go after a while', () => {
   assert.is(reduce(bad, { type: 'tick', now: 60_000 }).now, 60_000);
 });
 
-test('who asked for a reload hears of it once, by the answer', () => {
+test('a reload that was asked for here is reported once, by the answer', () => {
   const [, live] = reloads(0);
   assert.ok(live);
   const asking = reduce(start(), { type: 'reloading' });
@@ -104,7 +104,7 @@ test('who asked for a reload hears of it once, by the answer', () => {
   assert.not(refused.reloading);
 });
 
-test('coming back is told, connecting the first time is not', () => {
+test('a connection that is back is reported, the first one is not', () => {
   const live = { type: 'connection', connection: { status: 'live', where: 'x' }, now: 1 } as const;
   assert.is(reduce(start(), live).notice, undefined);
   const lost = reduce(start(), {

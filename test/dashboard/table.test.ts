@@ -18,7 +18,7 @@ const COLUMNS: readonly Column<Pair>[] = [
   { title: 'VALUE', min: 6, align: 'right', cell: ({ value }) => String(value) },
 ];
 
-test('columns that do not fit go, the sparest first', () => {
+test('columns that do not fit are left out, the least important first', () => {
   const titles = (columns: number): string =>
     place(COLUMNS, columns)
       .map(({ column }) => column.title)
@@ -56,7 +56,7 @@ test('rangeText', () => {
   assert.is(rangeText(4, 6, 240, 'route'), '5-10 of 240 routes');
 });
 
-test('cells escape what strangers put in', () => {
+test('cells escape control characters', () => {
   assert.is(cell('\x1b]0;title\x07', 14, theme).text, '\\e]0;title\\x07');
   assert.is(cell('\x1b'.repeat(10_000), 6, theme).text, '\\e\\e\\…');
 });

@@ -16,7 +16,7 @@ test('clean shows what a terminal would act on', () => {
   assert.is(clean('\ud800x'), '\\u{d800}x');
 });
 
-test('nothing of any code point survives clean as a control', () => {
+test('no code point is a control character after clean', () => {
   for (let code = 0; code < 0x3000; code++) {
     const out = clean(`a${String.fromCodePoint(code)}b`);
     assert.not.match(out, /[\p{C}\p{Zl}\p{Zp}]/u, `U+${code.toString(16)}`);

@@ -188,7 +188,7 @@ run('SIGTERM gives the terminal back', async () => {
   });
 });
 
-run('r reloads, ctrl-l draws again, ctrl-z sleeps until it is waked', async () => {
+run('r reloads, ctrl-l draws again, ctrl-z suspends until the shell continues it', async () => {
   await inTerminal(async (terminal) => {
     await terminal.gateway();
     terminal.open({ columns: 80, rows: 24 }, { wake: true });
@@ -208,7 +208,7 @@ run('r reloads, ctrl-l draws again, ctrl-z sleeps until it is waked', async () =
   });
 });
 
-run('a crash gives the terminal back before it is told', async () => {
+run('a crash gives the terminal back before it is reported', async () => {
   await inTerminal(async (terminal) => {
     const gateway = await terminal.gateway();
     terminal.open({ columns: 100, rows: 30 });
@@ -234,7 +234,7 @@ run('several gateways: one is chosen; ASCII where there is no UTF-8', async () =
   });
 });
 
-run('a pipe is no terminal: told so, with the way that works', async () => {
+run('without a terminal: an error that names the call that works', async () => {
   await inTerminal(async (terminal) => {
     await terminal.gateway();
     mkdirSync(join(terminal.folder, 'cwd'));
