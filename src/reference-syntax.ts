@@ -1,6 +1,6 @@
 /**
- * How a reference is written: `${env:NAME}`, `${file:path}`, either with a default: `${env:PORT:-8080}`. The default, which
- * may be empty, stands where the variable or file is missing or empty. `$${` is a literal `${`.
+ * Syntax of references: `${env:NAME}`, `${file:path}`, both optionally with a default: `${env:PORT:-8080}`. The default,
+ * which may be empty, is used if the variable or file is missing or empty. `$${` is a literal `${`.
  */
 
 export type ReferenceKind = 'env' | 'file';
@@ -16,7 +16,7 @@ export interface Reference {
 /** An escaped `${`, or a reference: kind, name, default. */
 const PART = /\$\$\{|\$\{(env|file):((?:(?!:-)[^}])*)(?::-([^}]*))?\}/g;
 
-/** The text in its parts, in order; literal parts are strings, and what is escaped in them is not any more. */
+/** Splits a text into parts; literal parts are unescaped strings. */
 export function splitReferences(text: string): (string | Reference)[] {
   const parts: (string | Reference)[] = [];
   let literal = '';
@@ -37,10 +37,10 @@ export function splitReferences(text: string): (string | Reference)[] {
   return parts;
 }
 
-/** The text is not what it stands for: it holds a reference, or an escape. */
+/** Whether the text contains a reference or an escape. */
 export const needsResolving = (text: string): boolean => text.search(PART) >= 0;
 
-/** The text where every variable and file is missing; undefined where a reference has no default. */
+/** The text with the defaults of all references; undefined if one has no default. */
 export function textOfDefaults(text: string): string | undefined {
   const parts = splitReferences(text).map((part) => (typeof part === 'string' ? part : part.fallback));
   return parts.includes(undefined) ? undefined : parts.join('');
@@ -51,12 +51,12 @@ export interface ReferenceProblem {
   readonly help: string;
 }
 
-const FORMS = 'References are `${env:NAME}` and `${file:path}`, with a default `${env:NAME:-value}`.';
-const LITERAL = 'A literal `${` is written `$${`.';
+const FORMS = 'Write `${env:NAME}` or `${file:path}`, with a default `${env:NAME:-value}`.';
+const LITERAL = 'For a literal `${` write `$${`.';
 
 /**
- * What is wrong with the first malformed reference of a text. `template`: braces have a meaning of their own in it, and
- * `${{` is a dollar sign before a literal brace.
+ * What is wrong with the first malformed reference of a text. `template`: the text is a template, in which `${{` is a
+ * dollar sign before a literal brace.
  */
 export function referenceProblem(text: string, template: boolean): ReferenceProblem | undefined {
   for (const { index, 0: start } of text.matchAll(/\$\$\{|\$\{/g)) {
@@ -72,7 +72,7 @@ export function referenceProblem(text: string, template: boolean): ReferenceProb
 }
 
 const variableHelp = (name: string): string =>
-  `For the variable of the template write \`{${name}}\`, with a dollar sign before it \`$\${${name}}\`. ${FORMS}`;
+  `For a template variable write \`{${name}}\`, or \`$\${${name}}\` with a dollar sign before it. ${FORMS}`;
 
 function judge(body: string, closed: boolean): ReferenceProblem | undefined {
   const written = `\${${body}${closed ? '}' : ''}`;
@@ -85,24 +85,24 @@ function judge(body: string, closed: boolean): ReferenceProblem | undefined {
   if (body.includes('${')) return say('references cannot be nested', `Write the default as plain text. ${FORMS}`);
   if (!closed) return say('the closing `}` is missing', help);
   const [, kind, rest = ''] = /^([^:]*):(.*)$/s.exec(body) ?? [];
-  if (kind === undefined || rest.startsWith('-')) return say('it does not say where the value comes from', help);
+  if (kind === undefined || rest.startsWith('-')) return say('the source `env:` or `file:` is missing', help);
   if (kind !== 'env' && kind !== 'file') return say(`\`${kind}\` is neither \`env\` nor \`file\``, help);
   const name = rest.split(':-', 1)[0] ?? '';
-  if (name.trim() === '') return say(`it names no ${kind === 'env' ? 'variable' : 'file'}`, help);
+  if (name.trim() === '') return say(`the ${kind === 'env' ? 'variable' : 'file'} name is missing`, help);
   if (kind === 'env' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    return say('the name of a variable has letters, digits and `_`, and does not begin with a digit', help);
+    return say('a variable name consists of letters, digits and `_` and does not begin with a digit', help);
   }
-  return name === name.trim() ? undefined : say('its path begins or ends with a space', help);
+  return name === name.trim() ? undefined : say('the path begins or ends with a space', help);
 }
 
-/** The nearest right reference; undefined where nothing can be guessed. */
+/** The most likely intended reference; undefined if there is none. */
 function suggestionOf(body: string): string | undefined {
   const [, prefix, rest] = /^[\s{]*(?:([A-Za-z]{1,6})\s*:(?![-=?+]))?\s*(.*?)\s*$/s.exec(body) ?? [];
   const kind = prefix?.toLowerCase() ?? 'env';
   if (rest === undefined || rest === '' || body.includes('${')) return undefined;
   if (kind === 'file') return `\${file:${rest}}`;
   if (!/^(e|en|env|envs|vars?|environ)$/.test(kind)) return undefined;
-  // `PORT:8080`, `PORT=8080` and `PORT-8080` are other shells' defaults; `MY-VAR` is a name.
+  // `PORT:8080`, `PORT=8080` and `PORT-8080` are defaults in other tools; `MY-VAR` is a name.
   const [, name = '', fallback] = /^([^:=?+]*?)(?:(?::[-=?+]?|[=?+]|-(?=\d))(.*))?$/s.exec(rest) ?? [];
   const valid = name
     .trim()

@@ -1,4 +1,4 @@
-/** Schemas of arrays and tables, and of values that may be written in several forms. */
+/** Schemas of arrays, tables, and values with several forms. */
 import type { Json } from '../bundle/types.js';
 import type { Decoder } from './decoder.js';
 import type { Span } from './diagnostic.js';
@@ -27,7 +27,7 @@ export class ArraySchema<T> extends Schema<T[]> {
     });
     if (node.items.length < (this.options.min ?? 0)) {
       decoder.error('schema/empty', node.span, `Expected at least ${this.options.min} item, found none.`, {
-        help: `Put ${this.item.expected} in it, or leave the key out where it is not needed.`,
+        help: `Add ${this.item.expected}, or remove the key.`,
       });
       return INVALID;
     }
@@ -36,7 +36,7 @@ export class ArraySchema<T> extends Schema<T[]> {
   #notArray(node: TomlNode, decoder: Decoder): typeof INVALID {
     if (node.kind !== 'string') return wrongKind(this, node, decoder);
     const written = `[${JSON.stringify(node.value)}]`;
-    return wrongKind(this, node, decoder, `One is a list too: \`${shown(written)}\`.`, rewriting(node, written));
+    return wrongKind(this, node, decoder, `Write a list: \`${shown(written)}\`.`, rewriting(node, written));
   }
   jsonSchema(): JsonSchema {
     return {
@@ -47,7 +47,7 @@ export class ArraySchema<T> extends Schema<T[]> {
   }
 }
 
-/** A table whose keys the author chooses. */
+/** A table with free keys. */
 export class MapSchema<T> extends Schema<{ readonly [key: string]: T }> {
   readonly expected = 'a table';
   constructor(
@@ -58,7 +58,7 @@ export class MapSchema<T> extends Schema<{ readonly [key: string]: T }> {
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<{ readonly [key: string]: T }> {
     if (node.kind !== 'table') return wrongKind(this, node, decoder);
-    // No prototype: a key named `__proto__` is a key like any other.
+    // No prototype, so that `__proto__` is an ordinary key.
     const values: Record<string, T> = Object.create(null) as Record<string, T>;
     let valid = true;
     for (const entry of node.entries.values()) {
@@ -80,7 +80,7 @@ export class MapSchema<T> extends Schema<{ readonly [key: string]: T }> {
   }
 }
 
-/** What a key is for, with an example of it where there is one: what to say of a value that is wrong. */
+/** Help for a wrong value: what the key is for, with an example if there is one. */
 function meaning(key: string, schema: Schema<unknown>): string {
   const [example] = schema.examples;
   const name = example === undefined ? `\`${key}\`` : `\`${key} = ${tomlOf(example)}\``;
@@ -109,7 +109,7 @@ export class ObjectSchema<F extends Fields> extends Schema<InferFields<F>> {
     const { values, valid } = this.decodePartial(node, decoder);
     return valid ? (values as InferFields<F>) : INVALID;
   }
-  /** Every field that is right, so that one wrong key hides no mistake in another. */
+  /** Decodes every valid field, so that one wrong key does not hide errors in others. */
   decodePartial(
     node: TableNode,
     decoder: Decoder,
@@ -133,7 +133,7 @@ export class ObjectSchema<F extends Fields> extends Schema<InferFields<F>> {
         values[key] = absent.value;
       } else {
         const span = node.headSpan ?? node.span;
-        decoder.error('schema/missing', span, `The key \`${key}\` is missing: expected ${schema.expected}.`, {
+        decoder.error('schema/missing', span, `Missing key \`${key}\`: expected ${schema.expected}.`, {
           help: `Add ${meaning(key, schema)}`,
         });
         valid = false;
@@ -150,13 +150,13 @@ export class ObjectSchema<F extends Fields> extends Schema<InferFields<F>> {
     }
     return valid;
   }
-  /** What a wrong key can mean: keys that are not set yet, and those that may be written again under a header. */
+  /** Candidates for a wrong key: keys that are not set, and tables that can be extended under another header. */
   #freeKeys(node: TableNode): string[] {
     return Object.keys(this.fields).filter((key) => {
       const entry = node.entries.get(key);
       const first = entry?.value.kind === 'array' ? entry.value.items[0] : entry?.value;
       if (entry === undefined || first === undefined) return true;
-      // A table that begins with its own key, `[service.orders]`, is no inline one: there can be more of it.
+      // A table that begins with its own key, `[service.orders]`, is not inline and can be extended.
       const grows = first.span.start.offset <= entry.keySpan.start.offset;
       return first.kind === 'table' && (first.headSpan !== undefined || grows);
     });
@@ -173,7 +173,7 @@ export class ObjectSchema<F extends Fields> extends Schema<InferFields<F>> {
   }
 }
 
-/** Reports a key that nothing knows, with the nearest known one as a safe fix everywhere the key is written. */
+/** Reports an unknown key. The fix renames it to the most similar known key in all places where it is written. */
 export function reportUnknownKey(
   key: string,
   keySpans: readonly Span[],
@@ -187,7 +187,7 @@ export function reportUnknownKey(
   decoder.error('schema/unknown-key', span, `Unknown key \`${shown(key)}\`.`, {
     help:
       near === undefined
-        ? `${other === undefined ? '' : `\`${shown(key)}\` is called \`${other}\` here. `}Known keys here: ${known.map((name) => `\`${name}\``).join(', ')}.`
+        ? `${other === undefined ? '' : `Use \`${other}\` instead of \`${shown(key)}\`. `}Known keys here: ${known.map((name) => `\`${name}\``).join(', ')}.`
         : `Did you mean \`${near}\`?`,
     ...(near === undefined
       ? {}
@@ -201,7 +201,7 @@ export function reportUnknownKey(
   });
 }
 
-/** Tries each form in turn by the node's kind: `targets = ["http://..", { url = "..", weight = 2 }]`. */
+/** Chooses a form by the type of the node: `targets = ["http://..", { url = "..", weight = 2 }]`. */
 export class EitherSchema<T> extends Schema<T> {
   readonly expected: string;
   constructor(readonly forms: readonly { readonly kinds: readonly TomlNode['kind'][]; readonly schema: Schema<T> }[]) {

@@ -55,10 +55,10 @@ function outside(value: number, min: number, max: number, format: (value: number
   return value > max ? `Expected at most \`${format(max)}\`` : undefined;
 }
 
-/** The words that declarations are written in. */
+/** Builders for declarations. */
 export const s = {
   string: (options: { pattern?: RegExp; expected?: string; nonEmpty?: boolean } = {}) => new StringSchema(options),
-  /** `test` judges the text when it holds no reference. `sensitive`: the text may be a secret, not to be printed. */
+  /** `test` checks a text without references. `sensitive`: the text may be a secret and must not be printed. */
   reference: (
     what: string,
     test?: (literal: string) => string | Problem | undefined,
@@ -67,12 +67,12 @@ export const s = {
   boolean: () => new BooleanSchema(),
   integer: ({ min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {}) =>
     new IntegerSchema(min, max),
-  /** In milliseconds. `min`: the shortest; where nothing is said, `"0s"` is fine. */
+  /** In milliseconds. `min`: the shortest one. Default: `"0s"`. */
   duration: ({ min = 0 }: { min?: number } = {}) =>
     new UnitSchema<number>({
       unit: 'duration',
       expected: 'a duration such as `"5s"` or `"250ms"`',
-      howTo: 'A duration is a number and its unit: `ms`, `s`, `min` (or `m`), `h` or `d`.',
+      howTo: 'Write a duration as a number and a unit: `ms`, `s`, `min` (or `m`), `h` or `d`.',
       pattern: '^\\d+(\\.\\d+)?(ms|s|min|m|h|d)$',
       parse: parseDuration,
       format: formatDuration,
@@ -83,7 +83,7 @@ export const s = {
     new UnitSchema<number>({
       unit: 'size',
       expected: 'a size such as `"10MiB"`',
-      howTo: 'A size is a number and its unit: `B`, `kB`, `MB`, `GB`, or `KiB`, `MiB`, `GiB` for powers of 1024.',
+      howTo: 'Write a size as a number and a unit: `B`, `kB`, `MB`, `GB`, or `KiB`, `MiB`, `GiB` for powers of 1024.',
       pattern: '^\\d+(\\.\\d+)?(B|kB|KB|KiB|MB|MiB|GB|GiB)$',
       parse: parseSize,
       format: formatSize,
@@ -93,7 +93,7 @@ export const s = {
     new UnitSchema<LimitRate>({
       unit: 'rate',
       expected: 'a rate such as `"100/min"` or `"5/s"`',
-      howTo: 'A rate is a whole number, `/` and a time: `s`, `min`, `h`, `day`, or several of them, `"1000/15min"`.',
+      howTo: 'Write a rate as a whole number, `/` and a period: `s`, `min`, `h`, `day`, or a multiple: `"1000/15min"`.',
       pattern: '^\\d+/\\d*(s|sec|second|m|min|minute|h|hour|d|day)$',
       parse: parseRate,
       format: formatRate,

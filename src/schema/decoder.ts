@@ -1,4 +1,4 @@
-/** Carries what a decode learns beside the value: diagnostics, and where every value came from. */
+/** Collects the diagnostics of a decode and the origin of every value. */
 import type { Diagnostic, Fix, Span } from './diagnostic.js';
 import type { From, TomlNode } from './tree.js';
 
@@ -10,7 +10,7 @@ export interface Origin {
   readonly keySpan: Span | undefined;
 }
 
-/** Says of every decoded value where it stands; a path that nobody wrote answers with its nearest written ancestor. */
+/** Locates every decoded value. A path that is not written has the location of its nearest written ancestor. */
 export interface Origins {
   spanOf(...path: (string | number)[]): Span;
   keySpanOf(...path: (string | number)[]): Span;
@@ -21,7 +21,7 @@ export interface Origins {
 
 const keyOf = (path: ConfigPath): string => path.join('\u0000');
 
-/** So many records are searched one by one: an index for each of many small entities would outweigh the entities. */
+/** Up to this many records are searched linearly: an index per small entity would be larger than the entity. */
 const FEW = 40;
 
 const samePath = (a: ConfigPath, b: ConfigPath): boolean =>
@@ -30,13 +30,13 @@ const samePath = (a: ConfigPath, b: ConfigPath): boolean =>
 export class Decoder implements Origins {
   readonly diagnostics: Diagnostic[] = [];
   readonly #records: (readonly [path: ConfigPath, origin: Origin])[] = [];
-  /** Of the first `#indexed` records, by path; built when it is first needed. */
+  /** The first `#indexed` records by path; built on first use. */
   #index: Map<string, Origin> | undefined;
   #indexed = 0;
   readonly #path: (string | number)[] = [];
-  /** Origins of the tables around, the root's first. */
+  /** Origins of the enclosing tables, starting with the root. */
   readonly #around: [Origin, ...Origin[]];
-  /** The origin of what is left out of the innermost table: one for all of its defaults. */
+  /** Shared origin of all defaults in the innermost table. */
   #default: { readonly around: Origin; readonly origin: Origin } | undefined;
 
   constructor(root: TomlNode, keySpan?: Span) {
@@ -47,7 +47,7 @@ export class Decoder implements Origins {
     return this.#path;
   }
 
-  /** Runs `decode` one step further down and records where that step's node stands. */
+  /** Runs `decode` for a child and records its origin. */
   within<T>(step: string | number, node: TomlNode, keySpan: Span | undefined, decode: () => T): T {
     const origin = { from: node.from, span: node.span, keySpan };
     this.#path.push(step);
@@ -59,7 +59,7 @@ export class Decoder implements Origins {
     return value;
   }
 
-  /** Records that `step` was left out and its default holds. */
+  /** Records that `step` is absent and has its default. */
   defaulted(step: string | number): void {
     const around = this.#around.at(-1) ?? this.#around[0];
     if (this.#default?.around !== around) {
@@ -68,7 +68,7 @@ export class Decoder implements Origins {
     this.#records.push([[...this.#path, step], this.#default.origin]);
   }
 
-  /** Records a value that stands elsewhere and holds here too, in place of the default. */
+  /** Records an inherited value instead of the default. */
   inherit(step: string, origin: Origin): void {
     const path = [...this.#path, step];
     const known = this.#records.findIndex(([recorded]) => samePath(recorded, path));
@@ -87,7 +87,7 @@ export class Decoder implements Origins {
     this.diagnostics.push({ code, severity: 'error', span, message, ...extra });
   }
 
-  /** Gives the diagnostics from index `from` on, where they say nothing of what to do, this help. */
+  /** Adds a help to the diagnostics from index `from` on that have neither help nor fix. */
   explain(from: number, help: string): void {
     for (let index = from; index < this.diagnostics.length; index++) {
       const diagnostic = this.diagnostics[index]!;

@@ -1,4 +1,4 @@
-/** What gw says about a spec. Stages return `{ value, diagnostics }`; a throw is a bug in gw. */
+/** Diagnostics of a spec. Stages return `{ value, diagnostics }`; a throw is a bug in gw. */
 
 export interface Position {
   /** UTF-16 code units from the start of the file. */
@@ -10,7 +10,7 @@ export interface Position {
 }
 
 export interface Span {
-  /** Path as people should see it: relative to the folder of the root spec where it can be. */
+  /** Path for display: relative to the folder of the root spec if possible. */
   readonly file: string;
   readonly start: Position;
   readonly end: Position;
@@ -25,7 +25,7 @@ export interface Edit {
 
 export interface Fix {
   readonly title: string;
-  /** `safe` fixes keep the meaning that the author clearly had, and are what `--fix` applies. */
+  /** `--fix` applies only `safe` fixes, whose intended meaning is clear. */
   readonly applicability: 'safe' | 'unsafe';
   readonly edits: readonly Edit[];
 }
@@ -35,19 +35,19 @@ export interface Diagnostic {
   readonly code: string;
   readonly severity: Severity;
   readonly span: Span;
-  /** What is wrong and why, one sentence or two; names quoted with backticks. */
+  /** What is wrong and why, in one or two sentences; names in backticks. */
   readonly message: string;
   readonly related?: readonly { readonly span: Span; readonly message: string }[];
   /** What to do next. */
   readonly help?: string;
   readonly fix?: Fix;
-  /** What it is about, as `[lint].allow` names it in `at`: `route.health`. */
+  /** The entity, as in `at` of `[lint].allow`: `route.health`. */
   readonly entity?: string;
-  /** The span holds a secret: whoever prints the source must not print that part of it. */
+  /** The span contains a secret that must not be printed. */
   readonly sensitive?: boolean;
 }
 
-/** A stage's result: a value where one could be made, and everything there is to say. */
+/** Result of a stage: a value, if there is one, and all diagnostics. */
 export interface Outcome<T> {
   readonly value: T | undefined;
   readonly diagnostics: readonly Diagnostic[];
@@ -56,7 +56,7 @@ export interface Outcome<T> {
 export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean =>
   diagnostics.some((diagnostic) => diagnostic.severity === 'error');
 
-/** By file, offset, then code: the order everything is printed in. */
+/** Sorts by file, offset and code: the order of all output. */
 export function sortDiagnostics(diagnostics: readonly Diagnostic[]): Diagnostic[] {
   return [...diagnostics].sort(
     (a, b) =>

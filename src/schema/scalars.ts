@@ -1,4 +1,4 @@
-/** Schemas of values that stand in one TOML scalar. */
+/** Schemas of scalar values. */
 import type { Json, RefString } from '../bundle/types.js';
 import { needsResolving, referenceProblem, textOfDefaults } from '../reference-syntax.js';
 import type { Decoder } from './decoder.js';
@@ -8,14 +8,14 @@ import type { TomlNode } from './tree.js';
 
 export const shown = (text: string): string => (text.length > 60 ? `${text.slice(0, 57)}...` : text);
 
-/** A text in a message: in backticks, or in words where there is nothing to quote. */
+/** A text for a message: in backticks, or `an empty string`. */
 export const quoted = (text: string): string => (text === '' ? 'an empty string' : `\`${shown(text)}\``);
 
 const REFERENCE = /\$\{(env|file):([^}]*)\}/;
 
 function refuseReference(node: TomlNode, decoder: Decoder): typeof INVALID {
-  decoder.error('reference/not-allowed', node.span, 'A `${env:}` or `${file:}` reference cannot stand here.', {
-    help: 'References are resolved when the gateway loads, so they can stand only where no proof needs the value: addresses, target URLs, credentials and header values of a `headers` policy.',
+  decoder.error('reference/not-allowed', node.span, 'A `${env:}` or `${file:}` reference is not allowed here.', {
+    help: 'Write the value itself. References are resolved when the gateway loads, so they are allowed only where the compiler does not need the value: addresses, target URLs, credentials and header values of a `headers` policy.',
   });
   return INVALID;
 }
@@ -48,14 +48,14 @@ export class StringSchema extends Schema<string> {
   }
 }
 
-/** What is wrong with a text, with what to do about it. `sensitive`: the text holds a secret, not to be printed. */
+/** What is wrong with a text and what to do. `sensitive`: the text is a secret and must not be printed. */
 export interface Problem {
   readonly message: string;
   readonly help?: string;
   readonly sensitive?: boolean;
 }
 
-/** A string that may carry references: kept as `{ $ref }` until a generation loads. */
+/** A string that may contain references; kept as `{ $ref }` until a generation loads. */
 export class ReferenceSchema extends Schema<RefString> {
   readonly expected: string;
   constructor(
@@ -74,16 +74,16 @@ export class ReferenceSchema extends Schema<RefString> {
       return INVALID;
     }
     const reference = needsResolving(node.value);
-    // With references, what it is without the variables can be judged, and nothing else.
+    // With references, only the text with all defaults can be checked.
     const known = reference ? this.#defaults(node.value) : node.value;
     const problem = known === undefined ? undefined : this.test?.(known);
     if (problem === undefined) return reference ? { $ref: node.value } : node.value;
     const { message, ...extra } = typeof problem === 'string' ? { message: problem } : problem;
-    const said = reference ? `With the defaults of its references: ${message}` : message;
-    decoder.error('schema/format', node.span, said, this.options.sensitive ? { ...extra, sensitive: true } : extra);
+    const text = reference ? `With the defaults of its references: ${message}` : message;
+    decoder.error('schema/format', node.span, text, this.options.sensitive ? { ...extra, sensitive: true } : extra);
     return INVALID;
   }
-  /** Undefined where there is none for each reference; in a template a default's braces would count as its own. */
+  /** The text with all defaults. Undefined if a reference has none, or if a default in a template contains braces. */
   #defaults(text: string): string | undefined {
     const known = textOfDefaults(text);
     return this.options.template && known?.includes('{') ? undefined : known;
@@ -99,7 +99,7 @@ export class BooleanSchema extends Schema<boolean> {
     if (node.kind === 'boolean') return node.value;
     const meant = node.kind === 'string' ? /^(true|false)$/i.exec(node.value)?.[0].toLowerCase() : undefined;
     if (meant === undefined) return wrongKind(this, node, decoder);
-    return wrongKind(this, node, decoder, `Write \`${meant}\`, without quotes.`, rewriting(node, meant));
+    return wrongKind(this, node, decoder, `Write \`${meant}\` without quotes.`, rewriting(node, meant));
   }
   jsonSchema(): JsonSchema {
     return { type: 'boolean' };
@@ -129,7 +129,7 @@ export class IntegerSchema extends Schema<number> {
   #notInteger(node: TomlNode, decoder: Decoder): typeof INVALID {
     const meant = node.kind === 'string' || node.kind === 'float' ? String(node.value).trim() : '';
     if (!/^-?\d{1,15}$/.test(meant)) return wrongKind(this, node, decoder);
-    const help = `Write \`${Number(meant)}\`, without ${node.kind === 'string' ? 'quotes' : 'a point'}.`;
+    const help = `Write \`${Number(meant)}\` without ${node.kind === 'string' ? 'quotes' : 'a decimal point'}.`;
     return wrongKind(this, node, decoder, help, rewriting(node, String(Number(meant))));
   }
   jsonSchema(): JsonSchema {
@@ -144,12 +144,12 @@ export class IntegerSchema extends Schema<number> {
 export interface Unit<T> {
   readonly unit: 'duration' | 'size' | 'rate';
   readonly expected: string;
-  /** How one is written, in a sentence. */
+  /** How to write a value, as a sentence. */
   readonly howTo: string;
   readonly pattern: string;
   parse(text: string): T | undefined;
   format(value: T): string;
-  /** What is wrong with a value that is written right: the beginning of a sentence. */
+  /** What is wrong with a well-formed value, as the beginning of a sentence. */
   problem(value: T): string | undefined;
 }
 
@@ -175,10 +175,10 @@ export class UnitSchema<T> extends Schema<T> {
     );
     return INVALID;
   }
-  /** Written right and yet no value: more than a number can count. */
+  /** Message for text that gives no value; a well-formed one is too large for a number. */
   #unreadable(text: string): string {
     return new RegExp(this.unit.pattern).test(text) && /\d{6}/.test(text)
-      ? `This ${this.unit.unit} is too large to be meant`
+      ? `This ${this.unit.unit} is too large`
       : `Expected ${this.expected}`;
   }
   jsonSchema(): JsonSchema {

@@ -1,4 +1,4 @@
-/** What a declaration is made of: a Schema, and the wrappers that make it optional, checked or meant as something else. */
+/** The base class of schemas, and wrappers that make them optional, checked or mapped. */
 import type { Json } from '../bundle/types.js';
 import type { Decoder } from './decoder.js';
 import type { Fix } from './diagnostic.js';
@@ -6,7 +6,7 @@ import { kindName, type TomlNode } from './tree.js';
 
 export type JsonSchema = { readonly [key: string]: Json };
 
-/** What decode returns for a value that is wrong (and already reported). */
+/** Result of decode for an invalid value, which is already reported. */
 export const INVALID: unique symbol = Symbol('invalid');
 export type Decoded<T> = T | typeof INVALID;
 
@@ -17,13 +17,13 @@ export abstract class Schema<T> {
   doc = '';
   examples: readonly Json[] = [];
 
-  /** Reports what is wrong to the decoder and returns INVALID, or returns the value. */
+  /** Returns the value, or reports errors to the decoder and returns INVALID. */
   abstract decode(node: TomlNode, decoder: Decoder): Decoded<T>;
   abstract jsonSchema(): JsonSchema;
   /** A few words for messages and the reference: `a duration such as "5s"`. */
   abstract readonly expected: string;
 
-  /** The value when the key is absent; undefined here means the key is required unless `isOptional`. */
+  /** The value if the key is absent; undefined if the key is required. */
   absent(): { readonly value: T } | undefined {
     return undefined;
   }
@@ -42,17 +42,17 @@ export abstract class Schema<T> {
     return new WithAbsent<T>(this, value);
   }
 
-  /** Adds a check with a located error: return a message for a bad value, perhaps with help. */
+  /** Adds a check that returns a message, optionally with help, for an invalid value. */
   check(code: string, test: Test<T>): Schema<T> {
     return new Checked(this, code, test);
   }
 
-  /** A value as somebody would write it in a spec; undefined where it has no writing. */
+  /** The value as written in a spec; undefined if it cannot be written. */
   written(value: T): Json | undefined {
     return value as Json | undefined;
   }
 
-  /** JSON Schema with the documentation on it. */
+  /** The JSON Schema with its documentation. */
   documented(): JsonSchema {
     const schema: Record<string, Json> = { ...this.jsonSchema() };
     if (this.doc) schema['description'] = this.doc;
@@ -61,7 +61,7 @@ export abstract class Schema<T> {
   }
 }
 
-/** What is wrong with a value; undefined for nothing. */
+/** What is wrong with a value; undefined if it is valid. */
 export type Test<T> = (value: T) => string | { readonly message: string; readonly help?: string } | undefined;
 
 export function wrongKind(
@@ -78,14 +78,14 @@ export function wrongKind(
   return INVALID;
 }
 
-/** The safe fix that writes `text` in the place of the node. */
+/** A safe fix that replaces the node by `text`. */
 export const rewriting = (node: TomlNode, text: string): Fix => ({
   title: `Write \`${text}\``,
   applicability: 'safe',
   edits: [{ span: node.span, text }],
 });
 
-/** A schema seen from outside: what it wraps, for the reference page. */
+/** A schema around another one; the reference page looks inside. */
 export abstract class Wrapper<T> extends Schema<T> {
   abstract readonly inner: Schema<unknown>;
 }
@@ -151,7 +151,7 @@ export class Checked<T> extends Wrapper<T> {
   }
 }
 
-/** The same text, meant as something else: decode with `inner`, then turn into T. */
+/** Decodes with `inner` and maps the result. */
 export class MappedSchema<A, B> extends Wrapper<B> {
   constructor(
     readonly inner: Schema<A>,
@@ -171,7 +171,7 @@ export class MappedSchema<A, B> extends Wrapper<B> {
   jsonSchema(): JsonSchema {
     return this.inner.jsonSchema();
   }
-  /** The way back is not known. */
+  /** The mapping has no inverse. */
   override written(): undefined {
     return undefined;
   }

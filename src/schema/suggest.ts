@@ -1,33 +1,33 @@
-/** Did you mean: the known word that a wrong one was meant to be. */
+/** Suggestions for unknown words: "did you mean". */
 
-/** A known word that is near a wrong one. */
+/** A known word that is similar to an unknown one. */
 export interface Suggestion {
   readonly word: string;
-  /** It can be nothing else: no other known word is as near, and more than a number differs. */
+  /** No other known word is as similar, and the difference is not only a number. */
   readonly isClear: boolean;
 }
 
 interface Word {
   readonly word: string;
   readonly lower: string;
-  /** A bit for each letter that it has; several letters may share one. */
+  /** Bit set of its letters; several letters may share a bit. */
   readonly letters: number;
 }
 
 /**
- * Steps that one list of words may take over all of its questions: looking at a word is one, and so is each cell of an
- * edit distance. About a tenth of a second.
+ * Maximum number of steps per list of words, over all lookups: visiting a word is one step, and so is each cell of an edit
+ * distance. About a tenth of a second.
  */
 const MOST_STEPS = 30_000_000;
 
 /**
- * Words that wrong ones are compared with. A spec may declare 40,000 names and misspell as many, so the work of all
- * questions to one list is bounded: when it is used up, only differences of case and number are still recognised.
- * The answers depend on nothing but the words and the order of the questions.
+ * Known words to compare unknown ones with. A spec may declare 40,000 names and misspell as many, so the total work per list
+ * is bounded; after that, only differences in case and plural are found. Results depend only on the words and the order of
+ * lookups.
  */
 export class KnownWords {
   readonly #words: Word[] = [];
-  /** By the word without case and plural: the first of each. */
+  /** The first word of each stem, without case and plural. */
   readonly #byStem = new Map<string, Word>();
   #stepsLeft: number;
 
@@ -41,12 +41,12 @@ export class KnownWords {
     }
   }
 
-  /** Never negative; 0: further questions are answered from the index alone. */
+  /** Never negative; 0: further lookups use only the index of stems. */
   get stepsLeft(): number {
     return Math.max(0, this.#stepsLeft);
   }
 
-  /** The nearest word, the first one of several; undefined when none is near enough to be meant. */
+  /** The most similar word, the first of several; undefined if none is similar enough. */
   nearest(text: string): Suggestion | undefined {
     const wrong = wordOf(text);
     const same = this.#byStem.get(singularOf(wrong.lower));
@@ -77,7 +77,7 @@ export class KnownWords {
     return { word: best.word, isClear };
   }
 
-  /** At most `limit`; undefined when there are no steps left to find it. */
+  /** Edit distance, at most `limit`; undefined if no steps are left. */
   #distance(a: Word, b: Word, limit: number): number | undefined {
     if (--this.#stepsLeft < 0) return undefined;
     if (Math.abs(a.lower.length - b.lower.length) >= limit) return limit;
@@ -88,7 +88,7 @@ export class KnownWords {
   }
 }
 
-/** The known word that `wrong` was meant to be. For a list that many questions go to, use KnownWords itself. */
+/** The known word most similar to `wrong`. For many lookups in one list, use KnownWords. */
 export function suggest(wrong: string, known: Iterable<string>): string | undefined {
   return new KnownWords(known).nearest(wrong)?.word;
 }
@@ -100,7 +100,7 @@ function wordOf(word: string): Word {
   return { word, lower, letters };
 }
 
-/** Edits that are needed at least: each one brings or takes one letter. */
+/** Lower bound of the edit distance: each edit adds or removes one letter. */
 const lettersBetween = (a: Word, b: Word): number =>
   Math.max(bitsIn(a.letters & ~b.letters), bitsIn(b.letters & ~a.letters));
 
@@ -110,7 +110,7 @@ function bitsIn(mask: number): number {
   return count;
 }
 
-/** Of one or two letters a change leaves nothing of the word; a swap does. */
+/** For words of one or two letters, only a swap counts as similar. */
 const isTooShort = (wrong: Word, known: Word): boolean =>
   wrong.word.length < 3 && sortedLetters(known.lower) !== sortedLetters(wrong.lower);
 
@@ -122,7 +122,7 @@ const differsByDigits = (a: Word, b: Word): boolean =>
 const singularOf = (word: string): string =>
   word.length > 3 ? word.replace(/ies$/, 'y').replace(/([^s])s$/, '$1') : word;
 
-/** What other gateways call things: their word, and what may be meant by it. */
+/** Terms of other gateways, and the keys they may mean. */
 const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   api_key: ['api_keys'],
   backend: ['service', 'to'],
@@ -160,7 +160,7 @@ const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   user: ['consumer'],
 };
 
-/** The known word for what others call `word`. */
+/** The known word for a term of other gateways. */
 export function synonymOf(word: string, known: readonly string[]): string | undefined {
   const lower = word.toLowerCase();
   const name = Object.hasOwn(SYNONYMS, lower) ? lower : singularOf(lower);
@@ -168,7 +168,7 @@ export function synonymOf(word: string, known: readonly string[]): string | unde
   return SYNONYMS[name]?.find((candidate) => known.includes(candidate));
 }
 
-/** Optimal string alignment distance (a swap of neighbours counts one), cut off at `limit`. */
+/** Optimal string alignment distance (swapped neighbours count as one edit), at most `limit`. */
 function editDistance(a: string, b: string, limit: number): number {
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
@@ -184,7 +184,7 @@ function editDistance(a: string, b: string, limit: number): number {
       row.push(value);
       if (value < least) least = value;
     }
-    // A later row comes from one of these two, and distances never shrink.
+    // Later rows derive from these two, and distances never decrease.
     if (least >= limit && leastBefore >= limit) return limit;
     before = previous;
     previous = row;

@@ -1,23 +1,23 @@
 /**
- * Templates: text with variables, `Bearer of {consumer.name}`. Split once at compile time; the data plane only joins.
+ * Templates: text with variables, `Bearer of {consumer.name}`. Parsed at compile time; the data plane only joins parts.
  *
  *     {consumer.name}   a variable            {id}      short for {param.id}
- *     {{ and }}         literal braces        ${env:X}  a reference, left for load time
- *     $${               a dollar sign before what a brace begins
+ *     {{ and }}         literal braces        ${env:X}  a reference, resolved at load
+ *     $${               a literal dollar sign before a brace
  */
 import type { Json, TemplateEntry } from '../bundle/types.js';
 import { suggest } from './suggest.js';
 
 export interface TemplateVariable {
-  /** In full: a bare `{id}` is `param.id`; header names are in lower case. */
+  /** Full name: `{id}` is `param.id`; header names are in lower case. */
   readonly name: string;
-  /** Of the opening brace, in UTF-16 code units from the start of the text. */
+  /** Offset of the opening brace, in UTF-16 code units. */
   readonly offset: number;
 }
 
 export interface ParsedTemplate {
   readonly parts: TemplateEntry;
-  /** Indices of the parts that are references. A literal part can look like one: `${{env:X}` is `${env:X}`, escaped. */
+  /** Indices of the parts that are references. A literal part can look the same: `${{env:X}` is an escaped `${env:X}`. */
   readonly references: ReadonlySet<number>;
   readonly variables: readonly TemplateVariable[];
 }
@@ -31,8 +31,8 @@ const REFERENCE = /\$\{(?:env|file):[^}]*\}/y;
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_!#$%&'*+^`|~-]+)*$/;
 
 /**
- * Splits a template. A reference stays one part, verbatim; `withReferences` marks such parts for the bundle.
- * Never throws; says where a brace is wrong instead.
+ * Parses a template. A reference stays one literal part; `withReferences` marks such parts for the bundle.
+ * Never throws; returns an error with the offset of an invalid brace.
  */
 export function parseTemplate(text: string): ParsedTemplate | TemplateError {
   const parts: (string | { readonly var: string })[] = [];
@@ -63,15 +63,14 @@ export function parseTemplate(text: string): ParsedTemplate | TemplateError {
       literal += char;
       at += 2;
     } else if (char === '}') {
-      return { error: 'A `}` without a `{`: write `}}` for a literal brace.', offset: at };
+      return { error: 'Unmatched `}`; write `}}` for a literal brace.', offset: at };
     } else {
       const end = text.indexOf('}', at);
-      if (end < 0) return { error: 'The `{` is never closed: write `{{` for a literal brace.', offset: at };
+      if (end < 0) return { error: 'Unmatched `{`; write `{{` for a literal brace.', offset: at };
       const name = fullName(text.slice(at + 1, end));
       if (name === undefined) {
-        const hint =
-          'a variable such as `{consumer.name}` is letters, digits, `_`, `-` and dots; `{{` is a literal brace';
-        return { error: `\`${text.slice(at, end + 1)}\` is no variable: ${hint}.`, offset: at };
+        const hint = 'use letters, digits, `_`, `-` and dots, such as `{consumer.name}`, or `{{` for a literal brace';
+        return { error: `\`${text.slice(at, end + 1)}\` is not a valid variable: ${hint}.`, offset: at };
       }
       flush();
       parts.push({ var: name });
@@ -83,7 +82,7 @@ export function parseTemplate(text: string): ParsedTemplate | TemplateError {
   return { parts, references, variables };
 }
 
-/** The parts as a bundle keeps them: a reference becomes `{ $ref }`, resolved when a generation loads. */
+/** The parts for a bundle: a reference becomes `{ $ref }`, which is resolved when a generation loads. */
 export function withReferences({ parts, references }: ParsedTemplate): readonly Json[] {
   return parts.map((part, index): Json => {
     if (typeof part !== 'string') return { var: part.var };
@@ -98,18 +97,18 @@ function fullName(written: string): string | undefined {
   return /^(request|reply)\.header\./.test(name) ? name.toLowerCase() : name;
 }
 
-/** Variables with a fixed name; the others end in a name of the author's choice. */
+/** All variables. Those that end in `.NAME` have a variable last part. */
 export const TEMPLATE_VARIABLES: readonly { readonly name: string; readonly summary: string; readonly reply?: true }[] =
   [
     { name: 'param.NAME', summary: 'a path parameter, percent-decoded; `{NAME}` for short' },
     { name: 'consumer.name', summary: 'name of the authenticated consumer' },
-    { name: 'consumer.plan', summary: "name of the consumer's plan" },
-    { name: 'consumer.tags.NAME', summary: "one of the consumer's tags" },
-    { name: 'request.id', summary: 'the id that is sent as x-request-id' },
+    { name: 'consumer.plan', summary: 'name of the plan of the consumer' },
+    { name: 'consumer.tags.NAME', summary: 'a tag of the consumer' },
+    { name: 'request.id', summary: 'the id in `x-request-id`' },
     { name: 'request.method', summary: 'the method' },
     { name: 'request.path', summary: 'the normalised path' },
     { name: 'request.query', summary: 'the raw query, without the question mark' },
-    { name: 'request.host', summary: 'the host, lower case, without the port' },
+    { name: 'request.host', summary: 'the host in lower case, without port' },
     { name: 'request.scheme', summary: '`http` or `https`' },
     { name: 'request.header.NAME', summary: 'a request header field' },
     { name: 'route.name', summary: 'name of the route' },
@@ -125,8 +124,8 @@ const OPEN = TEMPLATE_VARIABLES.filter(({ name }) => name.endsWith('.NAME')).map
 }));
 
 /**
- * Judges a variable's full name. Returns a message when nothing of that name is known on a route with these path
- * parameters; undefined when it is fine. `onReply`: the template is rendered when a reply is there.
+ * Checks the full name of a variable on a route with these path parameters. Returns a message if it is unknown, else
+ * undefined. `onReply`: the template is rendered when the reply exists.
  */
 export function unknownVariable(name: string, params: ReadonlySet<string>, onReply: boolean): string | undefined {
   if (name.startsWith('param.')) return unknownParam(name.slice('param.'.length), params, onReply);
@@ -134,16 +133,16 @@ export function unknownVariable(name: string, params: ReadonlySet<string>, onRep
     FIXED.find((variable) => variable.name === name) ??
     OPEN.find(({ prefix }) => name.startsWith(prefix) && name.length > prefix.length);
   if (known?.reply && !onReply)
-    return `\`{${name}}\` is known only once there is a reply; this template is used before.`;
+    return `\`{${name}}\` is available only on replies, but this template is used on the request.`;
   if (known) return undefined;
   const near = nearestVariable(name, onReply);
-  return `\`{${name}}\` is no known variable${near === undefined ? '' : `; did you mean \`{${near}}\`?`}`.replace(
+  return `Unknown variable \`{${name}}\`${near === undefined ? '' : `; did you mean \`{${near}}\`?`}`.replace(
     /[^?]$/,
     '$&.',
   );
 }
 
-/** Parameters that a message lists or takes for meant. A path may have thousands, and a template as many mistakes. */
+/** Maximum number of parameters that a message lists or suggests; a path may have thousands. */
 const MOST_PARAMS = 12;
 
 function unknownParam(name: string, params: ReadonlySet<string>, onReply: boolean): string | undefined {
@@ -159,7 +158,7 @@ function unknownParam(name: string, params: ReadonlySet<string>, onReply: boolea
   if (bare) return `The path has no parameter \`${name}\`; did you mean \`{${bare.name}}\`?`;
   const more = params.size > MOST_PARAMS ? ', ...' : '';
   return params.size === 0
-    ? `The path has no parameter \`${name}\`: it has none at all.`
+    ? `The path has no parameter \`${name}\`; it has no parameters.`
     : `The path has no parameter \`${name}\`, only ${first.map((param) => `\`${param}\``).join(', ')}${more}.`;
 }
 

@@ -1,7 +1,7 @@
-/** The located tree: TOML's values, each with its span and how it came into the spec. */
+/** The located tree: TOML values with their spans and origins. */
 import type { Span } from './diagnostic.js';
 
-/** How a value came to stand where it is. `default`: nobody wrote it. */
+/** Where a value comes from. `default`: it is not written. */
 export type From = 'spec' | 'default' | 'group' | 'overlay';
 
 interface NodeBase {
@@ -13,13 +13,13 @@ export interface TableEntry {
   readonly key: string;
   readonly keySpan: Span;
   readonly value: TomlNode;
-  /** Where the key is written more than once (`[[route]]`, `[a.b]` and `[a.c]`): every place, `keySpan` first. */
+  /** If the key is written several times (`[[route]]`, `[a.b]` and `[a.c]`): all places, `keySpan` first. */
   readonly keySpans?: readonly Span[];
 }
 
 export interface TableNode extends NodeBase {
   readonly kind: 'table';
-  /** Its header alone, `[service.orders]`, where it has one: what to point at when a key is missing. */
+  /** Span of the header, `[service.orders]`, if there is one; missing keys are reported there. */
   readonly headSpan?: Span;
   readonly entries: ReadonlyMap<string, TableEntry>;
 }
@@ -42,7 +42,7 @@ export type TomlNode = TableNode | ArrayNode | ScalarNode;
 export function kindName(node: TomlNode): string {
   if (node.kind === 'datetime') return 'a date or time';
   if (node.kind === 'float') {
-    if (Number.isInteger(node.value)) return 'a number with a point';
+    if (Number.isInteger(node.value)) return 'a number with a decimal point';
     return `the number ${String(node.value).replace('NaN', 'nan').replace('Infinity', 'inf')}`;
   }
   return /^[aeiou]/.test(node.kind) ? `an ${node.kind}` : `a ${node.kind}`;

@@ -1,4 +1,4 @@
-/** Durations, sizes and rates as people write them. Each parser returns undefined for text that is none. */
+/** Parses and formats durations, sizes and rates. Parsers return undefined for malformed text. */
 import type { LimitRate } from '../state/types.js';
 
 const DURATION_UNITS: Readonly<Record<string, number>> = {
@@ -34,7 +34,7 @@ const RATE_UNITS: Readonly<Record<string, number>> = {
   day: 86_400_000,
 };
 
-/** The longest duration: a timer holds no more than 2^31 - 1 milliseconds, which is little more than 24 days. */
+/** The longest duration: a timer is limited to 2^31 - 1 milliseconds, which is about 24 days. */
 export const LONGEST_DURATION = 24 * 86_400_000;
 /** The longest period of a rate: a year. */
 export const LONGEST_PERIOD = 366 * 86_400_000;
@@ -60,7 +60,7 @@ export function parseRate(text: string): LimitRate | undefined {
   return { capacity, periodMs: count * unit };
 }
 
-/** The shortest way to write a duration exactly: 90000 -> `90s`, 60000 -> `1m`. */
+/** The shortest exact form of a duration: 90000 -> `90s`, 60000 -> `1m`. */
 export function formatDuration(ms: number): string {
   for (const [unit, size] of [
     ['d', 86_400_000],

@@ -1,10 +1,10 @@
-/** Splits a command as a shell splits words, without a shell: quotes and backslashes, nothing else. */
+/** Splits a command into words like a shell: supports only quotes and backslashes. */
 
 /**
  * `node "my app.js" --name='a b'` -> `['node', 'my app.js', '--name=a b']`. Within single quotes everything is literal;
- * within double quotes a backslash escapes `"`, `\`, `$` and backquote (POSIX 2.2). Expansions, pipes and globs are no
- * part of it: their characters stay as they are.
- * @throws Error when a quote is not closed or there is no word at all.
+ * within double quotes a backslash escapes `"`, `\`, `$` and backquote (POSIX 2.2). Characters of expansions, pipes and
+ * globs are literal.
+ * @throws Error if a quote is not closed or there is no word.
  */
 export function splitWords(command: string): string[] {
   const words: string[] = [];
@@ -18,7 +18,7 @@ export function splitWords(command: string): string[] {
       else word += char;
     } else if (char === '\\') {
       const next = command.charAt(index + 1);
-      if (next === '') throw new Error('The command ends in a backslash.');
+      if (next === '') throw new Error('The command ends with a backslash.');
       const kept = quote === '"' && !'"\\$`'.includes(next);
       word += kept ? char + next : next;
       started = true;

@@ -1,5 +1,4 @@
-/** From the merged tree to the model. Everything that is wrong is reported; what is right is kept. */
-
+/** Builds the model from the merged tree. Reports all errors and keeps what is valid. */
 import { INVALID, type Schema } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
@@ -94,8 +93,8 @@ function reportName(word: string, entry: TableEntry, entity: string, report: Rep
     code: 'name/invalid',
     severity: 'error',
     span: entry.keySpan,
-    message: `\`${entry.key.slice(0, 60)}\` is no name for a ${word}.`,
-    help: 'A name begins with a letter or digit; letters, digits, `_`, `-` and `.` follow.',
+    message: `\`${entry.key.slice(0, 60)}\` is not a valid ${word} name.`,
+    help: 'A name begins with a letter or digit, followed by letters, digits, `_`, `-` and `.`.',
     entity,
   });
 }
@@ -105,8 +104,8 @@ function reportNotTable(word: string, entry: TableEntry, entity: string, report:
     code: 'schema/type',
     severity: 'error',
     span: entry.keySpan,
-    message: `Expected a table for the ${word} \`${entry.key}\`, found a value.`,
-    help: `Each ${word} has a name: write \`[${word}.NAME]\` and its keys below.`,
+    message: `Expected a table for ${word} \`${entry.key}\`, found a value.`,
+    help: `Write \`[${word}.NAME]\` and its keys below.`,
     entity,
   });
 }
@@ -124,16 +123,16 @@ function readEntity<Config>(
   return { name: entry.key, nameSpan: entry.keySpan, span: entry.value.span, config, at: decoder };
 }
 
-/** A key of the top level below a header belongs to that header's table: the slip that TOML invites. */
+/** A common mistake in TOML: a top-level key below a table header belongs to that table. */
 function strayKey(diagnostic: Diagnostic): Diagnostic {
   const key = /^Unknown key `([a-z_]+)`/.exec(diagnostic.message)?.[1];
   if (diagnostic.code !== 'schema/unknown-key' || diagnostic.fix || key === undefined) return diagnostic;
   if (!Object.hasOwn(rootShape.fields, key)) return diagnostic;
-  const help = `\`${key}\` belongs to the top level: put it above the first \`[table]\`, since a key below a header belongs to that table.`;
+  const help = `\`${key}\` is a top-level key: move it above the first \`[table]\`, because a key below a header belongs to that table.`;
   return { ...diagnostic, help };
 }
 
-/** The plan is looked up also for a consumer that has errors elsewhere. */
+/** Resolves the plan, also for a consumer with other errors. */
 function withPlan(
   entry: TableEntry,
   found: Entity<ConsumerModel['config']> | undefined,
@@ -149,7 +148,7 @@ function withPlan(
   return found && { ...found, plan: bought };
 }
 
-/** A plan's limits replace those of policies: each must name one that limits. */
+/** The limits of a plan replace those of policies: each must name a policy with a limit. */
 function checkLimits(each: PlanModel, policies: DeclaredNames<PolicyModel>, report: Report): void {
   const entity = `plan.${each.name}`;
   for (const name of Object.keys(each.config.limits)) {
@@ -162,9 +161,9 @@ function checkLimits(each: PlanModel, policies: DeclaredNames<PolicyModel>, repo
         code: 'plan/not-a-limit',
         severity: 'error',
         span,
-        message: `The policy \`${name}\` is of the kind \`${policy.declaration.use}\`: it has no limit that a plan could set.`,
+        message: `Policy \`${name}\` is of kind \`${policy.declaration.use}\` and has no limit that a plan could set.`,
         related: [{ span: policy.nameSpan, message: 'declared here' }],
-        help: 'Name a policy with `use = "rate-limit"`.',
+        help: 'Use the name of a policy with `use = "rate-limit"`.',
         entity,
       });
     }
@@ -182,9 +181,9 @@ function hasOneTargetKey(found: ServiceModel, entry: TableEntry, report: Report)
     severity: 'error',
     span: both ? found.at.keySpanOf('run') : head,
     message: both
-      ? 'A service has `targets` or `run`, not both.'
-      : `The service \`${found.name}\` has neither \`targets\` nor \`run\`.`,
-    help: 'Say where it runs with `targets = ["http://..."]`, or let gw start it with `run = { command = "..." }`.',
+      ? 'A service has either `targets` or `run`, not both.'
+      : `Service \`${found.name}\` has neither \`targets\` nor \`run\`.`,
+    help: 'Set `targets = ["http://..."]`, or let gw start the service with `run = { command = "..." }`.',
     entity,
   });
   return false;

@@ -1,11 +1,11 @@
-/** `[defaults]`: what holds for every service, listener and route that does not say otherwise. */
+/** `[defaults]` of services and listeners. */
 import { type Fields, ObjectSchema, type Schema, s, WithAbsent, Wrapper } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import { INVALID } from '../schema/schema.js';
 import type { TableEntry, TableNode } from '../schema/tree.js';
 import { listener, service } from './entities.js';
 
-/** Every key optional and without a default of its own, so that only what is written is handed on. */
+/** Makes every key optional and without a default, so that only written values are inherited. */
 function optionalFields(schema: ObjectSchema<Fields>, except: readonly string[]): Schema<unknown> {
   const fields = Object.entries(schema.fields).filter(([key]) => !except.includes(key));
   return s.object(Object.fromEntries(fields.map(([key, field]) => [key, optionalField(field)])));
@@ -20,7 +20,7 @@ function optionalField(field: Schema<unknown>): Schema<unknown> {
   return table.describe(field.doc, ...field.examples).optional();
 }
 
-/** Keys that identify one entity have no default: an address, where a service runs. */
+/** Keys that identify an entity have no default: addresses and targets. */
 const SCHEMAS = {
   service: optionalFields(service, ['targets', 'run']),
   listener: optionalFields(listener, ['address']),
@@ -33,7 +33,7 @@ export const listenerDefaults = SCHEMAS.listener;
 
 const NONE: ReadonlyMap<string, TableEntry> = new Map();
 
-/** The entries under `[defaults.SECTION]` that are right; what is wrong was reported when the settings were read. */
+/** The valid entries of `[defaults.SECTION]`; invalid ones were reported with the settings. */
 export function defaultsOf(tree: TableNode, section: DefaultedSection): ReadonlyMap<string, TableEntry> {
   const all = tree.entries.get('defaults')?.value;
   const table = all?.kind === 'table' ? all.entries.get(section)?.value : undefined;
@@ -47,9 +47,9 @@ export function defaultsOf(tree: TableNode, section: DefaultedSection): Readonly
 }
 
 /**
- * The table of an entity with the defaults that it does not set itself. The nodes are those of `[defaults]`, so every
- * value keeps its origin. A table within merges key by key. A default table that lacks what the entity's must have (a
- * `tls` without its certificate) goes only to entities that have the table themselves.
+ * Adds defaults to the table of an entity. The nodes are those of `[defaults]`, so every value keeps its origin. Nested
+ * tables merge key by key. An incomplete default table (`tls` without certificate) applies only to entities that have the
+ * table themselves.
  */
 export function withDefaults(table: TableNode, defaults: ReadonlyMap<string, TableEntry>): TableNode {
   if (defaults.size === 0) return table;

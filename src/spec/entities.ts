@@ -1,5 +1,4 @@
-/** The spec's entities: the one declaration of every key that is not a policy's own. */
-
+/** Declarations of the spec's entities and settings: every key that does not belong to a policy. */
 import { isIP } from 'node:net';
 import type { RefString } from '../bundle/types.js';
 import { messageOf } from '../reason.js';
@@ -9,16 +8,15 @@ import { listenerTls } from './tls.js';
 
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
-/** `host:port` in parts, or what is wrong with it. */
-/** What is wrong with an address to listen on; undefined when nothing is. */
+/** What is wrong with an address to listen on; undefined if it is valid. */
 export function addressProblem(text: string): Problem | undefined {
   const found = /^(\[[^\]]*\]|[^:\s/]*):(\d{1,5})$/.exec(text);
   const message = `Expected an address such as \`"127.0.0.1:8080"\` or \`":8080"\`, found ${quoted(text)}.`;
   if (!found || Number(found[2]) > 65_535) {
     const port = /^\d{1,5}$/.test(text) && Number(text) <= 65_535;
     const help = port
-      ? `A port alone says too little: \`":${text}"\` binds all interfaces, \`"127.0.0.1:${text}"\` this machine alone.`
-      : 'An address is `host:port`, without a scheme; an IPv6 address stands in brackets, `[::1]:8080`.';
+      ? `Add a host: \`":${text}"\` binds all interfaces, \`"127.0.0.1:${text}"\` only this machine.`
+      : 'Write `host:port` without a scheme; an IPv6 address needs brackets: `[::1]:8080`.';
     return { message, help };
   }
   const host = found[1] ?? '';
@@ -30,61 +28,57 @@ export function addressProblem(text: string): Problem | undefined {
       : /^[\w.-]*$/.test(host);
   if (right) return undefined;
   const help =
-    host === '*' ? `Leave the host empty for all interfaces: \`":${found[2]}"\`.` : `\`${host}\` is no host.`;
+    host === '*' ? `Leave the host empty for all interfaces: \`":${found[2]}"\`.` : `\`${host}\` is not a valid host.`;
   return { message, help };
 }
 
-// Fresh for each use: describe() names a schema's own purpose.
+// A new schema per use, because describe() sets its purpose.
 const address = () =>
   s
     .reference('an address such as `"127.0.0.1:8080"`', addressProblem)
     .describe(
-      '`host:port` to bind. An empty host binds all interfaces; port 0 lets the system choose.',
+      '`host:port` to bind. An empty host binds all interfaces; with port 0 the system chooses the port.',
       '127.0.0.1:8080',
     );
 
-/** What is wrong with a target's URL; undefined when nothing is. */
+/** What is wrong with a target URL; undefined if it is valid. */
 export function urlProblem(text: string): Problem | undefined {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.username || url?.password) {
     return {
-      message: 'A target URL holds no user name and no password: they would stand in logs and messages.',
-      help: 'Send them as a header, by a policy `headers` with `request.set = { authorization = "Basic ${env:NAME}" }`.',
+      message: 'A target URL cannot contain a user name or password: they would appear in logs and messages.',
+      help: 'Send them in a header field: add a `headers` policy with `request.set = { authorization = "Basic ${env:NAME}" }`.',
       sensitive: true,
     };
   }
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     const message = `Expected a URL such as \`"http://127.0.0.1:4003"\`, found ${quoted(text)}.`;
     const bare = /^[\w.-]+(:\d{1,5})?(\/\S*)?$/.test(text) && URL.canParse(`http://${text}`);
-    const help = bare
-      ? `Add the scheme: \`"http://${text}"\`.`
-      : 'A target is reached by `http://` or `https://`, then its host and port.';
+    const help = bare ? `Add the scheme: \`"http://${text}"\`.` : 'Write `http://` or `https://`, then host and port.';
     return { message, help };
   }
   if (!url.search && !url.hash) return undefined;
-  const message = `A target URL holds a scheme, a host, a port and perhaps a base path, nothing more; found ${quoted(text)}.`;
-  return { message, help: 'Requests bring their own query; take it off the URL.' };
+  const message = `A target URL consists of scheme, host, port and optionally a base path; found ${quoted(text)}.`;
+  return { message, help: 'Remove the query and fragment: requests have their own query.' };
 }
 
 const targetUrl = () => s.reference('a URL such as `"http://127.0.0.1:4003"`', urlProblem);
 
-/** A name as a Host field has it, without a port. */
+/** What is wrong with a host name without port; undefined if it is valid. */
 function hostNameProblem(text: string): Problem | undefined {
   if (/^[\w-]+(\.[\w-]+)*\.?$/.test(text)) return undefined;
   const message = `Expected a host name such as \`"gw.internal"\`, found ${quoted(text)}.`;
-  return { message, help: 'Write the name alone: no scheme, no port and no wildcard.' };
+  return { message, help: 'Write only the name, without scheme, port or wildcard.' };
 }
 
-/** An address or a CIDR block. */
+/** What is wrong with an address or CIDR block; undefined if it is valid. */
 function blockProblem(text: string): string | undefined {
   const [host = '', bits, ...more] = text.split('/');
   const family = isIP(host);
   const most = family === 6 ? 128 : 32;
   const right =
     family !== 0 && more.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
-  return right
-    ? undefined
-    : `Expected an address or a block of addresses such as \`"10.0.0.0/8"\`, found ${quoted(text)}.`;
+  return right ? undefined : `Expected an IP address or a CIDR block such as \`"10.0.0.0/8"\`, found ${quoted(text)}.`;
 }
 
 export const listener = s.object({
@@ -92,56 +86,53 @@ export const listener = s.object({
   tls: listenerTls().describe('Serve HTTPS with this certificate.').optional(),
   max_header: s
     .size({ min: 1024, max: 16 * 1024 ** 2 })
-    .describe('Largest request head.')
+    .describe('Maximum size of a request head.')
     .default(32 * 1024),
-  max_headers: s.integer({ min: 1, max: 1000 }).describe('Most header fields in a request.').default(100),
+  max_headers: s.integer({ min: 1, max: 1000 }).describe('Maximum number of header fields in a request.').default(100),
   max_target: s
     .size({ min: 64, max: 16 * 1024 ** 2 })
-    .describe('Longest request target: path and query as they are sent.')
+    .describe('Maximum length of a request target (path and query as sent).')
     .default(16 * 1024),
   max_body: s
     .size()
-    .describe('Largest request body.')
+    .describe('Maximum size of a request body.')
     .default(4 * 1024 ** 3),
   max_connections: s
     .integer({ min: 1 })
-    .describe('Most connections at once, over all workers; further ones are refused.')
+    .describe('Maximum number of open connections, over all workers; excess connections are refused.')
     .default(20_000),
   max_connections_per_address: s
     .integer({ min: 1 })
     .describe(
-      'Most connections from one client address (IPv6: one /64), trusted proxies excepted. Left out: 1024, and for this machine’s own addresses no bound.',
+      'Maximum number of connections from one client address (IPv6: one /64). Does not apply to trusted proxies. Default: 1024, and no limit for addresses of this machine.',
     )
     .optional(),
   max_requests_per_connection: s
     .integer({ min: 1 })
-    .describe('Requests after which a connection is closed, so that none lives for ever.')
+    .describe('Number of requests after which a connection is closed.')
     .default(10_000),
   min_body_rate: s
     .size()
     .describe(
-      'Bytes a second that a client must at least send of a request body, and take of a reply, after a grace of five seconds; `"0B"`: no bound.',
+      'Minimum rate, in bytes per second, at which a client must send a request body and read a reply, after the first five seconds; `"0B"`: no minimum.',
     )
     .default(240),
   underscores: s
     .enum('refuse-aliases', 'refuse', 'drop', 'keep')
     .describe(
-      'Header names with `_`, which many targets read as `-`: refuse the request if the name would then be one that gw or a policy sets, refuse any, drop the fields, or keep them.',
+      'Header names with `_`, which many targets read as `-`. `refuse-aliases`: refuse the request if the name with `-` is a field that gw or a policy sets. `refuse`: refuse the request. `drop`: remove the fields. `keep`: forward them.',
     )
     .default('refuse-aliases'),
-  header_timeout: s.duration({ min: 1 }).describe('Time to send a whole request head.').default(10_000),
+  header_timeout: s.duration({ min: 1 }).describe('Time limit for receiving a request head.').default(10_000),
   body_timeout: s
     .duration({ min: 1 })
-    .describe('Longest silence of a client within a request body, or while it takes a reply.')
+    .describe('Maximum time without progress while a client sends a request body or reads a reply.')
     .default(30_000),
-  idle_timeout: s
-    .duration()
-    .describe('How long a keep-alive connection may wait for its next request.')
-    .default(75_000),
+  idle_timeout: s.duration().describe('How long an idle keep-alive connection stays open.').default(75_000),
   trusted_proxies: s
     .array(s.string({ nonEmpty: true }).check('schema/format', blockProblem))
     .describe(
-      'Addresses (CIDR) whose `X-Forwarded-*` fields are believed and extended; from others they are replaced.',
+      'Addresses (CIDR) whose `X-Forwarded-*` fields are trusted and extended; from all other addresses they are replaced.',
       ['10.0.0.0/8'],
     )
     .default([]),
@@ -157,8 +148,11 @@ const target = s.either<TargetConfig>(
   {
     kinds: ['table'],
     schema: s.object({
-      url: targetUrl().describe('Scheme, host, port and perhaps a base path.'),
-      weight: s.integer({ min: 1, max: 1000 }).describe('Share of the traffic beside the others.').default(1),
+      url: targetUrl().describe('Scheme, host, port and optionally a base path.'),
+      weight: s
+        .integer({ min: 1, max: 1000 })
+        .describe('Share of the traffic, relative to the other targets.')
+        .default(1),
     }),
   },
 );
@@ -175,62 +169,73 @@ function commandProblem(command: string): string | undefined {
 export const service = s.object({
   targets: s
     .array(target, { min: 1 })
-    .describe('Where the service runs: URLs, or tables with a weight.', ['http://127.0.0.1:4003'])
+    .describe('Origins of the service: URLs, or tables with a weight.', ['http://127.0.0.1:4003'])
     .optional(),
   run: s
     .object({
       command: s
         .string({ nonEmpty: true, expected: 'a command' })
         .check('schema/format', commandProblem)
-        .describe('What to start, split as a shell splits words.'),
+        .describe('Command to start, split into words like in a shell.'),
       port_env: s
         .string({ pattern: /^[A-Za-z_][A-Za-z0-9_]*$/, expected: 'a variable name' })
-        .describe('Variable that tells the process its port.')
+        .describe('Environment variable with the port of the process.')
         .default('PORT'),
-      cwd: s.string().describe("Working directory, relative to the spec's folder.").optional(),
-      env: s.map(s.reference('a string')).describe('More variables for the process.').default({}),
-      ready_timeout: s.duration({ min: 1 }).describe('How long until it must answer on its port.').default(15_000),
+      cwd: s.string().describe('Working directory, relative to the folder of the spec.').optional(),
+      env: s.map(s.reference('a string')).describe('Additional environment variables.').default({}),
+      ready_timeout: s
+        .duration({ min: 1 })
+        .describe('Time limit for the process to accept connections on its port.')
+        .default(15_000),
     })
-    .describe('A managed target: gw starts it on a free port, watches it and stops it.')
+    .describe('A managed target: gw starts the process on a free port, monitors it and stops it.')
     .optional(),
-  connect_timeout: s.duration({ min: 1 }).describe('Time to connect to a target.').default(2000),
+  connect_timeout: s.duration({ min: 1 }).describe('Time limit for connecting to a target.').default(2000),
   response_timeout: s
     .duration({ min: 1 })
-    .describe("Longest wait for a target's reply head, and between parts of its body.")
+    .describe('Maximum wait for the reply head of a target, and between parts of the body.')
     .default(30_000),
-  idle_timeout: s.duration().describe('How long an unused connection to a target is kept.').default(60_000),
+  idle_timeout: s.duration().describe('How long an idle connection to a target stays open.').default(60_000),
   tunnel_idle_timeout: s
     .duration()
-    .describe('Longest silence, both ways, on an upgraded connection (WebSocket and others); `0s` is without end.')
+    .describe(
+      'Maximum time without data in both directions on an upgraded connection (WebSocket and others); `0s`: no limit.',
+    )
     .default(3_600_000),
   retries: s
     .integer({ max: 10 })
-    .describe('Further attempts when a target cannot be reached, where repeating is safe.')
+    .describe('Number of further attempts if a target cannot be reached; only for requests that are safe to repeat.')
     .default(1),
-  max_connections: s.integer({ min: 1 }).describe('Most connections to one target.').default(256),
+  max_connections: s.integer({ min: 1 }).describe('Maximum number of connections to one target.').default(256),
   max_share_per_address: s
     .integer({ min: 1, max: 100 })
     .describe(
-      'Percent of the connections to one target that the requests of one client address (IPv6: one /64) may hold; further ones wait.',
+      'Maximum percentage of the connections to one target that requests from one client address (IPv6: one /64) may use; further requests wait.',
     )
     .default(80),
-  max_queue: s.integer().describe('Most exchanges that wait for a connection; further ones get 503.').default(20_000),
+  max_queue: s
+    .integer()
+    .describe('Maximum number of requests that wait for a connection; excess requests get 503.')
+    .default(20_000),
   pipelining: s
     .integer({ min: 1, max: 256 })
     .describe(
-      'Requests in flight on one connection to a target. Above 1, idempotent requests without a body share connections and are written together; every target must answer in order (RFC 9112 section 9.3.2).',
+      'Maximum number of requests in flight on one connection to a target. Above 1, idempotent requests without a body share connections and are written together; every target must answer in order (RFC 9112 section 9.3.2).',
     )
     .default(1),
-  eject_after: s.integer().describe('Failures in a row after which a target rests; 0 never.').default(5),
-  eject_for: s.duration().describe('How long it rests.').default(10_000),
+  eject_after: s
+    .integer()
+    .describe('Number of consecutive failures after which a target is ejected; 0: never.')
+    .default(5),
+  eject_for: s.duration().describe('How long a target stays ejected.').default(10_000),
   host: s
     .enum('preserve', 'target')
-    .describe('Host that the target sees: the one the client sent, or its own.')
+    .describe('Host field sent to the target: that of the client (`preserve`), or that of the target URL (`target`).')
     .default('preserve'),
 });
 
 export const consumer = s.object({
-  plan: s.string({ nonEmpty: true }).describe('Name of the plan that this consumer bought.').optional(),
+  plan: s.string({ nonEmpty: true }).describe('Name of the plan of this consumer.').optional(),
   api_keys: s
     .array(
       s.reference(
@@ -239,24 +244,21 @@ export const consumer = s.object({
           /^sha256:[0-9a-f]{64}$/.test(text)
             ? undefined
             : {
-                message: 'An API key stands in a spec only as its hash: `sha256:` and 64 lower-case hex digits.',
-                help: 'Hash it: `printf %s KEY | sha256sum`; a key that stood in a repository should be replaced as well.',
+                message: 'A spec contains API keys only as hashes: `sha256:` and 64 lower-case hex digits.',
+                help: 'Hash the key with `printf %s KEY | sha256sum`. Replace a key that was committed to a repository.',
               },
         { sensitive: true },
       ),
     )
-    .describe('Hashes of the keys: `printf %s KEY | sha256sum`.')
+    .describe('SHA-256 hashes of the API keys: `printf %s KEY | sha256sum`.')
     .default([]),
-  tags: s
-    .map(s.string())
-    .describe('Free facts about the consumer; templates read them as `{consumer.tags.NAME}`.')
-    .default({}),
+  tags: s.map(s.string()).describe('Custom values, available in templates as `{consumer.tags.NAME}`.').default({}),
 });
 
 export const plan = s.object({
   limits: s
     .map(s.rate())
-    .describe('By name of a `rate-limit` policy: the limit that holds for consumers on this plan.')
+    .describe('Limit for consumers with this plan, by the name of a `rate-limit` policy.')
     .default({}),
 });
 
@@ -268,42 +270,42 @@ export const normalize = s.object({
   double_slashes: s.enum('merge', 'refuse', 'keep').describe('`//` in a path.').default('merge'),
   trailing_slash: s
     .enum('strict', 'ignore')
-    .describe('Whether `/orders/` is another path than `/orders`.')
+    .describe('Whether `/orders/` and `/orders` are different paths (`strict`) or the same (`ignore`).')
     .default('strict'),
   dot_segments: s
     .enum('resolve', 'refuse')
-    .describe('`.` and `..` in a path, also percent-encoded ones.')
+    .describe('`.` and `..` in a path, including percent-encoded ones.')
     .default('resolve'),
 });
 
 export const admin = s.object({
-  address: address().describe('TCP address of the admin API, beside the unix socket.').optional(),
+  address: address().describe('TCP address of the admin API, in addition to the unix socket.').optional(),
   token: s
     .reference('a reference such as `"${env:GW_ADMIN_TOKEN}"`')
-    .describe('Bearer token that TCP calls must carry.')
+    .describe('Bearer token required from TCP clients.')
     .optional(),
   hosts: s
     .array(s.string({ nonEmpty: true }).check('schema/format', hostNameProblem))
     .describe(
-      'Names that the Host field of TCP calls may have, beside addresses, `localhost` and the host of `address`.',
+      'Host names accepted in the Host field of TCP calls, in addition to IP addresses, `localhost` and the host of `address`.',
       ['gw.internal'],
     )
     .default([]),
 });
 
 export const accessLog = s.object({
-  path: s.string({ nonEmpty: true }).describe('`-` for standard output, or a file.').optional(),
-  format: s.enum('json', 'pretty').describe('JSON lines, or lines for people.').default('json'),
+  path: s.string({ nonEmpty: true }).describe('A file, or `-` for standard output.').optional(),
+  format: s.enum('json', 'pretty').describe('JSON lines, or readable text lines.').default('json'),
 });
 
 export const overload = s.object({
   shed_above: s
     .integer({ min: 0, max: 100 })
-    .describe('Percent of the memory limit of a worker above which new connections get 503; 0: never.')
+    .describe('Percentage of the memory limit of a worker above which new connections get 503; 0: never.')
     .default(85),
   shrink_above: s
     .integer({ min: 0, max: 100 })
-    .describe('Percent above which also idle connections, to clients and to targets, are closed; 0: never.')
+    .describe('Percentage above which idle connections to clients and targets are also closed; 0: never.')
     .default(92),
 });
 
@@ -312,32 +314,36 @@ export const lintSettings = s.object({
     .array(
       s.object({
         code: s.string({ nonEmpty: true }).describe('Code of a warning.', `route/unauthenticated`),
-        reason: s.string({ nonEmpty: true }).describe('Why it is right here.', 'the load balancer has no key'),
+        reason: s
+          .string({ nonEmpty: true })
+          .describe('Why the warning does not apply.', 'the load balancer has no key'),
         at: s
           .string({ nonEmpty: true })
-          .describe('Only for this entity, e.g. `route.health`; left out: everywhere.')
+          .describe('Entity for which the warning is allowed, e.g. `route.health`. Default: everywhere.')
           .optional(),
       }),
     )
-    .describe('Warnings that are known and meant. Errors cannot be silenced.', [
+    .describe('Warnings to silence. Errors cannot be silenced.', [
       { code: `route/unauthenticated`, at: 'route.health', reason: 'the load balancer has no key' },
     ])
     .default([]),
 });
 
-/** Settings that stand alone at the top of a spec. */
+/** Single settings at the top level of a spec. */
 export const topLevel = {
-  spec: s.integer({ min: 1, max: 1 }).describe('Version of the language: 1.'),
-  drain_timeout: s.duration().describe('How long a stop or a reload waits for exchanges in flight.').default(30_000),
+  spec: s.integer({ min: 1, max: 1 }).describe('Version of the spec format: 1.'),
+  drain_timeout: s.duration().describe('How long a stop or reload waits for requests in flight.').default(30_000),
   drain_delay: s
     .duration()
     .describe(
-      'How long, after SIGTERM, gw still accepts while `/readyz` says no already: time for a load balancer to notice.',
+      'How long gw keeps accepting requests after SIGTERM while `/readyz` already fails, so that a load balancer notices.',
     )
     .default(0),
   workers: s
     .integer({ min: 1, max: 64 })
-    .describe('Threads that carry requests. More than one needs Node 22.12 or later; on an older one, one serves.')
+    .describe(
+      'Number of worker threads for requests. More than one requires Node 22.12 or later; older versions use one.',
+    )
     .default(1),
 };
 

@@ -1,4 +1,4 @@
-/** Reads a spec's files: the root, what it includes, and the overlays; one merged tree comes out. */
+/** Reads the root file, its includes and the overlays, and merges them into one tree. */
 import { realpathSync } from 'node:fs';
 import { dirname, relative, resolve, sep } from 'node:path';
 import { Decoder } from '../schema/decoder.js';
@@ -16,18 +16,18 @@ import { parseToml } from './toml/toml.js';
 
 const MAX_FILES = 5000;
 
-/** Reads the text of a file, by its absolute path; `pipes`: it may be one. Never throws. */
+/** Reads the text of a file by absolute path. `pipes`: the file may be a pipe. Never throws. */
 export type ReadFile = (absolute: string, pipes: boolean) => string | ReadProblem;
 
 export interface LoadedFiles {
   readonly sources: Sources;
-  /** Undefined when the root file gives no tree. */
+  /** Undefined if the root file has no tree. */
   readonly tree: TableNode | undefined;
   readonly root: string;
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** A file on the way from the root to the one being read. */
+/** A file on the include path from the root to the current file. */
 interface Step {
   readonly identity: string;
   readonly path: string;
@@ -63,14 +63,14 @@ class Loader {
 
   constructor(
     readonly root: string,
-    /** Files that a wildcard leaves out. */
+    /** Files that wildcards do not match. */
     readonly overlays: readonly string[],
-    /** Files that the command line names may be pipes. */
+    /** Whether files from the command line may be pipes. */
     readonly pipes: boolean,
     readonly read: ReadFile,
   ) {}
 
-  /** `at`: the string that names the file; undefined for one that was named on the command line. */
+  /** `at`: the string that names the file; undefined for a file from the command line. */
   load(
     absolute: string,
     from: From,
@@ -84,7 +84,7 @@ class Loader {
       this.#reportCycle([...chain, { identity, path }], at);
       return undefined;
     }
-    // A file that two patterns match is one file.
+    // A file matched by two patterns is loaded once.
     if (this.#loaded.has(identity)) return undefined;
     this.#loaded.add(identity);
     const text = given ?? this.read(absolute, this.pipes && at === undefined);
@@ -101,7 +101,7 @@ class Loader {
     return value && this.#withIncludes(value, absolute, from, [...chain, { identity, path }]);
   }
 
-  /** What the overlay removes goes first, so that it can write the same thing anew. */
+  /** Removals are applied first, so that the overlay can define the same thing again. */
   layOver(tree: TableNode, over: TableNode): TableNode {
     const entries = new Map(over.entries);
     const written = entries.get('remove');
@@ -129,8 +129,8 @@ class Loader {
     const merger = new Merger((diagnostic) => this.diagnostics.push(diagnostic));
     for (const { path, at } of include ? this.#included(include, absolute) : []) {
       if (this.sources.files.length >= MAX_FILES) {
-        const message = `A spec may have ${MAX_FILES} files; this include leads to more.`;
-        const help = 'Check that the pattern finds only parts of the spec; several routes can share a file.';
+        const message = `This include brings the spec to more than ${MAX_FILES} files.`;
+        const help = 'Check that the pattern matches only files of the spec, or put several routes into one file.';
         this.diagnostics.push({ code: 'include/too-many', severity: 'error', span: at, message, help });
         return merged;
       }
@@ -143,7 +143,7 @@ class Loader {
   #included(include: TomlNode, absolute: string): { readonly path: string; readonly at: Span }[] {
     const decoder = new Decoder(include);
     const patterns = decoder.within('include', include, undefined, () => includeShape.decode(include, decoder));
-    decoder.explain(0, 'Name files, or patterns: `include = ["routes/*.toml"]`.');
+    decoder.explain(0, 'Write paths or patterns: `include = ["routes/*.toml"]`.');
     for (const diagnostic of decoder.diagnostics) this.diagnostics.push(diagnostic);
     if (patterns === INVALID) return [];
     return patterns.flatMap((pattern, index) => {
@@ -152,7 +152,7 @@ class Loader {
       const { paths, whole } = expandGlob(pattern, dirname(absolute));
       if (!whole) this.#reportTooMuch(pattern, at);
       else if (paths.length === 0) this.#reportNothing(pattern, at);
-      // `*.toml` in a folder's own spec means the others, and not what is to lie over them.
+      // `*.toml` does not match the file itself or the overlays.
       const apart = [identityOf(absolute), ...this.overlays];
       return paths.filter((path) => !apart.includes(identityOf(path))).map((path) => ({ path, at }));
     });
@@ -163,8 +163,8 @@ class Loader {
       code: 'include/too-many',
       severity: 'error',
       span,
-      message: `\`${shown(pattern)}\` leads through too many folders or alternatives to be looked at in full.`,
-      help: 'Begin the pattern with the folder that holds the parts of the spec, such as `routes/**/*.toml`.',
+      message: `\`${shown(pattern)}\` matches in too many folders or has too many alternatives.`,
+      help: 'Begin the pattern with the folder of the included files, such as `routes/**/*.toml`.',
     });
   }
 
@@ -174,20 +174,20 @@ class Loader {
       severity: 'warning',
       span,
       message: `No file matches \`${shown(pattern)}\`.`,
-      help: 'Patterns are relative to the file that they stand in.',
+      help: 'Check the pattern. It is relative to the file that contains it.',
     });
   }
 
   #reportCycle(steps: readonly Step[], at: Span | undefined): void {
     const last = steps.at(-1)!;
     const from = steps.findIndex((step) => step.identity === last.identity);
-    const circle = steps.slice(from).map((step) => `\`${step.path}\``);
+    const cycle = steps.slice(from).map((step) => `\`${step.path}\``);
     this.diagnostics.push({
       code: 'include/cycle',
       severity: 'error',
       span: at ?? { file: last.path, start: ORIGIN, end: ORIGIN },
-      message: `These files include one another in a circle: ${circle.join(' -> ')}.`,
-      help: 'Take one of these includes out: what a file needs is already there through the file that includes it.',
+      message: `These files include each other in a cycle: ${cycle.join(' -> ')}.`,
+      help: 'Remove one of these includes. An included file can already use everything from the file that includes it.',
     });
   }
 
@@ -198,8 +198,8 @@ class Loader {
       code: 'include/version',
       severity: 'error',
       span: entry.keySpan,
-      message: 'Only the root file names the version of the language; this file is included.',
-      help: 'Remove the line.',
+      message: 'An included file cannot set `spec`; only the root file sets the spec version.',
+      help: 'Remove this line.',
     });
   }
 
@@ -210,7 +210,7 @@ class Loader {
 
 const ORIGIN = { offset: 0, line: 1, column: 1 };
 
-/** Two paths of one file are the same file. A file that is not there is told apart by its path. */
+/** Equal for two paths of the same file. A missing file is identified by its path. */
 function identityOf(absolute: string): string {
   try {
     return realpathSync(absolute);

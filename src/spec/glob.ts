@@ -1,4 +1,4 @@
-/** Globs of `include`: `*` and `?` within a name, `**` for any folders, `{a,b}`. Names that begin with a dot are left out. */
+/** Globs of `include`: `*` and `?` within a name, `**` for any folders, `{a,b}`. Wildcards do not match a leading dot. */
 import { readdirSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { statOf } from './stat.js';
@@ -11,11 +11,11 @@ export const hasWildcard = (pattern: string): boolean => /[*?{]/.test(pattern);
 export interface Expanded {
   /** Absolute, sorted, each once. */
   readonly paths: readonly string[];
-  /** False: the pattern leads through too many folders or alternatives, and not all of them were looked at. */
+  /** False: the pattern has too many folders or alternatives, and some were skipped. */
   readonly whole: boolean;
 }
 
-/** The files that match. What cannot be read matches nothing; never throws. */
+/** The files that match. Unreadable folders match nothing; never throws. */
 export function expandGlob(pattern: string, folder: string): Expanded {
   const found = new Set<string>();
   const budget = { folders: MAX_FOLDERS };
@@ -34,7 +34,7 @@ function walk(folder: string, steps: readonly string[], found: Set<string>, budg
   if (step === '**') {
     walk(folder, rest, found, budget);
     for (const entry of list(folder, budget)) {
-      // Symbolic links are not followed here, so that a link upwards cannot make the walk endless.
+      // Symbolic links are not followed, because a link to a parent would make the walk endless.
       if (entry.isDirectory() && !entry.name.startsWith('.')) walk(join(folder, entry.name), steps, found, budget);
     }
     return;
@@ -54,20 +54,20 @@ function matching(folder: string, pattern: string, budget: { folders: number }):
 }
 
 function list(folder: string, budget: { folders: number }): { name: string; isDirectory(): boolean }[] {
-  // Below zero says that a folder was passed over.
+  // Below zero: a folder was skipped.
   if (budget.folders <= 0) budget.folders = -1;
   if (budget.folders-- <= 0) return [];
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch {
-    // A folder that is not there or not ours to read holds no match; that nothing matched is reported by the caller.
+    // A missing or unreadable folder has no matches; the caller reports patterns without matches.
     return [];
   }
 }
 
 const isFile = (path: string): boolean => statOf(path)?.isFile() ?? false;
 
-/** `*` any run, `?` any one character. Remembers only the last star, so it is linear in practice and never explodes. */
+/** `*` matches any run, `?` any one character. Backtracks only to the last star, so the time is bounded. */
 export function matchesWildcard(pattern: string, name: string): boolean {
   let at = 0;
   let inPattern = 0;
@@ -90,7 +90,7 @@ export function matchesWildcard(pattern: string, name: string): boolean {
   return inPattern === pattern.length;
 }
 
-/** `a{b,c}d` -> `abd`, `acd`; nested too. A brace that is never closed stands for itself. Undefined: too many. */
+/** `a{b,c}d` -> `abd`, `acd`; also nested. An unclosed brace is literal. Undefined: too many alternatives. */
 export function expandBraces(pattern: string): string[] | undefined {
   const pending = [pattern];
   const done = new Set<string>();
@@ -103,7 +103,7 @@ export function expandBraces(pattern: string): string[] | undefined {
       done.add(current);
       continue;
     }
-    // The innermost pair first: between it there are no further braces.
+    // Innermost pair first: it contains no further braces.
     const choices = current.slice(open + 1, close).split(',');
     for (const choice of choices.reverse()) pending.push(current.slice(0, open) + choice + current.slice(close + 1));
   }

@@ -9,20 +9,20 @@ export { type CodeEntry, SPEC_CODES } from './codes.js';
 export type * from './model.js';
 
 export interface LoadOptions {
-  /** The root file; what it names is relative to it. */
+  /** The root file; paths in it are relative to it. */
   readonly path: string;
-  /** Files laid over the spec, in this order: `gateway.prod.toml`. */
+  /** Overlay files, applied in this order: `gateway.prod.toml`. */
   readonly overlays?: readonly string[] | undefined;
-  /** Content to use instead of the root file's: an editor's unsaved text. */
+  /** Text to use instead of the content of the root file, such as unsaved text of an editor. */
   readonly text?: string | undefined;
-  /** The root file and overlays may be pipes, for whose writers this call waits. Default true. */
+  /** Whether the root file and overlays may be pipes; this call waits for their writers. Default: true. */
   readonly pipes?: boolean | undefined;
-  /** Reads the files; left out, from the disk. A watcher notes which they are. */
+  /** Reads a file. Default: from disk. A watcher records the paths. */
   readonly read?: ReadFile | undefined;
 }
 
 export interface LoadOutcome extends Outcome<Model> {
-  /** Every file that was read or tried, also when there is no value: what diagnostics point into. */
+  /** Every file that was read or tried, also without a value; diagnostics point into them. */
   readonly files: readonly SourceFile[];
 }
 

@@ -1,4 +1,4 @@
-/** What a route gets from `[defaults]` and from the groups around it, and what it gives up of that. */
+/** What a route inherits from `[defaults]` and enclosing groups, and what it removes with `without`. */
 import { Decoder, type Origin } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { TableNode, TomlNode } from '../schema/tree.js';
@@ -7,20 +7,20 @@ import { type DeclaredNames, type GeneratedNames, unresolved } from './names.js'
 import { readPolicyList } from './policies.js';
 import { defaultsShape } from './shapes.js';
 
-/** What surrounds a route. */
+/** What a route inherits. */
 export interface Surroundings {
   readonly prefix: readonly SegmentModel[];
   readonly prefixText: string;
   readonly hosts: readonly string[];
-  /** None: every listener. */
+  /** Empty: every listener. */
   readonly listeners: readonly ListenerModel[];
-  /** Where the hosts, the listeners and the innermost prefix stand. */
+  /** Origins of the hosts, the listeners and the innermost prefix. */
   readonly origins: { readonly host?: Origin; readonly prefix?: Origin; readonly listeners?: Origin };
   readonly policies: readonly PolicyUse[];
-  /** Policies that a group took away. */
+  /** Policies that a group removed. */
   readonly without: readonly PolicyModel[];
   readonly groups: readonly string[];
-  /** False within a group that has errors: its routes are read for theirs, but not kept. */
+  /** False in a group with errors: its routes are checked but not kept. */
   readonly sound: boolean;
 }
 
@@ -31,7 +31,7 @@ export interface Known {
   readonly inPlace: GeneratedNames;
 }
 
-/** What `[defaults]` gives to every route. */
+/** What every route inherits from `[defaults]`. */
 export function fromDefaults(tree: TableNode, known: Known, report: (found: Diagnostic) => void): Surroundings {
   const node = tree.entries.get('defaults')?.value;
   const outside: Surroundings = {
@@ -46,7 +46,7 @@ export function fromDefaults(tree: TableNode, known: Known, report: (found: Diag
     sound: true,
   };
   if (node?.kind !== 'table') return outside;
-  // Its keys were judged with the settings; here its names are looked up.
+  // Keys were checked with the settings; only names are resolved here.
   const decoder = new Decoder(node, node.headSpan);
   const { values } = defaultsShape.decodePartial(node, decoder);
   decoder.diagnostics.length = 0;
@@ -63,11 +63,11 @@ export function fromDefaults(tree: TableNode, known: Known, report: (found: Diag
   };
 }
 
-/** Whether every item of a list of policies was right. */
+/** Whether every item of a list of policies was valid. */
 export const isComplete = (list: TomlNode | undefined, uses: readonly PolicyUse[]): boolean =>
   list?.kind !== 'array' || uses.length === list.items.length;
 
-/** The listeners that a list names, each once; none where there is no list; undefined when a name is wrong. */
+/** The listeners of a list, each once; empty without a list; undefined if a name is unknown. */
 export function readListeners(
   names: readonly string[] | undefined,
   { listeners }: Known,
@@ -86,8 +86,8 @@ export function readListeners(
   return complete ? [...found] : undefined;
 }
 
-/** What is left of inherited policies, and which ones `without` takes away. */
-export function takeAway(
+/** Splits inherited policies into those kept and those removed by `without`. */
+export function applyWithout(
   names: readonly string[],
   { policies, sound }: Surroundings,
   known: Known,
@@ -97,14 +97,14 @@ export function takeAway(
   const inherited = new Set(policies.map(({ policy }) => policy.name));
   const unwanted = new Set(names);
   for (const [index, name] of names.entries()) {
-    // Within something that has errors it is not known what would be inherited.
+    // In a group with errors it is unknown what would be inherited.
     if (!inherited.has(name) && sound) reportNotInherited(name, index, inherited, known, decoder);
   }
   const removed = new Set(policies.flatMap(({ policy }) => (unwanted.has(policy.name) ? policy : [])));
   return { kept: policies.filter(({ policy }) => !removed.has(policy)), removed: [...removed] };
 }
 
-/** Names that a help lists at most. */
+/** Maximum number of names listed in a help. */
 const MOST_LISTED = 12;
 
 function reportNotInherited(
@@ -126,7 +126,7 @@ function reportNotInherited(
     code: 'policy/not-inherited',
     severity: 'warning',
     span,
-    message: `\`${name}\` comes neither from \`[defaults]\` nor from a group around, so there is nothing to take away.`,
-    help: all === '' ? 'Nothing is inherited here: remove the entry.' : `Remove the entry; inherited here: ${all}.`,
+    message: `Policy \`${name}\` is not inherited here, so this entry has no effect.`,
+    help: all === '' ? 'Remove the entry: no policy is inherited here.' : `Remove the entry. Inherited here: ${all}.`,
   });
 }

@@ -1,12 +1,12 @@
-/** Routes and groups of a tree by the names that people know them by, wherever they stand; and a tree with some changed. */
+/** Finds the routes and groups of a tree by name, at any depth, and replaces or adds some. */
 import type { ArrayNode, TableNode, TomlNode } from '../schema/tree.js';
 import { parseMatchText } from './route/match-text.js';
 
 export interface NamedItem {
   readonly kind: 'route' | 'group';
-  /** As `gw routes` and messages call it: its own name, or what stands in for one. */
+  /** Name in `gw routes` and messages: its own, or one derived from the match. */
   readonly name: string;
-  /** Whether the name is written; one that is made up of a match need not be unique. */
+  /** Whether the name is written; a derived name may not be unique. */
   readonly given: boolean;
   readonly node: TableNode;
   /** The root, or the group around it. */
@@ -18,7 +18,7 @@ interface Around {
   readonly hosts: readonly string[];
 }
 
-/** All of them, those of the root first, then group by group. */
+/** All routes and groups, those of the root first, then group by group. */
 export function namedItems(tree: TableNode): NamedItem[] {
   const found: NamedItem[] = [];
   const visit = (container: TableNode, around: Around): void => {
@@ -44,7 +44,7 @@ export function namedItems(tree: TableNode): NamedItem[] {
   return found;
 }
 
-/** What changes in a tree: items by what takes their place (undefined: nothing does), and items that are added. */
+/** Changes of a tree: items and their replacements (undefined: removed), and added items. */
 export interface Changes {
   readonly replaced: ReadonlyMap<TableNode, TableNode | undefined>;
   readonly added: readonly {
@@ -54,7 +54,7 @@ export interface Changes {
   }[];
 }
 
-/** The tree with the changes; what nothing changes in is kept as it is. Keys are nodes of the tree that is given. */
+/** Applies changes to a tree; unchanged parts are shared with it. Keys of `replaced` are nodes of the given tree. */
 export function withChanges(tree: TableNode, { replaced, added }: Changes): TableNode {
   const byContainer = new Map<TableNode, Changes['added'][number][]>();
   for (const one of added) {
@@ -76,7 +76,7 @@ export function withChanges(tree: TableNode, { replaced, added }: Changes): Tabl
         continue;
       const all = [...items, ...more];
       const first = all[0];
-      // A key of another kind is an error of its own, and stays for it.
+      // A key of the wrong type is kept, because it is reported separately.
       if (first === undefined ? list === undefined : known !== undefined && list === undefined) continue;
       const base = list ?? { kind: 'array' as const, span: first!.span, from: first!.from };
       const value: ArrayNode = { ...base, items: all };

@@ -1,4 +1,4 @@
-/** The JSON Schema of the spec (draft 2020-12), for editors: from the same declarations that read it. */
+/** The JSON Schema of the spec (draft 2020-12) for editors, from the declarations that decode it. */
 import type { Json } from '../bundle/types.js';
 import type { PolicyDeclaration } from '../policies/contract.js';
 import { declarations } from '../policies/registry.js';
@@ -7,10 +7,10 @@ import { consumer, listener, plan, service } from './entities.js';
 import { groupShape, removeShape, rootShape, routeShape } from './shapes.js';
 
 /**
- * `fragment`: of a file that a spec includes or that is laid over one.
+ * The JSON Schema of a spec; with `fragment`, of an included file or overlay.
  *
- * Says of a spec what a schema can say: keys, types, forms, exactly one of two keys. Names, paths, patterns and
- * everything that two parts must agree on is the reader's.
+ * Covers keys, types, formats, and exactly one of two keys. Names, paths, patterns and rules between several parts are
+ * checked only when gw reads the spec.
  */
 export function specJsonSchema({ fragment = false }: { readonly fragment?: boolean } = {}): JsonSchema {
   const whole = wholeSchema();
@@ -19,12 +19,12 @@ export function specJsonSchema({ fragment = false }: { readonly fragment?: boole
   return {
     ...(loosened(whole) as JsonSchema),
     title: 'Part of a gw spec',
-    description: 'A file that a spec includes, or that is laid over one: nothing has to be there.',
+    description: 'An included file or an overlay of a spec; no key is required.',
     properties: { ...(loosenedEach(properties) as JsonSchema), remove: removeShape.documented() },
   };
 }
 
-/** Without what must be there: a part may leave anything to the others, an overlay to the spec below. */
+/** Removes required keys: an included file or overlay may contain only part of an entity. */
 function loosened(schema: Json): Json {
   if (Array.isArray(schema)) return schema.map(loosened);
   if (schema === null || typeof schema !== 'object') return schema;
@@ -34,7 +34,7 @@ function loosened(schema: Json): Json {
   return Object.fromEntries(
     kept.map(([key, value]) => {
       if (key === 'properties' || key === '$defs') return [key, loosenedEach(value)];
-      // Without `use` more than one kind may fit.
+      // Without `use`, more than one kind may match.
       return [key === 'oneOf' ? 'anyOf' : key, CONSTANT.has(key) ? value : loosened(value)];
     }),
   );
@@ -81,7 +81,7 @@ const exactlyOne = (schema: JsonSchema, ...keys: readonly string[]): JsonSchema 
   oneOf: keys.map((key) => ({ required: [key] })),
 });
 
-/** The config of a kind, with the `use` that tells it from the others. */
+/** The config of a policy kind, with its `use`. */
 function ofKind(declaration: PolicyDeclaration): JsonSchema {
   const config = declaration.schema.jsonSchema();
   const required = Array.isArray(config['required']) ? (config['required'] as readonly Json[]) : [];

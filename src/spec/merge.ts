@@ -1,4 +1,4 @@
-/** Puts the trees of files together that include one another: each adds to what is there. */
+/** Merges the trees of included files: each file adds to the spec. */
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { ArrayNode, TableEntry, TableNode, TomlNode } from '../schema/tree.js';
 
@@ -20,14 +20,14 @@ const SETTINGS: ReadonlySet<string> = new Set([
 /** Lists that files may each add to. */
 const LISTS: ReadonlySet<string> = new Set(['route', 'group', 'lint.allow']);
 
-/** Puts trees together. What it made itself it adds to in place: a spec may have thousands of files. */
+/** Merges trees. Adds to its own results in place, because a spec may have thousands of files. */
 export class Merger {
   readonly #entries = new Map<TableNode, Map<string, TableEntry>>();
   readonly #items = new Map<ArrayNode, TomlNode[]>();
 
   constructor(readonly report: Report) {}
 
-  /** Adds what an included file holds. What both hold is an error at the later place. */
+  /** Adds the content of an included file. What both define is an error at the later place. */
   add(base: TableNode, added: TableNode): TableNode {
     return this.#union(base, added, '');
   }
@@ -56,7 +56,7 @@ export class Merger {
       span: entry.keySpan,
       message: `\`${path}\` is declared twice.`,
       related: [{ span: known.keySpan, message: 'first declared here' }],
-      help: 'Files that are included add to one another. To change what another file says, use an overlay.',
+      help: 'Remove one of them. Included files can only add; use an overlay to change values of another file.',
     });
     return a;
   }

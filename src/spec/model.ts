@@ -1,4 +1,4 @@
-/** The model: the spec with names resolved and defaults explicit. What lint judges and the compiler lowers. */
+/** The model: the spec with names resolved and defaults explicit; input of lint and compiler. */
 import type { ConditionTest, Dfa } from '../bundle/types.js';
 import type { PolicyDeclaration } from '../policies/contract.js';
 import type { Origins } from '../schema/decoder.js';
@@ -17,19 +17,19 @@ import type {
 import type { ReplyConfig } from './route/entities.js';
 
 export interface SourceFile {
-  /** Relative to the root spec's folder; what spans name. */
+  /** Relative to the folder of the root spec; used in spans. */
   readonly path: string;
   readonly absolute: string;
   readonly text: string;
   readonly sha256: string;
 }
 
-/** A thing with a name in the spec. `at` says where each of its values stands: `service.at.spanOf('targets', 1)`. */
+/** A named part of the spec. `at` locates each of its values: `service.at.spanOf('targets', 1)`. */
 export interface Entity<Config> {
   readonly name: string;
-  /** The name where it is declared. */
+  /** Span of the name in the declaration. */
   readonly nameSpan: Span;
-  /** The whole declaration. */
+  /** Span of the whole declaration. */
   readonly span: Span;
   readonly config: Config;
   readonly at: Origins;
@@ -39,20 +39,20 @@ export type ListenerModel = Entity<ListenerConfig>;
 export type ServiceModel = Entity<ServiceConfig>;
 export type PlanModel = Entity<PlanConfig>;
 export interface ConsumerModel extends Entity<ConsumerConfig> {
-  /** Resolved; undefined when none is named (an unknown name is an error already). */
+  /** Undefined if the consumer has no plan. */
   readonly plan: PlanModel | undefined;
 }
 
 export interface PolicyModel extends Entity<unknown> {
   readonly declaration: PolicyDeclaration;
-  /** False: under `[policy.NAME]`. True: written in a route or group, and named `<route or group>/<use>`. */
+  /** False: declared as `[policy.NAME]`. True: written in a route or group, and named `<route or group>/<use>`. */
   readonly inPlace: boolean;
 }
 
-/** A policy on a route. Those of `[defaults]` come first, then those of groups, outermost group first, then the route's own. */
+/** A policy on a route. Order: `[defaults]`, groups from the outermost, the route itself. */
 export interface PolicyUse {
   readonly policy: PolicyModel;
-  /** Where it is named (or written) on the route or group. */
+  /** Span of the entry in `policies`. */
   readonly span: Span;
   readonly from: 'spec' | 'group' | 'defaults';
 }
@@ -64,7 +64,7 @@ export type SegmentModel =
   | { readonly kind: 'param'; readonly name: string; readonly span: Span }
   | { readonly kind: 'tail'; readonly name: string; readonly span: Span };
 
-/** As in the bundle, but a pattern carries its automaton. */
+/** As in the bundle, but patterns include their automaton. */
 export type TestModel = Exclude<ConditionTest, { op: 'matches' }> | { readonly op: 'matches'; readonly dfa: Dfa };
 
 export interface ConditionModel {
@@ -76,10 +76,10 @@ export interface ConditionModel {
 }
 
 export interface MatchModel {
-  /** As people write it, prefix of the groups included: `GET /api/orders/{id:int}`. */
+  /** As text, with the prefix of the groups: `GET /api/orders/{id:int}`. */
   readonly text: string;
   readonly span: Span;
-  /** Lower case: exact or `*.` wildcard, each once; none: any host. */
+  /** Lower case: exact or `*.` wildcard, each once. Empty: any host. */
   readonly hosts: readonly string[];
   readonly segments: readonly SegmentModel[];
   readonly methods: readonly string[];
@@ -91,20 +91,20 @@ export interface RouteModel {
   readonly nameSpan: Span;
   readonly span: Span;
   readonly match: MatchModel;
-  /** One of these two. */
+  /** Exactly one of `service` and `reply` is set. */
   readonly service: ServiceModel | undefined;
   readonly reply: ReplyConfig | undefined;
   readonly policies: readonly PolicyUse[];
-  /** Policies of `[defaults]` or groups that the route, or a group around it, takes away. */
+  /** Inherited policies that the route or an enclosing group removed. */
   readonly without: readonly PolicyModel[];
-  /** Those that serve it; none: every listener. */
+  /** Listeners that serve the route. Empty: every listener. */
   readonly listeners: readonly ListenerModel[];
   readonly rewrite: string | undefined;
   readonly stripPrefix: string | undefined;
   readonly timeout: number;
   readonly maxBody: number | undefined;
   readonly at: Origins;
-  /** Names of the groups around it, outermost first. */
+  /** Names of the enclosing groups, outermost first. */
   readonly groups: readonly string[];
 }
 
@@ -128,6 +128,6 @@ export interface Model {
   readonly drainDelay: number;
   readonly workers: number;
   readonly lint: LintConfig;
-  /** Origins of the settings that are not entities: `normalize.trailing_slash`, `admin.address`, `lint.allow.0`. */
+  /** Origins of settings that are not entities: `normalize.trailing_slash`, `admin.address`, `lint.allow.0`. */
   readonly at: Origins;
 }

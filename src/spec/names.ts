@@ -1,41 +1,41 @@
-/** Names that other parts of a spec refer to. */
+/** Names that entities of a spec refer to each other by. */
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { shown } from '../schema/scalars.js';
 import { KnownWords, type Suggestion } from '../schema/suggest.js';
 
-/** By name: what was declared right, and what was declared but is wrong, so that one mistake is not reported twice. */
+/** Declared entities by name. Also keeps the names of invalid ones, so that references to them are not reported. */
 export class DeclaredNames<T> {
-  readonly #right = new Map<string, T>();
-  readonly #wrong = new Set<string>();
-  /** For suggestions; built when the first is asked for. */
+  readonly #valid = new Map<string, T>();
+  readonly #invalid = new Set<string>();
+  /** For suggestions; built on first use. */
   #words: KnownWords | undefined;
 
   add(name: string, value: T | undefined): void {
     this.#words = undefined;
-    if (value === undefined) this.#wrong.add(name);
-    else this.#right.set(name, value);
+    if (value === undefined) this.#invalid.add(name);
+    else this.#valid.set(name, value);
   }
 
   get(name: string): T | undefined {
-    return this.#right.get(name);
+    return this.#valid.get(name);
   }
 
   isKnown(name: string): boolean {
-    return this.#right.has(name) || this.#wrong.has(name);
+    return this.#valid.has(name) || this.#invalid.has(name);
   }
 
   get values(): T[] {
-    return [...this.#right.values()];
+    return [...this.#valid.values()];
   }
 
   get size(): number {
-    return this.#right.size + this.#wrong.size;
+    return this.#valid.size + this.#invalid.size;
   }
 
-  /** The first names, those that were declared right before the others. */
+  /** The first names; valid ones first. */
   first(most: number): string[] {
     const found: string[] = [];
-    for (const names of [this.#right.keys(), this.#wrong]) {
+    for (const names of [this.#valid.keys(), this.#invalid]) {
       for (const name of names) {
         if (found.length >= most) return found;
         found.push(name);
@@ -44,22 +44,22 @@ export class DeclaredNames<T> {
     return found;
   }
 
-  /** The name that a wrong one was meant to be. The work of all questions together is bounded. */
+  /** The known name most similar to an unknown one. The total work over all calls is bounded. */
   nearest(name: string): Suggestion | undefined {
-    this.#words ??= new KnownWords([...this.#right.keys(), ...this.#wrong]);
+    this.#words ??= new KnownWords([...this.#valid.keys(), ...this.#invalid]);
     return this.#words.nearest(name);
   }
 }
 
-/** Makes names that differ: a second `base` gets the number 2. Each base goes on from its last number. */
+/** Generates unique names: the second `base` gets the number 2, and so on. */
 export class GeneratedNames {
   readonly #taken = new Set<string>();
   readonly #last = new Map<string, number>();
 
-  /** `mark` stands between a base and its number. */
+  /** `mark` is put between a base and its number. */
   constructor(readonly mark: string) {}
 
-  /** Notes a name that the spec gives. */
+  /** Reserves a name that the spec uses. */
   add(name: string): void {
     this.#taken.add(name);
   }
@@ -74,10 +74,10 @@ export class GeneratedNames {
   }
 }
 
-/** Names that a help lists at most. */
+/** Maximum number of names listed in a help. */
 const MOST_LISTED = 12;
 
-/** `what` is the entity's word. The span is the string (or key) that names it. `more`: a few names that exist beside. */
+/** The diagnostic for an unknown name. `what`: kind of entity. `span`: the string or key. `more`: further valid names. */
 export function unresolved(
   what: string,
   name: string,
@@ -92,12 +92,12 @@ export function unresolved(
     code: 'name/unresolved',
     severity: 'error',
     span,
-    message: `There is no ${what} named \`${shown(name)}\`.`,
+    message: `Unknown ${what} \`${shown(name)}\`.`,
     help:
       near === undefined
-        ? `${/^https?:/.test(name) ? 'A URL stands among the `targets` of a service. ' : ''}Declare it as \`${table}\`${
+        ? `${/^https?:/.test(name) ? 'Write a URL in the `targets` of a service. ' : ''}Declare it as \`${table}\`${
             declared.length > 0
-              ? `, or name one of ${declared.join(', ')}${names.size > MOST_LISTED ? ', ...' : ''}`
+              ? `, or use one of ${declared.join(', ')}${names.size > MOST_LISTED ? ', ...' : ''}`
               : ''
           }.`
         : `Did you mean \`${near.word}\`?`,

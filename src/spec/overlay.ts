@@ -1,4 +1,4 @@
-/** Lays an overlay over a spec. It changes what has a name wherever that is defined, and adds what is new and whole. */
+/** Applies an overlay to a spec: changes named parts wherever they are defined, and adds new complete ones. */
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { shown } from '../schema/scalars.js';
 import { KnownWords } from '../schema/suggest.js';
@@ -7,7 +7,7 @@ import { type Changes, type NamedItem, namedItems, textOf, withChanges } from '.
 
 type Report = (diagnostic: Diagnostic) => void;
 
-/** Entities by name, and of which keys a new one has at least one: without, the table is meant for one that is there. */
+/** Keys of which a new entity has at least one; a table without them must name an existing entity. */
 const WHOLE: ReadonlyMap<string, readonly string[]> = new Map([
   ['listener', ['address']],
   ['service', ['targets', 'run']],
@@ -16,7 +16,7 @@ const WHOLE: ReadonlyMap<string, readonly string[]> = new Map([
   ['plan', []],
 ]);
 
-/** Keys that stand for one another: an overlay that sets one takes the other away. */
+/** Keys that exclude each other: an overlay that sets one removes the other. */
 const INSTEAD: ReadonlyMap<string, string> = new Map([
   ['targets', 'run'],
   ['run', 'targets'],
@@ -26,7 +26,7 @@ const INSTEAD: ReadonlyMap<string, string> = new Map([
   ['strip_prefix', 'rewrite'],
 ]);
 
-/** Tables merge key by key, entities, routes and groups by name; everything else is replaced. */
+/** Merges tables key by key and entities, routes and groups by name; replaces everything else. */
 export function overlay(base: TableNode, over: TableNode, report: Report): TableNode {
   const entries = new Map(base.entries);
   for (const entry of over.entries.values()) {
@@ -42,7 +42,7 @@ export function overlay(base: TableNode, over: TableNode, report: Report): Table
 
 const isList = (node: TomlNode | undefined): boolean => node === undefined || node.kind === 'array';
 
-/** The base keeps the place of its name: that is where the thing is declared. */
+/** The key span of the base is kept, because the entity is declared there. */
 function merged(known: TableEntry | undefined, entry: TableEntry): TableEntry {
   if (known?.value.kind !== 'table' || entry.value.kind !== 'table') return entry;
   return { ...known, value: mergedTable(known.value, entry.value) };
@@ -54,7 +54,7 @@ function mergedTable(base: TableNode, over: TableNode): TableNode {
   return { ...base, entries };
 }
 
-/** A service or a route: of keys that exclude each other the overlay's count. */
+/** For services and routes: of keys that exclude each other, those of the overlay win. */
 function mergedExclusive(base: TableNode, over: TableNode): TableNode {
   const entries = new Map(base.entries);
   mergeExclusive(entries, over.entries);
@@ -94,20 +94,20 @@ function entity(word: string, known: TableEntry | undefined, over: TableEntry): 
   if (known?.value.kind !== 'table' || over.value.kind !== 'table') return over;
   if (word === 'service') return { ...known, value: mergedExclusive(known.value, over.value) };
   const use = word === 'policy' ? textOf(over.value, 'use') : undefined;
-  // Another kind of policy has other keys: nothing of the old one can stay.
+  // Another kind of policy has other keys, so nothing of the old one is kept.
   return use !== undefined && use !== textOf(known.value, 'use') ? over : merged(known, over);
 }
 
-/** Items of one kind and name. */
+/** Items with the same kind and name. */
 class Namesakes {
   readonly all: NamedItem[] = [];
-  /** By the container, and all of them under undefined; sorted when the name is first asked for. */
-  #meant: ReadonlyMap<TableNode | undefined, readonly NamedItem[]> | undefined;
+  /** By container, and all of them under undefined; built on first use. */
+  #candidates: ReadonlyMap<TableNode | undefined, readonly NamedItem[]> | undefined;
 
-  /** In the container, or anywhere: those whose name is written, else those whose name is made up of a match. */
-  meant(container: TableNode | undefined): readonly NamedItem[] {
-    this.#meant ??= this.#sorted();
-    return this.#meant.get(container) ?? [];
+  /** Candidates in the container, or anywhere: items with a written name, else items with a derived name. */
+  candidates(container: TableNode | undefined): readonly NamedItem[] {
+    this.#candidates ??= this.#sorted();
+    return this.#candidates.get(container) ?? [];
   }
 
   #sorted(): Map<TableNode | undefined, readonly NamedItem[]> {
@@ -125,12 +125,12 @@ class Namesakes {
   }
 }
 
-/** Gathers what the routes and groups of an overlay change in a tree. */
+/** Collects the changes that the routes and groups of an overlay make to a tree. */
 class ItemPatcher {
   /** By kind, then by name. */
   readonly #items = { route: new Map<string, Namesakes>(), group: new Map<string, Namesakes>() };
   readonly #words: { route?: KnownWords; group?: KnownWords } = {};
-  /** What is in a table that the overlay changes, perhaps several times. */
+  /** New content of changed tables; the overlay may change one several times. */
   readonly #changed = new Map<TableNode, Map<string, TableEntry>>();
   readonly #added: Changes['added'][number][] = [];
 
@@ -169,9 +169,9 @@ class ItemPatcher {
     const name = textOf(over, 'name') ?? '';
     const span = over.entries.get('name')?.value.span ?? over.span;
     const everywhere = this.#items[kind].get(name);
-    // At the top of an overlay a name is meant wherever it is defined; within a group it is one of that group.
-    const here = everywhere?.meant(container) ?? [];
-    const found = here.length > 0 || container !== this.tree ? here : (everywhere?.meant(undefined) ?? []);
+    // At the top of an overlay a name refers to any place; within a group, only to that group.
+    const here = everywhere?.candidates(container) ?? [];
+    const found = here.length > 0 || container !== this.tree ? here : (everywhere?.candidates(undefined) ?? []);
     if (found.length === 1) this.#change(found[0]!, over);
     else if (found.length > 1) this.report(severalOf(kind, name, span, found));
     else if (isWhole(kind, over)) this.#added.push({ kind, container, node: over });
@@ -196,7 +196,7 @@ class ItemPatcher {
   }
 }
 
-/** A route with a match is a route of its own, and a group that holds such a one. */
+/** A route with a match is complete, and so is a group that contains such a route. */
 function isWhole(kind: NamedItem['kind'], node: TableNode): boolean {
   if (kind === 'route') return node.entries.has('match');
   return namedItems(node).some((item) => item.kind === 'route' && item.node.entries.has('match'));
@@ -207,7 +207,7 @@ const NEEDS: { readonly [word: string]: string } = {
   service: 'A new service needs `targets` or `run`.',
   policy: 'A new policy needs `use`.',
   route: 'A new route needs a `match`.',
-  group: 'A new group needs routes of its own.',
+  group: 'A new group needs routes.',
 };
 
 function nothingToChange(
@@ -224,7 +224,7 @@ function nothingToChange(
     code: 'name/unresolved',
     severity: 'error',
     span,
-    message: `There is no ${word} named \`${shown(name)}\` for this overlay to change.`,
+    message: `Unknown ${word} \`${shown(name)}\`: this overlay has nothing to change.`,
     help: near === undefined ? (NEEDS[word] ?? '') : `Did you mean \`${near}\`?`,
     ...(near === undefined
       ? {}
@@ -238,7 +238,7 @@ function nothingToChange(
   };
 }
 
-/** Without routes it would be added, and do nothing. */
+/** A group without name and routes would be added without effect. */
 function namelessGroup(node: TableNode, isGroup: (name: string) => boolean): Diagnostic {
   const prefix = textOf(node, 'prefix');
   const name = prefix !== undefined && isGroup(prefix) ? prefix : 'NAME';
@@ -246,8 +246,8 @@ function namelessGroup(node: TableNode, isGroup: (name: string) => boolean): Dia
     code: 'name/unresolved',
     severity: 'error',
     span: node.headSpan ?? node.span,
-    message: 'This group has neither a `name` nor routes of its own, so there is nothing for this overlay to change.',
-    help: `To change a group of the spec, name it: \`name = ${JSON.stringify(name)}\`. A new group needs routes of its own.`,
+    message: 'This group has neither a `name` nor routes, so it has no effect.',
+    help: `To change a group of the spec, add \`name = ${JSON.stringify(name)}\`. A new group needs routes.`,
   };
 }
 
@@ -255,16 +255,16 @@ export const severalOf = (kind: string, name: string, span: Span, found: readonl
   code: 'name/duplicate',
   severity: 'error',
   span,
-  message: `The spec has several ${kind}s named \`${shown(name)}\`: it is not clear which one this overlay changes.`,
+  message: `The spec has several ${kind}s named \`${shown(name)}\`, so this name is ambiguous.`,
   related: found.slice(0, 3).map(({ node }) => ({ span: node.headSpan ?? node.span, message: 'one of them' })),
-  help: `Give each ${kind} a \`name\` of its own.`,
+  help: `Give each ${kind} a unique \`name\`.`,
 });
 
 const elsewhere = (kind: string, name: string, span: Span, { node }: NamedItem): Diagnostic => ({
   code: 'name/unresolved',
   severity: 'error',
   span,
-  message: `The ${kind} \`${shown(name)}\` is not in this group.`,
+  message: `${kind === 'route' ? 'Route' : 'Group'} \`${shown(name)}\` is not in this group.`,
   related: [{ span: node.headSpan ?? node.span, message: `\`${shown(name)}\` is defined here` }],
-  help: `To change it, write it as \`[[${kind}]]\` at the top of the overlay. To move it, name it in \`remove\` and write it here as a whole.`,
+  help: `To change it, write \`[[${kind}]]\` at the top level of the overlay. To move it, add it to \`remove\` and define it here completely.`,
 });

@@ -1,4 +1,4 @@
-/** Policies: those under `[policy.NAME]`, and the lists on routes and groups that name them or write them in place. */
+/** Policies under `[policy.NAME]`, and lists of policies on routes and groups. */
 import type { PolicyDeclaration } from '../policies/contract.js';
 import { declarationOf, declarations } from '../policies/registry.js';
 import { Decoder } from '../schema/decoder.js';
@@ -15,11 +15,11 @@ export interface PolicyPlace {
   readonly name: string;
   readonly nameSpan: Span;
   readonly inPlace: boolean;
-  /** What diagnostics are about: `policy.keys`, `route.get-order`. */
+  /** Entity in diagnostics: `policy.keys`, `route.get-order`. */
   readonly entity: string;
 }
 
-/** Undefined when anything about it is wrong, which is then reported. */
+/** Reads a policy. Reports all errors; undefined if there are any. */
 export function readPolicy(node: TableNode, place: PolicyPlace, report: Report): PolicyModel | undefined {
   const declaration = readKind(node, place, report);
   if (!declaration) return undefined;
@@ -37,14 +37,14 @@ function readKind(node: TableNode, place: PolicyPlace, report: Report): PolicyDe
   const use = node.entries.get('use')?.value;
   const { entity } = place;
   const kinds = declarations.map((declaration) => declaration.use);
-  const help = `The kinds are ${kinds.map((kind) => `\`${kind}\``).join(', ')}.`;
+  const help = `Known kinds: ${kinds.map((kind) => `\`${kind}\``).join(', ')}.`;
   if (!use) {
-    const message = 'The key `use` is missing: it names the kind of policy.';
+    const message = 'Missing key `use`: it sets the kind of the policy.';
     report({ code: 'schema/missing', severity: 'error', span: node.headSpan ?? node.span, message, help, entity });
     return undefined;
   }
   if (use.kind !== 'string') {
-    const message = `Expected a kind of policy, found ${kindName(use)}.`;
+    const message = `Expected a policy kind, found ${kindName(use)}.`;
     report({ code: 'schema/type', severity: 'error', span: use.span, message, help, entity });
     return undefined;
   }
@@ -55,7 +55,7 @@ function readKind(node: TableNode, place: PolicyPlace, report: Report): PolicyDe
     code: 'policy/unknown-kind',
     severity: 'error',
     span: use.span,
-    message: `There is no policy of the kind \`${use.value}\`.`,
+    message: `Unknown policy kind \`${use.value}\`.`,
     help: near === undefined ? help : `Did you mean \`${near}\`?`,
     ...(near === undefined
       ? {}
@@ -72,8 +72,8 @@ function readKind(node: TableNode, place: PolicyPlace, report: Report): PolicyDe
 }
 
 /**
- * The list `policies` of a route, a group or `[defaults]`. `owner` is its name: what policies in place are called by. `made`
- * gives each a name of its own: two policies of one name and config would share their counts.
+ * Reads the list `policies` of a route, a group or `[defaults]`. `owner` is the first part of the names of policies written
+ * in place. `made` makes these names unique: two policies with the same name and config would share their counts.
  */
 export function readPolicyList(
   list: TomlNode | undefined,
@@ -85,7 +85,7 @@ export function readPolicyList(
   report: Report,
 ): PolicyUse[] {
   if (!list) return [];
-  // Another kind was reported when the table around was read.
+  // A wrong type was reported with the enclosing table.
   if (list.kind !== 'array') return [];
   const uses: PolicyUse[] = [];
   for (const item of list.items) {
@@ -115,8 +115,8 @@ function readItem(
     const name = made.make(`${owner}/${use?.kind === 'string' ? use.value : ''}`);
     return readPolicy(item, { name, nameSpan: use?.span ?? item.span, inPlace: true, entity }, report);
   }
-  const message = `Expected the name of a policy or a table with \`use\`, found ${kindName(item)}.`;
-  const help = 'Write `"NAME"` for a `[policy.NAME]`, or `{ use = "KIND", ... }`.';
+  const message = `Expected a policy name or a table with \`use\`, found ${kindName(item)}.`;
+  const help = 'Write `"NAME"` to use `[policy.NAME]`, or `{ use = "KIND", ... }`.';
   report({ code: 'schema/type', severity: 'error', span: item.span, message, help, entity });
   return undefined;
 }

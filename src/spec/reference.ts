@@ -1,4 +1,4 @@
-/** The reference page: every table and key of a spec, from the declarations that read it. */
+/** Generates the reference page: every table and key of a spec, from its declarations. */
 import type { Json } from '../bundle/types.js';
 import { declarations } from '../policies/registry.js';
 import {
@@ -19,37 +19,37 @@ interface Chapter {
   readonly title: string;
   readonly intro: string;
   readonly schema: Schema<unknown>;
-  /** The tables within have chapters of their own. */
+  /** Nested tables have their own chapters. */
   readonly flat?: true;
 }
 
 const CHAPTERS: readonly Chapter[] = [
   {
     title: 'Top level',
-    intro: 'A spec begins with `spec = 1`. Everything else may also stand in included files.',
+    intro: 'A spec begins with `spec = 1`. Everything else may also be in included files.',
     schema: rootShape,
     flat: true,
   },
   {
     title: '`[defaults]`',
     intro: [
-      'What holds for services, listeners and routes that do not say otherwise, in whichever file they stand.',
+      'Defaults for all services, listeners and routes, in all files.',
       '',
-      '- A service or listener gets each key that it does not set itself; of a table, each key of that. A `tls` without `cert`',
-      '  or `key` goes only to listeners that have a `tls` themselves.',
-      '- `policies` run on every route, before those of its groups and its own; as everywhere, the phase decides first. A route',
-      '  or group with `without = ["NAME"]` does not inherit that policy; one that is written in place here is called',
-      '  `defaults/KIND`. `gw routes` shows what was taken away.',
-      '- `listeners` holds for routes that name none, and whose groups name none.',
+      '- A service or listener gets each key that it does not set itself; tables are merged key by key. A `tls` without `cert`',
+      '  or `key` applies only to listeners with their own `tls`.',
+      '- `policies` run on every route, before those of its groups and its own. The phase of a policy still comes first. A route',
+      '  or group with `without = ["NAME"]` does not inherit that policy; a policy written in place here is named',
+      '  `defaults/KIND`. `gw routes` shows removed policies.',
+      '- `listeners` applies to routes that set none and whose groups set none.',
     ].join('\n'),
     schema: defaultsShape,
   },
   {
     title: '`[listener.NAME]`',
     intro: [
-      'A bound address. It serves every route that names no `listeners`, and those that name it. On any other listener a route',
-      'does not exist: requests for it get 404, and neither 405 nor `Allow` nor a CORS preflight tells of it. Two routes may have',
-      'the same match where no listener serves both.',
+      'A bound address. It serves every route without `listeners`, and every route that lists it. On other listeners a route does',
+      'not exist: requests get 404, and 405, `Allow` and CORS preflights do not reveal it. Two routes may have the same match if',
+      'no listener serves both.',
     ].join('\n'),
     schema: listener,
   },
@@ -58,27 +58,27 @@ const CHAPTERS: readonly Chapter[] = [
     intro: 'A logical API that owns targets. It has either `targets` or `run`.',
     schema: service,
   },
-  { title: '`[consumer.NAME]`', intro: 'Who calls, and the proof of it.', schema: consumer },
-  { title: '`[plan.NAME]`', intro: 'The limits that a consumer bought.', schema: plan },
+  { title: '`[consumer.NAME]`', intro: 'A caller and its credentials.', schema: consumer },
+  { title: '`[plan.NAME]`', intro: 'Limits that a consumer bought.', schema: plan },
   {
     title: '`[[route]]`',
-    intro: 'A match and what it leads to: a service with `to`, or an answer of its own with `reply`.',
+    intro: 'A match and its action: a service (`to`) or a fixed reply (`reply`).',
     schema: routeShape,
   },
   {
     title: '`[[group]]`',
     intro:
-      'Routes that share a path prefix, hosts, listeners or policies: `[[group.route]]`. Groups nest: `[[group.group]]`.',
+      'Routes that share a path prefix, hosts, listeners or policies: `[[group.route]]`. Groups can be nested: `[[group.group]]`.',
     schema: groupShape,
   },
   {
     title: '`[normalize]`',
-    intro: 'How the path of a request is brought into one form before it is matched.',
+    intro: 'How the path of a request is normalised before it is matched.',
     schema: normalize,
   },
-  { title: '`[admin]`', intro: 'The admin API; its unix socket is always there.', schema: admin },
-  { title: '`[access_log]`', intro: 'A line for each exchange.', schema: accessLog },
-  { title: '`[lint]`', intro: 'What `gw validate` is told to accept.', schema: lintSettings },
+  { title: '`[admin]`', intro: 'The admin API. Its unix socket always exists.', schema: admin },
+  { title: '`[access_log]`', intro: 'One line per request.', schema: accessLog },
+  { title: '`[lint]`', intro: 'Warnings that `gw validate` accepts.', schema: lintSettings },
 ];
 
 /** The whole page as Markdown. Deterministic. */
@@ -90,25 +90,25 @@ export function referencePage(): string {
   parts.push('## Paths', '', ...paths(), '', '## Templates', '', ...templates(), '');
   parts.push('## Policies', '', POLICIES_INTRO, '');
   for (const { use, summary, phase, schema } of declarations) {
-    parts.push(`### \`${use}\``, '', `${summary} Phase: ${phase}.`, '', ...fieldTable(schema), '');
+    parts.push(`### \`${use}\``, '', `${summary}. Phase: ${phase}.`, '', ...fieldTable(schema), '');
   }
   return `${parts.join('\n').trimEnd()}\n`;
 }
 
 const UNITS = [
-  'Written from the declarations that read a spec. Durations are `"250ms"`, `"5s"`, `"2m"`, `"1h"`, `"1d"`; sizes',
+  'Generated from the declarations in the source. Durations are `"250ms"`, `"5s"`, `"2m"`, `"1h"`, `"1d"`; sizes',
   '`"512B"`, `"64KiB"`, `"10MiB"`; rates `"5/s"`, `"100/min"`, `"1000/15min"`.',
   '',
-  'Where a reference is allowed (addresses, target URLs, certificates, keys, tokens, variables of `run`, `headers` policies),',
-  '`${env:NAME}` and `${file:path}` are replaced when the gateway loads; what they hold never stands in a bundle. A text may',
-  'hold several, and literal parts: `"http://${env:HOST}:${env:PORT:-8080}"`. `:-` begins a default, which stands where the',
-  'variable or file is missing or empty; it is plain text without `}`, and it does stand in the bundle. Any other `${` there is',
-  'an error; write `$${` for a literal one. Elsewhere, as in a reply, `${env:}` and `${file:}` are',
-  'errors, and any other `${` is plain text.',
+  'Where references are allowed (addresses, target URLs, certificates, keys, tokens, variables of `run`, `headers` policies),',
+  '`${env:NAME}` and `${file:path}` are resolved when the gateway loads; their values are never part of a bundle. A text may',
+  'contain several references and literal parts: `"http://${env:HOST}:${env:PORT:-8080}"`. `:-` starts a default, used if the',
+  'variable or file is missing or empty. A default is plain text without `}` and is part of the bundle. Any other `${` is an',
+  'error there; write `$${` for a literal `${`. Elsewhere, for example in a reply, `${env:}` and `${file:}` are errors, and any',
+  'other `${` is plain text.',
 ];
 
 const POLICIES_INTRO =
-  'A policy is declared once as `[policy.NAME]` with `use = "KIND"` and named in `policies`, or written there in place.';
+  'A policy is either declared as `[policy.NAME]` with `use = "KIND"` and listed in `policies`, or written there in place.';
 
 interface Row {
   readonly key: string;
@@ -117,7 +117,7 @@ interface Row {
 
 function fieldTable(schema: Schema<unknown>, flat = false): string[] {
   const rows = rowsOf(schema, '').filter(({ key }) => !(flat && /[.[]/.test(key)));
-  if (rows.length === 0) return ['No keys of its own.'];
+  if (rows.length === 0) return ['No keys.'];
   return [
     '| key | value | default | |',
     '|---|---|---|---|',
@@ -128,7 +128,7 @@ function fieldTable(schema: Schema<unknown>, flat = false): string[] {
   ];
 }
 
-/** The fields of a table, those of tables within it as dotted keys below theirs. */
+/** The fields of a table; fields of nested tables follow as dotted keys. */
 function rowsOf(schema: Schema<unknown>, prefix: string): Row[] {
   const inner = unwrapped(schema);
   if (inner instanceof ObjectSchema) {
@@ -159,7 +159,7 @@ function defaultOf(schema: Schema<unknown>): string {
   return written === undefined ? '' : `\`${toml(written)}\``;
 }
 
-/** A value as TOML writes it in one line. */
+/** A value as TOML on one line. */
 function toml(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(toml).join(', ')}]`;
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
@@ -171,41 +171,40 @@ const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\
 
 function files(): string[] {
   return [
-    'Files that `include` names **add** to the spec: entities, routes and groups. Two files that say the same thing are an',
-    'error. Their paths are relative to the file that names them, and what stands in them is checked against',
-    '`gw schema --fragment` by editors.',
+    'Files listed in `include` **add** entities, routes and groups to the spec. Two files that set the same thing are an error.',
+    'Paths in an included file are relative to that file. Editors check included files against `gw schema --fragment`.',
     '',
-    'Files that `--overlay FILE` names **lie over** the spec, in their order, one for each environment:',
+    'Files given with `--overlay FILE` **override** parts of the spec, in the order given, for example one per environment:',
     '',
-    '- tables merge key by key, at any depth: `[service.orders]` with `retries = 3` changes that key alone;',
-    '- a `[[route]]` or `[[group]]` with a `name` changes the one of that name, wherever it is defined: in the main file, in an',
-    '  included one, in groups within groups. A route without a name goes by what `gw routes` calls it, `name = "GET /orders"`.',
-    '  A `[[group.route]]` changes a route of that very group;',
-    '- what has a new name, or none, is added: a route needs its `match`, a service `targets` or `run`, a listener its `address`, a',
-    '  policy its `use`. Without them it is meant for something that is not there, and that is an error;',
-    '- everything else is replaced, lists too: `policies = []` on a route takes all of its own policies away,',
-    '  `policies = ["keys"]` leaves that one, and `without` takes away what it inherits. A policy with another `use` is replaced as',
-    '  a whole;',
-    '- `targets` and `run` of a service stand for one another, as do `to` and `reply`, `rewrite` and `strip_prefix` of a route:',
-    '  setting one takes the other away;',
-    '- `remove = ["route.debug", "listener.main.tls"]`, at the top of the overlay, takes away what the spec says: an entity,',
-    '  a route or group by its name, wherever it is defined, or one key of them. It goes first, so an overlay may write the same',
-    '  thing anew: that is how a route moves or gets another name. Names are those that the spec has before anything is',
-    '  removed; one that is not there is an error;',
-    '- messages about what an overlay set point into the overlay, and `gw explain` names it as the origin.',
+    '- tables merge key by key, at any depth: `[service.orders]` with `retries = 3` changes only that key;',
+    '- a `[[route]]` or `[[group]]` with a `name` changes the one with that name, wherever it is defined: in the main file, in an',
+    '  included file, in nested groups. A route without a name is identified as `gw routes` shows it: `name = "GET /orders"`.',
+    '  A `[[group.route]]` changes a route of that group only;',
+    '- an item with a new name, or without a name, is added: a route needs its `match`, a service `targets` or `run`, a listener',
+    '  its `address`, a policy its `use`. Without them gw assumes that the name of an existing item was meant and reports an error;',
+    '- everything else is replaced, including lists: `policies = []` on a route removes all its own policies,',
+    '  `policies = ["keys"]` keeps only that one, and `without` removes inherited ones. A policy with another `use` is replaced',
+    '  completely;',
+    '- `targets` and `run` of a service exclude each other, as do `to` and `reply`, `rewrite` and `strip_prefix` of a route:',
+    '  setting one removes the other;',
+    '- `remove = ["route.debug", "listener.main.tls"]`, at the top of the overlay, removes parts of the spec: an entity,',
+    '  a route or group by its name, wherever it is defined, or one key of them. It is applied first, so an overlay may define the',
+    '  same thing again: this is how a route is moved or renamed. Names are those of the spec before any removal;',
+    '  an unknown name is an error;',
+    '- diagnostics about a value from an overlay point into the overlay, and `gw explain` names it as the origin.',
   ];
 }
 
 function paths(): string[] {
   return [
-    'A path is `/` and segments: a literal, `{name}`, `{name:type}`, `{name:pattern}`, and last perhaps a tail `{name...}`,',
-    'which takes the rest, slashes included, and may be empty. A parameter is a whole segment, and is never empty.',
+    'A path is `/` and segments: a literal, `{name}`, `{name:type}`, `{name:pattern}`, and optionally a tail `{name...}` at the end,',
+    'which matches the rest of the path including slashes and may be empty. A parameter is a whole segment and is never empty.',
     '',
     '| type | pattern |',
     '|---|---|',
     ...Object.entries(NAMED_TYPES).map(([name, pattern]) => `| \`${name}\` | \`${cell(pattern)}\` |`),
     '',
-    'A pattern matches the whole segment. It is a subset of regular expressions that needs no backtracking: characters, `.`,',
+    'A pattern matches the whole segment. Patterns are a subset of regular expressions without backtracking: characters, `.`,',
     'classes such as `[a-z0-9-]`, `\\d`, `\\w`, `\\s`, groups, `|`, `?`, `*`, `+`, `{2}`, `{2,}` and `{2,5}`.',
   ];
 }
@@ -217,7 +216,7 @@ function templates(): string[] {
     '| variable | |',
     '|---|---|',
     ...TEMPLATE_VARIABLES.map(
-      ({ name, summary, reply }) => `| \`{${name}}\` | ${summary}${reply ? '; on replies only' : ''} |`,
+      ({ name, summary, reply }) => `| \`{${name}}\` | ${summary}${reply ? '; only on replies' : ''} |`,
     ),
   ];
 }

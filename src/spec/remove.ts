@@ -1,4 +1,4 @@
-/** `remove` in an overlay: what the spec says and this environment does not want. */
+/** `remove` in an overlay: removes parts of the spec. */
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { KnownWords } from '../schema/suggest.js';
 import type { ArrayNode, TableNode, TomlNode } from '../schema/tree.js';
@@ -12,8 +12,8 @@ export interface Removal {
 }
 
 /**
- * Takes each away from the tree; names are those of the tree that is given. What is not there is an error: the overlay
- * means a spec that has changed since.
+ * Removes each path from the tree; names are those of the given tree. A missing path is an error, because the overlay was
+ * written for a different spec.
  */
 export function removeFrom(
   tree: TableNode,
@@ -30,11 +30,11 @@ export function removeFrom(
   return remover.rest();
 }
 
-/** Notes what goes, and takes all of it out at once. */
+/** Collects removals and applies them all at once. */
 class Remover {
   readonly #keys = new Map<TableNode, Set<string>>();
   readonly #items = new Set<TomlNode>();
-  /** Of each table and list that was looked into. */
+  /** Names in each table and list searched so far. */
   readonly #keyNames = new Map<TableNode, DottedNames>();
   readonly #itemNames = new Map<ArrayNode, ByName<TomlNode>>();
   readonly #named: { readonly route: ByName<NamedItem>; readonly group: ByName<NamedItem> };
@@ -57,12 +57,12 @@ class Remover {
     for (const item of items) if (item.kind === 'group') this.#groups.set(item.node, item);
   }
 
-  /** False when there is nothing at the path. */
+  /** False if there is nothing at the path. */
   remove(path: string): boolean {
     return this.#itemAnywhere(path) || this.#inTable(this.tree, path);
   }
 
-  /** The tree without what was removed; what nothing was removed from is kept as it is. */
+  /** The tree without the removed parts; unchanged parts are shared. */
   rest(): TableNode {
     const without = (node: TomlNode): TomlNode => {
       if (node.kind === 'array') {
@@ -85,7 +85,7 @@ class Remover {
     return withoutKeys(this.tree);
   }
 
-  /** Routes or groups that the path names alike: which one is meant is not guessed. */
+  /** Several routes or groups with the name in the path; ambiguous. */
   severalAt(path: string): Several | undefined {
     for (const [items, rest] of this.#itemsAt(path)) {
       const [{ kind, name, node }, ...more] = items;
@@ -95,7 +95,7 @@ class Remover {
     return undefined;
   }
 
-  /** A route or a group by its name, or a key of it, wherever it stands. */
+  /** Removes a route or group by name, or a key of it, at any depth. */
   #itemAnywhere(path: string): boolean {
     for (const [[{ node }], rest] of this.#itemsAt(path)) {
       if (rest === undefined) {
@@ -123,7 +123,7 @@ class Remover {
     return node.kind === 'array' && this.#inList(node, path, remove);
   }
 
-  /** Whether there is something at the path, which goes with `remove`. */
+  /** Whether there is something at the path; with `remove`, removes it. */
   #inTable(table: TableNode, path: string, remove = true): boolean {
     let names = this.#keyNames.get(table);
     if (names === undefined) {
@@ -143,7 +143,7 @@ class Remover {
     return false;
   }
 
-  /** Routes and groups go by their names. */
+  /** Items of lists are found by name. */
   #inList(list: ArrayNode, path: string, remove: boolean): boolean {
     let items = this.#itemNames.get(list);
     if (items === undefined) {
@@ -164,14 +164,14 @@ class Remover {
     const paths = this.#known();
     const report = { code: 'name/unresolved', severity: 'error', span } as const;
     if (paths.all.has(path)) {
-      const message = `There is nothing to remove at \`${path}\`: an entry before this one removes it already.`;
+      const message = `Nothing to remove at \`${path}\`: an earlier entry already removes it.`;
       return { ...report, message, help: 'Remove this entry.' };
     }
     const near = paths.words.nearest(path);
-    const message = `There is nothing to remove at \`${path}\`: the spec below this overlay says nothing there.`;
+    const message = `Nothing to remove at \`${path}\`: the spec has no such entry.`;
     if (near === undefined) {
       const help =
-        'Write `SECTION.NAME` or `SECTION.NAME.KEY`, such as `route.debug` or `listener.main.tls`; routes and groups go by their `name`.';
+        'Write `SECTION.NAME` or `SECTION.NAME.KEY`, such as `route.debug` or `listener.main.tls`, with the `name` of a route or group.';
       return { ...report, message, help };
     }
     const fix = {
@@ -182,7 +182,7 @@ class Remover {
     return { ...report, message, help: `Did you mean \`${near.word}\`?`, fix };
   }
 
-  /** Everything two levels down, as paths: `service.orders`, `route.debug`; routes and groups wherever they stand. */
+  /** All paths of two levels (`service.orders`, `route.debug`), and routes and groups at any depth. */
   #known(): { readonly all: ReadonlySet<string>; readonly words: KnownWords } {
     if (this.#paths === undefined) {
       const all = new Set(namedItems(this.tree).map(({ kind, name }) => `${kind}.${name}`));
@@ -196,7 +196,7 @@ class Remover {
   }
 }
 
-/** Names that may hold dots themselves, found at the beginning of a path without looking at each. */
+/** Names that may contain dots; finds those at the beginning of a path without a linear search. */
 class DottedNames {
   /** Longest first. */
   readonly #lengths: readonly number[];
@@ -207,7 +207,7 @@ class DottedNames {
     this.#lengths = [...new Set([...this.#names].map(({ length }) => length))].sort((a, b) => b - a);
   }
 
-  /** Each name that the path can begin with, longest first, with what is left. */
+  /** Each name that the path begins with, longest first, and the rest of the path. */
   *steps(path: string): Generator<readonly [name: string, rest: string | undefined]> {
     for (const length of this.#lengths) {
       if (length > path.length || (length < path.length && path[length] !== '.')) continue;
@@ -223,13 +223,13 @@ interface Several {
   readonly items: readonly NamedItem[];
 }
 
-/** What goes by a name that the path begins with, and what is left of the path. */
+/** The items with a name that the path begins with, and the rest of the path. */
 type Step<T> = readonly [items: readonly [T, ...T[]], rest: string | undefined];
 
-/** How many things of one name a message lists. */
-const MOST_TOLD = 3;
+/** Maximum number of items with one name that a message lists. */
+const MOST_LISTED = 3;
 
-/** Things of one name, without those that are gone. What is gone stays so, so each is passed over once. */
+/** Items with one name, without removed ones. Each removed item is skipped only once. */
 class Remaining<T> {
   readonly all: T[] = [];
   #first: T[] = [];
@@ -237,7 +237,7 @@ class Remaining<T> {
 
   first(isGone: (item: T) => boolean): readonly T[] {
     this.#first = this.#first.filter((item) => !isGone(item));
-    for (; this.#first.length < MOST_TOLD && this.#next < this.all.length; this.#next++) {
+    for (; this.#first.length < MOST_LISTED && this.#next < this.all.length; this.#next++) {
       const item = this.all[this.#next]!;
       if (!isGone(item)) this.#first.push(item);
     }
@@ -245,7 +245,7 @@ class Remaining<T> {
   }
 }
 
-/** Things by name. A name that is written comes before one that is made up. */
+/** Items by name. Written names come before derived names. */
 class ByName<T> {
   readonly #lists = new Map<string, { readonly given: Remaining<T>; readonly made: Remaining<T> }>();
   readonly #names: DottedNames;

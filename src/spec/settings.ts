@@ -1,5 +1,4 @@
-/** What stands at the top of a spec beside its entities: version, settings, and the shape of the sections. */
-
+/** Reads the version, the settings and the shape of the sections of a spec. */
 import type { InferFields } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
@@ -15,7 +14,7 @@ type Settings = Pick<
 >;
 type Root = Partial<InferFields<typeof rootShape.fields>>;
 
-/** Settings that are wrong are reported, and their defaults hold for the rest of the reading. */
+/** Reads the settings. Invalid ones are reported and replaced by their defaults. */
 export function readSettings(tree: TableNode, report: Report): Settings {
   checkVersion(tree, report);
   const decoder = new Decoder(tree);
@@ -44,7 +43,7 @@ function defaults(): Root {
   return rootShape.decodePartial(withDefaults(empty), new Decoder(empty)).values;
 }
 
-/** Tables of settings that nobody wrote, empty, so that the defaults within them are made explicit. */
+/** Adds empty tables for missing settings, so that their defaults become explicit. */
 function withDefaults(tree: TableNode): TableNode {
   const entries = new Map<string, TableEntry>(tree.entries);
   const span = { ...tree.span, end: tree.span.start };
@@ -53,7 +52,7 @@ function withDefaults(tree: TableNode): TableNode {
     const value: TableNode = { kind: 'table', entries: new Map(), span, from: 'default' };
     entries.set(key, { key, keySpan: span, value });
   }
-  // The version has messages of its own.
+  // checkVersion() reports a wrong version.
   const written = tree.entries.get('spec');
   const version: TomlNode = { kind: 'integer', value: 1, span: written?.value.span ?? span, from: 'spec' };
   entries.set('spec', { key: 'spec', keySpan: written?.keySpan ?? span, value: version });
@@ -72,9 +71,9 @@ function checkVersion(tree: TableNode, report: Report): void {
       span: version.span,
       message:
         version.kind === 'integer'
-          ? `This gw reads version 1 of the language, not ${version.value}.`
-          : `The version of the language is the integer 1; found ${kindName(version)}.`,
-      help: 'Write `spec = 1`; for a later version, use a later gw.',
+          ? `Unknown spec version ${version.value}: this gw reads version 1.`
+          : `Expected the integer 1 as spec version, found ${kindName(version)}.`,
+      help: 'Write `spec = 1`. For a later spec version, use a later version of gw.',
       ...(meant ? { fix: rewriting(version, '1') } : {}),
     });
     return;
@@ -83,8 +82,8 @@ function checkVersion(tree: TableNode, report: Report): void {
     code: 'spec/version',
     severity: 'error',
     span: start,
-    message: 'The spec does not say which version of the language it is written in.',
-    help: 'Begin the file with `spec = 1`.',
+    message: 'Missing key `spec`: it sets the version of the spec format.',
+    help: 'Add `spec = 1` at the top of the file.',
     fix: { title: 'Add `spec = 1`', applicability: 'safe', edits: [{ span: start, text: 'spec = 1\n' }] },
   });
 }
@@ -97,7 +96,8 @@ function checkAdmin(tree: TableNode, values: Root, report: Report): void {
     code: 'admin/no-token',
     severity: 'error',
     span: address?.keySpan ?? tree.span,
-    message: 'The admin API would listen on TCP without a token: whoever reaches the port could reload the gateway.',
-    help: 'Add `token = "${env:GW_ADMIN_TOKEN}"`, or leave `address` out: the unix socket is always there.',
+    message:
+      'The admin API would listen on TCP without a token: every client that reaches the port could reload the gateway.',
+    help: 'Add `token = "${env:GW_ADMIN_TOKEN}"`, or remove `address` and use the unix socket, which always exists.',
   });
 }

@@ -1,5 +1,4 @@
-/** The spec's whole shape, sections and lists included: what is read, and what the JSON Schema and the reference show. */
-
+/** The shape of a whole spec with its sections and lists, for decoding, JSON Schema and reference. */
 import { s } from '../schema/declare.js';
 import type { Decoder } from '../schema/decoder.js';
 import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } from '../schema/schema.js';
@@ -8,27 +7,27 @@ import { listenerDefaults, serviceDefaults } from './defaults.js';
 import { accessLog, admin, lintSettings, normalize, overload, topLevel } from './entities.js';
 import { groupFields, routeFields } from './route/entities.js';
 
-/** A part that is read by itself, since one wrong item must not hide the others: decodes to its node. */
+/** A part that is read separately, so that one wrong item does not hide the others: decodes to its node. */
 export class PartSchema extends Schema<TomlNode> {
   constructor(
     readonly expected: string,
     readonly kind: 'table' | 'array',
-    /** Name under `$defs` of what each entry or item is. */
+    /** Name under `$defs` of each entry or item. */
     readonly definition: string,
-    /** What to write instead of something of another kind. */
+    /** Help for a value of the wrong type. */
     readonly help: string,
   ) {
     super();
   }
   decode(node: TomlNode, decoder: Decoder): Decoded<TomlNode> {
     if (node.kind !== this.kind) return this.#otherKind(node, decoder);
-    // `route = []` and `[[route]]` are arrays alike, but `[route]` is a slip, which the kind tells.
+    // `route = []` and `[[route]]` are both arrays; `[route]` is a mistake and has another kind.
     return node.kind === 'array' && !node.items.every((item) => this.#fits(item, decoder)) ? INVALID : node;
   }
   #otherKind(node: TomlNode, decoder: Decoder): typeof INVALID {
     if (this.definition === 'policy_use' && node.kind === 'string') {
       const written = `[${JSON.stringify(node.value)}]`;
-      return wrongKind(this, node, decoder, `One is a list too: \`${written}\`.`, rewriting(node, written));
+      return wrongKind(this, node, decoder, `Write a list: \`${written}\`.`, rewriting(node, written));
     }
     return wrongKind(this, node, decoder, this.help);
   }
@@ -48,10 +47,9 @@ export class PartSchema extends Schema<TomlNode> {
 const NAME_SOURCE = '^[A-Za-z0-9][A-Za-z0-9_.-]*$';
 
 const LIST_HELP = {
-  route:
-    'Each route begins with `[[route]]`, in two brackets and without a name; inside a group it is `[[group.route]]`.',
+  route: 'Begin each route with `[[route]]`, in double brackets and without a name; inside a group, `[[group.route]]`.',
   group:
-    'Each group begins with `[[group]]`, in two brackets; its routes follow it as `[[group.route]]`, groups within as `[[group.group]]`.',
+    'Begin each group with `[[group]]`, in double brackets, followed by its routes as `[[group.route]]` and nested groups as `[[group.group]]`.',
 } as const;
 
 const list = (expected: string, definition: 'route' | 'group', doc: string): Schema<TomlNode | undefined> =>
@@ -61,7 +59,7 @@ const section = (word: string, doc: string): Schema<TomlNode | undefined> =>
     `tables such as \`[${word}.name]\``,
     'table',
     word,
-    `Each ${word} has a name in its header, in single brackets: \`[${word}.NAME]\`.`,
+    `Begin each ${word} with its name in single brackets: \`[${word}.NAME]\`.`,
   )
     .describe(doc)
     .optional();
@@ -72,18 +70,18 @@ const policyList = (doc: string) =>
     .optional();
 
 const policies = policyList(
-  'Policies, by name or written in place as a table with `use`. The phase decides the order, then this list.',
+  'Policies, by name or as a table with `use`. They run by phase, and within a phase in the order of this list.',
 );
 
-/** What holds where nothing else is said. */
+/** Defaults of routes, services and listeners. */
 export const defaultsShape = s.object({
-  policies: policyList('Policies of every route, before those of its groups and its own; `without` takes one away.'),
+  policies: policyList('Policies of every route, before those of its groups and its own; `without` removes one.'),
   listeners: s
     .array(s.string({ nonEmpty: true }), { min: 1 })
-    .describe('Listeners that serve the routes that name none, and whose groups name none.', ['public'])
+    .describe('Listeners of routes that set none and whose groups set none.', ['public'])
     .optional(),
-  service: serviceDefaults.describe('Keys of services that do not set them.').optional(),
-  listener: listenerDefaults.describe('Keys of listeners that do not set them.').optional(),
+  service: serviceDefaults.describe('Defaults of services.').optional(),
+  listener: listenerDefaults.describe('Defaults of listeners.').optional(),
 });
 
 export const routeShape = s.object({ ...routeFields, policies });
@@ -91,8 +89,8 @@ export const routeShape = s.object({ ...routeFields, policies });
 export const groupShape = s.object({
   ...groupFields,
   policies,
-  route: list('routes, as `[[group.route]]`', 'route', 'Routes inside.'),
-  group: list('groups, as `[[group.group]]`', 'group', 'Groups inside.'),
+  route: list('routes, as `[[group.route]]`', 'route', 'Routes of the group.'),
+  group: list('groups, as `[[group.group]]`', 'group', 'Nested groups.'),
 });
 
 export const includeShape = s.either<readonly string[]>(
@@ -100,40 +98,38 @@ export const includeShape = s.either<readonly string[]>(
   { kinds: ['array'], schema: s.array(s.string({ nonEmpty: true })) },
 );
 
-/** In overlays alone. */
+/** Only in overlays. */
 export const removeShape = s
   .array(s.string({ nonEmpty: true }))
-  .describe(
-    'What the spec below says and is not wanted here: `SECTION.NAME` or `SECTION.NAME.KEY`; routes and groups by their `name`.',
-    ['route.debug', 'listener.main.tls'],
-  );
+  .describe('Parts of the spec to remove: `SECTION.NAME` or `SECTION.NAME.KEY`; routes and groups by their `name`.', [
+    'route.debug',
+    'listener.main.tls',
+  ]);
 
 export const rootShape = s.object({
   ...topLevel,
   include: includeShape
-    .describe('Further files, relative to this one: paths, or patterns with `*`, `**`, `?` and `{a,b}`.', [
+    .describe('Files to include, relative to this one: paths, or patterns with `*`, `**`, `?` and `{a,b}`.', [
       'routes/*.toml',
     ])
     .default([]),
-  defaults: defaultsShape
-    .describe('What holds for services, listeners and routes that do not say otherwise.')
-    .optional(),
+  defaults: defaultsShape.describe('Defaults of services, listeners and routes.').optional(),
   listener: section(
     'listener',
-    'Bound addresses, by name. A listener serves every route that names no other listeners.',
+    'Bound addresses, by name. A listener serves every route that does not set other `listeners`.',
   ),
   service: section('service', 'Logical APIs that own targets, by name.'),
-  consumer: section('consumer', 'Who calls, and the proof of it, by name.'),
-  plan: section('plan', 'The limits that consumers bought, by name.'),
-  policy: section('policy', 'Configured steps, by name: routes and groups name them in `policies`.'),
-  route: list('routes, as `[[route]]`', 'route', 'Each a match and what it leads to. Their order decides nothing.'),
+  consumer: section('consumer', 'Callers and their credentials, by name.'),
+  plan: section('plan', 'Limits that consumers bought, by name.'),
+  policy: section('policy', 'Configured policies, by name; used in `policies` of routes and groups.'),
+  route: list('routes, as `[[route]]`', 'route', 'Routes: a match and its action. Their order has no effect.'),
   group: list('groups, as `[[group]]`', 'group', 'Routes that share a prefix, a host or policies.'),
-  normalize: normalize.describe('How request paths are brought into one form before they are matched.').optional(),
-  admin: admin.describe('The admin API; its unix socket is always there.').optional(),
-  access_log: accessLog.describe('A line for each exchange.').optional(),
-  overload: overload.describe('What gw does when memory runs short.').optional(),
-  lint: lintSettings.describe('What `gw validate` is told to accept.').optional(),
+  normalize: normalize.describe('How request paths are normalised before they are matched.').optional(),
+  admin: admin.describe('The admin API. Its unix socket always exists.').optional(),
+  access_log: accessLog.describe('One line per request.').optional(),
+  overload: overload.describe('What gw does when memory is low.').optional(),
+  lint: lintSettings.describe('Warnings that `gw validate` accepts.').optional(),
 });
 
-/** Tables of settings: left out, every one of their defaults holds. */
+/** Tables of settings; a missing one has all its defaults. */
 export const SETTINGS_TABLES = ['normalize', 'admin', 'access_log', 'overload', 'lint'] as const;

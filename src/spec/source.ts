@@ -6,15 +6,15 @@ import type { Position, Span } from '../schema/diagnostic.js';
 import type { SourceFile } from './model.js';
 import { valueOffsets } from './toml/string-offsets.js';
 
-/** No spec written by people comes near; a larger one is refused before it is read. */
+/** Far above any real spec; a larger file is refused before it is read. */
 export const MAX_FILE_BYTES = INPUT_LIMITS.spec;
 
 export class Source implements SourceFile {
   readonly sha256: string;
   readonly #lineStarts: number[] = [0];
-  /** Index of the line that was asked for last. */
+  /** Index of the last requested line. */
   #line = 0;
-  /** The string that was asked for last: a path has many segments. */
+  /** The last requested string: a path has many segments. */
   #spelled:
     | { readonly node: Span; readonly value: string; readonly offsets: ReturnType<typeof valueOffsets> }
     | undefined;
@@ -30,7 +30,7 @@ export class Source implements SourceFile {
 
   position(offset: number): Position {
     const at = Math.max(0, Math.min(offset, this.text.length));
-    // Most questions are about the line of the one before.
+    // Most requests are for the same line as the one before.
     const near =
       this.#lineStarts[this.#line]! <= at && at < (this.#lineStarts[this.#line + 1] ?? Number.POSITIVE_INFINITY);
     let low = near ? this.#line : 0;
@@ -48,7 +48,7 @@ export class Source implements SourceFile {
     return { file: this.path, start: this.position(start), end: this.position(end) };
   }
 
-  /** The whole of the line that holds the offset, without its end. */
+  /** The line at the offset, without its line end. */
   lineSpan(offset: number): Span {
     const start = this.#lineStarts[this.position(offset).line - 1]!;
     const found = this.text.indexOf('\n', start);
@@ -56,7 +56,7 @@ export class Source implements SourceFile {
     return this.span(start, end > start && this.text[end - 1] === '\r' ? end - 1 : end);
   }
 
-  /** The part from..to of a string's value, as the span of what wrote it: escapes in the source are accounted for. */
+  /** The source span of the part from..to of a string value; accounts for escapes. */
   valueSpan(node: Span, value: string, from: number, to: number): Span {
     if (this.#spelled?.node !== node || this.#spelled.value !== value) {
       const raw = this.text.slice(node.start.offset, node.end.offset);
@@ -68,7 +68,7 @@ export class Source implements SourceFile {
   }
 }
 
-/** Every file of a load, by the path that spans name. */
+/** The files of a load, by path as in spans. */
 export class Sources {
   readonly #byPath = new Map<string, Source>();
 
@@ -92,8 +92,8 @@ export interface ReadProblem {
 }
 
 /**
- * Reads at most MAX_FILE_BYTES of UTF-8 text. `pipes`: a pipe is read to its end (input-file.ts says how long that may
- * take). Never throws, never hangs.
+ * Reads at most MAX_FILE_BYTES of UTF-8 text. `pipes`: a pipe is read to its end, within the time limit of input-file.ts.
+ * Never throws, never hangs.
  */
 export function readText(absolute: string, pipes = true): string | ReadProblem {
   try {
@@ -107,25 +107,25 @@ export function readText(absolute: string, pipes = true): string | ReadProblem {
 const unreadable = (reason: string): ReadProblem => ({
   code: 'file/unreadable',
   message: `The file cannot be read: ${reason}.`,
-  help: 'Check the path and its permissions; paths in a spec are relative to the file that names them.',
+  help: 'Check the path and its permissions. Paths in a spec are relative to the file that contains them.',
 });
 
 const tooLarge = (reason: string): ReadProblem => ({
   code: 'file/too-large',
   message: `The file is too large for a spec: ${reason}.`,
-  help: 'Check that the path is right; split a spec that is really so large with `include`.',
+  help: 'Check the path, or split the spec into several files with `include`.',
 });
 
-/** UTF-8 without NUL bytes, or what is wrong with it. A byte order mark is kept, so that offsets stay true. */
+/** Decodes UTF-8 without NUL bytes, or says what is wrong. A byte order mark is kept, so that offsets stay valid. */
 export function decodeText(bytes: Uint8Array): string | ReadProblem {
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    return notText(utf16(bytes) ? 'it looks like UTF-16' : 'it holds bytes that are not UTF-8');
+    return notText(utf16(bytes) ? 'it looks like UTF-16' : 'it contains bytes that are not UTF-8');
   }
-  return text.includes('\0') ? notText('it holds NUL bytes') : text;
+  return text.includes('\0') ? notText('it contains NUL bytes') : text;
 }
 
 const utf16 = (bytes: Uint8Array): boolean =>
@@ -134,5 +134,5 @@ const utf16 = (bytes: Uint8Array): boolean =>
 const notText = (reason: string): ReadProblem => ({
   code: 'file/not-text',
   message: `The file is not UTF-8 text: ${reason}.`,
-  help: 'A spec is TOML, which is UTF-8 text; save the file as UTF-8, or check that the path is right.',
+  help: 'A spec is a TOML file in UTF-8. Save the file as UTF-8, or check the path.',
 });

@@ -1,8 +1,8 @@
 import { type BigIntStats, statSync } from 'node:fs';
 
 /**
- * What lies at a path, links followed; undefined where nothing can be seen: nothing is there, no permission, a circle of
- * links, a file where a folder would have to be. Whoever then reads the file says which.
+ * Status of a path, following links. Undefined if there is none: the path is missing, not permitted, a cycle of links, or
+ * below a file. The code that reads the file then reports the reason.
  */
 export function statOf(path: string): BigIntStats | undefined {
   try {

@@ -3,7 +3,7 @@ import { isOfTls13, KNOWN_CIPHERS } from '../bundle/tls.js';
 import { type Problem, quoted, type Schema, s } from '../schema/declare.js';
 import { suggest } from '../schema/suggest.js';
 
-const HOW = 'Use OpenSSL’s names, such as `ECDHE-RSA-AES256-GCM-SHA384` or `TLS_AES_256_GCM_SHA384`.';
+const HOW = 'Use OpenSSL names, such as `ECDHE-RSA-AES256-GCM-SHA384` or `TLS_AES_256_GCM_SHA384`.';
 
 function cipherProblem(name: string): Problem | undefined {
   if (KNOWN_CIPHERS.has(name)) return undefined;
@@ -13,8 +13,8 @@ function cipherProblem(name: string): Problem | undefined {
     !/_(EC)?DHE_/.test(name)
   )
     return {
-      message: `The cipher ${quoted(name)} has no forward secrecy: a stolen key would open recorded connections.`,
-      help: 'Name ciphers that begin with `ECDHE-`, `DHE-` or `TLS_` (RFC 9325 section 4.1).',
+      message: `The cipher ${quoted(name)} has no forward secrecy: recorded connections could be decrypted with a stolen key.`,
+      help: 'Use ciphers that begin with `ECDHE-`, `DHE-` or `TLS_` (RFC 9325 section 4.1).',
     };
   const help = near === undefined ? HOW : `Did you mean \`${near}\`? ${HOW}`;
   return { message: `Expected a TLS cipher, found ${quoted(name)}.`, help };
@@ -30,7 +30,7 @@ function listProblem(text: string): Problem | undefined {
   return undefined;
 }
 
-/** A list of names, or one text with `:` between them, as other programs have it. */
+/** A list of names, or one string with `:` between them, as in other programs. */
 const ciphers = (): Schema<string[]> =>
   s.either<string[]>(
     {
@@ -46,8 +46,8 @@ function tlsProblem(tls: {
 }): Problem | undefined {
   if (tls.min_version !== '1.3' || tls.ciphers === undefined || tls.ciphers.some(isOfTls13)) return undefined;
   return {
-    message: '`ciphers` names none of TLS 1.3, which `min_version` requires: none of them would be offered.',
-    help: 'Leave `ciphers` out, name those of TLS 1.3 (`TLS_AES_128_GCM_SHA256` ...), or lower `min_version`.',
+    message: '`ciphers` lists no cipher of TLS 1.3, but `min_version` requires TLS 1.3: none of them could be used.',
+    help: 'Remove `ciphers`, add ciphers of TLS 1.3 (`TLS_AES_128_GCM_SHA256` ...), or lower `min_version`.',
   };
 }
 
@@ -56,12 +56,12 @@ export const listenerTls = () =>
     .object({
       cert: s
         .reference('a path or reference')
-        .describe('PEM certificate chain: a path, or `${env:NAME}` holding the PEM.'),
-      key: s.reference('a path or reference').describe('PEM private key: a path, or `${env:NAME}` holding the PEM.'),
-      min_version: s.enum('1.2', '1.3').describe('Lowest version of TLS that is accepted.').default('1.2'),
+        .describe('PEM certificate chain: a path, or `${env:NAME}` with the PEM text.'),
+      key: s.reference('a path or reference').describe('PEM private key: a path, or `${env:NAME}` with the PEM text.'),
+      min_version: s.enum('1.2', '1.3').describe('Lowest accepted TLS version.').default('1.2'),
       ciphers: ciphers()
         .describe(
-          'Ciphers that are offered, the preferred one first, by OpenSSL’s names; only such with forward secrecy. A version of TLS that none is named of keeps its default. Left out: AES-GCM and ChaCha20-Poly1305 with ECDHE.',
+          'Ciphers in order of preference, by OpenSSL name; only ciphers with forward secrecy. A TLS version without a listed cipher keeps its default. Default: AES-GCM and ChaCha20-Poly1305 with ECDHE.',
           ['ECDHE-ECDSA-AES256-GCM-SHA384', 'TLS_AES_256_GCM_SHA384'],
         )
         .optional(),

@@ -271,7 +271,7 @@ test('on a terminal nothing is wider than the terminal but the message, which it
     const source = lines.find((line) => /^ *\d+ \|.*integer/.test(line))!;
     const mark = lines.find((line) => line.includes('^'))!;
     assert.is(mark.indexOf('^'), stringWidth(source.slice(0, source.indexOf('integer'))));
-    assert.ok(lines.some((line) => line.includes('= help: Types are')));
+    assert.ok(lines.some((line) => line.includes('= help: Known types:')));
   }
 });
 

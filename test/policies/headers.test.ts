@@ -120,7 +120,7 @@ test('fields that frame a message, and what is no field at all, are refused when
   assert.match(decode('headers', 'request.set = { host = "x" }').errors[0]!, 'service');
   assert.match(decode('headers', 'request.set = { "a b" = "x" }').errors[0]!, 'not a valid header field name');
   assert.match(decode('headers', 'request.set = { a = "x\\r\\ny: z" }').errors[0]!, 'printable ASCII');
-  assert.match(decode('headers', 'request.set = { a = "{id" }').errors[0]!, 'never closed');
+  assert.match(decode('headers', 'request.set = { a = "{id" }').errors[0]!, 'Unmatched `{`');
   assert.is(decode('headers', 'request.set = { a = "\\ttab" }').errors.length, 0);
 });
 

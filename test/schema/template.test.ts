@@ -54,11 +54,11 @@ test('an escaped reference at the start of a literal part is no reference', () =
 
 test('wrong braces are located', () => {
   for (const [text, offset, message] of [
-    ['ab}', 2, /without a `\{`/],
-    ['a{b', 1, /never closed/],
-    ['x{a b}', 1, /no variable/],
-    ['{}', 0, /no variable/],
-    ['{a..b}', 0, /no variable/],
+    ['ab}', 2, /Unmatched `}`/],
+    ['a{b', 1, /Unmatched `\{`/],
+    ['x{a b}', 1, /not a valid variable/],
+    ['{}', 0, /not a valid variable/],
+    ['{a..b}', 0, /not a valid variable/],
   ] as const) {
     const parsed = parseTemplate(text);
     assert.ok('error' in parsed, text);
@@ -73,7 +73,7 @@ test('every documented variable is known where it is said to be', () => {
     const full = name.replace('NAME', 'x');
     assert.is(unknownVariable(full, new Set(['x']), true), undefined, name);
     const before = unknownVariable(full, new Set(['x']), false);
-    if (reply) assert.match(before ?? '', /only once there is a reply/, name);
+    if (reply) assert.match(before ?? '', /only on replies/, name);
     else assert.is(before, undefined, name);
   }
 });
@@ -85,13 +85,13 @@ test('unknown variables come with what was probably meant', () => {
     ['param.zzz', 'only `id`'],
     ['consumer.nam', 'did you mean `{consumer.name}`?'],
     ['request.headr.x', 'did you mean `{request.header.x}`?'],
-    ['foo.bar.baz', 'is no known variable.'],
-    ['request.header.', 'is no known variable'],
+    ['foo.bar.baz', 'Unknown variable `{foo.bar.baz}`.'],
+    ['request.header.', 'Unknown variable'],
   ] as const) {
     const found = unknownVariable(name, new Set(['id']), false) ?? '';
     assert.ok(found.includes(message), `${name}: ${found}`);
   }
-  assert.match(unknownVariable('param.zzz', new Set(), false) ?? '', /none at all/);
+  assert.match(unknownVariable('param.zzz', new Set(), false) ?? '', /it has no parameters/);
 });
 
 test.run();

@@ -26,7 +26,7 @@ test('removals are looked up by the names of the spec, in any order, and one tha
   assert.equal(value?.routes, []);
   const found = diagnostics.filter(({ severity }) => severity === 'error');
   assert.is(found.length, 1);
-  assert.match(found[0]!.message, '`route.r1`: an entry before this one removes it already');
+  assert.match(found[0]!.message, '`route.r1`: an earlier entry already removes it');
 });
 
 test('an overlay section named like a property of every object is an unknown key, not a crash', () => {

@@ -208,7 +208,7 @@ test('remove finds routes and groups at any depth, and single keys of them', () 
   assert.is(routeOf(changed('remove = ["group.api.prefix"]\n'), 'outer')?.match.text, '/outer');
   const slip = only(over('remove = ["route.iner"]\n'), 'name/unresolved');
   assert.match(slip.help ?? '', '`route.inner`');
-  assert.match(only(over('remove = ["route.inner.timeout"]\n'), 'name/unresolved').message, 'nothing to remove');
+  assert.match(only(over('remove = ["route.inner.timeout"]\n'), 'name/unresolved').message, 'Nothing to remove');
 });
 
 test('a mistake in what an overlay sets points into the overlay', () => {

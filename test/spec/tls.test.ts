@@ -45,7 +45,7 @@ for (const [more, expected] of [
   [', ciphers = ["ECDHE-RSA-AES128-GCM-SHA265"]', /Did you mean `ECDHE-RSA-AES128-GCM-SHA256`/],
   [', ciphers = ["HIGH"]', /Expected a TLS cipher/],
   [', ciphers = ["ADH-AES128-SHA", "TLS_AES_128_GCM_SHA256"]', /ADH-AES128-SHA/],
-  [', min_version = "1.3", ciphers = ["ECDHE-RSA-AES128-GCM-SHA256"]', /none of TLS 1\.3/],
+  [', min_version = "1.3", ciphers = ["ECDHE-RSA-AES128-GCM-SHA256"]', /no cipher of TLS 1\.3/],
 ] as const) {
   test(`refused: tls = {${more.slice(1)} }`, () => {
     const found = errors(more);

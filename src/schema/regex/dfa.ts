@@ -1,9 +1,9 @@
-/** Questions that proofs ask of automata: what they accept, and whether two accept anything in common. */
+/** Operations on automata for proofs: acceptance, inclusion, common examples. */
 import type { Dfa } from '../../bundle/types.js';
 
 const encoder = new TextEncoder();
 
-/** True when the automaton accepts the whole text, read as UTF-8. */
+/** Whether the automaton accepts the whole text as UTF-8. */
 export function acceptsText(dfa: Dfa, text: string): boolean {
   let state = 0;
   for (const byte of encoder.encode(text)) {
@@ -15,22 +15,22 @@ export function acceptsText(dfa: Dfa, text: string): boolean {
 
 const step = (dfa: Dfa, state: number, byte: number): number => dfa.next[state * dfa.classCount + dfa.classes[byte]!]!;
 
-/** A shortest text that the automaton accepts. `minBytes`: no shorter than this (a path segment is never empty). */
+/** A shortest accepted text of at least `minBytes` bytes (a path segment is never empty). */
 export function example(dfa: Dfa, minBytes = 0): string {
   return commonExample(dfa, dfa, minBytes) ?? '';
 }
 
-/** A shortest text of at least `minBytes` bytes that both accept; undefined when there is none. */
+/** A shortest text of at least `minBytes` bytes that both accept; undefined if there is none. */
 export function commonExample(a: Dfa, b: Dfa, minBytes = 0): string | undefined {
   return shortest(a, b, minBytes, (inA, inB) => inA && inB);
 }
 
-/** True when `a` accepts every text that `b` accepts. */
+/** Whether `a` accepts every text that `b` accepts. */
 export function includes(a: Dfa, b: Dfa): boolean {
   return shortest(a, b, 0, (inA, inB) => inB && !inA) === undefined;
 }
 
-/** True when the automaton accepts exactly the same texts. */
+/** Whether both accept exactly the same texts. */
 export const equivalent = (a: Dfa, b: Dfa): boolean => includes(a, b) && includes(b, a);
 
 /** Bytes that make examples readable come first. */
@@ -42,7 +42,7 @@ const NICE_BYTES: readonly number[] = (() => {
   return [...nice, ...printable, ...rest];
 })();
 
-/** One byte for each pair of classes: the only bytes worth trying in the product of two automata. */
+/** One byte for each pair of classes; enough to explore the product of two automata. */
 function representatives(a: Dfa, b: Dfa): number[] {
   const seen = new Set<number>();
   return NICE_BYTES.filter((byte) => {

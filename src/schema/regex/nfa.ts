@@ -16,7 +16,7 @@ export interface ByteMove {
 
 const MAX_NFA_STATES = 20_000;
 
-/** Throws PatternError when nested counts make it too large. */
+/** Throws PatternError if nested counts make it too large. */
 export function buildNfa(node: RegexNode): Nfa {
   const builder = new Builder();
   const start = builder.state();
@@ -29,12 +29,12 @@ class Builder {
 
   state(): number {
     if (this.empty.length >= MAX_NFA_STATES)
-      throw new PatternError('The pattern is too large: its counts multiply.', 0);
+      throw new PatternError('The pattern is too large, because nested counts multiply.', 0);
     this.moves.push([]);
     return this.empty.push([]) - 1;
   }
 
-  /** Adds the node behind state `start`; returns the state where it ends. */
+  /** Adds the node after state `start`; returns its end state. */
   add(node: RegexNode, start: number): number {
     switch (node.kind) {
       case 'set':
@@ -83,7 +83,7 @@ class Builder {
     return end;
   }
 
-  /** A fresh state behind an empty move, so that a loop into it cannot leak into what came before. */
+  /** A new state after an empty move, so that a loop into it does not reach the states before. */
   #behind(state: number): number {
     const next = this.state();
     this.#link(state, next);
@@ -104,7 +104,7 @@ function utf8Sequences(from: number, to: number): ByteRange[][] {
   }
   if (to <= 0x7f) return [[[from, to]]];
   const length = to <= 0x7ff ? 2 : to <= 0xffff ? 3 : 4;
-  // Within one length, a run is a product of byte ranges only when its lower bytes span whole blocks.
+  // Within one length, a range is a product of byte ranges only if its lower bytes span whole blocks.
   for (let bits = 6; bits < length * 6; bits += 6) {
     const mask = (1 << bits) - 1;
     if ((from & ~mask) === (to & ~mask)) continue;

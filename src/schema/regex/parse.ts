@@ -1,4 +1,4 @@
-/** The safe subset of regular expressions, parsed to a tree. What it leaves out is what needs backtracking. */
+/** Parses the safe subset of regular expressions, without features that need backtracking, into a tree. */
 
 /** Inclusive ranges of code points, sorted, disjoint. */
 export type CharSet = readonly (readonly [from: number, to: number])[];
@@ -10,7 +10,7 @@ export type RegexNode =
   /** `max` may be Infinity. */
   | { readonly kind: 'repeat'; readonly item: RegexNode; readonly min: number; readonly max: number };
 
-/** Thrown inside the parser alone; compilePattern turns it into a result. */
+/** Thrown only inside the parser; compilePattern turns it into a result. */
 export class PatternError extends Error {
   constructor(
     message: string,
@@ -47,7 +47,7 @@ const CLASSES: { readonly [letter: string]: CharSet } = {
 };
 const CONTROLS: { readonly [letter: string]: number } = { n: 10, r: 13, t: 9, f: 12, v: 11, '0': 0 };
 
-/** Sorts, merges, and leaves out the surrogates, which no UTF-8 text holds. */
+/** Sorts, merges, and removes surrogates, which no UTF-8 text contains. */
 function union(ranges: CharSet): CharSet {
   const merged: [number, number][] = [];
   for (const [from, to] of [...ranges].sort((a, b) => a[0] - b[0])) {
@@ -76,7 +76,7 @@ function negate(set: CharSet): CharSet {
   return union(ranges);
 }
 
-/** Throws PatternError with the offset of what is wrong. */
+/** Throws PatternError with the offset of the error. */
 export function parsePattern(source: string): RegexNode {
   const parser = new Parser(source);
   const node = parser.choice(0);
@@ -89,11 +89,11 @@ class Parser {
   constructor(readonly source: string) {}
 
   end(): void {
-    if (this.#at < this.source.length) this.#fail('A `)` without a `(`; write `\\)` for the character.');
+    if (this.#at < this.source.length) this.#fail('Unmatched `)`; write `\\)` for the character.');
   }
 
   choice(depth: number): RegexNode {
-    if (depth > MAX_DEPTH) this.#fail(`Groups are nested more than ${MAX_DEPTH} deep.`);
+    if (depth > MAX_DEPTH) this.#fail(`Groups are nested more than ${MAX_DEPTH} levels deep.`);
     const items = [this.#sequence(depth)];
     while (this.#eat('|')) items.push(this.#sequence(depth));
     return items.length === 1 ? items[0]! : { kind: 'choice', items };
@@ -128,14 +128,11 @@ class Parser {
       case '*':
       case '+':
       case '?':
-        return this.#fail(
-          `Nothing stands before the \`${char}\` that it could repeat; write \`\\${char}\` for the character.`,
-          start,
-        );
+        return this.#fail(`The \`${char}\` has nothing to repeat; write \`\\${char}\` for the character.`, start);
       case '{':
       case '}':
       case ']':
-        return this.#fail(`A lone \`${char}\`: write \`\\${char}\` for the character.`, start);
+        return this.#fail(`Unmatched \`${char}\`; write \`\\${char}\` for the character.`, start);
       default:
         return { kind: 'set', set: single(char.codePointAt(0)!) };
     }
@@ -144,10 +141,10 @@ class Parser {
   #group(start: number, depth: number): RegexNode {
     if (this.#eat('?')) {
       if (!this.#eat(':'))
-        this.#fail('Groups are `(...)`: no lookaround, names or flags, which would need backtracking.', start);
+        this.#fail('Only plain groups `(...)` are supported, without lookaround, names or flags.', start);
     }
     const node = this.choice(depth + 1);
-    if (!this.#eat(')')) this.#fail('The `(` is never closed; write `\\(` for the character.', start);
+    if (!this.#eat(')')) this.#fail('Unmatched `(`; write `\\(` for the character.', start);
     return node;
   }
 
@@ -156,12 +153,12 @@ class Parser {
     const counts = this.#counts();
     if (!counts) return item;
     const [min, max] = counts;
-    if (max < min) this.#fail(`The count \`{${min},${max}}\` ends before it begins.`, start);
+    if (max < min) this.#fail(`In the count \`{${min},${max}}\` the maximum is below the minimum.`, start);
     if (min > MAX_REPEAT || (max !== Number.POSITIVE_INFINITY && max > MAX_REPEAT)) {
-      this.#fail(`A count may be ${MAX_REPEAT} at most.`, start);
+      this.#fail(`A count must be at most ${MAX_REPEAT}.`, start);
     }
     if (/[*+?{]/.test(this.#peek())) {
-      this.#fail('A second repetition: lazy and possessive ones have no meaning here; group with `(...)` to nest.');
+      this.#fail('Lazy and possessive repetitions are not supported; use a group `(...)` to nest repetitions.');
     }
     return { kind: 'repeat', item, min, max };
   }
@@ -183,7 +180,7 @@ class Parser {
     const negated = this.#eat('^');
     const ranges: (readonly [number, number])[] = [];
     while (!this.#eat(']')) {
-      if (this.#at >= this.source.length) this.#fail('The `[` is never closed; write `\\[` for the character.', start);
+      if (this.#at >= this.source.length) this.#fail('Unmatched `[`; write `\\[` for the character.', start);
       const itemStart = this.#at;
       const low = this.#classItem();
       if (this.#peek() === '-' && this.source[this.#at + 1] !== ']' && this.#at + 1 < this.source.length) {
@@ -192,13 +189,14 @@ class Parser {
         const from = onlyOne(low);
         const to = onlyOne(high);
         if (from === undefined || to === undefined)
-          this.#fail('A range runs from one character to another; put a literal `-` last.', itemStart);
-        if (to < from) this.#fail(`The range \`${this.source.slice(itemStart, this.#at)}\` runs backwards.`, itemStart);
+          this.#fail('A range needs a single character on both sides; put a literal `-` last.', itemStart);
+        if (to < from)
+          this.#fail(`The range \`${this.source.slice(itemStart, this.#at)}\` is in the wrong order.`, itemStart);
         ranges.push([from, to]);
       } else ranges.push(...low);
     }
     const set = negated ? negate(union(ranges)) : union(ranges);
-    if (set.length === 0) this.#fail('A class that no character is in can never match.', start);
+    if (set.length === 0) this.#fail('An empty class can never match.', start);
     return set;
   }
 
@@ -211,20 +209,20 @@ class Parser {
   }
 
   #escape(start: number, inClass: boolean): CharSet {
-    if (this.#at >= this.source.length) this.#fail('A `\\` with nothing after it.', start);
+    if (this.#at >= this.source.length) this.#fail('Missing character after the `\\`.', start);
     const char = this.#take();
     const named = Object.hasOwn(CLASSES, char) ? CLASSES[char] : undefined;
     if (named) return named;
     if (Object.hasOwn(CONTROLS, char)) {
-      if (char === '0' && /\d/.test(this.#peek())) this.#fail('Octal escapes are not known; write `\\xHH`.', start);
+      if (char === '0' && /\d/.test(this.#peek())) this.#fail('Octal escapes are not supported; write `\\xHH`.', start);
       return single(CONTROLS[char]!);
     }
     if (char === 'x') return single(this.#hex(/^[0-9A-Fa-f]{2}/, start));
     if (char === 'u') return single(this.#hex(/^(?:[0-9A-Fa-f]{4}|\{[0-9A-Fa-f]{1,6}\})/, start));
-    if (/[1-9k]/.test(char)) this.#fail('Back-references need backtracking, which patterns never do.', start);
+    if (/[1-9k]/.test(char)) this.#fail('Back-references are not supported, because they need backtracking.', start);
     if (/[bB]/.test(char) && !inClass)
-      this.#fail('Word boundaries are not known: a pattern matches the whole text.', start);
-    if (/[A-Za-z]/.test(char)) this.#fail(`The escape \`\\${char}\` is not known.`, start);
+      this.#fail('Word boundaries are not supported: a pattern matches the whole text.', start);
+    if (/[A-Za-z]/.test(char)) this.#fail(`Unknown escape \`\\${char}\`.`, start);
     return single(char.codePointAt(0)!);
   }
 
@@ -234,7 +232,7 @@ class Parser {
     this.#at += digits.length;
     const code = Number.parseInt(digits.replace(/[{}]/g, ''), 16);
     if (code > MAX_CODE_POINT || (code >= SURROGATES[0] && code <= SURROGATES[1])) {
-      this.#fail('The escape names no Unicode character.', start);
+      this.#fail('The escape is not a Unicode character.', start);
     }
     return code;
   }
@@ -245,8 +243,8 @@ class Parser {
 
   #take(): string {
     const code = this.source.codePointAt(this.#at);
-    if (code === undefined) this.#fail('The pattern ends too early.');
-    if (code >= SURROGATES[0] && code <= SURROGATES[1]) this.#fail('Half a surrogate pair is no character.');
+    if (code === undefined) this.#fail('The pattern is incomplete.');
+    if (code >= SURROGATES[0] && code <= SURROGATES[1]) this.#fail('The pattern contains half a surrogate pair.');
     const char = String.fromCodePoint(code);
     this.#at += char.length;
     return char;

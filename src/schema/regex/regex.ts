@@ -1,6 +1,6 @@
 /**
  * Patterns: a safe subset of regular expressions, compiled to a minimal automaton over bytes. Matching reads each byte
- * once; there is no backtracking, ever. A pattern matches the whole text.
+ * once, without backtracking. A pattern matches the whole text.
  *
  *     literals  .  [a-z0-9-]  [^/]  \d \w \s \D \W \S  \n \t \x2f \u{e9}  (ab|cd)  ?  *  +  {2}  {2,}  {2,5}
  */
@@ -10,7 +10,7 @@ import { PatternError, parsePattern } from './parse.js';
 
 export type CompiledPattern = { readonly dfa: Dfa } | { readonly error: string; readonly offset: number };
 
-/** Types that a path parameter may name instead of a pattern: `{id:int}`. */
+/** Named types of path parameters: `{id:int}`. */
 export const NAMED_TYPES: { readonly [name: string]: string } = {
   int: '0|[1-9][0-9]*',
   uuid: '[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}',
@@ -22,16 +22,16 @@ export const NAMED_TYPES: { readonly [name: string]: string } = {
   bool: 'true|false',
 };
 
-/** What to say beside any error of a pattern. */
+/** Help for every error in a pattern. */
 export const PATTERN_HELP =
-  'Patterns know literals, `.`, classes such as `[a-z0-9]`, `?`, `*`, `+`, `{2,5}`, `|` and groups: what needs no backtracking.';
+  'Use only literals, `.`, classes such as `[a-z0-9]`, `?`, `*`, `+`, `{2,5}`, `|` and groups; patterns have no backtracking.';
 
 const MAX_SOURCE = 4096;
 const MAX_STATES = 2000;
-/** Bounds the whole of determinisation, so that no pattern can stall a reload. */
+/** Bounds the work of determinisation, so that no pattern can stall a reload. */
 const MAX_WORK = 4_000_000;
 
-/** Compiling is pure, so results are kept; emptied when full, which only costs time. */
+/** Cache of results, since compiling is pure; cleared when full. */
 const compiled = new Map<string, CompiledPattern>();
 const MAX_KEPT = 4096;
 
@@ -56,7 +56,7 @@ function compileFresh(source: string): CompiledPattern {
   }
 }
 
-/** Total, over byte classes, not yet minimal. State 0 starts; state 1 is the sink. */
+/** Total, over byte classes, not minimal. State 0 is the start, state 1 the sink. */
 interface Automaton {
   readonly classes: readonly number[];
   readonly classCount: number;
@@ -95,7 +95,7 @@ function determinise(nfa: Nfa): Automaton {
   return { classes, classCount: starts.length, next, accepts: sets.map((set) => set.includes(nfa.accept)) };
 }
 
-/** Sets of states closed under empty moves; counts the work that all of them take. */
+/** Computes sets of states closed under empty moves, and counts the total work. */
 class Closures {
   work = 0;
   readonly #mark: Uint32Array;
@@ -113,16 +113,16 @@ class Closures {
       this.work++;
       if (this.#mark[state] === this.#round) continue;
       this.#mark[state] = this.#round;
-      // States that only lead on by empty moves tell nothing apart.
+      // States with only empty moves make no difference between sets.
       if (this.nfa.moves[state]!.length > 0 || state === this.nfa.accept) found.push(state);
       stack.push(...this.nfa.empty[state]!);
     }
-    if (this.work > MAX_WORK) throw new PatternError('The pattern is too large to compile: its parts multiply.', 0);
+    if (this.work > MAX_WORK) throw new PatternError('The pattern is too large to compile.', 0);
     return found.sort((a, b) => a - b);
   }
 }
 
-/** Bytes that no move tells apart share a class. `starts` holds one byte of each. */
+/** Groups bytes with the same moves into classes. `starts`: one byte of each class. */
 function byteClasses(nfa: Nfa): { classes: number[]; starts: number[] } {
   const cuts = new Set<number>([0]);
   for (const moves of nfa.moves) {
@@ -181,7 +181,7 @@ function canonical(source: string, automaton: Automaton): Dfa {
     classCount: kept.length,
     next: table,
     accepts: order.map((id) => (automaton.accepts[member[id]!] ? 1 : 0)),
-    // No UTF-8 text holds the byte 0xff, so the sink is always reached and always in the table.
+    // No UTF-8 text contains the byte 0xff, so the sink is always reachable and in the table.
     dead: place.get(block[1]!)!,
   };
 }
@@ -218,7 +218,7 @@ function minimise({ classCount, next, accepts }: Automaton): number[] {
     members[id] = all.filter((state) => !hit.has(state));
     const fresh = members.push([...hit]) - 1;
     for (const state of hit) block[state] = fresh;
-    // A block still pending stands for all its columns, so both halves must; otherwise the smaller one is enough.
+    // If the block is still pending, both halves must be; otherwise the smaller one is enough.
     const smaller = hit.size <= members[id]!.length ? fresh : id;
     pending.add(pending.has(id) ? fresh : smaller);
   }

@@ -1,10 +1,10 @@
-/** Routes and groups: matches parsed, groups unfolded, services and policies found by name. */
+/** Builds routes: parses matches, expands groups, resolves services and policies. */
 import type { NormalizeEntry } from '../../bundle/types.js';
 import { Decoder, type Origin } from '../../schema/decoder.js';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
 import { parseTemplate } from '../../schema/template.js';
 import type { TableNode, TomlNode } from '../../schema/tree.js';
-import { fromDefaults, isComplete, type Known, readListeners, type Surroundings, takeAway } from '../inherit.js';
+import { applyWithout, fromDefaults, isComplete, type Known, readListeners, type Surroundings } from '../inherit.js';
 import type { PolicyUse, RouteModel, ServiceModel } from '../model.js';
 import { type DeclaredNames, GeneratedNames, unresolved } from '../names.js';
 import { readPolicyList } from '../policies.js';
@@ -17,13 +17,13 @@ type Report = (diagnostic: Diagnostic) => void;
 
 interface ReadPolicies {
   readonly uses: readonly PolicyUse[];
-  /** Every item was right. */
+  /** Whether every item was valid. */
   readonly complete: boolean;
 }
 
 export class RouteReader {
   readonly routes: RouteModel[] = [];
-  /** Where names stand, those that were made up at their match. */
+  /** Span of each name; of a derived name, span of the match. */
   readonly #named = new Map<string, Span>();
   readonly #made = new GeneratedNames(' #');
   readonly #known: Known;
@@ -58,7 +58,7 @@ export class RouteReader {
     const prefix = values.prefix === undefined ? [] : this.#matches.prefix(values.prefix, decoder);
     const hosts = values.host === undefined ? undefined : this.#matches.hosts(values.host, ['host'], decoder);
     const listeners = readListeners(values.listeners, this.#known, decoder);
-    const { kept, removed } = takeAway(values.without ?? [], around, this.#known, decoder);
+    const { kept, removed } = applyWithout(values.without ?? [], around, this.#known, decoder);
     const failed = this.#flush(decoder, entity);
     const policies = this.#policies(node, name, entity, 'group');
     this.#items(node, {
@@ -84,7 +84,7 @@ export class RouteReader {
     const { values, valid } = routeShape.decodePartial(node, decoder);
     const match = values.match === undefined ? undefined : this.#matches.match(values.match, around, decoder);
     const listeners = readListeners(values.listeners, this.#known, decoder);
-    const { kept, removed } = takeAway(values.without ?? [], around, this.#known, decoder);
+    const { kept, removed } = applyWithout(values.without ?? [], around, this.#known, decoder);
     inheritOrigins(node, around, decoder);
     const nameSpan = values.name === undefined ? decoder.spanOf('match') : decoder.spanOf('name');
     const unique = this.#name(values.name, match ? label(match) : writtenMatch(node), nameSpan);
@@ -124,7 +124,7 @@ export class RouteReader {
     return { uses, complete: isComplete(list, uses) };
   }
 
-  /** Given names are unique, else it is an error; names made of the match are made unique. */
+  /** Written names must be unique; derived names are made unique. */
   #name(given: string | undefined, made: string, span: Span): string | undefined {
     const first = given === undefined ? undefined : this.#named.get(given);
     if (given !== undefined && first) {
@@ -132,9 +132,9 @@ export class RouteReader {
         code: 'name/duplicate',
         severity: 'error',
         span,
-        message: `There are two routes named \`${given}\`.`,
-        related: [{ span: first, message: 'the first one' }],
-        help: 'Give this one another name; logs, metrics and limits tell routes apart by name.',
+        message: `Route name \`${given}\` is used twice.`,
+        related: [{ span: first, message: 'first used here' }],
+        help: 'Rename one of them; logs, metrics and limits identify routes by name.',
         entity: `route.${given}`,
       });
       return undefined;
@@ -157,23 +157,18 @@ export class RouteReader {
     const to = node.entries.get('to');
     const reply = node.entries.get('reply');
     if (to && reply) {
-      decoder.error('schema/one-of', reply.keySpan, 'A route has `to` or `reply`, not both.', {
-        help: 'Remove one: `to` asks a service, `reply` answers here.',
+      decoder.error('schema/one-of', reply.keySpan, 'A route has either `to` or `reply`, not both.', {
+        help: 'Remove one of them: `to` forwards to a service, `reply` sends a fixed reply.',
       });
     } else if (!to && !reply) {
-      decoder.error(
-        'schema/one-of',
-        node.headSpan ?? node.span,
-        'The route leads nowhere: it has neither `to` nor `reply`.',
-        {
-          help: 'Name a service with `to = "..."`, or answer here with `reply = { status = 204 }`.',
-        },
-      );
+      decoder.error('schema/one-of', node.headSpan ?? node.span, 'The route has neither `to` nor `reply`.', {
+        help: 'Set a service with `to = "..."`, or a fixed reply with `reply = { status = 204 }`.',
+      });
     }
     const strip = node.entries.get('strip_prefix');
     if (strip && node.entries.has('rewrite')) {
-      decoder.error('schema/one-of', strip.keySpan, 'A route has `rewrite` or `strip_prefix`, not both.', {
-        help: '`rewrite` writes the whole path, so nothing is left to strip.',
+      decoder.error('schema/one-of', strip.keySpan, 'A route has either `rewrite` or `strip_prefix`, not both.', {
+        help: 'Remove one of them: `rewrite` already sets the whole path.',
       });
     }
   }
@@ -184,7 +179,7 @@ export class RouteReader {
     if ('error' in parsed) {
       const at = this.sources.valueSpan(span, text, parsed.offset, parsed.offset + 1);
       decoder.error('template/syntax', at, parsed.error, {
-        help: 'A rewrite takes path parameters and other variables in braces: `/v2/orders/{id}`.',
+        help: 'Write path parameters and other variables in braces: `/v2/orders/{id}`.',
       });
       return;
     }
@@ -193,14 +188,14 @@ export class RouteReader {
     }
   }
 
-  /** Hands on what the decoder has to say; true when an error is among it. */
+  /** Reports the diagnostics of the decoder; true if there is an error. */
   #flush(decoder: Decoder, entity: string): boolean {
     for (const diagnostic of decoder.diagnostics) this.report({ ...diagnostic, entity });
     return decoder.diagnostics.some(({ severity }) => severity === 'error');
   }
 }
 
-/** Records where the values stand that a route has from around it. */
+/** Records the origins of inherited values. */
 function inheritOrigins(node: TableNode, { origins }: Surroundings, decoder: Decoder): void {
   const { host, prefix, listeners } = origins;
   if (host && !namesHost(node)) decoder.inherit('host', host);
@@ -213,7 +208,7 @@ function namesHost(route: TableNode): boolean {
   return match?.kind === 'table' && match.entries.has('host');
 }
 
-/** What an overlay set comes from the overlay, wherever it stands. */
+/** A value from an overlay keeps that origin, also in a group. */
 const ofGroup = (origin: Origin): Origin => (origin.from === 'overlay' ? origin : { ...origin, from: 'group' });
 
 function label(match: RouteModel['match']): string {
@@ -222,7 +217,7 @@ function label(match: RouteModel['match']): string {
   return `${match.text.slice(0, at)}${match.hosts.join(',')}${match.text.slice(at)}`;
 }
 
-/** What stands in for a name where the match has errors. */
+/** A substitute for the name if the match has errors. */
 function writtenMatch(node: TableNode): string {
   const match = node.entries.get('match')?.value;
   const path = match?.kind === 'table' ? match.entries.get('path')?.value : match;

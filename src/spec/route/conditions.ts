@@ -1,5 +1,4 @@
-/** Hosts, and conditions on headers and the query. */
-
+/** Reads hosts, and conditions on headers and the query. */
 import { domainToASCII } from 'node:url';
 import { isToken } from '../../field-syntax.js';
 import type { Decoder } from '../../schema/decoder.js';
@@ -10,7 +9,7 @@ import type { ConditionConfig, MatchConfig } from './entities.js';
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/;
 
-/** In lower case and without its root dot; undefined when it is reported to be none. */
+/** The host in lower case without a final dot; undefined if invalid, which is reported. */
 function readHost(text: string, path: readonly (string | number)[], decoder: Decoder): string | undefined {
   const fail = (message: string, help?: string): undefined => {
     decoder.error('match/host', decoder.spanOf(...path), message, help === undefined ? {} : { help });
@@ -20,26 +19,27 @@ function readHost(text: string, path: readonly (string | number)[], decoder: Dec
   if (/^\[[0-9a-f:.]+\]$/.test(name) && !wildcard) return name;
   if (/:\d*$/.test(name))
     return fail(
-      'A host in a match has no port.',
-      'Listeners have ports: `listeners = ["NAME"]` binds a route to some of them.',
+      'A host in a match cannot have a port.',
+      'Remove the port. To serve a route on certain ports only, set `listeners = ["NAME"]`.',
     );
   if (name.includes('*')) {
     return fail(
-      'A wildcard stands for whole labels at the beginning: `*.example.com`.',
-      name === '*'
-        ? 'For any host leave `host` out.'
-        : 'List the other hosts one by one: `host = ["a.example", "b.example"]`.',
+      'A wildcard is allowed only for whole labels at the beginning: `*.example.com`.',
+      name === '*' ? 'For any host, remove `host`.' : 'List the hosts one by one: `host = ["a.example", "b.example"]`.',
     );
   }
-  // What a URL would end a host with, or decode, has no place in one.
+  // Characters that end a host in a URL or would be decoded are not allowed.
   const ascii = /[/\\?#@%\s]/.test(name) ? '' : domainToASCII(name);
   if (ascii === '' || !ascii.split('.').every((label) => label.length <= 63 && LABEL.test(label))) {
-    return fail(`\`${text}\` is no host name.`, 'Write `api.example.com`, or `*.example.com` for every name below it.');
+    return fail(
+      `\`${text}\` is not a valid host name.`,
+      'Write `api.example.com`, or `*.example.com` for all its subdomains.',
+    );
   }
   return wildcard ? `*.${ascii}` : ascii;
 }
 
-/** Each host once, as readHost gives it; undefined when one is wrong. A host that is listed twice is a warning. */
+/** Each host once, as from readHost; undefined if one is invalid. A repeated host is a warning. */
 export function readHosts(texts: readonly string[], path: readonly string[], decoder: Decoder): string[] | undefined {
   const hosts = new Set<string>();
   let valid = true;
@@ -55,7 +55,7 @@ export function readHosts(texts: readonly string[], path: readonly string[], dec
         severity: 'warning',
         span,
         message,
-        help: 'Remove one.',
+        help: 'Remove one of them.',
       });
     }
   }
@@ -69,14 +69,19 @@ export function readConditions(config: MatchConfig, decoder: Decoder, sources: S
     ['header', 'headers', config.headers],
     ['query', 'query', config.query],
   ] as const) {
-    // Of each field, the first name in the spec that spells it.
+    // The first spelling of each field name in the spec.
     const spelled = new Map<string, string>();
     for (const [name, test] of Object.entries(tests)) {
       const path = ['match', key, name];
       if (on === 'header' && !isToken(name)) {
-        decoder.error('match/header-name', decoder.keySpanOf(...path), `\`${name}\` is no name of a header field.`, {
-          help: 'Field names are letters, digits and `-`, such as `x-beta`.',
-        });
+        decoder.error(
+          'match/header-name',
+          decoder.keySpanOf(...path),
+          `\`${name}\` is not a valid header field name.`,
+          {
+            help: 'Use letters, digits and `-`, such as `x-beta`.',
+          },
+        );
         continue;
       }
       const lower = on === 'header' ? name.toLowerCase() : name;
@@ -85,10 +90,10 @@ export function readConditions(config: MatchConfig, decoder: Decoder, sources: S
         decoder.error(
           'match/header-twice',
           decoder.keySpanOf(...path),
-          `\`${twin}\` and \`${name}\` are one header field: case makes no difference.`,
+          `\`${twin}\` and \`${name}\` name the same header field: case makes no difference.`,
           {
             related: [{ span: decoder.keySpanOf('match', key, twin), message: 'the other condition' }],
-            help: 'Keep one condition for each field. Several values are `one_of = ["a", "b"]`, or several routes.',
+            help: 'Remove one of them. For several values, use `one_of = ["a", "b"]` or several routes.',
           },
         );
         continue;
@@ -106,9 +111,14 @@ function readTest(config: ConditionConfig, path: string[], decoder: Decoder, sou
   if (given.length !== 1) {
     const names = Object.keys(config).map((name) => `\`${name}\``);
     const found = given.length === 0 ? 'none' : given.map(([name]) => `\`${name}\``).join(' and ');
-    decoder.error('schema/one-of', decoder.spanOf(...path), `A condition has exactly one test; found ${found}.`, {
-      help: `The tests are ${names.join(', ')}. Two tests of one name are two routes, or one \`matches\`.`,
-    });
+    decoder.error(
+      'schema/one-of',
+      decoder.spanOf(...path),
+      `Expected exactly one test in a condition, found ${found}.`,
+      {
+        help: `Use one of ${names.join(', ')}. For two tests of the same name, use two routes or one \`matches\`.`,
+      },
+    );
     return undefined;
   }
   if (config.equals !== undefined) return { op: 'equals', value: config.equals };

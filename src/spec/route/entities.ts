@@ -1,14 +1,14 @@
-/** What a route or a group of them may hold: conditions, matches, replies of its own. */
+/** Declarations of routes and groups: conditions, matches, fixed replies. */
 import { isToken } from '../../field-syntax.js';
 import { type Infer, s } from '../../schema/declare.js';
 
 const conditionTable = s.object({
-  present: s.boolean().describe('It is there, whatever its value.').optional(),
-  absent: s.boolean().describe('It is not there.').optional(),
-  equals: s.string().describe('It has this value.').optional(),
-  one_of: s.array(s.string(), { min: 1 }).describe('It has one of these values.').optional(),
-  prefix: s.string({ nonEmpty: true }).describe('Its value begins so.').optional(),
-  matches: s.string({ nonEmpty: true }).describe('Its whole value matches this pattern.').optional(),
+  present: s.boolean().describe('The field or parameter is present, with any value.').optional(),
+  absent: s.boolean().describe('The field or parameter is absent.').optional(),
+  equals: s.string().describe('The value equals this text.').optional(),
+  one_of: s.array(s.string(), { min: 1 }).describe('The value is one of these.').optional(),
+  prefix: s.string({ nonEmpty: true }).describe('The value begins with this text.').optional(),
+  matches: s.string({ nonEmpty: true }).describe('The whole value matches this pattern.').optional(),
 });
 export type ConditionConfig = Infer<typeof conditionTable>;
 const NO_CONDITION: ConditionConfig = {
@@ -50,18 +50,18 @@ const hosts = (doc: string) =>
     )
     .describe(doc);
 
-/** Keys that routes and groups share; of listeners the innermost list counts. */
+/** Keys of both routes and groups; the innermost list of listeners applies. */
 const reach = {
   listeners: s
     .array(s.string({ nonEmpty: true }), { min: 1 })
     .describe(
-      'Names of the listeners that serve it: on any other listener it does not exist. Left out: those of the group around, else of `[defaults]`, else every listener.',
+      'Names of the listeners that serve it; it does not exist on other listeners. Default: those of the enclosing group, else of `[defaults]`, else all listeners.',
       ['public'],
     )
     .optional(),
   without: s
     .array(s.string({ nonEmpty: true }))
-    .describe('Names of policies from `[defaults]` or from groups around that do not run here.', ['keys'])
+    .describe('Names of policies that are not inherited from `[defaults]` or enclosing groups.', ['keys'])
     .default([]),
 };
 
@@ -75,13 +75,13 @@ export const match = s.either<string | MatchConfig>(
   {
     kinds: ['table'],
     schema: s.object({
-      host: hosts('`api.example.com` or `*.example.com`; several as a list.').optional(),
+      host: hosts('`api.example.com` or `*.example.com`, or a list of hosts.').optional(),
       path: s
         .string({ nonEmpty: true })
-        .describe('Literals, `{name}`, `{id:int}`, `{id:uuid}`, `{slug:[a-z0-9-]+}`, a last `{rest...}`.'),
+        .describe('Literals, `{name}`, `{id:int}`, `{id:uuid}`, `{slug:[a-z0-9-]+}`, and as last segment `{rest...}`.'),
       methods: s
         .array(s.string({ nonEmpty: true, expected: 'a method in capitals' }))
-        .describe('Methods in capitals; none: any method.', ['GET', 'HEAD'])
+        .describe('Methods in capitals. Default: any method.', ['GET', 'HEAD'])
         .default([]),
       headers: s.map(condition).describe('Conditions on header fields.').default({}),
       query: s.map(condition).describe('Conditions on query parameters.').default({}),
@@ -89,7 +89,7 @@ export const match = s.either<string | MatchConfig>(
   },
 );
 
-/** Fields that say how the message is framed: gw writes them itself. */
+/** Fields that frame the message; only gw writes them. */
 const FRAMING: ReadonlySet<string> = new Set([
   'content-length',
   'transfer-encoding',
@@ -99,8 +99,8 @@ const FRAMING: ReadonlySet<string> = new Set([
 ]);
 
 function fieldNameProblem(name: string): string | undefined {
-  if (!isToken(name)) return `\`${name}\` is no name of a header field.`;
-  return FRAMING.has(name.toLowerCase()) ? `gw itself writes \`${name}\`, from the body.` : undefined;
+  if (!isToken(name)) return `\`${name}\` is not a valid header field name.`;
+  return FRAMING.has(name.toLowerCase()) ? `Only gw may write \`${name}\`; it follows from the body.` : undefined;
 }
 
 const fieldValue = s.string({
@@ -111,41 +111,44 @@ const fieldValue = s.string({
 export const reply = s.object({
   status: s.integer({ min: 200, max: 599 }).describe('Status code.').default(200),
   headers: s.map(fieldValue, fieldNameProblem).describe('Header fields.').default({}),
-  body: s.string().describe('The body, as text.').default(''),
+  body: s.string().describe('Body, as text.').default(''),
 });
 
-/** The keys of a route but `policies`, whose items each have the schema of their policy kind. */
+/** The keys of a route, except `policies`, whose items have the schema of their policy kind. */
 export const routeFields = {
-  name: s.string({ nonEmpty: true }).describe('Name in logs, metrics and messages; left out: its match.').optional(),
+  name: s.string({ nonEmpty: true }).describe('Name in logs, metrics and messages. Default: the match.').optional(),
   match: match.describe(
-    'What the route takes: a string, or a table with more conditions. Each route has one.',
+    'Requests that the route takes: a string, or a table with more conditions. Required.',
     'GET /orders/{id:int}',
   ),
   to: s.string({ nonEmpty: true }).describe('Name of the service.', 'orders').optional(),
-  reply: reply.describe('Answer here instead of asking a service.').optional(),
+  reply: reply.describe('Fixed reply, sent without a service.').optional(),
   rewrite: s
     .string({ nonEmpty: true })
     .describe(
-      "Path sent to the target, and perhaps a query: a template with the path parameters. A query stands before the client's, replaces its parameters of the same names, and drops it where it is empty (`/x?`).",
+      'Path sent to the target, optionally with a query: a template with the path parameters. The query is put before that of the client and replaces its parameters of the same names; an empty query (`/x?`) removes that of the client.',
       '/v2/orders/{param.id}',
     )
     .optional(),
   strip_prefix: s
     .string({ pattern: /^\/.*[^/]$/, expected: 'a path prefix such as `"/api"`' })
-    .describe('Literal segments that every path of the route begins with; taken off before it is sent.')
+    .describe('Literal segments at the start of every path of the route; removed before the path is sent.')
     .optional(),
-  timeout: s.duration().describe('For the whole exchange; `"0s"`: none.').default(60_000),
-  max_body: s.size().describe("Largest request body on this route; left out: the listener's.").optional(),
+  timeout: s.duration().describe('Time limit for the whole exchange; `"0s"`: no limit.').default(60_000),
+  max_body: s
+    .size()
+    .describe('Maximum size of a request body on this route. Default: that of the listener.')
+    .optional(),
   ...reach,
 };
 
 export const groupFields = {
-  name: s.string({ nonEmpty: true }).describe('For messages.').optional(),
+  name: s.string({ nonEmpty: true }).describe('Name in messages.').optional(),
   prefix: s
     .string({ pattern: /^\/.*[^/]$/, expected: 'a path prefix such as `"/api"`' })
-    .describe('Put before the path of every route inside.')
+    .describe('Put before the path of every route in the group.')
     .optional(),
-  host: hosts('Host of every route inside that names none; several as a list.').optional(),
+  host: hosts('Host, or list of hosts, of routes in the group that set none.').optional(),
   ...reach,
 };
 

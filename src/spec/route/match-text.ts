@@ -14,7 +14,7 @@ export const METHODS: readonly string[] = [
   'QUERY',
 ];
 
-/** What other routers call any method. */
+/** Names of other routers for any method. */
 const EVERY: ReadonlySet<string> = new Set(['ANY', 'ALL', '*']);
 
 export interface MatchText {
@@ -25,7 +25,7 @@ export interface MatchText {
   readonly problems: readonly PathProblem[];
 }
 
-/** Splits the text; offsets of problems are in it. Never throws. */
+/** Splits the text; offsets of problems refer to it. Never throws. */
 export function parseMatchText(text: string): MatchText {
   const found = /^(\s*)([^\s/,]+(?:\s*,\s*[^\s/,]+)*)\s+(?=\S)/.exec(text);
   if (!found) return { methods: [], path: text.trim(), pathStart: text.length - text.trimStart().length, problems: [] };
@@ -43,32 +43,32 @@ export function parseMatchText(text: string): MatchText {
   return { methods, path: text.slice(pathStart).trimEnd(), pathStart, problems };
 }
 
-/** Methods are tokens of any name (RFC 9110 section 9.1), but one that is nearly a known one is a slip. */
+/** Any token is a valid method (RFC 9110 section 9.1), but one similar to a known method is probably a mistake. */
 export function judgeMethod(written: string, start: number): PathProblem[] {
   const end = start + Math.max(1, written.length);
   const upper = written.toUpperCase();
   if (EVERY.has(upper)) {
-    const message = `\`${written}\` is no method: requests with that very word are hardly meant.`;
-    const help = 'For any method name none: `match = "/path"`, or a table without `methods`.';
+    const message = `\`${written}\` is not a method: it would match only requests with that literal method.`;
+    const help = 'For any method, write none: `match = "/path"`, or a table without `methods`.';
     return [{ code: 'match/method', severity: 'error', start, end, message, help }];
   }
   if (upper === 'CONNECT') {
-    const message = '`CONNECT` asks for a tunnel and names no path, so no route ever gets it (RFC 9110 section 9.3.6).';
-    return [{ code: 'match/method', severity: 'error', start, end, message, help: 'Take it out.' }];
+    const message = '`CONNECT` requests have no path, so no route can match them (RFC 9110 section 9.3.6).';
+    return [{ code: 'match/method', severity: 'error', start, end, message, help: 'Remove this method.' }];
   }
   if (!/^[A-Za-z][A-Za-z0-9-]*$/.test(written)) {
-    const message = `\`${written}\` is no method.`;
+    const message = `\`${written}\` is not a valid method.`;
     const help = 'Write `METHOD /path`, `GET,POST /path`, or `/path` for any method.';
     return [{ code: 'match/method', severity: 'error', start, end, message, help }];
   }
   if (written !== upper) {
-    const message = `Methods are case-sensitive and written in capitals; found \`${written}\`.`;
+    const message = `\`${written}\` is not a known method: methods are case-sensitive.`;
     const help = `Write \`${upper}\`.`;
     return [{ code: 'match/method', severity: 'error', start, end, message, help, instead: upper }];
   }
   const near = METHODS.includes(written) ? undefined : suggest(written, METHODS);
   if (near === undefined) return [];
-  const message = `\`${written}\` is no common method.`;
+  const message = `Unknown method \`${written}\`.`;
   const help = `Did you mean \`${near}\`?`;
   return [{ code: 'match/unknown-method', severity: 'warning', start, end, message, help, instead: near }];
 }

@@ -1,4 +1,4 @@
-/** A route's match, with its spans: the text or table form, behind the prefixes of its groups. */
+/** Reads the match of a route, in string or table form, with the prefixes of its groups. */
 import type { NormalizeEntry } from '../../bundle/types.js';
 import type { Decoder } from '../../schema/decoder.js';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
@@ -9,7 +9,7 @@ import type { MatchConfig } from './entities.js';
 import { judgeMethod, parseMatchText } from './match-text.js';
 import { type PathProblem, type PathSegment, parsePath } from './path-pattern.js';
 
-/** Slips that have one meaning only: their fix is safe. */
+/** Mistakes with only one possible meaning: their fix is safe. */
 const CLEAR: ReadonlySet<string> = new Set(['path/unknown-type', 'match/method']);
 
 export class MatchReader {
@@ -18,27 +18,28 @@ export class MatchReader {
     readonly sources: Sources,
   ) {}
 
-  /** Undefined when one of them is wrong. */
+  /** Undefined if one of them is invalid. */
   hosts(texts: readonly string[], path: readonly string[], decoder: Decoder): readonly string[] | undefined {
     return readHosts(texts, path, decoder);
   }
 
-  /** Segments of a group's prefix; a tail has no place there. */
+  /** Segments of the prefix of a group, which cannot contain a tail. */
   prefix(text: string, decoder: Decoder): SegmentModel[] {
     const span = decoder.spanOf('prefix');
     const { segments, problems } = parsePath(text, this.rules);
     const tail = segments.find((segment) => segment.kind === 'tail');
     const found: PathProblem[] = [...problems];
     if (tail) {
-      const message = 'A tail takes the rest of the path, so a prefix cannot hold one.';
-      const help = 'Give the routes inside the tail, `match = "/{rest...}"`, or take a parameter, `{name}`, here.';
+      const message = 'A prefix cannot contain a tail, because a tail matches the rest of the path.';
+      const help =
+        'Put the tail into the routes of the group, `match = "/{rest...}"`, or use a parameter, `{name}`, here.';
       found.push({ code: 'path/tail-not-last', severity: 'error', start: tail.start, end: tail.end, message, help });
     }
     this.#report(found, span, text, 0, decoder);
     return segments.map((segment) => this.#located(segment, span, text, 0));
   }
 
-  /** Undefined when it has errors, which the decoder then holds. */
+  /** Undefined if there are errors, which are in the decoder. */
   match(
     config: string | MatchConfig,
     around: {
@@ -98,7 +99,7 @@ export class MatchReader {
     for (const problem of problems) {
       const span = this.sources.valueSpan(node, text, base + problem.start, base + problem.end);
       const { code, severity, message, help, instead } = problem;
-      // A span as wide as the whole string means that the place in it is not known, and nothing can be written there.
+      // If the span is the whole string, the exact place is unknown and there is no fix.
       const fix: Diagnostic['fix'] | undefined =
         instead === undefined || span === node
           ? undefined
@@ -119,7 +120,7 @@ export class MatchReader {
   }
 }
 
-/** `/` behind a prefix is the prefix itself. */
+/** `/` after a prefix is the prefix itself. */
 function joined(prefix: readonly SegmentModel[], own: readonly SegmentModel[]): readonly SegmentModel[] {
   const only = own.length === 1 ? own[0] : undefined;
   if (prefix.length > 0 && only?.kind === 'literal' && only.text === '') return prefix;

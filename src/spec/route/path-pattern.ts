@@ -1,6 +1,6 @@
 /**
- * Path patterns: `/orders/{id:int}/files/{rest...}`. Offsets are in the text of the pattern; whoever calls turns them
- * into spans. Literals come out in the form that normalised request paths have.
+ * Path patterns: `/orders/{id:int}/files/{rest...}`. Offsets refer to the text of the pattern; the caller turns them into
+ * spans. Literals are returned in normalised form.
  */
 import { normalizeLiteral, normalizePath } from '../../bundle/normalize.js';
 import type { Dfa, NormalizeEntry } from '../../bundle/types.js';
@@ -26,23 +26,23 @@ export interface PathProblem extends Place {
   readonly severity: 'error' | 'warning';
   readonly message: string;
   readonly help?: string;
-  /** Text to write in the place, when what was meant is clear. */
+  /** Replacement text, if the intended meaning is clear. */
   readonly instead?: string;
 }
 
 export interface ParsedPath {
-  /** `/` is one empty literal, `/a/` ends in one: a segment is what stands behind each slash. */
+  /** A segment is the text after each slash: `/` is one empty literal, and `/a/` ends with one. */
   readonly segments: readonly PathSegment[];
   readonly problems: readonly PathProblem[];
 }
 
-/** All problems at once; a segment that is wrong is left out. Never throws. */
+/** Reports all problems; invalid segments are left out. Never throws. */
 export function parsePath(text: string, rules: NormalizeEntry): ParsedPath {
   return new PathParser(text, rules).parse();
 }
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]*$/;
-/** What a segment can hold once it is decoded, which is what typed parameters are matched with. */
+/** All decoded segments; typed parameters are matched against decoded text. */
 const SEGMENT_TEXT = {
   refuse: compilePattern('[^\\x00-\\x1f\\x7f/\\\\]+'),
   keep: compilePattern('[^\\x00-\\x1f\\x7f]+'),
@@ -59,7 +59,7 @@ class PathParser {
 
   parse(): ParsedPath {
     if (!this.text.startsWith('/')) {
-      this.#problem('path/no-slash', 0, Math.max(1, this.text.search(/\/|$/)), 'A path begins with `/`.', {
+      this.#problem('path/no-slash', 0, Math.max(1, this.text.search(/\/|$/)), 'A path must begin with `/`.', {
         help: startHelp(this.text),
       });
       return { segments: [], problems: this.#problems };
@@ -84,15 +84,21 @@ class PathParser {
     const isTail = colon < 0 && inner.endsWith('...');
     const name = colon >= 0 ? inner.slice(0, colon) : isTail ? inner.slice(0, -3) : inner;
     if (!NAME.test(name)) {
-      this.#problem('path/parameter-name', start, end, `\`${name}\` is no name for a parameter.`, {
-        help: 'A name is letters, digits, `_` and `-`, not beginning with a digit: `{id}`, `{id:int}`, `{rest...}`.',
+      this.#problem('path/parameter-name', start, end, `\`${name}\` is not a valid parameter name.`, {
+        help: 'Use letters, digits, `_` and `-`, and do not begin with a digit: `{id}`, `{id:int}`, `{rest...}`.',
       });
     } else if (isTail) {
       if (last) this.#segments.push({ kind: 'tail', name, start, end });
       else
-        this.#problem('path/tail-not-last', start, end, 'A tail takes the rest of the path, so it must stand last.', {
-          help: `Take one segment with \`{${name}}\`, or end the path with the tail.`,
-        });
+        this.#problem(
+          'path/tail-not-last',
+          start,
+          end,
+          'A tail must be the last segment, because it matches the rest of the path.',
+          {
+            help: `Use \`{${name}}\` for one segment, or move the tail to the end of the path.`,
+          },
+        );
     } else if (colon < 0) this.#segments.push({ kind: 'param', name, start, end });
     else this.#typed(name, inner.slice(colon + 1), start, end, start + 2 + colon);
   }
@@ -101,19 +107,19 @@ class PathParser {
     const named = Object.hasOwn(NAMED_TYPES, type) ? NAMED_TYPES[type] : undefined;
     if (named === undefined && /^[A-Za-z][A-Za-z0-9_]*$/.test(type)) {
       const near = suggest(type, Object.keys(NAMED_TYPES));
-      this.#problem('path/unknown-type', at, at + type.length, `\`${type}\` is no known type.`, {
+      this.#problem('path/unknown-type', at, at + type.length, `Unknown type \`${type}\`.`, {
         help:
           near === undefined
-            ? `Types are ${Object.keys(NAMED_TYPES)
+            ? `Known types: ${Object.keys(NAMED_TYPES)
                 .map((known) => `\`${known}\``)
-                .join(', ')}. For the word itself as a pattern write \`(${type})\`.`
+                .join(', ')}. For this word as a pattern, write \`(${type})\`.`
             : `Did you mean \`${near}\`?`,
         ...(near === undefined ? {} : { instead: near }),
       });
       return;
     }
     if (type === '') {
-      this.#problem('path/unknown-type', at - 1, at, 'A type or a pattern is missing after the `:`.', {
+      this.#problem('path/unknown-type', at - 1, at, 'Missing type or pattern after the `:`.', {
         help: `Write \`{${name}:int}\`, \`{${name}:[a-z]+}\`, or \`{${name}}\` for any text.`,
       });
       return;
@@ -123,8 +129,8 @@ class PathParser {
       const offset = at + Math.min(compiled.offset, type.length - 1);
       this.#problem('pattern/invalid', offset, offset + 1, compiled.error, { help: PATTERN_HELP });
     } else if (!fitsSegment(compiled.dfa, this.rules.encodedSlashes)) {
-      this.#problem('path/never-matches', at, at + type.length, 'No path segment can match this pattern.', {
-        help: 'A segment is never empty and holds no `/`; a tail such as `{rest...}` takes several segments.',
+      this.#problem('path/never-matches', at, at + type.length, 'This pattern can never match a path segment.', {
+        help: 'A segment is never empty and contains no `/`. For several segments, use a tail such as `{rest...}`.',
       });
     } else this.#segments.push({ kind: 'typed', name, type, dfa: compiled.dfa, start, end });
   }
@@ -134,8 +140,8 @@ class PathParser {
     const close = open < 0 ? -1 : closingBrace(text, open);
     if (open < 0 || close < 0) {
       const at = start + (open < 0 ? text.indexOf('}') : open);
-      const message = open < 0 ? 'A `}` without a `{`.' : 'The `{` is never closed.';
-      const help = 'A literal brace is percent-encoded in a path: `%7B` and `%7D`.';
+      const message = open < 0 ? 'Unmatched `}`.' : 'Unmatched `{`.';
+      const help = 'Add the missing brace, or percent-encode a literal brace: `%7B` and `%7D`.';
       this.#problem('path/brace', at, at + 1, message, { help });
       return;
     }
@@ -143,9 +149,9 @@ class PathParser {
       'path/partial-parameter',
       start + open,
       start + close + 1,
-      'A parameter takes a whole path segment.',
+      'A parameter must be a whole path segment.',
       {
-        help: 'Take the segment as one parameter, with a pattern where it must have a form: `{file:[a-z]+\\\\.json}`.',
+        help: 'Make the whole segment one parameter with a pattern: `{file:[a-z]+\\\\.json}`.',
       },
     );
   }
@@ -154,16 +160,16 @@ class PathParser {
     const bad = /[?#\\\u0000-\u001f\u007f]/.exec(text);
     if (bad) {
       const at = start + bad.index;
-      this.#problem('path/bad-character', at, at + 1, `\`${printable(bad[0])}\` never stands in a path.`, {
+      this.#problem('path/bad-character', at, at + 1, `A path cannot contain \`${printable(bad[0])}\`.`, {
         help:
           bad[0] === '?'
-            ? 'Conditions on the query are `match = { path = "...", query = { page = true } }`.'
-            : 'Take it out, or percent-encode it where the path really holds it.',
+            ? 'For conditions on the query, write `match = { path = "...", query = { page = true } }`.'
+            : 'Remove it, or percent-encode it.',
       });
       return;
     }
     if (text === '' && last) {
-      // Where a trailing slash makes no difference, both spellings are one path.
+      // If the trailing slash is ignored, both forms are the same path.
       const drop = this.rules.trailingSlash === 'ignore' && this.#segments.length > 0;
       if (!drop) this.#segments.push({ kind: 'literal', text, start, end });
       return;
@@ -172,7 +178,7 @@ class PathParser {
     if (normalizePath(`/-/${literal}/-`, this.rules) !== `/-/${literal}/-`) {
       const place = text === '' ? { start: start - 1, end: start + 1 } : { start, end };
       this.#problem('path/never-matches', place.start, place.end, whyNever(text), {
-        help: 'Request paths are normalised before they are matched; the `[normalize]` table says how.',
+        help: 'Change the path, or the normalisation in the `[normalize]` table.',
       });
       return;
     }
@@ -184,8 +190,8 @@ class PathParser {
     const name = /^:([A-Za-z_]\w*)$/.exec(text)?.[1];
     if (name === undefined && !/^\*\*?$/.test(text)) return;
     const instead = name !== undefined ? `{${name}}` : last ? '{rest...}' : '{name}';
-    const message = `\`${text}\` matches only these very characters here.`;
-    const help = `A parameter is written \`${instead}\`; percent-encode the sign if the character itself is meant.`;
+    const message = `\`${text}\` matches only these literal characters.`;
+    const help = `Write \`${instead}\` for a parameter, or percent-encode the literal character.`;
     this.#problem('path/foreign-syntax', start, end, message, { help, instead }, 'warning');
   }
 
@@ -201,15 +207,14 @@ class PathParser {
   }
 }
 
-/** What to do about a path that begins with something else. */
+/** Help for a path that does not begin with a slash. */
 function startHelp(text: string): string {
   const word = /^[^/\s]*/.exec(text)?.[0] ?? '';
-  if (METHOD.test(text))
-    return 'Methods stand beside a path in a table: `match = { path = "/...", methods = ["GET"] }`.';
-  if (/^[A-Z,\s]+\//.test(text)) return 'Methods are parted by single commas: `GET,POST /path`.';
-  if (/^[A-Z]+$/.test(text)) return `The path is missing behind the method: \`${text} /...\`.`;
+  if (METHOD.test(text)) return 'Put the methods into a table: `match = { path = "/...", methods = ["GET"] }`.';
+  if (/^[A-Z,\s]+\//.test(text)) return 'Separate methods by single commas: `GET,POST /path`.';
+  if (/^[A-Z]+$/.test(text)) return `Add a path after the method: \`${text} /...\`.`;
   if (/^https?:/.test(text) || /[.:]/.test(word)) {
-    return 'A host or a scheme does not belong here: write `match = { host = "...", path = "/..." }`.';
+    return 'Put the host into a table: `match = { host = "...", path = "/..." }`.';
   }
   return /^[\w{]/.test(text) ? `Write \`/${text}\`.` : 'Write `/` for the root, or a path such as `/orders/{id}`.';
 }
@@ -217,21 +222,21 @@ function startHelp(text: string): string {
 const METHOD = /^[A-Z]+(\s*,\s*[A-Z]+)*\s+\//;
 
 function whyNever(text: string): string {
-  if (text === '') return 'No request path holds `//`: normalisation merges or refuses double slashes.';
+  if (text === '') return 'This path never matches: normalisation merges or refuses double slashes.';
   if (text === '.' || text === '..')
-    return 'No request path holds a `.` or `..` segment: normalisation resolves or refuses them.';
-  if (/%2f|%5c/i.test(text)) return 'Requests with an encoded slash are refused, so this path never matches.';
-  return `No request path holds \`${text}\` after normalisation.`;
+    return 'This path never matches: normalisation resolves or refuses `.` and `..` segments.';
+  if (/%2f|%5c/i.test(text)) return 'This path never matches: requests with an encoded slash are refused.';
+  return `This path never matches: no normalised path contains \`${text}\`.`;
 }
 
 const printable = (char: string): string =>
   char < ' ' || char === '\u007f' ? JSON.stringify(char).slice(1, -1) : char;
 
-/** The text behind each slash; slashes within braces part nothing. */
+/** The text after each slash; slashes within braces do not count. */
 function splitSegments(text: string): Place[] {
   const places: Place[] = [];
   let start = 1;
-  // Where one brace is never closed, the others around it are not looked at again and again.
+  // After one unclosed brace, later ones are not searched again.
   let closes = true;
   for (let at = 1; at <= text.length; at++) {
     if (text[at] === '{' && closes) {
@@ -246,7 +251,7 @@ function splitSegments(text: string): Place[] {
   return places;
 }
 
-/** Offset of the brace that closes the one at `open`; -1 when there is none. Knows escapes and classes of patterns. */
+/** Offset of the brace that closes the one at `open`, or -1. Handles escapes and character classes in patterns. */
 function closingBrace(text: string, open: number): number {
   let depth = 0;
   let inClass = false;
@@ -261,7 +266,7 @@ function closingBrace(text: string, open: number): number {
   return -1;
 }
 
-/** Whether any segment can match; the answer is kept beside the automaton, since patterns repeat. */
+/** Whether any segment can match. Cached per automaton, because patterns repeat. */
 const fits = { refuse: new WeakMap<Dfa, boolean>(), keep: new WeakMap<Dfa, boolean>() };
 function fitsSegment(dfa: Dfa, encodedSlashes: 'refuse' | 'keep'): boolean {
   const known = fits[encodedSlashes].get(dfa);

@@ -1,4 +1,4 @@
-/** A route's `rewrite`: which constant parts of it no target could ever be sent, and where its query begins. */
+/** Checks the constant parts of a route's `rewrite` and splits it into path and query. */
 import { normalizeLiteral, normalizePath } from '../../bundle/normalize.js';
 import type { NormalizeEntry, TemplateEntry } from '../../bundle/types.js';
 import { type ParsedTemplate, parseTemplate } from '../../schema/template.js';
@@ -11,11 +11,11 @@ export interface RewriteProblem {
   readonly help: string;
 }
 
-/** Stands for a variable: a character that is valid in a path and in a query, and that is not a hex digit. */
+/** Replaces a variable: a character that is valid in a path and in a query and is not a hex digit. */
 const STAND_IN = 'x';
 const REFERENCE = /\$\{(?:env|file):[^}]*\}/g;
 
-/** All constant parts that make every request of the route fail. `parsed` is what parseTemplate() made of `text`. */
+/** All constant parts that make every request of the route fail. `parsed`: the result of parseTemplate(text). */
 export function rewriteProblems(text: string, parsed: ParsedTemplate, rules: NormalizeEntry): RewriteProblem[] {
   const constant = withoutVariables(text, parsed);
   const queryAt = constant.indexOf('?');
@@ -50,9 +50,9 @@ function noSlash(text: string): RewriteProblem {
   return {
     start: 0,
     end: text.length,
-    message: 'A rewritten path begins with `/`.',
+    message: 'A rewritten path must begin with `/`.',
     help: text.includes('://')
-      ? 'Write the path only: the scheme and the host are those of the target.'
+      ? 'Write only the path; scheme and host come from the target.'
       : `Write \`rewrite = "/${text}"\`.`,
   };
 }
@@ -62,7 +62,7 @@ const BAD_CHARACTER = /[^\x21-\x7e]|[#\\]|%(?![0-9A-Fa-f]{2})/gu;
 function characterProblems(constant: string, pathEnd: number): RewriteProblem[] {
   const problems: RewriteProblem[] = [];
   for (const { index, 0: found } of constant.matchAll(BAD_CHARACTER)) {
-    // A query may hold a backslash.
+    // A query may contain a backslash.
     if (found === '\\' && index > pathEnd) continue;
     const end = found === '%' ? Math.min(index + 3, constant.length) : index + found.length;
     problems.push({ start: index, end, ...whyForbidden(found) });
@@ -73,28 +73,28 @@ function characterProblems(constant: string, pathEnd: number): RewriteProblem[] 
 function whyForbidden(char: string): { message: string; help: string } {
   if (char === '%')
     return {
-      message: 'A `%` without two hex digits behind it is not a valid escape, so no target can be sent this rewrite.',
+      message: 'A `%` must be followed by two hex digits, so this rewrite cannot be sent.',
       help: 'Write `%25` for a percent sign.',
     };
   if (char === '#')
     return {
-      message: 'A `#` begins a fragment, which is never sent to a server.',
+      message: 'A `#` begins a fragment, and fragments are never sent to a server.',
       help: 'Remove the fragment, or write `%23` for the character itself.',
     };
   if (char === '\\')
-    return { message: 'A path cannot hold a backslash, so no target can be sent this rewrite.', help: 'Write `/`.' };
+    return { message: 'A path cannot contain a backslash, so this rewrite cannot be sent.', help: 'Write `/`.' };
   if (char < ' ' || char === '\u007f')
     return {
-      message: `A request target cannot hold the control character \`${JSON.stringify(char).slice(1, -1)}\`.`,
+      message: `A request target cannot contain the control character \`${JSON.stringify(char).slice(1, -1)}\`.`,
       help: 'Remove it.',
     };
   return {
-    message: `A request target cannot hold \`${char}\`, so no target can be sent this rewrite.`,
+    message: `A request target cannot contain \`${char}\`, so this rewrite cannot be sent.`,
     help: `Percent-encode it: \`${normalizeLiteral(char)}\`.`,
   };
 }
 
-/** Segments that normalisation refuses, whatever the variables bring. `bad`: offsets that are reported already, in order. */
+/** Segments that normalisation always refuses. `bad`: sorted offsets that are already reported. */
 function segmentProblems(path: string, bad: readonly number[], rules: NormalizeEntry): RewriteProblem[] {
   const strict: NormalizeEntry = { ...rules, dotSegments: 'refuse' };
   const problems: RewriteProblem[] = [];
@@ -111,7 +111,7 @@ function segmentProblems(path: string, bad: readonly number[], rules: NormalizeE
   return problems;
 }
 
-/** `//`, also where `{request.path}`, at one of the offsets `paths`, brings the second slash. */
+/** `//`, including a second slash from `{request.path}` at one of the offsets `paths`. */
 function emptySegments(path: string, paths: readonly number[]): RewriteProblem[] {
   const characters = path.split('');
   for (const at of paths) if (at < characters.length) characters[at] = '/';
@@ -121,8 +121,8 @@ function emptySegments(path: string, paths: readonly number[]): RewriteProblem[]
     {
       start: at,
       end: at + 2,
-      message: 'This makes an empty segment, which `[normalize] double_slashes = "refuse"` refuses.',
-      help: 'Write one slash; `{request.path}` begins with one.',
+      message: 'This produces an empty segment, which `[normalize] double_slashes = "refuse"` refuses.',
+      help: 'Write a single slash; `{request.path}` already begins with one.',
     },
   ];
 }
@@ -130,23 +130,23 @@ function emptySegments(path: string, paths: readonly number[]): RewriteProblem[]
 function whyRefused(segment: string): { message: string; help: string } {
   if (/%2f|%5c/i.test(segment))
     return {
-      message: `\`${segment}\` holds an encoded slash, which \`[normalize] encoded_slashes\` refuses.`,
+      message: `\`${segment}\` contains an encoded slash, which \`[normalize] encoded_slashes\` refuses.`,
       help: 'Write a plain `/`, or set `encoded_slashes = "keep"` if the targets expect encoded slashes.',
     };
   if (/^(\.|%2e){1,2}(;|%3b|$)/i.test(segment))
     return {
-      message: `A rewritten path holds no dot segments, and \`${segment}\` is one.`,
-      help: 'Write the path that it leads to: `/b` for `/a/../b`.',
+      message: `A rewritten path cannot contain the dot segment \`${segment}\`.`,
+      help: 'Write the resolved path: `/b` for `/a/../b`.',
     };
   return {
-    message: `\`${segment}\` holds an escape that no path may hold, so no target can be sent this rewrite.`,
-    help: 'Remove the escape of the control character.',
+    message: `\`${segment}\` contains an escape that is not allowed in a path, so this rewrite cannot be sent.`,
+    help: 'Remove the escaped control character.',
   };
 }
 
 /**
- * A rewrite split at its first constant `?`: the path, and the query where there is a `?`, which may be empty. A text
- * with wrong braces is all path.
+ * Splits a rewrite at its first constant `?` into path and query; the query may be empty. A text with invalid braces is
+ * treated as a path.
  */
 export function splitRewrite(text: string): { readonly path: TemplateEntry; readonly query?: TemplateEntry } {
   const parsed = parseTemplate(text);

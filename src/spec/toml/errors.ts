@@ -1,4 +1,4 @@
-/** Says in gw's words what is wrong with the syntax of a file, and where. */
+/** Turns syntax errors of the parsers into located diagnostics. */
 import { ParseError, parseTOML } from 'toml-eslint-parser';
 import { messageOf } from '../../reason.js';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
@@ -13,49 +13,52 @@ interface Explanation {
 const EXPLAINED: readonly (readonly [pattern: RegExp, explanation: Explanation])[] = [
   [
     /^Unterminated string/,
-    { message: 'The string is never closed on its line.', help: 'End it with its opening quote; `"""` spans lines.' },
+    {
+      message: 'Unclosed string.',
+      help: 'End it with its opening quote on the same line; use `"""` for several lines.',
+    },
   ],
-  [
-    /^Unterminated table-key/,
-    { message: 'The table header is never closed.', help: 'End it with `]`, or `]]` after `[[`.' },
-  ],
-  [/^Unterminated array/, { message: 'The array is never closed.', help: 'End it with `]`.' }],
-  [/^Unterminated inline table/, { message: 'The inline table is never closed.', help: 'End it with `}`.' }],
-  [/^Empty bare keys/, { message: 'A key is missing before the `=`.', help: 'Write `key = value`.' }],
+  [/^Unterminated table-key/, { message: 'Unclosed table header.', help: 'End it with `]`, or with `]]` after `[[`.' }],
+  [/^Unterminated array/, { message: 'Unclosed array.', help: 'End it with `]`.' }],
+  [/^Unterminated inline table/, { message: 'Unclosed inline table.', help: 'End it with `}`.' }],
+  [/^Empty bare keys/, { message: 'Missing key before the `=`.', help: 'Write `key = value`.' }],
   [
     /^Must be a newline/,
-    { message: 'Expected the end of the line after the value.', help: 'One `key = value` a line.' },
+    { message: 'Expected the end of the line after the value.', help: 'Write one `key = value` per line.' },
   ],
   [
     /^Expected equal/,
-    { message: 'Expected `=` after the key.', help: 'A key with spaces or other signs needs quotes.' },
+    { message: 'Expected `=` after the key.', help: 'Put a key with spaces or other special characters in quotes.' },
   ],
   [
     /^Unspecified values/,
     {
-      message: 'The value is missing after the `=`.',
-      help: 'A string needs quotes; leave a key out rather than empty.',
+      message: 'Missing value after the `=`.',
+      help: 'Add a value (a string needs quotes), or remove the key.',
     },
   ],
   [
     /^Expected comma/,
-    { message: 'Expected a comma between two values.', help: 'Part the items of an array or inline table by commas.' },
+    {
+      message: 'Expected a comma between two values.',
+      help: 'Separate the items of an array or inline table by commas.',
+    },
   ],
   [
     /^The key, equals sign/,
-    { message: 'The key, its `=` and the value must stand on one line.', help: 'Join the lines.' },
+    { message: 'The key, the `=` and the value must be on one line.', help: 'Join the lines.' },
   ],
-  [/^Leading zeros/, { message: 'A number must not begin with a zero.', help: 'Quote it if it is text.' }],
+  [/^Leading zeros/, { message: 'A number must not begin with a zero.', help: 'Put it in quotes if it is text.' }],
   [
     /^Invalid character in escape/,
     {
-      message: 'The string holds an unknown escape.',
+      message: 'The string contains an unknown escape.',
       help: "Write `\\\\` for a backslash, or use '...', which has no escapes.",
     },
   ],
   [
     /^Control characters/,
-    { message: 'A control character must not stand here.', help: 'Write it as an escape: `\\u0007`.' },
+    { message: 'Control characters are not allowed here.', help: 'Write it as an escape: `\\u0007`.' },
   ],
 ];
 
@@ -68,7 +71,7 @@ export function describeSyntaxError(error: unknown, source: Source): Diagnostic 
   const second = secondOpinion(source.text);
   const redefined = /^Cannot (?:redefine|extend|use dotted)/.test(text);
   if (redefined) return duplicateKey(text, source, offset ?? second?.offset ?? 0);
-  // toml judges; where the other parser refuses as well, its wording is the better one, and its place the narrower.
+  // `toml` decides what is valid; the message and place of the other parser are more precise.
   const at = onItsLine(source.text, second?.offset ?? offset ?? 0, second?.message);
   return {
     code: 'toml/syntax',
@@ -94,8 +97,8 @@ function explain(second: string | undefined, first: string, source: Source, at: 
     const help = adviceFor(source.text, at);
     if (/^Integer literal is outside/.test(first)) {
       return {
-        message: 'The number is too large: TOML has 64 bits for one.',
-        help: 'Write it as a string if it is text.',
+        message: 'The number is too large: TOML integers have 64 bits.',
+        help: 'Put it in quotes if it is text.',
       };
     }
     if (/^Expected "#", "'", "\["/.test(first))
@@ -106,37 +109,36 @@ function explain(second: string | undefined, first: string, source: Source, at: 
   return { message: `This is not valid TOML: ${second}.`, help: GENERAL };
 }
 
-const GENERAL = 'A spec is TOML: `[table]` headers and `key = value` lines, strings in quotes.';
+const GENERAL = 'Write TOML: `[table]` headers, `key = value` lines, and strings in quotes.';
 
-/** What the character that is not understood was meant for. */
+/** Help for an unexpected character. */
 function adviceFor(text: string, at: number): string {
   const char = text[at] ?? '';
-  if (/[\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e]/.test(char))
-    return 'TOML knows the plain quotes alone: `"` and `\'`.';
-  if (char === '\u00a0') return 'This is a no-break space; put a plain one.';
+  if (/[\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e]/.test(char)) return 'Use plain quotes: `"` or `\'`.';
+  if (char === '\u00a0') return 'Replace the no-break space with a normal space.';
   const bare = /^(true|false)\b/i.exec(text.slice(at, at + 6))?.[0];
-  if (bare !== undefined) return `Write \`${bare.toLowerCase()}\`, in small letters.`;
-  if (isBareWord(text, at)) return 'A string needs quotes.';
-  if (char === ':') return 'TOML writes `key = value`.';
-  if (char === ';') return 'A line of TOML needs no mark at its end.';
-  if (/^\s*\{/.test(text)) return 'This looks like JSON; a spec is TOML: `[table]` headers and `key = value` lines.';
+  if (bare !== undefined) return `Write \`${bare.toLowerCase()}\` in lower case.`;
+  if (isBareWord(text, at)) return 'Put strings in quotes.';
+  if (char === ':') return 'Write `key = value`.';
+  if (char === ';') return 'Remove the `;`: lines in TOML have no end mark.';
+  if (/^\s*\{/.test(text)) return 'This looks like JSON. Write TOML: `[table]` headers and `key = value` lines.';
   return GENERAL;
 }
 
-/** What the other parser misnames: the end of the file within an array or a string of several lines. */
+/** Better messages than the parser's for an array or multi-line string that is not closed at the end of the file. */
 function unclosed(second: string, text: string, at: number): Explanation | undefined {
   const rest = text.slice(at).trim();
   if (/^Unspecified values/.test(second) && !/=[ \t]*$/.test(text.slice(0, at)) && rest === '') {
-    return { message: 'The array is never closed.', help: 'End it with `]`.' };
+    return { message: 'Unclosed array.', help: 'End it with `]`.' };
   }
   if (!/^Unterminated string/.test(second) || rest !== '') return undefined;
   const line = text.slice(text.lastIndexOf('\n', Math.max(0, at - 1)) + 1, at);
   const quotes = /["']/.test(line) ? undefined : /"""|'''/.exec(text)?.[0];
   if (quotes === undefined) return undefined;
-  return { message: 'The string of several lines is never closed.', help: `End it with \`${quotes}\`.` };
+  return { message: 'Unclosed multi-line string.', help: `End it with \`${quotes}\`.` };
 }
 
-/** What is missing is missing from the end of the line before, not from where the parser noticed it. */
+/** Points a missing part to the end of the line before, not to where the parser noticed it. */
 function onItsLine(text: string, offset: number, message: string | undefined): number {
   let at = offset;
   if (!/^(?:Unspecified values|The key, equals sign|Unterminated)/.test(message ?? '')) return at;
@@ -146,7 +148,7 @@ function onItsLine(text: string, offset: number, message: string | undefined): n
 
 const isBareWord = (text: string, at: number): boolean => /^[A-Za-z/]/.test(text.slice(at, at + 1));
 
-/** toml's message names the key; where it was first set is found in the text before it, which is valid. */
+/** The message of `toml` names the key; its first definition is in the valid text before it. */
 function duplicateKey(text: string, source: Source, offset: number): Diagnostic {
   const name = /'([^']*)'/.exec(text)?.[1] ?? '';
   const first = firstDefinition(source, offset, name);
@@ -156,13 +158,11 @@ function duplicateKey(text: string, source: Source, offset: number): Diagnostic 
     code: 'toml/duplicate-key',
     severity: 'error',
     span,
-    message: extended
-      ? `\`${name}\` is already complete and cannot be added to here.`
-      : `\`${name}\` is set twice; TOML allows each key and each \`[table]\` once.`,
-    ...(first ? { related: [{ span: first, message: 'first set here' }] } : {}),
+    message: extended ? `\`${name}\` is already defined and cannot be extended here.` : `\`${name}\` is defined twice.`,
+    ...(first ? { related: [{ span: first, message: 'first defined here' }] } : {}),
     help: extended
-      ? 'Put all of its keys in one place.'
-      : 'Remove one, or rename it. A list of tables has two brackets: `[[route]]`.',
+      ? 'Put all its keys in one place.'
+      : 'Remove or rename one of them. For a list of tables, use double brackets: `[[route]]`.',
   };
 }
 
@@ -191,12 +191,12 @@ function tooDeep(source: Source, offset: number): Diagnostic {
     code: 'toml/too-deep',
     severity: 'error',
     span: pointAt(source, offset),
-    message: 'Values are nested too deep here.',
-    help: 'No key of a spec lies so deep: check what wrote this file.',
+    message: 'Values are nested too deeply here.',
+    help: 'Reduce the nesting: no key of a spec is nested this deeply.',
   };
 }
 
-/** One character, or the end of a line where nothing stands. */
+/** One character, or an empty span at the end of a line. */
 function pointAt(source: Source, offset: number): Span {
   const at = Math.min(offset, source.text.length);
   const code = source.text.codePointAt(at);
@@ -204,7 +204,7 @@ function pointAt(source: Source, offset: number): Span {
   return source.span(at, at + width);
 }
 
-/** Where toml says it is: its grammar gives an offset, its compiler a line and a column. */
+/** The position reported by `toml`: its grammar gives an offset, its compiler a line and a column. */
 function offsetOf(error: unknown, source: Source): number | undefined {
   if (!(error instanceof Error)) return undefined;
   if ('location' in error) {

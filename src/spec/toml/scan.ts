@@ -1,6 +1,6 @@
 /**
- * Finds where things stand in text that `toml` has read already, so nothing is judged here: the scanner knows only where
- * keys and values begin and end. Many times faster than a syntax tree, which the tests compare it with.
+ * Finds the positions of keys and values in text that `toml` has already accepted, so it checks nothing. Many times faster
+ * than a syntax tree; tests compare the two.
  */
 import { child, type Range, type Shadow, shadowOf, wholeOf } from './shadow.js';
 
@@ -11,7 +11,7 @@ interface Key {
   readonly range: Range;
 }
 
-/** Throws a SyntaxError at what it does not understand. */
+/** Throws a SyntaxError for text that it cannot scan. */
 export function shadowFromScan(text: string): Shadow {
   return new Scanner(text).scan();
 }
@@ -19,7 +19,7 @@ export function shadowFromScan(text: string): Shadow {
 const BARE = /[A-Za-z0-9_-]+/y;
 const BLANK = /(?:[ \t\r\n]|#[^\n]*)*/y;
 const SPACE = /[ \t]*/y;
-/** Numbers, dates, booleans. A date may hold a space, so the end is trimmed. */
+/** Numbers, dates, booleans. A date may contain a space, so the end is trimmed. */
 const SCALAR = /[^,\]}#\r\n]*/y;
 
 class Scanner {
@@ -44,7 +44,7 @@ class Scanner {
     }
   }
 
-  /** The table that the lines below a header fill, and its range, which they extend. */
+  /** The table of a header and its range, which the lines below extend. */
   #header(root: Shadow): [Shadow, Growing] {
     const start = this.#at;
     const isArray = this.text.startsWith('[[', start);
@@ -138,7 +138,7 @@ class Scanner {
     return table;
   }
 
-  /** Items parted by commas, from the opening bracket to behind the closing one. */
+  /** Items separated by commas, from the opening to after the closing bracket. */
   #list(close: string, item: () => void): void {
     this.#at++;
     for (;;) {
@@ -160,7 +160,7 @@ class Scanner {
     while (end >= 0 && quote === '"' && this.#isEscaped(end)) end = this.text.indexOf(close, end + 1);
     if (end < 0) this.#fail();
     end += close.length;
-    // Two more quotes may stand before the closing three.
+    // Up to two quotes may come before the closing three.
     for (let more = 0; isLong && more < 2 && this.text[end] === quote; more++) end++;
     this.#at = end;
   }
@@ -171,7 +171,7 @@ class Scanner {
     return (at - before) % 2 === 1;
   }
 
-  /** Returns how much was skipped. */
+  /** Returns the number of skipped characters. */
   #skip(pattern: RegExp): number {
     pattern.lastIndex = this.#at;
     const length = pattern.exec(this.text)?.[0].length ?? 0;
@@ -185,7 +185,7 @@ class Scanner {
   }
 
   #fail(): never {
-    throw new SyntaxError(`not understood at ${this.#at}`);
+    throw new SyntaxError(`cannot scan at offset ${this.#at}`);
   }
 }
 

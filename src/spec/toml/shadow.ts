@@ -1,6 +1,6 @@
 /**
- * The shadow of a TOML document: what its syntax tree says of where things stand, and nothing of what they mean. The
- * values come from `toml` alone; this only locates them.
+ * The shadow of a TOML document: the positions of its keys and values, without their meaning. Values come only from
+ * `toml`.
  */
 import { type AST, parseTOML } from 'toml-eslint-parser';
 
@@ -9,15 +9,15 @@ export type Range = readonly [start: number, end: number];
 export interface Shadow {
   readonly kind: 'table' | 'array' | 'scalar';
   readonly range: Range;
-  /** `[service.orders]` of a table that has a header of its own. */
+  /** Range of the header, `[service.orders]`, of a table that has one. */
   head: Range | undefined;
-  /** Everywhere that the key is written. */
+  /** All places where the key is written. */
   readonly keys: Range[];
   readonly entries: Map<string, Shadow>;
   readonly items: Shadow[];
 }
 
-/** Nothing is ever put into a scalar, and most of a document is scalars: they share their emptiness. */
+/** Shared by all scalars, which are most of a document and have no children. */
 const NO_ENTRIES: Shadow['entries'] = new Map();
 const NO_ITEMS: Shadow['items'] = [];
 
@@ -30,10 +30,10 @@ export const shadowOf = (kind: Shadow['kind'], range: Range, key?: Range): Shado
   items: kind === 'scalar' ? NO_ITEMS : [],
 });
 
-/** Behind a byte order mark, so that what is written at the start stays behind it. */
+/** The whole text after a byte order mark, so that insertions at the start stay behind the mark. */
 export const wholeOf = (text: string): Range => [text.startsWith('\ufeff') ? 1 : 0, text.length];
 
-/** Throws what the parser throws. A byte order mark is taken for a space, which leaves every offset as it is. */
+/** Throws the errors of the parser. A byte order mark is replaced by a space, which keeps all offsets. */
 export function shadowFromSyntax(text: string): Shadow {
   const program = parseTOML(text.startsWith('\ufeff') ? ` ${text.slice(1)}` : text, { tomlVersion: '1.1' });
   const root = shadowOf('table', wholeOf(text));
@@ -91,7 +91,7 @@ function valueShadow(node: AST.TOMLContentNode, key?: Range): Shadow {
   }
 }
 
-/** The entry of that name, made when there is none yet; `key` is one more place where it is written. */
+/** The entry with this name; creates it if missing. `key` is another place where the key is written. */
 export function child(table: Shadow, name: string, kind: Shadow['kind'], range: Range, key: Range | undefined): Shadow {
   const known = table.entries.get(name);
   if (known) {
@@ -108,7 +108,7 @@ const keyName = (key: AST.TOMLBare | AST.TOMLQuoted): string => (key.type === 'T
 const HEADER = /^[ \t]*\[(\[?)[ \t]*([A-Za-z0-9_-]+(?:[ \t]*\.[ \t]*[A-Za-z0-9_-]+)*)[ \t]*\]/;
 const ASSIGNMENT = /^[ \t]*([A-Za-z0-9_-]+(?:[ \t]*\.[ \t]*[A-Za-z0-9_-]+)*)[ \t]*=/;
 
-/** For text that `toml` reads but the syntax tree does not: bare keys, found line by line, each as its whole line. */
+/** For text that `toml` accepts but the scanner does not: finds bare keys line by line; each range is a whole line. */
 export function shadowFromLines(text: string): Shadow {
   const root = shadowOf('table', wholeOf(text));
   let table = root;

@@ -1,10 +1,10 @@
-/** Where the characters of a TOML string's value stand in its source, escapes and line ends accounted for. */
+/** Maps offsets in the value of a TOML string to offsets in its source. */
 
 const ESCAPE = /\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|[ \t]*\r?\n[ \t\r\n]*|.)/sy;
 
 /**
- * `raw` is the source of a string with its quotes. Returns a function from offsets in the value to offsets in `raw`,
- * or undefined when `raw` is no string that spells `value` (a span that is coarser than the string).
+ * `raw` is the source of a string with its quotes. Returns a function from offsets in the value to offsets in `raw`, or
+ * undefined if `raw` is not the source of `value` (a span coarser than the string).
  */
 export function valueOffsets(raw: string, value: string): ((offset: number) => number) | undefined {
   const quote = raw.startsWith('"""') || raw.startsWith("'''") ? raw.slice(0, 3) : raw.slice(0, 1);
@@ -16,7 +16,7 @@ export function valueOffsets(raw: string, value: string): ((offset: number) => n
   return (offset) => quote.length + table[Math.max(0, Math.min(offset, value.length))]!;
 }
 
-/** For every code unit of the value, and its end: the offset in the body. */
+/** The offset in the body for every code unit of the value and its end. */
 function spell(body: string, quote: string): number[] {
   const table: number[] = [];
   let at = 0;
@@ -35,7 +35,7 @@ function spell(body: string, quote: string): number[] {
   return table;
 }
 
-/** UTF-16 code units that an escape stands for: none at a line's end, two beyond the basic plane. */
+/** UTF-16 code units that an escape produces: none at a line end, two beyond the basic plane. */
 function unitsOf(sequence: string): number {
   if (/^\\[ \t]*\r?\n/.test(sequence)) return 0;
   return sequence[1] === 'U' && Number.parseInt(sequence.slice(2), 16) > 0xffff ? 2 : 1;

@@ -1,6 +1,6 @@
 /**
- * Text -> located tree. `toml` is the authority on what is valid and on every value; the spans are found by walking its
- * values beside the shadow of the text. Where the two differ in shape, the value stands and its span is coarser.
+ * Text -> located tree. `toml` decides what is valid and gives every value; spans come from walking its values in parallel
+ * with the shadow of the text. Where the two differ in shape, the value is kept and its span is coarser.
  */
 import toml from 'toml';
 import type { Diagnostic, Outcome } from '../../schema/diagnostic.js';
@@ -10,10 +10,10 @@ import { describeSyntaxError } from './errors.js';
 import { shadowFromScan } from './scan.js';
 import { type Range, type Shadow, shadowFromLines } from './shadow.js';
 
-/** Arrays, tables and dotted keys within one another. Far beyond any spec; keeps every later walk off the stack's end. */
+/** Maximum nesting of arrays, tables and dotted keys. Far beyond any spec; protects later recursion from stack overflow. */
 export const MAX_DEPTH = 64;
 
-/** Marks a value that TOML calls a date or time: `toml` would give local ones as plain strings. */
+/** Marks a TOML date or time: `toml` would return local ones as plain strings. */
 class DateTime {
   constructor(readonly text: string) {}
   static from(text: string): DateTime {
@@ -24,7 +24,7 @@ class DateTime {
 
 const temporal = { ZonedDateTime: DateTime, PlainDateTime: DateTime, PlainDate: DateTime, PlainTime: DateTime };
 
-/** Never throws. A syntax error leaves no tree; `toml` stops at the first one, so there is one of it a file. */
+/** Never throws. With a syntax error there is no tree; `toml` stops at the first one, so there is at most one per file. */
 export function parseToml(source: Source, from: From): Outcome<TableNode> {
   let value: unknown;
   try {
@@ -42,7 +42,7 @@ function shadowOf(text: string): Shadow {
   try {
     return shadowFromScan(text);
   } catch (error) {
-    // Text that the authority accepts and the scanner does not understand: spans are coarser, values the same.
+    // `toml` accepts the text but the scanner does not: spans are coarser, values the same.
     if (error instanceof SyntaxError || error instanceof RangeError) return shadowFromLines(text);
     throw error;
   }
@@ -57,7 +57,7 @@ class Builder {
     readonly from: From,
   ) {}
 
-  /** `near`: where to point when the shadow does not know. */
+  /** `near`: the range to use if the shadow has none. */
   node(value: unknown, shadow: Shadow | undefined, near: Range | undefined, depth: number): TomlNode | undefined {
     const range: Range = shadow?.range ?? near ?? [0, this.source.text.length];
     const base = { span: this.source.span(...range), from: this.from };
@@ -110,8 +110,8 @@ class Builder {
       code: 'toml/too-deep',
       severity: 'error',
       span: this.source.lineSpan(range[0]),
-      message: `Values are nested more than ${MAX_DEPTH} deep here.`,
-      help: 'No key of a spec lies so deep: check what wrote this file.',
+      message: `Values are nested more than ${MAX_DEPTH} levels deep.`,
+      help: 'Reduce the nesting: no key of a spec is nested this deeply.',
     });
   }
 }

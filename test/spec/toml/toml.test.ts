@@ -272,8 +272,8 @@ test('offsets in a value lead to the source that wrote them', () => {
 
 test('syntax errors say what is wrong, at its place', () => {
   const cases: readonly (readonly [string, string, number, number, RegExp])[] = [
-    ['a = "x\nb = 1', 'toml/syntax', 1, 7, /never closed/],
-    ['a =\n', 'toml/syntax', 1, 3, /value is missing/],
+    ['a = "x\nb = 1', 'toml/syntax', 1, 7, /Unclosed string/],
+    ['a =\n', 'toml/syntax', 1, 3, /Missing value/],
     ['a = tru\n', 'toml/syntax', 1, 5, /unexpected `t`/],
     ["a = 'x' b = 1", 'toml/syntax', 1, 9, /end of the line/],
     ['a b = 1', 'toml/syntax', 1, 3, /Expected `=`/],
@@ -281,8 +281,8 @@ test('syntax errors say what is wrong, at its place', () => {
     ['a = 01', 'toml/syntax', 1, 5, /begin with a zero/],
     ['a = "\\q"', 'toml/syntax', 1, 7, /unknown escape/],
     ['a = [1 2]', 'toml/syntax', 1, 8, /TOML|comma/],
-    ['a = 1\na = 2', 'toml/duplicate-key', 2, 1, /`a` is set twice/],
-    ['[a]\nb = 1\n[a]\n', 'toml/duplicate-key', 3, 1, /`a` is set twice/],
+    ['a = 1\na = 2', 'toml/duplicate-key', 2, 1, /`a` is defined twice/],
+    ['[a]\nb = 1\n[a]\n', 'toml/duplicate-key', 3, 1, /`a` is defined twice/],
     ['a = { b = 1 }\n[a.c]\n', 'toml/duplicate-key', 2, 1, /`a/],
   ];
   for (const [text, code, line, column, message] of cases) {
