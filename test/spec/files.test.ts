@@ -214,10 +214,10 @@ test('files that cannot be read', () => {
     };
     assert.match(problem(join(folder, 'none')), /no such file/);
     assert.match(problem(folder), /folder/);
-    assert.match(problem(join(folder, 'a.toml', 'b')), /no folder/);
+    assert.match(problem(join(folder, 'a.toml', 'b')), /not a folder/);
     assert.match(problem('/x\0y'), /cannot be read/);
     symlinkSync(join(folder, 'loop'), join(folder, 'loop'));
-    assert.match(problem(join(folder, 'loop')), /circles/);
+    assert.match(problem(join(folder, 'loop')), /form a loop/);
     if (process.getuid?.() !== 0) {
       chmodSync(join(folder, 'a.toml'), 0);
       assert.match(problem(join(folder, 'a.toml')), /permission/);

@@ -150,7 +150,7 @@ const WRITTEN: readonly (readonly [text: string, ...answers: (string | RegExp)[]
   [routed('match = "/"\nto = "http://127.0.0.1:4000"'), 'in the `targets` of a service', '[service.NAME]'],
   // includes
   ['spec = 1\ninclude = 5\n', 'routes/*.toml'],
-  ['spec = 1\ninclude = "\\u0000"\n', 'no path holds a NUL'],
+  ['spec = 1\ninclude = "\\u0000"\n', 'cannot contain a NUL'],
   ['spec = 1\ninclude = "http://example.com/x.toml"\n', 'no such file'],
   [`spec = 1\ninclude = "${'{a,b}'.repeat(30)}"\n`, 'include/too-many'],
   [`spec = 1\ninclude = "${'*'.repeat(3000)}x"\n`, 'include/nothing', '...`'],
@@ -205,7 +205,7 @@ test('a pipe that nobody writes to, a folder, and links in a circle never hold g
     const messages = diagnostics.map(({ message }) => message).join('\n');
     assert.match(messages, 'it is a pipe, not a regular file');
     assert.match(messages, 'it is a folder');
-    assert.match(messages, 'symbolic links go in circles');
+    assert.match(messages, 'symbolic links form a loop');
     assert.match(checkSpec({ path: folder }).diagnostics[0]!.message, 'it is a folder');
     assert.match(checkSpec({ path: join(folder, 'pipe') }).diagnostics[0]!.message, 'nothing was written');
     assert.ok(performance.now() - started < 4000);
