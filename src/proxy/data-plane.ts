@@ -1,4 +1,4 @@
-/** A worker's whole face to control: generations in, connections served, counts and records out. */
+/** The data plane of a worker: loads generations, serves connections, and reports counts and records to control. */
 import type { Clock, Logger } from '../policies/contract.js';
 import { reasonOf } from '../reason.js';
 import { systemClock } from '../state/clock.js';
@@ -26,52 +26,53 @@ import type {
 } from './types.js';
 import { type PreparedServices, TargetRegistry } from './upstream/registry.js';
 
-/** Milliseconds between two looks at every deadline: what a timeout may be late by. */
+/** Milliseconds between two checks of all deadlines: the largest delay of a timeout. */
 const SWEEP_EVERY = 100;
-/** Milliseconds between two looks, in a drain, at whether all connections are gone. */
+/** Milliseconds between two checks of a drain whether all connections have closed. */
 const LOOK_EVERY = 10;
 
 /**
- * Looks in a row that find nobody new, after which a drain stops its listeners, and the milliseconds that it waits for that
- * in all. A look is a turn of the loop and, where nobody came in the last one, a millisecond. Counted, not timed: a thread
- * that stood still has not looked. Looks that find somebody are bounded by what a listener holds.
+ * A drain stops its listeners after this many consecutive checks without a new connection, or after the total wait in
+ * milliseconds. A check takes a turn of the event loop, plus a millisecond if the last one found no connection. Checks
+ * are counted rather than timed, because a blocked thread has not checked. The capacity of a listener bounds the other
+ * checks.
  */
 const QUIET_LOOKS = 10;
 const LAST_CALL = 500;
 
-/** Milliseconds between two steps of closing idle connections, so that what each gives back can show. */
+/** Milliseconds between two steps of closing idle connections, so that the freed memory of each step is measured. */
 const SHRINK_EVERY = 500;
 
 export interface DataPlaneHost {
   readonly clock?: Clock;
-  /** What timeouts are measured by, in milliseconds; left out, the system's. */
+  /** The clock for timeouts, in milliseconds; default: the system's. */
   readonly monotonic?: () => number;
   readonly random?: () => number;
-  /** Milliseconds before `min_body_rate` is asked of a client. Default 5000. */
+  /** Milliseconds before `min_body_rate` applies to a client. Default: 5000. */
   readonly bodyGrace?: number;
-  /** Bytes that bodies which are held may take together; left out, a share of the heap. */
+  /** Limit in bytes of all buffered bodies together; default: a share of the heap. */
   readonly bodyMemory?: number;
-  /** What overload is judged by; left out, V8's heap. */
+  /** The memory readings for overload; default: V8's heap. */
   readonly memory?: MemorySource;
-  /** What collects garbage after a crowd has gone; left out, V8. */
+  /** The garbage collector for use after a peak of connections; default: V8. */
   readonly collector?: CollectorSource;
 }
 
-/** A change of the access log: what `opened` lies behind is told apart by its key. */
+/** A change of the access log; the key identifies the settings that `opened` was created from. */
 interface LogChange {
   readonly key: string;
   readonly opened: AccessLog | undefined;
 }
 
-/** A generation that could go live at once. */
+/** A prepared generation, ready to go live. */
 interface Prepared {
   readonly generation: Generation;
   readonly services: PreparedServices;
   readonly bound: { readonly listener: Listener; readonly settings: ListenerSettings }[];
-  /** Those of `bound` that were not there before. */
+  /** The listeners of `bound` that are new. */
   readonly fresh: Listener[];
   readonly handover: Handover;
-  /** Undefined: it stays. */
+  /** Undefined: the access log stays. */
   log: LogChange | undefined;
 }
 
@@ -87,7 +88,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   readonly #overload: Overload;
   readonly #memoryReturn: MemoryReturn;
   #listeners: Listener[] = [];
-  /** Those that the live generation does not name, until their last connection is gone. */
+  /** Listeners that the live generation does not name, until their last connection closes. */
   #leaving: Listener[] = [];
   #loading: Promise<unknown> = Promise.resolve();
   #logKey = '';
@@ -126,7 +127,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       (level, message, fields) => events.log(level, message, fields),
       options.collector,
     );
-    // Behind the reads of a turn: where the thread stood still, what came meanwhile is read before anything is late.
+    // After the reads of a turn: bytes that arrived while the thread was blocked are read before deadlines are checked.
     this.#timer = setInterval(() => setImmediate(() => this.#sweep()), SWEEP_EVERY);
     this.#timer.unref();
   }
@@ -166,7 +167,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     try {
       prepared.log = this.#openLog(input);
       await this.#bind(settings, prepared);
-      // It may have been closed while a listener was bound.
+      // The data plane may have been closed while a listener was bound.
       if (this.#closed) throw new Error('The data plane is closing.');
     } catch (error) {
       await this.#undo(prepared);
@@ -176,7 +177,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     return prepared.bound.map(({ listener, settings: { entry } }) => ({ name: entry.name, address: listener.bound }));
   }
 
-  /** Those that stay are found first: the others leave, and may be in the way of new ones. */
+  /** Finds the listeners that stay first; the others leave, and may occupy addresses of new ones. */
   async #bind(wanted: readonly ListenerSettings[], { bound, fresh, handover }: Prepared): Promise<void> {
     for (const settings of wanted) {
       const known = this.#known(settings, bound);
@@ -214,7 +215,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     await log?.opened?.close();
   }
 
-  /** The listener that stands where the program wants one; by name first, so that two on port 0 keep apart. */
+  /** The existing listener at the wanted address; found by name first, to distinguish two listeners on port 0. */
   #known(wanted: ListenerSettings, taken: readonly { listener: Listener }[]): Listener | undefined {
     const free = this.#listeners.filter(
       (listener) =>
@@ -237,7 +238,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     for (const listener of this.#listeners) {
       if (listeners.includes(listener)) continue;
       this.#leaving.push(listener);
-      // Where another socket of this port goes on, those that wait in the queue of this one are let in first.
+      // If another socket of this port continues, first accept the connections in the queue of this one.
       if (!fresh.some(({ port }) => port === listener.port)) listener.stop();
       else void lastCall([listener]).then(() => listener.stop());
     }
@@ -257,7 +258,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       .catch((error: unknown) => this.#logger.warn('cannot close the previous access log', { cause: reasonOf(error) }));
   }
 
-  /** Undefined when it stays as it is. */
+  /** Undefined if the access log does not change. */
   #openLog({ program }: GenerationInput): LogChange | undefined {
     const wanted = this.#options.accessLog === undefined ? program.accessLog : this.#options.accessLog;
     const path = wanted?.path;
@@ -304,7 +305,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#sink.handOver();
   }
 
-  /** Takes on less while memory runs short. */
+  /** Reduces load while memory is low. */
   #relieve(now: number): void {
     const changed = this.#overload.sweep(now);
     const { shedding, shrinking } = this.#overload;
@@ -337,7 +338,9 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     return { ...report, tookMs: this.#engine.monotonic() - started };
   }
 
-  /** The kernel resets what it has let in on a socket that closes, so listeners stop when nobody comes. */
+  /**
+   * Stops the listeners once no more connections arrive: the kernel resets accepted connections of a closing socket.
+   */
   async #takeLast(): Promise<void> {
     for (const listener of this.#listeners) listener.hold();
     let before = 0;
@@ -346,7 +349,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
         await new Promise((resolve) => setTimeout(resolve, 1));
         waits++;
       }
-      // After a timer the loop has not yet looked who has come; and it takes in one a turn.
+      // Timers run before the event loop polls for connections, and it accepts one connection per turn.
       await new Promise((resolve) => setImmediate(resolve));
       const held = this.#listeners.reduce((sum, listener) => sum + listener.held, 0);
       quiet = held === before ? quiet + 1 : 0;
@@ -375,7 +378,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   }
 }
 
-/** This worker's view of the open connections. What a dead one in its place counted is gone with it. */
+/** This worker's view of the table of open connections. Resets the counts of a dead worker that had the same place. */
 function connectionsOf({ connections, worker = 0 }: DataPlaneOptions): ConnectionTable {
   const table = new ConnectionTable(connections ?? ConnectionTable.allocate({ workers: worker + 1 }), worker);
   table.forget(worker);

@@ -1,4 +1,4 @@
-/** What all connections of a data plane share: the live generation, counters, clocks, and the steps of an exchange. */
+/** Shared by all connections of a data plane: the live generation, counters, clocks, and the steps of an exchange. */
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { Clock } from '../policies/contract.js';
@@ -29,33 +29,33 @@ import { FailureNotes, type TargetHost } from './upstream/target-host.js';
 
 export class Engine implements TargetHost, DriverHost {
   readonly stats = new StatsWriter();
-  /** Of the process, as far as this data plane may use them. */
+  /** The file descriptors that this data plane may use. */
   readonly descriptors: Descriptors;
   readonly dns: DnsCache;
   readonly failures = new FailureNotes();
-  /** Which connections may stay. */
+  /** Decides which new connections are accepted. */
   readonly admission: Admission;
-  /** Scratch that each request head is parsed into; an exchange copies what it keeps. */
+  /** Scratch object for parsing request heads; an exchange copies the parts that it keeps. */
   readonly head = new RequestHead();
   readonly sink: RecordSink;
   readonly batcher = new WriteBatcher();
   readonly driver = new Driver(this);
   readonly recent = new RecentExchanges();
-  /** For connections with much to do at once. */
+  /** Schedules connections with much pending work. */
   readonly scheduler = new FairScheduler();
   readonly acceptBursts = new AcceptBursts(this.scheduler);
-  /** Memory of bodies that are held. */
+  /** Memory budget of buffered bodies. */
   readonly bodies: BodyBudget;
   readonly uploads: Uploads;
-  /** The live one; undefined only before the first load. */
+  /** The live generation; undefined only before the first load. */
   generation: Generation | undefined = undefined;
-  /** Exchanges begun and not ended, of all generations. */
+  /** Exchanges in progress, of all generations. */
   inFlight = 0;
   /** `date: ...` with the line's end, at most one sweep old. */
   dateLine = '';
-  /** No new exchange may keep its connection. */
+  /** Connections close after their current exchange. */
   draining = false;
-  /** Milliseconds that a client has before `min_body_rate` is asked of it. */
+  /** Milliseconds before `min_body_rate` applies to a client. */
   bodyGrace = 5000;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -63,7 +63,7 @@ export class Engine implements TargetHost, DriverHost {
   #ids = 0;
   #cachedNow = 0;
 
-  /** `bodyMemory`: bytes that held bodies may take together; left out, a share of the heap. */
+  /** `bodyMemory`: limit in bytes of all buffered bodies together; default: a share of the heap. */
   constructor(clock: Clock, log: Log, sink: RecordSink, connections: ConnectionTable, bodyMemory?: number) {
     this.#clock = clock;
     this.#log = log;
@@ -89,7 +89,7 @@ export class Engine implements TargetHost, DriverHost {
     return this.#cachedNow;
   }
 
-  /** The monotonic time as somebody asked for it last, one sweep old at most: for idle times, where that is nothing. */
+  /** The last reading of the monotonic clock, at most one sweep old; precise enough for idle timeouts. */
   cachedNow(): number {
     return this.#cachedNow;
   }
@@ -98,15 +98,15 @@ export class Engine implements TargetHost, DriverHost {
     this.#log(level, message, fields);
   }
 
-  /** Something threw that must not: told once, with where. Whatever it was at work on must end; nothing else may. */
+  /** Logs an unexpected exception with its stack. The caller must end the affected exchange, and nothing else. */
   bug(error: unknown, request?: string): void {
     this.log('error', BUG, { request, error: inspect(error) });
   }
 
-  /** Unique in time and space: random bits of this data plane, and a count. */
+  /** A globally unique id: random bits of this data plane, and a count. */
   readonly newId = (): string => `${this.#idPrefix}-${(this.#ids++).toString(36)}`;
 
-  /** An exchange begins. Throws only for a bug. */
+  /** Begins an exchange. Throws only for a bug in gw. */
   begin(exchange: GwExchange, downstream: Downstream): void {
     this.inFlight++;
     exchange.generation.inFlight++;
@@ -123,7 +123,7 @@ export class Engine implements TargetHost, DriverHost {
     return upgrades ? new Tunnel(this, exchange, service) : new Relay(this, exchange, service);
   }
 
-  /** Something that was no request: counted with those that matched no route. */
+  /** Records a malformed request; it counts with the requests that matched no route. */
   refused(error: ErrorSlug, cause: string, remote: string, id: string): void {
     const slot = this.generation?.unmatched;
     const { status } = ERRORS[error];
@@ -135,7 +135,7 @@ export class Engine implements TargetHost, DriverHost {
     if (this.sink.active) this.sink.write(recordOfRefusal(error, cause, status, remote, id, this.now()));
   }
 
-  /** What control tells of this worker's memory. */
+  /** Publishes the overload state of this worker. */
   overloaded(shedding: boolean, shrinking: boolean): void {
     const slot = this.generation?.unmatched;
     if (slot === undefined) return;
@@ -143,7 +143,7 @@ export class Engine implements TargetHost, DriverHost {
     this.stats.set(slot, Counter.Shrinking, Number(shrinking));
   }
 
-  /** An exchange is over at `now` (monotonic): its counts, and its record where somebody reads one. */
+  /** Ends an exchange at `now` (monotonic): counts it, and creates its record if records are read. */
   end(exchange: GwExchange, status: number, bytesIn: number, bytesOut: number, cut: boolean, now: number): void {
     const { generation, compiled } = exchange;
     const took = now - exchange.startMs;

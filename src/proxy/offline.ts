@@ -1,6 +1,6 @@
 /**
- * The data plane without sockets: the very parse, normalisation, match and chain of the engine, on a clock of the caller's
- * choice. The last step picks a target and stops. What explain, and tests inside a spec, stand on.
+ * The data plane without sockets: parsing, normalization, match and chain of the engine, on a clock that the caller
+ * supplies. The last step selects a target and stops. Used by explain and by tests inside a spec.
  */
 import { inspect } from 'node:util';
 import type { MatchTrace } from '../bundle/match/match.js';
@@ -41,48 +41,48 @@ export interface OfflineRequest {
   /** The request target as it is sent: `/path?query`, or absolute (RFC 9112 section 3.2). */
   readonly url: string;
   readonly headers?: Iterable<readonly [name: string, value: string]> | { readonly [name: string]: string };
-  /** Of HTTP; 1.1 when left out. */
+  /** HTTP version; default: 1.1. */
   readonly version?: '1.0' | '1.1';
   /**
-   * False: the fields are all that is sent. Else a request of HTTP/1.1 without a Host field gets one, of the absolute URL,
-   * or `localhost`, as every client sends one.
+   * False: exactly these fields are sent. Otherwise an HTTP/1.1 request without a Host field gets one, from the
+   * absolute URL or `localhost`, as every client sends one.
    */
   readonly addHost?: boolean;
-  /** Address of the peer; 127.0.0.1 when left out. */
+  /** Address of the peer; default: 127.0.0.1. */
   readonly remoteAddress?: string;
-  /** Name of the listener that it comes in by. Left out: the first; for an https URL the first with TLS. */
+  /** Name of the listener that receives it. Default: the first one; for an https URL the first one with TLS. */
   readonly listener?: string;
 }
 
 export interface OfflineResult {
-  /** Status of the reply where gw answers by itself; null where the target's reply would decide. */
+  /** Status of the reply if gw answers itself; null if the target's reply would decide. */
   readonly status: number | null;
-  /** Slug of gw's own answer, as in the access log; null where there is none. */
+  /** Error slug of gw's reply, as in the access log; null if there is none. */
   readonly error: string | null;
-  /** What was wrong, for people, where gw refuses it; null where there is nothing more to say. */
+  /** Readable cause if gw refuses the request; null if the error says it all. */
   readonly cause: string | null;
-  /** Index of the route in the program; null where none takes it. */
+  /** Index of the route in the program; null if no route matches. */
   readonly route: number | null;
   readonly params: { readonly [name: string]: string };
-  /** Normalised; as sent where normalising refused it. Null where the request could not even be read. */
+  /** The normalized path, or as sent if normalization refused it. Null if the request is malformed. */
   readonly path: string | null;
   readonly decisions: readonly Decision[];
-  /** Which conditions decided, and near misses; null where the request did not come as far as a match. */
+  /** The conditions that decided, and near misses; null if the request was refused before the match. */
   readonly trace: MatchTrace | null;
   readonly service: string | null;
-  /** The target that would be asked now; null where gw answers, or a managed service has not started. */
+  /** The target that would get the request now; null if gw answers, or a managed service has not started. */
   readonly target: string | null;
-  /** Lines of the request head as that target would see it. */
+  /** Lines of the request head that the target would receive. */
   readonly head: readonly string[] | null;
   readonly consumer: string | null;
-  /** gw's own reply. */
+  /** The reply of gw. */
   readonly reply: { readonly headers: readonly (readonly [string, string])[]; readonly body: string } | null;
 }
 
-/** Errors of a request that no route was looked for. */
+/** Errors of requests that are refused before the match. */
 const BEFORE_MATCH: ReadonlySet<string> = new Set(['request/path', 'request/misdirected']);
 
-/** Of a listener that the spec says nothing of: there is none. */
+/** Limits of the default listener, for a program without listeners. */
 const LIMITS: HeadLimits = {
   maxHeaderBytes: 32 * 1024,
   maxHeaders: 100,
@@ -97,7 +97,7 @@ export class OfflinePlane {
   readonly #clock: Clock;
   #ids = 0;
 
-  /** Throws where the generation cannot be loaded. */
+  /** Throws if the generation cannot be loaded. */
   constructor(input: GenerationInput, { clock, limits, random = Math.random, logger = SILENT }: OfflineOptions) {
     this.#clock = clock;
     const instances = new PolicyInstances({ clock, random, logger, limits });
@@ -117,7 +117,7 @@ export class OfflinePlane {
     this.#generation.connect(registry.adopt(registry.prepare(input.program.services, input.stats)));
   }
 
-  /** Sends a request through. Resolves also where gw refuses it; never rejects. */
+  /** Runs a request. Resolves also if gw refuses it; never rejects. */
   run(request: OfflineRequest): Promise<OfflineResult> {
     const { program } = this.#generation;
     const listener = listenerOf(program.listeners, request);
@@ -144,7 +144,7 @@ export class OfflinePlane {
   }
 }
 
-/** One request's way: where the data plane has an engine, a connection and a target. */
+/** The run of one request; takes the place of engine, connection and target. */
 class OfflineRun implements DriverHost, Downstream {
   readonly taken = 0;
   readonly #generation: Generation;
@@ -154,7 +154,7 @@ class OfflineRun implements DriverHost, Downstream {
   #trace: MatchTrace | null = null;
   #target: string | null = null;
   #head: readonly string[] | null = null;
-  /** Stands for what the target would reply. */
+  /** Placeholder for the target's reply. */
   #asked: Reply | undefined;
 
   constructor(generation: Generation, resolve: (result: OfflineResult) => void) {
@@ -212,7 +212,7 @@ class OfflineRun implements DriverHost, Downstream {
       target: this.#target,
       head: this.#head,
       consumer: exchange.consumer?.name ?? null,
-      reply: own ? told(reply) : null,
+      reply: own ? replyResult(reply) : null,
     });
     exchange.end();
   }
@@ -229,7 +229,7 @@ class OfflineRun implements DriverHost, Downstream {
     return false;
   }
 
-  // Nothing is streamed, and there is no client that could leave.
+  // Nothing is streamed, and no client can disconnect.
   interim(): void {}
   trailers(): void {}
   cut(): void {}
@@ -244,7 +244,7 @@ class OfflineRun implements DriverHost, Downstream {
   }
 }
 
-/** In place of a relay: replies when it is started, with a body that is there. */
+/** Takes the place of a relay: replies at once with an available body. */
 class OfflineSource implements ReplySource {
   readonly contentLength = 0;
   readonly bodiless = true;
@@ -260,12 +260,12 @@ class OfflineSource implements ReplySource {
   discard(): void {}
 }
 
-const told = ({ headers, body }: Reply): OfflineResult['reply'] => ({
+const replyResult = ({ headers, body }: Reply): OfflineResult['reply'] => ({
   headers: [...headers.entries()].map(([name, value]) => [name, shownText(value)] as const),
   body: body instanceof Uint8Array ? Buffer.from(body).toString('utf8') : '',
 });
 
-/** A request that cannot be read: the engine would refuse it and close. */
+/** The result for a malformed request, which the engine would refuse. */
 function unread(id: string, error: ErrorSlug, cause: string): OfflineResult {
   const reply = problem({ id }, { code: error, ...ERRORS[error] });
   return {
@@ -281,7 +281,7 @@ function unread(id: string, error: ErrorSlug, cause: string): OfflineResult {
     target: null,
     head: null,
     consumer: null,
-    reply: told(reply),
+    reply: replyResult(reply),
   };
 }
 
@@ -295,7 +295,7 @@ const listenerOf = (
   (/^https:/i.test(url) ? listeners.find(({ tls }) => tls !== undefined) : undefined) ??
   listeners[0];
 
-/** The request as it would come over the wire. What is no valid head stays so: the parser is to judge it. */
+/** The request head as sent over the wire. An invalid head stays invalid, for the parser to refuse. */
 function headText({ method, url, headers = {}, version = '1.1', addHost }: OfflineRequest): string {
   const fields = Symbol.iterator in headers ? [...headers] : Object.entries(headers);
   const given = version === '1.0' || addHost === false || fields.some(([name]) => name.toLowerCase() === 'host');

@@ -1,15 +1,15 @@
 /**
  * Causes of failures: short phrases for the access log, the event stream and the dashboard. They name hosts, fields and
- * OpenSSL's reasons, so no reply to a client holds one. All of this runs only after something has failed.
+ * OpenSSL's reasons, so replies to clients never contain them. This code runs only after a failure.
  */
 import { errnoCode, messageOf } from '../../reason.js';
 
-/** Characters of a cause. */
+/** Longest cause in characters. */
 export const MAX_CAUSE = 200;
-/** Names of a certificate that are listed. */
+/** Most names of a certificate that are listed. */
 const MAX_NAMES = 5;
 
-/** The log has an error beside it, with where. */
+/** The log has an error line with the stack. */
 export const BUG_CAUSE = 'an exception in the gateway';
 export const BAD_REWRITE = 'rewrite, strip_prefix or a policy made a path or a Host that cannot be sent';
 
@@ -19,11 +19,11 @@ export const NO_DESCRIPTOR = 'out of file descriptors for connections to targets
 export const queueFull = (waiting: number, connections: number): string =>
   `queue full: ${waiting} requests wait for ${connections} connections`;
 
-/** Of a request that has waited for `ms` while `used` of `most` connections were open. */
+/** Cause of a request that has waited for `ms` while `used` of `most` connections were open. */
 export const queueTimeout = (ms: number, used: number, most: number): string =>
   `queue timeout (${timeSpan(ms)}): ${used} of ${most} connections in use`;
 
-/** Of a client that is so many milliseconds behind, while others wait for the connection that it holds. */
+/** Cause of a client that is `behind` milliseconds late while `waiting` requests wait for its connection. */
 export const slowClient = (behind: number, waiting: number): string =>
   `slow client (${timeSpan(behind)} behind) while ${waiting} requests wait for a connection`;
 
@@ -38,7 +38,7 @@ export function bounded(text: string): string {
   return clean.length <= MAX_CAUSE ? clean : `${clean.slice(0, MAX_CAUSE - 3)}...`;
 }
 
-/** A bound of so many milliseconds, for the end of a cause: `connect timeout (5 s)`. */
+/** A duration in milliseconds for the end of a cause: `connect timeout (5 s)`. */
 export const timeSpan = (ms: number): string => (ms < 1000 ? `${Math.round(ms)} ms` : `${Math.round(ms / 100) / 10} s`);
 
 const SYSTEM: { readonly [code: string]: string } = {
@@ -104,7 +104,7 @@ const TLS: { readonly [reason: string]: string } = {
   INAPPROPRIATE_FALLBACK: 'no TLS version in common',
   NO_SHARED_CIPHER: 'no cipher in common',
   NO_CIPHER_MATCH: 'no cipher in common',
-  INSUFFICIENT_SECURITY: 'no cipher that the target takes for strong enough',
+  INSUFFICIENT_SECURITY: 'no cipher that the target accepts as strong enough',
   HANDSHAKE_FAILURE: 'handshake refused by the target (no cipher in common, or it asks for a client certificate)',
   CERTIFICATE_REQUIRED: 'the target requires a client certificate',
   BAD_CERTIFICATE: 'the target requires another client certificate',
@@ -114,10 +114,10 @@ const TLS: { readonly [reason: string]: string } = {
   UNEXPECTED_EOF_WHILE_READING: 'connection closed during the handshake',
 };
 
-/** Why a connection could not be made, or ended: of an error of a socket, the resolver, or TLS. */
+/** The cause of a failed or closed connection, from an error of a socket, the resolver or TLS. */
 export function connectionCause(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) {
-    // One for each address of a name: mostly the same.
+    // One error per address of a name, usually the same.
     return bounded([...new Set(error.errors.map((one: unknown) => connectionCause(one)))].join('; '));
   }
   const code = opensslCode(error) ?? errnoCode(error) ?? '';
@@ -147,7 +147,7 @@ function namesOf(error: unknown): string[] {
   return typeof name === 'string' ? [name] : [];
 }
 
-/** Where a write met the failure, Node gives EPROTO, and OpenSSL's own line as the message. */
+/** If a write failed, Node reports EPROTO with OpenSSL's line as the message. */
 function opensslCode(error: unknown): string | undefined {
   if (errnoCode(error) !== 'EPROTO') return undefined;
   const reason = /error:[0-9A-F]+:[^:]*:[^:]*:([^:]+):/.exec(messageOf(error))?.[1];

@@ -1,7 +1,9 @@
-/** Every error with which gw refuses or cuts an exchange, by its slug in the access log. docs/errors.md describes them. */
+/**
+ * Errors with which gw refuses or aborts an exchange, by their slug in the access log. docs/errors.md describes them.
+ */
 
 export interface ErrorKind {
-  /** Status of the reply; 0: the exchange is cut without a reply, or within it. */
+  /** Status of the reply; 0: the exchange is aborted without a reply, or within it. */
   readonly status: number;
   /** Title of the problem (RFC 9457): a short phrase without a full stop, the same for every occurrence. */
   readonly title: string;

@@ -1,4 +1,4 @@
-/** Records of finished exchanges: to the access log, and to who watches. */
+/** Records of finished exchanges, for the access log and for watching clients. */
 
 import { takeQueryParam } from '../../policies/run-kit.js';
 import type { AccessLog } from '../../telemetry/log/access-log.js';
@@ -8,7 +8,7 @@ import type { GwExchange } from './exchange.js';
 
 const MAX_WAITING = 512;
 
-/** Which records somebody watches. */
+/** The records that clients watch. */
 export type WatchLevel = 'off' | 'records' | 'decisions';
 
 /** Takes batches of records, with the number of records that were dropped. */
@@ -27,7 +27,7 @@ export class RecordSink {
     this.#events = events;
   }
 
-  /** Whether records are wanted at all. */
+  /** Whether any records are read. */
   active = false;
 
   get level(): WatchLevel {
@@ -59,7 +59,7 @@ export class RecordSink {
     else this.#dropped++;
   }
 
-  /** Hands over what waits; called a few times a second. */
+  /** Delivers pending records; called a few times a second. */
   handOver(): void {
     if (this.#waiting.length === 0) return;
     const records = this.#waiting;
@@ -70,7 +70,7 @@ export class RecordSink {
   }
 }
 
-/** The record of a finished exchange. `status` 0: cut before a reply. Durations in milliseconds. */
+/** The record of a finished exchange. `status` 0: aborted before a reply. Durations in milliseconds. */
 export function recordOf(
   exchange: GwExchange,
   status: number,
@@ -105,14 +105,14 @@ export function recordOf(
   };
 }
 
-/** The policy that reads a credential takes it away; an exchange that never came to it still has it. */
+/** The URL without credentials: an exchange that did not reach the policy that removes them still contains them. */
 export function urlText(path: string, query: string, bareQuery: boolean, secretParams: readonly string[]): string {
   let shown = query;
   for (const name of secretParams) shown = takeQueryParam(shown, name).rest;
   return shown === '' && !bareQuery ? path : `${path}?${shown}`;
 }
 
-/** The record of what could not be read as a request. */
+/** The record of a malformed request. */
 export function recordOfRefusal(
   error: string,
   cause: string,

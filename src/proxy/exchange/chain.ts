@@ -4,10 +4,10 @@
  *     request   [ outer ]  guard  authenticate  authorize  limit  cache  transform  ->  action
  *     reply     [ outer ]  guard  authenticate  authorize  limit  cache  transform  <-
  *
- * A step whose declaration names a reply phase edits replies outermost, in place of its position in the chain: its after()
- * sees every reply of the route, also those made before its before() ran. All other steps see a reply only if their
- * before() ran and passed. These are always the first steps of the chain, so one number, `entered`, says which they are,
- * and a chain may have any number of steps.
+ * A step whose declaration names a reply phase edits replies outermost, regardless of its position in the chain: its
+ * after() sees every reply of the route, including those created before its before() ran. All other steps see a reply
+ * only if their before() ran and passed. These are always the first steps of the chain, so one number, `entered`,
+ * identifies them, and a chain can have any number of steps.
  *
  * With synchronous policies this is two loops: no promise, no closure.
  */
@@ -24,15 +24,15 @@ export interface ChainStep {
   readonly outermost: boolean;
 }
 
-/** What a chain keeps in an exchange. */
+/** The state of a chain in an exchange. */
 export interface ChainedExchange extends Exchange {
-  /** How many steps, from the first on, were passed on the way in. */
+  /** Number of steps, from the first on, that the request has passed. */
   entered: number;
   /** The step whose before() answered. Its after() does not see that reply. */
   answeredBy: ChainStep | undefined;
-  /** The reply has left the chain: what an asynchronous before() still returns is dropped. */
+  /** The reply has left the chain: the result of a pending before() is dropped. */
   readonly settled: boolean;
-  /** Brings the body of the target's reply. */
+  /** The body of the target's reply. */
   readonly source: ReplyBody | undefined;
   error: string | null;
   cause: string | null;
@@ -63,7 +63,7 @@ export class Chain {
     );
   }
 
-  /** Lets the policies that answer preflights edit gw's reply to a request that no route takes. Never throws. */
+  /** Lets the policies that answer preflights edit gw's reply to a request without a route. Never throws. */
   missed(exchange: ChainedExchange, given: Reply): Reply {
     let reply = given;
     for (const step of this.#steps)
@@ -73,9 +73,9 @@ export class Chain {
   }
 
   /**
-   * The way in: calls before() of the steps that the exchange has not passed yet. Returns undefined when all let it pass, or
-   * the reply that ends the way in, which has not been through leave(). A promise of the same where a before() returned
-   * one; it gives undefined when the exchange is settled meanwhile. Never throws or rejects.
+   * The request direction: calls before() of the steps that the exchange has not passed yet. Returns undefined if all
+   * pass, or the reply of a step, to which leave() has not been applied. Returns a promise of the same if a before()
+   * returned one; it resolves to undefined if the exchange is settled meanwhile. Never throws or rejects.
    */
   enter(exchange: ChainedExchange): Reply | undefined | Promise<Reply | undefined> {
     const steps = this.#steps;
@@ -125,12 +125,12 @@ export class Chain {
     if (fault !== undefined) return this.#failed(exchange, step, new TypeError(fault));
     if (reported !== undefined) report(exchange, step, reported, reply);
     exchange.answeredBy = step;
-    // A problem's own code says more than that a policy answered.
+    // The code of a problem is more specific than `policy/answered`.
     exchange.error ??= reply.code ?? 'policy/answered';
     return reply;
   }
 
-  /** The way out: after() of the steps that were passed, then of those that edit replies outermost. Never throws. */
+  /** The reply direction: after() of the passed steps, then of the outermost steps. Never throws. */
   leave(exchange: ChainedExchange, given: Reply): Reply {
     let reply = given;
     for (let i = Math.min(exchange.entered, this.#inner) - 1; i >= 0; i--) {
@@ -158,7 +158,7 @@ export class Chain {
     }
   }
 
-  /** Policies fail closed: a request that one of them did not let pass goes no further. */
+  /** Policies fail closed: after an exception the request goes no further. */
   #failed(exchange: ChainedExchange, step: ChainStep, error: unknown): Reply {
     const why = messageOf(error);
     this.#logger.error('policy failed, request refused', {
@@ -175,15 +175,15 @@ export class Chain {
   }
 }
 
-/** Reports the decision of a step that did not report one itself: `reported` decisions were there before it ran. */
+/** Reports the decision of a step unless it reported one itself; `reported` decisions existed before it ran. */
 function report(exchange: Exchange, step: ChainStep, reported: number, result?: Reply): void {
   const { decisions } = exchange;
   if (decisions === undefined || decisions.length > reported) return;
-  const why = result === undefined ? 'let the request pass' : `answered with ${result.status}`;
+  const why = result === undefined ? 'request passed' : `answered with ${result.status}`;
   decisions.push({ step: step.name, use: step.use, outcome: result === undefined ? 'pass' : 'answer', why });
 }
 
-/** Types promise it; what a policy returns is checked all the same. */
+/** Checks at run time what the types promise. */
 function isReply(given: unknown): given is Reply {
   if (typeof given !== 'object' || given === null || !('headers' in given)) return false;
   const { headers } = given;
@@ -192,11 +192,11 @@ function isReply(given: unknown): given is Reply {
   );
 }
 
-/** Why a reply cannot be sent; undefined where it can. `switches`: the target's reply is a 101. */
+/** Why a reply cannot be sent; undefined if it can. `switches`: the target's reply is a 101. */
 function faultOf(reply: Reply, source: ReplyBody | undefined, switches: boolean): string | undefined {
   if (!isReply(reply)) return 'the policy answered with a value that is not a reply';
   const { status, body } = reply;
-  // A stream is what the target made it: a tunnel with a 101 only, a body with any other status.
+  // The target determines the kind of stream: a tunnel only with a 101, a body with any other status.
   if (body !== null && body === source)
     return (status === 101) === switches && isStatus(status) ? undefined : UNSENDABLE;
   if (status === 101 || !isStatus(status)) return UNSENDABLE;
@@ -208,7 +208,7 @@ const isStatus = (status: number): boolean =>
 
 const UNSENDABLE = 'the policy answered with a reply that cannot be sent';
 
-/** Throws the reply's body away where it is a stream. */
+/** Discards the reply's body if it is a stream. */
 export function discard({ body }: Reply): void {
   if (body !== null && body !== undefined && !(body instanceof Uint8Array)) body.discard();
 }

@@ -1,9 +1,9 @@
-/** A route's own reply that no policy can edit: one for all of its exchanges, its head written when it was compiled. */
+/** A fixed reply that no policy can edit: one object for all exchanges, with a head written by the compiler. */
 import type { ReplyEntry } from '../../bundle/types.js';
 import { BytesReply, HeaderMap } from '../../policies/run-kit.js';
 
 export class ConstantReply extends BytesReply {
-  /** Status line and fields, without the empty line; what each exchange has of its own is added behind it. */
+  /** Status line and fields, without the empty line; the fields of each exchange are appended. */
   readonly head: string;
   readonly hasDate: boolean;
 

@@ -1,71 +1,71 @@
 /**
- * What an exchange needs of the connection, or stream, that it came by. A downstream only sends: which reply goes out, and
- * when an exchange fails, is decided by the driver (driver.ts). Nothing here depends on the version of HTTP.
+ * The interface between an exchange and its client connection or stream. A downstream only sends; the driver
+ * (driver.ts) decides which reply is sent and when an exchange fails. Nothing here depends on the version of HTTP.
  */
 import type { HeaderFields, Reply, ReplyBody } from '../../policies/contract.js';
 
-/** What brings a reply from a target: a relay, or a tunnel. It is the body of the reply that it brings. */
+/** The source of a target's reply: a relay or a tunnel. It is also the body of that reply. */
 export interface ReplySource extends ReplyBody {
-  /** Content-Length of the target's reply, also where there is no body (HEAD); -1 for none. */
+  /** Content-Length of the target's reply, even without a body (HEAD); -1 if absent. */
   readonly contentLength: number;
-  /** The target's status comes without a body. */
+  /** The target's status has no body. */
   readonly bodiless: boolean;
   start(): void;
-  /** The downstream has taken the head: the body may come. */
+  /** The downstream has sent the head: the body can follow. */
   flow(): void;
-  /** The client read on after body() had returned false. */
+  /** The client has read more after body() returned false. */
   resume(): void;
-  /** The exchange is over for another reason: the client left, time is up, another reply goes out. Idempotent. */
+  /** The exchange ended for another reason: client disconnect, timeout, a different reply. Idempotent. */
   cancel(): void;
 }
 
-/** Takes a request's body on its way to the target. */
+/** Receives a request's body for the target. */
 export interface BodySink {
-  /** False: no more for now. */
+  /** False: accepts no more for now. */
   readonly takesBody: boolean;
-  /** The target is not asked yet: gw waits for the client's body. */
+  /** No target connection is used yet: gw waits for the client's body. */
   readonly collecting: boolean;
   /** Payload, valid until this returns. */
   sendBody(bytes: Buffer, last: boolean): void;
 }
 
-/** The other end of a connection that has switched protocols. */
+/** The target side of a tunnel. */
 export interface TunnelEnd {
-  /** False: no more until `tunnelWantsMore` is called. */
+  /** False: accepts no more until `tunnelWantsMore` is called. */
   fromClient(bytes: Buffer): boolean;
   clientEnded(): void;
 }
 
 export interface Downstream {
-  /** An informational reply (1xx) with its end-to-end fields; left out where the client cannot read it. */
+  /** Sends an informational reply (1xx) with its end-to-end fields; skipped if the client cannot read it. */
   interim(status: number, fields: HeaderFields): void;
   /**
-   * Sends a reply: head and body where `body` is bytes or null. Where it is the exchange's source, sends the head and calls
-   * flow(); body() brings the rest. At most once an exchange, unless takeBack() succeeded.
+   * Sends a reply: head and body if `body` is bytes or null. If `body` is the exchange's source, sends the head and
+   * calls flow(); the rest follows through body(). At most once per exchange, unless takeBack() succeeded.
    */
   send(reply: Reply): void;
-  /** Payload of the reply's body, valid until this returns; false when the client must first read. */
+  /** Sends payload of the reply's body, valid until this returns. Returns false if the client must read first. */
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean;
   /**
    * Trailer fields of the reply, before the last body(). A downstream that cannot send them drops them, which RFC 9110
    * section 6.5.1 allows.
    */
   trailers(fields: HeaderFields): void;
-  /** Bytes that the client has taken. */
+  /** Bytes that the client has received. */
   readonly taken: number;
-  /** Withdraws a reply of which no byte is out yet: another one may be sent. False when it is too late. */
+  /** Withdraws a reply of which no byte was sent, so that another one can be sent. Returns false if it is too late. */
   takeBack(): boolean;
-  /** Ends the exchange without a complete reply: the client must see that it was cut. */
+  /** Aborts the exchange visibly for the client, without a complete reply. */
   cut(): void;
-  /** The sink takes the request's body now: what is here goes to it at once, the rest as it comes. */
+  /** Passes the request's body to the sink: received bytes at once, the rest as it arrives. */
   pull(sink: BodySink): void;
-  /** The exchange fails: the rest of the request's body is not waited for. */
+  /** The exchange has failed: do not wait for the rest of the request's body. */
   dropBody(): void;
-  /** Something threw outside of the downstream's own calls: ends the exchange, and the connection or stream. */
+  /** An unexpected exception outside of the downstream's calls: ends the exchange and the connection or stream. */
   broke(error: unknown): void;
-  /** After the head of a 101: bytes go both ways as they are until an end of the tunnel closes. */
+  /** After the head of a 101: forwards bytes unchanged in both directions until one end closes. */
   tunnel(end: TunnelEnd): void;
-  /** Bytes of the tunnel; `written` is called when the client's socket has taken them. */
+  /** Sends bytes of the tunnel; `written` is called when the client's socket has accepted them. */
   tunnelWrite(bytes: Buffer, written: () => void): void;
   tunnelWantsMore(): void;
   tunnelEnded(): void;

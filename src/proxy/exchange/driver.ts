@@ -5,8 +5,8 @@
  *                 \        \           \                   >-- #exit -> chain.leave -> downstream.send
  *     fail -------------------------------------------------/
  *
- * Every reply goes out by #exit, whether it comes from a policy, the action, or the engine, and passes there the after() of
- * the policies that are due to see it.
+ * Every reply is sent by #exit, whether it comes from a policy, the action or the engine; #exit applies after() of the
+ * policies that must see it.
  */
 import type { Reply } from '../../policies/contract.js';
 import { BUG_CAUSE } from '../errors/cause.js';
@@ -19,13 +19,13 @@ import { markMiss } from './preflight.js';
 import { refuse, routeRequest } from './route-request.js';
 import { streamLength } from './target-reply.js';
 
-/** What differs between the data plane and an offline run. */
+/** The parts that differ between the data plane and an offline run. */
 export interface DriverHost {
-  /** The exchange's route is known, or that it has none. Nothing has been sent. */
+  /** The route of the exchange is determined; it may have none. Nothing has been sent. */
   routed(exchange: GwExchange): void;
-  /** What asks a target of `service` and brings the reply to replied() once it is started. */
+  /** Creates the source that sends the request to a target of `service` and calls replied() with its reply. */
   ask(exchange: GwExchange, service: Service): ReplySource;
-  /** A bug in gw: logs it. */
+  /** Logs an unexpected exception. */
   bug(error: unknown, request: string): void;
 }
 
@@ -36,7 +36,7 @@ export class Driver {
     this.#host = host;
   }
 
-  /** Sends an exchange on its way. Throws only for a bug in gw. */
+  /** Starts an exchange. Throws only for a bug in gw. */
   begin(exchange: GwExchange, downstream: Downstream): void {
     exchange.downstream = downstream;
     const refused = this.#route(exchange);
@@ -62,7 +62,9 @@ export class Driver {
     else this.#exit(exchange, result);
   }
 
-  /** The downstream's own calls are over by then: what throws here must not be lost. */
+  /**
+   * Waits for an asynchronous policy. No caller of the downstream catches exceptions here, so they are handled here.
+   */
   async #wait(exchange: GwExchange, entering: Promise<Reply | undefined>): Promise<void> {
     try {
       const reply = await entering;
@@ -75,7 +77,7 @@ export class Driver {
     }
   }
 
-  /** Every policy let the exchange pass. */
+  /** All policies passed: runs the action. */
   #act(exchange: GwExchange): void {
     const { reply, service } = exchange.compiled!;
     if (reply !== undefined) this.#exit(exchange, reply());
@@ -94,8 +96,8 @@ export class Driver {
   }
 
   /**
-   * The exchange cannot go on. The client gets the error, also while a policy is still waiting; where the error has no
-   * reply, or some of a reply is out, it sees that it was cut. `cause` is for the log.
+   * The exchange cannot continue. The client gets the error, even while a policy is waiting. If the error has no reply,
+   * or part of a reply was sent, the exchange is aborted. `cause` is for the log.
    */
   fail(exchange: GwExchange, error: ErrorSlug, cause: string): void {
     if (exchange.over) return;
@@ -111,7 +113,7 @@ export class Driver {
     downstream.cut();
   }
 
-  /** The only way by which a reply goes out. */
+  /** The only exit of a reply. */
   #exit(exchange: GwExchange, given: Reply): void {
     const { compiled, source } = exchange;
     const reply = compiled === undefined ? markMiss(exchange, given) : compiled.chain.leave(exchange, given);
@@ -126,7 +128,7 @@ export class Driver {
 
 const NO_SERVICE = 'the route has no service';
 
-/** Sets the bounds of the exchange's route. A reply where the request is beyond one already. */
+/** Sets the limits of the exchange's route. Returns a reply if the request already exceeds one. */
 function bound(exchange: GwExchange): Reply | undefined {
   const { contentLength, route } = exchange;
   const maxBody = route.maxBodyBytes ?? exchange.peer.listener.entry.maxBodyBytes;

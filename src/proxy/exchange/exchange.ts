@@ -1,4 +1,4 @@
-/** A request in flight, over the text of its head: what policies see of it, and what the engine keeps beside. */
+/** A request in flight: the view of policies on it, and the state of the engine. */
 
 import type { ConsumerEntry, Decision, Exchange, PolicyInstance, RouteEntry } from '../../policies/contract.js';
 import { decodeQuery } from '../../policies/run-kit.js';
@@ -7,11 +7,11 @@ import type { RequestFields } from '../http/fields.js';
 import { FORWARDING, Seen } from '../http/seen.js';
 import type { ChainedExchange, ChainStep } from './chain.js';
 import type { Downstream, ReplySource } from './downstream.js';
-import { wayOf } from './forwarded-client.js';
+import { forwardingOf } from './forwarded-client.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import type { Peer } from './peer.js';
 
-/** The route of an exchange that matched none: policies never see it. */
+/** The route of an exchange that matched no route; policies never see it. */
 export const NO_ROUTE_ENTRY: RouteEntry = {
   name: '-',
   match: '-',
@@ -26,23 +26,23 @@ const MAX_GIVEN_ID = 128;
 /** Protocols that carry HTTP themselves. */
 const OTHER_HTTP = new Set(['h2', 'h2c', 'http', 'tls']);
 
-/** What an exchange is given by whoever makes it. */
+/** The dependencies of an exchange. */
 export interface ExchangeHost {
   newId(): string;
   /** Milliseconds since 1970. */
   now(): number;
-  /** Milliseconds since any moment; never goes back. */
+  /** Monotonic milliseconds. */
   monotonic(): number;
 }
 
-/** A request as its codec describes it. What an exchange keeps of it is copied: the object may be used again. */
+/** A request as its codec describes it. An exchange copies the parts that it keeps, so the object can be reused. */
 export interface RequestDescription {
   readonly method: string;
   /** Lower case, without port; '' if unknown. */
   readonly host: string;
   /** Host, with its port if one was sent. */
   readonly authority: string;
-  /** As sent, not normalised; `*` for a request about the server as a whole. */
+  /** As sent, not normalized; `*` for a request about the whole server. */
   readonly path: string;
   /** Without `?`. */
   readonly query: string;
@@ -62,22 +62,22 @@ export class GwExchange implements Exchange, ChainedExchange {
   readonly id: string;
   readonly method: string;
   readonly host: string;
-  /** Host, with its port if one was sent; what X-Forwarded-Host and a preserved Host say. */
+  /** Host, with its port if one was sent; the value for X-Forwarded-Host and a preserved Host. */
   readonly authority: string;
-  /** As sent until match; then normalised. */
+  /** As sent until the match, then normalized. */
   path: string;
   query: string;
-  /** Sent with a `?` and nothing behind it. */
+  /** Sent with `?` and an empty query. */
   readonly bareQuery: boolean;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
-  /** Host that a trusted proxy was asked for, as it tells. */
+  /** Host of the original request, as reported by a trusted proxy. */
   readonly forwardedHost: string | undefined = undefined;
   consumer: ConsumerEntry | undefined = undefined;
   decisions: Decision[] | undefined = undefined;
   readonly headers: RequestFields;
 
-  /** From here on for the engine alone. */
+  /** The fields from here on are for the engine only. */
   readonly peer: Peer;
   readonly generation: Generation;
   compiled: CompiledRoute | undefined = undefined;
@@ -86,29 +86,29 @@ export class GwExchange implements Exchange, ChainedExchange {
   readonly contentLength: number;
   /** Monotonic milliseconds. */
   readonly startMs: number;
-  /** Set when it begins. */
+  /** Set when the exchange begins. */
   downstream: Downstream | undefined = undefined;
-  /** Brings the reply from the target, once it is asked. */
+  /** The source of the target's reply, once a target is selected. */
   source: ReplySource | undefined = undefined;
-  /** Bytes that the request's body may have. */
+  /** Limit of the request's body in bytes. */
   maxBody = 0;
-  /** Monotonic milliseconds at which it must be over; 0 for none. */
+  /** Monotonic milliseconds at which the exchange times out; 0 for no limit. */
   deadline = 0;
   entered = 0;
   answeredBy: ChainStep | undefined = undefined;
-  /** Its reply is on the way, or it is over: what policies still answer is dropped. */
+  /** Its reply is being sent, or it has ended: pending results of policies are dropped. */
   settled = false;
-  /** Its reply is out, or cut. */
+  /** Its reply was sent or aborted. */
   over = false;
   error: string | null = null;
-  /** The cause, for the log alone; null if the error code says it all. */
+  /** The cause, for the log only; null if the error code is sufficient. */
   cause: string | null = null;
   target: string | null = null;
   upstreamMs: number | null = null;
   readonly #host: ExchangeHost;
   #startedAt: number | undefined = undefined;
   #params: readonly number[] | undefined = undefined;
-  /** The first to note something, and what; further ones in a map. */
+  /** The first policy with a note, and its note; further ones are in a map. */
   #noter: PolicyInstance | undefined = undefined;
   #note: object | undefined = undefined;
   #notes: Map<PolicyInstance, object> | undefined = undefined;
@@ -128,7 +128,7 @@ export class GwExchange implements Exchange, ChainedExchange {
     this.seen = seen;
     const headers = request.fields();
     this.headers = headers;
-    // Host does not count beside an absolute target, RFC 9112 section 3.2.2: no policy may decide by it.
+    // An absolute target overrides Host (RFC 9112 section 3.2.2), so policies must not see the received one.
     if (seen & Seen.AbsoluteTarget) headers.showHost(request.authority);
     this.#host = host;
     this.startMs = startMs;
@@ -138,21 +138,21 @@ export class GwExchange implements Exchange, ChainedExchange {
       this.scheme = peer.scheme;
       this.id = host.newId();
     } else {
-      const way = wayOf(peer, seen, (name) => headers.received(name));
-      this.remoteAddress = way.client;
-      this.scheme = way.scheme;
-      this.forwardedHost = way.host;
+      const forwarding = forwardingOf(peer, seen, (name) => headers.received(name));
+      this.remoteAddress = forwarding.client;
+      this.scheme = forwarding.scheme;
+      this.forwardedHost = forwarding.host;
       this.id = this.#givenId() ?? host.newId();
     }
   }
 
-  /** Found when it is asked for: most exchanges are over before anybody wants to know. */
+  /** Computed on demand: most exchanges do not need it. */
   get startedAt(): number {
     this.#startedAt ??= Math.round(this.#host.now() - (this.#host.monotonic() - this.startMs));
     return this.#startedAt;
   }
 
-  /** Name of the listener that it came in by. */
+  /** Name of the listener that received it. */
   get listener(): string {
     return this.peer.listener.entry.name;
   }
@@ -165,7 +165,7 @@ export class GwExchange implements Exchange, ChainedExchange {
     return this.headers.get(name);
   }
 
-  /** Its reply is out, or cut: nothing more is wanted of the target. */
+  /** Its reply was sent or aborted: cancels the target's reply. */
   end(): void {
     this.settled = true;
     this.over = true;
@@ -200,7 +200,7 @@ export class GwExchange implements Exchange, ChainedExchange {
     this.#params = offsets;
   }
 
-  /** A path parameter as it stands in the path, still percent-encoded. */
+  /** A path parameter as in the path, still percent-encoded. */
   rawParam(name: string): string | undefined {
     const index = this.#params === undefined ? -1 : this.route.params.indexOf(name);
     return index < 0 ? undefined : this.path.slice(this.#params![index * 2], this.#params![index * 2 + 1]);
@@ -239,8 +239,9 @@ export class GwExchange implements Exchange, ChainedExchange {
   }
 
   /**
-   * Upgrades may be ignored (RFC 9110 section 7.8), and this is where. The client that makes them writes every method in
-   * capitals: a `get`, which is no GET to any route, would come to the target as one.
+   * Whether the request is an upgrade that gw forwards; others are ignored, as RFC 9110 section 7.8 permits. The HTTP
+   * client for upgrades writes every method in capitals: a `get`, which no route treats as GET, would reach the target
+   * as GET.
    */
   get wantsUpgrade(): boolean {
     const both = Seen.Upgrade | Seen.ConnectionUpgrade;
@@ -254,7 +255,7 @@ export class GwExchange implements Exchange, ChainedExchange {
   }
 }
 
-/** Whether a list of protocols is one, and none of them another version of HTTP: its requests would pass by every policy. */
+/** Whether this is a valid list of protocols without other HTTP versions, whose requests would bypass all policies. */
 function upgradable(list: string): boolean {
   let count = 0;
   for (const item of list.split(',')) {

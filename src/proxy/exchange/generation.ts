@@ -1,4 +1,4 @@
-/** One loaded bundle at work: its matcher, its routes with their chains, its services. */
+/** A loaded bundle: its matcher, its routes with their chains, its services. */
 import { hash } from 'node:crypto';
 import { Matcher } from '../../bundle/match/match.js';
 import { Trie } from '../../bundle/trie/trie.js';
@@ -25,13 +25,13 @@ export interface CompiledRoute {
   readonly entry: RouteEntry;
   readonly chain: Chain;
   readonly service: Service | undefined;
-  /** The route's own reply. */
+  /** The route's fixed reply. */
   readonly reply: (() => Reply) | undefined;
-  /** Where it counts. */
+  /** Its counter slot. */
   readonly slot: number;
 }
 
-/** All of the world that policies get from the data plane. */
+/** The facilities that policies get from the data plane. */
 export interface PolicyWorld {
   readonly clock: Clock;
   readonly random: () => number;
@@ -39,16 +39,16 @@ export interface PolicyWorld {
   readonly limits: LimitStore;
 }
 
-/** A policy instance and how many generations hold it. */
+/** A policy instance with the number of generations that use it. */
 interface Shared {
   readonly instance: PolicyInstance;
   readonly identity: string;
-  /** Digest of the consumers and plans that it was created with: with others it would decide otherwise. */
+  /** Digest of the consumers and plans that it was created with; different ones require a new instance. */
   readonly surroundings: string;
   holders: number;
 }
 
-/** Policy instances by identity, so that an edit elsewhere in the spec leaves their state alone. */
+/** Policy instances by identity, so that they keep their state across unrelated edits of the spec. */
 export class PolicyInstances {
   readonly #world: PolicyWorld;
   readonly #byIdentity = new Map<string, Shared>();
@@ -57,7 +57,7 @@ export class PolicyInstances {
     this.#world = world;
   }
 
-  /** The steps of a program's policies, by index. Throws, holding nothing, when one cannot be created. */
+  /** The steps of a program's policies, by index. Throws and releases everything if one cannot be created. */
   acquire(program: Program): { steps: ChainStep[]; held: Shared[] } {
     // A digest, since every policy compares it and consumers may be many.
     const surroundings = hash('sha256', JSON.stringify([program.consumers, program.plans]));
@@ -69,7 +69,7 @@ export class PolicyInstances {
         let shared = this.#byIdentity.get(identity);
         if (shared === undefined || shared.surroundings !== surroundings) {
           const create = runHalves[policy.use];
-          if (!create) throw new Error(`No policy of this gw is called ${policy.use} (${policy.name}).`);
+          if (!create) throw new Error(`This version of gw has no policy kind ${policy.use} (policy ${policy.name}).`);
           shared = {
             instance: create(policy.settings, this.#host(policy, program)),
             identity,
@@ -118,32 +118,32 @@ export class Generation {
   /** Whether some route answers CORS preflights itself. */
   answersPreflights = false;
   /**
-   * Request fields that its policies set or take away, with `-` for `_`; and, as they are, those with `_` by which clients
-   * send something to a policy.
+   * Request fields that its policies set or remove, with `-` for `_`; and, unchanged, fields with `_` that policies
+   * read from clients.
    */
   readonly written: ReadonlySet<string>;
-  /** Query parameters that carry credentials: records leave them out. */
+  /** Query parameters that carry credentials; records omit them. */
   readonly secretParams: readonly string[];
   /**
-   * What rewritten paths are held to: a dot segment that a variable brings would lead to another path than the one that the
-   * route names.
+   * Normalization rules for rewritten paths: a dot segment from a variable would lead to a path that the route does not
+   * name.
    */
   readonly rewriteRules: NormalizeEntry;
   /** Slot of requests that matched no route. */
   readonly unmatched: number;
   inFlight = 0;
-  /** Another one is live. */
+  /** Another generation is live. */
   retired = false;
   readonly #instances: PolicyInstances;
   readonly #held: Shared[];
   readonly #steps: readonly ChainStep[];
   readonly #slots: readonly number[];
   readonly #logger: Logger;
-  /** By route: its own reply. */
+  /** Fixed replies by route. */
   #replies: readonly ((() => Reply) | undefined)[] = [];
   #finished = false;
 
-  /** Opens the trie, creates the policies, reads the rewrites. Throws when any is impossible; then nothing is held. */
+  /** Opens the trie, creates the policies, reads the rewrites. Throws and releases everything if any of it fails. */
   constructor(input: GenerationInput, instances: PolicyInstances, logger: Logger) {
     this.id = input.id;
     this.sha256 = input.sha256;
@@ -151,7 +151,7 @@ export class Generation {
     this.rewriteRules = { ...input.program.normalize, dotSegments: 'refuse' };
     this.matcher = new Matcher(Trie.open(input.trie));
     if (this.matcher.trie.routeCount > input.program.routes.length)
-      throw new Error('The trie and the program of the bundle do not belong together.');
+      throw new Error('The trie and the program of the bundle do not match.');
     this.unmatched = input.stats.unmatched;
     this.#slots = input.stats.routes;
     this.#instances = instances;
@@ -165,7 +165,7 @@ export class Generation {
   }
 
   readonly #chains = new Map<string, Chain>();
-  /** By the part of the rewrite that it stands in. */
+  /** Templates by the part of the rewrite that contains them. */
   readonly #variables = new Map<object, Template>();
 
   #compileChains(): void {
@@ -198,7 +198,7 @@ export class Generation {
     return chain;
   }
 
-  /** Ties routes to services: the last step before it may serve, and one that cannot fail. */
+  /** Connects routes with services: the last step before it serves. Cannot fail. */
   connect(services: readonly Service[]): void {
     this.routes = this.program.routes.map((entry, index) => ({
       entry,
@@ -210,31 +210,31 @@ export class Generation {
     this.answersPreflights = this.routes.some(({ chain }) => chain.answersPreflight);
   }
 
-  /** Throws for a variable that nobody knows: no request may be the first to find out. */
+  /** Throws for an unknown variable, so that the load fails and not a request. */
   #readRewrite(rewrite: TemplateEntry): void {
     for (const part of rewrite) if (typeof part !== 'string') this.#variables.set(part, new Template([part]));
   }
 
-  /** One variable of a route's rewrite, as text. */
+  /** The text of one variable of a route's rewrite. */
   render(part: { readonly var: string }, exchange: Exchange): string {
     return this.#variables.get(part)!.render(exchange);
   }
 
-  /** Its last exchange is over: policies that no later generation holds are closed. Idempotent. */
+  /** Its last exchange has ended: closes policies that no later generation uses. Idempotent. */
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;
     this.#instances.release(this.#held);
   }
 
-  /** Another generation took over. */
+  /** Another generation has gone live. */
   retire(): void {
     this.retired = true;
     if (this.inFlight === 0) this.finish();
   }
 }
 
-/** As `Generation.written` says. */
+/** The value of `Generation.written`. */
 function writtenBy(instances: readonly PolicyInstance[]): Set<string> {
   const names = new Set(instances.flatMap(({ requestFields = [] }) => requestFields.map((name) => name.toLowerCase())));
   const written = new Set([...names].map(hyphenated));
@@ -246,10 +246,10 @@ function writtenBy(instances: readonly PolicyInstance[]): Set<string> {
 
 const hyphenated = (name: string): string => name.toLowerCase().replaceAll('_', '-');
 
-/** Makes a route's own reply; one for all where no policy can edit it. The body's bytes are made once. */
+/** Creates a route's fixed reply; a shared one if no policy can edit it. The bytes of the body are created once. */
 function prepare(entry: ReplyEntry, constant: boolean): () => Reply {
   const fields = Object.entries(entry.headers);
-  // A field that is gw's own to write goes the long way, on which it is left out.
+  // A field that only gw may write requires the general path, which omits it.
   if (constant && entry.head !== undefined && !fields.some(([name]) => isOwnFraming(name.toLowerCase()))) {
     const reply = new ConstantReply(entry, entry.head);
     return () => reply;

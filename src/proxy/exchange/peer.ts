@@ -1,4 +1,4 @@
-/** Who is at the other end of a downstream connection, and what of its X-Forwarded-* may be believed. */
+/** The peer of a downstream connection, and the trust in its X-Forwarded-* fields. */
 import { BlockList, isIP } from 'node:net';
 import type { PolicyInstance } from '../../policies/contract.js';
 import { nodeAddress, plainAddress } from '../http/forwarded.js';
@@ -7,12 +7,12 @@ import type { SentFields } from '../http/known-heads.js';
 /** Bits of an IPv6 address before the IPv4 address that it maps, RFC 4291 section 2.5.5.2. */
 const MAPPED_BITS = 96;
 
-/** The peers of a listener that are proxies we trust. */
+/** The trusted proxies of a listener. */
 export class TrustedProxies {
   readonly #list = new BlockList();
   readonly #empty: boolean;
 
-  /** Addresses or CIDR blocks. Throws for one that is neither. */
+  /** `blocks`: addresses or CIDR blocks. Throws for anything else. */
   constructor(blocks: readonly string[]) {
     this.#empty = blocks.length === 0;
     for (const block of blocks) {
@@ -26,7 +26,7 @@ export class TrustedProxies {
     }
   }
 
-  /** A block of IPv4 addresses as IPv6 maps them, `::ffff:10.0.0.0/104`, is one of IPv4: peers are compared as such. */
+  /** An IPv4-mapped block such as `::ffff:10.0.0.0/104` is added as IPv4, because peers are compared in that form. */
   #addSubnet(written: string, address: string, bits: number): void {
     const mapped = written.includes(':') && !address.includes(':');
     if (!mapped) this.#list.addSubnet(address, bits, familyOf(address)!);
@@ -41,16 +41,16 @@ export class TrustedProxies {
   }
 
   /**
-   * The client as far as trusted proxies tell: the last of the nodes (nearest last) that is not a trusted proxy itself, the
-   * first of all when every one is. Where a node is no address, the one behind it is all that is known; `peer` at worst.
+   * The client according to trusted proxies: the last of the nodes (nearest last) that is not a trusted proxy, or the
+   * first node if all of them are. If that node is not an address, the next one counts, and `peer` after the last.
    */
   clientOf(nodes: readonly string[], peer: string): string {
     return clientAt(nodes, this.hopOf(nodes), peer);
   }
 
   /**
-   * Index of the first node that a trusted proxy wrote: the last of the nodes (nearest last) that is no trusted proxy
-   * itself or no address, 0 when every one is a trusted proxy. What lies before it may be the client's own invention.
+   * Index of the first node that a trusted proxy wrote: the last of the nodes (nearest last) that is not a trusted
+   * proxy or not an address; 0 if all are trusted proxies. The client may have forged the nodes before it.
    */
   hopOf(nodes: readonly string[]): number {
     for (let i = nodes.length - 1; i >= 0; i--) {
@@ -61,7 +61,7 @@ export class TrustedProxies {
   }
 }
 
-/** The address of the node at which TrustedProxies.hopOf() ended, or of the one behind it where that is not an address. */
+/** The address of the node that TrustedProxies.hopOf() found, or of the next one if that is not an address. */
 export const clientAt = (nodes: readonly string[], hop: number, peer: string): string =>
   nodeAddress(nodes[hop]?.trim() ?? '') ?? nodeAddress(nodes[hop + 1]?.trim() ?? '') ?? peer;
 
@@ -70,28 +70,28 @@ const familyOf = (address: string): 'ipv4' | 'ipv6' | undefined => {
   return version === 4 ? 'ipv4' : version === 6 ? 'ipv6' : undefined;
 };
 
-/** What an exchange needs of a listener. */
+/** The part of a listener that an exchange uses. */
 export interface NamedListener {
   readonly entry: { readonly name: string; readonly maxBodyBytes: number };
 }
 
 export interface Peer {
   readonly address: string;
-  /** Of the connection itself. */
+  /** Scheme of the connection itself. */
   readonly scheme: 'http' | 'https';
   readonly trusted: boolean;
-  /** The listener that the connection came in by. A reload may give it another name. */
+  /** The listener that accepted the connection. A reload may change its name. */
   readonly listener: NamedListener;
   readonly proxies: TrustedProxies;
   /** Fields that gw adds to every request of this connection, as lines. */
   readonly ownLines: string;
-  /** What its last request went on with; from the second one on. */
+  /** The fields sent with its last request; from the second request on. */
   sentFields: SentFields | undefined;
-  /** What a policy remembers from one request of the connection to the next. */
+  /** The memory of a policy between requests of the connection. */
   memory: { readonly owner: PolicyInstance; readonly value: object } | undefined;
 }
 
-/** Made once a connection: what does not change from request to request. */
+/** Creates the peer of a connection: the data that all its requests share. */
 export function peerOf(
   remoteAddress: string | undefined,
   scheme: 'http' | 'https',

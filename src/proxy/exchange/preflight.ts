@@ -1,23 +1,22 @@
 /**
- * CORS (the Fetch standard) where no route has taken the request as it came: a preflight carries neither the method nor
- * the header fields of the request that it asks about, and a miss must be readable for the page that caused it. Runs for
- * preflights and for misses alone.
+ * CORS (the Fetch standard) for requests that match no route: a preflight has neither the method nor the header fields
+ * of the actual request, and the page must be able to read a 404 or 405. Runs only for preflights and such replies.
  */
 import { type PossibleRoute, possibleRoutes, routesOfPath } from '../../bundle/match/possible.js';
 import type { Reply } from '../../policies/contract.js';
 import type { GwExchange } from './exchange.js';
 
-/** The method that a CORS preflight asks about; undefined for every other request. */
-export function askedMethod(exchange: GwExchange): string | undefined {
+/** The method that a CORS preflight requests; undefined for every other request. */
+export function requestedMethod(exchange: GwExchange): string | undefined {
   if (exchange.method !== 'OPTIONS' || exchange.header('origin') === undefined) return undefined;
   return exchange.header('access-control-request-method');
 }
 
 /**
- * The route that answers a preflight about `method`, where a policy of it answers preflights. Routes that the request may
- * go to are those that take its host, path, method and query; which of them does, its header fields decide, and a
- * preflight has none of their values. So of these routes, in the order of precedence, the first answers that permits the
- * request, and if none does, the first.
+ * The route that answers a preflight for `method`, if one of its policies answers preflights. Candidates are the routes
+ * that match host, path, method and query of the request. Its header fields would select one of them, but a preflight
+ * does not contain their values. So the first candidate in order of precedence that permits the request answers, or
+ * else the first.
  */
 export function preflightRoute(exchange: GwExchange, method: string): PossibleRoute | undefined {
   const { generation, host, path, query, listener } = exchange;
@@ -26,7 +25,7 @@ export function preflightRoute(exchange: GwExchange, method: string): PossibleRo
   return permitting(exchange, possibleRoutes(generation.matcher, view));
 }
 
-/** Gives a 404 or 405 the CORS fields of the routes that have its path, whatever their methods and conditions. */
+/** Adds to a 404 or 405 the CORS fields of the routes with its path, regardless of their methods and conditions. */
 export function markMiss(exchange: GwExchange, reply: Reply): Reply {
   const { error, generation } = exchange;
   if (error !== 'route/none' && error !== 'route/method') return reply;

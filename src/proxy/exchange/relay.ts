@@ -1,6 +1,6 @@
 /**
- * An exchange on its way to a target and back: picks the target, gets a connection, sends the request, tries again where
- * repeating is safe, and hands the reply's head to the chain and its body to the client.
+ * The exchange with a target: selects the target, gets a connection, sends the request, retries if that is safe, and
+ * passes the reply's head to the chain and its body to the client.
  */
 import { problem } from '../../policies/run-kit.js';
 import { addressKey } from '../../state/connection-table.js';
@@ -22,10 +22,10 @@ import { rewriteFault } from './target-path.js';
 import { interimFields, isBodiless, TargetReply, trailerFields } from './target-reply.js';
 import { Upload, type Uploader, type Uploads } from './upload.js';
 
-/** Methods that may be sent twice, RFC 9110 section 9.2.2. */
+/** Idempotent methods, RFC 9110 section 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
 
-/** What keeps an exchange from a target that may be in perfect health: asking the same one again is of no use. */
+/** Failures that do not indicate a fault of the target; a retry on the same target is useless. */
 export const BLAMELESS = new Set<ErrorSlug>([
   'upstream/queue-full',
   'upstream/queue-timeout',
@@ -33,20 +33,20 @@ export const BLAMELESS = new Set<ErrorSlug>([
   'gateway/failed',
 ]);
 
-/** An exchange that was moved so often goes by a connection of its own. */
+/** After this many moves an exchange gets its own connection. */
 const MAX_MOVES = 2;
 
-/** What a relay or a tunnel needs of the data plane. */
+/** The part of the data plane that a relay or a tunnel uses. */
 export interface RelayHost {
   readonly driver: Driver;
   readonly stats: StatsWriter;
   readonly uploads: Uploads;
   readonly descriptors: Descriptors;
-  /** Milliseconds; never goes back. */
+  /** Monotonic milliseconds. Reads the clock. */
   monotonic(): number;
-  /** The same as of the last call of monotonic(). */
+  /** The result of the last monotonic(). */
   cachedNow(): number;
-  /** A bug in gw: logs it. */
+  /** Logs an unexpected exception. */
   bug(error: unknown, request: string): void;
 }
 
@@ -58,20 +58,20 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   readonly #downstream: Downstream;
   readonly #service: Service;
   #target: Target | undefined = undefined;
-  /** Brings the reply; null while there is nothing to wait for. */
+  /** The connection that delivers the reply; null while no reply is expected. */
   #replies: ReplyChannel | null = null;
-  /** The request's body, where it has one. */
+  /** The request's body, if it has one. */
   readonly #upload: Upload | undefined;
-  /** Monotonic milliseconds at which the present attempt began. */
+  /** Monotonic milliseconds at which the current attempt began. */
   since = 0;
   #attempts = 0;
   #moves = 0;
-  /** A connection that died between two requests is nobody's failure, but it is forgiven only once. */
+  /** A reused connection has closed under the request: retry once, on a new connection. Not a failure of the target. */
   fresh = false;
   replied = false;
-  /** The client's connection takes the reply's body. */
+  /** The client's connection accepts the reply's body. */
   #flowing = false;
-  /** Its target looks at how its client behaves. */
+  /** The target's pool accounts for the pace of its client. */
   #watched = false;
   #bytesFromTarget = 0;
   #status = 0;
@@ -133,7 +133,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     this.#host.driver.fail(this.exchange, this.#flowing ? 'downstream/shed' : 'request/shed', cause);
   }
 
-  /** How its client behaves counts while it has a connection. */
+  /** The pace of the client is accounted while the exchange has a connection. */
   #watch(): void {
     this.#watched = true;
     this.#target?.pool.slow.watch(this, this.#host.cachedNow());
@@ -149,7 +149,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
       this.#answer('upstream/none', this.#service.noTargetCause);
       return;
     }
-    // Where nobody has looked at the clock since the exchange began, no time has passed.
+    // If the clock was not read since the exchange began, no time has passed.
     const { startMs } = this.exchange;
     this.since = this.#host.cachedNow() === startMs ? startMs : this.#host.monotonic();
     this.#attempts++;
@@ -191,7 +191,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     pipeline.begin(this, text);
   }
 
-  /** Caught here, since it may be another exchange's connection that calls: one that has become free. */
+  /** Catches exceptions, because the caller may be the connection of another exchange that has become free. */
   #head(target: Target): string | undefined {
     try {
       return requestHead(this.exchange, target);
@@ -213,7 +213,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   }
 
   onInterim(head: ResponseHead): void {
-    // Who did not ask whether to go on is not told to.
+    // Drop 100 Continue if the client sent no Expect.
     if (head.status === 100 && !this.exchange.expectsContinue) return;
     if (head.status === 100) this.#upload?.onContinue();
     this.#downstream.interim(head.status, interimFields(head));
@@ -221,14 +221,14 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
 
   onHead(head: ResponseHead): void {
     const { exchange } = this;
-    // The connection looked at the clock when it read this.
+    // The connection read the clock at this read.
     exchange.upstreamMs = this.#host.cachedNow() - exchange.startMs;
     this.replied = true;
     this.#status = head.status;
     this.contentLength = head.contentLength;
     this.#target!.health.succeeded();
     this.#host.driver.replied(exchange, new TargetReply(head, this));
-    // The downstream does not take the body yet: the target waits.
+    // The downstream does not accept the body yet: pause the target.
     if (!this.#flowing) this.#replies?.pause();
   }
 
@@ -272,7 +272,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     const blameless = BLAMELESS.has(error);
     this.#endAttempt(0, true);
     this.#target!.health.failed(error, cause, blame && !blameless);
-    // Nothing was sent: any method may try elsewhere.
+    // Nothing was sent, so every method can be retried on another target.
     if (this.#attempts <= this.#service.entry.retries && (!blameless || this.#service.targets.length > 1)) this.ask();
     else this.#answer(error, cause);
   }

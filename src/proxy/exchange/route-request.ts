@@ -1,4 +1,4 @@
-/** Which route takes an exchange: the one way from a parsed head to a chain, for the engine and for explain. */
+/** Finds the route of an exchange: from a parsed head to a chain, for the engine and for explain. */
 import { NO_ROUTE, WRONG_METHOD } from '../../bundle/match/match.js';
 import { allowedMethods } from '../../bundle/match/possible.js';
 import { normalizePath, refusedBecause } from '../../bundle/normalize.js';
@@ -7,18 +7,21 @@ import { BytesReply, HeaderMap, problem } from '../../policies/run-kit.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { Seen } from '../http/seen.js';
 import type { GwExchange } from './exchange.js';
-import { askedMethod, preflightRoute } from './preflight.js';
+import { preflightRoute, requestedMethod } from './preflight.js';
 
-/** What Allow says of a route that takes every method: those that are common. */
+/** The methods in Allow for a route without a method: the common ones. */
 const USUAL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'];
 
-/** Normalises the path, matches, and notes route and parameters in the exchange. A reply where the request ends here. */
+/**
+ * Normalizes the path, matches, and sets route and parameters of the exchange. Returns a reply if the request ends
+ * here.
+ */
 export function routeRequest(exchange: GwExchange): Reply | undefined {
   const { generation } = exchange;
-  // No secure connection brought an https URI: RFC 9110 section 7.4 has it refused.
+  // An https URI over an insecure connection must be refused: RFC 9110 section 7.4.
   if (exchange.seen & Seen.SecureTarget && exchange.scheme !== 'https')
     return refuse(exchange, 'request/misdirected', 'the target is an https URL, and the connection has no TLS');
-  // The asterisk form asks about the server as a whole: no route has such a path.
+  // The asterisk form is about the whole server: no route has such a path.
   if (exchange.path === '*') return new BytesReply(204);
   const path = normalizePath(exchange.path, generation.program.normalize);
   if (path === undefined) return refusePath(exchange);
@@ -54,8 +57,8 @@ function refusePath(exchange: GwExchange): Reply {
 }
 
 /**
- * TRACE and OPTIONS that may go no further, RFC 9110 section 7.6.2: gw answers as if it were the target. What a TRACE would
- * show is what gw adds to requests, and no client's business.
+ * TRACE and OPTIONS with Max-Forwards 0, RFC 9110 section 7.6.2: gw answers instead of the target. It does not echo a
+ * TRACE, which would reveal the fields that gw adds to requests.
  */
 function lastHop(exchange: GwExchange): Reply {
   const { matcher } = exchange.generation;
@@ -63,7 +66,7 @@ function lastHop(exchange: GwExchange): Reply {
   if (index === NO_ROUTE) return noRoute(exchange, index);
   const named = allowedMethods(matcher, exchange);
   if (exchange.method === 'TRACE') {
-    // Routes that take any method name none, and an empty Allow would say that there is none.
+    // A route for any method names none, and an empty Allow would mean that no method is allowed.
     const all = index >= 0 && !named.includes('TRACE') ? [...new Set([...named, ...USUAL_METHODS])] : named;
     return refuse(exchange, 'route/method', WRONG_METHOD_CAUSE, {
       allow: all.filter((method) => method !== 'TRACE').join(', '),
@@ -74,16 +77,17 @@ function lastHop(exchange: GwExchange): Reply {
 }
 
 /**
- * Gives a CORS preflight to the route of the request that it asks about; false where it is none, or none of its routes
- * answers preflights. `index`: what the match said. A route that names OPTIONS answers preflights in its own way.
+ * Assigns a CORS preflight to the route of the actual request. Returns false if it is not a preflight, or if no
+ * matching route answers preflights. `index`: result of the match. A route with method OPTIONS handles preflights
+ * itself.
  */
 function takePreflight(exchange: GwExchange, index: number): boolean {
-  const method = askedMethod(exchange);
+  const method = requestedMethod(exchange);
   const { matcher, routes } = exchange.generation;
   if (method === undefined || (index >= 0 && matcher.wonByMethod)) return false;
   const found = preflightRoute(exchange, method);
   if (found === undefined) {
-    // Looking for it has overwritten the parameters.
+    // The search has overwritten the parameters.
     if (index >= 0) matcher.match(exchange);
     return false;
   }
@@ -106,16 +110,16 @@ function noRoute(exchange: GwExchange, index: typeof NO_ROUTE | typeof WRONG_MET
     step: 'match',
     use: 'match',
     outcome: 'answer',
-    why: wrongMethod ? 'routes take this path, but none this method' : 'no route takes it',
+    why: wrongMethod ? 'routes match the path, but not the method' : 'no route matches',
   });
   if (!wrongMethod) return refuse(exchange, 'route/none', 'no route matches the host, path and conditions');
   const allow = allowedMethods(exchange.generation.matcher, exchange).join(', ');
   return refuse(exchange, 'route/method', WRONG_METHOD_CAUSE, { allow });
 }
 
-const WRONG_METHOD_CAUSE = 'routes match the path, but none the method';
+const WRONG_METHOD_CAUSE = 'routes match the path, but not the method';
 
-/** gw's own error reply, noted in the exchange. The `cause` is for the log alone. */
+/** An error reply of gw, recorded in the exchange. `cause` is for the log only. */
 export function refuse(
   exchange: GwExchange,
   error: ErrorSlug,

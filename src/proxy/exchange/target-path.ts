@@ -1,4 +1,4 @@
-/** Path and query as the target sees them: as matched, with a prefix stripped, or rewritten. */
+/** Path and query for the target: as matched, with a prefix stripped, or rewritten. */
 import { normalizePath } from '../../bundle/normalize.js';
 import type { TemplateEntry } from '../../bundle/types.js';
 import { decodeQuery } from '../../policies/run-kit.js';
@@ -7,7 +7,7 @@ import type { GwExchange } from './exchange.js';
 
 type Variable = { readonly var: string };
 
-/** Path without query; '' where nothing is left of it but the target's base path. Undefined: it may not go on the wire. */
+/** Path without query; '' if only the target's base path is left. Undefined if the path is invalid. */
 export function targetPath(exchange: GwExchange): string | undefined {
   const { rewrite, stripPrefix } = exchange.route;
   if (rewrite !== undefined) return rewritten(exchange, rewrite, render);
@@ -17,7 +17,7 @@ export function targetPath(exchange: GwExchange): string | undefined {
   return rest === '' || rest.charCodeAt(0) === 0x2f ? rest : path;
 }
 
-/** Why targetPath() gave nothing: a value of the request, or else a value of the spec (a consumer's name or tag). */
+/** Why targetPath() returned undefined: a value of the request, or else of the spec (a consumer's name or tag). */
 export function rewriteFault(exchange: GwExchange): ErrorSlug {
   const { rewrite } = exchange.route;
   if (rewrite === undefined) return 'policy/failed';
@@ -32,8 +32,8 @@ const isOfRequest = (name: string): boolean =>
   name.startsWith('param.') || name.startsWith('request.') || name === 'client.ip';
 
 /**
- * One variable of a rewritten path. Parameters and the path stand as they stood in the normalised path of the request;
- * all else is percent-encoded.
+ * One variable of a rewritten path. Parameters and the path are used as in the normalized path of the request; all
+ * other values are percent-encoded.
  */
 function render(part: Variable, exchange: GwExchange): string {
   if (part.var.startsWith('param.')) return exchange.rawParam(part.var.slice(6)) ?? '';
@@ -41,15 +41,15 @@ function render(part: Variable, exchange: GwExchange): string {
   return encodeValue(part, exchange);
 }
 
-/** Header values hold one byte in each character; everything else is text. */
+/** Header values have one byte per character; all other values are text. */
 function encodeValue(part: Variable, exchange: GwExchange): string {
   const value = exchange.generation.render(part, exchange);
   return part.var.startsWith('request.header.') ? value.replace(NOT_PLAIN, encodeByte) : encodeURIComponent(value);
 }
 
 /**
- * A variable that leaves its whole segment empty makes the path unusable: merged away, what stands behind it would take
- * its place.
+ * A variable that leaves its whole segment empty makes the path invalid: merging slashes would shift the segments after
+ * it.
  */
 function rewritten(
   exchange: GwExchange,
@@ -75,9 +75,9 @@ const startsSegment = (part: TemplateEntry[number] | undefined): boolean =>
   typeof part === 'string' && part.startsWith('/');
 
 /**
- * The query that goes with the path, raw, without `?`: the client's own, or what the rewrite says, followed by those
- * parameters of the client's that the rewrite does not name. The rewrite's value so counts for every target, whether it
- * reads the first or the last of two values.
+ * The query for the target, raw, without `?`: the client's, or that of the rewrite followed by the client's parameters
+ * that the rewrite does not name. So the rewrite's value counts for every target, whether it reads the first or the
+ * last of two values.
  */
 export function targetQuery(exchange: GwExchange): string {
   const { rewriteQuery } = exchange.route;
@@ -90,10 +90,10 @@ export function targetQuery(exchange: GwExchange): string {
   return others.length === 0 ? query : `${query}&${others.join('&')}`;
 }
 
-/** One variable, encoded so that it stays within its parameter. `{request.query}` in place of one is the whole query. */
+/** One variable, encoded so that it stays within its parameter. `{request.query}` as a parameter is the whole query. */
 function queryValue(part: Variable, exchange: GwExchange, before: string): string {
   if (part.var === 'request.query' && (before === '' || before.endsWith('&'))) return exchange.query;
-  // Of a path, every escape is valid, and everything else is ASCII.
+  // In a path every escape is valid, and all other characters are ASCII.
   if (part.var === 'request.path') return encodeRaw(exchange.path);
   if (part.var.startsWith('param.')) return encodeRaw(exchange.rawParam(part.var.slice(6)) ?? '');
   return encodeValue(part, exchange);

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { wayOf } from '../../../src/proxy/exchange/forwarded-client.js';
+import { forwardingOf } from '../../../src/proxy/exchange/forwarded-client.js';
 import { peerOf, TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { Seen } from '../../../src/proxy/http/seen.js';
 
@@ -17,7 +17,7 @@ const PEER = peerOf('127.0.0.1', 'http', new TrustedProxies(['127.0.0.1', '10.0.
 function way(fields: { readonly [name: string]: string }, peer = PEER) {
   let seen = 0;
   for (const name of Object.keys(fields)) seen |= BITS[name]!;
-  return wayOf(peer, seen, (name) => fields[name]);
+  return forwardingOf(peer, seen, (name) => fields[name]);
 }
 
 test('X-Forwarded-Proto is read from the right, as far as the addresses are', () => {
@@ -28,7 +28,7 @@ test('X-Forwarded-Proto is read from the right, as far as the addresses are', ()
     ['http, https', undefined, 'https'],
     ['https, http', '9.9.9.9', 'http'],
     ['https, http', '6.6.6.6, 9.9.9.9', 'http'],
-    // The hop of 10.0.0.1 is believed, and what it said of its own peer.
+    // The hop of 10.0.0.1 is trusted, and what it said of its own peer.
     ['https, http', '9.9.9.9, 10.0.0.1', 'https'],
     ['ftp, https, http', '6.6.6.6, 9.9.9.9, 10.0.0.1', 'https'],
     // Lists of other lengths: what the nearest proxies said.
@@ -57,7 +57,7 @@ test('X-Forwarded-Proto is read from the right, as far as the addresses are', ()
   assert.is(way({ 'x-forwarded-proto': 'https, http' }, secure).scheme, 'http');
 });
 
-test('Forwarded says the scheme and the host of the first hop that is believed', () => {
+test('Forwarded says the scheme and the host of the first hop that is trusted', () => {
   for (const [field, client, scheme, host] of [
     ['for=9.9.9.9;proto=https;host=shop.example', '9.9.9.9', 'https', 'shop.example'],
     ['for=9.9.9.9;host="Shop.Example:8443"', '9.9.9.9', 'http', 'shop.example:8443'],
