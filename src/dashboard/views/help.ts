@@ -30,7 +30,7 @@ const KEYS: readonly (readonly [heading: string, keys: readonly (readonly [key: 
       ['enter', 'all about the selected limit or key'],
       ['USED/LIMIT', 'requests that count now, of those that are allowed'],
       ['NEXT ALLOWED', 'when the next request will be allowed'],
-      ['UNUSED AGAIN', 'when none of the limit will be used, without further requests'],
+      ['FULL QUOTA', 'when all of the limit will be available, without further requests'],
     ],
   ],
   [

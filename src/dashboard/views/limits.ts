@@ -47,7 +47,7 @@ function columnsFor(theme: Theme): readonly Column<KeyRow>[] {
       align: 'right',
       cell: ({ key }) => [inTime(key.nextFreeMs), key.nextFreeMs > 0 ? 'bad' : 'dim'],
     },
-    { title: 'UNUSED AGAIN', min: 12, align: 'right', spare: 2, cell: ({ key }) => inTime(key.resetMs) },
+    { title: 'FULL QUOTA', min: 10, align: 'right', spare: 2, cell: ({ key }) => inTime(key.resetMs) },
     { title: 'ALLOWED', min: 8, align: 'right', spare: 1, cell: ({ key }) => count(key.allowed) },
     {
       title: 'REFUSED',
@@ -205,7 +205,7 @@ function keyFacts({ limit, key }: KeyRow, state: State): Fact[] {
       tone: key.refused > 0 ? 'warn' : 'plain',
       sparkline: { values: series?.['refused'] ?? [], show: perSecond, tone: 'bad' },
     },
-    { label: 'next', text: `${next}; all ${count(key.capacity)} unused again ${inTime(key.resetMs)}` },
+    { label: 'next', text: `${next}; full quota of ${count(key.capacity)} ${inTime(key.resetMs)}` },
     { label: 'routes', text: limit.routes.join(', ') || 'none' },
   ];
 }
