@@ -1,14 +1,16 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { commandNames } from '../../src/cli/main.js';
-import { gw, inFolder } from './kit.js';
+import { GW } from '../support/gw-process.js';
+import { gw, inFolder, listedCommands } from './kit.js';
 
-/** What bash offers for the last of `words`. */
+/** The completions that bash offers for the last of `words`. */
 async function offered(words: readonly string[], cwd?: string): Promise<string[]> {
   const { out: script } = await gw(['completion', 'bash']);
   const list = words.map((word) => `'${word}'`).join(' ');
-  const ask = `${script}\nCOMP_WORDS=(gw ${list}); COMP_CWORD=${words.length}; _gw; printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const program = `gw() { '${process.execPath}' '${GW}' "$@"; }`;
+  const ask = `${program}\n${script}\nCOMP_WORDS=(gw ${list}); COMP_CWORD=${words.length}; _gw; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const { stdout, stderr, status } = spawnSync('bash', ['--norc', '-c', ask], {
     encoding: 'utf8',
     ...(cwd ? { cwd } : {}),
@@ -21,8 +23,8 @@ async function offered(words: readonly string[], cwd?: string): Promise<string[]
 }
 
 test('bash: commands', async () => {
-  assert.equal(await offered(['']), [...commandNames(), 'help'].sort());
-  assert.equal(await offered(['comp']), ['compile', 'completion']);
+  assert.equal(await offered(['']), [...(await listedCommands()), 'help'].sort());
+  assert.equal(await offered(['comp']), ['compile', 'completion'], 'complete is hidden');
   assert.equal(await offered(['help', 'rou']), ['routes']);
 });
 
@@ -47,7 +49,7 @@ test('bash: spec files and folders for a spec, folders for a folder', async () =
   });
 });
 
-test('bash: a value after an equals sign, and what stands behind a value', async () => {
+test('bash: a value after an equals sign, and the word after a value', async () => {
   assert.equal(await offered(['init', '--template', '=', 'm']), ['minimal', 'mock']);
   assert.equal(await offered(['init', '--template', '=']), ['minimal', 'mock', 'openapi', 'services']);
   assert.equal(await offered(['explain', '-H', 'a: b', 'P']), ['PATCH', 'POST', 'PUT']);
@@ -64,7 +66,7 @@ test('bash: a name with spaces is one name', async () => {
   });
 });
 
-test('bash, zsh and fish scripts parse where the shell is there', async () => {
+test('bash, zsh and fish scripts parse where the shell is installed', async () => {
   for (const [shell, flag] of [
     ['bash', '-n'],
     ['zsh', '-n'],
@@ -79,11 +81,11 @@ test('bash, zsh and fish scripts parse where the shell is there', async () => {
   }
 });
 
-test('zsh and fish scripts know every command and what its options are for', async () => {
+test('zsh and fish scripts hold every command and the description of its options', async () => {
   const zsh = (await gw(['completion', 'zsh'])).out;
   const fish = (await gw(['completion', 'fish'])).out;
   assert.match(zsh, /^#compdef gw\n/);
-  for (const name of commandNames()) {
+  for (const name of await listedCommands()) {
     assert.match(zsh, new RegExp(`^ {8}${name}\\) _arguments `, 'm'));
     assert.match(fish, `complete -c gw -n __fish_use_subcommand -a ${name} -d `);
   }
@@ -95,6 +97,54 @@ test('zsh and fish scripts know every command and what its options are for', asy
     fish,
     "-n '__fish_seen_subcommand_from init' -s t -l template -r -a 'minimal services mock openapi' -d ",
   );
+});
+
+const SPEC = `spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[[route]]
+name = "get-order"
+match = "GET /orders/{id:int}"
+reply = { body = "order" }
+[[route]]
+name = "$(touch$IFS\`pwd\`/run)"
+match = "GET /healthz"
+reply = { body = "ok" }
+`;
+
+test('bash: names of routes and listeners, paths, and codes', async () => {
+  await inFolder({ 'gateway.toml': SPEC, 'sub/x': '' }, async (folder) => {
+    assert.equal(await offered(['routes', '--filter', 'get'], folder), ['get-order']);
+    assert.equal(await offered(['explain', 'GET', '/', '--listener', 'm'], folder), ['main']);
+    assert.equal(await offered(['explain', 'GET', '/'], `${folder}/sub`), ['/healthz', '/orders/']);
+    assert.equal(await offered(['validate', '--explain', 'route/sh'], folder), ['route/shadowed']);
+  });
+});
+
+test('bash: a name in the spec is not run as a command', async () => {
+  await inFolder({ 'gateway.toml': SPEC }, async (folder) => {
+    assert.match((await offered(['routes', '-f', ''], folder)).join('\n'), 'touch');
+    assert.not.ok(existsSync(`${folder}/run`));
+  });
+});
+
+test('gw complete reads a bundle or a spec that is named, and names of a spec with errors', async () => {
+  const files = { 'other.toml': `${SPEC}[[route]]\nmatch = "GET /x"\nto = "nothing"\n`, 'gateway.toml': SPEC };
+  await inFolder(files, async (cwd) => {
+    await gw(['compile'], { cwd });
+    for (const word of ['gateway.bundle', 'other.toml']) {
+      const { out } = await gw(['complete', 'routes', '--', 'gw', 'routes', word, '-f'], { cwd });
+      assert.match(out, /^get-order$/m, word);
+    }
+  });
+});
+
+test('gw complete prints nothing when there is nothing to read', async () => {
+  await inFolder({ 'bad.bundle': 'GWB1 is not all', 'bad.toml': '= =' }, async (cwd) => {
+    for (const words of [[], ['bad.bundle'], ['bad.toml']]) {
+      assert.equal(await gw(['complete', 'urls', '--', ...words], { cwd }), { code: 0, out: '', err: '' });
+    }
+  });
 });
 
 test('the subcommands do not offer --version, which is gw itself', async () => {

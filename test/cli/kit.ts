@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
 import { Io } from '../../src/cli/io.js';
-import { run } from '../../src/cli/main.js';
+import { commandNames, run } from '../../src/cli/main.js';
 
 export class Sink extends Writable {
   text = '';
@@ -79,4 +79,10 @@ export async function inFolder<T>(
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Commands that help and completion list. */
+export async function listedCommands(): Promise<string[]> {
+  const { out } = await gw(['--help']);
+  return commandNames().filter((name) => new RegExp(`^  ${name} `, 'm').test(out));
 }

@@ -10,13 +10,19 @@ const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { versio
 
 test('--version prints the version of package.json', async () => {
   assert.equal(await gw(['--version']), { code: 0, out: `${version}\n`, err: '' });
-  assert.equal(await gw(['-V']), { code: 0, out: `${version}\n`, err: '' });
+  for (const flag of ['-V', '-v']) assert.equal(await gw([flag]), { code: 0, out: `${version}\n`, err: '' });
 });
 
-test('--help names every command', async () => {
+test('--help lists every command by task', async () => {
   const { code, out } = await gw(['--help']);
   assert.is(code, 0);
-  for (const name of commandNames()) assert.match(out, new RegExp(`^  ${name} `, 'm'));
+  const hidden = ['complete'];
+  for (const name of commandNames()) {
+    assert.is(new RegExp(`^  ${name} `, 'm').test(out), !hidden.includes(name), name);
+  }
+  const groups = [...out.matchAll(/^(Write a spec|Check|Run|Watch|Tools):\n {2}/gm)].map(([, group]) => group);
+  assert.equal(groups, ['Write a spec', 'Check', 'Run', 'Watch', 'Tools']);
+  assert.not.match(out, 'Commands:');
 });
 
 test('no arguments: help on standard error, wrong usage', async () => {
@@ -27,18 +33,25 @@ test('no arguments: help on standard error, wrong usage', async () => {
 });
 
 for (const name of commandNames()) {
-  test(`gw ${name} --help has an example that starts with gw`, async () => {
+  test(`gw ${name} --help has an example that starts with gw, in 80 columns`, async () => {
     const { code, out } = await gw([name, '--help']);
     assert.is(code, 0);
     assert.match(out, /\nExamples?:\n( {2}# .*\n)? {2}\$ (source <\()?gw /);
     assert.match(out, `Usage: gw ${name}`);
+    assert.equal(
+      out.split('\n').filter((line) => line.length > 80),
+      [],
+    );
   });
 }
 
 test('an unknown command: did you mean, wrong usage', async () => {
   const { code, err } = await gw(['validte']);
   assert.is(code, 2);
-  assert.match(err, 'Did you mean validate?');
+  assert.is(err, "gw: Unknown command 'validte'. Did you mean validate?\n`gw --help` shows the usage.\n");
+  const help = await gw(['help', 'validte']);
+  assert.is(help.code, 2);
+  assert.match(help.err, 'There is no command `validte`.');
 });
 
 test('an unknown option: did you mean, wrong usage', async () => {

@@ -1,7 +1,7 @@
 /** What a spec meets on its machine: each error points at its entity, in the spec and in a bundle, and is said in words. */
 import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { encodeBundle } from '../../src/bundle/encode.js';
@@ -76,6 +76,9 @@ async function failure(options: Parameters<typeof Gateway.start>[0]): Promise<st
   return 'it started';
 }
 
+/** Before the name of the spec: from the working directory; a bundle says only where it was in its own folder. */
+const FOLDERS = ['\\S+/', ''];
+
 const CASES: readonly (readonly [what: string, line: number, code: string, said: RegExp, given: Case])[] = [
   ['an empty certificate', 5, 'listener/certificate', /certificate of listener `main` is empty/, { cert: '' }],
   ['garbage', 5, 'listener/certificate', /certificate of listener `main` is not in PEM form/, { cert: 'junk' }],
@@ -122,10 +125,10 @@ const CASES: readonly (readonly [what: string, line: number, code: string, said:
 
 for (const [what, line, code, said, given] of CASES) {
   test(`${what} is told where it was written`, async () => {
-    for (const diagnostics of await failures(given)) {
+    for (const [index, diagnostics] of (await failures(given)).entries()) {
       assert.match(diagnostics, said);
       assert.match(diagnostics, `error[${code}]`);
-      assert.match(diagnostics, new RegExp(`--> gateway\\.toml:${line}\\b`));
+      assert.match(diagnostics, new RegExp(`--> ${FOLDERS[index]}gateway\\.toml:${line}\\b`));
       assert.match(diagnostics, 'help: ');
       assert.not.match(diagnostics, /error:[0-9A-F]{8}|routines|ERR_|\bE[A-Z]{5,}\b|x-evil/);
     }
@@ -137,11 +140,13 @@ test('a missing certificate, key and folder of the access log are told where the
   const spec = join(folder, 'gateway.toml');
   writeFileSync(spec, SPEC.replace('${file:certs/server.key}', 'certs/server.key'));
   const missing = await failure({ spec, inline: true, adminSocket: false });
-  assert.match(missing, /certificate of listener `main` cannot be read: no such file\.\n *--> gateway\.toml:5:/);
-  assert.match(missing, /key of listener `main` cannot be read: no such file\.\n *--> gateway\.toml:6:/);
-  for (const diagnostics of await failures({ logs: false })) {
+  // From the working directory.
+  const shown = relative(process.cwd(), spec);
+  assert.match(missing, `certificate of listener \`main\` cannot be read: no such file.\n --> ${shown}:5:`);
+  assert.match(missing, `key of listener \`main\` cannot be read: no such file.\n --> ${shown}:6:`);
+  for (const [index, diagnostics] of (await failures({ logs: false })).entries()) {
     assert.match(diagnostics, /error\[log\/open\]: .*logs\/access\.log` cannot be opened: no such folder/);
-    assert.match(diagnostics, '--> gateway.toml:8');
+    assert.match(diagnostics, new RegExp(`--> ${FOLDERS[index]}gateway\\.toml:8`));
   }
 });
 

@@ -8,10 +8,11 @@ export default defineCommand<object, [shell: Shell]>({
   name: 'completion',
   group: 'Tools',
   summary: 'Print a completion script for a shell',
-  details: 'The script completes commands, options, their values, and spec files.',
+  details:
+    'The script completes commands, options and their values, spec files, and names from the spec: routes, listeners, paths.',
   examples: [
-    ['source <(gw completion bash)', 'for this bash session; put the line into ~/.bashrc for every one'],
-    ['source <(gw completion zsh)', 'the same for zsh, after compinit'],
+    ['source <(gw completion bash)', 'for this bash session; for all sessions, add the line to ~/.bashrc'],
+    ['source <(gw completion zsh)', 'for zsh, after compinit'],
     ['gw completion fish > ~/.config/fish/completions/gw.fish', 'for fish'],
   ],
   configure(command) {

@@ -27,7 +27,7 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     command.option('-H, --header <field>', "a header field, 'name: value' (repeatable)", gather);
     command.option('--client <address>', "the client's address (default: 127.0.0.1)");
     command.option(
-      '--listener <name>',
+      '--listener <listener>',
       'the listener that accepts it (default: the first; for https: the first with TLS)',
     );
     command.option('--http10', 'as an HTTP/1.0 client, which sends no Host field');

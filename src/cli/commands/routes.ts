@@ -21,7 +21,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
   ],
   configure(command) {
     command.argument('[spec]', SPEC_OR_BUNDLE_HELP);
-    command.option('-f, --filter <text>', 'only routes that contain this text (repeatable)', gather);
+    command.option('-f, --filter <route>', 'only routes that contain this text (repeatable)', gather);
     withOverlays(command).option('--json', JSON_HELP);
   },
   async run({ args: [spec], options, io }) {

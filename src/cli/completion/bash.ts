@@ -5,6 +5,7 @@ export function bashScript(program: ProgramNode): string {
   const { name } = program;
   return `# bash completion for ${name}. Load it with: source <(${name} completion bash)
 ${pathsFunction(name)}
+${valuesFunction(name)}
 ${mainFunction(program)}complete -F _${name} ${name}
 `;
 }
@@ -22,6 +23,20 @@ const pathsFunction = (name: string): string => `_${name}_paths() {
 }
 `;
 
+/**
+ * Completes values that gw prints. Called with their kind and the word so far. \`compgen -W\` would run what a name in the
+ * spec holds in \`$(...)\`, so the values are compared here. URLs are beginnings: no space follows them.
+ */
+const valuesFunction = (name: string): string => `_${name}_values() {
+  COMPREPLY=()
+  local entry
+  while IFS= read -r entry; do
+    if [[ $entry == "$2"* ]]; then printf -v entry %q "$entry"; COMPREPLY+=("$entry"); fi
+  done < <("\${COMP_WORDS[0]}" complete "$1" -- "\${COMP_WORDS[@]}" 2>/dev/null)
+  if [ "$1" = urls ]; then compopt -o nospace 2>/dev/null; fi
+}
+`;
+
 function mainFunction({ name, commands, options }: ProgramNode): string {
   const valued = commands.flatMap((command) =>
     command.options.filter(({ value }) => value).map((option) => ({ command: command.name, option })),
@@ -36,7 +51,7 @@ function mainFunction({ name, commands, options }: ProgramNode): string {
   );
   return `_${name}() {
   local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} command= position=0 index
-  # Bash parts --option=value into three words.
+  # Bash splits --option=value into three words.
   if [ "$current" = = ]; then current=; elif [ "$previous" = = ]; then previous=\${COMP_WORDS[COMP_CWORD - 2]}; fi
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "$command:\${COMP_WORDS[index]}" in
@@ -93,6 +108,8 @@ function action(completes: Completes, name: string): string {
       return `_${name}_paths folders -d "$current"`;
     case 'words':
       return `COMPREPLY=($(compgen -W ${words(completes.words)} -- "$current"))`;
+    case 'dynamic':
+      return `_${name}_values ${completes.what} "$current"`;
     case 'anything':
       return ':';
   }

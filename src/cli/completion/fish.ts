@@ -6,7 +6,7 @@ export function fishScript(program: ProgramNode): string {
   const lines = [
     `# fish completion for ${name}. Load it with: ${name} completion fish | source`,
     `complete -c ${name} -f`,
-    ...program.options.map((option) => `complete -c ${name} -n __fish_use_subcommand ${optionWords(option)}`),
+    ...program.options.map((option) => `complete -c ${name} -n __fish_use_subcommand ${optionWords(option, name)}`),
     ...program.commands.flatMap((command) => commandLines(name, command)),
   ];
   return `${lines.join('\n')}\n`;
@@ -18,21 +18,21 @@ function commandLines(name: string, command: CommandNode): string[] {
   const seen = `-n '__fish_seen_subcommand_from ${command.name}'`;
   return [
     `complete -c ${name} -n __fish_use_subcommand -a ${command.name} -d ${quoted(command.doc)}`,
-    ...command.options.map((option) => `complete -c ${name} ${seen} ${optionWords(option)}`),
+    ...command.options.map((option) => `complete -c ${name} ${seen} ${optionWords(option, name)}`),
     ...command.args
-      .map((argument) => valueWords(argument.completes))
+      .map((argument) => valueWords(argument.completes, name))
       .filter((words) => words !== '')
       .map((words) => `complete -c ${name} ${seen} ${words}`),
   ];
 }
 
-function optionWords(option: OptionNode): string {
+function optionWords(option: OptionNode, name: string): string {
   const flags = option.flags.map((flag) => (flag.startsWith('--') ? `-l ${flag.slice(2)}` : `-s ${flag.slice(1)}`));
-  const value = option.value ? `-r ${valueWords(option.value.completes)}` : '';
+  const value = option.value ? `-r ${valueWords(option.value.completes, name)}` : '';
   return [...flags, value, `-d ${quoted(option.doc)}`].filter((word) => word !== '').join(' ');
 }
 
-function valueWords(completes: Completes): string {
+function valueWords(completes: Completes, name: string): string {
   switch (completes.kind) {
     case 'specs':
       return `-k -a '(__fish_complete_suffix .toml)'`;
@@ -42,6 +42,8 @@ function valueWords(completes: Completes): string {
       return `-a '(__fish_complete_directories)'`;
     case 'words':
       return `-a ${quoted(completes.words.join(' '))}`;
+    case 'dynamic':
+      return `-a '(${name} complete ${completes.what} -- (commandline -opc) 2>/dev/null)'`;
     case 'anything':
       return '';
   }

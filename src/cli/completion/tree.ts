@@ -1,12 +1,17 @@
-/** The command line as completion scripts need it, read from the commander program. */
+/** The command line as completion scripts need it, taken from the commander program. */
 import type { Argument, Command as Commander, Option } from 'commander';
 
-/** What can stand for a value: files of some kind, one of some words, or anything. */
+/** Values that the shell asks `gw complete` for, because they stand in the spec or in gw itself. */
+export const DYNAMIC = ['routes', 'urls', 'listeners', 'codes'] as const;
+export type Dynamic = (typeof DYNAMIC)[number];
+
+/** Possible values: files of some kind, a list of words, words that `gw complete` prints, or anything. */
 export type Completes =
   | { readonly kind: 'specs' }
   | { readonly kind: 'files' }
   | { readonly kind: 'folders' }
   | { readonly kind: 'words'; readonly words: readonly string[] }
+  | { readonly kind: 'dynamic'; readonly what: Dynamic }
   | { readonly kind: 'anything' };
 
 export interface OptionNode {
@@ -43,8 +48,11 @@ const BY_NAME: Readonly<Record<string, Completes>> = {
   bundle: { kind: 'files' },
   file: { kind: 'files' },
   dir: { kind: 'folders' },
-  format: { kind: 'words', words: ['pretty', 'json', 'sarif', 'github', 'junit'] },
   method: { kind: 'words', words: METHODS },
+  url: { kind: 'dynamic', what: 'urls' },
+  listener: { kind: 'dynamic', what: 'listeners' },
+  route: { kind: 'dynamic', what: 'routes' },
+  code: { kind: 'dynamic', what: 'codes' },
 };
 
 export function programNode(program: Commander): ProgramNode {
@@ -59,14 +67,14 @@ export function programNode(program: Commander): ProgramNode {
       options: [...help.visibleOptions(command), ...everywhere].map(optionNode),
       args:
         command.name() === 'help'
-          ? [{ name: 'command', variadic: false, completes: commandWords(program) }]
+          ? [{ name: 'command', variadic: false, completes: commandWords(help.visibleCommands(program)) }]
           : command.registeredArguments.map(argumentNode),
     })),
   };
 }
 
-function commandWords(program: Commander): Completes {
-  return { kind: 'words', words: program.commands.map((command) => command.name()) };
+function commandWords(commands: readonly Commander[]): Completes {
+  return { kind: 'words', words: commands.map((command) => command.name()) };
 }
 
 function argumentNode(argument: Argument): ArgumentNode {

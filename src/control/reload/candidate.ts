@@ -119,10 +119,10 @@ export interface DiagnosticReport {
   readonly warnings: number;
 }
 
-/** Sorts, renders and counts what all steps of a reload collected. `files`: the sources that the frames show. */
+/** Sorts, renders and counts what all steps of a reload collected. Paths are relative to the working directory. `files`: the sources that the frames show. */
 export function reportOf(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): DiagnosticReport {
   return {
-    diagnostics: render(sortDiagnostics(diagnostics), files, 'pretty', { color: false }),
+    diagnostics: render(sortDiagnostics(diagnostics), files, 'pretty', { color: false, base: process.cwd() }),
     errors: count(diagnostics, 'error'),
     warnings: count(diagnostics, 'warning'),
   };

@@ -1,5 +1,5 @@
 /** Renders diagnostics in all formats. Pure: text in, text out. */
-import { relative } from 'node:path';
+import { isAbsolute, relative } from 'node:path';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
 import { renderGithub } from './github.js';
@@ -25,7 +25,9 @@ export function render(
   if (options.base === undefined) return RENDERERS[format](diagnostics, files, options);
   const { base } = options;
   const shown = new Map(files.map((file) => [file.path, shownPath(base, file)]));
-  const move = (span: Span): Span => ({ ...span, file: shown.get(span.file) ?? span.file });
+  // A bundle is not among the files: its span names it by its absolute path.
+  const nameOf = (file: string): string => shown.get(file) ?? (isAbsolute(file) ? relative(base, file) : file);
+  const move = (span: Span): Span => ({ ...span, file: nameOf(span.file) });
   return RENDERERS[format](
     diagnostics.map((diagnostic) => relocated(diagnostic, move)),
     files.map((file) => ({ ...file, path: shown.get(file.path) ?? file.path })),

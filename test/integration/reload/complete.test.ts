@@ -241,7 +241,7 @@ test('a reload that removes authentication from a route is reported with the rou
   assert.equal(log.find(/removes authentication/)?.fields, { routes: 'a' });
   assert.equal(log.find(/reloaded as generation 2/)?.fields['changes'], '~route a');
   const [last, first] = gateway.snapshot().reloads;
-  assert.match(last?.diagnostics ?? '', /warning\[reload\/unauthenticated\].*route: a\.\n *--> gateway\.toml:/);
+  assert.match(last?.diagnostics ?? '', /warning\[reload\/unauthenticated\].*route: a\.\n *--> \S+\/gateway\.toml:/);
   assert.ok((last?.warnings ?? 0) > 0);
   assert.equal([last?.outcome, first?.outcome], ['live', 'replaced']);
 });
@@ -256,7 +256,10 @@ test('the report of an opened route points at the route; an optional credential 
   assert.equal(log.find(/removes authentication/)?.fields, { routes: 'a, b' });
   const line = text.slice(0, text.indexOf('name = "a"')).split('\n').length - 1;
   const [last] = gateway.snapshot().reloads;
-  assert.match(last?.diagnostics ?? '', new RegExp(`reload/unauthenticated.*\\n *--> gateway\\.toml:${line}:1\\n`));
+  assert.match(
+    last?.diagnostics ?? '',
+    new RegExp(`reload/unauthenticated.*\\n *--> \\S+/gateway\\.toml:${line}:1\\n`),
+  );
 });
 
 test('a reload that leaves no routes lists the removed ones', async () => {
