@@ -1,15 +1,15 @@
-/** A target's reply, as the chain sees it and as it goes on to the client. */
+/** A target's reply, as the chain sees it and as it is forwarded to the client. */
 import type { HeaderFields, Reply, ReplyBody } from '../../policies/contract.js';
 import { findField, HeadFields } from '../http/fields.js';
 import { isEndToEnd, isOwnFraming } from '../http/own-names.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { ReplySource } from './downstream.js';
 
-/** The protocols that a reply names in Upgrade. */
+/** The value of a reply's Upgrade field. */
 export const upgradeOf = (head: ResponseHead): string | undefined =>
   findField(head.text, head.fieldsAt, head.fieldsEnd, 'upgrade');
 
-/** The fields of an informational head that go on to the client. */
+/** The fields of an informational head that are forwarded to the client. */
 export function interimFields({ kept, listed }: ResponseHead): HeaderFields {
   const fields = new HeadFields(kept, 0, kept.length, kept, listed);
   if (listed !== '') for (const name of listed.split(',')) fields.remove(name);
@@ -17,8 +17,8 @@ export function interimFields({ kept, listed }: ResponseHead): HeaderFields {
 }
 
 /**
- * Trailer fields that go on to the client. Those that frame, route or describe a message must not be in a trailer section,
- * RFC 9110 section 6.5.1: a client that merges them into the head would read another message.
+ * Trailer fields that are forwarded to the client. Fields that frame, route or describe a message must not be in a
+ * trailer section (RFC 9110 section 6.5.1): merged into the head, they would change the meaning of the message.
  */
 export function trailerFields(lines: string): HeaderFields {
   const fields = new HeadFields(lines, 0, lines.length, lines, '');
@@ -26,18 +26,18 @@ export function trailerFields(lines: string): HeaderFields {
   return fields;
 }
 
-/** A target's reply: its fields are looked up in the head's text, and only on demand. */
+/** A target's reply; its fields are looked up in the head's text on demand. */
 export class TargetReply implements Reply {
   status: number;
   body: Uint8Array | ReplyBody | null;
-  /** `200 OK` as the target said it. */
+  /** `200 OK` as sent by the target. */
   readonly statusText: string;
   readonly kept: string;
   readonly listed: string;
   readonly #given: ResponseHead['status'];
   readonly #known: ResponseHead['known'];
   readonly #hasDate: boolean;
-  /** The protocol that a 101 switches to, or those that a 426 asks for (RFC 9110 section 15.5.22). */
+  /** The protocol of a 101, or the protocols that a 426 requires (RFC 9110 section 15.5.22). */
   readonly upgrade: string | undefined;
   readonly #text: string;
   readonly #at: number;
@@ -69,14 +69,14 @@ export class TargetReply implements Reply {
     return headers?.touched('date') ? headers.get('date') !== undefined : this.#hasDate;
   }
 
-  /** The status is the target's own. */
+  /** No policy has changed the status. */
   get sameStatus(): boolean {
     return this.status === this.#given;
   }
 
   /**
-   * The whole head, with a body of `length` bytes, for a client that need not be told of the connection: where policies
-   * added fields at most, and the target said the same before. Else undefined.
+   * The whole head with a body of `length` bytes, without a Connection field; undefined unless policies only added
+   * fields and the target has sent the same head before.
    */
   again(id: string, length: number): string | undefined {
     const known = this.#known;
@@ -86,18 +86,18 @@ export class TargetReply implements Reply {
     return added === undefined ? undefined : `${known.opening}${added}x-request-id: ${id}${known.closing}`;
   }
 
-  /** Its field lines as they go to the client. */
+  /** Its field lines for the client. */
   lines(): string {
     if (this.#headers === undefined && this.listed === '') return this.kept;
     return this.headers.lines('');
   }
 }
 
-/** Statuses of a target's reply that come without a body. What Content-Length says with them is said of another reply. */
+/** Statuses of target replies without a body. Their Content-Length, if any, describes a different reply. */
 export const isBodiless = (status: number): boolean => status === 204 || status === 205 || status === 304;
 
 /**
- * Length of the body that `source` brings, -1 when not known: 0 where the target's status has no body and a policy changed
+ * Length of the body that `source` delivers, -1 if unknown. 0 if the target's status has no body and a policy changed
  * the status.
  */
 export const streamLength = (status: number, source: ReplySource): number =>

@@ -1,6 +1,6 @@
 /**
- * The stream that http-proxy is given in place of a client's socket when it makes a request for an upgrade: what the target
- * answers passes the chain on its way out like every other reply, and the bytes after it can be counted and stopped.
+ * The stream that http-proxy gets instead of a client's socket for an upgrade request. So the target's reply passes the
+ * chain like every other reply, and the bytes after it can be counted and paused.
  */
 import { type ClientRequest, IncomingMessage, type InformationEvent } from 'node:http';
 import { isIP, Socket } from 'node:net';
@@ -16,32 +16,32 @@ import { TARGET_TLS } from '../upstream/tls.js';
 
 const CRLF = /\r\n/;
 
-/** What is still unsent to a target when the tunnel closes may take so long. */
+/** Milliseconds to send the remaining bytes to a target when the tunnel closes. */
 const FLUSH_MS = 2000;
 
-/** Whose stream it is. It hears nothing any more once it has called finish(). */
+/** The owner of the stream. Gets no further calls after finish(). */
 export interface UpgradeOwner {
-  /** The request is on its way: until then nothing has been sent. */
+  /** The connection is established, and the request is sent. */
   onConnected(): void;
   /** An informational head, with the empty line. */
   onInterim(head: string): void;
-  /** A reply's head, then what belongs to it. `done` asks for more. */
+  /** A reply's head, then the bytes after it. Call `done` for more. */
   onBytes(chunk: Buffer, done: () => void): void;
   /** The target closed. */
   onEnd(): void;
-  /** The target takes more. */
+  /** The target accepts more. */
   onWanted(): void;
   onFailure(error: ErrorSlug, cause: string): void;
 }
 
-/** The request as http-proxy reads it. Its pass for WebSocket knows no other method or protocol; `asked` has the real ones. */
+/** The request for http-proxy, whose WebSocket code supports one method and protocol; `asked` has the real ones. */
 class UpgradeRequest extends IncomingMessage {
   asked: { readonly method: string; readonly upgrade: string } = { method: 'GET', upgrade: 'websocket' };
 }
 
-/** One proxy for all upgrades of a thread: it keeps nothing of an exchange. */
+/** One proxy for all upgrades of a thread: it keeps no state of an exchange. */
 const proxy = httpProxy.createProxyServer<typeof UpgradeRequest>({ toProxy: true, prependPath: false });
-// Errors reach each exchange by its callback; without a listener here http-proxy would throw them.
+// Each exchange gets its errors by callback; without a listener here http-proxy would throw them.
 proxy.on('error', () => {});
 proxy.before('ws', 'stream', (request) => {
   request.method = request.asked.method;
@@ -49,12 +49,12 @@ proxy.before('ws', 'stream', (request) => {
 });
 
 proxy.on('proxyReqWs', (proxyRequest, request, client) => {
-  // http-proxy takes URLs apart and drops an empty query.
+  // http-proxy parses URLs and drops an empty query.
   proxyRequest.path = request.url ?? '';
   if (client instanceof UpgradeStream) client.follow(proxyRequest);
 });
 
-/** Sends `text`, a request head that asks for `upgrade`, to the target. */
+/** Sends `text`, a request head with an upgrade to `upgrade`, to the target. */
 export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string, upgrade: string): UpgradeStream {
   const stream = new UpgradeStream(owner);
   proxy.ws(
@@ -74,11 +74,11 @@ export class UpgradeStream extends Duplex {
   #owner: UpgradeOwner | undefined;
   #request: ClientRequest | undefined;
   #socket: Socket | undefined;
-  /** With TLS, the handshake is over as well. */
+  /** With TLS, the handshake has also finished. */
   #connected = false;
   /**
-   * The answer's head as the target wrote it. http-proxy writes one of its own, first of all: fields of one name are one
-   * there or dropped, and an unknown transfer coding is gone as if the body had been read.
+   * The reply's head as the target sent it. http-proxy first writes its own version, in which fields of the same name
+   * are merged or dropped and an unknown transfer coding is missing.
    */
   #answer: string | undefined = undefined;
 
@@ -93,7 +93,7 @@ export class UpgradeStream extends Duplex {
     this.#owner?.onFailure(error, cause);
   }
 
-  /** Node's client failed, before it told of a reply. */
+  /** Node's client failed before it reported a reply. */
   broke(error: unknown): void {
     if (!this.#connected) this.failed(connectError(error), this.#connectCause(error));
     else if (errnoCode(error)?.startsWith('HPE_')) this.failed('upstream/invalid', parserCause(error));
@@ -106,7 +106,7 @@ export class UpgradeStream extends Duplex {
     return inHandshake ? CLOSED_IN_HANDSHAKE : connectionCause(error);
   }
 
-  /** http-proxy lets go of neither its request nor its socket by itself when the client is gone before the target. */
+  /** http-proxy releases neither its request nor its socket if the client disconnects before the target replies. */
   follow(request: ClientRequest): void {
     this.#request = request;
     request.once('socket', (socket) => {
@@ -127,7 +127,7 @@ export class UpgradeStream extends Duplex {
     });
     request.on('response', (response) => {
       this.#answer = answerText(response);
-      // http-proxy writes what comes, taken or not, and does not tell that it was cut.
+      // http-proxy writes without backpressure and does not report an aborted reply.
       response.on('data', () => {
         if (this.writableNeedDrain) response.pause();
       });
@@ -139,13 +139,13 @@ export class UpgradeStream extends Duplex {
     });
   }
 
-  /** What is waited for while the connection is not established. */
+  /** The current step of connecting. */
   get waitsFor(): string {
     const socket = this.#request?.socket;
     return socket instanceof TLSSocket && !socket.connecting ? 'TLS handshake timeout' : 'connect timeout';
   }
 
-  /** Nothing goes either way any more. `now`: not even what is written already. */
+  /** Ends the stream in both directions. `now`: also drop bytes that are written already. */
   finish(now: boolean): void {
     this.#owner = undefined;
     const socket = this.#socket;
@@ -155,7 +155,7 @@ export class UpgradeStream extends Duplex {
       socket.destroySoon();
       setTimeout(() => socket.destroy(), FLUSH_MS).unref();
     }
-    // What http-proxy still writes at this very moment may go out first.
+    // First send the bytes that http-proxy writes in this turn.
     setImmediate(() => this.destroy());
   }
 
@@ -164,7 +164,7 @@ export class UpgradeStream extends Duplex {
   }
 
   override _write(chunk: Buffer | string, _encoding: BufferEncoding, done: () => void): void {
-    // Strings are heads, as Node read them off the wire: one character a byte, whatever encoding http-proxy left it at.
+    // Strings are heads as Node received them: one character per byte, regardless of the encoding that http-proxy set.
     const bytes = typeof chunk === 'string' ? Buffer.from(this.#answer ?? chunk, 'latin1') : chunk;
     this.#answer = undefined;
     if (this.#owner === undefined) done();
@@ -176,7 +176,7 @@ export class UpgradeStream extends Duplex {
     done();
   }
 
-  // The parts of a net.Socket that http-proxy calls.
+  // The methods of net.Socket that http-proxy calls.
   setTimeout(): this {
     return this;
   }
@@ -199,7 +199,7 @@ function upgradeRequest(text: string, upgrade: string): UpgradeRequest {
   const [first = '', ...lines] = text.trimEnd().split(CRLF);
   const [method = '', url = ''] = first.split(' ');
   const request = new UpgradeRequest(new Socket());
-  // Without a prototype: a field may be called `constructor` or `__proto__`.
+  // Without a prototype: a field may be named `constructor` or `__proto__`.
   request.headers = Object.create(null);
   request.method = 'GET';
   request.url = url;
@@ -215,7 +215,7 @@ function upgradeRequest(text: string, upgrade: string): UpgradeRequest {
 
 type HeadRead = Pick<IncomingMessage, 'httpVersion' | 'rawHeaders' | 'statusCode' | 'statusMessage'>;
 
-/** A head as Node has read it, with the empty line. `more` are further lines. */
+/** A head as Node parsed it, with the empty line. `more` are further lines. */
 function headText(
   { httpVersion, statusCode, statusMessage, rawHeaders }: HeadRead | InformationEvent,
   more = '',
@@ -225,7 +225,7 @@ function headText(
   return `${text}${more}\r\n`;
 }
 
-/** The head of an answer that is no 101: where its body ends with the connection, http-proxy writes chunks. */
+/** The head of a reply other than 101: http-proxy writes a close-delimited body in chunks. */
 function answerText({ httpVersion, statusCode, statusMessage, rawHeaders, headers }: IncomingMessage): string {
   const head = { httpVersion, statusCode, statusMessage, rawHeaders };
   if ('content-length' in headers || 'transfer-encoding' in headers) return headText(head);
@@ -240,13 +240,13 @@ function addHeader(headers: IncomingMessage['headers'], given: string, value: st
   else headers[name] = Array.isArray(present) ? [...present, value] : [present, value];
 }
 
-/** What Node's parser found, and where. */
+/** The error of Node's parser, with its position. */
 function parserCause(error: unknown): string {
   const [reason, at] = error instanceof Error ? [Reflect.get(error, 'reason'), Reflect.get(error, 'bytesParsed')] : [];
-  return `invalid reply: ${String(reason ?? messageOf(error))} at byte ${String(at)} of what was read`;
+  return `invalid reply: ${String(reason ?? messageOf(error))} at byte ${String(at)} of the read`;
 }
 
-/** How a connection ended: of one that was closed, Node's client tells as of one that was reset, without a system call. */
+/** The cause of a closed connection: Node's client reports a close like a reset, but without a system call. */
 const endCause = (error: unknown): string =>
   errnoCode(error) === 'ECONNRESET' && !(error instanceof Error && 'syscall' in error)
     ? 'connection closed'

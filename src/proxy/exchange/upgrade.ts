@@ -1,7 +1,7 @@
 /**
- * Upgrades: WebSocket and whatever else asks for 101. The exchange has passed its chain; http-proxy makes the request to
- * the target and pipes. The target's answer passes the chain on its way out like every other, and the bytes after it are
- * counted, bounded in time, and end with the drain.
+ * Upgrades: WebSocket and other protocols that use 101. The exchange has passed its chain; http-proxy sends the request
+ * to the target and forwards bytes. The target's reply passes the chain like every other reply. The bytes after it are
+ * counted, have an idle timeout, and end with the drain.
  */
 import { HeaderMap, problem } from '../../policies/run-kit.js';
 import { BAD_REWRITE, timeSpan } from '../errors/cause.js';
@@ -21,7 +21,7 @@ import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade
 
 const IDLE = 'response idle timeout: no further bytes of the body';
 
-/** Nothing was sent yet: another target may be asked. */
+/** Errors before anything was sent: another target can be tried. */
 const UNSENT = new Set<ErrorSlug>(['upstream/unreachable', 'upstream/connect-timeout', 'gateway/exhausted']);
 
 export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
@@ -36,7 +36,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   #over = false;
   #timer: NodeJS.Timeout | undefined;
   #startMs = 0;
-  /** Monotonic milliseconds, roughly, at which something last came through the tunnel. */
+  /** Monotonic milliseconds, roughly, of the last traffic through the tunnel. */
   #movedAt = 0;
   #state: 'connecting' | 'head' | 'waiting' | 'body' | 'tunnel' = 'connecting';
   #held: Buffer = Buffer.alloc(0);
@@ -84,7 +84,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#stream = requestUpgrade(this, target, text, upgrade);
   }
 
-  /** What must come next must come within so many milliseconds. */
+  /** Sets the timeout of the next step, in milliseconds. */
   #within(ms: number, error: ErrorSlug, what: string): void {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
@@ -120,7 +120,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     }
     clearTimeout(this.#timer);
     const upgrade = head.status === 101 ? upgradeOf(head) : undefined;
-    // A 101 must name what it switches to, and that must have been asked for: RFC 9110 sections 7.8 and 15.2.2.
+    // A 101 must name its protocol, and the client must have offered it: RFC 9110 sections 7.8 and 15.2.2.
     const asked = this.#exchange.headers.received('upgrade') ?? '';
     const wrong =
       length < 0
@@ -138,7 +138,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#target?.health.succeeded();
     this.#exchange.upstreamMs = this.#host.monotonic() - this.#exchange.startMs;
     if (head.status !== 101) this.#beginBody(head);
-    // Before the 101, also where no body follows: RFC 9110 section 7.8. The target is not asked, for there is none.
+    // 100 precedes the 101, even without a body: RFC 9110 section 7.8. gw sends it, since the target gets no Expect.
     else if (this.#exchange.seen & Seen.Expect) this.#downstream.interim(100, new HeaderMap());
     this.#host.driver.replied(this.#exchange, new TargetReply(head, this));
   }
@@ -147,7 +147,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     const head = new ResponseHead();
     if (head.parse(text) !== text.length)
       this.onFailure('upstream/invalid', `invalid reply: ${head.fault || 'informational reply'}`);
-    // Who did not ask whether to go on is not told to.
+    // Drop 100 Continue: gw has sent it if the client expects it.
     else if (head.status !== 100) this.#downstream.interim(head.status, interimFields(head));
   }
 
@@ -197,13 +197,13 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       this.#within(this.#service.entry.responseTimeout, 'upstream/timeout', IDLE);
       done();
     } else {
-      // The client's slowness is not the target's.
+      // Time spent waiting for the client does not count for the target.
       clearTimeout(this.#timer);
       this.#heldDone = done;
     }
   }
 
-  /** Of a body that must be empty: whether it is, and that is known by now. Asks for more, or fails, otherwise. */
+  /** Whether a body that must be empty is complete and empty. Otherwise requests more bytes, or fails. */
   #isEmpty(done: () => void): boolean {
     const { start, end, done: whole } = this.#body;
     if (end === start && whole) return true;
@@ -221,7 +221,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     done?.();
   }
 
-  /** Looks after so many milliseconds whether the tunnel has been silent for its bound; 0 is none. */
+  /** Checks the idle timeout of the tunnel after `ms` milliseconds; 0: no timeout. */
   #lookAt(ms: number): void {
     if (ms === 0) return;
     this.#timer = setTimeout(() => {
@@ -264,7 +264,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     if (this.#state === 'tunnel') this.#downstream.tunnelWantsMore();
   }
 
-  /** How far the answer has come, for a cause. */
+  /** Progress of the reply, for a cause. */
   get #stage(): string {
     if (this.#state === 'waiting' || this.#state === 'body') return 'within the body of its reply';
     return this.#held.length > 0 ? 'within the head of its reply' : 'before its reply';
@@ -273,7 +273,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   onFailure(error: ErrorSlug, cause: string): void {
     if (this.#over) return;
     if (this.#state === 'tunnel') {
-      // However one end of a tunnel goes, that is how tunnels end.
+      // Any close of one end is a normal end of a tunnel.
       this.#finish(false);
       this.#downstream.tunnelEnded();
       return;
@@ -297,7 +297,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#letGo(failed, failed);
   }
 
-  /** Of the target; `now`: not even what is written already may go out. */
+  /** Releases the target; `now`: drop bytes that are written already. */
   #letGo(failed: boolean, now: boolean): void {
     clearTimeout(this.#timer);
     this.#endAttempt(failed);
@@ -332,15 +332,15 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   }
 }
 
-/** What is wrong with an informational reply that came in place of the final one; undefined for nothing. */
+/** Why a 1xx reply that takes the place of a final one is invalid; undefined if it is valid. */
 function switchFault(status: number, upgrade: string | undefined, asked: string): string | undefined {
   if (status >= 200) return undefined;
-  if (status !== 101) return `status ${status} in place of a final reply`;
+  if (status !== 101) return `status ${status} instead of a final reply`;
   if (!upgrade) return 'status 101 without Upgrade';
   return wasOffered(upgrade, asked) ? undefined : 'status 101 to a protocol that was not asked for';
 }
 
-/** Whether every protocol of `chosen` is one of those `asked` for; both are lists. */
+/** Whether `asked` contains every protocol of `chosen`; both are lists. */
 function wasOffered(chosen: string, asked: string): boolean {
   const offered = protocolsOf(asked);
   return protocolsOf(chosen).every((protocol) => offered.includes(protocol));

@@ -1,9 +1,9 @@
 /**
- * A request's body between its client and its target. The target is asked when all of it has come, or enough: until then
- * it is collected, and a client that takes its time costs memory, not a connection to the target. What has come in the
- * read of its head goes on as it is, without being collected.
+ * A request's body between its client and its target. It is collected until it is complete or long enough; only then
+ * does gw ask for a target connection. So a slow client costs memory and not a connection. Body bytes in the same read
+ * as the head are forwarded without being collected.
  *
- *     collecting --- all or enough has come, or there are connections to spare ---> asked --- flow() ---> begun
+ *     collecting --- complete, long enough, or spare connections available ---> asked --- flow() ---> begun
  */
 
 import { Seen } from '../http/seen.js';
@@ -12,36 +12,36 @@ import type { OwnConnection } from '../upstream/user.js';
 import type { BodySink, Downstream } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 
-/** Bytes of a body that are worth a connection, while the service has those for bodies that have not all come. */
+/** Bytes of an incomplete body that justify a connection, while the service has one for incomplete bodies. */
 const ENOUGH = 64 * 1024;
-/** Where it has none, this much of a body is collected, in the hope that it is all. */
+/** Bytes that are collected if it has none. */
 const MOST = 1024 * 1024;
-/** Milliseconds after which a client may be waiting for a reply to what it has sent so far. */
+/** Milliseconds after which a client may be waiting for a reply to the first part of its body. */
 const PATIENCE = 50;
 
 const EMPTY = Buffer.alloc(0);
 
-/** Whose request's body it is. */
+/** The exchange whose body it is. */
 export interface Uploader {
   readonly exchange: GwExchange;
-  /** The head of the reply is here. */
+  /** The head of the reply has arrived. */
   readonly replied: boolean;
-  /** Whether the service has a connection for a body that has not all come. */
+  /** Whether the service has a connection for an incomplete body. */
   readonly takesParts: boolean;
-  /** Whether it has connections to spare. */
+  /** Whether it has spare connections. */
   readonly hasSpare: boolean;
-  /** It needs a connection now, which it gives to flow(). */
+  /** Requests a connection, to be passed to flow(). */
   ask(): void;
 }
 
 export class Upload implements BodySink {
-  /** All of the body has come from the client. */
+  /** The whole body has arrived from the client. */
   ended = false;
-  /** Some of it went to a target, or its head: it cannot be sent to another one. */
+  /** The head or a part of the body was sent to a target, so it cannot be sent to another one. */
   begun = false;
-  /** All of it is written to the target. */
+  /** The whole body is written to the target. */
   sent = false;
-  /** Payload bytes that came from the client. */
+  /** Payload bytes received from the client. */
   came = 0;
   readonly #owner: Uploader;
   readonly #downstream: Downstream;
@@ -50,13 +50,13 @@ export class Upload implements BodySink {
   #uplink: OwnConnection | null = null;
   #asked = false;
   #over = false;
-  /** The client waits to be told whether to send it at all. */
+  /** The client waits for 100 Continue. */
   #asksToSend: boolean;
-  /** Monotonic milliseconds at which it began to be collected. */
+  /** Monotonic milliseconds at which collecting began. */
   #since = 0;
-  /** What has come and is not written. */
+  /** Received bytes that are not written yet. */
   #store: BodyBuffer | undefined = undefined;
-  /** The same, in the buffer of the read that is being dealt with. */
+  /** The same, in the buffer of the current read. */
   #hand: Buffer | undefined = undefined;
   #written = 0;
 
@@ -68,21 +68,21 @@ export class Upload implements BodySink {
     this.#chunked = (owner.exchange.seen & Seen.TransferEncoding) !== 0;
   }
 
-  /** Takes the body from the client, from now on. */
+  /** Begins to receive the body from the client. */
   start(): void {
     this.#downstream.pull(this);
     if (this.#asked || this.#over) return;
-    // The target says whether the client may go on.
+    // The target decides whether the client may send the body.
     if (this.came === 0 && this.#asksToSend) this.#ask();
     else this.#since = this.#host.add(this);
   }
 
-  /** The client is waited for, and the target is not asked yet. */
+  /** Waiting for the client, without a target connection. */
   get collecting(): boolean {
     return !this.#asked;
   }
 
-  /** The target would take more of it than the client sends. */
+  /** The target would accept more than the client has sent. */
   get awaitsClient(): boolean {
     return !this.ended && this.takesBody && !(this.#asksToSend && this.came === 0);
   }
@@ -125,14 +125,14 @@ export class Upload implements BodySink {
     this.#owner.ask();
   }
 
-  /** Called a few times a second while it is collected. */
+  /** Called a few times a second while the body is collected. */
   look(now: number): void {
     const owner = this.#owner;
     if (this.#store !== undefined && this.#isEnough(0)) this.#ask();
     else if (now - this.#since >= PATIENCE && owner.hasSpare) this.#ask();
   }
 
-  /** The request's head is about to be written to `uplink`: the body goes there from now on. */
+  /** The request's head is about to be written to `uplink`: the body follows on it. */
   flow(uplink: OwnConnection): void {
     this.#uplink = uplink;
     this.begun = true;
@@ -147,12 +147,12 @@ export class Upload implements BodySink {
     this.#uplink?.flush();
   }
 
-  /** The client has been told to send it. */
+  /** The client was sent 100 Continue. */
   onContinue(): void {
     this.#asksToSend = false;
   }
 
-  /** The target takes more. */
+  /** The target accepts more. */
   onWritable(): void {
     const uplink = this.#uplink;
     if (uplink === null || this.sent) return;
@@ -185,19 +185,19 @@ export class Upload implements BodySink {
     else if (last) connection.write('', bytes, '0\r\n\r\n', true);
   }
 
-  /** Payload bytes written since it was asked the last time. */
+  /** Payload bytes written since the last call. */
   takeWritten(): number {
     const written = this.#written;
     this.#written = 0;
     return written;
   }
 
-  /** Its connection is gone. */
+  /** The target connection has closed. */
   detach(): void {
     this.#uplink = null;
   }
 
-  /** Nothing more of it is wanted: gives back what it holds. Idempotent. */
+  /** The body is not needed any more: frees its memory. Idempotent. */
   release(): void {
     this.#over = true;
     this.#uplink = null;
@@ -208,7 +208,7 @@ export class Upload implements BodySink {
   }
 }
 
-/** Those of a worker that are being collected, and the memory that they may take. */
+/** The uploads of a worker that are being collected, and their memory budget. */
 export class Uploads {
   readonly budget: BodyBudget;
   readonly #now: () => number;
@@ -220,7 +220,7 @@ export class Uploads {
     this.#now = now;
   }
 
-  /** Looks at `upload` until it is deleted. Returns the time. */
+  /** Sweeps `upload` until it is deleted. Returns the time. */
   add(upload: Upload): number {
     this.#collecting.add(upload);
     return this.#now();
@@ -234,7 +234,7 @@ export class Uploads {
     return this.#collecting.size;
   }
 
-  /** Called a few times a second with the monotonic time. `broke`: told of what must not throw. */
+  /** Called a few times a second with the monotonic time. `broke` is called with an unexpected exception. */
   sweep(now: number, broke: (error: unknown) => void): void {
     for (const upload of this.#collecting) {
       try {

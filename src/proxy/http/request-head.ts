@@ -1,6 +1,6 @@
 /**
- * Parses request heads, RFC 9112 sections 2 to 6, strictly: whatever two parsers could read in two ways is refused. One scan
- * over one latin1 string, into the fields of one reused object.
+ * Parses request heads, RFC 9112 sections 2 to 6, strictly: whatever two parsers could read in two ways is refused. One
+ * scan over one latin1 string, into the fields of one reused object.
  */
 import {
   BLANK,
@@ -80,9 +80,9 @@ export class RequestHead implements TargetParts {
   #given = 0;
 
   /**
-   * Parses one head from text[0..]. Returns its length, 0 if the text ends before the head does, or -1 if it must be refused:
-   * then `error` says why, and the connection must close, since the start of the next message is unknown. `known` are the
-   * fields of the connection's previous request: if they are the same, they are not parsed again.
+   * Parses one head from text[0..]. Returns its length, 0 if the text ends before the head does, or -1 if it must be
+   * refused: then `error` says why, and the connection must close, since the start of the next message is unknown.
+   * `known` are the fields of the connection's previous request: if they are the same, they are not parsed again.
    */
   parse(text: string, limits: HeadLimits, known?: KnownFields): number {
     this.text = text;
@@ -322,7 +322,7 @@ export class RequestHead implements TargetParts {
       return KEEP;
     }
     const same = findField(text, this.fieldsAt, line, name) === text.slice(valueAt, valueEnd);
-    return same ? AGAIN : this.#malformed(`second ${name} of another value`, line);
+    return same ? AGAIN : this.#malformed(`second ${name} with a different value`, line);
   }
 
   #host(text: string, start: number, end: number): number {
@@ -374,7 +374,7 @@ export class RequestHead implements TargetParts {
     for (const name of connectionOptions(text.slice(start, end))) {
       if (name === '') continue;
       if (!isToken(name) || this.listed.length + name.length > MAX_LISTED)
-        return this.#malformed('Connection lists too much, or what is not a field name', start);
+        return this.#malformed('Connection has too many or invalid names', start);
       if (name === 'close') this.seen |= Seen.Close;
       else if (name === 'keep-alive') this.seen |= Seen.KeepAlive;
       else if (name === 'upgrade') this.seen |= Seen.ConnectionUpgrade;

@@ -1,6 +1,6 @@
 /**
- * Parses reply heads of targets, RFC 9112 section 4, as strictly as request heads: an ambiguous head is invalid. One scan
- * over one latin1 string; the field lines for the client stay one string, cut only where a line is dropped.
+ * Parses reply heads of targets, RFC 9112 section 4, as strictly as request heads: an ambiguous head is invalid. One
+ * scan over one latin1 string; the field lines for the client stay one string, cut only where a line is dropped.
  */
 import type { BodyKind } from './body.js';
 import {
@@ -44,7 +44,9 @@ export class ResponseHead extends ParsedReply {
   #keepAlive = false;
   readonly #known = new KnownReplies();
 
-  /** Parses one head from text[0..]. Returns its length, 0 if it is incomplete, -1 if it is invalid: `fault` says why. */
+  /**
+   * Parses one head from text[0..]. Returns its length, 0 if it is incomplete, -1 if it is invalid: `fault` says why.
+   */
   parse(text: string): number {
     this.text = text;
     const known = this.#known.find(text, this);
@@ -110,9 +112,9 @@ export class ResponseHead extends ParsedReply {
   }
 
   /**
-   * 1xx and 204 have no body and no framing fields (RFC 9110 section 8.6, RFC 9112 section 6.1). A target that sends framing
-   * fields may also send a body: the connection closes after such a 204, and such a 1xx is invalid, since its final reply
-   * follows on the same connection. HTTP/1.0 has no 1xx.
+   * 1xx and 204 have no body and no framing fields (RFC 9110 section 8.6, RFC 9112 section 6.1). A target that sends
+   * framing fields may also send a body: the connection closes after such a 204, and such a 1xx is invalid, since its
+   * final reply follows on the same connection. HTTP/1.0 has no 1xx.
    */
   #bodiless(): boolean {
     const framed = this.chunked || this.contentLength > 0;
@@ -151,8 +153,8 @@ export class ResponseHead extends ParsedReply {
     return this.#refuse(tls ? 'a TLS record in place of HTTP' : 'no HTTP status line', 0);
   }
 
-  // The same loop as for requests, except for the checks that only requests need (underscores, limits of a listener). One
-  // shared loop, over methods of two classes, was measured to cost both sides 1 to 5 % more.
+  // The same loop as for requests, except for the checks that only requests need (underscores, limits of a listener).
+  // One shared loop, over methods of two classes, was measured to cost both sides 1 to 5 % more.
   #fields(text: string, start: number): number {
     let line = start;
     for (let count = 0; ; count++) {
@@ -244,8 +246,8 @@ export class ResponseHead extends ParsedReply {
     }
     for (const name of connectionOptions(text.slice(start, end))) {
       if (name === '') continue;
-      if (!isToken(name)) return this.#refuse('Connection lists what is not a field name', start);
-      if (this.listed.length + name.length > MAX_LISTED) return this.#refuse('Connection lists too much', start);
+      if (!isToken(name)) return this.#refuse('Connection has an invalid name', start);
+      if (this.listed.length + name.length > MAX_LISTED) return this.#refuse('Connection has too many names', start);
       if (name === 'close') this.close = true;
       else if (name === 'keep-alive') this.#keepAlive = true;
       else if (name !== 'upgrade') this.listed = this.listed === '' ? name : `${this.listed},${name}`;
