@@ -1,4 +1,4 @@
-/** A running gateway. It owns everything that runs for it: nothing hangs on a module, so several live in one process. */
+/** A running gateway. It owns all its resources and uses no module-level state, so several can run in one process. */
 import type { Bundle, Program } from '../bundle/types.js';
 import { Delay } from '../delay.js';
 import { counted } from '../plural.js';
@@ -25,15 +25,15 @@ import { SnapshotBuilder, type SnapshotInput } from './stats/snapshot.js';
 import { SpecWatcher } from './watch/watcher.js';
 
 export interface GatewayOptions {
-  /** What to run, exactly one of: a spec's path, a bundle (its path, or in memory), a model. */
+  /** What to run. Exactly one of: the path of a spec, a bundle (path or in memory), a model. */
   readonly spec?: string;
   readonly bundle?: string | Bundle;
   readonly model?: Model;
-  /** Overlays of `spec`, later ones on top. */
+  /** Overlays of `spec`; later ones override earlier ones. */
   readonly overlays?: readonly string[];
   /** PEM of the ed25519 key that must have signed the bundle. */
   readonly publicKey?: string;
-  /** Folder that relative paths of a bundle in memory start from. Default: the working directory. */
+  /** Base folder of relative paths in a bundle in memory. Default: the working directory. */
   readonly root?: string;
   /** Reload when the spec changes on disk. Default false. */
   readonly watch?: boolean;
@@ -42,16 +42,16 @@ export interface GatewayOptions {
   readonly log?: Log;
   /** Instead of the spec's access log; null: none. */
   readonly accessLog?: DataPlaneOptions['accessLog'];
-  /** Where `${env:}` looks. Default: the process's environment. */
+  /** Variables for `${env:}`. Default: the environment of the process. */
   readonly env?: { readonly [name: string]: string | undefined };
   /** Serve the admin API on a unix socket in the runtime folder, where `gw dash` finds it. Default true. */
   readonly adminSocket?: boolean;
   readonly runtimeDir?: string;
-  /** Aborted while the gateway starts: the start ends, and is undone. Later it has no effect. */
+  /** Aborting it during the start cancels the start. Later it has no effect. */
   readonly signal?: AbortSignal;
-  /** Aborted while the gateway starts: the same as kill(), for which there is no gateway yet. */
+  /** Aborting it during the start has the effect of kill(). */
   readonly killSignal?: AbortSignal;
-  /** The time, for inline data planes and for what the gateway says. */
+  /** The clock of an inline data plane and of snapshots. */
   readonly clock?: Clock;
 }
 
@@ -71,7 +71,7 @@ export interface GatewayEvents {
   state: GatewayState;
 }
 
-/** Rates and series are by the second. */
+/** Rates and series have a resolution of one second. */
 const TICK_MS = 1000;
 
 export class Gateway {
@@ -97,10 +97,10 @@ export class Gateway {
   #state: GatewayState = 'starting';
   #ending: Promise<void> | undefined;
   #drained: Promise<DrainReport> | undefined;
-  /** Before a drain. */
+  /** The delay before a drain. */
   readonly #delay = new Delay();
 
-  /** Checks, compiles, starts managed targets, binds, and resolves when it is ready. @throws StartError; anything else is a bug in gw */
+  /** Checks, compiles, starts managed targets and binds; resolves when ready. @throws StartError; other errors are bugs in gw */
   static async start(options: GatewayOptions): Promise<Gateway> {
     options.signal?.throwIfAborted();
     const gateway = new Gateway(options);
@@ -172,7 +172,7 @@ export class Gateway {
     );
   }
 
-  /** Of parts that exist by now: all but the reloader, the snapshots and the metrics. */
+  /** Uses only parts that exist already: all except the reloader, the snapshots and the metrics. */
   #createLoader(): GenerationLoader {
     return new GenerationLoader({
       source: this.#source,
@@ -201,7 +201,7 @@ export class Gateway {
     });
   }
 
-  /** What is bound, with real ports. */
+  /** The bound listeners, with their actual ports. */
   get addresses(): readonly BoundListener[] {
     return this.#loader.live?.listeners ?? [];
   }
@@ -211,15 +211,15 @@ export class Gateway {
   get phase(): ReloadPhase {
     return this.#reloader.phase;
   }
-  /** Of the generation that serves; references in it are resolved, so it may hold secrets. */
+  /** The program of the live generation. Its references are resolved, so it may contain secrets. */
   get program(): Program | undefined {
     return this.#loader.live?.input.program;
   }
-  /** Path of the admin socket; undefined when there is none. */
+  /** Path of the admin socket; undefined if it is not open. */
   get adminSocket(): string | undefined {
     return this.#socket.path;
   }
-  /** `host:port` of the admin API on TCP; undefined when it is not configured. */
+  /** `host:port` of the admin API on TCP; undefined if not configured. */
   get adminAddress(): string | undefined {
     return this.#admin.tcpAddress;
   }
@@ -228,12 +228,12 @@ export class Gateway {
     return this.#snapshots.build(this.#facts());
   }
 
-  /** Looks at the spec anew. Resolves with how it ended; undefined when the gateway is ending. Never rejects. */
+  /** Reloads the spec. Resolves with the result, or undefined if the gateway is stopping. Never rejects. */
   reload(): Promise<ReloadSnapshot | undefined> {
     return this.#request('api');
   }
 
-  /** Opens the access log anew in every worker, as after a rotation. */
+  /** Reopens the access log in every worker, as after a rotation. */
   reopenLogs(): void {
     this.#plane.api.reopenLog();
   }
@@ -246,8 +246,8 @@ export class Gateway {
   }
 
   /**
-   * Is not ready from now on (`/readyz`), but serves as ever for `delayMs`. Then stops accepting, lets exchanges finish
-   * (at most `timeoutMs`, default the spec's `drain_timeout`), and closes. close() ends it at any time.
+   * Reports not ready (`/readyz`) but keeps serving for `delayMs`. Then stops accepting, lets exchanges finish for at most
+   * `timeoutMs` (default: the spec's `drain_timeout`), and closes. close() ends the drain at any time.
    */
   drain(timeoutMs = this.#loader.live?.input.program.drainTimeout ?? 0, delayMs = 0): Promise<DrainReport> {
     this.#drained ??= this.#drain(timeoutMs, delayMs);
@@ -263,12 +263,12 @@ export class Gateway {
       return { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
     }
     const report = await this.#plane.api.drain(timeoutMs);
-    this.#tellDrain(report, timeoutMs);
+    this.#logDrain(report, timeoutMs);
     await this.close();
     return report;
   }
 
-  #tellDrain({ cut, tunnels, raced }: DrainReport, timeoutMs: number): void {
+  #logDrain({ cut, tunnels, raced }: DrainReport, timeoutMs: number): void {
     if (cut > 0) {
       this.#log.warn(`${counted(cut, 'exchange')} cut at the drain deadline`, { cut, tunnels, timeoutMs });
     }
@@ -279,14 +279,14 @@ export class Gateway {
     }
   }
 
-  /** Ends everything at once, but for managed targets, which have five seconds. Idempotent. */
+  /** Stops everything at once; managed targets have five seconds. Idempotent. */
   close(): Promise<void> {
     this.#ending ??= this.#end();
     this.#delay.interrupt();
     return this.#ending;
   }
 
-  /** Ends everything at once, also during close(): managed targets are killed. */
+  /** Stops everything at once and kills managed targets, also during close(). */
   kill(): Promise<void> {
     this.#managed.kill();
     return this.close();
@@ -311,7 +311,7 @@ export class Gateway {
     for (const failure of failures)
       this.#log.warn('cannot close a part of the gateway', { cause: reasonOf(failure.reason) });
     await this.#reloader.settle();
-    // What a step that was under way opened meanwhile would keep the process.
+    // A step that was running may have opened a server meanwhile, which would keep the process alive.
     await this.#admin.close();
     this.#become('stopped');
   }
@@ -370,13 +370,13 @@ export class Gateway {
 function sourceOf(options: GatewayOptions): Source {
   const { spec, bundle, model, publicKey } = options;
   if ([spec, bundle, model].filter((one) => one !== undefined).length !== 1) {
-    throw new TypeError('A gateway runs exactly one of `spec`, `bundle` and `model`.');
+    throw new TypeError('A gateway needs exactly one of `spec`, `bundle` and `model`.');
   }
   if (spec !== undefined) return { kind: 'spec', path: spec, overlays: options.overlays ?? [] };
   if (model) return { kind: 'model', model };
   if (typeof bundle === 'string') {
     return { kind: 'bundle', path: bundle, ...(publicKey === undefined ? {} : { publicKey }) };
   }
-  if (!bundle) throw new TypeError('A gateway needs something to run.');
+  if (!bundle) throw new TypeError('A gateway needs exactly one of `spec`, `bundle` and `model`.');
   return { kind: 'loaded', bundle, root: options.root ?? process.cwd() };
 }

@@ -6,12 +6,12 @@ export type LogFormat = 'pretty' | 'json';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFields = { readonly [key: string]: unknown };
 
-/** Where lines go: `process.stdout`, or a collector in a test or an embedding program. */
+/** The destination of lines: `process.stdout`, or a collector in a test or an embedding program. */
 export interface LogSink {
   write(text: string): unknown;
-  /** Bytes that wait for the reader, where lines can wait. */
+  /** Bytes that wait for the reader, if the sink buffers. */
   readonly writableLength?: number;
-  /** Streams have it: a pipe whose reader is gone says so here. */
+  /** For streams: a pipe whose reader has closed reports it here. */
   on?(event: 'error', listener: (error: Error) => void): unknown;
 }
 
@@ -19,18 +19,18 @@ export interface LogOptions {
   readonly format: LogFormat;
   /** Least severe level that is written. Default `info`. */
   readonly level?: LogLevel;
-  /** Colour for pretty lines; the caller knows whether the sink is a terminal. */
+  /** Colour for pretty lines. Set it if the sink is a terminal. */
   readonly color?: boolean;
   readonly sink: LogSink;
 }
 
-/** What the rooms of control write to. */
+/** The operational log as control uses it. */
 export interface Log {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
-  /** For events whose level is data: what a worker thread reports. */
+  /** For events with a variable level, such as those of a worker thread. */
   write(level: LogLevel, message: string, fields?: LogFields): void;
 }
 
@@ -71,7 +71,7 @@ export function createLog(options: LogOptions): Log {
   return fromPino(logger);
 }
 
-/** A log that writes nothing: embedding programs that bring no log get silence. */
+/** A log that writes nothing: the default for embedding programs. */
 export const silentLog: Log = {
   debug: () => {},
   info: () => {},
@@ -94,7 +94,7 @@ function fromPino(logger: Pino): Log {
   };
 }
 
-/** One JSON line of pino's as people read it. Multi-line fields (diagnostics, stacks) follow, indented. */
+/** A JSON line of pino in readable form. Multi-line fields (diagnostics, stacks) follow, indented. */
 function prettyLine(line: string, color: boolean): string {
   const { level, time, message, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const paint = (code: string, text: string): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);

@@ -1,9 +1,9 @@
-/** Lines of a child's output, each of bounded length whatever the child writes. */
+/** Splits the output of a child process into lines of bounded length. */
 import { StringDecoder } from 'node:string_decoder';
 
 export const MAX_LINE = 4096;
 
-/** Feed it chunks, get whole lines; a longer line is cut at MAX_LINE characters and its rest thrown away. */
+/** Takes chunks and emits whole lines. A longer line is cut at MAX_LINE characters; the rest is dropped. */
 export class LineSplitter {
   readonly #decoder = new StringDecoder('utf8');
   readonly #emit: (line: string) => void;
@@ -18,7 +18,7 @@ export class LineSplitter {
     this.#take(this.#decoder.write(chunk));
   }
 
-  /** The stream ended: what is left without a newline is a line as well. */
+  /** End of the stream: text after the last newline is a line too. */
   end(): void {
     this.#take(this.#decoder.end());
     this.#flush();

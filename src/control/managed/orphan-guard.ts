@@ -1,10 +1,10 @@
 /**
- * Ends managed process groups when gw itself is ended without a word (SIGKILL, out of memory): a shell that holds the
- * read end of a pipe. As long as gw lives the pipe is open; when it closes, every group still on the list is ended.
+ * Ends managed process groups when gw itself is killed (SIGKILL, out of memory): a shell reads from a pipe that is open as
+ * long as gw runs; when it closes, the shell ends every group on its list.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 
-/** `+ PID` puts a group on the list, `- PID` takes it off. One list of words in POSIX sh; `exec` frees nothing here. */
+/** `+ PID` adds a group to the list, `- PID` removes it. */
 const SCRIPT = `
 groups=" "
 while read -r op pid; do
@@ -28,18 +28,18 @@ export class OrphanGuard {
   #shell: ChildProcess | undefined;
   readonly #groups = new Set<number>();
 
-  /** Starts on the first group: a gateway without managed targets has no shell beside it. */
+  /** Starts the shell with the first group: a gateway without managed targets has none. */
   add(group: number): void {
     this.#groups.add(group);
     this.#start();
-    this.#tell(`+ ${group}\n`);
+    this.#send(`+ ${group}\n`);
   }
 
   remove(group: number): void {
-    if (this.#groups.delete(group)) this.#tell(`- ${group}\n`);
+    if (this.#groups.delete(group)) this.#send(`- ${group}\n`);
   }
 
-  /** Ends every group at once and synchronously: for `process.on('exit')`. */
+  /** Kills every group synchronously, for `process.on('exit')`. */
   killAll(): void {
     for (const group of this.#groups) signalGroup(group, 'SIGKILL');
   }
@@ -52,7 +52,7 @@ export class OrphanGuard {
   #start(): void {
     if (this.#shell || process.platform === 'win32') return;
     const shell = spawn('/bin/sh', ['-c', SCRIPT], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
-    // Without a shell the groups still end with a gateway that ends in order.
+    // Without a shell the groups still end when the gateway stops in order.
     shell.on('error', () => {
       this.#shell = undefined;
     });
@@ -63,12 +63,12 @@ export class OrphanGuard {
     this.#shell = shell;
   }
 
-  #tell(line: string): void {
+  #send(line: string): void {
     this.#shell?.stdin?.write(line);
   }
 }
 
-/** False when there is no such group any more. */
+/** False if the group does not exist any more. */
 export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-group, signal);

@@ -1,8 +1,8 @@
-/** Free ports for managed targets, and whether one answers. */
+/** Finds free ports for managed targets, and checks whether one answers. */
 import { connect, createServer } from 'node:net';
 import { errnoCode } from '../../reason.js';
 
-/** A loopback port that is free now and that this gateway has not given out; undefined asks the system for any. */
+/** A free loopback port that is not in `taken`. `wanted`: the port to check, 0 for any. Undefined if it is in use. */
 export function freePort(taken: ReadonlySet<number>, wanted = 0): Promise<number | undefined> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -26,7 +26,7 @@ export async function answeringHost(port: number): Promise<string | undefined> {
   const [v4, v6] = await Promise.all([accepts('127.0.0.1', port), accepts('::1', port)]);
   if (v4) return '127.0.0.1';
   if (!v6) return undefined;
-  // It may have begun to listen, on both, between the two questions.
+  // It may have begun to listen on both between the two checks.
   return (await accepts('127.0.0.1', port)) ? '127.0.0.1' : '[::1]';
 }
 

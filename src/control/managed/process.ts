@@ -26,7 +26,7 @@ export interface ManagedHost {
   readonly orphanGuard: OrphanGuard;
   /** Ports given out by this gateway. */
   readonly ports: Set<number>;
-  /** The process came back on another address than before: who routes to it must know. */
+  /** The process restarted on another address: routes to it must be loaded again. */
   moved(): void;
 }
 
@@ -44,9 +44,9 @@ export class ManagedError extends Error {
 
 const POLL_MS = 25;
 const STOP_GRACE_MS = 5000;
-/** How long what a dead leader left behind may take to follow it. */
+/** Milliseconds that the rest of a group has to exit after its leader. */
 const STRAGGLER_MS = 500;
-/** How long the last output of a process that has ended is read. */
+/** Milliseconds for which gw reads the last output of a process that has exited. */
 const LAST_OUTPUT_MS = 250;
 const KEPT_LINES = 20;
 
@@ -54,9 +54,9 @@ interface Running {
   readonly child: ChildProcess;
   readonly group: number;
   readonly startedAt: number;
-  /** Resolves with how it ended, once. */
+  /** Resolves with how it exited. */
   readonly exited: Promise<string>;
-  /** Resolves when it has exited and its output has ended. */
+  /** Resolves when it has exited and its output is closed. */
   readonly closed: Promise<void>;
   over: boolean;
 }
@@ -97,14 +97,14 @@ export class ManagedProcess {
   get restarts(): number {
     return this.#restarts;
   }
-  /** What the data plane sends to; meaningful once start() has resolved. */
+  /** The URL for the data plane; valid after start() has resolved. */
   get url(): string {
     return `http://${this.#hostname}:${this.#port}`;
   }
 
   /**
-   * Spawns it and waits until its port answers; from then on it is kept running until stop().
-   * @throws ManagedError when it ends before, or does not answer within `readyTimeout`.
+   * Starts the process and waits until its port answers; from then on it is restarted until stop().
+   * @throws ManagedError if it exits before, or does not answer within `readyTimeout`.
    */
   async start(): Promise<void> {
     const problem = await this.#launch();
@@ -115,7 +115,7 @@ export class ManagedProcess {
     this.#supervision = this.#supervise();
   }
 
-  /** SIGTERM to the whole group, SIGKILL after a grace; resolves when it is gone. Idempotent. */
+  /** SIGTERM to the whole group, SIGKILL after `graceMs`; resolves when it has exited. Idempotent. */
   async stop(graceMs = STOP_GRACE_MS): Promise<void> {
     this.#stopping.abort();
     const running = this.#running;
@@ -125,18 +125,19 @@ export class ManagedProcess {
     this.#host.ports.delete(this.#port);
   }
 
-  /** Undefined when it is ready; otherwise what went wrong. */
+  /** Undefined when it is ready, otherwise why it is not. */
   async #launch(): Promise<string | undefined> {
     this.#state = 'starting';
     await this.#takePort();
-    if (this.#stopping.signal.aborted) return 'It was stopped before it was started.';
+    if (this.#stopping.signal.aborted) return 'It was stopped before it started.';
     const spawned = this.#spawn();
     if (typeof spawned === 'string') return spawned;
     this.#running = spawned;
     const hostname = await this.#answering(spawned);
     if (hostname === undefined) {
       if (this.#stopping.signal.aborted) return 'It was stopped before it was ready.';
-      if (spawned.over) return `\`${this.settings.command}\` ended (${await spawned.exited}) before its port answered.`;
+      if (spawned.over)
+        return `\`${this.settings.command}\` exited (${await spawned.exited}) before its port answered.`;
       await this.#end(spawned, STRAGGLER_MS);
       return `\`${this.settings.command}\` did not answer on port ${this.#port} (given as ${this.settings.portEnv}) within ${this.settings.readyTimeout} ms.`;
     }
@@ -146,7 +147,7 @@ export class ManagedProcess {
     return undefined;
   }
 
-  /** Keeps its port over restarts, so that targets need not change, unless somebody else took it meanwhile. */
+  /** Keeps the port over restarts, so that targets need not change, unless another program uses it now. */
   async #takePort(): Promise<void> {
     const kept = this.#port === 0 ? undefined : await freePort(this.#host.ports, this.#port);
     if (kept !== undefined) return;
@@ -200,7 +201,7 @@ export class ManagedProcess {
     }
   }
 
-  /** Where it answers, or undefined when it ended, was stopped, or took too long. */
+  /** The host on which it answers; undefined if it exited, was stopped, or took too long. */
   async #answering(running: Running): Promise<string | undefined> {
     const deadline = performance.now() + this.settings.readyTimeout;
     while (!running.over && !this.#stopping.signal.aborted && performance.now() < deadline) {
@@ -238,7 +239,7 @@ export class ManagedProcess {
     return problem;
   }
 
-  /** Ends a group whose leader lives or has just died. */
+  /** Stops a group whose leader runs or has just exited. */
   async #end(running: Running, graceMs: number): Promise<void> {
     if (!running.over && signalGroup(running.group, 'SIGTERM')) {
       await Promise.race([running.exited, delay(graceMs, undefined, { ref: false })]);
@@ -256,7 +257,7 @@ export class ManagedProcess {
     await this.#letGo(running);
   }
 
-  /** A process that left the group keeps the pipes open, and they would keep gw: what it still writes is not read. */
+  /** A process that left the group keeps the pipes open, and they would keep gw alive: its output is not read any more. */
   async #letGo({ child, closed }: Running): Promise<void> {
     await Promise.race([closed, delay(LAST_OUTPUT_MS, undefined, { ref: false })]);
     child.stdout?.destroy();
@@ -267,7 +268,7 @@ export class ManagedProcess {
     try {
       await delay(ms, undefined, { signal: this.#stopping.signal });
     } catch {
-      // Stopped meanwhile: every caller looks at the signal next.
+      // Stopped meanwhile: every caller checks the signal next.
     }
   }
 }

@@ -1,17 +1,17 @@
-/** The managed targets of a gateway across its generations: those whose run plan is unchanged are kept. */
+/** The managed targets of a gateway across its generations: those with unchanged settings keep running. */
 import type { Log } from '../log.js';
 import { OrphanGuard } from './orphan-guard.js';
 import { ManagedError, ManagedProcess, type RunSettings } from './process.js';
 
-/** What a generation wants running, by service name. */
+/** The processes of a generation, by service name. */
 export type WantedRuns = ReadonlyMap<string, RunSettings>;
 
-/** Processes started for a generation that is not live yet: adopt them on the swap, or abandon them. */
+/** Processes started for a generation that is not live yet: commit them on the swap, or abandon them. */
 export interface Preparation {
   readonly urls: ReadonlyMap<string, string>;
-  /** The generation is live: what it no longer runs is returned, to be stopped once the old one has drained. */
+  /** The generation is live. Returns the processes that it does not use, to be stopped when the old one has drained. */
   commit(): readonly ManagedProcess[];
-  /** It was rejected: what was started for it ends. */
+  /** The generation was rejected: stops the processes started for it. */
   abandon(): Promise<void>;
 }
 
@@ -21,11 +21,11 @@ export class ManagedSet {
   readonly #orphanGuard = new OrphanGuard();
   readonly #ports = new Set<number>();
   readonly #onExit = (): void => this.#orphanGuard.killAll();
-  /** All that were started and not yet stopped, also those of older generations still draining. */
+  /** All that were started and not stopped yet, also those of older generations that drain. */
   readonly #all = new Set<ManagedProcess>();
   #live = new Map<string, { readonly key: string; readonly process: ManagedProcess }>();
   #closed = false;
-  /** Between SIGTERM and SIGKILL; undefined: the usual time. */
+  /** Milliseconds between SIGTERM and SIGKILL; undefined: the default. */
   #graceMs: number | undefined;
 
   constructor(log: Log, moved: () => void) {
@@ -38,8 +38,8 @@ export class ManagedSet {
   }
 
   /**
-   * Starts what is new or changed, all at once, and waits until every one is ready.
-   * @throws ManagedError of the first that fails; those started with it are stopped again.
+   * Starts new and changed processes concurrently and waits until all are ready.
+   * @throws ManagedError of the first that fails; the others are stopped.
    */
   async prepare(wanted: WantedRuns): Promise<Preparation> {
     const next = new Map<string, { readonly key: string; readonly process: ManagedProcess }>();
@@ -50,7 +50,7 @@ export class ManagedSet {
       if (live?.key === key) {
         next.set(service, live);
       } else {
-        if (this.#closed) throw new ManagedError(service, 'The gateway is ending.', []);
+        if (this.#closed) throw new ManagedError(service, 'The gateway is stopping.', []);
         const started = new ManagedProcess(service, settings, {
           log: this.#log,
           orphanGuard: this.#orphanGuard,
@@ -64,7 +64,7 @@ export class ManagedSet {
     const abandon = async (): Promise<void> => {
       await Promise.all(fresh.map((started) => this.stop(started)));
     };
-    // Only a gateway that has something to end listens for the end of the process.
+    // Only a gateway with processes listens for the exit of its own process.
     if (fresh.length > 0 && this.#all.size === 0 && !process.listeners('exit').includes(this.#onExit)) {
       process.on('exit', this.#onExit);
     }
@@ -84,15 +84,15 @@ export class ManagedSet {
     this.#all.delete(process);
   }
 
-  /** From now on whatever is stopped, or is being stopped already, is killed. */
+  /** Kills all processes; later stops also use SIGKILL. */
   kill(): void {
     this.#graceMs = 0;
     this.#orphanGuard.killAll();
   }
 
-  /** Stops all of them, also those being started; none can be started after it. */
+  /** Stops all processes, also those that are starting. None can start afterwards. */
   async close(): Promise<void> {
-    // A reload that is under way starts nothing any more: it would have no one to end it.
+    // A running reload must not start processes any more: nothing would stop them.
     this.#closed = true;
     await Promise.all([...this.#all].map((process) => this.stop(process)));
     this.#orphanGuard.close();
@@ -107,7 +107,7 @@ export class ManagedSet {
   }
 }
 
-/** Equal for run plans that lead to the same process. The time to wait for it is no part of what runs. */
+/** Equal for settings that start the same process. The ready timeout is not part of them. */
 function keyOf(settings: RunSettings): string {
   const env = Object.entries(settings.env).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify([settings.command, settings.portEnv, settings.cwd, env]);

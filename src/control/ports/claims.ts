@@ -1,11 +1,11 @@
 /**
- * Addresses that this gateway shares among its workers, claimed against other gateways of the same user. SO_REUSEPORT lets
- * these join without an error, and a look at whether a port is free ends before the workers bind it. So each address is
- * claimed for as long as it is live, also while no worker holds it, and each port is looked at by one gateway at a time.
+ * Claims the addresses that this gateway shares among its workers, against other gateways of the same user. With
+ * SO_REUSEPORT these could join without an error, and a check of a port ends before the workers bind it. So each address is
+ * claimed as long as it is live, also while no worker has bound it, and one gateway at a time checks a port.
  *
- * A claim is an abstract unix socket: the kernel gives a name to one process, ends it with that process however it dies,
- * and keeps one set of names in each network namespace, as it does for ports. Elsewhere than on Linux there are none, and
- * two gateways that start in the same moment are not told apart.
+ * A claim is an abstract unix socket: the kernel gives a name to one process, frees it when that process ends in any way,
+ * and has one set of names per network namespace, as for ports. Only Linux has them; elsewhere two gateways that start at
+ * the same moment can share a port.
  */
 import { createServer, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,13 +15,13 @@ import { errnoCode } from '../../reason.js';
 
 import { assertFree, listenError } from './addresses.js';
 
-/** Milliseconds between two attempts to get a port's turn, and how long it is waited for: a load takes far less. */
+/** Milliseconds between two attempts to claim a port, and in total: a load takes far less. */
 const RETRY_EVERY = 20;
 const WAIT_FOR = 10_000;
 
-/** Addresses that were claimed for a load. One of the two is called once. */
+/** Claims for a load. Either commit() or abandon() is called once. */
 export interface NewClaims {
-  /** The load is live: of what was claimed, `addresses` stay. */
+  /** The load is live: claims on `addresses` stay, others are released. */
   commit(addresses: readonly string[]): Promise<void>;
   abandon(): Promise<void>;
 }
@@ -30,21 +30,21 @@ export class PortClaims {
   readonly #held = new Map<string, Server>();
   readonly #claim: (name: string) => Promise<Server | undefined>;
 
-  /** @param claim takes a name for this process; undefined where it is taken. */
+  /** @param claim claims a name for this process; resolves with undefined if it is taken. */
   constructor(claim: (name: string) => Promise<Server | undefined> = claimName) {
     this.#claim = claim;
   }
 
   /**
-   * Claims addresses with fixed ports that will be shared; those that are `unbound` must be free.
-   * @throws the error of listen(2) where one is taken, EADDRINUSE above all
+   * Claims addresses with fixed ports that will be shared. Those in `unbound` must be free.
+   * @throws the error of listen(2) if one is not free, usually EADDRINUSE
    */
   async take(addresses: readonly string[], unbound: readonly string[]): Promise<NewClaims> {
     const turns: Server[] = [];
     const fresh = new Map<string, Server>();
     const abandon = (): Promise<void> => closeAll([...turns, ...fresh.values()]);
     try {
-      // In one order, so that two gateways do not wait for each other.
+      // Always in the same order, to avoid a deadlock of two gateways.
       const unclaimed = [...new Set(addresses)].filter((address) => !this.#held.has(address));
       const ports = [...new Set([...unclaimed, ...unbound].map((address) => splitAddress(address).port))].sort(
         (a, b) => a - b,
@@ -102,7 +102,7 @@ function claimName(name: string): Promise<Server | undefined> {
       if (errnoCode(error) === 'EADDRINUSE') resolve(undefined);
       else reject(error);
     });
-    // Not listening: there are no such names here, and nothing is claimed.
+    // No abstract sockets on this platform: nothing is claimed.
     if (process.platform !== 'linux') resolve(server);
     else server.listen(`\0gw/${process.getuid?.() ?? 0}/${name}`);
   });

@@ -1,12 +1,11 @@
 /**
- * The end of a process that has served, which is certain. process.exit() waits for every thread that is inside a call of the
- * system, such as a name lookup (minutes, where name servers do not answer) or a read from a file system that hangs. Then
- * only SIGKILL ends the process.
+ * Makes sure that the process exits. process.exit() waits for every thread that is blocked in a system call, such as a name
+ * lookup (minutes if name servers do not answer) or a read from a file system that hangs. Then only SIGKILL ends the process.
  */
 import type { Worker } from 'node:worker_threads';
 import type { Log } from '../log.js';
 
-/** Requests of this thread that run in libuv's threads, as process.getActiveResourcesInfo() calls them. */
+/** Requests that run in libuv's threads, by their names in process.getActiveResourcesInfo(). */
 const IN_A_THREAD = /^(?:GetAddrInfo|GetNameInfo|FS)Req/;
 
 /** Why a thread cannot be ended. */
@@ -17,19 +16,19 @@ export class ProcessEnd {
   readonly #threads = new Set<Worker>();
   #deadline: NodeJS.Timeout | undefined;
 
-  /** Notes the threads that are started from now on. */
+  /** Counts the threads that start from now on. */
   constructor(log: Log) {
     this.#log = log;
     process.on('worker', this.#started);
   }
 
-  /** Kills the process in `ms` milliseconds, unless it has ended by then. A later call replaces an earlier one. */
+  /** Kills the process after `ms` milliseconds unless it has exited. A later call replaces an earlier one. */
   within(ms: number): void {
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.#kill('did not end in time'), ms).unref();
   }
 
-  /** Nothing is left to do: the process ends in `ms` milliseconds, and at once when it gets one of `signals`. */
+  /** All work is done: exits after `ms` milliseconds, or at once on one of `signals`. */
   soon(ms: number, signals: readonly NodeJS.Signals[]): void {
     const end = (): void => this.#now();
     clearTimeout(this.#deadline);

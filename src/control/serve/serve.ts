@@ -1,4 +1,4 @@
-/** What `gw serve` does: runs a gateway until a signal ends it. */
+/** `gw serve`: runs a gateway until a signal stops it. */
 import type { Program } from '../../bundle/types.js';
 import { counted } from '../../plural.js';
 import { reasonOf } from '../../reason.js';
@@ -11,12 +11,12 @@ import { END_SIGNALS, type EndSignal, Signals } from './signals.js';
 export interface ServeOptions {
   /** Absolute path of the spec or bundle. */
   readonly path: string;
-  /** As people should see it. */
+  /** The path for messages. */
   readonly shownPath?: string;
   /** The file is a bundle; otherwise a spec. */
   readonly isBundle: boolean;
   readonly overlays?: readonly string[];
-  /** PEM of the key that must have signed the bundle. */
+  /** PEM of the public key that verifies the bundle's signature. */
   readonly publicKey?: string;
   readonly watch: boolean;
   readonly log: LogFormat;
@@ -25,30 +25,30 @@ export interface ServeOptions {
   readonly accessLog?: GatewayOptions['accessLog'];
   /** Colour for pretty log lines. */
   readonly color: boolean;
-  /** Where the log goes; diagnostics of a spec that cannot start go to `stderr`. */
+  /** Receives the log; diagnostics of a failed start go to `stderr`. */
   readonly stdout: LogSink;
   readonly stderr: LogSink;
   readonly env?: { readonly [name: string]: string | undefined };
 }
 
-/** Exit codes of `gw serve`; of an end that was forced, what a shell says of a process that the signal ended. */
+/** Exit codes of `gw serve`. After a second signal: the code that a shell reports for a process ended by that signal. */
 const EXIT = { ok: 0, failed: 1, bug: 70, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 
 /**
- * Milliseconds that the process may take to end by itself once the gateway has ended. Something may hold it that is not
- * gw's to close: a reader of standard output that takes nothing.
+ * Milliseconds in which the process may exit by itself after the gateway has stopped. A stalled reader of standard output
+ * can keep it alive.
  */
 const EXIT_WITHIN = 2000;
-/** Milliseconds from a second signal until the process is killed, whatever holds it then. */
+/** Milliseconds from a second signal until the process is killed. */
 const KILL_AFTER = 10_000;
-/** The same from the first signal, beyond the time that the spec gives a drain: managed targets have five seconds of it. */
+/** The same from the first signal, in addition to the drain's own times. Includes five seconds for managed targets. */
 const END_WITHIN = 15_000;
 
 /**
- * Serves until SIGTERM, SIGQUIT or SIGINT, then drains; a second one ends at once. SIGHUP reloads and opens the access log
- * anew, SIGUSR1 only opens it anew, SIGUSR2 is ignored. Resolves with the exit code: 0 after an orderly end, 1 when the
- * gateway could not start, 70 after a bug in gw, 130, 131 or 143 after a second signal. The process ends at the latest
- * two seconds later, by SIGKILL when the system holds one of its threads.
+ * Serves until SIGTERM, SIGQUIT or SIGINT, then drains; a second one stops at once. SIGHUP reloads and reopens the access
+ * log, SIGUSR1 only reopens it, SIGUSR2 is ignored. Resolves with the exit code: 0 after an orderly stop, 1 if the gateway
+ * could not start, 70 after a bug in gw, 130, 131 or 143 after a second signal. The process exits at most two seconds
+ * later, by SIGKILL if one of its threads is blocked in a system call.
  */
 export async function runServe(options: ServeOptions): Promise<number> {
   const log = createLog({
@@ -57,7 +57,7 @@ export async function runServe(options: ServeOptions): Promise<number> {
     sink: options.stdout,
     ...(options.logLevel === undefined ? {} : { level: options.logLevel }),
   });
-  // Whoever read the log may go; whoever asks the gateway is still there.
+  // The gateway keeps serving when the reader of the log closes the pipe.
   options.stdout.on?.('error', () => {});
   const signals = new Signals(log);
   const end = new ProcessEnd(log);
@@ -85,7 +85,7 @@ export async function runServe(options: ServeOptions): Promise<number> {
   }
 }
 
-/** Of a gateway that has ended because of signals. */
+/** The exit code of a gateway that was stopped by signals. */
 const endCode = ({ forced }: Signals): number => (forced === undefined ? EXIT.ok : EXIT[forced]);
 
 function gatewayOptions(options: ServeOptions, log: Log, signals: Signals): GatewayOptions {
@@ -135,11 +135,11 @@ async function serve(gateway: Gateway, signals: Signals, log: Log): Promise<numb
   if (first === EXIT.bug) return first;
   const forced = signals.second.then((signal) => endForced(gateway, signal, log));
   const ended = await Promise.race([drain(gateway, first, log), forced, bug]);
-  // It may have come when there was nothing left but to wait for managed targets.
+  // The second signal may have come while only managed targets were left.
   return ended === EXIT.ok ? endCode(signals) : ended;
 }
 
-/** After SIGTERM and SIGQUIT, which supervisors send, there is time for a load balancer to notice; after Ctrl-C a person waits. */
+/** SIGTERM and SIGQUIT come from supervisors, so a load balancer gets time to notice. Ctrl-C drains without a delay. */
 async function drain(gateway: Gateway, signal: EndSignal, log: Log): Promise<number> {
   const delay = signal !== 'SIGINT' ? (gateway.program?.drainDelay ?? 0) : 0;
   const later = delay > 0 ? `not ready, draining in ${delay} ms` : 'draining';

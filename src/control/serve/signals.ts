@@ -1,10 +1,10 @@
-/** The signals of a process that serves a gateway, and errors in it that nothing caught. */
+/** The signals of a process that serves a gateway, and its uncaught errors. */
 import { inspect } from 'node:util';
 import type { Log } from '../log.js';
 
-/** Signals that end a gateway: the first one in order, a second one at once. */
+/** Signals that stop a gateway: the first one drains, a second one stops at once. */
 export type EndSignal = 'SIGTERM' | 'SIGQUIT' | 'SIGINT';
-/** Signals that ask a gateway for something while it serves. */
+/** Signals that request an action while the gateway serves. */
 export type AskSignal = 'SIGHUP' | 'SIGUSR1';
 
 /** The log message for a rejected promise that no code handles. */
@@ -14,17 +14,17 @@ export const UNHANDLED_REJECTION = 'unhandled promise rejection (a bug in gw)';
 export const END_SIGNALS: readonly EndSignal[] = ['SIGTERM', 'SIGQUIT', 'SIGINT'];
 const ASK: readonly AskSignal[] = ['SIGHUP', 'SIGUSR1'];
 
-/** Heard from its construction until close(). What comes before there is a gateway is kept. */
+/** Handles signals from its construction until close(). Those that arrive before the gateway exists are kept. */
 export class Signals {
   readonly first: Promise<EndSignal>;
   readonly second: Promise<EndSignal>;
-  /** Resolves with an error that nothing caught: the state of the process cannot be trusted any more. */
+  /** Resolves with an uncaught error: the state of the process cannot be trusted any more. */
   readonly failure: Promise<Error>;
   readonly #log: Log;
   readonly #starting = new AbortController();
   readonly #killing = new AbortController();
   readonly #asked = new Map<AskSignal, () => void>();
-  /** Asked for when there was no gateway yet. */
+  /** Received before a handler was set. */
   readonly #early = new Set<AskSignal>();
   #resolveFirst: (signal: EndSignal) => void = () => {};
   #resolveSecond: (signal: EndSignal) => void = () => {};
@@ -50,7 +50,7 @@ export class Signals {
     process.on('unhandledRejection', this.#rejected);
   }
 
-  /** Aborted by the first signal that ends: what is starting need not go on. */
+  /** Aborted by the first signal that stops: cancels a start. */
   get abort(): AbortSignal {
     return this.#starting.signal;
   }
@@ -60,12 +60,12 @@ export class Signals {
     return this.#killing.signal;
   }
 
-  /** The second signal that ends, once it has come. */
+  /** The second signal that stops, once received. */
   get forced(): EndSignal | undefined {
     return this.#forced;
   }
 
-  /** Does `what` on each such signal; at once when one came before. */
+  /** Calls `what` on each such signal; at once if one was received before. */
   handle(signal: AskSignal, what: () => void): void {
     this.#asked.set(signal, what);
     if (this.#early.delete(signal)) what();
@@ -97,7 +97,7 @@ export class Signals {
   };
   readonly #ignore = (): void => {};
   readonly #caught = (error: Error): void => this.#resolveFailure(error);
-  /** A promise that nothing awaited: worth a report, but no reason to drop traffic. */
+  /** A bug to report, but no reason to drop traffic. */
   readonly #rejected = (reason: unknown): void => {
     this.#log.error(UNHANDLED_REJECTION, { error: inspect(reason) });
   };

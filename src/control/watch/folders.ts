@@ -1,4 +1,4 @@
-/** Where files that do not exist yet would belong to a spec: the folders that `include` patterns reach. */
+/** The folders that `include` patterns match: files that are created there belong to the spec. */
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { statOf } from '../../spec/stat.js';
 
@@ -15,8 +15,8 @@ export interface IncludePattern {
 }
 
 /**
- * The `include` entries of a spec file. It reads the text, not the tree: a file that does not parse right now is exactly
- * one whose includes must be watched on.
+ * The `include` entries of a spec file. Reads the text, not the tree: the includes of a file with a syntax error must stay
+ * watched.
  */
 export function includePatterns(file: string, text: string): IncludePattern[] {
   const base = dirname(file);
@@ -27,11 +27,11 @@ export function includePatterns(file: string, text: string): IncludePattern[] {
   );
 }
 
-/** The key, also in quotes, and its value: strings and comments may hold a `]`. */
+/** The key, also in quotes, and its value: strings and comments may contain a `]`. */
 const INCLUDE =
   /^[ \t]*(?:include|"include"|'include')[ \t]*=[ \t]*(\[(?:[^\]"'#]+|"[^"\n]*"|'[^'\n]*'|#.*)*\]?|"[^"\n]*"|'[^'\n]*')/gm;
 
-/** The folders that these patterns reach, each once. */
+/** The folders that these patterns match, each once. */
 export function includeFolders(patterns: readonly IncludePattern[]): WatchFolder[] {
   const found = new Map<string, WatchFolder>();
   for (const { pattern, base } of patterns) {
@@ -53,7 +53,7 @@ function folderOf(base: string, pattern: string): WatchFolder {
   return { path: resolve(base, join('.', ...steps.slice(0, first))), depth };
 }
 
-/** How many steps `path` lies below the folder; Infinity when it does not, or in a folder that holds no specs. */
+/** The depth of `path` below the folder; Infinity if it is not below it, or in a folder without specs. */
 export function depthIn(folder: WatchFolder, path: string): number {
   const way = relative(folder.path, path);
   if (way === '' || way.startsWith('..')) return Number.POSITIVE_INFINITY;
@@ -61,11 +61,11 @@ export function depthIn(folder: WatchFolder, path: string): number {
   return steps.some((step) => step === 'node_modules' || step === '.git') ? Number.POSITIVE_INFINITY : steps.length;
 }
 
-/** The path lies in one of the folders, no deeper than its patterns reach. */
+/** The path is in one of the folders, within the depth of its patterns. */
 export const liesIn = (path: string, folders: readonly WatchFolder[]): boolean =>
   folders.some((folder) => depthIn(folder, path) <= folder.depth);
 
-/** The folder itself, or the nearest around it that exists: from there it is seen when it is made. */
+/** The folder, or its nearest existing parent, where its creation gives an event. */
 export function nearestFolder(path: string): string {
   const parent = dirname(path);
   return parent === path || statOf(path)?.isDirectory() ? path : nearestFolder(parent);

@@ -1,6 +1,6 @@
 /**
- * What a build read, stamped before it was read: a change that comes later, also while the build runs, shows as a
- * difference from it.
+ * The files that a build read, each stamped before it was read, so that any later change, also during the build, differs
+ * from its stamp.
  */
 import { readlinkSync } from 'node:fs';
 import { dirname, isAbsolute, join, parse, sep } from 'node:path';
@@ -9,12 +9,12 @@ import { type ReadProblem, readText } from '../../spec/source.js';
 import { type IncludePattern, includePatterns } from './folders.js';
 import { type Stamp, stampForReading } from './stamp.js';
 
-/** A pattern with the files that it matched. */
+/** A pattern with its matching files. */
 export interface ReadPattern extends IncludePattern {
   readonly paths: ReadonlySet<string>;
 }
 
-/** The symbolic links on the way to a file, each with what it says. */
+/** The symbolic links on the path to a file, each with its target. */
 export type Links = ReadonlyMap<string, string>;
 
 /** No file system follows more. */
@@ -24,10 +24,10 @@ export class Reads {
   readonly #files = new Map<string, Stamp | undefined>();
   readonly #patterns = new Map<string, ReadPattern>();
   readonly #links = new Map<string, Links>();
-  /** Links on the way to each folder: a thousand files of one folder share them. */
+  /** Links on the path to each folder, shared by its files. */
   readonly #ways = new Map<string, Links>();
 
-  /** By absolute path; undefined for a file that was not there. */
+  /** By absolute path; undefined for a file that did not exist. */
   get files(): ReadonlyMap<string, Stamp | undefined> {
     return this.#files;
   }
@@ -36,12 +36,12 @@ export class Reads {
     return [...this.#patterns.values()];
   }
 
-  /** Of each file that is reached by links. */
+  /** For each file that is reached by links. */
   get links(): ReadonlyMap<string, Links> {
     return this.#links;
   }
 
-  /** To be called before a file is read; `path` is absolute. The first call counts. */
+  /** Call it before reading a file; `path` is absolute. The first call counts. */
   note(path: string): void {
     if (this.#files.has(path)) return;
     this.#files.set(path, stampForReading(path, Date.now()));
@@ -64,12 +64,12 @@ export class Reads {
   }
 }
 
-/** The files that a pattern matches now; none for a plain path, which is a file of its own. */
+/** The files that a pattern matches now; none for a plain path. */
 export function matchesOf({ pattern, base }: IncludePattern): ReadonlySet<string> {
   return new Set(hasWildcard(pattern) ? expandGlob(pattern, base).paths : []);
 }
 
-/** The symbolic links that lead to the path, as they are now. `known`: those of folders that were asked for before. */
+/** The symbolic links that lead to the path now. `known`: cache of links by folder. */
 export function linksOf(path: string, known = new Map<string, Links>()): Links {
   const found = new Map<string, string>();
   follow(path, found, known);
@@ -90,7 +90,7 @@ function wayOf(folder: string, known: Map<string, Links>): Links {
   const before = known.get(folder);
   if (before) return before;
   const way = new Map<string, string>();
-  // Links that go in circles end here: the folder counts as known while its own way is looked for.
+  // Ends loops of links: the folder counts as known while its links are collected.
   known.set(folder, way);
   if (folder !== parse(folder).root && folder.includes(sep)) follow(folder, way, known);
   return way;
@@ -100,7 +100,7 @@ function linkTarget(path: string): string | undefined {
   try {
     return readlinkSync(path);
   } catch {
-    // No link, or nothing there.
+    // Not a link, or it does not exist.
     return undefined;
   }
 }

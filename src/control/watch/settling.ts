@@ -1,20 +1,20 @@
 /**
- * When a change on disk is complete and may be built (docs/adr/0014-complete-files.md). A file that was moved into place is
- * complete at once. One that is written in place is complete when its writer has paused for much longer than before.
+ * Decides when a change on disk is complete and can be built (docs/adr/0014-complete-files.md). A file that was moved into
+ * place is complete at once. One that is written in place is complete when its writer has paused for much longer than before.
  */
 import { type Stamp, sameStamp } from './stamp.js';
 
-/** Renames that lie closer together than this are one change. */
+/** Renames within this time are one change. */
 export const MOVED_MS = 40;
 /** A file written in place is complete once this has passed since its last change: */
 export const WRITTEN_MS = 400;
 /** and once this multiple of the longest pause that its writer made before has passed, */
 const PAUSE_FACTOR = 4;
-/** up to this long; also where the new content takes something away, or is empty. */
+/** up to this long; also if the new content removes something, or is empty. */
 export const CAUTION_MS = 2000;
 /** Changes further apart are separate saves: the time between them is not a pause. */
 const SAME_WRITING_MS = 1000;
-/** A file that changes all the time is built nevertheless, at last. */
+/** A file that changes all the time is built after this time anyway. */
 export const PATIENCE_MS = 300_000;
 
 interface Writing {
@@ -22,24 +22,24 @@ interface Writing {
   /** Monotonic milliseconds: of the first change since the file was last built, and of the last one. */
   since: number;
   changedAt: number;
-  /** The longest between two changes of one save. */
+  /** The longest pause between two changes of one save. */
   pause: number;
   moved: boolean;
-  /** A wait asked for by code that knows the content. */
+  /** A minimum wait, set by insist(). */
   least: number;
 }
 
 export class Settling {
   readonly #writings = new Map<string, Writing>();
 
-  /** A file as it is at `now`; `moved`: it came here by a rename. */
+  /** Records a file as it is at `now`; `moved`: it was renamed into place. */
   look(path: string, stamp: Stamp | undefined, moved: boolean, now: number): void {
     const known = this.#writings.get(path);
     if (!known) {
       this.#writings.set(path, { stamp, since: now, changedAt: now, pause: 0, moved, least: 0 });
       return;
     }
-    // A file event can arrive after the write itself was seen.
+    // A file event can arrive after the change was seen.
     known.moved = moved;
     if (sameStamp(known.stamp, stamp)) return;
     const pause = now - known.changedAt;
@@ -50,7 +50,7 @@ export class Settling {
     known.changedAt = now;
   }
 
-  /** Milliseconds until the file counts as complete; 0 when it does. */
+  /** Milliseconds until the file counts as complete; 0: it does. */
   dueIn(path: string, now: number): number {
     const writing = this.#writings.get(path);
     if (!writing) return 0;
@@ -59,7 +59,7 @@ export class Settling {
     return Math.max(0, Math.min(quiet, patience));
   }
 
-  /** Milliseconds since the file first changed after it was last built. */
+  /** Milliseconds since the file's first change after its last build. */
   age(path: string, now: number): number {
     return now - (this.#writings.get(path)?.since ?? now);
   }
@@ -69,7 +69,7 @@ export class Settling {
     return now - (this.#writings.get(path)?.changedAt ?? now);
   }
 
-  /** Written in place, or gone: nothing says that this is all. */
+  /** Written in place or removed: the change may be incomplete. */
   inPlace(path: string): boolean {
     return this.#writings.get(path)?.moved === false;
   }
@@ -82,7 +82,7 @@ export class Settling {
     return this.dueIn(path, now) === 0;
   }
 
-  /** The files have been built. What is known of their writers is kept while these may go on. */
+  /** The files were built. The history of their writers is kept for a while, because they may continue. */
   built(paths: Iterable<string>, now: number): void {
     for (const path of paths) {
       const writing = this.#writings.get(path);

@@ -1,22 +1,22 @@
-/** Tells a changed file on disk from an unchanged one without reading it. */
+/** Detects a changed file on disk without reading it. */
 import { statOf } from '../../spec/stat.js';
 
 export interface Stamp {
-  /** Device and inode: another one is another file in the same place. */
+  /** Device and inode: a new value is another file at the same path. */
   readonly identity: string;
   /** Size and times. */
   readonly version: string;
   readonly size: number;
-  /** The last thing that happened to it was not a write: it was renamed, linked, or given other attributes. */
+  /** The last change was not a write, but a rename, link or change of attributes. */
   readonly moved: boolean;
-  /** When that was, in milliseconds of the file system's clock. */
+  /** Time of the last change, in milliseconds of the file system's clock. */
   readonly changedAt: number;
 }
 
-/** Times of files are this coarse on the coarsest file systems in use; a write within it may leave a stamp as it was. */
+/** Resolution of file times on coarse file systems; two writes within it can have the same stamp. */
 const CLOCK_TICK_MS = 20;
 
-/** Of what lies at the path, links followed; undefined when nothing can be seen there. */
+/** The stamp of the file at the path, following links; undefined if it does not exist or is not accessible. */
 export function stampOf(path: string): Stamp | undefined {
   const stats = statOf(path);
   if (!stats) return undefined;
@@ -34,8 +34,8 @@ export const sameStamp = (a: Stamp | undefined, b: Stamp | undefined): boolean =
   a?.identity === b?.identity && a?.version === b?.version;
 
 /**
- * The stamp of a file that is about to be read. One that changed within the last tick may change again without a new
- * stamp, so it gets one that matches nothing, and the file is looked at once more. `now`: milliseconds since the epoch.
+ * The stamp of a file that is about to be read. A file that changed within the last tick can change again without a new
+ * stamp, so it gets a stamp that never matches and is checked again. `now`: milliseconds since the epoch.
  */
 export function stampForReading(path: string, now: number): Stamp | undefined {
   const stamp = stampOf(path);

@@ -1,4 +1,4 @@
-/** Tells when a spec has changed on disk and is complete. It may tell too often (a build finds out); it never misses one. */
+/** Reports when a spec has changed on disk and is complete. It may report too often, but never misses a change. */
 import { realpathSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -11,17 +11,17 @@ import { CAUTION_MS, Settling } from './settling.js';
 import { type Stamp, sameStamp, stampOf } from './stamp.js';
 import { heldForWriting } from './writers.js';
 
-/** Events get lost on network and container file systems; a look at the known files costs a few stat calls. */
+/** Network and container file systems lose events; checking the known files costs a few stat calls. */
 const LOOK_EVERY_MS = 1000;
-/** Between two looks at files that are changing. */
+/** Between two checks of files that are changing. */
 const STEP_MS = 20;
-/** Looks take at most this part of the time. */
+/** Checks take at most this part of the time. */
 const LOOK_SHARE = 1 / 10;
-/** A process that has a file open for writing is waited for this long after the file's last change. */
+/** How long after a file's last change gw waits for a process that has it open for writing. */
 const HELD_MS = 10_000;
 const HELD_STEP_MS = 500;
-/** After this time a log line says why an edit does not go live yet. */
-const TELL_AFTER_MS = 5000;
+/** After this time a log line says why an edit is not live yet. */
+const LOG_AFTER_MS = 5000;
 
 export class SpecWatcher {
   readonly #changed: () => void;
@@ -31,30 +31,30 @@ export class SpecWatcher {
   #seen = new Reads();
   #folders: readonly WatchFolder[] = [];
   #key = '';
-  /** The newest last; older ones stay until it is ready. */
+  /** Newest last; older ones stay until it is ready. */
   #watchers: FSWatcher[] = [];
   readonly #closing = new Set<Promise<void>>();
   /** Files that differ from what was read, and files that were read before they were complete. */
   readonly #pending = new Set<string>();
   readonly #unsettled = new Set<string>();
-  /** Of which a build has been asked for. */
-  readonly #told = new Map<string, Stamp | undefined>();
-  /** Those of the last build, until the next one. */
+  /** Files for which a build was requested, as they were then. */
+  readonly #requested = new Map<string, Stamp | undefined>();
+  /** Files of the last build request. */
   #built: readonly string[] = [];
-  /** What events said of a file last: a rename (true), or a write. */
+  /** The last event of a file: a rename (true) or a write. */
   readonly #moves = new Map<string, boolean>();
   #step: NodeJS.Timeout | undefined;
   #stale = false;
   #cost = 0;
-  /** Looking for processes that hold a file open. */
-  #asking = false;
-  /** Every file that changes was complete at the last look; one more look decides. */
+  /** A search for processes that have a file open is running. */
+  #searching = false;
+  /** All changed files were complete at the last check; one more check decides. */
   #quiet = false;
   #hinted = false;
   #closed = false;
   readonly #looks: NodeJS.Timeout;
 
-  /** `changed` is called when there is something to build. */
+  /** `changed` is called when the spec should be built. */
   constructor(changed: () => void, log: Log) {
     this.#changed = changed;
     this.#log = log;
@@ -62,8 +62,8 @@ export class SpecWatcher {
   }
 
   /**
-   * Takes what a build has read: that is what is watched from now on. Returns whether all of it was complete when it was
-   * read; if not, `changed` is called again once it is. `trusted`: the content is to be taken as it was.
+   * Watches the files that a build has read from now on. Returns whether all were complete when they were read; if not,
+   * `changed` is called again when they are. `trusted`: treat them as complete.
    */
   update(reads: Reads, trusted = false): boolean {
     const now = performance.now();
@@ -75,8 +75,8 @@ export class SpecWatcher {
       this.#settling.look(path, stamp, false, now);
     }
     this.#seen = reads;
-    this.#built = [...this.#told.keys()];
-    this.#told.clear();
+    this.#built = [...this.#requested.keys()];
+    this.#requested.clear();
     this.#pending.clear();
     this.#moves.clear();
     this.#hinted = false;
@@ -86,8 +86,8 @@ export class SpecWatcher {
   }
 
   /**
-   * For content that takes something away: true when files that were written in place have been quiet for long enough.
-   * If not, `changed` is called again once they have.
+   * For content that removes something: true if files that were written in place have been unchanged for long enough.
+   * If not, `changed` is called again when they have.
    */
   insist(): boolean {
     const now = performance.now();
@@ -104,12 +104,12 @@ export class SpecWatcher {
   }
 
   #wasComplete(path: string, stamp: Stamp | undefined): boolean {
-    if (this.#told.has(path)) return sameStamp(this.#told.get(path), stamp);
+    if (this.#requested.has(path)) return sameStamp(this.#requested.get(path), stamp);
     if (this.#seen.files.has(path)) return sameStamp(this.#seen.files.get(path), stamp);
     return stamp === undefined || stamp.moved || Math.abs(Date.now() - stamp.changedAt) > CAUTION_MS;
   }
 
-  /** Something may have changed: looks now, or with the step that is due anyway. */
+  /** Something may have changed: checks now, or with the next scheduled step. */
   #notice(): void {
     this.#stale = true;
     if (this.#step === undefined && !this.#closed) this.#schedule(0);
@@ -120,19 +120,19 @@ export class SpecWatcher {
     this.#step = setTimeout(() => this.#look(), ms).unref();
   }
 
-  /** Looks at everything where something may have changed, else at the files that are changing. */
+  /** Checks all files if any may have changed, otherwise only the files that are changing. */
   #look(): void {
     this.#step = undefined;
     if (this.#closed) return;
     const now = performance.now();
     if (this.#stale) this.#lookAtAll(now);
     else for (const path of this.#pending) this.#lookAt(path, stampOf(path), now);
-    if (this.#pending.size === 0 || this.#asking) return;
+    if (this.#pending.size === 0 || this.#searching) return;
     const due = Math.max(...[...this.#pending].map((path) => this.#settling.dueIn(path, now)));
     if (due > 0) this.#wait(due, now);
     else if (this.#quiet) void this.#fire();
     else {
-      // One more look at everything: what else has changed meanwhile belongs to the same change.
+      // One more check of everything: other files that changed meanwhile belong to the same change.
       this.#quiet = true;
       this.#notice();
     }
@@ -141,7 +141,7 @@ export class SpecWatcher {
   #wait(due: number, now: number): void {
     this.#quiet = false;
     this.#schedule(Math.max(1, Math.min(due, Math.max(STEP_MS, this.#cost / LOOK_SHARE))));
-    const file = [...this.#pending].find((path) => this.#settling.age(path, now) > TELL_AFTER_MS);
+    const file = [...this.#pending].find((path) => this.#settling.age(path, now) > LOG_AFTER_MS);
     if (file === undefined || this.#hinted) return;
     this.#hinted = true;
     this.#log.info('a spec file is still being written; loaded when complete', { file });
@@ -160,26 +160,26 @@ export class SpecWatcher {
     this.#settling.look(path, stamp, this.#wasMoved(path, stamp), now);
   }
 
-  /** What is not as it was read, but for what a build has been asked for. */
+  /** Files that differ from what was read and for which no build was requested. */
   *#differences(): Iterable<[string, Stamp | undefined]> {
     const { files, patterns } = this.#seen;
     for (const [path, before] of files) {
       const stamp = stampOf(path);
-      const asked = this.#told.has(path) && sameStamp(this.#told.get(path), stamp);
+      const asked = this.#requested.has(path) && sameStamp(this.#requested.get(path), stamp);
       if (!sameStamp(before, stamp) && !asked) yield [path, stamp];
     }
     for (const pattern of patterns) {
       const matches = matchesOf(pattern);
       for (const path of new Set([...matches, ...pattern.paths])) {
         const same = matches.has(path) === pattern.paths.has(path);
-        if (!same && !files.has(path) && !this.#told.has(path)) yield [path, stampOf(path)];
+        if (!same && !files.has(path) && !this.#requested.has(path)) yield [path, stampOf(path)];
       }
     }
   }
 
   /**
-   * It came into its place as a whole: another file than before, and a rename was the last thing that happened to it, or a
-   * symbolic link leads elsewhere now. Events tell of a new, empty file as of a rename: its writer has just begun.
+   * The file was moved into place as a whole: it is another file than before, and a rename was the last change, or a symbolic
+   * link leads elsewhere now. A new, empty file also shows as a rename: its writer has just begun.
    */
   #wasMoved(path: string, stamp: Stamp | undefined): boolean {
     if (stamp === undefined || stamp.size === 0 || stamp.identity === this.#seen.files.get(path)?.identity)
@@ -189,32 +189,32 @@ export class SpecWatcher {
     return this.#moves.get(path) ?? stamp.moved;
   }
 
-  /** Asks for a build, unless a process still has one of the files open. */
+  /** Requests a build, unless a process still has one of the files open. */
   async #fire(): Promise<void> {
     const now = performance.now();
     const open = [...this.#pending].filter(
       (path) => this.#settling.inPlace(path) && this.#settling.idle(path, now) < HELD_MS,
     );
     if (open.length > 0) {
-      this.#asking = true;
+      this.#searching = true;
       const held = await heldForWriting(new Set(open.map(realPath)));
-      this.#asking = false;
+      this.#searching = false;
       if (this.#closed) return;
       this.#quiet = false;
       if (held) return this.#schedule(HELD_STEP_MS);
-      // A process was looked for while files could change: only if they did not, this is the moment.
+      // Files can have changed during the search.
       this.#lookAtAll(performance.now());
       const changed = [...this.#pending].some((path) => this.#settling.dueIn(path, performance.now()) > 0);
       if (changed) return this.#schedule(STEP_MS);
     }
-    for (const path of this.#pending) this.#told.set(path, stampOf(path));
+    for (const path of this.#pending) this.#requested.set(path, stampOf(path));
     this.#pending.clear();
     this.#unsettled.clear();
     this.#quiet = false;
     this.#changed();
   }
 
-  /** Watches the folders of what was read. The old watcher stays until the new one is ready: its events count as well. */
+  /** Watches the folders of the files that were read. The old watcher stays until the new one is ready. */
   #watch(): void {
     const folders = includeFolders(this.#seen.patterns);
     const files = [...this.#seen.files.keys()];
@@ -224,20 +224,20 @@ export class SpecWatcher {
     if (key === this.#key || this.#closed) return;
     this.#key = key;
     const watcher = this.#open([...new Set([...files, ...links])], folders);
-    // One that never became ready is of no use; the oldest is the one that works.
+    // Watchers that are not ready yet are replaced; the oldest one works.
     for (const between of this.#watchers.splice(1)) this.#end(between);
     this.#watchers.push(watcher);
     watcher.on('ready', () => {
       const at = this.#watchers.indexOf(watcher);
       for (const before of this.#watchers.splice(0, Math.max(0, at))) this.#end(before);
-      // What changed while the watch was being set up was no event of it.
+      // Changes during the setup gave no event.
       this.#notice();
     });
   }
 
   #open(names: readonly string[], folders: readonly WatchFolder[]): FSWatcher {
     const files = new Set(names);
-    // The folders of the files as well: an atomic rename is an event of the folder, and outlives the file's inode.
+    // The folders of the files too: an atomic rename is an event of the folder.
     const around = [...folders, ...names.map((file): WatchFolder => ({ path: dirname(file), depth: 1 }))];
     const roots = new Set(around.map((folder) => nearestFolder(folder.path)));
     const watcher = watch([...roots], {
@@ -255,15 +255,15 @@ export class SpecWatcher {
       if (files.has(path) || liesIn(path, folders)) this.#notice();
     });
     watcher.on('raw', (event, name, details: unknown) => this.#onRaw(files, event, name, details));
-    let told = false;
+    let warned = false;
     watcher.on('error', (error) => {
-      if (!told) this.#log.warn(LOST_EVENTS, { cause: reasonOf(error) });
-      told = true;
+      if (!warned) this.#log.warn(LOST_EVENTS, { cause: reasonOf(error) });
+      warned = true;
     });
     return watcher;
   }
 
-  /** Events of folders say whether a name was given to another file (`rename`), or its file was written. */
+  /** Events of folders distinguish a name that got another file (`rename`) from a write. */
   #onRaw(files: ReadonlySet<string>, event: string, name: unknown, details: unknown): void {
     const folder = watchedPathOf(details);
     if (folder === undefined || typeof name !== 'string') return;
@@ -276,7 +276,7 @@ export class SpecWatcher {
   #end(watcher: FSWatcher): void {
     const done: Promise<void> = watcher.close().finally(() => this.#closing.delete(done));
     this.#closing.add(done);
-    // close() takes every listener away, and what is still under way may fail: an error without a listener is thrown.
+    // close() removes all listeners, and an error event without a listener throws.
     watcher.on('error', () => {});
   }
 }
@@ -295,7 +295,7 @@ function realPath(path: string): string {
   try {
     return realpathSync(path);
   } catch {
-    // Gone: no process writes to what has no name.
+    // Removed: no process can have it open by this name.
     return path;
   }
 }

@@ -1,15 +1,15 @@
-/** Whether a process has a file open for writing: what Linux says of processes that this one may look into. */
+/** Whether another process has a file open for writing: from /proc on Linux, for processes of the same user. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setImmediate as turn } from 'node:timers/promises';
 
-/** A look costs some microseconds a descriptor; a machine with more of them gets no answer. */
+/** Each descriptor costs some microseconds; beyond this number the search ends without a result. */
 const MAX_DESCRIPTORS = 50_000;
 /** A process with more is not an editor. */
 const MAX_OF_ONE = 2000;
 
 /**
- * True when another process holds one of the files (real paths) open for writing. False where that cannot be known: on
- * other platforms, or of processes of other users or containers. Never rejects.
+ * True if another process has one of the files (real paths) open for writing. False if that cannot be determined: on other
+ * platforms, and for processes of other users or containers. Never rejects.
  */
 export async function heldForWriting(files: ReadonlySet<string>): Promise<boolean> {
   if (process.platform !== 'linux' || files.size === 0) return false;
@@ -36,5 +36,5 @@ async function opensForWriting(pid: string, descriptor: string): Promise<boolean
   return flags !== undefined && (Number.parseInt(flags, 8) & 3) !== 0;
 }
 
-/** Processes end while they are looked at, and those of others cannot be looked into. */
+/** Processes can exit during the search, and those of other users are not readable. */
 const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);

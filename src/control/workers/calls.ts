@@ -1,11 +1,11 @@
-/** The worker's half of the port protocol: turns messages into calls of a data plane. */
+/** The worker's side of the protocol: turns messages into calls of a data plane. */
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import type { DataPlaneEvents, WorkerApi } from '../../proxy/types.js';
 import { UNHANDLED_REJECTION } from '../serve/signals.js';
 import { toWire, type WorkerCall, type WorkerMessage, type WorkerQuestion } from './protocol.js';
 
-/** Serves calls on `port` until `close` is called. Rejections that nobody awaits are reported, and end nothing. */
+/** Serves calls on `port` until `close`. Unhandled promise rejections are logged and do not end the thread. */
 export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) => WorkerApi): void {
   const post = (message: WorkerMessage): void => port.postMessage(message);
   process.on('unhandledRejection', (reason) => {
@@ -24,11 +24,11 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
       try {
         post({ type: 'log', level, message, ...(fields ? { fields } : {}) });
       } catch {
-        // Not everything can cross to another thread; a line of the log must not end the one that writes it.
+        // Some values cannot be cloned for another thread; logging must not throw.
         post({ type: 'log', level, message, fields: { text: inspect(fields) } });
       }
     },
-    // They are handed over, not kept: nothing is copied.
+    // The bytes are transferred, not copied.
     lines: (lines, count) =>
       port.postMessage({ type: 'lines', lines, count } satisfies WorkerMessage, transferOf(lines)),
   });

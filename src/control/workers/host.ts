@@ -1,4 +1,4 @@
-/** A data plane in a worker thread, seen from control as if it were here; replaced when its thread dies or is stuck. */
+/** One data-plane worker, called from control like a local object. Its thread is replaced when it crashes or is stuck. */
 import { Worker } from 'node:worker_threads';
 import { Backoff, Delay, RESTART_BACKOFF } from '../../delay.js';
 import type {
@@ -16,10 +16,10 @@ import { pinAddresses } from '../ports/addresses.js';
 import { BLOCKED_THREAD } from '../serve/process-end.js';
 import { fromWire, type WorkerAnswer, type WorkerCall, type WorkerMessage, type WorkerSetup } from './protocol.js';
 
-/** How long after its due time an answer may come from a thread that is busy, until it is taken for stuck. */
+/** Milliseconds after its due time in which a busy thread may still answer. */
 const ANSWER_WITHIN_MS = 3000;
 
-/** Looks, a second apart, after which a thread that has not come round to a ping is ended. Loading may take longer. */
+/** Unanswered pings, one a second, after which a thread is terminated. Loading may take longer. */
 export const STUCK_AFTER = 10;
 export const STUCK_AFTER_LOADING = 60;
 const LOOK_EVERY_MS = 1000;
@@ -27,13 +27,13 @@ const LOOK_EVERY_MS = 1000;
 export interface WorkerHostOptions {
   readonly options: DataPlaneOptions;
   readonly events: DataPlaneEvents;
-  /** The thread died: forgets what it had open, and says how many exchanges were in flight. */
+  /** Called when the thread has ended: resets its shared counters and returns the number of exchanges in flight. */
   readonly died: () => number;
-  /** Resolves when no load is under way: a replacement does not come to serve what is about to be the past. */
+  /** Resolves when no load is in progress, so that a replacement does not serve an outdated generation. */
   readonly loaded?: () => Promise<unknown>;
-  /** Entry of the thread; a test brings one that dies on command. */
+  /** Entry point of the thread; tests use others. */
   readonly entry?: URL;
-  /** Milliseconds between two looks at whether the thread is stuck. */
+  /** Milliseconds between two pings. */
   readonly lookEvery?: number;
 }
 
@@ -51,7 +51,7 @@ type Question =
 const NOTHING: DrainReport = { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
 
 export class WorkerHost implements WorkerApi {
-  /** Which worker this is, from 0. */
+  /** The number of this worker, from 0. */
   readonly index: number;
   readonly #setup: WorkerHostOptions;
   readonly #waiting = new Map<number, Waiting>();
@@ -64,46 +64,46 @@ export class WorkerHost implements WorkerApi {
   /** Pings without an answer. */
   #unanswered = 0;
   #watch: WatchLevel = 'off';
-  /** What a replacement loads: the last generation that went live, on the addresses that were bound for it. */
+  /** What a replacement loads: the live generation, with the addresses that are bound for it. */
   #wanted: GenerationInput | undefined;
-  /** What is prepared, and on which thread. */
+  /** The prepared generation, and the thread that prepared it. */
   #prepared: { readonly input: GenerationInput; readonly worker: Worker | undefined } | undefined;
   #settled: Promise<void> = Promise.resolve();
-  /** Of the last thread that was ended for another one. */
+  /** Resolves when the last replaced thread has ended. */
   #gone: Promise<void> = Promise.resolve();
-  /** Differs for each series of replacements: one that is overtaken ends. */
+  /** Number of the current series of replacements: an older series ends. */
   #series = 0;
   #replacing = false;
   readonly #delay = new Delay();
-  /** The thread that was started for a load, in place of one that was due. */
+  /** The thread that a load started, instead of a scheduled replacement. */
   #started: Worker | undefined;
-  /** Why the thread that is being ended is ended. */
+  /** Why the thread is being terminated. */
   #cause = '';
-  /** What the last thread that died had in flight. */
+  /** Exchanges that the last ended thread had in flight. */
   #lost = 0;
   #closing = false;
-  /** close() was called: what is asked of the thread, a drain above all, ends with it. */
+  /** close() was called: pending questions, such as a drain, end. */
   #closed = false;
 
   constructor(setup: WorkerHostOptions) {
     this.#setup = setup;
     this.index = setup.options.worker ?? 0;
     this.#spawn();
-    this.#watchdog = setInterval(() => this.#look(), setup.lookEvery ?? LOOK_EVERY_MS).unref();
+    this.#watchdog = setInterval(() => this.#ping(), setup.lookEvery ?? LOOK_EVERY_MS).unref();
   }
 
   get restarts(): number {
     return this.#restarts;
   }
 
-  /** Its thread is up: it serves, or waits for its first generation. Otherwise a replacement is due. */
+  /** The thread serves or waits for its first generation; otherwise it is being replaced. */
   get ready(): boolean {
     return this.#worker !== undefined && !this.#replacing;
   }
 
-  /** On a worker whose thread died: a new thread starts at once, and with this generation. */
+  /** If the thread has crashed, a new one starts at once, with this generation. */
   async prepare(input: GenerationInput): Promise<readonly BoundListener[]> {
-    if (!this.ready) await this.#startAnew();
+    if (!this.ready) await this.#restart();
     if (this.#closing) throw new Error('The data plane is closing.');
     const worker = this.#worker;
     const listeners = await this.#prepare(input);
@@ -117,11 +117,11 @@ export class WorkerHost implements WorkerApi {
     this.#prepared = undefined;
     this.#started = undefined;
     this.#wanted = prepared.input;
-    // A thread that died meanwhile is being replaced, and its replacement loads what is wanted now.
+    // If the thread has crashed meanwhile, its replacement loads `#wanted`.
     if (prepared.worker === this.#worker) this.#commit();
   }
 
-  /** Resolves when the last commit has come through, or its thread is gone. */
+  /** Resolves when the last commit is done, or its thread has ended. */
   get settled(): Promise<void> {
     return this.#settled;
   }
@@ -129,7 +129,7 @@ export class WorkerHost implements WorkerApi {
   #commit(): void {
     this.#settled = this.#ask({ call: 'commit' }).then(
       () => {},
-      // It died: what takes its place loads the same.
+      // It crashed: its replacement loads the same.
       () => {},
     );
   }
@@ -138,17 +138,17 @@ export class WorkerHost implements WorkerApi {
     const prepared = this.#prepared;
     this.#prepared = undefined;
     if (prepared && prepared.worker === this.#worker) this.#post({ call: 'abort' });
-    // It may have been started anew for what is not wanted any more.
+    // The thread may have been started for the load that is aborted.
     if (this.#started !== undefined && this.#started === this.#worker) {
       this.#started = undefined;
       void this.#replace(0);
     }
   }
 
-  /** The generation that went live without this worker, which is being replaced: its replacement loads it. */
+  /** A generation went live while this worker is being replaced: the replacement loads it. */
   adopt(input: GenerationInput): void {
     this.#wanted = input;
-    // It came back in that very moment, with the one before.
+    // The replacement became ready at that moment, with the previous generation.
     if (this.ready) void this.#replace(0);
   }
 
@@ -162,10 +162,10 @@ export class WorkerHost implements WorkerApi {
   }
 
   async drain(timeoutMs: number): Promise<DrainReport> {
-    // A replacement would bind again what is to be let go.
+    // A replacement would bind the listeners again.
     this.#closing = true;
     if (!this.ready) {
-      // What was about to replace it may have bound its listeners, and would let clients in whom nobody serves.
+      // The replacement may have bound its listeners already, and would accept clients without serving them.
       this.#delay.interrupt();
       await this.#end();
       return NOTHING;
@@ -176,7 +176,7 @@ export class WorkerHost implements WorkerApi {
       const answer = await within(drained, timeoutMs + ANSWER_WITHIN_MS);
       if (answer?.type === 'drained') return answer.report;
       if (this.#closed) return NOTHING;
-      // A thread that answers nothing drains nothing either: what it holds is cut with it.
+      // A thread that does not answer does not drain: its exchanges are cut.
       this.#lost = this.#setup.died();
       this.#log('error', 'does not answer, terminated', { lost: this.#lost });
     } catch (error) {
@@ -193,14 +193,14 @@ export class WorkerHost implements WorkerApi {
     this.#delay.interrupt();
     const worker = this.#worker;
     if (!worker) return await this.#gone;
-    // A thread that died meanwhile is closed as well as one that says so.
+    // A thread that crashed meanwhile is closed too.
     await within(this.#ask({ call: 'close' }), ANSWER_WITHIN_MS).catch(() => {});
     if ((await within(worker.terminate(), ANSWER_WITHIN_MS)) !== undefined) return;
-    // It waits for the system, and ends when that answers: a name lookup may take minutes.
+    // It is blocked in a system call and ends when that returns: a name lookup may take minutes.
     this.#log('warn', 'has not ended yet', {
       cause: BLOCKED_THREAD,
     });
-    this.#forgetQuestions('The data-plane worker cannot be terminated.');
+    this.#rejectPending('The data-plane worker cannot be terminated.');
   }
 
   #spawn(): void {
@@ -259,9 +259,9 @@ export class WorkerHost implements WorkerApi {
   }
 
   /**
-   * Counted in looks, not by the clock: after a suspension of the whole process nobody has answered, and nobody is stuck.
+   * Counts pings, not time: after a suspension of the whole process no worker has answered, and none is stuck.
    */
-  #look(): void {
+  #ping(): void {
     const worker = this.#worker;
     if (!worker || this.#closing) return;
     const after = this.#waiting.size > 0 ? STUCK_AFTER_LOADING : STUCK_AFTER;
@@ -269,7 +269,7 @@ export class WorkerHost implements WorkerApi {
       this.#post({ call: 'ping' });
       return;
     }
-    // Told once; what it held is free when it is gone.
+    // Terminate once; the exit event follows.
     this.#unanswered = Number.NEGATIVE_INFINITY;
     this.#cause = `stuck: no answer to ${after} pings`;
     worker.terminate().catch((error: unknown) => this.#log('error', 'cannot be terminated', { cause: String(error) }));
@@ -280,21 +280,21 @@ export class WorkerHost implements WorkerApi {
     this.#worker = undefined;
     const lost = this.#setup.died();
     this.#lost = lost;
-    this.#forgetQuestions(`The data-plane worker died: ${cause}`);
-    // A replacement that dies as it loads is told, and tried again, where it is waited for.
+    this.#rejectPending(`The data-plane worker died: ${cause}`);
+    // A replacement that crashes during its load is logged and retried in #replace().
     if (this.#closing || this.#replacing) return;
     const wait = this.#backoff.next(performance.now() - this.#startedAt);
     this.#log('error', `died, ${nextIn(wait)}`, { lost, cause });
     void this.#replace(wait);
   }
 
-  #forgetQuestions(why: string): void {
+  #rejectPending(why: string): void {
     for (const waiting of this.#waiting.values()) waiting.reject(new Error(why));
     this.#waiting.clear();
   }
 
-  /** Overtakes the replacement that is due: a new thread, which has loaded nothing. */
-  async #startAnew(): Promise<void> {
+  /** Cancels the scheduled replacement and starts a new thread without a generation. */
+  async #restart(): Promise<void> {
     this.#series++;
     this.#delay.interrupt();
     await this.#end();
@@ -305,11 +305,11 @@ export class WorkerHost implements WorkerApi {
     this.#started = this.#worker;
   }
 
-  /** Resolves when the thread is gone, and one that is being ended already. */
+  /** Terminates the thread; resolves when it and any earlier one have ended. */
   async #end(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    this.#forgetQuestions('The data-plane worker was replaced.');
+    this.#rejectPending('The data-plane worker was replaced.');
     if (worker) this.#gone = this.#letGo(worker);
     await this.#gone;
   }
@@ -320,7 +320,7 @@ export class WorkerHost implements WorkerApi {
     if (lost > 0) this.#log('error', 'terminated and replaced', { lost });
   }
 
-  /** Tries until a worker serves the wanted generation again, the host closes, or another load overtakes it. */
+  /** Retries until a worker serves the wanted generation, the host closes, or a newer series replaces this one. */
   async #replace(firstWait: number): Promise<void> {
     const series = ++this.#series;
     const overtaken = (): boolean => this.#closing || series !== this.#series;
@@ -346,7 +346,7 @@ export class WorkerHost implements WorkerApi {
     }
   }
 
-  /** Another generation may go live meanwhile: then that one. Rejects when the thread cannot load it, or dies. */
+  /** Loads the wanted generation, also if it changes meanwhile. Rejects when the thread cannot load it, or crashes. */
   async #loadWanted(overtaken: () => boolean): Promise<void> {
     const worker = this.#worker;
     for (let input = this.#wanted; input; input = this.#wanted) {
@@ -360,7 +360,7 @@ export class WorkerHost implements WorkerApi {
       if (this.#worker !== worker) throw new Error('The worker died when it began to serve.');
       if (input === this.#wanted) break;
     }
-    // In the same turn as the last look at what is wanted: whoever changes that from now on loads it here.
+    // In the same turn as the last check of `#wanted`: a later change loads it through adopt() or prepare().
     this.#replacing = false;
   }
 
@@ -371,7 +371,7 @@ export class WorkerHost implements WorkerApi {
 
 const nextIn = (wait: number): string => `replacement starts ${wait === 0 ? 'at once' : `in ${wait} ms`}`;
 
-/** The answer, or undefined when it takes too long; one that comes later is nobody's business any more. */
+/** The answer, or undefined after `ms` milliseconds; a later answer is ignored. */
 async function within<T>(answer: Promise<T>, ms: number): Promise<T | undefined> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {

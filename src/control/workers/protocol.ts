@@ -16,7 +16,7 @@ export type WorkerCall =
   | { readonly call: 'abort' }
   | { readonly call: 'reopen' }
   | { readonly call: 'watch'; readonly level: WatchLevel }
-  /** Answered by `pong` as soon as the thread's loop comes round: it is not stuck. */
+  /** Answered by `pong` in the next turn of the thread's event loop, which shows that it is not stuck. */
   | { readonly call: 'ping' };
 
 /** An Error as plain data: a structured clone would lose its code. */
@@ -38,7 +38,7 @@ export type WorkerMessage =
   | { readonly type: 'failures'; readonly failures: readonly TargetFailure[] }
   | { readonly type: 'recent'; readonly records: readonly RequestRecord[] }
   | { readonly type: 'requests'; readonly records: readonly RequestRecord[]; readonly dropped: number }
-  /** Whole lines of an access log that goes to standard output, and how many they are. */
+  /** Whole lines of an access log on standard output, and their number. */
   | { readonly type: 'lines'; readonly lines: Uint8Array; readonly count: number }
   | {
       readonly type: 'log';

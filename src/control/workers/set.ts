@@ -1,6 +1,5 @@
 /**
- * All workers of a gateway as one data plane: loads reach every one of them or none, and one that dies leaves the others
- * alone.
+ * All workers of a gateway as one data plane. A load reaches all of them or none; a crash of one does not affect the others.
  */
 import type {
   BoundListener,
@@ -19,38 +18,38 @@ import { plain } from '../references/resolve.js';
 
 import { WorkerHost, type WorkerHostOptions } from './host.js';
 
-/** Workers that may be there at once, leaving ones among them: so many rows and columns shared tables have. */
+/** Maximum number of workers, including those that drain: the number of columns in shared tables. */
 export const MAX_WORKERS = 64;
 
 export interface WorkerSetOptions {
   readonly options: DataPlaneOptions;
   readonly events: DataPlaneEvents;
-  /** A worker's own memory of counters. */
+  /** The counter memory of one worker. */
   readonly chunks: (worker: number) => readonly SharedArrayBuffer[];
-  /** A worker is gone: forgets what it had open, and says how many exchanges were in flight. */
+  /** Called when a thread has ended: resets its shared counters and returns the number of exchanges in flight. */
   readonly died: (worker: number) => number;
-  /** Of the threads; a test brings others. */
+  /** Entry point of the threads; tests use others. */
   readonly entry?: URL;
   readonly lookEvery?: number;
 }
 
 interface CurrentLoad {
-  /** With its addresses as the spec has them. */
+  /** With the addresses of the spec. */
   readonly given: GenerationInput;
-  /** With those that are bound. */
+  /** With the addresses that are bound. */
   readonly input: GenerationInput;
   readonly listeners: readonly BoundListener[];
 }
 
 type SharedInput = GenerationInput & { readonly sharePorts: boolean };
 
-/** Who takes part in a load, and who is there after it. */
+/** The workers of a load. */
 interface Participants {
-  /** Those that load now. */
+  /** Workers that load now. */
   readonly loading: readonly WorkerHost[];
-  /** Those of `loading` that were not there before. */
+  /** Workers of `loading` that are new. */
   readonly fresh: readonly WorkerHost[];
-  /** Those that are being replaced: their replacements load it. */
+  /** Workers that are being replaced: their replacements load it. */
   readonly absent: readonly WorkerHost[];
   readonly removed: readonly WorkerHost[];
 }
@@ -58,12 +57,12 @@ interface Participants {
 export class WorkerSet implements DataPlaneApi {
   readonly #setup: WorkerSetOptions;
   #hosts: readonly WorkerHost[];
-  /** Workers that a reload has made superfluous, until their exchanges are over. */
+  /** Workers that a reload has removed, until their exchanges have finished. */
   readonly #leaving = new Map<WorkerHost, Promise<DrainReport>>();
-  /** Shared addresses, against other gateways. */
+  /** Claims on shared addresses, against other gateways. */
   readonly #claims = new PortClaims();
   #current: CurrentLoad | undefined;
-  /** Listeners are bound with SO_REUSEPORT. Once they are, they stay so: one worker may then become several again. */
+  /** Listeners are bound with SO_REUSEPORT. This stays so, so that one worker can become several again. */
   #sharing = false;
   #watch: WatchLevel = 'off';
   #loading: Promise<unknown> = Promise.resolve();
@@ -71,16 +70,16 @@ export class WorkerSet implements DataPlaneApi {
 
   constructor(setup: WorkerSetOptions) {
     this.#setup = setup;
-    // Its thread starts while control compiles; how many there will be is not known before.
+    // The first thread starts while control compiles; the number of workers is not known yet.
     this.#hosts = [this.#create(0)];
   }
 
-  /** Those that serve or are being replaced, in order. */
+  /** Workers that serve or are being replaced, in order. */
   get workers(): readonly WorkerStatus[] {
     return this.#hosts.map(({ index, restarts }) => ({ worker: index, restarts }));
   }
 
-  /** Several workers may serve: listeners are shared, or nothing is bound yet. */
+  /** Several workers can serve: listeners are shared, or nothing is bound yet. */
   get maySpread(): boolean {
     return this.#sharing || this.#current === undefined;
   }
@@ -95,7 +94,7 @@ export class WorkerSet implements DataPlaneApi {
     this.#mustBeOpen();
     const sharePorts = given.program.workers > 1 || this.#sharing;
     const input = { ...this.#pinned(given), sharePorts };
-    // An address that the last load let go of is free once that has come through.
+    // Addresses that the last load released are free when its commit is done.
     await this.#settled();
     const shared = sharePorts ? fixedAddresses(input) : [];
     const claims = await this.#claims.take(shared, sharePorts ? this.#newAddresses(input) : []);
@@ -116,7 +115,7 @@ export class WorkerSet implements DataPlaneApi {
     let listeners: readonly BoundListener[];
     try {
       listeners = await this.#prepare(input, participants);
-      // Nobody else knows of those that are new.
+      // close() does not know the new hosts.
       this.#mustBeOpen();
     } catch (error) {
       for (const host of participants.loading) host.abort();
@@ -137,7 +136,7 @@ export class WorkerSet implements DataPlaneApi {
     await Promise.all(this.#hosts.map((host) => host.settled));
   }
 
-  /** A listener on port 0 that is live already keeps its port; one by another name gets another. */
+  /** A live listener on port 0 keeps its port; one with another name gets a new one. */
   #pinned(input: GenerationInput): GenerationInput {
     const before = this.#current?.given.program.listeners ?? [];
     const kept = (this.#current?.listeners ?? []).filter(({ name }) => {
@@ -148,8 +147,8 @@ export class WorkerSet implements DataPlaneApi {
   }
 
   /**
-   * Those that no worker has bound, or not for this listener: sharing would let one have them twice. One that overlaps
-   * with an address of this gateway is shared with that while the one takes over from the other.
+   * Addresses that no worker has bound, or not for this listener: they must be free. An address that overlaps with one of
+   * this gateway is shared while one listener takes over from the other.
    */
   #newAddresses(input: GenerationInput): string[] {
     const mine = this.#current?.input.program.listeners.map(({ address }) => plain(address)) ?? [];
@@ -164,13 +163,13 @@ export class WorkerSet implements DataPlaneApi {
     const fresh: WorkerHost[] = [];
     while (kept.length + fresh.length < workers) fresh.push(this.#create(await this.#freeIndex(fresh)));
     const ready = [...kept.filter((host) => host.ready), ...fresh];
-    // None is there: the first one does not wait for its replacement, which might be of the generation that ends it.
+    // None is ready: the first one loads now, because the live generation may be what crashes its replacement.
     const loading = ready.length > 0 ? ready : kept.slice(0, 1);
     const absent = kept.filter((host) => !loading.includes(host));
     return { loading, fresh, absent, removed: this.#hosts.slice(workers) };
   }
 
-  /** One that no worker has, leaving ones among them: each has shared memory of its own. */
+  /** A number that no worker has, including those that drain: each number has its own shared memory. */
   async #freeIndex(fresh: readonly WorkerHost[]): Promise<number> {
     for (;;) {
       const taken = new Set([...this.#hosts, ...this.#leaving.keys(), ...fresh].map(({ index }) => index));
@@ -179,7 +178,7 @@ export class WorkerSet implements DataPlaneApi {
     }
   }
 
-  /** The first binds ports that the system chooses, the others the same ones. */
+  /** The first worker binds port 0, the others bind the port that the system chose. */
   async #prepare(input: GenerationInput, { loading }: Participants): Promise<readonly BoundListener[]> {
     const [first, ...others] = loading;
     if (!first) throw new Error('A data plane needs a worker.');
@@ -190,7 +189,7 @@ export class WorkerSet implements DataPlaneApi {
     return listeners;
   }
 
-  /** In one turn of the loop: no worker can load anything else between. */
+  /** In one turn of the event loop: no worker can load anything else meanwhile. */
   #commit(live: CurrentLoad, { loading, fresh, absent, removed }: Participants): void {
     this.#current = live;
     for (const host of loading) host.commit();
@@ -199,7 +198,7 @@ export class WorkerSet implements DataPlaneApi {
     for (const host of removed) this.#dismiss(host, live.input.program.drainTimeout);
   }
 
-  /** A worker that is not wanted any more finishes what it has. */
+  /** Drains and closes a worker that a reload has removed. */
   #dismiss(host: WorkerHost, timeoutMs: number): void {
     const { events } = this.#setup;
     const leave = async (): Promise<DrainReport> => {

@@ -1,4 +1,4 @@
-/** Entry of a data-plane worker thread. It loads the data plane and nothing of the compiler. */
+/** Entry point of a data-plane worker thread. It loads the data plane, but not the compiler. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { DataPlane } from '../../proxy/data-plane.js';
 import type { WorkerApi } from '../../proxy/types.js';
