@@ -1,5 +1,5 @@
 /**
- * Where a gateway can be asked, and what. Both ends read this file: control serves it, dashboard and commands call it.
+ * The admin API and where to find it. Both sides use this file: control serves it, dashboard and commands call it.
  *
  *     GET  /snapshot                -> Snapshot
  *     GET  /events?requests=1       -> newline-delimited AdminEvent; a snapshot each second; requests only when asked,
@@ -9,7 +9,7 @@
  *     GET  /livez  GET /readyz      -> 200 or 503, text
  *     GET  /metrics                 -> Prometheus text
  *
- * On the unix socket the file's mode (0600) is the authorization; on TCP every call but /livez and /readyz needs
+ * On the unix socket the file's mode (0600) is the authorization; on TCP every call except /livez and /readyz needs
  * `Authorization: Bearer <token>`.
  */
 import { mkdirSync } from 'node:fs';
@@ -27,7 +27,7 @@ export interface GatewayEntry {
   readonly listeners: readonly string[];
 }
 
-/** An entry in the runtime folder is never longer. */
+/** Maximum size of an entry in the runtime folder. */
 export const MAX_ENTRY_BYTES = 1024 ** 2;
 
 /** Whether parsed JSON is an entry. */
@@ -45,7 +45,7 @@ export function isEntry(value: unknown): value is GatewayEntry {
   );
 }
 
-/** False only for a process that surely does not exist. */
+/** False only if the process certainly does not exist. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -55,20 +55,20 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Where this person's running gateways write their sockets to, whether it is there or not. */
+/** The runtime folder of this account, whether it exists or not. */
 export function runtimePath(env: NodeJS.ProcessEnv = process.env): string {
   const base = env['GW_RUNTIME_DIR'] ?? (env['XDG_RUNTIME_DIR'] ? join(env['XDG_RUNTIME_DIR'], 'gw') : undefined);
   return base ?? join(tmpdir(), `gw-${userInfo().uid}`);
 }
 
-/** The folder at `runtimePath`, made (mode 0700) when it is missing. @throws Error when it cannot be made. */
+/** The folder at `runtimePath`, created (mode 0700) if missing. @throws Error if it cannot be created. */
 export function runtimeDirectory(env: NodeJS.ProcessEnv = process.env): string {
   const directory = runtimePath(env);
   makeFolder(directory);
   return directory;
 }
 
-/** `mkdir -p`. Node's own `recursive` never returns where the system answers ENOENT below a folder that is there (/proc). */
+/** `mkdir -p`. Node's `recursive` never returns if the system answers ENOENT below an existing folder (/proc). */
 function makeFolder(path: string): void {
   try {
     mkdirSync(path, { mode: 0o700 });

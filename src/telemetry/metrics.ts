@@ -1,12 +1,12 @@
 /**
- * What Prometheus scrapes: the shared counters as they are at that moment, in the text format 0.0.4. Nothing is counted
- * twice; the metrics are only a view, filled in by collect().
+ * Metrics for Prometheus: the current shared counters in the text format 0.0.4. The metrics are a view that collect() fills;
+ * nothing is counted twice.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
 
-/** What the counters alone do not know; asked for at each scrape. */
+/** Values that are not in the counters; read at each scrape. */
 export interface MetricsInput {
   readonly version: string;
   readonly generation: number;
@@ -18,7 +18,7 @@ export interface MetricsInput {
     readonly refused: number;
     readonly evicted: number;
   }[];
-  /** Those of the generation that serves. `slot`: where it counts. */
+  /** Targets of the live generation. `slot`: of its counters. */
   readonly targets: readonly {
     readonly service: string;
     readonly url: string;
@@ -43,7 +43,7 @@ export interface MetricsText {
 /** Seconds; the buckets of gw's own histogram whose bounds are whole octaves. */
 const OCTAVES = Array.from({ length: HISTOGRAM_BUCKETS / 4 }, (_, octave) => octave * 4 + 3);
 
-/** How prom-client writes a value that is not a number; the format has NaN. */
+/** prom-client writes `Nan`; the format requires NaN. */
 const NO_NUMBER = / Nan$/gm;
 
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
@@ -52,7 +52,7 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #stats: StatsRegistry;
   readonly #facts: () => MetricsInput;
-  /** Of the scrape that runs. */
+  /** Values for the current scrape. */
   #current: MetricsInput;
 
   constructor(stats: StatsRegistry, facts: () => MetricsInput) {
@@ -66,7 +66,7 @@ export class Metrics {
     this.#gateway();
   }
 
-  /** The text of one scrape. Routes that never had a request are left out. */
+  /** The text of one scrape. Routes without requests are omitted. */
   async text(): Promise<MetricsText> {
     this.#current = this.#facts();
     const text = await this.#registry.metrics();
@@ -102,7 +102,7 @@ export class Metrics {
         });
       }
     });
-    this.#counter('gw_requests_cut_total', 'Exchanges that were cut before their end.', ['route'], (metric) => {
+    this.#counter('gw_requests_cut_total', 'Exchanges cut before their end.', ['route'], (metric) => {
       for (const [route, slot] of stats.entries('route')) {
         const { failures } = stats.sums(slot);
         if (failures > 0) metric.inc({ route }, failures);
@@ -129,13 +129,13 @@ export class Metrics {
   }
 
   #limits(): void {
-    this.#counter('gw_limit_allowed_total', 'Requests that a limit let pass.', ['policy'], (metric) => {
+    this.#counter('gw_limit_allowed_total', 'Requests allowed by a limit.', ['policy'], (metric) => {
       for (const { policy, allowed } of this.#current.limits) metric.inc({ policy }, allowed);
     });
-    this.#counter('gw_limit_refused_total', 'Requests that a limit refused.', ['policy'], (metric) => {
+    this.#counter('gw_limit_refused_total', 'Requests refused by a limit.', ['policy'], (metric) => {
       for (const { policy, refused } of this.#current.limits) metric.inc({ policy }, refused);
     });
-    const help = 'Live keys of a limit that made room for other keys: there are more keys than the table holds.';
+    const help = 'Live keys of a limit evicted for other keys: the table has fewer slots than there are keys.';
     this.#counter('gw_limit_evictions_total', help, ['policy'], (metric) => {
       for (const { policy, evicted } of this.#current.limits) metric.inc({ policy }, evicted);
     });
@@ -152,10 +152,10 @@ export class Metrics {
     this.#counter('gw_target_requests_total', 'Attempts at a target.', labels, (metric) =>
       each((of, slot) => metric.inc(of, this.#stats.sums(slot).requests)),
     );
-    this.#counter('gw_target_shed_total', 'Exchanges of slow clients that were ended for others.', labels, (metric) =>
+    this.#counter('gw_target_shed_total', 'Exchanges of slow clients shed while others waited.', labels, (metric) =>
       each((of, slot) => metric.inc(of, this.#stats.shed(slot))),
     );
-    this.#counter('gw_target_failures_total', 'Attempts that brought no usable reply.', labels, (metric) =>
+    this.#counter('gw_target_failures_total', 'Attempts without a usable reply.', labels, (metric) =>
       each((of, slot) => metric.inc(of, this.#stats.sums(slot).failures)),
     );
     this.#gauge('gw_target_in_flight', 'Attempts in flight.', labels, (metric) =>
@@ -164,39 +164,39 @@ export class Metrics {
     this.#gauge('gw_target_connections', 'Open connections to a target.', labels, (metric) =>
       each((of, slot) => metric.set(of, this.#stats.sums(slot).connections)),
     );
-    this.#gauge('gw_target_healthy', '1 while a target takes traffic, 0 while it is ejected.', labels, (metric) =>
+    this.#gauge('gw_target_healthy', '1 while a target gets traffic, 0 while it is ejected.', labels, (metric) =>
       each((of, _slot, healthy) => metric.set(of, healthy ? 1 : 0)),
     );
   }
 
   #gateway(): void {
-    this.#counter('gw_reloads_total', 'Reloads by how they ended.', ['outcome'], (metric) => {
+    this.#counter('gw_reloads_total', 'Reloads by outcome.', ['outcome'], (metric) => {
       metric.inc({ outcome: 'live' }, this.#current.reloads.live);
       metric.inc({ outcome: 'rejected' }, this.#current.reloads.rejected);
     });
-    this.#gauge('gw_workers', 'Threads that carry requests.', [], (metric) => metric.set(this.#current.workers.length));
-    this.#counter('gw_worker_restarts_total', 'Workers that died and were replaced.', ['worker'], (metric) => {
+    this.#gauge('gw_workers', 'Data-plane workers.', [], (metric) => metric.set(this.#current.workers.length));
+    this.#counter('gw_worker_restarts_total', 'Replacements of a crashed worker.', ['worker'], (metric) => {
       for (const { worker, restarts } of this.#current.workers) metric.inc({ worker: String(worker) }, restarts);
     });
-    const help = 'Workers short of memory: shed, new connections are turned away; shrink, unused ones are closed.';
+    const help = 'Workers short of memory; shed: new connections are rejected, shrink: idle ones are closed.';
     this.#gauge('gw_workers_overloaded', help, ['state'], (metric) => {
       const { shedding, shrinking } = this.#stats.overloaded();
       metric.set({ state: 'shed' }, shedding);
       metric.set({ state: 'shrink' }, shrinking);
     });
-    this.#gauge('gw_generation', 'The generation that serves.', [], (metric) => metric.set(this.#current.generation));
+    this.#gauge('gw_generation', 'The live generation.', [], (metric) => metric.set(this.#current.generation));
     this.#gauge('gw_connections', 'Open connections of clients.', ['listener'], (metric) => {
       for (const { name, slot } of this.#current.listeners) {
         metric.set({ listener: name }, this.#stats.sums(slot).connections);
       }
     });
-    this.#gauge('gw_build_info', 'Always 1; the labels say what runs.', ['version', 'node'], (metric) =>
+    this.#gauge('gw_build_info', 'Always 1; the labels are the versions.', ['version', 'node'], (metric) =>
       metric.set({ version: this.#current.version, node: process.version }, 1),
     );
   }
 }
 
-/** Labels of routes and targets that are gone must go as well, so every scrape starts anew. */
+/** Resets the metric first, so that labels of removed routes and targets disappear. */
 function refill<M extends { reset(): void }>(metric: M, fill: (metric: M) => void): void {
   metric.reset();
   fill(metric);
@@ -218,11 +218,11 @@ interface SharedHistogramOptions {
   readonly slots: () => Iterable<readonly [name: string, slot: number]>;
 }
 
-/** A histogram whose counts stand in shared memory: nothing is ever observed, values are made when asked for. */
+/** A histogram whose counts are in shared memory: values are computed at each scrape, never observed. */
 class SharedHistogram extends Histogram<string> {
   readonly #stats: StatsRegistry;
   readonly #options: SharedHistogramOptions;
-  /** Never observed: says what a histogram of this name looks like without its values. */
+  /** An empty histogram of the same name, for the metadata. */
   readonly #shape: Histogram<string>;
 
   constructor(registry: Registry, stats: StatsRegistry, options: SharedHistogramOptions) {
@@ -243,7 +243,7 @@ class SharedHistogram extends Histogram<string> {
     return { ...metric, values };
   }
 
-  /** What a registry asks for the text format. */
+  /** Called by the registry for the text format. */
   getForPromString(): ReturnType<Histogram<string>['get']> {
     return this.get();
   }
@@ -260,7 +260,7 @@ class SharedHistogram extends Histogram<string> {
     let next = 0;
     for (const last of OCTAVES) {
       for (; next <= last; next++) below += counts[next]!;
-      // The last bucket also holds what is slower than its bound.
+      // The last bucket also counts values above its bound.
       if (last === HISTOGRAM_BUCKETS - 1) break;
       const le = Number((bucketBound(last) / 1000).toPrecision(6));
       values.push({ metricName: `${metric}_bucket`, value: below, labels: { le, [label]: name } });

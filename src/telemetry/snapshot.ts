@@ -1,10 +1,10 @@
-/** What the admin API tells: the one vocabulary of `gw dash`, `--once --json` and other programs. `version` is its contract. */
+/** The data of the admin API, for `gw dash`, `--once --json` and other programs. `version` is its contract. */
 import type { LimitKeySnapshot } from '../state/types.js';
 import type { ReloadChange } from './changes.js';
 
 export const SNAPSHOT_VERSION = 1;
 
-/** Whole seconds that a rate is the mean of: one second alone jumps. */
+/** Whole seconds over which rates are averaged: a single second varies too much. */
 export const RATE_SECONDS = 10;
 
 export interface Snapshot {
@@ -18,14 +18,14 @@ export interface Snapshot {
     readonly now: number;
     readonly state: GatewayState;
     readonly workers: number;
-    /** Of those, how many turn new connections away since their memory runs short. */
+    /** Number of workers that reject new connections because they are short of memory. */
     readonly overloaded: number;
     readonly rssBytes: number;
   };
   readonly generation: { readonly id: number; readonly sha256: string; readonly loadedAt: number };
   readonly listeners: readonly {
     readonly name: string;
-    /** As bound: with the real port. */
+    /** The bound address, with the actual port. */
     readonly address: string;
     readonly tls: boolean;
     readonly connections: number;
@@ -82,14 +82,14 @@ export interface RouteSnapshot {
 
 export interface LimitSnapshot {
   readonly policy: string;
-  /** As people write it: `100/min`. */
+  /** As in a spec: `100/min`. */
   readonly limit: string;
   readonly by: string;
   readonly routes: readonly string[];
   readonly allowed: number;
   readonly refused: number;
   readonly refusedPerSecond: number;
-  /** Live keys that made room for others, since the start. */
+  /** Live keys evicted for others since the start. */
   readonly evicted: number;
   /** Fullest first, at most 100. */
   readonly keys: readonly LimitKeySnapshot[];
@@ -137,7 +137,7 @@ export interface TargetFailure extends FailureSnapshot {
 
 export interface ReloadSnapshot {
   readonly at: number;
-  /** `replaced`, in a snapshot alone: it went live, and a later one serves now. */
+  /** `replaced` (only in snapshots): it went live, but a later one serves now. */
   readonly outcome: 'live' | 'replaced' | 'rejected';
   /** Generation that went live; null when rejected. */
   readonly generation: number | null;
@@ -145,7 +145,7 @@ export interface ReloadSnapshot {
   readonly summary: string;
   /** By name; absent when it was rejected. */
   readonly changes?: readonly ReloadChange[];
-  /** Milliseconds from the change seen to live (or rejected). */
+  /** Milliseconds from the detected change until live (or rejected). */
   readonly tookMs: number;
   /** Rendered as `gw validate` prints them (no colour). */
   readonly diagnostics: string;
@@ -153,7 +153,7 @@ export interface ReloadSnapshot {
   readonly warnings: number;
 }
 
-/** One finished exchange, for the access log and for who watches. */
+/** One finished exchange, for the access log and the event stream. */
 export interface RequestRecord {
   readonly at: number;
   readonly id: string;
@@ -170,13 +170,13 @@ export interface RequestRecord {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly durationMs: number;
-  /** Time until the target's reply head; null where no target was asked. */
+  /** Time until the target's reply head; null if no target was asked. */
   readonly upstreamMs: number | null;
-  /** Slug where gw itself answered or the exchange was cut: `route/none`, `upstream/timeout`, `downstream/aborted` ... */
+  /** Slug if gw itself answered or the exchange was cut: `route/none`, `upstream/timeout`, `downstream/aborted` ... */
   readonly error: string | null;
-  /** Why, where more is known than `error` says: `connection refused`. One line of at most 200 characters. */
+  /** The exact reason if `error` does not say enough: `connection refused`. One line of at most 200 characters. */
   readonly cause: string | null;
-  /** Only for who watches with decisions. */
+  /** Only for event clients that asked for decisions. */
   readonly decisions?: readonly DecisionRecord[];
 }
 

@@ -5,7 +5,7 @@ import { jsonLineWriter, type LineWriter, roundedMs } from './json-line.js';
 
 export type LineFormat = 'json' | 'pretty';
 
-/** What lays a record's line, newline included, as bytes. */
+/** Writes the line of a record, with its newline, as bytes. */
 export function lineWriter(format: LineFormat, color: boolean): LineWriter {
   if (format === 'json') return jsonLineWriter();
   const lineOf = prettyLine(color);

@@ -1,7 +1,7 @@
 /**
- * One line for each finished exchange, as JSON or for people. Lines are gathered and handed over a few times a second,
- * so that a line costs its text and no system call. A destination that is full, slow or gone costs lines, which are
- * counted, and never an exchange.
+ * The access log: one line per finished exchange, as JSON or in readable form. Lines are buffered and written a few times a
+ * second, so that a line needs no system call. If the destination is full, slow or closed, lines are dropped and counted;
+ * exchanges are not affected.
  */
 import { destinationOf } from '../../output-file.js';
 import { reasonOf } from '../../reason.js';
@@ -12,20 +12,20 @@ import type { LineWriter } from './json-line.js';
 import { type LossEvents, Losses } from './losses.js';
 
 export interface AccessLogOptions extends LossEvents {
-  /** `-` is standard output; otherwise a file, appended to. */
+  /** `-`: standard output; otherwise a file to append to. */
   readonly path: string;
   readonly format: LineFormat;
   /** Only for `pretty`. */
   readonly color?: boolean;
-  /** Takes lines for standard output in place of this log, in whole lines; what it is given is its own. */
+  /** Receives whole lines for standard output instead of this log writing them. It owns the bytes. */
   readonly take?: ((lines: Uint8Array, count: number) => void) | undefined;
   /** Bytes that may wait for a slow destination; further lines are dropped. */
   readonly maxWaiting?: number;
 }
 
-/** Bytes gathered before they are handed over at once. */
+/** Buffer size; a full buffer is written at once. */
 const GATHER = 64 * 1024;
-/** Milliseconds until what is gathered is handed over anyhow. */
+/** Milliseconds until the buffer is written anyway. */
 const HAND_OVER_AFTER = 50;
 const MAX_WAITING = 16 * 1024 ** 2;
 const STDOUT = 1;
@@ -38,14 +38,14 @@ export class AccessLog {
   #over = false;
   #closed = false;
   #take: AccessLogOptions['take'];
-  /** Lines are laid as bytes as they come: text that waits would be text that the garbage collector moves about. */
+  /** Lines are encoded at once: waiting strings would be moved by the garbage collector. */
   #gathered = Buffer.allocUnsafeSlow(GATHER);
   #length = 0;
   #gatheredLines = 0;
   #timer: NodeJS.Timeout | undefined;
   readonly #losses: Losses;
 
-  /** Throws where the file cannot be opened for writing: better when a spec is loaded than line by line. */
+  /** @throws Error if the file cannot be opened for writing, so that the load fails and not each line. */
   constructor(options: AccessLogOptions) {
     this.#options = options;
     this.#losses = new Losses(options);
@@ -55,7 +55,7 @@ export class AccessLog {
     if (this.#take === undefined) this.#file = this.#fileOf(toOutput ? STDOUT : options.path);
   }
 
-  /** Lines that were lost. */
+  /** Number of dropped lines. */
   get dropped(): number {
     return this.#losses.dropped;
   }
@@ -75,7 +75,7 @@ export class AccessLog {
     this.#timer ??= setTimeout(() => this.#handOver(), HAND_OVER_AFTER);
   }
 
-  /** Lays a line into the empty buffer, and makes room where one line alone is too long for it. */
+  /** Writes a line into the empty buffer, and enlarges the buffer if the line is too long for it. */
   #writeFirst(record: RequestRecord): number {
     let end = this.#writeLine(record, this.#gathered, 0);
     while (end < 0) {
@@ -85,19 +85,19 @@ export class AccessLog {
     return end;
   }
 
-  /** Resolves when all lines so far are written; also when they cannot be. */
+  /** Resolves when all lines so far are written, or cannot be written. */
   flush(): Promise<void> {
     this.#handOver();
     return this.#file?.flush() ?? Promise.resolve();
   }
 
-  /** Opens its file anew: whatever lies at the path now takes the next line. */
+  /** Reopens the file: the next line goes to the file that is at the path now. */
   reopen(): void {
     this.#handOver();
     this.#file?.reopen();
   }
 
-  /** Writes what is left, as far as it can be, and lets go of the file. */
+  /** Writes the remaining lines if possible, and closes the file. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#handOver();
@@ -112,7 +112,7 @@ export class AccessLog {
       lost: (lines, error) => this.#losses.add(lines, error),
       failed: (error) => this.#losses.add(0, error),
       broke: (error) => {
-        // The reader of standard output is gone for good.
+        // The reader of standard output has closed it.
         this.#over = true;
         this.#losses.add(0, error);
       },
@@ -133,7 +133,7 @@ export class AccessLog {
     this.#file?.write(lines, count);
   }
 
-  /** What was gathered, in memory of its own that is hardly larger: it may wait long, and what waits is counted by its length. */
+  /** The buffered bytes, in memory of about their size: they may wait long, and the bound counts their length. */
   #takeGathered(): Buffer {
     const length = this.#length;
     this.#length = 0;
@@ -159,14 +159,14 @@ export function openAccessLog(options: AccessLogOptions): AccessLog {
   }
 }
 
-/** `-`, and what leads there: standard output has one writer, whatever it is called. */
+/** True for `-` and for other names of standard output, which must have one writer. */
 function isStandardOutput(path: string): boolean {
   if (path === '-') return true;
   try {
     const to = destinationOf(path);
     return to.kind === 'descriptor' && to.fd === STDOUT;
   } catch {
-    // Opening it says why.
+    // Opening it reports the error.
     return false;
   }
 }

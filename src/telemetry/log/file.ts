@@ -1,7 +1,7 @@
 /**
- * Writes log lines to a file that may be rotated at any time, a pipe, or a device, and never waits in this thread. Before
- * each write it looks whether the path still leads to the file that is open. What cannot be written waits, up to a bound,
- * for room, for a reader, or for another file at the path; what is dropped beyond the bound is counted.
+ * Writes log lines to a file that may be rotated at any time, to a pipe, or to a device, without blocking this thread. Before
+ * each write it checks that the path still leads to the open file. Lines that cannot be written wait, up to a bound, for
+ * disk space, for a reader, or for another file at the path; further lines are dropped and counted.
  */
 import { write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -21,15 +21,15 @@ import {
 
 const writeFile = promisify(write);
 
-/** Milliseconds that end() waits for a destination that takes nothing. */
+/** Milliseconds that end() waits for a stalled destination. */
 const END_WITHIN = 2000;
-/** Milliseconds between two attempts after one that failed. */
+/** Milliseconds until a failed attempt is repeated. */
 const RETRY_EVERY = 250;
 /** Waits until a full pipe is tried again. */
 const FULL_PIPE_BACKOFF = { firstMs: 2, maxMs: 64 } as const;
-/** PIPE_BUF of Linux: so many bytes are written in one piece or not at all, also where several threads write. */
+/** PIPE_BUF of Linux: writes up to this size are atomic, also with several threads. */
 const ONE_PIECE = 4096;
-/** Bytes written to a pipe or a device in one turn of the loop. */
+/** Bytes written to a pipe or a device per event loop turn. */
 const TURN = 65_536;
 const NEWLINE = Uint8Array.of(0x0a);
 
@@ -54,21 +54,21 @@ export class LogFile {
   #reopen = false;
   #ending = false;
   #over = false;
-  /** Why the last attempt failed; undefined after one that did not. */
+  /** Why the last attempt failed; undefined after a success. */
   #error: Error | undefined;
-  /** Of the file when a write to it failed within a line. */
+  /** Size of the file when a write failed within a line. */
   #tornSize: number | undefined;
-  /** Opening the path failed lately: what is open is written to until then. */
+  /** Opening the path failed: the open file is used until this time. */
   #openAt = 0;
   readonly #fullPipe = new Backoff(FULL_PIPE_BACKOFF);
   readonly #delay = new Delay();
   /** The last attempt failed, and the next one is not due yet. */
-  #resting = false;
+  #backingOff = false;
   #settled: (() => void)[] = [];
 
   /**
-   * Opens a path, or takes a descriptor, which it leaves open. `maxWaiting`: bytes that may wait. @throws Error when the path
-   * cannot be opened; a pipe without a reader is not an error.
+   * Opens a path, or uses a descriptor, which stays open. `maxWaiting`: bytes that may wait. @throws Error if the path cannot
+   * be opened; a pipe without a reader is not an error.
    */
   constructor(where: string | number, maxWaiting: number, events: LogFileEvents) {
     this.#path = typeof where === 'string' ? where : undefined;
@@ -85,7 +85,7 @@ export class LogFile {
     else this.#events.lost(lines, this.#error ?? readerTooSlow());
   }
 
-  /** Opens the path anew, also when nothing is to be written. */
+  /** Reopens the path, even if nothing waits to be written. */
   reopen(): void {
     if (this.#path === undefined || this.#over) return;
     this.#reopen = true;
@@ -94,13 +94,13 @@ export class LogFile {
     this.#run();
   }
 
-  /** Resolves when all lines so far are written; also when they cannot be at the moment. */
+  /** Resolves when all lines so far are written, or cannot be written at the moment. */
   flush(): Promise<void> {
-    if (this.#over || this.#resting || (this.#queue.isEmpty && !this.#running)) return Promise.resolve();
+    if (this.#over || this.#backingOff || (this.#queue.isEmpty && !this.#running)) return Promise.resolve();
     return new Promise((resolve) => this.#settled.push(resolve));
   }
 
-  /** Writes what is left, as far as that can be done in time, and closes. */
+  /** Writes the remaining lines if that is possible in time, and closes. */
   async end(): Promise<void> {
     if (this.#over) return;
     this.#ending = true;
@@ -118,20 +118,20 @@ export class LogFile {
     this.#close(this.#error ?? readerTooSlow());
   }
 
-  /** What waits is lost for the reason given. */
+  /** Drops waiting lines for this reason. */
   #close(error: Error): void {
     if (this.#over) return;
     this.#over = true;
     this.#error = error;
     this.#delay.interrupt();
     const lines = this.#queue.clear();
-    // A write that is under way needs its descriptor: the loop closes it.
-    if (!this.#running) this.#letGo();
+    // A running write needs its descriptor: the loop closes it.
+    if (!this.#running) this.#closeTarget();
     if (lines > 0) this.#events.lost(lines, error);
     this.#settle();
   }
 
-  #letGo(): void {
+  #closeTarget(): void {
     if (this.#target !== undefined) closeTarget(this.#target);
     this.#target = undefined;
   }
@@ -147,9 +147,9 @@ export class LogFile {
       .catch((error: unknown) => this.#break(error))
       .finally(() => {
         this.#running = false;
-        if (this.#over) this.#letGo();
+        if (this.#over) this.#closeTarget();
         this.#settle();
-        // It may have been asked for in the last turn of the loop.
+        // It may have been requested in the last turn of the loop.
         if (!this.#over && (this.#reopen || !this.#queue.isEmpty) && !(this.#ending && this.#error)) this.#run();
       });
   }
@@ -163,13 +163,13 @@ export class LogFile {
         await this.#resumeLine(this.#target);
         await this.#writeNext(this.#target);
       } catch (error) {
-        if (!(await this.#mayGoOn(error))) return;
+        if (!(await this.#mayRetry(error))) return;
       }
     }
   }
 
-  /** Waits after a failure. False: there is nothing to wait for. */
-  async #mayGoOn(error: unknown): Promise<boolean> {
+  /** Waits after a failure. False: a retry is useless. */
+  async #mayRetry(error: unknown): Promise<boolean> {
     if (this.#over) return false;
     const code = errnoCode(error);
     if (code === 'EAGAIN') {
@@ -186,13 +186,13 @@ export class LogFile {
     this.#fail(error instanceof Error ? error : new Error(String(error)));
     this.#settle();
     if (this.#ending) return false;
-    this.#resting = true;
+    this.#backingOff = true;
     await this.#pause(RETRY_EVERY);
-    this.#resting = false;
+    this.#backingOff = false;
     return true;
   }
 
-  /** Opens the path anew where it does not lead to what is open. */
+  /** Reopens the path if it does not lead to the open file any more. */
   async #follow(): Promise<void> {
     const path = this.#path;
     if (path === undefined) return;
@@ -207,7 +207,7 @@ export class LogFile {
       if (next === undefined) throw noReader();
     } catch (error) {
       this.#openAt = performance.now() + RETRY_EVERY;
-      // A file that was moved still keeps lines; one without a name does not, and holds room on its disk.
+      // A moved file still keeps lines; a removed one loses them and uses disk space.
       if (this.#target !== undefined && !(await isNamed(this.#target.fd))) this.#drop();
       if (this.#target === undefined) throw error;
       this.#fail(error instanceof Error ? error : new Error(String(error)));
@@ -215,12 +215,12 @@ export class LogFile {
   }
 
   #drop(): void {
-    this.#letGo();
+    this.#closeTarget();
     this.#tornSize = undefined;
     this.#queue.rewind();
   }
 
-  /** Goes on within a line, unless others wrote behind its first part meanwhile: then on a line of its own. */
+  /** Continues a line, unless others have appended after its first part: then the line is written again, on its own line. */
   async #resumeLine(target: LogTarget): Promise<void> {
     if (this.#tornSize === undefined) return;
     const size = await sizeOf(target.fd);

@@ -1,13 +1,13 @@
 /**
- * A record as a line of JSON, laid as bytes where it is to stand. Nothing is allocated but what is new to the line
- * before: a line built as a string would be two dozen strings, joined, copied flat and encoded.
+ * Writes a record as a line of JSON directly as bytes. Allocates only for values that differ from the previous line: a line
+ * built as a string would need two dozen strings, joined, flattened and encoded.
  */
 import type { RequestRecord } from '../snapshot.js';
 
-/** Where a line goes: the offset behind it, or -1 where it may not fit into what is left. */
+/** Returns the offset after the line, or -1 if it may not fit into the buffer. */
 export type LineWriter = (record: RequestRecord, bytes: Buffer, at: number) => number;
 
-/** Bytes of a line beside its texts: keys, punctuation, the time and five numbers at their longest. */
+/** Bytes of a line without its texts: keys, punctuation, the time and five numbers of maximum length. */
 const FRAME = 512;
 /** A UTF-16 unit as JSON: `\u00XX` at most. */
 const WORST = 6;
@@ -40,7 +40,7 @@ export function jsonLineWriter(): LineWriter {
   };
 }
 
-/** Text that never changes, four bytes at a time. What it lays beyond its end, the next one covers. */
+/** Constant text, written four bytes at a time. The next write overwrites the bytes beyond its end. */
 class Fixed {
   readonly #words: readonly number[];
   readonly #length: number;
@@ -75,7 +75,7 @@ function putAscii(bytes: Uint8Array, start: number, text: string): number {
   return start + text.length;
 }
 
-/** Text as it stands between JSON's quotes. Nearly none needs an escape. */
+/** Text between the quotes of JSON. Few texts need an escape. */
 function putText(bytes: Buffer, start: number, text: string): number {
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);
@@ -86,7 +86,7 @@ function putText(bytes: Buffer, start: number, text: string): number {
   return start + text.length;
 }
 
-/** Beyond what a 32-bit integer holds (and for what is no whole number) exactness is worth more than speed. */
+/** Fast for integers of 31 bits; other numbers use String(). */
 function putWhole(bytes: Uint8Array, start: number, value: number): number {
   if (value !== (value | 0) || value < 0) return putAscii(bytes, start, String(value));
   let end = start + 1;
@@ -95,7 +95,7 @@ function putWhole(bytes: Uint8Array, start: number, value: number): number {
   return end;
 }
 
-/** Milliseconds down to the microsecond, three digits where it is not whole; JSON has no NaN or infinity. */
+/** Milliseconds with microseconds as three decimals if not whole. JSON has no NaN or infinity. */
 function putMs(bytes: Uint8Array, start: number, ms: number): number {
   const micros = Math.round(ms * 1000);
   if (!(micros >= 0 && micros < 2 ** 31)) return putAscii(bytes, start, String(roundedMs(ms)));
@@ -117,7 +117,7 @@ function putThree(bytes: Uint8Array, at: number, value: number): number {
   return at + 3;
 }
 
-/** The line's begin, up to the id's text: ISO 8601 with milliseconds. Made once a second. */
+/** The start of a line up to the id: ISO 8601 with milliseconds, formatted once a second. */
 function isoTime(): (bytes: Buffer, start: number, at: number) => number {
   let second = Number.NaN;
   let begin = Buffer.alloc(0);
@@ -139,7 +139,7 @@ function isoTime(): (bytes: Buffer, start: number, at: number) => number {
 
 const quoted = (text: string | null): string => (text === null ? 'null' : JSON.stringify(text));
 
-/** Who asks, and for which host, is mostly who asked before. */
+/** Client, method and host are often those of the previous line. */
 function clientCache(): (record: RequestRecord) => Uint8Array {
   let last = { remote: '', method: '', host: '', bytes: Buffer.alloc(0) };
   let filled = false;
@@ -160,10 +160,10 @@ interface Parties {
   readonly bytes: Buffer;
 }
 
-/** Routes whose last parties are kept ready. */
+/** Maximum number of cached routes. */
 const MAX_PARTIES = 4096;
 
-/** Who took part, and how it ended, is mostly as in the route's exchange before. */
+/** Status, service, target and consumer are often those of the route's previous exchange. */
 function partiesCache(): (record: RequestRecord) => Uint8Array {
   const known = new Map<string | null, Parties>();
   return ({ status, route, service, target, consumer }) => {

@@ -1,11 +1,11 @@
-/** Lines that wait to be written: whole batches in order, of which the first may be written in part. */
+/** Lines that wait to be written: batches in order; the first may be partly written. */
 
 interface Batch {
   readonly bytes: Uint8Array;
   readonly lines: number;
 }
 
-/** Batches that are written are let go of when there are so many. */
+/** Written batches are removed when there are this many. */
 const COMPACT_AFTER = 1024;
 const NEWLINE = 0x0a;
 
@@ -39,7 +39,7 @@ export class LogQueue {
     return true;
   }
 
-  /** What is to be written next: the rest of the first batch; with `most`, whole lines up to so many bytes, at least one. */
+  /** The next bytes to write: the rest of the first batch; with `most`, whole lines up to that size, at least one. */
   next(most = Number.POSITIVE_INFINITY): Uint8Array | undefined {
     const batch = this.#batches[this.#first];
     if (batch === undefined) return undefined;
@@ -50,7 +50,7 @@ export class LogQueue {
     return bytes.subarray(this.#offset, end + 1);
   }
 
-  /** So many bytes of next() are written. */
+  /** `written` bytes of next() are written. */
   advance(written: number): void {
     const batch = this.#batches[this.#first];
     if (batch === undefined) return;
@@ -64,7 +64,7 @@ export class LogQueue {
     this.#first = 0;
   }
 
-  /** A line that is written in part is to be written again from its start. */
+  /** Repeats a partly written line from its start. */
   rewind(): void {
     const batch = this.#batches[this.#first];
     if (batch === undefined || this.#offset === 0) return;
@@ -73,7 +73,7 @@ export class LogQueue {
     this.#offset = start;
   }
 
-  /** Forgets all of it; returns how many lines that were. */
+  /** Drops all lines; returns their number. */
   clear(): number {
     let lines = 0;
     for (const [index, batch] of this.#batches.slice(this.#first).entries()) {

@@ -1,4 +1,4 @@
-/** What an access log is written to: opened without waiting, and told apart from what lies at the path later. */
+/** The destination of an access log: opened without blocking, and identified by device and inode. */
 import { close, constants, fstat, fstatSync, open, openSync, type Stats, stat, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { errnoCode } from '../../reason.js';
@@ -8,15 +8,15 @@ const statOf = promisify(stat);
 const fstatOf = promisify(fstat);
 
 const MODE = 0o640;
-// O_NONBLOCK: a pipe without a reader or with a slow one, or a terminal that stands still, is not waited for.
+// O_NONBLOCK: never blocks on a pipe without a reader, a slow reader, or a stopped terminal.
 const FLAGS =
   constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 export interface LogTarget {
   readonly fd: number;
-  /** Device and inode; undefined for a descriptor that was given, and has no path to follow. */
+  /** Device and inode; undefined for a given descriptor, which has no path. */
   readonly id: string | undefined;
-  /** A regular file. A pipe or a device takes what it can at once, and says so where it cannot. */
+  /** A regular file. A pipe or a device accepts what it can at once, and fails with EAGAIN otherwise. */
   readonly isFile: boolean;
 }
 
@@ -24,8 +24,8 @@ export interface LogTarget {
 export const descriptorTarget = (fd: number): LogTarget => ({ fd, id: undefined, isFile: true });
 
 /**
- * Opens `path` to append to it, and creates it when nothing is there. Undefined: a pipe that has no reader.
- * @throws Error when it cannot be opened, or cannot hold lines (a folder, a socket, a disk).
+ * Opens `path` for appending and creates it if it does not exist. Undefined: a pipe without a reader.
+ * @throws Error if it cannot be opened, or is a folder, a socket or a disk.
  */
 export function openTarget(path: string): LogTarget | undefined {
   try {
@@ -37,7 +37,7 @@ export function openTarget(path: string): LogTarget | undefined {
   }
 }
 
-/** The same without holding this thread. */
+/** The same without blocking this thread. */
 export async function openTargetSoon(path: string): Promise<LogTarget | undefined> {
   try {
     refuse(await statAt(path));
@@ -48,13 +48,13 @@ export async function openTargetSoon(path: string): Promise<LogTarget | undefine
   }
 }
 
-/** Device and inode of what lies at the path; undefined when nothing can be seen there. */
+/** Device and inode of the file at the path; undefined if it does not exist or is not accessible. */
 export async function idAt(path: string): Promise<string | undefined> {
   const there = await statAt(path);
   return there && idOf(there);
 }
 
-/** Whether a file still has a name; lines in one that has none are as good as lost. */
+/** Whether a file still has a name; lines in a removed file are lost. */
 export async function isNamed(fd: number): Promise<boolean> {
   return fstatOf(fd).then(
     ({ nlink }) => nlink > 0,
@@ -65,9 +65,9 @@ export async function isNamed(fd: number): Promise<boolean> {
 /** Bytes in a file. */
 export const sizeOf = async (fd: number): Promise<number> => (await fstatOf(fd)).size;
 
-/** Lets go of a target. */
+/** Closes a target, unless its descriptor was given. */
 export function closeTarget(target: LogTarget): void {
-  // An error of close() leaves nothing to do: the descriptor is gone.
+  // After an error of close() the descriptor is closed too.
   if (target.id !== undefined) close(target.fd, () => {});
 }
 

@@ -1,9 +1,9 @@
-/** Latencies over the last minute, from counts that only grow: kept as what each five seconds added. */
+/** Latencies over the last minute, from cumulative counts: keeps the increase of each five-second interval. */
 import type { LatencySnapshot } from '../snapshot.js';
 import { bucketBound, HISTOGRAM_BUCKETS } from './layout.js';
 
 export const INTERVAL_MS = 5000;
-/** Closed intervals that are kept; with the open one they are the last 55 to 60 seconds. */
+/** Number of closed intervals; with the open one they cover the last 55 to 60 seconds. */
 const INTERVALS = 11;
 
 /** Pairs of bucket and count: most routes fill few buckets in five seconds. */
@@ -32,7 +32,7 @@ export function addSparse(into: Float64Array, pairs: Sparse): void {
 }
 
 export class LatencyWindow {
-  /** What had been counted when the open interval began. */
+  /** The counts when the open interval began. */
   readonly #baseline = new Float64Array(HISTOGRAM_BUCKETS);
   readonly #closed: Sparse[] = new Array<Sparse>(INTERVALS).fill(NOTHING);
   #next = 0;
@@ -42,7 +42,7 @@ export class LatencyWindow {
     addSparse(this.#baseline, baseline);
   }
 
-  /** Ends the open interval with the counts as they are now; returns what it added. */
+  /** Ends the open interval at the current counts; returns its increase. */
   close(counts: Float64Array): Sparse {
     const added = new Float64Array(HISTOGRAM_BUCKETS);
     for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
@@ -52,12 +52,12 @@ export class LatencyWindow {
     return this.#push(sparse(added));
   }
 
-  /** Ends an interval that added nothing. */
+  /** Ends an interval without an increase. */
   skip(): void {
     this.#push(NOTHING);
   }
 
-  /** Adds what was counted in the last minute, up to the counts as they are now. */
+  /** Adds the increase of the last minute, up to the current counts. */
   addTo(into: Float64Array, counts: Float64Array): void {
     for (let bucket = 0; bucket < HISTOGRAM_BUCKETS; bucket++) {
       into[bucket] = into[bucket]! + counts[bucket]! - this.#baseline[bucket]!;
@@ -72,7 +72,7 @@ export class LatencyWindow {
   }
 }
 
-/** Percentiles in milliseconds, evenly spread within a bucket; null where nothing was counted. */
+/** Percentiles in milliseconds, interpolated within a bucket; null without counts. */
 export function percentiles(counts: Float64Array): LatencySnapshot {
   let total = 0;
   for (const count of counts) total += Math.max(0, count);

@@ -2,7 +2,7 @@
  * Counters that workers write and control reads, in shared memory. One writer each (a worker owns its own blocks), so
  * no atomics: control sums over workers, and a torn read is at most one request old.
  *
- * A *slot* is the block of one route or one target. Slots are handed out by stable name (`route:get-order`,
+ * A *slot* is the block of one route or one target. Slots are assigned by stable name (`route:get-order`,
  * `target:orders|http://127.0.0.1:4003`) in control and never move; when they run out, control adds a chunk.
  */
 export const SLOTS_PER_CHUNK = 512;
@@ -25,10 +25,10 @@ export const Counter = {
   /** Targets: open connections. */
   Connections: 11,
   LatencySumMs: 12,
-  /** Requests that matched no route: 1 while memory is so short that new connections are turned away, idle ones closed. */
+  /** In the slot of unmatched requests: 1 while the worker, short of memory, rejects new connections or closes idle ones. */
   Shedding: 13,
   Shrinking: 14,
-  /** Targets: exchanges of slow clients that were ended for others. */
+  /** Targets: exchanges of slow clients that were shed. */
   Shed: 15,
   /** First of HISTOGRAM_BUCKETS latency counts. */
   Histogram: 16,
@@ -38,13 +38,13 @@ export const Counter = {
 export const HISTOGRAM_BUCKETS = 80;
 export const SLOT_WORDS = 96;
 
-/** After a chunk's slots: grows with every write into the chunk, so that control skips the chunks that stood still. */
+/** After a chunk's slots: grows with every write into the chunk, so that control skips unchanged chunks. */
 export const CHUNK_ACTIVITY = SLOTS_PER_CHUNK * SLOT_WORDS;
 export const CHUNK_BYTES = (CHUNK_ACTIVITY + 8) * 8;
 
-/** Bucket of a latency in milliseconds: the last one holds all that is longer. */
+/** Bucket of a latency in milliseconds; the last one also counts longer ones. */
 export function bucketOf(ms: number): number {
-  // 62.5 us are 4 units, so that an octave's two sub-bits are there from the first.
+  // 62.5 us are 4 units, so that the first octave has two sub-bits as well.
   const units = ms * 64;
   if (!(units >= 4)) return 0;
   if (units >= 4 * 2 ** 20) return HISTOGRAM_BUCKETS - 1;
@@ -53,7 +53,7 @@ export function bucketOf(ms: number): number {
   return (octave - 2) * 4 + ((whole >> (octave - 2)) & 3);
 }
 
-/** Upper bound of a bucket in milliseconds; what is slower than the last bound is counted in the last bucket too. */
+/** Upper bound of a bucket in milliseconds. The last bucket also counts slower values. */
 export function bucketBound(bucket: number): number {
   return (2 ** (bucket >> 2) * (5 + (bucket & 3))) / 64;
 }

@@ -1,6 +1,6 @@
 /**
- * The control side of the counters: hands out slots, adds up what the workers counted, and remembers the last minutes.
- * Memory is bounded by what is busy, not by how many routes there are.
+ * The control side of the counters: assigns slots, sums the counts of all workers, and keeps the history of the last
+ * minutes. Memory depends on the number of busy slots, not on the number of routes.
  */
 import type { Program } from '../../bundle/types.js';
 import { type LatencySnapshot, RATE_SECONDS, type TrafficSnapshot } from '../snapshot.js';
@@ -12,13 +12,13 @@ import { type SlotKind, SlotNames } from './slot-names.js';
 /** Name of the slot of requests that matched no route. */
 export const UNMATCHED = '-';
 
-/** Slots whose last minute is remembered at once. One that has been idle for a minute makes room for another. */
+/** Slots with a history at the same time. A slot that has been idle for a minute loses its history to a new one. */
 const MAX_TRACKED = 8192;
 const IDLE_MS = 60_000;
 
 const SERIES_SECONDS = 120;
 
-/** Which slot each entity of a program counts in. */
+/** The slot of each entity of a program. */
 export interface SlotAssignment {
   /** By route index. */
   readonly routes: readonly number[];
@@ -44,7 +44,7 @@ export interface SlotSums {
   readonly latencySumMs: number;
 }
 
-/** What is remembered of a busy slot. */
+/** The history of a busy slot. */
 interface Tracked {
   readonly window: LatencyWindow;
   readonly rate: SecondsRing;
@@ -52,7 +52,7 @@ interface Tracked {
   touchedAt: number;
 }
 
-/** One worker's view of a chunk, and what control last saw in it (over all workers). */
+/** The views of a chunk by worker, and the sums that control read last. */
 interface Chunk {
   readonly buffers: SharedArrayBuffer[];
   readonly views: Float64Array<ArrayBufferLike>[];
@@ -67,7 +67,7 @@ export class StatsRegistry {
   readonly #names = new SlotNames();
   readonly #chunks: Chunk[] = [];
   readonly #tracked = new Map<number, Tracked>();
-  /** Histograms of slots that were tracked once, as they were then. */
+  /** Histograms of slots that had a history, at the time it was dropped. */
   readonly #baselines = new Map<number, Float64Array>();
   readonly #requestSeries: SecondsRing;
   readonly #errorSeries: SecondsRing;
@@ -84,7 +84,7 @@ export class StatsRegistry {
     this.#tickedAt = now;
   }
 
-  /** Slots for every entity of a program; the same name gets the same slot each time. */
+  /** Assigns slots to the entities of a program; a name always gets the same slot. */
   assign(program: Pick<Program, 'routes' | 'services' | 'listeners'>, nowMs: number): SlotAssignment {
     this.tick(nowMs);
     const hold = (kind: SlotKind, name: string): number => this.#names.hold(`${kind}:${name}`, nowMs);
@@ -102,8 +102,7 @@ export class StatsRegistry {
   }
 
   /**
-   * One worker's own memory, to go with an assignment into its GenerationInput. What a worker has counted stays, also
-   * when there is none of that number any more.
+   * The memory of one worker, for its GenerationInput. Its counts stay when the worker is removed.
    */
   chunks(worker: number): SharedArrayBuffer[] {
     this.#workers = Math.max(this.#workers, worker + 1);
@@ -121,7 +120,7 @@ export class StatsRegistry {
     return this.#names.entries(kind);
   }
 
-  /** Takes in what the workers counted since the last call. Each second is right; oftener does no harm. */
+  /** Reads what the workers counted since the last call. Call it at least once a second. */
   tick(nowMs: number): void {
     let requests = 0;
     let errors = 0;
@@ -141,7 +140,7 @@ export class StatsRegistry {
     this.#errorSeries.add(errors, since, nowMs);
     const interval = Math.floor(nowMs / INTERVAL_MS);
     for (; this.#interval < interval; this.#interval++) {
-      // After a long pause all that is old is empty: no need to close it interval by interval.
+      // After a long pause old intervals are empty and need not be closed one by one.
       if (interval - this.#interval > 2 * MAX_CLOSES) this.#interval = interval - MAX_CLOSES;
       this.#closeInterval();
     }
@@ -170,12 +169,12 @@ export class StatsRegistry {
     };
   }
 
-  /** Of a target: exchanges of slow clients that were ended for others. */
+  /** Exchanges of slow clients with a target that were shed. */
   shed(slot: number): number {
     return this.#sum(slot, Counter.Shed);
   }
 
-  /** Workers whose memory runs short: how many turn new connections away, how many close idle ones. */
+  /** Numbers of workers short of memory: those that reject new connections, those that close idle ones. */
   overloaded(): { readonly shedding: number; readonly shrinking: number } {
     const slot = this.#names.get(`route:${UNMATCHED}`);
     if (slot === undefined) return { shedding: 0, shrinking: 0 };
@@ -195,7 +194,7 @@ export class StatsRegistry {
     return counts;
   }
 
-  /** Percentiles of the last minute; of all time for a slot that found no room among very many busy ones. */
+  /** Percentiles of the last minute; since the start for a slot without a history, if too many are busy. */
   latency(slot: number): LatencySnapshot {
     const tracked = this.#tracked.get(slot);
     if (tracked === undefined && this.#tracked.size >= MAX_TRACKED) return percentiles(this.histogram(slot));
@@ -204,12 +203,12 @@ export class StatsRegistry {
     return percentiles(counts);
   }
 
-  /** Requests a second, mean of the last RATE_SECONDS. */
+  /** Requests per second, mean of the last RATE_SECONDS. */
   rate(slot: number): number {
     return this.#tracked.get(slot)?.rate.mean(this.#tickedAt) ?? 0;
   }
 
-  /** Of all routes together, as of the last tick. */
+  /** Sums over all routes at the last tick. */
   traffic(): TrafficSnapshot {
     const latency = new Float64Array(HISTOGRAM_BUCKETS);
     for (const [slot, { window }] of this.#tracked) {
@@ -226,8 +225,8 @@ export class StatsRegistry {
   }
 
   /**
-   * A worker died: what it had in flight and open is gone with it, and what it held against targets. Returns how many
-   * exchanges it had in flight.
+   * A worker has ended: resets its gauges and its ejections of targets. Returns the number of exchanges that it had in
+   * flight.
    */
   forgetWorker(worker: number): number {
     let lost = 0;
@@ -282,7 +281,7 @@ export class StatsRegistry {
     return seen;
   }
 
-  /** Remembers that a slot is busy now, where there is room. `isNew`: nothing had been counted in it before. */
+  /** The history of a slot that is busy now, if there is room. `isNew`: its counts were zero before. */
   #track(slot: number, isNew: boolean): Tracked | undefined {
     let tracked = this.#tracked.get(slot);
     if (tracked) this.#tracked.delete(slot);
@@ -298,7 +297,7 @@ export class StatsRegistry {
     return tracked;
   }
 
-  /** False when none is idle. */
+  /** False if none is idle. */
   #forgetLongestIdle(): boolean {
     for (const [slot, { touchedAt }] of this.#tracked) {
       if (this.#tickedAt - touchedAt < IDLE_MS) return false;

@@ -1,7 +1,7 @@
-/** A count for each of the last seconds, and the one that runs. */
+/** A count for each of the last seconds, and for the current one. */
 export class SecondsRing {
   readonly #counts: Float64Array;
-  /** Second of the caller's clock that the newest count is of. */
+  /** The second of the newest count, on the caller's clock. */
   #second = 0;
 
   /** `seconds`: how many whole seconds are kept. */
@@ -9,7 +9,7 @@ export class SecondsRing {
     this.#counts = new Float64Array(seconds + 1);
   }
 
-  /** Counts what happened between two times, evenly spread: who looks a little late still gives each second its share. */
+  /** Spreads `amount` evenly between two times, so that a late call still gives each second its share. */
   add(amount: number, fromMs: number, toMs: number): void {
     this.#advance(toMs);
     const span = Math.max(0, toMs - fromMs);
@@ -37,7 +37,7 @@ export class SecondsRing {
     return values.reduce((sum, value) => sum + value, 0) / values.length;
   }
 
-  /** A clock set back stays where it is. */
+  /** Ignores a clock that was set back. */
   #advance(nowMs: number): void {
     const second = Math.floor(nowMs / 1000);
     const passed = second - this.#second;

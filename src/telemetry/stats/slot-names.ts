@@ -1,15 +1,15 @@
-/** Which slot has which name. Names that are gone keep their slot for a while: an undone edit finds its counts again. */
+/** Maps names to slots. Removed names keep their slot for a while, so that an undone edit finds its counts again. */
 export type SlotKind = 'route' | 'target' | 'listener';
 
 interface Held {
   readonly slot: number;
-  /** Of the last assignment that had the name; milliseconds. */
+  /** Time of the last assignment with this name; milliseconds. */
   usedAt: number;
 }
 
 /** Milliseconds. */
 const KEEP_GONE = 15 * 60_000;
-/** Gone names that are kept at least, however many live ones there are. */
+/** Minimum number of removed names to keep. */
 const KEEP_NAMES = 1024;
 
 export class SlotNames {
@@ -44,8 +44,8 @@ export class SlotNames {
   }
 
   /**
-   * Frees the slots of names not held at `nowMs` that are gone for long, or that are too many; `idle` says that nothing
-   * counts in a slot any more. Returns the slots, to be wiped before they are held again.
+   * Frees the slots of names that were removed long ago, or of the oldest if there are too many. `idle`: no worker uses the
+   * slot any more. Returns the slots, to be cleared before their next use.
    */
   release(nowMs: number, idle: (slot: number) => boolean): number[] {
     const gone = [...this.#held].filter(([, held]) => held.usedAt !== nowMs);
@@ -62,7 +62,7 @@ export class SlotNames {
     return freed;
   }
 
-  /** Every name of a kind with its slot, those that are gone but kept included. */
+  /** Every name of a kind with its slot, including removed names that are kept. */
   *entries(kind: SlotKind): IterableIterator<readonly [name: string, slot: number]> {
     const prefix = `${kind}:`;
     for (const [name, { slot }] of this.#held) if (name.startsWith(prefix)) yield [name.slice(prefix.length), slot];

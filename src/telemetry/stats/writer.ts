@@ -1,4 +1,4 @@
-/** What a worker counts with: plain stores into its own shared blocks. Allocates nothing once a chunk is there. */
+/** The counters of one worker: plain stores into its own shared blocks, without allocation. */
 import { bucketOf, CHUNK_ACTIVITY, Counter, SLOT_WORDS, SLOTS_PER_CHUNK } from './layout.js';
 
 export type CounterWord = (typeof Counter)[keyof typeof Counter];
@@ -13,7 +13,7 @@ export class StatsWriter {
     this.adopt(chunks);
   }
 
-  /** Chunks are only ever added: a later generation brings the same ones, and perhaps more. */
+  /** Chunks are only added: a later generation has the same ones, and maybe more. */
   adopt(chunks: readonly SharedArrayBuffer[]): void {
     for (let at = this.#views.length; at < chunks.length; at++) this.#views.push(new Float64Array(chunks[at]!));
   }
@@ -27,8 +27,8 @@ export class StatsWriter {
   }
 
   /**
-   * It has ended. Status 0: there was none. `failed`: cut before its end (routes), no usable reply (targets).
-   * Bytes and milliseconds of the whole.
+   * An exchange or an attempt has ended. Status 0: none. `failed`: cut before its end (routes), no usable reply (targets).
+   * Total bytes and milliseconds.
    */
   end(slot: number, status: number, bytesIn: number, bytesOut: number, durationMs: number, failed: boolean): void {
     const view = this.#views[slot >>> SHIFT]!;

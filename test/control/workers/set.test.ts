@@ -212,7 +212,7 @@ test('a load finds all workers gone, and starts one for itself', async () => {
 });
 
 test('one that is stuck is ended and replaced', async () => {
-  const { set, log, strike } = setOf({ lookEvery: 20 });
+  const { set, log, strike } = setOf({ lookEvery: 200 });
   await set.load(input(1, 'fine', 2));
   strike(0, 2);
   const line = await until(() => log.find(/worker 0 died/), 'its end');
