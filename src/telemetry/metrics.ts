@@ -178,7 +178,7 @@ export class Metrics {
     this.#counter('gw_worker_restarts_total', 'Replacements of a crashed worker.', ['worker'], (metric) => {
       for (const { worker, restarts } of this.#current.workers) metric.inc({ worker: String(worker) }, restarts);
     });
-    const help = 'Workers short of memory; shed: new connections are rejected, shrink: idle ones are closed.';
+    const help = 'Workers short of memory; shed: new connections are rejected, shrink: unused ones are closed.';
     this.#gauge('gw_workers_overloaded', help, ['state'], (metric) => {
       const { shedding, shrinking } = this.#stats.overloaded();
       metric.set({ state: 'shed' }, shedding);
