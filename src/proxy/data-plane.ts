@@ -6,7 +6,7 @@ import { ConnectionTable } from '../state/connection-table.js';
 import { LimitTable } from '../state/limits/table.js';
 import { type AccessLog, openAccessLog } from '../telemetry/log/access-log.js';
 import { logLosses } from '../telemetry/log/losses.js';
-import { Handover, lastCall } from './downstream/handover.js';
+import { drainQueue, Handover } from './downstream/handover.js';
 import { Listener, type ListenerSettings, listenerSettings } from './downstream/listener.js';
 import { Engine } from './engine.js';
 import { RecordSink } from './exchange/access.js';
@@ -240,7 +240,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       this.#leaving.push(listener);
       // If another socket of this port continues, first accept the connections in the queue of this one.
       if (!fresh.some(({ port }) => port === listener.port)) listener.stop();
-      else void lastCall([listener]).then(() => listener.stop());
+      else void drainQueue([listener]).then(() => listener.stop());
     }
     this.#listeners = listeners;
     this.#overload.entry = generation.program.overload;

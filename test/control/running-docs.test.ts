@@ -7,7 +7,7 @@ import { MAX_EVENT_CLIENTS, MAX_WAITING_BYTES } from '../../src/control/admin/ev
 import { CONTROL_CODES } from '../../src/control/codes.js';
 import { STUCK_AFTER, STUCK_AFTER_LOADING } from '../../src/control/workers/host.js';
 import { allCodes } from '../../src/lint/index.js';
-import { IDLE_GRACE } from '../../src/proxy/downstream/http1/client-socket.js';
+import { IDLE_GRACE } from '../../src/proxy/downstream/http1/connection-state.js';
 
 const page = readFileSync(resolve('docs/running.md'), 'utf8');
 

@@ -1,84 +1,91 @@
 /**
- * Which connections may stay: as many as a listener may have, and as one address may have, counted over all workers; none
- * when memory or file descriptors run short. What may not stay is told so, cheaply: whoever floods a gateway that is full
- * must not get more out of it than a short text.
+ * Admits client connections: up to the bounds per listener and per address, counted over all workers, and none while memory
+ * or file descriptors are short. A rejected client gets a short reply that costs little, since it may be a flood.
  */
 import type { Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { ListenerEntry } from '../../bundle/types.js';
 import { ADDRESS_FULL, addressKey, type ConnectionTable, LISTENER_FULL } from '../../state/connection-table.js';
-import type { Engine } from '../engine.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { TrustedProxies } from '../exchange/peer.js';
 import { plainAddress } from '../http/forwarded.js';
+import type { Descriptors } from '../load/descriptors.js';
 import { refusal } from './http1/refusal.js';
 
-/** Connections that one address may have where the spec says nothing. */
+/** Default bound of connections per address. */
 export const DEFAULT_PER_ADDRESS = 1024;
-/** Milliseconds for which the list of this machine's addresses is good. */
-const OWN_FOR = 10_000;
-/** Sockets that were turned away and may still read why; the oldest makes room. */
+/** Milliseconds for which the list of this machine's addresses is valid. */
+const OWN_ADDRESSES_FOR = 10_000;
+/** Rejected sockets that may still read the reason; beyond, the oldest is closed. */
 const MOST_LINGERING = 256;
-/** The same where each of them holds one of the last descriptors. */
+/** The same bound when each of them uses one of the last descriptors. */
 const MOST_LINGERING_EXHAUSTED = 4;
-/** They get this many milliseconds, or twice as many, and may send so many bytes meanwhile. */
+/** They stay open for one to two times LINGER_MS, and may send LINGER_BYTES meanwhile. */
 const LINGER_MS = 1000;
 const LINGER_BYTES = 64 * 1024;
 
-/** What enter() says of a socket that was turned away. */
-export const TURNED_AWAY = -1;
+/** Result of enter() for a rejected socket. */
+export const REJECTED = -1;
 
-/** A listener as its connections are counted. */
-export interface Door {
-  /** The address with its real port: the same in all workers, for as long as it is bound. */
+/** The listener of a connection. */
+export interface AdmittingListener {
+  /** The address with its real port: equal in all workers while it is bound. */
   readonly countedAs: string;
   readonly entry: ListenerEntry;
   readonly proxies: TrustedProxies;
-  /** Cannot be told anything before a handshake. */
+  /** Uses TLS: before the handshake, no reply can be sent. */
   readonly secure: boolean;
 }
 
-/** What admission needs of the engine. */
-export type AdmissionHost = Pick<Engine, 'descriptors' | 'monotonic' | 'newId' | 'dateLine' | 'refused'>;
+/** What admission uses of the data plane. */
+export interface AdmissionHost {
+  readonly descriptors: Pick<Descriptors, 'takeClient' | 'freeClient'>;
+  /** `date: ...` with CRLF. */
+  readonly dateLine: string;
+  monotonic(): number;
+  newId(): string;
+  /** Counts and logs the rejected connection. */
+  refused(error: ErrorSlug, cause: string, remote: string, id: string): void;
+}
 
 export class Admission {
-  /** Memory runs short: nobody new comes in. */
+  /** Memory is low: new connections are rejected. */
   shedding = false;
-  readonly #engine: AdmissionHost;
+  readonly #host: AdmissionHost;
   readonly #table: ConnectionTable;
   /** Reads the addresses of this machine. */
   readonly #readOwn: () => readonly string[];
   #own: ReadonlySet<string> = new Set();
   #ownAt = Number.NEGATIVE_INFINITY;
   #lingering: Socket[] = [];
-  #lingeringLonger: Socket[] = [];
-  #turnedAt = 0;
+  #lingeringSecond: Socket[] = [];
+  #sweptAt = 0;
 
-  constructor(engine: AdmissionHost, table: ConnectionTable, ownAddresses: () => readonly string[] = addressesHere) {
-    this.#engine = engine;
+  constructor(host: AdmissionHost, table: ConnectionTable, ownAddresses: () => readonly string[] = addressesHere) {
+    this.#host = host;
     this.#table = table;
     this.#readOwn = ownAddresses;
   }
 
-  /** A connection was accepted. Returns its place, to be given to leave(); TURNED_AWAY when it was told to go. */
-  enter(door: Door, socket: Socket): number {
-    if (this.shedding) return this.#turnAway(door, socket, 'gateway/overloaded');
-    if (!this.#engine.descriptors.takeClient()) return this.#turnAway(door, socket, 'gateway/exhausted');
-    const place = this.#place(door, socket);
+  /** Admits an accepted connection. Returns its place, for leave(); or REJECTED. */
+  enter(listener: AdmittingListener, socket: Socket): number {
+    if (this.shedding) return this.#reject(listener, socket, 'gateway/overloaded');
+    if (!this.#host.descriptors.takeClient()) return this.#reject(listener, socket, 'gateway/exhausted');
+    const place = this.#place(listener, socket);
     if (place >= 0) return place;
-    this.#engine.descriptors.freeClient();
-    return this.#turnAway(door, socket, place === LISTENER_FULL ? 'listener/full' : 'listener/address-full');
+    this.#host.descriptors.freeClient();
+    return this.#reject(listener, socket, place === LISTENER_FULL ? 'listener/full' : 'listener/address-full');
   }
 
-  leave(door: Door, place: number): void {
-    this.#engine.descriptors.freeClient();
-    this.#table.leave(door.countedAs, place);
+  leave(listener: AdmittingListener, place: number): void {
+    this.#host.descriptors.freeClient();
+    this.#table.leave(listener.countedAs, place);
   }
 
-  #place({ countedAs, entry, proxies }: Door, socket: Socket): number {
+  #place({ countedAs, entry, proxies }: AdmittingListener, socket: Socket): number {
     const address = plainAddress(socket.remoteAddress ?? '');
     const most = entry.maxConnectionsPerAddress;
-    // All clients of a proxy come by its one address.
+    // All clients of a proxy share its address.
     const together = proxies.has(address) || (most === undefined && isLoopback(address));
     const key = together ? '' : addressKey(address);
     const place = this.#table.enter(countedAs, key, entry.maxConnections, most ?? DEFAULT_PER_ADDRESS);
@@ -87,59 +94,59 @@ export class Admission {
   }
 
   #isOwn(address: string): boolean {
-    const now = this.#engine.monotonic();
-    if (now - this.#ownAt >= OWN_FOR) {
+    const now = this.#host.monotonic();
+    if (now - this.#ownAt >= OWN_ADDRESSES_FOR) {
       this.#ownAt = now;
       this.#own = new Set(this.#readOwn());
     }
     return this.#own.has(address);
   }
 
-  #turnAway(door: Door, socket: Socket, error: ErrorSlug): number {
+  #reject(listener: AdmittingListener, socket: Socket, error: ErrorSlug): number {
     socket.on('error', destroyThis);
-    this.refuse(socket, error, fullCause(door, error), !door.secure);
-    return TURNED_AWAY;
+    this.refuse(socket, error, fullCause(listener, error), !listener.secure);
+    return REJECTED;
   }
 
   /**
-   * Counts a connection whose requests will not be read, and ends it: at once, or where it `mayTell` with the reason, which
-   * the client then has a moment to read. Errors of the socket are the caller's.
+   * Counts and ends a connection whose requests are not read: at once, or, if `withReply`, after a reply with the reason. The
+   * caller handles errors of the socket.
    */
-  refuse(socket: Socket, error: ErrorSlug, cause: string, mayTell: boolean): void {
-    const engine = this.#engine;
-    const id = engine.newId();
-    engine.refused(error, cause, plainAddress(socket.remoteAddress ?? ''), id);
-    if (!mayTell) {
+  refuse(socket: Socket, error: ErrorSlug, cause: string, withReply: boolean): void {
+    const host = this.#host;
+    const id = host.newId();
+    host.refused(error, cause, plainAddress(socket.remoteAddress ?? ''), id);
+    if (!withReply) {
       socket.destroy();
       return;
     }
-    // What a client sends meanwhile is read: a close over unread bytes would reset the reply away.
+    // Read what the client sends meanwhile: closing with unread bytes would reset the connection and lose the reply.
     socket.on('data', readAway);
     socket.resume();
-    socket.end(refusal(error, id, engine.dateLine), 'latin1');
+    socket.end(refusal(error, id, host.dateLine), 'latin1');
     const most = error === 'gateway/exhausted' ? MOST_LINGERING_EXHAUSTED : MOST_LINGERING;
-    while (this.#lingering.length + this.#lingeringLonger.length >= most)
-      (this.#lingeringLonger.shift() ?? this.#lingering.shift())?.destroy();
+    while (this.#lingering.length + this.#lingeringSecond.length >= most)
+      (this.#lingeringSecond.shift() ?? this.#lingering.shift())?.destroy();
     this.#lingering.push(socket);
   }
 
-  /** Called a few times a second with the monotonic time. */
+  /** Closes lingering sockets in time; called a few times a second with the monotonic time. */
   sweep(now: number): void {
-    if (now - this.#turnedAt < LINGER_MS) return;
-    this.#turnedAt = now;
-    for (const socket of this.#lingeringLonger) socket.destroy();
-    this.#lingeringLonger = this.#lingering;
+    if (now - this.#sweptAt < LINGER_MS) return;
+    this.#sweptAt = now;
+    for (const socket of this.#lingeringSecond) socket.destroy();
+    this.#lingeringSecond = this.#lingering;
     if (this.#lingering.length > 0) this.#lingering = [];
   }
 
   close(): void {
-    for (const socket of [...this.#lingering, ...this.#lingeringLonger]) socket.destroy();
+    for (const socket of [...this.#lingering, ...this.#lingeringSecond]) socket.destroy();
     this.#lingering = [];
-    this.#lingeringLonger = [];
+    this.#lingeringSecond = [];
   }
 }
 
-function fullCause({ entry }: Door, error: ErrorSlug): string {
+function fullCause({ entry }: AdmittingListener, error: ErrorSlug): string {
   switch (error) {
     case 'listener/full':
       return `listener ${entry.name} has ${entry.maxConnections} connections (max_connections)`;

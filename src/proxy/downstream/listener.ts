@@ -1,4 +1,4 @@
-/** A bound address and the connections that came by it. Lives across generations as long as one names it. */
+/** A bound address and its connections. Lives across generations while one of them names it. */
 
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
@@ -7,18 +7,29 @@ import type { ListenerEntry } from '../../bundle/types.js';
 import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { reasonOf } from '../../reason.js';
 import { Counter } from '../../telemetry/stats/layout.js';
-import type { Engine } from '../engine.js';
+import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import { TrustedProxies } from '../exchange/peer.js';
-import { type Door, TURNED_AWAY } from './admission.js';
-import { IDLE_GRACE, WRITE_BUFFER } from './http1/client-socket.js';
-import { Http1Connection } from './http1/connection.js';
+import type { AcceptBursts } from '../load/accept-bursts.js';
+import type { Log } from '../load/log.js';
+import { type Admission, type AdmittingListener, REJECTED } from './admission.js';
+import { type ConnectionOwner, Http1Connection } from './http1/connection.js';
+import { IDLE_GRACE, WRITE_BUFFER } from './http1/connection-state.js';
+import type { ConnectionHost } from './http1/host.js';
 import { listenerTls } from './tls.js';
 
 const BACKLOG = 4096;
-/** Idle connections that go at once when memory runs short. */
+/** Fewest idle connections that are closed at once when memory is low. */
 const SHRINK_LEAST = 64;
 
-/** What a listener is made of in one generation, checked before anything changes. */
+/** What listeners use of the data plane. */
+export interface ListenerHost extends ConnectionHost {
+  readonly admission: Admission;
+  readonly acceptBursts: AcceptBursts;
+  readonly stats: StatsWriter;
+  readonly log: Log;
+}
+
+/** The settings of a listener in one generation, validated before anything changes. */
 export interface ListenerSettings {
   readonly entry: ListenerEntry;
   readonly address: string;
@@ -27,12 +38,12 @@ export interface ListenerSettings {
   readonly slot: number;
 }
 
-export interface ListenManner {
-  /** With SO_REUSEPORT: other workers bind the same address, and the kernel spreads connections among them. */
+export interface BindOptions {
+  /** SO_REUSEPORT: other workers bind the same address, and the kernel distributes connections among them. */
   readonly sharePort: boolean;
 }
 
-/** Reads certificates and addresses. Throws where one is missing or malformed. */
+/** Reads certificates and addresses. Throws if one is missing or malformed. */
 export function listenerSettings(entry: ListenerEntry, slot: number): ListenerSettings {
   const tls =
     entry.tls === undefined
@@ -41,46 +52,46 @@ export function listenerSettings(entry: ListenerEntry, slot: number): ListenerSe
   return { entry, address: resolvedText(entry.address), proxies: new TrustedProxies(entry.trustedProxies), tls, slot };
 }
 
-/** PEM text as it is; anything else is the path of a file that holds it. */
+/** PEM text itself, or the content of the file with that path. */
 const pem = (text: string): string =>
   text.includes('-----BEGIN') ? text : readInputText(text, { maxBytes: INPUT_LIMITS.secret });
 
 interface Handshake {
   readonly socket: Socket;
   readonly place: number;
-  /** The place is its connection's now. */
+  /** It has succeeded: its connection has the place now. */
   over: boolean;
 }
 
-export class Listener implements Door {
+export class Listener implements AdmittingListener, ConnectionOwner {
   entry: ListenerEntry;
   proxies: TrustedProxies;
-  /** Takes no further exchange: each connection closes after the one it has. */
+  /** It takes no new exchanges: connections close after their exchange. */
   closing = false;
-  /** Requests that came as their idle connections were being closed. */
+  /** Requests that came while their idle connections were being closed. */
   raced = 0;
   readonly address: string;
   countedAs = '';
-  /** Connections that the kernel has handed over. */
+  /** Accepted connections. */
   accepted = 0;
-  readonly #engine: Engine;
+  readonly #host: ListenerHost;
   readonly #server: Server;
   readonly #connections = new Set<Http1Connection>();
-  /** Sockets that have not finished their TLS handshake, by their two ends: all that the secure socket shares with them. */
+  /** Sockets during their TLS handshake, by their two addresses: the only thing that the TLS socket shares with them. */
   readonly #handshakes = new Map<string, Handshake>();
   #tls: TlsServer | undefined;
   #pems = '';
-  /** Made ready for an update that may yet be called off. */
+  /** Prepared for an update that may still be aborted. */
   #nextTls: { readonly pems: string; readonly server: TlsServer } | undefined;
   #slot: number;
-  /** Connections that came before the generation that they are for, or at the last call; undefined between the two. */
+  /** Connections that came before open() or after hold(); undefined in between. */
   #held: Socket[] | undefined = [];
   #opened = false;
-  /** Monotonic milliseconds, once it is closing: until then idle connections may bring a request. */
+  /** When it is closing: until this monotonic time, idle connections may bring a request. */
   #idleUntil = 0;
 
-  constructor(engine: Engine, settings: ListenerSettings) {
-    this.#engine = engine;
+  constructor(host: ListenerHost, settings: ListenerSettings) {
+    this.#host = host;
     this.entry = settings.entry;
     this.proxies = settings.proxies;
     this.address = settings.address;
@@ -92,11 +103,11 @@ export class Listener implements Door {
     this.#applyTls(settings);
   }
 
-  /** Binds; what connects waits for open(). Rejects when the address cannot be had. */
-  async listen({ sharePort }: ListenManner): Promise<void> {
+  /** Binds; connections wait for open(). Rejects if the address cannot be bound. */
+  async listen({ sharePort }: BindOptions): Promise<void> {
     const { host } = splitAddress(this.address);
     const { port } = this;
-    // Node 20 knows no reusePort, and its types with it: control asks for it on later ones alone.
+    // Node 20 and its types have no reusePort: control sets it on later versions only.
     const options: ListenOptions & { readonly reusePort?: boolean } = {
       port,
       backlog: BACKLOG,
@@ -116,11 +127,11 @@ export class Listener implements Door {
     this.#server
       .removeAllListeners('error')
       .on('error', (error) =>
-        this.#engine.log('error', 'listener failed', { listener: this.entry.name, cause: reasonOf(error) }),
+        this.#host.log('error', 'listener failed', { listener: this.entry.name, cause: reasonOf(error) }),
       );
   }
 
-  /** Gives up its address, which listen() binds again; the connections that it has go on. */
+  /** Releases the address, which listen() binds again; existing connections continue. */
   release(): void {
     this.#server.close();
   }
@@ -129,7 +140,7 @@ export class Listener implements Door {
     return this.#server.listening;
   }
 
-  /** The real one, once it has been bound. */
+  /** The real port, once it is bound. */
   get port(): number {
     return splitAddress(this.countedAs || this.address).port;
   }
@@ -145,21 +156,21 @@ export class Listener implements Door {
     return address.family === 'IPv6' ? `[${address.address}]:${address.port}` : `${address.address}:${address.port}`;
   }
 
-  /** The generation that it was bound for is live: serves what has connected meanwhile. */
+  /** Its generation is live: serves the connections that came meanwhile. */
   open(): void {
     this.#opened = true;
     this.#admitHeld();
   }
 
   /**
-   * The last call, before stop(): what connects from now on waits for that. Otherwise those that are answered would
-   * connect again, and there would always be somebody whom the kernel alone has let in, and resets.
+   * Before stop(): new connections wait for it. If they were served, their clients would connect again, and there would always
+   * be connections in the kernel's queue, which closing the socket resets.
    */
   hold(): void {
     this.#held ??= [];
   }
 
-  /** How many wait. */
+  /** Connections that wait. */
   get held(): number {
     return this.#held?.length ?? 0;
   }
@@ -173,7 +184,7 @@ export class Listener implements Door {
     }
   }
 
-  /** Makes ready what an update to these settings needs, so that it cannot fail. Throws where they cannot be had. */
+  /** Prepares update() with these settings, so that it cannot fail. Throws if they are invalid. */
   expect(settings: ListenerSettings): void {
     const pems = pemsOf(settings);
     const { tls } = settings;
@@ -181,7 +192,7 @@ export class Listener implements Door {
       tls === undefined || pems === this.#pems ? undefined : { pems, server: this.#secure(settings, tls) };
   }
 
-  /** A new generation's settings: they hold for connections and requests from now on. */
+  /** Takes over a new generation's settings, for connections and requests from now on. */
   update(settings: ListenerSettings): void {
     this.entry = settings.entry;
     this.proxies = settings.proxies;
@@ -206,23 +217,23 @@ export class Listener implements Door {
       (socket) => {
         const ends = endsOf(socket);
         const handshake = this.#handshakes.get(ends);
-        // Given up in the meantime, and its place with it.
+        // Its socket has closed in the meantime, and its place is free.
         if (handshake === undefined) socket.destroy();
         else {
           this.#handshakes.delete(ends);
           handshake.over = true;
-          // As for those without TLS: a client may end its half behind its request.
+          // As without TLS: a client may end its half after its request.
           socket.allowHalfOpen = true;
           this.#onConnection(socket, 'https', handshake.place);
         }
       },
     );
-    // A handshake that fails is the client's affair; only who speaks no TLS at all can be told so.
+    // A failed handshake is the client's fault; only a client without TLS can get a reply.
     server.on('tlsClientError', (error, socket) => {
       const handshake = this.#handshakes.get(endsOf(socket));
-      // The failed handshake has let go of its socket: what is written to that now goes out as it is.
+      // The failed handshake has released its socket: writes to it go out unencrypted.
       if (handshake !== undefined && !handshake.socket.destroyed && 'code' in error && NO_TLS.has(String(error.code)))
-        this.#engine.admission.refuse(
+        this.#host.admission.refuse(
           handshake.socket,
           'request/cleartext',
           'no TLS handshake on a listener with tls',
@@ -239,14 +250,14 @@ export class Listener implements Door {
       this.#hold(this.#held, socket);
       return;
     }
-    if (this.#engine.generation === undefined || this.closing) socket.destroy();
+    if (this.#host.generation === undefined || this.closing) socket.destroy();
     else this.#admit(socket);
   }
 
   #admit(socket: Socket): void {
-    const place = this.#engine.admission.enter(this, socket);
-    if (place === TURNED_AWAY) return;
-    this.#engine.acceptBursts.accepted();
+    const place = this.#host.admission.enter(this, socket);
+    if (place === REJECTED) return;
+    this.#host.acceptBursts.accepted();
     const tls = this.#tls;
     if (tls === undefined) {
       this.#onConnection(socket, 'http', place);
@@ -258,11 +269,11 @@ export class Listener implements Door {
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {
       if (handshake.over) return;
-      // Those that were reset before they were let in have no ends to tell them apart.
+      // Sockets that were reset before they were accepted have no addresses to distinguish them.
       if (this.#handshakes.get(ends) === handshake) this.#handshakes.delete(ends);
-      this.#engine.admission.leave(this, place);
+      this.#host.admission.leave(this, place);
     });
-    // Who ends its half in a handshake leaves nothing to wait for. The secure socket begins as this one is.
+    // A client that ends its half during the handshake cannot complete it. The TLS socket copies this setting.
     socket.allowHalfOpen = false;
     if (socket.readableEnded) socket.destroy();
     else tls.emit('connection', socket);
@@ -275,21 +286,21 @@ export class Listener implements Door {
   }
 
   #onConnection(socket: Socket, scheme: 'http' | 'https', place: number): void {
-    const connection = new Http1Connection(this.#engine, this, socket, scheme, place);
+    const connection = new Http1Connection(this.#host, this, socket, scheme, place);
     this.#connections.add(connection);
-    // Its handshake was under way when the listener stopped.
-    if (this.closing) connection.retire(this.#engine.monotonic() + IDLE_GRACE);
+    // The listener stopped during the handshake.
+    if (this.closing) connection.retire(this.#host.monotonic() + IDLE_GRACE);
     this.#count();
   }
 
   gone(connection: Http1Connection): void {
     if (!this.#connections.delete(connection)) return;
-    this.#engine.admission.leave(this, connection.place);
+    this.#host.admission.leave(this, connection.place);
     this.#count();
   }
 
   #count(): void {
-    this.#engine.stats.set(this.#slot, Counter.Connections, this.#connections.size);
+    this.#host.stats.set(this.#slot, Counter.Connections, this.#connections.size);
   }
 
   sweep(now: number): void {
@@ -298,7 +309,7 @@ export class Listener implements Door {
     for (const { socket } of this.#handshakes.values()) if (socket.bytesRead === 0) socket.destroy();
   }
 
-  /** Memory runs short: closes an eighth of the idle connections, those first that have been idle longest. */
+  /** Memory is low: closes an eighth of the idle connections, the longest idle first. */
   shrink(): void {
     const idle = [...this.#connections].filter((connection) => connection.idle);
     idle.sort((a, b) => a.idleUntil - b.idleUntil);
@@ -310,19 +321,19 @@ export class Listener implements Door {
   }
 
   /**
-   * Accepts no more. Busy connections close after their exchange, and idle ones, those that were held among them, after
-   * a moment: a client may have sent a request that is on its way, and is told to close with the reply to it.
+   * Stops accepting. Busy connections close after their exchange; idle and held ones after IDLE_GRACE, since a request may be
+   * on its way: its reply then announces the close.
    */
   stop(): void {
     if (this.closing) return;
     this.closing = true;
     if (this.#server.listening) this.#server.close();
     this.#admitHeld();
-    this.#idleUntil = this.#engine.monotonic() + IDLE_GRACE;
+    this.#idleUntil = this.#host.monotonic() + IDLE_GRACE;
     for (const connection of this.#connections) connection.retire(this.#idleUntil);
   }
 
-  /** Ends every connection. Returns how many exchanges were cut, and how many of them were tunnels. */
+  /** Closes all connections. Returns the number of exchanges that were cut, and how many of them were tunnels. */
   cut(): { readonly cut: number; readonly tunnels: number } {
     for (const { socket } of this.#handshakes.values()) socket.destroy();
     let cut = 0;
@@ -335,17 +346,17 @@ export class Listener implements Door {
   }
 }
 
-/** Differs whenever the TLS server must be another one. */
+/** Differs if the settings need another TLS server. */
 const pemsOf = ({ tls, entry }: ListenerSettings): string =>
   tls === undefined ? '' : `${entry.headerTimeout}\n${JSON.stringify(tls)}`;
 
-/** What OpenSSL calls a first record that is none: a request in plain text, one to a proxy, anything else. */
+/** OpenSSL's codes for a first record that is not TLS: a plain-text request, a request to a proxy, anything else. */
 const NO_TLS = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST', 'ERR_SSL_WRONG_VERSION_NUMBER']);
 
 const endsOf = ({ localAddress, remoteAddress, remotePort }: Socket): string =>
   `${localAddress} ${remoteAddress} ${remotePort}`;
 
-/** `host:port`, `[v6]:port`, `:port`. Throws for anything else. */
+/** Splits `host:port`, `[v6]:port` or `:port`. Throws for anything else. */
 export function splitAddress(address: string): { host: string; port: number } {
   const found = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(address);
   const port = Number(found?.[3]);

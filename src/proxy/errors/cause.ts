@@ -27,6 +27,10 @@ export const queueTimeout = (ms: number, used: number, most: number): string =>
 export const slowClient = (behind: number, waiting: number): string =>
   `slow client (${timeSpan(behind)} behind) while ${waiting} requests wait for a connection`;
 
+/** Of a client that left; `failure` of its socket, '' for none. `requestDone`: its request has come completely. */
+export const abortCause = (failure: string, requestDone: boolean): string =>
+  `${failure || 'connection closed'} by the client ${requestDone ? 'before the end of its reply' : 'within its request body'}`;
+
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
 /** `text` on one line, without control characters, of at most MAX_CAUSE characters. */

@@ -155,11 +155,11 @@ test('an exception in the deadline check ends only that connection', async ({ ta
   const client = plane.client();
   client.send(`POST / HTTP/1.1\r\n${H}Content-Length: 10\r\n\r\nabc`);
   await until(() => target.arrived.length === 1, 'the request');
-  breakOnce(Pace.prototype, 'look');
+  breakOnce(Pace.prototype, 'check');
   assert.is((await client.reply()).status, 500);
   await client.end();
   target.respond = ok('hello');
-  await assertUnaffected(plane, 'look');
+  await assertUnaffected(plane, 'check');
 });
 
 test.run();

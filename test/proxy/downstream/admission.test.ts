@@ -2,7 +2,12 @@ import { Socket } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ListenerEntry } from '../../../src/bundle/types.js';
-import { Admission, DEFAULT_PER_ADDRESS, type Door, TURNED_AWAY } from '../../../src/proxy/downstream/admission.js';
+import {
+  Admission,
+  type AdmittingListener,
+  DEFAULT_PER_ADDRESS,
+  REJECTED,
+} from '../../../src/proxy/downstream/admission.js';
 import { TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { Descriptors } from '../../../src/proxy/load/descriptors.js';
 import { ConnectionTable } from '../../../src/state/connection-table.js';
@@ -48,7 +53,7 @@ class Bench {
     });
   }
 
-  door(plan: Partial<ListenerEntry>, secure = false): Door {
+  door(plan: Partial<ListenerEntry>, secure = false): AdmittingListener {
     const { trustedProxies, ...rest } = { ...PLAN, ...plan };
     return {
       countedAs: '0.0.0.0:80',
@@ -59,9 +64,9 @@ class Bench {
   }
 
   /** How many of `count` connections from there come in. */
-  enter(door: Door, from: string, count: number): number {
+  enter(door: AdmittingListener, from: string, count: number): number {
     let inside = 0;
-    for (let at = 0; at < count; at++) if (this.admission.enter(door, new Caller(from)) !== TURNED_AWAY) inside++;
+    for (let at = 0; at < count; at++) if (this.admission.enter(door, new Caller(from)) !== REJECTED) inside++;
     return inside;
   }
 }
@@ -129,7 +134,7 @@ test('while memory runs short nobody comes in', () => {
   const bench = new Bench();
   bench.admission.shedding = true;
   const caller = new Caller('203.0.113.1');
-  assert.is(bench.admission.enter(bench.door({}), caller), TURNED_AWAY);
+  assert.is(bench.admission.enter(bench.door({}), caller), REJECTED);
   assert.match(caller.said, /^HTTP\/1\.1 503 /);
   assert.match(caller.said, /\r\nretry-after: 5\r\n/);
   assert.match(caller.said, /\r\nconnection: close\r\n/);
@@ -141,7 +146,7 @@ test('while memory runs short nobody comes in', () => {
 test('without a handshake nothing can be said: the connection ends', () => {
   const bench = new Bench();
   const caller = new Caller('203.0.113.1');
-  assert.is(bench.admission.enter(bench.door({ maxConnections: 0 }, true), caller), TURNED_AWAY);
+  assert.is(bench.admission.enter(bench.door({ maxConnections: 0 }, true), caller), REJECTED);
   assert.is(caller.said, '');
   assert.ok(caller.destroyed);
 });

@@ -1,81 +1,147 @@
 /**
- * A client's HTTP/1.1 connection: one exchange at a time, replies in order. What a pipelining client sends ahead stays in
- * one buffer, and the socket is paused while anything is in it.
+ * A client's HTTP/1.1 connection: one exchange at a time, replies in order. It consists of a reader (heads and bodies of
+ * requests), a writer (replies) and the state that both depend on. Pipelined input waits in the reader's buffer, and the
+ * socket is paused meanwhile.
  */
 import type { Socket } from 'node:net';
 import type { HeaderFields, Reply } from '../../../policies/contract.js';
-import type { Engine } from '../../engine.js';
-import { BUG_CAUSE, connectionCause, timeSpan } from '../../errors/cause.js';
+import { abortCause, BUG_CAUSE, connectionCause, timeSpan } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
 import { GwExchange } from '../../exchange/exchange.js';
+import { type Peer, peerOf } from '../../exchange/peer.js';
 import { streamLength } from '../../exchange/target-reply.js';
 import { Seen } from '../../http/seen.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
-import type { Listener } from '../listener.js';
-import { LINGER_MS } from './client-socket.js';
+import { readIntoShared } from '../../load/shared-read.js';
+import { ClientTunnel } from './client-tunnel.js';
+import { ConnectionState, LINGER_MS, WRITE_BUFFER } from './connection-state.js';
+import type { ConnectionHost, ConnectionListener } from './host.js';
 import { DRAIN_BYTES } from './intake.js';
+import { paceCause } from './pace.js';
 import { refusal } from './refusal.js';
-import { framingOf, replyHead } from './reply-writer.js';
-import { RequestReader } from './request-reader.js';
+import { framingOf, ReplyWriter, replyHead } from './reply-writer.js';
+import { type RequestHandler, RequestReader } from './request-reader.js';
 
-export class Http1Connection extends RequestReader implements Downstream {
+/** What a connection reports to its listener. */
+export interface ConnectionOwner extends ConnectionListener {
+  /** The connection has closed. */
+  gone(connection: Http1Connection): void;
+}
+
+export class Http1Connection implements Downstream, RequestHandler {
+  /** Its place in the connection table. */
+  readonly place: number;
+  readonly #host: ConnectionHost;
+  readonly #listener: ConnectionOwner;
+  readonly #socket: Socket;
+  readonly #peer: Peer;
+  readonly #state: ConnectionState;
+  readonly #reader: RequestReader;
+  readonly #writer: ReplyWriter;
   #exchange: GwExchange | undefined = undefined;
   #keepAlive = true;
   #requests = 0;
   #status = 0;
   /** The reply's body ends with the connection. */
   #untilClose = false;
+  #tunnel: ClientTunnel | undefined = undefined;
+  /** Why the socket failed; '' if it did not. */
+  #failure = '';
 
-  constructor(engine: Engine, listener: Listener, socket: Socket, scheme: 'http' | 'https', place: number) {
-    super(engine, listener, socket, scheme, place);
-    this.socket.on('end', () => this.#onEnd());
-    this.socket.on('drain', () => this.#onDrain());
-    // The close that follows says all that matters.
-    this.socket.on('error', (error) => {
-      this.lost = connectionCause(error);
-    });
-    this.socket.on('close', () => this.#onClose());
+  constructor(
+    host: ConnectionHost,
+    listener: ConnectionOwner,
+    socket: Socket,
+    scheme: 'http' | 'https',
+    place: number,
+  ) {
+    this.place = place;
+    this.#host = host;
+    this.#listener = listener;
+    this.#socket = this.#open(socket, scheme);
+    this.#peer = peerOf(this.#socket.remoteAddress, scheme, listener.proxies, listener);
+    this.#state = new ConnectionState(host.monotonic() + listener.entry.headerTimeout);
+    this.#writer = new ReplyWriter(this.#socket, host.batcher, host.bodies);
+    this.#reader = new RequestReader(host, listener, this.#socket, this.#state, this);
   }
 
-  protected override onRequest(now: number): void {
-    const engine = this.engine;
-    const exchange = new GwExchange(engine.head, this.peer, engine.generation!, engine, now);
-    this.phase = 'exchange';
+  /** Reads from now on. Returns the socket to use, which may be another one for the same connection. */
+  #open(accepted: Socket, scheme: 'http' | 'https'): Socket {
+    const receive = (buffer: Buffer, count: number, lent: boolean): void => this.#reader.receive(buffer, count, lent);
+    const plain = scheme === 'http';
+    const socket = plain ? readIntoShared(accepted, WRITE_BUFFER, receive) : accepted;
+    if (!plain) socket.on('data', (chunk: Buffer) => receive(chunk, chunk.length, false));
+    socket.on('end', () => this.#onEnd());
+    socket.on('drain', () => this.#onDrain());
+    // The close event follows.
+    socket.on('error', (error) => {
+      this.#failure = connectionCause(error);
+    });
+    socket.on('close', () => this.#onClose());
+    return socket;
+  }
+
+  onRequest(now: number): void {
+    const host = this.#host;
+    const state = this.#state;
+    const exchange = new GwExchange(host.head, this.#peer, host.generation!, host, now);
     this.#exchange = exchange;
-    this.deadline = 0;
+    state.phase = 'exchange';
+    state.deadline = 0;
     this.#status = 0;
     this.#untilClose = false;
-    this.bytesIn = 0;
     this.#requests++;
-    this.asksToSend = exchange.expectsContinue;
-    this.writer.reset();
+    state.awaitsContinue = exchange.expectsContinue;
+    this.#writer.reset();
     const { seen, minor, contentLength } = exchange;
     this.#keepAlive = minor === 1 ? !(seen & Seen.Close) : (seen & Seen.KeepAlive) !== 0;
     const kind = seen & Seen.TransferEncoding ? 'chunked' : contentLength > 0 ? 'length' : 'none';
-    this.intake.body.begin(kind, contentLength);
-    engine.begin(exchange, this);
+    this.#reader.intake.body.begin(kind, contentLength);
+    host.begin(exchange, this);
   }
 
-  pull(sink: BodySink): void {
-    if (this.#exchange !== undefined) this.feed(sink);
+  onBodyFault(error: ErrorSlug, cause: string): void {
+    this.#host.driver.fail(this.#exchange!, error, cause);
   }
 
-  protected override refuseBody(error: ErrorSlug, cause: string): void {
-    this.engine.driver.fail(this.#exchange!, error, cause);
-  }
-
-  protected override get maxBody(): number {
+  get maxBody(): number {
     return this.#exchange?.maxBody ?? 0;
   }
 
+  refuseConnection(error: ErrorSlug, cause: string): void {
+    const host = this.#host;
+    const id = host.newId();
+    this.#writer.write(refusal(error, id, host.dateLine, this.#reader.intake.beginsWithHead));
+    host.refused(error, cause, this.#peer.address, id);
+    this.close();
+  }
+
+  onTunnelBytes(bytes: Buffer): void {
+    this.#tunnel?.receive(bytes);
+  }
+
+  onInputEnd(): void {
+    if (this.#state.phase !== 'exchange') {
+      if (!this.#socket.writableNeedDrain) this.close();
+      return;
+    }
+    // After its whole request, a client may close its half and still read, as with HAProxy; nginx and Node end here.
+    const { intake } = this.#reader;
+    if (!intake.body.done && intake.empty) this.#abort();
+  }
+
+  pull(sink: BodySink): void {
+    if (this.#exchange !== undefined) this.#reader.feed(sink);
+  }
+
   get taken(): number {
-    return this.writer.taken;
+    return this.#writer.taken;
   }
 
   dropBody(): void {
-    this.sink = undefined;
-    if (!this.intake.body.done) this.#keepAlive = false;
+    this.#reader.sink = undefined;
+    if (!this.#reader.intake.body.done) this.#keepAlive = false;
   }
 
   send(reply: Reply): void {
@@ -85,31 +151,38 @@ export class Http1Connection extends RequestReader implements Downstream {
     const body = reply.body instanceof Uint8Array ? reply.body : null;
     const length = streams ? streamLength(reply.status, source) : (body?.length ?? 0);
     const framing = framingOf(exchange, reply.status, length);
-    // A client that was not told to go on may leave the body out or not: nobody can tell what comes next.
-    const doubtful = this.asksToSend && this.intake.body.total === 0;
-    // A body is read on for its target while that one's reply goes out; behind a reply of gw nothing takes it.
-    const taken = streams && this.sink !== undefined;
-    if (framing === 'raw' || reply.status === 101 || !this.intake.willEnd(doubtful, taken)) this.#keepAlive = false;
-    if (this.#requests >= this.listener.entry.maxRequestsPerConnection) this.#keepAlive = false;
-    // After its FIN a client still gets the replies to what it sent before.
-    if ((this.ended && this.intake.empty) || this.engine.draining || this.listener.closing) this.#keepAlive = false;
+    if (framing === 'raw' || reply.status === 101 || this.#endsHere(streams)) this.#keepAlive = false;
     const connection = this.#keepAlive ? (exchange.minor === 0 ? 'keep-alive' : '') : 'close';
-    const head = replyHead(exchange, reply, framing, length, connection, this.engine.dateLine);
+    const head = replyHead(exchange, reply, framing, length, connection, this.#host.dateLine);
     this.#status = reply.status;
     this.#untilClose = framing === 'raw';
     if (streams) {
-      this.writer.begin(head, framing, length);
+      this.#writer.begin(head, framing, length);
       source.flow();
     } else {
-      this.writer.whole(head, framing === 'none' ? null : body);
+      this.#writer.whole(head, framing === 'none' ? null : body);
       this.#complete(false);
     }
   }
 
+  /** Whether the connection must close after this reply. `streams`: its body comes from a target. */
+  #endsHere(streams: boolean): boolean {
+    const { intake, sink } = this.#reader;
+    const { ended, awaitsContinue } = this.#state;
+    const { entry, closing } = this.#listener;
+    // A client that got no 100 Continue may send the body or leave it out: the start of the next request is unknown.
+    const doubtful = awaitsContinue && intake.body.total === 0;
+    // While a target's reply is sent, its request body is still read for it; a reply by gw leaves the body unread.
+    const taken = streams && sink !== undefined;
+    if (!intake.willEnd(doubtful, taken) || this.#requests >= entry.maxRequestsPerConnection) return true;
+    // After its FIN, a client still gets the replies to its earlier requests.
+    return (ended && intake.empty) || this.#host.draining || closing;
+  }
+
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
-    const more = this.writer.body(buffer, start, end, last);
-    // Who read the end of it has looked at the clock.
-    if (last) this.#complete(false, this.engine.cachedNow());
+    const more = this.#writer.body(buffer, start, end, last);
+    // The read of the last bytes has read the clock.
+    if (last) this.#complete(false, this.#host.cachedNow());
     return more;
   }
 
@@ -119,12 +192,12 @@ export class Http1Connection extends RequestReader implements Downstream {
   interim(status: number, fields: HeaderFields): void {
     const exchange = this.#exchange;
     if (exchange === undefined || exchange.minor === 0 || exchange.settled) return;
-    if (status === 100) this.asksToSend = false;
-    this.writer.write(`${statusLine(status)}${fieldLines(fields)}\r\n`);
+    if (status === 100) this.#state.awaitsContinue = false;
+    this.#writer.write(`${statusLine(status)}${fieldLines(fields)}\r\n`);
   }
 
   takeBack(): boolean {
-    return this.writer.takeBack();
+    return this.#writer.takeBack();
   }
 
   cut(): void {
@@ -132,199 +205,192 @@ export class Http1Connection extends RequestReader implements Downstream {
   }
 
   tunnel(end: TunnelEnd): void {
-    this.phase = 'tunnel';
-    this.tunnelEnd = end;
-    this.deadline = 0;
+    const state = this.#state;
+    state.phase = 'tunnel';
+    state.deadline = 0;
     this.#exchange!.deadline = 0;
-    this.writer.flush();
-    const ahead = this.intake.takeAll();
-    this.pause(false);
-    if (ahead !== undefined) this.toTunnel(ahead);
-    if (this.ended) end.clientEnded();
+    this.#writer.flush();
+    this.#tunnel = new ClientTunnel(end, this.#socket, this.#reader);
+    this.#tunnel.start(state.ended);
+  }
+
+  tunnelWrite(bytes: Buffer, written: () => void): void {
+    this.#writer.sent += bytes.length;
+    this.#tunnel?.write(bytes, written);
+  }
+
+  tunnelWantsMore(): void {
+    this.#reader.pause(false);
   }
 
   tunnelEnded(): void {
-    if (this.phase === 'tunnel') this.#complete(false);
+    if (this.#state.phase === 'tunnel') this.#complete(false);
   }
 
-  /** The reply is out (or cut off): counts it and goes on to the next request, or closes. */
-  #complete(cut: boolean, now = this.engine.monotonic()): void {
+  /** The reply is sent, or cut: counts the exchange, and waits for the next request or closes. */
+  #complete(cut: boolean, now = this.#host.monotonic()): void {
     const exchange = this.#exchange!;
-    const { body } = this.intake;
+    const { intake } = this.#reader;
+    const { body } = intake;
+    const writer = this.#writer;
     this.#exchange = undefined;
-    this.sink = undefined;
+    this.#reader.sink = undefined;
     exchange.end();
-    const lost = cut || !this.writer.complete;
+    const lost = cut || !writer.complete;
     if (lost) {
-      this.writer.drop();
-      this.writer.writeNow();
+      writer.drop();
+      writer.writeNow();
     }
-    // To a reader that goes by the end of the connection, an orderly end would say that the reply is whole.
-    if (lost && this.#untilClose && this.peer.scheme === 'http') this.socket.resetAndDestroy();
-    this.engine.end(exchange, this.#status, body.total + this.bytesIn, this.writer.bytes, lost, now);
+    // For a body that ends with the connection, an orderly end would mean that the reply is complete.
+    if (lost && this.#untilClose && this.#peer.scheme === 'http') this.#socket.resetAndDestroy();
+    this.#host.end(exchange, this.#status, body.total + (this.#tunnel?.received ?? 0), writer.bytes, lost, now);
     if (lost) this.#destroy();
-    // Not where the listener stops after the head was out: a client that was told to keep it may be asking already.
+    // If the listener stops only now, the head has promised to keep the connection, and a request may be on its way.
     else if (!this.#keepAlive) this.close();
-    else if (this.ended && this.intake.empty) this.close();
-    else if (body.done) this.awaitRequest();
+    else if (this.#state.ended && intake.empty) this.close();
+    else if (body.done) this.#reader.awaitRequest();
     else if (body.kind === 'length' && body.left > DRAIN_BYTES) this.close();
-    else this.phase = 'drain';
-    this.pump();
+    else this.#state.phase = 'drain';
+    this.#reader.pump();
   }
 
-  protected override refuseConnection(error: ErrorSlug, cause: string): void {
-    const id = this.engine.newId();
-    this.writer.write(refusal(error, id, this.engine.dateLine, this.intake.beginsWithHead));
-    this.engine.refused(error, cause, this.peer.address, id);
-    this.close();
-  }
-
-  /** Sends a FIN and reads on for a while, so that the last reply is not lost to a reset. */
-  override close(): void {
-    if (this.phase === 'closed' || this.phase === 'linger') return;
-    this.phase = 'linger';
-    this.intake.takeAll();
-    this.finish();
-    this.pause(false);
+  /** Sends a FIN after all pending writes and keeps reading for a while, so that a reset does not destroy the last reply. */
+  close(): void {
+    const state = this.#state;
+    if (state.phase === 'closed' || state.phase === 'linger') return;
+    state.phase = 'linger';
+    this.#reader.intake.takeAll();
+    this.#writer.writeNow();
+    this.#socket.end();
+    // The linger time begins once the client has read everything; until then its pace is checked.
+    state.deadline = this.#writer.busy ? 0 : this.#host.monotonic() + LINGER_MS;
+    this.#reader.pause(false);
   }
 
   #destroy(): void {
-    this.phase = 'closed';
-    this.writer.writeNow();
-    this.socket.destroy();
+    this.#state.phase = 'closed';
+    this.#writer.writeNow();
+    this.#socket.destroy();
   }
 
   #onEnd(): void {
-    this.ended = true;
-    if (this.phase === 'tunnel') this.tunnelEnd?.clientEnded();
-    else this.pump();
-  }
-
-  protected override afterEnd(): void {
-    if (this.phase !== 'exchange') {
-      if (!this.socket.writableNeedDrain) this.close();
-      return;
-    }
-    // A client that sent its whole request may close its half and still read, as HAProxy has it; nginx and Node end here.
-    if (!this.intake.body.done && this.intake.empty) this.#abort();
+    this.#state.ended = true;
+    if (this.#state.phase === 'tunnel') this.#tunnel?.ended();
+    else this.#reader.pump();
   }
 
   #onDrain(): void {
     const exchange = this.#exchange;
-    if (this.writer.onDrain() && exchange?.settled === true && this.phase === 'exchange') exchange.source?.resume();
-    this.pump();
+    const more = this.#writer.onDrain();
+    if (more && exchange?.settled === true && this.#state.phase === 'exchange') exchange.source?.resume();
+    this.#reader.pump();
   }
 
   #onClose(): void {
     if (this.#exchange !== undefined) this.#abort();
-    this.phase = 'closed';
-    this.intake.takeAll();
-    this.listener.gone(this);
+    this.#state.phase = 'closed';
+    this.#reader.intake.takeAll();
+    this.#listener.gone(this);
   }
 
-  #leaving(): string {
-    const how = this.lost === '' ? 'connection closed' : this.lost;
-    return `${how} by the client ${this.intake.body.done ? 'before the end of its reply' : 'within its request body'}`;
-  }
-
-  /** The client is gone in the middle of an exchange; at the end of a tunnel that is how things end. */
+  /** The client left during an exchange. This is the normal end of a tunnel. */
   #abort(): void {
-    const inTunnel = this.phase === 'tunnel';
-    this.phase = 'closed';
+    const inTunnel = this.#state.phase === 'tunnel';
+    this.#state.phase = 'closed';
     if (inTunnel) this.#complete(false);
-    else this.engine.driver.fail(this.#exchange!, 'downstream/aborted', this.#leaving());
+    else this.#fail('downstream/aborted', abortCause(this.#failure, this.#reader.intake.body.done));
     this.#destroy();
   }
 
-  override broke(error: unknown): void {
+  broke(error: unknown): void {
     const exchange = this.#exchange;
-    this.engine.bug(error, exchange?.id);
+    this.#host.bug(error, exchange?.id);
     this.#keepAlive = false;
     try {
-      if (exchange !== undefined) this.engine.driver.fail(exchange, 'gateway/failed', BUG_CAUSE);
-      else if (this.phase === 'head') this.refuseConnection('gateway/failed', BUG_CAUSE);
+      if (exchange !== undefined) this.#host.driver.fail(exchange, 'gateway/failed', BUG_CAUSE);
+      else if (this.#state.phase === 'head') this.refuseConnection('gateway/failed', BUG_CAUSE);
       else this.#destroy();
     } catch (again) {
-      this.engine.bug(again, exchange?.id);
+      this.#host.bug(again, exchange?.id);
       this.#destroy();
     }
   }
 
-  /** Called a few times a second with the monotonic time. */
+  /** Checks deadlines and pace; called a few times a second with the monotonic time. */
   sweep(now: number): void {
     try {
-      this.#look(now);
+      const exchange = this.#exchange;
+      const { deadline, phase } = this.#state;
+      if (exchange !== undefined && exchange.deadline !== 0 && now >= exchange.deadline) this.#expireExchange(exchange);
+      else if (deadline !== 0 && now >= deadline) this.#onDeadline();
+      else if (phase !== 'tunnel') this.#checkPace(now);
     } catch (error) {
       this.broke(error);
     }
   }
 
-  #look(now: number): void {
-    const exchange = this.#exchange;
-    if (exchange !== undefined && exchange.deadline !== 0 && now >= exchange.deadline) this.#expireExchange(exchange);
-    else if (this.deadline !== 0 && now >= this.deadline) this.#onDeadline();
-    else if (this.phase !== 'tunnel') this.#checkPace(now);
-  }
-
   #onDeadline(): void {
-    // The client did its part; its turn will tell.
-    if (this.phase === 'head' && this.waits) return;
-    this.deadline = 0;
-    if (this.phase !== 'head') this.#destroy();
-    else if (this.headBegun) this.refuseConnection('request/timeout', this.headTimeoutCause);
-    else {
-      this.retired = this.listener.closing;
+    const state = this.#state;
+    // The input is here and waits for its turn: the client is not late.
+    if (state.phase === 'head' && this.#reader.waits) return;
+    state.deadline = 0;
+    if (state.phase !== 'head') this.#destroy();
+    else if (!this.#reader.expireHead()) {
+      state.retired = this.#listener.closing;
       this.close();
     }
   }
 
   #checkPace(now: number): void {
-    const taking = this.taking(now);
+    const { entry } = this.#listener;
+    const state = this.#state;
+    const taking = this.#writer.checkPace(now, this.#host.bodyGrace, entry);
     if (taking !== 'fine') {
-      // There is no telling a client something that does not listen.
-      if (this.phase === 'exchange') this.#fail('downstream/slow', this.paceCause(taking, 'reply'));
+      // A client that does not read cannot get an error.
+      if (state.phase === 'exchange') this.#fail('downstream/slow', paceCause(taking, 'reply', entry));
       else this.#destroy();
       return;
     }
-    const sending = this.sending(now);
+    const sending = this.#reader.checkPace(now);
     if (sending !== 'fine') {
       const error = sending === 'slow' ? 'request/too-slow' : 'request/timeout';
-      if (this.phase === 'exchange') this.#fail(error, this.paceCause(sending, 'request'));
+      if (state.phase === 'exchange') this.#fail(error, paceCause(sending, 'request', entry));
       else this.#destroy();
-    } else if (this.phase === 'linger' && this.deadline === 0 && !this.unsent) this.deadline = now + LINGER_MS;
+    } else if (state.phase === 'linger' && state.deadline === 0 && !this.#writer.busy) state.deadline = now + LINGER_MS;
   }
 
   #expireExchange(exchange: GwExchange): void {
-    const collecting = this.sink?.collecting === true;
+    const collecting = this.#reader.sink?.collecting === true;
     const what = collecting ? 'exchange timeout within the request body' : 'exchange timeout';
     this.#fail(collecting ? 'request/timeout' : 'exchange/timeout', `${what} (${timeSpan(exchange.route.timeout)})`);
   }
 
-  /** Ends the exchange, if there is one. */
+  /** Fails the exchange, if there is one. */
   #fail(error: ErrorSlug, cause: string): void {
-    if (this.#exchange !== undefined) this.engine.driver.fail(this.#exchange, error, cause);
+    if (this.#exchange !== undefined) this.#host.driver.fail(this.#exchange, error, cause);
   }
 
   /** The listener stops: an idle connection closes at `until` (monotonic), a busy one after its exchange. */
   retire(until: number): void {
-    if (this.phase === 'head' && !this.headBegun) this.deadline = Math.min(this.deadline, until);
+    const state = this.#state;
+    if (state.phase === 'head' && !this.#reader.headBegun) state.deadline = Math.min(state.deadline, until);
   }
 
-  /** Nothing of a request has come. */
+  /** No byte of a request has come. */
   get idle(): boolean {
-    return this.phase === 'head' && this.intake.empty;
+    return this.#state.phase === 'head' && this.#reader.intake.empty;
   }
 
-  /** Of an idle one: monotonic milliseconds. */
+  /** When an idle connection times out, in monotonic milliseconds. */
   get idleUntil(): number {
-    return this.deadline;
+    return this.#state.deadline;
   }
 
   get tunnelling(): boolean {
-    return this.phase === 'tunnel';
+    return this.#state.phase === 'tunnel';
   }
 
-  /** The drain's deadline. True when an exchange was cut. */
+  /** The drain deadline has passed. Returns true if an exchange was cut. */
   cutNow(): boolean {
     const busy = this.#exchange !== undefined;
     this.#fail('gateway/drained', 'the drain timeout is over');

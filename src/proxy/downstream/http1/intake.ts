@@ -1,11 +1,11 @@
-/** What has come from a client and is not used up yet, and the body of the request that is being read from it. */
+/** Unread input of a client, and the body of the present request. */
 import { BodyReader } from '../../http/body.js';
 import { CR, LF } from '../../http/chars.js';
 
-/** Up to this size what is here is decoded whole; in more of it the end of the head is looked for first. */
+/** Up to this size, input is decoded whole; in larger input, the end of the head is searched first. */
 const DECODE_WHOLE = 2 * 1024;
 
-/** What is left of a request's body after its reply: read and thrown away up to here, so that the connection can be kept. */
+/** Bytes of an unread request body that are read and dropped after the reply, to keep the connection. */
 export const DRAIN_BYTES = 256 * 1024;
 
 const EMPTY = Buffer.alloc(0);
@@ -13,15 +13,15 @@ const EMPTY = Buffer.alloc(0);
 export class Intake {
   readonly body = new BodyReader();
   #buffer: Buffer | undefined = undefined;
-  /** What is not used up: buffer[at, end). */
+  /** Unread input: buffer[at, end). */
   #at = 0;
   #end = 0;
-  /** The buffer is another's, who reads into it again. */
+  /** The buffer belongs to the socket, which reads into it again. */
   #lent = false;
-  /** Since text() was looked at. */
+  /** A line feed has come since the last text(). */
   #lineCame = true;
 
-  /** Takes in buffer[0, count). Where it is only `lent`, keep() must follow before anybody reads into it again. */
+  /** Adds buffer[0, count). If it is only `lent`, keep() must follow before the socket reads again. */
   push(buffer: Buffer, count: number, lent: boolean): void {
     if (this.#buffer === undefined) {
       this.#buffer = buffer;
@@ -38,7 +38,7 @@ export class Intake {
     this.#at = 0;
   }
 
-  /** Copies what was lent and is not used up. */
+  /** Copies unread input out of a lent buffer. */
   keep(): void {
     if (!this.#lent || this.#buffer === undefined) return;
     this.#buffer = Buffer.from(this.#buffer.subarray(this.#at, this.#end));
@@ -48,8 +48,8 @@ export class Intake {
   }
 
   /**
-   * Whether a head that was incomplete in the last text() may be complete, or too long, now. Nobody may have one read again
-   * and again by sending it byte by byte.
+   * Whether a head that was incomplete at the last text() may now be complete, or too long. A client that sends single bytes
+   * must not cause a scan for each.
    */
   headMayEnd(max: number): boolean {
     return this.#lineCame || this.#end - this.#at >= max;
@@ -59,7 +59,7 @@ export class Intake {
     return this.#buffer === undefined;
   }
 
-  /** What may be a head, as latin1: at most `max` bytes and a few more, so that one that is too long shows. */
+  /** Input that may be a head, as latin1: slightly more than `max` bytes, to detect a head that is too long. */
   text(max: number): string {
     const buffer = this.#buffer ?? EMPTY;
     this.#lineCame = false;
@@ -72,12 +72,12 @@ export class Intake {
     return buffer.toString('latin1', from, to);
   }
 
-  /** Whether what is here, a head that is refused, asks by HEAD: RFC 9110 section 9.3.2 wants no body in reply. */
+  /** Whether the refused head is a HEAD request, whose reply has no body: RFC 9110 section 9.3.2. */
   get beginsWithHead(): boolean {
     return /^(\r\n)?HEAD /.test(this.text(8));
   }
 
-  /** Whether nothing but an empty line is here, which some clients send behind a body. */
+  /** Whether the input is a single empty line, which some clients send after a body. */
   get blank(): boolean {
     return this.#end - this.#at === 2 && this.#buffer?.[this.#at] === CR && this.#buffer[this.#at + 1] === LF;
   }
@@ -87,10 +87,7 @@ export class Intake {
     if (this.#at >= this.#end) this.#buffer = undefined;
   }
 
-  /**
-   * The payload of the body that is here; empty when only framing was. Look at body.failed and body.done afterwards.
-   * Valid until keep().
-   */
+  /** The payload of the body in the input; may be empty. Check body.failed and body.done afterwards. Valid until keep(). */
   payload(): Buffer {
     const buffer = this.#buffer;
     if (buffer === undefined) return EMPTY;
@@ -100,15 +97,15 @@ export class Intake {
   }
 
   /**
-   * Whether the rest of the body is worth waiting for, so that the next request can be read behind it. `doubtful`: the
-   * client may leave the body out. `taken`: somebody reads it.
+   * Whether to wait for the rest of the body, so that the next request can be read after it. `doubtful`: the client may leave
+   * the body out. `taken`: a sink reads it.
    */
   willEnd(doubtful: boolean, taken: boolean): boolean {
     const { done, kind, left } = this.body;
     return done || (!doubtful && (taken || (kind === 'length' && left <= DRAIN_BYTES)));
   }
 
-  /** Everything that is here, as it is, for the caller to keep; undefined for nothing. */
+  /** Removes all input and returns it for the caller to keep; undefined for none. */
   takeAll(): Buffer | undefined {
     this.keep();
     const all = this.#buffer?.subarray(this.#at, this.#end);

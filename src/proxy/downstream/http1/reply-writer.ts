@@ -1,6 +1,6 @@
 /**
- * Writes replies to a client: head and small body in one write, bodies framed as the client can read them. Nobody else
- * writes to its socket but a tunnel.
+ * The writing half of a client connection: head and small body in one write, bodies framed for the client's version. Only a
+ * tunnel writes to the socket besides.
  */
 import type { Socket } from 'node:net';
 import type { Reply } from '../../../policies/contract.js';
@@ -11,36 +11,39 @@ import { fieldLines, statusLine } from '../../http/write-head.js';
 import { type BodyBudget, BodyBuffer } from '../../load/body-buffer.js';
 import type { BatchedWriter, WriteBatcher } from '../../load/write-batcher.js';
 import { INLINE_BODY, writeBody } from '../../load/write-body.js';
+import { Pace, type PaceLimits, type Verdict } from './pace.js';
 
-/** `raw`: until the connection closes, for HTTP/1.0 clients. `none`: there is no body, whatever comes. */
+/** `raw`: until the connection closes, for HTTP/1.0 clients. `none`: no body. */
 export type ReplyFraming = 'none' | 'length' | 'chunked' | 'raw';
 
-/** Bytes of one reply that are held, beyond what its socket holds, so that the target is done with it. */
+/** Bytes of a reply that are buffered beyond the socket's buffer, so that its target connection becomes free. */
 const MOST_HELD = 1024 * 1024;
 
-/** Of replies that wait to be written, to a client that asks for many in a row. */
-const MOST_LATE = 16 * 1024;
+/** Characters of pending replies, for a client that pipelines. */
+const MOST_PENDING = 16 * 1024;
 
 export class ReplyWriter implements BatchedWriter {
   readonly #socket: Socket;
   readonly #batcher: WriteBatcher;
   readonly #budget: BodyBudget;
-  /** What of the present reply is held until the client has taken what was written before. */
+  /** Part of the present reply that waits until the client has read earlier bytes. */
   #held: BodyBuffer | undefined = undefined;
   #framing: ReplyFraming = 'none';
   /** A head that waits to be written together with the first bytes of its body. */
   #head = '';
-  /** Ends of replies that wait for the batcher. Whatever else is done with the socket must come behind them. */
-  #late = '';
-  /** Bytes of the body that are still owed (`length`). */
+  /** Ends of replies that wait for the batcher. They go before any other use of the socket. */
+  #pending = '';
+  /** Bytes of the body that are still to come (`length`). */
   #owed = 0;
-  /** Bytes of all replies: heads and bodies, without what frames chunks. */
+  /** Bytes of all replies: heads and bodies, without chunk framing. */
   sent = 0;
   #sentBefore = 0;
-  /** Bytes that frame the chunks of all replies. */
+  /** Bytes of chunk framing of all replies. */
   #framed = 0;
-  /** Bytes of all replies before the present one, with what frames chunks. */
+  /** Bytes of all replies before the present one, with chunk framing. */
   beganAt = 0;
+  /** Set while something is unsent. */
+  #pace: Pace | undefined = undefined;
 
   constructor(socket: Socket, batcher: WriteBatcher, budget: BodyBudget) {
     this.#socket = socket;
@@ -48,7 +51,7 @@ export class ReplyWriter implements BatchedWriter {
     this.#budget = budget;
   }
 
-  /** Ready for the next exchange. */
+  /** Prepares for the next exchange. */
   reset(): void {
     this.#head = '';
     this.drop();
@@ -61,17 +64,17 @@ export class ReplyWriter implements BatchedWriter {
     return this.sent - this.#sentBefore;
   }
 
-  /** The whole of a reply that is here. `head` ends with the empty line. */
+  /** Writes a complete reply. `head` ends with the empty line. */
   whole(head: string, body: Uint8Array | null): void {
     this.sent += head.length;
     if (body === null || body.length === 0) {
-      this.#writeLate(head);
+      this.#writePending(head);
       return;
     }
     this.sent += body.length;
     const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
     if (bytes.length <= INLINE_BODY) {
-      this.#writeLate(head + bytes.toString('latin1'));
+      this.#writePending(head + bytes.toString('latin1'));
       return;
     }
     this.writeNow();
@@ -89,17 +92,32 @@ export class ReplyWriter implements BatchedWriter {
     this.sent += head.length;
   }
 
-  /** Bytes that are written, or held, and that the client has not taken. */
+  /** Bytes that are written or buffered, but not sent by the system yet. */
   get unsent(): number {
     return this.#socket.writableLength + (this.#held?.length ?? 0);
   }
 
-  /** Bytes that the client has taken, of all replies. */
+  /** Whether the client still has to read. */
+  get busy(): boolean {
+    return this.unsent > 0 && !this.#socket.destroyed;
+  }
+
+  /** Sent bytes of all replies. */
   get taken(): number {
     return this.sent + this.#framed - this.unsent;
   }
 
-  /** Payload buffer[start, end); copied before this returns. False when the client must read on first. */
+  /** Checks the pace at which the client reads what is written. `grace` in milliseconds. */
+  checkPace(now: number, grace: number, limits: PaceLimits): Verdict {
+    if (this.unsent === 0) {
+      this.#pace = undefined;
+      return 'fine';
+    }
+    this.#pace ??= new Pace(grace, this.beganAt);
+    return this.#pace.check(now, this.taken, limits);
+  }
+
+  /** Payload buffer[start, end); copied before this returns. Returns false if the client must read first. */
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     const behind = this.#held !== undefined || this.#socket.writableNeedDrain;
     const more = behind ? this.#hold(buffer, start, end, last) : this.#pass(buffer, start, end, last);
@@ -127,15 +145,15 @@ export class ReplyWriter implements BatchedWriter {
   }
 
   /**
-   * Whether the target should go on though the client does not: when the rest of the reply can be held, as far as is known,
-   * the target is soon done with it.
+   * Whether the target should go on although the client does not read: if the rest of the reply fits into the buffer, as far
+   * as known, the target connection soon becomes free.
    */
   #mayHold(): boolean {
     const room = this.#held === undefined ? Math.min(MOST_HELD, this.#budget.share) : this.#held.room(MOST_HELD);
     return this.#framing === 'length' ? this.#owed <= room : room > 0;
   }
 
-  /** Behind what the client has not taken yet. The end of a reply goes to the socket, with all that is held. */
+  /** Adds to the buffer, after unread bytes. The end of a reply goes to the socket, with everything buffered. */
   #hold(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     const count = end - start;
     this.writeNow();
@@ -164,12 +182,12 @@ export class ReplyWriter implements BatchedWriter {
     this.#held?.add(bytes, 0, bytes.length);
   }
 
-  /** The client has read on. False when it must read more before there is room. */
+  /** The client has read. Returns false if it must read more before there is room. */
   onDrain(): boolean {
     return this.#held === undefined || this.#release(false) || this.#mayHold();
   }
 
-  /** Gives what is held to the socket: `all`, or as much as it takes. False when it takes no more. */
+  /** Moves buffered bytes to the socket: `all`, or as much as fits. Returns false if no more fits. */
   #release(all: boolean): boolean {
     const held = this.#held;
     const socket = this.#socket;
@@ -177,14 +195,14 @@ export class ReplyWriter implements BatchedWriter {
     while (all || !socket.writableNeedDrain) {
       const block = held.shift();
       if (block === undefined) break;
-      // Called for a socket that was destroyed as well.
+      // Node calls this for a destroyed socket as well.
       socket.write(block.bytes, () => this.#budget.give(block));
     }
     if (held.length === 0) this.#held = undefined;
     return all || !socket.writableNeedDrain;
   }
 
-  /** The reply is cut: what is held goes nowhere. */
+  /** The reply is cut: drops buffered bytes. */
   drop(): void {
     this.#held?.clear();
     this.#held = undefined;
@@ -193,30 +211,30 @@ export class ReplyWriter implements BatchedWriter {
   #text(text: string, last: boolean): boolean {
     if (text === '') return !this.#socket.writableNeedDrain;
     if (!last) return this.write(text);
-    this.#writeLate(text);
+    this.#writePending(text);
     return true;
   }
 
-  /** The end of a reply: nobody waits to hear that it is written. */
-  #writeLate(text: string): void {
-    const first = this.#late === '';
-    this.#late += text;
-    if (this.#late.length > MOST_LATE) this.writeNow();
+  /** The end of a reply: no caller needs to know when it is written. */
+  #writePending(text: string): void {
+    const first = this.#pending === '';
+    this.#pending += text;
+    if (this.#pending.length > MOST_PENDING) this.writeNow();
     else if (first) this.#batcher.add(this);
   }
 
   writeNow(): void {
-    if (this.#late !== '') this.write('');
+    if (this.#pending !== '') this.write('');
   }
 
-  /** Writes a text, not later than now. False when the client must read on first. */
+  /** Writes a text now. Returns false if the client must read first. */
   write(text: string): boolean {
-    const late = this.#late;
-    this.#late = '';
-    return this.#socket.write(late + text, 'latin1');
+    const pending = this.#pending;
+    this.#pending = '';
+    return this.#socket.write(pending + text, 'latin1');
   }
 
-  /** Writes a head that waits for a body which does not come at once. */
+  /** Writes a head that still waits for the first bytes of its body. */
   flush(): void {
     const head = this.#head;
     this.#head = '';
@@ -224,7 +242,7 @@ export class ReplyWriter implements BatchedWriter {
     else this.write(head);
   }
 
-  /** Forgets a reply whose head waits for its body; false where there is none, or some of it is written. */
+  /** Withdraws a reply whose head still waits for its body. Returns false if some of it is written. */
   takeBack(): boolean {
     if (this.#head === '') return false;
     this.sent -= this.#head.length;
@@ -239,7 +257,7 @@ export class ReplyWriter implements BatchedWriter {
   }
 }
 
-/** How the body of a reply is framed for this client. `length` -1: not known. */
+/** How the body of a reply is framed for this client. `length` -1: unknown. */
 export function framingOf(exchange: GwExchange, status: number, length: number): ReplyFraming {
   if (exchange.method === 'HEAD' || status === 101 || status === 204 || status === 304) return 'none';
   if (length >= 0) return 'length';
@@ -247,8 +265,8 @@ export function framingOf(exchange: GwExchange, status: number, length: number):
 }
 
 /**
- * The head of a reply, with the empty line. `length` of the body in bytes, -1 when not known. `connection` is what the
- * client is told of the connection's future: '' leaves HTTP/1.1's default.
+ * The head of a reply, with the empty line. `length` of the body in bytes, -1 if unknown. `connection` is the value of the
+ * Connection field; '' leaves HTTP/1.1's default.
  */
 export function replyHead(
   exchange: GwExchange,

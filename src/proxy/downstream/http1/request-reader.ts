@@ -1,63 +1,88 @@
-/** The reading half of a client's connection: heads off the wire, bodies of requests on their way to who takes them. */
-
+/** The reading half of a client connection: parses heads, and passes request bodies on to their sinks. */
+import type { Socket } from 'node:net';
+import { timeSpan } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink } from '../../exchange/downstream.js';
 import { KnownFields } from '../../http/known-heads.js';
 import type { ScheduledTask } from '../../load/fair-scheduler.js';
-import { ClientSocket, IDLE_GRACE, LINGER_BYTES, type Phase } from './client-socket.js';
-import { DRAIN_BYTES } from './intake.js';
+import { type ConnectionState, IDLE_GRACE, LINGER_BYTES } from './connection-state.js';
+import type { ConnectionHost, ConnectionListener } from './host.js';
+import { DRAIN_BYTES, Intake } from './intake.js';
 import { Pace, type Verdict } from './pace.js';
 
-/** Pipelined requests of one connection that are answered without a look at the others. */
+/** Pipelined requests of one connection that are answered before other connections get a turn. */
 const MOST_AT_ONCE = 16;
 
-export abstract class RequestReader extends ClientSocket implements ScheduledTask {
-  protected phase: Phase = 'head';
-  /** Takes the request's body; undefined until somebody does. */
-  protected sink: BodySink | undefined = undefined;
-  /** Some of a head has come. */
-  protected headBegun = false;
-  /** Closed while it was idle, since its listener stops; until something comes after all. */
-  protected retired = false;
-  /** The client asked whether it may send the body, and waits for the answer. */
-  protected asksToSend = false;
+/** What the reader reports to its connection. */
+export interface RequestHandler {
+  /** Bound of the present request's body in bytes. */
+  readonly maxBody: number;
+  /** A head was parsed into the host's scratch. */
+  onRequest(now: number): void;
+  /** The request's body is invalid or too large: the start of the next request is unknown. */
+  onBodyFault(error: ErrorSlug, cause: string): void;
+  /** The input is not a valid request: replies with the reason, and closes. */
+  refuseConnection(error: ErrorSlug, cause: string): void;
+  /** Bytes from the client after the protocol switch, valid for the handler to keep. */
+  onTunnelBytes(bytes: Buffer): void;
+  /** The client sent its FIN, and all input before it is handled as far as possible. */
+  onInputEnd(): void;
+  /** An unexpected exception: ends the exchange, if there is one, and the connection. */
+  broke(error: unknown): void;
+  close(): void;
+}
+
+export class RequestReader implements ScheduledTask {
+  readonly intake = new Intake();
+  /** Takes the request's body; undefined while nothing does. */
+  sink: BodySink | undefined = undefined;
+  /** Part of a head has come. */
+  headBegun = false;
+  readonly #host: ConnectionHost;
+  readonly #listener: ConnectionListener;
+  readonly #socket: Socket;
+  readonly #state: ConnectionState;
+  readonly #handler: RequestHandler;
+  #paused = false;
   #pumping = false;
   /** Requests that this run of pump() began. */
   #begun = 0;
-  /** It goes on in its turn. */
+  /** It waits for its turn in the scheduler. */
   #yielded = false;
-  /** Its turn comes soon, and one more read fits: to stop reading and go on would cost more. */
+  /** Its turn comes soon, and one more read fits: to pause and resume the socket would cost more. */
   #brief = false;
-  /** There from the second request on: a connection that brings one alone remembers nothing of it. */
+  /** Set by the first request: a connection with a single request keeps nothing of it. */
   #known: KnownFields | undefined = undefined;
-  /** There while a body is looked at. */
-  #sending: Pace | undefined = undefined;
-  /** Bytes read and thrown away while closing, or of the rest of a request's body. */
+  /** Set while gw waits for a body. */
+  #pace: Pace | undefined = undefined;
+  /** Bytes dropped while closing, or of the rest of a request's body. */
   #discarded = 0;
 
-  /** A head is parsed into the engine's scratch and stands no more in the intake. */
-  protected abstract onRequest(now: number): void;
-  /** The body turned out to be what it must not be: there is no telling where the next request would begin. */
-  protected abstract refuseBody(error: ErrorSlug, cause: string): void;
-  /** Bytes that the request's body may have. */
-  protected abstract get maxBody(): number;
-  /** A request that cannot even be read: says why, and closes. */
-  protected abstract refuseConnection(error: ErrorSlug, cause: string): void;
-  /** The client sent its FIN and all that can be done with what came before is done: what is left here has no end. */
-  protected abstract afterEnd(): void;
-  /** Something threw that must not: ends the exchange, if there is one, and the connection. */
-  abstract broke(error: unknown): void;
-  abstract close(): void;
+  constructor(
+    host: ConnectionHost,
+    listener: ConnectionListener,
+    socket: Socket,
+    state: ConnectionState,
+    handler: RequestHandler,
+  ) {
+    this.#host = host;
+    this.#listener = listener;
+    this.#socket = socket;
+    this.#state = state;
+    this.#handler = handler;
+  }
 
-  protected override onBytes(buffer: Buffer, count: number, lent: boolean): void {
-    if (this.phase === 'tunnel') {
+  /** Takes buffer[0, count); if it is only `lent`, its owner reads into it again once this returns. */
+  receive(buffer: Buffer, count: number, lent: boolean): void {
+    const state = this.#state;
+    if (state.phase === 'tunnel') {
       const bytes = buffer.subarray(0, count);
-      this.toTunnel(lent ? Buffer.from(bytes) : bytes);
-    } else if (this.phase === 'linger') {
-      if (this.retired) this.listener.raced++;
-      this.retired = false;
+      this.#handler.onTunnelBytes(lent ? Buffer.from(bytes) : bytes);
+    } else if (state.phase === 'linger') {
+      if (state.retired) this.#listener.raced++;
+      state.retired = false;
       this.#discarded += count;
-      if (this.#discarded > LINGER_BYTES) this.socket.destroy();
+      if (this.#discarded > LINGER_BYTES) this.#socket.destroy();
     } else {
       this.intake.push(buffer, count, lent);
       this.pump();
@@ -65,11 +90,18 @@ export abstract class RequestReader extends ClientSocket implements ScheduledTas
     }
   }
 
+  pause(pause: boolean): void {
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    if (pause) this.#socket.pause();
+    else this.#socket.resume();
+  }
+
   /**
-   * Does all that can be done with what is here. Never recurses: what ends an exchange inside only changes the phase. All
-   * requests begin here, whatever brings them, so here a bug ends with the one that it met.
+   * Handles the input as far as possible. Never recurses: the end of an exchange inside only changes the phase. All requests
+   * begin here, so an unexpected exception ends the connection that it occurred on, and no other.
    */
-  protected pump(): void {
+  pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
     this.#begun = 0;
@@ -77,14 +109,15 @@ export abstract class RequestReader extends ClientSocket implements ScheduledTas
       while (!this.intake.empty && this.#step());
     } catch (error) {
       this.#pumping = false;
-      this.broke(error);
+      this.#handler.broke(error);
       return;
     }
     this.#pumping = false;
-    if (this.phase === 'tunnel' || this.phase === 'closed') return;
-    if (this.ended && !this.#yielded) this.afterEnd();
-    const stops = (this.#yielded && !this.#brief) || this.socket.writableNeedDrain;
-    const mayRead = this.phase === 'linger' || (this.phase === 'head' && !stops);
+    const { phase, ended } = this.#state;
+    if (phase === 'tunnel' || phase === 'closed') return;
+    if (ended && !this.#yielded) this.#handler.onInputEnd();
+    const stops = (this.#yielded && !this.#brief) || this.#socket.writableNeedDrain;
+    const mayRead = this.#state.phase === 'linger' || (this.#state.phase === 'head' && !stops);
     this.pause(!this.intake.empty && !mayRead);
   }
 
@@ -93,12 +126,12 @@ export abstract class RequestReader extends ClientSocket implements ScheduledTas
     this.pump();
   }
 
-  /** False when nothing more can be done until something happens. */
+  /** False if nothing more can be done until further input, or another event. */
   #step(): boolean {
-    switch (this.phase) {
+    switch (this.#state.phase) {
       case 'head':
         // A client that does not read its replies gets no further ones.
-        return !this.socket.writableNeedDrain && this.#mayBegin() && this.#readHead();
+        return !this.#socket.writableNeedDrain && this.#mayBegin() && this.#readHead();
       case 'drain':
         this.#drainBody();
         return true;
@@ -111,14 +144,14 @@ export abstract class RequestReader extends ClientSocket implements ScheduledTas
     }
   }
 
-  /** Something of a client is here that its turn has not come for. */
-  protected get waits(): boolean {
+  /** Input is here that waits for the connection's turn. */
+  get waits(): boolean {
     return this.#yielded && !this.intake.empty;
   }
 
-  /** Whether it is not somebody else's turn. */
+  /** Whether a request may begin now. If not, takes a turn in the scheduler. */
   #mayBegin(): boolean {
-    const { scheduler } = this.engine;
+    const { scheduler } = this.#host;
     if (this.#begun < MOST_AT_ONCE && !scheduler.held) return true;
     this.#brief = scheduler.held && !this.#yielded;
     if (!this.#yielded) scheduler.wait(this);
@@ -126,36 +159,37 @@ export abstract class RequestReader extends ClientSocket implements ScheduledTas
     return false;
   }
 
-  /** One head: false when more bytes are needed, or the connection is at its end. */
+  /** One head: false if it needs more bytes, or was refused. */
   #readHead(): boolean {
-    const { entry } = this.listener;
+    const { entry } = this.#listener;
     if (this.headBegun && !this.intake.headMayEnd(entry.maxHeaderBytes)) return false;
-    const length = this.engine.head.parse(this.intake.text(entry.maxHeaderBytes), entry, this.#known);
+    const { head } = this.#host;
+    const length = head.parse(this.intake.text(entry.maxHeaderBytes), entry, this.#known);
     if (length < 0) {
-      this.refuseConnection(this.engine.head.error, this.engine.head.cause);
+      this.#handler.refuseConnection(head.error, head.cause);
       return false;
     }
-    const now = this.engine.monotonic();
+    const now = this.#host.monotonic();
     if (length === 0) {
-      // No request has begun with an empty line (RFC 9112 section 2.2): nobody waits for a reply.
+      // An empty line does not begin a request (RFC 9112 section 2.2): it needs no reply.
       if (this.intake.blank) return false;
-      // The time for a head begins with its first byte, however slowly the others follow.
-      if (!this.headBegun) this.deadline = now + entry.headerTimeout;
+      // The timeout of a head begins with its first byte, however slowly the others follow.
+      if (!this.headBegun) this.#state.deadline = now + entry.headerTimeout;
       this.headBegun = true;
       return false;
     }
     this.headBegun = false;
     this.#discarded = 0;
-    this.#sending = undefined;
+    this.#pace = undefined;
     this.#known ??= new KnownFields();
     this.intake.skip(length);
     this.#begun++;
-    this.onRequest(now);
+    this.#handler.onRequest(now);
     return true;
   }
 
-  /** Gives the request's body to `sink`: what is here at once, the rest as it comes. */
-  protected feed(sink: BodySink): void {
+  /** Passes the request's body to `sink`: bytes that are here at once, the others as they come. */
+  feed(sink: BodySink): void {
     this.sink = sink;
     if (!this.#pumping) this.pump();
     else if (!this.intake.empty && !this.intake.body.done) this.#forwardBody(sink);
@@ -165,11 +199,12 @@ export abstract class RequestReader extends ClientSocket implements ScheduledTas
     const payload = this.intake.payload();
     const { body } = this.intake;
     if (body.failed) {
-      this.refuseBody('request/malformed', `invalid request body: ${body.fault}`);
+      this.#handler.onBodyFault('request/malformed', `invalid request body: ${body.fault}`);
       return;
     }
-    if (body.total > this.maxBody) {
-      this.refuseBody('request/body-too-large', `request body larger than ${this.maxBody} bytes (max_body)`);
+    const { maxBody } = this.#handler;
+    if (body.total > maxBody) {
+      this.#handler.onBodyFault('request/body-too-large', `request body larger than ${maxBody} bytes (max_body)`);
       return;
     }
     if (payload.length > 0 || body.done) sink.sendBody(payload, body.done);
@@ -178,27 +213,39 @@ export abstract class RequestReader extends ClientSocket implements ScheduledTas
   #drainBody(): void {
     this.#discarded += this.intake.payload().length;
     const { body } = this.intake;
-    if (body.failed || this.#discarded > DRAIN_BYTES) this.close();
+    if (body.failed || this.#discarded > DRAIN_BYTES) this.#handler.close();
     else if (body.done) this.awaitRequest();
   }
 
-  /** How the client sends the body that it is waited for. The time that the target takes for it is not the client's. */
-  protected sending(now: number): Verdict {
+  /** Checks the pace at which the client sends its request body. The time that the target needs for it does not count. */
+  checkPace(now: number): Verdict {
     const { body } = this.intake;
-    const taken = this.phase === 'drain' || (this.phase === 'exchange' && this.sink?.takesBody === true);
-    if (body.done || !taken || (this.asksToSend && body.total === 0)) {
-      this.#sending?.rest();
+    const { phase, awaitsContinue } = this.#state;
+    const taken = phase === 'drain' || (phase === 'exchange' && this.sink?.takesBody === true);
+    if (body.done || !taken || (awaitsContinue && body.total === 0)) {
+      this.#pace?.stop();
       return 'fine';
     }
-    const { minBodyRate, bodyTimeout } = this.listener.entry;
-    this.#sending ??= new Pace(this.engine.bodyGrace, 0);
-    return this.#sending.look(now, body.total, minBodyRate, bodyTimeout);
+    this.#pace ??= new Pace(this.#host.bodyGrace, 0);
+    return this.#pace.check(now, body.total, this.#listener.entry);
   }
 
-  /** The exchange is over and its request is read to the end: the next one may come. */
-  protected awaitRequest(): void {
-    this.phase = 'head';
-    const { closing, entry } = this.listener;
-    this.deadline = this.engine.cachedNow() + (closing ? Math.min(IDLE_GRACE, entry.idleTimeout) : entry.idleTimeout);
+  /** The exchange is over and its request is read to the end: waits for the next one. */
+  awaitRequest(): void {
+    const { closing, entry } = this.#listener;
+    this.#state.phase = 'head';
+    this.#state.deadline =
+      this.#host.cachedNow() + (closing ? Math.min(IDLE_GRACE, entry.idleTimeout) : entry.idleTimeout);
+  }
+
+  /** The deadline of a head has passed: refuses it if it has begun. Returns false for an idle connection. */
+  expireHead(): boolean {
+    if (!this.headBegun) return false;
+    const { headerTimeout } = this.#listener.entry;
+    this.#handler.refuseConnection(
+      'request/timeout',
+      `request head timeout (${timeSpan(headerTimeout)}, header_timeout)`,
+    );
+    return true;
   }
 }

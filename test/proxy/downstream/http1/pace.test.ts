@@ -4,13 +4,13 @@ import { Pace, type Verdict } from '../../../../src/proxy/downstream/http1/pace.
 
 /** A client that is looked at every 100 ms from 1000 on, having sent so many bytes at each look. */
 function looks(pace: Pace, counts: readonly number[], rate: number, silence: number): Verdict[] {
-  return counts.map((bytes, at) => pace.look(1000 + at * 100, bytes, rate, silence));
+  return counts.map((bytes, at) => pace.check(1000 + at * 100, bytes, { minBodyRate: rate, bodyTimeout: silence }));
 }
 
 /** Looks until the verdict is another than fine; how many were. */
 function fineFor(pace: Pace, bytesAt: (look: number) => number, rate: number, silence: number): [number, Verdict] {
   for (let look = 0; look < 10_000; look++) {
-    const verdict = pace.look(1000 + look * 100, bytesAt(look), rate, silence);
+    const verdict = pace.check(1000 + look * 100, bytesAt(look), { minBodyRate: rate, bodyTimeout: silence });
     if (verdict !== 'fine') return [look, verdict];
   }
   return [10_000, 'fine'];
@@ -55,12 +55,12 @@ test('silence has its own bound, with a rate and without', () => {
 
 test('time that is not waited is not counted', () => {
   const pace = new Pace(300, 0);
-  assert.is(pace.look(1000, 0, 1000, 500), 'fine');
-  assert.is(pace.look(1200, 0, 1000, 500), 'fine');
-  pace.rest();
-  assert.is(pace.look(90_000, 0, 1000, 500), 'fine');
-  assert.is(pace.look(90_100, 0, 1000, 500), 'fine');
-  assert.is(pace.look(90_201, 0, 1000, 500), 'slow');
+  assert.is(pace.check(1000, 0, { minBodyRate: 1000, bodyTimeout: 500 }), 'fine');
+  assert.is(pace.check(1200, 0, { minBodyRate: 1000, bodyTimeout: 500 }), 'fine');
+  pace.stop();
+  assert.is(pace.check(90_000, 0, { minBodyRate: 1000, bodyTimeout: 500 }), 'fine');
+  assert.is(pace.check(90_100, 0, { minBodyRate: 1000, bodyTimeout: 500 }), 'fine');
+  assert.is(pace.check(90_201, 0, { minBodyRate: 1000, bodyTimeout: 500 }), 'slow');
 });
 
 test('bytes that were there before are nobody’s merit', () => {
