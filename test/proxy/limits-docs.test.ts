@@ -1,4 +1,4 @@
-/** docs/limits.md against the reference of the spec and the table of errors. */
+/** docs/limits.md agrees with the reference of the spec and the table of errors. */
 import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -7,7 +7,7 @@ import { ERRORS } from '../../src/proxy/errors/errors.js';
 const page = readFileSync('docs/limits.md', 'utf8');
 const reference = readFileSync('docs/reference.md', 'utf8');
 
-/** Key -> default, of one section of a page; the default in the third column where `described`. */
+/** Defaults by key, from one section of a page; in the third column if `described`. */
 function defaults(text: string, heading: RegExp, column: number): Map<string, string> {
   const section = text.split(/^## /m).find((part) => heading.test(part)) ?? '';
   const rows = [...section.matchAll(/^\| `([a-z_.]+)` \|(.+)\|$/gm)];
@@ -22,7 +22,7 @@ const SECTIONS: readonly (readonly [string, RegExp, RegExp])[] = [
 ];
 
 for (const [name, ours, theirs] of SECTIONS) {
-  test(`defaults of a ${name} are those of the reference`, () => {
+  test(`defaults of a ${name} equal those of the reference`, () => {
     const listed = defaults(page, ours, 0);
     const real = defaults(reference, theirs, 1);
     assert.ok(listed.size > 5 && real.size > 5, `${listed.size} ${real.size}`);
@@ -32,14 +32,14 @@ for (const [name, ours, theirs] of SECTIONS) {
     }
   });
 
-  test(`the page lists every bound of a ${name}`, () => {
+  test(`the page lists every limit of a ${name}`, () => {
     const listed = defaults(page, ours, 0);
     for (const key of defaults(reference, theirs, 1).keys())
       if (/^(max|min)_|^[a-z_]+_timeout$/.test(key)) assert.ok(listed.has(key), `${name}.${key}`);
   });
 }
 
-test('every error that the page names exists and has that status', () => {
+test('every error on the page exists with that status', () => {
   const named = [...page.matchAll(/(?:(\d{3}) )?`([a-z]+\/[a-z-]+)`/g)];
   assert.ok(named.length > 20);
   for (const [, status, slug = ''] of named) {

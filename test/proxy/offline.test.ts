@@ -34,7 +34,7 @@ const plane = (): OfflinePlane => {
 };
 const KEY = { 'x-api-key': 'key' };
 
-test('tells the route, the parameters, each step, the target and the head that it would see', async () => {
+test('reports route, parameters, steps, target and the head for the target', async () => {
   const offline = plane();
   const found = await offline.run({ method: 'GET', url: 'http://shop.example/items/7?q=1', headers: KEY });
   assert.is(found.status, null);
@@ -55,7 +55,7 @@ test('tells the route, the parameters, each step, the target and the head that i
   offline.close();
 });
 
-test('tells what gw answers by itself', async () => {
+test('reports the reply of gw', async () => {
   const offline = plane();
   assert.is((await offline.run({ method: 'GET', url: '/items/7' })).status, 401);
   const hi = await offline.run({ method: 'GET', url: '/hi' });
@@ -72,7 +72,7 @@ test('tells what gw answers by itself', async () => {
   offline.close();
 });
 
-test('the reply to a request that cannot be read has its fields and its body', async () => {
+test('the reply to a malformed request has fields and body', async () => {
   const offline = plane();
   const found = await offline.run({ method: 'GET', url: '/items/7 x' });
   assert.is(found.status, 400);

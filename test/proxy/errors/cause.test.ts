@@ -1,4 +1,4 @@
-/** What causes say of errors of sockets, the resolver and TLS. */
+/** Causes for errors of sockets, the resolver and TLS. */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
@@ -13,7 +13,7 @@ const test = suite('causes');
 const pem = (name: string): Buffer => readFileSync(join(process.cwd(), 'test/integration/fixtures', name));
 const failure = (code: string, more: object = {}): Error => Object.assign(new Error(`raw ${code}`), { code, ...more });
 
-/** Of a handshake with a server that has this certificate, which the client trusts. */
+/** The error of a handshake with a server that has this trusted certificate. */
 async function handshakeCause(cert: string, options: ConnectionOptions): Promise<string> {
   const server = createServer({ cert: pem(cert), key: pem('tls-key.pem') }).listen(0, '127.0.0.1');
   server.on('tlsClientError', () => {});
@@ -25,7 +25,7 @@ async function handshakeCause(cert: string, options: ConnectionOptions): Promise
   return connectionCause(error);
 }
 
-test('which check of a certificate failed', async () => {
+test('a certificate error names the failed check', async () => {
   const name = { servername: 'gateway.test' };
   assert.is(await handshakeCause('tls-expired-cert.pem', name), 'certificate expired');
   assert.is(await handshakeCause('tls-future-cert.pem', name), 'certificate not yet valid');
@@ -36,7 +36,7 @@ test('which check of a certificate failed', async () => {
   assert.is(await handshakeCause('tls-cert.pem', { ...name, ca: pem('tls-rsa-cert.pem') }), 'self-signed certificate');
 });
 
-test('errors of the system and the resolver', () => {
+test('errors of the system and the resolver have readable causes', () => {
   assert.is(connectionCause(failure('ECONNREFUSED')), 'connection refused');
   assert.is(connectionCause(failure('ENOTFOUND', { hostname: 'a.example' })), 'unknown host a.example');
   assert.is(
@@ -48,7 +48,7 @@ test('errors of the system and the resolver', () => {
   assert.is(connectionCause(failure('UNABLE_TO_VERIFY_LEAF_SIGNATURE')).startsWith('unknown issuer'), true);
 });
 
-test('OpenSSL’s reasons, of either version, and as Node has them of a write', () => {
+test('OpenSSL errors have readable causes, for all versions and for failed writes', () => {
   for (const code of ['ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE'])
     assert.match(connectionCause(failure(code)), /^TLS handshake failed: handshake refused by the target/);
   assert.is(
@@ -70,7 +70,7 @@ test('a cause is one short line without control characters', () => {
   assert.is(connectionCause(new Error('y\n'.repeat(1000))).length, 200);
 });
 
-test('spans of time', () => {
+test('durations are rounded and have a unit', () => {
   assert.equal([timeSpan(150), timeSpan(5000), timeSpan(1500), timeSpan(0)], ['150 ms', '5 s', '1.5 s', '0 ms']);
 });
 

@@ -13,11 +13,11 @@ test('docs/errors.md lists every error, in order, with its status', () => {
   );
 });
 
-test('every row says when it happens', () => {
+test('every row describes when the error occurs', () => {
   for (const [, slug, , text] of rows) assert.ok((text ?? '').length > 20, slug);
 });
 
-test('titles and details give nothing of the inside away', () => {
+test('titles and details reveal no internal facts', () => {
   for (const slug of Object.keys(ERRORS) as ErrorSlug[]) {
     assert.not.match(`${ERRORS[slug].title} ${ERRORS[slug].detail}`, /socket|pool|ECONN|\d+\.\d+\.\d+/);
   }

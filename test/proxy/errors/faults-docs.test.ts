@@ -4,10 +4,10 @@ import * as assert from 'uvu/assert';
 import { ERRORS } from '../../../src/proxy/errors/errors.js';
 
 const page = readFileSync('docs/faults.md', 'utf8');
-/** A diagnostic of control, not an error of an exchange. */
+/** Codes of control diagnostics, which are not errors of an exchange. */
 const DIAGNOSTICS = new Set(['gateway/load']);
 
-test('errors in docs/faults.md exist and have their status', () => {
+test('errors in docs/faults.md exist with the documented status', () => {
   const rooms = [...new Set(Object.keys(ERRORS).map((slug) => slug.split('/')[0]))].join('|');
   const named = [...page.matchAll(new RegExp(`(?:(\\d{3}) )?\`((?:${rooms})/[a-z-]+)\``, 'g'))];
   assert.ok(named.length > 20);

@@ -61,7 +61,7 @@ function exchangeOf(decisions = false): GwExchange {
   return exchange;
 }
 
-/** Sends an exchange through `steps` to a target that answers 200, and back. */
+/** Runs an exchange through `steps` to a target that replies 200. */
 async function run(
   steps: readonly Step[],
   decisions = false,
@@ -77,18 +77,18 @@ const mark = (name: string, outermost = false): Step => ({
   after: (_exchange, reply) => void reply.headers.append('x-mark', name),
 });
 
-test('without policies the target is asked', async () => {
+test('without policies the request reaches the target', async () => {
   const { reply, asked } = await run([]);
   assert.is(reply.status, 200);
   assert.ok(asked);
 });
 
-test('after() runs from the inside out', async () => {
+test('after() runs in reverse order', async () => {
   const { reply } = await run([mark('outer'), {}, mark('inner')]);
   assert.is(reply.headers.get('x-mark'), 'inner, outer');
 });
 
-test('a policy that answers ends it; those outside see the reply', async () => {
+test('a reply of before() ends the request direction; earlier steps see the reply', async () => {
   const { reply, asked, exchange } = await run([
     mark('outer'),
     { before: () => new BytesReply(403, { code: 'no/no' }) },
@@ -100,7 +100,7 @@ test('a policy that answers ends it; those outside see the reply', async () => {
   assert.is(exchange.error, 'no/no');
 });
 
-test('steps with a reply phase edit outermost, in the order of the chain, also what never came to them', async () => {
+test('steps with a reply phase edit every reply outermost, in the order of the chain', async () => {
   const steps = [mark('cors', true), mark('limit'), mark('headers', true), mark('inner')];
   assert.is((await run(steps)).reply.headers.get('x-mark'), 'inner, limit, headers, cors');
   const refusing = [{ before: () => new BytesReply(401) }, ...steps];
@@ -109,7 +109,7 @@ test('steps with a reply phase edit outermost, in the order of the chain, also w
   assert.is(chainOf(steps).leave(none, new BytesReply(413)).headers.get('x-mark'), 'headers, cors');
 });
 
-test('a step never sees its own answer, wherever it edits replies', async () => {
+test('a step never sees its own reply', async () => {
   for (const outermost of [false, true]) {
     const answering = { ...mark('own', outermost), before: () => new BytesReply(204) };
     const { reply } = await run([mark('outer'), answering, mark('inner'), mark('last', true)]);
@@ -117,7 +117,7 @@ test('a step never sees its own answer, wherever it edits replies', async () => 
   }
 });
 
-test('an engine’s reply while before() is pending passes the steps that were passed, and the late result is dropped', async () => {
+test('an engine reply during a pending before() unwinds the passed steps, and the late result is dropped', async () => {
   let discarded = 0;
   for (const late of [
     undefined,
@@ -153,13 +153,13 @@ test('an engine’s reply while before() is pending passes the steps that were p
   assert.is(discarded, 1);
 });
 
-test('before() may be asynchronous', async () => {
+test('before() can be asynchronous', async () => {
   const later = <T>(value: T): Promise<T> => new Promise((resolve) => setImmediate(() => resolve(value)));
   assert.is((await run([{ before: () => later(undefined) }, mark('x')])).reply.headers.get('x-mark'), 'x');
   assert.is((await run([{ before: () => later(new BytesReply(418)) }])).reply.status, 418);
 });
 
-test('after() may return another reply, which the steps outside see', async () => {
+test('after() can replace the reply; earlier steps see the new one', async () => {
   let discarded = 0;
   const replacing: Step = { after: () => new BytesReply(299) };
   const { reply } = await run([mark('outer'), replacing, mark('inner')]);
@@ -179,7 +179,7 @@ test('after() may return another reply, which the steps outside see', async () =
   assert.is(discarded, 1);
 });
 
-test('a throw, a rejection, in whatever form, refuses with 500', async () => {
+test('any exception or rejection of a policy: 500', async () => {
   const boom = (): never => {
     throw new Error('boom');
   };
@@ -199,7 +199,7 @@ test('a throw, a rejection, in whatever form, refuses with 500', async () => {
   }
 });
 
-test('a step that reports no decision still shows', async () => {
+test('a step without its own decision gets a default one', async () => {
   const { exchange } = await run([{ before: () => undefined }, { before: () => new BytesReply(403) }], true);
   assert.equal(
     exchange.decisions?.map(({ step, outcome }) => `${step} ${outcome}`),
@@ -207,7 +207,7 @@ test('a step that reports no decision still shows', async () => {
   );
 });
 
-test('an asynchronous before() reports its decision once, whenever it does', async () => {
+test('an asynchronous before() reports its decision once', async () => {
   const decide = (exchange: Parameters<NonNullable<PolicyInstance['before']>>[0], step: string): void =>
     void exchange.decisions?.push({ step, use: 'test', outcome: 'pass', why: 'its own' });
   const { exchange } = await run(
@@ -235,7 +235,7 @@ test('an asynchronous before() reports its decision once, whenever it does', asy
   );
 });
 
-test('trusted proxies: the client is the last address that is none of them', () => {
+test('trusted proxies: the client is the last address that is not a trusted proxy', () => {
   const proxies = new TrustedProxies(['10.0.0.0/8', '::1', '192.168.1.1']);
   assert.ok(proxies.has('10.9.9.9') && proxies.has('::1') && proxies.has('192.168.1.1'));
   assert.not.ok(proxies.has('11.0.0.1') || proxies.has('junk'));

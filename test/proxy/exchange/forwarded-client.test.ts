@@ -20,7 +20,7 @@ function way(fields: { readonly [name: string]: string }, peer = PEER) {
   return forwardingOf(peer, seen, (name) => fields[name]);
 }
 
-test('X-Forwarded-Proto is read from the right, as far as the addresses are', () => {
+test('X-Forwarded-Proto is read from the right, as far as the addresses are trusted', () => {
   for (const [proto, nodes, scheme] of [
     ['https', undefined, 'https'],
     ['HTTPS', undefined, 'https'],
@@ -28,14 +28,14 @@ test('X-Forwarded-Proto is read from the right, as far as the addresses are', ()
     ['http, https', undefined, 'https'],
     ['https, http', '9.9.9.9', 'http'],
     ['https, http', '6.6.6.6, 9.9.9.9', 'http'],
-    // The hop of 10.0.0.1 is trusted, and what it said of its own peer.
+    // The hop 10.0.0.1 is trusted, so its entry counts.
     ['https, http', '9.9.9.9, 10.0.0.1', 'https'],
     ['ftp, https, http', '6.6.6.6, 9.9.9.9, 10.0.0.1', 'https'],
-    // Lists of other lengths: what the nearest proxies said.
+    // Lists of different length: the entries of the nearest proxies count.
     ['https', '9.9.9.9, 10.0.0.1, 10.0.0.2', 'https'],
     ['https, http', '9.9.9.9, 10.0.0.1, 10.0.0.2', 'https'],
     ['http, https, http', '9.9.9.9', 'http'],
-    // What is invalid ends the search at the hop behind it.
+    // An invalid value ends the search at the next hop.
     ['https, junk, http', '9.9.9.9, 10.0.0.1, 10.0.0.2', 'http'],
     ['https, junk', '9.9.9.9, 10.0.0.1', 'http'],
     ['junk', '9.9.9.9', 'http'],
@@ -47,8 +47,8 @@ test('X-Forwarded-Proto is read from the right, as far as the addresses are', ()
     ['https', 'unknown', 'https'],
     ['https, http', '9.9.9.9, unknown', 'http'],
   ] as const) {
-    const told = way({ 'x-forwarded-proto': proto, ...(nodes === undefined ? {} : { 'x-forwarded-for': nodes }) });
-    assert.is(told.scheme, scheme, `${proto} with ${nodes}`);
+    const result = way({ 'x-forwarded-proto': proto, ...(nodes === undefined ? {} : { 'x-forwarded-for': nodes }) });
+    assert.is(result.scheme, scheme, `${proto} with ${nodes}`);
   }
   const secure = peerOf('127.0.0.1', 'https', new TrustedProxies(['127.0.0.1']), {
     entry: { name: 'main', maxBodyBytes: 1 },
@@ -57,7 +57,7 @@ test('X-Forwarded-Proto is read from the right, as far as the addresses are', ()
   assert.is(way({ 'x-forwarded-proto': 'https, http' }, secure).scheme, 'http');
 });
 
-test('Forwarded says the scheme and the host of the first hop that is trusted', () => {
+test('scheme and host come from the first trusted hop in Forwarded', () => {
   for (const [field, client, scheme, host] of [
     ['for=9.9.9.9;proto=https;host=shop.example', '9.9.9.9', 'https', 'shop.example'],
     ['for=9.9.9.9;host="Shop.Example:8443"', '9.9.9.9', 'http', 'shop.example:8443'],
@@ -78,7 +78,7 @@ test('Forwarded says the scheme and the host of the first hop that is trusted', 
     assert.equal(way({ forwarded: field }), { client, scheme, host }, field);
 });
 
-test('where both accounts come, X-Forwarded-* counts', () => {
+test('X-Forwarded-* takes precedence over Forwarded', () => {
   const forwarded = 'for=6.6.6.6;proto=https;host=evil';
   assert.equal(way({ forwarded, 'x-forwarded-for': '9.9.9.9' }), {
     client: '9.9.9.9',

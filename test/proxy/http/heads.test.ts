@@ -14,7 +14,7 @@ const LIMITS: HeadLimits = {
   underscores: 'refuse-aliases',
 };
 
-test('a request head is the same wherever it is cut: incomplete, and then whole', () => {
+test('a request head split at any byte is incomplete, then parsed the same', () => {
   const text =
     'POST /a/b?c=d HTTP/1.1\r\nHost: Shop.Example:8080\r\nX-A:  1 \r\nContent-Length: 12\r\nConnection: keep-alive, x-b\r\n\r\n';
   const head = new RequestHead();
@@ -31,7 +31,7 @@ test('a request head is the same wherever it is cut: incomplete, and then whole'
   assert.ok(head.seen & Seen.KeepAlive);
 });
 
-test('fields that are dropped for their underscore leave a head that is as long as it came, wherever it is cut', () => {
+test('dropping fields with underscores keeps the original length of the head, split at any byte', () => {
   const text = 'GET / HTTP/1.1\r\na_b: 1\r\nHost: x\r\n_:2\r\nC: 3\r\nd_:\r\n\r\n';
   const limits: HeadLimits = { ...LIMITS, underscores: 'drop' };
   const head = new RequestHead();
@@ -45,7 +45,7 @@ test('fields that are dropped for their underscore leave a head that is as long 
   assert.is(head.kept, 'a_b: 1\r\n_: 2\r\nC: 3\r\nd_: \r\n');
 });
 
-test('an alias is one by what policies write, and by what gw writes', () => {
+test('aliases are detected for fields of gw and of policies', () => {
   const head = new RequestHead();
   const parse = (name: string): number => head.parse(`GET / HTTP/1.1\r\nHost: x\r\n${name}: 1\r\n\r\n`, LIMITS);
   assert.ok(parse('X_Tenant') > 0);
@@ -56,13 +56,13 @@ test('an alias is one by what policies write, and by what gw writes', () => {
   assert.is(parse('X_Forwarded_Anything'), -1);
 });
 
-test('lines that are canonical already go on as one piece', () => {
+test('canonical field lines are forwarded as one slice', () => {
   const head = new RequestHead();
   head.parse('GET / HTTP/1.1\r\nA: 1\r\nB: 2\r\nHost: x\r\nC:3\r\nD: 4\r\nTE: trailers\r\nE: 5\r\n\r\n', LIMITS);
   assert.is(head.kept, 'A: 1\r\nB: 2\r\nC: 3\r\nD: 4\r\nE: 5\r\n');
 });
 
-test('a parser is as new for each head', () => {
+test('a parser keeps no state between heads', () => {
   const head = new RequestHead();
   head.parse('POST http://a/ HTTP/1.1\r\nHost: b\r\nContent-Length: 1\r\nConnection: close, z\r\n\r\n', LIMITS);
   head.parse('GET /x HTTP/1.0\r\n\r\n', LIMITS);
@@ -73,7 +73,7 @@ test('a parser is as new for each head', () => {
   assert.is(head.query, '');
 });
 
-test('a response head is the same wherever it is cut', () => {
+test('a response head split at any byte is parsed the same', () => {
   const text = 'HTTP/1.1 404 Not Found\r\nDate: x\r\nContent-Length: 3\r\nConnection: close\r\nX-A:1\r\n\r\n';
   const head = new ResponseHead();
   for (let at = 0; at < text.length; at++) assert.is(head.parse(text.slice(0, at)), 0, `cut at ${at}`);
@@ -87,7 +87,7 @@ test('a response head is the same wherever it is cut', () => {
   assert.ok(head.close);
 });
 
-test('hosts', () => {
+test('hosts are validated and normalized', () => {
   const cases: readonly (readonly [string, string | undefined])[] = [
     ['', undefined],
     ['Example.COM', 'example.com'],
@@ -125,7 +125,7 @@ test('hosts', () => {
   }
 });
 
-test('a chunked body gives the same payload however it is cut', () => {
+test('a chunked body gives the same payload for every split', () => {
   const text = '3;a=b\r\nabc\r\n00A \t;x\r\n0123456789\r\n0\r\nT: 1\r\nU: 2\r\n\r\nNEXT';
   for (let first = 1; first < text.length; first++) {
     const body = new BodyReader();
@@ -147,7 +147,7 @@ test('a chunked body gives the same payload however it is cut', () => {
   }
 });
 
-test('a body of known length ends where it ends', () => {
+test('a body of known length ends after its length', () => {
   const body = new BodyReader();
   body.begin('length', 5);
   assert.is(body.take(Buffer.from('abc'), 0, 3), 3);
@@ -158,7 +158,7 @@ test('a body of known length ends where it ends', () => {
   assert.ok(body.done);
 });
 
-test('fields: looked up in any case, edited in a layer, written in order', () => {
+test('fields: lookup ignores case, edits are layered, order is kept', () => {
   const text = 'A: 1\r\nCookie: x\r\na: 2\r\nAB: 3\r\n';
   const fields = new HeadFields(text, 0, text.length, text, 'ab');
   assert.is(fields.get('A'), '1, 2');
@@ -188,7 +188,7 @@ test('fields: looked up in any case, edited in a layer, written in order', () =>
     );
 });
 
-test('fields: a policy takes away what gw itself would tell the target, and nothing else', () => {
+test('fields: a policy can remove and replace lines that gw adds', () => {
   const text = 'Cookie: x\r\nVia: 1.0 a\r\nB: 2\r\n';
   const own = 'x-forwarded-for: ::1\r\nvia: 1.1 gw\r\n';
   const some = new HeadFields(text, 0, text.length, text, '');

@@ -1,4 +1,4 @@
-/** Heads that come again: whatever came before them, they are read as if they were the first. */
+/** Repeated heads are parsed the same as the first time, whatever came before them. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KnownFields } from '../../../src/proxy/http/known-heads.js';
@@ -27,7 +27,7 @@ const requestFacts = (head: RequestHead, length: number): unknown =>
         fields: head.text.slice(head.fieldsAt, head.fieldsEnd),
       };
 
-/** What a parser that knows what came before finds, beside what one that knows nothing finds. */
+/** Compares a parser with known heads to a new parser. */
 function both(known: KnownFields, text: string, limits = LIMITS, written?: ReadonlySet<string>): [unknown, unknown] {
   const [knowing, fresh] = [new RequestHead(), new RequestHead()];
   if (written !== undefined) knowing.written = fresh.written = written;
@@ -36,7 +36,7 @@ function both(known: KnownFields, text: string, limits = LIMITS, written?: Reado
 
 const FIELDS = 'Host: A.example:80\r\nX-One:  1\r\nConnection: keep-alive, x-one\r\nAccept: */*\r\n\r\n';
 
-test('the same fields behind another request line', () => {
+test('the same fields after a different request line', () => {
   const known = new KnownFields();
   for (const line of ['GET /a', 'GET /longer/path?q=1', 'POST /b', 'GET /a']) {
     const [knowing, fresh] = both(known, `${line} HTTP/1.1\r\n${FIELDS}and what comes behind`);
@@ -48,7 +48,7 @@ test('the same fields behind another request line', () => {
   assert.ok(known.find(Object.assign(new RequestHead(), { text, fieldsAt: 21 }), LIMITS) > 0, 'they are known indeed');
 });
 
-test('what a request line makes of the same fields', () => {
+test('a request line that changes the meaning of the same fields', () => {
   const fields = 'Host: a.example\r\nMax-Forwards: 3\r\n\r\n';
   const lines = [
     'GET / HTTP/1.1',
@@ -70,7 +70,7 @@ test('what a request line makes of the same fields', () => {
   }
 });
 
-test('other limits, and other fields that policies write, are asked anew', () => {
+test('changed limits or policy fields cause a new parse', () => {
   const known = new KnownFields();
   const text = 'GET / HTTP/1.1\r\nHost: a\r\nx_user: me\r\n\r\n';
   for (const limits of [LIMITS, { ...LIMITS, underscores: 'drop' }, { ...LIMITS, maxHeaders: 1 }] as HeadLimits[]) {
@@ -83,7 +83,7 @@ test('other limits, and other fields that policies write, are asked anew', () =>
   }
 });
 
-test('a head too long in sum is refused however well its fields are known', () => {
+test('a head over the limit is refused even if its fields are known', () => {
   const known = new KnownFields();
   const limits = { ...LIMITS, maxHeaderBytes: 200, maxTargetBytes: 150 };
   const of = (path: string): string => `GET /${path} HTTP/1.1\r\nHost: a\r\nX-Fill: ${'x'.repeat(100)}\r\n\r\n`;
@@ -93,7 +93,7 @@ test('a head too long in sum is refused however well its fields are known', () =
   assert.equal(knowing, { length: -1, error: 'request/head-too-large' });
 });
 
-test('an idle connection holds no long request line', () => {
+test('an idle connection does not retain a long request line', () => {
   const known = new KnownFields();
   const head = new RequestHead();
   const limits = { ...LIMITS, maxTargetBytes: 8000 };
@@ -102,13 +102,13 @@ test('an idle connection holds no long request line', () => {
     known.find(Object.assign(new RequestHead(), { text: of('a'), fieldsAt: 17 }), limits) > 0;
   head.parse(of('a'), limits, known);
   assert.ok(knows());
-  // What is kept of a string may hold all of it.
+  // A slice of a string can keep the whole string alive.
   const long = of('a'.repeat(6000)).replace('X-One:  1', 'X-One: 2');
   assert.is(head.parse(long, limits, known), long.length);
   assert.not(knows());
 });
 
-test('random heads in a row, alike and not, whole and in pieces', () => {
+test('random sequences of equal and different heads, complete and in pieces', () => {
   const random = seeded(3);
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
   const lines = [
@@ -143,7 +143,7 @@ const replyFacts = (head: ResponseHead, length: number): unknown => {
   return { length, status, statusText, minor, contentLength, chunked, close, hasDate, listed, kept, fields };
 };
 
-test('replies in a row, alike and not, with bodies of one length and of others', () => {
+test('random sequences of equal and different replies, with equal and different body lengths', () => {
   const random = seeded(5);
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
   const knowing = new ResponseHead();
@@ -171,12 +171,12 @@ test('replies in a row, alike and not, with bodies of one length and of others',
   }
 });
 
-test('replies read from the bytes of one buffer, in which older ones still lie', () => {
+test('replies read from a buffer that still contains older bytes', () => {
   const random = seeded(11);
   const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)]!;
   const buffer = Buffer.alloc(2048, 'x');
   const knowing = new ResponseHead();
-  // Lengths that fall together, and heads of one length that differ.
+  // Colliding lengths, and different heads of equal length.
   const texts = ['200 OK', '200 NO', '404 Not Found'].flatMap((status) =>
     [0, 5, 64, 128].map((fill) => `HTTP/1.1 ${status}\r\nX-Fill: ${'f'.repeat(fill)}\r\nContent-Length: 5\r\n\r\n`),
   );
@@ -194,7 +194,7 @@ test('replies read from the bytes of one buffer, in which older ones still lie',
   assert.ok(known > 500, 'many were known');
 });
 
-test('a head that is not all here is not completed from what was read before', () => {
+test('an incomplete head is not completed from older bytes of the buffer', () => {
   const head = new ResponseHead();
   const text = `HTTP/1.1 200 OK\r\nX-Fill: ${'f'.repeat(300)}\r\nContent-Length: 0\r\n\r\n`;
   const buffer = Buffer.from(text, 'latin1');
@@ -203,7 +203,7 @@ test('a head that is not all here is not completed from what was read before', (
   for (let to = 0; to < buffer.length; to++) assert.is(head.read(buffer, 0, to), 0, `${to} bytes`);
 });
 
-test('fields of more than 2 KiB are not kept in memory for their return', () => {
+test('fields of more than 2 KiB are not remembered', () => {
   const known = new KnownFields();
   const text = `GET / HTTP/1.1\r\nHost: a\r\nX-Fill: ${'x'.repeat(3000)}\r\n\r\n`;
   for (let i = 0; i < 2; i++) assert.equal(...both(known, text));

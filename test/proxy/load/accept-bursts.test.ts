@@ -2,24 +2,24 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { AcceptBursts } from '../../../src/proxy/load/accept-bursts.js';
 
-/** AcceptBursts on its own clock, and its calls of the scheduler. */
+/** AcceptBursts with a test clock and a recording scheduler. */
 class Watched {
   now = 0;
-  readonly said: string[] = [];
+  readonly calls: string[] = [];
   readonly acceptBursts = new AcceptBursts(this, () => this.now);
   held = false;
 
   hold(): void {
     this.held = true;
-    this.said.push('hold');
+    this.calls.push('hold');
   }
 
   release(): void {
     this.held = false;
-    this.said.push('release');
+    this.calls.push('release');
   }
 
-  /** So many turns of the loop, each of which brings a connection, or none, and takes `ms`. */
+  /** Runs turns of the event loop, each with or without a connection and `ms` long. */
   async turns(count: number, { came = true, ms = 0 } = {}): Promise<void> {
     for (let at = 0; at < count; at++) {
       if (came) this.acceptBursts.accepted();
@@ -29,35 +29,35 @@ class Watched {
   }
 }
 
-test('connections in three turns in a row are a burst, which ends with a turn that brings none', async () => {
+test('connections in three consecutive turns begin a burst, and a turn without one ends it', async () => {
   const watched = new Watched();
   await watched.turns(2);
   assert.not(watched.held);
   await watched.turns(1);
   assert.ok(watched.held);
   await watched.turns(50);
-  assert.equal(watched.said, ['hold']);
+  assert.equal(watched.calls, ['hold']);
   await watched.turns(1, { came: false });
   assert.not(watched.held);
-  assert.equal(watched.said, ['hold', 'release']);
+  assert.equal(watched.calls, ['hold', 'release']);
 });
 
-test('connections now and then are none', async () => {
+test('occasional connections are no burst', async () => {
   const watched = new Watched();
   for (let at = 0; at < 20; at++) {
     await watched.turns(2);
     await watched.turns(1, { came: false });
   }
-  assert.equal(watched.said, []);
+  assert.equal(watched.calls, []);
 });
 
-test('a burst without end leaves requests half of the time', async () => {
+test('an endless burst leaves half of the time to requests', async () => {
   const watched = new Watched();
   let [forConnections, row, longest] = [0, 0, 0];
   for (let at = 0; at < 1000; at++) {
     row = watched.held ? row + 1 : 0;
     await watched.turns(1, { ms: 1 });
-    // The first turn is that of the requests that were under way.
+    // The first turn finishes the requests in progress.
     if (row > 1) forConnections++;
     longest = Math.max(longest, row);
   }
@@ -65,7 +65,7 @@ test('a burst without end leaves requests half of the time', async () => {
   assert.is(longest, 11, 'ms, with the first turn');
 });
 
-test('what was under way does not take from the time for connections', async () => {
+test('work in progress does not count towards the time of a burst', async () => {
   const watched = new Watched();
   await watched.turns(3);
   await watched.turns(1, { ms: 40 });
@@ -75,17 +75,17 @@ test('what was under way does not take from the time for connections', async () 
   assert.not(watched.held);
 });
 
-test('the next one begins after a rest, and not before', async () => {
+test('the next burst begins only after a pause', async () => {
   const watched = new Watched();
   await watched.turns(3);
   await watched.turns(4, { ms: 1 });
   await watched.turns(1, { came: false });
-  assert.equal(watched.said, ['hold', 'release']);
+  assert.equal(watched.calls, ['hold', 'release']);
   await watched.turns(10);
-  assert.equal(watched.said, ['hold', 'release'], 'as long as the burst was, four milliseconds');
+  assert.equal(watched.calls, ['hold', 'release'], 'as long as the burst was, four milliseconds');
   watched.now += 4;
   await watched.turns(1);
-  assert.equal(watched.said, ['hold', 'release', 'hold']);
+  assert.equal(watched.calls, ['hold', 'release', 'hold']);
 });
 
 test.run();

@@ -1,4 +1,4 @@
-/** Blocks for body bytes: no two holders share one, and a crowd's go back as a whole. */
+/** Blocks for body bytes: no block has two owners, and the memory of a peak is freed as a whole. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BLOCK, BlockPool } from '../../../src/proxy/load/blocks.js';
@@ -7,7 +7,7 @@ import { seeded } from '../../support/random.js';
 const KIB = 1024;
 const MIB = 1024 ** 2;
 
-test('a block is the smallest that holds what it is for', () => {
+test('a block has the smallest sufficient size', () => {
   const pool = new BlockPool();
   for (const [bytes, size] of [
     [1, 16],
@@ -20,7 +20,7 @@ test('a block is the smallest that holds what it is for', () => {
     assert.is(pool.take(bytes).length, size * KIB, String(bytes));
 });
 
-test('no two holders share memory, however blocks come and go', () => {
+test('no two owners share memory in a random sequence of take and give', () => {
   const random = seeded(7);
   const pool = new BlockPool();
   const held: { block: Buffer; mark: number }[] = [];
@@ -45,7 +45,7 @@ test('no two holders share memory, however blocks come and go', () => {
   assert.is(pool.inUse, 0);
 });
 
-test('up to 4 MiB blocks are memory of their own; those of a crowd come from slabs of more than 32 MiB', () => {
+test('up to 4 MiB of blocks are allocated one by one, further ones come from slabs above 32 MiB', () => {
   const pool = new BlockPool();
   const few = Array.from({ length: 64 }, () => pool.take(BLOCK));
   assert.ok(few.every(({ buffer }) => buffer.byteLength === BLOCK));
@@ -57,7 +57,7 @@ test('up to 4 MiB blocks are memory of their own; those of a crowd come from sla
   assert.is(pool.spare, 2 * 513 * BLOCK - 1000 * BLOCK);
 });
 
-test('blocks of a crowd are used again, and no further slab is made', () => {
+test('blocks of slabs are reused without a further slab', () => {
   const pool = new BlockPool();
   const first = Array.from({ length: 500 }, () => pool.take(BLOCK));
   const slab = first.at(-1)!.buffer;
@@ -66,7 +66,7 @@ test('blocks of a crowd are used again, and no further slab is made', () => {
   assert.ok(second.every(({ buffer }) => buffer === slab || buffer.byteLength === BLOCK));
 });
 
-test('what is released is not used again: not what is kept, and not what is given back later', () => {
+test('after release() neither kept blocks nor blocks returned later are reused', () => {
   const pool = new BlockPool();
   const held = Array.from({ length: 500 }, () => pool.take(BLOCK));
   const slab = held.at(-1)!.buffer;

@@ -1,10 +1,10 @@
-/** Bodies that are held: what is put in comes out, and memory is counted, shared out, and given back. */
+/** Buffered bodies: content is preserved, and memory is counted, shared and freed. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BodyBudget, BodyBuffer } from '../../../src/proxy/load/body-buffer.js';
 import { seeded } from '../../support/random.js';
 
-const test = suite('collector');
+const test = suite('body buffer');
 const KIB = 1024;
 const MIB = 1024 ** 2;
 
@@ -17,7 +17,7 @@ function drained(collector: BodyBuffer, budget: BodyBudget): Buffer {
   return Buffer.concat(parts);
 }
 
-test('what comes in parts of any size comes out in order', () => {
+test('parts of any size come out complete and in order', () => {
   const random = seeded(3);
   const budget = new BodyBudget(64 * MIB);
   const collector = new BodyBuffer(budget);
@@ -35,7 +35,7 @@ test('what comes in parts of any size comes out in order', () => {
   assert.equal([collector.length, budget.used], [0, 0]);
 });
 
-test('memory is taken as bytes come: at most twice as much, and a kilobyte for one byte', () => {
+test('memory grows with the bytes: at most twice as much, and a kilobyte for one byte', () => {
   const budget = new BodyBudget(64 * MIB);
   const collector = new BodyBuffer(budget);
   const byte = Buffer.alloc(1);
@@ -47,7 +47,7 @@ test('memory is taken as bytes come: at most twice as much, and a kilobyte for o
   assert.equal([budget.used, collector.length], [0, 0]);
 });
 
-test('however many bodies take what they may, there is some left for the next one', () => {
+test('bodies that use their whole share leave memory for the next one', () => {
   const budget = new BodyBudget(256 * MIB);
   const held: BodyBuffer[] = [];
   const bytes = Buffer.alloc(16 * KIB);
@@ -64,7 +64,7 @@ test('however many bodies take what they may, there is some left for the next on
   assert.is(new BodyBuffer(budget).room(KIB), KIB);
 });
 
-test('without a bound of its own it is a sixteenth of the heap', () => {
+test('the default limit is a sixteenth of the heap', () => {
   assert.ok(new BodyBudget().limit > 16 * MIB);
 });
 

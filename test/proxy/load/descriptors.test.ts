@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type DescriptorSource, Descriptors } from '../../../src/proxy/load/descriptors.js';
 
-/** A system with so many descriptors, of which so many are taken by others. */
+/** A system with a limit of descriptors and a number in use by others. */
 class Source implements DescriptorSource {
   counts = 0;
   fails = false;
@@ -23,19 +23,19 @@ class Source implements DescriptorSource {
   }
 }
 
-interface Told {
+interface LogLine {
   readonly level: string;
   readonly message: string;
 }
 
-/** Takes until it gets no more. */
+/** Takes descriptors until none is left. */
 function takeAll(take: () => boolean): number {
   let taken = 0;
   while (taken < 10_000 && take()) taken++;
   return taken;
 }
 
-test('clients leave a quarter to targets, and both leave some to the process', () => {
+test('a quarter is reserved for targets, and a part for the process', () => {
   let held = 0;
   const descriptors = new Descriptors(1, () => {}, new Source(116, () => 20 + held));
   const clients = takeAll(() => descriptors.takeClient() && ++held > 0);
@@ -44,7 +44,7 @@ test('clients leave a quarter to targets, and both leave some to the process', (
   assert.is(clients + targets, 80, '16 are left');
 });
 
-test('clients leave no more to targets than those may use, however many tunnels there are', () => {
+test('the share of targets is at most what they can use, regardless of tunnels', () => {
   let held = 0;
   const descriptors = new Descriptors(1, () => {}, new Source(116, () => 20 + held));
   descriptors.forTargets = 5;
@@ -62,7 +62,7 @@ test('clients leave no more to targets than those may use, however many tunnels 
   assert.ok(descriptors.takeClient(), 'targets have all that they may');
 });
 
-test('clients get nothing of the reserve, also where targets have more than their share', () => {
+test('clients cannot use the reserve, even if targets exceed their share', () => {
   for (const targets of [10, 20, 21, 40, 79, 80]) {
     let held = 0;
     const descriptors = new Descriptors(1, () => {}, new Source(116, () => 20 + held));
@@ -73,12 +73,12 @@ test('clients get nothing of the reserve, also where targets have more than thei
   }
 });
 
-test('workers share what there is, in whatever order they use it', () => {
+test('workers share the descriptors, in any order of use', () => {
   for (const workers of [2, 3, 8]) {
     let held = 0;
     const source = new Source(116, () => 20 + held);
     const all = Array.from({ length: workers }, () => new Descriptors(workers, () => {}, source));
-    // Each has counted before any other has used what it got.
+    // Each has counted before the others have used their part.
     for (const one of all) assert.ok(one.takeTarget() && ++held > 0);
     for (const one of [...all, ...all]) {
       takeAll(() => one.takeClient() && ++held > 0);
@@ -88,7 +88,7 @@ test('workers share what there is, in whatever order they use it', () => {
   }
 });
 
-test('what is given back can be taken again without a count', () => {
+test('freed descriptors can be taken again without a count', () => {
   const source = new Source(36, () => 0);
   const descriptors = new Descriptors(1, () => {}, source);
   for (let turn = 0; turn < 1000; turn++) {
@@ -100,7 +100,7 @@ test('what is given back can be taken again without a count', () => {
   assert.is(source.counts, 1);
 });
 
-test('where the limit is not known nothing is counted', () => {
+test('without a known limit nothing is counted', () => {
   const source = new Source(Number.POSITIVE_INFINITY, () => 0);
   const descriptors = new Descriptors(1, () => {}, source);
   assert.is(
@@ -110,23 +110,23 @@ test('where the limit is not known nothing is counted', () => {
   assert.is(source.counts, 0);
 });
 
-test('a count that fails means that there are none; it is told once, and once that there are some again', () => {
-  const told: Told[] = [];
+test('a failed count means no descriptors; shortage and recovery are each logged once', () => {
+  const logged: LogLine[] = [];
   const source = new Source(100, () => 0);
-  const descriptors = new Descriptors(1, (level, message) => told.push({ level, message }), source);
+  const descriptors = new Descriptors(1, (level, message) => logged.push({ level, message }), source);
   assert.ok(descriptors.takeTarget());
   source.fails = true;
   const taken = takeAll(() => descriptors.takeTarget()) + 1;
-  // It does not count again at once: some refusals pass in silence.
-  for (let turn = 0; turn < 1_000_000 && told.length === 0; turn++) assert.not.ok(descriptors.takeTarget());
+  // It does not count again at once, so some refusals are not logged.
+  for (let turn = 0; turn < 1_000_000 && logged.length === 0; turn++) assert.not.ok(descriptors.takeTarget());
   for (let turn = 0; turn < 1000; turn++) assert.not.ok(descriptors.takeTarget());
   assert.equal(
-    told.map(({ level }) => level),
+    logged.map(({ level }) => level),
     ['warn'],
   );
   for (let turn = 0; turn < taken; turn++) descriptors.freeTarget();
   assert.equal(
-    told.map(({ level }) => level),
+    logged.map(({ level }) => level),
     ['warn', 'info'],
   );
 });

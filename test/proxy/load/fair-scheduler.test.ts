@@ -5,7 +5,7 @@ import { FairScheduler, type ScheduledTask } from '../../../src/proxy/load/fair-
 
 const immediate = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Wants so many turns, each of so many milliseconds. */
+/** A task that takes a number of turns of a number of milliseconds. */
 class Worker implements ScheduledTask {
   constructor(
     readonly turns: FairScheduler,
@@ -25,7 +25,7 @@ class Worker implements ScheduledTask {
   }
 }
 
-test('each has one turn a round, in the order in which they came', async () => {
+test('each task has one turn per round, in order of arrival', async () => {
   const turns = new FairScheduler();
   const seen: string[] = [];
   for (const [name, left] of [
@@ -42,7 +42,7 @@ test('each has one turn a round, in the order in which they came', async () => {
   assert.is(seen.join(''), 'abcaca');
 });
 
-test('a round that takes long is broken off, and goes on with those who had no turn', async () => {
+test('a long round is interrupted and continues with the tasks that had no turn', async () => {
   const turns = new FairScheduler();
   const seen: string[] = [];
   for (const name of ['a', 'b', 'c']) new Worker(turns, name, seen, 2, 5);

@@ -5,11 +5,11 @@ import { MemoryReturn, v8Collector } from '../../../src/proxy/load/memory-return
 
 const MIB = 1024 ** 2;
 
-/** A thread that is as busy, and collections that take as long, as the test says. */
+/** A thread with a given load and given durations of collections. */
 class Bench {
   busy = 0;
   took = 5;
-  /** Seconds at which there was a collection. */
+  /** Times of the collections in seconds. */
   readonly at: number[] = [];
   readonly #returns = new MemoryReturn(() => {}, {
     busy: () => this.busy,
@@ -20,7 +20,7 @@ class Bench {
   });
   #now = 0;
 
-  /** Looks ten times a second, for so many seconds. */
+  /** Sweeps ten times a second for a number of seconds. */
   run(seconds: number, connections: number, bytes = 0): void {
     const until = this.#now + seconds * 1000;
     while (this.#now < until) {
@@ -30,14 +30,14 @@ class Bench {
   }
 }
 
-test('after a crowd of slow clients has gone, garbage is collected: two seconds later, and twice more', () => {
+test('after a peak of slow clients, garbage is collected after two seconds and twice more', () => {
   const bench = new Bench();
   bench.run(10, 3000);
   bench.run(60, 3);
   assert.equal(bench.at, [12.1, 20.1, 28.1]);
 });
 
-test('buffers of a crowd count as well as its connections', () => {
+test('a fall in buffer memory counts like a fall in connections', () => {
   const bench = new Bench();
   bench.run(10, 200, 100 * MIB);
   bench.run(60, 150, 60 * MIB);
@@ -46,7 +46,7 @@ test('buffers of a crowd count as well as its connections', () => {
   assert.is(bench.at.length, 3);
 });
 
-test('steady, rising and gently varying load cause no collection', () => {
+test('steady, rising and slightly varying load causes no collection', () => {
   const bench = new Bench();
   bench.run(60, 5000, 50 * MIB);
   for (let at = 0; at < 60; at++) bench.run(1, at % 2 === 0 ? 5000 : 2600, at % 2 === 0 ? 50 * MIB : 26 * MIB);
@@ -54,13 +54,13 @@ test('steady, rising and gently varying load cause no collection', () => {
   assert.equal(bench.at, []);
 });
 
-test('few connections that come and go cause no collection', () => {
+test('small changes in connections cause no collection', () => {
   const bench = new Bench();
   for (let at = 0; at < 60; at++) bench.run(1, at % 2 === 0 ? 250 : 0, at % 2 === 0 ? 7 * MIB : 0);
   assert.equal(bench.at, []);
 });
 
-test('a crowd that leaves step by step is collected to its last', () => {
+test('after a gradual fall, the last collection follows the last step', () => {
   const bench = new Bench();
   for (let left = 4000; left > 0; left -= 100) bench.run(1, left);
   const last = bench.at.length;
@@ -68,13 +68,13 @@ test('a crowd that leaves step by step is collected to its last', () => {
   assert.ok(last > 0 && bench.at.length > last, bench.at.join(' '));
 });
 
-test('load that comes in waves costs a collection every eight seconds at most', () => {
+test('load in waves causes at most one collection per eight seconds', () => {
   const bench = new Bench();
   for (let at = 0; at < 200; at++) bench.run(1, at % 4 < 2 ? 5000 : 10);
   for (let at = 1; at < bench.at.length; at++) assert.ok(bench.at[at]! - bench.at[at - 1]! > 7.9, bench.at.join(' '));
 });
 
-test('a busy thread is left alone until it is idle', () => {
+test('a busy thread collects only when it becomes idle', () => {
   const bench = new Bench();
   bench.run(10, 3000);
   bench.busy = 0.6;
@@ -85,7 +85,7 @@ test('a busy thread is left alone until it is idle', () => {
   assert.is(bench.at.length, 1);
 });
 
-test('collections that take long are further apart, and all within a minute', () => {
+test('long collections are further apart, but all within a minute', () => {
   const bench = new Bench();
   bench.took = 30;
   bench.run(10, 3000);
@@ -98,7 +98,7 @@ test('collections that take long are further apart, and all within a minute', ()
   assert.equal(slow.at, [12.1, 37.1, 62.1]);
 });
 
-test('a collection lets go of the blocks that are kept', () => {
+test('a collection releases kept blocks', () => {
   const taken = Array.from({ length: 1000 }, () => blocks.take(64 * 1024));
   for (const block of taken) blocks.give(block);
   assert.ok(blocks.spare > 0);
@@ -108,10 +108,10 @@ test('a collection lets go of the blocks that are kept', () => {
   assert.is(blocks.spare, 0);
 });
 
-test('V8 collects on request, and tells how busy this thread is', async () => {
+test('V8 collects on request and reports the load of this thread', async () => {
   const { busy, collect } = v8Collector();
   const dropped = Array.from({ length: 100 }, (_, at) => new WeakRef({ at }));
-  // What a WeakRef was made with lives until the turn ends.
+  // The target of a new WeakRef lives until the end of the turn.
   await new Promise((resolve) => setTimeout(resolve, 1));
   assert.ok(collect() > 0);
   const freed = dropped.filter((one) => one.deref() === undefined).length;

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type MemorySource, Overload, v8Memory } from '../../../src/proxy/load/overload.js';
 
-/** Memory of 1000 bytes that does what the test says, and a watch over it. */
+/** Simulated memory of 1000 bytes, with an Overload that watches it. */
 class Bench {
   heap = 0;
   outside = 0;
@@ -32,7 +32,7 @@ class Bench {
     return [this.watch.shedding, this.watch.shrinking];
   }
 
-  /** A full collection leaves this much, and two looks follow. */
+  /** A full collection leaves this many bytes; two sweeps follow. */
   collect(heap: number, outside = 0): [boolean, boolean] {
     this.heap = heap;
     this.outside = outside;
@@ -42,7 +42,7 @@ class Bench {
   }
 }
 
-test('garbage is no load: without a full collection nobody is shed', () => {
+test('garbage does not count: no shedding without a full collection', () => {
   const bench = new Bench();
   bench.heap = 990;
   for (let at = 0; at < 100; at++) assert.equal(bench.look(), [false, false]);
@@ -51,7 +51,7 @@ test('garbage is no load: without a full collection nobody is shed', () => {
   assert.equal(bench.look(), [false, false]);
 });
 
-test('what a collection leaves above the bounds sheds, then shrinks; each ends five points below', () => {
+test('memory above the limits after a collection sheds, then shrinks; each ends five points below its limit', () => {
   const bench = new Bench();
   assert.equal(bench.collect(850), [false, false]);
   assert.equal(bench.collect(851), [true, false]);
@@ -66,7 +66,7 @@ test('what a collection leaves above the bounds sheds, then shrinks; each ends f
   );
 });
 
-test('buffers outside the heap count, once those that died are freed', () => {
+test('buffers outside the heap count after dead ones are freed', () => {
   const bench = new Bench();
   bench.heap = 400;
   bench.outside = 500;
@@ -77,7 +77,7 @@ test('buffers outside the heap count, once those that died are freed', () => {
   assert.equal(bench.look(), [false, false], 'new ones may be garbage by now');
 });
 
-test('collections that follow each other without end hide nothing', () => {
+test('frequent collections do not prevent the check', () => {
   const bench = new Bench();
   bench.heap = 950;
   const seen: boolean[] = [];
@@ -94,7 +94,7 @@ test('collections that follow each other without end hide nothing', () => {
   assert.not.ok(bench.watch.shedding);
 });
 
-test('a collection is not believed for ever: who is let in will tell', () => {
+test('the result of a collection expires, and connections are accepted again', () => {
   const bench = new Bench();
   assert.equal(bench.collect(900), [true, false]);
   assert.equal(bench.look(9000), [true, false]);
@@ -102,7 +102,7 @@ test('a collection is not believed for ever: who is let in will tell', () => {
   assert.equal(bench.collect(900), [true, false]);
 });
 
-test('a bound of 0 is none', () => {
+test('a limit of 0 is disabled', () => {
   const bench = new Bench();
   bench.watch.entry = { shedAbove: 0, shrinkAbove: 0 };
   assert.equal(bench.collect(1000), [false, false]);
@@ -110,13 +110,13 @@ test('a bound of 0 is none', () => {
   assert.equal(bench.collect(1000), [false, true]);
 });
 
-test('a watch that is closed observes no more', () => {
+test('a closed watch observes nothing', () => {
   const bench = new Bench();
   bench.watch.close();
   assert.not.ok(bench.observed);
 });
 
-test('V8 tells of its full collections and of this thread’s memory', async () => {
+test('V8 reports full collections and the memory of this thread', async () => {
   const { heap, outside, limit } = v8Memory.read();
   assert.ok(heap > 1e6 && heap < limit);
   assert.ok(outside > 0);

@@ -1,4 +1,4 @@
-/** Accepted sockets that read into the thread's buffer: what gw takes for granted of node:net without a contract. */
+/** Accepted sockets that read into the thread's buffer: undocumented behavior of node:net that gw relies on. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -30,7 +30,7 @@ test.after.each(({ server, client }) => {
   server.close();
 });
 
-/** Keeps a copy of all that is read. */
+/** Records a copy of all reads. */
 function recorder(): { readonly text: () => string; readonly lent: boolean[]; readonly read: Reader } {
   let all = '';
   const lent: boolean[] = [];
@@ -41,10 +41,10 @@ function recorder(): { readonly text: () => string; readonly lent: boolean[]; re
   return { text: () => all, lent, read };
 }
 
-test('this Node lets an accepted connection read into one buffer', async ({ accepted, client }) => {
+test('this version of Node permits accepted connections to read into one buffer', async ({ accepted, client }) => {
   const { text, lent, read } = recorder();
   const socket = readIntoShared(accepted, WRITE_BUFFER, read);
-  assert.is(socket === accepted, process.platform === 'win32', 'the handle could be taken');
+  assert.is(socket === accepted, process.platform === 'win32', 'the handle was taken');
   assert.is(socket.remotePort, client.localPort);
   assert.is(socket.writableHighWaterMark, WRITE_BUFFER);
   client.write('one');
@@ -72,7 +72,7 @@ inOneBuffer('all connections read into the same buffer, one after the other', as
   other.destroy();
 });
 
-test('a pause stops reading, and what came meanwhile is read after it', async ({ accepted, client }) => {
+test('a pause stops reading, and pending bytes are read after resume', async ({ accepted, client }) => {
   const { text, read } = recorder();
   const socket = readIntoShared(accepted, WRITE_BUFFER, read);
   socket.pause();
@@ -84,7 +84,7 @@ test('a pause stops reading, and what came meanwhile is read after it', async ({
   socket.destroy();
 });
 
-test('the client’s FIN ends one half alone', async ({ accepted, client }) => {
+test('the client’s FIN ends only one direction', async ({ accepted, client }) => {
   const { text, read } = recorder();
   const socket = readIntoShared(accepted, WRITE_BUFFER, read);
   const ended = once(socket, 'end');
@@ -97,10 +97,7 @@ test('the client’s FIN ends one half alone', async ({ accepted, client }) => {
   assert.is(String((await replied)[0]), 'after');
 });
 
-test('the server closes at once: it counts none of the sockets whose handle was taken', async ({
-  server,
-  accepted,
-}) => {
+test('the server closes at once, because sockets without a handle do not count', async ({ server, accepted }) => {
   const socket = readIntoShared(accepted, WRITE_BUFFER, () => {});
   await delay(5);
   const closed = once(server, 'close');
@@ -110,7 +107,7 @@ test('the server closes at once: it counts none of the sockets whose handle was 
   socket.destroy();
 });
 
-test('a socket without such a handle tells of its reads by data', async ({ accepted }) => {
+test('a socket without such a handle reports reads by data events', async ({ accepted }) => {
   const plain = new Socket();
   const { text, lent, read } = recorder();
   assert.is(readIntoShared(plain, WRITE_BUFFER, read), plain);
@@ -121,7 +118,7 @@ test('a socket without such a handle tells of its reads by data', async ({ accep
   accepted.destroy();
 });
 
-test('a socket that was read from already stays as it is', async ({ accepted, client }) => {
+test('a socket with earlier reads stays unchanged', async ({ accepted, client }) => {
   client.write('early');
   await once(accepted, 'readable');
   const { text, read } = recorder();

@@ -4,7 +4,7 @@ import { type BatchedWriter, WriteBatcher } from '../../../src/proxy/load/write-
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Writes its name once for each time that it was added. */
+/** Records its name for each write. */
 class Writer implements BatchedWriter {
   #waiting = 0;
 
@@ -24,7 +24,7 @@ class Writer implements BatchedWriter {
   }
 }
 
-test('what a turn brings is written at its end, in order', async () => {
+test('writes of a turn are made at its end, in order', async () => {
   const batcher = new WriteBatcher();
   const written: string[] = [];
   for (const name of ['a', 'b', 'c']) new Writer(batcher, name, written).add();
@@ -33,7 +33,7 @@ test('what a turn brings is written at its end, in order', async () => {
   assert.is(written.join(''), 'abc');
 });
 
-test('many do not wait for the end of the turn', async () => {
+test('a full batch is written before the end of the turn', async () => {
   const batcher = new WriteBatcher();
   const written: string[] = [];
   for (let i = 0; i < 40; i++) new Writer(batcher, String(i), written).add();
@@ -45,7 +45,7 @@ test('many do not wait for the end of the turn', async () => {
   );
 });
 
-test('what writing brings about is written as well, once', async () => {
+test('writes caused by writing are made once', async () => {
   const batcher = new WriteBatcher();
   const written: string[] = [];
   const second = new Writer(batcher, 'second', written);
@@ -62,7 +62,7 @@ test('what writing brings about is written as well, once', async () => {
   assert.is(written.filter((name) => name === 'second').length, 20);
 });
 
-test('where there is one write a turn it is made at once, and gathering is tried again when there are many', async () => {
+test('with one write per turn batching stops, and it is tried again with many writes', async () => {
   const batcher = new WriteBatcher();
   const written: string[] = [];
   const one = new Writer(batcher, '.', written);
@@ -85,7 +85,7 @@ test('where there is one write a turn it is made at once, and gathering is tried
   await turn();
 });
 
-test('turns that bring enough go on being gathered', async () => {
+test('batching continues while turns have enough writes', async () => {
   const batcher = new WriteBatcher();
   const written: string[] = [];
   const one = new Writer(batcher, '.', written);

@@ -1,4 +1,4 @@
-/** Bytes that wait to be written lie in blocks that are used again: never while anybody may still read them. */
+/** Bytes that wait to be written are in reusable blocks, which must not be reused before the write has ended. */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -37,10 +37,10 @@ async function pairs(secure: boolean, count: number): Promise<{ made: Pair[]; cl
 }
 
 for (const secure of [false, true]) {
-  test(`no reader sees another's bytes, whoever is cut off meanwhile (${secure ? 'TLS' : 'TCP'})`, async () => {
+  test(`no reader sees bytes of another, even if some disconnect (${secure ? 'TLS' : 'TCP'})`, async () => {
     const random = seeded(secure ? 7 : 8);
     const { made, close } = await pairs(secure, 12);
-    // Bytes lie in it only while they are handed over, as in what a thread reads into.
+    // The buffer is reused for each write, like the read buffer of a thread.
     const lent = Buffer.alloc(64 * 1024);
     const streams = made.map((pair, at) => ({ ...pair, at, wrote: createHash('sha256'), left: 60 }));
     for (let turn = 0; streams.some(({ left }) => left > 0); turn++) {
@@ -52,7 +52,7 @@ for (const secure of [false, true]) {
         writeBody(stream.writer, `${length}\n`, lent, 0, length, '\n');
         stream.wrote.update(`${length}\n`).update(lent.subarray(0, length)).update('\n');
         lent.fill(0xff);
-        // Half of them go with bytes in flight.
+        // Half of them disconnect with bytes in flight.
         if (stream.at % 2 === 1 && stream.left === 30) {
           stream.writer.destroy();
           stream.left = 0;
@@ -84,7 +84,7 @@ for (const secure of [false, true]) {
   });
 }
 
-test('what a slow reader is owed takes at most about twice its bytes', async () => {
+test('unsent bytes of a slow reader take at most about twice their size', async () => {
   const { made, close } = await pairs(false, 1);
   const { writer, reader } = made[0]!;
   const piece = Buffer.alloc(9 * 1024, 'x');

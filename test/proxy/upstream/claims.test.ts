@@ -1,4 +1,4 @@
-/** Who may have one of the last connections to a target. */
+/** Shares of the last free connections to a target. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Claims } from '../../../src/proxy/upstream/claims.js';
@@ -21,7 +21,7 @@ class Client extends IdleUser {
 
 type Held = Pick<ReplyConnection, 'claim' | 'user'>;
 
-/** Claims on `most` connections, and a way to take one. */
+/** Claims on `most` connections, and a function that takes one. */
 function made(most: number): { claims: Claims; take: (user: Client) => ReplyConnection; held: Set<ReplyConnection> } {
   const { program } = generationOf(specOf('http://127.0.0.1:1', {}), new StatsRegistry({ workers: 1 }));
   const held = new Set<ReplyConnection>();
@@ -37,7 +37,7 @@ function made(most: number): { claims: Claims; take: (user: Client) => ReplyConn
   return { claims, take, held };
 }
 
-test('one address has four fifths at most, however often connections change hands', () => {
+test('one address has at most four fifths, however often connections are reassigned', () => {
   const { claims, take, held } = made(100);
   const one = new Client('one');
   const other = new Client('other');
@@ -60,7 +60,7 @@ test('one address has four fifths at most, however often connections change hand
   assert.not(claims.allow(one, held.size));
 });
 
-test('few connections are not divided', () => {
+test('a small number of connections is not divided', () => {
   for (const most of [1, 2, 4]) {
     const { claims, take, held } = made(most);
     while (held.size < most && claims.allow(new Client('one'), held.size)) take(new Client('one'));
@@ -68,7 +68,7 @@ test('few connections are not divided', () => {
   }
 });
 
-test('bodies that have not all come have three quarters, and no more when they have come', () => {
+test('incomplete bodies have at most three quarters, and do not count once complete', () => {
   const { claims, take, held } = made(8);
   const part = new Client('one', true);
   const taken: ReplyConnection[] = [];
@@ -92,14 +92,14 @@ class Holder {
   shed(): void {}
 }
 
-test('a client that is waited for falls behind; one that keeps the pace, or whose target is slow, does not', () => {
+test('a stalled client accumulates debt; a fast client, or one with a slow target, does not', () => {
   const slow = new SlowClients();
   const [stalled, fast, busy] = [new Holder(), new Holder(), new Holder()] as const;
   busy.awaitsClient = false;
   for (const user of [stalled, fast, busy]) slow.watch(user, 0);
   stalled.clientBytes = 4_000_000;
   for (let now = 100; now <= 5000; now += 100) {
-    // In large parts, as kernels have it.
+    // In large parts, like the buffers of a kernel.
     if (now % 800 === 0) fast.clientBytes += 800_000;
     slow.sweep(now);
     if (now < 1900) continue;

@@ -1,4 +1,4 @@
-/** Who gets the connections to a target when there are fewer than are asked for. */
+/** Assignment of connections to a target when they are short. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 import { suite } from 'uvu';
@@ -36,7 +36,7 @@ interface Made {
   close(): void;
 }
 
-/** A target that accepts and says nothing. `more`: lines of its service. */
+/** A target that accepts and never replies. `more`: lines of its service. */
 async function targetWith(descriptors: Descriptors, more = ''): Promise<Made> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -66,15 +66,18 @@ async function targetWith(descriptors: Descriptors, more = ''): Promise<Made> {
   return { target, server, turns, close };
 }
 
-test('without descriptors those who wait go on waiting for what is open', async () => {
+test('without descriptors, exchanges wait for the open connections', async () => {
   let used = 0;
   const { target, close } = await targetWith(new Descriptors(1, () => {}, { limit: () => 18, inUse: () => used }));
   const users = [0, 1, 2, 3].map(() => new Asking());
   target.acquire(users[0]!);
   used = 2;
   for (const user of users.slice(1)) target.acquire(user);
-  await until(() => users[0]!.connection !== undefined && users[1]!.connection !== undefined, 'both that there may be');
-  // One goes, and one may be opened in its place.
+  await until(
+    () => users[0]!.connection !== undefined && users[1]!.connection !== undefined,
+    'both permitted connections',
+  );
+  // One closes, and a new one can be opened.
   users[0]!.connection!.abandon();
   await until(() => users[2]!.connection !== undefined, 'the third');
   assert.equal([users[3]!.connection, users[3]!.error], [undefined, undefined]);
@@ -83,11 +86,14 @@ test('without descriptors those who wait go on waiting for what is open', async 
   close();
 });
 
-test('while turns are held those who wait get nothing; then what has become free, in their order', async () => {
+test('while turns are held, waiting exchanges get nothing; then the free connections, in order', async () => {
   const { target, turns, close } = await targetWith(new Descriptors(1, () => {}), 'max_connections = 2');
   const users = [0, 1, 2, 3, 4].map(() => new Asking());
   for (const user of users) target.acquire(user);
-  await until(() => users[0]!.connection !== undefined && users[1]!.connection !== undefined, 'both that there may be');
+  await until(
+    () => users[0]!.connection !== undefined && users[1]!.connection !== undefined,
+    'both permitted connections',
+  );
   turns.hold();
   users[0]!.connection!.giveBack();
   users[1]!.connection!.giveBack();
@@ -96,10 +102,10 @@ test('while turns are held those who wait get nothing; then what has become free
   users[2]!.over = true;
   turns.release();
   await turn();
-  assert.is(users[2]!.connection, undefined, 'gone meanwhile');
+  assert.is(users[2]!.connection, undefined, 'ended meanwhile');
   assert.ok(users[3]!.connection !== undefined && users[4]!.connection !== undefined);
   assert.is.not(users[3]!.connection, users[4]!.connection);
-  // And so the next time.
+  // The same again.
   const last = new Asking();
   target.acquire(last);
   turns.hold();
@@ -110,7 +116,7 @@ test('while turns are held those who wait get nothing; then what has become free
   close();
 });
 
-test('who asks while those who waited longer have their turn still to come stands behind them', async () => {
+test('a new exchange queues behind exchanges whose turn is scheduled', async () => {
   const { target, turns, close } = await targetWith(new Descriptors(1, () => {}), 'max_connections = 1');
   const [first, old, young] = [new Asking(), new Asking(), new Asking()] as const;
   target.acquire(first);
@@ -128,7 +134,7 @@ test('who asks while those who waited longer have their turn still to come stand
   close();
 });
 
-test('a reload that allows more connections lets those who wait have them', async () => {
+test('a reload that permits more connections serves waiting exchanges', async () => {
   const { target, close } = await targetWith(new Descriptors(1, () => {}), 'max_connections = 1');
   const users = [0, 1, 2, 3].map(() => new Asking());
   for (const user of users) target.acquire(user);
@@ -139,13 +145,13 @@ test('a reload that allows more connections lets those who wait have them', asyn
 });
 
 for (const after of [false, true])
-  test(`a target that retires ${after ? 'behind' : 'before'} a release while turns are held keeps the connection for who waits`, async () => {
+  test(`a target that retires ${after ? 'after' : 'before'} a release while turns are held serves the waiting exchange`, async () => {
     const { target, server, turns, close } = await targetWith(new Descriptors(1, () => {}), 'max_connections = 1');
     const [first, old] = [new Asking(), new Asking()] as const;
     target.acquire(first);
     target.acquire(old);
     await until(() => first.connection !== undefined, 'the first');
-    // It serves those that are connected, and accepts no more.
+    // It serves open connections and accepts no new ones.
     server.close();
     if (!after) target.retire();
     turns.hold();

@@ -19,14 +19,14 @@ class Waiting extends IdleUser {
 const nameOf = (user: UpstreamUser | undefined): string | undefined =>
   user instanceof Waiting ? user.name : undefined;
 
-test('whoever came first is served first, whether or not it shares', () => {
+test('exchanges are served in order of arrival, sharing or not', () => {
   const queue = new WaitQueue();
   for (const [at, name] of ['a', 'b', 'c', 'd'].entries()) queue.push(new Waiting(name, at % 2 === 0), at, 10, 9);
   assert.equal(queue.nextSharing() && queue.length, 3, 'a');
   assert.equal([queue.next(), queue.next(), queue.next(), queue.next()].map(nameOf), ['b', 'c', 'd', undefined]);
 });
 
-test('the bound holds, and those whose exchanges are over make room', () => {
+test('the limit holds, and ended exchanges free their places', () => {
   const queue = new WaitQueue();
   const users = ['a', 'b'].map((name) => new Waiting(name, false));
   for (const user of users) assert.ok(queue.push(user, 0, 10, 2));
@@ -36,7 +36,7 @@ test('the bound holds, and those whose exchanges are over make room', () => {
   assert.equal([queue.next(), queue.next(), queue.next()].map(nameOf), ['b', 'd', undefined]);
 });
 
-test('those whose time is over come out in order, and only they', () => {
+test('only expired exchanges are returned, in order', () => {
   const queue = new WaitQueue();
   for (const [at, name] of ['a', 'b', 'c'].entries()) queue.push(new Waiting(name, at === 1), at, 10, 9);
   assert.is(queue.nextExpired(9), undefined);
@@ -58,7 +58,7 @@ class Client extends Waiting {
   }
 }
 
-test('client addresses are served in turn: one with many exchanges has no other wait for all', () => {
+test('client addresses are served in turn: many exchanges of one do not delay another', () => {
   const queue = new WaitQueue();
   for (const name of ['a1', 'a2', 'a3', 'a4', 'b1', 'b2', 'c1']) queue.push(new Client(name, name.charAt(0)), 0, 10, 9);
   const order = Array.from({ length: 8 }, () => nameOf(queue.next()));
@@ -66,7 +66,7 @@ test('client addresses are served in turn: one with many exchanges has no other 
   assert.is(queue.length, 0);
 });
 
-test('an address that may have nothing keeps nobody behind it', () => {
+test('an address without a free share does not block others', () => {
   const queue = new WaitQueue();
   for (const name of ['a1', 'a2', 'b1', 'b2']) queue.push(new Client(name, name.charAt(0)), 0, 10, 9);
   const notA = ({ clientKey }: UpstreamUser): boolean => clientKey !== 'a';
@@ -74,20 +74,20 @@ test('an address that may have nothing keeps nobody behind it', () => {
   assert.equal([queue.next(), queue.next()].map(nameOf), ['a1', 'a2']);
 });
 
-test('bodies that have not all come keep no whole request waiting', () => {
+test('incomplete bodies do not block complete requests', () => {
   const queue = new WaitQueue();
   const parts = Array.from({ length: 100 }, (_, at) => new Client(`part ${at}`, `client ${at}`, true));
   for (const part of parts) queue.push(part, 0, 10, 999);
   queue.push(new Client('whole', 'other'), 1, 10, 999);
   const whole = ({ streams }: UpstreamUser): boolean => !streams;
   assert.is(nameOf(queue.next(whole)), 'whole');
-  // The rest of one has come meanwhile: it is found, some time.
+  // One body has become complete meanwhile, and is found eventually.
   parts[77]!.streams = false;
   const found = Array.from({ length: 10 }, () => nameOf(queue.next(whole))).filter((name) => name !== undefined);
   assert.equal(found, ['part 77']);
 });
 
-test('a random history gives what a plain list gives', () => {
+test('a random sequence gives the same result as a plain list', () => {
   const random = seeded(7);
   const queue = new WaitQueue();
   let list: Waiting[] = [];

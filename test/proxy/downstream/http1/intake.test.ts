@@ -4,7 +4,7 @@ import { Intake } from '../../../../src/proxy/downstream/http1/intake.js';
 
 const MAX = 64 * 1024;
 
-/** A buffer that is read into again and again, as connections of a thread do. */
+/** A shared buffer that all reads of a thread reuse. */
 class Shared {
   readonly buffer = Buffer.alloc(256);
 
@@ -14,7 +14,7 @@ class Shared {
   }
 }
 
-test('what is left of a lent buffer survives the next read into it', () => {
+test('unconsumed bytes of a lent buffer survive the next read into it', () => {
   const shared = new Shared();
   const intake = new Intake();
   intake.push(shared.buffer, shared.read('GET / HTTP/1.1\r\nHo'), true);
@@ -29,7 +29,7 @@ test('what is left of a lent buffer survives the next read into it', () => {
   assert.is(intake.text(MAX), 'GET');
 });
 
-test('a lent buffer that is used up is not copied, and bytes behind the read are none of it', () => {
+test('a consumed lent buffer is not copied, and bytes after the read are ignored', () => {
   const shared = new Shared();
   const intake = new Intake();
   intake.push(shared.buffer, shared.read('abc'), true);
@@ -41,7 +41,7 @@ test('a lent buffer that is used up is not copied, and bytes behind the read are
   assert.is(intake.takeAll(), undefined);
 });
 
-test('a body is read no further than what came', () => {
+test('a body is read up to the received bytes only', () => {
   const shared = new Shared();
   const intake = new Intake();
   intake.body.begin('length', 6);
@@ -57,7 +57,7 @@ test('a body is read no further than what came', () => {
   assert.is(intake.takeAll()?.toString(), 'GET');
 });
 
-test('what is taken of a lent buffer is the caller’s to keep', () => {
+test('bytes taken from a lent buffer are copied', () => {
   const shared = new Shared();
   const intake = new Intake();
   intake.push(shared.buffer, shared.read('upgrade bytes'), true);
@@ -68,7 +68,7 @@ test('what is taken of a lent buffer is the caller’s to keep', () => {
   assert.ok(intake.empty);
 });
 
-test('a head may end only when a line has come, or too much', () => {
+test('a head can end only after a new line or at the size limit', () => {
   const intake = new Intake();
   intake.push(Buffer.from('GET / HT'), 8, false);
   assert.ok(intake.headMayEnd(100));
@@ -80,7 +80,7 @@ test('a head may end only when a line has come, or too much', () => {
   assert.ok(intake.headMayEnd(100));
 });
 
-test('the end of a head that nobody looked for yet is not forgotten when bytes without a line come behind it', () => {
+test('an unread end of a head is found after further bytes without a line end', () => {
   const intake = new Intake();
   const push = (text: string): void => intake.push(Buffer.from(text), text.length, false);
   push('POST / HTTP/1.1\r\nHost: a');
@@ -90,7 +90,7 @@ test('the end of a head that nobody looked for yet is not forgotten when bytes w
   assert.ok(intake.headMayEnd(100));
 });
 
-test('only the head of what is long is decoded, and never much more than may be', () => {
+test('of long input only the head is decoded, up to about the limit', () => {
   const intake = new Intake();
   const head = `GET / HTTP/1.1\r\nHost: a\r\n\r\n`;
   const all = Buffer.from(head + 'x'.repeat(10_000));

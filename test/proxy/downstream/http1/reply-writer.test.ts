@@ -1,4 +1,4 @@
-/** Replies that a client does not read: what is held, so that the target is done with it, and what is not. */
+/** Replies that a client does not read: how much is buffered, so that the target connection becomes free. */
 import { Socket } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -11,7 +11,7 @@ const KIB = 1024;
 const MIB = 1024 ** 2;
 const test = suite('reply writer');
 
-/** A socket whose other end reads when it is told to. */
+/** A socket whose other end reads on demand. */
 class Unread extends Socket {
   readonly #parts: Buffer[] = [];
   #waiting: (() => void)[] = [];
@@ -53,7 +53,7 @@ function made(budget = new BodyBudget(256 * MIB)): { socket: Unread; writer: Rep
 
 const piece = Buffer.alloc(32 * KIB, 'x');
 
-/** Gives pieces as long as more is asked for. Returns how many. */
+/** Writes pieces while the writer accepts more. Returns the number of pieces. */
 function fill(writer: ReplyWriter, most: number): number {
   for (let given = 1; given <= most; given++) {
     if (!writer.body(piece, 0, piece.length, given === most)) return given;
@@ -61,7 +61,7 @@ function fill(writer: ReplyWriter, most: number): number {
   return most;
 }
 
-test('a reply that can be held is taken whole, and the client gets it as it reads', async () => {
+test('a reply that fits the buffer is accepted completely and sent as the client reads', async () => {
   const { socket, writer, budget } = made();
   writer.begin('head\r\n\r\n', 'length', 20 * piece.length);
   assert.is(fill(writer, 20), 20);
@@ -72,7 +72,7 @@ test('a reply that can be held is taken whole, and the client gets it as it read
   assert.equal([budget.used, writer.unsent], [0, 0]);
 });
 
-test('a reply of unknown length is held up to the bound, and goes on when the client reads', async () => {
+test('a reply of unknown length is buffered up to the limit and continues when the client reads', async () => {
   const { socket, writer, budget } = made();
   writer.begin('', 'chunked', -1);
   const given = fill(writer, 1000);
@@ -85,20 +85,20 @@ test('a reply of unknown length is held up to the bound, and goes on when the cl
   assert.ok(socket.text === `${`8000\r\n${'x'.repeat(piece.length)}\r\n`.repeat(given)}3\r\nxxx\r\n0\r\n\r\n`);
 });
 
-test('what is too much to be held is not: the target waits', () => {
+test('a reply over the buffer limit pauses the target', () => {
   const { writer, budget } = made();
   writer.begin('', 'length', 10 * MIB);
   assert.is(fill(writer, 100), 2);
   assert.is(budget.used, 0);
 });
 
-test('without memory for bodies the target waits', () => {
+test('without memory for bodies the target is paused', () => {
   const { writer } = made(new BodyBudget(0));
   writer.begin('', 'length', 4 * piece.length);
   assert.is(fill(writer, 4), 2);
 });
 
-test('a thousand small parts are held in few blocks, not in a thousand', () => {
+test('a thousand small parts are buffered in few blocks', () => {
   const { socket, writer, budget } = made();
   writer.begin('', 'chunked', -1);
   fill(writer, 2);
@@ -108,7 +108,7 @@ test('a thousand small parts are held in few blocks, not in a thousand', () => {
   assert.ok(budget.used <= 16 * KIB, String(budget.used));
 });
 
-test('what frames small chunks is no debt of the client that has them to read', async () => {
+test('chunk framing does not count as unread bytes of the client', async () => {
   const { socket, writer } = made();
   writer.reset();
   writer.begin('head\r\n\r\n', 'chunked', -1);
@@ -126,7 +126,7 @@ test('what frames small chunks is no debt of the client that has them to read', 
   assert.is(writer.beganAt, socket.text.length);
 });
 
-test('memory comes back from a reply that is cut, and from a client that leaves', async () => {
+test('an aborted reply and a client disconnect free the memory', async () => {
   const { socket, writer, budget } = made();
   writer.begin('', 'chunked', -1);
   fill(writer, 1000);
