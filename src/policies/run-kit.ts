@@ -178,11 +178,14 @@ export class Template {
   readonly #isField: readonly boolean[];
   /** The text itself where no part is a variable. */
   readonly constant: string | undefined;
+  /** Whether a variable is about the consumer. */
+  readonly usesConsumer: boolean;
   #urlParts: readonly (string | ReturnType<typeof urlReader>)[] | undefined = undefined;
 
   constructor(readonly plan: TemplateEntry) {
     this.#parts = plan.map((part) => (typeof part === 'string' ? part : readerOf(part.var)));
     this.#isField = plan.map((part) => typeof part !== 'string' && /^re(quest|ply)\.header\./.test(part.var));
+    this.usesConsumer = plan.some((part) => typeof part !== 'string' && part.var.startsWith('consumer.'));
     this.constant = plan.every((part) => typeof part === 'string') ? plan.join('') : undefined;
   }
 

@@ -29,7 +29,7 @@ use = "api-key"
 optional = true
 [policy.hsts]
 use = "headers"
-reply.set = { strict-transport-security = "max-age=600", x-consumer = "{consumer.name}" }
+reply.set = { strict-transport-security = "max-age=600", x-consumer = "of {consumer.name}" }
 reply.add = { x-status = "{reply.status}" }
 `;
 const ROUTE = 'policies = ["pages", "keys", "hsts"]';
@@ -165,7 +165,9 @@ const PROVOKED: { readonly [code: string]: (context: Context) => Promise<RawRepl
   'request/rewrite': asks(GET.replace('\r\n\r\n', '\r\nX-Tenant: ..\r\n\r\n'), faults.never, {
     route: 'rewrite = "/{request.header.x-tenant}/x"',
   }),
-  'request/timeout': asks(`${POST}Content-Length: 10\r\n\r\nabc`, faults.never, { route: 'timeout = "100ms"' }),
+  'request/timeout': asks(`${POST}Content-Length: 10\r\n\r\nabc`, faults.never, {
+    listener: 'body_timeout = "100ms"',
+  }),
   'request/too-slow': async ({ target, plane }) => {
     await plane.load(specWith(target.url, { listener: 'min_body_rate = "2KiB"' }));
     target.respond = faults.never;

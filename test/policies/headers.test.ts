@@ -97,6 +97,25 @@ test('an unknown variable in a bundle rejects the generation', () => {
   assert.throws(() => runHalves['headers']!(plan, host(world())), /no\.such/);
 });
 
+test('a reply field that names the consumer is left out where none is known', () => {
+  const policy = create(
+    'headers',
+    'reply.set = { x-owner = "of {consumer.name}", x-plain = "1" }\nreply.add = { x-more = "{consumer.tags.a}/" }',
+  );
+  const consumer = { name: 'acme', apiKeys: [], tags: { a: 'b' } };
+  for (const [on, expected] of [
+    [exchange(), [undefined, '1', undefined]],
+    [exchange({ consumer }), ['of acme', '1', 'b/']],
+  ] as const) {
+    const reply = targetReply([['x-owner', 'theirs']]);
+    policy.after?.(on, reply);
+    assert.equal(
+      ['x-owner', 'x-plain', 'x-more'].map((name) => reply.headers.get(name)),
+      [...expected],
+    );
+  }
+});
+
 test('decisions list the edits', () => {
   const decisions: Decision[] = [];
   const policy = create('headers', 'request.set = { x-a = "1" }\nrequest.remove = ["b"]\nreply.add = { x-c = "2" }');

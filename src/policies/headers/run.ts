@@ -24,13 +24,13 @@ class Edits {
   apply(headers: HeaderFields, exchange: Exchange, reply?: Reply): void {
     for (const name of this.#remove) headers.remove(name);
     for (const [name, template, isUrl] of this.#set) {
-      const value = isUrl ? template.renderUrl(exchange, reply) : template.renderField(exchange, reply);
+      const value = textOf(template, isUrl, exchange, reply);
       // A client must not get to fill in what the gateway has nothing to say for.
       if (value === '') headers.remove(name);
       else headers.set(name, value);
     }
     for (const [name, template, isUrl] of this.#add) {
-      const value = isUrl ? template.renderUrl(exchange, reply) : template.renderField(exchange, reply);
+      const value = textOf(template, isUrl, exchange, reply);
       if (value !== '') headers.append(name, value);
     }
   }
@@ -49,6 +49,12 @@ class Edits {
     ];
     return parts.join(', ');
   }
+}
+
+/** '' for no field. Replies may be made before a consumer is known: text without its name would say something else. */
+function textOf(template: Template, isUrl: boolean, exchange: Exchange, reply: Reply | undefined): string {
+  if (reply !== undefined && template.usesConsumer && exchange.consumer === undefined) return '';
+  return isUrl ? template.renderUrl(exchange, reply) : template.renderField(exchange, reply);
 }
 
 /** Throws, which rejects the generation, where a reference brought a byte that no field may carry. */
