@@ -1,4 +1,4 @@
-/** Liveness while strangers fill the admin API: 2,000 idle connections, and heads that come a byte a second. */
+/** Liveness under a flood of the admin API: 2,000 connections, idle or with heads at one byte per second. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,7 @@ match = "GET /hello"
 reply = { body = "hello" }
 `;
 
-/** Milliseconds that a probe took; rejects where it was not answered with 200. */
+/** Duration of a probe in milliseconds; rejects unless the reply is 200. */
 function probe(port: number): Promise<number> {
   const began = performance.now();
   return new Promise((resolve, reject) => {
@@ -42,7 +42,7 @@ function probe(port: number): Promise<number> {
   });
 }
 
-test(`probes are answered within a second while ${CONNECTIONS} connections come and stay`, async () => {
+test(`probes are answered within a second under ${CONNECTIONS} connections`, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'gw-admin-drill-'));
   const port = await freePort();
   const spec = join(folder, 'gateway.toml');
@@ -65,7 +65,7 @@ test(`probes are answered within a second while ${CONNECTIONS} connections come 
   }
   assert.ok(took.length > 20, `${took.length} probes`);
   const late = took.filter((ms) => ms > LATEST_MS).length;
-  // A machine that stands still for a moment makes one late; a server that is full makes all late.
+  // A pause of the machine delays one probe; a full server delays all.
   assert.ok(late <= took.length / 20, `${late} of ${took.length} took more than ${LATEST_MS} ms`);
   console.log(`${took.length} probes, the slowest ${Math.max(...took).toFixed(0)} ms`);
 });

@@ -1,4 +1,4 @@
-/** Thousands of slow clients come and go, and the gateway's memory returns to about where it was. */
+/** After thousands of slow clients, the memory of the gateway returns to about its previous level. */
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { ask, Crowd, GET, type Manner } from './slow-crowd.js';
 
 const KIB = 1024;
 const COUNT = 1000;
-/** Seconds that the crowd stays, less than a head may take. */
+/** Seconds that the clients stay, below the head timeout. */
 const STAYS = 7;
 /** Seconds after which memory must be back, and MiB that may be left over: heaps of glibc, and a warm V8. */
 const BACK_AFTER = 60;
@@ -30,7 +30,7 @@ const CROWD: readonly Manner[] = [
   { first: `GET /1000000 HTTP/1.1\r\n${HEAD}\r\n`, later: '', reads: 'nothing' },
 ];
 
-const test = suite('memory after a crowd');
+const test = suite('memory after a peak of clients');
 const onLinux = onlyWhere(existsSync('/proc/self/status'), 'there is no /proc', test);
 
 /** MiB of physical memory. */
@@ -42,7 +42,7 @@ async function warm(port: number): Promise<void> {
   await delay(1000);
 }
 
-/** Comes, stays and goes; returns the most memory meanwhile. */
+/** Runs the clients; returns the peak of memory. */
 async function attack(port: number, pid: number): Promise<number> {
   const crowd = new Crowd(port);
   for (let at = 0; at < COUNT; at++) {

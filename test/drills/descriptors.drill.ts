@@ -1,4 +1,4 @@
-/** More clients than descriptors, while targets use more than their share: every client is answered, and so is /livez. */
+/** More clients than descriptors, while targets exceed their share: every client and /livez get a reply. */
 import { readdirSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { connect, type Socket } from 'node:net';
@@ -14,7 +14,7 @@ import { ServedGateway } from '../support/gw-process.js';
 const REQUEST = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
 const LATEST_MS = 5000;
 
-/** Clients that ask one request behind the other, and connect again when they were turned away. */
+/** Clients that send one request after another, and reconnect after a rejection. */
 class Crowd {
   served = 0;
   refused = 0;
@@ -78,7 +78,7 @@ for (const [descriptors, first, then] of [
   [1024, 600, 1000],
   [256, 200, 300],
 ] as const) {
-  test(`${descriptors} descriptors, ${first} and then ${then} more clients: none is left without a reply`, async () => {
+  test(`${descriptors} descriptors, ${first} and then ${then} more clients: all get a reply`, async () => {
     const origin = await startOrigin();
     const spec = join(temporaryFolder(), 'gateway.toml');
     writeFileSync(

@@ -1,4 +1,4 @@
-/** 100,000 requests while the access log is rotated in every way that keeps the old file: a line for each of them. */
+/** 100,000 requests while the access log is rotated in every way that keeps the old file: one line for each. */
 import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ const ROTATE_EVERY = 40;
 const test = suite('log rotation');
 test.after(removeFolders);
 
-/** Sends requests `from`..`to`, a batch at a time, each with its number in its target; resolves when all are answered. */
+/** Sends requests `from`..`to` in batches, each with its number in its URL; resolves when all are answered. */
 function client(port: number, from: number, to: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, '127.0.0.1');
@@ -45,7 +45,7 @@ function client(port: number, from: number, to: number): Promise<void> {
   });
 }
 
-test('no line of 100,000 is lost through mv, mv and touch, SIGHUP and SIGUSR1 under load', async () => {
+test('none of 100,000 lines is lost with mv, mv and touch, SIGHUP and SIGUSR1 under load', async () => {
   const folder = temporaryFolder();
   const path = join(folder, 'access.log');
   const spec = join(folder, 'gateway.toml');

@@ -1,4 +1,4 @@
-/** The content that was saved last goes live, whatever was saved just before it, with file events and without. */
+/** The last saved content goes live, regardless of earlier saves, with and without file events. */
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -15,7 +15,7 @@ test.after(removeFolders);
 
 const LANES = 10;
 const EDITS = 10;
-/** Milliseconds that an edit may take: some looks of the watcher, on a machine that is busy. */
+/** Milliseconds for an edit to go live: some polls of the watcher, on a busy machine. */
 const PATIENCE = 20_000;
 
 const route = (name: string, body: string): string =>
@@ -23,7 +23,7 @@ const route = (name: string, body: string): string =>
 const spec = (body: string, include: boolean): string =>
   `spec = 1\n${include ? 'include = ["routes/*.toml"]\n' : ''}[listener.main]\naddress = "127.0.0.1:0"\n${route('a', body)}`;
 
-/** Two saves each, 70 to 325 ms apart, of which the first changes what is watched. Returns the edits that were lost. */
+/** Two saves each, 70 to 325 ms apart; the first changes the watched files. Returns the lost edits. */
 async function lane(number: number): Promise<string[]> {
   const folder = temporaryFolder();
   const path = join(folder, 'gateway.toml');

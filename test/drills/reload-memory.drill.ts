@@ -1,4 +1,4 @@
-/** Reloads, live and rejected, leave memory as it was. */
+/** Live and rejected reloads do not leak memory. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -14,11 +14,13 @@ setFlagsFromString('--expose-gc');
 const collect: () => void = runInNewContext('gc');
 
 const RELOADS = 500;
-/** Reloads until caches and histories, which are bounded, are full. */
+/** Reloads that fill the bounded caches and histories. */
 const WARM = 150;
-/** Bytes that the heap and its buffers may have grown by between the two: a leak of 10 KB a reload is three times that. */
+/**
+ * Bytes that the heap and its buffers may have grown by between the two: a leak of 10 KB a reload is three times that.
+ */
 const GROWTH = 1024 ** 2;
-/** Looks at the heap: the least of them counts, since what was just dropped may wait for its finalizers. */
+/** Heap readings; the lowest one counts, because dropped objects may wait for finalizers. */
 const LOOKS = 5;
 
 const routes = Array.from(
@@ -56,7 +58,7 @@ for (const [kind, broken] of [
   ['live', ''],
   ['rejected', '[[route]]\nname = "broken"\nmatch = "GET no-slash"\nto = "nowhere"\n'],
 ] as const) {
-  test(`${RELOADS} ${kind} reloads leave memory as it was`, async () => {
+  test(`${RELOADS} ${kind} reloads do not leak memory`, async () => {
     const path = join(temporaryFolder(), 'gateway.toml');
     writeFileSync(path, spec(0));
     const { gateway, url, log } = await startGateway({ spec: path, watch: true, inline: true });

@@ -1,4 +1,4 @@
-/** 200 signals at random moments of start, load and drain: each ends the process within its bounds, and its targets with it. */
+/** 200 signals at random moments of start, load and drain: each ends the process and its targets in time. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -12,14 +12,17 @@ import { GW } from '../support/gw-process.js';
 import { until } from '../support/until.js';
 
 const SIGNALS = 200;
-/** Gateways: each stands still for most of its drain, so that more of them than processors keep those busy. */
+/** Concurrent gateways; more than processors, because each waits during most of its drain. */
 const AT_ONCE = Math.min(12, 3 * availableParallelism());
-/** Milliseconds: drain_timeout, the grace of managed targets, and what a busy machine takes. */
+/** Milliseconds: drain_timeout, the grace of managed targets, and a margin for a busy machine. */
 const BOUND = 15_000;
-/** Milliseconds until a gateway serves, on a machine that does other things. */
+/** Milliseconds until a gateway serves, on a busy machine. */
 const SETUP = 60_000;
 
-/** Milliseconds that the last gateway took to serve: signals of a start fall into all of it, however fast the machine is. */
+/**
+ * Milliseconds that the last gateway took to serve: signals of a start fall into all of it, however fast the machine
+ * is.
+ */
 let startTakes = 1500;
 
 const test = suite('signals');
@@ -82,7 +85,7 @@ const anyOf = <T>(list: readonly T[]): T => list[Math.floor(Math.random() * list
 const END = ['SIGTERM', 'SIGINT', 'SIGQUIT'] as const;
 const ASK = ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const;
 
-/** Ways to the moment at which the signal is sent. */
+/** Moments at which the signal is sent. */
 const MOMENTS: Readonly<Record<string, (gateway: Gateway) => Promise<unknown>>> = {
   start: () => delay(Math.random() * startTakes),
   'target ready': async ({ output }) => {

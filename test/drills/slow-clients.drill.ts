@@ -1,4 +1,4 @@
-/** 1,500 slow writers and 1,500 slow readers, of one service with 256 connections, and everyone else is served. */
+/** 1,500 slow writers and 1,500 slow readers of a service with 256 connections: other clients are served. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { ServedGateway } from '../support/gw-process.js';
 import { ask, Crowd, GET, LARGE_POST, READERS, SMALL_POST, WRITERS } from './slow-crowd.js';
 
 const COUNT = 1500;
-/** Milliseconds of asking when all have come, and what is allowed for that. */
+/** Milliseconds of load after all have connected, and the time limit. */
 const ASKING = 8000;
 const SETTLING = 3000;
 const test = suite('slow clients');
@@ -43,11 +43,11 @@ async function served(service: string): Promise<Served> {
 interface Answers {
   /** Milliseconds, in order. */
   readonly latencies: number[];
-  /** What was no 200. */
+  /** Replies other than 200. */
   readonly failed: string[];
 }
 
-/** Asks without end, from two addresses, until `stop` says so. */
+/** Sends requests from two addresses until `stop`. */
 async function everyoneElse(port: number, stop: () => boolean): Promise<Answers> {
   const latencies: number[] = [];
   const failed: string[] = [];
@@ -90,7 +90,7 @@ for (const { what, addressOf, service } of [
   { what: 'of many addresses', addressOf: MANY, service: '' },
   { what: 'and pipelining', addressOf: ONE, service: 'pipelining = 8' },
 ]) {
-  test(`1,500 slow writers and 1,500 slow readers ${what}: everyone else is served`, async () => {
+  test(`1,500 slow writers and 1,500 slow readers ${what}: other clients are served`, async () => {
     const { port, close } = await served(service);
     const crowd = new Crowd(port);
     try {

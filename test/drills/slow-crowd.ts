@@ -1,4 +1,4 @@
-/** Clients that send and read slowly, by the thousand, and others that want to be served meanwhile. */
+/** Thousands of clients that send and read slowly, and other clients with normal requests. */
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
@@ -6,7 +6,7 @@ import { performance } from 'node:perf_hooks';
 const KIB = 1024;
 const piece = Buffer.alloc(64 * KIB, 'x');
 
-/** A target: `GET /BYTES` brings so many, `POST` tells how many came. */
+/** A target: `GET /BYTES` returns that many bytes, `POST` the number of received bytes. */
 export async function startOrigin(): Promise<{ server: Server; port: number }> {
   const server = createServer((request, reply) => {
     if (request.method === 'POST') {
@@ -37,7 +37,7 @@ export async function startOrigin(): Promise<{ server: Server; port: number }> {
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-/** What a slow client sends at once, and then once a second; and whether it reads. */
+/** The first bytes of a slow client, the bytes per second after that, and whether it reads. */
 export interface Manner {
   readonly first: string | Buffer;
   readonly later: string;
@@ -74,9 +74,9 @@ export class Crowd {
   readonly #sockets = new Map<Socket, Manner>();
   readonly #timer: NodeJS.Timeout;
   #closed = false;
-  /** Connections that ended before the crowd did. */
+  /** Connections that ended early. */
   ended = 0;
-  /** By status, what replies began with. */
+  /** Number of replies by status. */
   readonly statuses = new Map<string, number>();
 
   constructor(port: number) {
@@ -124,7 +124,7 @@ export class Crowd {
   }
 }
 
-/** One exchange on a connection of its own. Returns its status, 0 for none within `most` milliseconds, and what it took. */
+/** One exchange on a new connection. Returns its status (0: none within `most` milliseconds) and duration. */
 export function ask(
   port: number,
   address: string,
@@ -149,5 +149,5 @@ export function ask(
 
 export const GET = get(100);
 export const SMALL_POST = `${POST}Content-Length: 5\r\n\r\nhello`;
-/** Longer than what comes in one read, and fast. */
+/** Longer than one read, and fast. */
 export const LARGE_POST = `${POST}Content-Length: ${300 * KIB}\r\n\r\n${'x'.repeat(300 * KIB)}`;

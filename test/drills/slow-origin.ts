@@ -1,4 +1,4 @@
-/** A target in a thread of its own: it takes connections whatever its clients do meanwhile. */
+/** A target in its own thread: it accepts connections independently of the clients. */
 import { parentPort } from 'node:worker_threads';
 import { startOrigin } from './slow-crowd.js';
 

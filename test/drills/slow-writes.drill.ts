@@ -1,4 +1,4 @@
-/** A spec that is written slowly, at any pace, is served before or after, never midway: no route opens, none is missing. */
+/** A spec written slowly at any pace never goes live partially: no route is open or missing. */
 import { appendFileSync, closeSync, openSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,7 +12,7 @@ test.after(removeFolders);
 const GATEWAYS = 20;
 const WRITES = 10;
 const PATIENCE = 60_000;
-/** Longer than two chunks, so that each cut falls elsewhere. */
+/** Longer than two chunks, so that each split is at a different place. */
 const PADDING = `# ${'padding '.repeat(12)}\n`.repeat(700);
 
 const guarded = (name: string): string =>
@@ -85,7 +85,7 @@ interface Seen {
   asked: number;
 }
 
-/** Asks all routes again and again until stopped. */
+/** Requests all routes repeatedly until stopped. */
 async function watchRoutes(url: string, seen: Seen, stopped: () => boolean): Promise<void> {
   while (!stopped()) {
     for (const [path, expected] of [
@@ -101,7 +101,7 @@ async function watchRoutes(url: string, seen: Seen, stopped: () => boolean): Pro
   }
 }
 
-test(`no route opens and none is missing in ${GATEWAYS * WRITES} slow writes of every pace`, async () => {
+test(`no route is open or missing in ${GATEWAYS * WRITES} slow writes of every pace`, async () => {
   const seen: Seen = { wrong: [], asked: 0 };
   const lane = async (number: number): Promise<void> => {
     const path = join(temporaryFolder(), 'gateway.toml');

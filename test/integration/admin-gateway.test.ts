@@ -55,7 +55,7 @@ to = "shop"
 const env = { GW_TEST_TOKEN: 'open-sesame' };
 const withKey = { headers: { 'x-api-key': 'key' } };
 
-test('the snapshot tells of traffic, limits, targets and reloads', async () => {
+test('the snapshot contains traffic, limits, targets and reloads', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));
   const { gateway, url } = await startGateway({ spec: spec.path, env });
@@ -98,7 +98,7 @@ test('the snapshot tells of traffic, limits, targets and reloads', async () => {
   assert.not.match(JSON.stringify(got), 'open-sesame');
 });
 
-test('TCP needs the token of the spec; the entry says where the socket is', async () => {
+test('TCP requires the token of the spec; the entry contains the socket path', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));
   const { gateway } = await startGateway({ spec: spec.path, env });
@@ -123,7 +123,7 @@ test('TCP needs the token of the spec; the entry says where the socket is', asyn
   assert.not.ok(existsSync(socket));
 });
 
-test('a missing variable rejects the start, where it is named', async () => {
+test('a missing variable rejects the start, with its location', async () => {
   const spec = new SpecFile(specOf('http://127.0.0.1:9'));
   const failure = await startGateway({ spec: spec.path, env: {} }).catch((error: unknown) => error);
   const { diagnostics } = failure as { diagnostics: string };
@@ -132,7 +132,7 @@ test('a missing variable rejects the start, where it is named', async () => {
   assert.match(diagnostics, 'GW_TEST_TOKEN');
 });
 
-test('the stream shows requests with their decisions while somebody looks', async () => {
+test('the stream has requests with decisions while a client watches', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));
   const { gateway, url } = await startGateway({ spec: spec.path, env });
@@ -153,7 +153,7 @@ test('the stream shows requests with their decisions while somebody looks', asyn
     },
   );
   stream.end();
-  // Watching reaches the data plane a moment after the stream opened: ask until it shows.
+  // Watching reaches the data plane a moment after the stream has opened: send requests until they appear.
   const record = await until(async () => {
     await call(`${url}/items/7`, withKey);
     return records.find((one) => (one.decisions?.length ?? 0) > 0);
@@ -166,7 +166,7 @@ test('the stream shows requests with their decisions while somebody looks', asyn
   stream.destroy();
 });
 
-test('the snapshot names the last failure of a target, its cause and when; a managed one’s as well', async () => {
+test('the snapshot has cause and time of the last failure of a target, also of a managed one', async () => {
   const dead = `http://127.0.0.1:${await refusingPort()}`;
   const server =
     "require('net').createServer((s)=>{s.on('error',()=>{});s.on('data',()=>s.end())}).listen(process.env.PORT,'127.0.0.1')";
@@ -200,7 +200,7 @@ to = "managed"
   assert.ok((shop?.at ?? 0) >= before - 1000 && (shop?.at ?? 0) <= Date.now() + 1000);
 });
 
-test('the snapshot says since when a target fails, until it replies', async () => {
+test('the snapshot has the time since which a target fails, until it replies', async () => {
   const port = await refusingPort();
   const spec = new SpecFile(specOf(`http://127.0.0.1:${port}`));
   const { gateway, url } = await startGateway({ spec: spec.path, env });
@@ -227,7 +227,7 @@ async function readEvents(socketPath: string, query: string, enough: (event: Adm
   const [response] = (await once(stream, 'response')) as [IncomingMessage];
   await new Promise<void>((resolve, reject) => {
     let rest = '';
-    // It is destroyed in the middle of its reply.
+    // The stream is destroyed within its reply.
     response.on('error', () => resolve());
     response.setEncoding('utf8').on('data', (chunk: string) => {
       const lines = (rest + chunk).split('\n');
@@ -242,7 +242,7 @@ async function readEvents(socketPath: string, query: string, enough: (event: Adm
   });
 }
 
-test('the stream begins with the last requests, of all workers, without their keys', async () => {
+test('the stream begins with the last requests of all workers, without API keys', async () => {
   const origin = await startOrigin();
   const workers = whyNoSharing() === undefined ? 2 : 1;
   const text = specOf(origin.url).replace('spec = 1\n', `spec = 1\nworkers = ${workers}\n`);
@@ -263,7 +263,7 @@ test('the stream begins with the last requests, of all workers, without their ke
   }
 });
 
-test('while draining readiness fails, what is in flight finishes, and no reload is taken', async () => {
+test('during a drain readiness fails, exchanges in flight finish, and reloads are refused', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));
   const { gateway, url } = await startGateway({ spec: spec.path, env });
@@ -286,7 +286,7 @@ test('while draining readiness fails, what is in flight finishes, and no reload 
   assert.is(gateway.state, 'stopped');
 });
 
-test('a bundle runs alone; what is no bundle is refused', async () => {
+test('a bundle runs without its spec; an invalid bundle is refused', async () => {
   const { compile, checkSpec, encodeBundle } = await import('../../src/index.js');
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));
@@ -312,7 +312,7 @@ test('a bundle runs alone; what is no bundle is refused', async () => {
   );
 });
 
-test('a gateway without a socket, and one whose folder will not do, serve all the same', async () => {
+test('a gateway serves without a socket, and with an unusable runtime folder', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));
   const silent = await startGateway({ spec: spec.path, env, adminSocket: false });
@@ -325,7 +325,7 @@ test('a gateway without a socket, and one whose folder will not do, serve all th
   assert.is((await call(`${odd.url}/items/1`)).status, 401);
 });
 
-test('a runtime folder that is removed while a gateway runs does not turn its reloads into rejected ones', async () => {
+test('reloads succeed after the runtime folder was removed', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));
   const runtimeDir = temporaryFolder();

@@ -1,11 +1,11 @@
-/** A client that does as RFC 9112 section 9.6 says, and notices when the other side does not. */
+/** A client that follows RFC 9112 section 9.6 and detects violations by the other side. */
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A client that keeps its connection and asks again and again, until a reply says that the connection closes. */
+/** A client that sends requests on one connection until a reply has Connection: close. */
 export class Busy {
   served = 0;
-  /** Why it stopped: `told` is the only good reason. */
+  /** Why it stopped: `told` (Connection: close) is the only correct reason. */
   end = '';
   readonly done: Promise<void>;
   readonly #socket: Socket;

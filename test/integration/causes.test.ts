@@ -1,4 +1,4 @@
-/** Why an exchange failed: in the log and the snapshot, never in the client's reply. */
+/** Causes of failed exchanges appear in log and snapshot, never in the reply to the client. */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server } from 'node:net';
@@ -18,7 +18,7 @@ const SERVICE = 'retries = 0\neject_after = 0\nconnect_timeout = "300ms"\nrespon
 
 const test = engineSuite('causes', { service: SERVICE });
 
-/** Nothing but what docs/errors.md says of every occurrence. */
+/** Asserts a problem with only the documented members. */
 function saysNothing(reply: RawReply): void {
   assert.is(reply.header('content-type'), 'application/problem+json');
   const { type, title, detail, status, request_id, instance, ...more } = JSON.parse(reply.body.toString());
@@ -105,7 +105,7 @@ for (const [what, fault, cause] of [
   ],
   ['resets', faults.sayAndReset(), /^connection reset by the target before the head of its reply was complete$/],
 ] as const)
-  test(`an upgrade that was not answered names how its connection ended: a target that ${what}`, async ({
+  test(`the cause of an unanswered upgrade names the end of its connection: a target that ${what}`, async ({
     target,
     plane,
   }) => {
@@ -131,7 +131,7 @@ for (const [what, fault, cause] of [
     /invalid chunk size/,
   ],
 ] as const)
-  test(`a reply that is cut names its cause: a target that ${what}`, async ({ target, plane }) => {
+  test(`an aborted reply has its cause: a target that ${what}`, async ({ target, plane }) => {
     target.respond = fault;
     const client = plane.client();
     client.send(GET);
@@ -220,7 +220,7 @@ for (const [what, request, status, cause] of REQUESTS)
     assert.is(plane.records.find(({ error }) => error !== null)?.status, status);
   });
 
-test('a request of whose head or body nothing more comes', async ({ target, plane, time }) => {
+test('a request whose head or body stalls has its cause', async ({ target, plane, time }) => {
   target.respond = faults.never;
   await plane.load(
     specOf(target.url, { listener: 'header_timeout = "1s"\nbody_timeout = "1s"\nmin_body_rate = "0B"' }),
@@ -242,7 +242,7 @@ test('a request of whose head or body nothing more comes', async ({ target, plan
 
 for (const request of [GET, UPGRADE]) {
   const what = request === GET ? 'a request' : 'an upgrade';
-  test(`${what} to a target that cannot be reached`, async ({ plane }) => {
+  test(`${what} to an unreachable target has its cause`, async ({ plane }) => {
     const full = await FullBacklog.start();
     for (const [url, cause] of [
       [`http://127.0.0.1:${await refusingPort()}`, /^connection refused$/],
@@ -258,7 +258,7 @@ for (const request of [GET, UPGRADE]) {
     await full.close();
   });
 
-  test(`${what} to a target whose TLS fails`, async ({ plane }) => {
+  test(`${what} to a target with failing TLS has its cause`, async ({ plane }) => {
     const file = (name: string): Buffer => readFileSync(join(process.cwd(), 'test/integration/fixtures', name));
     const key = file('tls-key.pem');
     const faulty: readonly (readonly [TlsOptions | 'plain' | 'silent' | 'closes', RegExp])[] = [
@@ -310,7 +310,7 @@ test('a log line of an ejection names the cause', async ({ plane }) => {
   assert.is(line?.fields?.['target'], url);
 });
 
-test('success has no cause, also after a failed attempt elsewhere', async ({ target, plane }) => {
+test('a successful exchange has no cause, even after a failed attempt', async ({ target, plane }) => {
   const dead = `http://127.0.0.1:${await refusingPort()}`;
   await plane.load(specOf([dead, target.url], { service: 'retries = 1\neject_after = 0' }));
   for (let i = 0; i < 2; i++) assert.is((await plane.ask(GET)).status, 200);
@@ -319,7 +319,7 @@ test('success has no cause, also after a failed attempt elsewhere', async ({ tar
   await until(() => plane.failures.has(dead), 'the failure of the target');
 });
 
-test('a queue that is full, and a client that leaves', async ({ target, plane }) => {
+test('a full queue and a client disconnect have their causes', async ({ target, plane }) => {
   target.respond = faults.never;
   await plane.load(specOf(target.url, { service: 'max_connections = 1\nmax_queue = 0\nretries = 0' }));
   const first = plane.client();

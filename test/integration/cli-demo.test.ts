@@ -1,4 +1,4 @@
-/** The README's curl and gw lines, executed against a real `gw serve` of the root gateway.toml: they give what the README says. */
+/** The README's curl and gw commands give the documented output, run against `gw serve` of the root gateway.toml. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,11 +9,11 @@ import { GW, runProgram, ServedGateway } from '../support/gw-process.js';
 interface Example {
   readonly line: number;
   readonly command: string;
-  /** `...` stands for any text within a line, and alone for any lines. */
+  /** `...` matches any text within a line; on its own line, any lines. */
   readonly expected: readonly string[];
 }
 
-/** The `$ curl` and `$ gw` lines of the README's console blocks, with what is printed below each. */
+/** The `$ curl` and `$ gw` commands of the README's console blocks, with the output below each. */
 function examples(markdown: string): Example[] {
   const found: { line: number; command: string; expected: string[] }[] = [];
   let inBlock = false;
@@ -26,7 +26,7 @@ function examples(markdown: string): Example[] {
   return found.filter(({ command }) => /\bcurl\b|^gw /.test(command));
 }
 
-/** The expected lines as one pattern over the whole output. */
+/** The expected lines as a pattern for the whole output. */
 function pattern(expected: readonly string[]): RegExp {
   const lines = expected.map((line) => {
     if (line === '...') return '(?:.*\n)*?';
@@ -71,7 +71,7 @@ for (const { line, command, expected } of all) {
   });
 }
 
-test('the gateway ends in order, and its services with it', async () => {
+test('the gateway and its services end in order', async () => {
   assert.is(await gateway?.stop(), 0);
   gateway = undefined;
 });

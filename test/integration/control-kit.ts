@@ -1,4 +1,4 @@
-/** What the integration tests of control share: origins, specs on disk, clients that notice every failure. */
+/** Helpers of the control integration tests: origins, specs on disk, clients that record every failure. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,7 +12,7 @@ export { isGone, KeptLog, removeFolders, temporaryFolder, until } from '../contr
 const open = new Set<{ close(): Promise<void> }>();
 const loads = new Set<Load>();
 
-/** Ends whatever a test has left running, also one that failed half way. */
+/** Stops everything that a test has left running, also after a failure. */
 export async function closeAll(): Promise<void> {
   for (const load of loads) await load.stop();
   loads.clear();
@@ -27,7 +27,7 @@ export interface Origin {
   close(): Promise<void>;
 }
 
-/** Answers every request with its method and path; echoes WebSocket messages; `/slow` takes its time. */
+/** Replies to every request with its method and path, echoes WebSocket messages, and delays `/slow`. */
 export async function startOrigin(name = 'origin'): Promise<Origin> {
   const server = createServer((request, response) => {
     request.resume();
@@ -57,7 +57,7 @@ export async function startOrigin(name = 'origin'): Promise<Origin> {
   return origin;
 }
 
-/** A spec on disk that is rewritten as editors do: in place, or by an atomic rename. */
+/** A spec on disk, rewritten like editors do: in place, or by an atomic rename. */
 export class SpecFile {
   readonly folder = temporaryFolder();
   readonly path = join(this.folder, 'gateway.toml');
@@ -83,7 +83,7 @@ export interface Running {
   readonly port: number;
 }
 
-/** A gateway of the spec with its own runtime folder, its access log off. */
+/** A gateway of the spec with its own runtime folder, without an access log. */
 export async function startGateway(options: GatewayOptions): Promise<Running> {
   const log = new KeptLog();
   const gateway = await Gateway.start({ log, accessLog: null, runtimeDir: temporaryFolder(), ...options });
@@ -106,7 +106,7 @@ export interface CallOptions {
   readonly body?: string;
 }
 
-/** One request; `where` is a URL, or a path with `socketPath`. Rejects when the reply does not come whole. */
+/** Sends a request; `where` is a URL, or a path with `socketPath`. Rejects if the reply is incomplete. */
 export function call(where: string, { socketPath, body, ...options }: CallOptions = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const take = (response: IncomingMessage): void => {
@@ -123,7 +123,7 @@ export function call(where: string, { socketPath, body, ...options }: CallOption
   });
 }
 
-/** Keep-alive clients that ask without a pause until stopped, and keep every failure. */
+/** Keep-alive clients that send requests without a pause until stopped, and record every failure. */
 export class Load {
   sent = 0;
   readonly failures: string[] = [];
@@ -131,7 +131,7 @@ export class Load {
   readonly #clients: Promise<void>[] = [];
   readonly #agent = new Agent({ keepAlive: true });
 
-  /** `judge` returns what is wrong with an answer, or undefined. */
+  /** `judge` returns the fault of a reply, or undefined. */
   start(clients: number, url: string, judge: (answer: Answer) => string | undefined, options: CallOptions = {}): void {
     loads.add(this);
     for (let client = 0; client < clients; client++) this.#clients.push(this.#run(url, judge, options));

@@ -1,4 +1,4 @@
-/** How a gateway ends: first not ready, then closed to new connections, then gone, with nothing lost that could be kept. */
+/** Shutdown of a gateway: not ready, then closed to new connections, then stopped, without avoidable losses. */
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -27,10 +27,10 @@ match = "/{rest...}"
 to = "shop"
 `;
 
-/** What `/readyz` says, by the admin socket. */
+/** The result of `/readyz` on the admin socket. */
 const ready = async (socketPath: string): Promise<number> => (await call('/readyz', { socketPath })).status;
 
-test('during drain_delay it is not ready, and serves as ever', async () => {
+test('during drain_delay the gateway is not ready and serves normally', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));
   const { gateway, url } = await startGateway({ spec: spec.path });
@@ -55,7 +55,7 @@ test('during drain_delay it is not ready, and serves as ever', async () => {
   agent.destroy();
 });
 
-test('a second signal during the delay ends at once, with the exit code of a process that it ended', async () => {
+test('a second signal during the delay ends the process at once, with the exit code of that signal', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url, 'drain_delay = "60s"'));
   const served = new Served({ path: spec.path });
@@ -68,7 +68,7 @@ test('a second signal during the delay ends at once, with the exit code of a pro
   assert.match(served.stdout, /SIGTERM again: stopping at once, [01] exchanges? cut/);
 });
 
-test('Ctrl-C does not wait for load balancers', async () => {
+test('SIGINT skips drain_delay', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url, 'drain_delay = "60s"'));
   const served = new Served({ path: spec.path });
@@ -78,13 +78,13 @@ test('Ctrl-C does not wait for load balancers', async () => {
   assert.match(served.stdout, 'SIGINT: draining; a second signal stops at once');
 });
 
-test('a drain under load loses no request of clients that go when they are told', async () => {
+test('a drain under load loses no request of clients that honor Connection: close', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));
   const { gateway, port } = await startGateway({ spec: spec.path });
-  // Some ask without a pause, some think as long as a round trip over an ocean takes.
+  // Some clients send without a pause, some wait as long as an intercontinental round trip.
   const clients = Array.from({ length: 40 }, (_, at) => new Busy(port, () => (at % 2 === 0 ? 0 : (at * 7) % 200)));
-  await until(() => clients.every(({ served }) => served > 2), 'all to be at work');
+  await until(() => clients.every(({ served }) => served > 2), 'all clients to send');
   const report = await gateway.drain(5000);
   await Promise.all(clients.map(({ done }) => done));
   assert.equal(
@@ -96,7 +96,7 @@ test('a drain under load loses no request of clients that go when they are told'
   assert.ok(report.tookMs < 4000, `it took ${report.tookMs} ms`);
 });
 
-/** Asks on a connection of its own each time, until nobody listens any more. What went wrong is kept. */
+/** Sends each request on a new connection until the port is closed, and records failures. */
 async function comeAgain(port: number, wrong: string[], served: () => void): Promise<void> {
   for (;;) {
     const end = await call(`http://127.0.0.1:${port}/x`, { headers: { connection: 'close' } }).then(
@@ -109,20 +109,20 @@ async function comeAgain(port: number, wrong: string[], served: () => void): Pro
   }
 }
 
-test('a drain resets nobody whom the kernel alone has let in', async () => {
+test('a drain resets no connection that only the kernel has accepted', async () => {
   const origin = await startOrigin();
   const { gateway, port } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
   const wrong: string[] = [];
   let served = 0;
   const clients = Array.from({ length: 40 }, () => comeAgain(port, wrong, () => served++));
-  await until(() => served > 200, 'all to be at work');
+  await until(() => served > 200, 'all clients to send');
   const report = await gateway.drain(5000);
   await Promise.all(clients);
   assert.equal(wrong, []);
   assert.is(report.cut, 0);
 });
 
-test('a reply that was on its way as the drain began does not end a connection that it promised to keep', async () => {
+test('a reply that began before the drain keeps its connection as announced', async () => {
   const origin = await startOrigin();
   origin.server.removeAllListeners('request');
   let finish: () => void = () => {};
@@ -147,16 +147,16 @@ test('a reply that was on its way as the drain began does not end a connection t
   const drained = gateway.drain(5000);
   await delay(50);
   finish();
-  await until(() => text.endsWith('halfhalf'), 'the whole');
+  await until(() => text.endsWith('halfhalf'), 'the whole reply');
   text = '';
   socket.write('GET /whole HTTP/1.1\r\nhost: a\r\n\r\n');
-  await until(() => text.endsWith('whole'), 'the next one');
+  await until(() => text.endsWith('whole'), 'the next reply');
   assert.match(text, /connection: close/i);
   assert.is((await drained).cut, 0);
   socket.destroy();
 });
 
-test('a request that comes as its idle connection is closed is counted', async () => {
+test('a request that arrives while its idle connection closes is counted', async () => {
   const origin = await startOrigin();
   const { gateway, port, log } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
@@ -167,7 +167,7 @@ test('a request that comes as its idle connection is closed is counted', async (
   });
   socket.on('end', () => {
     ended = true;
-    // It was written before this was known, for all that anybody can tell.
+    // The request may have been written before the client noticed the close.
     socket.end('GET /late HTTP/1.1\r\nhost: a\r\n\r\n');
   });
   socket.write('GET /a HTTP/1.1\r\nhost: a\r\n\r\n');
@@ -179,7 +179,7 @@ test('a request that comes as its idle connection is closed is counted', async (
   assert.ok(log.find(/^1 request without a reply/));
 });
 
-test('what is not over at the deadline is cut and counted, tunnels by themselves', async () => {
+test('exchanges that exceed the deadline are aborted and counted, tunnels separately', async () => {
   const origin = await startOrigin();
   const { gateway, url, port, log } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
   const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`);
@@ -190,7 +190,7 @@ test('what is not over at the deadline is cut and counted, tunnels by themselves
     () => 'answered',
     () => 'cut',
   );
-  await until(() => gateway.snapshot().traffic.inFlight === 2, 'both in flight');
+  await until(() => gateway.snapshot().traffic.inFlight === 2, 'both exchanges to be in flight');
   const report = await gateway.drain(200);
   assert.is(report.cut, 2);
   assert.is(report.tunnels, 1);

@@ -1,4 +1,4 @@
-/** What a spec meets on its machine: each error points at its entity, in the spec and in a bundle, and is said in words. */
+/** Load errors of the environment: each points at its entity, in spec and bundle, and is described in words. */
 import { X509Certificate } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -49,7 +49,7 @@ interface Case {
   readonly logs?: false;
 }
 
-/** The diagnostics of a start that fails: of the spec, and of its bundle beside it. */
+/** The diagnostics of a failing start, from the spec and from its bundle. */
 async function failures({ env = {}, cert = CERT, key = KEY, logs }: Case): Promise<[string, string]> {
   const folder = temporaryFolder();
   const spec = join(folder, 'gateway.toml');
@@ -124,7 +124,7 @@ const CASES: readonly (readonly [what: string, line: number, code: string, said:
 ];
 
 for (const [what, line, code, said, given] of CASES) {
-  test(`${what} is told where it was written`, async () => {
+  test(`${what} is reported at its location in the spec`, async () => {
     for (const [index, diagnostics] of (await failures(given)).entries()) {
       assert.match(diagnostics, said);
       assert.match(diagnostics, `error[${code}]`);
@@ -135,12 +135,12 @@ for (const [what, line, code, said, given] of CASES) {
   });
 }
 
-test('a missing certificate, key and folder of the access log are told where they were written', async () => {
+test('a missing certificate, key and access log folder are reported at their location in the spec', async () => {
   const folder = temporaryFolder();
   const spec = join(folder, 'gateway.toml');
   writeFileSync(spec, SPEC.replace('${file:certs/server.key}', 'certs/server.key'));
   const missing = await failure({ spec, inline: true, adminSocket: false });
-  // From the working directory.
+  // Relative to the working directory.
   const shown = relative(process.cwd(), spec);
   assert.match(missing, `certificate of listener \`main\` cannot be read: no such file.\n --> ${shown}:5:`);
   assert.match(missing, `key of listener \`main\` cannot be read: no such file.\n --> ${shown}:6:`);

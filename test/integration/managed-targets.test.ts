@@ -41,7 +41,7 @@ function specFile(text: string): SpecFile {
 
 const pidOf = (answer: { body: string }): number => Number(answer.body.split(' ')[1]);
 
-test('is started before the gateway is ready, shows in the snapshot and ends with the gateway', async () => {
+test('a managed target starts before the gateway is ready, appears in the snapshot and ends with the gateway', async () => {
   const spec = specFile(specOf('one'));
   const { gateway, url, log } = await startGateway({ spec: spec.path });
   const pid = pidOf(await call(url));
@@ -56,7 +56,7 @@ test('is started before the gateway is ready, shows in the snapshot and ends wit
   assert.ok(isGone(pid));
 });
 
-test('a crash is survived: it comes back and is asked again', async () => {
+test('a crashed target is restarted and gets requests again', async () => {
   const spec = specFile(specOf('one'));
   const { gateway, url } = await startGateway({ spec: spec.path });
   const pid = pidOf(await call(url));
@@ -65,24 +65,24 @@ test('a crash is survived: it comes back and is asked again', async () => {
   const back = await until(async () => {
     const answer = await call(url);
     return answer.status === 200 ? answer : undefined;
-  }, 'it to answer again');
+  }, 'the target to answer again');
   assert.is.not(pidOf(back), pid);
   const [target] = gateway.snapshot().targets;
   assert.is(target?.process?.restarts, 1);
   assert.is(gateway.snapshot().generation.id, 1, 'the port is the same, nothing was loaded');
 });
 
-test('one whose port was taken while it was down comes back on another, and is found there', async () => {
+test('a target whose port was taken while it was down restarts on another port', async () => {
   const spec = specFile(specOf('one'));
   const { gateway, url } = await startGateway({ spec: spec.path });
   const before = gateway.snapshot().targets[0]?.url ?? '';
-  // Broken on disk meanwhile: what serves is loaded again all the same.
+  // The spec on disk is broken meanwhile: the live generation is reloaded nevertheless.
   spec.write('spec = 1\n[[route\n');
   await call(`${url}/crash`);
   const squatter = createServer((socket) => socket.destroy());
   try {
     await until(() => takes(squatter, Number(new URL(before).port)), 'the port to be taken');
-    await until(async () => (await call(url)).status === 200, 'it to answer again');
+    await until(async () => (await call(url)).status === 200, 'the target to answer again');
     const [target] = gateway.snapshot().targets;
     assert.is.not(target?.url, before);
     assert.is(gateway.snapshot().generation.id, 2);
@@ -118,13 +118,13 @@ test('an unrelated edit keeps the process; an edit of its run plan replaces it w
   assert.is(gateway.phase, 'draining');
   assert.not.ok(isGone(pid), 'what is in flight keeps the old process');
   assert.is((await slow).body, `one ${pid}`);
-  await until(() => isGone(pid), 'the old process to be gone');
+  await until(() => isGone(pid), 'the old process to end');
   await load.stop();
   assert.equal(load.failures, []);
-  await until(() => gateway.phase === 'idle', 'rest');
+  await until(() => gateway.phase === 'idle', 'the gateway to be idle');
 });
 
-test('a service that goes takes its process along', async () => {
+test('the process of a removed service is stopped', async () => {
   const spec = specFile(specOf('one'));
   const { gateway, url } = await startGateway({ spec: spec.path });
   const pid = pidOf(await call(url));
@@ -138,11 +138,11 @@ reply = { body = "closed" }
 `);
   assert.is((await gateway.reload())?.summary, '+0 routes, ~1 route, -0 routes; -1 service; settings');
   assert.is((await call(url)).body, 'closed');
-  await until(() => isGone(pid), 'the process to be gone');
+  await until(() => isGone(pid), 'the process to end');
   assert.equal(gateway.snapshot().targets, []);
 });
 
-test('one that does not start rejects the reload, with its last words, and the old one serves on', async () => {
+test('a target that does not start rejects the reload with its last output, and the old one serves', async () => {
   const spec = specFile(specOf('one'));
   const { gateway, url, log } = await startGateway({ spec: spec.path });
   const pid = pidOf(await call(url));
@@ -158,7 +158,7 @@ test('one that does not start rejects the reload, with its last words, and the o
   assert.ok(log.find(/reload rejected, generation 1 keeps serving/));
 });
 
-test('a start that fails leaves nothing running', async () => {
+test('a failed start leaves no process running', async () => {
   const spec = specFile(
     `${specOf('one')}\n[service.broken]\nrun = { command = "'${process.execPath}' broken.cjs" }\n[[route]]\nname = "b"\nmatch = "/b"\nto = "broken"\n`,
   );

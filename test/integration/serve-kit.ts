@@ -7,7 +7,7 @@ import { temporaryFolder, until } from './control-kit.js';
 const runtimeDir = temporaryFolder();
 const serving = new Set<Served>();
 
-/** Ends what a test has left running. */
+/** Stops the processes that a test has left running. */
 export function killServed(): void {
   for (const one of serving) one.child.kill('SIGKILL');
   serving.clear();
@@ -44,7 +44,7 @@ export class Served {
     serving.add(this);
   }
 
-  /** Where it says that it listens. */
+  /** The address from its output. */
   async url(): Promise<string> {
     const found = await until(() => /serving .*?: (http:\/\/[\d.]+:\d+) \(main\)/.exec(this.stdout), 'the address');
     return found[1] ?? '';

@@ -1,4 +1,4 @@
-/** `gw serve` as a process: what it prints, which signals it heeds, how it ends. */
+/** `gw serve` as a process: output, signals, exit. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -28,7 +28,7 @@ match = "GET /slow"
 to = "shop"
 `;
 
-test('says where it listens, reloads on SIGHUP, drains on SIGTERM', async () => {
+test('prints its address, reloads on SIGHUP, drains on SIGTERM', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));
   const served = new Served({ path: spec.path, shownPath: 'gateway.toml' });
@@ -49,14 +49,14 @@ test('says where it listens, reloads on SIGHUP, drains on SIGTERM', async () => 
   let asked = 0;
   origin.server.on('request', () => asked++);
   const slow = call(`${url}/slow`);
-  await until(() => asked > 0, 'the origin to be asked');
+  await until(() => asked > 0, 'the request to reach the origin');
   served.child.kill('SIGTERM');
   assert.is((await slow).body, 'origin GET /slow');
   assert.is(await served.exit, 0);
   assert.match(served.stdout, /draining; a second signal stops at once[\s\S]*stopped after/);
 });
 
-test('a second signal ends at once', async () => {
+test('a second signal ends the process at once', async () => {
   const never = await startOrigin();
   never.server.removeAllListeners('request');
   let asked = 0;
@@ -68,7 +68,7 @@ test('a second signal ends at once', async () => {
     () => 'answered',
     () => 'cut',
   );
-  await until(() => asked > 0, 'the origin to be asked');
+  await until(() => asked > 0, 'the request to reach the origin');
   served.child.kill('SIGINT');
   await until(() => served.stdout.includes('draining'), 'the drain');
   served.child.kill('SIGINT');
@@ -78,7 +78,7 @@ test('a second signal ends at once', async () => {
   assert.not.match(served.stdout, 'failed while it drained', 'the drain was overtaken: nothing has failed');
 });
 
-/** A managed target that takes no notice of SIGTERM; with `answers` false it never becomes ready either. */
+/** A managed target that ignores SIGTERM; with `answers` false it also never becomes ready. */
 function stubborn(answers: boolean): SpecFile {
   const spec = new SpecFile(`spec = 1
 [listener.main]
@@ -100,7 +100,7 @@ test('a second signal does not wait for a managed target that ignores the first'
   const served = new Served({ path: stubborn(true).path });
   await served.url();
   served.child.kill('SIGTERM');
-  await until(() => served.stdout.includes('heard'), 'the target to be told');
+  await until(() => served.stdout.includes('heard'), 'the signal to reach the target');
   const since = performance.now();
   served.child.kill('SIGTERM');
   assert.is(await served.exit, 143);
@@ -108,11 +108,11 @@ test('a second signal does not wait for a managed target that ignores the first'
   assert.match(served.stdout, 'SIGTERM again: stopping at once');
 });
 
-test('a second signal during the start does not wait for a managed target either', async () => {
+test('a second signal during the start does not wait for a managed target', async () => {
   const served = new Served({ path: stubborn(false).path });
   await until(() => served.stdout.includes('] up'), 'the target');
   served.child.kill('SIGTERM');
-  await until(() => served.stdout.includes('heard'), 'the target to be told');
+  await until(() => served.stdout.includes('heard'), 'the signal to reach the target');
   const since = performance.now();
   served.child.kill('SIGINT');
   assert.is(await served.exit, 130);
@@ -120,11 +120,11 @@ test('a second signal during the start does not wait for a managed target either
   assert.match(served.stdout, 'stopped by a signal during the start');
 });
 
-test('a reload that a drain overtakes is no error', async () => {
+test('a reload cancelled by a drain is not an error', async () => {
   const spec = stubborn(true);
   const served = new Served({ path: spec.path });
   await served.url();
-  // The new target never answers: the reload is under way until it is overtaken.
+  // The new target never answers, so the reload is in progress until the drain cancels it.
   writeFileSync(join(spec.folder, 'deaf.cjs'), 'console.log("never"); setInterval(() => {}, 1000)');
   spec.write(
     readFileSync(spec.path, 'utf8').replace('ready_timeout = "30s"', 'env = { A = "b" }, ready_timeout = "30s"'),
@@ -138,7 +138,7 @@ test('a reload that a drain overtakes is no error', async () => {
   assert.not.match(served.stdout, 'reload rejected');
 });
 
-test('SIGHUP during a drain claims no reload', async () => {
+test('SIGHUP during a drain does not reload', async () => {
   const spec = new SpecFile(`drain_delay = "60s"\n${specOf('http://127.0.0.1:9')}`);
   const served = new Served({ path: spec.path });
   await served.url();
@@ -159,7 +159,7 @@ test('a spec with errors does not start: diagnostics on standard error, exit cod
   assert.not.match(served.stderr, /\bat .*\.js:\d+/);
 });
 
-test('a port that is taken does not start either, and says which', async () => {
+test('a port in use prevents the start and is named', async () => {
   const origin = await startOrigin();
   const taken = origin.url.replace('http://', '');
   const spec = new SpecFile(specOf('http://127.0.0.1:9').replace('127.0.0.1:0', taken));
@@ -170,7 +170,7 @@ test('a port that is taken does not start either, and says which', async () => {
   assert.match(served.stderr, 'Another process uses this address');
 });
 
-test('a signal while managed targets start ends them and the start', async () => {
+test('a signal while managed targets start ends them and the gateway', async () => {
   const spec = new SpecFile(`spec = 1
 [listener.main]
 address = "127.0.0.1:0"
@@ -189,7 +189,7 @@ to = "slow"
   assert.ok(isGone(pid));
 });
 
-test('a log that nobody reads any more ends no gateway', async () => {
+test('a closed log reader does not end the gateway', async () => {
   const spec = new SpecFile(specOf('http://127.0.0.1:9'));
   const served = new Served({ path: spec.path });
   const url = await served.url();
@@ -202,7 +202,7 @@ test('a log that nobody reads any more ends no gateway', async () => {
   assert.is(await served.exit, 0, served.stderr);
 });
 
-test('a rejection that nobody awaits ends nothing; an error that nobody caught ends it in order', async () => {
+test('an unhandled rejection ends nothing; an uncaught exception ends the gateway in order', async () => {
   const spec = new SpecFile(specOf('http://127.0.0.1:9'));
   const served = new Served({ path: spec.path });
   const url = await served.url();

@@ -1,4 +1,4 @@
-/** Signals of `gw serve` as people run it: what each does, and that none at any moment leaves a process behind. */
+/** Signals of `gw serve`: the effect of each, and that none leaves a process behind at any moment. */
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -68,7 +68,7 @@ onLinux('signals that ask for something do not end a gateway that starts', async
     });
   }
   const over = new Promise((resolve) => child.once('exit', (code, signal) => resolve(signal ?? code)));
-  // Node itself takes some tens of milliseconds before gw runs, in which nothing can be heeded yet.
+  // Node takes some tens of milliseconds before gw runs; signals cannot be handled in that time.
   await until(() => catches(child.pid ?? 0, 12), 'the first lines of gw');
   for (let round = 0; output === '' && round < 100; round++) {
     for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) child.kill(signal);
@@ -80,7 +80,7 @@ onLinux('signals that ask for something do not end a gateway that starts', async
   assert.is(await over, 0);
 });
 
-test('an inspector that SIGUSR1 started before the first line of gw is closed again', async () => {
+test('an inspector started by SIGUSR1 before the first line of gw is closed', async () => {
   const path = specFile();
   const preload = join(path, '..', 'early.cjs');
   writeFileSync(
@@ -103,7 +103,7 @@ test('an inspector that SIGUSR1 started before the first line of gw is closed ag
   }
 });
 
-test('a gateway that is ended between its open port and its admin socket leaves nothing open', async () => {
+test('a gateway stopped between opening its port and its admin socket leaves nothing open', async () => {
   for (let turns = 0; turns < 12; turns++) {
     const runtimeDir = temporaryFolder();
     const abort = new AbortController();
@@ -132,7 +132,7 @@ test('a gateway that is ended between its open port and its admin socket leaves 
   }
 });
 
-/** Holds a thread for ever, as a name lookup does whose name servers do not answer: reads from a pipe that has no writer. */
+/** Blocks a thread forever, like a name lookup without a reply: reads from a pipe without a writer. */
 const HOLD = `const { openSync, read, readSync, writeFileSync } = require('node:fs');
 const { isMainThread } = require('node:worker_threads');
 const { HOLD, PIPE } = process.env;
@@ -145,7 +145,7 @@ if (isMainThread === (HOLD === 'main')) {
 }
 `;
 
-/** Serves with a thread that is held, and sends SIGTERM. `start`: a worker is held before it has loaded anything. */
+/** Serves with a blocked thread and sends SIGTERM. `start`: a worker is blocked before its first load. */
 async function endsThough(held: 'worker' | 'main' | 'start'): Promise<void> {
   const path = specFile();
   const [preload, pipe] = [join(path, '..', 'hold.cjs'), join(path, '..', 'pipe')];

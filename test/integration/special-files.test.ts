@@ -1,4 +1,4 @@
-/** Endless, blocking and huge files wherever a gateway reads one: a diagnostic at once, and no memory. */
+/** Endless, blocking and huge files wherever a gateway reads a file: an immediate diagnostic without memory growth. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -28,7 +28,7 @@ interface Place {
   readonly code: string;
 }
 
-/** Where a file can be named, with `FILE` in its place, and the code of what is said. */
+/** Places for a file name, marked `FILE`, with the code of the diagnostic. */
 const PLACES: Readonly<Record<string, Place>> = {
   include: { spec: `include = "FILE"\n${BASE}`, code: 'file/' },
   certificate: { spec: TLS.replace('CERT', 'FILE'), code: 'listener/certificate' },

@@ -1,4 +1,4 @@
-/** The two steps of a load, seen by clients: what is prepared serves nobody yet, and what is let go of leaves no trace. */
+/** The two steps of a load: a prepared generation does not serve yet, and a discarded one leaves no trace. */
 import { existsSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ const portOf = (bound: readonly BoundListener[], name = 'main'): number =>
       .at(-1),
   );
 
-/** Asks at once, and keeps what comes. */
+/** Sends a request at once and records the received bytes. */
 function ask(port: number) {
   const socket = connect(port, '127.0.0.1');
   sockets.push(socket);
@@ -72,7 +72,7 @@ function ask(port: number) {
 
 const MORE = '[listener.more]\naddress = "127.0.0.1:0"';
 
-test('who connects before the commit waits for it', async () => {
+test('a connection before the commit waits for it', async () => {
   const { plane, input } = start();
   const port = portOf(await plane.prepare(input('first')));
   const early = ask(port);
@@ -83,14 +83,14 @@ test('who connects before the commit waits for it', async () => {
   const bound = await plane.prepare(input('second', MORE));
   const waiting = ask(portOf(bound, 'more'));
   const served = ask(port);
-  await until(() => served.text.endsWith('first'), 'a reply of the generation that serves');
+  await until(() => served.text.endsWith('first'), 'a reply of the live generation');
   await delay(50);
   assert.is(waiting.text, '');
   plane.commit();
-  await until(() => waiting.text.endsWith('second'), 'a reply of the generation that it was bound for');
+  await until(() => waiting.text.endsWith('second'), 'a reply of the new generation');
 });
 
-test('an abort closes what was bound for it, and who waited there', async () => {
+test('an abort closes the new listeners and the connections that waited there', async () => {
   const { plane, input } = start();
   const port = portOf(await plane.load(input('first')));
   const folder = temporaryFolder();
@@ -106,14 +106,14 @@ test('an abort closes what was bound for it, and who waited there', async () => 
   await until(() => served.text.endsWith('first'), 'a reply');
   assert.ok(existsSync(log), 'it was opened, to know that it can be');
   assert.is(readFileSync(log, 'utf8'), '');
-  // The next attempt at the same opens it anew.
+  // The next attempt opens it again.
   await plane.load(input('second', `[access_log]\npath = "${log}"`));
   const logged = ask(port);
   await until(() => logged.text.endsWith('second'), 'a reply');
   await until(() => readFileSync(log, 'utf8').includes('"status":200'), 'its line');
 });
 
-test('a certificate that is none is found before anything changes, also on a listener that is there', async () => {
+test('an invalid certificate is found before any change, also on an existing listener', async () => {
   const { plane, input } = start();
   const port = portOf(await plane.load(input('first')));
   const PEM = '-----BEGIN CERTIFICATE-----\\nnonsense\\n-----END CERTIFICATE-----';
@@ -127,7 +127,7 @@ test('a certificate that is none is found before anything changes, also on a lis
   await until(() => served.text.endsWith('first'), 'a reply');
 });
 
-test('what is prepared gives way to what is prepared after it, to a drain, and to an end', async () => {
+test('a prepared generation is replaced by the next one, and discarded by a drain or a close', async () => {
   const { plane, input } = start();
   const port = portOf(await plane.load(input('first')));
   const second = portOf(await plane.prepare(input('second', MORE)), 'more');
@@ -145,7 +145,7 @@ test('what is prepared gives way to what is prepared after it, to a drain, and t
   assert.match(String(refused), 'closing');
 });
 
-/** Whether nothing listens there. */
+/** Whether the port has no listener. */
 function gone(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

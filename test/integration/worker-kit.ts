@@ -1,4 +1,4 @@
-/** A worker's thread that does bad things when told to. */
+/** A worker thread with injected faults. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -13,8 +13,8 @@ import { KeptLog, temporaryFolder } from './control-kit.js';
 const module = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
 
 /**
- * gw's own worker with bugs to order, as the entry of a thread. `bugs`: JavaScript of a list of functions, of which
- * command() calls one; `log` in them is the worker's, node:net is there as `net`.
+ * The entry of a thread that runs gw's worker with injected faults. `bugs`: JavaScript source of a list of functions;
+ * command() calls one of them. They can use the worker's `log`, and node:net as `net`.
  */
 export function buggyWorker(bugs: string): URL {
   const path = join(temporaryFolder(), 'buggy.mjs');
@@ -43,11 +43,11 @@ export interface BuggyHost {
   readonly log: KeptLog;
   readonly stats: GatewayStats;
   readonly url: string;
-  /** Calls the bug with this number, from 1. */
+  /** Calls the fault with this number, from 1. */
   command(number: number): void;
 }
 
-/** Serves a spec with one such worker. */
+/** Serves a spec with such a worker. */
 export async function hostBuggyWorker(entry: URL, spec: string): Promise<BuggyHost> {
   const { value: model } = checkSpec({ path: '/spec/gateway.toml', text: spec });
   if (!model) throw new Error('the spec is right');

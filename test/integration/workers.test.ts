@@ -1,4 +1,4 @@
-/** Several workers on one port: exact where it must be, whole where lines meet, and none the others' trouble. */
+/** Several workers on one port: exact shared limits, intact log lines, and isolated failures. */
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -97,7 +97,7 @@ always('inline, one serves, and the log says why', async () => {
   assert.match(diagnostics, why === undefined ? /the data plane runs inline/ : /gateway\/workers/);
 });
 
-test('connections spread, requests have ids of their own, limits and counters are exact', async () => {
+test('connections are distributed, request ids are unique, limits and counters are exact', async () => {
   const origin = await startOrigin();
   const access = join(temporaryFolder(), 'access.log');
   const { gateway, url } = await startGateway({
@@ -137,10 +137,10 @@ test('max_connections counts the connections of all workers', async () => {
   const answers = await Promise.all(Array.from({ length: 30 }, () => call(`${url}/slow`, fresh)));
   assert.is(answers.filter(({ status }) => status === 200).length, 10);
   assert.is(answers.filter(({ status }) => status === 503).length, 20);
-  await until(() => gateway.snapshot().listeners[0]?.connections === 0, 'none to be open');
+  await until(() => gateway.snapshot().listeners[0]?.connections === 0, 'all connections to be closed');
 });
 
-test('reloads under load: no request fails, and one that is rejected is rejected for all', async () => {
+test('reloads under load: no request fails, and a rejected reload is rejected by all workers', async () => {
   const origin = await startOrigin();
   const body = (text: string): string => specOf(origin.url).replace('body = "hello"', `body = "${text}"`);
   const spec = new SpecFile(body('text 0'));
@@ -153,7 +153,7 @@ test('reloads under load: no request fails, and one that is rejected is rejected
     const answers = await Promise.all(Array.from({ length: 8 }, () => call(`${url}/hello`, fresh)));
     assert.equal([...new Set(answers.map((answer) => answer.body))], [`text ${round}`], 'no worker is behind');
     if (round % 5 > 0) continue;
-    // The port of its first listener again, under another name: none can bind it.
+    // The port of the first listener under another name: it cannot be bound.
     spec.write(`${body('broken')}[listener.more]\naddress = "127.0.0.1:${port}"\n`);
     assert.is((await gateway.reload())?.outcome, 'rejected');
     assert.is((await call(`${url}/hello`, fresh)).body, `text ${round}`);
@@ -162,7 +162,7 @@ test('reloads under load: no request fails, and one that is rejected is rejected
   assert.equal(load.failures, []);
 });
 
-test('the number of workers changes live, under load', async () => {
+test('the number of workers can change under load', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));
   const { gateway, url } = await startGateway({ spec: spec.path });
@@ -178,11 +178,11 @@ test('the number of workers changes live, under load', async () => {
   assert.equal(load.failures, []);
 });
 
-test('a drain of several under load loses no request of clients that go when they are told', async () => {
+test('a drain of several workers loses no request of clients that honor Connection: close', async () => {
   const origin = await startOrigin();
   const { gateway, port } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
   const clients = Array.from({ length: 30 }, (_, at) => new Busy(port, () => (at % 3) * 40));
-  await until(() => clients.every(({ served }) => served > 2), 'all to be at work');
+  await until(() => clients.every(({ served }) => served > 2), 'all clients to send');
   const report = await gateway.drain(5000);
   await Promise.all(clients.map(({ done }) => done));
   assert.equal(
@@ -192,7 +192,7 @@ test('a drain of several under load loses no request of clients that go when the
   assert.equal([report.cut, report.raced], [0, 0]);
 });
 
-test('a gateway that started with one worker stays with one, and says so', async () => {
+test('a gateway that started with one worker keeps one, and logs it', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url, { workers: 1 }));
   const { gateway, url } = await startGateway({ spec: spec.path });
@@ -204,7 +204,7 @@ test('a gateway that started with one worker stays with one, and says so', async
   assert.is((await call(`${url}/hello`)).body, 'hello');
 });
 
-test('a port that another process listens on is noticed, also where that shares it', async () => {
+test('a port in use by another process is detected, even if that process shares it', async () => {
   const origin = await startOrigin();
   const first = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
   const taken = new SpecFile(specOf(origin.url, { port: first.port }));
@@ -224,7 +224,7 @@ test('a port that another process listens on is noticed, also where that shares 
   await new Promise((resolve) => free.close(resolve));
 });
 
-test('of gateways that start at once on one port, one has it and the others say that it is in use', async () => {
+test('of gateways that start simultaneously on one port, one serves and the others report it as in use', async () => {
   const port = await freePort();
   const start = async () => {
     const spec = new SpecFile(
@@ -242,7 +242,7 @@ test('of gateways that start at once on one port, one has it and the others say 
   assert.is((await call(`http://127.0.0.1:${port}/`)).body, 'here');
 });
 
-test('one that dies under load: the others serve on, its requests are counted as lost, and it comes back', async () => {
+test('a worker that dies under load: the others serve, its requests count as lost, and it is replaced', async () => {
   const origin = await startOrigin();
   const { value: model } = checkSpec({ path: '/spec/gateway.toml', text: specOf(origin.url) });
   if (!model) throw new Error('the spec is right');
@@ -289,14 +289,14 @@ test('one that dies under load: the others serve on, its requests are counted as
       () => 'lost',
     ),
   );
-  await until(() => inFlight() === 12, 'all in flight');
+  await until(() => inFlight() === 12, 'all requests to be in flight');
   Atomics.store(new Int32Array(flag), 1, 1);
-  const line = await until(() => log.find(/worker 1 died/), 'the death');
+  const line = await until(() => log.find(/worker 1 died/), 'the log line');
   const ends = await Promise.all(slow);
   const lost = ends.filter((end) => end === 'lost').length;
   assert.is(line.fields['lost'], lost);
   assert.ok(lost > 0 && lost < 12, `${lost} of 12 were on the one that died`);
-  await until(() => log.find(/worker 1 serves again/), 'its return');
+  await until(() => log.find(/worker 1 serves again/), 'the replacement');
   await until(() => inFlight() === 0, 'the gauges');
   const listener = stats.registry.slot('listener', 'main') ?? 0;
   await until(() => stats.registry.sums(listener).connections === 0, 'no connections');
@@ -304,7 +304,7 @@ test('one that dies under load: the others serve on, its requests are counted as
   assert.is(log.count(/worker 0 died/), 0);
 });
 
-test('access log lines of several workers on one pipe are whole, however long and however slow the reader', async () => {
+test('access log lines of several workers on one pipe are intact, also long ones and with a slow reader', async () => {
   const spec = new SpecFile(specOf('http://127.0.0.1:9', { workers: 3, more: '[access_log]\npath = "-"' }));
   const served = new Served({ path: spec.path, log: 'json' });
   const url = await served.url();
@@ -325,7 +325,7 @@ test('access log lines of several workers on one pipe are whole, however long an
   assert.ok(new Set(records.map(({ id }) => plane(id ?? ''))).size > 1, 'of several workers');
 });
 
-test('who watches requests sees those of all workers, in order', async () => {
+test('the event stream has the requests of all workers, in order', async () => {
   const origin = await startOrigin();
   const { gateway, url } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
   const socket = gateway.adminSocket ?? '';
@@ -342,7 +342,7 @@ test('who watches requests sees those of all workers, in order', async () => {
       .map((line) => JSON.parse(line) as { type: string; requests?: RequestRecord[] })
       .flatMap(({ requests }) => requests ?? []);
   for (let count = 0; count < 40; count++) await call(`${url}/n${count}`, fresh);
-  await until(() => records().length === 40, 'all of them');
+  await until(() => records().length === 40, 'all records');
   reader.kill();
   assert.is(new Set(records().map(({ id }) => plane(id))).size, 2);
   assert.ok(records().filter((record, at) => at === 0 || record.at >= (records()[at - 1]?.at ?? 0)).length >= 38);

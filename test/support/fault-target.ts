@@ -1,6 +1,6 @@
 /**
- * A target that goes wrong on purpose: a TCP server whose behaviour is a script, asked once for each request head that
- * comes. What it keeps (connections, requests, bytes) is what really reached it.
+ * A fault-injecting target: a TCP server with a scripted behavior, called once per received request head. It records
+ * the connections, requests and bytes that reached it.
  */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
@@ -8,36 +8,36 @@ import { Worker } from 'node:worker_threads';
 
 export { freePort as refusingPort } from './ports.js';
 
-/** A request as it reached the target. */
+/** A request as received by the target. */
 export interface Arrived {
-  /** With its request line, without the empty line. */
+  /** Including the request line, without the empty line. */
   readonly head: string;
   readonly method: string;
   readonly url: string;
   readonly socket: Socket;
-  /** Which connection it came by, from 0. */
+  /** Index of its connection, from 0. */
   readonly connection: number;
-  /** Which request of its connection, from 0. */
+  /** Index among the requests of its connection, from 0. */
   readonly index: number;
-  /** Bytes after the head, as far as they have come. */
+  /** Bytes received after the head so far. */
   rest: Buffer;
   header(name: string): string | undefined;
 }
 
-/** What a target does with a request, valid HTTP or not. */
+/** The behavior of a target for a request, valid HTTP or not. */
 export type Fault = (request: Arrived, socket: Socket) => void;
 
 export interface FaultTargetOptions {
-  /** Called with each connection before anything is read from it. */
+  /** Called with each connection before any read. */
   readonly onConnection?: (socket: Socket, connection: number) => void;
-  /** Reads nothing of what is sent to it. */
+  /** Never reads. */
   readonly deaf?: boolean;
 }
 
 export class FaultTarget {
   readonly arrived: Arrived[] = [];
   readonly sockets: Socket[] = [];
-  /** What it does from now on with each request head that comes. */
+  /** Called with each further request head. */
   respond: Fault;
   readonly #options: FaultTargetOptions;
   readonly #server: Server;
@@ -69,7 +69,7 @@ export class FaultTarget {
     return this.sockets.length;
   }
 
-  /** Connections that are not closed yet. */
+  /** Number of open connections. */
   get open(): number {
     return this.sockets.filter((socket) => !socket.destroyed).length;
   }
@@ -95,13 +95,13 @@ export class FaultTarget {
         buffer = buffer.subarray(end + 4);
         last = arrived;
         this.arrived.push(arrived);
-        // The rest of what came with the head is sorted out first.
+        // First process the bytes that arrived with the head.
         queueMicrotask(() => this.respond(arrived, socket));
       }
     });
   }
 
-  /** Requests that came with this method. */
+  /** Received requests with this method. */
   count(method: string): number {
     return this.arrived.filter((request) => request.method === method).length;
   }
@@ -125,7 +125,7 @@ function arrival(head: string, by: Pick<Arrived, 'socket' | 'connection' | 'inde
   return { head, method, url, ...by, rest: Buffer.alloc(0), header };
 }
 
-/** Bytes after its head that belong to it, as far as can be told yet. */
+/** Number of bytes after the head that belong to the request, as far as known. */
 function endOf(request: Arrived): number {
   const length = request.header('content-length');
   if (length !== undefined) return Number(length);
@@ -137,7 +137,7 @@ function endOf(request: Arrived): number {
 
 const complete = (request: Arrived): boolean => request.rest.length >= endOf(request);
 
-/** Gives a request what is its own. Returns what is not. */
+/** Adds to a request the bytes that belong to it. Returns the rest. */
 function takeRest(request: Arrived, bytes: Buffer): Buffer {
   const all = Buffer.concat([request.rest, bytes]);
   request.rest = all;
@@ -146,7 +146,7 @@ function takeRest(request: Arrived, bytes: Buffer): Buffer {
   return all.subarray(end);
 }
 
-/** Reads the whole body, tells what it was without its chunks' framing, and then does as `then`. */
+/** Reads the whole body, passes it on without chunk framing, and then runs `then`. */
 export const whole =
   (onBody: (payload: Buffer) => void, then: Fault = ok('hello')): Fault =>
   (request, socket) => {
@@ -172,51 +172,51 @@ function unchunked(bytes: Buffer): Buffer {
   return Buffer.concat(parts);
 }
 
-/** 200 with a text of known length. */
+/** Replies 200 with a text of known length. */
 export const ok =
   (body: string, fields = ''): Fault =>
   (_request, socket) => {
     socket.write(`HTTP/1.1 200 OK\r\n${fields}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
   };
 
-/** Takes the request and says nothing. */
+/** Never replies. */
 export const never: Fault = () => {};
 
-/** Exactly this text, and the connection stays. */
+/** Sends exactly this text and keeps the connection. */
 export const say =
   (text: string): Fault =>
   (_request, socket) => {
     socket.write(text, 'latin1');
   };
 
-/** A turn of the loop later the other side, which is of this process, has read what was written. */
+/** Waits until the other side, which runs in this process, has read the written bytes. */
 const whenRead = (socket: Socket, text: string, then: () => void): void => {
   socket.write(text, 'latin1', () => setImmediate(() => setImmediate(then)));
 };
 
-/** One text, and when it has been read, the other. */
+/** Sends the first text, and the second one after the first was read. */
 export const sayInTurn =
   (text: string, then: string): Fault =>
   (_request, socket) =>
     whenRead(socket, text, () => socket.write(then, 'latin1'));
 
-/** Exactly this text, then a FIN. */
+/** Sends exactly this text, then a FIN. */
 export const sayAndClose =
   (text = ''): Fault =>
   (_request, socket) => {
     socket.end(text, 'latin1');
   };
 
-/** Exactly this text, and once it is on the wire a reset. */
+/** Sends exactly this text, and a reset once it was sent. */
 export const sayAndReset =
   (text = ''): Fault =>
   (_request, socket) => {
     if (text === '') socket.resetAndDestroy();
-    // A reset throws away what the other side has not read.
+    // A reset discards bytes that the other side has not read.
     else whenRead(socket, text, () => socket.resetAndDestroy());
   };
 
-/** One byte of the text every `every` milliseconds. */
+/** Sends one byte of the text every `every` milliseconds. */
 export const drip =
   (text: string, every: number): Fault =>
   (_request, socket) => {
@@ -227,7 +227,7 @@ export const drip =
     }, every);
   };
 
-/** So many informational replies before the final one. */
+/** Sends `count` informational replies before the final one. */
 export const interims = (count: number, status = 103, body = 'after all'): Fault =>
   say(
     `HTTP/1.1 ${status} Early\r\n\r\n`.repeat(count) +
@@ -253,15 +253,15 @@ export function flood(length: number, onBytes: (written: number) => void = () =>
   };
 }
 
-/** The first `count` requests of each connection are answered, the next one meets `then`. */
+/** Answers the first `count` requests of each connection, and runs `then` for the next one. */
 export const afterRequests =
   (count: number, first: Fault, then: Fault): Fault =>
   (request, socket) =>
     (request.index < count ? first : then)(request, socket);
 
 /**
- * A target that listens and never accepts, its backlog full: a connection to it is neither made nor refused. The thread
- * that listens sleeps, so that nothing is taken off the queue.
+ * A target that listens and never accepts, with a full backlog: connections are neither established nor refused. The
+ * listening thread sleeps, so that it accepts nothing.
  */
 export class FullBacklog {
   readonly port: number;
@@ -286,7 +286,7 @@ export class FullBacklog {
     );
     const [port] = (await once(worker, 'message')) as [number];
     const fillers: Socket[] = [];
-    // The queue holds one more than its length; whoever comes after is left waiting.
+    // The queue holds one more connection than its length; further ones wait.
     for (let at = 0; at < 2; at++) {
       const socket = connect(port, '127.0.0.1');
       socket.on('error', () => {});

@@ -1,4 +1,4 @@
-/** `gw` as people run it: a process of its own, started from bin/gw.js. */
+/** `gw` as a separate process, started from bin/gw.js. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Milliseconds. */
   readonly timeout?: number;
-  /** File descriptors that it may have (`ulimit -n`). */
+  /** Limit of file descriptors (`ulimit -n`). */
   readonly descriptors?: number;
 }
 
@@ -46,7 +46,7 @@ export function runProgram(command: string, args: readonly string[], options: Ru
 export const runGw = (args: readonly string[], options: RunOptions = {}): Promise<Finished> =>
   runProgram(process.execPath, [GW, ...args], options);
 
-/** A `gw serve` that is ready, with a runtime folder of its own. */
+/** A ready `gw serve` with its own runtime folder. */
 export class ServedGateway {
   private constructor(
     private readonly child: ChildProcess,
@@ -56,7 +56,7 @@ export class ServedGateway {
     private readonly output: { text: string },
   ) {}
 
-  /** Everything it has written. */
+  /** Its output. */
   get log(): string {
     return this.output.text;
   }
@@ -105,7 +105,7 @@ export class ServedGateway {
     this.child.kill(signal);
   }
 
-  /** Ends it as a supervisor does; returns its exit code. */
+  /** Stops it with SIGTERM, like a supervisor; returns its exit code. */
   async stop(): Promise<number | null> {
     const code = await new Promise<number | null>((resolve) => {
       if (this.child.exitCode !== null) resolve(this.child.exitCode);

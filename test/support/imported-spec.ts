@@ -1,4 +1,4 @@
-/** The law of an import: each request that the document allows finds a route, and none finds an open one by mistake. */
+/** The law of imports: each request that the document allows matches a route, and none an open route by mistake. */
 
 import { Matcher } from '../../src/bundle/match/match.js';
 import { normalizePath } from '../../src/bundle/normalize.js';
@@ -9,9 +9,9 @@ import { sampleRequests } from './openapi-requests.js';
 
 export interface LawReport {
   readonly requests: number;
-  /** Requests that no route takes. */
+  /** Requests without a matching route. */
   readonly lost: readonly string[];
-  /** Requests of operations with credentials that meet a route without. */
+  /** Requests that require credentials but match a route without authentication. */
   readonly opened: readonly string[];
 }
 

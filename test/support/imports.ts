@@ -8,9 +8,9 @@ export interface Import {
   /** A file as above, or a package's name (`node:fs`, `ink`). */
   readonly to: string;
   readonly inside: boolean;
-  /** `import type`: gone after compilation. */
+  /** `import type`: removed by compilation. */
   readonly typeOnly: boolean;
-  /** `import()`: loaded when it is reached. */
+  /** `import()`: loaded on demand. */
   readonly lazy: boolean;
 }
 
@@ -22,7 +22,7 @@ export function sourceFiles(root: string, folder: string): string[] {
 }
 
 const STATIC = /^(?:import|export)\s+(type\s+)?(?:[\w*{][^;'"]*?\sfrom\s+)?'([^']+)'/gm;
-/** A type in passing (`import('./x.js').Name`) is no import at run time. */
+/** An inline type (`import('./x.js').Name`) is not an import at run time. */
 const LAZY = /\bimport\(\s*'([^']+)'\s*\)(\.[A-Z])?/g;
 
 export function importsOf(root: string, file: string): Import[] {
@@ -56,7 +56,7 @@ function packageName(specifier: string): string {
   return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
 }
 
-/** Documentation holds examples with imports in them. Strings that hold comment marks lose their rest: harmless here. */
+/** Removes comments, which may contain example imports. Strings with comment marks lose their rest: harmless here. */
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
 }

@@ -1,4 +1,4 @@
-/** Tests that need something of the machine. `npm test` shows the line that says what was missing. */
+/** Tests that depend on the machine. `npm test` shows why a test was skipped. */
 import type { Callback, Test } from 'uvu';
 
 /** `test` itself where it is `possible`; elsewhere a test that is skipped. `why`: behind "skipped, since". */

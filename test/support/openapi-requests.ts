@@ -1,6 +1,6 @@
 /**
- * Requests that an OpenAPI document allows, read from it by other means than the import: for the law that each of them
- * finds a route of the imported spec. Knows what tests and published documents use, not all of OpenAPI.
+ * Requests that an OpenAPI document allows, derived independently of the import, to check that each of them matches a
+ * route of the imported spec. Supports the parts of OpenAPI that tests and published documents use.
  */
 
 type Json = unknown;
@@ -15,7 +15,7 @@ export interface SampleRequest {
   readonly query: string;
   /** Names in lower case. */
   readonly headers: ReadonlyMap<string, string>;
-  /** The document asks for credentials here, without an alternative that asks for none. */
+  /** The document requires credentials, without an alternative that requires none. */
   readonly guarded: boolean;
 }
 
@@ -42,7 +42,7 @@ function follow(root: Table, value: Json): Json {
   return undefined;
 }
 
-/** A few texts that a schema allows as a path segment, before they are encoded. */
+/** A few values that a schema allows as a path segment, not encoded. */
 function samples(root: Table, schemaOrRef: Json): readonly string[] {
   const schema = table(follow(root, schemaOrRef));
   const type = Array.isArray(schema['type']) ? schema['type'].find((one) => one !== 'null') : schema['type'];
@@ -95,7 +95,7 @@ function parametersOf(root: Table, ...lists: Json[]): Parameter[] {
   return [...found.values()];
 }
 
-/** Every operation with some requests; those whose path is not one that requests can have are left out. */
+/** Every operation with some requests, except operations whose path is impossible in a request. */
 export function sampleRequests(document: Json): SampleRequest[] {
   const root = table(document);
   const requests: SampleRequest[] = [];
@@ -148,7 +148,7 @@ function requestOf(
       if (written.startsWith(';') || parameter?.style === 'matrix') return `;${encodeURIComponent(bare)}=${value}`;
       return written.startsWith('.') || parameter?.style === 'label' ? `.${value}` : value;
     });
-  // Not a path that a request can have as it stands.
+  // Not a possible path of a request.
   if (/[{}]|\/\.{1,2}(\/|$)|%2F|%5C/i.test(path)) return undefined;
   const query = ownQuery === '' || /[{}]/.test(ownQuery) ? [] : [ownQuery];
   const headers = new Map<string, string>();

@@ -1,7 +1,7 @@
-/** Plans of a program, whole and plain, to put into it what a test is about. */
+/** Complete default entries of a program, for tests to override. */
 import type { ListenerEntry, Program, RouteEntry, ServiceEntry } from '../../src/bundle/types.js';
 
-/** A program of nothing, to put parts into. */
+/** An empty program, for tests to extend. */
 export const programWith = (parts: Partial<Program> = {}): Program => ({
   normalize: { encodedSlashes: 'refuse', doubleSlashes: 'merge', trailingSlash: 'strict', dotSegments: 'resolve' },
   admin: {},

@@ -1,4 +1,4 @@
-/** Numbers in [0, 1) that look random and are the same in every run of a seed (mulberry32): a failing case can be run again. */
+/** Pseudorandom numbers in [0, 1), reproducible by seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

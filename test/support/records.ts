@@ -1,6 +1,6 @@
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
 
-/** The record of an exchange that went well, and what is different about it. */
+/** The record of a successful exchange, with overrides. */
 export const requestRecord = (more: Partial<RequestRecord> = {}): RequestRecord => ({
   at: 1,
   id: 'id-1',

@@ -1,6 +1,6 @@
 /**
- * A thread whose connections ask nothing of a port, `{port, connections}`: half send nothing, half a head that comes a byte
- * a second. All come within two seconds, and each comes back two seconds after it was closed.
+ * A thread with idle connections to a port, `{port, connections}`: half of them send nothing, half send a head at one
+ * byte per second. All connect within two seconds, and reconnect two seconds after they were closed.
  */
 import { connect } from 'node:net';
 import { workerData } from 'node:worker_threads';

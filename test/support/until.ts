@@ -1,6 +1,6 @@
 /**
- * Polls until a condition that has no event of its own gives something, and returns that. Fails in the end, naming `what`;
- * late rather than early, for the machine may stand still for a while.
+ * Polls until the condition returns a value, and returns that value. Fails after a timeout with `what` in the message.
+ * The default timeout is long, because the machine may be busy.
  */
 export async function until<T>(
   condition: () => T | undefined | null | false | Promise<T | undefined | null | false>,

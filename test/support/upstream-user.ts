@@ -1,6 +1,6 @@
 import type { UpstreamUser } from '../../src/proxy/upstream/user.js';
 
-/** Asks for a connection and takes no notice of what becomes of it. */
+/** Requests a connection and ignores all its events. */
 export class IdleUser implements UpstreamUser {
   over = false;
   readonly method = 'GET';
