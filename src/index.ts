@@ -18,7 +18,7 @@ export { type CompileOptions, type CompileStats, compile } from './compiler/inde
 export { type ExplainedPolicy, Explainer, type ExplainRequest, type Explanation, explain } from './control/explain.js';
 export { type GatewayEvents, StartError } from './control/gateway.js';
 export { createLog, type Log, type LogOptions } from './control/log.js';
-export { runServe, type ServeOptions } from './control/serve/serve.js';
+export { runServe, type ServeOptions } from './control/serve.js';
 export { type CheckedSpec, checkSpec, lint } from './lint/index.js';
 export { FORMATS as DIAGNOSTIC_FORMATS, render as renderDiagnostics } from './lint/render/index.js';
 export type { BoundListener, DrainReport } from './proxy/types.js';

@@ -1,8 +1,8 @@
 /** What a route asks for beside its path and methods, read off the trie, for people. */
 
-import { listenersOf } from './listeners.js';
 import { Condition } from './match/conditions.js';
 import * as layout from './trie/layout.js';
+import { listenersOf } from './trie/listeners.js';
 import type { Trie } from './trie/trie.js';
 
 export interface RoutePlace {

@@ -5,9 +5,9 @@ import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/t
 import { ConnectionTable } from '../state/connection-table.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { RequestRecord } from '../telemetry/snapshot.js';
+import type { GatewayStats } from './gateway-stats.js';
 import type { Log } from './log.js';
 import { whyNoSharing } from './ports/addresses.js';
-import type { GatewayStats } from './stats/gateway-stats.js';
 import { RecordMerger, StdoutAccessLog } from './workers/output.js';
 import { MAX_WORKERS, WorkerSet } from './workers/set.js';
 

@@ -14,7 +14,7 @@ import type {
   PlanConfig,
   ServiceConfig,
 } from './entities.js';
-import type { ReplyConfig } from './route/entities.js';
+import type { ReplyConfig } from './route-entities.js';
 
 export interface SourceFile {
   /** Relative to the folder of the root spec; used in spans. */

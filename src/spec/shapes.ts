@@ -5,7 +5,7 @@ import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } 
 import type { TomlNode } from '../schema/tree.js';
 import { listenerDefaults, serviceDefaults } from './defaults.js';
 import { accessLog, admin, lintSettings, normalize, overload, topLevel } from './entities.js';
-import { groupFields, routeFields } from './route/entities.js';
+import { groupFields, routeFields } from './route-entities.js';
 
 /** A part that is read separately, so that one wrong item does not hide the others: decodes to its node. */
 export class PartSchema extends Schema<TomlNode> {

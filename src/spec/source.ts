@@ -4,7 +4,7 @@ import { INPUT_LIMITS, InputError, readInputFile } from '../input-file.js';
 import { reasonOf } from '../reason.js';
 import type { Position, Span } from '../schema/diagnostic.js';
 import type { SourceFile } from './model.js';
-import { valueOffsets } from './toml/string-offsets.js';
+import { valueOffsets } from './string-offsets.js';
 
 /** Far above any real spec; a larger file is refused before it is read. */
 export const MAX_FILE_BYTES = INPUT_LIMITS.spec;

@@ -13,7 +13,7 @@ export function killServed(): void {
   serving.clear();
 }
 
-const SERVE = new URL('../../src/control/serve/serve.js', import.meta.url).href;
+const SERVE = new URL('../../src/control/serve.js', import.meta.url).href;
 const runner = join(temporaryFolder(), 'serve.mjs');
 writeFileSync(
   runner,

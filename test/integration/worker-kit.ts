@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile } from '../../src/compiler/index.js';
-import { GatewayStats } from '../../src/control/stats/gateway-stats.js';
+import { GatewayStats } from '../../src/control/gateway-stats.js';
 import { WorkerHost } from '../../src/control/workers/host.js';
 import { checkSpec } from '../../src/lint/index.js';
 import { systemClock } from '../../src/state/clock.js';

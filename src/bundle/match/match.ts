@@ -1,6 +1,6 @@
 /** Requests against the trie: which route takes them. The one implementation; proxy, explain and tests all call it. */
-import { ListenerTable } from '../listeners.js';
 import * as layout from '../trie/layout.js';
+import { ListenerTable } from '../trie/listeners.js';
 import { TrieMap } from '../trie/map.js';
 import type { Trie } from '../trie/trie.js';
 import type { RequestView } from '../types.js';

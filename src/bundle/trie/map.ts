@@ -1,6 +1,7 @@
 /** The trie read backwards, for people: which pattern a node stands for. Built when somebody first asks. */
-import { listenersOf } from '../listeners.js';
+
 import * as layout from './layout.js';
+import { listenersOf } from './listeners.js';
 import type { Trie } from './trie.js';
 
 export type StepKind = 'literal' | 'typed' | 'param' | 'tail';

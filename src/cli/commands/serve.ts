@@ -54,7 +54,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
     const isBundle = await isBundleFile(path);
     if (isBundle && options.overlay) throw usage('--overlay is for specs: a bundle is already compiled.');
     if (!isBundle && options.verify) throw usage('--verify is for bundles: a spec has no signature.');
-    const { runServe } = await import('../../control/serve/serve.js');
+    const { runServe } = await import('../../control/serve.js');
     const logLevel = options.logLevel ?? (io.quiet ? 'error' : undefined);
     const log = options.log ?? (io.stdout.isTTY ? 'pretty' : 'json');
     return runServe({

@@ -3,9 +3,9 @@ import type { Clock } from '../../policies/contract.js';
 import { LimitTable } from '../../state/limits/table.js';
 import { Metrics, type MetricsInput, type MetricsText, type WorkerStatus } from '../../telemetry/metrics.js';
 import { gwVersion } from '../../version.js';
+import type { GatewayStats } from '../gateway-stats.js';
 import { plain } from '../references/resolve.js';
 import type { LiveGeneration } from '../reload/loader.js';
-import type { GatewayStats } from './gateway-stats.js';
 
 export interface ReloadCounts {
   readonly live: number;

@@ -15,10 +15,10 @@ import {
 } from '../../telemetry/snapshot.js';
 import { type SlotSums, UNMATCHED } from '../../telemetry/stats/registry.js';
 import { gwVersion } from '../../version.js';
+import type { GatewayStats } from '../gateway-stats.js';
 import type { ManagedProcess } from '../managed/process.js';
 import { plain } from '../references/resolve.js';
 import type { LiveGeneration } from '../reload/loader.js';
-import type { GatewayStats } from './gateway-stats.js';
 
 /** What only the gateway itself knows. */
 export interface SnapshotInput {

@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import type { DataPlaneEvents, WorkerApi } from '../../proxy/types.js';
-import { UNHANDLED_REJECTION } from '../serve/signals.js';
+import { UNHANDLED_REJECTION } from '../signals.js';
 import { toWire, type WorkerCall, type WorkerMessage, type WorkerQuestion } from './protocol.js';
 
 /** Serves calls on `port` until `close`. Unhandled promise rejections are logged and do not end the thread. */

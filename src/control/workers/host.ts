@@ -13,7 +13,7 @@ import type {
 import { messageOf } from '../../reason.js';
 
 import { pinAddresses } from '../ports/addresses.js';
-import { BLOCKED_THREAD } from '../serve/process-end.js';
+import { BLOCKED_THREAD } from '../process-end.js';
 import { fromWire, type WorkerAnswer, type WorkerCall, type WorkerMessage, type WorkerSetup } from './protocol.js';
 
 /** Milliseconds after its due time in which a busy thread may still answer. */

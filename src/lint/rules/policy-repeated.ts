@@ -1,5 +1,5 @@
 import type { PolicyModel, PolicyUse } from '../../spec/model.js';
-import { removeItem } from '../fix/edits.js';
+import { removeItem } from '../edits.js';
 import { listIn, quotedList, routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 

@@ -1,6 +1,6 @@
 import { unknownVariable } from '../../schema/template.js';
 import type { RouteModel } from '../../spec/model.js';
-import { spanWithin } from '../fix/edits.js';
+import { spanWithin } from '../edits.js';
 import { paramsOf, routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 

@@ -1,4 +1,4 @@
-import { removeItem } from '../fix/edits.js';
+import { removeItem } from '../edits.js';
 import type { Rule } from '../rule.js';
 import { type LocatedTarget, targetsOf } from '../targets.js';
 

@@ -1,5 +1,5 @@
 import { parseTemplate, unknownVariable } from '../../schema/template.js';
-import { spanWithin } from '../fix/edits.js';
+import { spanWithin } from '../edits.js';
 import { paramsOf, routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 

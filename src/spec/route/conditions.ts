@@ -4,8 +4,8 @@ import { isToken } from '../../field-syntax.js';
 import type { Decoder } from '../../schema/decoder.js';
 import { compilePattern, PATTERN_HELP } from '../../schema/regex/regex.js';
 import type { ConditionModel, TestModel } from '../model.js';
+import type { ConditionConfig, MatchConfig } from '../route-entities.js';
 import type { Sources } from '../source.js';
-import type { ConditionConfig, MatchConfig } from './entities.js';
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/;
 

@@ -3,9 +3,9 @@ import type { NormalizeEntry } from '../../bundle/types.js';
 import type { Decoder } from '../../schema/decoder.js';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
 import type { MatchModel, SegmentModel } from '../model.js';
+import type { MatchConfig } from '../route-entities.js';
 import type { Sources } from '../source.js';
 import { readConditions, readHosts } from './conditions.js';
-import type { MatchConfig } from './entities.js';
 import { judgeMethod, parseMatchText } from './match-text.js';
 import { type PathProblem, type PathSegment, parsePath } from './path-pattern.js';
 

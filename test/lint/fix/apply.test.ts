@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { positionAt, removeItem, spanWithin } from '../../../src/lint/edits.js';
 import { applyEdits, applySafeFixes } from '../../../src/lint/fix/apply.js';
-import { positionAt, removeItem, spanWithin } from '../../../src/lint/fix/edits.js';
 import type { Diagnostic, Edit, Fix } from '../../../src/schema/diagnostic.js';
 import type { SourceFile } from '../../../src/spec/model.js';
 import { checked, HEAD, ORDERS } from '../kit.js';

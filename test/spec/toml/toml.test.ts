@@ -5,9 +5,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { TableNode, TomlNode } from '../../../src/schema/tree.js';
 import { Source } from '../../../src/spec/source.js';
+import { valueOffsets } from '../../../src/spec/string-offsets.js';
 import { shadowFromScan } from '../../../src/spec/toml/scan.js';
 import { type Shadow, shadowFromLines, shadowFromSyntax } from '../../../src/spec/toml/shadow.js';
-import { valueOffsets } from '../../../src/spec/toml/string-offsets.js';
 import { MAX_DEPTH, parseToml } from '../../../src/spec/toml/toml.js';
 import { Random } from '../../schema/random.js';
 

@@ -1,6 +1,6 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { TargetFailures } from '../../../src/control/stats/target-failures.js';
+import { TargetFailures } from '../../src/control/target-failures.js';
 
 const test = suite('target failures');
 const HOUR = 3_600_000;

@@ -1,5 +1,5 @@
 /** The last failure of each target, and since when it fails, from what the workers report. */
-import type { FailureSnapshot, TargetFailure } from '../../telemetry/snapshot.js';
+import type { FailureSnapshot, TargetFailure } from '../telemetry/snapshot.js';
 
 /** Targets that are remembered: more than a spec has, fewer than many reloads can bring. */
 const MOST = 4096;

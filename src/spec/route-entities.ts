@@ -1,6 +1,6 @@
 /** Declarations of routes and groups: conditions, matches, fixed replies. */
-import { isToken } from '../../field-syntax.js';
-import { type Infer, s } from '../../schema/declare.js';
+import { isToken } from '../field-syntax.js';
+import { type Infer, s } from '../schema/declare.js';
 
 const conditionTable = s.object({
   present: s.boolean().describe('The field or parameter is present, with any value.').optional(),

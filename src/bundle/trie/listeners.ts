@@ -1,5 +1,5 @@
 /** Which listeners a candidate of the trie is served on. */
-import type { Trie } from './trie/trie.js';
+import type { Trie } from './trie.js';
 
 export class ListenerTable {
   readonly #ids = new Map<string, number>();

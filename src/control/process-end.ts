@@ -3,7 +3,7 @@
  * lookup (minutes if name servers do not answer) or a read from a file system that hangs. Then only SIGKILL ends the process.
  */
 import type { Worker } from 'node:worker_threads';
-import type { Log } from '../log.js';
+import type { Log } from './log.js';
 
 /** Requests that run in libuv's threads, by their names in process.getActiveResourcesInfo(). */
 const IN_A_THREAD = /^(?:GetAddrInfo|GetNameInfo|FS)Req/;

@@ -1,10 +1,10 @@
 /** `gw serve`: runs a gateway until a signal stops it. */
-import type { Program } from '../../bundle/types.js';
-import { counted } from '../../plural.js';
-import { reasonOf } from '../../reason.js';
-import { gwVersion } from '../../version.js';
-import { Gateway, type GatewayOptions, StartError } from '../gateway.js';
-import { createLog, type Log, type LogFormat, type LogLevel, type LogSink } from '../log.js';
+import type { Program } from '../bundle/types.js';
+import { counted } from '../plural.js';
+import { reasonOf } from '../reason.js';
+import { gwVersion } from '../version.js';
+import { Gateway, type GatewayOptions, StartError } from './gateway.js';
+import { createLog, type Log, type LogFormat, type LogLevel, type LogSink } from './log.js';
 import { ProcessEnd } from './process-end.js';
 import { END_SIGNALS, type EndSignal, Signals } from './signals.js';
 

@@ -1,9 +1,9 @@
 /** The counters of one gateway: slots for its generations, and the questions that control asks of them. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Program } from '../../bundle/types.js';
-import type { Clock } from '../../policies/contract.js';
-import type { GenerationInput, StatsSlots } from '../../proxy/types.js';
-import { StatsRegistry, targetName } from '../../telemetry/stats/registry.js';
+import type { Program } from '../bundle/types.js';
+import type { Clock } from '../policies/contract.js';
+import type { GenerationInput, StatsSlots } from '../proxy/types.js';
+import { StatsRegistry, targetName } from '../telemetry/stats/registry.js';
 import { TargetFailures } from './target-failures.js';
 
 const QUIET_POLL_MS = 50;

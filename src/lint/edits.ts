@@ -1,6 +1,6 @@
 /** Edits that rules offer as fixes. */
-import type { Edit, Position, Span } from '../../schema/diagnostic.js';
-import type { Model } from '../../spec/model.js';
+import type { Edit, Position, Span } from '../schema/diagnostic.js';
+import type { Model } from '../spec/model.js';
 
 /** Removes an item from its array, including its comma. Undefined if the file is unknown. */
 export function removeItem(model: Model, span: Span): Edit | undefined {

@@ -1,6 +1,6 @@
 /** The signals of a process that serves a gateway, and its uncaught errors. */
 import { inspect } from 'node:util';
-import type { Log } from '../log.js';
+import type { Log } from './log.js';
 
 /** Signals that stop a gateway: the first one drains, a second one stops at once. */
 export type EndSignal = 'SIGTERM' | 'SIGQUIT' | 'SIGINT';
