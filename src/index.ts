@@ -1,5 +1,5 @@
 /**
- * gw as a library: check and compile specs, run gateways, ask what a request would meet.
+ * gw as a library: check and compile specs, run gateways, explain requests.
  *
  *     import { createGateway } from 'gw';
  *
@@ -7,8 +7,8 @@
  *     console.log(gateway.addresses);
  *     process.once('SIGTERM', () => gateway.drain());
  *
- * Several gateways live side by side in one process: each owns its threads, sockets, managed processes and timers, and
- * `close()` or `drain()` ends them all.
+ * Several gateways can run in one process: each owns its threads, sockets, managed processes and timers, and `close()` or
+ * `drain()` stops them all.
  */
 import { Gateway, type GatewayOptions } from './control/gateway.js';
 
@@ -30,8 +30,8 @@ export { Gateway, type GatewayOptions };
 
 /**
  * Starts a gateway from a spec, a bundle or a model, and resolves when it is ready to serve.
- * @throws StartError with rendered diagnostics when the spec is wrong, a listener cannot be bound or a managed target
- * does not start.
+ * @throws StartError with rendered diagnostics if the spec has errors, a listener cannot be bound or a managed target does
+ * not start.
  */
 export function createGateway(options: GatewayOptions): Promise<Gateway> {
   return Gateway.start(options);

@@ -1,11 +1,11 @@
 /**
- * Reads files whose paths come from people: bounded in memory, and without ever waiting for a file that gives nothing.
- * What is not a regular file is refused before it is opened, because opening a device can have effects of its own.
+ * Reads files whose paths come from users: bounded in memory, and without blocking on a file without data. Anything but a
+ * regular file is refused before it is opened, because opening a device can have side effects.
  */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { errnoCode } from './reason.js';
 
-/** The most that gw reads of a file, in bytes, by what the file is. */
+/** Maximum size of a file that gw reads, in bytes, by kind. */
 export const INPUT_LIMITS = {
   /** A spec file, an include, an overlay. */
   spec: 10 * 1024 ** 2,
@@ -16,7 +16,7 @@ export const INPUT_LIMITS = {
   document: 64 * 1024 ** 2,
 } as const;
 
-/** The file is not one that gw reads. The message follows a colon: `it is a folder`. */
+/** gw does not read this file. The message follows a colon: `it is a folder`. */
 export class InputError extends Error {
   override readonly name = 'InputError';
   constructor(
@@ -30,29 +30,29 @@ export class InputError extends Error {
 export interface InputOptions {
   readonly maxBytes: number;
   /**
-   * A pipe is read to its end, as a shell's `<(command)` and /dev/stdin need it. Its writer may pause for up to five
-   * seconds, and this thread waits for it: only for commands. Default false.
+   * Read a pipe to its end, for `<(command)` of a shell and /dev/stdin. This thread blocks while the writer pauses, at most
+   * five seconds: only for commands. Default false.
    */
   readonly pipes?: boolean;
 }
 
 /** Milliseconds that the writer of a pipe may pause. */
-const PIPE_PATIENCE = 5000;
-/** Milliseconds between two looks at a pipe that is empty. */
-const PIPE_LOOK = 10;
+const PIPE_TIMEOUT = 5000;
+/** Milliseconds between two reads of an empty pipe. */
+const PIPE_POLL = 10;
 const CHUNK = 65_536;
-// O_NONBLOCK: no writer of a pipe and no device is waited for. O_NOCTTY: a terminal does not become this process's own.
+// O_NONBLOCK: does not wait for the writer of a pipe or for a device. O_NOCTTY: does not acquire a terminal.
 const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
 
 /**
- * The whole content of a file. @throws InputError when it is not a regular file or has more than `maxBytes` bytes, and the
- * system's error when it cannot be opened or read.
+ * The content of a file. @throws InputError if it is not a regular file or larger than `maxBytes`, and the system's error if
+ * it cannot be opened or read.
  */
 export function readInputFile(path: string, options: InputOptions): Buffer {
   check(statSync(path), options);
   const file = openSync(path, FLAGS);
   try {
-    // It may have been replaced since.
+    // It may have been replaced meanwhile.
     const stat = fstatSync(file);
     check(stat, options);
     return readAll(file, stat, options.maxBytes);
@@ -61,11 +61,11 @@ export function readInputFile(path: string, options: InputOptions): Buffer {
   }
 }
 
-/** The same as UTF-8 text; bytes that are none become U+FFFD. */
+/** The same as UTF-8 text; invalid bytes become U+FFFD. */
 export const readInputText = (path: string, options: InputOptions): string =>
   readInputFile(path, options).toString('utf8');
 
-/** The first bytes of a regular file, at most `length`; undefined for a pipe, whose bytes could be read only once. */
+/** The first bytes of a regular file, at most `length`; undefined for a pipe, which can be read only once. */
 export function readFirstBytes(path: string, length: number): Uint8Array | undefined {
   if (!statSync(path).isFile()) return undefined;
   const file = openSync(path, FLAGS);
@@ -85,7 +85,7 @@ function check(stat: Stats, { maxBytes, pipes }: InputOptions): void {
   if (!(stat.isFIFO() && pipes === true)) throw new InputError('unreadable', `it is ${kindOf(stat)}`);
 }
 
-/** What a path leads to, with its article. */
+/** The kind of a file, with its article. */
 export function kindOf(stat: Stats): string {
   if (stat.isFile()) return 'a regular file';
   if (stat.isDirectory()) return 'a folder';
@@ -94,15 +94,15 @@ export function kindOf(stat: Stats): string {
   return 'a device, not a regular file';
 }
 
-/** Size alone says nothing: it is 0 for files of /proc, and a file may grow while it is read. */
+/** Does not rely on the size: it is 0 for files of /proc, and a file may grow while it is read. */
 function readAll(file: number, stat: Stats, maxBytes: number): Buffer {
   const chunks: Buffer[] = [];
   let total = 0;
   for (;;) {
     const chunk = Buffer.allocUnsafe(Math.max(CHUNK, Math.min(stat.size - total + 1, maxBytes)));
-    const count = stat.isFile() ? readSync(file, chunk) : readPatiently(file, chunk);
+    const count = stat.isFile() ? readSync(file, chunk) : readPipe(file, chunk);
     if (count === 0 && total === 0 && !stat.isFile()) {
-      throw new InputError('unreadable', 'it is a pipe, and nothing was written to it');
+      throw new InputError('unreadable', 'it is an empty pipe');
     }
     if (count === 0) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
     total += count;
@@ -111,25 +111,25 @@ function readAll(file: number, stat: Stats, maxBytes: number): Buffer {
   }
 }
 
-/** `readSync` that waits for the writer of a pipe, but not for ever. */
-function readPatiently(file: number, chunk: Buffer): number {
+/** `readSync` that waits for the writer of a pipe, for a bounded time. */
+function readPipe(file: number, chunk: Buffer): number {
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  for (let waited = 0; ; waited += PIPE_LOOK) {
+  for (let waited = 0; ; waited += PIPE_POLL) {
     try {
       return readSync(file, chunk);
     } catch (error) {
       if (errnoCode(error) !== 'EAGAIN') throw error;
-      if (waited >= PIPE_PATIENCE) {
-        throw new InputError('unreadable', 'it is a pipe, and nothing was written to it in time');
+      if (waited >= PIPE_TIMEOUT) {
+        throw new InputError('unreadable', 'it is a pipe without data, and its writer timed out');
       }
-      Atomics.wait(pause, 0, 0, PIPE_LOOK);
+      Atomics.wait(pause, 0, 0, PIPE_POLL);
     }
   }
 }
 
 function tooLarge(maxBytes: number, size?: number): InputError {
   const has = size === undefined ? 'more than that' : sizeText(size);
-  return new InputError('too-large', `it may have ${sizeText(maxBytes)}, and it has ${has}`);
+  return new InputError('too-large', `the maximum is ${sizeText(maxBytes)}, and it has ${has}`);
 }
 
 function sizeText(bytes: number): string {

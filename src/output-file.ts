@@ -1,6 +1,6 @@
 /**
- * Writes files that people name. A regular file is replaced in one step, so that a reader sees the old content or the new
- * one; anything else (a device, a pipe, a descriptor of this process) is written to and stays what it is.
+ * Writes files whose paths come from users. A regular file is replaced atomically, so that a reader sees the old or the new
+ * content; a device, a pipe or a descriptor of this process is written to.
  */
 import {
   accessSync,
@@ -22,34 +22,34 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 import { errnoCode } from './reason.js';
 
-/** The path cannot be written to. The message follows a colon: `it is a socket`. */
+/** gw does not write to this path. The message follows a colon: `it is a socket`. */
 export class OutputError extends Error {
   override readonly name = 'OutputError';
 }
 
-/** Where a path leads. */
+/** The destination of a path. */
 export type Destination =
   | { readonly kind: 'descriptor'; readonly fd: number }
   | { readonly kind: 'new'; readonly path: string }
   | { readonly kind: 'file'; readonly path: string; readonly stat: Stats }
   | { readonly kind: 'other'; readonly path: string; readonly stat: Stats };
 
-/** A regular file, or a name that is free. */
+/** A regular file, or a new path. */
 export type Replaceable = Extract<Destination, { kind: 'new' | 'file' }>;
 
-/** Milliseconds that a reader of a pipe may take nothing. */
-const PATIENCE = 5000;
-const LOOK = 10;
-/** As many links as the kernel follows. */
+/** Milliseconds that the reader of a pipe may pause. */
+const PIPE_TIMEOUT = 5000;
+const PIPE_POLL = 10;
+/** The kernel's limit. */
 const MOST_LINKS = 40;
-/** A descriptor of this process by its name in the file system: /dev/stdout leads here. */
+/** A descriptor of this process as a path: /dev/stdout leads here. */
 const DESCRIPTOR = /^(?:\/proc\/(?:self|thread-self|\d+)|\/dev)\/fd\/(\d+)$/;
-/** Codes of a folder that takes no new file, or of a file that cannot be replaced (a mount point), though it may be written. */
+/** Errors for a folder that accepts no new file, or a file that can be written but not replaced (a mount point). */
 const NO_REPLACING = new Set(['EACCES', 'EPERM', 'EBUSY', 'EROFS', 'EXDEV']);
 
 /**
- * Where `path` leads, through symbolic links, also a link to a file that is not there yet. @throws the system's error when a
- * part of the path cannot be looked at.
+ * The destination of `path`, following symbolic links, also to a file that does not exist yet. @throws the system's error if a
+ * part of the path is not accessible.
  */
 export function destinationOf(path: string): Destination {
   let at = resolve(path);
@@ -69,8 +69,8 @@ export function destinationOf(path: string): Destination {
 }
 
 /**
- * Writes `content` to where `path` leads. A regular file keeps its mode and, as far as the system lets us, its owner.
- * @throws OutputError, or the system's error; a regular file is unchanged then, unless it could only be written in place.
+ * Writes `content` to the destination of `path`. A regular file keeps its mode and, if the system permits, its owner.
+ * @throws OutputError, or the system's error; a regular file is then unchanged, unless it could only be written in place.
  */
 export function writeOutput(path: string, content: string | Uint8Array): void {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
@@ -80,21 +80,21 @@ export function writeOutput(path: string, content: string | Uint8Array): void {
   else replace(to, bytes);
 }
 
-/** New content beside the file that it is for. */
+/** New content in a temporary file beside its destination. */
 export interface Staged {
-  /** Puts it in the file's place. */
+  /** Replaces the file with it. */
   commit(): void;
-  /** Removes it; without effect after commit(). */
+  /** Removes it; no effect after commit(). */
   abandon(): void;
 }
 
-/** Writes `bytes` to a file beside `to`, with the mode and owner that `to` has. @throws the system's error. */
+/** Writes `bytes` to a file beside `to`, with the mode and owner of `to`. @throws the system's error. */
 export function stage(to: Replaceable, bytes: Uint8Array): Staged {
-  // Renaming over a file asks for no permission to write it.
+  // rename(2) does not check write permission of the replaced file.
   if (to.kind === 'file') accessSync(to.path, constants.W_OK);
   const temporary = join(dirname(to.path), `.${basename(to.path)}.${process.pid}.tmp`);
   const abandon = (): void => rmSync(temporary, { force: true });
-  // Left behind by a process of the same number that was killed.
+  // Left by a killed process with the same number.
   abandon();
   try {
     writeFileSync(temporary, bytes, { flag: 'wx', mode: to.kind === 'file' ? 0o600 : 0o666 });
@@ -122,7 +122,7 @@ function keepOwner(path: string, { uid, gid, mode }: Stats): void {
   try {
     chownSync(path, uid, gid);
   } catch (error) {
-    // Only root gives files away: then it is this account's file, as any file it writes.
+    // Only root can change the owner: otherwise the file belongs to this account.
     if (errnoCode(error) !== 'EPERM') throw error;
   }
   chmodSync(path, mode & 0o7777);
@@ -158,9 +158,9 @@ function writeAll(fd: number, bytes: Uint8Array): void {
       waited = 0;
     } catch (error) {
       if (errnoCode(error) !== 'EAGAIN') throw error;
-      if (waited >= PATIENCE) throw new OutputError('its reader takes nothing');
-      Atomics.wait(pause, 0, 0, LOOK);
-      waited += LOOK;
+      if (waited >= PIPE_TIMEOUT) throw new OutputError('its reader does not read');
+      Atomics.wait(pause, 0, 0, PIPE_POLL);
+      waited += PIPE_POLL;
     }
   }
 }
@@ -176,7 +176,7 @@ function linkAt(path: string): string | undefined {
   try {
     return readlinkSync(path);
   } catch (error) {
-    // No link, or nothing: what follows finds out.
+    // Not a link, or it does not exist: the caller checks.
     if (['EINVAL', 'ENOENT', 'UNKNOWN'].includes(errnoCode(error) ?? '')) return undefined;
     throw error;
   }

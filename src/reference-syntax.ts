@@ -9,7 +9,7 @@ export interface Reference {
   readonly kind: ReferenceKind;
   readonly name: string;
   readonly fallback: string | undefined;
-  /** As it is written. */
+  /** As written. */
   readonly text: string;
 }
 

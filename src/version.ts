@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 let version: string | undefined;
 
-/** The version in gw's package.json; read once, it cannot change under a running process. */
+/** The version in gw's package.json, read once. */
 export function gwVersion(): string {
   if (version === undefined) {
     const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');

@@ -62,7 +62,7 @@ onLinux('an endless device is refused before it is opened; a file that tells no 
 onUnix('a pipe, a socket and a folder are refused at once', async ({ folder }) => {
   execFileSync('mkfifo', [join(folder, 'pipe')]);
   assert.is(refusal(join(folder, 'pipe')), 'it is a pipe, not a regular file');
-  assert.is(refusal(join(folder, 'pipe'), { ...LIMIT, pipes: true }), 'it is a pipe, and nothing was written to it');
+  assert.is(refusal(join(folder, 'pipe'), { ...LIMIT, pipes: true }), 'it is an empty pipe');
   assert.is(readFirstBytes(join(folder, 'pipe'), 64), undefined);
   assert.is(refusal(folder), 'it is a folder');
   assert.is(refusal(join(folder, 'none')), 'no such file');
@@ -82,7 +82,7 @@ onUnix('a pipe that is written to is read to its end, up to the limit', () => {
       encoding: 'utf8',
     }).stdout.trim();
   assert.is(read('printf abc; sleep 0.1; printf def'), '6');
-  assert.is(read('yes'), 'it may have 0.0 MiB, and it has more than that');
+  assert.is(read('yes'), 'the maximum is 0.0 MiB, and it has more than that');
 });
 
 test('what is refused is an InputError, what the system refuses is its own', ({ folder }) => {

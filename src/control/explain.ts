@@ -1,4 +1,4 @@
-/** What a request would meet, and why: the data plane's own match and chain, run offline. Plain JSON. */
+/** Explains what happens to a request and why: runs the data plane's own match and chain offline. Plain JSON. */
 import type { MatchTrace } from '../bundle/match/match.js';
 import { listReferences, resolveReferences } from '../bundle/references.js';
 import type { Bundle, Json, Phase, PolicyEntry, Program, RefString, RouteEntry, SourceRef } from '../bundle/types.js';
@@ -20,31 +20,31 @@ export interface Explanation {
   readonly request: {
     readonly method: string;
     readonly url: string;
-    /** Normalised; null where the request cannot even be read. */
+    /** Normalised; null if the request cannot be parsed. */
     readonly path: string | null;
   };
   /**
-   * `target`: a target would be asked. `reply`: the route or a policy answers. `refused`: gw refuses it before or
-   * without a route (malformed, no route, wrong method).
+   * `target`: the request goes to a target. `reply`: the route or a policy answers. `refused`: gw refuses it without a route
+   * (malformed, no route, wrong method).
    */
   readonly outcome: 'target' | 'reply' | 'refused';
   /** One sentence. */
   readonly summary: string;
-  /** Why gw refuses it, where there is more to say than the summary. */
+  /** Why gw refuses it, if the summary does not say enough. */
   readonly cause: string | null;
-  /** References of the route and the consumers that have no value here: what they stand for is not known. */
+  /** References of the route and the consumers without a value here. */
   readonly unresolved: readonly string[];
   readonly route: ExplainedRoute | null;
-  /** What decided among the routes, and what the request has for each segment. */
+  /** Why this route matched, and the request's text for each segment. */
   readonly match: {
     readonly decidedBy: string;
     readonly why: string;
     readonly host: string | null;
     readonly segments: readonly { readonly kind: string; readonly pattern: string; readonly text: string }[];
   } | null;
-  /** Best first: routes that came near, and why they lost. */
+  /** Routes that nearly matched, best first, and why they did not. */
   readonly nearMisses: readonly {
-    /** Null where it stands for no single route. */
+    /** Null if it is not a single route. */
     readonly route: string | null;
     readonly match: string | null;
     readonly pattern: string;
@@ -57,10 +57,10 @@ export interface Explanation {
   readonly consumer: string | null;
   /** The route's chain in the order it runs. */
   readonly policies: readonly ExplainedPolicy[];
-  /** Every step in the order it was decided, match and balance included. */
+  /** Every step in order, including match and balance. */
   readonly decisions: readonly DecisionRecord[];
   readonly service: ExplainedService | null;
-  /** gw's own answer; null where the target's reply would decide. */
+  /** gw's own reply; null if the reply comes from the target. */
   readonly reply: {
     readonly status: number;
     readonly code: string | null;
@@ -80,10 +80,10 @@ export interface ExplainedRoute {
 export interface ExplainedValue {
   /** Dotted path into the config. */
   readonly key: string;
-  /** As people write it; references stay unresolved. */
+  /** As in a spec; references stay unresolved. */
   readonly value: Json;
   readonly source: SourceRef;
-  /** The consumer's plan that counts instead, and its value; null: the plan's limit knows no such value. */
+  /** The consumer's plan that overrides it, with its value; null: the plan's limit has no such value. */
   readonly plan?: { readonly name: string; readonly value: Json };
 }
 
@@ -100,29 +100,29 @@ export interface ExplainedPolicy {
 export interface ExplainedService {
   readonly name: string;
   readonly targets: readonly { readonly url: string; readonly weight: number }[];
-  /** Command of a managed service: its target has an address only while it runs. */
+  /** Command of a managed service, whose target has an address only while it runs. */
   readonly run: string | null;
-  /** The target whose turn it is; null where none would be asked, or a managed one runs nowhere. */
+  /** The next target; null if no target is asked, or it is managed and has no address. */
   readonly chosen: string | null;
-  /** Lines of the request head as the target would see them. */
+  /** Lines of the request head as sent to the target. */
   readonly head: readonly string[] | null;
 }
 
 export interface ExplainOptions {
   readonly clock?: Clock;
-  /** Where `${env:}` looks; a variable that is missing is left as it is written. */
+  /** Variables for `${env:}`; references to missing ones stay unresolved. */
   readonly env?: { readonly [name: string]: string | undefined };
 }
 
-/** Stands in for a target whose address is not known here; `.invalid` never resolves (RFC 2606). */
+/** Placeholder for a target with an unknown address; `.invalid` never resolves (RFC 2606). */
 const UNKNOWN_TARGET = 'http://unresolved.invalid';
 
-/** The bundle cannot run here: a reference has a value that its place cannot hold, or the bundle is of another gw. */
+/** The bundle cannot run here: the value of a reference is not valid, or another version of gw wrote the bundle. */
 export class UnexplainableError extends Error {}
 
 /**
- * Explains requests against one bundle. Limits are counted in a table of its own: explaining uses up nobody's, and each
- * explanation starts from a full limit.
+ * Explains requests against one bundle. It has its own table of limits, so that it does not use up real ones, and each
+ * explanation starts with unused limits.
  */
 export class Explainer {
   readonly #program: Program;
@@ -142,21 +142,19 @@ export class Explainer {
   }
 
   /**
-   * What would happen to the request. Rejects with UnexplainableError where the bundle cannot run here, and for nothing
-   * that a request can hold.
+   * Explains one request. Rejects with UnexplainableError if the bundle cannot run here, never because of the request.
    */
   async explain(request: ExplainRequest): Promise<Explanation> {
     const plane = this.#open();
     try {
-      return this.#tell(request, await plane.run(request));
+      return this.#explanation(request, await plane.run(request));
     } finally {
       plane.close();
     }
   }
 
   /**
-   * The bare outcome of many requests after one another, on one table of limits: as one client after another would meet
-   * them.
+   * The outcome of one of many requests in sequence, which share one table of limits.
    */
   run(request: ExplainRequest): Promise<OfflineResult> {
     this.#plane ??= this.#open();
@@ -177,12 +175,12 @@ export class Explainer {
     try {
       return new OfflinePlane({ id: 1, sha256, program, trie: buffer, stats: none }, { clock: this.#clock, limits });
     } catch (error) {
-      // What a reference brought: everything else was judged when the spec was compiled.
+      // Caused by the value of a reference: the compiler has checked everything else.
       throw new UnexplainableError(messageOf(error));
     }
   }
 
-  #tell(request: ExplainRequest, result: OfflineResult): Explanation {
+  #explanation(request: ExplainRequest, result: OfflineResult): Explanation {
     const { trace, decisions, params, consumer, path } = result;
     const route = result.route === null ? undefined : this.#program.routes[result.route];
     const told = decisions.map(({ step, use, outcome, why }): DecisionRecord => ({ step, use, outcome, why }));
@@ -219,7 +217,7 @@ export class Explainer {
     };
   }
 
-  /** References without a value here that the route's service or policies, or the consumers, hold. */
+  /** References without a value here in the route's service and policies, and in the consumers. */
   #unresolvedOn(route: RouteEntry | undefined): string[] {
     const { consumers, policies, services } = this.#program;
     const near = route
@@ -230,7 +228,7 @@ export class Explainer {
   }
 
   #policies(route: RouteEntry, result: OfflineResult, told: readonly DecisionRecord[]): ExplainedPolicy[] {
-    // A policy that answers ends the way in; those behind it never ran.
+    // Policies after one that answers do not run.
     const answered = result.decisions.find(
       ({ outcome, step }) => (outcome === 'answer' || outcome === 'error') && step !== 'match',
     );
@@ -262,7 +260,7 @@ export class Explainer {
   }
 }
 
-/** What decided. A CORS preflight goes to the route of another request, which the trace of its own match does not name. */
+/** Why the route matched. A CORS preflight uses the route of another request, which is not in its own match trace. */
 function matchOf(trace: MatchTrace, { route, decisions }: OfflineResult): Explanation['match'] {
   const { decidedBy, host, segments } = trace;
   if (route === null || route === trace.route) return { decidedBy, why: trace.why, host: host ?? null, segments };
@@ -279,7 +277,7 @@ export function explain(
   return new Explainer(bundle, options).explain(request);
 }
 
-/** Room for the keys of a few thousand explained requests. */
+/** Slots for the keys of a few thousand explained requests. */
 const LIMIT_SLOTS = 4096;
 
 function summaryOf(outcome: Explanation['outcome'], route: RouteEntry | undefined, result: OfflineResult): string {
@@ -291,8 +289,8 @@ function summaryOf(outcome: Explanation['outcome'], route: RouteEntry | undefine
 }
 
 /**
- * The program as it can run here, and the references without a value. Those stay as written; no target is left without an
- * address, and no consumer has a key that is not known.
+ * The program as it can run here, and the references without a value. These stay as written; targets without an address get
+ * a placeholder, and unknown keys of consumers are removed.
  */
 function offlineProgram(
   program: Program,
@@ -320,7 +318,7 @@ function offlineProgram(
   return { program: { ...whole, services, consumers }, unresolved };
 }
 
-/** The values, with those that count instead by the consumer's plan, as the policy told in its decision. */
+/** The values with those of the consumer's plan, from the policy's decision. */
 function withPlan(values: readonly ExplainedValue[], details: Decision['details']): readonly ExplainedValue[] {
   const plan = details?.['plan'];
   const instead = details?.['instead'];
@@ -333,7 +331,7 @@ function withPlan(values: readonly ExplainedValue[], details: Decision['details'
 
 const written = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);
 
-/** The leaves of a policy's effective config, each with where it came from. */
+/** The leaves of a policy's effective config, each with its origin. */
 function valuesOf({ config, origins }: PolicyEntry): ExplainedValue[] {
   const values: ExplainedValue[] = [];
   const visit = (value: Json, path: string, inherited: SourceRef): void => {

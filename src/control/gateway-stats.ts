@@ -1,4 +1,4 @@
-/** The counters of one gateway: slots for its generations, and the questions that control asks of them. */
+/** The counters of one gateway: slots for its generations, and queries of control. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
@@ -7,7 +7,7 @@ import { StatsRegistry, targetName } from '../telemetry/stats/registry.js';
 import { TargetFailures } from './target-failures.js';
 
 const QUIET_POLL_MS = 50;
-/** An exchange that has matched but not yet chosen its target counts in no target's slot for a moment. */
+/** Between match and choice of a target an exchange counts in no target's slot. */
 const QUIET_FOR_MS = 250;
 
 export class GatewayStats {
@@ -20,18 +20,18 @@ export class GatewayStats {
     this.registry = new StatsRegistry({ workers: 1, now: clock.monotonic() });
   }
 
-  /** With the memory of worker 0; chunks() has that of each. */
+  /** Slots with the memory of worker 0; chunks() gives that of each worker. */
   slotsFor(program: Program): StatsSlots {
     const assignment = this.registry.assign(program, this.#clock.monotonic());
     return { ...assignment, chunks: this.chunks(0) };
   }
 
-  /** What a worker counts in. */
+  /** The counter memory of a worker. */
   chunks(worker: number): readonly SharedArrayBuffer[] {
     return this.registry.chunks(worker);
   }
 
-  /** A worker died: how many exchanges it had in flight. Its gauges go back to zero. */
+  /** A worker has ended: resets its gauges and returns its number of exchanges in flight. */
   forgetWorker(worker: number): number {
     return this.registry.forgetWorker(worker);
   }
@@ -41,7 +41,7 @@ export class GatewayStats {
     return slot === undefined ? 0 : this.registry.sums(slot).status.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Resolves when nothing has asked these services' targets for a moment, at the deadline, or when `ending` says so. */
+  /** Resolves when these services' targets have been idle for a moment, at the deadline, or when `ending` is true. */
   async quiet(
     { program, stats }: GenerationInput,
     services: ReadonlySet<string>,

@@ -1,6 +1,6 @@
 /**
- * The folder where running gateways can be found, and this gateway's entry in it. Only a folder that is gw's own is used:
- * it belongs to this account alone and holds nothing but entries and sockets of gateways. Any other is left as it is.
+ * The runtime folder with the entries of running gateways. gw uses only a folder that belongs to this account alone and
+ * contains only entries and sockets of gateways. Any other folder is left unchanged.
  */
 import { lstatSync, readdirSync, rmSync, type Stats, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -9,18 +9,18 @@ import { readInputText } from '../input-file.js';
 import { errnoCode } from '../reason.js';
 import { type GatewayEntry, isAlive, isEntry, MAX_ENTRY_BYTES, runtimeDirectory } from '../telemetry/admin-protocol.js';
 
-/** Longest path that `sun_path` holds on every system gw runs on (macOS: 104 with the final NUL). */
+/** Maximum length of a socket path on all supported systems (macOS: 104 with the final NUL). */
 export const MAX_SOCKET_PATH = 103;
 
-/** Milliseconds that a gateway may take to accept on its socket. */
+/** Milliseconds in which a gateway should accept on its socket. */
 const ANSWER_WITHIN = 1000;
-/** `PID.json` and `PID.sock`; gateways of one process after the first have a number of their own. */
+/** `PID.json` and `PID.sock`; further gateways of one process are numbered. */
 const ENTRY = /^((\d+)(?:-\d+)?)\.(json|sock)$/;
 
 /**
- * The runtime folder, checked; made when it is missing. Another account could otherwise put a socket of theirs where ours
- * is looked for, and a folder with other files in it is not gw's to clear.
- * @throws Error saying what is wrong with the folder, which is unchanged then.
+ * Checks the runtime folder; creates it if missing. In a folder that is open to other accounts, another account could place a
+ * socket of its own, and gw must not clean a folder with other files.
+ * @throws Error with the problem of the folder, which is then unchanged.
  */
 export function openRuntimeDirectory(directory = runtimeDirectory()): string {
   const facts = lstatSync(directory);
@@ -42,7 +42,7 @@ export function openRuntimeDirectory(directory = runtimeDirectory()): string {
   return directory;
 }
 
-/** By its name and by what it is: an entry as a gateway writes it, or one that it has not filled yet; or a socket. */
+/** A socket with the right name, or an entry that a gateway has written or is about to write. */
 function isOwn(directory: string, file: string): boolean {
   const found = ENTRY.exec(file);
   if (!found) return false;
@@ -50,12 +50,12 @@ function isOwn(directory: string, file: string): boolean {
   let facts: Stats | undefined;
   try {
     facts = lstatSync(path, { throwIfNoEntry: false });
-    // Another gateway took it away in this moment.
+    // Another gateway removed it meanwhile.
     if (facts === undefined) return true;
     if (found[3] === 'sock') return facts.isSocket();
     if (!facts.isFile()) return false;
     const text = readInputText(path, { maxBytes: MAX_ENTRY_BYTES });
-    // One that is being written is empty for a moment.
+    // An entry is empty before it is written.
     return text === '' || isEntryOf(JSON.parse(text), Number(found[2]));
   } catch {
     return false;
@@ -65,9 +65,9 @@ function isOwn(directory: string, file: string): boolean {
 const isEntryOf = (value: unknown, pid: number): boolean => isEntry(value) && value.pid === pid;
 
 /**
- * Removes entries and sockets of gateways that are gone. A process number says little: in containers it is used again by
- * the next process (1 above all), and two containers with one folder do not see each other's. So the socket decides: what
- * accepts lives, what refuses is gone.
+ * Removes entries and sockets of stopped gateways. Process numbers are not reliable: containers reuse them (mostly 1), and
+ * two containers with a shared folder do not see each other's processes. So the socket decides: one that accepts is live,
+ * one that refuses is stale.
  */
 export async function sweep(directory: string): Promise<void> {
   const stems = new Map<string, number>();
@@ -82,7 +82,7 @@ async function sweepOne(directory: string, stem: string, pid: number): Promise<v
   const [file, socket] = [join(directory, `${stem}.json`), join(directory, `${stem}.sock`)];
   const answer = await ask(socket);
   if (answer === 'accepts') return;
-  // A gateway that starts has claimed its entry and has no socket yet.
+  // A starting gateway has an entry but no socket yet.
   if (answer === 'missing' && isAlive(pid) && !(pid === process.pid && isOlderThanProcess(file))) return;
   for (const path of [file, socket]) {
     if (lstatSync(path, { throwIfNoEntry: false }) && isOwn(directory, path.slice(directory.length + 1))) {
@@ -103,7 +103,7 @@ function ask(socket: string): Promise<'accepts' | 'refuses' | 'missing'> {
       connection.destroy();
       resolve(answer);
     };
-    // One that is too busy to answer lives.
+    // A gateway that is too busy to accept is live.
     connection.setTimeout(ANSWER_WITHIN, () => done('accepts'));
     connection.once('connect', () => done('accepts'));
     connection.once('error', (error) => {
@@ -113,7 +113,7 @@ function ask(socket: string): Promise<'accepts' | 'refuses' | 'missing'> {
   });
 }
 
-/** One gateway's place in the runtime folder. Several gateways of one process are told apart by a number. */
+/** The entry of one gateway in the runtime folder. */
 export class RuntimeEntry {
   readonly socket: string;
   readonly #file: string;
@@ -121,12 +121,12 @@ export class RuntimeEntry {
   /** Device and inode of the folder. */
   readonly #id: string | undefined;
 
-  /** @throws Error when the socket's path would be too long for the system. */
+  /** @throws Error if the path of the socket is too long for the system. */
   constructor(directory: string) {
     this.#directory = directory;
     this.#id = idOf(directory);
     let name = `${process.pid}`;
-    // `wx` decides who has a name, also among gateways starting at once in this process.
+    // `wx` makes the claim atomic, also among gateways that start at once in this process.
     for (let number = 2; !claim(join(directory, `${name}.json`)); number++) name = `${process.pid}-${number}`;
     this.#file = join(directory, `${name}.json`);
     this.socket = join(directory, `${name}.sock`);
@@ -136,11 +136,11 @@ export class RuntimeEntry {
         `the path of the admin socket is too long (${Buffer.byteLength(this.socket)} bytes, at most ${MAX_SOCKET_PATH}): ${this.socket}; set GW_RUNTIME_DIR to a shorter folder`,
       );
     }
-    // What a dead process of the same number left behind.
+    // Left by an ended process with the same number.
     if (lstatSync(this.socket, { throwIfNoEntry: false })?.isSocket()) rmSync(this.socket, { force: true });
   }
 
-  /** @throws Error when it cannot be written. */
+  /** @throws Error if it cannot be written. */
   write(entry: GatewayEntry): void {
     if (!this.#isInPlace()) throw new Error(`the runtime folder ${this.#directory} was removed or replaced`);
     writeFileSync(this.#file, `${JSON.stringify(entry)}\n`, { mode: 0o600 });
@@ -152,7 +152,7 @@ export class RuntimeEntry {
     rmSync(this.socket, { force: true });
   }
 
-  /** Folders of /tmp are cleared away at times, and another account may make the next one, with links of its own in it. */
+  /** Folders in /tmp are removed at times, and another account can create the next one, with links in it. */
   #isInPlace(): boolean {
     return this.#id !== undefined && idOf(this.#directory) === this.#id;
   }

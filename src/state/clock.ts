@@ -1,14 +1,14 @@
 /** The real clocks. */
-// Imported, since the global of this name is a getter that every look at the clock would pay for.
+// Imported, because the global of this name is a getter, which costs time on each call.
 import { performance } from 'node:perf_hooks';
 
-/** What a gateway tells the time by. Tests and offline runs bring a virtual one. */
+/** The clock of a gateway. Tests and offline runs use a virtual one. */
 export interface Clock {
-  /** Milliseconds since 1970, as the system tells it: it may be set forward or back at any moment. */
+  /** Milliseconds since 1970 by the system's clock, which may be set forward or back at any time. */
   now(): number;
   /**
-   * Milliseconds since a moment that all threads of the process share; never goes back. Whatever waits or counts by time
-   * goes by this one, so that a step of the system's time neither frees nor locks anything.
+   * Milliseconds since a moment that all threads of the process share; never goes back. Waits and limits use this clock, so
+   * that a step of the system's time does not affect them.
    */
   monotonic(): number;
 }

@@ -1,10 +1,10 @@
 /**
- * How many connections each listener and each client address has, in one SharedArrayBuffer that all workers count in:
- * bounds are exact across them. Touched when a connection comes and when it goes, never in between.
+ * Counts the connections of each listener and each client address in one SharedArrayBuffer for all workers, so that bounds
+ * are exact. Used when a connection opens and closes, never in between.
  *
- * Each entry has a column a worker, so that what a dead one counted can be forgotten. An address may stand in the WAYS
- * slots of one group; it leaves its slot with its last connection. Should a group ever be full of others, a connection
- * of a further address is counted for its listener alone: a lack of memory refuses nobody.
+ * Each entry has a column per worker, so that the counts of an ended worker can be removed. An address can be in any of the
+ * WAYS slots of one group; its last connection frees the slot. If a group is full, a connection of a further address counts
+ * only for its listener: a lack of slots refuses no connection.
  */
 import { randomInt } from 'node:crypto';
 import { TextHash } from './hash.js';
@@ -23,15 +23,15 @@ const Header = {
   Overflows: 7,
 } as const;
 
-/** Slots that an address may stand in. */
+/** Slots per group. */
 const WAYS = 16;
 const DEFAULT_SLOTS = 32_768;
-/** Listeners that have connections at once; those of further ones are counted by nobody but their own worker. */
+/** Maximum number of listeners with connections; further ones are counted only in their own worker. */
 const LISTENERS = 1024;
-/** Words of an entry before its columns: the hash of what it counts, both 0 for an empty one. */
+/** Words of an entry before its columns: the hash of its listener or address; both 0: empty. */
 const TAG_WORDS = 2;
 
-/** What enter() says of a connection that must not stay. */
+/** Results of enter() for a connection above a bound. */
 export const LISTENER_FULL = -1;
 export const ADDRESS_FULL = -2;
 
@@ -46,8 +46,8 @@ export class ConnectionTable {
   readonly #slots: number;
 
   /**
-   * Memory for a table; give it to `new ConnectionTable` in every thread. `slots`: addresses that can be told apart,
-   * rounded up to a power of two, each 8 bytes and 4 more a worker.
+   * Memory for `new ConnectionTable` in every thread. `slots`: number of addresses, rounded up to a power of two; each needs
+   * 8 bytes and 4 per worker.
    */
   static allocate({
     workers,
@@ -67,7 +67,7 @@ export class ConnectionTable {
     return buffer;
   }
 
-  /** `worker`: whose connections this one counts, from 0. Throws TypeError for memory that allocate() did not make. */
+  /** `worker`: the number of the counting worker, from 0. @throws TypeError for memory that allocate() did not create. */
   constructor(buffer: SharedArrayBuffer, worker: number) {
     const words = new Int32Array(buffer);
     const slots = words[Header.Slots] ?? 0;
@@ -84,8 +84,8 @@ export class ConnectionTable {
   }
 
   /**
-   * A connection to `listener` has come. `address`: under what it counts besides, '' for nothing. Returns its place, to be
-   * given to leave(), or LISTENER_FULL, ADDRESS_FULL; then nothing was counted.
+   * Counts a connection to `listener`. `address`: also counts under this address; '' for none. Returns its place for leave(),
+   * or LISTENER_FULL or ADDRESS_FULL, which count nothing.
    */
   enter(listener: string, address: string, max: number, maxOfAddress: number): number {
     this.#lock.acquire(Header.Lock);
@@ -117,7 +117,7 @@ export class ConnectionTable {
     return slot;
   }
 
-  /** A connection that enter() gave this place is gone. */
+  /** The connection with this place has closed. */
   leave(listener: string, place: number): void {
     this.#lock.acquire(Header.Lock);
     try {
@@ -129,7 +129,7 @@ export class ConnectionTable {
     }
   }
 
-  /** Forgets what a worker counted: it is dead, and its connections with it. */
+  /** Removes the counts of a worker that has ended. */
   forget(worker: number): void {
     this.#lock.acquire(Header.Lock);
     try {
@@ -156,7 +156,7 @@ export class ConnectionTable {
     }
   }
 
-  /** Connections that were not counted for their address, since the table was made. */
+  /** Connections that were not counted for their address, since the table was created. */
   get overflows(): number {
     return this.#words[Header.Overflows]! >>> 0;
   }
@@ -171,7 +171,7 @@ export class ConnectionTable {
     return this.#listener(low, high);
   }
 
-  /** The entry of a listener, or one that is free for it; -1 when all are taken. */
+  /** The entry of a listener, or a free one; -1 if all are in use. */
   #listener(low: number, high: number): number {
     const words = this.#words;
     const used = words[Header.Listeners]!;
@@ -186,7 +186,7 @@ export class ConnectionTable {
     return HEADER_WORDS + used * this.#stride;
   }
 
-  /** The entry of an address, or one that is free for it; -1 when its group is full. */
+  /** The entry of an address, or a free one; -1 if its group is full. */
   #address(low: number, high: number): number {
     const words = this.#words;
     const group = high & (this.#slots / WAYS - 1);
@@ -207,7 +207,7 @@ export class ConnectionTable {
 
   #giveUp(entry: number): void {
     const column = entry + TAG_WORDS + this.#worker;
-    // What was forgotten is not taken away a second time.
+    // Counts that forget() removed are not subtracted again.
     if (this.#words[column]! > 0) this.#words[column]!--;
     this.#freeIfEmpty(entry);
   }
@@ -229,8 +229,8 @@ const bytesFor = (slots: number, workers: number): number =>
   (HEADER_WORDS + (LISTENERS + slots) * (TAG_WORDS + workers)) * 4;
 
 /**
- * Under what a client's address counts: an IPv4 address as it is; of an IPv6 address the /64, since that is what one
- * customer gets, and may take any address of. `address` is one that the system tells.
+ * The key under which a client's address counts: an IPv4 address as it is; the /64 of an IPv6 address, because one customer
+ * gets a whole /64. `address` comes from the system.
  */
 export function addressKey(address: string): string {
   if (!address.includes(':')) return address;

@@ -1,13 +1,12 @@
 /**
- * A seeded 64-bit hash of text, as two 32-bit words: multiply and rotate a code unit at a time, two lanes with
- * different constants. Not for secrets; the random seed keeps outsiders from choosing texts that collide.
- * Filled in place, so that hashing allocates nothing.
+ * A seeded 64-bit hash of text, as two 32-bit words: multiply and rotate one code unit at a time, two lanes with different
+ * constants. Not for secrets; the random seed prevents chosen collisions. Writes in place, without allocation.
  */
 export class TextHash {
   low = 0;
   high = 0;
 
-  /** Continues from the two words given: a seed, or the hash of what comes before. */
+  /** Continues from two words: a seed, or the hash of the preceding text. */
   update(low: number, high: number, text: string): this {
     let a = low ^ 0x9e3779b9;
     let b = high ^ 0x85ebca6b;

@@ -1,16 +1,16 @@
 /**
- * Locks in shared memory, one word each, for sections of a few dozen instructions: 0 free, 1 held, 2 held and waited for.
- * A thread that dies inside a section (a terminated worker) leaves its word held; whoever waits longer than any live
- * holder could need takes the lock over, so one death never stops the others.
+ * Locks in shared memory, one word each, for sections of a few dozen instructions: 0 free, 1 held, 2 held with waiters. A
+ * thread that is terminated inside a section leaves its word held; a waiter takes the lock over after a time longer than any
+ * running holder needs, so an ended thread never blocks the others.
  */
 const FREE = 0;
 const HELD = 1;
 const CONTENDED = 2;
 
-/** Tries before a waiter gives its core away: the holder may need it. */
+/** Attempts before a waiter sleeps: the holder may need the core. */
 const SPINS = 200;
 
-/** Milliseconds. A live holder is off its core for a few at most. */
+/** Milliseconds. A running holder is descheduled for a few at most. */
 const TAKE_OVER_AFTER = 200;
 
 export class SharedLocks {
@@ -22,7 +22,7 @@ export class SharedLocks {
     this.#takeOverAfter = takeOverAfter;
   }
 
-  /** Waits until the lock is this thread's. True when it was taken over from a holder that never came back. */
+  /** Waits until this thread has the lock. True if it was taken over from an ended thread. */
   acquire(index: number): boolean {
     if (Atomics.compareExchange(this.#words, index, FREE, HELD) === FREE) return false;
     return this.#acquireSlowly(index);

@@ -1,4 +1,4 @@
-/** What policies count with. Memory shared by the workers implements it here; a fleet's store later, behind the same words. */
+/** The interface of limits for policies. Shared memory of the workers implements it. */
 
 /** One limit: `capacity` requests at once, refilled evenly over `periodMs`. GCRA's T is periodMs / capacity. */
 export interface LimitRate {
@@ -6,21 +6,21 @@ export interface LimitRate {
   readonly periodMs: number;
 }
 
-/** The answer of a limit. Filled in place: one object a limiter, valid until its next take(). */
+/** The answer of a limit. One object per limiter, reused and valid until its next take(). */
 export interface LimitAnswer {
   allowed: boolean;
-  /** Requests left right now. */
+  /** Requests left now. */
   remaining: number;
-  /** Milliseconds until the full capacity is there again. */
+  /** Milliseconds until the full capacity is available again. */
   resetMs: number;
-  /** Milliseconds until a request of that cost passes; 0 when allowed, Infinity where it never will. */
+  /** Milliseconds until a request of that cost passes; 0 if allowed, Infinity if it never does. */
   retryMs: number;
 }
 
 export interface Limiter {
   /**
-   * Counts `cost` against `key` at `nowMs`; synchronous, allocates nothing, never throws. A refused request takes
-   * nothing. Cost 0 only asks: it counts nothing, and `allowed` says whether one request would pass.
+   * Counts `cost` against `key` at `nowMs`; synchronous, allocates nothing, never throws. A refused request counts
+   * nothing. Cost 0 counts nothing either; `allowed` then says whether one request would pass.
    */
   take(key: string, rate: LimitRate, cost: number, nowMs: number): LimitAnswer;
 }
@@ -37,7 +37,7 @@ export interface LimitKeySnapshot {
   readonly refused: number;
 }
 
-/** Owns every limiter of a gateway; survives generations: the same identity finds the same counts. */
+/** All limiters of a gateway, across generations: an identity keeps its counts. */
 export interface LimitStore {
   limiter(identity: string): Limiter;
 }

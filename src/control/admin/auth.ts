@@ -1,9 +1,9 @@
-/** Who may call the admin API over TCP. On the unix socket the file's mode decides. */
+/** Authorization of the admin API over TCP. On the unix socket the file's mode decides. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 
-/** True when the request carries the token. Digests are compared, so neither length nor content tells by time. */
+/** True if the request has the token. Compares digests in constant time, so timing reveals neither length nor content. */
 export function carriesToken(request: IncomingMessage, token: string): boolean {
   const given = /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1];
   return given !== undefined && token !== '' && timingSafeEqual(digest(given), digest(token));
@@ -12,8 +12,8 @@ export function carriesToken(request: IncomingMessage, token: string): boolean {
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 /**
- * True when Host names this server by address, as `localhost`, or as it was configured. A web page that rebinds its own
- * name to a loopback address (DNS rebinding) fails here even where it could guess nothing else.
+ * True if Host names this server by address, as `localhost`, or by a configured name. Protects against DNS rebinding: a web
+ * page whose own name resolves to a loopback address fails here.
  */
 export function namesThisServer(
   request: IncomingMessage,
@@ -25,7 +25,7 @@ export function namesThisServer(
   return host === configured.host.toLowerCase() || configured.hosts.includes(host);
 }
 
-/** Host without its port and brackets, lower case; undefined when it is malformed. */
+/** Host without port and brackets, in lower case; undefined if malformed. */
 function hostOf(authority: string): string | undefined {
   const found = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/@\s]+))(?::\d{1,5})?$/i.exec(authority);
   return (found?.[1] ?? found?.[2])?.toLowerCase();

@@ -1,26 +1,26 @@
 /**
- * The connections of an admin server, and how many of them it keeps. A connection is held while a call of a trusted caller
- * is answered on it; all others are spare. When there are too many, the oldest spare ones are closed in favour of new ones,
- * and trusted callers never get the last places: so a liveness probe is answered whatever else is connected. Many may come
- * in one turn of the event loop; what a new one has sent is read in the next turn, so the look at them comes after that.
+ * Bounds the connections of an admin server. A connection is held while a trusted call is answered on it; all others are
+ * spare. Above the bound the oldest spare connections are closed, and trusted calls never get the last places, so a liveness
+ * probe always gets an answer. Many connections can arrive in one turn of the event loop, and their requests are read in the
+ * next turn, so the bound is applied after that.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { procDescriptors, reserveOf } from '../../proxy/load/descriptors.js';
 
-/** Of the descriptors that the data plane leaves to the process, each of two servers may have this share. */
+/** Share of the descriptors reserved by the data plane that each of two servers may use. */
 const SHARE = 0.4;
 
 export interface AdminBounds {
   /** Connections of one server. */
   readonly kept: number;
-  /** Connections above which nothing waits for a look. */
+  /** Connections above which spare ones are closed at once. */
   readonly most: number;
-  /** Of those, how many trusted callers may hold. */
+  /** Connections that trusted calls may hold. */
   readonly held: number;
 }
 
-/** What a server may have where the process may have `limit` file descriptors. */
+/** The bounds for a process with `limit` file descriptors. */
 export function adminBounds(limit: number = procDescriptors.limit()): AdminBounds {
   const most = Math.floor(reserveOf(limit) * SHARE);
   const kept = Math.max(2, Math.min(128, Math.floor(most / 2)));
@@ -30,9 +30,9 @@ export function adminBounds(limit: number = procDescriptors.limit()): AdminBound
 export class AdminConnections {
   /** Oldest first. */
   readonly #spare = new Set<Socket>();
-  /** Calls in work on each. */
+  /** Calls in progress by connection. */
   readonly #held = new Map<Socket, number>();
-  #looking = false;
+  #scheduled = false;
   readonly #bounds = adminBounds();
 
   /** Counts every connection that this server accepts from now on. */
@@ -40,7 +40,7 @@ export class AdminConnections {
     server.on('connection', (socket: Socket) => this.#add(socket));
   }
 
-  /** A trusted call keeps its connection until its reply is through; false when too many are kept already. */
+  /** A trusted call holds its connection until its reply is sent; false if too many are held. */
   hold({ socket }: IncomingMessage, response: ServerResponse): boolean {
     const calls = this.#held.get(socket) ?? 0;
     if (calls === 0 && this.#held.size >= this.#bounds.held) return false;
@@ -57,17 +57,17 @@ export class AdminConnections {
       this.#held.delete(socket);
     });
     if (this.#size > this.#bounds.most) this.#trim(this.#bounds.most);
-    if (this.#looking || this.#size <= this.#bounds.kept) return;
-    this.#looking = true;
-    setImmediate(() => setImmediate(this.#look));
+    if (this.#scheduled || this.#size <= this.#bounds.kept) return;
+    this.#scheduled = true;
+    setImmediate(() => setImmediate(this.#check));
   }
 
   get #size(): number {
     return this.#spare.size + this.#held.size;
   }
 
-  readonly #look = (): void => {
-    this.#looking = false;
+  readonly #check = (): void => {
+    this.#scheduled = false;
     this.#trim(this.#bounds.kept);
   };
 

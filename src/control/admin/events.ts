@@ -1,13 +1,13 @@
-/** The event stream: newline-delimited JSON to each client, with bounds on what a slow one may cost. */
+/** The event stream: newline-delimited JSON to each client, with bounds for slow clients. */
 import type { ServerResponse } from 'node:http';
 import type { WatchLevel } from '../../proxy/types.js';
 import type { AdminEvent, ReloadSnapshot, RequestRecord, Snapshot } from '../../telemetry/snapshot.js';
 
 export const MAX_EVENT_CLIENTS = 32;
-/** Bytes that may wait in a client's response before lines for it are dropped. */
+/** Bytes that may wait in a client's response; further lines for it are dropped. */
 export const MAX_WAITING_BYTES = 1024 * 1024;
 const SNAPSHOT_EVERY_MS = 1000;
-/** Snapshots in a row that did not fit, after which a client counts as gone. */
+/** Snapshots in a row that did not fit, after which a client is disconnected. */
 const MAX_MISSED = 30;
 /** Records that a client gets of the time before it came. */
 const MAX_RECENT = 200;
@@ -21,7 +21,7 @@ export interface EventSource {
 interface Client {
   readonly response: ServerResponse;
   readonly level: WatchLevel;
-  /** Records that were not sent to this client; told with the next batch that fits. */
+  /** Records that were not sent to this client; reported with the next batch that fits. */
   dropped: number;
   /** Snapshots in a row that were not sent to it. */
   missed: number;
@@ -43,7 +43,7 @@ export class EventHub {
     return this.#clients.size;
   }
 
-  /** Starts streaming to `response`, a snapshot first; false when there are too many clients already. */
+  /** Starts streaming to `response`, a snapshot first; false if there are too many clients. */
   add(response: ServerResponse, level: WatchLevel): boolean {
     if (this.#clients.size >= MAX_EVENT_CLIENTS) return false;
     const client: Client = { response, level, dropped: 0, missed: 0 };
@@ -53,7 +53,7 @@ export class EventHub {
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     });
-    // An unwritable client is gone: `close` follows and removes it.
+    // `close` follows and removes the client.
     response.on('error', () => {});
     response.on('close', () => {
       this.#clients.delete(client);
@@ -91,7 +91,7 @@ export class EventHub {
     }
   }
 
-  /** Ends every stream in order. */
+  /** Ends every stream. */
   close(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -122,7 +122,7 @@ export class EventHub {
     }
   }
 
-  /** The data plane builds records (and decisions) only while somebody looks. */
+  /** The data plane builds records and decisions only while clients ask for them. */
   #adjust(): void {
     const levels = new Set([...this.#clients].map((client) => client.level));
     const level = levels.has('decisions') ? 'decisions' : levels.has('records') ? 'records' : 'off';

@@ -1,4 +1,4 @@
-/** The admin API over a unix socket and, when configured, TCP. What it answers is in telemetry/admin-protocol. */
+/** The admin API over a unix socket and, if configured, TCP. Its calls are listed in telemetry/admin-protocol.ts. */
 import { chmodSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -15,7 +15,7 @@ import { sendJson, sendProblem, sendText } from './problem.js';
 export interface AdminBackend extends EventSource {
   /** Undefined: nothing to do. */
   reload(): Promise<ReloadSnapshot | undefined>;
-  /** Why the gateway should get no traffic; undefined when it is ready. */
+  /** Why the gateway should get no traffic; undefined if it is ready. */
   notReady(): string | undefined;
   metrics(): Promise<{ readonly text: string; readonly contentType: string }>;
 }
@@ -24,7 +24,7 @@ export interface TcpAccess {
   readonly host: string;
   readonly port: number;
   readonly token: string;
-  /** Names that Host may also have, in lower case. */
+  /** Further names for Host, in lower case. */
   readonly hosts: readonly string[];
 }
 
@@ -33,7 +33,7 @@ interface Tcp {
   readonly access: TcpAccess;
 }
 
-/** A change of the TCP address that is ready to be made. */
+/** A prepared change of the TCP address. */
 export interface TcpChange {
   commit(): void;
   abandon(): Promise<void>;
@@ -44,7 +44,7 @@ type Endpoint = (response: ServerResponse, url: URL) => void | Promise<void>;
 
 const HEALTH = new Set(['/livez', '/readyz']);
 
-/** Milliseconds. Node looks at heads and requests that are late every half minute where nothing else is set. */
+/** Milliseconds. By default Node checks for late heads and requests only every half minute. */
 const BOUNDS = {
   headersTimeout: 5000,
   requestTimeout: 10_000,
@@ -76,7 +76,7 @@ export class AdminServer {
     ]);
   }
 
-  /** Where TCP calls are taken, with the real port; undefined when they are not. */
+  /** The bound TCP address with its actual port; undefined if there is none. */
   get tcpAddress(): string | undefined {
     const address = this.#tcp?.server.address();
     return address && typeof address === 'object' ? formatAddress(address) : undefined;
@@ -91,8 +91,8 @@ export class AdminServer {
   }
 
   /**
-   * Gets ready to serve on TCP beside the socket, in place of what it served on before: a new address is bound here,
-   * and takes over on commit. Rejects, keeping what was, when it cannot be bound.
+   * Prepares to serve on TCP in place of the previous address: binds a new address, which takes over on commit. Rejects and
+   * keeps the previous address if it cannot be bound.
    */
   async prepareTcp(access: TcpAccess | undefined): Promise<TcpChange> {
     const before = this.#tcp;
@@ -125,7 +125,7 @@ export class AdminServer {
     return listening(server, () => server.listen(port, host), this.#log);
   }
 
-  /** Returns whether the server of before has given up its port for it: both could not listen there at once. */
+  /** Returns whether the previous server was closed for it, because both cannot listen on the port at once. */
   async #bindTcp(server: Server, access: TcpAccess, before: Tcp | undefined): Promise<boolean> {
     try {
       await this.#listenTcp(server, access);
@@ -151,7 +151,7 @@ export class AdminServer {
     this.#tcp = undefined;
   }
 
-  /** The call that led here may be waiting for its reply on that very server. */
+  /** The reload call that led here may wait for its reply on this server. */
   #retire(server: Server): void {
     const done: Promise<unknown> = closed(server).then(() => this.#retiring.delete(done));
     this.#retiring.add(done);
@@ -188,7 +188,7 @@ export class AdminServer {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse, guard: Guard, connections: AdminConnections): void {
-    // Nothing here reads a body; what a client sends is thrown away so that keep-alive goes on.
+    // No call reads a body; it is discarded so that keep-alive works.
     request.resume();
     const url = URL.canParse(request.url ?? '', 'http://gw') ? new URL(request.url ?? '', 'http://gw') : undefined;
     const path = url?.pathname ?? '';
@@ -276,7 +276,7 @@ const TOO_MANY = {
   headers: { 'retry-after': '5' },
 };
 
-/** A health check of HTTP/1.0 names no host, and tells no secret: load balancers ask so. */
+/** A health check with HTTP/1.0 and without Host, as some load balancers send it. Its reply has no secret. */
 const isOldCheck = ({ httpVersion, headers }: IncomingMessage, path: string): boolean =>
   HEALTH.has(path) && httpVersion === '1.0' && headers.host === undefined;
 
@@ -302,7 +302,7 @@ function listening(server: Server, listen: () => void, log: Log): Promise<void> 
   });
 }
 
-/** Waits for replies being written, not for idle keep-alive connections. */
+/** Waits for replies in progress, not for idle keep-alive connections. */
 function closed(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());

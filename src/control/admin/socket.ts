@@ -8,9 +8,9 @@ import type { AdminServer } from './server.js';
 export interface AdminSocketOptions {
   readonly admin: AdminServer;
   readonly log: Log;
-  /** Left out: as the environment says. */
+  /** Undefined: from the environment. */
   readonly directory: string | undefined;
-  /** What the gateway's entry says, its socket apart. */
+  /** The gateway's entry without its socket. */
   readonly entry: () => Omit<GatewayEntry, 'socket'>;
 }
 
@@ -24,12 +24,12 @@ export class AdminSocket {
     this.#options = options;
   }
 
-  /** Undefined when there is none. */
+  /** Undefined if it is not open. */
   get path(): string | undefined {
     return this.#entry?.socket;
   }
 
-  /** Never rejects: without its socket a gateway serves on, but cannot be watched, which is worth a warning. */
+  /** Never rejects: without its socket a gateway serves, but `gw dash` cannot find it, so a warning is logged. */
   open(): Promise<void> {
     this.#opening = this.#open().catch((error: unknown) => {
       this.#remove();
@@ -48,7 +48,7 @@ export class AdminSocket {
     this.#write();
   }
 
-  /** Writes what the entry says now. Never throws: a gateway serves on without it, which is worth a warning. */
+  /** Writes the current entry. Never throws: a failure is logged as a warning. */
   refresh(): void {
     try {
       this.#write();
@@ -62,7 +62,7 @@ export class AdminSocket {
     if (entry !== undefined && !this.#closed) entry.write({ ...this.#options.entry(), socket: entry.socket });
   }
 
-  /** Resolves when nothing of it is left in the folder, also what was being opened. The server is not closed. */
+  /** Removes entry and socket from the folder, also while they are being opened. Does not close the server. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#remove();

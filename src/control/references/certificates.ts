@@ -1,24 +1,24 @@
-/** Whether a certificate and its key can serve a listener: judged before a load, so that what is wrong is said in words. */
+/** Checks a certificate and its key before a load, so that problems are reported in words. */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 
 export interface PemProblem {
   readonly part: 'certificate' | 'key';
-  /** Continues a sentence whose subject is the part: `is empty`. */
+  /** The rest of a sentence whose subject is the part: `is empty`. */
   readonly message: string;
   readonly help: string;
-  /** Serving goes on. */
+  /** The listener can serve anyway. */
   readonly warning?: true;
 }
 
-/** Bytes of a file that is in DER: a SEQUENCE with a length of several bytes. */
+/** A file in DER form begins with a SEQUENCE whose length has several bytes. */
 export const isDer = (bytes: Uint8Array): boolean => bytes[0] === 0x30 && (bytes[1] ?? 0) >= 0x80;
 
 const CERTIFICATE = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/;
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY-----/;
 const BLOCKS = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]*-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g;
 
-/** What is wrong with a pair of PEM texts; undefined when a listener can serve with them. `now`: milliseconds since the epoch. */
+/** The problem of a pair of PEM texts; undefined if there is none. `now`: milliseconds since the epoch. */
 export function pairProblem(cert: string, key: string, now: number): PemProblem | undefined {
   if (PRIVATE_KEY.test(cert) && !CERTIFICATE.test(cert) && CERTIFICATE.test(key) && !PRIVATE_KEY.test(key)) {
     const message = 'is a private key, and the key is a certificate: the two are swapped';
@@ -37,7 +37,8 @@ export function pairProblem(cert: string, key: string, now: number): PemProblem 
 
 function readCertificate(text: string): X509Certificate | PemProblem {
   const problem = (message: string, help: string): PemProblem => ({ part: 'certificate', message, help });
-  if (text.trim() === '') return problem('is empty', 'Write the PEM certificate of the listener, its chain after it.');
+  if (text.trim() === '')
+    return problem('is empty', 'Write the PEM certificate of the listener, followed by its chain.');
   if (!CERTIFICATE.test(text)) {
     const help = 'A certificate in PEM form begins with `-----BEGIN CERTIFICATE-----`.';
     if (PRIVATE_KEY.test(text)) return problem('is a private key', `${help} The key is given as \`tls.key\`.`);
@@ -49,10 +50,7 @@ function readCertificate(text: string): X509Certificate | PemProblem {
   try {
     return new X509Certificate(text);
   } catch {
-    return problem(
-      'is damaged: its PEM block cannot be decoded',
-      'Copy the file again, or issue the certificate anew.',
-    );
+    return problem('is damaged: its PEM block cannot be decoded', 'Copy the file again, or issue a new certificate.');
   }
 }
 
@@ -67,16 +65,16 @@ function readKey(text: string): KeyObject | PemProblem {
   }
   if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|Proc-Type: 4,ENCRYPTED/.test(text)) {
     const decrypt = 'Decrypt it, `openssl pkey -in key.pem -out plain.pem`, and protect the file by its permissions.';
-    return problem('is encrypted, and gw knows no passphrase', decrypt);
+    return problem('is encrypted, but gw has no passphrase', decrypt);
   }
   if (/-----BEGIN OPENSSH PRIVATE KEY-----/.test(text))
-    return problem('is in the format of OpenSSH', 'Convert a copy of it: `ssh-keygen -p -m PEM -f key.pem`.');
+    return problem('is in OpenSSH format', 'Convert a copy of it: `ssh-keygen -p -m PEM -f key.pem`.');
   try {
     return createPrivateKey(text);
   } catch {
     return problem(
       'is damaged: its PEM block cannot be decoded',
-      'Copy the file again, or create key and certificate anew.',
+      'Copy the file again, or create a new key and certificate.',
     );
   }
 }
@@ -97,12 +95,12 @@ function belongs(block: string, key: KeyObject): boolean {
   try {
     return new X509Certificate(block).checkPrivateKey(key);
   } catch {
-    // Damaged: it belongs to nothing.
+    // Damaged.
     return false;
   }
 }
 
-/** What TLS itself does not accept: a key that is too short, a chain with a damaged part. */
+/** Problems that OpenSSL reports: a short key, a damaged chain. */
 function unusable(cert: string, key: string): PemProblem | undefined {
   try {
     createSecureContext({ cert, key });
@@ -110,9 +108,8 @@ function unusable(cert: string, key: string): PemProblem | undefined {
   } catch (error) {
     const reason = error instanceof Error && 'reason' in error ? String(error.reason) : '';
     const help = 'Issue a certificate with an RSA key of at least 2048 bits or an EC key, signed with SHA-256.';
-    if (/too small/.test(reason))
-      return { part: 'certificate', message: 'has a key that is too short to be safe', help };
-    if (/too weak/.test(reason)) return { part: 'certificate', message: 'is signed in a way that is not safe', help };
+    if (/too small/.test(reason)) return { part: 'certificate', message: 'has a key that is too short', help };
+    if (/too weak/.test(reason)) return { part: 'certificate', message: 'has a weak signature', help };
     const message = 'cannot be used: a part of its chain is damaged or not a certificate';
     return { part: 'certificate', message, help: 'Copy the file again, with the whole chain in PEM form.' };
   }

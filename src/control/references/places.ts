@@ -1,4 +1,4 @@
-/** Where things were written: from an entity's key to the line of the spec, also for a bundle, whose spec is elsewhere. */
+/** Finds where entities are written: from a key to the line of the spec, also for a bundle without the spec's text. */
 import type { Program, SourceRef } from '../../bundle/types.js';
 import type { Span } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
@@ -9,7 +9,7 @@ export class Places {
   readonly #files: readonly Pick<SourceFile, 'path' | 'text'>[];
   readonly #fallback: string;
 
-  /** `files`: the spec's, where they are known; `fallback`: the path that is named for what has no place. */
+  /** `files`: the files of the spec, if known; `fallback`: the path for keys without a place. */
   constructor({ provenance }: Program, files: readonly Pick<SourceFile, 'path' | 'text'>[], fallback: string) {
     this.#origins = provenance.origins;
     this.#files = files;
@@ -17,14 +17,14 @@ export class Places {
   }
 
   /**
-   * Of the value at a dotted path (`listener.main.address`), or the nearest thing around it, or the start of the spec.
-   * `text` is looked for in the line, to narrow the span.
+   * The span of the value at a dotted path (`listener.main.address`), or of its nearest parent, or the start of the spec.
+   * `text` narrows the span within the line.
    */
   of(path: string, text?: string): Span {
     return this.find(path, text) ?? startOf(this.#fallback);
   }
 
-  /** The same; undefined where nothing of the entity was written. */
+  /** The same; undefined if the entity is not in the spec. */
   find(path: string, text?: string): Span | undefined {
     for (let at = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('.')))) {
       const span = this.at(this.#origins[at], text);
@@ -33,7 +33,7 @@ export class Places {
     return undefined;
   }
 
-  /** The line that a reference to the source names; undefined where it names none. */
+  /** The span of a source reference; undefined if it has no line. */
   at(source: SourceRef | undefined, text?: string): Span | undefined {
     if (source?.file === undefined || source.line === undefined) return undefined;
     const { file, line } = source;

@@ -1,4 +1,4 @@
-/** What changed between two programs, by the stable names of things. */
+/** The difference between two programs, by the stable names of entities. */
 import type { Program, RouteEntry } from '../../bundle/types.js';
 import { nounFor } from '../../plural.js';
 import type { ReloadChange } from '../../telemetry/changes.js';
@@ -16,16 +16,16 @@ export interface ProgramDiff {
   readonly consumers: NameDiff;
   readonly plans: NameDiff;
   readonly listeners: NameDiff;
-  /** Settings that belong to no entity, by their keys in the spec. */
+  /** Settings outside entities, by their keys in the spec. */
   readonly settings: NameDiff;
 }
 
-/** What the program does not say of a route's match (conditions, patterns), by route name. */
+/** The parts of a route's match that the program does not hold as text (conditions, patterns), by route name. */
 export type MatchTexts = ReadonlyMap<string, string>;
 
 /**
- * Compares by name. Where a thing stands in the spec, and in which order, is no change. A policy written in place is
- * part of its route; a named one counts for itself.
+ * Compares by name. Position and order in the spec do not matter. An inline policy is part of its route; a named one counts
+ * by itself.
  */
 export function diffPrograms(
   before: Program,
@@ -52,7 +52,7 @@ const KINDS = [
   ['listeners', 'listener'],
 ] as const;
 
-/** `+1 route, ~2 routes, -0 routes`, and after it whatever else changed: `; +1 service; settings`. */
+/** `+1 route, ~2 routes, -0 routes`, followed by other changes: `; +1 service; settings`. */
 export function summarize(diff: ProgramDiff): string {
   const parts = [counts(diff.routes, 'route', true)];
   for (const [plural, singular] of KINDS) {
@@ -63,10 +63,10 @@ export function summarize(diff: ProgramDiff): string {
   return parts.join('; ');
 }
 
-/** Names of one kind and change that are listed; the others are counted. */
+/** Maximum number of names listed per kind and change; others are counted. */
 const MOST_NAMES = 50;
 
-/** The same by name, bounded. */
+/** The changes by name, bounded. */
 export function changesOf(diff: ProgramDiff): ReloadChange[] {
   const found: ReloadChange[] = [];
   for (const [plural, kind] of [['routes', 'route'], ...KINDS, ['settings', 'setting']] as const) {
@@ -108,12 +108,12 @@ function byName(entities: readonly { readonly name: string }[]): ReadonlyMap<str
   return new Map(entities.map((entity) => [entity.name, JSON.stringify(entity)]));
 }
 
-/** Names with a slash are given to policies written in place: `[policy.NAME]` allows none. */
+/** Inline policies have names with a slash, which `[policy.NAME]` does not allow. */
 const isInPlace = (name: string): boolean => name.includes('/');
 
 function namedPolicies(program: Program): ReadonlyMap<string, string> {
   const named = program.policies.filter((policy) => !isInPlace(policy.name));
-  // Several policies of one name: the optimiser may split a policy by what can act on which route.
+  // One name can have several policies: the optimiser may split a policy by route.
   const texts = new Map<string, string>();
   for (const { use, name, phase, settings } of named) {
     texts.set(name, `${texts.get(name) ?? ''}${JSON.stringify([use, phase, settings])}`);
@@ -135,7 +135,7 @@ function textOf(program: Program, route: RouteEntry, matchTexts: MatchTexts): st
   return JSON.stringify([rest, program.services[service]?.name ?? null, chain, matchTexts.get(route.name) ?? null]);
 }
 
-/** Whatever belongs to no entity, by its key in the spec. */
+/** Settings outside entities, by their keys in the spec. */
 function settingsOf(program: Program): ReadonlyMap<string, string> {
   const { listeners, services, consumers, plans, policies, routes, provenance, ...settings } = program;
   const inSpec = (key: string): string => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

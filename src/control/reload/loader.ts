@@ -17,7 +17,7 @@ import { plain } from '../references/resolve.js';
 import type { SpecWatcher } from '../watch/watcher.js';
 import { build, type Candidate, nameOfSource, placesOf, reject, reportOf, type Source } from './candidate.js';
 import { changesOf, diffPrograms, type ProgramDiff, summarize } from './diff.js';
-import { lossesOf, takesAway } from './losses.js';
+import { lossesOf, removesSomething } from './losses.js';
 import { Rejected, type Rejection, type ReloadSteps, type ReloadTrigger, type SwapResult } from './reloader.js';
 
 /** A candidate with its managed targets running. */
@@ -84,7 +84,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     const same = candidate?.fingerprint === live?.fingerprint && this.#rejected === undefined;
     if (trigger !== 'watch' || !candidate) return candidate;
     // A spec with fewer routes or policies may be half written: wait until the file has been quiet for longer.
-    const less = live !== undefined && takesAway(lossesOf(live, candidate));
+    const less = live !== undefined && removesSomething(lossesOf(live, candidate));
     return same || (less && watcher?.insist() === false) ? undefined : candidate;
   }
 

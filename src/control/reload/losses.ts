@@ -1,20 +1,20 @@
-/** What a generation takes away from the one that serves: what a person should hear of, and a half-written spec shows. */
+/** What a new generation removes from the live one: worth a warning, and a sign of a half-written spec. */
 import type { Program, RouteEntry } from '../../bundle/types.js';
 import { declarationOf } from '../../policies/registry.js';
 import type { MatchTexts } from './diff.js';
 
 export interface Losses {
-  /** Routes, by their new names, that asked for a credential and do not any more. */
+  /** Routes, by their new names, that required a credential and do not any more. */
   readonly opened: readonly string[];
-  /** Routes that have lost a policy of another kind, or that further listeners serve now. */
+  /** Routes that have lost another kind of policy, or that more listeners serve now. */
   readonly lighter: readonly string[];
-  /** Routes that are gone. */
+  /** Removed routes. */
   readonly removed: readonly string[];
-  /** There were routes, and there are none. */
+  /** All routes were removed. */
   readonly empty: boolean;
 }
 
-/** Routes are the same by name, or, where one was renamed, by what they match. */
+/** Identifies routes by name, or by their match if they were renamed. */
 export function lossesOf(
   before: { readonly program: Program; readonly matchTexts: MatchTexts },
   after: { readonly program: Program; readonly matchTexts: MatchTexts },
@@ -34,7 +34,7 @@ export function lossesOf(
   return { ...losses, empty: before.program.routes.length > 0 && after.program.routes.length === 0 };
 }
 
-export const takesAway = ({ opened, lighter, removed }: Losses): boolean =>
+export const removesSomething = ({ opened, lighter, removed }: Losses): boolean =>
   opened.length + lighter.length + removed.length > 0;
 
 const matchOf = ({ name, match }: RouteEntry, matchTexts: MatchTexts): string => matchTexts.get(name) ?? match;
@@ -42,7 +42,7 @@ const matchOf = ({ name, match }: RouteEntry, matchTexts: MatchTexts): string =>
 const kindsOf = ({ policies }: RouteEntry, program: Program): string[] =>
   policies.map((index) => program.policies[index]?.use ?? '');
 
-/** A policy that lets requests without a credential pass (`optional = true`) authenticates, but asks for nothing. */
+/** Whether the route requires a credential: an optional policy (`optional = true`) does not. */
 const authenticates = ({ policies }: RouteEntry, program: Program): boolean =>
   policies.some((index) => {
     const policy = program.policies[index];

@@ -4,10 +4,10 @@ import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 
 export type ReloadPhase = 'idle' | 'building' | 'warming' | 'swapping' | 'draining';
 
-/** Why the gateway looks at its spec again. `watch` is the only one that may find nothing to do. */
+/** The trigger of a reload. Only `watch` may end without a reload. */
 export type ReloadTrigger = 'start' | 'watch' | 'signal' | 'admin' | 'api' | 'moved';
 
-/** What a rejected attempt leaves behind. */
+/** The result of a rejected attempt. */
 export interface Rejection {
   readonly summary: string;
   /** Rendered, without colour. */
@@ -16,7 +16,7 @@ export interface Rejection {
   readonly warnings: number;
 }
 
-/** Raised by a step to end the attempt with the old generation untouched. */
+/** Thrown by a step to end the attempt; the old generation stays unchanged. */
 export class Rejected extends Error {
   override readonly name = 'Rejected';
   constructor(readonly rejection: Rejection) {
@@ -31,21 +31,21 @@ export interface SwapResult {
   readonly changes: readonly ReloadChange[];
   readonly diagnostics: string;
   readonly warnings: number;
-  /** Ends what only the old generation used; runs on while later reloads may already build. */
+  /** Stops what only the old generation used. Runs concurrently with later reloads. */
   drain(): Promise<void>;
 }
 
-/** The work of each state. Any of them may throw Rejected. */
+/** The work of each state. Each may throw Rejected. */
 export interface ReloadSteps<Built, Warm> {
-  /** Undefined: nothing has changed, and the trigger is one that does not insist. */
+  /** Undefined: nothing has changed, and the trigger is `watch`. */
   build(trigger: ReloadTrigger): Promise<Built | undefined>;
   warm(built: Built): Promise<Warm>;
   swap(warm: Warm): Promise<SwapResult>;
-  /** Anything that is not a Rejected: a bug in gw, told as a rejection all the same. */
+  /** Turns any error other than Rejected, a bug in gw, into a rejection. */
   unexpected(error: unknown): Rejection;
 }
 
-/** A reload as it ends. */
+/** A finished reload. */
 export type SettledReload = ReloadSnapshot & { readonly outcome: 'live' | 'rejected' };
 
 interface Queued {
@@ -63,7 +63,7 @@ export class Reloader<Built, Warm> {
   readonly #history: ReloadSnapshot[] = [];
   #activity: 'building' | 'warming' | 'swapping' | undefined;
   #running: Promise<ReloadSnapshot | undefined> | undefined;
-  /** At most two: one that looks at the spec anew, and one that does not (`moved`). */
+  /** At most two: one that reads the spec again, and one that does not (`moved`). */
   readonly #queue: Queued[] = [];
   #draining: Promise<void> = Promise.resolve();
   #drains = 0;
@@ -84,8 +84,8 @@ export class Reloader<Built, Warm> {
   }
 
   /**
-   * Asks for a reload. One runs at a time; requests that come meanwhile become one more after it, which sees the
-   * newest spec. Resolves with how it ended, or undefined when there was nothing to do. Never rejects.
+   * Requests a reload. One runs at a time; requests that arrive meanwhile are merged into one more, which reads the newest
+   * spec. Resolves with its result, or undefined if there was nothing to do. Never rejects.
    */
   request(trigger: ReloadTrigger): Promise<ReloadSnapshot | undefined> {
     const since = this.#now();
@@ -101,7 +101,7 @@ export class Reloader<Built, Warm> {
     return queued.done;
   }
 
-  /** Resolves when no attempt runs and nothing drains. */
+  /** Resolves when no attempt and no drain is running. */
   async settle(): Promise<void> {
     while (this.#running || this.#queue.length > 0 || this.#drains > 0) {
       await (this.#queue.at(-1)?.done ?? this.#running);

@@ -1,4 +1,4 @@
-/** The facts that a scrape of /metrics needs beside the counters. */
+/** The values for a scrape of /metrics that are not in the counters. */
 import type { Clock } from '../../policies/contract.js';
 import { LimitTable } from '../../state/limits/table.js';
 import { Metrics, type MetricsInput, type MetricsText, type WorkerStatus } from '../../telemetry/metrics.js';
@@ -24,7 +24,7 @@ export interface MetricsSource {
 export class GatewayMetrics {
   readonly #source: MetricsSource;
   readonly #limits: LimitTable;
-  /** Made at the first scrape: it observes the garbage collector, which a gateway nobody scrapes need not pay for. */
+  /** Created at the first scrape: it observes the garbage collector, which costs time. */
   #metrics: Metrics | undefined;
 
   constructor(source: MetricsSource) {
@@ -35,23 +35,23 @@ export class GatewayMetrics {
   text(): Promise<MetricsText> {
     const { stats, clock } = this.#source;
     stats.registry.tick(clock.monotonic());
-    this.#metrics ??= new Metrics(stats.registry, () => this.#facts());
+    this.#metrics ??= new Metrics(stats.registry, () => this.#input());
     return this.#metrics.text();
   }
 
-  #facts(): MetricsInput {
+  #input(): MetricsInput {
     const live = this.#source.live();
-    const facts = {
+    const input = {
       version: gwVersion(),
       generation: live?.input.id ?? 0,
       reloads: this.#source.reloads(),
       workers: this.#source.workers(),
     };
-    if (!live) return { ...facts, limits: [], targets: [], listeners: [] };
+    if (!live) return { ...input, limits: [], targets: [], listeners: [] };
     const { program, stats } = live.input;
     const now = this.#source.clock.monotonic();
     return {
-      ...facts,
+      ...input,
       limits: program.policies
         .filter((policy) => policy.phase === 'limit')
         .map(({ name, identity }) => ({ policy: name, ...this.#limits.totals(identity) })),

@@ -1,4 +1,4 @@
-/** Builds what the admin API tells from the counters, the limits and the generation that serves. */
+/** Builds the snapshots of the admin API from the counters, the limits and the live generation. */
 import type { Json, PolicyEntry, Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
 import { formatRate } from '../../schema/units.js';
@@ -20,7 +20,7 @@ import type { ManagedProcess } from '../managed/process.js';
 import { plain } from '../references/resolve.js';
 import type { LiveGeneration } from '../reload/loader.js';
 
-/** What only the gateway itself knows. */
+/** Values for a snapshot that only the gateway has. */
 export interface SnapshotInput {
   readonly spec: string;
   readonly startedAt: number;
@@ -32,14 +32,14 @@ export interface SnapshotInput {
 }
 
 const MAX_LIMIT_KEYS = 100;
-/** Seconds over which refusals a second are taken. */
+/** Window for the rate of refusals. */
 const REFUSAL_WINDOW_MS = 5000;
 
 export class SnapshotBuilder {
   readonly #stats: GatewayStats;
   readonly #limits: LimitTable;
   readonly #clock: Clock;
-  /** Refusals of each limit as they were seen lately, oldest first. */
+  /** Recent readings of each limit's refusals, oldest first. */
   readonly #refusals = new Map<string, { readonly at: number; readonly refused: number }[]>();
 
   constructor(stats: GatewayStats, limits: SharedArrayBuffer, clock: Clock) {
@@ -81,7 +81,7 @@ export class SnapshotBuilder {
     };
   }
 
-  /** Takes in what was counted since the last call; each second is right. */
+  /** Reads what was counted since the last call. Call it once a second. */
   tick(program: Program | undefined): void {
     const now = this.#clock.monotonic();
     this.#stats.registry.tick(now);
@@ -90,7 +90,7 @@ export class SnapshotBuilder {
       const seen = this.#refusals.get(identity) ?? [];
       this.#refusals.set(identity, seen);
       seen.push({ at: now, refused: this.#limits.totals(identity).refused });
-      // One older than the window stays, to measure from.
+      // Keeps one reading older than the window as its start.
       while (seen.length > 2 && now - (seen[1]?.at ?? now) >= REFUSAL_WINDOW_MS) seen.shift();
     }
     for (const identity of this.#refusals.keys()) if (!identities.has(identity)) this.#refusals.delete(identity);
@@ -198,7 +198,7 @@ export class SnapshotBuilder {
 /** A policy that counts under its identity in the limit table. */
 const isLimit = (policy: PolicyEntry): boolean => policy.phase === 'limit';
 
-/** As people write it, whether the config keeps the text or the rate that it meant. */
+/** The limit as in a spec; the config has its text or the parsed rate. */
 function limitText(limit: Json | undefined): string {
   if (typeof limit === 'string') return limit;
   if (typeof limit !== 'object' || limit === null || Array.isArray(limit)) return '';

@@ -1,28 +1,28 @@
 /**
- * Which key makes room when a group of slots is full of live ones. The rules, in this order:
+ * Chooses the key to evict when a group is full of live keys. The rules, in order:
  *
- * 1. The limit that holds most slots of the group gives one, the new key's own limit where it is among those: many keys of
- *    one limit make room for each other, and for the few of another, never the other way round.
- * 2. Of its keys, the one that is least full. An exhausted key is the last to go, since to forget it lets a caller in.
- * 3. An exhausted key of another limit stays while that limit holds no more than half of the group: then the new key takes
- *    the place of another one of its own limit, or of the least full of all.
+ * 1. Evict from the limit with most slots in the group, from the new key's own limit if it is one of those: a limit with many
+ *    keys evicts its own, and never those of a limit with few.
+ * 2. Of its keys, evict the least full one. An exhausted key is the last, because evicting it lets a caller in.
+ * 3. Keep an exhausted key of another limit while that limit has at most half of the group: then evict another key of the new
+ *    key's own limit, or the least full of all.
  */
 import { type LimitViews, SLOT_FLOATS, Slot, WAYS } from './layout.js';
 
-/** What rounding may add up to while a slot drains, in requests. */
+/** Maximum rounding error while a slot drains, in requests. */
 export const SLACK = 1e-6;
 
-/** Slots of a group that a limit may fill with exhausted keys which no other limit's key replaces. */
+/** Slots of a group with exhausted keys of one limit that keys of other limits cannot evict. */
 const SHARE = WAYS / 2;
 
-/** What is still used at `nowMs` of what was used at `at`. */
+/** The part of `used` at `at` that is still used at `nowMs`. */
 export function drain(used: number, at: number, capacity: number, periodMs: number, nowMs: number): number {
   const elapsed = nowMs - at;
   if (elapsed <= 0) return used;
   return Math.max(0, used - (elapsed * capacity) / periodMs);
 }
 
-/** A slot of the group that is empty, or whose key is drained: to replace it loses nothing. -1 where there is none. */
+/** An empty or drained slot of the group, which can be replaced without loss; -1 if there is none. */
 export function spareSlot({ tags, numbers }: LimitViews, first: number, nowMs: number): number {
   let drained = -1;
   for (let slot = first; slot < first + WAYS; slot++) {
@@ -62,7 +62,7 @@ function heldBy(owners: LimitViews['owners'], first: number, low: number, high: 
   return held;
 }
 
-/** The least full key of the group among those of the limit that holds `of`; of all where that is -1. */
+/** The least full key of the group among those of the limit of slot `of`; of all if it is -1. */
 function leastFull({ owners, numbers }: LimitViews, first: number, of: number, nowMs: number): number {
   let chosen = first;
   let least = Number.POSITIVE_INFINITY;

@@ -1,11 +1,11 @@
-/** Where everything lies in the one SharedArrayBuffer of a LimitTable. Every thread makes its own views of it. */
+/** The layout of a LimitTable's SharedArrayBuffer. Every thread creates its own views. */
 
-/** Slots that one lock guards and that a key may stand in. */
+/** Slots per group: a key can be in any of them, under one lock. */
 export const WAYS = 16;
 export const DEFAULT_SLOTS = 65_536;
-/** Limits whose totals are kept apart; of further ones only what their keys still hold is known. */
+/** Maximum number of limits with totals; for further ones only the counts of their keys are known. */
 export const IDENTITIES = 4096;
-/** Bytes of a key that are kept for people; the first tells how many, or that there were more. */
+/** Bytes of a key kept for display; the first is their number, or says that there were more. */
 export const KEY_BYTES = 64;
 export const KEY_CUT = 255;
 
@@ -34,9 +34,9 @@ export const IDENTITY_WORDS = 8;
 export interface LimitViews {
   readonly header: Int32Array<ArrayBufferLike>;
   readonly locks: Int32Array<ArrayBufferLike>;
-  /** Two words a slot: the hash of identity and key. Both 0: empty. */
+  /** Two words per slot: the hash of identity and key. Both 0: empty. */
   readonly tags: Int32Array<ArrayBufferLike>;
-  /** Two words a slot: the hash of the identity alone. */
+  /** Two words per slot: the hash of the identity. */
   readonly owners: Int32Array<ArrayBufferLike>;
   readonly identities: Int32Array<ArrayBufferLike>;
   readonly numbers: Float64Array<ArrayBufferLike>;
@@ -78,7 +78,7 @@ export function allocateTable(slots: number, seed: readonly [number, number]): S
   return buffer;
 }
 
-/** Throws TypeError for a buffer that allocateTable() did not make. */
+/** @throws TypeError for a buffer that allocateTable() did not create. */
 export function viewTable(buffer: SharedArrayBuffer): LimitViews {
   const header = buffer.byteLength >= HEADER_WORDS * 4 ? new Int32Array(buffer, 0, HEADER_WORDS) : undefined;
   const slots = header?.[Header.Slots] ?? 0;

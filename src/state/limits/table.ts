@@ -1,12 +1,12 @@
 /**
- * Every limit of a gateway, in one SharedArrayBuffer that all workers count in: exact across threads.
+ * All limits of a gateway in one SharedArrayBuffer that all workers use: exact across threads.
  *
- * A key's slot holds how much of its capacity is used and when that was so; it drains evenly, capacity each period.
- * That is GCRA with the arrival time written as used x period / capacity past `at`: the same answers, and whole requests
- * stay whole numbers. A drained slot says nothing that an empty one does not, so it is replaced without loss.
+ * A key's slot holds the used part of its capacity and the time of that value; it drains evenly, one capacity per period.
+ * This is GCRA with the arrival time written as used x period / capacity after `at`: the same results, with whole numbers for
+ * whole requests. A drained slot equals an empty one, so it can be replaced without loss.
  *
- * A key may stand in the WAYS slots of one group, under that group's lock. When all of them are live, one makes room, and
- * that is counted; victimOf() in limit-eviction.ts chooses it.
+ * A key can be in any of the WAYS slots of one group, under that group's lock. If all of them are live, one is evicted and
+ * counted; victimOf() in eviction.ts chooses it.
  */
 import { randomInt } from 'node:crypto';
 import { TextHash } from '../hash.js';
@@ -32,15 +32,15 @@ import {
 export interface LimitTotals {
   readonly allowed: number;
   readonly refused: number;
-  /** Live keys of this limit that made room for others, its own or another limit's: there are more keys than slots. */
+  /** Live keys of this limit evicted for others, its own or another limit's: there are more keys than slots. */
   readonly evicted: number;
 }
 
 export interface LimitTableHealth {
   readonly slots: number;
-  /** The same of all limits. */
+  /** The same for all limits. */
   readonly evictions: number;
-  /** Locks taken over from threads that died. */
+  /** Locks taken over from ended threads. */
   readonly takeOvers: number;
 }
 
@@ -50,25 +50,25 @@ export class LimitTable implements LimitStore {
   readonly #headerLock: SharedLocks;
   readonly #hash = new TextHash();
 
-  /** Memory for a table; give it to `new LimitTable` in every thread. 136 bytes a slot, 8.5 MiB by default. */
+  /** Memory for `new LimitTable` in every thread. 136 bytes per slot, 8.5 MiB by default. */
   static allocate({ slots = DEFAULT_SLOTS }: { readonly slots?: number } = {}): SharedArrayBuffer {
     return allocateTable(slots, [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0]);
   }
 
-  /** Throws TypeError for memory that allocate() did not make. */
+  /** @throws TypeError for memory that allocate() did not create. */
   constructor(buffer: SharedArrayBuffer) {
     this.#views = viewTable(buffer);
     this.#locks = new SharedLocks(this.#views.locks);
     this.#headerLock = new SharedLocks(this.#views.header);
   }
 
-  /** The limit of that identity: what counted before under it, in any thread and generation, counts on. */
+  /** The limit with this identity. It continues the counts of all threads and generations. */
   limiter(identity: string): Limiter {
     const { low, high } = this.#hashIdentity(identity);
     return new TableLimiter(this.#views, this.#locks, low, high, this.#totalsOf(low, high, true));
   }
 
-  /** Since the table was made. */
+  /** Since the table was created. */
   totals(identity: string): LimitTotals {
     const { low, high } = this.#hashIdentity(identity);
     const entry = this.#totalsOf(low, high, false);
@@ -81,7 +81,7 @@ export class LimitTable implements LimitStore {
     };
   }
 
-  /** The keys of one limit, fullest first, at most `max`. Counts may be a request apart: nobody is stopped for it. */
+  /** The keys of one limit, fullest first, at most `max`. Reads without locks, so counts may differ by a request. */
   snapshot(identity: string, nowMs: number, max: number): LimitKeySnapshot[] {
     return this.snapshots([identity], nowMs, max).get(identity) ?? [];
   }
@@ -122,7 +122,7 @@ export class LimitTable implements LimitStore {
     return this.#hash.update(header[Header.SeedLow]!, header[Header.SeedHigh]!, identity);
   }
 
-  /** Offset of the identity's totals; -1 where it has none (and may not get one, or all are given away). */
+  /** Offset of the identity's totals; -1 if it has none and cannot get one. */
   #totalsOf(low: number, high: number, claim: boolean): number {
     const { identities } = this.#views;
     const takenOver = this.#headerLock.acquire(Header.IdentityLock);
@@ -225,7 +225,7 @@ class TableLimiter implements Limiter {
     if (cost === 0) return this.#fill(used, rate, 1);
     const allowed = used + cost <= rate.capacity + SLACK;
     numbers[base + Slot.Used] = allowed ? used + cost : used;
-    // Another thread may have looked at the clock a little later.
+    // Another thread may have read the clock a little later.
     numbers[base + Slot.At] = Math.max(at, nowMs);
     numbers[base + Slot.Capacity] = rate.capacity;
     numbers[base + Slot.PeriodMs] = rate.periodMs;
@@ -237,7 +237,7 @@ class TableLimiter implements Limiter {
     return allowed;
   }
 
-  /** The answer to who finds `used` taken and wants `cost`. */
+  /** The answer for `cost` when `used` is in use. */
   #fill(used: number, { capacity, periodMs }: LimitRate, cost: number): boolean {
     const answer = this.#answer;
     const over = used + cost - capacity;
@@ -251,7 +251,7 @@ class TableLimiter implements Limiter {
 
 const fullness = ({ used, capacity }: LimitKeySnapshot): number => (capacity > 0 ? used / capacity : 1);
 
-/** Offset of an identity's totals, or of the free place where they would be; -1 where all places are taken by others. */
+/** Offset of an identity's totals, or of a free place for them; -1 if all places are in use. */
 function findTotals(
   identities: Int32Array<ArrayBufferLike>,
   low: number,
@@ -285,7 +285,7 @@ function readKey(views: LimitViews, slot: number, nowMs: number): LimitKeySnapsh
   };
 }
 
-/** Latin-1; what is beyond stands as a question mark. Only for people: keys are told apart by their hash. */
+/** Latin-1 text of a key, other characters as question marks. Only for display: the hash identifies a key. */
 function writeKey(keys: Uint8Array<ArrayBufferLike>, base: number, key: string): void {
   const length = Math.min(key.length, KEY_BYTES - 1);
   keys[base] = key.length > length ? KEY_CUT : length;
@@ -302,7 +302,7 @@ function keyText(keys: Uint8Array<ArrayBufferLike>, base: number): string {
   return marked === KEY_CUT ? `${text}...` : text;
 }
 
-/** 64 bits in two words: a carry when the low one comes round. */
+/** 64 bits in two words, with a carry when the low one overflows. */
 function addCount(words: Int32Array<ArrayBufferLike>, low: number): void {
   if (Atomics.add(words, low, 1) === -1) Atomics.add(words, low + 1, 1);
 }

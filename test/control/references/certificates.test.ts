@@ -44,8 +44,8 @@ test('each thing that is wrong is said of the part that it is wrong with', () =>
     [block('CERTIFICATE REQUEST'), KEY, 'certificate is a certificate request'],
     [publicKey, KEY, 'certificate is a public key'],
     [CERT, publicKey, 'key is a public key'],
-    [CERT, encrypted, 'key is encrypted, and gw knows no passphrase'],
-    [CERT, block('OPENSSH PRIVATE KEY'), 'key is in the format of OpenSSH'],
+    [CERT, encrypted, 'key is encrypted, but gw has no passphrase'],
+    [CERT, block('OPENSSH PRIVATE KEY'), 'key is in OpenSSH format'],
     [CERT, other.export(pem) as string, 'key does not belong to the certificate'],
   ] as const) {
     assert.is(said(cert, key), message);

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { PolicyEntry, Program } from '../../../src/bundle/types.js';
 import { changesOf, diffPrograms, summarize } from '../../../src/control/reload/diff.js';
-import { lossesOf, takesAway } from '../../../src/control/reload/losses.js';
+import { lossesOf, removesSomething } from '../../../src/control/reload/losses.js';
 import { changesText } from '../../../src/telemetry/changes.js';
 import { programWith, routePlan, servicePlan } from '../../support/programs.js';
 
@@ -113,7 +113,7 @@ test('a route that asks for no credential any more is told, also under another n
   const before = guarded([routePlan('r', { policies: [0] }), routePlan('s', { policies: [0], match: 'GET /s' })]);
   const open = lossesOf(before, guarded([routePlan('r'), routePlan('renamed', { match: 'GET /s' })]));
   assert.equal(open.opened, ['r', 'renamed']);
-  assert.not(takesAway(lossesOf(before, before)));
+  assert.not(removesSomething(lossesOf(before, before)));
 });
 
 test('a credential that becomes optional opens the routes that asked for it', () => {
@@ -145,8 +145,8 @@ test('a route that further listeners serve may be one whose `listeners` are not 
   const on = (...listeners: string[]) => guarded([routePlan('r', listeners.length > 0 ? { listeners } : {})]);
   assert.equal(lossesOf(on('internal'), on()).lighter, ['r']);
   assert.equal(lossesOf(on('internal'), on('internal', 'public')).lighter, ['r']);
-  assert.not(takesAway(lossesOf(on('internal', 'public'), on('internal'))));
-  assert.not(takesAway(lossesOf(on(), on('internal'))));
+  assert.not(removesSomething(lossesOf(on('internal', 'public'), on('internal'))));
+  assert.not(removesSomething(lossesOf(on(), on('internal'))));
 });
 
 test.run();
