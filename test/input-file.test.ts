@@ -38,7 +38,7 @@ test('a file is read up to its limit, and not a byte further', ({ folder }) => {
     assert.is(readInputText(path, LIMIT).length, length);
   }
   writeFileSync(path, 'x'.repeat(1001));
-  assert.match(refusal(path), /it may have .* MiB, and it has/);
+  assert.match(refusal(path), /the maximum is .* MiB, and it has/);
 });
 
 test('a file of ten gigabytes is refused by its size', ({ folder }) => {
