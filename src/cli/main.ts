@@ -77,6 +77,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       io.line(gwVersion());
       return EXIT.ok;
     }
+    if (argv[0] === 'help') rejectUnknownTopic(argv[1]);
     const program = await buildProgram(
       argv,
       () => io,
@@ -96,11 +97,15 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
+/** For an unknown topic commander would print the whole help. */
+function rejectUnknownTopic(topic: string | undefined): void {
+  if (topic === undefined || topic.startsWith('-') || topic === 'help' || commandNames().includes(topic)) return;
+  throw usage(`There is no command \`${topic}\`. \`gw --help\` lists the commands.`);
+}
+
 /** What commander found wrong, as a sentence with what to do next. */
-function usageMessage({ code, message }: CommanderError, argv: readonly string[]): string {
+function usageMessage({ message }: CommanderError, argv: readonly string[]): string {
   const words = argv.filter((word) => !word.startsWith('-'));
-  if (code === 'commander.help')
-    return `There is no command \`${words[1] ?? words[0]}\`. \`gw --help\` lists the commands.`;
   const [problem = '', suggestion] = message.replace(/^error: /, '').split('\n');
   const text = `${problem.charAt(0).toUpperCase()}${problem.slice(1).replace(/\.$/, '')}.`;
   const hint = suggestion?.replace(/^\((.*)\)$/, '$1');

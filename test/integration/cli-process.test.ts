@@ -1,4 +1,4 @@
-/** What only a process of its own shows: exit codes, broken pipes, an old Node, links, a bundle that is served. */
+/** Tests that need a process: exit codes, broken pipes, an old Node, links, a bundle that is served. */
 import { spawn, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -43,11 +43,41 @@ test('gw runs through a link, in another folder', async () => {
   assert.match(out, /^\d+\.\d+\.\d+/);
 });
 
-test('a reader that has seen enough ends gw without a word', () => {
-  const script = `"${process.execPath}" "${GW}" schema | head -n 1; echo "$\{PIPESTATUS[0]}"`;
-  const { stdout, stderr } = spawnSync('bash', ['-c', script], { encoding: 'utf8' });
-  assert.is(stdout, '{\n0\n');
-  assert.is(stderr, '');
+/** The exit codes of a pipeline, and what it printed. */
+function pipeline(script: string): { readonly out: string; readonly err: string } {
+  const gw = `gw() { "${process.execPath}" "${GW}" "$@"; }`;
+  const { stdout, stderr } = spawnSync('bash', ['-c', `${gw}; ${script}`], { encoding: 'utf8', cwd: folder });
+  return { out: stdout, err: stderr };
+}
+
+test('a reader that has seen enough ends gw without an error message', () => {
+  assert.equal(pipeline('gw schema | head -n 1; echo "${PIPESTATUS[0]}"'), { out: '{\n0\n', err: '' });
+  assert.equal(pipeline('gw --version | true; echo "${PIPESTATUS[0]}"'), { out: '0\n', err: '' });
+});
+
+test('a reader that has seen enough does not change the exit code', () => {
+  write('wrong.toml', 'spec = 2\n');
+  assert.equal(pipeline('gw validate wrong.toml | true; echo "${PIPESTATUS[0]}"'), { out: '1\n', err: '' });
+});
+
+test('standard output that cannot be written to: 1, and the reason', () => {
+  const full = pipeline('gw schema > /dev/full; echo "$?"');
+  assert.equal(full, { out: '1\n', err: 'gw: Cannot write to standard output: disk full.\n' });
+  assert.is(pipeline('gw --version > /dev/full; echo "$?"').out, '1\n');
+});
+
+test('a spec from a pipe', () => {
+  write('piped.toml', REPLY_SPEC);
+  assert.equal(pipeline('cat piped.toml | gw validate -'), {
+    out: '<stdin>: 1 route, 0 services, no problems\n',
+    err: '',
+  });
+});
+
+test('a bundle through a pipe', () => {
+  const { out, err } = pipeline('gw compile piped.toml -o - --quiet | gw inspect - | head -n 3');
+  assert.is(err, '');
+  assert.match(out, /"file": "-"/);
 });
 
 test('a bug in gw: 70, and the lines that a report needs', async () => {
@@ -60,7 +90,7 @@ test('a bug in gw: 70, and the lines that a report needs', async () => {
   assert.match(err, 'command: gw schema');
 });
 
-test('a bug that nobody awaited: 70 too', async () => {
+test('an unhandled rejection: 70 too', async () => {
   const late = preload(
     'late.cjs',
     `const { stringify } = JSON;
@@ -170,7 +200,7 @@ test('gw serve outlives the reader of its log', async () => {
     child.stdout.destroy();
     for (const word of ['one', 'two', 'three']) {
       write('outlives.toml', REPLY_SPEC.replace('"hello" }', `"${word}" }`));
-      // The reload writes a line that nobody reads.
+      // The reload writes a line without a reader.
       child.kill('SIGHUP');
       const hello = async (): Promise<string> =>
         (await fetch(`${url}/hello`, { headers: { connection: 'close' } })).text();
@@ -183,7 +213,7 @@ test('gw serve outlives the reader of its log', async () => {
   }
 });
 
-test('a bug in gw while a gateway starts: 70, not a wrong spec', async () => {
+test('a bug in gw while a gateway starts: 70, not 1', async () => {
   const broken = preload(
     'no-spawn.cjs',
     `require('node:child_process').spawn = () => { throw new RangeError('out of order'); };

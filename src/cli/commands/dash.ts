@@ -34,8 +34,9 @@ export default defineCommand<DashFlags>({
       const env = io.color ? io.env : { ...io.env, NO_COLOR: '1' };
       return await dash({ address, once, json, ascii, env, cwd: io.cwd, stdin: process.stdin, stdout: io.stdout });
     } catch (error) {
-      if (error instanceof DashError) throw error.kind === 'usage' ? usage(error.message) : failed(error.message);
-      throw error;
+      if (!(error instanceof DashError)) throw error;
+      const message = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}`;
+      throw error.kind === 'usage' ? usage(message) : failed(message);
     }
   },
 });
