@@ -81,7 +81,7 @@ export function defineCommand<Options extends object, Args extends readonly unkn
   };
 }
 
-/** A meaning that does not fit beside its line stands above it. */
+/** If a meaning does not fit beside its line, meanings are printed above the lines. */
 function examplesText(examples: CommandSpec<object, []>['examples']): string {
   const width = Math.max(...examples.map(([line]) => line.length));
   const beside = examples.every(([, meaning]) => width + meaning.length + EXAMPLE_MARKS.length <= HELP_COLUMNS);

@@ -26,7 +26,7 @@ export class CommandError extends Error {
   }
 }
 
-/** A spec has errors: the diagnostics say it all. */
+/** A spec has errors: the diagnostics are the message. */
 export class SpecError extends CommandError {
   override readonly name = 'SpecError';
   constructor(

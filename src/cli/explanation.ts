@@ -1,4 +1,4 @@
-/** An explanation for people: the answer first, then how it came about, step by step. */
+/** An explanation for people: the answer first, then the steps that led to it. */
 import type { Json, SourceRef } from '../bundle/types.js';
 import type { ExplainedPolicy, Explanation } from '../control/explain.js';
 import type { Style } from './io.js';
@@ -15,7 +15,7 @@ export function renderExplanation(explanation: Explanation, paint: Paint): strin
       paint(color, summary),
       ...(explanation.cause === null || explanation.match !== null ? [] : [`  because: ${explanation.cause}`]),
       ...explanation.unresolved.map((text) =>
-        paint('yellow', `  no value here for ${text}; what it stands for is not known`),
+        paint('yellow', `  ${text} has no value here, so its content is unknown`),
       ),
     ],
     routeLines(explanation, paint),

@@ -13,7 +13,7 @@ const MOST_FRAMES = 8;
 /** The process, or the system, has no file descriptor left. */
 const LACKS_DESCRIPTORS = new Set(['EMFILE', 'ENFILE']);
 
-/** With `--json`: what stands on standard output instead of a result. docs/commands.md describes it. */
+/** With `--json`, standard output gets this instead of a result. docs/commands.md describes it. */
 interface FailureJson {
   readonly version: 1;
   readonly error: {

@@ -61,7 +61,7 @@ const keyPair = () =>
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
 
-test('compile writes a bundle, the same bytes each time, and says what it is', () =>
+test('compile writes a bundle, the same bytes each time, and describes it', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     const first = await gw(['compile', '-o', 'a.bundle'], { cwd });
     assert.is(first.code, 0, first.err);
@@ -72,7 +72,7 @@ test('compile writes a bundle, the same bytes each time, and says what it is', (
     assert.match(readFileSync(join(cwd, 'a.bundle')).toString('latin1'), '{"$ref":"${env:CLOUD_URL}"}');
   }));
 
-test('compile --stats tells of stages and passes; --json for programs', () =>
+test('compile --stats describes stages and passes; --json', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     const { out } = await gw(['compile', '-o', 'a.bundle', '--stats'], { cwd });
     assert.match(out, '4 routes, 3 services, 1 policy');
@@ -133,7 +133,7 @@ test('compile --sign, inspect --verify', () => {
   });
 });
 
-test('keys that are none, files that are not there, folders that cannot be written to', () =>
+test('invalid keys, missing files, folders that cannot be written to', () =>
   inFolder({ 'gateway.toml': SPEC, 'no.pem': 'no key' }, async (cwd) => {
     const ends = async (...args: string[]) => {
       const { code, err } = await gw(args, { cwd });
@@ -243,7 +243,7 @@ test('routes --json, from a bundle as from its spec', () =>
     assert.equal(JSON.parse((await gw(['routes', 'a.bundle', '--json'], { cwd })).out), fromSpec);
   }));
 
-test('routes tells hosts, listeners, and what was taken away', () =>
+test('routes shows hosts, listeners and removed policies', () =>
   inFolder(
     {
       'gateway.toml': `spec = 1

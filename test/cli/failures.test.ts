@@ -236,7 +236,7 @@ test('validate --explain: codes of the machine, and codes that do not exist', as
   assert.match(wrong.err, 'There is no code `route/shadow`. Did you mean `route/shadowed`?');
 });
 
-test('a terminal is told where a code is explained; a pipe is not', () =>
+test('on a terminal, a hint names the page of a code; in a pipe it does not', () =>
   inFolder(FILES, async (cwd) => {
     const hint = 'For details: gw validate --explain spec/version';
     assert.match((await gw(['validate', 'bad.toml'], { cwd, tty: true })).err, hint);

@@ -170,7 +170,10 @@ test('many notes are shortened', () => {
   const document = { openapi: '3.1.0', info: { title: '?' }, paths };
   return inFolder({ 'api.json': JSON.stringify(document) }, async (cwd) => {
     const { out } = await gw(['init', '--from', 'api.json'], { cwd });
-    assert.match(out, /^note: 30 path segments .*: \/f0\/\{x\}\.json, .* and 27 more\. The spec says it of each\.$/m);
+    assert.match(
+      out,
+      /^note: 30 path segments .*: \/f0\/\{x\}\.json, .* and 27 more\. Comments in the spec mark each of them\.$/m,
+    );
     for (let index = 0; index < 30; index++) assert.match(read(cwd, 'gateway.toml'), `# /f${index}/{x}.json: `);
   });
 });

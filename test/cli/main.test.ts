@@ -66,7 +66,7 @@ test('a value that is not among the choices is wrong usage', async () => {
   assert.match(err, 'Allowed choices are bash, zsh, fish');
 });
 
-test('colour: on a terminal, unless NO_COLOR, a dumb terminal or --no-color says otherwise', () => {
+test('colour: on a terminal, unless NO_COLOR, a dumb terminal or --no-color turns it off', () => {
   const color = (tty: boolean, env: NodeJS.ProcessEnv, asked?: boolean): boolean =>
     new Io({ stdout: new Sink(tty), stderr: new Sink(tty), env, cwd: '/', color: asked }).color;
   assert.is(color(true, {}), true);
@@ -81,7 +81,7 @@ test('colour: on a terminal, unless NO_COLOR, a dumb terminal or --no-color says
   assert.is(color(false, {}, true), true);
 });
 
-test('the width is the terminal, and none where there is none', () => {
+test('the width is that of the terminal; without a terminal there is none', () => {
   const io = (tty: boolean): Io => new Io({ stdout: new Sink(tty), stderr: new Sink(tty), env: {}, cwd: '/' });
   assert.is(io(true).columns, 80);
   assert.is(io(false).columns, undefined);
@@ -112,7 +112,7 @@ test('no spinner without a terminal, or in CI', async () => {
   }
 });
 
-test('a bug report names versions and the command, and keeps header values to itself', () => {
+test('a bug report names versions and the command, and leaves header values out', () => {
   const argv = ['explain', 'GET', '/a b', '-H', 'x-api-key: secret', '--header=cookie: secret', '-Hx: secret'];
   const report = bugReport(new TypeError('boom'), argv, '1.2.3');
   assert.match(report, 'This is a bug in gw');
@@ -124,11 +124,11 @@ test('a bug report names versions and the command, and keeps header values to it
   assert.not.match(report, process.cwd());
 });
 
-test('a bug report of something thrown that is no error', () => {
+test('a bug report of a thrown value that is not an error', () => {
   assert.match(bugReport('why', [], '1'), 'thrown: why');
 });
 
-test('a process without file descriptors is told what it lacks, not that gw has a bug', () => {
+test('a process without file descriptors gets the reason, not a bug report', () => {
   for (const code of ['EMFILE', 'ENFILE']) {
     const text = bugReport(
       Object.assign(new Error(`${code}: too many open files, open 'x'`), { code }),

@@ -18,7 +18,7 @@ test('gw schema --reference prints the reference, and docs/reference.md is it', 
   assert.is(readFileSync('docs/reference.md', 'utf8'), out, `docs/reference.md ${STALE}`);
 });
 
-test('gw schema --fragment prints a schema that asks for nothing', async () => {
+test('gw schema --fragment prints a schema without required keys', async () => {
   const { code, out } = await gw(['schema', '--fragment']);
   assert.is(code, 0);
   assert.not.match(out, '"required"');

@@ -27,7 +27,7 @@ test('exit codes: 0 fine, 0 warnings, 1 errors, 1 denied warnings, 2 wrong usage
   });
 });
 
-test('no spec here or above: says what to do', async () => {
+test('no spec here or above: the message suggests gw init', async () => {
   await inFolder({}, async (cwd) => {
     const { code, err } = await gw(['validate'], { cwd });
     assert.is(code, 1);
@@ -45,7 +45,7 @@ test('--json is --format json; colour is for terminals', async () => {
   });
 });
 
-test('--fix says on standard error what it did', async () => {
+test('--fix reports on standard error what it changed', async () => {
   await inFolder({ 'gateway.toml': GOOD.replace('targets', 'targtes') }, async (cwd) => {
     const { code, out, err } = await gw(['validate', '--fix'], { cwd });
     assert.equal([code, err], [0, 'Fixed 1 problem in gateway.toml.\n']);

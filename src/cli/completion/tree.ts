@@ -1,7 +1,7 @@
 /** The command line as completion scripts need it, taken from the commander program. */
 import type { Argument, Command as Commander, Option } from 'commander';
 
-/** Values that the shell asks `gw complete` for, because they stand in the spec or in gw itself. */
+/** Values that the shell asks `gw complete` for, because they come from the spec or from gw itself. */
 export const DYNAMIC = ['routes', 'urls', 'listeners', 'codes'] as const;
 export type Dynamic = (typeof DYNAMIC)[number];
 

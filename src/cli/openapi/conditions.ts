@@ -1,4 +1,4 @@
-/** What a path carries behind `?` or `#`: conditions on the query and on header fields. */
+/** The part of a path after `?` or `#`: conditions on the query and on header fields. */
 import { isToken } from '../../field-syntax.js';
 import type { Parameters } from './parameters.js';
 
@@ -11,7 +11,7 @@ export interface ConditionDraft {
 
 export interface Conditions {
   readonly conditions: readonly ConditionDraft[];
-  /** Parts that are no condition: names as the document writes them. */
+  /** Parts that are not conditions, as the document writes them. */
   readonly unknown: readonly string[];
 }
 
@@ -26,7 +26,7 @@ export function queryConditions(text: string | undefined): ConditionDraft[] {
 }
 
 /**
- * `/#X-Amz-Target=Service.Operation`, `/{Bucket}#acl`: documents that AWS publishes tell operations on one path apart by a
+ * `/#X-Amz-Target=Service.Operation`, `/{Bucket}#acl`: documents of AWS distinguish operations on one path by a
  * fragment that names parameters. Each part is a condition where the operation requires that parameter.
  */
 export function fragmentConditions(text: string | undefined, parameters: Parameters): Conditions {
@@ -50,18 +50,18 @@ function placeOf(name: string, { header, query }: Parameters): ConditionDraft['o
   const isField = isToken(name);
   if (isField && header.get(name.toLowerCase()) === true) return 'header';
   const declared = query.has(name) || header.has(name.toLowerCase());
-  // Which operation is meant stands in this field, whether or not the document lists it.
+  // This field selects the operation, whether or not the document declares it.
   return isField && !declared && /^x-amz-target$/i.test(name) ? 'header' : undefined;
 }
 
-/** A value that a spec can hold as it is; any value for an empty one, and for what gw would read as a reference. */
+/** The value; true (any value) for an empty one, and for text that gw would read as a reference. */
 const literalOr = (value: string): string | true => (value === '' || value.includes('${') ? true : value);
 
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // A stray percent sign: the text is meant as it stands.
+    // A stray percent sign: the text is literal.
     return text;
   }
 }

@@ -21,7 +21,7 @@ export function field(table: Data | undefined, key: string): Data | undefined {
   return isTable(table) && Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
-/** What a reference leads to, or why it leads nowhere: a phrase that follows `refers to`. */
+/** The target of a reference, or why it cannot be followed: a phrase after `refers to`. */
 export type Resolved = { readonly data: Data | undefined } | { readonly broken: string; readonly elsewhere: boolean };
 
 export class OpenApiDocument {
@@ -29,11 +29,11 @@ export class OpenApiDocument {
     readonly root: DataTable,
     /** `3.0.3`. */
     readonly version: string,
-    /** Keys under `paths` that stand twice. */
+    /** Keys under `paths` that occur twice. */
     readonly repeated: readonly string[] = [],
   ) {}
 
-  /** Follows `$ref` while there is one. Undefined when it leads out of the document, nowhere, or in a circle. */
+  /** Follows `$ref` to the end. Undefined if it leads out of the document, to nothing, or in a circle. */
   resolve(data: Data | undefined): Data | undefined {
     const resolved = this.follow(data);
     return 'data' in resolved ? resolved.data : undefined;
@@ -68,7 +68,7 @@ export class OpenApiDocument {
     let current: Data | undefined = this.root;
     for (const raw of reference.slice(2).split('/')) {
       const key = decoded(raw).replaceAll('~1', '/').replaceAll('~0', '~');
-      // A reference on the way would have to be followed too.
+      // References within the path of a reference are not followed.
       if (field(current, '$ref') !== undefined && field(current, key) === undefined) return undefined;
       current = isList(current) ? current[Number(key)] : field(current, key);
     }
@@ -82,7 +82,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // A stray percent sign: the key is meant as it stands.
+    // A stray percent sign: the key is literal.
     return text;
   }
 }
@@ -90,7 +90,7 @@ function decoded(text: string): string {
 /** Throws CommandError when the text is not an OpenAPI 3 document. `name` is the file's, for messages. */
 export function parseOpenApi(text: string, name: string): OpenApiDocument {
   const { data: root, repeated } = parseText(text, name);
-  if (!isTable(root)) throw failed(`${name} is not an OpenAPI document: it holds no table of keys.`);
+  if (!isTable(root)) throw failed(`${name} is not an OpenAPI document: its content is not a table of keys.`);
   if (field(root, 'swagger') !== undefined) {
     throw failed(
       `${name} is a Swagger ${printable(scalarText(field(root, 'swagger'))).slice(0, 40)} document. Convert it to OpenAPI 3 first, then import the result: \`npx swagger2openapi ${name} -o openapi.json\`.`,
@@ -111,7 +111,7 @@ export function parseOpenApi(text: string, name: string): OpenApiDocument {
   return new OpenApiDocument(root, scalarText(version).trim(), repeated);
 }
 
-/** What a document without the key `openapi` seems to be. */
+/** What kind of document it seems to be if the key `openapi` is missing. */
 function insteadOfOpenApi(root: DataTable): string {
   if (field(root, 'asyncapi') !== undefined) return 'it is AsyncAPI, which describes messages, not HTTP requests.';
   if (field(root, 'discoveryVersion') !== undefined)

@@ -1,7 +1,7 @@
 /**
  * An OpenAPI 3.0 or 3.1 document -> a spec of gw: servers to services, operations to routes, security to api-key policies.
  *
- * What gw cannot hold exactly becomes wider, never narrower, with a note; credentials become stricter, never open.
+ * What gw cannot match exactly becomes wider, never narrower, with a note. Credentials become stricter, never open.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { checkSpec } from '../../lint/index.js';
@@ -27,15 +27,15 @@ export interface ImportedSpec {
   readonly address: string;
   /** Origins of its services. */
   readonly targets: readonly string[];
-  /** What could not be taken over as it was: a sentence each, warnings first. */
+  /** What could not be translated exactly: one sentence each, warnings first. */
   readonly notes: readonly string[];
   /** The same, with kinds. */
   readonly remarks: readonly Note[];
-  /** A sentence where no route asks for credentials, since the document does not. */
+  /** A sentence, if no route requires credentials because the document requires none. */
   readonly openness: string | undefined;
-  /** The key that the spec holds the hash of; undefined where no route asks for one. */
+  /** The key whose hash is in the spec; undefined if no route requires one. */
   readonly apiKey: string | undefined;
-  /** By name of a route: where it reads keys. */
+  /** Where each route reads keys, by the name of the route. */
   readonly keyPlaces: ReadonlyMap<string, readonly KeyPlace[]>;
 }
 
@@ -56,7 +56,7 @@ export function importOpenApi(text: string, name: string, port?: number): Import
   const services = new Services(title);
   const found = new Notes();
   for (const key of document.repeated) {
-    found.add('left', key, `\`${key}\` stands twice in the document, and only the last one is read.`);
+    found.add('left', key, `\`${key}\` occurs twice in the document; only the last one is read.`);
   }
   const routes = routeDrafts(document, services, found);
   if (routes.length === 0) throw failed(`${name} ${whyEmpty(document, found.all)}`);
@@ -118,7 +118,7 @@ function whyEmpty(document: OpenApiDocument, notes: readonly Note[]): string {
   return 'describes no operation, so there is nothing to route.';
 }
 
-/** Says which routes are open, each by name; where it is all of them the returned sentence says so. */
+/** Adds a note for each open route. If all routes are open, returns one sentence instead. */
 function noteOpen(document: OpenApiDocument, routes: readonly RouteDraft[], notes: Notes): string | undefined {
   const open = routes.filter(({ guard }) => guard.open !== undefined);
   if (open.length === 0) return undefined;

@@ -80,7 +80,7 @@ function filesByTag(routes: readonly RouteDraft[]): TagFile[] {
   return files;
 }
 
-/** Notes of these kinds stand at the route that they are about. */
+/** Notes of these kinds are written above their route. */
 const AT_ROUTES: ReadonlySet<NoteKind> = new Set([
   'unchecked',
   'partly',
@@ -142,7 +142,7 @@ function serviceLines(service: ServiceDraft): string[] {
 function consumerLines(keyHash: string): string[] {
   return [
     '',
-    '# `gw init` told the key of this consumer once; the spec holds its hash. Add a consumer for each caller:',
+    '# `gw init` printed the key of this consumer once; the spec contains its hash. Add a consumer for each caller:',
     '# `printf %s KEY | sha256sum` gives the hash of a key.',
     '[consumer.first]',
     `api_keys = [${quoted(`sha256:${keyHash}`)}]`,
@@ -182,7 +182,7 @@ function routeLines(route: RouteDraft, { policies: all }: SpecDraft): string[] {
     ...(query.length === 0 ? [] : [`query = ${inlineTable(query)}`]),
   ];
   const text = route.method === undefined ? path : `${route.method} ${path}`;
-  // Where no route asks for anything the head of the file says so once.
+  // If no route requires credentials, one comment at the top of the file is enough.
   const isSaid = guard.open === undefined || all.length === 0 || guard.note?.kind === 'optional';
   const open = isSaid ? [] : [`Open: ${guard.open}.`];
   return [

@@ -13,13 +13,13 @@ export function slug(text: string, longest = 60): string {
 /** The same, with a dash where a capital begins a word: `cookieAuth` is `cookie-auth`. */
 export const wordSlug = (text: string): string => slug(text.slice(0, 500).replace(/([a-z0-9])([A-Z])/g, '$1-$2'));
 
-/** Words of titles that say nothing of the service. */
+/** Words of titles that do not describe the service. */
 const FILLER =
   /^(a|all|an|and|api|apis|are|as|at|be|by|can|collection|demo|do|describes|description|docs|documentation|document|endpoint|endpoints|everything|example|for|from|http|in|is|it|its|of|on|openapi|or|our|public|reference|rest|restful|sample|server|service|services|simple|spec|specification|swagger|test|that|the|this|to|used|using|v\d+|version|we|web|with|you|your|\d+)$/;
 const MOST_WORDS = 3;
 const LONGEST = 24;
 
-/** A short name for the service that a document with this title describes: `pet-store`; '' where it says nothing. */
+/** A short name for the service that a document with this title describes: `pet-store`; '' if the title has no such word. */
 export function shortName(title: string): string {
   const sentence = title.split(/[.:;!?\n(]|\s[-\u2013|]\s/)[0] ?? '';
   const all = slug(sentence.trim() === '' ? title : sentence, 200)

@@ -32,7 +32,7 @@ export interface Note {
   readonly warning: boolean;
 }
 
-/** Kinds about routes that are open, or are guarded in another way than the document says. */
+/** Kinds about routes that are open, or whose credentials differ from the document. */
 const WARNINGS: ReadonlySet<NoteKind> = new Set(['unchecked', 'partly', 'optional', 'unused']);
 
 /** Notes in the order in which they came, each once. */
@@ -71,6 +71,11 @@ export function summary(notes: readonly Note[]): { readonly warning: boolean; re
     const subjects = [...new Set(peers.map(({ subject }) => subject))];
     const more = subjects.length - MOST_SUBJECTS;
     const list = `${subjects.slice(0, MOST_SUBJECTS).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
-    return [{ warning, text: `${HEADLINES[kind](String(peers.length), of)}: ${list}. The spec says it of each.` }];
+    return [
+      {
+        warning,
+        text: `${HEADLINES[kind](String(peers.length), of)}: ${list}. Comments in the spec mark each of them.`,
+      },
+    ];
   });
 }

@@ -1,4 +1,4 @@
-/** Whether two routes can take one request, as far as their path and their conditions say. */
+/** Whether two routes can match the same request, by their paths and conditions. */
 import type { Dfa } from '../../bundle/types.js';
 import { commonExample, equivalent } from '../../schema/regex/dfa.js';
 import { compilePattern, NAMED_TYPES } from '../../schema/regex/regex.js';

@@ -1,4 +1,4 @@
-/** What the parameters of an operation may hold, as far as a path can tell. Never narrower than the document. */
+/** Patterns for the parameters of an operation. They are never narrower than the document. */
 import { type Data, field, isList, isTable, type OpenApiDocument, textOf } from './document.js';
 
 export interface PathParameter {
@@ -21,7 +21,7 @@ export interface Parameters {
 export const INTEGER = '-?[0-9]+';
 const POSITIVE = '[0-9]+';
 
-/** Characters of a pattern for an enum. Longer ones cost more in a spec than they tell. */
+/** Characters of a pattern for an enum. A longer pattern makes the spec unreadable. */
 const LONGEST_ENUM = 1000;
 const MAX_DEPTH = 8;
 
@@ -49,7 +49,7 @@ export function readParameters(document: OpenApiDocument, ...lists: (Data | unde
 }
 
 function pathParameter(document: OpenApiDocument, parameter: Data | undefined, name: string): PathParameter {
-  // The first is a common extension; the second belongs to queries, and says the same where it stands on a path.
+  // The first is a common extension; the second belongs to queries, and means the same on a path.
   if (field(parameter, 'x-multi-segment') === true || field(parameter, 'allowReserved') === true) {
     return { type: undefined, multi: true };
   }
@@ -69,7 +69,7 @@ export const LABEL = '\\..+';
 export const matrixPattern = (name: string | undefined): string =>
   name === undefined ? ';.+' : `;${escapePattern(name)}(=.*)?(;.*)?`;
 
-/** True where the schema says that its values are neither arrays nor objects. */
+/** True if the schema excludes arrays and objects. */
 function isScalarSchema(document: OpenApiDocument, schema: Data | undefined): boolean {
   const type = field(document.resolve(schema), 'type');
   return typeof type === 'string' && type !== 'object' && type !== 'array';
@@ -103,7 +103,7 @@ function isNeverNegative(schema: Data): boolean {
   return (typeof minimum === 'number' && minimum >= 0) || (typeof exclusive === 'number' && exclusive >= -1);
 }
 
-/** A pattern or a length of its own says that the text is not the form of RFC 9562, whatever the format says. */
+/** With a pattern or a length of its own, the text is not in the form of RFC 9562, despite the format. */
 const contradictsUuid = (schema: Data): boolean =>
   field(schema, 'pattern') !== undefined || field(schema, 'maxLength') !== undefined;
 

@@ -47,7 +47,7 @@ class Names {
   }
 }
 
-/** A string says why gw cannot hold the path. */
+/** A string is the reason why gw cannot match the path. */
 export function pathDraft(written: string, parameters: Parameters): PathDraft | string {
   if (!written.startsWith('/')) return 'does not start with a slash and is left out.';
   const template = parseTemplate(written);
@@ -100,7 +100,7 @@ function segmentDraft(
   return { kind: 'typed', name, type, narrowness: type in NAMED_TYPES ? 0 : 1000 };
 }
 
-/** What the document says of the parameter, by the name as it is written or without its operators. */
+/** The parameter in the document: by its name as written, or without its operators. */
 function describe(
   { written, name, form, multi }: Expression,
   parameters: Parameters,
@@ -126,7 +126,7 @@ function partial(
   const expressions = pieces.filter((piece) => 'name' in piece);
   const name = names.unique(expressions.map((piece) => piece.name).join('_'));
   const shown = pieces.map((piece) => ('literal' in piece ? piece.literal : `{${piece.written}}`)).join('');
-  report('segment', `\`${shown}\` is one parameter, \`${name}\`, that holds the whole segment.`);
+  report('segment', `\`${shown}\` is one parameter, \`${name}\`, for the whole segment.`);
   const described = expressions.map((piece) => describe(piece, parameters));
   const multi = described.some((each) => each.multi);
   if (multi && last) return { kind: 'tail', name };
@@ -144,7 +144,7 @@ function partial(
   return { kind: 'typed', name, type: pattern, narrowness };
 }
 
-/** A literal as it stands in a normalised request path. */
+/** A literal in the form of a normalised request path. */
 function literal(text: string): string {
   // Through UTF-8, where half a surrogate pair becomes U+FFFD: encodeURIComponent would throw.
   const whole = Buffer.from(text, 'utf8').toString('utf8');
@@ -158,7 +158,7 @@ function decodedLiteral(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // A stray percent sign: the text is meant as it stands.
+    // A stray percent sign: the text is literal.
     return text;
   }
 }

@@ -87,7 +87,7 @@ function pathItem({ document, notes }: Reader, template: string, itemOrRef: Data
   if ('broken' in found) {
     const whole = Object.keys(beside).length <= 1;
     const how = found.elsewhere ? ' Put the parts into one file first: `npx @redocly/cli bundle`.' : '';
-    const text = `\`${template}\` refers to ${found.broken}, and ${whole ? 'is left out' : 'what stands there is left out'}.${how}`;
+    const text = `\`${template}\` refers to ${found.broken}, and ${whole ? 'is left out' : 'its target is left out'}.${how}`;
     notes.add('left', template, text);
     return whole ? undefined : beside;
   }

@@ -1,4 +1,4 @@
-/** Security schemes and requirements of a document, as far as gw's api-key policy can stand for them. */
+/** Security schemes and requirements of a document, and which of them gw's api-key policy can check. */
 import { isToken } from '../../field-syntax.js';
 import { type Data, field, isList, isTable, type OpenApiDocument, textOf } from './document.js';
 

@@ -29,7 +29,7 @@ export interface Guard {
   readonly policies: readonly PolicyDraft[];
   /** Why the route is open; undefined where it asks for a key. */
   readonly open: string | undefined;
-  /** What the route does other than the document says: a sentence without its subject. */
+  /** How the route differs from the document: a sentence without its subject. */
   readonly note: GuardNote | undefined;
 }
 
@@ -47,7 +47,7 @@ export class Guards {
     this.#insteadField = freeField(document);
   }
 
-  /** What stands before an operation. `security` of the operation wins over that of its path, and over the document's. */
+  /** The guard of an operation. Its own `security` overrides that of its path, which overrides the document's. */
   of(operation: Data, item: Data): Guard {
     const written = [field(operation, 'security'), field(item, 'security'), this.#root];
     const security = written.find((each) => each !== undefined && each !== null);
@@ -62,7 +62,7 @@ export class Guards {
   }
 
   #judge(alternatives: readonly Alternative[] | undefined): Guard {
-    if (alternatives === undefined) return open('the document says nothing of credentials here');
+    if (alternatives === undefined) return open('the document does not mention credentials here');
     const asking = alternatives.filter((alternative) => alternative.length > 0);
     if (asking.length === 0) return open('the document says that no credentials are needed');
     return asking.length < alternatives.length ? this.#optional(asking) : this.#required(asking);
@@ -104,7 +104,7 @@ export class Guards {
     return { policies, open: undefined, note: others.length > 0 ? notAccepted(others) : undefined };
   }
 
-  /** Alternatives that the policy made of `keys` does not accept. */
+  /** Alternatives that the policy for `keys` does not accept. */
   #refused(asking: readonly Alternative[], keys: readonly Scheme[]): Guard['note'] {
     const used = new Set([first(keys, 'header'), first(keys, 'query')]);
     const rest = asking.filter((schemes) => !(schemes.length === 1 && schemes[0] && used.has(schemes[0])));

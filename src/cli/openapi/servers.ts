@@ -17,7 +17,7 @@ export interface ServiceDraft {
 }
 
 const PLACEHOLDER = 'http://127.0.0.1:3000';
-/** Characters of a service's name that is made of a host. */
+/** Longest service name that is derived from a host, in characters. */
 const LONGEST_HOST = 40;
 const NO_HOST = 'The document names no host: put the address of the service here.';
 
@@ -109,7 +109,7 @@ function targetOf(text: string): { target: string; note: string | undefined } {
 function absolute(text: string, written: string, note?: string): { target: string; note: string | undefined } {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.hostname === '') {
-    return { target: PLACEHOLDER, note: `\`${written}\` is no HTTP address: put the address of the service here.` };
+    return { target: PLACEHOLDER, note: `\`${written}\` is not an HTTP address: put the address of the service here.` };
   }
   const mixed = (url.protocol === 'http:' && url.port === '443') || (url.protocol === 'https:' && url.port === '80');
   if (mixed) {

@@ -1,13 +1,13 @@
-/** Routes that gw's precedence cannot tell apart are settled, so that every request of the document finds one of them. */
+/** Resolves conflicts between routes of equal precedence, so that every request of the document still matches a route. */
 import type { ConditionDraft } from './conditions.js';
 import { type Form, type RouteDraft, shown } from './draft.js';
 import type { Notes } from './notes.js';
 import { covers, isSame, overlap, sameName } from './overlap.js';
 import { pathText, type SegmentDraft } from './paths.js';
 
-/** More conditions than this are not worth telling two routes apart. */
+/** At most this many conditions are used to separate two routes. */
 const MAX_CONDITIONS = 40;
-/** In larger groups all routes ask for the same, rather than for what each pair needs. */
+/** In larger groups all routes get the strictest guard, instead of one for each pair. */
 const MOST_PAIRED = 300;
 
 /**
@@ -18,13 +18,13 @@ const MOST_PAIRED = 300;
 export function settle(routes: readonly RouteDraft[], notes: Notes): RouteDraft[] {
   const places = new Places(routes);
   const kept = new Set<RouteDraft>();
-  // Narrow ones take their place first.
+  // Narrow routes are placed first.
   for (const route of [...routes].sort((a, b) => narrowness(b) - narrowness(a))) {
     const written = shown(route);
     let rival: RouteDraft | undefined;
     for (const form of formsOf(route)) {
       rival = places.take(route, form);
-      // A wider form would take requests that the document says nothing of.
+      // A wider form would match requests that are not in the document.
       if (rival === undefined || covers(rival, route)) break;
     }
     if (rival) {
@@ -125,7 +125,7 @@ function placeKey(
   return [method, headers, conditions.length - headers, ...steps].join('\n');
 }
 
-/** A name stands for one route: repeated operation ids get their method and a number. */
+/** Makes names unique: repeated operation ids get their method and a number. */
 export function nameApart(routes: readonly RouteDraft[]): void {
   const taken = new Set<string>();
   const counts = new Map<string, number>();
@@ -140,7 +140,7 @@ export function nameApart(routes: readonly RouteDraft[]): void {
   }
 }
 
-/** How many credentials a route asks for; 0: it is open. */
+/** The number of credentials that a route requires; 0: it is open. */
 const strictness = ({ guard }: RouteDraft): number => (guard.open === undefined ? guard.policies.length : 0);
 
 /**

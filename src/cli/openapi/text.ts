@@ -16,16 +16,16 @@ const MAX_DEPTH = 500;
 
 export interface ParsedText {
   readonly data: Data;
-  /** Keys that stand twice under `paths` or in one path: only the last counts. */
+  /** Keys that occur twice under `paths` or in one path: only the last counts. */
   readonly repeated: readonly string[];
 }
 
-/** UTF-8, or UTF-16 that says so with a byte order mark, which Windows shells write. Throws CommandError for other bytes. */
+/** UTF-8, or UTF-16 with a byte order mark, as Windows shells write it. Throws CommandError for other bytes. */
 export function decodeDocument(bytes: Uint8Array, name: string): string {
   const encoding =
     bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
   const text = new TextDecoder(encoding).decode(bytes);
-  if (text.includes('\0')) throw failed(`${name} is not a text file: it holds NUL bytes.`);
+  if (text.includes('\0')) throw failed(`${name} is not a text file: it contains NUL bytes.`);
   return text;
 }
 
@@ -34,7 +34,9 @@ export function parseText(given: string, name: string): ParsedText {
   const text = given.replace(/^\uFEFF/, '');
   if (text.trim() === '') throw failed(`${name} is empty.`);
   if (/^\s*</.test(text)) {
-    throw failed(`${name} holds HTML or XML, not an OpenAPI document. Perhaps a sign-in page was saved in its place.`);
+    throw failed(
+      `${name} contains HTML or XML, not an OpenAPI document. Perhaps a sign-in page was saved in its place.`,
+    );
   }
   if (/^\s*[{[]/.test(text) || name.endsWith('.json')) {
     try {
@@ -49,7 +51,7 @@ export function parseText(given: string, name: string): ParsedText {
 
 function jsonProblem(text: string, name: string, message: string): string {
   if (/^\s*(\/\/|\/\*)|[,{[\]}]\s*(\/\/|\/\*)/m.test(text)) {
-    return `${name} is not valid JSON: it holds comments, which JSON does not have. Take them out, or write the document as YAML.`;
+    return `${name} is not valid JSON: it contains comments, which JSON does not allow. Remove them, or write the document as YAML.`;
   }
   if (/^\s*(openapi|swagger)\s*:/m.test(text)) {
     return `${name} is not valid JSON: it looks like YAML. Give the file a name that ends in .yaml.`;
@@ -90,7 +92,7 @@ function deepestNesting(text: string): number {
   return deepest;
 }
 
-/** Counts what the document holds once its aliases are written out, without writing them out. */
+/** Counts the values of the document with its aliases expanded, without expanding them. */
 function aliasProblem(document: Document.Parsed): string | undefined {
   const sizes = new Map<unknown, number>();
   const open = new Set<unknown>();
@@ -116,7 +118,7 @@ function aliasProblem(document: Document.Parsed): string | undefined {
   const aliasSize = (alias: Alias): number => {
     const target = anchors.get(alias.source);
     if (target === undefined) problem ??= `the alias \`*${alias.source}\` has no anchor before it.`;
-    else if (open.has(target)) problem ??= `the alias \`*${alias.source}\` stands inside of what it names.`;
+    else if (open.has(target)) problem ??= `the alias \`*${alias.source}\` is inside the value that it refers to.`;
     else return sizes.get(target) ?? 1;
     return 1;
   };

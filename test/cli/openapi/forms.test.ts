@@ -94,7 +94,7 @@ test('any-method operations take every method that has no operation of its own',
   }
 });
 
-test('methods in capitals count, and a key that is none is noted', () => {
+test('methods in capitals count, and a key that is not a method is noted', () => {
   const { lines, notes } = imported(withPaths({ '/a': { GET: {}, Post: {}, purge: {}, 'x-y': {}, summary: '' } }));
   assert.equal(lines, ['GET /a -> pet-store', 'POST /a -> pet-store']);
   assert.equal(notes, ['`/a` has `purge`, which is not a method of OpenAPI; it is left out.']);
@@ -135,7 +135,7 @@ test('an operation that another one covers is left out, and never made wider', (
   assert.not.match(notes.join('\n'), 'became');
 });
 
-test('fragments that name something else decide nothing, and that is noted', () => {
+test('fragments that name something else are not conditions, and are noted', () => {
   const { lines, notes } = imported(
     withPaths({ '/a#overload=1': get('a'), '/a#mode': get('b', { parameters: [{ in: 'query', name: 'mode' }] }) }),
   );
@@ -144,7 +144,7 @@ test('fragments that name something else decide nothing, and that is noted', () 
   assert.match(notes.at(-1) ?? '', 'matches the same requests');
 });
 
-test('routes whose conditions can hold together are told apart without losing a request', () => {
+test('routes whose conditions can be true together are separated without losing a request', () => {
   const query = (name: string): object => needs(['query', name]);
   assert.equal(
     conditionsOf({
@@ -166,17 +166,17 @@ test('routes whose conditions can hold together are told apart without losing a 
   );
 });
 
-test('keys that stand twice in JSON or YAML are noted', () => {
+test('keys that occur twice in JSON or YAML are noted', () => {
   const json =
     '{"openapi":"3.0.0","paths":{"/a":{"get":{},"get":{}},"/b\\"":{"get":{}},"/a":{"put":{"tags":["/a","/a"]}}}}';
   assert.equal(importOpenApi(json, 'a.json').notes.slice(0, 2), [
-    '`/a get` stands twice in the document, and only the last one is read.',
-    '`/a` stands twice in the document, and only the last one is read.',
+    '`/a get` occurs twice in the document; only the last one is read.',
+    '`/a` occurs twice in the document; only the last one is read.',
   ]);
   const yaml = 'openapi: "3.0.0"\npaths:\n  /a:\n    get: {}\n    get: {}\n  /a:\n    put: {}\n';
   assert.equal(importOpenApi(yaml, 'a.yaml').notes.slice(0, 2), [
-    '`/a` stands twice in the document, and only the last one is read.',
-    '`/a get` stands twice in the document, and only the last one is read.',
+    '`/a` occurs twice in the document; only the last one is read.',
+    '`/a get` occurs twice in the document; only the last one is read.',
   ]);
 });
 
@@ -232,7 +232,7 @@ test('values nested without end are refused or passed over, wherever they stand'
   assert.ok(guarded.apiKey);
 });
 
-test('bytes: byte order marks, UTF-16, and what is not text', () => {
+test('bytes: byte order marks, UTF-16, and binary content', () => {
   const text = '{"openapi":"3.0.0"}';
   assert.is(decodeDocument(Buffer.from(`\ufeff${text}`), 'a'), text);
   assert.is(decodeDocument(Buffer.from(`\ufeff${text}`, 'utf16le'), 'a'), text);
@@ -251,8 +251,8 @@ test('documents that cannot be read are refused with what to do', () => {
   assert.match(yaml('asyncapi: 3.0.0'), 'is AsyncAPI');
   assert.match(yaml('OpenAPI: 3.0.0'), 'the key is written `OpenAPI`');
   assert.match(yaml(' \n'), 'a.yaml is empty');
-  assert.match(yaml('<!DOCTYPE html>'), 'holds HTML or XML');
-  assert.match(refused('{\n // a comment\n "openapi": "3.0.0" }'), 'holds comments, which JSON does not have');
+  assert.match(yaml('<!DOCTYPE html>'), 'contains HTML or XML');
+  assert.match(refused('{\n // a comment\n "openapi": "3.0.0" }'), 'contains comments, which JSON does not allow');
   assert.match(refused('openapi: 3.0.0\n'), 'it looks like YAML');
   assert.match(yaml('openapi: 3.1.0\nwebhooks: { a: { post: {} } }'), 'describes only webhooks');
   assert.match(

@@ -103,7 +103,7 @@ test('a parameter in a part of a segment takes the segment, by pattern, with a n
   );
   assert.equal(lines, ['GET /files/{name:.+\\.json} -> pet-store', 'GET /at/{lat_lon:(-?[0-9]+),.+} -> pet-store']);
   assert.equal(notes.length, 2);
-  assert.match(notes[0] ?? '', '`{name}.json` is one parameter, `name`, that holds the whole segment.');
+  assert.match(notes[0] ?? '', '`{name}.json` is one parameter, `name`, for the whole segment.');
 });
 
 test('paths that take the same requests: the first stays, a wider one steps back', () => {
@@ -192,7 +192,7 @@ test('characters that a path spells in percent escapes', () => {
   assert.equal(matchesOf('/half \ud800'), ['GET /half%20%EF%BF%BD']);
 });
 
-test('servers: the first is the target, the others are told of', () => {
+test('servers: the first is the target, the others are noted', () => {
   const { model, spec } = imported(
     withPaths(
       { '/a': get('a') },
@@ -236,7 +236,7 @@ for (const [url, target, note] of [
   ['api.example.com/v1', 'https://api.example.com/v1', 'HTTPS is assumed'],
   ['https://me:secret@api.example.com', 'https://api.example.com', undefined],
   ['https://api.example.com/?x=1#y', 'https://api.example.com', undefined],
-  ['wss://api.example.com', 'http://127.0.0.1:3000', 'is no HTTP address'],
+  ['wss://api.example.com', 'http://127.0.0.1:3000', 'is not an HTTP address'],
   ['http://10.0.0.8:9000', 'http://10.0.0.8:9000', undefined],
   ['http://0.0.0.0:9000/v1', 'http://127.0.0.1:9000/v1', undefined],
   ['http://[::]:9000', 'http://[::1]:9000', undefined],
@@ -285,11 +285,11 @@ paths:
   assert.match(spec, 'match = "GET /books/{id:-?[0-9]+}"');
 });
 
-test('what is no OpenAPI 3 document is refused in a sentence', () => {
+test('a document that is not OpenAPI 3 is refused with a sentence', () => {
   assert.match(refused('{"openapi": '), 'is not valid JSON');
   assert.match(refused('a: [', 'a.yaml'), 'is not valid YAML');
   assert.match(refused('a: *nowhere', 'a.yaml'), 'is not valid YAML');
-  assert.match(refused('[]'), 'holds no table of keys');
+  assert.match(refused('[]'), 'its content is not a table of keys');
   assert.match(refused(''), 'openapi.json is empty.');
   assert.match(refused('{"swagger": "2.0"}'), 'Convert it to OpenAPI 3 first');
   assert.match(refused('{"info": {}}'), 'the key `openapi` is missing');

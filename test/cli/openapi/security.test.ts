@@ -145,9 +145,9 @@ test('security: of the document, of a path, of an operation; open routes beside 
   assert.match(result.spec, '# Open: the document says that no credentials are needed.\n[[route]]\nname = "open"');
 });
 
-test('security: a document without any says so in a line', () => {
+test('security: a document without any gives one line', () => {
   const without = imported(withPaths({ '/a': { get: {} }, '/b': { get: {} } }));
-  assert.is(without.openness, 'All 2 routes are open: the document says nothing of credentials here.');
+  assert.is(without.openness, 'All 2 routes are open: the document does not mention credentials here.');
   assert.match(without.spec, '# All 2 routes are open');
   assert.is(without.apiKey, undefined);
   assert.equal(without.notes, []);
@@ -181,7 +181,7 @@ test('many routes with one gap are one line on a terminal, and each is named in 
   assert.equal(summary(result.remarks), [
     {
       warning: true,
-      text: '90 routes ask for an API key of gw instead of `oauth`, which gw cannot check: op0, op1, op2 and 87 more. The spec says it of each.',
+      text: '90 routes ask for an API key of gw instead of `oauth`, which gw cannot check: op0, op1, op2 and 87 more. Comments in the spec mark each of them.',
     },
   ]);
   assert.is(result.spec.match(/^# The document asks for oauth \(oauth2\), .*\n\[\[route\]\]$/gm)?.length, 90);
