@@ -63,7 +63,7 @@ export function reloadsListRows(size: Size): number {
 }
 
 /** Lines of the details under the list of limits or targets, frame included; 0 where there is no room. */
-export function paneRows(size: Size): number {
+export function paneHeight(size: Size): number {
   return bodyRows(size) < 18 ? 0 : 8;
 }
 
@@ -74,7 +74,7 @@ export function listRows(view: ViewName, size: Size): number {
       return trafficLayout(size).listRows;
     case 'limits':
     case 'targets':
-      return bodyRows(size) - 2 - paneRows(size);
+      return bodyRows(size) - 2 - paneHeight(size);
     case 'reloads':
       return reloadsListRows(size);
     default:

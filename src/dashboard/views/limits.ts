@@ -1,8 +1,8 @@
 import { bar } from '../chart.js';
 import { count, percent, plural, rate, span as spanOf } from '../format.js';
 import { keyId } from '../history.js';
-import { listRows, paneRows } from '../layout.js';
-import { frame, inverse, type Line, printable, type Span, span, spread } from '../line.js';
+import { listRows, paneHeight } from '../layout.js';
+import { inverse, type Line, printable, type Span, span, spread } from '../line.js';
 import { type LimitRow, type LimitSort, limitRows } from '../rows.js';
 import type { State } from '../state.js';
 import { type Column, headerLine, place, rangeText, rowLine } from '../table.js';
@@ -10,7 +10,7 @@ import type { Theme, Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred } from './empty.js';
-import { endSecond, type Fact, factLines } from './facts.js';
+import { endSecond, type PaneRow, paneFrame, paneLines } from './pane.js';
 
 type KeyRow = LimitRow & { kind: 'key' };
 
@@ -111,13 +111,10 @@ export function limitsTable(state: State): Line[] {
   }
   if (rows.length === 0) lines.push(...centred(noLimits(state), size.columns, most, theme));
   while (lines.length < most + 1) lines.push([]);
-  const height = paneRows(size);
+  const height = paneHeight(size);
   if (height > 0) {
-    const facts = limitDetail(state, size.columns - 4).slice(0, height - 2);
-    while (facts.length < height - 2) facts.push([]);
-    lines.push(
-      ...frame([{ title: limitTitle(state), lines: facts.map((line) => [span(' '), ...line]) }], size.columns, theme),
-    );
+    const pane = limitDetail(state, size.columns - 4);
+    lines.push(...paneFrame(limitTitle(state), pane, height, size.columns, theme));
   }
   lines.push(listFooter(state, rangeText(shown.first, shown.rows.length, shown.total, 'row')));
   return lines;
@@ -152,13 +149,13 @@ export function limitTitle(state: State): Line {
 export function limitDetail(state: State, columns: number): Line[] {
   const row = detailRow(state);
   if (!row) return [[span('the selected limit shows here', 'dim')]];
-  const facts = row.kind === 'key' ? keyFacts(row, state) : limitFacts(row, state);
-  return factLines(facts, columns, state.theme, endSecond(state.snapshot?.gateway.now ?? 0));
+  const details = row.kind === 'key' ? keyPaneRows(row, state) : limitPaneRows(row, state);
+  return paneLines(details, columns, state.theme, endSecond(state.snapshot?.gateway.now ?? 0));
 }
 
 const perSecond = (value: number): string => `${rate(value)}/s`;
 
-function limitFacts({ limit }: LimitRow, state: State): Fact[] {
+function limitPaneRows({ limit }: LimitRow, state: State): PaneRow[] {
   const series = state.shown?.history.limits.get(limit.policy)?.series;
   const all = limit.allowed + limit.refused;
   const full = limit.keys.filter(({ used, capacity }) => used >= capacity).length;
@@ -183,7 +180,7 @@ function limitFacts({ limit }: LimitRow, state: State): Fact[] {
   ];
 }
 
-function keyFacts({ limit, key }: KeyRow, state: State): Fact[] {
+function keyPaneRows({ limit, key }: KeyRow, state: State): PaneRow[] {
   const series = state.shown?.history.keys.get(keyId(limit.policy, key.key))?.series;
   const next = key.nextFreeMs > 0 ? `refused; allowed in ${spanOf(key.nextFreeMs)}` : 'allowed';
   return [

@@ -11,7 +11,7 @@ import { wrap } from '../text.js';
 import type { Theme, Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { centred } from './empty.js';
-import { endSecond, type Fact, factLines } from './facts.js';
+import { endSecond, type PaneRow, paneLines } from './pane.js';
 
 const TONES: { readonly [sign: string]: Tone } = { '+': 'good', '~': 'warn', '-': 'bad' };
 const DAY = 24 * 3600 * 1000;
@@ -94,7 +94,7 @@ function trafficLines(state: State, columns: number): Line[] {
   if (!state.snapshot) return [];
   const { traffic, gateway } = state.snapshot;
   const show = (value: number): string => `${count(value)}/s`;
-  const facts: Fact[] = [
+  const rows: PaneRow[] = [
     {
       label: 'requests',
       text: `${rate(recent(traffic.requestsPerSecond))}/s`,
@@ -106,7 +106,7 @@ function trafficLines(state: State, columns: number): Line[] {
       sparkline: { values: traffic.errorsPerSecond, show, tone: 'bad' },
     },
   ];
-  return factLines(facts, columns, state.theme, endSecond(gateway.now));
+  return paneLines(rows, columns, state.theme, endSecond(gateway.now));
 }
 
 /** What changed, then the diagnostics as `gw validate` prints them. */

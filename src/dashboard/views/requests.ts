@@ -10,7 +10,7 @@ import type { Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred, curlExample } from './empty.js';
-import { endSecond, type Fact, factLines } from './facts.js';
+import { endSecond, type PaneRow, paneLines } from './pane.js';
 
 function statusTone(status: number): Tone {
   if (status >= 500) return 'bad';
@@ -129,13 +129,18 @@ export function selectedRequest(state: State): RequestRecord | undefined {
 export function requestDetail(state: State, columns: number): Line[] {
   const record = selectedRequest(state);
   if (!record) return [[span('this request has left the tail', 'dim')]];
-  const out = factLines(requestFacts(record, state), columns, state.theme, endSecond(state.snapshot?.gateway.now ?? 0));
+  const out = paneLines(
+    requestPaneRows(record, state),
+    columns,
+    state.theme,
+    endSecond(state.snapshot?.gateway.now ?? 0),
+  );
   out.push([], [span('decisions', 'title')]);
   out.push(...decisionLines(record.decisions, state, columns));
   return out;
 }
 
-function requestFacts(record: RequestRecord, state: State): Fact[] {
+function requestPaneRows(record: RequestRecord, state: State): PaneRow[] {
   const tone = statusTone(record.status);
   const sent = record.status === 0 ? 'no reply was sent' : String(record.status);
   const from = [record.service, record.target].filter((part) => part !== null);
@@ -162,7 +167,7 @@ function requestFacts(record: RequestRecord, state: State): Fact[] {
 }
 
 /** How the request's route has done in the last minutes. */
-function routeTrends(route: string, state: State): Fact[] {
+function routeTrends(route: string, state: State): PaneRow[] {
   const now = state.snapshot?.routes.find(({ name }) => name === route);
   if (!now) return [];
   const series = state.shown?.history.routes.get(route)?.series;

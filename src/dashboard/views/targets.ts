@@ -1,8 +1,8 @@
 import type { TargetSnapshot } from '../../telemetry/snapshot.js';
 import { age, count, latency, percent, plural, rate, span as spanOf, timeOfDay } from '../format.js';
 import { targetId } from '../history.js';
-import { listRows, paneRows } from '../layout.js';
-import { frame, inverse, type Line, printable, type Span, span, spread } from '../line.js';
+import { listRows, paneHeight } from '../layout.js';
+import { inverse, type Line, printable, type Span, span, spread } from '../line.js';
 import { type TargetRow, targetRows } from '../rows.js';
 import type { State } from '../state.js';
 import { type Column, counted, headerLine, place, rangeText, rowLine } from '../table.js';
@@ -10,7 +10,7 @@ import type { Theme, Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred } from './empty.js';
-import { endSecond, type Fact, factLines } from './facts.js';
+import { endSecond, type PaneRow, paneFrame, paneLines } from './pane.js';
 
 type OneTarget = TargetRow & { kind: 'target' };
 
@@ -106,12 +106,10 @@ export function targetsTable(state: State): Line[] {
     lines.push(...centred([[span(text, 'dim')]], size.columns, most, theme));
   }
   while (lines.length < most + 1) lines.push([]);
-  const height = paneRows(size);
+  const height = paneHeight(size);
   if (height > 0) {
-    const facts = targetDetail(state, size.columns - 4).slice(0, height - 2);
-    while (facts.length < height - 2) facts.push([]);
-    const inner = facts.map((line): Line => [span(' '), ...line]);
-    lines.push(...frame([{ title: targetTitle(state), lines: inner }], size.columns, theme));
+    const pane = targetDetail(state, size.columns - 4);
+    lines.push(...paneFrame(targetTitle(state), pane, height, size.columns, theme));
   }
   lines.push(listFooter(state, rangeText(shown.first, shown.rows.length, shown.total, 'row')));
   return lines;
@@ -137,10 +135,10 @@ export function targetDetail(state: State, columns: number): Line[] {
   const target = detailTarget(state);
   if (!target) return [[span('the selected target shows here', 'dim')]];
   const now = state.snapshot?.gateway.now ?? 0;
-  return factLines(targetFacts(target, state, now), columns, state.theme, endSecond(now));
+  return paneLines(targetPaneRows(target, state, now), columns, state.theme, endSecond(now));
 }
 
-function targetFacts(target: TargetSnapshot, state: State, now: number): Fact[] {
+function targetPaneRows(target: TargetSnapshot, state: State, now: number): PaneRow[] {
   const { theme } = state;
   const { p50, p95, p99 } = target.latency;
   const series = state.shown?.history.targets.get(targetId(target))?.series;

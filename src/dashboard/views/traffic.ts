@@ -11,7 +11,7 @@ import type { Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred, curlExample } from './empty.js';
-import { endSecond, type Fact, factLines } from './facts.js';
+import { endSecond, type PaneRow, paneLines } from './pane.js';
 
 const COLUMNS: readonly Column<RouteRow>[] = [
   {
@@ -204,7 +204,7 @@ export function routeDetail(state: State, columns: number): Line[] {
   const route = rows[indexOf(rows, state.cursors.traffic)]?.route;
   if (!route) return [[span('this route is gone', 'dim')]];
   const { theme } = state;
-  const out = factLines(routeFacts(route, state), columns, theme, endSecond(state.snapshot?.gateway.now ?? 0));
+  const out = paneLines(routePaneRows(route, state), columns, theme, endSecond(state.snapshot?.gateway.now ?? 0));
   out.push([], [span('replies by status', 'title')]);
   const barColumns = Math.max(10, columns - 36);
   for (const [kind, tone] of [
@@ -219,7 +219,7 @@ export function routeDetail(state: State, columns: number): Line[] {
   return out;
 }
 
-function routeFacts(route: RouteSnapshot, state: State): Fact[] {
+function routePaneRows(route: RouteSnapshot, state: State): PaneRow[] {
   const { p50, p95, p99 } = route.latency;
   const series = state.shown?.history.routes.get(route.name)?.series;
   const perSecond = (value: number): string => `${rate(value)}/s`;

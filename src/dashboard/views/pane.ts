@@ -1,7 +1,7 @@
-/** The lines of a details pane: a label, what there is to say, and where it changes over time a sparkline of that. */
+/** Details panes: rows of a label and a text, with a sparkline where a value changes over time. */
 import { columnChart, resample } from '../chart.js';
 import { HISTORY_SECONDS, type Series } from '../history.js';
-import { type Line, lineWidth, printable, type Span, span } from '../line.js';
+import { frame, type Line, lineWidth, printable, type Span, span } from '../line.js';
 import { width, wrap } from '../text.js';
 import type { Theme, Tone } from '../theme.js';
 
@@ -12,7 +12,7 @@ export interface Sparkline {
   readonly tone?: Tone;
 }
 
-export interface Fact {
+export interface PaneRow {
   readonly label: string;
   /** Text is wrapped; a line is cut. */
   readonly text: string | Line;
@@ -27,15 +27,15 @@ const LEAST_CHART = 12;
 /** Last whole second of a snapshot taken at `now` (milliseconds): what the newest value of a series is of. */
 export const endSecond = (now: number): number => Math.floor(now / 1000) - 1;
 
-/** The facts in `columns`. Sparklines begin at one column, right of the longest text beside one. */
-export function factLines(facts: readonly Fact[], columns: number, theme: Theme, second: number): Line[] {
+/** The rows in `columns`. All sparklines begin at the same column, right of the longest text beside one. */
+export function paneLines(rows: readonly PaneRow[], columns: number, theme: Theme, second: number): Line[] {
   const room = columns - LABEL_COLUMNS;
-  const beside = facts.filter(({ sparkline }) => sparkline !== undefined);
+  const beside = rows.filter(({ sparkline }) => sparkline !== undefined);
   const longest = Math.max(0, ...beside.map(({ text }) => textWidth(text, theme)));
   const peaks = Math.max(0, ...beside.map(({ sparkline }) => peakText(sparkline).length));
   const textColumns = Math.min(longest + 2, room - LEAST_CHART - peaks - 2);
   const chartColumns = Math.min(HISTORY_SECONDS, room - textColumns - peaks - 2);
-  return facts.flatMap(({ label, text, tone = 'plain', sparkline }) => {
+  return rows.flatMap(({ label, text, tone = 'plain', sparkline }) => {
     const head = span(label.padEnd(LABEL_COLUMNS), 'dim');
     if (typeof text === 'string' && sparkline === undefined) {
       const [first = '', ...rest] = wrap(printable(text, theme), Math.max(10, room));
@@ -54,6 +54,13 @@ export function factLines(facts: readonly Fact[], columns: number, theme: Theme,
       ];
     return [[head, ...line, span(' '.repeat(textColumns - lineWidth(line))), ...chart]];
   });
+}
+
+/** The lines in a frame of `height` rows, cut or filled up. */
+export function paneFrame(title: Line, lines: readonly Line[], height: number, columns: number, theme: Theme): Line[] {
+  const inner = lines.slice(0, height - 2).map((line): Line => [span(' '), ...line]);
+  while (inner.length < height - 2) inner.push([]);
+  return frame([{ title, lines: inner }], columns, theme);
 }
 
 const textWidth = (text: string | Line, theme: Theme): number =>
