@@ -343,6 +343,15 @@ test('every details pane shows how its values have changed', () => {
   }
 });
 
+test('on the smallest terminal every column that shows is whole', () => {
+  for (const view of ['1', '2', '3', '4', '5']) {
+    const [, , ...lines] = check(scene({ size: { columns: 60, rows: 16 } }, view), view).split('\n');
+    const header = lines.find((line) => /^ +[A-Z]{3}/.test(line)) ?? '';
+    assert.match(header, /[A-Z]/, view);
+    assert.not.match(header, /…/, view);
+  }
+});
+
 test('Limits: keys sorted by what is asked for', () => {
   const order = (...keys: string[]): string[] =>
     [...check(scene({}, '2', ...keys), 'limits').matchAll(/^ {2}(acme|globex|initech) /gm)].map(

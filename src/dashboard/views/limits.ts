@@ -26,7 +26,7 @@ function columnsFor(theme: Theme): readonly Column<KeyRow>[] {
     { title: 'KEY', min: 14, grow: 2, max: 60, cell: ({ key }) => [key.key, 'title'] },
     {
       title: 'USED',
-      min: 11,
+      min: 8,
       grow: 3,
       max: 80,
       cell: () => '',
@@ -174,7 +174,7 @@ function limitPaneRows({ limit }: LimitRow, state: State): PaneRow[] {
     },
     {
       label: 'keys',
-      text: `${plural(limit.keys.length, 'key')} shown, ${full} at the limit; ${count(limit.evicted)} forgotten for lack of room`,
+      text: `${plural(limit.keys.length, 'key')} shown, ${full} at the limit; ${count(limit.evicted)} evicted`,
     },
     { label: 'routes', text: limit.routes.join(', ') || 'none' },
   ];

@@ -35,7 +35,7 @@ function columnsFor({ theme, now }: State): readonly Column<ReloadRow>[] {
       cell: ({ reload }) => (reload.generation === null ? ['-', 'dim'] : [String(reload.generation), 'title']),
     },
     { title: 'DURATION', min: 8, align: 'right', cell: ({ reload }) => latency(reload.tookMs) },
-    { title: 'CHANGES', min: 20, grow: 1, cell: ({ reload }) => reloadText(reload) || '-' },
+    { title: 'CHANGES', min: 15, grow: 1, cell: ({ reload }) => reloadText(reload) || '-' },
     {
       title: 'ERRORS',
       min: 6,

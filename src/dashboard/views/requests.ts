@@ -28,8 +28,8 @@ const COLUMNS: readonly Column<RequestRow>[] = [
     cell: ({ entry }) => [String(entry.record.status || '-'), statusTone(entry.record.status)],
   },
   { title: 'DURATION', min: 8, align: 'right', cell: ({ entry }) => latency(entry.record.durationMs) },
-  { title: 'URL', min: 16, grow: 4, cell: ({ entry }) => [entry.record.url, 'title'] },
-  { title: 'ROUTE', min: 10, grow: 1, max: 28, cell: ({ entry }) => routeName(entry.record.route) },
+  { title: 'URL', min: 17, grow: 4, cell: ({ entry }) => [entry.record.url, 'title'] },
+  { title: 'ROUTE', min: 8, grow: 1, max: 28, cell: ({ entry }) => routeName(entry.record.route) },
   {
     title: 'CONSUMER',
     min: 10,
