@@ -155,6 +155,7 @@ function showSteps(io: Io, dir: string, plan: InitPlan, { command, test }: Insta
   ];
   const elsewhere: Step[] = [
     [`curl -i ${plan.firstRequest}`, `send a request${needs}`],
+    ...(plan.keyedRequest === undefined ? [] : [[`curl -i ${plan.keyedRequest}`, 'and one with the API key'] as const]),
     [`${command} dash`, 'watch the traffic'],
   ];
   const lengths = [...here, ...elsewhere].map(([line]) => line.length).filter((length) => length < 60);

@@ -24,6 +24,8 @@ export interface InitPlan {
   readonly address: string;
   /** A request to try first, as arguments of curl. */
   readonly firstRequest: string;
+  /** One that needs the API key, where the first does not. */
+  readonly keyedRequest: string | undefined;
   /** Origins that must answer before it can succeed; undefined where gw itself answers or starts what does. */
   readonly needs: readonly string[] | undefined;
 }
@@ -64,9 +66,13 @@ export function initPlan({ template, source, port, version, installation, ci }: 
     notes: start.notes,
     shortNotes: start.shortNotes,
     firstRequest: firstRequest(start),
+    keyedRequest: start.keyedPath === undefined ? undefined : keyedRequest(start, start.keyedPath),
     needs: start.needs,
   };
 }
+
+const keyedRequest = ({ address, apiKey }: Start, path: string): string =>
+  `-H ${shellWord(`x-api-key: ${apiKey?.key}`)} ${shellWord(`http://${address}${path}`)}`;
 
 function firstRequest({ address, cases, apiKey, keyPlaces }: Start): string {
   const first = cases.find(({ request }) => request.startsWith('GET '));
@@ -89,6 +95,8 @@ interface Start {
   readonly shortNotes: InitPlan['shortNotes'];
   readonly apiKey: InitPlan['apiKey'];
   readonly needs: InitPlan['needs'];
+  /** A path of the template that needs the API key. */
+  readonly keyedPath?: string;
   /** By name of a route: where it reads keys. */
   readonly keyPlaces?: ImportedSpec['keyPlaces'];
 }
@@ -109,7 +117,13 @@ function fromTemplate(template: Exclude<Template, 'openapi'>, port = PORT): Star
   if (!text.includes('API_KEY_SHA256')) return { ...start, spec: text, files: demo, apiKey: undefined };
   const key = `gw_${randomBytes(24).toString('base64url')}`;
   const hash = createHash('sha256').update(key).digest('hex');
-  return { ...start, spec: text.replace('API_KEY_SHA256', hash), files: demo, apiKey: { key, consumer: 'acme' } };
+  return {
+    ...start,
+    spec: text.replace('API_KEY_SHA256', hash),
+    files: demo,
+    keyedPath: '/orders',
+    apiKey: { key, consumer: 'acme' },
+  };
 }
 
 function fromOpenApi(given: OpenApiSource | undefined, port: number | undefined): Start {
