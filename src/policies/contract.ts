@@ -28,13 +28,13 @@ export interface HeaderFields {
   /** Replaces every field of that name. Throws TypeError for a name or value that RFC 9110 section 5 forbids. */
   set(name: string, value: string): void;
   append(name: string, value: string): void;
-  /** append() of a field that was made ready before: what it costs does not depend on the field. */
+  /** append() of a prepared field, without checking it again. */
   add(field: ReadyField): void;
   remove(name: string): void;
   entries(): Iterable<readonly [name: string, value: string]>;
 }
 
-/** A request in flight: what the target will see, and what is known of it so far. */
+/** A request in flight: what the target will get, and what is known about it so far. */
 export interface Exchange {
   /** Unique in time and space; sent to the target and the client as x-request-id. */
   readonly id: string;
@@ -43,20 +43,20 @@ export interface Exchange {
   readonly host: string;
   /** Normalised path. */
   readonly path: string;
-  /** Raw query without '?'; '' when none. Assign to change what the target sees. */
+  /** Raw query without '?'; '' for none. Assign to change what the target gets. */
   query: string;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
   readonly route: RouteEntry;
   /** Milliseconds of the host's clock. */
   readonly startedAt: number;
-  /** Request fields; edits are what the target sees. */
+  /** Request fields; the target gets them as edited. */
   readonly headers: HeaderFields;
   /** Same as headers.get: makes an Exchange a RequestView. */
   header(name: string): string | undefined;
   /** A path parameter, percent-decoded; undefined when the route has none of that name. */
   param(name: string): string | undefined;
-  /** The same as it stands in the normalised path, still percent-encoded: for URLs. */
+  /** The same as in the normalised path, percent-encoded: for URLs. */
   rawParam(name: string): string | undefined;
   /** First value of a query parameter, decoded; undefined when absent. */
   queryParam(name: string): string | undefined;
@@ -68,16 +68,16 @@ export interface Exchange {
   noted(owner: PolicyInstance): object | undefined;
   /**
    * Remembers something for later requests of the same connection, until another policy does. Other clients may share a
-   * connection (behind a proxy): it must hold for whoever asks.
+   * connection (behind a proxy): the value must be valid for all of them.
    */
   remember(owner: PolicyInstance, value: object): void;
   /** What `owner` remembered; undefined for nothing. */
   remembered(owner: PolicyInstance): object | undefined;
-  /** Present only when somebody asked to see decisions (explain, the dashboard's tail): then say what and why. */
+  /** Present only if decisions are recorded (explain, the dashboard): then add what was decided and why. */
   readonly decisions: Decision[] | undefined;
 }
 
-/** What one step decided and why. Built only when `exchange.decisions` is there. */
+/** What one step decided and why. Built only if `exchange.decisions` is present. */
 export interface Decision {
   /** Policy name, or `match`, `balance`. */
   readonly step: string;
@@ -88,11 +88,11 @@ export interface Decision {
 }
 
 export interface ReplyBody {
-  /** Throws the rest away and frees (or closes) what it came from. Idempotent. */
+  /** Discards the rest and releases (or closes) its source. Idempotent. */
   discard(): void;
 }
 
-/** The result of an exchange: from a target (body streams) or from gw itself (bytes). */
+/** The result of an exchange: from a target (the body is a stream) or from gw itself (bytes). */
 export interface Reply {
   status: number;
   readonly headers: HeaderFields;
@@ -152,7 +152,7 @@ export interface Logger {
   error(message: string, fields?: { readonly [key: string]: unknown }): void;
 }
 
-/** All of the world that a policy may touch: so a chain runs offline, on a virtual clock. */
+/** All that a policy may use, so that a chain can run offline, on a virtual clock. */
 export interface PolicyHost {
   readonly name: string;
   readonly identity: string;
@@ -209,7 +209,7 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
   readonly replyPhase?: ReplyPhase;
   /** True when two routes with the same in-place config must not share state (limits). */
   readonly stateful: boolean;
-  /** Marks what lint rules reason about: who authenticates, what limits by whom. */
+  /** What lint rules need to know: which policies authenticate, and by what limits count. */
   traits?(config: Config): PolicyTraits;
   /** Every code that lint() may report: the catalogue of diagnostics is made of these too. */
   readonly codes?: readonly PolicyCode[];

@@ -9,7 +9,7 @@ import type { CreatePolicy, Exchange, HeaderFields, Json, Reply } from './contra
 
 export { assertField, readyField } from '../field-syntax.js';
 
-/** A run half with its plan typed: the plan is what the same policy's compile() returned. */
+/** A run half with its settings typed: what compile() of the same policy returned. */
 export const runPolicy =
   <Settings extends Json>(create: CreatePolicy<Settings>): CreatePolicy =>
   (settings, host) =>
@@ -114,23 +114,23 @@ export interface Problem {
 export const problemType = (code: string): string => `urn:gw:problem:${code}`;
 
 /** An error reply as application/problem+json (RFC 9457), with the exchange's id as `instance` and `request_id`. */
-export function problem(exchange: { readonly id: string } | undefined, { headers, ...told }: Problem): BytesReply {
+export function problem(exchange: { readonly id: string } | undefined, { headers, ...rest }: Problem): BytesReply {
   const members: Record<string, Json> = {
-    type: told.type ?? problemType(told.code),
-    title: told.title,
-    status: told.status,
-    ...(told.detail === undefined ? {} : { detail: told.detail }),
+    type: rest.type ?? problemType(rest.code),
+    title: rest.title,
+    status: rest.status,
+    ...(rest.detail === undefined ? {} : { detail: rest.detail }),
     ...(exchange === undefined
       ? {}
       : { instance: `urn:gw:request:${encodeURIComponent(exchange.id)}`, request_id: exchange.id }),
-    ...told.extensions,
+    ...rest.extensions,
   };
   const fields = new HeaderMap([
     ['content-type', 'application/problem+json'],
     ['cache-control', 'no-store'],
   ]);
   if (headers) for (const name of Object.keys(headers)) fields.set(name, headers[name]!);
-  return new BytesReply(told.status, { headers: fields, body: JSON.stringify(members), code: told.code });
+  return new BytesReply(rest.status, { headers: fields, body: JSON.stringify(members), code: rest.code });
 }
 
 /** `Not Found` for 404; the number itself for a status without a name. */
@@ -189,7 +189,7 @@ export class Template {
     this.constant = plan.every((part) => typeof part === 'string') ? plan.join('') : undefined;
   }
 
-  /** A variable that is not there renders as nothing. */
+  /** A variable without a value renders as nothing. */
   render(exchange: Exchange, reply?: Reply): string {
     if (this.constant !== undefined) return this.constant;
     let text = '';
@@ -281,7 +281,7 @@ export function fieldSafe(text: string): string {
 
 const prepared = new WeakMap<TemplateEntry, Template>();
 
-/** Renders a template's parts; a variable that is not there renders as nothing. */
+/** Renders a template's parts; a variable without a value renders as nothing. */
 export function renderTemplate(parts: TemplateEntry, exchange: Exchange, reply?: Reply): string {
   let template = prepared.get(parts);
   if (!template) {
@@ -307,7 +307,7 @@ export function takeQueryParam(query: string, name: string): { readonly rest: st
   return values.length === 0 ? { rest: query, values } : { rest: kept.join('&'), values };
 }
 
-/** Plus and percent decoding of a form-encoded query; text that is no valid encoding stays as it is. */
+/** Plus and percent decoding of a form-encoded query; text with an invalid encoding stays unchanged. */
 export function decodeQuery(text: string): string {
   const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;
   if (!spaced.includes('%')) return spaced;

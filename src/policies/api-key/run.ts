@@ -1,10 +1,10 @@
-/** api-key at work: finds the credential, takes it off the request, finds its consumer by the key's digest. */
+/** api-key at run time: finds the credential, takes it off the request, finds its consumer by the key's digest. */
 import * as crypto from 'node:crypto';
 import type { ConsumerEntry, Exchange, PolicyHost, PolicyInstance, Reply } from '../contract.js';
 import { problem, runPolicy, takeQueryParam } from '../run-kit.js';
 import type { ApiKeySettings } from './schema.js';
 
-/** Longer credentials are refused unhashed, so nobody buys work with a long field. */
+/** Longer credentials are refused without hashing, so that a long field does not cost more. */
 const MAX_KEY_LENGTH = 512;
 
 interface Holder {
@@ -13,7 +13,7 @@ interface Holder {
   readonly digest: Buffer;
 }
 
-/** `none`: no credential. `ambiguous`: several, and it is not for gw to choose. */
+/** `none`: no credential. `ambiguous`: several; gw does not choose one. */
 type Found = Credential | 'none' | 'ambiguous';
 
 interface Credential {
@@ -21,7 +21,7 @@ interface Credential {
   readonly fromHeader: boolean;
 }
 
-/** The key that a connection brought last, and whose it is: it need not be hashed again with each request. */
+/** The last valid key of a connection, and its consumer: the key is not hashed again for each request. */
 class Proven {
   constructor(
     readonly key: string,
@@ -30,7 +30,7 @@ class Proven {
   ) {}
 }
 
-/** In a time that depends on the lengths alone: others may come by the connection of whoever brought the key. */
+/** Takes a time that depends on the lengths only: other clients may share the connection (behind a proxy). */
 function sameSecret(one: string, other: string): boolean {
   if (one.length !== other.length) return false;
   let different = 0;
@@ -41,37 +41,37 @@ function sameSecret(one: string, other: string): boolean {
 const DIGEST_DIGITS = 64;
 const NO_DIGEST = Buffer.alloc(DIGEST_DIGITS);
 
-export const create = runPolicy<ApiKeySettings>((plan, host) => new ApiKeyPolicy(plan, host));
+export const create = runPolicy<ApiKeySettings>((settings, host) => new ApiKeyPolicy(settings, host));
 
 class ApiKeyPolicy implements PolicyInstance {
   readonly requestFields: readonly string[];
   readonly clientFields: readonly string[];
   readonly secretParams: readonly string[];
-  readonly #plan: ApiKeySettings;
+  readonly #settings: ApiKeySettings;
   readonly #host: PolicyHost;
   readonly #holders: ReadonlyMap<string, Holder>;
   readonly #prefix: string | undefined;
   readonly #challenge: string;
-  /** Where a digest's hex digits are laid for the comparison. */
+  /** The hex digits of a digest, for the comparison. */
   readonly #digest = Buffer.alloc(DIGEST_DIGITS);
 
-  constructor(plan: ApiKeySettings, host: PolicyHost) {
-    this.requestFields = plan.header === undefined ? [] : [plan.header];
-    // With a scheme, a field of another scheme is left where it is.
-    this.clientFields = plan.scheme === undefined ? this.requestFields : [];
-    this.secretParams = plan.query === undefined ? [] : [plan.query];
-    this.#plan = plan;
+  constructor(settings: ApiKeySettings, host: PolicyHost) {
+    this.requestFields = settings.header === undefined ? [] : [settings.header];
+    // With a scheme, a credential of another scheme stays in the field.
+    this.clientFields = settings.scheme === undefined ? this.requestFields : [];
+    this.secretParams = settings.query === undefined ? [] : [settings.query];
+    this.#settings = settings;
     this.#host = host;
     this.#holders = holdersOf(host.consumers);
-    this.#prefix = plan.scheme === undefined ? undefined : `${plan.scheme.toLowerCase()} `;
-    this.#challenge = `${plan.scheme ?? 'ApiKey'} realm="${plan.realm}"`;
+    this.#prefix = settings.scheme === undefined ? undefined : `${settings.scheme.toLowerCase()} `;
+    this.#challenge = `${settings.scheme ?? 'ApiKey'} realm="${settings.realm}"`;
   }
 
   before(exchange: Exchange): Reply | undefined {
     const found = this.#find(exchange);
     if (found === 'ambiguous') return this.#refuseAmbiguous(exchange);
     if (found === 'none') {
-      if (!this.#plan.optional) return this.#refuseMissing(exchange);
+      if (!this.#settings.optional) return this.#refuseMissing(exchange);
       this.#decide(exchange, 'pass', 'no API key; the key is optional');
       return undefined;
     }
@@ -82,9 +82,9 @@ class ApiKeyPolicy implements PolicyInstance {
     return undefined;
   }
 
-  /** Takes the credential off the request on the way: no target ever sees one, wherever it stood. */
+  /** Removes the credential from the request, wherever it is: targets never get it. */
   #find(exchange: Exchange): Found {
-    const { header, query } = this.#plan;
+    const { header, query } = this.#settings;
     const inHeader = header === undefined ? 'none' : this.#takeHeader(exchange, header);
     const inQuery = query === undefined ? 'none' : takeFromQuery(exchange, query);
     if (inQuery === 'none') return inHeader;
@@ -104,7 +104,7 @@ class ApiKeyPolicy implements PolicyInstance {
       exchange.headers.remove(name);
       return { key: value, fromHeader: true };
     }
-    // Another scheme's credential is not ours to take.
+    // A credential of another scheme is for another policy, or for the target.
     if (value.slice(0, prefix.length).toLowerCase() !== prefix) return 'none';
     exchange.headers.remove(name);
     return { key: value.slice(prefix.length).trimStart(), fromHeader: true };
@@ -156,7 +156,7 @@ class ApiKeyPolicy implements PolicyInstance {
   }
 
   #place(): string {
-    const { header, scheme, query } = this.#plan;
+    const { header, scheme, query } = this.#settings;
     const places: string[] = [];
     if (header !== undefined) {
       places.push(`the ${header} header field${scheme === undefined ? '' : `, after the word ${scheme}`}`);
@@ -190,7 +190,7 @@ function countFields(exchange: Exchange, name: string): number {
  */
 const sha256 = (data: string | Buffer): string => crypto.hash('sha256', data, 'hex');
 
-/** Throws, which rejects the generation, where a key's hash is malformed or is claimed by two consumers. */
+/** Throws, which rejects the generation, if a key's hash is malformed or two consumers have the same key. */
 function holdersOf(consumers: readonly ConsumerEntry[]): ReadonlyMap<string, Holder> {
   const holders = new Map<string, Holder>();
   for (const consumer of consumers) {

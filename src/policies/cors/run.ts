@@ -1,27 +1,27 @@
-/** cors at work, by the Fetch standard's CORS protocol: the browser enforces, the gateway only tells. */
+/** cors at run time, by the CORS protocol of the Fetch standard: the gateway sends fields, the browser enforces them. */
 import type { Exchange, PolicyHost, PolicyInstance, Reply } from '../contract.js';
 import { addToken, BytesReply, HeaderMap, runPolicy } from '../run-kit.js';
 import type { CorsSettings } from './schema.js';
 
 const FIELD_NAMES = /^[A-Za-z0-9!#$%&'*+.^_`|~, -]*$/;
 
-/** What a target says of CORS does not hold where the gateway does. */
+/** The gateway's fields replace those of the target. */
 const OWNED = ['access-control-allow-origin', 'access-control-allow-credentials', 'access-control-expose-headers'];
 
-export const create = runPolicy<CorsSettings>((plan, host) => new CorsPolicy(plan, host));
+export const create = runPolicy<CorsSettings>((settings, host) => new CorsPolicy(settings, host));
 
 class CorsPolicy implements PolicyInstance {
   readonly answersPreflight = true;
-  readonly #plan: CorsSettings;
+  readonly #settings: CorsSettings;
   readonly #host: PolicyHost;
   readonly #origins: ReadonlySet<string>;
   readonly #methods: string;
 
-  constructor(plan: CorsSettings, host: PolicyHost) {
-    this.#plan = plan;
+  constructor(settings: CorsSettings, host: PolicyHost) {
+    this.#settings = settings;
     this.#host = host;
-    this.#origins = new Set(plan.origins);
-    this.#methods = plan.methods.join(', ');
+    this.#origins = new Set(settings.origins);
+    this.#methods = settings.methods.join(', ');
   }
 
   permits(exchange: Exchange): boolean {
@@ -29,8 +29,8 @@ class CorsPolicy implements PolicyInstance {
     if (origin === undefined || !this.#allows(origin)) return false;
     const method = exchange.method === 'OPTIONS' ? exchange.headers.get('access-control-request-method') : undefined;
     if (method === undefined) return true;
-    if (!SAFELISTED_METHODS.has(method) && !this.#plan.methods.includes(method)) return false;
-    const allowed = this.#plan.headers?.split(', ');
+    if (!SAFELISTED_METHODS.has(method) && !this.#settings.methods.includes(method)) return false;
+    const allowed = this.#settings.headers?.split(', ');
     return allowed === undefined || fieldsOf(askedFields(exchange)).every((name) => allowed.includes(name));
   }
 
@@ -50,7 +50,7 @@ class CorsPolicy implements PolicyInstance {
     const allowed = this.#allows(origin);
     if (allowed) {
       this.#allow(reply, origin);
-      if (this.#plan.expose !== '') reply.headers.set('access-control-expose-headers', this.#plan.expose);
+      if (this.#settings.expose !== '') reply.headers.set('access-control-expose-headers', this.#settings.expose);
     }
     this.#decide(exchange, 'edit', `origin ${origin} ${allowed ? 'allowed' : 'not allowed'}`);
   }
@@ -66,26 +66,26 @@ class CorsPolicy implements PolicyInstance {
     }
     this.#allow(reply, origin);
     reply.headers.set('access-control-allow-methods', this.#methods);
-    const headers = this.#plan.headers ?? askedFields(exchange);
+    const headers = this.#settings.headers ?? askedFields(exchange);
     if (headers !== '') reply.headers.set('access-control-allow-headers', headers);
-    reply.headers.set('access-control-max-age', String(this.#plan.maxAge));
+    reply.headers.set('access-control-max-age', String(this.#settings.maxAge));
     this.#decide(exchange, 'answer', `preflight: origin ${origin} allowed with ${this.#methods}`);
     return reply;
   }
 
   #allow(reply: Reply, origin: string): void {
-    reply.headers.set('access-control-allow-origin', this.#plan.anyOrigin ? '*' : origin);
-    if (this.#plan.credentials) reply.headers.set('access-control-allow-credentials', 'true');
+    reply.headers.set('access-control-allow-origin', this.#settings.anyOrigin ? '*' : origin);
+    if (this.#settings.credentials) reply.headers.set('access-control-allow-credentials', 'true');
   }
 
-  /** Also on replies without an Origin: a cache must not hand one page the reply that was made for another. */
+  /** Also without an Origin: a cache must not give a page the reply that was made for another page. */
   #vary(reply: Reply): void {
-    if (!this.#plan.anyOrigin) addToken(reply.headers, 'vary', 'Origin');
+    if (!this.#settings.anyOrigin) addToken(reply.headers, 'vary', 'Origin');
   }
 
   #allows(origin: string): boolean {
-    if (this.#plan.anyOrigin || this.#origins.has(origin)) return true;
-    for (const { before, after } of this.#plan.wildcards) {
+    if (this.#settings.anyOrigin || this.#origins.has(origin)) return true;
+    for (const { before, after } of this.#settings.wildcards) {
       if (!origin.startsWith(before) || !origin.endsWith(after)) continue;
       const labels = origin.slice(before.length, origin.length - after.length);
       if (/^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(labels)) return true;
@@ -98,7 +98,7 @@ class CorsPolicy implements PolicyInstance {
   }
 }
 
-/** Methods that a browser lets a page use without leave. */
+/** Methods that a browser allows without a preflight. */
 const SAFELISTED_METHODS = new Set(['GET', 'HEAD', 'POST']);
 
 const fieldsOf = (list: string): string[] =>

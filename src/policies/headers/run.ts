@@ -1,9 +1,9 @@
-/** headers at work. Names and literals were judged when the spec was compiled; here values are only joined. */
+/** headers at run time. Names and literals were checked when the spec was compiled; here values are only joined. */
 import type { Exchange, HeaderFields, PolicyHost, PolicyInstance, Reply } from '../contract.js';
 import { assertField, isUrlField, runPolicy, Template } from '../run-kit.js';
 import type { EditsSettings, HeadersSettings } from './schema.js';
 
-export const create = runPolicy<HeadersSettings>((plan, host) => new HeadersPolicy(plan, host));
+export const create = runPolicy<HeadersSettings>((settings, host) => new HeadersPolicy(settings, host));
 
 /** `isUrl`: the field holds a URL. */
 type Edit = readonly [name: string, template: Template, isUrl: boolean];
@@ -14,18 +14,18 @@ class Edits {
   readonly #add: readonly Edit[];
   readonly none: boolean;
 
-  constructor(plan: EditsSettings) {
-    this.#remove = plan.remove;
-    this.#set = plan.set.map(prepare);
-    this.#add = plan.add.map(prepare);
-    this.none = plan.remove.length + plan.set.length + plan.add.length === 0;
+  constructor(settings: EditsSettings) {
+    this.#remove = settings.remove;
+    this.#set = settings.set.map(prepare);
+    this.#add = settings.add.map(prepare);
+    this.none = settings.remove.length + settings.set.length + settings.add.length === 0;
   }
 
   apply(headers: HeaderFields, exchange: Exchange, reply?: Reply): void {
     for (const name of this.#remove) headers.remove(name);
     for (const [name, template, isUrl] of this.#set) {
       const value = textOf(template, isUrl, exchange, reply);
-      // A client must not get to fill in what the gateway has nothing to say for.
+      // A client must not be able to supply a field for which the gateway has no value.
       if (value === '') headers.remove(name);
       else headers.set(name, value);
     }
@@ -35,7 +35,7 @@ class Edits {
     }
   }
 
-  /** Names of all fields that it touches. */
+  /** Names of all fields that it edits. */
   get names(): readonly string[] {
     return [...this.#remove, ...this.#set.map(([name]) => name), ...this.#add.map(([name]) => name)];
   }
@@ -51,13 +51,13 @@ class Edits {
   }
 }
 
-/** '' for no field. Replies may be made before a consumer is known: text without its name would say something else. */
+/** '' for no field. A reply may be made before a consumer is known; without the name, the text would be misleading. */
 function textOf(template: Template, isUrl: boolean, exchange: Exchange, reply: Reply | undefined): string {
   if (reply !== undefined && template.usesConsumer && exchange.consumer === undefined) return '';
   return isUrl ? template.renderUrl(exchange, reply) : template.renderField(exchange, reply);
 }
 
-/** Throws, which rejects the generation, where a reference brought a byte that no field may carry. */
+/** Throws, which rejects the generation, if the value of a reference contains a byte that fields must not contain. */
 function prepare([name, parts]: EditsSettings['set'][number]): Edit {
   const template = new Template(parts as ConstructorParameters<typeof Template>[0]);
   for (const part of parts) if (typeof part === 'string') assertField(name, part);
@@ -72,12 +72,12 @@ class HeadersPolicy implements PolicyInstance {
   readonly before?: (exchange: Exchange) => undefined;
   readonly after?: (exchange: Exchange, reply: Reply) => undefined;
 
-  constructor(plan: HeadersSettings, host: PolicyHost) {
+  constructor(settings: HeadersSettings, host: PolicyHost) {
     this.#host = host;
-    this.#request = new Edits(plan.request);
-    this.#reply = new Edits(plan.reply);
+    this.#request = new Edits(settings.request);
+    this.#reply = new Edits(settings.reply);
     this.requestFields = this.#request.names;
-    // A side without edits costs no call.
+    // No call for a side without edits.
     if (!this.#request.none) this.before = (exchange) => this.#editRequest(exchange);
     if (!this.#reply.none) this.after = (exchange, reply) => this.#editReply(exchange, reply);
   }

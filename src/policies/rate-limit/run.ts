@@ -1,4 +1,4 @@
-/** rate-limit at work: one look at the shared counters on the way in, two header fields on the way out. */
+/** rate-limit at run time: one lookup in the shared counters for a request, two header fields on its reply. */
 import type {
   ConsumerEntry,
   Exchange,
@@ -14,23 +14,23 @@ import type {
 import { fieldSafe, problem, readyField, runPolicy } from '../run-kit.js';
 import type { RateLimitSettings } from './schema.js';
 
-/** Of a header field only so much makes a key, so nobody buys work with a long one. */
+/** Longer header fields are cut for the key, so that a long field does not cost more. */
 const MAX_HEADER_KEY = 256;
 
 /** Registered by draft-ietf-httpapi-ratelimit-headers. */
 const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
 
-/** A limit ready for use: what it is called in the fields never changes. */
+/** A limit with its RateLimit-Policy field, which never changes. */
 interface Bound {
   readonly key: string;
   readonly rate: LimitRate;
   readonly policyField: ReadyField;
-  /** The consumer's plan that it was made for. */
+  /** The consumer's plan, when it was made. */
   readonly plan: string | undefined;
 }
 
-/** The two fields of a reply, as they were said before. */
-class Said {
+/** The two fields of a reply, prepared. */
+class PreparedFields {
   constructor(
     readonly policyField: ReadyField,
     readonly remaining: number,
@@ -39,50 +39,50 @@ class Said {
   ) {}
 }
 
-/** Fields kept ready, by the low bits of what remains: under load the same few are said again and again. */
+/** Prepared fields are kept by the low bits of what remains: under load the same few are sent repeatedly. */
 const STATE_FIELDS = 64;
 
-export const create = runPolicy<RateLimitSettings>((plan, host) => new RateLimitPolicy(plan, host));
+export const create = runPolicy<RateLimitSettings>((settings, host) => new RateLimitPolicy(settings, host));
 
 class RateLimitPolicy implements PolicyInstance {
-  readonly #plan: RateLimitSettings;
+  readonly #settings: RateLimitSettings;
   readonly #host: PolicyHost;
   readonly #limiter: Limiter;
-  /** Clients slow down by the fields: where the limit is only observed, what they do must not change. */
-  readonly #tells: boolean;
+  /** Not if the limit is only observed: clients slow down by the fields, and observing must not change what they do. */
+  readonly #sendsFields: boolean;
   readonly #policyField: ReadyField;
   /** The policy's name as a structured-field string. */
   readonly #quoted: string;
   /** By name: a consumer of a later generation is another object. */
   readonly #consumers: ReadonlyMap<string, Bound>;
-  readonly #said: (Said | undefined)[] = new Array(STATE_FIELDS).fill(undefined);
+  readonly #prepared: (PreparedFields | undefined)[] = new Array(STATE_FIELDS).fill(undefined);
 
-  constructor(plan: RateLimitSettings, host: PolicyHost) {
-    this.#plan = plan;
-    this.#tells = plan.fields && !plan.observe;
+  constructor(settings: RateLimitSettings, host: PolicyHost) {
+    this.#settings = settings;
+    this.#sendsFields = settings.fields && !settings.observe;
     this.#host = host;
     this.#limiter = host.limits.limiter(host.identity);
     this.#quoted = `"${fieldSafe(host.name).replace(/["\\]/g, '\\$&').replaceAll('\t', ' ')}"`;
-    this.#policyField = this.#describe(plan.rate);
+    this.#policyField = this.#describe(settings.rate);
     this.#consumers = this.#boundConsumers();
   }
 
   before(exchange: Exchange): Reply | undefined {
-    const bound = this.#plan.by === 'consumer' ? this.#boundOf(exchange) : undefined;
+    const bound = this.#settings.by === 'consumer' ? this.#boundOf(exchange) : undefined;
     const key = bound?.key ?? this.#keyOf(exchange);
-    const rate = bound?.rate ?? this.#plan.rate;
-    const answer = this.#limiter.take(key, rate, this.#plan.cost, this.#host.clock.monotonic());
-    if (this.#tells) exchange.note(this, this.#say(bound?.policyField ?? this.#policyField, answer));
+    const rate = bound?.rate ?? this.#settings.rate;
+    const answer = this.#limiter.take(key, rate, this.#settings.cost, this.#host.clock.monotonic());
+    if (this.#sendsFields) exchange.note(this, this.#fieldsOf(bound?.policyField ?? this.#policyField, answer));
     if (exchange.decisions !== undefined) this.#decide(exchange, key, bound, answer);
-    if (answer.allowed || this.#plan.observe) return undefined;
+    if (answer.allowed || this.#settings.observe) return undefined;
     return this.#refuse(exchange, bound, rate, answer);
   }
 
   after(exchange: Exchange, reply: Reply): undefined {
-    const said = exchange.noted(this);
-    if (!(said instanceof Said)) return;
-    reply.headers.add(said.policyField);
-    reply.headers.add(said.stateField);
+    const prepared = exchange.noted(this);
+    if (!(prepared instanceof PreparedFields)) return;
+    reply.headers.add(prepared.policyField);
+    reply.headers.add(prepared.stateField);
   }
 
   #boundOf(exchange: Exchange): Bound | undefined {
@@ -93,19 +93,19 @@ class RateLimitPolicy implements PolicyInstance {
   }
 
   #keyOf(exchange: Exchange): string {
-    if (this.#plan.by === 'route') return `route:${exchange.route.name}`;
-    if (this.#plan.header === undefined) return `ip:${networkOf(exchange.remoteAddress)}`;
-    const value = exchange.headers.get(this.#plan.header);
+    if (this.#settings.by === 'route') return `route:${exchange.route.name}`;
+    if (this.#settings.header === undefined) return `ip:${networkOf(exchange.remoteAddress)}`;
+    const value = exchange.headers.get(this.#settings.header);
     return value ? `header:${value.slice(0, MAX_HEADER_KEY)}` : `ip:${networkOf(exchange.remoteAddress)}`;
   }
 
   #boundConsumers(): ReadonlyMap<string, Bound> {
-    if (this.#plan.by !== 'consumer') return new Map();
+    if (this.#settings.by !== 'consumer') return new Map();
     return new Map(this.#host.consumers.map((consumer) => [consumer.name, this.#bind(consumer)]));
   }
 
   #bind(consumer: ConsumerEntry): Bound {
-    const rate = this.#boughtRate(consumer.plan) ?? this.#plan.rate;
+    const rate = this.#boughtRate(consumer.plan) ?? this.#settings.rate;
     return { key: `consumer:${consumer.name}`, rate, policyField: this.#describe(rate), plan: consumer.plan };
   }
 
@@ -123,14 +123,15 @@ class RateLimitPolicy implements PolicyInstance {
     return readyField('ratelimit-policy', `${this.#quoted};q=${rate.capacity};w=${seconds}`);
   }
 
-  #say(policyField: ReadyField, { remaining, resetMs }: LimitAnswer): Said {
+  #fieldsOf(policyField: ReadyField, { remaining, resetMs }: LimitAnswer): PreparedFields {
     const seconds = wholeSeconds(resetMs);
     const at = remaining & (STATE_FIELDS - 1);
-    const said = this.#said[at];
-    if (said?.remaining === remaining && said.seconds === seconds && said.policyField === policyField) return said;
+    const prepared = this.#prepared[at];
+    if (prepared?.remaining === remaining && prepared.seconds === seconds && prepared.policyField === policyField)
+      return prepared;
     const field = readyField('ratelimit', `${this.#quoted};r=${remaining};t=${seconds}`);
-    const now = new Said(policyField, remaining, seconds, field);
-    this.#said[at] = now;
+    const now = new PreparedFields(policyField, remaining, seconds, field);
+    this.#prepared[at] = now;
     return now;
   }
 
@@ -147,10 +148,10 @@ class RateLimitPolicy implements PolicyInstance {
         : `The limit of ${rate.capacity} never lets a request of this cost pass.`,
       headers: {
         ...(waits ? { 'retry-after': String(seconds) } : {}),
-        ...(this.#plan.fields
+        ...(this.#settings.fields
           ? {
               'ratelimit-policy': (bound?.policyField ?? this.#policyField).value,
-              ratelimit: this.#say(bound?.policyField ?? this.#policyField, answer).stateField.value,
+              ratelimit: this.#fieldsOf(bound?.policyField ?? this.#policyField, answer).stateField.value,
             }
           : {}),
       },
@@ -159,8 +160,8 @@ class RateLimitPolicy implements PolicyInstance {
   }
 
   #decide(exchange: Exchange, key: string, bound: Bound | undefined, answer: LimitAnswer): void {
-    const { observe, cost } = this.#plan;
-    const rate = bound?.rate ?? this.#plan.rate;
+    const { observe, cost } = this.#settings;
+    const rate = bound?.rate ?? this.#settings.rate;
     const bought = bound !== undefined && this.#boughtRate(bound.plan) !== undefined;
     const state = `${answer.remaining} of ${rate.capacity} left for ${key}`;
     exchange.decisions?.push({
