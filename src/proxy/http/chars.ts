@@ -96,7 +96,7 @@ export function trimEnd(text: string, start: number, end: number): number {
  * parser does, so a framing field must not depend on it.
  */
 export function tabAfter(text: string, at: number): boolean {
-  let behind = at;
-  while (text.charCodeAt(behind) === SP) behind++;
-  return text.charCodeAt(behind) === HTAB;
+  let next = at;
+  while (text.charCodeAt(next) === SP) next++;
+  return text.charCodeAt(next) === HTAB;
 }

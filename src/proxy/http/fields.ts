@@ -18,7 +18,7 @@ export interface RequestFields {
   touched(name: string): boolean;
   /** The name of the removed field, if that is the only edit; otherwise ''. */
   readonly removedAlone: string;
-  /** All values as the client sent them, whoever the client is. `name` in lower case. */
+  /** All values as the client sent them, trusted or not. `name` in lower case. */
   received(name: string): string | undefined;
   /** All fields as the client sent them. Names in lower case. */
   receivedEntries(): Iterable<readonly [name: string, value: string]>;

@@ -85,7 +85,7 @@ export class ConnectionPool implements ConnectionOwner, PipelineOwner, Scheduled
     if (this.#waiting.length > 0) this.#schedule();
   }
 
-  /** Gives `user` a connection, or a place on one, now or later; or tells it that there is none. */
+  /** Gives `user` a connection, or a place on one, now or later; or calls onUnavailable(). */
   acquire(user: UpstreamUser): void {
     if (this.#scheduled) this.#serve();
     if (this.target.settings.pipelining > 1 && user.shares) {

@@ -54,7 +54,7 @@ export class Target {
     this.pool.configure(sharers);
   }
 
-  /** Gives `user` a connection, or a place on one, now or later; or tells it that there is none. */
+  /** Gives `user` a connection, or a place on one, now or later; or calls onUnavailable(). */
   acquire(user: UpstreamUser): void {
     if (this.#retired) this.onUsedAgain();
     this.pool.acquire(user);
