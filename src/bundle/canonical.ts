@@ -1,21 +1,21 @@
-/** One text for one value: object keys in order of their code units, no spaces, nothing undefined. */
+/** Canonical JSON: object keys sorted by code units, no spaces, nothing undefined. */
 
 /**
- * Canonical JSON of plain data. Values that JSON has no word for (undefined, functions) are left out of objects and
+ * Canonical JSON of plain data. Values that JSON cannot express (undefined, functions) are left out of objects and
  * are null in arrays, as JSON.stringify does.
  */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(sorted(value)) ?? 'null';
 }
 
-/** The value itself where its keys stand in order already, else a copy with keys in order. */
+/** The value itself if its keys are sorted, else a copy with sorted keys. */
 function sorted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return sortedItems(value);
   const source = value as { readonly [key: string]: unknown };
   let copy: [string, unknown][] | undefined;
   let last: string | undefined;
-  // A loop over keys, not a list of them: most objects are in order, and cost no memory then.
+  // Loops over keys without building a list: most objects are sorted already.
   for (const key in source) {
     const item = source[key];
     const kept = sorted(item);
@@ -24,7 +24,7 @@ function sorted(value: unknown): unknown {
     last = key;
   }
   if (copy === undefined) return value;
-  // fromEntries defines own properties, so that a key such as __proto__ stays data.
+  // fromEntries defines own properties, so a key such as __proto__ stays data.
   return Object.fromEntries(copy.sort((a, b) => (a[0] < b[0] ? -1 : 1)));
 }
 

@@ -2,7 +2,7 @@
  * A bundle as bytes. All numbers little-endian:
  *
  *      0  "GWB1"                         20  length of the signature: 0 or 64
- *      4  format version                 24  sha256 of everything but itself and the signature
+ *      4  format version                 24  sha256 of everything except itself and the signature
  *      8  0                              56  zeros to 64
  *     12  length of the program          64  program (canonical JSON), zeros to a multiple of 8, trie, signature
  *     16  length of the trie
@@ -15,7 +15,7 @@ import { checkProgram } from './program-check.js';
 import { Trie, TrieError } from './trie/trie.js';
 import { BUNDLE_FORMAT, type Bundle, type Program } from './types.js';
 
-/** Bytes that are no bundle, or one that this gw must not run. The message says which and why. */
+/** Bytes that are not a valid bundle for this gw. The message gives the reason. */
 export class BundleError extends Error {
   override readonly name = 'BundleError';
 }
@@ -34,15 +34,15 @@ export interface DecodeOptions {
   readonly shared?: boolean;
 }
 
-/** Whether bytes begin as a bundle does; the first four are enough. */
+/** Whether bytes begin like a bundle; needs the first four bytes. */
 export const isBundle = (bytes: Uint8Array): boolean =>
   bytes.length >= 4 && Buffer.from(bytes.subarray(0, 4)).toString('latin1') === MAGIC;
 
-/** Whether a bundle carries a signature; says nothing of whose. The bytes are those of a bundle that decodes. */
+/** Whether a valid bundle has a signature; does not verify it. */
 export const isSigned = (bytes: Uint8Array): boolean =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readUInt32LE(20) !== 0;
 
-/** The hash that a bundle of this content has (what encodeBundle writes), and how long its program is as text. */
+/** The hash of a bundle with this content, as encodeBundle writes it, and the size of its program in bytes. */
 export function sealBundle(program: Program, trie: ArrayBufferLike): { sha256: string; programBytes: number } {
   const { head, parts } = layOut(program, trie);
   return { sha256: digest(head, parts).toString('hex'), programBytes: parts[0].length };
@@ -63,9 +63,9 @@ export function encodeBundle(bundle: Pick<Bundle, 'program' | 'trie'>, privateKe
 }
 
 /**
- * A bundle from bytes that may come from anywhere: magic, version, lengths, hash, signature (when a key is given), the
- * shape of the program and the bounds of the trie are verified.
- * @throws BundleError saying what is wrong.
+ * Decodes a bundle from untrusted bytes: verifies magic, version, lengths, hash, signature (if a key is given), the shape
+ * of the program and the bounds of the trie.
+ * @throws BundleError with the reason.
  */
 export function decodeBundle(bytes: Uint8Array, options: DecodeOptions = {}): Bundle {
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -75,12 +75,12 @@ export function decodeBundle(bytes: Uint8Array, options: DecodeOptions = {}): Bu
   const trieEnd = trieAt + trieLength;
   if (data.length !== trieEnd + signatureLength) {
     throw new BundleError(
-      `The bundle is cut or has more than it says: ${data.length} bytes, not ${trieEnd + signatureLength}.`,
+      `The bundle is truncated or too long: expected ${trieEnd + signatureLength} bytes, found ${data.length}.`,
     );
   }
   const hash = digest(unsignedHead(data), [data.subarray(HEAD_LENGTH, trieEnd)]);
   if (!hash.equals(data.subarray(HASH_AT, HASH_AT + HASH_LENGTH))) {
-    throw new BundleError('The bundle is damaged: its content does not have the sha256 that it says.');
+    throw new BundleError('The bundle is damaged: its content does not match its sha256.');
   }
   if (options.publicKey !== undefined) verifySignature(hash, data.subarray(trieEnd), options.publicKey);
   const program = readProgram(data.subarray(HEAD_LENGTH, programEnd));
@@ -119,7 +119,7 @@ function unsignedHead(data: Buffer): Buffer {
 
 function readHead(data: Buffer): { programLength: number; trieLength: number; signatureLength: number } {
   if (data.length < HEAD_LENGTH || !isBundle(data)) {
-    throw new BundleError('This is no gw bundle: it does not begin as one. `gw compile` writes bundles.');
+    throw new BundleError('This file is not a gw bundle. `gw compile` writes bundles.');
   }
   const format = data.readUInt32LE(4);
   if (format !== BUNDLE_FORMAT) {
@@ -129,7 +129,7 @@ function readHead(data: Buffer): { programLength: number; trieLength: number; si
   }
   const signatureLength = data.readUInt32LE(20);
   if (signatureLength !== 0 && signatureLength !== SIGNATURE_LENGTH) {
-    throw new BundleError('The bundle is damaged: its signature has a wrong length.');
+    throw new BundleError('The bundle is damaged: its signature has the wrong length.');
   }
   return { programLength: data.readUInt32LE(12), trieLength: data.readUInt32LE(16), signatureLength };
 }
@@ -139,7 +139,7 @@ function readProgram(text: Buffer): Program {
   try {
     value = JSON.parse(text.toString('utf8'));
   } catch {
-    throw new BundleError('The bundle is damaged: its program is no JSON.');
+    throw new BundleError('The bundle is damaged: its program is not JSON.');
   }
   const problem = checkProgram(value);
   if (problem !== undefined) throw new BundleError(`The bundle is damaged: ${problem}.`);
@@ -149,10 +149,12 @@ function readProgram(text: Buffer): Program {
 function openTrie(buffer: ArrayBufferLike, program: Program): void {
   try {
     const trie = Trie.open(buffer);
-    if (trie.routeCount > program.routes.length) throw new TrieError('The trie leads to routes that are not there.');
+    if (trie.routeCount > program.routes.length)
+      throw new TrieError('The trie has routes that the program does not have.');
     const listeners = new Set(program.listeners.map(({ name }) => name));
     for (const name of trie.listeners)
-      if (!listeners.has(trie.string(name))) throw new TrieError('The trie names a listener that is not there.');
+      if (!listeners.has(trie.string(name)))
+        throw new TrieError('The trie has a listener that the program does not have.');
   } catch (error) {
     if (error instanceof TrieError) throw new BundleError(error.message);
     throw error;
@@ -165,9 +167,9 @@ function signHash(hash: Buffer, privateKey: string): Buffer {
 
 function verifySignature(hash: Buffer, signature: Buffer, publicKey: string): void {
   const key = readKey(publicKey, createPublicKey, 'public');
-  if (signature.length === 0) throw new BundleError('The bundle is not signed, and a signature is asked for.');
+  if (signature.length === 0) throw new BundleError('The bundle is not signed, but a signature is required.');
   if (!verify(null, Buffer.concat([SIGNED_WORDS, hash]), key, signature)) {
-    throw new BundleError('The signature of the bundle was not made with the key that belongs to this public key.');
+    throw new BundleError('The signature of the bundle does not match this public key.');
   }
 }
 
@@ -176,7 +178,7 @@ function readKey(pem: string, read: (pem: string) => KeyObject, half: 'private' 
   try {
     key = read(pem);
   } catch {
-    throw new BundleError(`The ${half} key cannot be read: a PEM file of an ed25519 key is needed.`);
+    throw new BundleError(`The ${half} key cannot be read: expected a PEM file with an ed25519 key.`);
   }
   if (key.asymmetricKeyType !== 'ed25519') {
     throw new BundleError(`The ${half} key is of type ${key.asymmetricKeyType}; bundles are signed with ed25519.`);

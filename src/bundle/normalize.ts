@@ -1,10 +1,10 @@
 /**
- * The one path normalisation (RFC 3986 section 6.2.2, with safe refusals): the compiler applies it to literals, the
- * proxy and explain to requests. docs/path-normalisation.md says it for people.
+ * The only path normalisation (RFC 3986 section 6.2.2, with safe refusals): the compiler applies it to literals, the
+ * proxy and explain to requests. docs/path-normalisation.md describes it for users.
  */
 import type { NormalizeEntry } from './types.js';
 
-/** What a raw byte of a path asks for. */
+/** Classes of raw bytes in a path. */
 const PLAIN = 0;
 const SLASH = 1;
 const PERCENT = 2;
@@ -31,9 +31,9 @@ const UNRESERVED = /^[A-Za-z0-9\-._~]$/;
 const DOT = 0x2e;
 
 /**
- * The normal form of a request's path; undefined where the request must be refused (400). A path that is normal
- * already is returned as the same string after one scan. Idempotent; the result holds no dot segment.
- * An empty path is `/` (RFC 3986 section 6.2.3). `rules.trailingSlash` changes nothing here: it is the matcher's.
+ * The normal form of a request path; undefined if the request must be refused (400). A normal path is returned as the same
+ * string after one scan. Idempotent; the result contains no dot segments. An empty path is `/` (RFC 3986 section 6.2.3).
+ * `rules.trailingSlash` has no effect here: only the matcher uses it.
  */
 export function normalizePath(path: string, rules: NormalizeEntry): string | undefined {
   const length = path.length;
@@ -106,8 +106,8 @@ function normalizeSegment(segment: string, rules: NormalizeEntry): string | unde
 }
 
 /**
- * A kept `%2F` or `%5C` is a slash to some targets, and `..;x` is `..` to servlet containers, `..%3Bx` as well where a proxy
- * before them decodes paths: a dot segment must not pass in such a coat. A plain `.` or `..` is no disguise; the caller resolves it.
+ * Whether a segment is a disguised dot segment. Some targets treat a kept `%2F` or `%5C` as a slash, and servlet containers
+ * treat `..;x` as `..`, also `..%3Bx` behind a proxy that decodes paths. The caller resolves a plain `.` or `..`.
  */
 function hidesDotSegment(segment: string): boolean {
   if (segment.charCodeAt(0) !== DOT && !segment.includes('%')) return false;
@@ -116,8 +116,8 @@ function hidesDotSegment(segment: string): boolean {
 }
 
 /**
- * Why normalizePath() refuses a path, as a short phrase that names the rule and the place; undefined where it does not.
- * For logs and explain alone.
+ * Why normalizePath() refuses a path, as a short phrase with rule and place; undefined if it does not.
+ * Only for logs and explain.
  */
 export function refusedBecause(path: string, rules: NormalizeEntry): string | undefined {
   if (normalizePath(path, rules) !== undefined) return undefined;
@@ -131,7 +131,7 @@ export function refusedBecause(path: string, rules: NormalizeEntry): string | un
     if (fault !== undefined) return fault;
     const segment = normalizeSegment(raw, rules);
     const shown = `\`${excerpt(raw)}\` at byte ${at} of the path`;
-    if (segment === undefined) return `a dot segment in disguise: ${shown}`;
+    if (segment === undefined) return `a disguised dot segment: ${shown}`;
     if (segment === '.' || segment === '..') {
       if (rules.dotSegments === 'refuse') return `dot_segments = "refuse": ${shown}`;
       if (segment === '..' && --depth < 0) return `a dot segment that leads above the root: ${shown}`;
@@ -145,7 +145,7 @@ export function refusedBecause(path: string, rules: NormalizeEntry): string | un
   return 'the path cannot be normalised';
 }
 
-/** What a single byte or escape of a segment is refused for. `offset`: of the segment in its path. */
+/** Why a byte or escape of a segment is refused. `offset`: position of the segment in the path. */
 function segmentFault(segment: string, offset: number, rules: NormalizeEntry): string | undefined {
   for (let i = 0; i < segment.length; i++) {
     const code = segment.charCodeAt(i);
@@ -165,7 +165,7 @@ function segmentFault(segment: string, offset: number, rules: NormalizeEntry): s
 
 const excerpt = (text: string): string => (text.length > 40 ? `${text.slice(0, 37)}...` : text);
 
-/** The byte that two hex digits at `at` spell, or -1. */
+/** The byte of the two hex digits at `at`, or -1. */
 export function hexByte(text: string, at: number): number {
   const high = hexDigit(text.charCodeAt(at));
   const low = hexDigit(text.charCodeAt(at + 1));
@@ -181,8 +181,8 @@ function hexDigit(code: number): number {
 const percent = (byte: number): string => `%${byte < 16 ? '0' : ''}${byte.toString(16).toUpperCase()}`;
 
 /**
- * A literal of a spec in the form that normalised paths have: what a path may not hold raw is percent-encoded as UTF-8,
- * escapes are upper case, escaped unreserved characters plain. A `%` that starts no escape is a percent sign.
+ * A literal of a spec in normal form: characters that are not allowed raw are percent-encoded as UTF-8, escapes are upper
+ * case, escaped unreserved characters are decoded. A `%` that starts no escape is a literal percent sign.
  */
 export function normalizeLiteral(text: string): string {
   if (/^[A-Za-z0-9._~-]*$/.test(text)) return text;

@@ -1,10 +1,10 @@
 /**
- * The shape of a program that comes from bytes. The types of bundle/types.ts are erased at run time; a data plane that
- * reads a bundle must find what they promise, or refuse it.
+ * Checks the shape of a decoded program. The types of bundle/types.ts are erased at run time, so a data plane must refuse
+ * a bundle that does not match them.
  */
 import { PHASES, REPLY_PHASES } from './types.js';
 
-/** Says what is wrong with a value, or undefined. */
+/** What is wrong with a value; undefined if it is valid. */
 type Check = (value: unknown, at: string) => string | undefined;
 
 const isTable = (value: unknown): value is { readonly [key: string]: unknown } =>
@@ -63,7 +63,7 @@ interface Optional {
 
 const optional = (check: Check): Optional => ({ optional: check });
 
-/** A table with these keys. Further keys are let be: a later gw of the same format may write them. */
+/** A table with these keys. Other keys are ignored: a later gw with the same format may write them. */
 const table =
   (fields: { readonly [key: string]: Check | Optional }): Check =>
   (value, at) => {
@@ -140,7 +140,7 @@ const templatePart: Check = (value, at) =>
     ? undefined
     : expected(at, 'a part of a template');
 
-/** What a data plane writes as it is: a status line and whole lines of fields, so that nothing else rides along. */
+/** Text that the data plane writes unchanged: must be a status line and complete field lines, nothing else. */
 const WIRE_HEAD = /^HTTP\/1\.1 [2-5]\d\d [^\r\n]*\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n]*\r\n)*$/;
 const wireHead: Check = (value, at) =>
   typeof value === 'string' && WIRE_HEAD.test(value) ? undefined : expected(at, 'the head of a reply');
@@ -194,16 +194,16 @@ interface Indices {
   }[];
 }
 
-/** What makes `value` no Program, as `... is ...` without a full stop; undefined when it is one. */
+/** Why `value` is not a Program, as a phrase without full stop; undefined if it is one. */
 export function checkProgram(value: unknown): string | undefined {
   return program(value, '') ?? checkIndices(value as Indices);
 }
 
 function checkIndices({ services, policies, routes }: Indices): string | undefined {
   for (const [i, { service: leadsTo, reply, policies: chain }] of routes.entries()) {
-    if (leadsTo >= services.length) return `route ${i} leads to a service that is not there`;
-    if (leadsTo < 0 && reply === undefined) return `route ${i} leads nowhere`;
-    if (chain.some((at) => at >= policies.length)) return `route ${i} has a policy that is not there`;
+    if (leadsTo >= services.length) return `route ${i} leads to a service that does not exist`;
+    if (leadsTo < 0 && reply === undefined) return `route ${i} has neither a service nor a reply`;
+    if (chain.some((at) => at >= policies.length)) return `route ${i} has a policy that does not exist`;
   }
   return undefined;
 }

@@ -1,10 +1,9 @@
-/** References in a bundle: found, and replaced where a generation is loaded. */
+/** Finds references in a bundle, and replaces them when a generation is loaded. */
 import { type Reference, splitReferences } from '../reference-syntax.js';
 
 /**
- * A deep copy of `value` in which every `{ $ref: text }` is the text with its references replaced. A text may hold
- * several references and literal parts. Defaults are for `resolve` to apply: it knows what is missing. What it throws
- * passes through: the caller knows what it means.
+ * A deep copy of `value` in which every `{ $ref: text }` is replaced by the text with resolved references. A text may
+ * contain several references and literal parts. `resolve` applies defaults; its errors pass through.
  */
 export function resolveReferences<T>(value: T, resolve: (reference: Reference) => string): T;
 export function resolveReferences(value: unknown, resolve: (reference: Reference) => string): unknown {
@@ -20,7 +19,7 @@ export function resolveReferences(value: unknown, resolve: (reference: Reference
   return copy;
 }
 
-/** Every reference in `value`, in order, once each: what a generation needs from its surroundings. */
+/** Every reference in `value`, in order, each once. */
 export function listReferences(value: unknown): Reference[] {
   const found = new Map<string, Reference>();
   resolveReferences(value, (reference) => {
@@ -30,7 +29,7 @@ export function listReferences(value: unknown): Reference[] {
   return [...found.values()];
 }
 
-/** A text whose references have been resolved. Throws TypeError if it is still a reference. */
+/** A text with resolved references. Throws TypeError if it is still a reference. */
 export function resolvedText(value: string | { readonly $ref: string }): string {
   if (typeof value === 'string') return value;
   throw new TypeError(`unresolved reference in the program: ${value.$ref}`);
@@ -41,7 +40,7 @@ function referenceText(value: object): string | undefined {
   return Object.keys(value).length === 1 ? value.$ref : undefined;
 }
 
-/** Assignment, also for a key such as `__proto__`, which must stay data. */
+/** Sets a property; a key such as `__proto__` stays data. */
 function setOwn(target: Record<string, unknown>, key: string, value: unknown): void {
   if (key === '__proto__') {
     Object.defineProperty(target, key, { value, enumerable: true, writable: true, configurable: true });

@@ -1,4 +1,4 @@
-/** What a route asks for beside its path and methods, read off the trie, for people. */
+/** Hosts, conditions and listeners of a route, read from the trie, for display. */
 
 import { Condition } from './match/conditions.js';
 import * as layout from './trie/layout.js';
@@ -6,15 +6,15 @@ import { listenersOf } from './trie/listeners.js';
 import type { Trie } from './trie/trie.js';
 
 export interface RoutePlace {
-  /** Host patterns, exact ones first; none: any host. */
+  /** Host patterns, exact ones first. Empty: any host. */
   readonly hosts: readonly string[];
   /** Conditions on header fields and query parameters: `header x-beta is present`. */
   readonly conditions: readonly string[];
-  /** Names of the listeners that serve it; none: every listener. */
+  /** Names of the listeners that serve the route. Empty: every listener. */
   readonly listeners: readonly string[];
 }
 
-/** By index of the route. */
+/** The places of all routes, by route index. */
 export function routePlaces(trie: Trie): Map<number, RoutePlace> {
   const places = new Map<number, RoutePlace>();
   for (const { root, host } of roots(trie)) {
@@ -56,7 +56,7 @@ function roots(trie: Trie): { root: number; host: string | undefined }[] {
   return any === 0 ? found : [...found, { root: any, host: undefined }];
 }
 
-/** Word offsets of candidates. With a stack of its own: a path may be as long as a spec likes. */
+/** Word offsets of candidates. Uses its own stack, because paths in a spec may be very long. */
 function* candidatesBelow(trie: Trie, root: number): Generator<number> {
   const { nodes } = trie;
   const stack = [root];

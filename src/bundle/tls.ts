@@ -1,9 +1,9 @@
 /**
- * TLS ciphers by OpenSSL's names, as far as gw offers them: with forward secrecy (RFC 9325 section 4.1), so neither key
- * transport by RSA nor static Diffie-Hellman, and nothing anonymous.
+ * TLS ciphers that gw supports, by OpenSSL name: only with forward secrecy (RFC 9325 section 4.1), so no RSA key transport,
+ * no static Diffie-Hellman, no anonymous ciphers.
  */
 
-/** Of TLS 1.3, in the order of preference; what is offered where the spec names none. */
+/** Ciphers of TLS 1.3 in order of preference; the default. */
 export const CIPHERS_13: readonly string[] = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
@@ -13,8 +13,7 @@ export const CIPHERS_13: readonly string[] = [
 const ephemeral = (cipher: string): string[] => [`ECDHE-ECDSA-${cipher}`, `ECDHE-RSA-${cipher}`];
 
 /**
- * The same of TLS 1.2: AEAD alone (RFC 9325 section 4.2), and no DHE, whose keys cost a server more than they cost a client
- * that asks for them.
+ * The default of TLS 1.2: only AEAD (RFC 9325 section 4.2), and no DHE, because its keys cost a server more than a client.
  */
 export const CIPHERS_12: readonly string[] = [
   ...ephemeral('AES128-GCM-SHA256'),
@@ -22,7 +21,7 @@ export const CIPHERS_12: readonly string[] = [
   ...ephemeral('CHACHA20-POLY1305'),
 ];
 
-/** CBC with forward secrecy, for peers that know nothing newer. */
+/** CBC with forward secrecy, for old clients. */
 export const CIPHERS_12_CBC: readonly string[] = [
   ...ephemeral('AES128-SHA256'),
   ...ephemeral('AES256-SHA384'),
@@ -30,7 +29,7 @@ export const CIPHERS_12_CBC: readonly string[] = [
   ...ephemeral('AES256-SHA'),
 ];
 
-/** All that a spec may name. */
+/** All ciphers that a spec may use. */
 export const KNOWN_CIPHERS: ReadonlySet<string> = new Set([
   ...CIPHERS_13,
   'TLS_AES_128_CCM_SHA256',
@@ -45,5 +44,5 @@ export const KNOWN_CIPHERS: ReadonlySet<string> = new Set([
   'DHE-RSA-AES256-SHA',
 ]);
 
-/** Whether a cipher is one of TLS 1.3, where OpenSSL's names are the standard's. */
+/** Whether a cipher belongs to TLS 1.3, where OpenSSL uses the standard names. */
 export const isOfTls13 = (cipher: string): boolean => cipher.startsWith('TLS_') && !cipher.includes('_WITH_');

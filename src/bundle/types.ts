@@ -1,14 +1,14 @@
 /**
  * The waist of gw: what the compiler writes and the data plane runs.
- * Plain data, no I/O, imports nothing: a data plane with a bundle needs no spec, linter or compiler.
+ * Plain data, no I/O, no imports: a data plane needs only a bundle, no spec, linter or compiler.
  */
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
-/** Raised when the meaning of the encoded bytes changes; a loader refuses any other. */
+/** Increases if the meaning of the encoded bytes changes; a loader refuses other formats. */
 export const BUNDLE_FORMAT = 5;
 
-/** `file:line` of the declaration, `default` where nobody wrote it, `overlay`/`group` where it came by one. */
+/** Origin of a value: `file:line` of the declaration; `default` if not written; `overlay` or `group`. */
 export interface SourceRef {
   readonly from: 'spec' | 'default' | 'group' | 'overlay';
   readonly file?: string;
@@ -17,8 +17,8 @@ export interface SourceRef {
 }
 
 /**
- * A string that may hold `${env:NAME}` or `${file:path}`. With a reference it is kept unresolved in the bundle as
- * `{ $ref: text }` and becomes a plain string when a generation is loaded, so no secret stands in a bundle.
+ * A string that may contain `${env:NAME}` or `${file:path}`. With a reference it is kept unresolved in the bundle as
+ * `{ $ref: text }` and becomes a plain string when a generation is loaded, so a bundle contains no secrets.
  */
 export type RefString = string | { readonly $ref: string };
 
@@ -31,14 +31,14 @@ export interface ListenerEntry {
     readonly key: RefString;
     /** Absent: 1.2. */
     readonly minVersion?: '1.2' | '1.3';
-    /** By OpenSSL's names; a version that none is of, or absent: the data plane's own. */
+    /** OpenSSL names. Absent, or without a cipher of a TLS version: the defaults of the data plane. */
     readonly ciphers?: readonly string[];
   };
-  /** Largest accepted request head and body, bytes. */
+  /** Maximum size of request head and body, bytes. */
   readonly maxHeaderBytes: number;
   readonly maxBodyBytes: number;
   readonly maxHeaders: number;
-  /** Longest request target, bytes. */
+  /** Maximum length of a request target, bytes. */
   readonly maxTargetBytes: number;
   /** Milliseconds. */
   readonly headerTimeout: number;
@@ -46,14 +46,14 @@ export interface ListenerEntry {
   readonly idleTimeout: number;
   /** Over all workers. */
   readonly maxConnections: number;
-  /** Absent: the data plane's own default, from which this machine's addresses are excepted. */
+  /** Absent: the default of the data plane, which does not apply to addresses of this machine. */
   readonly maxConnectionsPerAddress?: number;
   readonly maxRequestsPerConnection: number;
-  /** Bytes a second; 0: no bound. */
+  /** Bytes per second; 0: no minimum. */
   readonly minBodyRate: number;
-  /** What becomes of header names with underscores. */
+  /** Treatment of header names with underscores. */
   readonly underscores: 'refuse-aliases' | 'refuse' | 'drop' | 'keep';
-  /** Peers (CIDR) whose X-Forwarded-* are believed and extended; others' are replaced. */
+  /** Addresses (CIDR) whose X-Forwarded-* are trusted and extended; those of others are replaced. */
   readonly trustedProxies: readonly string[];
 }
 
@@ -68,31 +68,31 @@ export interface RunEntry {
   readonly portEnv: string;
   readonly cwd?: string;
   readonly env: { readonly [name: string]: RefString };
-  /** Milliseconds until it must answer on its port. */
+  /** Time limit in milliseconds for accepting connections on its port. */
   readonly readyTimeout: number;
 }
 
 export interface ServiceEntry {
   readonly name: string;
-  /** Empty for a managed service: control fills it in with the processes it started. */
+  /** Empty for a managed service: control adds the processes that it started. */
   readonly targets: readonly TargetEntry[];
   readonly run?: RunEntry;
   /** Milliseconds. */
   readonly connectTimeout: number;
   readonly responseTimeout: number;
   readonly idleTimeout: number;
-  /** Longest silence of an upgraded connection; 0 for none. */
+  /** Maximum time without data on an upgraded connection; 0: no limit. */
   readonly tunnelIdleTimeout: number;
-  /** Further attempts after the first, only where repeating is safe (RFC 9110 section 9.2.2). */
+  /** Attempts after the first one, only for requests that are safe to repeat (RFC 9110 section 9.2.2). */
   readonly retries: number;
-  /** Connections to one target at most; further exchanges wait in a queue of `maxQueue`. */
+  /** Maximum connections to one target; further exchanges wait in a queue of `maxQueue`. */
   readonly maxConnections: number;
   readonly maxQueue: number;
-  /** Percent of `maxConnections` that one client address may hold. */
+  /** Percentage of `maxConnections` that one client address may use. */
   readonly maxSharePerAddress: number;
   /** Requests in flight on one connection to a target; 1: no pipelining. */
   readonly pipelining: number;
-  /** Passive ejection: after `failures` in a row a target rests for `ejectFor` ms. 0 turns it off. */
+  /** Passive ejection: a target is ejected for `ejectFor` ms after this many consecutive failures. 0: never. */
   readonly ejectAfter: number;
   readonly ejectFor: number;
   /** `preserve` sends the downstream Host, `target` the target's authority. */
@@ -107,7 +107,7 @@ export interface ConsumerEntry {
   readonly tags: { readonly [name: string]: string };
 }
 
-/** What a consumer bought: per policy name, the limit that replaces the policy's own. */
+/** Limits that a consumer bought: by policy name, each replaces the limit of the policy. */
 export interface PlanEntry {
   readonly name: string;
   readonly limits: { readonly [policy: string]: Json };
@@ -133,7 +133,7 @@ export interface PolicyEntry {
   readonly identity: string;
   /** What the policy's compile() returned. May hold `{ $ref }` strings. */
   readonly settings: Json;
-  /** Effective config, and where each key of it came from (dotted path -> ref); what explain shows. */
+  /** Effective config, and the origin of each key (dotted path -> ref), for explain. */
   readonly config: { readonly [key: string]: Json };
   readonly origins: { readonly [key: string]: SourceRef };
 }
@@ -143,18 +143,18 @@ export interface ReplyEntry {
   readonly headers: { readonly [name: string]: string };
   readonly body: string;
   /**
-   * Where no policy can edit the reply: status line and fields as they go on the wire (HTTP/1.1, content-length and
-   * content-type included), each line ended, without the empty line. What differs from request to request (date,
-   * connection, request id) is still to be added, and the body follows unless the method is HEAD.
+   * Set if no policy can edit the reply: status line and fields in wire format (HTTP/1.1, with content-length and
+   * content-type), each line with its end, without the empty line. Fields that differ per request (date, connection,
+   * request id) are added later, and the body follows unless the method is HEAD.
    */
   readonly head?: string;
 }
 
 export interface RouteEntry {
   readonly name: string;
-  /** As written, for people: `GET /orders/{id:int}`. */
+  /** As written in the spec, for display: `GET /orders/{id:int}`. */
   readonly match: string;
-  /** Index into services; -1 for a route that answers by itself with `reply`. */
+  /** Index into services; -1 for a route with `reply`. */
   readonly service: number;
   readonly reply?: ReplyEntry;
   /** Indices into policies, in the order they run. */
@@ -164,17 +164,17 @@ export interface RouteEntry {
   /** Path sent to the target; absent: the normalised request path. */
   readonly rewrite?: TemplateEntry;
   /**
-   * Query sent to the target with a rewritten path, before those parameters of the client's query that it does not name
-   * itself. Empty: no query at all. Absent: the client's query.
+   * Query sent to the target with a rewritten path, before the parameters of the client's query with other names. Empty:
+   * no query. Absent: the query of the client.
    */
   readonly rewriteQuery?: TemplateEntry;
   readonly stripPrefix?: string;
-  /** Milliseconds for the whole exchange until the last reply byte; 0: none. */
+  /** Time limit in milliseconds for the whole exchange; 0: no limit. */
   readonly timeout: number;
   readonly maxBodyBytes?: number;
-  /** Names of the listeners that serve it, for people and diffs (the trie decides); absent: every listener. */
+  /** Names of the listeners that serve it, for display and diffs (the trie decides). Absent: every listener. */
   readonly listeners?: readonly string[];
-  /** Names of inherited policies that were taken away from it, for people. */
+  /** Names of inherited policies that were removed, for display. */
   readonly without?: readonly string[];
   readonly source: SourceRef;
 }
@@ -193,7 +193,7 @@ export interface AdminEntry {
   /** TCP address; absent: only the unix socket. */
   readonly address?: RefString;
   readonly token?: RefString;
-  /** Further names of the server, in lower case; absent: none. */
+  /** Additional host names of the server, in lower case; absent: none. */
   readonly hosts?: readonly string[];
 }
 
@@ -203,15 +203,15 @@ export interface AccessLogEntry {
   readonly format: 'json' | 'pretty';
 }
 
-/** Shares of a worker's memory limit, 0 to 1; 0 turns the step off. */
+/** Shares of the memory limit of a worker, 0 to 1; 0: disabled. */
 export interface OverloadEntry {
-  /** Above it new connections are shed. */
+  /** Above this share, new connections are shed. */
   readonly shedAbove: number;
-  /** Above it idle connections go as well. */
+  /** Above this share, idle connections are closed too. */
   readonly shrinkAbove: number;
 }
 
-/** The part of a bundle that is JSON: diffable, no code. Order of every list is part of the meaning. */
+/** The JSON part of a bundle: diffable, no code. The order of every list is significant. */
 export interface Program {
   readonly normalize: NormalizeEntry;
   readonly admin: AdminEntry;
@@ -225,14 +225,14 @@ export interface Program {
   readonly overload: OverloadEntry;
   /** Milliseconds that a drain waits for exchanges in flight. */
   readonly drainTimeout: number;
-  /** Milliseconds that a drain goes on accepting while it is not ready any more. */
+  /** Milliseconds that a drain still accepts requests while it reports not ready. */
   readonly drainDelay: number;
-  /** Data-plane threads wanted. */
+  /** Number of data-plane threads. */
   readonly workers: number;
   readonly provenance: {
-    /** The spec's files, as paths relative to the root spec, with the sha256 of each. */
+    /** Files of the spec: paths relative to the root spec, and sha256. */
     readonly files: readonly { readonly path: string; readonly sha256: string }[];
-    /** `service.orders.retries` -> where its effective value came from. */
+    /** `service.orders.retries` -> origin of its effective value. */
     readonly origins: { readonly [path: string]: SourceRef };
   };
 }
@@ -242,26 +242,26 @@ export interface Bundle {
   readonly format: number;
   readonly sha256: string;
   readonly program: Program;
-  /** The encoded trie, ready for `openTrie`. A SharedArrayBuffer when it goes to worker threads. */
+  /** The encoded trie, for `openTrie`. A SharedArrayBuffer for worker threads. */
   readonly trie: ArrayBufferLike;
 }
 
-/** What a match reads. An Exchange is one; so is the view that explain builds. */
+/** Input of a match: an Exchange, or the view that explain builds. */
 export interface RequestView {
   readonly method: string;
-  /** Lower case, without the port; '' when there is none. */
+  /** Lower case, without the port; '' if there is none. */
   readonly host: string;
   /** Normalised. */
   readonly path: string;
-  /** Raw, without the question mark; '' when there is none. */
+  /** Raw, without the question mark; '' if there is none. */
   readonly query: string;
-  /** Name of the listener that the request came in by: routes that are bound to others do not exist for it. */
+  /** Name of the listener that received the request; routes on other listeners do not exist for it. */
   readonly listener: string;
   /** All values of a header, joined with ', '; lower-case name. */
   header(name: string): string | undefined;
 }
 
-// ---- What the compiler lowers a route's match to: the input of buildTrie ----
+// ---- The lowered match of a route: the input of buildTrie ----
 
 export type SegmentIR =
   | { readonly kind: 'literal'; readonly text: string }
@@ -300,7 +300,7 @@ export interface MatchIR {
 
 /** A total deterministic automaton over byte classes; state 0 is the start, `dead` the sink. */
 export interface Dfa {
-  /** Source of the pattern, for people. */
+  /** Source of the pattern, for display. */
   readonly source: string;
   /** 256 entries: byte -> class. */
   readonly classes: readonly number[];
@@ -309,13 +309,13 @@ export interface Dfa {
   readonly next: readonly number[];
   /** 1 where a state accepts. */
   readonly accepts: readonly number[];
-  /** The non-accepting state that no byte leaves. */
+  /** The non-accepting state without outgoing transitions. */
   readonly dead: number;
 }
 
 export interface TrieIR {
   readonly matches: readonly MatchIR[];
   readonly dfas: readonly Dfa[];
-  /** `ignore`: `/orders/` and `/orders` are one path to the matcher; targets see what was sent. Default `strict`. */
+  /** `ignore`: `/orders/` and `/orders` match the same; targets get what was sent. Default: `strict`. */
   readonly trailingSlash?: NormalizeEntry['trailingSlash'];
 }

@@ -1,9 +1,9 @@
-/** Header values as the codec sees them: one character for each byte. */
+/** Conversion of header values between text and the codec's form with one character per byte. */
 
-/** Text as it arrives when a client sends it as UTF-8, which is what clients do with text beyond ASCII. */
+/** Text in the codec's form, as sent by a client in UTF-8. */
 export const wireText = (text: string): string =>
   /[^\0-\x7f]/.test(text) ? Buffer.from(text, 'utf8').toString('latin1') : text;
 
-/** The same the other way, for people. Bytes that are not UTF-8 are shown as replacement characters. */
+/** A value in the codec's form as text for display. Bytes that are not UTF-8 become replacement characters. */
 export const shownText = (text: string): string =>
   /[^\0-\x7f]/.test(text) ? Buffer.from(text, 'latin1').toString('utf8') : text;

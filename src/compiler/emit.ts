@@ -25,7 +25,7 @@ export function emit(ir: Ir, shared: boolean): Emitted {
   const matches: MatchIR[] = [];
   for (const [index, route] of ir.routes.entries()) {
     const indices = route.policies.map((policy) => policies.index(policy));
-    // The entry has the key already, so that a copy keeps keys in their order: see lower.ts.
+    // The entry already has the key, so a copy keeps the order of keys: see lower/index.ts.
     routes.push({ ...route.entry, policies: indices });
     const { hosts, ...match } = route.match;
     for (const host of hosts.length === 0 ? ANY_HOST : hosts) matches.push({ route: index, host, ...match });
@@ -39,7 +39,7 @@ export function emit(ir: Ir, shared: boolean): Emitted {
 
 const ANY_HOST = [undefined];
 
-/** Policies in the order in which routes first carry them. */
+/** Policies in the order of their first use on a route. */
 class PolicyTable {
   readonly entries: PolicyEntry[] = [];
   readonly #indices = new Map<PolicyIR, number>();

@@ -24,21 +24,21 @@ export interface CompileStats {
   readonly services: number;
   readonly policies: number;
   readonly trieNodes: number;
-  /** Segments of the longest route, its tail not counted. */
+  /** Number of segments of the longest route, without its tail. */
   readonly trieDepth: number;
   readonly trieBytes: number;
   readonly programBytes: number;
-  /** In the order they ran. */
+  /** In execution order. */
   readonly passes: readonly PassStats[];
   readonly times: { readonly lower: number; readonly passes: number; readonly emit: number };
 }
 
-/** Idle policies go before replies are folded and settings shared: what is gone must not keep either from happening. */
+/** Idle policies are dropped first, because they would prevent folding replies and sharing settings. */
 const PASSES: readonly Pass[] = [dropDeadRoutes, dropIdlePolicies, orderConditions, foldReplies, shareSettings];
 
 /**
- * Compiles a model that holds no errors. Pure and deterministic: the same model gives the same bytes; the order of
- * routes in the documents decides nothing about which of them matches.
+ * Compiles a model without errors. Pure and deterministic: the same model gives the same bytes; the order of routes in the
+ * files has no effect on matching.
  */
 export function compile(model: Model, options: CompileOptions = {}): { bundle: Bundle; stats: CompileStats } {
   const start = performance.now();

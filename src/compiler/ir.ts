@@ -1,4 +1,4 @@
-/** Between the model and the bundle: what the passes work on. */
+/** The intermediate representation between model and bundle, on which the passes work. */
 import type { Dfa, Json, MatchIR, Phase, Program, ReplyPhase, RouteEntry, SourceRef } from '../bundle/types.js';
 
 export interface PolicyIR {
@@ -6,23 +6,23 @@ export interface PolicyIR {
   readonly name: string;
   readonly phase: Phase;
   readonly replyPhase: ReplyPhase | undefined;
-  /** Undefined: the policy cannot act with its config. */
+  /** Undefined: the policy has no effect with its config. */
   readonly settings: Json | undefined;
   readonly config: { readonly [key: string]: Json };
-  /** Asked for only when the policy goes into the bundle. */
+  /** Called only if the policy is emitted into the bundle. */
   origins(): { readonly [key: string]: SourceRef };
-  /** Written in place and without state: equal ones may become one. */
+  /** Written in place and without state: equal ones may be merged. */
   readonly mergeable: boolean;
 }
 
-/** As in the trie, but of all hosts together. */
+/** As in the trie, but with all hosts together. */
 export type RouteMatchIR = Omit<MatchIR, 'route' | 'host'> & {
-  /** None: any host. */
+  /** Empty: any host. */
   readonly hosts: readonly string[];
 };
 
 export interface RouteIR {
-  /** Without its policies: indices are given when the bundle is emitted. */
+  /** Without policies; their indices are assigned when the bundle is emitted. */
   readonly entry: RouteEntry;
   readonly match: RouteMatchIR;
   /** In the order they run. */
@@ -36,14 +36,14 @@ export interface Ir {
   readonly routes: readonly RouteIR[];
 }
 
-/** What a pass did: a line of `gw compile --stats`. */
+/** Result of a pass: a line of `gw compile --stats`. */
 export interface PassStats {
   readonly pass: string;
-  /** Things changed or dropped. */
+  /** Number of changed or dropped items. */
   readonly changed: number;
   /** `dropped 2 routes that can never match`. */
   readonly summary: string;
-  /** Which ones, by name, where names say something; at most a few. */
+  /** Names of the items, if useful; at most MAX_NAMES. */
   readonly names: readonly string[];
 }
 
@@ -52,17 +52,17 @@ export interface PassResult {
   readonly stats: PassStats;
 }
 
-/** Pure: gives a new IR and leaves the old one alone. */
+/** Pure: returns a new IR and does not change the old one. */
 export type Pass = (ir: Ir) => PassResult;
 
 const MAX_NAMES = 20;
 
-/** The line of a pass; `summary` says it for the count. */
+/** The stats of a pass. */
 export function passStats(pass: string, changed: number, summary: string, names: readonly string[] = []): PassStats {
   return { pass, changed, summary, names: names.slice(0, MAX_NAMES) };
 }
 
-/** A key only where there is a value: an entry has no undefined in it. */
+/** An object with the key only if there is a value, because entries contain no undefined. */
 export function given<Key extends string, Value>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } {
   return value === undefined ? {} : ({ [key]: value } as { readonly [K in Key]: Value });
 }

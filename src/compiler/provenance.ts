@@ -1,4 +1,4 @@
-/** Where effective values came from. What is not listed is a default: nobody wrote it. */
+/** Origins of effective values. Values that are not listed are defaults. */
 import type { SourceRef } from '../bundle/types.js';
 import type { Origin, Origins } from '../schema/decoder.js';
 import type { Span } from '../schema/diagnostic.js';
@@ -16,19 +16,19 @@ export const refOf = (from: SourceRef['from'], span: Span): SourceRef => ({
   line: span.start.line,
 });
 
-/** Every path of a policy's config, defaults too: explain shows each effective value with its origin. */
+/** Origins of every path of a policy config, including defaults, for explain. */
 export function policyOrigins(at: Origins): { readonly [key: string]: SourceRef } {
   const origins: [string, SourceRef][] = [];
   for (const [path, origin] of at.entries()) origins.push([path.join('.'), sourceOf(origin)]);
   return Object.fromEntries(origins);
 }
 
-/** What a route has in any case; it stands where the route does. */
+/** Keys that every route has; their origin is that of the route. */
 const OF_THE_ROUTE: ReadonlySet<string | number | undefined> = new Set(['name', 'match', 'to', 'policies']);
 
 /**
- * `service.orders.retries` -> where it was written. Of routes only settings with a default (`route.get-order.timeout`)
- * and what groups and overlays brought: the rest stands at RouteEntry.source.
+ * `service.orders.retries` -> its origin. Of routes only settings with a default (`route.get-order.timeout`) and values from
+ * groups and overlays; the others are at RouteEntry.source.
  */
 export function modelOrigins(model: Model): { readonly [path: string]: SourceRef } {
   const origins: [string, SourceRef][] = [];

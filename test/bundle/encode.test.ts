@@ -99,15 +99,15 @@ test('a signed bundle: verified with its key, refused with others, and equal in 
   const other = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString();
   assert.is(decodeBundle(signed, { publicKey: KEYS.publicKey }).sha256, decodeBundle(encodeBundle(BUNDLE)).sha256);
   assert.is(decodeBundle(signed).program.routes.length, 2);
-  refused(signed, /not made with the key/, { publicKey: other });
+  refused(signed, /does not match this public key/, { publicKey: other });
   refused(encodeBundle(BUNDLE), /not signed/, { publicKey: KEYS.publicKey });
   const broken = Uint8Array.from(signed);
   broken[broken.length - 1]! ^= 1;
-  refused(broken, /not made with the key/, { publicKey: KEYS.publicKey });
+  refused(broken, /does not match this public key/, { publicKey: KEYS.publicKey });
   // A signature over the bare hash, made for something else, does not do.
   const hash = Buffer.from(decodeBundle(signed).sha256, 'hex');
   broken.set(sign(null, hash, KEYS.privateKey), broken.length - 64);
-  refused(broken, /not made with the key/, { publicKey: KEYS.publicKey });
+  refused(broken, /does not match this public key/, { publicKey: KEYS.publicKey });
 });
 
 test('keys that cannot sign are named', () => {
@@ -127,17 +127,17 @@ test('keys that cannot sign are named', () => {
 
 test('what is no bundle, of another format, cut or lengthened is refused with a reason', () => {
   const bytes = encodeBundle(BUNDLE);
-  refused(new Uint8Array(0), /no gw bundle/);
-  refused(new TextEncoder().encode('spec = 1\n'.repeat(20)), /no gw bundle/);
+  refused(new Uint8Array(0), /not a gw bundle/);
+  refused(new TextEncoder().encode('spec = 1\n'.repeat(20)), /not a gw bundle/);
   assert.not(isBundle(new TextEncoder().encode('spec')));
   const later = Uint8Array.from(bytes);
   later[4] = 99;
   refused(later, /format 99.*Compile the spec again/);
   for (let length = 0; length < bytes.length; length += 7) refused(bytes.subarray(0, length), /./);
-  refused(new Uint8Array([...bytes, 0]), /more than it says/);
+  refused(new Uint8Array([...bytes, 0]), /truncated or too long/);
   const odd = Uint8Array.from(bytes);
   odd[20] = 5;
-  refused(odd, /signature has a wrong length/);
+  refused(odd, /signature has the wrong length/);
 });
 
 test('any flipped bit is noticed', () => {
@@ -173,12 +173,12 @@ test('a program that lies about its shape is refused, whatever its hash', () => 
     [{ ...PROGRAM, admin: { token: 5 } }, /`admin.token` is not text or a reference/],
     [{ ...PROGRAM, consumers: [{ name: 1 }] }, /`consumers.0.name` is not text/],
     [{ ...PROGRAM, plans: [{ name: 'a', limits: [] }] }, /`plans.0.limits` is not a table/],
-    [{ ...PROGRAM, services: [] }, /service that is not there/],
-    [{ ...PROGRAM, policies: [] }, /policy that is not there/],
-    [{ ...PROGRAM, routes: [{ ...PROGRAM.routes[0], service: -1 }] }, /leads nowhere/],
+    [{ ...PROGRAM, services: [] }, /service that does not exist/],
+    [{ ...PROGRAM, policies: [] }, /policy that does not exist/],
+    [{ ...PROGRAM, routes: [{ ...PROGRAM.routes[0], service: -1 }] }, /neither a service nor a reply/],
     [{ ...PROGRAM, routes: [{ ...PROGRAM.routes[0], policies: [0.5] }] }, /is not an index/],
     [{ ...PROGRAM, routes: [{ ...PROGRAM.routes[0], rewrite: [{}] }] }, /part of a template/],
-    [{ ...PROGRAM, routes: PROGRAM.routes.slice(0, 1) }, /routes that are not there/],
+    [{ ...PROGRAM, routes: PROGRAM.routes.slice(0, 1) }, /routes that the program does not have/],
   ];
   for (const [program, message] of lies) refused(forged(program), message);
 });
@@ -191,7 +191,7 @@ test('a trie that binds routes to a listener that is not there is refused', () =
     });
   assert.ok(PROGRAM.listeners[0]);
   assert.ok(decodeBundle(bound(PROGRAM.listeners[0].name)));
-  refused(bound('ghost'), /listener that is not there/);
+  refused(bound('ghost'), /listener that the program does not have/);
 });
 
 test('the head of a constant reply is whole lines and nothing that rides along', () => {
@@ -209,8 +209,8 @@ test('the head of a constant reply is whole lines and nothing that rides along',
 });
 
 test('a program that is no JSON and a trie that is none are refused', () => {
-  refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(256) }), /no trie/);
-  refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(0) }), /cut/);
+  refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(256) }), /not a trie/);
+  refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(0) }), /truncated/);
 });
 
 test.run();

@@ -164,7 +164,7 @@ test('a refused path is refused for a reason, and no other path is', () => {
     ['/a//b', refuseDouble, 'double_slashes = "refuse": an empty segment at byte 3 of the path'],
     ['/a/../b', refuseDots, 'dot_segments = "refuse": `..` at byte 3 of the path'],
     ['/a/../../b', SAFE, 'a dot segment that leads above the root: `..` at byte 6 of the path'],
-    ['/a/..;x', SAFE, 'a dot segment in disguise: `..;x` at byte 3 of the path'],
+    ['/a/..;x', SAFE, 'a disguised dot segment: `..;x` at byte 3 of the path'],
     ['/%zz', SAFE, 'an invalid escape: `%zz` at byte 1 of the path'],
     ['/%00', SAFE, 'an escaped control character: `%00` at byte 1 of the path'],
     ['/a\\b', SAFE, 'a character that must be percent-encoded at byte 2 of the path'],

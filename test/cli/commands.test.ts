@@ -127,7 +127,7 @@ test('compile --sign, inspect --verify', () => {
     assert.is(await signature('--verify', 'mine.pem'), 'verified');
     const wrong = await gw(['inspect', 'a.bundle', '--verify', 'other.pem'], { cwd });
     assert.is(wrong.code, 1);
-    assert.match(wrong.err, 'a.bundle: The signature of the bundle was not made with');
+    assert.match(wrong.err, 'a.bundle: The signature of the bundle does not match');
     await gw(['compile', '-o', 'plain.bundle'], { cwd });
     assert.match((await gw(['inspect', 'plain.bundle', '--verify', 'mine.pem'], { cwd })).err, 'is not signed');
   });
@@ -154,7 +154,7 @@ test('invalid keys, missing files, folders that cannot be written to', () =>
     assert.is(await ends('compile', '-o', ''), '2 gw: The name of the output file is empty.');
     assert.is(await ends('compile', '-o', 'new/'), '1 gw: Cannot write new/: it is the name of a folder.');
     assert.match(await ends('inspect', 'missing.bundle'), /^1 gw: Cannot read missing\.bundle: no such file\.$/);
-    assert.match(await ends('inspect', 'gateway.toml'), /^1 gw: gateway\.toml: This is no gw bundle/);
+    assert.match(await ends('inspect', 'gateway.toml'), /^1 gw: gateway\.toml: This file is not a gw bundle/);
     assert.match(await ends('compile', 'missing.toml', '-o', 'a.bundle'), /^1 error\[/);
   }));
 

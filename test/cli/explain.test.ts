@@ -54,7 +54,7 @@ test('the route, why, the near miss, parameters, each policy with its values, th
   assert.match(out, '  {id} = "7"\n  consumer: acme');
   assert.match(
     out,
-    /near misses\n {2}search: GET \/orders\/\{word\} gateway\.toml:\d+\n {4}it takes the request too, but/,
+    /near misses\n {2}search: GET \/orders\/\{word\} gateway\.toml:\d+\n {4}it also matches the request, but/,
   );
   assert.match(out, /keys \(api-key, authenticate\)\n {4}pass: /);
   assert.match(out, /request\.set\.x-tenant = "\{consumer\.name\}" {2}\((group )?gateway\.toml:\d+\)/);

@@ -1,4 +1,4 @@
-/** Automata run in place over percent-encoded segments, queries and text; nothing is allocated. */
+/** Runs automata in place over percent-encoded segments, queries and text. Allocates nothing. */
 import { hexByte } from '../normalize.js';
 import * as layout from '../trie/layout.js';
 import type { Trie } from '../trie/trie.js';
@@ -27,7 +27,7 @@ export class Automaton {
 
   /**
    * Whether `text` from `from` to `to` is accepted once decoded: `%XX` is a byte, and with `form` a plus is a space
-   * (application/x-www-form-urlencoded). Characters beyond ASCII count as their UTF-8 bytes.
+   * (application/x-www-form-urlencoded). Non-ASCII characters are read as their UTF-8 bytes.
    */
   accepts(text: string, from: number, to: number, form: boolean): boolean {
     let state = 0;
@@ -54,7 +54,7 @@ export class Automaton {
     return this.#accepts[state] === 1;
   }
 
-  /** Whether all of a header value is accepted: each character is one byte. */
+  /** Whether a whole header value is accepted; each character is one byte. */
   acceptsBytes(value: string): boolean {
     let state = 0;
     for (let i = 0; i < value.length; i++) {

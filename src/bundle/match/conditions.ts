@@ -1,10 +1,10 @@
 /**
  * Conditions on header fields and query parameters.
  *
- * A header's test sees all of its values joined with ', ' (RFC 9110 section 5.3), and text beyond ASCII as its UTF-8 bytes. A query parameter's test is read from
- * the raw query as application/x-www-form-urlencoded (plus is a space, `%XX` a byte) without decoding it into new
- * strings. Of a repeated parameter the first value counts, as it does for `queryParam` of an exchange: so two conditions that
- * exclude each other never hold for one request. `absent` holds when the field or parameter is missing.
+ * A header test gets all values of the field joined with ', ' (RFC 9110 section 5.3), non-ASCII text as UTF-8 bytes. A query
+ * test reads the raw query as application/x-www-form-urlencoded (plus is a space, `%XX` a byte) without decoding it into new
+ * strings. Only the first value of a repeated parameter is used, as in `queryParam` of an exchange, so two conditions that
+ * exclude each other never both hold. `absent` holds if the field or parameter is missing.
  */
 
 import { hexByte } from '../normalize.js';
@@ -23,12 +23,12 @@ export class Condition {
   readonly on: 'header' | 'query';
   readonly name: string;
   readonly op: Op;
-  /** Of equals, prefix and one-of. */
+  /** Values of equals, prefix and one-of. */
   readonly values: readonly string[];
   readonly automaton: Automaton | undefined;
   readonly #nameBytes: Uint8Array;
   readonly #valueBytes: readonly Uint8Array[];
-  /** As header values hold them. */
+  /** The same values in the form of header values. */
   readonly #wireValues: readonly string[];
 
   constructor(trie: Trie, index: number) {
@@ -54,7 +54,7 @@ export class Condition {
     return this.on === 'header' ? this.#headerHolds(view.header(this.name)) : this.#queryHolds(view.query);
   }
 
-  /** `header x-beta equals "1"`: for people. */
+  /** The condition as text: `header x-beta equals "1"`. */
   describe(): string {
     const subject = `${this.on} ${this.name}`;
     switch (this.op) {
@@ -116,7 +116,7 @@ export class Condition {
   }
 }
 
-/** Whether a stretch of a raw query is (or starts with) these bytes once it is decoded. */
+/** Whether a part of a raw query, decoded, equals (or starts with) these bytes. */
 function sameBytes(query: string, from: number, to: number, bytes: Uint8Array, prefix: boolean): boolean {
   let k = 0;
   for (let i = from; i < to; i++) {

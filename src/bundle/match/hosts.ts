@@ -1,10 +1,10 @@
-/** From a host to the roots of the tries that may take it. */
+/** Finds the roots of the tries for a host. */
 
 import * as layout from '../trie/layout.js';
 import type { Trie } from '../trie/trie.js';
 
 const DOT = 0x2e;
-/** RFC 1035 section 2.3.4; a longer host is no name that a pattern could mean. */
+/** RFC 1035 section 2.3.4; no pattern matches a longer host. */
 const MAX_HOST = 253;
 
 export class HostTable {
@@ -25,7 +25,7 @@ export class HostTable {
     this.#mask = trie.hosts.length / layout.HOST_WORDS - 1;
   }
 
-  /** How many roots take `host`: exact, then wildcards from the longest. A trailing dot (the DNS root) is no part of it. */
+  /** Number of roots for `host`: exact, then wildcards from the longest. Ignores a trailing dot (the DNS root). */
   find(host: string): number {
     if (this.#mask < 0) return 0;
     if (host === this.#last) return this.#count;
@@ -44,7 +44,7 @@ export class HostTable {
     return this.#count;
   }
 
-  /** The `index`th root of the last find, best first. */
+  /** The root with this index of the last find, best first. */
   root(index: number): number {
     return this.#roots[this.#count - 1 - index]!;
   }

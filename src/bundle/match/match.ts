@@ -1,4 +1,4 @@
-/** Requests against the trie: which route takes them. The one implementation; proxy, explain and tests all call it. */
+/** Matches requests against the trie. The only implementation, used by proxy, explain and tests. */
 import * as layout from '../trie/layout.js';
 import { ListenerTable } from '../trie/listeners.js';
 import { TrieMap } from '../trie/map.js';
@@ -11,24 +11,24 @@ import { type MatchTrace, Tracer, type WalkObserver } from './trace.js';
 
 export type { MatchTrace, NearMiss, TraceSegment } from './trace.js';
 
-/** No route takes this path. */
+/** No route matches this path. */
 export const NO_ROUTE = -1;
-/** Routes take this path, but none this method (405). */
+/** Routes match this path, but not this method (405). */
 export const WRONG_METHOD = -2;
 
-/** Method ids of a match that asks for one method are >= 0; these are not. */
+/** Special method ids; ids of known methods are >= 0. */
 const UNKNOWN_METHOD = -2;
 const EVERY_METHOD = -3;
 
 const SLASH = 0x2f;
 /** node, segment start, segment end, parameters so far, next typed child to try. */
 const FRAME_WORDS = 5;
-/** A frame at this stage has its tail alone left. */
+/** A frame at this stage has only its tail left. */
 const STAGE_TAIL = -1;
 
 /**
- * Matches requests. Not for two threads at once: each has its own Matcher over the shared trie.
- * Visits each node of the trie at most once a match, whatever the path; recursion-free; allocates nothing.
+ * Matches requests. Not thread-safe: each thread has its own Matcher over the shared trie.
+ * Visits each node of the trie at most once per match; no recursion, no allocation.
  */
 export class Matcher {
   readonly #words: Int32Array;
@@ -39,7 +39,7 @@ export class Matcher {
   readonly #hosts: HostTable;
   readonly #listeners: ListenerTable;
   readonly #ignoreSlash: boolean;
-  /** Whether some node has two typed children: then candidates carry their rank. */
+  /** Whether a node has two typed children; then candidates have a rank. */
   readonly severalTyped: boolean;
   readonly #stack: Int32Array;
   readonly #params: Int32Array;
@@ -105,7 +105,7 @@ export class Matcher {
     return this.#params[index * 2 + 1]!;
   }
 
-  /** The conditions of a candidate, as an observer is shown it. Allocates. */
+  /** The conditions of a candidate shown to an observer. Allocates. */
   conditionsOf(candidate: number): readonly Condition[] {
     const { lists } = this.trie;
     const list = this.#words[candidate + 2]!;
@@ -113,26 +113,26 @@ export class Matcher {
     return Array.from(lists.subarray(list + 1, list + 1 + lists[list]!), (index) => this.#conditions[index]!);
   }
 
-  /** Whether the route that won the last match names the method, rather than taking any. */
+  /** Whether the winner of the last match names the method, rather than matching any. */
   get wonByMethod(): boolean {
     return this.#winner !== 0 && this.#words[this.#winner] !== layout.ANY_METHOD;
   }
 
   /**
-   * The match, and why: what decided, and which routes came near. Allocates; for explain and the dashboard.
-   * @param written the match of a route as the spec has it: patterns are shown in its words.
+   * The match, the reason for it, and near misses. Allocates; for explain and the dashboard.
+   * @param written the match of a route as written in the spec, for display.
    */
   trace(view: RequestView, written?: (route: number) => string | undefined): MatchTrace {
     const route = this.match(view);
     this.#map ??= new TrieMap(this.trie, written);
     const tracer = new Tracer(this.#map, view, this.#winner);
     this.walk(view, view.method, tracer);
-    // The walk to the end has overwritten the parameters.
+    // The full walk has overwritten the parameters.
     this.match(view);
     return tracer.finish(route);
   }
 
-  /** Shows an observer every candidate of the view's host, path and method (of every method without one). Allocates nothing. */
+  /** Shows an observer every candidate for the host, path and method of the view; without method, for all methods. Allocates nothing. */
   walk(view: RequestView, method: string | undefined, observer: WalkObserver): void {
     const id = method === undefined ? EVERY_METHOD : (this.#methods.get(method) ?? UNKNOWN_METHOD);
     try {
@@ -175,9 +175,9 @@ export class Matcher {
   }
 
   /**
-   * Literal, typed, parameter, tail: depth first, with the choices not yet taken on an explicit stack. Where a node has
-   * two typed children the first match is kept as `best`, and only what can still beat it is walked: frames below
-   * `barrier` lie on best's own path, so of their choices only further typed children are its equals.
+   * Literal, typed, parameter, tail: depth first, with the remaining choices on an explicit stack. If a node has two typed
+   * children, the first match is kept as `best`, and only choices that can still beat it are visited: frames below
+   * `barrier` are on the path of best, so only their further typed children can compete.
    */
   #walk(root: number): number {
     const words = this.#words;
@@ -247,7 +247,7 @@ export class Matcher {
     }
   }
 
-  /** The literal child that takes the segment at `start`, or 0; leaves the segment's end in #segmentEnd either way. */
+  /** The literal child for the segment at `start`, or 0. Always sets #segmentEnd to the end of the segment. */
   #literal(node: number, start: number): number {
     const words = this.#words;
     const bytes = this.#bytes;
@@ -297,7 +297,7 @@ export class Matcher {
     }
   }
 
-  /** The next typed child from `stage` on that takes the segment, else the parameter child; notes its offsets. */
+  /** The next typed child from `stage` on that matches the segment, else the parameter child; records its offsets. */
   #parameter(node: number, start: number, stop: number, count: number, stage: number, typedOnly: boolean): number {
     const words = this.#words;
     const list = words[node + layout.N_TYPED]!;
@@ -325,7 +325,7 @@ export class Matcher {
     return child;
   }
 
-  /** The path ends at `node`. Where trailing slashes are ignored, `/files` is `/files/` and a tail takes nothing. */
+  /** The path ends at `node`. If trailing slashes are ignored, `/files` equals `/files/` and a tail may be empty. */
   #leafAtEnd(node: number, count: number): number {
     const list = this.#words[node + layout.N_LEAF]!;
     this.#paramCount = count;
@@ -338,13 +338,13 @@ export class Matcher {
 
   #tail(node: number, start: number, count: number): number {
     this.#params[count * 2] = start;
-    // A tail stands for what was sent, so a trailing slash that the walk ignored belongs to it.
+    // A tail contains what was sent, including a trailing slash that the walk ignored.
     this.#params[count * 2 + 1] = start < this.#end ? this.#path.length : start;
     this.#paramCount = count + 1;
     return this.#choose(this.#words[node + layout.N_TAIL]!);
   }
 
-  /** The first candidate of a leaf list that takes the request, or 0. */
+  /** The first candidate of a leaf list that matches the request, or 0. */
   #choose(list: number): number {
     const words = this.#words;
     const method = this.#method;
@@ -352,7 +352,7 @@ export class Matcher {
     for (let at = list + 1; at < last; at += layout.CANDIDATE_WORDS) {
       const takes = words[at]!;
       const listeners = words[at + 4]!;
-      // Asked before the method, so that 405 and Allow tell nothing of routes on other listeners.
+      // Checked before the method, so that 405 and Allow do not reveal routes on other listeners.
       if (listeners !== 0 && !this.#listeners.serves(listeners, this.#view!.listener)) {
         this.#observer?.hidden?.(list, at);
       } else if (takes === method || takes === layout.ANY_METHOD || method === EVERY_METHOD) {

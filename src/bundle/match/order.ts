@@ -1,11 +1,11 @@
-/** The routes of a trie in the order of precedence, for people. */
+/** The routes of a trie in order of precedence, for display. */
 
 import * as layout from '../trie/layout.js';
 import type { Trie } from '../trie/trie.js';
 
 interface Item {
   readonly node: number;
-  /** The outermost node on the way here at which several typed children stand beside each other; 0: none. */
+  /** The outermost node on this path with several typed children; 0: none. */
   readonly group: number;
 }
 
@@ -16,8 +16,8 @@ interface Entry {
 }
 
 /**
- * Route indices, each once: a request takes the first of them that matches it. Hosts first (exact by name, wildcards
- * from the longest, then any), within a host the matcher's own order.
+ * Route indices, each once: the first one that matches takes the request. By host (exact by name, wildcards from the
+ * longest, then any), within a host in the order of the matcher.
  */
 export function matchOrder(trie: Trie): number[] {
   const order = new Set<number>();
@@ -74,7 +74,7 @@ function entriesBelow(trie: Trie, root: number): Entry[] {
   return entries;
 }
 
-/** By text; the edge table itself is in the order of hashes. */
+/** Sorted by text; the edge table itself is in hash order. */
 function literalChildren(trie: Trie, node: number): number[] {
   const words = trie.nodes;
   const children: { text: string; child: number }[] = [];

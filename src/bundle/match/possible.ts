@@ -1,4 +1,4 @@
-/** Routes that may take a request of which not everything is known: for CORS preflights, and for replies to misses. */
+/** Routes that may match a partly known request: for CORS preflights and for 404 and 405 replies. */
 
 import { ANY_METHOD } from '../trie/layout.js';
 import type { RequestView } from '../types.js';
@@ -11,13 +11,13 @@ export interface PossibleRoute {
 }
 
 interface Candidate extends PossibleRoute {
-  /** Where the trie has it. */
+  /** Word offset of the candidate in the trie. */
   readonly at: number;
 }
 
 /**
- * Routes that a request with this method, host, path and query may go to, whatever header fields it has: in the order of
- * precedence, up to the first that needs none. Overwrites the matcher's last match.
+ * Routes that may match a request with this method, host, path and query and unknown header fields: in order of precedence,
+ * up to the first without header conditions. Overwrites the last match of the matcher.
  */
 export function possibleRoutes(matcher: Matcher, view: RequestView): readonly PossibleRoute[] {
   const found = gather(matcher, view, view.method).filter(({ at }) =>
@@ -27,11 +27,11 @@ export function possibleRoutes(matcher: Matcher, view: RequestView): readonly Po
   return certain < 0 ? found : found.slice(0, certain + 1);
 }
 
-/** All routes that have this host and path, in the order of precedence. Overwrites the matcher's last match. */
+/** All routes for this host and path, in order of precedence. Overwrites the last match of the matcher. */
 export const routesOfPath = (matcher: Matcher, view: RequestView): readonly PossibleRoute[] =>
   gather(matcher, view, undefined);
 
-/** The methods that some route takes for this host, path and conditions: what Allow says. Sorted. */
+/** The methods of routes for this host, path and conditions, for Allow. Sorted. */
 export function allowedMethods(matcher: Matcher, view: RequestView): string[] {
   const { nodes, methods } = matcher.trie;
   const names = new Set<string>();
@@ -60,7 +60,7 @@ function gather(matcher: Matcher, view: RequestView, method: string | undefined)
     typedRefused() {},
     deadEnd() {},
     hostDone() {
-      // Below several typed children the walk meets equals of one path in the order of their types.
+      // Below several typed children, the walk visits equal candidates in the order of their types.
       if (matcher.severalTyped) ofHost.sort((a, b) => words[a.at + 3]! - words[b.at + 3]!);
       all.push(...ofHost);
       ofHost = [];

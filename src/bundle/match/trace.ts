@@ -1,4 +1,4 @@
-/** What a match decided and why, from the matcher's own walk. */
+/** The result of a match with its reasons, from the walk of the matcher. */
 
 import * as layout from '../trie/layout.js';
 import { type Place, patternText, type Step, type StepKind, type TrieMap } from '../trie/map.js';
@@ -7,34 +7,34 @@ import { shownText } from '../wire-text.js';
 import type { Automaton } from './automaton.js';
 import type { Condition } from './conditions.js';
 
-/** What a walk reports to somebody who asked; a match in earnest has none. */
+/** Receives the steps of a walk; a normal match has no observer. */
 export interface WalkObserver {
-  /** `failed` is undefined where the candidate takes the request; the walk goes on either way. */
+  /** `failed` is undefined if the candidate matches; the walk continues in any case. */
   candidate(list: number, at: number, failed: 'method' | Condition | undefined): void;
-  /** A candidate that is bound to other listeners: the request must not learn of it, only people who explain. */
+  /** A candidate on other listeners: shown by explain, but never revealed to the client. */
   hidden?(list: number, at: number): void;
   typedRefused(node: number, child: number, automaton: Automaton, start: number, end: number): void;
-  /** Nothing at `node` takes the segment, or (`start` behind the path) the path ends where no route does. */
+  /** Nothing at `node` matches the segment, or (`start` after the path) no route ends here. */
   deadEnd(node: number, start: number, end: number): void;
-  /** All candidates of one host pattern have been shown; those of a less specific one follow. */
+  /** All candidates of one host pattern were shown; those of a less specific one follow. */
   hostDone?(): void;
 }
 
-/** One step of precedence. `only`: nothing else came into question; `none`: no route won. */
+/** One step of precedence. `only`: there was no other candidate; `none`: no route matched. */
 export type DecidedBy = 'none' | 'only' | 'host' | 'path' | 'method' | 'headers' | 'query' | 'order';
 
 export interface TraceSegment {
   readonly kind: StepKind;
-  /** `orders`, `{id:int}`; without the spec's words `{:[0-9]+}`, `{}`, `{...}`. */
+  /** `orders`, `{id:int}`; without the spec `{:[0-9]+}`, `{}`, `{...}`. */
   readonly pattern: string;
-  /** What the request has there. */
+  /** The text in the request. */
   readonly text: string;
 }
 
 export interface NearMiss {
-  /** Index of the route, or of the first of several that it stands for; -1: of none. */
+  /** Index of the route, or of the first of several; -1: none. */
   readonly route: number;
-  /** Pattern as far as the request followed it. */
+  /** The part of the pattern that the request matched. */
   readonly pattern: string;
   /** Host pattern of the route; absent: any. */
   readonly host?: string;
@@ -44,7 +44,7 @@ export interface NearMiss {
 }
 
 export interface MatchTrace {
-  /** As match() returned it. */
+  /** The result of match(). */
   readonly route: number;
   /** Host pattern of the winner; absent: any host. */
   readonly host?: string;
@@ -83,7 +83,7 @@ export class Tracer implements WalkObserver {
       this.#winnerList = list;
       return;
     }
-    // Under another of its hosts or methods the winner is not a rival.
+    // The winner does not compete with its own other hosts and methods.
     const own = this.winner !== 0 && this.map.trie.nodes[at + 1] === this.map.trie.nodes[this.winner + 1];
     if (failed === undefined) {
       if (!own && this.#also.length < MAX_NOTES) this.#also.push({ list, at });
@@ -95,7 +95,7 @@ export class Tracer implements WalkObserver {
     if (failed === 'method') {
       if (own) return;
       const takes = this.map.methodsOf(list, route).join(' or ');
-      this.#refused.push(miss(route, place, 'method', `it takes ${takes}, not ${this.view.method}`));
+      this.#refused.push(miss(route, place, 'method', `it matches ${takes}, not ${this.view.method}`));
     } else {
       const why = `its condition fails: ${failed.describe()}${foundBy(failed, this.view)}`;
       this.#refused.push(miss(route, place, failed.on, why));
@@ -126,7 +126,7 @@ export class Tracer implements WalkObserver {
     const text = this.view.path.slice(start, end);
     const below = place.steps.length === 0 ? 'no route' : `no route below \`${patternText(place.steps)}\``;
     let message = `${below} takes the segment \`${text}\``;
-    if (start > this.view.path.length) message = 'the path ends here, and its routes go on';
+    if (start > this.view.path.length) message = 'the path ends here, but the routes continue';
     else if (text === '') message = `${below} ends with a slash`;
     const miss_ = miss(this.map.firstRoute(node), place, 'segment', message);
     this.#deadEnds.push({ depth: place.steps.length, miss: miss_ });
@@ -139,9 +139,9 @@ export class Tracer implements WalkObserver {
     const misses = [...beaten.map(({ near }) => near), ...this.#refused, ...this.#deadEnds.map((end) => end.miss)];
     const runnerUp = beaten[0];
     const decidedBy = winner === undefined ? 'none' : (runnerUp?.by ?? 'only');
-    let why = runnerUp?.why ?? 'no other route takes this request';
+    let why = runnerUp?.why ?? 'no other route matches this request';
     if (winner === undefined)
-      why = route === -2 ? 'routes take this path, but not this method' : 'no route takes this request';
+      why = route === -2 ? 'routes match this path, but not this method' : 'no route matches this request';
     return {
       route,
       ...(winner?.host === undefined ? {} : { host: winner.host }),
@@ -152,12 +152,12 @@ export class Tracer implements WalkObserver {
     };
   }
 
-  /** Which step of precedence puts the winner before another candidate that takes the request as well. */
+  /** The step of precedence that puts the winner before another matching candidate. */
   #beaten(winner: Place, other: Seen): { by: DecidedBy; why: string; near: NearMiss } {
     const route = this.map.trie.nodes[other.at + 1]!;
     const place = this.map.placeOfList(other.list, route);
     const [by, why] = this.#step(winner, place, other);
-    return { by, why, near: miss(route, place, 'precedence', `it takes the request too, but ${why}`) };
+    return { by, why, near: miss(route, place, 'precedence', `it also matches the request, but ${why}`) };
   }
 
   #step(winner: Place, place: Place, other: Seen): [DecidedBy, string] {
@@ -169,7 +169,7 @@ export class Tracer implements WalkObserver {
       const mine = winner.steps[i]?.kind;
       const theirs = place.steps[i]?.kind;
       if (mine === theirs) continue;
-      if (mine === undefined || theirs === undefined) return ['path', 'a path that ends comes before a tail'];
+      if (mine === undefined || theirs === undefined) return ['path', 'a path without a tail comes before a tail'];
       return ['path', `at segment ${i + 1} ${KIND_NAMES[mine]} comes before ${KIND_NAMES[theirs]}`];
     }
     const words = this.map.trie.nodes;
@@ -177,16 +177,16 @@ export class Tracer implements WalkObserver {
     const theirs = words[other.at]!;
     if (mine !== theirs) {
       const byGet = this.view.method === 'HEAD' && !this.#namesHead(this.#winnerList, this.winner);
-      return ['method', `${byGet ? 'GET, which answers HEAD as well,' : 'a named method'} comes before any method`];
+      return ['method', `${byGet ? 'GET, which also answers HEAD,' : 'a named method'} comes before any method`];
     }
     const named = this.view.method === 'HEAD' && this.#namesHead(this.#winnerList, this.winner);
     if (named && !this.#namesHead(other.list, other.at))
-      return ['method', 'HEAD itself comes before GET, which answers HEAD as well'];
+      return ['method', 'HEAD comes before GET, which also answers HEAD'];
     const [headers, queries] = this.#conditionCounts(this.winner);
     const [otherHeaders, otherQueries] = this.#conditionCounts(other.at);
     if (headers !== otherHeaders) return ['headers', `${headers} header conditions come before ${otherHeaders}`];
     if (queries !== otherQueries) return ['query', `${queries} query conditions come before ${otherQueries}`];
-    return ['order', 'both are equally specific, and the other stands behind it'];
+    return ['order', 'both are equally specific, and this route comes first'];
   }
 
   #namesHead(list: number, candidate: number): boolean {
@@ -205,7 +205,7 @@ export class Tracer implements WalkObserver {
   }
 }
 
-/** What the request has where a condition fails; '' where it has nothing. */
+/** The value in the request for which a condition fails; '' if absent. */
 function foundBy({ on, name }: Condition, view: RequestView): string {
   if (on === 'header') {
     const has = view.header(name);
@@ -231,7 +231,7 @@ function traceSegments(steps: readonly Step[], path: string): TraceSegment[] {
   }));
 }
 
-/** Once a route and reason. A route that was refused with its own method is not refused for its others as well. */
+/** Each route and reason once. A route refused with its own method is not listed again for others. */
 function distinct(misses: readonly NearMiss[]): NearMiss[] {
   const place = (near: NearMiss): string => `${near.route} ${near.host ?? ''}${near.pattern}`;
   const tried = new Set(misses.filter(({ reason }) => reason !== 'method' && reason !== 'segment').map(place));

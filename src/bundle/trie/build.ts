@@ -63,7 +63,7 @@ class TrieWriter {
     return this.#assemble(sections, order.length, roots.find((root) => root.host === undefined)?.node.offset ?? 0);
   }
 
-  /** Gives every node its offset, in depth-first order. */
+  /** Assigns every node its offset, in depth-first order. */
   #layOut(roots: readonly Root[]): TreeNode[] {
     const order: TreeNode[] = [];
     let offset = 1;
@@ -174,7 +174,7 @@ class TrieWriter {
     const known = this.#conditions.get(key);
     if (known !== undefined) return known;
     const op = layout.OPS.indexOf(test.op);
-    if (op < 0) throw new layout.TrieError(`No such condition: ${JSON.stringify(test)}.`);
+    if (op < 0) throw new layout.TrieError(`Unknown condition: ${JSON.stringify(test)}.`);
     let argument = 0;
     let count = 0;
     if (test.op === 'equals' || test.op === 'prefix') argument = this.#strings.intern(test.value);
@@ -266,7 +266,7 @@ function nodeWords(node: TreeNode): number {
 
 const literalWords = (text: string): number => (text.length + 3) >> 2;
 
-/** At least a third of the slots stay empty, so that probing ends soon, and ends. */
+/** At least a third of the slots stay empty, so that probing always ends, and soon. */
 const tableSize = (edges: number): number => (edges < 2 ? edges : powerOfTwo(Math.ceil(edges * 1.5)));
 
 function powerOfTwo(atLeast: number): number {
@@ -291,15 +291,15 @@ export function hashHost(text: string): number {
   return hash;
 }
 
-/** By what is accepted, not by when it was declared. */
+/** Sorts by content, not by order of declaration. */
 const sortedTyped = (typed: NonNullable<TreeNode['typed']>, dfas: readonly Dfa[]): NonNullable<TreeNode['typed']> =>
   typed.length < 2
     ? typed
     : typed.sort((a, b) => compareText(dfas[a.dfa]!.source, dfas[b.dfa]!.source) || a.dfa - b.dfa);
 
 /**
- * Appends the nodes of one tree, parents first, in the order of precedence; without recursion, however deep it is.
- * Sorts each node on the way. Returns the depth of the deepest node.
+ * Appends the nodes of one tree, parents first, in order of precedence, without recursion. Sorts each node. Returns the
+ * depth of the deepest node.
  */
 function preorder(root: TreeNode, order: TreeNode[]): number {
   let deepest = 0;
@@ -321,15 +321,15 @@ function preorder(root: TreeNode, order: TreeNode[]): number {
 }
 
 /**
- * With several typed children at a node the first match found need not be the best: `{a:int}/{x}` may be found before
- * `{b:[0-9a]+}/list`. So every candidate carries its place among all of its trie, by the kinds of its segments from
- * the left, then method, then conditions.
+ * If a node has several typed children, the first match may not be the best: `{a:int}/{x}` may be found before
+ * `{b:[0-9a]+}/list`. So every candidate has a rank within its trie, by the kinds of its segments from the left, then
+ * method, then conditions.
  */
 function rankCandidates(roots: readonly Root[]): void {
   const byKey = new Map<string, Candidate[]>();
   const note = (list: readonly Candidate[], kinds: string): void => {
     for (const candidate of list) {
-      // A space sorts before every kind, so a path that ends beats the tail that goes on with nothing.
+      // A space sorts before every kind, so a path that ends beats an empty tail.
       const key = `${kinds} ${candidate.step}${pad(candidate.headers)}${pad(candidate.queries)}`;
       const equals = byKey.get(key);
       if (equals) equals.push(candidate);

@@ -1,6 +1,6 @@
 /**
- * How a trie lies in its buffer. Little-endian 32-bit words and bytes; every reference is an offset, so the buffer is
- * used where it lies (a file's bytes, a SharedArrayBuffer) and nothing is parsed.
+ * The layout of a trie in its buffer. Little-endian 32-bit words and bytes; every reference is an offset, so the buffer is
+ * used in place (bytes of a file, a SharedArrayBuffer) without parsing.
  *
  *     header      HEADER_WORDS words: magic, format, sizes, and the directory (offset and length in bytes per section)
  *     nodes       words. Word 0 is unused, so that 0 means `none`. A node:
@@ -20,8 +20,8 @@
  *     dfas        DFA_WORDS words each, then all transition tables
  *     pool        bytes: strings, byte classes, accepting states
  *
- * Nodes stand in depth-first order: a child lies behind its parent, and what one match reads lies close together; on
- * large tables a match costs what its cache misses cost.
+ * Nodes are in depth-first order: a child comes after its parent, and the words that one match reads are close together.
+ * With large tables, cache misses dominate the cost of a match.
  */
 
 /** `GWT1`. */
@@ -40,7 +40,7 @@ export const H_DEPTH = 6;
 /** The root for requests of any host; 0: none. */
 export const H_ANY_ROOT = 7;
 export const H_DIRECTORY = 8;
-/** Of all other words: what no check of the structure can see, another literal or another route, shows here. */
+/** Checksum of all other words: detects changes that keep the structure valid, such as another literal or route. */
 export const H_CHECKSUM = 31;
 
 export const SECTIONS = [
@@ -57,7 +57,7 @@ export const SECTIONS = [
 export type SectionName = (typeof SECTIONS)[number];
 
 export const FLAG_IGNORE_TRAILING_SLASH = 1;
-/** Some node has two typed children: candidates below them must be compared by rank. */
+/** A node has two typed children: candidates below must be compared by rank. */
 export const FLAG_SEVERAL_TYPED = 2;
 
 export const N_LEAF = 0;
@@ -69,7 +69,7 @@ export const N_EDGES = 5;
 export const EDGE_WORDS = 4;
 
 export const CANDIDATE_WORDS = 5;
-/** A candidate that takes any method. */
+/** A candidate for any method. */
 export const ANY_METHOD = -1;
 
 export const HOST_WORDS = 4;
@@ -89,7 +89,7 @@ export const FNV_PRIME = 0x01000193;
 /** Where probing starts in a table of `mask + 1` slots. */
 export const slotOf = (hash: number, mask: number): number => (hash ^ (hash >>> 15)) & mask;
 
-/** Of all words but the checksum's own: FNV-1a by words, in which any change of one word changes the sum. */
+/** FNV-1a over all words except the checksum; any change of one word changes the sum. */
 export function checksumOf(words: Int32Array): number {
   let sum = FNV_OFFSET;
   for (let i = 0; i < words.length; i++) if (i !== H_CHECKSUM) sum = Math.imul(sum ^ words[i]!, FNV_PRIME);
@@ -101,7 +101,7 @@ export class TrieError extends Error {
   override readonly name = 'TrieError';
 }
 
-/** The words of a trie are little-endian; a machine that is not cannot read them in place. */
+/** The words of a trie are little-endian, so a big-endian machine cannot read them in place. */
 export function requireLittleEndian(): void {
   if (new Uint8Array(new Uint16Array([1]).buffer)[0] !== 1) {
     throw new TrieError('A trie is little-endian, and this machine is big-endian.');

@@ -1,4 +1,4 @@
-/** Which listeners a candidate of the trie is served on. */
+/** The listeners that serve a candidate of the trie. */
 import type { Trie } from './trie.js';
 
 export class ListenerTable {
@@ -10,7 +10,7 @@ export class ListenerTable {
     for (const [id, name] of trie.listeners.entries()) this.#ids.set(trie.string(name), id);
   }
 
-  /** Whether the listener of this name is in the list at a word offset; one that no route names is in none. */
+  /** Whether the listener with this name is in the list at a word offset. */
   serves(list: number, name: string): boolean {
     const id = this.#ids.get(name);
     if (id === undefined) return false;
@@ -21,7 +21,7 @@ export class ListenerTable {
   }
 }
 
-/** Names of the listeners that the candidate at a word offset is bound to; none: every listener. */
+/** Names of the listeners that serve the candidate at a word offset. Empty: every listener. */
 export function listenersOf(trie: Trie, candidate: number): readonly string[] {
   const list = trie.nodes[candidate + 4]!;
   if (list === 0) return [];

@@ -1,12 +1,11 @@
-/** The trie read backwards, for people: which pattern a node stands for. Built when somebody first asks. */
-
+/** The pattern of each node of a trie, for display. Built on first use. */
 import * as layout from './layout.js';
 import { listenersOf } from './listeners.js';
 import type { Trie } from './trie.js';
 
 export type StepKind = 'literal' | 'typed' | 'param' | 'tail';
 
-/** One segment of a pattern: `orders`, `{id:int}`; without the spec's words `{:[0-9]+}`, `{}`, `{...}`. */
+/** One segment of a pattern: `orders`, `{id:int}`; without the spec `{:[0-9]+}`, `{}`, `{...}`. */
 export interface Step {
   readonly kind: StepKind;
   readonly pattern: string;
@@ -34,7 +33,7 @@ export class TrieMap {
   readonly #words: Int32Array;
   readonly methods: readonly string[];
 
-  /** @param written the match of a route as the spec has it; undefined where nobody knows. */
+  /** @param written the match of a route as written in the spec; undefined if unknown. */
   constructor(
     readonly trie: Trie,
     private readonly written: (route: number) => string | undefined = () => undefined,
@@ -56,7 +55,7 @@ export class TrieMap {
     for (let node = stack.pop(); node !== undefined; node = stack.pop()) this.#visit(node, stack);
   }
 
-  /** Where a node stands, in the words of `route`, else of the first route there. */
+  /** The pattern of a node, as written in `route`, else in the first route there. */
   place(node: number, route = this.firstRoute(node)): Place {
     const place = this.#place(node);
     return { ...place, steps: this.#worded(place.steps, route) };
@@ -72,7 +71,7 @@ export class TrieMap {
     return { root: at, host: this.#hosts.get(at), steps: steps.reverse() };
   }
 
-  /** Where a leaf list stands, in the words of one of its routes. */
+  /** The pattern of a leaf list, as written in one of its routes. */
   placeOfList(list: number, route: number): Place {
     const owner = this.#owners.get(list)!;
     const place = this.#place(owner.node);
@@ -86,7 +85,7 @@ export class TrieMap {
     return steps.map((step, i) => (step.kind === 'literal' ? step : { ...step, pattern: words[i] ?? step.pattern }));
   }
 
-  /** What a route takes in a leaf list, as an error names it: HEAD that comes with GET is not named. */
+  /** The methods of a route in a leaf list, for errors: HEAD that comes with GET is left out. */
   methodsOf(list: number, route: number): readonly string[] {
     const methods: string[] = [];
     for (let i = 0; i < this.#words[list]!; i++) {
@@ -103,7 +102,7 @@ export class TrieMap {
     return match.slice(0, match.indexOf('/')).split(/[ ,]+/).includes('HEAD');
   }
 
-  /** Names of the listeners that a candidate is bound to; none: every listener. */
+  /** Names of the listeners of a candidate. Empty: every listener. */
   listenersOf(candidate: number): readonly string[] {
     return listenersOf(this.trie, candidate);
   }

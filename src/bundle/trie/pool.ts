@@ -1,4 +1,4 @@
-/** What buildTrie writes into: a growing byte pool, and interned strings. */
+/** Buffers of buildTrie: a growing byte pool and interned strings. */
 
 export class BytePool {
   #bytes = new Uint8Array(1024);

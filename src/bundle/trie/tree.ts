@@ -1,4 +1,4 @@
-/** The trie as objects: the form between a TrieIR and its words. */
+/** The trie as objects, between a TrieIR and its words. */
 
 import type { ConditionIR, MatchIR, TrieIR } from '../types.js';
 import { TrieError } from './layout.js';
@@ -14,7 +14,7 @@ export interface Candidate {
   readonly step: number;
   readonly headers: number;
   readonly queries: number;
-  /** Place in the order of precedence of the whole trie; counted only where it is needed. */
+  /** Rank in the whole trie; computed only if needed. */
   rank: number;
 }
 
@@ -24,23 +24,23 @@ interface TypedChild {
   readonly node: TreeNode;
 }
 
-/** A search through so many siblings is faster than a map of them, and most nodes have one child. */
+/** Up to this many siblings are searched linearly; most nodes have one child. */
 const FEW = 8;
 
-// Plain fields: there is a node a segment of the whole spec, and `#fields` make each several times as dear.
+// Plain fields, because `#fields` would make each node several times as expensive, and there is one per segment.
 export class TreeNode {
-  /** Children by literal; sorted by text when the tree is laid out, so that declaration order decides nothing. */
+  /** Children by literal; sorted by text during layout, so that declaration order has no effect. */
   literals: TreeNode[] | undefined;
   private byText: Map<string, TreeNode> | undefined;
-  /** One an automaton; sorted by pattern when it is written. */
+  /** One child per automaton; sorted by pattern during layout. */
   typed: TypedChild[] | undefined;
   param: TreeNode | undefined;
   leaf: Candidate[] | undefined;
   tail: Candidate[] | undefined;
-  /** Word offset in the nodes section; set when the tree is laid out. */
+  /** Word offset in the nodes section; set during layout. */
   offset = 0;
 
-  /** @param text of the literal that leads here; '' for other nodes. */
+  /** @param text literal of the edge to this node; '' for other kinds. */
   constructor(readonly text: string) {}
 
   literal(text: string): TreeNode {
@@ -74,7 +74,7 @@ export class TreeNode {
     return node;
   }
 
-  /** Puts what declaration order has left as it came into its own order. */
+  /** Sorts everything that is still in declaration order. */
   sort(): void {
     if (this.literals !== undefined && this.literals.length > 1) this.literals.sort(byText);
     if (this.leaf !== undefined) orderList(this.leaf);
@@ -88,7 +88,7 @@ export interface Tree {
   readonly routeCount: number;
 }
 
-/** One tree a host pattern, as declared: nodes are sorted when they are laid out. Linear in the segments of all matches. */
+/** One tree per host pattern, in declaration order; nodes are sorted during layout. Linear in all segments. */
 export function growTree(ir: TrieIR): Tree {
   const roots = new Map<string | undefined, TreeNode>();
   const same = firstOfEqualDfas(ir);
@@ -124,7 +124,7 @@ function addCandidates(root: TreeNode, match: MatchIR, same: readonly number[], 
   node.leaf = joined(node.leaf, candidatesOf(match));
 }
 
-/** The new list itself where there is none: most leaves have one route, and a list that grew has room to spare. */
+/** Returns a new list if there is none: most leaves have one route, and a grown list would waste memory. */
 function joined(list: Candidate[] | undefined, more: Candidate[]): Candidate[] {
   if (list === undefined) return more;
   list.push(...more);
@@ -133,11 +133,11 @@ function joined(list: Candidate[] | undefined, more: Candidate[]): Candidate[] {
 
 function dfaOf(same: readonly number[], index: number): number {
   const dfa = same[index];
-  if (dfa === undefined) throw new TrieError(`There is no automaton ${index}.`);
+  if (dfa === undefined) throw new TrieError(`Unknown automaton ${index}.`);
   return dfa;
 }
 
-/** Automata with equal tables count as one, so that `{a:int}` and `{b:int}` lead to one node. */
+/** Automata with equal tables are treated as one, so that `{a:int}` and `{b:int}` share a node. */
 function firstOfEqualDfas(ir: TrieIR): number[] {
   const seen = new Map<string, number>();
   return ir.dfas.map((dfa, index) => {

@@ -1,4 +1,4 @@
-/** The trie as it lies in its buffer: opened in place, over a file's bytes or shared memory alike. */
+/** Opens a trie in place, over the bytes of a file or shared memory. */
 import * as layout from './layout.js';
 import { type TrieSections, verifyTrie } from './verify.js';
 
@@ -6,14 +6,14 @@ export { buildTrie } from './build.js';
 export { TrieError } from './layout.js';
 
 export interface TrieOptions {
-  /** This process has verified the very same bytes already (another thread shares them): do not walk them again. */
+  /** This process has already verified the same bytes (shared by another thread): skip the check. */
   readonly verified?: boolean;
 }
 
 export class Trie implements TrieSections {
   readonly header: Int32Array;
   readonly nodes: Int32Array;
-  /** The nodes section byte by byte: literals stand in it. */
+  /** The nodes section as bytes, for its literals. */
   readonly nodeBytes: Uint8Array;
   readonly hosts: Int32Array;
   readonly methods: Int32Array;
@@ -26,9 +26,8 @@ export class Trie implements TrieSections {
   readonly dfaCount: number;
 
   /**
-   * Views of `buffer`, whose words stay where they are. Verifies that no match in them can leave the buffer or fail to
-   * end, so the bytes may come from anywhere.
-   * @throws TrieError for bytes that are no trie, of another format, or damaged; and on a big-endian machine.
+   * Creates views of `buffer`. Verifies that every match ends and stays within the buffer, so untrusted bytes are safe.
+   * @throws TrieError for bytes that are not a trie, have another format, or are damaged; and on a big-endian machine.
    */
   static open(buffer: ArrayBufferLike, options: TrieOptions = {}): Trie {
     layout.requireLittleEndian();
@@ -39,15 +38,17 @@ export class Trie implements TrieSections {
 
   private constructor(readonly buffer: ArrayBufferLike) {
     const size = layout.HEADER_WORDS * 4;
-    if (buffer.byteLength < size) throw new layout.TrieError('The trie is cut: it has no header.');
+    if (buffer.byteLength < size) throw new layout.TrieError('The trie is truncated: it has no header.');
     this.header = new Int32Array(buffer, 0, layout.HEADER_WORDS);
-    if (this.header[layout.H_MAGIC] !== layout.TRIE_MAGIC) throw new layout.TrieError('These bytes are no trie.');
+    if (this.header[layout.H_MAGIC] !== layout.TRIE_MAGIC) throw new layout.TrieError('These bytes are not a trie.');
     const format = this.header[layout.H_FORMAT];
     if (format !== layout.TRIE_FORMAT) {
       throw new layout.TrieError(`The trie has format ${format}; this gw reads format ${layout.TRIE_FORMAT}.`);
     }
     if (this.header[layout.H_BYTES] !== buffer.byteLength) {
-      throw new layout.TrieError(`The trie is cut: ${buffer.byteLength} bytes of ${this.header[layout.H_BYTES]}.`);
+      throw new layout.TrieError(
+        `The trie is truncated: ${buffer.byteLength} bytes of ${this.header[layout.H_BYTES]}.`,
+      );
     }
     this.nodes = this.#words('nodes');
     this.nodeBytes = new Uint8Array(buffer, this.nodes.byteOffset, this.nodes.byteLength);
@@ -72,7 +73,7 @@ export class Trie implements TrieSections {
     return this.header[layout.H_NODES]!;
   }
 
-  /** Segments of the longest route, its tail not counted. */
+  /** Number of segments of the longest route, without its tail. */
   get depth(): number {
     return this.header[layout.H_DEPTH]!;
   }
@@ -91,7 +92,7 @@ export class Trie implements TrieSections {
   #words(name: layout.SectionName): Int32Array {
     const { at, length } = this.#section(name);
     if (at % 4 !== 0 || length % 4 !== 0)
-      throw new layout.TrieError(`The trie is damaged: section ${name} is not whole.`);
+      throw new layout.TrieError(`The trie is damaged: section ${name} is incomplete.`);
     return new Int32Array(this.buffer, at, length / 4);
   }
 
@@ -106,7 +107,7 @@ export class Trie implements TrieSections {
   }
 }
 
-/** The records end where the first automaton's transitions begin. */
+/** The records end where the transitions of the first automaton begin. */
 function countDfas(dfas: Int32Array): number {
   if (dfas.length < layout.DFA_WORDS) return 0;
   const first = dfas[3]!;
@@ -116,6 +117,6 @@ function countDfas(dfas: Int32Array): number {
   return first / layout.DFA_WORDS;
 }
 
-/** slice() copies: a decoder does not read shared memory. */
+/** slice() copies, because a text decoder cannot read shared memory. */
 const decode = (bytes: Uint8Array, at: number, length: number): string =>
   new TextDecoder().decode(bytes.slice(at, at + length));

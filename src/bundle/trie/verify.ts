@@ -1,8 +1,7 @@
 /**
- * Proof, once at open, that matching in these words ends and stays within them: every offset is in bounds, every node
- * has one parent and lies behind it (so a match visits a node at most once), every probed table has an empty slot, and
- * what stands in such a table is found there by its hash. Last the checksum: it shows what is well-formed and was not
- * written so.
+ * Verifies once, at open, that matching ends and stays within these words: every offset is in bounds, every node has one
+ * parent and comes after it (so a match visits a node at most once), every probed table has an empty slot, and every entry
+ * is found by its hash. Finally the checksum detects changes that are well-formed.
  */
 import * as layout from './layout.js';
 
@@ -17,11 +16,11 @@ export interface TrieSections {
   readonly lists: Int32Array;
   readonly dfas: Int32Array;
   readonly pool: Uint8Array;
-  /** Automata; their records lie at the head of `dfas`. */
+  /** Number of automata; their records are at the start of `dfas`. */
   readonly dfaCount: number;
 }
 
-/** @throws TrieError naming the first thing that is wrong. */
+/** @throws TrieError with the first error. */
 export function verifyTrie(trie: TrieSections): void {
   verifyStrings(trie);
   verifyConditions(trie);
@@ -31,7 +30,7 @@ export function verifyTrie(trie: TrieSections): void {
   if (anyRoot !== 0) roots.push(anyRoot);
   new NodeVerifier(trie).verify(roots);
   const words = new Int32Array(trie.header.buffer, trie.header.byteOffset, trie.header[layout.H_BYTES]! / 4);
-  check(layout.checksumOf(words) === trie.header[layout.H_CHECKSUM], 'its checksum is another one');
+  check(layout.checksumOf(words) === trie.header[layout.H_CHECKSUM], 'its checksum does not match');
 }
 
 function check(holds: boolean, what: string): asserts holds {
@@ -69,7 +68,7 @@ function verifyConditions({ conditions, lists, strings, dfaCount }: TrieSections
 
 function verifyList(lists: Int32Array, at: number, limit: number): void {
   check(isIndex(at, lists.length) && within(at + 1, lists[at]!, lists.length), 'a list is out of bounds');
-  for (let i = at + 1; i <= at + lists[at]!; i++) check(isIndex(lists[i]!, limit), 'a list names what is not there');
+  for (let i = at + 1; i <= at + lists[at]!; i++) check(isIndex(lists[i]!, limit), 'a list entry is out of bounds');
 }
 
 function verifyDfas({ dfas, dfaCount, pool, strings }: TrieSections): void {
@@ -95,13 +94,13 @@ function hostRoots({ hosts, strings, pool }: TrieSections): number[] {
   for (let i = 0; i < hosts.length; i += layout.HOST_WORDS) {
     const kind = hosts[i + 1]!;
     if (kind === 0) continue;
-    check(kind === layout.HOST_EXACT || kind === layout.HOST_WILDCARD, 'a host is of no kind');
+    check(kind === layout.HOST_EXACT || kind === layout.HOST_WILDCARD, 'a host has an unknown kind');
     check(isIndex(hosts[i + 2]!, strings.length / 2), 'a host has no name');
     const [from, length] = strings.subarray(hosts[i + 2]! * 2);
     const hash = hashBytes(pool.slice(from, from! + length!).reverse());
-    check(hash === hosts[i], 'a host has another hash');
+    check(hash === hosts[i], 'the hash of a host does not match');
     for (let slot = layout.slotOf(hash, slots - 1); slot !== i / layout.HOST_WORDS; slot = (slot + 1) & (slots - 1))
-      check(hosts[slot * layout.HOST_WORDS + 1] !== 0, 'a host is not where its hash leads');
+      check(hosts[slot * layout.HOST_WORDS + 1] !== 0, 'a host is not at its hash');
     roots.push(hosts[i + 3]!);
   }
   check(slots === 0 || roots.length < slots, 'the host table is full');
@@ -139,8 +138,8 @@ class NodeVerifier {
       this.#leaf(this.#words[node + layout.N_LEAF]!);
       this.#leaf(this.#words[node + layout.N_TAIL]!);
     }
-    // What a matcher allocates follows from this.
-    check(deepest === found, 'it is not as deep as it says');
+    // Bounds the allocation of a matcher.
+    check(deepest === found, 'its depth does not match');
   }
 
   #push(node: number, parent: number, depth: number): void {
@@ -170,15 +169,15 @@ class NodeVerifier {
     check(slots < 2 || empty > 0, 'an edge table is full');
   }
 
-  /** Probing for the literal of slot `i` ends there. */
+  /** Probing for the literal of slot `i` finds that slot. */
   #findable(table: number, mask: number, i: number): void {
     const words = this.#words;
     const at = table + i * layout.EDGE_WORDS;
     const first = words.byteOffset + words[at + 2]!;
     const hash = hashBytes(new Uint8Array(words.buffer, first, words[at + 3]!));
-    check(hash === words[at], 'a literal has another hash');
+    check(hash === words[at], 'the hash of a literal does not match');
     for (let slot = layout.slotOf(hash, mask); slot !== i; slot = (slot + 1) & mask)
-      check(words[table + slot * layout.EDGE_WORDS + 1] !== 0, 'a literal is not where its hash leads');
+      check(words[table + slot * layout.EDGE_WORDS + 1] !== 0, 'a literal is not at its hash');
   }
 
   #typed(node: number, depth: number, several: boolean): void {
@@ -187,7 +186,7 @@ class NodeVerifier {
     check(isIndex(list, this.#words.length), 'a typed list is out of bounds');
     const count = this.#words[list]!;
     check(count >= 0 && within(list + 1, count * 2, this.#words.length), 'a typed list is out of bounds');
-    check(several || count < 2, 'several typed children are not announced');
+    check(several || count < 2, 'several typed children are not marked');
     for (let i = list + 1; i < list + 1 + count * 2; i += 2) {
       check(isIndex(this.#words[i]!, this.trie.dfaCount), 'a typed child has no automaton');
       this.#push(this.#words[i + 1]!, node, depth + 1);
@@ -209,7 +208,7 @@ class NodeVerifier {
       check(isIndex(this.#words[i + 1]!, header[layout.H_ROUTES]!), 'a candidate has no route');
       const conditionList = this.#words[i + 2]!;
       if (conditionList !== 0) verifyList(lists, conditionList, conditions.length / layout.CONDITION_WORDS);
-      // An empty list would hide the route from every listener; the builder writes 0 for `every listener`.
+      // An empty list would hide the route from all listeners; 0 means every listener.
       const listenerList = this.#words[i + 4]!;
       if (listenerList !== 0) {
         verifyList(lists, listenerList, listeners.length);

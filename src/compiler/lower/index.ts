@@ -1,4 +1,4 @@
-/** Model -> IR: names become indices, written units become what the data plane computes with. */
+/** Model -> IR: names become indices, units become numbers. */
 import type { ConsumerEntry, ListenerEntry, PlanEntry, Program, ServiceEntry } from '../../bundle/types.js';
 import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../../spec/model.js';
 import { given, type Ir } from '../ir.js';
@@ -11,7 +11,7 @@ export function lower(model: Model): Ir {
   return { program: lowerProgram(model), dfas, routes };
 }
 
-// Keys stand in order of their code units here and below, so that the canonical text needs no sorting.
+// Keys here and below are sorted by code units, so that the canonical text needs no sorting.
 function lowerProgram(model: Model): Omit<Program, 'routes' | 'policies'> {
   const { accessLog, admin, normalize, overload } = model;
   return {

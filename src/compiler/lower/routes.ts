@@ -1,4 +1,4 @@
-/** Routes: their match for the trie, their entry for the program, their policies in the order they run. */
+/** Lowers routes: match for the trie, entry for the program, policies in chain order. */
 import { normalizeLiteral } from '../../bundle/normalize.js';
 import {
   type ConditionIR,
@@ -37,7 +37,7 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
   return { routes, dfas: dfas.all };
 }
 
-/** A pattern's automaton follows from its source alone, so one source is one automaton. */
+/** Automata by source: equal sources have the same automaton. */
 class DfaTable {
   readonly all: Dfa[] = [];
   readonly #bySource = new Map<string, number>();
@@ -50,7 +50,7 @@ class DfaTable {
   }
 }
 
-/** What of the model says enough already is taken as it is: most segments of most specs. */
+/** Returns the segment of the model itself if it needs no change, as most do. */
 function lowerSegment(segment: SegmentModel, dfas: DfaTable): SegmentIR {
   if (segment.kind === 'typed') return { kind: 'typed', name: segment.name, dfa: dfas.index(segment.dfa) };
   if (segment.kind !== 'literal') return segment;
@@ -67,7 +67,7 @@ function lowerCondition({ on, name, test }: ConditionModel, dfas: DfaTable): Con
   return { on, name, test: test.op === 'matches' ? { op: 'matches', dfa: dfas.index(test.dfa) } : test };
 }
 
-// Keys in order of their code units: see lower.ts.
+// Keys sorted by code units: see index.ts.
 function lowerRoute(
   route: RouteModel,
   params: readonly string[],
@@ -83,7 +83,7 @@ function lowerRoute(
     timeout: route.timeout,
   };
   const { listeners, maxBody, reply, rewrite, stripPrefix, without } = route;
-  // Most routes have none of these, and an object of one shape costs a fraction of one with parts spread into it.
+  // Most routes have none of these, and an object of one shape is much cheaper than spreading parts.
   const bound = listeners.length + without.length > 0;
   if (!bound && maxBody === undefined && reply === undefined && rewrite === undefined && stripPrefix === undefined)
     return entry;
@@ -100,13 +100,13 @@ function lowerRoute(
   };
 }
 
-/** A text says what it is, with policies on the route or without. */
+/** Adds a content type for text, unless the spec sets one; independent of policies. */
 function lowerReply({ body, headers, status }: NonNullable<RouteModel['reply']>): ReplyEntry {
   const typed = body === '' || Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
   return { body, headers: typed ? headers : { ...headers, 'content-type': 'text/plain; charset=utf-8' }, status };
 }
 
-/** In order of their code units; undefined for none. */
+/** Names sorted by code units; undefined if there are none. */
 const namesOf = (entities: readonly { readonly name: string }[]): readonly string[] | undefined =>
   entities.length === 0 ? undefined : entities.map(({ name }) => name).sort();
 
@@ -129,10 +129,10 @@ function sourceOfRoute(route: RouteModel): SourceRef {
   return refOf(from === 'default' ? 'spec' : from, route.span);
 }
 
-/** A prefix is taken off normal paths, so it must be in their form. */
+/** Normalises a prefix, because it is removed from normalised paths. */
 const normalizePrefix = (prefix: string): string => prefix.split('/').map(normalizeLiteral).join('/');
 
-/** Phases in order; within a phase as written, outermost group first. A policy named twice runs once. */
+/** Policies in chain order: by phase, within a phase as written, outermost group first. Each policy runs once. */
 function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>): readonly PolicyIR[] {
   if (route.policies.length === 0) return [];
   const chain = new Set<PolicyIR>();
@@ -143,7 +143,7 @@ function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>
   return [...chain].sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase));
 }
 
-/** Each policy once, whatever the number of routes that carry it. */
+/** Compiles each policy once, independent of the number of routes that use it. */
 function compilePolicies(model: Model, params: readonly (readonly string[])[]): Map<PolicyModel, PolicyIR> {
   const carriers = new Map<PolicyModel, { name: string; params: readonly string[] }[]>();
   for (const [index, route] of model.routes.entries()) {
@@ -180,7 +180,7 @@ function lowerPolicy(policy: PolicyModel, context: PolicyContext): PolicyIR {
   };
 }
 
-/** A decoded config as JSON: what is undefined is left out, and keys are in order. */
+/** A decoded config as JSON, without undefined values and with sorted keys. */
 function plainTable(config: unknown): { readonly [key: string]: Json } {
   const plain = toJson(config);
   return typeof plain === 'object' && plain !== null && !isList(plain) ? plain : {};

@@ -1,4 +1,4 @@
-/** Routes that provably never match take no place in the bundle. */
+/** Drops routes that provably never match. */
 import { normalizePath } from '../../bundle/normalize.js';
 import type { ConditionIR, ConditionTest, Dfa, NormalizeEntry, SegmentIR } from '../../bundle/types.js';
 import { counted } from '../../plural.js';
@@ -6,10 +6,10 @@ import { type Ir, type Pass, passStats, type RouteIR } from '../ir.js';
 
 /**
  * Drops a route when
- * - a literal of its path is none that a normalised path can have,
- * - an automaton of it accepts nothing, or
+ * - a literal of its path cannot occur in a normalised path,
+ * - one of its automata accepts nothing,
  * - two of its conditions exclude each other, or
- * - every method of it is taken already by routes of the very same host, path and conditions.
+ * - routes with the same host, path and conditions already take all its methods.
  */
 export const dropDeadRoutes: Pass = (ir) => {
   const taken = new Set<string>();
@@ -46,7 +46,7 @@ function isNormal(text: string, last: boolean, rules: NormalizeEntry): boolean {
   return normalizePath(path, rules) === path;
 }
 
-/** No accepting state can be reached from the start. */
+/** Whether no accepting state is reachable from the start. */
 function acceptsNothing(dfa: Dfa): boolean {
   const seen = new Set([0]);
   for (const state of seen) {
@@ -56,7 +56,7 @@ function acceptsNothing(dfa: Dfa): boolean {
   return true;
 }
 
-/** A header has one value to the tests. A query parameter may be repeated, so there only `absent` excludes others. */
+/** A header has one value in tests. A query parameter may be repeated, so only `absent` excludes other tests. */
 function contradict(conditions: readonly ConditionIR[]): boolean {
   for (let i = 1; i < conditions.length; i++) {
     for (let k = 0; k < i; k++) {
@@ -84,7 +84,7 @@ function mayBe(value: string, test: ConditionTest): boolean {
   return valuesOf(test)?.includes(value) ?? true;
 }
 
-/** Notes what the route takes; false when there is nothing that was not taken before. */
+/** Records what the route takes; false if all of it was taken before. */
 function takesAny({ match: { hosts, ...match } }: RouteIR, taken: Set<string>): boolean {
   const conditions =
     match.conditions.length === 0 ? '' : JSON.stringify([...match.conditions].map(conditionText).sort());
@@ -95,7 +95,7 @@ function takesAny({ match: { hosts, ...match } }: RouteIR, taken: Set<string>): 
   for (const host of hosts.length === 0 ? [''] : hosts) {
     for (const method of match.methods.length === 0 ? ['*'] : match.methods) {
       const key = `${method} ${host} ${path}`;
-      // What is taken on every listener is taken on each.
+      // A route on every listener also takes the requests on each one.
       if (taken.has(key)) continue;
       if (match.listeners === undefined) taken.add(key);
       else for (const listener of match.listeners) taken.add(`${key} ${listener}`);
@@ -107,7 +107,7 @@ function takesAny({ match: { hosts, ...match } }: RouteIR, taken: Set<string>): 
 const conditionText = (condition: ConditionIR): string =>
   JSON.stringify([condition.on, condition.name, condition.test]);
 
-/** What a segment takes, without its name. No literal in normal form holds a brace. */
+/** What a segment matches, without its name. No literal in normal form contains a brace. */
 function shape(segment: SegmentIR): string {
   switch (segment.kind) {
     case 'literal':

@@ -1,4 +1,4 @@
-/** A policy whose compile() returned no settings does nothing: it takes no step in any chain. */
+/** Drops policies whose compile() returned no settings: they have no effect. */
 import { counted } from '../../plural.js';
 import { type Pass, passStats } from '../ir.js';
 

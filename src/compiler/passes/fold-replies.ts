@@ -1,10 +1,10 @@
-/** A reply that no policy can edit is written out at compile time: the head as it goes on the wire. */
+/** Serializes the head of replies that no policy can edit. */
 import { STATUS_CODES } from 'node:http';
 import type { ReplyEntry } from '../../bundle/types.js';
 import { counted } from '../../plural.js';
 import { type Pass, passStats } from '../ir.js';
 
-/** Statuses that never have a body, RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. 205 says content-length 0. */
+/** Statuses that never have a body, RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. 205 has content-length 0. */
 const WITHOUT_BODY = new Set([204, 304]);
 
 export const foldReplies: Pass = (ir) => {

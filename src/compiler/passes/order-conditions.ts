@@ -1,10 +1,10 @@
-/** All conditions of a route must hold, so the order is free: the cheapest to refuse come first. */
+/** Sorts the conditions of a route by cost; all must hold, so their order is free. */
 import { canonicalJson } from '../../bundle/canonical.js';
 import type { ConditionIR } from '../../bundle/types.js';
 import { counted } from '../../plural.js';
 import { type Pass, passStats } from '../ir.js';
 
-/** A header is one lookup; a query has to be read. */
+/** A header needs one lookup; a query must be scanned. */
 const SUBJECTS: readonly ConditionIR['on'][] = ['header', 'query'];
 const TESTS: readonly ConditionIR['test']['op'][] = ['absent', 'present', 'equals', 'prefix', 'one-of', 'matches'];
 
@@ -28,7 +28,7 @@ function byCost(a: ConditionIR, b: ConditionIR): number {
   return (
     SUBJECTS.indexOf(a.on) - SUBJECTS.indexOf(b.on) ||
     TESTS.indexOf(a.test.op) - TESTS.indexOf(b.test.op) ||
-    // Equal cost: by what they say, so that the order they were written in decides nothing.
+    // Equal cost: by content, so that the written order has no effect.
     (canonicalJson(a) < canonicalJson(b) ? -1 : 1)
   );
 }

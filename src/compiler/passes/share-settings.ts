@@ -1,6 +1,6 @@
 /**
- * Equal policies that stand in place on several routes become one, so that a generation builds one instance and the
- * bundle holds one entry. Only policies without state: two limits with equal numbers are still two limits.
+ * Merges equal policies that are written in place on several routes, so that a generation builds one instance and the bundle
+ * contains one entry. Only policies without state: two limits with equal numbers are still two limits.
  */
 import { counted } from '../../plural.js';
 import { type Pass, type PolicyIR, passStats } from '../ir.js';
@@ -12,7 +12,7 @@ export const shareSettings: Pass = (ir) => {
     for (const policy of route.policies) {
       if (!policy.mergeable || seen.has(policy)) continue;
       seen.add(policy);
-      // Not canonical: one declaration writes its settings in one order of keys, and configs are in order.
+      // Plain JSON is enough: settings of one declaration have one order of keys, and configs are sorted.
       const key = JSON.stringify([policy.use, policy.settings, policy.config]);
       const group = groups.get(key);
       if (group) group.push(policy);
@@ -22,7 +22,7 @@ export const shareSettings: Pass = (ir) => {
   const merged = new Map<PolicyIR, PolicyIR>();
   for (const group of groups.values()) {
     if (group.length < 2) continue;
-    // The name says that no single route has it; its origins are those of the first place.
+    // The name shows that several routes share it; origins are those of the first place.
     const one: PolicyIR = { ...group[0]!, name: `*/${group[0]!.use}` };
     for (const policy of group) merged.set(policy, one);
   }

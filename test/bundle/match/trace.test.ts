@@ -64,10 +64,10 @@ test('the reason for HEAD tells HEAD itself from a GET that answers it', () => {
     const found = matcherOf(matches).trace(view('HEAD /a'), (route) => matches[route]);
     return [found.route, found.decidedBy, found.why];
   };
-  const head = 'HEAD itself comes before GET, which answers HEAD as well';
+  const head = 'HEAD comes before GET, which also answers HEAD';
   assert.equal(by('GET /a', 'HEAD /a'), [1, 'method', head]);
   assert.equal(by('GET,POST /a', 'GET,HEAD /{x}', 'HEAD /a', '/a'), [2, 'method', head]);
-  assert.equal(by('/a', 'GET /a'), [1, 'method', 'GET, which answers HEAD as well, comes before any method']);
+  assert.equal(by('/a', 'GET /a'), [1, 'method', 'GET, which also answers HEAD, comes before any method']);
   assert.equal(by('/a', 'GET,HEAD /a'), [1, 'method', 'a named method comes before any method']);
 });
 
@@ -102,10 +102,10 @@ test('each step of precedence is named', () => {
   assert.equal(by(equal, 'GET /a', { x: '', y: '' }).slice(0, 2), [0, 'order']);
 });
 
-test('a path that ends comes before a tail that takes nothing', () => {
+test('a path without a tail comes before a tail that takes nothing', () => {
   const trace = matcherOf(['/a/{x...}', '/a'], 'ignore').trace(view('GET /a'));
   assert.is(trace.route, 1);
-  assert.is(trace.why, 'a path that ends comes before a tail');
+  assert.is(trace.why, 'a path without a tail comes before a tail');
 });
 
 test('near misses say why they lost', () => {
@@ -124,7 +124,7 @@ test('near misses say why they lost', () => {
   assert.equal(misses, [
     '0 type: `abc` is no `{:[0-9]+}`',
     '2 header: its condition fails: header x-beta is present',
-    '1 method: it takes POST, not GET',
+    '1 method: it matches POST, not GET',
     '3 query: its condition fails: query debug is "1"',
   ]);
 });
@@ -142,7 +142,9 @@ test('dead ends: an unknown segment, a last slash, a path that ends too early', 
   assert.equal(traced(['/orders/new'], 'GET /orders/').misses, [
     '0 segment: no route below `/orders` ends with a slash',
   ]);
-  assert.equal(traced(['/orders/new'], 'GET /orders').misses, ['0 segment: the path ends here, and its routes go on']);
+  assert.equal(traced(['/orders/new'], 'GET /orders').misses, [
+    '0 segment: the path ends here, but the routes continue',
+  ]);
   assert.equal(traced(['/orders'], 'GET /order').misses, ['0 segment: no route takes the segment `order`']);
   assert.equal(traced([], 'GET /').misses, []);
 });
@@ -150,8 +152,8 @@ test('dead ends: an unknown segment, a last slash, a path that ends too early', 
 test('405 is told apart', () => {
   const { route, why, misses } = traced(['GET /a', 'PUT /a'], 'POST /a');
   assert.is(route, -2);
-  assert.is(why, 'routes take this path, but not this method');
-  assert.equal(misses, ['0 method: it takes GET, not POST', '1 method: it takes PUT, not POST']);
+  assert.is(why, 'routes match this path, but not this method');
+  assert.equal(misses, ['0 method: it matches GET, not POST', '1 method: it matches PUT, not POST']);
 });
 
 test('near misses are bounded', () => {
@@ -195,7 +197,7 @@ test('patterns are shown in the words of the spec', () => {
   const lost = matcher.trace(view('DELETE h.test/orders/x/a'), (route) => written[route]);
   assert.is(lost.nearMisses.find(({ reason }) => reason === 'type')!.message, '`x` is no `{id:int}`');
   const method = matcher.trace(view('DELETE h.test/orders/7/a'), (route) => written[route]);
-  assert.is(method.nearMisses.find(({ reason }) => reason === 'method')!.message, 'it takes GET or POST, not DELETE');
+  assert.is(method.nearMisses.find(({ reason }) => reason === 'method')!.message, 'it matches GET or POST, not DELETE');
 });
 
 test('a query condition that fails shows the first value of a repeated parameter', () => {
