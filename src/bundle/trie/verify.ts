@@ -42,7 +42,7 @@ const within = (at: number, length: number, total: number): boolean => at >= 0 &
 const isIndex = (value: number, count: number): boolean => value >= 0 && value < count;
 
 function verifyStrings({ strings, pool, methods, listeners }: TrieSections): void {
-  check(strings.length % 2 === 0, 'the string table is cut');
+  check(strings.length % 2 === 0, 'the string table is truncated');
   for (let i = 0; i < strings.length; i += 2)
     check(within(strings[i]!, strings[i + 1]!, pool.length), 'a string is out of bounds');
   for (const method of methods) check(isIndex(method, strings.length / 2), 'a method has no name');
@@ -50,7 +50,7 @@ function verifyStrings({ strings, pool, methods, listeners }: TrieSections): voi
 }
 
 function verifyConditions({ conditions, lists, strings, dfaCount }: TrieSections): void {
-  check(conditions.length % layout.CONDITION_WORDS === 0, 'the condition table is cut');
+  check(conditions.length % layout.CONDITION_WORDS === 0, 'the condition table is truncated');
   const stringCount = strings.length / 2;
   for (let i = 0; i < conditions.length; i += layout.CONDITION_WORDS) {
     const [on, name, op, argument, count] = conditions.subarray(i, i + layout.CONDITION_WORDS);
