@@ -68,7 +68,7 @@ async function everyoneElse(port: number, stop: () => boolean): Promise<Answers>
 const at = (sorted: readonly number[], share: number): number =>
   Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0);
 
-function told(what: string, { latencies, failed }: Answers): void {
+function report(what: string, { latencies, failed }: Answers): void {
   const [half, late, most] = [0.5, 0.99, 1].map((share) => at(latencies, share));
   console.log(`      ${what}: ${latencies.length} exchanges, p50 ${half} ms, p99 ${late} ms, most ${most} ms`);
   assert.equal(failed.slice(0, 5), [], `${what}: ${failed.length} of ${latencies.length} failed`);
@@ -100,11 +100,11 @@ for (const { what, addressOf, service } of [
         .then(() => {
           arrived = true;
         });
-      told('while they arrive', await everyoneElse(port, () => arrived));
+      report('while they arrive', await everyoneElse(port, () => arrived));
       await arriving;
       const until = performance.now() + ASKING;
       const after = await everyoneElse(port, () => performance.now() > until);
-      told('while they are there', after);
+      report('while they are there', after);
       const { size, ended, statuses } = crowd;
       console.log(`      of the slow ones ${size} are left, ${ended} ended: ${JSON.stringify([...statuses])}`);
       assert.ok(size > 1000, `${size} slow clients are left`);

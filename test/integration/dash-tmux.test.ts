@@ -1,4 +1,4 @@
-/** The dashboard as people see it: in a terminal of tmux, against a gateway that comes and goes. */
+/** The dashboard in a tmux terminal, against a gateway that stops and restarts. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ const hasTmux = spawnSync('tmux', ['-V']).status === 0;
 
 interface OpenOptions {
   readonly env?: Record<string, string>;
-  /** After it was put to sleep, the shell waits for wake() and goes on with it. */
+  /** After a suspend, the shell waits for wake() and continues it. */
   readonly wake?: boolean;
 }
 
@@ -34,7 +34,7 @@ class Terminal {
     });
   }
 
-  /** Starts `gw dash` in a shell that says how it ended. */
+  /** Starts `gw dash` in a shell that prints its exit code. */
   open(size: { columns: number; rows: number }, options: OpenOptions = {}): void {
     const all = { LC_ALL: 'C.UTF-8', GW_RUNTIME_DIR: this.folder, ...options.env };
     const variables = Object.entries(all).map(([name, value]) => `${name}='${value}'`);
@@ -127,7 +127,7 @@ async function inTerminal(work: (terminal: Terminal) => Promise<void>): Promise<
 
 const run = onlyWhere(hasTmux, 'tmux is not installed: the dashboard is not tried in a terminal', test);
 
-run('keys switch views, a filter filters, the screen follows the size, q gives the terminal back', async () => {
+run('keys switch views, a filter applies, the screen follows the size, q restores the terminal', async () => {
   await inTerminal(async (terminal) => {
     await terminal.gateway();
     terminal.open({ columns: 80, rows: 24 });
@@ -163,12 +163,12 @@ run('keys switch views, a filter filters, the screen follows the size, q gives t
   });
 });
 
-run('comes back when the gateway restarts, as another process with another socket', async () => {
+run('reconnects after a restart of the gateway as another process with another socket', async () => {
   await inTerminal(async (terminal) => {
     const first = await terminal.gateway();
     terminal.open({ columns: 100, rows: 30 });
     await terminal.shows(/● live[\s\S]*get-order/);
-    // Killed: it cannot take its entry and socket away.
+    // Killed, so it cannot remove its entry and socket.
     first.kill('SIGKILL');
     await terminal.shows(/was ready .*✗ stale \d+s, reconnecting/);
     assert.match(terminal.screen(), /get-order/, 'the last data stays');
@@ -178,7 +178,7 @@ run('comes back when the gateway restarts, as another process with another socke
   });
 });
 
-run('SIGTERM gives the terminal back', async () => {
+run('SIGTERM restores the terminal', async () => {
   await inTerminal(async (terminal) => {
     await terminal.gateway();
     terminal.open({ columns: 80, rows: 24 });
@@ -188,7 +188,7 @@ run('SIGTERM gives the terminal back', async () => {
   });
 });
 
-run('r reloads, ctrl-l draws again, ctrl-z suspends until the shell continues it', async () => {
+run('r reloads, ctrl-l redraws, ctrl-z suspends until the shell continues it', async () => {
   await inTerminal(async (terminal) => {
     await terminal.gateway();
     terminal.open({ columns: 80, rows: 24 }, { wake: true });
@@ -208,7 +208,7 @@ run('r reloads, ctrl-l draws again, ctrl-z suspends until the shell continues it
   });
 });
 
-run('a crash gives the terminal back before it is reported', async () => {
+run('a crash restores the terminal before it is reported', async () => {
   await inTerminal(async (terminal) => {
     const gateway = await terminal.gateway();
     terminal.open({ columns: 100, rows: 30 });
@@ -219,7 +219,7 @@ run('a crash gives the terminal back before it is reported', async () => {
   });
 });
 
-run('several gateways: one is chosen; ASCII where there is no UTF-8', async () => {
+run('one of several gateways can be chosen; ASCII without UTF-8', async () => {
   await inTerminal(async (terminal) => {
     await terminal.gateway('--spec', '/srv/bank/gateway.toml');
     await terminal.gateway('--spec', '/srv/shop/gateway.toml');

@@ -34,13 +34,13 @@ test('of a gateway: its spec and its process', async () => {
   const env = { ...process.env, GW_RUNTIME_DIR: first.runtimeDir };
   try {
     const again = refused(await runGw(['serve'], { cwd: folder, env }));
-    assert.match(again, `This spec is served already, by process ${first.pid}.`);
+    assert.match(again, `This spec is already served by process ${first.pid}.`);
     const other = refused(await runGw(['serve', 'other.toml'], { cwd: folder, env }));
-    assert.match(other, `The gateway of ${join(folder, 'gateway.toml')} listens there. Stop it (Ctrl-C`);
+    assert.match(other, `The gateway of ${join(folder, 'gateway.toml')} uses this address. Stop it (Ctrl-C`);
     const init = await runGw(['init', 'shop', '--port', `${port}`], { cwd: folder, env });
     assert.match(
       init.out,
-      `now: address already in use. The gateway of ${join(folder, 'gateway.toml')} listens there.`,
+      `now: address already in use. The gateway of ${join(folder, 'gateway.toml')} uses this address.`,
     );
   } finally {
     assert.is(await first.stop(), 0);
@@ -53,7 +53,7 @@ test('of another program: what to do, and no managed target is started', async (
   assert.is((server.address() as AddressInfo).port, port);
   const env = { ...process.env, GW_RUNTIME_DIR: join(folder, 'run') };
   const err = refused(await runGw(['serve', 'other.toml'], { cwd: folder, env }));
-  assert.match(err, 'Another program listens there. Stop it, or choose another port.');
+  assert.match(err, 'Another process uses this address. Stop it, or choose another port.');
   server.close();
 });
 

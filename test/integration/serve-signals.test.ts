@@ -36,7 +36,7 @@ function catches(pid: number, signal: number): boolean {
   return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n;
 }
 
-onUnix('SIGUSR1 opens the access log anew and starts no inspector; SIGUSR2 is ignored; SIGQUIT drains', async () => {
+onUnix('SIGUSR1 reopens the access log and starts no inspector; SIGUSR2 is ignored; SIGQUIT drains', async () => {
   const path = specFile();
   const log = join(path, '..', 'access.log');
   const served = await ServedGateway.start([path, '--access-log', log]);
@@ -56,7 +56,7 @@ onUnix('SIGUSR1 opens the access log anew and starts no inspector; SIGUSR2 is ig
   assert.is(await served.stop(), 0);
 });
 
-onLinux('signals that ask for something do not end a gateway that starts', async () => {
+onLinux('SIGHUP, SIGUSR1 and SIGUSR2 do not end a starting gateway', async () => {
   const child = spawn(process.execPath, [GW, 'serve', '--log', 'json', specFile()], {
     env: { ...process.env, GW_RUNTIME_DIR: temporaryFolder() },
     stdio: ['ignore', 'pipe', 'pipe'],

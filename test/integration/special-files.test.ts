@@ -51,7 +51,7 @@ async function refusal(options: Parameters<typeof createGateway>[0]): Promise<st
   throw new Error('The gateway started.');
 }
 
-onUnix('wherever a gateway reads a file, one that is endless, blocks or is huge is refused at once', async () => {
+onUnix('endless, blocking and huge files are refused at once wherever a gateway reads a file', async () => {
   const folder = temporaryFolder();
   const socket = createServer();
   await new Promise<void>((resolve) => socket.listen(join(folder, 'socket'), resolve));

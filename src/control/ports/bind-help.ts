@@ -4,7 +4,7 @@ import { overlap } from './addresses.js';
 
 /** By the code of the system's refusal. */
 const HELP: { readonly [code: string]: string } = {
-  EADDRINUSE: 'Another program listens there. Stop it, or choose another port.',
+  EADDRINUSE: 'Another process uses this address. Stop it, or choose another port.',
   EADDRNOTAVAIL: 'Use an address of this machine, or leave the host empty for all of them.',
   EACCES:
     'Ports below 1024 need a privilege that gw does not have here. Choose another port, or grant CAP_NET_BIND_SERVICE.',
@@ -30,7 +30,7 @@ export async function bindHelp(
   if (holder === undefined) return HELP[code];
   const stop = `Ctrl-C in its terminal, or \`kill ${holder.pid}\``;
   if (holder.spec === source) {
-    return `This spec is served already, by process ${holder.pid}. To start it anew, stop that process: ${stop}.`;
+    return `This spec is already served by process ${holder.pid}. To restart it, stop that process: ${stop}.`;
   }
-  return `The gateway of ${holder.spec} listens there. Stop it (${stop}), or choose another port.`;
+  return `The gateway of ${holder.spec} uses this address. Stop it (${stop}), or choose another port.`;
 }

@@ -161,7 +161,7 @@ test('a log folder that is removed and recreated: pending lines are written then
   assert.is(logged(plane, AGAIN)[0]!.fields?.['dropped'], 0);
 });
 
-onSmallDisk('a full disk whose file is removed: the lines that waited go to the new file', async (context) => {
+onSmallDisk('a full disk whose file is removed: pending lines go to the new file', async (context) => {
   const disk = join(context.folder, 'disk');
   mkdirSync(disk);
   assert.ok(mount(disk));

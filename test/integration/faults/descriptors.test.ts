@@ -105,7 +105,7 @@ counted(
   },
 );
 
-limited('a target that cannot be reached for want of a descriptor: 503, and it is not to blame', async (context) => {
+limited('no descriptor for a target connection: 503, and it does not count as a target failure', async (context) => {
   const gateway = await ServedGateway.start([context.spec]);
   context.gateway = gateway;
   const client = clientOf(gateway);
@@ -126,7 +126,7 @@ limited('a target that cannot be reached for want of a descriptor: 503, and it i
   client.destroy();
 });
 
-counted('connections that were refused by their target are given back', async (context) => {
+counted('refused target connections free their descriptors', async (context) => {
   writeFileSync(
     context.spec,
     specOf(`http://127.0.0.1:${await faults.refusingPort()}`, { service: 'eject_after = 0' }),

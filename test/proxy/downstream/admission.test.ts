@@ -12,7 +12,7 @@ import { TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { Descriptors } from '../../../src/proxy/load/descriptors.js';
 import { ConnectionTable } from '../../../src/state/connection-table.js';
 
-/** A socket that came from wherever the test says. */
+/** A socket with a given remote address. */
 class Caller extends Socket {
   said = '';
 
@@ -63,7 +63,7 @@ class Bench {
     };
   }
 
-  /** How many of `count` connections from there come in. */
+  /** Number of `count` connections from an address that are admitted. */
   enter(door: AdmittingListener, from: string, count: number): number {
     let inside = 0;
     for (let at = 0; at < count; at++) if (this.admission.enter(door, new Caller(from)) !== REJECTED) inside++;
@@ -71,7 +71,7 @@ class Bench {
   }
 }
 
-test('where the spec says nothing an address has 1024 connections, and this machine’s own as many as there are', () => {
+test('the default limit is 1024 connections per address, and none for the addresses of this machine', () => {
   const bench = new Bench();
   bench.own.push('198.51.100.1');
   const door = bench.door({});
@@ -85,7 +85,7 @@ test('where the spec says nothing an address has 1024 connections, and this mach
   assert.is(bench.refused[0], 'listener/address-full 203.0.113.7');
 });
 
-test('the list of own addresses is read when it is needed, and then not for a while', () => {
+test('the list of own addresses is read on demand and cached', () => {
   const bench = new Bench();
   const door = bench.door({});
   bench.enter(door, '203.0.113.7', DEFAULT_PER_ADDRESS);
@@ -98,7 +98,7 @@ test('the list of own addresses is read when it is needed, and then not for a wh
   assert.is(bench.looks, 2);
 });
 
-test('a bound that is written holds for loopback and own addresses too, for trusted proxies never', () => {
+test('an explicit limit applies to loopback and own addresses, but not to trusted proxies', () => {
   const bench = new Bench();
   bench.own.push('198.51.100.1');
   const door = bench.door({ maxConnectionsPerAddress: 3, trustedProxies: ['10.0.0.0/8'] });
@@ -108,7 +108,7 @@ test('a bound that is written holds for loopback and own addresses too, for trus
   assert.is(bench.enter(door, '::ffff:10.1.2.3', 5), 5);
 });
 
-test('IPv6 clients share the bound of their /64, and IPv4 ones have one each in either spelling', () => {
+test('IPv6 clients share the limit of their /64; IPv4 clients have one each, in both spellings', () => {
   const bench = new Bench();
   const door = bench.door({ maxConnectionsPerAddress: 2 });
   assert.is(bench.enter(door, '2001:db8:0:1::1', 1), 1);
@@ -118,7 +118,7 @@ test('IPv6 clients share the bound of their /64, and IPv4 ones have one each in 
   assert.is(bench.enter(door, '::ffff:203.0.113.7', 2), 1);
 });
 
-test('who is turned away holds nothing, and who leaves makes room', () => {
+test('a rejected connection holds no place, and a closed one frees its place', () => {
   const bench = new Bench();
   const door = bench.door({ maxConnections: 2, maxConnectionsPerAddress: 1 });
   const place = bench.admission.enter(door, new Caller('203.0.113.1'));
@@ -130,7 +130,7 @@ test('who is turned away holds nothing, and who leaves makes room', () => {
   assert.is(bench.enter(door, '203.0.113.3', 1), 1);
 });
 
-test('while memory runs short nobody comes in', () => {
+test('no connection is admitted while memory is low', () => {
   const bench = new Bench();
   bench.admission.shedding = true;
   const caller = new Caller('203.0.113.1');
@@ -143,7 +143,7 @@ test('while memory runs short nobody comes in', () => {
   assert.is(bench.enter(bench.door({}), '203.0.113.1', 1), 1);
 });
 
-test('without a handshake nothing can be said: the connection ends', () => {
+test('a rejected TLS connection is closed without a reply', () => {
   const bench = new Bench();
   const caller = new Caller('203.0.113.1');
   assert.is(bench.admission.enter(bench.door({ maxConnections: 0 }, true), caller), REJECTED);
@@ -151,7 +151,7 @@ test('without a handshake nothing can be said: the connection ends', () => {
   assert.ok(caller.destroyed);
 });
 
-test('of a flood that is turned away only some sockets linger, and none for long', () => {
+test('under a flood few rejected sockets linger, and none for long', () => {
   const bench = new Bench();
   const door = bench.door({ maxConnections: 0 });
   const callers = Array.from({ length: 1000 }, () => new Caller('203.0.113.1'));
@@ -171,7 +171,7 @@ test('of a flood that is turned away only some sockets linger, and none for long
   assert.ok(last.destroyed);
 });
 
-test('without descriptors one is told so', () => {
+test('a connection rejected for lack of descriptors gets a reply', () => {
   const none = new Descriptors(1, () => {}, { limit: () => 100, inUse: () => 100 });
   const bench = new Bench(none);
   assert.is(bench.enter(bench.door({}), '203.0.113.1', 1), 0);

@@ -2,12 +2,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Pace, type Verdict } from '../../../../src/proxy/downstream/http1/pace.js';
 
-/** A client that is looked at every 100 ms from 1000 on, having sent so many bytes at each look. */
+/** A client checked every 100 ms from time 1000 on, with a given byte count at each check. */
 function looks(pace: Pace, counts: readonly number[], rate: number, silence: number): Verdict[] {
   return counts.map((bytes, at) => pace.check(1000 + at * 100, bytes, { minBodyRate: rate, bodyTimeout: silence }));
 }
 
-/** Looks until the verdict is another than fine; how many were. */
+/** Checks until the verdict is not `fine`. Returns the number of checks. */
 function fineFor(pace: Pace, bytesAt: (look: number) => number, rate: number, silence: number): [number, Verdict] {
   for (let look = 0; look < 10_000; look++) {
     const verdict = pace.check(1000 + look * 100, bytesAt(look), { minBodyRate: rate, bodyTimeout: silence });
@@ -16,12 +16,12 @@ function fineFor(pace: Pace, bytesAt: (look: number) => number, rate: number, si
   return [10_000, 'fine'];
 }
 
-test('within the grace nothing is asked', () => {
+test('no rate is required within the grace', () => {
   assert.equal(looks(new Pace(300, 0), [0, 0, 0, 0], 1000, 60_000), ['fine', 'fine', 'fine', 'fine']);
   assert.equal(looks(new Pace(300, 0), [0, 0, 0, 0, 0], 1000, 60_000).at(-1), 'slow');
 });
 
-test('at the rate a transfer may take for ever, a little below it ends', () => {
+test('a transfer at the rate never fails, one slightly below it does', () => {
   assert.equal(
     fineFor(new Pace(5000, 0), (look) => look * 24, 240, 30_000),
     [10_000, 'fine'],
@@ -32,13 +32,13 @@ test('at the rate a transfer may take for ever, a little below it ends', () => {
   assert.ok(looked > 295 && looked < 305, String(looked));
 });
 
-test('what came fast is saved up, but never for longer than a silence', () => {
+test('fast bytes are credited, up to the length of the longest silence', () => {
   const [looked, verdict] = fineFor(new Pace(1000, 0), (look) => 1e9 + look, 240, 2000);
   assert.is(verdict, 'slow');
   assert.ok(looked > 19 && looked < 22, String(looked));
 });
 
-test('silence has its own bound, with a rate and without', () => {
+test('silence has its own limit, with and without a rate', () => {
   assert.equal(
     fineFor(new Pace(5000, 0), () => 1e9, 240, 700),
     [7, 'silent'],
@@ -53,7 +53,7 @@ test('silence has its own bound, with a rate and without', () => {
   );
 });
 
-test('time that is not waited is not counted', () => {
+test('time without waiting for the client does not count', () => {
   const pace = new Pace(300, 0);
   assert.is(pace.check(1000, 0, { minBodyRate: 1000, bodyTimeout: 500 }), 'fine');
   assert.is(pace.check(1200, 0, { minBodyRate: 1000, bodyTimeout: 500 }), 'fine');
@@ -63,7 +63,7 @@ test('time that is not waited is not counted', () => {
   assert.is(pace.check(90_201, 0, { minBodyRate: 1000, bodyTimeout: 500 }), 'slow');
 });
 
-test('bytes that were there before are nobody’s merit', () => {
+test('bytes from before the first check are not credited', () => {
   assert.is(looks(new Pace(100, 1000), [1000, 1000, 1000], 10, 60_000).at(-1), 'slow');
   assert.is(looks(new Pace(100, 0), [1000, 1000, 1000], 10, 60_000).at(-1), 'fine');
 });
