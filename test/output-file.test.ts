@@ -140,7 +140,7 @@ onUnix('gw init --force writes through a link, and never over a pipe', async ({ 
   assert.ok(lstatSync(join(folder, 'gateway.toml')).isFIFO());
 });
 
-onUnix('gw validate --fix keeps the mode and the link of what it mends', async ({ folder }) => {
+onUnix('gw validate --fix keeps the mode and the link of fixed files', async ({ folder }) => {
   writeFileSync(join(folder, 'real.toml'), SPEC.replace('reply =', 'replyy ='));
   chmodSync(join(folder, 'real.toml'), 0o600);
   symlinkSync('real.toml', join(folder, 'gateway.toml'));

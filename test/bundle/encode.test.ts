@@ -66,7 +66,7 @@ function refused(bytes: Uint8Array, message: RegExp, options = {}): void {
 /** A whole bundle with a valid hash around a program that is none. */
 const forged = (program: unknown): Uint8Array => encodeBundle({ program: program as Program, trie: BUNDLE.trie });
 
-test('a bundle survives being bytes', () => {
+test('a bundle is the same after encoding and decoding', () => {
   const bytes = encodeBundle(BUNDLE);
   assert.ok(isBundle(bytes));
   const decoded = decodeBundle(bytes);
@@ -85,7 +85,7 @@ test('a bundle is read from the middle of a larger buffer, and into shared memor
   assert.is(new Matcher(Trie.open(decoded.trie)).match(view('GET /orders/7')), 0);
 });
 
-test('the order of keys decides nothing', () => {
+test('the order of keys has no effect', () => {
   const { routes, ...rest } = PROGRAM;
   const turned = Object.fromEntries(Object.entries({ routes, ...rest }).reverse());
   assert.equal(encodeBundle({ ...BUNDLE, program: turned as unknown as Program }), encodeBundle(BUNDLE));
@@ -94,7 +94,7 @@ test('the order of keys decides nothing', () => {
   assert.is(canonicalJson(undefined), 'null');
 });
 
-test('a signed bundle: verified with its key, refused with others, and equal in its hash', () => {
+test('a signed bundle is verified with its key, refused with others, and has the same hash', () => {
   const signed = encodeBundle(BUNDLE, KEYS.privateKey);
   const other = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString();
   assert.is(decodeBundle(signed, { publicKey: KEYS.publicKey }).sha256, decodeBundle(encodeBundle(BUNDLE)).sha256);
@@ -110,7 +110,7 @@ test('a signed bundle: verified with its key, refused with others, and equal in 
   refused(broken, /does not match this public key/, { publicKey: KEYS.publicKey });
 });
 
-test('keys that cannot sign are named', () => {
+test('keys that cannot sign are reported', () => {
   const rsa = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const pem = rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
   for (const [key, message] of [
@@ -125,7 +125,7 @@ test('keys that cannot sign are named', () => {
   refused(encodeBundle(BUNDLE, KEYS.privateKey), /public key cannot be read/, { publicKey: 'no key' });
 });
 
-test('what is no bundle, of another format, cut or lengthened is refused with a reason', () => {
+test('bytes that are not a bundle, of another format, truncated or too long are refused', () => {
   const bytes = encodeBundle(BUNDLE);
   refused(new Uint8Array(0), /not a gw bundle/);
   refused(new TextEncoder().encode('spec = 1\n'.repeat(20)), /not a gw bundle/);
@@ -140,7 +140,7 @@ test('what is no bundle, of another format, cut or lengthened is refused with a 
   refused(odd, /signature has the wrong length/);
 });
 
-test('any flipped bit is noticed', () => {
+test('any flipped bit is detected', () => {
   const bytes = encodeBundle(BUNDLE, KEYS.privateKey);
   const next = seededBelow(3);
   for (let round = 0; round < 2000; round++) {
@@ -151,7 +151,7 @@ test('any flipped bit is noticed', () => {
   }
 });
 
-test('a damaged trie is refused also where the hash of the bundle is right', () => {
+test('a damaged trie is refused even if the hash of the bundle matches', () => {
   const trie = new Uint8Array(BUNDLE.trie);
   for (let at = 0; at < trie.length; at++) {
     for (const flip of [1, 0x80, 0xff]) {
@@ -162,7 +162,7 @@ test('a damaged trie is refused also where the hash of the bundle is right', () 
   }
 });
 
-test('a program that lies about its shape is refused, whatever its hash', () => {
+test('a program with an invalid shape is refused even if the hash matches', () => {
   const lies: [unknown, RegExp][] = [
     [null, /not a table/],
     [[], /not a table/],
@@ -183,7 +183,7 @@ test('a program that lies about its shape is refused, whatever its hash', () => 
   for (const [program, message] of lies) refused(forged(program), message);
 });
 
-test('a trie that binds routes to a listener that is not there is refused', () => {
+test('a trie with an unknown listener is refused', () => {
   const bound = (name: string) =>
     encodeBundle({
       program: PROGRAM,
@@ -194,7 +194,7 @@ test('a trie that binds routes to a listener that is not there is refused', () =
   refused(bound('ghost'), /listener that the program does not have/);
 });
 
-test('the head of a constant reply is whole lines and nothing that rides along', () => {
+test('the head of a constant reply must be complete lines and nothing else', () => {
   const [route] = PROGRAM.routes.filter(({ reply }) => reply !== undefined);
   const trie = buildTrie(trieIR(['/a']));
   const withHead = (head: string) => {
@@ -208,7 +208,7 @@ test('the head of a constant reply is whole lines and nothing that rides along',
   }
 });
 
-test('a program that is no JSON and a trie that is none are refused', () => {
+test('an invalid program and an invalid trie are refused', () => {
   refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(256) }), /not a trie/);
   refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(0) }), /truncated/);
 });

@@ -134,7 +134,7 @@ function* randomPaths(count: number): Generator<string> {
   }
 }
 
-test('normalising is idempotent and yields no dot segment, over random paths and all rules', () => {
+test('normalisation is idempotent and leaves no dot segment, for random paths and all rules', () => {
   let normal = 0;
   for (const path of randomPaths(20_000)) {
     for (const rules of [SAFE, keepSlashes, keepDouble, refuseDouble, refuseDots]) {
@@ -150,7 +150,7 @@ test('normalising is idempotent and yields no dot segment, over random paths and
   assert.ok(normal > 20_000, 'most random paths must get through, or this shows nothing');
 });
 
-test('a refused path is refused for a reason, and no other path is', () => {
+test('exactly the refused paths have a reason', () => {
   for (const path of randomPaths(5_000)) {
     for (const rules of [SAFE, keepSlashes, keepDouble, refuseDouble, refuseDots]) {
       const why = refusedBecause(path, rules);
@@ -177,7 +177,7 @@ test('a path with 10,000 segments is normalised without recursion', () => {
   assert.is(normalizePath('/%61'.repeat(10_000), SAFE), '/a'.repeat(10_000));
 });
 
-test('literals of a spec take the form that requests have', () => {
+test('literals of a spec are normalised like requests', () => {
   assert.is(normalizeLiteral('orders'), 'orders');
   assert.is(normalizeLiteral('caf\u00e9'), 'caf%C3%A9');
   assert.is(normalizeLiteral('\u{1f600}'), '%F0%9F%98%80');

@@ -5,7 +5,7 @@ import type { Reference } from '../../src/reference-syntax.js';
 
 const lookup = ({ kind, name }: Reference): string => `<${kind} ${name}>`;
 
-test('references are replaced deep inside, and what is no reference stays', () => {
+test('references are replaced at any depth, and other values stay', () => {
   const value = {
     a: { $ref: '${env:TOKEN}' },
     list: [1, null, { $ref: 'Bearer ${env:A}-${file:secrets/b.txt}' }, { $ref: 5 }, { $ref: 'x', more: 1 }],
@@ -21,14 +21,14 @@ test('references are replaced deep inside, and what is no reference stays', () =
   assert.equal(value, before, 'the input is left alone');
 });
 
-test('a value that a reference brings is not searched for further references', () => {
+test('the value of a reference is not searched for references', () => {
   assert.is(
     resolveReferences<unknown>({ $ref: '${env:A}$&' }, () => '${env:B}$1'),
     '${env:B}$1$&',
   );
 });
 
-test('what resolve throws passes through', () => {
+test('errors of resolve pass through', () => {
   assert.throws(
     () =>
       resolveReferences({ a: { $ref: '${env:NONE}' } }, ({ name }) => {

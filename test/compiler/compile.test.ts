@@ -63,7 +63,7 @@ test('the same spec gives the same bytes', () => {
   assert.is(first.bundle.sha256, second.bundle.sha256);
 });
 
-test('what the compiler returns is what its bytes hold', () => {
+test('the returned bundle equals its decoded bytes', () => {
   const { bundle } = compiled(SPEC);
   const decoded = decodeBundle(encodeBundle(bundle));
   assert.is(decoded.sha256, bundle.sha256);
@@ -93,7 +93,7 @@ test('routes: match, parameters, templates, sources', () => {
   assert.is(matcher.match(view('GET /api/items')), 3);
 });
 
-test('policies: phase order, each once, idle ones dropped, identity from use, name and plan', () => {
+test('policies: phase order, each once, idle ones dropped, identity from use, name and settings', () => {
   const { bundle, stats } = compiled(SPEC);
   const { policies, routes } = bundle.program;
   assert.equal(
@@ -135,14 +135,14 @@ test('services, consumers, plans and settings', () => {
   assert.is(origins['route.get-order.match'], undefined, 'it stands where the route does');
 });
 
-test('a trie in shared memory when asked for', () => {
+test('a trie in shared memory on request', () => {
   assert.ok(compiled(SPEC).bundle.trie instanceof ArrayBuffer);
   const { bundle } = compile(modelOf(SPEC), { shared: true });
   assert.ok(bundle.trie instanceof SharedArrayBuffer);
   assert.is(bundle.sha256, compiled(SPEC).bundle.sha256);
 });
 
-test('stats count what came out', () => {
+test('stats count the output', () => {
   const { stats, bundle } = compiled(SPEC);
   assert.is(stats.routes, 4);
   assert.is(stats.services, 2);
@@ -156,7 +156,7 @@ test('stats count what came out', () => {
   );
 });
 
-test('the order of independent entities in the documents decides nothing about matches', () => {
+test('the order of entities in the files has no effect on matching', () => {
   const routes = [
     'GET /a/{x}',
     'GET /a/{x:int}',
@@ -189,7 +189,7 @@ test('the order of independent entities in the documents decides nothing about m
   }
 });
 
-test('one automaton serves all parameters of one pattern', () => {
+test('parameters with one pattern share an automaton', () => {
   const routes = Array.from({ length: 50 }, (_, i) => `[[route]]\nmatch = "/r${i}/{id:int}"\nto = "orders"\n`);
   const { trie } = compiled(BASE + routes.join('\n')).bundle;
   assert.is(Trie.open(trie).dfaCount, 1);

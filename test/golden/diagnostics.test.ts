@@ -43,7 +43,7 @@ function compare(path: string, actual: string): void {
 }
 
 for (const name of names) {
-  test(`${name} says exactly what is expected`, () => {
+  test(`${name} gives exactly the expected output`, () => {
     inCopy(name, (folder) => {
       const { output } = check(folder);
       assert.match(output, `[${codeOf(name)}]`);
@@ -53,7 +53,7 @@ for (const name of names) {
     });
   });
 
-  test(`${name}: safe fixes give the expected file, and what they mend is gone`, () => {
+  test(`${name}: safe fixes give the expected file and remove their diagnostics`, () => {
     inCopy(name, (folder) => {
       const before = readFileSync(join(folder, 'gateway.toml'));
       const offered = check(folder).output.includes('fix available (--fix)');

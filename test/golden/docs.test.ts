@@ -50,7 +50,7 @@ test('the index lists them all', () => {
 });
 
 for (const { code, severity, summary } of allCodes()) {
-  test(`the page of ${code} says what the catalogue says, and its examples are true`, () => {
+  test(`the page of ${code} agrees with the catalogue, and its examples are right`, () => {
     const page = readFileSync(resolve(docsPage(code)), 'utf8');
     const title = `# ${code}\n\n**${severity === 'error' ? 'Error' : 'Warning'}.** ${summary}.\n`;
     assert.is(page.slice(0, title.length), title);

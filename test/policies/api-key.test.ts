@@ -13,7 +13,7 @@ const withKeys = () => {
   return around;
 };
 
-test('a known key sets the consumer and never reaches the target', () => {
+test('a known key sets the consumer and is removed', () => {
   const policy = create('api-key', '', withKeys());
   const on = exchange({
     headers: [
@@ -44,7 +44,7 @@ test('no key gets 401 with a challenge', () => {
   assert.is(body['request_id'], 'req-1');
 });
 
-test('a wrong, an empty and an overlong key get 401, and none of them shows anywhere', () => {
+test('wrong, empty and overlong keys get 401 and are never shown', () => {
   const policy = create('api-key', '', withKeys());
   for (const key of ['wrong', '', 'x'.repeat(513)]) {
     const decisions: Decision[] = [];
@@ -59,7 +59,7 @@ test('a wrong, an empty and an overlong key get 401, and none of them shows anyw
   }
 });
 
-test('a key of exactly 512 bytes is looked at', () => {
+test('a key of exactly 512 bytes is accepted', () => {
   const around = world();
   around.consumers.push(consumer('long', 'k'.repeat(512)));
   const on = exchange({ headers: [['x-api-key', 'k'.repeat(512)]] });
@@ -80,7 +80,7 @@ test('a field given twice is ambiguous, whatever the keys', () => {
   assert.is(on.headers.get('x-api-key'), undefined);
 });
 
-test('a key may hold a comma', () => {
+test('a key may contain a comma', () => {
   const around = world();
   around.consumers.push(consumer('comma', 'a, b'));
   const on = exchange({ headers: [['x-api-key', 'a, b']] });
@@ -88,7 +88,7 @@ test('a key may hold a comma', () => {
   assert.is(on.consumer?.name, 'comma');
 });
 
-test('a scheme is read in any case and other schemes are left alone', () => {
+test('a scheme is case-insensitive, and other schemes are not changed', () => {
   const policy = create('api-key', 'scheme = "Bearer"', withKeys());
   const on = exchange({ headers: [['authorization', 'bEARER  key-of-acme']] });
   assert.is(before(policy, on), undefined);
@@ -103,7 +103,7 @@ test('a scheme is read in any case and other schemes are left alone', () => {
   assert.is(basic.headers.get('authorization'), 'Basic eDp5');
 });
 
-test('a query parameter is taken out of the query, encoded as it may be', () => {
+test('a query parameter is removed in any encoding', () => {
   const policy = create('api-key', 'query = "api_key"', withKeys());
   const on = exchange({ query: 'a=1&api%5Fkey=key%2Dof-acme&b=2' });
   assert.is(before(policy, on), undefined);
@@ -111,7 +111,7 @@ test('a query parameter is taken out of the query, encoded as it may be', () => 
   assert.is(on.query, 'a=1&b=2');
 });
 
-test('with a query alone a header is no credential', () => {
+test('with only query, a header is not a credential', () => {
   const reply = before(
     create('api-key', 'query = "k"', withKeys()),
     exchange({ headers: [['x-api-key', 'key-of-acme']] }),
@@ -137,7 +137,7 @@ test('a parameter given twice is ambiguous', () => {
   assert.is(on.query, '');
 });
 
-test('keys beyond ASCII are hashed as the bytes that were sent', () => {
+test('non-ASCII keys are hashed as sent', () => {
   const policy = create('api-key', 'header = "x-api-key"\nquery = "k"', withKeys());
   const inHeader = exchange({ headers: [['x-api-key', Buffer.from('schlüssel').toString('latin1')]] });
   before(policy, inHeader);
@@ -147,7 +147,7 @@ test('keys beyond ASCII are hashed as the bytes that were sent', () => {
   assert.is(inQuery.consumer?.name, 'umbrella');
 });
 
-test('a key that comes again is taken off again, and a wrong one is refused again', () => {
+test('a repeated key is removed again, and a wrong one refused again', () => {
   const policy = create('api-key', '', withKeys());
   for (let round = 0; round < 3; round++) {
     const good = exchange({ headers: [['x-api-key', 'key-of-acme']] });
@@ -158,7 +158,7 @@ test('a key that comes again is taken off again, and a wrong one is refused agai
   }
 });
 
-test('of very many keys of one consumer each is good', () => {
+test('every one of many keys of a consumer works', () => {
   const around = world();
   const keys = Array.from({ length: 1100 }, (_, at) => `key ${at}`);
   around.consumers.push(consumer('many', ...keys));
@@ -170,13 +170,13 @@ test('of very many keys of one consumer each is good', () => {
   }
 });
 
-test('text beyond ASCII that is good in a query is not good as other bytes in a field', () => {
+test('a non-ASCII key in a query does not match other bytes in a field', () => {
   const policy = create('api-key', 'header = "x-api-key"\nquery = "k"', withKeys());
   assert.is(before(policy, exchange({ query: 'k=schl%C3%BCssel' })), undefined);
   assert.is(before(policy, exchange({ headers: [['x-api-key', 'schlüssel']] }))?.status, 401);
 });
 
-test('optional lets requests without a key pass, and still refuses wrong ones', () => {
+test('optional passes requests without a key and refuses wrong keys', () => {
   const policy = create('api-key', 'optional = true', withKeys());
   const decisions: Decision[] = [];
   const on = exchange({ decisions });
@@ -186,13 +186,13 @@ test('optional lets requests without a key pass, and still refuses wrong ones', 
   assert.is(before(policy, exchange({ headers: [['x-api-key', 'wrong']] }))?.status, 401);
 });
 
-test('decisions say who it is', () => {
+test('decisions name the consumer', () => {
   const decisions: Decision[] = [];
   before(create('api-key', '', withKeys()), exchange({ headers: [['x-api-key', 'second']], decisions }));
   assert.equal(decisions, [{ step: 'p', use: 'api-key', outcome: 'pass', why: 'API key of acme' }]);
 });
 
-test('one key of two consumers, and a hash that is none, reject the generation without showing either', () => {
+test('a shared key or an invalid hash rejects the generation without showing it', () => {
   const twice = world();
   twice.consumers.push(consumer('a', 'same'), consumer('b', 'same'));
   assert.throws(() => create('api-key', '', twice), /Consumers a and b have the same API key/);
@@ -207,13 +207,13 @@ test('one key of two consumers, and a hash that is none, reject the generation w
   assert.throws(() => create('api-key', '', unresolved), /consumer a/);
 });
 
-test('the same hash twice at one consumer is harmless', () => {
+test('a repeated hash of one consumer is harmless', () => {
   const around = world();
   around.consumers.push(consumer('a', 'same', 'same'));
   assert.not.throws(() => create('api-key', '', around));
 });
 
-test('defaults and names are judged when the spec is read', () => {
+test('defaults and names are checked when the spec is read', () => {
   assert.equal(compile('api-key', ''), { header: 'x-api-key', optional: false, realm: 'api' });
   assert.equal(compile('api-key', 'header = "X-Key"'), { header: 'x-key', optional: false, realm: 'api' });
   assert.match(decode('api-key', 'header = "x key"').errors[0]!, 'not a valid header field name');
@@ -221,7 +221,7 @@ test('defaults and names are judged when the spec is read', () => {
   assert.is(decode('api-key', 'scheme = "two words"').errors.length, 1);
 });
 
-test('lint: a policy that nobody can pass', () => {
+test('lint: a policy without any key', () => {
   const nobody = { consumers: [{ name: 'acme', apiKeys: 0 }] };
   assert.equal(lint('api-key', '', nobody), ['api-key/no-keys']);
   assert.equal(lint('api-key', '', {}), []);
@@ -229,7 +229,7 @@ test('lint: a policy that nobody can pass', () => {
   assert.equal(lint('api-key', '', { ...nobody, routes: [] }), []);
 });
 
-test('what a connection proved before decides nothing for another key, place or policy', () => {
+test('the key memory of a connection applies only to the same key, place and policy', () => {
   const connection = new Map();
   const policy = create('api-key', 'header = "x-api-key"\nquery = "k"', withKeys());
   const ask = (on: typeof policy, key: string, query = ''): string | undefined => {

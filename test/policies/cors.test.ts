@@ -10,7 +10,7 @@ const preflight = (origin: string, extra: readonly (readonly [string, string])[]
   headers: [['origin', origin], ['access-control-request-method', 'PUT'], ...extra],
 });
 
-test('a preflight of an allowed origin is answered here', () => {
+test('a preflight of an allowed origin is answered by gw', () => {
   const policy = create('cors', `origins = ["${APP}"]\nheaders = ["X-Api-Key", "content-type"]\nmax_age = "1h"`);
   assert.is(policy.answersPreflight, true);
   const reply = before(policy, exchange(preflight(APP)))!;
@@ -36,14 +36,14 @@ test('a preflight of another origin gets no permission', () => {
   assert.match(decisions[0]!.why, 'not allowed');
 });
 
-test('an OPTIONS that is no preflight, and every other method, goes on', () => {
+test('an OPTIONS request that is not a preflight, and every other method, passes', () => {
   const policy = create('cors', `origins = ["${APP}"]`);
   assert.is(before(policy, exchange({ method: 'OPTIONS', headers: [['origin', APP]] })), undefined);
   assert.is(before(policy, exchange({ method: 'OPTIONS' })), undefined);
   assert.is(before(policy, exchange({ ...preflight(APP), method: 'POST' })), undefined);
 });
 
-test('replies are marked, those of gw itself as well', () => {
+test('all replies have CORS fields, including those of gw', () => {
   const policy = create('cors', `origins = ["${APP}"]\nexpose = ["RateLimit"]\ncredentials = true`);
   const on = exchange({ headers: [['origin', APP]] });
   const refused = problem(on, { status: 401, code: 'auth/missing', title: 'No.' });
@@ -54,7 +54,7 @@ test('replies are marked, those of gw itself as well', () => {
   assert.is(refused.headers.get('vary'), 'Origin');
 });
 
-test('what the target says of CORS does not hold', () => {
+test('CORS fields of the target are replaced', () => {
   const policy = create('cors', `origins = ["${APP}"]`);
   const reply = targetReply([
     ['access-control-allow-origin', '*'],
@@ -84,7 +84,7 @@ test('every origin', () => {
   assert.is(reply.headers.get('vary'), undefined);
 });
 
-test('wildcards stand for labels and nothing else', () => {
+test('wildcards match only labels', () => {
   const policy = create('cors', 'origins = ["https://*.example.com", "http://*.example.com:8080"]');
   const allowed = (origin: string): boolean => {
     const reply = targetReply();
@@ -108,7 +108,7 @@ test('wildcards stand for labels and nothing else', () => {
   }
 });
 
-test('any request field: what is asked for is allowed, unless it is none', () => {
+test('any request field: requested fields are allowed unless invalid', () => {
   const policy = create('cors', `origins = ["${APP}"]\nheaders = ["*"]`);
   const asked = before(policy, exchange(preflight(APP, [['access-control-request-headers', 'x-a, x-b']])))!;
   assert.is(asked.headers.get('access-control-allow-headers'), 'x-a, x-b');
@@ -118,7 +118,7 @@ test('any request field: what is asked for is allowed, unless it is none', () =>
   assert.is(none.headers.get('access-control-allow-headers'), undefined);
 });
 
-test('what is no origin is refused when the spec is read', () => {
+test('an invalid origin is refused when the spec is read', () => {
   for (const origin of [
     'app.example.com',
     'https://app.example.com/',

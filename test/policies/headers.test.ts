@@ -41,7 +41,7 @@ test('reply fields', () => {
   assert.is(reply.headers.get('x-powered-by'), undefined);
 });
 
-test('a value that comes out empty takes the field away, so a client cannot fill it in', () => {
+test('an empty value removes the field, so a client cannot supply it', () => {
   const policy = create(
     'headers',
     'request.set = { x-tenant = "{consumer.name}" }\nrequest.add = { x-plan = "{consumer.plan}" }',
@@ -61,7 +61,7 @@ test('a value that comes out empty takes the field away, so a client cannot fill
   assert.is(known.headers.get('x-plan'), 'gold');
 });
 
-test('nothing that a client sends ends the field', () => {
+test('client input cannot end the field', () => {
   const policy = create('headers', 'request.set = { x-id = "id {id}" }');
   const on = exchange({ params: { id: '1\r\nx-admin: yes\0\x7f é 𝄞' } });
   before(policy, on);
@@ -69,7 +69,7 @@ test('nothing that a client sends ends the field', () => {
   assert.is(on.headers.get('x-admin'), undefined);
 });
 
-test('references stay references in the plan, beside variables and escapes', () => {
+test('references stay references in the settings, with variables and escapes', () => {
   const plan = compile('headers', 'request.set = { authorization = "Bearer ${env:TOKEN} for {id} {{x}}" }');
   assert.equal(plan, {
     request: {
@@ -81,7 +81,7 @@ test('references stay references in the plan, beside variables and escapes', () 
   });
 });
 
-test('a reference that brings a line break rejects the generation', () => {
+test('a reference with a line break rejects the generation', () => {
   const plan: Json = {
     request: { remove: [], set: [['x-token', ['abc\r\nx: y']]], add: [] },
     reply: { remove: [], set: [], add: [] },
@@ -131,7 +131,7 @@ test('decisions list the edits', () => {
   );
 });
 
-test('fields that frame a message, and what is no field at all, are refused when the spec is read', () => {
+test('framing fields and invalid names are refused when the spec is read', () => {
   for (const name of ['Content-Length', 'transfer-encoding', 'connection', 'Host', 'te', 'upgrade', 'keep-alive']) {
     assert.is(decode('headers', `request.set = { ${name} = "x" }`).errors.length, 1, name);
     assert.is(decode('headers', `reply.remove = ["${name}"]`).errors.length, 1, name);
@@ -143,16 +143,16 @@ test('fields that frame a message, and what is no field at all, are refused when
   assert.is(decode('headers', 'request.set = { a = "\\ttab" }').errors.length, 0);
 });
 
-test('nothing to do compiles to nothing', () => {
+test('a policy without edits compiles to nothing', () => {
   assert.is(compile('headers', ''), undefined);
   assert.equal(lint('headers', ''), ['headers/empty']);
 });
 
-test('lint: one field in two spellings', () => {
+test('lint: one field in different case', () => {
   assert.equal(lint('headers', 'request.set = { X-A = "1", x-a = "2" }'), ['headers/duplicate request.set.x-a']);
 });
 
-test('lint: variables that do not exist, and parameters that one of the routes lacks', () => {
+test('lint: unknown variables, and parameters missing on one route', () => {
   assert.equal(lint('headers', 'request.set = { a = "{consumer.nam}" }'), ['template/unknown-variable request.set.a']);
   assert.equal(lint('headers', 'request.set = { a = "{reply.status}" }'), ['template/unknown-variable request.set.a']);
   assert.equal(lint('headers', 'reply.set = { a = "{reply.status} {id}" }'), []);
@@ -169,7 +169,7 @@ test('lint: variables that do not exist, and parameters that one of the routes l
   ]);
 });
 
-test('lint: templates beside references are judged as well', () => {
+test('lint: templates with references are checked', () => {
   assert.equal(lint('headers', 'request.set = { a = "${env:A} {id" }'), ['template/syntax request.set.a']);
   assert.equal(lint('headers', 'request.set = { a = "${env:A} \\n" }'), ['template/syntax request.set.a']);
   assert.equal(lint('headers', 'request.set = { a = "${env:A} {wrong}" }'), [
@@ -178,7 +178,7 @@ test('lint: templates beside references are judged as well', () => {
   assert.equal(lint('headers', 'request.set = { a = "${env:A} {id}" }'), []);
 });
 
-test('a broken template beside a reference still compiles, for who compiles without judging', () => {
+test('an invalid template with a reference still compiles without lint', () => {
   const plan = compile('headers', 'request.set = { a = "${env:A} {id" }') as { request: { set: Json } };
   assert.equal(plan.request.set, [['a', [{ $ref: '${env:A} {id' }]]]);
 });

@@ -14,7 +14,7 @@ function passing(policy: PolicyInstance, tries: number, given: Given = {}): numb
   return passed;
 }
 
-test('so many pass, then 429, then one each interval', () => {
+test('the limit passes, then 429, then one per interval', () => {
   const around = world();
   const policy = create('rate-limit', 'limit = "3/s"', around);
   assert.is(passing(policy, 10), 3);
@@ -26,7 +26,7 @@ test('so many pass, then 429, then one each interval', () => {
   assert.is(passing(policy, 10), 3);
 });
 
-test('a step of the wall clock neither frees nor locks a limit', () => {
+test('a step of the wall clock does not affect a limit', () => {
   const around = world();
   const policy = create('rate-limit', 'limit = "3/min"', around);
   around.wall = 1_700_000_000_000;
@@ -38,7 +38,7 @@ test('a step of the wall clock neither frees nor locks a limit', () => {
   assert.is(passing(policy, 5), 1);
 });
 
-test('a 429 says when to come back', () => {
+test('a 429 has Retry-After', () => {
   const around = world();
   const policy = create('rate-limit', 'limit = "2/min"', around, 'polite');
   passing(policy, 2);
@@ -56,7 +56,7 @@ test('a 429 says when to come back', () => {
   assert.is(before(policy, exchange()), undefined);
 });
 
-test('replies carry what is left', () => {
+test('replies have the remaining limit', () => {
   const around = world();
   const policy = create('rate-limit', 'limit = "100/min"', around, 'polite');
   const on = exchange();
@@ -67,7 +67,7 @@ test('replies carry what is left', () => {
   assert.is(reply.headers.get('ratelimit'), '"polite";r=99;t=1');
 });
 
-test('two limits on a route make a list', () => {
+test('two limits on a route form a list', () => {
   const around = world();
   const a = create('rate-limit', 'limit = "100/min"', around, 'a');
   const b = create('rate-limit', 'limit = "5/s"\nby = "route"', around, 'b');
@@ -80,7 +80,7 @@ test('two limits on a route make a list', () => {
   assert.is(reply.headers.get('ratelimit-policy'), '"b";q=5;w=1, "a";q=100;w=60');
 });
 
-test('a name is quoted as a structured field wants it', () => {
+test('a name is quoted as a structured field', () => {
   const policy = create('rate-limit', 'limit = "1/s"', world(), 'GET "x"\\é/rate-limit');
   const reply = targetReply();
   const on = exchange();
@@ -89,7 +89,7 @@ test('a name is quoted as a structured field wants it', () => {
   assert.is(reply.headers.get('ratelimit'), '"GET \\"x\\"\\\\%C3%A9/rate-limit";r=0;t=1');
 });
 
-test('fields = false says nothing', () => {
+test('fields = false sends no fields', () => {
   const policy = create('rate-limit', 'limit = "1/s"\nfields = false', world());
   const reply = targetReply();
   policy.after?.(exchange(), reply);
@@ -117,7 +117,7 @@ test('cost takes several at once', () => {
   assert.is(passing(policy, 10), 2);
 });
 
-test('by ip: each address alone, an IPv6 network together', () => {
+test('by ip: per address, per IPv6 network', () => {
   const policy = create('rate-limit', 'limit = "1/s"', world());
   assert.is(passing(policy, 2, { remoteAddress: '192.0.2.1' }), 1);
   assert.is(passing(policy, 2, { remoteAddress: '192.0.2.2' }), 1);
@@ -126,7 +126,7 @@ test('by ip: each address alone, an IPv6 network together', () => {
   assert.is(passing(policy, 1, { remoteAddress: '2001:db8:0:1::1' }), 1);
 });
 
-test('by consumer: plans bring their own limit; without a consumer the address counts', () => {
+test('by consumer: plans replace the limit; without a consumer the address counts', () => {
   const around = world();
   around.consumers.push(acme, other);
   around.plans.push({ name: 'gold', limits: { p: { capacity: 5, periodMs: 1000 } } });
@@ -167,12 +167,12 @@ test('a plan that names no rate for the policy rejects the generation', () => {
   assert.throws(() => create('rate-limit', 'limit = "2/s"\nby = "consumer"', around), /Plan gold has no rate/);
 });
 
-test('by route: everybody together', () => {
+test('by route: all clients together', () => {
   const policy = create('rate-limit', 'limit = "3/s"\nby = "route"', world());
   assert.is(passing(policy, 2, { remoteAddress: '192.0.2.1' }) + passing(policy, 2, { remoteAddress: '192.0.2.2' }), 3);
 });
 
-test('by header: each value alone, none by the address, long ones by their beginning', () => {
+test('by header: per value, by address without one, long values by their beginning', () => {
   const policy = create('rate-limit', 'limit = "1/s"\nby = "header:X-Tenant"', world());
   assert.is(passing(policy, 2, { headers: [['x-tenant', 'a']] }), 1);
   assert.is(passing(policy, 2, { headers: [['x-tenant', 'b']] }), 1);
@@ -182,7 +182,7 @@ test('by header: each value alone, none by the address, long ones by their begin
   assert.is(passing(policy, 1, { headers: [['x-tenant', `${long}2`]] }), 0);
 });
 
-test('by header: an inner step that edits the field does not change what is told', () => {
+test('by header: an inner step that edits the field does not change the reply', () => {
   const policy = create('rate-limit', 'limit = "5/s"\nby = "header:x-tenant"', world());
   const on = exchange({ headers: [['x-tenant', 'a']] });
   before(policy, on);
@@ -192,7 +192,7 @@ test('by header: an inner step that edits the field does not change what is told
   assert.match(reply.headers.get('ratelimit')!, 'r=4');
 });
 
-test('observe counts and lets everything pass', () => {
+test('observe counts and passes all requests', () => {
   const around = world();
   const policy = create('rate-limit', 'limit = "2/s"\nmode = "observe"', around);
   const decisions: Decision[] = [];
@@ -202,7 +202,7 @@ test('observe counts and lets everything pass', () => {
   assert.equal(around.limits.totals('identity of p'), { allowed: 2, refused: 3, evicted: 0 });
 });
 
-test('observe tells clients nothing that they would slow down for', () => {
+test('observe sends no limit fields to clients', () => {
   const world1 = world();
   const policy = create('rate-limit', 'limit = "1/s"\nmode = "observe"\nfields = true', world1);
   for (let i = 0; i < 3; i++) {
@@ -218,7 +218,7 @@ test('observe tells clients nothing that they would slow down for', () => {
   assert.is(world1.limits.totals('identity of p').refused, 2, 'it counts all the same');
 });
 
-test('decisions tell key and numbers', () => {
+test('decisions contain key and numbers', () => {
   const decisions: Decision[] = [];
   const policy = create('rate-limit', 'limit = "1/s"', world());
   passing(policy, 2, { decisions });
@@ -232,7 +232,7 @@ test('decisions tell key and numbers', () => {
   assert.equal(decisions[1]!.details?.['retryMs'], 1000);
 });
 
-test('a plan with less than one request costs never lets it pass, and says so', () => {
+test('a plan below the cost of one request refuses all requests', () => {
   const around = world();
   around.consumers.push(acme);
   around.plans.push({ name: 'gold', limits: { p: { capacity: 1, periodMs: 1000 } } });
@@ -245,7 +245,7 @@ test('a plan with less than one request costs never lets it pass, and says so', 
   assert.is(decisions[0]!.details?.['retryMs'], undefined);
 });
 
-test('counts outlive the instance: the same identity counts on', () => {
+test('counts outlive the instance of a policy', () => {
   const around = world();
   assert.is(passing(create('rate-limit', 'limit = "2/s"', around), 5), 2);
   assert.is(passing(create('rate-limit', 'limit = "2/s"', around), 5), 0);
@@ -290,7 +290,7 @@ test('what compiles', () => {
   });
 });
 
-test('a limit of zero refuses all, for good', () => {
+test('a limit of zero refuses all requests', () => {
   const reply = before(create('rate-limit', 'limit = "0/min"', world()), exchange())!;
   assert.is(reply.status, 429);
   assert.is(reply.headers.get('retry-after'), undefined);

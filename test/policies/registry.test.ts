@@ -13,13 +13,13 @@ const folders = readdirSync('src/policies', { withFileTypes: true })
   .map((entry) => entry.name)
   .sort();
 
-test('the registries are what npm run registry writes', () => {
+test('the registries are up to date', () => {
   const check = spawnSync(process.execPath, ['scripts/registry.mjs', '--check'], { encoding: 'utf8' });
   assert.is(check.stderr, '');
   assert.is(check.status, 0);
 });
 
-test('both registries know every folder, by its name', () => {
+test('both registries contain every folder by name', () => {
   assert.equal(
     declarations.map((declaration) => declaration.use),
     folders,
@@ -40,7 +40,7 @@ test('every declaration is complete', () => {
   }
 });
 
-test('run halves load no compile half', () => {
+test('run parts load no compile part', () => {
   for (const use of folders) {
     const source = readFileSync(`src/policies/${use}/run.ts`, 'utf8');
     for (const [, what, from] of source.matchAll(/^(import|export)[^;]*? from '([^']+)';/gm)) {
@@ -51,7 +51,7 @@ test('run halves load no compile half', () => {
   }
 });
 
-test('the spec in every README validates without a warning and compiles to that policy', () => {
+test('the spec in every README is valid and compiles to that policy', () => {
   for (const use of folders) {
     const readme = readFileSync(`src/policies/${use}/README.md`, 'utf8');
     const text = /```toml\n([\s\S]*?)```/.exec(readme)?.[1];

@@ -65,7 +65,7 @@ function plane(): { run(request: OfflineRequest): Promise<OfflineResult> } {
 
 const fieldsOf = (result: OfflineResult): Map<string, string> => new Map(result.reply?.headers);
 
-test('phases decide the order, not the spec: a preflight of a route for GET is answered before any key', async () => {
+test('phases decide the order: a preflight is answered before the key is checked', async () => {
   const result = await plane().run({
     method: 'OPTIONS',
     url: '/orders/7',
@@ -77,7 +77,7 @@ test('phases decide the order, not the spec: a preflight of a route for GET is a
   assert.is(fieldsOf(result).get('x-seen'), 'yes');
 });
 
-test('an OPTIONS that is no preflight, and a preflight of a route without cors, keep their 405', async () => {
+test('an OPTIONS request that is not a preflight, and a preflight without cors, get 405', async () => {
   const at = plane();
   assert.is((await at.run({ method: 'OPTIONS', url: '/orders/7' })).status, 405);
   const origin = 'https://app.example.com';
@@ -87,7 +87,7 @@ test('an OPTIONS that is no preflight, and a preflight of a route without cors, 
   assert.is((await at.run({ method: 'OPTIONS', url: '/orders/7', headers: unknown })).status, 405);
 });
 
-test('a 401 carries what a page needs to read it', async () => {
+test('a 401 has the CORS fields', async () => {
   const result = await plane().run({ method: 'GET', url: '/orders/7', headers: { origin: 'https://app.example.com' } });
   assert.is(result.status, 401);
   assert.is(result.error, 'auth/missing');
@@ -96,7 +96,7 @@ test('a 401 carries what a page needs to read it', async () => {
   assert.is(fieldsOf(result).get('x-seen'), 'yes');
 });
 
-test('the target sees the tenant and no key, wherever the key stood', async () => {
+test('the target gets the tenant and no key', async () => {
   for (const [url, headers] of [
     ['/orders/7?a=1', { 'x-api-key': KEY, 'x-tenant': 'forged' }],
     [`/orders/7?api_key=${KEY}&a=1`, { 'x-tenant': 'forged' }],
@@ -111,7 +111,7 @@ test('the target sees the tenant and no key, wherever the key stood', async () =
   }
 });
 
-test('past the limit 429, with the limit told and the page able to read it', async () => {
+test('beyond the limit 429 with limit fields and CORS fields', async () => {
   const at = plane();
   const request = { method: 'GET', url: '/orders/7', headers: { 'x-api-key': KEY, origin: 'https://app.example.com' } };
   assert.is((await at.run(request)).status, null);

@@ -15,7 +15,7 @@ function decode<T>(schema: Schema<T>, value: Plain): { value: T | undefined; cod
   return { value: found === INVALID ? undefined : found, codes, decoder };
 }
 
-test('scalars decode, and say what they expected', () => {
+test('scalars decode, and errors name the expected value', () => {
   const cases: readonly (readonly [Schema<unknown>, Plain, unknown, string])[] = [
     [s.string(), 'a', 'a', ''],
     [s.string(), 1, undefined, 'schema/type'],
@@ -63,7 +63,7 @@ test('scalars decode, and say what they expected', () => {
   }
 });
 
-test('a secret that is wrong is marked, and not repeated in the message', () => {
+test('an invalid secret is marked and not repeated in the message', () => {
   const { decoder } = decode(
     s.reference('a hash', () => 'Not a hash.', { sensitive: true }),
     'hunter2',
@@ -72,7 +72,7 @@ test('a secret that is wrong is marked, and not repeated in the message', () => 
   assert.not.match(decoder.diagnostics[0]?.message ?? '', /hunter2/);
 });
 
-test('every mistake of a table is reported, not only the first', () => {
+test('every error in a table is reported', () => {
   const shape = s.object({ a: s.integer(), b: s.string(), c: s.object({ d: s.boolean() }) });
   const { codes } = decode(shape, { a: 'x', c: { d: 1, e: 2 }, zz: 1 });
   assert.equal(codes.sort(), [
@@ -84,7 +84,7 @@ test('every mistake of a table is reported, not only the first', () => {
   ]);
 });
 
-test('decodePartial keeps what is right', () => {
+test('decodePartial keeps valid fields', () => {
   const shape = s.object({ a: s.integer(), b: s.string() });
   const node = tree({ a: 1, b: 2 });
   const decoder = new Decoder(node);
@@ -93,7 +93,7 @@ test('decodePartial keeps what is right', () => {
   assert.equal(shape.decodePartial(node, decoder), { values: { a: 1 }, valid: false });
 });
 
-test('an unknown key that is nearly a known one has a safe fix, at every place it is written', () => {
+test('an unknown key similar to a known one has a safe fix at every place where it is written', () => {
   const node = tree({ timout: '5s' });
   if (node.kind !== 'table') return;
   const entry = node.entries.get('timout')!;
@@ -108,19 +108,19 @@ test('an unknown key that is nearly a known one has a safe fix, at every place i
   assert.is(decoder.diagnostics[0]?.help, 'Did you mean `timeout`?');
 });
 
-test('a key that is set already is not what an unknown one means', () => {
+test('a key that is already set is not suggested', () => {
   const { decoder } = decode(s.object({ timeout: s.string() }), { timeout: '5s', timout: '5s' });
   assert.is(decoder.diagnostics[0]?.fix, undefined);
 });
 
-test('a key named __proto__ is a key like any other', () => {
+test('a key named __proto__ is an ordinary key', () => {
   const node = tree(JSON.parse('{"__proto__": 1, "a": 2}') as Plain);
   const decoder = new Decoder(node);
   const value = s.map(s.integer()).decode(node, decoder);
   assert.equal(Object.keys(value as object), ['__proto__', 'a']);
 });
 
-test('origins: written values stand where they are written, defaults where their table is', () => {
+test('origins: written values have their own span, defaults that of their table', () => {
   const shape = s.object({
     a: s.array(s.integer()),
     b: s.integer().default(3),
@@ -141,7 +141,7 @@ test('origins: written values stand where they are written, defaults where their
   assert.equal(decoder.path, []);
 });
 
-test('origins of a large value are found like those of a small one', () => {
+test('origins of large values are found like those of small ones', () => {
   const { decoder } = decode(
     s.array(s.integer()),
     Array.from({ length: 100 }, (_, index) => index),
@@ -152,7 +152,7 @@ test('origins of a large value are found like those of a small one', () => {
   assert.equal(decoder.spanOf(100), decoder.spanOf());
 });
 
-test('either takes the form that the kind asks for', () => {
+test('either chooses the form by the type of the value', () => {
   const either = s.either<number>(
     { kinds: ['integer'], schema: s.integer() },
     { kinds: ['string'], schema: s.mapped(s.string(), (text) => text.length) },
@@ -163,7 +163,7 @@ test('either takes the form that the kind asks for', () => {
   assert.match(either.expected, / or /);
 });
 
-test('the JSON Schema says what decoding says', () => {
+test('the JSON Schema agrees with decoding', () => {
   const shape = s.object({
     a: s.integer({ min: 1, max: 2 }).describe('An A.', 1),
     b: s.duration().default(5000),
@@ -198,7 +198,7 @@ test('the JSON Schema says what decoding says', () => {
   });
 });
 
-test('wrappers say what they wrap', () => {
+test('wrappers keep the documentation of the inner schema', () => {
   assert.is(s.integer({ min: 1, max: 1 }).expected, 'the integer 1');
   assert.is(s.integer({ min: 2 }).default(3).expected, 'an integer of at least 2');
   assert.is(s.integer({ min: 2, max: 4 }).check('x/y', () => undefined).expected, 'an integer from 2 to 4');
@@ -221,7 +221,7 @@ test('wrappers say what they wrap', () => {
   );
 });
 
-test('suggestions are near, or there are none', () => {
+test('only similar words are suggested', () => {
   assert.is(suggest('polte', ['polite', 'keys']), 'polite');
   assert.is(suggest('rotue', ['route', 'group']), 'route');
   assert.is(suggest('ROUTE', ['route']), 'route');
@@ -253,7 +253,7 @@ test('diagnostics are ordered by file, offset, code and message', () => {
   assert.ok(hasErrors([{ ...make('a', 1, 'x'), severity: 'error' }]));
 });
 
-test('kinds are named with their article', () => {
+test('kinds are named with an article', () => {
   assert.is(kindName(tree([])), 'an array');
   assert.is(kindName(tree(1)), 'an integer');
   assert.is(kindName(tree({})), 'a table');

@@ -5,7 +5,7 @@ import { KnownWords, suggest } from '../../src/schema/suggest.js';
 
 const nearest = (wrong: string, ...known: string[]) => new KnownWords(known).nearest(wrong);
 
-test('the nearest word is suggested, of several the first', () => {
+test('the most similar word is suggested, of several the first', () => {
   assert.is(suggest('orderz', ['billing', 'orders', 'borders']), 'orders');
   assert.is(suggest('catx', ['caty', 'cats']), 'caty');
   assert.is(suggest('oredrs', ['orders']), 'orders', 'a swap of neighbours is one mistake');
@@ -15,12 +15,12 @@ test('the nearest word is suggested, of several the first', () => {
   assert.is(suggest('anything', []), undefined);
 });
 
-test('case and plural make no difference, however many letters they take', () => {
+test('case and plural make no difference', () => {
   assert.is(suggest('POLICY', ['plan', 'policies']), 'policies');
   assert.equal(nearest('Orders', 'orders', 'borders'), { word: 'orders', isClear: true });
 });
 
-test('a suggestion is clear when no other word is as near and more than a number differs', () => {
+test('a suggestion is clear if no other word is as similar and more than a number differs', () => {
   assert.equal(nearest('ordrs', 'orders', 'billing'), { word: 'orders', isClear: true });
   assert.equal(nearest('catx', 'caty', 'cats'), { word: 'caty', isClear: false });
   assert.equal(nearest('orders-2', 'orders-1'), { word: 'orders-1', isClear: false });
@@ -39,7 +39,7 @@ test('3,000 wrong names beside 40,000 known ones: the first get suggestions, and
   assert.equal(words.nearest('GROUP-39999'), { word: 'group-39999', isClear: false }, 'case is found by index');
 });
 
-test('the work is counted: no question takes steps beyond the bound', () => {
+test('the work is bounded: no lookup exceeds the steps', () => {
   const words = new KnownWords(['alpha', 'bravo', 'charlie'], 100);
   assert.is(words.nearest('alpah')?.word, 'alpha');
   const left = words.stepsLeft;

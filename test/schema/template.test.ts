@@ -39,7 +39,7 @@ test('a reference is one literal part, and is marked for the bundle', () => {
   });
 });
 
-test('an escaped reference at the start of a literal part is no reference', () => {
+test('an escaped reference at the start of a literal part is not a reference', () => {
   for (const [text, parts] of [
     ['${{env:HOME}}', ['${env:HOME}']],
     ['$${{env:HOME}} {id}', ['${env:HOME} ', { var: 'param.id' }]],
@@ -52,7 +52,7 @@ test('an escaped reference at the start of a literal part is no reference', () =
   }
 });
 
-test('wrong braces are located', () => {
+test('unmatched braces are located', () => {
   for (const [text, offset, message] of [
     ['ab}', 2, /Unmatched `}`/],
     ['a{b', 1, /Unmatched `\{`/],
@@ -68,7 +68,7 @@ test('wrong braces are located', () => {
   }
 });
 
-test('every documented variable is known where it is said to be', () => {
+test('every documented variable is known where documented', () => {
   for (const { name, reply } of TEMPLATE_VARIABLES) {
     const full = name.replace('NAME', 'x');
     assert.is(unknownVariable(full, new Set(['x']), true), undefined, name);
@@ -78,7 +78,7 @@ test('every documented variable is known where it is said to be', () => {
   }
 });
 
-test('unknown variables come with what was probably meant', () => {
+test('unknown variables come with a suggestion', () => {
   for (const [name, message] of [
     ['param.idd', 'did you mean `{id}`?'],
     ['param.consumer', 'did you mean `{consumer.name}`?'],

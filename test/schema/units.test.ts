@@ -47,7 +47,7 @@ test('rates', () => {
   }
 });
 
-test('what is formatted parses to the same', () => {
+test('a formatted value parses to the same value', () => {
   const random = new Random(3);
   for (let round = 0; round < 2000; round++) {
     const value = random.below(1_000_000) * random.pick([1, 1000, 60_000, 1024]);

@@ -36,12 +36,12 @@ test('includes add to the root, with spans in their own files', () => {
   assert.is(model.lint.allow.length, 2);
 });
 
-test('a file that two patterns match, or its own pattern, is read once', () => {
+test('a file matched by two patterns, or by its own pattern, is read once', () => {
   const outcome = loadFolder({ 'gateway.toml': include('["*.toml", "a.toml"]'), 'a.toml': route('a') });
   assert.is(modelOf(outcome).routes.length, 1);
 });
 
-test('what two files declare is an error that shows both', () => {
+test('a duplicate in two files is an error that shows both places', () => {
   const outcome = loadFolder({
     'gateway.toml': include('["a.toml"]\ndrain_timeout = "5s"'),
     'a.toml': 'drain_timeout = "6s"\n[service.orders]\ntargets = ["http://y"]\n[policy]\n',
@@ -56,7 +56,7 @@ test('what two files declare is an error that shows both', () => {
   );
 });
 
-test('includes that lead in a circle show the circle', () => {
+test('a cycle of includes is shown', () => {
   const outcome = loadFolder({
     'gateway.toml': include('["a.toml"]'),
     'a.toml': 'include = "b.toml"\n',
@@ -68,7 +68,7 @@ test('includes that lead in a circle show the circle', () => {
   assert.equal(codesOf(loadFolder({ 'gateway.toml': include('"gateway.toml"') })), ['include/cycle']);
 });
 
-test('includes that are wrong', () => {
+test('invalid includes', () => {
   const nothing = loadFolder({ 'gateway.toml': include('["none/*.toml"]') });
   assert.is(only(nothing, 'include/nothing').severity, 'warning');
   const missing = loadFolder({ 'gateway.toml': include('["none.toml", "folder"]'), 'folder/x': '' });
@@ -82,7 +82,7 @@ test('includes that are wrong', () => {
   assert.ok(broken.value);
 });
 
-test('an overlay lies over the spec: tables merge, routes by name, the rest is replaced', () => {
+test('an overlay merges tables and named routes and replaces the rest', () => {
   const outcome = loadFolder(
     {
       'gateway.toml': `${include('["*.toml"]')}
@@ -180,14 +180,14 @@ test('an overlay removes entities, routes by name, and single keys', () => {
   assert.equal(codesOf(load(`remove = ["route.x"]\n${HEAD}`)), ['schema/unknown-key']);
 });
 
-test('overlays lie over one another in their order; one that is missing is an error', () => {
+test('overlays apply in order; a missing one is an error', () => {
   const files = { 'gateway.toml': HEAD, 'a.toml': 'drain_timeout = "1s"\n', 'b.toml': 'drain_timeout = "2s"\n' };
   assert.is(modelOf(loadFolder(files, ['a.toml', 'b.toml'])).drainTimeout, 2000);
   assert.is(modelOf(loadFolder(files, ['b.toml', 'a.toml'])).drainTimeout, 1000);
   assert.equal(codesOf(loadFolder(files, ['c.toml'])), ['file/unreadable']);
 });
 
-test('files that are no specs give one diagnostic each', () => {
+test('files that are not specs give one diagnostic each', () => {
   const cases: readonly (readonly [string | Uint8Array, string, RegExp])[] = [
     [Uint8Array.from({ length: 5000 }, (_, index) => (index * 89) % 256), 'file/not-text', /not UTF-8/],
     ['a = 1\0', 'file/not-text', /NUL/],
@@ -229,7 +229,7 @@ test('files that cannot be read', () => {
   assert.ok(MAX_FILE_BYTES >= 1024 * 1024);
 });
 
-test('text given instead of the file is read as the file', () => {
+test('given text replaces the file', () => {
   inFolder({ 'gateway.toml': 'broken', 'a.toml': route('a') }, (folder) => {
     const outcome = loadSpec({ path: join(folder, 'gateway.toml'), text: include('"a.toml"') });
     assert.is(modelOf(outcome).routes.length, 1);
@@ -259,7 +259,7 @@ test('wildcards', () => {
   assert.is(expandBraces('{a,b}'.repeat(40)), undefined);
 });
 
-test('globs walk folders, in order, and not through links upwards', () => {
+test('globs walk folders in order and do not follow links to parents', () => {
   inFolder({ 'a/x.toml': '', 'a/b/y.toml': '', 'a/b/.z.toml': '', 'c.toml': '' }, (folder) => {
     const found = (pattern: string): string[] =>
       expandGlob(pattern, folder).paths.map((path) => path.slice(folder.length + 1));

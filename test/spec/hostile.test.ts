@@ -161,7 +161,7 @@ const WRITTEN: readonly (readonly [text: string, ...answers: (string | RegExp)[]
   [`${HEAD}[lint]\nallow = [{ code = "service/unused" }]\n`, 'Add `reason = "'],
 ];
 
-test('over a hundred wrong specs are answered in words that help', () => {
+test('over a hundred invalid specs get helpful messages', () => {
   assert.ok(WRITTEN.length > 100);
   for (const [text, ...answers] of WRITTEN) {
     const started = performance.now();
@@ -172,17 +172,17 @@ test('over a hundred wrong specs are answered in words that help', () => {
   }
 });
 
-test('a password or key is printed nowhere, not even where another mistake shows its line', () => {
+test('passwords and keys are never printed, even if another error shows their line', () => {
   const url = said(serving('targets = ["http://u:hunter2@127.0.0.1", "nonsense"]'));
   const keys = said(`${HEAD}[consumer.a]\napi_keys = ["letmein-please", "hunter2-too"]\n`);
   for (const answer of [url, keys]) assert.not.match(answer, /hunter2|letmein/);
 });
 
-test('a plan that nobody declared is told also of a consumer with another mistake', () => {
+test('an unknown plan is reported also for a consumer with another error', () => {
   assert.match(said(`${HEAD}[consumer.a]\napi_keys = ["x"]\nplan = "none"\n`), 'Unknown plan `none`');
 });
 
-test('what differs by a number alone is no safe fix, nor one of two that are as near', () => {
+test('a suggestion that differs only in a number, or is one of two, is not a safe fix', () => {
   const fixOf = (declared: string, named: string): string | undefined => {
     const text = `${HEAD}${declared}${ROUTE.replace('"orders"', `"${named}"`)}`;
     const found = checkSpec({ path: '/nowhere/gateway.toml', text }).diagnostics;
@@ -195,7 +195,7 @@ test('what differs by a number alone is no safe fix, nor one of two that are as 
   assert.is(fixOf(service('a'), 'b'), undefined);
 });
 
-test('a pipe that nobody writes to, a folder, and links in a circle never hold gw up', () => {
+test('a pipe without writer, a folder and a loop of links never block gw', () => {
   inFolder({ 'gateway.toml': 'spec = 1\ninclude = ["pipe", "folder", "loop"]\n' }, (folder) => {
     execFileSync('mkfifo', [join(folder, 'pipe')]);
     mkdirSync(join(folder, 'folder'));

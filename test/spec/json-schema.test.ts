@@ -30,7 +30,7 @@ test('good specs validate', () => {
   }
 });
 
-test('bad specs do not, and the reader agrees', () => {
+test('bad specs do not validate, and the reader agrees', () => {
   for (const text of [
     HEAD.replace('spec = 1', 'spec = 2'),
     HEAD.replace('spec = 1', ''),
@@ -57,7 +57,7 @@ test('bad specs do not, and the reader agrees', () => {
   }
 });
 
-test('a part of a spec may leave out what must stand somewhere, and nothing else', () => {
+test('a fragment may leave out required keys, nothing else', () => {
   const part = new Ajv2020({ allErrors: true, strict: false }).compile(specJsonSchema({ fragment: true }));
   const fits = (text: string): boolean => part(JSON.parse(JSON.stringify(toml.parse(text)))) === true;
   for (const text of [
@@ -79,7 +79,7 @@ test('a part of a spec may leave out what must stand somewhere, and nothing else
     assert.not(fits(text), text);
 });
 
-test('every spec among the fixtures that reads without errors validates', () => {
+test('every fixture without errors validates', () => {
   const folder = join(process.cwd(), 'fixtures', 'diagnostics');
   let count = 0;
   for (const name of readdirSync(folder)) {
@@ -97,7 +97,7 @@ test('every spec among the fixtures that reads without errors validates', () => 
   assert.ok(count > 0);
 });
 
-test('the schema describes what it can, and every kind of policy', () => {
+test('the schema has descriptions and every kind of policy', () => {
   const schema = JSON.parse(JSON.stringify(specJsonSchema())) as {
     properties: object;
     $defs: { [name: string]: { properties: { [key: string]: { const?: string; description?: string } } } };

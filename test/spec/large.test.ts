@@ -17,7 +17,7 @@ const groups = (count: number): string =>
       `[[group]]\nname = "g${i}"\nprefix = "/g${i}"\n[[group.route]]\nname = "r${i}"\nmatch = "/a"\nto = "orders"\n`,
   ).join('');
 
-test('removals are looked up by the names of the spec, in any order, and one that comes twice is told so', () => {
+test('removals are found by the names of the spec, in any order, and repeated ones are reported', () => {
   const spec = `${HEAD}${groups(3)}`;
   const overlay = 'remove = ["group.g1", "route.r1", "group.g0.prefix", "route.r0", "route.r2.to", "route.r2"]\n';
   const { value, diagnostics } = inFolder({ 'gateway.toml': spec, 'over.toml': overlay }, (folder) =>
@@ -29,7 +29,7 @@ test('removals are looked up by the names of the spec, in any order, and one tha
   assert.match(found[0]!.message, '`route.r1`: an earlier entry already removes it');
 });
 
-test('an overlay section named like a property of every object is an unknown key, not a crash', () => {
+test('an overlay section named like an Object property is an unknown key, not a crash', () => {
   const files = {
     'gateway.toml': `${HEAD}${groups(1)}`,
     'over.toml': '[constructor.x]\na = 1\n[__proto__.y]\nb = 1\n',

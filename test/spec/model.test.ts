@@ -53,7 +53,7 @@ reply = { status = 204 }
   assert.is(model.root, '/nowhere');
 });
 
-test('one mistake hides no other, and what is right is kept', () => {
+test('one error does not hide others, and valid parts are kept', () => {
   const outcome = load(`${HEAD}
 [[route]]
 name = "good"
@@ -92,7 +92,7 @@ limit = "many"
   );
 });
 
-test('an entity with errors is still a name that others may use', () => {
+test('the name of an invalid entity can still be used', () => {
   const outcome = load(`${HEAD}
 [service.broken]
 retries = 99
@@ -111,7 +111,7 @@ policies = ["broken"]
   assert.equal(codesOf(outcome), ['schema/range', 'schema/type', 'policy/unknown-kind']);
 });
 
-test('unresolved names suggest what was meant, and the fix works', () => {
+test('unknown names have a suggestion, and the fix works', () => {
   const text = `${HEAD}
 [consumer.a]
 plan = "gld"
@@ -136,13 +136,13 @@ policies = ["kyes"]
   assert.equal(codesOf(load(current)), []);
 });
 
-test('a name far from any other lists what there is', () => {
+test('a name without similar names lists the known ones', () => {
   const found = only(load(`${HEAD}[[route]]\nmatch = "/x"\nto = "zzzzzz"\n`), 'name/unresolved');
   assert.match(found.help ?? '', /`\[service\.zzzzzz\]`, or use one of `orders`/);
   assert.is(found.entity, 'route./x');
 });
 
-test('a plan limits only what has a limit', () => {
+test('a plan limits only policies with a limit', () => {
   const outcome = load(`${HEAD}[plan.gold]\nlimits = { keys = "5/s" }\n`);
   const found = only(outcome, 'plan/not-a-limit');
   assert.is(pointed(outcome, found.span), 'keys');
@@ -202,7 +202,7 @@ Q = { equals = "" }
   );
 });
 
-test('conditions that are wrong', () => {
+test('invalid conditions', () => {
   const outcome = load(`${HEAD}[[route]]
 match = { path = "/x", headers = { "a b" = "1", c = { matches = "a\\\\d**" } } }
 to = "orders"
@@ -230,7 +230,7 @@ test('hosts', () => {
   }
 });
 
-test('groups share prefix, host and policies; nested ones add up', () => {
+test('groups share prefix, host and policies, also when nested', () => {
   const model = modelOf(
     load(`${HEAD}
 [[group]]
@@ -273,7 +273,7 @@ to = "orders"
   );
 });
 
-test('a group with errors keeps its routes out, but reads them', () => {
+test('routes of an invalid group are checked but not kept', () => {
   const outcome = load(`${HEAD}
 [[group]]
 prefix = "/a/{rest...}"
@@ -298,7 +298,7 @@ prefix = "no-slash"
   assert.is(outcome.value?.routes.length, 0);
 });
 
-test('names: given ones are unique, made ones are made unique', () => {
+test('written names must be unique, derived names are made unique', () => {
   const outcome = load(`${HEAD}
 [[route]]
 name = "a"
@@ -323,7 +323,7 @@ to = "orders"
   );
 });
 
-test('two policies of one kind in place have names of their own', () => {
+test('two policies of one kind written in place have different names', () => {
   const model = modelOf(
     load(`${HEAD}[[route]]
 name = "r"
@@ -338,7 +338,7 @@ policies = [{ use = "headers", reply.set = { a = "1" } }, { use = "headers", rep
   );
 });
 
-test('policies in place never share a name, also where a route and groups do', () => {
+test('policies written in place never share a name', () => {
   const limit = 'policies = [{ use = "rate-limit", limit = "5/min", by = "ip" }]';
   const group = `[[group]]\nname = "api"\n${limit}\n[[group.route]]\nmatch = "/`;
   const model = modelOf(
@@ -364,7 +364,7 @@ use = "api-key"
   assert.equal(codesOf(outcome).sort(), ['name/invalid', 'schema/type', 'schema/type', 'schema/type', 'schema/type']);
 });
 
-test('[[routes]] is nearly [[route]], everywhere it is written', () => {
+test('[[routes]] is renamed to [[route]] everywhere', () => {
   const outcome = load(
     `${HEAD}[[routes]]\nmatch = "/1"\nto = "orders"\n[[routes]]\nmatch = "/2"\nto = "orders"\n[[route]]\nmatch = "/3"\nto = "orders"\n`,
   );
@@ -373,13 +373,13 @@ test('[[routes]] is nearly [[route]], everywhere it is written', () => {
   assert.is(modelOf(load(fixed(outcome, found))).routes.length, 3);
 });
 
-test('policies that are no list', () => {
+test('policies that are not a list', () => {
   assert.ok(
     codesOf(load(`${HEAD}[[route]]\nmatch = "/1"\nto = "orders"\npolicies = "keys"\n`)).includes('schema/type'),
   );
 });
 
-test('host and prefix of a group say that they come from it', () => {
+test('host and prefix of a group have it as origin', () => {
   const model = modelOf(
     load(
       `${HEAD}[[group]]\nprefix = "/v1"\nhost = "api.example.com"\n[[group.route]]\nmatch = "/a"\nto = "orders"\n` +
@@ -412,7 +412,7 @@ test('the admin API on TCP needs a token', () => {
   modelOf(load('spec = 1\n[admin]\naddress = "127.0.0.1:9000"\ntoken = "${env:T}"\n'));
 });
 
-test('settings that are wrong leave their defaults', () => {
+test('invalid settings are replaced by their defaults', () => {
   const outcome = load('spec = 1\ndrain_timeout = 5\n[normalize]\ntrailing_slash = "strct"\n[lint]\nallow = 1\n');
   assert.equal(codesOf(outcome), ['schema/type', 'schema/value', 'schema/type']);
   assert.is(outcome.value?.normalize.trailing_slash, 'strict');
@@ -435,7 +435,7 @@ test('rewrites', () => {
   assert.equal(codesOf(rewrite('b/{id}')), ['route/rewrite']);
 });
 
-test('a rewrite that can never be sent is an error at the part that is wrong', () => {
+test('a rewrite that cannot be sent is an error at the invalid part', () => {
   const rewrite = (text: string, rules = '') =>
     load(`${HEAD}[normalize]\n${rules}\n[[route]]\nmatch = "/a/{id}"\nto = "orders"\nrewrite = '${text}'\n`);
   for (const [text, at] of [
@@ -496,7 +496,7 @@ test('a header condition written twice in different case is an error', () => {
   assert.equal(codesOf(query), []);
 });
 
-test('replies hold only what a message may hold', () => {
+test('replies contain only what a message may contain', () => {
   const reply = (headers: string) => load(`${HEAD}[[route]]\nmatch = "/a"\nreply = { headers = { ${headers} } }\n`);
   modelOf(reply('x-a = "b"'));
   assert.equal(codesOf(reply('"x a" = "b"')), ['schema/key']);
@@ -504,18 +504,18 @@ test('replies hold only what a message may hold', () => {
   assert.equal(codesOf(reply('x = "a\\nb"')), ['schema/format']);
 });
 
-test('a plain key is marked as what must not be printed', () => {
+test('a plain key is marked as secret', () => {
   const found = only(load(`${HEAD}[consumer.a]\napi_keys = ["hunter2"]\n`), 'schema/format');
   assert.is(found.sensitive, true);
   assert.is(found.entity, 'consumer.a');
 });
 
-test('spans within strings with escapes point at what was written', () => {
+test('spans in strings with escapes point at the source', () => {
   const outcome = load(`${HEAD}[[route]]\nmatch = "GET /\\u0061/x{y}"\nto = "orders"\n`);
   assert.is(pointed(outcome, only(outcome, 'path/partial-parameter').span), '{y}');
 });
 
-test('a command whose quote is never closed is refused before anything is started', () => {
+test('a command with an unclosed quote is refused before it is started', () => {
   const loaded = load(`${HEAD}
 [service.shop]
 run = { command = "node 'shop.js" }

@@ -52,7 +52,7 @@ const over = (...texts: readonly string[]) => {
 const changed = (...texts: readonly string[]) => modelOf(over(...texts));
 const routeOf = (model: ReturnType<typeof changed>, name: string) => model.routes.find((route) => route.name === name);
 
-test('a route in a group, a nested group or an included file is changed by its name alone', () => {
+test('a route in a group, a nested group or an included file is changed by name', () => {
   for (const name of ['outer', 'inner', 'bill', 'GET /plain', 'GET /api/v2/nameless']) {
     const model = changed(`[[route]]\nname = "${name}"\ntimeout = "7s"\n`);
     const route = routeOf(model, name);
@@ -65,7 +65,7 @@ test('a route in a group, a nested group or an included file is changed by its n
   }
 });
 
-test('a group is changed by its name at any depth, and may get further routes', () => {
+test('a group is changed by name at any depth and may get additional routes', () => {
   const model = changed(`[[group]]
 name = "deep"
 prefix = "/v3"
@@ -88,7 +88,7 @@ to = "orders"
   assert.equal(routeOf(model, 'outer')?.policies, []);
 });
 
-test('services, policies, consumers, plans and listeners are changed where they are, and keep their place', () => {
+test('services, policies, consumers, plans and listeners are changed in place', () => {
   const model = changed(`[service.billing]
 retries = 4
 [policy.polite]
@@ -112,7 +112,7 @@ max_headers = 9
   assert.is(model.listeners[0]?.config.max_headers, 9);
 });
 
-test('keys that exclude each other: the overlay counts, on routes and services alone', () => {
+test('of keys that exclude each other, the overlay wins on routes and services only', () => {
   const stripped = routeOf(changed('[[route]]\nname = "outer"\nstrip_prefix = "/api"\n'), 'outer');
   assert.equal([stripped?.rewrite, stripped?.stripPrefix], [undefined, '/api']);
   const replied = routeOf(
@@ -122,7 +122,7 @@ test('keys that exclude each other: the overlay counts, on routes and services a
   assert.equal([replied?.service, replied?.reply?.status], [undefined, 503]);
 });
 
-test('a policy of another kind takes nothing of the old one with it', () => {
+test('a policy of another kind replaces the old one completely', () => {
   const model = changed(
     '[policy.polite]\nuse = "cors"\norigins = ["https://a.example"]\n[plan.gold]\nlimits = {}\n',
     'remove = ["plan.gold.limits"]\n',
@@ -130,7 +130,7 @@ test('a policy of another kind takes nothing of the old one with it', () => {
   assert.is(model.policies.find(({ name }) => name === 'polite')?.declaration.use, 'cors');
 });
 
-test('several overlays in their order: the later one counts, also about what an earlier one brought', () => {
+test('several overlays: the later one wins, also over an earlier overlay', () => {
   const model = changed(
     '[[group]]\nname = "new"\n[[group.route]]\nname = "fresh"\nmatch = "/fresh"\nto = "orders"\n[[route]]\nname = "inner"\ntimeout = "2s"\n',
     '[[route]]\nname = "fresh"\ntimeout = "3s"\n[[route]]\nname = "inner"\ntimeout = "4s"\n',
@@ -140,7 +140,7 @@ test('several overlays in their order: the later one counts, also about what an 
   assert.is(routeOf(model, 'inner')?.at.spanOf('timeout').file, 'over-1.toml');
 });
 
-test('what names nothing is an error in the overlay, with the nearest name', () => {
+test('an unknown name in an overlay is an error with a suggestion', () => {
   const cases: readonly (readonly [text: string, near: string])[] = [
     ['[[route]]\nname = "iner"\ntimeout = "2s"\n', '`inner`'],
     ['[[route]]\nname = "GET /plan"\ntimeout = "2s"\n', '`GET /plain`'],
@@ -160,14 +160,14 @@ test('what names nothing is an error in the overlay, with the nearest name', () 
   }
 });
 
-test('a group without a name and without routes would change nothing, and is an error', () => {
+test('a group without name and routes is an error', () => {
   const found = only(over('[[group]]\nprefix = "/api"\npolicies = []\n'), 'name/unresolved');
   assert.is(found.span.file, 'over-0.toml');
   assert.match(found.help ?? '', /name = "NAME"/);
   assert.is(changed('[[group]]\nprefix = "/new"\n[[group.route]]\nmatch = "/x"\nto = "orders"\n').routes.length, 6);
 });
 
-test('a route of another group is told from one that is nowhere', () => {
+test('a route in another group is reported differently from an unknown route', () => {
   const found = only(
     over('[[group]]\nname = "api"\n[[group.route]]\nname = "bill"\ntimeout = "2s"\n'),
     'name/unresolved',
@@ -180,7 +180,7 @@ test('a route of another group is told from one that is nowhere', () => {
   assert.is(routeOf(moved, 'bill')?.match.text, '/api/bill');
 });
 
-test('a name that several have is not guessed', () => {
+test('an ambiguous name is an error', () => {
   const twice =
     '[[group]]\nname = "new"\n[[group.group]]\nname = "deep"\n[[group.group.route]]\nmatch = "/z"\nto = "orders"\n';
   const found = only(over(twice, '[[group]]\nname = "deep"\nprefix = "/y"\n'), 'name/duplicate');
@@ -188,7 +188,7 @@ test('a name that several have is not guessed', () => {
   assert.is(found.related?.length, 2);
 });
 
-test('remove does not guess which one of several is meant', () => {
+test('an ambiguous name in remove is an error', () => {
   const twice = '[[group]]\nprefix = "/new"\n[[group.route]]\nmatch = "/z"\nto = "orders"\n';
   const other = twice.replace('"/z"', '"/y"');
   for (const path of ['group./new', 'group./new.prefix']) {
@@ -211,7 +211,7 @@ test('remove finds routes and groups at any depth, and single keys of them', () 
   assert.match(only(over('remove = ["route.inner.timeout"]\n'), 'name/unresolved').message, 'Nothing to remove');
 });
 
-test('a mistake in what an overlay sets points into the overlay', () => {
+test('an error in a value from an overlay points into the overlay', () => {
   const cases: readonly (readonly [text: string, code: string, line: number])[] = [
     ['[[route]]\nname = "inner"\nto = "nowhere"\n', 'name/unresolved', 3],
     ['[[route]]\nname = "inner"\ntimeouts = "1s"\n', 'schema/unknown-key', 3],
@@ -225,7 +225,7 @@ test('a mistake in what an overlay sets points into the overlay', () => {
   }
 });
 
-test('junk where an overlay has routes and groups gives diagnostics, and no throw', () => {
+test('invalid routes and groups in an overlay give diagnostics, not a throw', () => {
   for (const text of [
     'route = 1',
     'route = [1, "a"]',

@@ -109,7 +109,7 @@ const VALUES = [
   '[[[]]]',
 ];
 
-test('a spec with random damage gives diagnostics, never a throw', () => {
+test('a randomly damaged spec gives diagnostics, never a throw', () => {
   const random = new Random(21);
   const tokens = BASE.split(/(\s+|[="[\]{},.])/);
   for (let round = 0; round < 250; round++) {
@@ -125,7 +125,7 @@ test('a spec with random damage gives diagnostics, never a throw', () => {
   }
 });
 
-test('a spec with values of wrong kinds gives diagnostics, never a throw', () => {
+test('a spec with values of wrong types gives diagnostics, never a throw', () => {
   const random = new Random(22);
   let wrong = 0;
   for (let round = 0; round < 400; round++) {
@@ -150,7 +150,7 @@ test('random text gives diagnostics, never a throw', () => {
   }
 });
 
-test('every code that is reported in the sources is in the catalogue, and no other', () => {
+test('the catalogue contains exactly the codes that the sources report', () => {
   const listed = new Set(SPEC_CODES.map(({ code }) => code));
   assert.equal([...listed], [...listed].sort());
   const used = new Set<string>();
@@ -165,7 +165,7 @@ test('every code that is reported in the sources is in the catalogue, and no oth
   assert.equal([...used].sort(), [...listed]);
 });
 
-test('ten thousand routes load in a time that grows with their number', () => {
+test('ten thousand routes load in linear time', () => {
   const spec = (count: number): string =>
     HEAD +
     Array.from(

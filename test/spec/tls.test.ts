@@ -26,7 +26,7 @@ const errors = (more: string): string[] =>
     .diagnostics.filter(({ severity }) => severity === 'error')
     .map(({ code, message, help }) => `${code}: ${message} ${help ?? ''}`);
 
-test('a list, one text, and nothing', () => {
+test('ciphers as a list, as a string, and by default', () => {
   const [first] = read(', ciphers = ["TLS_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-SHA"]').value?.listeners ?? [];
   assert.equal(first?.config.tls?.ciphers, ['TLS_AES_128_GCM_SHA256', 'ECDHE-RSA-AES128-SHA']);
   const [second] = read(', ciphers = "TLS_AES_128_GCM_SHA256:ECDHE-RSA-AES128-SHA"').value?.listeners ?? [];
@@ -54,7 +54,7 @@ for (const [more, expected] of [
   });
 }
 
-test('every cipher that a spec may name is one of this OpenSSL', () => {
+test('OpenSSL knows every cipher that a spec may use', () => {
   const known = new Set(getCiphers());
   for (const name of KNOWN_CIPHERS) assert.ok(known.has(name.toLowerCase()), name);
 });

@@ -46,7 +46,7 @@ test('literals, parameters, typed parameters and tails', () => {
   );
 });
 
-test('a choice that leads nowhere is taken back, parameters included', () => {
+test('a dead end is undone, including its parameters', () => {
   expectMatches(['/a/b/c', '/a/{x}/d', '/{x}/b/{y}', '/{x:int}/b/z', '/{all...}'], {
     'GET /a/b/c': [0],
     'GET /a/b/d': [1, 'b'],
@@ -58,7 +58,7 @@ test('a choice that leads nowhere is taken back, parameters included', () => {
   });
 });
 
-test('precedence goes segment by segment from the left, also through typed siblings that overlap', () => {
+test('precedence follows segments from the left, also with overlapping typed siblings', () => {
   expectMatches(['/{a:int}/{x}', '/{b:word}/list', '/{b:word}/{n:int}', '/{c}/{d:int}/{e...}'], {
     'GET /1/list': [1, '1'],
     'GET /1/other': [0, '1', 'other'],
@@ -75,7 +75,7 @@ test('precedence goes segment by segment from the left, also through typed sibli
   });
 });
 
-test('a path whose method no route takes falls back to a less specific path, else it is 405', () => {
+test('without a route for the method, a less specific path is tried, then 405', () => {
   const matcher = matcherOf(['POST /orders/new', 'GET /orders/{id}', 'PUT,DELETE /orders/{id}', 'GET /health']);
   assert.is(matcher.match(view('GET /orders/new')), 1);
   assert.is(matcher.match(view('PATCH /orders/new')), WRONG_METHOD);
@@ -114,7 +114,7 @@ test('GET answers HEAD unless HEAD is named as specifically', () => {
   });
 });
 
-test('hosts: exact, then the longest wildcard, then any; a worse class takes what a better one does not', () => {
+test('hosts: exact, then the longest wildcard, then any, with fallback', () => {
   expectMatches(
     ['api.example.com/a', '*.example.com/a', '*.eu.example.com/a', '/a', '*.example.com/b', '/c', 'x.eu.example.com/d'],
     {
@@ -138,11 +138,11 @@ test('hosts: exact, then the longest wildcard, then any; a worse class takes wha
   );
 });
 
-test('routes of specific hosts alone: other hosts find nothing', () => {
+test('with only specific hosts, other hosts find nothing', () => {
   expectMatches(['a.test/x'], { 'GET b.test/x': [NO_ROUTE], 'GET /x': [NO_ROUTE], 'GET a.test/x': [0] });
 });
 
-test('the method of a worse host class counts for 405', () => {
+test('methods of a less specific host count for 405', () => {
   const matcher = matcherOf(['GET api.test/x', 'PUT *.test/x', 'POST /x']);
   assert.is(matcher.match(view('PATCH api.test/x')), WRONG_METHOD);
   assert.equal(allowedMethods(matcher, view('PATCH api.test/x')), ['GET', 'HEAD', 'POST', 'PUT']);
@@ -179,7 +179,7 @@ test('with trailing_slash = "ignore" a last slash changes nothing', () => {
   );
 });
 
-test('typed segments are judged by what the percent-encoding stands for', () => {
+test('typed segments match decoded text', () => {
   const spaced = { ...trieIR(['/{x:lower}']), dfas: [] };
   assert.throws(() => buildTrie(spaced));
   expectMatches(['/{x:int}'], { 'GET /%31%32': [0, '%31%32'], 'GET /%3A': [NO_ROUTE], 'GET /1%3A': [NO_ROUTE] });
@@ -217,7 +217,7 @@ test('header conditions: each test, and more conditions first', () => {
   }
 });
 
-test('query conditions read the query as a form does', () => {
+test('query conditions decode the query like a form', () => {
   const matcher = matcherOf([
     { match: 'GET /p', conditions: [query('a b', { op: 'present' })] },
     { match: 'GET /e', conditions: [query('q', { op: 'equals', value: 'caf\u00e9 &' })] },
@@ -267,7 +267,7 @@ test('query conditions read the query as a form does', () => {
   for (const target of fails) assert.is(matcher.match(view(`GET ${target}`)), NO_ROUTE, target);
 });
 
-test('automata see text beyond ASCII as UTF-8', () => {
+test('automata read non-ASCII text as UTF-8', () => {
   const classes = new Array<number>(256).fill(0);
   [0xc3, 0xe2, 0xf0].forEach((lead) => {
     classes[lead] = 1;
@@ -300,7 +300,7 @@ test('a path with 10,000 segments is matched, and a route with as many', () => {
   expectMatches([long, `${'/{x}'.repeat(10_000)}`], { [`GET ${long}`]: [0] });
 });
 
-test('each node is visited once: a trie built to be walked back is linear', () => {
+test('each node is visited once: a trie with many dead ends is linear', () => {
   // At every depth a literal and a parameter, and no route at the end of any: 2^12 paths through one tree.
   const routes: string[] = [];
   for (let i = 0; i < 4096; i++) {
@@ -318,7 +318,7 @@ test('each node is visited once: a trie built to be walked back is linear', () =
   assert.ok(performance.now() - started < 2000);
 });
 
-test('matches over shared memory as over its own', () => {
+test('shared memory matches like private memory', () => {
   const own = buildTrie(trieIR(['GET /orders/{id:int}', 'h.test/x']));
   const shared = new SharedArrayBuffer(own.byteLength);
   new Uint8Array(shared).set(new Uint8Array(own));
@@ -329,7 +329,7 @@ test('matches over shared memory as over its own', () => {
   assert.is(again.match(view('GET /orders/7')), 0);
 });
 
-test('a million matches leave no garbage behind', () => {
+test('a million matches allocate nothing', () => {
   const matcher = matcherOf([
     'GET api.test/a/{x}/b',
     '*.test/{n:int}/{y:word}',

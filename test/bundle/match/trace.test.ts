@@ -23,14 +23,14 @@ function traced(routes: readonly (RouteText | string)[], request: string, header
   };
 }
 
-test('a route is no rival of itself under another of its hosts', () => {
+test('a route does not compete with itself under another host', () => {
   const [exact, wildcard] = ['a.test', '*.test'].map((host) => ({ ...matchIR('GET /x', 0), host }));
   const trie = buildTrie({ matches: [exact!, wildcard!], dfas: [] });
   const { decidedBy, nearMisses, host } = new Matcher(Trie.open(trie)).trace(view('GET a.test/x'));
   assert.equal([decidedBy, host, nearMisses], ['only', 'a.test', []]);
 });
 
-test('a route on another listener is named to people, and to nobody else', () => {
+test('a route on another listener is shown only by explain', () => {
   const bound = { ...matchIR('DELETE /x', 0), listeners: ['internal', 'other'] };
   const matcher = new Matcher(Trie.open(buildTrie({ matches: [bound, matchIR('GET /x', 1)], dfas: [] })));
   const hidden = view('DELETE /x');
@@ -47,7 +47,7 @@ test('a route on another listener is named to people, and to nobody else', () =>
   assert.is(matcher.match({ ...hidden, listener: 'nowhere' }), WRONG_METHOD);
 });
 
-test('a winner without rivals', () => {
+test('a winner without other candidates', () => {
   const { route, by, trace } = traced(['GET /orders/{id:int}/{rest...}'], 'GET /orders/7/a/b');
   assert.is(route, 0);
   assert.is(by, 'only');
@@ -59,7 +59,7 @@ test('a winner without rivals', () => {
   assert.equal(trace.nearMisses, []);
 });
 
-test('the reason for HEAD tells HEAD itself from a GET that answers it', () => {
+test('the reason distinguishes HEAD from GET that answers it', () => {
   const by = (...matches: string[]) => {
     const found = matcherOf(matches).trace(view('HEAD /a'), (route) => matches[route]);
     return [found.route, found.decidedBy, found.why];
@@ -102,13 +102,13 @@ test('each step of precedence is named', () => {
   assert.equal(by(equal, 'GET /a', { x: '', y: '' }).slice(0, 2), [0, 'order']);
 });
 
-test('a path without a tail comes before a tail that takes nothing', () => {
+test('a path without a tail comes before an empty tail', () => {
   const trace = matcherOf(['/a/{x...}', '/a'], 'ignore').trace(view('GET /a'));
   assert.is(trace.route, 1);
   assert.is(trace.why, 'a path without a tail comes before a tail');
 });
 
-test('near misses say why they lost', () => {
+test('near misses have a reason', () => {
   const { misses, route, by } = traced(
     [
       'GET /orders/{id:int}',
@@ -149,7 +149,7 @@ test('dead ends: an unknown segment, a last slash, a path that ends too early', 
   assert.equal(traced([], 'GET /').misses, []);
 });
 
-test('405 is told apart', () => {
+test('405 is distinguished', () => {
   const { route, why, misses } = traced(['GET /a', 'PUT /a'], 'POST /a');
   assert.is(route, -2);
   assert.is(why, 'routes match this path, but not this method');
@@ -161,7 +161,7 @@ test('near misses are bounded', () => {
   assert.is(traced(routes, 'GET /a').misses.length, MAX_NEAR_MISSES);
 });
 
-test('a trace says what match says, and leaves its parameters', () => {
+test('a trace agrees with match and keeps its parameters', () => {
   const next = seededBelow(9);
   const kinds = ['a', 'b', '{x}', '{x:int}', '{x:word}'];
   const routes = new Set<string>();
@@ -184,7 +184,7 @@ test('a trace says what match says, and leaves its parameters', () => {
   }
 });
 
-test('patterns are shown in the words of the spec', () => {
+test('patterns are shown as written in the spec', () => {
   const written = ['GET,POST h.test/orders/{id:int}/{file:[a-z/{}]+}', 'h.test/orders/{rest...}'];
   const routes = ['GET,POST h.test/orders/{id:int}/{file:lower}', 'h.test/orders/{rest...}'];
   const matcher = matcherOf(routes);

@@ -31,7 +31,7 @@ test('the same matches give the same bytes', () => {
   assert.equal(new Uint8Array(buildTrie(trieIR(ROUTES))), new Uint8Array(buildTrie(trieIR(ROUTES))));
 });
 
-test('the order of declarations decides nothing about what matches', () => {
+test('the order of declarations has no effect on matching', () => {
   const next = seededBelow(5);
   const requests = [
     'GET api.example.com/orders/7',
@@ -54,7 +54,7 @@ test('the order of declarations decides nothing about what matches', () => {
   }
 });
 
-test('counts, and refuses what the contract does not have', () => {
+test('counts nodes, and refuses unknown conditions', () => {
   const trie = Trie.open(buildTrie(trieIR(ROUTES)));
   assert.is(trie.routeCount, ROUTES.length);
   assert.is(trie.depth, 4);
@@ -78,7 +78,7 @@ test('counts, and refuses what the contract does not have', () => {
   );
 });
 
-test('bytes that are no trie, or a cut one, are refused', () => {
+test('bytes that are not a trie, or a truncated one, are refused', () => {
   const good = buildTrie(trieIR(ROUTES));
   const refused = (bytes: ArrayBuffer, what: RegExp): void => {
     assert.throws(
@@ -103,7 +103,7 @@ test('bytes that are no trie, or a cut one, are refused', () => {
   }
 });
 
-test('a damaged trie is refused, or matches and ends: no word makes it loop or leave its buffer', () => {
+test('a damaged trie is refused, or every match still ends within the buffer', () => {
   const good = buildTrie(trieIR(ROUTES));
   const words = good.byteLength / 4;
   const requests = [
@@ -137,7 +137,7 @@ test('a damaged trie is refused, or matches and ends: no word makes it loop or l
   assert.ok(refused > 1000 && refused < 4000, `${refused} refused`);
 });
 
-test('a literal or a host that its hash does not lead to is refused', () => {
+test('a literal or host with a wrong hash is refused', () => {
   const good = buildTrie(trieIR(ROUTES));
   const { nodes, hosts } = Trie.open(good);
   const damage = (section: Int32Array, hash: number): void => {

@@ -11,7 +11,7 @@ const kept = (routes: readonly (RouteText | string)[]): string[] =>
 const header = (name: string, test: ConditionTest): ConditionIR => ({ on: 'header', name, test });
 const query = (name: string, test: ConditionTest): ConditionIR => ({ on: 'query', name, test });
 
-test('routes that can match stay, and the IR is the same', () => {
+test('routes that can match are kept, and the IR is the same', () => {
   const ir = irOf(['GET /a', 'PUT /a', '/a', '/a/', 'GET h.test/a', '/{x}', '/{x:int}', '/{x...}'].map(routeIRAt));
   const { ir: after, stats } = dropDeadRoutes(ir);
   assert.is(after, ir);
@@ -21,7 +21,7 @@ test('routes that can match stay, and the IR is the same', () => {
 
 const routeIRAt = (text: string, index: number) => routeIR(text, index);
 
-test('a literal that no normalised path holds', () => {
+test('a literal that cannot occur in a normalised path', () => {
   assert.equal(kept(['/a//b', '/a/../b', '/a%2Fb', '/a%41', '/a"b', '/ok', '/%C3%A9/x', '/a.b:c']), ['r5', 'r6', 'r7']);
   const keep = irOf(['/a//b', '/a%2Fb'].map(routeIRAt), DFAS, {
     normalize: { encodedSlashes: 'keep', doubleSlashes: 'keep', trailingSlash: 'strict', dotSegments: 'resolve' },

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { dropIdlePolicies } from '../../../src/compiler/passes/drop-idle-policies.js';
 import { irOf, policyIR, routeIR } from '../kit.js';
 
-test('policies without a plan take no step', () => {
+test('policies without settings are dropped', () => {
   const idle = policyIR('headers', 'idle', { settings: undefined });
   const works = policyIR('headers', 'works');
   const ir = irOf([

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { foldReplies } from '../../../src/compiler/passes/fold-replies.js';
 import { irOf, policyIR, routeIR } from '../kit.js';
 
-test('constant replies are written out, unless a policy may edit them', () => {
+test('constant replies are serialized unless a policy may edit them', () => {
   const reply = { status: 200, headers: { 'X-A': 'b' }, body: 'caf\u00e9' };
   const { ir, stats } = foldReplies(
     irOf([

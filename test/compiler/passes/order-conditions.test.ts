@@ -4,7 +4,7 @@ import type { ConditionIR } from '../../../src/bundle/types.js';
 import { orderConditions } from '../../../src/compiler/passes/order-conditions.js';
 import { irOf, routeIR } from '../kit.js';
 
-test('the cheapest condition comes first, whatever the order of writing', () => {
+test('the cheapest condition comes first in any written order', () => {
   const conditions: ConditionIR[] = [
     { on: 'query', name: 'q', test: { op: 'present' } },
     { on: 'header', name: 'm', test: { op: 'matches', dfa: 0 } },

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { shareSettings } from '../../../src/compiler/passes/share-settings.js';
 import { irOf, policyIR, routeIR } from '../kit.js';
 
-test('equal policies in place become one; named and stateful ones do not', () => {
+test('equal policies written in place are merged; named and stateful ones are not', () => {
   const place = (name: string, overrides = {}) => policyIR('headers', `${name}/headers`, overrides);
   const a = place('a');
   const b = place('b');

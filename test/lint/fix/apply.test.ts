@@ -20,11 +20,11 @@ const fixing = (edits: readonly Edit[], applicability: Fix['applicability'] = 's
   fix: { title: '', applicability, edits },
 });
 
-test('edits apply from the end, so that none moves another', () => {
+test('edits are applied from the end', () => {
   assert.is(applyEdits('abcdef', [edit(0, 1, 'AAA'), edit(4, 5, ''), edit(2, 2, '-')]), 'AAAb-cdf');
 });
 
-test('safe fixes alone; two equal ones once', () => {
+test('only safe fixes are applied; equal ones once', () => {
   const result = applySafeFixes(
     [fixing([edit(0, 1, 'X')]), fixing([edit(0, 1, 'X')]), fixing([edit(2, 3, 'Z')], 'unsafe')],
     [file('abc')],
@@ -36,7 +36,7 @@ test('safe fixes alone; two equal ones once', () => {
   assert.is(result.applied, 2);
 });
 
-test('a fix that overlaps another is left out whole, also when only one of its edits does', () => {
+test('a fix that overlaps another is left out completely', () => {
   const result = applySafeFixes(
     [fixing([edit(1, 3, 'X')]), fixing([edit(5, 6, 'Y'), edit(2, 4, 'Z')])],
     [file('abcdef')],
@@ -46,12 +46,12 @@ test('a fix that overlaps another is left out whole, also when only one of its e
   assert.is(applySafeFixes([fixing([edit(1, 1, 'X')]), fixing([edit(1, 1, 'Y')])], [file('ab')]).skipped, 1);
 });
 
-test('a fix for an unknown file or behind the end is left out', () => {
+test('a fix for an unknown file or beyond its end is left out', () => {
   assert.is(applySafeFixes([fixing([edit(0, 1, 'X', 'other.toml')])], [file('a')]).skipped, 1);
   assert.is(applySafeFixes([fixing([edit(0, 9, 'X')])], [file('a')]).skipped, 1);
 });
 
-test('several files at once; one that does not change is not written', () => {
+test('several files at once; unchanged files are not written', () => {
   const result = applySafeFixes(
     [fixing([edit(0, 1, 'X'), edit(0, 1, 'Y', 'b.toml')]), fixing([edit(0, 1, 'c', 'c.toml')])],
     [file('a'), file('b', 'b.toml'), file('c', 'c.toml')],
@@ -65,7 +65,7 @@ test('several files at once; one that does not change is not written', () => {
   );
 });
 
-test('an item goes with the comma that is its own', () => {
+test('an item is removed with its comma', () => {
   const remove = (text: string, item: string): string => {
     const { value: model } = checked(HEAD + ORDERS);
     const start = text.indexOf(item);
@@ -84,7 +84,7 @@ test('positions count lines and UTF-16 columns', () => {
   assert.equal(positionAt('a\nb', 0), { offset: 0, line: 1, column: 1 });
 });
 
-test('a part that is not written literally has the span of the whole', () => {
+test('a part that is not literal in the source has the span of the whole', () => {
   const { value: model } = checked(HEAD + ORDERS);
   const span = { file: 'gateway.toml', start: at(0), end: at(4) };
   assert.is(spanWithin(model!, span, 'nowhere'), span);

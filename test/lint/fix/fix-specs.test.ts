@@ -62,14 +62,14 @@ const newErrors = (before: Files, after: Files): string[] => {
   return [...errorsOf(after)].flatMap(([key, count]) => (count > (had.get(key) ?? 0) ? [key] : []));
 };
 
-test('two keys that both seem to mean one: only the first is renamed', () => {
+test('of two keys with one suggestion, only the first is renamed', () => {
   const bad = GOOD.replace('[service.orders]', '[service.orders]\nretires = 1\nretrise = 2');
   const { texts, notes } = fixed({ 'gateway.toml': bad });
   assert.is(texts['gateway.toml'], bad.replace('retires', 'retries'));
   assert.equal(notes, ['Fixed 1 problem in gateway.toml.']);
 });
 
-test('a fix that makes a route collide with another is left out', () => {
+test('a fix that makes routes collide is not applied', () => {
   const bad = `${GOOD}[[route]]\nmatch = "GET /orders"\not = "orders"\n`;
   const { texts, notes } = fixed({ 'gateway.toml': bad });
   assert.is(texts['gateway.toml'], bad);
@@ -78,13 +78,13 @@ test('a fix that makes a route collide with another is left out', () => {
   ]);
 });
 
-test('a fix that uncovers an error which another fix mends is applied', () => {
+test('a fix that uncovers another fixable error is applied', () => {
   const bad = GOOD.replace('to = "orders"', 'ot = "ordres"');
   const { texts, output } = fixed({ 'gateway.toml': bad });
   assert.is(texts['gateway.toml'], GOOD, output);
 });
 
-test('a file that only a fixed one includes is fixed with it', () => {
+test('a file included only by a fixed file is fixed too', () => {
   const files = {
     'gateway.toml': HEAD.replace('spec = 1\n', 'spec = 1\nincldue = "more.toml"\n') + ORDERS + route('GET /orders'),
     'more.toml': '[[route]]\nmatch = "GET /more"\not = "orders"\n',
@@ -94,7 +94,7 @@ test('a file that only a fixed one includes is fixed with it', () => {
   assert.equal(notes, ['Fixed 2 problems in gateway.toml, more.toml.']);
 });
 
-test('one fix that does harm keeps no other from being applied', () => {
+test('one harmful fix does not prevent the others', () => {
   const bad = GOOD.replace('[service.orders]', '[service.orders]\nretires = 1\nretrise = 2\nhots = "target"').replace(
     'to =',
     'ot =',
@@ -104,7 +104,7 @@ test('one fix that does harm keeps no other from being applied', () => {
   assert.match(texts['gateway.toml'] ?? '', 'to = "orders"');
 });
 
-test('the version goes behind a byte order mark and editor directives, with the line ends of the file', () => {
+test('the version is inserted after a byte order mark and editor directives, with the line ends of the file', () => {
   const body = GOOD.replace('spec = 1\n', '');
   const directive = '#:schema ./gateway.schema.json\n';
   for (const [before, after] of [
@@ -119,7 +119,7 @@ test('the version goes behind a byte order mark and editor directives, with the 
   }
 });
 
-test('an item of a list goes without the comment before it', () => {
+test('an item is removed without the comment before it', () => {
   const policies = '[policy.keys]\nuse = "api-key"\n[consumer.a]\napi_keys = ["${env:KEY}"]\n';
   const list = (inner: string): string => `${GOOD}policies = [${inner}]\n${policies}`;
   for (const [before, after] of [
@@ -132,7 +132,7 @@ test('an item of a list goes without the comment before it', () => {
   }
 });
 
-test('specs that share a file: a fix for one that harms the other is left out', () => {
+test('specs that share a file: a fix that harms the other spec is not applied', () => {
   const spec = (service: string): string => `include = "../shared.toml"\n${HEAD}${ORDERS.replace('orders', service)}`;
   const files = {
     'a/gateway.toml': spec('orders'),
@@ -146,7 +146,7 @@ test('specs that share a file: a fix for one that harms the other is left out', 
   });
 });
 
-test('a fix that only an overlay calls for is left out where the spec alone would suffer', () => {
+test('a fix needed only with an overlay is not applied if it harms the spec', () => {
   const files = {
     'gateway.toml': GOOD,
     'over.toml': 'remove = ["service.orders"]\n[service.order]\ntargets = ["http://127.0.0.1:1"]\n',

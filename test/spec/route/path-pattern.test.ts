@@ -43,11 +43,11 @@ test('segments of every kind', () => {
   assert.is(shape('/a%2Fb', { ...RULES, encodedSlashes: 'keep' }), 'a%2Fb');
 });
 
-test('a parameter twice is kept, for the rule that judges it', () => {
+test('a repeated parameter is kept for the lint rule', () => {
   assert.is(shape('/{id}/{id}'), '{id}|{id}');
 });
 
-test('literals come out as normalised paths have them', () => {
+test('literals are normalised', () => {
   assert.is(shape('/%41b'), 'Ab');
   assert.is(shape('/a%c3%a9'), 'a%C3%A9');
   assert.is(shape('/é b'), '%C3%A9%20b');
@@ -55,7 +55,7 @@ test('literals come out as normalised paths have them', () => {
   assert.is(shape("/a!$&'()*+,;=:@b"), "a!$&'()*+,;=:@b");
 });
 
-test('a literal without problems is what normalisation leaves alone', () => {
+test('a literal without problems is not changed by normalisation', () => {
   const random = new Random(9);
   const pieces = ['a', 'é', ' ', '%41', '%2f', '%2F', '.', '..', '%', '%2e', ';', '~', '"', '|', '%00', '%c3'];
   let kept = 0;
@@ -75,7 +75,7 @@ test('a literal without problems is what normalisation leaves alone', () => {
   assert.ok(kept > 1000);
 });
 
-test('every mistake has its code, its place and what to do', () => {
+test('every error has a code, a place and a help', () => {
   const cases: readonly (readonly [string, string, string])[] = [
     ['orders/{id}', 'path/no-slash', 'orders'],
     ['', 'path/no-slash', ''],
@@ -116,7 +116,7 @@ test('every mistake has its code, its place and what to do', () => {
   }
 });
 
-test('all mistakes of a path at once', () => {
+test('all errors of a path are reported at once', () => {
   const { problems, segments } = parsePath('/:a/x{b}/{c:itn}/ok/{d}', RULES);
   assert.equal(
     problems.map(({ code }) => code),
@@ -125,7 +125,7 @@ test('all mistakes of a path at once', () => {
   assert.is(segments.length, 3);
 });
 
-test('what was meant', () => {
+test('suggestions for paths', () => {
   const instead = (path: string): string | undefined => parsePath(path, RULES).problems[0]?.instead;
   assert.is(instead('/{id:itn}'), 'int');
   assert.is(instead('/:id'), '{id}');

@@ -61,7 +61,7 @@ test('values are those of toml', () => {
   assert.equal(plain(parse(EXAMPLE).tree!), toml.parse(EXAMPLE));
 });
 
-test('spans point at what wrote the values, keys and headers', () => {
+test('spans point at values, keys and headers', () => {
   const { tree, source } = parse(EXAMPLE);
   const text = (node: { start: { offset: number }; end: { offset: number } }): string =>
     source.text.slice(node.start.offset, node.end.offset);
@@ -80,7 +80,7 @@ test('spans point at what wrote the values, keys and headers', () => {
   assert.equal(at(tree, 'a').span.start, { offset: 16, line: 2, column: 5 });
 });
 
-test('integers, floats and dates are told apart, and local dates from strings', () => {
+test('integers, floats, dates and strings are distinguished', () => {
   const { tree } = parse(
     'a = 1\nb = 1.0\nc = 1979-05-27\nd = "1979-05-27"\ne = 9223372036854775807\nf = 1979-05-27T07:32:00Z\ng = 07:32:00\n',
   );
@@ -92,7 +92,7 @@ test('integers, floats and dates are told apart, and local dates from strings', 
   assert.is(date.kind === 'datetime' ? date.value : '', '1979-05-27T07:32:00Z');
 });
 
-test('a byte order mark and CRLF keep every offset true', () => {
+test('offsets are right with a byte order mark and CRLF', () => {
   const { tree, source } = parse('\ufeffa = 1\r\n[b]\r\nc = "x"\r\n');
   const { span } = at(tree, 'b', 'c');
   assert.equal(span.start, { offset: 17, line: 3, column: 5 });
@@ -140,7 +140,7 @@ const temporal = {
 };
 const kinds = { ZonedDateTime: temporal, PlainDateTime: temporal, PlainDate: temporal, PlainTime: temporal };
 
-test('for random documents the tree is what toml reads, and every span lies in its parent', () => {
+test('for random documents the tree equals the values of toml, and every span is within its parent', () => {
   const random = new Random(5);
   for (let round = 0; round < 300; round++) {
     const text = randomDocument(random);
@@ -189,7 +189,7 @@ const SPELLINGS = [
   '[[a]]\nb.c = 1\nb.d = 2\n[[a]]\nb = 3\n[a.e]\n[a.e.f]\n',
 ];
 
-test('the scanner finds exactly what the syntax tree says', () => {
+test('the scanner agrees with the syntax tree', () => {
   const agree = (text: string): void => {
     toml.parse(text);
     assert.equal(shown(shadowFromScan(text)), shown(shadowFromSyntax(text)), text);
@@ -252,7 +252,7 @@ test('the scanner and the syntax tree agree on random documents', () => {
   assert.ok(compared > 500, String(compared));
 });
 
-test('offsets in a value lead to the source that wrote them', () => {
+test('offsets in a value map to the source', () => {
   for (const [raw, value, needle] of [
     ['"abc"', 'abc', 'c'],
     ["'a\\c'", 'a\\c', 'c'],
@@ -270,7 +270,7 @@ test('offsets in a value lead to the source that wrote them', () => {
   assert.is(valueOffsets('"', ''), undefined);
 });
 
-test('syntax errors say what is wrong, at its place', () => {
+test('syntax errors have a message and a place', () => {
   const cases: readonly (readonly [string, string, number, number, RegExp])[] = [
     ['a = "x\nb = 1', 'toml/syntax', 1, 7, /Unclosed string/],
     ['a =\n', 'toml/syntax', 1, 3, /Missing value/],
@@ -296,14 +296,14 @@ test('syntax errors say what is wrong, at its place', () => {
   }
 });
 
-test('a key set twice shows where it was set first', () => {
+test('a key defined twice shows the first definition', () => {
   const source = new Source('a.toml', '/a.toml', 'x = 1\n[a]\nb = 1\nb = 2\n');
   const [found] = parseToml(source, 'spec').diagnostics;
   assert.is(found?.related?.[0]?.span.start.line, 3);
   assert.is(found?.span.start.line, 4);
 });
 
-test('nesting is bounded, however it is written, without losing the stack', () => {
+test('nesting is bounded in every notation, without stack overflow', () => {
   for (const text of [
     `a = ${'['.repeat(200_000)}`,
     `a = ${'['.repeat(MAX_DEPTH + 10)}${']'.repeat(MAX_DEPTH + 10)}`,
@@ -318,7 +318,7 @@ test('nesting is bounded, however it is written, without losing the stack', () =
   assert.equal(parse(`a = ${'['.repeat(40)}${']'.repeat(40)}`).codes, []);
 });
 
-test('where only toml reads a text, lines give the spans', () => {
+test('text that only toml accepts has spans by lines', () => {
   const text = 'a = 1\n[b.c]\nd.e = 2\n[[f]]\ng = 3\n[[f]]\n';
   const shadow = shadowFromLines(text);
   const line = (range: readonly [number, number] | undefined): string => (range ? text.slice(...range) : '');
@@ -329,7 +329,7 @@ test('where only toml reads a text, lines give the spans', () => {
   assert.is(line(shadow.entries.get('f')?.items[0]?.head), '[[f]]');
 });
 
-test('a string too long for the syntax tree still has its value, and its line for a span', () => {
+test('a string too long for the syntax tree has its value, and its line as span', () => {
   const { tree, codes } = parse(`a = "${'x'.repeat(2_500_000)}"\nb = 2\n`);
   assert.equal(codes, []);
   assert.is(at(tree, 'b').span.start.line, 2);
