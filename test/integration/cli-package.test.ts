@@ -77,6 +77,12 @@ test('gw --version from another folder, through the link that npm makes', async 
   assert.equal(await gw(['--version'], folder), { code: 0, out: `${version}\n`, err: '' });
 });
 
+test('gw validate --explain prints a page of the package', async () => {
+  const { code, out } = await gw(['validate', '--explain', 'route/shadowed'], folder);
+  assert.is(code, 0);
+  assert.match(out, /^route\/shadowed\n/);
+});
+
 for (const template of ['minimal', 'services', 'mock', 'openapi']) {
   test(`gw init --template ${template}, validate, routes, compile, and the test that it wrote`, async () => {
     const init = await gw(['init', template, '--template', template], folder);
