@@ -117,7 +117,7 @@ export class Tracer implements WalkObserver {
     const text = this.view.path.slice(start, end);
     const place = this.map.place(child);
     const type = place.steps.at(-1)?.pattern ?? automaton.source;
-    this.#refused.push(miss(this.map.firstRoute(child), place, 'type', `\`${text}\` is no \`${type}\``));
+    this.#refused.push(miss(this.map.firstRoute(child), place, 'type', `\`${text}\` does not match \`${type}\``));
   }
 
   deadEnd(node: number, start: number, end: number): void {

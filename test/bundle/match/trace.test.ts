@@ -122,7 +122,7 @@ test('near misses have a reason', () => {
   assert.is(route, -2);
   assert.is(by, 'none');
   assert.equal(misses, [
-    '0 type: `abc` is no `{:[0-9]+}`',
+    '0 type: `abc` does not match `{:[0-9]+}`',
     '2 header: its condition fails: header x-beta is present',
     '1 method: it matches POST, not GET',
     '3 query: its condition fails: query debug is "1"',
@@ -195,7 +195,7 @@ test('patterns are shown as written in the spec', () => {
   );
   assert.is(won.nearMisses[0]!.pattern, '/orders/{rest...}');
   const lost = matcher.trace(view('DELETE h.test/orders/x/a'), (route) => written[route]);
-  assert.is(lost.nearMisses.find(({ reason }) => reason === 'type')!.message, '`x` is no `{id:int}`');
+  assert.is(lost.nearMisses.find(({ reason }) => reason === 'type')!.message, '`x` does not match `{id:int}`');
   const method = matcher.trace(view('DELETE h.test/orders/7/a'), (route) => written[route]);
   assert.is(method.nearMisses.find(({ reason }) => reason === 'method')!.message, 'it matches GET or POST, not DELETE');
 });
