@@ -63,7 +63,7 @@ function refused(bytes: Uint8Array, message: RegExp, options = {}): void {
   );
 }
 
-/** A whole bundle with a valid hash around a program that is none. */
+/** A complete bundle with a valid hash and an invalid program. */
 const forged = (program: unknown): Uint8Array => encodeBundle({ program: program as Program, trie: BUNDLE.trie });
 
 test('a bundle is the same after encoding and decoding', () => {
@@ -104,7 +104,7 @@ test('a signed bundle is verified with its key, refused with others, and has the
   const broken = Uint8Array.from(signed);
   broken[broken.length - 1]! ^= 1;
   refused(broken, /does not match this public key/, { publicKey: KEYS.publicKey });
-  // A signature over the bare hash, made for something else, does not do.
+  // A signature of the bare hash, created for another purpose, is not accepted.
   const hash = Buffer.from(decodeBundle(signed).sha256, 'hex');
   broken.set(sign(null, hash, KEYS.privateKey), broken.length - 64);
   refused(broken, /does not match this public key/, { publicKey: KEYS.publicKey });

@@ -1,4 +1,4 @@
-/** What the tests of the trie share: patterns to IR, views, small automata, a seeded generator. */
+/** Shared by the tests of the trie: patterns to IR, views, small automata, a seeded generator. */
 
 import { Matcher } from '../../src/bundle/match/match.js';
 import { buildTrie, Trie } from '../../src/bundle/trie/trie.js';

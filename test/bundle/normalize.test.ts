@@ -33,7 +33,7 @@ const CASES: readonly Case[] = [
   ['/a%zz', SAFE, undefined],
   ['/a%2G', SAFE, undefined],
   ['/a%252e', SAFE, '/a%252e'],
-  // what a path may not hold raw
+  // characters that must be encoded
   ['/a b', SAFE, undefined],
   ['/a\\b', SAFE, undefined],
   ['/a#b', SAFE, undefined],
@@ -45,7 +45,7 @@ const CASES: readonly Case[] = [
   ['/a\u007f', SAFE, undefined],
   ['/a|b', SAFE, '/a%7Cb'],
   ['/a[0]', SAFE, '/a%5B0%5D'],
-  // control bytes, however they are written
+  // control bytes, raw and encoded
   ['/a%00', keepSlashes, undefined],
   ['/a%0d%0a', keepSlashes, undefined],
   ['/a%1f', SAFE, undefined],
@@ -99,7 +99,7 @@ for (const [path, rules, expected] of CASES) {
   });
 }
 
-/** A small generator with a fixed seed: the same paths in every run. */
+/** A generator with a fixed seed, so that every run has the same paths. */
 function* randomPaths(count: number): Generator<string> {
   const pieces = [
     'a',

@@ -16,7 +16,7 @@ function places(...matches: Omit<MatchIR, 'route' | 'methods'>[]) {
 const literal: SegmentIR = { kind: 'literal', text: 'a' };
 const plain = { segments: [literal], conditions: [] };
 
-test('hosts: exact, wildcard, any', () => {
+test('exact, wildcard and missing hosts are shown', () => {
   const found = places({ ...plain, host: 'a.example.com' }, { ...plain, host: '*.example.com' }, plain);
   assert.equal(
     [0, 1, 2].map((route) => found.get(route)?.hosts),
@@ -33,7 +33,7 @@ test('several hosts of one route, exact ones first, and its listeners', () => {
   assert.equal(place?.listeners, ['internal']);
 });
 
-test('conditions, in words', () => {
+test('conditions are described in words', () => {
   const conditions: ConditionIR[] = [
     { on: 'header', name: 'x-beta', test: { op: 'present' } },
     { on: 'query', name: 'page', test: { op: 'matches', dfa: 0 } },
@@ -56,7 +56,7 @@ test('every route is found: literals, typed segments, parameters, tails', () => 
   assert.equal([...found.keys()].sort(), [0, 1, 2, 3, 4, 5]);
 });
 
-test('no routes, no places', () => {
+test('without routes there are no places', () => {
   assert.is(places().size, 0);
 });
 

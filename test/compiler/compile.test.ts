@@ -130,12 +130,12 @@ test('services, consumers, plans and settings', () => {
   assert.is(program.provenance.files[0]!.path, 'gateway.toml');
   const { origins } = program.provenance;
   assert.is(origins['service.orders.retries']!.line, SPEC.split('\n').indexOf('retries = 3') + 1);
-  assert.is(origins['service.orders.connect_timeout'], undefined, 'a default stands nowhere');
+  assert.is(origins['service.orders.connect_timeout'], undefined, 'a default has no place');
   assert.is(origins['route.get-order.timeout']!.from, 'spec');
-  assert.is(origins['route.get-order.match'], undefined, 'it stands where the route does');
+  assert.is(origins['route.get-order.match'], undefined, 'the place is that of the route');
 });
 
-test('a trie in shared memory on request', () => {
+test('the trie is in shared memory on request', () => {
   assert.ok(compiled(SPEC).bundle.trie instanceof ArrayBuffer);
   const { bundle } = compile(modelOf(SPEC), { shared: true });
   assert.ok(bundle.trie instanceof SharedArrayBuffer);

@@ -1,4 +1,4 @@
-/** What the compiler's tests share: models from text, an IR to hand to one pass. */
+/** Shared by the compiler's tests: models from text, and an IR as the input of one pass. */
 import type { Dfa, ReplyEntry } from '../../src/bundle/types.js';
 import { compile } from '../../src/compiler/index.js';
 import type { Ir, PolicyIR, RouteIR } from '../../src/compiler/ir.js';
@@ -14,7 +14,7 @@ address = "127.0.0.1:8080"
 targets = ["http://127.0.0.1:4003"]
 `;
 
-/** The model of a spec that must hold no errors. */
+/** The model of a spec that must have no errors. */
 export function modelOf(text: string): Model {
   const { value, diagnostics } = loadSpec({ path: '/nowhere/gateway.toml', text });
   const error = diagnostics.find(({ severity }) => severity === 'error');

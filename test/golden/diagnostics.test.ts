@@ -1,4 +1,4 @@
-/** Every diagnostic as people read it: a spec that has it, and the exact output. UPDATE_GOLDEN=1 writes the outputs anew. */
+/** Every diagnostic: a spec that causes it, and the exact output. UPDATE_GOLDEN=1 rewrites the outputs. */
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -10,7 +10,7 @@ import { validate } from '../../src/lint/validate.js';
 const FIXTURES = resolve('fixtures/diagnostics');
 const UPDATE = process.env['UPDATE_GOLDEN'] === '1';
 
-/** Specs that are too large to keep: written into an empty folder before the run. */
+/** Specs that are too large for the repository: written into an empty folder before the run. */
 const RECIPES: Readonly<Record<string, (folder: string) => void>> = {
   'file--too-large': (folder) => writeFileSync(join(folder, 'gateway.toml'), Buffer.alloc(50 * 1024 * 1024, '# x\n')),
   'include--too-many': (folder) => {
@@ -69,7 +69,7 @@ for (const name of names) {
   });
 }
 
-test('every code has a fixture, and every fixture a code', () => {
+test('every code has a fixture, and every fixture has a code', () => {
   const codes = allCodes().map(({ code }) => code);
   const shown = new Set(names.map(codeOf));
   assert.equal(

@@ -1,4 +1,4 @@
-/** The pages about diagnostics: one a code, an index that lists them, and examples that do what the pages say. */
+/** The pages about diagnostics: one per code, a complete index, and verified examples. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -12,7 +12,7 @@ const pages = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
   .map((file) => file.slice(0, -'.md'.length).replaceAll('\\', '/'))
   .sort();
 
-/** What an example's section holds: the spec, and files that it includes. */
+/** The section of an example: the spec, and the files that it includes. */
 function example(page: string, heading: string): ReadonlyMap<string, string> | undefined {
   const section = page.split(/^## /m).find((part) => part.startsWith(heading));
   if (!section) return undefined;
@@ -36,21 +36,21 @@ function codesIn(files: ReadonlyMap<string, string>): string[] {
   }
 }
 
-test('every code has a page, and every page a code', () => {
+test('every code has a page, and every page has a code', () => {
   assert.equal(
     pages,
     allCodes().map(({ code }) => code),
   );
 });
 
-test('the index lists them all', () => {
+test('the index lists all pages', () => {
   const path = join(FOLDER, 'README.md');
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(path, diagnosticsIndex());
   assert.is(readFileSync(path, 'utf8'), diagnosticsIndex());
 });
 
 for (const { code, severity, summary } of allCodes()) {
-  test(`the page of ${code} agrees with the catalogue, and its examples are right`, () => {
+  test(`the page of ${code} agrees with the catalogue, and its examples are correct`, () => {
     const page = readFileSync(resolve(docsPage(code)), 'utf8');
     const title = `# ${code}\n\n**${severity === 'error' ? 'Error' : 'Warning'}.** ${summary}.\n`;
     assert.is(page.slice(0, title.length), title);

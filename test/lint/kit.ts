@@ -1,4 +1,4 @@
-/** Specs in a few words, and what is said of them. */
+/** Short specs, and their diagnostics. */
 
 import { type CheckedSpec, checkSpec } from '../../src/lint/index.js';
 import type { Diagnostic } from '../../src/schema/diagnostic.js';
@@ -11,7 +11,7 @@ export const KEYS = '[policy.keys]\nuse = "api-key"\n';
 
 let count = 0;
 
-/** A route to `orders`, named by its place. `more` are further lines. */
+/** A route to `orders`, named by its index. `more`: further lines. */
 export function route(match: string, more = 'to = "orders"'): string {
   const written = match.startsWith('{') ? match : JSON.stringify(match);
   return `[[route]]\nname = "r${count++}"\nmatch = ${written}\n${more}\n`;

@@ -1,4 +1,4 @@
-/** Precedence by its definition, slow and plain: every route tried on every request of a small world. */
+/** Oracle for precedence: a direct implementation of the rules that tries every route on every request of a small world. */
 import * as assert from 'uvu/assert';
 import { acceptsText } from '../../src/schema/regex/dfa.js';
 import type { ConditionModel, Model, RouteModel, SegmentModel } from '../../src/spec/model.js';
@@ -61,13 +61,13 @@ function pathMatches(pattern: readonly SegmentModel[], segments: readonly string
   return pattern.length === segments.length;
 }
 
-/** Below 0: not this host. */
+/** Negative if the host does not match. */
 function rankOfHost(pattern: string, { host }: Request): number {
   if (pattern.startsWith('*.')) return host.endsWith(pattern.slice(1)) ? 1 : -1;
   return pattern === host ? 2 : -1;
 }
 
-/** Precedence as numbers, the greatest first; undefined when the route does not match. */
+/** Precedence as numbers, the most significant first; undefined if the route does not match. */
 export function rank({ match, listeners }: RouteModel, request: Request): number[] | undefined {
   if (listeners.length > 0 && !listeners.some(({ name }) => name === request.listener)) return undefined;
   const hostRank = Math.max(...(match.hosts.length === 0 ? [0] : match.hosts.map((host) => rankOfHost(host, request))));
@@ -90,17 +90,17 @@ export function compareRanks(a: readonly number[], b: readonly number[]): number
   return 0;
 }
 
-/** Who wins a request; several when they are equal. */
+/** The routes that match a request with the highest precedence; several if they are equal. */
 export function winners(model: Model, request: Request): RouteModel[] {
   let best: number[] | undefined;
   let routes: RouteModel[] = [];
   for (const candidate of model.routes) {
-    const its = rank(candidate, request);
-    if (!its) continue;
-    const order = best ? compareRanks(its, best) : 1;
+    const candidateRank = rank(candidate, request);
+    if (!candidateRank) continue;
+    const order = best ? compareRanks(candidateRank, best) : 1;
     if (order > 0) routes = [candidate];
     else if (order === 0) routes.push(candidate);
-    if (order > 0) best = its;
+    if (order > 0) best = candidateRank;
   }
   return routes;
 }
@@ -128,7 +128,7 @@ const SEGMENTS = [
 const CONDITIONS = ['true', 'false', '"1"', '{ one_of = ["1", "2"] }', '{ prefix = "1" }', '{ matches = "[0-9]+" }'];
 
 const HOSTS = ['"a.test"', '"*.test"', '["a.test", "b.test"]', '["b.test", "*.test"]'];
-/** Most routes are served everywhere, so that enough of them meet. */
+/** Most routes are on all listeners, so that enough of them overlap. */
 const BOUND = [...Array<string>(7).fill(''), '"main"', '"internal"', '"main", "internal"'].map((names) =>
   names === '' ? '' : `listeners = [${names}]\n`,
 );

@@ -1,4 +1,4 @@
-/** Overlap analysis against an oracle: every request of a small world, every route tried, precedence by its definition. */
+/** Overlap analysis compared with an oracle that tries every route on every request of a small world. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { overlapsOf } from '../../src/lint/overlap/index.js';
@@ -6,7 +6,7 @@ import type { Model, RouteModel } from '../../src/spec/model.js';
 import { check, checked, codes, HEAD, ORDERS, route } from './kit.js';
 import { compareRanks, generator, type Request, randomModel, rank, WORLD, winners } from './oracle.js';
 
-/** Reads an example back: `GET http://a.test/1/x?q=1` with `x: 1` without header `x`. */
+/** Parses an example: `GET http://a.test/1/x?q=1` with `x: 1` without header `x`. */
 function parseExample(text: string): Request {
   const found = /^`(\S+) (?:http:\/\/([^/]+))?\/([^?`]*)(?:\?q=([^`]*))?`/.exec(text);
   assert.ok(found, text);
@@ -20,20 +20,20 @@ function parseExample(text: string): Request {
   };
 }
 
-test('150 random specs: every tie is reported, every example is a tie, what is shadowed never wins', () => {
+test('150 random specs: every tie is reported, every example is a tie, and shadowed routes never win', () => {
   const random = generator(20_260_101);
   const seen = { conflicts: 0, shadows: 0, ties: 0 };
   for (let round = 0; round < 150; round++) {
     const model = randomModel(random);
     const { conflicts, shadows } = overlapsOf(model);
-    const told = new Set(conflicts.flatMap((conflict) => [conflict.route, conflict.other]));
+    const reported = new Set(conflicts.flatMap((conflict) => [conflict.route, conflict.other]));
     const won = new Map<RouteModel, Set<string>>();
     for (const request of WORLD) {
       const best = winners(model, request);
       if (best.length > 1) {
         seen.ties++;
-        const silent = best.filter((candidate) => !told.has(candidate));
-        assert.ok(silent.length < 2, `round ${round}: no word of ${silent.map(({ match }) => match.text)}`);
+        const missing = best.filter((candidate) => !reported.has(candidate));
+        assert.ok(missing.length < 2, `round ${round}: no word of ${missing.map(({ match }) => match.text)}`);
       }
       for (const winner of best) won.set(winner, (won.get(winner) ?? new Set()).add(request.method));
     }
@@ -50,28 +50,28 @@ test('150 random specs: every tie is reported, every example is a tie, what is s
       assert.equal(methods, [], `round ${round}: ${shadowed.match.text} is not shadowed`);
     }
   }
-  // A generator that makes nothing to find would prove nothing.
+  // The random specs must contain enough overlaps for the comparison to be significant.
   assert.ok(seen.conflicts > 100 && seen.shadows > 30 && seen.ties > 1000, JSON.stringify(seen));
 });
 
 const shadowed = (text: string): string[] => codes(check(text)).filter((code) => code === 'route/shadowed');
 const of = (...matches: string[]): string => matches.map((match) => route(match)).join('');
 
-test('shadowed: any method behind all common ones, and not behind some', () => {
+test('shadowed: a route for any method after all common methods, but not after some of them', () => {
   const all = of('GET,POST,PUT,PATCH,DELETE,OPTIONS /a', '/a');
   assert.is(shadowed(all).length, 1);
   assert.match(check(all)[0]!.message, 'almost never matches');
   assert.is(shadowed(of('GET,POST /a', '/a')).length, 0);
 });
 
-test('shadowed: conditions that are met one way or the other', () => {
+test('shadowed: a route after two complementary conditions', () => {
   const both = ['{ path = "/a", headers = { x = true } }', '{ path = "/a", headers = { x = false } }'];
   assert.is(shadowed(of(...both, '/a')).length, 1);
   assert.match(check(of(...both, '/a'))[0]!.message, 'never matches');
   assert.is(shadowed(of(both[0]!, '/a')).length, 0);
 });
 
-test('shadowed: a pattern that takes everything before a parameter', () => {
+test('shadowed: a parameter after a pattern that matches everything', () => {
   assert.is(shadowed(of('GET /a/{x:.+}', 'GET /a/{y}')).length, 1);
   assert.is(shadowed(of('GET /a/{x:[a-z]+}', 'GET /a/{y}')).length, 0);
   assert.is(shadowed(of('GET /a/{x:.+}/b', 'GET /a/{y}')).length, 0);
@@ -82,11 +82,11 @@ test('shadowed: a route below a tail whose first segment has precedence', () => 
   assert.is(shadowed(of('GET /{y}/{rest...}', 'GET /{y}/b')).length, 0);
 });
 
-test('shadowed: words that need percent-encoding stand for their literal', () => {
+test('shadowed: percent-encoded literals equal their decoded text', () => {
   assert.is(shadowed(of('GET /{x:ä b}', 'GET /%C3%A4%20b')).length, 1);
 });
 
-test('HEAD of its own is not shadowed by GET with conditions', () => {
+test('a HEAD route is not shadowed by GET routes with conditions', () => {
   const text = of(
     '{ path = "/a", methods = ["GET"], headers = { x = true } }',
     '{ path = "/a", methods = ["GET"], headers = { x = false } }',
@@ -95,7 +95,7 @@ test('HEAD of its own is not shadowed by GET with conditions', () => {
   assert.is(shadowed(text).length, 0);
 });
 
-test('a host of its own, a longer path, another method: no conflict', () => {
+test('a different host, path length or method is no conflict', () => {
   const text = of(
     'GET /a/{x}',
     'POST /a/{x}',
@@ -106,7 +106,7 @@ test('a host of its own, a longer path, another method: no conflict', () => {
   assert.equal(codes(check(text)), []);
 });
 
-test('ambiguous conditions: the example meets them all', () => {
+test('ambiguous: the example meets the conditions of both routes', () => {
   const text = of(
     '{ path = "/a", headers = { x-beta = true }, query = { v = { prefix = "2" } } }',
     '{ path = "/a", headers = { x-new = false }, query = { v = { matches = "[0-9]{3}" } } }',
@@ -116,14 +116,14 @@ test('ambiguous conditions: the example meets them all', () => {
   assert.match(found!.message, /`GET \/a\?v=2\d\d` with `x-beta: x` without header `x-new`/);
 });
 
-test('ambiguous: examples with other characters are shown as a request has them', () => {
+test('ambiguous: examples with non-ASCII characters are shown percent-encoded', () => {
   const [found] = check(of('GET /{x:[ä-ü]+}', 'GET /{y:[ö-ü ]+}'));
   assert.match(found?.message ?? '', /`GET \/%C3%B[6-9A-C]`/);
   const spaced = (more: string): string => `{ path = "/a", headers = { v = { matches = "a b${more}" } } }`;
   assert.match(check(of(spaced('c?'), spaced('d?')))[0]?.message ?? '', 'with `v: a b`');
 });
 
-test('conditions that exclude each other are no conflict', () => {
+test('mutually exclusive conditions are no conflict', () => {
   for (const [a, b] of [
     ['"1"', '"2"'],
     ['true', 'false'],
@@ -137,23 +137,23 @@ test('conditions that exclude each other are no conflict', () => {
   }
 });
 
-test('types that accept the same are one path, whatever they are called', () => {
+test('parameter types that accept the same text make duplicate routes', () => {
   assert.equal(codes(check(of('GET /a/{x:int}', 'GET /a/{y:0|[1-9][0-9]*}'))), ['route/duplicate']);
 });
 
-test('a shared method makes two routes ambiguous, not the same', () => {
+test('routes that share one method are ambiguous, not duplicates', () => {
   const [found, ...more] = check(of('GET,POST /a', 'POST /a'));
   assert.equal([found?.code, more], ['route/ambiguous', []]);
   assert.match(found?.message ?? '', '`r1` and `r0` both match `POST /a`');
 });
 
-test('of two routes the later in the spec is reported, once', () => {
+test('of two duplicate routes the later one is reported, once', () => {
   const found = check(of('GET,POST,PUT /a', 'POST,PUT,GET /a'));
   assert.equal(codes(found), ['route/duplicate']);
   assert.match(found[0]!.message, 'Routes `r1` and `r0` match the same requests');
 });
 
-/** A spec of 10,000 routes, each a variation of the one that `match` gives. */
+/** A spec of 10,000 variations of the route with this `match`. */
 function many(match: string, vary: (route: RouteModel, index: number) => Partial<RouteModel['match']>): Model {
   const { value: model } = checked(HEAD + ORDERS + route(match));
   const one = model?.routes[0];
@@ -170,7 +170,7 @@ function withLast({ match }: RouteModel, text: string): Partial<RouteModel['matc
   return { segments: [...match.segments.slice(0, -1), { kind: 'literal', text, span: match.span }] };
 }
 
-test('10,000 routes are compared in seconds on the slowest machine, whatever they have in common', () => {
+test('10,000 similar routes are compared within seconds', () => {
   const shapes = {
     ordinary: many('GET /tenants/{t:uuid}/{id:int}/things', (one, index) => withLast(one, `things-${index}`)),
     'one path, a header each': many('{ path = "/a", headers = { v = "1" } }', ({ match }, index) => ({

@@ -34,7 +34,7 @@ function frame(text: string, part: string, more: Partial<Diagnostic> = {}): [sou
   return [lines[3]!.replace(/^\d+ \| ?/, ''), lines[4]!.replace(/^ *\| /, '')];
 }
 
-test('nothing to say: nothing printed for people, valid documents for programs', () => {
+test('without diagnostics the text formats are empty, the others are valid documents', () => {
   assert.is(render([], [], 'pretty', PLAIN), '');
   assert.is(render([], [], 'github', PLAIN), '');
   assert.equal(JSON.parse(render([], [], 'json', PLAIN)), {
@@ -46,14 +46,14 @@ test('nothing to say: nothing printed for people, valid documents for programs',
   wellFormed(render([], [], 'junit', PLAIN));
 });
 
-test('pretty: tabs and wide characters stand above their mark', () => {
+test('pretty: marks are aligned under tabs and wide characters', () => {
   assert.equal(frame('\tname\t= "x"\n', '"x"'), ['    name    = "x"', '              ^^^']);
   assert.equal(frame('a = "日本" # x\n', '# x'), ['a = "日本" # x', '           ^^^']);
   assert.equal(frame('a = "日本"\n', '本'), ['a = "日本"', '       ^^']);
   assert.equal(frame('a = "👩‍👩‍👧" # e\u0301x\n', 'x'), ['a = "👩‍👩‍👧" # e\u0301x', '            ^']);
 });
 
-test('pretty: control bytes and reordering characters are shown, not sent to the terminal', () => {
+test('pretty: control bytes and bidirectional controls are escaped', () => {
   const [source, mark] = frame('a = "\u001b[31m\u202e" # x\r\n', '# x');
   assert.is(source, 'a = "\\u001b[31m\\u202e" # x');
   assert.is(mark.indexOf('^'), source.indexOf('# x'));
@@ -66,7 +66,7 @@ test('pretty: control bytes and reordering characters are shown, not sent to the
   assert.not.match(out, /\u001b|\u202e/);
 });
 
-test('pretty: of a long line the part around the mark', () => {
+test('pretty: a long line is cut around the mark', () => {
   const [source, mark] = frame(`a = "${'x'.repeat(5000)}MARK${'y'.repeat(5_000_000)}"\n`, 'MARK');
   assert.ok(source.startsWith('…') && source.endsWith('…'));
   assert.ok(source.length <= 102);
@@ -75,7 +75,7 @@ test('pretty: of a long line the part around the mark', () => {
   assert.ok(begin.startsWith('key = 1') && begin.endsWith('…'));
 });
 
-test('pretty: a span of several lines, an empty one, and one behind the end', () => {
+test('pretty: spans of several lines, empty spans and spans beyond the end have a mark', () => {
   assert.equal(frame('a = [\n  1,\n]\n', '[\n  1,\n]'), ['a = [', '    ^']);
   assert.equal(frame('a = 1\n', ''), ['a = 1', '^']);
   const source = file('a = 1');
@@ -90,13 +90,13 @@ test('pretty: a span of several lines, an empty one, and one behind the end', ()
   assert.match(out, /\| {6}\^/);
 });
 
-test('pretty: the text of a sensitive span is masked, the mark stays', () => {
+test('pretty: the text of a sensitive span is masked, the mark is kept', () => {
   const [source, mark] = frame('token = "hunter2"\n', '"hunter2"', { sensitive: true });
   assert.is(source, 'token = •••••••••');
   assert.is(mark, '        ^^^^^^^^^');
 });
 
-test('pretty: related places, help, fixes and the closing line', () => {
+test('pretty: related places, help, fixes and the summary line are printed', () => {
   const source = file('a = 1\n\n\n\n\n\n\n\n\nb = 2\n');
   const edits = [{ span: spanOf(source, '2'), text: '3' }];
   const out = render(
@@ -122,14 +122,14 @@ test('pretty: related places, help, fixes and the closing line', () => {
   assert.ok(out.endsWith('\n1 error, 1 warning, 1 note (1 fixable with --fix)\n'));
 });
 
-test('pretty: two places on one line share it', () => {
+test('pretty: two places on one line share its frame', () => {
   const source = file('a = 1, b = 2\n');
   const related = [{ span: spanOf(source, '1'), message: 'one' }];
   const out = render([problem(source, 'b', { related })], [source], 'pretty', PLAIN);
   assert.match(out, '1 | a = 1, b = 2\n  |        ^\n  |     - one\n  |\n\n1 warning');
 });
 
-test('pretty: colour only when asked, and a file that is not at hand has no frame', () => {
+test('pretty: output is coloured only on request, and an unknown file has no frame', () => {
   const source = file('a = 1\n');
   assert.not.match(render([problem(source, 'a')], [source], 'pretty', PLAIN), '\u001b');
   assert.match(render([problem(source, 'a')], [source], 'pretty', { color: true }), '\u001b[33m');
@@ -150,7 +150,7 @@ test('paths are shown relative to the base', () => {
   assert.match(render([found], [source], 'pretty', { color: false, base: '/' }), ' --> specs/parts/a.toml:1:1\n');
 });
 
-test('json: every field, and none that is not there', () => {
+test('json: fields without a value are left out', () => {
   const source = file('a = 1\n');
   const { diagnostics, summary } = JSON.parse(
     render([problem(source, 'a', { entity: 'route.a', help: 'h', severity: 'error' })], [source], 'json', PLAIN),
@@ -199,7 +199,7 @@ test('sarif: rules with pages, results with places and fixes', () => {
   assert.is(second.ruleIndex, undefined);
 });
 
-test('github: one command a line, whatever the text holds', () => {
+test('github: one command per line, with any text', () => {
   const source = file('a = "100%"\nb = [\n]\n', 'a,b:c.toml');
   const out = render(
     [
@@ -219,7 +219,7 @@ test('github: one command a line, whatever the text holds', () => {
   ]);
 });
 
-/** Balanced tags, quoted attributes, no bare signs: what any XML parser asks first. */
+/** Asserts balanced tags, quoted attributes and escaped characters. */
 function wellFormed(xml: string): void {
   assert.match(xml, /^<\?xml version="1\.0" encoding="UTF-8"\?>\n/);
   const open: string[] = [];
@@ -235,23 +235,23 @@ function wellFormed(xml: string): void {
   assert.not.match(xml, /[\x00-\x08\x0b\x0c\x0e-\x1f]/);
 }
 
-test('junit: failures for errors, for warnings only when they are denied; well-formed whatever the text holds', () => {
+test('junit: errors are failures, warnings only if denied; the XML is well-formed with any text', () => {
   const source = file('a = 1\n');
   const found = [
     problem(source, 'a', { severity: 'error', message: '<a href="x">&\u0000\ud800</a>', help: "'quoted'" }),
     problem(source, 'a'),
   ];
   const options = { color: false, checked: ['other.toml', 'gateway.toml'] };
-  const lax = render(found, [source], 'junit', options);
-  wellFormed(lax);
-  assert.match(lax, 'tests="3" failures="1"');
-  assert.match(lax, '<testcase classname="other.toml" name="no problems"/>');
+  const lenient = render(found, [source], 'junit', options);
+  wellFormed(lenient);
+  assert.match(lenient, 'tests="3" failures="1"');
+  assert.match(lenient, '<testcase classname="other.toml" name="no problems"/>');
   const strict = render(found, [source], 'junit', { ...options, denyWarnings: true });
   wellFormed(strict);
   assert.match(strict, 'failures="2"');
 });
 
-test('every format takes every kind of diagnostic', () => {
+test('every format renders every severity', () => {
   const source = file('a = 1\n');
   for (const format of FORMATS satisfies readonly Format[]) {
     for (const severity of ['error', 'warning', 'info'] as const) {
@@ -260,7 +260,7 @@ test('every format takes every kind of diagnostic', () => {
   }
 });
 
-test('on a terminal nothing is wider than the terminal but the message, which it wraps itself', () => {
+test('no line except the message is wider than the terminal', () => {
   const text = `${HEAD}${ORDERS}[[route]]\nmatch = "GET /${'日本/long/'.repeat(20)}{id:integer}/${'é語'.repeat(50)}"\nto = "orders"\n`;
   const { diagnostics, files } = checked(text);
   for (const columns of [60, 80, 120]) {

@@ -1,4 +1,4 @@
-/** What `gw validate` does with files, good, bad and hostile. */
+/** `gw validate` on valid, invalid and hostile files. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -26,7 +26,7 @@ function inFolder(files: Readonly<Record<string, string | Uint8Array>>, use: (fo
 const run = (folder: string, more: Partial<ValidateOptions> = {}) =>
   validate({ specs: [join(folder, 'gateway.toml')], format: 'pretty', color: false, cwd: folder, ...more });
 
-test('a clean spec: one line that says what is in it', () => {
+test('a valid spec gives one summary line', () => {
   inFolder({ 'gateway.toml': GOOD }, (folder) => {
     assert.equal(run(folder), {
       output: 'gateway.toml: 1 route, 1 service, no problems\n',
@@ -40,14 +40,14 @@ test('a clean spec: one line that says what is in it', () => {
   });
 });
 
-test('warnings pass unless they are denied', () => {
+test('warnings pass unless denied', () => {
   inFolder({ 'gateway.toml': `${GOOD}[plan.gold]\n` }, (folder) => {
     assert.ok(run(folder).passed);
     assert.not.ok(run(folder, { denyWarnings: true }).passed);
   });
 });
 
-test('several specs: each by its own path, a shared include once', () => {
+test('several specs: each is reported by its path, a shared include once', () => {
   const shared = 'include = "../shared.toml"\n';
   const files = {
     'a/gateway.toml': `spec = 1\n${shared}${GOOD.slice('spec = 1\n'.length)}`,
@@ -64,14 +64,14 @@ test('several specs: each by its own path, a shared include once', () => {
   });
 });
 
-test('overlays are read, and what is wrong in them is told by their path', () => {
+test('errors in overlays are reported with the path of the overlay', () => {
   inFolder({ 'gateway.toml': GOOD, 'prod/over.toml': '[service.orders]\nretires = 1\n' }, (folder) => {
     const { output } = run(folder, { overlays: [join(folder, 'prod/over.toml')] });
     assert.match(output, '--> prod/over.toml:2:1');
   });
 });
 
-test('--fix writes what is safe, says so, and judges what is then there', () => {
+test('--fix applies safe fixes, reports them, and checks the result', () => {
   const bad = GOOD.replace('[service.orders]', '[service.orders]\nretires = 2').replace(
     'to = "orders"',
     'to = "order"',
@@ -87,7 +87,7 @@ test('--fix writes what is safe, says so, and judges what is then there', () => 
   });
 });
 
-test('--fix keeps a byte order mark, line ends and the file mode', () => {
+test('--fix keeps the byte order mark, line endings and file mode', () => {
   const bad = `\ufeff${GOOD.replace('targets', 'targtes')}`.replaceAll('\n', '\r\n');
   inFolder({ 'gateway.toml': bad }, (folder) => {
     const path = join(folder, 'gateway.toml');
@@ -98,7 +98,7 @@ test('--fix keeps a byte order mark, line ends and the file mode', () => {
   });
 });
 
-test('--fix mends included files too, and leaves a clean spec alone', () => {
+test('--fix fixes included files too, and does not change a valid spec', () => {
   inFolder(
     { 'gateway.toml': `include = "routes.toml"\n${GOOD}`, 'routes.toml': route('GET /b', 'ot = "orders"') },
     (folder) => {
@@ -109,7 +109,7 @@ test('--fix mends included files too, and leaves a clean spec alone', () => {
   );
 });
 
-test('a fix that cannot be written is reported, and fails', () => {
+test('a fix that cannot be written is reported as a failure', () => {
   const bad = `${GOOD.replace('[service.orders]', '[service.orders]\nretries = 1')}policies = ["keys", "keys"]\n[policy.keys]\nuse = "api-key"\n`;
   inFolder({ 'part.toml': bad }, (folder) => {
     const validateJs = new URL('../../src/lint/validate.js', import.meta.url).href;
@@ -131,7 +131,7 @@ test('a fix that cannot be written is reported, and fails', () => {
   });
 });
 
-test('hostile files give diagnostics, and no throw', () => {
+test('hostile files give diagnostics, never a throw', () => {
   const deep = `a = ${'['.repeat(100_000)}${']'.repeat(100_000)}\n`;
   const hostile: Readonly<Record<string, string | Uint8Array>> = {
     empty: '',
@@ -158,7 +158,7 @@ test('hostile files give diagnostics, and no throw', () => {
   }
 });
 
-test('a folder, a file that is not there, links in circles, a file that may not be read', () => {
+test('a folder, a missing file, a symbolic link loop and an unreadable file are reported', () => {
   inFolder({}, (folder) => {
     assert.match(run(folder).output, 'no such file');
     mkdirSync(join(folder, 'gateway.toml'));
@@ -169,12 +169,12 @@ test('a folder, a file that is not there, links in circles, a file that may not 
     rmSync(join(folder, 'gateway.toml'));
     writeFileSync(join(folder, 'gateway.toml'), GOOD);
     chmodSync(join(folder, 'gateway.toml'), 0);
-    // Root may read everything.
+    // Root can read every file.
     if (process.getuid?.() !== 0) assert.match(run(folder).output, 'permission denied');
   });
 });
 
-test('mutated specs never make it throw', () => {
+test('mutated specs never make validate throw', () => {
   let state = 12_345;
   const random = (below: number): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;

@@ -54,8 +54,8 @@ test('wrong, empty and overlong keys get 401 and are never shown', () => {
     assert.is(reply?.code, 'auth/invalid');
     assert.is(on.consumer, undefined);
     assert.is(on.headers.get('x-api-key'), undefined);
-    const said = JSON.stringify([bodyOf(reply!), decisions, [...reply!.headers.entries()]]);
-    if (key) assert.not.match(said, key);
+    const output = JSON.stringify([bodyOf(reply!), decisions, [...reply!.headers.entries()]]);
+    if (key) assert.not.match(output, key);
   }
 });
 
@@ -67,7 +67,7 @@ test('a key of exactly 512 bytes is accepted', () => {
   assert.is(on.consumer?.name, 'long');
 });
 
-test('a field given twice is ambiguous, whatever the keys', () => {
+test('a repeated field is ambiguous, even with equal keys', () => {
   const on = exchange({
     headers: [
       ['x-api-key', 'key-of-acme'],
@@ -131,7 +131,7 @@ test('header and query both: each works alone, together they are ambiguous, and 
   assert.is(both.headers.get('x-api-key'), undefined);
 });
 
-test('a parameter given twice is ambiguous', () => {
+test('a repeated parameter is ambiguous', () => {
   const on = exchange({ query: 'k=key-of-acme&k=second' });
   assert.is(before(create('api-key', 'query = "k"', withKeys()), on)?.code, 'auth/ambiguous');
   assert.is(on.query, '');
@@ -222,11 +222,11 @@ test('defaults and names are checked when the spec is read', () => {
 });
 
 test('lint: a policy without any key', () => {
-  const nobody = { consumers: [{ name: 'acme', apiKeys: 0 }] };
-  assert.equal(lint('api-key', '', nobody), ['api-key/no-keys']);
+  const withoutKeys = { consumers: [{ name: 'acme', apiKeys: 0 }] };
+  assert.equal(lint('api-key', '', withoutKeys), ['api-key/no-keys']);
   assert.equal(lint('api-key', '', {}), []);
-  assert.equal(lint('api-key', 'optional = true', nobody), []);
-  assert.equal(lint('api-key', '', { ...nobody, routes: [] }), []);
+  assert.equal(lint('api-key', 'optional = true', withoutKeys), []);
+  assert.equal(lint('api-key', '', { ...withoutKeys, routes: [] }), []);
 });
 
 test('the key memory of a connection applies only to the same key, place and policy', () => {

@@ -76,7 +76,7 @@ test('without an Origin a reply still varies by it', () => {
   assert.is(reply.headers.get('access-control-allow-origin'), undefined);
 });
 
-test('every origin', () => {
+test('with every origin allowed, replies have a wildcard and do not vary', () => {
   const policy = create('cors', 'origins = ["*"]');
   const reply = targetReply();
   policy.after?.(exchange({ headers: [['origin', 'null']] }), reply);
@@ -144,7 +144,7 @@ test('lint: every origin with credentials', () => {
   assert.equal(lint('cors', `origins = ["${APP}"]\ncredentials = true`), []);
 });
 
-test('what compiles', () => {
+test('keys compile to settings', () => {
   assert.equal(compile('cors', 'origins = ["https://*.example.com:8443", "null"]\nmethods = ["GET"]'), {
     anyOrigin: false,
     origins: ['null'],

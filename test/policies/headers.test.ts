@@ -26,7 +26,7 @@ test('request fields: remove, set, add, in this order', () => {
   assert.is(policy.after, undefined);
 });
 
-test('reply fields', () => {
+test('reply fields are set and removed', () => {
   const policy = create(
     'headers',
     'reply.set = { x-status = "{reply.status} {reply.header.server}" }\nreply.remove = ["x-powered-by"]',

@@ -7,14 +7,14 @@ import { before, bodyOf, compile, create, decode, exchange, type Given, lint, ta
 const acme: ConsumerEntry = { name: 'acme', plan: 'gold', apiKeys: [], tags: {} };
 const other: ConsumerEntry = { name: 'other', apiKeys: [], tags: {} };
 
-/** How many of `tries` requests pass. */
+/** The number of `tries` requests that pass. */
 function passing(policy: PolicyInstance, tries: number, given: Given = {}): number {
   let passed = 0;
   for (let at = 0; at < tries; at++) if (before(policy, exchange(given)) === undefined) passed++;
   return passed;
 }
 
-test('the limit passes, then 429, then one per interval', () => {
+test('requests pass up to the limit, then get 429, then one passes per interval', () => {
   const around = world();
   const policy = create('rate-limit', 'limit = "3/s"', around);
   assert.is(passing(policy, 10), 3);
@@ -100,7 +100,7 @@ test('fields = false sends no fields', () => {
   assert.is(refused.headers.get('retry-after'), '1');
 });
 
-test('burst holds more or less than the limit and refills as fast', () => {
+test('burst sets the capacity and does not change the refill rate', () => {
   const around = world();
   const policy = create('rate-limit', 'limit = "60/min"\nburst = 5', around);
   assert.is(passing(policy, 100), 5);
@@ -112,7 +112,7 @@ test('burst holds more or less than the limit and refills as fast', () => {
   assert.is(reply.headers.get('ratelimit-policy'), '"p";q=5;w=5');
 });
 
-test('cost takes several at once', () => {
+test('cost counts one request several times', () => {
   const policy = create('rate-limit', 'limit = "10/s"\ncost = 4', world());
   assert.is(passing(policy, 10), 2);
 });
@@ -144,7 +144,7 @@ test('by consumer: plans replace the limit; without a consumer the address count
   assert.is(reply.headers.get('ratelimit'), '"p";r=4;t=1');
 });
 
-test('by consumer: the same consumer as another object keeps count and limit; on another plan it has that limit', () => {
+test('by consumer: a reloaded consumer keeps its count and limit; with another plan it gets that limit', () => {
   const around = world();
   around.consumers.push(acme);
   around.plans.push({ name: 'gold', limits: { p: { capacity: 5, periodMs: 1000 } } });
@@ -154,25 +154,25 @@ test('by consumer: the same consumer as another object keeps count and limit; on
   assert.is(passing(policy, 10, { consumer: { ...acme, plan: 'iron' } }), 2);
 });
 
-test('by consumer: one that is not in the spec is counted by its name', () => {
+test('by consumer: a consumer outside the spec is counted by its name', () => {
   const policy = create('rate-limit', 'limit = "2/s"\nby = "consumer"', world());
   assert.is(passing(policy, 5, { consumer: { ...other, name: 'from elsewhere' } }), 2);
   assert.is(passing(policy, 5, { consumer: { ...other, name: 'from elsewhere' } }), 0);
 });
 
-test('a plan that names no rate for the policy rejects the generation', () => {
+test('a plan without a rate for the policy rejects the generation', () => {
   const around = world();
   around.consumers.push(acme);
   around.plans.push({ name: 'gold', limits: { p: 'many' } });
   assert.throws(() => create('rate-limit', 'limit = "2/s"\nby = "consumer"', around), /Plan gold has no rate/);
 });
 
-test('by route: all clients together', () => {
+test('by route: all clients share one limit', () => {
   const policy = create('rate-limit', 'limit = "3/s"\nby = "route"', world());
   assert.is(passing(policy, 2, { remoteAddress: '192.0.2.1' }) + passing(policy, 2, { remoteAddress: '192.0.2.2' }), 3);
 });
 
-test('by header: per value, by address without one, long values by their beginning', () => {
+test('by header: each value is counted; without one the address; long values by their prefix', () => {
   const policy = create('rate-limit', 'limit = "1/s"\nby = "header:X-Tenant"', world());
   assert.is(passing(policy, 2, { headers: [['x-tenant', 'a']] }), 1);
   assert.is(passing(policy, 2, { headers: [['x-tenant', 'b']] }), 1);
@@ -251,7 +251,7 @@ test('counts outlive the instance of a policy', () => {
   assert.is(passing(create('rate-limit', 'limit = "2/s"', around), 5), 0);
 });
 
-test('networks', () => {
+test('addresses are grouped by network', () => {
   for (const [address, network] of [
     ['192.0.2.1', '192.0.2.1'],
     ['::ffff:192.0.2.1', '192.0.2.1'],
@@ -269,7 +269,7 @@ test('networks', () => {
   }
 });
 
-test('what compiles', () => {
+test('keys compile to settings', () => {
   assert.equal(compile('rate-limit', 'limit = "100/min"\nby = "header:X-Tenant"\nburst = 10'), {
     rate: { capacity: 10, periodMs: 6000 },
     by: 'header',

@@ -15,7 +15,7 @@ import {
 } from '../../src/policies/run-kit.js';
 import { bodyOf, exchange, targetReply } from './support.js';
 
-test('header fields: any case, several values, order kept', () => {
+test('header fields: names are case-insensitive, may have several values, and keep their order', () => {
   const map = new HeaderMap([
     ['Accept', 'a'],
     ['X-One', '1'],
@@ -38,7 +38,7 @@ test('header fields: any case, several values, order kept', () => {
   assert.equal([...map.entries()], [['accept', 'c']]);
 });
 
-test('header fields: one made ready is checked when it is made, and stands where it was added', () => {
+test('header fields: a ready field is checked when it is created, and keeps its position', () => {
   const field = readyField('X-Two', 'b');
   assert.equal(field, { name: 'x-two', value: 'b', line: 'x-two: b\r\n' });
   const map = new HeaderMap([['x-two', 'a']]);
@@ -48,7 +48,7 @@ test('header fields: one made ready is checked when it is made, and stands where
   assert.throws(() => readyField('x-two', 'b\r\nx-three: c'), TypeError);
 });
 
-test('header fields: no injection by name or value, but obs-text and tabs', () => {
+test('header fields: injection by name or value is refused, obs-text and tabs are allowed', () => {
   const map = new HeaderMap();
   for (const value of ['a\r\nb: c', 'a\nb', 'a\rb', 'a\0b', 'a\x7f', 'snow\u2603']) {
     assert.throws(() => map.set('x', value), TypeError);
@@ -76,7 +76,7 @@ test('every character: names are tokens, values what RFC 9110 allows', () => {
   }
 });
 
-test('names of the object prototype are fields like others', () => {
+test('names of Object.prototype are ordinary fields', () => {
   const map = new HeaderMap();
   assert.is(map.get('constructor'), undefined);
   map.set('__proto__', 'x');
@@ -97,7 +97,7 @@ test('addToken adds a word once', () => {
   assert.is(blank.get('vary'), 'Origin');
 });
 
-test('a problem is RFC 9457 and names the exchange', () => {
+test('a problem follows RFC 9457 and contains the id of the exchange', () => {
   const reply = problem(
     { id: 'id 1' },
     { status: 404, code: 'route/none', title: 'T', detail: 'D', headers: { allow: 'GET' }, extensions: { more: [1] } },
@@ -123,7 +123,7 @@ test('a problem is RFC 9457 and names the exchange', () => {
   });
 });
 
-test('replies of bytes', () => {
+test('BytesReply encodes its body, and statusText names statuses', () => {
   assert.is(new BytesReply(204).body, null);
   assert.equal(new BytesReply(200, { body: 'é' }).body, Buffer.from('é'));
   const bytes = new Uint8Array([1]);
@@ -132,7 +132,7 @@ test('replies of bytes', () => {
   assert.is(statusText(299), '299');
 });
 
-test('every variable of a template', () => {
+test('every variable of a template has its value', () => {
   const on = exchange({
     method: 'PUT',
     path: '/p',
@@ -168,12 +168,12 @@ test('every variable of a template', () => {
   assert.is(renderTemplate([{ var: 'reply.status' }, { var: 'reply.header.x' }, { var: 'param.none' }], on), '');
 });
 
-test('a variable that does not exist is told at once', () => {
+test('an unknown variable throws when the template is created', () => {
   assert.throws(() => new Template([{ var: 'consumer.nam' }]), TypeError);
   assert.throws(() => new Template([{ var: 'constructor' }]), TypeError);
 });
 
-test('as a field, header variables pass as bytes and others are made safe', () => {
+test('in fields, header variables are copied as bytes and other variables are escaped', () => {
   const on = exchange({ params: { id: 'é\n' }, headers: [['x-a', 'caf\xe9']] });
   const template = new Template(['<', { var: 'request.header.x-a' }, '>', { var: 'param.id' }, { var: 'param.none' }]);
   assert.is(template.renderField(on), '<caf\xe9>%C3%A9%0A');
@@ -182,14 +182,14 @@ test('as a field, header variables pass as bytes and others are made safe', () =
   assert.is(fieldSafe('tab\tand text'), 'tab\tand text');
 });
 
-test('takeQueryParam takes every occurrence and leaves the rest as it was', () => {
+test('takeQueryParam removes every occurrence and does not change the rest', () => {
   assert.equal(takeQueryParam('', 'k'), { rest: '', values: [] });
   assert.equal(takeQueryParam('a=1&b=%zz', 'k'), { rest: 'a=1&b=%zz', values: [] });
   assert.equal(takeQueryParam('k=1&a=+x&%6B=2&k&=3&k=a%20b', 'k'), { rest: 'a=+x&=3', values: ['1', '2', '', 'a b'] });
   assert.equal(takeQueryParam('k=%zz', 'k'), { rest: '', values: ['%zz'] });
 });
 
-test('decodeQuery', () => {
+test('decodeQuery decodes plus and percent, and keeps invalid escapes', () => {
   assert.is(decodeQuery('a+b%2Bc'), 'a b+c');
   assert.is(decodeQuery('%zz+'), '%zz ');
 });

@@ -1,4 +1,4 @@
-/** What policy tests stand on: configs decoded as a spec's are, exchanges without sockets, a clock that is told the time. */
+/** Shared by policy tests: configs decoded like those of a spec, exchanges without sockets, a manual clock. */
 import toml from 'toml';
 import type {
   ConfigPath,
@@ -61,7 +61,7 @@ export const context = (extra: Partial<PolicyContext> = {}): PolicyContext => ({
   ...extra,
 });
 
-/** What lint says of a config, as `code at.path`. */
+/** The lint findings of a config, as `code at.path`. */
 export function lint(use: string, text: string, extra: Partial<PolicyContext> = {}): string[] {
   const problems: PolicyProblem[] = [];
   const { config, errors } = decode(use, text);
@@ -113,7 +113,7 @@ export function host(around: World, name = 'p'): PolicyHost {
   };
 }
 
-/** A policy at work from its keys: the whole way that a spec takes, as JSON in between. */
+/** Creates a policy from its keys like from a spec, with JSON in between. */
 export function create(use: string, text: string, around: World = world(), name = 'p'): PolicyInstance {
   const plan = compile(use, text, { name });
   if (plan === undefined) throw new Error(`${use} compiled to nothing`);
@@ -129,7 +129,7 @@ export interface Given {
   params?: { readonly [name: string]: string };
   consumer?: ConsumerEntry;
   decisions?: Decision[];
-  /** What policies remember of the connection: one of its own, unless several exchanges share it. */
+  /** State that policies keep per connection; separate unless exchanges share it. */
   connection?: Map<PolicyInstance, object>;
 }
 
@@ -169,7 +169,7 @@ export function exchange(given: Given = {}): Exchange {
   };
 }
 
-/** The reply that before() answers with; fails for one that is a promise. */
+/** The reply of before(); fails if it is a promise. */
 export function before(policy: PolicyInstance, on: Exchange): Reply | undefined {
   const reply = policy.before?.(on);
   if (reply instanceof Promise) throw new Error('a promise where none was due');

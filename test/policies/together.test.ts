@@ -1,4 +1,4 @@
-/** The policies in one chain, from the text of a spec to the head that a target would see: as explain runs it. */
+/** All policies in one chain, from the text of a spec to the head for the target, with the driver of explain. */
 import { createHash } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -73,7 +73,7 @@ test('phases decide the order: a preflight is answered before the key is checked
   });
   assert.is(result.status, 204);
   assert.is(fieldsOf(result).get('access-control-allow-origin'), 'https://app.example.com');
-  // Reply edits reach it all the same.
+  // Reply edits apply to it too.
   assert.is(fieldsOf(result).get('x-seen'), 'yes');
 });
 
@@ -111,7 +111,7 @@ test('the target gets the tenant and no key', async () => {
   }
 });
 
-test('beyond the limit 429 with limit fields and CORS fields', async () => {
+test('excess requests get 429 with limit fields and CORS fields', async () => {
   const at = plane();
   const request = { method: 'GET', url: '/orders/7', headers: { 'x-api-key': KEY, origin: 'https://app.example.com' } };
   assert.is((await at.run(request)).status, null);

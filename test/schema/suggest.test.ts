@@ -1,4 +1,4 @@
-/** Did you mean: what is suggested, when it is clear, and how much work all questions to one list may be. */
+/** Suggestions ("Did you mean"): the suggested word, whether it is clear, and the bound on the work per list. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KnownWords, suggest } from '../../src/schema/suggest.js';
@@ -27,7 +27,7 @@ test('a suggestion is clear if no other word is as similar and more than a numbe
   assert.equal(nearest('ab', 'ba', 'ac'), { word: 'ba', isClear: false });
 });
 
-test('3,000 wrong names beside 40,000 known ones: the first get suggestions, and the work has an end', () => {
+test('3,000 wrong names with 40,000 known ones: the first get suggestions, and the work is bounded', () => {
   const words = new KnownWords(Array.from({ length: 40_000 }, (_, index) => `group-${index}`));
   assert.is(words.nearest('gruop-17')?.word, 'group-17');
   const before = process.cpuUsage();

@@ -1,4 +1,4 @@
-/** Located trees by hand: every node gets a span of its own, counted up. */
+/** Hand-made located trees: every node gets a distinct span. */
 import type { Span } from '../../src/schema/diagnostic.js';
 import type { TableEntry, TomlNode } from '../../src/schema/tree.js';
 

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { formatDuration, formatRate, formatSize, parseDuration, parseRate, parseSize } from '../../src/schema/units.js';
 import { Random } from './random.js';
 
-test('durations', () => {
+test('durations are parsed', () => {
   for (const [text, ms] of [
     ['250ms', 250],
     ['5s', 5000],
@@ -21,7 +21,7 @@ test('durations', () => {
   }
 });
 
-test('sizes', () => {
+test('sizes are parsed', () => {
   for (const [text, bytes] of [
     ['512B', 512],
     ['1kB', 1000],
@@ -37,7 +37,7 @@ test('sizes', () => {
   for (const text of ['', '10', '10 MiB', '10mib', 'MiB']) assert.is(parseSize(text), undefined, text);
 });
 
-test('rates', () => {
+test('rates are parsed', () => {
   assert.equal(parseRate('100/min'), { capacity: 100, periodMs: 60_000 });
   assert.equal(parseRate('5/s'), { capacity: 5, periodMs: 1000 });
   assert.equal(parseRate('1000/15min'), { capacity: 1000, periodMs: 900_000 });

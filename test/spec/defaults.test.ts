@@ -1,4 +1,4 @@
-/** `[defaults]`, lists of hosts, `without` and `listeners`: what routes, services and listeners get from around them. */
+/** `[defaults]`, lists of hosts, `without` and `listeners`: values that routes, services and listeners inherit. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../src/compiler/index.js';
@@ -11,7 +11,7 @@ const route = (match: string, more = '', name = ''): string =>
 const policiesOf = (text: string): string[][] =>
   modelOf(load(text)).routes.map(({ policies }) => policies.map(({ policy }) => policy.name));
 
-test('services and listeners get what they do not set, each value with its origin', () => {
+test('services and listeners inherit defaults for unset keys, with their origin', () => {
   const text = `${HEAD.replace('[service.orders]', '[service.orders]\nretries = 1')}[service.other]
 targets = ["http://127.0.0.1:4004"]
 [defaults.service]
@@ -36,7 +36,7 @@ to = "other"
   assert.is(origins['service.orders.retries']?.line, text.split('\n').indexOf('retries = 1') + 1);
 });
 
-test('tls defaults: a whole one holds for every listener, a part only where there is tls already', () => {
+test('tls defaults: a complete default applies to every listener, a partial one only to listeners with tls', () => {
   const listeners = (defaults: string) =>
     modelOf(
       load(`${HEAD}[listener.secure]
@@ -53,7 +53,7 @@ tls = ${defaults}
   assert.equal(listeners('{ cert = "all.pem" }'), [undefined, ['own.pem', 'own.key']]);
 });
 
-test('a wrong default is told once, where it stands, and only for what a default can be', () => {
+test('an invalid default is reported once, at its place; keys without defaults are unknown', () => {
   const many = Array.from({ length: 3 }, (_, i) => `[service.s${i}]\ntargets = ["http://127.0.0.1:4${i}04"]\n`).join(
     '',
   );
@@ -73,7 +73,7 @@ test('a wrong default is told once, where it stands, and only for what a default
   assert.equal(codesOf(load(`${HEAD}[defaults]\npolicies = "keys"\n`)), ['schema/type']);
 });
 
-test('policies of all routes come first, and run in the order of phases', () => {
+test('default policies precede those of groups and routes, and run in the order of phases', () => {
   const text = `${HEAD}[defaults]\npolicies = ["polite", "keys"]\n[[group]]\npolicies = [{ use = "headers", reply.set = { a = "b" } }]\n[[group.route]]\nmatch = "/a"\nto = "orders"\n${route('"/b"')}`;
   assert.equal(policiesOf(text), [
     ['polite', 'keys'],
@@ -86,7 +86,7 @@ test('policies of all routes come first, and run in the order of phases', () => 
   );
 });
 
-test('without takes inherited policies away: by route, by group, written in place, and they can come again', () => {
+test('without removes inherited policies on routes and groups, and they can be added again', () => {
   const defaults = '[defaults]\npolicies = ["keys", { use = "headers", reply.set = { a = "b" } }]\n';
   assert.equal(policiesOf(`${HEAD}${defaults}${route('"/a"', 'without = ["keys"]\n')}`), [['defaults/headers']]);
   assert.equal(policiesOf(`${HEAD}${defaults}${route('"/a"', 'without = ["defaults/headers"]\n')}`), [['keys']]);
@@ -107,19 +107,19 @@ test('without takes inherited policies away: by route, by group, written in plac
   );
 });
 
-test('without: a name that does not exist is an error, one that is not inherited a warning', () => {
+test('without: an unknown name is an error, a policy that is not inherited a warning', () => {
   const text = `${HEAD}[defaults]\npolicies = ["keys"]\n`;
-  const slip = only(load(text + route('"/a"', 'without = ["kyes"]\n')), 'name/unresolved');
-  assert.match(slip.help ?? '', '`keys`');
-  assert.is(slip.severity, 'error');
+  const unknown = only(load(text + route('"/a"', 'without = ["kyes"]\n')), 'name/unresolved');
+  assert.match(unknown.help ?? '', '`keys`');
+  assert.is(unknown.severity, 'error');
   assert.equal(codesOf(load(text + route('"/a"', 'without = ["polite"]\n'))), ['policy/not-inherited']);
-  // What is wrong already is no reason for a second message.
+  // An error in the defaults gives no second diagnostic here.
   assert.equal(codesOf(load(`${HEAD}[defaults]\npolicies = ["kyes"]\n${route('"/a"', 'without = ["keys"]\n')}`)), [
     'name/unresolved',
   ]);
 });
 
-test('a wrong default policy keeps every route out, rather than serving it without', () => {
+test('an invalid default policy removes every route instead of serving it without the policy', () => {
   const { value } = load(`${HEAD}[defaults]\npolicies = ["kyes"]\n${route('"/a"')}`);
   assert.equal(value?.routes, []);
 });
@@ -128,27 +128,27 @@ const lint = (text: string): string[] =>
   checkSpec({ path: '/nowhere/gateway.toml', text }).diagnostics.map(({ code }) => code);
 const KEYED = `${HEAD.replace(/\[policy.polite\][\s\S]*/, '')}[consumer.acme]\napi_keys = ["sha256:80a00f0b51c6d51dc228b0b2b1f4fb3a510da55c0aaef2a956d7c488180d68f9"]\n`;
 
-test('authentication that is taken away by name is no forgotten one', () => {
+test('authentication removed with `without` is not reported as missing', () => {
   const routes = route('"/a"') + route('"/b"') + route('"/c"', 'without = ["keys"]\n');
   assert.equal(lint(`${KEYED}[defaults]\npolicies = ["keys"]\n${routes}`), []);
   const forgotten = route('"/a"', 'policies = ["keys"]\n') + route('"/b"', 'policies = ["keys"]\n') + route('"/c"');
   assert.equal(lint(KEYED + forgotten), ['route/unauthenticated']);
 });
 
-test('a limit by consumer that is inherited beside it counts by address there, and is no finding either', () => {
+test('an inherited limit by consumer is not reported on a route without authentication', () => {
   const limit = '[policy.lim]\nuse = "rate-limit"\nlimit = "5/s"\nby = "consumer"\n';
   const routes = route('"/a"') + route('"/c"', 'without = ["keys"]\n');
   assert.equal(lint(`${KEYED}${limit}[defaults]\npolicies = ["keys", "lim"]\n${routes}`), []);
 });
 
-test('rules know of defaults: a policy is used by them, and one that is named again is repeated', () => {
+test('rules include defaults: a default policy is used, and naming it again is reported as repeated', () => {
   assert.equal(lint(`${KEYED}[defaults]\npolicies = ["keys"]\n${route('"/a"')}`), []);
   assert.equal(lint(`${KEYED}[defaults]\npolicies = ["keys"]\n${route('"/a"', 'policies = ["keys"]\n')}`), [
     'policy/repeated',
   ]);
 });
 
-test('defaults may stand in several files, each key once', () => {
+test('defaults may be split over several files, each key once', () => {
   const root = HEAD.replace('spec = 1', 'spec = 1\ninclude = ["a.toml", "b.toml"]');
   const files = (b: string) => ({
     'gateway.toml': root,
@@ -160,7 +160,7 @@ test('defaults may stand in several files, each key once', () => {
   assert.equal(codesOf(loadFolder(files('[defaults.service]\nretries = 3\n'))), ['name/duplicate']);
 });
 
-test('an overlay changes defaults, and what it sets is told to come from it', () => {
+test('an overlay changes defaults, and is the origin of its values', () => {
   const base = `${HEAD}[defaults]\npolicies = ["keys"]\n[defaults.service]\nretries = 2\n${route('"/a"')}`;
   const overlay = '[defaults]\npolicies = ["polite"]\n[defaults.service]\nretries = 3\n';
   const model = modelOf(loadFolder({ 'gateway.toml': base, 'o.toml': overlay }, ['o.toml']));
@@ -177,7 +177,7 @@ test('an overlay changes defaults, and what it sets is told to come from it', ()
   assert.equal(without.routes[0]?.policies, []);
 });
 
-test('a list of hosts is one route: one name, one entry, each host once', () => {
+test('a list of hosts makes one route with each host once', () => {
   const text = `${HEAD}${route('{ path = "/a", host = ["A.example", "*.b.example", "bücher.example"] }')}`;
   const model = modelOf(load(text));
   assert.equal(model.routes[0]?.match.hosts, ['a.example', '*.b.example', 'xn--bcher-kva.example']);
@@ -193,19 +193,19 @@ test('a list of hosts is one route: one name, one entry, each host once', () => 
 });
 const HEAD_COLUMN = 'match = { path = "/a", host = ["a.example", '.length + 1;
 
-test('hosts of a group hold for its routes, and routes that meet under one host are told', () => {
+test('hosts of a group apply to its routes, and routes that overlap under one host are ambiguous', () => {
   const group = `${HEAD}[[group]]\nhost = ["a.example", "b.example"]\n[[group.route]]\nmatch = "GET /x"\nto = "orders"\n`;
   assert.equal(modelOf(load(group)).routes[0]?.match.hosts, ['a.example', 'b.example']);
   assert.equal(lint(group + route('{ path = "/x", host = ["c.example"] }')), ['policy/unused', 'policy/unused']);
-  const meets = checkSpec({
+  const overlap = checkSpec({
     path: '/n/g.toml',
     text: group + route('{ path = "/x", methods = ["GET"], host = "b.example" }'),
   });
-  const found = meets.diagnostics.find(({ code }) => code === 'route/ambiguous');
+  const found = overlap.diagnostics.find(({ code }) => code === 'route/ambiguous');
   assert.match(found?.message ?? '', 'GET http://b.example/x');
 });
 
-test('listeners: the route, else the innermost group, else the defaults, else every one', () => {
+test('listeners come from the route, else the innermost group, else the defaults, else all are used', () => {
   const text = `${two}[defaults]
 listeners = ["main"]
 [[group]]
@@ -229,7 +229,7 @@ ${route('"/c"')}`;
   assert.is(route_?.at.spanOf('listeners').start.line, text.split('\n').indexOf('listeners = ["internal"]') + 1);
 });
 
-test('a listener that does not exist is an error with the nearest name, wherever it is named', () => {
+test('an unknown listener is an error with a suggestion on routes, groups and defaults', () => {
   for (const [text, line] of [
     [two + route('"/a"', 'listeners = ["internl"]\n'), 'listeners = ["internl"]'],
     [`${two}[defaults]\nlisteners = ["internl"]\n${route('"/a"')}`, 'listeners = ["internl"]'],
@@ -246,7 +246,7 @@ test('a listener that does not exist is an error with the nearest name, wherever
   }
 });
 
-test('equal routes on listeners that do not meet are fine, others are told; shadows know listeners', () => {
+test('equal routes on different listeners are allowed, on a common listener they are reported', () => {
   const on = (match: string, names: string, name: string): string => route(match, `listeners = [${names}]\n`, name);
   const codes = (...routes: string[]): string[] =>
     lint(`${KEYED}[listener.internal]\naddress = "127.0.0.1:9090"\n${routes.join('')}`).filter((code) =>

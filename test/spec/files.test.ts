@@ -68,7 +68,7 @@ test('a cycle of includes is shown', () => {
   assert.equal(codesOf(loadFolder({ 'gateway.toml': include('"gateway.toml"') })), ['include/cycle']);
 });
 
-test('invalid includes', () => {
+test('invalid includes are reported', () => {
   const nothing = loadFolder({ 'gateway.toml': include('["none/*.toml"]') });
   assert.is(only(nothing, 'include/nothing').severity, 'warning');
   const missing = loadFolder({ 'gateway.toml': include('["none.toml", "folder"]'), 'folder/x': '' });
@@ -170,11 +170,11 @@ test('an overlay removes entities, routes by name, and single keys', () => {
   );
   assert.is(model.listeners[0]!.config.tls, undefined);
   assert.is(model.routes[0]!.timeout, 60_000);
-  const anew = modelOf(removing('["route.a.b"]', '[[route]]\nname = "a.b"\nmatch = "/new"\nto = "orders"\n'));
-  assert.equal(anew.routes.find(({ name }) => name === 'a.b')?.policies, []);
-  const slip = removing('["route.debgu"]');
-  assert.match(only(slip, 'name/unresolved').help ?? '', 'Did you mean `route.debug`?');
-  assert.is(only(slip, 'name/unresolved').span.file, 'prod.toml');
+  const replaced = modelOf(removing('["route.a.b"]', '[[route]]\nname = "a.b"\nmatch = "/new"\nto = "orders"\n'));
+  assert.equal(replaced.routes.find(({ name }) => name === 'a.b')?.policies, []);
+  const outcome = removing('["route.debgu"]');
+  assert.match(only(outcome, 'name/unresolved').help ?? '', 'Did you mean `route.debug`?');
+  assert.is(only(outcome, 'name/unresolved').span.file, 'prod.toml');
   assert.match(only(removing('["nonsense.x"]'), 'name/unresolved').help ?? '', 'SECTION.NAME');
   assert.equal(codesOf(removing('"route.debug"')), ['schema/type']);
   assert.equal(codesOf(load(`remove = ["route.x"]\n${HEAD}`)), ['schema/unknown-key']);
@@ -206,7 +206,7 @@ test('files that are not specs give one diagnostic each', () => {
   }
 });
 
-test('files that cannot be read', () => {
+test('readText reports why a file cannot be read', () => {
   inFolder({ 'a.toml': '' }, (folder) => {
     const problem = (path: string): string => {
       const found = readText(path);
@@ -222,7 +222,7 @@ test('files that cannot be read', () => {
       chmodSync(join(folder, 'a.toml'), 0);
       assert.match(problem(join(folder, 'a.toml')), /permission/);
     }
-    // A device has no size to judge it by, and may have no end.
+    // A device has no size, and may have no end.
     if (process.platform === 'linux') assert.match(problem('/dev/zero'), /it is a device/);
   });
   assert.is(decodeText(Buffer.from('\ufeffa')), '\ufeffa');
@@ -236,7 +236,7 @@ test('given text replaces the file', () => {
   });
 });
 
-test('wildcards', () => {
+test('wildcards match file names', () => {
   for (const [pattern, name, expected] of [
     ['*', 'a', true],
     ['*.toml', 'a.toml', true],

@@ -1,4 +1,4 @@
-/** Specs in a folder of their own, and short forms of what came of them. */
+/** Specs in temporary folders, and short forms of their outcomes. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -20,7 +20,7 @@ limit = "100/min"
 by = "consumer"
 `;
 
-/** Runs with the files in a fresh folder, which is removed afterwards. */
+/** Calls `run` with a temporary folder that contains the files. */
 export function inFolder<T>(files: { readonly [path: string]: string | Uint8Array }, run: (folder: string) => T): T {
   const folder = mkdtempSync(join(tmpdir(), 'gw-spec-'));
   try {
@@ -44,10 +44,10 @@ export const loadFolder = (
     loadSpec({ path: join(folder, 'gateway.toml'), overlays: overlays.map((path) => join(folder, path)) }),
   );
 
-/** In the order in which they are printed. */
+/** Codes in the order of output. */
 export const codesOf = (outcome: LoadOutcome): string[] => sortDiagnostics(outcome.diagnostics).map(({ code }) => code);
 
-/** The model of a spec that must be without any diagnostic. */
+/** The model of a spec that must have no diagnostics. */
 export function modelOf(outcome: LoadOutcome): Model {
   assert.equal(outcome.diagnostics, []);
   assert.ok(outcome.value);

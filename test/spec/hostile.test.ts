@@ -1,4 +1,4 @@
-/** Specs as hostile and as naive people write them: each is answered in time, in words, and with what to do next. */
+/** Hostile specs and specs with typical mistakes: each gets helpful diagnostics within a bounded time. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,18 +14,18 @@ const matching = (match: string): string => routed(`match = ${match}\nto = "orde
 const serving = (targets: string): string => `${HEAD}[service.more]\n${targets}\n${ROUTE}`;
 const listening = (address: string): string => `spec = 1\n[listener.main]\naddress = ${address}\n`;
 
-const said = (text: string): string => {
+const outputOf = (text: string): string => {
   const { diagnostics, files } = checkSpec({ path: '/nowhere/gateway.toml', text });
   for (const { code, message, help, span } of diagnostics) {
-    assert.ok(help, `${code} says nothing of what to do: ${message}`);
+    assert.ok(help, `${code} has no help: ${message}`);
     assert.ok(span.start.offset <= span.end.offset && span.end.offset <= text.length);
   }
   return render(diagnostics, files, 'pretty', { color: false });
 };
 
-/** What is written, and what the answer must hold. */
-const WRITTEN: readonly (readonly [text: string, ...answers: (string | RegExp)[]])[] = [
-  // not TOML at all, or nearly
+/** Specs, and the texts that the output must contain. */
+const SPECS: readonly (readonly [text: string, ...answers: (string | RegExp)[]])[] = [
+  // not TOML, or almost TOML
   ['spec: 1\n', 'key = value'],
   ['{"spec": 1}', 'looks like JSON'],
   ['Hello, this is no spec\n', 'Expected `=`'],
@@ -156,16 +156,16 @@ const WRITTEN: readonly (readonly [text: string, ...answers: (string | RegExp)[]
   [`spec = 1\ninclude = "${'*'.repeat(3000)}x"\n`, 'include/nothing', '...`'],
   ['spec = 1\ninclude = "/dev/zero"\n', 'file/unreadable'],
   ['spec = 1\ninclude = "/proc/*/cwd"\n', 'include/nothing'],
-  // what is allowed
+  // allowed findings
   [`${HEAD}[lint]\nallow = ["service/unused"]\n`, 'reason = "'],
   [`${HEAD}[lint]\nallow = [{ code = "service/unused" }]\n`, 'Add `reason = "'],
 ];
 
 test('over a hundred invalid specs get helpful messages', () => {
-  assert.ok(WRITTEN.length > 100);
-  for (const [text, ...answers] of WRITTEN) {
+  assert.ok(SPECS.length > 100);
+  for (const [text, ...answers] of SPECS) {
     const started = performance.now();
-    const answer = said(text);
+    const answer = outputOf(text);
     for (const wanted of answers) assert.match(answer, wanted, `${JSON.stringify(text)}\n${answer}`);
     assert.not.match(answer, /\n {4}at |\[object|undefined/);
     assert.ok(performance.now() - started < 3000, text);
@@ -173,13 +173,13 @@ test('over a hundred invalid specs get helpful messages', () => {
 });
 
 test('passwords and keys are never printed, even if another error shows their line', () => {
-  const url = said(serving('targets = ["http://u:hunter2@127.0.0.1", "nonsense"]'));
-  const keys = said(`${HEAD}[consumer.a]\napi_keys = ["letmein-please", "hunter2-too"]\n`);
+  const url = outputOf(serving('targets = ["http://u:hunter2@127.0.0.1", "nonsense"]'));
+  const keys = outputOf(`${HEAD}[consumer.a]\napi_keys = ["letmein-please", "hunter2-too"]\n`);
   for (const answer of [url, keys]) assert.not.match(answer, /hunter2|letmein/);
 });
 
 test('an unknown plan is reported also for a consumer with another error', () => {
-  assert.match(said(`${HEAD}[consumer.a]\napi_keys = ["x"]\nplan = "none"\n`), 'Unknown plan `none`');
+  assert.match(outputOf(`${HEAD}[consumer.a]\napi_keys = ["x"]\nplan = "none"\n`), 'Unknown plan `none`');
 });
 
 test('a suggestion that differs only in a number, or is one of two, is not a safe fix', () => {
@@ -212,7 +212,7 @@ test('a pipe without writer, a folder and a loop of links never block gw', () =>
   });
 });
 
-test('a circle of includes through symbolic links is found', () => {
+test('a cycle of includes through symbolic links is reported', () => {
   inFolder({ 'gateway.toml': 'spec = 1\ninclude = "sub/again.toml"\n' }, (folder) => {
     mkdirSync(join(folder, 'sub'));
     symlinkSync('../gateway.toml', join(folder, 'sub', 'again.toml'));
@@ -221,7 +221,7 @@ test('a circle of includes through symbolic links is found', () => {
   });
 });
 
-test('a spec comes through a pipe, and its writer may take a moment', () => {
+test('a spec is read from a pipe with a slow writer', () => {
   inFolder({ 'part.toml': HEAD + ROUTE }, (folder) => {
     const lint = new URL('../../src/lint/index.js', import.meta.url).href;
     const script = `import { checkSpec } from '${lint}'; console.log(checkSpec({ path: '/dev/stdin' }).value?.routes.length)`;

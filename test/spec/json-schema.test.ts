@@ -12,7 +12,7 @@ import { codesOf, HEAD, load } from './helper.js';
 
 const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false });
 const validate = ajv.compile(specJsonSchema());
-/** What TOML gives has no prototype and integers as numbers: as JSON would have it. */
+/** Validates the parsed TOML as plain JSON, because parsed tables have no prototype. */
 const valid = (text: string): boolean => validate(JSON.parse(JSON.stringify(toml.parse(text))));
 
 test('good specs validate', () => {
@@ -88,7 +88,7 @@ test('every fixture without errors validates', () => {
     try {
       text = readFileSync(path, 'utf8');
     } catch {
-      continue; // Some fixtures have no such file on purpose.
+      continue; // Some fixtures deliberately lack this file.
     }
     if (load(text).diagnostics.some(({ severity }) => severity === 'error')) continue;
     count++;

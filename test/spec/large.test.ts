@@ -1,4 +1,4 @@
-/** Large specs and hostile ones: what is said of them. How long that takes is a drill's matter. */
+/** Diagnostics of large and hostile specs. A drill measures the time. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkSpec } from '../../src/lint/index.js';

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codesOf, fixed, HEAD, load, modelOf, only, pointed } from './helper.js';
 
-test('a whole spec, with every default explicit', () => {
+test('the model of a complete spec has every default explicitly', () => {
   const model = modelOf(
     load(`${HEAD}
 [plan.gold]
@@ -149,7 +149,7 @@ test('a plan limits only policies with a limit', () => {
   assert.is(pointed(outcome, found.related![0]!.span), 'keys');
 });
 
-test('exactly one of two keys', () => {
+test('routes and services need exactly one of two keys', () => {
   const route = (keys: string) => load(`${HEAD}[[route]]\nmatch = "/x"\n${keys}\n`);
   const both = route('to = "orders"\nreply = {}');
   assert.is(pointed(both, only(both, 'schema/one-of').span), 'reply');
@@ -166,7 +166,7 @@ test('exactly one of two keys', () => {
   assert.match(only(condition('{ equals = "a", prefix = "b" }'), 'schema/one-of').message, /`equals` and `prefix`/);
 });
 
-test('conditions of every kind', () => {
+test('conditions of every kind are read', () => {
   const model = modelOf(
     load(`${HEAD}[[route]]
 to = "orders"
@@ -202,7 +202,7 @@ Q = { equals = "" }
   );
 });
 
-test('invalid conditions', () => {
+test('invalid conditions are reported', () => {
   const outcome = load(`${HEAD}[[route]]
 match = { path = "/x", headers = { "a b" = "1", c = { matches = "a\\\\d**" } } }
 to = "orders"
@@ -211,7 +211,7 @@ to = "orders"
   assert.is(pointed(outcome, only(outcome, 'pattern/invalid').span), '*');
 });
 
-test('hosts', () => {
+test('hosts are normalised, and invalid ones reported', () => {
   const host = (text: string) =>
     load(`${HEAD}[[route]]\nmatch = { path = "/x", host = ${JSON.stringify(text)} }\nto = "orders"\n`);
   for (const [text, expected] of [
@@ -351,7 +351,7 @@ ${group}a"\nto = "orders"\n${group}b"\nto = "orders"\n`),
   );
 });
 
-test('sections of the wrong shape', () => {
+test('sections of the wrong shape are reported', () => {
   const outcome = load(`spec = 1
 service = 5
 route = [1]
@@ -373,7 +373,7 @@ test('[[routes]] is renamed to [[route]] everywhere', () => {
   assert.is(modelOf(load(fixed(outcome, found))).routes.length, 3);
 });
 
-test('policies that are not a list', () => {
+test('policies must be a list', () => {
   assert.ok(
     codesOf(load(`${HEAD}[[route]]\nmatch = "/1"\nto = "orders"\npolicies = "keys"\n`)).includes('schema/type'),
   );
@@ -395,7 +395,7 @@ test('host and prefix of a group have it as origin', () => {
   assert.ok([...c!.entries()].every(([path]) => path[0] !== 'host' && path[0] !== 'prefix'));
 });
 
-test('the version', () => {
+test('a missing or wrong version is reported with a fix', () => {
   const missing = load('[listener.main]\naddress = ":80"\n');
   assert.equal(codesOf(load(fixed(missing, only(missing, 'spec/version')))), []);
   assert.match(only(load('spec = 2\n'), 'spec/version').message, /Unknown spec version 2/);
@@ -427,7 +427,7 @@ test('paths follow the settings of normalisation', () => {
   assert.is(model.routes[0]?.match.segments.length, 1);
 });
 
-test('rewrites', () => {
+test('rewrites are templates that begin with a slash', () => {
   const rewrite = (text: string) => load(`${HEAD}[[route]]\nmatch = "/a/{id}"\nto = "orders"\nrewrite = "${text}"\n`);
   assert.is(modelOf(rewrite('/b/{id}')).routes[0]?.rewrite, '/b/{id}');
   const broken = rewrite('/b/{id');

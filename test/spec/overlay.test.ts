@@ -1,4 +1,4 @@
-/** Overlays: what has a name is changed wherever it is defined, and every mistake points into the overlay. */
+/** Overlays change named entities wherever they are defined, and errors point into the overlay. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { codesOf, HEAD, loadFolder, modelOf, only } from './helper.js';
@@ -206,8 +206,8 @@ test('remove finds routes and groups at any depth, and single keys of them', () 
   assert.not(names('remove = ["route.GET /plain"]\n').includes('GET /plain'));
   assert.is(routeOf(changed('remove = ["route.outer.timeout"]\n'), 'outer')?.timeout, 60_000);
   assert.is(routeOf(changed('remove = ["group.api.prefix"]\n'), 'outer')?.match.text, '/outer');
-  const slip = only(over('remove = ["route.iner"]\n'), 'name/unresolved');
-  assert.match(slip.help ?? '', '`route.inner`');
+  const unknown = only(over('remove = ["route.iner"]\n'), 'name/unresolved');
+  assert.match(unknown.help ?? '', '`route.inner`');
   assert.match(only(over('remove = ["route.inner.timeout"]\n'), 'name/unresolved').message, 'Nothing to remove');
 });
 

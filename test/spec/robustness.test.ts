@@ -35,7 +35,7 @@ allow = [{ code = "a/b", reason = "c" }]
 
 const CODES: ReadonlyMap<string, string> = new Map(SPEC_CODES.map(({ code, severity }) => [code, severity]));
 
-/** What holds of every outcome, whatever the text. */
+/** Checks the invariants of every outcome. */
 function inspect(outcome: LoadOutcome, text: string): void {
   const files = new Map(outcome.files.map((file) => [file.path, file.text.length]));
   for (const { code, severity, span, message, help, related, fix } of outcome.diagnostics) {
@@ -54,7 +54,7 @@ function inspect(outcome: LoadOutcome, text: string): void {
     }
     assert.not.match(message + (help ?? ''), /undefined|\[object|NaN/, text);
     assert.match(message, /[.?]$/, message);
-    assert.ok(help, `${code} says nothing of what to do next: ${message}`);
+    assert.ok(help, `${code} has no help: ${message}`);
   }
 }
 

@@ -26,7 +26,7 @@ const errors = (more: string): string[] =>
     .diagnostics.filter(({ severity }) => severity === 'error')
     .map(({ code, message, help }) => `${code}: ${message} ${help ?? ''}`);
 
-test('ciphers as a list, as a string, and by default', () => {
+test('ciphers may be a list or a string, and are optional', () => {
   const [first] = read(', ciphers = ["TLS_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-SHA"]').value?.listeners ?? [];
   assert.equal(first?.config.tls?.ciphers, ['TLS_AES_128_GCM_SHA256', 'ECDHE-RSA-AES128-SHA']);
   const [second] = read(', ciphers = "TLS_AES_128_GCM_SHA256:ECDHE-RSA-AES128-SHA"').value?.listeners ?? [];

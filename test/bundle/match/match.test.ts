@@ -10,7 +10,7 @@ import { matcherOf, params, type RouteText, trieIR, view } from '../kit.js';
 const header = (name: string, test: ConditionTest): ConditionIR => ({ on: 'header', name, test });
 const query = (name: string, test: ConditionTest): ConditionIR => ({ on: 'query', name, test });
 
-/** What each request gives: `[route, ...parameters]`. */
+/** The match of each request: `[route, ...parameters]`. */
 function expectMatches(
   routes: readonly (RouteText | string)[],
   expected: { readonly [request: string]: readonly (number | string)[] },
@@ -46,7 +46,7 @@ test('literals, parameters, typed parameters and tails', () => {
   );
 });
 
-test('a dead end is undone, including its parameters', () => {
+test('the match backtracks from a dead end and drops its parameters', () => {
   expectMatches(['/a/b/c', '/a/{x}/d', '/{x}/b/{y}', '/{x:int}/b/z', '/{all...}'], {
     'GET /a/b/c': [0],
     'GET /a/b/d': [1, 'b'],
@@ -66,7 +66,7 @@ test('precedence follows segments from the left, also with overlapping typed sib
     'GET /a/5': [2, 'a', '5'],
     'GET /1/5/6': [3, '1', '5', '6'],
   });
-  // Below the better typed sibling the match is reached only by taking choices back.
+  // Under the preferred typed sibling, the match is found only by backtracking.
   expectMatches(['/{a:int}/{x}/{y}', '/{b:word}/p/q', '/{b:word}/{x}/r', '/{b:word}/{n:lower}/{z...}'], {
     'GET /1/p/r': [3, '1', 'p', 'r'],
     'GET /1/p/q': [1, '1'],
@@ -85,7 +85,7 @@ test('without a route for the method, a less specific path is tried, then 405', 
   assert.equal(allowedMethods(matcher, view('GET /nowhere')), []);
 });
 
-test('any method token is matched: unknown, made up, or by a route without methods', () => {
+test('any method token is matched, also unknown ones and by a route without methods', () => {
   expectMatches(['PROPFIND /dav', 'FROBNICATE /dav', '/dav/{x...}'], {
     'PROPFIND /dav': [0],
     'FROBNICATE /dav': [1],
@@ -95,7 +95,7 @@ test('any method token is matched: unknown, made up, or by a route without metho
   });
 });
 
-test('a named method comes before any method, a better path before both', () => {
+test('a named method precedes any method, and a more specific path precedes both', () => {
   expectMatches(['/a', 'GET /a', '/{x}', 'POST /{x}'], {
     'GET /a': [1],
     'POST /a': [0],
@@ -138,7 +138,7 @@ test('hosts: exact, then the longest wildcard, then any, with fallback', () => {
   );
 });
 
-test('with only specific hosts, other hosts find nothing', () => {
+test('with only specific hosts, other hosts match nothing', () => {
   expectMatches(['a.test/x'], { 'GET b.test/x': [NO_ROUTE], 'GET /x': [NO_ROUTE], 'GET a.test/x': [0] });
 });
 
@@ -160,7 +160,7 @@ test('empty segments and trailing slashes count', () => {
   });
 });
 
-test('with trailing_slash = "ignore" a last slash changes nothing', () => {
+test('with trailing_slash = "ignore" a trailing slash has no effect', () => {
   expectMatches(
     ['/a/', '/b', '/c/{x}', '/files/{rest...}', '/'],
     {
@@ -185,7 +185,7 @@ test('typed segments match decoded text', () => {
   expectMatches(['/{x:int}'], { 'GET /%31%32': [0, '%31%32'], 'GET /%3A': [NO_ROUTE], 'GET /1%3A': [NO_ROUTE] });
 });
 
-test('header conditions: each test, and more conditions first', () => {
+test('header conditions: every test works, and routes with more conditions precede', () => {
   const routes: RouteText[] = [
     { match: 'GET /a' },
     { match: 'GET /a', conditions: [header('x-beta', { op: 'equals', value: '1' })] },
@@ -227,7 +227,7 @@ test('query conditions decode the query like a form', () => {
     { match: 'GET /m', conditions: [query('q', { op: 'matches', dfa: 0 })] },
     { match: 'GET /v', conditions: [query('q', { op: 'equals', value: '' })] },
   ]);
-  const holds: string[] = [
+  const matching: string[] = [
     '/p?a+b',
     '/p?a%20b=1',
     '/p?x&a+b=',
@@ -263,7 +263,7 @@ test('query conditions decode the query like a form', () => {
     '/v?q=1',
     '/v?',
   ];
-  for (const target of holds) assert.ok(matcher.match(view(`GET ${target}`)) >= 0, target);
+  for (const target of matching) assert.ok(matcher.match(view(`GET ${target}`)) >= 0, target);
   for (const target of fails) assert.is(matcher.match(view(`GET ${target}`)), NO_ROUTE, target);
 });
 
@@ -294,14 +294,14 @@ test('automata read non-ASCII text as UTF-8', () => {
   assert.is(matcher.match(view('GET /?x=\u00e9\u00e9')), NO_ROUTE);
 });
 
-test('a path with 10,000 segments is matched, and a route with as many', () => {
+test('a path and a route with 10,000 segments are matched', () => {
   const long = '/a'.repeat(10_000);
   expectMatches(['/{rest...}', '/a/{x}/b'], { [`GET ${long}`]: [0, long.slice(1)] });
   expectMatches([long, `${'/{x}'.repeat(10_000)}`], { [`GET ${long}`]: [0] });
 });
 
 test('each node is visited once: a trie with many dead ends is linear', () => {
-  // At every depth a literal and a parameter, and no route at the end of any: 2^12 paths through one tree.
+  // A literal and a parameter at every depth, and no route at the end: 2^12 paths through one tree.
   const routes: string[] = [];
   for (let i = 0; i < 4096; i++) {
     const path = Array.from({ length: 12 }, (_, bit) => ((i >> bit) & 1 ? 'a' : '{x}')).join('/');
@@ -346,13 +346,13 @@ test('a million matches allocate nothing', () => {
     for (let i = 0; i < rounds; i++) for (const request of requests) matcher.match(request);
   };
   run(20_000);
-  // A collection may fall into some of the windows, not into most of them.
+  // A collection may occur in some of the windows, but not in most of them.
   const growth = Array.from({ length: 20 }, () => {
     const before = process.memoryUsage().heapUsed;
     run(10_000);
     return process.memoryUsage().heapUsed - before;
   }).sort((a, b) => a - b);
-  // The smallest object a match would make 800,000 bytes of 50,000 matches.
+  // The smallest object per match would be 800,000 bytes for 50,000 matches.
   assert.ok(growth[10]! < 50_000, `heap grew by ${growth[10]} bytes`);
 });
 

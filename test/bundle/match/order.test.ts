@@ -37,7 +37,7 @@ function ordered(...routes: string[]): string[] {
   return matchOrder(trie).map((route) => routes[route] ?? '');
 }
 
-test('literal, typed, parameter, tail at one place', () => {
+test('at one place literals come first, then typed segments, parameters and tails', () => {
   const right = ['GET /a', 'GET /a/b', 'GET /a/{n:int}', 'GET /a/{x}', 'GET /a/{rest...}'];
   assert.equal(ordered(...[...right].reverse()), right);
 });
@@ -47,20 +47,20 @@ test('the leftmost difference decides', () => {
   assert.equal(ordered(...[...right].reverse()), right);
 });
 
-test('named methods before any, and a route of two methods once', () => {
+test('named methods precede any method, and a route with two methods is listed once', () => {
   assert.equal(ordered('ANY /a', 'GET,POST /a'), ['GET,POST /a', 'ANY /a']);
 });
 
-test('more conditions come first', () => {
+test('routes with more conditions come first', () => {
   assert.equal(ordered('GET /a', 'GET! /a'), ['GET! /a', 'GET /a']);
 });
 
-test('exact hosts, the longest wildcard, then any host', () => {
+test('exact hosts come first, then the longest wildcard, then any host', () => {
   const right = ['GET a.example.com/', 'GET b.example.com/', 'GET *.eu.example.com/', 'GET *.example.com/', 'GET /'];
   assert.equal(ordered(...[...right].reverse()), right);
 });
 
-test('no routes, no order', () => {
+test('without routes the order is empty', () => {
   assert.equal(matchOrder(Trie.open(buildTrie({ matches: [], dfas: [] }))), []);
 });
 

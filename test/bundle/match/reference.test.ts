@@ -1,4 +1,4 @@
-/** The trie against the rules of precedence written down directly: every route judged on its own, the best taken. */
+/** The trie compared with a direct implementation of the rules of precedence that checks every route separately. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { MatchIR, SegmentIR } from '../../../src/bundle/types.js';
@@ -10,7 +10,7 @@ const KINDS = ['literal', 'typed', 'param', 'tail'];
 const PATTERNS = DFAS.map(({ source }) => new RegExp(`^(?:${source})$`));
 const acceptsText = (dfa: number, text: string): boolean => PATTERNS[dfa]!.test(text);
 
-/** The values of the parameters, or undefined where the path is not taken. */
+/** The values of the parameters, or undefined if the path does not match. */
 function pathValues(segments: readonly SegmentIR[], path: string): string[] | undefined {
   const texts = path.slice(1).split('/');
   const values: string[] = [];
@@ -46,7 +46,7 @@ function methodStep(methods: readonly string[], method: string): string | undefi
   return method === 'HEAD' && methods.includes('GET') ? '1' : undefined;
 }
 
-/** Route and parameters by the rules; undefined keys where two routes are equally good. */
+/** Route and parameters by the rules; undefined keys if two routes have equal precedence. */
 function reference(matches: readonly MatchIR[], request: { method: string; host: string; path: string }) {
   const found: { route: number; key: string; values: string[] }[] = [];
   let pathTaken = false;

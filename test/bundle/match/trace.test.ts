@@ -11,7 +11,7 @@ import { matcherOf, matchIR, type RouteText, view } from '../kit.js';
 const header = (name: string): ConditionIR => ({ on: 'header', name, test: { op: 'present' } });
 const query = (name: string): ConditionIR => ({ on: 'query', name, test: { op: 'equals', value: '1' } });
 
-/** What a trace of `request` says, shortened. */
+/** The trace of `request` in a short form. */
 function traced(routes: readonly (RouteText | string)[], request: string, headers = {}) {
   const trace = matcherOf(routes).trace(view(request, headers));
   return {
@@ -135,7 +135,7 @@ test('the value that failed a header condition is shown', () => {
   assert.equal(misses, ['0 header: its condition fails: header x is "a" or "b" (the request has "c")']);
 });
 
-test('dead ends: an unknown segment, a last slash, a path that ends too early', () => {
+test('dead ends: an unknown segment, a trailing slash and a short path are reported', () => {
   assert.equal(traced(['/orders/new'], 'GET /orders/old').misses, [
     '0 segment: no route below `/orders` takes the segment `old`',
   ]);
@@ -149,7 +149,7 @@ test('dead ends: an unknown segment, a last slash, a path that ends too early', 
   assert.equal(traced([], 'GET /').misses, []);
 });
 
-test('405 is distinguished', () => {
+test('405 is distinguished from 404', () => {
   const { route, why, misses } = traced(['GET /a', 'PUT /a'], 'POST /a');
   assert.is(route, -2);
   assert.is(why, 'routes match this path, but not this method');
@@ -184,7 +184,7 @@ test('a trace agrees with match and keeps its parameters', () => {
   }
 });
 
-test('patterns are shown as written in the spec', () => {
+test('patterns are shown as in the spec', () => {
   const written = ['GET,POST h.test/orders/{id:int}/{file:[a-z/{}]+}', 'h.test/orders/{rest...}'];
   const routes = ['GET,POST h.test/orders/{id:int}/{file:lower}', 'h.test/orders/{rest...}'];
   const matcher = matcherOf(routes);

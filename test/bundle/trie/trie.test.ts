@@ -122,7 +122,7 @@ test('a damaged trie is refused, or every match still ends within the buffer', (
       const at = next(words);
       view32[at] = [next(words), next(2 ** 31), -1, view32[at]! ^ (1 << next(32)), 0][next(5)]!;
     }
-    // As by an attacker, who can compute it too.
+    // An attacker can compute the hash too.
     view32[layout.H_CHECKSUM] = layout.checksumOf(view32);
     try {
       const matcher = new Matcher(Trie.open(bad));

@@ -21,7 +21,7 @@ test('routes that can match are kept, and the IR is the same', () => {
 
 const routeIRAt = (text: string, index: number) => routeIR(text, index);
 
-test('a literal that cannot occur in a normalised path', () => {
+test('a route with a literal that cannot occur in a normalised path is dropped', () => {
   assert.equal(kept(['/a//b', '/a/../b', '/a%2Fb', '/a%41', '/a"b', '/ok', '/%C3%A9/x', '/a.b:c']), ['r5', 'r6', 'r7']);
   const keep = irOf(['/a//b', '/a%2Fb'].map(routeIRAt), DFAS, {
     normalize: { encodedSlashes: 'keep', doubleSlashes: 'keep', trailingSlash: 'strict', dotSegments: 'resolve' },
@@ -29,7 +29,7 @@ test('a literal that cannot occur in a normalised path', () => {
   assert.equal(names(dropDeadRoutes(keep).ir), ['r0', 'r1']);
 });
 
-test('an automaton that accepts nothing', () => {
+test('a route whose automaton accepts nothing is dropped', () => {
   const nothing = {
     source: 'x',
     classes: new Array<number>(256).fill(0),
@@ -46,7 +46,7 @@ test('an automaton that accepts nothing', () => {
   assert.equal(names(dropDeadRoutes(irOf([typed, tested], [nothing])).ir), []);
 });
 
-test('the same host, path, method and conditions a second time', () => {
+test('a route that repeats host, path, method and conditions is dropped', () => {
   const x = header('x', { op: 'present' });
   const y = query('y', { op: 'present' });
   const { ir, stats } = dropDeadRoutes(
@@ -71,7 +71,7 @@ test('the same host, path, method and conditions a second time', () => {
   assert.equal(stats.names, ['r1', 'r3', 'r5', 'r9']);
 });
 
-test('conditions that exclude each other', () => {
+test('a route with mutually exclusive conditions is dropped', () => {
   const both = (a: ConditionTest, b: ConditionTest, on: 'header' | 'query' = 'header'): number =>
     kept([
       {

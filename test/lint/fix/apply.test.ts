@@ -51,7 +51,7 @@ test('a fix for an unknown file or beyond its end is left out', () => {
   assert.is(applySafeFixes([fixing([edit(0, 9, 'X')])], [file('a')]).skipped, 1);
 });
 
-test('several files at once; unchanged files are not written', () => {
+test('several files are fixed at once; unchanged files are not written', () => {
   const result = applySafeFixes(
     [fixing([edit(0, 1, 'X'), edit(0, 1, 'Y', 'b.toml')]), fixing([edit(0, 1, 'c', 'c.toml')])],
     [file('a'), file('b', 'b.toml'), file('c', 'c.toml')],

@@ -1,4 +1,4 @@
-/** `--fix`: no spec has an error afterwards that it did not have before, whatever was wrong with it. */
+/** `--fix` never adds an error to a spec. */
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -25,7 +25,7 @@ function inFolder<T>(files: Files, use: (folder: string) => T): T {
   }
 }
 
-/** Mends the files, and returns them with what was said. */
+/** Fixes the files, and returns them with the notes and the output. */
 function fixed(
   files: Files,
   more: Partial<ValidateOptions> = {},
@@ -44,7 +44,7 @@ function fixed(
   });
 }
 
-/** How often each error occurs, whatever its place. */
+/** The number of occurrences of each error, regardless of its place. */
 function errorsOf(files: Files): Map<string, number> {
   return inFolder(files, (folder) => {
     const counts = new Map<string, number>();
@@ -69,7 +69,7 @@ test('of two keys with one suggestion, only the first is renamed', () => {
   assert.equal(notes, ['Fixed 1 problem in gateway.toml.']);
 });
 
-test('a fix that makes routes collide is not applied', () => {
+test('a fix that creates a route conflict is not applied', () => {
   const bad = `${GOOD}[[route]]\nmatch = "GET /orders"\not = "orders"\n`;
   const { texts, notes } = fixed({ 'gateway.toml': bad });
   assert.is(texts['gateway.toml'], bad);
@@ -104,7 +104,7 @@ test('one harmful fix does not prevent the others', () => {
   assert.match(texts['gateway.toml'] ?? '', 'to = "orders"');
 });
 
-test('the version is inserted after a byte order mark and editor directives, with the line ends of the file', () => {
+test('the version is inserted after a byte order mark and editor directives, with the line endings of the file', () => {
   const body = GOOD.replace('spec = 1\n', '');
   const directive = '#:schema ./gateway.schema.json\n';
   for (const [before, after] of [
@@ -159,7 +159,7 @@ test('a fix needed only with an overlay is not applied if it harms the spec', ()
   });
 });
 
-// ---- The law, over random mistakes ----
+// ---- The invariant with random mistakes ----
 
 const SPEC = `#:schema ./gateway.schema.json
 spec = 1
@@ -216,7 +216,7 @@ match = "GET /health"
 reply = { status = 200, body = "ok" }
 `;
 
-/** A few mistakes as people make them: letters swapped, lost or doubled; lines twice, moved, joined or gone. */
+/** Adds a few typical mistakes: letters swapped, lost or doubled; lines repeated, moved or removed. */
 function broken(text: string, below: (limit: number) => number): string {
   const lines = text.split('\n');
   for (let count = 1 + below(4); count > 0; count--) {
@@ -237,8 +237,8 @@ function broken(text: string, below: (limit: number) => number): string {
   return lines.join('\n');
 }
 
-test('random mistakes: no error is new, line ends stay, and a second run finds nothing to do', () => {
-  let mended = 0;
+test('random mistakes: --fix adds no error, keeps line endings, and is idempotent', () => {
+  let changedFiles = 0;
   for (let seed = 1; seed <= 60; seed++) {
     const below = seededBelow(seed);
     const style = (text: string): string => {
@@ -250,7 +250,7 @@ test('random mistakes: no error is new, line ends stay, and a second run finds n
     assert.equal(newErrors(files, texts), [], `seed ${seed}\n${files['gateway.toml']}\n----\n${texts['gateway.toml']}`);
     for (const [name, text] of Object.entries(texts)) {
       const before = files[name as keyof typeof files];
-      if (text !== before) mended++;
+      if (text !== before) changedFiles++;
       if (seed % 3 === 0) assert.not.match(text, /[^\r]\n/, `seed ${seed}`);
       else assert.not.match(text, '\r');
       assert.is(text.startsWith('\ufeff'), before.startsWith('\ufeff'));
@@ -258,7 +258,7 @@ test('random mistakes: no error is new, line ends stay, and a second run finds n
     }
     assert.equal(fixed(texts).texts, texts, `seed ${seed} again`);
   }
-  assert.ok(mended > 12, `${mended} files mended`);
+  assert.ok(changedFiles > 12, `${changedFiles} files fixed`);
 });
 
 test.run();

@@ -44,7 +44,7 @@ test('a compiled pattern accepts what the same regular expression matches as a w
   for (let round = 0; round < 1200; round++) {
     const source = randomPattern(random, 4);
     const dfa = dfaOf(source);
-    // \s is ASCII here; the alphabet below holds no other space.
+    // \s is ASCII here; the alphabet below contains no other space.
     const oracle = new RegExp(`^(?:${source})$`, 'su');
     for (let tries = 0; tries < 30; tries++) {
       let text = '';
@@ -132,7 +132,7 @@ test('a pattern that would grow without bound is refused quickly', () => {
   assert.ok(performance.now() - started < 5000);
 });
 
-test('escapes and classes', () => {
+test('escapes and classes match their characters', () => {
   assert.ok(acceptsText(dfaOf('\\n\\r\\t\\f\\v\\0'), '\n\r\t\f\v\0'));
   assert.ok(acceptsText(dfaOf('[\\]\\-a]+'), ']-a'));
   assert.ok(acceptsText(dfaOf('[a-]+'), 'a-'));
@@ -147,7 +147,7 @@ test('compiling again gives the same automaton', () => {
   assert.is(dfaOf('[a-z]+x'), dfaOf('[a-z]+x'));
 });
 
-test('named types', () => {
+test('named types accept only their values', () => {
   const good: { [name: string]: string[] } = {
     int: ['0', '7', '120'],
     uuid: ['123e4567-e89b-12d3-a456-426614174000', '123E4567-E89B-12D3-A456-426614174000'],
@@ -196,7 +196,7 @@ test('common examples agree with RegExp, for random pairs', () => {
   assert.ok(found > 50);
 });
 
-test('inclusion and equivalence', () => {
+test('inclusion and equivalence are decided', () => {
   assert.ok(includes(dfaOf('.*'), dfaOf('[a-z]+')));
   assert.not(includes(dfaOf('[a-z]+'), dfaOf('.*')));
   assert.ok(equivalent(dfaOf('a|b'), dfaOf('[ab]')));

@@ -26,7 +26,7 @@ function shape(path: string, rules: NormalizeEntry = RULES): string {
     .join('|');
 }
 
-test('segments of every kind', () => {
+test('segments of every kind are parsed', () => {
   assert.is(shape('/'), '');
   assert.is(shape('/orders'), 'orders');
   assert.is(shape('/orders/'), 'orders|');
@@ -125,7 +125,7 @@ test('all errors of a path are reported at once', () => {
   assert.is(segments.length, 3);
 });
 
-test('suggestions for paths', () => {
+test('common mistakes in paths have suggestions', () => {
   const instead = (path: string): string | undefined => parsePath(path, RULES).problems[0]?.instead;
   assert.is(instead('/{id:itn}'), 'int');
   assert.is(instead('/:id'), '{id}');
@@ -133,7 +133,7 @@ test('suggestions for paths', () => {
   assert.is(instead('/a/*/b'), '{name}');
 });
 
-test('the short form of a match', () => {
+test('the short form of a match is parsed', () => {
   const parse = (text: string) => {
     const { methods, path, pathStart, problems } = parseMatchText(text);
     return [methods.join(), path, pathStart, problems.map(({ code }) => code).join()];
