@@ -58,15 +58,41 @@ test('a thread that died with a lock in its hand stops nobody', () => {
   assert.is(table.health().takeOvers, 1);
 });
 
-test('a lock that is free is acquired at once, one that is held only after its time', () => {
+test('a free lock is acquired at once, a held one only after the time of its holder', () => {
   const words = new Int32Array(new SharedArrayBuffer(8));
-  const locks = new SharedLocks(words, 5);
-  assert.not.ok(locks.acquire(1));
-  assert.equal([...words], [0, 1]);
+  const [ended, locks] = [new SharedLocks(words, 5), new SharedLocks(words, 5)];
+  assert.not.ok(ended.acquire(1));
+  assert.is(words[0], 0);
+  assert.not.equal(words[1], 0);
   assert.ok(locks.acquire(1));
   locks.release(1);
   assert.equal([...words], [0, 0]);
   assert.not.ok(locks.acquire(1));
+});
+
+test('a holder whose lock was taken over does not release it for its new holder', () => {
+  const words = new Int32Array(new SharedArrayBuffer(4));
+  const [late, locks] = [new SharedLocks(words, 5), new SharedLocks(words, 5)];
+  late.acquire(0);
+  // Tickets tell threads apart, and acquisitions within one.
+  locks.acquire(0);
+  locks.release(0);
+  assert.not.ok(locks.acquire(0));
+  const held = words[0];
+  late.release(0);
+  assert.is(words[0], held);
+});
+
+test('a lock that changes hands is not taken over, however long a waiter loses', async () => {
+  const memory = new SharedArrayBuffer(8);
+  const words = new Int32Array(memory);
+  const locks = new SharedLocks(words, 300);
+  const worker = new Worker(new URL('./lock-holder.js', import.meta.url), {
+    workerData: { memory, holdMs: 10, forMs: 900 },
+  });
+  Atomics.wait(words, 1, 0, 10_000);
+  assert.not.ok(locks.acquire(0));
+  await once(worker, 'exit');
 });
 
 test.run();

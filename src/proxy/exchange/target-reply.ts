@@ -35,7 +35,6 @@ export class TargetReply implements Reply {
   readonly kept: string;
   readonly listed: string;
   readonly #given: ResponseHead['status'];
-  readonly #known: ResponseHead['known'];
   readonly #hasDate: boolean;
   /** The protocol of a 101, or the protocols that a 426 requires (RFC 9110 section 15.5.22). */
   readonly upgrade: string | undefined;
@@ -47,7 +46,6 @@ export class TargetReply implements Reply {
   constructor(head: ResponseHead, body: ReplyBody) {
     this.status = head.status;
     this.#given = head.status;
-    this.#known = head.known;
     this.body = body;
     this.statusText = head.statusText;
     this.kept = head.kept;
@@ -72,18 +70,6 @@ export class TargetReply implements Reply {
   /** No policy has changed the status. */
   get sameStatus(): boolean {
     return this.status === this.#given;
-  }
-
-  /**
-   * The whole head with a body of `length` bytes, without a Connection field; undefined unless policies only added
-   * fields and the target has sent the same head before.
-   */
-  again(id: string, length: number): string | undefined {
-    const known = this.#known;
-    if (known === undefined || known.opening === '' || known.parsed.contentLength !== length) return undefined;
-    if (this.upgrade !== undefined || this.status !== this.#given) return undefined;
-    const added = this.#headers === undefined ? '' : this.#headers.addedLines;
-    return added === undefined ? undefined : `${known.opening}${added}x-request-id: ${id}${known.closing}`;
   }
 
   /** Its field lines for the client. */

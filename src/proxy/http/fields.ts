@@ -149,11 +149,6 @@ export class HeadFields implements RequestFields {
     return removed?.length === 1 && this.#added === undefined ? removed[0]! : '';
   }
 
-  /** The lines of added fields if nothing was removed; otherwise undefined. */
-  get addedLines(): string | undefined {
-    return this.#removed === undefined ? this.#lines() : undefined;
-  }
-
   hideForwarding(): void {
     this.#untrusted = true;
   }

@@ -146,10 +146,6 @@ export class KnownReply {
   /** The head with its empty line. */
   text: string;
   readonly parsed: ParsedReply;
-  /** The head for clients, up to fields that policies add; '' if the head differs from reply to reply. */
-  opening = '';
-  /** The rest of it after the exchange's id, with the empty line. */
-  closing = '';
   #repeated = false;
 
   constructor(text: string, parsed: ParsedReply) {
@@ -161,15 +157,11 @@ export class KnownReply {
     return this.#repeated;
   }
 
-  /** Received a second time: prepares the text that every further exchange sends. */
+  /** Received a second time: from now on it is compared as one flat string. */
   prepare(): void {
     if (this.#repeated) return;
     this.#repeated = true;
     this.text = flat(this.text);
-    const { hasDate, listed, contentLength, statusText, kept } = this.parsed;
-    if (!hasDate || listed !== '' || contentLength < 0) return;
-    this.opening = flat(`HTTP/1.1 ${statusText}\r\n${kept}`);
-    this.closing = flat(`\r\ncontent-length: ${contentLength}\r\n\r\n`);
   }
 }
 

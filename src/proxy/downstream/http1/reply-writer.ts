@@ -282,10 +282,6 @@ export function replyHead(
     return `${reply.head}${date}x-request-id: ${exchange.id}\r\n${steer}\r\n`;
   }
   const fromTarget = reply instanceof TargetReply;
-  if (fromTarget && framing === 'length' && connection === '') {
-    const again = reply.again(exchange.id, length);
-    if (again !== undefined) return again;
-  }
   const lines = fromTarget ? reply.lines() : fieldLines(reply.headers);
   const first = fromTarget && reply.sameStatus ? `HTTP/1.1 ${reply.statusText}\r\n` : statusLine(reply.status);
   const date = fromTarget ? reply.hasDate : reply.headers.get('date') !== undefined;
