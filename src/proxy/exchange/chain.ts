@@ -187,9 +187,8 @@ function report(exchange: Exchange, step: ChainStep, reported: number, result?: 
 function isReply(given: unknown): given is Reply {
   if (typeof given !== 'object' || given === null || !('headers' in given)) return false;
   const { headers } = given;
-  return (
-    typeof headers === 'object' && headers !== null && 'entries' in headers && typeof headers.entries === 'function'
-  );
+  if (typeof headers !== 'object' || headers === null || !('entries' in headers) || !('get' in headers)) return false;
+  return typeof headers.entries === 'function' && typeof headers.get === 'function';
 }
 
 /** Why a reply cannot be sent; undefined if it can. `switches`: the target's reply is a 101. */
@@ -208,7 +207,8 @@ const isStatus = (status: number): boolean =>
 
 const UNSENDABLE = 'the policy answered with a reply that cannot be sent';
 
-/** Discards the reply's body if it is a stream. */
+/** Discards the reply's body if it is a stream. Never throws for a value that is no body: a policy may have set any. */
 export function discard({ body }: Reply): void {
-  if (body !== null && body !== undefined && !(body instanceof Uint8Array)) body.discard();
+  if (typeof body === 'object' && body !== null && 'discard' in body && typeof body.discard === 'function')
+    body.discard();
 }

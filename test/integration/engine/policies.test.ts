@@ -1,8 +1,9 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { CreatePolicy, PolicyInstance, Reply } from '../../../src/policies/contract.js';
+import type { CreatePolicy, Exchange, PolicyInstance, Reply } from '../../../src/policies/contract.js';
 import { BytesReply } from '../../../src/policies/run-kit.js';
 import { runHalves } from '../../../src/policies/run-registry.js';
+import { sayAndClose } from '../../support/fault-target.js';
 import { FaultTarget, generationOf, ok, Plane, say, specOf, until } from '../engine-kit.js';
 
 /** What the policy under test does. */
@@ -136,6 +137,23 @@ test('a result from a policy that is not a reply: 500', async ({ plane }) => {
     policy = { after: () => answer as Reply };
     assert.is((await plane.ask(GET)).status, 500, `after: ${JSON.stringify(answer)}`);
   }
+});
+
+test('an unsendable reply from after(): 500, also in place of a reply of gw', async ({ target, plane }) => {
+  const bodies: unknown[] = ['text', 5, {}];
+  const replies: unknown[] = [{ status: 200, headers: [], body: null }];
+  for (const after of [
+    ...bodies.map((body) => (_exchange: Exchange, reply: Reply) => void Object.assign(reply, { body })),
+    ...replies.map((reply) => () => reply as Reply),
+  ]) {
+    policy = { after };
+    for (const fault of [ok('hello'), sayAndClose()]) {
+      target.respond = fault;
+      assert.is((await plane.ask(GET)).status, 500);
+    }
+  }
+  await until(() => plane.records.length === 8, 'the records');
+  assert.ok(plane.records.every(({ error }) => error === 'policy/failed'));
 });
 
 test('a client that disconnects while a policy waits causes no unhandled rejection', async ({ target, plane }) => {

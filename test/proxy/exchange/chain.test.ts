@@ -123,6 +123,7 @@ test('an engine reply during a pending before() unwinds the passed steps, and th
     undefined,
     new BytesReply(418),
     { ...new BytesReply(200), body: { discard: () => void discarded++ } },
+    { ...new BytesReply(200), body: 'not a body' as never },
     new Error('late'),
   ]) {
     errors.length = 0;
