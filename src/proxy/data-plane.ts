@@ -298,7 +298,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#memoryReturn.sweep(now, this.#engine.descriptors.clients, blocks.inUse);
     if (this.#leaving.length > 0)
       this.#leaving = this.#leaving.filter((listener) => !listener.closing || !listener.empty);
-    this.#engine.uploads.sweep(now, (error) => this.#engine.bug(error));
+    this.#engine.uploads.sweep(now);
     this.#targets.sweep(now);
     const failures = this.#engine.failures.take();
     if (failures !== undefined) this.#tellFailures?.(failures);

@@ -81,7 +81,7 @@ class Streams implements Gateway {
     this.#sweep = setInterval(() => {
       const now = this.#engine.monotonic();
       this.#targets.sweep(now);
-      this.#engine.uploads.sweep(now, (error) => this.#engine.bug(error));
+      this.#engine.uploads.sweep(now);
       this.#sink.handOver();
     }, 20);
   }

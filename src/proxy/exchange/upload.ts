@@ -132,6 +132,11 @@ export class Upload implements BodySink {
     else if (now - this.#since >= PATIENCE && owner.hasSpare) this.#ask();
   }
 
+  /** An unexpected exception in look(). */
+  broke(error: unknown): void {
+    this.#downstream.broke(error);
+  }
+
   /** The request's head is about to be written to `uplink`: the body follows on it. */
   flow(uplink: OwnConnection): void {
     this.#uplink = uplink;
@@ -234,13 +239,13 @@ export class Uploads {
     return this.#collecting.size;
   }
 
-  /** Called a few times a second with the monotonic time. `broke` is called with an unexpected exception. */
-  sweep(now: number, broke: (error: unknown) => void): void {
+  /** Called a few times a second with the monotonic time. An unexpected exception ends the exchange that it occurred in. */
+  sweep(now: number): void {
     for (const upload of this.#collecting) {
       try {
         upload.look(now);
       } catch (error) {
-        broke(error);
+        upload.broke(error);
       }
     }
   }

@@ -162,4 +162,14 @@ test('an exception in the deadline check ends only that connection', async ({ ta
   await assertUnaffected(plane, 'check');
 });
 
+test('an exception when a collected body asks for a target: 500', async ({ target, plane }) => {
+  breakOnce(Target.prototype, 'acquire');
+  const client = plane.client();
+  client.send(`POST / HTTP/1.1\r\n${H}Content-Length: 10\r\n\r\nabc`);
+  assert.is((await client.reply()).status, 500);
+  await client.end();
+  assert.is(target.arrived.length, 0);
+  await assertUnaffected(plane, 'acquire');
+});
+
 test.run();
