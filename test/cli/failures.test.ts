@@ -66,6 +66,7 @@ const FAILURES: Readonly<Record<number, readonly (readonly string[])[]>> = {
     ['serve', 'missing.toml'],
     ['serve', 'bad.toml'],
     ['serve', 'damaged.bundle'],
+    ['init'],
     ['init', '--from', 'missing.yaml', 'new'],
     ['init', '--from', 'gateway.toml', 'new'],
     ['dash', '--once', '--address', '/no/such.sock'],

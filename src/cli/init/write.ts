@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { destinationOf, OutputError, type Staged, stage } from '../../output-file.js';
 import { errnoCode, reasonOf } from '../../reason.js';
-import { failed, usage } from '../exit.js';
+import { failed } from '../exit.js';
 import { isFileError } from '../files.js';
 
 export interface PlannedFile {
@@ -28,7 +28,7 @@ export function writeFiles(folder: string, files: readonly PlannedFile[], force:
   const inTheWay = files.filter((file) => !file.merge && isThere(join(folder, file.path)));
   if (inTheWay.length > 0 && !force) {
     const list = inTheWay.map((file) => `  ${file.path}`).join('\n');
-    throw usage(`These files are there already, and nothing was written:\n${list}\nAdd --force to overwrite them.`);
+    throw failed(`These files are there already, and nothing was written:\n${list}\nAdd --force to overwrite them.`);
   }
   const staged: Staged[] = [];
   const written: Written[] = [];
@@ -62,7 +62,7 @@ function isThere(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
-    // A file where a folder would have to be: writing will say so.
+    // A file is where a folder is needed: writing reports it.
     if (errnoCode(error) === 'ENOTDIR') return false;
     throw error;
   }
