@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gw, inFolder } from './kit.js';
@@ -59,6 +60,17 @@ test('folders and overlays', async () => {
     const { out } = await gw(['validate', 'a', 'b', '--overlay', 'over.toml'], { cwd });
     assert.is(out.match(/--> over\.toml:1:7/g)?.length, 1);
   });
+});
+
+test('README.md shows what gw validate prints', async () => {
+  const [, shown = ''] = /```\n\$ gw validate\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+  const routes = ['get-order', '{id:int}', 'find-order', '{key:[0-9a-f]+}'];
+  const route = (name?: string, parameter?: string): string =>
+    `[[route]]\nname = "${name}"\nmatch = "GET /orders/${parameter}"\nto = "orders"\n`;
+  const head = GOOD.slice(0, GOOD.indexOf('[[route]]'));
+  // The places in README.md: lines 15 and 20.
+  const spec = `${head}${'\n'.repeat(7)}${route(routes[0], routes[1])}\n${route(routes[2], routes[3])}`;
+  await inFolder({ 'gateway.toml': spec }, async (cwd) => assert.is((await gw(['validate'], { cwd })).out, shown));
 });
 
 test.run();
