@@ -158,4 +158,16 @@ test('comments of control, telemetry, state, policies and the leaf files name th
   assert.equal(wrong, []);
 });
 
+test('no page hides its subject', () => {
+  const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...below('docs', '.md'), ...below('src', '.md')];
+  assert.ok(pages.length > 120, `only ${pages.length} pages`);
+  const wrong = pages.flatMap((file) =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => BANNED.test(line))
+      .map((line) => `${file}: ${line}`),
+  );
+  assert.equal(wrong, []);
+});
+
 test.run();
