@@ -39,7 +39,7 @@ export function diagnosticsIndex(): string {
       ({ code, severity, summary }) =>
         `| [\`${code}\`](${code}.md) | ${severity} | ${summary.replaceAll('|', '\\|')} |`,
     );
-    return `## ${area}\n\n| code | severity | |\n|---|---|---|\n${rows.join('\n')}\n`;
+    return `## ${area}\n\n| code | severity | meaning |\n|---|---|---|\n${rows.join('\n')}\n`;
   });
   return `${INDEX_HEAD}\n${sections.join('\n')}`;
 }

@@ -119,7 +119,7 @@ function fieldTable(schema: Schema<unknown>, flat = false): string[] {
   const rows = rowsOf(schema, '').filter(({ key }) => !(flat && /[.[]/.test(key)));
   if (rows.length === 0) return ['No keys.'];
   return [
-    '| key | value | default | |',
+    '| key | value | default | meaning |',
     '|---|---|---|---|',
     ...rows.map(({ key, schema: field }) => {
       const doc = [field.doc, ...field.examples.map((example) => `For example \`${toml(example)}\`.`)].join(' ').trim();
@@ -213,7 +213,7 @@ function templates(): string[] {
   return [
     '`{{` and `}}` are literal braces.',
     '',
-    '| variable | |',
+    '| variable | meaning |',
     '|---|---|',
     ...TEMPLATE_VARIABLES.map(
       ({ name, summary, reply }) => `| \`{${name}}\` | ${summary}${reply ? '; only on replies' : ''} |`,
