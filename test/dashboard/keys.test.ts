@@ -3,9 +3,11 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { keyNames } from '../../src/dashboard/input.js';
 import { type Effect, press } from '../../src/dashboard/keys.js';
+import { lineWidth } from '../../src/dashboard/line.js';
 import { initialState, reduce, type State } from '../../src/dashboard/state.js';
 import { themeFor } from '../../src/dashboard/theme.js';
 import { mostScroll, openBox } from '../../src/dashboard/views/boxes.js';
+import { helpLines } from '../../src/dashboard/views/help.js';
 import { selectedRequest } from '../../src/dashboard/views/requests.js';
 import { record, snapshot } from './sample.js';
 
@@ -182,6 +184,12 @@ test('pause holds snapshot and tail, and the newest shows when it ends', () => {
   }
   assert.is(type(start(), '4', 'return', 'p', 'p').overlay, 'none');
   assert.is(type(start(), 'return', 'p', 'p').overlay, 'detail');
+});
+
+test('no line of help is cut on 80 columns', () => {
+  const widest = Math.max(...helpLines().map(lineWidth));
+  // A frame and a space on the left.
+  assert.ok(widest <= 77, `${widest} columns`);
 });
 
 test('help opens, scrolls, closes, and leads to any view', () => {
