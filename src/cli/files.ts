@@ -11,7 +11,7 @@ export const STANDARD = '-';
 /** The name of standard input in diagnostics. */
 export const STDIN_NAME = '<stdin>';
 
-/** A path as people should see it: relative to the working directory. */
+/** A path for output: relative to the working directory. */
 export const shownPath = (io: Io, path: string): string => relative(io.cwd, path) || path;
 
 /**

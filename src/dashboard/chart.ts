@@ -33,7 +33,7 @@ export function resample(values: readonly number[], columns: number, endSecond: 
   return out.slice(-columns);
 }
 
-/** `values` as a column chart, rows from top to bottom, right-aligned in `columns`. Above nothing shows at least a trace. */
+/** `values` as a column chart, rows from top to bottom, right-aligned in `columns`. Above zero it is at least one step high. */
 export function columnChart(
   values: readonly number[],
   columns: number,

@@ -12,22 +12,22 @@ export type Connection =
   | { readonly status: 'silent'; readonly where: string; readonly since: number }
   | { readonly status: 'lost'; readonly reason: string; readonly attempt: number; readonly retryAt: number };
 
-/** What came in since the last batch. */
+/** Everything that arrived since the last batch. */
 export interface Batch {
   readonly snapshot: Snapshot | undefined;
-  /** When the snapshot came, by the clock of this machine. */
+  /** When the snapshot arrived, by the clock of this machine. */
   readonly receivedAt: number;
   /** Requests that ended before the stream began. */
   readonly recent: readonly RequestRecord[];
   /** Oldest first. */
   readonly requests: readonly RequestRecord[];
-  /** Requests of which no record came. */
+  /** Number of requests without a record. */
   readonly dropped: number;
   readonly reloads: readonly ReloadSnapshot[];
 }
 
 export interface FeedOptions {
-  /** Where the gateway is now; asked before each attempt. Undefined: nowhere. */
+  /** The gateway's current address, called before each attempt. Undefined: not found. */
   readonly locate: () => Promise<Address | undefined>;
   readonly connection: (connection: Connection) => void;
   readonly batch: (batch: Batch) => void;
@@ -88,13 +88,13 @@ export class EventFeed {
     this.#next = this.#open(this.#client);
   }
 
-  /** Asks the gateway to load its spec anew. Throws AdminError. */
+  /** Asks the gateway to reload its spec. Throws AdminError. */
   async reload(): Promise<ReloadSnapshot> {
     if (!this.#client || !this.#stream) throw new AdminError('unreachable', 'there is no connection to the gateway');
     return this.#client.reload();
   }
 
-  /** Ends everything; no callback comes after. */
+  /** Closes everything; no callback follows. */
   close(): void {
     this.#closed = true;
     clearTimeout(this.#retry);

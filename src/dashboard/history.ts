@@ -2,7 +2,7 @@
 import type { Snapshot } from '../telemetry/snapshot.js';
 
 export const HISTORY_SECONDS = 120;
-/** Entities of a kind that are followed. Further ones have no sparkline. */
+/** Most entities of a kind with a history. Further ones have no sparkline. */
 const MOST_FOLLOWED = 2_000;
 /** Snapshots that are closer together say nothing about a rate. */
 const LEAST_MS = 500;

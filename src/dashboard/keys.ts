@@ -10,7 +10,7 @@ import { tailRows } from './views/requests.js';
 import { trafficRows } from './views/traffic.js';
 import { type Identified, move, TOP } from './window.js';
 
-/** What goes beyond a change of the state. */
+/** An effect besides a change of the state. */
 export type Effect =
   | { readonly type: 'quit' }
   | { readonly type: 'reload' }

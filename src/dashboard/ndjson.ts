@@ -1,6 +1,6 @@
 const NEWLINE = 0x0a;
 
-/** A line was longer than the reader may hold. */
+/** A line is longer than the reader's bound. */
 export class LineTooLong extends Error {
   constructor(readonly maxBytes: number) {
     super(`a line of the event stream is longer than ${maxBytes} bytes`);

@@ -7,7 +7,7 @@ import { routeName } from './rows.js';
 import { STALE_AFTER_MS } from './state.js';
 import { fit, width } from './text.js';
 
-/** A snapshot, and how old it was when it came. */
+/** A snapshot, and its age when it arrived. */
 export interface DatedSnapshot {
   readonly snapshot: Snapshot;
   /** By the clock of this machine. */

@@ -33,7 +33,7 @@ export type TargetRow =
 export type RequestRow = { readonly id: string; readonly entry: TailEntry };
 export type ReloadRow = { readonly id: string; readonly reload: ReloadSnapshot };
 
-/** `-` is how a snapshot calls requests that no route took. */
+/** A snapshot uses `-` for requests without a route. */
 export function routeName(name: string | null): string {
   return name === null || name === '-' ? '(no route)' : name;
 }
@@ -68,7 +68,7 @@ export function sortRoutes(routes: readonly RouteSnapshot[], sort: RouteSort, re
   return sorted.map((route) => ({ id: route.name, route }));
 }
 
-/** Keeps the last answer: a view asks with the same snapshot and settings for each key that is pressed. */
+/** Caches the last result: each key press calls it again with the same snapshot and settings. */
 function remember<Args extends readonly unknown[], Value>(make: (...args: Args) => Value): (...args: Args) => Value {
   let last: { readonly args: Args; readonly value: Value } | undefined;
   return (...args) => {

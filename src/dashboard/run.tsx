@@ -1,4 +1,4 @@
-/** The dashboard on a terminal: joins the feed, the state, Ink and the screen, and takes them apart again. */
+/** The dashboard on a terminal: connects the feed, the state, Ink and the screen, and disconnects them at the end. */
 import { render, useInput } from 'ink';
 import { type ReactElement, type RefObject, useEffect, useReducer, useRef } from 'react';
 import { reasonOf } from '../reason.js';
@@ -95,7 +95,7 @@ function Dashboard({ options, screen, quit, suspend }: DashboardProps): ReactEle
   const feed = useFeed(options, state, dispatch);
   useTimeAndSize(options.stdout, screen, dispatch);
   useStaleness(state.newest?.receivedAt, dispatch);
-  // Keys that arrive together each act on what the one before left.
+  // Keys that arrive together are applied one after another.
   const latest = useRef(state);
   latest.current = state;
 

@@ -26,7 +26,7 @@ export interface Tail {
   readonly dropped: number;
 }
 
-/** A snapshot, when it came, and the past that goes with it. */
+/** A snapshot, when it arrived, and the history up to it. */
 export interface Received {
   readonly snapshot: Snapshot;
   readonly receivedAt: number;
@@ -151,7 +151,7 @@ export function reduce(state: State, action: Action): State {
     case 'picked':
       return { ...state, picker: undefined };
     case 'change':
-      // A key puts the notice away.
+      // A key removes the notice.
       return { ...state, notice: undefined, ...action.change };
   }
 }
@@ -190,7 +190,7 @@ function newestOf(before: Received | undefined, snapshot: Snapshot, receivedAt: 
 
 const endOf = ({ record }: TailEntry): number => record.at + record.durationMs;
 
-/** The tail with requests that ended before the stream began, but for those that it has: the stream may have been reopened. */
+/** Adds requests that ended before the stream began. The stream may have been reopened, so known ones are left out. */
 function withRecent(tail: Tail, recent: readonly RequestRecord[]): Tail {
   if (recent.length === 0) return tail;
   const keyOf = ({ id, durationMs }: RequestRecord): string => `${id} ${durationMs}`;
@@ -225,7 +225,7 @@ function reloadNotice(reload: ReloadSnapshot, view: ViewName, now: number): Noti
   return { kind: 'bad', text, until: until + NOTICE_MS };
 }
 
-/** Milliseconds that the data shown is old, where that is too old for the present; undefined while it is current. */
+/** Age of the shown data in milliseconds if it is stale; undefined while it is current. */
 export function staleFor({ shown, now, connection }: State): number | undefined {
   if (!shown) return undefined;
   const old = Math.max(0, now - shown.receivedAt);

@@ -21,7 +21,7 @@ export interface Column<Row> {
   readonly draw?: (row: Row, columns: number) => Line;
 }
 
-/** A cell that counts something; nothing is not to be looked at. */
+/** A cell with a count; zero is dimmed. */
 export const counted = (value: number, tone: Tone): readonly [text: string, tone: Tone] => [
   count(value),
   value > 0 ? tone : 'dim',

@@ -9,7 +9,7 @@ const PLAIN = /^[\x20-\x7e]*$/;
 const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu;
 /** Terminals disagree on how wide a character with a variation selector is. */
 const SELECTORS = /[\ufe00-\ufe0f]|[\u{e0100}-\u{e01ef}]/gu;
-/** More combining marks than any script stacks. */
+/** More combining marks than any script uses on one character. */
 const STACKED = /(\p{M}{3})\p{M}+/gu;
 
 const NAMED: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\x1b': '\\e', '\0': '\\0' };

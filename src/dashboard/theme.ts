@@ -1,4 +1,4 @@
-/** How things look: glyphs by what the terminal can show, tones by what it may. Colour is never the only signal. */
+/** Glyphs and tones, by what the terminal supports and the environment allows. Colour is never the only signal. */
 
 export type Tone = 'plain' | 'dim' | 'title' | 'accent' | 'good' | 'warn' | 'bad' | 'chart' | 'key' | 'alert';
 
@@ -96,7 +96,7 @@ export interface Theme {
   /** Text beside glyphs has to be ASCII too. */
   readonly ascii: boolean;
   readonly colour: boolean;
-  /** How old the data is, where it is too old to be taken for the present: `stale 7s`. Everything is dimmed then. */
+  /** The age of stale data, such as `stale 7s`; everything is dimmed then. Undefined for current data. */
   readonly stale?: string | undefined;
 }
 
@@ -144,7 +144,7 @@ const PLAIN: Readonly<Record<Tone, Style>> = {
   alert: { bold: true },
 };
 
-/** Nothing of old data looks healthy: its green is gone. `alert`, which says how old it is, and the keys stay as they are. */
+/** Stale data is never green. `alert`, which shows its age, and the keys keep their colours. */
 export function styleOf(tone: Tone, theme: Theme): Style {
   const style = (theme.colour ? COLOURED : PLAIN)[tone];
   if (theme.stale === undefined || tone === 'alert' || tone === 'key') return style;

@@ -127,7 +127,7 @@ function showNotes(io: Io, { shortNotes, apiKey }: InitPlan): void {
   io.line(`\nThe API key of consumer ${consumer}. It is stored nowhere else:\n  ${io.paint('bold', key)}`);
 }
 
-/** Says so when `gw serve` could not listen now. */
+/** Warns if `gw serve` could not listen now. */
 async function warnPort(io: Io, folder: string, address: string): Promise<void> {
   const { assertFree } = await import('../../control/ports/addresses.js');
   try {

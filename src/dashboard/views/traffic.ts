@@ -106,7 +106,7 @@ function pair(label: string, value: string, columns: number, tone: Tone = 'plain
   return [span(` ${label}`, 'dim'), span(' '.repeat(gap)), span(value, tone), span(' ')];
 }
 
-/** Percentiles and what is under way, as many as there are rows for. */
+/** Percentiles and current counts, as many as fit. */
 export function latencyPanel(state: State): Line[] {
   const { latencyColumns, chartRows, errorRows } = trafficLayout(state.size);
   const { snapshot } = state;
