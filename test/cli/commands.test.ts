@@ -75,6 +75,7 @@ test('compile writes a bundle, the same bytes each time, and describes it', () =
 test('compile --stats describes stages and passes; --json', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     const { out } = await gw(['compile', '-o', 'a.bundle', '--stats'], { cwd });
+    assert.match((await gw(['compile', '-o', 'a.bundle', '--stats', '--quiet'], { cwd })).out, 'pass ');
     assert.match(out, '4 routes, 3 services, 1 policy');
     assert.match(out, /pass \S+: /);
     assert.match(out, /lower [\d.]+ ms, passes [\d.]+ ms, emit [\d.]+ ms/);

@@ -54,7 +54,9 @@ export default defineCommand<Options, [spec: string | undefined]>({
     else writeFile(io, output, bytes);
     const result = { output, bytes: bytes.length, sha256: bundle.sha256, signed: key !== undefined };
     if (options.json) io.json({ version: 1, ...result, ...(options.stats ? { stats } : {}) });
-    else print(toOutput ? (line) => io.note(line) : (line) => io.info(line), result, options.stats ? stats : undefined);
+    else if (!options.stats) print(toOutput ? (line) => io.note(line) : (line) => io.info(line), result);
+    // The user has asked for them: with --quiet too.
+    else print(toOutput ? (line) => io.error(line) : (line) => io.line(line), result, stats);
     return EXIT.ok;
   },
 });
@@ -83,7 +85,7 @@ interface Result {
   readonly signed: boolean;
 }
 
-function print(line: (text: string) => void, result: Result, stats: CompileStats | undefined): void {
+function print(line: (text: string) => void, result: Result, stats?: CompileStats): void {
   const { output, bytes, sha256, signed } = result;
   line(`${output}: ${bytes} bytes, sha256 ${sha256}${signed ? ', signed' : ''}`);
   if (!stats) return;
