@@ -149,7 +149,9 @@ export class Chain {
     const switches = reply.status === 101;
     try {
       const edited = step.instance.after!(exchange, reply) ?? reply;
-      const fault = faultOf(edited, exchange.source, switches);
+      // Only the target's own 101 names the protocol that the connection switches to.
+      const fault =
+        switches && edited !== reply && edited.status === 101 ? UNSENDABLE : faultOf(edited, exchange.source, switches);
       if (fault === undefined) return edited;
       throw new TypeError(fault);
     } catch (error) {

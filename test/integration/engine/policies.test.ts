@@ -103,6 +103,22 @@ test('a policy can replace the reply of the target', async ({ target, plane }) =
   client.destroy();
 });
 
+test('a 101 can be edited in place; one that replaces it names no protocol: 500', async ({ target, plane }) => {
+  const head = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n';
+  target.respond = say(head);
+  const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n';
+  policy = { after: (_exchange, reply) => void reply.headers.set('x-edited', 'yes') };
+  const edited = await plane.ask(request);
+  assert.equal(
+    ['connection', 'upgrade', 'x-edited'].map((name) => edited.header(name)),
+    ['upgrade', 'websocket', 'yes'],
+  );
+  assert.is(edited.status, 101);
+  policy = { after: (_exchange, { body }) => ({ ...new BytesReply(101), body }) };
+  assert.is((await plane.ask(request)).status, 500);
+  await until(() => target.open === 0, 'the target connections to be closed');
+});
+
 test('a replacing reply can keep the body of the target', async ({ target, plane }) => {
   policy = { after: (_exchange, { body }) => ({ ...new BytesReply(201), body }) };
   target.respond = ok('theirs');
