@@ -43,9 +43,9 @@ export interface DataPlaneEvents {
 }
 
 export interface DataPlaneOptions {
-  /** Shared memory of the limits (state/limit-table). */
+  /** Shared memory of the limits (state/limits/table.ts). */
   readonly limits: SharedArrayBuffer;
-  /** Shared memory of the open connections (state/connection-table); if absent, this data plane counts only its own. */
+  /** Shared memory of the open connections (state/connection-table.ts); if absent, this data plane counts only its own. */
   readonly connections?: SharedArrayBuffer;
   /** Index of this worker, from 0; determines its rows in shared tables. */
   readonly worker?: number;

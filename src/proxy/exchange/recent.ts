@@ -17,7 +17,7 @@ const MAX_TEXT = 4096;
 /** Numbers of a slot, by their place. */
 const Word = { StartMs: 0, Status: 1, BytesIn: 2, BytesOut: 3, DurationMs: 4, UpstreamMs: 5 } as const;
 const WORDS = 6;
-/** In place of the time until a reply head that never came. */
+/** Value of UpstreamMs without a reply head from a target. */
 const NONE = -1;
 const NO_PARAMS: readonly string[] = [];
 
@@ -29,7 +29,7 @@ class Slot {
   path = '';
   query = '';
   bareQuery = false;
-  /** Of the exchange's generation: query parameters that never show. */
+  /** Query parameters with credentials, which records omit. */
   secretParams = NO_PARAMS;
   route: string | null = null;
   service: string | null = null;
@@ -45,7 +45,7 @@ export class RecentExchanges {
   #next = 0;
   #kept = 0;
 
-  /** An exchange ended. Milliseconds; `status` 0: cut before a reply. */
+  /** Keeps an exchange that has ended. Milliseconds; `status` 0: aborted before a reply. */
   keep(exchange: GwExchange, status: number, bytesIn: number, bytesOut: number, durationMs: number): void {
     const { compiled, consumer, upstreamMs } = exchange;
     const slot = this.#take(exchange.startMs, status, bytesIn, bytesOut, durationMs, upstreamMs ?? NONE);
@@ -66,7 +66,7 @@ export class RecentExchanges {
     if (exchange.headers.text.length > MAX_TEXT) copyOut(slot);
   }
 
-  /** Something that was not a request was refused at `startMs` (monotonic). */
+  /** Keeps the refusal of a malformed request at `startMs` (monotonic). */
   keepRefusal(error: string, cause: string, status: number, remote: string, id: string, startMs: number): void {
     const slot = this.#take(startMs, status, 0, 0, 0, NONE);
     slot.id = id;
@@ -85,7 +85,7 @@ export class RecentExchanges {
     slot.cause = cause;
   }
 
-  /** What is kept, in the order in which it ended. `now` and `monotonic`: the present by both clocks, in milliseconds. */
+  /** The kept records, oldest first. `now` and `monotonic`: the current time of both clocks, in milliseconds. */
   records(now: number, monotonic: number): RequestRecord[] {
     const first = this.#next - this.#kept + MOST_RECENT;
     return Array.from({ length: this.#kept }, (_, index) =>
