@@ -1,4 +1,4 @@
-/** SwapResult reload as a state machine: idle -> building -> warming -> swapping -> draining, or rejected. */
+/** Live reload as a state machine: idle -> building -> warming -> swapping -> draining, or rejected. */
 import type { ReloadChange } from '../../telemetry/changes.js';
 import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 
