@@ -186,7 +186,7 @@ class OfflineRun implements DriverHost, Downstream {
       this.#target = target.url;
       this.#head = shownText(text).trimEnd().split('\r\n');
       const details = { service: target.service, target: target.url };
-      const why = `next in turn of ${service.targets.length}`;
+      const why = `round robin, targets: ${service.targets.length}`;
       exchange.decisions?.push({ step: 'balance', use: 'balance', outcome: 'pass', why, details });
     }
     this.#asked = new BytesReply(200);

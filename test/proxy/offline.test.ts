@@ -50,6 +50,8 @@ test('reports route, parameters, steps, target and the head for the target', asy
     found.decisions.map(({ use }) => use),
     ['match', 'api-key', 'rate-limit', 'balance'],
   );
+  assert.match(found.decisions[0]!.why, /^matched GET /);
+  assert.match(found.decisions.at(-1)!.why, /^round robin, targets: \d+$/);
   const second = await offline.run({ method: 'GET', url: '/items/7', headers: [['X-API-Key', 'key']] });
   assert.is(second.status, 429);
   offline.close();

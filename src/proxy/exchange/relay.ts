@@ -159,7 +159,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
       step: 'balance',
       use: 'balance',
       outcome: 'pass',
-      why: this.#attempts === 1 ? `next in turn of ${this.#service.targets.length}` : `attempt ${this.#attempts}`,
+      why: this.#attempts === 1 ? `round robin, targets: ${this.#service.targets.length}` : `attempt ${this.#attempts}`,
       details: { service: this.service, target: target.url },
     });
     this.#host.stats.begin(target.slot);

@@ -44,7 +44,7 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
     step: 'match',
     use: 'match',
     outcome: 'pass',
-    why: `${compiled.entry.match} takes it`,
+    why: `matched ${compiled.entry.match}`,
     details: { route: compiled.entry.name },
   });
   return undefined;
