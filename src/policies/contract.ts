@@ -6,7 +6,7 @@
  *     run.ts      what the data plane runs:             export const create: CreatePolicy
  *     README.md   reference for people
  *
- * run.ts imports nothing at run time but `../run-kit.js`; that is how a data plane never loads a linter.
+ * run.ts imports nothing at run time but `../run-kit.js`; so a data plane never loads a linter.
  */
 import type { ConsumerEntry, Json, Phase, PlanEntry, ReplyPhase, RouteEntry } from '../bundle/types.js';
 import type { ReadyField } from '../field-syntax.js';
@@ -98,12 +98,12 @@ export interface Reply {
   readonly headers: HeaderFields;
   /** Bytes, a stream still to come from a target, or null for none. */
   body: Uint8Array | ReplyBody | null;
-  /** Slug of the reason where gw itself answered (`auth/missing`): what the access log calls the error. */
+  /** Error slug of a reply by gw (`auth/missing`), for the access log. */
   readonly code?: string | undefined;
 }
 
 /**
- * A policy at work.
+ * A policy at run time.
  *
  *     before(exchange)        -> a Reply answers the request; undefined lets it pass. May return a promise of either.
  *     after(exchange, reply)  -> edits the reply in place, or returns another one in its place
@@ -117,27 +117,27 @@ export interface Reply {
  */
 export interface PolicyInstance {
   /**
-   * True when before() answers CORS preflights. A preflight that no route names OPTIONS for is then given to the route of
-   * the method that it asks about, since `GET /orders` alone would never see an OPTIONS. after() of such a policy also
-   * edits gw's own 404 and 405 for paths of its routes; the exchange has no route then.
+   * Whether before() answers CORS preflights. If no route with OPTIONS matches a preflight, the route of the requested
+   * method gets it: `GET /orders` alone would never see an OPTIONS. after() of such a policy also edits gw's own 404 and
+   * 405 for paths of its routes; the exchange then has no route.
    */
   readonly answersPreflight?: boolean;
   /**
-   * Whether a preflight, or the reading of any other reply, is permitted. Of several routes that a preflight or a miss may
-   * belong to, the first that permits it is taken. Left out: always.
+   * Whether a preflight is permitted or, for other requests, reading the reply. If a preflight, a 404 or a 405 may belong
+   * to several routes, the first one that permits it is used. Default: always.
    */
   permits?(exchange: Exchange): boolean;
   /**
-   * Request fields that it sets or takes away, in lower case: a client may not send one of them under a name that many
-   * targets read as the same (`x_tenant` for `x-tenant`).
+   * Request fields that it sets or removes, in lower case. Clients must not send them under another name that many targets
+   * read as the same (`x_tenant` for `x-tenant`).
    */
   readonly requestFields?: readonly string[];
   /**
-   * Those of them that clients send to this policy, and that it always takes away. By exactly this name a field passes, also
-   * where it holds an underscore.
+   * The ones among them that clients send to this policy and that it always removes. A field with exactly this name is
+   * accepted, even with an underscore.
    */
   readonly clientFields?: readonly string[];
-  /** Query parameters that carry a credential: no record of any exchange shows them, whichever route took it, or none. */
+  /** Query parameters with credentials: records of all exchanges omit them, also those of other routes. */
   readonly secretParams?: readonly string[];
   before?(exchange: Exchange): Reply | undefined | Promise<Reply | undefined>;
   after?(exchange: Exchange, reply: Reply): Reply | undefined;
@@ -152,7 +152,7 @@ export interface Logger {
   error(message: string, fields?: { readonly [key: string]: unknown }): void;
 }
 
-/** All that a policy may use, so that a chain can run offline, on a virtual clock. */
+/** Everything that a policy may use, so that a chain can run offline, on a virtual clock. */
 export interface PolicyHost {
   readonly name: string;
   readonly identity: string;
@@ -171,11 +171,11 @@ export type CreatePolicy<Settings extends Json = Json> = (settings: Settings, ho
 /** Path into a config, e.g. ['request', 'set', 'x-tenant']. */
 export type ConfigPath = readonly (string | number)[];
 
-/** What a policy's lint and compile may know of its surroundings. */
+/** What lint and compile of a policy know about the rest of the spec. */
 export interface PolicyContext {
   /** Name in the spec, or `<route>/<use>`. */
   readonly name: string;
-  /** Routes that carry it: their names and path parameters. */
+  /** Routes that use it: their names and path parameters. */
   readonly routes: readonly { readonly name: string; readonly params: readonly string[] }[];
   readonly consumers: readonly { readonly name: string; readonly plan?: string; readonly apiKeys: number }[];
 }
@@ -211,11 +211,11 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
   readonly stateful: boolean;
   /** What lint rules need to know: which policies authenticate, and by what limits count. */
   traits?(config: Config): PolicyTraits;
-  /** Every code that lint() may report: the catalogue of diagnostics is made of these too. */
+  /** Every code that lint() may report; they are part of the catalogue of diagnostics. */
   readonly codes?: readonly PolicyCode[];
   readonly schema: Schema<Config>;
   lint?(config: Config, context: PolicyContext, report: (problem: PolicyProblem) => void): void;
-  /** Pure. Undefined: the policy cannot act with this config, and the optimiser drops it. */
+  /** Pure. Undefined: the policy has no effect with this config, so the optimiser drops it. */
   compile(config: Config, context: PolicyContext): Settings | undefined;
 }
 
@@ -225,6 +225,6 @@ export interface PolicyTraits {
   readonly limitsBy?: string;
   /** Answers requests that carry no credential (CORS preflight). */
   readonly answersPreflight?: boolean;
-  /** Fields of the request that it sets or takes away, in lower case: what a target reads there is not the client's word. */
+  /** Request fields that it sets or removes, in lower case: a target can rely on them, since clients cannot supply them. */
   readonly ownsRequestFields?: readonly string[];
 }

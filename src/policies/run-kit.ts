@@ -1,6 +1,6 @@
 /**
- * What a policy's run half is written with, and what the engine answers with: replies of gw's own, header fields,
- * templates. Imports nothing at run time but node's builtins, so that a data plane never loads a compiler.
+ * The kit of the run parts of policies and of the engine: replies by gw, header fields, templates. At run time it imports
+ * only built-in modules of Node and the syntax of fields, so that a data plane never loads a compiler.
  */
 import { STATUS_CODES } from 'node:http';
 import type { TemplateEntry } from '../bundle/types.js';
@@ -9,7 +9,7 @@ import type { CreatePolicy, Exchange, HeaderFields, Json, Reply } from './contra
 
 export { assertField, readyField } from '../field-syntax.js';
 
-/** A run half with its settings typed: what compile() of the same policy returned. */
+/** A run part with typed settings: those that compile() of the same policy returned. */
 export const runPolicy =
   <Settings extends Json>(create: CreatePolicy<Settings>): CreatePolicy =>
   (settings, host) =>
@@ -17,7 +17,7 @@ export const runPolicy =
 
 // ---------------------------------------------------------------- header fields
 
-/** Header fields in order, for replies of gw's own and for exchanges that run offline. Names in any case. */
+/** Header fields in order, for replies by gw and for exchanges that run offline. Names in any case. */
 export class HeaderMap implements HeaderFields {
   readonly #names: string[] = [];
   readonly #values: string[] = [];
@@ -67,7 +67,7 @@ export class HeaderMap implements HeaderFields {
   }
 }
 
-/** Adds to a comma-separated field unless the word is in it already; `*` holds every word. */
+/** Adds `token` to a comma-separated field that does not contain it yet; `*` contains every token. */
 export function addToken(headers: HeaderFields, name: string, token: string): void {
   const present = headers.get(name);
   const words = (present ?? '').split(',').map((word) => word.trim().toLowerCase());
@@ -171,12 +171,12 @@ function readerOf(variable: string): Reader {
   throw new TypeError(`No variable is named ${JSON.stringify(variable)}`);
 }
 
-/** A template made ready once: rendering only joins. Throws TypeError for a variable that does not exist. */
+/** A template, prepared once so that rendering only joins its parts. Throws TypeError for an unknown variable. */
 export class Template {
   readonly #parts: readonly (string | Reader)[];
-  /** Whether each part's text comes off the wire as header bytes, and so may stand in a field as it is. */
+  /** Whether the text of each part is a received field value, which a field can contain unchanged. */
   readonly #isField: readonly boolean[];
-  /** The text itself where no part is a variable. */
+  /** The text, if no part is a variable. */
   readonly constant: string | undefined;
   /** Whether a variable is about the consumer. */
   readonly usesConsumer: boolean;
@@ -198,9 +198,8 @@ export class Template {
   }
 
   /**
-   * As a URL in a field value: path parameters stand as in the normalised path, and other values are percent-encoded,
-   * unless they are parts of a URL themselves. A path never
-   * makes the text begin with `//`, which would name a host.
+   * Renders a field value that is a URL: path parameters as in the normalised path, other values percent-encoded, unless
+   * they are parts of a URL themselves. A path never makes the text begin with `//`, which would name a host.
    */
   renderUrl(exchange: Exchange, reply?: Reply): string {
     if (this.constant !== undefined) return this.constant;
@@ -215,15 +214,15 @@ export class Template {
     return text.startsWith('//') && !this.#namesHost() ? `/.${text}` : text;
   }
 
-  /** Whether it is the spec, a header field or the target that begins the text, rather than a path of the request. */
+  /** Whether the text begins with a literal of the spec or with a header field, and not with a path of the request. */
   #namesHost(): boolean {
     const first = this.plan[0]!;
     return typeof first === 'string' ? first.startsWith('//') : this.#isField[0]!;
   }
 
   /**
-   * As text for a field value: what a variable brings and a field must not carry (control bytes, characters beyond
-   * ASCII) is percent-encoded as UTF-8, so nothing that a client sends can end the field or begin another.
+   * Renders a field value. Characters in the value of a variable that a field must not contain (control bytes, non-ASCII
+   * characters) are percent-encoded as UTF-8, so client input cannot end the field or begin another.
    */
   renderField(exchange: Exchange, reply?: Reply): string {
     if (this.constant !== undefined) return this.constant;
@@ -244,10 +243,10 @@ const URL_FIELDS = new Set(['content-location', 'link', 'location', 'referer', '
 /** Whether a field's templates are to be rendered with renderUrl(). */
 export const isUrlField = (name: string): boolean => URL_FIELDS.has(name.toLowerCase());
 
-/** Variables that are parts of a URL already: a path, a query, an authority, or what the target itself wrote. */
+/** Variables whose values are already parts of a URL: a path, a query, an authority, or a value of the target's reply. */
 const IN_URL_FORM = /^(request\.(path|query|host|scheme)|reply\.)/;
 
-/** How a variable reads in a URL; `before` is the text in front of it. */
+/** Returns the function that renders a variable in a URL; its argument `before` is the text before the variable. */
 function urlReader(variable: string): (exchange: Exchange, reply: Reply | undefined, before: string) => string {
   if (variable.startsWith('param.')) {
     const name = variable.slice('param.'.length);
@@ -259,16 +258,18 @@ function urlReader(variable: string): (exchange: Exchange, reply: Reply | undefi
     return (exchange, reply) => encodeURIComponent(read(exchange, reply) ?? '');
   return (exchange, reply, before) => {
     const value = read(exchange, reply) ?? '';
-    // A whole URL, or its authority: there is nothing that it could break out of.
+    // A whole URL or its authority: no earlier part of the URL that the value could change.
     return before === '' || before.endsWith('://') ? value : value.replace(/[^A-Za-z0-9\-._~]/g, encodeByte);
   };
 }
 
-const encodeByte = (char: string): string => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+/** `char` has one byte. */
+export const encodeByte = (char: string): string =>
+  `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 
 const UNSAFE = /[^\t\x20-\x7e]/;
 
-/** Percent-encodes (UTF-8) whatever is not visible ASCII, space or tab. Returns the same text when there is nothing. */
+/** Percent-encodes (UTF-8) all characters except visible ASCII, space and tab. */
 export function fieldSafe(text: string): string {
   if (!UNSAFE.test(text)) return text;
   let safe = '';
@@ -279,21 +280,9 @@ export function fieldSafe(text: string): string {
   return safe;
 }
 
-const prepared = new WeakMap<TemplateEntry, Template>();
-
-/** Renders a template's parts; a variable without a value renders as nothing. */
-export function renderTemplate(parts: TemplateEntry, exchange: Exchange, reply?: Reply): string {
-  let template = prepared.get(parts);
-  if (!template) {
-    template = new Template(parts);
-    prepared.set(parts, template);
-  }
-  return template.render(exchange, reply);
-}
-
 // ---------------------------------------------------------------- queries
 
-/** Splits off every occurrence of a parameter: what is left of the raw query, and the decoded values taken. */
+/** Removes every occurrence of a parameter; returns the rest of the raw query, and the decoded values. */
 export function takeQueryParam(query: string, name: string): { readonly rest: string; readonly values: string[] } {
   if (query === '') return { rest: '', values: [] };
   const kept: string[] = [];

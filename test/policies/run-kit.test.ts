@@ -8,7 +8,6 @@ import {
   HeaderMap,
   problem,
   readyField,
-  renderTemplate,
   statusText,
   Template,
   takeQueryParam,
@@ -160,12 +159,11 @@ test('every variable of a template has its value', () => {
     ['reply.status', '200'],
     ['reply.header.x-b', 'B'],
   ] as const;
-  for (const [name, value] of all) assert.is(renderTemplate([{ var: name }], on, reply), value, name);
+  for (const [name, value] of all) assert.is(new Template([{ var: name }]).render(on, reply), value, name);
   const parts = ['a ', { var: 'param.id' }, ' b'];
-  assert.is(renderTemplate(parts, on), 'a 7 b');
-  assert.is(renderTemplate(parts, on), 'a 7 b');
-  assert.is(renderTemplate(['only', ' text'], on), 'only text');
-  assert.is(renderTemplate([{ var: 'reply.status' }, { var: 'reply.header.x' }, { var: 'param.none' }], on), '');
+  assert.is(new Template(parts).render(on), 'a 7 b');
+  assert.is(new Template(['only', ' text']).render(on), 'only text');
+  assert.is(new Template([{ var: 'reply.status' }, { var: 'reply.header.x' }, { var: 'param.none' }]).render(on), '');
 });
 
 test('an unknown variable throws when the template is created', () => {

@@ -193,8 +193,8 @@ function asRate(value: Json | undefined): LimitRate | undefined {
 }
 
 /**
- * What of an address names one client. IPv4: all of it. IPv6: its /64 network, since that is what one subscriber has;
- * counting by the whole address would give each of them 2^64 counts. `::ffff:192.0.2.1` is the IPv4 address.
+ * The part of an address that identifies a client. IPv4: the whole address. IPv6: its /64 network, since a subscriber has
+ * a whole /64; counting by the address would give each of them 2^64 counts. `::ffff:192.0.2.1` is the IPv4 address.
  */
 export function networkOf(address: string): string {
   if (!address.includes(':')) return address;

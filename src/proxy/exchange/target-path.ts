@@ -1,7 +1,7 @@
 /** Path and query for the target: as matched, with a prefix stripped, or rewritten. */
 import { normalizePath } from '../../bundle/normalize.js';
 import type { TemplateEntry } from '../../bundle/types.js';
-import { decodeQuery } from '../../policies/run-kit.js';
+import { decodeQuery, encodeByte } from '../../policies/run-kit.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { GwExchange } from './exchange.js';
 
@@ -102,8 +102,6 @@ function queryValue(part: Variable, exchange: GwExchange, before: string): strin
 const NOT_PLAIN = /[^A-Za-z0-9\-._~]/g;
 
 const encodeRaw = (raw: string): string => raw.replace(/[^A-Za-z0-9\-._~%]/g, encodeByte);
-
-const encodeByte = (char: string): string => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 
 function nameOf(pair: string): string {
   const equals = pair.indexOf('=');
