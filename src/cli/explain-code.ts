@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { INPUT_LIMITS, readInputText } from '../input-file.js';
 import { allCodes, docsPage } from '../lint/index.js';
 import { suggest } from '../schema/suggest.js';
-import { EXIT, usage } from './exit.js';
+import { EXIT, usage } from './exit-codes.js';
 import type { Io, Style } from './io.js';
 
 /** Every code that has a page, in alphabetical order. */

@@ -3,7 +3,7 @@ import { sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { errnoCode } from '../reason.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
-import { CommandError, EXIT, type FailureKind, SpecError } from './exit.js';
+import { CommandError, EXIT, type FailureKind, SpecError } from './exit-codes.js';
 import type { Io } from './io.js';
 import { shellWord } from './shell-word.js';
 

@@ -3,7 +3,7 @@ import { relative, resolve, sep } from 'node:path';
 import { INPUT_LIMITS, InputError, readInputFile } from '../input-file.js';
 import { destinationOf, OutputError, writeOutput } from '../output-file.js';
 import { errnoCode, reasonOf } from '../reason.js';
-import { CommandError, failed, usage } from './exit.js';
+import { CommandError, failed, usage } from './exit-codes.js';
 import type { Io } from './io.js';
 
 /** The name of standard input and standard output on a command line. */

@@ -4,7 +4,7 @@ import { Command as Commander, CommanderError } from 'commander';
 import { reasonOf } from '../reason.js';
 import { gwVersion } from '../version.js';
 import { type Command, GROUPS, HELP_COLUMNS } from './command.js';
-import { EXIT, failed, usage } from './exit.js';
+import { EXIT, failed, usage } from './exit-codes.js';
 import { reportFailure, wordsBeforeEnd } from './failure.js';
 import { Io } from './io.js';
 

@@ -6,7 +6,7 @@ import { INPUT_LIMITS, readFirstBytes } from '../input-file.js';
 import type { ReadFile } from '../spec/files.js';
 import { statOf } from '../spec/stat.js';
 import type { SpecOptions } from './command.js';
-import { failed, SpecError } from './exit.js';
+import { failed, SpecError } from './exit-codes.js';
 import { isFileError, readInput, readStandardInput, STANDARD, STDIN_NAME, tooLarge } from './files.js';
 import { breathe, type Io } from './io.js';
 

@@ -18,7 +18,7 @@ import { type Log, silentLog } from './log.js';
 import { ManagedSet } from './managed/set.js';
 import { Plane } from './plane.js';
 import { type Candidate, nameOfSource, type Source } from './reload/candidate.js';
-import { GenerationLoader, type WarmCandidate } from './reload/loader.js';
+import { GenerationLoader, type WarmCandidate } from './reload/generation-loader.js';
 import { Reloader, type ReloadPhase, type ReloadTrigger, type SettledReload } from './reload/reloader.js';
 import { GatewayMetrics } from './stats/metrics.js';
 import { SnapshotBuilder, type SnapshotInput } from './stats/snapshot.js';

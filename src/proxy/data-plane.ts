@@ -9,7 +9,7 @@ import { logLosses } from '../telemetry/log/losses.js';
 import { drainQueue, Handover } from './downstream/handover.js';
 import { Listener, type ListenerSettings, listenerSettings } from './downstream/listener.js';
 import { Engine } from './engine.js';
-import { RecordSink } from './exchange/access.js';
+import { RecordSink } from './exchange/access-record.js';
 import { Generation, PolicyInstances } from './exchange/generation.js';
 import { blocks } from './load/blocks.js';
 import { type CollectorSource, MemoryReturn } from './load/memory-return.js';

@@ -7,7 +7,7 @@ import { Counter } from '../telemetry/stats/layout.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { Admission } from './downstream/admission.js';
 import { BUG, ERRORS, type ErrorSlug } from './errors/errors.js';
-import { type RecordSink, recordOf, recordOfRefusal } from './exchange/access.js';
+import { type RecordSink, recordOf, recordOfRefusal } from './exchange/access-record.js';
 import type { Downstream, ReplySource } from './exchange/downstream.js';
 import { Driver, type DriverHost } from './exchange/driver.js';
 import type { GwExchange } from './exchange/exchange.js';

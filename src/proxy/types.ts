@@ -1,11 +1,11 @@
 /** The interface between control and a data plane: plain data only, so it works in process and over a MessagePort. */
 
 import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
-import type { WatchLevel } from './exchange/access.js';
+import type { WatchLevel } from './exchange/access-record.js';
 import type { GenerationInput } from './exchange/generation-input.js';
 import type { Log } from './load/log.js';
 
-export type { WatchLevel } from './exchange/access.js';
+export type { WatchLevel } from './exchange/access-record.js';
 export type { GenerationInput, StatsSlots } from './exchange/generation-input.js';
 
 export interface BoundListener {

@@ -3,7 +3,7 @@ import { INVALID, type Schema } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { TableEntry, TableNode } from '../schema/tree.js';
-import { type DefaultedSection, defaultsOf, withDefaults } from './defaults.js';
+import { type DefaultedSection, defaultsOf, withDefaults } from './defaults-section.js';
 import { consumer, listener, NAME_PATTERN, plan, service } from './entities.js';
 import type { ConsumerModel, Entity, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
 import { DeclaredNames, unresolved } from './names.js';

@@ -3,7 +3,7 @@ import { s } from '../schema/declare.js';
 import type { Decoder } from '../schema/decoder.js';
 import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } from '../schema/schema.js';
 import type { TomlNode } from '../schema/tree.js';
-import { listenerDefaults, serviceDefaults } from './defaults.js';
+import { listenerDefaults, serviceDefaults } from './defaults-section.js';
 import { accessLog, admin, lintSettings, normalize, overload, topLevel } from './entities.js';
 import { groupFields, routeFields } from './route-entities.js';
 

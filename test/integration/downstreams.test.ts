@@ -8,7 +8,7 @@ import type { Exchange, PolicyInstance, Reply } from '../../src/policies/contrac
 import { BytesReply } from '../../src/policies/run-kit.js';
 import { runHalves } from '../../src/policies/run-registry.js';
 import { Engine } from '../../src/proxy/engine.js';
-import { RecordSink } from '../../src/proxy/exchange/access.js';
+import { RecordSink } from '../../src/proxy/exchange/access-record.js';
 import { Generation, PolicyInstances } from '../../src/proxy/exchange/generation.js';
 import type { GenerationInput } from '../../src/proxy/types.js';
 import { TargetRegistry } from '../../src/proxy/upstream/registry.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compile } from '../../src/compiler/index.js';
 import { GatewayStats } from '../../src/control/gateway-stats.js';
-import { WorkerHost } from '../../src/control/workers/host.js';
+import { WorkerSupervisor } from '../../src/control/workers/supervisor.js';
 import { checkSpec } from '../../src/lint/index.js';
 import { systemClock } from '../../src/state/clock.js';
 import { LimitTable } from '../../src/state/limits/table.js';
@@ -39,7 +39,7 @@ export function buggyWorker(bugs: string): URL {
 }
 
 export interface BuggyHost {
-  readonly host: WorkerHost;
+  readonly host: WorkerSupervisor;
   readonly log: KeptLog;
   readonly stats: GatewayStats;
   readonly url: string;
@@ -56,7 +56,7 @@ export async function hostBuggyWorker(entry: URL, spec: string): Promise<BuggyHo
   const log = new KeptLog();
   const flag = new SharedArrayBuffer(4);
   const options = { limits: LimitTable.allocate(), accessLog: null, flag };
-  const host = new WorkerHost({
+  const host = new WorkerSupervisor({
     entry,
     options,
     died: () => stats.forgetWorker(0),

@@ -1,6 +1,6 @@
 import type { CompileStats } from '../../compiler/index.js';
 import { defineCommand, JSON_HELP, SPEC_HELP, type SpecOptions, withOverlays } from '../command.js';
-import { EXIT, failed, usage } from '../exit.js';
+import { EXIT, failed, usage } from '../exit-codes.js';
 import type { Io } from '../io.js';
 
 interface Options extends SpecOptions {

@@ -1,7 +1,7 @@
 import { Argument } from 'commander';
 import { defineCommand } from '../command.js';
 import { DYNAMIC, type Dynamic } from '../completion/tree.js';
-import { EXIT } from '../exit.js';
+import { EXIT } from '../exit-codes.js';
 
 /** Hidden: completion scripts call it. After any error it prints nothing and ends with 0. */
 export default defineCommand<object, [what: Dynamic, words: readonly string[]]>({

@@ -1,6 +1,6 @@
 import { Argument } from 'commander';
 import { defineCommand } from '../command.js';
-import { EXIT } from '../exit.js';
+import { EXIT } from '../exit-codes.js';
 
 type Shell = 'bash' | 'zsh' | 'fish';
 

@@ -1,5 +1,5 @@
 import { defineCommand } from '../command.js';
-import { failed, usage } from '../exit.js';
+import { failed, usage } from '../exit-codes.js';
 
 interface DashFlags {
   readonly address?: string;

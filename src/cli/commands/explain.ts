@@ -1,5 +1,5 @@
 import { defineCommand, gather, JSON_HELP, SPEC_OR_BUNDLE_HELP, type SpecOptions, withOverlays } from '../command.js';
-import { EXIT, failed, usage } from '../exit.js';
+import { EXIT, failed, usage } from '../exit-codes.js';
 
 interface Options extends SpecOptions {
   readonly header?: readonly string[];

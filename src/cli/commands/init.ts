@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { defineCommand, JSON_HELP } from '../command.js';
-import { EXIT, usage } from '../exit.js';
+import { EXIT, usage } from '../exit-codes.js';
 import type { Installation } from '../init/installation.js';
 import type { InitPlan, OpenApiSource, Template } from '../init/plan.js';
 import type { Written } from '../init/write.js';

@@ -1,5 +1,5 @@
 import { defineCommand } from '../command.js';
-import { EXIT } from '../exit.js';
+import { EXIT } from '../exit-codes.js';
 
 interface Options {
   readonly verify?: string;

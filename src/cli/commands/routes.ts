@@ -1,7 +1,7 @@
 import type { RoutePlace } from '../../bundle/route-places.js';
 import type { Program, RefString } from '../../bundle/types.js';
 import { defineCommand, gather, JSON_HELP, SPEC_OR_BUNDLE_HELP, type SpecOptions, withOverlays } from '../command.js';
-import { EXIT } from '../exit.js';
+import { EXIT } from '../exit-codes.js';
 
 interface Options extends SpecOptions {
   readonly filter?: readonly string[];

@@ -1,5 +1,5 @@
 import { defineCommand } from '../command.js';
-import { EXIT } from '../exit.js';
+import { EXIT } from '../exit-codes.js';
 
 export default defineCommand<{ readonly reference?: boolean; readonly fragment?: boolean }>({
   name: 'schema',

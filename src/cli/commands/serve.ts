@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import { defineCommand, type SpecOptions, withOverlays } from '../command.js';
-import { usage } from '../exit.js';
+import { usage } from '../exit-codes.js';
 import type { Io } from '../io.js';
 
 type LogFormat = 'pretty' | 'json';

@@ -1,7 +1,7 @@
 import { type Command as Commander, Option } from 'commander';
 import type { Format } from '../../lint/render/index.js';
 import { defineCommand, type SpecOptions, withOverlays } from '../command.js';
-import { EXIT, usage } from '../exit.js';
+import { EXIT, usage } from '../exit-codes.js';
 import { breathe, type Io } from '../io.js';
 
 const FORMATS = ['pretty', 'json', 'sarif', 'github', 'junit'] as const satisfies readonly Format[];

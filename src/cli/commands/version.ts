@@ -1,5 +1,5 @@
 import { defineCommand, JSON_HELP } from '../command.js';
-import { EXIT } from '../exit.js';
+import { EXIT } from '../exit-codes.js';
 
 export default defineCommand<{ readonly json?: boolean }>({
   name: 'version',

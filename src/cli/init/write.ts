@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { destinationOf, OutputError, type Staged, stage } from '../../output-file.js';
 import { errnoCode, reasonOf } from '../../reason.js';
-import { failed } from '../exit.js';
+import { failed } from '../exit-codes.js';
 import { isFileError } from '../files.js';
 
 export interface PlannedFile {

@@ -1,5 +1,5 @@
 /** An OpenAPI document: its version, and its references followed. */
-import { failed } from '../exit.js';
+import { failed } from '../exit-codes.js';
 import { printable } from './notes.js';
 import { type Data, type DataTable, parseText } from './text.js';
 

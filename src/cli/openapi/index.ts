@@ -5,7 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { checkSpec } from '../../lint/index.js';
-import { failed, usage } from '../exit.js';
+import { failed, usage } from '../exit-codes.js';
 import { field, isTable, type OpenApiDocument, parseOpenApi, scalarText, textOf } from './document.js';
 import type { RouteDraft } from './draft.js';
 import { MOST_IN_ONE_FILE, oneFile, type SpecDraft, type SpecFile, severalFiles } from './layout.js';

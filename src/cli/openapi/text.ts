@@ -1,6 +1,6 @@
 /** The bytes of a document -> plain data: JSON or YAML, within bounds of time and memory. */
 import { type Alias, type Document, isAlias, isMap, isPair, isScalar, isSeq, parseDocument, type YAMLMap } from 'yaml';
-import { failed } from '../exit.js';
+import { failed } from '../exit-codes.js';
 
 export type Data = null | boolean | number | string | readonly Data[] | DataTable;
 export interface DataTable {

@@ -5,7 +5,7 @@ import { Metrics, type MetricsInput, type MetricsText, type WorkerStatus } from 
 import { gwVersion } from '../../version.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import { plain } from '../references/resolve.js';
-import type { LiveGeneration } from '../reload/loader.js';
+import type { LiveGeneration } from '../reload/generation-loader.js';
 
 export interface ReloadCounts {
   readonly live: number;

@@ -18,7 +18,7 @@ import { gwVersion } from '../../version.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import type { ManagedProcess } from '../managed/process.js';
 import { plain } from '../references/resolve.js';
-import type { LiveGeneration } from '../reload/loader.js';
+import type { LiveGeneration } from '../reload/generation-loader.js';
 
 /** Values for a snapshot that only the gateway has. */
 export interface SnapshotInput {

@@ -16,7 +16,7 @@ import { isAnyPort, overlap, pinAddresses } from '../ports/addresses.js';
 import { PortClaims } from '../ports/claims.js';
 import { plain } from '../references/resolve.js';
 
-import { WorkerHost, type WorkerHostOptions } from './host.js';
+import { WorkerSupervisor, type WorkerSupervisorOptions } from './supervisor.js';
 
 /** Maximum number of workers, including those that drain: the number of columns in shared tables. */
 export const MAX_WORKERS = 64;
@@ -46,19 +46,19 @@ type SharedInput = GenerationInput & { readonly sharePorts: boolean };
 /** The workers of a load. */
 interface Participants {
   /** Workers that load now. */
-  readonly loading: readonly WorkerHost[];
+  readonly loading: readonly WorkerSupervisor[];
   /** Workers of `loading` that are new. */
-  readonly fresh: readonly WorkerHost[];
+  readonly fresh: readonly WorkerSupervisor[];
   /** Workers that are being replaced: their replacements load it. */
-  readonly absent: readonly WorkerHost[];
-  readonly removed: readonly WorkerHost[];
+  readonly absent: readonly WorkerSupervisor[];
+  readonly removed: readonly WorkerSupervisor[];
 }
 
 export class WorkerSet implements DataPlaneApi {
   readonly #setup: WorkerSetOptions;
-  #hosts: readonly WorkerHost[];
+  #hosts: readonly WorkerSupervisor[];
   /** Workers that a reload has removed, until their exchanges have finished. */
-  readonly #leaving = new Map<WorkerHost, Promise<DrainReport>>();
+  readonly #leaving = new Map<WorkerSupervisor, Promise<DrainReport>>();
   /** Claims on shared addresses, against other gateways. */
   readonly #claims = new PortClaims();
   #current: CurrentLoad | undefined;
@@ -160,7 +160,7 @@ export class WorkerSet implements DataPlaneApi {
 
   async #participants(workers: number): Promise<Participants> {
     const kept = this.#hosts.slice(0, workers);
-    const fresh: WorkerHost[] = [];
+    const fresh: WorkerSupervisor[] = [];
     while (kept.length + fresh.length < workers) fresh.push(this.#create(await this.#freeIndex(fresh)));
     const ready = [...kept.filter((host) => host.ready), ...fresh];
     // None is ready: the first one loads now, because the live generation may be what crashes its replacement.
@@ -170,7 +170,7 @@ export class WorkerSet implements DataPlaneApi {
   }
 
   /** A number that no worker has, including those that drain: each number has its own shared memory. */
-  async #freeIndex(fresh: readonly WorkerHost[]): Promise<number> {
+  async #freeIndex(fresh: readonly WorkerSupervisor[]): Promise<number> {
     for (;;) {
       const taken = new Set([...this.#hosts, ...this.#leaving.keys(), ...fresh].map(({ index }) => index));
       for (let index = 0; index < MAX_WORKERS; index++) if (!taken.has(index)) return index;
@@ -199,7 +199,7 @@ export class WorkerSet implements DataPlaneApi {
   }
 
   /** Drains and closes a worker that a reload has removed. */
-  #dismiss(host: WorkerHost, timeoutMs: number): void {
+  #dismiss(host: WorkerSupervisor, timeoutMs: number): void {
     const { events } = this.#setup;
     const leave = async (): Promise<DrainReport> => {
       try {
@@ -215,13 +215,13 @@ export class WorkerSet implements DataPlaneApi {
     this.#leaving.set(host, leave());
   }
 
-  #inputFor(host: WorkerHost, input: GenerationInput): GenerationInput {
+  #inputFor(host: WorkerSupervisor, input: GenerationInput): GenerationInput {
     return { ...input, stats: { ...input.stats, chunks: this.#setup.chunks(host.index) } };
   }
 
-  #create(index: number): WorkerHost {
+  #create(index: number): WorkerSupervisor {
     const { options, events, died, entry, lookEvery } = this.#setup;
-    const setup: WorkerHostOptions = {
+    const setup: WorkerSupervisorOptions = {
       options: { ...options, worker: index },
       events,
       died: () => died(index),
@@ -229,7 +229,7 @@ export class WorkerSet implements DataPlaneApi {
       ...(entry === undefined ? {} : { entry }),
       ...(lookEvery === undefined ? {} : { lookEvery }),
     };
-    const host = new WorkerHost(setup);
+    const host = new WorkerSupervisor(setup);
     host.watch(this.#watch);
     return host;
   }

@@ -6,8 +6,8 @@ import { isToken, trimSpaces } from '../http/chars.js';
 import type { RequestFields } from '../http/fields.js';
 import { FORWARDING, Seen } from '../http/seen.js';
 import type { ChainedExchange, ChainStep } from './chain.js';
+import { forwardingOf } from './client-address.js';
 import type { Downstream, ReplySource } from './downstream.js';
-import { forwardingOf } from './forwarded-client.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import type { Peer } from './peer.js';
 

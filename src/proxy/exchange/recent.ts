@@ -4,7 +4,7 @@
  */
 import type { RequestRecord } from '../../telemetry/snapshot.js';
 import { bounded } from '../errors/cause.js';
-import { urlText } from './access.js';
+import { urlText } from './access-record.js';
 import type { GwExchange } from './exchange.js';
 
 /** Exchanges that each worker keeps. */

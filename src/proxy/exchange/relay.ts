@@ -17,21 +17,11 @@ import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from
 import type { Downstream, ReplySource } from './downstream.js';
 import type { Driver } from './driver.js';
 import type { GwExchange } from './exchange.js';
+import { attemptsLeft, isBlameless, isIdempotent, isRepeatable, mayTryElsewhere } from './retry.js';
 import { requestHead } from './target-head.js';
 import { rewriteFault } from './target-path.js';
 import { interimFields, isBodiless, TargetReply, trailerFields } from './target-reply.js';
 import { Upload, type Uploader, type Uploads } from './upload.js';
-
-/** Idempotent methods, RFC 9110 section 9.2.2. */
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
-
-/** Failures that do not indicate a fault of the target; a retry on the same target is useless. */
-export const BLAMELESS = new Set<ErrorSlug>([
-  'upstream/queue-full',
-  'upstream/queue-timeout',
-  'gateway/exhausted',
-  'gateway/failed',
-]);
 
 /** After this many moves an exchange gets its own connection. */
 const MAX_MOVES = 2;
@@ -99,7 +89,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   get shares(): boolean {
     const { exchange } = this;
     if (exchange.hasBody || this.#attempts > 1 || this.fresh) return false;
-    return this.#moves < MAX_MOVES && IDEMPOTENT.has(exchange.method);
+    return this.#moves < MAX_MOVES && isIdempotent(exchange.method);
   }
 
   start(): void {
@@ -269,11 +259,9 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void {
     this.#letGo();
     if (this.over) return;
-    const blameless = BLAMELESS.has(error);
     this.#endAttempt(0, true);
-    this.#target!.health.failed(error, cause, blame && !blameless);
-    // Nothing was sent, so every method can be retried on another target.
-    if (this.#attempts <= this.#service.entry.retries && (!blameless || this.#service.targets.length > 1)) this.ask();
+    this.#target!.health.failed(error, cause, blame && !isBlameless(error));
+    if (mayTryElsewhere(error, this.#service, this.#attempts)) this.ask();
     else this.#answer(error, cause);
   }
 
@@ -292,19 +280,19 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     this.#endAttempt(0, true);
     if (this.replied) {
       this.over = true;
-      this.#target!.health.failed(error, cause, !BLAMELESS.has(error));
+      this.#target!.health.failed(error, cause, !isBlameless(error));
       this.#host.driver.fail(this.exchange, error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
       return;
     }
-    const repeatable = untouched && this.#upload?.begun !== true && IDEMPOTENT.has(this.exchange.method);
+    const repeatable = isRepeatable(this.exchange.method, untouched, this.#upload?.begun === true);
     if (repeatable && reused && !this.fresh) {
       this.fresh = true;
       this.#attempts--;
       this.ask();
       return;
     }
-    this.#target!.health.failed(error, cause, !((untouched && reused) || BLAMELESS.has(error)));
-    if (repeatable && this.#attempts <= this.#service.entry.retries) this.ask();
+    this.#target!.health.failed(error, cause, !((untouched && reused) || isBlameless(error)));
+    if (repeatable && attemptsLeft(this.#service, this.#attempts)) this.ask();
     else this.#answer(error, cause);
   }
 

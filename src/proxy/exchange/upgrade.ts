@@ -13,16 +13,14 @@ import type { Service } from '../upstream/service.js';
 import type { Target } from '../upstream/target.js';
 import type { Downstream, ReplySource, TunnelEnd } from './downstream.js';
 import type { GwExchange } from './exchange.js';
-import { BLAMELESS, type RelayHost } from './relay.js';
+import type { RelayHost } from './relay.js';
+import { attemptsLeft, isBlameless, isUnsent } from './retry.js';
 import { requestHead, upgradeLines } from './target-head.js';
 import { rewriteFault } from './target-path.js';
 import { interimFields, isBodiless, TargetReply, trailerFields, upgradeOf } from './target-reply.js';
 import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade-stream.js';
 
 const IDLE = 'response idle timeout: no further bytes of the body';
-
-/** Errors before anything was sent: another target can be tried. */
-const UNSENT = new Set<ErrorSlug>(['upstream/unreachable', 'upstream/connect-timeout', 'gateway/exhausted']);
 
 export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   contentLength = -1;
@@ -278,8 +276,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       this.#downstream.tunnelEnded();
       return;
     }
-    this.#target?.health.failed(error, cause, !BLAMELESS.has(error));
-    const again = this.#state === 'connecting' && UNSENT.has(error) && this.#attempts <= this.#service.entry.retries;
+    this.#target?.health.failed(error, cause, !isBlameless(error));
+    const again = this.#state === 'connecting' && isUnsent(error) && attemptsLeft(this.#service, this.#attempts);
     const replied = this.#state === 'waiting' || this.#state === 'body';
     this.#letGo(true, true);
     if (again) {

@@ -1,7 +1,7 @@
 /** A target of a service: its address, weight, health and connection pool. Lives across generations. */
 import type { ServiceEntry } from '../../bundle/types.js';
-import { Health } from './health.js';
 import { ConnectionPool } from './pool.js';
+import { Health } from './target-health.js';
 import type { TargetHost } from './target-host.js';
 import type { UpstreamUser } from './user.js';
 

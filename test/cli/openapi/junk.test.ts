@@ -1,7 +1,7 @@
 /** Documents with junk anywhere: refused in a sentence, or a spec that validates without a word. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CommandError } from '../../../src/cli/exit.js';
+import { CommandError } from '../../../src/cli/exit-codes.js';
 import { importOpenApi } from '../../../src/cli/openapi/index.js';
 import { checkSpec } from '../../../src/lint/index.js';
 import { seededBelow } from '../../support/random.js';

@@ -1,6 +1,6 @@
 /** Documents and what comes of them, for the tests of the OpenAPI import. */
 import * as assert from 'uvu/assert';
-import { CommandError } from '../../../src/cli/exit.js';
+import { CommandError } from '../../../src/cli/exit-codes.js';
 import { type ImportedSpec, importOpenApi } from '../../../src/cli/openapi/index.js';
 import { checkSpec } from '../../../src/lint/index.js';
 import type { Model } from '../../../src/spec/model.js';

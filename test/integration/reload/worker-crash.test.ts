@@ -1,11 +1,11 @@
 /** A worker that crashes under traffic is replaced on the same port, and its counters are kept. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { WorkerHost } from '../../../src/control/workers/host.js';
+import type { WorkerSupervisor } from '../../../src/control/workers/supervisor.js';
 import { call, closeAll, removeFolders, startOrigin, until } from '../control-kit.js';
 import { buggyWorker, hostBuggyWorker } from '../worker-kit.js';
 
-let host: WorkerHost | undefined;
+let host: WorkerSupervisor | undefined;
 
 test.after.each(async () => {
   await host?.close();

@@ -24,7 +24,7 @@ export const STUCK_AFTER = 10;
 export const STUCK_AFTER_LOADING = 60;
 const LOOK_EVERY_MS = 1000;
 
-export interface WorkerHostOptions {
+export interface WorkerSupervisorOptions {
   readonly options: DataPlaneOptions;
   readonly events: DataPlaneEvents;
   /** Called when the thread has ended: resets its shared counters and returns the number of exchanges in flight. */
@@ -50,10 +50,10 @@ type Question =
 
 const NOTHING: DrainReport = { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
 
-export class WorkerHost implements WorkerApi {
+export class WorkerSupervisor implements WorkerApi {
   /** The number of this worker, from 0. */
   readonly index: number;
-  readonly #setup: WorkerHostOptions;
+  readonly #setup: WorkerSupervisorOptions;
   readonly #waiting = new Map<number, Waiting>();
   readonly #watchdog: NodeJS.Timeout;
   #worker: Worker | undefined;
@@ -85,7 +85,7 @@ export class WorkerHost implements WorkerApi {
   /** close() was called: pending questions, such as a drain, end. */
   #closed = false;
 
-  constructor(setup: WorkerHostOptions) {
+  constructor(setup: WorkerSupervisorOptions) {
     this.#setup = setup;
     this.index = setup.options.worker ?? 0;
     this.#spawn();

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { forwardingOf } from '../../../src/proxy/exchange/forwarded-client.js';
+import { forwardingOf } from '../../../src/proxy/exchange/client-address.js';
 import { peerOf, TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { Seen } from '../../../src/proxy/http/seen.js';
 

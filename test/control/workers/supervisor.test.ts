@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { WorkerHost } from '../../../src/control/workers/host.js';
+import { WorkerSupervisor } from '../../../src/control/workers/supervisor.js';
 import type { GenerationInput } from '../../../src/proxy/types.js';
 import type { RequestRecord } from '../../../src/telemetry/snapshot.js';
 import { listenerPlan, programWith } from '../../support/programs.js';
@@ -65,7 +65,7 @@ function host() {
   const seen: { records: readonly RequestRecord[]; dropped: number }[] = [];
   let lost = 7;
   const limits = new SharedArrayBuffer(8);
-  const worker = new WorkerHost({
+  const worker = new WorkerSupervisor({
     entry,
     options: { limits },
     died: () => lost++,
@@ -78,7 +78,7 @@ function host() {
 }
 
 /** As a set of one does it. */
-async function load(worker: WorkerHost, given: GenerationInput) {
+async function load(worker: WorkerSupervisor, given: GenerationInput) {
   const listeners = await worker.prepare(given);
   worker.commit();
   await worker.settled;
