@@ -308,7 +308,12 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     const { exchange } = this;
     exchange.error = error;
     exchange.cause = cause;
-    this.#host.driver.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+    try {
+      this.#host.driver.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+    } catch (bug) {
+      // This may be an event of the target's socket, where no caller catches exceptions.
+      this.#downstream.broke(bug);
+    }
   }
 
   cancel(): void {

@@ -4,10 +4,12 @@ import * as assert from 'uvu/assert';
 import { Matcher } from '../../../src/bundle/match/match.js';
 import { Template } from '../../../src/policies/run-kit.js';
 import { Pace } from '../../../src/proxy/downstream/http1/pace.js';
+import { ReplyWriter } from '../../../src/proxy/downstream/http1/reply-writer.js';
 import { BodyReader } from '../../../src/proxy/http/body.js';
 import { RequestHead } from '../../../src/proxy/http/request-head.js';
 import { ResponseHead } from '../../../src/proxy/http/response-head.js';
 import { Target } from '../../../src/proxy/upstream/target.js';
+import { sayAndClose } from '../../support/fault-target.js';
 import { FaultTarget, ok, Plane, specOf, until } from '../engine-kit.js';
 
 interface Context {
@@ -170,6 +172,21 @@ test('an exception when a collected body asks for a target: 500', async ({ targe
   await client.end();
   assert.is(target.arrived.length, 0);
   await assertUnaffected(plane, 'acquire');
+});
+
+test('an exception while a reply of gw is sent in an event of the target ends only that connection', async ({
+  target,
+  plane,
+}) => {
+  await plane.load(specOf(target.url, { service: 'retries = 0' }));
+  target.respond = sayAndClose();
+  breakOnce(ReplyWriter.prototype, 'whole');
+  const client = plane.client();
+  client.send(GET);
+  await client.end();
+  assert.ok(await plane.record(({ error }) => error === 'gateway/failed'));
+  target.respond = ok('hello');
+  await assertUnaffected(plane, 'whole');
 });
 
 test.run();
