@@ -85,7 +85,11 @@ async function printOnce(options: DashOptions, source: Source): Promise<number> 
     const snapshot = await new AdminClient(address).snapshot();
     const { dated, snapshotJson, snapshotText } = await import('./once.js');
     const received = dated(snapshot, askedAt, Date.now());
-    options.stdout.write(options.json ? `${snapshotJson(received)}\n` : snapshotText(received, home));
+    options.stdout.write(
+      options.json
+        ? `${snapshotJson(received)}\n`
+        : snapshotText(received, home, isTerminal(options.stdout) ? options.stdout.columns : undefined),
+    );
     return 0;
   } catch (error) {
     if (error instanceof AdminError) throw new DashError('failed', error.message);

@@ -38,15 +38,21 @@ export function snapshotJson({ snapshot, receivedAt, ageMs }: DatedSnapshot): st
 type Cells = readonly string[];
 const LONGEST_TABLE = 50;
 const WIDEST_CELL = 60;
+/** Spaces before each cell. */
+const GAP = 2;
 
-/** Left-aligned, `>` before a title: right-aligned. */
-function table(titles: Cells, rows: readonly Cells[], noun: string): string[] {
+/** Below this many columns no text is cut further. */
+const NARROWEST_CELL = 6;
+
+/** Left-aligned, `>` before a title: right-aligned. `columns`: the width of the terminal; longer cells are cut. */
+function table(titles: Cells, rows: readonly Cells[], noun: string, columns?: number): string[] {
   if (rows.length === 0) return [`  no ${noun}`];
   const shown = rows.slice(0, LONGEST_TABLE);
   const names = titles.map((title) => title.replace(/^>/, ''));
   const widths = names.map((name, index) =>
     Math.min(WIDEST_CELL, Math.max(name.length, ...shown.map((row) => width(row[index] ?? '')))),
   );
+  if (columns !== undefined) narrow(widths, columns - GAP * widths.length);
   const line = (cells: Cells): string => {
     const fitted = cells.map((text, index) =>
       fit(text, widths[index] ?? 0, { align: titles[index]?.startsWith('>') ? 'right' : 'left', mark: '~' }),
@@ -55,6 +61,17 @@ function table(titles: Cells, rows: readonly Cells[], noun: string): string[] {
   };
   const more = rows.length - shown.length;
   return [line(names), ...shown.map(line), ...(more > 0 ? [`  and ${more} more (--json prints all)`] : [])];
+}
+
+/** Takes columns from the widest cells until all fit into `room`. */
+function narrow(widths: number[], room: number): void {
+  let sum = widths.reduce((total, own) => total + own, 0);
+  while (sum > room) {
+    const widest = widths.indexOf(Math.max(...widths));
+    if (widths[widest]! <= NARROWEST_CELL) return;
+    widths[widest]!--;
+    sum--;
+  }
 }
 
 function head({ snapshot, receivedAt, ageMs }: DatedSnapshot, home: string | undefined): string[] {
@@ -85,28 +102,28 @@ function head({ snapshot, receivedAt, ageMs }: DatedSnapshot, home: string | und
 const memoryOf = ({ rssBytes, overloaded }: Snapshot['gateway']): string =>
   overloaded > 0 ? `${bytes(rssBytes)}, short: new connections are refused` : bytes(rssBytes);
 
-/** The summary that `gw dash --once` prints, with a line end. */
-export function snapshotText(received: DatedSnapshot, home?: string): string {
+/** The summary that `gw dash --once` prints, with a line end. `columns`: the width of the terminal, if it is one. */
+export function snapshotText(received: DatedSnapshot, home?: string, columns?: number): string {
   const { snapshot } = received;
   const lines = [
     ...head(received, home),
     '',
     'routes',
-    ...routeTable(snapshot),
+    ...routeTable(snapshot, columns),
     '',
     'limits',
-    ...limitTable(snapshot),
+    ...limitTable(snapshot, columns),
     '',
     'targets',
-    ...targetTable(snapshot),
+    ...targetTable(snapshot, columns),
     '',
     'reloads',
-    ...reloadTable(snapshot),
+    ...reloadTable(snapshot, columns),
   ];
   return `${lines.join('\n')}\n`;
 }
 
-function routeTable(snapshot: Snapshot): string[] {
+function routeTable(snapshot: Snapshot, columns?: number): string[] {
   const routes = [...snapshot.routes].sort(
     (a, b) => b.requestsPerSecond - a.requestsPerSecond || b.requests - a.requests,
   );
@@ -121,20 +138,30 @@ function routeTable(snapshot: Snapshot): string[] {
     latency(own.p95),
     latency(own.p99),
   ]);
-  return table(['ROUTE', 'MATCH', '>REQ/S', '>REQUESTS', '>4XX', '>5XX', '>P50', '>P95', '>P99'], rows, 'routes');
+  return table(
+    ['ROUTE', 'MATCH', '>REQ/S', '>REQUESTS', '>4XX', '>5XX', '>P50', '>P95', '>P99'],
+    rows,
+    'routes',
+    columns,
+  );
 }
 
-function limitTable(snapshot: Snapshot): string[] {
+function limitTable(snapshot: Snapshot, columns?: number): string[] {
   const rows = snapshot.limits.flatMap((limit) =>
     limit.keys.map((key) => {
       const next = key.nextFreeMs > 0 ? `in ${span(key.nextFreeMs)}` : 'now';
       return [limit.policy, limit.limit, limit.by, key.key, `${key.used}/${key.capacity}`, next, count(key.refused)];
     }),
   );
-  return table(['POLICY', 'LIMIT', 'BY', 'KEY', '>USED/LIMIT', '>NEXT ALLOWED', '>REFUSED'], rows, 'keys counted');
+  return table(
+    ['POLICY', 'LIMIT', 'BY', 'KEY', '>USED/LIMIT', '>NEXT ALLOWED', '>REFUSED'],
+    rows,
+    'keys counted',
+    columns,
+  );
 }
 
-function targetTable(snapshot: Snapshot): string[] {
+function targetTable(snapshot: Snapshot, columns?: number): string[] {
   const rows = snapshot.targets.map((target) => [
     target.service,
     target.url,
@@ -150,6 +177,7 @@ function targetTable(snapshot: Snapshot): string[] {
     ['SERVICE', 'TARGET', 'HEALTH', 'PROCESS', '>REQUESTS', '>FAILED', '>P95', 'FAILING SINCE', 'LAST FAILURE'],
     rows,
     'targets',
+    columns,
   );
 }
 
@@ -158,7 +186,7 @@ function healthText({ health, ejectedForMs, failingSince }: TargetSnapshot): str
   return failingSince === null ? health : 'failing';
 }
 
-function reloadTable(snapshot: Snapshot): string[] {
+function reloadTable(snapshot: Snapshot, columns?: number): string[] {
   const rows = snapshot.reloads
     .slice(0, 5)
     .map((reload) => [
@@ -169,5 +197,10 @@ function reloadTable(snapshot: Snapshot): string[] {
       reloadText(reload) || '-',
       String(reload.errors),
     ]);
-  return table(['TIME', 'RESULT', '>GENERATION', '>DURATION', 'CHANGES', '>ERRORS'], rows, 'reloads since the start');
+  return table(
+    ['TIME', 'RESULT', '>GENERATION', '>DURATION', 'CHANGES', '>ERRORS'],
+    rows,
+    'reloads since the start',
+    columns,
+  );
 }

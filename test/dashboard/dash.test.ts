@@ -153,6 +153,18 @@ test('neither form passes control characters to the terminal', () => {
   assert.equal(JSON.parse(json), { ...named, received: { at: 1_000, ageMs: 0, stale: false } });
 });
 
+test('the tables of one snapshot fit a terminal of 80 columns', () => {
+  const text = snapshotText(fresh(snapshot({}, { routes: 20 })), '/srv', 80);
+  const wide = snapshotText(fresh(snapshot({}, { routes: 20 })), '/srv');
+  const tables = (all: string): string[] => all.slice(all.indexOf('\nroutes\n')).split('\n');
+  assert.equal(
+    tables(text).filter((line) => line.length > 80),
+    [],
+  );
+  assert.ok(tables(wide).some((line) => line.length > 80));
+  assert.is(tables(text).length, tables(wide).length);
+});
+
 test('what a terminal can show follows from its locale and type', () => {
   const unicode = (env: NodeJS.ProcessEnv): boolean => terminalIsUnicode(env);
   assert.ok(unicode({ LANG: 'en_US.UTF-8' }));
