@@ -62,7 +62,7 @@ test('a malformed reference is an error with a suggestion', () => {
     const problem = referenceProblem(text, false);
     assert.ok(problem, text);
     assert.match(problem.message, /is not a valid reference: /, text);
-    const suggested = /Did you mean `(.*?)`\? A literal/.exec(problem.help)?.[1];
+    const suggested = /Did you mean `(.*?)`\?/.exec(problem.help)?.[1];
     if (text !== '${env:-x}') assert.is(suggested, meant, text);
     if (meant !== undefined) assert.is(referenceProblem(meant, false), undefined, meant);
   }

@@ -106,11 +106,16 @@ export class ServedGateway {
   }
 
   /** Stops it with SIGTERM, like a supervisor; returns its exit code. */
-  async stop(): Promise<number | null> {
+  stop(): Promise<number | null> {
+    this.child.kill('SIGTERM');
+    return this.ended();
+  }
+
+  /** Waits until it has ended, without a further signal: one would kill a process that is about to exit. */
+  async ended(): Promise<number | null> {
     const code = await new Promise<number | null>((resolve) => {
       if (this.child.exitCode !== null) resolve(this.child.exitCode);
       this.child.on('exit', resolve);
-      this.child.kill('SIGTERM');
     });
     rmSync(this.runtimeDir, { recursive: true, force: true });
     return code;
