@@ -199,7 +199,7 @@ test('a gateway that started with one worker keeps one, and logs it', async () =
   spec.write(specOf(origin.url, { workers: 2 }));
   const reload = await gateway.reload();
   assert.is(reload?.outcome, 'live');
-  assert.match(reload?.diagnostics ?? '', /several take effect at the next start/);
+  assert.match(reload?.diagnostics ?? '', /restart it to use several/);
   assert.is(gateway.snapshot().gateway.workers, 1);
   assert.is((await call(`${url}/hello`)).body, 'hello');
 });
