@@ -1,4 +1,4 @@
-/** compile, inspect, routes: what they print, and how they end. */
+/** compile, inspect, routes: output and exit codes. */
 import { generateKeyPairSync } from 'node:crypto';
 import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -61,7 +61,7 @@ const keyPair = () =>
     publicKeyEncoding: { type: 'spki', format: 'pem' },
   });
 
-test('compile writes a bundle, the same bytes each time, and describes it', () =>
+test('compile writes a reproducible bundle and prints a summary', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     const first = await gw(['compile', '-o', 'a.bundle'], { cwd });
     assert.is(first.code, 0, first.err);
@@ -72,7 +72,7 @@ test('compile writes a bundle, the same bytes each time, and describes it', () =
     assert.match(readFileSync(join(cwd, 'a.bundle')).toString('latin1'), '{"$ref":"${env:CLOUD_URL}"}');
   }));
 
-test('compile --stats describes stages and passes; --json', () =>
+test('compile --stats lists stages and passes, as text and as JSON', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     const { out } = await gw(['compile', '-o', 'a.bundle', '--stats'], { cwd });
     assert.match((await gw(['compile', '-o', 'a.bundle', '--stats', '--quiet'], { cwd })).out, 'pass ');
@@ -91,7 +91,7 @@ test('compile --stats describes stages and passes; --json', () =>
     assert.is(json.sha256.length, 64);
   }));
 
-test('compile -o - writes the bundle to standard output, and talks to standard error', () =>
+test('compile -o - writes the bundle to standard output and messages to standard error', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     const { code, out, err } = await gw(['compile', '-o', '-'], { cwd });
     assert.is(code, 0);
@@ -100,7 +100,7 @@ test('compile -o - writes the bundle to standard output, and talks to standard e
     assert.is((await gw(['compile', '-o', '-', '--json'], { cwd })).code, 2);
   }));
 
-test('compile refuses a spec with errors, prints them, and writes nothing', () =>
+test('compile of a spec with errors prints them and writes nothing', () =>
   inFolder({ 'gateway.toml': BROKEN }, async (cwd) => {
     const { code, out, err } = await gw(['compile', '-o', 'a.bundle'], { cwd });
     assert.is(code, 1);
@@ -111,7 +111,7 @@ test('compile refuses a spec with errors, prints them, and writes nothing', () =
     assert.not.ok(existsSync(join(cwd, 'a.bundle')));
   }));
 
-test('compile --sign, inspect --verify', () => {
+test('inspect --verify checks the signature of compile --sign', () => {
   const mine = keyPair();
   const other = keyPair();
   const files = {
@@ -134,7 +134,7 @@ test('compile --sign, inspect --verify', () => {
   });
 });
 
-test('invalid keys, missing files, folders that cannot be written to', () =>
+test('invalid keys, missing files and unwritable folders are errors', () =>
   inFolder({ 'gateway.toml': SPEC, 'no.pem': 'no key' }, async (cwd) => {
     const ends = async (...args: string[]) => {
       const { code, err } = await gw(args, { cwd });
@@ -159,10 +159,10 @@ test('invalid keys, missing files, folders that cannot be written to', () =>
     assert.match(await ends('compile', 'missing.toml', '-o', 'a.bundle'), /^1 error\[/);
   }));
 
-test('a path through a file, or a circle of links, is a sentence and no bug report', () =>
+test('a path through a file or a symbolic link loop is an error, not a bug report', () =>
   inFolder({ file: '', 'gateway.toml': SPEC }, async (cwd) => {
     symlinkSync('circle', join(cwd, 'circle'));
-    for (const [args, said] of [
+    for (const [args, message] of [
       [['routes', 'file/x'], 'a part of the path is not a folder'],
       [['validate', 'file/x.toml'], 'a part of the path is not a folder'],
       [['routes', 'circle'], 'its symbolic links form a loop'],
@@ -171,11 +171,11 @@ test('a path through a file, or a circle of links, is a sentence and no bug repo
     ] as const) {
       const { code, err, out } = await gw([...args], { cwd });
       assert.is(code, 1, args.join(' '));
-      assert.match(err + out, said);
+      assert.match(err + out, message);
     }
   }));
 
-test('inspect shows the program, the trie in numbers, and no secret', () =>
+test('inspect shows the program and trie statistics without secrets', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     await gw(['compile', '-o', 'a.bundle'], { cwd, env: { CLOUD_URL: 'http://secret.example' } });
     const { code, out } = await gw(['inspect', 'a.bundle'], { cwd, env: { CLOUD_URL: 'http://secret.example' } });
@@ -196,7 +196,7 @@ test('inspect shows the program, the trie in numbers, and no secret', () =>
     assert.is(shown.program.routes.length, 4);
   }));
 
-test('inspect of a damaged bundle', () =>
+test('inspect rejects a damaged bundle', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     await gw(['compile', '-o', 'a.bundle'], { cwd });
     const bytes = readFileSync(join(cwd, 'a.bundle'));
@@ -207,7 +207,7 @@ test('inspect of a damaged bundle', () =>
     assert.match(err, 'The bundle is damaged');
   }));
 
-test('routes: in match order, with policies and targets', () =>
+test('routes lists routes in match order with policies and targets', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     const { code, out } = await gw(['routes'], { cwd });
     assert.is(code, 0);
@@ -224,7 +224,7 @@ test('routes: in match order, with policies and targets', () =>
     );
   }));
 
-test('routes --json, from a bundle as from its spec', () =>
+test('routes --json prints the same for a bundle and its spec', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     const fromSpec = JSON.parse((await gw(['routes', '--json'], { cwd })).out) as RouteList;
     assert.is(fromSpec.version, 1);
@@ -283,8 +283,8 @@ without = ["keys"]
       const { out } = await gw(['routes'], { cwd });
       assert.match(out, 'a.example,b.example/stats on internal');
       assert.match(out, '- (without keys)');
-      const told = await gw(['explain', 'GET', 'http://b.example/stats'], { cwd });
-      assert.match(told.out, 'it is served on `internal`, not on `main`');
+      const explained = await gw(['explain', 'GET', 'http://b.example/stats'], { cwd });
+      assert.match(explained.out, 'it is served on `internal`, not on `main`');
       assert.match(
         (await gw(['explain', 'GET', 'http://b.example/stats', '--listener', 'internal'], { cwd })).out,
         'route stats answers 204',
@@ -293,7 +293,7 @@ without = ["keys"]
     },
   ));
 
-test('routes --filter: by name, match, service or policy; several narrow', () =>
+test('routes --filter matches name, match, service or policy; several filters must all match', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     const names = async (...filters: string[]): Promise<string[]> => {
       const flags = filters.flatMap((filter) => ['--filter', filter]);
@@ -308,7 +308,7 @@ test('routes --filter: by name, match, service or policy; several narrow', () =>
     assert.match((await gw(['routes', '-f', 'order'], { cwd })).err, '1 of 4 routes');
   }));
 
-test('a spec is found in the folder given, or above; without one the command fails', () =>
+test('the spec is found in the given folder or its parents; without one the command fails', () =>
   inFolder({ 'gateway.toml': SPEC, 'sub/deeper/x': '' }, async (cwd) => {
     assert.is((await gw(['routes'], { cwd: join(cwd, 'sub', 'deeper') })).code, 0);
     assert.is((await gw(['routes', cwd])).code, 0);
@@ -317,7 +317,7 @@ test('a spec is found in the folder given, or above; without one the command fai
     assert.match(none.err, '`gw init`');
   }));
 
-test('overlays are laid over', () =>
+test('overlays are merged into the spec', () =>
   inFolder(
     { 'gateway.toml': SPEC, 'prod.toml': '[service.orders]\ntargets = ["http://10.0.0.1:80"]\n' },
     async (cwd) => {
@@ -327,7 +327,7 @@ test('overlays are laid over', () =>
     },
   ));
 
-test('routes --json of a spec with errors: its diagnostics, exit code 1', () =>
+test('routes --json of a spec with errors prints its diagnostics and exits with 1', () =>
   inFolder({ 'gateway.toml': BROKEN }, async (cwd) => {
     const { code, out, err } = await gw(['routes', '--json'], { cwd });
     assert.is(code, 1);

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import { GW } from '../support/gw-process.js';
 import { gw, inFolder, listedCommands } from './kit.js';
 
-/** The completions that bash offers for the last of `words`. */
+/** Bash completions of the last of `words`. */
 async function offered(words: readonly string[], cwd?: string): Promise<string[]> {
   const { out: script } = await gw(['completion', 'bash']);
   const list = words.map((word) => `'${word}'`).join(' ');
@@ -22,26 +22,26 @@ async function offered(words: readonly string[], cwd?: string): Promise<string[]
     .sort();
 }
 
-test('bash: commands', async () => {
+test('bash completes commands', async () => {
   assert.equal(await offered(['']), [...(await listedCommands()), 'help'].sort());
   assert.equal(await offered(['comp']), ['compile', 'completion'], 'complete is hidden');
   assert.equal(await offered(['help', 'rou']), ['routes']);
 });
 
-test('bash: options of a command, and of gw', async () => {
+test('bash completes options of a command and of gw', async () => {
   assert.ok((await offered(['routes', '--'])).includes('--filter'));
   assert.ok(!(await offered(['routes', '--'])).includes('--template'));
   assert.ok((await offered(['--'])).includes('--version'));
 });
 
-test('bash: values of options and arguments', async () => {
+test('bash completes values of options and arguments', async () => {
   assert.equal(await offered(['init', '--template', 'm']), ['minimal', 'mock']);
   assert.equal(await offered(['init', '-t', 'serv']), ['services']);
   assert.equal(await offered(['completion', '']), ['bash', 'fish', 'zsh']);
   assert.equal(await offered(['explain', 'P']), ['PATCH', 'POST', 'PUT']);
 });
 
-test('bash: spec files and folders for a spec, folders for a folder', async () => {
+test('bash completes spec files and folders for a spec, only folders for a folder', async () => {
   await inFolder({ 'gateway.toml': '', 'notes.txt': '', 'sub/other.toml': '', 'a.bundle': '' }, async (folder) => {
     assert.equal(await offered(['routes', ''], folder), ['a.bundle', 'gateway.toml', 'sub']);
     assert.equal(await offered(['routes', 'sub/'], folder), ['sub/other.toml']);
@@ -49,7 +49,7 @@ test('bash: spec files and folders for a spec, folders for a folder', async () =
   });
 });
 
-test('bash: a value after an equals sign, and the word after a value', async () => {
+test('bash completes a value after an equals sign and the word after a value', async () => {
   assert.equal(await offered(['init', '--template', '=', 'm']), ['minimal', 'mock']);
   assert.equal(await offered(['init', '--template', '=']), ['minimal', 'mock', 'openapi', 'services']);
   assert.equal(await offered(['explain', '-H', 'a: b', 'P']), ['PATCH', 'POST', 'PUT']);
@@ -59,7 +59,7 @@ test('bash: a value after an equals sign, and the word after a value', async () 
   });
 });
 
-test('bash: a name with spaces is one name', async () => {
+test('bash completes a name with spaces as one word', async () => {
   await inFolder({ 'my spec.toml': '', 'my key.pem': '' }, async (folder) => {
     assert.equal(await offered(['routes', 'my'], folder), ['my spec.toml']);
     assert.equal(await offered(['serve', '--verify', 'my'], folder), ['my key.pem', 'my spec.toml']);
@@ -81,7 +81,7 @@ test('bash, zsh and fish scripts parse where the shell is installed', async () =
   }
 });
 
-test('zsh and fish scripts hold every command and the description of its options', async () => {
+test('zsh and fish scripts contain every command and its option descriptions', async () => {
   const zsh = (await gw(['completion', 'zsh'])).out;
   const fish = (await gw(['completion', 'fish'])).out;
   assert.match(zsh, /^#compdef gw\n/);
@@ -112,7 +112,7 @@ match = "GET /healthz"
 reply = { body = "ok" }
 `;
 
-test('bash: names of routes and listeners, paths, and codes', async () => {
+test('bash completes route names, listener names, paths and codes', async () => {
   await inFolder({ 'gateway.toml': SPEC, 'sub/x': '' }, async (folder) => {
     assert.equal(await offered(['routes', '--filter', 'get'], folder), ['get-order']);
     assert.equal(await offered(['explain', 'GET', '/', '--listener', 'm'], folder), ['main']);
@@ -121,14 +121,14 @@ test('bash: names of routes and listeners, paths, and codes', async () => {
   });
 });
 
-test('bash: a name in the spec is not run as a command', async () => {
+test('bash does not execute a name from the spec', async () => {
   await inFolder({ 'gateway.toml': SPEC }, async (folder) => {
     assert.match((await offered(['routes', '-f', ''], folder)).join('\n'), 'touch');
     assert.not.ok(existsSync(`${folder}/run`));
   });
 });
 
-test('gw complete reads a bundle or a spec that is named, and names of a spec with errors', async () => {
+test('gw complete reads the given bundle or spec, even a spec with errors', async () => {
   const files = { 'other.toml': `${SPEC}[[route]]\nmatch = "GET /x"\nto = "nothing"\n`, 'gateway.toml': SPEC };
   await inFolder(files, async (cwd) => {
     await gw(['compile'], { cwd });
@@ -139,7 +139,7 @@ test('gw complete reads a bundle or a spec that is named, and names of a spec wi
   });
 });
 
-test('gw complete prints nothing when there is nothing to read', async () => {
+test('gw complete prints nothing without a spec', async () => {
   await inFolder({ 'bad.bundle': 'GWB1 is not all', 'bad.toml': '= =' }, async (cwd) => {
     for (const words of [[], ['bad.bundle'], ['bad.toml']]) {
       assert.equal(await gw(['complete', 'urls', '--', ...words], { cwd }), { code: 0, out: '', err: '' });
@@ -147,7 +147,7 @@ test('gw complete prints nothing when there is nothing to read', async () => {
   });
 });
 
-test('the subcommands do not offer --version, which is gw itself', async () => {
+test('subcommands do not offer --version', async () => {
   assert.ok(!(await offered(['routes', '--'])).includes('--version'));
   assert.ok((await offered(['routes', '--'])).includes('--no-color'));
 });

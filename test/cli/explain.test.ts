@@ -37,13 +37,13 @@ const explain = (...args: string[]): Promise<Ran> =>
 
 const byKey = (a: { key: string }, b: { key: string }): number => (a.key < b.key ? -1 : 1);
 
-const told = async (...args: string[]): Promise<Explanation> => {
+const explanationOf = async (...args: string[]): Promise<Explanation> => {
   const { code, out, err } = await explain(...args, '--json');
   assert.is(code, 0, err);
   return JSON.parse(out) as Explanation;
 };
 
-test('the route, why, the near miss, parameters, each policy with its values, the target', async () => {
+test('explain prints the route, the reason, the near miss, parameters, policies with values, and the target', async () => {
   const { code, out } = await explain('GET', '/orders/7?x=1', '-H', 'X-Api-Key: acme-demo-key');
   assert.is(code, 0);
   assert.match(out, /^GET \/orders\/7\?x=1\nroute get-order sends it to orders/);
@@ -68,14 +68,14 @@ test('the route, why, the near miss, parameters, each policy with its values, th
   assert.not.match(out, 'acme-demo-key');
 });
 
-test('a policy that answers: the others were never reached, and the reply is shown', async () => {
+test('explain shows the reply of a policy that ends the chain, and which policies were not reached', async () => {
   const { out } = await explain('get', '/orders/7');
   assert.match(out, 'route get-order answers 401 auth/missing');
   assert.match(out, /tenant \(headers, transform\): never reached/);
   assert.match(out, /reply 401\n {2}content-type: application\/problem\+json/);
 });
 
-test('no route, a wrong method, a host, a reply, a path that is normalised', async () => {
+test('explain covers no route, wrong method, host, reply and path normalisation', async () => {
   assert.match((await explain('GET', '/nothing')).out, 'gw refuses it: 404 route/none\n\nno route: ');
   assert.match((await explain('PUT', '/orders/7')).out, '405');
   const health = (await explain('GET', 'http://ops.example.com/healthz')).out;
@@ -85,8 +85,8 @@ test('no route, a wrong method, a host, a reply, a path that is normalised', asy
   assert.match((await explain('GET', '/x/../orders//7')).out, 'normalised: /orders/7');
 });
 
-test('--json is the explanation, with a version', async () => {
-  const explanation = await told('GET', '/orders/7', '-H', 'x-api-key: acme-demo-key', '--client', '10.1.2.3');
+test('--json prints the explanation with a version', async () => {
+  const explanation = await explanationOf('GET', '/orders/7', '-H', 'x-api-key: acme-demo-key', '--client', '10.1.2.3');
   assert.is(explanation.version, 1);
   assert.is(explanation.outcome, 'target');
   assert.is(explanation.route?.name, 'get-order');
@@ -96,20 +96,20 @@ test('--json is the explanation, with a version', async () => {
   assert.ok(explanation.service?.head?.includes('x-forwarded-for: 10.1.2.3'));
 });
 
-test('a bundle explains as its spec does', () =>
+test('explain prints the same for a bundle and its spec', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     await gw(['compile', '-o', 'a.bundle'], { cwd });
     const from = async (file: string): Promise<unknown> => {
       const { out } = await gw(['explain', 'GET', '/orders/7', file, '--json'], { cwd });
       const { policies, ...rest } = JSON.parse(out) as Explanation;
-      // A bundle keeps no order of keys.
+      // A bundle does not keep the order of keys.
       const sorted = policies.map((policy) => ({ ...policy, values: [...policy.values].sort(byKey) }));
       return { ...rest, policies: sorted };
     };
     assert.equal(await from('a.bundle'), await from('gateway.toml'));
   }));
 
-test('wrong usage: an invalid URL, header field or address', async () => {
+test('an invalid URL, header field or address is wrong usage', async () => {
   for (const [args, message] of [
     [['GET', 'orders/7'], 'it must begin with / or http://'],
     [['GET', '/', '-H', 'nothing'], 'write `name: value`'],

@@ -1,4 +1,4 @@
-/** One exit code for each kind of fault in every command, and what a failure prints: text, JSON, with --quiet. */
+/** Each kind of fault has one exit code in every command; failures print text or JSON, also with --quiet. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -32,14 +32,14 @@ interface FailureJson {
   };
 }
 
-/** `gw serve` ends its whole process, so it gets one of its own. */
+/** `gw serve` ends its process, so it runs in a separate one. */
 async function gw(argv: readonly string[], options: GwOptions = {}): Promise<Ran> {
   if (argv[0] !== 'serve') return runHere(argv, options);
   const { code, out, err } = await runGw(argv, { cwd: options.cwd ?? '/' });
   return { code: code ?? -1, out, err };
 }
 
-/** Command lines that fail, by their exit code. */
+/** Failing command lines by exit code. */
 const FAILURES: Readonly<Record<number, readonly (readonly string[])[]>> = {
   1: [
     ['validate', 'missing.toml'],
@@ -121,7 +121,7 @@ for (const [code, lines] of Object.entries(FAILURES)) {
       inFolder(FILES, async (cwd) => {
         mkdirSync(join(cwd, 'folder'));
         const flags = argv.includes('--json') ? [] : ['--json'];
-        // Where an option lacks its value, --json must not become it.
+        // If an option lacks its value, --json must not become that value.
         const { code: ended, out, err } = await gw([argv[0]!, ...flags, ...argv.slice(1)], { cwd });
         assert.is(ended, Number(code), err);
         assert.is(err, '');
@@ -135,7 +135,7 @@ for (const [code, lines] of Object.entries(FAILURES)) {
   }
 }
 
-test('--json of a spec with errors: its diagnostics, with paths from the working directory', () =>
+test('--json of a spec with errors prints diagnostics with paths relative to the working directory', () =>
   inFolder({ 'deep/gateway.toml': 'spec = 2\n' }, async (cwd) => {
     const { error } = JSON.parse((await gw(['routes', 'deep', '--json'], { cwd })).out) as FailureJson;
     assert.is(error.kind, 'failed');
@@ -143,7 +143,7 @@ test('--json of a spec with errors: its diagnostics, with paths from the working
     assert.is(error.diagnostics?.[0]?.span.file, 'deep/gateway.toml');
   }));
 
-test('- reads a spec from standard input; what it includes is relative to the working directory', () =>
+test('- reads a spec from standard input; its includes are relative to the working directory', () =>
   inFolder(
     { 'parts/routes.toml': '[[route]]\nname = "part"\nmatch = "GET /part"\nreply.status = 204\n' },
     async (cwd) => {
@@ -155,7 +155,7 @@ test('- reads a spec from standard input; what it includes is relative to the wo
     },
   ));
 
-test('diagnostics name standard input <stdin>', () =>
+test('diagnostics call standard input <stdin>', () =>
   inFolder({}, async (cwd) => {
     const { code, out } = await gw(['validate', '-'], { cwd, stdin: `${GOOD}nonsense = 1\n` });
     assert.is(code, 1);
@@ -166,7 +166,7 @@ test('diagnostics name standard input <stdin>', () =>
     assert.is(empty.code, 1);
   }));
 
-test('a bundle comes through standard input too', () =>
+test('- reads a bundle from standard input', () =>
   inFolder({ 'gateway.toml': GOOD }, async (cwd) => {
     assert.is((await gw(['compile'], { cwd })).code, 0);
     const stdin = readFileSync(join(cwd, 'gateway.bundle'));
@@ -177,7 +177,7 @@ test('a bundle comes through standard input too', () =>
     assert.match(err, 'gw: <stdin>: ');
   }));
 
-test('--quiet: results and errors only', () =>
+test('--quiet prints only results and errors', () =>
   inFolder(FILES, async (cwd) => {
     const silent = { code: 0, out: '', err: '' };
     assert.equal(await gw(['validate', '-q'], { cwd }), silent);
@@ -212,7 +212,7 @@ test('compile replaces a file that is not a bundle only with --force', () =>
     assert.is((await gw(['inspect', 'gateway.bundle'], { cwd })).code, 0);
   }));
 
-test('validate --explain prints the page about a code', async () => {
+test('validate --explain prints the page of a code', async () => {
   const { code, out } = await gw(['validate', '--explain', 'route/shadowed']);
   assert.is(code, 0);
   assert.match(out, /^route\/shadowed\n\nWarning\. A route never matches/);
@@ -228,7 +228,7 @@ test('validate --explain prints the page about a code', async () => {
   assert.is(page, readFileSync('docs/diagnostics/route/shadowed.md', 'utf8'));
 });
 
-test('validate --explain: codes of the machine, and codes that do not exist', async () => {
+test('validate --explain handles codes of the control plane and unknown codes', async () => {
   const bind = await gw(['validate', '--explain', 'listener/bind']);
   assert.is(bind.code, 0);
   assert.match(bind.out, /docs\/running\.md\n$/);
@@ -237,14 +237,14 @@ test('validate --explain: codes of the machine, and codes that do not exist', as
   assert.match(wrong.err, 'There is no code `route/shadow`. Did you mean `route/shadowed`?');
 });
 
-test('on a terminal, a hint names the page of a code; in a pipe it does not', () =>
+test('a hint names the page of a code on a terminal, not in a pipe', () =>
   inFolder(FILES, async (cwd) => {
     const hint = 'For details: gw validate --explain spec/version';
     assert.match((await gw(['validate', 'bad.toml'], { cwd, tty: true })).err, hint);
     assert.is((await gw(['validate', 'bad.toml'], { cwd })).err, '');
   }));
 
-test('gw version: gw, Node and the bundle format', async () => {
+test('gw version prints gw, Node and bundle format versions', async () => {
   const { out } = await gw(['version']);
   assert.match(out, /^gw \d+\.\d+\.\d+\nNode \d+\.\d+\.\d+\nbundle format \d+\n$/);
   const json = JSON.parse((await gw(['version', '--json'])).out) as Record<string, unknown>;
@@ -252,7 +252,7 @@ test('gw version: gw, Node and the bundle format', async () => {
   assert.is(json['node'], process.versions.node);
 });
 
-test('routes wraps its table at the width of the terminal, and not in a pipe', async () => {
+test('routes wraps its table at the terminal width, not in a pipe', async () => {
   const targets = Array.from({ length: 6 }, (_, index) => `"http://127.0.0.1:40${index}0"`).join(', ');
   const spec = `${GOOD}[service.a]\ntargets = [${targets}]\n[[route]]\nname = "${'long-'.repeat(12)}name"\nmatch = "GET /a/{x}"\nto = "a"\n`;
   await inFolder({ 'gateway.toml': spec }, async (cwd) => {
@@ -270,7 +270,7 @@ test('routes wraps its table at the width of the terminal, and not in a pipe', a
   });
 });
 
-test('a spec that lies elsewhere: its diagnostics name it from the working directory', () =>
+test('diagnostics name a spec in another folder relative to the working directory', () =>
   inFolder({ 'a/gateway.toml': 'spec = 2\n', 'b/x': '' }, async (cwd) => {
     for (const command of ['compile', 'routes', 'serve']) {
       const { code, err } = await gw([command, '../a'], { cwd: join(cwd, 'b') });

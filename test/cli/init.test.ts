@@ -18,7 +18,7 @@ const MORE: Readonly<Record<string, string[]>> = { services: ['demo'], openapi: 
 const read = (folder: string, path: string): string => readFileSync(join(folder, path), 'utf8');
 
 for (const template of TEMPLATES) {
-  test(`--template ${template} validates with no diagnostic at all`, () =>
+  test(`--template ${template} writes a spec without diagnostics`, () =>
     inFolder({}, async (cwd) => {
       const { code, out, err } = await gw(['init', 'shop', '--template', template], { cwd });
       assert.is(code, 0, err);
@@ -34,7 +34,7 @@ for (const template of TEMPLATES) {
     }));
 }
 
-test('without a template it is minimal, into this folder', () =>
+test('init without a template writes the minimal one into the current folder', () =>
   inFolder({}, async (cwd) => {
     const { code, out } = await gw(['init'], { cwd });
     assert.is(code, 0);
@@ -42,7 +42,7 @@ test('without a template it is minimal, into this folder', () =>
     assert.not.match(out, '\n  cd ');
   }));
 
-test('--port is where the gateway listens, and no target has it', () =>
+test('--port sets the listener port, which no target uses', () =>
   inFolder({}, async (cwd) => {
     for (const template of TEMPLATES) {
       const { code, out } = await gw(['init', template, '-t', template, '--port', '3000'], { cwd });
@@ -54,7 +54,7 @@ test('--port is where the gateway listens, and no target has it', () =>
     }
   }));
 
-test('--port refuses what is not a port, and the port of a service of the document', () =>
+test('--port rejects an invalid port and the port of an imported service', () =>
   inFolder({ 'api.yaml': read('templates/openapi', 'openapi.yaml') }, async (cwd) => {
     for (const port of ['0', '65536', '80a', '-1', '']) {
       const { code, err } = await gw(['init', `--port=${port}`], { cwd });
@@ -67,7 +67,7 @@ test('--port refuses what is not a port, and the port of a service of the docume
     assert.is((await gw(['init', '--from', 'api.yaml', '--port', '3001'], { cwd })).code, 0);
   }));
 
-test('a port that is in use is pointed out', () =>
+test('init warns about a port in use', () =>
   inFolder({}, async (cwd) => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -84,7 +84,7 @@ test('--no-ci writes no workflow', () =>
     assert.not.ok(existsSync(join(cwd, '.github')));
   }));
 
-test('below the root of a repository the workflow names its folder, and a note says where GitHub reads it', () =>
+test('in a subfolder of a repository, the workflow names the folder and a note says where GitHub reads it', () =>
   inFolder({ '.git/HEAD': '' }, async (cwd) => {
     const { out } = await gw(['init', 'edge/shop'], { cwd });
     const workflow = read(join(cwd, 'edge/shop'), '.github/workflows/gateway.yml');
@@ -95,7 +95,7 @@ test('below the root of a repository the workflow names its folder, and a note s
     assert.not.match(read(cwd, '.github/workflows/gateway.yml'), 'working-directory');
   }));
 
-test('services: the spec holds the hash of a new key, which is shown once', () =>
+test('template services: the spec contains the hash of a new key, which is printed once', () =>
   inFolder({}, async (cwd) => {
     const keys = new Set<string>();
     for (const name of ['a', 'b']) {
@@ -110,7 +110,7 @@ test('services: the spec holds the hash of a new key, which is shown once', () =
     assert.is(keys.size, 2);
   }));
 
-test('files in the way are listed, and nothing is written', () =>
+test('existing files are listed, and nothing is written', () =>
   inFolder({ 'gateway.toml': 'mine', 'gateway.test.mjs': 'mine' }, async (cwd) => {
     const { code, err } = await gw(['init'], { cwd });
     assert.is(code, 1);
@@ -119,13 +119,13 @@ test('files in the way are listed, and nothing is written', () =>
     assert.is(read(cwd, 'gateway.toml'), 'mine');
   }));
 
-test('a link that leads nowhere is in the way too', () =>
+test('a dangling symbolic link counts as an existing file', () =>
   inFolder({}, async (cwd) => {
     symlinkSync('nowhere', join(cwd, 'gateway.toml'));
     assert.is((await gw(['init'], { cwd })).code, 1);
   }));
 
-test('--force overwrites', () =>
+test('--force overwrites existing files', () =>
   inFolder({ 'gateway.toml': 'mine' }, async (cwd) => {
     const { code, out } = await gw(['init', '--force'], { cwd });
     assert.is(code, 0);
@@ -133,7 +133,7 @@ test('--force overwrites', () =>
     assert.match(read(cwd, 'gateway.toml'), 'spec = 1');
   }));
 
-test('an existing .gitignore gets what it lacks, once', () =>
+test('missing lines are added once to an existing .gitignore', () =>
   inFolder({ '.gitignore': 'dist/\n.env' }, async (cwd) => {
     const first = await gw(['init'], { cwd });
     assert.match(first.out, 'extended  .gitignore');
@@ -143,7 +143,7 @@ test('an existing .gitignore gets what it lacks, once', () =>
     assert.is(read(cwd, '.gitignore'), 'dist/\n.env\n*.bundle\n*.pem\n.env.*\n');
   }));
 
-test('--from makes services, routes and parameters of a document, and tells what it could not keep', () => {
+test('--from imports services, routes and parameters, and lists what it could not keep', () => {
   const document = {
     openapi: '3.0.0',
     info: { title: 'Files', version: '2' },
@@ -165,7 +165,7 @@ test('--from makes services, routes and parameters of a document, and tells what
   });
 });
 
-test('many notes are shortened', () => {
+test('a long list of notes is shortened', () => {
   const paths = Object.fromEntries(Array.from({ length: 30 }, (_, index) => [`/f${index}/{x}.json`, { get: {} }]));
   const document = { openapi: '3.1.0', info: { title: '?' }, paths };
   return inFolder({ 'api.json': JSON.stringify(document) }, async (cwd) => {
@@ -178,7 +178,7 @@ test('many notes are shortened', () => {
   });
 });
 
-test('what a document says reaches the terminal without control characters, and the shell quoted', () => {
+test('text from a document is printed without control characters and quoted for the shell', () => {
   const document = {
     openapi: '3.0.0',
     info: { title: 'x' },
@@ -200,7 +200,7 @@ test('what a document says reaches the terminal without control characters, and 
   });
 });
 
-test('--from with another template, a document that is missing, an unknown template', () =>
+test('--from with another template, a missing document, and an unknown template are errors', () =>
   inFolder({ 'a.json': '{}' }, async (cwd) => {
     assert.is((await gw(['init', '--from', 'a.json', '--template', 'mock'], { cwd })).code, 2);
     const missing = await gw(['init', '--from', 'b.json'], { cwd });
@@ -210,7 +210,7 @@ test('--from with another template, a document that is missing, an unknown templ
     assert.equal(readdirSync(cwd), ['a.json']);
   }));
 
-test('a document that is none is refused, and nothing is written', () =>
+test('an invalid document is rejected, and nothing is written', () =>
   inFolder({ 'a.json': '{"swagger": "2.0"}' }, async (cwd) => {
     const { code, err } = await gw(['init', '--from', 'a.json'], { cwd });
     assert.is(code, 1);
@@ -218,14 +218,14 @@ test('a document that is none is refused, and nothing is written', () =>
     assert.equal(readdirSync(cwd), ['a.json']);
   }));
 
-test('a folder that is a file: a sentence, no stack', () =>
+test('a file in place of the folder is an error without a stack trace', () =>
   inFolder({ file: '' }, async (cwd) => {
     const { code, err } = await gw(['init', 'file/below'], { cwd });
     assert.is(code, 1);
     assert.match(err, /^gw: Cannot write to .*: a part of the path is not a folder\.$/m);
   }));
 
-test('when one file cannot be written none is', () =>
+test('if one file cannot be written, none is', () =>
   inFolder({}, async (cwd) => {
     mkdirSync(join(cwd, 'sub'));
     writeFileSync(join(cwd, 'sub', 'blocked'), 'a file where a folder must be');

@@ -1,4 +1,4 @@
-/** Runs commands in this process, against streams and a folder of their own. */
+/** Runs commands in this process, with separate streams and a temporary folder. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -14,7 +14,7 @@ export class Sink extends Writable {
   ) {
     super();
   }
-  // What a spinner asks of a terminal.
+  // What a spinner needs from a terminal.
   cursorTo(): boolean {
     return true;
   }
@@ -41,7 +41,7 @@ export interface GwOptions {
   readonly env?: NodeJS.ProcessEnv;
   readonly tty?: boolean;
   readonly color?: boolean;
-  /** What standard input holds. */
+  /** The content of standard input. */
   readonly stdin?: string | Uint8Array;
   /** The width of the terminal. */
   readonly columns?: number;
@@ -64,7 +64,7 @@ export async function gw(argv: readonly string[], options: GwOptions = {}): Prom
   return { code, out: stdout.text, err: stderr.text };
 }
 
-/** A folder with these files, removed when `use` is done. */
+/** Runs `use` with a folder of these files, then removes it. */
 export async function inFolder<T>(
   files: Readonly<Record<string, string>>,
   use: (folder: string) => Promise<T>,

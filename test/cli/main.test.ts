@@ -13,7 +13,7 @@ test('--version prints the version of package.json', async () => {
   for (const flag of ['-V', '-v']) assert.equal(await gw([flag]), { code: 0, out: `${version}\n`, err: '' });
 });
 
-test('--help lists every command by task', async () => {
+test('--help lists every command, grouped by task', async () => {
   const { code, out } = await gw(['--help']);
   assert.is(code, 0);
   const hidden = ['complete'];
@@ -25,7 +25,7 @@ test('--help lists every command by task', async () => {
   assert.not.match(out, 'Commands:');
 });
 
-test('no arguments: help on standard error, wrong usage', async () => {
+test('no arguments: help on standard error, exit code of wrong usage', async () => {
   const { code, out, err } = await gw([]);
   assert.is(code, 2);
   assert.is(out, '');
@@ -45,7 +45,7 @@ for (const name of commandNames()) {
   });
 }
 
-test('an unknown command: did you mean, wrong usage', async () => {
+test('an unknown command is wrong usage and gets a suggestion', async () => {
   const { code, err } = await gw(['validte']);
   assert.is(code, 2);
   assert.is(err, "gw: Unknown command 'validte'. Did you mean validate?\n`gw --help` shows the usage.\n");
@@ -54,19 +54,19 @@ test('an unknown command: did you mean, wrong usage', async () => {
   assert.match(help.err, 'There is no command `validte`.');
 });
 
-test('an unknown option: did you mean, wrong usage', async () => {
+test('an unknown option is wrong usage and gets a suggestion', async () => {
   const { code, err } = await gw(['routes', '--jsn']);
   assert.is(code, 2);
   assert.match(err, 'Did you mean --json?');
 });
 
-test('a value that is not among the choices is wrong usage', async () => {
+test('an invalid choice is wrong usage', async () => {
   const { code, err } = await gw(['completion', 'tcsh']);
   assert.is(code, 2);
   assert.match(err, 'Allowed choices are bash, zsh, fish');
 });
 
-test('colour: on a terminal, unless NO_COLOR, a dumb terminal or --no-color turns it off', () => {
+test('colour is on for a terminal, unless NO_COLOR, a dumb terminal or --no-color disables it', () => {
   const color = (tty: boolean, env: NodeJS.ProcessEnv, asked?: boolean): boolean =>
     new Io({ stdout: new Sink(tty), stderr: new Sink(tty), env, cwd: '/', color: asked }).color;
   assert.is(color(true, {}), true);
@@ -81,13 +81,13 @@ test('colour: on a terminal, unless NO_COLOR, a dumb terminal or --no-color turn
   assert.is(color(false, {}, true), true);
 });
 
-test('the width is that of the terminal; without a terminal there is none', () => {
+test('the width is the terminal width, undefined without a terminal', () => {
   const io = (tty: boolean): Io => new Io({ stdout: new Sink(tty), stderr: new Sink(tty), env: {}, cwd: '/' });
   assert.is(io(true).columns, 80);
   assert.is(io(false).columns, undefined);
 });
 
-test('a spinner shows on a terminal once work takes long, and not before', async () => {
+test('a spinner appears on a terminal only after a delay', async () => {
   const stderr = new Sink(true);
   const io = new Io({ stdout: new Sink(true), stderr, env: {}, cwd: '/' });
   assert.is(await io.spin('Quick', async () => 1), 1);
@@ -100,7 +100,7 @@ test('a spinner shows on a terminal once work takes long, and not before', async
   assert.match(stderr.text, 'Slow');
 });
 
-test('no spinner without a terminal, or in CI', async () => {
+test('a spinner does not appear without a terminal or in CI', async () => {
   for (const [tty, env] of [
     [false, {}],
     [true, { CI: 'true' }],
@@ -112,7 +112,7 @@ test('no spinner without a terminal, or in CI', async () => {
   }
 });
 
-test('a bug report names versions and the command, and leaves header values out', () => {
+test('a bug report contains versions and the command without header values', () => {
   const argv = ['explain', 'GET', '/a b', '-H', 'x-api-key: secret', '--header=cookie: secret', '-Hx: secret'];
   const report = bugReport(new TypeError('boom'), argv, '1.2.3');
   assert.match(report, 'This is a bug in gw');
@@ -124,11 +124,11 @@ test('a bug report names versions and the command, and leaves header values out'
   assert.not.match(report, process.cwd());
 });
 
-test('a bug report of a thrown value that is not an error', () => {
+test('a thrown value that is not an Error gives a bug report', () => {
   assert.match(bugReport('why', [], '1'), 'thrown: why');
 });
 
-test('a process without file descriptors gets the reason, not a bug report', () => {
+test('running out of file descriptors is an error, not a bug report', () => {
   for (const code of ['EMFILE', 'ENFILE']) {
     const text = bugReport(
       Object.assign(new Error(`${code}: too many open files, open 'x'`), { code }),

@@ -5,14 +5,14 @@ import { gw } from './kit.js';
 
 const STALE = 'is not what the declarations say: run `npm run reference`';
 
-test('gw schema prints a JSON Schema, and docs/gateway.schema.json is it', async () => {
+test('gw schema prints a JSON Schema equal to docs/gateway.schema.json', async () => {
   const { code, out } = await gw(['schema']);
   assert.is(code, 0);
   assert.is((JSON.parse(out) as { $schema: string }).$schema, 'https://json-schema.org/draft/2020-12/schema');
   assert.is(readFileSync('docs/gateway.schema.json', 'utf8'), out, `docs/gateway.schema.json ${STALE}`);
 });
 
-test('gw schema --reference prints the reference, and docs/reference.md is it', async () => {
+test('gw schema --reference prints a reference equal to docs/reference.md', async () => {
   const { code, out } = await gw(['schema', '--reference']);
   assert.is(code, 0);
   assert.is(readFileSync('docs/reference.md', 'utf8'), out, `docs/reference.md ${STALE}`);

@@ -14,7 +14,7 @@ to = "orders"
 `;
 const WARNS = `${GOOD}[plan.gold]\n`;
 
-test('exit codes: 0 fine, 0 warnings, 1 errors, 1 denied warnings, 2 wrong usage', async () => {
+test('exit codes: 0 valid, 0 warnings, 1 errors, 1 denied warnings, 2 wrong usage', async () => {
   await inFolder({ 'gateway.toml': GOOD, 'warns.toml': WARNS, 'bad.toml': 'spec = 2\n' }, async (cwd) => {
     const fine = await gw(['validate'], { cwd });
     assert.equal(fine, { code: 0, out: 'gateway.toml: 1 route, 1 service, no problems\n', err: '' });
@@ -28,7 +28,7 @@ test('exit codes: 0 fine, 0 warnings, 1 errors, 1 denied warnings, 2 wrong usage
   });
 });
 
-test('no spec here or above: the message suggests gw init', async () => {
+test('without a spec in the folder or its parents the message suggests gw init', async () => {
   await inFolder({}, async (cwd) => {
     const { code, err } = await gw(['validate'], { cwd });
     assert.is(code, 1);
@@ -36,7 +36,7 @@ test('no spec here or above: the message suggests gw init', async () => {
   });
 });
 
-test('--json is --format json; colour is for terminals', async () => {
+test('--json equals --format json; colour appears only on terminals', async () => {
   await inFolder({ 'gateway.toml': WARNS }, async (cwd) => {
     const { out } = await gw(['validate', '--json'], { cwd });
     assert.is(JSON.parse(out).version, 1);
@@ -46,7 +46,7 @@ test('--json is --format json; colour is for terminals', async () => {
   });
 });
 
-test('--fix reports on standard error what it changed', async () => {
+test('--fix reports its changes on standard error', async () => {
   await inFolder({ 'gateway.toml': GOOD.replace('targets', 'targtes') }, async (cwd) => {
     const { code, out, err } = await gw(['validate', '--fix'], { cwd });
     assert.equal([code, err], [0, 'Fixed 1 problem in gateway.toml.\n']);
@@ -54,7 +54,7 @@ test('--fix reports on standard error what it changed', async () => {
   });
 });
 
-test('folders and overlays', async () => {
+test('validate accepts folders and overlays', async () => {
   const files = { 'a/gateway.toml': GOOD, 'b/gateway.toml': GOOD, 'over.toml': '[plan.gold]\n' };
   await inFolder(files, async (cwd) => {
     const { out } = await gw(['validate', 'a', 'b', '--overlay', 'over.toml'], { cwd });

@@ -61,47 +61,47 @@ const env = { SECRET: 's3cret', SECOND: 'http://127.0.0.1:4004' };
 const ask = (method: string, url: string, headers: Record<string, string> = {}) =>
   explain(bundle, { method, url, headers }, { env });
 
-test('says which route, why, and what each policy did with which values from where', async () => {
-  const told = await ask('GET', '/orders/%37?full=1', { 'x-api-key': 'key' });
-  assert.is(told.version, 1);
-  assert.is(told.outcome, 'target');
-  assert.is(told.request.path, '/orders/7');
-  assert.is(told.route?.name, 'get-order');
-  assert.is(told.route?.source.file, 'gateway.toml');
-  assert.is(told.match?.decidedBy, 'path');
-  assert.match(told.match?.why ?? '', 'a typed parameter comes before a parameter');
-  assert.equal(told.params, { id: '7' });
-  assert.is(told.consumer, 'acme');
+test('an explanation has the route, the reason, and each policy with its decisions, values and sources', async () => {
+  const explanation = await ask('GET', '/orders/%37?full=1', { 'x-api-key': 'key' });
+  assert.is(explanation.version, 1);
+  assert.is(explanation.outcome, 'target');
+  assert.is(explanation.request.path, '/orders/7');
+  assert.is(explanation.route?.name, 'get-order');
+  assert.is(explanation.route?.source.file, 'gateway.toml');
+  assert.is(explanation.match?.decidedBy, 'path');
+  assert.match(explanation.match?.why ?? '', 'a typed parameter comes before a parameter');
+  assert.equal(explanation.params, { id: '7' });
+  assert.is(explanation.consumer, 'acme');
   assert.equal(
-    told.policies.map(({ name, use, phase, ran }) => [name, use, phase, ran]),
+    explanation.policies.map(({ name, use, phase, ran }) => [name, use, phase, ran]),
     [
       ['keys', 'api-key', 'authenticate', true],
       ['polite', 'rate-limit', 'limit', true],
       ['get-order/headers', 'headers', 'transform', true],
     ],
   );
-  const limit = told.policies[1]?.values.find(({ key }) => key === 'limit');
+  const limit = explanation.policies[1]?.values.find(({ key }) => key === 'limit');
   assert.is(limit?.value, '1/min');
   assert.is(limit?.source.from, 'spec');
   assert.is(limit?.source.line, 17);
   assert.equal(limit?.plan, { name: 'gold', value: '600/min' });
-  const mode = told.policies[1]?.values.find(({ key }) => key === 'mode');
+  const mode = explanation.policies[1]?.values.find(({ key }) => key === 'mode');
   assert.is(mode?.value, 'enforce');
   assert.is(mode?.source.from, 'default');
-  assert.ok(told.policies.every(({ decisions }) => decisions.length > 0));
-  assert.is(told.decisions[0]?.step, 'match');
-  assert.is(told.service?.name, 'orders');
-  assert.equal(told.service?.targets, [
+  assert.ok(explanation.policies.every(({ decisions }) => decisions.length > 0));
+  assert.is(explanation.decisions[0]?.step, 'match');
+  assert.is(explanation.service?.name, 'orders');
+  assert.equal(explanation.service?.targets, [
     { url: 'http://127.0.0.1:4003', weight: 1 },
     { url: '${env:SECOND}', weight: 2 },
   ]);
-  assert.is(told.service?.chosen, '${env:SECOND}');
-  assert.is(told.service?.head?.[0], 'GET /orders/7?full=1 HTTP/1.1');
-  assert.is(told.reply, null);
-  assert.match(told.summary, 'route get-order sends it to orders');
+  assert.is(explanation.service?.chosen, '${env:SECOND}');
+  assert.is(explanation.service?.head?.[0], 'GET /orders/7?full=1 HTTP/1.1');
+  assert.is(explanation.reply, null);
+  assert.match(explanation.summary, 'route get-order sends it to orders');
 });
 
-test('near misses say why they lost', async () => {
+test('near misses have a reason', async () => {
   const lost = await ask('GET', '/orders/7', { 'x-api-key': 'key' });
   const slug = lost.nearMisses.find(({ route }) => route === 'any-order');
   assert.is(slug?.reason, 'precedence');
@@ -112,28 +112,28 @@ test('near misses say why they lost', async () => {
   assert.ok(typed.some(({ route, reason }) => route === 'get-order' && reason === 'type'));
 });
 
-test('a policy that answers ends the chain; what stands behind it did not run', async () => {
-  const told = await ask('GET', '/orders/7');
-  assert.is(told.outcome, 'reply');
-  assert.is(told.reply?.status, 401);
-  assert.is(told.reply?.code, 'auth/missing');
-  assert.match(told.reply?.body ?? '', '"status":401');
+test('a policy that replies ends the chain; later policies did not run', async () => {
+  const explanation = await ask('GET', '/orders/7');
+  assert.is(explanation.outcome, 'reply');
+  assert.is(explanation.reply?.status, 401);
+  assert.is(explanation.reply?.code, 'auth/missing');
+  assert.match(explanation.reply?.body ?? '', '"status":401');
   assert.equal(
-    told.policies.map(({ ran }) => ran),
+    explanation.policies.map(({ ran }) => ran),
     [true, false, false],
   );
-  assert.is(told.service?.chosen, null);
+  assert.is(explanation.service?.chosen, null);
 });
 
-test('explaining consumes no limit: the tenth explanation passes like the first', async () => {
+test('explaining consumes no limit: the tenth explanation has the same outcome as the first', async () => {
   const explainer = new Explainer(bundle, { env });
   for (let count = 0; count < 10; count++) {
-    const told = await explainer.explain({ method: 'GET', url: '/orders/7', headers: { 'x-api-key': 'key' } });
-    assert.is(told.outcome, 'target');
+    const explanation = await explainer.explain({ method: 'GET', url: '/orders/7', headers: { 'x-api-key': 'key' } });
+    assert.is(explanation.outcome, 'target');
   }
 });
 
-test('a run of many shares one table of limits, as one client would meet them', async () => {
+test('a run of several requests shares one table of limits', async () => {
   const now = Date.UTC(2026, 0, 1);
   const text = SPEC.replace('limits = { polite = "600/min" }', 'limits = {}');
   const explainer = new Explainer(bundleOf(text), { env, clock: virtualClock(() => now) });
@@ -143,7 +143,7 @@ test('a run of many shares one table of limits, as one client would meet them', 
   explainer.close();
 });
 
-test('the own reply of a route, no route, wrong method, a path that is refused, a head that cannot be read', async () => {
+test('static replies, no route, wrong method, a refused path and an invalid head are explained', async () => {
   const home = await ask('GET', '/');
   assert.is(home.outcome, 'reply');
   assert.is(home.reply?.body, 'home');
@@ -164,32 +164,32 @@ test('the own reply of a route, no route, wrong method, a path that is refused, 
   assert.is(unread.reply?.status, 400);
 });
 
-test('secrets stay references, in values and in what cannot be resolved here', async () => {
-  const told = await ask('GET', '/orders/7', { 'x-api-key': 'key' });
-  const { service: _service, ...shown } = told;
+test('secrets stay references, in values and in unresolved references', async () => {
+  const explanation = await ask('GET', '/orders/7', { 'x-api-key': 'key' });
+  const { service: _service, ...shown } = explanation;
   assert.not.match(JSON.stringify(shown), 's3cret');
-  assert.match(JSON.stringify(told.policies[2]?.values), '${env:SECRET}');
+  assert.match(JSON.stringify(explanation.policies[2]?.values), '${env:SECRET}');
   const poor = await explain(bundle, { method: 'GET', url: '/orders/7', headers: { 'x-api-key': 'key' } }, { env: {} });
   assert.is(poor.outcome, 'target');
 });
 
-test('a managed service has no address here, only its command', async () => {
-  const told = await ask('GET', '/beta', { 'x-beta': '1' });
-  assert.is(told.outcome, 'target');
-  assert.is(told.service?.run, 'node products.js');
-  assert.is(told.service?.chosen, null);
-  assert.is(told.summary, 'route beta sends it to products');
+test('a managed service has a command and no address', async () => {
+  const explanation = await ask('GET', '/beta', { 'x-beta': '1' });
+  assert.is(explanation.outcome, 'target');
+  assert.is(explanation.service?.run, 'node products.js');
+  assert.is(explanation.service?.chosen, null);
+  assert.is(explanation.summary, 'route beta sends it to products');
 });
 
-test('a reference without a value is named, and what it stands for is not known', async () => {
+test('a reference without a value is listed as unresolved', async () => {
   const text = SPEC.replace(`"${KEY}"`, '"${env:KEY_HASH}"');
-  const told = await explain(
+  const explanation = await explain(
     bundleOf(text),
     { method: 'GET', url: '/orders/7', headers: { 'x-api-key': 'key' } },
     { env },
   );
-  assert.equal(told.unresolved, ['${env:KEY_HASH}']);
-  assert.is(told.reply?.code, 'auth/invalid');
+  assert.equal(explanation.unresolved, ['${env:KEY_HASH}']);
+  assert.is(explanation.reply?.code, 'auth/invalid');
   const known = await explain(
     bundleOf(text),
     { method: 'GET', url: '/orders/7', headers: { 'x-api-key': 'key' } },
@@ -200,14 +200,14 @@ test('a reference without a value is named, and what it stands for is not known'
   assert.ok((await wrong.catch((error: unknown) => error)) instanceof UnexplainableError);
 });
 
-test('a refused path names the rule of normalisation', async () => {
-  const told = await ask('GET', '/orders%2F7');
-  assert.match(told.cause ?? '', 'encoded_slashes = "refuse": `%2F` at byte 7 of the path');
-  assert.is(told.decisions[0]?.step, 'normalize');
+test('the cause of a refused path names the normalisation rule', async () => {
+  const explanation = await ask('GET', '/orders%2F7');
+  assert.match(explanation.cause ?? '', 'encoded_slashes = "refuse": `%2F` at byte 7 of the path');
+  assert.is(explanation.decisions[0]?.step, 'normalize');
   assert.match((await ask('GET', '/a b')).cause ?? '', 'byte');
 });
 
-test('absolute URLs, versions and Host are as the proxy has them', async () => {
+test('absolute URLs, HTTP versions and Host are handled as in the proxy', async () => {
   const status = async (request: Omit<ExplainRequest, 'method'>) =>
     (await explain(bundle, { method: 'GET', ...request }, { env })).reply?.status;
   assert.is(await status({ url: 'https://h/' }), 421);
@@ -219,7 +219,7 @@ test('absolute URLs, versions and Host are as the proxy has them', async () => {
   assert.is(await status({ url: '/' }), 200);
 });
 
-test('an upgrade is shown as the target sees it', async () => {
+test('an upgrade is shown as sent to the target', async () => {
   const lines = async (upgrade: string) =>
     (await ask('GET', '/orders/7', { 'x-api-key': 'key', connection: 'upgrade', upgrade })).service?.head;
   assert.ok((await lines('websocket'))?.includes('upgrade: websocket'));
@@ -237,9 +237,12 @@ to = "orders"
 policies = ["pages"]
 `;
   const headers = { origin: 'https://app.example.com', 'access-control-request-method': 'PUT' };
-  const told = await explain(bundleOf(text), { method: 'OPTIONS', url: '/paged', headers }, { env });
-  assert.equal([told.route?.name, told.reply?.status, told.match?.decidedBy], ['paged', 204, 'preflight']);
-  assert.match(told.match?.why ?? '', 'a preflight that asks about PUT');
+  const explanation = await explain(bundleOf(text), { method: 'OPTIONS', url: '/paged', headers }, { env });
+  assert.equal(
+    [explanation.route?.name, explanation.reply?.status, explanation.match?.decidedBy],
+    ['paged', 204, 'preflight'],
+  );
+  assert.match(explanation.match?.why ?? '', 'a preflight that asks about PUT');
   const missed = await explain(bundleOf(text), { method: 'GET', url: '/paged', headers }, { env });
   assert.equal(missed.reply?.status, 404);
   assert.ok(missed.reply?.headers.some(([name]) => name === 'access-control-allow-origin'));

@@ -1,4 +1,4 @@
-/** What control's tests share: waiting for conditions, collecting logs, folders that go away. */
+/** Shared by the tests of control: waiting for conditions, collecting logs, temporary folders. */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,7 +50,7 @@ export function removeFolders(): void {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 }
 
-/** A process counts as gone when it does not exist or is only waiting to be reaped by its parent. */
+/** A process is gone if it does not exist or is a zombie. */
 export function isGone(pid: number): boolean {
   try {
     process.kill(pid, 0);

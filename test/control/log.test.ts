@@ -8,7 +8,7 @@ function written(options: Omit<LogOptions, 'sink'>, use: (log: ReturnType<typeof
   return text;
 }
 
-test('json: one object a line, level and time in words', () => {
+test('json: one object per line, with level name and ISO time', () => {
   const text = written({ format: 'json' }, (log) => {
     log.info('one', { route: 'a', count: 2 });
     log.error('two');
@@ -21,7 +21,7 @@ test('json: one object a line, level and time in words', () => {
   assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
 });
 
-test('pretty: time, level, message, fields; blocks indented below', () => {
+test('pretty: time, level, message and fields; blocks are indented below', () => {
   const text = written({ format: 'pretty', level: 'debug' }, (log) => {
     log.debug('start', { tookMs: 3, path: '/a b', list: [1] });
     log.write('warn', 'bad', { diagnostics: 'error: x\n  --> y\n' });
@@ -36,19 +36,19 @@ test('pretty: time, level, message, fields; blocks indented below', () => {
   ]);
 });
 
-test('pretty: colour only when asked', () => {
+test('pretty: colour is optional', () => {
   const plain = written({ format: 'pretty' }, (log) => log.error('x', { a: 1 }));
   const colored = written({ format: 'pretty', color: true }, (log) => log.error('x', { a: 1 }));
   assert.not.match(plain, '\u001b');
   assert.match(colored, '\u001b[31merror\u001b[0m');
 });
 
-test('pretty: control bytes of a message cannot drive the terminal', () => {
+test('pretty: control bytes of a message are escaped', () => {
   const text = written({ format: 'pretty' }, (log) => log.info('[products] \u001b[2Jgone\u0007'));
   assert.match(text, '[products] \\x1b[2Jgone\\x07');
 });
 
-test('a reader of the log that takes nothing costs bounded memory: lines are dropped, counted, and told', () => {
+test('a blocked log reader uses bounded memory: lines are dropped, counted and reported', () => {
   const sink = {
     text: '',
     writableLength: 0,
@@ -71,7 +71,7 @@ test('a reader of the log that takes nothing costs bounded memory: lines are dro
   );
 });
 
-test('the silent log takes everything', () => {
+test('the silent log accepts every level', () => {
   silentLog.debug('a');
   silentLog.info('a');
   silentLog.warn('a');

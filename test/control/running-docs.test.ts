@@ -1,4 +1,4 @@
-/** docs/running.md against the code that it describes. */
+/** Compares docs/running.md with the code. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { test } from 'uvu';
@@ -11,7 +11,7 @@ import { IDLE_GRACE } from '../../src/proxy/downstream/http1/connection-state.js
 
 const page = readFileSync(resolve('docs/running.md'), 'utf8');
 
-test('the table has every code that control reports, and no other', () => {
+test('the table has exactly the codes that control reports', () => {
   const listed = [...page.matchAll(/^\| `([a-z]+\/[a-z-]+)` \|/gm)].map((found) => found[1]);
   assert.equal(
     listed,
@@ -27,7 +27,7 @@ test('codes of control and of the compiler differ', () => {
   );
 });
 
-test('the page names the bounds of the code', () => {
+test('the page states the bounds from the code', () => {
   assert.is(MAX_EVENT_CLIENTS, 32);
   assert.match(page, 'At most 32 clients can read events');
   assert.is(MAX_WAITING_BYTES, 1024 * 1024);

@@ -21,7 +21,7 @@ import { removeFolders, temporaryFolder } from './kit.js';
 
 test.after(removeFolders);
 
-test('a folder that others may read is refused, and stays as it is', () => {
+test('a folder readable by others is refused and not changed', () => {
   const folder = temporaryFolder();
   for (const mode of [0o755, 0o777, 0o710]) {
     chmodSync(folder, mode);
@@ -32,7 +32,7 @@ test('a folder that others may read is refused, and stays as it is', () => {
   assert.is(openRuntimeDirectory(folder), folder);
 });
 
-test('a folder with files of others is refused, and nothing in it is touched', () => {
+test('a folder with files of other users is refused and not changed', () => {
   for (const [name, content] of [
     ['notes.txt', 'x'],
     ['4242.json', '{"name":"not a gateway"}'],
@@ -53,7 +53,7 @@ test('a symbolic link is refused', () => {
   assert.throws(() => openRuntimeDirectory(join(folder, 'link')), /is a symbolic link/);
 });
 
-test('what is no folder is refused', () => {
+test('a file in place of the folder is refused', () => {
   const file = join(temporaryFolder(), 'file');
   writeFileSync(file, '');
   assert.throws(() => openRuntimeDirectory(file), /is not a folder/);
@@ -62,17 +62,17 @@ test('what is no folder is refused', () => {
 const entryOf = (pid: number, socket: string): string =>
   JSON.stringify({ pid, spec: '/x/gateway.toml', socket, startedAt: 1, listeners: ['a:1'] });
 
-/** A socket in the file system that nothing listens on: as a process leaves it that was killed. */
+/** A socket file without a listener, as a killed process leaves it. */
 function deadSocket(path: string): void {
   const script = `require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
   spawnSync(process.execPath, ['-e', script, path]);
   assert.ok(existsSync(path));
 }
 
-test('entries of gateways that are gone go, also where their process number is used again', async () => {
+test('stale entries are removed, even if their process id is reused', async () => {
   const folder = temporaryFolder();
   const dead = spawnSync(process.execPath, ['-e', '']).pid;
-  // Process 1 always lives: in a container it is the next gateway.
+  // Process 1 is always alive: in a container it is the next gateway.
   for (const stem of [`${dead}`, `${dead}-2`, '1', `${process.pid}`]) {
     const socket = join(folder, `${stem}.sock`);
     writeFileSync(join(folder, `${stem}.json`), entryOf(Number.parseInt(stem, 10), socket));
@@ -85,7 +85,7 @@ test('entries of gateways that are gone go, also where their process number is u
   assert.not.ok(isAlive(dead));
 });
 
-test('a gateway that answers stays, whatever its process number says; so does one that starts, and what is not gw’s', async () => {
+test('entries of answering and starting gateways are kept, whatever their process id, and so are foreign files', async () => {
   const folder = temporaryFolder();
   const dead = spawnSync(process.execPath, ['-e', '']).pid;
   const socket = join(folder, `${dead}.sock`);
@@ -100,7 +100,7 @@ test('a gateway that answers stays, whatever its process number says; so does on
   await new Promise((resolve) => server.close(resolve));
 });
 
-test('two gateways of one process have a place each', () => {
+test('two gateways in one process have separate entries', () => {
   const folder = temporaryFolder();
   const first = new RuntimeEntry(folder);
   const second = new RuntimeEntry(folder);
@@ -116,7 +116,7 @@ test('two gateways of one process have a place each', () => {
   assert.not.ok(existsSync(file));
 });
 
-test('an entry whose folder was replaced by somebody is neither written nor removed there', () => {
+test('an entry is neither written nor removed in a replaced folder', () => {
   const folder = join(temporaryFolder(), 'gw');
   mkdirSync(folder, { mode: 0o700 });
   const entry = new RuntimeEntry(folder);
@@ -134,14 +134,14 @@ test('an entry whose folder was replaced by somebody is neither written nor remo
   assert.equal(readdirSync(folder), [`${process.pid}.json`]);
 });
 
-test('a socket path that no system could bind is said, and leaves nothing', () => {
+test('a socket path that is too long is an error and leaves no files', () => {
   const folder = join(temporaryFolder(), 'x'.repeat(100));
   mkdirSync(folder);
   assert.throws(() => new RuntimeEntry(folder), /too long .* GW_RUNTIME_DIR/);
   assert.not.ok(existsSync(join(folder, `${process.pid}.json`)));
 });
 
-test('a runtime folder is made with those above it; where none can be made, that is an error', () => {
+test('a runtime folder is created with its parents; a failure is an error', () => {
   const folder = temporaryFolder();
   const deep = join(folder, 'a', 'b');
   for (let round = 0; round < 2; round++) assert.is(runtimeDirectory({ GW_RUNTIME_DIR: deep }), deep);
@@ -151,8 +151,8 @@ test('a runtime folder is made with those above it; where none can be made, that
 });
 
 const onProc = onlyWhere(existsSync('/proc/self'), 'there is no /proc', test);
-// Below /proc nothing can be made, though it is there: a process of its own, since what is tested for is a hang.
-onProc('a runtime folder where there can be none is an error and no wait', () => {
+// /proc exists, but nothing can be created in it. A separate process, because the fault would be a hang.
+onProc('a runtime folder that cannot be created is an error, not a hang', () => {
   const module = new URL('../../src/telemetry/admin-protocol.js', import.meta.url).href;
   const code = `import { runtimeDirectory } from '${module}'; runtimeDirectory();`;
   const { signal, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], {

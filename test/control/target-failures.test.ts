@@ -13,28 +13,28 @@ const failure = (at: number, cause: string, since: number | null = at) => ({
   since,
 });
 
-/** Failures of a target that has given as many replies as `replies.count` says. */
+/** Failures of a target with `replies.count` replies. */
 function failuresOf(replies: { count: number }) {
   const failures = new TargetFailures(() => replies.count);
   const of = () => failures.of('s', 'http://a');
   return { failures, of };
 }
 
-test('of two workers that report a target, the later failure counts', () => {
+test('of two workers that report a target, the later failure is kept', () => {
   const { failures, of } = failuresOf({ count: 0 });
   failures.note([failure(2000, 'later')]);
   failures.note([failure(1000, 'earlier')]);
   assert.is(of().lastFailure?.cause, 'later');
 });
 
-test('a system time that is set back hides no failure', () => {
+test('a system clock set back hides no failure', () => {
   const { failures, of } = failuresOf({ count: 0 });
   failures.note([failure(HOUR, 'before', null)]);
   failures.note([failure(60_000, 'after', null)]);
   assert.equal(of(), { lastFailure: { at: 60_000, error: 'upstream/reset', cause: 'after' }, failingSince: null });
 });
 
-test('a target fails since the first of its consecutive failures, whichever worker saw it', () => {
+test('the failure start of a target is its first consecutive failure in any worker', () => {
   const { failures, of } = failuresOf({ count: 7 });
   failures.note([failure(1000, 'first')]);
   failures.note([failure(2000, 'by another worker')]);
@@ -42,7 +42,7 @@ test('a target fails since the first of its consecutive failures, whichever work
   assert.is(of().failingSince, 1000);
 });
 
-test('a reply to any worker ends the failures, and the next failure begins new ones', () => {
+test('a reply in any worker ends a series of failures, and the next failure starts a new one', () => {
   const replies = { count: 7 };
   const { failures, of } = failuresOf(replies);
   failures.note([failure(1000, 'first')]);
@@ -55,7 +55,7 @@ test('a reply to any worker ends the failures, and the next failure begins new o
   assert.is(of().failingSince, 5000);
 });
 
-test('a reply that came before the report of the failure ends it', () => {
+test('a reply received before the failure report ends the series', () => {
   const { failures, of } = failuresOf({ count: 8 });
   failures.note([failure(1000, 'then it replied', null)]);
   assert.equal([of().failingSince, of().lastFailure?.at], [null, 1000]);

@@ -47,7 +47,7 @@ function scene(options: Scene, ...keys: string[]): State {
 
 const apps = new Map<number, ReturnType<typeof render>>();
 
-/** What Ink makes of a state. The test library's terminal has 100 columns: it is told the real width. */
+/** The Ink output of a state. The test library's terminal has 100 columns, so the real width is passed. */
 function frameOf(state: State): string[] {
   const { columns } = state.size;
   let app = apps.get(columns);
@@ -113,7 +113,7 @@ test('every screen fits every terminal, in UTF-8 and in ASCII', () => {
 test('the rate in the heading and the rate in the table are both the mean of ten seconds', () => {
   const all = new SecondsRing(120);
   const own = new SecondsRing(RATE_SECONDS);
-  // 100 requests in the seventh second before now, and one a second before all that.
+  // 100 requests in the seventh second before now; one per second before that.
   for (let second = 120; second >= 1; second--) {
     const amount = second === 7 ? 100 : second > 10 ? 1 : 0;
     for (const ring of [all, own]) ring.add(amount, NOW - second * 1000, NOW - second * 1000);
@@ -127,7 +127,7 @@ test('the rate in the heading and the rate in the table are both the mean of ten
   );
 });
 
-test('an idle gateway says what would show, and how to make it', () => {
+test('the views of an idle gateway explain what they show and how to get data', () => {
   const idle = { snapshot: idleSnapshot(NOW), requests: 0 };
   assert.match(check(scene(idle, '1'), 'traffic'), /no traffic now: try {2}curl -i http:\/\/127\.0\.0\.1:8080\//);
   assert.match(check(scene(idle, '2'), 'limits'), /use = "rate-limit"/);
@@ -138,7 +138,7 @@ test('an idle gateway says what would show, and how to make it', () => {
   assert.match(check(scene(bare, '1'), 'no routes'), /no route yet/);
 });
 
-test('where no row passes the filter, the view says how many there are', () => {
+test('a view without matching rows says how many rows exist', () => {
   const none = (view: string): string => check(scene({}, view, '/', 'z', 'z', 'z'), view);
   assert.match(none('1'), /none of 10 routes passes the filter/);
   assert.match(none('2'), /none of 2 limits passes the filter/);
@@ -147,7 +147,7 @@ test('where no row passes the filter, the view says how many there are', () => {
   assert.match(none('5'), /none of 3 reloads passes the filter/);
 });
 
-test('Traffic: figures, table, the selected route', () => {
+test('Traffic shows figures, the table and the selected route', () => {
   const text = check(scene({}, '1', 'down'), 'traffic');
   assert.match(text, /p50 {6}1\.2ms/);
   assert.match(text, /in flight {4}9/);
@@ -159,7 +159,7 @@ test('Traffic: figures, table, the selected route', () => {
   assert.match(wide, /MATCH.*SERVICE.*POLICIES/);
 });
 
-test('Traffic: more listeners than rows are counted', () => {
+test('Traffic counts the listeners that do not fit', () => {
   const many = Array.from({ length: 20 }, (_, index) => ({
     name: `l${index}`,
     address: `[::]:${index}`,
@@ -169,14 +169,14 @@ test('Traffic: more listeners than rows are counted', () => {
   assert.match(check(scene({ size: LARGE, snapshot: snapshot({ listeners: many }) }), 'listeners'), /and \d+ more/);
 });
 
-test('the details of a route', () => {
+test('the details pane shows a route', () => {
   const text = check(scene({}, '/', ...'policy:strict', 'return', 'return'), 'detail');
   assert.match(text, /match {8}POST \/orders\/\{id:int\}\/payments/);
   assert.match(text, /policies {5}keys, strict/);
   assert.match(text, /2xx.*%.*█/);
 });
 
-test('Limits: bars, numbers and words, not colours alone', () => {
+test('Limits shows bars, numbers and words, not only colours', () => {
   const text = check(scene({}, '2'), 'limits');
   assert.match(text, /polite {2}100\/min by consumer/);
   assert.match(text, /acme +█+ +100\/100 +in 0\.5s/);
@@ -185,7 +185,7 @@ test('Limits: bars, numbers and words, not colours alone', () => {
   assert.match(text, /no request has been counted yet/);
 });
 
-test('Targets: ejected, managed, unmanaged', () => {
+test('Targets shows ejected, managed and unmanaged targets', () => {
   const text = check(scene({}, '3', 'down', 'down', 'down'), 'targets');
   assert.match(text, /orders {2}2 targets {2}✗ 1 of 2 failing/);
   assert.match(text, /127\.0\.0\.1:4004 +✗ ejected +for 42s: connection refused +in 12s/);
@@ -210,7 +210,7 @@ test('Targets: ejected, managed, unmanaged', () => {
   );
 });
 
-test('Requests: the tail, what failed, a request with its decisions', () => {
+test('Requests shows the tail, failures, and a request with its decisions', () => {
   const tail = check(scene({}, '4'), 'tail');
   assert.match(tail, /429/);
   assert.match(tail, /● following/);
@@ -221,7 +221,7 @@ test('Requests: the tail, what failed, a request with its decisions', () => {
   assert.match(detail, /3 polite \(rate-limit\) {2}refused +100 of 100 used by acme; the next/);
 });
 
-test('Requests: decisions that were not recorded, and none', () => {
+test('Requests distinguishes unrecorded decisions from none', () => {
   const { decisions: _, ...bare } = record(1);
   const shows = (one: typeof bare): string => {
     let state = scene({ requests: 0 }, '4');
@@ -237,7 +237,7 @@ test('Requests: decisions that were not recorded, and none', () => {
   assert.match(shows({ ...bare, ...{ decisions: [] } }), /no step had anything to decide/);
 });
 
-test('Reloads: generations, and why a spec was rejected', () => {
+test('Reloads shows generations and why a spec was rejected', () => {
   const text = check(scene({}, '5'), 'reloads');
   assert.match(text, /✗ rejected/);
   assert.match(text, /generation 12 still serves/);
@@ -250,7 +250,7 @@ test('Reloads: generations, and why a spec was rejected', () => {
   assert.match(live, /no errors, no warnings/);
 });
 
-test('the bars: spec, state, generation, connection, marks of what is wrong', () => {
+test('the bars show spec, state, generation, connection and problems', () => {
   const text = check(scene({}), 'bars');
   assert.match(text, / gw {2}~\/shop\/gateway\.toml .*● ready {2}gen 12, 1m old {2}✗ spec rejected {2}● live/);
   assert.match(text, /\[1 Traffic\].*2 Limits ▲.*3 Targets ✗1.*5 Reloads ✗/);
@@ -260,7 +260,7 @@ test('the bars: spec, state, generation, connection, marks of what is wrong', ()
   assert.match(check(scene({ snapshot: ending }), 'draining'), /◌ draining/);
 });
 
-test('connections: connecting, silent, lost; the last data stays on the screen', () => {
+test('the connection shows as connecting, silent or lost, and the last data stays on the screen', () => {
   const base = scene({});
   const silent = reduce(base, {
     type: 'connection',
@@ -282,7 +282,7 @@ test('connections: connecting, silent, lost; the last data stays on the screen',
   );
 });
 
-test('data older than 3 s is dimmed, says how old it is, and nothing of it looks healthy', () => {
+test('data older than 3 s is dimmed, shows its age, and does not look healthy', () => {
   for (const size of [SMALL, LARGE]) {
     for (const view of ['1', '2', '3', '4', '5']) {
       const at = (now: number): State => reduce(scene({ size }, view), { type: 'tick', now });
@@ -303,7 +303,7 @@ test('data older than 3 s is dimmed, says how old it is, and nothing of it looks
   assert.match(check(reduce(held, { type: 'change', change: change ?? {} }), 'continued'), /● ready .*● live/);
 });
 
-test('stale data has no green, and stays readable without colours', () => {
+test('stale data has no green and is readable without colours', () => {
   const theme = themeFor({ LANG: 'C.UTF-8' });
   for (const tone of ['plain', 'good', 'chart', 'accent', 'title'] as const)
     assert.equal(styleOf(tone, { ...theme, stale: 'stale 7s' }), { dimColor: true }, tone);
@@ -343,7 +343,7 @@ test('every details pane shows how its values have changed', () => {
   }
 });
 
-test('on the smallest terminal every column that shows is whole', () => {
+test('on the smallest terminal no visible column is cut', () => {
   for (const view of ['1', '2', '3', '4', '5']) {
     const [, , ...lines] = check(scene({ size: { columns: 60, rows: 16 } }, view), view).split('\n');
     const header = lines.find((line) => /^ +[A-Z]{3}/.test(line)) ?? '';
@@ -352,7 +352,7 @@ test('on the smallest terminal every column that shows is whole', () => {
   }
 });
 
-test('Limits: keys sorted by what is asked for', () => {
+test('Limits sorts keys by the chosen column', () => {
   const order = (...keys: string[]): string[] =>
     [...check(scene({}, '2', ...keys), 'limits').matchAll(/^ {2}(acme|globex|initech) /gm)].map(
       (match) => match[1] ?? '',
@@ -367,14 +367,14 @@ test('Limits: keys sorted by what is asked for', () => {
   );
 });
 
-test('the last line: notices, reloading, what is typed', () => {
-  const told = reduce(scene({}), { type: 'notice', kind: 'bad', text: 'no\x1b[31m connection', now: NOW });
-  assert.match(check(told, 'notice'), /✗ no\\e\[31m connection/);
+test('the last line shows notices, reloading and typed text', () => {
+  const notified = reduce(scene({}), { type: 'notice', kind: 'bad', text: 'no\x1b[31m connection', now: NOW });
+  assert.match(check(notified, 'notice'), /✗ no\\e\[31m connection/);
   assert.match(check(reduce(scene({}), { type: 'reloading' }), 'reloading'), /◌ reloading the spec/);
   assert.match(check(scene({}, '/', ...'o'.repeat(200)), 'typing'), /\/ …o+█ +enter keep {2}esc clear/);
 });
 
-test('a choice of gateways', () => {
+test('several gateways are offered as a list', () => {
   const entries = Array.from({ length: 40 }, (_, index) => ({
     pid: 4_000 + index,
     spec: `/srv/shop-${index}/gateway.toml`,
@@ -392,12 +392,12 @@ test('a choice of gateways', () => {
   assert.match(check(state, 'end of picker'), /▸ ~\/shop-39/);
 });
 
-test('on a terminal that is too small, the screen says how large it must be', () => {
+test('on a terminal that is too small, the screen states the required size', () => {
   assert.match(check(scene({ size: { columns: 40, rows: 10 } }), 'small'), /40x10 is too small: 60x16 at least/);
   check(scene({ size: { columns: 8, rows: 2 } }), 'tiny');
 });
 
-test('no text from a request reaches the terminal as a command', () => {
+test('control characters from a request never reach the terminal', () => {
   const evil = '\x1b]0;pwned\x07\x1b[2J\x9b31m\u202egpj\u2066\r\n日本👩‍👩‍👧‍👦e\u0301\u0301\u0301\u0301\u0301';
   const dirty = snapshot({
     routes: [route(evil, { match: `GET /${evil}`, service: evil, policies: [evil] })],
@@ -460,14 +460,14 @@ test('no text from a request reaches the terminal as a command', () => {
   }
 });
 
-test('a frame of 10,000 routes is drawn within its time', () => {
+test('a frame of 10,000 routes is drawn within its time limit', () => {
   const big = snapshot({ routes: routes(10_000, seeded(2)) });
   const state = scene({ size: LARGE, snapshot: big });
   check(state, 'warm');
   const before = process.cpuUsage();
   check({ ...state, snapshot: { ...big, routes: [...big.routes] } }, 'big');
   const { user, system } = process.cpuUsage(before);
-  // Without windows it would be seconds.
+  // Without windowing it would take seconds.
   assert.ok(user + system < 500_000, `took ${(user + system) / 1_000} ms of processor time`);
 });
 

@@ -10,7 +10,7 @@ test('resample keeps the peak of each column', () => {
   assert.equal(resample([1], 0, 10), []);
 });
 
-test('columns of a resampled chart are aligned to whole seconds of the clock, so that they move and do not change', () => {
+test('columns of a resampled chart align to whole clock seconds, so their values stay the same as they move', () => {
   const at = (end: number): number[] =>
     resample(
       Array.from({ length: 120 }, (_, index) => (end - 119 + index) % 17),
@@ -22,14 +22,14 @@ test('columns of a resampled chart are aligned to whole seconds of the clock, so
   assert.equal(one.slice(2, -1), later.slice(1, -2));
 });
 
-test('a chart has its rows and columns exactly, newest at the right', () => {
+test('a chart has exactly the given rows and columns, newest at the right', () => {
   const lines = columnChart([0, 4, 8], 5, 2, 8, UNICODE);
   assert.equal(lines, ['    █', '   ██']);
   assert.equal(columnChart([8], 1, 1, 8, ASCII), ['|']);
   assert.equal(columnChart([], 3, 1, 0, UNICODE), ['   ']);
 });
 
-test('a small value shows, zero does not', () => {
+test('a small value is visible, zero is not', () => {
   assert.equal(columnChart([0.001, 0], 2, 1, 1_000, UNICODE), ['▁ ']);
   assert.equal(columnChart([Number.NaN], 1, 1, 5, UNICODE), [' ']);
 });

@@ -22,7 +22,7 @@ async function refusal(work: Promise<unknown>): Promise<AdminError> {
   throw new Error('it did not fail');
 }
 
-/** A server that answers everything the same way. */
+/** A server with the same reply to every request. */
 async function answering(status: number, body: string, work: (address: Address) => Promise<void>): Promise<void> {
   const server: Server = createServer((_, response) => response.writeHead(status).end(body));
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
@@ -53,7 +53,7 @@ function listener(): Heard {
   return heard;
 }
 
-test('addresses', () => {
+test('addresses are parsed', () => {
   const parse = (text: string): string => {
     const address = parseAddress(text, {}, '/here');
     return 'error' in address ? `error: ${address.error}` : `${address.kind} ${showAddress(address)}`;
@@ -73,7 +73,7 @@ test('addresses', () => {
   assert.is('token' in withToken && withToken.token, 'secret');
 });
 
-test('lines are found however the bytes are split', () => {
+test('lines are split independently of chunk borders', () => {
   const bytes = Buffer.from('{"a":"é"}\n\n{"b":2}\n{"c"');
   for (let size = 1; size <= bytes.length; size++) {
     const reader = new LineReader(100);
@@ -83,7 +83,7 @@ test('lines are found however the bytes are split', () => {
   }
 });
 
-test('a line without an end is collected up to a bound', () => {
+test('a line without an end is buffered up to a bound', () => {
   const reader = new LineReader(10);
   reader.push(Buffer.from('0123456789'));
   assert.throws(
@@ -92,7 +92,7 @@ test('a line without an end is collected up to a bound', () => {
   );
 });
 
-test('a snapshot and a reload over a unix socket', async () => {
+test('snapshot and reload work over a Unix socket', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const client = new AdminClient({ kind: 'socket', path: gateway.socket });
@@ -107,7 +107,7 @@ test('a snapshot and a reload over a unix socket', async () => {
   });
 });
 
-test('over TCP the token is sent, and a missing one is the reason given', async () => {
+test('over TCP the token is sent, and the error names a missing token', async () => {
   const gateway = await FakeGateway.start({ token: 'sesame' });
   const url = new URL(gateway.url);
   const ask = (token: string | undefined): Promise<unknown> => new AdminClient({ kind: 'tcp', url, token }).snapshot();
@@ -126,7 +126,7 @@ test('over TCP the token is sent, and a missing one is the reason given', async 
   await gateway.close();
 });
 
-test('an address without a gateway: the error names the cause', async () => {
+test('for an address without a gateway the error names the cause', async () => {
   const socket = (path: string): Promise<AdminError> => refusal(new AdminClient({ kind: 'socket', path }).snapshot());
   assert.match((await socket('/nowhere/7.sock')).message, /there is no socket at \/nowhere\/7.sock/);
   await withFolder(async (directory) => {
@@ -140,7 +140,7 @@ test('an address without a gateway: the error names the cause', async () => {
   assert.match(refused.message, /connection refused at http:\/\/127.0.0.1:1/);
 });
 
-test('replies that are not from a gateway are refused, with the reason', async () => {
+test('replies that are not from a gateway are rejected with a reason', async () => {
   const refuses = async (status: number, body: string, expected: RegExp, maxBytes = 10_000): Promise<void> => {
     await answering(status, body, async (address) => {
       assert.match((await refusal(new AdminClient(address, { maxBytes }).snapshot())).message, expected);
@@ -162,7 +162,7 @@ test('replies that are not from a gateway are refused, with the reason', async (
   });
 });
 
-test('a gateway that accepts a connection and never replies is a timeout', async () => {
+test('a gateway that never replies gives a timeout', async () => {
   const server = createServer(() => {});
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   const url = new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
@@ -176,7 +176,7 @@ test('a gateway that accepts a connection and never replies is a timeout', async
   server.close();
 });
 
-test('events: snapshots always, requests when asked, unknown types ignored', async () => {
+test('events: snapshots always, requests on demand, unknown types ignored', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const client = new AdminClient({ kind: 'socket', path: gateway.socket });
@@ -210,7 +210,7 @@ test('events: snapshots always, requests when asked, unknown types ignored', asy
   });
 });
 
-test('a stream with invalid or too long lines is ended once', async () => {
+test('a stream with invalid or too long lines is closed once', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const client = new AdminClient({ kind: 'socket', path: gateway.socket }, { maxBytes: 100_000 });
@@ -232,7 +232,7 @@ test('a stream with invalid or too long lines is ended once', async () => {
   });
 });
 
-test('a snapshot of 10,000 routes arrives whole', async () => {
+test('a snapshot of 10,000 routes is complete', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory, snapshot: snapshot({}, { routes: 10_000 }) });
     const heard = listener();

@@ -61,7 +61,7 @@ test('--once --json prints the snapshot, --once a summary', async () => {
   });
 });
 
-test('usage errors name a correct call', async () => {
+test('usage errors show a correct command', async () => {
   await withFolder(async (directory) => {
     const json = await refusal(run({ directory, json: true }));
     assert.equal([json.kind, json.message], ['usage', '--json prints one snapshot: use --once --json']);
@@ -103,17 +103,17 @@ test('an error on TCP does not contain the token', async () => {
   await gateway.close();
 });
 
-test('an entry that is half written is ignored', async () => {
+test('a partly written entry is ignored', async () => {
   await withFolder(async (directory) => {
     writeFileSync(join(directory, `${process.pid}.json`), '');
     assert.is((await refusal(run({ directory, once: true }))).kind, 'failed');
   });
 });
 
-/** Of a snapshot that has just been taken. */
+/** A snapshot received just now. */
 const fresh = (taken: Snapshot): DatedSnapshot => ({ snapshot: taken, receivedAt: 1_000, ageMs: 0 });
 
-test('both forms say how old the snapshot is, and call none that is older than 3 s ready', () => {
+test('both formats state the age of the snapshot; none older than 3 s counts as ready', () => {
   const { now } = snapshot().gateway;
   const old = dated(snapshot(), now - 10_000, now + 7_000);
   assert.is(old.ageMs, 7_000);
@@ -126,7 +126,7 @@ test('both forms say how old the snapshot is, and call none that is older than 3
   assert.is(dated(snapshot(), now - 99_000, now - 98_000).ageMs, 0, 'of one whose clock is ahead');
 });
 
-test('the text: every part, aligned, and long tables cut', () => {
+test('the text has every part, aligned, with long tables cut', () => {
   const text = snapshotText(fresh(snapshot({}, { routes: 80 })), '/srv');
   assert.match(text, /~\/shop\/gateway\.toml {2}ready/);
   assert.match(text, /\n {2}ROUTE +MATCH +REQ\/S/);
@@ -143,7 +143,7 @@ test('the text: every part, aligned, and long tables cut', () => {
   assert.match(idle, /no keys counted[\s\S]*no targets[\s\S]*no reloads since the start/);
 });
 
-test('neither form passes control characters to the terminal', () => {
+test('neither format passes control characters to the terminal', () => {
   const evil = 'a\x1b[31mb\x9bc\u202ed\x7f\n';
   const dirty = snapshot({ routes: [route(evil, { match: evil })] });
   const named = { ...dirty, gateway: { ...dirty.gateway, spec: evil } };
@@ -165,7 +165,7 @@ test('the tables of one snapshot fit a terminal of 80 columns', () => {
   assert.is(tables(text).length, tables(wide).length);
 });
 
-test('what a terminal can show follows from its locale and type', () => {
+test('terminal capabilities follow from locale and type', () => {
   const unicode = (env: NodeJS.ProcessEnv): boolean => terminalIsUnicode(env);
   assert.ok(unicode({ LANG: 'en_US.UTF-8' }));
   assert.ok(unicode({ LC_ALL: 'C.utf8', LANG: 'C' }));

@@ -7,7 +7,7 @@ import { runningGateways } from '../../src/telemetry/running-gateways.js';
 import { FakeGateway } from './fake-gateway.js';
 import { withFolder } from './help.js';
 
-/** A folder for entries, one for specs, and processes that live: this one and its parent. */
+/** A folder for entries, one for specs, and live processes: this one and its parent. */
 async function withGateways(
   specs: readonly string[],
   work: (place: { env: NodeJS.ProcessEnv; folder: string; directory: string }) => Promise<void>,
@@ -31,20 +31,20 @@ async function withGateways(
   });
 }
 
-test('none running', async () => {
+test('no gateway is found if none runs', async () => {
   await withGateways([], async ({ env, folder, directory }) => {
     assert.equal(await discover({ env, cwd: folder }), { kind: 'none', directory });
   });
 });
 
-test('the only one, wherever one stands', async () => {
+test('the only gateway is found from any folder', async () => {
   await withGateways(['shop/gateway.toml'], async ({ env, folder }) => {
     const found = await discover({ env, cwd: folder });
     assert.is(found.kind === 'one' && found.why, 'only');
   });
 });
 
-test("this folder's own among several, also through a link", async () => {
+test('of several gateways the one of this folder is found, also through a link', async () => {
   await withGateways(['shop/gateway.toml', 'bank/gateway.toml'], async ({ env, folder }) => {
     const own = await discover({ env, cwd: join(folder, 'bank') });
     assert.is(own.kind === 'one' && own.why, 'here');
@@ -55,7 +55,7 @@ test("this folder's own among several, also through a link", async () => {
   });
 });
 
-test('gateway.toml before another spec of the folder, and that one before what runs elsewhere', async () => {
+test('gateway.toml is preferred to another spec in the folder, and both to other folders', async () => {
   await withGateways(['shop/gateway.toml', 'shop/other.toml'], async ({ env, folder }) => {
     const found = await discover({ env, cwd: join(folder, 'shop') });
     assert.is(found.kind === 'one' && found.entry.spec, join(folder, 'shop/gateway.toml'));
@@ -66,24 +66,24 @@ test('gateway.toml before another spec of the folder, and that one before what r
   });
 });
 
-test('several and none of them here: a list', async () => {
+test('several gateways in other folders give a list', async () => {
   await withGateways(['shop/gateway.toml', 'bank/gateway.toml'], async ({ env, folder }) => {
     const found = await discover({ env, cwd: folder });
     assert.is(found.kind === 'several' && found.entries.length, 2);
   });
 });
 
-test('one spec served twice: a list of these', async () => {
+test('one spec served twice gives a list', async () => {
   await withGateways(['shop/gateway.toml', 'shop/gateway.toml'], async ({ env, folder }) => {
     const found = await discover({ env, cwd: join(folder, 'shop') });
     assert.is(found.kind === 'several' && found.entries.length, 2);
   });
 });
 
-test('dead processes, sockets that nobody serves, and garbage are passed over', async () => {
+test('dead processes, unserved sockets and invalid entries are skipped', async () => {
   await withGateways(['shop/gateway.toml'], async ({ folder, directory }) => {
     const entry = { pid: process.pid, spec: '/x', socket: join(directory, 'gone.sock'), startedAt: 1, listeners: [] };
-    // The greatest process number that Linux gives is 2^22.
+    // The highest process id on Linux is 2^22.
     const dead = { ...entry, pid: 2 ** 22 + 7, socket: join(directory, `${process.pid}.sock`) };
     const texts: Record<string, string> = {
       '1001.json': JSON.stringify(entry),
@@ -108,7 +108,7 @@ test('dead processes, sockets that nobody serves, and garbage are passed over', 
   });
 });
 
-test('the second gateway of one process is found too', async () => {
+test('the second gateway in a process is found too', async () => {
   await withGateways(['shop/gateway.toml'], async ({ directory }) => {
     const socket = join(directory, `${process.pid}.sock`);
     const entry = { pid: process.pid, spec: '/x', socket, startedAt: 1, listeners: ['127.0.0.1:1'] };
@@ -129,7 +129,7 @@ test('rediscover finds the same gateway while it runs, then the one that serves 
   });
 });
 
-test('a runtime folder that is a file, or cannot be made, holds no gateway', async () => {
+test('a runtime folder that is a file or cannot be created has no gateways', async () => {
   await withFolder(async (folder) => {
     const file = join(folder, 'run');
     writeFileSync(file, '');

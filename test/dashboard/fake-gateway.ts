@@ -1,5 +1,5 @@
 /**
- * The admin API without a gateway behind it: serves what it is told to. As a program it plays a shop with traffic:
+ * The admin API without a gateway: serves the given data. As a program it simulates a shop with traffic:
  *
  *     node dist/test/dashboard/fake-gateway.js --directory DIR [--spec FILE] [--routes N] [--idle]
  */
@@ -18,16 +18,16 @@ export interface FakeOptions {
   /** Runtime folder for the socket and its entry. */
   readonly directory?: string;
   readonly spec?: string;
-  /** As the entry says it; the process must live to be found. Default: this one. */
+  /** Process id in the entry; the process must be alive to be found. Default: this one. */
   readonly pid?: number;
   readonly snapshot?: Snapshot;
-  /** Listen on TCP and want this token. */
+  /** Listen on TCP and require this token. */
   readonly token?: string;
 }
 
 export class FakeGateway {
   snapshot: Snapshot;
-  /** What POST /reload answers. */
+  /** The reply to POST /reload. */
   reloadAnswer: ReloadSnapshot;
   /** Queries of the event streams opened so far. */
   readonly watched: string[] = [];
@@ -92,7 +92,7 @@ export class FakeGateway {
     this.#url = `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** To every open stream; requests only to those that asked. */
+  /** Sends to every open stream; requests only to streams that asked for them. */
   emit(event: AdminEvent): void {
     const line = `${JSON.stringify(event)}\n`;
     for (const { response, requests } of this.#streams) {
@@ -100,7 +100,7 @@ export class FakeGateway {
     }
   }
 
-  /** Any bytes to every open stream. */
+  /** Sends raw bytes to every open stream. */
   emitRaw(bytes: string): void {
     for (const { response } of this.#streams) response.write(bytes);
   }
@@ -137,7 +137,7 @@ export class FakeGateway {
   }
 }
 
-/** Plays traffic: a new snapshot each second, requests in between. Returns how to stop it. */
+/** Simulates traffic: a new snapshot each second, requests in between. Returns a function that stops it. */
 export function playTraffic(gateway: FakeGateway, routeCount: number): () => void {
   const random = seeded(Date.now() & 0xffff);
   let index = 0;
@@ -181,7 +181,7 @@ export function playTraffic(gateway: FakeGateway, routeCount: number): () => voi
   };
 }
 
-/** A gateway that has just started and was never asked anything. */
+/** A gateway that has just started, without requests. */
 export function idleSnapshot(now: number): Snapshot {
   const busy = sample({}, { now });
   const none = { p50: null, p95: null, p99: null };
@@ -227,7 +227,7 @@ async function main(): Promise<void> {
   }, 1_000);
   process.stdout.write(`${gateway.socket}\n`);
   process.once('SIGUSR2', () => {
-    // No good snapshot may follow in the same batch and hide it.
+    // A good snapshot in the same batch would hide it.
     clearInterval(alive);
     stop();
     gateway.emitRaw(`${JSON.stringify({ type: 'snapshot', snapshot: { ...gateway.snapshot, routes: [null] } })}\n`);

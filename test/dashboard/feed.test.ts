@@ -31,7 +31,7 @@ function watched(locate: FeedOptions['locate'], more: Partial<FeedOptions> = {})
 
 const at = (gateway: FakeGateway): Address => ({ kind: 'socket', path: gateway.socket });
 
-test('goes from connecting to live and brings a snapshot', async () => {
+test('the feed goes from connecting to live and delivers a snapshot', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, connections, batches, status } = watched(async () => at(gateway));
@@ -47,7 +47,7 @@ test('goes from connecting to live and brings a snapshot', async () => {
   });
 });
 
-test('finds the gateway again after a restart at another place', async () => {
+test('the feed finds a gateway again that restarts at another address', async () => {
   await withFolder(async (directory) => {
     let gateway: FakeGateway | undefined = await FakeGateway.start({ directory });
     const { feed, batches, connections, status } = watched(async () => gateway && at(gateway));
@@ -69,7 +69,7 @@ test('finds the gateway again after a restart at another place', async () => {
   });
 });
 
-test('an error while the gateway is located is the reason given, not a crash', async () => {
+test('an error during discovery is reported, not a crash', async () => {
   const { feed, connections, status } = watched(() => Promise.reject(new Error('no folder')));
   await until(() => status() === 'lost', 'lost');
   const last = connections.at(-1);
@@ -77,7 +77,7 @@ test('an error while the gateway is located is the reason given, not a crash', a
   feed.close();
 });
 
-test('waits longer between attempts, up to a maximum', async () => {
+test('the feed backs off between attempts, up to a maximum', async () => {
   const { feed, connections } = watched(async () => undefined, { backoffMs: [2, 8] });
   await until(() => connections.filter(({ status }) => status === 'lost').length >= 6, 'six tries');
   feed.close();
@@ -86,7 +86,7 @@ test('waits longer between attempts, up to a maximum', async () => {
   assert.is(connections.length, before);
 });
 
-test('requests flow while they are watched, without a gap in between', async () => {
+test('watched requests arrive without a gap', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, batches, connections, status } = watched(async () => at(gateway));
@@ -113,7 +113,7 @@ test('a level asked for before the first stream is open takes effect', async () 
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, status } = watched(async () => {
-      // Just before the stream is opened with the level of that moment.
+      // Just before the stream opens with the current level.
       setImmediate(() => feed.watch('decisions'));
       return at(gateway);
     });
@@ -124,7 +124,7 @@ test('a level asked for before the first stream is open takes effect', async () 
   });
 });
 
-test('requests from before the stream began come apart from the others', async () => {
+test('requests from before the stream began are delivered separately', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, batches, status } = watched(async () => at(gateway));
@@ -142,7 +142,7 @@ test('requests from before the stream began come apart from the others', async (
   });
 });
 
-test('many events become few batches, and no more requests wait than a screen can use', async () => {
+test('many events become few batches, and the number of pending requests is bounded', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, batches, status } = watched(async () => at(gateway), { batchMs: 100 });
@@ -168,7 +168,7 @@ test('many events become few batches, and no more requests wait than a screen ca
   });
 });
 
-test('a stream without events is reported, and closed when that lasts', async () => {
+test('a stream without events is reported, then closed', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, connections, status } = watched(async () => at(gateway), { silenceMs: [60, 2_000] });
@@ -187,7 +187,7 @@ test('a stream without events is reported, and closed when that lasts', async ()
   });
 });
 
-test('reload needs a connection, and goes through one', async () => {
+test('reload needs a connection and uses it', async () => {
   await withFolder(async (directory) => {
     const gateway = await FakeGateway.start({ directory });
     const { feed, status } = watched(async () => at(gateway));

@@ -10,14 +10,14 @@ const row: Fields = {
 };
 const passes = (filter: string): boolean => matches(parseFilter(filter), row);
 
-test('words must all be found, in any case', () => {
+test('all words must match, case-insensitively', () => {
   assert.ok(passes(''));
   assert.ok(passes('orders'));
   assert.ok(passes('ORDERS get'));
   assert.not(passes('orders users'));
 });
 
-test('fields, choices and not', () => {
+test('filters support fields, alternatives and negation', () => {
   assert.ok(passes('route:order'));
   assert.not(passes('route:user'));
   assert.ok(passes('route:user|order'));
@@ -25,7 +25,7 @@ test('fields, choices and not', () => {
   assert.ok(passes('!users'));
 });
 
-test('status by number, class or beginning', () => {
+test('status filters match a number, a class or a prefix', () => {
   assert.ok(passes('status:429'));
   assert.ok(passes('4xx'));
   assert.ok(passes('status:42x'));
@@ -39,7 +39,7 @@ test('an incomplete term matches every row', () => {
   for (const filter of ['status:', '!', '!route:', '|', ' ']) assert.ok(passes(filter), filter);
 });
 
-test('a word with a colon that names no field is a word', () => {
+test('a word with a colon and no known field is plain text', () => {
   assert.ok(passes('localhost:8080'));
   assert.not(passes('localhost:9090'));
   assert.ok(matches(parseFilter('http://a'), { text: ['http://a.example'] }));

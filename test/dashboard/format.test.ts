@@ -93,7 +93,7 @@ test('bytes', () => {
   ]);
 });
 
-test('percent never rounds to nothing or to all', () => {
+test('percent never rounds to 0% or 100%', () => {
   assert.is(percent(0, 10), '0%');
   assert.is(percent(1, 100_000), '<0.1%');
   assert.is(percent(31, 1_000), '3.1%');

@@ -6,7 +6,7 @@ import { route, snapshot, targets } from './sample.js';
 
 const START = 1_790_000_000_000;
 
-/** A snapshot `seconds` after the start in which the route `a` has had `requests`. */
+/** A snapshot `seconds` after the start, with `requests` on route `a`. */
 function at(seconds: number, requests: number, more: Partial<Snapshot> = {}): Snapshot {
   const latency = { p50: 1, p95: seconds, p99: 9 };
   return snapshot({ routes: [route('a', { requests, latency })], ...more }, { now: START + seconds * 1000 });
@@ -15,7 +15,7 @@ function at(seconds: number, requests: number, more: Partial<Snapshot> = {}): Sn
 const seriesOf = (history: History, name = 'requests'): readonly number[] | undefined =>
   history.routes.get('a')?.series[name];
 
-test('counters become rates, other values stay as they are', () => {
+test('counters become rates, other values are unchanged', () => {
   let history = extendHistory(EMPTY_HISTORY, at(0, 100));
   assert.is(seriesOf(history), undefined, 'one snapshot says nothing about a rate');
   history = extendHistory(history, at(1, 110));
@@ -24,7 +24,7 @@ test('counters become rates, other values stay as they are', () => {
   assert.equal(seriesOf(history, 'p95'), [1, 2]);
 });
 
-test('seconds without a snapshot share what passed meanwhile', () => {
+test('seconds without a snapshot share the count of the gap', () => {
   let history = extendHistory(EMPTY_HISTORY, at(0, 0));
   history = extendHistory(history, at(4, 40));
   assert.equal(seriesOf(history), [10, 10, 10, 10]);
@@ -33,13 +33,13 @@ test('seconds without a snapshot share what passed meanwhile', () => {
   assert.equal(seriesOf(extendHistory(soon, at(5, 50))), [10, 10, 10, 10, 10]);
 });
 
-test('a counter that begins anew is no negative rate', () => {
+test('a counter reset does not give a negative rate', () => {
   let history = extendHistory(EMPTY_HISTORY, at(0, 500));
   history = extendHistory(history, at(1, 3));
   assert.equal(seriesOf(history), [0]);
 });
 
-test('two minutes are kept, and only of what the last snapshot has', () => {
+test('the history keeps two minutes, only for entities of the last snapshot', () => {
   let history = EMPTY_HISTORY;
   for (let second = 0; second <= 200; second++) history = extendHistory(history, at(second, second * second));
   assert.is(seriesOf(history)?.length, HISTORY_SECONDS);
@@ -48,7 +48,7 @@ test('two minutes are kept, and only of what the last snapshot has', () => {
   assert.is(history.routes.size, 0);
 });
 
-test('targets, limits and keys have histories too; no more than 2,000 entities of a kind', () => {
+test('targets, limits and keys have histories, at most 2,000 entities of each kind', () => {
   const many = Array.from({ length: 3_000 }, (_, index) => route(`r${index}`, {}));
   const history = extendHistory(EMPTY_HISTORY, snapshot({ routes: many }));
   assert.is(history.routes.size, 2_000);

@@ -32,7 +32,7 @@ function type(state: State, ...keys: string[]): State {
 
 const effect = (state: State, key: string): Effect['type'] | undefined => press(state, key).effect?.type;
 
-test('views by number, letter, tab and arrow', () => {
+test('number, letter, tab and arrow keys select a view', () => {
   const state = start();
   const shown = (...keys: string[]): string => type(state, ...keys).view;
   assert.equal(
@@ -50,7 +50,7 @@ test('views by number, letter, tab and arrow', () => {
   assert.is(shown('x'), 'traffic');
 });
 
-test('effects', () => {
+test('keys for quit, reload, repaint and suspend give effects', () => {
   const state = start();
   assert.equal(
     ['q', 'r', 'ctrl-c', 'ctrl-l', 'ctrl-z', 'z'].map((key) => effect(state, key)),
@@ -58,7 +58,7 @@ test('effects', () => {
   );
 });
 
-test('sorting goes round, reversing turns', () => {
+test('the sort key cycles through columns, the reverse key toggles', () => {
   let state = start();
   const seen = [];
   for (let index = 0; index < 8; index++) {
@@ -71,7 +71,7 @@ test('sorting goes round, reversing turns', () => {
   assert.is(type(state, '2', 's').sort, 'rate', 'only where there is something to sort');
 });
 
-test('a filter is typed, kept, cleared; letters are letters there', () => {
+test('a filter can be typed, kept and cleared; letters are no shortcuts while typing', () => {
   const state = start();
   const typing = type(state, '/', 'q', 'r', '1', ' ', 'ü');
   assert.ok(typing.editing);
@@ -89,12 +89,12 @@ test('a filter is typed, kept, cleared; letters are letters there', () => {
   assert.is(type(state, '/', 'a', 'return', 'escape').filters.traffic, '', 'escape in the list clears a kept filter');
 });
 
-test('each view has a filter of its own', () => {
+test('each view has its own filter', () => {
   const state = type(start(), '/', 'x', 'return', '2', '/', 'y', 'return');
   assert.equal([state.filters.traffic, state.filters.limits], ['x', 'y']);
 });
 
-test('rows: down, up, pages, ends; escape ends the selection', () => {
+test('keys move by row, page and to the ends; escape clears the selection', () => {
   const state = start();
   const at = (...keys: string[]): string | undefined => type(state, ...keys).cursors.traffic.id;
   const first = at('down');
@@ -110,7 +110,7 @@ test('rows: down, up, pages, ends; escape ends the selection', () => {
   }
 });
 
-test('details open on the selected route, or on the first', () => {
+test('details open for the selected route or the first one', () => {
   const state = start();
   assert.is(type(state, 'return').overlay, 'detail');
   assert.is(type(state, 'down', 'down', 'return').overlay, 'detail');
@@ -122,7 +122,7 @@ test('details open on the selected route, or on the first', () => {
   assert.is.not(next.cursors.traffic.id, type(state, 'return').cursors.traffic.id);
 });
 
-test('a selected request holds the list; g shows new requests again', () => {
+test('a selected request freezes the list; g shows new requests again', () => {
   const state = type(start(), '4');
   assert.is(state.heldTail, undefined);
   const reading = type(state, 'down');
@@ -134,19 +134,19 @@ test('a selected request holds the list; g shows new requests again', () => {
   assert.is(type(reading, 'escape').heldTail, undefined);
 });
 
-test('a key in a list without requests holds nothing', () => {
+test('a key in an empty request list does not freeze it', () => {
   const empty = { ...start(), tail: { entries: [], nextSeq: 1, dropped: 0 } };
   assert.is(type(empty, '4', 'down').heldTail, undefined);
   assert.is(type(empty, '4', 'return').overlay, 'none');
 });
 
-test('f goes through the kinds of replies', () => {
+test('f cycles through the kinds of replies', () => {
   const state = type(start(), '4');
   assert.equal([type(state, 'f').status, type(state, 'f', 'f').status], ['4xx', '5xx']);
   assert.is(type(state, 'f', 'f', 'f', 'f').status, 'all');
 });
 
-test('in a request: older, newer, scrolling within what there is', () => {
+test('in a request, keys go to older and newer ones and scroll within its lines', () => {
   const state = type(start({ columns: 80, rows: 18 }), '4', 'return');
   assert.is(selectedRequest(state)?.id, 'req-59');
   assert.is(selectedRequest(type(state, 'right'))?.id, 'req-58');
@@ -160,13 +160,13 @@ test('in a request: older, newer, scrolling within what there is', () => {
   assert.is(type(state, 'up').scroll, 0);
 });
 
-test('with the details beside the list the arrows still move in the list', () => {
+test('with details next to the list the arrow keys move in the list', () => {
   const state = type(start({ columns: 200, rows: 50 }), '4', 'return', 'down');
   assert.is(selectedRequest(state)?.id, 'req-58');
   assert.is(type(state, '/').editing, true);
 });
 
-test('pause holds snapshot and tail, and the newest shows when it ends', () => {
+test('pause freezes snapshot and tail; the newest data appears when it ends', () => {
   for (const key of ['p', ' ']) {
     const paused = type(start(), key);
     assert.ok(paused.paused);
@@ -186,13 +186,13 @@ test('pause holds snapshot and tail, and the newest shows when it ends', () => {
   assert.is(type(start(), 'return', 'p', 'p').overlay, 'detail');
 });
 
-test('no line of help is cut on 80 columns', () => {
+test('no help line is cut at 80 columns', () => {
   const widest = Math.max(...helpLines().map(lineWidth));
   // A frame and a space on the left.
   assert.ok(widest <= 77, `${widest} columns`);
 });
 
-test('help opens, scrolls, closes, and leads to any view', () => {
+test('help opens, scrolls, closes, and switches to any view', () => {
   const help = type(start(), '?');
   assert.is(help.overlay, 'help');
   assert.is(type(help, 'j').scroll, 1);
@@ -211,7 +211,7 @@ test('the diagnostics of a reload scroll by line and page', () => {
   assert.is(type(start(), 'J').scroll, 0, 'no box, nothing to scroll');
 });
 
-test('choosing a gateway', () => {
+test('keys choose a gateway from the list', () => {
   const entry = (pid: number) => ({ pid, spec: `/s${pid}`, socket: `/${pid}.sock`, startedAt: 0, listeners: [] });
   const state = reduce(start(), { type: 'pick', entries: [entry(1), entry(2)] });
   const chosen = press(type(state, 'down', 'down'), 'return').effect;
@@ -246,7 +246,7 @@ const NO_KEY: Key = {
   numLock: false,
 };
 
-test('names of keys', () => {
+test('input sequences map to key names', () => {
   const names = (input: string, key: Partial<Key> = {}): string[] => keyNames(input, { ...NO_KEY, ...key });
   assert.equal(names('', { upArrow: true }), ['up']);
   assert.equal(names('', { tab: true }), ['tab']);
@@ -260,7 +260,7 @@ test('names of keys', () => {
   assert.equal(names('ab\r\x7fü\x00\x1d'), ['a', 'b', 'return', 'backspace', 'ü']);
 });
 
-test('control keys that come in one read with others are not lost', () => {
+test('control keys in one read with other keys are not lost', () => {
   assert.equal(keyNames('\x0c\x1a', NO_KEY), ['ctrl-l', 'ctrl-z']);
   assert.equal(keyNames('2\t\x03', NO_KEY), ['2', 'tab', 'ctrl-c']);
 });

@@ -17,7 +17,7 @@ const status = (more: object): Parameters<typeof route>[1] => ({
   status: { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, ...more },
 });
 
-test('routes sort by every column, and back', () => {
+test('routes sort by every column in both directions', () => {
   const list = [
     route('b', {
       requestsPerSecond: 2,
@@ -57,12 +57,12 @@ test('routes sort by every column, and back', () => {
   }
 });
 
-test('equal routes keep their order: by traffic, then by name', () => {
+test('routes with equal values are ordered by traffic, then by name', () => {
   const list = [route('z'), route('b', { requests: 5 }), route('a'), route('c', { requests: 5 })];
   assert.equal(names(sortRoutes(list, 'p99', false)), ['b', 'c', 'a', 'z']);
 });
 
-test('a filter on routes: text, service, policy', () => {
+test('routes are filtered by text, service and policy', () => {
   const all = snapshot();
   assert.equal(names(routeRows(all, 'service:payments', 'name', false)), ['pay', 'webhooks']);
   assert.equal(names(routeRows(all, 'policy:strict', 'name', false)), ['pay']);
@@ -81,12 +81,12 @@ test('10,000 routes are sorted and filtered within the time of a frame', () => {
   const before = process.cpuUsage();
   const rows = routeRows(all, 'route-9', 'p99', false);
   const { user, system } = process.cpuUsage(before);
-  // All that begin with 9 but route-9 itself, whose place a route of the shop has.
+  // All numbers that start with 9, except route-9: a route of the shop replaces it.
   assert.is(rows.length, 1_110);
   assert.ok(user + system < 250_000, `took ${(user + system) / 1_000} ms of processor time`);
 });
 
-test('limits: a heading, then keys or a line that there are none', () => {
+test('limits have a heading, then keys or a line for no keys', () => {
   const rows = limitRows(snapshot(), '', 'used', false);
   assert.equal(
     rows.map((row) => row.kind),
@@ -116,7 +116,7 @@ test('targets are listed under their service', () => {
   assert.equal(targetRows(undefined, ''), []);
 });
 
-test('the tail is filtered by words and by kind of reply', () => {
+test('the tail is filtered by words and kind of reply', () => {
   const tail = Array.from({ length: 40 }, (_, index) => ({ seq: 40 - index, record: record(40 - index) }));
   assert.is(requestRows(tail, '', 'all').length, 40);
   assert.ok(requestRows(tail, '', '4xx').every(({ entry }) => entry.record.status === 429));
@@ -129,7 +129,7 @@ test('the tail is filtered by words and by kind of reply', () => {
   assert.is(requestRows(tail, 'error:upstream', 'all').length, requestRows(tail, '5xx', 'all').length);
 });
 
-test('reloads: rejected ones by name', () => {
+test('reloads are filtered by outcome and text', () => {
   assert.is(reloadRows(snapshot(), '').length, 3);
   assert.is(reloadRows(snapshot(), 'outcome:rejected').length, 1);
   assert.is(reloadRows(snapshot(), 'did you mean').length, 1);

@@ -1,4 +1,4 @@
-/** Snapshots and records as a gateway would tell them: a shop with keys, limits, managed services. */
+/** Snapshots and records as from a gateway: a shop with keys, limits, managed services. */
 
 import type {
   LimitSnapshot,
@@ -40,7 +40,7 @@ export function route(name: string, more: Partial<RouteSnapshot> = {}): RouteSna
   };
 }
 
-/** The routes of the shop, then as many made up ones as it takes to have `count`; all with traffic. */
+/** The routes of the shop, filled up with generated ones to `count`; all with traffic. */
 export function routes(count: number, random: () => number): RouteSnapshot[] {
   const made = SHOP.slice(0, count).map(([name, match, service, policies]) => ({ name, match, service, policies }));
   for (let index = made.length; index < count; index++) {

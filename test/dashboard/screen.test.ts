@@ -20,7 +20,7 @@ class FakeTerminal extends EventEmitter {
   }
 }
 
-test('goes to the alternate screen and gives the terminal back, once each', () => {
+test('the screen enters and leaves the alternate screen once', () => {
   const terminal = new FakeTerminal();
   const screen = new Screen(terminal);
   screen.enter();
@@ -31,7 +31,7 @@ test('goes to the alternate screen and gives the terminal back, once each', () =
   assert.is(terminal.take(), '\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l');
 });
 
-test('writes only the lines that changed', async () => {
+test('only changed lines are written', async () => {
   const terminal = new FakeTerminal();
   const screen = new Screen(terminal);
   screen.enter();
@@ -49,7 +49,7 @@ test('writes only the lines that changed', async () => {
   assert.is(terminal.take(), '\x1b[?2026h\x1b[2;1H\x1b[0m\x1b[K\x1b[3;1H\x1b[0m\x1b[K\x1b[?2026l');
 });
 
-test('frames of one turn become one write', async () => {
+test('frames of one event loop turn become one write', async () => {
   const terminal = new FakeTerminal();
   const screen = new Screen(terminal);
   screen.enter();
@@ -61,7 +61,7 @@ test('frames of one turn become one write', async () => {
   assert.match(terminal.take(), /b/);
 });
 
-test('a line that fills its row is not erased behind, and rows beyond the terminal are not written', async () => {
+test('a full row is not erased to its end, and rows below the terminal are not written', async () => {
   const terminal = new FakeTerminal();
   const screen = new Screen(terminal);
   screen.enter();
@@ -73,7 +73,7 @@ test('a line that fills its row is not erased behind, and rows beyond the termin
   assert.not(out.includes('beyond'));
 });
 
-test('a slow terminal gets the newest frame, not all of them', async () => {
+test('a slow terminal gets only the newest frame', async () => {
   const terminal = new FakeTerminal();
   const screen = new Screen(terminal);
   screen.enter();
@@ -118,7 +118,7 @@ test('repaint draws everything; nothing is drawn after leave', async () => {
   assert.is(terminal.take(), '');
 });
 
-test('the sink has the size of the terminal, or of the smallest usual one', () => {
+test('the sink has the terminal size, or 80x24 if it is unknown', () => {
   const terminal = new FakeTerminal();
   assert.equal([new Screen(terminal).frames.columns, new Screen(terminal).frames.rows], [10, 3]);
   const unknown = { write: () => true, once: () => undefined };

@@ -19,7 +19,7 @@ const batch = (more: Partial<Batch>): Batch => ({
 const take = (state: State, more: Partial<Batch>, now = 2_000): State =>
   reduce(state, { type: 'batch', batch: batch(more), now });
 
-test('a snapshot shows at once, or when the pause ends', () => {
+test('a snapshot appears at once, or when the pause ends', () => {
   const first = snapshot();
   const second = snapshot({}, { seed: 8 });
   const shown = take(start(), { snapshot: first });
@@ -31,7 +31,7 @@ test('a snapshot shows at once, or when the pause ends', () => {
   assert.is(take(shown, {}).snapshot, first, 'a batch without a snapshot changes none');
 });
 
-test('the tail has the newest first, numbered, and no more than it may', () => {
+test('the tail is numbered, newest first and bounded', () => {
   let state = take(start(), { requests: [record(1), record(2)], dropped: 4 });
   assert.equal(
     state.tail.entries.map(({ seq, record: { id } }) => [seq, id]),
@@ -56,7 +56,7 @@ test('the tail has the newest first, numbered, and no more than it may', () => {
   assert.is(flood.tail.entries[0]?.record.id, 'req-2999');
 });
 
-test('requests from before the stream began come in by their time, once', () => {
+test('requests from before the stream began are merged by time, without duplicates', () => {
   const live = take(start(), { recent: [record(1), record(2)], requests: [record(5)] });
   const ids = (state: State): string[] => state.tail.entries.map(({ record: { id } }) => id);
   assert.equal(ids(live), ['req-5', 'req-2', 'req-1']);
@@ -66,14 +66,14 @@ test('requests from before the stream began come in by their time, once', () => 
   assert.is(again.tail.dropped, 0);
 });
 
-test('a held list does not change', () => {
+test('a frozen list does not change', () => {
   const one = take(start(), { requests: [record(1)] });
   const held = take({ ...one, heldTail: one.tail.entries }, { requests: [record(2)] });
   assert.is(shownTail(held).length, 1);
   assert.is(shownTail({ ...held, heldTail: undefined }).length, 2);
 });
 
-test('notices: a restart, reloads, and their end after a while', () => {
+test('restarts and reloads give notices that expire', () => {
   const before = take(start(), { snapshot: snapshot() });
   const other = snapshot();
   const again = take(before, { snapshot: { ...other, gateway: { ...other.gateway, pid: 4_711 } } });
@@ -91,7 +91,7 @@ test('notices: a restart, reloads, and their end after a while', () => {
   assert.is(reduce(bad, { type: 'tick', now: 60_000 }).now, 60_000);
 });
 
-test('a reload that was asked for here is reported once, by the answer', () => {
+test('a reload requested here is reported once, by its reply', () => {
   const [, live] = reloads(0);
   assert.ok(live);
   const asking = reduce(start(), { type: 'reloading' });
@@ -104,7 +104,7 @@ test('a reload that was asked for here is reported once, by the answer', () => {
   assert.not(refused.reloading);
 });
 
-test('a connection that is back is reported, the first one is not', () => {
+test('a restored connection is reported, the first one is not', () => {
   const live = { type: 'connection', connection: { status: 'live', where: 'x' }, now: 1 } as const;
   assert.is(reduce(start(), live).notice, undefined);
   const lost = reduce(start(), {
@@ -116,7 +116,7 @@ test('a connection that is back is reported, the first one is not', () => {
   assert.match(reduce(lost, live).notice?.text ?? '', /connected again/);
 });
 
-test('size, choice', () => {
+test('size and choice actions change the state', () => {
   const wide = reduce(start(), { type: 'resize', size: { columns: 200, rows: 50 } });
   assert.equal(wide.size, { columns: 200, rows: 50 });
   const choosing = reduce(start(), { type: 'pick', entries: [] });

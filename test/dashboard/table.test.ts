@@ -18,7 +18,7 @@ const COLUMNS: readonly Column<Pair>[] = [
   { title: 'VALUE', min: 6, align: 'right', cell: ({ value }) => String(value) },
 ];
 
-test('columns that do not fit are left out, the least important first', () => {
+test('columns that do not fit are omitted, the least important first', () => {
   const titles = (columns: number): string =>
     place(COLUMNS, columns)
       .map(({ column }) => column.title)
@@ -29,7 +29,7 @@ test('columns that do not fit are left out, the least important first', () => {
   assert.is(titles(5), 'NAME VALUE');
 });
 
-test('a placed table fills its width exactly, up to the greatest widths', () => {
+test('a table fills its width exactly, up to the maximum column widths', () => {
   for (const columns of [44, 45, 60, 80, 200]) {
     const placed = place(COLUMNS, columns);
     assert.is(lineWidth(headerLine(placed, theme)), columns);
@@ -38,19 +38,19 @@ test('a placed table fills its width exactly, up to the greatest widths', () => 
   assert.is(place(COLUMNS, 200)[1]?.width, 24);
 });
 
-test('the header shows what it is sorted by, and how', () => {
+test('the header shows the sort column and direction', () => {
   const placed = place(COLUMNS, 80);
   assert.match(text(headerLine(placed, theme, { title: 'VALUE', reverse: false })), /VALUE▼$/);
   assert.match(text(headerLine(placed, theme, { title: 'VALUE', reverse: true })), /VALUE▲$/);
 });
 
-test('a selected row has a marker, not only a colour', () => {
+test('the selected row has a marker, not only a colour', () => {
   const placed = place(COLUMNS, 80);
   assert.match(text(rowLine(placed, { name: 'x', value: 1 }, true, theme)), /^▸ x/);
   assert.match(text(rowLine(placed, { name: 'x', value: 1 }, false, theme)), /^ {2}x/);
 });
 
-test('rangeText', () => {
+test('rangeText states the visible range', () => {
   assert.is(rangeText(0, 0, 0, 'route'), 'no routes');
   assert.is(rangeText(0, 1, 1, 'route'), '1 route');
   assert.is(rangeText(4, 6, 240, 'route'), '5-10 of 240 routes');
@@ -61,7 +61,7 @@ test('cells escape control characters', () => {
   assert.is(cell('\x1b'.repeat(10_000), 6, theme).text, '\\e\\e\\…');
 });
 
-test('lines are fitted, spread and framed to the column', () => {
+test('lines are fitted, spread and framed to the exact width', () => {
   assert.is(text(fitLine([span('abc'), span('def')], 5, theme)), 'abcd…');
   assert.is(text(fitLine([span('abc'), span('def')], 3, theme)), 'abc');
   assert.is(text(spread([span('left')], [span('right')], 12, theme)), 'left   right');

@@ -2,12 +2,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clean, fit, toAscii, truncate, width, wrap } from '../../src/dashboard/text.js';
 
-test('clean leaves plain text as it is', () => {
+test('clean does not change plain text', () => {
   assert.is(clean('GET /orders/{id:int}?a=b'), 'GET /orders/{id:int}?a=b');
   assert.is(clean('/grüße/日本'), '/grüße/日本');
 });
 
-test('clean shows what a terminal would act on', () => {
+test('clean escapes control sequences', () => {
   assert.is(clean('/\x1b[31mred\x1b[0m'), '/\\e[31mred\\e[0m');
   assert.is(clean('a\r\nb\tc\0'), 'a\\r\\nb\\tc\\0');
   assert.is(clean('\x07\x7f\x9b2J'), '\\x07\\x7f\\x9b2J');
@@ -16,14 +16,14 @@ test('clean shows what a terminal would act on', () => {
   assert.is(clean('\ud800x'), '\\u{d800}x');
 });
 
-test('no code point is a control character after clean', () => {
+test('clean leaves no control character of any code point', () => {
   for (let code = 0; code < 0x3000; code++) {
     const out = clean(`a${String.fromCodePoint(code)}b`);
     assert.not.match(out, /[\p{C}\p{Zl}\p{Zp}]/u, `U+${code.toString(16)}`);
   }
 });
 
-test('combining marks do not pile up', () => {
+test('combining marks are limited', () => {
   assert.is([...clean(`e${'\u0301'.repeat(500)}`)].length, 4);
 });
 
@@ -42,13 +42,13 @@ test('truncate cuts at either end and marks the cut', () => {
   assert.is(truncate('abcdef', 4, '~'), 'abc~');
 });
 
-test('truncate never halves a wide character', () => {
+test('truncate never splits a wide character', () => {
   assert.is(truncate('日本語', 4), '日…');
   assert.is(truncate('日本語', 5), '日本…');
   assert.is(truncate('日本語', 4, '…', 'end'), '…語');
 });
 
-test('truncate of a very long text looks at a screenful only', () => {
+test('truncate reads only a bounded part of a very long text', () => {
   const long = `${'\x1b'.repeat(200_000)}end`;
   assert.is(width(truncate(long, 20)), 20);
   assert.ok(truncate(long, 20, '…', 'end').endsWith('end'));
@@ -65,12 +65,12 @@ test('fit is exact for any text', () => {
   assert.is(fit('7', 3), '7  ');
 });
 
-test('toAscii puts one mark for each character seen', () => {
+test('toAscii replaces each visible character by one mark', () => {
   assert.is(toAscii('grüße 日本 e\u0301'), 'gr??e ?? ?');
   assert.is(toAscii('plain'), 'plain');
 });
 
-test('wrap breaks between words where it can, and loses nothing', () => {
+test('wrap breaks between words if possible and loses no text', () => {
   assert.equal(wrap('one two three', 8), ['one two', 'three']);
   assert.equal(wrap('abcdefghij', 4), ['abcd', 'efgh', 'ij']);
   assert.equal(wrap('', 4), ['']);

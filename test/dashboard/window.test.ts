@@ -4,14 +4,14 @@ import { indexOf, move, offsetFor, page, TOP } from '../../src/dashboard/window.
 
 const rows = Array.from({ length: 20 }, (_, index) => ({ id: `r${index}` }));
 
-test('offsetFor keeps the selected row in sight and leaves no row empty', () => {
+test('offsetFor keeps the selected row visible and leaves no row empty', () => {
   assert.is(offsetFor(20, 5, 0, 3), 0);
   assert.is(offsetFor(20, 5, 9, 0), 5);
   assert.is(offsetFor(20, 5, -1, 18), 15);
   assert.is(offsetFor(3, 5, 2, 4), 0);
 });
 
-test('move: steps, pages, ends', () => {
+test('move handles steps, pages and ends', () => {
   const first = move(rows, TOP, 1, 5);
   assert.equal(first, { id: 'r0', offset: 0 });
   assert.equal(move(rows, first, 1, 5), { id: 'r1', offset: 0 });
@@ -31,7 +31,7 @@ test('the cursor stays with its row when the order changes', () => {
   assert.is(shown.selected, 4);
 });
 
-test('a cursor whose row is gone selects nothing', () => {
+test('the cursor of a removed row selects nothing', () => {
   const shown = page(rows, { id: 'gone', offset: 4 }, 5);
   assert.is(shown.selected, -1);
   assert.equal(

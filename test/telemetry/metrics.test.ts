@@ -31,7 +31,7 @@ function setUp() {
 
 const lines = (text: string, start: string): string[] => text.split('\n').filter((line) => line.startsWith(start));
 
-test('counts as they are, labels escaped, idle routes left out', async () => {
+test('counters are exact, labels are escaped, idle routes are omitted', async () => {
   const { slots, writer, metrics } = setUp();
   for (const [status, ms] of [
     [200, 0.5],
@@ -57,10 +57,10 @@ test('counts as they are, labels escaped, idle routes left out', async () => {
   assert.match(text, 'process_resident_memory_bytes');
 });
 
-test('every value is a number as the format writes them: what is none is NaN', async () => {
+test('every value is a number in the exposition format; a missing one is NaN', async () => {
   const { metrics } = setUp();
   await metrics.text();
-  // Nothing was measured of the event loop between two scrapes that follow one another at once.
+  // Between two immediate scrapes there is no event loop measurement.
   const { text } = await metrics.text();
   const values = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   assert.equal(
@@ -96,7 +96,7 @@ test('the histogram is cumulative, ends in +Inf, and agrees with its count and s
   assert.match(lines(text, 'gw_request_duration_seconds_sum')[0]!, /} 10030\.003/);
 });
 
-test('limits, targets, listeners, reloads and what runs', async () => {
+test('metrics include limits, targets, listeners, reloads and build information', async () => {
   const { slots, writer, metrics } = setUp();
   writer.begin(slots.unmatched);
   writer.end(slots.unmatched, 200, 0, 0, 1, true);
@@ -122,7 +122,7 @@ test('limits, targets, listeners, reloads and what runs', async () => {
   }
 });
 
-test('what is gone from the spec is gone from the next scrape; nothing is counted twice', async () => {
+test('entities removed from the spec are absent from the next scrape; nothing is counted twice', async () => {
   const { facts, metrics, slots, writer } = setUp();
   writer.begin(slots.routes[0]!);
   writer.end(slots.routes[0]!, 200, 0, 0, 1, false);

@@ -17,7 +17,7 @@ writeFileSync(archive, copy);
 
 test.after(() => rmSync(folder, { recursive: true }));
 
-test('the copy holds the files of `npm pack`, with their sizes', () => {
+test('the copy contains the files of `npm pack` with their sizes', () => {
   const [packed] = JSON.parse(
     execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { encoding: 'utf8' }),
   ) as Packed[];
@@ -29,13 +29,13 @@ test('the copy holds the files of `npm pack`, with their sizes', () => {
   assert.equal(listed.sort(), packed?.files.map(({ path, size }) => `package/${path} ${size}`).sort());
 });
 
-test('tar reads every file back as it is', () => {
+test('tar extracts every file unchanged', () => {
   execFileSync('tar', ['-xzf', archive, '-C', folder]);
   for (const path of ['package.json', 'bin/gw.js', 'docs/reference.md', 'templates/shared/gitignore']) {
     assert.is(readFileSync(join(folder, 'package', path), 'utf8'), readFileSync(path, 'utf8'), path);
   }
 });
 
-test('the same files give the same bytes', () => assert.ok(packageCopy(process.cwd()).equals(copy)));
+test('the same files give the same archive', () => assert.ok(packageCopy(process.cwd()).equals(copy)));
 
 test.run();

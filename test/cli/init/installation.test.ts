@@ -7,7 +7,7 @@ import { type Installation, installationFor } from '../../../src/cli/init/instal
 
 const TEST = 'node --test gateway.test.mjs';
 
-/** An installed gw at `root` below a temporary folder, with these files around it. */
+/** An installed gw at `root` in a temporary folder, next to these files. */
 function inMachine(
   root: string,
   files: Readonly<Record<string, string>>,
@@ -34,32 +34,32 @@ const inProject = (spec: string, use: (installed: Installation) => void): void =
     use(installationFor(join(base, 'app', 'edge'), { PATH: join(base, 'app/node_modules/.bin') }, '1.2.3', gw)),
   );
 
-test('on the PATH: gw, and CI gets a copy', () =>
+test('gw on the PATH: the command is gw, and CI gets a copy', () =>
   inMachine('lib/node_modules/gw', { 'bin/other': '' }, (base, gw) => {
     symlinkSync(join(gw, 'bin', 'gw.js'), join(base, 'bin', 'gw'));
     const installed = installationFor(join(base, 'shop'), { PATH: `/none:${join(base, 'bin')}` }, '1.2.3', gw);
     assert.equal(installed, { command: 'gw', test: TEST, ci: 'copy' });
   }));
 
-test('another gw first on the PATH is not this one', () =>
+test('another gw earlier on the PATH is not this installation', () =>
   inMachine('gw', { 'bin/gw': '' }, (base, gw) => {
     const { command } = installationFor(base, { PATH: join(base, 'bin') }, '1.2.3', gw);
     assert.is(command, `node ${join(gw, 'bin', 'gw.js')}`);
   }));
 
-test('a dependency of the project: npx gw, and CI installs the project', () => {
+test('a dependency of the project: the command is npx gw, and CI installs the project', () => {
   for (const spec of ['^1.2.0', 'https://example.com/gw.tgz', 'file:vendor/gw.tgz', 'github:example/gw']) {
     inProject(spec, (installed) => assert.equal(installed, { command: 'npx gw', test: TEST, ci: 'project' }, spec));
   }
 });
 
-test('a dependency that lies outside of the project: CI gets a copy', () => {
+test('a dependency outside of the project: CI gets a copy', () => {
   for (const spec of ['file:../gw.tgz', 'file:/srv/gw.tgz', 'link:../gw', '../gw.tgz']) {
     inProject(spec, (installed) => assert.equal(installed, { command: 'npx gw', test: TEST, ci: 'copy' }, spec));
   }
 });
 
-test('npx of a package file: its absolute path, and CI gets a copy', () =>
+test('npx of a package file: the command has its absolute path, and CI gets a copy', () =>
   inMachine(
     'npm/_npx/a1/node_modules/gw',
     { 'npm/_npx/a1/package.json': manifest('file:../../../my gw.tgz') },
@@ -73,7 +73,7 @@ test('npx of a package file: its absolute path, and CI gets a copy', () =>
     },
   ));
 
-test('npx of a registry: the exact version, for people and for CI', () =>
+test('npx from a registry: the command and CI use the exact version', () =>
   inMachine('npm/_npx/a1/node_modules/gw', { 'npm/_npx/a1/package.json': manifest('^1.2.0') }, (base, gw) => {
     const npx = "npx --yes --package='gw@1.2.3'".replaceAll("'", '');
     assert.equal(installationFor(join(base, 'shop'), {}, '1.2.3', gw), {
@@ -83,7 +83,7 @@ test('npx of a registry: the exact version, for people and for CI', () =>
     });
   }));
 
-test('a checkout: node with the path, and the test hears of it', () =>
+test('a checkout: the command is node with the path, and the test command sets GW', () =>
   inMachine('my gw', { 'app/package.json': 'not JSON' }, (base, gw) => {
     const program = `'${join(gw, 'bin', 'gw.js')}'`;
     assert.equal(installationFor(join(base, 'app'), {}, '1.2.3', gw), {

@@ -1,4 +1,4 @@
-/** Forms of paths, parameters and text beyond plain OpenAPI: each is taken over, made wider, or noted. */
+/** Forms of paths, parameters and text beyond plain OpenAPI: each is imported, widened or noted. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importOpenApi } from '../../../src/cli/openapi/index.js';
@@ -47,7 +47,7 @@ test('parameters are never narrower than their schema', () => {
   assert.is(type({ type: 'integer', enum: [1, 2] }), '1|2');
 });
 
-test('matrix and label styles: by `style` and by the operators of RFC 6570', () => {
+test('matrix and label styles are read from `style` and from RFC 6570 operators', () => {
   const style = (value: string, schema: Json, explode = false): string[] =>
     matchesOf('/a/{x}', parameter('x', schema, { style: value, explode }));
   assert.equal(style('label', { type: 'integer' }), ['GET /a/{x:\\..+}']);
@@ -61,7 +61,7 @@ test('matrix and label styles: by `style` and by the operators of RFC 6570', () 
   assert.equal(matchesOf('/a/file{.x}'), ['GET /a/{x:file(\\..+)}']);
 });
 
-test('other operators and modifiers in braces', () => {
+test('other operators and modifiers in braces are handled', () => {
   assert.equal(matchesOf('/a{?page,limit}'), ['GET /a']);
   assert.equal(matchesOf('/a?x=1{&page}'), ['GET /a']);
   assert.equal(matchesOf('/a{#part}'), ['GET /a']);
@@ -80,7 +80,7 @@ test('`{proxy+}` and other greedy parameters become a tail', () => {
   assert.equal(matchesOf('/a/v-{proxy+}'), ['GET /a/{proxy...}']);
 });
 
-test('any-method operations take every method that has no operation of its own', () => {
+test('an any-method operation covers every method without its own operation', () => {
   for (const key of ['x-amazon-apigateway-any-method', 'x-yc-apigateway-any-method', 'x-any-method', 'any', '*']) {
     const { model, notes } = imported(
       withPaths({ '/a': { [key]: { operationId: 'any' }, post: { operationId: 'post' } } }),
@@ -94,7 +94,7 @@ test('any-method operations take every method that has no operation of its own',
   }
 });
 
-test('methods in capitals count, and a key that is not a method is noted', () => {
+test('upper-case methods are accepted, and a key that is not a method is noted', () => {
   const { lines, notes } = imported(withPaths({ '/a': { GET: {}, Post: {}, purge: {}, 'x-y': {}, summary: '' } }));
   assert.equal(lines, ['GET /a -> pet-store', 'POST /a -> pet-store']);
   assert.equal(notes, ['`/a` has `purge`, which is not a method of OpenAPI; it is left out.']);
@@ -123,7 +123,7 @@ test('fragments that name required parameters are conditions on headers and the 
   );
 });
 
-test('an operation that another one covers is left out, and never made wider', () => {
+test('an operation covered by another is omitted, never widened', () => {
   const { lines, notes } = imported(
     withPaths({
       '/w#X-Amz-Target=A.C': { post: { operationId: 'a' } },
@@ -135,7 +135,7 @@ test('an operation that another one covers is left out, and never made wider', (
   assert.not.match(notes.join('\n'), 'became');
 });
 
-test('fragments that name something else are not conditions, and are noted', () => {
+test('other fragments are not conditions and are noted', () => {
   const { lines, notes } = imported(
     withPaths({ '/a#overload=1': get('a'), '/a#mode': get('b', { parameters: [{ in: 'query', name: 'mode' }] }) }),
   );
@@ -144,7 +144,7 @@ test('fragments that name something else are not conditions, and are noted', () 
   assert.match(notes.at(-1) ?? '', 'matches the same requests');
 });
 
-test('routes whose conditions can be true together are separated without losing a request', () => {
+test('routes with overlapping conditions are separated without losing a request', () => {
   const query = (name: string): object => needs(['query', name]);
   assert.equal(
     conditionsOf({
@@ -159,14 +159,14 @@ test('routes whose conditions can be true together are separated without losing 
     ],
   );
   const pair = needs(['query', 'x'], ['query', 'y']);
-  // Nothing takes `?x=1&z=1`, were both to keep their conditions.
+  // If both kept their conditions, `?x=1&z=1` would match no route.
   assert.equal(
     conditionsOf({ '/b#x&y': get('one', pair), '/b#y&z': get('two', needs(['query', 'y'], ['query', 'z'])) }),
     ['one GET /b: query x present, query y present', 'two GET /b: query y present'],
   );
 });
 
-test('keys that occur twice in JSON or YAML are noted', () => {
+test('duplicate keys in JSON or YAML are noted', () => {
   const json =
     '{"openapi":"3.0.0","paths":{"/a":{"get":{},"get":{}},"/b\\"":{"get":{}},"/a":{"put":{"tags":["/a","/a"]}}}}';
   assert.equal(importOpenApi(json, 'a.json').notes.slice(0, 2), [
@@ -180,7 +180,7 @@ test('keys that occur twice in JSON or YAML are noted', () => {
   ]);
 });
 
-test('YAML: merge keys are followed, and aliases that multiply are refused at once', () => {
+test('YAML merge keys are resolved, and exponential aliases are rejected at once', () => {
   const yaml = `openapi: 3.0.0
 x-common: &common { get: { operationId: shared } }
 paths:
@@ -215,7 +215,7 @@ paths:
   assert.ok(Date.now() - started < 10_000);
 });
 
-test('values nested without end are refused or passed over, wherever they stand', () => {
+test('endlessly nested values are rejected or skipped in any position', () => {
   const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
   const text = (more: string): string =>
     `{"openapi":"3.0.0","info":{},"paths":{"/a":{"get":{"security":[{}]}}}${more}}`;
@@ -232,14 +232,14 @@ test('values nested without end are refused or passed over, wherever they stand'
   assert.ok(guarded.apiKey);
 });
 
-test('bytes: byte order marks, UTF-16, and binary content', () => {
+test('byte order marks, UTF-16 and binary content are handled', () => {
   const text = '{"openapi":"3.0.0"}';
   assert.is(decodeDocument(Buffer.from(`\ufeff${text}`), 'a'), text);
   assert.is(decodeDocument(Buffer.from(`\ufeff${text}`, 'utf16le'), 'a'), text);
   assert.throws(() => decodeDocument(Buffer.from([0x7b, 0, 1, 2]), 'a.json'), /not a text file/);
 });
 
-test('documents that cannot be read are refused with what to do', () => {
+test('unreadable documents are rejected with advice', () => {
   const yaml = (text: string): string => refused(text, 'a.yaml');
   assert.match(yaml('openapi: 3.1\npaths: {}'), 'a.yaml says `openapi: 3.1`, which is a number');
   assert.match(yaml('openapi: 3.1\npaths: {}'), 'write `openapi: "3.1.0"`');
@@ -270,7 +270,7 @@ test('documents that cannot be read are refused with what to do', () => {
   assert.match(yaml("openapi: 3.1.0\npaths: { /a: { $ref: '#/b' } }"), '`#/b`, which is not in the document');
 });
 
-test('operations beside a reference are kept', () => {
+test('operations next to a $ref are kept', () => {
   const { lines } = imported(
     withPaths(
       { '/a': { $ref: '#/components/pathItems/A', put: {} } },
@@ -280,7 +280,7 @@ test('operations beside a reference are kept', () => {
   assert.equal(lines, ['GET /a -> pet-store', 'PUT /a -> pet-store']);
 });
 
-test('a service has a short name', () => {
+test('a service gets a short name', () => {
   const nameOf = (title: string, url = 'https://api.example.com'): string | undefined =>
     imported(withPaths({ '/a': get('a') }, { info: { title }, servers: [{ url }] })).model.services[0]?.name;
   assert.is(nameOf('Swagger Petstore - OpenAPI 3.0'), 'petstore');

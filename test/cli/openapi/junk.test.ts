@@ -1,4 +1,4 @@
-/** Documents with junk anywhere: refused in a sentence, or a spec that validates without a word. */
+/** Documents with junk in any place: rejected with one sentence, or a spec that validates without diagnostics. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CommandError } from '../../../src/cli/exit-codes.js';
@@ -128,13 +128,13 @@ const JUNK: readonly unknown[] = [
 
 const isNode = (value: unknown): value is Node => typeof value === 'object' && value !== null;
 
-/** Every table and list with each of its keys. */
+/** Every table and list, with its keys. */
 function places(value: unknown): [Node, string][] {
   if (!isNode(value)) return [];
   return Object.keys(value).flatMap((key): [Node, string][] => [[value, key], ...places(value[key])]);
 }
 
-test('documents with junk anywhere are refused in a sentence, or become specs that validate', () => {
+test('documents with junk are rejected with one sentence or give a valid spec', () => {
   let refused = 0;
   for (let seed = 1; seed <= 300; seed++) {
     const below = seededBelow(seed);

@@ -1,4 +1,4 @@
-/** Documents and what comes of them, for the tests of the OpenAPI import. */
+/** Documents and their import results, for the tests of the OpenAPI import. */
 import * as assert from 'uvu/assert';
 import { CommandError } from '../../../src/cli/exit-codes.js';
 import { type ImportedSpec, importOpenApi } from '../../../src/cli/openapi/index.js';

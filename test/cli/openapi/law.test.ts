@@ -1,4 +1,4 @@
-/** Laws of the import: each request that a document allows finds a route, never an open one by mistake, and the spec validates. */
+/** Import invariants: each allowed request matches a route, an open one only if intended, and the spec validates. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
@@ -45,7 +45,7 @@ const SECURITY: readonly Json[] = [
   [{ oauth: [] }, {}],
 ];
 
-/** A document whose paths crowd each other. */
+/** A document with many overlapping paths. */
 function randomDocument(seed: number): Json {
   const below = seededBelow(seed);
   const pick = <T>(items: readonly T[]): T => items[below(items.length)]!;
@@ -73,7 +73,7 @@ function randomDocument(seed: number): Json {
   return withPaths(paths, { components: { securitySchemes: SCHEMES }, security: pick(SECURITY) });
 }
 
-test('each request that a random document allows finds a route, and none an open one by mistake', () => {
+test('each request allowed by a random document matches a route, and only intended requests an open route', () => {
   let requests = 0;
   for (let seed = 1; seed <= 70; seed++) {
     const document = randomDocument(seed);
@@ -87,7 +87,7 @@ test('each request that a random document allows finds a route, and none an open
   assert.ok(requests > 1_500, `${requests} requests`);
 });
 
-test('a document always gives the same spec, but for the key', () => {
+test('a document always gives the same spec except for the key', () => {
   const text = JSON.stringify(randomDocument(7));
   const [one, two] = [importOpenApi(text, 'a.json'), importOpenApi(text, 'a.json')];
   const masked = (spec: string): string => spec.replace(/sha256:[0-9a-f]{64}/, 'HASH');
@@ -106,7 +106,7 @@ function manyRoutes(count: number, tagsOf: (index: number) => Json): Json {
   return withPaths(paths, { components: { securitySchemes: SCHEMES } });
 }
 
-test('above 100 routes there is a file for each tag, with names that are safe and differ', () =>
+test('more than 100 routes are split into a file per tag, with safe unique names', () =>
   inFolder({}, async (cwd) => {
     const tags: Json[] = [
       ['Pets'],
@@ -147,7 +147,7 @@ test('above 100 routes there is a file for each tag, with names that are safe an
     assert.is(validated.code, 0, validated.out);
   }));
 
-test('up to 100 routes there is one file', () => {
+test('up to 100 routes go into one file', () => {
   assert.equal(importOpenApi(JSON.stringify(manyRoutes(100, () => ['a'])), 'a.json').files, []);
 });
 
@@ -161,7 +161,7 @@ test('many routes with the same id, and many on one path, are imported in bounde
   assert.ok(Date.now() - started < 30_000, `${Date.now() - started} ms`);
 });
 
-test('parts in the way are listed, and nothing is written', () =>
+test('existing part files are listed, and nothing is written', () =>
   inFolder({ 'api.json': JSON.stringify(manyRoutes(101, () => ['a'])) }, async (cwd) => {
     const path = join(cwd, 'routes', 'a.toml');
     mkdirSync(dirname(path));
@@ -171,7 +171,7 @@ test('parts in the way are listed, and nothing is written', () =>
     assert.match(err, '  routes/a.toml');
   }));
 
-test('--from with a URL says how to download', async () => {
+test('--from with a URL is an error with a download command', async () => {
   const { code, err } = await gw(['init', '--from', 'https://example.com/v1/openapi.yaml?x=1']);
   assert.is(code, 2);
   assert.match(err, "curl -fsSL -o openapi.yaml 'https://example.com/v1/openapi.yaml?x=1'");

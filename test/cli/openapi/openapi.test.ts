@@ -1,10 +1,10 @@
-/** Documents that are odd in the ways that published ones are. Whatever comes in, the spec that comes out validates. */
+/** Documents with the oddities of published ones. The resulting spec always validates. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importOpenApi } from '../../../src/cli/openapi/index.js';
 import { get, imported, matchesOf, parameter, refused, withPaths } from './kit.js';
 
-test('operations become routes with their ids as names, in document order', () => {
+test('operations become routes in document order, named by operation id', () => {
   const { model, lines, notes } = imported(
     withPaths({ '/pets': { get: { operationId: 'list' }, post: { operationId: 'add' } }, '/pets/{id}': get('one') }),
   );
@@ -16,7 +16,7 @@ test('operations become routes with their ids as names, in document order', () =
   assert.equal(notes, []);
 });
 
-test('types are kept: integer, uuid, boolean, enum, const', () => {
+test('integer, uuid, boolean, enum and const types are kept', () => {
   assert.equal(matchesOf('/a/{x}', parameter('x', { type: 'integer', format: 'int64' })), ['GET /a/{x:-?[0-9]+}']);
   assert.equal(matchesOf('/a/{x}', parameter('x', { type: 'integer', minimum: -5 })), ['GET /a/{x:-?[0-9]+}']);
   assert.equal(matchesOf('/a/{x}', parameter('x', { type: 'string', format: 'uuid' })), ['GET /a/{x:uuid}']);
@@ -27,7 +27,7 @@ test('types are kept: integer, uuid, boolean, enum, const', () => {
   assert.equal(matchesOf('/a/{x}', parameter('x', { type: ['integer', 'null'] })), ['GET /a/{x:-?[0-9]+}']);
 });
 
-test('what a path cannot tell stays a plain parameter', () => {
+test('a type without a path pattern becomes a plain parameter', () => {
   for (const schema of [
     { type: 'string' },
     { enum: ['a/b', 'c'] },
@@ -41,7 +41,7 @@ test('what a path cannot tell stays a plain parameter', () => {
   assert.equal(matchesOf('/a/{x}'), ['GET /a/{x}']);
 });
 
-test('parameters of the path hold for its operations, and those of an operation win', () => {
+test('path parameters apply to operations, which can override them', () => {
   const { lines } = imported(
     withPaths({
       '/a/{x}': {
@@ -54,7 +54,7 @@ test('parameters of the path hold for its operations, and those of an operation 
   assert.equal(lines, ['GET /a/{x:-?[0-9]+} -> pet-store', 'PUT /a/{x:uuid} -> pet-store']);
 });
 
-test('local references are followed: parameters, schemas, path items, allOf', () => {
+test('local references are resolved in parameters, schemas, path items and allOf', () => {
   const components = {
     parameters: { 'a/b~c': parameter('x', { $ref: '#/components/schemas/Id' }) },
     schemas: {
@@ -67,7 +67,7 @@ test('local references are followed: parameters, schemas, path items, allOf', ()
   assert.equal(lines, ['GET /a/{x:-?[0-9]+} -> pet-store']);
 });
 
-test('references in a circle, to nowhere and to other documents end', () => {
+test('circular, dangling and external references do not loop', () => {
   const components = {
     schemas: {
       A: { $ref: '#/components/schemas/B' },
@@ -94,7 +94,7 @@ test('references in a circle, to nowhere and to other documents end', () => {
   ]);
 });
 
-test('a parameter in a part of a segment takes the segment, by pattern, with a note', () => {
+test('a parameter in part of a segment becomes a pattern of the whole segment, with a note', () => {
   const { lines, notes } = imported(
     withPaths({
       '/files/{name}.json': get('a'),
@@ -106,7 +106,7 @@ test('a parameter in a part of a segment takes the segment, by pattern, with a n
   assert.match(notes[0] ?? '', '`{name}.json` is one parameter, `name`, for the whole segment.');
 });
 
-test('paths that take the same requests: the first stays, a wider one steps back', () => {
+test('of paths that match the same requests the first is kept; a wider path becomes a plain parameter', () => {
   const same = imported(withPaths({ '/p/{id}': get('first'), '/p/{name}': get('second') }));
   assert.equal(same.lines, ['GET /p/{id} -> pet-store']);
   assert.match(same.notes[0] ?? '', '`GET /p/{name}` matches the same requests as `GET /p/{id}` and is left out.');
@@ -121,7 +121,7 @@ test('paths that take the same requests: the first stays, a wider one steps back
   assert.equal(crowded.lines.length, 2);
 });
 
-test('names that gw cannot take are changed: parameters, and route names that repeat', () => {
+test('invalid parameter names and duplicate route names are changed', () => {
   const { lines, model } = imported(
     withPaths({
       '/a/{user id}/{user.id}/{2nd}': {
@@ -136,7 +136,7 @@ test('names that gw cannot take are changed: parameters, and route names that re
   assert.equal(model.routes.map(({ name }) => name).sort(), ['x', 'x-post', 'x-post-2', 'x-put']);
 });
 
-test('multi-segment parameters: a tail at the end, one segment elsewhere', () => {
+test('a multi-segment parameter becomes a tail at the end, one segment elsewhere', () => {
   const path = parameter('path', { type: 'string' }, { 'x-multi-segment': true });
   const { lines, notes } = imported(
     withPaths({
@@ -153,7 +153,7 @@ test('multi-segment parameters: a tail at the end, one segment elsewhere', () =>
   assert.match(notes.join(), 'only the last parameter of a path can hold slashes; `path` takes one segment');
 });
 
-test('other ways to write parameters, fragments, and queries in paths', () => {
+test('other notations of parameters, fragments and queries in paths are handled', () => {
   const { lines, model, notes } = imported(
     withPaths({
       '/w/:token': get('a'),
@@ -179,7 +179,7 @@ test('other ways to write parameters, fragments, and queries in paths', () => {
   assert.match(notes.join('\n'), 'no server sees a fragment');
 });
 
-test('paths that gw cannot hold are left out, with a note', () => {
+test('unsupported paths are omitted with a note', () => {
   const { lines, notes } = imported(
     withPaths({ '/ok': get('a'), 'no-slash': get('b'), '/a/{x': get('c'), '/a/../b': get('d'), '/%2F': get('e') }),
   );
@@ -187,12 +187,12 @@ test('paths that gw cannot hold are left out, with a note', () => {
   assert.is(notes.length, 4);
 });
 
-test('characters that a path spells in percent escapes', () => {
+test('percent-encoded characters in paths are handled', () => {
   assert.equal(matchesOf('/caf\u00e9/a b'), ['GET /caf%C3%A9/a%20b']);
   assert.equal(matchesOf('/half \ud800'), ['GET /half%20%EF%BF%BD']);
 });
 
-test('servers: the first is the target, the others are noted', () => {
+test('the first server is the target, the others are noted', () => {
   const { model, spec } = imported(
     withPaths(
       { '/a': get('a') },
@@ -204,7 +204,7 @@ test('servers: the first is the target, the others are noted', () => {
   assert.match(spec, '# The document also names https://staging.example.com');
 });
 
-test('servers of paths and operations make further services', () => {
+test('servers of paths and operations become additional services', () => {
   const { lines } = imported(
     withPaths(
       {
@@ -218,7 +218,7 @@ test('servers of paths and operations make further services', () => {
   assert.equal(lines, ['GET /a -> pet-store', 'GET /b -> files-example-com', 'GET /c -> files-example-com-2']);
 });
 
-test('server variables take their defaults; one without is asked for', () => {
+test('server variables use their defaults; a missing default is noted', () => {
   const url = 'https://{region}.example.com:{port}/v1';
   const variables = { region: { default: 'eu' }, port: { default: 8443 } };
   const { model } = imported(withPaths({ '/a': get('a') }, { servers: [{ url, variables }] }));
@@ -252,26 +252,26 @@ for (const [url, target, note] of [
   });
 }
 
-test('no servers at all means the host that serves the document', () => {
+test('without servers the target is http://127.0.0.1:3000', () => {
   const { model } = imported(withPaths({ '/a': get('a') }, { servers: undefined }));
   assert.is(model.services[0]?.config.targets?.[0]?.url, 'http://127.0.0.1:3000');
 });
 
-test('a server on the port that gw would take: gw takes the next', () => {
+test('gw listens on the next port if a server uses its default port', () => {
   assert.is(
     imported(withPaths({ '/a': get('a') }, { servers: [{ url: 'http://localhost:8080' }] })).address,
     '127.0.0.1:8081',
   );
 });
 
-test('titles that hold line breaks and control characters stay inside their comment', () => {
+test('titles with line breaks and control characters stay inside their comment', () => {
   const { spec } = imported(
     withPaths({ '/a': get('a\n"b') }, { info: { title: 'A\nspec = 2\u0007', version: '1\u007f' } }),
   );
   assert.match(spec, '# From A\n# spec = 2');
 });
 
-test('YAML is read like JSON, in 3.1 too', () => {
+test('YAML is read like JSON, also in OpenAPI 3.1', () => {
   const text = `openapi: 3.1.0
 info: { title: Books, version: 1.0.0 }
 paths:
@@ -285,7 +285,7 @@ paths:
   assert.match(spec, 'match = "GET /books/{id:-?[0-9]+}"');
 });
 
-test('a document that is not OpenAPI 3 is refused with a sentence', () => {
+test('a document that is not OpenAPI 3 is rejected with one sentence', () => {
   assert.match(refused('{"openapi": '), 'is not valid JSON');
   assert.match(refused('a: [', 'a.yaml'), 'is not valid YAML');
   assert.match(refused('a: *nowhere', 'a.yaml'), 'is not valid YAML');

@@ -1,4 +1,4 @@
-/** What an import makes of `security`: no route is open unless the document says so, and none silently. */
+/** Import of `security`: a route is open only if the document says so, and never silently. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { summary } from '../../../src/cli/openapi/notes.js';
@@ -30,7 +30,7 @@ const withSecurity = (security: Json, more: object = {}): Checked =>
     ),
   );
 
-/** Configs of the policies on the first route. */
+/** Configs of the policies of the first route. */
 const policiesOf = ({ model }: Checked): Json[] =>
   (model.routes[0]?.policies ?? []).map(({ policy }) => {
     const { header, query, optional } = policy.config as { header?: string; query?: string; optional: boolean };
@@ -81,7 +81,7 @@ for (const name of [
   });
 }
 
-test('security that cannot be read leaves no route open', () => {
+test('invalid security leaves no route open', () => {
   for (const security of [[null], [1], 7, [[]], 'x']) {
     const result = withSecurity(security);
     assert.is(policiesOf(result).length, 1, JSON.stringify(security));
@@ -89,7 +89,7 @@ test('security that cannot be read leaves no route open', () => {
   }
 });
 
-test('security: what gw can check is checked where a scheme beside it cannot be', () => {
+test('security: a supported scheme is checked next to an unsupported one', () => {
   const both = withSecurity([{ key: [], oauth: ['read'] }]);
   assert.equal(policiesOf(both), [{ header: 'X-Key' }]);
   assert.match(both.notes[0] ?? '', 'the document asks for oauth (oauth2: read) as well, which gw cannot check');
@@ -106,7 +106,7 @@ test('security: optional credentials that gw cannot check leave the route open, 
   assert.equal(policiesOf(result), []);
   assert.ok(result.remarks[0]?.warning);
   assert.match(result.spec, '# Open: oauth (oauth2) is optional, and gw cannot check it.');
-  // A token in this field would be refused as a wrong key.
+  // A token in this header would be refused as a wrong key.
   const field = { type: 'apiKey', in: 'header', name: 'Authorization' };
   const mixed = withSecurity([{ field: [] }, { oauth: [] }, {}], {
     components: { securitySchemes: { ...SCHEMES, field } },
@@ -114,13 +114,13 @@ test('security: optional credentials that gw cannot check leave the route open, 
   assert.equal(policiesOf(mixed), []);
 });
 
-test('security: the field for keys of gw is one that the document does not use', () => {
+test('security: the header for gw keys is not used by the document', () => {
   const schemes = { ...SCHEMES, own: { type: 'apiKey', in: 'header', name: 'X-API-Key' } };
   const result = withSecurity([{ oauth: [] }], { components: { securitySchemes: schemes } });
   assert.equal(policiesOf(result), [{ header: 'x-gateway-key' }]);
 });
 
-test('security: of the document, of a path, of an operation; open routes beside guarded ones are named', () => {
+test('security: document, path and operation levels apply; open routes next to guarded ones are listed', () => {
   const result = imported(
     withPaths(
       {
@@ -145,7 +145,7 @@ test('security: of the document, of a path, of an operation; open routes beside 
   assert.match(result.spec, '# Open: the document says that no credentials are needed.\n[[route]]\nname = "open"');
 });
 
-test('security: a document without any gives one line', () => {
+test('security: a document without security gives one note', () => {
   const without = imported(withPaths({ '/a': { get: {} }, '/b': { get: {} } }));
   assert.is(without.openness, 'All 2 routes are open: the document does not mention credentials here.');
   assert.match(without.spec, '# All 2 routes are open');
@@ -157,7 +157,7 @@ test('security: a document without any gives one line', () => {
   );
 });
 
-test('security: of two operations on the same requests the stricter one counts', () => {
+test('security: of two operations on the same requests the stricter one applies', () => {
   const result = imported(
     withPaths(
       {
@@ -174,7 +174,7 @@ test('security: of two operations on the same requests the stricter one counts',
   assert.match(result.notes.join('\n'), '`qa`: a request could also be meant for `qb`');
 });
 
-test('many routes with one gap are one line on a terminal, and each is named in the spec', () => {
+test('many routes with the same gap give one line on the terminal, and a comment each in the spec', () => {
   const operation = (index: number): Json => ({ get: { operationId: `op${index}`, security: [{ oauth: [] }] } });
   const paths = Object.fromEntries(Array.from({ length: 90 }, (_, index) => [`/p${index}`, operation(index)]));
   const result = imported(withPaths(paths, { components: { securitySchemes: SCHEMES } }));

@@ -149,7 +149,7 @@ async function onSocket(use: (where: Where, server: AdminServer, backend: Backen
   }
 }
 
-test('the socket is for its owner alone, and everything is answered on it without a token', () =>
+test('the socket is accessible only to its owner and needs no token', () =>
   onSocket(async (where, _server, backend) => {
     assert.is(statSync(where.socketPath ?? '').mode & 0o777, 0o600);
     const got = await call(where, '/snapshot');
@@ -171,7 +171,7 @@ test('the socket is for its owner alone, and everything is answered on it withou
     assert.is(head.body, '');
   }));
 
-test('reload: 200 live, 422 rejected, 503 while ending', () =>
+test('reload returns 200 if live, 422 if rejected, 503 during shutdown', () =>
   onSocket(async (where, _server, backend) => {
     const done = await call(where, '/reload', { method: 'POST' });
     assert.is(done.status, 200);
@@ -202,7 +202,7 @@ test('errors are problem details', () =>
     assert.is(log.find(/^admin API call failed$/)?.fields['path'], '/snapshot');
   }));
 
-test('events: a snapshot at once, reloads, and requests only for who asked', () =>
+test('events: a snapshot at once, then reloads; requests only if the client asked for them', () =>
   onSocket(async (where, server, backend) => {
     const plain = await Stream.open(where);
     const records = await Stream.open(where, '?requests=1');
@@ -227,7 +227,7 @@ test('events: a snapshot at once, reloads, and requests only for who asked', () 
     await until(() => plain.ended, 'the end of the stream');
   }));
 
-test('events: a client that watches gets the last requests first, as many as 200', () =>
+test('events: a client that watches requests gets up to 200 recent ones first', () =>
   onSocket(async (where, server) => {
     const first = await Stream.open(where, '?requests=1&decisions=1');
     await until(() => first.of('snapshot').length > 0, 'a snapshot');
@@ -274,7 +274,7 @@ test('too many event clients are refused', () =>
     assert.is((await call(where, '/events', { method: 'HEAD' })).status, 200);
   }));
 
-test('a client that does not read costs a bounded amount, and learns what it missed', () =>
+test('a client that does not read uses bounded memory and gets the count of missed requests', () =>
   onSocket(async (where, server) => {
     const socket = connect(where.socketPath ?? '');
     socket.write('GET /events?requests=1 HTTP/1.1\r\nhost: x\r\n\r\n');
@@ -301,7 +301,7 @@ test('a client that does not read costs a bounded amount, and learns what it mis
     socket.destroy();
   }));
 
-test('TCP: token, Host check, health without a token, a new token on the same address', async () => {
+test('TCP: token and Host are checked, health needs no token, the token can change on the same address', async () => {
   const backend = new Backend();
   const server = new AdminServer(backend, new KeptLog());
   const change = await server.prepareTcp({ host: '127.0.0.1', port: 0, token: TOKEN, hosts: ['gw.internal'] });
@@ -348,7 +348,7 @@ test('TCP: token, Host check, health without a token, a new token on the same ad
   assert.is(server.tcpAddress, undefined);
 });
 
-test('TCP: another address takes over on commit; a taken one changes nothing; none ends it', async () => {
+test('TCP: a new address replaces the old one on commit; a used one changes nothing; none closes the server', async () => {
   const server = new AdminServer(new Backend(), new KeptLog());
   const other = new AdminServer(new Backend(), new KeptLog());
   (await other.prepareTcp({ host: '127.0.0.1', port: 0, token: TOKEN, hosts: ['gw.internal'] })).commit();
@@ -378,7 +378,7 @@ test('TCP: another address takes over on commit; a taken one changes nothing; no
   await other.close();
 });
 
-test('a malformed request is refused and harms nobody', () =>
+test('a malformed request is rejected without affecting others', () =>
   onSocket(async (where) => {
     const answer = await call(where, '//');
     assert.is(answer.status, 404);

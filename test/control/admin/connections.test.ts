@@ -1,4 +1,4 @@
-/** What strangers and slow clients may cost the admin API: a liveness probe is answered all the same. */
+/** Unauthenticated and slow clients of the admin API never block a liveness probe. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ import { until } from '../../support/until.js';
 const BOUNDS = adminBounds();
 const TOKEN = 'secret';
 
-/** Answers at once, but for the metrics, which it keeps waiting until `release` is called. */
+/** Replies at once, except for metrics, which wait until `release` is called. */
 class Backend {
   release: () => void = () => {};
   readonly #released = new Promise<void>((resolve) => {
@@ -55,7 +55,7 @@ test.after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A connection with `text` sent on it; `received` is what came back. */
+/** A connection that has sent `text`; `received` is the reply. */
 function open(text: string, where: { port: number } | { path: string } = { port }) {
   const socket = connect(where);
   sockets.push(socket);
@@ -82,20 +82,20 @@ const METRICS = `GET /metrics HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bear
 for (const where of ['TCP', 'the unix socket']) {
   const place = (): { port: number } | { path: string } => (where === 'TCP' ? { port } : { path: socketPath });
 
-  test(`300 idle connections on ${where} do not keep a liveness probe out`, async () => {
+  test(`300 idle connections on ${where} do not block a liveness probe`, async () => {
     const idle = Array.from({ length: 300 }, () => open('', place()));
     await until(() => idle.filter(({ closed }) => closed).length >= 172, 'the oldest ones to be closed');
     assert.match(await ask(PROBE, place()), /^HTTP\/1\.1 200 /);
   });
 
-  test(`300 started heads on ${where} do not keep a liveness probe out`, async () => {
+  test(`300 incomplete heads on ${where} do not block a liveness probe`, async () => {
     const started = Array.from({ length: 300 }, () => open('GET /livez HTTP/1.1\r\nX: ', place()));
     await until(() => started.filter(({ closed }) => closed).length >= 172, 'the oldest ones to be closed');
     assert.match(await ask(PROBE, place()), /^HTTP\/1\.1 200 /);
   });
 }
 
-test('a head that is not complete within 5 s ends its connection, however slowly it comes', async () => {
+test('a connection closes if its head is not complete within 5 s, even if bytes keep arriving', async () => {
   const began = performance.now();
   const trickling = open('GET /livez HTTP/1.1\r\n');
   const silent = open('');
@@ -109,7 +109,7 @@ test('a head that is not complete within 5 s ends its connection, however slowly
   assert.ok(took > 4000 && took < 9000, `${took} ms`);
 });
 
-test('calls with the token hold their connections, up to a bound that leaves room for probes', async () => {
+test('authenticated calls keep their connections, up to a bound that leaves room for probes', async () => {
   const holders = Array.from({ length: BOUNDS.held }, () => open(METRICS));
   const more = await until(async () => {
     const reply = open(METRICS);
@@ -121,18 +121,18 @@ test('calls with the token hold their connections, up to a bound that leaves roo
   assert.match(await ask(PROBE), /^HTTP\/1\.1 200 /);
   backend.release();
   const served = (): number => holders.filter(({ received }) => received.endsWith('metrics\n')).length;
-  // A call of the loop above may have come before one of these.
+  // A call of the loop above may precede one of these.
   await until(() => served() >= BOUNDS.held - 1, 'the replies of all');
 });
 
-test('both servers of the admin API stay within what the data plane leaves them', () => {
+test('both admin API servers stay within the connections that the data plane leaves free', () => {
   for (const limit of [64, 112, 256, 1024, 4096, 1_000_000, Number.POSITIVE_INFINITY]) {
     const { kept, most, held } = adminBounds(limit);
     assert.ok(held >= 1 && held < kept && kept < most && 2 * most < reserveOf(limit), `${limit}`);
   }
 });
 
-test('HTTP/1.0 checks of health need no Host, and nothing else does without one', async () => {
+test('HTTP/1.0 health checks need no Host; every other request does', async () => {
   for (const path of ['/livez', '/readyz']) {
     assert.match(await ask(`GET ${path} HTTP/1.0\r\n\r\n`), /^HTTP\/1\.1 200 .*\r\n\r\nok\n$/s);
     assert.match(await ask(`HEAD ${path} HTTP/1.0\r\n\r\n`), /^HTTP\/1\.1 200 .*\r\n\r\n$/s);

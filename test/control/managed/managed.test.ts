@@ -21,7 +21,7 @@ const file = (name: string, text: string): string => {
   return path;
 };
 
-/** Answers with its pid; `/crash` ends it with code 3; it starts a child of its own and writes the child's pid. */
+/** Replies with its pid; `/crash` exits with code 3; starts a child process and writes the child's pid. */
 const SERVER = `
 const { spawn } = require('node:child_process');
 const { createServer } = require('node:http');
@@ -51,7 +51,7 @@ const host = (log: KeptLog, orphanGuard = new OrphanGuard()) => ({
   moved: () => {},
 });
 
-test('splits a command as a shell splits words', () => {
+test('a command is split into words like in a shell', () => {
   assert.equal(splitWords('node app.js'), ['node', 'app.js']);
   assert.equal(splitWords(`  a "b c" 'd "e' f\\ g --x="1 2"3 '' `), ['a', 'b c', 'd "e', 'f g', '--x=1 23', '']);
   assert.equal(splitWords('echo "a\\"b\\n" $HOME *'), ['echo', 'a"b\\n', '$HOME', '*']);
@@ -62,7 +62,7 @@ test('splits a command as a shell splits words', () => {
   assert.throws(() => splitWords("'' x"), /empty/);
 });
 
-test('lines are bounded and keep characters that chunks cut', () => {
+test('lines are bounded and keep characters split across chunks', () => {
   const lines: string[] = [];
   const splitter = new LineSplitter((line) => lines.push(line));
   const euro = Buffer.from('a €\r\nb');
@@ -77,7 +77,7 @@ test('lines are bounded and keep characters that chunks cut', () => {
   assert.is(lines[2], 'end');
 });
 
-test('starts, answers with its environment, and stops with its whole group', async () => {
+test('a managed process starts with its environment and stops with its process group', async () => {
   const log = new KeptLog();
   const childFile = join(folder, 'child-1');
   const managed = new ManagedProcess(
@@ -101,7 +101,7 @@ test('starts, answers with its environment, and stops with its whole group', asy
   await managed.stop();
 });
 
-test('one that ignores SIGTERM is killed after the grace', async () => {
+test('a process that ignores SIGTERM is killed after the grace period', async () => {
   const log = new KeptLog();
   const managed = new ManagedProcess('stubborn', settings({ env: { GREETING: 'hi', STUBBORN: '1' } }), host(log));
   await managed.start();
@@ -111,7 +111,7 @@ test('one that ignores SIGTERM is killed after the grace', async () => {
   assert.ok(isGone(pid));
 });
 
-test('a crash restarts it on the same port, and what it left behind is gone', async () => {
+test('a crashed process restarts on the same port, and its orphans are killed', async () => {
   const log = new KeptLog();
   const childFile = join(folder, 'child-2');
   const managed = new ManagedProcess('shop', settings({ env: { GREETING: 'hi', CHILD_FILE: childFile } }), host(log));
@@ -128,7 +128,7 @@ test('a crash restarts it on the same port, and what it left behind is gone', as
   await managed.stop();
 });
 
-test('a port taken during the backoff moves it, and says so', async () => {
+test('a process moves to a new port if its port is taken during the backoff, and the log says so', async () => {
   const log = new KeptLog();
   let moved = 0;
   const managed = new ManagedProcess('mover', settings(), { ...host(log), moved: () => moved++ });
@@ -150,7 +150,7 @@ test('a port taken during the backoff moves it, and says so', async () => {
   squatter.close();
 });
 
-test('what ends before its port answers fails at once, with its last words', async () => {
+test('a process that exits before its port answers fails at once, with its last output', async () => {
   const script = file('broken.cjs', 'console.error("no database"); process.exit(7)');
   const managed = new ManagedProcess(
     'broken',
@@ -170,7 +170,7 @@ test('what ends before its port answers fails at once, with its last words', asy
   assert.is(managed.state, 'stopped');
 });
 
-test('what never answers fails at its ready timeout and is ended', async () => {
+test('a process that never answers is terminated at its ready timeout', async () => {
   const script = file('silent.cjs', 'console.log(process.pid); setInterval(() => {}, 1000)');
   const managed = new ManagedProcess(
     'silent',
@@ -186,7 +186,7 @@ test('what never answers fails at its ready timeout and is ended', async () => {
   }
 });
 
-test('a program that does not exist is an error, not a crash', async () => {
+test('a missing program is an error, not a crash', async () => {
   const managed = new ManagedProcess('none', settings({ command: '/no/such/program' }), host(new KeptLog()));
   try {
     await managed.start();
@@ -196,7 +196,7 @@ test('a program that does not exist is an error, not a crash', async () => {
   }
 });
 
-test('a set keeps what is unchanged, starts what is new, returns what is gone', async () => {
+test('a set keeps unchanged processes, starts new ones and returns removed ones', async () => {
   const set = new ManagedSet(new KeptLog(), () => {});
   const first = await set.prepare(
     new Map([
@@ -224,7 +224,7 @@ test('a set keeps what is unchanged, starts what is new, returns what is gone', 
   assert.ok(pids.every(isGone));
 });
 
-test('when one of several fails, those started with it end as well', async () => {
+test('if one of several processes fails to start, the others are stopped', async () => {
   const set = new ManagedSet(new KeptLog(), () => {});
   const pidFile = join(folder, 'child-3');
   try {
@@ -243,7 +243,7 @@ test('when one of several fails, those started with it end as well', async () =>
   await set.close();
 });
 
-test('the orphan guard ends groups when the gateway is killed without a word', async () => {
+test('the orphan guard kills process groups after the gateway gets SIGKILL', async () => {
   const pidFile = join(folder, 'orphan-guard-pids');
   const modules = new URL('../../../src/control/managed/', import.meta.url).href;
   const script = file(
@@ -265,7 +265,7 @@ test('the orphan guard ends groups when the gateway is killed without a word', a
   await until(() => isGone(pid), 'the managed process to be gone');
 });
 
-test('free ports are free, and a taken one is told', async () => {
+test('free ports are free, and a used port is detected', async () => {
   const port = (await freePort(new Set())) ?? 0;
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
@@ -273,7 +273,7 @@ test('free ports are free, and a taken one is told', async () => {
   server.close();
 });
 
-test('a command with an unclosed quote is an error of its service', () => {
+test('a command with an unclosed quote is an error that names its service', () => {
   try {
     new ManagedProcess('shop', settings({ command: "node 'app.js" }), host(new KeptLog()));
     assert.unreachable();

@@ -5,7 +5,7 @@ import { assertFree, pinAddresses, whyNoSharing } from '../../../src/control/por
 import type { GenerationInput } from '../../../src/proxy/types.js';
 import { listenerPlan, programWith } from '../../support/programs.js';
 
-test('several workers need a Node and a platform that share ports', () => {
+test('several workers need a Node version and a platform with port sharing', () => {
   assert.match(whyNoSharing({ node: '20.20.2' }, 'linux') ?? '', /Node 22\.12 or later \(this is 20\.20\.2\)/);
   assert.match(whyNoSharing({ node: '22.11.0' }, 'linux') ?? '', /22\.12/);
   assert.match(whyNoSharing({ node: '23.0.0' }, 'linux') ?? '', /22\.12/);
@@ -14,7 +14,7 @@ test('several workers need a Node and a platform that share ports', () => {
   assert.match(whyNoSharing({ node: '24.3.0' }, 'win32') ?? '', /win32/);
 });
 
-test('only ports that the system chooses are pinned', () => {
+test('only ephemeral ports are pinned', () => {
   const listeners = [
     listenerPlan('any'),
     listenerPlan('fixed', { address: '127.0.0.1:8080' }),
@@ -37,7 +37,7 @@ test('only ports that the system chooses are pinned', () => {
   );
 });
 
-test('an address that anything listens on is not free, nor two that are in each other’s way', async () => {
+test('an address in use is not free, and two overlapping addresses conflict', async () => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
   const address = taken.address();

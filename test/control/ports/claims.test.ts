@@ -1,4 +1,4 @@
-/** Claims of shared addresses: one gateway has them, from before it binds them until it ends. */
+/** Claims of shared addresses: one gateway holds them, from before binding until it ends. */
 import { connect } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { test as always } from 'uvu';
@@ -13,10 +13,10 @@ import { until } from '../../support/until.js';
 
 const test = onlyWhere(process.platform === 'linux', 'there are no abstract sockets here', always);
 
-/** The code of the error; undefined where there was none. */
+/** The code of the error; undefined if there was none. */
 const failure = (made: Promise<unknown>): Promise<string | undefined> => made.then(() => undefined, errnoCode);
 
-test('an address is claimed until it is live no more, whatever is bound', async () => {
+test('an address stays claimed until it is no longer live, whether or not it is bound', async () => {
   const [mine, others] = [new PortClaims(), new PortClaims()];
   const address = `127.0.0.1:${await freePort()}`;
   await (await mine.take([address], [address])).commit([address]);
@@ -30,7 +30,7 @@ test('an address is claimed until it is live no more, whatever is bound', async 
   await (await others.take([address], [address])).abandon();
 });
 
-test('a port is looked at by one gateway at a time, for any of its addresses', async () => {
+test('one gateway at a time checks a port, for any of its addresses', async () => {
   const [mine, others] = [new PortClaims(), new PortClaims()];
   const port = await freePort();
   const [one, any] = [`127.0.0.1:${port}`, `0.0.0.0:${port}`];
@@ -45,13 +45,13 @@ test('a port is looked at by one gateway at a time, for any of its addresses', a
   await (await waits).abandon();
 });
 
-test('what looks whether a port is free accepts no client', async () => {
+test('the check for a free port accepts no client', async () => {
   const port = await freePort();
   const seen = new Set<string>();
   let looking = true;
   const clients = (async () => {
     while (looking) {
-      // From another address: a socket that the system gives this very port would connect to itself.
+      // From another address: a socket with this port as its source port would connect to itself.
       const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
       let ended = '';
       socket.once('connect', () => seen.add('connected'));

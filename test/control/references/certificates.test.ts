@@ -16,19 +16,19 @@ const encrypted = createPrivateKey(KEY).export({ ...pem, cipher: 'aes-256-cbc', 
 const publicKey = createPublicKey(KEY).export({ type: 'spki', format: 'pem' }) as string;
 const block = (name: string): string => `-----BEGIN ${name}-----\nbm8=\n-----END ${name}-----\n`;
 
-const said = (cert: string, key: string, now = VALID): string => {
+const problemText = (cert: string, key: string, now = VALID): string => {
   const found = pairProblem(cert, key, now);
   return found === undefined ? '' : `${found.part} ${found.message}`;
 };
 
-test('a pair that can serve has no problem, also with a chain or both in one file', () => {
-  assert.is(said(CERT, KEY), '');
-  assert.is(said(CERT + CERT, KEY), '');
-  assert.is(said(KEY + CERT, CERT + KEY), '');
-  assert.is(said(CERT.replaceAll('\n', '\r\n'), KEY), '');
+test('a valid pair has no problem, also with a chain or both in one file', () => {
+  assert.is(problemText(CERT, KEY), '');
+  assert.is(problemText(CERT + CERT, KEY), '');
+  assert.is(problemText(KEY + CERT, CERT + KEY), '');
+  assert.is(problemText(CERT.replaceAll('\n', '\r\n'), KEY), '');
 });
 
-test('each thing that is wrong is said of the part that it is wrong with', () => {
+test('each problem names the faulty part', () => {
   for (const [cert, key, message] of [
     ['', KEY, 'certificate is empty'],
     ['\n', KEY, 'certificate is empty'],
@@ -48,18 +48,18 @@ test('each thing that is wrong is said of the part that it is wrong with', () =>
     [CERT, block('OPENSSH PRIVATE KEY'), 'key is in OpenSSH format'],
     [CERT, other.export(pem) as string, 'key does not belong to the certificate'],
   ] as const) {
-    assert.is(said(cert, key), message);
+    assert.is(problemText(cert, key), message);
     assert.ok(pairProblem(cert, key, VALID)?.help);
   }
 });
 
-test('a certificate out of its dates is a warning', () => {
-  assert.match(said(CERT, KEY, Date.parse(validTo) + 1), /^certificate expired on /);
-  assert.match(said(CERT, KEY, Date.parse(validFrom) - 1), /^certificate is not valid before /);
+test('an expired or not yet valid certificate is a warning', () => {
+  assert.match(problemText(CERT, KEY, Date.parse(validTo) + 1), /^certificate expired on /);
+  assert.match(problemText(CERT, KEY, Date.parse(validFrom) - 1), /^certificate is not valid before /);
   assert.ok(pairProblem(CERT, KEY, Date.parse(validTo) + 1)?.warning);
 });
 
-test('DER is told from PEM', () => {
+test('DER is distinguished from PEM', () => {
   assert.ok(isDer(raw));
   assert.not(isDer(Buffer.from(CERT)));
   assert.not(isDer(Buffer.from('')));

@@ -33,7 +33,7 @@ function resolve(program: Program, env: Record<string, string> = {}, text = '') 
   return { ...resolveProgram(program, { root: folder, env, reads }, written), files: [...reads.files.keys()] };
 }
 
-test('variables and files take the place of references; files are there to be watched', () => {
+test('references resolve to variables and file contents; the files are returned for watching', () => {
   const { program, diagnostics, files } = resolve(
     programWith({
       admin: { address: '127.0.0.1:9', token: { $ref: '${file:token}' } },
@@ -47,7 +47,7 @@ test('variables and files take the place of references; files are there to be wa
   assert.equal(files, [join(folder, 'token')]);
 });
 
-test('each missing reference is told at every place where it is written', () => {
+test('a missing reference is reported at every place of use', () => {
   const text = 'a = "${env:NO}"\nb = "x ${env:NO}"\nc = "${file:none}"\n';
   const { diagnostics } = resolve(
     programWith({ policies: [policy([{ $ref: '${env:NO}' }, { $ref: 'x ${env:NO}' }, { $ref: '${file:none}' }])] }),
@@ -68,7 +68,7 @@ test('each missing reference is told at every place where it is written', () => 
   assert.match(diagnostics[2]?.message ?? '', 'no such file');
 });
 
-test('a default stands for what is missing or empty, in every place', () => {
+test('a default replaces a missing or empty value in every place', () => {
   const found = (env: Record<string, string>) =>
     resolve(
       programWith({
@@ -83,14 +83,14 @@ test('a default stands for what is missing or empty, in every place', () => {
   assert.is(missing.program.listeners[0]?.address, '127.0.0.1:8080');
   assert.is(missing.program.admin.token, 't0ken');
   assert.equal(missing.program.policies[0]?.settings, ['', '${env:A} b']);
-  // A file that may come is watched.
+  // A missing file is watched too, because it may be created.
   assert.equal(missing.files, [join(folder, 'gone')]);
   const set = found({ PORT: '81', A: 'a', B: 'x' });
   assert.is(set.program.listeners[0]?.address, '127.0.0.1:81');
   assert.equal(set.program.policies[0]?.settings, ['a', '${env:A} x']);
 });
 
-test('a default does not hide a file that cannot be read, nor a value that does not fit', () => {
+test('a default does not hide an unreadable file or an invalid value', () => {
   const folderAsFile = resolve(programWith({ policies: [policy({ $ref: '${file:.:-x}' })] }));
   assert.match(folderAsFile.diagnostics[0]?.message ?? '', 'it is a folder');
   const misfit = resolve(
@@ -102,13 +102,13 @@ test('a default does not hide a file that cannot be read, nor a value that does 
   assert.is(misfit.diagnostics[0]?.span.start.column, 12);
 });
 
-test('a folder is no file, and a bundle has no text to point into', () => {
+test('a folder in place of a file is an error; a bundle has no source location', () => {
   const { diagnostics } = resolve(programWith({ policies: [policy({ $ref: '${file:.}' })] }));
   assert.match(diagnostics[0]?.message ?? '', 'it is a folder');
   assert.is(diagnostics[0]?.span.start.line, 1);
 });
 
-test('what a reference holds must fit where it stands; the value itself stays unsaid', () => {
+test('a resolved value must be valid in its place; the error does not contain the value', () => {
   const secret = 'no good value';
   const ref = { $ref: '${env:BAD}' };
   const { diagnostics } = resolve(
@@ -125,7 +125,7 @@ test('what a reference holds must fit where it stands; the value itself stays un
   assert.not.match(JSON.stringify(diagnostics), secret);
 });
 
-test('certificates are read where they are named by path', () => {
+test('certificates given by path are read', () => {
   const main = (cert: string) =>
     programWith({ listeners: [listenerPlan('main', { address: ':1', tls: { cert, key: KEY } })] });
   const found = resolve(main('cert.pem'));
@@ -140,7 +140,7 @@ test('certificates are read where they are named by path', () => {
   assert.is(missing.diagnostics[0]?.span.start.column, 16);
 });
 
-test('another value gives a policy another identity, the same value the same', () => {
+test('a policy identity depends on the resolved value', () => {
   const program = programWith({ policies: [policy({ $ref: '${env:V}' }), policy('plain')] });
   const identities = (value: string) => resolve(program, { V: value }).program.policies.map(({ identity }) => identity);
   assert.equal(identities('1'), identities('1'));
@@ -148,7 +148,7 @@ test('another value gives a policy another identity, the same value the same', (
   assert.is(identities('1')[1], 'id');
 });
 
-test('run plans get absolute folders and plain variables', () => {
+test('run plans get absolute folders and resolved variables', () => {
   const run = { command: 'node a.js', portEnv: 'PORT', cwd: 'app', env: { K: 'v' }, readyTimeout: 5 };
   const runs = runsOf(programWith({ services: [servicePlan('s', { run }), servicePlan('plain')] }), '/spec');
   assert.equal([...runs], [['s', { ...run, cwd: '/spec/app' }]]);

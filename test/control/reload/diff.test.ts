@@ -27,7 +27,7 @@ const program = (over: Partial<Program> = {}): Program =>
 const line = (before: Program, after: Program): string => summarize(diffPrograms(before, after));
 const SAME = '+0 routes, ~0 routes, -0 routes';
 
-test('the same is the same, wherever it stands and in whatever order', () => {
+test('equal programs have no difference, in any order', () => {
   const moved = program({
     services: [servicePlan('b'), servicePlan('a')],
     policies: [policy('r/limit', '1'), policy('polite', '1')],
@@ -40,28 +40,28 @@ test('the same is the same, wherever it stands and in whatever order', () => {
   assert.equal(diffPrograms(program(), moved), diffPrograms(program(), program()));
 });
 
-test('routes come, change and go by name', () => {
+test('added, changed and removed routes are found by name', () => {
   const after = program({ routes: [routePlan('r', { policies: [0, 1], timeout: 5 }), routePlan('t'), routePlan('u')] });
   assert.is(line(program(), after), '+2 routes, ~1 route, -1 route');
   const diff = diffPrograms(program(), after).routes;
   assert.equal(diff, { added: ['t', 'u'], changed: ['r'], removed: ['s'] });
 });
 
-test('another service or another chain changes a route', () => {
+test('a different service or chain changes a route', () => {
   assert.is(
     line(program(), program({ routes: [routePlan('r', { policies: [1, 0] }), routePlan('s', { service: 0 })] })),
     '+0 routes, ~2 routes, -0 routes',
   );
 });
 
-test('a named policy changes for itself, one in place changes its route', () => {
+test('a changed named policy is listed itself, an inline policy changes its route', () => {
   const named = program({ policies: [policy('polite', '2'), policy('r/limit', '1')] });
   assert.is(line(program(), named), `${SAME}; ~1 policy`);
   const inPlace = program({ policies: [policy('polite', '1'), policy('r/limit', '2')] });
   assert.is(line(program(), inPlace), '+0 routes, ~1 route, -0 routes');
 });
 
-test('a condition that only the model knows changes its route', () => {
+test('a condition that only the model contains changes its route', () => {
   const diff = diffPrograms(program(), program(), {
     before: new Map([['r', 'x-a = 1']]),
     after: new Map([['r', 'x-a = 2']]),
@@ -69,7 +69,7 @@ test('a condition that only the model knows changes its route', () => {
   assert.equal(diff.routes.changed, ['r']);
 });
 
-test('everything else is named when it changed', () => {
+test('changes outside of routes are named', () => {
   const after = program({
     services: [servicePlan('a', { retries: 2 }), servicePlan('b'), servicePlan('c')],
     consumers: [
@@ -86,7 +86,7 @@ test('everything else is named when it changed', () => {
   assert.is(line(after, program()), `${SAME}; ~1 service, -1 service; -2 consumers; -1 plan; settings`);
 });
 
-test('what changed is told by name, settings by their keys, and many names are bounded', () => {
+test('the log names what changed, settings by key; the number of names is bounded', () => {
   const after = program({
     services: [servicePlan('a', { retries: 2 }), servicePlan('b')],
     routes: [routePlan('r', { policies: [0, 1] }), ...Array.from({ length: 70 }, (_, at) => routePlan(`n${at + 10}`))],
@@ -109,14 +109,14 @@ const guarded = (routes: Program['routes']): { program: Program; matchTexts: Map
   matchTexts: new Map(),
 });
 
-test('a route that asks for no credential any more is told, also under another name', () => {
+test('a route that no longer needs a credential is reported, also under another name', () => {
   const before = guarded([routePlan('r', { policies: [0] }), routePlan('s', { policies: [0], match: 'GET /s' })]);
   const open = lossesOf(before, guarded([routePlan('r'), routePlan('renamed', { match: 'GET /s' })]));
   assert.equal(open.opened, ['r', 'renamed']);
   assert.not(removesSomething(lossesOf(before, before)));
 });
 
-test('a credential that becomes optional opens the routes that asked for it', () => {
+test('a credential that becomes optional opens the routes that required it', () => {
   const routes = [routePlan('r', { policies: [0] })];
   const before = guarded(routes);
   const optional = {
@@ -130,7 +130,7 @@ test('a credential that becomes optional opens the routes that asked for it', ()
   assert.equal(lossesOf(after, before).opened, []);
 });
 
-test('routes that are gone, all of them, and lighter chains are losses', () => {
+test('removed routes, an empty route table and lighter chains are losses', () => {
   const before = guarded([routePlan('r', { policies: [0] })]);
   assert.equal(lossesOf(before, guarded([])), { opened: [], lighter: [], removed: ['r'], empty: true });
   const two = { program: program(), matchTexts: new Map<string, string>() };
@@ -141,7 +141,7 @@ test('routes that are gone, all of them, and lighter chains are losses', () => {
   assert.equal(lossesOf(two, fewer).lighter, ['r']);
 });
 
-test('a route that further listeners serve may be one whose `listeners` are not written yet', () => {
+test('a route served by more listeners is reported as lighter', () => {
   const on = (...listeners: string[]) => guarded([routePlan('r', listeners.length > 0 ? { listeners } : {})]);
   assert.equal(lossesOf(on('internal'), on()).lighter, ['r']);
   assert.equal(lossesOf(on('internal'), on('internal', 'public')).lighter, ['r']);

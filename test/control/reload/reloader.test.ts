@@ -76,7 +76,7 @@ function reloader(): { steps: Steps; machine: Reloader<number, number>; settled:
   return { steps, machine, settled };
 }
 
-test('goes live and says so', async () => {
+test('a reload goes live and is recorded', async () => {
   const { machine, settled } = reloader();
   assert.is(machine.phase, 'idle');
   const reload = await machine.request('start');
@@ -115,7 +115,7 @@ for (const fail of ['build', 'warm', 'swap'] as const) {
   });
 }
 
-test('a bug is told as a rejection and ends nothing', async () => {
+test('a bug is reported as a rejection, and later reloads work', async () => {
   const { steps, machine } = reloader();
   steps.fail = 'bug';
   assert.is((await machine.request('api'))?.summary, 'bug: RangeError: oops');
@@ -123,7 +123,7 @@ test('a bug is told as a rejection and ends nothing', async () => {
   assert.is((await machine.request('api'))?.outcome, 'live');
 });
 
-test('nothing to do leaves no trace', async () => {
+test('a reload without changes is not recorded', async () => {
   const { steps, machine, settled } = reloader();
   steps.fail = 'nothing';
   assert.is(await machine.request('watch'), undefined);
@@ -131,7 +131,7 @@ test('nothing to do leaves no trace', async () => {
   assert.is(machine.phase, 'idle');
 });
 
-test('requests during a build become one more, and never two builds at a time', async () => {
+test('requests during a build become one further build; builds never overlap', async () => {
   const { steps, machine } = reloader();
   steps.building = gate();
   const first = machine.request('watch');
@@ -148,7 +148,7 @@ test('requests during a build become one more, and never two builds at a time', 
   assert.is(steps.mostBusy, 1);
 });
 
-test('a moved target is not lost in a reload of the spec that waits with it', async () => {
+test('a moved target is not lost when a reload of the spec is pending too', async () => {
   const { steps, machine } = reloader();
   steps.building = gate();
   const first = machine.request('watch');
@@ -163,7 +163,7 @@ test('a moved target is not lost in a reload of the spec that waits with it', as
   assert.is(steps.mostBusy, 1);
 });
 
-test('drains in the background while later reloads go on', async () => {
+test('draining runs in the background during later reloads', async () => {
   const { steps, machine } = reloader();
   const drain = gate();
   steps.draining = drain;
@@ -181,7 +181,7 @@ test('drains in the background while later reloads go on', async () => {
   assert.is(machine.phase, 'idle');
 });
 
-test('keeps the newest fifty', async () => {
+test('the history keeps the newest 50 reloads', async () => {
   const { machine } = reloader();
   for (let count = 0; count < KEPT_RELOADS + 5; count++) await machine.request('api');
   assert.is(machine.history.length, 50);

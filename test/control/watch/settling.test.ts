@@ -11,7 +11,7 @@ const stamp = (version: number, size = 10): Stamp => ({
   changedAt: version,
 });
 
-/** When the file of these writes, at these times, counts as complete. */
+/** Returns when a file written at these times counts as complete. */
 function completeAt(writes: readonly number[], moved = false, size = 10): number {
   const settling = new Settling();
   for (const at of writes) settling.look('a', stamp(at, size), moved, at);
@@ -19,29 +19,29 @@ function completeAt(writes: readonly number[], moved = false, size = 10): number
   return last + settling.dueIn('a', last);
 }
 
-test('a file that was moved into place is complete at once', () => {
+test('a file moved into place is complete at once', () => {
   assert.is(completeAt([1000], true), 1000 + MOVED_MS);
 });
 
-test('a file that was written in place is complete when its writer is quiet', () => {
+test('a file written in place is complete when writes stop', () => {
   assert.is(completeAt([1000]), 1000 + WRITTEN_MS);
   assert.is(completeAt([1000, 1005, 1010]), 1010 + WRITTEN_MS);
 });
 
-test('a writer that pauses is waited for by its longest pause', () => {
+test('the wait for a pausing writer follows its longest pause', () => {
   assert.is(completeAt([1000, 1300, 1310]), 1310 + 1200);
   assert.is(completeAt([1000, 1900]), 1900 + CAUTION_MS);
 });
 
-test('two saves that lie apart are not one writer who pauses', () => {
+test('two distant saves do not count as one pausing writer', () => {
   assert.is(completeAt([1000, 4000]), 4000 + WRITTEN_MS);
 });
 
-test('an empty file is waited for as long as for anything', () => {
+test('an empty file gets the longest wait', () => {
   assert.is(completeAt([1000], false, 0), 1000 + CAUTION_MS);
 });
 
-test('a writer is remembered over a build of what it had written by then', () => {
+test('the pauses of a writer are remembered across a build', () => {
   const settling = new Settling();
   for (const at of [0, 300]) settling.look('a', stamp(at), false, at);
   settling.built(['a'], 1500);
@@ -51,7 +51,7 @@ test('a writer is remembered over a build of what it had written by then', () =>
   assert.is(settling.dueIn('a', 1900), 1200);
 });
 
-test('what is insisted upon holds for this save alone, and for no file that was moved', () => {
+test('an extra wait applies only to the current save and never to a moved file', () => {
   const settling = new Settling();
   settling.look('a', stamp(0), false, 0);
   assert.not(settling.insist('a', CAUTION_MS, 500));
@@ -61,7 +61,7 @@ test('what is insisted upon holds for this save alone, and for no file that was 
   assert.ok(settling.insist('b', CAUTION_MS, 100));
 });
 
-test('a file that changes all the time is complete at last', () => {
+test('a file that keeps changing is complete after a maximum wait', () => {
   const settling = new Settling();
   for (let at = 0; at <= PATIENCE_MS; at += 100) settling.look('a', stamp(at), false, at);
   assert.is(settling.dueIn('a', PATIENCE_MS), 0);

@@ -10,7 +10,7 @@ import { KeptLog, removeFolders, temporaryFolder, until } from '../kit.js';
 
 test.after(removeFolders);
 
-/** A watcher of a gateway that does nothing but read these files whenever it is told. */
+/** The watcher of a gateway that only reads these files on each change. */
 function watching(...files: readonly string[]): {
   watcher: SpecWatcher;
   count(): number;
@@ -44,7 +44,7 @@ function watching(...files: readonly string[]): {
   };
 }
 
-test('sees writes, atomic renames again and again, removal and return', async () => {
+test('the watcher reports writes, repeated atomic renames, removal and re-creation', async () => {
   const folder = temporaryFolder();
   const spec = join(folder, 'gateway.toml');
   writeFileSync(spec, 'spec = 1\n');
@@ -69,13 +69,13 @@ test('a burst of writes is one change', async () => {
   await next('the burst', () => {
     for (let write = 0; write < 20; write++) writeFileSync(spec, `spec = 1 # ${write}\n`);
   });
-  // Whatever else comes would come within a few debounce times.
+  // Any further change would arrive within a few debounce times.
   await delay(400);
   assert.ok(count() <= 2, `${count()} changes`);
   await watcher.close();
 });
 
-test('sees new files that an include would take, and no others', async () => {
+test('the watcher reports new files that match an include, and no others', async () => {
   const folder = temporaryFolder();
   const spec = join(folder, 'gateway.toml');
   mkdirSync(join(folder, 'routes'));
@@ -92,7 +92,7 @@ test('sees new files that an include would take, and no others', async () => {
   await watcher.close();
 });
 
-test('a folder that includes name and that is made later is seen', async () => {
+test('the watcher reports an included folder that is created later', async () => {
   const folder = temporaryFolder();
   const spec = join(folder, 'gateway.toml');
   writeFileSync(spec, 'include = ["routes/**/*.toml"]\n');
@@ -104,7 +104,7 @@ test('a folder that includes name and that is made later is seen', async () => {
   await watcher.close();
 });
 
-test('a folder of the spec that becomes a file, or a link to itself, is a change and nothing worse', async () => {
+test('a spec folder that becomes a file or a link to itself is reported as a change', async () => {
   const folder = temporaryFolder();
   const routes = join(folder, 'routes');
   mkdirSync(routes);
@@ -123,7 +123,7 @@ test('a folder of the spec that becomes a file, or a link to itself, is a change
   await watcher.close();
 });
 
-test('sees a symbolic link that turns to another file', async () => {
+test('the watcher reports a symbolic link with a new target', async () => {
   const folder = temporaryFolder();
   for (const name of ['one', 'two']) writeFileSync(join(folder, name), name);
   const link = join(folder, 'token');
@@ -136,7 +136,7 @@ test('sees a symbolic link that turns to another file', async () => {
   await watcher.close();
 });
 
-test('a new set replaces the old one', async () => {
+test('a new set of files replaces the old one', async () => {
   const folder = temporaryFolder();
   const other = temporaryFolder();
   const [a, b] = [join(folder, 'a.toml'), join(other, 'b.toml')];
@@ -151,7 +151,7 @@ test('a new set replaces the old one', async () => {
   await watcher.close();
 });
 
-test('reads include patterns also from a spec that does not parse', () => {
+test('include patterns are read even from a spec that does not parse', () => {
   const folder = temporaryFolder();
   const spec = join(folder, 'gateway.toml');
   const text = `include = ["routes/*.toml", 'deep/**/x.toml',\n "one.toml"]\n  include = "../shared/a?.toml"\n[[route\n`;
@@ -167,7 +167,7 @@ test('reads include patterns also from a spec that does not parse', () => {
   );
 });
 
-test('include patterns behind comments and brackets are read, and those in comments are not', () => {
+test('include patterns after comments and brackets are read, those inside comments are not', () => {
   const patterns = (text: string): string[] => includePatterns('/x/gateway.toml', text).map(({ pattern }) => pattern);
   assert.equal(patterns('include = [\n "a.toml", # see [1] and "old/*.toml"\n "b/*.toml",\n]\n'), [
     'a.toml',

@@ -22,7 +22,7 @@ class Stream implements LineStream {
   }
 }
 
-test('lines go out while the reader keeps up; beyond that they are dropped, counted, and told', () => {
+test('lines are written while the reader keeps up, then dropped, counted and reported', () => {
   const stream = new Stream();
   const log = new KeptLog();
   const lines = new StdoutAccessLog(stream, log);
@@ -43,7 +43,7 @@ test('lines go out while the reader keeps up; beyond that they are dropped, coun
   );
 });
 
-test('a reader that is gone ends nothing; what comes after it is counted', () => {
+test('a closed reader does not end the gateway; later lines are counted as dropped', () => {
   const stream = new Stream();
   const log = new KeptLog();
   const lines = new StdoutAccessLog(stream, log);
@@ -61,7 +61,7 @@ test('a reader that is gone ends nothing; what comes after it is counted', () =>
 
 const record = (id: string, at: number, durationMs: number): RequestRecord => requestRecord({ id, at, durationMs });
 
-test('records of several workers come out by the time at which they were over', async () => {
+test('records of several workers are merged by completion time', async () => {
   const batches: { ids: string[]; dropped: number }[] = [];
   const order = new RecordMerger((records, dropped) => batches.push({ ids: records.map(({ id }) => id), dropped }));
   order.add([record('c', 100, 50), record('d', 190, 1)], 2);

@@ -17,7 +17,7 @@ test.after.each(async () => {
 });
 test.after(removeFolders);
 
-/** Data planes that do as the `sha256` of a generation says: `WHAT@WORKER`, or the same for all. */
+/** Data planes controlled by the `sha256` of a generation: `ACTION@WORKER`, or one action for all. */
 const CALLS = new URL('../../../src/control/workers/calls.js', import.meta.url).href;
 const entry = pathToFileURL(join(temporaryFolder(), 'worker.mjs'));
 writeFileSync(
@@ -100,7 +100,7 @@ async function rejects(promise: Promise<unknown>, pattern: RegExp): Promise<void
   assert.match(error.message, pattern);
 }
 
-test('a load reaches every worker, on the ports that the first one got', async () => {
+test('a load reaches every worker, on the ports of the first one', async () => {
   const { set, log } = setOf();
   assert.equal(await set.load(input(1, 'fine', 3)), [{ name: 'main', address: '127.0.0.1:4711' }]);
   assert.equal(numbers(set), [0, 1, 2]);
@@ -108,7 +108,7 @@ test('a load reaches every worker, on the ports that the first one got', async (
   assert.equal(await set.load(input(2, 'fine', 3)), [{ name: 'main', address: '127.0.0.1:4711' }], 'the port stays');
 });
 
-test('a load that one worker refuses leaves all of them on the generation before', async () => {
+test('a load refused by one worker leaves all on the previous generation', async () => {
   const { set, log } = setOf();
   await set.load(input(1, 'fine', 3));
   await rejects(set.load(input(2, 'refuse@1', 3)), /refused/);
@@ -118,7 +118,7 @@ test('a load that one worker refuses leaves all of them on the generation before
   assert.is(log.count(/^serves \d fine of generation 3$/), 3);
 });
 
-test('a load that ends one worker is rejected, and that worker comes back with the generation before', async () => {
+test('a load that kills a worker is rejected, and the worker restarts with the previous generation', async () => {
   const { set, log } = setOf();
   await set.load(input(1, 'fine', 2));
   await rejects(set.load(input(2, 'crash@1', 2)), /worker died/);
@@ -128,14 +128,14 @@ test('a load that ends one worker is rejected, and that worker comes back with t
   assert.is(log.count(/worker 0 died/), 0);
 });
 
-test('workers that a rejected load would have added are gone again', async () => {
+test('workers added by a rejected load are removed', async () => {
   const { set } = setOf();
   await set.load(input(1, 'fine', 2));
   await rejects(set.load(input(2, 'refuse@3', 4)), /refused/);
   assert.equal(numbers(set), [0, 1]);
 });
 
-test('workers come and go with the loads', async () => {
+test('each load adjusts the number of workers', async () => {
   const { set, log, died, flags } = setOf();
   set.watch('records');
   await set.load(input(1, 'fine', 2));
@@ -145,7 +145,7 @@ test('workers come and go with the loads', async () => {
   Atomics.store(flags, 60, 1);
   await set.load(input(3, 'fine', 1));
   assert.equal(numbers(set), [0]);
-  // Those that leave still count in their own memory: a new one gets another number.
+  // Leaving workers still count in their own memory, so a new one gets another number.
   await set.load(input(4, 'fine', 2));
   assert.equal(numbers(set), [0, 4]);
   await until(() => log.count(/removed after its drain/) === 3, 'the end of three');
@@ -155,7 +155,7 @@ test('workers come and go with the loads', async () => {
   assert.is(log.count(/died/), 0);
 });
 
-test('one that dies is replaced at once, and the others are left alone', async () => {
+test('a dead worker is replaced at once, and the others keep running', async () => {
   const { set, log, died, strike } = setOf();
   await set.load(input(1, 'fine', 3));
   strike(1, 1);
@@ -172,7 +172,7 @@ test('one that dies is replaced at once, and the others are left alone', async (
   assert.is(log.count(/^serves [02]/), 2);
 });
 
-test('one that dies again and again waits longer each time, and loads meanwhile do not wait for it', async () => {
+test('a repeatedly dying worker restarts with growing delays, and loads do not wait for it', async () => {
   const { set, log, strike } = setOf();
   await set.load(input(1, 'fine', 2));
   strike(1, 1);
@@ -190,7 +190,7 @@ test('one that dies again and again waits longer each time, and loads meanwhile 
   assert.is(log.count(/worker 0 died/), 0);
 });
 
-test('one that comes back while a load is under way comes back with what that load brought', async () => {
+test('a worker that restarts during a load starts with the new generation', async () => {
   const { set, log, strike } = setOf();
   await set.load(input(1, 'fine', 2));
   strike(1, 1);
@@ -200,7 +200,7 @@ test('one that comes back while a load is under way comes back with what that lo
   assert.is(log.count(/^serves 1 /), 2, 'never again the first one');
 });
 
-test('a load finds all workers gone, and starts one for itself', async () => {
+test('a load without running workers starts one', async () => {
   const { set, log } = setOf();
   await set.load(input(1, 'fine', 1));
   await rejects(set.load(input(2, 'crash', 1)), /worker died/);
@@ -211,7 +211,7 @@ test('a load finds all workers gone, and starts one for itself', async () => {
   await until(() => log.count(/^serves 0 better of generation 3$/) === 2, 'its return');
 });
 
-test('one that is stuck is ended and replaced', async () => {
+test('a stuck worker is terminated and replaced', async () => {
   const { set, log, strike } = setOf({ lookEvery: 200 });
   await set.load(input(1, 'fine', 2));
   strike(0, 2);
@@ -221,8 +221,8 @@ test('one that is stuck is ended and replaced', async () => {
   assert.is(log.count(/worker 1 died/), 0);
 });
 
-test('one that runs out of memory takes nobody along', async () => {
-  // Heaps that are made from now on: threads have their own.
+test('a worker out of memory does not affect the others', async () => {
+  // Applies to heaps created from now on: each thread has its own.
   setFlagsFromString('--max-old-space-size=32');
   const { set, log, strike } = setOf();
   await set.load(input(1, 'fine', 2));
@@ -233,7 +233,7 @@ test('one that runs out of memory takes nobody along', async () => {
   assert.is(log.count(/worker 0 died/), 0);
 });
 
-test('a suspended process has no stuck workers: looks are counted, not seconds', async () => {
+test('after a process suspension no worker counts as stuck: checks are counted, not seconds', async () => {
   const { set, log } = setOf({ lookEvery: 20 });
   await set.load(input(1, 'fine', 1));
   const until = performance.now() + 600;
@@ -242,7 +242,7 @@ test('a suspended process has no stuck workers: looks are counted, not seconds',
   assert.is(log.count(/died/), 0);
 });
 
-test('an end while a load is under way leaves nothing behind', async () => {
+test('closing during a load leaves no worker behind', async () => {
   const { set, log } = setOf();
   await set.load(input(1, 'fine', 1));
   const loading = set.load(input(2, 'slow', 3));
@@ -256,14 +256,14 @@ test('an end while a load is under way leaves nothing behind', async () => {
   assert.is(log.count(/^serves \d slow/), 0);
 });
 
-test('a drain asks all, and sums up', async () => {
+test('a drain covers all workers and sums their reports', async () => {
   const { set } = setOf();
   await set.load(input(1, 'fine', 3));
   assert.equal(await set.drain(1000), { cut: 3, tunnels: 3, raced: 6, tookMs: 2 });
   await rejects(set.load(input(2, 'fine', 3)), /closing/);
 });
 
-test('a port that is taken is noticed although workers share theirs', async () => {
+test('a used port is detected although workers share ports', async () => {
   const { set } = setOf();
   const other: Server = createServer();
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));

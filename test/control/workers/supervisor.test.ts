@@ -12,7 +12,7 @@ import { KeptLog, removeFolders, temporaryFolder, until } from '../kit.js';
 
 test.after(removeFolders);
 
-/** A data plane that does as the `sha256` of a generation says; the calls are served by gw's own port protocol. */
+/** A data plane controlled by the `sha256` of a generation; it uses gw's port protocol. */
 const CALLS = new URL('../../../src/control/workers/calls.js', import.meta.url).href;
 const entry = pathToFileURL(join(temporaryFolder(), 'worker.mjs'));
 writeFileSync(
@@ -41,7 +41,7 @@ writeFileSync(
     watch(level) { events.requests([{ id: level }], 3); },
     commit() {
       events.log('info', 'committed');
-      // After the answer to this, so that whoever loaded it does not wait for one.
+      // After the reply to this call, so that the caller does not wait for it.
       if (hanging) setTimeout(() => { Atomics.store(flag, 1, 1); for (;;) Atomics.wait(flag, 0, 0); });
       if (dying) setTimeout(() => { throw new Error('worker bug'); });
     },
@@ -77,7 +77,7 @@ function host() {
   return { worker, log, seen, limits };
 }
 
-/** As a set of one does it. */
+/** Loads like a set of one worker. */
 async function load(worker: WorkerSupervisor, given: GenerationInput) {
   const listeners = await worker.prepare(given);
   worker.commit();
@@ -85,7 +85,7 @@ async function load(worker: WorkerSupervisor, given: GenerationInput) {
   return listeners;
 }
 
-test('carries calls, answers and events', async () => {
+test('the supervisor carries calls, answers and events', async () => {
   const { worker, log, seen } = host();
   assert.equal(await load(worker, input('fine')), [{ name: 'main', address: '127.0.0.1:4711' }]);
   worker.watch('records');
@@ -97,7 +97,7 @@ test('carries calls, answers and events', async () => {
   assert.ok(log.find(/^closed$/));
 });
 
-test('errors keep their code', async () => {
+test('errors of a worker keep their code', async () => {
   const { worker } = host();
   try {
     await load(worker, input('refuse'));
@@ -110,7 +110,7 @@ test('errors keep their code', async () => {
   await worker.close();
 });
 
-test('a rejection that nobody handles ends nothing', async () => {
+test('an unhandled rejection does not end the worker', async () => {
   const { worker, log } = host();
   await load(worker, input('reject'));
   const line = await until(() => log.find(/unhandled promise rejection/), 'the report');
@@ -119,7 +119,7 @@ test('a rejection that nobody handles ends nothing', async () => {
   await worker.close();
 });
 
-test('a worker that dies is replaced, on the address it had, with what was lost in the log', async () => {
+test('a dead worker is replaced on the same address, and the log has the number of lost requests', async () => {
   const { worker, log, seen } = host();
   await load(worker, input('fine'));
   worker.watch('decisions');
@@ -131,14 +131,14 @@ test('a worker that dies is replaced, on the address it had, with what was lost 
   assert.is(line?.fields['lost'], 7);
   assert.match(String(line?.fields['cause']), 'worker bug');
   await until(() => log.find(/worker 0 serves again/) || worker.restarts > 0, 'its return');
-  // The generation that kills it is loaded again and again, with longer and longer waits.
+  // The generation that kills the worker is loaded repeatedly, with growing delays.
   await until(() => log.count(/worker 0 died, replacement starts in 100 ms/) > 0, 'a second death');
   assert.ok(log.count(/^loaded 127\.0\.0\.1:4711$/) > 0);
   assert.ok(seen.length > 1, 'the new worker was told to watch');
   await worker.close();
 });
 
-test('a call during a death is rejected, and the old generation comes back', async () => {
+test('a call to a dying worker is rejected, and the old generation is loaded again', async () => {
   const { worker, log } = host();
   await load(worker, input('fine'));
   try {
@@ -161,7 +161,7 @@ test('a call while a new worker starts waits for it', async () => {
   await worker.close();
 });
 
-test('a replacement that dies itself is replaced, and the log says when', async () => {
+test('a dead replacement is replaced, and the log has the delay', async () => {
   const { worker, log } = host();
   await load(worker, input('die on load again'));
   await load(worker, input('die while loading')).catch(() => {});
@@ -171,7 +171,7 @@ test('a replacement that dies itself is replaced, and the log says when', async 
   await worker.close();
 });
 
-test('a drain ends a replacement that is about to listen', async () => {
+test('a drain terminates a replacement that is about to listen', async () => {
   const { worker, limits } = host();
   const binding = (): number => Atomics.load(new Int32Array(limits), 1);
   await load(worker, input('die, then bind for ever'));
@@ -183,7 +183,7 @@ test('a drain ends a replacement that is about to listen', async () => {
   await worker.close();
 });
 
-test('what a thread had in flight that is ended for another one is counted as lost', async () => {
+test('requests in flight in a terminated thread are counted as lost', async () => {
   const { worker, log } = host();
   await load(worker, input('fine'));
   worker.adopt(input('fine'));
@@ -192,7 +192,7 @@ test('what a thread had in flight that is ended for another one is counted as lo
   await worker.close();
 });
 
-test('a thread that hangs cannot keep a gateway from ending', async () => {
+test('a hanging thread does not block shutdown', async () => {
   const { worker, log, limits } = host();
   await load(worker, input('hang'));
   await until(() => Atomics.load(new Int32Array(limits), 1) === 1, 'the hang');
@@ -202,7 +202,7 @@ test('a thread that hangs cannot keep a gateway from ending', async () => {
   await worker.close();
 });
 
-test('closing while a new worker is due ends it all', async () => {
+test('closing cancels a pending replacement', async () => {
   const { worker, log } = host();
   await load(worker, input('die'));
   await until(() => log.find(/replacement starts in 200 ms/), 'a wait that is long enough');

@@ -47,7 +47,7 @@ const record = (extra: Partial<RequestRecord> = {}): RequestRecord =>
     ...extra,
   });
 
-/** The text of the lines that a writer lays, each behind some other bytes. */
+/** The text of lines that a writer puts into a buffer, each after some other bytes. */
 const lineFormatter = (format: LineFormat, color: boolean): ((record: RequestRecord) => string) => {
   const write = lineWriter(format, color);
   const bytes = Buffer.alloc(4096);
@@ -56,7 +56,7 @@ const lineFormatter = (format: LineFormat, color: boolean): ((record: RequestRec
 
 const lines = (path: string): string[] => readFileSync(path, 'utf8').split('\n').filter(Boolean);
 
-test('a JSON line holds the whole record', () => {
+test('a JSON line contains the whole record', () => {
   const line = lineFormatter('json', false)(record({ consumer: 'acme', upstreamMs: 0.5 }));
   assert.is(line.at(-1), '\n');
   assert.equal(JSON.parse(line), {
@@ -80,7 +80,7 @@ test('a JSON line holds the whole record', () => {
   });
 });
 
-test('a cause stands beside the error, in either format', () => {
+test('the cause follows the error in both formats', () => {
   const failed = record({ status: 502, error: 'upstream/invalid', cause: 'invalid reply: a "quoted" \u00fc' });
   const json = JSON.parse(lineFormatter('json', false)(failed));
   assert.equal([json.error, json.cause], [failed.error, failed.cause]);
@@ -89,7 +89,7 @@ test('a cause stands beside the error, in either format', () => {
   assert.match(lineFormatter('pretty', false)(failed), /upstream\/invalid \(invalid reply: a "quoted" ü\)\n$/);
 });
 
-test('a JSON line is valid JSON on one line whatever the text', () => {
+test('a JSON line is valid JSON on one line for any text', () => {
   const format = lineFormatter('json', false);
   const odd = ['"', '\\', '\n', '\r', '\0', '\u2028', '\ud800', '\x7f', 'é', '𝄞', '\x1b[31m', '</script>', ''];
   for (const text of odd) {
@@ -107,7 +107,7 @@ test('a JSON line is valid JSON on one line whatever the text', () => {
   assert.equal([Reflect.get(numbers, 'durationMs'), Reflect.get(numbers, 'upstreamMs')], [0, 0]);
 });
 
-test('durations are right to the microsecond, from none to years', () => {
+test('durations are exact to the microsecond, from zero to years', () => {
   const format = lineFormatter('json', false);
   for (const ms of [
     0, 0.0004, 0.001, 0.0125, 0.999, 1, 1.1, 12.0101, 999.9999, 65_536.5, 2_147_483.647, 2_147_483.648, 1e12, -1,
@@ -117,7 +117,7 @@ test('durations are right to the microsecond, from none to years', () => {
   }
 });
 
-test('who took part is right however it changes from line to line', () => {
+test('route, service, target and consumer are correct when they change between lines', () => {
   const format = lineFormatter('json', false);
   for (let at = 0; at < 10_000; at++) {
     const parties = {
@@ -131,7 +131,7 @@ test('who took part is right however it changes from line to line', () => {
   }
 });
 
-test('times are right across seconds, in any order', () => {
+test('times are correct across seconds, in any order', () => {
   const format = lineFormatter('json', false);
   for (const at of [0, 999, 1000, 1999.9, 500, Date.UTC(2031, 11, 31, 23, 59, 59, 999), 86_400_000]) {
     const { time } = JSON.parse(format(record({ at }))) as { time: string };
@@ -140,7 +140,7 @@ test('times are right across seconds, in any order', () => {
   assert.is((JSON.parse(format(record({ at: Number.NaN }))) as { time: string }).time, '');
 });
 
-test('numbers of every size are right', () => {
+test('numbers of every size are correct', () => {
   const format = lineFormatter('json', false);
   for (const count of [0, 9, 10, 99, 100, 12_345, 2 ** 31 - 1, 2 ** 31, 2 ** 53 - 1]) {
     const parsed = JSON.parse(format(record({ bytesIn: count, bytesOut: count, status: 101 }))) as RequestRecord;
@@ -148,7 +148,7 @@ test('numbers of every size are right', () => {
   }
 });
 
-test('who asked is right however it changes from line to line', () => {
+test('client, method and host are correct when they change between lines', () => {
   const format = lineFormatter('json', false);
   for (let at = 0; at < 200; at++) {
     const client = { remote: `192.0.2.${at % 3}`, method: at % 2 === 0 ? 'GET' : '', host: at % 5 === 0 ? '' : 'h"' };
@@ -158,7 +158,7 @@ test('who asked is right however it changes from line to line', () => {
   assert.is(JSON.parse(lineFormatter('json', false)(record({ remote: '', method: '', host: '' }))).host, '');
 });
 
-test('a line that does not fit is not begun', () => {
+test('a line that does not fit is not started', () => {
   for (const format of ['json', 'pretty'] as const) {
     const write = lineWriter(format, false);
     const bytes = Buffer.alloc(4096);
@@ -175,7 +175,7 @@ test('a line that does not fit is not begun', () => {
   }
 });
 
-test('a pretty line is for people, and steers no terminal', () => {
+test('a pretty line is readable and has no control characters', () => {
   const format = lineFormatter('pretty', false);
   assert.is(format(record()), '03:04:05.006 200 GET  /orders/1?a=b get-order -> http://127.0.0.1:4003 1.235ms\n');
   const odd = format(
@@ -185,7 +185,7 @@ test('a pretty line is for people, and steers no terminal', () => {
   assert.match(lineFormatter('pretty', true)(record({ status: 503 })), '\x1b[31m503\x1b[0m');
 });
 
-test('lines reach the file, in order, also many at once', async ({ folder }) => {
+test('lines reach the file in order, also many at once', async ({ folder }) => {
   const path = join(folder, 'access.log');
   const log = new AccessLog({ path, format: 'json' });
   for (let at = 0; at < 5000; at++) log.write(record({ bytesIn: at }));
@@ -200,7 +200,7 @@ test('lines reach the file, in order, also many at once', async ({ folder }) => 
   assert.is(log.dropped, 0);
 });
 
-test('lines longer than what is gathered, and text of three bytes a character, arrive whole', async ({ folder }) => {
+test('lines longer than a batch and three-byte characters are written whole', async ({ folder }) => {
   const path = join(folder, 'access.log');
   const log = new AccessLog({ path, format: 'json' });
   const urls = ['/short', `/${'x'.repeat(200_000)}`, `/${'\u20ac'.repeat(30_000)}`, '/last'];
@@ -212,7 +212,7 @@ test('lines longer than what is gathered, and text of three bytes a character, a
   );
 });
 
-test('a line is written soon, without anybody asking', async ({ folder }) => {
+test('a line is written soon without a flush', async ({ folder }) => {
   const path = join(folder, 'access.log');
   const log = new AccessLog({ path, format: 'json' });
   log.write(record());
@@ -222,7 +222,7 @@ test('a line is written soon, without anybody asking', async ({ folder }) => {
   await log.close();
 });
 
-test('what is in the file already stays', async ({ folder }) => {
+test('existing file content is kept', async ({ folder }) => {
   const path = join(folder, 'access.log');
   writeFileSync(path, 'before\n');
   const log = new AccessLog({ path, format: 'pretty' });
@@ -232,7 +232,7 @@ test('what is in the file already stays', async ({ folder }) => {
   assert.is(lines(path)[0], 'before');
 });
 
-/** Writes lines until `seen` says so. */
+/** Writes lines until `seen` returns true. */
 async function writeUntil(log: AccessLog, seen: () => boolean): Promise<void> {
   const deadline = Date.now() + 8000;
   while (!seen()) {
@@ -243,7 +243,7 @@ async function writeUntil(log: AccessLog, seen: () => boolean): Promise<void> {
   }
 }
 
-test('a file that was moved away is opened anew, and nothing is lost', async ({ folder }) => {
+test('a moved file is reopened, and no line is lost', async ({ folder }) => {
   const path = join(folder, 'access.log');
   const log = new AccessLog({ path, format: 'json' });
   log.write(record({ id: 'old' }));
@@ -257,26 +257,26 @@ test('a file that was moved away is opened anew, and nothing is lost', async ({ 
   assert.is(log.dropped, 0);
 });
 
-test('a folder that was removed: lines wait until it is there again, and none is lost', async ({ folder }) => {
+test('after removal of the folder, lines wait until it exists again, and none is lost', async ({ folder }) => {
   const inner = join(folder, 'logs');
   const path = join(inner, 'access.log');
   mkdirSync(inner);
-  const told: string[] = [];
+  const messages: string[] = [];
   const log = new AccessLog({
     path,
     format: 'json',
-    onError: ({ message }) => told.push(message),
-    onRecovered: (dropped) => told.push(`again, ${dropped}`),
+    onError: ({ message }) => messages.push(message),
+    onRecovered: (dropped) => messages.push(`again, ${dropped}`),
   });
   rmSync(inner, { recursive: true });
   log.write(record({ id: 'waits' }));
   await log.flush();
-  assert.is(told.length, 1);
-  assert.match(told[0]!, 'ENOENT');
+  assert.is(messages.length, 1);
+  assert.match(messages[0]!, 'ENOENT');
   mkdirSync(inner);
   await until(() => existsSync(path) && lines(path).length > 0, 'the line');
   assert.match(lines(path)[0]!, '"waits"');
-  assert.equal(told.slice(1), ['again, 0']);
+  assert.equal(messages.slice(1), ['again, 0']);
   await log.close();
 });
 
@@ -299,7 +299,7 @@ for (const touch of [false, true]) {
   });
 }
 
-test('a file that is truncated, as copytruncate does, is written on from its start', async ({ folder }) => {
+test('a file truncated by copytruncate is written from its start', async ({ folder }) => {
   const path = join(folder, 'access.log');
   const log = new AccessLog({ path, format: 'json' });
   log.write(record({ id: 'old' }));
@@ -311,7 +311,7 @@ test('a file that is truncated, as copytruncate does, is written on from its sta
   assert.match(lines(path)[0]!, '"new"');
 });
 
-test('reopen() makes the file anew without a line to write', async ({ folder }) => {
+test('reopen() creates the file again without a line to write', async ({ folder }) => {
   const path = join(folder, 'access.log');
   const log = new AccessLog({ path, format: 'json' });
   renameSync(path, `${path}.1`);
@@ -320,7 +320,7 @@ test('reopen() makes the file anew without a line to write', async ({ folder }) 
   await log.close();
 });
 
-test('a file that cannot be made anew: what was moved away takes the lines meanwhile', async ({ folder }) => {
+test('lines go to the moved file while a new one cannot be created', async ({ folder }) => {
   const inner = join(folder, 'logs');
   const path = join(inner, 'access.log');
   mkdirSync(inner);
@@ -333,21 +333,21 @@ test('a file that cannot be made anew: what was moved away takes the lines meanw
   assert.is(log.dropped, 0);
 });
 
-onUnix('a pipe without a reader is opened at once; a reader that comes later gets the lines', async ({ folder }) => {
+onUnix('a pipe without a reader is opened at once; a later reader gets the lines', async ({ folder }) => {
   const path = join(folder, 'pipe');
   execFileSync('mkfifo', [path]);
   const since = performance.now();
-  const told: string[] = [];
+  const messages: string[] = [];
   const log = new AccessLog({
     path,
     format: 'json',
     maxWaiting: 100_000,
-    onError: ({ message }) => told.push(message),
+    onError: ({ message }) => messages.push(message),
   });
   for (let at = 0; at < 2000; at++) log.write(record({ bytesIn: at }));
   await log.flush();
   assert.ok(performance.now() - since < 2000);
-  assert.match(told[0]!, 'without a reader');
+  assert.match(messages[0]!, 'without a reader');
   assert.ok(log.dropped > 0, 'what does not fit is counted');
   const reader = spawn('cat', [path], { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
@@ -364,7 +364,7 @@ onUnix('a pipe without a reader is opened at once; a reader that comes later get
   for (const line of got) JSON.parse(line);
 });
 
-onUnix('a pipe whose reader goes and comes back tears no line', async ({ folder }) => {
+onUnix('a pipe whose reader reconnects gets no partial line', async ({ folder }) => {
   const path = join(folder, 'pipe');
   execFileSync('mkfifo', [path]);
   const log = new AccessLog({ path, format: 'json' });
@@ -382,13 +382,13 @@ onUnix('a pipe whose reader goes and comes back tears no line', async ({ folder 
     for (let at = 0; at < 500; at++) log.write(record({ bytesIn: at }));
     const got = await read;
     assert.is(got.length, 10);
-    // The reader before took the start of the first line with it: it reads in blocks.
+    // The previous reader took the start of the first line: it reads in blocks.
     for (const line of got.slice(1)) JSON.parse(line);
   }
   await log.close();
 });
 
-onUnix('a pipe whose reader takes nothing holds neither the writer nor the end', async ({ folder }) => {
+onUnix('a blocked pipe reader blocks neither the writer nor the shutdown', async ({ folder }) => {
   const path = join(folder, 'pipe');
   execFileSync('mkfifo', [path]);
   const reader = spawn('sh', ['-c', `exec < "${path}"; echo open; exec sleep 60`], {
@@ -413,7 +413,7 @@ onUnix('a folder and a socket are refused', async ({ folder }) => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-test('standard output by another name has the same one writer', async () => {
+test('standard output under another name has the same writer', async () => {
   const taken: number[] = [];
   const log = new AccessLog({ path: '/dev/fd/1', format: 'json', take: (_, count) => taken.push(count) });
   log.write(record());
@@ -422,7 +422,7 @@ test('standard output by another name has the same one writer', async () => {
   assert.equal(taken, [1]);
 });
 
-onFullDisk('lines that wait for a full disk are counted by their length, and hold no more memory', async () => {
+onFullDisk('lines waiting for a full disk use only the memory of their length', async () => {
   const log = new AccessLog({ path: '/dev/full', format: 'json' });
   const before = process.memoryUsage().arrayBuffers;
   for (let at = 0; at < 1000; at++) {
@@ -435,35 +435,35 @@ onFullDisk('lines that wait for a full disk are counted by their length, and hol
   assert.is(log.dropped, 1000, 'what could not be written at the end is counted as well');
 });
 
-test('a file that cannot be opened is said at once', ({ folder }) => {
+test('a file that cannot be opened is an error at once', ({ folder }) => {
   assert.throws(() => new AccessLog({ path: join(folder, 'no', 'such', 'folder'), format: 'json' }), /ENOENT/);
 });
 
-onFullDisk('a full disk costs lines and not the gateway, and how many is told at the end', async () => {
-  const told: string[] = [];
-  let toldOf = 0;
+onFullDisk('a full disk loses lines but does not end the gateway; the loss is reported on close', async () => {
+  const messages: string[] = [];
+  let reportedLoss = 0;
   const log = new AccessLog({
     path: '/dev/full',
     format: 'json',
     maxWaiting: 10_000,
     onError: (error, dropped) => {
-      told.push(error.message);
-      toldOf = dropped;
+      messages.push(error.message);
+      reportedLoss = dropped;
     },
   });
   for (let at = 0; at < 20; at++) {
     for (let line = 0; line < 10; line++) log.write(record());
     await log.flush();
   }
-  assert.is(told.length, 1);
-  assert.match(told[0]!, 'ENOSPC');
+  assert.is(messages.length, 1);
+  assert.match(messages[0]!, 'ENOSPC');
   assert.ok(log.dropped > 100, String(log.dropped));
   await log.close();
-  assert.is(told.length, 2);
-  assert.is(toldOf, 200);
+  assert.is(messages.length, 2);
+  assert.is(reportedLoss, 200);
 });
 
-test('after close lines are counted as lost', async ({ folder }) => {
+test('lines after close are counted as lost', async ({ folder }) => {
   const log = new AccessLog({ path: join(folder, 'a.log'), format: 'json' });
   await log.close();
   await log.close();
@@ -485,7 +485,7 @@ test('`-` is standard output, which stays open', () => {
   assert.is(output.trim().split('\n').at(-1), 'after');
 });
 
-test('a reader of standard output that goes away ends nothing', async () => {
+test('a closed standard output does not end the gateway', async () => {
   const flood = `
     import { AccessLog } from ${JSON.stringify(MODULE)};
     const log = new AccessLog({ path: '-', format: 'json' });
@@ -498,12 +498,12 @@ test('a reader of standard output that goes away ends nothing', async () => {
     console.error('survived');`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', flood], { stdio: ['ignore', 'pipe', 'pipe'] });
   child.stdout.once('data', () => child.stdout.destroy());
-  let said = '';
+  let output = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    said += text;
+    output += text;
   });
   const [code] = (await once(child, 'close')) as [number];
-  assert.match(said, 'survived');
+  assert.match(output, 'survived');
   assert.is(code, 0);
 });
 

@@ -36,7 +36,7 @@ function serve(writer: StatsWriter, slot: number, count: number, ms: number, sta
   }
 }
 
-test('buckets cover every latency, in order, with bounds that fit', () => {
+test('buckets cover every latency in order, with matching bounds', () => {
   assert.is(bucketOf(0), 0);
   assert.is(bucketOf(-1), 0);
   assert.is(bucketOf(Number.NaN), 0);
@@ -50,7 +50,7 @@ test('buckets cover every latency, in order, with bounds that fit', () => {
   assert.is(bucketBound(HISTOGRAM_BUCKETS - 1), 2 ** 16);
 });
 
-test('what workers count is summed', () => {
+test('counts of workers are summed', () => {
   const stats = start(2);
   const assigned = stats.assign(program(['a', 'b'], ['http://t'], ['main']), NOW);
   const [a, b] = [assigned.routes[0]!, assigned.routes[1]!];
@@ -84,7 +84,7 @@ test('what workers count is summed', () => {
   assert.is(writers[0]!.get(a, Counter.Requests), 3);
 });
 
-test('the same name keeps its slot through reloads; names are found', () => {
+test('a name keeps its slot across reloads and can be looked up', () => {
   const stats = start();
   const first = stats.assign(program(['a', 'b'], ['http://t']), NOW);
   const second = stats.assign(program(['c', 'b'], ['http://t', 'http://u']), NOW + 1000);
@@ -100,7 +100,7 @@ test('the same name keeps its slot through reloads; names are found', () => {
   assert.is(targetName('s', { $ref: '${env:URL}' }), 's|${env:URL}');
 });
 
-test('more routes than a chunk holds: chunks are added, writers adopt them', () => {
+test('chunks are added for more routes than one can hold, and writers adopt them', () => {
   const stats = start(2);
   stats.assign(program(['a']), NOW);
   const writer = new StatsWriter(stats.chunks(1));
@@ -116,7 +116,7 @@ test('more routes than a chunk holds: chunks are added, writers adopt them', () 
   assert.is(stats.traffic().requests, 7);
 });
 
-test('percentiles are of the last minute alone', () => {
+test('percentiles cover only the last minute', () => {
   const stats = start();
   const slot = stats.assign(program(['a']), NOW).routes[0]!;
   const writer = new StatsWriter(stats.chunks(0));
@@ -139,7 +139,7 @@ test('percentiles are of the last minute alone', () => {
   assert.is(stats.traffic().latency.p50, null);
 });
 
-test('a request a minute shows its latency, however long nothing came', () => {
+test('latency is available for sparse requests', () => {
   const stats = start();
   const slot = stats.assign(program(['a']), NOW).routes[0]!;
   const writer = new StatsWriter(stats.chunks(0));
@@ -155,7 +155,7 @@ test('a request a minute shows its latency, however long nothing came', () => {
   }
 });
 
-test('a pause of hours in the ticks leaves nothing of before', () => {
+test('after hours without a tick no old data remains', () => {
   const stats = start();
   const slot = stats.assign(program(['a']), NOW).routes[0]!;
   const writer = new StatsWriter(stats.chunks(0));
@@ -170,7 +170,7 @@ test('a pause of hours in the ticks leaves nothing of before', () => {
   );
 });
 
-test('percentiles: ranks within buckets, spread evenly', () => {
+test('percentiles interpolate linearly within buckets', () => {
   const counts = new Float64Array(HISTOGRAM_BUCKETS);
   counts[bucketOf(10)] = 100;
   const { p50 } = percentiles(counts);
@@ -184,7 +184,7 @@ test('percentiles: ranks within buckets, spread evenly', () => {
   assert.ok(percentiles(counts).p99! <= bucketBound(HISTOGRAM_BUCKETS - 1));
 });
 
-test('rates: mean of ten whole seconds, and each second of the last two minutes', () => {
+test('rates are the mean of ten whole seconds, and each second of the last two minutes is kept', () => {
   const stats = start();
   const slot = stats.assign(program(['a']), NOW).routes[0]!;
   const writer = new StatsWriter(stats.chunks(0));
@@ -201,7 +201,7 @@ test('rates: mean of ten whole seconds, and each second of the last two minutes'
   assert.is(stats.rate(slot), 0);
 });
 
-test('a late look gives each second its share and loses nothing', () => {
+test('a late tick spreads its count over the seconds and loses nothing', () => {
   const ring = new SecondsRing(5);
   ring.add(10, 0, 500);
   ring.add(300, 500, 3500);
@@ -215,7 +215,7 @@ test('a late look gives each second its share and loses nothing', () => {
   assert.ok(ring.values(999_000).every(Number.isFinite));
 });
 
-test('a worker that died takes its gauges with it and leaves its counts', () => {
+test('gauges of a dead worker are removed, its counters stay', () => {
   const stats = start(2);
   const assigned = stats.assign(program(['a'], [], ['main']), NOW);
   const slot = assigned.routes[0]!;
@@ -237,7 +237,7 @@ test('a worker that died takes its gauges with it and leaves its counts', () => 
   assert.equal(stats.overloaded(), { shedding: 1, shrinking: 0 });
 });
 
-test('names that are gone for long give their slot away, wiped; busy ones keep it', () => {
+test('slots of long removed names are cleared and reused; busy ones are kept', () => {
   const stats = start();
   const first = stats.assign(program(['gone', 'busy', 'stays']), NOW);
   const writer = new StatsWriter(stats.chunks(0));
@@ -258,7 +258,7 @@ test('names that are gone for long give their slot away, wiped; busy ones keep i
   assert.ok(stats.latency(later.routes[1]!).p50 !== null);
 });
 
-test('names that are gone are bounded, the longest gone leaving first', () => {
+test('removed names are bounded, the oldest are dropped first', () => {
   const names = new SlotNames();
   for (let at = 0; at < 3000; at++) names.hold(`route:${at}`, at);
   assert.is(names.release(3000, () => true).length, 3000 - 1024);
@@ -270,7 +270,7 @@ test('names that are gone are bounded, the longest gone leaving first', () => {
   assert.is(names.size, 3000);
 });
 
-test('more busy slots than are remembered: counts stay right, and idle ones make room', () => {
+test('with more busy slots than tracked, counts stay correct and idle slots are replaced', () => {
   const stats = start();
   const routes = Array.from({ length: 9000 }, (_, at) => `r${at}`);
   const assigned = stats.assign(program(routes), NOW);
@@ -299,13 +299,13 @@ test('more busy slots than are remembered: counts stay right, and idle ones make
   assert.ok(stats.latency(first).p50! > 90);
 });
 
-test('a chunk in which nothing moves is not looked at again', () => {
+test('an unchanged chunk is not read again', () => {
   const stats = start();
   const slot = stats.assign(program(['a']), NOW).routes[0]!;
   const writer = new StatsWriter(stats.chunks(0));
   serve(writer, slot, 1, 1);
   stats.tick(NOW + 1000);
-  // Behind the writer's back: without its mark of activity nobody sees it.
+  // Bypasses the writer: without its activity mark the change is not read.
   new Float64Array(stats.chunks(0)[0]!)[slot * 96 + Counter.Requests] = 50;
   stats.tick(NOW + 2000);
   assert.is(stats.traffic().requests, 1);
