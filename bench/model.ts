@@ -2,6 +2,7 @@
 import type { Origin, Origins } from '../src/schema/decoder.js';
 import type { Span } from '../src/schema/diagnostic.js';
 import type { Model, RouteModel, SegmentModel, ServiceModel } from '../src/spec/model.js';
+import { PolicyFiles } from '../src/spec/policy-files.js';
 import type { BenchRoute } from './tables.js';
 
 const START = { offset: 0, line: 1, column: 1 };
@@ -42,6 +43,7 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
   return {
     files: [{ path: 'gateway.toml', absolute: '/gateway.toml', text: '', sha256: '0'.repeat(64) }],
     root: '/',
+    policyFiles: new PolicyFiles('/'),
     listeners: [],
     services: [SERVICE],
     consumers: [],

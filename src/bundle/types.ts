@@ -6,7 +6,7 @@
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Increases if the meaning of the encoded bytes changes; a loader refuses other formats. */
-export const BUNDLE_FORMAT = 5;
+export const BUNDLE_FORMAT = 6;
 
 /** Origin of a value: `file:line` of the declaration; `default` if not written; `overlay` or `group`. */
 export interface SourceRef {
@@ -114,12 +114,40 @@ export interface PlanEntry {
 }
 
 /** In the order of the chain. */
-export const PHASES = ['guard', 'authenticate', 'authorize', 'limit', 'cache', 'transform', 'balance'] as const;
+export const PHASES = [
+  'guard',
+  'authenticate',
+  'authorize',
+  'limit',
+  'validate',
+  'cache',
+  'transform',
+  'balance',
+] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** Phases of replies that differ from those of requests. `fields`: outermost, on every reply of the route. */
-export const REPLY_PHASES = ['fields'] as const;
+/**
+ * Phases of replies that differ from those of requests: outermost, on every reply of the route, the first one innermost.
+ * `errors` replaces replies, `fields` edits fields, `coding` compresses.
+ */
+export const REPLY_PHASES = ['errors', 'fields', 'coding'] as const;
 export type ReplyPhase = (typeof REPLY_PHASES)[number];
+
+/** The bodies that a policy collects. */
+export interface PolicyBody {
+  readonly request?: BodyBound;
+  readonly reply?: BodyBound;
+}
+
+export interface BodyBound {
+  /** Bytes. */
+  readonly max: number;
+  /**
+   * Whether every body must reach the hook: then gw removes Range and If-Range, asks the target for identity encoding and
+   * refuses upgrades.
+   */
+  readonly mandatory: boolean;
+}
 
 export interface PolicyEntry {
   /** Policy kind, e.g. `rate-limit`. */
@@ -131,6 +159,10 @@ export interface PolicyEntry {
   readonly replyPhase?: ReplyPhase;
   /** Stable across reloads for an unchanged policy: hex of a hash over use, name and settings. */
   readonly identity: string;
+  /** Identity of its state; absent: the same as `identity`. */
+  readonly stateIdentity?: string;
+  /** Absent: it collects no body. */
+  readonly body?: PolicyBody;
   /** What the policy's compile() returned. May hold `{ $ref }` strings. */
   readonly settings: Json;
   /** Effective config, and the origin of each key (dotted path -> ref), for explain. */

@@ -27,6 +27,7 @@ export function contextOf(model: Model, policy: PolicyModel): PolicyContext {
     name: policy.name,
     routes: routes.map((route) => ({ name: route.name, params: paramsOf(route) })),
     consumers: consumersOf(model),
+    readFile: model.policyFiles.read,
   };
 }
 

@@ -8,6 +8,7 @@ import { consumer, listener, NAME_PATTERN, plan, service } from './entities.js';
 import type { ConsumerModel, Entity, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
 import { DeclaredNames, unresolved } from './names.js';
 import { readPolicy } from './policies.js';
+import { PolicyFiles } from './policy-files.js';
 import { RouteReader } from './route/build.js';
 import { readSettings } from './settings.js';
 import { rootShape } from './shapes.js';
@@ -38,6 +39,7 @@ export function buildModel(tree: TableNode, sources: Sources, root: string, repo
   return {
     files: sources.files,
     root,
+    policyFiles: new PolicyFiles(root),
     listeners: listeners.values,
     services: services.values,
     consumers: consumers.values,

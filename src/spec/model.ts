@@ -1,6 +1,6 @@
 /** The model: the spec with names resolved and defaults explicit; input of lint and compiler. */
 import type { ConditionTest, Dfa } from '../bundle/types.js';
-import type { PolicyDeclaration } from '../policies/contract.js';
+import type { PolicyDeclaration, PolicyFile } from '../policies/contract.js';
 import type { Origins } from '../schema/decoder.js';
 import type { Span } from '../schema/diagnostic.js';
 import type {
@@ -22,6 +22,14 @@ export interface SourceFile {
   readonly absolute: string;
   readonly text: string;
   readonly sha256: string;
+}
+
+/** Reads files that the configs of policies name. */
+export interface PolicyFileReader {
+  /** Absolute paths of all files that were read, also of those that could not be read. */
+  readonly paths: Iterable<string>;
+  /** The text of a file, at most 10 MiB of UTF-8. `path`: absolute, or relative to the root. Never throws. */
+  read(path: string): PolicyFile;
 }
 
 /** A named part of the spec. `at` locates each of its values: `service.at.spanOf('targets', 1)`. */
@@ -112,6 +120,8 @@ export interface Model {
   readonly files: readonly SourceFile[];
   /** The folder of the root spec; paths in the spec are relative to it. */
   readonly root: string;
+  /** The files that configs of policies name. */
+  readonly policyFiles: PolicyFileReader;
   readonly listeners: readonly ListenerModel[];
   readonly services: readonly ServiceModel[];
   readonly consumers: readonly ConsumerModel[];

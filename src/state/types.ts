@@ -1,4 +1,5 @@
-/** The interface of limits for policies. Shared memory of the workers implements it. */
+/** The interfaces of state for policies and actions. Shared memory of the workers implements them. */
+import type { ConsumerEntry } from '../bundle/types.js';
 
 /** One limit: `capacity` requests at once, refilled evenly over `periodMs`. GCRA's T is periodMs / capacity. */
 export interface LimitRate {
@@ -40,4 +41,38 @@ export interface LimitKeySnapshot {
 /** All limiters of a gateway, across generations: an identity keeps its counts. */
 export interface LimitStore {
   limiter(identity: string): Limiter;
+}
+
+/**
+ * Learned facts with a time to live (tokens, introspection results, decisions), shared by all workers and bounded. Keys are
+ * separate for each state identity. A store over a network answers with promises; the one in memory does not.
+ */
+export interface CacheStore {
+  get(key: string): string | undefined | Promise<string | undefined>;
+  /** Old entries are evicted. A value above the size limit is not stored. */
+  set(key: string, value: string, ttlMs: number): void | Promise<void>;
+  delete(key: string): void | Promise<void>;
+}
+
+/** Counts of what is in progress, exact across workers. Those of a worker that dies are released. */
+export interface HoldStore {
+  /** Takes one of `capacity` places of `key`. Undefined: all are taken. */
+  acquire(key: string, capacity: number): Hold | undefined | Promise<Hold | undefined>;
+}
+
+export interface Hold {
+  /** Places taken, including this one. */
+  readonly taken: number;
+  /** Idempotent. */
+  release(): void;
+}
+
+/** The consumers of the spec: one table for all workers, looked up at each request, so an edit recreates no policy. */
+export interface ConsumerLookup {
+  readonly size: number;
+  /** Changes whenever a consumer is added, changed or removed. */
+  readonly version: number;
+  byName(name: string): ConsumerEntry | undefined;
+  /** `digest`: SHA-256 of an API key as lower-case hex. */
+  byKey(digest: string): ConsumerEntry | undefined;
 }

@@ -17,10 +17,12 @@ import type {
 import { declarationOf } from '../../src/policies/registry.js';
 import { BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
 import { runHalves } from '../../src/policies/run-registry.js';
+import { policyHost } from '../../src/proxy/exchange/policy-host.js';
 import { Decoder } from '../../src/schema/decoder.js';
 import type { Span } from '../../src/schema/diagnostic.js';
 import { INVALID } from '../../src/schema/schema.js';
 import type { TableEntry, TomlNode } from '../../src/schema/tree.js';
+import { ConsumerTable } from '../../src/state/consumers.js';
 import { LimitTable } from '../../src/state/limits/table.js';
 
 const nowhere = { offset: 0, line: 1, column: 1 };
@@ -58,6 +60,7 @@ export const context = (extra: Partial<PolicyContext> = {}): PolicyContext => ({
   name: 'p',
   routes: [{ name: 'r', params: ['id'] }],
   consumers: [{ name: 'acme', apiKeys: 1 }],
+  readFile: (path) => ({ cause: `no file ${path}` }),
   ...extra,
 });
 
@@ -101,16 +104,16 @@ export const world = (): World => ({
 
 export function host(around: World, name = 'p'): PolicyHost {
   const quiet = (): void => {};
-  return {
-    name,
-    identity: `identity of ${name}`,
-    clock: { now: () => around.wall ?? around.now, monotonic: () => around.now },
-    random: () => 0.5,
-    logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
-    limits: around.limits,
-    consumers: around.consumers,
-    plans: around.plans,
-  };
+  return policyHost(
+    { name, identity: `identity of ${name}` },
+    { consumers: new ConsumerTable(around.consumers), plans: around.plans },
+    {
+      clock: { now: () => around.wall ?? around.now, monotonic: () => around.now },
+      random: () => 0.5,
+      logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+      limits: around.limits,
+    },
+  );
 }
 
 /** Creates a policy from its keys like from a spec, with JSON in between. */
@@ -130,13 +133,13 @@ export interface Given {
   consumer?: ConsumerEntry;
   decisions?: Decision[];
   /** State that policies keep per connection; separate unless exchanges share it. */
-  connection?: Map<PolicyInstance, object>;
+  connection?: Map<object, object>;
 }
 
 export function exchange(given: Given = {}): Exchange {
   const headers = new HeaderMap(given.headers);
-  const notes = new Map<PolicyInstance, object>();
-  const connection = given.connection ?? new Map<PolicyInstance, object>();
+  const notes = new Map<object, object>();
+  const connection = given.connection ?? new Map<object, object>();
   return {
     note: (owner, value) => void notes.set(owner, value),
     noted: (owner) => notes.get(owner),
@@ -149,6 +152,10 @@ export function exchange(given: Given = {}): Exchange {
     query: given.query ?? '',
     remoteAddress: given.remoteAddress ?? '192.0.2.1',
     scheme: 'http',
+    listener: 'main',
+    connection: { address: given.remoteAddress ?? '192.0.2.1', trusted: false, tls: undefined },
+    hasBody: false,
+    claims: undefined,
     startedAt: 0,
     route: {
       name: 'get-order',

@@ -162,7 +162,10 @@ function compilePolicies(model: Model, params: readonly (readonly string[])[]): 
   }));
   const compiled = new Map<PolicyModel, PolicyIR>();
   for (const [policy, routes] of carriers)
-    compiled.set(policy, lowerPolicy(policy, { name: policy.name, routes, consumers }));
+    compiled.set(
+      policy,
+      lowerPolicy(policy, { name: policy.name, routes, consumers, readFile: model.policyFiles.read }),
+    );
   return compiled;
 }
 

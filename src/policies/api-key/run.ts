@@ -7,12 +7,6 @@ import type { ApiKeySettings } from './schema.js';
 /** Longer credentials are refused without hashing, so that a long field does not cost more. */
 const MAX_KEY_LENGTH = 512;
 
-interface Holder {
-  readonly consumer: ConsumerEntry;
-  /** The digest's hex digits, as bytes. */
-  readonly digest: Buffer;
-}
-
 /** `none`: no credential. `ambiguous`: several; gw does not choose one. */
 type Found = Credential | 'none' | 'ambiguous';
 
@@ -27,7 +21,13 @@ class Proven {
     readonly key: string,
     readonly fromHeader: boolean,
     readonly consumer: ConsumerEntry,
+    /** Of the consumers, when the key was looked up. */
+    readonly version: number,
   ) {}
+
+  matches(key: string, fromHeader: boolean, version: number): boolean {
+    return this.version === version && this.fromHeader === fromHeader && sameSecret(this.key, key);
+  }
 }
 
 /** Takes a time that depends on the lengths only: other clients may share the connection (behind a proxy). */
@@ -38,9 +38,6 @@ function sameSecret(one: string, other: string): boolean {
   return different === 0;
 }
 
-const DIGEST_DIGITS = 64;
-const NO_DIGEST = Buffer.alloc(DIGEST_DIGITS);
-
 export const create = runPolicy<ApiKeySettings>((settings, host) => new ApiKeyPolicy(settings, host));
 
 class ApiKeyPolicy implements PolicyInstance {
@@ -49,11 +46,8 @@ class ApiKeyPolicy implements PolicyInstance {
   readonly secretParams: readonly string[];
   readonly #settings: ApiKeySettings;
   readonly #host: PolicyHost;
-  readonly #holders: ReadonlyMap<string, Holder>;
   readonly #prefix: string | undefined;
   readonly #challenge: string;
-  /** The hex digits of a digest, for the comparison. */
-  readonly #digest = Buffer.alloc(DIGEST_DIGITS);
 
   constructor(settings: ApiKeySettings, host: PolicyHost) {
     this.requestFields = settings.header === undefined ? [] : [settings.header];
@@ -62,7 +56,6 @@ class ApiKeyPolicy implements PolicyInstance {
     this.secretParams = settings.query === undefined ? [] : [settings.query];
     this.#settings = settings;
     this.#host = host;
-    this.#holders = holdersOf(host.consumers);
     this.#prefix = settings.scheme === undefined ? undefined : `${settings.scheme.toLowerCase()} `;
     this.#challenge = `${settings.scheme ?? 'ApiKey'} realm="${settings.realm}"`;
   }
@@ -112,16 +105,15 @@ class ApiKeyPolicy implements PolicyInstance {
 
   #consumerOf(exchange: Exchange, { key, fromHeader }: Credential): ConsumerEntry | undefined {
     const last = exchange.remembered(this);
-    if (last instanceof Proven && last.fromHeader === fromHeader && sameSecret(last.key, key)) return last.consumer;
+    if (last instanceof Proven && last.matches(key, fromHeader, this.#host.consumers.version)) return last.consumer;
     if (key.length === 0 || key.length > MAX_KEY_LENGTH) return undefined;
     const plain = /^[\x20-\x7e]*$/.test(key);
     const digest = sha256(plain || !fromHeader ? key : Buffer.from(key, 'latin1'));
-    const holder = this.#holders.get(digest);
-    this.#digest.write(digest, 'latin1');
-    const same = crypto.timingSafeEqual(this.#digest, holder?.digest ?? NO_DIGEST);
-    if (!same || holder === undefined) return undefined;
-    exchange.remember(this, new Proven(key, fromHeader, holder.consumer));
-    return holder.consumer;
+    // The lookup is by the digest of the key: its time says nothing about the key.
+    const consumer = this.#host.consumers.byKey(digest);
+    if (consumer !== undefined)
+      exchange.remember(this, new Proven(key, fromHeader, consumer, this.#host.consumers.version));
+    return consumer;
   }
 
   #refuseMissing(exchange: Exchange): Reply {
@@ -189,22 +181,3 @@ function countFields(exchange: Exchange, name: string): number {
  * character a byte, and the hash in the spec is over the key's bytes: hence a Buffer for those beyond ASCII.
  */
 const sha256 = (data: string | Buffer): string => crypto.hash('sha256', data, 'hex');
-
-/** Throws, which rejects the generation, if a key's hash is malformed or two consumers have the same key. */
-function holdersOf(consumers: readonly ConsumerEntry[]): ReadonlyMap<string, Holder> {
-  const holders = new Map<string, Holder>();
-  for (const consumer of consumers) {
-    for (const written of consumer.apiKeys) {
-      const digest = /^sha256:([0-9a-f]{64})$/.exec(typeof written === 'string' ? written : '')?.[1];
-      if (digest === undefined) {
-        throw new Error(`An API key of consumer ${consumer.name} is not "sha256:" and 64 lower-case hex digits.`);
-      }
-      const other = holders.get(digest);
-      if (other && other.consumer !== consumer) {
-        throw new Error(`Consumers ${other.consumer.name} and ${consumer.name} have the same API key.`);
-      }
-      holders.set(digest, { consumer, digest: Buffer.from(digest, 'latin1') });
-    }
-  }
-  return holders;
-}

@@ -53,8 +53,8 @@ class RateLimitPolicy implements PolicyInstance {
   readonly #policyField: ReadyField;
   /** The policy's name as a structured-field string. */
   readonly #quoted: string;
-  /** By name: a consumer of a later generation is another object. */
-  readonly #consumers: ReadonlyMap<string, Bound>;
+  /** What limits a consumer, as long as its entry exists. */
+  readonly #bound = new WeakMap<ConsumerEntry, Bound>();
   readonly #prepared: (PreparedFields | undefined)[] = new Array(STATE_FIELDS).fill(undefined);
 
   constructor(settings: RateLimitSettings, host: PolicyHost) {
@@ -64,7 +64,8 @@ class RateLimitPolicy implements PolicyInstance {
     this.#limiter = host.limits.limiter(host.identity);
     this.#quoted = `"${fieldSafe(host.name).replace(/["\\]/g, '\\$&').replaceAll('\t', ' ')}"`;
     this.#policyField = this.#describe(settings.rate);
-    this.#consumers = this.#boundConsumers();
+    // A plan without a rate for this policy must fail the load and not a request.
+    if (settings.by === 'consumer') for (const { name } of host.plans) this.#boughtRate(name);
   }
 
   before(exchange: Exchange): Reply | undefined {
@@ -88,8 +89,12 @@ class RateLimitPolicy implements PolicyInstance {
   #boundOf(exchange: Exchange): Bound | undefined {
     const { consumer } = exchange;
     if (consumer === undefined) return undefined;
-    const bound = this.#consumers.get(consumer.name);
-    return bound !== undefined && bound.plan === consumer.plan ? bound : this.#bind(consumer);
+    let bound = this.#bound.get(consumer);
+    if (bound === undefined || bound.plan !== consumer.plan) {
+      bound = this.#bind(consumer);
+      this.#bound.set(consumer, bound);
+    }
+    return bound;
   }
 
   #keyOf(exchange: Exchange): string {
@@ -97,11 +102,6 @@ class RateLimitPolicy implements PolicyInstance {
     if (this.#settings.header === undefined) return `ip:${networkOf(exchange.remoteAddress)}`;
     const value = exchange.headers.get(this.#settings.header);
     return value ? `header:${value.slice(0, MAX_HEADER_KEY)}` : `ip:${networkOf(exchange.remoteAddress)}`;
-  }
-
-  #boundConsumers(): ReadonlyMap<string, Bound> {
-    if (this.#settings.by !== 'consumer') return new Map();
-    return new Map(this.#host.consumers.map((consumer) => [consumer.name, this.#bind(consumer)]));
   }
 
   #bind(consumer: ConsumerEntry): Bound {

@@ -149,6 +149,7 @@ export class Chain {
     const switches = reply.status === 101;
     try {
       const edited = step.instance.after!(exchange, reply) ?? reply;
+      if (edited instanceof Promise) throw new TypeError('after() returned a promise');
       // Only the target's own 101 names the protocol that the connection switches to.
       const fault =
         switches && edited !== reply && edited.status === 101 ? UNSENDABLE : faultOf(edited, exchange.source, switches);

@@ -1,6 +1,13 @@
 /** A request in flight: the view of policies on it, and the state of the engine. */
 
-import type { ConsumerEntry, Decision, Exchange, PolicyInstance, RouteEntry } from '../../policies/contract.js';
+import type {
+  Claims,
+  ConnectionFacts,
+  ConsumerEntry,
+  Decision,
+  Exchange,
+  RouteEntry,
+} from '../../policies/contract.js';
 import { decodeQuery } from '../../policies/run-kit.js';
 import { isToken, trimSpaces } from '../http/chars.js';
 import type { RequestFields } from '../http/fields.js';
@@ -74,6 +81,7 @@ export class GwExchange implements Exchange, ChainedExchange {
   /** Host of the original request, as reported by a trusted proxy. */
   readonly forwardedHost: string | undefined = undefined;
   consumer: ConsumerEntry | undefined = undefined;
+  claims: Claims | undefined = undefined;
   decisions: Decision[] | undefined = undefined;
   readonly headers: RequestFields;
 
@@ -109,9 +117,9 @@ export class GwExchange implements Exchange, ChainedExchange {
   #startedAt: number | undefined = undefined;
   #params: readonly number[] | undefined = undefined;
   /** The first policy with a note, and its note; further ones are in a map. */
-  #noter: PolicyInstance | undefined = undefined;
+  #noter: object | undefined = undefined;
   #note: object | undefined = undefined;
-  #notes: Map<PolicyInstance, object> | undefined = undefined;
+  #notes: Map<object, object> | undefined = undefined;
 
   constructor(request: RequestDescription, peer: Peer, generation: Generation, host: ExchangeHost, startMs: number) {
     this.peer = peer;
@@ -172,7 +180,7 @@ export class GwExchange implements Exchange, ChainedExchange {
     this.source?.cancel();
   }
 
-  note(owner: PolicyInstance, value: object): void {
+  note(owner: object, value: object): void {
     if (this.#noter === undefined || this.#noter === owner) {
       this.#noter = owner;
       this.#note = value;
@@ -182,17 +190,20 @@ export class GwExchange implements Exchange, ChainedExchange {
     }
   }
 
-  noted(owner: PolicyInstance): object | undefined {
+  noted(owner: object): object | undefined {
     return this.#noter === owner ? this.#note : this.#notes?.get(owner);
   }
 
-  remember(owner: PolicyInstance, value: object): void {
-    this.peer.memory = { owner, value };
+  remember(owner: object, value: object): void {
+    this.peer.memory.set(owner, value);
   }
 
-  remembered(owner: PolicyInstance): object | undefined {
-    const { memory } = this.peer;
-    return memory !== undefined && memory.owner === owner ? memory.value : undefined;
+  remembered(owner: object): object | undefined {
+    return this.peer.memory.get(owner);
+  }
+
+  get connection(): ConnectionFacts {
+    return this.peer;
   }
 
   /** Offsets into path of each parameter: start, end, start, end ... */

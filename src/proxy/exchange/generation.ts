@@ -3,23 +3,17 @@ import { hash } from 'node:crypto';
 import { Matcher } from '../../bundle/match/match.js';
 import { Trie } from '../../bundle/trie/trie.js';
 import type { NormalizeEntry, Program, ReplyEntry, RouteEntry, TemplateEntry } from '../../bundle/types.js';
-import type {
-  Clock,
-  Exchange,
-  LimitStore,
-  Logger,
-  PolicyHost,
-  PolicyInstance,
-  Reply,
-} from '../../policies/contract.js';
+import type { Exchange, Logger, PolicyInstance, Reply } from '../../policies/contract.js';
 import { BytesReply, HeaderMap, Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
 import { messageOf } from '../../reason.js';
+import { ConsumerTable } from '../../state/consumers.js';
 import { isOwnFraming } from '../http/own-names.js';
 import type { Service } from '../upstream/service.js';
 import { Chain, type ChainStep } from './chain.js';
 import { ConstantReply } from './constant-reply.js';
 import type { GenerationInput } from './generation-input.js';
+import { type PolicyWorld, policyHost } from './policy-host.js';
 
 export interface CompiledRoute {
   readonly entry: RouteEntry;
@@ -29,14 +23,6 @@ export interface CompiledRoute {
   readonly reply: (() => Reply) | undefined;
   /** Its counter slot. */
   readonly slot: number;
-}
-
-/** The facilities that policies get from the data plane. */
-export interface PolicyWorld {
-  readonly clock: Clock;
-  readonly random: () => number;
-  readonly logger: Logger;
-  readonly limits: LimitStore;
 }
 
 /** A policy instance with the number of generations that use it. */
@@ -61,6 +47,7 @@ export class PolicyInstances {
   acquire(program: Program): { steps: ChainStep[]; held: Shared[] } {
     // A digest, since every policy compares it and consumers may be many.
     const surroundings = hash('sha256', JSON.stringify([program.consumers, program.plans]));
+    const consumers = new ConsumerTable(program.consumers);
     const steps: ChainStep[] = [];
     const held: Shared[] = [];
     try {
@@ -71,7 +58,7 @@ export class PolicyInstances {
           const create = runHalves[policy.use];
           if (!create) throw new Error(`This version of gw has no policy kind ${policy.use} (policy ${policy.name}).`);
           shared = {
-            instance: create(policy.settings, this.#host(policy, program)),
+            instance: create(policy.settings, policyHost(policy, { consumers, plans: program.plans }, this.#world)),
             identity,
             surroundings,
             holders: 0,
@@ -100,12 +87,6 @@ export class PolicyInstances {
         this.#world.logger.error('cannot close a policy', { cause: messageOf(error) });
       }
     }
-  }
-
-  #host(policy: Program['policies'][number], program: Program): PolicyHost {
-    const { clock, random, logger, limits } = this.#world;
-    const { name, identity } = policy;
-    return { name, identity, clock, random, logger, limits, consumers: program.consumers, plans: program.plans };
   }
 }
 

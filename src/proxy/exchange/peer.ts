@@ -1,6 +1,6 @@
 /** The peer of a downstream connection, and the trust in its X-Forwarded-* fields. */
 import { BlockList, isIP } from 'node:net';
-import type { PolicyInstance } from '../../policies/contract.js';
+import type { ConnectionFacts, TlsFacts } from '../../contract/index.js';
 import { nodeAddress, plainAddress } from '../http/forwarded.js';
 import type { SentFields } from '../http/known-heads.js';
 
@@ -75,11 +75,9 @@ export interface NamedListener {
   readonly entry: { readonly name: string; readonly maxBodyBytes: number };
 }
 
-export interface Peer {
-  readonly address: string;
+export interface Peer extends ConnectionFacts {
   /** Scheme of the connection itself. */
   readonly scheme: 'http' | 'https';
-  readonly trusted: boolean;
   /** The listener that accepted the connection. A reload may change its name. */
   readonly listener: NamedListener;
   readonly proxies: TrustedProxies;
@@ -87,8 +85,32 @@ export interface Peer {
   readonly ownLines: string;
   /** The fields sent with its last request; from the second request on. */
   sentFields: SentFields | undefined;
-  /** The memory of a policy between requests of the connection. */
-  memory: { readonly owner: PolicyInstance; readonly value: object } | undefined;
+  /** What policies remember between requests of the connection. */
+  readonly memory: ConnectionMemory;
+}
+
+/**
+ * One value for each policy. The first policy needs no map. Values of policies that a reload has replaced go with their
+ * instances.
+ */
+export class ConnectionMemory {
+  #owner: object | undefined = undefined;
+  #value: object | undefined = undefined;
+  #others: WeakMap<object, object> | undefined = undefined;
+
+  set(owner: object, value: object): void {
+    if (this.#owner === undefined || this.#owner === owner) {
+      this.#owner = owner;
+      this.#value = value;
+    } else {
+      this.#others ??= new WeakMap();
+      this.#others.set(owner, value);
+    }
+  }
+
+  get(owner: object): object | undefined {
+    return this.#owner === owner ? this.#value : this.#others?.get(owner);
+  }
 }
 
 /** Creates the peer of a connection: the data that all its requests share. */
@@ -97,6 +119,7 @@ export function peerOf(
   scheme: 'http' | 'https',
   proxies: TrustedProxies,
   listener: NamedListener,
+  tls?: TlsFacts,
 ): Peer {
   const address = plainAddress(remoteAddress ?? '');
   const ownLines = `x-forwarded-for: ${address || 'unknown'}\r\nx-forwarded-proto: ${scheme}\r\nvia: 1.1 gw\r\n`;
@@ -108,6 +131,7 @@ export function peerOf(
     proxies,
     ownLines,
     sentFields: undefined,
-    memory: undefined,
+    memory: new ConnectionMemory(),
+    tls,
   };
 }

@@ -1,0 +1,54 @@
+/**
+ * Bodies as a policy or an action handles them.
+ *
+ *     source --write--> stage --write--> stage --write--> target or client
+ *            <-resume--       <-resume--       <-writable-
+ *
+ * Bytes that are passed to write() belong to the caller again when it returns: keep a copy of what is needed later.
+ */
+import type { HeaderFields } from './fields.js';
+
+/** A body that is not read yet. */
+export interface ReplyBody {
+  /** Discards the rest and releases (or closes) its source. Idempotent. */
+  discard(): void;
+}
+
+/** Where a source or a stage writes. */
+export interface BodyOut {
+  /** Returns false if the receiver is full: stop until the callback of onWritable(). Bytes written meanwhile are not lost. */
+  write(bytes: Uint8Array): boolean;
+  /** The body is complete. */
+  end(trailers?: HeaderFields): void;
+  /** The body cannot be completed: the message is cut visibly, or replaced by an error if nothing of it was sent. */
+  fail(cause: string): void;
+  /** Sets the callback for the next time that the receiver has room again. */
+  onWritable(callback: () => void): void;
+}
+
+/** Where a stage writes. */
+export interface StageOut extends BodyOut {
+  /**
+   * The stage accepts more, after its write() returned false. A stage that only passes on what out.write() returned needs no
+   * call: gw resumes its source when the output has room, unless the stage has set onWritable().
+   */
+  resume(): void;
+}
+
+/** Changes a body while it streams. One object for each body. */
+export interface BodyStage {
+  /** Takes a part of the body. Returns false to pause the source; what is still in flight is written nevertheless. */
+  write(bytes: Uint8Array): boolean;
+  /** The input is complete; the stage ends its output, at once or later. */
+  end(trailers: HeaderFields | undefined): void;
+  /** The exchange has ended without the rest: release everything. Called at most once, never after out.end(). */
+  abort(cause: string): void;
+}
+
+/** A reply body that a policy or action supplies as a stream: from a cache, a call, a function. */
+export interface BodySource extends ReplyBody {
+  /** Length in bytes; -1 if unknown. */
+  readonly length: number;
+  /** Begins to write. Called at most once, and not after discard(). */
+  start(out: BodyOut): void;
+}

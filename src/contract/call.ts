@@ -1,0 +1,37 @@
+/** Requests that a policy or an action sends itself. */
+import type { BodySource } from './body.js';
+import type { Exchange } from './exchange.js';
+import type { HeaderFields } from './fields.js';
+
+export interface CallRequest {
+  readonly method: string;
+  /** Path and query: `/introspect?x=1`. */
+  readonly path: string;
+  readonly headers?: Iterable<readonly [name: string, value: string]>;
+  readonly body?: Uint8Array | string;
+  /** Milliseconds for the whole call, including its reply's body. Default: the service's `response_timeout`. */
+  readonly timeout?: number;
+  /** Largest reply body in bytes that is collected. Default: 1 MiB. */
+  readonly maxReply?: number;
+  /** The call is cancelled when this exchange ends, and inherits its id and deadline. Absent: detached. */
+  readonly exchange?: Exchange;
+}
+
+export interface CallReply {
+  readonly status: number;
+  readonly headers: HeaderFields;
+  readonly body: Uint8Array;
+}
+
+export interface StreamedReply {
+  readonly status: number;
+  readonly headers: HeaderFields;
+  /** Must be started or discarded. */
+  readonly body: BodySource;
+}
+
+/** Why a call has no reply. `error` is a slug as in docs/errors.md (`upstream/timeout`); `cause` is for the log. */
+export interface CallFailure extends Error {
+  readonly error: string;
+  readonly cause: string;
+}

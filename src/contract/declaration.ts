@@ -1,0 +1,127 @@
+/** What the compiler reads of a policy or an action. */
+import type { Json, Phase, PolicyBody, ReplyPhase } from '../bundle/types.js';
+import type { Schema } from '../schema/declare.js';
+
+/** Path into a config, e.g. ['request', 'set', 'x-tenant']. */
+export type ConfigPath = readonly (string | number)[];
+
+/** What lint and compile of a policy know about the rest of the spec. */
+export interface PolicyContext {
+  /** Name in the spec, or `<route>/<use>`. */
+  readonly name: string;
+  /** Routes that use it: their names and path parameters. */
+  readonly routes: readonly { readonly name: string; readonly params: readonly string[] }[];
+  readonly consumers: readonly { readonly name: string; readonly plan?: string; readonly apiKeys: number }[];
+  /**
+   * Reads a file that the config names, relative to the folder of the root spec. The gateway reloads when it changes. The
+   * same path gives the same answer in lint() and compile().
+   */
+  readFile(path: string): PolicyFile;
+}
+
+/** A file that a config names. `text` is undefined if it cannot be read; `cause` then says why. */
+export type PolicyFile =
+  | { readonly text: string; readonly cause?: undefined }
+  | { readonly text?: undefined; readonly cause: string };
+
+export interface PolicyProblem {
+  /** Slug with a docs page and a fixture pair, e.g. `limit/zero`. */
+  readonly code: string;
+  readonly severity: 'error' | 'warning';
+  readonly at: ConfigPath;
+  readonly message: string;
+  readonly help?: string;
+}
+
+export interface PolicyCode {
+  readonly code: string;
+  readonly severity: 'error' | 'warning';
+  /** One line for the catalogue, no full stop. */
+  readonly summary: string;
+}
+
+/** An error that a policy or an action answers with: docs/errors.md lists it. */
+export interface DeclaredProblem {
+  /** Slug, e.g. `limit/exceeded`. */
+  readonly code: string;
+  readonly status: number;
+  /** Short phrase without a full stop, the same for every occurrence. */
+  readonly title: string;
+  /** When it occurs and what the client can do, one or two sentences. */
+  readonly description: string;
+}
+
+/** A service that a policy or an action calls: by name, or a URL that becomes a service entry named by its origin. */
+export interface CallTarget {
+  readonly at: ConfigPath;
+  readonly service?: string;
+  /** `http://host:port` or `https://host`, with an optional path, which the caller puts into its requests. */
+  readonly url?: string;
+}
+
+/** The part of a policy in the control thread. */
+export interface DutyTrait {
+  /** Milliseconds that a load waits for the first run. */
+  readonly wait: number;
+  /** Whether a load is rejected if the first run fails or takes longer; otherwise the policy starts without a value. */
+  readonly required: boolean;
+}
+
+/** What policies and actions declare alike. */
+export interface Declaration<Config, Settings extends Json> {
+  /** The kind, as `use = "..."` names it; equal to the folder's name. */
+  readonly use: string;
+  readonly summary: string;
+  readonly schema: Schema<Config>;
+  /** Every code that lint() may report; they are part of the catalogue of diagnostics. */
+  readonly codes?: readonly PolicyCode[];
+  /** Every error that the run part answers with. */
+  readonly problems?: readonly DeclaredProblem[];
+  /** The services that the run part calls. */
+  calls?(config: Config): readonly CallTarget[];
+  lint?(config: Config, context: PolicyContext, report: (problem: PolicyProblem) => void): void;
+  /** Pure, but for context.readFile(). Undefined: no effect with this config, so the optimiser drops it. */
+  compile(config: Config, context: PolicyContext): Settings | undefined;
+}
+
+/** Compile half of a policy. `Config` is what the schema decodes to; `Settings` is plain data that goes into the bundle. */
+export interface PolicyDeclaration<Config = unknown, Settings extends Json = Json>
+  extends Declaration<Config, Settings> {
+  readonly phase: Phase;
+  /**
+   * Where the reply hooks run, if not at the policy's place in the chain: outermost, on every reply of the route, in the order
+   * of REPLY_PHASES. Within one of them, the order of the chain decides.
+   */
+  readonly replyPhase?: ReplyPhase;
+  /** True when two routes with the same in-place config must not share state (limits). */
+  readonly stateful: boolean;
+  /** What identifies the state of the policy besides its name, so that other edits keep it. Default: its settings. */
+  stateKey?(config: Config): Json;
+  /** What lint rules need to know: which policies authenticate, and by what limits count. */
+  traits?(config: Config): PolicyTraits;
+  /** The bodies that the policy collects, and their bounds. Without it, onRequestBody and onReplyBody are not called. */
+  body?(config: Config): PolicyBody | undefined;
+  /** Whether it has no effect on requests, so that its `when` may read the reply. Default: false. */
+  replyOnly?(config: Config): boolean;
+  /** The policies that it composes, by name. They need not be on a route. */
+  members?(config: Config): readonly { readonly name: string; readonly at: ConfigPath }[];
+  /** Present if the folder has a duty.ts that this config needs. */
+  duty?(config: Config): DutyTrait | undefined;
+}
+
+/** Compile half of an action. */
+export interface ActionDeclaration<Config = unknown, Settings extends Json = Json>
+  extends Declaration<Config, Settings> {
+  /** For `gw explain` and `gw routes`: `redirects to https://...`. */
+  describe(config: Config): string;
+}
+
+export interface PolicyTraits {
+  readonly authenticates?: boolean;
+  /** What a limit counts by: `ip`, `consumer`, `route`, `header:<name>`. */
+  readonly limitsBy?: string;
+  /** Answers requests that carry no credential (CORS preflight). */
+  readonly answersPreflight?: boolean;
+  /** Request fields that it sets or removes, in lower case: a target can rely on them, since clients cannot supply them. */
+  readonly ownsRequestFields?: readonly string[];
+}

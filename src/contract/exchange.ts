@@ -1,0 +1,85 @@
+/** A request in flight and its reply, as policies and actions see them. */
+import type { ConsumerEntry, Json, RouteEntry } from '../bundle/types.js';
+import type { ReplyBody } from './body.js';
+import type { ConnectionFacts } from './connection.js';
+import type { HeaderFields } from './fields.js';
+
+/** Facts about the caller that an authenticator has verified: the claims of a token, or what a service answered. */
+export type Claims = { readonly [name: string]: Json };
+
+/** A request in flight: what the target will get, and what is known about it so far. */
+export interface Exchange {
+  /** Unique in time and space; sent to the target and the client as x-request-id. */
+  readonly id: string;
+  readonly method: string;
+  /** Lower case, without the port. */
+  readonly host: string;
+  /** Normalised path. */
+  readonly path: string;
+  /** Raw query without '?'; '' for none. Assign to change what the target gets. */
+  query: string;
+  readonly remoteAddress: string;
+  readonly scheme: 'http' | 'https';
+  /** Name of the listener that received it. */
+  readonly listener: string;
+  /** The connection that it arrived by. */
+  readonly connection: ConnectionFacts;
+  readonly route: RouteEntry;
+  /** Milliseconds of the host's clock. */
+  readonly startedAt: number;
+  /** Request fields; the target gets them as edited. */
+  readonly headers: HeaderFields;
+  /** Whether the client sends a body, which may still be empty if its length is not declared. */
+  readonly hasBody: boolean;
+  /** Same as headers.get: makes an Exchange a RequestView. */
+  header(name: string): string | undefined;
+  /** A path parameter, percent-decoded; undefined when the route has none of that name. */
+  param(name: string): string | undefined;
+  /** The same as in the normalised path, percent-encoded: for URLs. */
+  rawParam(name: string): string | undefined;
+  /** First value of a query parameter, decoded; undefined when absent. */
+  queryParam(name: string): string | undefined;
+  /** Set from the identity that an authenticator returned. */
+  consumer: ConsumerEntry | undefined;
+  /** Set from the identity that an authenticator returned. */
+  claims: Claims | undefined;
+  /**
+   * Notes something for the later hooks of the same policy or action in this exchange: one value for each `owner`, which is
+   * the instance itself.
+   */
+  note(owner: object, value: object): void;
+  /** What `owner` noted; undefined for nothing. */
+  noted(owner: object): object | undefined;
+  /**
+   * Remembers something for later requests of the same connection, one value for each policy. Other clients may share a
+   * connection (behind a proxy): the value must be valid for all of them.
+   */
+  remember(owner: object, value: object): void;
+  /** What `owner` remembered; undefined for nothing. */
+  remembered(owner: object): object | undefined;
+  /** Present only if decisions are recorded (explain, the dashboard): then add what was decided and why. */
+  readonly decisions: Decision[] | undefined;
+}
+
+/** What one step decided and why. Built only if `exchange.decisions` is present. */
+export interface Decision {
+  /** Policy name, or `match`, `balance`. */
+  readonly step: string;
+  readonly use: string;
+  readonly outcome: 'pass' | 'answer' | 'edit' | 'error' | 'skip';
+  readonly why: string;
+  readonly details?: { readonly [key: string]: Json };
+}
+
+/** The result of an exchange: from a target (the body is a stream) or from gw itself. */
+export interface Reply {
+  status: number;
+  readonly headers: HeaderFields;
+  /** Bytes, a stream (of a target, or a BodySource), or null for none. */
+  body: Uint8Array | ReplyBody | null;
+  /** Error slug of a reply by gw (`auth/missing`), for the access log. */
+  readonly code?: string | undefined;
+}
+
+/** How an exchange ended: its whole reply was sent, its reply was cut, or its client left before the reply was complete. */
+export type ExchangeEnd = 'sent' | 'cut' | 'aborted';

@@ -1,0 +1,51 @@
+/** Everything that a policy or an action may use, so that a chain can run offline, on a virtual clock. */
+import type { Json, PlanEntry } from '../bundle/types.js';
+import type { Clock } from '../state/clock.js';
+import type { CacheStore, ConsumerLookup, HoldStore, LimitStore } from '../state/types.js';
+import type { CallReply, CallRequest, StreamedReply } from './call.js';
+import type { PolicyInstance } from './policy.js';
+
+export interface Logger {
+  debug(message: string, fields?: { readonly [key: string]: unknown }): void;
+  info(message: string, fields?: { readonly [key: string]: unknown }): void;
+  warn(message: string, fields?: { readonly [key: string]: unknown }): void;
+  error(message: string, fields?: { readonly [key: string]: unknown }): void;
+}
+
+export interface PolicyHost {
+  /** Name in the spec, or `<route>/<use>`. */
+  readonly name: string;
+  /** Of the instance: name and settings. */
+  readonly identity: string;
+  /** Of its state: chosen by the declaration; by default the same as `identity`. */
+  readonly stateIdentity: string;
+  readonly clock: Clock;
+  /** From 0 up to 1. */
+  random(): number;
+  readonly logger: Logger;
+  /** Runs `work` once after `ms` milliseconds; the only timer. Returns the function that cancels it. */
+  after(ms: number, work: () => void): () => void;
+
+  readonly limits: LimitStore;
+  readonly cache: CacheStore;
+  readonly holds: HoldStore;
+  readonly consumers: ConsumerLookup;
+  readonly plans: readonly PlanEntry[];
+
+  /** Sends a request through gw's own pools and collects the reply. `service` is one that the declaration's calls() names. */
+  call(service: string, request: CallRequest): Promise<CallReply>;
+  /** The same; the reply's body is a stream. */
+  callStream(service: string, request: CallRequest): Promise<StreamedReply>;
+  /** Asks the policy's duty. Equal questions at the same time are asked once. Rejects if the duty fails or is too slow. */
+  ask(question: Json): Promise<Json>;
+  /**
+   * Single flight across workers: while one worker runs `work` for `key`, the others wait for its result. The lease ends
+   * after `leaseMs`, so a dead worker blocks no other.
+   */
+  once<T extends Json>(key: string, leaseMs: number, work: () => Promise<T>): Promise<T>;
+  /** The instance of a policy that the declaration's members() names. */
+  member(name: string): PolicyInstance;
+}
+
+/** Creates a policy at load. Throws to refuse the load. */
+export type CreatePolicy<Settings extends Json = Json> = (settings: Settings, host: PolicyHost) => PolicyInstance;

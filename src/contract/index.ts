@@ -1,0 +1,13 @@
+/** The contract between gw and its policies and actions: types only. */
+export type { ActionHost, ActionInstance, CreateAction, Forwarded } from './action.js';
+export type { Attempt } from './attempt.js';
+export type { Absent, Authentication, AuthProblem, Identity, Refused, Unavailable } from './authentication.js';
+export type { BodyOut, BodySource, BodyStage, ReplyBody, StageOut } from './body.js';
+export type { CallFailure, CallReply, CallRequest, StreamedReply } from './call.js';
+export type { ClientCertificate, ConnectionFacts, TlsFacts } from './connection.js';
+export type * from './declaration.js';
+export type { CreateDuty, DutyFetchOptions, DutyHost, DutyInstance, DutyReply } from './duty.js';
+export type { Claims, Decision, Exchange, ExchangeEnd, Reply } from './exchange.js';
+export type { HeaderFields } from './fields.js';
+export type { CreatePolicy, Logger, PolicyHost } from './host.js';
+export type { Awaitable, PolicyInstance } from './policy.js';
