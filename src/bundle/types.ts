@@ -262,7 +262,7 @@ export interface Program {
   /** Number of data-plane threads. */
   readonly workers: number;
   readonly provenance: {
-    /** Files of the spec: paths relative to the root spec, and sha256. */
+    /** Files of the spec, then files that policies name: paths relative to the root spec, and sha256. */
     readonly files: readonly { readonly path: string; readonly sha256: string }[];
     /** `service.orders.retries` -> origin of its effective value. */
     readonly origins: { readonly [path: string]: SourceRef };

@@ -8,7 +8,7 @@ import { consumer, listener, NAME_PATTERN, plan, service } from './entities.js';
 import type { ConsumerModel, Entity, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
 import { DeclaredNames, unresolved } from './names.js';
 import { readPolicy } from './policies.js';
-import { PolicyFiles } from './policy-files.js';
+import { PolicyFiles, type ReadNamed } from './policy-files.js';
 import { RouteReader } from './route/build.js';
 import { readSettings } from './settings.js';
 import { rootShape } from './shapes.js';
@@ -16,7 +16,18 @@ import type { Sources } from './source.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
-export function buildModel(tree: TableNode, sources: Sources, root: string, report: Report): Model {
+/** The folder of the root spec, and how files that configs name are read. */
+export interface Surroundings {
+  readonly root: string;
+  readonly readNamed?: ReadNamed | undefined;
+}
+
+export function buildModel(
+  tree: TableNode,
+  sources: Sources,
+  { root, readNamed }: Surroundings,
+  report: Report,
+): Model {
   const settings = readSettings(tree, report);
   const policies = readSection(tree, 'policy', report, (entry, entity) => {
     const place = { name: entry.key, nameSpan: entry.keySpan, inPlace: false, entity };
@@ -39,7 +50,7 @@ export function buildModel(tree: TableNode, sources: Sources, root: string, repo
   return {
     files: sources.files,
     root,
-    policyFiles: new PolicyFiles(root),
+    policyFiles: new PolicyFiles(root, readNamed),
     listeners: listeners.values,
     services: services.values,
     consumers: consumers.values,

@@ -3,6 +3,7 @@ import type { Diagnostic, Outcome } from '../schema/diagnostic.js';
 import { buildModel } from './build.js';
 import { loadFiles, type ReadFile } from './files.js';
 import type { Model, SourceFile } from './model.js';
+import type { ReadNamed } from './policy-files.js';
 
 export { declarations as policyDeclarations } from '../policies/registry.js';
 export { type CodeEntry, SPEC_CODES } from './codes.js';
@@ -19,6 +20,8 @@ export interface LoadOptions {
   readonly pipes?: boolean | undefined;
   /** Reads a file. Default: from disk. A watcher records the paths. */
   readonly read?: ReadFile | undefined;
+  /** Reads a file that the config of a policy names. Default: from disk. */
+  readonly readNamed?: ReadNamed | undefined;
 }
 
 export interface LoadOutcome extends Outcome<Model> {
@@ -35,6 +38,7 @@ export interface LoadOutcome extends Outcome<Model> {
 export function loadSpec(options: LoadOptions): LoadOutcome {
   const { sources, tree, root, diagnostics } = loadFiles(options);
   const all: Diagnostic[] = [...diagnostics];
-  const value = tree && buildModel(tree, sources, root, (diagnostic) => all.push(diagnostic));
+  const value =
+    tree && buildModel(tree, sources, { root, readNamed: options.readNamed }, (diagnostic) => all.push(diagnostic));
   return { value, diagnostics: all, files: sources.files };
 }

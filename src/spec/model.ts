@@ -24,10 +24,17 @@ export interface SourceFile {
   readonly sha256: string;
 }
 
+/** A file that the config of a policy names. */
+export interface NamedFile {
+  /** Relative to the folder of the root spec. */
+  readonly path: string;
+  readonly sha256: string;
+}
+
 /** Reads files that the configs of policies name. */
 export interface PolicyFileReader {
-  /** Absolute paths of all files that were read, also of those that could not be read. */
-  readonly paths: Iterable<string>;
+  /** The files that were read so far, sorted by path. */
+  readonly files: readonly NamedFile[];
   /** The text of a file, at most 10 MiB of UTF-8. `path`: absolute, or relative to the root. Never throws. */
   read(path: string): PolicyFile;
 }

@@ -1,29 +1,41 @@
 /** Files that the configs of policies and actions name: schemas, keys, templates, documents. */
-import { resolve } from 'node:path';
+import { createHash } from 'node:crypto';
+import { relative, resolve, sep } from 'node:path';
 import type { PolicyFile } from '../policies/contract.js';
-import type { PolicyFileReader } from './model.js';
-import { readText } from './source.js';
+import type { NamedFile, PolicyFileReader } from './model.js';
+import { type ReadProblem, readText } from './source.js';
+
+/** Reads the text of a file by absolute path. Never throws. */
+export type ReadNamed = (absolute: string) => string | ReadProblem;
 
 /** Reads each file once, so that lint and compile see the same text. */
 export class PolicyFiles implements PolicyFileReader {
   readonly #root: string;
+  readonly #from: ReadNamed;
   readonly #files = new Map<string, PolicyFile>();
 
-  /** `root`: folder that paths are relative to. */
-  constructor(root: string) {
+  /** `root`: folder that paths are relative to. `from`: default is the disk. */
+  constructor(root: string, from: ReadNamed = (absolute) => readText(absolute, false)) {
     this.#root = root;
+    this.#from = from;
   }
 
-  get paths(): Iterable<string> {
-    return this.#files.keys();
+  get files(): readonly NamedFile[] {
+    const files: NamedFile[] = [];
+    for (const [absolute, { text }] of this.#files) {
+      if (text === undefined) continue;
+      const path = relative(this.#root, absolute).split(sep).join('/');
+      files.push({ path, sha256: createHash('sha256').update(text).digest('hex') });
+    }
+    return files.sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
   readonly read = (path: string): PolicyFile => {
     const absolute = resolve(this.#root, path);
     let file = this.#files.get(absolute);
     if (file === undefined) {
-      const text = readText(absolute, false);
-      file = typeof text === 'string' ? { text } : { cause: text.message };
+      const text = this.#from(absolute);
+      file = typeof text === 'string' ? { text } : { cause: text.reason };
       this.#files.set(absolute, file);
     }
     return file;

@@ -89,6 +89,8 @@ export interface ReadProblem {
   readonly code: 'file/unreadable' | 'file/too-large' | 'file/not-text';
   readonly message: string;
   readonly help: string;
+  /** The cause as a phrase: `no such file`. */
+  readonly reason: string;
 }
 
 /**
@@ -106,12 +108,14 @@ export function readText(absolute: string, pipes = true): string | ReadProblem {
 
 const unreadable = (reason: string): ReadProblem => ({
   code: 'file/unreadable',
+  reason,
   message: `The file cannot be read: ${reason}.`,
   help: 'Check the path and its permissions. Paths in a spec are relative to the file that contains them.',
 });
 
 const tooLarge = (reason: string): ReadProblem => ({
   code: 'file/too-large',
+  reason: `too large: ${reason}`,
   message: `The file is too large for a spec: ${reason}.`,
   help: 'Check the path, or split the spec into several files with `include`.',
 });
@@ -133,6 +137,7 @@ const utf16 = (bytes: Uint8Array): boolean =>
 
 const notText = (reason: string): ReadProblem => ({
   code: 'file/not-text',
+  reason: `not UTF-8 text: ${reason}`,
   message: `The file is not UTF-8 text: ${reason}.`,
   help: 'A spec is a TOML file in UTF-8. Save the file as UTF-8, or check the path.',
 });

@@ -34,7 +34,7 @@ function lowerProgram(model: Model): Omit<Program, 'routes' | 'policies'> {
     overload: { shedAbove: overload.shed_above / 100, shrinkAbove: overload.shrink_above / 100 },
     plans: model.plans.map(lowerPlan),
     provenance: {
-      files: model.files.map(({ path, sha256 }) => ({ path, sha256 })),
+      files: [...model.files, ...model.policyFiles.files].map(({ path, sha256 }) => ({ path, sha256 })),
       origins: modelOrigins(model),
     },
     services: model.services.map(lowerService),

@@ -151,7 +151,17 @@ function compileSource(source: Source, reads: Reads): Compiled {
   }
   if (source.kind === 'model') return lower(source.model, []);
   const { path, overlays } = source;
-  const { value: model, diagnostics, files } = checkSpec({ path, overlays, pipes: false, read: reads.readSpec });
+  const {
+    value: model,
+    diagnostics,
+    files,
+  } = checkSpec({
+    path,
+    overlays,
+    pipes: false,
+    read: reads.readSpec,
+    readNamed: reads.readNamed,
+  });
   if (model && !hasErrors(diagnostics)) return lower(model, diagnostics);
   return { bundle: undefined, root: dirname(resolve(path)), files, matchTexts: new Map(), diagnostics };
 }

@@ -57,6 +57,12 @@ export class Reads {
     return text;
   };
 
+  /** Reads a file that the spec names. Never throws. */
+  readonly readNamed = (absolute: string): string | ReadProblem => {
+    this.note(absolute);
+    return readText(absolute, false);
+  };
+
   #notePattern(include: IncludePattern): void {
     const key = `${include.base}\0${include.pattern}`;
     if (this.#patterns.has(key)) return;
