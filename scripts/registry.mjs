@@ -9,7 +9,7 @@ const policies = join(root, 'src', 'policies');
 const HALVES = ['schema.ts', 'index.ts', 'run.ts', 'README.md'];
 
 const kinds = readdirSync(policies, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
+  .filter((entry) => entry.isDirectory() && entry.name !== 'kits')
   .map((entry) => entry.name)
   .sort();
 for (const kind of kinds) {

@@ -73,8 +73,8 @@ export interface PolicyInstance {
    * those that would have one (HEAD), which then lose Content-Length and ETag.
    */
   readsReply?(exchange: Exchange, reply: Reply): boolean;
-  /** The whole body, as the steps further in left it. Returns another body, or undefined to keep it. */
-  onReplyBody?(exchange: Exchange, reply: Reply, body: Uint8Array): Awaitable<Uint8Array | undefined>;
+  /** The whole body, as the steps further in left it. Returns another reply, another body, or undefined to keep both. */
+  onReplyBody?(exchange: Exchange, reply: Reply, body: Uint8Array): Awaitable<Reply | Uint8Array | undefined>;
   /** A stage for the reply's body on its way to the client; undefined for none. */
   replyStage?(exchange: Exchange, reply: Reply, out: StageOut): BodyStage | undefined;
 

@@ -7,7 +7,7 @@
  *     duty.ts     what the control thread runs (optional): export const createDuty: CreateDuty
  *     README.md   reference for people
  *
- * run.ts imports nothing at run time but `../run-kit.js`; so a data plane never loads a linter.
+ * run.ts imports nothing at run time but `../run-kit.js` and `../kits/`; so a data plane never loads a linter.
  */
 export type { ConsumerEntry, Json, Phase, PlanEntry, ReplyPhase, RouteEntry } from '../bundle/types.js';
 export type * from '../contract/index.js';
