@@ -8,8 +8,10 @@ import { Counter } from '../../telemetry/stats/layout.js';
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import { BAD_REWRITE, BUG_CAUSE } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
+import { forwardedFields, trailerFields } from '../http/reply-fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { Descriptors } from '../load/descriptors.js';
+import { attemptsLeft, isBlameless, isIdempotent, isRepeatable, mayTryElsewhere } from '../upstream/retry.js';
 import type { Service } from '../upstream/service.js';
 import type { HoldingUser } from '../upstream/slow-clients.js';
 import type { Target } from '../upstream/target.js';
@@ -17,10 +19,9 @@ import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from
 import type { Downstream, ReplySource } from './downstream.js';
 import type { Driver } from './driver.js';
 import type { GwExchange } from './exchange.js';
-import { attemptsLeft, isBlameless, isIdempotent, isRepeatable, mayTryElsewhere } from './retry.js';
 import { requestHead } from './target-head.js';
 import { rewriteFault } from './target-path.js';
-import { interimFields, isBodiless, TargetReply, trailerFields } from './target-reply.js';
+import { isBodiless, TargetReply } from './target-reply.js';
 import { Upload, type Uploader, type Uploads } from './upload.js';
 
 /** After this many moves an exchange gets its own connection. */
@@ -206,7 +207,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     // Drop 100 Continue if the client sent no Expect.
     if (head.status === 100 && !this.exchange.expectsContinue) return;
     if (head.status === 100) this.#upload?.onContinue();
-    this.#downstream.interim(head.status, interimFields(head));
+    this.#downstream.interim(head.status, forwardedFields(head));
   }
 
   onHead(head: ResponseHead): void {

@@ -1,30 +1,12 @@
 /** A target's reply, as the chain sees it and as it is forwarded to the client. */
-import type { HeaderFields, Reply, ReplyBody } from '../../policies/contract.js';
+import type { Reply, ReplyBody } from '../../policies/contract.js';
 import { findField, HeadFields } from '../http/fields.js';
-import { isEndToEnd, isOwnFraming } from '../http/own-names.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { ReplySource } from './downstream.js';
 
 /** The value of a reply's Upgrade field. */
 export const upgradeOf = (head: ResponseHead): string | undefined =>
   findField(head.text, head.fieldsAt, head.fieldsEnd, 'upgrade');
-
-/** The fields of an informational head that are forwarded to the client. */
-export function interimFields({ kept, listed }: ResponseHead): HeaderFields {
-  const fields = new HeadFields(kept, 0, kept.length, kept, listed);
-  if (listed !== '') for (const name of listed.split(',')) fields.remove(name);
-  return fields;
-}
-
-/**
- * Trailer fields that are forwarded to the client. Fields that frame, route or describe a message must not be in a
- * trailer section (RFC 9110 section 6.5.1): merged into the head, they would change the meaning of the message.
- */
-export function trailerFields(lines: string): HeaderFields {
-  const fields = new HeadFields(lines, 0, lines.length, lines, '');
-  for (const [name] of fields.receivedEntries()) if (isOwnFraming(name) || isEndToEnd(name)) fields.remove(name);
-  return fields;
-}
 
 /** A target's reply; its fields are looked up in the head's text on demand. */
 export class TargetReply implements Reply {

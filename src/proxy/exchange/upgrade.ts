@@ -7,17 +7,18 @@ import { HeaderMap, problem } from '../../policies/run-kit.js';
 import { BAD_REWRITE, timeSpan } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { BodyReader } from '../http/body.js';
+import { forwardedFields, trailerFields } from '../http/reply-fields.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
 import { Seen } from '../http/seen.js';
+import { attemptsLeft, isBlameless, isUnsent } from '../upstream/retry.js';
 import type { Service } from '../upstream/service.js';
 import type { Target } from '../upstream/target.js';
 import type { Downstream, ReplySource, TunnelEnd } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 import type { RelayHost } from './relay.js';
-import { attemptsLeft, isBlameless, isUnsent } from './retry.js';
 import { requestHead, upgradeLines } from './target-head.js';
 import { rewriteFault } from './target-path.js';
-import { interimFields, isBodiless, TargetReply, trailerFields, upgradeOf } from './target-reply.js';
+import { isBodiless, TargetReply, upgradeOf } from './target-reply.js';
 import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade-stream.js';
 
 const IDLE = 'response idle timeout: no further bytes of the body';
@@ -146,7 +147,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     if (head.parse(text) !== text.length)
       this.onFailure('upstream/invalid', `invalid reply: ${head.fault || 'informational reply'}`);
     // Drop 100 Continue: gw has sent it if the client expects it.
-    else if (head.status !== 100) this.#downstream.interim(head.status, interimFields(head));
+    else if (head.status !== 100) this.#downstream.interim(head.status, forwardedFields(head));
   }
 
   #beginBody(head: ResponseHead): void {

@@ -3,7 +3,7 @@
  * on it: nothing was sent, or the method is idempotent and nothing of a reply came (RFC 9110 section 9.2.2).
  */
 import type { ErrorSlug } from '../errors/errors.js';
-import type { Service } from '../upstream/service.js';
+import type { Service } from './service.js';
 
 /** RFC 9110 section 9.2.2. */
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']);
