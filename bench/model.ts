@@ -49,6 +49,7 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
     consumers: [],
     plans: [],
     policies: [],
+    calls: new Map(),
     routes: routes.map(routeModel),
     normalize: {
       encoded_slashes: 'refuse',

@@ -30,6 +30,8 @@ const word =
   (value, at) =>
     typeof value === 'string' && words.includes(value) ? undefined : expected(at, `one of ${words.join(', ')}`);
 
+const always: Check = (value, at) => (value === true ? undefined : expected(at, 'true'));
+
 const reference: Check = (value, at) =>
   typeof value === 'string' || (isTable(value) && typeof value['$ref'] === 'string')
     ? undefined
@@ -106,6 +108,7 @@ const listener = table({
 
 const service = table({
   name: text,
+  implicit: optional(always),
   targets: list(table({ url: reference, weight: number(0) })),
   run: optional(
     table({ command: text, portEnv: text, cwd: optional(text), env: map(reference), readyTimeout: number(0) }),
@@ -130,6 +133,7 @@ const policy = table({
   phase: word(...PHASES),
   replyPhase: optional(word(...REPLY_PHASES)),
   identity: text,
+  calls: optional(list(text)),
   settings: anything,
   config: map(anything),
   origins: map(source),
@@ -185,8 +189,8 @@ const program = table({
 });
 
 interface Indices {
-  readonly services: readonly unknown[];
-  readonly policies: readonly unknown[];
+  readonly services: readonly { readonly name: string }[];
+  readonly policies: readonly { readonly calls?: readonly string[] }[];
   readonly routes: readonly {
     readonly service: number;
     readonly reply?: unknown;
@@ -200,6 +204,9 @@ export function checkProgram(value: unknown): string | undefined {
 }
 
 function checkIndices({ services, policies, routes }: Indices): string | undefined {
+  const names = new Set(services.map(({ name }) => name));
+  for (const [i, { calls = [] }] of policies.entries())
+    if (calls.some((name) => !names.has(name))) return `policy ${i} calls a service that does not exist`;
   for (const [i, { service: leadsTo, reply, policies: chain }] of routes.entries()) {
     if (leadsTo >= services.length) return `route ${i} leads to a service that does not exist`;
     if (leadsTo < 0 && reply === undefined) return `route ${i} has neither a service nor a reply`;

@@ -74,6 +74,8 @@ export interface RunEntry {
 
 export interface ServiceEntry {
   readonly name: string;
+  /** Not declared in the spec: a policy or an action calls its URL, which is its name. */
+  readonly implicit?: true;
   /** Empty for a managed service: control adds the processes that it started. */
   readonly targets: readonly TargetEntry[];
   readonly run?: RunEntry;
@@ -163,6 +165,8 @@ export interface PolicyEntry {
   readonly stateIdentity?: string;
   /** Absent: it collects no body. */
   readonly body?: PolicyBody;
+  /** Names of the services that it calls; absent: none. */
+  readonly calls?: readonly string[];
   /** What the policy's compile() returned. May hold `{ $ref }` strings. */
   readonly settings: Json;
   /** Effective config, and the origin of each key (dotted path -> ref), for explain. */

@@ -8,7 +8,7 @@ export type Paint = (style: Style, text: string) => string;
 /** Ends with a newline. */
 export function renderExplanation(explanation: Explanation, paint: Paint): string {
   const { request, outcome, summary } = explanation;
-  const color = outcome === 'target' ? 'green' : outcome === 'reply' ? 'yellow' : 'red';
+  const color = COLORS[outcome];
   const sections = [
     [
       `${paint('bold', `${request.method} ${request.url}`)}`,
@@ -29,6 +29,8 @@ export function renderExplanation(explanation: Explanation, paint: Paint): strin
     .map((lines) => lines.join('\n'))
     .join('\n\n')}\n`;
 }
+
+const COLORS = { target: 'green', reply: 'yellow', unknown: 'yellow', refused: 'red' } as const;
 
 /** The path as it was sent. */
 const pathOf = (url: string): string => url.replace(/^https?:\/\/[^/?#]*/i, '').split('?')[0] || '/';
@@ -79,7 +81,13 @@ function onePolicy({ name, use, phase, ran, values, decisions }: ExplainedPolicy
   return [head, ...outcomes, ...settings];
 }
 
-const OUTCOME_COLORS: Readonly<Record<string, Style>> = { pass: 'green', edit: 'cyan', answer: 'yellow', error: 'red' };
+const OUTCOME_COLORS: Readonly<Record<string, Style>> = {
+  pass: 'green',
+  edit: 'cyan',
+  call: 'cyan',
+  answer: 'yellow',
+  error: 'red',
+};
 
 function serviceLines({ service, outcome, decisions }: Explanation, paint: Paint): string[] {
   if (!service) return [];

@@ -47,17 +47,16 @@ class PolicyTable {
   index(policy: PolicyIR): number {
     const known = this.#indices.get(policy);
     if (known !== undefined) return known;
-    const { config, name, phase, replyPhase, settings = null, use } = policy;
+    const { calls, config, name, phase, replyPhase, settings = null, use } = policy;
+    const called = calls.length === 0 ? {} : { calls };
     const origins = policy.origins();
     const identity = createHash('sha256')
-      .update(canonicalJson([use, name, settings]))
+      .update(canonicalJson([use, name, settings, ...(calls.length === 0 ? [] : [calls])]))
       .digest('hex')
       .slice(0, 32);
     this.#indices.set(policy, this.entries.length);
-    return (
-      this.entries.push({ config, identity, name, origins, phase, ...given('replyPhase', replyPhase), settings, use }) -
-      1
-    );
+    const reply = given('replyPhase', replyPhase);
+    return this.entries.push({ ...called, config, identity, name, origins, phase, ...reply, settings, use }) - 1;
   }
 }
 

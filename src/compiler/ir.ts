@@ -6,6 +6,8 @@ export interface PolicyIR {
   readonly name: string;
   readonly phase: Phase;
   readonly replyPhase: ReplyPhase | undefined;
+  /** Names of the services that it calls. */
+  readonly calls: readonly string[];
   /** Undefined: the policy has no effect with its config. */
   readonly settings: Json | undefined;
   readonly config: { readonly [key: string]: Json };

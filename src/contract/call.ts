@@ -7,13 +7,17 @@ export interface CallRequest {
   readonly method: string;
   /** Path and query: `/introspect?x=1`. */
   readonly path: string;
+  /** Without Host: that of the target. Framing and hop-by-hop fields, Via and x-request-id are those of gw. */
   readonly headers?: Iterable<readonly [name: string, value: string]>;
   readonly body?: Uint8Array | string;
-  /** Milliseconds for the whole call, including its reply's body. Default: the service's `response_timeout`. */
+  /**
+   * Milliseconds for the whole call, including its reply's body. Default: the service's `response_timeout`, which for
+   * callStream() ends when the body is started; then it is the longest wait between two parts of the body.
+   */
   readonly timeout?: number;
   /** Largest reply body in bytes that is collected. Default: 1 MiB. */
   readonly maxReply?: number;
-  /** The call is cancelled when this exchange ends, and inherits its id and deadline. Absent: detached. */
+  /** The call is cancelled when this exchange ends, and has its id. Absent: detached. */
   readonly exchange?: Exchange;
 }
 

@@ -66,7 +66,8 @@ export interface Decision {
   /** Policy name, or `match`, `balance`. */
   readonly step: string;
   readonly use: string;
-  readonly outcome: 'pass' | 'answer' | 'edit' | 'error' | 'skip';
+  /** `call`: a request of the step to another service. */
+  readonly outcome: 'pass' | 'answer' | 'edit' | 'error' | 'skip' | 'call';
   readonly why: string;
   readonly details?: { readonly [key: string]: Json };
 }

@@ -25,9 +25,9 @@ export interface Explanation {
   };
   /**
    * `target`: the request goes to a target. `reply`: the route or a policy answers. `refused`: gw refuses it without a route
-   * (malformed, no route, wrong method).
+   * (malformed, no route, wrong method). `unknown`: it depends on the reply of a service that a policy would call.
    */
-  readonly outcome: 'target' | 'reply' | 'refused';
+  readonly outcome: 'target' | 'reply' | 'refused' | 'unknown';
   /** One sentence. */
   readonly summary: string;
   /** Why gw refuses it, if the summary does not say enough. */
@@ -184,7 +184,7 @@ export class Explainer {
     const { trace, decisions, params, consumer, path } = result;
     const route = result.route === null ? undefined : this.#program.routes[result.route];
     const told = decisions.map(({ step, use, outcome, why }): DecisionRecord => ({ step, use, outcome, why }));
-    const outcome = route === undefined ? 'refused' : result.status === null ? 'target' : 'reply';
+    const outcome = outcomeOf(route, result);
     return {
       version: EXPLANATION_VERSION,
       request: { method: request.method, url: request.url, path },
@@ -280,9 +280,16 @@ export function explain(
 /** Slots for the keys of a few thousand explained requests. */
 const LIMIT_SLOTS = 4096;
 
+function outcomeOf(route: RouteEntry | undefined, { unknown, status }: OfflineResult): Explanation['outcome'] {
+  if (route === undefined) return 'refused';
+  if (unknown !== null) return 'unknown';
+  return status === null ? 'target' : 'reply';
+}
+
 function summaryOf(outcome: Explanation['outcome'], route: RouteEntry | undefined, result: OfflineResult): string {
   const status = `${result.status}${result.error === null ? '' : ` ${result.error}`}`;
   if (outcome === 'refused' || !route) return `gw refuses it: ${status}`;
+  if (outcome === 'unknown') return `the outcome is unknown: ${result.unknown}`;
   if (outcome === 'reply') return `route ${route.name} answers ${status}`;
   const target = result.target === null || result.target.startsWith(UNKNOWN_TARGET) ? '' : ` at ${result.target}`;
   return `route ${route.name} sends it to ${result.service ?? 'nowhere'}${target}`;

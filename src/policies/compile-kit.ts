@@ -2,6 +2,7 @@
 import type { Json, PolicyDeclaration } from './contract.js';
 
 export { isToken as isFieldName } from '../field-syntax.js';
+export { type CallUrl, callUrl, parseCallUrl } from '../schema/call-url.js';
 export { type Infer, Schema, s } from '../schema/declare.js';
 export { type ParsedTemplate, parseTemplate, unknownVariable, withReferences } from '../schema/template.js';
 export { formatRate } from '../schema/units.js';

@@ -121,6 +121,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       random: options.random ?? Math.random,
       logger: this.#logger,
       limits: new LimitTable(options.limits),
+      calls: this.#engine.calls,
     });
     this.#overload = new Overload((level, message, fields) => events.log(level, message, fields), options.memory);
     this.#memoryReturn = new MemoryReturn(
@@ -196,6 +197,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#prepared = undefined;
     this.#engine.descriptors.workers = prepared.generation.program.workers;
     prepared.generation.connect(this.#targets.adopt(prepared.services));
+    this.#engine.calls.adopt(prepared.generation);
     this.#swap(prepared);
   }
 
@@ -299,6 +301,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     if (this.#leaving.length > 0)
       this.#leaving = this.#leaving.filter((listener) => !listener.closing || !listener.empty);
     this.#engine.uploads.sweep(now);
+    this.#engine.calls.sweep(now);
     this.#targets.sweep(now);
     const failures = this.#engine.failures.take();
     if (failures !== undefined) this.#tellFailures?.(failures);
@@ -326,7 +329,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const all = [...this.#listeners, ...this.#leaving];
     for (const listener of all) listener.stop();
     const deadline = this.#engine.monotonic() + timeoutMs;
-    while (all.some((listener) => !listener.empty) && this.#engine.monotonic() < deadline)
+    const busy = (): boolean => this.#engine.calls.detached > 0 || all.some((listener) => !listener.empty);
+    while (busy() && this.#engine.monotonic() < deadline)
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
     const report = { cut: 0, tunnels: 0, raced: 0 };
     for (const listener of all) {
@@ -369,6 +373,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       listener.cut();
     }
     this.#engine.admission.close();
+    this.#engine.calls.close();
     this.#targets.close();
     this.#engine.generation?.retire();
     this.#sink.handOver();

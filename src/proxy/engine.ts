@@ -23,6 +23,7 @@ import { Descriptors } from './load/descriptors.js';
 import { FairScheduler } from './load/fair-scheduler.js';
 import type { Log } from './load/log.js';
 import { WriteBatcher } from './load/write-batcher.js';
+import { Calls } from './upstream/call/calls.js';
 import { DnsCache } from './upstream/dns-cache.js';
 import type { Service } from './upstream/service.js';
 import { FailureNotes, type TargetHost } from './upstream/target-host.js';
@@ -47,6 +48,8 @@ export class Engine implements TargetHost, DriverHost {
   /** Memory budget of buffered bodies. */
   readonly bodies: BodyBudget;
   readonly uploads: Uploads;
+  /** Calls of policies and actions in progress. */
+  readonly calls: Calls;
   /** The live generation; undefined only before the first load. */
   generation: Generation | undefined = undefined;
   /** Exchanges in progress, of all generations. */
@@ -73,6 +76,7 @@ export class Engine implements TargetHost, DriverHost {
     this.sink = sink;
     this.bodies = new BodyBudget(bodyMemory);
     this.uploads = new Uploads(this.bodies, () => this.monotonic());
+    this.calls = new Calls(this);
     this.tick();
   }
 

@@ -23,7 +23,9 @@ import { type HeadLimits, RequestHead } from './http/request-head.js';
 import { Descriptors } from './load/descriptors.js';
 import { FairScheduler } from './load/fair-scheduler.js';
 import { WriteBatcher } from './load/write-batcher.js';
+import { OfflineCalls, type OfflineMocks } from './offline-calls.js';
 import type { GenerationInput } from './types.js';
+import type { CallParent } from './upstream/call/calls.js';
 import { DnsCache } from './upstream/dns-cache.js';
 import { TargetRegistry } from './upstream/registry.js';
 import type { Service } from './upstream/service.js';
@@ -34,6 +36,8 @@ export interface OfflineOptions {
   readonly limits: LimitStore;
   readonly random?: () => number;
   readonly logger?: Logger;
+  /** What services answer, in all runs. */
+  readonly mocks?: OfflineMocks;
 }
 
 export interface OfflineRequest {
@@ -52,11 +56,18 @@ export interface OfflineRequest {
   readonly remoteAddress?: string;
   /** Name of the listener that receives it. Default: the first one; for an https URL the first one with TLS. */
   readonly listener?: string;
+  /** What services answer in this run, before those of the plane. */
+  readonly mocks?: OfflineMocks;
 }
 
 export interface OfflineResult {
   /** Status of the reply if gw answers itself; null if the target's reply would decide. */
   readonly status: number | null;
+  /**
+   * What would have to happen first, if the outcome depends on it: `policy auth would call auth: GET /check`. Then `status` and
+   * `reply` are null.
+   */
+  readonly unknown: string | null;
   /** Error slug of gw's reply, as in the access log; null if there is none. */
   readonly error: string | null;
   /** Readable cause if gw refuses the request; null if the error says it all. */
@@ -95,12 +106,16 @@ const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 export class OfflinePlane {
   readonly #generation: Generation;
   readonly #clock: Clock;
+  readonly #mocks: OfflineMocks;
+  readonly #runs = new Set<OfflineRun>();
   #ids = 0;
 
   /** Throws if the generation cannot be loaded. */
-  constructor(input: GenerationInput, { clock, limits, random = Math.random, logger = SILENT }: OfflineOptions) {
+  constructor(input: GenerationInput, options: OfflineOptions) {
+    const { clock, limits, random = Math.random, logger = SILENT, mocks = {} } = options;
+    this.#mocks = mocks;
     this.#clock = clock;
-    const instances = new PolicyInstances({ clock, random, logger, limits });
+    const instances = new PolicyInstances({ clock, random, logger, limits, calls: this.#calls() });
     this.#generation = new Generation(input, instances, logger);
     const registry = new TargetRegistry({
       stats: new StatsWriter(input.stats.chunks),
@@ -115,6 +130,20 @@ export class OfflinePlane {
       log() {},
     });
     this.#generation.connect(registry.adopt(registry.prepare(input.program.services, input.stats)));
+  }
+
+  /** A call belongs to the run of its exchange; a detached one may decide any run. */
+  #calls(): OfflineCalls {
+    const runOf = (parent: CallParent | undefined): OfflineRun | undefined =>
+      parent === undefined ? undefined : [...this.#runs].find(({ exchange }) => exchange === parent);
+    return new OfflineCalls({
+      mocksOf: (parent) => ({ ...this.#mocks, ...runOf(parent)?.mocks }),
+      unknown: (parent, would) => {
+        const run = runOf(parent);
+        if (run !== undefined) run.stop(would);
+        else for (const each of this.#runs) each.unknown ??= would;
+      },
+    });
   }
 
   /** Runs a request. Resolves also if gw refuses it; never rejects. */
@@ -136,7 +165,14 @@ export class OfflinePlane {
     const host = { newId, now, monotonic: now };
     const exchange = new GwExchange(head, peer, this.#generation, host, now());
     exchange.decisions = [];
-    return new Promise((resolve) => new OfflineRun(this.#generation, resolve).begin(exchange));
+    return new Promise((resolve) => {
+      const run = new OfflineRun(this.#generation, exchange, request.mocks ?? {}, (result) => {
+        this.#runs.delete(run);
+        resolve(result);
+      });
+      this.#runs.add(run);
+      run.begin();
+    });
   }
 
   close(): void {
@@ -150,21 +186,37 @@ class OfflineRun implements DriverHost, Downstream {
   readonly #generation: Generation;
   readonly #resolve: (result: OfflineResult) => void;
   readonly #driver = new Driver(this);
-  #exchange: GwExchange | undefined;
+  readonly exchange: GwExchange;
+  readonly mocks: OfflineMocks;
+  /** What the outcome depends on, if that is not known. */
+  unknown: string | null = null;
   #trace: MatchTrace | null = null;
   #target: string | null = null;
   #head: readonly string[] | null = null;
   /** Placeholder for the target's reply. */
   #asked: Reply | undefined;
 
-  constructor(generation: Generation, resolve: (result: OfflineResult) => void) {
+  constructor(
+    generation: Generation,
+    exchange: GwExchange,
+    mocks: OfflineMocks,
+    resolve: (result: OfflineResult) => void,
+  ) {
     this.#generation = generation;
+    this.exchange = exchange;
+    this.mocks = mocks;
     this.#resolve = resolve;
   }
 
-  begin(exchange: GwExchange): void {
-    this.#exchange = exchange;
-    this.#driver.begin(exchange, this);
+  begin(): void {
+    this.#driver.begin(this.exchange, this);
+  }
+
+  /** Ends the run: what comes next depends on a reply that is not known. */
+  stop(unknown: string): void {
+    if (this.exchange.over) return;
+    this.unknown = unknown;
+    this.#end(undefined);
   }
 
   routed(exchange: GwExchange): void {
@@ -194,13 +246,18 @@ class OfflineRun implements DriverHost, Downstream {
   }
 
   send(reply: Reply): void {
-    const exchange = this.#exchange!;
+    this.#end(reply === this.#asked || this.unknown !== null ? undefined : reply);
+  }
+
+  /** `own`: the reply, if it is known. */
+  #end(own: Reply | undefined): void {
+    const { exchange } = this;
     const { compiled, generation, error } = exchange;
-    const own = reply !== this.#asked;
     const params: Record<string, string> = {};
     for (const name of exchange.route.params) params[name] = exchange.param(name) ?? '';
     this.#resolve({
-      status: own ? reply.status : null,
+      status: own?.status ?? null,
+      unknown: this.unknown,
       error: own ? error : null,
       cause: own ? exchange.cause : null,
       route: compiled === undefined ? null : generation.routes.indexOf(compiled),
@@ -212,7 +269,7 @@ class OfflineRun implements DriverHost, Downstream {
       target: this.#target,
       head: this.#head,
       consumer: exchange.consumer?.name ?? null,
-      reply: own ? replyResult(reply) : null,
+      reply: own ? replyResult(own) : null,
     });
     exchange.end();
   }
@@ -222,7 +279,7 @@ class OfflineRun implements DriverHost, Downstream {
   }
 
   broke(error: unknown): void {
-    this.#driver.fail(this.#exchange!, 'gateway/failed', inspect(error));
+    this.#driver.fail(this.exchange, 'gateway/failed', inspect(error));
   }
 
   takeBack(): boolean {
@@ -270,6 +327,7 @@ function unread(id: string, error: ErrorSlug, cause: string): OfflineResult {
   const reply = problem({ id }, { code: error, ...ERRORS[error] });
   return {
     status: reply.status,
+    unknown: null,
     error,
     cause,
     route: null,

@@ -3,6 +3,7 @@ import { INVALID, type Schema } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { TableEntry, TableNode } from '../schema/tree.js';
+import { resolveCalls } from './calls.js';
 import { type DefaultedSection, defaultsOf, withDefaults } from './defaults-section.js';
 import { consumer, listener, NAME_PATTERN, plan, service } from './entities.js';
 import type { ConsumerModel, Entity, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
@@ -47,12 +48,23 @@ export function buildModel(
   );
   const routes = new RouteReader({ policies, listeners }, services, planOf(settings.normalize), sources, report);
   routes.read(tree);
+  const defaults = defaultsOf(tree, 'service');
+  const calls = resolveCalls(
+    [...policies.values, ...routes.routes.flatMap((route) => route.policies.map(({ policy }) => policy))],
+    services,
+    (entry) =>
+      entry.value.kind === 'table'
+        ? readEntity(service, { ...entry, value: withDefaults(entry.value, defaults) }, `service.${entry.key}`, report)
+        : undefined,
+    report,
+  );
   return {
     files: sources.files,
     root,
     policyFiles: new PolicyFiles(root, readNamed),
     listeners: listeners.values,
-    services: services.values,
+    services: [...services.values, ...calls.implicit],
+    calls: calls.byCaller,
     consumers: consumers.values,
     plans: plans.values,
     policies: policies.values,

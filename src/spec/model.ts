@@ -51,7 +51,10 @@ export interface Entity<Config> {
 }
 
 export type ListenerModel = Entity<ListenerConfig>;
-export type ServiceModel = Entity<ServiceConfig>;
+export interface ServiceModel extends Entity<ServiceConfig> {
+  /** Not declared: a policy or an action calls its URL, which is its name. */
+  readonly implicit?: true;
+}
 export type PlanModel = Entity<PlanConfig>;
 export interface ConsumerModel extends Entity<ConsumerConfig> {
   /** Undefined if the consumer has no plan. */
@@ -130,7 +133,10 @@ export interface Model {
   /** The files that configs of policies name. */
   readonly policyFiles: PolicyFileReader;
   readonly listeners: readonly ListenerModel[];
+  /** The declared ones, then the implicit ones. */
   readonly services: readonly ServiceModel[];
+  /** The services that policies and actions call, by their models; only those that call any. */
+  readonly calls: ReadonlyMap<object, readonly ServiceModel[]>;
   readonly consumers: readonly ConsumerModel[];
   readonly plans: readonly PlanModel[];
   /** Those under `[policy.NAME]`; in-place ones hang on the routes alone. */

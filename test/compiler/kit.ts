@@ -33,6 +33,7 @@ export function policyIR(use: string, name: string, overrides: Partial<PolicyIR>
     settings: { edits: 1 },
     config: { edits: 1 },
     origins: () => ({}),
+    calls: [],
     mergeable: true,
     ...overrides,
   };

@@ -18,6 +18,7 @@ import { declarationOf } from '../../src/policies/registry.js';
 import { BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
 import { runHalves } from '../../src/policies/run-registry.js';
 import { policyHost } from '../../src/proxy/exchange/policy-host.js';
+import { OfflineCalls, type OfflineMocks } from '../../src/proxy/offline-calls.js';
 import { Decoder } from '../../src/schema/decoder.js';
 import type { Span } from '../../src/schema/diagnostic.js';
 import { INVALID } from '../../src/schema/schema.js';
@@ -93,6 +94,8 @@ export interface World {
   consumers: ConsumerEntry[];
   plans: PlanEntry[];
   limits: LimitTable;
+  /** What services answer to calls. */
+  mocks: OfflineMocks;
 }
 
 export const world = (): World => ({
@@ -100,27 +103,35 @@ export const world = (): World => ({
   consumers: [],
   plans: [],
   limits: new LimitTable(LimitTable.allocate({ slots: 256 })),
+  mocks: {},
 });
 
-export function host(around: World, name = 'p'): PolicyHost {
+export function host(around: World, name = 'p', calls: readonly string[] = []): PolicyHost {
   const quiet = (): void => {};
   return policyHost(
-    { name, identity: `identity of ${name}` },
+    { name, identity: `identity of ${name}`, calls },
     { consumers: new ConsumerTable(around.consumers), plans: around.plans },
     {
       clock: { now: () => around.wall ?? around.now, monotonic: () => around.now },
       random: () => 0.5,
       logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
       limits: around.limits,
+      calls: new OfflineCalls({ mocksOf: () => around.mocks, unknown: quiet }),
     },
   );
 }
+
+/** Names of the services that a config calls. */
+const callsOf = (use: string, text: string): string[] =>
+  (declaration(use).calls?.(decode(use, text).config) ?? []).map(
+    ({ service, url = '' }) => service ?? new URL(url).origin,
+  );
 
 /** Creates a policy from its keys like from a spec, with JSON in between. */
 export function create(use: string, text: string, around: World = world(), name = 'p'): PolicyInstance {
   const plan = compile(use, text, { name });
   if (plan === undefined) throw new Error(`${use} compiled to nothing`);
-  return runHalves[use]!(JSON.parse(JSON.stringify(plan)) as Json, host(around, name));
+  return runHalves[use]!(JSON.parse(JSON.stringify(plan)) as Json, host(around, name, callsOf(use, text)));
 }
 
 export interface Given {

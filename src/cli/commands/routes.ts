@@ -13,7 +13,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
   group: 'Check',
   summary: 'List the routes in match order, with their policies and targets',
   details:
-    'A request takes the first route of the list that matches it. A route with several hosts is listed at its most specific one. --filter keeps the routes whose name, match, service or policies contain the text; with several filters, all of them must match.',
+    'A request takes the first route of the list that matches it. A route with several hosts is listed at its most specific one. --filter keeps the routes whose name, match, service or policies contain the text; with several filters, all of them must match. A second table lists the services that their policies call.',
   examples: [
     ['gw routes', 'all routes of the nearest gateway.toml'],
     ['gw routes --filter POST --filter orders', 'POST routes about orders'],
@@ -35,8 +35,9 @@ export default defineCommand<Options, [spec: string | undefined]>({
     const places = routePlaces(trie);
     const all = matchOrder(trie).flatMap((index) => routeRow(program, index, places.get(index)) ?? []);
     const routes = all.filter((route) => keeps(route, options.filter ?? []));
+    const calls = calledServices(program, routes);
     if (options.json) {
-      io.json({ version: 1, routes });
+      io.json({ version: 1, routes, calls });
       return EXIT.ok;
     }
     const { table } = await import('../table.js');
@@ -52,6 +53,11 @@ export default defineCommand<Options, [spec: string | undefined]>({
         columns: io.columns,
       }),
     );
+    if (calls.length > 0) {
+      const called = calls.map(({ service, policies, targets }) => [service, policies.join(', '), targets.join(', ')]);
+      const heads = ['CALLED SERVICE', 'BY', 'TARGETS'];
+      io.write(`\n${table(heads, called, { strong: (text) => io.paint('bold', text), columns: io.columns })}`);
+    }
     if (routes.length < all.length) io.note(`${routes.length} of ${all.length} routes`);
     return EXIT.ok;
   },
@@ -79,6 +85,32 @@ interface RouteRow {
   readonly source: string | null;
 }
 
+/** A service that policies of the listed routes call. */
+interface CalledService {
+  readonly service: string;
+  /** False: the name is a URL in the config of a policy, and the spec declares no such service. */
+  readonly declared: boolean;
+  /** The policies that call it. */
+  readonly policies: readonly string[];
+  readonly targets: readonly string[];
+}
+
+function calledServices(program: Program, routes: readonly RouteRow[]): CalledService[] {
+  const listed = new Set(routes.flatMap(({ policies }) => policies));
+  const callers = program.policies.filter(({ name }) => listed.has(name));
+  return program.services.flatMap((service): CalledService[] => {
+    const { name, implicit } = service;
+    const policies = callers.filter(({ calls = [] }) => calls.includes(name)).map((policy) => policy.name);
+    if (policies.length === 0) return [];
+    return [{ service: name, declared: implicit !== true, policies, targets: targetsOf(service) }];
+  });
+}
+
+const targetsOf = ({ run, targets }: Program['services'][number]): string[] => [
+  ...(run === undefined ? [] : [run.command]),
+  ...targets.map(({ url }) => text(url)),
+];
+
 function routeRow(program: Program, index: number, place: RoutePlace | undefined): RouteRow | undefined {
   const route = program.routes[index];
   if (!route) return undefined;
@@ -96,9 +128,7 @@ function routeRow(program: Program, index: number, place: RoutePlace | undefined
     ...(route.without === undefined ? {} : { without: route.without }),
     service: service?.name ?? null,
     status: route.reply?.status ?? null,
-    targets: service?.run
-      ? [service.run.command, ...service.targets.map(({ url }) => text(url))]
-      : (service?.targets ?? []).map(({ url }) => text(url)),
+    targets: service === undefined ? [] : targetsOf(service),
     source: file === undefined ? null : `${file}:${line}`,
   };
 }

@@ -69,7 +69,7 @@ function lowerTls(tls: ListenerModel['config']['tls']): ListenerEntry['tls'] {
   return { cert, key, ...(min_version === '1.2' ? {} : { minVersion: min_version }), ...given('ciphers', ciphers) };
 }
 
-function lowerService({ name, config }: ServiceModel): ServiceEntry {
+function lowerService({ name, config, implicit }: ServiceModel): ServiceEntry {
   const { run } = config;
   return {
     connectTimeout: config.connect_timeout,
@@ -77,6 +77,7 @@ function lowerService({ name, config }: ServiceModel): ServiceEntry {
     ejectFor: config.eject_for,
     host: config.host,
     idleTimeout: config.idle_timeout,
+    ...given('implicit', implicit),
     maxConnections: config.max_connections,
     maxQueue: config.max_queue,
     maxSharePerAddress: config.max_share_per_address,

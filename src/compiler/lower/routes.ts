@@ -164,14 +164,15 @@ function compilePolicies(model: Model, params: readonly (readonly string[])[]): 
   for (const [policy, routes] of carriers)
     compiled.set(
       policy,
-      lowerPolicy(policy, { name: policy.name, routes, consumers, readFile: model.policyFiles.read }),
+      lowerPolicy(policy, model, { name: policy.name, routes, consumers, readFile: model.policyFiles.read }),
     );
   return compiled;
 }
 
-function lowerPolicy(policy: PolicyModel, context: PolicyContext): PolicyIR {
+function lowerPolicy(policy: PolicyModel, { calls }: Model, context: PolicyContext): PolicyIR {
   const { declaration } = policy;
   return {
+    calls: (calls.get(policy) ?? []).map(({ name }) => name),
     config: plainTable(policy.config),
     mergeable: policy.inPlace && !declaration.stateful,
     name: policy.name,

@@ -12,6 +12,8 @@ import { decodeQuery } from '../../policies/run-kit.js';
 import { isToken, trimSpaces } from '../http/chars.js';
 import type { RequestFields } from '../http/fields.js';
 import { FORWARDING, Seen } from '../http/seen.js';
+import type { Attached, CallParent } from '../upstream/call/calls.js';
+import type { Service } from '../upstream/service.js';
 import type { ChainedExchange, ChainStep } from './chain.js';
 import { forwardingOf } from './client-address.js';
 import type { Downstream, ReplySource } from './downstream.js';
@@ -65,7 +67,7 @@ export interface RequestDescription {
   fields(): RequestFields;
 }
 
-export class GwExchange implements Exchange, ChainedExchange {
+export class GwExchange implements Exchange, ChainedExchange, CallParent {
   readonly id: string;
   readonly method: string;
   readonly host: string;
@@ -120,6 +122,7 @@ export class GwExchange implements Exchange, ChainedExchange {
   #noter: object | undefined = undefined;
   #note: object | undefined = undefined;
   #notes: Map<object, object> | undefined = undefined;
+  #attached: Set<Attached> | undefined = undefined;
 
   constructor(request: RequestDescription, peer: Peer, generation: Generation, host: ExchangeHost, startMs: number) {
     this.peer = peer;
@@ -178,6 +181,16 @@ export class GwExchange implements Exchange, ChainedExchange {
     this.settled = true;
     this.over = true;
     this.source?.cancel();
+    if (this.#attached !== undefined) for (const one of this.#attached) one.exchangeEnded();
+  }
+
+  get attached(): Set<Attached> {
+    this.#attached ??= new Set();
+    return this.#attached;
+  }
+
+  serviceNamed(name: string): Service | undefined {
+    return this.generation.serviceNamed(name);
   }
 
   note(owner: object, value: object): void {

@@ -123,6 +123,7 @@ export class Generation {
   /** Fixed replies by route. */
   #replies: readonly ((() => Reply) | undefined)[] = [];
   #finished = false;
+  #services: ReadonlyMap<string, Service> = new Map();
 
   /** Opens the trie, creates the policies, reads the rewrites. Throws and releases everything if any of it fails. */
   constructor(input: GenerationInput, instances: PolicyInstances, logger: Logger) {
@@ -181,6 +182,7 @@ export class Generation {
 
   /** Connects routes with services: the last step before it serves. Cannot fail. */
   connect(services: readonly Service[]): void {
+    this.#services = new Map(services.map((service) => [service.entry.name, service]));
     this.routes = this.program.routes.map((entry, index) => ({
       entry,
       chain: this.#chainOf(entry),
@@ -189,6 +191,11 @@ export class Generation {
       slot: this.#slots[index] ?? this.unmatched,
     }));
     this.answersPreflights = this.routes.some(({ chain }) => chain.answersPreflight);
+  }
+
+  /** A service that policies call; undefined if there is none, or before connect(). */
+  serviceNamed(name: string): Service | undefined {
+    return this.#services.get(name);
   }
 
   /** Throws for an unknown variable, so that the load fails and not a request. */

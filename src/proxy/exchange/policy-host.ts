@@ -2,12 +2,15 @@
 import type { PlanEntry } from '../../bundle/types.js';
 import type { Clock, ConsumerLookup, LimitStore, Logger, PolicyHost } from '../../policies/contract.js';
 
+import type { CallWorld } from '../upstream/call/calls.js';
+
 /** The facilities of a data plane, or of an offline run. */
 export interface PolicyWorld {
   readonly clock: Clock;
   readonly random: () => number;
   readonly logger: Logger;
   readonly limits: LimitStore;
+  readonly calls: CallWorld;
 }
 
 /** The parts of a generation that policies look up. */
@@ -20,14 +23,17 @@ interface PolicyNames {
   readonly name: string;
   readonly identity: string;
   readonly stateIdentity?: string;
+  /** Services that it may call. */
+  readonly calls?: readonly string[];
 }
 
 /** The host of one policy. */
 export function policyHost(
-  { name, identity, stateIdentity = identity }: PolicyNames,
+  { name, identity, stateIdentity = identity, calls = NONE }: PolicyNames,
   { consumers, plans }: PolicySurroundings,
-  { clock, random, logger, limits }: PolicyWorld,
+  { clock, random, logger, limits, calls: world }: PolicyWorld,
 ): PolicyHost {
+  const caller = { name };
   return {
     name,
     identity,
@@ -41,12 +47,20 @@ export function policyHost(
     after: missing,
     cache: { get: missing, set: missing, delete: missing },
     holds: { acquire: missing },
-    call: missing,
-    callStream: missing,
+    call: async (service, request) => world.call(caller, declared(service, calls), request),
+    callStream: async (service, request) => world.callStream(caller, declared(service, calls), request),
     ask: missing,
     once: missing,
     member: missing,
   };
+}
+
+const NONE: readonly string[] = [];
+
+/** Throws TypeError for a service that calls() of the declaration does not name. */
+function declared(service: string, calls: readonly string[]): string {
+  if (calls.includes(service)) return service;
+  throw new TypeError(`The declaration does not name ${JSON.stringify(service)} among the services that it calls`);
 }
 
 function missing(): never {

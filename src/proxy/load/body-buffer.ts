@@ -124,6 +124,14 @@ export class BodyBuffer {
     return block;
   }
 
+  /** A copy of all bytes; they stay in the buffer. */
+  joined(): Buffer {
+    return Buffer.concat(
+      this.#blocks.map(({ bytes }) => bytes),
+      this.length,
+    );
+  }
+
   /** Frees all memory. */
   clear(): void {
     for (const block of this.#blocks) this.#budget.give(block);

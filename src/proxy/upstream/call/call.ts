@@ -1,0 +1,240 @@
+/**
+ * A request that a policy or an action sends itself: an upstream user without a client. It follows the rules of exchanges for
+ * balancing, retries, health and counters.
+ */
+import type { StatsWriter } from '../../../telemetry/stats/writer.js';
+import type { ErrorSlug } from '../../errors/errors.js';
+import type { HeadFields } from '../../http/fields.js';
+import { forwardedFields, trailerFields } from '../../http/reply-fields.js';
+import type { ResponseHead } from '../../http/response-head.js';
+import { attemptsLeft, isBlameless, isIdempotent, isRepeatable, mayTryElsewhere } from '../retry.js';
+import type { Service } from '../service.js';
+import type { Target } from '../target.js';
+import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from '../user.js';
+import type { OutgoingCall } from './request.js';
+
+/** After this many moves a call gets its own connection. */
+const MAX_MOVES = 2;
+
+/** The part of the data plane that a call uses. */
+export interface CallHost {
+  readonly stats: StatsWriter;
+  /** Monotonic milliseconds. Reads the clock. */
+  monotonic(): number;
+  /** The result of the last monotonic(). */
+  cachedNow(): number;
+}
+
+/** Takes the reply of a call. */
+export interface ReplyTaker {
+  /** Takes the body as it arrives; otherwise the target is paused until resume(). */
+  readonly flowing: boolean;
+  /** The head is here. `length` of the body in bytes; -1 if unknown. May cancel the call. */
+  onHead(status: number, headers: HeadFields, length: number): void;
+  /** A part of the body, valid until this returns. Returns false if it takes no more for now. May cancel the call. */
+  onBody(bytes: Buffer): boolean;
+  onEnd(trailers: HeadFields | undefined): void;
+  /** There is no reply, or the rest of it will not come. */
+  onFailure(error: ErrorSlug, cause: string): void;
+}
+
+export class Call implements UpstreamUser {
+  /** It has ended: its reply is complete, or it failed or was cancelled. */
+  over = false;
+  /** Monotonic milliseconds at which it times out; 0 for no limit. */
+  deadline = 0;
+  readonly streams = false;
+  readonly clientKey: string;
+  fresh = false;
+  since = 0;
+  readonly #host: CallHost;
+  readonly #service: Service;
+  readonly #request: OutgoingCall;
+  readonly #taker: ReplyTaker;
+  readonly #ended: (call: Call) => void;
+  #target: Target | undefined = undefined;
+  #replies: ReplyChannel | null = null;
+  #attempts = 0;
+  #moves = 0;
+  /** The head of the reply has arrived. */
+  replied = false;
+  #status = 0;
+  #received = 0;
+  #written = 0;
+  #trailers: HeadFields | undefined = undefined;
+
+  /** `clientKey`: whose share of the connections it uses. `ended` is called once. */
+  constructor(
+    host: CallHost,
+    service: Service,
+    request: OutgoingCall,
+    clientKey: string,
+    taker: ReplyTaker,
+    ended: (call: Call) => void,
+  ) {
+    this.#host = host;
+    this.#service = service;
+    this.#request = request;
+    this.clientKey = clientKey;
+    this.#taker = taker;
+    this.#ended = ended;
+  }
+
+  get service(): string {
+    return this.#service.entry.name;
+  }
+
+  get method(): string {
+    return this.#request.method;
+  }
+
+  get shares(): boolean {
+    if (this.#request.body.length > 0 || this.#attempts > 1 || this.fresh) return false;
+    return this.#moves < MAX_MOVES && isIdempotent(this.method);
+  }
+
+  start(): void {
+    this.#ask();
+  }
+
+  #ask(): void {
+    const target = this.#service.pick(this.#target);
+    if (target === undefined) {
+      this.#fail('upstream/none', this.#service.noTargetCause);
+      return;
+    }
+    this.since = this.#host.monotonic();
+    this.#attempts++;
+    this.#target = target;
+    this.#host.stats.begin(target.slot);
+    target.acquire(this);
+  }
+
+  onConnection(connection: OwnConnection): void {
+    if (this.over) {
+      connection.giveBack();
+      return;
+    }
+    const { body } = this.#request;
+    this.#replies = connection;
+    connection.begin(this, this.#request.head(this.#target!), body.length > 0);
+    if (body.length === 0) return;
+    this.#written += body.length;
+    connection.write('', body, '', true);
+  }
+
+  onPlace(connection: SharedConnection): void {
+    this.#replies = connection;
+    connection.begin(this, this.#request.head(this.#target!));
+  }
+
+  /** The whole body was written at once. */
+  onWritable(): void {}
+
+  onInterim(): void {}
+
+  onHead(head: ResponseHead): void {
+    this.replied = true;
+    this.#status = head.status;
+    this.#target!.health.succeeded();
+    this.#taker.onHead(head.status, forwardedFields(head), head.contentLength);
+    if (!this.over && !this.#taker.flowing) this.#replies?.pause();
+  }
+
+  onTrailers(lines: string): void {
+    this.#trailers = trailerFields(lines);
+  }
+
+  onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    if (this.over) return true;
+    this.#received += end - start;
+    const more = start === end || this.#taker.onBody(buffer.subarray(start, end));
+    if (!last || this.over) return more;
+    this.#letGo();
+    this.#endAttempt(this.#status, false, this.#host.cachedNow());
+    this.#end();
+    this.#taker.onEnd(this.#trailers);
+    return true;
+  }
+
+  /** The taker takes the body, or more of it. */
+  resume(): void {
+    this.#replies?.resume(this);
+  }
+
+  onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void {
+    this.#letGo();
+    if (this.over) return;
+    this.#endAttempt(0, true);
+    this.#target!.health.failed(error, cause, blame && !isBlameless(error));
+    if (mayTryElsewhere(error, this.#service, this.#attempts)) this.#ask();
+    else this.#fail(error, cause);
+  }
+
+  onMoved(): void {
+    this.#letGo();
+    if (this.over) return;
+    this.#endAttempt(0, false);
+    this.#moves++;
+    this.#attempts--;
+    this.#ask();
+  }
+
+  onFailure(error: ErrorSlug, untouched: boolean, reused: boolean, cause: string): void {
+    this.#letGo();
+    if (this.over) return;
+    this.#endAttempt(0, true);
+    if (this.replied) {
+      this.#target!.health.failed(error, cause, !isBlameless(error));
+      this.#fail(error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
+      return;
+    }
+    // The whole body is here, so it can be sent again.
+    const repeatable = isRepeatable(this.method, untouched, false);
+    if (repeatable && reused && !this.fresh) {
+      this.fresh = true;
+      this.#attempts--;
+      this.#ask();
+      return;
+    }
+    this.#target!.health.failed(error, cause, !((untouched && reused) || isBlameless(error)));
+    if (repeatable && attemptsLeft(this.#service, this.#attempts)) this.#ask();
+    else this.#fail(error, cause);
+  }
+
+  /** Ends it and releases its connection. The taker gets the error if there is one. Idempotent. */
+  cancel(error?: ErrorSlug, cause = ''): void {
+    if (this.over) return;
+    const replies = this.#replies;
+    const waiting = this.#target !== undefined;
+    this.#letGo();
+    if (waiting) this.#endAttempt(this.#status, error !== undefined && isOfTarget(error));
+    // Before the connection is abandoned, so that its end is not reported to this call.
+    this.#end();
+    replies?.abandon(this);
+    if (error !== undefined) this.#taker.onFailure(error, cause);
+  }
+
+  #fail(error: ErrorSlug, cause: string): void {
+    this.#end();
+    this.#taker.onFailure(error, cause);
+  }
+
+  #end(): void {
+    this.over = true;
+    this.#ended(this);
+  }
+
+  #letGo(): void {
+    this.#replies = null;
+  }
+
+  #endAttempt(status: number, failed: boolean, now = this.#host.monotonic()): void {
+    this.#host.stats.end(this.#target!.slot, status, this.#written, this.#received, now - this.since, failed);
+    this.#written = 0;
+    this.#received = 0;
+  }
+}
+
+/** Whether a call that ends with this error counts as a failed request of its target. */
+const isOfTarget = (error: ErrorSlug): boolean => error === 'upstream/timeout' || error === 'upstream/too-large';
