@@ -1,0 +1,72 @@
+/** Calls of policies in an offline run: mocks answer, other calls are reported. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { CallRequest, Decision, Exchange } from '../../src/policies/contract.js';
+import { OfflineCalls, type OfflineMocks } from '../../src/proxy/offline-calls.js';
+import { failureOf } from '../support/calls.js';
+
+const get: CallRequest = { method: 'GET', path: '/check?token=t' };
+const caller = { name: 'guard' };
+
+function bed(mocks: OfflineMocks) {
+  const unknown: string[] = [];
+  const calls = new OfflineCalls({ mocksOf: () => mocks, unknown: (_parent, would) => unknown.push(would) });
+  const decisions: Decision[] = [];
+  const exchange = { id: 'x', attached: new Set(), decisions } as unknown as Exchange;
+  return { calls, unknown, decisions, exchange };
+}
+
+test('a mock answers, fixed or made for the request', async () => {
+  const { calls, decisions, exchange } = bed({
+    auth: ({ method, path, headers }) => ({
+      status: 403,
+      headers: { 'X-A': `${method} ${path}` },
+      body: headers.join(),
+    }),
+    plain: { body: 'yes' },
+  });
+  const reply = await calls.call(caller, 'auth', { ...get, headers: [['A', 'b']], exchange });
+  assert.equal(
+    [reply.status, reply.headers.get('x-a'), Buffer.from(reply.body).toString()],
+    [403, 'GET /check?token=t', 'a,b'],
+  );
+  assert.equal(decisions, [{ step: 'guard', use: 'call', outcome: 'call', why: 'auth: GET /check: 403 (mock)' }]);
+  const { status, body } = await calls.callStream(caller, 'plain', get);
+  let text = '';
+  body.start({
+    write(bytes) {
+      text += Buffer.from(bytes).toString();
+      return true;
+    },
+    end() {
+      text += '.';
+    },
+    fail: () => assert.unreachable(),
+    onWritable: () => {},
+  });
+  assert.equal([status, text], [200, 'yes.']);
+});
+
+test('the bound of a reply holds for mocks', async () => {
+  const { calls } = bed({ auth: { body: 'x'.repeat(11) } });
+  assert.is((await failureOf(calls.call(caller, 'auth', { ...get, maxReply: 10 }))).error, 'upstream/too-large');
+});
+
+test('a service without a mock is reported, also if its name is a key of every object', async () => {
+  const { calls, unknown, decisions, exchange } = bed({});
+  assert.is((await failureOf(calls.call(caller, 'constructor', { ...get, exchange }))).error, 'upstream/none');
+  assert.equal(unknown, ['policy guard would call constructor: GET /check']);
+  assert.is(decisions[0]!.why, 'would call constructor: GET /check');
+});
+
+test('an invalid request is refused as with a target', async () => {
+  const { calls } = bed({ auth: {} });
+  try {
+    await calls.call(caller, 'auth', { method: 'GET', path: '/a b' });
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, TypeError);
+  }
+});
+
+test.run();

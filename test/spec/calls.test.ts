@@ -1,0 +1,86 @@
+/** Services that policies call: names are resolved, URLs become implicit services. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { CallTarget } from '../../src/policies/contract.js';
+import { parseCallUrl } from '../../src/schema/call-url.js';
+import type { Diagnostic } from '../../src/schema/diagnostic.js';
+import { resolveCalls } from '../../src/spec/calls.js';
+import type { ServiceModel } from '../../src/spec/model.js';
+import { DeclaredNames } from '../../src/spec/names.js';
+
+const here = { offset: 7, line: 3, column: 2 };
+const span = { file: 'gateway.toml', start: here, end: here };
+const at = {
+  spanOf: () => span,
+  keySpanOf: () => span,
+  originOf: () => ({ from: 'spec' as const, span, keySpan: span }),
+  *entries() {},
+};
+
+const caller = (name: string, calls: readonly CallTarget[]) => ({
+  name,
+  config: {},
+  at,
+  declaration: { calls: () => calls },
+});
+
+function resolve(callers: Parameters<typeof resolveCalls>[0]) {
+  const services = new DeclaredNames<ServiceModel>();
+  const declared = { name: 'auth' } as ServiceModel;
+  services.add('auth', declared);
+  services.add('broken', undefined);
+  const found: Diagnostic[] = [];
+  const read: string[] = [];
+  const calls = resolveCalls(
+    callers,
+    services,
+    (entry) => {
+      read.push(entry.key);
+      return { name: entry.key } as ServiceModel;
+    },
+    (diagnostic) => found.push(diagnostic),
+  );
+  return { ...calls, declared, found, read };
+}
+
+test('a name is resolved; an unknown one is reported at its place, and not one whose service has errors', () => {
+  const good = caller('a', [{ at: ['service'], service: 'auth' }]);
+  const bad = caller('b', [
+    { at: ['service'], service: 'auht' },
+    { at: ['service'], service: 'broken' },
+  ]);
+  const { byCaller, declared, found } = resolve([good, bad]);
+  assert.equal(byCaller.get(good), [declared]);
+  assert.is(byCaller.get(bad), undefined);
+  assert.equal(
+    found.map(({ code, entity, span: place }) => [code, entity, place]),
+    [['name/unresolved', 'policy.b', span]],
+  );
+  assert.match(found[0]!.help!, /auth/);
+});
+
+test('URLs with the same origin become one implicit service, named by it', () => {
+  const one = caller('a', [{ at: ['url'], url: 'https://Auth.example:443/check?x=1' }]);
+  const two = caller('b', [{ at: ['url'], url: 'https://auth.example/other' }]);
+  const { byCaller, implicit, read } = resolve([one, two, one]);
+  assert.equal(read, ['https://auth.example']);
+  assert.equal(implicit, [{ name: 'https://auth.example', implicit: true }]);
+  assert.is(byCaller.get(one)![0], byCaller.get(two)![0]);
+});
+
+test('a URL that cannot be called is reported', () => {
+  const urls = ['ftp://a.example', 'a.example/x', 'https://user:secret@a.example/', 'https://a.example/#x'];
+  const { found } = resolve(urls.map((url) => caller('a', [{ at: ['url'], url }])));
+  assert.equal(
+    found.map(({ code }) => code),
+    urls.map(() => 'schema/format'),
+  );
+  assert.not.match(JSON.stringify(found), /secret/);
+});
+
+test('a URL consists of an origin and what requests contain', () => {
+  assert.equal(parseCallUrl('http://127.0.0.1:80/a?b=c'), { origin: 'http://127.0.0.1', path: '/a?b=c' });
+  assert.equal(parseCallUrl('https://[::1]:8443'), { origin: 'https://[::1]:8443', path: '/' });
+});
+
+test.run();
