@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Writes src/policies/registry.ts and run-registry.ts from the folders in src/policies. With --check it only compares.
+// Writes src/policies/registry.ts, run-registry.ts and duty-registry.ts from the folders in src/policies. With --check it only compares.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +19,8 @@ for (const kind of kinds) {
     process.exit(1);
   }
 }
+
+const withDuty = kinds.filter((kind) => existsSync(join(policies, kind, 'duty.ts')));
 
 const camel = (kind) => kind.replace(/-(.)/g, (_, letter) => letter.toUpperCase());
 const key = (kind) => (/^[a-z]+$/.test(kind) ? kind : `'${kind}'`);
@@ -50,6 +52,19 @@ function declarationList() {
   const names = kinds.map(camel);
   const line = `${head}${names.join(', ')}];`;
   return line.length <= 120 ? line : `${head}\n${names.map((name) => `  ${name},`).join('\n')}\n];`;
+}
+
+files['duty-registry.ts'] =
+  `/** The kinds of policy, duty halves, for the control thread. Derived: \`npm run registry\` writes it from the folders here. */
+${withDuty.map((kind) => `import { createDuty as ${camel(kind)} } from './${kind}/duty.js';\n`).join('')}import type { CreateDuty } from './contract.js';
+
+${withDuty.length === 0 ? 'export const dutyHalves: { readonly [use: string]: CreateDuty } = {};' : dutyList()}
+`;
+
+function dutyList() {
+  return `export const dutyHalves: { readonly [use: string]: CreateDuty } = {
+${withDuty.map((kind) => `  ${entry(kind)},`).join('\n')}
+};`;
 }
 
 let stale = false;

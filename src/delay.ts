@@ -56,3 +56,17 @@ export class Backoff {
     this.#failures = 0;
   }
 }
+
+/** The answer, or undefined after `ms` milliseconds; a later answer is ignored. */
+export async function within<T>(answer: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms);
+  });
+  answer.catch(() => {});
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

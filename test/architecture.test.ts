@@ -213,6 +213,14 @@ test('the data plane never loads the schema, the spec, a linter or the compiler'
   assert.equal([...wrong], []);
 });
 
+test('a worker never loads a duty half', () => {
+  const loaded = [...closure('src/control/workers/worker.ts')];
+  assert.equal(
+    loaded.filter((file) => /\/duty\.ts$|duty-registry/.test(file)),
+    [],
+  );
+});
+
 test('packages have the one importer that the table names', () => {
   const wrong = imports.filter(({ from, to, inside: local }) => {
     const sole = SOLE_IMPORTERS[to];

@@ -13,6 +13,7 @@ const isTable = (value: unknown): value is { readonly [key: string]: unknown } =
 const expected = (at: string, what: string): string => `\`${at}\` is not ${what}`;
 
 const text: Check = (value, at) => (typeof value === 'string' ? undefined : expected(at, 'text'));
+const flag: Check = (value, at) => (typeof value === 'boolean' ? undefined : expected(at, 'true or false'));
 const anything: Check = () => undefined;
 
 const number =
@@ -127,6 +128,8 @@ const service = table({
   host: word('preserve', 'target'),
 });
 
+const duty = table({ wait: number(0), required: flag });
+
 const policy = table({
   use: text,
   name: text,
@@ -134,6 +137,7 @@ const policy = table({
   replyPhase: optional(word(...REPLY_PHASES)),
   identity: text,
   calls: optional(list(text)),
+  duty: optional(duty),
   settings: anything,
   config: map(anything),
   origins: map(source),

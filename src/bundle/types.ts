@@ -151,6 +151,14 @@ export interface BodyBound {
   readonly mandatory: boolean;
 }
 
+/** The part of a policy that runs in the control thread. */
+export interface PolicyDuty {
+  /** Milliseconds that a load waits for the first run. */
+  readonly wait: number;
+  /** Whether a load is rejected if the first run fails or takes longer; otherwise the policy starts without a value. */
+  readonly required: boolean;
+}
+
 export interface PolicyEntry {
   /** Policy kind, e.g. `rate-limit`. */
   readonly use: string;
@@ -167,6 +175,8 @@ export interface PolicyEntry {
   readonly body?: PolicyBody;
   /** Names of the services that it calls; absent: none. */
   readonly calls?: readonly string[];
+  /** Absent: it has no duty. */
+  readonly duty?: PolicyDuty;
   /** What the policy's compile() returned. May hold `{ $ref }` strings. */
   readonly settings: Json;
   /** Effective config, and the origin of each key (dotted path -> ref), for explain. */

@@ -47,7 +47,7 @@ class PolicyTable {
   index(policy: PolicyIR): number {
     const known = this.#indices.get(policy);
     if (known !== undefined) return known;
-    const { calls, config, name, phase, replyPhase, settings = null, use } = policy;
+    const { calls, config, duty, name, phase, replyPhase, settings = null, use } = policy;
     const called = calls.length === 0 ? {} : { calls };
     const origins = policy.origins();
     const identity = createHash('sha256')
@@ -55,8 +55,8 @@ class PolicyTable {
       .digest('hex')
       .slice(0, 32);
     this.#indices.set(policy, this.entries.length);
-    const reply = given('replyPhase', replyPhase);
-    return this.entries.push({ ...called, config, identity, name, origins, phase, ...reply, settings, use }) - 1;
+    const parts = { ...called, config, ...given('duty', duty), identity, name, origins, phase };
+    return this.entries.push({ ...parts, ...given('replyPhase', replyPhase), settings, use }) - 1;
   }
 }
 

@@ -1,5 +1,15 @@
 /** The intermediate representation between model and bundle, on which the passes work. */
-import type { Dfa, Json, MatchIR, Phase, Program, ReplyPhase, RouteEntry, SourceRef } from '../bundle/types.js';
+import type {
+  Dfa,
+  Json,
+  MatchIR,
+  Phase,
+  PolicyDuty,
+  Program,
+  ReplyPhase,
+  RouteEntry,
+  SourceRef,
+} from '../bundle/types.js';
 
 export interface PolicyIR {
   readonly use: string;
@@ -8,6 +18,7 @@ export interface PolicyIR {
   readonly replyPhase: ReplyPhase | undefined;
   /** Names of the services that it calls. */
   readonly calls: readonly string[];
+  readonly duty: PolicyDuty | undefined;
   /** Undefined: the policy has no effect with its config. */
   readonly settings: Json | undefined;
   readonly config: { readonly [key: string]: Json };

@@ -1,5 +1,5 @@
 /** What the compiler reads of a policy or an action. */
-import type { Json, Phase, PolicyBody, ReplyPhase } from '../bundle/types.js';
+import type { Json, Phase, PolicyBody, PolicyDuty, ReplyPhase } from '../bundle/types.js';
 import type { Schema } from '../schema/declare.js';
 
 /** Path into a config, e.g. ['request', 'set', 'x-tenant']. */
@@ -59,14 +59,6 @@ export interface CallTarget {
   readonly url?: string;
 }
 
-/** The part of a policy in the control thread. */
-export interface DutyTrait {
-  /** Milliseconds that a load waits for the first run. */
-  readonly wait: number;
-  /** Whether a load is rejected if the first run fails or takes longer; otherwise the policy starts without a value. */
-  readonly required: boolean;
-}
-
 /** What policies and actions declare alike. */
 export interface Declaration<Config, Settings extends Json> {
   /** The kind, as `use = "..."` names it; equal to the folder's name. */
@@ -106,7 +98,7 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
   /** The policies that it composes, by name. They need not be on a route. */
   members?(config: Config): readonly { readonly name: string; readonly at: ConfigPath }[];
   /** Present if the folder has a duty.ts that this config needs. */
-  duty?(config: Config): DutyTrait | undefined;
+  duty?(config: Config): PolicyDuty | undefined;
 }
 
 /** Compile half of an action. */

@@ -13,6 +13,8 @@ export const CONTROL_CODES = [
   { code: 'log/open', severity: 'error', summary: 'The access log cannot be opened' },
   { code: 'listener/bind', severity: 'error', summary: 'A listener cannot be bound' },
   { code: 'service/not-ready', severity: 'error', summary: 'A managed target did not start' },
+  { code: 'duty/failed', severity: 'error', summary: 'The first run of a required duty failed' },
+  { code: 'duty/pending', severity: 'warning', summary: 'A policy starts before its duty has succeeded' },
   { code: 'admin/bind', severity: 'error', summary: 'The admin address cannot be bound' },
   { code: 'bundle/invalid', severity: 'error', summary: 'A bundle cannot be read or verified' },
   { code: 'gateway/load', severity: 'error', summary: 'The data plane refused the generation' },

@@ -13,6 +13,7 @@ import { changesText } from '../telemetry/changes.js';
 import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapshot.js';
 import { AdminServer } from './admin/server.js';
 import { AdminSocket } from './admin/socket.js';
+import { type DutySet, systemDuties } from './duties/set.js';
 import { GatewayStats } from './gateway-stats.js';
 import { type Log, silentLog } from './log.js';
 import { ManagedSet } from './managed/set.js';
@@ -93,6 +94,7 @@ export class Gateway {
   readonly #reloads = { live: 0, rejected: 0 };
   readonly #listeners = new Map<keyof GatewayEvents, Set<(event: never) => void>>();
   readonly #watcher: SpecWatcher | undefined;
+  readonly #duties: DutySet;
   readonly #loader: GenerationLoader;
   #state: GatewayState = 'starting';
   #ending: Promise<void> | undefined;
@@ -147,9 +149,11 @@ export class Gateway {
       stats: this.#stats,
       log: this.#log,
       clock: options.clock,
+      ask: (identity, question) => this.#duties.ask(identity, question),
       requests: (records, dropped) => this.#admin.events.requests(records, dropped),
       recent: (records) => this.#admin.events.recent(records),
     });
+    this.#duties = systemDuties(this.#clock, this.#log, (identity, value) => this.#plane.api.publish(identity, value));
     if (options.watch) this.#watcher = new SpecWatcher(() => void this.#request('watch'), this.#log);
     this.#loader = this.#createLoader();
     const now = (): number => this.#clock.now();
@@ -184,6 +188,7 @@ export class Gateway {
       plane: this.#plane.api,
       admin: this.#admin,
       watcher: this.#watcher,
+      duties: this.#duties,
       runtimeDir: this.#options.runtimeDir ?? runtimePath(),
       alone: () => this.#plane.whyAlone(),
       ending: () => this.#ending !== undefined,
@@ -198,6 +203,7 @@ export class Gateway {
       live: () => this.#loader.live,
       reloads: () => this.#reloads,
       workers: () => this.#plane.workers(),
+      duties: (program) => this.#duties.snapshots(program),
     });
   }
 
@@ -305,6 +311,7 @@ export class Gateway {
 
   async #end(): Promise<void> {
     clearInterval(this.#ticker);
+    this.#duties.close();
     await this.#watcher?.close();
     const parts = [this.#admin.close(), this.#socket.close(), this.#plane.close(), this.#managed.close()];
     const failures = (await Promise.allSettled(parts)).filter((part) => part.status === 'rejected');
@@ -361,6 +368,7 @@ export class Gateway {
       state: this.#state,
       live: this.#loader.live,
       reloads: this.#reloader.history,
+      duties: (program) => this.#duties.snapshots(program),
       workers: this.#plane.workers(),
       process: (service) => this.#managed.get(service),
     };

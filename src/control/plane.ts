@@ -1,5 +1,5 @@
 /** Runs the data plane of a gateway, in worker threads or in this thread, and collects what it reports. */
-import type { Clock } from '../policies/contract.js';
+import type { Clock, Json } from '../policies/contract.js';
 import { DataPlane } from '../proxy/data-plane.js';
 import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
 import { ConnectionTable } from '../state/connection-table.js';
@@ -21,6 +21,8 @@ export interface PlaneOptions {
   readonly clock: Clock | undefined;
   /** Finished requests, while a client watches; ordered over all workers. */
   readonly requests: (records: readonly RequestRecord[], dropped: number) => void;
+  /** Asks the duty of a policy. */
+  readonly ask: (identity: string, question: Json) => Promise<Json>;
   /** The last requests of one worker before they were watched. */
   readonly recent: (records: readonly RequestRecord[]) => void;
 }
@@ -42,6 +44,7 @@ export class Plane {
       recent: options.recent,
       log: (level, message, fields) => options.log.write(level, message, fields),
       failures: (failures) => options.stats.failures.note(failures),
+      ask: options.ask,
       lines: (lines, count) => this.#lines.write(lines, count),
     };
     const several = !options.inline && whyNoSharing() === undefined;

@@ -1,5 +1,5 @@
 /** The data plane of a worker: loads generations, serves connections, and reports counts and records to control. */
-import type { Clock, Logger } from '../policies/contract.js';
+import type { Clock, Json, Logger } from '../policies/contract.js';
 import { reasonOf } from '../reason.js';
 import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
@@ -12,6 +12,7 @@ import { Engine } from './engine.js';
 import { RecordSink } from './exchange/access-record.js';
 import { Generation, PolicyInstances } from './exchange/generation.js';
 import { blocks } from './load/blocks.js';
+import { type Log, loggerOf } from './load/log.js';
 import { type CollectorSource, MemoryReturn } from './load/memory-return.js';
 import { type MemorySource, Overload } from './load/overload.js';
 import type {
@@ -91,6 +92,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   /** Listeners that the live generation does not name, until their last connection closes. */
   #leaving: Listener[] = [];
   #loading: Promise<unknown> = Promise.resolve();
+  /** The values of loads that have not ended: what is published meanwhile is added. */
+  readonly #arriving = new Set<Map<string, Json>>();
   #logKey = '';
   #lines: DataPlaneEvents['lines'];
   #prepared: Prepared | undefined;
@@ -101,18 +104,19 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   constructor(options: DataPlaneOptions & DataPlaneHost, events: DataPlaneEvents) {
     const monotonic = options.monotonic ?? systemClock.monotonic;
     const clock = options.clock ?? { now: systemClock.now, monotonic };
+    const log: Log = (level, message, fields) => events.log(level, message, fields);
     this.#options = options;
     if (events.lines !== undefined) this.#lines = (lines, count) => events.lines?.(lines, count);
     this.#sink = new RecordSink(events);
     this.#engine = new Engine(
       { now: () => clock.now(), monotonic },
-      (level, message, fields) => events.log(level, message, fields),
+      log,
       this.#sink,
-      connectionsOf(options),
+      ConnectionTable.ofWorker(options),
       options.bodyMemory,
     );
     if (options.bodyGrace !== undefined) this.#engine.bodyGrace = options.bodyGrace;
-    this.#logger = loggerOf(events);
+    this.#logger = loggerOf(log);
     this.#tellFailures = (failures) => events.failures?.(failures);
     this.#tellRecent = (records) => events.recent?.(records);
     this.#targets = new TargetRegistry(this.#engine);
@@ -122,31 +126,38 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       logger: this.#logger,
       limits: new LimitTable(options.limits),
       calls: this.#engine.calls,
+      ask: events.ask?.bind(events),
     });
-    this.#overload = new Overload((level, message, fields) => events.log(level, message, fields), options.memory);
-    this.#memoryReturn = new MemoryReturn(
-      (level, message, fields) => events.log(level, message, fields),
-      options.collector,
-    );
+    this.#overload = new Overload(log, options.memory);
+    this.#memoryReturn = new MemoryReturn(log, options.collector);
     // After the reads of a turn: bytes that arrived while the thread was blocked are read before deadlines are checked.
     this.#timer = setInterval(() => setImmediate(() => this.#sweep()), SWEEP_EVERY);
     this.#timer.unref();
   }
 
   load(input: GenerationInput): Promise<readonly BoundListener[]> {
-    return this.#inTurn(async () => {
-      const listeners = await this.#prepare(input);
+    return this.#inTurn(input, async (current) => {
+      const listeners = await this.#prepare(current);
       this.commit();
       return listeners;
     });
   }
 
   prepare(input: GenerationInput): Promise<readonly BoundListener[]> {
-    return this.#inTurn(() => this.#prepare(input));
+    return this.#inTurn(input, (current) => this.#prepare(current));
   }
 
-  #inTurn<T>(step: () => Promise<T>): Promise<T> {
-    const done = this.#loading.then(step);
+  publish(identity: string, value: Json): void {
+    for (const published of this.#arriving) published.set(identity, value);
+    this.#instances.publish(identity, value);
+  }
+
+  #inTurn<T>(input: GenerationInput, step: (input: GenerationInput) => Promise<T>): Promise<T> {
+    const published = new Map(input.published);
+    this.#arriving.add(published);
+    const done = this.#loading
+      .then(() => step({ ...input, published }))
+      .finally(() => this.#arriving.delete(published));
     this.#loading = done.catch(() => undefined);
     return done;
   }
@@ -381,20 +392,4 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#sink.accessLog = undefined;
     await log?.close();
   }
-}
-
-/** This worker's view of the table of open connections. Resets the counts of a dead worker that had the same place. */
-function connectionsOf({ connections, worker = 0 }: DataPlaneOptions): ConnectionTable {
-  const table = new ConnectionTable(connections ?? ConnectionTable.allocate({ workers: worker + 1 }), worker);
-  table.forget(worker);
-  return table;
-}
-
-function loggerOf(events: DataPlaneEvents): Logger {
-  return {
-    debug: (message, fields) => events.log('debug', message, fields && { ...fields }),
-    info: (message, fields) => events.log('info', message, fields && { ...fields }),
-    warn: (message, fields) => events.log('warn', message, fields && { ...fields }),
-    error: (message, fields) => events.log('error', message, fields && { ...fields }),
-  };
 }

@@ -4,7 +4,7 @@
  */
 import { inspect } from 'node:util';
 import type { MatchTrace } from '../bundle/match/match.js';
-import type { ListenerEntry } from '../bundle/types.js';
+import type { Json, ListenerEntry } from '../bundle/types.js';
 import { shownText, wireText } from '../bundle/wire-text.js';
 import type { Clock, Decision, LimitStore, Logger, Reply } from '../policies/contract.js';
 import { BytesReply, problem } from '../policies/run-kit.js';
@@ -38,6 +38,8 @@ export interface OfflineOptions {
   readonly logger?: Logger;
   /** What services answer, in all runs. */
   readonly mocks?: OfflineMocks;
+  /** What the duties of policies have published, by name of the policy. */
+  readonly published?: { readonly [policy: string]: Json };
 }
 
 export interface OfflineRequest {
@@ -112,11 +114,15 @@ export class OfflinePlane {
 
   /** Throws if the generation cannot be loaded. */
   constructor(input: GenerationInput, options: OfflineOptions) {
-    const { clock, limits, random = Math.random, logger = SILENT, mocks = {} } = options;
+    const { clock, limits, random = Math.random, logger = SILENT, mocks = {}, published = {} } = options;
     this.#mocks = mocks;
     this.#clock = clock;
-    const instances = new PolicyInstances({ clock, random, logger, limits, calls: this.#calls() });
-    this.#generation = new Generation(input, instances, logger);
+    const calls = this.#calls();
+    const instances = new PolicyInstances({ clock, random, logger, limits, calls, ask: unanswered });
+    const values = input.program.policies.flatMap(({ name, identity }) =>
+      Object.hasOwn(published, name) ? [[identity, published[name]!] as const] : [],
+    );
+    this.#generation = new Generation({ ...input, published: new Map(values) }, instances, logger);
     const registry = new TargetRegistry({
       stats: new StatsWriter(input.stats.chunks),
       descriptors: new Descriptors(1, () => {}),
@@ -316,6 +322,9 @@ class OfflineSource implements ReplySource {
   cancel(): void {}
   discard(): void {}
 }
+
+/** Offline no duty runs: a policy decides without the answer. */
+const unanswered = (): Promise<never> => Promise.reject(new Error('unknown: would ask its duty'));
 
 const replyResult = ({ headers, body }: Reply): OfflineResult['reply'] => ({
   headers: [...headers.entries()].map(([name, value]) => [name, shownText(value)] as const),

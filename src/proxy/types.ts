@@ -1,5 +1,6 @@
 /** The interface between control and a data plane: plain data only, so it works in process and over a MessagePort. */
 
+import type { Json } from '../bundle/types.js';
 import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
 import type { WatchLevel } from './exchange/access-record.js';
 import type { GenerationInput } from './exchange/generation-input.js';
@@ -35,6 +36,8 @@ export interface DataPlaneEvents {
   log: Log;
   /** The last failed attempt of each target that has had one since the last call; a few times a second at most. */
   failures?(failures: readonly TargetFailure[]): void;
+  /** Asks the duty of the policy with this identity; absent: there are no duties. */
+  ask?(identity: string, question: Json): Promise<Json>;
   /**
    * Complete lines of an access log on standard output: a single writer keeps the lines of several workers and of the
    * operational log apart. If absent, the data plane writes them itself.
@@ -63,6 +66,8 @@ export interface DataPlaneApi {
    * generation). Rejects without a change to the old generation if a policy cannot be created or a bind fails.
    */
   load(input: GenerationInput): Promise<readonly BoundListener[]>;
+  /** Hands a value of a duty to the policies with this identity, in every loaded generation. */
+  publish(identity: string, value: Json): void;
   watch(level: WatchLevel): void;
   /** Reopens the access log: the next line goes to the file that is now at its path. */
   reopenLog(): void;

@@ -45,6 +45,19 @@ export class ConnectionTable {
   readonly #stride: number;
   readonly #slots: number;
 
+  /** The view of a worker. Resets the counts of a dead worker that had the same place. Without memory: a table of its own. */
+  static ofWorker({
+    connections,
+    worker = 0,
+  }: {
+    readonly connections?: SharedArrayBuffer;
+    readonly worker?: number;
+  }): ConnectionTable {
+    const table = new ConnectionTable(connections ?? ConnectionTable.allocate({ workers: worker + 1 }), worker);
+    table.forget(worker);
+    return table;
+  }
+
   /**
    * Memory for `new ConnectionTable` in every thread. `slots`: number of addresses, rounded up to a power of two; each needs
    * 8 bytes and 4 per worker.

@@ -3,6 +3,7 @@
  * nothing is counted twice.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { DutySnapshot } from './snapshot.js';
 import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
 
@@ -27,6 +28,7 @@ export interface MetricsInput {
   }[];
   readonly listeners: readonly { readonly name: string; readonly slot: number }[];
   readonly workers: readonly WorkerStatus[];
+  readonly duties: readonly DutySnapshot[];
 }
 
 /** A worker, by its number from 0, and how often its thread was replaced. */
@@ -63,6 +65,7 @@ export class Metrics {
     this.#routes();
     this.#limits();
     this.#targets();
+    this.#duties();
     this.#gateway();
   }
 
@@ -167,6 +170,20 @@ export class Metrics {
     this.#gauge('gw_target_healthy', '1 while a target gets traffic, 0 while it is ejected.', labels, (metric) =>
       each((of, _slot, healthy) => metric.set(of, healthy ? 1 : 0)),
     );
+  }
+
+  #duties(): void {
+    this.#counter('gw_duty_runs_total', 'Runs of the duty of a policy.', ['policy'], (metric) => {
+      for (const { policy, runs } of this.#current.duties) metric.inc({ policy }, runs);
+    });
+    this.#counter('gw_duty_failures_total', 'Failed runs of the duty of a policy.', ['policy'], (metric) => {
+      for (const { policy, failures } of this.#current.duties) metric.inc({ policy }, failures);
+    });
+    const help = 'When the duty of a policy succeeded last, seconds since 1970.';
+    this.#gauge('gw_duty_last_success_timestamp_seconds', help, ['policy'], (metric) => {
+      for (const { policy, lastSuccess } of this.#current.duties)
+        if (lastSuccess !== null) metric.set({ policy }, lastSuccess / 1000);
+    });
   }
 
   #gateway(): void {

@@ -34,6 +34,8 @@ export interface Snapshot {
   readonly routes: readonly RouteSnapshot[];
   readonly limits: readonly LimitSnapshot[];
   readonly targets: readonly TargetSnapshot[];
+  /** The work that policies do in the control thread: fetching key sets, lists. */
+  readonly duties: readonly DutySnapshot[];
   /** Newest first, at most 50. */
   readonly reloads: readonly ReloadSnapshot[];
 }
@@ -133,6 +135,24 @@ export interface TargetFailure extends FailureSnapshot {
   readonly url: string;
   /** When the first of the consecutive failures was; null if the target has replied since, or did not cause the failure. */
   readonly since: number | null;
+}
+
+/** The duty of a policy. Times in milliseconds since 1970. */
+export interface DutySnapshot {
+  readonly policy: string;
+  /** The kind of policy. */
+  readonly use: string;
+  /** It runs now. */
+  readonly active: boolean;
+  readonly runs: number;
+  readonly failures: number;
+  /** Null: none yet. */
+  readonly lastSuccess: number | null;
+  /** Null while it runs, or if only a question causes the next run. */
+  readonly nextRun: number | null;
+  readonly lastError: { readonly at: number; readonly cause: string } | null;
+  /** The last run failed. */
+  readonly failing: boolean;
 }
 
 export interface ReloadSnapshot {

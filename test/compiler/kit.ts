@@ -34,6 +34,7 @@ export function policyIR(use: string, name: string, overrides: Partial<PolicyIR>
     config: { edits: 1 },
     origins: () => ({}),
     calls: [],
+    duty: undefined,
     mergeable: true,
     ...overrides,
   };

@@ -241,6 +241,7 @@ export function snapshot(
     routes: routes(options.routes ?? 10, random),
     limits: limits(),
     targets: targets(),
+    duties: [],
     reloads: reloads(now),
     ...more,
   };

@@ -23,6 +23,19 @@ function setUp() {
       limits: [{ policy: 'polite', allowed: 10, refused: 2, evicted: 5 }],
       targets: [{ service: 's', url: 'http://t', slot: slots.unmatched, healthy: false }],
       listeners: [{ name: 'main', slot: slots.unmatched }],
+      duties: [
+        {
+          policy: 'tokens',
+          use: 'jwt',
+          active: false,
+          runs: 7,
+          failures: 2,
+          lastSuccess: 5500,
+          nextRun: null,
+          lastError: null,
+          failing: false,
+        },
+      ],
     },
   };
   const writer = new StatsWriter(stats.chunks(0));

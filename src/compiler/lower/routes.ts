@@ -174,6 +174,7 @@ function lowerPolicy(policy: PolicyModel, { calls }: Model, context: PolicyConte
   return {
     calls: (calls.get(policy) ?? []).map(({ name }) => name),
     config: plainTable(policy.config),
+    duty: declaration.duty?.(policy.config),
     mergeable: policy.inPlace && !declaration.stateful,
     name: policy.name,
     origins: () => policyOrigins(policy.at),

@@ -7,6 +7,8 @@ import type { Diagnostic } from '../../schema/diagnostic.js';
 import { boundedNames } from '../../telemetry/changes.js';
 import type { AdminServer, TcpAccess, TcpChange } from '../admin/server.js';
 import { type ControlCode, controlError, controlWarning } from '../codes.js';
+import { dutyDiagnostics } from '../duties/diagnostics.js';
+import type { DutyPreparation, DutySet } from '../duties/set.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import type { Log } from '../log.js';
 import { ManagedError, type ManagedProcess } from '../managed/process.js';
@@ -20,10 +22,11 @@ import { changesOf, diffPrograms, type ProgramDiff, summarize } from './diff.js'
 import { lossesOf, removesSomething } from './losses.js';
 import { Rejected, type Rejection, type ReloadSteps, type ReloadTrigger, type SwapResult } from './reloader.js';
 
-/** A candidate with its managed targets running. */
+/** A candidate with its managed targets and its duties running. */
 export interface WarmCandidate {
   readonly candidate: Candidate;
   readonly preparation: Preparation;
+  readonly duties: DutyPreparation;
 }
 
 /** The generation that serves. */
@@ -40,6 +43,7 @@ export interface LoaderParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly managed: ManagedSet;
+  readonly duties: DutySet;
   readonly stats: GatewayStats;
   readonly plane: DataPlaneApi;
   readonly admin: AdminServer;
@@ -91,8 +95,33 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   async warm(candidate: Candidate): Promise<WarmCandidate> {
     // A second gateway on the same port would start all its managed targets only to stop them.
     if (!this.#live && candidate.runs.size > 0) await this.#assertFree(candidate);
+    const preparation = await this.#startTargets(candidate);
+    // Managed targets first: they may serve what a duty fetches.
     try {
-      return { candidate, preparation: await this.#parts.managed.prepare(candidate.runs) };
+      return { candidate, preparation, duties: await this.#startDuties(candidate) };
+    } catch (error) {
+      await preparation.abandon();
+      throw error;
+    }
+  }
+
+  async #startDuties(candidate: Candidate): Promise<DutyPreparation> {
+    let duties: DutyPreparation;
+    try {
+      duties = await this.#parts.duties.prepare(candidate.program);
+    } catch (error) {
+      throw await this.#refuseLoad(candidate, error);
+    }
+    const errors = duties.failures.filter(({ rejects }) => rejects);
+    if (errors.length === 0) return duties;
+    duties.abandon();
+    const found = dutyDiagnostics(errors, placesOf(candidate, this.#parts.source));
+    throw this.#remember(reject(found, candidate.files));
+  }
+
+  async #startTargets(candidate: Candidate): Promise<Preparation> {
+    try {
+      return await this.#parts.managed.prepare(candidate.runs);
     } catch (error) {
       if (!(error instanceof ManagedError)) throw error;
       const help = error.output.length > 0 ? `Its last output:\n${error.output.join('\n')}` : 'It has no output.';
@@ -110,30 +139,40 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     }
   }
 
-  async swap({ candidate, preparation }: WarmCandidate): Promise<SwapResult> {
+  async swap({ candidate, preparation, duties }: WarmCandidate): Promise<SwapResult> {
     const { clock, stats } = this.#parts;
     const before = this.#live;
     const program = withTargets(candidate.program, preparation.urls);
     const id = (before?.input.id ?? 0) + 1;
     const { sha256, trie } = candidate;
-    const input: GenerationInput = { id, sha256, program, trie, stats: stats.slotsFor(program) };
+    const input: GenerationInput = {
+      id,
+      sha256,
+      program,
+      trie,
+      stats: stats.slotsFor(program),
+      published: duties.published,
+    };
     let listeners: readonly BoundListener[];
     try {
       listeners = await this.#load(candidate, input);
     } catch (error) {
+      duties.abandon();
       await preparation.abandon();
       throw error;
     }
+    duties.commit();
     this.#live = { candidate, input, loadedAt: clock.now(), listeners };
     this.#rejected = undefined;
     const gone = preparation.commit();
     const diff = differenceOf(before?.candidate, candidate);
     const lost = before ? this.#tellLosses(before.candidate, candidate) : [];
+    const pending = dutyDiagnostics(duties.failures, placesOf(candidate, this.#parts.source));
     return {
       generation: id,
       summary: summarize(diff),
       changes: changesOf(diff),
-      ...reportOf([...candidate.diagnostics, ...lost], candidate.files),
+      ...reportOf([...candidate.diagnostics, ...lost, ...pending], candidate.files),
       drain: () => this.#retire(gone, before),
     };
   }

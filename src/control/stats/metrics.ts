@@ -1,7 +1,9 @@
 /** The values for a scrape of /metrics that are not in the counters. */
+import type { Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
 import { LimitTable } from '../../state/limits/table.js';
 import { Metrics, type MetricsInput, type MetricsText, type WorkerStatus } from '../../telemetry/metrics.js';
+import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import { gwVersion } from '../../version.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import { plain } from '../references/resolve.js';
@@ -19,6 +21,7 @@ export interface MetricsSource {
   live(): LiveGeneration | undefined;
   reloads(): ReloadCounts;
   workers(): readonly WorkerStatus[];
+  duties(program: Program): readonly DutySnapshot[];
 }
 
 export class GatewayMetrics {
@@ -47,11 +50,12 @@ export class GatewayMetrics {
       reloads: this.#source.reloads(),
       workers: this.#source.workers(),
     };
-    if (!live) return { ...input, limits: [], targets: [], listeners: [] };
+    if (!live) return { ...input, limits: [], targets: [], listeners: [], duties: [] };
     const { program, stats } = live.input;
     const now = this.#source.clock.monotonic();
     return {
       ...input,
+      duties: this.#source.duties(program),
       limits: program.policies
         .filter((policy) => policy.phase === 'limit')
         .map(({ name, identity }) => ({ policy: name, ...this.#limits.totals(identity) })),

@@ -5,6 +5,7 @@ import { formatRate } from '../../schema/units.js';
 import { LimitTable } from '../../state/limits/table.js';
 import type { WorkerStatus } from '../../telemetry/metrics.js';
 import {
+  type DutySnapshot,
   type GatewayState,
   type LimitSnapshot,
   type ReloadSnapshot,
@@ -28,6 +29,7 @@ export interface SnapshotInput {
   readonly live: LiveGeneration | undefined;
   readonly reloads: readonly ReloadSnapshot[];
   readonly workers: readonly WorkerStatus[];
+  duties(program: Program): readonly DutySnapshot[];
   process(service: string): ManagedProcess | undefined;
 }
 
@@ -75,6 +77,7 @@ export class SnapshotBuilder {
       routes: live ? this.#routes(live) : [],
       limits: live ? this.#limitsOf(live.input.program, now) : [],
       targets: live ? this.#targets(live, facts, now) : [],
+      duties: live ? facts.duties(live.input.program) : [],
       reloads: facts.reloads.map((reload) =>
         reload.outcome === 'live' && reload.generation !== live?.input.id ? { ...reload, outcome: 'replaced' } : reload,
       ),

@@ -1,4 +1,5 @@
 /** What control and a worker thread say to each other over their MessagePort: WorkerApi as messages. */
+import type { Json } from '../../bundle/types.js';
 import type { BoundListener, DataPlaneOptions, DrainReport, GenerationInput, WatchLevel } from '../../proxy/types.js';
 import { errnoCode } from '../../reason.js';
 import type { RequestRecord, TargetFailure } from '../../telemetry/snapshot.js';
@@ -15,6 +16,10 @@ export type WorkerCall =
   | WorkerQuestion
   | { readonly call: 'abort' }
   | { readonly call: 'reopen' }
+  | { readonly call: 'publish'; readonly identity: string; readonly value: Json }
+  /** The answer to an `ask` with this id. */
+  | { readonly call: 'answer'; readonly id: number; readonly answer: Json }
+  | { readonly call: 'unanswered'; readonly id: number; readonly error: WireError }
   | { readonly call: 'watch'; readonly level: WatchLevel }
   /** Answered by `pong` in the next turn of the thread's event loop, which shows that it is not stuck. */
   | { readonly call: 'ping' };
@@ -35,6 +40,8 @@ export type WorkerAnswer =
 export type WorkerMessage =
   | WorkerAnswer
   | { readonly type: 'pong' }
+  /** A question to the duty of a policy. */
+  | { readonly type: 'ask'; readonly id: number; readonly identity: string; readonly question: Json }
   | { readonly type: 'failures'; readonly failures: readonly TargetFailure[] }
   | { readonly type: 'recent'; readonly records: readonly RequestRecord[] }
   | { readonly type: 'requests'; readonly records: readonly RequestRecord[]; readonly dropped: number }

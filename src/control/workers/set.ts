@@ -1,6 +1,7 @@
 /**
  * All workers of a gateway as one data plane. A load reaches all of them or none; a crash of one does not affect the others.
  */
+import type { Json } from '../../bundle/types.js';
 import type {
   BoundListener,
   DataPlaneApi,
@@ -57,6 +58,8 @@ interface Participants {
 export class WorkerSet implements DataPlaneApi {
   readonly #setup: WorkerSetOptions;
   #hosts: readonly WorkerSupervisor[];
+  /** Workers that a load has started and that do not serve yet. */
+  #fresh: readonly WorkerSupervisor[] = [];
   /** Workers that a reload has removed, until their exchanges have finished. */
   readonly #leaving = new Map<WorkerSupervisor, Promise<DrainReport>>();
   /** Claims on shared addresses, against other gateways. */
@@ -112,12 +115,14 @@ export class WorkerSet implements DataPlaneApi {
   async #loadClaimed(given: GenerationInput, input: SharedInput): Promise<readonly BoundListener[]> {
     this.#mustBeOpen();
     const participants = await this.#participants(input.program.workers);
+    this.#fresh = participants.fresh;
     let listeners: readonly BoundListener[];
     try {
       listeners = await this.#prepare(input, participants);
       // close() does not know the new hosts.
       this.#mustBeOpen();
     } catch (error) {
+      this.#fresh = [];
       for (const host of participants.loading) host.abort();
       await Promise.all(participants.fresh.map((host) => host.close()));
       throw error;
@@ -158,6 +163,11 @@ export class WorkerSet implements DataPlaneApi {
       .filter((address) => bound.has(address) || !mine.some((own) => overlap(own, address)));
   }
 
+  /** All workers, also those that a load has started and those that drain. */
+  get #all(): readonly WorkerSupervisor[] {
+    return [...this.#hosts, ...this.#fresh, ...this.#leaving.keys()];
+  }
+
   async #participants(workers: number): Promise<Participants> {
     const kept = this.#hosts.slice(0, workers);
     const fresh: WorkerSupervisor[] = [];
@@ -195,6 +205,7 @@ export class WorkerSet implements DataPlaneApi {
     for (const host of loading) host.commit();
     for (const host of absent) host.adopt(this.#inputFor(host, live.input));
     this.#hosts = [...this.#hosts.filter((host) => !removed.includes(host)), ...fresh];
+    this.#fresh = [];
     for (const host of removed) this.#dismiss(host, live.input.program.drainTimeout);
   }
 
@@ -236,11 +247,15 @@ export class WorkerSet implements DataPlaneApi {
 
   watch(level: WatchLevel): void {
     this.#watch = level;
-    for (const host of [...this.#hosts, ...this.#leaving.keys()]) host.watch(level);
+    for (const host of this.#all) host.watch(level);
+  }
+
+  publish(identity: string, value: Json): void {
+    for (const host of this.#all) host.publish(identity, value);
   }
 
   reopenLog(): void {
-    for (const host of [...this.#hosts, ...this.#leaving.keys()]) host.reopenLog();
+    for (const host of this.#all) host.reopenLog();
   }
 
   async drain(timeoutMs: number): Promise<DrainReport> {

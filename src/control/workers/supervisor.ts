@@ -1,6 +1,7 @@
 /** One data-plane worker, called from control like a local object. Its thread is replaced when it crashes or is stuck. */
 import { Worker } from 'node:worker_threads';
-import { Backoff, Delay, RESTART_BACKOFF } from '../../delay.js';
+import type { Json } from '../../bundle/types.js';
+import { Backoff, Delay, RESTART_BACKOFF, within } from '../../delay.js';
 import type {
   BoundListener,
   DataPlaneEvents,
@@ -14,7 +15,14 @@ import { messageOf } from '../../reason.js';
 
 import { pinAddresses } from '../ports/addresses.js';
 import { BLOCKED_THREAD } from '../process-end.js';
-import { fromWire, type WorkerAnswer, type WorkerCall, type WorkerMessage, type WorkerSetup } from './protocol.js';
+import {
+  fromWire,
+  toWire,
+  type WorkerAnswer,
+  type WorkerCall,
+  type WorkerMessage,
+  type WorkerSetup,
+} from './protocol.js';
 
 /** Milliseconds after its due time in which a busy thread may still answer. */
 const ANSWER_WITHIN_MS = 3000;
@@ -157,6 +165,10 @@ export class WorkerSupervisor implements WorkerApi {
     this.#post({ call: 'watch', level });
   }
 
+  publish(identity: string, value: Json): void {
+    this.#post({ call: 'publish', identity, value });
+  }
+
   reopenLog(): void {
     this.#post({ call: 'reopen' });
   }
@@ -226,6 +238,7 @@ export class WorkerSupervisor implements WorkerApi {
     else if (message.type === 'failures') events.failures?.(message.failures);
     else if (message.type === 'lines') events.lines?.(message.lines, message.count);
     else if (message.type === 'log') events.log(message.level, message.message, message.fields);
+    else if (message.type === 'ask') void this.#answer(worker, message);
     else if (worker !== this.#worker) return;
     else if (message.type === 'pong') this.#unanswered = 0;
     else {
@@ -234,6 +247,15 @@ export class WorkerSupervisor implements WorkerApi {
       if (message.type === 'failed') waiting?.reject(fromWire(message.error));
       else waiting?.resolve(message);
     }
+  }
+
+  async #answer(worker: Worker, { id, identity, question }: Extract<WorkerMessage, { type: 'ask' }>): Promise<void> {
+    const call = await answerTo(this.#setup.events, identity, question).then(
+      (answer): WorkerCall => ({ call: 'answer', id, answer }),
+      (error: unknown): WorkerCall => ({ call: 'unanswered', id, error: toWire(error) }),
+    );
+    // Only the thread that asked knows the id.
+    worker.postMessage(call);
   }
 
   #post(call: WorkerCall): void {
@@ -369,18 +391,9 @@ export class WorkerSupervisor implements WorkerApi {
   }
 }
 
-const nextIn = (wait: number): string => `replacement starts ${wait === 0 ? 'at once' : `in ${wait} ms`}`;
+const answerTo = async (events: DataPlaneEvents, identity: string, question: Json): Promise<Json> => {
+  if (events.ask === undefined) throw new Error('duties do not run here');
+  return await events.ask(identity, question);
+};
 
-/** The answer, or undefined after `ms` milliseconds; a later answer is ignored. */
-async function within<T>(answer: Promise<T>, ms: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms);
-  });
-  answer.catch(() => {});
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+const nextIn = (wait: number): string => `replacement starts ${wait === 0 ? 'at once' : `in ${wait} ms`}`;

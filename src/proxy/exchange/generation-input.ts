@@ -1,5 +1,5 @@
 /** The input of a generation, as control sends it to each data plane. Plain data. */
-import type { Program } from '../../bundle/types.js';
+import type { Json, Program } from '../../bundle/types.js';
 import type { SlotAssignment } from '../../telemetry/stats/registry.js';
 
 export interface GenerationInput {
@@ -10,6 +10,11 @@ export interface GenerationInput {
   readonly program: Program;
   readonly trie: SharedArrayBuffer | ArrayBuffer;
   readonly stats: StatsSlots;
+  /**
+   * What duties have published, by identity of the policy. Control keeps it current, so that a replacement of a worker gets
+   * the last values.
+   */
+  readonly published?: ReadonlyMap<string, Json>;
   /** Bind new listeners with SO_REUSEPORT, since other workers bind the same addresses. */
   readonly sharePorts?: boolean;
 }

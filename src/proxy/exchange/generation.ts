@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { Matcher } from '../../bundle/match/match.js';
 import { Trie } from '../../bundle/trie/trie.js';
-import type { NormalizeEntry, Program, ReplyEntry, RouteEntry, TemplateEntry } from '../../bundle/types.js';
+import type { Json, NormalizeEntry, Program, ReplyEntry, RouteEntry, TemplateEntry } from '../../bundle/types.js';
 import type { Exchange, Logger, PolicyInstance, Reply } from '../../policies/contract.js';
 import { BytesReply, HeaderMap, Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
@@ -34,17 +34,22 @@ interface Shared {
   holders: number;
 }
 
+/** The parts of a generation's input that its policies are created from. */
+type Acquired = Pick<GenerationInput, 'program' | 'published'>;
+
 /** Policy instances by identity, so that they keep their state across unrelated edits of the spec. */
 export class PolicyInstances {
   readonly #world: PolicyWorld;
   readonly #byIdentity = new Map<string, Shared>();
+  /** Also instances that a newer one has replaced. */
+  readonly #all = new Set<Shared>();
 
   constructor(world: PolicyWorld) {
     this.#world = world;
   }
 
   /** The steps of a program's policies, by index. Throws and releases everything if one cannot be created. */
-  acquire(program: Program): { steps: ChainStep[]; held: Shared[] } {
+  acquire({ program, published }: Acquired): { steps: ChainStep[]; held: Shared[] } {
     // A digest, since every policy compares it and consumers may be many.
     const surroundings = hash('sha256', JSON.stringify([program.consumers, program.plans]));
     const consumers = new ConsumerTable(program.consumers);
@@ -54,6 +59,7 @@ export class PolicyInstances {
       for (const policy of program.policies) {
         const { identity } = policy;
         let shared = this.#byIdentity.get(identity);
+        let created = false;
         if (shared === undefined || shared.surroundings !== surroundings) {
           const create = runHalves[policy.use];
           if (!create) throw new Error(`This version of gw has no policy kind ${policy.use} (policy ${policy.name}).`);
@@ -63,10 +69,13 @@ export class PolicyInstances {
             surroundings,
             holders: 0,
           };
+          created = true;
           this.#byIdentity.set(identity, shared);
+          this.#all.add(shared);
         }
         shared.holders++;
         held.push(shared);
+        if (created) begin(policy.name, shared.instance, published?.get(identity));
         const outermost = policy.replyPhase === 'fields';
         steps.push({ name: policy.name, use: policy.use, instance: shared.instance, outermost });
       }
@@ -77,9 +86,22 @@ export class PolicyInstances {
     return { steps, held };
   }
 
+  /** Hands a value of a duty to the instances of its policy, also to those that finish their last exchanges. */
+  publish(identity: string, value: Json): void {
+    for (const shared of this.#all) {
+      if (shared.identity !== identity) continue;
+      try {
+        shared.instance.published?.(value);
+      } catch (error) {
+        this.#world.logger.error('policy failed on a published value', { identity, cause: messageOf(error) });
+      }
+    }
+  }
+
   release(held: readonly Shared[]): void {
     for (const shared of held) {
       if (--shared.holders > 0) continue;
+      this.#all.delete(shared);
       if (this.#byIdentity.get(shared.identity) === shared) this.#byIdentity.delete(shared.identity);
       try {
         shared.instance.close?.();
@@ -87,6 +109,16 @@ export class PolicyInstances {
         this.#world.logger.error('cannot close a policy', { cause: messageOf(error) });
       }
     }
+  }
+}
+
+/** Hands the last value of its duty to a new instance, before its first exchange. */
+function begin(name: string, instance: PolicyInstance, value: Json | undefined): void {
+  if (value === undefined) return;
+  try {
+    instance.published?.(value);
+  } catch (error) {
+    throw new Error(`The policy ${name} refuses the value of its duty: ${messageOf(error)}`, { cause: error });
   }
 }
 
@@ -138,7 +170,7 @@ export class Generation {
     this.#slots = input.stats.routes;
     this.#instances = instances;
     this.#logger = logger;
-    const { steps, held } = instances.acquire(input.program);
+    const { steps, held } = instances.acquire(input);
     this.#steps = steps;
     this.written = writtenBy(steps.map(({ instance }) => instance));
     this.secretParams = [...new Set(steps.flatMap(({ instance }) => instance.secretParams ?? []))];

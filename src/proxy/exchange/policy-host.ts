@@ -1,8 +1,8 @@
 /** What the data plane gives to policies. */
-import type { PlanEntry } from '../../bundle/types.js';
+import type { Json, PlanEntry } from '../../bundle/types.js';
 import type { Clock, ConsumerLookup, LimitStore, Logger, PolicyHost } from '../../policies/contract.js';
-
 import type { CallWorld } from '../upstream/call/calls.js';
+import { Questions } from './questions.js';
 
 /** The facilities of a data plane, or of an offline run. */
 export interface PolicyWorld {
@@ -11,6 +11,8 @@ export interface PolicyWorld {
   readonly logger: Logger;
   readonly limits: LimitStore;
   readonly calls: CallWorld;
+  /** Asks the duty of the policy with this identity; absent: duties do not run here. */
+  readonly ask?: ((identity: string, question: Json) => Promise<Json>) | undefined;
 }
 
 /** The parts of a generation that policies look up. */
@@ -31,9 +33,10 @@ interface PolicyNames {
 export function policyHost(
   { name, identity, stateIdentity = identity, calls = NONE }: PolicyNames,
   { consumers, plans }: PolicySurroundings,
-  { clock, random, logger, limits, calls: world }: PolicyWorld,
+  { clock, random, logger, limits, calls: world, ask }: PolicyWorld,
 ): PolicyHost {
   const caller = { name };
+  const questions = new Questions((question) => ask?.(identity, question) ?? noDuty());
   return {
     name,
     identity,
@@ -49,7 +52,7 @@ export function policyHost(
     holds: { acquire: missing },
     call: async (service, request) => world.call(caller, declared(service, calls), request),
     callStream: async (service, request) => world.callStream(caller, declared(service, calls), request),
-    ask: missing,
+    ask: (question) => questions.ask(question),
     once: missing,
     member: missing,
   };
@@ -62,6 +65,8 @@ function declared(service: string, calls: readonly string[]): string {
   if (calls.includes(service)) return service;
   throw new TypeError(`The declaration does not name ${JSON.stringify(service)} among the services that it calls`);
 }
+
+const noDuty = (): Promise<never> => Promise.reject(new Error('duties do not run here'));
 
 function missing(): never {
   throw new Error('This facility of the host is not available.');

@@ -42,6 +42,7 @@ const snapshot: Snapshot = {
   routes: [],
   limits: [],
   targets: [],
+  duties: [],
   reloads: [],
 };
 

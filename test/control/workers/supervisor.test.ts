@@ -24,7 +24,14 @@ writeFileSync(
   let dying = false;
   let hanging = false;
   serveCalls(parentPort, (events) => ({
+    publish(identity, value) { events.log('info', 'published ' + identity + ' ' + JSON.stringify(value)); },
     async prepare(input) {
+      if (input.sha256 === 'ask') {
+        for (const question of [{ q: 1 }, 'fail']) {
+          const answer = await events.ask('id-a', question).catch((error) => 'failed: ' + error.message);
+          events.log('info', 'answer ' + JSON.stringify(answer));
+        }
+      }
       if (input.sha256 === 'refuse') throw Object.assign(new Error('listen EADDRINUSE'), { code: 'EADDRINUSE' });
       dying = input.sha256 === 'die';
       if (input.sha256 === 'die while loading') { process.exit(9); }
@@ -71,6 +78,10 @@ function host() {
     died: () => lost++,
     events: {
       requests: (records, dropped) => seen.push({ records, dropped }),
+      ask: async (identity, question) => {
+        if (question === 'fail') throw new Error('outage');
+        return { identity, question };
+      },
       log: (level, message, fields) => log.write(level, message, fields),
     },
   });
@@ -95,6 +106,18 @@ test('the supervisor carries calls, answers and events', async () => {
   assert.equal(await worker.drain(1234), { cut: 1234, tunnels: 0, raced: 0, tookMs: 1 });
   await worker.close();
   assert.ok(log.find(/^closed$/));
+});
+
+test('questions to duties and their values pass between control and a worker', async () => {
+  const { worker, log } = host();
+  await load(worker, input('ask'));
+  worker.publish('id-a', { keys: [1] });
+  await until(() => log.find(/^published/), 'the value');
+  assert.equal(
+    log.lines.map(({ message }) => message).filter((message) => /^(answer|published)/.test(message)),
+    ['answer {"identity":"id-a","question":{"q":1}}', 'answer "failed: outage"', 'published id-a {"keys":[1]}'],
+  );
+  await worker.close();
 });
 
 test('errors of a worker keep their code', async () => {

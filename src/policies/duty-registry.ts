@@ -1,0 +1,4 @@
+/** The kinds of policy, duty halves, for the control thread. Derived: `npm run registry` writes it from the folders here. */
+import type { CreateDuty } from './contract.js';
+
+export const dutyHalves: { readonly [use: string]: CreateDuty } = {};
