@@ -159,6 +159,18 @@ export interface PolicyDuty {
   readonly required: boolean;
 }
 
+/**
+ * A checked expression as the data plane runs it: prefix notation, `["==", ["fact", "request.method"], "GET"]`. A string,
+ * boolean, null or number (a double) stands for itself; `["integer", "42"]` is an integer, `["list", ...]` a list.
+ */
+export interface ExpressionEntry {
+  /** As written, for display. */
+  readonly source: string;
+  readonly code: Json;
+  /** The automata of `["matches", text, index]`; absent: none. */
+  readonly patterns?: readonly Dfa[];
+}
+
 export interface PolicyEntry {
   /** Policy kind, e.g. `rate-limit`. */
   readonly use: string;
@@ -177,6 +189,8 @@ export interface PolicyEntry {
   readonly calls?: readonly string[];
   /** Absent: it has no duty. */
   readonly duty?: PolicyDuty;
+  /** The policy takes part in an exchange only if this holds. Absent: always. */
+  readonly when?: ExpressionEntry;
   /** What the policy's compile() returned. May hold `{ $ref }` strings. */
   readonly settings: Json;
   /** Effective config, and the origin of each key (dotted path -> ref), for explain. */
