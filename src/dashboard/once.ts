@@ -116,6 +116,7 @@ export function snapshotText(received: DatedSnapshot, home?: string, columns?: n
     '',
     'targets',
     ...targetTable(snapshot, columns),
+    ...(snapshot.duties.length === 0 ? [] : ['', 'duties', ...dutyTable(snapshot, columns)]),
     '',
     'reloads',
     ...reloadTable(snapshot, columns),
@@ -179,6 +180,21 @@ function targetTable(snapshot: Snapshot, columns?: number): string[] {
     'targets',
     columns,
   );
+}
+
+function dutyTable({ duties, gateway: { now } }: Snapshot, columns?: number): string[] {
+  const rows = duties.map((duty) => [
+    duty.policy,
+    duty.use,
+    duty.failing ? 'failing' : duty.lastSuccess === null ? 'first run' : 'succeeds',
+    count(duty.runs),
+    count(duty.failures),
+    duty.lastSuccess === null ? '-' : dateTime(duty.lastSuccess),
+    duty.active ? 'now' : duty.nextRun === null ? '-' : `in ${span(Math.max(0, duty.nextRun - now))}`,
+    duty.lastError === null ? '-' : `${dateTime(duty.lastError.at)} ${duty.lastError.cause}`,
+  ]);
+  const titles = ['POLICY', 'KIND', 'HEALTH', '>RUNS', '>FAILED', 'LAST SUCCESS', 'NEXT RUN', 'LAST ERROR'];
+  return table(titles, rows, 'duties', columns);
 }
 
 function healthText({ health, ejectedForMs, failingSince }: TargetSnapshot): string {

@@ -2,6 +2,7 @@
 import type { LimitKeySnapshot } from '../state/types.js';
 import { reloadText } from '../telemetry/changes.js';
 import type {
+  DutySnapshot,
   LimitSnapshot,
   ReloadSnapshot,
   RequestRecord,
@@ -29,7 +30,9 @@ export type TargetRow =
       readonly service: string;
       readonly targets: readonly TargetSnapshot[];
     }
-  | { readonly kind: 'target'; readonly id: string; readonly target: TargetSnapshot };
+  | { readonly kind: 'target'; readonly id: string; readonly target: TargetSnapshot }
+  | { readonly kind: 'duties'; readonly id: string; readonly duties: readonly DutySnapshot[] }
+  | { readonly kind: 'duty'; readonly id: string; readonly duty: DutySnapshot };
 export type RequestRow = { readonly id: string; readonly entry: TailEntry };
 export type ReloadRow = { readonly id: string; readonly reload: ReloadSnapshot };
 
@@ -164,8 +167,17 @@ export const targetRows = remember((snapshot: Snapshot | undefined, filter: stri
       rows.push({ kind: 'target', id: `target ${service} ${index} ${target.url}`, target });
     }
   }
+  const duties = (snapshot?.duties ?? []).filter((duty) => matches(terms, dutyFields(duty)));
+  if (duties.length > 0) rows.push({ kind: 'duties', id: 'duties', duties });
+  for (const [index, duty] of duties.entries()) rows.push({ kind: 'duty', id: `duty ${index} ${duty.policy}`, duty });
   return rows;
 });
+
+function dutyFields({ policy, use, failing, lastError }: DutySnapshot): Parameters<typeof matches>[1] {
+  const health = failing ? 'failing' : 'healthy';
+  const cause = lastError?.cause ?? '';
+  return { text: [policy, use, health, cause], policy, health, cause };
+}
 
 /** Which replies the tail shows, beside the filter's words. */
 export const STATUS_FILTERS = ['all', '4xx', '5xx', 'errors'] as const;

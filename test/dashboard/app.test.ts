@@ -14,7 +14,7 @@ import { styleOf, themeFor } from '../../src/dashboard/theme.js';
 import { RATE_SECONDS, type Snapshot } from '../../src/telemetry/snapshot.js';
 import { SecondsRing } from '../../src/telemetry/stats/seconds-ring.js';
 import { idleSnapshot } from './fake-gateway.js';
-import { limits, record, reloads, route, routes, snapshot, targets } from './sample.js';
+import { duties, limits, record, reloads, route, routes, snapshot, targets } from './sample.js';
 
 interface Scene {
   readonly size?: { columns: number; rows: number };
@@ -183,6 +183,27 @@ test('Limits shows bars, numbers and words, not only colours', () => {
   assert.match(text, /globex +█+.?·+ +83\/100 +now/);
   assert.match(text, /▲ 2\.4\/s refused/);
   assert.match(text, /no request has been counted yet/);
+});
+
+test('Targets shows the duties of policies below the targets', () => {
+  const known = snapshot({ duties: duties(NOW) });
+  const down = Array.from({ length: 10 }, () => 'down');
+  const text = check(scene({ snapshot: known }, '3', ...down), 'duties');
+  assert.match(text, /duties of policies {2}2 duties: runs, and time until the next {2}✗ 1 of 2 failing/);
+  assert.match(text, /tokens +● succeeds/);
+  assert.match(text, /duty of policy partners/);
+  assert.match(text, /3 Targets\]✗2/);
+  const last = check(scene({ snapshot: known }, '3', ...down, 'down', 'down'), 'a duty');
+  assert.match(last, /▸ +partners +✗ failing +connection refused, la/);
+  const wide = check(scene({ snapshot: known, size: LARGE }, '3', ...down), 'duties, wide');
+  assert.match(wide, /duty of policy partners/);
+  assert.match(wide, /last success +\d\d:\d\d:\d\d \(1h/);
+  assert.match(wide, /last error +connection refused/);
+  assert.match(wide, /12 runs, 5 failed/);
+  const first = duties(NOW).map((duty) => ({ ...duty, lastSuccess: null, nextRun: null }));
+  const text2 = check(scene({ snapshot: snapshot({ duties: first }), size: LARGE }, '3', ...down), 'first run');
+  assert.match(text2, /first run/);
+  assert.match(text2, /next run +when a question or a reload causes it/);
 });
 
 test('Targets shows ejected, managed and unmanaged targets', () => {

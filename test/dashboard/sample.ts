@@ -206,6 +206,24 @@ export function reloads(now: number): ReloadSnapshot[] {
   ];
 }
 
+/** One duty that succeeds, and one that fails. */
+export function duties(now: number): Snapshot['duties'] {
+  const duty = { use: 'jwt', active: false, runs: 12, failures: 0, lastError: null, failing: false };
+  const lastError = { at: now - 4000, cause: 'connection refused' };
+  return [
+    { ...duty, policy: 'tokens', lastSuccess: now - 95_000, nextRun: now + 205_000 },
+    {
+      ...duty,
+      policy: 'partners',
+      failures: 5,
+      failing: true,
+      lastSuccess: now - 3_700_000,
+      nextRun: now + 16_000,
+      lastError,
+    },
+  ];
+}
+
 export function snapshot(
   more: Partial<Snapshot> = {},
   options: { routes?: number; now?: number; seed?: number } = {},

@@ -68,10 +68,11 @@ export function statusBar(state: State): Line {
 function badge(view: ViewName, state: State): Span | undefined {
   const { snapshot, theme } = state;
   if (view === 'targets') {
-    const failing = snapshot?.targets.filter(
+    const targets = snapshot?.targets.filter(
       ({ health, failingSince }) => health === 'ejected' || failingSince !== null,
     );
-    return failing && failing.length > 0 ? span(`${theme.glyphs.bad}${failing.length}`, 'bad') : undefined;
+    const failing = (targets?.length ?? 0) + (snapshot?.duties.filter((duty) => duty.failing).length ?? 0);
+    return failing > 0 ? span(`${theme.glyphs.bad}${failing}`, 'bad') : undefined;
   }
   if (view === 'limits') {
     const refusing = snapshot?.limits.some((limit) => limit.refusedPerSecond > 0) ?? false;

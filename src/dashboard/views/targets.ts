@@ -1,4 +1,4 @@
-import type { TargetSnapshot } from '../../telemetry/snapshot.js';
+import type { DutySnapshot, TargetSnapshot } from '../../telemetry/snapshot.js';
 import { age, count, latency, percent, plural, rate, span as spanOf, timeOfDay } from '../format.js';
 import { targetId } from '../history.js';
 import { listRows, paneHeight } from '../layout.js';
@@ -9,6 +9,7 @@ import { type Column, counted, headerLine, place, rangeText, rowLine } from '../
 import type { Theme, Tone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
+import { dutiesLine, dutyColumns, dutyRows, dutyTitle } from './duties.js';
 import { centred } from './empty.js';
 import { endSecond, type PaneRow, paneFrame, paneLines } from './pane.js';
 
@@ -92,12 +93,17 @@ export function targetsTable(state: State): Line[] {
   const { theme, size } = state;
   const most = listRows('targets', size);
   const rows = targetRows(state.snapshot, state.filters.targets);
-  const placed = place(columnsFor(theme, state.snapshot?.gateway.now ?? 0), size.columns);
+  const now = state.snapshot?.gateway.now ?? 0;
+  const placed = place(columnsFor(theme, now), size.columns);
+  const duties = dutyColumns(placed, theme, now);
   const shown = page(rows, state.cursors.targets, most);
   const lines: Line[] = [headerLine(placed, theme)];
   for (const [index, row] of shown.rows.entries()) {
     const selected = index === shown.selected;
-    lines.push(row.kind === 'target' ? rowLine(placed, row, selected, theme) : headingLine(row, selected, state));
+    if (row.kind === 'target') lines.push(rowLine(placed, row, selected, theme));
+    else if (row.kind === 'duty') lines.push(rowLine(duties, row, selected, theme));
+    else if (row.kind === 'duties') lines.push(dutiesLine(row, selected, state));
+    else lines.push(headingLine(row, selected, state));
   }
   if (rows.length === 0) {
     const all = state.snapshot?.targets.length ?? 0;
@@ -115,26 +121,39 @@ export function targetsTable(state: State): Line[] {
   return lines;
 }
 
+/** The selected duty; of all duties the first one that fails. */
+function detailDuty(state: State): DutySnapshot | undefined {
+  const rows = targetRows(state.snapshot, state.filters.targets);
+  const row = rows[indexOf(rows, state.cursors.targets)];
+  if (row?.kind === 'duty') return row.duty;
+  return row?.kind === 'duties' ? (row.duties.find(({ failing }) => failing) ?? row.duties[0]) : undefined;
+}
+
 /** The target in detail: the selected one, the first of the selected service, else the first one that fails. */
 function detailTarget(state: State): TargetSnapshot | undefined {
   const rows = targetRows(state.snapshot, state.filters.targets);
   const row = rows[indexOf(rows, state.cursors.targets)];
-  if (row) return row.kind === 'target' ? row.target : row.targets[0];
+  if (row?.kind === 'target') return row.target;
+  if (row?.kind === 'service') return row.targets[0];
   const targets = rows.flatMap((one) => (one.kind === 'target' ? [one.target] : []));
   return targets.find(isFailing) ?? targets[0];
 }
 
 export function targetTitle(state: State): Line {
+  const duty = detailDuty(state);
+  if (duty) return [span(printable(dutyTitle(duty), state.theme), 'title')];
   const target = detailTarget(state);
   const title = target ? `${target.service}  ${target.url}` : 'target';
   return [span(printable(title, state.theme), 'title')];
 }
 
-/** All about a target. */
+/** All about a target, or a duty. */
 export function targetDetail(state: State, columns: number): Line[] {
+  const now = state.snapshot?.gateway.now ?? 0;
+  const duty = detailDuty(state);
+  if (duty) return paneLines(dutyRows(duty, now, state.theme), columns, state.theme, endSecond(now));
   const target = detailTarget(state);
   if (!target) return [[span('the selected target shows here', 'dim')]];
-  const now = state.snapshot?.gateway.now ?? 0;
   return paneLines(targetPaneRows(target, state, now), columns, state.theme, endSecond(now));
 }
 
