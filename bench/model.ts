@@ -1,7 +1,8 @@
 /** Models built without spec text, equal to the result of reading a spec with these routes. */
+import proxy from '../src/actions/proxy/index.js';
 import type { Origin, Origins } from '../src/schema/decoder.js';
 import type { Span } from '../src/schema/diagnostic.js';
-import type { Model, RouteModel, SegmentModel, ServiceModel } from '../src/spec/model.js';
+import type { ActionModel, Model, RouteModel, SegmentModel, ServiceModel } from '../src/spec/model.js';
 import { PolicyFiles } from '../src/spec/policy-files.js';
 import type { BenchRoute } from './tables.js';
 
@@ -37,6 +38,8 @@ const SERVICE: ServiceModel = {
     host: 'preserve',
   },
 };
+
+const TO_SERVICE: ActionModel = { declaration: proxy, config: { service: SERVICE.name }, key: 'to' };
 
 /** One service, and one model route per route of the table. */
 export function modelOf(routes: readonly BenchRoute[]): Model {
@@ -86,7 +89,7 @@ function routeModel({ method, segments }: BenchRoute, index: number): RouteModel
       conditions: [],
     },
     service: SERVICE,
-    reply: undefined,
+    action: TO_SERVICE,
     policies: [],
     without: [],
     listeners: [],

@@ -19,11 +19,13 @@ const TABLE: Readonly<Record<string, { readonly run: readonly string[]; readonly
   expression: { run: ['schema', 'bundle'], types: ['contract'] },
   // Within policies the table below says more.
   policies: { run: ['schema'], types: ['contract', 'bundle', 'state'] },
-  spec: { run: ['schema', 'expression', 'policies', 'bundle'], types: [] },
+  // Like a folder of policies.
+  actions: { run: ['policies'], types: ['contract'] },
+  spec: { run: ['schema', 'expression', 'policies', 'actions', 'bundle'], types: [] },
   lint: { run: ['spec', 'schema', 'expression', 'bundle'], types: ['policies'] },
   compiler: { run: ['spec', 'schema', 'expression', 'bundle', 'policies'], types: [] },
   telemetry: { run: ['state'], types: ['bundle'] },
-  proxy: { run: ['bundle', 'expression', 'policies', 'state', 'telemetry'], types: ['contract'] },
+  proxy: { run: ['bundle', 'expression', 'policies', 'actions', 'state', 'telemetry'], types: ['contract'] },
   control: {
     run: ['compiler', 'lint', 'spec', 'schema', 'bundle', 'proxy', 'state', 'telemetry', 'policies'],
     types: [],
@@ -164,11 +166,12 @@ test('the codec imports nothing but the syntax of fields', () => {
   assert.equal(others.map(shown), []);
 });
 
-test('a policy imports the contract and the kits alone, and never another policy', () => {
-  const policyOf = (file: string): string | undefined => /^src\/policies\/([^/]+)\//.exec(file)?.[1];
+test('a policy or action imports the contract and the kits alone, and never another one', () => {
+  const policyOf = (file: string): string | undefined => /^src\/((?:policies|actions)\/[^/]+)\//.exec(file)?.[1];
   const wrong = inside.filter(({ from, to, typeOnly }) => {
     const folder = policyOf(from);
-    if (folder === undefined || folder === 'kits' || policyOf(to) === folder) return false;
+    if (folder === undefined || folder === 'policies/kits' || folder === 'policies/run-kit' || policyOf(to) === folder)
+      return false;
     if (typeOnly && to === 'src/policies/contract.ts') return false;
     if (to.startsWith('src/policies/kits/')) return false;
     return !['src/policies/compile-kit.ts', 'src/policies/run-kit.ts', 'src/policies/contract.ts'].includes(to);
@@ -188,13 +191,17 @@ function closure(start: string): Set<string> {
 /** What run halves load besides their folder: files, and packages that a kit loads. */
 const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/run-kit.ts': [],
+  'src/policies/run-kit/fields.ts': [],
+  'src/policies/run-kit/queries.ts': [],
+  'src/policies/run-kit/replies.ts': [],
+  'src/policies/run-kit/templates.ts': [],
   'src/field-syntax.ts': [],
   'src/policies/kits/negotiate.ts': [],
 };
 
-test('the run half of a policy loads no compile half, no schema and no package', () => {
-  const halves = files.filter((file) => /^src\/policies\/[^/]+\/run\.ts$/.test(file));
-  assert.ok(halves.length >= 4);
+test('the run half of a policy or action loads no compile half, no schema and no package', () => {
+  const halves = files.filter((file) => /^src\/(policies|actions)\/[^/]+\/run\.ts$/.test(file));
+  assert.ok(halves.length >= 6);
   for (const half of halves) {
     const folder = half.replace(/run\.ts$/, '');
     const loaded = [...closure(half)];

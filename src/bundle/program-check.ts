@@ -148,16 +148,11 @@ const templatePart: Check = (value, at) =>
     ? undefined
     : expected(at, 'a part of a template');
 
-/** Text that the data plane writes unchanged: must be a status line and complete field lines, nothing else. */
-const WIRE_HEAD = /^HTTP\/1\.1 [2-5]\d\d [^\r\n]*\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n]*\r\n)*$/;
-const wireHead: Check = (value, at) =>
-  typeof value === 'string' && WIRE_HEAD.test(value) ? undefined : expected(at, 'the head of a reply');
-
 const route = table({
   name: text,
   match: text,
+  action: table({ use: text, summary: text, settings: anything }),
   service: index(-1),
-  reply: optional(table({ status: number(200, 599), headers: map(text), body: text, head: optional(wireHead) })),
   policies: list(index(0)),
   params: list(text),
   rewrite: optional(list(templatePart)),
@@ -197,7 +192,6 @@ interface Indices {
   readonly policies: readonly { readonly calls?: readonly string[] }[];
   readonly routes: readonly {
     readonly service: number;
-    readonly reply?: unknown;
     readonly policies: readonly number[];
   }[];
 }
@@ -211,9 +205,8 @@ function checkIndices({ services, policies, routes }: Indices): string | undefin
   const names = new Set(services.map(({ name }) => name));
   for (const [i, { calls = [] }] of policies.entries())
     if (calls.some((name) => !names.has(name))) return `policy ${i} calls a service that does not exist`;
-  for (const [i, { service: leadsTo, reply, policies: chain }] of routes.entries()) {
+  for (const [i, { service: leadsTo, policies: chain }] of routes.entries()) {
     if (leadsTo >= services.length) return `route ${i} leads to a service that does not exist`;
-    if (leadsTo < 0 && reply === undefined) return `route ${i} has neither a service nor a reply`;
     if (chain.some((at) => at >= policies.length)) return `route ${i} has a policy that does not exist`;
   }
   return undefined;

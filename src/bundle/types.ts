@@ -6,7 +6,7 @@
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Increases if the meaning of the encoded bytes changes; a loader refuses other formats. */
-export const BUNDLE_FORMAT = 6;
+export const BUNDLE_FORMAT = 7;
 
 /** Origin of a value: `file:line` of the declaration; `default` if not written; `overlay` or `group`. */
 export interface SourceRef {
@@ -198,25 +198,23 @@ export interface PolicyEntry {
   readonly origins: { readonly [key: string]: SourceRef };
 }
 
-export interface ReplyEntry {
-  readonly status: number;
-  readonly headers: { readonly [name: string]: string };
-  readonly body: string;
-  /**
-   * Set if no policy can edit the reply: status line and fields in wire format (HTTP/1.1, with content-length and
-   * content-type), each line with its end, without the empty line. Fields that differ per request (date, connection,
-   * request id) are added later, and the body follows unless the method is HEAD.
-   */
-  readonly head?: string;
+/** What answers a route. */
+export interface ActionEntry {
+  /** Action kind, e.g. `proxy`. */
+  readonly use: string;
+  /** What it does, for display: `reply 204`, `redirect 308 to https://...`. */
+  readonly summary: string;
+  /** What the action's compile() returned. May hold `{ $ref }` strings. */
+  readonly settings: Json;
 }
 
 export interface RouteEntry {
   readonly name: string;
   /** As written in the spec, for display: `GET /orders/{id:int}`. */
   readonly match: string;
-  /** Index into services; -1 for a route with `reply`. */
+  readonly action: ActionEntry;
+  /** Index into services: where the action forwards requests; -1 if it forwards none. */
   readonly service: number;
-  readonly reply?: ReplyEntry;
   /** Indices into policies, in the order they run. */
   readonly policies: readonly number[];
   /** Names of the path parameters, in path order (a tail last). */

@@ -49,6 +49,7 @@ function routeLines({ request, route, match, params, consumer }: Explanation, pa
   }
   for (const [name, value] of Object.entries(params)) lines.push(`  {${name}} = ${JSON.stringify(value)}`);
   if (consumer !== null) lines.push(`  consumer: ${consumer}`);
+  lines.push(`  action ${route.action.use}: ${route.action.summary}`);
   return lines;
 }
 

@@ -7,7 +7,6 @@ import type { Pass, PassStats } from './ir.js';
 import { lower } from './lower/index.js';
 import { dropDeadRoutes } from './passes/drop-dead-routes.js';
 import { dropIdlePolicies } from './passes/drop-idle-policies.js';
-import { foldReplies } from './passes/fold-replies.js';
 import { orderConditions } from './passes/order-conditions.js';
 import { shareSettings } from './passes/share-settings.js';
 
@@ -33,8 +32,8 @@ export interface CompileStats {
   readonly times: { readonly lower: number; readonly passes: number; readonly emit: number };
 }
 
-/** Idle policies are dropped first, because they would prevent folding replies and sharing settings. */
-const PASSES: readonly Pass[] = [dropDeadRoutes, dropIdlePolicies, orderConditions, foldReplies, shareSettings];
+/** Idle policies are dropped first, because they would prevent sharing settings. */
+const PASSES: readonly Pass[] = [dropDeadRoutes, dropIdlePolicies, orderConditions, shareSettings];
 
 /**
  * Compiles a model without errors. Pure and deterministic: the same model gives the same bytes; the order of routes in the

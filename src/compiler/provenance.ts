@@ -2,6 +2,7 @@
 import type { SourceRef } from '../bundle/types.js';
 import type { Origin, Origins } from '../schema/decoder.js';
 import type { Span } from '../schema/diagnostic.js';
+import { ACTION_KEYS } from '../spec/index.js';
 import type { Model } from '../spec/model.js';
 
 const DEFAULT: SourceRef = { from: 'default' };
@@ -24,7 +25,7 @@ export function policyOrigins(at: Origins): { readonly [key: string]: SourceRef 
 }
 
 /** Keys that every route has; their origin is that of the route. */
-const OF_THE_ROUTE: ReadonlySet<string | number | undefined> = new Set(['name', 'match', 'to', 'policies']);
+const OF_THE_ROUTE: ReadonlySet<string | number | undefined> = new Set(['name', 'match', 'policies', ...ACTION_KEYS]);
 
 /**
  * `service.orders.retries` -> its origin. Of routes only settings with a default (`route.get-order.timeout`) and values from

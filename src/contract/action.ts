@@ -6,12 +6,15 @@ import type { Awaitable } from './policy.js';
 
 export interface ActionInstance {
   /**
-   * Answers the request. Returns `forwarded` after host.forward(): the target's reply follows. A throw or rejection gives 500.
+   * Answers the request: with a reply, or with what host.forward() returned. A throw or rejection gives 500. If the exchange
+   * ends while the result is pending, the late result is dropped.
    */
-  start(exchange: Exchange): Awaitable<Reply> | Forwarded;
-  /** Once for each exchange that started it. */
+  start(exchange: Exchange): Awaitable<Reply | Forwarded>;
+  /** Once for each exchange that started it. Synchronous; an exception is logged. */
   finished?(exchange: Exchange, end: ExchangeEnd): void;
+  /** For the admin snapshot. */
   stats?(): Json;
+  /** The last generation that uses it has ended. */
   close?(): void;
 }
 
@@ -21,8 +24,17 @@ export interface Forwarded {
 }
 
 export interface ActionHost extends PolicyHost {
-  /** Sends the request with its body to a target of the route's service; the reply becomes that of the exchange. */
+  /**
+   * Whether no policy sees the replies of the route. Then start() may return the same reply for every request: a
+   * ConstantReply of the run kit, whose head is serialized once.
+   */
+  readonly constantReplies: boolean;
+  /**
+   * Sends the request with its body to a target of the route's service when start() returns the result; the target's reply
+   * becomes that of the exchange. Without a service the reply is 503.
+   */
   forward(exchange: Exchange): Forwarded;
 }
 
+/** Creates an action at load. Throws to refuse the load. */
 export type CreateAction<Settings extends Json = Json> = (settings: Settings, host: ActionHost) => ActionInstance;

@@ -29,8 +29,12 @@ export interface PolicyProblem {
   readonly code: string;
   readonly severity: 'error' | 'warning';
   readonly at: ConfigPath;
+  /** A part of the text at that place, to which the problem is narrowed. */
+  readonly part?: string;
   readonly message: string;
   readonly help?: string;
+  /** Other places of the config that the problem is about. */
+  readonly related?: readonly { readonly at: ConfigPath; readonly message: string }[];
 }
 
 export interface PolicyCode {
@@ -104,7 +108,13 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
 /** Compile half of an action. */
 export interface ActionDeclaration<Config = unknown, Settings extends Json = Json>
   extends Declaration<Config, Settings> {
-  /** For `gw explain` and `gw routes`: `redirects to https://...`. */
+  /** Key of a route that holds the config: `to` for `to = "orders"`. Default: the same as `use`. */
+  readonly key?: string;
+  /** Form of the config behind that key, if shorter than the schema: `to = "orders"`. */
+  readonly shorthand?: Schema<Config>;
+  /** The service that host.forward() sends requests to. */
+  service?(config: Config): { readonly name: string; readonly at: ConfigPath } | undefined;
+  /** For `gw explain`, `gw routes` and the dashboard: `redirect 308 to https://...`. */
   describe(config: Config): string;
 }
 

@@ -75,6 +75,8 @@ export interface ExplainedRoute {
   readonly source: SourceRef;
   /** Milliseconds; 0: none. */
   readonly timeout: number;
+  /** What answers it. */
+  readonly action: { readonly use: string; readonly summary: string };
 }
 
 export interface ExplainedValue {
@@ -192,7 +194,7 @@ export class Explainer {
       summary: summaryOf(outcome, route, result),
       cause: result.cause,
       unresolved: this.#unresolvedOn(route),
-      route: route ? { name: route.name, match: route.match, source: route.source, timeout: route.timeout } : null,
+      route: route ? explainedRoute(route) : null,
       match: trace ? matchOf(trace, result) : null,
       nearMisses: (trace?.nearMisses ?? []).map((near) => {
         const lost = this.#program.routes[near.route];
@@ -221,7 +223,11 @@ export class Explainer {
   #unresolvedOn(route: RouteEntry | undefined): string[] {
     const { consumers, policies, services } = this.#program;
     const near = route
-      ? [services[route.service]?.targets ?? [], ...route.policies.map((at) => policies[at]?.settings)]
+      ? [
+          services[route.service]?.targets ?? [],
+          route.action.settings,
+          ...route.policies.map((at) => policies[at]?.settings),
+        ]
       : [];
     const texts = listReferences([...near, ...(route?.policies.length ? consumers : [])]).map(({ text }) => text);
     return texts.filter((text) => this.#unresolved.has(text)).sort();
@@ -259,6 +265,14 @@ export class Explainer {
     };
   }
 }
+
+const explainedRoute = ({ action, match, name, source, timeout }: RouteEntry): ExplainedRoute => ({
+  name,
+  match,
+  source,
+  timeout,
+  action: { use: action.use, summary: action.summary },
+});
 
 /** Why the route matched. A CORS preflight uses the route of another request, which is not in its own match trace. */
 function matchOf(trace: MatchTrace, { route, decisions }: OfflineResult): Explanation['match'] {

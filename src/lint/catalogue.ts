@@ -1,5 +1,5 @@
 /** Every code that gw can report about a spec. */
-import { policyDeclarations, SPEC_CODES } from '../spec/index.js';
+import { actionDeclarations, policyDeclarations, SPEC_CODES } from '../spec/index.js';
 import { ALLOW_CODES } from './allow.js';
 import { listIn } from './model-index.js';
 import type { CatalogueEntry } from './rule.js';
@@ -19,7 +19,7 @@ function gather(): readonly CatalogueEntry[] {
     SPEC_CODES,
     rules,
     ALLOW_CODES,
-    ...policyDeclarations.map(({ codes }) => codes ?? []),
+    ...[...policyDeclarations, ...actionDeclarations].map(({ codes }) => codes ?? []),
   ];
   for (const { code, severity, summary } of sources.flat()) {
     if (!byCode.has(code)) byCode.set(code, { code, severity, summary });

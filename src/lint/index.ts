@@ -4,7 +4,7 @@ import { loadSpec } from '../spec/index.js';
 import type { Model, SourceFile } from '../spec/model.js';
 import { applyAllow } from './allow.js';
 import { allCodes } from './catalogue.js';
-import { lintPolicies } from './policy-lint.js';
+import { lintActions, lintPolicies } from './policy-lint.js';
 import type { Rule } from './rule.js';
 import { rules } from './rules/index.js';
 
@@ -14,7 +14,7 @@ export { rules };
 
 /** Runs all rules and policy checks on a model. Sorted; `[lint].allow` is not applied. */
 export function lint(model: Model): Diagnostic[] {
-  return sortDiagnostics([...runRules(model, rules), ...lintPolicies(model)]);
+  return sortDiagnostics([...runRules(model, rules), ...lintPolicies(model), ...lintActions(model)]);
 }
 
 function runRules(model: Model, chosen: readonly Rule[]): Diagnostic[] {
@@ -42,7 +42,8 @@ export function checkSpec(options: LoadOptions): CheckedSpec {
   const whole = !hasErrors(diagnostics);
   const chosen = whole ? rules : rules.filter(({ partial }) => partial);
   // With errors, a policy warning may be wrong: a consumer with an invalid key, for example, is missing.
-  const policies = lintPolicies(model).filter(({ severity }) => whole || severity === 'error');
+  const kinds = [...lintPolicies(model), ...lintActions(model)];
+  const policies = kinds.filter(({ severity }) => whole || severity === 'error');
   const found = [...diagnostics, ...runRules(model, chosen), ...policies];
   return { value: model, diagnostics: sortDiagnostics(applyAllow(model, found, allCodes(), whole)), files };
 }

@@ -1,7 +1,8 @@
-/** Runs the lint part of each policy and locates its findings in the spec. */
-import type { Diagnostic } from '../schema/diagnostic.js';
-import type { Model, PolicyModel } from '../spec/model.js';
-import { modelIndexOf, paramsOf, policyEntity } from './model-index.js';
+/** Runs the lint part of each policy and action, and locates its findings in the spec. */
+import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import type { Model, PolicyModel, RouteModel } from '../spec/model.js';
+import { spanWithin } from './edits.js';
+import { modelIndexOf, paramsOf, policyEntity, routeEntity } from './model-index.js';
 
 /** What a policy is given to check its config. */
 export type PolicyContext = Parameters<PolicyModel['declaration']['compile']>[1];
@@ -31,20 +32,57 @@ export function contextOf(model: Model, policy: PolicyModel): PolicyContext {
   };
 }
 
+/** What lint() of a kind reports. */
+type PolicyProblem = Parameters<Parameters<NonNullable<PolicyModel['declaration']['lint']>>[2]>[0];
+type ConfigPath = PolicyProblem['at'];
+
 export function lintPolicies(model: Model): Diagnostic[] {
   const found: Diagnostic[] = [];
   for (const policy of modelIndexOf(model).policies) {
-    policy.declaration.lint?.(policy.config, contextOf(model, policy), (problem) => {
-      const { code, severity, message, help } = problem;
-      found.push({
-        code,
-        severity,
-        span: problem.at.length === 0 ? policy.nameSpan : policy.at.spanOf(...problem.at),
-        message,
-        entity: policyEntity(model, policy),
-        ...(help === undefined ? {} : { help }),
-      });
+    const { at, declaration, nameSpan } = policy;
+    declaration.lint?.(policy.config, contextOf(model, policy), (problem) => {
+      const locate = (path: ConfigPath): Span => (path.length === 0 ? nameSpan : at.spanOf(...path));
+      found.push(diagnosticOf(model, problem, locate, policyEntity(model, policy)));
     });
   }
   return found;
+}
+
+export function lintActions(model: Model): Diagnostic[] {
+  const found: Diagnostic[] = [];
+  for (const route of model.routes) {
+    const { declaration, config, key } = route.action;
+    if (declaration.lint === undefined) continue;
+    declaration.lint(config, actionContextOf(model, route), (problem) => {
+      const locate = (path: ConfigPath): Span =>
+        path.length === 0 ? route.at.keySpanOf(key) : route.at.spanOf(key, ...path);
+      found.push(diagnosticOf(model, problem, locate, routeEntity(route)));
+    });
+  }
+  return found;
+}
+
+function actionContextOf(model: Model, route: RouteModel): PolicyContext {
+  const { name } = route;
+  const routes = [{ name, params: paramsOf(route) }];
+  return { name, routes, consumers: consumersOf(model), readFile: model.policyFiles.read };
+}
+
+function diagnosticOf(
+  model: Model,
+  { at, code, help, message, part, related, severity }: PolicyProblem,
+  locate: (path: ConfigPath) => Span,
+  entity: string,
+): Diagnostic {
+  return {
+    code,
+    severity,
+    span: part === undefined ? locate(at) : spanWithin(model, locate(at), part),
+    message,
+    entity,
+    ...(related === undefined
+      ? {}
+      : { related: related.map((one) => ({ span: locate(one.at), message: one.message })) }),
+    ...(help === undefined ? {} : { help }),
+  };
 }

@@ -1,5 +1,5 @@
 /** Imports for the compile part of a policy (schema.ts, index.ts). The data plane never loads this file. */
-import type { Json, PolicyDeclaration } from './contract.js';
+import type { ActionDeclaration, Json, PolicyDeclaration } from './contract.js';
 
 export { isToken as isFieldName } from '../field-syntax.js';
 export { type CallUrl, callUrl, parseCallUrl } from '../schema/call-url.js';
@@ -11,6 +11,11 @@ export { formatRate } from '../schema/units.js';
 export const declarePolicy = <Config, Settings extends Json>(
   declaration: PolicyDeclaration<Config, Settings>,
 ): PolicyDeclaration => declaration;
+
+/** The same for an action. */
+export const declareAction = <Config, Settings extends Json>(
+  declaration: ActionDeclaration<Config, Settings>,
+): ActionDeclaration => declaration;
 
 /** Whether text is a valid header field value: printable ASCII and tab, RFC 9110 section 5.5. */
 export const isFieldText = (text: string): boolean => /^[\t\x20-\x7e]*$/.test(text);

@@ -12,6 +12,7 @@ const error = (code: string, summary: string): CodeEntry => ({ code, severity: '
 const warning = (code: string, summary: string): CodeEntry => ({ code, severity: 'warning', summary });
 
 export const SPEC_CODES: readonly CodeEntry[] = [
+  error('action/unknown-kind', 'The kind of an action is unknown'),
   error('admin/no-token', 'The admin API has a TCP address but no token'),
   error('file/not-text', 'A file is not valid UTF-8 text'),
   error('file/too-large', 'A file is larger than 10 MiB'),

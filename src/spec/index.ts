@@ -5,7 +5,9 @@ import { loadFiles, type ReadFile } from './files.js';
 import type { Model, SourceFile } from './model.js';
 import type { ReadNamed } from './policy-files.js';
 
+export { declarations as actionDeclarations } from '../actions/registry.js';
 export { declarations as policyDeclarations } from '../policies/registry.js';
+export { ACTION_KEYS } from './actions.js';
 export { type CodeEntry, SPEC_CODES } from './codes.js';
 export type * from './model.js';
 

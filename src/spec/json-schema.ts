@@ -1,8 +1,11 @@
 /** The JSON Schema of the spec (draft 2020-12) for editors, from the declarations that decode it. */
+
+import { declarations as actions } from '../actions/registry.js';
 import type { Json } from '../bundle/types.js';
-import type { PolicyDeclaration } from '../policies/contract.js';
+import type { ActionDeclaration, PolicyDeclaration } from '../policies/contract.js';
 import { declarations } from '../policies/registry.js';
 import type { JsonSchema } from '../schema/schema.js';
+import { ACTION_KEYS } from './actions.js';
 import { consumer, listener, plan, service } from './entities.js';
 import { groupShape, removeShape, rootShape, routeShape } from './shapes.js';
 
@@ -62,34 +65,45 @@ function wholeSchema(): JsonSchema {
       service: exactlyOne(service.documented(), 'targets', 'run'),
       consumer: consumer.documented(),
       plan: plan.documented(),
-      route: exactlyOne(routeShape.documented(), 'to', 'reply'),
+      route: exactlyOne(routeShape.documented(), ...ACTION_KEYS),
       group: groupShape.documented(),
-      policy: { type: 'object', required: ['use'], oneOf: declarations.map(({ use }) => ({ $ref: `#/$defs/${use}` })) },
+      policy: oneKindOf(declarations),
+      action: oneKindOf(actions, ACTION),
       policy_use: {
         anyOf: [
           { type: 'string', minLength: 1, description: 'Name of a policy.' },
           { $ref: '#/$defs/policy', description: 'A policy written in place.' },
         ],
       },
-      ...Object.fromEntries(declarations.map((declaration) => [declaration.use, ofKind(declaration)])),
+      ...Object.fromEntries(declarations.map((declaration) => [declaration.use, ofKind(declaration, 'policy')])),
+      ...Object.fromEntries(actions.map((action) => [`${ACTION}${action.use}`, ofKind(action, 'action')])),
     },
   };
 }
+
+/** In front of the names of actions: a policy may have the same name. */
+const ACTION = 'action:';
+
+const oneKindOf = (kinds: readonly { readonly use: string }[], prefix = ''): JsonSchema => ({
+  type: 'object',
+  required: ['use'],
+  oneOf: kinds.map(({ use }) => ({ $ref: `#/$defs/${prefix}${use}` })),
+});
 
 const exactlyOne = (schema: JsonSchema, ...keys: readonly string[]): JsonSchema => ({
   ...schema,
   oneOf: keys.map((key) => ({ required: [key] })),
 });
 
-/** The config of a policy kind, with its `use`. */
-function ofKind(declaration: PolicyDeclaration): JsonSchema {
+/** The config of a kind of policy or action, with its `use`. */
+function ofKind(declaration: PolicyDeclaration | ActionDeclaration, word: string): JsonSchema {
   const config = declaration.schema.jsonSchema();
   const required = Array.isArray(config['required']) ? (config['required'] as readonly Json[]) : [];
   const properties = (config['properties'] ?? {}) as { readonly [key: string]: Json };
   return {
     ...config,
     description: declaration.summary,
-    properties: { use: { const: declaration.use, description: 'The kind of policy.' }, ...properties },
+    properties: { use: { const: declaration.use, description: `The kind of ${word}.` }, ...properties },
     required: ['use', ...required],
   };
 }

@@ -1,6 +1,6 @@
 /** The model: the spec with names resolved and defaults explicit; input of lint and compiler. */
 import type { ConditionTest, Dfa } from '../bundle/types.js';
-import type { PolicyDeclaration, PolicyFile } from '../policies/contract.js';
+import type { ActionDeclaration, PolicyDeclaration, PolicyFile } from '../policies/contract.js';
 import type { Origins } from '../schema/decoder.js';
 import type { Span } from '../schema/diagnostic.js';
 import type {
@@ -14,7 +14,6 @@ import type {
   PlanConfig,
   ServiceConfig,
 } from './entities.js';
-import type { ReplyConfig } from './route-entities.js';
 
 export interface SourceFile {
   /** Relative to the folder of the root spec; used in spans. */
@@ -104,14 +103,22 @@ export interface MatchModel {
   readonly conditions: readonly ConditionModel[];
 }
 
+/** What answers a route. */
+export interface ActionModel {
+  readonly declaration: ActionDeclaration;
+  readonly config: unknown;
+  /** Key of the route that holds the config. `at` of the route locates values: `route.at.spanOf(key, 'status')`. */
+  readonly key: string;
+}
+
 export interface RouteModel {
   readonly name: string;
   readonly nameSpan: Span;
   readonly span: Span;
   readonly match: MatchModel;
-  /** Exactly one of `service` and `reply` is set. */
+  readonly action: ActionModel;
+  /** Where the action forwards requests. */
   readonly service: ServiceModel | undefined;
-  readonly reply: ReplyConfig | undefined;
   readonly policies: readonly PolicyUse[];
   /** Inherited policies that the route or an enclosing group removed. */
   readonly without: readonly PolicyModel[];

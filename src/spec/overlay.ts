@@ -3,6 +3,7 @@ import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { shown } from '../schema/scalars.js';
 import { KnownWords } from '../schema/suggest.js';
 import type { TableEntry, TableNode, TomlNode } from '../schema/tree.js';
+import { ACTION_KEYS } from './actions.js';
 import { type Changes, type NamedItem, namedItems, textOf, withChanges } from './items.js';
 
 type Report = (diagnostic: Diagnostic) => void;
@@ -17,14 +18,11 @@ const WHOLE: ReadonlyMap<string, readonly string[]> = new Map([
 ]);
 
 /** Keys that exclude each other: an overlay that sets one removes the other. */
-const INSTEAD: ReadonlyMap<string, string> = new Map([
-  ['targets', 'run'],
-  ['run', 'targets'],
-  ['to', 'reply'],
-  ['reply', 'to'],
-  ['rewrite', 'strip_prefix'],
-  ['strip_prefix', 'rewrite'],
-]);
+const INSTEAD: ReadonlyMap<string, readonly string[]> = new Map(
+  [['targets', 'run'], ['rewrite', 'strip_prefix'], ACTION_KEYS].flatMap((keys) =>
+    keys.map((key) => [key, keys.filter((other) => other !== key)] as const),
+  ),
+);
 
 /** Merges tables key by key and entities, routes and groups by name; replaces everything else. */
 export function overlay(base: TableNode, over: TableNode, report: Report): TableNode {
@@ -63,8 +61,7 @@ function mergedExclusive(base: TableNode, over: TableNode): TableNode {
 
 function mergeExclusive(entries: Map<string, TableEntry>, over: TableNode['entries']): void {
   for (const key of over.keys()) {
-    const instead = INSTEAD.get(key);
-    if (instead !== undefined && !over.has(instead)) entries.delete(instead);
+    for (const other of INSTEAD.get(key) ?? []) if (!over.has(other)) entries.delete(other);
   }
   for (const entry of over.values()) entries.set(entry.key, merged(entries.get(entry.key), entry));
 }

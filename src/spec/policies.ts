@@ -1,15 +1,16 @@
 /** Policies under `[policy.NAME]`, and lists of policies on routes and groups. */
-import type { PolicyDeclaration } from '../policies/contract.js';
-import { declarationOf, declarations } from '../policies/registry.js';
+import { declarations } from '../policies/registry.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { INVALID } from '../schema/schema.js';
-import { suggest } from '../schema/suggest.js';
 import { kindName, type TableNode, type TomlNode } from '../schema/tree.js';
+import { readKind, withoutUse } from './kinds.js';
 import type { PolicyModel, PolicyUse } from './model.js';
 import { type DeclaredNames, type GeneratedNames, unresolved } from './names.js';
 
 type Report = (diagnostic: Diagnostic) => void;
+
+const KINDS = { word: 'policy', unknown: 'policy/unknown-kind', declarations };
 
 export interface PolicyPlace {
   readonly name: string;
@@ -21,54 +22,14 @@ export interface PolicyPlace {
 
 /** Reads a policy. Reports all errors; undefined if there are any. */
 export function readPolicy(node: TableNode, place: PolicyPlace, report: Report): PolicyModel | undefined {
-  const declaration = readKind(node, place, report);
+  const declaration = readKind(node, KINDS, place.entity, report);
   if (!declaration) return undefined;
-  const entries = new Map(node.entries);
-  entries.delete('use');
   const decoder = new Decoder(node, place.nameSpan);
-  const config = declaration.schema.decode({ ...node, entries }, decoder);
+  const config = declaration.schema.decode(withoutUse(node), decoder);
   for (const diagnostic of decoder.diagnostics) report({ ...diagnostic, entity: place.entity });
   if (config === INVALID) return undefined;
   const { name, nameSpan, inPlace } = place;
   return { name, nameSpan, span: node.span, config, at: decoder, declaration, inPlace };
-}
-
-function readKind(node: TableNode, place: PolicyPlace, report: Report): PolicyDeclaration | undefined {
-  const use = node.entries.get('use')?.value;
-  const { entity } = place;
-  const kinds = declarations.map((declaration) => declaration.use);
-  const help = `Known kinds: ${kinds.map((kind) => `\`${kind}\``).join(', ')}.`;
-  if (!use) {
-    const message = 'Missing key `use`: it sets the kind of the policy.';
-    report({ code: 'schema/missing', severity: 'error', span: node.headSpan ?? node.span, message, help, entity });
-    return undefined;
-  }
-  if (use.kind !== 'string') {
-    const message = `Expected a policy kind, found ${kindName(use)}.`;
-    report({ code: 'schema/type', severity: 'error', span: use.span, message, help, entity });
-    return undefined;
-  }
-  const declaration = declarationOf(use.value);
-  if (declaration) return declaration;
-  const near = suggest(use.value, kinds);
-  report({
-    code: 'policy/unknown-kind',
-    severity: 'error',
-    span: use.span,
-    message: `Unknown policy kind \`${use.value}\`.`,
-    help: near === undefined ? help : `Did you mean \`${near}\`?`,
-    ...(near === undefined
-      ? {}
-      : {
-          fix: {
-            title: `Write \`${near}\``,
-            applicability: 'safe',
-            edits: [{ span: use.span, text: JSON.stringify(near) }],
-          },
-        }),
-    entity,
-  });
-  return undefined;
 }
 
 /**

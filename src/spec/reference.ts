@@ -1,4 +1,5 @@
 /** Generates the reference page: every table and key of a spec, from its declarations. */
+import { declarations as actions } from '../actions/registry.js';
 import type { Json } from '../bundle/types.js';
 import { declarations } from '../policies/registry.js';
 import {
@@ -12,6 +13,7 @@ import {
 } from '../schema/declare.js';
 import { NAMED_TYPES } from '../schema/regex/regex.js';
 import { TEMPLATE_VARIABLES } from '../schema/template.js';
+import { ACTION_KEYS } from './actions.js';
 import { accessLog, admin, consumer, lintSettings, listener, normalize, plan, service } from './entities.js';
 import { defaultsShape, groupShape, rootShape, routeShape } from './shapes.js';
 
@@ -21,6 +23,8 @@ interface Chapter {
   readonly schema: Schema<unknown>;
   /** Nested tables have their own chapters. */
   readonly flat?: true;
+  /** Keys whose nested keys are in another chapter. */
+  readonly apart?: readonly string[];
 }
 
 const CHAPTERS: readonly Chapter[] = [
@@ -62,8 +66,9 @@ const CHAPTERS: readonly Chapter[] = [
   { title: '`[plan.NAME]`', intro: 'Limits that a consumer bought.', schema: plan },
   {
     title: '`[[route]]`',
-    intro: 'A match and its action: a service (`to`) or a fixed reply (`reply`).',
+    intro: 'A match and its action: exactly one of the keys that [actions](#actions) lists.',
     schema: routeShape,
+    apart: ACTION_KEYS,
   },
   {
     title: '`[[group]]`',
@@ -85,12 +90,17 @@ const CHAPTERS: readonly Chapter[] = [
 export function referencePage(): string {
   const parts = ['# Reference of the spec', '', ...UNITS, ''];
   for (const chapter of CHAPTERS)
-    parts.push(`## ${chapter.title}`, '', chapter.intro, '', ...fieldTable(chapter.schema, chapter.flat), '');
+    parts.push(`## ${chapter.title}`, '', chapter.intro, '', ...fieldTable(chapter.schema, chapter), '');
   parts.push('## Files', '', ...files(), '');
   parts.push('## Paths', '', ...paths(), '', '## Templates', '', ...templates(), '');
   parts.push('## Policies', '', POLICIES_INTRO, '');
   for (const { use, summary, phase, schema } of declarations) {
     parts.push(`### \`${use}\``, '', `${summary}. Phase: ${phase}.`, '', ...fieldTable(schema), '');
+  }
+  parts.push('## Actions', '', ACTIONS_INTRO, '');
+  for (const { use, key = use, summary, schema } of actions) {
+    const short = key === use ? '' : ` Short form: \`${key}\` of the route.`;
+    parts.push(`### Action \`${use}\``, '', `${summary}.${short}`, '', ...fieldTable(schema), '');
   }
   return `${parts.join('\n').trimEnd()}\n`;
 }
@@ -110,13 +120,22 @@ const UNITS = [
 const POLICIES_INTRO =
   'A policy is either declared as `[policy.NAME]` with `use = "KIND"` and listed in `policies`, or written there in place.';
 
+const ACTIONS_INTRO = [
+  'What answers a route. A route has exactly one: the table of keys below, either behind a key with the name of the action,',
+  '`reply = { status = 204 }`, or as `action = { use = "reply", status = 204 }`.',
+].join('\n');
+
 interface Row {
   readonly key: string;
   readonly schema: Schema<unknown>;
 }
 
-function fieldTable(schema: Schema<unknown>, flat = false): string[] {
-  const rows = rowsOf(schema, '').filter(({ key }) => !(flat && /[.[]/.test(key)));
+function fieldTable(schema: Schema<unknown>, { flat, apart = [] }: Pick<Chapter, 'flat' | 'apart'> = {}): string[] {
+  const isNested = (key: string): boolean => {
+    const [first = ''] = key.split(/[.[]/);
+    return first !== key && (flat === true || apart.includes(first));
+  };
+  const rows = rowsOf(schema, '').filter(({ key }) => !isNested(key));
   if (rows.length === 0) return ['No keys.'];
   return [
     '| key | value | default | meaning |',
@@ -185,7 +204,7 @@ function files(): string[] {
     '- everything else is replaced, including lists: `policies = []` on a route removes all its own policies,',
     '  `policies = ["keys"]` keeps only that one, and `without` removes inherited ones. A policy with another `use` is replaced',
     '  completely;',
-    '- `targets` and `run` of a service exclude each other, as do `to` and `reply`, `rewrite` and `strip_prefix` of a route:',
+    '- `targets` and `run` of a service exclude each other, as do the actions of a route, and its `rewrite` and `strip_prefix`:',
     '  setting one removes the other;',
     '- `remove = ["route.debug", "listener.main.tls"]`, at the top of the overlay, removes parts of the spec: an entity,',
     '  a route or group by its name, wherever it is defined, or one key of them. It is applied first, so an overlay may define the',

@@ -1,5 +1,4 @@
-/** Declarations of routes and groups: conditions, matches, fixed replies. */
-import { isToken } from '../field-syntax.js';
+/** Declarations of routes and groups: conditions, matches. */
 import { type Infer, s } from '../schema/declare.js';
 
 const conditionTable = s.object({
@@ -89,40 +88,13 @@ export const match = s.either<string | MatchConfig>(
   },
 );
 
-/** Fields that frame the message; only gw writes them. */
-const FRAMING: ReadonlySet<string> = new Set([
-  'content-length',
-  'transfer-encoding',
-  'connection',
-  'keep-alive',
-  'upgrade',
-]);
-
-function fieldNameProblem(name: string): string | undefined {
-  if (!isToken(name)) return `\`${name}\` is not a valid header field name.`;
-  return FRAMING.has(name.toLowerCase()) ? `Only gw may write \`${name}\`; it follows from the body.` : undefined;
-}
-
-const fieldValue = s.string({
-  pattern: /^[\t\x20-\x7e]*$/,
-  expected: 'a header value (printable ASCII)',
-});
-
-export const reply = s.object({
-  status: s.integer({ min: 200, max: 599 }).describe('Status code.').default(200),
-  headers: s.map(fieldValue, fieldNameProblem).describe('Header fields.').default({}),
-  body: s.string().describe('Body, as text.').default(''),
-});
-
-/** The keys of a route, except `policies`, whose items have the schema of their policy kind. */
+/** The keys of a route, except those of actions and `policies`, whose schemas are those of their kinds. */
 export const routeFields = {
   name: s.string({ nonEmpty: true }).describe('Name in logs, metrics and messages. Default: the match.').optional(),
   match: match.describe(
     'Requests that the route takes: a string, or a table with more conditions. Required.',
     'GET /orders/{id:int}',
   ),
-  to: s.string({ nonEmpty: true }).describe('Name of the service.', 'orders').optional(),
-  reply: reply.describe('Fixed reply, sent without a service.').optional(),
   rewrite: s
     .string({ nonEmpty: true })
     .describe(
@@ -151,5 +123,3 @@ export const groupFields = {
   host: hosts('Host, or list of hosts, of routes in the group that set none.').optional(),
   ...reach,
 };
-
-export type ReplyConfig = Infer<typeof reply>;

@@ -3,6 +3,7 @@ import { s } from '../schema/declare.js';
 import type { Decoder } from '../schema/decoder.js';
 import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } from '../schema/schema.js';
 import type { TomlNode } from '../schema/tree.js';
+import { actionFields } from './actions.js';
 import { listenerDefaults, serviceDefaults } from './defaults-section.js';
 import { accessLog, admin, lintSettings, normalize, overload, topLevel } from './entities.js';
 import { groupFields, routeFields } from './route-entities.js';
@@ -84,7 +85,7 @@ export const defaultsShape = s.object({
   listener: listenerDefaults.describe('Defaults of listeners.').optional(),
 });
 
-export const routeShape = s.object({ ...routeFields, policies });
+export const routeShape = s.object({ ...routeFields, ...actionFields, policies });
 
 export const groupShape = s.object({
   ...groupFields,

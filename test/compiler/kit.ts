@@ -1,5 +1,5 @@
 /** Shared by the compiler's tests: models from text, and an IR as the input of one pass. */
-import type { Dfa, ReplyEntry } from '../../src/bundle/types.js';
+import type { Dfa } from '../../src/bundle/types.js';
 import { compile } from '../../src/compiler/index.js';
 import type { Ir, PolicyIR, RouteIR } from '../../src/compiler/ir.js';
 import { loadSpec } from '../../src/spec/index.js';
@@ -43,13 +43,12 @@ export function policyIR(use: string, name: string, overrides: Partial<PolicyIR>
 export function routeIR(
   route: RouteText | string,
   index: number,
-  more: { readonly policies?: readonly PolicyIR[]; readonly reply?: ReplyEntry } = {},
+  more: { readonly policies?: readonly PolicyIR[] } = {},
 ): RouteIR {
   const { host, ...rest } = matchIR(route, index);
   const match = { ...rest, hosts: host === undefined ? [] : [host] };
   const entry = routePlan(`r${index}`, {
     match: typeof route === 'string' ? route : route.match,
-    ...(more.reply === undefined ? {} : { reply: more.reply, service: -1 }),
     source: { from: 'spec', file: 'gateway.toml', line: index + 1 },
   });
   return { match, entry, policies: more.policies ?? [] };

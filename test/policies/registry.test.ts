@@ -9,7 +9,7 @@ import { declarationOf, declarations } from '../../src/policies/registry.js';
 import { runHalves } from '../../src/policies/run-registry.js';
 
 const folders = readdirSync('src/policies', { withFileTypes: true })
-  .filter((entry) => entry.isDirectory() && entry.name !== 'kits')
+  .filter((entry) => entry.isDirectory() && !['kits', 'run-kit'].includes(entry.name))
   .map((entry) => entry.name)
   .sort();
 

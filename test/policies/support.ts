@@ -171,6 +171,7 @@ export function exchange(given: Given = {}): Exchange {
     route: {
       name: 'get-order',
       match: 'GET /orders/{id}',
+      action: { use: 'proxy', summary: 'forwards to orders', settings: null },
       service: 0,
       policies: [],
       params: Object.keys(given.params ?? {}),

@@ -119,7 +119,7 @@ test('of keys that exclude each other, the overlay wins on routes and services o
     changed('[[route]]\nname = "outer"\nreply.status = 503\n[[route]]\nname = "bill"\nto = "orders"\n'),
     'outer',
   );
-  assert.equal([replied?.service, replied?.reply?.status], [undefined, 503]);
+  assert.equal([replied?.service, replied?.action.declaration.use], [undefined, 'reply']);
 });
 
 test('a policy of another kind replaces the old one completely', () => {

@@ -59,6 +59,7 @@ export const servicePlan = (name: string, more: Partial<ServiceEntry> = {}): Ser
 export const routePlan = (name: string, more: Partial<RouteEntry> = {}): RouteEntry => ({
   name,
   match: `GET /${name}`,
+  action: { use: 'proxy', summary: 'forwards to a service', settings: null },
   service: 0,
   policies: [],
   params: [],

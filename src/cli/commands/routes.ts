@@ -1,5 +1,5 @@
 import type { RoutePlace } from '../../bundle/route-places.js';
-import type { Program, RefString } from '../../bundle/types.js';
+import type { Json, Program, RefString } from '../../bundle/types.js';
 import { defineCommand, gather, JSON_HELP, SPEC_OR_BUNDLE_HELP, type SpecOptions, withOverlays } from '../command.js';
 import { EXIT } from '../exit-codes.js';
 
@@ -45,7 +45,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
       route.name,
       matchText(route),
       policiesText(route),
-      route.service === null ? `reply ${route.status}` : `${route.service} (${route.targets.join(', ')})`,
+      route.service === null ? route.action.summary : `${route.service} (${route.targets.join(', ')})`,
     ]);
     io.write(
       table(['ROUTE', 'MATCH', 'POLICIES', 'TO'], rows, {
@@ -76,9 +76,10 @@ interface RouteRow {
   readonly policies: readonly string[];
   /** Policies of defaults and groups that the route removes, if any. */
   readonly without?: readonly string[];
-  /** Null for a route with a fixed reply. */
+  readonly action: { readonly use: string; readonly summary: string };
+  /** Null if the action forwards no request. */
   readonly service: string | null;
-  /** Status of the fixed reply. */
+  /** The only status of its replies, if the settings of the action say so. */
   readonly status: number | null;
   readonly targets: readonly string[];
   /** `file:line`. */
@@ -126,11 +127,17 @@ function routeRow(program: Program, index: number, place: RoutePlace | undefined
     conditions: place?.conditions ?? [],
     policies: route.policies.flatMap((index) => program.policies[index]?.name ?? []),
     ...(route.without === undefined ? {} : { without: route.without }),
+    action: { use: route.action.use, summary: route.action.summary },
     service: service?.name ?? null,
-    status: route.reply?.status ?? null,
+    status: statusOf(route.action.settings),
     targets: service === undefined ? [] : targetsOf(service),
     source: file === undefined ? null : `${file}:${line}`,
   };
+}
+
+function statusOf(settings: Json): number | null {
+  if (settings === null || typeof settings !== 'object' || !('status' in settings)) return null;
+  return typeof settings.status === 'number' ? settings.status : null;
 }
 
 /** `GET api.example.com/orders if header x-beta is "1" on public`. */
@@ -150,6 +157,8 @@ function policiesText({ policies, without = [] }: RouteRow): string {
 const text = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);
 
 function keeps(route: RouteRow, filters: readonly string[]): boolean {
-  const all = [route.name, matchText(route), route.service ?? '', ...route.policies].join('\n').toLowerCase();
+  const all = [route.name, matchText(route), route.service ?? route.action.summary, ...route.policies]
+    .join('\n')
+    .toLowerCase();
   return filters.every((filter) => all.includes(filter.toLowerCase()));
 }

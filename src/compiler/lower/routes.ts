@@ -1,17 +1,25 @@
 /** Lowers routes: match for the trie, entry for the program, policies in chain order. */
 import { normalizeLiteral } from '../../bundle/normalize.js';
 import {
+  type ActionEntry,
   type ConditionIR,
   type Dfa,
   type Json,
   PHASES,
-  type ReplyEntry,
   type RouteEntry,
   type SegmentIR,
   type SourceRef,
 } from '../../bundle/types.js';
 import type { PolicyContext } from '../../policies/contract.js';
-import type { ConditionModel, Model, PolicyModel, RouteModel, SegmentModel, ServiceModel } from '../../spec/model.js';
+import type {
+  ActionModel,
+  ConditionModel,
+  Model,
+  PolicyModel,
+  RouteModel,
+  SegmentModel,
+  ServiceModel,
+} from '../../spec/model.js';
 import { splitRewrite } from '../../spec/route/rewrite.js';
 import { given, type PolicyIR, type RouteIR } from '../ir.js';
 import { policyOrigins, refOf } from '../provenance.js';
@@ -20,7 +28,12 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
   const dfas = new DfaTable();
   const services = new Map(model.services.map((service, index) => [service, index]));
   const params = model.routes.map(paramsOf);
-  const policies = compilePolicies(model, params);
+  const consumers = consumersOf(model);
+  const policies = compilePolicies(model, params, consumers);
+  const actionContext = (index: number): PolicyContext => {
+    const { name } = model.routes[index]!;
+    return { name, routes: [{ name, params: params[index]! }], consumers, readFile: model.policyFiles.read };
+  };
   const routes = model.routes.map(
     (route, index): RouteIR => ({
       match: {
@@ -30,7 +43,12 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
         conditions: lowerConditions(route.match.conditions, dfas),
         listeners: namesOf(route.listeners),
       },
-      entry: lowerRoute(route, params[index]!, services),
+      entry: lowerRoute(
+        route,
+        params[index]!,
+        services,
+        lowerAction(route.action, () => actionContext(index)),
+      ),
       policies: chainOf(route, policies),
     }),
   );
@@ -72,8 +90,10 @@ function lowerRoute(
   route: RouteModel,
   params: readonly string[],
   services: ReadonlyMap<ServiceModel, number>,
+  action: ActionEntry,
 ): RouteEntry {
   const entry: RouteEntry = {
+    action,
     match: route.match.text,
     name: route.name,
     params,
@@ -82,17 +102,15 @@ function lowerRoute(
     source: sourceOfRoute(route),
     timeout: route.timeout,
   };
-  const { listeners, maxBody, reply, rewrite, stripPrefix, without } = route;
+  const { listeners, maxBody, rewrite, stripPrefix, without } = route;
   // Most routes have none of these, and an object of one shape is much cheaper than spreading parts.
   const bound = listeners.length + without.length > 0;
-  if (!bound && maxBody === undefined && reply === undefined && rewrite === undefined && stripPrefix === undefined)
-    return entry;
+  if (!bound && maxBody === undefined && rewrite === undefined && stripPrefix === undefined) return entry;
   const target = rewrite === undefined ? undefined : splitRewrite(rewrite);
   return {
     ...entry,
     ...given('listeners', namesOf(listeners)),
     ...given('maxBodyBytes', maxBody),
-    ...given('reply', reply && lowerReply(reply)),
     ...given('rewrite', target?.path),
     ...given('rewriteQuery', target?.query),
     ...given('stripPrefix', stripPrefix === undefined ? undefined : normalizePrefix(stripPrefix)),
@@ -100,11 +118,11 @@ function lowerRoute(
   };
 }
 
-/** Adds a content type for text, unless the spec sets one; independent of policies. */
-function lowerReply({ body, headers, status }: NonNullable<RouteModel['reply']>): ReplyEntry {
-  const typed = body === '' || Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
-  return { body, headers: typed ? headers : { ...headers, 'content-type': 'text/plain; charset=utf-8' }, status };
-}
+const lowerAction = ({ declaration, config }: ActionModel, context: () => PolicyContext): ActionEntry => ({
+  settings: declaration.compile(config, context()) ?? null,
+  summary: declaration.describe(config),
+  use: declaration.use,
+});
 
 /** Names sorted by code units; undefined if there are none. */
 const namesOf = (entities: readonly { readonly name: string }[]): readonly string[] | undefined =>
@@ -143,8 +161,19 @@ function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>
   return [...chain].sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase));
 }
 
+const consumersOf = (model: Model): PolicyContext['consumers'] =>
+  model.consumers.map(({ name, config, plan }) => ({
+    name,
+    ...(plan === undefined ? {} : { plan: plan.name }),
+    apiKeys: config.api_keys.length,
+  }));
+
 /** Compiles each policy once, independent of the number of routes that use it. */
-function compilePolicies(model: Model, params: readonly (readonly string[])[]): Map<PolicyModel, PolicyIR> {
+function compilePolicies(
+  model: Model,
+  params: readonly (readonly string[])[],
+  consumers: PolicyContext['consumers'],
+): Map<PolicyModel, PolicyIR> {
   const carriers = new Map<PolicyModel, { name: string; params: readonly string[] }[]>();
   for (const [index, route] of model.routes.entries()) {
     if (route.policies.length === 0) continue;
@@ -155,11 +184,6 @@ function compilePolicies(model: Model, params: readonly (readonly string[])[]): 
       else if (known.at(-1) !== carrier) known.push(carrier);
     }
   }
-  const consumers = model.consumers.map(({ name, config, plan }) => ({
-    name,
-    ...(plan === undefined ? {} : { plan: plan.name }),
-    apiKeys: config.api_keys.length,
-  }));
   const compiled = new Map<PolicyModel, PolicyIR>();
   for (const [policy, routes] of carriers)
     compiled.set(

@@ -21,8 +21,6 @@ import planUnused from './plan-unused.js';
 import planZeroLimit from './plan-zero-limit.js';
 import policyRepeated from './policy-repeated.js';
 import policyUnused from './policy-unused.js';
-import replyForbiddenBody from './reply-forbidden-body.js';
-import replyLiteralBraces from './reply-literal-braces.js';
 import routeAmbiguous from './route-ambiguous.js';
 import routeDuplicate from './route-duplicate.js';
 import routeIgnoredSetting from './route-ignored-setting.js';
@@ -62,8 +60,6 @@ export const rules: readonly Rule[] = [
   planZeroLimit,
   policyRepeated,
   policyUnused,
-  replyForbiddenBody,
-  replyLiteralBraces,
   routeAmbiguous,
   routeDuplicate,
   routeIgnoredSetting,

@@ -10,7 +10,7 @@ const rule: Rule = {
     report({
       span: model.at.keySpanOf('spec'),
       message: 'The spec has no route, so every request gets 404.',
-      help: 'Add `[[route]]` with `match` and either `to` (a service) or `reply`.',
+      help: 'Add `[[route]]` with `match` and an action: `to` (a service), `reply` or another one.',
     });
   },
 };

@@ -42,8 +42,8 @@ function* places(model: Model): Generator<Place> {
   for (const { name, config, at } of model.listeners) {
     yield { entity: `listener.${name}`, config: config.tls, at, prefix: ['tls'] };
   }
-  for (const { name, reply, at } of model.routes) {
-    if (reply) yield { entity: `route.${name}`, config: reply.headers, at, prefix: ['reply', 'headers'] };
+  for (const { name, action, at } of model.routes) {
+    yield { entity: `route.${name}`, config: action.config, at, prefix: [action.key] };
   }
   yield { entity: 'admin', config: model.admin.token, at: model.at, prefix: ['admin', 'token'] };
 }

@@ -64,6 +64,7 @@ export const ERRORS = {
   ),
   'policy/failed': kind(500, 'Policy failed', 'A policy of the route failed, so the request was refused.'),
   'policy/answered': kind(0, 'Answered by a policy', 'A policy of the route answered instead of the target.'),
+  'action/failed': kind(500, 'Action failed', 'The action of the route failed, so the request was not answered.'),
   'upstream/none': kind(503, 'No target', 'The service of this route has no target at the moment.'),
   'upstream/queue-full': temporary(503, 'Service busy', 'Too many requests wait for the service. Try again later.', 1),
   'upstream/queue-timeout': temporary(

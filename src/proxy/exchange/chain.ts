@@ -195,7 +195,7 @@ function isReply(given: unknown): given is Reply {
 }
 
 /** Why a reply cannot be sent; undefined if it can. `switches`: the target's reply is a 101. */
-function faultOf(reply: Reply, source: ReplyBody | undefined, switches: boolean): string | undefined {
+export function faultOf(reply: Reply, source: ReplyBody | undefined, switches: boolean): string | undefined {
   if (!isReply(reply)) return 'the policy answered with a value that is not a reply';
   const { status, body } = reply;
   // The target determines the kind of stream: a tunnel only with a 101, a body with any other status.

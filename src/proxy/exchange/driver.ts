@@ -8,11 +8,14 @@
  * Every reply is sent by #exit, whether it comes from a policy, the action or the engine; #exit applies after() of the
  * policies that must see it.
  */
-import type { Reply } from '../../policies/contract.js';
+import type { Awaitable, Forwarded, Reply } from '../../policies/contract.js';
+import { BytesReply } from '../../policies/run-kit.js';
+import { messageOf } from '../../reason.js';
 import { BUG_CAUSE } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import type { Service } from '../upstream/service.js';
-import { discard } from './chain.js';
+import { FORWARDED } from './actions.js';
+import { discard, faultOf } from './chain.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 import { markMiss } from './preflight.js';
@@ -79,14 +82,74 @@ export class Driver {
 
   /** All policies passed: runs the action. */
   #act(exchange: GwExchange): void {
-    const { reply, service } = exchange.compiled!;
-    if (reply !== undefined) this.#exit(exchange, reply());
-    else if (service === undefined) this.#exit(exchange, refuse(exchange, 'upstream/none', NO_SERVICE));
-    else {
-      const source = this.#host.ask(exchange, service);
-      exchange.source = source;
-      source.start();
+    exchange.acted = true;
+    let result: Awaitable<Reply | Forwarded>;
+    try {
+      result = exchange.compiled!.action.start(exchange);
+    } catch (error) {
+      this.#exit(exchange, this.#actionFailed(exchange, error));
+      return;
     }
+    if (result instanceof Promise) void this.#waitForAction(exchange, result);
+    else this.#acted(exchange, result);
+  }
+
+  /** Waits for an asynchronous action. Exceptions are handled here, as in #wait. */
+  async #waitForAction(exchange: GwExchange, pending: Promise<Reply | Forwarded>): Promise<void> {
+    let result: Reply | Forwarded;
+    try {
+      result = await pending;
+    } catch (error) {
+      if (!exchange.settled) this.#exit(exchange, this.#actionFailed(exchange, error));
+      return;
+    }
+    try {
+      if (!exchange.settled) this.#acted(exchange, result);
+      else if (result !== FORWARDED) discard(result as Reply);
+    } catch (error) {
+      exchange.downstream!.broke(error);
+    }
+  }
+
+  #acted(exchange: GwExchange, result: Reply | Forwarded): void {
+    if (result === FORWARDED) {
+      this.#forward(exchange);
+      return;
+    }
+    const reply = result as Reply;
+    const fault = reply instanceof BytesReply ? undefined : faultOf(reply, undefined, false);
+    if (fault === undefined) {
+      const { use, summary } = exchange.route.action;
+      exchange.decisions?.push({ step: 'action', use, outcome: 'answer', why: summary });
+      exchange.error ??= reply.code ?? null;
+    }
+    this.#exit(exchange, fault === undefined ? reply : this.#actionFailed(exchange, new TypeError(fault)));
+  }
+
+  #forward(exchange: GwExchange): void {
+    const { service } = exchange.compiled!;
+    if (service === undefined) {
+      this.#exit(exchange, refuse(exchange, 'upstream/none', NO_SERVICE));
+      return;
+    }
+    const source = this.#host.ask(exchange, service);
+    exchange.source = source;
+    source.start();
+  }
+
+  #actionFailed(exchange: GwExchange, error: unknown): Reply {
+    const { action, name } = exchange.route;
+    const { use } = action;
+    const why = messageOf(error);
+    exchange.generation.logger.error('action failed, request refused', {
+      cause: why,
+      action: use,
+      route: name,
+      request: exchange.id,
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+    exchange.decisions?.push({ step: 'action', use, outcome: 'error', why });
+    return refuse(exchange, 'action/failed', `action ${use}: ${why}`);
   }
 
   /** The action's reply. */

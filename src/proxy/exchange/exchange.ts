@@ -24,6 +24,7 @@ import type { Peer } from './peer.js';
 export const NO_ROUTE_ENTRY: RouteEntry = {
   name: '-',
   match: '-',
+  action: { use: '-', summary: '', settings: null },
   service: -1,
   policies: [],
   params: [],
@@ -98,6 +99,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   readonly startMs: number;
   /** Set when the exchange begins. */
   downstream: Downstream | undefined = undefined;
+  /** The action of its route was started. */
+  acted = false;
   /** The source of the target's reply, once a target is selected. */
   source: ReplySource | undefined = undefined;
   /** Limit of the request's body in bytes. */

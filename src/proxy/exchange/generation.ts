@@ -2,16 +2,15 @@
 import { hash } from 'node:crypto';
 import { Matcher } from '../../bundle/match/match.js';
 import { Trie } from '../../bundle/trie/trie.js';
-import type { Json, NormalizeEntry, Program, ReplyEntry, RouteEntry, TemplateEntry } from '../../bundle/types.js';
-import type { Exchange, Logger, PolicyInstance, Reply } from '../../policies/contract.js';
-import { BytesReply, HeaderMap, Template } from '../../policies/run-kit.js';
+import type { Json, NormalizeEntry, Program, RouteEntry, TemplateEntry } from '../../bundle/types.js';
+import type { ActionInstance, Exchange, Logger, PolicyInstance } from '../../policies/contract.js';
+import { Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
 import { messageOf } from '../../reason.js';
 import { ConsumerTable } from '../../state/consumers.js';
-import { isOwnFraming } from '../http/own-names.js';
 import type { Service } from '../upstream/service.js';
+import { type HostOf, RouteActions } from './actions.js';
 import { Chain, type ChainStep } from './chain.js';
-import { ConstantReply } from './constant-reply.js';
 import type { GenerationInput } from './generation-input.js';
 import { type PolicyWorld, policyHost } from './policy-host.js';
 
@@ -19,8 +18,7 @@ export interface CompiledRoute {
   readonly entry: RouteEntry;
   readonly chain: Chain;
   readonly service: Service | undefined;
-  /** The route's fixed reply. */
-  readonly reply: (() => Reply) | undefined;
+  readonly action: ActionInstance;
   /** Its counter slot. */
   readonly slot: number;
 }
@@ -48,8 +46,11 @@ export class PolicyInstances {
     this.#world = world;
   }
 
-  /** The steps of a program's policies, by index. Throws and releases everything if one cannot be created. */
-  acquire({ program, published }: Acquired): { steps: ChainStep[]; held: Shared[] } {
+  /**
+   * The steps of a program's policies, by index, and the actions of its routes. Throws and releases everything if one cannot
+   * be created.
+   */
+  acquire({ program, published }: Acquired): { steps: ChainStep[]; held: Shared[]; actions: RouteActions } {
     // A digest, since every policy compares it and consumers may be many.
     const surroundings = hash('sha256', JSON.stringify([program.consumers, program.plans]));
     const consumers = new ConsumerTable(program.consumers);
@@ -79,11 +80,13 @@ export class PolicyInstances {
         const outermost = policy.replyPhase === 'fields';
         steps.push({ name: policy.name, use: policy.use, instance: shared.instance, outermost });
       }
+      const around = { consumers, plans: program.plans };
+      const hostOf: HostOf = (names) => policyHost(names, around, this.#world);
+      return { steps, held, actions: new RouteActions(program, hostOf, this.#world.logger) };
     } catch (error) {
       this.release(held);
       throw error;
     }
-    return { steps, held };
   }
 
   /** Hands a value of a duty to the instances of its policy, also to those that finish their last exchanges. */
@@ -151,9 +154,8 @@ export class Generation {
   readonly #held: Shared[];
   readonly #steps: readonly ChainStep[];
   readonly #slots: readonly number[];
-  readonly #logger: Logger;
-  /** Fixed replies by route. */
-  #replies: readonly ((() => Reply) | undefined)[] = [];
+  readonly logger: Logger;
+  readonly #actions: RouteActions;
   #finished = false;
   #services: ReadonlyMap<string, Service> = new Map();
 
@@ -169,12 +171,13 @@ export class Generation {
     this.unmatched = input.stats.unmatched;
     this.#slots = input.stats.routes;
     this.#instances = instances;
-    this.#logger = logger;
-    const { steps, held } = instances.acquire(input);
+    this.logger = logger;
+    const { steps, held, actions } = instances.acquire(input);
     this.#steps = steps;
     this.written = writtenBy(steps.map(({ instance }) => instance));
     this.secretParams = [...new Set(steps.flatMap(({ instance }) => instance.secretParams ?? []))];
     this.#held = held;
+    this.#actions = actions;
     this.#compileChains();
   }
 
@@ -189,9 +192,6 @@ export class Generation {
         if (route.rewrite !== undefined) this.#readRewrite(route.rewrite);
         if (route.rewriteQuery !== undefined) this.#readRewrite(route.rewriteQuery);
       }
-      this.#replies = this.program.routes.map(({ reply, policies }) =>
-        reply === undefined ? undefined : prepare(reply, policies.length === 0),
-      );
     } catch (error) {
       this.finish();
       throw error;
@@ -205,7 +205,7 @@ export class Generation {
     if (!chain) {
       chain = new Chain(
         route.policies.map((index) => this.#steps[index]!),
-        this.#logger,
+        this.logger,
       );
       this.#chains.set(key, chain);
     }
@@ -219,7 +219,7 @@ export class Generation {
       entry,
       chain: this.#chainOf(entry),
       service: services[entry.service],
-      reply: this.#replies[index],
+      action: this.#actions.byRoute[index]!,
       slot: this.#slots[index] ?? this.unmatched,
     }));
     this.answersPreflights = this.routes.some(({ chain }) => chain.answersPreflight);
@@ -244,6 +244,7 @@ export class Generation {
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;
+    this.#actions.close(this.logger);
     this.#instances.release(this.#held);
   }
 
@@ -265,15 +266,3 @@ function writtenBy(instances: readonly PolicyInstance[]): Set<string> {
 }
 
 const hyphenated = (name: string): string => name.toLowerCase().replaceAll('_', '-');
-
-/** Creates a route's fixed reply; a shared one if no policy can edit it. The bytes of the body are created once. */
-function prepare(entry: ReplyEntry, constant: boolean): () => Reply {
-  const fields = Object.entries(entry.headers);
-  // A field that only gw may write requires the general path, which omits it.
-  if (constant && entry.head !== undefined && !fields.some(([name]) => isOwnFraming(name.toLowerCase()))) {
-    const reply = new ConstantReply(entry, entry.head);
-    return () => reply;
-  }
-  const body = Buffer.from(entry.body);
-  return () => new BytesReply(entry.status, { headers: new HeaderMap(fields), body });
-}

@@ -4,6 +4,7 @@ import { Decoder, type Origin } from '../../schema/decoder.js';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
 import { parseTemplate } from '../../schema/template.js';
 import type { TableNode, TomlNode } from '../../schema/tree.js';
+import { readAction } from '../actions.js';
 import { applyWithout, fromDefaults, isComplete, type Known, readListeners, type Surroundings } from '../inherit.js';
 import type { PolicyUse, RouteModel, ServiceModel } from '../model.js';
 import { type DeclaredNames, GeneratedNames, unresolved } from '../names.js';
@@ -91,20 +92,23 @@ export class RouteReader {
     const name = unique ?? values.name ?? '';
     const entity = `route.${name}`;
     const own = this.#policies(node, name, entity, 'spec');
-    if (valid || (!node.entries.has('to') && !node.entries.has('reply'))) this.#checkAnswer(node, decoder);
+    const action = readAction(node, values, valid, entity, decoder, this.report);
+    const wanted = action?.declaration.service?.(action.config);
+    checkPath(node, decoder);
     if (values.rewrite !== undefined) this.#checkRewrite(values.rewrite, decoder);
-    const service = values.to === undefined ? undefined : this.#service(values.to, decoder);
+    const service = wanted && this.#service(wanted.name, decoder.spanOf(action!.key, ...wanted.at), decoder);
     const failed = this.#flush(decoder, entity);
-    const found = (values.to === undefined || service !== undefined) && listeners !== undefined;
-    if (!match || !valid || unique === undefined || failed || !own.complete || !found || !around.sound) return;
+    const found = (wanted === undefined || service !== undefined) && listeners !== undefined;
+    if (!match || !valid || !action || unique === undefined || failed || !own.complete || !found || !around.sound)
+      return;
     const policies = [...kept, ...own.uses];
     this.routes.push({
       name,
       nameSpan,
       span: node.span,
       match,
+      action,
       service,
-      reply: values.reply,
       policies,
       without: [...around.without, ...removed].filter((gone) => policies.every(({ policy }) => policy !== gone)),
       listeners: values.listeners === undefined ? around.listeners : listeners,
@@ -145,32 +149,12 @@ export class RouteReader {
     return name;
   }
 
-  #service(name: string, decoder: Decoder): ServiceModel | undefined {
+  #service(name: string, span: Span, decoder: Decoder): ServiceModel | undefined {
     const service = this.services.get(name);
     if (!service && !this.services.isKnown(name)) {
-      decoder.diagnostics.push(unresolved('service', name, decoder.spanOf('to'), this.services));
+      decoder.diagnostics.push(unresolved('service', name, span, this.services));
     }
     return service;
-  }
-
-  #checkAnswer(node: TableNode, decoder: Decoder): void {
-    const to = node.entries.get('to');
-    const reply = node.entries.get('reply');
-    if (to && reply) {
-      decoder.error('schema/one-of', reply.keySpan, 'A route has either `to` or `reply`, not both.', {
-        help: 'Remove one of them: `to` forwards to a service, `reply` sends a fixed reply.',
-      });
-    } else if (!to && !reply) {
-      decoder.error('schema/one-of', node.headSpan ?? node.span, 'The route has neither `to` nor `reply`.', {
-        help: 'Set a service with `to = "..."`, or a fixed reply with `reply = { status = 204 }`.',
-      });
-    }
-    const strip = node.entries.get('strip_prefix');
-    if (strip && node.entries.has('rewrite')) {
-      decoder.error('schema/one-of', strip.keySpan, 'A route has either `rewrite` or `strip_prefix`, not both.', {
-        help: 'Remove one of them: `rewrite` already sets the whole path.',
-      });
-    }
   }
 
   #checkRewrite(text: string, decoder: Decoder): void {
@@ -193,6 +177,14 @@ export class RouteReader {
     for (const diagnostic of decoder.diagnostics) this.report({ ...diagnostic, entity });
     return decoder.diagnostics.some(({ severity }) => severity === 'error');
   }
+}
+
+function checkPath(node: TableNode, decoder: Decoder): void {
+  const strip = node.entries.get('strip_prefix');
+  if (!strip || !node.entries.has('rewrite')) return;
+  decoder.error('schema/one-of', strip.keySpan, 'A route has either `rewrite` or `strip_prefix`, not both.', {
+    help: 'Remove one of them: `rewrite` already sets the whole path.',
+  });
 }
 
 /** Records the origins of inherited values. */

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Reply } from '../../../policies/contract.js';
-import { ConstantReply } from '../../exchange/constant-reply.js';
+import { ConstantReply } from '../../../policies/run-kit.js';
 import type { GwExchange } from '../../exchange/exchange.js';
 import { TargetReply } from '../../exchange/target-reply.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
@@ -264,6 +264,12 @@ export function framingOf(exchange: GwExchange, status: number, length: number):
   return exchange.minor === 1 ? 'chunked' : 'raw';
 }
 
+/** Status line and fields of a constant reply, without the fields of each exchange. */
+function constantHead({ status, headers, body }: ConstantReply): string {
+  const length = status === 204 || status === 304 ? '' : `content-length: ${body === null ? 0 : body.length}\r\n`;
+  return `${statusLine(status)}${fieldLines(headers)}${length}`;
+}
+
 /**
  * The head of a reply, with the empty line. `length` of the body in bytes, -1 if unknown. `connection` is the value of the
  * Connection field; '' leaves HTTP/1.1's default.
@@ -279,6 +285,7 @@ export function replyHead(
   if (reply instanceof ConstantReply) {
     const date = reply.hasDate ? '' : dateLine;
     const steer = connection === '' ? '' : `connection: ${connection}\r\n`;
+    if (reply.head === '') reply.head = constantHead(reply);
     return `${reply.head}${date}x-request-id: ${exchange.id}\r\n${steer}\r\n`;
   }
   const fromTarget = reply instanceof TargetReply;

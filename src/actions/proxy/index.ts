@@ -1,0 +1,14 @@
+/** Compile part of proxy. */
+import { declareAction } from '../../policies/compile-kit.js';
+import { type ProxyConfig, schema, shorthand } from './schema.js';
+
+export default declareAction<ProxyConfig, null>({
+  use: 'proxy',
+  key: 'to',
+  summary: 'Forwards requests to a service',
+  schema,
+  shorthand,
+  service: ({ service }) => ({ name: service, at: ['service'] }),
+  describe: ({ service }) => `forwards to ${service}`,
+  compile: () => null,
+});

@@ -1,0 +1,63 @@
+/** Header fields outside the codec. */
+import { assertField, type ReadyField } from '../../field-syntax.js';
+import type { HeaderFields } from '../contract.js';
+
+export { assertField, readyField } from '../../field-syntax.js';
+
+/** Header fields in order, for replies by gw and for exchanges that run offline. Names in any case. */
+export class HeaderMap implements HeaderFields {
+  readonly #names: string[] = [];
+  readonly #values: string[] = [];
+
+  constructor(fields?: Iterable<readonly [string, string]>) {
+    if (fields) for (const [name, value] of fields) this.append(name, value);
+  }
+
+  get(name: string): string | undefined {
+    const key = name.toLowerCase();
+    let joined: string | undefined;
+    for (let at = this.#names.indexOf(key); at >= 0; at = this.#names.indexOf(key, at + 1)) {
+      const value = this.#values[at]!;
+      joined = joined === undefined ? value : `${joined}, ${value}`;
+    }
+    return joined;
+  }
+
+  set(name: string, value: string): void {
+    assertField(name, value);
+    this.remove(name);
+    this.#names.push(name.toLowerCase());
+    this.#values.push(value);
+  }
+
+  append(name: string, value: string): void {
+    assertField(name, value);
+    this.#names.push(name.toLowerCase());
+    this.#values.push(value);
+  }
+
+  add({ name, value }: ReadyField): void {
+    this.#names.push(name);
+    this.#values.push(value);
+  }
+
+  remove(name: string): void {
+    const key = name.toLowerCase();
+    for (let at = this.#names.indexOf(key); at >= 0; at = this.#names.indexOf(key, at)) {
+      this.#names.splice(at, 1);
+      this.#values.splice(at, 1);
+    }
+  }
+
+  *entries(): IterableIterator<readonly [string, string]> {
+    for (let at = 0; at < this.#names.length; at++) yield [this.#names[at]!, this.#values[at]!];
+  }
+}
+
+/** Adds `token` to a comma-separated field that does not contain it yet; `*` contains every token. */
+export function addToken(headers: HeaderFields, name: string, token: string): void {
+  const present = headers.get(name);
+  const words = (present ?? '').split(',').map((word) => word.trim().toLowerCase());
+  if (words.includes('*') || words.includes(token.toLowerCase())) return;
+  headers.set(name, present?.trim() ? `${present}, ${token}` : token);
+}

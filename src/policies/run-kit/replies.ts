@@ -1,0 +1,79 @@
+/** Replies by gw itself. */
+import { STATUS_CODES } from 'node:http';
+import type { HeaderFields, Json, Reply } from '../contract.js';
+import { HeaderMap } from './fields.js';
+
+/** A reply whose whole body is here. */
+export class BytesReply implements Reply {
+  status: number;
+  readonly headers: HeaderFields;
+  body: Uint8Array | null;
+  readonly code: string | undefined;
+
+  constructor(
+    status: number,
+    options: { headers?: HeaderFields; body?: Uint8Array | string | null; code?: string | undefined } = {},
+  ) {
+    this.status = status;
+    this.headers = options.headers ?? new HeaderMap();
+    this.body = typeof options.body === 'string' ? Buffer.from(options.body) : (options.body ?? null);
+    this.code = options.code;
+  }
+}
+
+/**
+ * A reply that is the same for every request of a route whose replies no policy sees: one object for all exchanges. Its
+ * body must not change.
+ */
+export class ConstantReply extends BytesReply {
+  /** Whether the fields include Date. */
+  readonly hasDate: boolean;
+  /** Status line and fields as a codec has written them; '' before the first request. */
+  head = '';
+
+  constructor(status: number, options: ConstructorParameters<typeof BytesReply>[1] = {}) {
+    super(status, options);
+    this.hasDate = this.headers.get('date') !== undefined;
+  }
+}
+
+export interface Problem {
+  readonly status: number;
+  /** Slug, e.g. `auth/missing`: becomes the problem's type and the access log's error. */
+  readonly code: string;
+  /** URI of the kind of problem where one is registered; left out: made of the code. */
+  readonly type?: string;
+  /** One sentence that is the same for every occurrence. */
+  readonly title: string;
+  /** What to do about this occurrence. Never a secret, never the request's own text. */
+  readonly detail?: string;
+  readonly headers?: { readonly [name: string]: string };
+  /** Further members, RFC 9457 section 3.2. */
+  readonly extensions?: { readonly [name: string]: Json };
+}
+
+/** URI that names a kind of problem, RFC 9457 section 3.1.1. */
+export const problemType = (code: string): string => `urn:gw:problem:${code}`;
+
+/** An error reply as application/problem+json (RFC 9457), with the exchange's id as `instance` and `request_id`. */
+export function problem(exchange: { readonly id: string } | undefined, { headers, ...rest }: Problem): BytesReply {
+  const members: Record<string, Json> = {
+    type: rest.type ?? problemType(rest.code),
+    title: rest.title,
+    status: rest.status,
+    ...(rest.detail === undefined ? {} : { detail: rest.detail }),
+    ...(exchange === undefined
+      ? {}
+      : { instance: `urn:gw:request:${encodeURIComponent(exchange.id)}`, request_id: exchange.id }),
+    ...rest.extensions,
+  };
+  const fields = new HeaderMap([
+    ['content-type', 'application/problem+json'],
+    ['cache-control', 'no-store'],
+  ]);
+  if (headers) for (const name of Object.keys(headers)) fields.set(name, headers[name]!);
+  return new BytesReply(rest.status, { headers: fields, body: JSON.stringify(members), code: rest.code });
+}
+
+/** `Not Found` for 404; the number itself for a status without a name. */
+export const statusText = (status: number): string => STATUS_CODES[status] ?? String(status);

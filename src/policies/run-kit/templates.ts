@@ -1,0 +1,145 @@
+/** Templates at run time: their parts are joined, in the form that the place requires. */
+import type { TemplateEntry } from '../../bundle/types.js';
+import type { Exchange, Reply } from '../contract.js';
+
+type Reader = (exchange: Exchange, reply: Reply | undefined) => string | undefined;
+
+const FIXED_VARIABLES: { readonly [name: string]: Reader } = {
+  'consumer.name': (exchange) => exchange.consumer?.name,
+  'consumer.plan': (exchange) => exchange.consumer?.plan,
+  'request.id': (exchange) => exchange.id,
+  'request.method': (exchange) => exchange.method,
+  'request.path': (exchange) => exchange.path,
+  'request.query': (exchange) => exchange.query,
+  'request.host': (exchange) => exchange.host,
+  'request.scheme': (exchange) => exchange.scheme,
+  'route.name': (exchange) => exchange.route.name,
+  'client.ip': (exchange) => exchange.remoteAddress,
+  'reply.status': (_exchange, reply) => (reply === undefined ? undefined : String(reply.status)),
+};
+
+const OPEN_VARIABLES: readonly (readonly [prefix: string, make: (name: string) => Reader])[] = [
+  ['param.', (name) => (exchange) => exchange.param(name)],
+  ['consumer.tags.', (name) => (exchange) => ownValue(exchange.consumer?.tags, name)],
+  ['request.header.', (name) => (exchange) => exchange.headers.get(name)],
+  ['reply.header.', (name) => (_exchange, reply) => reply?.headers.get(name)],
+];
+
+const ownValue = (record: { readonly [name: string]: string } | undefined, name: string): string | undefined =>
+  record !== undefined && Object.hasOwn(record, name) ? record[name] : undefined;
+
+function readerOf(variable: string): Reader {
+  if (Object.hasOwn(FIXED_VARIABLES, variable)) return FIXED_VARIABLES[variable]!;
+  for (const [prefix, make] of OPEN_VARIABLES)
+    if (variable.startsWith(prefix)) return make(variable.slice(prefix.length));
+  throw new TypeError(`No variable is named ${JSON.stringify(variable)}`);
+}
+
+/** A template, prepared once so that rendering only joins its parts. Throws TypeError for an unknown variable. */
+export class Template {
+  readonly #parts: readonly (string | Reader)[];
+  /** Whether the text of each part is a received field value, which a field can contain unchanged. */
+  readonly #isField: readonly boolean[];
+  /** The text, if no part is a variable. */
+  readonly constant: string | undefined;
+  /** Whether a variable is about the consumer. */
+  readonly usesConsumer: boolean;
+  #urlParts: readonly (string | ReturnType<typeof urlReader>)[] | undefined = undefined;
+
+  constructor(readonly plan: TemplateEntry) {
+    this.#parts = plan.map((part) => (typeof part === 'string' ? part : readerOf(part.var)));
+    this.#isField = plan.map((part) => typeof part !== 'string' && /^re(quest|ply)\.header\./.test(part.var));
+    this.usesConsumer = plan.some((part) => typeof part !== 'string' && part.var.startsWith('consumer.'));
+    this.constant = plan.every((part) => typeof part === 'string') ? plan.join('') : undefined;
+  }
+
+  /** A variable without a value renders as nothing. */
+  render(exchange: Exchange, reply?: Reply): string {
+    if (this.constant !== undefined) return this.constant;
+    let text = '';
+    for (const part of this.#parts) text += typeof part === 'string' ? part : (part(exchange, reply) ?? '');
+    return text;
+  }
+
+  /**
+   * Renders a field value that is a URL: path parameters as in the normalised path, other values percent-encoded, unless
+   * they are parts of a URL themselves. A path never makes the text begin with `//`, which would name a host.
+   */
+  renderUrl(exchange: Exchange, reply?: Reply): string {
+    if (this.constant !== undefined) return this.constant;
+    this.#urlParts ??= this.plan.map((part) => (typeof part === 'string' ? part : urlReader(part.var)));
+    let text = '';
+    for (let at = 0; at < this.#urlParts.length; at++) {
+      const part = this.#urlParts[at]!;
+      if (typeof part === 'string') text += part;
+      else if (this.#isField[at]) text += part(exchange, reply, text);
+      else text += fieldSafe(part(exchange, reply, text));
+    }
+    return text.startsWith('//') && !this.#namesHost() ? `/.${text}` : text;
+  }
+
+  /** Whether the text begins with a literal of the spec or with a header field, and not with a path of the request. */
+  #namesHost(): boolean {
+    const first = this.plan[0]!;
+    return typeof first === 'string' ? first.startsWith('//') : this.#isField[0]!;
+  }
+
+  /**
+   * Renders a field value. Characters in the value of a variable that a field must not contain (control bytes, non-ASCII
+   * characters) are percent-encoded as UTF-8, so client input cannot end the field or begin another.
+   */
+  renderField(exchange: Exchange, reply?: Reply): string {
+    if (this.constant !== undefined) return this.constant;
+    let text = '';
+    for (let at = 0; at < this.#parts.length; at++) {
+      const part = this.#parts[at]!;
+      if (typeof part === 'string') text += part;
+      else if (this.#isField[at]) text += part(exchange, reply) ?? '';
+      else text += fieldSafe(part(exchange, reply) ?? '');
+    }
+    return text;
+  }
+}
+
+/** Fields whose values are URLs, or hold one. */
+const URL_FIELDS = new Set(['content-location', 'link', 'location', 'referer', 'refresh']);
+
+/** Whether a field's templates are to be rendered with renderUrl(). */
+export const isUrlField = (name: string): boolean => URL_FIELDS.has(name.toLowerCase());
+
+/** Variables whose values are already parts of a URL: a path, a query, an authority, or a value of the target's reply. */
+const IN_URL_FORM = /^(request\.(path|query|host|scheme)|reply\.)/;
+
+/** Returns the function that renders a variable in a URL; its argument `before` is the text before the variable. */
+function urlReader(variable: string): (exchange: Exchange, reply: Reply | undefined, before: string) => string {
+  if (variable.startsWith('param.')) {
+    const name = variable.slice('param.'.length);
+    return (exchange) => exchange.rawParam(name) ?? '';
+  }
+  const read = readerOf(variable);
+  if (IN_URL_FORM.test(variable)) return (exchange, reply) => read(exchange, reply) ?? '';
+  if (!variable.startsWith('request.header.'))
+    return (exchange, reply) => encodeURIComponent(read(exchange, reply) ?? '');
+  return (exchange, reply, before) => {
+    const value = read(exchange, reply) ?? '';
+    // A whole URL or its authority: no earlier part of the URL that the value could change.
+    return before === '' || before.endsWith('://') ? value : value.replace(/[^A-Za-z0-9\-._~]/g, encodeByte);
+  };
+}
+
+/** `char` has one byte. */
+export const encodeByte = (char: string): string =>
+  `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
+
+const UNSAFE = /[^\t\x20-\x7e]/;
+
+/** Percent-encodes (UTF-8) all characters except visible ASCII, space and tab. */
+export function fieldSafe(text: string): string {
+  if (!UNSAFE.test(text)) return text;
+  let safe = '';
+  for (const byte of Buffer.from(text, 'utf8')) {
+    const plain = byte === 0x09 || (byte >= 0x20 && byte <= 0x7e);
+    safe += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return safe;
+}

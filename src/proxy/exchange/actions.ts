@@ -1,0 +1,56 @@
+/** The actions of a loaded bundle. */
+import { createHash } from 'node:crypto';
+import { runHalves } from '../../actions/run-registry.js';
+import { canonicalJson } from '../../bundle/canonical.js';
+import type { Program, RouteEntry } from '../../bundle/types.js';
+import type { ActionHost, ActionInstance, Forwarded, Logger, PolicyHost } from '../../policies/contract.js';
+import { messageOf } from '../../reason.js';
+
+/** What host.forward() returns; the driver then forwards the request. */
+export const FORWARDED: Forwarded = { forwarded: true };
+
+/** Creates the host of an action without what only actions have. */
+export type HostOf = (names: { readonly name: string; readonly identity: string }) => PolicyHost;
+
+/** Routes with the same action share one instance. */
+export class RouteActions {
+  readonly #byKey = new Map<string, ActionInstance>();
+  /** By the index of the route. */
+  readonly byRoute: readonly ActionInstance[];
+
+  /** Throws and closes all if one cannot be created. */
+  constructor({ routes }: Program, hostOf: HostOf, logger: Logger) {
+    try {
+      this.byRoute = routes.map((route) => this.#actionOf(route, hostOf));
+    } catch (error) {
+      this.close(logger);
+      throw error;
+    }
+  }
+
+  #actionOf({ action: { use, settings }, name, policies }: RouteEntry, hostOf: HostOf): ActionInstance {
+    const constantReplies = policies.length === 0;
+    const key = `${use} ${constantReplies} ${canonicalJson(settings)}`;
+    let instance = this.#byKey.get(key);
+    if (instance === undefined) {
+      const create = Object.hasOwn(runHalves, use) ? runHalves[use] : undefined;
+      if (create === undefined) throw new Error(`This version of gw has no action ${use} (route ${name}).`);
+      const identity = createHash('sha256').update(key).digest('hex').slice(0, 32);
+      const host: ActionHost = { ...hostOf({ name: use, identity }), constantReplies, forward: () => FORWARDED };
+      instance = create(settings, host);
+      this.#byKey.set(key, instance);
+    }
+    return instance;
+  }
+
+  /** The last exchange of the generation has ended. */
+  close(logger: Logger): void {
+    for (const instance of this.#byKey.values()) {
+      try {
+        instance.close?.();
+      } catch (error) {
+        logger.error('cannot close an action', { cause: messageOf(error) });
+      }
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/** Finds the declaration that a `use` names: of a policy, or of an action. */
+import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import { suggest } from '../schema/suggest.js';
+import { kindName, type TableNode } from '../schema/tree.js';
+
+/** The kinds of one sort. */
+export interface Kinds<Declaration> {
+  /** `policy`, `action`. */
+  readonly word: string;
+  /** Code of the error for a kind that does not exist. */
+  readonly unknown: string;
+  readonly declarations: readonly (Declaration & { readonly use: string })[];
+}
+
+/** Reports what is wrong with the `use` of a table; undefined then. */
+export function readKind<Declaration>(
+  node: TableNode,
+  { word, unknown, declarations }: Kinds<Declaration>,
+  entity: string,
+  report: (diagnostic: Diagnostic) => void,
+): Declaration | undefined {
+  const use = node.entries.get('use')?.value;
+  const kinds = declarations.map((declaration) => declaration.use);
+  const help = `Known kinds: ${kinds.map((kind) => `\`${kind}\``).join(', ')}.`;
+  if (!use) {
+    const message = `Missing key \`use\`: it sets the kind of the ${word}.`;
+    report({ code: 'schema/missing', severity: 'error', span: node.headSpan ?? node.span, message, help, entity });
+    return undefined;
+  }
+  if (use.kind !== 'string') {
+    const message = `Expected a kind of ${word}, found ${kindName(use)}.`;
+    report({ code: 'schema/type', severity: 'error', span: use.span, message, help, entity });
+    return undefined;
+  }
+  const declaration = declarations.find((known) => known.use === use.value);
+  if (declaration) return declaration;
+  const near = suggest(use.value, kinds);
+  report({
+    code: unknown,
+    severity: 'error',
+    span: use.span,
+    message: `Unknown ${word} kind \`${use.value}\`.`,
+    help: near === undefined ? help : `Did you mean \`${near}\`?`,
+    ...(near === undefined ? {} : { fix: renaming(use.span, near) }),
+    entity,
+  });
+  return undefined;
+}
+
+const renaming = (span: Span, name: string) => ({
+  title: `Write \`${name}\``,
+  applicability: 'safe' as const,
+  edits: [{ span, text: JSON.stringify(name) }],
+});
+
+/** The table without `use`, for the schema of its kind. */
+export function withoutUse(node: TableNode): TableNode {
+  const entries = new Map(node.entries);
+  entries.delete('use');
+  return { ...node, entries };
+}
