@@ -143,6 +143,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   upstream: ['http', 'load', 'errors'],
   exchange: ['http', 'upstream', 'load', 'errors'],
   downstream: ['exchange', 'http', 'load', 'errors'],
+  offline: ['exchange', 'http', 'upstream', 'errors'],
 };
 
 const layerOf = (file: string): string | undefined => /^src\/proxy\/([^/]+)\//.exec(file)?.[1];

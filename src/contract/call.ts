@@ -34,6 +34,16 @@ export interface StreamedReply {
   readonly body: BodySource;
 }
 
+/** A further request of an exchange to its own gateway, for host.subrequest(). */
+export interface SubRequest {
+  readonly method: string;
+  /** Path and query, as a client sends them. */
+  readonly path: string;
+  /** Host is that of the exchange. Framing, hop-by-hop and forwarding fields are those of gw. */
+  readonly headers?: Iterable<readonly [name: string, value: string]>;
+  readonly body?: Uint8Array | string;
+}
+
 /** Why a call has no reply. `error` is a slug as in docs/errors.md (`upstream/timeout`); `cause` is for the log. */
 export interface CallFailure extends Error {
   readonly error: string;

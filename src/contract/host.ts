@@ -2,7 +2,8 @@
 import type { Json, PlanEntry } from '../bundle/types.js';
 import type { Clock } from '../state/clock.js';
 import type { CacheStore, ConsumerLookup, HoldStore, LimitStore } from '../state/types.js';
-import type { CallReply, CallRequest, StreamedReply } from './call.js';
+import type { CallReply, CallRequest, StreamedReply, SubRequest } from './call.js';
+import type { Exchange } from './exchange.js';
 import type { PolicyInstance } from './policy.js';
 
 export interface Logger {
@@ -36,6 +37,12 @@ export interface PolicyHost {
   call(service: string, request: CallRequest): Promise<CallReply>;
   /** The same; the reply's body is a stream. */
   callStream(service: string, request: CallRequest): Promise<StreamedReply>;
+  /**
+   * Runs a further request through match and chain, as if the client of `exchange` had sent it to the same listener. Resolves with
+   * its reply, also if that is an error. It ends with `exchange` and has its deadline. Rejects with a CallFailure beyond 32
+   * requests of one exchange or 4 levels, and with a TypeError for a request that cannot be sent.
+   */
+  subrequest(exchange: Exchange, request: SubRequest): Promise<StreamedReply>;
   /** Asks the policy's duty. Equal questions at the same time are asked once. Rejects if the duty fails or is too slow. */
   ask(question: Json): Promise<Json>;
   /**

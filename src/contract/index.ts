@@ -3,7 +3,7 @@ export type { ActionHost, ActionInstance, CreateAction, Forwarded } from './acti
 export type { Attempt } from './attempt.js';
 export type { Absent, Authentication, AuthProblem, Identity, Refused, Unavailable } from './authentication.js';
 export type { BodyOut, BodySource, BodyStage, ReplyBody, StageOut } from './body.js';
-export type { CallFailure, CallReply, CallRequest, StreamedReply } from './call.js';
+export type { CallFailure, CallReply, CallRequest, StreamedReply, SubRequest } from './call.js';
 export type { ClientCertificate, ConnectionFacts, TlsFacts } from './connection.js';
 export type * from './declaration.js';
 export type { CreateDuty, DutyFetchOptions, DutyHost, DutyInstance, DutyReply } from './duty.js';

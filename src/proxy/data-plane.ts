@@ -127,6 +127,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       limits: new LimitTable(options.limits),
       calls: this.#engine.calls,
       ask: events.ask?.bind(events),
+      exchanges: this.#engine.inner,
     });
     this.#overload = new Overload(log, options.memory);
     this.#memoryReturn = new MemoryReturn(log, options.collector);
@@ -311,8 +312,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#memoryReturn.sweep(now, this.#engine.descriptors.clients, blocks.inUse);
     if (this.#leaving.length > 0)
       this.#leaving = this.#leaving.filter((listener) => !listener.closing || !listener.empty);
-    this.#engine.uploads.sweep(now);
-    this.#engine.calls.sweep(now);
+    this.#engine.sweep(now);
     this.#targets.sweep(now);
     const failures = this.#engine.failures.take();
     if (failures !== undefined) this.#tellFailures?.(failures);

@@ -12,6 +12,7 @@ import type { Downstream, ReplySource } from './exchange/downstream.js';
 import { Driver, type DriverHost } from './exchange/driver.js';
 import type { GwExchange } from './exchange/exchange.js';
 import type { Generation } from './exchange/generation.js';
+import { InnerExchanges } from './exchange/inner/exchanges.js';
 import { RecentExchanges } from './exchange/recent.js';
 import { Relay } from './exchange/relay.js';
 import { Tunnel } from './exchange/upgrade.js';
@@ -50,6 +51,8 @@ export class Engine implements TargetHost, DriverHost {
   readonly uploads: Uploads;
   /** Calls of policies and actions in progress. */
   readonly calls: Calls;
+  /** Exchanges inside gw in progress. */
+  readonly inner = new InnerExchanges(this);
   /** The live generation; undefined only before the first load. */
   generation: Generation | undefined = undefined;
   /** Exchanges in progress, of all generations. */
@@ -82,6 +85,13 @@ export class Engine implements TargetHost, DriverHost {
 
   tick(): void {
     this.dateLine = `date: ${new Date().toUTCString()}\r\n`;
+  }
+
+  /** Checks what waits inside gw; called a few times a second with the monotonic time. */
+  sweep(now: number): void {
+    this.uploads.sweep(now);
+    this.calls.sweep(now);
+    this.inner.sweep(now);
   }
 
   now(): number {

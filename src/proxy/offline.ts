@@ -15,6 +15,7 @@ import type { BodySink, Downstream, ReplySource, TunnelEnd } from './exchange/do
 import { Driver, type DriverHost } from './exchange/driver.js';
 import { GwExchange } from './exchange/exchange.js';
 import { Generation, PolicyInstances } from './exchange/generation.js';
+import { InnerExchanges } from './exchange/inner/exchanges.js';
 import { peerOf, TrustedProxies } from './exchange/peer.js';
 import { refuse } from './exchange/route-request.js';
 import { requestHead, upgradeLines } from './exchange/target-head.js';
@@ -23,7 +24,10 @@ import { type HeadLimits, RequestHead } from './http/request-head.js';
 import { Descriptors } from './load/descriptors.js';
 import { FairScheduler } from './load/fair-scheduler.js';
 import { WriteBatcher } from './load/write-batcher.js';
-import { OfflineCalls, type OfflineMocks } from './offline-calls.js';
+import { OfflineCalls } from './offline/calls.js';
+import { OfflineInner } from './offline/inner.js';
+import type { OfflineMocks } from './offline/mocks.js';
+import { OfflineSource } from './offline/source.js';
 import type { GenerationInput } from './types.js';
 import type { CallParent } from './upstream/call/calls.js';
 import { DnsCache } from './upstream/dns-cache.js';
@@ -117,8 +121,8 @@ export class OfflinePlane {
     const { clock, limits, random = Math.random, logger = SILENT, mocks = {}, published = {} } = options;
     this.#mocks = mocks;
     this.#clock = clock;
-    const calls = this.#calls();
-    const instances = new PolicyInstances({ clock, random, logger, limits, calls, ask: unanswered });
+    const around = { calls: this.#calls(), exchanges: this.#inner(), ask: this.#ask(input) };
+    const instances = new PolicyInstances({ clock, random, logger, limits, ...around });
     const values = input.program.policies.flatMap(({ name, identity }) =>
       Object.hasOwn(published, name) ? [[identity, published[name]!] as const] : [],
     );
@@ -138,18 +142,48 @@ export class OfflinePlane {
     this.#generation.connect(registry.adopt(registry.prepare(input.program.services, input.stats)));
   }
 
-  /** A call belongs to the run of its exchange; a detached one may decide any run. */
   #calls(): OfflineCalls {
-    const runOf = (parent: CallParent | undefined): OfflineRun | undefined =>
-      parent === undefined ? undefined : [...this.#runs].find(({ exchange }) => exchange === parent);
     return new OfflineCalls({
-      mocksOf: (parent) => ({ ...this.#mocks, ...runOf(parent)?.mocks }),
-      unknown: (parent, would) => {
-        const run = runOf(parent);
-        if (run !== undefined) run.stop(would);
-        else for (const each of this.#runs) each.unknown ??= would;
-      },
+      mocksOf: (parent) => this.#mocksOf(parent),
+      unknown: (parent, would) => this.#stop(parent, would),
     });
+  }
+
+  /** Offline no duty runs. */
+  #ask({ program }: GenerationInput): (identity: string) => Promise<never> {
+    return (identity) => {
+      const name = program.policies.find((policy) => policy.identity === identity)?.name;
+      this.#stop(undefined, `policy ${name} would ask its duty`);
+      return Promise.reject(new Error('no duty runs in an offline run'));
+    };
+  }
+
+  #inner(): InnerExchanges {
+    const now = (): number => this.#clock.now();
+    const host = new OfflineInner(
+      (exchange) => this.#mocksOf(exchange),
+      (exchange, would) => this.#stop(exchange, would),
+      now,
+    );
+    return new InnerExchanges(host);
+  }
+
+  /** The run that an exchange, or a further request of one, belongs to. */
+  #runOf(parent: CallParent | undefined): OfflineRun | undefined {
+    let root = parent;
+    while (root instanceof GwExchange && root.parent !== undefined) root = root.parent;
+    return root === undefined ? undefined : [...this.#runs].find(({ exchange }) => exchange === root);
+  }
+
+  #mocksOf(parent: CallParent | undefined): OfflineMocks {
+    return { ...this.#mocks, ...this.#runOf(parent)?.mocks };
+  }
+
+  /** The outcome of a run is unknown. What belongs to no exchange may decide any run. */
+  #stop(parent: CallParent | undefined, would: string): void {
+    const run = this.#runOf(parent);
+    if (run !== undefined) run.stop(would);
+    else for (const each of this.#runs) each.unknown ??= would;
   }
 
   /** Runs a request. Resolves also if gw refuses it; never rejects. */
@@ -306,25 +340,6 @@ class OfflineRun implements DriverHost, Downstream {
     return true;
   }
 }
-
-/** Takes the place of a relay: replies at once with an available body. */
-class OfflineSource implements ReplySource {
-  readonly contentLength = 0;
-  readonly bodiless = true;
-  readonly start: () => void;
-
-  constructor(start: () => void) {
-    this.start = start;
-  }
-
-  flow(): void {}
-  resume(): void {}
-  cancel(): void {}
-  discard(): void {}
-}
-
-/** Offline no duty runs: a policy decides without the answer. */
-const unanswered = (): Promise<never> => Promise.reject(new Error('unknown: would ask its duty'));
 
 const replyResult = ({ headers, body }: Reply): OfflineResult['reply'] => ({
   headers: [...headers.entries()].map(([name, value]) => [name, shownText(value)] as const),

@@ -75,7 +75,14 @@ class Streams implements Gateway {
     this.#engine.stats.adopt(input.stats.chunks);
     this.#targets = new TargetRegistry(this.#engine);
     const limits = new LimitTable(LimitTable.allocate({ slots: 64 }));
-    const world = { clock: systemClock, random: Math.random, logger, limits, calls: this.#engine.calls };
+    const world = {
+      clock: systemClock,
+      random: Math.random,
+      logger,
+      limits,
+      calls: this.#engine.calls,
+      exchanges: this.#engine.inner,
+    };
     this.#generation = new Generation(input, new PolicyInstances(world), logger);
     this.#generation.connect(this.#targets.adopt(this.#targets.prepare(input.program.services, input.stats)));
     this.#sweep = setInterval(() => {

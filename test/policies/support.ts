@@ -18,13 +18,15 @@ import { declarationOf } from '../../src/policies/registry.js';
 import { BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
 import { runHalves } from '../../src/policies/run-registry.js';
 import { policyHost } from '../../src/proxy/exchange/policy-host.js';
-import { OfflineCalls, type OfflineMocks } from '../../src/proxy/offline-calls.js';
+import { OfflineCalls } from '../../src/proxy/offline/calls.js';
+import type { OfflineMocks } from '../../src/proxy/offline/mocks.js';
 import { Decoder } from '../../src/schema/decoder.js';
 import type { Span } from '../../src/schema/diagnostic.js';
 import { INVALID } from '../../src/schema/schema.js';
 import type { TableEntry, TomlNode } from '../../src/schema/tree.js';
 import { ConsumerTable } from '../../src/state/consumers.js';
 import { LimitTable } from '../../src/state/limits/table.js';
+import { noExchanges } from '../support/calls.js';
 
 const nowhere = { offset: 0, line: 1, column: 1 };
 const span: Span = { file: 'test.toml', start: nowhere, end: nowhere };
@@ -117,6 +119,7 @@ export function host(around: World, name = 'p', calls: readonly string[] = []): 
       logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
       limits: around.limits,
       calls: new OfflineCalls({ mocksOf: () => around.mocks, unknown: quiet }),
+      exchanges: noExchanges,
     },
   );
 }

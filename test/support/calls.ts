@@ -2,6 +2,7 @@
 import type { CallFailure, Decision } from '../../src/policies/contract.js';
 import { Engine } from '../../src/proxy/engine.js';
 import { RecordSink } from '../../src/proxy/exchange/access-record.js';
+import type { InnerExchangeWorld } from '../../src/proxy/exchange/policy-host.js';
 import type { Attached, CallParent, Calls } from '../../src/proxy/upstream/call/calls.js';
 import { TargetRegistry } from '../../src/proxy/upstream/registry.js';
 import type { Service } from '../../src/proxy/upstream/service.js';
@@ -70,6 +71,11 @@ export class CallBed {
     this.#targets.close();
   }
 }
+
+/** For tests of policies that run no further exchanges. */
+export const noExchanges: InnerExchangeWorld = {
+  subrequest: () => Promise.reject(new Error('this test has no exchanges')),
+};
 
 /** The failure that a call ends with. */
 export async function failureOf(call: Promise<unknown>): Promise<CallFailure> {

@@ -126,6 +126,10 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   #note: object | undefined = undefined;
   #notes: Map<object, object> | undefined = undefined;
   #attached: Set<Attached> | undefined = undefined;
+  /** The exchange that this one is a further request of. */
+  parent: GwExchange | undefined = undefined;
+  /** Further requests of it and of those. */
+  descendants = 0;
 
   constructor(request: RequestDescription, peer: Peer, generation: Generation, host: ExchangeHost, startMs: number) {
     this.peer = peer;

@@ -1,7 +1,16 @@
 /** What the data plane gives to policies. */
 import type { Json, PlanEntry } from '../../bundle/types.js';
-import type { Clock, ConsumerLookup, LimitStore, Logger, PolicyHost } from '../../policies/contract.js';
-import type { CallWorld } from '../upstream/call/calls.js';
+import type {
+  Clock,
+  ConsumerLookup,
+  Exchange,
+  LimitStore,
+  Logger,
+  PolicyHost,
+  StreamedReply,
+  SubRequest,
+} from '../../policies/contract.js';
+import type { Caller, CallWorld } from '../upstream/call/calls.js';
 import { Questions } from './questions.js';
 
 /** The facilities of a data plane, or of an offline run. */
@@ -13,6 +22,12 @@ export interface PolicyWorld {
   readonly calls: CallWorld;
   /** Asks the duty of the policy with this identity; absent: duties do not run here. */
   readonly ask?: ((identity: string, question: Json) => Promise<Json>) | undefined;
+  readonly exchanges: InnerExchangeWorld;
+}
+
+/** Runs further exchanges for policies and actions. */
+export interface InnerExchangeWorld {
+  subrequest(caller: Caller, exchange: Exchange, request: SubRequest): Promise<StreamedReply>;
 }
 
 /** The parts of a generation that policies look up. */
@@ -33,7 +48,7 @@ interface PolicyNames {
 export function policyHost(
   { name, identity, stateIdentity = identity, calls = NONE }: PolicyNames,
   { consumers, plans }: PolicySurroundings,
-  { clock, random, logger, limits, calls: world, ask }: PolicyWorld,
+  { clock, random, logger, limits, calls: world, exchanges, ask }: PolicyWorld,
 ): PolicyHost {
   const caller = { name };
   const questions = new Questions((question) => ask?.(identity, question) ?? noDuty());
@@ -53,6 +68,7 @@ export function policyHost(
     call: async (service, request) => world.call(caller, declared(service, calls), request),
     callStream: async (service, request) => world.callStream(caller, declared(service, calls), request),
     ask: (question) => questions.ask(question),
+    subrequest: (exchange, request) => exchanges.subrequest(caller, exchange, request),
     once: missing,
     member: missing,
   };

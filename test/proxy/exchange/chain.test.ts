@@ -7,10 +7,11 @@ import { GwExchange } from '../../../src/proxy/exchange/exchange.js';
 import { Generation, PolicyInstances } from '../../../src/proxy/exchange/generation.js';
 import { peerOf, TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { RequestHead } from '../../../src/proxy/http/request-head.js';
-import { OfflineCalls } from '../../../src/proxy/offline-calls.js';
+import { OfflineCalls } from '../../../src/proxy/offline/calls.js';
 import { LimitTable } from '../../../src/state/limits/table.js';
 import { StatsRegistry } from '../../../src/telemetry/stats/registry.js';
 import { generationOf, specOf } from '../../integration/engine-kit.js';
+import { noExchanges } from '../../support/calls.js';
 import { virtualClock } from '../../support/virtual-clock.js';
 
 const errors: string[] = [];
@@ -27,6 +28,7 @@ const world = {
   logger,
   limits: new LimitTable(LimitTable.allocate({ slots: 16 })),
   calls: new OfflineCalls({ mocksOf: () => ({}), unknown() {} }),
+  exchanges: noExchanges,
 };
 const generation = new Generation(
   generationOf(specOf('http://127.0.0.1:1'), new StatsRegistry()),

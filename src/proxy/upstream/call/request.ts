@@ -34,21 +34,33 @@ export class OutgoingCall {
    */
   constructor(request: CallRequest, id: string) {
     const { method, path, body = '' } = request;
-    if (!isToken(method) || method === 'CONNECT') throw new TypeError(`Not a method: ${JSON.stringify(method)}`);
-    if (!isPath(path)) throw new TypeError(`Not a path: ${JSON.stringify(path.slice(0, 100))}`);
+    assertLine(method, path);
     this.method = method;
     this.path = path;
-    this.body = typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length);
+    this.body = bytesOf(body);
     const { host, lines } = fieldsOf(request.headers ?? []);
     this.#host = host;
-    const length = this.body.length > 0 || WITH_CONTENT.has(method) ? `content-length: ${this.body.length}\r\n` : '';
-    this.#lines = `${lines}via: 1.1 gw\r\nx-request-id: ${id}\r\n${length}\r\n`;
+    this.#lines = `${lines}via: 1.1 gw\r\nx-request-id: ${id}\r\n${lengthLine(method, this.body)}\r\n`;
   }
 
   /** The head for a target, with the empty line. */
   head({ basePath, hostLine }: CallDestination): string {
     return `${this.method} ${basePath}${this.path} HTTP/1.1\r\n${this.#host === '' ? hostLine : this.#host}${this.#lines}`;
   }
+}
+
+/** A body as bytes, without a copy. */
+export const bytesOf = (body: Uint8Array | string): Buffer =>
+  typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.length);
+
+/** The line that announces a body that is all here; '' if the request announces none. */
+export const lengthLine = (method: string, body: Buffer): string =>
+  body.length > 0 || WITH_CONTENT.has(method) ? `content-length: ${body.length}\r\n` : '';
+
+/** Throws TypeError for a method or a path with query that cannot be sent. */
+export function assertLine(method: string, path: string): void {
+  if (!isToken(method) || method === 'CONNECT') throw new TypeError(`Not a method: ${JSON.stringify(method)}`);
+  if (!isPath(path)) throw new TypeError(`Not a path: ${JSON.stringify(path.slice(0, 100))}`);
 }
 
 function isPath(path: string): boolean {
@@ -58,18 +70,29 @@ function isPath(path: string): boolean {
 }
 
 /** `host`: the Host line, '' if there is none. */
-function fieldsOf(headers: NonNullable<CallRequest['headers']>): { host: string; lines: string } {
-  let host = '';
+function fieldsOf(headers: Fields): { host: string; lines: string } {
+  const { lines, host, agent } = endToEndLines(headers);
+  return { host: host === undefined ? '' : hostLineOf(host), lines: `${agent ? '' : 'user-agent: gw\r\n'}${lines}` };
+}
+
+type Fields = NonNullable<CallRequest['headers']>;
+
+/**
+ * The lines of the fields that a policy may send, without Host; `agent`: with a User-Agent. Throws TypeError for a name or value
+ * that RFC 9110 section 5 forbids, and for too many bytes.
+ */
+export function endToEndLines(headers: Fields): { lines: string; host: string | undefined; agent: boolean } {
+  let host: string | undefined;
+  let agent = false;
   let lines = '';
-  let agent = 'user-agent: gw\r\n';
   for (const [given, value] of headers) {
     const { name, line } = readyField(given, value);
-    if (name === 'host') host = hostLineOf(value);
+    if (name === 'host') host = value;
     else if (!isOwnFraming(name) && name !== 'via' && name !== 'expect') lines += line;
-    if (name === 'user-agent') agent = '';
-    if (lines.length > MAX_FIELDS) throw new TypeError(`The fields of a call have more than ${MAX_FIELDS} bytes`);
+    if (name === 'user-agent') agent = true;
+    if (lines.length > MAX_FIELDS) throw new TypeError(`The fields of a request have more than ${MAX_FIELDS} bytes`);
   }
-  return { host, lines: agent + lines };
+  return { lines, host, agent };
 }
 
 function hostLineOf(value: string): string {

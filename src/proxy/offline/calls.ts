@@ -1,6 +1,6 @@
 /** Calls of policies and actions in an offline run: answered by mocks, or reported. */
-import type { BodyOut, BodySource, CallReply, CallRequest, StreamedReply } from '../contract/index.js';
-import { HeaderMap } from '../policies/run-kit.js';
+import type { BodyOut, BodySource, CallReply, CallRequest, StreamedReply } from '../../contract/index.js';
+import { HeaderMap } from '../../policies/run-kit.js';
 import {
   type Caller,
   type CallParent,
@@ -8,39 +8,10 @@ import {
   callDecision,
   describeCall,
   parentOf,
-} from './upstream/call/calls.js';
-import { CallError } from './upstream/call/failure.js';
-import { OutgoingCall } from './upstream/call/request.js';
-
-/** What a service answers in an offline run. */
-export interface OfflineReply {
-  /** Default: 200. */
-  readonly status?: number;
-  readonly headers?: { readonly [name: string]: string };
-  readonly body?: string | Uint8Array;
-}
-
-/** A request that a service gets in an offline run. */
-export interface OfflineCall {
-  readonly service: string;
-  readonly method: string;
-  /** Path and query. */
-  readonly path: string;
-  /** Names in lower case. */
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: Uint8Array;
-}
-
-/** Replies by service name: fixed ones, or made for each request. Own properties only. */
-export interface OfflineMocks {
-  readonly [service: string]: OfflineReply | ((call: OfflineCall) => OfflineReply);
-}
-
-/** The reply of a service; undefined if it has no mock. */
-export function mockReply(mocks: OfflineMocks, call: OfflineCall): OfflineReply | undefined {
-  const mock = Object.hasOwn(mocks, call.service) ? mocks[call.service] : undefined;
-  return typeof mock === 'function' ? mock(call) : mock;
-}
+} from '../upstream/call/calls.js';
+import { CallError } from '../upstream/call/failure.js';
+import { OutgoingCall } from '../upstream/call/request.js';
+import { mockReply, type OfflineMocks } from './mocks.js';
 
 export interface OfflineCallsHost {
   /** The mocks of the run that the exchange belongs to; of the plane for a detached call. */

@@ -1,9 +1,10 @@
 /** Calls of policies in an offline run: mocks answer, other calls are reported. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { CallRequest, Decision, Exchange } from '../../src/policies/contract.js';
-import { OfflineCalls, type OfflineMocks } from '../../src/proxy/offline-calls.js';
-import { failureOf } from '../support/calls.js';
+import type { CallRequest, Decision, Exchange } from '../../../src/policies/contract.js';
+import { OfflineCalls } from '../../../src/proxy/offline/calls.js';
+import type { OfflineMocks } from '../../../src/proxy/offline/mocks.js';
+import { failureOf } from '../../support/calls.js';
 
 const get: CallRequest = { method: 'GET', path: '/check?token=t' };
 const caller = { name: 'guard' };
