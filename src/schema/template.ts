@@ -104,6 +104,10 @@ export const TEMPLATE_VARIABLES: readonly { readonly name: string; readonly summ
     { name: 'consumer.name', summary: 'name of the authenticated consumer' },
     { name: 'consumer.plan', summary: 'name of the plan of the consumer' },
     { name: 'consumer.tags.NAME', summary: 'a tag of the consumer' },
+    {
+      name: 'claims.NAME',
+      summary: 'a claim of the verified token: text, numbers and booleans as they are, others as JSON',
+    },
     { name: 'request.id', summary: 'the id in `x-request-id`' },
     { name: 'request.method', summary: 'the method' },
     { name: 'request.path', summary: 'the normalised path' },

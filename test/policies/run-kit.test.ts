@@ -139,6 +139,7 @@ test('every variable of a template has its value', () => {
     params: { id: '7' },
     headers: [['x-a', 'A']],
     consumer: { name: 'acme', plan: 'gold', apiKeys: [], tags: { tier: 'one' } },
+    claims: { sub: 'ann', level: 3, admin: false, roles: ['a', 'b'], org: { id: 9 }, 'a.b': 'dotted', none: null },
   });
   const reply = targetReply([['x-b', 'B']]);
   const all = [
@@ -147,6 +148,17 @@ test('every variable of a template has its value', () => {
     ['consumer.plan', 'gold'],
     ['consumer.tags.tier', 'one'],
     ['consumer.tags.constructor', ''],
+    ['claims.sub', 'ann'],
+    ['claims.level', '3'],
+    ['claims.admin', 'false'],
+    ['claims.roles', '["a","b"]'],
+    ['claims.org', '{"id":9}'],
+    ['claims.org.id', '9'],
+    ['claims.org.constructor', ''],
+    ['claims.a.b', 'dotted'],
+    ['claims.none', ''],
+    ['claims.other', ''],
+    ['claims.constructor', ''],
     ['request.id', 'req-1'],
     ['request.method', 'PUT'],
     ['request.path', '/p'],

@@ -1,6 +1,7 @@
 /** Shared by policy tests: configs decoded like those of a spec, exchanges without sockets, a manual clock. */
 import toml from 'toml';
 import type {
+  Claims,
   ConfigPath,
   ConsumerEntry,
   Decision,
@@ -145,6 +146,7 @@ export interface Given {
   headers?: readonly (readonly [string, string])[];
   params?: { readonly [name: string]: string };
   consumer?: ConsumerEntry;
+  claims?: Claims;
   decisions?: Decision[];
   /** State that policies keep per connection; separate unless exchanges share it. */
   connection?: Map<object, object>;
@@ -169,7 +171,7 @@ export function exchange(given: Given = {}): Exchange {
     listener: 'main',
     connection: { address: given.remoteAddress ?? '192.0.2.1', trusted: false, tls: undefined },
     hasBody: false,
-    claims: undefined,
+    claims: given.claims,
     startedAt: 0,
     route: {
       name: 'get-order',

@@ -51,9 +51,9 @@ class Edits {
   }
 }
 
-/** '' for no field. A reply may be made before a consumer is known; without the name, the text would be misleading. */
+/** '' for no field. A reply may be made before the caller is known; without the name, the text would be misleading. */
 function textOf(template: Template, isUrl: boolean, exchange: Exchange, reply: Reply | undefined): string {
-  if (reply !== undefined && template.usesConsumer && exchange.consumer === undefined) return '';
+  if (reply !== undefined && template.lacksCaller(exchange)) return '';
   return isUrl ? template.renderUrl(exchange, reply) : template.renderField(exchange, reply);
 }
 

@@ -1,6 +1,6 @@
 /** Templates at run time: their parts are joined, in the form that the place requires. */
 import type { TemplateEntry } from '../../bundle/types.js';
-import type { Exchange, Reply } from '../contract.js';
+import type { Exchange, Json, Reply } from '../contract.js';
 
 type Reader = (exchange: Exchange, reply: Reply | undefined) => string | undefined;
 
@@ -21,12 +21,33 @@ const FIXED_VARIABLES: { readonly [name: string]: Reader } = {
 const OPEN_VARIABLES: readonly (readonly [prefix: string, make: (name: string) => Reader])[] = [
   ['param.', (name) => (exchange) => exchange.param(name)],
   ['consumer.tags.', (name) => (exchange) => ownValue(exchange.consumer?.tags, name)],
+  ['claims.', claimReader],
   ['request.header.', (name) => (exchange) => exchange.headers.get(name)],
   ['reply.header.', (name) => (_exchange, reply) => reply?.headers.get(name)],
 ];
 
 const ownValue = (record: { readonly [name: string]: string } | undefined, name: string): string | undefined =>
   record !== undefined && Object.hasOwn(record, name) ? record[name] : undefined;
+
+/**
+ * A claim: text, numbers and booleans as they are, others as JSON. `address.country` is the claim of that name, or else the
+ * member of the claim `address`.
+ */
+function claimReader(name: string): Reader {
+  const path = name.split('.');
+  return ({ claims }) => {
+    if (claims === undefined) return undefined;
+    let value: Json | undefined = Object.hasOwn(claims, name) ? claims[name] : undefined;
+    if (value === undefined && path.length > 1) value = path.reduce<Json | undefined>(memberOf, claims);
+    if (value === undefined || value === null || typeof value === 'string') return value ?? undefined;
+    return typeof value === 'object' ? JSON.stringify(value) : String(value);
+  };
+}
+
+const memberOf = (value: Json | undefined, name: string): Json | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && Object.hasOwn(value, name)
+    ? (value as { readonly [name: string]: Json })[name]
+    : undefined;
 
 function readerOf(variable: string): Reader {
   if (Object.hasOwn(FIXED_VARIABLES, variable)) return FIXED_VARIABLES[variable]!;
@@ -42,15 +63,23 @@ export class Template {
   readonly #isField: readonly boolean[];
   /** The text, if no part is a variable. */
   readonly constant: string | undefined;
-  /** Whether a variable is about the consumer. */
-  readonly usesConsumer: boolean;
+  readonly #usesConsumer: boolean;
+  readonly #usesClaims: boolean;
   #urlParts: readonly (string | ReturnType<typeof urlReader>)[] | undefined = undefined;
 
   constructor(readonly plan: TemplateEntry) {
     this.#parts = plan.map((part) => (typeof part === 'string' ? part : readerOf(part.var)));
     this.#isField = plan.map((part) => typeof part !== 'string' && /^re(quest|ply)\.header\./.test(part.var));
-    this.usesConsumer = plan.some((part) => typeof part !== 'string' && part.var.startsWith('consumer.'));
+    const uses = (prefix: string): boolean =>
+      plan.some((part) => typeof part !== 'string' && part.var.startsWith(prefix));
+    this.#usesConsumer = uses('consumer.');
+    this.#usesClaims = uses('claims.');
     this.constant = plan.every((part) => typeof part === 'string') ? plan.join('') : undefined;
+  }
+
+  /** Whether a variable is about a caller that is not known (yet). */
+  lacksCaller({ consumer, claims }: Exchange): boolean {
+    return (this.#usesConsumer && consumer === undefined) || (this.#usesClaims && claims === undefined);
   }
 
   /** A variable without a value renders as nothing. */
