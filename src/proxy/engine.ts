@@ -8,6 +8,7 @@ import { StatsWriter } from '../telemetry/stats/writer.js';
 import { Admission } from './downstream/admission.js';
 import { BUG, ERRORS, type ErrorSlug } from './errors/errors.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './exchange/access-record.js';
+import { CollectBudget } from './exchange/body/collector.js';
 import type { Downstream, ReplySource } from './exchange/downstream.js';
 import { Driver, type DriverHost } from './exchange/driver.js';
 import type { GwExchange } from './exchange/exchange.js';
@@ -53,6 +54,8 @@ export class Engine implements TargetHost, DriverHost {
   readonly calls: Calls;
   /** Exchanges inside gw in progress. */
   readonly inner = new InnerExchanges(this);
+  /** Memory budget of the bodies that policies collect. */
+  readonly collectBudget: CollectBudget;
   /** The live generation; undefined only before the first load. */
   generation: Generation | undefined = undefined;
   /** Exchanges in progress, of all generations. */
@@ -78,6 +81,7 @@ export class Engine implements TargetHost, DriverHost {
     this.admission = new Admission(this, connections);
     this.sink = sink;
     this.bodies = new BodyBudget(bodyMemory);
+    this.collectBudget = new CollectBudget(bodyMemory);
     this.uploads = new Uploads(this.bodies, () => this.monotonic());
     this.calls = new Calls(this);
     this.tick();

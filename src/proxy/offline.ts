@@ -11,13 +11,14 @@ import { BytesReply, problem } from '../policies/run-kit.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { BAD_REWRITE } from './errors/cause.js';
 import { ERRORS, type ErrorSlug } from './errors/errors.js';
+import { CollectBudget } from './exchange/body/collector.js';
+import { refuse } from './exchange/chain/refuse.js';
 import type { BodySink, Downstream, ReplySource, TunnelEnd } from './exchange/downstream.js';
 import { Driver, type DriverHost } from './exchange/driver.js';
 import { GwExchange } from './exchange/exchange.js';
 import { Generation, PolicyInstances } from './exchange/generation.js';
 import { InnerExchanges } from './exchange/inner/exchanges.js';
 import { peerOf, TrustedProxies } from './exchange/peer.js';
-import { refuse } from './exchange/route-request.js';
 import { requestHead, upgradeLines } from './exchange/target-head.js';
 import { rewriteFault } from './exchange/target-path.js';
 import { type HeadLimits, RequestHead } from './http/request-head.js';
@@ -114,6 +115,7 @@ export class OfflinePlane {
   readonly #clock: Clock;
   readonly #mocks: OfflineMocks;
   readonly #runs = new Set<OfflineRun>();
+  readonly #collectBudget = new CollectBudget();
   #ids = 0;
 
   /** Throws if the generation cannot be loaded. */
@@ -202,7 +204,7 @@ export class OfflinePlane {
     if (length < 0) return Promise.resolve(unread(newId(), head.error, head.cause));
     if (length !== text.length) return Promise.resolve(unread(newId(), 'request/malformed', TOO_LONG));
     const now = (): number => this.#clock.now();
-    const host = { newId, now, monotonic: now };
+    const host = { newId, now, monotonic: now, collectBudget: this.#collectBudget };
     const exchange = new GwExchange(head, peer, this.#generation, host, now());
     exchange.decisions = [];
     return new Promise((resolve) => {
@@ -311,7 +313,7 @@ class OfflineRun implements DriverHost, Downstream {
       consumer: exchange.consumer?.name ?? null,
       reply: own ? replyResult(own) : null,
     });
-    exchange.end();
+    exchange.end(false);
   }
 
   bug(error: unknown): void {

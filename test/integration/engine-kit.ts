@@ -1,5 +1,6 @@
 /** Helpers of the engine tests: a data plane from spec text, a fault-injecting target, a raw client. */
 import { connect, type Socket } from 'node:net';
+import type { Program } from '../../src/bundle/types.js';
 import { compile } from '../../src/compiler/index.js';
 import { DataPlane, type DataPlaneHost } from '../../src/proxy/data-plane.js';
 import type { DataPlaneOptions, GenerationInput } from '../../src/proxy/types.js';
@@ -71,8 +72,10 @@ export class Plane {
   ports: number[] = [];
   #listeners: readonly number[] = [];
 
-  async load(spec: string): Promise<void> {
-    const input = generationOf(spec, this.registry, ++this.#ids);
+  /** `edit` changes the program before it is loaded. */
+  async load(spec: string, edit: (program: Program) => Program = (program) => program): Promise<void> {
+    const given = generationOf(spec, this.registry, ++this.#ids);
+    const input = { ...given, program: edit(given.program) };
     const bound = await this.plane.load(input);
     this.#listeners = input.stats.listeners;
     this.ports = bound.map(({ address }) => Number(address.slice(address.lastIndexOf(':') + 1)));

@@ -5,15 +5,18 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { runHalves } from '../../src/policies/run-registry.js';
+import type { CallFailure } from '../../src/policies/contract.js';
+import { problem } from '../../src/policies/run-kit.js';
+import { ERRORS, type ErrorSlug } from '../../src/proxy/errors/errors.js';
 import { Target } from '../../src/proxy/upstream/target.js';
 import { temporaryFolder } from '../control/kit.js';
 import * as faults from '../support/fault-target.js';
 import { FullBacklog, refusingPort } from '../support/fault-target.js';
 import { ServedGateway } from '../support/gw-process.js';
 import { onlyWhere } from '../support/only-where.js';
+import { type TestPolicy, withPolicies } from '../support/test-policies.js';
 import { removeFolders } from './control-kit.js';
-import { FaultTarget, generationOf, Plane, RawClient, type RawReply, specOf, until } from './engine-kit.js';
+import { FaultTarget, Plane, RawClient, type RawReply, specOf, until } from './engine-kit.js';
 
 const ORIGIN = 'https://app.example.com';
 const HEAD = `Host: a.example\r\nOrigin: ${ORIGIN}\r\n`;
@@ -90,22 +93,42 @@ async function queueTimeout({ target, plane }: Context): Promise<RawReply> {
   return reply;
 }
 
-async function throwing({ target, plane }: Context): Promise<RawReply> {
-  Object.assign(runHalves, {
-    'test-throws': () => ({
-      before: () => {
-        throw new Error('a policy fails');
-      },
-    }),
-  });
-  const input = generationOf(specWith(target.url), plane.registry, 9);
-  const { policies } = input.program;
-  const entry = { ...policies[0]!, use: 'test-throws', name: 'throws', identity: 'throws', settings: null };
-  const { replyPhase: _, ...failing } = entry;
-  const routes = input.program.routes.map((route) => ({ ...route, policies: [policies.length, ...route.policies] }));
-  await plane.plane.load({ ...input, program: { ...input.program, policies: [...policies, failing], routes } });
-  return plane.ask(GET);
-}
+/** The reply to `text` of a route with `policy`, from a target that does what `fault` says. */
+const withPolicy =
+  (policy: TestPolicy, text: string, fault: faults.Fault = faults.never) =>
+  async ({ target, plane }: Context): Promise<RawReply> => {
+    await plane.load(specWith(target.url), withPolicies([policy]));
+    target.respond = fault;
+    return plane.ask(text);
+  };
+
+const throwing: TestPolicy = {
+  run: {
+    before: () => {
+      throw new Error('a policy fails');
+    },
+  },
+};
+
+const reading: TestPolicy = {
+  body: { request: { max: 1000, mandatory: true }, reply: { max: 1000, mandatory: true } },
+  run: { onRequestBody: () => undefined, onReplyBody: () => undefined },
+};
+
+/** Answers with the failure of a call, of more calls than one exchange may have. */
+const calling: TestPolicy = {
+  calls: ['it'],
+  run: (host) => ({
+    before: async (exchange) => {
+      const calls = Array.from({ length: 40 }, () => host.call('it', { method: 'GET', path: '/', exchange }));
+      const failed = (await Promise.allSettled(calls)).find(({ status }) => status === 'rejected');
+      const { error } = (failed as PromiseRejectedResult).reason as CallFailure;
+      return problem(exchange, { ...ERRORS[error as ErrorSlug], code: error });
+    },
+  }),
+};
+
+const unavailable: TestPolicy = { run: { authenticate: () => ({ outcome: 'unavailable', why: 'no key set' }) } };
 
 async function buggy({ plane }: Context): Promise<RawReply> {
   const { acquire } = Target.prototype;
@@ -181,7 +204,21 @@ const PROVOKED: { readonly [code: string]: (context: Context) => Promise<RawRepl
     { route: 'max_body = "1KiB"' },
   ),
   'route/rewrite': asks(GET, faults.never, { route: 'rewrite = "/t/{consumer.name}/x"' }),
-  'policy/failed': throwing,
+  'request/unreadable': withPolicy(reading, `${POST}Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx`),
+  'request/body-too-large (for a policy)': withPolicy(
+    reading,
+    `${POST}Transfer-Encoding: chunked\r\n\r\n800\r\n${'x'.repeat(2048)}\r\n`,
+  ),
+  'upstream/calls-full': withPolicy(calling, GET, faults.ok('x')),
+  'auth/unavailable': withPolicy(unavailable, GET),
+  'policy/failed': withPolicy(throwing, GET),
+  'upstream/unreadable': withPolicy(reading, GET, faults.ok('x', 'Content-Encoding: gzip\r\n')),
+  'upstream/too-large': withPolicy(reading, GET, faults.ok('x'.repeat(2000))),
+  'upstream/reset (in a body that a policy reads)': withPolicy(
+    reading,
+    GET,
+    faults.sayAndClose('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'),
+  ),
   'upstream/none': asks(GET, faults.never, {
     more: '[service.managed]\nrun = { command = "node x.js" }\n[[route]]\nmatch = "GET /"\nto = "managed"\npolicies = ["pages", "hsts"]',
   }),

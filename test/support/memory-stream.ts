@@ -95,7 +95,7 @@ export class MemoryStream implements Downstream {
     this.#reading = true;
     this.taken += this.#unread;
     this.#unread = 0;
-    this.exchange.source?.resume();
+    this.exchange.drained();
   }
 
   interim(status: number, fields: HeaderFields): void {
@@ -148,7 +148,7 @@ export class MemoryStream implements Downstream {
     this.end = end;
     clearInterval(this.#deadline);
     this.#sink = undefined;
-    this.exchange.end();
+    this.exchange.end(end === 'cut');
     const now = this.#engine.monotonic();
     this.#engine.end(this.exchange, this.status, this.#sent, this.content.length, end === 'cut', now);
   }

@@ -1,6 +1,6 @@
 /** A request's fields as a codec that reads no text has them: pairs of names in lower case and values. */
 import { type ReadyField, readyField } from '../../src/field-syntax.js';
-import type { RequestFields } from '../../src/proxy/http/fields.js';
+import type { FieldEdits, RequestFields } from '../../src/proxy/http/fields.js';
 import { isForwarding, isOwnFraming } from '../../src/proxy/http/own-names.js';
 
 export type Pair = readonly [name: string, value: string];
@@ -26,6 +26,16 @@ export class PairFields implements RequestFields {
 
   received(name: string): string | undefined {
     return joined(this.#received, name);
+  }
+
+  edits(): FieldEdits {
+    return { removed: [...this.#removed], added: [...this.#added] };
+  }
+
+  restore({ removed = [], added = [] }: FieldEdits): void {
+    this.#removed.clear();
+    for (const name of removed) this.#removed.add(name);
+    this.#added.splice(0, this.#added.length, ...added);
   }
 
   receivedEntries(): readonly Pair[] {

@@ -1,6 +1,6 @@
 /** Replies by gw itself. */
 import { STATUS_CODES } from 'node:http';
-import type { HeaderFields, Json, Reply } from '../contract.js';
+import type { AuthProblem, HeaderFields, Json, Reply } from '../contract.js';
 import { HeaderMap } from './fields.js';
 
 /** A reply whose whole body is here. */
@@ -73,6 +73,19 @@ export function problem(exchange: { readonly id: string } | undefined, { headers
   ]);
   if (headers) for (const name of Object.keys(headers)) fields.set(name, headers[name]!);
   return new BytesReply(rest.status, { headers: fields, body: JSON.stringify(members), code: rest.code });
+}
+
+/**
+ * The reply to a request whose credentials are missing or not valid: 401 with the challenges of all authenticators (RFC 9110
+ * section 11.6.1), the rest from the last problem. Another status of a problem has precedence.
+ */
+export function authProblem(exchange: { readonly id: string }, problems: readonly AuthProblem[]): BytesReply {
+  const decisive = problems.find(({ status = 401 }) => status !== 401) ?? problems.at(-1)!;
+  const { status = 401, code, title, detail } = decisive;
+  const reply = problem(exchange, { status, code, title, ...(detail === undefined ? {} : { detail }) });
+  for (const { challenge } of problems)
+    if (challenge !== undefined) reply.headers.append('www-authenticate', challenge);
+  return reply;
 }
 
 /** `Not Found` for 404; the number itself for a status without a name. */

@@ -2,32 +2,10 @@
  * The interface between an exchange and its client connection or stream. A downstream only sends; the driver
  * (driver.ts) decides which reply is sent and when an exchange fails. Nothing here depends on the version of HTTP.
  */
-import type { HeaderFields, Reply, ReplyBody } from '../../policies/contract.js';
+import type { HeaderFields, Reply } from '../../policies/contract.js';
+import type { BodySink, ClientSide } from './body/types.js';
 
-/** The source of a target's reply: a relay or a tunnel. It is also the body of that reply. */
-export interface ReplySource extends ReplyBody {
-  /** Content-Length of the target's reply, even without a body (HEAD); -1 if absent. */
-  readonly contentLength: number;
-  /** The target's status has no body. */
-  readonly bodiless: boolean;
-  start(): void;
-  /** The downstream has sent the head: the body can follow. */
-  flow(): void;
-  /** The client has read more after body() returned false. */
-  resume(): void;
-  /** The exchange ended for another reason: client disconnect, timeout, a different reply. Idempotent. */
-  cancel(): void;
-}
-
-/** Receives a request's body for the target. */
-export interface BodySink {
-  /** False: accepts no more for now. */
-  readonly takesBody: boolean;
-  /** No target connection is used yet: gw waits for the client's body. */
-  readonly collecting: boolean;
-  /** Payload, valid until this returns. */
-  sendBody(bytes: Buffer, last: boolean): void;
-}
+export type { BodySink, BodySupply, ReplyReceiver, ReplySource } from './body/types.js';
 
 /** The target side of a tunnel. */
 export interface TunnelEnd {
@@ -36,9 +14,7 @@ export interface TunnelEnd {
   clientEnded(): void;
 }
 
-export interface Downstream {
-  /** Sends an informational reply (1xx) with its end-to-end fields; skipped if the client cannot read it. */
-  interim(status: number, fields: HeaderFields): void;
+export interface Downstream extends ClientSide {
   /**
    * Sends a reply: head and body if `body` is bytes or null. If `body` is the exchange's source, sends the head and
    * calls flow(); the rest follows through body(). At most once per exchange, unless takeBack() succeeded.

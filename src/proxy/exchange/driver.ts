@@ -15,12 +15,12 @@ import { BUG_CAUSE } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import type { Service } from '../upstream/service.js';
 import { FORWARDED } from './actions.js';
-import { discard, faultOf } from './chain.js';
+import { refuse } from './chain/refuse.js';
+import { discard, faultOf } from './chain/replies.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 import { markMiss } from './preflight.js';
-import { refuse, routeRequest } from './route-request.js';
-import { streamLength } from './target-reply.js';
+import { routeRequest } from './route-request.js';
 
 /** The parts that differ between the data plane and an offline run. */
 export interface DriverHost {
@@ -42,6 +42,8 @@ export class Driver {
   /** Starts an exchange. Throws only for a bug in gw. */
   begin(exchange: GwExchange, downstream: Downstream): void {
     exchange.downstream = downstream;
+    exchange.receiver = downstream;
+    exchange.driver = this;
     const refused = this.#route(exchange);
     this.#host.routed(exchange);
     const reply = refused ?? bound(exchange);
@@ -82,6 +84,7 @@ export class Driver {
 
   /** All policies passed: runs the action. */
   #act(exchange: GwExchange): void {
+    if (exchange.wholeReply) askForAll(exchange);
     exchange.acted = true;
     let result: Awaitable<Reply | Forwarded>;
     try {
@@ -166,8 +169,8 @@ export class Driver {
     if (exchange.over) return;
     const downstream = exchange.downstream!;
     downstream.dropBody();
-    if (ERRORS[error].status !== 0 && (!exchange.settled || downstream.takeBack())) {
-      this.#exit(exchange, refuse(exchange, error, cause));
+    if (ERRORS[error].status !== 0 && (!exchange.sending || downstream.takeBack())) {
+      this.#replace(exchange, refuse(exchange, error, cause));
       return;
     }
     exchange.error = error;
@@ -176,17 +179,57 @@ export class Driver {
     downstream.cut();
   }
 
+  /**
+   * An error takes the place of a reply. If that has left the chain, the error passes all steps; if it was still leaving,
+   * the steps that it has not reached.
+   */
+  #replace(exchange: GwExchange, reply: Reply): void {
+    if (exchange.sending) exchange.left = exchange.resumeAt;
+    exchange.resumeAt = 0;
+    exchange.sending = false;
+    exchange.replyTurn++;
+    this.#exit(exchange, reply);
+  }
+
   /** The only exit of a reply. */
   #exit(exchange: GwExchange, given: Reply): void {
-    const { compiled, source } = exchange;
-    const reply = compiled === undefined ? markMiss(exchange, given) : compiled.chain.leave(exchange, given);
     exchange.settled = true;
+    const { compiled } = exchange;
+    const reply = compiled === undefined ? markMiss(exchange, given) : compiled.chain.leave(exchange, given);
+    if (reply instanceof Promise) void this.#waitForExit(exchange, reply);
+    else if (reply !== undefined) this.#send(exchange, reply);
+  }
+
+  /** A policy reads the body of the reply, or its after() is asynchronous. */
+  async #waitForExit(exchange: GwExchange, leaving: Promise<Reply | undefined>): Promise<void> {
+    try {
+      const reply = await leaving;
+      if (reply !== undefined && !exchange.over) this.#send(exchange, reply);
+    } catch (error) {
+      exchange.downstream!.broke(error);
+    }
+  }
+
+  #send(exchange: GwExchange, reply: Reply): void {
+    const { body } = reply;
+    if (body !== null && !(body instanceof Uint8Array) && body !== exchange.source)
+      exchange.ensureBodies().adopt(reply);
+    exchange.bodies?.settle(reply);
+    const { source } = exchange;
     // RFC 9110 section 15.3.6: a 205 has no body.
-    if (reply.status === 205 && (source === undefined || reply.body !== source || streamLength(205, source) !== 0))
+    if (reply.status === 205 && (source === undefined || reply.body !== source || exchange.streamLength(205) !== 0))
       reply.body = null;
     if (source !== undefined && reply.body !== source) source.cancel();
+    exchange.sending = true;
     exchange.downstream!.send(reply);
   }
+}
+
+/** A policy must see the whole reply, unencoded. */
+function askForAll({ headers }: GwExchange): void {
+  headers.remove('range');
+  headers.remove('if-range');
+  headers.set('accept-encoding', 'identity');
 }
 
 const NO_SERVICE = 'the route has no service';

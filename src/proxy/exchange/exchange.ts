@@ -6,19 +6,26 @@ import type {
   ConsumerEntry,
   Decision,
   Exchange,
+  ExchangeEnd,
   RouteEntry,
 } from '../../policies/contract.js';
 import { decodeQuery } from '../../policies/run-kit.js';
+import { messageOf } from '../../reason.js';
+import type { ErrorSlug } from '../errors/errors.js';
 import { isToken, trimSpaces } from '../http/chars.js';
 import type { RequestFields } from '../http/fields.js';
 import { FORWARDING, Seen } from '../http/seen.js';
 import type { Attached, CallParent } from '../upstream/call/calls.js';
 import type { Service } from '../upstream/service.js';
-import type { ChainedExchange, ChainStep } from './chain.js';
+import type { CollectBudget } from './body/collector.js';
+import { ExchangeBodies } from './body/exchange-bodies.js';
+import type { ReplyReceiver } from './body/types.js';
+import type { ChainedExchange, Step } from './chain/step.js';
 import { forwardingOf } from './client-address.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import type { Peer } from './peer.js';
+import { streamLength } from './target-reply.js';
 
 /** The route of an exchange that matched no route; policies never see it. */
 export const NO_ROUTE_ENTRY: RouteEntry = {
@@ -43,6 +50,13 @@ export interface ExchangeHost {
   now(): number;
   /** Monotonic milliseconds. */
   monotonic(): number;
+  /** Memory for the bodies that policies collect. */
+  readonly collectBudget: CollectBudget;
+}
+
+/** Ends an exchange that cannot continue: the driver. */
+export interface FailureHandler {
+  fail(exchange: GwExchange, error: ErrorSlug, cause: string): void;
 }
 
 /** A request as its codec describes it. An exchange copies the parts that it keeps, so the object can be reused. */
@@ -93,8 +107,9 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   readonly generation: Generation;
   compiled: CompiledRoute | undefined = undefined;
   readonly minor: number;
-  readonly seen: number;
-  readonly contentLength: number;
+  /** How the request, with its body, goes to the target. A step that changes the body changes both. */
+  seen: number;
+  contentLength: number;
   /** Monotonic milliseconds. */
   readonly startMs: number;
   /** Set when the exchange begins. */
@@ -107,10 +122,27 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   maxBody = 0;
   /** Monotonic milliseconds at which the exchange times out; 0 for no limit. */
   deadline = 0;
+  /** Where the source of the reply writes: the client, unless a step of the chain reads the body. */
+  receiver: ReplyReceiver | undefined = undefined;
+  bodies: ExchangeBodies | undefined = undefined;
+  /** Set when the exchange begins. */
+  driver: FailureHandler | undefined = undefined;
+  started = false;
   entered = 0;
-  answeredBy: ChainStep | undefined = undefined;
-  /** Its reply is being sent, or it has ended: pending results of policies are dropped. */
+  answeredBy: Step | undefined = undefined;
+  decided = 0;
+  skipped = 0;
+  left = 0;
+  resumeAt = 0;
+  replyTurn = 0;
+  wholeReply = false;
+  noUpgrade = false;
+  /** The length of the reply is not what its head says: a hook would change the body. */
+  lengthUnknown = false;
+  /** Its reply is decided, or it has ended: pending results of policies are dropped. */
   settled = false;
+  /** The head of its reply has gone to the client. */
+  sending = false;
   /** Its reply was sent or aborted. */
   over = false;
   error: string | null = null;
@@ -183,12 +215,30 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     return this.headers.get(name);
   }
 
-  /** Its reply was sent or aborted: cancels the target's reply. */
-  end(): void {
+  /** Its reply was sent, or `cut`: cancels what is pending, and tells its steps. */
+  end(cut: boolean): void {
+    if (this.over) return;
     this.settled = true;
     this.over = true;
     this.source?.cancel();
     if (this.#attached !== undefined) for (const one of this.#attached) one.exchangeEnded();
+    if (this.compiled === undefined) return;
+    const end = cut ? (this.error?.startsWith('downstream/') === true ? 'aborted' : 'cut') : 'sent';
+    this.bodies?.end(end);
+    if (this.acted) this.#finishAction(this.compiled, end);
+    this.compiled.chain.finished(this, end);
+  }
+
+  #finishAction({ action }: CompiledRoute, end: ExchangeEnd): void {
+    try {
+      action.finished?.(this, end);
+    } catch (error) {
+      this.generation.logger.error('action failed after the exchange', {
+        cause: messageOf(error),
+        route: this.route.name,
+        request: this.id,
+      });
+    }
   }
 
   get attached(): Set<Attached> {
@@ -198,6 +248,30 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
 
   serviceNamed(name: string): Service | undefined {
     return this.generation.serviceNamed(name);
+  }
+
+  ensureBodies(): ExchangeBodies {
+    this.bodies ??= new ExchangeBodies(this);
+    return this.bodies;
+  }
+
+  get collectBudget(): CollectBudget {
+    return this.#host.collectBudget;
+  }
+
+  fail(error: ErrorSlug, cause: string): void {
+    this.driver?.fail(this, error, cause);
+  }
+
+  /** The client has read more after body() returned false. */
+  drained(): void {
+    if (this.bodies?.drained() !== true) this.source?.resume();
+  }
+
+  /** Length in bytes of the body that the reply's source delivers; -1 if unknown. */
+  streamLength(status: number): number {
+    if (this.lengthUnknown || this.source === undefined) return -1;
+    return streamLength(status, this.source);
   }
 
   note(owner: object, value: object): void {
@@ -276,7 +350,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
    */
   get wantsUpgrade(): boolean {
     const both = Seen.Upgrade | Seen.ConnectionUpgrade;
-    if ((this.seen & both) !== both || this.minor !== 1) return false;
+    if ((this.seen & both) !== both || this.minor !== 1 || this.noUpgrade) return false;
     return this.method === this.method.toUpperCase() && upgradable(this.headers.received('upgrade') ?? '');
   }
 

@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { Matcher } from '../../bundle/match/match.js';
 import { Trie } from '../../bundle/trie/trie.js';
 import type { Json, NormalizeEntry, Program, RouteEntry, TemplateEntry } from '../../bundle/types.js';
+import { condition } from '../../expression/condition.js';
 import type { ActionInstance, Exchange, Logger, PolicyInstance } from '../../policies/contract.js';
 import { Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
@@ -10,7 +11,8 @@ import { messageOf } from '../../reason.js';
 import { ConsumerTable } from '../../state/consumers.js';
 import type { Service } from '../upstream/service.js';
 import { type HostOf, RouteActions } from './actions.js';
-import { Chain, type ChainStep } from './chain.js';
+import { Chain } from './chain/chain.js';
+import type { ChainPolicy } from './chain/step.js';
 import type { GenerationInput } from './generation-input.js';
 import { type PolicyWorld, policyHost } from './policy-host.js';
 
@@ -50,11 +52,11 @@ export class PolicyInstances {
    * The steps of a program's policies, by index, and the actions of its routes. Throws and releases everything if one cannot
    * be created.
    */
-  acquire({ program, published }: Acquired): { steps: ChainStep[]; held: Shared[]; actions: RouteActions } {
+  acquire({ program, published }: Acquired): { steps: ChainPolicy[]; held: Shared[]; actions: RouteActions } {
     // A digest, since every policy compares it and consumers may be many.
     const surroundings = hash('sha256', JSON.stringify([program.consumers, program.plans]));
     const consumers = new ConsumerTable(program.consumers);
-    const steps: ChainStep[] = [];
+    const steps: ChainPolicy[] = [];
     const held: Shared[] = [];
     try {
       for (const policy of program.policies) {
@@ -77,8 +79,9 @@ export class PolicyInstances {
         shared.holders++;
         held.push(shared);
         if (created) begin(policy.name, shared.instance, published?.get(identity));
-        const outermost = policy.replyPhase === 'fields';
-        steps.push({ name: policy.name, use: policy.use, instance: shared.instance, outermost });
+        const { name, use, body, replyPhase } = policy;
+        const when = policy.when === undefined ? undefined : condition(policy.when);
+        steps.push({ name, use, instance: shared.instance, body, replyPhase, when });
       }
       const around = { consumers, plans: program.plans };
       const hostOf: HostOf = (names) => policyHost(names, around, this.#world);
@@ -152,7 +155,7 @@ export class Generation {
   retired = false;
   readonly #instances: PolicyInstances;
   readonly #held: Shared[];
-  readonly #steps: readonly ChainStep[];
+  readonly #steps: readonly ChainPolicy[];
   readonly #slots: readonly number[];
   readonly logger: Logger;
   readonly #actions: RouteActions;

@@ -3,6 +3,7 @@
  * passes the reply's head to the chain and its body to the client.
  */
 import { problem } from '../../policies/run-kit.js';
+import { messageOf } from '../../reason.js';
 import { addressKey } from '../../state/connection-table.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
@@ -16,6 +17,7 @@ import type { Service } from '../upstream/service.js';
 import type { HoldingUser } from '../upstream/slow-clients.js';
 import type { Target } from '../upstream/target.js';
 import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from '../upstream/user.js';
+import { type AttemptUser, TargetAttempt } from './attempt.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { Driver } from './driver.js';
 import type { GwExchange } from './exchange.js';
@@ -41,7 +43,7 @@ export interface RelayHost {
   bug(error: unknown, request: string): void;
 }
 
-export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
+export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, AttemptUser {
   over = false;
   contentLength = -1;
   readonly #host: RelayHost;
@@ -52,10 +54,14 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   /** The connection that delivers the reply; null while no reply is expected. */
   #replies: ReplyChannel | null = null;
   /** The request's body, if it has one. */
-  readonly #upload: Upload | undefined;
+  #upload: Upload | undefined;
   /** Monotonic milliseconds at which the current attempt began. */
   since = 0;
   #attempts = 0;
+  /** What policies see of the current attempt; undefined if none wants to. */
+  #attempt: TargetAttempt | undefined = undefined;
+  /** A target has answered 401, and a policy asked for a repeat. */
+  #unauthorized = false;
   #moves = 0;
   /** A reused connection has closed under the request: retry once, on a new connection. Not a failure of the target. */
   fresh = false;
@@ -72,7 +78,15 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     this.exchange = exchange;
     this.#downstream = exchange.downstream!;
     this.#service = service;
-    this.#upload = exchange.hasBody ? new Upload(this, this.#downstream, host.uploads) : undefined;
+    this.#upload = exchange.hasBody
+      ? new Upload(this, exchange.bodies?.request ?? this.#downstream, host.uploads)
+      : undefined;
+  }
+
+  #newUpload(): Upload | undefined {
+    const { exchange } = this;
+    if (!exchange.hasBody) return undefined;
+    return new Upload(this, exchange.bodies?.request ?? this.#downstream, this.#host.uploads);
   }
 
   get bodiless(): boolean {
@@ -121,7 +135,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
 
   shed(cause: string): void {
     this.#host.stats.add(this.#target!.slot, Counter.Shed, 1);
-    this.#host.driver.fail(this.exchange, this.#flowing ? 'downstream/shed' : 'request/shed', cause);
+    this.#host.driver.fail(this.exchange, this.exchange.sending ? 'downstream/shed' : 'request/shed', cause);
   }
 
   /** The pace of the client is accounted while the exchange has a connection. */
@@ -154,7 +168,38 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
       details: { service: this.service, target: target.url },
     });
     this.#host.stats.begin(target.slot);
+    if (!this.exchange.compiled!.chain.seesAttempts) {
+      target.acquire(this);
+      return;
+    }
+    this.#attempt = new TargetAttempt(this.exchange, target, this.#attempts, this.#unauthorized);
+    this.#attempt.show(this);
+  }
+
+  onAttemptReady(target: Target): void {
     target.acquire(this);
+  }
+
+  /** Policies fail closed. */
+  onAttemptFailed(error: unknown): void {
+    this.#endAttempt(0, false);
+    this.#answer('policy/failed', `a policy failed before an attempt: ${messageOf(error)}`);
+  }
+
+  /** One more attempt. A body that is in memory is sent again from its start. */
+  #again(): void {
+    if (this.#upload?.begun !== true) {
+      this.ask();
+      return;
+    }
+    this.#upload.release();
+    this.#upload = this.#newUpload();
+    this.start();
+  }
+
+  /** Part of the body is gone, and cannot be sent again. */
+  get #bodyGone(): boolean {
+    return this.#upload?.begun === true && this.exchange.bodies?.requestBytes === undefined;
   }
 
   onConnection(connection: OwnConnection): void {
@@ -185,7 +230,9 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   /** Catches exceptions, because the caller may be the connection of another exchange that has become free. */
   #head(target: Target): string | undefined {
     try {
-      return requestHead(this.exchange, target);
+      const text = requestHead(this.exchange, target);
+      this.#attempt?.restore();
+      return text;
     } catch (error) {
       this.#host.bug(error, this.exchange.id);
       this.exchange.error = 'gateway/failed';
@@ -214,6 +261,10 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     const { exchange } = this;
     // The connection read the clock at this read.
     exchange.upstreamMs = this.#host.cachedNow() - exchange.startMs;
+    if (head.status === 401 && this.#attempt?.repeats === true && !this.#bodyGone && !this.streams) {
+      this.#repeat(head.status);
+      return;
+    }
     this.replied = true;
     this.#status = head.status;
     this.contentLength = head.contentLength;
@@ -221,6 +272,17 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     this.#host.driver.replied(exchange, new TargetReply(head, this));
     // The downstream does not accept the body yet: pause the target.
     if (!this.#flowing) this.#replies?.pause();
+  }
+
+  /** Sends the request once more after a 401. */
+  #repeat(status: number): void {
+    this.#unauthorized = true;
+    this.#target!.health.succeeded();
+    const replies = this.#replies;
+    this.#letGo();
+    this.#endAttempt(status, false);
+    replies?.abandon(this);
+    this.#again();
   }
 
   flow(): void {
@@ -235,13 +297,13 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
   onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     this.#bytesFromTarget += end - start;
     if (last) this.#finish();
-    const more = this.#downstream.body(buffer, start, end, last);
+    const more = this.exchange.receiver!.body(buffer, start, end, last);
     if (!more && !this.#watched && !this.over) this.#watch();
     return more;
   }
 
   onTrailers(lines: string): void {
-    this.#downstream.trailers(trailerFields(lines));
+    this.exchange.receiver!.trailers(trailerFields(lines));
   }
 
   #letGo(): void {
@@ -282,22 +344,25 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser {
     if (this.replied) {
       this.over = true;
       this.#target!.health.failed(error, cause, !isBlameless(error));
-      this.#host.driver.fail(this.exchange, error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
+      // While a policy reads the body, the client can still get an error.
+      const aborted = error === 'upstream/reset' && this.exchange.sending;
+      this.#host.driver.fail(this.exchange, aborted ? 'upstream/aborted' : error, cause);
       return;
     }
-    const repeatable = isRepeatable(this.exchange.method, untouched, this.#upload?.begun === true);
+    const repeatable = isRepeatable(this.exchange.method, untouched, this.#bodyGone);
     if (repeatable && reused && !this.fresh) {
       this.fresh = true;
       this.#attempts--;
-      this.ask();
+      this.#again();
       return;
     }
     this.#target!.health.failed(error, cause, !((untouched && reused) || isBlameless(error)));
-    if (repeatable && attemptsLeft(this.#service, this.#attempts)) this.ask();
+    if (repeatable && attemptsLeft(this.#service, this.#attempts)) this.#again();
     else this.#answer(error, cause);
   }
 
   #endAttempt(status: number, failed: boolean, now = this.#host.monotonic()): void {
+    this.#attempt?.restore();
     const took = now - this.since;
     const sent = this.#upload?.takeWritten() ?? 0;
     this.#host.stats.end(this.#target!.slot, status, sent, this.#bytesFromTarget, took, failed);

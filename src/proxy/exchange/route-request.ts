@@ -3,9 +3,9 @@ import { NO_ROUTE, WRONG_METHOD } from '../../bundle/match/match.js';
 import { allowedMethods } from '../../bundle/match/possible.js';
 import { normalizePath, refusedBecause } from '../../bundle/normalize.js';
 import type { Reply } from '../../policies/contract.js';
-import { BytesReply, HeaderMap, problem } from '../../policies/run-kit.js';
-import { ERRORS, type ErrorSlug } from '../errors/errors.js';
+import { BytesReply, HeaderMap } from '../../policies/run-kit.js';
 import { Seen } from '../http/seen.js';
+import { refuse } from './chain/refuse.js';
 import type { GwExchange } from './exchange.js';
 import { preflightRoute, requestedMethod } from './preflight.js';
 
@@ -118,15 +118,3 @@ function noRoute(exchange: GwExchange, index: typeof NO_ROUTE | typeof WRONG_MET
 }
 
 const WRONG_METHOD_CAUSE = 'routes match the path, but not the method';
-
-/** An error reply of gw, recorded in the exchange. `cause` is for the log only. */
-export function refuse(
-  exchange: GwExchange,
-  error: ErrorSlug,
-  cause: string | null,
-  headers?: { readonly [name: string]: string },
-): Reply {
-  exchange.error = error;
-  exchange.cause = cause;
-  return problem(exchange, { code: error, ...ERRORS[error], ...(headers === undefined ? {} : { headers }) });
-}

@@ -1,5 +1,5 @@
 /** The head of an exchange's request, as its target sees it. */
-import { type RequestDestination, requestHead as writeHead } from '../http/write-head.js';
+import { type RequestDestination, requestTarget, requestHead as writeHead } from '../http/write-head.js';
 import type { GwExchange } from './exchange.js';
 import { targetPath, targetQuery } from './target-path.js';
 
@@ -12,6 +12,14 @@ export function requestHead(exchange: GwExchange, target: RequestDestination, ex
   if (path === undefined) return undefined;
   const query = targetQuery(exchange);
   return writeHead(exchange, target, path, query === '' && !isBare(exchange) ? undefined : query, extra);
+}
+
+/** Path and query as the target gets them; undefined for a path that must not go on the wire. */
+export function pathAndQuery(exchange: GwExchange, target: RequestDestination): string | undefined {
+  const path = targetPath(exchange);
+  if (path === undefined) return undefined;
+  const query = targetQuery(exchange);
+  return requestTarget(target, path, query === '' && !isBare(exchange) ? undefined : query);
 }
 
 /** The lines that ask the target for an upgrade, for `extra` of requestHead(). */

@@ -4,6 +4,7 @@
  * counted, have an idle timeout, and end with the drain.
  */
 import { HeaderMap, problem } from '../../policies/run-kit.js';
+import { messageOf } from '../../reason.js';
 import { BAD_REWRITE, timeSpan } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { BodyReader } from '../http/body.js';
@@ -13,6 +14,7 @@ import { Seen } from '../http/seen.js';
 import { attemptsLeft, isBlameless, isUnsent } from '../upstream/retry.js';
 import type { Service } from '../upstream/service.js';
 import type { Target } from '../upstream/target.js';
+import { type AttemptUser, TargetAttempt } from './attempt.js';
 import type { Downstream, ReplySource, TunnelEnd } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 import type { RelayHost } from './relay.js';
@@ -23,7 +25,7 @@ import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade
 
 const IDLE = 'response idle timeout: no further bytes of the body';
 
-export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
+export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser {
   contentLength = -1;
   readonly #host: RelayHost;
   readonly #exchange: GwExchange;
@@ -32,7 +34,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   #stream: UpgradeStream | undefined;
   #target: Target | undefined;
   #attempts = 0;
-  #over = false;
+  #attempt: TargetAttempt | undefined = undefined;
+  over = false;
   #timer: NodeJS.Timeout | undefined;
   #startMs = 0;
   /** Monotonic milliseconds, roughly, of the last traffic through the tunnel. */
@@ -72,8 +75,24 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     this.#exchange.target = target.url;
     this.#startMs = this.#host.monotonic();
     this.#host.stats.begin(target.slot);
+    if (!this.#exchange.compiled!.chain.seesAttempts) {
+      this.onAttemptReady(target);
+      return;
+    }
+    this.#attempt = new TargetAttempt(this.#exchange, target, this.#attempts, false);
+    this.#attempt.show(this);
+  }
+
+  /** Policies fail closed. */
+  onAttemptFailed(error: unknown): void {
+    this.#endAttempt(false);
+    this.#answer('policy/failed', `a policy failed before an attempt: ${messageOf(error)}`);
+  }
+
+  onAttemptReady(target: Target): void {
     const upgrade = this.#exchange.headers.received('upgrade') ?? '';
     const text = requestHead(this.#exchange, target, upgradeLines(this.#exchange));
+    this.#attempt?.restore();
     if (text === undefined) {
       this.#endAttempt(false);
       this.#answer(rewriteFault(this.#exchange), BAD_REWRITE);
@@ -188,9 +207,9 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
     }
     if (this.#status === 205 && !this.#isEmpty(done)) return;
     if (body.done) this.#finish(false);
-    if (body.done && body.trailers !== '') this.#downstream.trailers(trailerFields(body.trailers));
-    const more = this.#downstream.body(chunk, body.start, body.end, body.done);
-    if (this.#over) {
+    if (body.done && body.trailers !== '') this.#exchange.receiver!.trailers(trailerFields(body.trailers));
+    const more = this.#exchange.receiver!.body(chunk, body.start, body.end, body.done);
+    if (this.over) {
       done();
     } else if (more) {
       this.#within(this.#service.entry.responseTimeout, 'upstream/timeout', IDLE);
@@ -243,7 +262,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       this.#downstream.tunnelEnded();
     } else if (this.#state === 'body' && this.#body.kind === 'close') {
       this.#finish(false);
-      this.#downstream.body(this.#held, 0, 0, true);
+      this.#exchange.receiver!.body(this.#held, 0, 0, true);
     } else {
       this.onFailure('upstream/reset', `connection closed by the target ${this.#stage}`);
     }
@@ -270,7 +289,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   }
 
   onFailure(error: ErrorSlug, cause: string): void {
-    if (this.#over) return;
+    if (this.over) return;
     if (this.#state === 'tunnel') {
       // Any close of one end is a normal end of a tunnel.
       this.#finish(false);
@@ -285,14 +304,15 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
       this.start();
       return;
     }
-    this.#over = true;
-    if (replied) this.#host.driver.fail(this.#exchange, error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
+    this.over = true;
+    const aborted = error === 'upstream/reset' && this.#exchange.sending;
+    if (replied) this.#host.driver.fail(this.#exchange, aborted ? 'upstream/aborted' : error, cause);
     else this.#answer(error, cause);
   }
 
   #finish(failed: boolean): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.over) return;
+    this.over = true;
     this.#letGo(failed, failed);
   }
 
@@ -313,7 +333,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   }
 
   #answer(error: ErrorSlug, cause: string): void {
-    this.#over = true;
+    this.over = true;
     const exchange = this.#exchange;
     exchange.error = error;
     exchange.cause = cause;
@@ -326,8 +346,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner {
   }
 
   cancel(): void {
-    if (this.#over) return;
-    this.#over = true;
+    if (this.over) return;
+    this.over = true;
     this.#letGo(false, true);
   }
 

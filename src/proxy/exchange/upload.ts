@@ -9,7 +9,7 @@
 import { Seen } from '../http/seen.js';
 import { type BodyBudget, BodyBuffer } from '../load/body-buffer.js';
 import type { OwnConnection } from '../upstream/user.js';
-import type { BodySink, Downstream } from './downstream.js';
+import type { BodySink, BodySupply } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 
 /** Bytes of an incomplete body that justify a connection, while the service has one for incomplete bodies. */
@@ -44,7 +44,7 @@ export class Upload implements BodySink {
   /** Payload bytes received from the client. */
   came = 0;
   readonly #owner: Uploader;
-  readonly #downstream: Downstream;
+  readonly #supply: BodySupply;
   readonly #host: Uploads;
   readonly #chunked: boolean;
   #uplink: OwnConnection | null = null;
@@ -60,9 +60,9 @@ export class Upload implements BodySink {
   #hand: Buffer | undefined = undefined;
   #written = 0;
 
-  constructor(owner: Uploader, downstream: Downstream, host: Uploads) {
+  constructor(owner: Uploader, supply: BodySupply, host: Uploads) {
     this.#owner = owner;
-    this.#downstream = downstream;
+    this.#supply = supply;
     this.#host = host;
     this.#asksToSend = owner.exchange.expectsContinue;
     this.#chunked = (owner.exchange.seen & Seen.TransferEncoding) !== 0;
@@ -70,7 +70,7 @@ export class Upload implements BodySink {
 
   /** Begins to receive the body from the client. */
   start(): void {
-    this.#downstream.pull(this);
+    this.#supply.pull(this);
     if (this.#asked || this.#over) return;
     // The target decides whether the client may send the body.
     if (this.came === 0 && this.#asksToSend) this.#ask();
@@ -134,7 +134,7 @@ export class Upload implements BodySink {
 
   /** An unexpected exception in look(). */
   broke(error: unknown): void {
-    this.#downstream.broke(error);
+    this.#owner.exchange.downstream!.broke(error);
   }
 
   /** The request's head is about to be written to `uplink`: the body follows on it. */
@@ -147,7 +147,7 @@ export class Upload implements BodySink {
     if (hand !== undefined) {
       if (this.#store === undefined) this.#write(hand, this.ended);
       else this.#keep(hand);
-    } else if (!this.ended) this.#downstream.pull(this);
+    } else if (!this.ended) this.#supply.pull(this);
     else if (this.#store === undefined && !this.sent) this.#write(EMPTY, true);
     this.#uplink?.flush();
   }
@@ -162,7 +162,7 @@ export class Upload implements BodySink {
     const uplink = this.#uplink;
     if (uplink === null || this.sent) return;
     this.#empty(uplink);
-    if (this.#store === undefined && !this.ended) this.#downstream.pull(this);
+    if (this.#store === undefined && !this.ended) this.#supply.pull(this);
   }
 
   #empty(uplink: OwnConnection): void {

@@ -33,10 +33,20 @@ export interface RequestFields {
   lines(own: string): string;
   /** The text of the HTTP/1.1 head that they were parsed from; '' with another codec. */
   readonly text: string;
+  /** The edits so far, for restore(). */
+  edits(): FieldEdits;
+  /** Undoes all edits since edits() returned these. */
+  restore(edits: FieldEdits): void;
   /** Of that text, the lines to send if nothing is edited or `listed`; equal lines of two requests are equal texts. */
   readonly kept: string;
   /** Names that Connection lists: comma-separated, lower case. */
   readonly listed: string;
+}
+
+/** What policies have removed and added. */
+export interface FieldEdits {
+  readonly removed: readonly string[] | undefined;
+  readonly added: readonly ReadyField[] | undefined;
 }
 
 export class HeadFields implements RequestFields {
@@ -114,6 +124,15 @@ export class HeadFields implements RequestFields {
     const added = this.#added;
     if (!added) return;
     for (let i = added.length - 1; i >= 0; i--) if (added[i]!.name === key) added.splice(i, 1);
+  }
+
+  edits(): FieldEdits {
+    return { removed: this.#removed?.slice(), added: this.#added?.slice() };
+  }
+
+  restore({ removed, added }: FieldEdits): void {
+    this.#removed = removed?.slice();
+    this.#added = added?.slice();
   }
 
   *entries(): IterableIterator<readonly [string, string]> {

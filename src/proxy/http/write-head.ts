@@ -64,14 +64,18 @@ export function requestHead(
   query: string | undefined,
   extra: string,
 ): string | undefined {
-  const host = hostFor(request, target);
+  const host = destinationHost(request, target);
   if (host === undefined) return undefined;
-  const whole = path === '' && target.basePath === '' ? '/' : target.basePath + path;
-  const asked = query === undefined ? '' : `?${safeQuery(query)}`;
-  const line = `${request.method} ${whole}${asked} HTTP/1.1\r\n`;
+  const line = `${request.method} ${requestTarget(target, path, query)} HTTP/1.1\r\n`;
   const known = extra === '' && isPlain(request) ? knownLines(request, target) : '';
   if (known !== '') return `${line}${known}${request.id}\r\n\r\n`;
   return `${line}host: ${host}\r\n${fieldsUpToId(request)}${request.id}\r\n${extra}${framing(request)}\r\n`;
+}
+
+/** The request target in origin form: RFC 9112 section 3.2.1. */
+export function requestTarget(target: RequestDestination, path: string, query: string | undefined): string {
+  const whole = path === '' && target.basePath === '' ? '/' : target.basePath + path;
+  return query === undefined ? whole : `${whole}?${safeQuery(query)}`;
 }
 
 /** Makes a head depend on more than its fields and gw's own. */
@@ -114,7 +118,8 @@ function framing(request: OutgoingRequest): string {
   return request.contentLength >= 0 ? `${expect}content-length: ${request.contentLength}\r\n` : '';
 }
 
-function hostFor(request: OutgoingRequest, target: RequestDestination): string | undefined {
+/** The Host that a target gets; undefined if a policy set one that must not go on the wire. */
+export function destinationHost(request: OutgoingRequest, target: RequestDestination): string | undefined {
   if (request.headers.touched('host')) {
     const host = request.headers.get('host');
     if (host === undefined) return target.authority;

@@ -10,7 +10,6 @@ import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
 import { GwExchange } from '../../exchange/exchange.js';
 import { type Peer, peerOf } from '../../exchange/peer.js';
-import { streamLength } from '../../exchange/target-reply.js';
 import { Seen } from '../../http/seen.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
 import { readIntoShared } from '../../load/shared-read.js';
@@ -149,7 +148,7 @@ export class Http1Connection implements Downstream, RequestHandler {
     const { source } = exchange;
     const streams = source !== undefined && reply.body === source;
     const body = reply.body instanceof Uint8Array ? reply.body : null;
-    const length = streams ? streamLength(reply.status, source) : (body?.length ?? 0);
+    const length = streams || exchange.lengthUnknown ? exchange.streamLength(reply.status) : (body?.length ?? 0);
     const framing = framingOf(exchange, reply.status, length);
     if (framing === 'raw' || reply.status === 101 || this.#endsHere(streams)) this.#keepAlive = false;
     const connection = this.#keepAlive ? (exchange.minor === 0 ? 'keep-alive' : '') : 'close';
@@ -235,8 +234,8 @@ export class Http1Connection implements Downstream, RequestHandler {
     const writer = this.#writer;
     this.#exchange = undefined;
     this.#reader.sink = undefined;
-    exchange.end();
     const lost = cut || !writer.complete;
+    exchange.end(lost);
     if (lost) {
       writer.drop();
       writer.writeNow();
@@ -282,7 +281,7 @@ export class Http1Connection implements Downstream, RequestHandler {
   #onDrain(): void {
     const exchange = this.#exchange;
     const more = this.#writer.onDrain();
-    if (more && exchange?.settled === true && this.#state.phase === 'exchange') exchange.source?.resume();
+    if (more && exchange?.sending === true && this.#state.phase === 'exchange') exchange.drained();
     this.#reader.pump();
   }
 

@@ -1,0 +1,116 @@
+/** One attempt at a target, as the policies see it that sign requests or add credentials. */
+import type { Attempt } from '../../policies/contract.js';
+import type { FieldEdits } from '../http/fields.js';
+import { destinationHost } from '../http/write-head.js';
+import type { Target } from '../upstream/target.js';
+import type { GwExchange } from './exchange.js';
+import { pathAndQuery } from './target-head.js';
+
+/** What makes the attempt: a relay or a tunnel. */
+export interface AttemptUser {
+  /** The exchange has ended meanwhile. */
+  readonly over: boolean;
+  /** All policies have seen the attempt. */
+  onAttemptReady(target: Target): void;
+  /** A policy has failed. */
+  onAttemptFailed(error: unknown): void;
+}
+
+export class TargetAttempt implements Attempt {
+  readonly number: number;
+  readonly unauthorized: boolean;
+  /** A repeat after 401 was asked for, and there was none. */
+  repeats = false;
+  readonly #exchange: GwExchange;
+  readonly #target: Target;
+  /** The edits of the fields before those of this attempt. */
+  #before: FieldEdits | undefined = undefined;
+
+  constructor(exchange: GwExchange, target: Target, number: number, unauthorized: boolean) {
+    this.number = number;
+    this.unauthorized = unauthorized;
+    this.#exchange = exchange;
+    this.#target = target;
+  }
+
+  /** Shows the attempt to the policies of the route that sign requests, before it takes a connection. Never throws. */
+  show(user: AttemptUser): void {
+    const exchange = this.#exchange;
+    let pending: void | Promise<void>;
+    try {
+      pending = exchange.compiled!.chain.attempt(exchange, this);
+    } catch (error) {
+      user.onAttemptFailed(error);
+      return;
+    }
+    if (pending instanceof Promise) void this.#wait(user, pending);
+    else user.onAttemptReady(this.#target);
+  }
+
+  async #wait(user: AttemptUser, pending: Promise<void>): Promise<void> {
+    try {
+      await pending;
+    } catch (error) {
+      if (!user.over) user.onAttemptFailed(error);
+      return;
+    }
+    try {
+      if (!user.over) user.onAttemptReady(this.#target);
+    } catch (error) {
+      // No caller of this function catches exceptions.
+      this.#exchange.downstream!.broke(error);
+    }
+  }
+
+  get service(): string {
+    return this.#target.service;
+  }
+
+  get target(): string {
+    return this.#target.url;
+  }
+
+  get method(): string {
+    return this.#exchange.method;
+  }
+
+  get path(): string {
+    return pathAndQuery(this.#exchange, this.#target) ?? '';
+  }
+
+  get host(): string {
+    return destinationHost(this.#exchange, this.#target) ?? '';
+  }
+
+  get body(): Uint8Array | undefined {
+    return this.#exchange.bodies?.requestBytes;
+  }
+
+  header(name: string): string | undefined {
+    return name === 'host' ? this.host : this.#exchange.headers.get(name);
+  }
+
+  *headers(): Iterable<readonly [name: string, value: string]> {
+    for (const field of this.#exchange.headers.entries()) if (field[0] !== 'host') yield field;
+  }
+
+  set(name: string, value: string): void {
+    this.#before ??= this.#exchange.headers.edits();
+    this.#exchange.headers.set(name, value);
+  }
+
+  remove(name: string): void {
+    this.#before ??= this.#exchange.headers.edits();
+    this.#exchange.headers.remove(name);
+  }
+
+  repeatAfter401(): void {
+    this.repeats = !this.unauthorized;
+  }
+
+  /** Its head is written: the fields are again what they were. Idempotent. */
+  restore(): void {
+    if (this.#before !== undefined) this.#exchange.headers.restore(this.#before);
+    this.#before = undefined;
+  }
+}

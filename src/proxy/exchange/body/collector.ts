@@ -1,0 +1,158 @@
+/** Whole bodies in memory, for the hooks of policies that need them. */
+import { getHeapStatistics } from 'node:v8';
+import type { HeaderFields } from '../../../policies/contract.js';
+import type { BodySink, ReplyReceiver } from './types.js';
+
+/** Share of the heap limit that all collected bodies of a worker may take together. */
+const HEAP_SHARE = 1 / 8;
+/** First allocation for a body, in bytes; each later one doubles it. */
+const FIRST = 4 * 1024;
+
+/** The memory of all collected bodies of a worker. */
+export class CollectBudget {
+  /** Bytes. */
+  readonly limit: number;
+  #used = 0;
+
+  /** `limit` in bytes; default: an eighth of the heap limit. */
+  constructor(limit: number = Math.floor(getHeapStatistics().heap_size_limit * HEAP_SHARE)) {
+    this.limit = limit;
+  }
+
+  /** Bytes that are taken. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Takes `bytes` if they are left. */
+  take(bytes: number): boolean {
+    if (this.#used + bytes > this.limit) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#used -= bytes;
+  }
+}
+
+/** Why a body could not be collected. */
+export type CollectFault = 'too-large' | 'no-memory';
+
+/** A body as it grows: memory is allocated as bytes arrive, never from an announced length. */
+class Growing {
+  length = 0;
+  #buffer: Buffer | undefined = undefined;
+  readonly #budget: CollectBudget;
+  readonly #max: number;
+
+  constructor(budget: CollectBudget, max: number) {
+    this.#budget = budget;
+    this.#max = max;
+  }
+
+  /** Bytes of the budget that it has taken. */
+  get taken(): number {
+    return this.#buffer?.length ?? 0;
+  }
+
+  /** Copies buffer[start, end). Returns why it cannot, or undefined. */
+  add(buffer: Uint8Array, start: number, end: number): CollectFault | undefined {
+    const length = this.length + end - start;
+    if (length > this.#max) return 'too-large';
+    if (length > this.taken && !this.#grow(length)) return 'no-memory';
+    this.#buffer?.set(buffer.subarray(start, end), this.length);
+    this.length = length;
+    return undefined;
+  }
+
+  #grow(length: number): boolean {
+    const size = Math.min(Math.max(FIRST, length, this.taken * 2), Math.max(this.#max, length));
+    if (!this.#budget.take(size - this.taken)) return false;
+    const larger = Buffer.allocUnsafeSlow(size);
+    this.#buffer?.copy(larger, 0, 0, this.length);
+    this.#buffer = larger;
+    return true;
+  }
+
+  get bytes(): Buffer {
+    return this.#buffer === undefined ? Buffer.alloc(0) : this.#buffer.subarray(0, this.length);
+  }
+
+  release(): void {
+    this.#budget.give(this.taken);
+    this.#buffer = undefined;
+    this.length = 0;
+  }
+}
+
+/** A collected body. The bytes of the budget that it takes are given back by release(). */
+export interface Collected {
+  readonly bytes: Buffer;
+  /** Idempotent. */
+  release(): void;
+}
+
+/**
+ * Collects a body, of a request or of a reply, and calls back once: with the bytes, or with the reason why it cannot. cancel()
+ * frees the memory and drops the callback.
+ */
+export class Collector implements BodySink, ReplyReceiver {
+  readonly collecting = true;
+  readonly #body: Growing;
+  #done: ((result: Collected | CollectFault) => void) | undefined;
+
+  /** `max`: largest body in bytes. */
+  constructor(budget: CollectBudget, max: number, done: (result: Collected | CollectFault) => void) {
+    this.#body = new Growing(budget, max);
+    this.#done = done;
+  }
+
+  get takesBody(): boolean {
+    return this.#done !== undefined;
+  }
+
+  sendBody(bytes: Buffer, last: boolean): void {
+    this.body(bytes, 0, bytes.length, last);
+  }
+
+  body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    if (this.#done === undefined) return false;
+    const fault = this.#body.add(buffer, start, end);
+    if (fault !== undefined) this.#settle(fault);
+    else if (last) this.#settle(new Held(this.#body));
+    return fault === undefined;
+  }
+
+  /** Trailers of a collected body are dropped: the reply gets a Content-Length. */
+  trailers(_fields: HeaderFields): void {}
+
+  #settle(result: Collected | CollectFault): void {
+    const done = this.#done;
+    this.#done = undefined;
+    if (typeof result === 'string') this.#body.release();
+    done?.(result);
+  }
+
+  /** Idempotent. After the callback it does nothing. */
+  cancel(): void {
+    if (this.#done === undefined) return;
+    this.#done = undefined;
+    this.#body.release();
+  }
+}
+
+class Held implements Collected {
+  readonly bytes: Buffer;
+  #body: Growing | undefined;
+
+  constructor(body: Growing) {
+    this.bytes = body.bytes;
+    this.#body = body;
+  }
+
+  release(): void {
+    this.#body?.release();
+    this.#body = undefined;
+  }
+}

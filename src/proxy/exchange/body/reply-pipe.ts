@@ -1,0 +1,256 @@
+/**
+ * A reply's body between its source and its client, with the stages that the steps of the chain have added:
+ *
+ *     source --body()--> link --body()--> link --body()--> client
+ *            <-resume()-       <-drained()-       <-drained()-
+ */
+import type { BodyOut, BodySource, BodyStage, HeaderFields, ReplyBody, StageOut } from '../../../policies/contract.js';
+import { asBuffer, type StageFailure } from './request-body.js';
+import { EMPTY, type ReplyReceiver, type ReplySource } from './types.js';
+
+/** A stage of a policy in a reply's body. */
+class ReplyLink implements ReplyReceiver, StageOut {
+  /** Where its output goes: the next link, the client, or a collector. */
+  next: ReplyReceiver;
+  readonly #resume: () => void;
+  readonly #failed: StageFailure;
+  #stage: BodyStage | undefined = undefined;
+  #trailers: HeaderFields | undefined = undefined;
+  #onWritable: (() => void) | undefined = undefined;
+  #paused = false;
+  #inputEnded = false;
+  #over = false;
+
+  constructor(next: ReplyReceiver, resume: () => void, failed: StageFailure) {
+    this.next = next;
+    this.#resume = resume;
+    this.#failed = failed;
+  }
+
+  attach(stage: BodyStage): void {
+    this.#stage = stage;
+  }
+
+  body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    const stage = this.#stage;
+    if (this.#over || stage === undefined) return false;
+    this.#guard(() => {
+      if (end > start && !stage.write(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end)))
+        this.#paused = true;
+      if (!last) return;
+      this.#inputEnded = true;
+      stage.end(this.#trailers);
+    });
+    return !this.#paused && !this.#over;
+  }
+
+  trailers(fields: HeaderFields): void {
+    this.#trailers = fields;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#over) return false;
+    return bytes.length === 0 || this.next.body(asBuffer(bytes), 0, bytes.length, false);
+  }
+
+  end(trailers?: HeaderFields): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (trailers !== undefined) this.next.trailers(trailers);
+    this.next.body(EMPTY, 0, 0, true);
+  }
+
+  fail(cause: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#failed(cause, undefined);
+  }
+
+  onWritable(callback: () => void): void {
+    this.#onWritable = callback;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (!this.#over && !this.#inputEnded) this.#resume();
+  }
+
+  /** The receiver has room again. */
+  drained(): void {
+    if (this.#over) return;
+    const callback = this.#onWritable;
+    this.#onWritable = undefined;
+    if (callback !== undefined) this.#guard(callback);
+    else this.resume();
+  }
+
+  abort(cause: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#onWritable = undefined;
+    this.#stage?.abort(cause);
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (this.#over) return;
+      this.#over = true;
+      this.#failed('a stage of the reply body failed', error);
+    }
+  }
+}
+
+/** The stages of one reply. */
+export class ReplyPipe implements ReplyReceiver {
+  /** The body that the stages belong to: another reply has none of them. */
+  owner: ReplyBody;
+  readonly #links: ReplyLink[] = [];
+  readonly #resumeSource: () => void;
+
+  constructor(owner: ReplyBody, resumeSource: () => void) {
+    this.owner = owner;
+    this.#resumeSource = resumeSource;
+  }
+
+  /** Adds a stage, whose output goes to `next` until another one is added. Returns false if `create` returns none. */
+  add(next: ReplyReceiver, create: (out: StageOut) => BodyStage | undefined, failed: StageFailure): boolean {
+    const before = this.#links.at(-1);
+    const link = new ReplyLink(next, before === undefined ? this.#resumeSource : () => before.drained(), failed);
+    const stage = create(link);
+    if (stage === undefined) return false;
+    link.attach(stage);
+    if (before !== undefined) before.next = link;
+    this.#links.push(link);
+    return true;
+  }
+
+  /** Sends the output of the last stage to `next`. */
+  divert(next: ReplyReceiver): void {
+    const last = this.#links.at(-1);
+    if (last !== undefined) last.next = next;
+  }
+
+  body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    return this.#links[0]!.body(buffer, start, end, last);
+  }
+
+  trailers(fields: HeaderFields): void {
+    this.#links[0]!.trailers(fields);
+  }
+
+  /** The client has room again. */
+  drained(): void {
+    this.#links.at(-1)!.drained();
+  }
+
+  /** Idempotent. */
+  abort(cause: string): void {
+    for (const link of this.#links) link.abort(cause);
+  }
+}
+
+/** Where a policy's stream writes, and what the exchange gives it. */
+export interface StreamHost {
+  /** The receiver of the reply's body. */
+  readonly receiver: ReplyReceiver;
+  /** The reply has no body for this request: HEAD, 204, 304. */
+  readonly bodiless: boolean;
+  /** The body cannot be completed. */
+  failed(cause: string): void;
+}
+
+/** A reply body that a policy or an action supplies, as the source of an exchange. */
+export class PolicySource implements ReplySource, BodyOut {
+  readonly bodiless = false;
+  readonly #body: BodySource;
+  readonly #host: StreamHost;
+  #onWritable: (() => void) | undefined = undefined;
+  #begun = false;
+  #over = false;
+
+  constructor(body: BodySource, host: StreamHost) {
+    this.#body = body;
+    this.#host = host;
+  }
+
+  get contentLength(): number {
+    return this.#body.length;
+  }
+
+  start(): void {}
+
+  flow(): void {
+    if (this.#over || this.#begun) return;
+    this.#begun = true;
+    if (!this.#host.bodiless) {
+      this.#body.start(this);
+      return;
+    }
+    this.#over = true;
+    this.#body.discard();
+    this.#host.receiver.body(EMPTY, 0, 0, true);
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#over) return false;
+    return bytes.length === 0 || this.#host.receiver.body(asBuffer(bytes), 0, bytes.length, false);
+  }
+
+  end(trailers?: HeaderFields): void {
+    if (this.#over) return;
+    this.#over = true;
+    if (trailers !== undefined) this.#host.receiver.trailers(trailers);
+    this.#host.receiver.body(EMPTY, 0, 0, true);
+  }
+
+  fail(cause: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#host.failed(cause);
+  }
+
+  onWritable(callback: () => void): void {
+    this.#onWritable = callback;
+  }
+
+  resume(): void {
+    const callback = this.#onWritable;
+    this.#onWritable = undefined;
+    if (!this.#over) callback?.();
+  }
+
+  cancel(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#onWritable = undefined;
+    this.#body.discard();
+  }
+
+  discard(): void {
+    this.cancel();
+  }
+}
+
+/** Bytes as a stream, for a stage. */
+export class BytesSource implements BodySource {
+  readonly length: number;
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.length = bytes.length;
+  }
+
+  start(out: BodyOut): void {
+    out.write(this.#bytes);
+    out.end();
+  }
+
+  discard(): void {}
+}
+
+/** Whether a reply's body is a stream that a policy or an action supplies. */
+export const isBodySource = (body: object): body is BodySource =>
+  'start' in body && typeof body.start === 'function' && !('flow' in body) && 'length' in body;

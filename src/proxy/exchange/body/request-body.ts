@@ -1,0 +1,213 @@
+/**
+ * A request's body between its client and its target, with what the steps of the chain do to it:
+ *
+ *     client -> stage -> collected bytes -> stage -> target
+ *
+ * Each step adds itself behind those before it. The last supply is what the target gets.
+ */
+import type { BodyStage, HeaderFields, StageOut } from '../../../policies/contract.js';
+import { type CollectBudget, type Collected, type CollectFault, Collector } from './collector.js';
+import { type BodySink, type BodySupply, EMPTY } from './types.js';
+
+/** Bytes that a sink gets at a time. */
+const SLICE = 64 * 1024;
+
+/** A body that is in memory. It can be sent again: each new sink gets it from the start. */
+export class BytesSupply implements BodySupply {
+  readonly bytes: Buffer;
+  #sink: BodySink | undefined = undefined;
+  #at = 0;
+  #ended = false;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  pull(sink: BodySink): void {
+    if (sink !== this.#sink) {
+      this.#sink = sink;
+      this.#at = 0;
+      this.#ended = false;
+    }
+    while (!this.#ended && sink === this.#sink && sink.takesBody) {
+      const end = Math.min(this.#at + SLICE, this.bytes.length);
+      const slice = this.bytes.subarray(this.#at, end);
+      this.#at = end;
+      this.#ended = end === this.bytes.length;
+      sink.sendBody(slice, this.#ended);
+    }
+  }
+}
+
+/** Reports that a stage has failed. */
+export type StageFailure = (cause: string, error: unknown) => void;
+
+/** A stage of a policy in a request's body: a sink for what comes before it, a supply for what follows. */
+export class RequestLink implements BodySink, BodySupply, StageOut {
+  readonly #from: BodySupply;
+  readonly #failed: StageFailure;
+  #stage: BodyStage | undefined = undefined;
+  #sink: BodySink | undefined = undefined;
+  #onWritable: (() => void) | undefined = undefined;
+  /** The stage waits: its last write() returned false. */
+  #paused = false;
+  #inputEnded = false;
+  #over = false;
+
+  constructor(from: BodySupply, failed: StageFailure) {
+    this.#from = from;
+    this.#failed = failed;
+  }
+
+  /** The stage that writes to this link. */
+  attach(stage: BodyStage): void {
+    this.#stage = stage;
+  }
+
+  pull(sink: BodySink): void {
+    this.#sink = sink;
+    const callback = this.#onWritable;
+    this.#onWritable = undefined;
+    if (callback !== undefined) this.#guard(callback);
+    else this.resume();
+  }
+
+  get collecting(): boolean {
+    return this.#sink?.collecting === true;
+  }
+
+  get takesBody(): boolean {
+    return !this.#over && !this.#paused && this.#sink?.takesBody === true;
+  }
+
+  sendBody(bytes: Buffer, last: boolean): void {
+    const stage = this.#stage;
+    if (this.#over || stage === undefined) return;
+    this.#guard(() => {
+      if (bytes.length > 0 && !stage.write(bytes)) this.#paused = true;
+      if (!last) return;
+      this.#inputEnded = true;
+      stage.end(undefined);
+    });
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#over || this.#sink === undefined) return false;
+    if (bytes.length > 0) this.#sink.sendBody(asBuffer(bytes), false);
+    return !this.#over && this.#sink.takesBody;
+  }
+
+  /** Trailers of requests are not forwarded. */
+  end(_trailers?: HeaderFields): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#sink?.sendBody(EMPTY, true);
+  }
+
+  fail(cause: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#failed(cause, undefined);
+  }
+
+  onWritable(callback: () => void): void {
+    this.#onWritable = callback;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (!this.#over && !this.#inputEnded && this.#sink !== undefined) this.#from.pull(this);
+  }
+
+  /** The exchange has ended. Idempotent. */
+  abort(cause: string): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#onWritable = undefined;
+    this.#stage?.abort(cause);
+  }
+
+  /** A stage that throws ends the exchange: policies fail closed. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (this.#over) return;
+      this.#over = true;
+      this.#failed('a stage of the request body failed', error);
+    }
+  }
+}
+
+/** The body of one request. */
+export class RequestBody implements BodySupply {
+  /** Where the next step takes the body from. */
+  #supply: BodySupply;
+  #links: RequestLink[] = [];
+  #collector: Collector | undefined = undefined;
+  #held: Collected | undefined = undefined;
+
+  constructor(client: BodySupply) {
+    this.#supply = client;
+  }
+
+  /** The whole body if it is in memory. */
+  get bytes(): Buffer | undefined {
+    return this.#supply instanceof BytesSupply ? this.#supply.bytes : undefined;
+  }
+
+  pull(sink: BodySink): void {
+    this.#supply.pull(sink);
+  }
+
+  /** Collects the body behind the steps so far. The callback comes at most once, never after end(). */
+  collect(budget: CollectBudget, max: number, done: (bytes: Buffer | CollectFault) => void): void {
+    const known = this.bytes;
+    if (known !== undefined) {
+      done(known.length > max ? 'too-large' : known);
+      return;
+    }
+    this.#collector = new Collector(budget, max, (result) => {
+      this.#collector = undefined;
+      if (typeof result === 'string') {
+        done(result);
+        return;
+      }
+      this.#held?.release();
+      this.#held = result;
+      this.#supply = new BytesSupply(result.bytes);
+      done(result.bytes);
+    });
+    this.#supply.pull(this.#collector);
+  }
+
+  /** A step has changed the collected body. */
+  replace(bytes: Uint8Array): void {
+    this.#supply = new BytesSupply(asBuffer(bytes));
+  }
+
+  /** Adds a stage. `create` gets its output, and returns undefined for no stage. Returns whether there is one. */
+  addStage(create: (out: StageOut) => BodyStage | undefined, failed: StageFailure): boolean {
+    const link = new RequestLink(this.#supply, failed);
+    const stage = create(link);
+    if (stage === undefined) return false;
+    link.attach(stage);
+    this.#links.push(link);
+    this.#supply = link;
+    return true;
+  }
+
+  /** The exchange has ended: frees memory, aborts stages that have not ended. */
+  end(cause: string): void {
+    this.#collector?.cancel();
+    this.#collector = undefined;
+    const links = this.#links;
+    this.#links = [];
+    for (const link of links) link.abort(cause);
+    this.#held?.release();
+    this.#held = undefined;
+  }
+}
+
+export const asBuffer = (bytes: Uint8Array): Buffer =>
+  Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

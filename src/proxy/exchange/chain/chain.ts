@@ -1,0 +1,304 @@
+/**
+ * A route's policies, composed once at load. Requests pass them in the order of their phases, replies in reverse order.
+ *
+ *     request   [ outer ]  guard  authenticate  authorize  limit  validate  cache  transform  ->  action
+ *     reply     [ outer ]  guard  authenticate  authorize  limit  validate  cache  transform  <-
+ *
+ * A step whose declaration names a reply phase handles replies outermost, regardless of its position in the chain: its
+ * reply hooks see every reply of the route, including those created before its before() ran. All other steps see a reply
+ * only if the request passed them. These are always the first steps of the chain, so one number, `entered`, identifies
+ * them, and a chain can have any number of steps.
+ *
+ * With synchronous before() and after() this is two loops: no promise, no closure. hooks.ts runs the other hooks.
+ */
+import { REPLY_PHASES } from '../../../bundle/types.js';
+import type { Attempt, Awaitable, Exchange, ExchangeEnd, Logger, Reply } from '../../../policies/contract.js';
+import { problem } from '../../../policies/run-kit.js';
+import { messageOf } from '../../../reason.js';
+import { ERRORS } from '../../errors/errors.js';
+import { ChainHooks } from './hooks.js';
+import { discard, faultOf, isReply, UNSENDABLE } from './replies.js';
+import { type ChainedExchange, type ChainPolicy, Step } from './step.js';
+
+/** A mask of a number holds this many steps with `when`. */
+const MAX_CONDITIONS = 31;
+
+export class Chain {
+  readonly #steps: readonly Step[];
+  /** The steps with reply hooks, in the order in which a reply passes them. */
+  readonly #exits: readonly Step[];
+  readonly #finishing: readonly Step[];
+  readonly #attempting: readonly Step[];
+  readonly #hooks: ChainHooks;
+  readonly #logger: Logger;
+  /** Whether a policy answers CORS preflights. */
+  readonly answersPreflight: boolean;
+
+  /** Throws if too many policies have a `when`. */
+  constructor(policies: readonly ChainPolicy[], logger: Logger) {
+    let conditions = 0;
+    const steps = policies.map((policy, index) => new Step(policy, index, policy.when ? 1 << conditions++ : 0));
+    if (conditions > MAX_CONDITIONS)
+      throw new Error(`A route has ${conditions} policies with \`when\`; the limit is ${MAX_CONDITIONS}.`);
+    const last = steps.findLast(({ instance }) => instance.authenticate !== undefined);
+    if (last !== undefined) last.lastAuthenticator = true;
+    this.#steps = steps;
+    this.#exits = inOrderOfReplies(steps);
+    this.#finishing = steps.filter(({ instance }) => instance.finished !== undefined);
+    this.#attempting = steps.filter(({ instance }) => instance.onAttempt !== undefined);
+    this.#hooks = new ChainHooks(steps);
+    this.#logger = logger;
+    this.answersPreflight = steps.some((step) => step.instance.answersPreflight === true);
+  }
+
+  /** Whether the policies that answer preflights permit this exchange: a preflight, or reading its reply. */
+  permits(exchange: Exchange): boolean {
+    return this.#steps.every(
+      ({ instance }) => instance.answersPreflight !== true || instance.permits?.(exchange) !== false,
+    );
+  }
+
+  /** Lets the policies that answer preflights edit gw's reply to a request without a route. Never throws. */
+  missed(exchange: ChainedExchange, given: Reply): Reply {
+    let reply = given;
+    for (const step of this.#steps) {
+      if (step.instance.answersPreflight !== true || step.instance.after === undefined) continue;
+      const edited = this.#after(exchange, step, reply);
+      if (!(edited instanceof Promise)) reply = edited;
+    }
+    return reply;
+  }
+
+  // ---------------------------------------------------------------- entering
+
+  /**
+   * The request direction: runs the hooks of the steps that the exchange has not passed yet. Returns undefined if all pass,
+   * or the reply of a step, to which leave() has not been applied. Returns a promise of the same if a hook returned one; it
+   * resolves to undefined if the exchange is settled meanwhile. Never throws or rejects.
+   */
+  enter(exchange: ChainedExchange): Awaitable<Reply | undefined> {
+    const steps = this.#steps;
+    exchange.started = true;
+    for (let i = exchange.entered; i < steps.length; i++) {
+      const step = steps[i]!;
+      if (step.idle) continue;
+      exchange.entered = i;
+      const reported = exchange.decisions?.length;
+      let result: Awaitable<Reply | undefined>;
+      try {
+        result = step.plain ? step.instance.before!(exchange) : this.#hooks.enter(exchange, step);
+      } catch (error) {
+        return this.#failed(exchange, step, error);
+      }
+      if (result instanceof Promise) return this.#later(exchange, step, result, reported);
+      if (result !== undefined) return this.#answered(exchange, step, result, reported);
+      if (reported !== undefined) report(exchange, step, reported);
+    }
+    exchange.entered = steps.length;
+    return undefined;
+  }
+
+  async #later(
+    exchange: ChainedExchange,
+    step: Step,
+    result: Promise<Reply | undefined>,
+    reported: number | undefined,
+  ): Promise<Reply | undefined> {
+    let reply: Reply | undefined;
+    try {
+      reply = await result;
+    } catch (error) {
+      return exchange.settled ? undefined : this.#failed(exchange, step, error);
+    }
+    if (exchange.settled) {
+      if (reply !== undefined && isReply(reply)) discard(reply);
+      return undefined;
+    }
+    if (reply !== undefined) return this.#answered(exchange, step, reply, reported);
+    if (reported !== undefined) report(exchange, step, reported);
+    exchange.entered++;
+    return this.enter(exchange);
+  }
+
+  #answered(exchange: ChainedExchange, step: Step, reply: Reply, reported: number | undefined): Reply {
+    const fault = faultOf(reply, undefined, false);
+    if (fault !== undefined) return this.#failed(exchange, step, new TypeError(fault));
+    if (reported !== undefined) report(exchange, step, reported, reply);
+    exchange.answeredBy = step;
+    // The code of a problem is more specific than `policy/answered`.
+    exchange.error ??= reply.code ?? 'policy/answered';
+    return reply;
+  }
+
+  // ---------------------------------------------------------------- attempts
+
+  /** Whether a policy wants to see each attempt at a target. */
+  get seesAttempts(): boolean {
+    return this.#attempting.length > 0;
+  }
+
+  /** Shows an attempt to the policies that sign requests. Resolves or returns when all have; rejects or throws if one does. */
+  attempt(exchange: ChainedExchange, attempt: Attempt): Awaitable<void> {
+    for (let i = 0; i < this.#attempting.length; i++) {
+      const step = this.#attempting[i]!;
+      if (step.index >= exchange.entered || !step.applies(exchange)) continue;
+      const result = step.instance.onAttempt!(exchange, attempt);
+      if (result instanceof Promise) return this.#attemptLater(exchange, attempt, i + 1, result);
+    }
+  }
+
+  async #attemptLater(
+    exchange: ChainedExchange,
+    attempt: Attempt,
+    next: number,
+    pending: Promise<void>,
+  ): Promise<void> {
+    await pending;
+    for (let i = next; i < this.#attempting.length && !exchange.over; i++) {
+      const step = this.#attempting[i]!;
+      if (step.index < exchange.entered && step.applies(exchange)) await step.instance.onAttempt!(exchange, attempt);
+    }
+  }
+
+  // ---------------------------------------------------------------- leaving
+
+  /**
+   * The reply direction: the reply hooks of the passed steps, then of the outermost steps. Returns a promise if a hook did,
+   * or if a body is collected; it resolves to undefined if another reply leaves meanwhile. Never throws or rejects.
+   */
+  leave(exchange: ChainedExchange, given: Reply): Awaitable<Reply | undefined> {
+    const exits = this.#exits;
+    let reply = given;
+    for (let at = exchange.left; at < exits.length; at++) {
+      const step = exits[at]!;
+      if (step.replyPhase === undefined ? step.index >= exchange.entered : step === exchange.answeredBy) continue;
+      exchange.left = at + 1;
+      const left = step.plainReply ? this.#after(exchange, step, reply) : this.#leaveStep(exchange, step, reply);
+      if (left instanceof Promise) return this.#leaveLater(exchange, left);
+      reply = left;
+    }
+    return reply;
+  }
+
+  async #leaveLater(exchange: ChainedExchange, pending: Promise<Reply>): Promise<Reply | undefined> {
+    const turn = ++exchange.replyTurn;
+    const reply = await pending;
+    if (exchange.replyTurn === turn && !exchange.over) return this.leave(exchange, reply);
+    discard(reply);
+    return undefined;
+  }
+
+  /** Never throws or rejects. */
+  #leaveStep(exchange: ChainedExchange, step: Step, reply: Reply): Awaitable<Reply> {
+    try {
+      if (!this.#hooks.appliesToReply(exchange, step, reply)) return reply;
+    } catch (error) {
+      return this.#failedReply(exchange, step, reply, error);
+    }
+    const edited = step.instance.after === undefined ? reply : this.#after(exchange, step, reply);
+    return edited instanceof Promise
+      ? edited.then((late) => this.#bodyHooks(exchange, step, late))
+      : this.#bodyHooks(exchange, step, edited);
+  }
+
+  #bodyHooks(exchange: ChainedExchange, step: Step, reply: Reply): Awaitable<Reply> {
+    try {
+      const changed = this.#hooks.replyBody(exchange, step, reply);
+      if (!(changed instanceof Promise)) return changed;
+      return changed.catch((error: unknown) => this.#failedReply(exchange, step, reply, error));
+    } catch (error) {
+      return this.#failedReply(exchange, step, reply, error);
+    }
+  }
+
+  #after(exchange: ChainedExchange, step: Step, reply: Reply): Awaitable<Reply> {
+    const switches = reply.status === 101;
+    try {
+      const edited = step.instance.after!(exchange, reply);
+      if (edited instanceof Promise) return this.#afterLater(exchange, step, reply, switches, edited);
+      return checked(exchange, reply, edited, switches);
+    } catch (error) {
+      return this.#failedReply(exchange, step, reply, error);
+    }
+  }
+
+  async #afterLater(
+    exchange: ChainedExchange,
+    step: Step,
+    reply: Reply,
+    switches: boolean,
+    pending: Promise<Reply | undefined>,
+  ): Promise<Reply> {
+    try {
+      return checked(exchange, reply, await pending, switches);
+    } catch (error) {
+      return exchange.over ? reply : this.#failedReply(exchange, step, reply, error);
+    }
+  }
+
+  #failedReply(exchange: ChainedExchange, step: Step, reply: Reply, error: unknown): Reply {
+    discard(reply);
+    return this.#failed(exchange, step, error);
+  }
+
+  // ---------------------------------------------------------------- end
+
+  /** The exchange has ended. Called once. */
+  finished(exchange: ChainedExchange, end: ExchangeEnd): void {
+    if (!exchange.started) return;
+    for (const step of this.#finishing) {
+      if (step.index > exchange.entered || !step.applies(exchange)) continue;
+      try {
+        step.instance.finished!(exchange, end);
+      } catch (error) {
+        this.#logFailure(exchange, step, 'policy failed after the exchange', error);
+      }
+    }
+  }
+
+  /** Policies fail closed: after an exception the request goes no further. */
+  #failed(exchange: ChainedExchange, step: Step, error: unknown): Reply {
+    const why = messageOf(error);
+    this.#logFailure(exchange, step, 'policy failed, request refused', error);
+    exchange.error = 'policy/failed';
+    exchange.cause = `policy ${step.name}: ${why}`;
+    exchange.decisions?.push({ step: step.name, use: step.use, outcome: 'error', why });
+    return problem(exchange, { code: 'policy/failed', ...ERRORS['policy/failed'] });
+  }
+
+  #logFailure(exchange: ChainedExchange, step: Step, message: string, error: unknown): void {
+    this.#logger.error(message, {
+      cause: messageOf(error),
+      policy: step.name,
+      route: exchange.route.name,
+      request: exchange.id,
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+  }
+}
+
+/** The reply that after() left: `edited` if it returned one. Throws if it cannot be sent. */
+function checked(exchange: ChainedExchange, reply: Reply, edited: Reply | undefined, switches: boolean): Reply {
+  const result = edited ?? reply;
+  // Only the target's own 101 names the protocol that the connection switches to.
+  const wrong = switches && result !== reply && result.status === 101;
+  const fault = wrong ? UNSENDABLE : faultOf(result, exchange.source, switches);
+  if (fault !== undefined) throw new TypeError(fault);
+  if (result !== reply && reply.body !== result.body && reply.body !== exchange.source) discard(reply);
+  return result;
+}
+
+/** The steps with reply hooks: inner ones in reverse order, then those of each reply phase, each in reverse order. */
+function inOrderOfReplies(steps: readonly Step[]): Step[] {
+  const leaving = steps.filter((step) => step.leaves).reverse();
+  const phases = [undefined, ...REPLY_PHASES];
+  return phases.flatMap((phase) => leaving.filter((step) => step.replyPhase === phase));
+}
+
+/** Reports the decision of a step unless it reported one itself; `reported` decisions existed before it ran. */
+function report(exchange: Exchange, step: Step, reported: number, result?: Reply): void {
+  const { decisions } = exchange;
+  if (decisions === undefined || decisions.length > reported) return;
+  const why = result === undefined ? 'request passed' : `answered with ${result.status}`;
+  decisions.push({ step: step.name, use: step.use, outcome: result === undefined ? 'pass' : 'answer', why });
+}

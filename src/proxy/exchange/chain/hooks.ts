@@ -1,0 +1,192 @@
+/** The hooks of a step besides before() and after(): conditions, authentication, bodies. */
+import type { Authentication, Awaitable, Reply } from '../../../policies/contract.js';
+import { authProblem } from '../../../policies/run-kit.js';
+import type { CollectFault } from '../body/collector.js';
+import { asBuffer } from '../body/request-body.js';
+import { refuse } from './refuse.js';
+import { bodyChanged, discard, faultOf, hasContent, isEncoded, requestBodyChanged } from './replies.js';
+import type { ChainedExchange, Step } from './step.js';
+
+export class ChainHooks {
+  /** The steps whose credentials are removed from the request. */
+  readonly #stripping: readonly Step[];
+
+  constructor(steps: readonly Step[]) {
+    this.#stripping = steps.filter(({ instance }) => instance.strip !== undefined);
+  }
+
+  // ---------------------------------------------------------------- request
+
+  /** Runs the request hooks of a step. Returns the reply with which it answers. Throws or rejects if a hook does. */
+  enter(exchange: ChainedExchange, step: Step): Awaitable<Reply | undefined> {
+    const { instance } = step;
+    if (!this.#decide(exchange, step, undefined)) {
+      if (step.lastAuthenticator) this.#strip(exchange);
+      return undefined;
+    }
+    if (instance.authenticate === undefined) return this.#before(exchange, step);
+    const found = instance.authenticate(exchange);
+    return found instanceof Promise
+      ? found.then((late) => this.#identified(exchange, step, late))
+      : this.#identified(exchange, step, found);
+  }
+
+  /** Evaluates the `when` of a step, once for each exchange. Returns whether the step applies. */
+  #decide(exchange: ChainedExchange, step: Step, reply: Reply | undefined): boolean {
+    const { when, bit } = step;
+    if (when === undefined || (when.onReply && reply === undefined)) return true;
+    if ((exchange.decided & bit) !== 0 && !when.onReply) return step.applies(exchange);
+    exchange.decided |= bit;
+    const holds = when.holds(exchange, reply);
+    exchange.skipped = holds ? exchange.skipped & ~bit : exchange.skipped | bit;
+    if (!holds)
+      exchange.decisions?.push({
+        step: step.name,
+        use: step.use,
+        outcome: 'skip',
+        why: `does not apply: ${when.source}`,
+      });
+    return holds;
+  }
+
+  #identified(exchange: ChainedExchange, step: Step, found: Authentication): Awaitable<Reply | undefined> {
+    if (exchange.settled) return undefined;
+    const passes = found.outcome === 'identity' || (found.outcome === 'absent' && found.pass === true);
+    exchange.decisions?.push({ step: step.name, use: step.use, outcome: passes ? 'pass' : 'answer', why: found.why });
+    if (found.outcome === 'identity') {
+      if (found.consumer !== undefined) exchange.consumer = found.consumer;
+      if (found.claims !== undefined) exchange.claims = found.claims;
+    } else if (found.outcome === 'unavailable') return refuse(exchange, 'auth/unavailable', found.why);
+    else if (!passes) {
+      exchange.cause = found.why;
+      return authProblem(exchange, [found.problem]);
+    }
+    if (step.lastAuthenticator) this.#strip(exchange);
+    return this.#before(exchange, step);
+  }
+
+  #strip(exchange: ChainedExchange): void {
+    for (const step of this.#stripping)
+      if (step.index <= exchange.entered && step.applies(exchange)) step.instance.strip!(exchange);
+  }
+
+  #before(exchange: ChainedExchange, step: Step): Awaitable<Reply | undefined> {
+    const reply = step.instance.before?.(exchange);
+    if (reply instanceof Promise) return reply.then((late) => late ?? this.#requestBody(exchange, step));
+    return reply ?? this.#requestBody(exchange, step);
+  }
+
+  #requestBody(exchange: ChainedExchange, step: Step): Awaitable<Reply | undefined> {
+    const { instance, body } = step;
+    if (exchange.settled) return undefined;
+    if (body?.reply?.mandatory === true) exchange.wholeReply = true;
+    if (body?.reply?.mandatory === true || body?.request?.mandatory === true) exchange.noUpgrade = true;
+    const reads = step.collectsRequest || instance.requestStage !== undefined;
+    if (!reads || !exchange.hasBody || instance.readsRequest?.(exchange) === false) return undefined;
+    if (step.collectsRequest) return this.#collectRequest(exchange, step);
+    this.#stageRequest(exchange, step);
+    return undefined;
+  }
+
+  #stageRequest(exchange: ChainedExchange, step: Step): void {
+    const stage = step.instance.requestStage;
+    if (stage === undefined) return;
+    const create = stage.bind(step.instance, exchange);
+    if (exchange.ensureBodies().stageRequest(create, step.name)) requestBodyChanged(exchange.headers);
+  }
+
+  async #collectRequest(exchange: ChainedExchange, step: Step): Promise<Reply | undefined> {
+    const { max, mandatory } = step.body!.request!;
+    if (isEncoded(exchange.headers)) {
+      if (!mandatory) return undefined;
+      const cause = `policy ${step.name} cannot read a request body with a content coding`;
+      return refuse(exchange, 'request/unreadable', cause, { 'accept-encoding': 'identity' });
+    }
+    const bodies = exchange.ensureBodies();
+    const body = await bodies.collectRequest(max);
+    if (exchange.settled) return undefined;
+    if (typeof body === 'string') return refuseRequestBody(exchange, step, body, max);
+    const result = await step.instance.onRequestBody!(exchange, body);
+    if (exchange.settled) {
+      if (result !== undefined && !(result instanceof Uint8Array)) discard(result);
+      return undefined;
+    }
+    if (result !== undefined && !(result instanceof Uint8Array)) return result;
+    if (result !== undefined) {
+      bodies.replaceRequest(result);
+      requestBodyChanged(exchange.headers);
+    }
+    this.#stageRequest(exchange, step);
+    return undefined;
+  }
+
+  // ---------------------------------------------------------------- reply
+
+  /** Whether the reply hooks of a step apply to a reply, as far as its `when` decides that. Throws if it cannot be evaluated. */
+  appliesToReply(exchange: ChainedExchange, step: Step, reply: Reply): boolean {
+    return this.#decide(exchange, step, reply);
+  }
+
+  /** Runs the body hooks of a step. Throws or rejects if a hook does. */
+  replyBody(exchange: ChainedExchange, step: Step, reply: Reply): Awaitable<Reply> {
+    const { instance } = step;
+    const reads = step.collectsReply || instance.replyStage !== undefined;
+    if (!reads || !hasContent(reply.status)) return reply;
+    if (exchange.method === 'CONNECT' || instance.readsReply?.(exchange, reply) === false) return reply;
+    if (exchange.method === 'HEAD') {
+      exchange.ensureBodies().forgetLength();
+      bodyChanged(reply.headers);
+      return reply;
+    }
+    if (step.collectsReply) return this.#collectReply(exchange, step, reply);
+    stageReply(exchange, step, reply);
+    return reply;
+  }
+
+  async #collectReply(exchange: ChainedExchange, step: Step, reply: Reply): Promise<Reply> {
+    const { max, mandatory } = step.body!.reply!;
+    const partial = reply.status === 206;
+    if (partial || isEncoded(reply.headers)) {
+      if (!mandatory) return reply;
+      discard(reply);
+      const what = partial ? 'is a part (206)' : 'has a content coding';
+      return refuse(exchange, 'upstream/unreadable', `policy ${step.name} cannot read the reply, which ${what}`);
+    }
+    const bodies = exchange.ensureBodies();
+    const body = await bodies.collectReply(reply, max);
+    if (exchange.over) return reply;
+    if (typeof body === 'string') return refuseReplyBody(exchange, step, body, max);
+    reply.body = body;
+    const changed = await step.instance.onReplyBody!(exchange, reply, body);
+    if (changed !== undefined && !(changed instanceof Uint8Array)) {
+      const fault = faultOf(changed, undefined, false);
+      if (fault !== undefined) throw new TypeError(fault);
+      return changed;
+    }
+    if (changed !== undefined && changed !== body) {
+      reply.body = asBuffer(changed);
+      bodyChanged(reply.headers);
+    }
+    if (!exchange.over) stageReply(exchange, step, reply);
+    return reply;
+  }
+}
+
+function stageReply(exchange: ChainedExchange, step: Step, reply: Reply): void {
+  const stage = step.instance.replyStage;
+  if (stage === undefined || reply.status === 206) return;
+  const create = stage.bind(step.instance, exchange, reply);
+  if (exchange.ensureBodies().stageReply(reply, create, step.name)) bodyChanged(reply.headers);
+}
+
+function refuseRequestBody(exchange: ChainedExchange, step: Step, fault: CollectFault, max: number): Reply {
+  if (fault === 'too-large')
+    return refuse(exchange, 'request/body-too-large', `request body larger than ${max} bytes (policy ${step.name})`);
+  return refuse(exchange, 'gateway/overloaded', 'no memory is left for request bodies');
+}
+
+function refuseReplyBody(exchange: ChainedExchange, step: Step, fault: CollectFault, max: number): Reply {
+  if (fault === 'too-large')
+    return refuse(exchange, 'upstream/too-large', `reply body larger than ${max} bytes (policy ${step.name})`);
+  return refuse(exchange, 'gateway/overloaded', 'no memory is left for reply bodies');
+}

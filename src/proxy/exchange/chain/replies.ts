@@ -1,0 +1,65 @@
+/** Checks of what policies return, and what a body hook changes in a reply. */
+import type { HeaderFields, Reply, ReplyBody } from '../../../policies/contract.js';
+import { isBodySource } from '../body/reply-pipe.js';
+
+/** Checks at run time what the types promise. */
+export function isReply(given: unknown): given is Reply {
+  if (typeof given !== 'object' || given === null || !('headers' in given)) return false;
+  const { headers } = given;
+  if (typeof headers !== 'object' || headers === null || !('entries' in headers) || !('get' in headers)) return false;
+  return typeof headers.entries === 'function' && typeof headers.get === 'function';
+}
+
+/**
+ * Why a reply cannot be sent; undefined if it can. `source`: of the exchange's body. `switches`: the target's reply is a 101.
+ */
+export function faultOf(reply: unknown, source: ReplyBody | undefined, switches: boolean): string | undefined {
+  if (!isReply(reply)) return 'the policy answered with a value that is not a reply';
+  const { status, body } = reply;
+  // The target determines the kind of stream: a tunnel only with a 101, a body with any other status.
+  if (body !== null && body === source)
+    return (status === 101) === switches && isStatus(status) ? undefined : UNSENDABLE;
+  if (status === 101 || !isStatus(status)) return UNSENDABLE;
+  if (body === null || body instanceof Uint8Array) return undefined;
+  return typeof body === 'object' && isBodySource(body) ? undefined : UNSENDABLE;
+}
+
+const isStatus = (status: number): boolean =>
+  status === 101 || (Number.isInteger(status) && status >= 200 && status <= 599);
+
+export const UNSENDABLE = 'the policy answered with a reply that cannot be sent';
+
+/** Discards the reply's body if it is a stream. Never throws for a value that is no body: a policy may have set any. */
+export function discard({ body }: Reply): void {
+  if (typeof body === 'object' && body !== null && 'discard' in body && typeof body.discard === 'function')
+    body.discard();
+}
+
+/** Whether a reply with this status has a body, if its request is not a HEAD. RFC 9110 section 6.4.1. */
+export const hasContent = (status: number): boolean =>
+  status >= 200 && status !== 204 && status !== 205 && status !== 304;
+
+/** Fields with a digest of the body: RFC 9530, RFC 3230, RFC 1864. */
+const DIGESTS = ['content-digest', 'repr-digest', 'digest', 'content-md5'];
+
+/**
+ * Removes the fields that are wrong once the body differs: digests, a strong validator, and the offer of ranges. A weak ETag
+ * stays: the policy that set it says that the content is equivalent (RFC 9110 section 8.8.1).
+ */
+export function bodyChanged(headers: HeaderFields): void {
+  for (const name of DIGESTS) headers.remove(name);
+  headers.remove('accept-ranges');
+  const etag = headers.get('etag');
+  if (etag !== undefined && !etag.startsWith('W/')) headers.remove('etag');
+}
+
+/** Removes the digests of a request body that a policy has changed. */
+export function requestBodyChanged(headers: HeaderFields): void {
+  for (const name of DIGESTS) headers.remove(name);
+}
+
+/** Whether the fields name a content coding. */
+export function isEncoded(headers: HeaderFields): boolean {
+  const coding = headers.get('content-encoding');
+  return coding !== undefined && coding.trim() !== '' && coding.trim().toLowerCase() !== 'identity';
+}
