@@ -1,7 +1,7 @@
 /** One policy in a chain, with what the chain needs to know about it at each request. */
 import type { PolicyBody, ReplyPhase } from '../../../bundle/types.js';
 import type { Condition } from '../../../expression/condition.js';
-import type { Decision, Exchange, PolicyInstance, Reply } from '../../../policies/contract.js';
+import type { Decision, Exchange, PolicyInstance } from '../../../policies/contract.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { ExchangeBodies } from '../body/exchange-bodies.js';
 import type { ReplySource } from '../body/types.js';
