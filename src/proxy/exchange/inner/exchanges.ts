@@ -87,7 +87,12 @@ export class InnerExchanges implements InnerExchangeWorld, InnerStreamHost {
     if (head.parse(text, limits) < 0) throw new CallError(WHAT, head.error, head.cause);
     root.descendants++;
     const id = `${root.id}.${root.descendants}`;
-    const host = { newId: () => id, now: () => this.#host.now(), monotonic: () => this.#host.monotonic() };
+    const host = {
+      newId: () => id,
+      now: () => this.#host.now(),
+      monotonic: () => this.#host.monotonic(),
+      collectBudget: parent.collectBudget,
+    };
     const parsed = new GwExchange(head, innerPeer(parent), generation, host, this.#host.monotonic());
     parsed.parent = parent;
     return { parsed, body };

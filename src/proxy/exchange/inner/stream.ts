@@ -78,7 +78,7 @@ export class InnerStream implements Downstream, BodySource {
     this.status = status;
     const { source, method } = this.exchange;
     const streams = source !== undefined && body === source;
-    if (streams) this.length = method === 'HEAD' || source.bodiless ? 0 : source.contentLength;
+    if (streams) this.length = method === 'HEAD' || source.bodiless ? 0 : this.exchange.streamLength(status);
     else {
       this.#bytes = method !== 'HEAD' && body instanceof Uint8Array ? body : EMPTY;
       this.length = this.#bytes.length;
@@ -114,7 +114,7 @@ export class InnerStream implements Downstream, BodySource {
       if (this.#over) return true;
       this.#end(false);
       out?.end(this.#trailers);
-    } else if (!more) out?.onWritable(() => this.exchange.source?.resume());
+    } else if (!more) out?.onWritable(() => this.exchange.drained());
     return more;
   }
 
@@ -141,7 +141,7 @@ export class InnerStream implements Downstream, BodySource {
     this.#over = true;
     this.wasCut = cut;
     this.#sink = undefined;
-    this.exchange.end();
+    this.exchange.end(cut);
     this.#host.ended(this);
   }
 
