@@ -192,6 +192,7 @@ interface Indices {
   readonly policies: readonly { readonly calls?: readonly string[] }[];
   readonly routes: readonly {
     readonly service: number;
+    readonly action: { readonly calls?: readonly string[] };
     readonly policies: readonly number[];
   }[];
 }
@@ -205,7 +206,8 @@ function checkIndices({ services, policies, routes }: Indices): string | undefin
   const names = new Set(services.map(({ name }) => name));
   for (const [i, { calls = [] }] of policies.entries())
     if (calls.some((name) => !names.has(name))) return `policy ${i} calls a service that does not exist`;
-  for (const [i, { service: leadsTo, policies: chain }] of routes.entries()) {
+  for (const [i, { action, service: leadsTo, policies: chain }] of routes.entries()) {
+    if (action.calls?.some((name) => !names.has(name))) return `route ${i} calls a service that does not exist`;
     if (leadsTo >= services.length) return `route ${i} leads to a service that does not exist`;
     if (chain.some((at) => at >= policies.length)) return `route ${i} has a policy that does not exist`;
   }

@@ -206,6 +206,8 @@ export interface ActionEntry {
   readonly summary: string;
   /** What the action's compile() returned. May hold `{ $ref }` strings. */
   readonly settings: Json;
+  /** Names of the services that it calls; absent: none. */
+  readonly calls?: readonly string[];
 }
 
 export interface RouteEntry {

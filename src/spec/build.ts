@@ -3,7 +3,7 @@ import { INVALID, type Schema } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { TableEntry, TableNode } from '../schema/tree.js';
-import { resolveCalls } from './calls.js';
+import { callersOf, resolveCalls } from './calls.js';
 import { type DefaultedSection, defaultsOf, withDefaults } from './defaults-section.js';
 import { consumer, listener, NAME_PATTERN, plan, service } from './entities.js';
 import type { ConsumerModel, Entity, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
@@ -50,7 +50,7 @@ export function buildModel(
   routes.read(tree);
   const defaults = defaultsOf(tree, 'service');
   const calls = resolveCalls(
-    [...policies.values, ...routes.routes.flatMap((route) => route.policies.map(({ policy }) => policy))],
+    callersOf(policies.values, routes.routes),
     services,
     (entry) =>
       entry.value.kind === 'table'

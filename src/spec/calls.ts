@@ -1,20 +1,47 @@
 /** Resolves the services that policies and actions call: by name, or by a URL that becomes an implicit service. */
 import type { CallTarget } from '../policies/contract.js';
 import { callUrlProblem, parseCallUrl } from '../schema/call-url.js';
-import type { Origins } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import type { TableEntry, TomlNode } from '../schema/tree.js';
-import type { ServiceModel } from './model.js';
+import type { PolicyModel, RouteModel, ServiceModel } from './model.js';
 import { type DeclaredNames, unresolved } from './names.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
-/** A policy or an action of the model. */
-interface Caller {
-  readonly name: string;
+/** A policy or an action. */
+export interface Caller {
+  /** Its model: the key of what it calls. */
+  readonly of: object;
+  /** For diagnostics: `policy.keys`, `route.list-orders`. */
+  readonly entity: string;
   readonly config: unknown;
-  readonly at: Origins;
   readonly declaration: { calls?(config: unknown): readonly CallTarget[] };
+  /** Span of a part of the config. */
+  spanOf(...path: CallTarget['at']): Span;
+}
+
+/** The policies and actions of a spec, without those that call nothing. */
+export function callersOf(policies: readonly PolicyModel[], routes: readonly RouteModel[]): Caller[] {
+  const inPlace = routes.flatMap((route) => route.policies.map(({ policy }) => policy).filter((one) => one.inPlace));
+  const all = [...policies, ...inPlace].map(
+    (policy): Caller => ({
+      of: policy,
+      entity: `policy.${policy.name}`,
+      config: policy.config,
+      declaration: policy.declaration,
+      spanOf: (...path) => policy.at.spanOf(...path),
+    }),
+  );
+  const actions = routes.map(
+    ({ name, action, at }): Caller => ({
+      of: action,
+      entity: `route.${name}`,
+      config: action.config,
+      declaration: action.declaration,
+      spanOf: (...path) => at.spanOf(action.key, ...path),
+    }),
+  );
+  return [...all, ...actions].filter(({ declaration }) => declaration.calls !== undefined);
 }
 
 export interface ResolvedCalls {
@@ -33,13 +60,13 @@ export function resolveCalls(
   const byCaller = new Map<object, readonly ServiceModel[]>();
   const implicit = new Map<string, ServiceModel>();
   for (const caller of callers) {
-    if (byCaller.has(caller)) continue;
+    if (byCaller.has(caller.of)) continue;
     const called = new Set<ServiceModel>();
     for (const target of caller.declaration.calls?.(caller.config) ?? []) {
       const found = resolve(caller, target, services, implicit, read, report);
       if (found !== undefined) called.add(found);
     }
-    if (called.size > 0) byCaller.set(caller, [...called]);
+    if (called.size > 0) byCaller.set(caller.of, [...called]);
   }
   return { byCaller, implicit: [...implicit.values()] };
 }
@@ -52,8 +79,8 @@ function resolve(
   read: (entry: TableEntry) => ServiceModel | undefined,
   report: Report,
 ): ServiceModel | undefined {
-  const span = caller.at.spanOf(...at);
-  const entity = `policy.${caller.name}`;
+  const span = caller.spanOf(...at);
+  const { entity } = caller;
   if (service !== undefined) {
     const found = services.get(service);
     if (found === undefined && !services.isKnown(service))

@@ -10,18 +10,12 @@ import { DeclaredNames } from '../../src/spec/names.js';
 
 const here = { offset: 7, line: 3, column: 2 };
 const span = { file: 'gateway.toml', start: here, end: here };
-const at = {
-  spanOf: () => span,
-  keySpanOf: () => span,
-  originOf: () => ({ from: 'spec' as const, span, keySpan: span }),
-  *entries() {},
-};
-
 const caller = (name: string, calls: readonly CallTarget[]) => ({
-  name,
+  of: { name },
+  entity: `policy.${name}`,
   config: {},
-  at,
   declaration: { calls: () => calls },
+  spanOf: () => span,
 });
 
 function resolve(callers: Parameters<typeof resolveCalls>[0]) {
@@ -50,8 +44,8 @@ test('a name is resolved; an unknown one is reported at its place, and not one w
     { at: ['service'], service: 'broken' },
   ]);
   const { byCaller, declared, found } = resolve([good, bad]);
-  assert.equal(byCaller.get(good), [declared]);
-  assert.is(byCaller.get(bad), undefined);
+  assert.equal(byCaller.get(good.of), [declared]);
+  assert.is(byCaller.get(bad.of), undefined);
   assert.equal(
     found.map(({ code, entity, span: place }) => [code, entity, place]),
     [['name/unresolved', 'policy.b', span]],
@@ -65,7 +59,7 @@ test('URLs with the same origin become one implicit service, named by it', () =>
   const { byCaller, implicit, read } = resolve([one, two, one]);
   assert.equal(read, ['https://auth.example']);
   assert.equal(implicit, [{ name: 'https://auth.example', implicit: true }]);
-  assert.is(byCaller.get(one)![0], byCaller.get(two)![0]);
+  assert.is(byCaller.get(one.of)![0], byCaller.get(two.of)![0]);
 });
 
 test('a URL that cannot be called is reported', () => {

@@ -13,7 +13,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
   group: 'Check',
   summary: 'List the routes in match order, with their policies and targets',
   details:
-    'A request takes the first route of the list that matches it. A route with several hosts is listed at its most specific one. --filter keeps the routes whose name, match, service or policies contain the text; with several filters, all of them must match. A second table lists the services that their policies call.',
+    'A request takes the first route of the list that matches it. A route with several hosts is listed at its most specific one. --filter keeps the routes whose name, match, service or policies contain the text; with several filters, all of them must match. A second table lists the services that their policies and actions call.',
   examples: [
     ['gw routes', 'all routes of the nearest gateway.toml'],
     ['gw routes --filter POST --filter orders', 'POST routes about orders'],
@@ -54,7 +54,11 @@ export default defineCommand<Options, [spec: string | undefined]>({
       }),
     );
     if (calls.length > 0) {
-      const called = calls.map(({ service, policies, targets }) => [service, policies.join(', '), targets.join(', ')]);
+      const called = calls.map(({ service, policies, routes, targets }) => [
+        service,
+        [...policies, ...routes.map((name) => `action of ${name}`)].join(', '),
+        targets.join(', '),
+      ]);
       const heads = ['CALLED SERVICE', 'BY', 'TARGETS'];
       io.write(`\n${table(heads, called, { strong: (text) => io.paint('bold', text), columns: io.columns })}`);
     }
@@ -86,24 +90,28 @@ interface RouteRow {
   readonly source: string | null;
 }
 
-/** A service that policies of the listed routes call. */
+/** A service that policies or actions of the listed routes call. */
 interface CalledService {
   readonly service: string;
   /** False: the name is a URL in the config of a policy, and the spec declares no such service. */
   readonly declared: boolean;
-  /** The policies that call it. */
+  /** The policies that call it, and the routes whose actions call it. */
   readonly policies: readonly string[];
+  readonly routes: readonly string[];
   readonly targets: readonly string[];
 }
 
-function calledServices(program: Program, routes: readonly RouteRow[]): CalledService[] {
-  const listed = new Set(routes.flatMap(({ policies }) => policies));
-  const callers = program.policies.filter(({ name }) => listed.has(name));
+function calledServices(program: Program, listed: readonly RouteRow[]): CalledService[] {
+  const names = new Set(listed.map(({ name }) => name));
+  const rows = program.routes.filter(({ name }) => names.has(name));
+  const used = new Set(rows.flatMap(({ policies }) => policies));
+  const callers = program.policies.filter((_, index) => used.has(index));
   return program.services.flatMap((service): CalledService[] => {
     const { name, implicit } = service;
-    const policies = callers.filter(({ calls = [] }) => calls.includes(name)).map((policy) => policy.name);
-    if (policies.length === 0) return [];
-    return [{ service: name, declared: implicit !== true, policies, targets: targetsOf(service) }];
+    const policies = callers.filter(({ calls }) => calls?.includes(name)).map((policy) => policy.name);
+    const routes = rows.filter(({ action }) => action.calls?.includes(name)).map((route) => route.name);
+    if (policies.length + routes.length === 0) return [];
+    return [{ service: name, declared: implicit !== true, policies, routes, targets: targetsOf(service) }];
   });
 }
 

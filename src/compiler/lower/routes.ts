@@ -47,7 +47,7 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
         route,
         params[index]!,
         services,
-        lowerAction(route.action, () => actionContext(index)),
+        lowerAction(route.action, model, () => actionContext(index)),
       ),
       policies: chainOf(route, policies),
     }),
@@ -118,11 +118,18 @@ function lowerRoute(
   };
 }
 
-const lowerAction = ({ declaration, config }: ActionModel, context: () => PolicyContext): ActionEntry => ({
-  settings: declaration.compile(config, context()) ?? null,
-  summary: declaration.describe(config),
-  use: declaration.use,
-});
+function lowerAction(action: ActionModel, { calls }: Model, context: () => PolicyContext): ActionEntry {
+  const { declaration, config } = action;
+  return {
+    ...given(
+      'calls',
+      calls.get(action)?.map(({ name }) => name),
+    ),
+    settings: declaration.compile(config, context()) ?? null,
+    summary: declaration.describe(config),
+    use: declaration.use,
+  };
+}
 
 /** Names sorted by code units; undefined if there are none. */
 const namesOf = (entities: readonly { readonly name: string }[]): readonly string[] | undefined =>

@@ -10,7 +10,7 @@ import { messageOf } from '../../reason.js';
 export const FORWARDED: Forwarded = { forwarded: true };
 
 /** Creates the host of an action without what only actions have. */
-export type HostOf = (names: { readonly name: string; readonly identity: string }) => PolicyHost;
+export type HostOf = (of: { readonly name: string; readonly identity: string; calls: readonly string[] }) => PolicyHost;
 
 /** Routes with the same action share one instance. */
 export class RouteActions {
@@ -28,15 +28,16 @@ export class RouteActions {
     }
   }
 
-  #actionOf({ action: { use, settings }, name, policies }: RouteEntry, hostOf: HostOf): ActionInstance {
+  #actionOf({ action, name, policies }: RouteEntry, hostOf: HostOf): ActionInstance {
+    const { use, settings, calls = [] } = action;
     const constantReplies = policies.length === 0;
-    const key = `${use} ${constantReplies} ${canonicalJson(settings)}`;
+    const key = `${use} ${constantReplies} ${canonicalJson([settings, calls])}`;
     let instance = this.#byKey.get(key);
     if (instance === undefined) {
       const create = Object.hasOwn(runHalves, use) ? runHalves[use] : undefined;
       if (create === undefined) throw new Error(`This version of gw has no action ${use} (route ${name}).`);
       const identity = createHash('sha256').update(key).digest('hex').slice(0, 32);
-      const host: ActionHost = { ...hostOf({ name: use, identity }), constantReplies, forward: () => FORWARDED };
+      const host: ActionHost = { ...hostOf({ name: use, identity, calls }), constantReplies, forward: () => FORWARDED };
       instance = create(settings, host);
       this.#byKey.set(key, instance);
     }
