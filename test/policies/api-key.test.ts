@@ -189,7 +189,7 @@ test('optional passes requests without a key and refuses wrong keys', () => {
 test('decisions name the consumer', () => {
   const decisions: Decision[] = [];
   before(create('api-key', '', withKeys()), exchange({ headers: [['x-api-key', 'second']], decisions }));
-  assert.equal(decisions, [{ step: 'p', use: 'api-key', outcome: 'pass', why: 'API key of acme' }]);
+  assert.equal(decisions, [{ step: 'p', use: 'p', outcome: 'pass', why: 'API key of acme' }]);
 });
 
 test('a shared key or an invalid hash rejects the generation without showing it', () => {

@@ -16,7 +16,7 @@ import type {
   Reply,
 } from '../../src/policies/contract.js';
 import { declarationOf } from '../../src/policies/registry.js';
-import { BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
+import { authProblem, BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
 import { runHalves } from '../../src/policies/run-registry.js';
 import { policyHost } from '../../src/proxy/exchange/policy-host.js';
 import { OfflineCalls } from '../../src/proxy/offline/calls.js';
@@ -195,9 +195,28 @@ export function exchange(given: Given = {}): Exchange {
 
 /** The reply of before(); fails if it is a promise. */
 export function before(policy: PolicyInstance, on: Exchange): Reply | undefined {
+  const refused = authenticate(policy, on);
+  if (refused !== undefined) return refused;
   const reply = policy.before?.(on);
   if (reply instanceof Promise) throw new Error('a promise where none was due');
   return reply;
+}
+
+/** Runs authenticate() as a chain does. Returns the reply if the request does not pass. */
+export function authenticate(policy: PolicyInstance, on: Exchange): Reply | undefined {
+  const found = policy.authenticate?.(on);
+  if (found instanceof Promise) throw new Error('a promise where none was due');
+  if (found === undefined) return undefined;
+  const passes = found.outcome === 'identity' || (found.outcome === 'absent' && found.pass === true);
+  policy.strip?.(on);
+  on.decisions?.push({ step: 'p', use: 'p', outcome: passes ? 'pass' : 'answer', why: found.why });
+  if (found.outcome === 'unavailable') return new BytesReply(503, { code: 'auth/unavailable' });
+  if (found.outcome !== 'identity' && !passes) return authProblem(on, [found.problem]);
+  if (found.outcome === 'identity') {
+    if (found.consumer !== undefined) on.consumer = found.consumer;
+    if (found.claims !== undefined) on.claims = found.claims;
+  }
+  return undefined;
 }
 
 export const bodyOf = (reply: Reply): { readonly [key: string]: Json } => {

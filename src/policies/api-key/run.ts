@@ -1,7 +1,7 @@
-/** api-key at run time: finds the credential, takes it off the request, finds its consumer by the key's digest. */
+/** api-key at run time: finds the credential, and its consumer by the key's digest. */
 import * as crypto from 'node:crypto';
-import type { ConsumerEntry, Exchange, PolicyHost, PolicyInstance, Reply } from '../contract.js';
-import { problem, runPolicy, takeQueryParam } from '../run-kit.js';
+import type { Absent, Authentication, Exchange, Identity, PolicyHost, PolicyInstance, Refused } from '../contract.js';
+import { runPolicy, takeQueryParam } from '../run-kit.js';
 import type { ApiKeySettings } from './schema.js';
 
 /** Longer credentials are refused without hashing, so that a long field does not cost more. */
@@ -15,12 +15,12 @@ interface Credential {
   readonly fromHeader: boolean;
 }
 
-/** The last valid key of a connection, and its consumer: the key is not hashed again for each request. */
+/** The last valid key of a connection, and whose it is: the key is not hashed again for each request. */
 class Proven {
   constructor(
     readonly key: string,
     readonly fromHeader: boolean,
-    readonly consumer: ConsumerEntry,
+    readonly identity: Identity,
     /** Of the consumers, when the key was looked up. */
     readonly version: number,
   ) {}
@@ -47,7 +47,9 @@ class ApiKeyPolicy implements PolicyInstance {
   readonly #settings: ApiKeySettings;
   readonly #host: PolicyHost;
   readonly #prefix: string | undefined;
-  readonly #challenge: string;
+  readonly #absent: Absent;
+  readonly #unknown: Refused;
+  readonly #ambiguous: Refused;
 
   constructor(settings: ApiKeySettings, host: PolicyHost) {
     this.requestFields = settings.header === undefined ? [] : [settings.header];
@@ -57,94 +59,67 @@ class ApiKeyPolicy implements PolicyInstance {
     this.#settings = settings;
     this.#host = host;
     this.#prefix = settings.scheme === undefined ? undefined : `${settings.scheme.toLowerCase()} `;
-    this.#challenge = `${settings.scheme ?? 'ApiKey'} realm="${settings.realm}"`;
+    const challenge = `${settings.scheme ?? 'ApiKey'} realm="${settings.realm}"`;
+    this.#absent = {
+      outcome: 'absent',
+      pass: settings.optional,
+      why: settings.optional ? 'no API key; the key is optional' : `no API key in ${this.#place()}`,
+      problem: { code: 'auth/missing', title: 'API key required', detail: `Send it in ${this.#place()}.`, challenge },
+    };
+    const unknown = { code: 'auth/invalid', title: 'Unknown API key', challenge };
+    this.#unknown = { outcome: 'refused', why: 'unknown API key', problem: unknown };
+    const detail = `Send exactly one, in ${this.#place()}.`;
+    const several = { status: 400, code: 'auth/ambiguous', title: 'More than one API key', detail };
+    this.#ambiguous = { outcome: 'refused', why: 'more than one API key', problem: several };
   }
 
-  before(exchange: Exchange): Reply | undefined {
+  authenticate(exchange: Exchange): Authentication {
     const found = this.#find(exchange);
-    if (found === 'ambiguous') return this.#refuseAmbiguous(exchange);
-    if (found === 'none') {
-      if (!this.#settings.optional) return this.#refuseMissing(exchange);
-      this.#decide(exchange, 'pass', 'no API key; the key is optional');
-      return undefined;
-    }
-    const consumer = this.#consumerOf(exchange, found);
-    if (consumer === undefined) return this.#refuseUnknown(exchange);
-    exchange.consumer = consumer;
-    this.#decide(exchange, 'pass', `API key of ${consumer.name}`);
-    return undefined;
+    if (found === 'ambiguous') return this.#ambiguous;
+    if (found === 'none') return this.#absent;
+    return this.#identityOf(exchange, found) ?? this.#unknown;
   }
 
-  /** Removes the credential from the request, wherever it is: targets never get it. */
   #find(exchange: Exchange): Found {
     const { header, query } = this.#settings;
-    const inHeader = header === undefined ? 'none' : this.#takeHeader(exchange, header);
-    const inQuery = query === undefined ? 'none' : takeFromQuery(exchange, query);
+    const inHeader = header === undefined ? 'none' : this.#inHeader(exchange, header);
+    const inQuery = query === undefined ? 'none' : inQueryOf(exchange, query);
     if (inQuery === 'none') return inHeader;
     return inHeader === 'none' ? inQuery : 'ambiguous';
   }
 
-  #takeHeader(exchange: Exchange, name: string): Found {
+  #inHeader(exchange: Exchange, name: string): Found {
     const value = exchange.headers.get(name);
     if (value === undefined) return 'none';
+    if (value.includes(',') && countFields(exchange, name) > 1) return 'ambiguous';
     const prefix = this.#prefix;
-    const several = value.includes(',') && countFields(exchange, name) > 1;
-    if (several) {
-      exchange.headers.remove(name);
-      return 'ambiguous';
-    }
-    if (prefix === undefined) {
-      exchange.headers.remove(name);
-      return { key: value, fromHeader: true };
-    }
-    // A credential of another scheme is for another policy, or for the target.
-    if (value.slice(0, prefix.length).toLowerCase() !== prefix) return 'none';
-    exchange.headers.remove(name);
-    return { key: value.slice(prefix.length).trimStart(), fromHeader: true };
+    if (prefix === undefined) return { key: value, fromHeader: true };
+    return isOfScheme(value, prefix) ? { key: value.slice(prefix.length).trimStart(), fromHeader: true } : 'none';
   }
 
-  #consumerOf(exchange: Exchange, { key, fromHeader }: Credential): ConsumerEntry | undefined {
+  /** Targets never get a key, wherever it is. A credential of another scheme is for another policy, or for the target. */
+  strip(exchange: Exchange): void {
+    const { header, query } = this.#settings;
+    if (header !== undefined) {
+      const value = exchange.headers.get(header);
+      const prefix = this.#prefix;
+      if (value !== undefined && (prefix === undefined || isOfScheme(value, prefix))) exchange.headers.remove(header);
+    }
+    if (query !== undefined && exchange.query !== '') exchange.query = takeQueryParam(exchange.query, query).rest;
+  }
+
+  #identityOf(exchange: Exchange, { key, fromHeader }: Credential): Identity | undefined {
+    const { consumers } = this.#host;
     const last = exchange.remembered(this);
-    if (last instanceof Proven && last.matches(key, fromHeader, this.#host.consumers.version)) return last.consumer;
+    if (last instanceof Proven && last.matches(key, fromHeader, consumers.version)) return last.identity;
     if (key.length === 0 || key.length > MAX_KEY_LENGTH) return undefined;
     const plain = /^[\x20-\x7e]*$/.test(key);
-    const digest = sha256(plain || !fromHeader ? key : Buffer.from(key, 'latin1'));
     // The lookup is by the digest of the key: its time says nothing about the key.
-    const consumer = this.#host.consumers.byKey(digest);
-    if (consumer !== undefined)
-      exchange.remember(this, new Proven(key, fromHeader, consumer, this.#host.consumers.version));
-    return consumer;
-  }
-
-  #refuseMissing(exchange: Exchange): Reply {
-    this.#decide(exchange, 'answer', `no API key in ${this.#place()}`);
-    return problem(exchange, {
-      status: 401,
-      code: 'auth/missing',
-      title: 'API key required',
-      detail: `Send it in ${this.#place()}.`,
-      headers: { 'www-authenticate': this.#challenge },
-    });
-  }
-
-  #refuseUnknown(exchange: Exchange): Reply {
-    this.#decide(exchange, 'answer', 'unknown API key');
-    return problem(exchange, {
-      status: 401,
-      code: 'auth/invalid',
-      title: 'Unknown API key',
-      headers: { 'www-authenticate': this.#challenge },
-    });
-  }
-
-  #refuseAmbiguous(exchange: Exchange): Reply {
-    this.#decide(exchange, 'answer', 'more than one API key');
-    return problem(exchange, {
-      status: 400,
-      code: 'auth/ambiguous',
-      title: 'More than one API key',
-      detail: `Send exactly one, in ${this.#place()}.`,
-    });
+    const consumer = consumers.byKey(sha256(plain || !fromHeader ? key : Buffer.from(key, 'latin1')));
+    if (consumer === undefined) return undefined;
+    const identity: Identity = { outcome: 'identity', consumer, why: `API key of ${consumer.name}` };
+    exchange.remember(this, new Proven(key, fromHeader, identity, consumers.version));
+    return identity;
   }
 
   #place(): string {
@@ -156,17 +131,14 @@ class ApiKeyPolicy implements PolicyInstance {
     if (query !== undefined) places.push(`the ${query} query parameter`);
     return places.join(' or ');
   }
-
-  #decide(exchange: Exchange, outcome: 'pass' | 'answer', why: string): void {
-    exchange.decisions?.push({ step: this.#host.name, use: 'api-key', outcome, why });
-  }
 }
 
-function takeFromQuery(exchange: Exchange, name: string): Found {
+const isOfScheme = (value: string, prefix: string): boolean => value.slice(0, prefix.length).toLowerCase() === prefix;
+
+function inQueryOf(exchange: Exchange, name: string): Found {
   if (exchange.query === '') return 'none';
-  const { rest, values } = takeQueryParam(exchange.query, name);
+  const { values } = takeQueryParam(exchange.query, name);
   if (values.length === 0) return 'none';
-  exchange.query = rest;
   return values.length > 1 ? 'ambiguous' : { key: values[0]!, fromHeader: false };
 }
 

@@ -53,6 +53,8 @@ export class ChainHooks {
     if (exchange.settled) return undefined;
     const passes = found.outcome === 'identity' || (found.outcome === 'absent' && found.pass === true);
     exchange.decisions?.push({ step: step.name, use: step.use, outcome: passes ? 'pass' : 'answer', why: found.why });
+    // A refused request must not show its credentials to templates of replies.
+    if (step.lastAuthenticator || !passes) this.#strip(exchange);
     if (found.outcome === 'identity') {
       if (found.consumer !== undefined) exchange.consumer = found.consumer;
       if (found.claims !== undefined) exchange.claims = found.claims;
@@ -61,7 +63,6 @@ export class ChainHooks {
       exchange.cause = found.why;
       return authProblem(exchange, [found.problem]);
     }
-    if (step.lastAuthenticator) this.#strip(exchange);
     return this.#before(exchange, step);
   }
 
