@@ -3,6 +3,7 @@ import type { Clock, Json } from '../policies/contract.js';
 import { DataPlane } from '../proxy/data-plane.js';
 import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
 import { ConnectionTable } from '../state/connection-table.js';
+import { allocateState, forgetWorker } from '../state/memory.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { RequestRecord } from '../telemetry/snapshot.js';
 import type { GatewayStats } from './gateway-stats.js';
@@ -48,9 +49,11 @@ export class Plane {
       lines: (lines, count) => this.#lines.write(lines, count),
     };
     const several = !options.inline && whyNoSharing() === undefined;
-    const connections = ConnectionTable.allocate({ workers: several ? MAX_WORKERS : 1 });
+    const workers = several ? MAX_WORKERS : 1;
+    const connections = ConnectionTable.allocate({ workers });
+    const state = allocateState({ workers });
     const { accessLog, clock, limits } = options;
-    const shared: DataPlaneOptions = { limits, connections, ...(accessLog === undefined ? {} : { accessLog }) };
+    const shared: DataPlaneOptions = { limits, state, connections, ...(accessLog === undefined ? {} : { accessLog }) };
     if (!options.inline) this.#set = this.#createSet(shared, events, new ConnectionTable(connections, 0));
     this.api = this.#set ?? new DataPlane({ ...shared, ...(clock ? { clock } : {}) }, events);
   }
@@ -63,6 +66,7 @@ export class Plane {
       chunks: (worker) => stats.chunks(worker),
       died: (worker) => {
         connections.forget(worker);
+        if (options.state !== undefined) forgetWorker(options.state, worker);
         return stats.forgetWorker(worker);
       },
     });

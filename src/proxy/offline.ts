@@ -8,6 +8,8 @@ import type { Json, ListenerEntry } from '../bundle/types.js';
 import { shownText, wireText } from '../bundle/wire-text.js';
 import type { Clock, Decision, LimitStore, Logger, Reply } from '../policies/contract.js';
 import { BytesReply, problem } from '../policies/run-kit.js';
+import { allocateState, openState } from '../state/memory.js';
+import { VirtualTime } from '../state/timers.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { BAD_REWRITE } from './errors/cause.js';
 import { ERRORS, type ErrorSlug } from './errors/errors.js';
@@ -100,6 +102,9 @@ export interface OfflineResult {
 /** Errors of requests that are refused before the match. */
 const BEFORE_MATCH: ReadonlySet<string> = new Set(['request/path', 'request/misdirected']);
 
+/** Timers of policies that come due before the next run: a policy that sets one after another ends nothing. */
+const MAX_STEPS = 10_000;
+
 /** Limits of the default listener, for a program without listeners. */
 const LIMITS: HeadLimits = {
   maxHeaderBytes: 32 * 1024,
@@ -112,19 +117,25 @@ const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 export class OfflinePlane {
   readonly #generation: Generation;
-  readonly #clock: Clock;
+  readonly #time: VirtualTime;
   readonly #mocks: OfflineMocks;
   readonly #runs = new Set<OfflineRun>();
   readonly #collectBudget = new CollectBudget();
   #ids = 0;
+  #stepping = false;
+  /** Timers that may still come due before the next run. */
+  #steps = 0;
 
   /** Throws if the generation cannot be loaded. */
   constructor(input: GenerationInput, options: OfflineOptions) {
     const { clock, limits, random = Math.random, logger = SILENT, mocks = {}, published = {} } = options;
     this.#mocks = mocks;
-    this.#clock = clock;
+    const time = new VirtualTime(clock, () => this.#passTime());
+    this.#time = time;
     const around = { calls: this.#calls(), exchanges: this.#inner(), ask: this.#ask(input) };
-    const instances = new PolicyInstances({ clock, random, logger, limits, ...around });
+    const state = openState(allocateState({ workers: 1, small: true }), 0, time);
+    const world = { clock: time, random, logger, limits, ...state, after: time.after, ...around };
+    const instances = new PolicyInstances(world);
     const values = input.program.policies.flatMap(({ name, identity }) =>
       Object.hasOwn(published, name) ? [[identity, published[name]!] as const] : [],
     );
@@ -161,7 +172,7 @@ export class OfflinePlane {
   }
 
   #inner(): InnerExchanges {
-    const now = (): number => this.#clock.now();
+    const now = (): number => this.#time.now();
     const host = new OfflineInner(
       (exchange) => this.#mocksOf(exchange),
       (exchange, would) => this.#stop(exchange, would),
@@ -203,8 +214,8 @@ export class OfflinePlane {
     const newId = (): string => `offline-${(this.#ids++).toString(36)}`;
     if (length < 0) return Promise.resolve(unread(newId(), head.error, head.cause));
     if (length !== text.length) return Promise.resolve(unread(newId(), 'request/malformed', TOO_LONG));
-    const now = (): number => this.#clock.now();
-    const host = { newId, now, monotonic: now, collectBudget: this.#collectBudget };
+    const now = (): number => this.#time.now();
+    const host = { newId, now, monotonic: () => this.#time.monotonic(), collectBudget: this.#collectBudget };
     const exchange = new GwExchange(head, peer, this.#generation, host, now());
     exchange.decisions = [];
     return new Promise((resolve) => {
@@ -213,8 +224,25 @@ export class OfflinePlane {
         resolve(result);
       });
       this.#runs.add(run);
+      this.#steps = MAX_STEPS;
       run.begin();
+      this.#passTime();
     });
+  }
+
+  /**
+   * While a run is pending, it need not wait for timers of policies: they run one after another, and the clock goes forward.
+   * What takes no virtual time, such as a hash in a thread of Node's pool, gets a millisecond before each of them.
+   */
+  #passTime(): void {
+    if (this.#stepping || this.#runs.size === 0 || this.#steps === 0 || !this.#time.waits) return;
+    this.#stepping = true;
+    setTimeout(() => {
+      this.#stepping = false;
+      this.#steps--;
+      if (this.#runs.size > 0) this.#time.step();
+      this.#passTime();
+    }, 1);
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 /** The interface between control and a data plane: plain data only, so it works in process and over a MessagePort. */
 
 import type { Json } from '../bundle/types.js';
+import type { StateMemory } from '../state/memory.js';
 import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
 import type { WatchLevel } from './exchange/access-record.js';
 import type { GenerationInput } from './exchange/generation-input.js';
@@ -48,6 +49,8 @@ export interface DataPlaneEvents {
 export interface DataPlaneOptions {
   /** Shared memory of the limits (state/limits/table.ts). */
   readonly limits: SharedArrayBuffer;
+  /** Shared memory of what policies keep (state/memory.ts); if absent, this data plane allocates its own. */
+  readonly state?: StateMemory;
   /** Shared memory of the open connections (state/connection-table.ts); if absent, this data plane counts only its own. */
   readonly connections?: SharedArrayBuffer;
   /** Index of this worker, from 0; determines its rows in shared tables. */

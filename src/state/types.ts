@@ -60,6 +60,22 @@ export interface HoldStore {
   acquire(key: string, capacity: number): Hold | undefined | Promise<Hold | undefined>;
 }
 
+/** All caches of a gateway, across workers and generations: an identity keeps its entries. */
+export interface CacheSpace {
+  store(identity: string): CacheStore;
+}
+
+/** All counts of what is in progress, across workers and generations. */
+export interface HoldSpace {
+  store(identity: string): HoldStore;
+}
+
+export interface HoldKeySnapshot {
+  readonly key: string;
+  readonly taken: number;
+  readonly capacity: number;
+}
+
 export interface Hold {
   /** Places taken, including this one. */
   readonly taken: number;

@@ -20,6 +20,7 @@ import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
 import * as faults from '../support/fault-target.js';
 import { MemoryStream } from '../support/memory-stream.js';
 import type { Pair } from '../support/pair-fields.js';
+import { stores } from '../support/stores.js';
 import { FaultTarget, generationOf, Plane, type RawReply, specOf, until } from './engine-kit.js';
 
 interface Ask {
@@ -82,6 +83,7 @@ class Streams implements Gateway {
       limits,
       calls: this.#engine.calls,
       exchanges: this.#engine.inner,
+      ...stores(systemClock),
     };
     this.#generation = new Generation(input, new PolicyInstances(world), logger);
     this.#generation.connect(this.#targets.adopt(this.#targets.prepare(input.program.services, input.stats)));

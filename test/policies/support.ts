@@ -28,6 +28,7 @@ import type { TableEntry, TomlNode } from '../../src/schema/tree.js';
 import { ConsumerTable } from '../../src/state/consumers.js';
 import { LimitTable } from '../../src/state/limits/table.js';
 import { noExchanges } from '../support/calls.js';
+import { stores } from '../support/stores.js';
 
 const nowhere = { offset: 0, line: 1, column: 1 };
 const span: Span = { file: 'test.toml', start: nowhere, end: nowhere };
@@ -99,15 +100,21 @@ export interface World {
   limits: LimitTable;
   /** What services answer to calls. */
   mocks: OfflineMocks;
+  /** Of all policies; their timers come due when a test calls `stores.time.step()`. */
+  stores: ReturnType<typeof stores>;
 }
 
-export const world = (): World => ({
-  now: 1_000_000,
-  consumers: [],
-  plans: [],
-  limits: new LimitTable(LimitTable.allocate({ slots: 256 })),
-  mocks: {},
-});
+export const world = (): World => {
+  const around: World = {
+    now: 1_000_000,
+    consumers: [],
+    plans: [],
+    limits: new LimitTable(LimitTable.allocate({ slots: 256 })),
+    mocks: {},
+    stores: stores({ now: () => around.wall ?? around.now, monotonic: () => around.now }),
+  };
+  return around;
+};
 
 export function host(around: World, name = 'p', calls: readonly string[] = []): PolicyHost {
   const quiet = (): void => {};
@@ -115,12 +122,13 @@ export function host(around: World, name = 'p', calls: readonly string[] = []): 
     { name, identity: `identity of ${name}`, calls },
     { consumers: new ConsumerTable(around.consumers), plans: around.plans },
     {
-      clock: { now: () => around.wall ?? around.now, monotonic: () => around.now },
+      clock: around.stores.time,
       random: () => 0.5,
       logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
       limits: around.limits,
       calls: new OfflineCalls({ mocksOf: () => around.mocks, unknown: quiet }),
       exchanges: noExchanges,
+      ...around.stores,
     },
   );
 }

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto';
 import { Matcher } from '../../bundle/match/match.js';
 import { Trie } from '../../bundle/trie/trie.js';
-import type { Json, NormalizeEntry, Program, RouteEntry, TemplateEntry } from '../../bundle/types.js';
+import type { Json, NormalizeEntry, PolicyEntry, Program, RouteEntry, TemplateEntry } from '../../bundle/types.js';
 import { condition } from '../../expression/condition.js';
 import type { ActionInstance, Exchange, Logger, PolicyInstance } from '../../policies/contract.js';
 import { Template } from '../../policies/run-kit.js';
@@ -14,7 +14,8 @@ import { type HostOf, RouteActions } from './actions.js';
 import { Chain } from './chain/chain.js';
 import type { ChainPolicy } from './chain/step.js';
 import type { GenerationInput } from './generation-input.js';
-import { type PolicyWorld, policyHost } from './policy-host.js';
+import { type PolicySurroundings, type PolicyWorld, policyHost } from './policy-host.js';
+import { PolicyTimers } from './policy-timers.js';
 
 export interface CompiledRoute {
   readonly entry: RouteEntry;
@@ -31,6 +32,7 @@ interface Shared {
   readonly identity: string;
   /** Digest of the consumers and plans that it was created with; different ones require a new instance. */
   readonly surroundings: string;
+  readonly timers: PolicyTimers;
   holders: number;
 }
 
@@ -56,6 +58,7 @@ export class PolicyInstances {
     // A digest, since every policy compares it and consumers may be many.
     const surroundings = hash('sha256', JSON.stringify([program.consumers, program.plans]));
     const consumers = new ConsumerTable(program.consumers);
+    const around = { consumers, plans: program.plans };
     const steps: ChainPolicy[] = [];
     const held: Shared[] = [];
     try {
@@ -64,14 +67,7 @@ export class PolicyInstances {
         let shared = this.#byIdentity.get(identity);
         let created = false;
         if (shared === undefined || shared.surroundings !== surroundings) {
-          const create = runHalves[policy.use];
-          if (!create) throw new Error(`This version of gw has no policy kind ${policy.use} (policy ${policy.name}).`);
-          shared = {
-            instance: create(policy.settings, policyHost(policy, { consumers, plans: program.plans }, this.#world)),
-            identity,
-            surroundings,
-            holders: 0,
-          };
+          shared = { ...this.#create(policy, around), identity, surroundings, holders: 0 };
           created = true;
           this.#byIdentity.set(identity, shared);
           this.#all.add(shared);
@@ -83,11 +79,22 @@ export class PolicyInstances {
         const when = policy.when === undefined ? undefined : condition(policy.when);
         steps.push({ name, use, instance: shared.instance, body, replyPhase, when });
       }
-      const around = { consumers, plans: program.plans };
       const hostOf: HostOf = (names) => policyHost(names, around, this.#world);
       return { steps, held, actions: new RouteActions(program, hostOf, this.#world.logger) };
     } catch (error) {
       this.release(held);
+      throw error;
+    }
+  }
+
+  #create(policy: PolicyEntry, surroundings: PolicySurroundings): Pick<Shared, 'instance' | 'timers'> {
+    const create = runHalves[policy.use];
+    if (!create) throw new Error(`This version of gw has no policy kind ${policy.use} (policy ${policy.name}).`);
+    const timers = new PolicyTimers(this.#world, policy.name);
+    try {
+      return { instance: create(policy.settings, policyHost(policy, surroundings, this.#world, timers)), timers };
+    } catch (error) {
+      timers.close();
       throw error;
     }
   }
@@ -114,6 +121,7 @@ export class PolicyInstances {
       } catch (error) {
         this.#world.logger.error('cannot close a policy', { cause: messageOf(error) });
       }
+      shared.timers.close();
     }
   }
 }

@@ -10,7 +10,11 @@ import type {
   StreamedReply,
   SubRequest,
 } from '../../policies/contract.js';
+import type { SingleFlight } from '../../state/single-flight.js';
+import type { After } from '../../state/timers.js';
+import type { CacheSpace, HoldSpace } from '../../state/types.js';
 import type { Caller, CallWorld } from '../upstream/call/calls.js';
+import { PolicyTimers } from './policy-timers.js';
 import { Questions } from './questions.js';
 
 /** The facilities of a data plane, or of an offline run. */
@@ -19,6 +23,10 @@ export interface PolicyWorld {
   readonly random: () => number;
   readonly logger: Logger;
   readonly limits: LimitStore;
+  readonly cache: CacheSpace;
+  readonly holds: HoldSpace;
+  readonly flights: SingleFlight;
+  readonly after: After;
   readonly calls: CallWorld;
   /** Asks the duty of the policy with this identity; absent: duties do not run here. */
   readonly ask?: ((identity: string, question: Json) => Promise<Json>) | undefined;
@@ -44,12 +52,14 @@ interface PolicyNames {
   readonly calls?: readonly string[];
 }
 
-/** The host of one policy. */
+/** The host of one policy. `timers`: closed with the policy. */
 export function policyHost(
   { name, identity, stateIdentity = identity, calls = NONE }: PolicyNames,
   { consumers, plans }: PolicySurroundings,
-  { clock, random, logger, limits, calls: world, exchanges, ask }: PolicyWorld,
+  world: PolicyWorld,
+  timers: PolicyTimers = new PolicyTimers(world, name),
 ): PolicyHost {
+  const { clock, random, logger, limits, flights, exchanges, ask } = world;
   const caller = { name };
   const questions = new Questions((question) => ask?.(identity, question) ?? noDuty());
   return {
@@ -62,14 +72,14 @@ export function policyHost(
     limits,
     consumers,
     plans,
-    after: missing,
-    cache: { get: missing, set: missing, delete: missing },
-    holds: { acquire: missing },
-    call: async (service, request) => world.call(caller, declared(service, calls), request),
-    callStream: async (service, request) => world.callStream(caller, declared(service, calls), request),
+    after: timers.after,
+    cache: world.cache.store(stateIdentity),
+    holds: world.holds.store(stateIdentity),
+    call: async (service, request) => world.calls.call(caller, declared(service, calls), request),
+    callStream: async (service, request) => world.calls.callStream(caller, declared(service, calls), request),
     ask: (question) => questions.ask(question),
     subrequest: (exchange, request) => exchanges.subrequest(caller, exchange, request),
-    once: missing,
+    once: (key, leaseMs, work) => flights.run(`${stateIdentity} ${key}`, leaseMs, work),
     member: missing,
   };
 }

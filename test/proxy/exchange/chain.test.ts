@@ -13,6 +13,7 @@ import { LimitTable } from '../../../src/state/limits/table.js';
 import { StatsRegistry } from '../../../src/telemetry/stats/registry.js';
 import { generationOf, specOf } from '../../integration/engine-kit.js';
 import { noExchanges } from '../../support/calls.js';
+import { stores } from '../../support/stores.js';
 import { virtualClock } from '../../support/virtual-clock.js';
 
 const errors: string[] = [];
@@ -30,6 +31,7 @@ const world = {
   limits: new LimitTable(LimitTable.allocate({ slots: 16 })),
   calls: new OfflineCalls({ mocksOf: () => ({}), unknown() {} }),
   exchanges: noExchanges,
+  ...stores(virtualClock(() => 0)),
 };
 const generation = new Generation(
   generationOf(specOf('http://127.0.0.1:1'), new StatsRegistry()),

@@ -1,0 +1,62 @@
+/** The shared memory of what policies keep, allocated once for all workers of a gateway. */
+import { CacheTable } from './cache-table.js';
+import { HoldTable } from './hold-table.js';
+import { LeaseTable } from './lease-table.js';
+import { SingleFlight } from './single-flight.js';
+import type { After } from './timers.js';
+
+/** Plain data for a worker thread. */
+export interface StateMemory {
+  readonly cache: SharedArrayBuffer;
+  readonly holds: SharedArrayBuffer;
+  readonly leases: SharedArrayBuffer;
+}
+
+/** The stores of one worker. */
+export interface State {
+  readonly cache: CacheTable;
+  readonly holds: HoldTable;
+  readonly flights: SingleFlight;
+}
+
+/** `workers`: the number of rows of the tables. `small`: for one run offline or a test, instead of a gateway. */
+export function allocateState({ workers, small = false }: { workers: number; small?: boolean }): StateMemory {
+  return {
+    cache: CacheTable.allocate(small ? { bytes: 256 * 1024 } : {}),
+    holds: HoldTable.allocate({ workers, ...(small ? { slots: 256 } : {}) }),
+    leases: LeaseTable.allocate(),
+  };
+}
+
+/** Opens the memory in one thread. `worker`: its number, from 0. @throws TypeError for memory of another kind */
+export function openState(
+  memory: StateMemory,
+  worker: number,
+  { monotonic, after }: { readonly monotonic: () => number; readonly after: After },
+): State {
+  const cache = new CacheTable(memory.cache, monotonic);
+  const holds = new HoldTable(memory.holds, worker);
+  const leases = new LeaseTable(memory.leases, worker);
+  const flights = new SingleFlight({ leases, cache, after, monotonic });
+  return { cache, holds, flights };
+}
+
+/**
+ * The stores of a worker that starts: releases what a dead worker with the same number held. Without `memory`, the worker is
+ * alone and gets its own.
+ */
+export function claimState(
+  memory: StateMemory | undefined,
+  worker = 0,
+  parts: { readonly monotonic: () => number; readonly after: After },
+): State {
+  const claimed = memory ?? allocateState({ workers: worker + 1 });
+  forgetWorker(claimed, worker);
+  return openState(claimed, worker, parts);
+}
+
+/** Releases what a worker that has ended held. Called by control, and by the worker that takes its number. */
+export function forgetWorker(memory: StateMemory, worker: number): void {
+  new HoldTable(memory.holds, worker).forget(worker);
+  new LeaseTable(memory.leases, worker).forget(worker);
+}
