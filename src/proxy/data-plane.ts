@@ -5,7 +5,7 @@ import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import { LimitTable } from '../state/limits/table.js';
 import { claimState } from '../state/memory.js';
-import { type After, systemAfter } from '../state/timers.js';
+import { systemAfter } from '../state/timers.js';
 import { type AccessLog, openAccessLog } from '../telemetry/log/access-log.js';
 import { logLosses } from '../telemetry/log/losses.js';
 import { drainQueue, Handover } from './downstream/handover.js';
@@ -51,8 +51,6 @@ export interface DataPlaneHost {
   /** The clock for timeouts, in milliseconds; default: the system's. */
   readonly monotonic?: () => number;
   readonly random?: () => number;
-  /** The timers of policies; default: the system's. */
-  readonly after?: After;
   /** Milliseconds before `min_body_rate` applies to a client. Default: 5000. */
   readonly bodyGrace?: number;
   /** Limit in bytes of all buffered bodies together; default: a share of the heap. */
@@ -124,14 +122,13 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#tellFailures = (failures) => events.failures?.(failures);
     this.#tellRecent = (records) => events.recent?.(records);
     this.#targets = new TargetRegistry(this.#engine);
-    const after = options.after ?? systemAfter;
     this.#instances = new PolicyInstances({
       clock,
       random: options.random ?? Math.random,
       logger: this.#logger,
       limits: new LimitTable(options.limits),
-      ...claimState(options.state, options.worker, { monotonic: () => clock.monotonic(), after }),
-      after,
+      ...claimState(options.state, options.worker, { monotonic: () => clock.monotonic(), after: systemAfter }),
+      after: systemAfter,
       calls: this.#engine.calls,
       ask: events.ask?.bind(events),
       exchanges: this.#engine.inner,

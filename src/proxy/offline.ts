@@ -9,7 +9,6 @@ import { shownText, wireText } from '../bundle/wire-text.js';
 import type { Clock, Decision, LimitStore, Logger, Reply } from '../policies/contract.js';
 import { BytesReply, problem } from '../policies/run-kit.js';
 import { allocateState, openState } from '../state/memory.js';
-import { VirtualTime } from '../state/timers.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { BAD_REWRITE } from './errors/cause.js';
 import { ERRORS, type ErrorSlug } from './errors/errors.js';
@@ -31,6 +30,7 @@ import { OfflineCalls } from './offline/calls.js';
 import { OfflineInner } from './offline/inner.js';
 import type { OfflineMocks } from './offline/mocks.js';
 import { OfflineSource } from './offline/source.js';
+import { OfflineTime } from './offline/time.js';
 import type { GenerationInput } from './types.js';
 import type { CallParent } from './upstream/call/calls.js';
 import { DnsCache } from './upstream/dns-cache.js';
@@ -102,9 +102,6 @@ export interface OfflineResult {
 /** Errors of requests that are refused before the match. */
 const BEFORE_MATCH: ReadonlySet<string> = new Set(['request/path', 'request/misdirected']);
 
-/** Timers of policies that come due before the next run: a policy that sets one after another ends nothing. */
-const MAX_STEPS = 10_000;
-
 /** Limits of the default listener, for a program without listeners. */
 const LIMITS: HeadLimits = {
   maxHeaderBytes: 32 * 1024,
@@ -117,20 +114,17 @@ const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 export class OfflinePlane {
   readonly #generation: Generation;
-  readonly #time: VirtualTime;
+  readonly #time: OfflineTime;
   readonly #mocks: OfflineMocks;
   readonly #runs = new Set<OfflineRun>();
   readonly #collectBudget = new CollectBudget();
   #ids = 0;
-  #stepping = false;
-  /** Timers that may still come due before the next run. */
-  #steps = 0;
 
   /** Throws if the generation cannot be loaded. */
   constructor(input: GenerationInput, options: OfflineOptions) {
     const { clock, limits, random = Math.random, logger = SILENT, mocks = {}, published = {} } = options;
     this.#mocks = mocks;
-    const time = new VirtualTime(clock, () => this.#passTime());
+    const time = new OfflineTime(clock, () => this.#runs.size > 0);
     this.#time = time;
     const around = { calls: this.#calls(), exchanges: this.#inner(), ask: this.#ask(input) };
     const state = openState(allocateState({ workers: 1, small: true }), 0, time);
@@ -224,25 +218,9 @@ export class OfflinePlane {
         resolve(result);
       });
       this.#runs.add(run);
-      this.#steps = MAX_STEPS;
       run.begin();
-      this.#passTime();
+      this.#time.begin();
     });
-  }
-
-  /**
-   * While a run is pending, it need not wait for timers of policies: they run one after another, and the clock goes forward.
-   * What takes no virtual time, such as a hash in a thread of Node's pool, gets a millisecond before each of them.
-   */
-  #passTime(): void {
-    if (this.#stepping || this.#runs.size === 0 || this.#steps === 0 || !this.#time.waits) return;
-    this.#stepping = true;
-    setTimeout(() => {
-      this.#stepping = false;
-      this.#steps--;
-      if (this.#runs.size > 0) this.#time.step();
-      this.#passTime();
-    }, 1);
   }
 
   close(): void {
