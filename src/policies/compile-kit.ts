@@ -4,7 +4,14 @@ import type { ActionDeclaration, Json, PolicyDeclaration } from './contract.js';
 export { isToken as isFieldName } from '../field-syntax.js';
 export { type CallUrl, callUrl, parseCallUrl } from '../schema/call-url.js';
 export { type Infer, Schema, s } from '../schema/declare.js';
-export { type ParsedTemplate, parseTemplate, unknownVariable, withReferences } from '../schema/template.js';
+export {
+  type ParsedTemplate,
+  type ParsedText,
+  parseTemplate,
+  parseText,
+  unknownVariable,
+  withReferences,
+} from '../schema/template.js';
 export { formatRate } from '../schema/units.js';
 
 /** Checks a declaration against its own types and returns it with an unknown config, as the registry keeps it. */

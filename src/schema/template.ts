@@ -82,6 +82,55 @@ export function parseTemplate(text: string): ParsedTemplate | TemplateError {
   return { parts, references, variables };
 }
 
+/** In single braces. Doubled braces and `${...}` belong to another template language that processes the text later. */
+const PLACEHOLDER = /(?<![{$])\{([A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_!#$%&'*+^`|~-]+)*)\}/g;
+
+/** Maximum number of near misses that parseText() returns. */
+const MOST_NEAR_MISSES = 20;
+
+export interface ParsedText {
+  readonly parts: TemplateEntry;
+  readonly variables: readonly TemplateVariable[];
+  /** Placeholders that stay literal and resemble a variable: `{consmer.name}`; each once. */
+  readonly nearMisses: readonly string[];
+}
+
+/**
+ * Parses a text in which braces also have other meanings, such as JSON, CSS or HTML. A placeholder is a variable if it
+ * begins with a word such as `consumer.` or `request.`, or is one of the path parameters. All other braces are literal, and
+ * there are no escapes. Never fails.
+ */
+export function parseText(text: string, params: ReadonlySet<string>): ParsedText {
+  const parts: (string | { readonly var: string })[] = [];
+  const variables: TemplateVariable[] = [];
+  const nearMisses = new Set<string>();
+  let from = 0;
+  for (const found of text.matchAll(PLACEHOLDER)) {
+    const [whole, written = ''] = found;
+    const name = fullName(written) ?? written;
+    if (!isMeant(written, params)) {
+      if (nearMisses.size < MOST_NEAR_MISSES && isNear(written, params)) nearMisses.add(whole);
+      continue;
+    }
+    if (found.index > from) parts.push(text.slice(from, found.index));
+    parts.push({ var: name });
+    variables.push({ name, offset: found.index });
+    from = found.index + whole.length;
+  }
+  if (from < text.length) parts.push(text.slice(from));
+  return { parts, variables, nearMisses: [...nearMisses] };
+}
+
+function isMeant(written: string, params: ReadonlySet<string>): boolean {
+  const dot = written.indexOf('.');
+  return dot < 0 ? params.has(written) : NAMESPACES.has(written.slice(0, dot));
+}
+
+function isNear(written: string, params: ReadonlySet<string>): boolean {
+  if (written.includes('.')) return nearestVariable(written, true) !== undefined;
+  return suggest(written, firstOf(params)) !== undefined;
+}
+
 /** The parts for a bundle: a reference becomes `{ $ref }`, which is resolved when a generation loads. */
 export function withReferences({ parts, references }: ParsedTemplate): readonly Json[] {
   return parts.map((part, index): Json => {
@@ -121,6 +170,9 @@ export const TEMPLATE_VARIABLES: readonly { readonly name: string; readonly summ
     { name: 'reply.header.NAME', summary: 'a header field of the reply', reply: true },
   ];
 
+/** First words of the variables. */
+const NAMESPACES: ReadonlySet<string> = new Set(TEMPLATE_VARIABLES.map(({ name }) => name.slice(0, name.indexOf('.'))));
+
 const FIXED = TEMPLATE_VARIABLES.filter(({ name }) => !name.endsWith('.NAME'));
 const OPEN = TEMPLATE_VARIABLES.filter(({ name }) => name.endsWith('.NAME')).map(({ name, reply }) => ({
   prefix: name.slice(0, -'NAME'.length),
@@ -149,10 +201,15 @@ export function unknownVariable(name: string, params: ReadonlySet<string>, onRep
 /** Maximum number of parameters that a message lists or suggests; a path may have thousands. */
 const MOST_PARAMS = 12;
 
-function unknownParam(name: string, params: ReadonlySet<string>, onReply: boolean): string | undefined {
-  if (params.has(name)) return undefined;
+function firstOf(params: ReadonlySet<string>): readonly string[] {
   const first: string[] = [];
   for (const param of params) if (first.push(param) === MOST_PARAMS) break;
+  return first;
+}
+
+function unknownParam(name: string, params: ReadonlySet<string>, onReply: boolean): string | undefined {
+  if (params.has(name)) return undefined;
+  const first = firstOf(params);
   const near = suggest(name, first);
   if (near !== undefined) return `The path has no parameter \`${name}\`; did you mean \`{${near}}\`?`;
   const bare = FIXED.find(

@@ -230,7 +230,8 @@ function paths(): string[] {
 
 function templates(): string[] {
   return [
-    '`{{` and `}}` are literal braces.',
+    '`{{` and `}}` are literal braces, except in fields and bodies of replies, where every brace that is not part of a variable is',
+    'literal.',
     '',
     '| variable | meaning |',
     '|---|---|',

@@ -362,33 +362,4 @@ test('a spec without listeners, routes and services is linted without a throw', 
   assert.type(checkWhole(''), 'object');
 });
 
-test('reply/literal-braces: braces around names of variables are reported, other braces are not', () => {
-  const warned = (body: string, headers = ''): string[] =>
-    check(R + route('GET /o/{id}', `reply = { headers = { ${headers} }, body = '${body}' }`)).map(
-      ({ code, message }) => `${code} ${message.split(' is ')[0]}`,
-    );
-  assert.equal(warned('order {id} of {consumer.name}'), [
-    'reply/literal-braces `{id}`',
-    'reply/literal-braces `{consumer.name}`',
-  ]);
-  assert.equal(warned('{"id": {id}}'), ['reply/literal-braces `{id}`']);
-  assert.equal(warned('{param.other}'), ['reply/literal-braces `{param.other}`']);
-  assert.equal(warned('{reply.status} {request.header.x-a}').length, 2);
-  assert.equal(warned('', 'location = "/v2/{id}"'), ['reply/literal-braces `{id}`']);
-  assert.equal(warned('', 'x-region = "${REGION}"'), ['reply/literal-braces `${REGION}`']);
-  for (const body of [
-    '{"id": 7}',
-    '{name}',
-    '{{id}}',
-    '${id}',
-    '{}',
-    '{ id }',
-    'a{b:c}',
-    '{id:int}',
-    '{x.y}',
-    '{"a":{"id":{}}}',
-  ])
-    assert.equal(warned(body), [], body);
-});
-
 test.run();

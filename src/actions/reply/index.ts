@@ -1,14 +1,15 @@
 /** Compile part of reply. */
-import { declareAction } from '../../policies/compile-kit.js';
-import { lintBraces } from './braces.js';
+import { declareAction, parseText } from '../../policies/compile-kit.js';
+import type { TemplateEntry } from '../../policies/contract.js';
 import { type ReplyConfig, type ReplySettings, schema } from './schema.js';
+import { lintVariables } from './variables.js';
 
 /** RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. */
 const WITHOUT_BODY = new Set([204, 205, 304]);
 
 export default declareAction<ReplyConfig, ReplySettings>({
   use: 'reply',
-  summary: 'Sends a fixed reply',
+  summary: 'Sends a reply without a service',
   schema,
   codes: [
     {
@@ -19,11 +20,16 @@ export default declareAction<ReplyConfig, ReplySettings>({
     {
       code: 'reply/literal-braces',
       severity: 'warning',
-      summary: 'A fixed reply contains a template variable, which is sent literally',
+      summary: 'A reply contains braces that resemble a variable and are sent literally',
+    },
+    {
+      code: 'template/unknown-variable',
+      severity: 'error',
+      summary: 'A template uses an unknown variable or path parameter',
     },
   ],
   lint(config, context, report) {
-    lintBraces(config, context, report);
+    lintVariables(config, context, report);
     const { body, status } = config;
     if (body === '' || !WITHOUT_BODY.has(status)) return;
     report({
@@ -36,9 +42,13 @@ export default declareAction<ReplyConfig, ReplySettings>({
     });
   },
   describe: ({ status }) => `reply ${status}`,
-  compile({ body, headers, status }) {
-    const fields = Object.entries(headers);
-    const typed = body === '' || fields.some(([name]) => name.toLowerCase() === 'content-type');
-    return { status, headers: typed ? fields : [...fields, ['content-type', 'text/plain; charset=utf-8']], body };
+  compile({ body, headers, status, template }, { routes }) {
+    const params = new Set(routes[0]?.params);
+    const parts = (text: string): TemplateEntry => (template ? parseText(text, params).parts : [text]);
+    const fields = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), parts(value)] as const);
+    const typed = body === '' || fields.some(([name]) => name === 'content-type');
+    return { status, headers: typed ? fields : [...fields, PLAIN_TEXT], body: body === '' ? [] : parts(body) };
   },
 });
+
+const PLAIN_TEXT = ['content-type', ['text/plain; charset=utf-8']] as const;

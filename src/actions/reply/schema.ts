@@ -1,5 +1,6 @@
 /** Config of the reply action. */
 import { type Infer, isFieldName, s } from '../../policies/compile-kit.js';
+import type { TemplateEntry } from '../../policies/contract.js';
 
 /** Fields that frame the message; only gw writes them. */
 const FRAMING: ReadonlySet<string> = new Set([
@@ -23,15 +24,27 @@ const fieldValue = s.string({
 export const schema = s
   .object({
     status: s.integer({ min: 200, max: 599 }).describe('Status code.').default(200),
-    headers: s.map(fieldValue, fieldNameProblem).describe('Header fields.').default({}),
-    body: s.string().describe('Body, as text.').default(''),
+    headers: s
+      .map(fieldValue, fieldNameProblem)
+      .describe('Header fields; their values are templates. A field without a value is not sent.')
+      .default({}),
+    body: s
+      .string()
+      .describe(
+        'Body, as text: a template. Variables are escaped for the `content-type`: HTML, XML and JSON. Other braces are literal.',
+      )
+      .default(''),
+    template: s
+      .boolean()
+      .describe('`false`: `headers` and `body` are sent as written, without variables.')
+      .default(true),
   })
-  .describe('Fixed reply, sent without a service.');
+  .describe('Reply by gw, without a service.');
 
 export type ReplyConfig = Infer<typeof schema>;
 
 export type ReplySettings = {
   readonly status: number;
-  readonly headers: readonly (readonly [name: string, value: string])[];
-  readonly body: string;
+  readonly headers: readonly (readonly [name: string, value: TemplateEntry])[];
+  readonly body: TemplateEntry;
 };

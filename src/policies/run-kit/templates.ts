@@ -65,6 +65,7 @@ export class Template {
   readonly constant: string | undefined;
   readonly #usesConsumer: boolean;
   readonly #usesClaims: boolean;
+  #inString: readonly boolean[] | undefined = undefined;
   #urlParts: readonly (string | ReturnType<typeof urlReader>)[] | undefined = undefined;
 
   constructor(readonly plan: TemplateEntry) {
@@ -113,6 +114,36 @@ export class Template {
     return typeof first === 'string' ? first.startsWith('//') : this.#isField[0]!;
   }
 
+  /** Renders a body of this form, in which the text of a variable cannot end the element or string that contains it. */
+  renderBody(form: TextForm, exchange: Exchange, reply?: Reply): string {
+    if (form === 'html') return this.renderHtml(exchange, reply);
+    return form === 'json' ? this.renderJson(exchange, reply) : this.render(exchange, reply);
+  }
+
+  /** Renders HTML or XML: variables are escaped for elements and quoted attributes, not for scripts and styles. */
+  renderHtml(exchange: Exchange, reply?: Reply): string {
+    if (this.constant !== undefined) return this.constant;
+    let text = '';
+    for (const part of this.#parts) text += typeof part === 'string' ? part : escapeHtml(part(exchange, reply) ?? '');
+    return text;
+  }
+
+  /** Renders JSON: a variable in quotes becomes part of that string; elsewhere it becomes a number, a string, or null. */
+  renderJson(exchange: Exchange, reply?: Reply): string {
+    if (this.constant !== undefined) return this.constant;
+    this.#inString ??= insideStrings(this.plan);
+    let text = '';
+    for (let at = 0; at < this.#parts.length; at++) {
+      const part = this.#parts[at]!;
+      if (typeof part === 'string') text += part;
+      else {
+        const value = part(exchange, reply) ?? '';
+        text += this.#inString[at] ? escapeJson(value) : jsonValue(value);
+      }
+    }
+    return text;
+  }
+
   /**
    * Renders a field value. Characters in the value of a variable that a field must not contain (control bytes, non-ASCII
    * characters) are percent-encoded as UTF-8, so client input cannot end the field or begin another.
@@ -128,6 +159,49 @@ export class Template {
     }
     return text;
   }
+}
+
+// ---- Bodies ----
+
+/** How variables are written into a body. */
+export type TextForm = 'html' | 'json' | 'text';
+
+/** The form for a media type: `html` also for XML, `json` also for scripts. */
+export function textFormOf(contentType: string): TextForm {
+  const type = contentType.split(';', 1)[0]!.trim().toLowerCase();
+  if (/(^text\/html|[/+]xml)$/.test(type)) return 'html';
+  return /[/+](json|javascript|ecmascript|x-ndjson|json-seq|ld\+json)$/.test(type) ? 'json' : 'text';
+}
+
+const HTML_SPECIAL = /[&<>"'`]/g;
+
+/** Escapes text for an HTML or XML element, or for an attribute value in quotes. */
+export const escapeHtml = (text: string): string => text.replace(HTML_SPECIAL, (char) => `&#${char.charCodeAt(0)};`);
+
+const JSON_SPECIAL = /[\u0000-\u001f"\\<>&'`$\u007f\u2028\u2029\ud800-\udfff]/g;
+
+/** Escapes text for the inside of a JSON string. The result is also safe in a script string, and in HTML. */
+export const escapeJson = (text: string): string =>
+  text.replace(JSON_SPECIAL, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+const JSON_NUMBER = /^-?(0|[1-9]\d{0,14})(\.\d{1,15})?$/;
+
+/** A JSON value: null for no text, a number if the text is one, otherwise a string. */
+const jsonValue = (text: string): string =>
+  text === '' ? 'null' : JSON_NUMBER.test(text) ? text : `"${escapeJson(text)}"`;
+
+/** For each part, whether it begins inside of a JSON string. */
+function insideStrings(plan: TemplateEntry): readonly boolean[] {
+  let inside = false;
+  return plan.map((part) => {
+    const began = inside;
+    if (typeof part === 'string')
+      for (let at = 0; at < part.length; at++) {
+        if (part[at] === '"') inside = !inside;
+        else if (inside && part[at] === '\\') at++;
+      }
+    return began;
+  });
 }
 
 /** Fields whose values are URLs, or hold one. */
