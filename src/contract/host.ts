@@ -43,6 +43,12 @@ export interface PolicyHost {
    * requests of one exchange or 4 levels, and with a TypeError for a request that cannot be sent.
    */
   subrequest(exchange: Exchange, request: SubRequest): Promise<StreamedReply>;
+  /**
+   * Continues a copy of `exchange` in the background: the same request runs through the steps after this policy and the action,
+   * and the reply, as this policy's after() would see it, is the result. The copy has no client, the time of the route's `timeout`,
+   * and takes part in a drain. Rejects with a CallFailure if 64 run in this worker, with a TypeError for a request with a body.
+   */
+  background(exchange: Exchange): Promise<StreamedReply>;
   /** Asks the policy's duty. Equal questions at the same time are asked once. Rejects if the duty fails or is too slow. */
   ask(question: Json): Promise<Json>;
   /**

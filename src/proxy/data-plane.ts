@@ -344,7 +344,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const all = [...this.#listeners, ...this.#leaving];
     for (const listener of all) listener.stop();
     const deadline = this.#engine.monotonic() + timeoutMs;
-    const busy = (): boolean => this.#engine.calls.detached > 0 || all.some((listener) => !listener.empty);
+    const busy = (): boolean => this.#engine.detachedWork > 0 || all.some((listener) => !listener.empty);
     while (busy() && this.#engine.monotonic() < deadline)
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY));
     const report = { cut: 0, tunnels: 0, raced: 0 };
@@ -388,7 +388,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       listener.cut();
     }
     this.#engine.admission.close();
-    this.#engine.calls.close();
+    this.#engine.close();
     this.#targets.close();
     this.#engine.generation?.retire();
     this.#sink.handOver();

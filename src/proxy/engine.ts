@@ -98,6 +98,17 @@ export class Engine implements TargetHost, DriverHost {
     this.inner.sweep(now);
   }
 
+  /** Calls and exchanges in progress that no client waits for. */
+  get detachedWork(): number {
+    return this.calls.detached + this.inner.backgroundCount;
+  }
+
+  /** Ends what runs inside gw. */
+  close(): void {
+    this.inner.close();
+    this.calls.close();
+  }
+
   now(): number {
     return this.#clock.now();
   }
@@ -165,10 +176,25 @@ export class Engine implements TargetHost, DriverHost {
   end(exchange: GwExchange, status: number, bytesIn: number, bytesOut: number, cut: boolean, now: number): void {
     const { generation, compiled } = exchange;
     const took = now - exchange.startMs;
-    this.inFlight--;
     this.stats.end(compiled === undefined ? generation.unmatched : compiled.slot, status, bytesIn, bytesOut, took, cut);
     this.recent.keep(exchange, status, bytesIn, bytesOut, took);
     if (this.sink.active) this.sink.write(recordOf(exchange, status, bytesIn, bytesOut, took));
+    this.#release(generation);
+  }
+
+  /** A copy of an exchange begins in the background. Only its targets count it. */
+  detach({ generation }: GwExchange): boolean {
+    this.inFlight++;
+    generation.inFlight++;
+    return true;
+  }
+
+  detached({ generation }: GwExchange): void {
+    this.#release(generation);
+  }
+
+  #release(generation: Generation): void {
+    this.inFlight--;
     generation.inFlight--;
     if (generation.inFlight === 0 && generation.retired) generation.finish();
   }

@@ -75,6 +75,7 @@ export class CallBed {
 /** For tests of policies that run no further exchanges. */
 export const noExchanges: InnerExchangeWorld = {
   subrequest: () => Promise.reject(new Error('this test has no exchanges')),
+  background: () => Promise.reject(new Error('this test has no exchanges')),
 };
 
 /** The failure that a call ends with. */

@@ -28,6 +28,14 @@ export class PairFields implements RequestFields {
     return joined(this.#received, name);
   }
 
+  copy(): PairFields {
+    const copy = new PairFields(this.#received);
+    copy.restore(this.edits());
+    copy.#hidden = this.#hidden;
+    copy.#host = this.#host;
+    return copy;
+  }
+
   edits(): FieldEdits {
     return { removed: [...this.#removed], added: [...this.#added] };
   }

@@ -51,6 +51,14 @@ export class Driver {
     else this.#enter(exchange);
   }
 
+  /** Starts a copy of an exchange that has passed its first steps. Throws only for a bug in gw. */
+  resume(exchange: GwExchange, downstream: Downstream): void {
+    exchange.downstream = downstream;
+    exchange.receiver = downstream;
+    exchange.driver = this;
+    this.#enter(exchange);
+  }
+
   #route(exchange: GwExchange): Reply | undefined {
     try {
       return routeRequest(exchange);

@@ -128,6 +128,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   /** Set when the exchange begins. */
   driver: FailureHandler | undefined = undefined;
   started = false;
+  from = 0;
   entered = 0;
   answeredBy: Step | undefined = undefined;
   decided = 0;
@@ -272,6 +273,24 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   streamLength(status: number): number {
     if (this.lengthUnknown || this.source === undefined) return -1;
     return streamLength(status, this.source);
+  }
+
+  /**
+   * Takes over what the chain has found out about the same request, for a copy of an exchange that continues with step `from`.
+   */
+  continue(of: GwExchange, from: number): void {
+    this.path = of.path;
+    this.#params = of.#params;
+    this.compiled = of.compiled;
+    this.consumer = of.consumer;
+    this.claims = of.claims;
+    this.#noter = of.#noter;
+    this.#note = of.#note;
+    this.#notes = of.#notes && new Map(of.#notes);
+    this.decided = of.decided;
+    this.skipped = of.skipped;
+    this.from = from;
+    this.entered = from;
   }
 
   note(owner: object, value: object): void {

@@ -251,6 +251,11 @@ export class Generation {
     return this.#variables.get(part)!.render(exchange);
   }
 
+  /** Its policies are closed, so no exchange can use it. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
   /** Its last exchange has ended: closes policies that no later generation uses. Idempotent. */
   finish(): void {
     if (this.#finished) return;

@@ -36,6 +36,7 @@ export interface PolicyWorld {
 /** Runs further exchanges for policies and actions. */
 export interface InnerExchangeWorld {
   subrequest(caller: Caller, exchange: Exchange, request: SubRequest): Promise<StreamedReply>;
+  background(caller: Caller, exchange: Exchange): Promise<StreamedReply>;
 }
 
 /** The parts of a generation that policies look up. */
@@ -79,6 +80,7 @@ export function policyHost(
     callStream: async (service, request) => world.calls.callStream(caller, declared(service, calls), request),
     ask: (question) => questions.ask(question),
     subrequest: (exchange, request) => exchanges.subrequest(caller, exchange, request),
+    background: (exchange) => exchanges.background(caller, exchange),
     once: (key, leaseMs, work) => flights.run(`${stateIdentity} ${key}`, leaseMs, work),
     member: missing,
   };

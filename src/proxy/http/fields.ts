@@ -12,6 +12,8 @@ export interface RequestFields {
   add(field: ReadyField): void;
   remove(name: string): void;
   entries(): Iterable<readonly [name: string, value: string]>;
+  /** The same fields with the same edits, to be edited on their own. */
+  copy(): RequestFields;
   /** Whether a policy changed anything. */
   readonly edited: boolean;
   /** Whether a policy set, appended or removed this field. `name` in lower case. */
@@ -70,6 +72,15 @@ export class HeadFields implements RequestFields {
     this.listed = listed;
     this.#at = at;
     this.#end = end;
+  }
+
+  copy(): HeadFields {
+    const copy = new HeadFields(this.text, this.#at, this.#end, this.kept, this.listed);
+    copy.#untrusted = this.#untrusted;
+    copy.#host = this.#host;
+    copy.#removed = this.#removed?.slice();
+    copy.#added = this.#added?.slice();
+    return copy;
   }
 
   received(name: string): string | undefined {

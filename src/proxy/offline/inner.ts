@@ -44,6 +44,12 @@ export class OfflineInner implements InnerHost, DriverHost {
     });
   }
 
+  /** What continues in the background does not change the outcome. */
+  detach(): boolean {
+    return false;
+  }
+
+  detached(): void {}
   end(): void {}
   routed(): void {}
 

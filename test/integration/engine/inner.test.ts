@@ -8,36 +8,23 @@ import type {
   SubRequest,
 } from '../../../src/policies/contract.js';
 import { BytesReply } from '../../../src/policies/run-kit.js';
-import { runHalves } from '../../../src/policies/run-registry.js';
-import { DEEPEST, MOST_SUBREQUESTS } from '../../../src/proxy/exchange/inner/exchanges.js';
+import { DEEPEST, MOST_BACKGROUND, MOST_SUBREQUESTS } from '../../../src/proxy/exchange/inner/exchanges.js';
 import { failureOf } from '../../support/calls.js';
 import { flood, never, ok, sayAndClose, whole } from '../../support/fault-target.js';
+import { type TestPolicy, withPolicies } from '../../support/test-policies.js';
 import { until } from '../../support/until.js';
-import { generationOf, specOf } from '../engine-kit.js';
+import { specOf } from '../engine-kit.js';
 import { type EngineContext, engineSuite } from '../engine-suite.js';
 
-const test = engineSuite('further requests');
+const test = engineSuite('exchanges inside gw');
 
 const ask = (path: string, fields = ''): string => `GET ${path} HTTP/1.1\r\nHost: a.example\r\n${fields}\r\n`;
 
+const OWN = '[[route]]\nname = "own"\nmatch = "GET /own"\nreply = { status = 203, body = "own reply" }\n';
+
 /** Runs `policy` first on every route. */
 async function load({ plane, target }: EngineContext, policy: (host: PolicyHost) => PolicyInstance): Promise<void> {
-  Object.assign(runHalves, { 'test-inner': (_settings: unknown, host: PolicyHost) => policy(host) });
-  const reply = '[[route]]\nname = "own"\nmatch = "GET /own"\nreply = { status = 203, body = "own reply" }\n';
-  const input = generationOf(specOf(target.url, { more: reply }), plane.registry, 2);
-  const { program } = input;
-  const entry = {
-    use: 'test-inner',
-    name: 'inner',
-    phase: 'transform' as const,
-    identity: String(Math.random()),
-    settings: null,
-    config: {},
-    origins: {},
-  };
-  const routes = program.routes.map((route) => ({ ...route, policies: [program.policies.length] }));
-  const bound = await plane.plane.load({ ...input, program: { ...program, policies: [entry], routes } });
-  plane.ports = bound.map(({ address }) => Number(address.slice(address.lastIndexOf(':') + 1)));
+  await plane.load(specOf(target.url, { more: OWN }), withPolicies([{ run: policy }]));
 }
 
 const textOf = ({ body }: StreamedReply): Promise<string> =>
@@ -66,7 +53,7 @@ const answering =
 
 const GET: SubRequest = { method: 'GET', path: '/x?y=1' };
 
-test('run match and chain for the same client, with records of their own', async (context) => {
+test('further requests run match and chain for the same client, with records of their own', async (context) => {
   let body = '';
   context.target.respond = whole(
     (bytes) => {
@@ -104,7 +91,7 @@ test('run match and chain for the same client, with records of their own', async
   assert.is(own.status, 203);
 });
 
-test('a request without a route gets 404 of gw', async (context) => {
+test('a further request without a route gets 404 of gw', async (context) => {
   await load(
     context,
     answering(async (_exchange, send) => String((await send({ method: 'GET', path: '/../..' })).status)),
@@ -112,7 +99,7 @@ test('a request without a route gets 404 of gw', async (context) => {
   assert.ok((await context.plane.ask(ask('/run'))).status === 200);
 });
 
-test('are bounded in number and depth', async (context) => {
+test('further requests are bounded in number and depth', async (context) => {
   context.target.respond = ok('x');
   await load(
     context,
@@ -138,7 +125,7 @@ test('are bounded in number and depth', async (context) => {
   assert.is(depth, DEEPEST);
 });
 
-test('end with their exchange', async (context) => {
+test('further requests end with their exchange', async (context) => {
   context.target.respond = never;
   let failure = '';
   await load(
@@ -157,7 +144,7 @@ test('end with their exchange', async (context) => {
   await until(() => context.target.open === 0, 'the connection to close');
 });
 
-test('have the deadline of their exchange', async (context) => {
+test('further requests have the deadline of their exchange', async (context) => {
   context.target.respond = never;
   await load(
     context,
@@ -188,7 +175,7 @@ test('a reply that breaks off fails its receiver; one that is discarded frees it
   await until(() => context.target.open === 0, 'the connections to close');
 });
 
-test('a request that cannot be sent is refused', async (context) => {
+test('a further request that cannot be sent is refused', async (context) => {
   await load(
     context,
     answering(async (_exchange, send) => {
@@ -206,6 +193,101 @@ test('a request that cannot be sent is refused', async (context) => {
   const text = (await context.plane.ask(ask('/run'))).body.toString();
   assert.is(text.split('\n').length, 4);
   assert.match(text, /Not a method.*\n.*Not a path.*\n.*TypeError.*\n.*content_length/);
+});
+
+/** Steps around a policy that answers at once and continues in the background. */
+function background(host: { ended: string[]; replies: string[]; failures: string[] }): TestPolicy[] {
+  const mark = (name: string): PolicyInstance => ({
+    after: (_exchange, reply) => {
+      reply.headers.append('x-after', name);
+      return undefined;
+    },
+    finished: (_exchange, end) => void host.ended.push(`${name} ${end}`),
+  });
+  const answering = (own: PolicyHost): PolicyInstance => ({
+    ...mark('answering'),
+    async before(exchange) {
+      own.background(exchange).then(
+        async (reply) => host.replies.push(`${reply.status} ${reply.headers.get('x-after')} ${await textOf(reply)}`),
+        (error: unknown) => host.failures.push(String(error)),
+      );
+      return new BytesReply(200, { body: 'stale' });
+    },
+  });
+  return [
+    { run: mark('outer') },
+    { run: mark('fields'), replyPhase: 'fields' },
+    { name: 'answering', run: answering },
+    { run: mark('inner') },
+    { run: { before: (exchange) => void exchange.headers.set('x-inner', exchange.param('rest') ?? '') } },
+  ];
+}
+
+test('a copy of an exchange continues in the background with the steps after the policy', async (context) => {
+  const seen = { ended: [] as string[], replies: [] as string[], failures: [] as string[] };
+  context.target.respond = never;
+  await context.plane.load(specOf(context.target.url), withPolicies(background(seen)));
+  const reply = await context.plane.ask(ask('/some/path?a=1', 'X-A: 1\r\n'));
+  assert.equal([reply.body.toString(), reply.header('x-after')], ['stale', 'outer, fields']);
+  await until(() => context.target.arrived.length === 1, 'the request in the background');
+  assert.equal(seen.ended, ['outer sent', 'fields sent', 'answering sent']);
+  const [request] = context.target.arrived;
+  assert.equal(
+    [request!.url, request!.header('x-a'), request!.header('x-inner')],
+    ['/some/path?a=1', '1', 'some/path'],
+  );
+  assert.is(request!.header('x-forwarded-for'), '127.0.0.1');
+  // The generation is held: a reload closes its policies after the copy has ended.
+  await context.plane.load(specOf(context.target.url));
+  assert.equal(seen.replies, []);
+  request!.socket.write('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfresh');
+  await until(() => seen.replies.length === 1, 'the reply in the background');
+  assert.equal(seen.replies, ['200 inner fresh']);
+  assert.is(seen.ended.at(-1), 'inner sent');
+  assert.is(seen.ended.length, 4);
+});
+
+test('exchanges in the background are bounded, take part in a drain, and end with it', async (context) => {
+  const seen = { ended: [] as string[], replies: [] as string[], failures: [] as string[] };
+  context.target.respond = never;
+  await context.plane.load(specOf(context.target.url), withPolicies(background(seen)));
+  for (let i = 0; i <= MOST_BACKGROUND; i++) await context.plane.ask(ask('/'));
+  await until(() => seen.failures.length === 1, 'a refusal');
+  assert.match(seen.failures[0]!, /64 exchanges continue in the background/);
+  await until(() => context.target.arrived.length === MOST_BACKGROUND, 'all requests');
+  const [first, ...others] = context.target.arrived;
+  for (const { socket } of others) socket.write('HTTP/1.1 204 No Content\r\n\r\n');
+  await until(() => seen.replies.length === MOST_BACKGROUND - 1, 'their replies');
+  const drained = context.plane.plane.drain(60_000);
+  let over = false;
+  void drained.then(() => {
+    over = true;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assert.not.ok(over);
+  first!.socket.write('HTTP/1.1 204 No Content\r\n\r\n');
+  await drained;
+  assert.is(seen.replies.length, MOST_BACKGROUND);
+});
+
+test('an exchange in the background has the time of its route', async (context) => {
+  const seen = { ended: [] as string[], replies: [] as string[], failures: [] as string[] };
+  context.target.respond = never;
+  await context.plane.load(specOf(context.target.url, { route: 'timeout = "20s"' }), withPolicies(background(seen)));
+  await context.plane.ask(ask('/'));
+  await until(() => context.target.arrived.length === 1, 'the request in the background');
+  context.time.pass(20_001);
+  await until(() => seen.replies.length === 1, 'the reply in the background');
+  assert.match(seen.replies[0]!, /^504 inner .*Request timed out/);
+  await until(() => context.target.open === 0, 'the connection to close');
+});
+
+test('a request with a body cannot continue in the background', async (context) => {
+  const seen = { ended: [] as string[], replies: [] as string[], failures: [] as string[] };
+  await context.plane.load(specOf(context.target.url), withPolicies(background(seen)));
+  await context.plane.ask('POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 2\r\n\r\nhi');
+  await until(() => seen.failures.length === 1, 'a refusal');
+  assert.match(seen.failures[0]!, /TypeError.*with a body/);
 });
 
 test.run();

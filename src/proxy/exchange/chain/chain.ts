@@ -69,6 +69,11 @@ export class Chain {
     return reply;
   }
 
+  /** Position of a policy; -1 if it is not a step of this chain. */
+  positionOf(name: string): number {
+    return this.#steps.findIndex((step) => step.name === name);
+  }
+
   // ---------------------------------------------------------------- entering
 
   /**
@@ -172,6 +177,8 @@ export class Chain {
     for (let at = exchange.left; at < exits.length; at++) {
       const step = exits[at]!;
       if (step.replyPhase === undefined ? step.index >= exchange.entered : step === exchange.answeredBy) continue;
+      // The steps before `from` see the reply of the exchange that it is a copy of, and so do the outermost ones.
+      if (exchange.from > 0 && (step.index < exchange.from || step.outer)) continue;
       exchange.left = at + 1;
       const left = step.plainReply ? this.#after(exchange, step, reply) : this.#leaveStep(exchange, step, reply);
       if (left instanceof Promise) return this.#leaveLater(exchange, left);
@@ -247,7 +254,7 @@ export class Chain {
   finished(exchange: ChainedExchange, end: ExchangeEnd): void {
     if (!exchange.started) return;
     for (const step of this.#finishing) {
-      if (step.index > exchange.entered || !step.applies(exchange)) continue;
+      if (step.index > exchange.entered || step.index < exchange.from || !step.applies(exchange)) continue;
       try {
         step.instance.finished!(exchange, end);
       } catch (error) {
@@ -298,7 +305,7 @@ function inOrderOfReplies(steps: readonly Step[]): Step[] {
 /** Reports the decision of a step unless it reported one itself; `reported` decisions existed before it ran. */
 function report(exchange: Exchange, step: Step, reported: number, result?: Reply): void {
   const { decisions } = exchange;
-  if (decisions === undefined || decisions.length > reported) return;
+  if (decisions === undefined || decisions.slice(reported).some(({ outcome }) => outcome !== 'call')) return;
   const why = result === undefined ? 'request passed' : `answered with ${result.status}`;
   decisions.push({ step: step.name, use: step.use, outcome: result === undefined ? 'pass' : 'answer', why });
 }

@@ -21,6 +21,8 @@ export interface ChainPolicy {
 export interface ChainedExchange extends Exchange {
   /** The chain has begun. */
   started: boolean;
+  /** The first step that it runs: not 0 for a copy of an exchange that continues in the background. */
+  readonly from: number;
   /** Number of steps, from the first on, that the request has passed. */
   entered: number;
   /** The step whose before() answered. Its after() does not see that reply. */
