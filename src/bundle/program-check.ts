@@ -2,7 +2,7 @@
  * Checks the shape of a decoded program. The types of bundle/types.ts are erased at run time, so a data plane must refuse
  * a bundle that does not match them.
  */
-import { PHASES, REPLY_PHASES } from './types.js';
+import { type Dfa, PHASES, REPLY_PHASES } from './types.js';
 
 /** What is wrong with a value; undefined if it is valid. */
 type Check = (value: unknown, at: string) => string | undefined;
@@ -130,6 +130,25 @@ const service = table({
 
 const duty = table({ wait: number(0), required: flag });
 
+const dfa: Check = (value, at) => {
+  const shape = table({
+    source: text,
+    classes: list(index(0)),
+    classCount: index(1),
+    next: list(index(0)),
+    accepts: list(index(0)),
+    dead: index(0),
+  });
+  return shape(value, at) ?? (isTotal(value as Dfa) ? undefined : expected(at, 'a total automaton'));
+};
+
+/** Whether every byte leads from every state to a state. */
+function isTotal({ accepts, classCount, classes, dead, next }: Dfa): boolean {
+  const states = accepts.length;
+  if (states === 0 || dead >= states || classes.length !== 256 || next.length !== states * classCount) return false;
+  return classes.every((one) => one < classCount) && next.every((state) => state < states);
+}
+
 const policy = table({
   use: text,
   name: text,
@@ -137,6 +156,7 @@ const policy = table({
   replyPhase: optional(word(...REPLY_PHASES)),
   identity: text,
   calls: optional(list(text)),
+  when: optional(table({ source: text, code: anything, patterns: optional(list(dfa)) })),
   duty: optional(duty),
   settings: anything,
   config: map(anything),

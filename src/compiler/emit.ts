@@ -6,6 +6,7 @@ import { buildTrie } from '../bundle/trie/trie.js';
 import {
   BUNDLE_FORMAT,
   type Bundle,
+  type Json,
   type MatchIR,
   type PolicyEntry,
   type Program,
@@ -47,18 +48,24 @@ class PolicyTable {
   index(policy: PolicyIR): number {
     const known = this.#indices.get(policy);
     if (known !== undefined) return known;
-    const { calls, config, duty, name, phase, replyPhase, settings = null, use } = policy;
+    const { calls, config, duty, name, phase, replyPhase, settings = null, use, when } = policy;
     const called = calls.length === 0 ? {} : { calls };
     const origins = policy.origins();
-    const identity = createHash('sha256')
-      .update(canonicalJson([use, name, settings, ...(calls.length === 0 ? [] : [calls])]))
-      .digest('hex')
-      .slice(0, 32);
+    const state = [use, name, settings, ...(calls.length === 0 ? [] : [calls])];
+    const identity =
+      when === undefined
+        ? digest(state)
+        : digest([...state, when.code, (when.patterns ?? []).map(({ source }) => source)]);
+    // A changed condition keeps the state: counts go on.
+    const kept = when === undefined ? {} : { stateIdentity: digest(state) };
     this.#indices.set(policy, this.entries.length);
     const parts = { ...called, config, ...given('duty', duty), identity, name, origins, phase };
-    return this.entries.push({ ...parts, ...given('replyPhase', replyPhase), settings, use }) - 1;
+    const rest = { settings, ...kept, use, ...given('when', when) };
+    return this.entries.push({ ...parts, ...given('replyPhase', replyPhase), ...rest }) - 1;
   }
 }
+
+const digest = (facts: Json): string => createHash('sha256').update(canonicalJson(facts)).digest('hex').slice(0, 32);
 
 function toShared(buffer: ArrayBuffer): SharedArrayBuffer {
   const shared = new SharedArrayBuffer(buffer.byteLength);

@@ -1,6 +1,7 @@
 /** The intermediate representation between model and bundle, on which the passes work. */
 import type {
   Dfa,
+  ExpressionEntry,
   Json,
   MatchIR,
   Phase,
@@ -21,6 +22,8 @@ export interface PolicyIR {
   readonly duty: PolicyDuty | undefined;
   /** Undefined: the policy has no effect with its config. */
   readonly settings: Json | undefined;
+  /** Undefined: it takes part in every exchange. */
+  readonly when: ExpressionEntry | undefined;
   readonly config: { readonly [key: string]: Json };
   /** Called only if the policy is emitted into the bundle. */
   origins(): { readonly [key: string]: SourceRef };

@@ -59,7 +59,8 @@ function checked(source: string, { reply }: ExpressionScope): CheckedExpression 
   if (early !== undefined) throw new Problem(noReply(early));
   const folded = foldCode(code, patterns);
   if (typeof folded !== 'boolean' && isConstant(folded)) throw typeProblem(source, failure(folded, patterns));
-  const entry = { source, code: folded, ...(patterns.length === 0 ? {} : { patterns }) };
+  // Keys in the order of the canonical text.
+  const entry = { code: folded, ...(patterns.length === 0 ? {} : { patterns }), source };
   return { entry, constant: typeof folded === 'boolean' ? folded : undefined, reads };
 }
 
@@ -120,7 +121,7 @@ function schemaOf(): ObjectSchema {
 }
 
 function typeProblem(source: string, message: string, code: ExpressionProblem['code'] = 'expression/type'): Problem {
-  return new Problem({ code, message, start: 0, end: source.length });
+  return new Problem({ code, message, help: TYPE_HELP, start: 0, end: source.length });
 }
 
 /** A problem that cel-js found. */
@@ -138,11 +139,16 @@ function problemOf(source: string, error: ParseError | CheckError): Problem {
   const message = sentence(error.summary);
   if (error instanceof ParseError)
     return new Problem({ code: 'expression/syntax', message, help: SYNTAX_HELP, ...place });
-  return new Problem({ code: 'expression/type', message, ...place });
+  const help = called === 'has' || written.startsWith('has(') ? HAS_HELP : TYPE_HELP;
+  return new Problem({ code: 'expression/type', message, help, ...place });
 }
 
 const ROOTS = [...new Set(FACTS.map(({ name }) => name.replace(/\..*/, '')))];
 const CALLABLE = ['has', 'matches', ...Object.keys(FUNCTIONS), ...MACROS];
+const TYPE_HELP =
+  'A condition compares values of one type and gives a bool. `int()`, `double()` and `string()` convert a value.';
+const HAS_HELP =
+  '`has()` takes a field, such as `has(consumer.name)`; for other names write `"x-name" in request.headers`.';
 const SYNTAX_HELP =
   'Expressions are written in CEL, for example `request.method == "POST" && "x-debug" in request.headers`.';
 

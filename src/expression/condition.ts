@@ -69,9 +69,11 @@ export function condition({ source, code, patterns = [] }: ExpressionEntry): Con
 
 /** The value of code that reads nothing of an exchange. Throws ExpressionError; TypeError if it is malformed. */
 export function constantValue(code: Json, patterns: readonly Dfa[]): Value {
-  const nothing = {} as { readonly exchange: Exchange; readonly reply: Reply };
-  return new Builder(patterns).build(code, 0)({ ...nothing, locals: [], steps: MAX_STEPS });
+  return new Builder(patterns).build(code, 0)({ ...NO_SCOPE, locals: [], steps: MAX_STEPS });
 }
+
+/** For code that reads nothing. */
+const NO_SCOPE: Scope = { ...({} as Pick<Scope, 'exchange' | 'reply'>), locals: [], steps: 0 };
 
 /** Code -> closures. */
 class Builder {
@@ -94,7 +96,10 @@ class Builder {
       case 'integer':
         return integer(operands[0]);
       case 'list':
-        return listOf(operands.map((_, index) => next(index)));
+        return listOf(
+          operands.map((_, index) => next(index)),
+          operands.every(isLiteral),
+        );
       case 'local':
         return local(operands[0]);
       case 'fact':
@@ -200,9 +205,14 @@ function local(index: Json | undefined): Run {
   };
 }
 
-function listOf(items: readonly Run[]): Run {
-  return (scope) => items.map((item) => item(scope));
+/** `literal`: the items read nothing, so that one list serves all evaluations. */
+function listOf(items: readonly Run[], literal: boolean): Run {
+  if (!literal) return (scope) => items.map((item) => item(scope));
+  const list = items.map((item) => item(NO_SCOPE));
+  return () => list;
 }
+
+const isLiteral = (code: Json): boolean => !Array.isArray(code) || code[0] === 'integer';
 
 /** CEL's && and ||: an operand that decides makes the other one irrelevant, also if that one fails. */
 function logical(decides: boolean, left: Run, right: Run): Run {

@@ -49,14 +49,20 @@ export function listIn<K, V>(map: Map<K, V[]>, key: K): V[] {
 const traitsKnown = new WeakMap<PolicyModel, PolicyTraits>();
 const NO_TRAITS: PolicyTraits = {};
 
+/** What a policy promises for every exchange: one with a condition does not authenticate every request. */
 export function traitsOf(policy: PolicyModel): PolicyTraits {
   let traits = traitsKnown.get(policy);
   if (!traits) {
     traits = policy.declaration.traits?.(policy.config) ?? NO_TRAITS;
+    if (isConditional(policy)) traits = { ...traits, authenticates: false };
     traitsKnown.set(policy, traits);
   }
   return traits;
 }
+
+/** Whether the policy takes no part in some exchanges. */
+export const isConditional = ({ when }: PolicyModel): boolean =>
+  when !== undefined && when.expression.constant !== true;
 
 export const authenticates = (route: RouteModel): boolean =>
   route.policies.some(({ policy }) => traitsOf(policy).authenticates === true);

@@ -6,7 +6,7 @@ import type { Decoder } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import { type Decoded, INVALID, type JsonSchema, wrongKind } from '../schema/schema.js';
 import type { TableNode, TomlNode } from '../schema/tree.js';
-import { readKind, withoutUse } from './kinds.js';
+import { readKind, without } from './kinds.js';
 import type { ActionModel } from './model.js';
 
 /** Holds an action of any kind: `action = { use = "KIND", ... }`. */
@@ -69,7 +69,9 @@ export function readAction(
   const table = entry.value;
   const declaration = readKind(table, KINDS, entity, report);
   if (!declaration) return undefined;
-  const config = decoder.within(key, table, entry.keySpan, () => declaration.schema.decode(withoutUse(table), decoder));
+  const config = decoder.within(key, table, entry.keySpan, () =>
+    declaration.schema.decode(without(table, 'use'), decoder),
+  );
   return config === INVALID ? undefined : { declaration, config, key };
 }
 

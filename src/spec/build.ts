@@ -32,7 +32,7 @@ export function buildModel(
   const settings = readSettings(tree, report);
   const policies = readSection(tree, 'policy', report, (entry, entity) => {
     const place = { name: entry.key, nameSpan: entry.keySpan, inPlace: false, entity };
-    return entry.value.kind === 'table' ? readPolicy(entry.value, place, report) : undefined;
+    return entry.value.kind === 'table' ? readPolicy(entry.value, place, sources, report) : undefined;
   });
   const plans = readSection(tree, 'plan', report, (entry, entity) => readEntity(plan, entry, entity, report));
   for (const each of plans.values) checkLimits(each, policies, report);

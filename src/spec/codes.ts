@@ -14,6 +14,11 @@ const warning = (code: string, summary: string): CodeEntry => ({ code, severity:
 export const SPEC_CODES: readonly CodeEntry[] = [
   error('action/unknown-kind', 'The kind of an action is unknown'),
   error('admin/no-token', 'The admin API has a TCP address but no token'),
+  error('expression/no-reply', 'An expression reads the reply before there is one'),
+  error('expression/syntax', 'An expression is not valid CEL'),
+  error('expression/type', 'An expression has a wrong type, or always fails'),
+  error('expression/unknown-name', 'An expression uses an unknown name or function'),
+  error('expression/unsupported', 'An expression uses a part of CEL that gw does not support'),
   error('file/not-text', 'A file is not valid UTF-8 text'),
   error('file/too-large', 'A file is larger than 10 MiB'),
   error('file/unreadable', 'A file cannot be read'),

@@ -3,8 +3,8 @@ import { Decoder, type Origin } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { TableNode, TomlNode } from '../schema/tree.js';
 import type { ListenerModel, PolicyModel, PolicyUse, SegmentModel } from './model.js';
-import { type DeclaredNames, type GeneratedNames, unresolved } from './names.js';
-import { readPolicyList } from './policies.js';
+import { type DeclaredNames, unresolved } from './names.js';
+import { type PolicyNames, readPolicyList } from './policies.js';
 import { defaultsShape } from './shapes.js';
 
 /** What a route inherits. */
@@ -24,11 +24,8 @@ export interface Surroundings {
   readonly sound: boolean;
 }
 
-export interface Known {
-  readonly policies: DeclaredNames<PolicyModel>;
+export interface Known extends PolicyNames {
   readonly listeners: DeclaredNames<ListenerModel>;
-  /** Names of policies in place. */
-  readonly inPlace: GeneratedNames;
 }
 
 /** What every route inherits from `[defaults]`. */
@@ -51,7 +48,7 @@ export function fromDefaults(tree: TableNode, known: Known, report: (found: Diag
   const { values } = defaultsShape.decodePartial(node, decoder);
   decoder.diagnostics.length = 0;
   const list = node.entries.get('policies')?.value;
-  const policies = readPolicyList(list, 'defaults', 'defaults', 'defaults', known.policies, known.inPlace, report);
+  const policies = readPolicyList(list, 'defaults', 'defaults', 'defaults', known, report);
   const listeners = readListeners(values.listeners, known, decoder);
   for (const diagnostic of decoder.diagnostics) report({ ...diagnostic, entity: 'defaults' });
   return {

@@ -8,6 +8,7 @@ import type { JsonSchema } from '../schema/schema.js';
 import { ACTION_KEYS } from './actions.js';
 import { consumer, listener, plan, service } from './entities.js';
 import { groupShape, removeShape, rootShape, routeShape } from './shapes.js';
+import { WHEN_SUMMARY } from './when.js';
 
 /**
  * The JSON Schema of a spec; with `fragment`, of an included file or overlay.
@@ -95,15 +96,26 @@ const exactlyOne = (schema: JsonSchema, ...keys: readonly string[]): JsonSchema 
   oneOf: keys.map((key) => ({ required: [key] })),
 });
 
-/** The config of a kind of policy or action, with its `use`. */
-function ofKind(declaration: PolicyDeclaration | ActionDeclaration, word: string): JsonSchema {
+const WHEN: JsonSchema = {
+  type: 'string',
+  minLength: 1,
+  description: WHEN_SUMMARY.replace(/\[(.*?)\]\(.*?\)/, '$1'),
+  examples: ['request.method == "POST"'],
+};
+
+/** The config of a kind of policy or action, with its `use` and, for a policy, `when`. */
+function ofKind(declaration: PolicyDeclaration | ActionDeclaration, word: 'policy' | 'action'): JsonSchema {
   const config = declaration.schema.jsonSchema();
   const required = Array.isArray(config['required']) ? (config['required'] as readonly Json[]) : [];
   const properties = (config['properties'] ?? {}) as { readonly [key: string]: Json };
   return {
     ...config,
     description: declaration.summary,
-    properties: { use: { const: declaration.use, description: `The kind of ${word}.` }, ...properties },
+    properties: {
+      use: { const: declaration.use, description: `The kind of ${word}.` },
+      ...properties,
+      ...(word === 'policy' ? { when: WHEN } : {}),
+    },
     required: ['use', ...required],
   };
 }

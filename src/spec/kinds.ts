@@ -53,9 +53,9 @@ const renaming = (span: Span, name: string) => ({
   edits: [{ span, text: JSON.stringify(name) }],
 });
 
-/** The table without `use`, for the schema of its kind. */
-export function withoutUse(node: TableNode): TableNode {
+/** The table without some of its keys, for the schema of its kind. */
+export function without(node: TableNode, ...keys: readonly string[]): TableNode {
   const entries = new Map(node.entries);
-  entries.delete('use');
+  for (const key of keys) entries.delete(key);
   return { ...node, entries };
 }

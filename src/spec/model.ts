@@ -14,6 +14,7 @@ import type {
   PlanConfig,
   ServiceConfig,
 } from './entities.js';
+import type { WhenModel } from './when.js';
 
 export interface SourceFile {
   /** Relative to the folder of the root spec; used in spans. */
@@ -64,6 +65,8 @@ export interface PolicyModel extends Entity<unknown> {
   readonly declaration: PolicyDeclaration;
   /** False: declared as `[policy.NAME]`. True: written in a route or group, and named `<route or group>/<use>`. */
   readonly inPlace: boolean;
+  /** Undefined: the policy takes part in every exchange. */
+  readonly when: WhenModel | undefined;
 }
 
 /** A policy on a route. Order: `[defaults]`, groups from the outermost, the route itself. */

@@ -4,9 +4,11 @@ import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { INVALID } from '../schema/schema.js';
 import { kindName, type TableNode, type TomlNode } from '../schema/tree.js';
-import { readKind, withoutUse } from './kinds.js';
+import { readKind, without } from './kinds.js';
 import type { PolicyModel, PolicyUse } from './model.js';
 import { type DeclaredNames, type GeneratedNames, unresolved } from './names.js';
+import type { Sources } from './source.js';
+import { readWhen } from './when.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
@@ -20,29 +22,45 @@ export interface PolicyPlace {
   readonly entity: string;
 }
 
+/** What lists of policies are resolved with. */
+export interface PolicyNames {
+  readonly policies: DeclaredNames<PolicyModel>;
+  /** Makes the names of policies in place unique: two with the same name and config would share their counts. */
+  readonly inPlace: GeneratedNames;
+  readonly sources: Sources;
+}
+
 /** Reads a policy. Reports all errors; undefined if there are any. */
-export function readPolicy(node: TableNode, place: PolicyPlace, report: Report): PolicyModel | undefined {
+export function readPolicy(
+  node: TableNode,
+  place: PolicyPlace,
+  sources: Sources,
+  report: Report,
+): PolicyModel | undefined {
   const declaration = readKind(node, KINDS, place.entity, report);
   if (!declaration) return undefined;
   const decoder = new Decoder(node, place.nameSpan);
-  const config = declaration.schema.decode(withoutUse(node), decoder);
+  const config = declaration.schema.decode(without(node, 'use', 'when'), decoder);
+  const condition = node.entries.get('when');
+  const onReply = config !== INVALID && declaration.replyOnly?.(config) === true;
+  // Of a config with errors it is not known whether it has effect on requests.
+  const when = readWhen(condition, sources, onReply || config === INVALID, decoder);
   for (const diagnostic of decoder.diagnostics) report({ ...diagnostic, entity: place.entity });
-  if (config === INVALID) return undefined;
+  if (config === INVALID || (condition !== undefined && when === undefined)) return undefined;
   const { name, nameSpan, inPlace } = place;
-  return { name, nameSpan, span: node.span, config, at: decoder, declaration, inPlace };
+  return { name, nameSpan, span: node.span, config, at: decoder, declaration, inPlace, when };
 }
 
 /**
  * Reads the list `policies` of a route, a group or `[defaults]`. `owner` is the first part of the names of policies written
- * in place. `made` makes these names unique: two policies with the same name and config would share their counts.
+ * in place.
  */
 export function readPolicyList(
   list: TomlNode | undefined,
   owner: string,
   entity: string,
   from: PolicyUse['from'],
-  names: DeclaredNames<PolicyModel>,
-  made: GeneratedNames,
+  names: PolicyNames,
   report: Report,
 ): PolicyUse[] {
   if (!list) return [];
@@ -50,7 +68,7 @@ export function readPolicyList(
   if (list.kind !== 'array') return [];
   const uses: PolicyUse[] = [];
   for (const item of list.items) {
-    const policy = readItem(item, owner, entity, names, made, report);
+    const policy = readItem(item, owner, entity, names, report);
     if (policy) uses.push({ policy, span: item.span, from });
   }
   return uses;
@@ -60,21 +78,20 @@ function readItem(
   item: TomlNode,
   owner: string,
   entity: string,
-  names: DeclaredNames<PolicyModel>,
-  made: GeneratedNames,
+  { policies, inPlace, sources }: PolicyNames,
   report: Report,
 ): PolicyModel | undefined {
   if (item.kind === 'string') {
-    const policy = names.get(item.value);
-    if (!policy && !names.isKnown(item.value)) {
-      report({ ...unresolved('policy', item.value, item.span, names), entity });
+    const policy = policies.get(item.value);
+    if (!policy && !policies.isKnown(item.value)) {
+      report({ ...unresolved('policy', item.value, item.span, policies), entity });
     }
     return policy;
   }
   if (item.kind === 'table') {
     const use = item.entries.get('use')?.value;
-    const name = made.make(`${owner}/${use?.kind === 'string' ? use.value : ''}`);
-    return readPolicy(item, { name, nameSpan: use?.span ?? item.span, inPlace: true, entity }, report);
+    const name = inPlace.make(`${owner}/${use?.kind === 'string' ? use.value : ''}`);
+    return readPolicy(item, { name, nameSpan: use?.span ?? item.span, inPlace: true, entity }, sources, report);
   }
   const message = `Expected a policy name or a table with \`use\`, found ${kindName(item)}.`;
   const help = 'Write `"NAME"` to use `[policy.NAME]`, or `{ use = "KIND", ... }`.';

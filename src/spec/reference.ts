@@ -16,6 +16,7 @@ import { TEMPLATE_VARIABLES } from '../schema/template.js';
 import { ACTION_KEYS } from './actions.js';
 import { accessLog, admin, consumer, lintSettings, listener, normalize, plan, service } from './entities.js';
 import { defaultsShape, groupShape, rootShape, routeShape } from './shapes.js';
+import { WHEN_SUMMARY } from './when.js';
 
 interface Chapter {
   readonly title: string;
@@ -117,8 +118,7 @@ const UNITS = [
   'other `${` is plain text.',
 ];
 
-const POLICIES_INTRO =
-  'A policy is either declared as `[policy.NAME]` with `use = "KIND"` and listed in `policies`, or written there in place.';
+const POLICIES_INTRO = `A policy is either declared as \`[policy.NAME]\` with \`use = "KIND"\` and listed in \`policies\`, or written there in place. Every policy also accepts \`when\`. ${WHEN_SUMMARY}`;
 
 const ACTIONS_INTRO = [
   'What answers a route. A route has exactly one: the table of keys below, either behind a key with the name of the action,',

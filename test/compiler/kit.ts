@@ -36,6 +36,7 @@ export function policyIR(use: string, name: string, overrides: Partial<PolicyIR>
     calls: [],
     duty: undefined,
     mergeable: true,
+    when: undefined,
     ...overrides,
   };
 }

@@ -21,6 +21,7 @@ import type {
   ServiceModel,
 } from '../../spec/model.js';
 import { splitRewrite } from '../../spec/route/rewrite.js';
+import type { WhenModel } from '../../spec/when.js';
 import { given, type PolicyIR, type RouteIR } from '../ir.js';
 import { policyOrigins, refOf } from '../provenance.js';
 
@@ -201,20 +202,25 @@ function compilePolicies(
 }
 
 function lowerPolicy(policy: PolicyModel, { calls }: Model, context: PolicyContext): PolicyIR {
-  const { declaration } = policy;
+  const { declaration, when } = policy;
+  const constant = when?.expression.constant;
   return {
     calls: (calls.get(policy) ?? []).map(({ name }) => name),
-    config: plainTable(policy.config),
+    config: plainTable(when === undefined ? policy.config : { ...asTable(policy.config), when: sourceText(when) }),
     duty: declaration.duty?.(policy.config),
     mergeable: policy.inPlace && !declaration.stateful,
     name: policy.name,
     origins: () => policyOrigins(policy.at),
     phase: declaration.phase,
     replyPhase: declaration.replyPhase,
-    settings: declaration.compile(policy.config, context),
+    settings: constant === false ? undefined : declaration.compile(policy.config, context),
     use: declaration.use,
+    when: constant === undefined ? when?.expression.entry : undefined,
   };
 }
+
+const asTable = (config: unknown): object => (typeof config === 'object' && config !== null ? config : {});
+const sourceText = ({ expression }: WhenModel): string => expression.entry.source;
 
 /** A decoded config as JSON, without undefined values and with sorted keys. */
 function plainTable(config: unknown): { readonly [key: string]: Json } {

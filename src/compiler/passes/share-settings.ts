@@ -13,7 +13,13 @@ export const shareSettings: Pass = (ir) => {
       if (!policy.mergeable || seen.has(policy)) continue;
       seen.add(policy);
       // Plain JSON is enough: settings of one declaration have one order of keys, and configs are sorted.
-      const key = JSON.stringify([policy.use, policy.settings, policy.config]);
+      const key = JSON.stringify([
+        policy.use,
+        policy.settings,
+        policy.config,
+        policy.when?.code,
+        policy.when?.patterns,
+      ]);
       const group = groups.get(key);
       if (group) group.push(policy);
       else groups.set(key, [policy]);

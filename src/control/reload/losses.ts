@@ -39,20 +39,25 @@ export const removesSomething = ({ opened, lighter, removed }: Losses): boolean 
 
 const matchOf = ({ name, match }: RouteEntry, matchTexts: MatchTexts): string => matchTexts.get(name) ?? match;
 
+/** Kinds of the route's policies; those with a condition are marked. */
 const kindsOf = ({ policies }: RouteEntry, program: Program): string[] =>
-  policies.map((index) => program.policies[index]?.use ?? '');
+  policies.map((index) => {
+    const policy = program.policies[index];
+    return `${policy?.use ?? ''}${policy?.when === undefined ? '' : ' when'}`;
+  });
 
-/** Whether the route requires a credential: an optional policy (`optional = true`) does not. */
+/** Whether the route requires a credential: an optional policy (`optional = true`), or one with a condition, does not. */
 const authenticates = ({ policies }: RouteEntry, program: Program): boolean =>
   policies.some((index) => {
     const policy = program.policies[index];
-    if (policy?.phase !== 'authenticate') return false;
+    if (policy?.phase !== 'authenticate' || policy.when !== undefined) return false;
     return declarationOf(policy.use)?.traits?.(policy.config).authenticates === true;
   });
 
 function lostKind(route: RouteEntry, before: Program, now: RouteEntry, after: Program): boolean {
   const left = kindsOf(now, after);
-  return kindsOf(route, before).some((kind) => !left.includes(kind));
+  // A policy without its condition is no loss, one with a new condition is.
+  return kindsOf(route, before).some((kind) => !left.includes(kind) && !left.includes(kind.replace(/ when$/, '')));
 }
 
 const servedFurther = ({ listeners: before }: RouteEntry, { listeners: now }: RouteEntry): boolean =>

@@ -6,6 +6,10 @@ import consumerSharedKey from './consumer-shared-key.js';
 import consumerUnused from './consumer-unused.js';
 import consumerWeakKey from './consumer-weak-key.js';
 import drainLongDelay from './drain-long-delay.js';
+import expressionBeforeAuthentication from './expression-before-authentication.js';
+import expressionConstant from './expression-constant.js';
+import expressionTooMany from './expression-too-many.js';
+import expressionUnknownParameter from './expression-unknown-parameter.js';
 import limitBeforeAuthentication from './limit-before-authentication.js';
 import limitSpoofableKey from './limit-spoofable-key.js';
 import listenerConflict from './listener-conflict.js';
@@ -45,6 +49,10 @@ export const rules: readonly Rule[] = [
   consumerUnused,
   consumerWeakKey,
   drainLongDelay,
+  expressionBeforeAuthentication,
+  expressionConstant,
+  expressionTooMany,
+  expressionUnknownParameter,
   limitBeforeAuthentication,
   limitSpoofableKey,
   listenerConflict,

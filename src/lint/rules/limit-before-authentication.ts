@@ -1,5 +1,5 @@
 import type { PolicyUse, RouteModel } from '../../spec/model.js';
-import { inPhaseOrder, listIn, quotedList, routeEntity, traitsOf } from '../model-index.js';
+import { inPhaseOrder, isConditional, listIn, quotedList, routeEntity, traitsOf } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 /** Uses that count by consumer although no policy before them authenticates. */
@@ -8,12 +8,21 @@ function early(route: RouteModel): PolicyUse[] {
   if (!route.policies.some(({ policy }) => traitsOf(policy).limitsBy === 'consumer')) return found;
   // If the route removes authentication with `without`, an inherited limit is expected to count by address.
   const meant = route.without.some((policy) => traitsOf(policy).authenticates === true);
+  const conditions = new Set<string>();
   for (const use of inPhaseOrder(route.policies)) {
-    if (use.policy.declaration.phase === 'authenticate') return found;
-    if (traitsOf(use.policy).limitsBy === 'consumer' && !(meant && use.from !== 'spec')) found.push(use);
+    const { declaration, when } = use.policy;
+    if (declaration.phase === 'authenticate' && !isConditional(use.policy)) return found;
+    // A limit with the condition of an authenticator counts only requests that it has authenticated.
+    if (declaration.phase === 'authenticate') conditions.add(when?.expression.entry.source ?? '');
+    else if (conditions.has(when?.expression.entry.source ?? '')) continue;
+    else if (traitsOf(use.policy).limitsBy === 'consumer' && !(meant && use.from !== 'spec')) found.push(use);
   }
   return found;
 }
+
+/** Whether the route has an authenticator, but only for some requests. */
+const conditional = (route: RouteModel): boolean =>
+  route.policies.some(({ policy }) => policy.declaration.phase === 'authenticate');
 
 const rule: Rule = {
   code: 'limit/before-authentication',
@@ -34,7 +43,7 @@ const rule: Rule = {
       report({
         span: use.span,
         entity: routeEntity(route),
-        message: `Policy \`${use.policy.name}\` counts by consumer, but no policy before it authenticates on ${routes}: requests have no consumer and are counted by address.`,
+        message: `Policy \`${use.policy.name}\` counts by consumer, but no policy before it authenticates ${conditional(route) ? 'every request ' : ''}on ${routes}: requests ${conditional(route) ? 'may ' : ''}have no consumer and are counted by address.`,
         help: 'Add an authenticating policy to the route, or set `by = "ip"`.',
       });
     }

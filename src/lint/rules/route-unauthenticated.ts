@@ -1,5 +1,5 @@
 import type { RouteModel } from '../../spec/model.js';
-import { authenticates, modelIndexOf, quotedList, routeEntity, traitsOf } from '../model-index.js';
+import { authenticates, isConditional, modelIndexOf, quotedList, routeEntity, traitsOf } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 /** Public reads beside authenticated writes are common and sensible. */
@@ -26,6 +26,12 @@ function judge(routes: readonly RouteModel[]): { open: RouteModel[]; guarded: Ro
 const isWriteOnly = (route: RouteModel): boolean =>
   route.match.methods.length > 0 && !route.match.methods.some((method) => /^(GET|HEAD)$/.test(method));
 
+/** Says that the authenticator of a route has a condition. */
+function conditionalOn(route: RouteModel): string {
+  const use = route.policies.find(({ policy }) => policy.declaration.phase === 'authenticate' && isConditional(policy));
+  return use === undefined ? '' : ` whenever the condition of policy \`${use.policy.name}\` does not hold`;
+}
+
 const rule: Rule = {
   code: 'route/unauthenticated',
   severity: 'warning',
@@ -45,7 +51,7 @@ const rule: Rule = {
         report({
           span: route.nameSpan,
           entity: routeEntity(route),
-          message: `Route \`${route.name}\` reaches service \`${service.name}\` without authentication, but ${others} ${guarded.length === 1 ? 'requires' : 'require'} it.`,
+          message: `Route \`${route.name}\` reaches service \`${service.name}\` without authentication${conditionalOn(route)}, but ${others} ${guarded.length === 1 ? 'requires' : 'require'} it.`,
           related: [{ span: policy?.span ?? like.nameSpan, message: `\`${like.name}\` authenticates here` }],
           help: `Add an authenticating policy${policy ? ` (\`${policy.policy.name}\`)` : ''} to the route. If the route is meant to be public, add this warning to \`[lint].allow\`.`,
         });

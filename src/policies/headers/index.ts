@@ -24,6 +24,7 @@ export default declarePolicy<HeadersConfig, HeadersSettings>({
       summary: 'A template uses an unknown variable or path parameter',
     },
   ],
+  replyOnly: ({ request }) => isEmpty(request),
   traits: ({ request }) => ({
     ownsRequestFields: [...Object.keys(request.set), ...Object.keys(request.add), ...request.remove].map((name) =>
       name.toLowerCase(),

@@ -37,7 +37,7 @@ export class RouteReader {
     readonly sources: Sources,
     readonly report: Report,
   ) {
-    this.#known = { ...names, inPlace: new GeneratedNames('-') };
+    this.#known = { ...names, inPlace: new GeneratedNames('-'), sources };
     this.#matches = new MatchReader(rules, sources);
   }
 
@@ -123,8 +123,7 @@ export class RouteReader {
 
   #policies(node: TableNode, name: string, entity: string, from: PolicyUse['from']): ReadPolicies {
     const list = node.entries.get('policies')?.value;
-    const { policies, inPlace } = this.#known;
-    const uses = readPolicyList(list, name, entity, from, policies, inPlace, this.report);
+    const uses = readPolicyList(list, name, entity, from, this.#known, this.report);
     return { uses, complete: isComplete(list, uses) };
   }
 

@@ -130,6 +130,22 @@ test('a credential that becomes optional opens the routes that required it', () 
   assert.equal(lossesOf(after, before).opened, []);
 });
 
+test('an authenticator or a limit that gets a condition is a loss', () => {
+  const routes = [routePlan('r', { policies: [0] })];
+  const when = { source: 'request.method == "GET"', code: ['==', ['fact', 'request.method'], 'GET'] };
+  for (const [kind, loss] of [
+    [{ use: 'api-key', phase: 'authenticate' }, 'opened'],
+    [{ use: 'rate-limit', phase: 'limit' }, 'lighter'],
+  ] as const) {
+    const plain = { ...policy('p', '1'), ...kind };
+    const before = { program: program({ policies: [plain], routes }), matchTexts: new Map<string, string>() };
+    const after = { ...before, program: program({ policies: [{ ...plain, when }], routes }) };
+    assert.equal(lossesOf(before, after)[loss], ['r']);
+    assert.not(removesSomething(lossesOf(after, before)));
+    assert.not(removesSomething(lossesOf(after, after)));
+  }
+});
+
 test('removed routes, an empty route table and lighter chains are losses', () => {
   const before = guarded([routePlan('r', { policies: [0] })]);
   assert.equal(lossesOf(before, guarded([])), { opened: [], lighter: [], removed: ['r'], empty: true });

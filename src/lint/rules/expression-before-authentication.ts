@@ -1,0 +1,27 @@
+import { modelIndexOf, policyEntity } from '../model-index.js';
+import type { Rule } from '../rule.js';
+
+const rule: Rule = {
+  code: 'expression/before-authentication',
+  severity: 'error',
+  summary: 'A condition reads the consumer or claims before authentication',
+  partial: true,
+  check(model, report) {
+    for (const policy of modelIndexOf(model).policies) {
+      const { when, declaration } = policy;
+      if (when === undefined || (declaration.phase !== 'guard' && declaration.phase !== 'authenticate')) continue;
+      const { reads } = when.expression;
+      // A condition on the reply is evaluated when authentication has ended.
+      if (reads.some(({ name }) => name.startsWith('reply.'))) continue;
+      const early = reads.find(({ name }) => name.startsWith('consumer.') || name === 'claims');
+      if (early === undefined) continue;
+      report({
+        span: when.spanOf(early.start, early.end),
+        entity: policyEntity(model, policy),
+        message: `\`${early.name}\` is not known when policy \`${policy.name}\` (\`${declaration.use}\`, phase ${declaration.phase}) begins: authentication has not ended, so it is always empty.`,
+        help: 'Use a condition on the request, such as `"authorization" in request.headers`.',
+      });
+    }
+  },
+};
+export default rule;
