@@ -7,8 +7,7 @@ import { FACTS, FUNCTIONS, MACROS } from '../../src/expression/environment.js';
 import { isProblem } from '../expression/support.js';
 
 const page = readFileSync('docs/expressions.md', 'utf8');
-const section = (heading: string): string =>
-  page.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
+const section = (heading: string): string => page.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
 
 /** Rows of the table in a section, without its head. */
 const rows = (heading: string): string[] =>
