@@ -1,5 +1,6 @@
 /** The model: the spec with names resolved and defaults explicit; input of lint and compiler. */
 import type { ConditionTest, Dfa } from '../bundle/types.js';
+import type { CheckedExpression } from '../expression/check.js';
 import type { ActionDeclaration, PolicyDeclaration, PolicyFile } from '../policies/contract.js';
 import type { Origins } from '../schema/decoder.js';
 import type { Span } from '../schema/diagnostic.js';
@@ -14,7 +15,6 @@ import type {
   PlanConfig,
   ServiceConfig,
 } from './entities.js';
-import type { WhenModel } from './when.js';
 
 export interface SourceFile {
   /** Relative to the folder of the root spec; used in spans. */
@@ -59,6 +59,15 @@ export type PlanModel = Entity<PlanConfig>;
 export interface ConsumerModel extends Entity<ConsumerConfig> {
   /** Undefined if the consumer has no plan. */
   readonly plan: PlanModel | undefined;
+}
+
+/** The condition of a policy. */
+export interface WhenModel {
+  readonly expression: CheckedExpression;
+  /** Span of the string. */
+  readonly span: Span;
+  /** Span of a part of the expression, from one offset to another. */
+  spanOf(start: number, end: number): Span;
 }
 
 export interface PolicyModel extends Entity<unknown> {

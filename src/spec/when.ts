@@ -1,18 +1,10 @@
 /** The key `when` of a policy: its condition. */
-import { type CheckedExpression, checkExpression } from '../expression/check.js';
+import { checkExpression } from '../expression/check.js';
 import type { Decoder } from '../schema/decoder.js';
 import type { Span } from '../schema/diagnostic.js';
 import { kindName, type TableEntry } from '../schema/tree.js';
+import type { WhenModel } from './model.js';
 import type { Sources } from './source.js';
-
-/** The condition of a policy. */
-export interface WhenModel {
-  readonly expression: CheckedExpression;
-  /** Span of the string. */
-  readonly span: Span;
-  /** Span of a part of the expression, from one offset to another. */
-  spanOf(start: number, end: number): Span;
-}
 
 export const WHEN_SUMMARY =
   'A [condition](expressions.md) in CEL: the policy takes part in an exchange only if it holds.';

@@ -19,9 +19,9 @@ import type {
   RouteModel,
   SegmentModel,
   ServiceModel,
+  WhenModel,
 } from '../../spec/model.js';
 import { splitRewrite } from '../../spec/route/rewrite.js';
-import type { WhenModel } from '../../spec/when.js';
 import { given, type PolicyIR, type RouteIR } from '../ir.js';
 import { policyOrigins, refOf } from '../provenance.js';
 
