@@ -51,6 +51,7 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
     services: [SERVICE],
     consumers: [],
     plans: [],
+    members: new Map(),
     policies: [],
     calls: new Map(),
     routes: routes.map(routeModel),

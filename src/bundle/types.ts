@@ -183,6 +183,8 @@ export interface PolicyEntry {
   readonly identity: string;
   /** Identity of its state; absent: the same as `identity`. */
   readonly stateIdentity?: string;
+  /** Indices of the policies that it composes, which precede it; absent: none. */
+  readonly members?: readonly number[];
   /** Absent: it collects no body. */
   readonly body?: PolicyBody;
   /** Names of the services that it calls; absent: none. */

@@ -48,10 +48,12 @@ class PolicyTable {
   index(policy: PolicyIR): number {
     const known = this.#indices.get(policy);
     if (known !== undefined) return known;
-    const { calls, config, duty, name, phase, replyPhase, settings = null, use, when } = policy;
+    const { body, calls, config, duty, name, phase, replyPhase, settings = null, use, when } = policy;
+    const members = policy.members.map((member) => this.index(member));
+    const composed = members.map((index) => this.entries[index]!.identity);
     const called = calls.length === 0 ? {} : { calls };
     const origins = policy.origins();
-    const state = [use, name, settings, ...(calls.length === 0 ? [] : [calls])];
+    const state = [use, name, settings, ...(calls.length === 0 ? [] : [calls]), ...composed];
     const identity =
       when === undefined
         ? digest(state)
@@ -59,7 +61,8 @@ class PolicyTable {
     // A changed condition keeps the state: counts go on.
     const kept = when === undefined ? {} : { stateIdentity: digest(state) };
     this.#indices.set(policy, this.entries.length);
-    const parts = { ...called, config, ...given('duty', duty), identity, name, origins, phase };
+    const before = { ...given('body', body), ...called, config, ...given('duty', duty), identity };
+    const parts = { ...before, ...(members.length === 0 ? {} : { members }), name, origins, phase };
     const rest = { settings, ...kept, use, ...given('when', when) };
     return this.entries.push({ ...parts, ...given('replyPhase', replyPhase), ...rest }) - 1;
   }

@@ -5,6 +5,7 @@ import type {
   Json,
   MatchIR,
   Phase,
+  PolicyBody,
   PolicyDuty,
   Program,
   ReplyPhase,
@@ -20,6 +21,10 @@ export interface PolicyIR {
   /** Names of the services that it calls. */
   readonly calls: readonly string[];
   readonly duty: PolicyDuty | undefined;
+  /** The bodies that it collects. */
+  readonly body: PolicyBody | undefined;
+  /** The policies that it composes. */
+  readonly members: readonly PolicyIR[];
   /** Undefined: the policy has no effect with its config. */
   readonly settings: Json | undefined;
   /** Undefined: it takes part in every exchange. */

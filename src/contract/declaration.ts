@@ -99,6 +99,8 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
   body?(config: Config): PolicyBody | undefined;
   /** Whether it has no effect on requests, so that its `when` may read the reply. Default: false. */
   replyOnly?(config: Config): boolean;
+  /** Whether run.ts implements authenticate(), so that another policy can compose it. Default: false. */
+  readonly authenticator?: boolean;
   /** The policies that it composes, by name. They need not be on a route. */
   members?(config: Config): readonly { readonly name: string; readonly at: ConfigPath }[];
   /** Present if the folder has a duty.ts that this config needs. */

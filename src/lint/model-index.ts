@@ -8,6 +8,7 @@ type PolicyTraits = ReturnType<NonNullable<PolicyModel['declaration']['traits']>
 export interface ModelIndex {
   /** Every policy of the spec: named ones and those written in place. */
   readonly policies: readonly PolicyModel[];
+  /** Also the routes that use a policy as a member of another one. */
   readonly routesByPolicy: ReadonlyMap<PolicyModel, readonly RouteModel[]>;
   readonly routesByService: ReadonlyMap<ServiceModel, readonly RouteModel[]>;
 }
@@ -28,8 +29,10 @@ function gather(model: Model): ModelIndex {
   const routesByService = new Map<ServiceModel, RouteModel[]>();
   for (const route of model.routes) {
     for (const { policy } of route.policies) {
-      const routes = listIn(routesByPolicy, policy);
-      if (routes.at(-1) !== route) routes.push(route);
+      for (const used of [policy, ...(model.members.get(policy) ?? [])]) {
+        const routes = listIn(routesByPolicy, used);
+        if (routes.at(-1) !== route) routes.push(route);
+      }
     }
     if (route.service) listIn(routesByService, route.service).push(route);
   }

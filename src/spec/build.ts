@@ -6,6 +6,7 @@ import type { TableEntry, TableNode } from '../schema/tree.js';
 import { callersOf, resolveCalls } from './calls.js';
 import { type DefaultedSection, defaultsOf, withDefaults } from './defaults-section.js';
 import { consumer, listener, NAME_PATTERN, plan, service } from './entities.js';
+import { resolveMembers } from './members.js';
 import type { ConsumerModel, Entity, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
 import { DeclaredNames, unresolved } from './names.js';
 import { readPolicy } from './policies.js';
@@ -65,6 +66,7 @@ export function buildModel(
     listeners: listeners.values,
     services: [...services.values, ...calls.implicit],
     calls: calls.byCaller,
+    members: resolveMembers(policies, routes.routes, report),
     consumers: consumers.values,
     plans: plans.values,
     policies: policies.values,

@@ -46,6 +46,7 @@ export const SPEC_CODES: readonly CodeEntry[] = [
   error('path/unknown-type', 'The type of a path parameter is unknown'),
   error('pattern/invalid', 'A pattern uses an unsupported regular expression'),
   error('plan/not-a-limit', 'A plan sets the limit of a policy that has no limit'),
+  error('policy/member', 'A policy composes one that it cannot compose'),
   warning('policy/not-inherited', '`without` names a policy that is not inherited'),
   error('policy/unknown-kind', 'The kind of a policy is unknown'),
   error('reference/not-allowed', 'A `${env:}` or `${file:}` reference is not allowed here'),

@@ -156,6 +156,8 @@ export interface Model {
   readonly services: readonly ServiceModel[];
   /** The services that policies and actions call, by their models; only those that call any. */
   readonly calls: ReadonlyMap<object, readonly ServiceModel[]>;
+  /** The policies that a policy composes. */
+  readonly members: ReadonlyMap<PolicyModel, readonly PolicyModel[]>;
   readonly consumers: readonly ConsumerModel[];
   readonly plans: readonly PlanModel[];
   /** Those under `[policy.NAME]`; in-place ones hang on the routes alone. */

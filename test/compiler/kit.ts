@@ -35,6 +35,8 @@ export function policyIR(use: string, name: string, overrides: Partial<PolicyIR>
     origins: () => ({}),
     calls: [],
     duty: undefined,
+    body: undefined,
+    members: [],
     mergeable: true,
     when: undefined,
     ...overrides,

@@ -183,31 +183,41 @@ function compilePolicies(
   consumers: PolicyContext['consumers'],
 ): Map<PolicyModel, PolicyIR> {
   const carriers = new Map<PolicyModel, { name: string; params: readonly string[] }[]>();
+  const carry = (policy: PolicyModel, carrier: { name: string; params: readonly string[] }): void => {
+    // Members run on the routes of the policies that compose them, and are compiled before those.
+    for (const member of model.members.get(policy) ?? []) carry(member, carrier);
+    const known = carriers.get(policy);
+    if (known === undefined) carriers.set(policy, [carrier]);
+    else if (known.at(-1) !== carrier) known.push(carrier);
+  };
   for (const [index, route] of model.routes.entries()) {
     if (route.policies.length === 0) continue;
     const carrier = { name: route.name, params: params[index]! };
-    for (const { policy } of route.policies) {
-      const known = carriers.get(policy);
-      if (known === undefined) carriers.set(policy, [carrier]);
-      else if (known.at(-1) !== carrier) known.push(carrier);
-    }
+    for (const { policy } of route.policies) carry(policy, carrier);
   }
   const compiled = new Map<PolicyModel, PolicyIR>();
   for (const [policy, routes] of carriers)
     compiled.set(
       policy,
-      lowerPolicy(policy, model, { name: policy.name, routes, consumers, readFile: model.policyFiles.read }),
+      lowerPolicy(policy, model, compiled, { name: policy.name, routes, consumers, readFile: model.policyFiles.read }),
     );
   return compiled;
 }
 
-function lowerPolicy(policy: PolicyModel, { calls }: Model, context: PolicyContext): PolicyIR {
+function lowerPolicy(
+  policy: PolicyModel,
+  { calls, members }: Model,
+  compiled: ReadonlyMap<PolicyModel, PolicyIR>,
+  context: PolicyContext,
+): PolicyIR {
   const { declaration, when } = policy;
   const constant = when?.expression.constant;
   return {
+    body: declaration.body?.(policy.config),
     calls: (calls.get(policy) ?? []).map(({ name }) => name),
     config: plainTable(when === undefined ? policy.config : { ...asTable(policy.config), when: sourceText(when) }),
     duty: declaration.duty?.(policy.config),
+    members: (members.get(policy) ?? []).map((member) => compiled.get(member)!),
     mergeable: policy.inPlace && !declaration.stateful,
     name: policy.name,
     origins: () => policyOrigins(policy.at),

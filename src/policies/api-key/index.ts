@@ -6,6 +6,7 @@ export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
   use: 'api-key',
   summary: 'Authenticates consumers by API key',
   phase: 'authenticate',
+  authenticator: true,
   stateful: false,
   schema,
   traits: (config) => {

@@ -67,7 +67,12 @@ export class PolicyInstances {
         let shared = this.#byIdentity.get(identity);
         let created = false;
         if (shared === undefined || shared.surroundings !== surroundings) {
-          shared = { ...this.#create(policy, around), identity, surroundings, holders: 0 };
+          shared = {
+            ...this.#create(policy, { ...around, members: membersOf(policy, steps) }),
+            identity,
+            surroundings,
+            holders: 0,
+          };
           created = true;
           this.#byIdentity.set(identity, shared);
           this.#all.add(shared);
@@ -125,6 +130,10 @@ export class PolicyInstances {
     }
   }
 }
+
+/** The instances that a policy composes, by name. */
+const membersOf = (policy: PolicyEntry, steps: readonly ChainPolicy[]): ReadonlyMap<string, PolicyInstance> =>
+  new Map((policy.members ?? []).map((index) => [steps[index]!.name, steps[index]!.instance]));
 
 /** Hands the last value of its duty to a new instance, before its first exchange. */
 function begin(name: string, instance: PolicyInstance, value: Json | undefined): void {

@@ -7,6 +7,7 @@ import type {
   LimitStore,
   Logger,
   PolicyHost,
+  PolicyInstance,
   StreamedReply,
   SubRequest,
 } from '../../policies/contract.js';
@@ -43,6 +44,8 @@ export interface InnerExchangeWorld {
 export interface PolicySurroundings {
   readonly consumers: ConsumerLookup;
   readonly plans: readonly PlanEntry[];
+  /** The instances that the policy composes, by name; absent: none. */
+  readonly members?: ReadonlyMap<string, PolicyInstance>;
 }
 
 interface PolicyNames {
@@ -56,7 +59,7 @@ interface PolicyNames {
 /** The host of one policy. `timers`: closed with the policy. */
 export function policyHost(
   { name, identity, stateIdentity = identity, calls = NONE }: PolicyNames,
-  { consumers, plans }: PolicySurroundings,
+  { consumers, plans, members }: PolicySurroundings,
   world: PolicyWorld,
   timers: PolicyTimers = new PolicyTimers(world, name),
 ): PolicyHost {
@@ -82,7 +85,7 @@ export function policyHost(
     subrequest: (exchange, request) => exchanges.subrequest(caller, exchange, request),
     background: (exchange) => exchanges.background(caller, exchange),
     once: (key, leaseMs, work) => flights.run(`${stateIdentity} ${key}`, leaseMs, work),
-    member: missing,
+    member: (wanted) => members?.get(wanted) ?? noMember(wanted),
   };
 }
 
@@ -94,8 +97,9 @@ function declared(service: string, calls: readonly string[]): string {
   throw new TypeError(`The declaration does not name ${JSON.stringify(service)} among the services that it calls`);
 }
 
-const noDuty = (): Promise<never> => Promise.reject(new Error('duties do not run here'));
-
-function missing(): never {
-  throw new Error('This facility of the host is not available.');
+/** Throws TypeError for a policy that members() of the declaration does not name. */
+function noMember(name: string): never {
+  throw new TypeError(`The declaration does not name ${JSON.stringify(name)} among its members`);
 }
+
+const noDuty = (): Promise<never> => Promise.reject(new Error('duties do not run here'));

@@ -1,0 +1,102 @@
+/** any-of at run time: tries its members in order, until one finds a credential. */
+import type {
+  Absent,
+  Authentication,
+  AuthProblem,
+  Awaitable,
+  Exchange,
+  Identity,
+  PolicyHost,
+  PolicyInstance,
+} from '../contract.js';
+import { runPolicy } from '../run-kit.js';
+import type { AnyOfSettings } from './schema.js';
+
+export const create = runPolicy<AnyOfSettings>((settings, host) => new AnyOfPolicy(settings, host));
+
+/** An instance that authenticates. */
+type Authenticator = PolicyInstance & Required<Pick<PolicyInstance, 'authenticate'>>;
+
+class AnyOfPolicy implements PolicyInstance {
+  readonly requestFields: readonly string[];
+  readonly clientFields: readonly string[];
+  readonly secretParams: readonly string[];
+  readonly #host: PolicyHost;
+  readonly #members: readonly Authenticator[];
+  readonly #anonymous: string | undefined;
+
+  constructor({ members, anonymous }: AnyOfSettings, host: PolicyHost) {
+    this.#host = host;
+    this.#anonymous = anonymous;
+    this.#members = members.map((name) => authenticatorOf(name, host.member(name)));
+    this.requestFields = this.#members.flatMap(({ requestFields = [] }) => requestFields);
+    this.clientFields = this.#members.flatMap(({ clientFields = [] }) => clientFields);
+    this.secretParams = this.#members.flatMap(({ secretParams = [] }) => secretParams);
+  }
+
+  authenticate(exchange: Exchange): Awaitable<Authentication> {
+    return this.#try(exchange, 0, []);
+  }
+
+  /** Only a missing credential leads on to the next member: a wrong one is refused, and an outage never opens the route. */
+  #try(exchange: Exchange, first: number, absent: Absent[]): Awaitable<Authentication> {
+    for (let at = first; at < this.#members.length; at++) {
+      const found = this.#members[at]!.authenticate(exchange);
+      if (found instanceof Promise) return this.#later(exchange, at, absent, found);
+      if (found.outcome !== 'absent') return found;
+      absent.push(found);
+    }
+    return this.#none(absent);
+  }
+
+  async #later(
+    exchange: Exchange,
+    at: number,
+    absent: Absent[],
+    pending: Promise<Authentication>,
+  ): Promise<Authentication> {
+    const found = await pending;
+    if (found.outcome !== 'absent') return found;
+    absent.push(found);
+    return this.#try(exchange, at + 1, absent);
+  }
+
+  #none(absent: readonly Absent[]): Identity | Absent {
+    const name = this.#anonymous;
+    if (name === undefined) return { outcome: 'absent', why: 'no credential', problem: problemOf(absent) };
+    const consumer = this.#host.consumers.byName(name);
+    if (consumer === undefined) throw new Error(`The anonymous consumer ${name} does not exist.`);
+    return { outcome: 'identity', consumer, why: `no credential; the anonymous consumer is ${name}` };
+  }
+
+  strip(exchange: Exchange): void {
+    for (const member of this.#members) member.strip?.(exchange);
+  }
+}
+
+/** Throws if the policy does not authenticate. */
+function authenticatorOf(name: string, instance: PolicyInstance): Authenticator {
+  if (instance.authenticate === undefined) throw new Error(`The policy ${name} does not authenticate.`);
+  // A view on the instance: its hooks need `this`, and any-of runs no others.
+  return {
+    authenticate: (exchange) => instance.authenticate!(exchange),
+    strip: (exchange) => instance.strip?.(exchange),
+    requestFields: instance.requestFields ?? [],
+    clientFields: instance.clientFields ?? [],
+    secretParams: instance.secretParams ?? [],
+  };
+}
+
+/** All challenges in one field, RFC 9110 section 11.6.1. */
+function problemOf(absent: readonly Absent[]): AuthProblem {
+  const challenges = absent.map(({ problem }) => problem.challenge).filter((one) => one !== undefined);
+  return {
+    code: 'auth/missing',
+    title: 'Credentials required',
+    detail: absent
+      .map(({ problem }) => problem.detail)
+      .filter((detail) => detail !== undefined)
+      .join(' Or: '),
+    ...(challenges.length === 0 ? {} : { challenge: challenges.join(', ') }),
+  };
+}
