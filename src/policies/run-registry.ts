@@ -1,6 +1,7 @@
 /** The kinds of policy, run halves. Derived: `npm run registry` writes it from the folders here. */
 import { create as anyOf } from './any-of/run.js';
 import { create as apiKey } from './api-key/run.js';
+import { create as compress } from './compress/run.js';
 import type { CreatePolicy } from './contract.js';
 import { create as cors } from './cors/run.js';
 import { create as headers } from './headers/run.js';
@@ -9,6 +10,7 @@ import { create as rateLimit } from './rate-limit/run.js';
 export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'any-of': anyOf,
   'api-key': apiKey,
+  compress,
   cors,
   headers,
   'rate-limit': rateLimit,
