@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PHASES } from '../../src/bundle/types.js';
@@ -45,7 +46,8 @@ test('run parts load no compile part', () => {
     const source = readFileSync(`src/policies/${use}/run.ts`, 'utf8');
     for (const [, what, from] of source.matchAll(/^(import|export)[^;]*? from '([^']+)';/gm)) {
       assert.is(what, 'import');
-      if (/^\.\.?\/(run-kit|address)\.js$/.test(from!) || from!.startsWith('node:')) continue;
+      if (/^(\.\.\/(run-kit\.js|kits\/.*)|\.\/(?!index\.|schema\.).*)$/.test(from!) || from!.startsWith('node:'))
+        continue;
       assert.match(source, new RegExp(`import type [^;]*from '${from!.replaceAll('.', '\\.')}'`), `${use}: ${from}`);
     }
   }
@@ -56,7 +58,11 @@ test('the spec in every README is valid and compiles to that policy', () => {
     const readme = readFileSync(`src/policies/${use}/README.md`, 'utf8');
     const text = /```toml\n([\s\S]*?)```/.exec(readme)?.[1];
     assert.ok(text, `${use} has no example`);
-    const { value: model, diagnostics } = checkSpec({ path: 'gateway.toml', text });
+    // Files that the example names: their name in code, then their text.
+    const files = [...readme.matchAll(/`([^`\n]+)`:\n\n```(?:json|yaml|html|txt)\n([\s\S]*?)```/g)];
+    const named = new Map(files.map(([, path, content]) => [resolve(path!), content!]));
+    const readNamed = (path: string) => named.get(path) ?? `${path} is not in the README`;
+    const { value: model, diagnostics } = checkSpec({ path: 'gateway.toml', text, readNamed });
     assert.equal(diagnostics, [], use);
     const { program } = compile(model!).bundle;
     const found = program.policies.filter((policy) => policy.use === use);
