@@ -29,6 +29,8 @@ export interface Exchange {
   readonly startedAt: number;
   /** Request fields; the target gets them as edited. */
   readonly headers: HeaderFields;
+  /** A request field as the client sent it, whatever policies have edited; lower-case name. */
+  received(name: string): string | undefined;
   /** Whether the client sends a body, which may still be empty if its length is not declared. */
   readonly hasBody: boolean;
   /** Same as headers.get: makes an Exchange a RequestView. */

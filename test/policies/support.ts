@@ -193,6 +193,7 @@ export function exchange(given: Given = {}): Exchange {
     },
     headers,
     header: (name) => headers.get(name),
+    received: (name) => new HeaderMap(given.headers).get(name),
     param: (name) => given.params?.[name],
     rawParam: (name) => (given.params?.[name] === undefined ? undefined : encodeURIComponent(given.params[name])),
     queryParam: () => undefined,

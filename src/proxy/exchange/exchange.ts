@@ -14,6 +14,7 @@ import { messageOf } from '../../reason.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import { isToken, trimSpaces } from '../http/chars.js';
 import type { RequestFields } from '../http/fields.js';
+import { isForwarding } from '../http/own-names.js';
 import { FORWARDING, Seen } from '../http/seen.js';
 import type { Attached, CallParent } from '../upstream/call/calls.js';
 import type { Service } from '../upstream/service.js';
@@ -214,6 +215,10 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
 
   header(name: string): string | undefined {
     return this.headers.get(name);
+  }
+
+  received(name: string): string | undefined {
+    return isForwarding(name) && !this.peer.trusted ? undefined : this.headers.received(name);
   }
 
   /** Its reply was sent, or `cut`: cancels what is pending, and tells its steps. */

@@ -4,6 +4,8 @@ import { createServer } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import * as assert from 'uvu/assert';
+import type { Exchange } from '../../../src/policies/contract.js';
+import { withPolicies } from '../../support/test-policies.js';
 import { turn } from '../../support/until.js';
 import { type Plane, RawClient, specOf, until } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
@@ -162,6 +164,19 @@ test('a connection after its handshake is counted once and can finish in a drain
   assert.is((await first.reply()).body.toString(), 'last');
   assert.is((await drained).cut, 0);
   first.destroy();
+});
+
+test('policies know the TLS of a connection', async ({ plane, target }) => {
+  const seen: (string | undefined)[] = [];
+  const note = ({ connection: { tls } }: Exchange): undefined =>
+    void seen.push(tls?.version, tls?.serverName, tls?.clientCertificate?.subject);
+  await plane.load(specOf(target.url, { listener: TLS }), withPolicies([{ run: { before: note } }]));
+  const options = { port: plane.port, host: '127.0.0.1', rejectUnauthorized: false, maxVersion: 'TLSv1.2' } as const;
+  const client = new RawClient(connect({ ...options, servername: 'a.example' }));
+  client.send('GET / HTTP/1.1\r\nHost: a.example\r\n\r\n');
+  assert.is((await client.reply()).status, 200);
+  assert.equal(seen, ['TLSv1.2', 'a.example', undefined]);
+  client.destroy();
 });
 
 test.run();

@@ -21,6 +21,7 @@ import { paceCause } from './pace.js';
 import { refusal } from './refusal.js';
 import { framingOf, ReplyWriter, replyHead } from './reply-writer.js';
 import { type RequestHandler, RequestReader } from './request-reader.js';
+import { tlsFactsOf } from './tls-facts.js';
 
 /** What a connection reports to its listener. */
 export interface ConnectionOwner extends ConnectionListener {
@@ -59,7 +60,7 @@ export class Http1Connection implements Downstream, RequestHandler {
     this.#host = host;
     this.#listener = listener;
     this.#socket = this.#open(socket, scheme);
-    this.#peer = peerOf(this.#socket.remoteAddress, scheme, listener.proxies, listener);
+    this.#peer = peerOf(this.#socket.remoteAddress, scheme, listener.proxies, listener, tlsFactsOf(socket));
     this.#state = new ConnectionState(host.monotonic() + listener.entry.headerTimeout);
     this.#writer = new ReplyWriter(this.#socket, host.batcher, host.bodies);
     this.#reader = new RequestReader(host, listener, this.#socket, this.#state, this);
