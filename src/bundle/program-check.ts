@@ -155,6 +155,7 @@ const policy = table({
   phase: word(...PHASES),
   replyPhase: optional(word(...REPLY_PHASES)),
   identity: text,
+  stateIdentity: optional(text),
   calls: optional(list(text)),
   when: optional(table({ source: text, code: anything, patterns: optional(list(dfa)) })),
   duty: optional(duty),

@@ -48,7 +48,7 @@ class PolicyTable {
   index(policy: PolicyIR): number {
     const known = this.#indices.get(policy);
     if (known !== undefined) return known;
-    const { body, calls, config, duty, name, phase, replyPhase, settings = null, use, when } = policy;
+    const { body, calls, config, duty, name, phase, replyPhase, settings = null, stateKey, use, when } = policy;
     const members = policy.members.map((member) => this.index(member));
     const composed = members.map((index) => this.entries[index]!.identity);
     const called = calls.length === 0 ? {} : { calls };
@@ -59,11 +59,12 @@ class PolicyTable {
         ? digest(state)
         : digest([...state, when.code, (when.patterns ?? []).map(({ source }) => source)]);
     // A changed condition keeps the state: counts go on.
-    const kept = when === undefined ? {} : { stateIdentity: digest(state) };
+    const unconditional = when === undefined ? undefined : digest(state);
+    const stateIdentity = stateKey === undefined ? unconditional : digest([use, name, 'state', stateKey]);
     this.#indices.set(policy, this.entries.length);
     const before = { ...given('body', body), ...called, config, ...given('duty', duty), identity };
     const parts = { ...before, ...(members.length === 0 ? {} : { members }), name, origins, phase };
-    const rest = { settings, ...kept, use, ...given('when', when) };
+    const rest = { settings, ...given('stateIdentity', stateIdentity), use, ...given('when', when) };
     return this.entries.push({ ...parts, ...given('replyPhase', replyPhase), ...rest }) - 1;
   }
 }

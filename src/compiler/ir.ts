@@ -27,6 +27,8 @@ export interface PolicyIR {
   readonly members: readonly PolicyIR[];
   /** Undefined: the policy has no effect with its config. */
   readonly settings: Json | undefined;
+  /** What identifies its state besides use and name; undefined: all that identifies the policy. */
+  readonly stateKey: Json | undefined;
   /** Undefined: it takes part in every exchange. */
   readonly when: ExpressionEntry | undefined;
   readonly config: { readonly [key: string]: Json };

@@ -84,6 +84,8 @@ export interface Declaration<Config, Settings extends Json> {
 export interface PolicyDeclaration<Config = unknown, Settings extends Json = Json>
   extends Declaration<Config, Settings> {
   readonly phase: Phase;
+  /** The phase if the config decides. Default: `phase`. */
+  phaseOf?(config: Config): Phase;
   /**
    * Where the reply hooks run, if not at the policy's place in the chain: outermost, on every reply of the route, in the order
    * of REPLY_PHASES. Within one of them, the order of the chain decides.

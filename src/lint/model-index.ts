@@ -73,9 +73,7 @@ export const authenticates = (route: RouteModel): boolean =>
 /** Authenticating policies that are used on a route, of any kind. */
 export function authenticatingPolicies(model: Model): readonly PolicyModel[] {
   const { policies, routesByPolicy } = modelIndexOf(model);
-  return policies.filter(
-    (policy) => policy.declaration.phase === 'authenticate' && routesByPolicy.get(policy)!.length > 0,
-  );
+  return policies.filter((policy) => policy.phase === 'authenticate' && routesByPolicy.get(policy)!.length > 0);
 }
 
 /** Policies in chain order: by phase, and within a phase in spec order. */
@@ -83,7 +81,7 @@ export function inPhaseOrder(policies: readonly PolicyUse[]): readonly PolicyUse
   return [...policies].sort((a, b) => phaseOf(a) - phaseOf(b));
 }
 
-const phaseOf = ({ policy }: PolicyUse): number => PHASES.indexOf(policy.declaration.phase);
+const phaseOf = ({ policy }: PolicyUse): number => PHASES.indexOf(policy.phase);
 
 /** Names of a route's path parameters, in path order. */
 export function paramsOf(route: RouteModel): string[] {

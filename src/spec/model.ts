@@ -1,5 +1,5 @@
 /** The model: the spec with names resolved and defaults explicit; input of lint and compiler. */
-import type { ConditionTest, Dfa } from '../bundle/types.js';
+import type { ConditionTest, Dfa, Phase } from '../bundle/types.js';
 import type { CheckedExpression } from '../expression/check.js';
 import type { ActionDeclaration, PolicyDeclaration, PolicyFile } from '../policies/contract.js';
 import type { Origins } from '../schema/decoder.js';
@@ -72,6 +72,7 @@ export interface WhenModel {
 
 export interface PolicyModel extends Entity<unknown> {
   readonly declaration: PolicyDeclaration;
+  readonly phase: Phase;
   /** False: declared as `[policy.NAME]`. True: written in a route or group, and named `<route or group>/<use>`. */
   readonly inPlace: boolean;
   /** Undefined: the policy takes part in every exchange. */

@@ -48,7 +48,8 @@ export function readPolicy(
   for (const diagnostic of decoder.diagnostics) report({ ...diagnostic, entity: place.entity });
   if (config === INVALID || (condition !== undefined && when === undefined)) return undefined;
   const { name, nameSpan, inPlace } = place;
-  return { name, nameSpan, span: node.span, config, at: decoder, declaration, inPlace, when };
+  const phase = declaration.phaseOf?.(config) ?? declaration.phase;
+  return { name, nameSpan, span: node.span, config, at: decoder, declaration, phase, inPlace, when };
 }
 
 /**

@@ -7,7 +7,10 @@ export interface LimitRate {
   readonly periodMs: number;
 }
 
-/** The answer of a limit. One object per limiter, reused and valid until its next take(). */
+/**
+ * The answer of a limit. The store in memory reuses one object per limiter, valid until its next take(); a promised answer is
+ * a new object.
+ */
 export interface LimitAnswer {
   allowed: boolean;
   /** Requests left now. */
@@ -20,10 +23,12 @@ export interface LimitAnswer {
 
 export interface Limiter {
   /**
-   * Counts `cost` against `key` at `nowMs`; synchronous, allocates nothing, never throws. A refused request counts
-   * nothing. Cost 0 counts nothing either; `allowed` then says whether one request would pass.
+   * Counts `cost` against `key` at `nowMs`. A refused request counts nothing. Cost 0 counts nothing either; `allowed` then
+   * says whether one request would pass. After a change of the rate, what was used still counts, but at most the new
+   * capacity. The store in memory answers at once, allocates nothing and never throws; one over a network answers with a
+   * promise.
    */
-  take(key: string, rate: LimitRate, cost: number, nowMs: number): LimitAnswer;
+  take(key: string, rate: LimitRate, cost: number, nowMs: number): LimitAnswer | Promise<LimitAnswer>;
 }
 
 export interface LimitKeySnapshot {

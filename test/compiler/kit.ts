@@ -31,6 +31,7 @@ export function policyIR(use: string, name: string, overrides: Partial<PolicyIR>
     phase: 'transform',
     replyPhase: undefined,
     settings: { edits: 1 },
+    stateKey: undefined,
     config: { edits: 1 },
     origins: () => ({}),
     calls: [],

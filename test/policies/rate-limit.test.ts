@@ -1,8 +1,22 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ConsumerEntry, Decision, PolicyInstance } from '../../src/policies/contract.js';
-import { networkOf } from '../../src/policies/rate-limit/run.js';
-import { before, bodyOf, compile, create, decode, exchange, type Given, lint, targetReply, world } from './support.js';
+import type { ConsumerEntry, Decision, LimitStore, PolicyInstance } from '../../src/policies/contract.js';
+import { create as createLimit, networkOf } from '../../src/policies/rate-limit/run.js';
+import {
+  before,
+  bodyOf,
+  compile,
+  create,
+  declaration,
+  decode,
+  exchange,
+  type Given,
+  host,
+  lint,
+  targetReply,
+  type World,
+  world,
+} from './support.js';
 
 const acme: ConsumerEntry = { name: 'acme', plan: 'gold', apiKeys: [], tags: {} };
 const other: ConsumerEntry = { name: 'other', apiKeys: [], tags: {} };
@@ -296,6 +310,66 @@ test('a limit of zero refuses all requests', () => {
   assert.is(reply.headers.get('retry-after'), undefined);
 });
 
+/** A store that answers late, as one over a network does; `slow` are its pending answers. */
+function slowStore(around: World): { slow: (() => void)[]; limits: LimitStore } {
+  const slow: (() => void)[] = [];
+  const limits: LimitStore = {
+    limiter(identity) {
+      const limiter = around.limits.limiter(identity);
+      return {
+        take: (...taken) => {
+          const answer = { ...limiter.take(...taken) };
+          return new Promise((resolve) => void slow.push(() => resolve(answer)));
+        },
+      };
+    },
+  };
+  return { slow, limits };
+}
+
+test('a store that answers with promises: requests wait for their own answers', async () => {
+  const around = world();
+  const { slow, limits } = slowStore(around);
+  const policy = createLimit(compile('rate-limit', 'limit = "1/min"')!, { ...host(around), limits });
+  const [first, second] = [exchange(), exchange()];
+  const replies = [policy.before?.(first), policy.before?.(second)];
+  assert.ok(replies.every((reply) => reply instanceof Promise));
+  for (const answer of slow.reverse()) answer();
+  const [passed, refused] = await Promise.all(replies);
+  assert.is(passed, undefined);
+  assert.is(refused?.status, 429);
+  const reply = targetReply();
+  policy.after?.(first, reply);
+  assert.is(reply.headers.get('ratelimit'), '"p";r=0;t=60');
+});
+
+test('a store that cannot answer refuses nothing by itself: the rejection goes to the chain', async () => {
+  const limits: LimitStore = { limiter: () => ({ take: () => Promise.reject(new Error('no connection')) }) };
+  const policy = createLimit(compile('rate-limit', 'limit = "1/min"')!, { ...host(world()), limits });
+  try {
+    await policy.before?.(exchange());
+    assert.unreachable();
+  } catch (error) {
+    assert.match(String(error), 'no connection');
+  }
+});
+
+test('the store in memory answers at once', () => {
+  assert.is(create('rate-limit', 'limit = "1/min"').before?.(exchange()), undefined);
+});
+
+test('the phase is `limit`, or `guard` on request; the limit is no part of the identity of the counts', () => {
+  const { phaseOf, stateKey } = declaration('rate-limit');
+  const of = (text: string): unknown => decode('rate-limit', text).config;
+  assert.is(phaseOf?.(of('limit = "1/s"')), 'limit');
+  assert.is(phaseOf?.(of('limit = "1/s"\nat = "guard"')), 'guard');
+  assert.equal(
+    stateKey?.(of('limit = "1/s"\nby = "header:X-Key"\ncost = 2')),
+    stateKey?.(of('limit = "9/s"\nby = "header:x-key"\nat = "guard"')),
+  );
+  assert.is.not(stateKey?.(of('limit = "1/s"')), stateKey?.(of('limit = "1/s"\nby = "route"')));
+});
+
 test('lint: zero, absurd, cost', () => {
   assert.equal(lint('rate-limit', 'limit = "0/min"'), ['limit/zero limit']);
   assert.equal(lint('rate-limit', 'limit = "1000001/s"'), ['limit/absurd limit']);
@@ -303,6 +377,7 @@ test('lint: zero, absurd, cost', () => {
   assert.equal(lint('rate-limit', 'limit = "10/s"\ncost = 11'), ['limit/cost cost']);
   assert.equal(lint('rate-limit', 'limit = "10/s"\nburst = 2\ncost = 3'), ['limit/cost cost']);
   assert.equal(lint('rate-limit', 'limit = "10/s"\ncost = 10'), []);
+  assert.equal(lint('rate-limit', 'limit = "10/s"\nby = "consumer"\nat = "guard"'), ['limit/guard-consumer at']);
 });
 
 test.run();

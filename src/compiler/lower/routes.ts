@@ -221,9 +221,10 @@ function lowerPolicy(
     mergeable: policy.inPlace && !declaration.stateful,
     name: policy.name,
     origins: () => policyOrigins(policy.at),
-    phase: declaration.phase,
+    phase: policy.phase,
     replyPhase: declaration.replyPhase,
     settings: constant === false ? undefined : declaration.compile(policy.config, context),
+    stateKey: declaration.stateKey?.(policy.config),
     use: declaration.use,
     when: constant === undefined ? when?.expression.entry : undefined,
   };

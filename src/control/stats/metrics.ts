@@ -8,6 +8,7 @@ import { gwVersion } from '../../version.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import { plain } from '../references/resolve.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
+import { isLimit, stateIdentityOf } from './limit-policies.js';
 
 export interface ReloadCounts {
   readonly live: number;
@@ -57,8 +58,8 @@ export class GatewayMetrics {
       ...input,
       duties: this.#source.duties(program),
       limits: program.policies
-        .filter((policy) => policy.phase === 'limit')
-        .map(({ name, identity }) => ({ policy: name, ...this.#limits.totals(identity) })),
+        .filter(isLimit)
+        .map((policy) => ({ policy: policy.name, ...this.#limits.totals(stateIdentityOf(policy)) })),
       targets: program.services.flatMap((service, at) =>
         service.targets.flatMap((target, index) => {
           const slot = stats.targets[at]?.[index];

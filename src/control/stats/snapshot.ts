@@ -1,5 +1,5 @@
 /** Builds the snapshots of the admin API from the counters, the limits and the live generation. */
-import type { Json, PolicyEntry, Program } from '../../bundle/types.js';
+import type { Json, Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
 import { formatRate } from '../../schema/units.js';
 import { LimitTable } from '../../state/limits/table.js';
@@ -20,6 +20,7 @@ import type { GatewayStats } from '../gateway-stats.js';
 import type { ManagedProcess } from '../managed/process.js';
 import { plain } from '../references/resolve.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
+import { isLimit, stateIdentityOf } from './limit-policies.js';
 
 /** Values for a snapshot that only the gateway has. */
 export interface SnapshotInput {
@@ -88,7 +89,7 @@ export class SnapshotBuilder {
   tick(program: Program | undefined): void {
     const now = this.#clock.monotonic();
     this.#stats.registry.tick(now);
-    const identities = new Set((program?.policies ?? []).filter(isLimit).map((policy) => policy.identity));
+    const identities = new Set((program?.policies ?? []).filter(isLimit).map(stateIdentityOf));
     for (const identity of identities) {
       const seen = this.#refusals.get(identity) ?? [];
       this.#refusals.set(identity, seen);
@@ -163,11 +164,11 @@ export class SnapshotBuilder {
 
   #limitsOf(program: Program, now: number): LimitSnapshot[] {
     const policies = program.policies.filter(isLimit);
-    const identities = [...new Set(policies.map((policy) => policy.identity))];
+    const identities = [...new Set(policies.map(stateIdentityOf))];
     const keys = this.#limits.snapshots(identities, now, MAX_LIMIT_KEYS);
     return policies.map((policy) => {
       const at = program.policies.indexOf(policy);
-      const { allowed, refused, evicted } = this.#limits.totals(policy.identity);
+      const { allowed, refused, evicted } = this.#limits.totals(stateIdentityOf(policy));
       return {
         policy: policy.name,
         limit: limitText(policy.config['limit']),
@@ -175,9 +176,9 @@ export class SnapshotBuilder {
         routes: program.routes.filter((route) => route.policies.includes(at)).map((route) => route.name),
         allowed,
         refused,
-        refusedPerSecond: this.#refusedPerSecond(policy.identity),
+        refusedPerSecond: this.#refusedPerSecond(stateIdentityOf(policy)),
         evicted,
-        keys: keys.get(policy.identity) ?? [],
+        keys: keys.get(stateIdentityOf(policy)) ?? [],
       };
     });
   }
@@ -197,9 +198,6 @@ export class SnapshotBuilder {
     return slot === undefined ? { p50: null, p95: null, p99: null } : this.#stats.registry.latency(slot);
   }
 }
-
-/** A policy that counts under its identity in the limit table. */
-const isLimit = (policy: PolicyEntry): boolean => policy.phase === 'limit';
 
 /** The limit as in a spec; the config has its text or the parsed rate. */
 function limitText(limit: Json | undefined): string {

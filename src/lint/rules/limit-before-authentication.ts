@@ -10,10 +10,12 @@ function early(route: RouteModel): PolicyUse[] {
   const meant = route.without.some((policy) => traitsOf(policy).authenticates === true);
   const conditions = new Set<string>();
   for (const use of inPhaseOrder(route.policies)) {
-    const { declaration, when } = use.policy;
-    if (declaration.phase === 'authenticate' && !isConditional(use.policy)) return found;
+    const { phase, when } = use.policy;
+    // A limit that is placed there on purpose has a rule of its own.
+    if (phase === 'guard') continue;
+    if (phase === 'authenticate' && !isConditional(use.policy)) return found;
     // A limit with the condition of an authenticator counts only requests that it has authenticated.
-    if (declaration.phase === 'authenticate') conditions.add(when?.expression.entry.source ?? '');
+    if (phase === 'authenticate') conditions.add(when?.expression.entry.source ?? '');
     else if (conditions.has(when?.expression.entry.source ?? '')) continue;
     else if (traitsOf(use.policy).limitsBy === 'consumer' && !(meant && use.from !== 'spec')) found.push(use);
   }

@@ -42,7 +42,7 @@ const rule: Rule = {
       const { open, guarded } = judge(routes);
       const like = guarded[0];
       if (!like) continue;
-      const policy = like.policies.find(({ policy: { declaration } }) => declaration.phase === 'authenticate');
+      const policy = like.policies.find(({ policy: { phase } }) => phase === 'authenticate');
       const others = quotedList(
         guarded.map(({ name }) => name),
         2,

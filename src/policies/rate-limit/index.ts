@@ -9,15 +9,32 @@ export default declarePolicy<RateLimitConfig, RateLimitSettings>({
   use: 'rate-limit',
   summary: 'Limits requests per time window; excess requests get 429',
   phase: 'limit',
+  phaseOf: ({ at }) => at,
   stateful: true,
   schema,
+  // Not the limit: a raised one keeps its counts.
+  stateKey: ({ by }) => (by.startsWith('header:') ? by.toLowerCase() : by),
   traits: (config) => ({ limitsBy: config.by.toLowerCase() }),
   codes: [
     { code: 'limit/zero', severity: 'error', summary: 'A limit of zero refuses every request' },
     { code: 'limit/absurd', severity: 'warning', summary: 'A limit is too high to have any effect' },
+    {
+      code: 'limit/guard-consumer',
+      severity: 'error',
+      summary: 'A limit counts by consumer before authentication',
+    },
     { code: 'limit/cost', severity: 'error', summary: 'A request costs more than the limit can hold' },
   ],
   lint(config, _context, report) {
+    if (config.at === 'guard' && config.by === 'consumer') {
+      report({
+        code: 'limit/guard-consumer',
+        severity: 'error',
+        at: ['at'],
+        message: 'This limit counts by consumer, but in the phase `guard` the consumer is not known yet.',
+        help: 'Remove `at`, or set `by = "ip"`.',
+      });
+    }
     const { capacity, periodMs } = config.limit;
     if (capacity === 0) {
       report({

@@ -61,22 +61,27 @@ class RateLimitPolicy implements PolicyInstance {
     this.#settings = settings;
     this.#sendsFields = settings.fields && !settings.observe;
     this.#host = host;
-    this.#limiter = host.limits.limiter(host.identity);
+    this.#limiter = host.limits.limiter(host.stateIdentity);
     this.#quoted = `"${fieldSafe(host.name).replace(/["\\]/g, '\\$&').replaceAll('\t', ' ')}"`;
     this.#policyField = this.#describe(settings.rate);
     // A plan without a rate for this policy must fail the load and not a request.
     if (settings.by === 'consumer') for (const { name } of host.plans) this.#boughtRate(name);
   }
 
-  before(exchange: Exchange): Reply | undefined {
+  before(exchange: Exchange): Reply | undefined | Promise<Reply | undefined> {
     const bound = this.#settings.by === 'consumer' ? this.#boundOf(exchange) : undefined;
     const key = bound?.key ?? this.#keyOf(exchange);
     const rate = bound?.rate ?? this.#settings.rate;
     const answer = this.#limiter.take(key, rate, this.#settings.cost, this.#host.clock.monotonic());
+    if (answer instanceof Promise) return answer.then((late) => this.#apply(exchange, key, bound, late));
+    return this.#apply(exchange, key, bound, answer);
+  }
+
+  #apply(exchange: Exchange, key: string, bound: Bound | undefined, answer: LimitAnswer): Reply | undefined {
     if (this.#sendsFields) exchange.note(this, this.#fieldsOf(bound?.policyField ?? this.#policyField, answer));
     if (exchange.decisions !== undefined) this.#decide(exchange, key, bound, answer);
     if (answer.allowed || this.#settings.observe) return undefined;
-    return this.#refuse(exchange, bound, rate, answer);
+    return this.#refuse(exchange, bound, answer);
   }
 
   after(exchange: Exchange, reply: Reply): undefined {
@@ -135,7 +140,8 @@ class RateLimitPolicy implements PolicyInstance {
     return now;
   }
 
-  #refuse(exchange: Exchange, bound: Bound | undefined, rate: LimitRate, answer: LimitAnswer): Reply {
+  #refuse(exchange: Exchange, bound: Bound | undefined, answer: LimitAnswer): Reply {
+    const rate = bound?.rate ?? this.#settings.rate;
     const waits = Number.isFinite(answer.retryMs);
     const seconds = Math.max(1, wholeSeconds(answer.retryMs));
     return problem(exchange, {

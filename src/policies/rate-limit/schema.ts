@@ -18,6 +18,12 @@ export const schema = s.object({
       'consumer',
     )
     .default('ip'),
+  at: s
+    .enum('limit', 'guard')
+    .describe(
+      'Where it counts. `guard`: before authentication, so that guesses of credentials count too; not for `by = "consumer"`.',
+    )
+    .default('limit'),
   cost: s.integer({ min: 1 }).describe('How much of the limit one request uses.').default(1),
   mode: s
     .enum('enforce', 'observe')

@@ -63,7 +63,7 @@ export class LimitTable implements LimitStore {
   }
 
   /** The limit with this identity. It continues the counts of all threads and generations. */
-  limiter(identity: string): Limiter {
+  limiter(identity: string): TableLimiter {
     const { low, high } = this.#hashIdentity(identity);
     return new TableLimiter(this.#views, this.#locks, low, high, this.#totalsOf(low, high, true));
   }
@@ -150,7 +150,8 @@ export class LimitTable implements LimitStore {
   }
 }
 
-class TableLimiter implements Limiter {
+/** A limit in memory: it answers at once. */
+export class TableLimiter implements Limiter {
   readonly #views: LimitViews;
   readonly #locks: SharedLocks;
   readonly #low: number;
@@ -221,7 +222,7 @@ class TableLimiter implements Limiter {
     const { numbers } = this.#views;
     const base = slot * SLOT_FLOATS;
     const at = numbers[base + Slot.At]!;
-    const used = drain(numbers[base + Slot.Used]!, at, rate.capacity, rate.periodMs, nowMs);
+    const used = this.#usedOf(base, rate, nowMs);
     if (cost === 0) return this.#fill(used, rate, 1);
     const allowed = used + cost <= rate.capacity + SLACK;
     numbers[base + Slot.Used] = allowed ? used + cost : used;
@@ -235,6 +236,20 @@ class TableLimiter implements Limiter {
     this.#answer.allowed = allowed;
     if (allowed) this.#answer.retryMs = 0;
     return allowed;
+  }
+
+  /**
+   * What a key has used. After a reload with another rate, it has drained at the old one, and is at most the new capacity: a
+   * lowered limit refuses for no longer than one of its own periods.
+   */
+  #usedOf(base: number, { capacity, periodMs }: LimitRate, nowMs: number): number {
+    const { numbers } = this.#views;
+    const at = numbers[base + Slot.At]!;
+    const known = numbers[base + Slot.Capacity]!;
+    const period = numbers[base + Slot.PeriodMs]!;
+    if (known === 0 || (known === capacity && period === periodMs))
+      return drain(numbers[base + Slot.Used]!, at, capacity, periodMs, nowMs);
+    return Math.min(capacity, drain(numbers[base + Slot.Used]!, at, known, period, nowMs));
   }
 
   /** The answer for `cost` when `used` is in use. */

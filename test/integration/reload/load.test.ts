@@ -199,7 +199,7 @@ async function fetchEvents(socketPath: string): Promise<{ events: AdminEvent[]; 
   });
 }
 
-test('limits survive an unrelated edit and are reset by an edit of the limit', async () => {
+test('the counts of a limit survive an unrelated edit, and an edit of the limit itself', async () => {
   const limited = (edit: number, limit: string): string => `spec = 1
 [listener.main]
 address = "127.0.0.1:0"
@@ -228,6 +228,7 @@ reply = { body = "ok" }
   spec.write(limited(2, '3/hour'));
   assert.is((await gateway.reload())?.summary, '+0 routes, ~0 routes, -0 routes; ~1 policy');
   assert.is((await call(url)).status, 200);
+  assert.is((await call(url)).status, 429, 'the first two still count');
 });
 
 test('a listener is added and removed with the spec; one that cannot be bound rejects the reload', async () => {

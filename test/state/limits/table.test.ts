@@ -247,6 +247,17 @@ test('a limit under a flood of another one still counts its new keys', () => {
   for (const key of keys) assert.not.ok(login.take(key, five, 1, 0).allowed, key);
 });
 
+test('after a change of the rate, what was used counts on: drained at the old rate, at most the new capacity', () => {
+  const limiter = make().limiter('i');
+  const old = { capacity: 100, periodMs: 60_000 };
+  limiter.take('raised', old, 80, 0);
+  assert.is(limiter.take('raised', { capacity: 1000, periodMs: 60_000 }, 1, 30_000).remaining, 1000 - 80 + 50 - 1);
+  limiter.take('lowered', old, 100, 0);
+  const lowered = limiter.take('lowered', { capacity: 10, periodMs: 10_000 }, 1, 30_000);
+  assert.equal([lowered.allowed, lowered.retryMs], [false, 1000]);
+  assert.ok(limiter.take('lowered', { capacity: 10, periodMs: 10_000 }, 1, 31_000).allowed);
+});
+
 test('an exhausted key outlives keys that are hardly used, whichever would be drained first', () => {
   const table = make(16);
   const limiter = table.limiter('i');

@@ -1,0 +1,10 @@
+/** Which policies of a program count requests, and under which identity. */
+import type { PolicyEntry } from '../../bundle/types.js';
+import { declarationOf } from '../../policies/registry.js';
+
+/** Whether the policy is a limit, in whatever phase it runs. */
+export const isLimit = ({ use, config }: PolicyEntry): boolean =>
+  declarationOf(use)?.traits?.(config).limitsBy !== undefined;
+
+/** The identity of what a policy keeps in the stores of the gateway. */
+export const stateIdentityOf = ({ identity, stateIdentity = identity }: PolicyEntry): string => stateIdentity;
