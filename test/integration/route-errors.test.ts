@@ -1,14 +1,16 @@
 /** Each error of docs/errors.md that a route can answer with carries what `cors` and `headers` of the route add. */
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { CallFailure } from '../../src/policies/contract.js';
-import { problem } from '../../src/policies/run-kit.js';
+import { problem, Template } from '../../src/policies/run-kit.js';
+import { DESCRIPTIONS } from '../../src/proxy/errors/descriptions.js';
 import { ERRORS, type ErrorSlug } from '../../src/proxy/errors/errors.js';
 import { Target } from '../../src/proxy/upstream/target.js';
+import { actionDeclarations, policyDeclarations } from '../../src/spec/index.js';
 import { temporaryFolder } from '../control/kit.js';
 import * as faults from '../support/fault-target.js';
 import { FullBacklog, refusingPort } from '../support/fault-target.js';
@@ -142,6 +144,20 @@ async function buggy({ plane }: Context): Promise<RawReply> {
   }
 }
 
+async function failingAction({ target, plane }: Context): Promise<RawReply> {
+  const more = '[[route]]\nmatch = "GET /"\nredirect = "/x"\npolicies = ["pages", "hsts"]';
+  await plane.load(specWith(target.url, { more }));
+  const { renderUrl } = Template.prototype;
+  Template.prototype.renderUrl = () => {
+    throw new Error('an action fails');
+  };
+  try {
+    return await plane.ask(GET);
+  } finally {
+    Template.prototype.renderUrl = renderUrl;
+  }
+}
+
 /** A process that has no descriptor left for a connection to the target. */
 async function exhausted({ target }: Context): Promise<RawReply> {
   const spec = join(temporaryFolder(), 'gateway.toml');
@@ -209,6 +225,7 @@ const PROVOKED: { readonly [code: string]: (context: Context) => Promise<RawRepl
     reading,
     `${POST}Transfer-Encoding: chunked\r\n\r\n800\r\n${'x'.repeat(2048)}\r\n`,
   ),
+  'action/failed': failingAction,
   'upstream/calls-full': withPolicy(calling, GET, faults.ok('x')),
   'auth/unavailable': withPolicy(unavailable, GET),
   'policy/failed': withPolicy(throwing, GET),
@@ -241,11 +258,11 @@ const PROVOKED: { readonly [code: string]: (context: Context) => Promise<RawRepl
   'gateway/failed': buggy,
 };
 
-const page = readFileSync('docs/errors.md', 'utf8');
+const slugs = Object.keys(ERRORS) as ErrorSlug[];
 /** Those with a reply. */
-const CODES = [...page.matchAll(/^\| `([a-z/-]+)` \| \d{3} \|/gm)].map(([, code]) => code!);
-const [, listed = ''] = /## Replies without a route\n([\s\S]*?)(?=\n## |$)/.exec(page) ?? [];
-const WITHOUT_ROUTE = [...listed.matchAll(/^- `([a-z/-]+)`$/gm)].map(([, code]) => code!);
+const CODES = slugs.filter((slug) => ERRORS[slug].status > 0);
+const WITHOUT_ROUTE = CODES.filter((slug) => DESCRIPTIONS[slug].routeless);
+const DECLARED = [...policyDeclarations, ...actionDeclarations].flatMap(({ problems = [] }) => problems);
 
 const test = suite<Context>('errors on a route');
 const limited = onlyWhere(limitDescriptors(process.pid, 4096), 'prlimit is missing, or may not set a limit', test);
@@ -260,13 +277,21 @@ test.after.each(async ({ target, plane }) => {
 });
 test.after(removeFolders);
 
-test('docs/errors.md lists each error as one of a route or as one without a route', () => {
+test('each error of gw is provoked on a route, or occurs only without one', () => {
   const provoked = Object.keys(PROVOKED).filter((code) => !code.includes(' '));
   assert.ok(WITHOUT_ROUTE.length > 0);
   assert.equal([...provoked, ...WITHOUT_ROUTE].sort(), [...CODES].sort());
 });
 
-for (const [name, provoke] of Object.entries(PROVOKED)) {
+/** Each problem that a policy or an action declares, as a policy of the route answers it. */
+const ANSWERED = Object.fromEntries(
+  DECLARED.map((declared) => {
+    const answering: TestPolicy = { run: { before: (exchange) => problem(exchange, declared) } };
+    return [declared.code, withPolicy(answering, GET)];
+  }),
+);
+
+for (const [name, provoke] of Object.entries({ ...PROVOKED, ...ANSWERED })) {
   const add = name === 'gateway/exhausted' ? limited : test;
   add(`${name} carries the fields of cors and headers`, async (context) => {
     const reply = await provoke(context);

@@ -1,5 +1,6 @@
 /** Compile part of api-key. */
 import { declarePolicy } from '../compile-kit.js';
+import { PROBLEMS } from './problems.js';
 import { type ApiKeyConfig, type ApiKeySettings, schema } from './schema.js';
 
 export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
@@ -13,6 +14,7 @@ export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
     const header = headerOf(config);
     return { authenticates: !config.optional, ...(header === undefined ? {} : { ownsRequestFields: [header] }) };
   },
+  problems: Object.values(PROBLEMS),
   codes: [
     {
       code: 'api-key/no-keys',

@@ -2,6 +2,7 @@
 import * as crypto from 'node:crypto';
 import type { Absent, Authentication, Exchange, Identity, PolicyHost, PolicyInstance, Refused } from '../contract.js';
 import { runPolicy, takeQueryParam } from '../run-kit.js';
+import { PROBLEMS } from './problems.js';
 import type { ApiKeySettings } from './schema.js';
 
 /** Longer credentials are refused without hashing, so that a long field does not cost more. */
@@ -64,12 +65,12 @@ class ApiKeyPolicy implements PolicyInstance {
       outcome: 'absent',
       pass: settings.optional,
       why: settings.optional ? 'no API key; the key is optional' : `no API key in ${this.#place()}`,
-      problem: { code: 'auth/missing', title: 'API key required', detail: `Send it in ${this.#place()}.`, challenge },
+      problem: { ...PROBLEMS.missing, detail: `Send it in ${this.#place()}.`, challenge },
     };
-    const unknown = { code: 'auth/invalid', title: 'Unknown API key', challenge };
+    const unknown = { ...PROBLEMS.invalid, challenge };
     this.#unknown = { outcome: 'refused', why: 'unknown API key', problem: unknown };
     const detail = `Send exactly one, in ${this.#place()}.`;
-    const several = { status: 400, code: 'auth/ambiguous', title: 'More than one API key', detail };
+    const several = { ...PROBLEMS.ambiguous, detail };
     this.#ambiguous = { outcome: 'refused', why: 'more than one API key', problem: several };
   }
 

@@ -1,5 +1,6 @@
 /** Compile part of rate-limit. */
 import { declarePolicy, formatRate } from '../compile-kit.js';
+import { PROBLEMS } from './problems.js';
 import { effectiveRate, type RateLimitConfig, type RateLimitSettings, schema } from './schema.js';
 
 /** A limit above this protects no service; it is almost certainly a typing error. */
@@ -15,6 +16,7 @@ export default declarePolicy<RateLimitConfig, RateLimitSettings>({
   // Not the limit: a raised one keeps its counts.
   stateKey: ({ by }) => (by.startsWith('header:') ? by.toLowerCase() : by),
   traits: (config) => ({ limitsBy: config.by.toLowerCase() }),
+  problems: Object.values(PROBLEMS),
   codes: [
     { code: 'limit/zero', severity: 'error', summary: 'A limit of zero refuses every request' },
     { code: 'limit/absurd', severity: 'warning', summary: 'A limit is too high to have any effect' },

@@ -12,6 +12,7 @@ import type {
   Reply,
 } from '../contract.js';
 import { fieldSafe, problem, readyField, runPolicy } from '../run-kit.js';
+import { PROBLEMS } from './problems.js';
 import type { RateLimitSettings } from './schema.js';
 
 /** Longer header fields are cut for the key, so that a long field does not cost more. */
@@ -145,10 +146,8 @@ class RateLimitPolicy implements PolicyInstance {
     const waits = Number.isFinite(answer.retryMs);
     const seconds = Math.max(1, wholeSeconds(answer.retryMs));
     return problem(exchange, {
-      status: 429,
+      ...PROBLEMS.exceeded,
       type: QUOTA_EXCEEDED,
-      code: 'limit/exceeded',
-      title: 'Too many requests',
       detail: waits
         ? `The limit is ${rate.capacity} in ${rate.periodMs / 1000} s; try again in ${seconds} s.`
         : `The limit of ${rate.capacity} never lets a request of this cost pass.`,
