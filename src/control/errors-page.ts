@@ -29,20 +29,22 @@ function errorTable(): string[] {
   return ['| error | status | when |', '|---|---|---|', ...rows];
 }
 
-/** Kinds may share an error. */
+/** Kinds may share an error; their titles may differ. */
 function problemTable(): string[] {
-  const byCode = new Map<string, { readonly problem: Declared; readonly kinds: string[] }>();
+  const known = new Map<string, { readonly problem: Declared; readonly kinds: string[] }>();
   for (const { problems = [], use } of [...policyDeclarations, ...actionDeclarations]) {
     for (const problem of problems) {
-      const known = byCode.get(problem.code);
-      if (known === undefined) byCode.set(problem.code, { problem, kinds: [use] });
-      else known.kinds.push(use);
+      const key = `${problem.code} ${problem.status} ${problem.title}`;
+      const same = known.get(key);
+      if (same === undefined) known.set(key, { problem, kinds: [use] });
+      else same.kinds.push(use);
     }
   }
-  const sorted = [...byCode].sort(([a], [b]) => (a < b ? -1 : 1));
-  const rows = sorted.map(([code, { problem, kinds }]) => {
+  const sorted = [...known].sort(([a], [b]) => (a < b ? -1 : 1));
+  const rows = sorted.map(([, { problem, kinds }]) => {
     const of = kinds.map((kind) => `\`${kind}\``).join(', ');
-    return `| \`${code}\` | ${problem.status} | ${problem.title} | ${of} | ${problem.description.replaceAll('|', '\\|')} |`;
+    const { code, description, status, title } = problem;
+    return `| \`${code}\` | ${status} | ${title} | ${of} | ${description.replaceAll('|', '\\|')} |`;
   });
   return ['| error | status | title | of | when |', '|---|---|---|---|---|', ...rows];
 }

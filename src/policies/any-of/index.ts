@@ -1,5 +1,6 @@
 /** Compile part of any-of. */
 import { declarePolicy } from '../compile-kit.js';
+import { PROBLEMS } from './problems.js';
 import { type AnyOfConfig, type AnyOfSettings, schema } from './schema.js';
 
 export default declarePolicy<AnyOfConfig, AnyOfSettings>({
@@ -10,6 +11,7 @@ export default declarePolicy<AnyOfConfig, AnyOfSettings>({
   schema,
   members: ({ policies }) => policies.map((name, index) => ({ name, at: ['policies', index] })),
   traits: (config) => ({ authenticates: config.anonymous === undefined }),
+  problems: Object.values(PROBLEMS),
   codes: [
     {
       code: 'any-of/unknown-consumer',

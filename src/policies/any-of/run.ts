@@ -10,6 +10,7 @@ import type {
   PolicyInstance,
 } from '../contract.js';
 import { runPolicy } from '../run-kit.js';
+import { PROBLEMS } from './problems.js';
 import type { AnyOfSettings } from './schema.js';
 
 export const create = runPolicy<AnyOfSettings>((settings, host) => new AnyOfPolicy(settings, host));
@@ -91,8 +92,7 @@ function authenticatorOf(name: string, instance: PolicyInstance): Authenticator 
 function problemOf(absent: readonly Absent[]): AuthProblem {
   const challenges = absent.map(({ problem }) => problem.challenge).filter((one) => one !== undefined);
   return {
-    code: 'auth/missing',
-    title: 'Credentials required',
+    ...PROBLEMS.missing,
     detail: absent
       .map(({ problem }) => problem.detail)
       .filter((detail) => detail !== undefined)
