@@ -167,6 +167,12 @@ export const TEMPLATE_VARIABLES: readonly { readonly name: string; readonly summ
     { name: 'route.name', summary: 'name of the route' },
     { name: 'client.ip', summary: 'address of the client' },
     { name: 'reply.status', summary: 'status of the reply', reply: true },
+    { name: 'reply.reason', summary: 'name of the status, such as `Not Found`', reply: true },
+    {
+      name: 'reply.code',
+      summary: 'code of an [error](errors.md) of gw; nothing for a reply of a target',
+      reply: true,
+    },
     { name: 'reply.header.NAME', summary: 'a header field of the reply', reply: true },
   ];
 

@@ -1,6 +1,7 @@
 /** Templates at run time: their parts are joined, in the form that the place requires. */
 import type { TemplateEntry } from '../../bundle/types.js';
 import type { Exchange, Json, Reply } from '../contract.js';
+import { statusText } from './replies.js';
 
 type Reader = (exchange: Exchange, reply: Reply | undefined) => string | undefined;
 
@@ -16,6 +17,8 @@ const FIXED_VARIABLES: { readonly [name: string]: Reader } = {
   'route.name': (exchange) => exchange.route.name,
   'client.ip': (exchange) => exchange.remoteAddress,
   'reply.status': (_exchange, reply) => (reply === undefined ? undefined : String(reply.status)),
+  'reply.reason': (_exchange, reply) => (reply === undefined ? undefined : statusText(reply.status)),
+  'reply.code': (_exchange, reply) => reply?.code,
 };
 
 const OPEN_VARIABLES: readonly (readonly [prefix: string, make: (name: string) => Reader])[] = [
