@@ -4,10 +4,19 @@ import apiKey from './api-key/index.js';
 import compress from './compress/index.js';
 import type { PolicyDeclaration } from './contract.js';
 import cors from './cors/index.js';
+import errorPage from './error-page/index.js';
 import headers from './headers/index.js';
 import rateLimit from './rate-limit/index.js';
 
-export const declarations: readonly PolicyDeclaration[] = [anyOf, apiKey, compress, cors, headers, rateLimit];
+export const declarations: readonly PolicyDeclaration[] = [
+  anyOf,
+  apiKey,
+  compress,
+  cors,
+  errorPage,
+  headers,
+  rateLimit,
+];
 
 export const declarationOf = (use: string): PolicyDeclaration | undefined =>
   declarations.find((declaration) => declaration.use === use);

@@ -4,6 +4,7 @@ import { create as apiKey } from './api-key/run.js';
 import { create as compress } from './compress/run.js';
 import type { CreatePolicy } from './contract.js';
 import { create as cors } from './cors/run.js';
+import { create as errorPage } from './error-page/run.js';
 import { create as headers } from './headers/run.js';
 import { create as rateLimit } from './rate-limit/run.js';
 
@@ -12,6 +13,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'api-key': apiKey,
   compress,
   cors,
+  'error-page': errorPage,
   headers,
   'rate-limit': rateLimit,
 };
