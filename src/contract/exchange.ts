@@ -82,6 +82,8 @@ export interface Reply {
   body: Uint8Array | ReplyBody | null;
   /** Error slug of a reply by gw (`auth/missing`), for the access log. */
   readonly code?: string | undefined;
+  /** Why gw or a policy answers, for the log only: `connection refused`. */
+  readonly cause?: string | undefined;
 }
 
 /** How an exchange ended: its whole reply was sent, its reply was cut, or its client left before the reply was complete. */

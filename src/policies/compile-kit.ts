@@ -1,4 +1,5 @@
 /** Imports for the compile part of a policy (schema.ts, index.ts). The data plane never loads this file. */
+import { isToken } from '../field-syntax.js';
 import type { ActionDeclaration, Json, PolicyDeclaration } from './contract.js';
 
 export { isToken as isFieldName } from '../field-syntax.js';
@@ -26,3 +27,25 @@ export const declareAction = <Config, Settings extends Json>(
 
 /** Whether text is a valid header field value: printable ASCII and tab, RFC 9110 section 5.5. */
 export const isFieldText = (text: string): boolean => /^[\t\x20-\x7e]*$/.test(text);
+
+/** Fields that frame a message or belong to one connection; gw writes them, RFC 9110 section 7.6.1. */
+const FRAMING = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Why a policy cannot read or write a header field of this name; undefined if it can. */
+export function fieldProblem(name: string): string | undefined {
+  if (!isToken(name)) return `\`${name}\` is not a valid header field name.`;
+  return FRAMING.has(name.toLowerCase())
+    ? `\`${name}\` frames the message or belongs to one connection, so only gw may write it.`
+    : undefined;
+}

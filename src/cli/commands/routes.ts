@@ -104,7 +104,9 @@ interface CalledService {
 function calledServices(program: Program, listed: readonly RouteRow[]): CalledService[] {
   const names = new Set(listed.map(({ name }) => name));
   const rows = program.routes.filter(({ name }) => names.has(name));
+  // Policies that others compose run on the routes of those.
   const used = new Set(rows.flatMap(({ policies }) => policies));
+  for (const index of used) for (const member of program.policies[index]?.members ?? []) used.add(member);
   const callers = program.policies.filter((_, index) => used.has(index));
   return program.services.flatMap((service): CalledService[] => {
     const { name, implicit } = service;

@@ -1,29 +1,12 @@
 /** Config of the headers policy. */
-import { type Infer, isFieldName, isFieldText, parseTemplate, s } from '../compile-kit.js';
+import { fieldProblem, type Infer, isFieldText, parseTemplate, s } from '../compile-kit.js';
 import type { Json } from '../contract.js';
 
-/** Fields that frame a message or belong to one connection; gw writes them, RFC 9110 section 7.6.1. */
-const FRAMING = new Set([
-  'connection',
-  'content-length',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
 function checkName(name: string): string | undefined {
-  if (!isFieldName(name)) return `\`${name}\` is not a valid header field name.`;
   if (name.toLowerCase() === 'host') {
     return 'A headers policy cannot set `host`. Set `host = "preserve"` or `host = "target"` on the service instead.';
   }
-  return FRAMING.has(name.toLowerCase())
-    ? `\`${name}\` frames the message or belongs to one connection, so only gw may write it.`
-    : undefined;
+  return fieldProblem(name);
 }
 
 function checkValue(text: string): string | undefined {

@@ -1,7 +1,16 @@
 /** Replies by gw itself. */
 import { STATUS_CODES } from 'node:http';
-import type { AuthProblem, HeaderFields, Json, Reply } from '../contract.js';
+import type { AuthProblem, CallFailure, HeaderFields, Json, Reply } from '../contract.js';
 import { HeaderMap } from './fields.js';
+
+export interface BytesReplyOptions {
+  readonly headers?: HeaderFields;
+  readonly body?: Uint8Array | string | null;
+  /** Slug, for the log. */
+  readonly code?: string | undefined;
+  /** Why it is sent, for the log. */
+  readonly cause?: string | undefined;
+}
 
 /** A reply whose whole body is here. */
 export class BytesReply implements Reply {
@@ -9,15 +18,14 @@ export class BytesReply implements Reply {
   readonly headers: HeaderFields;
   body: Uint8Array | null;
   readonly code: string | undefined;
+  readonly cause: string | undefined;
 
-  constructor(
-    status: number,
-    options: { headers?: HeaderFields; body?: Uint8Array | string | null; code?: string | undefined } = {},
-  ) {
+  constructor(status: number, options: BytesReplyOptions = {}) {
     this.status = status;
     this.headers = options.headers ?? new HeaderMap();
     this.body = typeof options.body === 'string' ? Buffer.from(options.body) : (options.body ?? null);
     this.code = options.code;
+    this.cause = options.cause;
   }
 }
 
@@ -31,7 +39,7 @@ export class ConstantReply extends BytesReply {
   /** Status line and fields as a codec has written them; '' before the first request. */
   head = '';
 
-  constructor(status: number, options: ConstructorParameters<typeof BytesReply>[1] = {}) {
+  constructor(status: number, options: BytesReplyOptions = {}) {
     super(status, options);
     this.hasDate = this.headers.get('date') !== undefined;
   }
@@ -48,6 +56,8 @@ export interface Problem {
   /** What to do about this occurrence. Never a secret, never the request's own text. */
   readonly detail?: string;
   readonly headers?: { readonly [name: string]: string };
+  /** The exact reason, for the log only. */
+  readonly cause?: string;
   /** Further members, RFC 9457 section 3.2. */
   readonly extensions?: { readonly [name: string]: Json };
 }
@@ -56,7 +66,10 @@ export interface Problem {
 export const problemType = (code: string): string => `urn:gw:problem:${code}`;
 
 /** An error reply as application/problem+json (RFC 9457), with the exchange's id as `instance` and `request_id`. */
-export function problem(exchange: { readonly id: string } | undefined, { headers, ...rest }: Problem): BytesReply {
+export function problem(
+  exchange: { readonly id: string } | undefined,
+  { headers, cause, ...rest }: Problem,
+): BytesReply {
   const members: Record<string, Json> = {
     type: rest.type ?? problemType(rest.code),
     title: rest.title,
@@ -72,7 +85,7 @@ export function problem(exchange: { readonly id: string } | undefined, { headers
     ['cache-control', 'no-store'],
   ]);
   if (headers) for (const name of Object.keys(headers)) fields.set(name, headers[name]!);
-  return new BytesReply(rest.status, { headers: fields, body: JSON.stringify(members), code: rest.code });
+  return new BytesReply(rest.status, { headers: fields, body: JSON.stringify(members), code: rest.code, cause });
 }
 
 /**
@@ -87,6 +100,10 @@ export function authProblem(exchange: { readonly id: string }, problems: readonl
     if (challenge !== undefined) reply.headers.append('www-authenticate', challenge);
   return reply;
 }
+
+/** The failure of a call; undefined for any other exception, which is a bug of the caller. */
+export const callFailure = (error: unknown): CallFailure | undefined =>
+  error instanceof Error && error.name === 'CallFailure' ? (error as CallFailure) : undefined;
 
 /** `Not Found` for 404; the number itself for a status without a name. */
 export const statusText = (status: number): string => STATUS_CODES[status] ?? String(status);

@@ -47,11 +47,13 @@ export class OfflineCalls implements CallWorld {
     return { status, headers, body: new BytesSource(body) };
   }
 
-  #answer(caller: Caller, service: string, request: CallRequest): CallReply {
+  #answer(caller: Caller, service: string, given: CallRequest): CallReply {
+    // An iterable may give its values only once.
+    const request = { ...given, headers: [...(given.headers ?? [])] };
     const parent = parentOf(request.exchange);
     // The same checks as with a target.
     const { method, path, body } = new OutgoingCall(request, parent?.id ?? 'offline');
-    const headers = [...(request.headers ?? [])].map(([name, value]) => [name.toLowerCase(), value] as const);
+    const headers = request.headers.map(([name, value]) => [name.toLowerCase(), value] as const);
     const found = mockReply(this.#host.mocksOf(parent), { service, method, path, headers, body });
     const what = describeCall(service, request);
     if (found === undefined) {

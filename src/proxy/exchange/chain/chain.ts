@@ -132,6 +132,7 @@ export class Chain {
     exchange.answeredBy = step;
     // The code of a problem is more specific than `policy/answered`.
     exchange.error ??= reply.code ?? 'policy/answered';
+    exchange.cause ??= reply.cause ?? null;
     return reply;
   }
 
