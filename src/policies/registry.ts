@@ -5,6 +5,7 @@ import compress from './compress/index.js';
 import type { PolicyDeclaration } from './contract.js';
 import cors from './cors/index.js';
 import errorPage from './error-page/index.js';
+import forwardAuth from './forward-auth/index.js';
 import headers from './headers/index.js';
 import rateLimit from './rate-limit/index.js';
 
@@ -14,6 +15,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   compress,
   cors,
   errorPage,
+  forwardAuth,
   headers,
   rateLimit,
 ];

@@ -5,6 +5,7 @@ import { create as compress } from './compress/run.js';
 import type { CreatePolicy } from './contract.js';
 import { create as cors } from './cors/run.js';
 import { create as errorPage } from './error-page/run.js';
+import { create as forwardAuth } from './forward-auth/run.js';
 import { create as headers } from './headers/run.js';
 import { create as rateLimit } from './rate-limit/run.js';
 
@@ -14,6 +15,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   compress,
   cors,
   'error-page': errorPage,
+  'forward-auth': forwardAuth,
   headers,
   'rate-limit': rateLimit,
 };

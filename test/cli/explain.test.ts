@@ -109,6 +109,37 @@ test('explain prints the same for a bundle and its spec', () =>
     assert.equal(await from('a.bundle'), await from('gateway.toml'));
   }));
 
+test('explain says what it cannot know: the answer of a service that a policy would call', async () => {
+  const policies = 'policies = [{ use = "forward-auth", url = "https://auth.example/check" }, { use = "api-key" }]';
+  const spec = SPEC.replace('reply = { body = "ok" }', `reply = { body = "ok" }\n${policies}`);
+  const args = ['explain', 'GET', 'http://ops.example.com/healthz'];
+  const { out } = await inFolder({ 'gateway.toml': spec }, (cwd) => gw(args, { cwd }));
+  assert.match(out, 'the outcome is unknown: policy health/forward-auth would call https://auth.example: GET /check');
+  assert.match(out, 'call: would call https://auth.example: GET /check');
+  const json = await inFolder({ 'gateway.toml': spec }, (cwd) => gw([...args, '--json'], { cwd }));
+  const explanation = JSON.parse(json.out) as Explanation;
+  assert.equal([explanation.outcome, explanation.reply], ['unknown', null]);
+});
+
+test('routes lists the services that policies call', async () => {
+  const spec = `${SPEC}policies = [{ use = "forward-auth", url = "https://auth.example/check" }]\n`;
+  const { out } = await inFolder({ 'gateway.toml': spec }, (cwd) => gw(['routes'], { cwd }));
+  assert.match(
+    out,
+    /CALLED SERVICE +BY +TARGETS\nhttps:\/\/auth\.example +health\/forward-auth +https:\/\/auth\.example/,
+  );
+  const json = await inFolder({ 'gateway.toml': spec }, (cwd) => gw(['routes', '--json'], { cwd }));
+  assert.equal((JSON.parse(json.out) as { calls: unknown }).calls, [
+    {
+      service: 'https://auth.example',
+      declared: false,
+      policies: ['health/forward-auth'],
+      routes: [],
+      targets: ['https://auth.example'],
+    },
+  ]);
+});
+
 test('an invalid URL, header field or address is wrong usage', async () => {
   for (const [args, message] of [
     [['GET', 'orders/7'], 'it must begin with / or http://'],

@@ -4,7 +4,12 @@ import * as assert from 'uvu/assert';
 import type { CallRequest, Decision, Exchange } from '../../../src/policies/contract.js';
 import { OfflineCalls } from '../../../src/proxy/offline/calls.js';
 import type { OfflineMocks } from '../../../src/proxy/offline/mocks.js';
+import { OfflinePlane } from '../../../src/proxy/offline.js';
+import { LimitTable } from '../../../src/state/limits/table.js';
+import { StatsRegistry } from '../../../src/telemetry/stats/registry.js';
+import { generationOf } from '../../integration/engine-kit.js';
 import { failureOf } from '../../support/calls.js';
+import { virtualClock } from '../../support/virtual-clock.js';
 
 const get: CallRequest = { method: 'GET', path: '/check?token=t' };
 const caller = { name: 'guard' };
@@ -68,6 +73,47 @@ test('an invalid request is refused as with a target', async () => {
   } catch (error) {
     assert.instance(error, TypeError);
   }
+});
+
+const SPEC = `
+spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[service.shop]
+targets = ["http://10.0.0.1:80"]
+[[route]]
+name = "all"
+match = "/{rest...}"
+to = "shop"
+policies = [{ use = "forward-auth", url = "https://auth.example/check", take = ["x-user"] }]
+`;
+
+const plane = (mocks: OfflineMocks = {}): OfflinePlane =>
+  new OfflinePlane(generationOf(SPEC, new StatsRegistry()), {
+    clock: virtualClock(() => 1_700_000_000_000),
+    limits: new LimitTable(LimitTable.allocate({ slots: 64 })),
+    mocks,
+  });
+
+test('a run whose policy would call a service ends with an unknown outcome', async () => {
+  const offline = plane();
+  const found = await offline.run({ method: 'GET', url: '/a' });
+  assert.equal([found.status, found.reply, found.target], [null, null, null]);
+  assert.is(found.unknown, 'policy all/forward-auth would call https://auth.example: GET /check');
+  const steps = found.decisions.map(({ step, outcome }) => `${step} ${outcome}`);
+  assert.equal(steps, ['match pass', 'all/forward-auth call']);
+  offline.close();
+});
+
+test('mocks of a run go before those of the plane', async () => {
+  const offline = plane({ 'https://auth.example': { headers: { 'x-user': 'alice' } } });
+  const passed = await offline.run({ method: 'GET', url: '/a' });
+  assert.equal([passed.unknown, passed.status, passed.target], [null, null, 'http://10.0.0.1:80']);
+  assert.ok(passed.head?.includes('x-user: alice'));
+  const mocks = { 'https://auth.example': { status: 403 } };
+  const refused = await offline.run({ method: 'GET', url: '/a', mocks });
+  assert.equal([refused.unknown, refused.status, refused.error], [null, 403, 'auth/refused']);
+  offline.close();
 });
 
 test.run();

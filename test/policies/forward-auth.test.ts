@@ -1,0 +1,225 @@
+/** forward-auth offline: what the service gets, what its answers do, kept answers. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Decision, Exchange, PolicyInstance, Reply } from '../../src/policies/contract.js';
+import type { OfflineCall, OfflineReply } from '../../src/proxy/offline/mocks.js';
+import {
+  bodyOf,
+  compile,
+  create,
+  declaration,
+  decode,
+  exchange,
+  type Given,
+  lint,
+  type World,
+  world,
+} from './support.js';
+
+const URL_LINE = 'url = "https://auth.example/check?x=1"\n';
+
+interface Bed {
+  readonly policy: PolicyInstance;
+  readonly around: World;
+  readonly asked: OfflineCall[];
+  answer: OfflineReply;
+}
+
+function bed(keys = '', answer: OfflineReply = {}): Bed {
+  const around = world();
+  const asked: OfflineCall[] = [];
+  const made: Bed = { policy: create('forward-auth', URL_LINE + keys, around), around, asked, answer };
+  around.mocks = {
+    'https://auth.example': (call) => {
+      asked.push(call);
+      return made.answer;
+    },
+  };
+  return made;
+}
+
+async function run({ policy }: Bed, given: Given = {}): Promise<{ on: Exchange; reply: Reply | undefined }> {
+  const on = Object.assign(exchange(given), { attached: new Set() });
+  return { on, reply: await policy.before!(on) };
+}
+
+test('the service gets selected fields, and those about the request, which are always those of gw', async () => {
+  const b = bed('send = ["Authorization", "cookie", "x-forwarded-for"]');
+  const headers = [
+    ['host', 'api.example.com:8080'],
+    ['authorization', 'Bearer t'],
+    ['cookie', 'a=1'],
+    ['x-secret', 's'],
+    ['x-forwarded-for', '6.6.6.6'],
+    ['x-forwarded-uri', '/forged'],
+  ] as const;
+  await run(b, { method: 'DELETE', query: 'q=é', headers });
+  const [call] = b.asked;
+  assert.equal([call!.method, call!.path], ['GET', '/check?x=1']);
+  assert.equal(call!.headers, [
+    ['authorization', 'Bearer t'],
+    ['cookie', 'a=1'],
+    ['x-forwarded-method', 'DELETE'],
+    ['x-forwarded-uri', '/orders/1?q=%C3%A9'],
+    ['x-forwarded-proto', 'http'],
+    ['x-forwarded-host', 'api.example.com:8080'],
+    ['x-forwarded-for', '192.0.2.1'],
+  ]);
+  assert.is(call!.body.length, 0);
+});
+
+test('an accepting answer removes the fields of the client and sets its own, with claims and consumer', async () => {
+  const b = bed('take = ["X-User", "x-role"]\nconsumer = "x-user"', {
+    status: 204,
+    headers: { 'X-User': 'acme', 'X-Other': 'o' },
+  });
+  b.around.consumers.push({ name: 'acme', apiKeys: [], tags: {} });
+  const policy = create('forward-auth', `${URL_LINE}take = ["X-User", "x-role"]\nconsumer = "x-user"`, b.around);
+  const decisions: Decision[] = [];
+  const headers = [
+    ['x-user', 'forged'],
+    ['x-role', 'admin'],
+    ['x-other', 'own'],
+  ] as const;
+  const { on, reply } = await run({ ...b, policy }, { headers, decisions });
+  assert.is(reply, undefined);
+  assert.equal(
+    [...on.headers.entries()],
+    [
+      ['x-other', 'own'],
+      ['x-user', 'acme'],
+    ],
+  );
+  assert.is(on.consumer?.name, 'acme');
+  assert.equal(on.claims, { 'x-user': 'acme' });
+  assert.equal(policy.requestFields, ['x-user', 'x-role']);
+  assert.is(decisions.at(-1)!.why, 'accepted with 204, consumer acme');
+});
+
+test('a refusing answer goes to the client with selected fields, each cookie on its own', async () => {
+  const b = bed('', {
+    status: 302,
+    headers: { location: '/login', 'set-cookie': 'state=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT', 'x-internal': 'i' },
+    body: 'see /login',
+  });
+  const { reply } = await run(b);
+  assert.is(reply!.status, 302);
+  assert.equal(
+    [...reply!.headers.entries()],
+    [
+      ['location', '/login'],
+      ['set-cookie', 'state=1; Expires=Wed, 09 Jun 2027 10:18:14 GMT'],
+      ['cache-control', 'no-store'],
+    ],
+  );
+  assert.is(Buffer.from(reply!.body as Uint8Array).toString(), 'see /login');
+  assert.is(reply!.code, 'auth/refused');
+  b.answer = { status: 401, headers: { 'cache-control': 'private', 'www-authenticate': 'Bearer' } };
+  assert.equal(
+    [...(await run(b)).reply!.headers.entries()].map(([name]) => name),
+    ['cache-control', 'www-authenticate'],
+  );
+});
+
+test('no decision is 503: another status, a service without a reply, an answer that is too large', async () => {
+  const b = bed('max_answer = "10B"');
+  for (const answer of [{ status: 500 }, { status: 304 }, { status: 503 }, { body: 'x'.repeat(11) }]) {
+    b.answer = answer;
+    const { reply } = await run(b);
+    assert.equal([reply!.status, reply!.code], [503, 'auth/no-decision'], JSON.stringify(answer));
+    assert.is(reply!.headers.get('retry-after'), '5');
+    assert.not.match(JSON.stringify(bodyOf(reply!)), /auth\.example/);
+    assert.match(reply!.cause!, /^https:\/\/auth\.example: /);
+  }
+  b.around.mocks = {};
+  assert.is((await run(b)).reply!.code, 'auth/no-decision');
+});
+
+test('with a body, the request hook asks by POST; requests without one ask at once', async () => {
+  const b = bed('body = "1KiB"', { status: 403 });
+  const given = {
+    headers: [
+      ['content-type', 'text/plain'],
+      ['authorization', 'a'],
+    ] as const,
+  };
+  const on = Object.assign(exchange(given), { attached: new Set(), hasBody: true });
+  assert.is(await b.policy.before!(on), undefined);
+  assert.is(b.asked.length, 0);
+  const reply = (await b.policy.onRequestBody!(on, Buffer.from('content'))) as Reply;
+  assert.is(reply.status, 403);
+  const [call] = b.asked;
+  assert.equal([call!.method, Buffer.from(call!.body).toString()], ['POST', 'content']);
+  assert.ok(call!.headers.some(([name, value]) => name === 'content-type' && value === 'text/plain'));
+  assert.is((await run(b)).reply!.status, 403);
+  const { config } = decode('forward-auth', `${URL_LINE}body = "1KiB"`);
+  assert.equal(declaration('forward-auth').body!(config), { request: { max: 1024, mandatory: true } });
+});
+
+test('kept answers are for the same sent fields and parts, and only for accepting answers', async () => {
+  const b = bed('take = ["x-user"]\ncache = { ttl = "30s", by = ["method", "path"] }', { headers: { 'x-user': 'u' } });
+  const as = (authorization: string, more: Given = {}): Given => ({
+    ...more,
+    headers: [['authorization', authorization]],
+  });
+  await run(b, as('one'));
+  const { on } = await run(b, as('one', { query: 'other', remoteAddress: '192.0.2.9' }));
+  assert.is(b.asked.length, 1);
+  assert.is(on.header('x-user'), 'u');
+  await run(b, as('two'));
+  await run(b, as('one', { path: '/orders/2' }));
+  await run(b, {});
+  assert.is(b.asked.length, 4);
+  b.around.now += 30_001;
+  await run(b, as('one'));
+  assert.is(b.asked.length, 5);
+  b.answer = { status: 403 };
+  await run(b, as('three'));
+  await run(b, as('three'));
+  assert.is(b.asked.length, 7);
+});
+
+test('Cache-Control of an answer shortens the time that it is kept', async () => {
+  const b = bed('cache = { ttl = "30s" }', { headers: { 'cache-control': 'max-age=5' } });
+  await run(b);
+  await run(b);
+  assert.is(b.asked.length, 1);
+  b.around.now += 5001;
+  await run(b);
+  assert.is(b.asked.length, 2);
+  b.answer = { headers: { 'cache-control': 'no-store' } };
+  b.around.now += 5001;
+  await run(b);
+  await run(b);
+  assert.is(b.asked.length, 4);
+});
+
+test('a config names one service, and keeps no answers about bodies', () => {
+  assert.equal(lint('forward-auth', URL_LINE), []);
+  assert.equal(lint('forward-auth', 'service = "auth"\npath = "/check"'), []);
+  assert.equal(lint('forward-auth', ''), ['forward-auth/service']);
+  assert.equal(lint('forward-auth', `${URL_LINE}service = "auth"`), ['forward-auth/service service']);
+  assert.equal(lint('forward-auth', `${URL_LINE}path = "/x"`), ['forward-auth/service path']);
+  assert.equal(lint('forward-auth', `${URL_LINE}body = "1KiB"\ncache = { ttl = "1s" }`), [
+    'forward-auth/cached-body cache',
+  ]);
+});
+
+test('the plan names the service by its origin; framing fields cannot be taken', () => {
+  assert.equal(compile('forward-auth', URL_LINE), {
+    service: 'https://auth.example',
+    path: '/check?x=1',
+    method: 'GET',
+    send: ['authorization', 'cookie'],
+    take: [],
+    answer: ['www-authenticate', 'location', 'set-cookie', 'content-type', 'cache-control', 'retry-after'],
+    body: false,
+    timeout: 5000,
+    maxAnswer: 65_536,
+  });
+  assert.is(decode('forward-auth', `${URL_LINE}take = ["transfer-encoding"]`).errors.length, 1);
+  assert.is(decode('forward-auth', `${URL_LINE}send = ["host"]`).errors.length, 1);
+  assert.is(decode('forward-auth', 'url = "ftp://x"').errors.length, 1);
+});
+
+test.run();
