@@ -15,10 +15,11 @@ const TABLE: Readonly<Record<string, { readonly run: readonly string[]; readonly
   bundle: { run: [], types: [] },
   state: { run: [], types: ['bundle'] },
   schema: { run: [], types: ['bundle', 'state'] },
+  openapi: { run: [], types: [] },
   contract: { run: [], types: ['bundle', 'state', 'schema'] },
   expression: { run: ['schema', 'bundle'], types: ['contract'] },
   // Within policies the table below says more.
-  policies: { run: ['schema'], types: ['contract', 'bundle', 'state'] },
+  policies: { run: ['schema', 'openapi'], types: ['contract', 'bundle', 'state'] },
   // Like a folder of policies.
   actions: { run: ['policies'], types: ['contract'] },
   spec: { run: ['schema', 'expression', 'policies', 'actions', 'bundle'], types: [] },
@@ -31,7 +32,10 @@ const TABLE: Readonly<Record<string, { readonly run: readonly string[]; readonly
     types: [],
   },
   dashboard: { run: ['telemetry'], types: ['state'] },
-  cli: { run: ['control', 'dashboard', 'compiler', 'lint', 'spec', 'schema', 'bundle', 'telemetry'], types: [] },
+  cli: {
+    run: ['control', 'dashboard', 'compiler', 'lint', 'spec', 'schema', 'bundle', 'openapi', 'telemetry'],
+    types: [],
+  },
 };
 
 const SOLE_IMPORTERS: Readonly<Record<string, string>> = {
@@ -46,7 +50,7 @@ const SOLE_IMPORTERS: Readonly<Record<string, string>> = {
   react: 'dashboard',
   commander: 'cli',
   ora: 'cli',
-  yaml: 'cli',
+  yaml: 'openapi',
 };
 
 const files = sourceFiles(ROOT, 'src');

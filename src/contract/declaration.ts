@@ -5,12 +5,22 @@ import type { Schema } from '../schema/declare.js';
 /** Path into a config, e.g. ['request', 'set', 'x-tenant']. */
 export type ConfigPath = readonly (string | number)[];
 
+/** A route that uses a policy or an action. */
+export interface RouteContext {
+  readonly name: string;
+  /** Names of its path parameters. */
+  readonly params: readonly string[];
+  /** In capitals; empty for any method. */
+  readonly methods: readonly string[];
+  /** With the prefixes of its groups: `/api/orders/{id:int}`. */
+  readonly path: string;
+}
+
 /** What lint and compile of a policy know about the rest of the spec. */
 export interface PolicyContext {
   /** Name in the spec, or `<route>/<use>`. */
   readonly name: string;
-  /** Routes that use it: their names and path parameters. */
-  readonly routes: readonly { readonly name: string; readonly params: readonly string[] }[];
+  readonly routes: readonly RouteContext[];
   readonly consumers: readonly { readonly name: string; readonly plan?: string; readonly apiKeys: number }[];
   /**
    * Reads a file that the config names, relative to the folder of the root spec. The gateway reloads when it changes. The

@@ -22,11 +22,19 @@ function consumersOf(model: Model): PolicyContext['consumers'] {
   return consumers;
 }
 
+/** A route as its policies and its action know it. */
+const routeContextOf = (route: RouteModel): PolicyContext['routes'][number] => ({
+  name: route.name,
+  params: paramsOf(route),
+  methods: route.match.methods,
+  path: route.match.text.slice(route.match.text.indexOf('/')),
+});
+
 export function contextOf(model: Model, policy: PolicyModel): PolicyContext {
   const routes = modelIndexOf(model).routesByPolicy.get(policy) ?? [];
   return {
     name: policy.name,
-    routes: routes.map((route) => ({ name: route.name, params: paramsOf(route) })),
+    routes: routes.map(routeContextOf),
     consumers: consumersOf(model),
     readFile: model.policyFiles.read,
   };
@@ -63,9 +71,8 @@ export function lintActions(model: Model): Diagnostic[] {
 }
 
 function actionContextOf(model: Model, route: RouteModel): PolicyContext {
-  const { name } = route;
-  const routes = [{ name, params: paramsOf(route) }];
-  return { name, routes, consumers: consumersOf(model), readFile: model.policyFiles.read };
+  const routes = [routeContextOf(route)];
+  return { name: route.name, routes, consumers: consumersOf(model), readFile: model.policyFiles.read };
 }
 
 function diagnosticOf(

@@ -98,9 +98,9 @@ async function readSource(io: Io, given: string): Promise<OpenApiSource> {
     );
   }
   const { readInput } = await import('../files.js');
-  const { decodeDocument } = await import('../openapi/text.js');
+  const { readText } = await import('../openapi/document.js');
   const name = basename(given);
-  return { name, text: decodeDocument(readInput(io, given, 'document'), name) };
+  return { name, text: readText(readInput(io, given, 'document'), name) };
 }
 
 /** Files of one folder that are listed one by one. */

@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { checkSpec } from '../../lint/index.js';
 import { failed, usage } from '../exit-codes.js';
-import { field, isTable, type OpenApiDocument, parseOpenApi, scalarText, textOf } from './document.js';
+import { field, isTable, type OpenApiDocument, readDocument, scalarText, textOf } from './document.js';
 import type { RouteDraft } from './draft.js';
 import { MOST_IN_ONE_FILE, oneFile, type SpecDraft, type SpecFile, severalFiles } from './layout.js';
 import { type Note, Notes } from './notes.js';
@@ -50,7 +50,7 @@ export interface KeyPlace {
  * @param port where the gateway is to listen; throws Stop where a target on this machine has that port
  */
 export function importOpenApi(text: string, name: string, port?: number): ImportedSpec {
-  const document = parseOpenApi(text, name);
+  const document = readDocument(text, name);
   const info = field(document.root, 'info');
   const title = (textOf(field(info, 'title')) ?? '').trim() || 'api';
   const services = new Services(title);

@@ -32,8 +32,9 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
   const consumers = consumersOf(model);
   const policies = compilePolicies(model, params, consumers);
   const actionContext = (index: number): PolicyContext => {
-    const { name } = model.routes[index]!;
-    return { name, routes: [{ name, params: params[index]! }], consumers, readFile: model.policyFiles.read };
+    const route = model.routes[index]!;
+    const { name } = route;
+    return { name, routes: [routeContextOf(route, params[index]!)], consumers, readFile: model.policyFiles.read };
   };
   const routes = model.routes.map(
     (route, index): RouteIR => ({
@@ -169,6 +170,15 @@ function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>
   return [...chain].sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase));
 }
 
+type RouteContext = PolicyContext['routes'][number];
+
+const routeContextOf = ({ match, name }: RouteModel, params: readonly string[]): RouteContext => ({
+  name,
+  params,
+  methods: match.methods,
+  path: match.text.slice(match.text.indexOf('/')),
+});
+
 const consumersOf = (model: Model): PolicyContext['consumers'] =>
   model.consumers.map(({ name, config, plan }) => ({
     name,
@@ -182,8 +192,8 @@ function compilePolicies(
   params: readonly (readonly string[])[],
   consumers: PolicyContext['consumers'],
 ): Map<PolicyModel, PolicyIR> {
-  const carriers = new Map<PolicyModel, { name: string; params: readonly string[] }[]>();
-  const carry = (policy: PolicyModel, carrier: { name: string; params: readonly string[] }): void => {
+  const carriers = new Map<PolicyModel, RouteContext[]>();
+  const carry = (policy: PolicyModel, carrier: RouteContext): void => {
     // Members run on the routes of the policies that compose them, and are compiled before those.
     for (const member of model.members.get(policy) ?? []) carry(member, carrier);
     const known = carriers.get(policy);
@@ -192,7 +202,7 @@ function compilePolicies(
   };
   for (const [index, route] of model.routes.entries()) {
     if (route.policies.length === 0) continue;
-    const carrier = { name: route.name, params: params[index]! };
+    const carrier = routeContextOf(route, params[index]!);
     for (const { policy } of route.policies) carry(policy, carrier);
   }
   const compiled = new Map<PolicyModel, PolicyIR>();

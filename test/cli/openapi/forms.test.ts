@@ -2,7 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { importOpenApi } from '../../../src/cli/openapi/index.js';
-import { decodeDocument } from '../../../src/cli/openapi/text.js';
+import { decodeDocument } from '../../../src/openapi/document.js';
 import { get, imported, type Json, matchesOf, parameter, refused, withPaths } from './kit.js';
 
 const conditionsOf = (paths: Json): string[] =>

@@ -1,6 +1,19 @@
 /** The bytes of a document -> plain data: JSON or YAML, within bounds of time and memory. */
-import { type Alias, type Document, isAlias, isMap, isPair, isScalar, isSeq, parseDocument, type YAMLMap } from 'yaml';
-import { failed } from '../exit-codes.js';
+import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
+import type { Alias, Document, YAMLMap } from 'yaml';
+
+/** Loaded for the first YAML document: it takes longer to load than the compiler. */
+let loaded: typeof Yaml | undefined;
+function yaml(): typeof Yaml {
+  loaded ??= createRequire(import.meta.url)('yaml') as typeof Yaml;
+  return loaded;
+}
+
+/** A text that is not an OpenAPI document. The message is a sentence that says what to do. */
+export class DocumentError extends Error {}
+
+const failed = (message: string): DocumentError => new DocumentError(message);
 
 export type Data = null | boolean | number | string | readonly Data[] | DataTable;
 export interface DataTable {
@@ -20,7 +33,7 @@ export interface ParsedText {
   readonly repeated: readonly string[];
 }
 
-/** UTF-8, or UTF-16 with a byte order mark, as Windows shells write it. Throws CommandError for other bytes. */
+/** UTF-8, or UTF-16 with a byte order mark, as Windows shells write it. Throws DocumentError for other bytes. */
 export function decodeDocument(bytes: Uint8Array, name: string): string {
   const encoding =
     bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : 'utf-8';
@@ -29,7 +42,7 @@ export function decodeDocument(bytes: Uint8Array, name: string): string {
   return text;
 }
 
-/** Throws CommandError, with a sentence that says what to do, for text that is neither JSON nor YAML. `name` is the file's. */
+/** Throws DocumentError, with a sentence that says what to do, for text that is neither JSON nor YAML. `name` is the file's. */
 export function parseText(given: string, name: string): ParsedText {
   const text = given.replace(/^\uFEFF/, '');
   if (text.trim() === '') throw failed(`${name} is empty.`);
@@ -67,7 +80,7 @@ function parseYaml(text: string, name: string): ParsedText {
   }
   const invalid = (why: string): Error => failed(`${name} is not valid YAML: ${why.trimEnd()}`);
   if (deepestNesting(text) > MAX_DEPTH) throw invalid(`it is nested more than ${MAX_DEPTH} levels deep.`);
-  const document = parseDocument(text, { uniqueKeys: false, logLevel: 'silent', version: '1.2', merge: true });
+  const document = yaml().parseDocument(text, { uniqueKeys: false, logLevel: 'silent', version: '1.2', merge: true });
   const [problem] = document.errors;
   if (problem) throw invalid(problem.message);
   const why = aliasProblem(document);
@@ -94,6 +107,7 @@ function deepestNesting(text: string): number {
 
 /** Counts the values of the document with its aliases expanded, without expanding them. */
 function aliasProblem(document: Document.Parsed): string | undefined {
+  const { isAlias, isMap, isPair, isScalar, isSeq } = yaml();
   const sizes = new Map<unknown, number>();
   const open = new Set<unknown>();
   let problem: string | undefined;
@@ -128,6 +142,7 @@ function aliasProblem(document: Document.Parsed): string | undefined {
 }
 
 function repeatedInYaml(document: Document.Parsed): string[] {
+  const { isMap } = yaml();
   const repeated = new Set<string>();
   const paths = isMap(document.contents) ? document.contents.get('paths') : undefined;
   if (!isMap(paths)) return [];
@@ -146,7 +161,7 @@ function noteRepeated(map: YAMLMap, before: string, repeated: Set<string>): void
   }
 }
 
-const keyText = (key: unknown): string => String(isScalar(key) ? key.value : key);
+const keyText = (key: unknown): string => String(yaml().isScalar(key) ? (key as Yaml.Scalar).value : key);
 
 /** Walks valid JSON once and looks at the keys of the top level's `paths` and of the tables in it. */
 function repeatedInJson(text: string): string[] {
