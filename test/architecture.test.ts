@@ -22,13 +22,14 @@ const TABLE: Readonly<Record<string, { readonly run: readonly string[]; readonly
   policies: { run: ['schema', 'openapi'], types: ['contract', 'bundle', 'state'] },
   // Like a folder of policies.
   actions: { run: ['policies'], types: ['contract'] },
-  spec: { run: ['schema', 'expression', 'policies', 'actions', 'bundle'], types: [] },
+  custom: { run: ['policies', 'schema', 'bundle'], types: ['contract', 'state'] },
+  spec: { run: ['custom', 'schema', 'expression', 'policies', 'actions', 'bundle'], types: [] },
   lint: { run: ['spec', 'schema', 'expression', 'bundle'], types: ['policies'] },
   compiler: { run: ['spec', 'schema', 'expression', 'bundle', 'policies'], types: [] },
   telemetry: { run: ['state'], types: ['bundle'] },
-  proxy: { run: ['bundle', 'expression', 'policies', 'actions', 'state', 'telemetry'], types: ['contract'] },
+  proxy: { run: ['custom', 'bundle', 'expression', 'policies', 'actions', 'state', 'telemetry'], types: ['contract'] },
   control: {
-    run: ['compiler', 'lint', 'spec', 'schema', 'bundle', 'proxy', 'state', 'telemetry', 'policies'],
+    run: ['custom', 'compiler', 'lint', 'spec', 'schema', 'bundle', 'proxy', 'state', 'telemetry', 'policies'],
     types: [],
   },
   dashboard: { run: ['telemetry'], types: ['state'] },
@@ -40,6 +41,7 @@ const TABLE: Readonly<Record<string, { readonly run: readonly string[]; readonly
 
 const SOLE_IMPORTERS: Readonly<Record<string, string>> = {
   '@marcbachmann/cel-js': 'expression',
+  esbuild: 'custom',
   toml: 'spec',
   'toml-eslint-parser': 'spec',
   'http-proxy': 'proxy',
@@ -64,7 +66,7 @@ const LEAVES: Readonly<Record<string, readonly string[]>> = {
   'src/delay.ts': ['telemetry', 'control'],
   'src/version.ts': ['cli', 'control'],
   'src/plural.ts': ['lint', 'compiler', 'telemetry', 'control', 'dashboard', 'cli'],
-  'src/field-syntax.ts': ['contract', 'policies', 'spec', 'proxy', 'cli'],
+  'src/field-syntax.ts': ['contract', 'policies', 'custom', 'spec', 'proxy', 'cli'],
   'src/input-file.ts': ['spec', 'lint', 'telemetry', 'proxy', 'control', 'cli'],
   'src/reference-syntax.ts': ['bundle', 'schema', 'lint', 'control'],
   'src/output-file.ts': ['lint', 'telemetry', 'cli'],

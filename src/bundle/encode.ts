@@ -3,9 +3,11 @@
  *
  *      0  "GWB1"                         20  length of the signature: 0 or 64
  *      4  format version                 24  sha256 of everything except itself and the signature
- *      8  0                              56  zeros to 64
- *     12  length of the program          64  program (canonical JSON), zeros to a multiple of 8, trie, signature
+ *      8  length of the code             56  zeros to 64
+ *     12  length of the program          64  program (canonical JSON), zeros to a multiple of 8, trie, code, signature
  *     16  length of the trie
+ *
+ * The code is the UTF-8 text of each module in `program.code`, in that order.
  *
  * The signature is ed25519 over `gw bundle 1\n` and the sha256, so one bundle has one hash, signed or not.
  */
@@ -13,7 +15,7 @@ import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, ve
 import { canonicalJson } from './canonical.js';
 import { checkProgram } from './program-check.js';
 import { Trie, TrieError } from './trie/trie.js';
-import { BUNDLE_FORMAT, type Bundle, type Program } from './types.js';
+import { BUNDLE_FORMAT, type Bundle, type CodeEntry, type CodeTexts, type Program } from './types.js';
 
 /** Bytes that are not a valid bundle for this gw. The message gives the reason. */
 export class BundleError extends Error {
@@ -26,6 +28,8 @@ const HASH_LENGTH = 32;
 const HEAD_LENGTH = 64;
 const SIGNATURE_LENGTH = 64;
 const SIGNED_WORDS = Buffer.from('gw bundle 1\n');
+
+export type BundleContent = Pick<Bundle, 'program' | 'trie' | 'code'>;
 
 export interface DecodeOptions {
   /** PEM. The bundle must then be signed with the private half. */
@@ -43,8 +47,8 @@ export const isSigned = (bytes: Uint8Array): boolean =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readUInt32LE(20) !== 0;
 
 /** The hash of a bundle with this content, as encodeBundle writes it, and the size of its program in bytes. */
-export function sealBundle(program: Program, trie: ArrayBufferLike): { sha256: string; programBytes: number } {
-  const { head, parts } = layOut(program, trie);
+export function sealBundle(content: BundleContent): { sha256: string; programBytes: number } {
+  const { head, parts } = layOut(content);
   return { sha256: digest(head, parts).toString('hex'), programBytes: parts[0].length };
 }
 
@@ -53,8 +57,8 @@ export function sealBundle(program: Program, trie: ArrayBufferLike): { sha256: s
  * @param privateKey PEM (PKCS8) of an ed25519 key to sign with.
  * @throws BundleError for a key that cannot sign.
  */
-export function encodeBundle(bundle: Pick<Bundle, 'program' | 'trie'>, privateKey?: string): Uint8Array {
-  const { head, parts } = layOut(bundle.program, bundle.trie);
+export function encodeBundle(bundle: BundleContent, privateKey?: string): Uint8Array {
+  const { head, parts } = layOut(bundle);
   const hash = digest(head, parts);
   const signature = privateKey === undefined ? Buffer.alloc(0) : signHash(hash, privateKey);
   head.writeUInt32LE(signature.length, 20);
@@ -64,44 +68,67 @@ export function encodeBundle(bundle: Pick<Bundle, 'program' | 'trie'>, privateKe
 
 /**
  * Decodes a bundle from untrusted bytes: verifies magic, version, lengths, hash, signature (if a key is given), the shape
- * of the program and the bounds of the trie.
+ * of the program, the bounds of the trie and the hashes of the code. Runs no code.
  * @throws BundleError with the reason.
  */
 export function decodeBundle(bytes: Uint8Array, options: DecodeOptions = {}): Bundle {
   const data = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const { programLength, trieLength, signatureLength } = readHead(data);
+  const { programLength, trieLength, codeLength, signatureLength } = readHead(data);
   const programEnd = HEAD_LENGTH + programLength;
   const trieAt = align(programEnd);
   const trieEnd = trieAt + trieLength;
-  if (data.length !== trieEnd + signatureLength) {
+  const codeEnd = trieEnd + codeLength;
+  if (data.length !== codeEnd + signatureLength) {
     throw new BundleError(
-      `The bundle is truncated or too long: expected ${trieEnd + signatureLength} bytes, found ${data.length}.`,
+      `The bundle is truncated or too long: expected ${codeEnd + signatureLength} bytes, found ${data.length}.`,
     );
   }
-  const hash = digest(unsignedHead(data), [data.subarray(HEAD_LENGTH, trieEnd)]);
+  const hash = digest(unsignedHead(data), [data.subarray(HEAD_LENGTH, codeEnd)]);
   if (!hash.equals(data.subarray(HASH_AT, HASH_AT + HASH_LENGTH))) {
     throw new BundleError('The bundle is damaged: its content does not match its sha256.');
   }
-  if (options.publicKey !== undefined) verifySignature(hash, data.subarray(trieEnd), options.publicKey);
+  if (options.publicKey !== undefined) verifySignature(hash, data.subarray(codeEnd), options.publicKey);
   const program = readProgram(data.subarray(HEAD_LENGTH, programEnd));
   const trie = options.shared ? new SharedArrayBuffer(trieLength) : new ArrayBuffer(trieLength);
   new Uint8Array(trie).set(data.subarray(trieAt, trieEnd));
   openTrie(trie, program);
-  return { format: BUNDLE_FORMAT, sha256: hash.toString('hex'), program, trie };
+  const code = readCode(data.subarray(trieEnd, codeEnd), program.code ?? []);
+  return { format: BUNDLE_FORMAT, sha256: hash.toString('hex'), program, trie, ...(code.size === 0 ? {} : { code }) };
+}
+
+/** The modules in the code section. Each must have the length and the hash that the program states. */
+function readCode(section: Buffer, entries: readonly CodeEntry[]): CodeTexts {
+  const texts = new Map<string, string>();
+  let at = 0;
+  for (const { use, sha256, bytes } of entries) {
+    const part = section.subarray(at, at + bytes);
+    at += bytes;
+    if (part.length !== bytes || createHash('sha256').update(part).digest('hex') !== sha256) {
+      throw new BundleError(`The bundle is damaged: the code of ${use} does not match its sha256.`);
+    }
+    texts.set(sha256, part.toString('utf8'));
+  }
+  if (at !== section.length)
+    throw new BundleError('The bundle is damaged: it has code that its program does not list.');
+  return texts;
 }
 
 const align = (length: number): number => (length + 7) & ~7;
 
-/** The head before hash and signature are known, and what follows it: program, zeros, trie. */
-function layOut(program: Program, trie: ArrayBufferLike): { head: Buffer; parts: [Buffer, Buffer, Uint8Array] } {
+/** The head before hash and signature are known, and what follows it: program, zeros, trie, code. */
+function layOut({ program, trie, code }: BundleContent): { head: Buffer; parts: [Buffer, Buffer, Uint8Array, Buffer] } {
   const text = Buffer.from(canonicalJson(program));
   const head = Buffer.alloc(HEAD_LENGTH);
   head.write(MAGIC, 0, 'latin1');
   head.writeUInt32LE(BUNDLE_FORMAT, 4);
   head.writeUInt32LE(text.length, 12);
   head.writeUInt32LE(trie.byteLength, 16);
+  const modules = Buffer.concat(
+    code === undefined ? [] : (program.code ?? []).map(({ sha256 }) => Buffer.from(code.get(sha256) ?? '')),
+  );
+  head.writeUInt32LE(modules.length, 8);
   const programEnd = HEAD_LENGTH + text.length;
-  return { head, parts: [text, Buffer.alloc(align(programEnd) - programEnd), new Uint8Array(trie)] };
+  return { head, parts: [text, Buffer.alloc(align(programEnd) - programEnd), new Uint8Array(trie), modules] };
 }
 
 function digest(head: Buffer, parts: readonly Uint8Array[]): Buffer {
@@ -117,7 +144,14 @@ function unsignedHead(data: Buffer): Buffer {
   return head;
 }
 
-function readHead(data: Buffer): { programLength: number; trieLength: number; signatureLength: number } {
+interface Lengths {
+  readonly programLength: number;
+  readonly trieLength: number;
+  readonly codeLength: number;
+  readonly signatureLength: number;
+}
+
+function readHead(data: Buffer): Lengths {
   if (data.length < HEAD_LENGTH || !isBundle(data)) {
     throw new BundleError('This file is not a gw bundle. `gw compile` writes bundles.');
   }
@@ -131,7 +165,12 @@ function readHead(data: Buffer): { programLength: number; trieLength: number; si
   if (signatureLength !== 0 && signatureLength !== SIGNATURE_LENGTH) {
     throw new BundleError('The bundle is damaged: its signature has the wrong length.');
   }
-  return { programLength: data.readUInt32LE(12), trieLength: data.readUInt32LE(16), signatureLength };
+  const [codeLength, programLength, trieLength] = [8, 12, 16].map((at) => data.readUInt32LE(at)) as [
+    number,
+    number,
+    number,
+  ];
+  return { programLength, trieLength, codeLength, signatureLength };
 }
 
 function readProgram(text: Buffer): Program {

@@ -158,6 +158,7 @@ const policy = table({
   stateIdentity: optional(text),
   calls: optional(list(text)),
   when: optional(table({ source: text, code: anything, patterns: optional(list(dfa)) })),
+  code: optional(text),
   duty: optional(duty),
   settings: anything,
   config: map(anything),
@@ -172,7 +173,7 @@ const templatePart: Check = (value, at) =>
 const route = table({
   name: text,
   match: text,
-  action: table({ use: text, summary: text, settings: anything }),
+  action: table({ use: text, summary: text, code: optional(text), settings: anything }),
   service: index(-1),
   policies: list(index(0)),
   params: list(text),
@@ -201,6 +202,7 @@ const program = table({
   plans: list(table({ name: text, limits: map(anything) })),
   policies: list(policy),
   routes: list(route),
+  code: optional(list(table({ use: text, sha256: text, bytes: index(0) }))),
   overload: table({ shedAbove: number(0, 1), shrinkAbove: number(0, 1) }),
   drainTimeout: number(0),
   drainDelay: number(0),
@@ -210,12 +212,13 @@ const program = table({
 
 interface Indices {
   readonly services: readonly { readonly name: string }[];
-  readonly policies: readonly { readonly calls?: readonly string[] }[];
+  readonly policies: readonly { readonly calls?: readonly string[]; readonly code?: string }[];
   readonly routes: readonly {
     readonly service: number;
-    readonly action: { readonly calls?: readonly string[] };
+    readonly action: { readonly calls?: readonly string[]; readonly code?: string };
     readonly policies: readonly number[];
   }[];
+  readonly code?: readonly { readonly sha256: string }[];
 }
 
 /** Why `value` is not a Program, as a phrase without full stop; undefined if it is one. */
@@ -223,7 +226,11 @@ export function checkProgram(value: unknown): string | undefined {
   return program(value, '') ?? checkIndices(value as Indices);
 }
 
-function checkIndices({ services, policies, routes }: Indices): string | undefined {
+function checkIndices({ services, policies, routes, code = [] }: Indices): string | undefined {
+  const carried = new Set(code.map(({ sha256 }) => sha256));
+  const named = [...policies, ...routes.map(({ action }) => action)];
+  if (named.some(({ code: sha256 }) => sha256 !== undefined && !carried.has(sha256)))
+    return 'a policy or an action has code that the bundle does not carry';
   const names = new Set(services.map(({ name }) => name));
   for (const [i, { calls = [] }] of policies.entries())
     if (calls.some((name) => !names.has(name))) return `policy ${i} calls a service that does not exist`;

@@ -3,6 +3,10 @@
  * Plain data, no I/O, no imports: a data plane needs only a bundle, no spec, linter or compiler.
  */
 
+import type { CodeEntry, CodeTexts } from './code.js';
+
+export type { CodeEntry, CodeTexts };
+
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Increases if the meaning of the encoded bytes changes; a loader refuses other formats. */
@@ -189,6 +193,8 @@ export interface PolicyEntry {
   readonly body?: PolicyBody;
   /** Names of the services that it calls; absent: none. */
   readonly calls?: readonly string[];
+  /** A custom policy: sha256 of its code, which the bundle carries. Absent: a kind that gw has itself. */
+  readonly code?: string;
   /** Absent: it has no duty. */
   readonly duty?: PolicyDuty;
   /** The policy takes part in an exchange only if this holds. Absent: always. */
@@ -204,6 +210,8 @@ export interface PolicyEntry {
 export interface ActionEntry {
   /** Action kind, e.g. `proxy`. */
   readonly use: string;
+  /** A custom action: sha256 of its code, which the bundle carries. Absent: a kind that gw has itself. */
+  readonly code?: string;
   /** What it does, for display: `reply 204`, `redirect 308 to https://...`. */
   readonly summary: string;
   /** What the action's compile() returned. May hold `{ $ref }` strings. */
@@ -284,6 +292,8 @@ export interface Program {
   readonly plans: readonly PlanEntry[];
   readonly policies: readonly PolicyEntry[];
   readonly routes: readonly RouteEntry[];
+  /** The code that the bundle carries, sorted by sha256; absent: none. */
+  readonly code?: readonly CodeEntry[];
   readonly overload: OverloadEntry;
   /** Milliseconds that a drain waits for exchanges in flight. */
   readonly drainTimeout: number;
@@ -306,6 +316,8 @@ export interface Bundle {
   readonly program: Program;
   /** The encoded trie, for `openTrie`. A SharedArrayBuffer for worker threads. */
   readonly trie: ArrayBufferLike;
+  /** Absent: no custom policies and actions. */
+  readonly code?: CodeTexts;
 }
 
 /** Input of a match: an Exchange, or the view that explain builds. */

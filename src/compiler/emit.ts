@@ -6,6 +6,7 @@ import { buildTrie } from '../bundle/trie/trie.js';
 import {
   BUNDLE_FORMAT,
   type Bundle,
+  type CodeEntry,
   type Json,
   type MatchIR,
   type PolicyEntry,
@@ -26,16 +27,24 @@ export function emit(ir: Ir, shared: boolean): Emitted {
   const matches: MatchIR[] = [];
   for (const [index, route] of ir.routes.entries()) {
     const indices = route.policies.map((policy) => policies.index(policy));
+    policies.carry(route.entry.action.use, route.code);
     // The entry already has the key, so a copy keeps the order of keys: see lower/index.ts.
     routes.push({ ...route.entry, policies: indices });
     const { hosts, ...match } = route.match;
     for (const host of hosts.length === 0 ? ANY_HOST : hosts) matches.push({ route: index, host, ...match });
   }
-  const program: Program = { ...ir.program, policies: policies.entries, routes };
+  const { code, texts } = policies;
+  const program: Program = {
+    ...(code.length === 0 ? {} : { code: code.sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1)) }),
+    ...ir.program,
+    policies: policies.entries,
+    routes,
+  };
   const built = buildTrie({ matches, dfas: ir.dfas, trailingSlash: program.normalize.trailingSlash });
   const trie = shared ? toShared(built) : built;
-  const { sha256, programBytes } = sealBundle(program, trie);
-  return { bundle: { format: BUNDLE_FORMAT, sha256, program, trie }, programBytes };
+  const content = { program, trie, ...(texts.size === 0 ? {} : { code: texts }) };
+  const { sha256, programBytes } = sealBundle(content);
+  return { bundle: { format: BUNDLE_FORMAT, sha256, ...content }, programBytes };
 }
 
 const ANY_HOST = [undefined];
@@ -43,26 +52,37 @@ const ANY_HOST = [undefined];
 /** Policies in the order of their first use on a route. */
 class PolicyTable {
   readonly entries: PolicyEntry[] = [];
+  /** The code of custom policies and actions, each once. */
+  readonly code: CodeEntry[] = [];
+  readonly texts = new Map<string, string>();
   readonly #indices = new Map<PolicyIR, number>();
+
+  carry(use: string, code: PolicyIR['code']): void {
+    if (code === undefined || this.texts.has(code.sha256)) return;
+    this.texts.set(code.sha256, code.text);
+    this.code.push({ bytes: Buffer.byteLength(code.text), sha256: code.sha256, use });
+  }
 
   index(policy: PolicyIR): number {
     const known = this.#indices.get(policy);
     if (known !== undefined) return known;
-    const { body, calls, config, duty, name, phase, replyPhase, settings = null, stateKey, use, when } = policy;
+    const { body, calls, code, config, duty, name, phase, replyPhase, settings = null, stateKey, use, when } = policy;
     const members = policy.members.map((member) => this.index(member));
     const composed = members.map((index) => this.entries[index]!.identity);
     const called = calls.length === 0 ? {} : { calls };
     const origins = policy.origins();
     const state = [use, name, settings, ...(calls.length === 0 ? [] : [calls]), ...composed];
-    const identity =
-      when === undefined
-        ? digest(state)
-        : digest([...state, when.code, (when.patterns ?? []).map(({ source }) => source)]);
-    // A changed condition keeps the state: counts go on.
-    const unconditional = when === undefined ? undefined : digest(state);
-    const stateIdentity = stateKey === undefined ? unconditional : digest([use, name, 'state', stateKey]);
+    const run = code === undefined ? state : [...state, code.sha256];
+    const identity = digest(
+      when === undefined ? run : [...run, when.code, (when.patterns ?? []).map(({ source }) => source)],
+    );
+    // A changed condition, or changed code, keeps the state: counts go on.
+    const unchanged = run === state && when === undefined ? undefined : digest(state);
+    const stateIdentity = stateKey === undefined ? unchanged : digest([use, name, 'state', stateKey]);
     this.#indices.set(policy, this.entries.length);
-    const before = { ...given('body', body), ...called, config, ...given('duty', duty), identity };
+    this.carry(use, code);
+    const custom = given('code', code?.sha256);
+    const before = { ...given('body', body), ...called, ...custom, config, ...given('duty', duty), identity };
     const parts = { ...before, ...(members.length === 0 ? {} : { members }), name, origins, phase };
     const rest = { settings, ...given('stateIdentity', stateIdentity), use, ...given('when', when) };
     return this.entries.push({ ...parts, ...given('replyPhase', replyPhase), ...rest }) - 1;

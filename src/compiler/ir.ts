@@ -12,6 +12,7 @@ import type {
   RouteEntry,
   SourceRef,
 } from '../bundle/types.js';
+import type { CustomCode } from '../policies/contract.js';
 
 export interface PolicyIR {
   readonly use: string;
@@ -20,6 +21,8 @@ export interface PolicyIR {
   readonly replyPhase: ReplyPhase | undefined;
   /** Names of the services that it calls. */
   readonly calls: readonly string[];
+  /** Of a custom policy. */
+  readonly code?: CustomCode | undefined;
   readonly duty: PolicyDuty | undefined;
   /** The bodies that it collects. */
   readonly body: PolicyBody | undefined;
@@ -48,6 +51,8 @@ export interface RouteIR {
   /** Without policies; their indices are assigned when the bundle is emitted. */
   readonly entry: RouteEntry;
   readonly match: RouteMatchIR;
+  /** Of a custom action. */
+  readonly code?: CustomCode | undefined;
   /** In the order they run. */
   readonly policies: readonly PolicyIR[];
 }

@@ -73,8 +73,17 @@ export interface CallTarget {
   readonly url?: string;
 }
 
+/** The code of a custom kind, with everything that it imports. */
+export interface CustomCode {
+  readonly sha256: string;
+  /** A CommonJS module. */
+  readonly text: string;
+}
+
 /** What policies and actions declare alike. */
 export interface Declaration<Config, Settings extends Json> {
+  /** Only of a custom kind; gw sets it. */
+  readonly code?: CustomCode;
   /** The kind, as `use = "..."` names it; equal to the folder's name. */
   readonly use: string;
   readonly summary: string;

@@ -17,6 +17,7 @@ export const CONTROL_CODES = [
   { code: 'duty/pending', severity: 'warning', summary: 'A policy starts before its duty has succeeded' },
   { code: 'admin/bind', severity: 'error', summary: 'The admin address cannot be bound' },
   { code: 'bundle/invalid', severity: 'error', summary: 'A bundle cannot be read or verified' },
+  { code: 'bundle/unsigned-code', severity: 'error', summary: 'A bundle with code is not verified by a signature' },
   { code: 'gateway/load', severity: 'error', summary: 'The data plane refused the generation' },
   { code: 'gateway/workers', severity: 'warning', summary: 'One worker serves, the spec asks for several' },
   {

@@ -130,11 +130,11 @@ export class Explainer {
   readonly #program: Program;
   readonly #resolved: Program;
   readonly #unresolved: ReadonlySet<string>;
-  readonly #bundle: Pick<Bundle, 'sha256' | 'trie'>;
+  readonly #bundle: Pick<Bundle, 'sha256' | 'trie' | 'code'>;
   readonly #clock: Clock;
   #plane: OfflinePlane | undefined;
 
-  constructor(bundle: Pick<Bundle, 'program' | 'trie' | 'sha256'>, options: ExplainOptions = {}) {
+  constructor(bundle: Pick<Bundle, 'program' | 'trie' | 'sha256' | 'code'>, options: ExplainOptions = {}) {
     this.#program = bundle.program;
     const { program, unresolved } = offlineProgram(bundle.program, options.env ?? process.env);
     this.#resolved = program;
@@ -169,13 +169,16 @@ export class Explainer {
   }
 
   #open(): OfflinePlane {
-    const { sha256, trie } = this.#bundle;
+    const { sha256, trie, code } = this.#bundle;
     const buffer = trie instanceof SharedArrayBuffer || trie instanceof ArrayBuffer ? trie : new ArrayBuffer(0);
     const program = this.#resolved;
     const none = { chunks: [], routes: [], unmatched: 0, targets: [], listeners: [] };
     const limits = new LimitTable(LimitTable.allocate({ slots: LIMIT_SLOTS }));
     try {
-      return new OfflinePlane({ id: 1, sha256, program, trie: buffer, stats: none }, { clock: this.#clock, limits });
+      return new OfflinePlane(
+        { id: 1, sha256, program, trie: buffer, stats: none, ...(code === undefined ? {} : { code }) },
+        { clock: this.#clock, limits },
+      );
     } catch (error) {
       // Caused by the value of a reference: the compiler has checked everything else.
       throw new UnexplainableError(messageOf(error));
@@ -284,7 +287,7 @@ function matchOf(trace: MatchTrace, { route, decisions }: OfflineResult): Explan
 
 /** Explains one request; see Explainer for many. */
 export function explain(
-  bundle: Pick<Bundle, 'program' | 'trie' | 'sha256'>,
+  bundle: Pick<Bundle, 'program' | 'trie' | 'sha256' | 'code'>,
   request: ExplainRequest,
   options: ExplainOptions = {},
 ): Promise<Explanation> {

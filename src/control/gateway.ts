@@ -1,5 +1,6 @@
 /** A running gateway. It owns all its resources and uses no module-level state, so several can run in one process. */
 import type { Bundle, Program } from '../bundle/types.js';
+import { CodeThread } from '../custom/code-thread.js';
 import { Delay } from '../delay.js';
 import { counted } from '../plural.js';
 import type { Clock } from '../policies/contract.js';
@@ -96,6 +97,8 @@ export class Gateway {
   readonly #watcher: SpecWatcher | undefined;
   readonly #duties: DutySet;
   readonly #loader: GenerationLoader;
+  /** Runs the compile parts of custom policies. */
+  readonly #code = new CodeThread();
   #state: GatewayState = 'starting';
   #ending: Promise<void> | undefined;
   #drained: Promise<DrainReport> | undefined;
@@ -192,6 +195,8 @@ export class Gateway {
       runtimeDir: this.#options.runtimeDir ?? runtimePath(),
       alone: () => this.#plane.whyAlone(),
       ending: () => this.#ending !== undefined,
+      code: this.#code,
+      stepsOf: (program) => this.#plane.steps.numbersOf(program),
     });
   }
 
@@ -311,6 +316,7 @@ export class Gateway {
 
   async #end(): Promise<void> {
     clearInterval(this.#ticker);
+    this.#code.close();
     this.#duties.close();
     await this.#watcher?.close();
     const parts = [this.#admin.close(), this.#socket.close(), this.#plane.close(), this.#managed.close()];

@@ -4,6 +4,7 @@ import { DataPlane } from '../proxy/data-plane.js';
 import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import { allocateState, forgetWorker } from '../state/memory.js';
+import { StepCell } from '../state/step-cell.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { RequestRecord } from '../telemetry/snapshot.js';
 import type { GatewayStats } from './gateway-stats.js';
@@ -11,6 +12,7 @@ import type { Log } from './log.js';
 import { whyNoSharing } from './ports/addresses.js';
 import { RecordMerger, StdoutAccessLog } from './workers/output.js';
 import { MAX_WORKERS, WorkerSet } from './workers/set.js';
+import { StepWatch } from './workers/step-watch.js';
 
 export interface PlaneOptions {
   readonly inline: boolean;
@@ -30,6 +32,7 @@ export interface PlaneOptions {
 
 export class Plane {
   readonly api: DataPlaneApi;
+  readonly steps: StepWatch;
   /** Undefined when the data plane runs inline. */
   readonly #set: WorkerSet | undefined;
   readonly #options: PlaneOptions;
@@ -53,7 +56,15 @@ export class Plane {
     const connections = ConnectionTable.allocate({ workers });
     const state = allocateState({ workers });
     const { accessLog, clock, limits } = options;
-    const shared: DataPlaneOptions = { limits, state, connections, ...(accessLog === undefined ? {} : { accessLog }) };
+    const steps = StepCell.allocate(several ? MAX_WORKERS : 1);
+    this.steps = new StepWatch({ memory: steps, log: options.log, now: () => performance.now() });
+    const shared: DataPlaneOptions = {
+      steps,
+      limits,
+      state,
+      connections,
+      ...(accessLog === undefined ? {} : { accessLog }),
+    };
     if (!options.inline) this.#set = this.#createSet(shared, events, new ConnectionTable(connections, 0));
     this.api = this.#set ?? new DataPlane({ ...shared, ...(clock ? { clock } : {}) }, events);
   }
@@ -84,6 +95,7 @@ export class Plane {
   }
 
   async close(): Promise<void> {
+    this.steps.close();
     await this.api.close();
     this.#records.flush();
     this.#lines.close();

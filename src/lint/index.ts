@@ -30,6 +30,8 @@ export type LoadOptions = Parameters<typeof loadSpec>[0];
 export interface CheckedSpec extends Outcome<Model> {
   /** Every file that was read, also if there is no model. */
   readonly files: readonly SourceFile[];
+  /** Custom code that was not run, as `use` names it: `code` was `none`. */
+  readonly unchecked: readonly string[];
 }
 
 /**
@@ -37,13 +39,13 @@ export interface CheckedSpec extends Outcome<Model> {
  * errors, only `partial` rules run. Never throws for any input.
  */
 export function checkSpec(options: LoadOptions): CheckedSpec {
-  const { value: model, diagnostics, files } = loadSpec(options);
-  if (!model) return { value: undefined, diagnostics: sortDiagnostics(diagnostics), files };
+  const { value: model, diagnostics, files, unchecked } = loadSpec(options);
+  if (!model) return { value: undefined, diagnostics: sortDiagnostics(diagnostics), files, unchecked };
   const whole = !hasErrors(diagnostics);
   const chosen = whole ? rules : rules.filter(({ partial }) => partial);
   // With errors, a policy warning may be wrong: a consumer with an invalid key, for example, is missing.
   const kinds = [...lintPolicies(model), ...lintActions(model)];
   const policies = kinds.filter(({ severity }) => whole || severity === 'error');
   const found = [...diagnostics, ...runRules(model, chosen), ...policies];
-  return { value: model, diagnostics: sortDiagnostics(applyAllow(model, found, allCodes(), whole)), files };
+  return { value: model, diagnostics: sortDiagnostics(applyAllow(model, found, allCodes(), whole)), files, unchecked };
 }

@@ -5,6 +5,7 @@ import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import { LimitTable } from '../state/limits/table.js';
 import { claimState } from '../state/memory.js';
+import { StepCell } from '../state/step-cell.js';
 import { systemAfter } from '../state/timers.js';
 import { type AccessLog, openAccessLog } from '../telemetry/log/access-log.js';
 import { logLosses } from '../telemetry/log/losses.js';
@@ -104,8 +105,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   #closed = false;
 
   constructor(options: DataPlaneOptions & DataPlaneHost, events: DataPlaneEvents) {
-    const monotonic = options.monotonic ?? systemClock.monotonic;
-    const clock = options.clock ?? { now: systemClock.now, monotonic };
+    const { monotonic = systemClock.monotonic, clock = { now: systemClock.now, monotonic } } = options;
     const log: Log = (level, message, fields) => events.log(level, message, fields);
     this.#options = options;
     if (events.lines !== undefined) this.#lines = (lines, count) => events.lines?.(lines, count);
@@ -132,6 +132,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       calls: this.#engine.calls,
       ask: events.ask?.bind(events),
       exchanges: this.#engine.inner,
+      steps: new StepCell(options.steps, options.worker),
     });
     this.#overload = new Overload(log, options.memory);
     this.#memoryReturn = new MemoryReturn(log, options.collector);

@@ -53,6 +53,8 @@ export interface DataPlaneOptions {
   readonly state?: StateMemory;
   /** Shared memory of the open connections (state/connection-table.ts); if absent, this data plane counts only its own. */
   readonly connections?: SharedArrayBuffer;
+  /** Shared memory of the custom steps that run (state/step-cell.ts); if absent, they are not watched. */
+  readonly steps?: SharedArrayBuffer;
   /** Index of this worker, from 0; determines its rows in shared tables. */
   readonly worker?: number;
   /** Overrides the program's access log; undefined keeps it, `null` turns it off. */

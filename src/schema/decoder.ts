@@ -87,6 +87,12 @@ export class Decoder implements Origins {
     this.diagnostics.push({ code, severity: 'error', span, message, ...extra });
   }
 
+  /** Takes over what another decoder found in the node at the current path. */
+  adopt(diagnostics: readonly Diagnostic[], records: Iterable<readonly [path: ConfigPath, origin: Origin]>): void {
+    this.diagnostics.push(...diagnostics);
+    for (const [path, origin] of records) this.#records.push([[...this.#path, ...path], origin]);
+  }
+
   /** Adds a help to the diagnostics from index `from` on that have neither help nor fix. */
   explain(from: number, help: string): void {
     for (let index = from; index < this.diagnostics.length; index++) {

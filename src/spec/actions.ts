@@ -6,13 +6,19 @@ import type { Decoder } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import { type Decoded, INVALID, type JsonSchema, wrongKind } from '../schema/schema.js';
 import type { TableNode, TomlNode } from '../schema/tree.js';
-import { readKind, without } from './kinds.js';
+import { type Kinds, readKind, without } from './kinds.js';
 import type { ActionModel } from './model.js';
+import type { CustomResolver } from './uses.js';
 
 /** Holds an action of any kind: `action = { use = "KIND", ... }`. */
 const ANY_KIND = 'action';
 
-const KINDS = { word: 'action', unknown: 'action/unknown-kind', declarations };
+const KINDS: Kinds<ActionDeclaration> = {
+  word: 'action',
+  unknown: 'action/unknown-kind',
+  declarations,
+  custom: (place, kinds, report) => kinds.action(place, report),
+};
 
 const keyOf = ({ key, use }: ActionDeclaration): string => key ?? use;
 
@@ -50,6 +56,7 @@ export function readAction(
   valid: boolean,
   entity: string,
   decoder: Decoder,
+  custom: CustomResolver | undefined,
   report: (diagnostic: Diagnostic) => void,
 ): ActionModel | undefined {
   const written = ACTION_KEYS.filter((key) => node.entries.has(key));
@@ -67,7 +74,7 @@ export function readAction(
   const entry = node.entries.get(key);
   if (entry?.value.kind !== 'table') return undefined;
   const table = entry.value;
-  const declaration = readKind(table, KINDS, entity, report);
+  const declaration = readKind(table, KINDS, entity, custom, report);
   if (!declaration) return undefined;
   const config = decoder.within(key, table, entry.keySpan, () =>
     declaration.schema.decode(without(table, 'use'), decoder),

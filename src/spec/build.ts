@@ -10,7 +10,7 @@ import { resolveMembers } from './members.js';
 import type { ConsumerModel, Entity, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
 import { DeclaredNames, unresolved } from './names.js';
 import { readPolicy } from './policies.js';
-import { PolicyFiles, type ReadNamed } from './policy-files.js';
+import type { PolicyFiles } from './policy-files.js';
 import { RouteReader } from './route/build.js';
 import { readSettings } from './settings.js';
 import { rootShape } from './shapes.js';
@@ -18,16 +18,16 @@ import type { Sources } from './source.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
-/** The folder of the root spec, and how files that configs name are read. */
+/** The folder of the root spec, and the files that configs name. */
 export interface Surroundings {
   readonly root: string;
-  readonly readNamed?: ReadNamed | undefined;
+  readonly policyFiles: PolicyFiles;
 }
 
 export function buildModel(
   tree: TableNode,
   sources: Sources,
-  { root, readNamed }: Surroundings,
+  { root, policyFiles }: Surroundings,
   report: Report,
 ): Model {
   const settings = readSettings(tree, report);
@@ -62,7 +62,7 @@ export function buildModel(
   return {
     files: sources.files,
     root,
-    policyFiles: new PolicyFiles(root, readNamed),
+    policyFiles,
     listeners: listeners.values,
     services: [...services.values, ...calls.implicit],
     calls: calls.byCaller,

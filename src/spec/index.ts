@@ -1,9 +1,11 @@
 /** Reads a spec: text -> located tree -> model. */
+import { CodeThread } from '../custom/code-thread.js';
 import type { Diagnostic, Outcome } from '../schema/diagnostic.js';
 import { buildModel } from './build.js';
+import { CustomKinds } from './custom.js';
 import { loadFiles, type ReadFile } from './files.js';
 import type { Model, SourceFile } from './model.js';
-import type { ReadNamed } from './policy-files.js';
+import { PolicyFiles, type ReadNamed } from './policy-files.js';
 
 export { declarations as actionDeclarations } from '../actions/registry.js';
 export { declarations as policyDeclarations } from '../policies/registry.js';
@@ -24,11 +26,18 @@ export interface LoadOptions {
   readonly read?: ReadFile | undefined;
   /** Reads a file that the config of a policy names. Default: from disk. */
   readonly readNamed?: ReadNamed | undefined;
+  /**
+   * Runs the compile parts of custom policies and actions. Default: a thread that ends after a time without work. `none`: no
+   * code runs; the settings of custom policies are not checked, and the model cannot be compiled.
+   */
+  readonly code?: CodeThread | 'none' | undefined;
 }
 
 export interface LoadOutcome extends Outcome<Model> {
   /** Every file that was read or tried, also without a value; diagnostics point into them. */
   readonly files: readonly SourceFile[];
+  /** Custom code that was not run, as `use` names it. */
+  readonly unchecked: readonly string[];
 }
 
 /**
@@ -40,7 +49,10 @@ export interface LoadOutcome extends Outcome<Model> {
 export function loadSpec(options: LoadOptions): LoadOutcome {
   const { sources, tree, root, diagnostics } = loadFiles(options);
   const all: Diagnostic[] = [...diagnostics];
-  const value =
-    tree && buildModel(tree, sources, { root, readNamed: options.readNamed }, (diagnostic) => all.push(diagnostic));
-  return { value, diagnostics: all, files: sources.files };
+  const { code = new CodeThread(), readNamed } = options;
+  const policyFiles = new PolicyFiles(root, readNamed);
+  const custom = new CustomKinds(root, policyFiles, code === 'none' ? undefined : code);
+  sources.custom = custom;
+  const value = tree && buildModel(tree, sources, { root, policyFiles }, (diagnostic) => all.push(diagnostic));
+  return { value, diagnostics: all, files: [...sources.files, ...custom.sources], unchecked: custom.unchecked };
 }

@@ -2,6 +2,7 @@
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { suggest } from '../schema/suggest.js';
 import { kindName, type TableNode } from '../schema/tree.js';
+import type { CustomResolver, UsePlace } from './uses.js';
 
 /** The kinds of one sort. */
 export interface Kinds<Declaration> {
@@ -10,13 +11,20 @@ export interface Kinds<Declaration> {
   /** Code of the error for a kind that does not exist. */
   readonly unknown: string;
   readonly declarations: readonly (Declaration & { readonly use: string })[];
+  /** A declaration by custom code. Called only for a `use` that names code; undefined if that is reported. */
+  readonly custom: (
+    place: UsePlace,
+    kinds: CustomResolver,
+    report: (diagnostic: Diagnostic) => void,
+  ) => Declaration | undefined;
 }
 
 /** Reports what is wrong with the `use` of a table; undefined then. */
 export function readKind<Declaration>(
   node: TableNode,
-  { word, unknown, declarations }: Kinds<Declaration>,
+  { word, unknown, declarations, custom }: Kinds<Declaration>,
   entity: string,
+  code: CustomResolver | undefined,
   report: (diagnostic: Diagnostic) => void,
 ): Declaration | undefined {
   const use = node.entries.get('use')?.value;
@@ -34,6 +42,7 @@ export function readKind<Declaration>(
   }
   const declaration = declarations.find((known) => known.use === use.value);
   if (declaration) return declaration;
+  if (code?.isCustom(use.value)) return custom({ use: use.value, span: use.span, entity }, code, report);
   const near = suggest(use.value, kinds);
   report({
     code: unknown,

@@ -1,10 +1,11 @@
 /** Policies under `[policy.NAME]`, and lists of policies on routes and groups. */
+import type { PolicyDeclaration } from '../policies/contract.js';
 import { declarations } from '../policies/registry.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { INVALID } from '../schema/schema.js';
 import { kindName, type TableNode, type TomlNode } from '../schema/tree.js';
-import { readKind, without } from './kinds.js';
+import { type Kinds, readKind, without } from './kinds.js';
 import type { PolicyModel, PolicyUse } from './model.js';
 import { type DeclaredNames, type GeneratedNames, unresolved } from './names.js';
 import type { Sources } from './source.js';
@@ -12,7 +13,12 @@ import { readWhen } from './when.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
-const KINDS = { word: 'policy', unknown: 'policy/unknown-kind', declarations };
+const KINDS: Kinds<PolicyDeclaration> = {
+  word: 'policy',
+  unknown: 'policy/unknown-kind',
+  declarations,
+  custom: (place, kinds, report) => kinds.policy(place, report),
+};
 
 export interface PolicyPlace {
   readonly name: string;
@@ -37,7 +43,7 @@ export function readPolicy(
   sources: Sources,
   report: Report,
 ): PolicyModel | undefined {
-  const declaration = readKind(node, KINDS, place.entity, report);
+  const declaration = readKind(node, KINDS, place.entity, sources.custom, report);
   if (!declaration) return undefined;
   const decoder = new Decoder(node, place.nameSpan);
   const config = declaration.schema.decode(without(node, 'use', 'when'), decoder);

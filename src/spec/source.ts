@@ -5,6 +5,7 @@ import { reasonOf } from '../reason.js';
 import type { Position, Span } from '../schema/diagnostic.js';
 import type { SourceFile } from './model.js';
 import { valueOffsets } from './string-offsets.js';
+import type { CustomResolver } from './uses.js';
 
 /** Far above any real spec; a larger file is refused before it is read. */
 export const MAX_FILE_BYTES = INPUT_LIMITS.spec;
@@ -71,6 +72,8 @@ export class Source implements SourceFile {
 /** The files of a load, by path as in spans. */
 export class Sources {
   readonly #byPath = new Map<string, Source>();
+  /** The custom kinds that the files name; undefined: only kinds of gw. */
+  custom: CustomResolver | undefined;
 
   get files(): readonly Source[] {
     return [...this.#byPath.values()];

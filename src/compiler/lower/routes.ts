@@ -51,6 +51,7 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
         services,
         lowerAction(route.action, model, () => actionContext(index)),
       ),
+      code: route.action.declaration.code,
       policies: chainOf(route, policies),
     }),
   );
@@ -127,6 +128,7 @@ function lowerAction(action: ActionModel, { calls }: Model, context: () => Polic
       'calls',
       calls.get(action)?.map(({ name }) => name),
     ),
+    ...given('code', declaration.code?.sha256),
     settings: declaration.compile(config, context()) ?? null,
     summary: declaration.describe(config),
     use: declaration.use,
@@ -225,6 +227,7 @@ function lowerPolicy(
   return {
     body: declaration.body?.(policy.config),
     calls: (calls.get(policy) ?? []).map(({ name }) => name),
+    code: declaration.code,
     config: plainTable(when === undefined ? policy.config : { ...asTable(policy.config), when: sourceText(when) }),
     duty: declaration.duty?.(policy.config),
     members: (members.get(policy) ?? []).map((member) => compiled.get(member)!),

@@ -2,8 +2,9 @@
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { decodeBundle } from '../../bundle/encode.js';
-import type { Bundle, Program } from '../../bundle/types.js';
+import type { Bundle, CodeTexts, Program } from '../../bundle/types.js';
 import { compile } from '../../compiler/index.js';
+import type { CodeThread } from '../../custom/code-thread.js';
 import { INPUT_LIMITS, readInputFile } from '../../input-file.js';
 import { checkSpec } from '../../lint/index.js';
 import { render } from '../../lint/render/index.js';
@@ -29,6 +30,8 @@ export interface Candidate {
   /** References resolved; managed services have no targets yet. */
   readonly program: Program;
   readonly trie: SharedArrayBuffer;
+  /** The code of custom policies and actions; absent: none. */
+  readonly code?: CodeTexts;
   /** Of the bundle. */
   readonly sha256: string;
   readonly runs: ReadonlyMap<string, RunSettings>;
@@ -65,15 +68,16 @@ export function nameOfSource(source: Source): string {
 
 /**
  * Builds a candidate. Never throws because of the content of a file. `alone`: why only one worker can serve here;
- * undefined if several can.
+ * undefined if several can. `code`: runs compile parts of custom policies; default: a thread of its own.
  */
 export function build(
   source: Source,
   env: { readonly [name: string]: string | undefined },
   alone: string | undefined,
+  code?: CodeThread,
 ): Attempt {
   const reads = new Reads();
-  const compiled = compileSource(source, reads);
+  const compiled = compileSource(source, reads, code);
   const fallback = source.kind === 'bundle' ? source.path : (compiled.files[0]?.path ?? '-');
   if (!compiled.bundle) return failed(compiled.diagnostics, compiled, reads);
   const { bundle } = compiled;
@@ -92,6 +96,7 @@ export function build(
   const candidate: Candidate = {
     program,
     trie,
+    ...(bundle.code === undefined ? {} : { code: bundle.code }),
     sha256: bundle.sha256,
     runs: runsOf(program, compiled.root),
     matchTexts: compiled.matchTexts,
@@ -141,7 +146,7 @@ function rejectionOf(diagnostics: readonly Diagnostic[], files: readonly SourceF
   return { summary: first ? `${first.code}: ${first.message}${more}` : 'rejected', ...report };
 }
 
-function compileSource(source: Source, reads: Reads): Compiled {
+function compileSource(source: Source, reads: Reads, code: CodeThread | undefined): Compiled {
   if (source.kind === 'bundle') {
     reads.note(resolve(source.path));
     return openBundle(source.path, source.publicKey);
@@ -161,6 +166,7 @@ function compileSource(source: Source, reads: Reads): Compiled {
     pipes: false,
     read: reads.readSpec,
     readNamed: reads.readNamed,
+    code,
   });
   if (model && !hasErrors(diagnostics)) return lower(model, diagnostics);
   return { bundle: undefined, root: dirname(resolve(path)), files, matchTexts: new Map(), diagnostics };
@@ -172,6 +178,9 @@ function lower(model: Model, diagnostics: readonly Diagnostic[]): Compiled {
   return { bundle, root: model.root, files: model.files, matchTexts, diagnostics };
 }
 
+const CODE_HELP =
+  'Sign it with `gw compile --sign PRIVATE-KEY`, and start with `gw serve --verify PUBLIC-KEY`. Or serve the spec itself.';
+
 function openBundle(path: string, publicKey: string | undefined): Compiled {
   const root = dirname(resolve(path));
   const none = { root, files: [], matchTexts: new Map<string, string>() };
@@ -180,6 +189,15 @@ function openBundle(path: string, publicKey: string | undefined): Compiled {
       readInputFile(path, { maxBytes: INPUT_LIMITS.bundle }),
       publicKey === undefined ? {} : { publicKey },
     );
+    if (bundle.code !== undefined && publicKey === undefined) {
+      const names = (bundle.program.code ?? []).map(({ use }) => `\`${use}\``).join(', ');
+      const message = `The bundle has code of custom policies or actions (${names}), which runs only if its signature is verified.`;
+      return {
+        ...none,
+        bundle: undefined,
+        diagnostics: [controlError('bundle/unsigned-code', startOf(path), message, CODE_HELP)],
+      };
+    }
     return { ...none, bundle, diagnostics: [] };
   } catch (error) {
     const message = `The bundle cannot be loaded: ${reasonOf(error)}`;

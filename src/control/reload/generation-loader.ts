@@ -1,5 +1,6 @@
 /** The work of each state of a reload: build, start managed targets, swap, stop what only the old generation used. */
 import type { ListenerEntry, Program } from '../../bundle/types.js';
+import type { CodeThread } from '../../custom/code-thread.js';
 import type { Clock } from '../../policies/contract.js';
 import type { BoundListener, DataPlaneApi, GenerationInput } from '../../proxy/types.js';
 import { errnoCode, messageOf, reasonOf } from '../../reason.js';
@@ -54,6 +55,10 @@ export interface LoaderParts {
   readonly alone: () => string | undefined;
   /** The gateway is stopping: do not wait for idle targets. */
   readonly ending: () => boolean;
+  /** Runs the compile parts of custom policies and actions. */
+  readonly code: CodeThread;
+  /** Numbers the custom steps of a program. */
+  readonly stepsOf: (program: Program) => ReadonlyMap<string, number>;
 }
 
 export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
@@ -76,7 +81,12 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     // Only an address changed: load the live program again, whatever is on disk now.
     if (trigger === 'moved') return live;
     const { watcher } = this.#parts;
-    const { candidate, rejection, reads } = build(this.#parts.source, this.#parts.env, this.#parts.alone());
+    const { candidate, rejection, reads } = build(
+      this.#parts.source,
+      this.#parts.env,
+      this.#parts.alone(),
+      this.#parts.code,
+    );
     const complete = watcher?.update(reads, trigger !== 'watch') ?? true;
     // Read while it was being written: the watcher triggers again.
     if (trigger === 'watch' && !complete) return undefined;
@@ -150,6 +160,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       sha256,
       program,
       trie,
+      ...(candidate.code === undefined ? {} : { code: candidate.code, steps: this.#parts.stepsOf(program) }),
       stats: stats.slotsFor(program),
       published: duties.published,
     };

@@ -2,9 +2,10 @@
 import { createHash } from 'node:crypto';
 import { runHalves } from '../../actions/run-registry.js';
 import { canonicalJson } from '../../bundle/canonical.js';
-import type { Program, RouteEntry } from '../../bundle/types.js';
+import type { ActionEntry, CodeTexts, Program, RouteEntry } from '../../bundle/types.js';
 import type { ActionHost, ActionInstance, Forwarded, Logger, PolicyHost } from '../../policies/contract.js';
 import { messageOf } from '../../reason.js';
+import type { CustomCode } from './custom-code.js';
 
 /** What host.forward() returns; the driver then forwards the request. */
 export const FORWARDED: Forwarded = { forwarded: true };
@@ -12,14 +13,24 @@ export const FORWARDED: Forwarded = { forwarded: true };
 /** Creates the host of an action without what only actions have. */
 export type HostOf = (of: { readonly name: string; readonly identity: string; calls: readonly string[] }) => PolicyHost;
 
+/** The code of a data plane, and the texts of the bundle. */
+export interface ActionCode {
+  readonly code: CustomCode;
+  readonly texts: CodeTexts | undefined;
+}
+
 /** Routes with the same action share one instance. */
 export class RouteActions {
+  readonly #custom: ActionCode;
+  /** The code that instances hold, one for each. */
+  readonly #held: string[] = [];
   readonly #byKey = new Map<string, ActionInstance>();
   /** By the index of the route. */
   readonly byRoute: readonly ActionInstance[];
 
   /** Throws and closes all if one cannot be created. */
-  constructor({ routes }: Program, hostOf: HostOf, logger: Logger) {
+  constructor({ routes }: Program, hostOf: HostOf, logger: Logger, custom: ActionCode) {
+    this.#custom = custom;
     try {
       this.byRoute = routes.map((route) => this.#actionOf(route, hostOf));
     } catch (error) {
@@ -29,19 +40,28 @@ export class RouteActions {
   }
 
   #actionOf({ action, name, policies }: RouteEntry, hostOf: HostOf): ActionInstance {
-    const { use, settings, calls = [] } = action;
+    const { use, settings, code, calls = [] } = action;
     const constantReplies = policies.length === 0;
-    const key = `${use} ${constantReplies} ${canonicalJson([settings, calls])}`;
+    const key = `${code ?? use} ${constantReplies} ${canonicalJson([settings, calls])}`;
     let instance = this.#byKey.get(key);
     if (instance === undefined) {
-      const create = Object.hasOwn(runHalves, use) ? runHalves[use] : undefined;
-      if (create === undefined) throw new Error(`This version of gw has no action ${use} (route ${name}).`);
       const identity = createHash('sha256').update(key).digest('hex').slice(0, 32);
       const host: ActionHost = { ...hostOf({ name: use, identity, calls }), constantReplies, forward: () => FORWARDED };
-      instance = create(settings, host);
+      instance = this.#create(action, name, host);
       this.#byKey.set(key, instance);
     }
     return instance;
+  }
+
+  #create({ use, settings, code }: ActionEntry, route: string, host: ActionHost): ActionInstance {
+    if (code !== undefined) {
+      const instance = this.#custom.code.action({ use, code }, this.#custom.texts, settings, host);
+      this.#held.push(code);
+      return instance;
+    }
+    const create = Object.hasOwn(runHalves, use) ? runHalves[use] : undefined;
+    if (create === undefined) throw new Error(`This version of gw has no action ${use} (route ${route}).`);
+    return create(settings, host);
   }
 
   /** The last exchange of the generation has ended. */
@@ -53,5 +73,6 @@ export class RouteActions {
         logger.error('cannot close an action', { cause: messageOf(error) });
       }
     }
+    for (const code of this.#held.splice(0)) this.#custom.code.release(code);
   }
 }

@@ -1,5 +1,5 @@
 /** The input of a generation, as control sends it to each data plane. Plain data. */
-import type { Json, Program } from '../../bundle/types.js';
+import type { CodeTexts, Json, Program } from '../../bundle/types.js';
 import type { SlotAssignment } from '../../telemetry/stats/registry.js';
 
 export interface GenerationInput {
@@ -10,6 +10,10 @@ export interface GenerationInput {
   readonly program: Program;
   readonly trie: SharedArrayBuffer | ArrayBuffer;
   readonly stats: StatsSlots;
+  /** The code of custom policies and actions; absent: none. */
+  readonly code?: CodeTexts;
+  /** The numbers of custom steps, by name of the policy or action (state/step-cell.ts). */
+  readonly steps?: ReadonlyMap<string, number>;
   /**
    * What duties have published, by identity of the policy. Control keeps it current, so that a replacement of a worker gets
    * the last values.

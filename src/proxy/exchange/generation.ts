@@ -2,17 +2,27 @@
 import { hash } from 'node:crypto';
 import { Matcher } from '../../bundle/match/match.js';
 import { Trie } from '../../bundle/trie/trie.js';
-import type { Json, NormalizeEntry, PolicyEntry, Program, RouteEntry, TemplateEntry } from '../../bundle/types.js';
+import type {
+  CodeTexts,
+  Json,
+  NormalizeEntry,
+  PolicyEntry,
+  Program,
+  RouteEntry,
+  TemplateEntry,
+} from '../../bundle/types.js';
 import { condition } from '../../expression/condition.js';
-import type { ActionInstance, Exchange, Logger, PolicyInstance } from '../../policies/contract.js';
+import type { ActionInstance, Exchange, Logger, PolicyHost, PolicyInstance } from '../../policies/contract.js';
 import { Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
 import { messageOf } from '../../reason.js';
 import { ConsumerTable } from '../../state/consumers.js';
+import { StepCell } from '../../state/step-cell.js';
 import type { Service } from '../upstream/service.js';
 import { type HostOf, RouteActions } from './actions.js';
 import { Chain } from './chain/chain.js';
 import type { ChainPolicy } from './chain/step.js';
+import { CustomCode } from './custom-code.js';
 import type { GenerationInput } from './generation-input.js';
 import { type PolicySurroundings, type PolicyWorld, policyHost } from './policy-host.js';
 import { PolicyTimers } from './policy-timers.js';
@@ -33,11 +43,13 @@ interface Shared {
   /** Digest of the consumers and plans that it was created with; different ones require a new instance. */
   readonly surroundings: string;
   readonly timers: PolicyTimers;
+  /** sha256 of its code if it is a custom one. */
+  readonly code: string | undefined;
   holders: number;
 }
 
 /** The parts of a generation's input that its policies are created from. */
-type Acquired = Pick<GenerationInput, 'program' | 'published'>;
+type Acquired = Pick<GenerationInput, 'program' | 'published' | 'code' | 'steps'>;
 
 /** Policy instances by identity, so that they keep their state across unrelated edits of the spec. */
 export class PolicyInstances {
@@ -45,22 +57,28 @@ export class PolicyInstances {
   readonly #byIdentity = new Map<string, Shared>();
   /** Also instances that a newer one has replaced. */
   readonly #all = new Set<Shared>();
+  readonly #cell: StepCell;
+  readonly code: CustomCode;
 
   constructor(world: PolicyWorld) {
     this.#world = world;
+    this.#cell = world.steps ?? new StepCell();
+    this.code = new CustomCode(this.#cell);
   }
 
   /**
    * The steps of a program's policies, by index, and the actions of its routes. Throws and releases everything if one cannot
    * be created.
    */
-  acquire({ program, published }: Acquired): { steps: ChainPolicy[]; held: Shared[]; actions: RouteActions } {
+  acquire(input: Acquired): { steps: ChainPolicy[]; held: Shared[]; actions: RouteActions } {
+    const { program, published, code: texts, steps: numbers } = input;
     // A digest, since every policy compares it and consumers may be many.
     const surroundings = hash('sha256', JSON.stringify([program.consumers, program.plans]));
     const consumers = new ConsumerTable(program.consumers);
     const around = { consumers, plans: program.plans };
     const steps: ChainPolicy[] = [];
     const held: Shared[] = [];
+    this.#cell.adopt(numbers);
     try {
       for (const policy of program.policies) {
         const { identity } = policy;
@@ -68,9 +86,10 @@ export class PolicyInstances {
         let created = false;
         if (shared === undefined || shared.surroundings !== surroundings) {
           shared = {
-            ...this.#create(policy, { ...around, members: membersOf(policy, steps) }),
+            ...this.#create(policy, { ...around, members: membersOf(policy, steps) }, texts),
             identity,
             surroundings,
+            code: policy.code,
             holders: 0,
           };
           created = true;
@@ -85,23 +104,41 @@ export class PolicyInstances {
         steps.push({ name, use, instance: shared.instance, body, replyPhase, when });
       }
       const hostOf: HostOf = (names) => policyHost(names, around, this.#world);
-      return { steps, held, actions: new RouteActions(program, hostOf, this.#world.logger) };
+      return {
+        steps,
+        held,
+        actions: new RouteActions(program, hostOf, this.#world.logger, { code: this.code, texts }),
+      };
     } catch (error) {
       this.release(held);
       throw error;
     }
   }
 
-  #create(policy: PolicyEntry, surroundings: PolicySurroundings): Pick<Shared, 'instance' | 'timers'> {
-    const create = runHalves[policy.use];
-    if (!create) throw new Error(`This version of gw has no policy kind ${policy.use} (policy ${policy.name}).`);
+  #create(
+    policy: PolicyEntry,
+    surroundings: PolicySurroundings,
+    texts: CodeTexts | undefined,
+  ): Pick<Shared, 'instance' | 'timers'> {
     const timers = new PolicyTimers(this.#world, policy.name);
     try {
-      return { instance: create(policy.settings, policyHost(policy, surroundings, this.#world, timers)), timers };
+      const host = policyHost(policy, surroundings, this.#world, timers);
+      return { instance: this.#instance(policy, host, texts), timers };
     } catch (error) {
       timers.close();
       throw error;
     }
+  }
+
+  #instance(
+    { code, name, settings, use }: PolicyEntry,
+    host: PolicyHost,
+    texts: CodeTexts | undefined,
+  ): PolicyInstance {
+    if (code !== undefined) return this.code.policy({ use, code }, texts, settings, host);
+    const create = runHalves[use];
+    if (!create) throw new Error(`This version of gw has no policy kind ${use} (policy ${name}).`);
+    return create(settings, host);
   }
 
   /** Hands a value of a duty to the instances of its policy, also to those that finish their last exchanges. */
@@ -127,6 +164,7 @@ export class PolicyInstances {
         this.#world.logger.error('cannot close a policy', { cause: messageOf(error) });
       }
       shared.timers.close();
+      if (shared.code !== undefined) this.code.release(shared.code);
     }
   }
 }

@@ -12,6 +12,7 @@ import type {
   SubRequest,
 } from '../../policies/contract.js';
 import type { SingleFlight } from '../../state/single-flight.js';
+import type { StepCell } from '../../state/step-cell.js';
 import type { After } from '../../state/timers.js';
 import type { CacheSpace, HoldSpace } from '../../state/types.js';
 import type { Caller, CallWorld } from '../upstream/call/calls.js';
@@ -29,6 +30,8 @@ export interface PolicyWorld {
   readonly flights: SingleFlight;
   readonly after: After;
   readonly calls: CallWorld;
+  /** Where custom steps note that they run; absent: they are not watched. */
+  readonly steps?: StepCell;
   /** Asks the duty of the policy with this identity; absent: duties do not run here. */
   readonly ask?: ((identity: string, question: Json) => Promise<Json>) | undefined;
   readonly exchanges: InnerExchangeWorld;

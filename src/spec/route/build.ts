@@ -92,7 +92,7 @@ export class RouteReader {
     const name = unique ?? values.name ?? '';
     const entity = `route.${name}`;
     const own = this.#policies(node, name, entity, 'spec');
-    const action = readAction(node, values, valid, entity, decoder, this.report);
+    const action = readAction(node, values, valid, entity, decoder, this.sources.custom, this.report);
     const wanted = action?.declaration.service?.(action.config);
     checkPath(node, decoder);
     if (values.rewrite !== undefined) this.#checkRewrite(values.rewrite, decoder);

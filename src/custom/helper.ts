@@ -1,0 +1,124 @@
+/** Entry point of the helper thread: runs what the compiler reads of custom code. It may be terminated at any time. */
+import { receiveMessageOnPort, workerData } from 'node:worker_threads';
+import type { Json } from '../bundle/types.js';
+import type { PolicyContext, PolicyFile } from '../contract/index.js';
+import { INVALID, type Schema, s } from '../schema/declare.js';
+import { Decoder } from '../schema/decoder.js';
+import type { CustomProblem, Definition } from './definition.js';
+import { CodeError, type CodeModule, evaluateCode, shown } from './evaluate.js';
+import { actionFacts, policyFacts, staticFacts } from './facts.js';
+import { plainConfig, plainSettings } from './plain.js';
+import * as api from './policy.js';
+import {
+  type Checked,
+  type CodeFault,
+  type Decoded,
+  type FromHelper,
+  type HelperNeed,
+  type HelperRequest,
+  type HelperResults,
+  type HelperSetup,
+  TO_HELPER,
+  TO_READER,
+  type ToHelper,
+} from './protocol.js';
+
+const { port, signal }: HelperSetup = workerData;
+const words = new Int32Array(signal);
+/** The oldest is dropped first; the reader loads it again. */
+const modules = new Map<string, CodeModule>();
+const MOST_MODULES = 64;
+
+function send(message: FromHelper): void {
+  port.postMessage(message);
+  Atomics.add(words, TO_READER, 1);
+  Atomics.notify(words, TO_READER);
+}
+
+/** Asks the reader, which waits for this thread, and waits for its answer. */
+function need(id: number, wanted: HelperNeed): ToHelper {
+  const seen = Atomics.load(words, TO_HELPER);
+  send({ id, need: wanted });
+  for (;;) {
+    const received = receiveMessageOnPort(port);
+    if (received) return received.message;
+    Atomics.wait(words, TO_HELPER, seen);
+  }
+}
+
+port.on('message', (message: ToHelper) => {
+  if (!('request' in message)) return;
+  const { id, request } = message;
+  try {
+    send({ id, result: answer(id, request) });
+  } catch (error) {
+    send({ id, fault: faultOf(error, modules.get(request.sha256)) });
+  }
+});
+send({ ready: true });
+
+function faultOf(error: unknown, module: CodeModule | undefined): CodeFault {
+  if (error instanceof CodeError) return { message: error.message, place: error.place };
+  return { message: `The code throws: ${shown(error)}`, place: module?.placeOf(error) };
+}
+
+function answer(id: number, request: HelperRequest): HelperResults[HelperRequest['ask']] {
+  if (request.ask === 'load') return load(request.sha256, request.text, request.use);
+  const module = modules.get(request.sha256);
+  if (module === undefined) throw new CodeError('The code is not loaded.', undefined);
+  if (request.ask === 'decode') return decode(module.definition, request);
+  return check(module.definition, id, request);
+}
+
+function load(sha256: string, text: string, use: string): HelperResults['load'] {
+  const module = evaluateCode(text, use, api);
+  const facts = staticFacts(module.definition);
+  modules.set(sha256, module);
+  if (modules.size > MOST_MODULES)
+    for (const oldest of modules.keys()) {
+      modules.delete(oldest);
+      break;
+    }
+  return { facts, problems: module.definition.problems ?? [] };
+}
+
+const NO_KEYS: Schema<object> = s.object({});
+
+function decode(
+  definition: Definition,
+  { node, keySpan }: Extract<HelperRequest, { readonly ask: 'decode' }>,
+): Decoded {
+  const decoder = new Decoder(node, keySpan);
+  const schema: Schema<unknown> = definition.schema ?? NO_KEYS;
+  const decoded = schema.decode(node, decoder);
+  const records = [...decoder.entries()];
+  const { diagnostics } = decoder;
+  if (decoded === INVALID) return { diagnostics, records, valid: undefined };
+  const config = plainConfig(decoded);
+  const facts = 'phase' in definition ? policyFacts(definition, config) : actionFacts(definition, config);
+  return { diagnostics, records, valid: { config, facts } };
+}
+
+function check(
+  definition: Definition,
+  id: number,
+  { config, name, routes }: Extract<HelperRequest, { readonly ask: 'check' }>,
+): Checked {
+  const problems: CustomProblem[] = [];
+  const context: PolicyContext = {
+    name,
+    routes,
+    get consumers() {
+      const given = need(id, { consumers: true });
+      return 'consumers' in given ? given.consumers : [];
+    },
+    readFile: (path): PolicyFile => {
+      const given = need(id, { file: path });
+      return 'file' in given ? given.file : { cause: 'no answer' };
+    },
+  };
+  definition.lint?.(config, context, (problem) => problems.push(plainConfig(problem) as Json & CustomProblem));
+  if (problems.some(({ severity }) => severity === 'error')) return { problems, settings: undefined };
+  const settings = definition.compile === undefined ? config : definition.compile(config, context);
+  return { problems, settings: settings === undefined ? undefined : plainSettings(settings) };
+}

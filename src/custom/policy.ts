@@ -1,0 +1,48 @@
+/**
+ * What a custom policy or action imports: `import { definePolicy, problem, s } from 'gw/policy'`.
+ *
+ * In a worker of the data plane, `s` is inert and the rest is the same: see runtime.ts.
+ */
+export type {
+  ConsumerEntry,
+  Json,
+  Phase,
+  PlanEntry,
+  PolicyBody,
+  PolicyDuty,
+  ReplyPhase,
+  RouteEntry,
+} from '../bundle/types.js';
+export type * from '../contract/index.js';
+export { isToken as isFieldName } from '../field-syntax.js';
+export * from '../policies/run-kit/fields.js';
+export * from '../policies/run-kit/queries.js';
+export {
+  BytesReply,
+  ConstantReply,
+  type Problem,
+  problem,
+  problemType,
+  statusText,
+} from '../policies/run-kit/replies.js';
+export { type Infer, Schema, s } from '../schema/declare.js';
+export type { Clock } from '../state/clock.js';
+export type {
+  CacheStore,
+  ConsumerLookup,
+  Hold,
+  HoldStore,
+  LimitAnswer,
+  Limiter,
+  LimitRate,
+  LimitStore,
+} from '../state/types.js';
+export { defineAction, definePolicy } from './define.js';
+export type {
+  ActionDefinition,
+  CustomDuty,
+  CustomProblem,
+  DefinedAction,
+  DefinedPolicy,
+  PolicyDefinition,
+} from './definition.js';

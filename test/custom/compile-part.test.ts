@@ -1,0 +1,139 @@
+/** The compile part of custom code runs in a helper thread; whatever it does ends as a located diagnostic. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { compile } from '../../src/compiler/index.js';
+import { CodeThread } from '../../src/custom/code-thread.js';
+import { check, LOWER, policyWith, project, removeProjects, specWith, TENANT } from './project.js';
+
+const thread = new CodeThread(20_000);
+test.after(() => thread.close());
+test.after(removeProjects);
+
+const withPolicy = (policy: string, keys = ''): string =>
+  project({ 'gateway.toml': specWith('./own.ts', keys), 'own.ts': policy });
+
+/** Code, message, and line in the spec. */
+function diagnosticsOf(policy: string, keys = '', code = thread) {
+  return check(withPolicy(policy, keys), code).diagnostics.map((found) => ({
+    code: found.code,
+    message: found.message,
+    line: found.span.start.line,
+    related: found.related?.[0]?.span,
+  }));
+}
+
+test('a custom policy is decoded by its schema and compiled with its code', () => {
+  const folder = project({
+    'gateway.toml': specWith('./policies/tenant.ts', 'allowed = ["acme"]'),
+    'policies/tenant.ts': TENANT,
+    'policies/lower.ts': LOWER,
+  });
+  const { value, diagnostics } = check(folder, thread);
+  assert.equal(diagnostics, []);
+  const { bundle } = compile(value!);
+  const [policy] = bundle.program.policies;
+  assert.equal(policy?.settings, { header: 'x-tenant', allowed: ['acme'] });
+  assert.is(policy?.phase, 'authorize');
+  assert.equal(policy?.origins['header'], { from: 'default' });
+  assert.is(policy?.origins['allowed']?.line, 7);
+  assert.equal([...bundle.code!.keys()], [policy?.code]);
+  assert.equal(
+    bundle.program.provenance.files.map(({ path }) => path),
+    ['gateway.toml', 'policies/lower.ts', 'policies/tenant.ts'],
+  );
+});
+
+test('errors of its schema are located in the spec', () => {
+  const [first] = diagnosticsOf(policyWith('schema: s.object({ max: s.integer() }), create: () => ({})'), 'max = "x"');
+  assert.is(first?.code, 'schema/type');
+  assert.is(first?.line, 7);
+});
+
+test('without a schema it has no keys', () => {
+  const [first] = diagnosticsOf(policyWith('create: () => ({})'), 'max = 1');
+  assert.is(first?.code, 'schema/unknown-key');
+});
+
+test('lint reports at the key, and compile gives the settings', () => {
+  const policy = policyWith(`schema: s.object({ file: s.string() }),
+    lint: ({ file }, context, report) => { const { cause } = context.readFile(file); if (cause) report({ severity: 'error', at: ['file'], message: cause + '!' }); },
+    compile: ({ file }, context) => ({ text: context.readFile(file).text, routes: context.routes.length, consumers: context.consumers.length }),
+    create: () => ({})`);
+  const [first] = diagnosticsOf(policy, 'file = "none.txt"');
+  assert.equal([first?.code, first?.line, first?.message], ['custom/lint-error', 7, 'no such file!']);
+  const folder = project({
+    'gateway.toml': specWith('./own.ts', 'file = "a.txt"'),
+    'own.ts': policy,
+    'a.txt': 'words',
+  });
+  const { value } = check(folder, thread);
+  assert.equal(compile(value!).bundle.program.policies[0]?.settings, { text: 'words', routes: 1, consumers: 0 });
+});
+
+for (const [what, parts, message] of [
+  ['a throw of compile', `compile() { throw new Error('no luck') }, create: () => ({})`, /no luck \(`own\.ts:5:\d+`\)/],
+  ['a throw of lint', `lint() { null.x }, create: () => ({})`, /Cannot read properties of null/],
+  ['a throw of traits', `traits() { throw 1 }, create: () => ({})`, /The code throws: 1/],
+  [
+    'settings with a function',
+    `compile: () => ({ a: () => 1 }), create: () => ({})`,
+    /`settings\.a` must be plain JSON/,
+  ],
+  [
+    'settings with a date',
+    `compile: () => ({ a: [new Date(0)] }), create: () => ({})`,
+    /`settings\.a\.0` .* class Date/,
+  ],
+  ['a promise', `compile: async () => ({}), create: () => ({})`, /a promise/],
+  [
+    'settings that contain themselves',
+    `compile() { const a = {}; a.a = a; return a }, create: () => ({})`,
+    /nested too deeply/,
+  ],
+  ['an unknown phase', `phase: 'late', create: () => ({})`, /`phase` must be one of/],
+  ['a body without a bound', `body: () => ({ request: {} }), create: () => ({})`, /`body\.request\.max`/],
+  ['no create', `create: undefined`, /does not export a policy/],
+] as const) {
+  test(`${what} is a diagnostic`, () => {
+    const [first] = diagnosticsOf(policyWith(parts.replaceAll('null.x', '(null as any).x')));
+    assert.is(first?.code, 'custom/code');
+    assert.match(first!.message, message);
+  });
+}
+
+test('a throw at load is located in the source', () => {
+  const [first] = diagnosticsOf(policyWith('create: () => ({})', `\n\nthrow new Error('early');`));
+  assert.match(first!.message, 'early');
+  assert.equal([first?.related?.file, first?.related?.start.line], ['own.ts', 5]);
+});
+
+test('an endless loop ends at the time limit, and the next policy is checked by a fresh thread', () => {
+  const impatient = new CodeThread(300);
+  const [first] = diagnosticsOf(policyWith('compile() { for (;;); }, create: () => ({})'), '', impatient);
+  assert.match(first!.message, 'did not finish within 300 ms');
+  const patient = new CodeThread(20_000);
+  assert.equal(diagnosticsOf(policyWith('create: () => ({})'), '', patient), []);
+  for (const one of [impatient, patient]) one.close();
+});
+
+test('code that ends its thread is a diagnostic', () => {
+  const impatient = new CodeThread(1000);
+  const [first] = diagnosticsOf(policyWith('compile: () => process.exit(0), create: () => ({})'), '', impatient);
+  assert.is(first?.code, 'custom/code');
+  impatient.close();
+});
+
+test('without a thread, no code runs', () => {
+  const folder = withPolicy(policyWith('create: () => ({})', `throw new Error('ran');`));
+  const { diagnostics, unchecked } = check(folder, 'none');
+  assert.equal(diagnostics, []);
+  assert.equal(unchecked, ['./own.ts']);
+});
+
+test('an action in the place of a policy is refused', () => {
+  const action = `import { BytesReply, defineAction } from 'gw/policy';\nexport default defineAction({ summary: 'x', create: () => ({ start: () => new BytesReply(204) }) });`;
+  const [first] = diagnosticsOf(action);
+  assert.match(first!.message, 'exports an action, but a policy is needed');
+});
+
+test.run();

@@ -1,0 +1,111 @@
+/** Custom policies and actions in a running gateway. */
+import { generateKeyPairSync } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { encodeBundle } from '../../src/bundle/encode.js';
+import { compile } from '../../src/compiler/index.js';
+import { check, LOWER, policyWith, project, removeProjects, specWith, TENANT, write } from '../custom/project.js';
+import { call, closeAll, removeFolders, startGateway, until } from './control-kit.js';
+
+test.after.each(closeAll);
+test.after(removeFolders);
+test.after(removeProjects);
+
+const tenants = (): string =>
+  project({
+    'gateway.toml': specWith('./policies/tenant.ts', 'allowed = ["acme"]'),
+    'policies/tenant.ts': TENANT,
+    'policies/lower.ts': LOWER,
+  });
+
+test('a custom policy decides, and saving a file that it imports reloads', async () => {
+  const folder = tenants();
+  const { url, gateway } = await startGateway({ spec: join(folder, 'gateway.toml'), watch: true });
+  const status = async (tenant: string): Promise<number> =>
+    (await call(`${url}/hello`, { headers: { 'x-tenant': tenant } })).status;
+  assert.equal([await status('ACME'), await status('other')], [200, 403]);
+  write(folder, 'policies/lower.ts', 'export const lower = (text: string): string => text;\n');
+  await until(async () => (await status('ACME')) === 403, 'the reload');
+  write(folder, 'policies/lower.ts', 'export const lower = (text: string): string => {\n');
+  await until(() => gateway.snapshot().reloads[0]?.outcome === 'rejected', 'the rejection');
+  assert.match(gateway.snapshot().reloads[0]?.diagnostics ?? '', 'custom/build');
+  write(folder, 'policies/lower.ts', LOWER);
+  await until(async () => (await status('ACME')) === 200, 'the repair');
+});
+
+test('a throw of a hook refuses the request, and the log names the place in the source', async () => {
+  const policy = policyWith(`create: () => ({
+    before(exchange) { if (exchange.header('x-throw') === 'now') throw new Error('bad luck'); return undefined; },
+    async after(exchange) { if (exchange.header('x-throw') === 'later') throw new Error('worse luck'); return undefined; } })`);
+  const folder = project({ 'gateway.toml': specWith('./own.ts'), 'own.ts': policy });
+  const { url, log } = await startGateway({ spec: join(folder, 'gateway.toml') });
+  assert.is((await call(`${url}/hello`)).status, 200);
+  for (const [when, text] of [
+    ['now', 'bad luck (own.ts:6:'],
+    ['later', 'worse luck (own.ts:7:'],
+  ]) {
+    assert.is((await call(`${url}/hello`, { headers: { 'x-throw': when! } })).status, 500);
+    await until(() => JSON.stringify(log.lines).includes(text!), text);
+  }
+});
+
+test('code that cannot be created rejects the load', async () => {
+  const policy = policyWith(`create() { throw new Error('not here') }`);
+  const folder = project({ 'gateway.toml': specWith('./own.ts'), 'own.ts': policy });
+  try {
+    await startGateway({ spec: join(folder, 'gateway.toml') });
+    assert.unreachable();
+  } catch (error) {
+    assert.match(String(error), /own \(\.\/own\.ts\) cannot be created: not here \(own\.ts:5:/);
+  }
+});
+
+test('a bundle with code from elsewhere runs only if its signature is verified', async () => {
+  const folder = tenants();
+  const { bundle } = compile(check(folder).value!);
+  const keys = generateKeyPairSync('ed25519', {
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+  });
+  const path = join(project({}), 'a.bundle');
+  writeFileSync(path, encodeBundle(bundle, keys.privateKey));
+  try {
+    await startGateway({ bundle: path });
+    assert.unreachable();
+  } catch (error) {
+    assert.match(String((error as { diagnostics?: string }).diagnostics), 'bundle/unsigned-code');
+  }
+  const { url } = await startGateway({ bundle: path, publicKey: keys.publicKey });
+  assert.is((await call(`${url}/hello`)).status, 403);
+  assert.is((await call(`${url}/hello`, { headers: { 'x-tenant': 'acme' } })).status, 200);
+});
+
+test('a custom action answers a route', async () => {
+  const folder = project({
+    'gateway.toml': `spec = 1\n[listener.main]\naddress = "127.0.0.1:0"\n[[route]]\nmatch = "GET /tea"\naction = { use = "./tea.js", text = "short" }\n`,
+    'tea.js': `const { BytesReply, defineAction, s } = require('gw/policy');
+module.exports = defineAction({ summary: 'Is a teapot', schema: s.object({ text: s.string() }),
+  create: ({ text }) => ({ start: () => new BytesReply(418, { body: Buffer.from(text) }) }) });`,
+  });
+  const { url } = await startGateway({ spec: join(folder, 'gateway.toml') });
+  const { status, body } = await call(`${url}/tea`);
+  assert.equal([status, body], [418, 'short']);
+});
+
+test('a synchronous step that blocks its worker is logged with the name of its policy', async () => {
+  const policy = policyWith(
+    `create: () => ({ before() { const end = Date.now() + 250; while (Date.now() < end); return undefined; } })`,
+  );
+  const folder = project({ 'gateway.toml': specWith('./own.ts'), 'own.ts': policy });
+  const { url, log } = await startGateway({ spec: join(folder, 'gateway.toml') });
+  const found = () => log.lines.filter(({ message }) => message === 'custom step blocks its worker');
+  for (let tries = 0; tries < 20 && found().length === 0; tries++) await call(`${url}/hello`);
+  assert.is(found().length, 1);
+  assert.is(found()[0]?.fields?.['policy'], 'own');
+  await call(`${url}/hello`);
+  assert.is(found().length, 1);
+});
+
+test.run();
