@@ -41,7 +41,7 @@ export interface BodyStage {
   write(bytes: Uint8Array): boolean;
   /** The input is complete; the stage ends its output, at once or later. */
   end(trailers: HeaderFields | undefined): void;
-  /** The exchange has ended without the rest: release everything. Called at most once, never after out.end(). */
+  /** The exchange has ended without the rest, or this stage threw: release everything. Called once, never after out.end(). */
   abort(cause: string): void;
 }
 

@@ -12,10 +12,10 @@ import type {
 import { decodeQuery } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
 import type { ErrorSlug } from '../errors/errors.js';
-import { isToken, trimSpaces } from '../http/chars.js';
 import type { RequestFields } from '../http/fields.js';
 import { isForwarding } from '../http/own-names.js';
 import { FORWARDING, Seen } from '../http/seen.js';
+import { isForwardedUpgrade } from '../http/upgrades.js';
 import type { Attached, CallParent } from '../upstream/call/calls.js';
 import type { Service } from '../upstream/service.js';
 import type { CollectBudget } from './body/collector.js';
@@ -26,6 +26,7 @@ import { forwardingOf } from './client-address.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import type { Peer } from './peer.js';
+import type { ExchangeHost, RequestDescription } from './request-description.js';
 import { streamLength } from './target-reply.js';
 
 /** The route of an exchange that matched no route; policies never see it. */
@@ -41,46 +42,9 @@ export const NO_ROUTE_ENTRY: RouteEntry = {
 };
 
 const MAX_GIVEN_ID = 128;
-/** Protocols that carry HTTP themselves. */
-const OTHER_HTTP = new Set(['h2', 'h2c', 'http', 'tls']);
-
-/** The dependencies of an exchange. */
-export interface ExchangeHost {
-  newId(): string;
-  /** Milliseconds since 1970. */
-  now(): number;
-  /** Monotonic milliseconds. */
-  monotonic(): number;
-  /** Memory for the bodies that policies collect. */
-  readonly collectBudget: CollectBudget;
-}
-
 /** Ends an exchange that cannot continue: the driver. */
 export interface FailureHandler {
   fail(exchange: GwExchange, error: ErrorSlug, cause: string): void;
-}
-
-/** A request as its codec describes it. An exchange copies the parts that it keeps, so the object can be reused. */
-export interface RequestDescription {
-  readonly method: string;
-  /** Lower case, without port; '' if unknown. */
-  readonly host: string;
-  /** Host, with its port if one was sent. */
-  readonly authority: string;
-  /** As sent, not normalized; `*` for a request about the whole server. */
-  readonly path: string;
-  /** Without `?`. */
-  readonly query: string;
-  /** Sent with `?` and an empty query. */
-  readonly bareQuery: boolean;
-  /** 0 for HTTP/1.0, whose clients read neither informational replies nor chunks; 1 for later versions. */
-  readonly minor: number;
-  /** Bits of Seen: which fields there are. TransferEncoding: there is a body of unknown length. */
-  readonly seen: number;
-  /** -1 if not declared. */
-  readonly contentLength: number;
-  /** The fields, for one exchange. */
-  fields(): RequestFields;
 }
 
 export class GwExchange implements Exchange, ChainedExchange, CallParent {
@@ -269,6 +233,17 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     this.driver?.fail(this, error, cause);
   }
 
+  policyFailed(policy: string, cause: string, error: unknown): void {
+    this.generation.logger.error('policy failed, exchange ended', {
+      cause,
+      policy,
+      route: this.route.name,
+      request: this.id,
+      stack: error instanceof Error ? error.stack : undefined,
+    });
+    this.fail('policy/failed', `policy ${policy}: ${cause}`);
+  }
+
   /** The client has read more after body() returned false. */
   drained(): void {
     if (this.bodies?.drained() !== true) this.source?.resume();
@@ -375,26 +350,11 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   get wantsUpgrade(): boolean {
     const both = Seen.Upgrade | Seen.ConnectionUpgrade;
     if ((this.seen & both) !== both || this.minor !== 1 || this.noUpgrade) return false;
-    return this.method === this.method.toUpperCase() && upgradable(this.headers.received('upgrade') ?? '');
+    return this.method === this.method.toUpperCase() && isForwardedUpgrade(this.headers.received('upgrade') ?? '');
   }
 
   #givenId(): string | undefined {
     const id = this.seen & Seen.RequestId ? this.headers.received('x-request-id') : undefined;
     return id !== undefined && id.length <= MAX_GIVEN_ID && /^[\x21-\x7e]+$/.test(id) ? id : undefined;
   }
-}
-
-/** Whether this is a valid list of protocols without other HTTP versions, whose requests would bypass all policies. */
-function upgradable(list: string): boolean {
-  let count = 0;
-  for (const item of list.split(',')) {
-    const protocol = trimSpaces(item);
-    if (protocol === '') continue;
-    const slash = protocol.indexOf('/');
-    const name = slash < 0 ? protocol : protocol.slice(0, slash);
-    if (!isToken(name) || (slash >= 0 && !isToken(protocol.slice(slash + 1)))) return false;
-    if (OTHER_HTTP.has(name.toLowerCase())) return false;
-    count++;
-  }
-  return count > 0;
 }

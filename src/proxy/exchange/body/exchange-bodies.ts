@@ -29,6 +29,8 @@ export interface BodiedExchange {
   /** An error that takes the place of a sent reply begins here. */
   resumeAt: number;
   fail(error: ErrorSlug, cause: string): void;
+  /** Logs the failure of a policy, and ends the exchange. */
+  policyFailed(policy: string, cause: string, error: unknown): void;
 }
 
 /** Creates a stage, given its output. */
@@ -216,7 +218,7 @@ export class ExchangeBodies {
 
   #broke(policy: string, cause: string, error: unknown): void {
     const why = error instanceof Error ? `${cause}: ${error.message}` : cause;
-    this.#exchange.fail('policy/failed', `policy ${policy}: ${why}`);
+    this.#exchange.policyFailed(policy, why, error);
   }
 
   /** The exchange has ended. */

@@ -5,7 +5,7 @@
  *            <-resume()-       <-drained()-       <-drained()-
  */
 import type { BodyOut, BodySource, BodyStage, HeaderFields, ReplyBody, StageOut } from '../../../policies/contract.js';
-import { asBuffer, type StageFailure } from './request-body.js';
+import { abortStage, asBuffer, type StageFailure } from './request-body.js';
 import { EMPTY, type ReplyReceiver, type ReplySource } from './types.js';
 
 /** A stage of a policy in a reply's body. */
@@ -88,7 +88,7 @@ class ReplyLink implements ReplyReceiver, StageOut {
     if (this.#over) return;
     this.#over = true;
     this.#onWritable = undefined;
-    this.#stage?.abort(cause);
+    abortStage(this.#stage, cause, this.#failed);
   }
 
   #guard(work: () => void): void {
@@ -97,6 +97,7 @@ class ReplyLink implements ReplyReceiver, StageOut {
     } catch (error) {
       if (this.#over) return;
       this.#over = true;
+      abortStage(this.#stage, 'failed', this.#failed);
       this.#failed('a stage of the reply body failed', error);
     }
   }

@@ -42,6 +42,15 @@ export class BytesSupply implements BodySupply {
 /** Reports that a stage has failed. */
 export type StageFailure = (cause: string, error: unknown) => void;
 
+/** Aborts a stage. One that throws even then is reported, and is over. */
+export function abortStage(stage: BodyStage | undefined, cause: string, failed: StageFailure): void {
+  try {
+    stage?.abort(cause);
+  } catch (error) {
+    failed('a stage failed when it was aborted', error);
+  }
+}
+
 /** A stage of a policy in a request's body: a sink for what comes before it, a supply for what follows. */
 export class RequestLink implements BodySink, BodySupply, StageOut {
   readonly #from: BodySupply;
@@ -124,7 +133,7 @@ export class RequestLink implements BodySink, BodySupply, StageOut {
     if (this.#over) return;
     this.#over = true;
     this.#onWritable = undefined;
-    this.#stage?.abort(cause);
+    abortStage(this.#stage, cause, this.#failed);
   }
 
   /** A stage that throws ends the exchange: policies fail closed. */
@@ -134,6 +143,7 @@ export class RequestLink implements BodySink, BodySupply, StageOut {
     } catch (error) {
       if (this.#over) return;
       this.#over = true;
+      abortStage(this.#stage, 'failed', this.#failed);
       this.#failed('a stage of the request body failed', error);
     }
   }

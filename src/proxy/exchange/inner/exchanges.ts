@@ -10,9 +10,10 @@ import { CallError } from '../../upstream/call/failure.js';
 import { assertLine, bytesOf, endToEndLines, lengthLine } from '../../upstream/call/request.js';
 import type { Downstream } from '../downstream.js';
 import type { Driver } from '../driver.js';
-import { type ExchangeHost, GwExchange } from '../exchange.js';
+import { GwExchange } from '../exchange.js';
 import { type Peer, peerOf, TrustedProxies } from '../peer.js';
 import type { InnerExchangeWorld } from '../policy-host.js';
+import type { ExchangeHost } from '../request-description.js';
 import { InnerStream, type InnerStreamHost } from './stream.js';
 
 /** Further requests of one exchange, and how deep they may nest. */
