@@ -86,6 +86,7 @@ const OUTCOME_COLORS: Readonly<Record<string, Style>> = {
   pass: 'green',
   edit: 'cyan',
   call: 'cyan',
+  skip: 'dim',
   answer: 'yellow',
   error: 'red',
 };

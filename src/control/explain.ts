@@ -1,4 +1,5 @@
 /** Explains what happens to a request and why: runs the data plane's own match and chain offline. Plain JSON. */
+import { isUtf8 } from 'node:buffer';
 import type { MatchTrace } from '../bundle/match/match.js';
 import { listReferences, resolveReferences } from '../bundle/references.js';
 import type { Bundle, Json, Phase, PolicyEntry, Program, RefString, RouteEntry, SourceRef } from '../bundle/types.js';
@@ -11,6 +12,7 @@ import { systemClock } from '../state/clock.js';
 import { LimitTable } from '../state/limits/table.js';
 import type { DecisionRecord } from '../telemetry/snapshot.js';
 
+export type { OfflineMocks, OfflineReply } from '../proxy/offline.js';
 export type ExplainRequest = OfflineRequest;
 
 export const EXPLANATION_VERSION = 1;
@@ -25,7 +27,8 @@ export interface Explanation {
   };
   /**
    * `target`: the request goes to a target. `reply`: the route or a policy answers. `refused`: gw refuses it without a route
-   * (malformed, no route, wrong method). `unknown`: it depends on the reply of a service that a policy would call.
+   * (malformed, no route, wrong method). `unknown`: it depends on the reply of a service that a policy would call, or on a body
+   * that is not given.
    */
   readonly outcome: 'target' | 'reply' | 'refused' | 'unknown';
   /** One sentence. */
@@ -60,7 +63,7 @@ export interface Explanation {
   /** Every step in order, including match and balance. */
   readonly decisions: readonly DecisionRecord[];
   readonly service: ExplainedService | null;
-  /** gw's own reply; null if the reply comes from the target. */
+  /** What the client gets: gw's own reply, or that of a mocked service; null if it comes from a target without a mock. */
   readonly reply: {
     readonly status: number;
     readonly code: string | null;
@@ -217,7 +220,7 @@ export class Explainer {
               status: result.status,
               code: result.error,
               headers: result.reply?.headers ?? [],
-              body: result.reply?.body ?? '',
+              body: result.reply === null ? '' : shownBody(result.reply),
             },
     };
   }
@@ -297,10 +300,10 @@ export function explain(
 /** Slots for the keys of a few thousand explained requests. */
 const LIMIT_SLOTS = 4096;
 
-function outcomeOf(route: RouteEntry | undefined, { unknown, status }: OfflineResult): Explanation['outcome'] {
+function outcomeOf(route: RouteEntry | undefined, { asked, unknown }: OfflineResult): Explanation['outcome'] {
   if (route === undefined) return 'refused';
   if (unknown !== null) return 'unknown';
-  return status === null ? 'target' : 'reply';
+  return asked ? 'target' : 'reply';
 }
 
 function summaryOf(outcome: Explanation['outcome'], route: RouteEntry | undefined, result: OfflineResult): string {
@@ -309,7 +312,15 @@ function summaryOf(outcome: Explanation['outcome'], route: RouteEntry | undefine
   if (outcome === 'unknown') return `the outcome is unknown: ${result.unknown}`;
   if (outcome === 'reply') return `route ${route.name} answers ${status}`;
   const target = result.target === null || result.target.startsWith(UNKNOWN_TARGET) ? '' : ` at ${result.target}`;
-  return `route ${route.name} sends it to ${result.service ?? 'nowhere'}${target}`;
+  const reply = result.status === null ? '' : `; the client gets ${status}`;
+  return `route ${route.name} sends it to ${result.service ?? 'nowhere'}${target}${reply}`;
+}
+
+/** A body as text, or its length if it is none. */
+function shownBody({ body, bytes, headers }: NonNullable<OfflineResult['reply']>): string {
+  const coding = headers.find(([name]) => name.toLowerCase() === 'content-encoding')?.[1];
+  if (coding === undefined && isUtf8(bytes)) return body;
+  return `(${bytes.length} bytes${coding === undefined ? '' : `, ${coding}`})`;
 }
 
 /**

@@ -96,6 +96,40 @@ test('--json prints the explanation with a version', async () => {
   assert.ok(explanation.service?.head?.includes('x-forwarded-for: 10.1.2.3'));
 });
 
+test('with a mock, explain shows what the client gets', () => {
+  const pages = `[policy.pages]\nuse = "error-page"\nfrom = "all"\nhtml = "<h1>{reply.status}</h1>"\nwhen = "reply.status > 500"\n`;
+  const spec = `${SPEC}[[route]]\nname = "upload"\nmatch = "POST /upload"\nto = "orders"\npolicies = ["pages"]\n${pages}`;
+  const files = { 'gateway.toml': spec, 'order.json': '{"a":1}', 'error.html': '<b>x</b>', 'raw.bin': '\u00ff' };
+  return inFolder(files, async (cwd) => {
+    const run = async (...args: string[]): Promise<Explanation> => {
+      const { code, out, err } = await gw(['explain', 'POST', '/upload', '--json', ...args], { cwd });
+      assert.is(code, 0, err);
+      return JSON.parse(out) as Explanation;
+    };
+    const plain = await run('--body', 'order.json');
+    assert.is(plain.reply, null);
+    assert.ok(plain.service?.head?.includes('content-length: 7'));
+    const ok = await run('--mock', 'orders=201:order.json');
+    assert.is(ok.outcome, 'target');
+    assert.match(ok.summary, /^route upload sends it to orders at \S+; the client gets 201$/);
+    assert.is(ok.reply?.body, '{"a":1}');
+    assert.ok(ok.reply?.headers.some(([name, value]) => name === 'content-type' && value === 'application/json'));
+    assert.equal(
+      ok.policies[0]?.decisions.map(({ outcome }) => outcome),
+      ['skip'],
+    );
+    const failed = await run('--mock', 'orders=503:error.html', '-H', 'accept: text/html');
+    assert.is(failed.reply?.body, '<h1>503</h1>');
+    assert.equal(
+      failed.policies[0]?.decisions.map(({ outcome }) => outcome),
+      ['edit'],
+    );
+    const missing = await gw(['explain', 'POST', '/upload', '--body', 'no.json'], { cwd });
+    assert.is(missing.code, 1);
+    assert.match(missing.err, 'Cannot read no.json: no such file');
+  });
+});
+
 test('explain prints the same for a bundle and its spec', () =>
   inFolder({ 'gateway.toml': SPEC }, async (cwd) => {
     await gw(['compile', '-o', 'a.bundle'], { cwd });
@@ -147,6 +181,9 @@ test('an invalid URL, header field or address is wrong usage', async () => {
     [['GET', '/', '-H', ': x'], 'write `name: value`'],
     [['GET', '/', '-H', 'x: a\r\nx-api-key: b'], 'The header field `x` holds a line break'],
     [['GET', '/', '--client', 'localhost'], 'is not an IP address'],
+    [['GET', '/', '--mock', 'orders'], 'write `SERVICE=STATUS`'],
+    [['GET', '/', '--mock', 'orders=99'], 'write `SERVICE=STATUS`'],
+    [['GET', '/', '--mock', 'order=200'], 'There is no service `order`. Services: orders.'],
     [['GET'], "Missing required argument 'url'"],
   ] as const) {
     const { code, err, out } = await explain(...args);

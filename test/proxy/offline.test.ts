@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { OfflineCall } from '../../src/proxy/offline/mocks.js';
 import { OfflinePlane } from '../../src/proxy/offline.js';
 import { LimitTable } from '../../src/state/limits/table.js';
 import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
@@ -55,6 +56,63 @@ test('reports route, parameters, steps, target and the head for the target', asy
   const second = await offline.run({ method: 'GET', url: '/items/7', headers: [['X-API-Key', 'key']] });
   assert.is(second.status, 429);
   offline.close();
+});
+
+test('a mocked service gets what a target would get, and its reply goes back through the policies', async () => {
+  const input = generationOf(
+    `${SPEC}[[route]]\nname = "post"\nmatch = "/post"\nto = "shop"\nmax_body = "10B"\npolicies = ["fields"]\n` +
+      '[policy.fields]\nuse = "headers"\nreply.set = { x-status = "{reply.status}" }\nreply.remove = ["server"]\n',
+    new StatsRegistry(),
+  );
+  const calls: OfflineCall[] = [];
+  const offline = new OfflinePlane(input, {
+    clock: virtualClock(() => 0),
+    limits: new LimitTable(LimitTable.allocate({ slots: 64 })),
+    mocks: {
+      shop: (call) => {
+        calls.push(call);
+        return { status: 201, headers: { Server: 's', Connection: 'x-hop', 'X-Hop': '1', ETag: '"a"' }, body: 'made' };
+      },
+    },
+  });
+  const post = (body: string, headers: Record<string, string> = {}) =>
+    offline.run({ method: 'POST', url: '/post?q=1', body, headers });
+  const found = await post('hello');
+  assert.is(found.status, 201);
+  assert.is(found.asked, true);
+  assert.is(found.error, null);
+  assert.is(found.reply?.body, 'made');
+  assert.equal(Object.fromEntries(found.reply?.headers ?? []), {
+    etag: '"a"',
+    'x-status': '201',
+  });
+  assert.is(calls[0]?.body.toString(), 'hello');
+  assert.match(calls[0]?.path ?? '', /^(\/base)?\/post\?q=1$/);
+  assert.ok(calls[0]?.headers.some(([name, value]) => name === 'content-length' && value === '5'));
+  // The bounds are those of the proxy.
+  assert.is((await post('more than ten')).error, 'request/body-too-large');
+  assert.is((await post('hello', { 'content-length': '3' })).error, 'request/malformed');
+  const chunked = await post('more than ten', { 'transfer-encoding': 'chunked' });
+  assert.is(chunked.error, 'request/body-too-large');
+  const head = await offline.run({ method: 'HEAD', url: '/post' });
+  assert.is(head.reply?.body, '');
+  assert.is(calls.length, 2);
+  offline.close();
+});
+
+test('the reply of a mock passes the parser of replies', async () => {
+  for (const [mock, error] of [
+    [{ status: 101 }, 'upstream/invalid'],
+    [{ headers: { 'x y': '1' } }, 'upstream/invalid'],
+    [{ headers: { 'content-length': 'x' } }, 'upstream/invalid'],
+    [{ status: 204 }, null],
+    [{ status: 304, headers: { etag: '"a"' } }, null],
+  ] as const) {
+    const offline = plane();
+    const found = await offline.run({ method: 'GET', url: '/items/7', headers: KEY, mocks: { shop: mock } });
+    assert.is(found.error, error, JSON.stringify(mock));
+    offline.close();
+  }
 });
 
 test('reports the reply of gw', async () => {

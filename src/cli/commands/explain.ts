@@ -5,6 +5,8 @@ interface Options extends SpecOptions {
   readonly header?: readonly string[];
   readonly client?: string;
   readonly listener?: string;
+  readonly body?: string;
+  readonly mock?: readonly string[];
   readonly http10?: boolean;
   readonly json?: boolean;
 }
@@ -14,10 +16,11 @@ export default defineCommand<Options, [method: string, url: string, spec: string
   group: 'Check',
   summary: 'Show what gw does with a request, and why, without a network',
   details:
-    "Runs the proxy's own parser, match and chain. Shows which route takes the request, why others do not, what each policy does with which values, and what the target would see. All limits count as unused.",
+    "Runs the proxy's own parser, match and chain. Shows which route takes the request, why others do not, what each policy does with which values, and what the target would see. All limits count as unused. With `--mock`, a service answers, and the reply goes back through the policies.",
   examples: [
     ['gw explain GET /orders/7', 'with the nearest gateway.toml'],
     ["gw explain POST /orders -H 'x-api-key: acme-demo-key'", 'with an API key'],
+    ['gw explain POST /orders --body order.json --mock orders=503', 'a body, and a reply of the service'],
     ['gw explain GET http://api.example.com/orders release.bundle --json', 'a host, a bundle, as JSON'],
   ],
   configure(command) {
@@ -25,6 +28,12 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     command.argument('<url>', 'a path such as /orders/7?page=2, or a whole URL');
     command.argument('[spec]', SPEC_OR_BUNDLE_HELP);
     command.option('-H, --header <field>', "a header field, 'name: value' (repeatable)", gather);
+    command.option('--body <file>', 'the body; `-H content-type:...` says what it is');
+    command.option(
+      '--mock <service=status[:file]>',
+      'what a service answers, with the file as its body (repeatable)',
+      gather,
+    );
     command.option('--client <address>', "the client's address (default: 127.0.0.1)");
     command.option(
       '--listener <listener>',
@@ -47,11 +56,16 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     const listeners = bundle.program.listeners.map(({ name }) => name);
     if (options.listener !== undefined && !listeners.includes(options.listener))
       throw usage(`There is no listener \`${options.listener}\`. Listeners: ${listeners.join(', ') || 'none'}.`);
+    const { mocksOf } = await import('../explain-input.js');
+    const { readInput } = await import('../files.js');
+    const services = bundle.program.services.map(({ name }) => name);
     const request = {
       // Methods are case-sensitive (RFC 9110 section 9.1), but `get` on a command line means GET.
       method: /^[a-z]+$/.test(method) ? method.toUpperCase() : method,
       url,
       headers,
+      mocks: mocksOf(io, options.mock ?? [], services),
+      ...(options.body === undefined ? {} : { body: readInput(io, options.body, 'document') }),
       ...(options.client === undefined ? {} : { remoteAddress: options.client }),
       ...(options.listener === undefined ? {} : { listener: options.listener }),
       ...(options.http10 ? { version: '1.0' as const } : {}),

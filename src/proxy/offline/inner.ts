@@ -1,16 +1,14 @@
 /** Exchanges inside gw in an offline run. */
-import type { Reply } from '../../policies/contract.js';
-import { BytesReply, HeaderMap } from '../../policies/run-kit.js';
 import type { Downstream, ReplySource } from '../exchange/downstream.js';
 import { Driver, type DriverHost } from '../exchange/driver.js';
 import type { GwExchange } from '../exchange/exchange.js';
 import type { InnerHost } from '../exchange/inner/exchanges.js';
 import type { Service } from '../upstream/service.js';
-import { mockReply, type OfflineMocks, type OfflineReply } from './mocks.js';
-import { OfflineSource } from './source.js';
+import { mockReply, type OfflineCall, type OfflineMocks, type OfflineReply } from './mocks.js';
+import { OfflineTarget, type OfflineTargetHost } from './target.js';
 
 /** Runs further requests of an exchange: mocks answer for their targets. */
-export class OfflineInner implements InnerHost, DriverHost {
+export class OfflineInner implements InnerHost, DriverHost, OfflineTargetHost {
   readonly driver = new Driver(this);
   readonly now: () => number;
   readonly monotonic: () => number;
@@ -33,15 +31,17 @@ export class OfflineInner implements InnerHost, DriverHost {
   }
 
   ask(exchange: GwExchange, service: Service): ReplySource {
-    return new OfflineSource(() => {
-      const { name } = service.entry;
-      const { method, path, query } = exchange;
-      const headers = [...exchange.headers.entries()];
-      const call = { service: name, method, path: query === '' ? path : `${path}?${query}`, headers, body: NO_BYTES };
-      const found = mockReply(this.#mocksOf(exchange), call);
-      if (found !== undefined) this.driver.replied(exchange, mockedReply(found));
-      else this.#unknown(exchange, `a further request would ask service ${name}: ${method} ${path}`);
-    });
+    return new OfflineTarget(this, exchange, service);
+  }
+
+  asked(): void {}
+
+  mock(exchange: GwExchange, call: OfflineCall): OfflineReply | undefined {
+    return mockReply(this.#mocksOf(exchange), call);
+  }
+
+  unanswered(exchange: GwExchange, service: string): undefined {
+    this.#unknown(exchange, `a further request would ask service ${service}: ${exchange.method} ${exchange.path}`);
   }
 
   /** What continues in the background does not change the outcome. */
@@ -57,8 +57,3 @@ export class OfflineInner implements InnerHost, DriverHost {
     throw error;
   }
 }
-
-const NO_BYTES = new Uint8Array(0);
-
-const mockedReply = ({ status = 200, headers = {}, body = '' }: OfflineReply): Reply =>
-  new BytesReply(status, { headers: new HeaderMap(Object.entries(headers)), body });
