@@ -54,6 +54,7 @@ export class CallBed {
       over: false,
       decisions: [],
       attached,
+      showAttempt: undefined,
       serviceNamed: (name) => this.services.get(name),
       end() {
         this.over = true;

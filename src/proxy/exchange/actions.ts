@@ -11,7 +11,12 @@ import type { CustomCode } from './custom-code.js';
 export const FORWARDED: Forwarded = { forwarded: true };
 
 /** Creates the host of an action without what only actions have. */
-export type HostOf = (of: { readonly name: string; readonly identity: string; calls: readonly string[] }) => PolicyHost;
+export type HostOf = (of: {
+  readonly name: string;
+  readonly identity: string;
+  readonly calls: readonly string[];
+  readonly acts: true;
+}) => PolicyHost;
 
 /** The code of a data plane, and the texts of the bundle. */
 export interface ActionCode {
@@ -46,7 +51,11 @@ export class RouteActions {
     let instance = this.#byKey.get(key);
     if (instance === undefined) {
       const identity = createHash('sha256').update(key).digest('hex').slice(0, 32);
-      const host: ActionHost = { ...hostOf({ name: use, identity, calls }), constantReplies, forward: () => FORWARDED };
+      const host: ActionHost = {
+        ...hostOf({ name: use, identity, calls, acts: true }),
+        constantReplies,
+        forward: () => FORWARDED,
+      };
       instance = this.#create(action, name, host);
       this.#byKey.set(key, instance);
     }

@@ -16,6 +16,7 @@ import type { RequestFields } from '../http/fields.js';
 import { isForwarding } from '../http/own-names.js';
 import { FORWARDING, Seen } from '../http/seen.js';
 import { isForwardedUpgrade } from '../http/upgrades.js';
+import type { ShowAttempt } from '../upstream/call/attempt.js';
 import type { Attached, CallParent } from '../upstream/call/calls.js';
 import type { Service } from '../upstream/service.js';
 import type { CollectBudget } from './body/collector.js';
@@ -218,6 +219,11 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
 
   serviceNamed(name: string): Service | undefined {
     return this.generation.serviceNamed(name);
+  }
+
+  get showAttempt(): ShowAttempt | undefined {
+    const chain = this.compiled?.chain;
+    return chain?.seesAttempts === true ? (attempt) => chain.attempt(this, attempt) : undefined;
   }
 
   ensureBodies(): ExchangeBodies {

@@ -57,17 +57,19 @@ interface PolicyNames {
   readonly stateIdentity?: string;
   /** Services that it may call. */
   readonly calls?: readonly string[];
+  /** It is the action of a route. */
+  readonly acts?: boolean;
 }
 
 /** The host of one policy. `timers`: closed with the policy. */
 export function policyHost(
-  { name, identity, stateIdentity = identity, calls = NONE }: PolicyNames,
+  { name, identity, stateIdentity = identity, calls = NONE, acts = false }: PolicyNames,
   { consumers, plans, members }: PolicySurroundings,
   world: PolicyWorld,
   timers: PolicyTimers = new PolicyTimers(world, name),
 ): PolicyHost {
   const { clock, random, logger, limits, flights, exchanges, ask } = world;
-  const caller = { name };
+  const caller = { name, acts };
   const questions = new Questions((question) => ask?.(identity, question) ?? noDuty());
   return {
     name,

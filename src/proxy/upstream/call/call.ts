@@ -2,6 +2,7 @@
  * A request that a policy or an action sends itself: an upstream user without a client. It follows the rules of exchanges for
  * balancing, retries, health and counters.
  */
+import { messageOf } from '../../../reason.js';
 import type { StatsWriter } from '../../../telemetry/stats/writer.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { HeadFields } from '../../http/fields.js';
@@ -11,6 +12,7 @@ import { attemptsLeft, isBlameless, isIdempotent, isRepeatable, mayTryElsewhere 
 import type { Service } from '../service.js';
 import type { Target } from '../target.js';
 import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from '../user.js';
+import { CallAttempt, type ShowAttempt } from './attempt.js';
 import type { OutgoingCall } from './request.js';
 
 /** After this many moves a call gets its own connection. */
@@ -62,6 +64,12 @@ export class Call implements UpstreamUser {
   #received = 0;
   #written = 0;
   #trailers: HeadFields | undefined = undefined;
+  /** What policies see of the present attempt; undefined if none wants to. */
+  #attempt: CallAttempt | undefined = undefined;
+  /** A target has answered 401, and a policy asked for a repeat. */
+  #unauthorized = false;
+  /** Shows attempts to the policies of the exchange; set before start(). */
+  show: ShowAttempt | undefined = undefined;
 
   /** `clientKey`: whose share of the connections it uses. `ended` is called once. */
   constructor(
@@ -107,7 +115,24 @@ export class Call implements UpstreamUser {
     this.#attempts++;
     this.#target = target;
     this.#host.stats.begin(target.slot);
-    target.acquire(this);
+    if (this.show === undefined) target.acquire(this);
+    else void this.#prepare(this.show, target);
+  }
+
+  /** Policies sign the request before it takes a connection. They fail closed. */
+  async #prepare(show: ShowAttempt, target: Target): Promise<void> {
+    const attempt = new CallAttempt(this.#request, target, this.#attempts, this.#unauthorized);
+    this.#attempt = attempt;
+    try {
+      await show(attempt);
+      if (!this.over) target.acquire(this);
+    } catch (error) {
+      this.cancel('policy/failed', `a policy failed before an attempt: ${messageOf(error)}`);
+    }
+  }
+
+  get #head(): string {
+    return this.#attempt?.head ?? this.#request.head(this.#target!);
   }
 
   onConnection(connection: OwnConnection): void {
@@ -117,7 +142,7 @@ export class Call implements UpstreamUser {
     }
     const { body } = this.#request;
     this.#replies = connection;
-    connection.begin(this, this.#request.head(this.#target!), body.length > 0);
+    connection.begin(this, this.#head, body.length > 0);
     if (body.length === 0) return;
     this.#written += body.length;
     connection.write('', body, '', true);
@@ -125,7 +150,7 @@ export class Call implements UpstreamUser {
 
   onPlace(connection: SharedConnection): void {
     this.#replies = connection;
-    connection.begin(this, this.#request.head(this.#target!));
+    connection.begin(this, this.#head);
   }
 
   /** The whole body was written at once. */
@@ -134,11 +159,26 @@ export class Call implements UpstreamUser {
   onInterim(): void {}
 
   onHead(head: ResponseHead): void {
+    if (head.status === 401 && this.#attempt?.repeats === true) {
+      this.#repeat(head.status);
+      return;
+    }
     this.replied = true;
     this.#status = head.status;
     this.#target!.health.succeeded();
     this.#taker.onHead(head.status, forwardedFields(head), head.contentLength);
     if (!this.over && !this.#taker.flowing) this.#replies?.pause();
+  }
+
+  /** Sends the request once more after a 401. */
+  #repeat(status: number): void {
+    this.#unauthorized = true;
+    this.#target!.health.succeeded();
+    const replies = this.#replies;
+    this.#letGo();
+    this.#endAttempt(status, false);
+    replies?.abandon(this);
+    this.#ask();
   }
 
   onTrailers(lines: string): void {

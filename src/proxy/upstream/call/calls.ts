@@ -4,6 +4,7 @@ import { addressKey } from '../../../state/connection-table.js';
 import { timeSpan } from '../../errors/cause.js';
 import type { BodyBudget } from '../../load/body-buffer.js';
 import type { Service } from '../service.js';
+import type { ShowAttempt } from './attempt.js';
 import { Call, type CallHost, type ReplyTaker } from './call.js';
 import { CallError } from './failure.js';
 import { ReplyStream, type Settle, WholeReply } from './reply.js';
@@ -36,11 +37,15 @@ export interface CallParent extends CalledServices {
   readonly decisions: Decision[] | undefined;
   /** What ends with it. */
   readonly attached: Set<Attached>;
+  /** Shows attempts of its action to its policies; undefined if none wants to see them. */
+  readonly showAttempt: ShowAttempt | undefined;
 }
 
 /** Who calls, for decisions and for the share of connections. */
 export interface Caller {
   readonly name: string;
+  /** It is the action of a route: the route's policies sign its calls. */
+  readonly acts?: boolean;
 }
 
 /** The record of a call among the decisions of its exchange. */
@@ -147,6 +152,7 @@ export class Calls implements CallWorld {
       if (parent === undefined) this.#detached--;
       else parent.attached.delete(attached);
     });
+    call.show = caller.acts === true ? parent?.showAttempt : undefined;
     call.deadline = this.#host.monotonic() + (request.timeout ?? service.entry.responseTimeout);
     this.#active.add(call);
     if (parent === undefined) this.#detached++;

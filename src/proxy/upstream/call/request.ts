@@ -2,6 +2,7 @@
 import type { CallRequest } from '../../../contract/index.js';
 import { isToken, readyField } from '../../../field-syntax.js';
 import { TARGET } from '../../http/chars.js';
+import { HeadFields } from '../../http/fields.js';
 import { Authority, readAuthority } from '../../http/host.js';
 import { isOwnFraming } from '../../http/own-names.js';
 
@@ -25,8 +26,11 @@ export class OutgoingCall {
   readonly path: string;
   /** Empty for none. */
   readonly body: Buffer;
-  readonly #host: string;
+  /** The Host that the caller chose; undefined: that of the target. */
+  readonly host: string | undefined;
+  /** The caller's fields, and those of gw, as lines. */
   readonly #lines: string;
+  readonly #own: string;
 
   /**
    * `id`: the x-request-id. Throws TypeError for a method, path, field or Host that cannot be sent. Fields that only gw writes
@@ -38,14 +42,22 @@ export class OutgoingCall {
     this.method = method;
     this.path = path;
     this.body = bytesOf(body);
-    const { host, lines } = fieldsOf(request.headers ?? []);
-    this.#host = host;
-    this.#lines = `${lines}via: 1.1 gw\r\nx-request-id: ${id}\r\n${lengthLine(method, this.body)}\r\n`;
+    const { host, lines, agent } = endToEndLines(request.headers ?? []);
+    this.host = host === undefined ? undefined : authorityOf(host);
+    this.#lines = `${agent ? '' : 'user-agent: gw\r\n'}${lines}`;
+    this.#own = `via: 1.1 gw\r\nx-request-id: ${id}\r\n${lengthLine(method, this.body)}`;
+  }
+
+  /** The caller's fields, to be edited for one attempt. */
+  fields(): HeadFields {
+    return new HeadFields(this.#lines, 0, this.#lines.length, this.#lines, '');
   }
 
   /** The head for a target, with the empty line. */
-  head({ basePath, hostLine }: CallDestination): string {
-    return `${this.method} ${basePath}${this.path} HTTP/1.1\r\n${this.#host === '' ? hostLine : this.#host}${this.#lines}`;
+  head({ basePath, hostLine }: CallDestination, edited?: HeadFields): string {
+    const host = this.host === undefined ? hostLine : `host: ${this.host}\r\n`;
+    const lines = edited === undefined ? this.#lines + this.#own : edited.lines(this.#own);
+    return `${this.method} ${basePath}${this.path} HTTP/1.1\r\n${host}${lines}\r\n`;
   }
 }
 
@@ -69,12 +81,6 @@ function isPath(path: string): boolean {
   return true;
 }
 
-/** `host`: the Host line, '' if there is none. */
-function fieldsOf(headers: Fields): { host: string; lines: string } {
-  const { lines, host, agent } = endToEndLines(headers);
-  return { host: host === undefined ? '' : hostLineOf(host), lines: `${agent ? '' : 'user-agent: gw\r\n'}${lines}` };
-}
-
 type Fields = NonNullable<CallRequest['headers']>;
 
 /**
@@ -95,8 +101,8 @@ export function endToEndLines(headers: Fields): { lines: string; host: string | 
   return { lines, host, agent };
 }
 
-function hostLineOf(value: string): string {
+function authorityOf(value: string): string {
   const authority = new Authority();
   if (!readAuthority(authority, value, 0, value.length)) throw new TypeError(`Not a Host: ${JSON.stringify(value)}`);
-  return `host: ${authority.authority}\r\n`;
+  return authority.authority;
 }
