@@ -1,5 +1,7 @@
 /** Imports for the compile part of a policy (schema.ts, index.ts). The data plane never loads this file. */
 import { isToken } from '../field-syntax.js';
+import { example } from '../schema/regex/dfa.js';
+import { compilePattern } from '../schema/regex/regex.js';
 import type { ActionDeclaration, Json, PolicyDeclaration } from './contract.js';
 
 export { isToken as isFieldName } from '../field-syntax.js';
@@ -14,6 +16,15 @@ export {
   withReferences,
 } from '../schema/template.js';
 export { formatRate } from '../schema/units.js';
+
+/**
+ * A shortest text of at least `minBytes` bytes that a pattern of JSON Schema matches; undefined if the pattern uses more than
+ * gw's subset of regular expressions.
+ */
+export function patternExample(pattern: string, minBytes: number): string | undefined {
+  const compiled = compilePattern(pattern.replace(/^\^/, '').replace(/(?<!\\)\$$/, ''));
+  return 'dfa' in compiled ? example(compiled.dfa, minBytes) : undefined;
+}
 
 /** Checks a declaration against its own types and returns it with an unknown config, as the registry keeps it. */
 export const declarePolicy = <Config, Settings extends Json>(

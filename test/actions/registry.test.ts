@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { declarationOf, declarations } from '../../src/actions/registry.js';
@@ -38,7 +39,11 @@ test('the spec in every README is valid and compiles to that action', () => {
     const readme = readFileSync(`src/actions/${use}/README.md`, 'utf8');
     const text = /```toml\n([\s\S]*?)```/.exec(readme)?.[1];
     assert.ok(text, `${use} has no example`);
-    const { value: model, diagnostics } = checkSpec({ path: 'gateway.toml', text });
+    // Files that the example names: their name in code, then their text.
+    const files = [...readme.matchAll(/`([^`\n]+)`:\n\n```(?:json|yaml)\n([\s\S]*?)```/g)];
+    const named = new Map(files.map(([, path, content]) => [resolve(path!), content!]));
+    const readNamed = (path: string) => named.get(path) ?? `${path} is not in the README`;
+    const { value: model, diagnostics } = checkSpec({ path: 'gateway.toml', text, readNamed });
     assert.equal(diagnostics, [], use);
     const { program } = compile(model!).bundle;
     assert.ok(
