@@ -93,16 +93,33 @@ export async function decodedBundle(given: string, bytes: Uint8Array, publicKey?
   }
 }
 
+export interface BundleOptions extends SpecOptions {
+  /** File with the public key that must have signed a given bundle. */
+  readonly verify?: string;
+  /** The caller runs the code of the bundle, if it has any: then it must be verified. */
+  readonly runs?: boolean;
+}
+
+async function givenBundle(io: Io, given: string, bytes: Uint8Array, options: BundleOptions): Promise<Bundle> {
+  const { verify, runs } = options;
+  const key = verify === undefined ? undefined : Buffer.from(readInput(io, verify, 'secret')).toString('utf8');
+  const bundle = await decodedBundle(given, bytes, key);
+  if (runs === true && bundle.code !== undefined && key === undefined) {
+    throw failed(`${given} has code of custom policies, which runs only if --verify checks its signature.`);
+  }
+  return bundle;
+}
+
 /** A bundle, read or compiled: `given` is a bundle, a spec, a folder with one, or `-` for either on standard input. */
-export async function bundleOf(io: Io, given: string | undefined, options: SpecOptions): Promise<Bundle> {
+export async function bundleOf(io: Io, given: string | undefined, options: BundleOptions): Promise<Bundle> {
   if (given === STANDARD) {
     const bytes = await readStandardInput(io, INPUT_LIMITS.bundle);
     const { isBundle } = await import('../bundle/encode.js');
-    if (isBundle(bytes)) return decodedBundle(given, bytes);
+    if (isBundle(bytes)) return givenBundle(io, given, bytes, options);
     return (await compiledSpec(io, await stdinSpec(io, bytes), options)).bundle;
   }
   if (given !== undefined && (await isBundleFile(resolve(io.cwd, given)))) {
-    return decodedBundle(given, readInput(io, given, 'bundle'));
+    return givenBundle(io, given, readInput(io, given, 'bundle'), options);
   }
   return (await compiledSpec(io, await specSource(io, given), options)).bundle;
 }

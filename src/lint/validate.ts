@@ -25,6 +25,8 @@ export interface ValidateOptions {
   readonly fix?: boolean;
   /** The pretty format shows only what fails: errors, and warnings that are denied. */
   readonly errorsOnly?: boolean;
+  /** Runs no code of custom policies; their settings are not checked. */
+  readonly noCode?: boolean;
 }
 
 export interface Validated {
@@ -64,6 +66,8 @@ export function validate(options: ValidateOptions): Validated {
     checked.push(relative(options.cwd, path) || path);
     if (spec.value && spec.diagnostics.length === 0) lines.push(cleanLine(checked.at(-1)!, spec));
   }
+  const unchecked = [...new Set(specs.flatMap((spec) => spec.unchecked))];
+  if (unchecked.length > 0) notes.push(uncheckedNote(unchecked));
   const unique = withoutRepeats(diagnostics);
   const denied = options.denyWarnings === true && unique.some(({ severity }) => severity === 'warning');
   const { format, color, columns, denyWarnings = false, errorsOnly = false } = options;
@@ -78,6 +82,9 @@ export function validate(options: ValidateOptions): Validated {
     codes: [...new Set(shown.map(({ code }) => code))],
   };
 }
+
+const uncheckedNote = (uses: readonly string[]): string =>
+  `Not run, so their settings are not checked: ${uses.map((use) => `\`${use}\``).join(', ')}.`;
 
 const isError = ({ severity }: Diagnostic): boolean => severity === 'error';
 
@@ -100,8 +107,9 @@ function cleanLine(path: string, { value }: CheckedSpec): string {
 /** Checks the specs, after fixing them if asked. Adds to `notes` what was done, and to `failures` what was not. */
 function checkAll(options: ValidateOptions, notes: string[], failures: string[]): readonly CheckedSpec[] {
   const { specs, overlays = [], read, cwd } = options;
-  if (options.fix !== true) return specs.map((path) => checkSpec({ path, overlays, read }));
-  const fixed = fixSpecs(specs, overlays);
+  const code = options.noCode === true ? 'none' : undefined;
+  if (options.fix !== true) return specs.map((path) => checkSpec({ path, overlays, read, code }));
+  const fixed = fixSpecs(specs, overlays, code);
   const written = fixed.written.map((absolute) => relative(cwd, absolute) || absolute);
   if (fixed.applied > 0) notes.push(`Fixed ${counted(fixed.applied, 'problem')} in ${written.join(', ')}.`);
   for (const { diagnostic, cause } of fixed.refused.slice(0, MOST_REFUSED)) {

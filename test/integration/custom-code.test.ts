@@ -108,4 +108,31 @@ test('a synchronous step that blocks its worker is logged with the name of its p
   assert.is(found().length, 1);
 });
 
+test('a custom duty runs in a thread of its own: it publishes, answers, and ends when it blocks', async () => {
+  const policy = policyWith(`schema: s.object({ word: s.string() }),
+    duty: { create: (settings, host) => ({
+      async run() { host.publish({ word: settings.word, runs: (host.last?.runs ?? 0) + 1 }); return 60_000; },
+      async ask(question) { if (question === 'block') for (;;); return { echo: question }; } }) },
+    create: (settings, host) => { let value; return {
+      published(next) { value = next; },
+      async before(exchange) {
+        const answer = await host.ask(exchange.header('x-ask') ?? 'hi');
+        return problem(exchange, { status: 418, code: 'a/b', title: JSON.stringify([value, answer]) });
+      } }; }`)
+    .replaceAll('(settings', '(settings: any')
+    .replaceAll('let value', 'let value: any')
+    .replaceAll('host.last?.runs', '(host.last as any)?.runs');
+  const folder = project({ 'gateway.toml': specWith('./own.ts', 'word = "one"'), 'own.ts': policy });
+  const { url, gateway } = await startGateway({ spec: join(folder, 'gateway.toml') });
+  const title = async (): Promise<string> => (JSON.parse((await call(`${url}/hello`)).body) as { title: string }).title;
+  assert.is(await title(), '[{"word":"one","runs":1},{"echo":"hi"}]');
+  assert.is(gateway.snapshot().duties[0]?.policy, 'own');
+  // An endless loop blocks only its own thread: the question fails, the gateway goes on.
+  const blocked = call(`${url}/hello`, { headers: { 'x-ask': 'block' } });
+  write(folder, 'gateway.toml', specWith('./own.ts', 'word = "two"'));
+  await gateway.reload();
+  assert.is(await title(), '[{"word":"two","runs":1},{"echo":"hi"}]');
+  assert.is((await blocked).status, 500);
+});
+
 test.run();

@@ -8,6 +8,7 @@ interface Options extends SpecOptions {
   readonly body?: string;
   readonly mock?: readonly string[];
   readonly http10?: boolean;
+  readonly verify?: string;
   readonly json?: boolean;
 }
 
@@ -40,6 +41,7 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       'the listener that accepts it (default: the first; for https: the first with TLS)',
     );
     command.option('--http10', 'as an HTTP/1.0 client, which sends no Host field');
+    command.option('--verify <file>', 'the ed25519 public key (PEM) that must have signed the bundle');
     withOverlays(command).option('--json', JSON_HELP);
   },
   async run({ args: [method, url, spec], options, io }) {
@@ -52,7 +54,7 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     }
     const { bundleOf } = await import('../spec.js');
     const { explain, UnexplainableError } = await import('../../control/explain.js');
-    const bundle = await io.spin('Reading the spec', () => bundleOf(io, spec, options));
+    const bundle = await io.spin('Reading the spec', () => bundleOf(io, spec, { ...options, runs: true }));
     const listeners = bundle.program.listeners.map(({ name }) => name);
     if (options.listener !== undefined && !listeners.includes(options.listener))
       throw usage(`There is no listener \`${options.listener}\`. Listeners: ${listeners.join(', ') || 'none'}.`);

@@ -12,6 +12,8 @@ interface Options extends SpecOptions {
   readonly denyWarnings?: boolean;
   readonly fix?: boolean;
   readonly explain?: string;
+  /** False: no code of custom policies runs. */
+  readonly code?: boolean;
 }
 
 export default defineCommand<Options, [specs: readonly string[]]>({
@@ -51,6 +53,7 @@ export default defineCommand<Options, [specs: readonly string[]]>({
         denyWarnings: options.denyWarnings === true,
         fix: options.fix === true,
         errorsOnly: io.quiet,
+        noCode: options.code === false,
       });
     });
     io.write(result.output);
@@ -68,6 +71,7 @@ function configure(command: Commander): void {
     .option('--json', 'the same as --format json; errors included')
     .option('--deny-warnings', 'fail on warnings too')
     .option('--fix', 'write safe fixes into the files')
+    .option('--no-code', 'run no code of custom policies; their settings are not checked')
     .option('--explain <code>', 'print the page about a diagnostic, such as route/shadowed');
 }
 

@@ -39,7 +39,7 @@ async function namesIn(io: Io, given: string | undefined): Promise<Names> {
     };
   }
   const { loadSpec } = await import('../../spec/index.js');
-  const { value } = loadSpec({ path, pipes: false });
+  const { value } = loadSpec({ path, pipes: false, code: 'none' });
   const { routes = [], listeners = [] } = value ?? {};
   return {
     routes: routes.map(({ name }) => name),

@@ -1,11 +1,12 @@
 /** All duties of a gateway. They outlive reloads: a policy that stays the same keeps its duty. */
-import type { Json, PolicyEntry, Program } from '../../bundle/types.js';
+import type { CodeTexts, Json, PolicyEntry, Program } from '../../bundle/types.js';
 import type { Clock, CreateDuty } from '../../policies/contract.js';
 import { dutyHalves } from '../../policies/duty-registry.js';
 import { systemAfter } from '../../proxy/exchange/questions.js';
 import { reasonOf } from '../../reason.js';
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import type { Log } from '../log.js';
+import { customDuty } from './custom.js';
 import { Duty, type DutyWorld } from './duty.js';
 import { dutyFetch } from './fetch.js';
 
@@ -31,7 +32,8 @@ export interface DutyPreparation {
 }
 
 export interface DutySetOptions extends DutyWorld {
-  readonly create: (use: string) => CreateDuty | undefined;
+  /** `code`: of the policy's bundle, for the duty of a custom policy. */
+  readonly create: (policy: PolicyEntry, code: CodeTexts | undefined) => CreateDuty | undefined;
   /** Sends a value to all workers. */
   readonly publish: (identity: string, value: Json) => void;
 }
@@ -51,12 +53,13 @@ export class DutySet {
    * Starts the duties that a program has and the live one has not, and waits for their first runs, each for its own bounded
    * time. Throws if a duty cannot be created; then nothing has changed.
    */
-  async prepare(program: Program): Promise<DutyPreparation> {
+  async prepare(program: Program, code?: CodeTexts): Promise<DutyPreparation> {
     const wanted = new Map(program.policies.filter(({ duty }) => duty).map((policy) => [policy.identity, policy]));
     const fresh: Duty[] = [];
     const abandon = (): void => this.#close(fresh);
     try {
-      for (const policy of wanted.values()) if (!this.#duties.has(policy.identity)) fresh.push(this.#open(policy));
+      for (const policy of wanted.values())
+        if (!this.#duties.has(policy.identity)) fresh.push(this.#open(policy, code));
     } catch (error) {
       abandon();
       throw error;
@@ -89,11 +92,11 @@ export class DutySet {
     this.#close([...this.#duties.values()]);
   }
 
-  #open(policy: PolicyEntry): Duty {
+  #open(policy: PolicyEntry, code: CodeTexts | undefined): Duty {
     if (this.#closed) throw new Error('The gateway is closing.');
     const { create: createOf, publish, ...world } = this.#options;
     const { identity } = policy;
-    const create = createOf(policy.use);
+    const create = createOf(policy, code);
     if (!create) throw new Error(`This version of gw has no duty for the policy kind ${policy.use} (${policy.name}).`);
     const last = this.#lastOf(policy);
     let duty: Duty;
@@ -142,7 +145,7 @@ export class DutySet {
   }
 }
 
-/** The duties of gw's own policies, on the network and the timers of the system. `publish` sends a value to all workers. */
+/** All duties, on the network and the timers of the system. `publish` sends a value to all workers. */
 export const systemDuties = (clock: Clock, log: Log, publish: DutySetOptions['publish']): DutySet =>
   new DutySet({
     clock,
@@ -151,7 +154,11 @@ export const systemDuties = (clock: Clock, log: Log, publish: DutySetOptions['pu
     random: Math.random,
     after: systemAfter,
     fetch: dutyFetch,
-    create: (use) => dutyHalves[use],
+    create: ({ code, use }, texts) => {
+      if (code === undefined) return dutyHalves[use];
+      const text = texts?.get(code);
+      return text === undefined ? undefined : customDuty(text, use);
+    },
   });
 
 const stateOf = ({ identity, stateIdentity = identity }: Pick<PolicyEntry, 'identity' | 'stateIdentity'>): string =>

@@ -118,7 +118,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   async #startDuties(candidate: Candidate): Promise<DutyPreparation> {
     let duties: DutyPreparation;
     try {
-      duties = await this.#parts.duties.prepare(candidate.program);
+      duties = await this.#parts.duties.prepare(candidate.program, candidate.code);
     } catch (error) {
       throw await this.#refuseLoad(candidate, error);
     }

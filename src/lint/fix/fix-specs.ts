@@ -10,7 +10,7 @@ import { reasonOf } from '../../reason.js';
 import type { Diagnostic } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
 import { type ReadProblem, readText } from '../../spec/source.js';
-import { type CheckedSpec, checkSpec } from '../index.js';
+import { type CheckedSpec, checkSpec, type LoadOptions } from '../index.js';
 import { relocated } from '../render/index.js';
 import { applySafeFixes } from './apply.js';
 
@@ -35,8 +35,12 @@ export interface FixedSpecs {
 }
 
 /** Fixes specs together, because they may share files. Never throws for the content of a spec. */
-export function fixSpecs(specs: readonly string[], overlays: readonly string[] = []): FixedSpecs {
-  return new SpecFixer(specs, overlays).run();
+export function fixSpecs(
+  specs: readonly string[],
+  overlays: readonly string[] = [],
+  code?: LoadOptions['code'],
+): FixedSpecs {
+  return new SpecFixer(specs, overlays, code).run();
 }
 
 type Texts = ReadonlyMap<string, string>;
@@ -62,10 +66,12 @@ class SpecFixer {
   /** Files as on disk, by absolute path; also those that only a fixed file includes. */
   readonly #originals = new Map<string, SourceFile>();
   readonly #refused: { diagnostic: Diagnostic; cause: Diagnostic | undefined }[] = [];
+  readonly #code: LoadOptions['code'];
   #checks = 0;
   #characters = 0;
 
-  constructor(specs: readonly string[], overlays: readonly string[]) {
+  constructor(specs: readonly string[], overlays: readonly string[], code: LoadOptions['code']) {
+    this.#code = code;
     const over = specs.map((path) => ({ path, overlays }));
     // A fix must not break the spec without its overlays either.
     const alone = overlays.length === 0 ? [] : specs.map((path) => ({ path, overlays: [] }));
@@ -130,7 +136,7 @@ class SpecFixer {
       if (!texts.has(absolute)) this.#disk.set(absolute, text);
       return text;
     };
-    const checked = this.#loads.map((load) => checkSpec({ ...load, read }));
+    const checked = this.#loads.map((load) => checkSpec({ ...load, read, code: this.#code }));
     const files = new Map<string, SourceFile>();
     const errors = new Map<string, number>();
     const diagnostics = new Map<string, Diagnostic>();

@@ -47,7 +47,7 @@ export function fakeDuties(duty: (host: DutyHost, settings: Json) => Partial<Dut
     random: () => 0.5,
     after: time.after,
     fetch: () => Promise.reject(new Error('no network')),
-    create: (use) => (use === 'fake' ? create : undefined),
+    create: ({ use }) => (use === 'fake' ? create : undefined),
     publish: (identity, value) => void sent.push(`${identity}: ${JSON.stringify(value)}`),
   });
   return { set, time, log, sent, created, closed };
