@@ -203,7 +203,10 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/run-kit/replies.ts': [],
   'src/policies/run-kit/templates.ts': [],
   'src/field-syntax.ts': [],
+  'src/policies/kits/cookies.ts': [],
   'src/policies/kits/freshness.ts': [],
+  'src/policies/kits/jose.ts': ['jose'],
+  'src/policies/kits/json.ts': [],
   'src/policies/kits/negotiate.ts': [],
 };
 
@@ -247,7 +250,7 @@ test('packages have the one importer that the table names', () => {
 });
 
 /** Dependencies whose importers are being written. */
-const ARRIVING = new Set(['ajv', 'ajv-formats', 'esbuild', 'jose']);
+const ARRIVING = new Set(['ajv', 'ajv-formats', 'esbuild']);
 
 test('every package that the sources import is a dependency, and every dependency is imported', () => {
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {

@@ -1,0 +1,28 @@
+/** Cookies of requests, RFC 6265 section 5.4. */
+
+/** The values of a cookie in a Cookie field; a name may occur several times. Quotes around a value are not part of it. */
+export function cookieValues(field: string | undefined, name: string): string[] {
+  const values: string[] = [];
+  for (const pair of pairs(field)) {
+    if (nameOf(pair) !== name) continue;
+    const value = pair.slice(pair.indexOf('=') + 1).trim();
+    values.push(value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value);
+  }
+  return values;
+}
+
+/** The field without every cookie of that name; '' if nothing is left. */
+export const withoutCookie = (field: string, name: string): string =>
+  pairs(field)
+    .filter((pair) => nameOf(pair) !== name)
+    .map((pair) => pair.trim())
+    .join('; ');
+
+/** Several Cookie fields may have been joined with commas, RFC 9113 section 8.2.3 notwithstanding: only `;` separates here. */
+const pairs = (field: string | undefined): string[] =>
+  field === undefined ? [] : field.split(';').filter((pair) => pair.trim() !== '');
+
+const nameOf = (pair: string): string => {
+  const equals = pair.indexOf('=');
+  return equals < 0 ? '' : pair.slice(0, equals).trim();
+};
