@@ -1,4 +1,7 @@
 /** The kinds of policy, duty halves, for the control thread. Derived: `npm run registry` writes it from the folders here. */
 import type { CreateDuty } from './contract.js';
+import { createDuty as jwt } from './jwt/duty.js';
 
-export const dutyHalves: { readonly [use: string]: CreateDuty } = {};
+export const dutyHalves: { readonly [use: string]: CreateDuty } = {
+  jwt,
+};

@@ -7,6 +7,7 @@ import cors from './cors/index.js';
 import errorPage from './error-page/index.js';
 import forwardAuth from './forward-auth/index.js';
 import headers from './headers/index.js';
+import jwt from './jwt/index.js';
 import rateLimit from './rate-limit/index.js';
 
 export const declarations: readonly PolicyDeclaration[] = [
@@ -17,6 +18,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   errorPage,
   forwardAuth,
   headers,
+  jwt,
   rateLimit,
 ];
 

@@ -7,6 +7,7 @@ import { create as cors } from './cors/run.js';
 import { create as errorPage } from './error-page/run.js';
 import { create as forwardAuth } from './forward-auth/run.js';
 import { create as headers } from './headers/run.js';
+import { create as jwt } from './jwt/run.js';
 import { create as rateLimit } from './rate-limit/run.js';
 
 export const runHalves: { readonly [use: string]: CreatePolicy } = {
@@ -17,5 +18,6 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'error-page': errorPage,
   'forward-auth': forwardAuth,
   headers,
+  jwt,
   'rate-limit': rateLimit,
 };

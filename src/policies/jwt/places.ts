@@ -1,0 +1,74 @@
+/** Where a token is in a request: in a header field, a cookie or a query parameter. */
+import type { Exchange } from '../contract.js';
+import { cookieValues, withoutCookie } from '../kits/cookies.js';
+import { takeQueryParam } from '../run-kit.js';
+import type { JwtSettings } from './schema.js';
+
+/** Several tokens: gw does not choose one. */
+export const SEVERAL = Symbol('several tokens');
+
+export class TokenPlaces {
+  readonly #settings: Pick<JwtSettings, 'header' | 'scheme' | 'cookie' | 'query'>;
+  /** The scheme in lower case, with a space; '' for none. */
+  readonly #prefix: string;
+
+  constructor(settings: Pick<JwtSettings, 'header' | 'scheme' | 'cookie' | 'query'>) {
+    this.#settings = settings;
+    this.#prefix = settings.scheme === undefined ? '' : `${settings.scheme.toLowerCase()} `;
+  }
+
+  /** The token, not checked; undefined for none. */
+  find(exchange: Exchange): string | typeof SEVERAL | undefined {
+    const { header, cookie, query } = this.#settings;
+    let found = header === undefined ? undefined : this.#inHeader(exchange.headers.get(header));
+    if (cookie !== undefined) found = merged(found, cookieValues(exchange.headers.get('cookie'), cookie));
+    if (query !== undefined) found = merged(found, takeQueryParam(exchange.query, query).values);
+    return found;
+  }
+
+  #inHeader(value: string | undefined): string | typeof SEVERAL | undefined {
+    if (value === undefined || !this.#has(value)) return undefined;
+    // Several fields are joined with commas, which no token contains.
+    return value.includes(',') ? SEVERAL : value.slice(this.#prefix.length).trim();
+  }
+
+  /** Whether the field is for this policy: another scheme is for another one, or for the target. */
+  #has(value: string): boolean {
+    return value.slice(0, this.#prefix.length).toLowerCase() === this.#prefix;
+  }
+
+  /** Removes the token from every place. */
+  strip(exchange: Exchange): void {
+    const { header, cookie, query } = this.#settings;
+    const field = header === undefined ? undefined : exchange.headers.get(header);
+    if (header !== undefined && field !== undefined && this.#has(field)) exchange.headers.remove(header);
+    const cookies = cookie === undefined ? undefined : exchange.headers.get('cookie');
+    if (cookie !== undefined && cookies !== undefined && cookieValues(cookies, cookie).length > 0) {
+      const rest = withoutCookie(cookies, cookie);
+      if (rest === '') exchange.headers.remove('cookie');
+      else exchange.headers.set('cookie', rest);
+    }
+    if (query === undefined || exchange.query === '') return;
+    const { rest, values } = takeQueryParam(exchange.query, query);
+    if (values.length > 0) exchange.query = rest;
+  }
+
+  /** For clients: `the authorization header field, after the word Bearer`. */
+  describe(): string {
+    const { header, scheme, cookie, query } = this.#settings;
+    const places: string[] = [];
+    if (header !== undefined)
+      places.push(`the ${header} header field${scheme === undefined ? '' : `, after the word ${scheme}`}`);
+    if (cookie !== undefined) places.push(`the ${cookie} cookie`);
+    if (query !== undefined) places.push(`the ${query} query parameter`);
+    return places.join(' or ');
+  }
+}
+
+function merged(
+  found: string | typeof SEVERAL | undefined,
+  values: readonly string[],
+): string | typeof SEVERAL | undefined {
+  if (values.length === 0) return found;
+  return found === undefined && values.length === 1 ? values[0] : SEVERAL;
+}

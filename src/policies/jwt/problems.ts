@@ -1,0 +1,34 @@
+/** What jwt answers. */
+export const PROBLEMS = {
+  missing: {
+    code: 'auth/missing',
+    status: 401,
+    title: 'Token required',
+    description: 'The request has no token where the policy looks for one.',
+  },
+  invalid: {
+    code: 'auth/invalid',
+    status: 401,
+    title: 'Invalid token',
+    description:
+      'The token is malformed, expired, not from a known issuer, or not for this service; `detail` says which.',
+  },
+  ambiguous: {
+    code: 'auth/ambiguous',
+    status: 400,
+    title: 'More than one token',
+    description: 'The request has several tokens. Send exactly one.',
+  },
+  scope: {
+    code: 'auth/insufficient-scope',
+    status: 403,
+    title: 'Insufficient scope',
+    description: 'The token is valid, but lacks a scope that the route requires.',
+  },
+  consumer: {
+    code: 'auth/unknown-consumer',
+    status: 403,
+    title: 'Unknown consumer',
+    description: 'The token is valid, but its caller is not a consumer of this gateway.',
+  },
+} as const;
