@@ -163,7 +163,7 @@ export class Gateway {
     this.#reloader = new Reloader<Candidate, WarmCandidate>(this.#loader, now, (reload) => this.#settled(reload));
     this.#snapshots = new SnapshotBuilder(this.#stats, this.#limits, this.#clock);
     this.#metrics = this.#createMetrics();
-    this.#ticker = setInterval(() => this.#snapshots.tick(this.#loader.live?.input.program), TICK_MS).unref();
+    this.#ticker = setInterval(() => this.#snapshots.tick(this.#loader.live?.program), TICK_MS).unref();
   }
 
   #createAdmin(): AdminServer {
@@ -224,7 +224,7 @@ export class Gateway {
   }
   /** The program of the live generation. Its references are resolved, so it may contain secrets. */
   get program(): Program | undefined {
-    return this.#loader.live?.input.program;
+    return this.#loader.live?.program;
   }
   /** Path of the admin socket; undefined if it is not open. */
   get adminSocket(): string | undefined {
@@ -260,7 +260,7 @@ export class Gateway {
    * Reports not ready (`/readyz`) but keeps serving for `delayMs`. Then stops accepting, lets exchanges finish for at most
    * `timeoutMs` (default: the spec's `drain_timeout`), and closes. close() ends the drain at any time.
    */
-  drain(timeoutMs = this.#loader.live?.input.program.drainTimeout ?? 0, delayMs = 0): Promise<DrainReport> {
+  drain(timeoutMs = this.#loader.live?.program.drainTimeout ?? 0, delayMs = 0): Promise<DrainReport> {
     this.#drained ??= this.#drain(timeoutMs, delayMs);
     return this.#drained;
   }

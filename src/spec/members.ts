@@ -33,7 +33,7 @@ export function resolveMembers(
           span,
           message: `Policy \`${name}\` cannot be a member of \`${policy.name}\`: ${fault}.`,
           related: [{ span: member.nameSpan, message: 'declared here' }],
-          help: `List policies of the ${policy.declaration.phase} phase without \`when\` and without members.`,
+          help: `List policies of the ${policy.phase} phase without \`when\` and without members.`,
           entity,
         });
     }
@@ -44,10 +44,10 @@ export function resolveMembers(
 
 /** Why a policy cannot be a member of another one; undefined if it can. Members of members would allow cycles. */
 function faultOf(policy: PolicyModel, member: PolicyModel): string | undefined {
-  const { declaration } = member;
+  const { declaration, phase } = member;
   if (member.when !== undefined) return 'it has a `when`';
   if (declaration.members !== undefined) return 'it composes policies itself';
-  if (declaration.phase !== policy.declaration.phase) return `it runs in the ${declaration.phase} phase`;
-  if (declaration.phase === 'authenticate' && declaration.authenticator !== true) return 'it identifies no caller';
+  if (phase !== policy.phase) return `it runs in the ${phase} phase`;
+  if (phase === 'authenticate' && declaration.authenticator !== true) return 'it identifies no caller';
   return undefined;
 }

@@ -24,7 +24,8 @@ export class TextHash {
   }
 }
 
-function finish(word: number): number {
+/** Spreads the bits of a word over the whole word. */
+export function finish(word: number): number {
   let h = word ^ (word >>> 16);
   h = Math.imul(h, 0x85ebca6b);
   h ^= h >>> 13;

@@ -25,7 +25,7 @@ import { Decoder } from '../../src/schema/decoder.js';
 import type { Span } from '../../src/schema/diagnostic.js';
 import { INVALID } from '../../src/schema/schema.js';
 import type { TableEntry, TomlNode } from '../../src/schema/tree.js';
-import { ConsumerTable } from '../../src/state/consumers.js';
+import { buildConsumers, ConsumerTable, LiveConsumers } from '../../src/state/consumers.js';
 import { LimitTable } from '../../src/state/limits/table.js';
 import { noExchanges } from '../support/calls.js';
 import { stores } from '../support/stores.js';
@@ -116,11 +116,17 @@ export const world = (): World => {
   return around;
 };
 
+function consumersOf(entries: readonly ConsumerEntry[]): LiveConsumers {
+  const consumers = new LiveConsumers();
+  consumers.use(new ConsumerTable(buildConsumers(entries)));
+  return consumers;
+}
+
 export function host(around: World, name = 'p', calls: readonly string[] = []): PolicyHost {
   const quiet = (): void => {};
   return policyHost(
     { name, identity: `identity of ${name}`, calls },
-    { consumers: new ConsumerTable(around.consumers), plans: around.plans },
+    { consumers: consumersOf(around.consumers), plans: around.plans },
     {
       clock: around.stores.time,
       random: () => 0.5,

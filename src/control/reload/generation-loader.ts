@@ -5,6 +5,7 @@ import type { Clock } from '../../policies/contract.js';
 import type { BoundListener, DataPlaneApi, GenerationInput } from '../../proxy/types.js';
 import { errnoCode, messageOf, reasonOf } from '../../reason.js';
 import type { Diagnostic } from '../../schema/diagnostic.js';
+import { buildConsumers } from '../../state/consumers.js';
 import { boundedNames } from '../../telemetry/changes.js';
 import type { AdminServer, TcpAccess, TcpChange } from '../admin/server.js';
 import { type ControlCode, controlError, controlWarning } from '../codes.js';
@@ -33,6 +34,8 @@ export interface WarmCandidate {
 /** The generation that serves. */
 export interface LiveGeneration {
   readonly candidate: Candidate;
+  /** With resolved references, and the targets of managed services. */
+  readonly program: Program;
   readonly input: GenerationInput;
   readonly loadedAt: number;
   readonly listeners: readonly BoundListener[];
@@ -155,17 +158,19 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     const program = withTargets(candidate.program, preparation.urls);
     const id = (before?.input.id ?? 0) + 1;
     const { sha256, trie } = candidate;
-    const input: GenerationInput = {
-      id,
-      sha256,
-      program,
-      trie,
-      ...(candidate.code === undefined ? {} : { code: candidate.code, steps: this.#parts.stepsOf(program) }),
-      stats: stats.slotsFor(program),
-      published: duties.published,
-    };
+    let input: GenerationInput;
     let listeners: readonly BoundListener[];
     try {
+      input = {
+        id,
+        sha256,
+        program: forWorkers(program),
+        consumers: await this.#consumersOf(candidate, before),
+        trie,
+        ...(candidate.code === undefined ? {} : { code: candidate.code, steps: this.#parts.stepsOf(program) }),
+        stats: stats.slotsFor(program),
+        published: duties.published,
+      };
       listeners = await this.#load(candidate, input);
     } catch (error) {
       duties.abandon();
@@ -173,7 +178,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       throw error;
     }
     duties.commit();
-    this.#live = { candidate, input, loadedAt: clock.now(), listeners };
+    this.#live = { candidate, program, input, loadedAt: clock.now(), listeners };
     this.#rejected = undefined;
     const gone = preparation.commit();
     const diff = differenceOf(before?.candidate, candidate);
@@ -186,6 +191,15 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       ...reportOf([...candidate.diagnostics, ...lost, ...pending], candidate.files),
       drain: () => this.#retire(gone, before),
     };
+  }
+
+  /** The table for all workers: the live one if no consumer has changed. */
+  async #consumersOf(candidate: Candidate, before: LiveGeneration | undefined): Promise<SharedArrayBuffer> {
+    try {
+      return buildConsumers(candidate.program.consumers, before?.input.consumers);
+    } catch (error) {
+      throw await this.#refuseLoad(candidate, error);
+    }
   }
 
   /** Removing authentication, or all routes, may be intended, but is always reported. */
@@ -248,7 +262,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     const { managed, stats, ending } = this.#parts;
     if (gone.length === 0 || !before) return;
     const services = new Set(gone.map((process) => process.service));
-    await stats.quiet(before.input, services, before.input.program.drainTimeout, ending);
+    await stats.quiet(before.input, services, before.program.drainTimeout, ending);
     await Promise.all(gone.map((process) => managed.stop(process)));
   }
 
@@ -304,6 +318,12 @@ function accessOf({ admin }: Program): TcpAccess | undefined {
     token: plain(admin.token),
     hosts: admin.hosts ?? [],
   };
+}
+
+/** The part of a program that workers use: consumers are in a table that they share, origins only explain. */
+function forWorkers(program: Program): Program {
+  const policies = program.policies.map((policy) => ({ ...policy, config: {}, origins: {} }));
+  return { ...program, consumers: [], policies, provenance: { files: [], origins: {} } };
 }
 
 function withTargets(program: Program, urls: ReadonlyMap<string, string>): Program {

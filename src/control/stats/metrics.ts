@@ -52,7 +52,8 @@ export class GatewayMetrics {
       workers: this.#source.workers(),
     };
     if (!live) return { ...input, limits: [], targets: [], listeners: [], duties: [] };
-    const { program, stats } = live.input;
+    const { program } = live;
+    const { stats } = live.input;
     const now = this.#source.clock.monotonic();
     return {
       ...input,

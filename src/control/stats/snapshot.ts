@@ -53,7 +53,7 @@ export class SnapshotBuilder {
 
   build(facts: SnapshotInput): Snapshot {
     const now = this.#clock.monotonic();
-    this.tick(facts.live?.input.program);
+    this.tick(facts.live?.program);
     const { live } = facts;
     return {
       version: SNAPSHOT_VERSION,
@@ -76,9 +76,9 @@ export class SnapshotBuilder {
       listeners: live ? this.#listeners(live) : [],
       traffic: this.#stats.registry.traffic(),
       routes: live ? this.#routes(live) : [],
-      limits: live ? this.#limitsOf(live.input.program, now) : [],
+      limits: live ? this.#limitsOf(live.program, now) : [],
       targets: live ? this.#targets(live, facts, now) : [],
-      duties: live ? facts.duties(live.input.program) : [],
+      duties: live ? facts.duties(live.program) : [],
       reloads: facts.reloads.map((reload) =>
         reload.outcome === 'live' && reload.generation !== live?.input.id ? { ...reload, outcome: 'replaced' } : reload,
       ),
@@ -100,8 +100,8 @@ export class SnapshotBuilder {
     for (const identity of this.#refusals.keys()) if (!identities.has(identity)) this.#refusals.delete(identity);
   }
 
-  #listeners({ input, listeners }: LiveGeneration): Snapshot['listeners'] {
-    return input.program.listeners.map((listener, index) => ({
+  #listeners({ program, input, listeners }: LiveGeneration): Snapshot['listeners'] {
+    return program.listeners.map((listener, index) => ({
       name: listener.name,
       address: listeners.find((bound) => bound.name === listener.name)?.address ?? plain(listener.address),
       tls: listener.tls !== undefined,
@@ -109,7 +109,7 @@ export class SnapshotBuilder {
     }));
   }
 
-  #routes({ input: { program, stats } }: LiveGeneration): RouteSnapshot[] {
+  #routes({ program, input: { stats } }: LiveGeneration): RouteSnapshot[] {
     const routes = program.routes.map((route, index) => {
       const policies = route.policies.map((at) => program.policies[at]?.name ?? '');
       const service = program.services[route.service]?.name ?? null;
@@ -137,7 +137,7 @@ export class SnapshotBuilder {
     };
   }
 
-  #targets({ input: { program, stats } }: LiveGeneration, facts: SnapshotInput, now: number): TargetSnapshot[] {
+  #targets({ program, input: { stats } }: LiveGeneration, facts: SnapshotInput, now: number): TargetSnapshot[] {
     return program.services.flatMap((service, at) =>
       service.targets.map((target, index): TargetSnapshot => {
         const slot = stats.targets[at]?.[index];

@@ -8,8 +8,8 @@ const rule: Rule = {
   partial: true,
   check(model, report) {
     for (const policy of modelIndexOf(model).policies) {
-      const { when, declaration } = policy;
-      if (when === undefined || (declaration.phase !== 'guard' && declaration.phase !== 'authenticate')) continue;
+      const { when, declaration, phase } = policy;
+      if (when === undefined || (phase !== 'guard' && phase !== 'authenticate')) continue;
       const { reads } = when.expression;
       // A condition on the reply is evaluated when authentication has ended.
       if (reads.some(({ name }) => name.startsWith('reply.'))) continue;
@@ -18,7 +18,7 @@ const rule: Rule = {
       report({
         span: when.spanOf(early.start, early.end),
         entity: policyEntity(model, policy),
-        message: `\`${early.name}\` is not known when policy \`${policy.name}\` (\`${declaration.use}\`, phase ${declaration.phase}) begins: authentication has not ended, so it is always empty.`,
+        message: `\`${early.name}\` is not known when policy \`${policy.name}\` (\`${declaration.use}\`, phase ${phase}) begins: authentication has not ended, so it is always empty.`,
         help: 'Use a condition on the request, such as `"authorization" in request.headers`.',
       });
     }

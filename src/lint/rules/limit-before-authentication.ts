@@ -24,7 +24,7 @@ function early(route: RouteModel): PolicyUse[] {
 
 /** Whether the route has an authenticator, but only for some requests. */
 const conditional = (route: RouteModel): boolean =>
-  route.policies.some(({ policy }) => policy.declaration.phase === 'authenticate');
+  route.policies.some(({ policy }) => policy.phase === 'authenticate');
 
 const rule: Rule = {
   code: 'limit/before-authentication',

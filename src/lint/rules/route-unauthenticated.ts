@@ -28,7 +28,7 @@ const isWriteOnly = (route: RouteModel): boolean =>
 
 /** Says that the authenticator of a route has a condition. */
 function conditionalOn(route: RouteModel): string {
-  const use = route.policies.find(({ policy }) => policy.declaration.phase === 'authenticate' && isConditional(policy));
+  const use = route.policies.find(({ policy }) => policy.phase === 'authenticate' && isConditional(policy));
   return use === undefined ? '' : ` whenever the condition of policy \`${use.policy.name}\` does not hold`;
 }
 

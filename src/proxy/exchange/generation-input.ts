@@ -8,6 +8,8 @@ export interface GenerationInput {
   readonly sha256: string;
   /** With resolved references, and the targets of managed services. */
   readonly program: Program;
+  /** The table of the consumers (state/consumers.ts), in place of those in the program. Absent: it is built from them. */
+  readonly consumers?: SharedArrayBuffer;
   readonly trie: SharedArrayBuffer | ArrayBuffer;
   readonly stats: StatsSlots;
   /** The code of custom policies and actions; absent: none. */

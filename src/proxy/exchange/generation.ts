@@ -1,5 +1,4 @@
 /** A loaded bundle: its matcher, its routes with their chains, its services. */
-import { hash } from 'node:crypto';
 import { Matcher } from '../../bundle/match/match.js';
 import { Trie } from '../../bundle/trie/trie.js';
 import type {
@@ -16,7 +15,7 @@ import type { ActionInstance, Exchange, Logger, PolicyHost, PolicyInstance } fro
 import { Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
 import { messageOf } from '../../reason.js';
-import { ConsumerTable } from '../../state/consumers.js';
+import { buildConsumers, ConsumerTable, LiveConsumers } from '../../state/consumers.js';
 import { StepCell } from '../../state/step-cell.js';
 import type { Service } from '../upstream/service.js';
 import { type HostOf, RouteActions } from './actions.js';
@@ -40,7 +39,7 @@ export interface CompiledRoute {
 interface Shared {
   readonly instance: PolicyInstance;
   readonly identity: string;
-  /** Digest of the consumers and plans that it was created with; different ones require a new instance. */
+  /** The plans that it was created with, as JSON; different ones require a new instance. */
   readonly surroundings: string;
   readonly timers: PolicyTimers;
   /** sha256 of its code if it is a custom one. */
@@ -55,6 +54,8 @@ type Acquired = Pick<GenerationInput, 'program' | 'published' | 'code' | 'steps'
 export class PolicyInstances {
   readonly #world: PolicyWorld;
   readonly #byIdentity = new Map<string, Shared>();
+  /** Of the live generation: what all policies look up. */
+  readonly consumers = new LiveConsumers();
   /** Also instances that a newer one has replaced. */
   readonly #all = new Set<Shared>();
   readonly #cell: StepCell;
@@ -72,10 +73,8 @@ export class PolicyInstances {
    */
   acquire(input: Acquired): { steps: ChainPolicy[]; held: Shared[]; actions: RouteActions } {
     const { program, published, code: texts, steps: numbers } = input;
-    // A digest, since every policy compares it and consumers may be many.
-    const surroundings = hash('sha256', JSON.stringify([program.consumers, program.plans]));
-    const consumers = new ConsumerTable(program.consumers);
-    const around = { consumers, plans: program.plans };
+    const surroundings = JSON.stringify(program.plans);
+    const around = { consumers: this.consumers, plans: program.plans };
     const steps: ChainPolicy[] = [];
     const held: Shared[] = [];
     this.#cell.adopt(numbers);
@@ -214,6 +213,7 @@ export class Generation {
   readonly #slots: readonly number[];
   readonly logger: Logger;
   readonly #actions: RouteActions;
+  readonly #consumers: ConsumerTable;
   #finished = false;
   #services: ReadonlyMap<string, Service> = new Map();
 
@@ -230,6 +230,7 @@ export class Generation {
     this.#slots = input.stats.routes;
     this.#instances = instances;
     this.logger = logger;
+    this.#consumers = new ConsumerTable(input.consumers ?? buildConsumers(input.program.consumers));
     const { steps, held, actions } = instances.acquire(input);
     this.#steps = steps;
     this.written = writtenBy(steps.map(({ instance }) => instance));
@@ -270,8 +271,9 @@ export class Generation {
     return chain;
   }
 
-  /** Connects routes with services: the last step before it serves. Cannot fail. */
+  /** Connects routes with services, and policies with the consumers: the last step before it serves. Cannot fail. */
   connect(services: readonly Service[]): void {
+    this.#instances.consumers.use(this.#consumers);
     this.#services = new Map(services.map((service) => [service.entry.name, service]));
     this.routes = this.program.routes.map((entry, index) => ({
       entry,

@@ -1,0 +1,28 @@
+/** A thread that looks consumers up while tables are replaced: the other half of consumers.test.ts. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { ConsumerTable, LiveConsumers } from '../../src/state/consumers.js';
+
+const consumers = new LiveConsumers();
+consumers.use(new ConsumerTable(workerData as SharedArrayBuffer));
+const strange: unknown[] = [];
+let looks = 0;
+let done = false;
+
+parentPort?.on('message', (table: SharedArrayBuffer | 'end') => {
+  if (table !== 'end') return consumers.use(new ConsumerTable(table));
+  done = true;
+  parentPort?.postMessage({ looks, strange, version: consumers.version });
+  parentPort?.close();
+});
+
+/** Every entry of one lookup is from one table: the plan is the table's number. */
+function look(): void {
+  const plan = consumers.byName('c0')?.plan;
+  for (let at = 0; at < 50; at++) {
+    const entry = consumers.byName(`c${at}`);
+    if (entry?.plan !== plan || entry?.tags['n'] !== String(at)) strange.push(entry);
+    looks++;
+  }
+  if (!done) setImmediate(look);
+}
+look();

@@ -1,0 +1,132 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { ConsumerEntry } from '../../src/bundle/types.js';
+import { buildConsumers, ConsumerTable, LiveConsumers } from '../../src/state/consumers.js';
+import { seededBelow } from '../support/random.js';
+
+const digest = (key: string): string => createHash('sha256').update(key).digest('hex');
+const consumer = (name: string, ...keys: string[]): ConsumerEntry => ({
+  name,
+  apiKeys: keys.map((key) => `sha256:${digest(key)}`),
+  tags: {},
+});
+
+test('consumers are found by name and by each of their keys', () => {
+  const acme: ConsumerEntry = { ...consumer('acme', 'one', 'two'), plan: 'gold', tags: { team: 'ä', 'a b': '漢' } };
+  const entries = [acme, consumer('none'), consumer('__proto__', 'three')];
+  const table = new ConsumerTable(buildConsumers(entries));
+  assert.is(table.size, 3);
+  for (const entry of entries) assert.equal(table.byName(entry.name), entry);
+  assert.equal(table.byKey(digest('two')), acme);
+  assert.is(table.byKey(digest('two')), table.byName('acme'), 'one object for both ways');
+  assert.is(table.byKey(digest('three'))?.name, '__proto__');
+  for (const unknown of ['', 'acm', 'acme ', 'constructor']) assert.is(table.byName(unknown), undefined);
+  const one = digest('one');
+  for (const unknown of [
+    '',
+    'x',
+    one.slice(1),
+    `${one}0`,
+    `g${one.slice(1)}`,
+    `${one.slice(0, 63)}${one.endsWith('0') ? 1 : 0}`,
+  ])
+    assert.is(table.byKey(unknown), undefined, unknown);
+});
+
+test('an empty table finds nothing', () => {
+  const table = new ConsumerTable(buildConsumers([]));
+  assert.equal([table.size, table.byName('a'), table.byKey(digest('a'))], [0, undefined, undefined]);
+});
+
+test('the table agrees with a Map, for any number of consumers, keys, plans and tags', () => {
+  const below = seededBelow(11);
+  for (const count of [1, 2, 3, 15, 16, 17, 1000, 9000]) {
+    const entries: ConsumerEntry[] = [];
+    for (let at = 0; at < count; at++) {
+      const keys = Array.from({ length: below(4) }, (_, key) => `key ${count} ${at} ${key}`);
+      const plan = below(2) === 0 ? {} : { plan: `plan ${below(5)}` };
+      const tags = below(3) === 0 ? { tag: 'x'.repeat(below(40)) } : {};
+      entries.push({ ...consumer(`${'n'.repeat(below(20))} ${at}`, ...keys), ...plan, tags });
+    }
+    const byName = new Map(entries.map((entry) => [entry.name, entry]));
+    const byKey = new Map(
+      entries.flatMap((entry) => entry.apiKeys.map((key) => [String(key).slice(7), entry] as const)),
+    );
+    const table = new ConsumerTable(buildConsumers(entries));
+    for (const [name, entry] of byName) assert.equal(table.byName(name), entry);
+    for (const [key, entry] of byKey) assert.equal(table.byKey(key), entry);
+    for (let at = 0; at < 200; at++) {
+      assert.is(table.byName(`n ${below(1e6)}x`), undefined);
+      assert.is(table.byKey(digest(`unknown ${at}`)), undefined);
+    }
+  }
+});
+
+test('an invalid table is refused: a malformed hash, a key or a name of two consumers', () => {
+  const bad =
+    (...entries: ConsumerEntry[]) =>
+    () =>
+      buildConsumers(entries);
+  assert.throws(bad({ ...consumer('a'), apiKeys: ['sha256:ABC'] }), /API key of consumer a is not/);
+  assert.throws(bad({ ...consumer('a'), apiKeys: [{ $ref: '${env:X}' }] }), /API key of consumer a is not/);
+  assert.throws(bad(consumer('a', 'k'), consumer('b', 'k')), /Consumers a and b have the same API key/);
+  assert.throws(bad(consumer('a'), consumer('a')), /Two consumers have the name a/);
+  assert.not.throws(bad(consumer('a', 'k', 'k')));
+  assert.throws(() => new ConsumerTable(new SharedArrayBuffer(64)), /table of consumers/);
+});
+
+test('100,000 consumers need at most 300 bytes each, for all workers', () => {
+  const entries = Array.from({ length: 100_000 }, (_, at) => ({
+    ...consumer(`customer-${at}`),
+    apiKeys: [`sha256:${at.toString(16).padStart(64, '0')}`],
+    plan: 'gold',
+    tags: { team: `team-${at % 100}` },
+  }));
+  const memory = buildConsumers(entries);
+  assert.ok(memory.byteLength <= 100_000 * 300, `${memory.byteLength} bytes`);
+  const table = new ConsumerTable(memory);
+  for (let at = 0; at < 100_000; at += 997)
+    assert.is(table.byKey(at.toString(16).padStart(64, '0'))?.name, `customer-${at}`);
+});
+
+test('the same consumers give the same table, so its version stays', () => {
+  const entries = [consumer('a', 'k'), consumer('b')];
+  const first = buildConsumers(entries);
+  assert.is(buildConsumers([...entries], first), first);
+  const other = buildConsumers([entries[0]!, { ...entries[1]!, plan: 'gold' }], first);
+  assert.is.not(other, first);
+  const live = new LiveConsumers();
+  live.use(new ConsumerTable(first));
+  const { version } = live;
+  live.use(new ConsumerTable(structuredClone(first)));
+  assert.is(live.version, version, 'the clone that a worker gets is the same memory');
+  live.use(new ConsumerTable(other));
+  assert.is.not(live.version, version);
+  assert.is(live.byName('b')?.plan, 'gold');
+});
+
+test('threads: a reader sees one table at a time while others replace it', async () => {
+  const tableOf = (version: number, before?: SharedArrayBuffer): SharedArrayBuffer =>
+    buildConsumers(
+      Array.from({ length: 50 }, (_, at) => ({ ...consumer(`c${at}`), plan: `p${version}`, tags: { n: String(at) } })),
+      before,
+    );
+  let table = tableOf(0);
+  const thread = new Worker(new URL('./consumer-reader.js', import.meta.url), { workerData: table });
+  const answered = once(thread, 'message');
+  for (let version = 1; version <= 100; version++) {
+    table = tableOf(version, table);
+    thread.postMessage(table);
+    if (version % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  thread.postMessage('end');
+  const [{ looks, strange, version }] = (await answered) as [{ looks: number; strange: unknown[]; version: number }];
+  assert.equal(strange, []);
+  assert.ok(looks > 0);
+  assert.is(version, 101);
+});
+
+test.run();
