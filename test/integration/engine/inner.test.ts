@@ -1,13 +1,14 @@
 /** Further requests of an exchange: through match and chain, bounded, ended with it. */
 import * as assert from 'uvu/assert';
 import type {
+  BodySource,
   Exchange,
   PolicyHost,
   PolicyInstance,
   StreamedReply,
   SubRequest,
 } from '../../../src/policies/contract.js';
-import { BytesReply } from '../../../src/policies/run-kit.js';
+import { BytesReply, HeaderMap } from '../../../src/policies/run-kit.js';
 import { DEEPEST, MOST_BACKGROUND, MOST_SUBREQUESTS } from '../../../src/proxy/exchange/inner/exchanges.js';
 import { failureOf } from '../../support/calls.js';
 import { flood, never, ok, sayAndClose, whole } from '../../support/fault-target.js';
@@ -40,6 +41,25 @@ const textOf = ({ body }: StreamedReply): Promise<string> =>
       onWritable() {},
     });
   });
+
+/** A body that comes in parts. */
+const inTurns = (...parts: string[]): BodySource => ({
+  length: -1,
+  start(out) {
+    const next = (): void => {
+      const part = parts.shift();
+      if (part === undefined) out.end();
+      else {
+        out.write(Buffer.from(part));
+        setImmediate(next);
+      }
+    };
+    next();
+  },
+  discard() {
+    parts.length = 0;
+  },
+});
 
 /** A policy that answers `/run` by what `run` returns. */
 const answering =
@@ -173,6 +193,18 @@ test('a reply that breaks off fails its receiver; one that is discarded frees it
   const reply = await context.plane.ask(ask('/run'));
   assert.match(reply.body.toString(), /closed by the target within the body/);
   await until(() => context.target.open === 0, 'the connections to close');
+});
+
+test('a further request gets a reply that a policy streams', async (context) => {
+  await load(context, (host) => ({
+    async before(exchange) {
+      if (exchange.path !== '/run')
+        return { status: 200, headers: new HeaderMap(), body: inTurns('streamed ', 'body') };
+      const reply = await host.subrequest(exchange, GET);
+      return new BytesReply(200, { body: `${reply.body.length} ${await textOf(reply)}` });
+    },
+  }));
+  assert.is((await context.plane.ask(ask('/run'))).body.toString(), '-1 streamed body');
 });
 
 test('a further request that cannot be sent is refused', async (context) => {

@@ -1,14 +1,24 @@
 /** Calls of policies in an offline run: mocks answer, other calls are reported. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { CallRequest, Decision, Exchange } from '../../../src/policies/contract.js';
+import type { Program } from '../../../src/bundle/types.js';
+import type {
+  CallRequest,
+  Decision,
+  PolicyHost,
+  PolicyInstance,
+  StreamedReply,
+} from '../../../src/policies/contract.js';
+import { BytesReply } from '../../../src/policies/run-kit.js';
 import { OfflineCalls } from '../../../src/proxy/offline/calls.js';
 import type { OfflineMocks } from '../../../src/proxy/offline/mocks.js';
 import { OfflinePlane } from '../../../src/proxy/offline.js';
 import { LimitTable } from '../../../src/state/limits/table.js';
 import { StatsRegistry } from '../../../src/telemetry/stats/registry.js';
 import { generationOf } from '../../integration/engine-kit.js';
+import { exchange as policyExchange } from '../../policies/support.js';
 import { failureOf } from '../../support/calls.js';
+import { withPolicies } from '../../support/test-policies.js';
 import { virtualClock } from '../../support/virtual-clock.js';
 
 const get: CallRequest = { method: 'GET', path: '/check?token=t' };
@@ -18,7 +28,7 @@ function bed(mocks: OfflineMocks) {
   const unknown: string[] = [];
   const calls = new OfflineCalls({ mocksOf: () => mocks, unknown: (_parent, would) => unknown.push(would) });
   const decisions: Decision[] = [];
-  const exchange = { id: 'x', attached: new Set(), decisions } as unknown as Exchange;
+  const exchange = Object.assign(policyExchange({ decisions }), { attached: new Set() });
   return { calls, unknown, decisions, exchange };
 }
 
@@ -88,12 +98,17 @@ to = "shop"
 policies = [{ use = "forward-auth", url = "https://auth.example/check", take = ["x-user"] }]
 `;
 
-const plane = (mocks: OfflineMocks = {}): OfflinePlane =>
-  new OfflinePlane(generationOf(SPEC, new StatsRegistry()), {
-    clock: virtualClock(() => 1_700_000_000_000),
-    limits: new LimitTable(LimitTable.allocate({ slots: 64 })),
-    mocks,
-  });
+const plane = (mocks: OfflineMocks = {}, edit = (program: Program): Program => program): OfflinePlane => {
+  const input = generationOf(SPEC, new StatsRegistry());
+  return new OfflinePlane(
+    { ...input, program: edit(input.program) },
+    {
+      clock: virtualClock(() => 1_700_000_000_000),
+      limits: new LimitTable(LimitTable.allocate({ slots: 64 })),
+      mocks,
+    },
+  );
+};
 
 test('a run whose policy would call a service ends with an unknown outcome', async () => {
   const offline = plane();
@@ -113,6 +128,54 @@ test('mocks of a run go before those of the plane', async () => {
   const mocks = { 'https://auth.example': { status: 403 } };
   const refused = await offline.run({ method: 'GET', url: '/a', mocks });
   assert.equal([refused.unknown, refused.status, refused.error], [null, 403, 'auth/refused']);
+  offline.close();
+});
+
+const textOf = ({ body }: StreamedReply): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const parts: Uint8Array[] = [];
+    body.start({
+      write: (bytes) => parts.push(Buffer.from(bytes)) > 0,
+      end: () => resolve(Buffer.concat(parts).toString()),
+      fail: reject,
+      onWritable: () => {},
+    });
+  });
+
+/** A policy that answers `/run` with the reply to a further request. */
+const inner = (host: PolicyHost): PolicyInstance => ({
+  async before(exchange) {
+    if (exchange.path !== '/run') return undefined;
+    const reply = await host.subrequest(exchange, { method: 'GET', path: '/x' });
+    return new BytesReply(reply.status, { body: await textOf(reply) });
+  },
+});
+
+const AUTH: OfflineMocks = { 'https://auth.example': {} };
+
+test('the target of a further request is a mock, or the outcome is unknown', async () => {
+  const offline = plane(AUTH, withPolicies([{ run: inner }]));
+  const found = await offline.run({ method: 'GET', url: '/run' });
+  assert.equal([found.status, found.unknown], [null, 'a further request would ask service shop: GET /x']);
+  const mocks = { shop: { status: 203, body: 'mocked' } };
+  const mocked = await offline.run({ method: 'GET', url: '/run', mocks });
+  assert.equal([mocked.status, mocked.reply?.body, mocked.unknown], [203, 'mocked', null]);
+  offline.close();
+});
+
+test('what continues in the background does not change the outcome of a run', async () => {
+  const failures: string[] = [];
+  const stale = (host: PolicyHost): PolicyInstance => ({
+    before(exchange) {
+      host.background(exchange).catch((error: unknown) => failures.push(String(error)));
+      return new BytesReply(200, { body: 'stale' });
+    },
+  });
+  const offline = plane(AUTH, withPolicies([{ name: 'cached', run: stale }]));
+  const found = await offline.run({ method: 'GET', url: '/a' });
+  assert.equal([found.status, found.reply?.body, found.unknown], [200, 'stale', null]);
+  assert.ok(found.decisions.some(({ step, why }) => step === 'cached' && why === 'would continue in the background'));
+  assert.match(failures.join(), 'nothing runs in the background here');
   offline.close();
 });
 
