@@ -47,9 +47,9 @@ function routeLines({ request, route, match, params, consumer }: Explanation, pa
     lines.push(`  because ${match.why}${match.host === null ? '' : `; host ${match.host}`}`);
     if (steps.length > 0) lines.push(`  segments: ${steps.join(', ')}`);
   }
+  lines.push(`  action ${route.action.use}: ${route.action.summary}`);
   for (const [name, value] of Object.entries(params)) lines.push(`  {${name}} = ${JSON.stringify(value)}`);
   if (consumer !== null) lines.push(`  consumer: ${consumer}`);
-  lines.push(`  action ${route.action.use}: ${route.action.summary}`);
   return lines;
 }
 

@@ -93,7 +93,7 @@ export const routeRows = remember(
     if (terms.length === 0) return sorted;
     return sorted.filter(({ route }) =>
       matches(terms, {
-        text: [route.name, route.match, route.service ?? ''],
+        text: [route.name, route.match, route.service ?? route.action],
         route: route.name,
         service: route.service ?? '',
         policy: route.policies.join(' '),

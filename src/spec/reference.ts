@@ -15,6 +15,7 @@ import { NAMED_TYPES } from '../schema/regex/regex.js';
 import { TEMPLATE_VARIABLES } from '../schema/template.js';
 import { ACTION_KEYS } from './actions.js';
 import { accessLog, admin, consumer, lintSettings, listener, normalize, plan, service } from './entities.js';
+import { phases } from './phases.js';
 import { defaultsShape, groupShape, rootShape, routeShape } from './shapes.js';
 import { WHEN_SUMMARY } from './when.js';
 
@@ -94,7 +95,7 @@ export function referencePage(): string {
     parts.push(`## ${chapter.title}`, '', chapter.intro, '', ...fieldTable(chapter.schema, chapter), '');
   parts.push('## Files', '', ...files(), '');
   parts.push('## Paths', '', ...paths(), '', '## Templates', '', ...templates(), '');
-  parts.push('## Policies', '', POLICIES_INTRO, '');
+  parts.push('## Policies', '', POLICIES_INTRO, '', ...phases(), '');
   for (const { use, summary, phase, schema } of declarations) {
     parts.push(`### \`${use}\``, '', `${summary}. Phase: ${phase}.`, '', ...fieldTable(schema), '');
   }

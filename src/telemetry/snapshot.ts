@@ -64,6 +64,9 @@ export interface RouteSnapshot {
   /** `-` for requests that matched no route. */
   readonly name: string;
   readonly match: string;
+  /** What its action does: `forwards to orders`, `reply 204`; '' for requests that matched no route. */
+  readonly action: string;
+  /** Null if the action forwards no request. */
   readonly service: string | null;
   readonly policies: readonly string[];
   readonly requests: number;

@@ -156,7 +156,7 @@ test('Traffic shows figures, the table and the selected route', () => {
   assert.match(text, /10 routes .*(GET|POST) \//);
   const wide = check(scene({ size: LARGE }, '1'), 'wide');
   assert.match(wide, /listeners.*[\s\S]*main {2}http:\/\/127\.0\.0\.1:8080 +64 open/);
-  assert.match(wide, /MATCH.*SERVICE.*POLICIES/);
+  assert.match(wide, /MATCH.*TO.*POLICIES/);
 });
 
 test('Traffic counts the listeners that do not fit', () => {

@@ -27,6 +27,7 @@ export function route(name: string, more: Partial<RouteSnapshot> = {}): RouteSna
   return {
     name,
     match: `GET /${name}`,
+    action: 'forwards to products',
     service: 'products',
     policies: [],
     requests: 0,

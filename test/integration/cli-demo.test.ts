@@ -71,6 +71,21 @@ for (const { line, command, expected } of all) {
   });
 }
 
+test('the catalogue is compressed, and timed by the policy of the shop', async () => {
+  const url = `${gateway!.url}/products`;
+  const reply = await fetch(url, { headers: { 'accept-encoding': 'gzip' } });
+  assert.equal([reply.status, reply.headers.get('content-encoding')], [200, 'gzip']);
+  assert.ok(((await reply.json()) as { items: unknown[] }).items.length > 0);
+  assert.match(reply.headers.get('server-timing') ?? '', /^shop;dur=\d+$/);
+  const plain = await fetch(url, { headers: { 'accept-encoding': 'identity' } });
+  assert.is(plain.headers.get('content-encoding'), null);
+});
+
+test('the home page redirects to the catalogue', async () => {
+  const reply = await fetch(`${gateway!.url}/?page=2`, { redirect: 'manual' });
+  assert.equal([reply.status, reply.headers.get('location')], [302, '/products?page=2']);
+});
+
 test('the gateway and its services end in order', async () => {
   assert.is(await gateway?.stop(), 0);
   gateway = undefined;

@@ -113,15 +113,21 @@ export class SnapshotBuilder {
     const routes = program.routes.map((route, index) => {
       const policies = route.policies.map((at) => program.policies[at]?.name ?? '');
       const service = program.services[route.service]?.name ?? null;
-      return this.#route(stats.routes[index], { name: route.name, match: route.match, service, policies });
+      return this.#route(stats.routes[index], {
+        name: route.name,
+        match: route.match,
+        action: route.action.summary,
+        service,
+        policies,
+      });
     });
-    const unmatched = { name: UNMATCHED, match: '', service: null, policies: [] };
+    const unmatched = { name: UNMATCHED, match: '', action: '', service: null, policies: [] };
     return [...routes, this.#route(stats.unmatched, unmatched)];
   }
 
   #route(
     slot: number | undefined,
-    facts: Pick<RouteSnapshot, 'name' | 'match' | 'service' | 'policies'>,
+    facts: Pick<RouteSnapshot, 'name' | 'match' | 'action' | 'service' | 'policies'>,
   ): RouteSnapshot {
     const sums = this.#sums(slot);
     const [c1, c2, c3, c4, c5] = sums?.status ?? [0, 0, 0, 0, 0];

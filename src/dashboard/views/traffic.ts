@@ -13,6 +13,9 @@ import { listFooter } from './chrome.js';
 import { centred, curlExample } from './empty.js';
 import { endSecond, type PaneRow, paneLines } from './pane.js';
 
+/** The service, or what the action does instead. */
+const destinationOf = ({ service, action }: RouteSnapshot): string => (service ?? action) || '-';
+
 const COLUMNS: readonly Column<RouteRow>[] = [
   {
     title: 'ROUTE',
@@ -22,7 +25,7 @@ const COLUMNS: readonly Column<RouteRow>[] = [
     cell: ({ route }) => [routeName(route.name), route.name === '-' ? 'dim' : 'title'],
   },
   { title: 'MATCH', min: 24, grow: 3, max: 90, spare: 7, cell: ({ route }) => route.match },
-  { title: 'SERVICE', min: 12, grow: 1, max: 30, spare: 8, cell: ({ route }) => [route.service ?? '-', 'dim'] },
+  { title: 'TO', min: 12, grow: 1, max: 30, spare: 8, cell: ({ route }) => [destinationOf(route), 'dim'] },
   {
     title: 'POLICIES',
     min: 20,
@@ -191,7 +194,8 @@ function noRoutes({ routes }: Snapshot): Line {
 }
 
 function about(route: RouteSnapshot, columns: number, state: State): Line {
-  const to = route.service === null ? '' : ` ${state.theme.glyphs.arrow} ${route.service}`;
+  const destination = destinationOf(route);
+  const to = destination === '-' ? '' : ` ${state.theme.glyphs.arrow} ${destination}`;
   const room = Math.max(10, columns - 24);
   const text = `${route.match}${to}`;
   const [line = ''] = wrap(printable(text, state.theme), room);
@@ -226,7 +230,7 @@ function routePaneRows(route: RouteSnapshot, state: State): PaneRow[] {
   const errors = route.status['5xx'];
   return [
     { label: 'match', text: route.match || 'requests that no route matches', tone: 'title' },
-    { label: 'service', text: route.service ?? 'none: gw answers itself' },
+    { label: 'action', text: route.action || 'none: gw answers itself' },
     { label: 'policies', text: route.policies.join(', ') || 'none' },
     { label: 'bytes', text: `${bytes(route.bytesIn)} received, ${bytes(route.bytesOut)} sent` },
     { label: 'in flight', text: count(route.inFlight) },
