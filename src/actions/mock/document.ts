@@ -40,7 +40,7 @@ export function findOperations(config: MockConfig, { readFile, routes }: PolicyC
     return {
       code: 'mock/document',
       at: ['document'],
-      message: `Cannot read \`${name}\`: ${file.cause}`,
+      message: `Cannot read \`${name}\`: ${file.cause}.`,
       help: 'Write the path of an OpenAPI document, relative to the folder of the spec.',
     };
   try {
