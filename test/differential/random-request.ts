@@ -11,6 +11,7 @@ export interface RandomRequest {
   readonly addHost: false;
   /** Host first, if present. */
   readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
 }
 
 const VALUES = ['1', '2', 'ab', 'abc', '77', 'x', '', 'é', 'ab€', '日本'];
@@ -52,11 +53,40 @@ export function randomRequest(random: Random, model: Model): RandomRequest {
   if (random.chance(0.15)) headers.push(['origin', random.pick(ORIGINS)]);
   if (random.chance(0.04)) headers.push(['x-name', random.pick(VALUES)]);
   const method = methodFor(random, route, headers);
-  if (method === 'POST' || method === 'PUT' || method === 'PATCH') headers.push(['content-length', '0']);
+  const body = bodyFor(random, method);
+  if (body !== '' || method === 'POST' || method === 'PUT' || method === 'PATCH')
+    headers.push(['content-length', String(body.length)]);
+  if (random.chance(0.5)) headers.push(['accept', random.pick(ACCEPTED)]);
+  if (random.chance(0.6)) headers.push(['accept-encoding', random.pick(CODINGS)]);
   const suffix = query.length > 0 ? `?${query.join('&')}` : random.chance(0.03) ? '?' : '';
   const bodiless = !headers.some(([name]) => name === 'content-length');
   if (bodiless && random.chance(0.03)) headers.push(...random.pick(UPGRADES));
-  return { method, url: `${absolute}${pathFor(random, route)}${suffix}`, version, addHost: false, headers };
+  return { method, url: `${absolute}${pathFor(random, route)}${suffix}`, version, addHost: false, headers, body };
+}
+
+const ACCEPTED = [
+  '*/*',
+  'text/html',
+  'application/json',
+  'text/html;q=0.5, application/json',
+  'image/png',
+  'text/*, */*;q=0.1',
+];
+const CODINGS = ['gzip', 'br;q=0.9, gzip', '*', 'identity', 'gzip;q=0, identity;q=0'];
+
+/** Text in ASCII. */
+function bodyFor(random: Random, method: string): string {
+  const usual = method === 'POST' || method === 'PUT' || method === 'PATCH';
+  if (!random.chance(usual ? 0.7 : 0.03)) return '';
+  return random.pick([
+    '{"a": 1}',
+    'x',
+    'a=b&c=d',
+    'x'.repeat(99),
+    'y'.repeat(101),
+    'GET / HTTP/1.1\r\n\r\n',
+    'z'.repeat(20_000),
+  ]);
 }
 
 const ORIGINS = ['https://app.example.com', 'https://other.example.com', 'https://evil.example'];

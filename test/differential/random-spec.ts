@@ -35,8 +35,39 @@ const POLICY_NAMES = [
   'browsers',
   'others',
 ];
+/** They act on replies. */
+const REPLY_POLICIES = ['pages', 'coded', 'errors'];
 
-const DEFAULT_POLICIES = ['open-keys', 'by-header', 'browsers'];
+const DEFAULT_POLICIES = ['open-keys', 'by-header', 'browsers', 'pages'];
+/** Conditions that need nothing but the request; the last ones fail for some requests. */
+const ON_REQUEST = [
+  'request.method == "GET"',
+  '!(request.method in ["POST", "PUT"])',
+  '"x-beta" in request.headers',
+  'request.headers["x-tenant"] in ["1", "ab"]',
+  'has(request.query.page) || request.query["q"] == "2"',
+  'request.path.matches("[0-9]+$")',
+  'request.path.size() > 12 && request.host.endsWith(".example.com")',
+  'client.ip == "9.9.9.9" || client.ip.startsWith("127.")',
+  'request.path.split("/").exists(part, part.startsWith("a"))',
+  'route.name.contains("1") ? request.scheme == "http" : request.headers.origin == ""',
+  '!has(client.tls.version) && request.headers["x-tenant"].lowerAscii() != "x"',
+  '!has(request.query.page) || int(request.query.page) > 1',
+  'request.path.split("/")[2] == "items"',
+];
+const ON_CONSUMER = [
+  'consumer.name == "acme"',
+  'consumer.plan == "gold" || consumer.tags.region == "us"',
+  'has(consumer.name)',
+];
+const ON_REPLY = [
+  'reply.status >= 400',
+  'reply.status in [200, 404] && request.method != "DELETE"',
+  'reply.headers["content-type"].contains("json")',
+  'reply.headers.etag == "" || reply.status == 304',
+  'consumer.name == "" && reply.status < 500',
+];
+
 /** Most routes are served everywhere. */
 const LISTENERS = ['', '', '', '', '"main"', '"internal"', '"main", "internal"'];
 
@@ -48,7 +79,7 @@ export interface RandomSpec {
 /** A spec without errors: routes that the checks refuse (ambiguous, duplicate) are removed. */
 export function randomSpec(random: Random, targets: readonly string[], path: string): RandomSpec {
   let routes = Array.from({ length: 8 + random.index(32) }, (_, index) => randomRoute(random, index));
-  const head = settings(random) + services(random, targets) + policies();
+  const head = settings(random) + services(random, targets) + policies(random);
   for (let attempt = 0; attempt < 12; attempt++) {
     const text = head + routes.map(({ lines }) => lines).join('');
     const { value: model, diagnostics } = checkSpec({ path, text });
@@ -96,8 +127,12 @@ host = "${random.pick(['preserve', 'target'])}"
 `;
 }
 
+/** Sometimes a condition. */
+const when = (random: Random, ...lists: readonly (readonly string[])[]): string =>
+  random.chance(0.4) ? `when = '${random.pick(lists.flat())}'\n` : '';
+
 /** Keys are those of KEYS, in order. */
-function policies(): string {
+function policies(random: Random): string {
   return `[consumer.acme]
 plan = "gold"
 tags = { region = "eu" }
@@ -108,7 +143,7 @@ api_keys = ["sha256:${HASHES[1]}"]
 limits = { by-consumer = "9/min" }
 [policy.keys]
 use = "api-key"
-[policy.open-keys]
+${when(random, ON_REQUEST)}[policy.open-keys]
 use = "api-key"
 header = "authorization"
 scheme = "Bearer"
@@ -116,11 +151,11 @@ optional = true
 [policy.query-keys]
 use = "api-key"
 query = "key"
-[policy.by-ip]
+${when(random, ON_REQUEST)}[policy.by-ip]
 use = "rate-limit"
 limit = "40/min"
 by = "ip"
-[policy.by-consumer]
+${when(random, ON_REQUEST, ON_CONSUMER)}[policy.by-consumer]
 use = "rate-limit"
 limit = "5/min"
 by = "consumer"
@@ -129,7 +164,7 @@ use = "rate-limit"
 limit = "20/min"
 burst = 7
 by = "route"
-[policy.by-header]
+${when(random, ON_REQUEST, ON_CONSUMER)}[policy.by-header]
 use = "rate-limit"
 limit = "10/min"
 cost = 2
@@ -142,7 +177,19 @@ headers = ["x-beta"]
 use = "cors"
 origins = ["https://*.example.com"]
 headers = ["*"]
-`;
+[policy.pages]
+use = "error-page"
+from = "${random.pick(['gateway', 'target', 'all'])}"
+html = "<h1>{reply.status} {reply.reason}</h1><p>{reply.code} {request.path}"
+${random.chance(0.5) ? `json = '{"status": {reply.status}, "path": "{request.path}"}'\n` : ''}${random.chance(0.3) ? 'keep = ["retry-after"]\n' : ''}${when(random, ON_REQUEST, ON_REPLY)}[policy.coded]
+use = "compress"
+codings = ["br", "gzip"]
+min_size = "20B"
+${when(random, ON_REQUEST)}[policy.errors]
+use = "headers"
+reply.set = { x-failed = "{reply.status} {reply.code}" }
+reply.remove = ["etag"]
+${when(random, ON_REPLY)}`;
 }
 
 const HASHES = KEYS.map((key) => createHash('sha256').update(key).digest('hex'));
@@ -236,8 +283,9 @@ function conditions(random: Random, names: readonly string[]): string {
 function leadLines(random: Random, path: string, params: readonly string[]): string[] {
   const marks = ['x-route = "{route.name}"', 'x-consumer = "{consumer.name}/{consumer.plan}/{consumer.tags.region}"'];
   for (const name of params) marks.push(`x-p-${name} = "{param.${name}}"`);
-  const edit = `{ use = "headers", request.set = { ${marks.join(', ')} }, reply.set = { x-seen = "{route.name}" } }`;
-  const policies = [...random.some(POLICY_NAMES, 3).map((name) => `"${name}"`), edit];
+  const edit = `{ use = "headers", request.set = { ${marks.join(', ')} }, reply.set = { x-seen = "{route.name}" }${random.chance(0.2) ? `, when = '${random.pick([...ON_REQUEST, ...ON_CONSUMER])}'` : ''} }`;
+  const named = [...random.some(POLICY_NAMES, 3), ...random.some(REPLY_POLICIES, 3)];
+  const policies = [...named.map((name) => `"${name}"`), edit];
   const lines = [`policies = [${policies.join(', ')}]`];
   if (random.chance(0.2)) {
     const status = random.pick([200, 204, 304, 404, 503]);
@@ -247,6 +295,7 @@ function leadLines(random: Random, path: string, params: readonly string[]): str
     return [...bare, `reply = { status = ${status}, headers = { etag = '"1"' }, body = "${body}" }`];
   }
   lines.push(`to = "${random.pick(['one', 'many'])}"`);
+  if (random.chance(0.1)) lines.push('max_body = "100B"');
   const prefix = /^\/([a-z0-9-]+)\//.exec(path)?.[1];
   if (random.chance(0.15))
     lines.push(

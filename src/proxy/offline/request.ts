@@ -9,8 +9,8 @@ export interface OfflineRequest {
   readonly url: string;
   readonly headers?: Iterable<readonly [name: string, value: string]> | { readonly [name: string]: string };
   /**
-   * The body. Without a field that frames it, `Content-Length` is added. If the fields announce a body that is not here, the
-   * outcome is unknown where a policy reads it.
+   * The body. Without a field that frames it, `Content-Length` is added, unless `addHost` is false. If the fields announce a
+   * body that is not here, the outcome is unknown where a policy reads it.
    */
   readonly body?: Uint8Array | string;
   /** HTTP version; default: 1.1. */
@@ -45,7 +45,7 @@ export function headText(request: OfflineRequest, length: number | undefined): s
   const host = given ? '' : `host: ${authority}\r\n`;
   const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   const framed = fields.some(([name]) => /^(content-length|transfer-encoding)$/i.test(name));
-  const framing = framed || length === undefined ? '' : `content-length: ${length}\r\n`;
+  const framing = framed || addHost === false || length === undefined ? '' : `content-length: ${length}\r\n`;
   return wireText(`${method} ${url} HTTP/${version}\r\n${host}${lines}${framing}\r\n`);
 }
 
