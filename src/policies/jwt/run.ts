@@ -79,7 +79,7 @@ class JwtPolicy implements PolicyInstance {
     if (token === undefined) return this.#absent;
     if (token === SEVERAL) return this.#several;
     if (token.length > this.#settings.maxToken) return this.#invalid('the token is too long');
-    const digest = crypto.hash('sha256', token, 'base64');
+    const digest = crypto.hash('sha256', token, 'binary');
     const known = this.#verified.get(digest);
     if (known !== undefined && this.#source.usable) {
       const { consumers } = this.#host;

@@ -26,6 +26,7 @@ writeFileSync(
   serveCalls(parentPort, (events) => ({
     publish(identity, value) { events.log('info', 'published ' + identity + ' ' + JSON.stringify(value)); },
     async prepare(input) {
+      if (input.published) events.log('info', 'prepared with ' + JSON.stringify([...input.published]));
       if (input.sha256 === 'ask') {
         for (const question of [{ q: 1 }, 'fail']) {
           const answer = await events.ask('id-a', question).catch((error) => 'failed: ' + error.message);
@@ -117,6 +118,16 @@ test('questions to duties and their values pass between control and a worker', a
     log.lines.map(({ message }) => message).filter((message) => /^(answer|published)/.test(message)),
     ['answer {"identity":"id-a","question":{"q":1}}', 'answer "failed: outage"', 'published id-a {"keys":[1]}'],
   );
+  await worker.close();
+});
+
+test('a replacement of a worker loads the last values of duties', async () => {
+  const { worker, log } = host();
+  const published = new Map([['id-a', 'first']]);
+  await load(worker, { ...input('die'), published });
+  published.set('id-a', 'second');
+  await until(() => log.find(/^prepared with .*second/), 'the replacement');
+  assert.is(log.lines.filter(({ message }) => message === 'prepared with [["id-a","first"]]').length, 1);
   await worker.close();
 });
 
