@@ -1,6 +1,9 @@
 /** Services that policies call: names are resolved, URLs become implicit services. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { checkProgram } from '../../src/bundle/program-check.js';
+import { compile } from '../../src/compiler/index.js';
+import { checkSpec } from '../../src/lint/index.js';
 import type { CallTarget } from '../../src/policies/contract.js';
 import { parseCallUrl } from '../../src/schema/call-url.js';
 import type { Diagnostic } from '../../src/schema/diagnostic.js';
@@ -75,6 +78,52 @@ test('a URL that cannot be called is reported', () => {
 test('a URL consists of an origin and what requests contain', () => {
   assert.equal(parseCallUrl('http://127.0.0.1:80/a?b=c'), { origin: 'http://127.0.0.1', path: '/a?b=c' });
   assert.equal(parseCallUrl('https://[::1]:8443'), { origin: 'https://[::1]:8443', path: '/' });
+});
+
+const SPEC = (policy: string, more = ''): string => `spec = 1
+[listener.main]
+address = "127.0.0.1:8080"
+[service.orders]
+targets = ["http://127.0.0.1:4003"]
+${more}
+[[route]]
+name = "orders"
+match = "GET /orders"
+to = "orders"
+policies = [${policy}]
+`;
+
+test('an implicit service has the defaults of services, and its policy names it', () => {
+  const text = SPEC(
+    '{ use = "forward-auth", url = "http://127.0.0.1:4010/check" }',
+    '[defaults.service]\nresponse_timeout = "7s"',
+  );
+  const { value, diagnostics } = checkSpec({ path: 'gateway.toml', text });
+  assert.equal(diagnostics, []);
+  const { program } = compile(value!).bundle;
+  const [, implicit] = program.services;
+  assert.equal(implicit!.targets, [{ url: 'http://127.0.0.1:4010', weight: 1 }]);
+  assert.equal(
+    [implicit!.name, implicit!.implicit, implicit!.host, implicit!.responseTimeout],
+    ['http://127.0.0.1:4010', true, 'target', 7000],
+  );
+  assert.equal(program.policies[0]!.calls, ['http://127.0.0.1:4010']);
+  assert.is(checkProgram(JSON.parse(JSON.stringify(program))), undefined);
+  const lost = checkProgram({ ...program, services: program.services.slice(0, 1) });
+  assert.is(lost, 'policy 0 calls a service that does not exist');
+});
+
+test('rules about targets and services apply to URLs and names that policies call', () => {
+  const codesOf = (text: string): string[] =>
+    checkSpec({ path: 'gateway.toml', text }).diagnostics.map(({ code, span: place }) => `${code} ${place.start.line}`);
+  const loop = SPEC('{ use = "forward-auth", url = "http://127.0.0.1:8080/check" }');
+  assert.equal(codesOf(loop), ['target/self-loop 11']);
+  const plain = SPEC('{ use = "forward-auth", url = "http://auth.example.com/check" }');
+  assert.equal(codesOf(plain), ['target/plaintext 11']);
+  const auth = '[service.auth]\ntargets = ["http://127.0.0.1:4010"]';
+  assert.equal(codesOf(SPEC('{ use = "forward-auth", service = "auth" }', auth)), []);
+  assert.equal(codesOf(SPEC('', auth)), ['service/unused 6']);
+  assert.equal(codesOf(SPEC('{ use = "forward-auth", service = "aut" }', auth)), ['name/unresolved 12']);
 });
 
 test.run();
