@@ -13,6 +13,7 @@ export interface BodiedExchange {
   readonly method: string;
   readonly expectsContinue: boolean;
   readonly settled: boolean;
+  readonly over: boolean;
   readonly downstream: ClientSide | undefined;
   readonly collectBudget: CollectBudget;
   /** How the body is framed for the target. */
@@ -60,7 +61,13 @@ export class ExchangeBodies {
   // ---------------------------------------------------------------- request
 
   #requestBody(): RequestBody {
-    this.#request ??= new RequestBody(this.#exchange.downstream!);
+    const exchange = this.#exchange;
+    // A stage may ask for more after its exchange: the connection then serves another one.
+    this.#request ??= new RequestBody({
+      pull: (sink) => {
+        if (!exchange.over) exchange.downstream!.pull(sink);
+      },
+    });
     return this.#request;
   }
 

@@ -189,9 +189,9 @@ export class Chain {
   }
 
   async #leaveLater(exchange: ChainedExchange, pending: Promise<Reply>): Promise<Reply | undefined> {
-    const turn = ++exchange.replyTurn;
+    const turn = exchange.replyTurn;
     const reply = await pending;
-    if (exchange.replyTurn === turn && !exchange.over) return this.leave(exchange, reply);
+    if (isCurrent(exchange, turn)) return this.leave(exchange, reply);
     discard(reply);
     return undefined;
   }
@@ -204,16 +204,19 @@ export class Chain {
       return this.#failedReply(exchange, step, reply, error);
     }
     const edited = step.instance.after === undefined ? reply : this.#after(exchange, step, reply);
-    return edited instanceof Promise
-      ? edited.then((late) => this.#bodyHooks(exchange, step, late))
-      : this.#bodyHooks(exchange, step, edited);
+    if (!(edited instanceof Promise)) return this.#bodyHooks(exchange, step, edited);
+    const turn = exchange.replyTurn;
+    return edited.then((late) => (isCurrent(exchange, turn) ? this.#bodyHooks(exchange, step, late) : late));
   }
 
   #bodyHooks(exchange: ChainedExchange, step: Step, reply: Reply): Awaitable<Reply> {
     try {
       const changed = this.#hooks.replyBody(exchange, step, reply);
       if (!(changed instanceof Promise)) return changed;
-      return changed.catch((error: unknown) => this.#failedReply(exchange, step, reply, error));
+      const turn = exchange.replyTurn;
+      return changed.catch((error: unknown) =>
+        isCurrent(exchange, turn) ? this.#failedReply(exchange, step, reply, error) : reply,
+      );
     } catch (error) {
       return this.#failedReply(exchange, step, reply, error);
     }
@@ -237,10 +240,12 @@ export class Chain {
     switches: boolean,
     pending: Promise<Reply | undefined>,
   ): Promise<Reply> {
+    const turn = exchange.replyTurn;
     try {
-      return checked(exchange, reply, await pending, switches);
+      const edited = await pending;
+      return isCurrent(exchange, turn) ? checked(exchange, reply, edited, switches) : reply;
     } catch (error) {
-      return exchange.over ? reply : this.#failedReply(exchange, step, reply, error);
+      return isCurrent(exchange, turn) ? this.#failedReply(exchange, step, reply, error) : reply;
     }
   }
 
@@ -295,6 +300,9 @@ function checked(exchange: ChainedExchange, reply: Reply, edited: Reply | undefi
   if (result !== reply && reply.body !== result.body && reply.body !== exchange.source) discard(reply);
   return result;
 }
+
+/** Whether the reply of that turn is still the one that leaves. */
+const isCurrent = (exchange: ChainedExchange, turn: number): boolean => exchange.replyTurn === turn && !exchange.over;
 
 /** The steps with reply hooks: inner ones in reverse order, then those of each reply phase, each in reverse order. */
 function inOrderOfReplies(steps: readonly Step[]): Step[] {

@@ -153,9 +153,10 @@ export class ChainHooks {
       const what = partial ? 'is a part (206)' : 'has a content coding';
       return refuse(exchange, 'upstream/unreadable', `policy ${step.name} cannot read the reply, which ${what}`);
     }
-    const bodies = exchange.ensureBodies();
-    const body = await bodies.collectReply(reply, max);
-    if (exchange.over) return reply;
+    const turn = exchange.replyTurn;
+    const isCurrent = (): boolean => exchange.replyTurn === turn && !exchange.over;
+    const body = await exchange.ensureBodies().collectReply(reply, max);
+    if (!isCurrent()) return reply;
     if (typeof body === 'string') return refuseReplyBody(exchange, step, body, max);
     reply.body = body;
     const changed = await step.instance.onReplyBody!(exchange, reply, body);
@@ -168,7 +169,7 @@ export class ChainHooks {
       reply.body = asBuffer(changed);
       bodyChanged(reply.headers);
     }
-    if (!exchange.over) stageReply(exchange, step, reply);
+    if (isCurrent()) stageReply(exchange, step, reply);
     return reply;
   }
 }
