@@ -3,92 +3,14 @@
  * load generator and origins to another. All contestants run at the same time and are loaded in turn, so a disturbance
  * of the machine affects all of them equally.
  */
-import { availableParallelism, release } from 'node:os';
-import type { Benchmark, BenchOptions, Report } from './kit.js';
-import { installed, installedPeers } from './proxy/contestants.js';
-import { startOrigins } from './proxy/origins.js';
-import { shareOfOthers, timeSpent } from './proxy/processes.js';
+import type { Benchmark } from './kit.js';
+import { runScenarios } from './proxy/run-scenarios.js';
 import { scenarios } from './proxy/scenarios/index.js';
-import { type Section, tableOf } from './proxy/section.js';
-import { type Pace, Setting } from './proxy/setting.js';
-
-const FULL = { rounds: 5, fewerRounds: 3, seconds: 2 };
-const QUICK = { rounds: 2, fewerRounds: 2, seconds: 1 };
-/** Largest share of CPU time that other programs may use. */
-const QUIET = 0.03;
-
-function paceOf({ quick, rounds }: BenchOptions): Pace {
-  const usual = quick ? QUICK : FULL;
-  const seconds = Number(process.env['GW_BENCH_SECONDS'] ?? usual.seconds);
-  if (!Number.isInteger(seconds) || seconds < 1) throw new Error('GW_BENCH_SECONDS must be a whole number of seconds.');
-  return { quick, rounds: rounds ?? usual.rounds, fewerRounds: rounds ?? usual.fewerRounds, seconds };
-}
-
-async function run(options: BenchOptions): Promise<Report> {
-  for (const tool of ['wrk', 'nginx', 'taskset', 'prlimit', 'chrt']) {
-    if (installed(tool) === undefined) {
-      throw new Error(`The benchmark requires ${tool}: apt-get install wrk nginx util-linux`);
-    }
-  }
-  const setting = new Setting(paceOf(options), options.progress);
-  const abandon = (): void => setting.abandon();
-  const interrupted = (): void => process.exit(130);
-  process.once('exit', abandon);
-  process.once('SIGINT', interrupted);
-  process.once('SIGTERM', interrupted);
-  process.once('SIGHUP', interrupted);
-  const since = timeSpent();
-  try {
-    await startOrigins(setting);
-    const sections = await runScenarios(setting, options.scenarios);
-    await setting.close();
-    return reportOf(sections, setting, shareOfOthers(since));
-  } finally {
-    await setting.close();
-    process.off('SIGINT', interrupted);
-    process.off('SIGTERM', interrupted);
-    process.off('SIGHUP', interrupted);
-    process.off('exit', abandon);
-  }
-}
-
-async function runScenarios(setting: Setting, names: readonly string[]): Promise<Section[]> {
-  const sections: Section[] = [];
-  for (const scenario of scenarios) {
-    if (names.length > 0 && !names.includes(scenario.name)) continue;
-    setting.progress(`${scenario.name}: ${scenario.summary}`);
-    sections.push(...(await scenario.run(setting)));
-  }
-  return sections;
-}
-
-/** `others` is the share of CPU time used by programs that the benchmark did not start. */
-function reportOf(sections: readonly Section[], { pace, descriptors }: Setting, others: number): Report {
-  const targets = sections.flatMap((section) => section.targets);
-  const missed = targets.filter(({ met }) => !met).length;
-  return {
-    title: 'proxy',
-    tables: sections.map(tableOf),
-    notes: [
-      ...(targets.length === 0 ? [] : [`${targets.length - missed} of ${targets.length} targets met`]),
-      `medians of ${roundsOf(pace)} rounds of ${pace.seconds} s, with the middle half in brackets; ratios are medians of the ratios within each round`,
-      `other programs used ${(others * 100).toFixed(0)} % of the CPU time${others > QUIET ? ': too much for meaningful figures' : ''}`,
-      'CPU is user and system time of the process with all its threads and children',
-      `gw on Node ${process.versions.node}, ${availableParallelism()} cores, Linux ${/^\d+\.\d+/.exec(release())?.[0] ?? ''}, at most ${descriptors} open files per process`,
-      ...(pace.quick ? ['quick run: it only checks that everything works; ignore the figures'] : []),
-    ],
-    peers: installedPeers(),
-    data: { pace, others, sections },
-  };
-}
-
-const roundsOf = ({ rounds, fewerRounds }: Pace): string =>
-  rounds === fewerRounds ? `${rounds}` : `${rounds} (connections, bodies, uploads, routes and latency: ${fewerRounds})`;
 
 const benchmark: Benchmark = {
   name: 'proxy',
   summary: 'cost of a proxied request, compared with nginx, HAProxy, Caddy, http-proxy and @fastify/http-proxy',
   scenarios: scenarios.map(({ name, summary }) => ({ name, summary })),
-  run,
+  run: (options) => runScenarios('proxy', scenarios, options),
 };
 export default benchmark;

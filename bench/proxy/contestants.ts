@@ -38,6 +38,8 @@ export function gw(setting: Setting, name = GW, options: Partial<GwOptions> = {}
         pipelining: 1,
         workers: 1,
         full: false,
+        extra: '',
+        policies: [],
         origin: setting.origins.files,
         node: process.execPath,
         ...options,

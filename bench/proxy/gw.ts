@@ -11,6 +11,9 @@ export interface GwOptions {
   readonly workers: number;
   /** With key, limit and access log. */
   readonly full: boolean;
+  /** Further lines of the spec, and the policies of its items, bytes and uploads. */
+  readonly extra: string;
+  readonly policies: readonly string[];
   /** Port of the origin. */
   readonly origin: number;
   /** Path of the Node binary that runs it. */
@@ -38,12 +41,13 @@ pipelining = ${options.pipelining}
 name = "item"
 match = "GET /items/{id:int}"
 to = "origin"
-${options.full ? 'policies = ["keys", "polite"]' : ''}
+${listOf(options.full ? ['keys', 'polite'] : options.policies)}
 
 [[route]]
 name = "bytes"
 match = "GET /bytes/{size}"
 to = "origin"
+${listOf(options.policies)}
 
 [[route]]
 name = "stream"
@@ -56,10 +60,15 @@ name = "upload"
 match = "POST /upload"
 to = "origin"
 timeout = "0s"
+${listOf(options.policies)}
+${options.extra}
 ${options.full ? policies(setting) : ''}
 ${routePaths(options.routes)
   .map((path, i) => `[[route]]\nname = "thing-${i}"\nmatch = "GET ${path}/{id:int}"\nto = "origin"\n`)
   .join('\n')}`;
+
+const listOf = (policies: readonly string[]): string =>
+  policies.length === 0 ? '' : `policies = ${JSON.stringify(policies)}`;
 
 function policies({ key }: Setting): string {
   return `
