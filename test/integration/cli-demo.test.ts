@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { GW, runProgram, ServedGateway } from '../support/gw-process.js';
+import { freePort } from '../support/ports.js';
+import { until } from '../support/until.js';
 
 interface Example {
   readonly line: number;
@@ -44,7 +46,9 @@ let gateway: ServedGateway | undefined;
 
 test.before(async () => {
   const overlay = join(folder, 'free-port.toml');
-  writeFileSync(overlay, '[listener.main]\naddress = "127.0.0.1:0"\n');
+  const address = `127.0.0.1:${await freePort()}`;
+  const jwks = `http://${address}/.well-known/jwks.json`;
+  writeFileSync(overlay, `[listener.main]\naddress = "${address}"\n[policy.sessions]\njwks = "${jwks}"\n`);
   gateway = await ServedGateway.start(['--no-access-log', '--overlay', overlay]);
 });
 
@@ -79,6 +83,20 @@ test('the catalogue is compressed, and timed by the policy of the shop', async (
   assert.match(reply.headers.get('server-timing') ?? '', /^shop;dur=\d+$/);
   const plain = await fetch(url, { headers: { 'accept-encoding': 'identity' } });
   assert.is(plain.headers.get('content-encoding'), null);
+});
+
+test('a customer logs in, and the token is verified with the key set of the service', async () => {
+  const { url } = gateway!;
+  assert.is((await fetch(`${url}/me`)).status, 401);
+  const body = JSON.stringify({ email: 'ada@acme.example', password: 'demo' });
+  const session = await fetch(`${url}/sessions`, { method: 'POST', body });
+  assert.is(session.status, 201);
+  const { token } = (await session.json()) as { token: string };
+  const me = (given: string) => fetch(`${url}/me`, { headers: { authorization: `Bearer ${given}` } });
+  // The gateway serves the key set itself, so it fetches it only after its start.
+  await until(async () => (await me(token)).status === 200, 'the key set', 15_000);
+  assert.is(((await (await me(token)).json()) as { name: string }).name, 'Ada Novak');
+  assert.is((await me(`${token.slice(0, -8)}AAAAAAAA`)).status, 401);
 });
 
 test('the home page redirects to the catalogue', async () => {
