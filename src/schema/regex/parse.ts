@@ -48,7 +48,7 @@ const CLASSES: { readonly [letter: string]: CharSet } = {
 const CONTROLS: { readonly [letter: string]: number } = { n: 10, r: 13, t: 9, f: 12, v: 11, '0': 0 };
 
 /** Sorts, merges, and removes surrogates, which no UTF-8 text contains. */
-function union(ranges: CharSet): CharSet {
+export function union(ranges: CharSet): CharSet {
   const merged: [number, number][] = [];
   for (const [from, to] of [...ranges].sort((a, b) => a[0] - b[0])) {
     const last = merged.at(-1);
@@ -65,7 +65,7 @@ function union(ranges: CharSet): CharSet {
   });
 }
 
-function negate(set: CharSet): CharSet {
+export function negate(set: CharSet): CharSet {
   const ranges: [number, number][] = [];
   let next = 0;
   for (const [from, to] of set) {

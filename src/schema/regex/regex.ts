@@ -6,7 +6,7 @@
  */
 import type { Dfa } from '../../bundle/types.js';
 import { buildNfa, type Nfa } from './nfa.js';
-import { PatternError, parsePattern } from './parse.js';
+import { PatternError, parsePattern, type RegexNode } from './parse.js';
 
 export type CompiledPattern = { readonly dfa: Dfa } | { readonly error: string; readonly offset: number };
 
@@ -55,6 +55,9 @@ function compileFresh(source: string): CompiledPattern {
     throw error;
   }
 }
+
+/** The minimal automaton of a tree. Throws PatternError if it is too large. */
+export const compileNode = (node: RegexNode): Dfa => canonical('', determinise(buildNfa(node)));
 
 /** Total, over byte classes, not minimal. State 0 is the start, state 1 the sink. */
 interface Automaton {
