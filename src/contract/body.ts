@@ -37,6 +37,8 @@ export interface StageOut extends BodyOut {
 
 /** Changes a body while it streams. One object for each body. */
 export interface BodyStage {
+  /** True: it passes every byte on as it is, so a reply keeps its length, ETag and digests. */
+  readonly observes?: boolean;
   /** Takes a part of the body. Returns false to pause the source; what is still in flight is written nevertheless. */
   write(bytes: Uint8Array): boolean;
   /** The input is complete; the stage ends its output, at once or later. */

@@ -136,7 +136,7 @@ export class ExchangeBodies {
     this.#exchange.lengthUnknown = true;
   }
 
-  /** Adds a stage to the reply's body. Returns whether there is one. */
+  /** Adds a stage to the reply's body. Returns whether there is one that changes the body. */
   stageReply(reply: Reply, create: StageMaker, policy: string): boolean {
     const exchange = this.#exchange;
     const given = reply.body;
@@ -149,8 +149,11 @@ export class ExchangeBodies {
       exchange.resumeAt = left;
       this.#broke(policy, cause, error);
     };
-    if (!pipe.add(exchange.downstream!, create, failed)) return false;
-    if (known !== undefined) return true;
+    const stage = pipe.add(exchange.downstream!, create, failed);
+    if (stage === undefined) return false;
+    const changes = stage.observes !== true;
+    if (changes) exchange.lengthUnknown = true;
+    if (known !== undefined) return changes;
     this.#pipe?.abort('replaced by another reply');
     reply.body = body;
     this.adopt(reply);
@@ -158,8 +161,7 @@ export class ExchangeBodies {
     if (reply.body !== null && !(reply.body instanceof Uint8Array)) pipe.owner = reply.body;
     this.#pipe = pipe;
     exchange.receiver = pipe;
-    exchange.lengthUnknown = true;
-    return true;
+    return changes;
   }
 
   /** Collects the reply's body, at most `max` bytes. Never settles if the exchange ends, or another reply is sent. */

@@ -115,16 +115,20 @@ export class ReplyPipe implements ReplyReceiver {
     this.#resumeSource = resumeSource;
   }
 
-  /** Adds a stage, whose output goes to `next` until another one is added. Returns false if `create` returns none. */
-  add(next: ReplyReceiver, create: (out: StageOut) => BodyStage | undefined, failed: StageFailure): boolean {
+  /** Adds a stage, whose output goes to `next` until another one is added. Returns what `create` returned. */
+  add(
+    next: ReplyReceiver,
+    create: (out: StageOut) => BodyStage | undefined,
+    failed: StageFailure,
+  ): BodyStage | undefined {
     const before = this.#links.at(-1);
     const link = new ReplyLink(next, before === undefined ? this.#resumeSource : () => before.drained(), failed);
     const stage = create(link);
-    if (stage === undefined) return false;
+    if (stage === undefined) return undefined;
     link.attach(stage);
     if (before !== undefined) before.next = link;
     this.#links.push(link);
-    return true;
+    return stage;
   }
 
   /** Sends the output of the last stage to `next`. */
