@@ -1,0 +1,278 @@
+/**
+ * Collects the schemas of a policy at compile time: reads the files, follows `$ref` to further files, and compiles the
+ * patterns to automata. The result is plain data, so a bundle needs no files at run time.
+ */
+import { posix } from 'node:path';
+import { DocumentError, parseText } from '../../openapi/text.js';
+import { compileEcma, type TextPattern } from '../../schema/regex/ecma.js';
+import type { Json, PolicyFile } from '../contract.js';
+import { FORMAT_PATTERNS } from './schema-formats.js';
+
+export type JsonTable = { readonly [key: string]: Json };
+
+export type Dialect = '2020-12' | 'draft-07';
+
+/** What a worker compiles validators from. */
+export type SchemaSet = {
+  readonly dialect: Dialect;
+  /** JSON texts by URI; references between them are by these URIs. As objects, their `$ref` would be references to secrets. */
+  readonly documents: { readonly [uri: string]: string };
+  /** By source; null for a pattern that is not checked. */
+  readonly patterns: { readonly [source: string]: TextPattern | null };
+  /** By name: formats that are patterns. */
+  readonly formats: { readonly [name: string]: TextPattern };
+};
+
+export interface SchemaFault {
+  readonly kind: 'file' | 'schema' | 'pattern';
+  readonly message: string;
+}
+
+/** Far above any real schema; a cycle of files ends by itself. */
+const MAX_FILES = 200;
+
+/** Keywords whose value is a schema, a list of schemas, or a table of schemas. */
+const ONE = new Set([
+  'additionalItems',
+  'additionalProperties',
+  'contains',
+  'contentSchema',
+  'else',
+  'if',
+  'items',
+  'not',
+  'propertyNames',
+  'then',
+  'unevaluatedItems',
+  'unevaluatedProperties',
+]);
+const LIST = new Set(['allOf', 'anyOf', 'items', 'oneOf', 'prefixItems']);
+const TABLE = new Set(['$defs', 'definitions', 'dependencies', 'dependentSchemas', 'patternProperties', 'properties']);
+
+export const isTable = (value: Json | undefined): value is JsonTable =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** An own member only: a document may name a key `constructor`. */
+export const member = (value: Json | undefined, key: string): Json | undefined =>
+  isTable(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+
+export class SchemaDocuments {
+  readonly faults: SchemaFault[] = [];
+  readonly #readFile: (path: string) => PolicyFile;
+  readonly #skipPatterns: boolean;
+  /** Parsed files by path. */
+  readonly #parsed = new Map<string, Json | undefined>();
+  /** URIs of files that are schemas as a whole. */
+  readonly #uris = new Map<string, string>();
+  readonly #documents = new Map<string, Json>();
+  readonly #patterns = new Map<string, TextPattern | null>();
+  readonly #formats = new Map<string, TextPattern>();
+  #dialect: Dialect | undefined;
+
+  /** `skipPatterns`: patterns that cannot be automata are not checked, instead of being a fault. */
+  constructor(readFile: (path: string) => PolicyFile, skipPatterns: boolean) {
+    this.#readFile = readFile;
+    this.#skipPatterns = skipPatterns;
+  }
+
+  /** The URI of a schema in a file: `schemas/order.json`, or with a JSON pointer `schemas/shop.json#/$defs/order`. */
+  schema(reference: string): string | undefined {
+    const [path = '', fragment] = reference.split('#', 2);
+    const uri = this.#fileUri(posix.normalize(path));
+    return uri === undefined ? undefined : fragment ? `${uri}#${fragment}` : uri;
+  }
+
+  /**
+   * Adds a document that is no file. References in it must be URIs of this set, or begin with `#`. The caller inspects the
+   * schemas in it.
+   */
+  add(uri: string, document: Json): void {
+    this.#documents.set(uri, document);
+  }
+
+  /** The part of a schema that a URI of this set names, if its fragment is a JSON pointer. */
+  find(uri: string): Json | undefined {
+    const [document = '', fragment = ''] = uri.split('#', 2);
+    return atPointer(this.#documents.get(document), fragment);
+  }
+
+  /** The parsed content of a file, JSON or YAML. Undefined after a fault. */
+  parse(path: string): Json | undefined {
+    const normal = posix.normalize(path);
+    if (this.#parsed.has(normal)) return this.#parsed.get(normal);
+    const { text, cause } = this.#readFile(normal);
+    let value: Json | undefined;
+    if (text === undefined) this.#fault('file', `\`${normal}\` cannot be read: ${cause}.`);
+    else value = this.#parseText(text, normal);
+    this.#parsed.set(normal, value);
+    return value;
+  }
+
+  set dialect(dialect: Dialect) {
+    this.#dialect = dialect;
+  }
+
+  finish(): SchemaSet {
+    return {
+      dialect: this.#dialect ?? '2020-12',
+      documents: sorted(new Map([...this.#documents].map(([uri, value]) => [uri, JSON.stringify(value)]))),
+      patterns: sorted(this.#patterns),
+      formats: sorted(this.#formats),
+    };
+  }
+
+  /** Notes the patterns and formats of a schema. */
+  inspect(schema: Json): void {
+    visitSchemas(schema, (table) => {
+      const pattern = member(table, 'pattern');
+      if (typeof pattern === 'string') this.#pattern(pattern);
+      const named = member(table, 'patternProperties');
+      if (isTable(named)) for (const source of Object.keys(named)) this.#pattern(source);
+      const format = member(table, 'format');
+      if (typeof format === 'string') this.#format(format);
+    });
+  }
+
+  #pattern(source: string): void {
+    if (this.#patterns.has(source)) return;
+    const result = compileEcma(source);
+    this.#patterns.set(source, 'pattern' in result ? result.pattern : null);
+    if ('error' in result) {
+      const effect = this.#skipPatterns
+        ? 'so texts are not checked against it'
+        : 'so checking it could take exponential time';
+      this.#fault(
+        'pattern',
+        `The pattern \`${source.slice(0, 200)}\` cannot be an automaton, ${effect}: ${result.error}.`,
+      );
+    }
+  }
+
+  #format(name: string): void {
+    const source = Object.hasOwn(FORMAT_PATTERNS, name) ? FORMAT_PATTERNS[name]! : undefined;
+    if (source === undefined || this.#formats.has(name)) return;
+    const result = compileEcma(source);
+    if ('error' in result) throw new Error(`format ${name}: ${result.error}`);
+    this.#formats.set(name, result.pattern);
+  }
+
+  #fileUri(path: string): string | undefined {
+    const known = this.#uris.get(path);
+    if (known !== undefined) return known;
+    if (this.#uris.size >= MAX_FILES) {
+      this.#fault('file', `The schemas refer to more than ${MAX_FILES} files.`);
+      return undefined;
+    }
+    const value = this.parse(path);
+    if (value === undefined) return undefined;
+    if (!isTable(value) && typeof value !== 'boolean') {
+      this.#fault('schema', `\`${path}\` is not a schema: a schema is an object, \`true\` or \`false\`.`);
+      return undefined;
+    }
+    const uri = `gw://schema/${this.#uris.size}`;
+    this.#uris.set(path, uri);
+    if (!this.#takeDialect(value, path)) return undefined;
+    const schema = this.#linked(value, path);
+    this.#documents.set(uri, schema);
+    this.inspect(schema);
+    return uri;
+  }
+
+  #takeDialect(schema: Json, path: string): boolean {
+    const named = member(schema, '$schema');
+    if (named === undefined) return true;
+    const text = String(named);
+    const dialect = /draft-07\/schema/.test(text) ? 'draft-07' : /2020-12\/schema/.test(text) ? '2020-12' : undefined;
+    if (dialect === undefined) {
+      this.#fault(
+        'schema',
+        `\`${path}\` has the \`$schema\` \`${text.slice(0, 100)}\`; gw reads 2020-12 and draft-07.`,
+      );
+    } else if (this.#dialect !== undefined && this.#dialect !== dialect) {
+      this.#fault('schema', `\`${path}\` is written for ${dialect}, and another file for ${this.#dialect}.`);
+    } else this.#dialect = dialect;
+    return dialect !== undefined;
+  }
+
+  /** A copy without `$schema`, in which references to files are URIs. */
+  #linked(schema: Json, path: string): Json {
+    const ids = new Set<string>();
+    visitSchemas(schema, (table) => {
+      const id = member(table, '$id');
+      if (typeof id === 'string') ids.add(id.split('#', 1)[0]!);
+    });
+    return mapSchemas(schema, (table) => {
+      const { $schema: _, ...rest } = table;
+      const reference = member(rest, '$ref');
+      if (typeof reference !== 'string') return rest;
+      const [file = '', fragment] = reference.split('#', 2);
+      if (file === '' || ids.has(file)) return rest;
+      if (/^[a-z][a-z0-9+.-]*:/i.test(file)) {
+        const known = [...ids].some((id) => URL.canParse(file, id) && new URL(file, id).href === file);
+        if (!known) this.#fault('schema', `\`${path}\` refers to \`${reference.slice(0, 200)}\`; gw reads only files.`);
+        return rest;
+      }
+      const uri = this.#fileUri(posix.join(posix.dirname(path), decoded(file)));
+      return uri === undefined ? rest : { ...rest, $ref: fragment === undefined ? uri : `${uri}#${fragment}` };
+    });
+  }
+
+  #parseText(text: string, path: string): Json | undefined {
+    try {
+      return parseText(text, path).data as Json;
+    } catch (error) {
+      if (!(error instanceof DocumentError)) throw error;
+      this.#fault('file', error.message);
+      return undefined;
+    }
+  }
+
+  #fault(kind: SchemaFault['kind'], message: string): void {
+    this.faults.push({ kind, message });
+  }
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+const sorted = <T>(map: ReadonlyMap<string, T>): { readonly [key: string]: T } =>
+  Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
+
+/** The value at a JSON pointer in a URI fragment, RFC 6901 section 6. */
+export function atPointer(root: Json | undefined, fragment: string): Json | undefined {
+  let current = root;
+  if (fragment === '') return current;
+  for (const token of fragment.split('/').slice(1)) {
+    const key = decoded(token).replaceAll('~1', '/').replaceAll('~0', '~');
+    current = Array.isArray(current) ? (current as readonly Json[])[Number(key)] : member(current, key);
+  }
+  return current;
+}
+
+/** Calls `visit` for each object that is a schema, the outer ones first. */
+export function visitSchemas(schema: Json, visit: (table: JsonTable) => void): void {
+  mapSchemas(schema, (table) => {
+    visit(table);
+    return table;
+  });
+}
+
+/** A copy in which each object that is a schema is what `change` returns for it, the outer ones first. */
+export function mapSchemas(schema: Json, change: (table: JsonTable) => JsonTable): Json {
+  if (!isTable(schema)) return schema;
+  const copy: { [key: string]: Json } = {};
+  for (const [key, value] of Object.entries(change(schema))) {
+    const inner = (each: Json): Json => mapSchemas(each, change);
+    if (LIST.has(key) && Array.isArray(value)) copy[key] = (value as readonly Json[]).map(inner);
+    else if (ONE.has(key)) copy[key] = inner(value);
+    else if (TABLE.has(key) && isTable(value)) {
+      copy[key] = Object.fromEntries(Object.entries(value).map(([name, each]) => [name, inner(each)]));
+    } else copy[key] = value;
+  }
+  return copy;
+}
