@@ -9,6 +9,7 @@ import forwardAuth from './forward-auth/index.js';
 import headers from './headers/index.js';
 import jwt from './jwt/index.js';
 import rateLimit from './rate-limit/index.js';
+import validate from './validate/index.js';
 
 export const declarations: readonly PolicyDeclaration[] = [
   anyOf,
@@ -20,6 +21,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   headers,
   jwt,
   rateLimit,
+  validate,
 ];
 
 export const declarationOf = (use: string): PolicyDeclaration | undefined =>

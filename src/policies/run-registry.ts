@@ -9,6 +9,7 @@ import { create as forwardAuth } from './forward-auth/run.js';
 import { create as headers } from './headers/run.js';
 import { create as jwt } from './jwt/run.js';
 import { create as rateLimit } from './rate-limit/run.js';
+import { create as validate } from './validate/run.js';
 
 export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'any-of': anyOf,
@@ -20,4 +21,5 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   headers,
   jwt,
   'rate-limit': rateLimit,
+  validate,
 };

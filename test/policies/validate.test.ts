@@ -1,0 +1,345 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Json, PolicyFile, PolicyInstance, Reply } from '../../src/policies/contract.js';
+import { BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
+import { runHalves } from '../../src/policies/run-registry.js';
+import { before, bodyOf, compile, exchange, type Given, host, lint, world } from './support.js';
+
+type Files = { readonly [path: string]: unknown };
+
+const readFileOf =
+  (files: Files) =>
+  (path: string): PolicyFile => {
+    const content = files[path];
+    if (content === undefined) return { cause: 'no such file' };
+    return { text: typeof content === 'string' ? content : JSON.stringify(content) };
+  };
+
+const routes = (path: string, ...methods: string[]) => {
+  const params = [...path.matchAll(/\{([^}:]+)/g)].map(([, name]) => name!);
+  return [{ name: 'r', params, methods, path }];
+};
+
+function made(text: string, files: Files, route = routes('/orders/{id}', 'POST')): PolicyInstance {
+  const settings = compile('validate', text, { readFile: readFileOf(files), routes: route });
+  assert.ok(settings !== undefined, 'it compiled to nothing');
+  return runHalves['validate']!(JSON.parse(JSON.stringify(settings)) as Json, host(world()));
+}
+
+const findings = (text: string, files: Files = {}, route = routes('/orders/{id}', 'POST')): string[] =>
+  lint('validate', text, { readFile: readFileOf(files), routes: route });
+
+const JSON_TYPE = [['content-type', 'application/json']] as const;
+
+/** Runs the request hooks; the failures, or the status and code of another problem, or `pass`. */
+function ask(policy: PolicyInstance, given: Given & { body?: string | Uint8Array }): unknown {
+  const body = given.body;
+  const on = { ...exchange({ headers: JSON_TYPE, ...given }), hasBody: body !== undefined };
+  let reply = before(policy, on);
+  if (reply === undefined && body !== undefined && policy.readsRequest?.(on) !== false) {
+    reply = policy.onRequestBody?.(on, Buffer.from(body as string)) as Reply | undefined;
+  }
+  if (reply === undefined) return 'pass';
+  const { errors, status, detail } = bodyOf(reply) as { errors?: { in: string; pointer: string; detail: string }[] } & {
+    readonly [key: string]: Json;
+  };
+  if (errors === undefined) return `${status} ${reply.code} ${detail}`;
+  assert.is(status, 400);
+  return errors.map((error) => `${error.in} ${error.pointer} ${error.detail}`);
+}
+
+const ORDER = {
+  type: 'object',
+  required: ['sku'],
+  additionalProperties: false,
+  properties: { sku: { type: 'string', pattern: '^[A-Z]+$' }, quantity: { type: 'integer', minimum: 1 } },
+};
+const order = made('body = "order.json"', { 'order.json': ORDER });
+
+test('a body that matches passes; one that does not gets every failing field', () => {
+  assert.is(ask(order, { body: '{"sku":"AB","quantity":2}' }), 'pass');
+  assert.equal(ask(order, { body: '{"quantity":0.5,"x":1}' }), [
+    'body /sku is required',
+    'body /x is not allowed',
+    'body /quantity must be integer',
+    'body /quantity must be >= 1',
+  ]);
+  assert.equal(ask(order, { body: '[]' }), ['body  must be object']);
+});
+
+test('a missing body is a failure, unless it is optional', () => {
+  assert.equal(ask(order, {}), ['body  is required']);
+  assert.equal(ask(order, { body: '' }), ['body  is required']);
+  const optional = made('body = "order.json"\nbody_required = false', { 'order.json': ORDER });
+  assert.is(ask(optional, {}), 'pass');
+  assert.is(ask(optional, { body: '' }), 'pass');
+});
+
+test('other media types get 415 with those that are accepted', () => {
+  for (const type of ['text/plain', 'application/json; charset=utf-16', 'application/jsonx']) {
+    assert.match(
+      String(ask(order, { headers: [['content-type', type]], body: '{}' })),
+      /^415 validate\/media-type Accepted/,
+    );
+  }
+  assert.match(String(ask(order, { headers: [], body: '{}' })), /^415/);
+  for (const type of ['application/json; charset=UTF-8', 'application/vnd.shop+json', 'Application/JSON']) {
+    assert.is(ask(order, { headers: [['content-type', type]], body: '{"sku":"A"}' }), 'pass', type);
+  }
+  const on = { ...exchange({ headers: [['content-type', 'a/b']] }), hasBody: true };
+  assert.is(before(order, on)?.headers.get('accept'), 'application/json, application/*+json');
+});
+
+const HOSTILE: readonly [what: string, body: string | Uint8Array, detail: RegExp][] = [
+  ['malformed JSON', '{"sku":', /ends too early/],
+  ['duplicate keys', '{"sku":"A","sku":"B"}', /`sku` twice/],
+  ['__proto__', '{"sku":"A","__proto__":{}}', /__proto__/],
+  ['deep nesting', `${'{"a":'.repeat(100)}1${'}'.repeat(100)}`, /more than 64 levels/],
+  ['10 MB of [', Buffer.alloc(10_000_000, '['), /more than 64 levels/],
+  ['invalid UTF-8', Uint8Array.of(0x22, 0xff, 0x22), /UTF-8/],
+];
+
+for (const [what, body, detail] of HOSTILE) {
+  test(`hostile body: ${what}`, () => {
+    const answer = String(ask(order, { body }));
+    assert.match(answer, /^400 validate\/json/);
+    assert.match(answer, detail);
+  });
+}
+
+test('the request’s own text in a problem is bounded', () => {
+  const on = { ...exchange({ headers: JSON_TYPE }), hasBody: true };
+  const name = 'x'.repeat(5000);
+  const reply = order.onRequestBody?.(on, Buffer.from(`{"sku":"A","${name}":1}`)) as Reply;
+  assert.ok((reply.body as Uint8Array).length < 1000);
+});
+
+const PARAMS = {
+  'query.json': {
+    type: 'object',
+    required: ['page'],
+    additionalProperties: false,
+    properties: {
+      page: { type: 'integer', minimum: 1 },
+      tag: { type: 'array', items: { type: 'string' }, maxItems: 2 },
+      open: { $ref: '#/$defs/flag' },
+    },
+    $defs: { flag: { type: 'boolean' } },
+  },
+  'path.json': { properties: { id: { type: 'integer' } }, required: ['id'] },
+  'headers.json': { properties: { 'X-Version': { enum: [1, 2] } }, required: ['X-Version'] },
+};
+
+test('parameters become values by their types', () => {
+  const policy = made('query = "query.json"\npath = "path.json"\nheaders = "headers.json"', PARAMS);
+  const good = { query: 'page=2&tag=a&tag=b&open=true', params: { id: '7' }, headers: [['x-version', '2']] } as const;
+  assert.is(ask(policy, good), 'pass');
+  assert.equal(
+    ask(policy, { ...good, query: 'page=0&tag=a&tag=b&tag=c&open=yes&more=1', params: { id: 'x' }, headers: [] }),
+    [
+      'path /id must be integer',
+      'query /more is not allowed',
+      'query /page must be >= 1',
+      'query /tag must NOT have more than 2 items',
+      'query /open must be boolean',
+      'header /X-Version is required',
+    ],
+  );
+  assert.equal(ask(policy, { ...good, query: 'page=1&page=2' }), ['query /page must be integer']);
+  assert.equal(ask(policy, { ...good, query: 'page=1&__proto__=2' }), ['query /__proto__ is not allowed']);
+});
+
+const DOCUMENT = {
+  openapi: '3.0.3',
+  info: { title: 't', version: '1' },
+  paths: {
+    '/orders/{orderId}': {
+      parameters: [{ name: 'orderId', in: 'path', required: true, schema: { type: 'integer' } }],
+      post: {
+        parameters: [
+          {
+            name: 'ids',
+            in: 'query',
+            style: 'form',
+            explode: false,
+            schema: { type: 'array', items: { type: 'integer' } },
+          },
+          {
+            name: 'sort',
+            in: 'query',
+            style: 'pipeDelimited',
+            explode: false,
+            schema: { type: 'array', items: { type: 'string', enum: ['a', 'b'] } },
+          },
+          {
+            name: 'f',
+            in: 'query',
+            style: 'deepObject',
+            schema: { type: 'object', properties: { n: { type: 'integer' } }, additionalProperties: false },
+          },
+          { $ref: '#/components/parameters/Trace' },
+          { name: 'session', in: 'cookie', schema: { type: 'string', minLength: 3 } },
+          {
+            name: 'where',
+            in: 'query',
+            content: { 'application/json': { schema: { type: 'object', required: ['x'] } } },
+          },
+        ],
+        requestBody: { $ref: '#/components/requestBodies/Order' },
+        responses: {
+          '200': {
+            description: 'ok',
+            content: { 'application/json': { schema: { $ref: '#/components/schemas/Order' } } },
+          },
+          '4XX': { description: 'bad' },
+        },
+      },
+    },
+  },
+  components: {
+    parameters: {
+      Trace: { name: 'X-Trace', in: 'header', required: true, schema: { type: 'string', format: 'uuid' } },
+    },
+    requestBodies: {
+      Order: {
+        required: true,
+        content: {
+          'application/json': { schema: { $ref: '#/components/schemas/Order' } },
+          'application/x-www-form-urlencoded': { schema: { $ref: '#/components/schemas/Order' } },
+          'image/png': {},
+        },
+      },
+    },
+    schemas: {
+      Order: {
+        type: 'object',
+        required: ['id', 'sku'],
+        properties: {
+          id: { type: 'integer', readOnly: true },
+          sku: { type: 'string' },
+          note: { type: 'string', nullable: true },
+          price: { type: 'number', minimum: 0, exclusiveMinimum: true },
+          children: { type: 'array', items: { $ref: '#/components/schemas/Order' } },
+        },
+      },
+    },
+  },
+};
+const API = { 'api.json': DOCUMENT };
+const TRACE = ['x-trace', '123e4567-e89b-12d3-a456-426614174000'] as const;
+const api = made('openapi = "api.json"', API, routes('/orders/{id:int}', 'POST'));
+const call = (given: Given & { body?: string | Uint8Array }): unknown =>
+  ask(api, { params: { id: '1' }, headers: [TRACE, ...JSON_TYPE], body: '{"sku":"a"}', ...given });
+
+test('OpenAPI: the operation is that of the route; its parameters have the styles of the document', () => {
+  assert.is(call({ query: 'ids=1,2&sort=a|b&f[n]=3&where={"x":1}' }), 'pass');
+  assert.equal(
+    call({
+      query: 'ids=1,x&sort=a|c&f[n]=y&f[m]=1&where={}',
+      params: { id: 'z' },
+      headers: [['cookie', 'session=ab'], ...JSON_TYPE],
+    }),
+    [
+      'path /orderId must be integer',
+      'query /ids/1 must be integer',
+      'query /sort/1 must be one of "a", "b"',
+      'query /f/m is not allowed',
+      'query /f/n must be integer',
+      'query /where/x is required',
+      'header /X-Trace is required',
+      'cookie /session must NOT have fewer than 3 characters',
+    ],
+  );
+});
+
+test('OpenAPI: bodies by media type, readOnly, nullable and exclusive bounds of 3.0', () => {
+  assert.is(call({ body: '{"sku":"a","note":null,"price":0.1,"children":[{"sku":"b"}]}' }), 'pass');
+  assert.equal(call({ body: '{"note":1,"price":0,"children":[{}]}' }), [
+    'body /sku is required',
+    'body /note must be string,null',
+    'body /price must be > 0',
+    'body /children/0/sku is required',
+  ]);
+  const form = [TRACE, ['content-type', 'application/x-www-form-urlencoded']] as const;
+  assert.is(call({ headers: form, body: 'sku=a+b&price=2.5' }), 'pass');
+  assert.equal(call({ headers: form, body: 'price=x' }), ['body /sku is required', 'body /price must be number']);
+  assert.is(call({ headers: [TRACE, ['content-type', 'image/png']], body: 'anything' }), 'pass');
+  assert.match(String(call({ headers: [TRACE, ['content-type', 'text/xml']], body: '<a/>' })), /^415/);
+});
+
+test('OpenAPI 3.1 has the dialect of 2020-12', () => {
+  const files = {
+    'api.yaml': `openapi: "3.1.0"
+info: { title: t, version: "1" }
+paths:
+  /a:
+    post:
+      requestBody:
+        content:
+          application/json:
+            schema: { type: [object, "null"], properties: { t: { prefixItems: [{ type: string }] } } }
+`,
+  };
+  const policy = made('openapi = "api.yaml"', files, routes('/a', 'POST'));
+  assert.is(ask(policy, {}), 'pass');
+  assert.is(ask(policy, { body: 'null' }), 'pass');
+  assert.equal(ask(policy, { body: '{"t":[1]}' }), ['body /t/0 must be string']);
+});
+
+test('enforced replies: status, media type and body must be described', () => {
+  const policy = made('openapi = "api.json"\nreplies = "enforce"', API, routes('/orders/{id}', 'POST'));
+  const on = exchange({ method: 'POST' });
+  const reply = (status: number, type: string, body: string): number => {
+    const given = new BytesReply(status, { headers: new HeaderMap([['content-type', type]]), body });
+    return ((policy.after?.(on, given) as Reply | undefined) ?? given).status;
+  };
+  assert.is(reply(200, 'application/json', '{"id":1,"sku":"a"}'), 200);
+  assert.is(reply(200, 'application/json', '{"sku":"a"}'), 502, 'readOnly members are required in replies');
+  assert.is(reply(200, 'application/json', '{'), 502);
+  assert.is(reply(200, 'text/html', '<a>'), 502);
+  assert.is(reply(404, 'text/html', 'gone'), 404, 'a reply without described content');
+  assert.is(reply(500, 'text/html', 'oops'), 502);
+  const own = new BytesReply(504, { code: 'upstream/timeout' });
+  assert.is(policy.after?.(on, own), undefined);
+  assert.equal(policy.stats?.(), {
+    requests: 0,
+    invalidRequests: 0,
+    replies: 6,
+    invalidReplies: 4,
+    uncheckedReplies: 0,
+  });
+});
+
+test('observed replies are counted, and stay as they are', () => {
+  const policy = made('reply = "order.json"\nreplies = "observe"', { 'order.json': ORDER });
+  const on = exchange({ decisions: [] });
+  const given = new BytesReply(200, { headers: new HeaderMap(JSON_TYPE), body: '{"sku":1}' });
+  assert.is(policy.after?.(on, given), undefined);
+  assert.match(on.decisions?.[0]?.why ?? '', /\/sku must be string \(observed\)/);
+  assert.equal((policy.stats?.() as { invalidReplies: number } | undefined)?.invalidReplies, 1);
+});
+
+test('what is wrong with a config is reported', () => {
+  const files = { 'a.json': {}, 'bad.json': { type: 'strin' }, 'p.json': { pattern: '(a)\\1' }, ...API, ...PARAMS };
+  assert.equal(findings(''), ['validate/nothing']);
+  assert.equal(findings('replies = "observe"\nbody = "a.json"', files), ['validate/nothing replies']);
+  assert.equal(findings('body = "a.json"\nopenapi = "api.json"', files), ['validate/conflict body']);
+  assert.equal(findings('body = "a.json"\noperation = "GET /"', files), ['validate/conflict operation']);
+  assert.equal(findings('body = "none.json"'), ['validate/file body']);
+  assert.equal(findings('openapi = "none.json"'), ['validate/file openapi']);
+  assert.equal(findings('openapi = "a.json"', files), ['validate/file openapi']);
+  assert.equal(findings('body = "bad.json"', files), ['validate/schema body']);
+  assert.equal(findings('body = "a.json#/$defs/no"', files), ['validate/schema body']);
+  assert.equal(findings('body = "p.json"', files), ['validate/pattern body']);
+  assert.equal(findings('body = "p.json"\nunsafe_patterns = "skip"', files), ['validate/skipped-pattern body']);
+  assert.equal(findings('openapi = "api.json"\noperation = "GET /orders/{id}"', files), [
+    'validate/operation operation',
+  ]);
+  assert.equal(findings('openapi = "api.json"', files, routes('/orders/{id}', 'GET', 'POST')), [
+    'validate/operation openapi',
+  ]);
+  assert.equal(findings('openapi = "api.json"', files), []);
+  assert.equal(findings('path = "path.json"', files, routes('/a', 'GET')), ['validate/parameter']);
+});
+
+test.run();
