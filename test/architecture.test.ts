@@ -32,9 +32,10 @@ const TABLE: Readonly<Record<string, { readonly run: readonly string[]; readonly
     run: ['custom', 'compiler', 'lint', 'spec', 'schema', 'bundle', 'proxy', 'state', 'telemetry', 'policies'],
     types: [],
   },
+  testing: { run: ['custom', 'proxy', 'policies', 'schema', 'state', 'bundle'], types: ['contract'] },
   dashboard: { run: ['telemetry'], types: ['state'] },
   cli: {
-    run: ['control', 'dashboard', 'compiler', 'lint', 'spec', 'schema', 'bundle', 'openapi', 'telemetry'],
+    run: ['testing', 'control', 'dashboard', 'compiler', 'lint', 'spec', 'schema', 'bundle', 'openapi', 'telemetry'],
     types: [],
   },
 };

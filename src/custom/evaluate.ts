@@ -43,6 +43,21 @@ export interface CodeModule {
  * @throws CodeError if it throws, or exports no definition.
  */
 export function evaluateCode(text: string, use: string, api: object): CodeModule {
+  const { exports, placeOf } = runModule(text, use, (specifier) => provide(specifier, api));
+  const definition = definitionOf(exports);
+  if (definition === undefined)
+    throw new CodeError('The module does not export a policy or an action by default.', undefined);
+  return { definition, placeOf };
+}
+
+/** What a module left in `module.exports`. */
+export interface RunModule {
+  readonly exports: unknown;
+  placeOf(error: unknown): CodePlace | undefined;
+}
+
+/** Runs any module once. `provide`: its require(). Throws CodeError if it throws. */
+export function runModule(text: string, use: string, provide: (specifier: string) => unknown): RunModule {
   const file = `custom:${use}`;
   let map: SourceMap | undefined;
   const placeOf = (error: unknown): CodePlace | undefined => {
@@ -52,15 +67,12 @@ export function evaluateCode(text: string, use: string, api: object): CodeModule
   const module = { exports: {} as unknown };
   try {
     const run = compileFunction(text, ['module', 'exports', 'require'], { filename: file });
-    run(module, module.exports, (specifier: string) => provide(specifier, api));
+    run(module, module.exports, provide);
   } catch (error) {
     if (error instanceof CodeError) throw error;
     throw new CodeError(`The code throws when it is loaded: ${shown(error)}`, placeOf(error), { cause: error });
   }
-  const definition = definitionOf(module.exports);
-  if (definition === undefined)
-    throw new CodeError('The module does not export a policy or an action by default.', undefined);
-  return { definition, placeOf };
+  return { exports: module.exports, placeOf };
 }
 
 function provide(specifier: string, api: object): unknown {

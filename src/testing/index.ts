@@ -1,0 +1,142 @@
+/**
+ * Tests of custom policies: `import { assert, contractSuite, policyOf, test } from 'gw/policy/testing'`.
+ *
+ * `gw policy test` runs them. Under another runner, contractChecks() gives the suite as functions.
+ */
+import assert from 'node:assert/strict';
+import type { Json } from '../bundle/types.js';
+import type { Decision, PolicyInstance } from '../contract/index.js';
+import type { DefinedPolicy } from '../custom/definition.js';
+import { type Check, type CheckOptions, contractChecks as checksOf } from './checks.js';
+import { type TestRequest, testExchange } from './exchange.js';
+import { runExchange, type TargetReply } from './run.js';
+import { type Config, type Subject, type Surroundings, subjectOf } from './subject.js';
+import { type LogLine, TestWorld, type WorldOptions } from './world.js';
+
+export type { Check, CheckOptions, Config, LogLine, Surroundings, TargetReply, TestRequest };
+export { assert };
+
+export interface PolicyOptions extends WorldOptions, Surroundings {}
+
+/** What one request led to. */
+export interface TestResult {
+  /** Of the reply. */
+  readonly status: number;
+  /** Error slug of a reply by the policy. */
+  readonly code: string | undefined;
+  readonly headers: { readonly [name: string]: string };
+  readonly body: string;
+  /** Whether the policy answered itself; otherwise the target did. */
+  readonly answered: boolean;
+  /** The request as the target gets it; undefined if the policy answered. */
+  readonly forwarded: { readonly headers: { readonly [name: string]: string }; readonly body: string } | undefined;
+  readonly decisions: readonly Decision[];
+}
+
+/** A policy with its config, on a virtual clock. */
+export class TestedPolicy {
+  readonly #subject: Subject;
+  readonly #world: TestWorld;
+  readonly #policy: PolicyInstance;
+  #ids = 0;
+
+  constructor(policy: DefinedPolicy, config: Config, options: PolicyOptions) {
+    this.#subject = subjectOf(policy, config, options);
+    this.#world = new TestWorld(options);
+    const { name, settings, create, calls, members } = this.#subject;
+    this.#policy = create(JSON.parse(JSON.stringify(settings)), this.#world.host(name, calls, members));
+  }
+
+  /** What compile() has made of the config. */
+  get settings(): Json {
+    return this.#subject.settings;
+  }
+
+  get log(): readonly LogLine[] {
+    return this.#world.log;
+  }
+
+  /** Sends a request through every hook. `target`: what the target replies; default: 200 without a body. */
+  async request(request: TestRequest = {}, target: TargetReply = {}): Promise<TestResult> {
+    const exchange = testExchange(request, `test-${++this.#ids}`, this.#world.time.now());
+    const { collects } = this.#subject;
+    const { reply, body, sent, answered } = await runExchange(this.#policy, exchange, {
+      body: request.body,
+      target,
+      collects,
+    });
+    return {
+      status: reply?.status ?? 0,
+      code: reply?.code,
+      headers: Object.fromEntries(reply?.headers.entries() ?? []),
+      body: Buffer.from(body).toString(),
+      answered,
+      forwarded: answered
+        ? undefined
+        : { headers: Object.fromEntries(exchange.headers.entries()), body: Buffer.from(sent ?? []).toString() },
+      decisions: exchange.decisions ?? [],
+    };
+  }
+
+  /** A value of the policy's duty. */
+  published(value: Json): void {
+    this.#policy.published?.(value);
+  }
+
+  /** Lets time pass, in milliseconds: timers of `host.after()` come due. */
+  advance(ms: number): void {
+    this.#world.advance(ms);
+  }
+
+  close(): void {
+    this.#policy.close?.();
+  }
+}
+
+/**
+ * Creates a policy as gw does: decodes the config by the schema, lints, compiles, and calls create().
+ * @throws Error with the messages if the config is not valid.
+ */
+export const policyOf = (policy: DefinedPolicy, config: Config = {}, options: PolicyOptions = {}): TestedPolicy =>
+  new TestedPolicy(policy, config, options);
+
+export interface SuiteOptions extends CheckOptions, Surroundings {}
+
+/** The contract suite for one config. */
+export const contractChecks = (
+  policy: DefinedPolicy,
+  config: Config = {},
+  options: SuiteOptions = {},
+): readonly Check[] => checksOf(subjectOf(policy, config, options), options);
+
+const registered: Check[] = [];
+
+/** Registers a test for `gw policy test`. */
+export function test(name: string, run: () => void | Promise<void>): void {
+  registered.push({ name, run: async () => run() });
+}
+
+/** Registers the contract suite as tests. */
+export function contractSuite(policy: DefinedPolicy, config: Config = {}, options: SuiteOptions = {}): void {
+  registered.push({ name: 'the config is valid', run: async () => void subjectOf(policy, config, options) });
+  for (const { name } of checksOf(PLACEHOLDER)) {
+    const run = async (): Promise<void> =>
+      contractChecks(policy, config, options)
+        .find((check) => check.name === name)!
+        .run();
+    registered.push({ name, run });
+  }
+}
+
+const PLACEHOLDER: Subject = {
+  name: 'test',
+  settings: null,
+  create: () => ({}),
+  codes: new Set(),
+  calls: [],
+  members: new Map(),
+  collects: { request: false, reply: false },
+};
+
+/** For `gw policy test`: the tests registered so far, which are then forgotten. */
+export const takeTests = (): Check[] => registered.splice(0);
