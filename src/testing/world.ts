@@ -4,7 +4,7 @@ import type { Logger, PolicyHost, PolicyInstance } from '../contract/index.js';
 import { policyHost } from '../proxy/exchange/policy-host.js';
 import { OfflineCalls } from '../proxy/offline/calls.js';
 import type { OfflineMocks } from '../proxy/offline/mocks.js';
-import { ConsumerTable } from '../state/consumers.js';
+import { buildConsumers, ConsumerTable, LiveConsumers } from '../state/consumers.js';
 import { LimitTable } from '../state/limits/table.js';
 import { allocateState, openState } from '../state/memory.js';
 import { VirtualTime } from '../state/timers.js';
@@ -51,7 +51,9 @@ export class TestWorld {
       calls: new OfflineCalls({ mocksOf: () => services, unknown: () => {} }),
       exchanges: { subrequest: refuse, background: refuse },
     };
-    const around = { consumers: new ConsumerTable(consumers), plans: [] };
+    const known = new LiveConsumers();
+    known.use(new ConsumerTable(buildConsumers(consumers)));
+    const around = { consumers: known, plans: [] };
     this.#host = (name, calls, members) =>
       policyHost({ name, identity: `test ${name}`, calls }, { ...around, members }, world);
   }
