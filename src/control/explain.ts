@@ -4,7 +4,7 @@ import type { MatchTrace } from '../bundle/match/match.js';
 import { listReferences, resolveReferences } from '../bundle/references.js';
 import type { Bundle, Json, Phase, PolicyEntry, Program, RefString, RouteEntry, SourceRef } from '../bundle/types.js';
 import type { Clock, Decision } from '../policies/contract.js';
-import { OfflinePlane, type OfflineRequest, type OfflineResult } from '../proxy/offline.js';
+import { type OfflineOptions, OfflinePlane, type OfflineRequest, type OfflineResult } from '../proxy/offline.js';
 import { messageOf } from '../reason.js';
 import type { Reference } from '../reference-syntax.js';
 import { formatRate } from '../schema/units.js';
@@ -117,6 +117,8 @@ export interface ExplainOptions {
   readonly clock?: Clock;
   /** Variables for `${env:}`; references to missing ones stay unresolved. */
   readonly env?: { readonly [name: string]: string | undefined };
+  /** What the duties of policies have published, by name of the policy: key sets, lists. Without it they are unknown. */
+  readonly published?: OfflineOptions['published'];
 }
 
 /** Placeholder for a target with an unknown address; `.invalid` never resolves (RFC 2606). */
@@ -135,6 +137,7 @@ export class Explainer {
   readonly #unresolved: ReadonlySet<string>;
   readonly #bundle: Pick<Bundle, 'sha256' | 'trie' | 'code'>;
   readonly #clock: Clock;
+  readonly #published: ExplainOptions['published'];
   #plane: OfflinePlane | undefined;
 
   constructor(bundle: Pick<Bundle, 'program' | 'trie' | 'sha256' | 'code'>, options: ExplainOptions = {}) {
@@ -144,6 +147,7 @@ export class Explainer {
     this.#unresolved = unresolved;
     this.#bundle = bundle;
     this.#clock = options.clock ?? systemClock;
+    this.#published = options.published;
   }
 
   /**
@@ -180,7 +184,7 @@ export class Explainer {
     try {
       return new OfflinePlane(
         { id: 1, sha256, program, trie: buffer, stats: none, ...(code === undefined ? {} : { code }) },
-        { clock: this.#clock, limits },
+        { clock: this.#clock, limits, ...(this.#published === undefined ? {} : { published: this.#published }) },
       );
     } catch (error) {
       // Caused by the value of a reference: the compiler has checked everything else.

@@ -1,9 +1,12 @@
 /** The key set by URL: what the duty fetches, and what a worker does with it. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { compile as compileSpec } from '../../src/compiler/index.js';
+import { explain } from '../../src/control/explain.js';
+import { checkSpec } from '../../src/lint/index.js';
 import type { DutyHost, DutyInstance, DutyReply, Json, Unavailable } from '../../src/policies/contract.js';
 import { createDuty } from '../../src/policies/jwt/duty.js';
-import { jwt, said, sign, signer, withToken } from './jwt-kit.js';
+import { jwt, NOW, said, sign, signer, withToken } from './jwt-kit.js';
 import { compile } from './support.js';
 
 const [one, two] = [await signer('ES256', 'one'), await signer('ES256', 'two')];
@@ -205,6 +208,35 @@ test('a plain key set, as explain is given it, has no end', async () => {
   around.now += 1e9;
   assert.is(said(await on(await sign(one))), 'identity');
   assert.throws(() => policy.published!([1]), /not a key set/);
+});
+
+test('explain: with a given key set it decides; without one the outcome is unknown', async () => {
+  const text = `spec = 1
+[listener.main]
+address = "127.0.0.1:8080"
+[service.orders]
+targets = ["http://127.0.0.1:4003"]
+[policy.tokens]
+use = "jwt"
+jwks = "https://id.example.com/keys"
+audience = "orders"
+[[route]]
+name = "orders"
+match = "GET /orders"
+to = "orders"
+policies = ["tokens"]
+`;
+  const { bundle } = compileSpec(checkSpec({ path: 'gateway.toml', text }).value!, { shared: true });
+  const headers = { authorization: `Bearer ${await sign(one)}` };
+  const clock = { now: () => NOW * 1000, monotonic: () => 0 };
+  const request = { method: 'GET', url: '/orders', headers };
+  const published = { tokens: JSON.parse(JSON.stringify({ keys: [one.jwk] })) as Json };
+  const known = await explain(bundle, request, { clock, published });
+  assert.is(known.outcome, 'target');
+  assert.ok(known.decisions.some(({ step, why }) => step === 'tokens' && why === 'valid token'));
+  const unknown = await explain(bundle, request, { clock });
+  assert.is(unknown.service?.chosen ?? null, null);
+  assert.match(JSON.stringify(unknown), /policy tokens would ask its duty/);
 });
 
 test('a token without kid tries the keys that fit; keys that are no keys are passed over', async () => {
