@@ -145,6 +145,8 @@ export interface PolicyTraits {
   readonly authenticates?: boolean;
   /** What a limit counts by: `ip`, `consumer`, `route`, `header:<name>`. */
   readonly limitsBy?: string;
+  /** Whether that limit is a rate: a plan can replace it, and metrics and the dashboard show its counts. */
+  readonly rate?: boolean;
   /** Answers requests that carry no credential (CORS preflight). */
   readonly answersPreflight?: boolean;
   /** Request fields that it sets or removes, in lower case: a target can rely on them, since clients cannot supply them. */

@@ -1,5 +1,6 @@
 /** Imports for the compile part of a policy (schema.ts, index.ts). The data plane never loads this file. */
 import { isToken } from '../field-syntax.js';
+import { s } from '../schema/declare.js';
 import { example } from '../schema/regex/dfa.js';
 import { compilePattern } from '../schema/regex/regex.js';
 import type { ActionDeclaration, Json, PolicyDeclaration } from './contract.js';
@@ -35,6 +36,19 @@ export const declarePolicy = <Config, Settings extends Json>(
 export const declareAction = <Config, Settings extends Json>(
   declaration: ActionDeclaration<Config, Settings>,
 ): ActionDeclaration => declaration;
+
+/** `by` of a limit: what it counts by. */
+export const limitBy = () =>
+  s.string({
+    pattern: /^(ip|consumer|route|header:[A-Za-z0-9!#$%&'*+.^_`|~-]+)$/,
+    expected: '`"ip"`, `"consumer"`, `"route"` or `"header:NAME"`',
+  });
+
+/** `by` as settings for limitKey() of the run kit. */
+export function limitKeyOf(by: string): { by: 'ip' | 'consumer' | 'route' | 'header'; header?: string } {
+  if (by.startsWith('header:')) return { by: 'header', header: by.slice('header:'.length).toLowerCase() };
+  return { by: by === 'consumer' || by === 'route' ? by : 'ip' };
+}
 
 /** Whether text is a valid header field value: printable ASCII and tab, RFC 9110 section 5.5. */
 export const isFieldText = (text: string): boolean => /^[\t\x20-\x7e]*$/.test(text);

@@ -5,6 +5,7 @@
 import type { CreateAction, CreatePolicy, Json } from './contract.js';
 
 export * from './run-kit/fields.js';
+export * from './run-kit/limit-keys.js';
 export * from './run-kit/queries.js';
 export * from './run-kit/replies.js';
 export * from './run-kit/templates.js';

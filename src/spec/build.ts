@@ -183,7 +183,7 @@ function checkLimits(each: PlanModel, policies: DeclaredNames<PolicyModel>, repo
     const policy = policies.get(name);
     if (!policy) {
       if (!policies.isKnown(name)) report({ ...unresolved('policy', name, span, policies, { isKey: true }), entity });
-    } else if (policy.declaration.traits?.(policy.config).limitsBy === undefined) {
+    } else if (policy.declaration.traits?.(policy.config).rate !== true) {
       report({
         code: 'plan/not-a-limit',
         severity: 'error',

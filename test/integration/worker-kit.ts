@@ -8,6 +8,7 @@ import { WorkerSupervisor } from '../../src/control/workers/supervisor.js';
 import { checkSpec } from '../../src/lint/index.js';
 import { systemClock } from '../../src/state/clock.js';
 import { LimitTable } from '../../src/state/limits/table.js';
+import { allocateState, forgetWorker, type StateMemory } from '../../src/state/memory.js';
 import { KeptLog, temporaryFolder } from './control-kit.js';
 
 const module = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href;
@@ -47,19 +48,26 @@ export interface BuggyHost {
   command(number: number): void;
 }
 
-/** Serves a spec with such a worker. */
-export async function hostBuggyWorker(entry: URL, spec: string): Promise<BuggyHost> {
+/** Serves a spec with such a worker. `state`: memory that it shares with others, and its number among them. */
+export async function hostBuggyWorker(
+  entry: URL,
+  spec: string,
+  { memory, worker }: { memory: StateMemory; worker: number } = { memory: allocateState({ workers: 1 }), worker: 0 },
+): Promise<BuggyHost> {
   const { value: model } = checkSpec({ path: '/spec/gateway.toml', text: spec });
   if (!model) throw new Error('the spec is right');
   const { program, sha256, trie } = compile(model, { shared: true }).bundle;
   const stats = new GatewayStats(systemClock);
   const log = new KeptLog();
   const flag = new SharedArrayBuffer(4);
-  const options = { limits: LimitTable.allocate(), accessLog: null, flag };
+  const options = { limits: LimitTable.allocate(), accessLog: null, flag, state: memory, worker };
   const host = new WorkerSupervisor({
     entry,
     options,
-    died: () => stats.forgetWorker(0),
+    died: () => {
+      forgetWorker(memory, worker);
+      return stats.forgetWorker(0);
+    },
     events: { requests: () => {}, log: (level, message, fields) => log.write(level, message, fields) },
   });
   const shared = trie instanceof SharedArrayBuffer ? trie : new SharedArrayBuffer(0);

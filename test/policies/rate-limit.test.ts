@@ -1,7 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ConsumerEntry, Decision, LimitStore, PolicyInstance } from '../../src/policies/contract.js';
-import { create as createLimit, networkOf } from '../../src/policies/rate-limit/run.js';
+import { create as createLimit } from '../../src/policies/rate-limit/run.js';
+import { networkOf } from '../../src/policies/run-kit.js';
 import {
   before,
   bodyOf,

@@ -2,9 +2,9 @@
 import type { PolicyEntry } from '../../bundle/types.js';
 import { declarationOf } from '../../policies/registry.js';
 
-/** Whether the policy is a limit, in whatever phase it runs. */
+/** Whether the policy limits a rate, in whatever phase it runs. */
 export const isLimit = ({ use, config }: PolicyEntry): boolean =>
-  declarationOf(use)?.traits?.(config).limitsBy !== undefined;
+  declarationOf(use)?.traits?.(config).rate === true;
 
 /** The identity of what a policy keeps in the stores of the gateway. */
 export const stateIdentityOf = ({ identity, stateIdentity = identity }: PolicyEntry): string => stateIdentity;

@@ -1,5 +1,5 @@
 /** Compile part of rate-limit. */
-import { declarePolicy, formatRate } from '../compile-kit.js';
+import { declarePolicy, formatRate, limitKeyOf } from '../compile-kit.js';
 import { PROBLEMS } from './problems.js';
 import { effectiveRate, type RateLimitConfig, type RateLimitSettings, schema } from './schema.js';
 
@@ -15,7 +15,7 @@ export default declarePolicy<RateLimitConfig, RateLimitSettings>({
   schema,
   // Not the limit: a raised one keeps its counts.
   stateKey: ({ by }) => (by.startsWith('header:') ? by.toLowerCase() : by),
-  traits: (config) => ({ limitsBy: config.by.toLowerCase() }),
+  traits: (config) => ({ limitsBy: config.by.toLowerCase(), rate: true }),
   problems: Object.values(PROBLEMS),
   codes: [
     { code: 'limit/zero', severity: 'error', summary: 'A limit of zero refuses every request' },
@@ -70,11 +70,9 @@ export default declarePolicy<RateLimitConfig, RateLimitSettings>({
   },
   compile(config) {
     const rate = effectiveRate(config.limit, config.burst);
-    const header = config.by.startsWith('header:') ? config.by.slice('header:'.length).toLowerCase() : undefined;
     return {
       rate: { capacity: rate.capacity, periodMs: rate.periodMs },
-      by: header === undefined ? (config.by as 'ip' | 'consumer' | 'route') : 'header',
-      ...(header === undefined ? {} : { header }),
+      ...limitKeyOf(config.by),
       cost: config.cost,
       observe: config.mode === 'observe',
       fields: config.fields,

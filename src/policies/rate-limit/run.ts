@@ -11,12 +11,9 @@ import type {
   ReadyField,
   Reply,
 } from '../contract.js';
-import { fieldSafe, problem, readyField, runPolicy } from '../run-kit.js';
+import { consumerKey, fieldSafe, limitKey, problem, readyField, runPolicy } from '../run-kit.js';
 import { PROBLEMS } from './problems.js';
 import type { RateLimitSettings } from './schema.js';
-
-/** Longer header fields are cut for the key, so that a long field does not cost more. */
-const MAX_HEADER_KEY = 256;
 
 /** Registered by draft-ietf-httpapi-ratelimit-headers. */
 const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
@@ -71,7 +68,7 @@ class RateLimitPolicy implements PolicyInstance {
 
   before(exchange: Exchange): Reply | undefined | Promise<Reply | undefined> {
     const bound = this.#settings.by === 'consumer' ? this.#boundOf(exchange) : undefined;
-    const key = bound?.key ?? this.#keyOf(exchange);
+    const key = bound?.key ?? limitKey(exchange, this.#settings);
     const rate = bound?.rate ?? this.#settings.rate;
     const answer = this.#limiter.take(key, rate, this.#settings.cost, this.#host.clock.monotonic());
     if (answer instanceof Promise) return answer.then((late) => this.#apply(exchange, key, bound, late));
@@ -103,16 +100,9 @@ class RateLimitPolicy implements PolicyInstance {
     return bound;
   }
 
-  #keyOf(exchange: Exchange): string {
-    if (this.#settings.by === 'route') return `route:${exchange.route.name}`;
-    if (this.#settings.header === undefined) return `ip:${networkOf(exchange.remoteAddress)}`;
-    const value = exchange.headers.get(this.#settings.header);
-    return value ? `header:${value.slice(0, MAX_HEADER_KEY)}` : `ip:${networkOf(exchange.remoteAddress)}`;
-  }
-
   #bind(consumer: ConsumerEntry): Bound {
     const rate = this.#boughtRate(consumer.plan) ?? this.#settings.rate;
-    return { key: `consumer:${consumer.name}`, rate, policyField: this.#describe(rate), plan: consumer.plan };
+    return { key: consumerKey(consumer), rate, policyField: this.#describe(rate), plan: consumer.plan };
   }
 
   /** The limit that the consumer's plan names for this policy. */
@@ -196,29 +186,3 @@ function asRate(value: Json | undefined): LimitRate | undefined {
   const { capacity, periodMs } = value;
   return typeof capacity === 'number' && typeof periodMs === 'number' ? { capacity, periodMs } : undefined;
 }
-
-/**
- * The part of an address that identifies a client. IPv4: the whole address. IPv6: its /64 network, since a subscriber has
- * a whole /64; counting by the address would give each of them 2^64 counts. `::ffff:192.0.2.1` is the IPv4 address.
- */
-export function networkOf(address: string): string {
-  if (!address.includes(':')) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  const [head = '', tail] = address.split('%', 1)[0]!.split('::');
-  const left = head === '' ? [] : head.split(':');
-  if (tail !== undefined && left.length < 4) {
-    const right = tail === '' ? [] : tail.split(':');
-    // A dotted tail stands for two groups.
-    const groups = right.length + (tail.includes('.') ? 1 : 0);
-    const filled = [...left, ...new Array<string>(Math.max(0, 8 - left.length - groups)).fill('0'), ...right];
-    return networkText(filled);
-  }
-  return networkText(left);
-}
-
-const networkText = (groups: readonly string[]): string =>
-  `${groups
-    .slice(0, 4)
-    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''))
-    .join(':')}::/64`;

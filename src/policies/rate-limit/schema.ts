@@ -1,5 +1,5 @@
 /** Config of the rate-limit policy. */
-import { type Infer, s } from '../compile-kit.js';
+import { type Infer, limitBy, s } from '../compile-kit.js';
 import type { LimitRate } from '../contract.js';
 
 export const schema = s.object({
@@ -8,11 +8,7 @@ export const schema = s.object({
     .integer({ min: 1 })
     .describe('Number of requests accepted at once after a pause. Default: the number in `limit`.')
     .optional(),
-  by: s
-    .string({
-      pattern: /^(ip|consumer|route|header:[A-Za-z0-9!#$%&'*+.^_`|~-]+)$/,
-      expected: '`"ip"`, `"consumer"`, `"route"` or `"header:NAME"`',
-    })
+  by: limitBy()
     .describe(
       'What requests are counted by. `ip`: the client address, for IPv6 its /64 network. `consumer` and `header:NAME` count a request that has none by its address.',
       'consumer',
