@@ -2,6 +2,7 @@
 import anyOf from './any-of/index.js';
 import apiKey from './api-key/index.js';
 import compress from './compress/index.js';
+import concurrency from './concurrency/index.js';
 import type { PolicyDeclaration } from './contract.js';
 import cors from './cors/index.js';
 import errorPage from './error-page/index.js';
@@ -15,6 +16,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   anyOf,
   apiKey,
   compress,
+  concurrency,
   cors,
   errorPage,
   forwardAuth,

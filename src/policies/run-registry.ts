@@ -2,6 +2,7 @@
 import { create as anyOf } from './any-of/run.js';
 import { create as apiKey } from './api-key/run.js';
 import { create as compress } from './compress/run.js';
+import { create as concurrency } from './concurrency/run.js';
 import type { CreatePolicy } from './contract.js';
 import { create as cors } from './cors/run.js';
 import { create as errorPage } from './error-page/run.js';
@@ -15,6 +16,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'any-of': anyOf,
   'api-key': apiKey,
   compress,
+  concurrency,
   cors,
   'error-page': errorPage,
   'forward-auth': forwardAuth,
