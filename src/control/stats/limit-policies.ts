@@ -3,8 +3,7 @@ import type { PolicyEntry } from '../../bundle/types.js';
 import { declarationOf } from '../../policies/registry.js';
 
 /** Whether the policy limits a rate, in whatever phase it runs. */
-export const isLimit = ({ use, config }: PolicyEntry): boolean =>
-  declarationOf(use)?.traits?.(config).rate === true;
+export const isLimit = ({ use, config }: PolicyEntry): boolean => declarationOf(use)?.traits?.(config).rate === true;
 
 /** The identity of what a policy keeps in the stores of the gateway. */
 export const stateIdentityOf = ({ identity, stateIdentity = identity }: PolicyEntry): string => stateIdentity;
