@@ -200,6 +200,7 @@ function closure(start: string): Set<string> {
 const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/run-kit.ts': [],
   'src/policies/run-kit/fields.ts': [],
+  'src/policies/run-kit/limit-keys.ts': [],
   'src/policies/run-kit/queries.ts': [],
   'src/policies/run-kit/replies.ts': [],
   'src/policies/run-kit/templates.ts': [],
