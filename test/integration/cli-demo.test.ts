@@ -99,6 +99,18 @@ test('a customer logs in, and the token is verified with the key set of the serv
   assert.is((await me(`${token.slice(0, -8)}AAAAAAAA`)).status, 401);
 });
 
+test('an order that does not match its schema is refused with every failing field', async () => {
+  const reply = await fetch(`${gateway!.url}/orders`, {
+    method: 'POST',
+    headers: { 'x-api-key': 'globex-demo-key', 'content-type': 'application/json' },
+    body: '{"lines":[{"product":"two","quantity":0}]}',
+  });
+  assert.is(reply.status, 400);
+  const text = await reply.text();
+  assert.match(text, '/lines/0/product');
+  assert.match(text, '/lines/0/quantity');
+});
+
 test('the home page redirects to the catalogue', async () => {
   const reply = await fetch(`${gateway!.url}/?page=2`, { redirect: 'manual' });
   assert.equal([reply.status, reply.headers.get('location')], [302, '/products?page=2']);
