@@ -255,17 +255,13 @@ test('packages have the one importer that the table names', () => {
   assert.equal(wrong.map(shown), []);
 });
 
-/** Dependencies whose importers are being written. */
-const ARRIVING = new Set(['esbuild']);
-
 test('every package that the sources import is a dependency, and every dependency is imported', () => {
   const { dependencies } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
     dependencies: Record<string, string>;
   };
   const used = new Set(imports.filter((one) => !one.inside && !one.to.startsWith('node:')).map((one) => one.to));
   // JSX compiles to imports of react/jsx-runtime.
-  const declared = Object.keys(dependencies).filter((name) => used.has(name) || !ARRIVING.has(name));
-  assert.equal([...used].sort(), declared.sort());
+  assert.equal([...used].sort(), Object.keys(dependencies).sort());
 });
 
 test(`no file of the sources is longer than ${LONGEST_FILE} lines`, () => {
