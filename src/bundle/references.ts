@@ -2,21 +2,38 @@
 import { type Reference, splitReferences } from '../reference-syntax.js';
 
 /**
- * A deep copy of `value` in which every `{ $ref: text }` is replaced by the text with resolved references. A text may
- * contain several references and literal parts. `resolve` applies defaults; its errors pass through.
+ * `value` with every `{ $ref: text }` replaced by the text with resolved references: parts without one are the same
+ * objects. A text may contain several references and literal parts. `resolve` applies defaults; its errors pass through.
  */
 export function resolveReferences<T>(value: T, resolve: (reference: Reference) => string): T;
 export function resolveReferences(value: unknown, resolve: (reference: Reference) => string): unknown {
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => resolveReferences(item, resolve));
+  if (Array.isArray(value)) return resolveList(value, resolve);
   const text = referenceText(value);
   if (text !== undefined) {
     const parts = splitReferences(text);
     return parts.map((part) => (typeof part === 'string' ? part : resolve(part))).join('');
   }
-  const copy: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) setOwn(copy, key, resolveReferences(item, resolve));
-  return copy;
+  const table = value as { readonly [key: string]: unknown };
+  let copy: Record<string, unknown> | undefined;
+  for (const key of Object.keys(table)) {
+    const resolved = resolveReferences(table[key], resolve);
+    if (resolved === table[key]) continue;
+    copy ??= { ...table };
+    setOwn(copy, key, resolved);
+  }
+  return copy ?? value;
+}
+
+function resolveList(list: readonly unknown[], resolve: (reference: Reference) => string): unknown {
+  let copy: unknown[] | undefined;
+  for (let at = 0; at < list.length; at++) {
+    const resolved = resolveReferences(list[at], resolve);
+    if (resolved === list[at]) continue;
+    copy ??= [...list];
+    copy[at] = resolved;
+  }
+  return copy ?? list;
 }
 
 /** Every reference in `value`, in order, each once. */

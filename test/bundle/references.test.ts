@@ -21,6 +21,18 @@ test('references are replaced at any depth, and other values stay', () => {
   assert.equal(value, before, 'the input is left alone');
 });
 
+test('parts without a reference are the same objects', () => {
+  const value = { plain: { list: [1, { a: 'b' }] }, changed: [{ $ref: '${env:A}' }, { kept: true }] };
+  const resolved = resolveReferences(value, () => 'x');
+  assert.is(resolved.plain, value.plain);
+  assert.equal(resolved.changed, ['x', { kept: true }] as never);
+  assert.is(resolved.changed[1], value.changed[1]);
+  assert.is(
+    resolveReferences(value.plain, () => 'x'),
+    value.plain,
+  );
+});
+
 test('the value of a reference is not searched for references', () => {
   assert.is(
     resolveReferences<unknown>({ $ref: '${env:A}$&' }, () => '${env:B}$1'),

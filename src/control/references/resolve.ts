@@ -145,6 +145,7 @@ function readReferencedFile(name: string, { root, reads }: Surroundings): Found 
 
 /** Includes resolved values in a policy's identity: with another value it is another policy. */
 function rehashed(before: PolicyEntry | undefined, after: PolicyEntry): PolicyEntry {
+  if (before?.settings === after.settings) return after;
   const settings = JSON.stringify(after.settings);
   if (before === undefined || JSON.stringify(before.settings) === settings) return after;
   const identity = createHash('sha256').update(after.identity).update(settings).digest('hex').slice(0, 32);

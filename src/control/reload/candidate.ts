@@ -101,10 +101,17 @@ export function build(
     runs: runsOf(program, compiled.root),
     matchTexts: compiled.matchTexts,
     files: compiled.files,
-    fingerprint: createHash('sha256').update(bundle.sha256).update(JSON.stringify(asked)).digest('hex'),
+    fingerprint: fingerprintOf(bundle, asked),
     diagnostics,
   };
   return { candidate, rejection: undefined, reads };
+}
+
+/** The digest of a bundle identifies its program: only the parts that its references have changed are added. */
+function fingerprintOf(bundle: Bundle, resolved: Program): string {
+  const given = new Map<string, unknown>(Object.entries(bundle.program));
+  const changed = Object.entries(resolved).filter(([key, value]) => given.get(key) !== value);
+  return createHash('sha256').update(bundle.sha256).update(JSON.stringify(changed)).digest('hex');
 }
 
 /** A rejection for diagnostics that arose after the build: a bind, a managed target, the data plane. */
