@@ -301,6 +301,15 @@ function loadedBy(...args: string[]): string[] {
   }
 }
 
+test('a spec without custom code loads no esbuild', () => {
+  const loaded = loadedBy('validate', 'templates/minimal/gateway.toml');
+  assert.ok(loaded.some((url) => url.endsWith('/dist/src/spec/index.js')));
+  assert.equal(
+    loaded.filter((url) => /node_modules\/esbuild|custom\/helper/.test(url)),
+    [],
+  );
+});
+
 test('gw --help loads neither the dashboard nor the compiler, nor any other room', () => {
   const loaded = loadedBy('--help');
   assert.ok(loaded.some((url) => url.endsWith('/dist/src/cli/main.js')));

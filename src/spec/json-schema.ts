@@ -68,8 +68,10 @@ function wholeSchema(): JsonSchema {
       plan: plan.documented(),
       route: exactlyOne(routeShape.documented(), ...ACTION_KEYS),
       group: groupShape.documented(),
-      policy: oneKindOf(declarations),
-      action: oneKindOf(actions, ACTION),
+      policy: oneKindOf([...declarations, CUSTOM]),
+      action: oneKindOf([...actions, CUSTOM], ACTION),
+      custom: customKind('policy'),
+      [`${ACTION}custom`]: customKind('action'),
       policy_use: {
         anyOf: [
           { type: 'string', minLength: 1, description: 'Name of a policy.' },
@@ -81,6 +83,23 @@ function wholeSchema(): JsonSchema {
     },
   };
 }
+
+/** Custom kinds, by the name of their schema. */
+const CUSTOM = { use: 'custom' };
+
+/** A policy or an action by code of the project. Its keys are known to its code alone. */
+const customKind = (word: 'policy' | 'action'): JsonSchema => ({
+  type: 'object',
+  required: ['use'],
+  properties: {
+    use: {
+      type: 'string',
+      pattern: '[./@]',
+      description: `Custom ${word}: a file such as \`./policies/tenant-check.ts\`, or an npm package.`,
+    },
+    ...(word === 'policy' ? { when: WHEN } : {}),
+  },
+});
 
 /** In front of the names of actions: a policy may have the same name. */
 const ACTION = 'action:';

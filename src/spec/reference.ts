@@ -119,7 +119,7 @@ const UNITS = [
   'other `${` is plain text.',
 ];
 
-const POLICIES_INTRO = `A policy is either declared as \`[policy.NAME]\` with \`use = "KIND"\` and listed in \`policies\`, or written there in place. Every policy also accepts \`when\`. ${WHEN_SUMMARY}`;
+const POLICIES_INTRO = `A policy is either declared as \`[policy.NAME]\` with \`use = "KIND"\` and listed in \`policies\`, or written there in place. \`use\` also accepts [code of your own](custom-policies.md): a file or an npm package. Every policy also accepts \`when\`. ${WHEN_SUMMARY}`;
 
 const ACTIONS_INTRO = [
   'What answers a route. A route has exactly one: the table of keys below, either behind a key with the name of the action,',

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { canonicalJson } from '../../src/bundle/canonical.js';
@@ -200,6 +200,25 @@ test('a trie with an unknown listener is refused', () => {
 test('an invalid program and an invalid trie are refused', () => {
   refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(256) }), /not a trie/);
   refused(encodeBundle({ program: PROGRAM, trie: new ArrayBuffer(0) }), /truncated/);
+});
+
+test('the bundle carries code, covered by its hash and its signature', () => {
+  const text = 'module.exports = "caf\u00e9";';
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  const entry = { use: './a.ts', sha256, bytes: Buffer.byteLength(text) };
+  const policies = PROGRAM.policies.map((policy) => ({ ...policy, code: sha256 }));
+  const content = { ...BUNDLE, program: { ...PROGRAM, policies, code: [entry] }, code: new Map([[sha256, text]]) };
+  const bytes = encodeBundle(content, KEYS.privateKey);
+  const decoded = decodeBundle(bytes, { publicKey: KEYS.publicKey });
+  assert.equal([...decoded.code!], [[sha256, text]]);
+  assert.equal(encodeBundle(decoded, KEYS.privateKey), bytes);
+  const damaged = Buffer.from(bytes);
+  damaged[damaged.length - 64 - 2]! ^= 1;
+  refused(damaged, /does not match its sha256/);
+  refused(encodeBundle({ ...content, code: new Map([[sha256, text.replace('module', 'Module')]]) }), /code of .\/a.ts/);
+  refused(encodeBundle({ ...content, code: new Map() }), /code of .\/a.ts/);
+  refused(encodeBundle({ ...content, program: { ...PROGRAM, policies } }), /does not carry/);
+  assert.is(decodeBundle(encodeBundle(BUNDLE)).code, undefined);
 });
 
 test.run();

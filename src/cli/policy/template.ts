@@ -63,7 +63,8 @@ test('a known tenant passes', async () => {
 });
 
 test('other requests get 403', async () => {
-  for (const headers of [{}, { 'x-tenant': 'other' }]) {
+  const others: { [name: string]: string }[] = [{}, { 'x-tenant': 'other' }];
+  for (const headers of others) {
     const { status, code } = await policyOf(policy, config).request({ headers });
     assert.equal(status, 403);
     assert.equal(code, '${name}/refused');

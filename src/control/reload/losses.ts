@@ -51,6 +51,8 @@ const authenticates = ({ policies }: RouteEntry, program: Program): boolean =>
   policies.some((index) => {
     const policy = program.policies[index];
     if (policy?.phase !== 'authenticate' || policy.when !== undefined) return false;
+    // What the code of a custom policy would say is not known here: in this phase, it authenticates.
+    if (policy.code !== undefined) return true;
     return declarationOf(policy.use)?.traits?.(policy.config).authenticates === true;
   });
 
