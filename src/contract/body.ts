@@ -35,7 +35,7 @@ export interface StageOut extends BodyOut {
   resume(): void;
 }
 
-/** Changes a body while it streams. One object for each body. */
+/** Changes a body while it streams. One object for each body. It writes only after its first write() or end(). */
 export interface BodyStage {
   /** True: it passes every byte on as it is, so a reply keeps its length, ETag and digests. */
   readonly observes?: boolean;
@@ -49,7 +49,7 @@ export interface BodyStage {
 
 /** A reply body that a policy or action supplies as a stream: from a cache, a call, a function. */
 export interface BodySource extends ReplyBody {
-  /** Length in bytes; -1 if unknown. */
+  /** Length in bytes, which the body then has exactly; -1 if unknown. */
   readonly length: number;
   /** Begins to write. Called at most once, and not after discard(). */
   start(out: BodyOut): void;

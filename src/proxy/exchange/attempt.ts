@@ -1,6 +1,6 @@
 /** One attempt at a target, as the policies see it that sign requests or add credentials. */
 import type { Attempt } from '../../policies/contract.js';
-import type { FieldEdits } from '../http/fields.js';
+import type { RequestFields } from '../http/fields.js';
 import { destinationHost } from '../http/write-head.js';
 import type { Target } from '../upstream/target.js';
 import type { GwExchange } from './exchange.js';
@@ -23,8 +23,8 @@ export class TargetAttempt implements Attempt {
   repeats = false;
   readonly #exchange: GwExchange;
   readonly #target: Target;
-  /** The edits of the fields before those of this attempt. */
-  #before: FieldEdits | undefined = undefined;
+  /** The fields of the request with the edits of this attempt; undefined if it has none. No other hook sees them. */
+  #fields: RequestFields | undefined = undefined;
 
   constructor(exchange: GwExchange, target: Target, number: number, unauthorized: boolean) {
     this.number = number;
@@ -79,7 +79,7 @@ export class TargetAttempt implements Attempt {
   }
 
   get host(): string {
-    return destinationHost(this.#exchange, this.#target) ?? '';
+    return this.withFields(() => destinationHost(this.#exchange, this.#target)) ?? '';
   }
 
   get body(): Uint8Array | undefined {
@@ -87,30 +87,38 @@ export class TargetAttempt implements Attempt {
   }
 
   header(name: string): string | undefined {
-    return name === 'host' ? this.host : this.#exchange.headers.get(name);
+    return name === 'host' ? this.host : (this.#fields ?? this.#exchange.headers).get(name);
   }
 
   *headers(): Iterable<readonly [name: string, value: string]> {
-    for (const field of this.#exchange.headers.entries()) if (field[0] !== 'host') yield field;
+    for (const field of (this.#fields ?? this.#exchange.headers).entries()) if (field[0] !== 'host') yield field;
   }
 
   set(name: string, value: string): void {
-    this.#before ??= this.#exchange.headers.edits();
-    this.#exchange.headers.set(name, value);
+    this.#fields ??= this.#exchange.headers.copy();
+    this.#fields.set(name, value);
   }
 
   remove(name: string): void {
-    this.#before ??= this.#exchange.headers.edits();
-    this.#exchange.headers.remove(name);
+    this.#fields ??= this.#exchange.headers.copy();
+    this.#fields.remove(name);
   }
 
   repeatAfter401(): void {
     this.repeats = !this.unauthorized;
   }
 
-  /** Its head is written: the fields are again what they were. Idempotent. */
-  restore(): void {
-    if (this.#before !== undefined) this.#exchange.headers.restore(this.#before);
-    this.#before = undefined;
+  /** Runs `write` while the fields of the request have the edits of this attempt. */
+  withFields<T>(write: () => T): T {
+    const fields = this.#fields;
+    if (fields === undefined) return write();
+    const { headers } = this.#exchange;
+    const before = headers.edits();
+    headers.restore(fields.edits());
+    try {
+      return write();
+    } finally {
+      headers.restore(before);
+    }
   }
 }

@@ -70,9 +70,9 @@ export class Driver {
 
   #enter(exchange: GwExchange): void {
     const result = exchange.compiled!.chain.enter(exchange);
-    if (result === undefined) this.#act(exchange);
-    else if (result instanceof Promise) void this.#wait(exchange, result);
-    else this.#exit(exchange, result);
+    if (result instanceof Promise) void this.#wait(exchange, result);
+    else if (result !== undefined) this.#exit(exchange, result);
+    else if (!exchange.settled) this.#act(exchange);
   }
 
   /**
@@ -82,7 +82,7 @@ export class Driver {
     try {
       const reply = await entering;
       if (exchange.settled) {
-        if (reply !== undefined) discard(reply);
+        discard(exchange, reply);
       } else if (reply === undefined) this.#act(exchange);
       else this.#exit(exchange, reply);
     } catch (error) {
@@ -116,7 +116,7 @@ export class Driver {
     }
     try {
       if (!exchange.settled) this.#acted(exchange, result);
-      else if (result !== FORWARDED) discard(result as Reply);
+      else discard(exchange, result);
     } catch (error) {
       exchange.downstream!.broke(error);
     }
@@ -165,7 +165,7 @@ export class Driver {
 
   /** The action's reply. */
   replied(exchange: GwExchange, reply: Reply): void {
-    if (exchange.settled) discard(reply);
+    if (exchange.settled) discard(exchange, reply);
     else this.#exit(exchange, reply);
   }
 
@@ -192,7 +192,9 @@ export class Driver {
    * the steps that it has not reached.
    */
   #replace(exchange: GwExchange, reply: Reply): void {
-    if (exchange.sending) exchange.left = exchange.resumeAt;
+    // A policy may answer every error with a stream that fails.
+    if (exchange.sending)
+      exchange.left = ++exchange.takenBack > MOST_TAKEN_BACK ? Number.MAX_SAFE_INTEGER : exchange.resumeAt;
     exchange.resumeAt = 0;
     exchange.sending = false;
     exchange.replyTurn++;
@@ -241,6 +243,8 @@ function askForAll({ headers }: GwExchange): void {
 }
 
 const NO_SERVICE = 'the route has no service';
+/** Replies of an exchange that are taken back before an error no longer passes the chain. */
+const MOST_TAKEN_BACK = 4;
 
 /** Sets the limits of the exchange's route. Returns a reply if the request already exceeds one. */
 function bound(exchange: GwExchange): Reply | undefined {

@@ -101,6 +101,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   skipped = 0;
   left = 0;
   resumeAt = 0;
+  /** Replies that were taken back after they had left the chain. */
+  takenBack = 0;
   replyTurn = 0;
   wholeReply = false;
   noUpgrade = false;
@@ -240,14 +242,22 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   }
 
   policyFailed(policy: string, cause: string, error: unknown): void {
-    this.generation.logger.error('policy failed, exchange ended', {
+    this.#logFailure('policy failed, exchange ended', policy, cause, error);
+    this.fail('policy/failed', `policy ${policy}: ${cause}`);
+  }
+
+  releaseFailed(policy: string, error: unknown): void {
+    this.#logFailure('policy failed to release a body', policy, messageOf(error), error);
+  }
+
+  #logFailure(message: string, policy: string, cause: string, error: unknown): void {
+    this.generation.logger.error(message, {
       cause,
       policy,
       route: this.route.name,
       request: this.id,
       stack: error instanceof Error ? error.stack : undefined,
     });
-    this.fail('policy/failed', `policy ${policy}: ${cause}`);
   }
 
   /** The client has read more after body() returned false. */
@@ -275,6 +285,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     this.#notes = of.#notes && new Map(of.#notes);
     this.decided = of.decided;
     this.skipped = of.skipped;
+    this.wholeReply = of.wholeReply;
+    this.noUpgrade = of.noUpgrade;
     this.from = from;
     this.entered = from;
   }

@@ -46,6 +46,7 @@ export interface RelayHost {
 export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, AttemptUser {
   over = false;
   contentLength = -1;
+  readonly readsRequest = true;
   readonly #host: RelayHost;
   readonly exchange: GwExchange;
   readonly #downstream: Downstream;
@@ -230,9 +231,8 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
   /** Catches exceptions, because the caller may be the connection of another exchange that has become free. */
   #head(target: Target): string | undefined {
     try {
-      const text = requestHead(this.exchange, target);
-      this.#attempt?.restore();
-      return text;
+      if (this.#attempt === undefined) return requestHead(this.exchange, target);
+      return this.#attempt.withFields(() => requestHead(this.exchange, target));
     } catch (error) {
       this.#host.bug(error, this.exchange.id);
       this.exchange.error = 'gateway/failed';
@@ -261,7 +261,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
     const { exchange } = this;
     // The connection read the clock at this read.
     exchange.upstreamMs = this.#host.cachedNow() - exchange.startMs;
-    if (head.status === 401 && this.#attempt?.repeats === true && !this.#bodyGone && !this.streams) {
+    if (head.status === 401 && this.#attempt?.repeats === true && !this.#bodyGone) {
       this.#repeat(head.status);
       return;
     }
@@ -362,7 +362,6 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
   }
 
   #endAttempt(status: number, failed: boolean, now = this.#host.monotonic()): void {
-    this.#attempt?.restore();
     const took = now - this.since;
     const sent = this.#upload?.takeWritten() ?? 0;
     this.#host.stats.end(this.#target!.slot, status, sent, this.#bytesFromTarget, took, failed);

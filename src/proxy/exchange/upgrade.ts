@@ -55,6 +55,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     this.#service = service;
   }
 
+  readonly readsRequest = true;
+
   get bodiless(): boolean {
     return isBodiless(this.#status);
   }
@@ -91,8 +93,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
 
   onAttemptReady(target: Target): void {
     const upgrade = this.#exchange.headers.received('upgrade') ?? '';
-    const text = requestHead(this.#exchange, target, upgradeLines(this.#exchange));
-    this.#attempt?.restore();
+    const write = (): string | undefined => requestHead(this.#exchange, target, upgradeLines(this.#exchange));
+    const text = this.#attempt === undefined ? write() : this.#attempt.withFields(write);
     if (text === undefined) {
       this.#endAttempt(false);
       this.#answer(rewriteFault(this.#exchange), BAD_REWRITE);

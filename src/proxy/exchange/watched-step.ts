@@ -96,6 +96,7 @@ class Watch {
   stage(stage: BodyStage | undefined): BodyStage | undefined {
     if (stage === undefined) return undefined;
     return {
+      observes: stage.observes === true,
       write: this.hook1<Uint8Array, boolean>(stage, stage.write)!,
       end: this.hook1<HeaderFields | undefined, void>(stage, stage.end)!,
       abort: this.hook1<string, void>(stage, stage.abort)!,

@@ -38,6 +38,7 @@ const MAX_BODY = 64 * 1024 * 1024;
 export class OfflineTarget implements ReplySource, AttemptUser {
   contentLength = 0;
   bodiless = true;
+  readonly readsRequest = true;
   over = false;
   readonly #host: OfflineTargetHost;
   readonly #exchange: GwExchange;
@@ -104,9 +105,9 @@ export class OfflineTarget implements ReplySource, AttemptUser {
   onAttemptReady(target: Target): void {
     const exchange = this.#exchange;
     const upgrades = exchange.wantsUpgrade && !exchange.hasBody;
-    const text = requestHead(exchange, target, upgrades ? upgradeLines(exchange) : '');
+    const write = (): string | undefined => requestHead(exchange, target, upgrades ? upgradeLines(exchange) : '');
+    const text = this.#attempt === undefined ? write() : this.#attempt.withFields(write);
     const path = pathAndQuery(exchange, target);
-    this.#attempt?.restore();
     if (text === undefined || path === undefined) {
       this.#refuse(refuse(exchange, rewriteFault(exchange), BAD_REWRITE));
       return;

@@ -165,7 +165,7 @@ export class Http1Connection implements Downstream, RequestHandler {
     }
   }
 
-  /** Whether the connection must close after this reply. `streams`: its body comes from a target. */
+  /** Whether the connection must close after this reply. `streams`: its body comes from a source. */
   #endsHere(streams: boolean): boolean {
     const { intake, sink } = this.#reader;
     const { ended, awaitsContinue } = this.#state;
@@ -173,7 +173,7 @@ export class Http1Connection implements Downstream, RequestHandler {
     // A client that got no 100 Continue may send the body or leave it out: the start of the next request is unknown.
     const doubtful = awaitsContinue && intake.body.total === 0;
     // While a target's reply is sent, its request body is still read for it; a reply by gw leaves the body unread.
-    const taken = streams && sink !== undefined;
+    const taken = streams && sink !== undefined && this.#exchange!.source!.readsRequest;
     if (!intake.willEnd(doubtful, taken) || this.#requests >= entry.maxRequestsPerConnection) return true;
     // After its FIN, a client still gets the replies to its earlier requests.
     return (ended && intake.empty) || this.#host.draining || closing;

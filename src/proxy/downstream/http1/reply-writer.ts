@@ -35,6 +35,8 @@ export class ReplyWriter implements BatchedWriter {
   #pending = '';
   /** Bytes of the body that are still to come (`length`). */
   #owed = 0;
+  /** More bytes of the body came than its Content-Length says. */
+  #surplus = false;
   /** Bytes of all replies: heads and bodies, without chunk framing. */
   sent = 0;
   #sentBefore = 0;
@@ -89,6 +91,7 @@ export class ReplyWriter implements BatchedWriter {
     this.#head = head;
     this.#framing = framing;
     this.#owed = length;
+    this.#surplus = false;
     this.sent += head.length;
   }
 
@@ -118,7 +121,13 @@ export class ReplyWriter implements BatchedWriter {
   }
 
   /** Payload buffer[start, end); copied before this returns. Returns false if the client must read first. */
-  body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+  body(buffer: Buffer, start: number, given: number, last: boolean): boolean {
+    let end = given;
+    if (this.#framing === 'length' && end - start > this.#owed) {
+      // A policy's body is longer than it said. More bytes would be read as the next reply.
+      end = start + this.#owed;
+      this.#surplus = true;
+    }
     const behind = this.#held !== undefined || this.#socket.writableNeedDrain;
     const more = behind ? this.#hold(buffer, start, end, last) : this.#pass(buffer, start, end, last);
     return more || this.#mayHold();
@@ -253,7 +262,7 @@ export class ReplyWriter implements BatchedWriter {
 
   /** Whether the body ended where its Content-Length said. */
   get complete(): boolean {
-    return this.#framing !== 'length' || this.#owed === 0;
+    return this.#framing !== 'length' || (this.#owed === 0 && !this.#surplus);
   }
 }
 

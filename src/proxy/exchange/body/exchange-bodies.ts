@@ -5,7 +5,7 @@ import type { ErrorSlug } from '../../errors/errors.js';
 import { Seen } from '../../http/seen.js';
 import { type CollectBudget, type Collected, type CollectFault, Collector } from './collector.js';
 import { BytesSource, isBodySource, PolicySource, ReplyPipe } from './reply-pipe.js';
-import { asBuffer, RequestBody } from './request-body.js';
+import { asBuffer, RequestBody, type StageOwner } from './request-body.js';
 import { type ClientSide, EMPTY, type ReplyReceiver, type ReplySource } from './types.js';
 
 /** The parts of an exchange that its bodies depend on. */
@@ -14,6 +14,8 @@ export interface BodiedExchange {
   readonly expectsContinue: boolean;
   readonly settled: boolean;
   readonly over: boolean;
+  /** The reply has left the chain. */
+  readonly sending: boolean;
   readonly downstream: ClientSide | undefined;
   readonly collectBudget: CollectBudget;
   /** How the body is framed for the target. */
@@ -32,7 +34,12 @@ export interface BodiedExchange {
   fail(error: ErrorSlug, cause: string): void;
   /** Logs the failure of a policy, and ends the exchange. */
   policyFailed(policy: string, cause: string, error: unknown): void;
+  /** Logs that a stage or a stream threw when it was released. The exchange goes on. */
+  releaseFailed(policy: string, error: unknown): void;
 }
+
+/** Stands for the policy in a log line about a reply's stream: which policy supplied it is not known. */
+export const STREAM = '(stream of a reply)';
 
 /** Creates a stage, given its output. */
 export type StageMaker = (out: StageOut) => BodyStage | undefined;
@@ -103,7 +110,7 @@ export class ExchangeBodies {
 
   /** Adds a stage to the request's body. Returns whether there is one. */
   stageRequest(create: StageMaker, policy: string): boolean {
-    const added = this.#requestBody().addStage(create, (cause, error) => this.#broke(policy, cause, error));
+    const added = this.#requestBody().addStage(create, this.#stageOwner(policy));
     if (!added) return false;
     const expects = this.#exchange.seen & Seen.Expect;
     this.#frame(-1);
@@ -124,7 +131,9 @@ export class ExchangeBodies {
         trailers: (fields) => exchange.receiver!.trailers(fields),
       },
       bodiless: exchange.method === 'HEAD' || reply.status === 204 || reply.status === 304,
-      failed: (cause) => exchange.fail('upstream/aborted', cause),
+      failed: (cause, begun) => exchange.fail(begun && exchange.sending ? 'upstream/aborted' : 'upstream/reset', cause),
+      broke: (error) => this.#broke(STREAM, 'the stream failed', error),
+      discardFailed: (error) => exchange.releaseFailed(STREAM, error),
     });
     exchange.source?.cancel();
     exchange.source = source;
@@ -145,11 +154,10 @@ export class ExchangeBodies {
     const pipe = known ?? new ReplyPipe(body, () => exchange.source?.resume());
     // An error passes only the steps after the one that failed.
     const { left } = exchange;
-    const failed = (cause: string, error: unknown): void => {
+    const owner = this.#stageOwner(policy, () => {
       exchange.resumeAt = left;
-      this.#broke(policy, cause, error);
-    };
-    const stage = pipe.add(exchange.downstream!, create, failed);
+    });
+    const stage = pipe.add(exchange.downstream!, create, owner);
     if (stage === undefined) return false;
     const changes = stage.observes !== true;
     if (changes) exchange.lengthUnknown = true;
@@ -178,8 +186,9 @@ export class ExchangeBodies {
       const collector = new Collector(exchange.collectBudget, max, (result) => {
         this.#replyCollector = undefined;
         this.#dropPipe('collected');
+        // More is to come if the body was too large, or a stage has ended it early.
+        source.cancel();
         if (typeof result === 'string') {
-          source.cancel();
           resolve(result);
           return;
         }
@@ -187,6 +196,8 @@ export class ExchangeBodies {
         this.#heldReply = result;
         resolve(result.bytes);
       });
+      // Of a reply that this one has replaced.
+      this.#replyCollector?.cancel();
       this.#replyCollector = collector;
       const pipe = this.#pipe;
       if (pipe?.owner === reply.body) pipe.divert(collector);
@@ -223,6 +234,16 @@ export class ExchangeBodies {
     if (this.#pipe === undefined) return false;
     this.#pipe.drained();
     return true;
+  }
+
+  #stageOwner(policy: string, before?: () => void): StageOwner {
+    return {
+      failed: (cause, error) => {
+        before?.();
+        this.#broke(policy, cause, error);
+      },
+      abortFailed: (error) => this.#exchange.releaseFailed(policy, error),
+    };
   }
 
   #broke(policy: string, cause: string, error: unknown): void {

@@ -5,7 +5,7 @@
  *            <-resume()-       <-drained()-       <-drained()-
  */
 import type { BodyOut, BodySource, BodyStage, HeaderFields, ReplyBody, StageOut } from '../../../policies/contract.js';
-import { abortStage, asBuffer, type StageFailure } from './request-body.js';
+import { abortStage, asBuffer, EARLY, type StageOwner } from './request-body.js';
 import { EMPTY, type ReplyReceiver, type ReplySource } from './types.js';
 
 /** A stage of a policy in a reply's body. */
@@ -13,27 +13,31 @@ class ReplyLink implements ReplyReceiver, StageOut {
   /** Where its output goes: the next link, the client, or a collector. */
   next: ReplyReceiver;
   readonly #resume: () => void;
-  readonly #failed: StageFailure;
+  readonly #owner: StageOwner;
   #stage: BodyStage | undefined = undefined;
   #trailers: HeaderFields | undefined = undefined;
   #onWritable: (() => void) | undefined = undefined;
   #paused = false;
+  /** The stage has got a part of the body. */
+  #begun = false;
   #inputEnded = false;
   #over = false;
 
-  constructor(next: ReplyReceiver, resume: () => void, failed: StageFailure) {
+  constructor(next: ReplyReceiver, resume: () => void, owner: StageOwner) {
     this.next = next;
     this.#resume = resume;
-    this.#failed = failed;
+    this.#owner = owner;
   }
 
   attach(stage: BodyStage): void {
     this.#stage = stage;
+    if (this.#over) abortStage(stage, 'failed', this.#owner);
   }
 
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     const stage = this.#stage;
     if (this.#over || stage === undefined) return false;
+    this.#begun = true;
     this.#guard(() => {
       if (end > start && !stage.write(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end)))
         this.#paused = true;
@@ -49,12 +53,18 @@ class ReplyLink implements ReplyReceiver, StageOut {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#over) return false;
+    if (this.#over || !this.#hasBegun()) return false;
     return bytes.length === 0 || this.next.body(asBuffer(bytes), 0, bytes.length, false);
   }
 
+  /** The head of the reply goes first: a stage that writes before it gets the body is refused. */
+  #hasBegun(): boolean {
+    if (!this.#begun) this.#break(EARLY, undefined);
+    return this.#begun;
+  }
+
   end(trailers?: HeaderFields): void {
-    if (this.#over) return;
+    if (this.#over || !this.#hasBegun()) return;
     this.#over = true;
     if (trailers !== undefined) this.next.trailers(trailers);
     this.next.body(EMPTY, 0, 0, true);
@@ -63,7 +73,7 @@ class ReplyLink implements ReplyReceiver, StageOut {
   fail(cause: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#failed(cause, undefined);
+    this.#owner.failed(cause, undefined);
   }
 
   onWritable(callback: () => void): void {
@@ -88,18 +98,21 @@ class ReplyLink implements ReplyReceiver, StageOut {
     if (this.#over) return;
     this.#over = true;
     this.#onWritable = undefined;
-    abortStage(this.#stage, cause, this.#failed);
+    abortStage(this.#stage, cause, this.#owner);
   }
 
   #guard(work: () => void): void {
     try {
       work();
     } catch (error) {
-      if (this.#over) return;
-      this.#over = true;
-      abortStage(this.#stage, 'failed', this.#failed);
-      this.#failed('a stage of the reply body failed', error);
+      if (!this.#over) this.#break('a stage of the reply body failed', error);
     }
+  }
+
+  #break(cause: string, error: unknown): void {
+    this.#over = true;
+    abortStage(this.#stage, 'failed', this.#owner);
+    this.#owner.failed(cause, error);
   }
 }
 
@@ -116,13 +129,9 @@ export class ReplyPipe implements ReplyReceiver {
   }
 
   /** Adds a stage, whose output goes to `next` until another one is added. Returns what `create` returned. */
-  add(
-    next: ReplyReceiver,
-    create: (out: StageOut) => BodyStage | undefined,
-    failed: StageFailure,
-  ): BodyStage | undefined {
+  add(next: ReplyReceiver, create: (out: StageOut) => BodyStage | undefined, owner: StageOwner): BodyStage | undefined {
     const before = this.#links.at(-1);
-    const link = new ReplyLink(next, before === undefined ? this.#resumeSource : () => before.drained(), failed);
+    const link = new ReplyLink(next, before === undefined ? this.#resumeSource : () => before.drained(), owner);
     const stage = create(link);
     if (stage === undefined) return undefined;
     link.attach(stage);
@@ -162,26 +171,37 @@ export interface StreamHost {
   readonly receiver: ReplyReceiver;
   /** The reply has no body for this request: HEAD, 204, 304. */
   readonly bodiless: boolean;
-  /** The body cannot be completed. */
-  failed(cause: string): void;
+  /** The body cannot be completed. `begun`: part of it was written. */
+  failed(cause: string, begun: boolean): void;
+  /** The stream threw an exception. */
+  broke(error: unknown): void;
+  /** It threw when it was discarded: the exchange goes on, or has ended. */
+  discardFailed(error: unknown): void;
 }
 
 /** A reply body that a policy or an action supplies, as the source of an exchange. */
 export class PolicySource implements ReplySource, BodyOut {
   readonly bodiless = false;
+  readonly readsRequest = false;
   readonly #body: BodySource;
   readonly #host: StreamHost;
   #onWritable: (() => void) | undefined = undefined;
   #begun = false;
   #over = false;
+  /** In bytes; -1 if unknown. */
+  readonly #length: number;
+  #written = 0;
 
   constructor(body: BodySource, host: StreamHost) {
     this.#body = body;
     this.#host = host;
+    const { length } = body;
+    this.#length = Number.isSafeInteger(length) && length >= 0 ? length : -1;
   }
 
+  /** A stream that is empty because the request is a HEAD says nothing about the length of the reply to a GET. */
   get contentLength(): number {
-    return this.#body.length;
+    return this.#host.bodiless && this.#length === 0 ? -1 : this.#length;
   }
 
   start(): void {}
@@ -190,21 +210,45 @@ export class PolicySource implements ReplySource, BodyOut {
     if (this.#over || this.#begun) return;
     this.#begun = true;
     if (!this.#host.bodiless) {
-      this.#body.start(this);
+      this.#guard(() => this.#body.start(this));
       return;
     }
-    this.#over = true;
-    this.#body.discard();
+    this.cancel();
     this.#host.receiver.body(EMPTY, 0, 0, true);
   }
 
+  /** No caller catches what a stream throws. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (this.#over) return;
+      this.cancel();
+      this.#host.broke(error);
+    }
+  }
+
+  /** A stream of a known length must have it: Content-Length has announced it. */
   write(bytes: Uint8Array): boolean {
     if (this.#over) return false;
+    this.#written += bytes.length;
+    if (this.#length >= 0 && this.#written > this.#length) {
+      this.cancel();
+      this.#host.failed(
+        `the stream of the reply is longer than its ${this.#length} bytes`,
+        this.#written > bytes.length,
+      );
+      return false;
+    }
     return bytes.length === 0 || this.#host.receiver.body(asBuffer(bytes), 0, bytes.length, false);
   }
 
   end(trailers?: HeaderFields): void {
     if (this.#over) return;
+    if (this.#written < this.#length) {
+      this.fail(`the stream of the reply has ended after ${this.#written} of ${this.#length} bytes`);
+      return;
+    }
     this.#over = true;
     if (trailers !== undefined) this.#host.receiver.trailers(trailers);
     this.#host.receiver.body(EMPTY, 0, 0, true);
@@ -213,7 +257,7 @@ export class PolicySource implements ReplySource, BodyOut {
   fail(cause: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#host.failed(cause);
+    this.#host.failed(cause, this.#written > 0);
   }
 
   onWritable(callback: () => void): void {
@@ -223,14 +267,18 @@ export class PolicySource implements ReplySource, BodyOut {
   resume(): void {
     const callback = this.#onWritable;
     this.#onWritable = undefined;
-    if (!this.#over) callback?.();
+    if (!this.#over && callback !== undefined) this.#guard(callback);
   }
 
   cancel(): void {
     if (this.#over) return;
     this.#over = true;
     this.#onWritable = undefined;
-    this.#body.discard();
+    try {
+      this.#body.discard();
+    } catch (error) {
+      this.#host.discardFailed(error);
+    }
   }
 
   discard(): void {

@@ -39,38 +39,48 @@ export class BytesSupply implements BodySupply {
   }
 }
 
-/** Reports that a stage has failed. */
-export type StageFailure = (cause: string, error: unknown) => void;
+/** What a stage reports to. */
+export interface StageOwner {
+  /** The stage has failed: ends the exchange. */
+  failed(cause: string, error: unknown): void;
+  /** The stage threw when it was aborted: the exchange goes on, or has ended. */
+  abortFailed(error: unknown): void;
+}
+
+export const EARLY = 'a stage wrote before it got the body';
 
 /** Aborts a stage. One that throws even then is reported, and is over. */
-export function abortStage(stage: BodyStage | undefined, cause: string, failed: StageFailure): void {
+export function abortStage(stage: BodyStage | undefined, cause: string, owner: StageOwner): void {
   try {
     stage?.abort(cause);
   } catch (error) {
-    failed('a stage failed when it was aborted', error);
+    owner.abortFailed(error);
   }
 }
 
 /** A stage of a policy in a request's body: a sink for what comes before it, a supply for what follows. */
 export class RequestLink implements BodySink, BodySupply, StageOut {
   readonly #from: BodySupply;
-  readonly #failed: StageFailure;
+  readonly #owner: StageOwner;
   #stage: BodyStage | undefined = undefined;
   #sink: BodySink | undefined = undefined;
   #onWritable: (() => void) | undefined = undefined;
   /** The stage waits: its last write() returned false. */
   #paused = false;
+  /** The stage has got a part of the body. */
+  #begun = false;
   #inputEnded = false;
   #over = false;
 
-  constructor(from: BodySupply, failed: StageFailure) {
+  constructor(from: BodySupply, owner: StageOwner) {
     this.#from = from;
-    this.#failed = failed;
+    this.#owner = owner;
   }
 
   /** The stage that writes to this link. */
   attach(stage: BodyStage): void {
     this.#stage = stage;
+    if (this.#over) abortStage(stage, 'failed', this.#owner);
   }
 
   pull(sink: BodySink): void {
@@ -92,6 +102,7 @@ export class RequestLink implements BodySink, BodySupply, StageOut {
   sendBody(bytes: Buffer, last: boolean): void {
     const stage = this.#stage;
     if (this.#over || stage === undefined) return;
+    this.#begun = true;
     this.#guard(() => {
       if (bytes.length > 0 && !stage.write(bytes)) this.#paused = true;
       if (!last) return;
@@ -101,14 +112,21 @@ export class RequestLink implements BodySink, BodySupply, StageOut {
   }
 
   write(bytes: Uint8Array): boolean {
-    if (this.#over || this.#sink === undefined) return false;
-    if (bytes.length > 0) this.#sink.sendBody(asBuffer(bytes), false);
-    return !this.#over && this.#sink.takesBody;
+    if (this.#over || !this.#hasBegun()) return false;
+    const sink = this.#sink!;
+    if (bytes.length > 0) sink.sendBody(asBuffer(bytes), false);
+    return !this.#over && sink.takesBody;
+  }
+
+  /** Where its output goes is known only when the body comes: a stage that writes before is refused. */
+  #hasBegun(): boolean {
+    if (!this.#begun) this.#break(EARLY, undefined);
+    return this.#begun;
   }
 
   /** Trailers of requests are not forwarded. */
   end(_trailers?: HeaderFields): void {
-    if (this.#over) return;
+    if (this.#over || !this.#hasBegun()) return;
     this.#over = true;
     this.#sink?.sendBody(EMPTY, true);
   }
@@ -116,7 +134,7 @@ export class RequestLink implements BodySink, BodySupply, StageOut {
   fail(cause: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#failed(cause, undefined);
+    this.#owner.failed(cause, undefined);
   }
 
   onWritable(callback: () => void): void {
@@ -133,7 +151,7 @@ export class RequestLink implements BodySink, BodySupply, StageOut {
     if (this.#over) return;
     this.#over = true;
     this.#onWritable = undefined;
-    abortStage(this.#stage, cause, this.#failed);
+    abortStage(this.#stage, cause, this.#owner);
   }
 
   /** A stage that throws ends the exchange: policies fail closed. */
@@ -141,11 +159,14 @@ export class RequestLink implements BodySink, BodySupply, StageOut {
     try {
       work();
     } catch (error) {
-      if (this.#over) return;
-      this.#over = true;
-      abortStage(this.#stage, 'failed', this.#failed);
-      this.#failed('a stage of the request body failed', error);
+      if (!this.#over) this.#break('a stage of the request body failed', error);
     }
+  }
+
+  #break(cause: string, error: unknown): void {
+    this.#over = true;
+    abortStage(this.#stage, 'failed', this.#owner);
+    this.#owner.failed(cause, error);
   }
 }
 
@@ -197,8 +218,8 @@ export class RequestBody implements BodySupply {
   }
 
   /** Adds a stage. `create` gets its output, and returns undefined for no stage. Returns whether there is one. */
-  addStage(create: (out: StageOut) => BodyStage | undefined, failed: StageFailure): boolean {
-    const link = new RequestLink(this.#supply, failed);
+  addStage(create: (out: StageOut) => BodyStage | undefined, owner: StageOwner): boolean {
+    const link = new RequestLink(this.#supply, owner);
     const stage = create(link);
     if (stage === undefined) return false;
     link.attach(stage);

@@ -7,6 +7,8 @@ export interface ReplySource extends ReplyBody {
   readonly contentLength: number;
   /** The status of the target's reply has no body. */
   readonly bodiless: boolean;
+  /** It sends the request's body to a target while it delivers the reply. */
+  readonly readsRequest: boolean;
   start(): void;
   /** The receiver takes the body from now on. */
   flow(): void;

@@ -17,7 +17,7 @@ import { problem } from '../../../policies/run-kit.js';
 import { messageOf } from '../../../reason.js';
 import { ERRORS } from '../../errors/errors.js';
 import { ChainHooks } from './hooks.js';
-import { discard, faultOf, isReply, UNSENDABLE } from './replies.js';
+import { discard, faultOf, UNSENDABLE } from './replies.js';
 import { type ChainedExchange, type ChainPolicy, Step } from './step.js';
 
 /** A mask of a number holds this many steps with `when`. */
@@ -96,6 +96,8 @@ export class Chain {
         return this.#failed(exchange, step, error);
       }
       if (result instanceof Promise) return this.#later(exchange, step, result, reported);
+      // A stage that fails while it is created ends the exchange at once.
+      if (exchange.settled) return undefined;
       if (result !== undefined) return this.#answered(exchange, step, result, reported);
       if (reported !== undefined) report(exchange, step, reported);
     }
@@ -116,7 +118,7 @@ export class Chain {
       return exchange.settled ? undefined : this.#failed(exchange, step, error);
     }
     if (exchange.settled) {
-      if (reply !== undefined && isReply(reply)) discard(reply);
+      discard(exchange, reply);
       return undefined;
     }
     if (reply !== undefined) return this.#answered(exchange, step, reply, reported);
@@ -170,10 +172,11 @@ export class Chain {
 
   /**
    * The reply direction: the reply hooks of the passed steps, then of the outermost steps. Returns a promise if a hook did,
-   * or if a body is collected; it resolves to undefined if another reply leaves meanwhile. Never throws or rejects.
+   * or if a body is collected. The result is undefined if another reply leaves meanwhile. Never throws or rejects.
    */
   leave(exchange: ChainedExchange, given: Reply): Awaitable<Reply | undefined> {
     const exits = this.#exits;
+    const turn = exchange.replyTurn;
     let reply = given;
     for (let at = exchange.left; at < exits.length; at++) {
       const step = exits[at]!;
@@ -183,6 +186,11 @@ export class Chain {
       exchange.left = at + 1;
       const left = step.plainReply ? this.#after(exchange, step, reply) : this.#leaveStep(exchange, step, reply);
       if (left instanceof Promise) return this.#leaveLater(exchange, left);
+      // A stage that fails while it is created sends an error in place of the reply at once.
+      if (!isCurrent(exchange, turn)) {
+        discard(exchange, left);
+        return undefined;
+      }
       reply = left;
     }
     return reply;
@@ -192,7 +200,7 @@ export class Chain {
     const turn = exchange.replyTurn;
     const reply = await pending;
     if (isCurrent(exchange, turn)) return this.leave(exchange, reply);
-    discard(reply);
+    discard(exchange, reply);
     return undefined;
   }
 
@@ -211,9 +219,9 @@ export class Chain {
 
   #bodyHooks(exchange: ChainedExchange, step: Step, reply: Reply): Awaitable<Reply> {
     try {
+      const turn = exchange.replyTurn;
       const changed = this.#hooks.replyBody(exchange, step, reply);
       if (!(changed instanceof Promise)) return changed;
-      const turn = exchange.replyTurn;
       return changed.catch((error: unknown) =>
         isCurrent(exchange, turn) ? this.#failedReply(exchange, step, reply, error) : reply,
       );
@@ -250,7 +258,7 @@ export class Chain {
   }
 
   #failedReply(exchange: ChainedExchange, step: Step, reply: Reply, error: unknown): Reply {
-    discard(reply);
+    discard(exchange, reply);
     return this.#failed(exchange, step, error);
   }
 
@@ -297,7 +305,7 @@ function checked(exchange: ChainedExchange, reply: Reply, edited: Reply | undefi
   const wrong = switches && result !== reply && result.status === 101;
   const fault = wrong ? UNSENDABLE : faultOf(result, exchange.source, switches);
   if (fault !== undefined) throw new TypeError(fault);
-  if (result !== reply && reply.body !== result.body && reply.body !== exchange.source) discard(reply);
+  if (result !== reply && reply.body !== result.body && reply.body !== exchange.source) discard(exchange, reply);
   return result;
 }
 

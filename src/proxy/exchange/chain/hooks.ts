@@ -1,5 +1,5 @@
 /** The hooks of a step besides before() and after(): conditions, authentication, bodies. */
-import type { Authentication, Awaitable, Reply } from '../../../policies/contract.js';
+import type { Authentication, Awaitable, Reply, ReplyBody } from '../../../policies/contract.js';
 import { authProblem } from '../../../policies/run-kit.js';
 import type { CollectFault } from '../body/collector.js';
 import { asBuffer } from '../body/request-body.js';
@@ -84,6 +84,12 @@ export class ChainHooks {
     if (body?.reply?.mandatory === true || body?.request?.mandatory === true) exchange.noUpgrade = true;
     const reads = step.collectsRequest || instance.requestStage !== undefined;
     if (!reads || !exchange.hasBody || instance.readsRequest?.(exchange) === false) return undefined;
+    const mandatory = body?.request?.mandatory === true;
+    if ((step.collectsRequest || mandatory) && isEncoded(exchange.headers)) {
+      if (!mandatory) return undefined;
+      const cause = `policy ${step.name} cannot read a request body with a content coding`;
+      return refuse(exchange, 'request/unreadable', cause, { 'accept-encoding': 'identity' });
+    }
     if (step.collectsRequest) return this.#collectRequest(exchange, step);
     this.#stageRequest(exchange, step);
     return undefined;
@@ -97,19 +103,14 @@ export class ChainHooks {
   }
 
   async #collectRequest(exchange: ChainedExchange, step: Step): Promise<Reply | undefined> {
-    const { max, mandatory } = step.body!.request!;
-    if (isEncoded(exchange.headers)) {
-      if (!mandatory) return undefined;
-      const cause = `policy ${step.name} cannot read a request body with a content coding`;
-      return refuse(exchange, 'request/unreadable', cause, { 'accept-encoding': 'identity' });
-    }
+    const { max } = step.body!.request!;
     const bodies = exchange.ensureBodies();
     const body = await bodies.collectRequest(max);
     if (exchange.settled) return undefined;
     if (typeof body === 'string') return refuseRequestBody(exchange, step, body, max);
     const result = await step.instance.onRequestBody!(exchange, body);
     if (exchange.settled) {
-      if (result !== undefined && !(result instanceof Uint8Array)) discard(result);
+      discard(exchange, result);
       return undefined;
     }
     if (result !== undefined && !(result instanceof Uint8Array)) return result;
@@ -139,20 +140,20 @@ export class ChainHooks {
       bodyChanged(reply.headers);
       return reply;
     }
-    if (step.collectsReply) return this.#collectReply(exchange, step, reply);
-    stageReply(exchange, step, reply);
-    return reply;
-  }
-
-  async #collectReply(exchange: ChainedExchange, step: Step, reply: Reply): Promise<Reply> {
-    const { max, mandatory } = step.body!.reply!;
+    const mandatory = step.body?.reply?.mandatory === true;
     const partial = reply.status === 206;
-    if (partial || isEncoded(reply.headers)) {
+    if (partial || ((step.collectsReply || mandatory) && isEncoded(reply.headers))) {
       if (!mandatory) return reply;
-      discard(reply);
+      discard(exchange, reply);
       const what = partial ? 'is a part (206)' : 'has a content coding';
       return refuse(exchange, 'upstream/unreadable', `policy ${step.name} cannot read the reply, which ${what}`);
     }
+    if (step.collectsReply) return this.#collectReply(exchange, step, reply);
+    return staged(exchange, step, reply);
+  }
+
+  async #collectReply(exchange: ChainedExchange, step: Step, reply: Reply): Promise<Reply> {
+    const { max } = step.body!.reply!;
     const turn = exchange.replyTurn;
     const isCurrent = (): boolean => exchange.replyTurn === turn && !exchange.over;
     const body = await exchange.ensureBodies().collectReply(reply, max);
@@ -160,25 +161,29 @@ export class ChainHooks {
     if (typeof body === 'string') return refuseReplyBody(exchange, step, body, max);
     reply.body = body;
     const changed = await step.instance.onReplyBody!(exchange, reply, body);
-    if (changed !== undefined && !(changed instanceof Uint8Array)) {
-      const fault = faultOf(changed, undefined, false);
-      if (fault !== undefined) throw new TypeError(fault);
-      return changed;
-    }
-    if (changed !== undefined && changed !== body) {
+    if (changed !== undefined && !(changed instanceof Uint8Array)) return sendable(changed, undefined);
+    if (changed !== undefined) {
       reply.body = asBuffer(changed);
       bodyChanged(reply.headers);
     }
-    if (isCurrent()) stageReply(exchange, step, reply);
-    return reply;
+    return isCurrent() ? staged(exchange, step, sendable(reply, undefined)) : reply;
   }
 }
 
-function stageReply(exchange: ChainedExchange, step: Step, reply: Reply): void {
+/** The reply with the stage of a step, if it has one. Throws if the reply cannot be sent. */
+function staged(exchange: ChainedExchange, step: Step, reply: Reply): Reply {
   const stage = step.instance.replyStage;
-  if (stage === undefined || reply.status === 206) return;
+  if (stage === undefined) return reply;
   const create = stage.bind(step.instance, exchange, reply);
   if (exchange.ensureBodies().stageReply(reply, create, step.name)) bodyChanged(reply.headers);
+  return sendable(reply, exchange.source);
+}
+
+/** Throws if a reply cannot be sent: body hooks may edit it. */
+function sendable(reply: Reply, source: ReplyBody | undefined): Reply {
+  const fault = faultOf(reply, source, false);
+  if (fault !== undefined) throw new TypeError(fault);
+  return reply;
 }
 
 function refuseRequestBody(exchange: ChainedExchange, step: Step, fault: CollectFault, max: number): Reply {

@@ -1,6 +1,8 @@
 /** Checks of what policies return, and what a body hook changes in a reply. */
 import type { HeaderFields, Reply, ReplyBody } from '../../../policies/contract.js';
+import { STREAM } from '../body/exchange-bodies.js';
 import { isBodySource } from '../body/reply-pipe.js';
+import type { ChainedExchange } from './step.js';
 
 /** Checks at run time what the types promise. */
 export function isReply(given: unknown): given is Reply {
@@ -29,10 +31,19 @@ const isStatus = (status: number): boolean =>
 
 export const UNSENDABLE = 'the policy answered with a reply that cannot be sent';
 
-/** Discards the reply's body if it is a stream. Never throws for a value that is no body: a policy may have set any. */
-export function discard({ body }: Reply): void {
-  if (typeof body === 'object' && body !== null && 'discard' in body && typeof body.discard === 'function')
-    body.discard();
+/**
+ * Discards the body of a reply if it is a stream. Never throws, whatever a policy has returned: it may be called when the
+ * exchange has ended, and its connection serves another one.
+ */
+export function discard(exchange: Pick<ChainedExchange, 'releaseFailed'>, reply: unknown): void {
+  try {
+    if (typeof reply !== 'object' || reply === null || !('body' in reply)) return;
+    const { body } = reply;
+    if (typeof body === 'object' && body !== null && 'discard' in body && typeof body.discard === 'function')
+      body.discard();
+  } catch (error) {
+    exchange.releaseFailed(STREAM, error);
+  }
 }
 
 /** Whether a reply with this status has a body, if its request is not a HEAD. RFC 9110 section 6.4.1. */

@@ -49,6 +49,8 @@ export interface ChainedExchange extends Exchange {
   error: string | null;
   cause: string | null;
   fail(error: ErrorSlug, cause: string): void;
+  /** Logs that a stage or a stream threw when it was released. The exchange goes on. */
+  releaseFailed(policy: string, error: unknown): void;
   readonly decisions: Decision[] | undefined;
 }
 
