@@ -50,6 +50,7 @@ class View implements RequestView {
   path = '';
   query = '';
   listener = 'main';
+  scheme = 'http' as const;
   header(): undefined {
     return undefined;
   }

@@ -8,7 +8,7 @@ import type { Trie } from './trie/trie.js';
 export interface RoutePlace {
   /** Host patterns, exact ones first. Empty: any host. */
   readonly hosts: readonly string[];
-  /** Conditions on header fields and query parameters: `header x-beta is present`. */
+  /** Conditions on the scheme, header fields and query parameters: `header x-beta is present`. */
   readonly conditions: readonly string[];
   /** Names of the listeners that serve the route. Empty: every listener. */
   readonly listeners: readonly string[];

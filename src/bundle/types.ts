@@ -331,6 +331,8 @@ export interface RequestView {
   readonly query: string;
   /** Name of the listener that received the request; routes on other listeners do not exist for it. */
   readonly listener: string;
+  /** Of the original request, as reported by trusted proxies. */
+  readonly scheme: 'http' | 'https';
   /** All values of a header, joined with ', '; lower-case name. */
   header(name: string): string | undefined;
 }
@@ -354,7 +356,8 @@ export type ConditionTest =
   | { readonly op: 'matches'; readonly dfa: number };
 
 export interface ConditionIR {
-  readonly on: 'header' | 'query';
+  readonly on: 'scheme' | 'header' | 'query';
+  /** '' for the scheme, whose test is `equals` with `http` or `https`. */
   readonly name: string;
   readonly test: ConditionTest;
 }

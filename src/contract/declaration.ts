@@ -14,6 +14,8 @@ export interface RouteContext {
   readonly methods: readonly string[];
   /** With the prefixes of its groups: `/api/orders/{id:int}`. */
   readonly path: string;
+  /** Schemes that its requests can have, by its match and its listeners. Empty: it takes no request. */
+  readonly schemes: readonly ('http' | 'https')[];
 }
 
 /** What lint and compile of a policy know about the rest of the spec. */

@@ -1,6 +1,7 @@
 /** Runs the lint part of each policy and action, and locates its findings in the spec. */
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import type { Model, PolicyModel, RouteModel } from '../spec/model.js';
+import { schemesTaken } from '../spec/route/schemes.js';
 import { spanWithin } from './edits.js';
 import { modelIndexOf, paramsOf, policyEntity, routeEntity } from './model-index.js';
 
@@ -23,18 +24,19 @@ function consumersOf(model: Model): PolicyContext['consumers'] {
 }
 
 /** A route as its policies and its action know it. */
-const routeContextOf = (route: RouteModel): PolicyContext['routes'][number] => ({
+const routeContextOf = (model: Model, route: RouteModel): PolicyContext['routes'][number] => ({
   name: route.name,
   params: paramsOf(route),
   methods: route.match.methods,
   path: route.match.text.slice(route.match.text.indexOf('/')),
+  schemes: schemesTaken(model, route),
 });
 
 export function contextOf(model: Model, policy: PolicyModel): PolicyContext {
   const routes = modelIndexOf(model).routesByPolicy.get(policy) ?? [];
   return {
     name: policy.name,
-    routes: routes.map(routeContextOf),
+    routes: routes.map((route) => routeContextOf(model, route)),
     consumers: consumersOf(model),
     readFile: model.policyFiles.read,
   };
@@ -71,7 +73,7 @@ export function lintActions(model: Model): Diagnostic[] {
 }
 
 function actionContextOf(model: Model, route: RouteModel): PolicyContext {
-  const routes = [routeContextOf(route)];
+  const routes = [routeContextOf(model, route)];
   return { name: route.name, routes, consumers: consumersOf(model), readFile: model.policyFiles.read };
 }
 

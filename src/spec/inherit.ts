@@ -2,7 +2,7 @@
 import { Decoder, type Origin } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { TableNode, TomlNode } from '../schema/tree.js';
-import type { ListenerModel, PolicyModel, PolicyUse, SegmentModel } from './model.js';
+import type { ConditionModel, ListenerModel, PolicyModel, PolicyUse, SegmentModel } from './model.js';
 import { type DeclaredNames, unresolved } from './names.js';
 import { type PolicyNames, readPolicyList } from './policies.js';
 import { defaultsShape } from './shapes.js';
@@ -12,10 +12,17 @@ export interface Surroundings {
   readonly prefix: readonly SegmentModel[];
   readonly prefixText: string;
   readonly hosts: readonly string[];
+  /** The condition on the scheme. */
+  readonly scheme: ConditionModel | undefined;
   /** Empty: every listener. */
   readonly listeners: readonly ListenerModel[];
-  /** Origins of the hosts, the listeners and the innermost prefix. */
-  readonly origins: { readonly host?: Origin; readonly prefix?: Origin; readonly listeners?: Origin };
+  /** Origins of the hosts, the scheme, the listeners and the innermost prefix. */
+  readonly origins: {
+    readonly host?: Origin;
+    readonly scheme?: Origin;
+    readonly prefix?: Origin;
+    readonly listeners?: Origin;
+  };
   readonly policies: readonly PolicyUse[];
   /** Policies that a group removed. */
   readonly without: readonly PolicyModel[];
@@ -35,6 +42,7 @@ export function fromDefaults(tree: TableNode, known: Known, report: (found: Diag
     prefix: [],
     prefixText: '',
     hosts: [],
+    scheme: undefined,
     listeners: [],
     origins: {},
     policies: [],

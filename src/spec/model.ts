@@ -98,8 +98,8 @@ export type SegmentModel =
 export type TestModel = Exclude<ConditionTest, { op: 'matches' }> | { readonly op: 'matches'; readonly dfa: Dfa };
 
 export interface ConditionModel {
-  readonly on: 'header' | 'query';
-  /** Header names in lower case. */
+  readonly on: 'scheme' | 'header' | 'query';
+  /** Header names in lower case; '' for the scheme. */
   readonly name: string;
   readonly test: TestModel;
   readonly span: Span;

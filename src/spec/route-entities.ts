@@ -38,7 +38,12 @@ export interface MatchConfig {
   readonly methods: readonly string[];
   readonly headers: { readonly [name: string]: ConditionConfig };
   readonly query: { readonly [name: string]: ConditionConfig };
+  readonly scheme: Scheme | undefined;
 }
+
+export type Scheme = 'http' | 'https';
+
+const scheme = (doc: string) => s.enum('http', 'https').describe(doc, 'http').optional();
 
 /** One host, or a list of them. */
 const hosts = (doc: string) =>
@@ -84,6 +89,7 @@ export const match = s.either<string | MatchConfig>(
         .default([]),
       headers: s.map(condition).describe('Conditions on header fields.').default({}),
       query: s.map(condition).describe('Conditions on query parameters.').default({}),
+      scheme: scheme('Scheme of the request. Behind a trusted proxy it is the one that the proxy reports.'),
     }),
   },
 );
@@ -121,5 +127,6 @@ export const groupFields = {
     .describe('Put before the path of every route in the group.')
     .optional(),
   host: hosts('Host, or list of hosts, of routes in the group that set none.').optional(),
+  scheme: scheme('Scheme of the requests of routes in the group that set none.'),
   ...reach,
 };

@@ -80,7 +80,12 @@ function decode(policy: PolicyDefinition, config: Config): unknown {
 function contextOf({ files = {}, params = [] }: Surroundings): PolicyContext {
   const readFile = (path: string): PolicyFile =>
     files[path] === undefined ? { cause: 'no such file' } : { text: files[path] };
-  return { name: 'test', routes: [{ name: 'test', params, methods: [], path: '/' }], consumers: [], readFile };
+  return {
+    name: 'test',
+    routes: [{ name: 'test', params, methods: [], path: '/', schemes: ['http', 'https'] }],
+    consumers: [],
+    readFile,
+  };
 }
 
 /** Whether a value is what definePolicy() returned. */

@@ -74,6 +74,7 @@ export function view(text: string, headers: { readonly [name: string]: string } 
     path,
     query: query.join('?'),
     listener: 'main',
+    scheme: 'http',
     header: (name) => headers[name],
   };
 }

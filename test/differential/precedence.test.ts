@@ -24,6 +24,7 @@ test('50 random specs: the matcher finds the winning route of every request, or 
         path: `/${request.segments.join('/')}`,
         query: request.values['query q'] === undefined ? '' : `q=${request.values['query q']}`,
         listener: request.listener,
+        scheme: request.values['scheme '] === 'https' ? 'https' : 'http',
         header: (name) => request.values[`header ${name}`],
       };
       const index = matcher.match(view);

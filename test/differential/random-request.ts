@@ -177,6 +177,10 @@ function conditions(random: Random, route: RouteModel, headers: [string, string]
   const query: string[] = [];
   for (const { on, name } of route.match.conditions) {
     if (!random.chance(0.8)) continue;
+    if (on === 'scheme') {
+      headers.push(['x-forwarded-proto', random.pick(SCHEMES)]);
+      continue;
+    }
     if (on === 'header') headers.push([random.chance(0.3) ? name.toUpperCase() : name, random.pick(VALUES)]);
     else query.push(`${name}=${encodeURIComponent(random.pick(VALUES))}`);
     if (on === 'query' && random.chance(0.3)) query.push(`${name}=${encodeURIComponent(random.pick(VALUES))}`);

@@ -263,13 +263,15 @@ function matchLines(random: Random, path: string): string[] {
   const headers = random.chance(0.25) ? conditions(random, HEADER_NAMES) : '';
   const query = random.chance(0.25) ? conditions(random, QUERY_NAMES) : '';
   const host = random.chance(0.3) ? randomHosts(random) : '';
-  if (headers === '' && query === '' && host === '') {
+  const scheme = random.chance(0.1) ? random.pick(['http', 'https']) : '';
+  if (headers === '' && query === '' && host === '' && scheme === '') {
     return [`match = ${JSON.stringify(`${methods.join(',')}${methods.length > 0 ? ' ' : ''}${path}`)}`];
   }
   const parts = [`path = ${JSON.stringify(path)}`, `methods = ${JSON.stringify(methods)}`];
   if (host !== '') parts.push(`host = ${host}`);
   if (headers !== '') parts.push(`headers = { ${headers} }`);
   if (query !== '') parts.push(`query = { ${query} }`);
+  if (scheme !== '') parts.push(`scheme = "${scheme}"`);
   return [`match = { ${parts.join(', ')} }`];
 }
 

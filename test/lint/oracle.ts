@@ -16,8 +16,11 @@ const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PU
 export const LISTENERS = ['main', 'internal'];
 const WORDS = ['1', 'ab', 'zz', 'x.y'];
 const VALUES = [undefined, '1', '12'];
+const SCHEMES = ['http', 'https'];
 
+/** The scheme alternates: all combinations with both schemes would only take longer. */
 function* requests(): Generator<Request> {
+  let count = 0;
   const paths = [[''], ...WORDS.map((word) => [word]), ...WORDS.flatMap((a) => ['', '1', 'ab'].map((b) => [a, b]))];
   for (const host of ['', 'a.test', 'b.test'])
     for (const listener of LISTENERS)
@@ -25,7 +28,13 @@ function* requests(): Generator<Request> {
         for (const method of METHODS)
           for (const header of VALUES)
             for (const query of VALUES)
-              yield { method, host, listener, segments, values: { 'header x': header, 'query q': query } };
+              yield {
+                method,
+                host,
+                listener,
+                segments,
+                values: { 'scheme ': SCHEMES[count++ % 2], 'header x': header, 'query q': query },
+              };
 }
 export const WORLD = [...requests()];
 
@@ -81,7 +90,7 @@ export function rank({ match, listeners }: RouteModel, request: Request): number
     const segment = match.segments[index];
     return segment ? KINDS[segment.kind] : -1;
   });
-  const headers = match.conditions.filter(({ on }) => on === 'header').length;
+  const headers = match.conditions.filter(({ on }) => on !== 'query').length;
   return [hostRank, ...path, named ? 2 : byGet ? 1 : 0, headers, match.conditions.length - headers];
 }
 
@@ -153,6 +162,7 @@ function randomMatch(random: () => number): string {
   if (methods.length > 0) parts.push(`methods = ${JSON.stringify(methods)}`);
   if (random() < 0.4) parts.push(`headers = { x = ${pick(CONDITIONS)} }`);
   if (random() < 0.2) parts.push(`query = { q = ${pick(CONDITIONS)} }`);
+  if (random() < 0.2) parts.push(`scheme = "${pick(SCHEMES)}"`);
   return `{ ${parts.join(', ')} }`;
 }
 

@@ -6,17 +6,21 @@ import type { Model, RouteModel } from '../../src/spec/model.js';
 import { check, checked, codes, HEAD, ORDERS, route } from './kit.js';
 import { compareRanks, generator, type Request, randomModel, rank, WORLD, winners } from './oracle.js';
 
-/** Parses an example: `GET http://a.test/1/x?q=1` with `x: 1` without header `x`. */
+/** Parses an example: `GET http://a.test/1/x?q=1` or `GET /1` over https, with `x: 1` without header `x`. */
 function parseExample(text: string): Request {
-  const found = /^`(\S+) (?:http:\/\/([^/]+))?\/([^?`]*)(?:\?q=([^`]*))?`/.exec(text);
+  const found = /^`(\S+) (?:(https?):\/\/([^/]+))?\/([^?`]*)(?:\?q=([^`]*))?`(?: over (https?))?/.exec(text);
   assert.ok(found, text);
   const header = / with `x: ([^`]*)`/.exec(text)?.[1];
   return {
     method: found[1]!,
-    host: found[2] ?? '',
+    host: found[3] ?? '',
     listener: / on listener `([^`]*)`/.exec(text)?.[1] ?? 'main',
-    segments: found[3]!.split('/').map(decodeURIComponent),
-    values: { 'header x': header, 'query q': found[4] === undefined ? undefined : decodeURIComponent(found[4]) },
+    segments: found[4]!.split('/').map(decodeURIComponent),
+    values: {
+      'scheme ': found[2] ?? found[6] ?? 'http',
+      'header x': header,
+      'query q': found[5] === undefined ? undefined : decodeURIComponent(found[5]),
+    },
   };
 }
 
@@ -69,6 +73,28 @@ test('shadowed: a route after two complementary conditions', () => {
   assert.is(shadowed(of(...both, '/a')).length, 1);
   assert.match(check(of(...both, '/a'))[0]!.message, 'never matches');
   assert.is(shadowed(of(both[0]!, '/a')).length, 0);
+});
+
+test('shadowed: a route after both schemes', () => {
+  const [plain, secure] = ['{ path = "/a", scheme = "http" }', '{ path = "/a", scheme = "https" }'];
+  const trusted = (text: string) => checked(`${HEAD}trusted_proxies = ["10.0.0.0/8"]\n${ORDERS}${text}`).diagnostics;
+  assert.equal(codes(trusted(of(plain!, secure!))), []);
+  assert.equal(codes(trusted(of(plain!, '/a'))), []);
+  assert.equal(codes(trusted(of(plain!, secure!, '/a'))), ['route/shadowed']);
+  const twoOfThree = of(
+    '{ path = "/a", scheme = "http", headers = { x = true } }',
+    '{ path = "/a", scheme = "http", headers = { x = false } }',
+    '{ path = "/a", scheme = "https", headers = { x = true } }',
+    '/a',
+  );
+  assert.equal(codes(trusted(twoOfThree)), []);
+});
+
+test('the scheme counts as one condition on a header field', () => {
+  const both = of('{ path = "/a", scheme = "https" }', '{ path = "/a", headers = { x = true } }');
+  const found = checked(`${HEAD}trusted_proxies = ["10.0.0.0/8"]\n${ORDERS}${both}`).diagnostics;
+  assert.equal(codes(found), ['route/ambiguous']);
+  assert.match(found[0]!.message, '`GET /a` over https with `x: x`');
 });
 
 test('shadowed: a parameter after a pattern that matches everything', () => {

@@ -157,8 +157,8 @@ test('lint: unknown variables, and parameters missing on one route', () => {
   assert.equal(lint('headers', 'request.set = { a = "{reply.status}" }'), ['template/unknown-variable request.set.a']);
   assert.equal(lint('headers', 'reply.set = { a = "{reply.status} {id}" }'), []);
   const routes = [
-    { name: 'one', params: ['id'], methods: ['GET'], path: '/one/{id}' },
-    { name: 'two', params: [], methods: [], path: '/two' },
+    { name: 'one', params: ['id'], methods: ['GET'], path: '/one/{id}', schemes: ['http' as const] },
+    { name: 'two', params: [], methods: [], path: '/two', schemes: ['http' as const] },
   ];
   assert.equal(lint('headers', 'request.add = { a = "{id}" }', { routes }), [
     'template/unknown-variable request.add.a',

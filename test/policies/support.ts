@@ -63,7 +63,7 @@ export function decode(use: string, text: string): { config: unknown; errors: st
 
 export const context = (extra: Partial<PolicyContext> = {}): PolicyContext => ({
   name: 'p',
-  routes: [{ name: 'r', params: ['id'], methods: ['GET'], path: '/r/{id}' }],
+  routes: [{ name: 'r', params: ['id'], methods: ['GET'], path: '/r/{id}', schemes: ['http'] }],
   consumers: [{ name: 'acme', apiKeys: 1 }],
   readFile: (path) => ({ cause: `no file ${path}` }),
   ...extra,

@@ -17,7 +17,7 @@ const readFileOf =
 
 const routes = (path: string, ...methods: string[]) => {
   const params = [...path.matchAll(/\{([^}:]+)/g)].map(([, name]) => name!);
-  return [{ name: 'r', params, methods, path }];
+  return [{ name: 'r', params, methods, path, schemes: ['http' as const] }];
 };
 
 function made(text: string, files: Files, route = routes('/orders/{id}', 'POST')): PolicyInstance {

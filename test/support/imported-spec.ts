@@ -31,6 +31,7 @@ export function judgeImport(document: unknown, model: Model): LawReport {
       path: normal ?? '',
       query,
       listener: '',
+      scheme: 'http' as const,
       header: (name: string) => headers.get(name),
     };
     const found = normal === undefined ? -1 : matcher.match(view);

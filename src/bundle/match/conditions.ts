@@ -1,5 +1,7 @@
 /**
- * Conditions on header fields and query parameters.
+ * Conditions on the scheme, header fields and query parameters.
+ *
+ * The scheme is tested as one more field that always has one value: `http` or `https`.
  *
  * A header test gets all values of the field joined with ', ' (RFC 9110 section 5.3), non-ASCII text as UTF-8 bytes. A query
  * test reads the raw query as application/x-www-form-urlencoded (plus is a space, `%XX` a byte) without decoding it into new
@@ -20,7 +22,7 @@ const AMPERSAND = 0x26;
 const EQUALS = 0x3d;
 
 export class Condition {
-  readonly on: 'header' | 'query';
+  readonly on: 'scheme' | 'header' | 'query';
   readonly name: string;
   readonly op: Op;
   /** Values of equals, prefix and one-of. */
@@ -51,12 +53,19 @@ export class Condition {
   }
 
   holds(view: RequestView): boolean {
-    return this.on === 'header' ? this.#headerHolds(view.header(this.name)) : this.#queryHolds(view.query);
+    switch (this.on) {
+      case 'scheme':
+        return this.#fieldHolds(view.scheme);
+      case 'header':
+        return this.#fieldHolds(view.header(this.name));
+      case 'query':
+        return this.#queryHolds(view.query);
+    }
   }
 
   /** The condition as text: `header x-beta equals "1"`. */
   describe(): string {
-    const subject = `${this.on} ${this.name}`;
+    const subject = this.on === 'scheme' ? 'scheme' : `${this.on} ${this.name}`;
     switch (this.op) {
       case 'present':
         return `${subject} is present`;
@@ -71,7 +80,7 @@ export class Condition {
     }
   }
 
-  #headerHolds(value: string | undefined): boolean {
+  #fieldHolds(value: string | undefined): boolean {
     if (value === undefined) return this.op === 'absent';
     switch (this.op) {
       case 'present':

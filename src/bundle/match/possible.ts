@@ -16,7 +16,7 @@ interface Candidate extends PossibleRoute {
 }
 
 /**
- * Routes that may match a request with this method, host, path and query and unknown header fields: in order of precedence,
+ * Routes that may match a request with this method, scheme, host, path and query and unknown header fields: in order of precedence,
  * up to the first without header conditions. Overwrites the last match of the matcher.
  */
 export function possibleRoutes(matcher: Matcher, view: RequestView): readonly PossibleRoute[] {

@@ -38,7 +38,7 @@ export interface NearMiss {
   readonly pattern: string;
   /** Host pattern of the route; absent: any. */
   readonly host?: string;
-  readonly reason: 'precedence' | 'listener' | 'method' | 'header' | 'query' | 'type' | 'segment';
+  readonly reason: 'precedence' | 'listener' | 'method' | 'scheme' | 'header' | 'query' | 'type' | 'segment';
   /** A sentence without a full stop. */
   readonly message: string;
 }
@@ -184,7 +184,10 @@ export class Tracer implements WalkObserver {
       return ['method', 'HEAD comes before GET, which also answers HEAD'];
     const [headers, queries] = this.#conditionCounts(this.winner);
     const [otherHeaders, otherQueries] = this.#conditionCounts(other.at);
-    if (headers !== otherHeaders) return ['headers', `${headers} header conditions come before ${otherHeaders}`];
+    if (headers !== otherHeaders) {
+      const onScheme = [this.winner, other.at].some((candidate) => this.#hasScheme(candidate));
+      return ['headers', `${headers} header ${onScheme ? 'and scheme ' : ''}conditions come before ${otherHeaders}`];
+    }
     if (queries !== otherQueries) return ['query', `${queries} query conditions come before ${otherQueries}`];
     return ['order', 'both are equally specific, and this route comes first'];
   }
@@ -193,20 +196,30 @@ export class Tracer implements WalkObserver {
     return this.map.namesHead(list, this.map.trie.nodes[candidate + 1]!);
   }
 
+  /** Conditions on header fields and the scheme, and on the query. */
   #conditionCounts(candidate: number): [headers: number, queries: number] {
+    const subjects = this.#subjects(candidate);
+    const queries = subjects.filter((on) => on === 'query').length;
+    return [subjects.length - queries, queries];
+  }
+
+  #hasScheme(candidate: number): boolean {
+    return this.#subjects(candidate).includes('scheme');
+  }
+
+  /** What each condition of a candidate is on. */
+  #subjects(candidate: number): readonly Condition['on'][] {
     const { lists, conditions, nodes } = this.map.trie;
     const list = nodes[candidate + 2]!;
-    if (list === 0) return [0, 0];
-    let headers = 0;
-    for (let i = list + 1; i <= list + lists[list]!; i++) {
-      if (conditions[lists[i]! * layout.CONDITION_WORDS] === 0) headers++;
-    }
-    return [headers, lists[list]! - headers];
+    if (list === 0) return [];
+    const indices = lists.subarray(list + 1, list + 1 + lists[list]!);
+    return Array.from(indices, (index) => layout.ON[conditions[index * layout.CONDITION_WORDS]!]!);
   }
 }
 
 /** The value in the request for which a condition fails; '' if absent. */
 function foundBy({ on, name }: Condition, view: RequestView): string {
+  if (on === 'scheme') return ` (the request has ${JSON.stringify(view.scheme)})`;
   if (on === 'header') {
     const has = view.header(name);
     return has === undefined ? '' : ` (the request has ${JSON.stringify(shownText(has))})`;

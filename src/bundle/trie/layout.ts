@@ -77,7 +77,7 @@ export const HOST_EXACT = 1;
 export const HOST_WILDCARD = 2;
 
 export const CONDITION_WORDS = 5;
-export const ON = ['header', 'query'] as const;
+export const ON = ['header', 'query', 'scheme'] as const;
 export const OPS = ['present', 'absent', 'equals', 'one-of', 'prefix', 'matches'] as const;
 
 /** [byte classes in the pool, class count, state count, transitions in `dfas`, accepting in the pool, dead, source]. */

@@ -12,6 +12,7 @@ export interface Candidate {
   readonly listeners: readonly string[];
   /** 0 named method, 1 HEAD answered by GET, 2 any method. */
   readonly step: number;
+  /** Number of conditions on header fields and the scheme. */
   readonly headers: number;
   readonly queries: number;
   /** Rank in the whole trie; computed only if needed. */
@@ -153,7 +154,7 @@ const EVERY_LISTENER: readonly string[] = [];
 function candidatesOf(match: MatchIR): Candidate[] {
   const { route, conditions, methods, listeners = EVERY_LISTENER } = match;
   let headers = 0;
-  for (const condition of conditions) if (condition.on === 'header') headers++;
+  for (const condition of conditions) if (condition.on !== 'query') headers++;
   const queries = conditions.length - headers;
   const candidate = (method: string | undefined, step: number): Candidate => {
     return { method, route, conditions, listeners, step, headers, queries, rank: 0 };
@@ -163,7 +164,7 @@ function candidatesOf(match: MatchIR): Candidate[] {
   return methods.includes('GET') && !methods.includes('HEAD') ? [...named, candidate('HEAD', 1)] : named;
 }
 
-/** Precedence at one leaf: named method, GET for HEAD, any method; more header, then more query conditions. */
+/** Precedence at one leaf: named method, GET for HEAD, any method; more header and scheme conditions; more query conditions. */
 function orderList(list: Candidate[]): void {
   if (list.length < 2) return;
   list.sort(

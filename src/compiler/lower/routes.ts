@@ -22,6 +22,7 @@ import type {
   WhenModel,
 } from '../../spec/model.js';
 import { splitRewrite } from '../../spec/route/rewrite.js';
+import { schemesTaken } from '../../spec/route/schemes.js';
 import { given, type PolicyIR, type RouteIR } from '../ir.js';
 import { policyOrigins, refOf } from '../provenance.js';
 
@@ -34,7 +35,12 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
   const actionContext = (index: number): PolicyContext => {
     const route = model.routes[index]!;
     const { name } = route;
-    return { name, routes: [routeContextOf(route, params[index]!)], consumers, readFile: model.policyFiles.read };
+    return {
+      name,
+      routes: [routeContextOf(model, route, params[index]!)],
+      consumers,
+      readFile: model.policyFiles.read,
+    };
   };
   const routes = model.routes.map(
     (route, index): RouteIR => ({
@@ -174,11 +180,12 @@ function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>
 
 type RouteContext = PolicyContext['routes'][number];
 
-const routeContextOf = ({ match, name }: RouteModel, params: readonly string[]): RouteContext => ({
-  name,
+const routeContextOf = (model: Model, route: RouteModel, params: readonly string[]): RouteContext => ({
+  name: route.name,
   params,
-  methods: match.methods,
-  path: match.text.slice(match.text.indexOf('/')),
+  methods: route.match.methods,
+  path: route.match.text.slice(route.match.text.indexOf('/')),
+  schemes: schemesTaken(model, route),
 });
 
 const consumersOf = (model: Model): PolicyContext['consumers'] =>
@@ -204,7 +211,7 @@ function compilePolicies(
   };
   for (const [index, route] of model.routes.entries()) {
     if (route.policies.length === 0) continue;
-    const carrier = routeContextOf(route, params[index]!);
+    const carrier = routeContextOf(model, route, params[index]!);
     for (const { policy } of route.policies) carry(policy, carrier);
   }
   const compiled = new Map<PolicyModel, PolicyIR>();

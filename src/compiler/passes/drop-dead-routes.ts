@@ -56,13 +56,13 @@ function acceptsNothing(dfa: Dfa): boolean {
   return true;
 }
 
-/** A header has one value in tests. A query parameter may be repeated, so only `absent` excludes other tests. */
+/** A header and the scheme have one value in tests. A query parameter may be repeated, so only `absent` excludes other tests. */
 function contradict(conditions: readonly ConditionIR[]): boolean {
   for (let i = 1; i < conditions.length; i++) {
     for (let k = 0; k < i; k++) {
       const a = conditions[i]!;
       const b = conditions[k]!;
-      if (a.on === b.on && a.name === b.name && exclude(a.test, b.test, a.on === 'header')) return true;
+      if (a.on === b.on && a.name === b.name && exclude(a.test, b.test, a.on !== 'query')) return true;
     }
   }
   return false;

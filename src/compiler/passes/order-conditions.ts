@@ -4,8 +4,8 @@ import type { ConditionIR } from '../../bundle/types.js';
 import { counted } from '../../plural.js';
 import { type Pass, passStats } from '../ir.js';
 
-/** A header needs one lookup; a query must be scanned. */
-const SUBJECTS: readonly ConditionIR['on'][] = ['header', 'query'];
+/** The scheme is known; a header needs one lookup; a query must be scanned. */
+const SUBJECTS: readonly ConditionIR['on'][] = ['scheme', 'header', 'query'];
 const TESTS: readonly ConditionIR['test']['op'][] = ['absent', 'present', 'equals', 'prefix', 'one-of', 'matches'];
 
 export const orderConditions: Pass = (ir) => {

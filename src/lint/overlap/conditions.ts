@@ -1,4 +1,4 @@
-/** Which header and query conditions can hold together. Tests are compared per name. */
+/** Which conditions can hold together. Tests are compared per name. */
 import type { Dfa } from '../../bundle/types.js';
 import { acceptsText, commonExample, includes } from '../../schema/regex/dfa.js';
 import type { ConditionModel, TestModel } from '../../spec/model.js';
@@ -107,13 +107,14 @@ function namesakesIn(conditions: readonly ConditionModel[]): Namesakes {
 }
 
 function indexOf(conditions: readonly ConditionModel[]): Namesakes {
-  const byName = { header: new Map<string, ConditionModel[]>(), query: new Map<string, ConditionModel[]>() };
+  const byName = new Map<string, ConditionModel[]>();
   for (const condition of conditions) {
-    const list = byName[condition.on].get(condition.name);
+    const key = keyOf(condition);
+    const list = byName.get(key);
     if (list) list.push(condition);
-    else byName[condition.on].set(condition.name, [condition]);
+    else byName.set(key, [condition]);
   }
-  return ({ on, name }) => byName[on].get(name) ?? [];
+  return (like) => byName.get(keyOf(like)) ?? [];
 }
 
 /** One example per name that either list tests; undefined if no request meets both lists. */
@@ -139,12 +140,12 @@ export function meetBoth(
   return met;
 }
 
-/** How many names a proof may split into present and absent before it gives up. */
+/** How many names a proof may split into two cases before it gives up. */
 const MOST_SPLITS = 6;
 
 /**
  * Whether every request that meets `given` meets one of the lists in `covers`. Sound but not complete: besides direct
- * implication it uses only that a name is either present or absent.
+ * implication it uses only that a name is either present or absent, and that the scheme is either http or https.
  */
 export function covered(
   given: readonly ConditionModel[],
@@ -160,16 +161,26 @@ export function covered(
     open.push(rest);
   }
   if (splits === 0) return false;
-  const split = open.flat().find(({ test }) => test.op === 'absent');
+  const split = open.flat().find(({ on, test }) => test.op === 'absent' || on === 'scheme');
   if (!split) return false;
-  const without: ConditionModel = { ...split, test: { op: 'absent' } };
-  const withIt: ConditionModel = { ...split, test: { op: 'present' } };
-  return covered([...given, without], open, splits - 1) && covered([...given, withIt], open, splits - 1);
+  const cases = split.on === 'scheme' ? SCHEMES : PRESENCE;
+  return cases.every((test) => covered([...given, { ...split, test }], open, splits - 1));
 }
+
+/** Every request is in one of the two cases. */
+const PRESENCE: readonly TestModel[] = [{ op: 'absent' }, { op: 'present' }];
+const SCHEMES: readonly TestModel[] = [
+  { op: 'equals', value: 'http' },
+  { op: 'equals', value: 'https' },
+];
 
 function contradicts(given: Namesakes, cover: readonly ConditionModel[]): boolean {
   return cover.some((wanted) =>
-    given(wanted).some((has) => (has.test.op === 'absent') !== (wanted.test.op === 'absent')),
+    given(wanted).some(
+      (has) =>
+        (has.test.op === 'absent') !== (wanted.test.op === 'absent') ||
+        (wanted.on === 'scheme' && commonValue(has.test, wanted.test) === undefined),
+    ),
   );
 }
 

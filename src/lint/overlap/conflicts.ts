@@ -231,19 +231,23 @@ function requestText(
   conditions: readonly (readonly [ConditionModel, Example])[],
 ): string {
   const path = `/${match.segments.map(text).map(visible).join('/')}`;
-  const origin = host === '' ? '' : `http://${host.replace(/^\*/, 'a')}`;
+  let scheme: string | undefined;
   const query: string[] = [];
   const headers: string[] = [];
   const missing: string[] = [];
   for (const [{ on, name }, example] of conditions) {
     if ('absent' in example) missing.push(`${on === 'header' ? 'header' : 'query parameter'} \`${name}\``);
+    else if (on === 'scheme') scheme = example.value;
     else if (on === 'query') query.push(`${encodeURIComponent(name)}=${encodeURIComponent(example.value)}`);
     else headers.push(`\`${name}: ${example.value}\``);
   }
+  // Without a host there is no URL; the words show the scheme.
+  const origin = host === '' ? '' : `${scheme ?? 'http'}://${host.replace(/^\*/, 'a')}`;
+  const over = host !== '' || scheme === undefined ? '' : ` over ${scheme}`;
   const line = `\`${method} ${origin}${path}${query.length > 0 ? `?${query.join('&')}` : ''}\``;
   const withHeaders = headers.length > 0 ? ` with ${headers.join(' and ')}` : '';
   const without = missing.length > 0 ? ` without ${missing.join(' and ')}` : '';
-  return `${line}${withHeaders}${without}${listener === undefined ? '' : ` on listener \`${listener}\``}`;
+  return `${line}${over}${withHeaders}${without}${listener === undefined ? '' : ` on listener \`${listener}\``}`;
 }
 
 /** Percent-encodes characters that are not printable ASCII: examples of patterns may contain any text. */

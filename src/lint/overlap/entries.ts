@@ -12,6 +12,7 @@ export interface Entry {
   readonly typed: readonly Dfa[];
   /** All listeners that serve it. */
   readonly listeners: readonly ListenerModel[];
+  /** Number of conditions on header fields and the scheme. */
   readonly headers: number;
   readonly queries: number;
 }
@@ -44,7 +45,7 @@ export function groupsOf(model: Model): Map<string, Entry[]> {
     }
     const conditions = route.match.conditions;
     let headers = 0;
-    for (const condition of conditions) if (condition.on === 'header') headers++;
+    for (const condition of conditions) if (condition.on !== 'query') headers++;
     const queries = conditions.length - headers;
     const listeners = route.listeners.length === 0 ? model.listeners : route.listeners;
     for (const host of route.match.hosts.length === 0 ? ANY_HOST : route.match.hosts) {

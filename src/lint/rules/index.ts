@@ -29,6 +29,7 @@ import routeAmbiguous from './route-ambiguous.js';
 import routeDuplicate from './route-duplicate.js';
 import routeIgnoredSetting from './route-ignored-setting.js';
 import routeNone from './route-none.js';
+import routeScheme from './route-scheme.js';
 import routeShadowed from './route-shadowed.js';
 import routeStripPrefix from './route-strip-prefix.js';
 import routeTimeoutBudget from './route-timeout-budget.js';
@@ -72,6 +73,7 @@ export const rules: readonly Rule[] = [
   routeDuplicate,
   routeIgnoredSetting,
   routeNone,
+  routeScheme,
   routeShadowed,
   routeStripPrefix,
   routeTimeoutBudget,

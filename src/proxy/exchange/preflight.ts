@@ -14,14 +14,14 @@ export function requestedMethod(exchange: GwExchange): string | undefined {
 
 /**
  * The route that answers a preflight for `method`, if one of its policies answers preflights. Candidates are the routes
- * that match host, path, method and query of the request. Its header fields would select one of them, but a preflight
+ * that match scheme, host, path, method and query of the request. Its header fields would select one of them, but a preflight
  * does not contain their values. So the first candidate in order of precedence that permits the request answers, or
  * else the first.
  */
 export function preflightRoute(exchange: GwExchange, method: string): PossibleRoute | undefined {
-  const { generation, host, path, query, listener } = exchange;
+  const { generation, host, path, query, listener, scheme } = exchange;
   if (!generation.answersPreflights) return undefined;
-  const view = { method, host, path, query, listener, header: () => undefined };
+  const view = { method, host, path, query, listener, scheme, header: () => undefined };
   return permitting(exchange, possibleRoutes(generation.matcher, view));
 }
 

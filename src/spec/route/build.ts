@@ -11,6 +11,7 @@ import { type DeclaredNames, GeneratedNames, unresolved } from '../names.js';
 import { readPolicyList } from '../policies.js';
 import { groupShape, routeShape } from '../shapes.js';
 import type { Sources } from '../source.js';
+import { onScheme } from './conditions.js';
 import { MatchReader } from './match.js';
 import { rewriteProblems } from './rewrite.js';
 
@@ -66,10 +67,12 @@ export class RouteReader {
       prefix: [...around.prefix, ...prefix],
       prefixText: around.prefixText + (values.prefix ?? ''),
       hosts: hosts ?? around.hosts,
+      scheme: values.scheme === undefined ? around.scheme : onScheme(values.scheme, decoder.spanOf('scheme')),
       listeners: values.listeners === undefined ? around.listeners : (listeners ?? []),
       origins: {
         ...around.origins,
         ...(hosts === undefined ? {} : { host: ofGroup(decoder.originOf('host')) }),
+        ...(values.scheme === undefined ? {} : { scheme: ofGroup(decoder.originOf('scheme')) }),
         ...(values.listeners === undefined ? {} : { listeners: ofGroup(decoder.originOf('listeners')) }),
         ...(values.prefix === undefined ? {} : { prefix: ofGroup(decoder.originOf('prefix')) }),
       },
@@ -188,15 +191,17 @@ function checkPath(node: TableNode, decoder: Decoder): void {
 
 /** Records the origins of inherited values. */
 function inheritOrigins(node: TableNode, { origins }: Surroundings, decoder: Decoder): void {
-  const { host, prefix, listeners } = origins;
-  if (host && !namesHost(node)) decoder.inherit('host', host);
+  const { host, scheme, prefix, listeners } = origins;
+  if (host && !sets(node, 'host')) decoder.inherit('host', host);
+  if (scheme && !sets(node, 'scheme')) decoder.inherit('scheme', scheme);
   if (prefix) decoder.inherit('prefix', prefix);
   if (listeners && !node.entries.has('listeners')) decoder.inherit('listeners', listeners);
 }
 
-function namesHost(route: TableNode): boolean {
+/** Whether the match of a route sets a key itself. */
+function sets(route: TableNode, key: 'host' | 'scheme'): boolean {
   const match = route.entries.get('match')?.value;
-  return match?.kind === 'table' && match.entries.has('host');
+  return match?.kind === 'table' && match.entries.has(key);
 }
 
 /** A value from an overlay keeps that origin, also in a group. */

@@ -1,10 +1,11 @@
-/** Reads hosts, and conditions on headers and the query. */
+/** Reads hosts, and conditions on the scheme, headers and the query. */
 import { domainToASCII } from 'node:url';
 import { isToken } from '../../field-syntax.js';
 import type { Decoder } from '../../schema/decoder.js';
+import type { Span } from '../../schema/diagnostic.js';
 import { compilePattern, PATTERN_HELP } from '../../schema/regex/regex.js';
 import type { ConditionModel, TestModel } from '../model.js';
-import type { ConditionConfig, MatchConfig } from '../route-entities.js';
+import type { ConditionConfig, MatchConfig, Scheme } from '../route-entities.js';
 import type { Sources } from '../source.js';
 
 const LABEL = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/;
@@ -61,6 +62,11 @@ export function readHosts(texts: readonly string[], path: readonly string[], dec
   }
   return valid ? [...hosts] : undefined;
 }
+
+/** The condition on the scheme that is set at `span`. */
+export const onScheme = (scheme: Scheme, span: Span): ConditionModel => {
+  return { on: 'scheme', name: '', test: { op: 'equals', value: scheme }, span };
+};
 
 /** Header conditions first, then those on the query, each in the order they are written. */
 export function readConditions(config: MatchConfig, decoder: Decoder, sources: Sources): ConditionModel[] {

@@ -2,10 +2,10 @@
 import type { NormalizeEntry } from '../../bundle/types.js';
 import type { Decoder } from '../../schema/decoder.js';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
-import type { MatchModel, SegmentModel } from '../model.js';
+import type { ConditionModel, MatchModel, SegmentModel } from '../model.js';
 import type { MatchConfig } from '../route-entities.js';
 import type { Sources } from '../source.js';
-import { readConditions, readHosts } from './conditions.js';
+import { onScheme, readConditions, readHosts } from './conditions.js';
 import { judgeMethod, parseMatchText } from './match-text.js';
 import { type PathProblem, type PathSegment, parsePath } from './path-pattern.js';
 
@@ -46,6 +46,7 @@ export class MatchReader {
       readonly prefix: readonly SegmentModel[];
       readonly prefixText: string;
       readonly hosts: readonly string[];
+      readonly scheme: ConditionModel | undefined;
     },
     decoder: Decoder,
   ): MatchModel | undefined {
@@ -63,7 +64,11 @@ export class MatchReader {
     const own = parsed.segments.map((segment) => this.#located(segment, span, text, pathStart));
     const written = isText ? undefined : config.host;
     const hosts = written === undefined ? around.hosts : this.hosts(written, ['match', 'host'], decoder);
-    const conditions = isText ? [] : readConditions(config, decoder, this.sources);
+    const scheme =
+      isText || config.scheme === undefined
+        ? around.scheme
+        : onScheme(config.scheme, decoder.spanOf('match', 'scheme'));
+    const others = isText ? [] : readConditions(config, decoder, this.sources);
     if (decoder.diagnostics.slice(before).some(({ severity }) => severity === 'error')) return undefined;
     const whole = around.prefixText + (path === '/' && around.prefixText !== '' ? '' : path);
     return {
@@ -72,7 +77,7 @@ export class MatchReader {
       hosts: hosts ?? [],
       segments: joined(around.prefix, own),
       methods,
-      conditions,
+      conditions: scheme === undefined ? others : [scheme, ...others],
     };
   }
 

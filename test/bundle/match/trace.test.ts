@@ -47,6 +47,30 @@ test('a route on another listener is shown only by explain', () => {
   assert.is(matcher.match({ ...hidden, listener: 'nowhere' }), WRONG_METHOD);
 });
 
+test('the scheme decides, and is known to a preflight', () => {
+  const on = (value: 'http' | 'https'): ConditionIR => ({ on: 'scheme', name: '', test: { op: 'equals', value } });
+  const routes = [
+    { match: '/{rest...}', conditions: [on('http')] },
+    { match: 'GET /orders', conditions: [on('https')] },
+    { match: 'GET /orders', conditions: [on('https'), header('x-beta')] },
+    'GET /orders',
+  ];
+  const plain = traced(routes, 'GET /orders', { 'x-beta': '1', ':scheme': 'https', scheme: 'https' });
+  assert.is(plain.route, 3, 'no field is taken for the scheme');
+  assert.ok(plain.misses.includes('1 scheme: its condition fails: scheme is "https" (the request has "http")'));
+  const matcher = matcherOf(routes);
+  const secure = { ...view('GET /orders', { 'x-beta': '1' }), scheme: 'https' as const };
+  assert.is(matcher.match(secure), 2);
+  assert.is(matcher.trace(secure).why, '2 header and scheme conditions come before 1');
+  assert.is(matcher.match({ ...secure, header: () => undefined }), 1);
+  assert.is(matcher.match({ ...secure, path: '/other' }), -1);
+  assert.is(matcher.match({ ...secure, path: '/other', scheme: 'http' }), 0);
+  assert.equal(
+    possibleRoutes(matcher, { ...secure, header: () => undefined }).map(({ route }) => route),
+    [2, 1],
+  );
+});
+
 test('a winner without other candidates', () => {
   const { route, by, trace } = traced(['GET /orders/{id:int}/{rest...}'], 'GET /orders/7/a/b');
   assert.is(route, 0);
