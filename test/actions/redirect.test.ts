@@ -31,6 +31,33 @@ test('behind a TLS terminator that gw trusts, a request over HTTPS is not redire
   assert.is(untrusted.headers.get('location'), 'https://shop.example/a?x=1');
 });
 
+test('with a condition on the scheme, only requests over http are redirected', async () => {
+  const run = runner(
+    `${HEAD}[[route]]\nmatch = { path = "/{rest...}", scheme = "http" }\nredirect = { scheme = "https" }\n[[route]]\nmatch = "/{rest...}"\nreply = { body = "here" }\n`,
+  );
+  const forwarded = { host: 'shop.example', 'x-forwarded-proto': 'https', 'x-forwarded-for': '192.0.2.7' };
+  assert.is((await run('GET /a', forwarded, { remoteAddress: '10.0.0.1' })).body, 'here');
+  assert.is((await run('GET /a', forwarded)).headers.get('location'), 'https://shop.example/a');
+  assert.is((await run('GET /a', { host: 'shop.example' })).status, 302);
+  assert.is((await run('GET https://shop.example/a')).body, 'here', 'an https URL is for the listener with TLS');
+  assert.is((await run('GET http://shop.example/a')).headers.get('location'), 'https://shop.example/a');
+});
+
+test('a redirect to another scheme that takes requests with this scheme is a warning', () => {
+  const found = (match: string, more = '', redirect = '{ scheme = "https" }') =>
+    checkSpec({ path: 'gateway.toml', text: `${HEAD}[[route]]\nmatch = ${match}\nredirect = ${redirect}\n${more}` })
+      .diagnostics.filter(({ code }) => code === 'redirect/loop')
+      .map(({ message }) => message);
+  assert.match(found('"/x"')[0] ?? '', 'also takes requests over https');
+  assert.is(found('"/x"', 'listeners = ["plain"]\n').length, 1, 'its trusted proxies report https');
+  assert.is(found('"/x"', 'listeners = ["secure"]\n').length, 1);
+  assert.equal(found('{ path = "/x", scheme = "http" }'), []);
+  assert.equal(found('"/x"', '', '{ scheme = "https", host = "b.example" }'), []);
+  assert.equal(found('"/x"', '', '"https://b.example/"'), []);
+  assert.is(found('"/x"', 'listeners = ["plain"]\n', '{ scheme = "http" }').length, 1);
+  assert.equal(found('"/x"', 'listeners = ["secure"]\n', '{ scheme = "http" }'), []);
+});
+
 test('parts of the URL are changed one by one', async () => {
   const to = async (redirect: string, url = 'GET /old/7?q=1', host = 'a.example:8080') => {
     const run = runner(`${HEAD}[[route]]\nmatch = "/old/{id}"\nlisteners = ["plain"]\nredirect = ${redirect}\n`);

@@ -18,6 +18,11 @@ export default declareAction<RedirectConfig, RedirectSettings>({
       summary: 'A redirect has no location, two of them, or one that is not a URL or path',
     },
     { code: 'redirect/open', severity: 'error', summary: 'The client could choose the host of a redirect' },
+    {
+      code: 'redirect/loop',
+      severity: 'warning',
+      summary: 'A redirect to another scheme takes requests that already have it',
+    },
     { code: 'template/syntax', severity: 'error', summary: 'A template has an unmatched brace' },
     {
       code: 'template/unknown-variable',
@@ -48,9 +53,26 @@ export default declareAction<RedirectConfig, RedirectSettings>({
         help: `Remove \`location\` or \`${parts[0]}\`.`,
       });
     }
+    const loop = loopProblem(config, routes[0]?.schemes ?? []);
+    if (loop !== undefined) report({ code: 'redirect/loop', severity: 'warning', at: ['scheme'], ...loop });
     if (location !== undefined) lintLocation(location, ['location'], false, params, report);
     if (path !== undefined) lintLocation(path, ['path'], true, params, report);
   },
   describe: (config) => `redirect ${config.status} to ${locationText(config)}`,
   compile: (config) => ({ status: config.status, location: locationOf(config), keepQuery: config.keep_query }),
 });
+
+/** What is wrong with a redirect that changes only the scheme of requests that may have it already. */
+function loopProblem(
+  { location, scheme, host, port, path }: RedirectConfig,
+  schemes: readonly ('http' | 'https')[],
+): { readonly message: string; readonly help: string } | undefined {
+  if (location !== undefined || scheme === undefined || host !== undefined || port !== undefined || path !== undefined)
+    return undefined;
+  if (!schemes.includes(scheme)) return undefined;
+  const other = scheme === 'https' ? 'http' : 'https';
+  return {
+    message: `The route also takes requests over ${scheme}: they would be redirected to their own URL, so they get 508.`,
+    help: `Redirect only the others: \`match = { path = "...", scheme = "${other}" }\`, or set \`listeners\`.`,
+  };
+}

@@ -11,6 +11,6 @@ export const PROBLEMS = {
     status: 508,
     title: 'Redirect loop',
     description:
-      'The location is the URL of the request itself. Restrict the route with `listeners`, or change the location.',
+      'The location is the URL of the request itself. Restrict the route with `scheme` or `listeners`, or change the location.',
   },
 } as const;
