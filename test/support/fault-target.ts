@@ -101,6 +101,12 @@ export class FaultTarget {
     });
   }
 
+  /** Drops the records of requests and of closed connections. */
+  forget(): void {
+    this.arrived.length = 0;
+    this.sockets.splice(0, this.sockets.length, ...this.sockets.filter((socket) => !socket.destroyed));
+  }
+
   /** Received requests with this method. */
   count(method: string): number {
     return this.arrived.filter((request) => request.method === method).length;
