@@ -127,14 +127,23 @@ export function chaosPolicy(name: string, journal: Journal, random: Random): Tes
   const answer = (): Reply =>
     new BytesReply(chance(0.5) ? 403 : 200, { body: 'x'.repeat(Math.floor(random() * 3000)) });
   const changed = (body: Uint8Array): Uint8Array | undefined => (chance(0.3) ? Buffer.from(body) : undefined);
+  const authenticates = chance(0.3);
   const run: PolicyInstance = {
     before(exchange) {
-      journal.enter(name, exchange);
+      if (!authenticates) journal.enter(name, exchange);
       fail();
       return maybe(chance(0.03) ? answer() : undefined);
     },
     finished: (exchange, end) => journal.finish(name, exchange, end),
-    ...(chance(0.3) ? { authenticate: () => maybe({ outcome: 'identity' as const, why: 'chaos' }) } : {}),
+    ...(authenticates
+      ? {
+          // The first hook of the step.
+          authenticate(exchange: Exchange) {
+            journal.enter(name, exchange);
+            return maybe({ outcome: 'identity' as const, why: 'chaos' });
+          },
+        }
+      : {}),
     ...(chance(0.5)
       ? {
           after(_exchange: Exchange, reply: Reply) {
