@@ -124,6 +124,8 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
   replyOnly?(config: Config): boolean;
   /** Whether run.ts implements authenticate(), so that another policy can compose it. Default: false. */
   readonly authenticator?: boolean;
+  /** Whether its code was not run, so that its phase and its parts are not known. Default: false. */
+  readonly unchecked?: boolean;
   /** The policies that it composes, by name. They need not be on a route. */
   members?(config: Config): readonly { readonly name: string; readonly at: ConfigPath }[];
   /** Present if the folder has a duty.ts that this config needs. */

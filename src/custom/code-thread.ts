@@ -145,14 +145,20 @@ export class CodeThread {
     const deadline = performance.now() + limitMs;
     for (;;) {
       const seen = Atomics.load(words, TO_READER);
-      const received = receiveMessageOnPort(port);
+      const received: { readonly message: FromHelper } | undefined = receiveMessageOnPort(port);
+      if (received && 'ended' in received.message) {
+        this.close();
+        throw new CodeFailure(received.message.ended);
+      }
       const taken = received && take(received.message);
       if (taken !== undefined) return taken;
       if (received) continue;
       const left = deadline - performance.now();
       if (left <= 0) {
         this.close();
-        throw new CodeFailure({ message: `The code did not finish within ${limitMs} ms.` });
+        throw new CodeFailure({
+          message: `The code did not finish within ${limitMs} ms, or needed more than ${MEMORY_LIMIT} MiB of memory.`,
+        });
       }
       Atomics.wait(words, TO_READER, seen, left);
     }

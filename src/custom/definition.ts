@@ -61,6 +61,8 @@ export interface PolicyDefinition<Config = unknown, Settings extends Json = Json
   body?(config: Config): PolicyBody | undefined;
   /** Whether it has no effect on requests, so that its `when` may read the reply. */
   replyOnly?(config: Config): boolean;
+  /** Whether its instances have authenticate(), so that `any-of` can compose it. Default: false. */
+  readonly authenticator?: boolean;
   /** The policies that it composes, by name. */
   members?(config: Config): readonly { readonly name: string; readonly at: ConfigPath }[];
   readonly duty?: CustomDuty<Config, Settings>;

@@ -15,7 +15,8 @@ export function staticFacts(definition: Definition): StaticFacts {
   if (!PHASES.includes(phase)) throw invalid(`\`phase\` must be one of ${listed(PHASES)}.`);
   if (replyPhase !== undefined && !REPLY_PHASES.includes(replyPhase))
     throw invalid(`\`replyPhase\` must be one of ${listed(REPLY_PHASES)}.`);
-  return { kind: 'policy', summary, phase, replyPhase, keepsState: definition.stateKey !== undefined };
+  const keepsState = definition.stateKey !== undefined;
+  return { kind: 'policy', summary, phase, replyPhase, keepsState, authenticator: definition.authenticator === true };
 }
 
 const invalid = (message: string): CodeError => new CodeError(message, undefined);

@@ -57,6 +57,14 @@ port.on('message', (message: ToHelper) => {
 });
 send({ ready: true });
 
+let end: CodeFault = { message: 'The code ends its thread, as process.exit() does.' };
+process.on('exit', () => send({ ended: end }));
+process.on('uncaughtException', (error) => {
+  const place = [...modules.values()].map((module) => module.placeOf(error)).find((found) => found !== undefined);
+  end = { message: `The code throws outside of its functions, in a promise or a timer: ${shown(error)}`, place };
+  process.exit(1);
+});
+
 function faultOf(error: unknown, module: CodeModule | undefined): CodeFault {
   if (error instanceof CodeError) return { message: error.message, place: error.place };
   return { message: `The code throws: ${shown(error)}`, place: module?.placeOf(error) };

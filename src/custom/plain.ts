@@ -33,4 +33,7 @@ function kindOf(value: unknown): string {
 }
 
 const notPlain = (at: string, kind: string): CodeError =>
-  new CodeError(`\`${at}\` must be plain JSON, but it is ${kind}.`, undefined);
+  new CodeError(
+    `\`${at.length > 80 ? `${at.slice(0, 80)}...` : at}\` must be plain JSON, but it is ${kind}.`,
+    undefined,
+  );

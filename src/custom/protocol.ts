@@ -38,6 +38,7 @@ export type StaticFacts =
       readonly replyPhase: ReplyPhase | undefined;
       /** Whether it has a stateKey(). */
       readonly keepsState: boolean;
+      readonly authenticator: boolean;
     }
   | { readonly kind: 'action'; readonly summary: string };
 
@@ -91,6 +92,8 @@ export type HelperNeed = { readonly file: string } | { readonly consumers: true 
 
 export type FromHelper =
   | { readonly ready: true }
+  /** The last message: the code has ended its thread. */
+  | { readonly ended: CodeFault }
   | { readonly id: number; readonly need: HelperNeed }
   | { readonly id: number; readonly result: HelperResults[HelperRequest['ask']] }
   | { readonly id: number; readonly fault: CodeFault };

@@ -174,6 +174,7 @@ export class CustomKinds implements CustomResolver {
       ...(facts.replyPhase === undefined ? {} : { replyPhase: facts.replyPhase }),
       // Two routes with the same config in place may count apart: nothing says that they do not.
       stateful: true,
+      authenticator: facts.authenticator,
       ...(facts.keepsState ? { stateKey: (config: unknown) => factsOf(config)?.stateKey ?? null } : {}),
       traits: (config) => factsOf(config)?.traits ?? {},
       body: (config) => factsOf(config)?.body,
@@ -301,6 +302,13 @@ function unchecked(use: string, sort: Sort): PolicyDeclaration | ActionDeclarati
   const schema = new CustomSchema((node) => ({ keys: [...node.entries.keys()] }));
   const common = { use, summary: 'Custom code that was not run', schema, compile: () => null };
   if (sort === 'action') return { ...common, describe: () => use };
-  // It may authenticate: then nothing is reported as unauthenticated by mistake.
-  return { ...common, phase: 'authorize', stateful: true, traits: () => ({ authenticates: true }) };
+  // It may authenticate, and it may read the reply: then nothing is reported by mistake.
+  return {
+    ...common,
+    unchecked: true,
+    phase: 'authorize',
+    stateful: true,
+    traits: () => ({ authenticates: true }),
+    replyOnly: () => true,
+  };
 }

@@ -45,9 +45,11 @@ export function resolveMembers(
 /** Why a policy cannot be a member of another one; undefined if it can. Members of members would allow cycles. */
 function faultOf(policy: PolicyModel, member: PolicyModel): string | undefined {
   const { declaration, phase } = member;
+  if (declaration.unchecked === true) return undefined;
   if (member.when !== undefined) return 'it has a `when`';
-  if (declaration.members !== undefined) return 'it composes policies itself';
+  if ((declaration.members?.(member.config) ?? []).length > 0) return 'it composes policies itself';
   if (phase !== policy.phase) return `it runs in the ${phase} phase`;
-  if (phase === 'authenticate' && declaration.authenticator !== true) return 'it identifies no caller';
+  if (phase === 'authenticate' && declaration.authenticator !== true)
+    return `policies of the kind \`${declaration.use}\` cannot be composed`;
   return undefined;
 }

@@ -9,6 +9,10 @@ const thread = new CodeThread(20_000);
 test.after(() => thread.close());
 test.after(removeProjects);
 
+/** Throws for whatever is done with it. */
+const BAD =
+  'const fail = (): never => { throw 1 }; const BAD = new Proxy(new Error(), { get: fail, has: fail, getPrototypeOf: fail });';
+
 const withPolicy = (policy: string, keys = ''): string =>
   project({ 'gateway.toml': specWith('./own.ts', keys), 'own.ts': policy });
 
@@ -116,11 +120,47 @@ test('an endless loop ends at the time limit, and the next policy is checked by 
   for (const one of [impatient, patient]) one.close();
 });
 
-test('code that ends its thread is a diagnostic', () => {
-  const impatient = new CodeThread(1000);
-  const [first] = diagnosticsOf(policyWith('compile: () => process.exit(0), create: () => ({})'), '', impatient);
-  assert.is(first?.code, 'custom/code');
-  impatient.close();
+for (const [what, parts, head, message] of [
+  ['process.exit()', 'compile: () => process.exit(0), create: () => ({})', '', /ends its thread/],
+  ['process.exit() at load', 'create: () => ({})', 'process.exit(0);', /ends its thread/],
+  ['a rejected promise', 'create: () => ({})', "Promise.reject(new Error('late'));", /in a promise or a timer: late/],
+  ['a throw that cannot be shown', 'compile() { throw BAD }, create: () => ({})', BAD, /The code throws/],
+] as const) {
+  test(`code that ends its thread is a diagnostic at once: ${what}`, () => {
+    const code = new CodeThread(20_000);
+    const started = performance.now();
+    const [first] = diagnosticsOf(policyWith(parts, head), '', code);
+    assert.is(first?.code, 'custom/code');
+    assert.match(first!.message, message);
+    assert.ok(performance.now() - started < 15_000);
+    assert.equal(diagnosticsOf(policyWith('create: () => ({})'), '', code), []);
+    code.close();
+  });
+}
+
+test('settings that contain themselves give a short message', () => {
+  const [first] = diagnosticsOf(policyWith('compile() { const a = {}; a.a = a; return a }, create: () => ({})'));
+  assert.ok(first!.message.length < 300);
+});
+
+test('a custom policy that authenticates can be a member of any-of, also if it is not run', () => {
+  const policy = policyWith(
+    `authenticator: true, create: () => ({ authenticate: () => ({ outcome: 'identity', why: 'known' }) })`,
+  ).replace("'authorize'", "'authenticate'");
+  const keys = `[policy.two]\nuse = "./own.ts"\n[policy.any]\nuse = "any-of"\npolicies = ["own", "two"]`;
+  const spec = specWith('./own.ts', keys).replace('policies = ["own"]', 'policies = ["any"]');
+  const folder = project({ 'gateway.toml': spec, 'own.ts': policy });
+  assert.equal(check(folder, thread).diagnostics, []);
+  assert.equal(check(folder, 'none').diagnostics, []);
+});
+
+test('without a thread, the condition of a policy may read the reply', () => {
+  const folder = withPolicy(
+    policyWith('replyOnly: () => true, create: () => ({})').replace("'authorize'", "'transform'"),
+    'when = "reply.status == 200"',
+  );
+  assert.equal(check(folder, thread).diagnostics, []);
+  assert.equal(check(folder, 'none').diagnostics, []);
 });
 
 test('without a thread, no code runs', () => {

@@ -71,6 +71,12 @@ test('lint: a repeated member, an unknown consumer', () => {
   assert.equal(lint('any-of', 'policies = ["a", "b"]\nanonymous = "guest"'), ['any-of/unknown-consumer anonymous']);
 });
 
+test('every kind that authenticates by a credential can be a member', () => {
+  const text = SPEC.replace('use = "api-key"\nquery = "k"', 'use = "jwt"\nsecret = "${env:SECRET}"\naudience = "a"');
+  const { diagnostics } = checkSpec({ path: 'gateway.toml', text });
+  assert.equal(diagnostics, []);
+});
+
 const KEY = 'a-key-of-acme-that-is-long-enough';
 const SPEC = `
 spec = 1

@@ -13,6 +13,7 @@ export default declarePolicy<JwtConfig, JwtSettings>({
   use: 'jwt',
   summary: 'Authenticates callers by JSON Web Tokens',
   phase: 'authenticate',
+  authenticator: true,
   stateful: false,
   schema,
   // The fetched keys belong to the URL: an edit of anything else fetches nothing.
