@@ -52,7 +52,12 @@ export async function reportFailure(
 
 function kindOf(error: unknown): FailureKind {
   if (error instanceof CommandError) return error.kind;
-  return LACKS_DESCRIPTORS.has(errnoCode(error) ?? '') ? 'failed' : 'bug';
+  return LACKS_DESCRIPTORS.has(errnoCode(error) ?? '') || isOfCustomCode(error) ? 'failed' : 'bug';
+}
+
+/** Whether code of the project threw where no caller of gw can catch it: in a promise or a timer. */
+function isOfCustomCode(error: unknown): boolean {
+  return error instanceof Error && /^\s+at .*\bcustom:/.test(framesOf(error)[0] ?? '');
 }
 
 async function diagnosticsJson({ diagnostics, files }: SpecError, base: string): Promise<readonly Diagnostic[]> {
@@ -81,7 +86,9 @@ export function bugReport(error: unknown, argv: readonly string[], version: stri
   if (code !== undefined && LACKS_DESCRIPTORS.has(code))
     return `gw may not open as many files as it needs (${code}). Raise the limit, for example with\n\n  ulimit -n 4096\n\nand try again.`;
   return [
-    'This is a bug in gw, not in your spec. Please report it with these lines:',
+    isOfCustomCode(error)
+      ? 'Custom code of this spec throws in a promise or a timer that nothing waits for:'
+      : 'This is a bug in gw, not in your spec. Please report it with these lines:',
     '',
     `  gw ${version}, Node ${process.versions.node}, ${process.platform} ${process.arch}`,
     `  command: gw ${shownArguments(argv).join(' ')}`,
@@ -102,8 +109,11 @@ function shownArguments(argv: readonly string[]): string[] {
 function stackOf(error: unknown): string[] {
   if (!(error instanceof Error)) return [`thrown: ${String(error)}`];
   const lines = (error.stack ?? `${error.name}: ${error.message}`).split('\n');
-  const frames = lines.filter((line) => /^\s+at /.test(line) && !line.includes('node:internal'));
+  const frames = framesOf(error);
   const message = lines.filter((line) => !/^\s+at /.test(line));
   const shown = frames.slice(0, MOST_FRAMES).map((line) => `  ${line.trim()}`);
   return [...message, ...shown].map((line) => line.replaceAll(`file://${PACKAGE}`, '').replaceAll(PACKAGE, `.${sep}`));
 }
+
+const framesOf = ({ stack = '' }: Error): string[] =>
+  stack.split('\n').filter((line) => /^\s+at /.test(line) && !line.includes('node:internal'));

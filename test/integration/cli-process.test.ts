@@ -50,6 +50,23 @@ function pipeline(script: string): { readonly out: string; readonly err: string 
   return { out: stdout, err: stderr };
 }
 
+test('explain says so when custom code never settles, or throws where nothing waits', async () => {
+  const policy = (body: string): string =>
+    `import { definePolicy } from 'gw/policy';\nexport default definePolicy({ summary: 'x', phase: 'guard', create: () => ({ before() { ${body} } }) });\n`;
+  write('never.ts', policy('return new Promise(() => {});'));
+  write('loose.ts', policy(`void Promise.reject(new Error('loose')); return undefined;`));
+  for (const [name, message] of [
+    ['never', /The request never ends/],
+    ['loose', /Custom code of this spec throws in a promise/],
+  ] as const) {
+    const route = `[[route]]\nmatch = "/"\nreply = { body = "x" }\npolicies = [{ use = "./${name}.ts" }]\n`;
+    write(`${name}.toml`, `spec = 1\n[listener.main]\naddress = "127.0.0.1:0"\n${route}`);
+    const { code, err } = await runGw(['explain', 'GET', '/', `${name}.toml`], { cwd: folder });
+    assert.is(code, 1, name);
+    assert.match(err, message);
+  }
+});
+
 test('a reader that has seen enough ends gw without an error message', () => {
   assert.equal(pipeline('gw schema | head -n 1; echo "${PIPESTATUS[0]}"'), { out: '{\n0\n', err: '' });
   assert.equal(pipeline('gw --version | true; echo "${PIPESTATUS[0]}"'), { out: '0\n', err: '' });

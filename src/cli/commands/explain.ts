@@ -72,7 +72,7 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       ...(options.listener === undefined ? {} : { listener: options.listener }),
       ...(options.http10 ? { version: '1.0' as const } : {}),
     };
-    const explanation = await explain(bundle, request, { env: io.env }).catch((error: unknown) => {
+    const explanation = await settled(explain(bundle, request, { env: io.env })).catch((error: unknown) => {
       if (error instanceof UnexplainableError)
         throw failed(`The spec cannot be loaded here, so there is nothing to explain: ${error.message}`);
       throw error;
@@ -95,4 +95,14 @@ function headerField(text: string): readonly [string, string] {
   if (/[\r\n\0]/.test(text))
     throw usage(`The header field \`${name.split(/[\r\n\0]/)[0]}\` holds a line break or a NUL.`);
   return [name, text.slice(colon + 1).trim()];
+}
+
+/** Rejects when nothing is left to wait for: without that, the process would end with no message, as if all were well. */
+function settled<T>(pending: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const drained = (): void =>
+      reject(failed('The request never ends: custom code returned a promise that nothing settles.'));
+    process.once('beforeExit', drained);
+    pending.then(resolve, reject).finally(() => process.off('beforeExit', drained));
+  });
 }
