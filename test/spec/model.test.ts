@@ -42,7 +42,7 @@ reply = { status = 204 }
   assert.is(order?.at.originOf('timeout').from, 'default');
   assert.is(health?.name, 'GET admin.example.com/health');
   assert.equal(health?.match.hosts, ['admin.example.com']);
-  assert.equal(health?.action.config, { status: 204, headers: {}, body: '' });
+  assert.equal(health?.action.config, { status: 204, headers: {}, body: '', template: true });
   assert.equal(
     health?.match.conditions.map(({ on, name, test: { op } }) => [on, name, op]),
     [['query', 'deep', 'absent']],

@@ -231,6 +231,9 @@ test('64 MiB pass unchanged in both directions in bounded memory', async ({ plan
   const sent = createHash('sha256');
   const got = createHash('sha256');
   let received = -1;
+  // Shared memory of the gateway counts too, also of those that are closed and not collected yet.
+  collectGarbage();
+  const before = process.memoryUsage().arrayBuffers;
   let most = 0;
   let nextLook = 0;
   client.socket.removeAllListeners('data');
@@ -245,7 +248,7 @@ test('64 MiB pass unchanged in both directions in bounded memory', async ({ plan
     if (received < nextLook) return;
     nextLook += 4 * 1024 * 1024;
     collectGarbage();
-    most = Math.max(most, process.memoryUsage().arrayBuffers);
+    most = Math.max(most, process.memoryUsage().arrayBuffers - before);
   });
   client.send(`PUT / HTTP/1.1\r\n${HOST}Content-Length: ${size}\r\n\r\n`);
   for (let at = 0; at < size; at += block.length) {
