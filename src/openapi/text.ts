@@ -24,7 +24,7 @@ export interface DataTable {
 const MAX_YAML_CHARACTERS = 24 * 1024 * 1024;
 /** Values of a YAML document once every alias is written out. */
 const MAX_EXPANDED = 5_000_000;
-/** Deeper documents would overflow the stack of the parser. */
+/** Deeper documents would overflow the stack of the parser, or of what walks their schemas. */
 const MAX_DEPTH = 500;
 
 export interface ParsedText {
@@ -60,6 +60,18 @@ export function parseText(given: string, name: string): ParsedText {
     }
   }
   return parseYaml(text, name);
+}
+
+/** Throws DocumentError for data that would overflow the stack of code that walks all of it. `name` is the file's. */
+export function refuseDeep(data: Data, name: string): void {
+  // Level by level: a recursion would overflow the stack itself.
+  let level: readonly Data[] = [data];
+  for (let depth = 0; depth <= MAX_DEPTH && level.length > 0; depth++) {
+    level = level.flatMap((value) =>
+      typeof value === 'object' && value !== null ? (Object.values(value) as readonly Data[]) : [],
+    );
+  }
+  if (level.length > 0) throw failed(`${name} is nested more than ${MAX_DEPTH} levels deep.`);
 }
 
 function jsonProblem(text: string, name: string, message: string): string {

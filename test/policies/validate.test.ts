@@ -3,7 +3,19 @@ import * as assert from 'uvu/assert';
 import type { Json, PolicyFile, PolicyInstance, Reply } from '../../src/policies/contract.js';
 import { BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
 import { runHalves } from '../../src/policies/run-registry.js';
-import { before, bodyOf, compile, exchange, type Given, host, lint, world } from './support.js';
+import {
+  before,
+  bodyOf,
+  compile,
+  context,
+  declaration,
+  decode,
+  exchange,
+  type Given,
+  host,
+  lint,
+  world,
+} from './support.js';
 
 type Files = { readonly [path: string]: unknown };
 
@@ -340,6 +352,39 @@ test('what is wrong with a config is reported', () => {
   ]);
   assert.equal(findings('openapi = "api.json"', files), []);
   assert.equal(findings('path = "path.json"', files, routes('/a', 'GET')), ['validate/parameter']);
+});
+
+/** The finding of `body = "a.json"`. */
+function messageOf(files: Files): string {
+  const messages: string[] = [];
+  const { config } = decode('validate', 'body = "a.json"');
+  const given = context({ readFile: readFileOf(files), routes: routes('/a', 'POST') });
+  declaration('validate').lint?.(config, given, ({ message }) => messages.push(message));
+  return messages.join(' ');
+}
+
+test('schemas that refer to themselves for the same value are errors, in one file and in two', () => {
+  const inOne = { $ref: '#/$defs/a', $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } } };
+  for (const files of [
+    { 'a.json': inOne },
+    { 'a.json': { $ref: 'b.json' }, 'b.json': { allOf: [{ $ref: 'a.json' }] } },
+  ])
+    assert.match(messageOf(files), /leads back to itself/);
+  const tree = { type: 'object', properties: { next: { $ref: '#' } } };
+  assert.is(messageOf({ 'a.json': tree }), '');
+});
+
+test('a schema that is nested too deeply is an error, not a crash', () => {
+  const nested = (levels: number): string => `${'{"properties":{"a":'.repeat(levels)}{}${'}}'.repeat(levels)}`;
+  assert.is(messageOf({ 'a.json': nested(200) }), '');
+  assert.match(messageOf({ 'a.json': nested(3000) }), /nested more than 500 levels deep/);
+  const api = `{"openapi":"3.0.0","info":{"title":"x","version":"1"},"components":${nested(3000)},"paths":{"/a":{"post":{}}}}`;
+  assert.equal(findings('openapi = "api.json"', { 'api.json': api }, routes('/a', 'POST')), ['validate/file openapi']);
+});
+
+test('reasons why a pattern is refused are clauses', () => {
+  const message = messageOf({ 'a.json': { pattern: '^(?:(?:a{1,100}){1,100}){1,100}$' } });
+  assert.match(message, /: the pattern is too large, because nested counts multiply\.$/);
 });
 
 test.run();

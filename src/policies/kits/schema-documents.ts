@@ -3,7 +3,7 @@
  * patterns to automata. The result is plain data, so a bundle needs no files at run time.
  */
 import { posix } from 'node:path';
-import { DocumentError, parseText } from '../../openapi/text.js';
+import { DocumentError, parseText, refuseDeep } from '../../openapi/text.js';
 import { compileEcma, type TextPattern } from '../../schema/regex/ecma.js';
 import type { Json, PolicyFile } from '../contract.js';
 import { FORMAT_PATTERNS } from './schema-formats.js';
@@ -143,7 +143,7 @@ export class SchemaDocuments {
         : 'so checking it could take exponential time';
       this.#fault(
         'pattern',
-        `The pattern \`${source.slice(0, 200)}\` cannot be an automaton, ${effect}: ${result.error}.`,
+        `The pattern \`${source.slice(0, 200)}\` cannot be an automaton, ${effect}: ${asClause(result.error)}.`,
       );
     }
   }
@@ -209,7 +209,11 @@ export class SchemaDocuments {
       if (file === '' || ids.has(file)) return rest;
       if (/^[a-z][a-z0-9+.-]*:/i.test(file)) {
         const known = [...ids].some((id) => URL.canParse(file, id) && new URL(file, id).href === file);
-        if (!known) this.#fault('schema', `\`${path}\` refers to \`${reference.slice(0, 200)}\`; gw reads only files.`);
+        if (!known)
+          this.#fault(
+            'schema',
+            `\`${path}\` refers to \`${reference.slice(0, 200)}\`; gw reads only files, by relative paths.`,
+          );
         return rest;
       }
       const uri = this.#fileUri(posix.join(posix.dirname(path), decoded(file)));
@@ -219,7 +223,9 @@ export class SchemaDocuments {
 
   #parseText(text: string, path: string): Json | undefined {
     try {
-      return parseText(text, path).data as Json;
+      const { data } = parseText(text, path);
+      refuseDeep(data, path);
+      return data as Json;
     } catch (error) {
       if (!(error instanceof DocumentError)) throw error;
       this.#fault('file', error.message);
@@ -231,6 +237,10 @@ export class SchemaDocuments {
     this.faults.push({ kind, message });
   }
 }
+
+/** Some reasons are whole sentences. */
+const asClause = (reason: string): string =>
+  reason.replace(/^[A-Z](?=[a-z ])/, (first) => first.toLowerCase()).replace(/\.$/, '');
 
 function decoded(text: string): string {
   try {

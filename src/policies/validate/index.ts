@@ -1,9 +1,9 @@
 /** Compile part of validate. */
 import { declarePolicy } from '../compile-kit.js';
 import type { ConfigPath, PolicyContext, PolicyProblem } from '../contract.js';
-import { DocumentError, parseOpenApi } from '../kits/openapi.js';
+import { DocumentError, parseOpenApi, refuseDeep } from '../kits/openapi.js';
 import { SchemaDocuments, type SchemaFault } from '../kits/schema-documents.js';
-import { SchemaCompiler } from '../kits/schema-validator.js';
+import { SchemaCompiler, type Validator } from '../kits/schema-validator.js';
 import { describeParameter, membersOf } from './describe.js';
 import { type Described, describeOperation, findOperation, operationOfRoute } from './operation.js';
 import { PROBLEMS } from './problems.js';
@@ -175,6 +175,7 @@ function fromDocument(config: ValidateConfig, path: string, around: Around): Des
   if (text === undefined) return fail('file', ['openapi'], `\`${path}\` cannot be read: ${cause}.`, help);
   try {
     const document = parseOpenApi(text, path);
+    refuseDeep(document.root, path);
     const wanted = config.operation ?? operationOfRoute(context);
     if (wanted === undefined) {
       // A policy that no route uses is complete as it is.
@@ -258,7 +259,7 @@ export function schemasOf({ places, body, replies }: ValidateSettings): string[]
 function checkSchemas(settings: ValidateSettings, config: ValidateConfig, problem: Report): void {
   try {
     const compiler = new SchemaCompiler(settings.set, { strict: true, formats: settings.formats });
-    for (const uri of schemasOf(settings)) compiler.compile(uri);
+    for (const uri of schemasOf(settings)) probe(compiler.compile(uri));
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const key = config.openapi === undefined ? FILE_KEYS.find((each) => config[each] !== undefined)! : 'openapi';
@@ -266,8 +267,15 @@ function checkSchemas(settings: ValidateSettings, config: ValidateConfig, proble
       code: 'validate/schema',
       severity: 'error',
       at: [key],
-      message: `The schema is not valid: ${reasonIn(error.message)}.`,
+      message: `The schema is not valid: ${error instanceof RangeError ? ENDLESS : reasonIn(error.message)}.`,
       help: 'Correct the schema, or its `$schema` if it is written for another dialect.',
     });
   }
+}
+
+const ENDLESS = 'a reference in it leads back to itself, so checking a value would never end';
+
+/** Throws RangeError for a schema that refers to itself for the same value: the stack overflows. */
+function probe(validator: Validator): void {
+  for (const value of [null, true, 0, '', [], {}]) validator.failures(value);
 }
