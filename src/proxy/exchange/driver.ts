@@ -192,6 +192,8 @@ export class Driver {
    * the steps that it has not reached.
    */
   #replace(exchange: GwExchange, reply: Reply): void {
+    // No target gets the request while the steps edit the error.
+    exchange.source?.cancel();
     // A policy may answer every error with a stream that fails.
     if (exchange.sending)
       exchange.left = ++exchange.takenBack > MOST_TAKEN_BACK ? Number.MAX_SAFE_INTEGER : exchange.resumeAt;

@@ -464,9 +464,193 @@ test('a target that refuses a collected body early with 401 gets it once more', 
   const answer = whole(() => {});
   context.target.respond = (request, socket) => {
     if (request.header('authorization') === 'new') answer(request, socket);
-    else socket.write('HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n');
+    else {
+      socket.pause();
+      socket.write('HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n');
+    }
   };
-  assert.is((await context.plane.ask(post('x'.repeat(8_000_000), 'X: 1\r\n').replace('POST', 'PUT'))).status, 200);
+  assert.is((await context.plane.ask(post('x'.repeat(6_000_000), 'X: 1\r\n').replace('POST', 'PUT'))).status, 200);
+});
+
+test('time is up after the body was collected: the target is late, not the client', async (context) => {
+  await load(context, { body: BOTH, run: { onRequestBody: () => undefined } });
+  context.target.respond = never;
+  const client = context.plane.client();
+  client.send(post('ab'));
+  await until(() => context.target.arrived.length === 1);
+  context.time.pass(6000);
+  assert.is((await client.reply()).status, 504);
+  client.destroy();
+});
+
+test('a request whose time is up is not sent while after() waits', async (context) => {
+  let waits = false;
+  let sign = (): void => {};
+  await load(context, {
+    onAttempt: () =>
+      waits
+        ? new Promise((resolve) => {
+            sign = resolve;
+          })
+        : undefined,
+    after: async (_exchange, reply) => {
+      if (reply.status !== 504) return;
+      sign();
+      await later();
+    },
+  });
+  const client = context.plane.client();
+  client.send(GET);
+  assert.is((await client.reply()).status, 200);
+  waits = true;
+  client.send(GET);
+  await later();
+  context.time.pass(6000);
+  assert.is((await client.reply()).status, 504);
+  await later();
+  assert.is(context.target.arrived.length, 1);
+  client.destroy();
+});
+
+test('a reply that after() returns too late is discarded', async (context) => {
+  let discarded = 0;
+  let leave = (): void => {};
+  await load(context, {
+    after: (_exchange, reply) => {
+      if (reply.status !== 200) return undefined;
+      return new Promise((resolve) => {
+        leave = () => resolve(streaming(() => {}, { discard: () => void discarded++ }));
+      });
+    },
+  });
+  const client = context.plane.client();
+  client.send(GET);
+  await until(() => context.target.arrived.length === 1);
+  await later();
+  context.time.pass(6000);
+  assert.is((await client.reply()).status, 504);
+  leave();
+  await until(() => discarded === 1);
+  client.destroy();
+});
+
+test('a reply whose fields are not those of gw is refused', async (context) => {
+  for (const headers of [
+    new Map([['x-a', 'b\r\nset-cookie: c=d']]),
+    new Map([['Content-Length', '1']]),
+    new Headers({ a: 'b' }),
+  ]) {
+    await load(context, { before: () => ({ status: 200, headers: headers as never, body: null }) });
+    assert.match(await texts(context, GET), /^500 /);
+  }
+});
+
+test('a background exchange asks for what mandatory hooks before it can read', async (context) => {
+  let pending: Promise<void> | undefined;
+  await load(
+    context,
+    { body: { reply: { max: 1000, mandatory: true } }, run: { onReplyBody: () => undefined } },
+    {
+      run: (host) => ({
+        before: (exchange) => {
+          pending = host.background(exchange).then(({ body }) => body.discard());
+          return new BytesReply(200, { body: 'stored' });
+        },
+      }),
+    },
+  );
+  const text = `GET / HTTP/1.1\r\n${HOST}Accept-Encoding: gzip\r\nRange: bytes=0-1\r\n\r\n`;
+  assert.is((await context.plane.ask(text)).body.toString(), 'stored');
+  await pending;
+  assert.is(context.target.arrived[0]?.header('accept-encoding'), 'identity');
+  assert.is(context.target.arrived[0]?.header('range'), undefined);
+});
+
+test('a stage that observes, and writes more than it got, does not reach the next reply', async (context) => {
+  await load(context, {
+    replyStage: (_exchange, _reply, out) => ({
+      observes: true,
+      write: (bytes) => out.write(Buffer.concat([bytes, Buffer.from('HTTP/1.1 200 OK\r\n\r\n')])),
+      end: () => out.end(),
+      abort() {},
+    }),
+  });
+  context.target.respond = ok('hello');
+  const client = context.plane.client();
+  client.send(GET + GET);
+  assert.is((await client.reply()).body.toString(), 'hello');
+  await until(() => client.ended);
+  assert.is(client.pending, '');
+});
+
+test('a reload while hooks wait: the old instance serves its exchange, then closes', async (context) => {
+  const seen: string[] = [];
+  const wakes: (() => void)[] = [];
+  const waiting = (name: string): PolicyInstance => ({
+    before: () =>
+      new Promise((resolve) => {
+        wakes.push(() => resolve(undefined));
+      }),
+    after: () => void seen.push(`${name} after`),
+    finished: (_exchange, end) => void seen.push(`${name} ${end}`),
+    close: () => void seen.push(`${name} close`),
+  });
+  await load(context, waiting('a'));
+  const client = context.plane.client();
+  client.send(GET);
+  await until(() => wakes.length === 1);
+  await load(context, waiting('b'));
+  assert.equal(seen, []);
+  wakes[0]!();
+  assert.is((await client.reply()).status, 200);
+  await until(() => seen.length === 3);
+  assert.equal(seen, ['a after', 'a sent', 'a close']);
+  client.destroy();
+});
+
+test('HEAD and a target that always answers 401: one repeat', async (context) => {
+  let attempts = 0;
+  await load(context, {
+    onAttempt: (_exchange, attempt) => {
+      attempts++;
+      attempt.repeatAfter401();
+    },
+  });
+  context.target.respond = (_request, socket) => socket.write('HTTP/1.1 401 No\r\nContent-Length: 4\r\n\r\n');
+  const client = context.plane.client();
+  client.send(`HEAD / HTTP/1.1\r\n${HOST}\r\n`);
+  assert.is((await client.reply({ head: true })).status, 401);
+  assert.is(attempts, 2);
+  context.target.respond = (_request, socket) => socket.write('HTTP/1.1 401 No\r\nContent-Length: 4\r\n\r\nbody');
+  client.send(GET);
+  assert.is((await client.reply()).body.toString(), 'body');
+  assert.is(attempts, 4);
+  client.send(`POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n`);
+  assert.is((await client.reply()).status, 401);
+  assert.is(attempts, 5);
+  client.destroy();
+});
+
+test('pipelined requests behind a hook that answers early with an unread body', async (context) => {
+  let calls = 0;
+  await load(context, {
+    before: async (exchange) => {
+      await later();
+      calls++;
+      return exchange.method === 'POST' ? new BytesReply(403, { body: 'no' }) : undefined;
+    },
+  });
+  const client = context.plane.client();
+  client.send(`${post('x'.repeat(1000))}${GET}${GET}`);
+  const statuses = [(await client.reply()).status, (await client.reply()).status, (await client.reply()).status];
+  assert.equal(statuses, [403, 200, 200]);
+  assert.is(calls, 3);
+  client.destroy();
+});
+
+test('HTTP/1.0 and a stage: the body ends with the connection', async (context) => {
+  await load(context, through());
+  assert.is((await context.plane.ask(`GET / HTTP/1.0\r\n${HOST}\r\n`)).body.toString(), 'hello');
 });
 
 test.run();

@@ -98,7 +98,6 @@ export interface Collected {
  * frees the memory and drops the callback.
  */
 export class Collector implements BodySink, ReplyReceiver {
-  readonly collecting = true;
   readonly #body: Growing;
   #done: ((result: Collected | CollectFault) => void) | undefined;
 
@@ -109,6 +108,11 @@ export class Collector implements BodySink, ReplyReceiver {
   }
 
   get takesBody(): boolean {
+    return this.#done !== undefined;
+  }
+
+  /** Not once the body is here: then the client is not what the exchange waits for. */
+  get collecting(): boolean {
     return this.#done !== undefined;
   }
 

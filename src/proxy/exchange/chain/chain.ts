@@ -251,7 +251,9 @@ export class Chain {
     const turn = exchange.replyTurn;
     try {
       const edited = await pending;
-      return isCurrent(exchange, turn) ? checked(exchange, reply, edited, switches) : reply;
+      if (isCurrent(exchange, turn)) return checked(exchange, reply, edited, switches);
+      if (edited !== reply) discard(exchange, edited);
+      return reply;
     } catch (error) {
       return isCurrent(exchange, turn) ? this.#failedReply(exchange, step, reply, error) : reply;
     }

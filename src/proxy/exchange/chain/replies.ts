@@ -8,9 +8,13 @@ import type { ChainedExchange } from './step.js';
 export function isReply(given: unknown): given is Reply {
   if (typeof given !== 'object' || given === null || !('headers' in given)) return false;
   const { headers } = given;
-  if (typeof headers !== 'object' || headers === null || !('entries' in headers) || !('get' in headers)) return false;
-  return typeof headers.entries === 'function' && typeof headers.get === 'function';
+  return typeof headers === 'object' && headers !== null && FIELD_METHODS.every((name) => isMethod(headers, name));
 }
+
+/** A Map or a Headers of the platform has not all of them, and does not check values as gw does. */
+const FIELD_METHODS = ['get', 'set', 'append', 'add', 'remove', 'entries'];
+
+const isMethod = (owner: object, name: string): boolean => typeof Reflect.get(owner, name) === 'function';
 
 /**
  * Why a reply cannot be sent; undefined if it can. `source`: of the exchange's body. `switches`: the target's reply is a 101.
