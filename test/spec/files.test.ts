@@ -137,7 +137,7 @@ timeout = "9s"
   assert.is(routes.get('a')?.at.spanOf('timeout').file, 'gateway.prod.toml');
   assert.is(routes.get('a')?.policies.length, 1);
   assert.is(routes.get('b')?.service, undefined);
-  assert.equal(routes.get('b')?.action.config, { status: 503, headers: {}, body: '' });
+  assert.equal(routes.get('b')?.action.config, { status: 503, headers: {}, body: '', template: true });
   assert.is(routes.get('inner')?.timeout, 9000);
 });
 
