@@ -1,6 +1,7 @@
 /** A policy under test: what the compiler made of it, and how to create it. */
 import type { Json } from '../bundle/types.js';
 import type { CreatePolicy, PolicyContext, PolicyFile, PolicyInstance, PolicyProblem } from '../contract/index.js';
+import { instanceOf } from '../custom/define.js';
 import type { DefinedPolicy, PolicyDefinition } from '../custom/definition.js';
 import { plainConfig, plainSettings } from '../custom/plain.js';
 import { INVALID, type Schema, s } from '../schema/declare.js';
@@ -59,7 +60,7 @@ export function subjectOf(policy: PolicyDefinition, config: Config = {}, around:
   return {
     name: 'test',
     settings: settings === undefined ? null : plainSettings(settings),
-    create: (given, host) => policy.create(given, host),
+    create: (given, host) => instanceOf(policy, given, host),
     codes: new Set((policy.problems ?? []).map(({ code }) => code)),
     calls: (policy.calls?.(decoded) ?? []).map(({ service, url = '' }) => service ?? new URL(url).origin),
     members: new Map(),

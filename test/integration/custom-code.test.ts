@@ -51,16 +51,28 @@ test('a throw of a hook refuses the request, and the log names the place in the 
   }
 });
 
-test('code that cannot be created rejects the load', async () => {
-  const policy = policyWith(`create() { throw new Error('not here') }`);
-  const folder = project({ 'gateway.toml': specWith('./own.ts'), 'own.ts': policy });
-  try {
-    await startGateway({ spec: join(folder, 'gateway.toml') });
-    assert.unreachable();
-  } catch (error) {
-    assert.match(String(error), /own \(\.\/own\.ts\) cannot be created: not here \(own\.ts:5:/);
-  }
-});
+for (const [what, parts, message] of [
+  [
+    'that throws',
+    `create() { throw new Error('not here') }`,
+    /own \(\.\/own\.ts\) cannot be created: not here \(own\.ts:5:/,
+  ],
+  [
+    'with a hook for bodies that it does not declare',
+    'create: () => ({ onRequestBody() {} })',
+    /onRequestBody is never called/,
+  ],
+] as const) {
+  test(`code ${what} rejects the load`, async () => {
+    const folder = project({ 'gateway.toml': specWith('./own.ts'), 'own.ts': policyWith(parts) });
+    try {
+      await startGateway({ spec: join(folder, 'gateway.toml') });
+      assert.unreachable();
+    } catch (error) {
+      assert.match(String(error), message);
+    }
+  });
+}
 
 test('a bundle with code from elsewhere runs only if its signature is verified', async () => {
   const folder = tenants();

@@ -1,5 +1,6 @@
 /** The code of custom policies and actions in a data plane: evaluated once for each hash, while something uses it. */
 import type { CodeTexts, Json } from '../../bundle/types.js';
+import { instanceOf } from '../../custom/define.js';
 import { CodeError, type CodeModule, type CodePlace, evaluateCode, shown } from '../../custom/evaluate.js';
 import { RUN_API } from '../../custom/runtime.js';
 import type { ActionHost, ActionInstance, PolicyHost, PolicyInstance } from '../../policies/contract.js';
@@ -34,7 +35,7 @@ export class CustomCode {
   policy(entry: CodeUse, texts: CodeTexts | undefined, settings: Json, host: PolicyHost): PolicyInstance {
     return this.#create(entry, texts, host.name, ({ definition, placeOf }) => {
       if (!('phase' in definition)) throw new Error('its module exports an action, not a policy');
-      return watchedPolicy(definition.create(settings, host), host.name, placeOf, this.#cell);
+      return watchedPolicy(instanceOf(definition, settings, host), host.name, placeOf, this.#cell);
     });
   }
 
