@@ -653,4 +653,57 @@ test('HTTP/1.0 and a stage: the body ends with the connection', async (context) 
   assert.is((await context.plane.ask(`GET / HTTP/1.0\r\n${HOST}\r\n`)).body.toString(), 'hello');
 });
 
+test('a receiver of a further request or a call that throws ends that one only', async (context) => {
+  for (const way of ['subrequest', 'call'] as const) {
+    for (const where of ['write', 'end', 'fail'] as const) {
+      await context.plane.load(
+        specOf(context.target.url, { route: 'timeout = "5s"' }),
+        withPolicies([
+          {
+            calls: ['it'],
+            run: (host) => ({
+              before: async (exchange) => {
+                if (exchange.path !== '/outer') return undefined;
+                const { body } =
+                  way === 'call'
+                    ? await host.callStream('it', { method: 'GET', path: '/x', exchange })
+                    : await host.subrequest(exchange, { method: 'GET', path: '/x' });
+                return new Promise((resolve) => {
+                  const fault = (at: string): void => {
+                    if (at === where) throw new Error(`${where} fails`);
+                  };
+                  body.start({
+                    write: () => {
+                      fault('write');
+                      return true;
+                    },
+                    end: () => {
+                      fault('end');
+                      resolve(new BytesReply(200));
+                    },
+                    fail: () => {
+                      fault('fail');
+                      resolve(new BytesReply(503));
+                    },
+                    onWritable() {},
+                  });
+                  setTimeout(() => resolve(new BytesReply(504)), 200);
+                });
+              },
+            }),
+          },
+        ]),
+      );
+      context.target.respond = (_request, socket) => {
+        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello');
+        setTimeout(() => (where === 'fail' ? socket.destroy() : socket.write('world')), 10);
+      };
+      const reply = await context.plane.ask(`GET /outer HTTP/1.1\r\n${HOST}\r\n`);
+      assert.is(reply.status, 504, `${way} ${where}`);
+      const failed = context.plane.logs.splice(0).map(({ message }) => message);
+      assert.equal(failed, ['receiver of a streamed reply failed'], `${way} ${where}`);
+    }
+  }
+});
+
 test.run();

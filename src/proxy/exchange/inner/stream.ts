@@ -4,6 +4,7 @@ import { HeaderMap } from '../../../policies/run-kit.js';
 import { BUG_CAUSE } from '../../errors/cause.js';
 import { isOwnFraming } from '../../http/own-names.js';
 import { CallError } from '../../upstream/call/failure.js';
+import { failedReceiver, GuardedOut, RECEIVER_FAILED } from '../../upstream/call/guarded-out.js';
 import type { BodySink, Downstream, TunnelEnd } from '../downstream.js';
 import type { Driver } from '../driver.js';
 import type { GwExchange } from '../exchange.js';
@@ -88,7 +89,11 @@ export class InnerStream implements Downstream, BodySource {
     this.#settle.resolve({ status, headers: endToEnd(reply), body: this });
   }
 
-  start(out: BodyOut): void {
+  start(receiver: BodyOut): void {
+    const out = new GuardedOut(receiver, (error) => {
+      this.exchange.generation.logger.error(RECEIVER_FAILED, failedReceiver({ request: this.exchange.id }, error));
+      this.discard();
+    });
     this.#out = out;
     const bytes = this.#bytes;
     if (this.#failure !== '') out.fail(this.#failure);

@@ -7,6 +7,7 @@ import type { Service } from '../service.js';
 import type { ShowAttempt } from './attempt.js';
 import { Call, type CallHost, type ReplyTaker } from './call.js';
 import { CallError } from './failure.js';
+import { failedReceiver, RECEIVER_FAILED } from './guarded-out.js';
 import { ReplyStream, type Settle, WholeReply } from './reply.js';
 import { OutgoingCall } from './request.js';
 
@@ -77,6 +78,7 @@ export interface CallWorld {
 export interface CallsHost extends CallHost {
   readonly bodies: BodyBudget;
   newId(): string;
+  log(level: 'error', message: string, fields: Record<string, unknown>): void;
 }
 
 export class Calls implements CallWorld {
@@ -107,7 +109,14 @@ export class Calls implements CallWorld {
   }
 
   callStream(caller: Caller, service: string, request: CallRequest): Promise<StreamedReply> {
-    return this.#run(caller, service, request, (settle) => new ReplyStream(request.timeout !== undefined, settle));
+    const broke = (error: unknown): void =>
+      this.#host.log('error', RECEIVER_FAILED, failedReceiver({ policy: caller.name }, error));
+    return this.#run(
+      caller,
+      service,
+      request,
+      (settle) => new ReplyStream(request.timeout !== undefined, settle, broke),
+    );
   }
 
   async #run<Reply extends { readonly status: number }>(

@@ -5,6 +5,7 @@ import type { HeadFields } from '../../http/fields.js';
 import { type BodyBudget, BodyBuffer } from '../../load/body-buffer.js';
 import type { Call, ReplyTaker } from './call.js';
 import { CallError } from './failure.js';
+import { GuardedOut } from './guarded-out.js';
 
 /** How a promise of a reply is settled. */
 export interface Settle<Reply> {
@@ -72,14 +73,16 @@ export class ReplyStream implements ReplyTaker, BodySource {
   call: Call | undefined = undefined;
   readonly #settle: Settle<StreamedReply>;
   readonly #timed: boolean;
+  readonly #broke: (error: unknown) => void;
   #out: BodyOut | undefined = undefined;
   #replied = false;
   #failure = '';
 
-  /** `timed`: the call's timeout includes the body; otherwise it ends with start(). */
-  constructor(timed: boolean, settle: Settle<StreamedReply>) {
+  /** `timed`: the call's timeout includes the body; otherwise it ends with start(). `broke`: the receiver threw. */
+  constructor(timed: boolean, settle: Settle<StreamedReply>, broke: (error: unknown) => void) {
     this.#timed = timed;
     this.#settle = settle;
+    this.#broke = broke;
   }
 
   onHead(status: number, headers: HeadFields, length: number): void {
@@ -89,8 +92,12 @@ export class ReplyStream implements ReplyTaker, BodySource {
     this.#settle.resolve({ status, headers, body: this });
   }
 
-  start(out: BodyOut): void {
+  start(receiver: BodyOut): void {
     const call = this.call!;
+    const out = new GuardedOut(receiver, (error) => {
+      this.#broke(error);
+      this.discard();
+    });
     this.#out = out;
     this.flowing = true;
     if (this.#failure !== '') out.fail(this.#failure);
