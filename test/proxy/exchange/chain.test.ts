@@ -269,4 +269,19 @@ test('trusted proxies: the client is the last address that is not a trusted prox
   assert.throws(() => new TrustedProxies(['junk']));
 });
 
+test('a refused request shows no credential to replies, also those of later authenticators', async () => {
+  const strips: string[] = [];
+  const authenticator = (name: string, refuses: boolean): Step => ({
+    authenticate: () =>
+      refuses
+        ? { outcome: 'refused', why: 'wrong', problem: { code: 'auth/invalid', title: 'Wrong' } }
+        : { outcome: 'identity', why: 'known' },
+    strip: () => void strips.push(name),
+  });
+  assert.is((await run([authenticator('a', true), authenticator('b', false)])).reply.status, 401);
+  assert.equal(strips.splice(0), ['a', 'b']);
+  assert.is((await run([authenticator('a', false), authenticator('b', false)])).reply.status, 200);
+  assert.equal(strips, ['a', 'b']);
+});
+
 test.run();

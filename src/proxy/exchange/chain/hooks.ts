@@ -21,7 +21,7 @@ export class ChainHooks {
   enter(exchange: ChainedExchange, step: Step): Awaitable<Reply | undefined> {
     const { instance } = step;
     if (!this.#decide(exchange, step, undefined)) {
-      if (step.lastAuthenticator) this.#strip(exchange);
+      if (step.lastAuthenticator) this.#strip(exchange, false);
       return undefined;
     }
     if (instance.authenticate === undefined) return this.#before(exchange, step);
@@ -54,7 +54,7 @@ export class ChainHooks {
     const passes = found.outcome === 'identity' || (found.outcome === 'absent' && found.pass === true);
     exchange.decisions?.push({ step: step.name, use: step.use, outcome: passes ? 'pass' : 'answer', why: found.why });
     // A refused request must not show its credentials to templates of replies.
-    if (step.lastAuthenticator || !passes) this.#strip(exchange);
+    if (step.lastAuthenticator || !passes) this.#strip(exchange, !passes);
     if (found.outcome === 'identity') {
       if (found.consumer !== undefined) exchange.consumer = found.consumer;
       if (found.claims !== undefined) exchange.claims = found.claims;
@@ -66,9 +66,10 @@ export class ChainHooks {
     return this.#before(exchange, step);
   }
 
-  #strip(exchange: ChainedExchange): void {
+  /** `all`: also those of authenticators that the request has not reached, since it is refused. */
+  #strip(exchange: ChainedExchange, all: boolean): void {
     for (const step of this.#stripping)
-      if (step.index <= exchange.entered && step.applies(exchange)) step.instance.strip!(exchange);
+      if ((all || step.index <= exchange.entered) && step.applies(exchange)) step.instance.strip!(exchange);
   }
 
   #before(exchange: ChainedExchange, step: Step): Awaitable<Reply | undefined> {
