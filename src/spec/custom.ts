@@ -238,7 +238,7 @@ class Configs {
       const { diagnostics, records, valid } = this.#thread.run(this.#code, this.#use, 'decode', { node, keySpan });
       decoder.adopt(diagnostics, records);
       if (valid === undefined) return INVALID;
-      // A config that is no table is wrapped: its facts are found by identity.
+      // A config that is not a table is wrapped: its facts are found by identity.
       const config = typeof valid.config === 'object' && valid.config !== null ? valid.config : { value: valid.config };
       this.#facts.set(config, valid.facts);
       return config;

@@ -134,7 +134,7 @@ class Suite {
     const made = this.#create();
     for (const each of this.#cases) {
       const { reply } = (await this.#run(made, each)).result;
-      assert.ok(reply !== undefined && Number.isInteger(reply.status), 'a hook returned what is no reply');
+      assert.ok(reply !== undefined && Number.isInteger(reply.status), 'a hook returned a value that is not a reply');
       assert.ok(reply.status >= 100 && reply.status <= 599, `status ${reply.status} is not a status of HTTP`);
       for (const [name, value] of reply.headers.entries()) {
         assert.equal(name, name.toLowerCase());

@@ -99,7 +99,7 @@ class Writer {
   }
 
   #media(code: string, type: string, item: Data | undefined): MockMedia[] {
-    // A range such as `*/*` is no type of a reply.
+    // A range such as `*/*` is not a type of a reply.
     if (type.includes('*') || !/^[\x21-\x7e][\x20-\x7e]*$/.test(type)) return [];
     const examples = this.#examples(code, type, isTable(item) ? item : {});
     if (examples.length === 0) this.missing.push(`${code} ${type}`);

@@ -191,7 +191,7 @@ export class Duty {
     facts.failing = false;
     this.#backoff.reset();
     this.#firstDone(undefined);
-    // A value that is no number is a fault of the policy: it waits as long as after a failure.
+    // A value that is not a number is a fault of the policy: it waits as long as after a failure.
     if (next !== undefined) this.#schedule(Number.isNaN(next) ? RETRY.maxMs : next);
   }
 
@@ -228,7 +228,7 @@ export class Duty {
   }
 }
 
-/** A copy of the value. Throws if it is no JSON, or too large. */
+/** A copy of the value. Throws if it is not JSON, or too large. */
 function checkedValue(value: Json): Json {
   const text = JSON.stringify(value);
   if (text === undefined) throw new TypeError('A published value must be JSON.');

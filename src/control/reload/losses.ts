@@ -58,7 +58,7 @@ const authenticates = ({ policies }: RouteEntry, program: Program): boolean =>
 
 function lostKind(route: RouteEntry, before: Program, now: RouteEntry, after: Program): boolean {
   const left = kindsOf(now, after);
-  // A policy without its condition is no loss, one with a new condition is.
+  // Removing a condition is not a loss; adding one is.
   return kindsOf(route, before).some((kind) => !left.includes(kind) && !left.includes(kind.replace(/ when$/, '')));
 }
 

@@ -83,7 +83,7 @@ export class SchemaDocuments {
   }
 
   /**
-   * Adds a document that is no file. References in it must be URIs of this set, or begin with `#`. The caller inspects the
+   * Adds a document that does not come from a file. References in it must be URIs of this set, or begin with `#`. The caller inspects the
    * schemas in it.
    */
   add(uri: string, document: Json): void {

@@ -71,7 +71,7 @@ function queryValue(parameter: ParameterEntry, own: string[], pairs: Pairs, take
     if (style === 'form' && explode) return explodedObject(parameter, pairs, taken);
   }
   if (own.length === 0) return undefined;
-  // A parameter that is sent twice is no single value.
+  // A parameter that is sent twice has no single value.
   if (own.length > 1 || types.includes('array')) {
     const texts = explode && style === 'form' ? own : own.flatMap((text) => text.split(DELIMITERS[style] ?? ','));
     if (types.includes('array')) return texts.map((text) => typed(text, items));

@@ -141,7 +141,7 @@ class EcmaParser {
     if (this.#eat('?')) return [0, 1];
     if (this.#peek() !== '{') return undefined;
     const found = /^\{(\d{1,9})(,(\d{0,9}))?\}/.exec(this.#source.slice(this.#at, this.#at + 24));
-    if (found === null) throw this.error('it has a `{` that is no count; write `\\{`');
+    if (found === null) throw this.error('it has a `{` that does not begin a count; write `\\{`');
     this.#at += found[0].length;
     const min = Number(found[1]);
     if (found[2] === undefined) return [min, min];
