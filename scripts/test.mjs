@@ -12,6 +12,9 @@ import { build, ensureInstalled, ROOT } from './ensure.mjs';
 import { close, runAll, testFiles } from './run-tests.mjs';
 
 const CONCURRENCY = 2;
+/** Files that mostly wait for timers and other processes: they run one after the other beside the rest. */
+const WAITING =
+  /^(integration\/(dash-tmux|serve-signals|drain|causes|reload\/complete|engine\/(time-limits|overload|edge-cases))|control\/watch\/watch)/;
 /** Milliseconds. */
 const FILE_TIMEOUT = 180_000;
 /** Started first: the longest, so that the run does not end with one core idle. */
@@ -43,12 +46,19 @@ if (files.length === 0) {
 }
 
 const started = performance.now();
-const total = await runAll(files, {
-  concurrency: CONCURRENCY,
+const options = {
   timeout: FILE_TIMEOUT,
   verbose: words.includes('--verbose'),
   ...(coverage ? { coverageFolder } : {}),
-});
+};
+const waiting = files.filter((file) => WAITING.test(file));
+const others = files.filter((file) => !WAITING.test(file));
+const totals = await Promise.all([
+  runAll(others, { concurrency: CONCURRENCY, ...options }),
+  runAll(waiting, { concurrency: 1, ...options }),
+]);
+const total = { passed: 0, failed: 0, skipped: 0 };
+for (const part of totals) for (const [name, count] of Object.entries(part)) total[name] += count;
 
 if (coverage) {
   const missed = await reportCoverage(coverageFolder);
