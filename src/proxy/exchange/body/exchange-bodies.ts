@@ -5,7 +5,8 @@ import type { ErrorSlug } from '../../errors/errors.js';
 import { Seen } from '../../http/seen.js';
 import { type CollectBudget, type Collected, type CollectFault, Collector } from './collector.js';
 import { BytesSource, isBodySource, PolicySource, ReplyPipe } from './reply-pipe.js';
-import { asBuffer, RequestBody, type StageOwner } from './request-body.js';
+import { asBuffer, RequestBody } from './request-body.js';
+import type { StageOwner } from './stage-link.js';
 import { type ClientSide, EMPTY, type ReplyReceiver, type ReplySource } from './types.js';
 
 /** The parts of an exchange that its bodies depend on. */

@@ -5,114 +5,49 @@
  *            <-resume()-       <-drained()-       <-drained()-
  */
 import type { BodyOut, BodySource, BodyStage, HeaderFields, ReplyBody, StageOut } from '../../../policies/contract.js';
-import { abortStage, asBuffer, EARLY, type StageOwner } from './request-body.js';
+import { asBuffer } from './request-body.js';
+import { StageLink, type StageOwner } from './stage-link.js';
 import { EMPTY, type ReplyReceiver, type ReplySource } from './types.js';
 
 /** A stage of a policy in a reply's body. */
-class ReplyLink implements ReplyReceiver, StageOut {
+class ReplyLink extends StageLink implements ReplyReceiver {
   /** Where its output goes: the next link, the client, or a collector. */
   next: ReplyReceiver;
   readonly #resume: () => void;
-  readonly #owner: StageOwner;
-  #stage: BodyStage | undefined = undefined;
   #trailers: HeaderFields | undefined = undefined;
-  #onWritable: (() => void) | undefined = undefined;
-  #paused = false;
-  /** The stage has got a part of the body. */
-  #begun = false;
-  #inputEnded = false;
-  #over = false;
 
   constructor(next: ReplyReceiver, resume: () => void, owner: StageOwner) {
+    super(owner, 'reply');
     this.next = next;
     this.#resume = resume;
-    this.#owner = owner;
-  }
-
-  attach(stage: BodyStage): void {
-    this.#stage = stage;
-    if (this.#over) abortStage(stage, 'failed', this.#owner);
   }
 
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
-    const stage = this.#stage;
-    if (this.#over || stage === undefined) return false;
-    this.#begun = true;
-    this.#guard(() => {
-      if (end > start && !stage.write(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end)))
-        this.#paused = true;
-      if (!last) return;
-      this.#inputEnded = true;
-      stage.end(this.#trailers);
-    });
-    return !this.#paused && !this.#over;
+    if (this.stage === undefined) return false;
+    this.take(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end), last, this.#trailers);
+    return !this.paused && !this.over;
   }
 
   trailers(fields: HeaderFields): void {
     this.#trailers = fields;
   }
 
-  write(bytes: Uint8Array): boolean {
-    if (this.#over || !this.#hasBegun()) return false;
+  protected put(bytes: Uint8Array): boolean {
     return bytes.length === 0 || this.next.body(asBuffer(bytes), 0, bytes.length, false);
   }
 
-  /** The head of the reply goes first: a stage that writes before it gets the body is refused. */
-  #hasBegun(): boolean {
-    if (!this.#begun) this.#break(EARLY, undefined);
-    return this.#begun;
-  }
-
-  end(trailers?: HeaderFields): void {
-    if (this.#over || !this.#hasBegun()) return;
-    this.#over = true;
+  protected finish(trailers: HeaderFields | undefined): void {
     if (trailers !== undefined) this.next.trailers(trailers);
     this.next.body(EMPTY, 0, 0, true);
   }
 
-  fail(cause: string): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#owner.failed(cause, undefined);
-  }
-
-  onWritable(callback: () => void): void {
-    this.#onWritable = callback;
-  }
-
-  resume(): void {
-    this.#paused = false;
-    if (!this.#over && !this.#inputEnded) this.#resume();
+  protected ask(): void {
+    this.#resume();
   }
 
   /** The receiver has room again. */
   drained(): void {
-    if (this.#over) return;
-    const callback = this.#onWritable;
-    this.#onWritable = undefined;
-    if (callback !== undefined) this.#guard(callback);
-    else this.resume();
-  }
-
-  abort(cause: string): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#onWritable = undefined;
-    abortStage(this.#stage, cause, this.#owner);
-  }
-
-  #guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (!this.#over) this.#break('a stage of the reply body failed', error);
-    }
-  }
-
-  #break(cause: string, error: unknown): void {
-    this.#over = true;
-    abortStage(this.#stage, 'failed', this.#owner);
-    this.#owner.failed(cause, error);
+    if (!this.over) this.onRoom();
   }
 }
 

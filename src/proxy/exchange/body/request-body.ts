@@ -5,8 +5,9 @@
  *
  * Each step adds itself behind those before it. The last supply is what the target gets.
  */
-import type { BodyStage, HeaderFields, StageOut } from '../../../policies/contract.js';
+import type { BodyStage, StageOut } from '../../../policies/contract.js';
 import { type CollectBudget, type Collected, type CollectFault, Collector } from './collector.js';
+import { StageLink, type StageOwner } from './stage-link.js';
 import { type BodySink, type BodySupply, EMPTY } from './types.js';
 
 /** Bytes that a sink gets at a time. */
@@ -39,56 +40,19 @@ export class BytesSupply implements BodySupply {
   }
 }
 
-/** What a stage reports to. */
-export interface StageOwner {
-  /** The stage has failed: ends the exchange. */
-  failed(cause: string, error: unknown): void;
-  /** The stage threw when it was aborted: the exchange goes on, or has ended. */
-  abortFailed(error: unknown): void;
-}
-
-export const EARLY = 'a stage wrote before it got the body';
-
-/** Aborts a stage. One that throws even then is reported, and is over. */
-export function abortStage(stage: BodyStage | undefined, cause: string, owner: StageOwner): void {
-  try {
-    stage?.abort(cause);
-  } catch (error) {
-    owner.abortFailed(error);
-  }
-}
-
 /** A stage of a policy in a request's body: a sink for what comes before it, a supply for what follows. */
-export class RequestLink implements BodySink, BodySupply, StageOut {
+export class RequestLink extends StageLink implements BodySink, BodySupply {
   readonly #from: BodySupply;
-  readonly #owner: StageOwner;
-  #stage: BodyStage | undefined = undefined;
   #sink: BodySink | undefined = undefined;
-  #onWritable: (() => void) | undefined = undefined;
-  /** The stage waits: its last write() returned false. */
-  #paused = false;
-  /** The stage has got a part of the body. */
-  #begun = false;
-  #inputEnded = false;
-  #over = false;
 
   constructor(from: BodySupply, owner: StageOwner) {
+    super(owner, 'request');
     this.#from = from;
-    this.#owner = owner;
-  }
-
-  /** The stage that writes to this link. */
-  attach(stage: BodyStage): void {
-    this.#stage = stage;
-    if (this.#over) abortStage(stage, 'failed', this.#owner);
   }
 
   pull(sink: BodySink): void {
     this.#sink = sink;
-    const callback = this.#onWritable;
-    this.#onWritable = undefined;
-    if (callback !== undefined) this.#guard(callback);
-    else this.resume();
+    this.onRoom();
   }
 
   get collecting(): boolean {
@@ -96,77 +60,26 @@ export class RequestLink implements BodySink, BodySupply, StageOut {
   }
 
   get takesBody(): boolean {
-    return !this.#over && !this.#paused && this.#sink?.takesBody === true;
+    return !this.over && !this.paused && this.#sink?.takesBody === true;
   }
 
   sendBody(bytes: Buffer, last: boolean): void {
-    const stage = this.#stage;
-    if (this.#over || stage === undefined) return;
-    this.#begun = true;
-    this.#guard(() => {
-      if (bytes.length > 0 && !stage.write(bytes)) this.#paused = true;
-      if (!last) return;
-      this.#inputEnded = true;
-      stage.end(undefined);
-    });
+    this.take(bytes, last, undefined);
   }
 
-  write(bytes: Uint8Array): boolean {
-    if (this.#over || !this.#hasBegun()) return false;
+  protected put(bytes: Uint8Array): boolean {
     const sink = this.#sink!;
     if (bytes.length > 0) sink.sendBody(asBuffer(bytes), false);
-    return !this.#over && sink.takesBody;
-  }
-
-  /** Where its output goes is known only when the body comes: a stage that writes before is refused. */
-  #hasBegun(): boolean {
-    if (!this.#begun) this.#break(EARLY, undefined);
-    return this.#begun;
+    return !this.over && sink.takesBody;
   }
 
   /** Trailers of requests are not forwarded. */
-  end(_trailers?: HeaderFields): void {
-    if (this.#over || !this.#hasBegun()) return;
-    this.#over = true;
+  protected finish(): void {
     this.#sink?.sendBody(EMPTY, true);
   }
 
-  fail(cause: string): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#owner.failed(cause, undefined);
-  }
-
-  onWritable(callback: () => void): void {
-    this.#onWritable = callback;
-  }
-
-  resume(): void {
-    this.#paused = false;
-    if (!this.#over && !this.#inputEnded && this.#sink !== undefined) this.#from.pull(this);
-  }
-
-  /** The exchange has ended. Idempotent. */
-  abort(cause: string): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#onWritable = undefined;
-    abortStage(this.#stage, cause, this.#owner);
-  }
-
-  /** A stage that throws ends the exchange: policies fail closed. */
-  #guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      if (!this.#over) this.#break('a stage of the request body failed', error);
-    }
-  }
-
-  #break(cause: string, error: unknown): void {
-    this.#over = true;
-    abortStage(this.#stage, 'failed', this.#owner);
-    this.#owner.failed(cause, error);
+  protected ask(): void {
+    if (this.#sink !== undefined) this.#from.pull(this);
   }
 }
 
