@@ -34,7 +34,7 @@ address = "127.0.0.1:0"
 targets = ["http://127.0.0.1:9"]
 [policy.polite]
 use = "rate-limit"
-limit = "${100 + (version % 50)}/min"
+limit = "${10_000 + (version % 50)}/min"
 by = "ip"
 [[route]]
 name = "version"
