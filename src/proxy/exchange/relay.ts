@@ -6,17 +6,16 @@ import { problem } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
 import { addressKey } from '../../state/connection-table.js';
 import { Counter } from '../../telemetry/stats/layout.js';
-import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import { BAD_REWRITE, BUG_CAUSE } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { forwardedFields, trailerFields } from '../http/reply-fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { Descriptors } from '../load/descriptors.js';
-import { attemptsLeft, isBlameless, isIdempotent, isRepeatable, mayTryElsewhere } from '../upstream/retry.js';
+import { type AttemptHost, RetryingUser } from '../upstream/retrying-user.js';
 import type { Service } from '../upstream/service.js';
 import type { HoldingUser } from '../upstream/slow-clients.js';
 import type { Target } from '../upstream/target.js';
-import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from '../upstream/user.js';
+import type { OwnConnection, SharedConnection } from '../upstream/user.js';
 import { type AttemptUser, TargetAttempt } from './attempt.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { Driver } from './driver.js';
@@ -26,59 +25,35 @@ import { rewriteFault } from './target-path.js';
 import { isBodiless, TargetReply } from './target-reply.js';
 import { Upload, type Uploader, type Uploads } from './upload.js';
 
-/** After this many moves an exchange gets its own connection. */
-const MAX_MOVES = 2;
-
 /** The part of the data plane that a relay or a tunnel uses. */
-export interface RelayHost {
+export interface RelayHost extends AttemptHost {
   readonly driver: Driver;
-  readonly stats: StatsWriter;
   readonly uploads: Uploads;
   readonly descriptors: Descriptors;
-  /** Monotonic milliseconds. Reads the clock. */
-  monotonic(): number;
-  /** The result of the last monotonic(). */
-  cachedNow(): number;
   /** Logs an unexpected exception. */
   bug(error: unknown, request: string): void;
 }
 
-export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, AttemptUser {
-  over = false;
+export class Relay extends RetryingUser implements ReplySource, Uploader, HoldingUser, AttemptUser {
   contentLength = -1;
   readonly readsRequest = true;
   readonly #host: RelayHost;
   readonly exchange: GwExchange;
   readonly #downstream: Downstream;
-  readonly #service: Service;
-  #target: Target | undefined = undefined;
-  /** The connection that delivers the reply; null while no reply is expected. */
-  #replies: ReplyChannel | null = null;
   /** The request's body, if it has one. */
   #upload: Upload | undefined;
-  /** Monotonic milliseconds at which the current attempt began. */
-  since = 0;
-  #attempts = 0;
   /** What policies see of the current attempt; undefined if none wants to. */
   #attempt: TargetAttempt | undefined = undefined;
-  /** A target has answered 401, and a policy asked for a repeat. */
-  #unauthorized = false;
-  #moves = 0;
-  /** A reused connection has closed under the request: retry once, on a new connection. Not a failure of the target. */
-  fresh = false;
-  replied = false;
   /** The client's connection accepts the reply's body. */
   #flowing = false;
   /** The target's pool accounts for the pace of its client. */
   #watched = false;
-  #bytesFromTarget = 0;
-  #status = 0;
 
   constructor(host: RelayHost, exchange: GwExchange, service: Service) {
+    super(host, service);
     this.#host = host;
     this.exchange = exchange;
     this.#downstream = exchange.downstream!;
-    this.#service = service;
     this.#upload = exchange.hasBody
       ? new Upload(this, exchange.bodies?.request ?? this.#downstream, host.uploads)
       : undefined;
@@ -91,21 +66,15 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
   }
 
   get bodiless(): boolean {
-    return isBodiless(this.#status);
-  }
-
-  get service(): string {
-    return this.#service.entry.name;
+    return isBodiless(this.status);
   }
 
   get method(): string {
     return this.exchange.method;
   }
 
-  get shares(): boolean {
-    const { exchange } = this;
-    if (exchange.hasBody || this.#attempts > 1 || this.fresh) return false;
-    return this.#moves < MAX_MOVES && isIdempotent(exchange.method);
+  protected get hasBody(): boolean {
+    return this.exchange.hasBody;
   }
 
   start(): void {
@@ -114,11 +83,11 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
   }
 
   get takesParts(): boolean {
-    return this.#service.takesParts;
+    return this.upstream.takesParts;
   }
 
   get hasSpare(): boolean {
-    return this.#service.hasSpare;
+    return this.upstream.hasSpare;
   }
 
   get clientKey(): string {
@@ -127,7 +96,7 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
 
   get awaitsClient(): boolean {
     const upload = this.#upload;
-    return (this.#flowing && this.#replies?.held === true) || upload?.awaitsClient === true;
+    return (this.#flowing && this.replies?.held === true) || upload?.awaitsClient === true;
   }
 
   get clientBytes(): number {
@@ -135,14 +104,14 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
   }
 
   shed(cause: string): void {
-    this.#host.stats.add(this.#target!.slot, Counter.Shed, 1);
+    this.stats.add(this.target!.slot, Counter.Shed, 1);
     this.#host.driver.fail(this.exchange, this.exchange.sending ? 'downstream/shed' : 'request/shed', cause);
   }
 
   /** The pace of the client is accounted while the exchange has a connection. */
   #watch(): void {
     this.#watched = true;
-    this.#target?.pool.slow.watch(this, this.#host.cachedNow());
+    this.target?.pool.slow.watch(this, this.#host.cachedNow());
   }
 
   get streams(): boolean {
@@ -150,30 +119,23 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
   }
 
   ask(): void {
-    const target = this.#service.pick(this.#target);
-    if (target === undefined) {
-      this.#answer('upstream/none', this.#service.noTargetCause);
-      return;
-    }
     // If the clock was not read since the exchange began, no time has passed.
     const { startMs } = this.exchange;
-    this.since = this.#host.cachedNow() === startMs ? startMs : this.#host.monotonic();
-    this.#attempts++;
-    this.#target = target;
+    const target = this.next(this.#host.cachedNow() === startMs ? startMs : this.#host.monotonic());
+    if (target === undefined) return;
     this.exchange.target = target.url;
     this.exchange.decisions?.push({
       step: 'balance',
       use: 'balance',
       outcome: 'pass',
-      why: this.#attempts === 1 ? `round robin, targets: ${this.#service.targets.length}` : `attempt ${this.#attempts}`,
+      why: this.attempts === 1 ? `round robin, targets: ${this.upstream.targets.length}` : `attempt ${this.attempts}`,
       details: { service: this.service, target: target.url },
     });
-    this.#host.stats.begin(target.slot);
     if (!this.exchange.compiled!.chain.seesAttempts) {
       target.acquire(this);
       return;
     }
-    this.#attempt = new TargetAttempt(this.exchange, target, this.#attempts, this.#unauthorized);
+    this.#attempt = new TargetAttempt(this.exchange, target, this.attempts, this.unauthorized);
     this.#attempt.show(this);
   }
 
@@ -183,12 +145,12 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
 
   /** Policies fail closed. */
   onAttemptFailed(error: unknown): void {
-    this.#endAttempt(0, false);
-    this.#answer('policy/failed', `a policy failed before an attempt: ${messageOf(error)}`);
+    this.endAttempt(0, false);
+    this.fail('policy/failed', `a policy failed before an attempt: ${messageOf(error)}`);
   }
 
   /** One more attempt. A body that is in memory is sent again from its start. */
-  #again(): void {
+  protected askAgain(): void {
     if (this.#upload?.begun !== true) {
       this.ask();
       return;
@@ -199,32 +161,32 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
   }
 
   /** Part of the body is gone, and cannot be sent again. */
-  get #bodyGone(): boolean {
+  protected get bodyGone(): boolean {
     return this.#upload?.begun === true && this.exchange.bodies?.requestBytes === undefined;
   }
 
   onConnection(connection: OwnConnection): void {
-    const target = this.#target!;
+    const target = this.target!;
     const text = this.over ? undefined : this.#head(target);
     if (text === undefined) {
       connection.giveBack();
       if (!this.over) this.#refuse();
       return;
     }
-    this.#replies = connection;
+    this.replies = connection;
     const upload = this.#upload;
     connection.begin(this, text, upload !== undefined);
     upload?.flow(connection);
-    if (upload !== undefined && !upload.ended && this.#replies !== null) this.#watch();
+    if (upload !== undefined && !upload.ended && this.replies !== null) this.#watch();
   }
 
   onPlace(pipeline: SharedConnection): void {
-    const text = this.#head(this.#target!);
+    const text = this.#head(this.target!);
     if (text === undefined) {
       this.#refuse();
       return;
     }
-    this.#replies = pipeline;
+    this.replies = pipeline;
     pipeline.begin(this, text);
   }
 
@@ -241,9 +203,9 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
   }
 
   #refuse(): void {
-    this.#endAttempt(0, false);
+    this.endAttempt(0, false);
     const failed = this.exchange.error === 'gateway/failed';
-    this.#answer(failed ? 'gateway/failed' : rewriteFault(this.exchange), failed ? BUG_CAUSE : BAD_REWRITE);
+    this.fail(failed ? 'gateway/failed' : rewriteFault(this.exchange), failed ? BUG_CAUSE : BAD_REWRITE);
   }
 
   onWritable(): void {
@@ -261,41 +223,30 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
     const { exchange } = this;
     // The connection read the clock at this read.
     exchange.upstreamMs = this.#host.cachedNow() - exchange.startMs;
-    if (head.status === 401 && this.#attempt?.repeats === true && !this.#bodyGone) {
-      this.#repeat(head.status);
+    if (head.status === 401 && this.#attempt?.repeats === true && !this.bodyGone) {
+      this.repeat(head.status);
       return;
     }
     this.replied = true;
-    this.#status = head.status;
+    this.status = head.status;
     this.contentLength = head.contentLength;
-    this.#target!.health.succeeded();
+    this.target!.health.succeeded();
     this.#host.driver.replied(exchange, new TargetReply(head, this));
     // The downstream does not accept the body yet: pause the target.
-    if (!this.#flowing) this.#replies?.pause();
-  }
-
-  /** Sends the request once more after a 401. */
-  #repeat(status: number): void {
-    this.#unauthorized = true;
-    this.#target!.health.succeeded();
-    const replies = this.#replies;
-    this.#letGo();
-    this.#endAttempt(status, false);
-    replies?.abandon(this);
-    this.#again();
+    if (!this.#flowing) this.replies?.pause();
   }
 
   flow(): void {
     this.#flowing = true;
-    this.#replies?.resume(this);
+    this.replies?.resume(this);
   }
 
   resume(): void {
-    if (this.#flowing) this.#replies?.resume(this);
+    if (this.#flowing) this.replies?.resume(this);
   }
 
   onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean {
-    this.#bytesFromTarget += end - start;
+    this.bytesFromTarget += end - start;
     if (last) this.#finish();
     const more = this.exchange.receiver!.body(buffer, start, end, last);
     if (!more && !this.#watched && !this.over) this.#watch();
@@ -306,69 +257,31 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
     this.exchange.receiver!.trailers(trailerFields(lines));
   }
 
-  #letGo(): void {
-    if (this.#watched) this.#target?.pool.slow.forget(this);
+  protected letGo(): void {
+    if (this.#watched) this.target?.pool.slow.forget(this);
     this.#watched = false;
-    this.#replies = null;
+    this.replies = null;
     this.#upload?.detach();
   }
 
   #finish(): void {
-    this.#letGo();
+    this.letGo();
     this.over = true;
-    this.#endAttempt(this.#status, false, this.#host.cachedNow());
+    this.endAttempt(this.status, false, this.#host.cachedNow());
   }
 
-  onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void {
-    this.#letGo();
-    if (this.over) return;
-    this.#endAttempt(0, true);
-    this.#target!.health.failed(error, cause, blame && !isBlameless(error));
-    if (mayTryElsewhere(error, this.#service, this.#attempts)) this.ask();
-    else this.#answer(error, cause);
+  protected cut(error: ErrorSlug, cause: string): void {
+    this.over = true;
+    // While a policy reads the body, the client can still get an error.
+    const aborted = error === 'upstream/reset' && this.exchange.sending;
+    this.#host.driver.fail(this.exchange, aborted ? 'upstream/aborted' : error, cause);
   }
 
-  onMoved(): void {
-    this.#letGo();
-    if (this.over) return;
-    this.#endAttempt(0, false);
-    this.#moves++;
-    this.#attempts--;
-    this.ask();
+  protected takeWritten(): number {
+    return this.#upload?.takeWritten() ?? 0;
   }
 
-  onFailure(error: ErrorSlug, untouched: boolean, reused: boolean, cause: string): void {
-    this.#letGo();
-    if (this.over) return;
-    this.#endAttempt(0, true);
-    if (this.replied) {
-      this.over = true;
-      this.#target!.health.failed(error, cause, !isBlameless(error));
-      // While a policy reads the body, the client can still get an error.
-      const aborted = error === 'upstream/reset' && this.exchange.sending;
-      this.#host.driver.fail(this.exchange, aborted ? 'upstream/aborted' : error, cause);
-      return;
-    }
-    const repeatable = isRepeatable(this.exchange.method, untouched, this.#bodyGone);
-    if (repeatable && reused && !this.fresh) {
-      this.fresh = true;
-      this.#attempts--;
-      this.#again();
-      return;
-    }
-    this.#target!.health.failed(error, cause, !((untouched && reused) || isBlameless(error)));
-    if (repeatable && attemptsLeft(this.#service, this.#attempts)) this.#again();
-    else this.#answer(error, cause);
-  }
-
-  #endAttempt(status: number, failed: boolean, now = this.#host.monotonic()): void {
-    const took = now - this.since;
-    const sent = this.#upload?.takeWritten() ?? 0;
-    this.#host.stats.end(this.#target!.slot, status, sent, this.#bytesFromTarget, took, failed);
-    this.#bytesFromTarget = 0;
-  }
-
-  #answer(error: ErrorSlug, cause: string): void {
+  protected fail(error: ErrorSlug, cause: string): void {
     this.over = true;
     const { exchange } = this;
     exchange.error = error;
@@ -385,10 +298,10 @@ export class Relay implements UpstreamUser, ReplySource, Uploader, HoldingUser, 
     this.#upload?.release();
     if (this.over) return;
     this.over = true;
-    const waiting = this.#target !== undefined;
-    const replies = this.#replies;
-    this.#letGo();
-    if (waiting) this.#endAttempt(this.#status, false);
+    const waiting = this.target !== undefined;
+    const replies = this.replies;
+    this.letGo();
+    if (waiting) this.endAttempt(this.status, false);
     replies?.abandon(this);
   }
 

@@ -3,29 +3,16 @@
  * balancing, retries, health and counters.
  */
 import { messageOf } from '../../../reason.js';
-import type { StatsWriter } from '../../../telemetry/stats/writer.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { HeadFields } from '../../http/fields.js';
 import { forwardedFields, trailerFields } from '../../http/reply-fields.js';
 import type { ResponseHead } from '../../http/response-head.js';
-import { attemptsLeft, isBlameless, isIdempotent, isRepeatable, mayTryElsewhere } from '../retry.js';
+import { type AttemptHost, RetryingUser } from '../retrying-user.js';
 import type { Service } from '../service.js';
 import type { Target } from '../target.js';
-import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from '../user.js';
+import type { OwnConnection, SharedConnection } from '../user.js';
 import { CallAttempt, type ShowAttempt } from './attempt.js';
 import type { OutgoingCall } from './request.js';
-
-/** After this many moves a call gets its own connection. */
-const MAX_MOVES = 2;
-
-/** The part of the data plane that a call uses. */
-export interface CallHost {
-  readonly stats: StatsWriter;
-  /** Monotonic milliseconds. Reads the clock. */
-  monotonic(): number;
-  /** The result of the last monotonic(). */
-  cachedNow(): number;
-}
 
 /** Takes the reply of a call. */
 export interface ReplyTaker {
@@ -40,88 +27,70 @@ export interface ReplyTaker {
   onFailure(error: ErrorSlug, cause: string): void;
 }
 
-export class Call implements UpstreamUser {
-  /** It has ended: its reply is complete, or it failed or was cancelled. */
-  over = false;
+export class Call extends RetryingUser {
   /** Monotonic milliseconds at which it times out; 0 for no limit. */
   deadline = 0;
   readonly streams = false;
   readonly clientKey: string;
-  fresh = false;
-  since = 0;
-  readonly #host: CallHost;
-  readonly #service: Service;
+  readonly #host: AttemptHost;
   readonly #request: OutgoingCall;
   readonly #taker: ReplyTaker;
   readonly #ended: (call: Call) => void;
-  #target: Target | undefined = undefined;
-  #replies: ReplyChannel | null = null;
-  #attempts = 0;
-  #moves = 0;
-  /** The head of the reply has arrived. */
-  replied = false;
-  #status = 0;
-  #received = 0;
   #written = 0;
   #trailers: HeadFields | undefined = undefined;
   /** What policies see of the present attempt; undefined if none wants to. */
   #attempt: CallAttempt | undefined = undefined;
-  /** A target has answered 401, and a policy asked for a repeat. */
-  #unauthorized = false;
   /** Shows attempts to the policies of the exchange; set before start(). */
   show: ShowAttempt | undefined = undefined;
 
   /** `clientKey`: whose share of the connections it uses. `ended` is called once. */
   constructor(
-    host: CallHost,
+    host: AttemptHost,
     service: Service,
     request: OutgoingCall,
     clientKey: string,
     taker: ReplyTaker,
     ended: (call: Call) => void,
   ) {
+    super(host, service);
     this.#host = host;
-    this.#service = service;
     this.#request = request;
     this.clientKey = clientKey;
     this.#taker = taker;
     this.#ended = ended;
   }
 
-  get service(): string {
-    return this.#service.entry.name;
-  }
-
   get method(): string {
     return this.#request.method;
   }
 
-  get shares(): boolean {
-    if (this.#request.body.length > 0 || this.#attempts > 1 || this.fresh) return false;
-    return this.#moves < MAX_MOVES && isIdempotent(this.method);
+  protected get hasBody(): boolean {
+    return this.#request.body.length > 0;
+  }
+
+  /** The whole body is in memory. */
+  protected get bodyGone(): boolean {
+    return false;
   }
 
   start(): void {
-    this.#ask();
+    this.ask();
   }
 
-  #ask(): void {
-    const target = this.#service.pick(this.#target);
-    if (target === undefined) {
-      this.#fail('upstream/none', this.#service.noTargetCause);
-      return;
-    }
-    this.since = this.#host.monotonic();
-    this.#attempts++;
-    this.#target = target;
-    this.#host.stats.begin(target.slot);
+  ask(): void {
+    const target = this.next(this.#host.monotonic());
+    if (target === undefined) return;
     if (this.show === undefined) target.acquire(this);
     else void this.#prepare(this.show, target);
   }
 
+  protected askAgain(): void {
+    this.ask();
+  }
+
   /** Policies sign the request before it takes a connection. They fail closed. */
   async #prepare(show: ShowAttempt, target: Target): Promise<void> {
-    const attempt = new CallAttempt(this.#request, target, this.#attempts, this.#unauthorized);
+    const attempt = new CallAttempt(this.#request, target, this.attempts, this.unauthorized);
     this.#attempt = attempt;
     try {
       await show(attempt);
@@ -132,7 +101,7 @@ export class Call implements UpstreamUser {
   }
 
   get #head(): string {
-    return this.#attempt?.head ?? this.#request.head(this.#target!);
+    return this.#attempt?.head ?? this.#request.head(this.target!);
   }
 
   onConnection(connection: OwnConnection): void {
@@ -141,7 +110,7 @@ export class Call implements UpstreamUser {
       return;
     }
     const { body } = this.#request;
-    this.#replies = connection;
+    this.replies = connection;
     connection.begin(this, this.#head, body.length > 0);
     if (body.length === 0) return;
     this.#written += body.length;
@@ -149,7 +118,7 @@ export class Call implements UpstreamUser {
   }
 
   onPlace(connection: SharedConnection): void {
-    this.#replies = connection;
+    this.replies = connection;
     connection.begin(this, this.#head);
   }
 
@@ -160,25 +129,14 @@ export class Call implements UpstreamUser {
 
   onHead(head: ResponseHead): void {
     if (head.status === 401 && this.#attempt?.repeats === true) {
-      this.#repeat(head.status);
+      this.repeat(head.status);
       return;
     }
     this.replied = true;
-    this.#status = head.status;
-    this.#target!.health.succeeded();
+    this.status = head.status;
+    this.target!.health.succeeded();
     this.#taker.onHead(head.status, forwardedFields(head), head.contentLength);
-    if (!this.over && !this.#taker.flowing) this.#replies?.pause();
-  }
-
-  /** Sends the request once more after a 401. */
-  #repeat(status: number): void {
-    this.#unauthorized = true;
-    this.#target!.health.succeeded();
-    const replies = this.#replies;
-    this.#letGo();
-    this.#endAttempt(status, false);
-    replies?.abandon(this);
-    this.#ask();
+    if (!this.over && !this.#taker.flowing) this.replies?.pause();
   }
 
   onTrailers(lines: string): void {
@@ -187,11 +145,11 @@ export class Call implements UpstreamUser {
 
   onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     if (this.over) return true;
-    this.#received += end - start;
+    this.bytesFromTarget += end - start;
     const more = start === end || this.#taker.onBody(buffer.subarray(start, end));
     if (!last || this.over) return more;
-    this.#letGo();
-    this.#endAttempt(this.#status, false, this.#host.cachedNow());
+    this.letGo();
+    this.endAttempt(this.status, false, this.#host.cachedNow());
     this.#end();
     this.#taker.onEnd(this.#trailers);
     return true;
@@ -199,65 +157,29 @@ export class Call implements UpstreamUser {
 
   /** The taker takes the body, or more of it. */
   resume(): void {
-    this.#replies?.resume(this);
-  }
-
-  onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void {
-    this.#letGo();
-    if (this.over) return;
-    this.#endAttempt(0, true);
-    this.#target!.health.failed(error, cause, blame && !isBlameless(error));
-    if (mayTryElsewhere(error, this.#service, this.#attempts)) this.#ask();
-    else this.#fail(error, cause);
-  }
-
-  onMoved(): void {
-    this.#letGo();
-    if (this.over) return;
-    this.#endAttempt(0, false);
-    this.#moves++;
-    this.#attempts--;
-    this.#ask();
-  }
-
-  onFailure(error: ErrorSlug, untouched: boolean, reused: boolean, cause: string): void {
-    this.#letGo();
-    if (this.over) return;
-    this.#endAttempt(0, true);
-    if (this.replied) {
-      this.#target!.health.failed(error, cause, !isBlameless(error));
-      this.#fail(error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
-      return;
-    }
-    // The whole body is here, so it can be sent again.
-    const repeatable = isRepeatable(this.method, untouched, false);
-    if (repeatable && reused && !this.fresh) {
-      this.fresh = true;
-      this.#attempts--;
-      this.#ask();
-      return;
-    }
-    this.#target!.health.failed(error, cause, !((untouched && reused) || isBlameless(error)));
-    if (repeatable && attemptsLeft(this.#service, this.#attempts)) this.#ask();
-    else this.#fail(error, cause);
+    this.replies?.resume(this);
   }
 
   /** Ends it and releases its connection. The taker gets the error if there is one. Idempotent. */
   cancel(error?: ErrorSlug, cause = ''): void {
     if (this.over) return;
-    const replies = this.#replies;
-    const waiting = this.#target !== undefined;
-    this.#letGo();
-    if (waiting) this.#endAttempt(this.#status, error !== undefined && isOfTarget(error));
+    const replies = this.replies;
+    const waiting = this.target !== undefined;
+    this.letGo();
+    if (waiting) this.endAttempt(this.status, error !== undefined && isOfTarget(error));
     // Before the connection is abandoned, so that its end is not reported to this call.
     this.#end();
     replies?.abandon(this);
     if (error !== undefined) this.#taker.onFailure(error, cause);
   }
 
-  #fail(error: ErrorSlug, cause: string): void {
+  protected fail(error: ErrorSlug, cause: string): void {
     this.#end();
     this.#taker.onFailure(error, cause);
+  }
+
+  protected cut(error: ErrorSlug, cause: string): void {
+    this.fail(error === 'upstream/reset' ? 'upstream/aborted' : error, cause);
   }
 
   #end(): void {
@@ -265,14 +187,14 @@ export class Call implements UpstreamUser {
     this.#ended(this);
   }
 
-  #letGo(): void {
-    this.#replies = null;
+  protected letGo(): void {
+    this.replies = null;
   }
 
-  #endAttempt(status: number, failed: boolean, now = this.#host.monotonic()): void {
-    this.#host.stats.end(this.#target!.slot, status, this.#written, this.#received, now - this.since, failed);
+  protected takeWritten(): number {
+    const written = this.#written;
     this.#written = 0;
-    this.#received = 0;
+    return written;
   }
 }
 

@@ -3,9 +3,10 @@ import type { CallReply, CallRequest, Decision, Exchange, StreamedReply } from '
 import { addressKey } from '../../../state/connection-table.js';
 import { timeSpan } from '../../errors/cause.js';
 import type { BodyBudget } from '../../load/body-buffer.js';
+import type { AttemptHost } from '../retrying-user.js';
 import type { Service } from '../service.js';
 import type { ShowAttempt } from './attempt.js';
-import { Call, type CallHost, type ReplyTaker } from './call.js';
+import { Call, type ReplyTaker } from './call.js';
 import { CallError } from './failure.js';
 import { failedReceiver, RECEIVER_FAILED } from './guarded-out.js';
 import { ReplyStream, type Settle, WholeReply } from './reply.js';
@@ -75,7 +76,7 @@ export interface CallWorld {
   callStream(caller: Caller, service: string, request: CallRequest): Promise<StreamedReply>;
 }
 
-export interface CallsHost extends CallHost {
+export interface CallsHost extends AttemptHost {
   readonly bodies: BodyBudget;
   newId(): string;
   log(level: 'error', message: string, fields: Record<string, unknown>): void;
