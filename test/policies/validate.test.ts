@@ -43,7 +43,7 @@ const findings = (text: string, files: Files = {}, route = routes('/orders/{id}'
 
 const JSON_TYPE = [['content-type', 'application/json']] as const;
 
-/** Runs the request hooks; the failures, or the status and code of another problem, or `pass`. */
+/** Runs the request hooks; the failures, or the status and code of another problem with its failures, or `pass`. */
 function ask(policy: PolicyInstance, given: Given & { body?: string | Uint8Array }): unknown {
   const body = given.body;
   const on = { ...exchange({ headers: JSON_TYPE, ...given }), hasBody: body !== undefined };
@@ -55,9 +55,10 @@ function ask(policy: PolicyInstance, given: Given & { body?: string | Uint8Array
   const { errors, status, detail } = bodyOf(reply) as { errors?: { in: string; pointer: string; detail: string }[] } & {
     readonly [key: string]: Json;
   };
-  if (errors === undefined) return `${status} ${reply.code} ${detail}`;
+  const listed = (errors ?? []).map((error) => `${error.in} ${error.pointer} ${error.detail}`);
+  if (reply.code !== 'validate/request') return [`${status} ${reply.code} ${detail}`, ...listed].join('\n');
   assert.is(status, 400);
-  return errors.map((error) => `${error.in} ${error.pointer} ${error.detail}`);
+  return listed;
 }
 
 const ORDER = {
@@ -262,6 +263,48 @@ test('OpenAPI: the operation is that of the route; its parameters have the style
       'cookie /session must NOT have fewer than 3 characters',
     ],
   );
+});
+
+test('one list has the failures of parameters and of the body', () => {
+  const given = { params: { id: 'z' }, headers: JSON_TYPE, query: 'ids=x' };
+  const failing = ['path /orderId must be integer', 'query /ids/0 must be integer', 'header /X-Trace is required'];
+  assert.equal(call({ ...given, body: '{"price":0}' }), [
+    ...failing,
+    'body /sku is required',
+    'body /price must be > 0',
+  ]);
+  assert.equal(call({ ...given, body: '{"sku":"a"}' }), failing);
+  assert.equal(call({ ...given, body: '' }), [...failing, 'body  is required']);
+  assert.equal(ask(api, given), [...failing, 'body  is required']);
+  const all = failing.join('\n');
+  assert.is(
+    call({ ...given, body: '{"sku":' }),
+    `400 validate/json The JSON ends too early.\n${all}\nbody  The JSON ends too early.`,
+  );
+  const other = { ...given, headers: [['content-type', 'text/xml']] as const, body: '<a/>' };
+  assert.match(String(call(other)), `validate/media-type`);
+  assert.ok(String(call(other)).endsWith(all));
+  assert.equal(call({ ...given, headers: [['content-type', 'image/png']], body: 'x' }), failing);
+});
+
+test('the list of parameters and body together is bounded', () => {
+  const names = Array.from({ length: 15 }, (_, index) => `n${index}`);
+  const files = { 'a.json': { required: names } };
+  const policy = made('query = "a.json"\nbody = "a.json"', files);
+  assert.is((ask(policy, { body: '{}' }) as string[]).length, 20);
+  assert.is(String(ask(policy, { body: '{' })).split('\n').length, 17);
+  const more = made('query = "a.json"\nheaders = "h.json"\nbody = "a.json"', {
+    ...files,
+    'h.json': { properties: Object.fromEntries(names.map((name) => [name, {}])), required: names },
+  });
+  const on = { ...exchange({ headers: JSON_TYPE }), hasBody: true };
+  assert.is((bodyOf(before(more, on)!)['errors'] as Json[]).length, 20, 'the body is not read for a full list');
+});
+
+test('an optional body that turns out to be empty needs no media type', () => {
+  const policy = made('body = "order.json"\nbody_required = false', { 'order.json': ORDER });
+  assert.is(ask(policy, { headers: [], body: '' }), 'pass');
+  assert.match(String(ask(policy, { headers: [], body: '{"sku":"A"}' })), /^415/);
 });
 
 test('OpenAPI: bodies by media type, readOnly, nullable and exclusive bounds of 3.0', () => {

@@ -11,6 +11,14 @@ import type { ContentEntry, PlaceEntry, ValidateSettings } from './schema.js';
 
 type Located = Failure & { readonly in: string };
 
+const MISSING_BODY: Located = { in: 'body', pointer: '', detail: 'is required' };
+
+interface Refusal {
+  readonly errors: readonly Located[];
+  readonly detail?: string;
+  readonly headers?: { readonly [name: string]: string };
+}
+
 /** Replies that do not match are logged at most so often, in milliseconds. */
 const LOG_EVERY = 60_000;
 /** Bytes of reply bodies that one policy of a worker keeps to observe them. */
@@ -52,35 +60,41 @@ class ValidatePolicy implements PolicyInstance {
     const found: Located[] = [];
     for (const place of this.#settings.places) this.#checkPlace(exchange, place, found);
     const { body } = this.#settings;
-    if (body?.required && !exchange.hasBody) found.push({ in: 'body', pointer: '', detail: 'is required' });
-    if (found.length > 0) return this.#refuse(exchange, found);
-    if (body === undefined || !exchange.hasBody) return this.#pass(exchange);
+    if (body === undefined || !exchange.hasBody) {
+      if (body?.required) found.push(MISSING_BODY);
+      return this.#answer(exchange, found);
+    }
     const type = exchange.headers.get('content-type');
-    if (entryOf(body.content, type) === undefined) return this.#refuseMediaType(exchange);
+    const entry = entryOf(body.content, type);
+    if (entry === undefined) {
+      // Without a type and a declared length, an optional body may turn out to be empty.
+      if (type !== undefined || body.required) return this.#refuseMediaType(exchange, found);
+    } else if (entry.kind === undefined || found.length >= MAX_FAILURES) return this.#answer(exchange, found);
+    // The failures of the body come into the same list.
+    if (found.length > 0) exchange.note(this, found);
     return undefined;
   }
 
   readsRequest(exchange: Exchange): boolean {
     const content = this.#settings.body?.content;
-    return content !== undefined && entryOf(content, exchange.headers.get('content-type'))?.kind !== undefined;
+    if (content === undefined) return false;
+    const entry = entryOf(content, exchange.headers.get('content-type'));
+    return entry === undefined || entry.kind !== undefined;
   }
 
   onRequestBody(exchange: Exchange, bytes: Uint8Array): Reply | undefined {
     const body = this.#settings.body!;
+    const found = [...((exchange.noted(this) as readonly Located[] | undefined) ?? [])];
     if (bytes.length === 0) {
-      if (!body.required) return this.#pass(exchange);
-      return this.#refuse(exchange, [{ in: 'body', pointer: '', detail: 'is required' }]);
+      if (body.required) found.push(MISSING_BODY);
+      return this.#answer(exchange, found);
     }
     const entry = entryOf(body.content, exchange.headers.get('content-type'));
-    if (entry === undefined) return this.#refuseMediaType(exchange);
+    if (entry === undefined) return this.#refuseMediaType(exchange, found);
     const read = readBody(entry, bytes);
-    if ('fault' in read) return this.#refuseJson(exchange, read.fault);
-    const failures = this.#failuresOf(entry, read.value);
-    if (failures === undefined) return this.#pass(exchange);
-    return this.#refuse(
-      exchange,
-      failures.map((failure) => ({ in: 'body', ...failure })),
-    );
+    if ('fault' in read) return this.#refuseJson(exchange, read.fault, found);
+    for (const failure of this.#failuresOf(entry, read.value) ?? []) found.push({ in: 'body', ...failure });
+    return this.#answer(exchange, found);
   }
 
   readsReply(exchange: Exchange, reply: Reply): boolean {
@@ -95,8 +109,7 @@ class ValidatePolicy implements PolicyInstance {
 
   #checkPlace(exchange: Exchange, place: PlaceEntry, found: Located[]): void {
     const failures = this.#validators.get(place.schema)!.failures(valuesOf(exchange, place));
-    if (failures === undefined) return;
-    for (const failure of failures) if (found.length < MAX_FAILURES) found.push({ in: place.place, ...failure });
+    for (const failure of failures ?? []) found.push({ in: place.place, ...failure });
   }
 
   #failuresOf({ schema }: ContentEntry, value: Json): readonly Failure[] | undefined {
@@ -105,33 +118,42 @@ class ValidatePolicy implements PolicyInstance {
 
   // ---------------------------------------------------------------- answers
 
-  #pass(exchange: Exchange): undefined {
-    this.#decide(exchange, 'pass', 'the request matches its schema');
-  }
-
-  #refuse(exchange: Exchange, failures: readonly Located[]): Reply {
-    this.#counts.invalidRequests++;
+  #answer(exchange: Exchange, failures: readonly Located[]): Reply | undefined {
     const [first] = failures;
+    if (first === undefined) {
+      this.#decide(exchange, 'pass', 'the request matches its schema');
+      return undefined;
+    }
     const more = failures.length > 1 ? ` and ${failures.length - 1} more` : '';
-    this.#decide(exchange, 'answer', `${first!.in} ${shortened(first!.pointer)} ${first!.detail}${more}`);
-    const errors = failures.map(({ in: place, pointer, detail }) => ({ in: place, pointer, detail }));
-    const { code, status, title } = PROBLEMS.request;
-    return problem(exchange, { code, status, title, extensions: { errors } });
+    const why = `${first.in} ${shortened(first.pointer)} ${first.detail}${more}`;
+    return this.#refuse(exchange, why, PROBLEMS.request, { errors: failures });
   }
 
-  #refuseJson(exchange: Exchange, { kind, detail }: JsonFault): Reply {
-    this.#counts.invalidRequests++;
-    this.#decide(exchange, 'answer', `the body is not valid JSON (${kind})`);
-    const { code, status, title } = PROBLEMS.json;
-    return problem(exchange, { code, status, title, detail });
+  #refuseJson(exchange: Exchange, { kind, detail }: JsonFault, found: readonly Located[]): Reply {
+    const errors = [...found.slice(0, MAX_FAILURES - 1), { in: 'body', pointer: '', detail }];
+    return this.#refuse(exchange, `the body is not valid JSON (${kind})`, PROBLEMS.json, { detail, errors });
   }
 
-  #refuseMediaType(exchange: Exchange): Reply {
-    this.#counts.invalidRequests++;
-    this.#decide(exchange, 'answer', 'the media type of the body is not accepted');
-    const { code, status, title } = PROBLEMS.mediaType;
+  #refuseMediaType(exchange: Exchange, errors: readonly Located[]): Reply {
     const accept = this.#accepted;
-    return problem(exchange, { code, status, title, detail: `Accepted: ${accept}.`, headers: { accept } });
+    const more = { detail: `Accepted: ${accept}.`, headers: { accept }, errors };
+    return this.#refuse(exchange, 'the media type of the body is not accepted', PROBLEMS.mediaType, more);
+  }
+
+  /** `errors` are listed up to MAX_FAILURES. */
+  #refuse(
+    exchange: Exchange,
+    why: string,
+    { code, status, title }: (typeof PROBLEMS)[keyof typeof PROBLEMS],
+    { errors, ...more }: Refusal,
+  ): Reply {
+    this.#counts.invalidRequests++;
+    this.#decide(exchange, 'answer', why);
+    const listed = errors
+      .slice(0, MAX_FAILURES)
+      .map(({ in: place, pointer, detail }) => ({ in: place, pointer, detail }));
+    const extensions = listed.length === 0 ? {} : { extensions: { errors: listed } };
+    return problem(exchange, { code, status, title, ...more, ...extensions });
   }
 
   // ---------------------------------------------------------------- replies

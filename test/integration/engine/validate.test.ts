@@ -67,6 +67,22 @@ test('an invalid body never reaches a target, and the client learns every failin
   assert.is(context.target.arrived.length, 0);
 });
 
+test('failures of parameters and of the body are in one list, unless the body is too large to be read', async (context) => {
+  const query = join(folder, 'query.json');
+  writeFileSync(query, JSON.stringify({ required: ['page'], properties: { page: { type: 'integer' } } }));
+  await load(context, `body = "${file}"\nquery = "${query}"\nmax_body = "100B"`);
+  const failing = { in: 'query', pointer: '/page', detail: 'is required' };
+  const errorsOf = async (request: string | Buffer) => {
+    const reply = await ask(context, request);
+    return [reply.status, JSON.parse(reply.body.toString()).errors];
+  };
+  assert.equal(await errorsOf(post('{}')), [400, [failing, { in: 'body', pointer: '/sku', detail: 'is required' }]]);
+  assert.equal(await errorsOf(post('{"sku":"a"}')), [400, [failing]]);
+  assert.equal(await errorsOf(post('<a/>', 'Content-Type: text/xml\r\n')), [415, [failing]]);
+  assert.equal(await errorsOf(post(`{"sku":"${'a'.repeat(200)}"}`)), [413, undefined]);
+  assert.is(context.target.arrived.length, 0);
+});
+
 test('a body in chunks is checked, and an empty one is missing', async (context) => {
   await load(context, `body = "${file}"`);
   const chunked = (text: string): string =>
