@@ -16,7 +16,8 @@ export function resolveReferences(value: unknown, resolve: (reference: Reference
   }
   const table = value as { readonly [key: string]: unknown };
   let copy: Record<string, unknown> | undefined;
-  for (const key of Object.keys(table)) {
+  // Loops over keys without building a list: most objects have no references.
+  for (const key in table) {
     const resolved = resolveReferences(table[key], resolve);
     if (resolved === table[key]) continue;
     copy ??= { ...table };

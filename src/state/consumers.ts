@@ -62,6 +62,21 @@ export function buildConsumers(consumers: readonly ConsumerEntry[], previous?: S
   return Buffer.from(previous, skipped).equals(Buffer.from(table, skipped)) ? previous : table;
 }
 
+/** Plan and tags as JSON. Most consumers have no tags, and few plans exist. */
+class RestTexts {
+  readonly #byPlan = new Map<string | undefined, string>();
+
+  of({ plan, tags }: ConsumerEntry): string {
+    for (const _ in tags) return JSON.stringify([plan ?? null, tags]);
+    let text = this.#byPlan.get(plan);
+    if (text === undefined) {
+      text = JSON.stringify([plan ?? null, {}]);
+      this.#byPlan.set(plan, text);
+    }
+    return text;
+  }
+}
+
 class Builder {
   readonly #consumers: readonly ConsumerEntry[];
   readonly #texts: readonly string[];
@@ -73,7 +88,8 @@ class Builder {
 
   constructor(consumers: readonly ConsumerEntry[], previous: SharedArrayBuffer | undefined) {
     this.#consumers = consumers;
-    this.#texts = consumers.map(({ plan, tags }) => JSON.stringify([plan ?? null, tags]));
+    const texts = new RestTexts();
+    this.#texts = consumers.map((consumer) => texts.of(consumer));
     let [keys, textBytes] = [0, 0];
     for (const [at, { name, apiKeys }] of consumers.entries()) {
       keys += apiKeys.length;
@@ -94,14 +110,20 @@ class Builder {
     let [text, key] = [texts * 4, 0];
     for (const [record, consumer] of this.#consumers.entries()) {
       const nameBytes = this.#bytes.write(consumer.name, text);
-      this.#words.set([text, nameBytes, key], records + record * RECORD_WORDS);
+      this.#setRecord(records + record * RECORD_WORDS, text, nameBytes, key);
       text += nameBytes + this.#bytes.write(this.#texts[record]!, text + nameBytes);
       this.#addName(record, consumer.name);
       for (const hash of consumer.apiKeys) this.#addKey(record, key++, hash);
     }
     // The end of the last record.
-    this.#words.set([text, 0, key], records + this.#consumers.length * RECORD_WORDS);
+    this.#setRecord(records + this.#consumers.length * RECORD_WORDS, text, 0, key);
     return this.#buffer;
+  }
+
+  #setRecord(at: number, text: number, nameBytes: number, key: number): void {
+    this.#words[at] = text;
+    this.#words[at + 1] = nameBytes;
+    this.#words[at + 2] = key;
   }
 
   #addName(record: number, name: string): void {
@@ -113,7 +135,8 @@ class Builder {
       if (this.#words[names + slot * NAME_WORDS] === low && this.#consumers[other]!.name === name)
         throw new Error(`Two consumers have the name ${name}.`);
     }
-    this.#words.set([low, record + 1], names + slot * NAME_WORDS);
+    this.#words[names + slot * NAME_WORDS] = low;
+    this.#words[names + slot * NAME_WORDS + 1] = record + 1;
   }
 
   #addKey(record: number, key: number, hash: RefString): void {

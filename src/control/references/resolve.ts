@@ -43,12 +43,18 @@ export function resolveProgram(program: Program, surroundings: Surroundings, wri
   const places = new Places(program, written.files, written.fallback);
   const problems = new Map<string, Found & { readonly reference: Reference }>();
   const values = new Map<string, string>();
-  for (const reference of listReferences(program)) {
+  // What says where values are written has no references, and is most of a program with many consumers.
+  const { provenance, ...parts } = program;
+  const references = listReferences(parts);
+  for (const reference of references) {
     const found = read(reference, surroundings);
     values.set(reference.text, found.value ?? '');
     if (found.problem !== undefined) problems.set(reference.text, { ...found, reference });
   }
-  const whole = resolveReferences(program, ({ text }) => values.get(text) ?? '');
+  const whole =
+    references.length === 0
+      ? program
+      : { ...resolveReferences(parts, ({ text }) => values.get(text) ?? ''), provenance };
   const uses = [...usesOf(program, whole)];
   if (problems.size > 0) {
     const all = [...problems.values()];

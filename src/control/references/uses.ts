@@ -64,14 +64,11 @@ function* places(before: Program, after: Program): Iterable<Place> {
       ];
   }
   for (const [at, { name, apiKeys }] of before.consumers.entries()) {
-    for (const [index, key] of apiKeys.entries())
-      yield [
-        `consumer.${name}.api_keys`,
-        `an API key of consumer \`${name}\``,
-        key,
-        after.consumers[at]?.apiKeys[index],
-        checkKey,
-      ];
+    for (const [index, key] of apiKeys.entries()) {
+      if (typeof key === 'string') continue;
+      const to = after.consumers[at]?.apiKeys[index];
+      yield [`consumer.${name}.api_keys`, `an API key of consumer \`${name}\``, key, to, checkKey];
+    }
   }
 }
 

@@ -35,11 +35,11 @@ export function diffPrograms(
   const none: MatchTexts = new Map();
   return {
     routes: compare(routesOf(before, matchTexts?.before ?? none), routesOf(after, matchTexts?.after ?? none)),
-    services: compare(byName(before.services), byName(after.services)),
+    services: compareEntities(before.services, after.services),
     policies: compare(namedPolicies(before), namedPolicies(after)),
-    consumers: compare(byName(before.consumers), byName(after.consumers)),
-    plans: compare(byName(before.plans), byName(after.plans)),
-    listeners: compare(byName(before.listeners), byName(after.listeners)),
+    consumers: compareEntities(before.consumers, after.consumers),
+    plans: compareEntities(before.plans, after.plans),
+    listeners: compareEntities(before.listeners, after.listeners),
     settings: compare(settingsOf(before), settingsOf(after)),
   };
 }
@@ -92,20 +92,35 @@ function counts(diff: NameDiff, noun: string, zeros: boolean): string {
     .join(', ');
 }
 
-function compare(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): NameDiff {
+function compare<T>(
+  before: ReadonlyMap<string, T>,
+  after: ReadonlyMap<string, T>,
+  isSame: (one: T, other: T) => boolean = (one, other) => one === other,
+): NameDiff {
   const added: string[] = [];
   const changed: string[] = [];
-  for (const [name, text] of after) {
+  for (const [name, value] of after) {
     const old = before.get(name);
     if (old === undefined) added.push(name);
-    else if (old !== text) changed.push(name);
+    else if (!isSame(old, value)) changed.push(name);
   }
   const removed = [...before.keys()].filter((name) => !after.has(name));
   return { added: added.sort(), changed: changed.sort(), removed: removed.sort() };
 }
 
-function byName(entities: readonly { readonly name: string }[]): ReadonlyMap<string, string> {
-  return new Map(entities.map((entity) => [entity.name, JSON.stringify(entity)]));
+interface Named {
+  readonly name: string;
+}
+
+/** Compares content only if the objects differ: most entries of a build are those of the build before. */
+function compareEntities(before: readonly Named[], after: readonly Named[]): NameDiff {
+  const byName = (entities: readonly Named[]): ReadonlyMap<string, Named> =>
+    new Map(entities.map((entity) => [entity.name, entity]));
+  return compare(
+    byName(before),
+    byName(after),
+    (one, other) => one === other || JSON.stringify(one) === JSON.stringify(other),
+  );
 }
 
 /** Inline policies have names with a slash, which `[policy.NAME]` does not allow. */

@@ -195,8 +195,11 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
 
   /** The table for all workers: the live one if no consumer has changed. */
   async #consumersOf(candidate: Candidate, before: LiveGeneration | undefined): Promise<SharedArrayBuffer> {
+    const { consumers } = candidate.program;
+    const previous = before?.input.consumers;
+    if (previous !== undefined && sameItems(before?.candidate.program.consumers ?? [], consumers)) return previous;
     try {
-      return buildConsumers(candidate.program.consumers, before?.input.consumers);
+      return buildConsumers(consumers, previous);
     } catch (error) {
       throw await this.#refuseLoad(candidate, error);
     }
@@ -305,6 +308,9 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     return rejected;
   }
 }
+
+const sameItems = <T>(one: readonly T[], other: readonly T[]): boolean =>
+  one === other || (one.length === other.length && one.every((item, at) => item === other[at]));
 
 /** The TCP address of the admin API; undefined without an address or a token. */
 function accessOf({ admin }: Program): TcpAccess | undefined {
