@@ -1,7 +1,8 @@
-/** What `gw explain` is given besides the request: a body, and replies of services. */
+/** What `gw explain` is given besides the request: replies of services, and what duties publish. */
 import { extname } from 'node:path';
+import type { Json, PolicyEntry } from '../bundle/types.js';
 import type { OfflineMocks, OfflineReply } from '../control/explain.js';
-import { usage } from './exit-codes.js';
+import { failed, usage } from './exit-codes.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
 
@@ -14,6 +15,7 @@ const TYPES: { readonly [extension: string]: string } = {
 };
 
 const MOCK = /^([^=]+)=([2-5][0-9][0-9])(?::(.+))?$/s;
+const PUBLISHED = /^([^=]+)=(.+)$/s;
 
 /** Reads `SERVICE=STATUS` and `SERVICE=STATUS:FILE`. Throws CommandError for another form, or an unknown service. */
 export function mocksOf(io: Io, texts: readonly string[], services: readonly string[]): OfflineMocks {
@@ -32,4 +34,48 @@ export function mocksOf(io: Io, texts: readonly string[], services: readonly str
 function fileReply(io: Io, file: string): Pick<OfflineReply, 'body' | 'headers'> {
   const type = TYPES[extname(file).toLowerCase()] ?? 'application/octet-stream';
   return { body: readInput(io, file, 'document'), headers: { 'content-type': type } };
+}
+
+/** A file with the value of a duty. */
+export interface PublishedFile {
+  readonly file: string;
+  readonly value: Json;
+}
+
+/**
+ * Reads `POLICY=FILE`: JSON that the duty of the policy would publish. Throws CommandError for another form, an unknown policy,
+ * one without a duty, and a file that cannot be read or is not JSON. The policy itself checks the value.
+ */
+export function publishedOf(
+  io: Io,
+  texts: readonly string[],
+  policies: readonly PolicyEntry[],
+): ReadonlyMap<string, PublishedFile> {
+  const files = new Map<string, PublishedFile>();
+  for (const text of texts) {
+    const [, name, file] = PUBLISHED.exec(text) ?? [];
+    if (name === undefined || file === undefined)
+      throw usage(`\`${text}\` is not what a duty publishes: write \`POLICY=FILE\`.`);
+    const policy = policies.find((entry) => entry.name === name);
+    if (policy?.duty === undefined) {
+      const duties = policies.filter(({ duty }) => duty !== undefined).map((entry) => entry.name);
+      const fault =
+        policy === undefined ? `There is no policy \`${name}\`.` : `The policy \`${name}\` fetches nothing.`;
+      throw usage(`${fault} Policies with a duty: ${duties.join(', ') || 'none'}.`);
+    }
+    files.set(name, { file, value: jsonOf(io, file) });
+  }
+  return files;
+}
+
+function jsonOf(io: Io, file: string): Json {
+  const text = Buffer.from(readInput(io, file, 'document'))
+    .toString('utf8')
+    .replace(/^\uFEFF/, '');
+  try {
+    return JSON.parse(text) as Json;
+  } catch (error) {
+    if (error instanceof SyntaxError) throw failed(`${file} is not JSON: ${error.message}.`);
+    throw error;
+  }
 }

@@ -13,6 +13,7 @@ export function renderExplanation(explanation: Explanation, paint: Paint): strin
     [
       `${paint('bold', `${request.method} ${request.url}`)}`,
       paint(color, summary),
+      ...missingLines(explanation),
       ...(explanation.cause === null || explanation.match !== null ? [] : [`  because: ${explanation.cause}`]),
       ...explanation.unresolved.map((text) =>
         paint('yellow', `  ${text} has no value here, so its content is unknown`),
@@ -28,6 +29,13 @@ export function renderExplanation(explanation: Explanation, paint: Paint): strin
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')}\n`;
+}
+
+/** How the command line can give what is missing. */
+function missingLines({ missing }: Explanation): string[] {
+  if (missing?.kind === 'mock') return [`  to give its reply: --mock ${missing.name}=STATUS[:FILE]`];
+  if (missing?.kind === 'published') return [`  to give it: --published ${missing.name}=FILE`];
+  return missing?.kind === 'body' ? ['  to give it: --body FILE'] : [];
 }
 
 const COLORS = { target: 'green', reply: 'yellow', unknown: 'yellow', refused: 'red' } as const;

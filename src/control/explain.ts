@@ -2,17 +2,25 @@
 import { isUtf8 } from 'node:buffer';
 import type { MatchTrace } from '../bundle/match/match.js';
 import { listReferences, resolveReferences } from '../bundle/references.js';
-import type { Bundle, Json, Phase, PolicyEntry, Program, RefString, RouteEntry, SourceRef } from '../bundle/types.js';
-import type { Clock, Decision } from '../policies/contract.js';
-import { type OfflineOptions, OfflinePlane, type OfflineRequest, type OfflineResult } from '../proxy/offline.js';
+import type { Bundle, Phase, Program, RefString, RouteEntry, SourceRef } from '../bundle/types.js';
+import type { Clock } from '../policies/contract.js';
+import {
+  type Missing,
+  type OfflineOptions,
+  OfflinePlane,
+  type OfflineRequest,
+  type OfflineResult,
+  RefusedValueError,
+} from '../proxy/offline.js';
 import { messageOf } from '../reason.js';
 import type { Reference } from '../reference-syntax.js';
-import { formatRate } from '../schema/units.js';
 import { systemClock } from '../state/clock.js';
 import { LimitTable } from '../state/limits/table.js';
 import type { DecisionRecord } from '../telemetry/snapshot.js';
+import { type ExplainedValue, valuesOf, withPlan } from './effective-values.js';
 
 export type { OfflineMocks, OfflineReply } from '../proxy/offline.js';
+export { RefusedValueError } from '../proxy/offline.js';
 export type ExplainRequest = OfflineRequest;
 
 export const EXPLANATION_VERSION = 1;
@@ -27,12 +35,13 @@ export interface Explanation {
   };
   /**
    * `target`: the request goes to a target. `reply`: the route or a policy answers. `refused`: gw refuses it without a route
-   * (malformed, no route, wrong method). `unknown`: it depends on the reply of a service that a policy would call, or on a body
-   * that is not given.
+   * (malformed, no route, wrong method). `unknown`: it depends on something that is not given; see `missing`.
    */
   readonly outcome: 'target' | 'reply' | 'refused' | 'unknown';
   /** One sentence. */
   readonly summary: string;
+  /** What the outcome depends on, if that is not given; null otherwise. */
+  readonly missing: Pick<Missing, 'kind' | 'name'> | null;
   /** Why gw refuses it, if the summary does not say enough. */
   readonly cause: string | null;
   /** References of the route and the consumers without a value here. */
@@ -80,16 +89,6 @@ export interface ExplainedRoute {
   readonly timeout: number;
   /** What answers it. */
   readonly action: { readonly use: string; readonly summary: string };
-}
-
-export interface ExplainedValue {
-  /** Dotted path into the config. */
-  readonly key: string;
-  /** As in a spec; references stay unresolved. */
-  readonly value: Json;
-  readonly source: SourceRef;
-  /** The consumer's plan that overrides it, with its value; null: the plan's limit has no such value. */
-  readonly plan?: { readonly name: string; readonly value: Json };
 }
 
 export interface ExplainedPolicy {
@@ -151,7 +150,8 @@ export class Explainer {
   }
 
   /**
-   * Explains one request. Rejects with UnexplainableError if the bundle cannot run here, never because of the request.
+   * Explains one request. Rejects with UnexplainableError if the bundle cannot run here, and with RefusedValueError if a policy
+   * refuses what its duty is said to have published; never because of the request.
    */
   async explain(request: ExplainRequest): Promise<Explanation> {
     const plane = this.#open();
@@ -187,6 +187,7 @@ export class Explainer {
         { clock: this.#clock, limits, ...(this.#published === undefined ? {} : { published: this.#published }) },
       );
     } catch (error) {
+      if (error instanceof RefusedValueError) throw error;
       // Caused by the value of a reference: the compiler has checked everything else.
       throw new UnexplainableError(messageOf(error));
     }
@@ -202,6 +203,7 @@ export class Explainer {
       request: { method: request.method, url: request.url, path },
       outcome,
       summary: summaryOf(outcome, route, result),
+      missing: result.unknown === null ? null : { kind: result.unknown.kind, name: result.unknown.name },
       cause: result.cause,
       unresolved: this.#unresolvedOn(route),
       route: route ? explainedRoute(route) : null,
@@ -313,7 +315,7 @@ function outcomeOf(route: RouteEntry | undefined, { asked, unknown }: OfflineRes
 function summaryOf(outcome: Explanation['outcome'], route: RouteEntry | undefined, result: OfflineResult): string {
   const status = `${result.status}${result.error === null ? '' : ` ${result.error}`}`;
   if (outcome === 'refused' || !route) return `gw refuses it: ${status}`;
-  if (outcome === 'unknown') return `the outcome is unknown: ${result.unknown}`;
+  if (outcome === 'unknown') return `the outcome is unknown: ${result.unknown?.would}`;
   if (outcome === 'reply') return `route ${route.name} answers ${status}`;
   const target = result.target === null || result.target.startsWith(UNKNOWN_TARGET) ? '' : ` at ${result.target}`;
   const reply = result.status === null ? '' : `; the client gets ${status}`;
@@ -357,40 +359,4 @@ function offlineProgram(
   return { program: { ...whole, services, consumers }, unresolved };
 }
 
-/** The values with those of the consumer's plan, from the policy's decision. */
-function withPlan(values: readonly ExplainedValue[], details: Decision['details']): readonly ExplainedValue[] {
-  const plan = details?.['plan'];
-  const instead = details?.['instead'];
-  if (typeof plan !== 'string' || instead === undefined || !isTable(instead)) return values;
-  return values.map((value): ExplainedValue => {
-    const bought = instead[value.key];
-    return bought === undefined ? value : { ...value, plan: { name: plan, value: rateText(bought) ?? bought } };
-  });
-}
-
 const written = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);
-
-/** The leaves of a policy's effective config, each with its origin. */
-function valuesOf({ config, origins }: PolicyEntry): ExplainedValue[] {
-  const values: ExplainedValue[] = [];
-  const visit = (value: Json, path: string, inherited: SourceRef): void => {
-    const source = origins[path] ?? inherited;
-    const rate = rateText(value);
-    if (rate !== undefined) values.push({ key: path, value: rate, source });
-    else if (isTable(value) && !('$ref' in value)) {
-      for (const [key, item] of Object.entries(value)) visit(item, path === '' ? key : `${path}.${key}`, source);
-    } else values.push({ key: path, value: isTable(value) ? (value['$ref'] ?? null) : value, source });
-  };
-  visit(config, '', { from: 'default' });
-  return values;
-}
-
-const isTable = (value: Json): value is { readonly [key: string]: Json } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function rateText(value: Json): string | undefined {
-  if (!isTable(value)) return undefined;
-  const { capacity, periodMs, ...rest } = value;
-  if (typeof capacity !== 'number' || typeof periodMs !== 'number' || Object.keys(rest).length > 0) return undefined;
-  return formatRate({ capacity, periodMs });
-}

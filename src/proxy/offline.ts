@@ -2,8 +2,8 @@
  * The data plane without sockets: parsing, normalization, match and chain of the engine, on a clock that the caller
  * supplies. The last step selects a target and stops. Used by explain and by tests inside a spec.
  */
-import type { Json } from '../bundle/types.js';
-import type { Clock, LimitStore, Logger } from '../policies/contract.js';
+import type { Json, PolicyEntry } from '../bundle/types.js';
+import type { Clock, Exchange, LimitStore, Logger, PolicyInstance } from '../policies/contract.js';
 import { allocateState, openState } from '../state/memory.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { CollectBudget } from './exchange/body/collector.js';
@@ -17,7 +17,7 @@ import { FairScheduler } from './load/fair-scheduler.js';
 import { WriteBatcher } from './load/write-batcher.js';
 import { OfflineCalls } from './offline/calls.js';
 import { OfflineInner } from './offline/inner.js';
-import type { OfflineMocks } from './offline/mocks.js';
+import type { Missing, OfflineMocks } from './offline/mocks.js';
 import { bodyOf, headText, listenerOf, type OfflineRequest } from './offline/request.js';
 import { type OfflineResult, OfflineRun, unread } from './offline/run.js';
 import { OfflineTime } from './offline/time.js';
@@ -27,7 +27,8 @@ import { DnsCache } from './upstream/dns-cache.js';
 import { TargetRegistry } from './upstream/registry.js';
 import { FailureNotes } from './upstream/target-host.js';
 
-export type { OfflineMocks, OfflineReply } from './offline/mocks.js';
+export { RefusedValueError } from './exchange/generation.js';
+export type { Missing, OfflineMocks, OfflineReply } from './offline/mocks.js';
 export type { OfflineRequest } from './offline/request.js';
 export type { OfflineResult } from './offline/run.js';
 
@@ -38,9 +39,11 @@ export interface OfflineOptions {
   readonly logger?: Logger;
   /** What services answer, in all runs. */
   readonly mocks?: OfflineMocks;
-  /** What the duties of policies have published, by name of the policy. */
+  /** What the duties of policies have published, by name of the policy. No duty runs. */
   readonly published?: { readonly [policy: string]: Json };
 }
+
+type Published = NonNullable<OfflineOptions['published']>;
 
 /** Limits of the default listener, for a program without listeners. */
 const LIMITS: HeadLimits = {
@@ -60,15 +63,16 @@ export class OfflinePlane {
   readonly #collectBudget = new CollectBudget();
   #ids = 0;
 
-  /** Throws if the generation cannot be loaded. */
+  /** Throws RefusedValueError if a policy refuses its published value, and if the generation cannot be loaded. */
   constructor(input: GenerationInput, options: OfflineOptions) {
     const { clock, limits, random = Math.random, logger = SILENT, mocks = {}, published = {} } = options;
     this.#mocks = mocks;
     const time = new OfflineTime(clock, () => this.#runs.size > 0);
     this.#time = time;
-    const around = { calls: this.#calls(), exchanges: this.#inner(), ask: this.#ask(input) };
+    const around = { calls: this.#calls(), exchanges: this.#inner(), ask: this.#ask(input, published) };
     const state = openState(allocateState({ workers: 1, small: true }), 0, time);
-    const world = { clock: time, random, logger, limits, ...state, after: time.after, ...around };
+    const standIn = (policy: PolicyEntry): PolicyInstance | undefined => this.#standIn(policy, published);
+    const world = { clock: time, random, logger, limits, ...state, after: time.after, ...around, standIn };
     const instances = new PolicyInstances(world);
     const values = input.program.policies.flatMap(({ name, identity }) =>
       Object.hasOwn(published, name) ? [[identity, published[name]!] as const] : [],
@@ -92,24 +96,45 @@ export class OfflinePlane {
   #calls(): OfflineCalls {
     return new OfflineCalls({
       mocksOf: (parent) => this.#mocksOf(parent),
-      unknown: (parent, would) => this.#stop(parent, would),
+      unknown: (parent, missing) => this.#stop(parent, missing),
     });
   }
 
-  /** Offline no duty runs. */
-  #ask({ program }: GenerationInput): (identity: string) => Promise<never> {
+  /** Offline no duty runs. A policy of gw asks its duty when it needs a value that it does not have. */
+  #ask({ program }: GenerationInput, published: Published): (identity: string) => Promise<never> {
     return (identity) => {
-      const name = program.policies.find((policy) => policy.identity === identity)?.name;
-      this.#stop(undefined, `policy ${name} would ask its duty`);
+      const policy = program.policies.find((entry) => entry.identity === identity);
+      if (policy !== undefined) for (const { exchange } of this.#runs) this.#needs(exchange, policy, published);
       return Promise.reject(new Error('no duty runs in an offline run'));
     };
+  }
+
+  /**
+   * In place of a custom policy whose duty has published nothing: without the value it would decide otherwise than in a gateway,
+   * and whether it uses the value is not known.
+   */
+  #standIn(policy: PolicyEntry, published: Published): PolicyInstance | undefined {
+    if (policy.code === undefined || policy.duty === undefined || Object.hasOwn(published, policy.name))
+      return undefined;
+    const stop = (exchange: Exchange): Promise<never> => {
+      if (exchange instanceof GwExchange) this.#needs(exchange, policy, published);
+      return Promise.reject(new Error('nothing is published in an offline run'));
+    };
+    return policy.phase === 'authenticate' ? { authenticate: stop } : { before: stop };
+  }
+
+  #needs(exchange: GwExchange, { name, use }: PolicyEntry, published: Published): void {
+    const given = Object.hasOwn(published, name);
+    const what = given ? 'ask its duty' : 'use what its duty fetches, which is not given';
+    exchange.decisions?.push({ step: name, use, outcome: 'call', why: `would ${what}` });
+    this.#stop(exchange, { would: `policy ${name} would ${what}`, kind: given ? 'none' : 'published', name });
   }
 
   #inner(): InnerExchanges {
     const now = (): number => this.#time.now();
     const host = new OfflineInner(
       (exchange) => this.#mocksOf(exchange),
-      (exchange, would) => this.#stop(exchange, would),
+      (exchange, missing) => this.#stop(exchange, missing),
       now,
     );
     return new InnerExchanges(host);
@@ -127,10 +152,10 @@ export class OfflinePlane {
   }
 
   /** The outcome of a run is unknown. What belongs to no exchange may decide any run. */
-  #stop(parent: CallParent | undefined, would: string): void {
+  #stop(parent: CallParent | undefined, missing: Missing): void {
     const run = this.#runOf(parent);
-    if (run !== undefined) run.stop(would);
-    else for (const each of this.#runs) each.unknown ??= would;
+    if (run !== undefined) run.stop(missing);
+    else for (const each of this.#runs) each.unknown ??= missing;
   }
 
   /** Runs a request. Resolves also if gw refuses it; never rejects. */

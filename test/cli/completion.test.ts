@@ -121,6 +121,21 @@ test('bash completes route names, listener names, paths and codes', async () => 
   });
 });
 
+test('bash completes NAME=FILE and NAME=', async () => {
+  const spec = `${SPEC}[service.orders]\ntargets = ["http://127.0.0.1:1"]\n[policy.tokens]\nuse = "jwt"\njwks = "https://id.example/keys"\n`;
+  await inFolder({ 'gateway.toml': spec, 'keys.json': '{}' }, async (folder) => {
+    assert.equal(await offered(['explain', '--published', 't'], folder), ['tokens=']);
+    assert.equal(await offered(['explain', '--published', 'tokens', '=', 'k'], folder), ['keys.json']);
+    assert.equal(await offered(['explain', '--published', 'tokens', '='], folder), ['gateway.toml', 'keys.json']);
+    assert.equal(await offered(['explain', '--published', 'tokens', '=', 'keys.json', 'P'], folder), [
+      'PATCH',
+      'POST',
+      'PUT',
+    ]);
+    assert.equal(await offered(['explain', '--mock', 'o'], folder), ['orders=']);
+  });
+});
+
 test('bash does not execute a name from the spec', async () => {
   await inFolder({ 'gateway.toml': SPEC }, async (folder) => {
     assert.match((await offered(['routes', '-f', ''], folder)).join('\n'), 'touch');

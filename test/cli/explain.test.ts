@@ -155,6 +155,81 @@ test('explain says what it cannot know: the answer of a service that a policy wo
   assert.equal([explanation.outcome, explanation.reply], ['unknown', null]);
 });
 
+const JWT = `[policy.tokens]
+use = "jwt"
+jwks = "https://id.example.com/keys"
+audience = "orders"
+[[route]]
+name = "tokens"
+match = "GET /tokens"
+to = "orders"
+policies = ["tokens"]
+`;
+
+test('explain says how to give what is missing: a key set, the reply of a service, a body', () => {
+  const route = (name: string, policy: string): string =>
+    `[[route]]\nname = "${name}"\nmatch = "POST /${name}"\nto = "orders"\npolicies = [${policy}]\n`;
+  const called = route('called', '{ use = "forward-auth", url = "https://auth.example/check" }');
+  const checked = route('checked', '{ use = "validate", body = "order.schema.json" }');
+  return inFolder({ 'gateway.toml': `${SPEC}${JWT}${called}${checked}`, 'order.schema.json': '{}' }, async (cwd) => {
+    for (const [args, hint] of [
+      [['GET', '/tokens', '-H', 'authorization: Bearer eyJhbGciOiJFUzI1NiJ9.e30.AAAA'], '--published tokens=FILE'],
+      [['POST', '/called'], '--mock https://auth.example=STATUS[:FILE]'],
+      [['POST', '/checked', '-H', 'content-type: application/json', '-H', 'content-length: 2'], '--body FILE'],
+    ] as const) {
+      const { out } = await gw(['explain', ...args], { cwd });
+      assert.match(out.split('\n')[1]!, 'the outcome is unknown: ');
+      assert.match(out.split('\n')[2]!, `: ${hint}`);
+    }
+    assert.match((await gw(['explain', 'GET', '/tokens'], { cwd })).out, 'answers 401 auth/missing');
+  });
+});
+
+test('a custom policy whose duty has published nothing decides nothing', () => {
+  const own = `const { definePolicy, problem } = require('gw/policy');
+module.exports = definePolicy({ summary: 'Blocks', phase: 'guard',
+  duty: { create: (_, host) => ({ async run() { host.publish(['/hello']); } }) },
+  create() { let blocked = []; return {
+    published(value) { if (!Array.isArray(value)) throw new TypeError('not a list'); blocked = value; },
+    before: (x) => blocked.includes(x.path) ? problem(x, { status: 403, code: 'a/b', title: 'Blocked' }) : undefined }; } });`;
+  const spec = `${SPEC}policies = ["own"]\n[policy.own]\nuse = "./own.js"\n`.replace('/healthz', '/hello');
+  const files = { 'gateway.toml': spec, 'own.js': own, 'list.json': '["/hello"]', 'none.json': '[]', 'bad.json': '{}' };
+  return inFolder(files, async (cwd) => {
+    const run = (...args: string[]): Promise<Ran> =>
+      gw(['explain', 'GET', 'http://ops.example.com/hello', ...args], { cwd });
+    assert.match((await run()).out, 'unknown: policy own would use what its duty fetches, which is not given');
+    assert.match((await run('--published', 'own=list.json')).out, 'answers 403');
+    assert.match((await run('--published', 'own=none.json')).out, 'answers 200');
+    const bad = await run('--published', 'own=bad.json');
+    assert.is(bad.code, 1);
+    assert.match(bad.err, 'The policy `own` refuses bad.json: not a list (own.js:5:');
+  });
+});
+
+test('a wrong --published names the policy or the file', () => {
+  const files = {
+    'gateway.toml': SPEC + JWT,
+    'list.json': '[]',
+    'text.txt': 'keys',
+    'oct.json': '{"keys":[{"kty":"oct"}]}',
+  };
+  return inFolder(files, async (cwd) => {
+    for (const [given, code, message] of [
+      ['tokens', 2, 'write `POLICY=FILE`'],
+      ['other=list.json', 2, 'There is no policy `other`. Policies with a duty: tokens.'],
+      ['keys=list.json', 2, 'The policy `keys` fetches nothing. Policies with a duty: tokens.'],
+      ['tokens=no.json', 1, 'Cannot read no.json: no such file'],
+      ['tokens=text.txt', 1, 'text.txt is not JSON: '],
+      ['tokens=list.json', 1, 'The policy `tokens` refuses list.json: The value is not a key set (JWKS).'],
+      ['tokens=oct.json', 1, 'The policy `tokens` refuses oct.json: The key set has no usable key.'],
+    ] as const) {
+      const ran = await gw(['explain', 'GET', '/tokens', '--published', given], { cwd });
+      assert.is(ran.code, code, ran.err);
+      assert.match(ran.err, message);
+    }
+  });
+});
+
 test('routes lists the services that policies call', async () => {
   const spec = `${SPEC}policies = [{ use = "forward-auth", url = "https://auth.example/check" }]\n`;
   const { out } = await inFolder({ 'gateway.toml': spec }, (cwd) => gw(['routes'], { cwd }));

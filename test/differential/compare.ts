@@ -138,7 +138,7 @@ function compare(pair: Pair, tally: Tally): string | undefined {
     if (difference !== undefined) return difference;
   }
   // The reply to an upgrade is not known.
-  if (explained.status === null) return explained.unknown ?? undefined;
+  if (explained.status === null) return explained.unknown?.would;
   tally.count(String(explained.status));
   if (explained.status !== reply.status) return `explain: ${shown}; proxy: ${reply.status} ${reply.body}`;
   if (reply.headers.get('access-control-allow-origin') !== undefined) tally.corsReplies++;

@@ -1,8 +1,12 @@
 /** Tokens of a real issuer over sockets: rotation, an outage, slow and wrong answers, workers that are replaced. */
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Explanation } from '../../src/control/explain.js';
 import { StartError } from '../../src/control/gateway.js';
 import type { DutySnapshot } from '../../src/telemetry/snapshot.js';
+import { gw } from '../cli/kit.js';
 import { Issuer } from '../support/issuer.js';
 import {
   type Answer,
@@ -72,6 +76,31 @@ test('a token of the issuer passes, and its claims are there; others get 401 wit
   }
   const { lastSuccess, lastError, policy, use, runs } = dutyOf(running);
   assert.equal([policy, use, runs, lastError, typeof lastSuccess], ['tokens', 'jwt', 1, null, 'number']);
+});
+
+test('explain with the key set in a file decides as the proxy does', async () => {
+  const [issuer, other, origin] = [await startIssuer(), await startIssuer(), await startOrigin()];
+  const { path } = new SpecFile(specOf(origin.url, issuer));
+  const { url } = await startGateway({ spec: path });
+  const cwd = dirname(path);
+  writeFileSync(join(cwd, 'keys.json'), await (await fetch(`${issuer.url}/keys`)).text());
+  const explained = async (token: string, ...more: string[]): Promise<Explanation> => {
+    const args = ['explain', 'GET', '/orders', path, '-H', `authorization: Bearer ${token}`, '--json', ...more];
+    const { code, out, err } = await gw(args, { cwd });
+    assert.is(code, 0, err);
+    return JSON.parse(out) as Explanation;
+  };
+  const right = await issuer.token();
+  const tokens = [right, await other.token(), await issuer.token({ aud: 'other' }), 'nonsense'];
+  for (const token of tokens) {
+    const { status, body } = await bearer(url, token);
+    const found = await explained(token, '--published', 'tokens=keys.json', '--mock', 'orders=200');
+    assert.equal([found.outcome, found.reply?.status], [status === 200 ? 'target' : 'reply', status]);
+    const detail = (text: string): unknown => (status === 200 ? null : (JSON.parse(text) as { detail: string }).detail);
+    assert.is(detail(found.reply?.body ?? ''), detail(body));
+  }
+  const unknown = await explained(right);
+  assert.equal([unknown.outcome, unknown.missing], ['unknown', { kind: 'published', name: 'tokens' }]);
 });
 
 test('after a rotation of the keys the next token is accepted, and one of the withdrawn key is not', async () => {

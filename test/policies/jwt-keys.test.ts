@@ -202,12 +202,15 @@ test('a key that is withdrawn is withdrawn for remembered tokens too; the same k
   assert.is(said(await on(token)), 'No known key verifies the token.');
 });
 
-test('a plain key set, as explain is given it, has no end', async () => {
-  const { policy, on, around } = jwt(TEXT);
+test('a plain key set, as explain is given it, has no end, and no other one is asked for', async () => {
+  const { policy, on, around, asked } = jwt(TEXT);
   policy.published!(JSON.parse(JSON.stringify({ keys: [one.jwk] })));
   around.now += 1e9;
   assert.is(said(await on(await sign(one))), 'identity');
+  assert.is(said(await on(await sign(two))), 'No known key verifies the token.');
+  assert.equal(asked, []);
   assert.throws(() => policy.published!([1]), /not a key set/);
+  assert.throws(() => policy.published!({ keys: [{ kty: 'oct', k: 'AAAA' }] }), /no usable key/);
 });
 
 test('explain: with a given key set it decides; without one the outcome is unknown', async () => {
@@ -236,7 +239,7 @@ policies = ["tokens"]
   assert.ok(known.decisions.some(({ step, why }) => step === 'tokens' && why === 'valid token'));
   const unknown = await explain(bundle, request, { clock });
   assert.is(unknown.service?.chosen ?? null, null);
-  assert.match(JSON.stringify(unknown), /policy tokens would ask its duty/);
+  assert.match(JSON.stringify(unknown), /policy tokens would use what its duty fetches, which is not given/);
 });
 
 test('a token without kid tries the keys that fit; keys that are no keys are passed over', async () => {

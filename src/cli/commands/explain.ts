@@ -7,6 +7,7 @@ interface Options extends SpecOptions {
   readonly listener?: string;
   readonly body?: string;
   readonly mock?: readonly string[];
+  readonly published?: readonly string[];
   readonly http10?: boolean;
   readonly verify?: string;
   readonly json?: boolean;
@@ -17,11 +18,12 @@ export default defineCommand<Options, [method: string, url: string, spec: string
   group: 'Check',
   summary: 'Show what gw does with a request, and why, without a network',
   details:
-    "Runs the proxy's own parser, match and chain. Shows which route takes the request, why others do not, what each policy does with which values, and what the target would see. All limits count as unused. With `--mock`, a service answers, and the reply goes back through the policies.",
+    "Runs the proxy's own parser, match and chain. Shows which route takes the request, why others do not, what each policy does with which values, and what the target would see. All limits count as unused. With `--mock`, a service answers, and the reply goes back through the policies. With `--published`, a policy has what its duty would fetch.",
   examples: [
     ['gw explain GET /orders/7', 'with the nearest gateway.toml'],
     ["gw explain POST /orders -H 'x-api-key: acme-demo-key'", 'with an API key'],
     ['gw explain POST /orders --body order.json --mock orders=503', 'a body, and a reply of the service'],
+    ['gw explain GET /orders --published tokens=jwks.json', 'with the key set of a jwt policy'],
     ['gw explain GET http://api.example.com/orders release.bundle --json', 'a host, a bundle, as JSON'],
   ],
   configure(command) {
@@ -33,6 +35,11 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     command.option(
       '--mock <service=status[:file]>',
       'what a service answers, with the file as its body (repeatable)',
+      gather,
+    );
+    command.option(
+      '--published <policy=file>',
+      'what the duty of a policy publishes, as JSON: the key set of a jwt policy (repeatable)',
       gather,
     );
     command.option('--client <address>', "the client's address (default: 127.0.0.1)");
@@ -53,14 +60,16 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       throw usage(`\`${options.client}\` is not an IP address.`);
     }
     const { bundleOf } = await import('../spec.js');
-    const { explain, UnexplainableError } = await import('../../control/explain.js');
+    const { explain, RefusedValueError, UnexplainableError } = await import('../../control/explain.js');
     const bundle = await io.spin('Reading the spec', () => bundleOf(io, spec, { ...options, runs: true }));
     const listeners = bundle.program.listeners.map(({ name }) => name);
     if (options.listener !== undefined && !listeners.includes(options.listener))
       throw usage(`There is no listener \`${options.listener}\`. Listeners: ${listeners.join(', ') || 'none'}.`);
-    const { mocksOf } = await import('../explain-input.js');
+    const { mocksOf, publishedOf } = await import('../explain-input.js');
     const { readInput } = await import('../files.js');
     const services = bundle.program.services.map(({ name }) => name);
+    const files = publishedOf(io, options.published ?? [], bundle.program.policies);
+    const published = Object.fromEntries([...files].map(([name, { value }]) => [name, value]));
     const request = {
       // Methods are case-sensitive (RFC 9110 section 9.1), but `get` on a command line means GET.
       method: /^[a-z]+$/.test(method) ? method.toUpperCase() : method,
@@ -72,9 +81,11 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       ...(options.listener === undefined ? {} : { listener: options.listener }),
       ...(options.http10 ? { version: '1.0' as const } : {}),
     };
-    const explanation = await settled(explain(bundle, request, { env: io.env })).catch((error: unknown) => {
+    const explanation = await settled(explain(bundle, request, { env: io.env, published })).catch((error: unknown) => {
       if (error instanceof UnexplainableError)
         throw failed(`The spec cannot be loaded here, so there is nothing to explain: ${error.message}`);
+      if (error instanceof RefusedValueError)
+        throw failed(`The policy \`${error.policy}\` refuses ${files.get(error.policy)?.file}: ${error.reason}`);
       throw error;
     });
     if (options.json) {

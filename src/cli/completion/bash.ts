@@ -1,4 +1,4 @@
-import type { Completes, OptionNode, ProgramNode } from './tree.js';
+import { BEGINNINGS, type Completes, type OptionNode, type ProgramNode } from './tree.js';
 
 /** A bash completion script; needs bash 3.2 or newer and no other package. */
 export function bashScript(program: ProgramNode): string {
@@ -25,7 +25,7 @@ const pathsFunction = (name: string): string => `_${name}_paths() {
 
 /**
  * Completes values that gw prints. Called with their kind and the word so far. \`compgen -W\` would run what a name in the
- * spec holds in \`$(...)\`, so the values are compared here. URLs are beginnings: no space follows them.
+ * spec holds in \`$(...)\`, so the values are compared here. No space follows a beginning.
  */
 const valuesFunction = (name: string): string => `_${name}_values() {
   COMPREPLY=()
@@ -33,7 +33,7 @@ const valuesFunction = (name: string): string => `_${name}_values() {
   while IFS= read -r entry; do
     if [[ $entry == "$2"* ]]; then printf -v entry %q "$entry"; COMPREPLY+=("$entry"); fi
   done < <("\${COMP_WORDS[0]}" complete "$1" -- "\${COMP_WORDS[@]}" 2>/dev/null)
-  if [ "$1" = urls ]; then compopt -o nospace 2>/dev/null; fi
+  case $1 in ${BEGINNINGS.join(' | ')}) compopt -o nospace 2>/dev/null ;; esac
 }
 `;
 
@@ -43,6 +43,10 @@ function mainFunction({ name, commands, options }: ProgramNode): string {
   );
   const taking = valued.map(({ command, option }) => patternOf(command, option)).join(' | ');
   const values = valued.map(({ command, option }) => valueCase(command, option, name));
+  const pairs = valued.filter(({ option }) => option.value?.completes.kind === 'pair');
+  const files = pairs.map(
+    ({ command, option }) => `    ${patternOf(command, option)}) _${name}_paths files -f "$current"; return ;;`,
+  );
   const flags = commands.map((command) => flagsCase(command.name, command.options));
   const positions = commands.flatMap((command) =>
     command.args.map(({ variadic, completes }, index) => {
@@ -50,9 +54,13 @@ function mainFunction({ name, commands, options }: ProgramNode): string {
     }),
   );
   return `_${name}() {
-  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} command= position=0 index
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} command= position=0 index pair=
   # Bash splits --option=value into three words.
-  if [ "$current" = = ]; then current=; elif [ "$previous" = = ]; then previous=\${COMP_WORDS[COMP_CWORD - 2]}; fi
+  if [ "$current" = = ]; then
+    current= pair=\${COMP_WORDS[COMP_CWORD - 2]}
+  elif [ "$previous" = = ]; then
+    previous=\${COMP_WORDS[COMP_CWORD - 2]} pair=\${COMP_WORDS[COMP_CWORD - 3]}
+  fi
   for ((index = 1; index < COMP_CWORD; index++)); do
     case "$command:\${COMP_WORDS[index]}" in
 ${
@@ -68,6 +76,10 @@ ${
   COMPREPLY=()
   case "$command:$previous" in
 ${values.join('\n')}
+  esac
+  # The part after the name of --option name=value.
+  case "$command:$pair" in
+${files.join('\n')}
   esac
   if [[ $current == -* ]]; then
     case "$command" in
@@ -108,6 +120,7 @@ function action(completes: Completes, name: string): string {
       return `_${name}_paths folders -d "$current"`;
     case 'words':
       return `COMPREPLY=($(compgen -W ${words(completes.words)} -- "$current"))`;
+    case 'pair':
     case 'dynamic':
       return `_${name}_values ${completes.what} "$current"`;
     case 'anything':

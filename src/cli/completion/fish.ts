@@ -44,6 +44,9 @@ function valueWords(completes: Completes, name: string): string {
       return `-a ${quoted(completes.words.join(' '))}`;
     case 'dynamic':
       return `-a '(${name} complete ${completes.what} -- (commandline -opc) 2>/dev/null)'`;
+    case 'pair':
+      // fish completes the path after the equals sign.
+      return `-F ${valueWords({ kind: 'dynamic', what: completes.what }, name)}`;
     case 'anything':
       return '';
   }

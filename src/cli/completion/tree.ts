@@ -2,8 +2,10 @@
 import type { Argument, Command as Commander, Option } from 'commander';
 
 /** Values that the shell asks `gw complete` for, because they come from the spec or from gw itself. */
-export const DYNAMIC = ['routes', 'urls', 'listeners', 'codes'] as const;
+export const DYNAMIC = ['routes', 'urls', 'listeners', 'codes', 'services', 'duties'] as const;
 export type Dynamic = (typeof DYNAMIC)[number];
+/** Beginnings of values, which no space follows: a path, `NAME=`. */
+export const BEGINNINGS: readonly Dynamic[] = ['urls', 'services', 'duties'];
 
 /** Possible values: files of some kind, a list of words, words that `gw complete` prints, or anything. */
 export type Completes =
@@ -12,6 +14,8 @@ export type Completes =
   | { readonly kind: 'folders' }
   | { readonly kind: 'words'; readonly words: readonly string[] }
   | { readonly kind: 'dynamic'; readonly what: Dynamic }
+  /** `NAME=FILE`. */
+  | { readonly kind: 'pair'; readonly what: Dynamic }
   | { readonly kind: 'anything' };
 
 export interface OptionNode {
@@ -53,6 +57,8 @@ const BY_NAME: Readonly<Record<string, Completes>> = {
   listener: { kind: 'dynamic', what: 'listeners' },
   route: { kind: 'dynamic', what: 'routes' },
   code: { kind: 'dynamic', what: 'codes' },
+  'policy=file': { kind: 'pair', what: 'duties' },
+  'service=status[:file]': { kind: 'dynamic', what: 'services' },
 };
 
 export function programNode(program: Commander): ProgramNode {
@@ -85,7 +91,7 @@ function argumentNode(argument: Argument): ArgumentNode {
 function optionNode(option: Option): OptionNode {
   const flags = [option.short, option.long].filter((flag) => flag !== undefined);
   if (!option.required && !option.optional) return { flags, doc: option.description, value: undefined };
-  const name = /[<[]([^>\]]+)[>\]]/.exec(option.flags)?.[1] ?? 'value';
+  const name = /<(.+)>|\[(.+)\]/.exec(option.flags)?.slice(1).find(Boolean) ?? 'value';
   return { flags, doc: option.description, value: { name, completes: completes(name, option.argChoices) } };
 }
 

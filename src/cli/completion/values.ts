@@ -24,6 +24,9 @@ interface Names {
   readonly routes: readonly string[];
   readonly urls: readonly string[];
   readonly listeners: readonly string[];
+  /** `orders=`: what begins the value of an option. */
+  readonly services: readonly string[];
+  readonly duties: readonly string[];
 }
 
 /** Reads without linting or compiling: this runs at each press of Tab. */
@@ -36,17 +39,25 @@ async function namesIn(io: Io, given: string | undefined): Promise<Names> {
       routes: program.routes.map(({ name }) => name),
       urls: program.routes.map(({ match }) => literalStart(match)),
       listeners: program.listeners.map(({ name }) => name),
+      services: program.services.map(assignment),
+      duties: program.policies.filter(({ duty }) => duty !== undefined).map(assignment),
     };
   }
   const { loadSpec } = await import('../../spec/index.js');
   const { value } = loadSpec({ path, pipes: false, code: 'none' });
-  const { routes = [], listeners = [] } = value ?? {};
+  const { routes = [], listeners = [], services = [], policies = [] } = value ?? {};
   return {
     routes: routes.map(({ name }) => name),
     urls: routes.map(({ match }) => literalStart(match.text)),
     listeners: listeners.map(({ name }) => name),
+    services: services.map(assignment),
+    duties: [...policies, ...routes.flatMap((route) => route.policies.map(({ policy }) => policy))]
+      .filter(({ declaration, config }) => declaration.duty?.(config) !== undefined)
+      .map(assignment),
   };
 }
+
+const assignment = ({ name }: { readonly name: string }): string => `${name}=`;
 
 /** `GET /orders/{id}/items` -> `/orders/`: the part of the path that is the same in every request. */
 const literalStart = (match: string): string => match.slice(match.indexOf('/')).replace(/\{.*$/, '');

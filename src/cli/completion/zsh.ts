@@ -1,4 +1,11 @@
-import type { ArgumentNode, CommandNode, Completes, OptionNode, ProgramNode } from './tree.js';
+import {
+  type ArgumentNode,
+  BEGINNINGS,
+  type CommandNode,
+  type Completes,
+  type OptionNode,
+  type ProgramNode,
+} from './tree.js';
 
 /** A zsh completion function for a file named `_gw` on $fpath; also works when sourced after compinit. */
 export function zshScript(program: ProgramNode): string {
@@ -7,7 +14,10 @@ export function zshScript(program: ProgramNode): string {
 # zsh completion for ${name}. Load it with: source <(${name} completion zsh)
 _${name}_values() {
   local -a values=("\${(@f)$(${name} complete $1 -- $words 2>/dev/null)}")
-  if [ $1 = urls ]; then compadd -S '' -a values; else compadd -a values; fi
+  case $1 in ${BEGINNINGS.join(' | ')}) compadd -S '' -a values ;; *) compadd -a values ;; esac
+}
+_${name}_pair() {
+  if compset -P '*='; then _files; else _${name}_values $1; fi
 }
 _${name}() {
   local context state line
@@ -64,6 +74,8 @@ function action(completes: Completes, name: string): string {
     case 'dynamic':
       // The space: _arguments adds no options of its own.
       return ` _${name}_values ${completes.what}`;
+    case 'pair':
+      return ` _${name}_pair ${completes.what}`;
     case 'anything':
       return '';
   }

@@ -16,6 +16,8 @@ export class KeySource {
   /** Milliseconds for which fetched keys are used after they are due. */
   readonly #staleFor: number;
   readonly #fetches: boolean;
+  /** The keys were given for good, without times: no duty fetches others. */
+  #final = false;
   #keys: TokenKeys | undefined;
   /** The keys as text, to find out whether they have changed. */
   #text = '';
@@ -40,12 +42,14 @@ export class KeySource {
     this.#keys = new SharedSecret(source.secret, algorithms, jose);
   }
 
-  /** A fetched key set. Returns whether the keys differ. Throws if it is none. */
+  /** A fetched key set, or one without times, which is final. Returns whether the keys differ. Throws if it has no usable key. */
   take(value: Json): boolean {
     const keys = keysOfSet(value, MAX_KEYS);
-    if (keys === undefined) throw new TypeError('The published value is not a key set.');
+    if (keys === undefined) throw new TypeError('The value is not a key set (JWKS).');
+    if (keys.length === 0) throw new TypeError('The key set has no usable key.');
     const { fetchedAt, dueAt } = value as { readonly [name: string]: Json };
     this.#fetchedAt = typeof fetchedAt === 'number' ? fetchedAt : undefined;
+    this.#final = this.#fetchedAt === undefined;
     this.#usableUntil = typeof dueAt === 'number' ? dueAt + this.#staleFor : Number.POSITIVE_INFINITY;
     const text = JSON.stringify(keys);
     if (text === this.#text) return false;
@@ -72,10 +76,10 @@ export class KeySource {
 
   /**
    * Asks the duty to fetch the key set again. Resolves when the keys are here; false if it could not be fetched. During the
-   * cooldown the answer is the last one. Without a key set to fetch, nothing is missing: true.
+   * cooldown the answer is the last one. Without a key set to fetch, and with a final one, nothing is missing: true.
    */
   async refresh(): Promise<boolean> {
-    if (!this.#fetches) return true;
+    if (!this.#fetches || this.#final) return true;
     const { clock } = this.#host;
     if (clock.monotonic() < this.#notBefore) return this.#refreshed;
     try {

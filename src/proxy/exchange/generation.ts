@@ -129,11 +129,10 @@ export class PolicyInstances {
     }
   }
 
-  #instance(
-    { code, name, settings, use }: PolicyEntry,
-    host: PolicyHost,
-    texts: CodeTexts | undefined,
-  ): PolicyInstance {
+  #instance(policy: PolicyEntry, host: PolicyHost, texts: CodeTexts | undefined): PolicyInstance {
+    const { code, name, settings, use } = policy;
+    const instead = this.#world.standIn?.(policy);
+    if (instead !== undefined) return instead;
     if (code !== undefined) return this.code.policy({ use, code }, texts, settings, host);
     const create = runHalves[use];
     if (!create) throw new Error(`This version of gw has no policy kind ${use} (policy ${name}).`);
@@ -172,13 +171,25 @@ export class PolicyInstances {
 const membersOf = (policy: PolicyEntry, steps: readonly ChainPolicy[]): ReadonlyMap<string, PolicyInstance> =>
   new Map((policy.members ?? []).map((index) => [steps[index]!.name, steps[index]!.instance]));
 
+/** A policy threw on the first value of its duty. */
+export class RefusedValueError extends Error {
+  constructor(
+    readonly policy: string,
+    /** What it threw. */
+    readonly reason: string,
+    options: ErrorOptions,
+  ) {
+    super(`The policy ${policy} refuses the value of its duty: ${reason}`, options);
+  }
+}
+
 /** Hands the last value of its duty to a new instance, before its first exchange. */
 function begin(name: string, instance: PolicyInstance, value: Json | undefined): void {
   if (value === undefined) return;
   try {
     instance.published?.(value);
   } catch (error) {
-    throw new Error(`The policy ${name} refuses the value of its duty: ${messageOf(error)}`, { cause: error });
+    throw new RefusedValueError(name, messageOf(error), { cause: error });
   }
 }
 

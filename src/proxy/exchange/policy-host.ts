@@ -1,5 +1,5 @@
 /** What the data plane gives to policies. */
-import type { Json, PlanEntry } from '../../bundle/types.js';
+import type { Json, PlanEntry, PolicyEntry } from '../../bundle/types.js';
 import type {
   Clock,
   ConsumerLookup,
@@ -35,6 +35,8 @@ export interface PolicyWorld {
   /** Asks the duty of the policy with this identity; absent: duties do not run here. */
   readonly ask?: ((identity: string, question: Json) => Promise<Json>) | undefined;
   readonly exchanges: InnerExchangeWorld;
+  /** What takes the place of a policy; undefined for nothing. Absent: every policy is created. */
+  readonly standIn?: (policy: PolicyEntry) => PolicyInstance | undefined;
 }
 
 /** Runs further exchanges for policies and actions. */

@@ -11,13 +11,13 @@ import {
 } from '../upstream/call/calls.js';
 import { CallError } from '../upstream/call/failure.js';
 import { OutgoingCall } from '../upstream/call/request.js';
-import { mockReply, type OfflineMocks } from './mocks.js';
+import { type Missing, mockReply, type OfflineMocks } from './mocks.js';
 
 export interface OfflineCallsHost {
   /** The mocks of the run that the exchange belongs to; of the plane for a detached call. */
   mocksOf(parent: CallParent | undefined): OfflineMocks;
   /** A service without a mock would be called: the outcome is unknown. */
-  unknown(parent: CallParent | undefined, would: string): void;
+  unknown(parent: CallParent | undefined, missing: Missing): void;
 }
 
 /** Bytes of a collected reply unless the request says otherwise. */
@@ -58,7 +58,7 @@ export class OfflineCalls implements CallWorld {
     const what = describeCall(service, request);
     if (found === undefined) {
       parent?.decisions?.push(callDecision(caller, `would call ${what}`));
-      this.#host.unknown(parent, `policy ${caller.name} would call ${what}`);
+      this.#host.unknown(parent, { would: `policy ${caller.name} would call ${what}`, kind: 'mock', name: service });
       throw new CallError(service, 'upstream/none', 'no mock for the service in an offline run');
     }
     const status = found.status ?? 200;

@@ -4,7 +4,7 @@ import { Driver, type DriverHost } from '../exchange/driver.js';
 import type { GwExchange } from '../exchange/exchange.js';
 import type { InnerHost } from '../exchange/inner/exchanges.js';
 import type { Service } from '../upstream/service.js';
-import { mockReply, type OfflineCall, type OfflineMocks, type OfflineReply } from './mocks.js';
+import { type Missing, mockReply, type OfflineCall, type OfflineMocks, type OfflineReply } from './mocks.js';
 import { OfflineTarget, type OfflineTargetHost } from './target.js';
 
 /** Runs further requests of an exchange: mocks answer for their targets. */
@@ -13,11 +13,11 @@ export class OfflineInner implements InnerHost, DriverHost, OfflineTargetHost {
   readonly now: () => number;
   readonly monotonic: () => number;
   readonly #mocksOf: (exchange: GwExchange) => OfflineMocks;
-  readonly #unknown: (exchange: GwExchange, would: string) => void;
+  readonly #unknown: (exchange: GwExchange, missing: Missing) => void;
 
   constructor(
     mocksOf: (exchange: GwExchange) => OfflineMocks,
-    unknown: (exchange: GwExchange, would: string) => void,
+    unknown: (exchange: GwExchange, missing: Missing) => void,
     now: () => number,
   ) {
     this.#mocksOf = mocksOf;
@@ -41,7 +41,8 @@ export class OfflineInner implements InnerHost, DriverHost, OfflineTargetHost {
   }
 
   unanswered(exchange: GwExchange, service: string): undefined {
-    this.#unknown(exchange, `a further request would ask service ${service}: ${exchange.method} ${exchange.path}`);
+    const would = `a further request would ask service ${service}: ${exchange.method} ${exchange.path}`;
+    this.#unknown(exchange, { would, kind: 'mock', name: service });
   }
 
   /** What continues in the background does not change the outcome. */

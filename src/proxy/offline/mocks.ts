@@ -8,6 +8,19 @@ export interface OfflineReply {
   readonly body?: string | Uint8Array;
 }
 
+/** What a run was not given, although its outcome depends on it. */
+export interface Missing {
+  /** What would happen: `policy auth would call auth: GET /check`. */
+  readonly would: string;
+  /**
+   * What can be given: a mock of a service, what the duty of a policy publishes, the body of the request. `none`: the answer of a
+   * duty to a question cannot be given.
+   */
+  readonly kind: 'mock' | 'published' | 'body' | 'none';
+  /** The service or the policy; '' for a body. */
+  readonly name: string;
+}
+
 /** A request that a service gets in an offline run. */
 export interface OfflineCall {
   readonly service: string;

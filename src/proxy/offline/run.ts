@@ -13,17 +13,14 @@ import type { GwExchange } from '../exchange/exchange.js';
 import type { Generation } from '../exchange/generation.js';
 import { TargetReply } from '../exchange/target-reply.js';
 import type { Service } from '../upstream/service.js';
-import { mockReply, type OfflineCall, type OfflineMocks, type OfflineReply } from './mocks.js';
+import { type Missing, mockReply, type OfflineCall, type OfflineMocks, type OfflineReply } from './mocks.js';
 import { fieldOf, OfflineTarget, type OfflineTargetHost } from './target.js';
 
 export interface OfflineResult {
   /** Status of the reply that the client gets; null if the reply of a target without a mock would decide. */
   readonly status: number | null;
-  /**
-   * What would have to happen first, if the outcome depends on it: `policy auth would call auth: GET /check`. Then `status` and
-   * `reply` are null.
-   */
-  readonly unknown: string | null;
+  /** What the outcome depends on, if that was not given. Then `status` and `reply` are null. */
+  readonly unknown: Missing | null;
   /** Error slug of gw's reply, as in the access log; null if there is none. */
   readonly error: string | null;
   /** Readable cause if gw refuses the request; null if the error says it all. */
@@ -70,8 +67,8 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
   readonly driver = new Driver(this);
   readonly exchange: GwExchange;
   readonly mocks: OfflineMocks;
-  /** What the outcome depends on, if that is not known. */
-  unknown: string | null = null;
+  /** What the outcome depends on, if that was not given. */
+  unknown: Missing | null = null;
   readonly #generation: Generation;
   readonly #resolve: (result: OfflineResult) => void;
   readonly #input: OfflineInput;
@@ -101,7 +98,7 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
   }
 
   /** Ends the run: what comes next depends on something that is not known. */
-  stop(unknown: string): void {
+  stop(unknown: Missing): void {
     if (this.exchange.over) return;
     this.unknown = unknown;
     this.#end(undefined, EMPTY);
@@ -142,7 +139,8 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
     const { body } = this.#input;
     if (body === undefined) {
       if (exchange.acted && exchange.bodies?.request === undefined) sink.sendBody(EMPTY, true);
-      else this.stop('a policy would read the body of the request, which is not given');
+      else
+        this.stop({ would: 'a policy would read the body of the request, which is not given', kind: 'body', name: '' });
     } else if (body.length > exchange.maxBody) {
       this.driver.fail(exchange, 'request/body-too-large', `more than ${exchange.maxBody} bytes arrived (max_body)`);
     } else this.#supply.pull(sink);

@@ -26,7 +26,7 @@ const caller = { name: 'guard' };
 
 function bed(mocks: OfflineMocks) {
   const unknown: string[] = [];
-  const calls = new OfflineCalls({ mocksOf: () => mocks, unknown: (_parent, would) => unknown.push(would) });
+  const calls = new OfflineCalls({ mocksOf: () => mocks, unknown: (_parent, { would }) => unknown.push(would) });
   const decisions: Decision[] = [];
   const exchange = Object.assign(policyExchange({ decisions }), { attached: new Set() });
   return { calls, unknown, decisions, exchange };
@@ -114,7 +114,11 @@ test('a run whose policy would call a service ends with an unknown outcome', asy
   const offline = plane();
   const found = await offline.run({ method: 'GET', url: '/a' });
   assert.equal([found.status, found.reply, found.target], [null, null, null]);
-  assert.is(found.unknown, 'policy all/forward-auth would call https://auth.example: GET /check');
+  assert.equal(found.unknown, {
+    would: 'policy all/forward-auth would call https://auth.example: GET /check',
+    kind: 'mock',
+    name: 'https://auth.example',
+  });
   const steps = found.decisions.map(({ step, outcome }) => `${step} ${outcome}`);
   assert.equal(steps, ['match pass', 'all/forward-auth call']);
   offline.close();
@@ -156,7 +160,7 @@ const AUTH: OfflineMocks = { 'https://auth.example': {} };
 test('the target of a further request is a mock, or the outcome is unknown', async () => {
   const offline = plane(AUTH, withPolicies([{ run: inner }]));
   const found = await offline.run({ method: 'GET', url: '/run' });
-  assert.equal([found.status, found.unknown], [null, 'a further request would ask service shop: GET /x']);
+  assert.equal([found.status, found.unknown?.would], [null, 'a further request would ask service shop: GET /x']);
   const mocks = { shop: { status: 203, body: 'mocked' } };
   const mocked = await offline.run({ method: 'GET', url: '/run', mocks });
   assert.equal([mocked.status, mocked.reply?.body, mocked.unknown], [203, 'mocked', null]);
