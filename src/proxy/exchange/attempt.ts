@@ -1,6 +1,7 @@
 /** One attempt at a target, as the policies see it that sign requests or add credentials. */
 import type { Attempt } from '../../policies/contract.js';
 import type { RequestFields } from '../http/fields.js';
+import { isOwnFraming } from '../http/own-names.js';
 import { destinationHost } from '../http/write-head.js';
 import type { Target } from '../upstream/target.js';
 import type { GwExchange } from './exchange.js';
@@ -91,7 +92,8 @@ export class TargetAttempt implements Attempt {
   }
 
   *headers(): Iterable<readonly [name: string, value: string]> {
-    for (const field of (this.#fields ?? this.#exchange.headers).entries()) if (field[0] !== 'host') yield field;
+    for (const field of (this.#fields ?? this.#exchange.headers).entries())
+      if (field[0] !== 'host' && !isOwnFraming(field[0])) yield field;
   }
 
   set(name: string, value: string): void {

@@ -226,11 +226,11 @@ export class Driver {
     const { body } = reply;
     if (body !== null && !(body instanceof Uint8Array) && body !== exchange.source)
       exchange.ensureBodies().adopt(reply);
-    exchange.bodies?.settle(reply);
     const { source } = exchange;
     // RFC 9110 section 15.3.6: a 205 has no body.
     if (reply.status === 205 && (source === undefined || reply.body !== source || exchange.streamLength(205) !== 0))
       reply.body = null;
+    exchange.bodies?.settle(reply);
     if (source !== undefined && reply.body !== source) source.cancel();
     exchange.sending = true;
     exchange.downstream!.send(reply);

@@ -63,13 +63,17 @@ export class ReplyPipe implements ReplyReceiver {
     this.#resumeSource = resumeSource;
   }
 
-  /** Adds a stage, whose output goes to `next` until another one is added. Returns what `create` returned. */
+  /**
+   * Adds a stage, whose output goes to `next` until another one is added. Returns what `create` returned; undefined if the
+   * stage has failed meanwhile.
+   */
   add(next: ReplyReceiver, create: (out: StageOut) => BodyStage | undefined, owner: StageOwner): BodyStage | undefined {
     const before = this.#links.at(-1);
     const link = new ReplyLink(next, before === undefined ? this.#resumeSource : () => before.drained(), owner);
     const stage = create(link);
     if (stage === undefined) return undefined;
     link.attach(stage);
+    if (link.failed) return undefined;
     if (before !== undefined) before.next = link;
     this.#links.push(link);
     return stage;

@@ -43,6 +43,11 @@ export abstract class StageLink implements StageOut {
     if (this.over) this.#abortStage('failed');
   }
 
+  /** The stage failed before it got the body. */
+  get failed(): boolean {
+    return this.over;
+  }
+
   /** Gives the stage a part of the body. */
   protected take(bytes: Uint8Array, last: boolean, trailers: HeaderFields | undefined): void {
     const { stage } = this;

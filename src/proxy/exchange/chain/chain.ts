@@ -231,11 +231,12 @@ export class Chain {
   }
 
   #after(exchange: ChainedExchange, step: Step, reply: Reply): Awaitable<Reply> {
+    const { body } = reply;
     const switches = reply.status === 101;
     try {
       const edited = step.instance.after!(exchange, reply);
-      if (edited instanceof Promise) return this.#afterLater(exchange, step, reply, switches, edited);
-      return checked(exchange, reply, edited, switches);
+      if (edited instanceof Promise) return this.#afterLater(exchange, step, reply, body, switches, edited);
+      return checked(exchange, reply, edited, body, switches);
     } catch (error) {
       return this.#failedReply(exchange, step, reply, error);
     }
@@ -245,13 +246,14 @@ export class Chain {
     exchange: ChainedExchange,
     step: Step,
     reply: Reply,
+    body: Reply['body'],
     switches: boolean,
     pending: Promise<Reply | undefined>,
   ): Promise<Reply> {
     const turn = exchange.replyTurn;
     try {
       const edited = await pending;
-      if (isCurrent(exchange, turn)) return checked(exchange, reply, edited, switches);
+      if (isCurrent(exchange, turn)) return checked(exchange, reply, edited, body, switches);
       if (edited !== reply) discard(exchange, edited);
       return reply;
     } catch (error) {
@@ -300,14 +302,23 @@ export class Chain {
   }
 }
 
-/** The reply that after() left: `edited` if it returned one. Throws if it cannot be sent. */
-function checked(exchange: ChainedExchange, reply: Reply, edited: Reply | undefined, switches: boolean): Reply {
+/**
+ * The reply that after() left: `edited` if it returned one. `body` is the one that it was given; if another one is sent, it is
+ * released. Throws if the reply cannot be sent.
+ */
+function checked(
+  exchange: ChainedExchange,
+  reply: Reply,
+  edited: Reply | undefined,
+  body: Reply['body'],
+  switches: boolean,
+): Reply {
   const result = edited ?? reply;
   // Only the target's own 101 names the protocol that the connection switches to.
   const wrong = switches && result !== reply && result.status === 101;
   const fault = wrong ? UNSENDABLE : faultOf(result, exchange.source, switches);
+  if (body !== result.body && body !== exchange.source) discard(exchange, { body });
   if (fault !== undefined) throw new TypeError(fault);
-  if (result !== reply && reply.body !== result.body && reply.body !== exchange.source) discard(exchange, reply);
   return result;
 }
 

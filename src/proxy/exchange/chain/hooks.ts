@@ -117,7 +117,7 @@ export class ChainHooks {
     if (result !== undefined && !(result instanceof Uint8Array)) return result;
     if (result !== undefined) {
       bodies.replaceRequest(result);
-      requestBodyChanged(exchange.headers);
+      requestBodyChanged(exchange.headers, result.length);
     }
     this.#stageRequest(exchange, step);
     return undefined;
@@ -165,7 +165,7 @@ export class ChainHooks {
     if (changed !== undefined && !(changed instanceof Uint8Array)) return sendable(changed, undefined);
     if (changed !== undefined) {
       reply.body = asBuffer(changed);
-      bodyChanged(reply.headers);
+      bodyChanged(reply.headers, changed.length);
     }
     return isCurrent() ? staged(exchange, step, sendable(reply, undefined)) : reply;
   }

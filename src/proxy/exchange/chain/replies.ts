@@ -58,19 +58,28 @@ export const hasContent = (status: number): boolean =>
 const DIGESTS = ['content-digest', 'repr-digest', 'digest', 'content-md5'];
 
 /**
- * Removes the fields that are wrong once the body differs: digests, a strong validator, and the offer of ranges. A weak ETag
- * stays: the policy that set it says that the content is equivalent (RFC 9110 section 8.8.1).
+ * Corrects the fields that are wrong once the body differs: digests, a strong validator, and the offer of ranges are removed;
+ * Content-Length, which the later steps see, becomes `length` in bytes (undefined: unknown). A weak ETag stays: the policy that
+ * set it says that the content is equivalent (RFC 9110 section 8.8.1).
  */
-export function bodyChanged(headers: HeaderFields): void {
+export function bodyChanged(headers: HeaderFields, length?: number): void {
   for (const name of DIGESTS) headers.remove(name);
+  setLength(headers, length);
   headers.remove('accept-ranges');
   const etag = headers.get('etag');
   if (etag !== undefined && !etag.startsWith('W/')) headers.remove('etag');
 }
 
-/** Removes the digests of a request body that a policy has changed. */
-export function requestBodyChanged(headers: HeaderFields): void {
+/** The same for a request body that a policy has changed. */
+export function requestBodyChanged(headers: HeaderFields, length?: number): void {
   for (const name of DIGESTS) headers.remove(name);
+  headers.remove('transfer-encoding');
+  setLength(headers, length);
+}
+
+function setLength(headers: HeaderFields, length: number | undefined): void {
+  if (length === undefined) headers.remove('content-length');
+  else headers.set('content-length', String(length));
 }
 
 /** Whether the fields name a content coding. */

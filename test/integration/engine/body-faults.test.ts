@@ -1,0 +1,123 @@
+/** Bodies that steps change, replace or fail: their length, their fields and their owner are right for all that follow. */
+import * as assert from 'uvu/assert';
+import type { BodyOut, BodySource, PolicyInstance, Reply } from '../../../src/policies/contract.js';
+import { BytesReply } from '../../../src/policies/run-kit.js';
+import { ok, whole } from '../../support/fault-target.js';
+import { type TestPolicy, withPolicies } from '../../support/test-policies.js';
+import { specOf } from '../engine-kit.js';
+import { type EngineContext, engineSuite } from '../engine-suite.js';
+
+const test = engineSuite('body-faults');
+
+const HOST = 'Host: a.example\r\n';
+const GET = `GET / HTTP/1.1\r\n${HOST}\r\n`;
+const post = (body: string, fields = ''): string =>
+  `POST / HTTP/1.1\r\n${HOST}${fields}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+const BOTH = { request: { max: 1000, mandatory: false }, reply: { max: 1000, mandatory: false } };
+
+async function load({ plane, target }: EngineContext, ...policies: (TestPolicy | PolicyInstance)[]): Promise<void> {
+  const all = policies.map((policy) => ('run' in policy ? policy : { run: policy }));
+  await plane.load(specOf(target.url, { service: 'retries = 1', route: 'timeout = "5s"' }), withPolicies(all));
+}
+
+/** Doubles each part of a reply. */
+const doubling = (): PolicyInstance => ({
+  replyStage: (_exchange, _reply, out) => ({
+    write: (bytes) => out.write(Buffer.concat([bytes, bytes])),
+    end: () => out.end(),
+    abort() {},
+  }),
+});
+
+const streaming = (start: (out: BodyOut) => void, more: Partial<BodySource> = {}): Reply => ({
+  status: 200,
+  headers: new BytesReply(200).headers,
+  body: { length: -1, start, discard() {}, ...more },
+});
+
+test('a status 205 that is set after a stage: the reply is empty, and the connection stays in sync', async (context) => {
+  const empties: PolicyInstance = {
+    after: (_exchange, reply) => {
+      reply.status = 205;
+      return undefined;
+    },
+  };
+  await load(context, empties, doubling());
+  const client = context.plane.client();
+  for (let at = 0; at < 2; at++) {
+    client.send(GET);
+    const reply = await client.reply();
+    assert.is(reply.status, 205);
+    assert.is(reply.header('content-length'), '0');
+    assert.is(reply.header('transfer-encoding'), undefined);
+  }
+  client.destroy();
+});
+
+test('a stage that fails when it is created leaves the stream of the error page alone', async (context) => {
+  const page = (out: BodyOut): void => {
+    setTimeout(() => {
+      out.write(Buffer.from('page'));
+      out.end();
+    }, 5);
+  };
+  await load(
+    context,
+    { after: (_exchange, { status }) => (status === 500 ? streaming(page) : undefined) },
+    {
+      replyStage: (_exchange, _reply, out) => {
+        out.fail('no');
+        return { write: () => true, end() {}, abort() {} };
+      },
+    },
+    { before: () => new BytesReply(200, { body: 'bytes' }) },
+  );
+  assert.is((await context.plane.ask(GET)).body.toString(), 'page');
+});
+
+test('a stream whose place another body takes is discarded, also if the reply is edited in place', async (context) => {
+  const discarded: string[] = [];
+  for (const late of [false, true]) {
+    await load(
+      context,
+      {
+        after: (_exchange, reply) => {
+          reply.body = Buffer.from('mine');
+          return late ? Promise.resolve(undefined) : undefined;
+        },
+      },
+      { before: () => streaming((out) => out.end(), { discard: () => void discarded.push(`late ${late}`) }) },
+    );
+    assert.is((await context.plane.ask(GET)).body.toString(), 'mine');
+  }
+  assert.equal(discarded, ['late false', 'late true']);
+});
+
+test('later steps see the length of a changed reply, not that of the target', async (context) => {
+  const seen: (string | undefined)[] = [];
+  const look: PolicyInstance = { after: (_exchange, reply) => void seen.push(reply.headers.get('content-length')) };
+  context.target.respond = ok('hello');
+  await load(context, look, doubling());
+  assert.is((await context.plane.ask(GET)).body.toString(), 'hellohello');
+  await load(context, look, { body: BOTH, run: { onReplyBody: () => Buffer.from('changed') } });
+  assert.is((await context.plane.ask(GET)).header('content-length'), '7');
+  assert.equal(seen, [undefined, '7']);
+});
+
+test('later steps see the length of a changed request, and attempts have no framing fields', async (context) => {
+  const seen: unknown[] = [];
+  const look: PolicyInstance = {
+    before: ({ headers }) => void seen.push(headers.get('content-length'), headers.get('transfer-encoding')),
+    onAttempt: (_exchange, attempt) => void seen.push([...attempt.headers()].map(([name]) => name)),
+  };
+  context.target.respond = whole(() => {});
+  await load(context, { body: BOTH, run: { onRequestBody: () => Buffer.from('changed') } }, look);
+  await context.plane.ask(post('x', 'X-One: 1\r\nConnection: keep-alive\r\n'));
+  assert.equal(seen.splice(0), ['7', undefined, ['x-one']]);
+  const chunked = `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n`;
+  await context.plane.ask(chunked);
+  assert.equal(seen, ['7', undefined, []]);
+  assert.is(context.target.arrived.at(-1)?.header('content-length'), '7');
+});
+
+test.run();
