@@ -23,7 +23,7 @@ export function exclusion(
   const coding = headers.get('content-encoding')?.trim().toLowerCase() ?? '';
   if (coding !== '' && coding !== 'identity') return { why: `the body is ${fieldText(coding)} already` };
   if (hasDirective(headers.get('cache-control'), 'no-transform')) return { why: 'the reply says no-transform' };
-  if (hasDirective(exchange.headers.get('cache-control'), 'no-transform')) {
+  if (hasDirective(exchange.received('cache-control'), 'no-transform')) {
     return { why: 'the request says no-transform' };
   }
   const type = mediaType(headers.get('content-type'));

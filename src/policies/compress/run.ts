@@ -49,7 +49,7 @@ class CompressPolicy implements PolicyInstance {
     if (reply.status === 304) return this.#notModified(exchange, reply);
     const excluded = exclusion(this.#settings, exchange, reply);
     if (excluded !== undefined && excluded.small !== true) return this.#pass(exchange, excluded.why);
-    const { coding, identityRefused } = this.#choose(exchange.headers.get('accept-encoding'));
+    const { coding, identityRefused } = this.#choose(exchange.received('accept-encoding'));
     if (excluded !== undefined && !identityRefused) return this.#pass(exchange, excluded.why);
     addToken(reply.headers, 'vary', 'Accept-Encoding');
     const codec = this.#codecs.get(coding);
@@ -115,7 +115,7 @@ class CompressPolicy implements PolicyInstance {
   #notModified(exchange: Exchange, reply: Reply): undefined {
     addToken(reply.headers, 'vary', 'Accept-Encoding');
     const etag = reply.headers.get('etag');
-    if (etag !== undefined && listsWeak(exchange.headers.get('if-none-match'), etag)) {
+    if (etag !== undefined && listsWeak(exchange.received('if-none-match'), etag)) {
       reply.headers.set('etag', weak(etag));
     }
     return undefined;
@@ -144,5 +144,5 @@ class CompressPolicy implements PolicyInstance {
 function storedByClient(exchange: Exchange, reply: Reply): boolean {
   if (reply.status !== 200 || (exchange.method !== 'GET' && exchange.method !== 'HEAD')) return false;
   const etag = reply.headers.get('etag');
-  return etag?.startsWith('"') === true && listsWeak(exchange.headers.get('if-none-match'), etag);
+  return etag?.startsWith('"') === true && listsWeak(exchange.received('if-none-match'), etag);
 }

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import type { Json, PolicyInstance } from '../../../src/policies/contract.js';
 import { runHalves } from '../../../src/policies/run-registry.js';
 import { ok, say } from '../../support/fault-target.js';
+import { withPolicies } from '../../support/test-policies.js';
 import { until } from '../../support/until.js';
 import { specOf } from '../engine-kit.js';
 import { type EngineContext, engineSuite } from '../engine-suite.js';
@@ -206,6 +207,27 @@ test('the weak tag of a compressed reply gives 304, and the connection goes on',
   client.send(get('Accept-Encoding: gzip\r\n'));
   assert.is((await client.reply()).status, 200);
   client.destroy();
+});
+
+test('a policy that asks the target for no coding does not switch compress off', async (context) => {
+  context.target.respond = ok('x'.repeat(3000), 'Content-Type: text/plain\r\nETag: "a"\r\n');
+  await context.plane.load(
+    specOf(context.target.url, { route: 'policies = ["small"]', more: MORE }),
+    withPolicies([{ body: { reply: { max: 9000, mandatory: true } }, run: { onReplyBody: () => undefined } }]),
+  );
+  const reply = await context.plane.ask(get('Accept-Encoding: gzip\r\n'));
+  assert.is(reply.header('content-encoding'), 'gzip');
+  assert.is(context.target.arrived[0]?.header('accept-encoding'), 'identity');
+});
+
+test('a conditional request that a policy makes of a plain one gets no 304 of compress', async (context) => {
+  context.target.respond = ok('x'.repeat(3000), 'Content-Type: text/plain\r\nETag: "a"\r\n');
+  await context.plane.load(
+    specOf(context.target.url, { route: 'policies = ["small"]', more: MORE }),
+    withPolicies([{ run: { before: ({ headers }) => void headers.set('if-none-match', 'W/"a"') } }]),
+  );
+  const reply = await context.plane.ask(get('Accept-Encoding: gzip\r\n'));
+  assert.is(reply.status, 200);
 });
 
 test.run();
