@@ -1,6 +1,6 @@
 /** What an authenticator found. */
 import type { ConsumerEntry } from '../bundle/types.js';
-import type { Claims } from './exchange.js';
+import type { Claims, Reply } from './exchange.js';
 
 /** The caller is known. */
 export interface Identity {
@@ -8,6 +8,11 @@ export interface Identity {
   /** Undefined: a verified caller that is not a consumer of the spec. */
   readonly consumer?: ConsumerEntry | undefined;
   readonly claims?: Claims | undefined;
+  /**
+   * Request fields that the target gets. The chain sets them when the credentials are removed; strip() has removed those that the
+   * client sent. `requestFields` of the policy names them.
+   */
+  readonly fields?: readonly (readonly [name: string, value: string])[] | undefined;
   /** For decisions, without secrets: `API key of acme`. */
   readonly why: string;
 }
@@ -19,6 +24,8 @@ export interface Absent {
   /** True: a request without a credential passes (`optional`). */
   readonly pass?: boolean;
   readonly problem: AuthProblem;
+  /** What the client gets in place of the problem, such as a redirect to a page where people sign in. A fresh object. */
+  readonly reply?: Reply | undefined;
 }
 
 /** The credential is not valid: 401, or the status of the problem. any-of does not continue. */
@@ -26,6 +33,8 @@ export interface Refused {
   readonly outcome: 'refused';
   readonly why: string;
   readonly problem: AuthProblem;
+  /** What the client gets in place of the problem, such as the answer of a service that decides. A fresh object. */
+  readonly reply?: Reply | undefined;
 }
 
 /** The credential cannot be checked now: 503. Never open. */
@@ -36,6 +45,12 @@ export interface Unavailable {
 }
 
 export type Authentication = Identity | Absent | Refused | Unavailable;
+
+/**
+ * Collects the whole body of the request, for authenticators whose declaration has a body(). `max`: bytes. Empty for a request
+ * without a body. If the body cannot be collected (413, 415, 503), the result is the outcome to return.
+ */
+export type CollectBody = (max: number) => Promise<Uint8Array | Refused>;
 
 export interface AuthProblem {
   /** Default: 401. */

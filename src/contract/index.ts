@@ -1,7 +1,15 @@
 /** The contract between gw and its policies and actions: types only. */
 export type { ActionHost, ActionInstance, CreateAction, Forwarded } from './action.js';
 export type { Attempt } from './attempt.js';
-export type { Absent, Authentication, AuthProblem, Identity, Refused, Unavailable } from './authentication.js';
+export type {
+  Absent,
+  Authentication,
+  AuthProblem,
+  CollectBody,
+  Identity,
+  Refused,
+  Unavailable,
+} from './authentication.js';
 export type { BodyOut, BodySource, BodyStage, ReplyBody, StageOut } from './body.js';
 export type { CallFailure, CallReply, CallRequest, StreamedReply, SubRequest } from './call.js';
 export type { ClientCertificate, ConnectionFacts, TlsFacts } from './connection.js';

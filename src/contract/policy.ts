@@ -1,7 +1,7 @@
 /** A policy at run time. */
 import type { Json } from '../bundle/types.js';
 import type { Attempt } from './attempt.js';
-import type { Authentication } from './authentication.js';
+import type { Authentication, CollectBody } from './authentication.js';
 import type { BodyStage, StageOut } from './body.js';
 import type { Exchange, ExchangeEnd, Reply } from './exchange.js';
 
@@ -47,10 +47,11 @@ export interface PolicyInstance {
   readonly secretParams?: readonly string[];
 
   /** Finds out who calls. Edits nothing; sees the credentials of all authenticators. Only in the authenticate phase. */
-  authenticate?(exchange: Exchange): Awaitable<Authentication>;
+  authenticate?(exchange: Exchange, collect: CollectBody): Awaitable<Authentication>;
   /**
-   * Removes this policy's credentials from the request. Called after the last authenticator of the chain has read the
-   * request, also if this one found none.
+   * Removes this policy's credentials from the request, and the fields that it would set for the target. Called after the last
+   * authenticator of the chain has read the request, also if this one found none, and if its `when` does not hold: what it
+   * promises about the requests of its routes does not depend on a condition.
    */
   strip?(exchange: Exchange): void;
   /** Answers the request with a reply, or lets it pass. */

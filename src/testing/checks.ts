@@ -163,7 +163,7 @@ class Suite {
       const uses = await foreignUses(async () => {
         const { policy, world } = made;
         const exchange = testExchange(each.request, 'test-1', world.time.now());
-        await policy.authenticate?.(exchange);
+        await policy.authenticate?.(exchange, async () => bytesOf(each.request.body ?? ''));
         await policy.before?.(exchange);
       });
       assert.deepEqual(uses, [], `use what \`host\` offers instead of ${uses.join(', ')}`);

@@ -82,7 +82,7 @@ async function passes(
   options: RunOptions,
   points: Points,
 ): Promise<Passed> {
-  const refused = await enter(policy, exchange, points);
+  const refused = await enter(policy, exchange, options, points);
   if (refused !== undefined) return { reply: refused, body: bytesIn(refused), sent: undefined, answered: true };
   const request = await requestBody(policy, exchange, options, points);
   if (request !== undefined && !(request instanceof Uint8Array))
@@ -103,17 +103,28 @@ async function passes(
   return { ...(await replyBody(policy, exchange, reply, options, points)), sent: request, answered: false };
 }
 
-async function enter(policy: PolicyInstance, exchange: Exchange, points: Points): Promise<Reply | undefined> {
+async function enter(
+  policy: PolicyInstance,
+  exchange: Exchange,
+  { body, collects }: RunOptions,
+  points: Points,
+): Promise<Reply | undefined> {
+  const collect = (): Promise<Uint8Array> => {
+    if (collects.request) return Promise.resolve(bytesOf(body ?? NOTHING));
+    return Promise.reject(new TypeError('body() does not declare that the policy reads the body'));
+  };
   if (policy.authenticate !== undefined) {
     points.pass();
-    const found = await policy.authenticate(exchange);
+    const found = await policy.authenticate(exchange, collect);
     policy.strip?.(exchange);
     if (found.outcome === 'unavailable') return new BytesReply(503, { code: 'auth/unavailable' });
     const passed = found.outcome === 'identity' || (found.outcome === 'absent' && found.pass === true);
-    if (!passed && 'problem' in found) return new BytesReply(found.problem.status ?? 401, { code: found.problem.code });
+    if (!passed && 'problem' in found)
+      return found.reply ?? new BytesReply(found.problem.status ?? 401, { code: found.problem.code });
     if (found.outcome === 'identity') {
       exchange.consumer ??= found.consumer;
       exchange.claims ??= found.claims;
+      for (const [name, value] of found.fields ?? []) exchange.headers.set(name, value);
     }
   }
   if (policy.before === undefined) return undefined;

@@ -9,7 +9,7 @@ import { OfflinePlane } from '../../src/proxy/offline.js';
 import { LimitTable } from '../../src/state/limits/table.js';
 import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
 import { virtualClock } from '../support/virtual-clock.js';
-import { exchange, host, lint, world } from './support.js';
+import { exchange, host, lint, noBody, world } from './support.js';
 
 const absent = (name: string): Absent => ({
   outcome: 'absent',
@@ -37,7 +37,8 @@ function anyOf(answers: readonly Authentication[], asked: number[] = [], anonymo
   return createAnyOf(settings, { ...host(around), member: (name) => instances[members.indexOf(name)]! });
 }
 
-const authenticate = async (policy: PolicyInstance): Promise<Authentication> => policy.authenticate!(exchange());
+const authenticate = async (policy: PolicyInstance): Promise<Authentication> =>
+  policy.authenticate!(exchange(), noBody);
 
 test('the first member with a credential decides, synchronous or not', async () => {
   for (const [answers, outcome, count] of [

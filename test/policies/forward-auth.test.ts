@@ -1,20 +1,9 @@
 /** forward-auth offline: what the service gets, what its answers do, kept answers. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Decision, Exchange, PolicyInstance, Reply } from '../../src/policies/contract.js';
+import type { Authentication, Exchange, PolicyInstance, Reply } from '../../src/policies/contract.js';
 import type { OfflineCall, OfflineReply } from '../../src/proxy/offline/mocks.js';
-import {
-  bodyOf,
-  compile,
-  create,
-  declaration,
-  decode,
-  exchange,
-  type Given,
-  lint,
-  type World,
-  world,
-} from './support.js';
+import { compile, create, declaration, decode, exchange, type Given, lint, type World, world } from './support.js';
 
 const URL_LINE = 'url = "https://auth.example/check?x=1"\n';
 
@@ -38,9 +27,24 @@ function bed(keys = '', answer: OfflineReply = {}): Bed {
   return made;
 }
 
-async function run({ policy }: Bed, given: Given = {}): Promise<{ on: Exchange; reply: Reply | undefined }> {
-  const on = Object.assign(exchange(given), { attached: new Set() });
-  return { on, reply: await policy.before!(on) };
+interface Ran {
+  readonly on: Exchange;
+  readonly found: Authentication;
+  /** The answer of the service, if the client gets it. */
+  readonly reply: Reply | undefined;
+}
+
+/** As a chain does, for a chain without other authenticators. */
+async function run({ policy }: Bed, given: Given = {}, body?: string): Promise<Ran> {
+  const on = Object.assign(exchange(given), { attached: new Set(), hasBody: body !== undefined });
+  const found = await policy.authenticate!(on, async () => Buffer.from(body ?? ''));
+  policy.strip!(on);
+  if (found.outcome === 'identity') {
+    on.consumer = found.consumer;
+    on.claims = found.claims;
+    for (const [name, value] of found.fields ?? []) on.headers.set(name, value);
+  }
+  return { on, found, reply: 'reply' in found ? found.reply : undefined };
 }
 
 test('the service gets selected fields, and those about the request, which are always those of gw', async () => {
@@ -75,14 +79,13 @@ test('an accepting answer removes the fields of the client and sets its own, wit
   });
   b.around.consumers.push({ name: 'acme', apiKeys: [], tags: {} });
   const policy = create('forward-auth', `${URL_LINE}take = ["X-User", "x-role"]\nconsumer = "x-user"`, b.around);
-  const decisions: Decision[] = [];
   const headers = [
     ['x-user', 'forged'],
     ['x-role', 'admin'],
     ['x-other', 'own'],
   ] as const;
-  const { on, reply } = await run({ ...b, policy }, { headers, decisions });
-  assert.is(reply, undefined);
+  const { on, found } = await run({ ...b, policy }, { headers });
+  assert.equal([found.outcome, found.why], ['identity', 'accepted with 204, consumer acme']);
   assert.equal(
     [...on.headers.entries()],
     [
@@ -93,7 +96,6 @@ test('an accepting answer removes the fields of the client and sets its own, wit
   assert.is(on.consumer?.name, 'acme');
   assert.equal(on.claims, { 'x-user': 'acme' });
   assert.equal(policy.requestFields, ['x-user', 'x-role']);
-  assert.is(decisions.at(-1)!.why, 'accepted with 204, consumer acme');
 });
 
 test('a refusing answer goes to the client with selected fields, each cookie on its own', async () => {
@@ -121,39 +123,52 @@ test('a refusing answer goes to the client with selected fields, each cookie on 
   );
 });
 
-test('no decision is 503: another status, a service without a reply, an answer that is too large', async () => {
+test('no decision is an outage: another status, a service without a reply, an answer that is too large', async () => {
   const b = bed('max_answer = "10B"');
   for (const answer of [{ status: 500 }, { status: 304 }, { status: 503 }, { body: 'x'.repeat(11) }]) {
     b.answer = answer;
-    const { reply } = await run(b);
-    assert.equal([reply!.status, reply!.code], [503, 'auth/no-decision'], JSON.stringify(answer));
-    assert.is(reply!.headers.get('retry-after'), '5');
-    assert.not.match(JSON.stringify(bodyOf(reply!)), /auth\.example/);
-    assert.match(reply!.cause!, /^https:\/\/auth\.example: /);
+    const { found } = await run(b);
+    assert.is(found.outcome, 'unavailable', JSON.stringify(answer));
+    assert.match(found.why, /^https:\/\/auth\.example: /);
   }
   b.around.mocks = {};
-  assert.is((await run(b)).reply!.code, 'auth/no-decision');
+  assert.is((await run(b)).found.outcome, 'unavailable');
 });
 
-test('with a body, the request hook asks by POST; requests without one ask at once', async () => {
+test('with a body, the service is asked by POST; requests without one ask at once', async () => {
   const b = bed('body = "1KiB"', { status: 403 });
-  const given = {
-    headers: [
-      ['content-type', 'text/plain'],
-      ['authorization', 'a'],
-    ] as const,
-  };
-  const on = Object.assign(exchange(given), { attached: new Set(), hasBody: true });
-  assert.is(await b.policy.before!(on), undefined);
-  assert.is(b.asked.length, 0);
-  const reply = (await b.policy.onRequestBody!(on, Buffer.from('content'))) as Reply;
-  assert.is(reply.status, 403);
+  const headers = [
+    ['content-type', 'text/plain'],
+    ['authorization', 'a'],
+  ] as const;
+  assert.is((await run(b, { headers }, 'content')).reply!.status, 403);
   const [call] = b.asked;
   assert.equal([call!.method, Buffer.from(call!.body).toString()], ['POST', 'content']);
   assert.ok(call!.headers.some(([name, value]) => name === 'content-type' && value === 'text/plain'));
   assert.is((await run(b)).reply!.status, 403);
   const { config } = decode('forward-auth', `${URL_LINE}body = "1KiB"`);
   assert.equal(declaration('forward-auth').body!(config), { request: { max: 1024, mandatory: true } });
+});
+
+test('a 401 or a redirect for a request without a credential means that there is none; other answers decide', async () => {
+  const b = bed('');
+  const cookie = [['cookie', 'a=1']] as const;
+  for (const [keys, headers, status, outcome] of [
+    ['', [], 401, 'absent'],
+    ['', [], 302, 'absent'],
+    ['', [], 403, 'refused'],
+    ['', [], 429, 'refused'],
+    ['', cookie, 401, 'refused'],
+    ['', cookie, 302, 'refused'],
+    ['', [['authorization', '']], 401, 'absent'],
+    ['credentials = ["Authorization"]', cookie, 401, 'absent'],
+    ['credentials = ["Cookie"]', cookie, 401, 'refused'],
+  ] as const) {
+    b.answer = { status, headers: { 'www-authenticate': 'Bearer' } };
+    const policy = create('forward-auth', URL_LINE + keys, b.around);
+    const { found, reply } = await run({ ...b, policy }, { headers });
+    assert.equal([found.outcome, reply?.status], [outcome, status], `${keys} ${JSON.stringify(headers)} ${status}`);
+  }
 });
 
 test('kept answers are for the same sent fields and parts, and only for accepting answers', async () => {
@@ -211,9 +226,9 @@ test('the plan names the service by its origin; framing fields cannot be taken',
     path: '/check?x=1',
     method: 'GET',
     send: ['authorization', 'cookie'],
+    credentials: ['authorization', 'cookie'],
     take: [],
     answer: ['www-authenticate', 'location', 'set-cookie', 'content-type', 'cache-control', 'retry-after'],
-    body: false,
     timeout: 5000,
     maxAnswer: 65_536,
   });

@@ -4,6 +4,7 @@ import { SignJWT } from 'jose';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CLAIMS, forged, jwt, NOW, said, sign, signer, withToken } from './jwt-kit.js';
+import { noBody } from './support.js';
 
 const ec = await signer('ES256', 'k1');
 const rsa = await signer('RS256', 'k2');
@@ -112,7 +113,7 @@ test('duplicate names in the header or the payload, deep nesting, and what is no
   const settings = JSON.parse(JSON.stringify(compile('jwt', 'secret = "${env:S}"')));
   const around = Object.assign(world(), { wall: NOW * 1000 });
   const policy = runHalves['jwt']!({ ...settings, source: { from: 'secret', secret: SECRET } }, host(around));
-  const on = async (token: string): Promise<string> => said(await policy.authenticate!(withToken(token)));
+  const on = async (token: string): Promise<string> => said(await policy.authenticate!(withToken(token), noBody));
   const exp = `"exp":${NOW + 60}`;
   assert.is(await on(await signedText(`{${exp},"sub":"ann"}`)), 'identity');
   assert.is(
@@ -144,7 +145,7 @@ test('duplicate names in the header or the payload, deep nesting, and what is no
 test('oversized tokens are refused before they are read', async () => {
   const { policy, on } = jwt('max_token = "1KiB"', { keys });
   const long = `${'A'.repeat(1025)}`;
-  const found = policy.authenticate!(withToken(long));
+  const found = policy.authenticate!(withToken(long), noBody);
   assert.not.instance(found, Promise);
   assert.is(said(await on(long)), 'The token is too long.');
   assert.is(said(await on('A'.repeat(1024))), 'The token is malformed.');

@@ -7,7 +7,7 @@ import { checkSpec } from '../../src/lint/index.js';
 import type { DutyHost, DutyInstance, DutyReply, Json, Unavailable } from '../../src/policies/contract.js';
 import { createDuty } from '../../src/policies/jwt/duty.js';
 import { jwt, NOW, said, sign, signer, withToken } from './jwt-kit.js';
-import { compile } from './support.js';
+import { compile, noBody } from './support.js';
 
 const [one, two] = [await signer('ES256', 'one'), await signer('ES256', 'two')];
 const TEXT = 'jwks = "https://id.example.com/keys"\ncooldown = "30s"\nstale_for = "1h"';
@@ -197,7 +197,7 @@ test('a key that is withdrawn is withdrawn for remembered tokens too; the same k
   const token = await sign(one);
   await on(token);
   policy.published!(valueWith([one.jwk, two.jwk], 1_000_100));
-  assert.not.instance(policy.authenticate!(withToken(token)), Promise);
+  assert.not.instance(policy.authenticate!(withToken(token), noBody), Promise);
   policy.published!(valueWith([two.jwk], 1_000_200));
   assert.is(said(await on(token)), 'No known key verifies the token.');
 });

@@ -2,7 +2,7 @@
 import { type CryptoKey, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import type { Authentication, Exchange, Json, PolicyInstance } from '../../src/policies/contract.js';
 import { runHalves } from '../../src/policies/run-registry.js';
-import { compile, exchange, host, type World, world } from './support.js';
+import { compile, exchange, host, noBody, type World, world } from './support.js';
 
 /** Seconds since 1970 of the test's clock. */
 export const NOW = 1_800_000_000;
@@ -69,7 +69,7 @@ export function jwt(
   };
   const policy = runHalves['jwt']!(settings, { ...host(around), ask });
   const on = async (token: string | undefined, given = {}): Promise<Authentication> =>
-    policy.authenticate!(withToken(token, given));
+    policy.authenticate!(withToken(token, given), noBody);
   return { policy, around, asked, on };
 }
 

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert';
 import type { Absent, Identity, Json, PolicyInstance, Refused } from '../../src/policies/contract.js';
 import { runHalves } from '../../src/policies/run-registry.js';
 import { CLAIMS, forged, jwt, NOW, said, sign, signer, withToken } from './jwt-kit.js';
-import { compile, create, decode, exchange, host, lint, world } from './support.js';
+import { compile, create, decode, exchange, host, lint, noBody, world } from './support.js';
 
 const key = await signer();
 
@@ -21,11 +21,11 @@ const createJwt = (settings: object): PolicyInstance =>
 test('a valid token gives an identity with its claims; the second time without a promise', async () => {
   const { policy } = jwt('issuer = "https://id.example.com"\naudience = "orders"', { keys: [key.jwk] });
   const token = await sign(key);
-  const first = policy.authenticate!(withToken(token));
+  const first = policy.authenticate!(withToken(token), noBody);
   assert.instance(first, Promise);
   const identity = (await first) as Identity;
   assert.equal(identity, { outcome: 'identity', claims: CLAIMS, why: 'valid token' });
-  assert.is(policy.authenticate!(withToken(token)), identity);
+  assert.is(policy.authenticate!(withToken(token), noBody), identity);
 });
 
 test('each algorithm of the list verifies with a key of its type', async () => {
@@ -74,7 +74,7 @@ test('HS256 with a secret; a secret that is too short is refused at load', async
   const token = await new SignJWT(CLAIMS).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret));
   const settings = { ...(jwtSettings(text) as object), source: { from: 'secret', secret } };
   const policy = createJwt(settings);
-  assert.is(said(await policy.authenticate!(at(token))), 'identity');
+  assert.is(said(await policy.authenticate!(at(token), noBody)), 'identity');
   const short = { ...settings, source: { from: 'secret', secret: 'short' } };
   assert.throws(() => createJwt(short), /The secret has 5 bytes; HS256 needs at least 32/);
 });
@@ -183,7 +183,7 @@ test('the token is found in a header field, a cookie or the query; several are r
   const inCookie = exchange({ headers: [['cookie', `a=1; session="${token}"; b=2`]] });
   const inQuery = exchange({ query: `x=1&access_token=${token}&y=2` });
   for (const on of [inHeader, inCookie, inQuery]) {
-    assert.is((await policy.authenticate!(on)).outcome, 'identity');
+    assert.is((await policy.authenticate!(on, noBody)).outcome, 'identity');
     policy.strip!(on);
   }
   assert.is(inHeader.headers.get('x-token'), undefined);
@@ -201,12 +201,12 @@ test('the token is found in a header field, a cookie or the query; several are r
     exchange({ query: `access_token=${token}&access_token=` }),
   ];
   for (const on of twice) {
-    const found = (await policy.authenticate!(on)) as Refused;
+    const found = (await policy.authenticate!(on, noBody)) as Refused;
     assert.equal([found.problem.status, found.problem.code], [400, 'auth/ambiguous']);
   }
   assert.equal(policy.secretParams, ['access_token']);
   assert.is(
-    (await policy.authenticate!(exchange({ headers: [['authorization', `Bearer ${token}`]] }))).outcome,
+    (await policy.authenticate!(exchange({ headers: [['authorization', `Bearer ${token}`]] }), noBody)).outcome,
     'absent',
   );
 });
@@ -220,7 +220,7 @@ test('by default the token is forwarded; with forward = false another scheme sta
   policy.strip!(kept);
   assert.is(kept.headers.get('authorization'), undefined);
   const basic = exchange({ headers: [['authorization', 'Basic YTpi']] });
-  assert.is((await policy.authenticate!(basic)).outcome, 'absent');
+  assert.is((await policy.authenticate!(basic, noBody)).outcome, 'absent');
   policy.strip!(basic);
   assert.is(basic.headers.get('authorization'), 'Basic YTpi');
 });
@@ -235,7 +235,7 @@ test('optional: no token passes, a wrong one does not', async () => {
 test('a token that arrives many times at once is verified once', async () => {
   const { policy } = jwt('', { keys: [key.jwk] });
   const token = await sign(key);
-  const all = Array.from({ length: 5 }, () => policy.authenticate!(withToken(token)));
+  const all = Array.from({ length: 5 }, () => policy.authenticate!(withToken(token), noBody));
   assert.is(new Set(all).size, 1);
   assert.is((await all[0]!).outcome, 'identity');
 });

@@ -2,6 +2,7 @@
 import toml from 'toml';
 import type {
   Claims,
+  CollectBody,
   ConfigPath,
   ConsumerEntry,
   Decision,
@@ -217,9 +218,12 @@ export function before(policy: PolicyInstance, on: Exchange): Reply | undefined 
   return reply;
 }
 
+/** For requests without a body. */
+export const noBody: CollectBody = () => Promise.resolve(new Uint8Array(0));
+
 /** Runs authenticate() as a chain does. Returns the reply if the request does not pass. */
 export function authenticate(policy: PolicyInstance, on: Exchange): Reply | undefined {
-  const found = policy.authenticate?.(on);
+  const found = policy.authenticate?.(on, noBody);
   if (found instanceof Promise) throw new Error('a promise where none was due');
   if (found === undefined) return undefined;
   const passes = found.outcome === 'identity' || (found.outcome === 'absent' && found.pass === true);

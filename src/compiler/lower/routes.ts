@@ -6,6 +6,7 @@ import {
   type Dfa,
   type Json,
   PHASES,
+  type PolicyBody,
   type RouteEntry,
   type SegmentIR,
   type SourceRef,
@@ -223,6 +224,16 @@ function compilePolicies(
   return compiled;
 }
 
+/** The bodies that a policy collects: its own, and those of requests that its members read to authenticate. */
+function bodyOf({ declaration, config }: PolicyModel, members: readonly PolicyModel[]): PolicyBody | undefined {
+  const own = declaration.body?.(config);
+  const bounds = members.flatMap((each) => each.declaration.body?.(each.config)?.request ?? []);
+  if (bounds.length === 0) return own;
+  if (own?.request !== undefined) bounds.push(own.request);
+  const max = Math.max(...bounds.map((bound) => bound.max));
+  return { ...own, request: { max, mandatory: bounds.some(({ mandatory }) => mandatory) } };
+}
+
 function lowerPolicy(
   policy: PolicyModel,
   { calls, members }: Model,
@@ -232,7 +243,7 @@ function lowerPolicy(
   const { declaration, when } = policy;
   const constant = when?.expression.constant;
   return {
-    body: declaration.body?.(policy.config),
+    body: bodyOf(policy, members.get(policy) ?? []),
     calls: (calls.get(policy) ?? []).map(({ name }) => name),
     code: declaration.code,
     config: plainTable(when === undefined ? policy.config : { ...asTable(policy.config), when: sourceText(when) }),

@@ -4,10 +4,12 @@ import type {
   Authentication,
   AuthProblem,
   Awaitable,
+  CollectBody,
   Exchange,
   Identity,
   PolicyHost,
   PolicyInstance,
+  Reply,
 } from '../contract.js';
 import { runPolicy } from '../run-kit.js';
 import { PROBLEMS } from './problems.js';
@@ -35,15 +37,15 @@ class AnyOfPolicy implements PolicyInstance {
     this.secretParams = this.#members.flatMap(({ secretParams = [] }) => secretParams);
   }
 
-  authenticate(exchange: Exchange): Awaitable<Authentication> {
-    return this.#try(exchange, 0, []);
+  authenticate(exchange: Exchange, collect: CollectBody): Awaitable<Authentication> {
+    return this.#try(exchange, collect, 0, []);
   }
 
   /** Only a missing credential leads on to the next member: a wrong one is refused, and an outage never opens the route. */
-  #try(exchange: Exchange, first: number, absent: Absent[]): Awaitable<Authentication> {
+  #try(exchange: Exchange, collect: CollectBody, first: number, absent: Absent[]): Awaitable<Authentication> {
     for (let at = first; at < this.#members.length; at++) {
-      const found = this.#members[at]!.authenticate(exchange);
-      if (found instanceof Promise) return this.#later(exchange, at, absent, found);
+      const found = this.#members[at]!.authenticate(exchange, collect);
+      if (found instanceof Promise) return this.#later(exchange, collect, at, absent, found);
       if (found.outcome !== 'absent') return found;
       absent.push(found);
     }
@@ -52,6 +54,7 @@ class AnyOfPolicy implements PolicyInstance {
 
   async #later(
     exchange: Exchange,
+    collect: CollectBody,
     at: number,
     absent: Absent[],
     pending: Promise<Authentication>,
@@ -59,12 +62,13 @@ class AnyOfPolicy implements PolicyInstance {
     const found = await pending;
     if (found.outcome !== 'absent') return found;
     absent.push(found);
-    return this.#try(exchange, at + 1, absent);
+    return this.#try(exchange, collect, at + 1, absent);
   }
 
   #none(absent: readonly Absent[]): Identity | Absent {
     const name = this.#anonymous;
-    if (name === undefined) return { outcome: 'absent', why: 'no credential', problem: problemOf(absent) };
+    if (name === undefined)
+      return { outcome: 'absent', why: 'no credential', problem: problemOf(absent), reply: replyOf(absent) };
     const consumer = this.#host.consumers.byName(name);
     if (consumer === undefined) throw new Error(`The anonymous consumer ${name} does not exist.`);
     return { outcome: 'identity', consumer, why: `no credential; the anonymous consumer is ${name}` };
@@ -80,12 +84,21 @@ function authenticatorOf(name: string, instance: PolicyInstance): Authenticator 
   if (instance.authenticate === undefined) throw new Error(`The policy ${name} does not authenticate.`);
   // A view on the instance: its hooks need `this`, and any-of runs no others.
   return {
-    authenticate: (exchange) => instance.authenticate!(exchange),
+    authenticate: (exchange, collect) => instance.authenticate!(exchange, collect),
     strip: (exchange) => instance.strip?.(exchange),
     requestFields: instance.requestFields ?? [],
     clientFields: instance.clientFields ?? [],
     secretParams: instance.secretParams ?? [],
   };
+}
+
+/** The reply of the first member that has one. A 401 also has the challenges of the members without a reply. */
+function replyOf(absent: readonly Absent[]): Reply | undefined {
+  const reply = absent.find((each) => each.reply !== undefined)?.reply;
+  if (reply?.status !== 401) return reply;
+  for (const { reply: own, problem } of absent)
+    if (own !== reply && problem.challenge !== undefined) reply.headers.append('www-authenticate', problem.challenge);
+  return reply;
 }
 
 /** All challenges in one field, RFC 9110 section 11.6.1. */

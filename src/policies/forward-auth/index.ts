@@ -7,6 +7,7 @@ export default declarePolicy<ForwardAuthConfig, ForwardAuthSettings>({
   use: 'forward-auth',
   summary: 'Lets another service decide whether a request may pass',
   phase: 'authenticate',
+  authenticator: true,
   stateful: false,
   schema,
   traits: ({ take }) => ({ authenticates: true, ownsRequestFields: lower(take) }),
@@ -62,17 +63,18 @@ export default declarePolicy<ForwardAuthConfig, ForwardAuthSettings>({
       });
   },
   compile(config) {
-    const { service, timeout, consumer, cache } = config;
+    const { service, timeout, consumer, cache, body } = config;
     const called = config.url === undefined ? undefined : parseCallUrl(config.url);
     return {
       service: called?.origin ?? service ?? '',
       path: called?.path ?? config.path ?? '/',
-      method: config.method ?? (config.body === undefined ? 'GET' : 'POST'),
+      method: config.method ?? (body === undefined ? 'GET' : 'POST'),
       send: lower(config.send),
+      credentials: lower(config.credentials ?? config.send),
       take: lower(config.take),
       answer: lower(config.answer),
       ...(consumer === undefined ? {} : { consumer: consumer.toLowerCase() }),
-      body: config.body !== undefined,
+      ...(body === undefined ? {} : { body }),
       timeout,
       maxAnswer: config.max_answer,
       ...(cache === undefined ? {} : { cache: { ttl: cache.ttl, by: cache.by } }),

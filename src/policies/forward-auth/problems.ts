@@ -1,12 +1,5 @@
 /** What forward-auth answers. */
 export const PROBLEMS = {
-  unavailable: {
-    code: 'auth/no-decision',
-    status: 503,
-    title: 'No decision about the request',
-    description:
-      'The service that decides cannot be reached, is too slow, or failed. Requests are never let through without its answer.',
-  },
   refused: {
     code: 'auth/refused',
     status: 401,

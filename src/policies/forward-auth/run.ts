@@ -1,8 +1,19 @@
-/** forward-auth at run time: asks the service, and lets the request pass with the fields of its answer, or answers. */
+/** forward-auth at run time: asks the service who calls. Its answer is the identity, with fields for the target, or goes to the client. */
 import * as crypto from 'node:crypto';
-import type { Awaitable, CallReply, Exchange, HeaderFields, PolicyHost, PolicyInstance, Reply } from '../contract.js';
+import type {
+  Absent,
+  Authentication,
+  CallReply,
+  CollectBody,
+  Exchange,
+  HeaderFields,
+  Identity,
+  PolicyHost,
+  PolicyInstance,
+  Refused,
+} from '../contract.js';
 import { freshFor } from '../kits/freshness.js';
-import { BytesReply, callFailure, fieldSafe, HeaderMap, problem, runPolicy } from '../run-kit.js';
+import { BytesReply, callFailure, fieldSafe, HeaderMap, runPolicy } from '../run-kit.js';
 import { PROBLEMS } from './problems.js';
 import type { ForwardAuthSettings } from './schema.js';
 
@@ -27,18 +38,22 @@ class ForwardAuth implements PolicyInstance {
     this.#host = host;
   }
 
-  before(exchange: Exchange): Awaitable<Reply | undefined> {
-    return this.#settings.body && exchange.hasBody ? undefined : this.#decide(exchange, undefined);
+  async authenticate(exchange: Exchange, collect: CollectBody): Promise<Authentication> {
+    const { body: most } = this.#settings;
+    const body = most === undefined || !exchange.hasBody ? undefined : await collect(most);
+    return body === undefined || body instanceof Uint8Array ? this.#decide(exchange, body) : body;
   }
 
-  onRequestBody(exchange: Exchange, body: Uint8Array): Promise<Reply | undefined> {
-    return this.#decide(exchange, body);
+  /** The fields of an accepting answer are those of the service alone. */
+  strip(exchange: Exchange): void {
+    for (const name of this.#settings.take) exchange.headers.remove(name);
   }
 
-  async #decide(exchange: Exchange, body: Uint8Array | undefined): Promise<Reply | undefined> {
+  async #decide(exchange: Exchange, body: Uint8Array | undefined): Promise<Authentication> {
+    const { service } = this.#settings;
     const key = this.#keyOf(exchange);
     const kept = key === undefined ? undefined : await this.#host.cache.get(key);
-    if (kept !== undefined) return this.#accept(exchange, JSON.parse(kept) as Accepted, 'accepted by a kept answer');
+    if (kept !== undefined) return this.#identity(JSON.parse(kept) as Accepted, 'accepted by a kept answer');
     const requestedAt = this.#host.clock.now();
     let reply: CallReply;
     try {
@@ -46,16 +61,17 @@ class ForwardAuth implements PolicyInstance {
     } catch (error) {
       const failure = callFailure(error);
       if (failure === undefined) throw error;
-      return this.#unavailable(exchange, failure.cause);
+      return { outcome: 'unavailable', why: `${service}: ${failure.cause}` };
     }
     const { status, headers } = reply;
     if (status >= 200 && status < 300) {
       const accepted = this.#accepted(headers);
       if (key !== undefined) await this.#keep(key, accepted, headers, requestedAt);
-      return this.#accept(exchange, accepted, `accepted with ${status}`);
+      return this.#identity(accepted, `accepted with ${status}`);
     }
-    if (status < 300 || status > 499 || status === 304) return this.#unavailable(exchange, `answered with ${status}`);
-    return this.#refuse(exchange, reply);
+    if (status < 300 || status > 499 || status === 304)
+      return { outcome: 'unavailable', why: `${service}: answered with ${status}` };
+    return this.#refused(exchange, reply);
   }
 
   #ask(exchange: Exchange, body: Uint8Array | undefined): Promise<CallReply> {
@@ -69,7 +85,7 @@ class ForwardAuth implements PolicyInstance {
     const { send, body } = this.#settings;
     const { headers, method, path, query, host, scheme, remoteAddress } = exchange;
     // The body has them too, if it is sent.
-    const names = body && exchange.hasBody ? [...send, 'content-type'] : send;
+    const names = body !== undefined && exchange.hasBody ? [...send, 'content-type'] : send;
     for (const [name, value] of headers.entries())
       if (names.includes(name) && !OWN_FIELDS.includes(name)) yield [name, value];
     yield ['x-forwarded-method', method];
@@ -88,42 +104,38 @@ class ForwardAuth implements PolicyInstance {
     return { fields, consumer: consumer === undefined ? undefined : headers.get(consumer) };
   }
 
-  #accept(exchange: Exchange, { fields, consumer: name }: Accepted, why: string): undefined {
-    for (const own of this.#settings.take) exchange.headers.remove(own);
-    for (const [field, value] of fields) exchange.headers.set(field, value);
-    if (fields.length > 0) exchange.claims = Object.fromEntries(fields);
+  #identity({ fields, consumer: name }: Accepted, why: string): Identity {
     const consumer = name === undefined ? undefined : this.#host.consumers.byName(name);
-    if (consumer !== undefined) exchange.consumer = consumer;
+    const claims = fields.length === 0 ? undefined : Object.fromEntries(fields);
     const who = consumer === undefined ? '' : `, consumer ${consumer.name}`;
-    const { decisions } = exchange;
-    decisions?.push({ step: this.#host.name, use: 'forward-auth', outcome: 'pass', why: `${why}${who}` });
-    return undefined;
+    return { outcome: 'identity', consumer, claims, fields, why: `${why}${who}` };
   }
 
-  #refuse(exchange: Exchange, { status, headers, body }: CallReply): Reply {
+  /** The answer of the service goes to the client. */
+  #refused(exchange: Exchange, { status, headers, body }: CallReply): Absent | Refused {
+    const { answer, service } = this.#settings;
     const fields = new HeaderMap();
-    for (const [name, value] of headers.entries()) if (this.#settings.answer.includes(name)) fields.append(name, value);
+    for (const [name, value] of headers.entries()) if (answer.includes(name)) fields.append(name, value);
     // The answer is for this caller, whatever its status lets a cache assume.
     if (fields.get('cache-control') === undefined) fields.set('cache-control', 'no-store');
-    const { decisions } = exchange;
-    decisions?.push({ step: this.#host.name, use: 'forward-auth', outcome: 'answer', why: `refused with ${status}` });
-    const { code } = PROBLEMS.refused;
-    return new BytesReply(status, { headers: fields, body, code, cause: `refused by ${this.#settings.service}` });
+    const { code, title } = PROBLEMS.refused;
+    const why = `refused with ${status} by ${service}`;
+    const reply = new BytesReply(status, { headers: fields, body, code });
+    const challenge = fields.get('www-authenticate');
+    const problem = { status, code, title, ...(challenge === undefined ? {} : { challenge }) };
+    return { outcome: this.#lacksCredential(exchange, status) ? 'absent' : 'refused', why, problem, reply };
   }
 
-  #unavailable(exchange: Exchange, why: string): Reply {
-    const { service } = this.#settings;
-    const { decisions } = exchange;
-    decisions?.push({ step: this.#host.name, use: 'forward-auth', outcome: 'answer', why: `no decision: ${why}` });
-    const { code, status, title } = PROBLEMS.unavailable;
-    const headers = { 'retry-after': '5' };
-    return problem(exchange, { code, status, title, headers, cause: `${service}: ${why}` });
+  /** Whether the service asks for a credential that the request does not have. Other statuses are decisions about the request. */
+  #lacksCredential({ headers }: Exchange, status: number): boolean {
+    if (status > 399 && status !== 401) return false;
+    return this.#settings.credentials.every((name) => (headers.get(name) ?? '') === '');
   }
 
   /** Everything that the service gets and the spec does not exclude; a digest, since the store bounds keys. */
   #keyOf(exchange: Exchange): string | undefined {
     const { cache, send, body } = this.#settings;
-    if (cache === undefined || body) return undefined;
+    if (cache === undefined || body !== undefined) return undefined;
     const { headers, method, path, query, remoteAddress } = exchange;
     const parts = { method, path, query, host: headers.get('host') ?? exchange.host, client: remoteAddress };
     const fields = send.map((name) => headers.get(name) ?? null);

@@ -26,6 +26,12 @@ export const schema = s.object({
     .describe('Method of the requests to the service. Default: `GET`; with `body`: `POST`.')
     .optional(),
   send: fieldNames().describe('Fields of the request that the service gets.').default(['authorization', 'cookie']),
+  credentials: fieldNames()
+    .describe(
+      'Fields with credentials. A 401 or a redirect for a request with none of them means that it has no credential: `any-of` tries its next policy. Default: those in `send`.',
+      ['authorization'],
+    )
+    .optional(),
   take: fieldNames()
     .describe('Fields of an accepting answer that the target gets. Clients cannot send them: theirs are removed.', [
       'x-user',
@@ -69,10 +75,12 @@ export type ForwardAuthSettings = {
   readonly method: string;
   /** Names of fields in lower case, here and below. */
   readonly send: readonly string[];
+  readonly credentials: readonly string[];
   readonly take: readonly string[];
   readonly answer: readonly string[];
   readonly consumer?: string;
-  readonly body: boolean;
+  /** Bytes; absent: the service gets no body. */
+  readonly body?: number;
   readonly timeout: number;
   readonly maxAnswer: number;
   readonly cache?: { readonly ttl: number; readonly by: readonly (typeof PARTS)[number][] };

@@ -7,6 +7,7 @@ import type {
   Decision,
   Exchange,
   ExchangeEnd,
+  Identity,
   RouteEntry,
 } from '../../policies/contract.js';
 import { decodeQuery } from '../../policies/run-kit.js';
@@ -96,6 +97,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   started = false;
   from = 0;
   entered = 0;
+  granted: Identity['fields'] = undefined;
   answeredBy: Step | undefined = undefined;
   decided = 0;
   skipped = 0;

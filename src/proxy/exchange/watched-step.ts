@@ -121,7 +121,7 @@ export function watchedPolicy(
     clientFields: instance.clientFields,
     secretParams: instance.secretParams,
     permits: watch.hook1(instance, instance.permits),
-    authenticate: watch.hook1(instance, instance.authenticate),
+    authenticate: watch.hook2(instance, instance.authenticate),
     strip: watch.hook1(instance, instance.strip),
     before: watch.hook1(instance, instance.before),
     readsRequest: watch.hook1(instance, instance.readsRequest),

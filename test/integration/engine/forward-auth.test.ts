@@ -73,7 +73,7 @@ test('a service that is down gives 503 with the cause in the log', async (contex
   const record = await context.plane.record(({ status }) => status === 503);
   assert.equal(
     [record.error, record.cause?.replace(/:\d+/, '')],
-    ['auth/no-decision', 'http://127.0.0.1: connection refused'],
+    ['auth/unavailable', 'http://127.0.0.1: connection refused'],
   );
   assert.is(context.target.arrived.length, 0);
 });

@@ -1,6 +1,6 @@
 /** The hooks of a step besides before() and after(): conditions, authentication, bodies. */
-import type { Authentication, Awaitable, Reply, ReplyBody } from '../../../policies/contract.js';
-import { authProblem } from '../../../policies/run-kit.js';
+import type { Authentication, Awaitable, CollectBody, Refused, Reply, ReplyBody } from '../../../policies/contract.js';
+import { authProblem, type BytesReply } from '../../../policies/run-kit.js';
 import type { CollectFault } from '../body/collector.js';
 import { asBuffer } from '../body/request-body.js';
 import { refuse } from './refuse.js';
@@ -25,7 +25,9 @@ export class ChainHooks {
       return undefined;
     }
     if (instance.authenticate === undefined) return this.#before(exchange, step);
-    const found = instance.authenticate(exchange);
+    const reads = step.body?.request !== undefined;
+    const collect = reads ? (max: number) => this.#collectForAuthentication(exchange, step, max) : NOT_DECLARED;
+    const found = instance.authenticate(exchange, collect);
     return found instanceof Promise
       ? found.then((late) => this.#identified(exchange, step, late))
       : this.#identified(exchange, step, found);
@@ -53,23 +55,35 @@ export class ChainHooks {
     if (exchange.settled) return undefined;
     const passes = found.outcome === 'identity' || (found.outcome === 'absent' && found.pass === true);
     exchange.decisions?.push({ step: step.name, use: step.use, outcome: passes ? 'pass' : 'answer', why: found.why });
-    // A refused request must not show its credentials to templates of replies.
-    if (step.lastAuthenticator || !passes) this.#strip(exchange, !passes);
     if (found.outcome === 'identity') {
       if (found.consumer !== undefined) exchange.consumer = found.consumer;
       if (found.claims !== undefined) exchange.claims = found.claims;
-    } else if (found.outcome === 'unavailable') return refuse(exchange, 'auth/unavailable', found.why);
+      if (found.fields !== undefined) exchange.granted = [...(exchange.granted ?? []), ...found.fields];
+    }
+    // A refused request must not show its credentials to templates of replies.
+    if (step.lastAuthenticator || !passes) this.#strip(exchange, !passes);
+    if (found.outcome === 'identity') return this.#before(exchange, step);
+    if (found.outcome === 'unavailable') return refuse(exchange, 'auth/unavailable', found.why);
     else if (!passes) {
       exchange.cause = found.why;
-      return authProblem(exchange, [found.problem]);
+      return found.reply ?? authProblem(exchange, [found.problem]);
     }
     return this.#before(exchange, step);
   }
 
-  /** `all`: also those of authenticators that the request has not reached, since it is refused. */
-  #strip(exchange: ChainedExchange, all: boolean): void {
-    for (const step of this.#stripping)
-      if ((all || step.index <= exchange.entered) && step.applies(exchange)) step.instance.strip!(exchange);
+  /** `refused`: the credentials of authenticators that the request has not reached are removed too, and the target gets nothing. */
+  #strip(exchange: ChainedExchange, refused: boolean): void {
+    for (const step of this.#stripping) if (refused || step.index <= exchange.entered) step.instance.strip!(exchange);
+    if (refused || exchange.granted === undefined) return;
+    for (const [name, value] of exchange.granted) exchange.headers.set(name, value);
+  }
+
+  async #collectForAuthentication(exchange: ChainedExchange, step: Step, max: number): Promise<Uint8Array | Refused> {
+    if (!exchange.hasBody) return NO_BYTES;
+    if (step.body?.request?.mandatory === true && isEncoded(exchange.headers))
+      return refusedBody(refuseEncoded(exchange, step));
+    const body = await exchange.ensureBodies().collectRequest(max);
+    return typeof body === 'string' ? refusedBody(refuseRequestBody(exchange, step, body, max)) : body;
   }
 
   #before(exchange: ChainedExchange, step: Step): Awaitable<Reply | undefined> {
@@ -88,8 +102,7 @@ export class ChainHooks {
     const mandatory = body?.request?.mandatory === true;
     if ((step.collectsRequest || mandatory) && isEncoded(exchange.headers)) {
       if (!mandatory) return undefined;
-      const cause = `policy ${step.name} cannot read a request body with a content coding`;
-      return refuse(exchange, 'request/unreadable', cause, { 'accept-encoding': 'identity' });
+      return refuseEncoded(exchange, step);
     }
     if (step.collectsRequest) return this.#collectRequest(exchange, step);
     this.#stageRequest(exchange, step);
@@ -187,7 +200,25 @@ function sendable(reply: Reply, source: ReplyBody | undefined): Reply {
   return reply;
 }
 
-function refuseRequestBody(exchange: ChainedExchange, step: Step, fault: CollectFault, max: number): Reply {
+const NO_BYTES = new Uint8Array(0);
+
+const NOT_DECLARED: CollectBody = () =>
+  Promise.reject(new TypeError('The declaration of the policy does not say that it reads the body'));
+
+/** The outcome of an authenticator whose body cannot be collected. */
+const refusedBody = (reply: BytesReply): Refused => ({
+  outcome: 'refused',
+  why: reply.cause ?? 'the body cannot be read',
+  problem: { status: reply.status, code: reply.code ?? 'request/unreadable', title: 'Request body not accepted' },
+  reply,
+});
+
+function refuseEncoded(exchange: ChainedExchange, step: Step): BytesReply {
+  const cause = `policy ${step.name} cannot read a request body with a content coding`;
+  return refuse(exchange, 'request/unreadable', cause, { 'accept-encoding': 'identity' });
+}
+
+function refuseRequestBody(exchange: ChainedExchange, step: Step, fault: CollectFault, max: number): BytesReply {
   if (fault === 'too-large')
     return refuse(exchange, 'request/body-too-large', `request body larger than ${max} bytes (policy ${step.name})`);
   return refuse(exchange, 'gateway/overloaded', 'no memory is left for request bodies');

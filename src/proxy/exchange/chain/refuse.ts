@@ -1,6 +1,5 @@
 /** Error replies of gw. */
-import type { Reply } from '../../../policies/contract.js';
-import { problem } from '../../../policies/run-kit.js';
+import { type BytesReply, problem } from '../../../policies/run-kit.js';
 import { ERRORS, type ErrorSlug } from '../../errors/errors.js';
 
 /** An error reply of gw, recorded in the exchange. `cause` is for the log only. */
@@ -9,7 +8,7 @@ export function refuse(
   error: ErrorSlug,
   cause: string | null,
   headers?: { readonly [name: string]: string },
-): Reply {
+): BytesReply {
   exchange.error = error;
   exchange.cause = cause;
   return problem(exchange, { code: error, ...ERRORS[error], ...(headers === undefined ? {} : { headers }) });
