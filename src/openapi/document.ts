@@ -1,4 +1,5 @@
 /** An OpenAPI document: its version, and its references followed. */
+import { type DocumentFile, DocumentFiles, decodedText, type ReadFile } from './files.js';
 import { type Data, type DataTable, DocumentError, parseText } from './text.js';
 
 export { type Data, type DataTable, DocumentError, decodeDocument } from './text.js';
@@ -8,8 +9,15 @@ const failed = (message: string): DocumentError => new DocumentError(message);
 /** Documents are not trusted with a terminal: control characters become spaces. */
 const printable = (text: string): string => text.replace(/[\u0000-\u001f\u007f-\u009f]+/g, ' ');
 
-/** Longest chain of references that is followed. */
-const MAX_HOPS = 100;
+/** References that are followed to find one target. */
+const MAX_HOPS = 200;
+
+/** Counts them down. */
+interface Hops {
+  left: number;
+}
+/** References that are reported. */
+const MAX_FAULTS = 10;
 
 export const isTable = (data: Data | undefined): data is DataTable =>
   typeof data === 'object' && data !== null && !Array.isArray(data);
@@ -24,75 +32,153 @@ export function field(table: Data | undefined, key: string): Data | undefined {
   return isTable(table) && Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
-/** The target of a reference, or why it cannot be followed: a phrase after `refers to`. */
-export type Resolved = { readonly data: Data | undefined } | { readonly broken: string; readonly elsewhere: boolean };
+/** Why a reference cannot be followed: a phrase after `refers to`. `elsewhere`: it leads to a file or URL that gw does not read. */
+interface Broken {
+  readonly broken: string;
+  readonly elsewhere: boolean;
+  /** Has the reference. */
+  readonly table: DataTable;
+}
+/** The target of a reference, or why it cannot be followed. */
+export type Resolved = { readonly data: Data | undefined } | Broken;
 
 export class OpenApiDocument {
+  /** Sentences about references that could not be followed. */
+  readonly #faults = new Set<string>();
+  readonly #files: DocumentFiles | undefined;
+  readonly #file: DocumentFile;
+
   constructor(
     readonly root: DataTable,
     /** `3.0.3`. */
     readonly version: string,
     /** Keys under `paths` that occur twice. */
     readonly repeated: readonly string[] = [],
-  ) {}
+    /** With it, references to other files are followed. `file` is that of the document. */
+    files?: { readonly all: DocumentFiles; readonly file: DocumentFile },
+  ) {
+    this.#files = files?.all;
+    this.#file = files?.file ?? { path: '', data: root, repeated, characters: 0, ids: new Map(), anchors: new Map() };
+  }
 
-  /** Follows `$ref` to the end. Undefined if it leads out of the document, to nothing, or in a circle. */
+  /** What is wrong with the references that resolve() and step() met, as sentences. */
+  get faults(): readonly string[] {
+    return [...this.#faults];
+  }
+
+  /** Follows `$ref` to the end. Undefined if it cannot be followed, which `faults` then says. */
   resolve(data: Data | undefined): Data | undefined {
     const resolved = this.follow(data);
-    return 'data' in resolved ? resolved.data : undefined;
+    if ('data' in resolved) return resolved.data;
+    this.#note(resolved);
+    return undefined;
   }
 
   /** The same, with the reason where a reference cannot be followed. */
   follow(data: Data | undefined): Resolved {
-    const chain: string[] = [];
+    return this.#follow(data, { left: MAX_HOPS });
+  }
+
+  /** What the `$ref` of a table names, which may be a reference again. Undefined like for resolve(). */
+  step(table: DataTable): Data | undefined {
+    const target = this.#target(table, { left: MAX_HOPS });
+    if ('data' in target) return target.data;
+    this.#note(target);
+    return undefined;
+  }
+
+  /** The same for a reference that is another member of `table`, such as in `mapping`. Undefined if it cannot be followed. */
+  named(reference: string, table: DataTable): Data | undefined {
+    const target = this.#place(table, reference, { left: MAX_HOPS });
+    return 'data' in target ? target.data : undefined;
+  }
+
+  #note({ broken, table }: Broken): void {
+    const path = this.#files?.pathOf(table) ?? this.#file.path;
+    if (this.#faults.size < MAX_FAULTS) this.#faults.add(`\`${path}\` refers to ${broken}.`);
+  }
+
+  #follow(data: Data | undefined, hops: Hops): Resolved {
+    const tables: DataTable[] = [];
     let current = data;
-    for (;;) {
-      const reference = field(current, '$ref');
-      if (reference === undefined) return { data: current };
-      if (typeof reference !== 'string') return { broken: 'something that is not a reference', elsewhere: false };
-      if (chain.includes(reference) || chain.length > MAX_HOPS) {
-        const circle = [...chain.slice(chain.indexOf(reference)), reference];
-        return { broken: `itself in a circle, ${circle.slice(0, 6).map(quoted).join(' -> ')}`, elsewhere: false };
-      }
-      chain.push(reference);
-      if (reference !== '#' && !reference.startsWith('#/')) {
-        const kind = /^[a-z][a-z0-9+.-]*:/i.test(reference) ? 'URL' : 'file';
-        return { broken: `another ${kind}, ${quoted(reference)}`, elsewhere: true };
-      }
-      current = this.#pointer(reference);
-      if (current === undefined)
-        return { broken: `${quoted(reference)}, which is not in the document`, elsewhere: false };
+    while (isTable(current) && field(current, '$ref') !== undefined) {
+      if (tables.includes(current) || --hops.left < 0) return circle([...tables, current]);
+      tables.push(current);
+      const target = this.#target(current, hops);
+      if ('broken' in target) return target;
+      current = target.data;
+    }
+    return { data: current };
+  }
+
+  #target(table: DataTable, hops: Hops): Resolved {
+    const reference = field(table, '$ref');
+    if (typeof reference === 'string') return this.#place(table, reference, hops);
+    return { broken: 'something that is not a reference', elsewhere: false, table };
+  }
+
+  #place(table: DataTable, reference: string, hops: Hops): Resolved {
+    const refused = (broken: string, elsewhere = false): Broken => ({ broken, elsewhere, table });
+    if (this.#files === undefined && !reference.startsWith('#')) {
+      const kind = /^[a-z][a-z0-9+.-]*:/i.test(reference) ? 'URL' : 'file';
+      return refused(`another ${kind}, ${quoted(reference)}`, true);
+    }
+    try {
+      const files = this.#files ?? new DocumentFiles(NO_FILES);
+      const { file, base, fragment } = files.locate(table, reference, this.#file);
+      const isPointer = fragment === '' || fragment.startsWith('/');
+      const target = isPointer ? this.#at(base, fragment, hops) : { data: file.anchors.get(fragment) };
+      if ('broken' in target || target.data !== undefined) return target;
+      const where = file === this.#file ? 'the document' : `\`${file.path}\``;
+      return refused(`${quoted(reference)}, which is not in ${where}`);
+    } catch (error) {
+      if (!(error instanceof DocumentError)) throw error;
+      return refused(`${quoted(reference)}: ${error.message.replace(/\.$/, '')}`);
     }
   }
 
-  /** RFC 6901, in a URI fragment. */
-  #pointer(reference: string): Data | undefined {
-    if (reference === '#') return this.root;
-    let current: Data | undefined = this.root;
-    for (const raw of reference.slice(2).split('/')) {
-      const key = decoded(raw).replaceAll('~1', '/').replaceAll('~0', '~');
-      // References within the path of a reference are not followed.
-      if (field(current, '$ref') !== undefined && field(current, key) === undefined) return undefined;
+  /** RFC 6901, in a URI fragment. The path may lead through references: `components: { $ref: components.yaml }`. */
+  #at(base: Data, pointer: string, hops: Hops): Resolved {
+    let current: Data | undefined = base;
+    for (const raw of pointer.split('/').slice(1)) {
+      const key = decodedText(raw).replaceAll('~1', '/').replaceAll('~0', '~');
+      if (field(current, '$ref') !== undefined && field(current, key) === undefined) {
+        const through: Resolved = this.#follow(current, hops);
+        if ('broken' in through) return through;
+        current = through.data;
+      }
       current = isList(current) ? current[Number(key)] : field(current, key);
     }
-    return current;
+    return { data: current };
   }
+}
+
+const NO_FILES = (): { readonly cause: string } => ({ cause: 'other files are not read' });
+
+/** `tables` refer to each other; the last one is one of the others, or there are too many. */
+function circle(tables: readonly DataTable[]): Broken {
+  const references = tables.slice(tables.indexOf(tables.at(-1)!)).map((table) => quoted(scalarText(table['$ref'])));
+  return { broken: `itself in a circle, ${references.slice(0, 6).join(' -> ')}`, elsewhere: false, table: tables[0]! };
 }
 
 const quoted = (text: string): string => `\`${text.slice(0, 120)}\``;
 
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A stray percent sign: the key is literal.
-    return text;
-  }
-}
-
 /** Throws DocumentError when the text is not an OpenAPI 3 document. `name` is the file's, for messages. */
 export function parseOpenApi(text: string, name: string): OpenApiDocument {
-  const { data: root, repeated } = parseText(text, name);
+  const { data, repeated } = parseText(text, name);
+  const { root, version } = headOf(data, name);
+  return new OpenApiDocument(root, version, repeated);
+}
+
+/** Opens a document whose references may lead to other files. Throws DocumentError when it is not an OpenAPI 3 document. */
+export function openOpenApi(read: ReadFile, path: string): OpenApiDocument {
+  const all = new DocumentFiles(read);
+  const file = all.open(path);
+  const { root, version } = headOf(file.data, path);
+  return new OpenApiDocument(root, version, file.repeated, { all, file });
+}
+
+function headOf(root: Data, name: string): Pick<OpenApiDocument, 'root' | 'version'> {
   if (!isTable(root)) throw failed(`${name} is not an OpenAPI document: its content is not a table of keys.`);
   if (field(root, 'swagger') !== undefined) {
     throw failed(
@@ -111,7 +197,7 @@ export function parseOpenApi(text: string, name: string): OpenApiDocument {
   if (!/^\s*3\.[01](\.|\s*$)/.test(scalarText(version))) {
     throw failed(`${name} is OpenAPI ${printable(scalarText(version)).slice(0, 40)}; gw reads OpenAPI 3.0 and 3.1.`);
   }
-  return new OpenApiDocument(root, scalarText(version).trim(), repeated);
+  return { root, version: scalarText(version).trim() };
 }
 
 /** What kind of document it seems to be if the key `openapi` is missing. */

@@ -15,29 +15,51 @@ export interface Operation {
   readonly item: DataTable;
 }
 
-/** All operations, in the order of the document. */
+type Follow = (data: Data | undefined) => Data | undefined;
+
+/** All operations whose references can be followed, in the order of the document. */
 export function operationsOf(document: OpenApiDocument): Operation[] {
+  const follow: Follow = (data) => {
+    const found = document.follow(data);
+    return 'data' in found ? found.data : undefined;
+  };
+  return pathsOf(document).flatMap(([path, written]) => operationsIn(path, follow(written), follow, METHODS));
+}
+
+function pathsOf(document: OpenApiDocument): [path: string, written: Data | undefined][] {
   const paths = document.resolve(field(document.root, 'paths'));
-  if (!isTable(paths)) return [];
-  return Object.entries(paths).flatMap(([path, written]) => {
-    const item = path.startsWith('/') ? document.resolve(written) : undefined;
-    if (!isTable(item)) return [];
-    return METHODS.flatMap((method): Operation[] => {
-      const data = document.resolve(field(item, method));
-      if (!isTable(data)) return [];
-      return [{ method: method.toUpperCase(), path, id: textOf(field(data, 'operationId')), data, item }];
-    });
+  return Object.entries(isTable(paths) ? paths : {}).filter(([path]) => path.startsWith('/'));
+}
+
+function operationsIn(path: string, item: Data | undefined, follow: Follow, methods: readonly string[]): Operation[] {
+  if (!isTable(item)) return [];
+  return methods.flatMap((method): Operation[] => {
+    const data = follow(field(item, method));
+    if (!isTable(data)) return [];
+    return [{ method: method.toUpperCase(), path, id: textOf(field(data, 'operationId')), data, item }];
   });
 }
 
-/** The operations at a path in which parameters may have any name and type: `/orders/{id:int}`. */
-export function operationsAt(document: OpenApiDocument, path: string): Operation[] {
-  const all = operationsOf(document);
+/**
+ * The operations at a path in which parameters may have any name and type: `/orders/{id:int}`. The path may begin with that of a
+ * server's URL. `methods`: in capitals; empty for all. Notes references of these operations that cannot be followed.
+ */
+export function operationsAt(document: OpenApiDocument, path: string, methods: readonly string[]): Operation[] {
+  const all = pathsOf(document);
   const wanted = shapeOf(path);
-  const exact = all.filter((operation) => shapeOf(operation.path) === wanted);
-  if (exact.length > 0) return exact;
-  const bases = basePaths(field(document.root, 'servers'));
-  return all.filter((operation) => bases.some((base) => shapeOf(base + operation.path) === wanted));
+  const bases = ['', ...basePaths(field(document.root, 'servers'))];
+  const fits: ((own: string) => boolean)[] = [
+    (own) => own === path,
+    ...bases.map((base) => (own: string) => shapeOf(base + own) === wanted),
+  ];
+  const keys = METHODS.filter((method) => methods.length === 0 || methods.includes(method.toUpperCase()));
+  const follow: Follow = (data) => document.resolve(data);
+  for (const fit of fits) {
+    const found = all.filter(([own]) => fit(own));
+    const operations = found.flatMap(([own, written]) => operationsIn(own, follow(written), follow, keys));
+    if (operations.length > 0) return operations;
+  }
+  return [];
 }
 
 /** `/orders/{}` for `/orders/{id:int}` and `/orders/{orderId}`. */

@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { test } from 'uvu';
@@ -46,11 +46,14 @@ const DOCUMENT = {
 
 async function withDocument(
   work: (run: (route: string) => ReturnType<typeof runner>) => Promise<void>,
-  document: unknown = DOCUMENT,
+  files: { readonly [name: string]: unknown } = { 'api.json': DOCUMENT },
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'gw-mock-'));
   try {
-    writeFileSync(join(folder, 'api.json'), JSON.stringify(document));
+    for (const [name, content] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content));
+    }
     await work((route) => runner(`${HEAD}[[route]]\n${route}\n`, join(folder, 'gateway.toml')));
   } finally {
     rmSync(folder, { recursive: true });
@@ -110,6 +113,57 @@ test('the config chooses operation, status and example', () =>
     )('GET /x');
     assert.equal([status.status, JSON.parse(status.body)], [502, { title: 'failed' }]);
   }));
+
+const SPLIT = {
+  'api.json': { openapi: '3.1.0', paths: { '/pets/{id}': { $ref: 'paths/pets.yaml#/one' } } },
+  'paths/pets.yaml': `one:
+  get:
+    responses:
+      "200": { $ref: "../replies.json#/pet" }
+      "404": { $ref: "../replies.json#/missing" }
+`,
+  'replies.json': {
+    pet: {
+      headers: { 'X-A': { $ref: 'a.yaml#/header' } },
+      content: { 'application/json': { schema: { $ref: 'pets/pet.yaml' } } },
+    },
+    missing: { content: { 'application/json': { examples: { one: { $ref: 'a.yaml#/example' } } } } },
+  },
+  'a.yaml': 'header: { example: 5 }\nexample: { value: { $ref: "this is data" } }',
+  'pets/pet.yaml': `oneOf: [{ $ref: cat.yaml }, { $ref: "dog.yaml" }]
+discriminator: { propertyName: kind, mapping: { tom: cat.yaml } }
+`,
+  'pets/cat.yaml': 'type: object\nrequired: [kind, lives]\nproperties: { kind: { type: string }, lives: { const: 9 } }',
+  'pets/dog.yaml': `type: object
+required: [kind]
+properties: { kind: { type: string }, friend: { $ref: pet.yaml } }
+`,
+};
+
+test('everything may be in other files, also in a circle', () =>
+  withDocument(async (on) => {
+    const kinds = new Set<string>();
+    for (let seed = 0; seed < 20; seed++) {
+      const run = on(`match = "GET /pets/{id}"\nmock = { document = "api.json", seed = ${seed} }`);
+      const reply = await run('GET /pets/7');
+      assert.equal([reply.status, reply.headers.get('x-a')], [200, '5']);
+      const { kind, lives } = JSON.parse(reply.body) as { kind: string; lives?: number };
+      kinds.add(kind);
+      assert.is(lives, kind === 'tom' ? 9 : undefined);
+      const missing = await run('GET /pets/7', { prefer: 'code=404' });
+      assert.equal(JSON.parse(missing.body), { $ref: 'this is data' });
+    }
+    assert.equal([...kinds].sort(), ['dog', 'tom']);
+  }, SPLIT));
+
+for (const gone of Object.keys(SPLIT)) {
+  test(`a missing file is found: ${gone}`, () => {
+    const { [gone]: _, ...rest } = SPLIT as { readonly [name: string]: unknown };
+    return withDocument(async (on) => {
+      assert.throws(() => on('match = "GET /pets/{id}"\nmock = "api.json"'), /^mock\/document: .*no such file/);
+    }, rest);
+  });
+}
 
 // ---- Generation ----
 

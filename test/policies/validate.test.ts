@@ -341,6 +341,77 @@ paths:
   assert.equal(ask(policy, { body: '{"t":[1]}' }), ['body /t/0 must be string']);
 });
 
+const SPLIT = {
+  'api/openapi.yaml': `openapi: "3.0.3"
+info: { title: t, version: "1" }
+paths:
+  /orders/{id}: { $ref: paths/order.yaml }
+  /other: { $ref: paths/none.yaml }
+components:
+  schemas: { $ref: schemas/index.yaml }
+  parameters: { Id: { name: id, in: path, required: true, schema: { type: integer } } }
+`,
+  'api/paths/order.yaml': `parameters: [{ $ref: "../openapi.yaml#/components/parameters/Id" }]
+post:
+  parameters: [{ $ref: "../parameters.json#/trace" }]
+  requestBody: { $ref: "../bodies/order.yaml" }
+  responses:
+    "200": { $ref: "../replies.yaml#/ok" }
+`,
+  'api/parameters.json': { trace: { name: 'X-Trace', in: 'header', required: true, schema: { type: 'string' } } },
+  'api/bodies/order.yaml': `required: true
+content: { application/json: { schema: { $ref: "../openapi.yaml#/components/schemas/Order" } } }
+`,
+  'api/replies.yaml': `ok: { description: ok, content: { application/json: { schema: { $ref: "schemas/index.yaml#/Order" } } } }`,
+  'api/schemas/index.yaml': 'Order: { $ref: order.json }',
+  'api/schemas/order.json': {
+    type: 'object',
+    required: ['id', 'sku', 'parts'],
+    properties: {
+      id: { type: 'integer', readOnly: true },
+      sku: { type: 'string', nullable: true },
+      parts: { type: 'array', items: { $ref: 'order.json#/definitions/Part' } },
+    },
+    definitions: { Part: { type: 'object', required: ['of'], properties: { of: { $ref: '#' } } } },
+  },
+};
+
+test('OpenAPI: everything may be in other files, also in a circle', () => {
+  const text = 'openapi = "api/openapi.yaml"\nreplies = "enforce"';
+  assert.equal(findings(text, SPLIT), []);
+  const policy = made(text, SPLIT);
+  const given = { params: { id: '1' }, headers: [['x-trace', 'a'], ...JSON_TYPE] as const };
+  assert.is(ask(policy, { ...given, body: '{"sku":null,"parts":[{"of":{"sku":"a","parts":[]}}]}' }), 'pass');
+  assert.equal(
+    ask(policy, { params: { id: 'x' }, headers: JSON_TYPE, body: '{"parts":[{"of":{"sku":1,"parts":[{}]}}]}' }),
+    [
+      'path /id must be integer',
+      'header /X-Trace is required',
+      'body /sku is required',
+      'body /parts/0/of/sku must be string,null',
+      'body /parts/0/of/parts/0/of is required',
+    ],
+  );
+  const reply = new BytesReply(200, { headers: new HeaderMap(JSON_TYPE), body: '{"sku":"a","parts":[]}' });
+  assert.is(
+    (policy.after?.(exchange(), reply) as Reply | undefined)?.status,
+    502,
+    'replies need their `readOnly` members',
+  );
+});
+
+test('a missing file, and a reference to nothing, are found wherever the operation leads', () => {
+  const text = 'openapi = "api/openapi.yaml"';
+  for (const path of Object.keys(SPLIT)) {
+    const { [path]: _, ...rest } = SPLIT as Files;
+    assert.equal([...new Set(findings(text, rest))], ['validate/file openapi'], path);
+  }
+  const nowhere = 'Order: { properties: { a: { $ref: "order.json#/nowhere" } } }';
+  assert.equal(findings(text, { ...SPLIT, 'api/schemas/index.yaml': nowhere }), ['validate/file openapi']);
+  const remote = 'Order: { properties: { a: { $ref: "https://example.com/a.json" } } }';
+  assert.equal(findings(text, { ...SPLIT, 'api/schemas/index.yaml': remote }), ['validate/file openapi']);
+});
+
 test('enforced replies: status, media type and body must be described', () => {
   const policy = made('openapi = "api.json"\nreplies = "enforce"', API, routes('/orders/{id}', 'POST'));
   const on = exchange({ method: 'POST' });

@@ -4,9 +4,9 @@ import {
   DocumentError,
   type OpenApiDocument,
   type Operation,
+  openOpenApi,
   operationsAt,
   operationsOf,
-  parseOpenApi,
 } from '../../policies/kits/openapi.js';
 import type { MockConfig } from './schema.js';
 
@@ -24,33 +24,29 @@ export interface Found {
   readonly operations: ReadonlyMap<string, Operation>;
 }
 
-/** The last document: usually all mocks of a spec have the same. */
-let last: { readonly text: string; readonly document: OpenApiDocument } | undefined;
-
-function documentOf(text: string, name: string): OpenApiDocument {
-  if (last?.text !== text) last = { text, document: parseOpenApi(text, name) };
-  return last.document;
-}
-
-/** Reads the document and finds the operations of the route, or the one that the config names. */
+/** Opens the document and finds the operations of the route, or the one that the config names. */
 export function findOperations(config: MockConfig, { readFile, routes }: PolicyContext): Found | Fault {
   const name = config.document ?? '';
-  const file = readFile(name);
-  if (file.text === undefined)
-    return {
-      code: 'mock/document',
-      at: ['document'],
-      message: `Cannot read \`${name}\`: ${file.cause}.`,
-      help: 'Write the path of an OpenAPI document, relative to the folder of the spec.',
-    };
   try {
-    return operationsIn(documentOf(file.text, name), config, routes[0]);
+    const document = openOpenApi(readFile, name);
+    const found = operationsIn(document, config, routes[0]);
+    const [fault] = document.faults;
+    return 'code' in found && fault !== undefined ? brokenReference(fault) : found;
   } catch (error) {
     if (!(error instanceof DocumentError)) throw error;
-    const help = 'Write the path of an OpenAPI 3.0 or 3.1 document, in JSON or YAML.';
+    const help =
+      'Write the path of an OpenAPI 3.0 or 3.1 document, in JSON or YAML, relative to the folder of the spec.';
     return { code: 'mock/document', at: ['document'], message: error.message, help };
   }
 }
+
+/** `message`: a sentence about a reference that cannot be followed. */
+export const brokenReference = (message: string): Fault => ({
+  code: 'mock/document',
+  at: ['document'],
+  message,
+  help: 'Correct the reference. Paths in it are relative to the file that has it.',
+});
 
 function operationsIn(
   document: OpenApiDocument,
@@ -62,15 +58,13 @@ function operationsIn(
     const found =
       path === undefined
         ? operationsOf(document).find(({ id }) => id === wanted)
-        : operationsAt(document, path).find((one) => one.method === method?.toUpperCase());
+        : operationsAt(document, path, [method?.toUpperCase() ?? ''])[0];
     if (found !== undefined) return { document, operations: new Map([['*', found]]) };
     const message = `\`${name}\` has no operation \`${wanted}\`.`;
     return { code: 'mock/operation', at: ['operation'], message, help: someOperations(document) };
   }
   const { methods = [], path = '/' } = route ?? {};
-  const here = operationsAt(document, path).filter(
-    ({ method }) => methods.length === 0 || methods.includes(method) || (method === 'GET' && methods.includes('HEAD')),
-  );
+  const here = operationsAt(document, path, methods.includes('HEAD') ? [...methods, 'GET'] : methods);
   if (here.length > 0) return { document, operations: new Map(here.map((one) => [one.method, one])) };
   const of = methods.length === 0 ? path : `${methods.join(',')} ${path}`;
   return {

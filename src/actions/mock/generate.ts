@@ -23,6 +23,8 @@ const MAX_MEMBERS = 100;
 const MAX_ITEMS = 50;
 /** How often a schema may contain itself. */
 const MAX_RECURSION = 1;
+/** References on the way to a value. */
+const MAX_REFERENCES = 100;
 
 /** No value can be given: the place is too deep, or the document does not allow any. */
 const NOTHING = Symbol('nothing');
@@ -32,8 +34,8 @@ interface Place {
   /** Decides about the random values. */
   readonly path: string;
   readonly depth: number;
-  /** References that lead here. */
-  readonly refs: readonly string[];
+  /** The schemas that references on the way here named. */
+  readonly refs: readonly Data[];
 }
 
 export class Generator {
@@ -89,10 +91,12 @@ export class Generator {
   #opened(written: Data | undefined, at: Place): { readonly schema: DataTable; readonly place: Place } | undefined {
     let refs = at.refs;
     let current = written;
-    for (let reference = field(current, '$ref'); typeof reference === 'string'; reference = field(current, '$ref')) {
-      if (refs.filter((ref) => ref === reference).length > MAX_RECURSION || refs.length > 100) return undefined;
-      refs = [...refs, reference];
-      current = this.#document.resolve({ $ref: reference });
+    while (isTable(current) && typeof field(current, '$ref') === 'string') {
+      const target = this.#document.step(current);
+      if (target === undefined || refs.length > MAX_REFERENCES) return undefined;
+      if (refs.filter((ref) => ref === target).length > MAX_RECURSION) return undefined;
+      refs = [...refs, target];
+      current = target;
     }
     // `true` and a missing schema allow every value, `false` none.
     if (current === false) return undefined;
@@ -123,9 +127,25 @@ export class Generator {
       const opened = this.#opened(form, place);
       if (opened === undefined) continue;
       const value = this.#value(merge(rest, opened.schema), opened.place);
-      if (value !== NOTHING) return withDiscriminator(value, schema, form);
+      if (value !== NOTHING) return this.#discriminated(value, schema, form);
     }
     return useful.length < forms.length ? null : NOTHING;
+  }
+
+  /** Sets the property that tells which form a value has. */
+  #discriminated(value: Data, schema: DataTable, form: Data): Data {
+    const discriminator = field(schema, 'discriminator');
+    const name = textOf(field(discriminator, 'propertyName'));
+    const reference = textOf(field(form, '$ref'));
+    if (name === undefined || reference === undefined || !isTable(value) || !isTable(form)) return value;
+    const target = this.#document.step(form);
+    const mapping = field(discriminator, 'mapping');
+    const mapped = Object.entries(isTable(mapping) ? mapping : {}).find(([, to]) => {
+      if (typeof to !== 'string' || !isTable(discriminator)) return false;
+      const component = field(field(field(this.#document.root, 'components'), 'schemas'), to);
+      return to === reference || target === (component ?? this.#document.named(to, discriminator));
+    });
+    return { ...value, [name]: mapped?.[0] ?? nameIn(reference) };
   }
 
   #object(schema: DataTable, place: Place): Value {
@@ -236,16 +256,9 @@ function merge(a: DataTable, b: DataTable): DataTable {
   return merged;
 }
 
-/** Sets the property that tells which form a value has. */
-function withDiscriminator(value: Data, schema: DataTable, form: Data): Data {
-  const discriminator = field(schema, 'discriminator');
-  const name = textOf(field(discriminator, 'propertyName'));
-  const reference = textOf(field(form, '$ref'));
-  if (name === undefined || reference === undefined || !isTable(value)) return value;
-  const mapping = field(discriminator, 'mapping');
-  const mapped = Object.entries(isTable(mapping) ? mapping : {}).find(([, target]) => target === reference)?.[0];
-  return { ...value, [name]: mapped ?? reference.slice(reference.lastIndexOf('/') + 1) };
-}
+/** The last part of a reference, without the extension of a file: `#/components/schemas/Cat`, `pets/Cat.yaml`. */
+const nameIn = (reference: string): string =>
+  reference.slice(reference.search(/[^/#]*#?$/)).replace(/#$|\.(json|ya?ml)#?$/, '');
 
 /** The members in the order of the properties. A key such as `__proto__` stays data. */
 function inOrder(object: ReadonlyMap<string, Data>, properties: Data | undefined): Data {

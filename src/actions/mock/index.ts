@@ -1,7 +1,7 @@
 /** Compile part of mock. */
 import { declareAction } from '../../policies/compile-kit.js';
 import type { PolicyContext, PolicyProblem } from '../../policies/contract.js';
-import { findOperations } from './document.js';
+import { brokenReference, findOperations } from './document.js';
 import { PROBLEMS } from './problems.js';
 import { writeOperation } from './replies.js';
 import { type MockConfig, type MockOperation, type MockSettings, schema, shorthand } from './schema.js';
@@ -90,6 +90,7 @@ function lintDocument(config: MockConfig, context: PolicyContext, report: (probl
     }
     lintExample(config, operation, name, report);
   }
+  for (const fault of found.document.faults) report({ severity: 'error', ...brokenReference(fault) });
 }
 
 function lintExample(

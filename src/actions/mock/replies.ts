@@ -79,7 +79,7 @@ class Writer {
     const code = written.toUpperCase() === 'DEFAULT' ? 'default' : written.toUpperCase();
     if (!/^([2-5]\d\d|[2-5]XX|default)$/.test(code)) return [];
     const status = code === 'default' ? 200 : Number(code.replace('XX', '00'));
-    const content = WITHOUT_BODY.has(status) ? undefined : field(response, 'content');
+    const content = WITHOUT_BODY.has(status) ? undefined : this.#document.resolve(field(response, 'content'));
     const media = Object.entries(isTable(content) ? content : {}).flatMap(([type, item]) =>
       this.#media(code, type, this.#document.resolve(item)),
     );
@@ -87,7 +87,7 @@ class Writer {
   }
 
   #headers(code: string, response: Data | undefined): (readonly [string, string])[] {
-    const headers = field(response, 'headers');
+    const headers = this.#document.resolve(field(response, 'headers'));
     return Object.entries(isTable(headers) ? headers : {}).flatMap(([name, written]) => {
       if (!FIELD_NAME.test(name) || OWN.has(name.toLowerCase())) return [];
       const header = this.#document.resolve(written);
@@ -107,7 +107,7 @@ class Writer {
   }
 
   #examples(code: string, type: string, item: DataTable): MockExample[] {
-    const named = field(item, 'examples');
+    const named = this.#document.resolve(field(item, 'examples'));
     const written = Object.entries(isTable(named) ? named : {}).flatMap(([name, one]) => {
       const value = field(this.#document.resolve(one), 'value');
       const body = value === undefined ? undefined : bodyOf(value, type);

@@ -7,9 +7,8 @@ export {
   isList,
   isTable,
   type OpenApiDocument,
-  parseOpenApi,
+  openOpenApi,
   scalarText,
   textOf,
 } from '../../openapi/document.js';
 export { type Operation, operationsAt, operationsOf } from '../../openapi/operations.js';
-export { refuseDeep } from '../../openapi/text.js';

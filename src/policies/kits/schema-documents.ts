@@ -2,8 +2,8 @@
  * Collects the schemas of a policy at compile time: reads the files, follows `$ref` to further files, and compiles the
  * patterns to automata. The result is plain data, so a bundle needs no files at run time.
  */
-import { posix } from 'node:path';
-import { DocumentError, parseText, refuseDeep } from '../../openapi/text.js';
+import { type DocumentFile, DocumentFiles, decodedText, splitReference } from '../../openapi/files.js';
+import { type DataTable, DocumentError } from '../../openapi/text.js';
 import { compileEcma, type TextPattern } from '../../schema/regex/ecma.js';
 import type { Json, PolicyFile } from '../contract.js';
 import { FORMAT_PATTERNS } from './schema-formats.js';
@@ -27,9 +27,6 @@ export interface SchemaFault {
   readonly kind: 'file' | 'schema' | 'pattern';
   readonly message: string;
 }
-
-/** Far above any real schema; a cycle of files ends by itself. */
-const MAX_FILES = 200;
 
 /** Keywords whose value is a schema, a list of schemas, or a table of schemas. */
 const ONE = new Set([
@@ -58,11 +55,9 @@ export const member = (value: Json | undefined, key: string): Json | undefined =
 
 export class SchemaDocuments {
   readonly faults: SchemaFault[] = [];
-  readonly #readFile: (path: string) => PolicyFile;
+  readonly #files: DocumentFiles;
   readonly #skipPatterns: boolean;
-  /** Parsed files by path. */
-  readonly #parsed = new Map<string, Json | undefined>();
-  /** URIs of files that are schemas as a whole. */
+  /** URIs of files that are schemas as a whole, by path. */
   readonly #uris = new Map<string, string>();
   readonly #documents = new Map<string, Json>();
   readonly #patterns = new Map<string, TextPattern | null>();
@@ -71,15 +66,19 @@ export class SchemaDocuments {
 
   /** `skipPatterns`: patterns that cannot be automata are not checked, instead of being a fault. */
   constructor(readFile: (path: string) => PolicyFile, skipPatterns: boolean) {
-    this.#readFile = readFile;
+    this.#files = new DocumentFiles(readFile);
     this.#skipPatterns = skipPatterns;
   }
 
   /** The URI of a schema in a file: `schemas/order.json`, or with a JSON pointer `schemas/shop.json#/$defs/order`. */
   schema(reference: string): string | undefined {
-    const [path = '', fragment] = reference.split('#', 2);
-    const uri = this.#fileUri(posix.normalize(path));
-    return uri === undefined ? undefined : fragment ? `${uri}#${fragment}` : uri;
+    const [path, fragment] = splitReference(reference);
+    try {
+      const uri = this.#fileUri(this.#files.open(path));
+      return uri === undefined ? undefined : withFragment(uri, fragment);
+    } catch (error) {
+      return this.#unreadable(error);
+    }
   }
 
   /**
@@ -94,18 +93,6 @@ export class SchemaDocuments {
   find(uri: string): Json | undefined {
     const [document = '', fragment = ''] = uri.split('#', 2);
     return atPointer(this.#documents.get(document), fragment);
-  }
-
-  /** The parsed content of a file, JSON or YAML. Undefined after a fault. */
-  parse(path: string): Json | undefined {
-    const normal = posix.normalize(path);
-    if (this.#parsed.has(normal)) return this.#parsed.get(normal);
-    const { text, cause } = this.#readFile(normal);
-    let value: Json | undefined;
-    if (text === undefined) this.#fault('file', `\`${normal}\` cannot be read: ${cause}.`);
-    else value = this.#parseText(text, normal);
-    this.#parsed.set(normal, value);
-    return value;
   }
 
   set dialect(dialect: Dialect) {
@@ -156,15 +143,11 @@ export class SchemaDocuments {
     this.#formats.set(name, result.pattern);
   }
 
-  #fileUri(path: string): string | undefined {
+  #fileUri(file: DocumentFile): string | undefined {
+    const { path } = file;
     const known = this.#uris.get(path);
     if (known !== undefined) return known;
-    if (this.#uris.size >= MAX_FILES) {
-      this.#fault('file', `The schemas refer to more than ${MAX_FILES} files.`);
-      return undefined;
-    }
-    const value = this.parse(path);
-    if (value === undefined) return undefined;
+    const value = file.data as Json;
     if (!isTable(value) && typeof value !== 'boolean') {
       this.#fault('schema', `\`${path}\` is not a schema: a schema is an object, \`true\` or \`false\`.`);
       return undefined;
@@ -172,7 +155,7 @@ export class SchemaDocuments {
     const uri = `gw://schema/${this.#uris.size}`;
     this.#uris.set(path, uri);
     if (!this.#takeDialect(value, path)) return undefined;
-    const schema = this.#linked(value, path);
+    const schema = this.#linked(value, file);
     this.#documents.set(uri, schema);
     this.inspect(schema);
     return uri;
@@ -194,43 +177,38 @@ export class SchemaDocuments {
     return dialect !== undefined;
   }
 
-  /** A copy without `$schema`, in which references to files are URIs. */
-  #linked(schema: Json, path: string): Json {
-    const ids = new Set<string>();
-    visitSchemas(schema, (table) => {
-      const id = member(table, '$id');
-      if (typeof id === 'string') ids.add(id.split('#', 1)[0]!);
-    });
+  /** A copy without `$schema`, in which references to other files are URIs. */
+  #linked(schema: Json, file: DocumentFile): Json {
     return mapSchemas(schema, (table) => {
       const { $schema: _, ...rest } = table;
       const reference = member(rest, '$ref');
       if (typeof reference !== 'string') return rest;
-      const [file = '', fragment] = reference.split('#', 2);
-      if (file === '' || ids.has(file)) return rest;
-      if (/^[a-z][a-z0-9+.-]*:/i.test(file)) {
-        const known = [...ids].some((id) => URL.canParse(file, id) && new URL(file, id).href === file);
-        if (!known)
-          this.#fault(
-            'schema',
-            `\`${path}\` refers to \`${reference.slice(0, 200)}\`; gw reads only files, by relative paths.`,
-          );
-        return rest;
-      }
-      const uri = this.#fileUri(posix.join(posix.dirname(path), decoded(file)));
-      return uri === undefined ? rest : { ...rest, $ref: fragment === undefined ? uri : `${uri}#${fragment}` };
+      const uri = this.#uriOf(table, reference, file);
+      return uri === undefined ? rest : { ...rest, $ref: uri };
     });
   }
 
-  #parseText(text: string, path: string): Json | undefined {
+  /** Undefined for a reference within the file, which stays as it is, and after a fault. */
+  #uriOf(table: JsonTable, reference: string, own: DocumentFile): string | undefined {
+    const named = `\`${own.path}\` refers to \`${reference.slice(0, 200)}\``;
     try {
-      const { data } = parseText(text, path);
-      refuseDeep(data, path);
-      return data as Json;
-    } catch (error) {
-      if (!(error instanceof DocumentError)) throw error;
-      this.#fault('file', error.message);
+      const { file, base, fragment } = this.#files.locate(table as DataTable, reference, own);
+      const isPointer = fragment === '' || fragment.startsWith('/');
+      if (isPointer && atPointer(base as Json, fragment) === undefined) {
+        this.#fault('schema', `${named}, which is not in ${file === own ? 'the file' : `\`${file.path}\``}.`);
+      } else if (file !== own) {
+        const uri = this.#fileUri(file);
+        return uri === undefined ? undefined : withFragment(uri, fragment);
+      }
       return undefined;
+    } catch (error) {
+      return this.#unreadable(error, `${named}: `);
     }
+  }
+
+  #unreadable(error: unknown, before = ''): undefined {
+    if (!(error instanceof DocumentError)) throw error;
+    this.#fault('file', `${before}${error.message}`);
   }
 
   #fault(kind: SchemaFault['kind'], message: string): void {
@@ -242,13 +220,7 @@ export class SchemaDocuments {
 const asClause = (reason: string): string =>
   reason.replace(/^[A-Z](?=[a-z ])/, (first) => first.toLowerCase()).replace(/\.$/, '');
 
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
+const withFragment = (uri: string, fragment: string): string => (fragment === '' ? uri : `${uri}#${fragment}`);
 
 const sorted = <T>(map: ReadonlyMap<string, T>): { readonly [key: string]: T } =>
   Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -258,7 +230,7 @@ export function atPointer(root: Json | undefined, fragment: string): Json | unde
   let current = root;
   if (fragment === '') return current;
   for (const token of fragment.split('/').slice(1)) {
-    const key = decoded(token).replaceAll('~1', '/').replaceAll('~0', '~');
+    const key = decodedText(token).replaceAll('~1', '/').replaceAll('~0', '~');
     current = Array.isArray(current) ? (current as readonly Json[])[Number(key)] : member(current, key);
   }
   return current;

@@ -1,7 +1,7 @@
 /** Compile part of validate. */
 import { declarePolicy } from '../compile-kit.js';
 import type { ConfigPath, PolicyContext, PolicyProblem } from '../contract.js';
-import { DocumentError, parseOpenApi, refuseDeep } from '../kits/openapi.js';
+import { DocumentError, openOpenApi } from '../kits/openapi.js';
 import { SchemaDocuments, type SchemaFault } from '../kits/schema-documents.js';
 import { SchemaCompiler, type Validator } from '../kits/schema-validator.js';
 import { describeParameter, membersOf } from './describe.js';
@@ -170,12 +170,8 @@ function fromDocument(config: ValidateConfig, path: string, around: Around): Des
   const fail = (code: string, at: ConfigPath, message: string, help: string): undefined => {
     problem({ code: `validate/${code}`, severity: 'error', at, message, help });
   };
-  const { text, cause } = context.readFile(path);
-  const help = 'Paths are relative to the folder of the root spec.';
-  if (text === undefined) return fail('file', ['openapi'], `\`${path}\` cannot be read: ${cause}.`, help);
   try {
-    const document = parseOpenApi(text, path);
-    refuseDeep(document.root, path);
+    const document = openOpenApi(context.readFile, path);
     const wanted = config.operation ?? operationOfRoute(context);
     if (wanted === undefined) {
       // A policy that no route uses is complete as it is.
@@ -184,7 +180,7 @@ function fromDocument(config: ValidateConfig, path: string, around: Around): Des
       return fail('operation', ['openapi'], message, 'Set `operation = "POST /orders"`.');
     }
     const operation = findOperation(document, wanted);
-    if (operation === undefined) {
+    if (operation === undefined && document.faults.length === 0) {
       const message = `The document \`${path}\` has no operation \`${wanted}\`.`;
       const at = config.operation === undefined ? 'openapi' : 'operation';
       return fail(
@@ -194,7 +190,10 @@ function fromDocument(config: ValidateConfig, path: string, around: Around): Des
         'Write method and path as in the document: `operation = "POST /orders/{id}"`.',
       );
     }
-    const described = describeOperation(document, operation, documents);
+    const described = operation && describeOperation(document, operation, documents);
+    const help = 'Correct the reference. Paths in it are relative to the file that has it.';
+    for (const message of document.faults) fail('file', ['openapi'], message, help);
+    if (described === undefined) return undefined;
     for (const message of described.unchecked) {
       const hint = 'Describe the body as JSON or as a form, or let the target check it.';
       problem({ code: 'validate/unchecked', severity: 'warning', at: ['openapi'], message, help: hint });
@@ -202,7 +201,8 @@ function fromDocument(config: ValidateConfig, path: string, around: Around): Des
     return described;
   } catch (error) {
     if (!(error instanceof DocumentError)) throw error;
-    return fail('file', ['openapi'], error.message, 'Correct the document, or name another one.');
+    const help = 'Name an OpenAPI 3.0 or 3.1 document. Paths are relative to the folder of the root spec.';
+    return fail('file', ['openapi'], error.message, help);
   }
 }
 

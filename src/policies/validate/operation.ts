@@ -1,17 +1,10 @@
 /** Takes from an OpenAPI document what an operation says about requests and replies. */
 import type { Json, PolicyContext } from '../contract.js';
-import { type OpenApiDocument, type Operation, operationsOf } from '../kits/openapi.js';
-import {
-  atPointer,
-  isTable,
-  type JsonTable,
-  mapSchemas,
-  member,
-  type SchemaDocuments,
-  visitSchemas,
-} from '../kits/schema-documents.js';
+import { type OpenApiDocument, type Operation, operationsAt } from '../kits/openapi.js';
+import { isTable, type JsonTable, member, type SchemaDocuments } from '../kits/schema-documents.js';
 import { describeParameter, membersOf } from './describe.js';
 import type { ContentEntry, ParameterEntry, Place, PlaceEntry } from './schema.js';
+import { Side } from './side.js';
 
 export interface Described {
   readonly places: readonly PlaceEntry[];
@@ -23,118 +16,15 @@ export interface Described {
 
 /** `POST /orders/{id}` -> the operation; the names of parameters make no difference. */
 export function findOperation(document: OpenApiDocument, wanted: string): Operation | undefined {
-  const [method, path = ''] = wanted.split(' ', 2);
-  const all = operationsOf(document).filter((operation) => operation.method === method);
-  return (
-    all.find((operation) => operation.path === path) ??
-    all.find((operation) => shapeOf(operation.path) === shapeOf(path))
-  );
+  const [method = '', path = ''] = wanted.split(' ', 2);
+  return operationsAt(document, path, [method])[0];
 }
-
-const shapeOf = (path: string): string => path.replaceAll(/\{[^}]*\}/g, '{}');
 
 /** The operation that the match of the policy's only route names; undefined if it names several or none. */
 export function operationOfRoute({ routes }: PolicyContext): string | undefined {
   const [route] = routes;
   if (routes.length !== 1 || route === undefined || route.methods.length !== 1) return undefined;
   return `${route.methods[0]} ${route.path}`;
-}
-
-/** Schemas of requests and of replies differ: `readOnly` members are required in replies alone. */
-class Side {
-  readonly uri: string;
-  readonly #document: OpenApiDocument;
-  readonly #hidden: 'readOnly' | 'writeOnly';
-  readonly #own: { [name: string]: Json } = {};
-  readonly #shared = new Map<string, Json>();
-
-  constructor(document: OpenApiDocument, request: boolean) {
-    this.#document = document;
-    this.uri = request ? 'gw://openapi/request' : 'gw://openapi/reply';
-    this.#hidden = request ? 'readOnly' : 'writeOnly';
-  }
-
-  /** Takes a schema of the document; returns its URI. */
-  take(schema: Json): string {
-    const name = String(Object.keys(this.#own).length);
-    this.#own[name] = this.#converted(schema);
-    return `${this.uri}#/own/${name}`;
-  }
-
-  /** Adds everything that was taken, with the schemas that it refers to, at their places in the document. */
-  addTo(documents: SchemaDocuments): void {
-    if (Object.keys(this.#own).length === 0) return;
-    const whole: { [key: string]: Json } = { own: this.#own };
-    const pointers = [...this.#shared.keys()].sort((a, b) => a.length - b.length);
-    for (const pointer of pointers) place(whole, pointer, this.#shared.get(pointer)!);
-    documents.add(this.uri, whole);
-    for (const schema of [...Object.values(this.#own), ...this.#shared.values()]) documents.inspect(schema);
-  }
-
-  #converted(schema: Json): Json {
-    const converted = mapSchemas(schema, (table) => this.#convert(table));
-    visitSchemas(converted, (table) => {
-      const reference = member(table, '$ref');
-      if (typeof reference !== 'string' || !reference.startsWith('#/')) return;
-      const pointer = reference.slice(1);
-      if (this.#shared.has(pointer)) return;
-      const target = atPointer(this.#document.root as Json, pointer);
-      if (target === undefined) return;
-      this.#shared.set(pointer, true);
-      this.#shared.set(pointer, this.#converted(target));
-    });
-    return converted;
-  }
-
-  /** OpenAPI 3.0 has its own dialect; `discriminator` only helps to choose among schemas that are checked anyway. */
-  #convert(given: JsonTable): JsonTable {
-    const { discriminator: _, example: __, ...rest } = given;
-    const old = this.#document.version.startsWith('3.0');
-    if (old && typeof rest['$ref'] === 'string') return { $ref: rest['$ref'] };
-    const table: { [key: string]: Json } = { ...rest };
-    const required = table['required'];
-    if (Array.isArray(required)) {
-      table['required'] = (required as readonly Json[]).filter((name) => !this.#isHidden(table, String(name)));
-    }
-    if (!old) return table;
-    for (const [flag, bound] of [
-      ['exclusiveMinimum', 'minimum'],
-      ['exclusiveMaximum', 'maximum'],
-    ] as const) {
-      if (typeof table[flag] !== 'boolean') continue;
-      if (table[flag] === true && table[bound] !== undefined) {
-        table[flag] = table[bound];
-        delete table[bound];
-      } else delete table[flag];
-    }
-    if (table['nullable'] === true && typeof table['type'] === 'string') table['type'] = [table['type'], 'null'];
-    if (table['nullable'] === true && Array.isArray(table['enum']))
-      table['enum'] = [...(table['enum'] as Json[]), null];
-    delete table['nullable'];
-    return table;
-  }
-
-  #isHidden(table: JsonTable, name: string): boolean {
-    const property = member(member(table, 'properties'), name);
-    return member(this.#document.resolve(property as never) as Json, this.#hidden) === true;
-  }
-}
-
-/** Puts a value at a JSON pointer; a part of something that is there already stays as it is. */
-function place(whole: { [key: string]: Json }, pointer: string, value: Json): void {
-  if (atPointer(whole, pointer) !== undefined) return;
-  let current: { [key: string]: Json } = whole;
-  const keys = pointer
-    .split('/')
-    .slice(1)
-    .map((token) => decodeURIComponent(token).replaceAll('~1', '/').replaceAll('~0', '~'));
-  for (const key of keys.slice(0, -1)) {
-    const next = member(current, key);
-    const table = isTable(next) ? { ...next } : {};
-    current[key] = table;
-    current = table;
-  }
-  current[keys.at(-1)!] = value;
 }
 
 /** Reads an operation, and adds its schemas to `documents`. */
@@ -147,14 +37,13 @@ export function describeOperation(
   const [request, reply] = [new Side(document, true), new Side(document, false)];
   const reader = new OperationReader(document, documents, request);
   const drafts = reader.parameters(operation);
-  const body = document.resolve(member(operation.data as Json, 'requestBody') as never) as Json | undefined;
-  const content = body === undefined ? undefined : reader.content(member(body, 'content'), request, 'request body');
+  const body = reader.at(operation.data as Json, 'requestBody');
+  const content = body === undefined ? undefined : reader.content(body, request, 'request body');
   const replies: { [status: string]: readonly ContentEntry[] } = {};
-  const responses = member(operation.data as Json, 'responses');
-  for (const [status, written] of Object.entries(isTable(responses) ? responses : {})) {
-    const response = document.resolve(written as never) as Json | undefined;
+  const responses = reader.at(operation.data as Json, 'responses');
+  for (const status of Object.keys(isTable(responses) ? responses : {})) {
     const key = /^[1-5]xx$/i.test(status) ? status.toUpperCase() : status;
-    replies[key] = reader.content(member(response, 'content'), reply, `reply ${status}`);
+    replies[key] = reader.content(reader.at(responses, status), reply, `reply ${status}`);
   }
   request.addTo(documents);
   reply.addTo(documents);
@@ -191,10 +80,15 @@ class OperationReader {
     this.#request = request;
   }
 
+  /** A member, with its references followed. */
+  at(table: Json | undefined, key: string): Json | undefined {
+    return this.#document.resolve(member(table, key) as never) as Json | undefined;
+  }
+
   /** Those of the operation replace those of its path with the same name and place. */
   parameters({ item, data }: Operation): Draft[] {
     const all = new Map<string, JsonTable>();
-    for (const list of [member(item as Json, 'parameters'), member(data as Json, 'parameters')]) {
+    for (const list of [this.at(item as Json, 'parameters'), this.at(data as Json, 'parameters')]) {
       if (!Array.isArray(list)) continue;
       for (const written of list as readonly Json[]) {
         const parameter = this.#document.resolve(written as never) as Json | undefined;
@@ -215,14 +109,14 @@ class OperationReader {
     const properties: { [name: string]: Json } = {};
     const parameters = used.map((parameter) => {
       const name = String(parameter['name']);
-      const contents = member(parameter, 'content');
-      const [media] = isTable(contents) ? Object.entries(contents) : [];
-      const schema = member(media?.[1] ?? parameter, 'schema') ?? true;
+      const contents = this.at(parameter, 'content');
+      const [type] = isTable(contents) ? Object.keys(contents) : [];
+      const schema = member(type === undefined ? parameter : this.at(contents, type), 'schema') ?? true;
       properties[name] = schema;
       const query = place === 'query' || place === 'cookie';
       const style = (parameter['style'] ?? (query ? 'form' : 'simple')) as ParameterEntry['style'];
       const explode = (parameter['explode'] ?? style === 'form') === true;
-      return { name, style: media !== undefined && /json/.test(media[0]) ? ('json' as const) : style, explode, schema };
+      return { name, style: type !== undefined && /json/.test(type) ? ('json' as const) : style, explode, schema };
     });
     const required = used
       .filter((each) => each['required'] === true || place === 'path')
@@ -247,11 +141,13 @@ class OperationReader {
     };
   }
 
-  content(given: Json | undefined, side: Side, what: string): ContentEntry[] {
+  /** Of a request body or a reply. */
+  content(message: Json | undefined, side: Side, what: string): ContentEntry[] {
+    const given = this.at(message, 'content');
     if (!isTable(given)) return [];
-    return Object.entries(given).map(([written, media]): ContentEntry => {
+    return Object.keys(given).map((written): ContentEntry => {
       const type = written.split(';', 1)[0]!.trim().toLowerCase();
-      const schema = member(media, 'schema');
+      const schema = member(this.at(given, written), 'schema');
       const kind = /[/+]json$/.test(type) ? 'json' : type === 'application/x-www-form-urlencoded' ? 'form' : undefined;
       if (kind === undefined && schema !== undefined) {
         this.unchecked.push(

@@ -117,8 +117,17 @@ test('what is wrong with files is reported', () => {
   assert.equal(faults({}), ['file: `a.json` cannot be read: no such file.']);
   assert.match(faults({ 'a.json': '{' })[0] ?? '', /file: a.json is not valid JSON/);
   assert.match(faults({ 'a.json': '[1]' })[0] ?? '', /schema: `a.json` is not a schema/);
-  assert.match(faults({ 'a.json': { $ref: 'b.json' } })[0] ?? '', /file: `b.json` cannot be read/);
-  assert.match(faults({ 'a.json': { $ref: 'https://example.com/b' } })[0] ?? '', /gw reads only files/);
+  assert.equal(faults({ 'a.json': { $ref: 'b.json' } }), [
+    'file: `a.json` refers to `b.json`: `b.json` cannot be read: no such file.',
+  ]);
+  for (const remote of ['https://example.com/b', '//example.com/b', 'file:///etc/passwd']) {
+    assert.match(faults({ 'a.json': { $ref: remote } })[0] ?? '', /file: .* gw downloads no documents/);
+  }
+  assert.match(faults({ 'a.json': { $ref: '/b.json' }, 'b.json': {} })[0] ?? '', /relative to the file/);
+  assert.equal(faults({ 'a.json': { $ref: 'b.json#/$defs/x' }, 'b.json': { $defs: {} } }), [
+    'schema: `a.json` refers to `b.json#/$defs/x`, which is not in `b.json`.',
+  ]);
+  assert.match(faults({ 'a.json': { $ref: '#/$defs/x' } })[0] ?? '', /schema: .* is not in the file/);
   assert.match(faults({ 'a.json': { $schema: 'http://json-schema.org/draft-04/schema#' } })[0] ?? '', /2020-12 and/);
   assert.match(faults({ 'a.json': { pattern: '(a)\\1' } })[0] ?? '', /pattern: .*backreference/);
   assert.equal(faults({ 'a.json': { enum: [{ pattern: '(a)\\1', $ref: 'x.json' }] } }), []);
