@@ -30,7 +30,7 @@ export interface BodyOut {
 export interface StageOut extends BodyOut {
   /**
    * The stage accepts more, after its write() returned false. A stage that only passes on what out.write() returned needs no
-   * call: gw resumes its source when the output has room, unless the stage has set onWritable().
+   * call: once the output was full, gw resumes the source when it has room, unless the stage has set onWritable().
    */
   resume(): void;
 }

@@ -21,6 +21,8 @@ export abstract class StageLink implements StageOut {
   /** For the cause of a failure: `request`, `reply`. */
   readonly #what: string;
   #onWritable: (() => void) | undefined = undefined;
+  /** A write() of the stage has found the output full. */
+  #full = false;
   /** The stage has got a part of the body. */
   #begun = false;
   #inputEnded = false;
@@ -62,7 +64,11 @@ export abstract class StageLink implements StageOut {
   }
 
   write(bytes: Uint8Array): boolean {
-    return !this.over && this.#hasBegun() && this.put(bytes);
+    if (this.over || !this.#hasBegun()) return false;
+    const more = this.put(bytes);
+    // An empty write says nothing about the room.
+    if (!more) this.#full = true;
+    return more;
   }
 
   /** The output has a place only once the body comes: a stage that writes before is refused. */
@@ -92,12 +98,17 @@ export abstract class StageLink implements StageOut {
     if (!this.over && !this.#inputEnded) this.ask();
   }
 
-  /** The receiver of the output has room again. */
+  /**
+   * The receiver of the output has room again. A stage that waits for something else, such as a thread that compresses, asks
+   * for more itself: otherwise each event of the client's socket would add to what it holds.
+   */
   protected onRoom(): void {
     const callback = this.#onWritable;
+    const full = this.#full;
     this.#onWritable = undefined;
+    this.#full = false;
     if (callback !== undefined) this.#guard(callback);
-    else this.resume();
+    else if (full || !this.paused) this.resume();
   }
 
   /** The exchange has ended. Idempotent. */
