@@ -60,6 +60,10 @@ export class SchemaDocuments {
   /** URIs of files that are schemas as a whole, by path. */
   readonly #uris = new Map<string, string>();
   readonly #documents = new Map<string, Json>();
+  /** Tables of files that were linked as schemas. */
+  readonly #linkedTables = new WeakSet<object>();
+  /** References to places of files, which may be outside of what is known as a schema. */
+  readonly #named: { readonly file: DocumentFile; readonly fragment: string }[] = [];
   readonly #patterns = new Map<string, TextPattern | null>();
   readonly #formats = new Map<string, TextPattern>();
   #dialect: Dialect | undefined;
@@ -74,8 +78,12 @@ export class SchemaDocuments {
   schema(reference: string): string | undefined {
     const [path, fragment] = splitReference(reference);
     try {
-      const uri = this.#fileUri(this.#files.open(path));
-      return uri === undefined ? undefined : withFragment(uri, fragment);
+      const file = this.#files.open(path);
+      const uri = this.#fileUri(file);
+      if (uri === undefined) return undefined;
+      this.#named.push({ file, fragment });
+      this.#linkNamed();
+      return withFragment(uri, fragment);
     } catch (error) {
       return this.#unreadable(error);
     }
@@ -177,9 +185,23 @@ export class SchemaDocuments {
     return dialect !== undefined;
   }
 
+  /** Links the schemas that references name under keys that are not of JSON Schema: `#/components/schemas/Order`. */
+  #linkNamed(): void {
+    for (let next = this.#named.pop(); next !== undefined; next = this.#named.pop()) {
+      const { file, fragment } = next;
+      const schema = atPointer(file.data as Json, fragment);
+      const uri = this.#uris.get(file.path);
+      if (!isTable(schema) || this.#linkedTables.has(schema) || uri === undefined) continue;
+      const linked = this.#linked(schema, file);
+      this.#documents.set(uri, replaced(this.#documents.get(uri)!, keysOf(fragment), linked));
+      this.inspect(linked);
+    }
+  }
+
   /** A copy without `$schema`, in which references to other files are URIs. */
   #linked(schema: Json, file: DocumentFile): Json {
     return mapSchemas(schema, (table) => {
+      this.#linkedTables.add(table);
       const { $schema: _, ...rest } = table;
       const reference = member(rest, '$ref');
       if (typeof reference !== 'string') return rest;
@@ -194,6 +216,7 @@ export class SchemaDocuments {
     try {
       const { file, base, fragment } = this.#files.locate(table as DataTable, reference, own);
       const isPointer = fragment === '' || fragment.startsWith('/');
+      if (isPointer && base === file.data) this.#named.push({ file, fragment });
       if (isPointer && atPointer(base as Json, fragment) === undefined) {
         this.#fault('schema', `${named}, which is not in ${file === own ? 'the file' : `\`${file.path}\``}.`);
       } else if (file !== own) {
@@ -228,12 +251,25 @@ const sorted = <T>(map: ReadonlyMap<string, T>): { readonly [key: string]: T } =
 /** The value at a JSON pointer in a URI fragment, RFC 6901 section 6. */
 export function atPointer(root: Json | undefined, fragment: string): Json | undefined {
   let current = root;
-  if (fragment === '') return current;
-  for (const token of fragment.split('/').slice(1)) {
-    const key = decodedText(token).replaceAll('~1', '/').replaceAll('~0', '~');
+  for (const key of keysOf(fragment)) {
     current = Array.isArray(current) ? (current as readonly Json[])[Number(key)] : member(current, key);
   }
   return current;
+}
+
+const keysOf = (fragment: string): string[] =>
+  fragment
+    .split('/')
+    .slice(1)
+    .map((token) => decodedText(token).replaceAll('~1', '/').replaceAll('~0', '~'));
+
+/** A copy with another value at a place that exists. */
+function replaced(root: Json, [key, ...rest]: readonly string[], value: Json): Json {
+  if (key === undefined) return value;
+  if (Array.isArray(root)) {
+    return (root as readonly Json[]).map((item, at) => (at === Number(key) ? replaced(item, rest, value) : item));
+  }
+  return { ...(root as JsonTable), [key]: replaced(member(root, key)!, rest, value) };
 }
 
 /** Calls `visit` for each object that is a schema, the outer ones first. */

@@ -119,16 +119,19 @@ class Instance {
 
   constructor(set: SchemaSetEntry, options: Mode, formats: boolean) {
     const require = createRequire(import.meta.url);
+    const dialect = new Set<string>();
     const loaded = require(set.dialect === 'draft-07' ? 'ajv' : 'ajv/dist/2020.js') as { readonly default: AjvClass };
     this.#ajv = new loaded.default({
       ...options,
       strict: false,
       ownProperties: true,
-      discriminator: true,
+      // Decimal fractions are not exact: 19.99 / 0.01 is 1998.9999999999998.
+      multipleOfPrecision: 9,
       logger: false,
       validateFormats: formats,
-      code: { regExp: matchersOf(set), process: bounded },
+      code: { regExp: matchersOf(set, dialect), process: bounded },
     });
+    for (const entry of Object.values(this.#ajv.schemas)) patternsIn(entry?.schema as Json, dialect);
     Object.assign(this.#ajv, { budget: this.budget });
     this.#ajv.removeKeyword('uniqueItems');
     this.#ajv.addKeyword({
@@ -175,13 +178,25 @@ function formatsIn(value: Json, found = new Set<string>()): Set<string> {
 
 type RegExpEngine = NonNullable<NonNullable<Options['code']>['regExp']>;
 
-/** The automata of the set in place of regular expressions. */
-function matchersOf(set: SchemaSetEntry): RegExpEngine {
+/** Notes the patterns of a schema of a dialect, which checks schemas at compile time. */
+function patternsIn(value: Json | undefined, found: Set<string>): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, each] of Object.entries(value as { readonly [key: string]: Json })) {
+    if (key === 'pattern' && typeof each === 'string') found.add(each);
+    else if (key === 'patternProperties') for (const source of Object.keys(each as object)) found.add(source);
+    patternsIn(each, found);
+  }
+}
+
+/** The automata of the set in place of regular expressions, which only `trusted` patterns may be. */
+function matchersOf(set: SchemaSetEntry, trusted: ReadonlySet<string>): RegExpEngine {
   const native = (source: string, flags: string): RegExp => new RegExp(source, flags);
   const find = (source: string, flags: string): RegExp | { test(text: string): boolean; toString(): string } => {
     const entries = Object.hasOwn(set.patterns, source) ? set.patterns[source] : undefined;
-    // Patterns of the dialects themselves, which check schemas at compile time.
-    if (entries === undefined) return native(source, flags);
+    if (entries === undefined) {
+      if (trusted.has(source)) return native(source, flags);
+      throw new Error(`the pattern \`${source.slice(0, 200)}\` is at a place that gw does not know as a schema`);
+    }
     const matcher = entries === null ? undefined : new TextMatcher(entries);
     return { test: (text) => matcher === undefined || matcher.test(text), toString: () => `/${source}/gw` };
   };

@@ -179,6 +179,37 @@ test('a pattern that backtracks elsewhere takes linear time', () => {
   quick(() => assert.ok(validator.failures(`${'a'.repeat(100_000)}!`)));
 });
 
+test('a pattern outside of the keywords of JSON Schema takes linear time, too', () => {
+  const hostile = { type: 'string', pattern: '^(a+)+$' };
+  const files = {
+    'a.json': { components: { A: hostile, B: { $ref: '#/x/0/A' }, C: { $ref: 'b.json#/x/A' } }, x: [{ A: hostile }] },
+    'b.json': { x: { A: { properties: { a: { $ref: '#/x/B' } } }, B: hostile } },
+  };
+  const text = `${'a'.repeat(100)}!`;
+  quick(() => assert.ok(validatorOf(files, 'a.json#/components/A').failures(text)), 1000);
+  quick(() => assert.ok(validatorOf(files, 'a.json#/components/B').failures(text)), 1000);
+  quick(() => assert.ok(validatorOf(files, 'a.json#/components/C').failures({ a: text })), 1000);
+  assert.match(
+    faults({ 'a.json': { x: { A: { $ref: 'none.json' } } } }, 'a.json#/x/A')[0] ?? '',
+    /`none.json` cannot be read/,
+  );
+  const unknown = { documents: { 'gw://a': JSON.stringify({ pattern: 'a+' }) }, patterns: {}, formats: {} };
+  const set = { dialect: '2020-12', ...unknown } as const;
+  assert.throws(() => new SchemaCompiler(set).compile('gw://a'), /place that gw does not know/);
+  assert.throws(() => new SchemaCompiler(set, { strict: true }).compile('gw://a'), /place that gw does not know/);
+});
+
+test('multipleOf of a decimal fraction accepts its multiples', () => {
+  for (const good of [19.99, 4.35, 0.07, 1.1, 1e300, 0]) assert.is(failures({ multipleOf: 0.01 }, good), undefined);
+  for (const bad of [1.005, 0.001, 19.999]) assert.ok(failures({ multipleOf: 0.01 }, bad), String(bad));
+});
+
+test('discriminator is no keyword of JSON Schema', () => {
+  const schema = { oneOf: [{ const: 1 }, { const: 2 }], discriminator: { propertyName: 'k', mapping: { a: 'x' } } };
+  assert.is(failures(schema, 1), undefined);
+  assert.ok(failures(schema, 3));
+});
+
 test('formats take linear time', () => {
   for (const format of ['email', 'hostname', 'uri', 'uri-reference', 'ipv6', 'date-time', 'duration', 'byte', 'uuid']) {
     const validator = validatorOf({ 'a.json': { format } });
