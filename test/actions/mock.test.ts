@@ -287,6 +287,27 @@ test('exclusive bounds and nullable of OpenAPI 3.0', () => {
   }
 });
 
+test('keys beside a reference count in OpenAPI 3.1', () => {
+  const more = { $ref: '#/components/schemas/Dog', required: ['age'], properties: { age: { const: 3 } } };
+  const value = new Generator(document, 1).generate(more, 'x') as Record<string, Data>;
+  assert.is(value['age'], 3);
+  assert.type(value['kind'], 'string');
+  assert.is(new Generator(document, 1).generate({ $ref: '#/components/schemas/Dog', example: 1 }, 'x'), 1);
+});
+
+test('combined schemas that multiply end with bounded work', () => {
+  const schemas = Object.fromEntries(
+    Array.from({ length: 13 }, (_, at) => [
+      `A${at}`,
+      { allOf: new Array<Data>(8).fill({ $ref: `#/components/schemas/A${at + 1}` }) },
+    ]),
+  );
+  const text = JSON.stringify({ openapi: '3.0.3', components: { schemas: { ...schemas, A13: { type: 'object' } } } });
+  const start = performance.now();
+  new Generator(parseOpenApi(text, 'api.json'), 1).generate({ $ref: '#/components/schemas/A0' }, 'x');
+  assert.ok(performance.now() - start < 5000);
+});
+
 test('hostile schemas end with bounded work', () => {
   const generator = new Generator(document, 1);
   const wide = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`p${index}`, { $ref: '#/x' }]));

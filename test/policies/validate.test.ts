@@ -412,6 +412,66 @@ test('a missing file, and a reference to nothing, are found wherever the operati
   assert.equal(findings(text, { ...SPLIT, 'api/schemas/index.yaml': remote }), ['validate/file openapi']);
 });
 
+/** A policy for `GET /a` or `POST /a` of a document with these parameters. */
+const withParameters = (parameters: readonly object[], more: object = {}): PolicyInstance => {
+  const operation = { parameters, responses: {}, ...more };
+  const files = { 'api.json': { openapi: '3.1.0', paths: { '/a': { post: operation } } } };
+  return made('openapi = "api.json"', files, routes('/a', 'POST'));
+};
+
+const query = (schema: unknown, more: object = {}): PolicyInstance =>
+  withParameters([{ name: 'q', in: 'query', schema, ...more }]);
+
+test('types of parameters come from combined schemas, and from keys beside a reference', () => {
+  const list = query({ anyOf: [{ type: 'array', items: { type: 'integer' } }, { type: 'null' }] });
+  assert.is(ask(list, { query: 'q=1&q=2' }), 'pass');
+  assert.ok(Array.isArray(ask(list, { query: 'q=1&q=x' })));
+  const bounded = query({ minimum: 5 });
+  assert.is(ask(bounded, { query: 'q=7' }), 'pass');
+  assert.equal(ask(bounded, { query: 'q=3' }), ['query /q must be >= 5']);
+  const beside = withParameters(
+    [
+      {
+        name: 'q',
+        in: 'query',
+        style: 'deepObject',
+        schema: { $ref: '#/paths/~1a/post/x-base', properties: { n: { type: 'integer' } } },
+      },
+    ],
+    { 'x-base': { type: 'object', properties: { m: { type: 'integer' } } } },
+  );
+  assert.is(ask(beside, { query: 'q[n]=1&q[m]=2' }), 'pass');
+  assert.equal(ask(beside, { query: 'q[n]=x&q[m]=y' }), ['query /q/m must be integer', 'query /q/n must be integer']);
+});
+
+test('combined schemas that multiply are described with bounded work', () => {
+  const A = { anyOf: new Array<object>(8).fill({ $ref: '#/x/A' }) };
+  const files = {
+    'api.json': {
+      openapi: '3.1.0',
+      paths: { '/a': { get: { parameters: [{ name: 'q', in: 'query', schema: { $ref: '#/x/B0' } }] } } },
+      x: {
+        A,
+        ...Object.fromEntries(
+          Array.from({ length: 20 }, (_, at) => [
+            `B${at}`,
+            {
+              anyOf: [1, 2, 3, 4].map((n) => ({
+                title: `${n}`,
+                allOf: [{ $ref: at < 19 ? `#/x/B${at + 1}` : '#/x/C' }],
+              })),
+            },
+          ]),
+        ),
+        C: { type: 'integer' },
+      },
+    },
+  };
+  const start = performance.now();
+  assert.equal(findings('openapi = "api.json"', files, routes('/a', 'GET')), []);
+  assert.ok(performance.now() - start < 5000);
+});
+
 test('enforced replies: status, media type and body must be described', () => {
   const policy = made('openapi = "api.json"\nreplies = "enforce"', API, routes('/orders/{id}', 'POST'));
   const on = exchange({ method: 'POST' });

@@ -25,6 +25,8 @@ const MAX_ITEMS = 50;
 const MAX_RECURSION = 1;
 /** References on the way to a value. */
 const MAX_REFERENCES = 100;
+/** Schemas that are opened for one example: `allOf` can multiply them without giving a value. */
+const MAX_OPENED = 20_000;
 
 /** No value can be given: the place is too deep, or the document does not allow any. */
 const NOTHING = Symbol('nothing');
@@ -42,6 +44,7 @@ export class Generator {
   readonly #document: OpenApiDocument;
   readonly #seed: number;
   #values = 0;
+  #openings = 0;
 
   constructor(document: OpenApiDocument, seed: number) {
     this.#document = document;
@@ -51,6 +54,7 @@ export class Generator {
   /** An example of the schema; null if it allows none. `path`: where it is used. */
   generate(schema: Data | undefined, path: string): Data {
     this.#values = 0;
+    this.#openings = 0;
     const value = this.#value(schema, { path, depth: 0, refs: [] });
     return value === NOTHING ? null : value;
   }
@@ -89,18 +93,21 @@ export class Generator {
 
   /** Follows references, and merges `allOf`. Undefined if there is no schema, or it contains itself too often. */
   #opened(written: Data | undefined, at: Place): { readonly schema: DataTable; readonly place: Place } | undefined {
+    if (++this.#openings > MAX_OPENED) return undefined;
     let refs = at.refs;
     let current = written;
+    let beside: DataTable = {};
     while (isTable(current) && typeof field(current, '$ref') === 'string') {
       const target = this.#document.step(current);
       if (target === undefined || refs.length > MAX_REFERENCES) return undefined;
       if (refs.filter((ref) => ref === target).length > MAX_RECURSION) return undefined;
       refs = [...refs, target];
+      if (!this.#document.version.startsWith('3.0')) beside = merge(keysBeside(current), beside);
       current = target;
     }
     // `true` and a missing schema allow every value, `false` none.
     if (current === false) return undefined;
-    const schema = isTable(current) ? current : {};
+    const schema = merge(isTable(current) ? current : {}, beside);
     const place = { ...at, refs };
     const parts = field(schema, 'allOf');
     return { schema: isList(parts) ? this.#merged(schema, parts, place) : schema, place };
@@ -242,12 +249,18 @@ function typeOf(schema: DataTable): string {
   return KEYS_OF.find(([, keys]) => keys.some((key) => Object.hasOwn(schema, key)))?.[0] ?? 'string';
 }
 
+/** What a schema says besides its reference: OpenAPI 3.1 has such keys. */
+function keysBeside({ $ref: _reference, ...keys }: DataTable): DataTable {
+  return keys;
+}
+
 /** Both schemas hold: members and required names of both, the narrower bounds, otherwise the second one. */
 function merge(a: DataTable, b: DataTable): DataTable {
   const merged: Record<string, Data | undefined> = { ...a };
   for (const [key, value] of Object.entries(b)) {
     const other = Object.hasOwn(a, key) ? a[key] : undefined;
     if (key === 'properties' && isTable(other) && isTable(value)) merged[key] = { ...other, ...value };
+    else if (key === 'allOf' && isList(other) && isList(value)) merged[key] = [...other, ...value];
     else if (key === 'required' && isList(other) && isList(value)) merged[key] = [...new Set([...other, ...value])];
     else if (typeof other === 'number' && typeof value === 'number')
       merged[key] = /^(min|exclusiveMin)/.test(key) ? Math.max(other, value) : Math.min(other, value);
