@@ -223,6 +223,7 @@ export class Driver {
   }
 
   #send(exchange: GwExchange, reply: Reply): void {
+    exchange.bodies?.streamCollected(reply);
     const { body } = reply;
     if (body !== null && !(body instanceof Uint8Array) && body !== exchange.source)
       exchange.ensureBodies().adopt(reply);

@@ -2,9 +2,10 @@
 import * as assert from 'uvu/assert';
 import type { BodyOut, BodySource, PolicyInstance, Reply } from '../../../src/policies/contract.js';
 import { BytesReply } from '../../../src/policies/run-kit.js';
-import { ok, whole } from '../../support/fault-target.js';
+import { flood, ok, whole } from '../../support/fault-target.js';
 import { type TestPolicy, withPolicies } from '../../support/test-policies.js';
-import { specOf } from '../engine-kit.js';
+import { until } from '../../support/until.js';
+import { Plane, specOf } from '../engine-kit.js';
 import { type EngineContext, engineSuite } from '../engine-suite.js';
 
 const test = engineSuite('body-faults');
@@ -118,6 +119,49 @@ test('later steps see the length of a changed request, and attempts have no fram
   await context.plane.ask(chunked);
   assert.equal(seen, ['7', undefined, []]);
   assert.is(context.target.arrived.at(-1)?.header('content-length'), '7');
+});
+
+test('whole replies that clients do not read stay within the memory for bodies', async (context) => {
+  const MIB = 1024 * 1024;
+  const body = { request: { max: 9 * MIB, mandatory: false }, reply: { max: 9 * MIB, mandatory: false } };
+  const changes: TestPolicy = { body, run: { onReplyBody: (_exchange, _reply, bytes) => Buffer.from(bytes) } };
+  const keeps: TestPolicy = { body, run: { onReplyBody: () => undefined } };
+  const plane = await Plane.start(specOf(context.target.url), { bodyMemory: 20 * MIB });
+  try {
+    context.target.respond = flood(8 * MIB);
+    for (const policies of [[keeps], [changes], [{ run: doubling() }, keeps]]) {
+      await plane.load(specOf(context.target.url), withPolicies(policies));
+      const slow = [plane.client(), plane.client()];
+      for (const client of slow) {
+        client.send(GET);
+        await until(() => client.pending.length > 0, 'the head of the reply');
+        client.socket.pause();
+      }
+      assert.is((await plane.ask(GET)).status, 503);
+      for (const client of slow) client.destroy();
+      await until(async () => (await plane.ask(GET)).status === 200, 'the memory to be given back');
+    }
+  } finally {
+    await plane.close();
+  }
+});
+
+test('a body that a policy makes counts like the one that it replaces', async (context) => {
+  const MIB = 1024 * 1024;
+  const large = Buffer.alloc(4 * MIB);
+  const plane = await Plane.start(specOf(context.target.url), { bodyMemory: 3 * MIB });
+  try {
+    context.target.respond = whole(() => {});
+    await plane.load(specOf(context.target.url), withPolicies([{ body: BOTH, run: { onRequestBody: () => large } }]));
+    assert.is((await plane.ask(post('x'))).status, 503);
+    await plane.load(specOf(context.target.url), withPolicies([{ body: BOTH, run: { onReplyBody: () => large } }]));
+    assert.is((await plane.ask(GET)).status, 503);
+    const fits = { body: BOTH, run: { onReplyBody: () => large.subarray(0, 2 * MIB) } };
+    await plane.load(specOf(context.target.url), withPolicies([fits]));
+    for (let at = 0; at < 3; at++) assert.is((await plane.ask(GET)).status, 200);
+  } finally {
+    await plane.close();
+  }
 });
 
 test.run();

@@ -146,6 +146,17 @@ export class Collector implements BodySink, ReplyReceiver {
   }
 }
 
+/** A body that a policy has made, counted like a collected one; undefined if the budget has no room for it. */
+export function countBytes(budget: CollectBudget, bytes: Buffer): Collected | undefined {
+  let taken = bytes.length;
+  if (!budget.take(taken)) return undefined;
+  const release = (): void => {
+    budget.give(taken);
+    taken = 0;
+  };
+  return { bytes, release };
+}
+
 class Held implements Collected {
   readonly bytes: Buffer;
   #body: Growing | undefined;

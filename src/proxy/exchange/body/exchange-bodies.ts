@@ -3,9 +3,9 @@ import type { BodyStage, Reply, ReplyBody, StageOut } from '../../../policies/co
 import { HeaderMap } from '../../../policies/run-kit.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import { Seen } from '../../http/seen.js';
-import { type CollectBudget, type Collected, type CollectFault, Collector } from './collector.js';
+import { type CollectBudget, type Collected, type CollectFault, Collector, countBytes } from './collector.js';
 import { BytesSource, isBodySource, PolicySource, ReplyPipe } from './reply-pipe.js';
-import { asBuffer, RequestBody } from './request-body.js';
+import { asBuffer, RequestBody, SLICE } from './request-body.js';
 import type { StageOwner } from './stage-link.js';
 import { type ClientSide, EMPTY, type ReplyReceiver, type ReplySource } from './types.js';
 
@@ -103,10 +103,10 @@ export class ExchangeBodies {
     exchange.seen = seen | (length < 0 ? Seen.TransferEncoding : Seen.ContentLength);
   }
 
-  /** A step has replaced the collected body. */
-  replaceRequest(bytes: Uint8Array): void {
-    this.#requestBody().replace(bytes);
+  /** A step has replaced the collected body. Returns false if no memory is left for the new one. */
+  replaceRequest(bytes: Uint8Array): boolean {
     this.#frame(bytes.length);
+    return this.#requestBody().replace(this.#exchange.collectBudget, bytes);
   }
 
   /** Adds a stage to the request's body. Returns whether there is one. */
@@ -139,6 +139,16 @@ export class ExchangeBodies {
     exchange.source?.cancel();
     exchange.source = source;
     reply.body = source;
+  }
+
+  /**
+   * A collected body goes to the client as a stream if it is large: the exchange holds its memory until the client has read
+   * it, so that slow clients cannot exceed the budget.
+   */
+  streamCollected(reply: Reply): void {
+    const { body } = reply;
+    if (this.#heldReply !== undefined && body instanceof Uint8Array && body.length > SLICE)
+      reply.body = new BytesSource(body);
   }
 
   /** A hook would change the length of a body that is not sent (HEAD). */
@@ -208,6 +218,15 @@ export class ExchangeBodies {
       }
       source.flow();
     });
+  }
+
+  /** A step has replaced the collected body. Returns false if no memory is left for the new one. */
+  replaceReply(reply: Reply, bytes: Uint8Array): boolean {
+    const body = asBuffer(bytes);
+    this.#heldReply?.release();
+    this.#heldReply = countBytes(this.#exchange.collectBudget, body);
+    reply.body = body;
+    return this.#heldReply !== undefined;
   }
 
   #dropPipe(cause: string): void {

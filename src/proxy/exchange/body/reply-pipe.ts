@@ -5,7 +5,7 @@
  *            <-resume()-       <-drained()-       <-drained()-
  */
 import type { BodyOut, BodySource, BodyStage, HeaderFields, ReplyBody, StageOut } from '../../../policies/contract.js';
-import { asBuffer } from './request-body.js';
+import { asBuffer, SLICE } from './request-body.js';
 import { StageLink, type StageOwner } from './stage-link.js';
 import { EMPTY, type ReplyReceiver, type ReplySource } from './types.js';
 
@@ -225,10 +225,11 @@ export class PolicySource implements ReplySource, BodyOut {
   }
 }
 
-/** Bytes as a stream, for a stage. */
+/** Bytes as a stream, for a stage or for a client that reads slowly. */
 export class BytesSource implements BodySource {
   readonly length: number;
   readonly #bytes: Uint8Array;
+  #at = 0;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
@@ -236,7 +237,13 @@ export class BytesSource implements BodySource {
   }
 
   start(out: BodyOut): void {
-    out.write(this.#bytes);
+    while (this.#at < this.length) {
+      const slice = this.#bytes.subarray(this.#at, this.#at + SLICE);
+      this.#at += slice.length;
+      if (out.write(slice) || this.#at === this.length) continue;
+      out.onWritable(() => this.start(out));
+      return;
+    }
     out.end();
   }
 

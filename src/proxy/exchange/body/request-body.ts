@@ -6,12 +6,12 @@
  * Each step adds itself behind those before it. The last supply is what the target gets.
  */
 import type { BodyStage, StageOut } from '../../../policies/contract.js';
-import { type CollectBudget, type Collected, type CollectFault, Collector } from './collector.js';
+import { type CollectBudget, type Collected, type CollectFault, Collector, countBytes } from './collector.js';
 import { StageLink, type StageOwner } from './stage-link.js';
 import { type BodySink, type BodySupply, EMPTY } from './types.js';
 
-/** Bytes that a sink gets at a time. */
-const SLICE = 64 * 1024;
+/** Bytes of a body in memory that are passed on at a time. */
+export const SLICE = 64 * 1024;
 
 /** A body that is in memory. It can be sent again: each new sink gets it from the start. */
 export class BytesSupply implements BodySupply {
@@ -125,9 +125,13 @@ export class RequestBody implements BodySupply {
     this.#supply.pull(this.#collector);
   }
 
-  /** A step has changed the collected body. */
-  replace(bytes: Uint8Array): void {
-    this.#supply = new BytesSupply(asBuffer(bytes));
+  /** A step has changed the collected body. Returns false if the budget has no room for the new one. */
+  replace(budget: CollectBudget, bytes: Uint8Array): boolean {
+    this.#held?.release();
+    this.#held = countBytes(budget, asBuffer(bytes));
+    if (this.#held === undefined) return false;
+    this.#supply = new BytesSupply(this.#held.bytes);
+    return true;
   }
 
   /** Adds a stage. `create` gets its output, and returns undefined for no stage. Returns whether there is one. */

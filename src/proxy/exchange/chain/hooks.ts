@@ -2,7 +2,6 @@
 import type { Authentication, Awaitable, CollectBody, Refused, Reply, ReplyBody } from '../../../policies/contract.js';
 import { authProblem, type BytesReply } from '../../../policies/run-kit.js';
 import type { CollectFault } from '../body/collector.js';
-import { asBuffer } from '../body/request-body.js';
 import { refuse } from './refuse.js';
 import { bodyChanged, discard, faultOf, hasContent, isEncoded, requestBodyChanged } from './replies.js';
 import type { ChainedExchange, Step } from './step.js';
@@ -129,7 +128,7 @@ export class ChainHooks {
     }
     if (result !== undefined && !(result instanceof Uint8Array)) return result;
     if (result !== undefined) {
-      bodies.replaceRequest(result);
+      if (!bodies.replaceRequest(result)) return refuseRequestBody(exchange, step, 'no-memory', max);
       requestBodyChanged(exchange.headers, result.length);
     }
     this.#stageRequest(exchange, step);
@@ -176,11 +175,13 @@ export class ChainHooks {
     reply.body = body;
     const changed = await step.instance.onReplyBody!(exchange, reply, body);
     if (changed !== undefined && !(changed instanceof Uint8Array)) return sendable(changed, undefined);
+    if (!isCurrent()) return reply;
     if (changed !== undefined) {
-      reply.body = asBuffer(changed);
+      if (!exchange.ensureBodies().replaceReply(reply, changed))
+        return refuseReplyBody(exchange, step, 'no-memory', max);
       bodyChanged(reply.headers, changed.length);
     }
-    return isCurrent() ? staged(exchange, step, sendable(reply, undefined)) : reply;
+    return staged(exchange, step, sendable(reply, undefined));
   }
 }
 
