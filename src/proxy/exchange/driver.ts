@@ -194,6 +194,7 @@ export class Driver {
   #replace(exchange: GwExchange, reply: Reply): void {
     // No target gets the request while the steps edit the error.
     exchange.source?.cancel();
+    exchange.dropLeaving();
     // A policy may answer every error with a stream that fails.
     if (exchange.sending)
       exchange.left = ++exchange.takenBack > MOST_TAKEN_BACK ? Number.MAX_SAFE_INTEGER : exchange.resumeAt;

@@ -8,6 +8,7 @@ import type {
   Exchange,
   ExchangeEnd,
   Identity,
+  Reply,
   RouteEntry,
 } from '../../policies/contract.js';
 import { decodeQuery } from '../../policies/run-kit.js';
@@ -23,6 +24,7 @@ import type { Service } from '../upstream/service.js';
 import type { CollectBudget } from './body/collector.js';
 import { ExchangeBodies } from './body/exchange-bodies.js';
 import type { ReplyReceiver } from './body/types.js';
+import { discard } from './chain/replies.js';
 import type { ChainedExchange, Step } from './chain/step.js';
 import { forwardingOf } from './client-address.js';
 import type { Downstream, ReplySource } from './downstream.js';
@@ -106,6 +108,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   /** Replies that were taken back after they had left the chain. */
   takenBack = 0;
   replyTurn = 0;
+  leaving: Reply | undefined = undefined;
   wholeReply = false;
   noUpgrade = false;
   /** The length of the reply is not what its head says: a hook would change the body. */
@@ -196,12 +199,19 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     this.settled = true;
     this.over = true;
     this.source?.cancel();
+    this.dropLeaving();
     if (this.#attached !== undefined) for (const one of this.#attached) one.exchangeEnded();
     if (this.compiled === undefined) return;
     const end = cut ? (this.error?.startsWith('downstream/') === true ? 'aborted' : 'cut') : 'sent';
     this.bodies?.end(end);
     if (this.acted) this.#finishAction(this.compiled, end);
     this.compiled.chain.finished(this, end);
+  }
+
+  /** The reply that waits for a step is not sent: that step may never end. */
+  dropLeaving(): void {
+    if (this.leaving !== undefined) discard(this, this.leaving);
+    this.leaving = undefined;
   }
 
   #finishAction({ action }: CompiledRoute, end: ExchangeEnd): void {

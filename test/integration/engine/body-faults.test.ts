@@ -121,6 +121,32 @@ test('later steps see the length of a changed request, and attempts have no fram
   assert.is(context.target.arrived.at(-1)?.header('content-length'), '7');
 });
 
+test('a stream that waits for an after() that never ends is discarded with its exchange', async (context) => {
+  const ends: string[] = [];
+  const discarded: string[] = [];
+  const stream = (): Reply => streaming(() => {}, { discard: () => void discarded.push('stream') });
+  await load(
+    context,
+    {
+      after: (_exchange, { status }) => (status === 504 ? undefined : new Promise(() => {})),
+      finished: (_exchange, end) => void ends.push(end),
+    },
+    { before: stream },
+  );
+  const leaving = context.plane.client();
+  leaving.send(GET);
+  await until(() => context.plane.connections === 1);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  leaving.socket.resetAndDestroy();
+  await until(() => ends.length === 1);
+  assert.equal([ends, discarded], [['aborted'], ['stream']]);
+  const waiting = context.plane.ask(GET);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  context.time.pass(6000);
+  assert.is((await waiting).status, 504);
+  assert.equal(discarded, ['stream', 'stream']);
+});
+
 test('whole replies that clients do not read stay within the memory for bodies', async (context) => {
   const MIB = 1024 * 1024;
   const body = { request: { max: 9 * MIB, mandatory: false }, reply: { max: 9 * MIB, mandatory: false } };
@@ -133,11 +159,10 @@ test('whole replies that clients do not read stay within the memory for bodies',
       await plane.load(specOf(context.target.url), withPolicies(policies));
       const slow = [plane.client(), plane.client()];
       for (const client of slow) {
-        client.send(GET);
-        await until(() => client.pending.length > 0, 'the head of the reply');
         client.socket.pause();
+        client.send(GET);
       }
-      assert.is((await plane.ask(GET)).status, 503);
+      await until(async () => (await plane.ask(GET)).status === 503, 'two replies to take the memory');
       for (const client of slow) client.destroy();
       await until(async () => (await plane.ask(GET)).status === 200, 'the memory to be given back');
     }

@@ -167,7 +167,8 @@ test('a stage that ends early before a buffered hook', async (context) => {
   );
   context.target.respond = (_request, socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabcde');
-    setTimeout(() => socket.write('fghij'), 5);
+    const before = seen.length;
+    void until(() => seen.length > before).then(() => socket.write('fghij'));
   };
   assert.is(await texts(context, GET, GET), '200 abcde|200 abcde|');
   assert.equal(seen, ['abcde', 'abcde']);

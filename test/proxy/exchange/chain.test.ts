@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Condition } from '../../../src/expression/condition.js';
 import type { PolicyInstance, Reply } from '../../../src/policies/contract.js';
 import { BytesReply } from '../../../src/policies/run-kit.js';
 import { CollectBudget } from '../../../src/proxy/exchange/body/collector.js';
@@ -41,6 +42,7 @@ const generation = new Generation(
 
 interface Step extends PolicyInstance {
   readonly outermost?: boolean;
+  readonly when?: Condition;
 }
 
 const chainOf = (steps: readonly Step[]): Chain =>
@@ -50,6 +52,7 @@ const chainOf = (steps: readonly Step[]): Chain =>
       use: 'test',
       instance,
       replyPhase: instance.outermost === true ? 'fields' : undefined,
+      when: instance.when,
     })),
     logger,
   );
@@ -282,6 +285,30 @@ test('a refused request shows no credential to replies, also those of later auth
   assert.equal(strips.splice(0), ['a', 'b']);
   assert.is((await run([authenticator('a', false), authenticator('b', false)])).reply.status, 200);
   assert.equal(strips, ['a', 'b']);
+});
+
+test('a step whose condition cannot be evaluated is not entered: no hook of it runs', () => {
+  const calls: string[] = [];
+  const note = (what: string) => (): undefined => void calls.push(what);
+  const holds = (): never => {
+    throw new Error('no int in this string');
+  };
+  const chain = chainOf([
+    { before: note('before'), finished: note('finished') },
+    {
+      outermost: true,
+      when: { source: 'x', onReply: false, holds },
+      before: note('entered'),
+      after: note('left'),
+      finished: note('ended'),
+    },
+  ]);
+  const exchange = exchangeOf();
+  const reply = chain.enter(exchange) as Reply;
+  assert.is(reply.status, 500);
+  chain.leave(exchange, reply);
+  chain.finished(exchange, 'sent');
+  assert.equal(calls, ['before', 'finished']);
 });
 
 test.run();

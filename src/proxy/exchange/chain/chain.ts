@@ -185,7 +185,10 @@ export class Chain {
       if (exchange.from > 0 && (step.index < exchange.from || step.outer)) continue;
       exchange.left = at + 1;
       const left = step.plainReply ? this.#after(exchange, step, reply) : this.#leaveStep(exchange, step, reply);
-      if (left instanceof Promise) return this.#leaveLater(exchange, left);
+      if (left instanceof Promise) {
+        exchange.leaving = reply;
+        return this.#leaveLater(exchange, left);
+      }
       // A stage that fails while it is created sends an error in place of the reply at once.
       if (!isCurrent(exchange, turn)) {
         discard(exchange, left);
@@ -199,7 +202,10 @@ export class Chain {
   async #leaveLater(exchange: ChainedExchange, pending: Promise<Reply>): Promise<Reply | undefined> {
     const turn = exchange.replyTurn;
     const reply = await pending;
-    if (isCurrent(exchange, turn)) return this.leave(exchange, reply);
+    if (isCurrent(exchange, turn)) {
+      exchange.leaving = undefined;
+      return this.leave(exchange, reply);
+    }
     discard(exchange, reply);
     return undefined;
   }

@@ -38,8 +38,10 @@ export class ChainHooks {
     if (when === undefined || (when.onReply && reply === undefined)) return true;
     if ((exchange.decided & bit) !== 0 && !when.onReply) return step.applies(exchange);
     exchange.decided |= bit;
+    // A step whose condition cannot be evaluated is not entered.
+    exchange.skipped |= bit;
     const holds = when.holds(exchange, reply);
-    exchange.skipped = holds ? exchange.skipped & ~bit : exchange.skipped | bit;
+    if (holds) exchange.skipped &= ~bit;
     if (!holds)
       exchange.decisions?.push({
         step: step.name,

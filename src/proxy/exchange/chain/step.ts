@@ -1,7 +1,7 @@
 /** One policy in a chain, with what the chain needs to know about it at each request. */
 import type { PolicyBody, ReplyPhase } from '../../../bundle/types.js';
 import type { Condition } from '../../../expression/condition.js';
-import type { Decision, Exchange, Identity, PolicyInstance } from '../../../policies/contract.js';
+import type { Decision, Exchange, Identity, PolicyInstance, Reply } from '../../../policies/contract.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { ExchangeBodies } from '../body/exchange-bodies.js';
 import type { ReplySource } from '../body/types.js';
@@ -34,6 +34,8 @@ export interface ChainedExchange extends Exchange {
   skipped: number;
   /** Position in the order of leaving: the steps before it have seen the reply. */
   left: number;
+  /** The reply that waits for a step which it leaves by; its stream is discarded if the wait ends without it. */
+  leaving: Reply | undefined;
   /** Changes when another reply takes the place of the one that is leaving. */
   replyTurn: number;
   /** A reply is decided, or the exchange has ended: the result of a pending before() is dropped. */
