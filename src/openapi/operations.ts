@@ -1,5 +1,6 @@
 /** Finds an operation of an OpenAPI document. */
 import { type Data, type DataTable, field, isTable, type OpenApiDocument, textOf } from './document.js';
+import { looseShapeOf, shapeOf } from './paths.js';
 
 /** Keys of a path item that hold operations. */
 const METHODS = ['get', 'put', 'post', 'delete', 'options', 'head', 'patch', 'trace'] as const;
@@ -46,28 +47,24 @@ function operationsIn(path: string, item: Data | undefined, follow: Follow, meth
  */
 export function operationsAt(document: OpenApiDocument, path: string, methods: readonly string[]): Operation[] {
   const all = pathsOf(document);
-  const wanted = shapeOf(path);
   const bases = ['', ...basePaths(field(document.root, 'servers'))];
-  const fits: ((own: string) => boolean)[] = [
+  const [shape, loose] = [shapeOf(path), looseShapeOf(path)];
+  const exact: ((own: string) => boolean)[] = [
     (own) => own === path,
-    ...bases.map((base) => (own: string) => shapeOf(base + own) === wanted),
+    ...bases.map((base) => (own: string) => shapeOf(base + own) === shape),
   ];
+  // A segment such as `{name}.json` is one parameter of a route.
+  const wide = bases.map((base) => (own: string) => looseShapeOf(base + own) === loose);
   const keys = METHODS.filter((method) => methods.length === 0 || methods.includes(method.toUpperCase()));
   const follow: Follow = (data) => document.resolve(data);
-  for (const fit of fits) {
+  for (const fit of [...exact, ...wide]) {
     const found = all.filter(([own]) => fit(own));
+    if (found.length > 1 && wide.includes(fit)) continue;
     const operations = found.flatMap(([own, written]) => operationsIn(own, follow(written), follow, keys));
     if (operations.length > 0) return operations;
   }
   return [];
 }
-
-/** `/orders/{}` for `/orders/{id:int}` and `/orders/{orderId}`. */
-const shapeOf = (path: string): string =>
-  path
-    .split('/')
-    .map((segment) => (/^\{.*\}$/.test(segment) ? '{}' : segment))
-    .join('/');
 
 /** Paths of the servers' URLs, without a slash at the end. */
 function basePaths(servers: Data | undefined): string[] {

@@ -422,6 +422,36 @@ const withParameters = (parameters: readonly object[], more: object = {}): Polic
 const query = (schema: unknown, more: object = {}): PolicyInstance =>
   withParameters([{ name: 'q', in: 'query', schema, ...more }]);
 
+const atPath = (path: string, names: readonly string[], route: string): PolicyInstance => {
+  const parameters = names.map((name) => ({ name, in: 'path', required: true, schema: { enum: [name] } }));
+  const files = {
+    'api.json': { openapi: '3.1.0', servers: [{ url: '/v1' }], paths: { [path]: { get: { parameters } } } },
+  };
+  return made('openapi = "api.json"', files, routes(route, 'GET'));
+};
+
+const PATHS: readonly [path: string, names: string[], route: string, params: { [name: string]: string }][] = [
+  ['/a/{x}/b/{y}', ['y', 'x'], '/a/{p}/b/{q}', { p: 'x', q: 'y' }],
+  ['/a/{x}/b/{y}', ['y', 'x'], '/a/{y}/b/{x}', { y: 'x', x: 'y' }],
+  ['/a/{x}/b/{y}', ['x', 'y'], '/v1/a/{p}/b/{q}', { p: 'x', q: 'y' }],
+  ['/at/{x},{y}.json', ['x', 'y'], '/at/{place:[a-z,.]{1,20}}', { place: 'x,y.json' }],
+  ['/f/{x}.json', ['x'], '/f/{name:[^/]+}', { name: 'x.json' }],
+  ['/o/{x}', ['x'], '/o/{id:[0-9]{3}}', { id: 'x' }],
+];
+
+for (const [path, names, route, params] of PATHS) {
+  test(`path parameters are those at their place: ${path} as ${route}`, () => {
+    assert.is(ask(atPath(path, names, route), { params, headers: [] }), 'pass');
+  });
+}
+
+test('a segment that does not have the form of its parameters is refused', () => {
+  const policy = atPath('/at/{x},{y}.json', ['x', 'y'], '/at/{place}');
+  for (const place of ['x.json', 'x,y', ',.json', 'y,x.json', 'x,y,y.json', '.json', '']) {
+    assert.ok(Array.isArray(ask(policy, { params: { place }, headers: [] })), place);
+  }
+});
+
 test('types of parameters come from combined schemas, and from keys beside a reference', () => {
   const list = query({ anyOf: [{ type: 'array', items: { type: 'integer' } }, { type: 'null' }] });
   assert.is(ask(list, { query: 'q=1&q=2' }), 'pass');

@@ -12,3 +12,4 @@ export {
   textOf,
 } from '../../openapi/document.js';
 export { type Operation, operationsAt, operationsOf } from '../../openapi/operations.js';
+export { type PathSegment, segmentsOf } from '../../openapi/paths.js';

@@ -6,6 +6,7 @@ import { SchemaDocuments, type SchemaFault } from '../kits/schema-documents.js';
 import { SchemaCompiler, type Validator } from '../kits/schema-validator.js';
 import { describeParameter, membersOf } from './describe.js';
 import { type Described, describeOperation, findOperation, operationOfRoute } from './operation.js';
+import { withSources } from './path-sources.js';
 import { PROBLEMS } from './problems.js';
 import {
   type ContentEntry,
@@ -100,7 +101,7 @@ function settingsOf(config: ValidateConfig, context: PolicyContext, report: Repo
   const at: ConfigPath = config.openapi === undefined ? [] : ['openapi'];
   reportFaults(documents.faults.splice(0), at, config, problem);
   if (described === undefined || failed) return undefined;
-  const places = described.places.map((place) => withSources(place, context, problem));
+  const places = described.places.map((place) => withSources(place, described.path, context, problem));
   const settings = assemble(config, { ...described, places }, documents);
   checkSchemas(settings, config, problem);
   return failed ? undefined : settings;
@@ -204,28 +205,6 @@ function fromDocument(config: ValidateConfig, path: string, around: Around): Des
     const help = 'Name an OpenAPI 3.0 or 3.1 document. Paths are relative to the folder of the root spec.';
     return fail('file', ['openapi'], error.message, help);
   }
-}
-
-/** Finds the path parameters in the routes: by name, or by position where a document names them otherwise. */
-function withSources(place: PlaceEntry, { routes }: PolicyContext, problem: Report): PlaceEntry {
-  if (place.place !== 'path') return place;
-  const parameters = place.parameters.map((parameter, index) => {
-    const named = routes.every(({ params }) => params.includes(parameter.name));
-    if (named) return parameter;
-    const [source] = new Set(routes.map(({ params }) => params[index]));
-    const same = routes.every(({ params }) => params[index] === source && params.length === place.parameters.length);
-    if (same && source !== undefined) return { ...parameter, source };
-    const route = routes.find(({ params }) => !params.includes(parameter.name))!;
-    problem({
-      code: 'validate/parameter',
-      severity: 'error',
-      at: [],
-      message: `The schema has a path parameter \`${parameter.name}\`, but route \`${route.name}\` has none of that name, so it would always be missing.`,
-      help: 'Name the parameter in the match of the route as in the schema.',
-    });
-    return parameter;
-  });
-  return { ...place, parameters };
 }
 
 function assemble(config: ValidateConfig, described: Described, documents: SchemaDocuments): ValidateSettings {

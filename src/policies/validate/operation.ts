@@ -7,6 +7,8 @@ import type { ContentEntry, ParameterEntry, Place, PlaceEntry } from './schema.j
 import { Side } from './side.js';
 
 export interface Described {
+  /** Path of the operation in the document; undefined for schemas. */
+  readonly path?: string;
   readonly places: readonly PlaceEntry[];
   readonly body: { readonly required: boolean; readonly content: readonly ContentEntry[] } | undefined;
   readonly replies: { readonly [status: string]: readonly ContentEntry[] };
@@ -48,6 +50,7 @@ export function describeOperation(
   request.addTo(documents);
   reply.addTo(documents);
   return {
+    path: operation.path,
     places: drafts.map((draft) => reader.place(draft)),
     body: content && {
       required: member(body, 'required') === true,

@@ -164,13 +164,26 @@ export function valuesOf(exchange: Exchange, { place, parameters, all }: PlaceEn
   if (place === 'cookie') return queryValues(cookiesOf(exchange.headers.get('cookie')), parameters, all);
   const values: Members = {};
   for (const parameter of parameters) {
-    const text =
-      place === 'path'
-        ? exchange.param(parameter.source ?? parameter.name)
-        : exchange.headers.get(parameter.name.toLowerCase());
+    const text = place === 'path' ? pathText(exchange, parameter) : exchange.headers.get(parameter.name.toLowerCase());
     if (text !== undefined) put(values, parameter.name, simpleValue(text, parameter));
   }
   return values;
+}
+
+function pathText(exchange: Exchange, { name, source, part }: ParameterEntry): string | undefined {
+  const text = exchange.param(source ?? name);
+  if (text === undefined || part === undefined) return text;
+  const { literals, index } = part;
+  const last = literals.length - 1;
+  if (!text.startsWith(literals[0]!) || !text.endsWith(literals[last]!)) return undefined;
+  let from = literals[0]!.length;
+  for (let at = 1; at <= last; at++) {
+    const to = at === last ? text.length - literals[last]!.length : text.indexOf(literals[at]!, from);
+    if (to < from) return undefined;
+    if (at === index + 1) return text.slice(from, to);
+    from = to + literals[at]!.length;
+  }
+  return undefined;
 }
 
 /** RFC 6265 section 5.4. */

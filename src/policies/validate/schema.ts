@@ -73,6 +73,8 @@ export type ParameterEntry = {
   readonly name: string;
   /** Name of the path parameter in the route, if it differs. */
   readonly source?: string;
+  /** Of a path parameter that is a part of its segment: the texts around all parts, and which part it is. */
+  readonly part?: { readonly literals: readonly string[]; readonly index: number };
   readonly style: 'form' | 'spaceDelimited' | 'pipeDelimited' | 'deepObject' | 'simple' | 'label' | 'matrix' | 'json';
   readonly explode: boolean;
   /** Types that its schema accepts; empty: any text. */
