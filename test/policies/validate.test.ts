@@ -422,6 +422,80 @@ const withParameters = (parameters: readonly object[], more: object = {}): Polic
 const query = (schema: unknown, more: object = {}): PolicyInstance =>
   withParameters([{ name: 'q', in: 'query', schema, ...more }]);
 
+test('a deep object has the members that targets read from brackets', () => {
+  const schema = {
+    type: 'object',
+    properties: {
+      n: { type: 'integer' },
+      l: { type: 'array', items: { type: 'integer' } },
+      o: { type: 'object', properties: { m: { type: 'integer' } } },
+    },
+  };
+  const policy = query(schema, { style: 'deepObject' });
+  for (const good of ['q[n]=1', 'q[l]=1&q[l]=2', 'q[l][]=1', 'q[o][m]=1&q[n]=2', 'q[x]=1', 'other[n]=x', '']) {
+    assert.is(ask(policy, { query: good }), 'pass', good);
+  }
+  for (const bad of [
+    'q[n]=x',
+    'q[n][$ne]=1',
+    'q[n][]=1',
+    'q[n]=1&q[n]=2',
+    'q=1',
+    'q[n]=1&q=1',
+    'q[l][]=x',
+    'q[o][m]=x',
+    'q[o]=1',
+    'q[n]=1&q[n][a]=1',
+  ])
+    assert.ok(Array.isArray(ask(policy, { query: bad })), bad);
+});
+
+test('brackets after the name of a parameter do not hide it from its schema', () => {
+  const policy = query({ type: 'integer' });
+  for (const bad of ['q[$ne]=1', 'q[]=1', 'q[a][b]=1', 'q[=1', 'q=1&q[]=2', 'q%5B$ne%5D=1']) {
+    assert.ok(Array.isArray(ask(policy, { query: bad })), bad);
+  }
+  assert.is(ask(policy, { query: 'q=1&qq[a]=1&r[]=2' }), 'pass');
+  const own = withParameters([
+    { name: 'q', in: 'query', schema: { type: 'integer' } },
+    { name: 'q[]', in: 'query', schema: { type: 'array', items: { type: 'integer' } } },
+  ]);
+  assert.is(ask(own, { query: 'q=1&q[]=2&q[]=3' }), 'pass');
+  assert.ok(Array.isArray(ask(own, { query: 'q[]=x' })));
+});
+
+test('a parameter with JSON that is sent twice, and a member that occurs twice, have no single value', () => {
+  const json = withParameters([
+    { name: 'q', in: 'query', content: { 'application/json': { schema: { type: 'object', required: ['x'] } } } },
+  ]);
+  assert.is(ask(json, { query: 'q={"x":1}' }), 'pass');
+  assert.ok(Array.isArray(ask(json, { query: 'q={"x":1}&q=evil' })));
+  const flat = query({ type: 'object', properties: { r: { type: 'integer' } } }, { explode: false });
+  assert.is(ask(flat, { query: 'q=r,1' }), 'pass');
+  assert.ok(Array.isArray(ask(flat, { query: 'q=r,1,r,2' })));
+});
+
+test('matrix parameters lose their name once', () => {
+  const matrix = (schema: object, explode: boolean): PolicyInstance => {
+    const parameters = [{ name: 'id', in: 'path', required: true, style: 'matrix', explode, schema }];
+    const files = { 'api.json': { openapi: '3.1.0', paths: { '/a/{id}': { get: { parameters } } } } };
+    return made('openapi = "api.json"', files, routes('/a/{id}', 'GET'));
+  };
+  const one = matrix({ type: 'integer' }, false);
+  assert.is(ask(one, { params: { id: ';id=5' } }), 'pass');
+  assert.ok(Array.isArray(ask(one, { params: { id: ';id=id=5' } })));
+  const list = { type: 'array', items: { type: 'integer' } };
+  assert.is(ask(matrix(list, true), { params: { id: ';id=5;id=6' } }), 'pass');
+  assert.is(ask(matrix(list, false), { params: { id: ';id=5,6' } }), 'pass');
+});
+
+test('thousands of equal names take linear time', () => {
+  const policy = query({ type: 'object', additionalProperties: {} }, { style: 'deepObject' });
+  const start = performance.now();
+  ask(policy, { query: 'q[a]=1&'.repeat(50_000) });
+  assert.ok(performance.now() - start < 3000);
+});
+
 const atPath = (path: string, names: readonly string[], route: string): PolicyInstance => {
   const parameters = names.map((name) => ({ name, in: 'path', required: true, schema: { enum: [name] } }));
   const files = {

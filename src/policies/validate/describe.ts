@@ -78,23 +78,33 @@ function keywordOf(documents: SchemaDocuments, given: Located, key: string): Loc
   return found;
 }
 
+/** Levels of a deep object that are described. */
+const MAX_LEVELS = 3;
+
 export function describeParameter(
   documents: SchemaDocuments,
   name: string,
   given: Located,
   form: Pick<ParameterEntry, 'style' | 'explode'>,
+  level = 0,
 ): ParameterEntry {
   const types = typesOf(documents, given);
   const inner = keywordOf(documents, given, types.includes('array') ? 'items' : 'additionalProperties');
-  const members = types.includes('object')
-    ? [...membersOf(documents, given)].map(([key, value]) => [key, typesOf(documents, value)] as const)
-    : [];
+  const all = types.includes('object') ? [...membersOf(documents, given)] : [];
+  const deep = form.style === 'deepObject' && level < MAX_LEVELS;
   return {
     name,
     style: form.style,
     explode: form.explode,
     types,
     items: inner === undefined ? [] : typesOf(documents, inner),
-    members: Object.fromEntries(members),
+    members: Object.fromEntries(all.map(([key, value]) => [key, typesOf(documents, value)])),
+    ...(deep
+      ? {
+          inside: Object.fromEntries(
+            all.map(([key, value]) => [key, describeParameter(documents, key, value, form, level + 1)]),
+          ),
+        }
+      : {}),
   };
 }

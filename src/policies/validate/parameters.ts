@@ -2,26 +2,8 @@
 import type { Exchange, Json } from '../contract.js';
 import { readJson } from '../kits/json.js';
 import { decodeQuery } from '../run-kit.js';
+import { BracketTree, Members, typed } from './members.js';
 import type { ParameterEntry, PlaceEntry } from './schema.js';
-
-type Members = { [name: string]: Json };
-
-/** A text as JSON Schema sees it: a number or a boolean if the schema accepts one and the text is one. */
-export function typed(text: string, types: readonly string[]): Json {
-  for (const type of types) {
-    if ((type === 'integer' || type === 'number') && /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text)) {
-      return Number(text);
-    }
-    if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
-    if (type === 'null' && text === '') return null;
-  }
-  return text;
-}
-
-/** An object without a prototype's setters: a parameter may have any name. */
-const put = (members: Members, name: string, value: Json): void => {
-  Object.defineProperty(members, name, { value, enumerable: true, configurable: true, writable: true });
-};
 
 const DELIMITERS: { readonly [style: string]: string } = { spaceDelimited: ' ', pipeDelimited: '|' };
 
@@ -42,35 +24,39 @@ export function pairsOf(query: string): Pairs {
 }
 
 /** The parameters of a query or a form as one object. `all`: parameters that are not listed are texts, or lists of them. */
-export function queryValues(pairs: Pairs, parameters: readonly ParameterEntry[], all: boolean): Members {
-  const values: Members = {};
-  const taken = new Set<string>();
+export function queryValues(pairs: Pairs, parameters: readonly ParameterEntry[], all: boolean): Json {
+  const values = new Members();
+  const taken = new Set<string>(parameters.map(({ name }) => name));
   for (const parameter of parameters) {
-    const own = pairs.filter(([name]) => name === parameter.name).map(([, value]) => value);
-    const value = queryValue(parameter, own, pairs, taken);
-    taken.add(parameter.name);
-    if (value !== undefined) put(values, parameter.name, value);
+    const own: string[] = [];
+    let tree: BracketTree | undefined;
+    for (const [name, value] of pairs) {
+      if (name === parameter.name) own.push(value);
+      else if (name.startsWith(parameter.name) && name[parameter.name.length] === '[' && !isListed(name, parameters)) {
+        taken.add(name);
+        tree ??= new BracketTree();
+        tree.add(name.slice(parameter.name.length), value);
+      }
+    }
+    const value = tree === undefined ? queryValue(parameter, own, pairs, taken) : tree.value(parameter, own);
+    if (value !== undefined) values.add(parameter.name, value);
   }
-  if (!all) return values;
-  const lists = new Map<string, string[]>();
-  for (const [name, value] of pairs) {
-    if (taken.has(name)) continue;
-    const list = lists.get(name);
-    if (list === undefined) lists.set(name, [value]);
-    else list.push(value);
-  }
-  for (const [name, list] of lists) put(values, name, list.length === 1 ? list[0]! : list);
-  return values;
+  if (all) for (const [name, value] of pairs) if (!taken.has(name)) values.add(name, value);
+  return values.object();
 }
+
+const isListed = (name: string, parameters: readonly ParameterEntry[]): boolean =>
+  parameters.some((parameter) => parameter.name === name);
 
 function queryValue(parameter: ParameterEntry, own: string[], pairs: Pairs, taken: Set<string>): Json | undefined {
   const { style, explode, types, items } = parameter;
-  if (style === 'json') return own.length === 0 ? undefined : parsed(own[0]!);
-  if (types.includes('object')) {
-    if (style === 'deepObject') return deepObject(parameter, pairs, taken);
-    if (style === 'form' && explode) return explodedObject(parameter, pairs, taken);
+  if (style === 'form' && explode && types.includes('object')) {
+    const found = explodedObject(parameter, pairs, taken);
+    if (found !== undefined) return found;
   }
   if (own.length === 0) return undefined;
+  if (style === 'json') return own.length === 1 ? parsed(own[0]!) : own.map(parsed);
+  if (style === 'deepObject') return own;
   // A parameter that is sent twice has no single value.
   if (own.length > 1 || types.includes('array')) {
     const texts = explode && style === 'form' ? own : own.flatMap((text) => text.split(DELIMITERS[style] ?? ','));
@@ -82,37 +68,15 @@ function queryValue(parameter: ParameterEntry, own: string[], pairs: Pairs, take
     : typed(own[0]!, types);
 }
 
-/** `filter[color]=red`: one level. */
-function deepObject(parameter: ParameterEntry, pairs: Pairs, taken: Set<string>): Json | undefined {
-  const members: Members = {};
-  let found = false;
-  for (const [name, value] of pairs) {
-    if (!name.startsWith(`${parameter.name}[`) || !name.endsWith(']')) continue;
-    const key = name.slice(parameter.name.length + 1, -1);
-    found = true;
-    taken.add(name);
-    addMember(members, key, typed(value, typesOf(parameter, key)));
-  }
-  return found ? members : undefined;
-}
-
 /** `color=red&size=3`: the members that the schema names. */
 function explodedObject(parameter: ParameterEntry, pairs: Pairs, taken: Set<string>): Json | undefined {
-  const members: Members = {};
-  let found = false;
+  const members = new Members();
   for (const [name, value] of pairs) {
     if (!Object.hasOwn(parameter.members, name)) continue;
-    found = true;
     taken.add(name);
-    addMember(members, name, typed(value, typesOf(parameter, name)));
+    members.add(name, typed(value, typesOf(parameter, name)));
   }
-  return found ? members : undefined;
-}
-
-function addMember(members: Members, name: string, value: Json): void {
-  const before = Object.hasOwn(members, name) ? members[name] : undefined;
-  if (before === undefined) put(members, name, value);
-  else put(members, name, [...(Array.isArray(before) ? (before as Json[]) : [before]), value]);
+  return members.size > 0 ? members.object() : undefined;
 }
 
 const typesOf = ({ members, items }: ParameterEntry, name: string): readonly string[] =>
@@ -120,11 +84,11 @@ const typesOf = ({ members, items }: ParameterEntry, name: string): readonly str
 
 /** `color,red,size,3`. */
 function objectOf(texts: readonly string[], parameter: ParameterEntry): Json {
-  const members: Members = {};
+  const members = new Members();
   for (let at = 0; at < texts.length; at += 2) {
-    put(members, texts[at]!, typed(texts[at + 1] ?? '', typesOf(parameter, texts[at]!)));
+    members.add(texts[at]!, typed(texts[at + 1] ?? '', typesOf(parameter, texts[at]!)));
   }
-  return members;
+  return members.object();
 }
 
 /** A text that cannot be read as JSON stays a text, which fails the schema. */
@@ -144,7 +108,11 @@ function simpleValue(given: string, parameter: ParameterEntry): Json {
     between = explode ? '.' : ',';
   } else if (style === 'matrix') {
     text = given.startsWith(';') ? given.slice(1) : given;
-    if (!(explode && types.includes('object'))) text = text.replaceAll(`${name}=`, '');
+    const own = `${name}=`;
+    if (explode && types.includes('array')) {
+      return text.split(';').map((item) => typed(item.startsWith(own) ? item.slice(own.length) : item, items));
+    }
+    if (!(explode && types.includes('object')) && text.startsWith(own)) text = text.slice(own.length);
     between = explode ? ';' : ',';
   }
   if (types.includes('array')) return text === '' ? [] : text.split(between).map((item) => typed(item.trim(), items));
@@ -162,12 +130,12 @@ function splitPair(text: string): string[] {
 export function valuesOf(exchange: Exchange, { place, parameters, all }: PlaceEntry): Json {
   if (place === 'query') return queryValues(pairsOf(exchange.query), parameters, all);
   if (place === 'cookie') return queryValues(cookiesOf(exchange.headers.get('cookie')), parameters, all);
-  const values: Members = {};
+  const values = new Members();
   for (const parameter of parameters) {
     const text = place === 'path' ? pathText(exchange, parameter) : exchange.headers.get(parameter.name.toLowerCase());
-    if (text !== undefined) put(values, parameter.name, simpleValue(text, parameter));
+    if (text !== undefined) values.add(parameter.name, simpleValue(text, parameter));
   }
-  return values;
+  return values.object();
 }
 
 function pathText(exchange: Exchange, { name, source, part }: ParameterEntry): string | undefined {

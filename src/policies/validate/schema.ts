@@ -82,6 +82,8 @@ export type ParameterEntry = {
   /** Of the items of an array, or the members of an object that `members` does not name. */
   readonly items: readonly string[];
   readonly members: { readonly [name: string]: readonly string[] };
+  /** The members of a deep object. */
+  readonly inside?: { readonly [name: string]: ParameterEntry };
 };
 
 export type Place = 'query' | 'path' | 'header' | 'cookie';
