@@ -496,6 +496,97 @@ test('thousands of equal names take linear time', () => {
   assert.ok(performance.now() - start < 3000);
 });
 
+test('two media types in one field are refused, and so is a charset that hides behind another parameter', () => {
+  const of = (type: string): unknown => ask(order, { headers: [['content-type', type]], body: '{"sku":"A"}' });
+  for (const type of [
+    'application/json, text/plain',
+    'application/json;a=b, text/plain',
+    'application/x, text/y+json',
+    'application/json; a=";charset=utf-8"; charset=utf-16',
+    'application/json; charset=utf-8; charset=utf-7',
+    'application/json charset=utf-8',
+    'application/json; charset',
+  ])
+    assert.match(String(of(type)), /^415/, type);
+  for (const type of [
+    'application/json;',
+    'application/json; charset="UTF-8"',
+    'application/json ;a="x;y, z" ; charset=utf8',
+  ])
+    assert.is(of(type), 'pass', type);
+});
+
+/** A policy for `POST /a` with this content of the body. */
+const withContent = (content: object): PolicyInstance => withParameters([], { requestBody: { content } });
+const typed = (type: string): { headers: [string, string][] } => ({ headers: [['content-type', type]] });
+
+test('the most specific media type counts, and ranges check what gw can read', () => {
+  const policy = withContent({
+    '*/*': { schema: { const: 1 } },
+    'application/*': { schema: { const: 2 } },
+    'application/json': { schema: { const: 3 } },
+    'text/csv': {},
+  });
+  assert.is(ask(policy, { ...typed('application/json'), body: '3' }), 'pass');
+  assert.is(ask(policy, { ...typed('application/vnd.x+json'), body: '2' }), 'pass');
+  assert.is(ask(policy, { ...typed('text/csv'), body: 'x' }), 'pass');
+  assert.is(ask(policy, { ...typed('image/png'), body: 'x' }), 'pass');
+  for (const [type, body] of [
+    ['application/json', '2'],
+    ['application/json', '{'],
+    ['application/vnd.x+json', '1'],
+  ] as const)
+    assert.is.not(ask(policy, { ...typed(type), body }), 'pass', `${type} ${body}`);
+  const any = withContent({ '*/*': { schema: { type: 'object', required: ['a'] } } });
+  assert.ok(Array.isArray(ask(any, { ...typed('application/json'), body: '{}' })));
+  assert.ok(Array.isArray(ask(any, { ...typed('application/x-www-form-urlencoded'), body: 'b=1' })));
+});
+
+test('a type with several parameters has the schemas of all', () => {
+  const policy = withContent({
+    'application/json;v=1': { schema: { const: 1 } },
+    'application/json;v=2': { schema: { const: 2 } },
+  });
+  for (const body of ['1', '2']) assert.is(ask(policy, { ...typed('application/json;v=2'), body }), 'pass');
+  assert.ok(Array.isArray(ask(policy, { ...typed('application/json'), body: '3' })));
+});
+
+test('objects in forms are JSON, unless the document gives them a style', () => {
+  const point = { type: 'object', required: ['x'], properties: { x: { type: 'integer' } } };
+  const schema = {
+    type: 'object',
+    properties: { a: point, b: point, c: { type: 'array', items: { type: 'integer' } } },
+  };
+  const encoding = { b: { style: 'deepObject', explode: true }, c: { style: 'form', explode: false } };
+  const policy = withContent({ 'application/x-www-form-urlencoded': { schema, encoding } });
+  const send = (body: string): unknown => ask(policy, { ...typed('application/x-www-form-urlencoded'), body });
+  assert.is(send('a={"x":1}&b[x]=2&c=1,2'), 'pass');
+  for (const bad of ['a={"x":"y"}', 'a=1', 'a={}', 'b[x]=y', 'c=1,x']) assert.ok(Array.isArray(send(bad)), bad);
+});
+
+test('header parameters of the operation replace those of the path in any case', () => {
+  const files = {
+    'api.json': {
+      openapi: '3.1.0',
+      paths: {
+        '/a': {
+          parameters: [{ name: 'X-Trace', in: 'header', required: true, schema: { type: 'integer' } }],
+          post: { parameters: [{ name: 'x-trace', in: 'header', schema: { type: 'string' } }] },
+        },
+      },
+    },
+  };
+  const policy = made('openapi = "api.json"', files, routes('/a', 'POST'));
+  assert.is(ask(policy, { headers: [] }), 'pass');
+  assert.is(ask(policy, { headers: [['x-trace', 'abc']] }), 'pass');
+});
+
+test('a header field that is required without a schema counts when it is there', () => {
+  const policy = made('headers = "h.json"', { 'h.json': { required: ['X-A'] } });
+  assert.is(ask(policy, { headers: [['x-a', '1']] }), 'pass');
+  assert.equal(ask(policy, { headers: [] }), ['header /X-A is required']);
+});
+
 const atPath = (path: string, names: readonly string[], route: string): PolicyInstance => {
   const parameters = names.map((name) => ({ name, in: 'path', required: true, schema: { enum: [name] } }));
   const files = {

@@ -1,8 +1,8 @@
 /** Compile part of validate. */
 import { declarePolicy } from '../compile-kit.js';
-import type { ConfigPath, PolicyContext, PolicyProblem } from '../contract.js';
+import type { ConfigPath, Json, PolicyContext, PolicyProblem } from '../contract.js';
 import { DocumentError, openOpenApi } from '../kits/openapi.js';
-import { SchemaDocuments, type SchemaFault } from '../kits/schema-documents.js';
+import { member, SchemaDocuments, type SchemaFault } from '../kits/schema-documents.js';
 import { SchemaCompiler, type Validator } from '../kits/schema-validator.js';
 import { describeParameter, membersOf } from './describe.js';
 import { type Described, describeOperation, findOperation, operationOfRoute } from './operation.js';
@@ -141,7 +141,12 @@ function fromSchemas(config: ValidateConfig, documents: SchemaDocuments, problem
   const places = Object.entries(PLACE_OF).flatMap(([key, place]): PlaceEntry[] => {
     const uri = uris.get(key);
     if (uri === undefined) return [];
-    const members = membersOf(documents, { schema: documents.find(uri), uri: uri.split('#', 1)[0]! });
+    const located = { schema: documents.find(uri), uri: uri.split('#', 1)[0]! };
+    const members = new Map(membersOf(documents, located));
+    // A name may be required without a schema.
+    for (const name of place === 'query' ? [] : requiredIn(located.schema)) {
+      if (!members.has(name)) members.set(name, { schema: true, uri });
+    }
     const parameters = [...members].map(([name, value]) =>
       describeParameter(documents, name, value, {
         style: place === 'query' ? 'form' : 'simple',
@@ -158,6 +163,11 @@ function fromSchemas(config: ValidateConfig, documents: SchemaDocuments, problem
     replies: config.reply === undefined ? {} : { '2XX': content('reply') },
     unchecked: [],
   };
+}
+
+function requiredIn(schema: Json | undefined): string[] {
+  const required = member(schema, 'required');
+  return Array.isArray(required) ? (required as readonly Json[]).map(String) : [];
 }
 
 interface Around {

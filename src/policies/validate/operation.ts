@@ -2,7 +2,7 @@
 import type { Json, PolicyContext } from '../contract.js';
 import { type OpenApiDocument, type Operation, operationsAt } from '../kits/openapi.js';
 import { isTable, type JsonTable, member, type SchemaDocuments } from '../kits/schema-documents.js';
-import { describeParameter, membersOf } from './describe.js';
+import { describeParameter, membersOf, typesOf } from './describe.js';
 import type { ContentEntry, ParameterEntry, Place, PlaceEntry } from './schema.js';
 import { Side } from './side.js';
 
@@ -71,8 +71,22 @@ const PLACES: readonly Place[] = ['path', 'query', 'header', 'cookie'];
 /** OpenAPI 3.1 section 4.8.12.1: fields with a meaning of their own are no parameters. */
 const IGNORED_FIELDS = ['accept', 'content-type', 'authorization'];
 
+const FORM = 'application/x-www-form-urlencoded';
+
+/** What a range of media types means for bodies that gw can read. */
+const READABLE: readonly ContentEntry[] = [
+  { type: 'application/json', kind: 'json' },
+  { type: 'application/*+json', kind: 'json' },
+  { type: FORM, kind: 'form' },
+];
+
+/** Specific types before ranges: OpenAPI 3.1 section 4.8.14.1. */
+const rankOf = (type: string): number => (type === '*/*' ? 3 : type.endsWith('/*') ? 2 : type.includes('*') ? 1 : 0);
+
 class OperationReader {
   readonly unchecked: string[] = [];
+  /** Of forms. */
+  readonly #encodings = new Map<ContentEntry, Json | undefined>();
   readonly #document: OpenApiDocument;
   readonly #documents: SchemaDocuments;
   readonly #request: Side;
@@ -95,7 +109,9 @@ class OperationReader {
       if (!Array.isArray(list)) continue;
       for (const written of list as readonly Json[]) {
         const parameter = this.#document.resolve(written as never) as Json | undefined;
-        if (isTable(parameter)) all.set(`${parameter['in']}\n${parameter['name']}`, parameter);
+        if (!isTable(parameter)) continue;
+        const name = String(parameter['name']);
+        all.set(`${parameter['in']}\n${parameter['in'] === 'header' ? name.toLowerCase() : name}`, parameter);
       }
     }
     return PLACES.flatMap((place) =>
@@ -109,13 +125,11 @@ class OperationReader {
   #draft(place: Place, given: readonly JsonTable[]): Draft[] {
     const used = given.filter(({ name }) => place !== 'header' || !IGNORED_FIELDS.includes(String(name).toLowerCase()));
     if (used.length === 0) return [];
-    const properties: { [name: string]: Json } = {};
     const parameters = used.map((parameter) => {
       const name = String(parameter['name']);
       const contents = this.at(parameter, 'content');
       const [type] = isTable(contents) ? Object.keys(contents) : [];
       const schema = member(type === undefined ? parameter : this.at(contents, type), 'schema') ?? true;
-      properties[name] = schema;
       const query = place === 'query' || place === 'cookie';
       const style = (parameter['style'] ?? (query ? 'form' : 'simple')) as ParameterEntry['style'];
       const explode = (parameter['explode'] ?? style === 'form') === true;
@@ -124,6 +138,7 @@ class OperationReader {
     const required = used
       .filter((each) => each['required'] === true || place === 'path')
       .map(({ name }) => String(name));
+    const properties = Object.fromEntries(parameters.map(({ name, schema }) => [name, schema]));
     return [{ place, schema: this.#request.take({ type: 'object', properties, required }), parameters }];
   }
 
@@ -147,19 +162,32 @@ class OperationReader {
   /** Of a request body or a reply. */
   content(message: Json | undefined, side: Side, what: string): ContentEntry[] {
     const given = this.at(message, 'content');
-    if (!isTable(given)) return [];
-    return Object.keys(given).map((written): ContentEntry => {
+    // The same type with several parameters: gw does not tell them apart.
+    const byType = new Map<string, Json[]>();
+    for (const written of Object.keys(isTable(given) ? given : {})) {
       const type = written.split(';', 1)[0]!.trim().toLowerCase();
-      const schema = member(this.at(given, written), 'schema');
-      const kind = /[/+]json$/.test(type) ? 'json' : type === 'application/x-www-form-urlencoded' ? 'form' : undefined;
-      if (kind === undefined && schema !== undefined) {
-        this.unchecked.push(
-          `The ${what} of type \`${type}\` is not checked against its schema: gw checks JSON and forms.`,
-        );
-      }
-      if (kind === undefined) return { type };
-      return { type, kind, ...(schema === undefined ? {} : { schema: side.take(schema) }) };
-    });
+      byType.set(type, [...(byType.get(type) ?? []), this.at(given, written) ?? {}]);
+    }
+    const sorted = [...byType].sort(([a], [b]) => rankOf(a) - rankOf(b));
+    return sorted.flatMap(([type, media]) => this.#entries(type, media, side, what));
+  }
+
+  #entries(type: string, media: readonly Json[], side: Side, what: string): ContentEntry[] {
+    const schemas = media.flatMap((each) => member(each, 'schema') ?? []);
+    const described = schemas.length === media.length && schemas.length > 0;
+    const kind = /[/+]json$/.test(type) ? 'json' : type === FORM ? 'form' : undefined;
+    const readable: readonly ContentEntry[] =
+      kind === undefined ? READABLE.filter((each) => matchesRange(each.type, type)) : [{ type, kind }];
+    if (kind === undefined && schemas.length > 0) {
+      const unless = readable.length > 0 ? ' unless it is JSON or a form' : '';
+      this.unchecked.push(
+        `The ${what} of type \`${type}\` is not checked against its schema${unless}: gw checks JSON and forms.`,
+      );
+    }
+    const schema = described ? side.take(schemas.length === 1 ? schemas[0]! : { anyOf: schemas }) : undefined;
+    const entries = readable.map((each) => (schema === undefined ? each : { ...each, schema }));
+    for (const entry of entries) this.#encodings.set(entry, this.at(media[0], 'encoding'));
+    return kind === undefined ? [...entries, { type }] : entries;
   }
 
   /** The members of a form, whose texts become values like those of a query. */
@@ -167,9 +195,22 @@ class OperationReader {
     if (entry.kind !== 'form' || entry.schema === undefined) return entry;
     const { uri } = this.#request;
     const members = membersOf(this.#documents, { schema: this.#documents.find(entry.schema), uri });
-    const parameters = [...members].map(([name, schema]) =>
-      describeParameter(this.#documents, name, schema, { style: 'form', explode: true }),
-    );
+    const parameters = [...members].map(([name, schema]) => {
+      const own = this.at(this.#encodings.get(entry), name);
+      const text = /json/.test(String(member(own, 'contentType') ?? ''));
+      // An object is JSON, unless the document gives it a style: OpenAPI 3.1 section 4.8.15.1.
+      const json = text || (!styled(own) && typesOf(this.#documents, schema).includes('object'));
+      const style = json ? 'json' : ((member(own, 'style') ?? 'form') as ParameterEntry['style']);
+      const explode = (member(own, 'explode') ?? style === 'form') === true;
+      return describeParameter(this.#documents, name, schema, { style, explode });
+    });
     return { ...entry, parameters };
   }
 }
+
+const styled = (encoding: Json | undefined): boolean =>
+  member(encoding, 'style') !== undefined || member(encoding, 'explode') !== undefined;
+
+/** Whether a range has all types of another one. */
+const matchesRange = (type: string, range: string): boolean =>
+  range === '*/*' || (range.endsWith('/*') && type.startsWith(range.slice(0, -1)));

@@ -258,15 +258,30 @@ class ValidatePolicy implements PolicyInstance {
 /** Whether gw itself made the reply: an error of gw is not described by the schema of a service. */
 const isOwn = (reply: Reply): boolean => reply.code !== undefined;
 
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const QUOTED = '"(?:[^"\\\\]|\\\\.)*"';
+/** One value: two fields would be joined by a comma, and targets read the first or the last. RFC 9110 section 8.3. */
+const CONTENT_TYPE = new RegExp(`^${TOKEN}/${TOKEN}[ \\t]*(?:;[ \\t]*(?:${TOKEN}=(?:${TOKEN}|${QUOTED})[ \\t]*)?)*$`);
+const PARAMETER = new RegExp(`;[ \\t]*(?:(${TOKEN})=(${TOKEN}|${QUOTED}))?`, 'g');
+
+/** Whether every charset that a Content-Type names is UTF-8. */
+function isUtf8(field: string): boolean {
+  if (!/charset/i.test(field)) return true;
+  for (const [, name = '', value = ''] of field.matchAll(PARAMETER)) {
+    if (name.toLowerCase() === 'charset' && !/^"?utf-?8"?$/i.test(value)) return false;
+  }
+  return true;
+}
+
 /** The most specific content for a Content-Type; text in another charset than UTF-8 has none. RFC 8259 section 8.1. */
 function entryOf(content: readonly ContentEntry[], field: string | undefined): ContentEntry | undefined {
+  const known = content.find((each) => each.type === field);
+  if (known !== undefined) return known;
+  if (field === undefined || !CONTENT_TYPE.test(field)) return undefined;
   const type = mediaType(field);
-  if (type === '') return undefined;
-  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(field ?? '')?.[1]?.toLowerCase();
   const entry =
     content.find((each) => each.type === type) ?? content.find((each) => matchesMediaRange(type, each.type));
-  if (entry?.kind !== undefined && charset !== undefined && charset !== 'utf-8' && charset !== 'utf8') return undefined;
-  return entry;
+  return entry?.kind !== undefined && !isUtf8(field) ? undefined : entry;
 }
 
 /** Members of a form; more than any form has. */
