@@ -150,19 +150,31 @@ test('a stream that waits for an after() that never ends is discarded with its e
 test('whole replies that clients do not read stay within the memory for bodies', async (context) => {
   const MIB = 1024 * 1024;
   const body = { request: { max: 9 * MIB, mandatory: false }, reply: { max: 9 * MIB, mandatory: false } };
-  const changes: TestPolicy = { body, run: { onReplyBody: (_exchange, _reply, bytes) => Buffer.from(bytes) } };
-  const keeps: TestPolicy = { body, run: { onReplyBody: () => undefined } };
+  let collected = 0;
+  const collects = (change: (bytes: Uint8Array) => Uint8Array | undefined): TestPolicy => ({
+    body,
+    run: {
+      onReplyBody: (_exchange, _reply, bytes) => {
+        collected++;
+        return change(bytes);
+      },
+    },
+  });
+  const changes = collects((bytes) => Buffer.from(bytes));
+  const keeps = collects(() => undefined);
   const plane = await Plane.start(specOf(context.target.url), { bodyMemory: 20 * MIB });
   try {
     context.target.respond = flood(8 * MIB);
     for (const policies of [[keeps], [changes], [{ run: doubling() }, keeps]]) {
       await plane.load(specOf(context.target.url), withPolicies(policies));
+      collected = 0;
       const slow = [plane.client(), plane.client()];
       for (const client of slow) {
         client.socket.pause();
         client.send(GET);
       }
-      await until(async () => (await plane.ask(GET)).status === 503, 'two replies to take the memory');
+      await until(() => collected === 2, 'two replies to take the memory');
+      assert.is((await plane.ask(GET)).status, 503);
       for (const client of slow) client.destroy();
       await until(async () => (await plane.ask(GET)).status === 200, 'the memory to be given back');
     }
