@@ -172,6 +172,8 @@ test('a reply that another step put in its place keeps its bytes', () => {
 test('keys are checked', () => {
   assert.match(decode('compress', 'types = ["Text/HTML"]').errors[0] ?? '', /media type in lower case/);
   assert.match(decode('compress', 'codings = ["lzw"]').errors[0] ?? '', /lzw/);
+  // A policy has at most 10,000 timers, and each stream may need one.
+  assert.match(decode('compress', 'max_streams = 10001').errors[0] ?? '', /10,?000/);
   assert.equal(lint('compress', SPEC), []);
   assert.equal(lint('compress', 'codings = ["gzip", "gzip"]'), ['compress/repeated codings.1']);
   assert.equal(lint('compress', 'levels = { br = 11, zstd = 19 }'), [

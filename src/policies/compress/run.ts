@@ -73,10 +73,11 @@ class CompressPolicy implements PolicyInstance {
   replyStage(exchange: Exchange, reply: Reply, out: StageOut): BodyStage | undefined {
     const decided = this.#decided(exchange, reply);
     if (decided === undefined) return undefined;
+    const events = mediaType(reply.headers.get('content-type')) === 'text/event-stream';
+    const stage = new CompressStage(decided.codec, events, out, this.#owner);
     this.#active++;
     this.#compressed++;
-    const events = mediaType(reply.headers.get('content-type')) === 'text/event-stream';
-    return new CompressStage(decided.codec, events, out, this.#owner);
+    return stage;
   }
 
   #released(bytesIn: number, bytesOut: number): void {

@@ -34,8 +34,9 @@ export const schema = s.object({
     .describe('Media types that are compressed, with wildcards.', ['text/*', 'application/json'])
     .default(DEFAULT_TYPES),
   min_size: s.size().describe('Smaller replies are sent as they are, if their length is known.').default(1024),
+  // Each has at most one timer, and a policy has at most 10,000.
   max_streams: s
-    .integer({ min: 1, max: 100_000 })
+    .integer({ min: 1, max: 10_000 })
     .describe('Replies in each worker that are compressed at the same time; further ones are sent as they are.')
     .default(256),
   levels: s

@@ -119,7 +119,7 @@ export class CompressStage implements BodyStage {
     if (this.#released) return true;
     this.#bytesIn += bytes.length;
     // The compressor reads it in another thread, after the caller has the bytes back.
-    this.#waiting.push(Uint8Array.from(bytes));
+    this.#waiting.push(new Uint8Array(bytes));
     this.#next();
     this.#blocked = this.#busy;
     return !this.#busy;
