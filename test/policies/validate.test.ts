@@ -587,6 +587,54 @@ test('a header field that is required without a schema counts when it is there',
   assert.equal(ask(policy, { headers: [] }), ['header /X-A is required']);
 });
 
+for (const version of ['3.0.3', '3.1.0']) {
+  const inDocument = (schemas: { readonly [name: string]: unknown }): PolicyInstance => {
+    const content = { 'application/json': { schema: { $ref: '#/components/schemas/A' } } };
+    const paths = { '/a': { post: { requestBody: { content }, responses: { 200: { content } } } } };
+    const files = { 'api.json': { openapi: version, paths, components: { schemas } } };
+    return made('openapi = "api.json"\nreplies = "enforce"', files, routes('/a', 'POST'));
+  };
+
+  test(`${version}: readOnly members are not required in requests, whichever part of a combined schema says so`, () => {
+    const policy = inDocument({
+      Base: {
+        type: 'object',
+        properties: { id: { type: 'integer', readOnly: true }, at: { $ref: '#/components/schemas/At' } },
+      },
+      At: { type: 'string', readOnly: true },
+      A: {
+        required: ['id'],
+        allOf: [
+          { $ref: '#/components/schemas/Base' },
+          { required: ['id', 'at', 'sku'], properties: { sku: { type: 'string' } } },
+        ],
+      },
+    });
+    assert.is(ask(policy, { body: '{"sku":"a"}' }), 'pass');
+    assert.equal(ask(policy, { body: '{}' }), ['body /sku is required']);
+    const reply = new BytesReply(200, { headers: new HeaderMap(JSON_TYPE), body: '{"sku":"a","at":"x"}' });
+    assert.is((policy.after?.(exchange(), reply) as Reply | undefined)?.status, 502);
+  });
+
+  test(`${version}: nullable beside combined schemas accepts null`, () => {
+    const policy = inDocument({
+      Owner: { type: 'object', required: ['name'] },
+      A: {
+        properties: {
+          owner: { nullable: true, allOf: [{ $ref: '#/components/schemas/Owner' }] },
+          kind: { type: 'string', nullable: true, enum: ['a', null] },
+          size: { type: 'string', nullable: true, enum: ['s'] },
+        },
+      },
+    });
+    assert.is(ask(policy, { body: '{"owner":null,"kind":null,"size":null}' }), 'pass');
+    assert.is(ask(policy, { body: '{"owner":{"name":"x"},"kind":"a","size":"s"}' }), 'pass');
+    assert.ok(Array.isArray(ask(policy, { body: '{"owner":{}}' })));
+    assert.ok(Array.isArray(ask(policy, { body: '{"owner":1}' })));
+    assert.ok(Array.isArray(ask(policy, { body: '{"size":"x"}' })));
+  });
+}
+
 const atPath = (path: string, names: readonly string[], route: string): PolicyInstance => {
   const parameters = names.map((name) => ({ name, in: 'path', required: true, schema: { enum: [name] } }));
   const files = {

@@ -202,7 +202,10 @@ export class SchemaDocuments {
   #linked(schema: Json, file: DocumentFile): Json {
     return mapSchemas(schema, (table) => {
       this.#linkedTables.add(table);
-      const { $schema: _, ...rest } = table;
+      // `id` and `nullable` are no keywords, but ajv takes them for some.
+      const { $schema: _, id: __, nullable, ...others } = table;
+      const rest: JsonTable =
+        nullable !== undefined && Object.hasOwn(others, 'type') ? { ...others, nullable } : others;
       const reference = member(rest, '$ref');
       if (typeof reference !== 'string') return rest;
       const uri = this.#uriOf(table, reference, file);

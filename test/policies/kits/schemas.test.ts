@@ -204,6 +204,11 @@ test('multipleOf of a decimal fraction accepts its multiples', () => {
   for (const bad of [1.005, 0.001, 19.999]) assert.ok(failures({ multipleOf: 0.01 }, bad), String(bad));
 });
 
+test('id and nullable are no keywords of JSON Schema', () => {
+  assert.is(failures({ id: 'x', nullable: true, minLength: 1 }, 'a'), undefined);
+  assert.ok(failures({ id: 'x', nullable: true, anyOf: [{ type: 'string' }] }, null));
+});
+
 test('discriminator is no keyword of JSON Schema', () => {
   const schema = { oneOf: [{ const: 1 }, { const: 2 }], discriminator: { propertyName: 'k', mapping: { a: 'x' } } };
   assert.is(failures(schema, 1), undefined);
