@@ -19,12 +19,20 @@ export {
 export { formatRate } from '../schema/units.js';
 
 /**
- * A shortest text of at least `minBytes` bytes that a pattern of JSON Schema matches; undefined if the pattern uses more than
- * gw's subset of regular expressions.
+ * A shortest text that a pattern of JSON Schema matches, of at least `minBytes` bytes if there is one; undefined if the pattern
+ * uses more than gw's subset of regular expressions.
  */
 export function patternExample(pattern: string, minBytes: number): string | undefined {
-  const compiled = compilePattern(pattern.replace(/^\^/, '').replace(/(?<!\\)\$$/, ''));
-  return 'dfa' in compiled ? example(compiled.dfa, minBytes) : undefined;
+  const source = pattern.replace(/^\^/, '').replace(/(?<!\\)\$$/, '');
+  const compiled = compilePattern(source);
+  if (!('dfa' in compiled)) return undefined;
+  const found = example(compiled.dfa, minBytes);
+  if (found !== '' || minBytes === 0) return found;
+  // Where the pattern is not anchored, more text may stand.
+  const before = pattern.startsWith('^') ? '' : '[a-z]*';
+  const after = pattern.endsWith('$') ? '' : '[a-z]*';
+  const wider = compilePattern(`${before}(${source})${after}`);
+  return ('dfa' in wider && example(wider.dfa, minBytes)) || example(compiled.dfa);
 }
 
 /** Checks a declaration against its own types and returns it with an unknown config, as the registry keeps it. */
