@@ -115,7 +115,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   }
 
   get streams(): boolean {
-    return this.#upload !== undefined && !this.#upload.ended;
+    return this.#upload !== undefined && !this.#upload.whole;
   }
 
   ask(): void {
@@ -177,7 +177,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     const upload = this.#upload;
     connection.begin(this, text, upload !== undefined);
     upload?.flow(connection);
-    if (upload !== undefined && !upload.ended && this.replies !== null) this.#watch();
+    if (upload !== undefined && !upload.whole && this.replies !== null) this.#watch();
   }
 
   onPlace(pipeline: SharedConnection): void {

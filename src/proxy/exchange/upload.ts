@@ -1,7 +1,7 @@
 /**
  * A request's body between its client and its target. It is collected until it is complete or long enough; only then
  * does gw ask for a target connection. So a slow client costs memory and not a connection. Body bytes in the same read
- * as the head are forwarded without being collected.
+ * as the head are forwarded without being collected, and so is a body that a step of the chain has collected.
  *
  *     collecting --- complete, long enough, or spare connections available ---> asked --- flow() ---> begun
  */
@@ -35,7 +35,7 @@ export interface Uploader {
 }
 
 export class Upload implements BodySink {
-  /** The whole body has arrived from the client. */
+  /** The end of the body has been passed on to here. */
   ended = false;
   /** The head or a part of the body was sent to a target, so it cannot be sent to another one. */
   begun = false;
@@ -47,6 +47,8 @@ export class Upload implements BodySink {
   readonly #supply: BodySupply;
   readonly #host: Uploads;
   readonly #chunked: boolean;
+  /** A step has collected the body: nothing waits for the client. */
+  readonly #inMemory: boolean;
   #uplink: OwnConnection | null = null;
   #asked = false;
   #over = false;
@@ -64,12 +66,17 @@ export class Upload implements BodySink {
     this.#owner = owner;
     this.#supply = supply;
     this.#host = host;
+    this.#inMemory = owner.exchange.bodies?.requestBytes !== undefined;
     this.#asksToSend = owner.exchange.expectsContinue;
     this.#chunked = (owner.exchange.seen & Seen.TransferEncoding) !== 0;
   }
 
   /** Begins to receive the body from the client. */
   start(): void {
+    if (this.#inMemory) {
+      this.#ask();
+      return;
+    }
     this.#supply.pull(this);
     if (this.#asked || this.#over) return;
     // The target decides whether the client may send the body.
@@ -82,9 +89,14 @@ export class Upload implements BodySink {
     return !this.#asked;
   }
 
+  /** The whole body is here, whether or not it is written. */
+  get whole(): boolean {
+    return this.ended || this.#inMemory;
+  }
+
   /** The target would accept more than the client has sent. */
   get awaitsClient(): boolean {
-    return !this.ended && this.takesBody && !(this.#asksToSend && this.came === 0);
+    return !this.whole && this.takesBody && !(this.#asksToSend && this.came === 0);
   }
 
   get takesBody(): boolean {

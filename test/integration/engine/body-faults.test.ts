@@ -201,4 +201,35 @@ test('a body that a policy makes counts like the one that it replaces', async (c
   }
 });
 
+test('a collected body takes no place of incomplete ones', async (context) => {
+  const body = { request: { max: 2_000_000, mandatory: false } };
+  const collects: TestPolicy = {
+    body,
+    run: { readsRequest: ({ path }) => path === '/whole', onRequestBody: () => undefined },
+  };
+  await context.plane.load(
+    specOf(context.target.url, {
+      listener: 'max_body = "3MiB"',
+      service: 'max_connections = 4',
+      route: 'timeout = "5s"',
+    }),
+    withPolicies([collects]),
+  );
+  let got = 0;
+  context.target.respond = whole((payload) => {
+    got = payload.length;
+  });
+  const slow = [1, 2, 3].map(() => context.plane.client());
+  for (const client of slow)
+    client.send(`POST /slow HTTP/1.1\r\n${HOST}Content-Length: 500000\r\n\r\n${'x'.repeat(200_000)}`);
+  await until(() => context.target.arrived.length === 3, 'three uploads to have a connection');
+  const size = 1_500_000;
+  const text = `POST /whole HTTP/1.1\r\n${HOST}Content-Length: ${size}\r\n\r\n${'x'.repeat(size)}`;
+  assert.is((await context.plane.ask(text)).status, 200);
+  assert.is(got, size);
+  const shed = context.plane.records.filter(({ error }) => error === 'request/shed');
+  assert.is(shed.length, 0, 'a slow upload has made room');
+  for (const client of slow) client.destroy();
+});
+
 test.run();
