@@ -129,7 +129,7 @@ export class OpenApiDocument {
       const isPointer = fragment === '' || fragment.startsWith('/');
       const target = isPointer ? this.#at(base, fragment, hops) : { data: file.anchors.get(fragment) };
       if ('broken' in target || target.data !== undefined) return target;
-      const where = file === this.#file ? 'the document' : `\`${file.path}\``;
+      const where = file.path === '' ? 'the document' : `\`${file.path}\``;
       return refused(`${quoted(reference)}, which is not in ${where}`);
     } catch (error) {
       if (!(error instanceof DocumentError)) throw error;

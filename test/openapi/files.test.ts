@@ -64,7 +64,7 @@ const BROKEN: readonly [reference: unknown, fault: RegExp][] = [
   ['none.yaml#/x', /^`api\/openapi.json` refers to `none.yaml#\/x`: `api\/none.yaml` cannot be read: no such file\.$/],
   ['bad.json', /`bad.json`: api\/bad.json is not valid JSON/],
   ['other.json#/nowhere', /`other.json#\/nowhere`, which is not in `api\/other.json`\.$/],
-  ['#/nowhere', /`#\/nowhere`, which is not in the document\.$/],
+  ['#/nowhere', /`#\/nowhere`, which is not in `api\/openapi.json`\.$/],
   ['other.json#anchor', /is not in `api\/other.json`/],
   ['https://example.com/a.yaml', /gw downloads no documents/],
   ['//example.com/a.yaml', /gw downloads no documents/],

@@ -278,6 +278,10 @@ test('objects in forms are JSON, unless the document gives them a style', () => 
   const send = (body: string): unknown => ask(policy, { ...typed('application/x-www-form-urlencoded'), body });
   assert.is(send('a={"x":1}&b[x]=2&c=1,2'), 'pass');
   for (const bad of ['a={"x":"y"}', 'a=1', 'a={}', 'b[x]=y', 'c=1,x']) assert.ok(Array.isArray(send(bad)), bad);
+  assert.equal(send('a&'.repeat(10_001)), ['body  must not have more than 10000 members']);
+  assert.equal(ask(policy, { ...typed('application/x-www-form-urlencoded'), body: Uint8Array.of(0x61, 0xff) }), [
+    'body  must be UTF-8',
+  ]);
 });
 
 for (const version of ['3.0.3', '3.1.0']) {

@@ -57,6 +57,16 @@ test('a parameter with JSON that is sent twice, and a member that occurs twice, 
   assert.ok(Array.isArray(ask(flat, { query: 'q=r,1,r,2' })));
 });
 
+test('an integer is written in digits', () => {
+  const policy = query({ type: 'integer' });
+  for (const good of ['0', '-7', '9007199254740993']) assert.is(ask(policy, { query: `q=${good}` }), 'pass', good);
+  for (const bad of ['1e3', '1.0', '01', '+1', ' 1', '0x10', '', '9'.repeat(400)])
+    assert.ok(Array.isArray(ask(policy, { query: `q=${encodeURIComponent(bad)}` })), bad);
+  const number = query({ type: 'number', maximum: 1e9 });
+  assert.is(ask(number, { query: 'q=1.5e3' }), 'pass');
+  assert.ok(Array.isArray(ask(number, { query: 'q=1e999' })));
+});
+
 test('matrix parameters lose their name once', () => {
   const matrix = (schema: object, explode: boolean): PolicyInstance => {
     const parameters = [{ name: 'id', in: 'path', required: true, style: 'matrix', explode, schema }];

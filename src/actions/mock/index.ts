@@ -3,7 +3,7 @@ import { declareAction } from '../../policies/compile-kit.js';
 import type { PolicyContext, PolicyProblem } from '../../policies/contract.js';
 import { brokenReference, findOperations } from './document.js';
 import { PROBLEMS } from './problems.js';
-import { writeOperation } from './replies.js';
+import { WITHOUT_BODY, writeOperation } from './replies.js';
 import { type MockConfig, type MockOperation, type MockSettings, schema, shorthand } from './schema.js';
 
 export default declareAction<MockConfig, MockSettings>({
@@ -44,7 +44,10 @@ export default declareAction<MockConfig, MockSettings>({
   compile(config, context) {
     const { body, content_type: type, document, status = 200 } = config;
     if (document !== undefined) return { operations: operationsOf(config, context) };
-    const media = body === undefined || body === '' ? [] : [{ type, examples: [{ name: 'fixed', body }] }];
+    const media =
+      body === undefined || body === '' || WITHOUT_BODY.has(status)
+        ? []
+        : [{ type, examples: [{ name: 'fixed', body }] }];
     return { operations: { '*': { replies: [{ code: String(status), status, headers: [], media }], first: 0 } } };
   },
 });

@@ -22,7 +22,8 @@ const OWN = new Set([
   'vary',
 ]);
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const WITHOUT_BODY = new Set([204, 205, 304]);
+/** Statuses whose replies have no body. */
+export const WITHOUT_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 export interface WrittenOperation {
   /** Undefined if no reply has a status that HTTP knows. */

@@ -124,6 +124,8 @@ class Instance {
     this.#ajv = new loaded.default({
       ...options,
       strict: false,
+      // 1e999 is infinite when it is read.
+      strictNumbers: true,
       ownProperties: true,
       // Decimal fractions are not exact: 19.99 / 0.01 is 1998.9999999999998.
       multipleOfPrecision: 9,

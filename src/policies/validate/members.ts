@@ -5,9 +5,9 @@ import type { ParameterEntry } from './schema.js';
 /** A text as JSON Schema sees it: a number or a boolean if the schema accepts one and the text is one. */
 export function typed(text: string, types: readonly string[]): Json {
   for (const type of types) {
-    if ((type === 'integer' || type === 'number') && /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text)) {
-      return Number(text);
-    }
+    // Targets read `1e3` as an integer differently: as 1, as 1000, or not at all.
+    if (type === 'integer' && /^-?(?:0|[1-9]\d*)$/.test(text)) return Number(text);
+    if (type === 'number' && /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text)) return Number(text);
     if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true';
     if (type === 'null' && text === '') return null;
   }

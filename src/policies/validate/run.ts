@@ -1,4 +1,5 @@
 /** validate at run time: checks parameters and bodies, and replies if asked. */
+import { isUtf8 } from 'node:buffer';
 import type { BodyStage, Exchange, Json, PolicyHost, PolicyInstance, Reply, StageOut } from '../contract.js';
 import { type JsonFault, readJson, shortened } from '../kits/json.js';
 import { matchesMediaRange, mediaType } from '../kits/negotiate.js';
@@ -93,7 +94,9 @@ class ValidatePolicy implements PolicyInstance {
     if (entry === undefined) return this.#refuseMediaType(exchange, found);
     const read = readBody(entry, bytes);
     if ('fault' in read) return this.#refuseJson(exchange, read.fault, found);
-    for (const failure of this.#failuresOf(entry, read.value) ?? []) found.push({ in: 'body', ...failure });
+    const failures =
+      'failure' in read ? [{ pointer: '', detail: read.failure }] : (this.#failuresOf(entry, read.value) ?? []);
+    for (const failure of failures) found.push({ in: 'body', ...failure });
     return this.#answer(exchange, found);
   }
 
@@ -223,6 +226,7 @@ class ValidatePolicy implements PolicyInstance {
   #replyFaults(entry: ContentEntry, body: Uint8Array): string[] | undefined {
     const read = readBody(entry, body);
     if ('fault' in read) return [read.fault.detail];
+    if ('failure' in read) return [read.failure];
     return this.#failuresOf(entry, read.value)?.map(({ pointer, detail }) => `${pointer} ${detail}`.trim());
   }
 
@@ -265,7 +269,7 @@ const CONTENT_TYPE = new RegExp(`^${TOKEN}/${TOKEN}[ \\t]*(?:;[ \\t]*(?:${TOKEN}
 const PARAMETER = new RegExp(`;[ \\t]*(?:(${TOKEN})=(${TOKEN}|${QUOTED}))?`, 'g');
 
 /** Whether every charset that a Content-Type names is UTF-8. */
-function isUtf8(field: string): boolean {
+function namesUtf8(field: string): boolean {
   if (!/charset/i.test(field)) return true;
   for (const [, name = '', value = ''] of field.matchAll(PARAMETER)) {
     if (name.toLowerCase() === 'charset' && !/^"?utf-?8"?$/i.test(value)) return false;
@@ -281,18 +285,23 @@ function entryOf(content: readonly ContentEntry[], field: string | undefined): C
   const type = mediaType(field);
   const entry =
     content.find((each) => each.type === type) ?? content.find((each) => matchesMediaRange(type, each.type));
-  return entry?.kind !== undefined && !isUtf8(field) ? undefined : entry;
+  return entry?.kind !== undefined && !namesUtf8(field) ? undefined : entry;
 }
 
 /** Members of a form; more than any form has. */
 const MAX_FORM_PAIRS = 10_000;
 
-function readBody(entry: ContentEntry, bytes: Uint8Array): { readonly value: Json } | { readonly fault: JsonFault } {
-  if (entry.kind !== 'form') return readJson(bytes) as { readonly value: Json } | { readonly fault: JsonFault };
+/** `failure`: what is wrong with a body that is not JSON. */
+type BodyRead = { readonly value: Json } | { readonly fault: JsonFault } | { readonly failure: string };
+
+function readBody(entry: ContentEntry, bytes: Uint8Array): BodyRead {
+  if (entry.kind !== 'form') {
+    const { fault, ...read } = readJson(bytes);
+    return fault === undefined ? (read as { readonly value: Json }) : { fault };
+  }
+  if (!isUtf8(bytes)) return { failure: 'must be UTF-8' };
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
   const pairs = pairsOf(text);
-  if (pairs.length > MAX_FORM_PAIRS) {
-    return { fault: { kind: 'depth', detail: `The form has more than ${MAX_FORM_PAIRS} members.` } };
-  }
+  if (pairs.length > MAX_FORM_PAIRS) return { failure: `must not have more than ${MAX_FORM_PAIRS} members` };
   return { value: queryValues(pairs, entry.parameters ?? [], true) };
 }

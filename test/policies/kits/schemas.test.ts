@@ -209,6 +209,12 @@ test('id and nullable are no keywords of JSON Schema', () => {
   assert.ok(failures({ id: 'x', nullable: true, anyOf: [{ type: 'string' }] }, null));
 });
 
+test('a number beyond the range of doubles is no number', () => {
+  const huge = JSON.parse('1e999') as Json;
+  for (const type of ['integer', 'number']) assert.ok(failures({ type }, huge), type);
+  assert.is(failures({ type: 'integer' }, 1e300), undefined);
+});
+
 test('discriminator is no keyword of JSON Schema', () => {
   const schema = { oneOf: [{ const: 1 }, { const: 2 }], discriminator: { propertyName: 'k', mapping: { a: 'x' } } };
   assert.is(failures(schema, 1), undefined);
