@@ -4,6 +4,7 @@
  */
 import * as assert from 'uvu/assert';
 import { BytesReply } from '../../src/policies/run-kit.js';
+import { Counter, SLOT_WORDS, SLOTS_PER_CHUNK } from '../../src/telemetry/stats/layout.js';
 import { Plane, type RawClient, specOf } from '../integration/engine-kit.js';
 import { chaosPolicy, Journal, type Random } from './chaos-policies.js';
 import { type Fault, FaultTarget, never, ok, sayAndClose, sayAndReset, whole } from './fault-target.js';
@@ -104,7 +105,8 @@ export async function runChaos({ seed, generations, clients }: ChaosSize): Promi
   const target = await FaultTarget.start();
   // A small budget: a body that is not given back makes later requests fail.
   const plane = await Plane.start(specOf(target.url), { bodyMemory: 24 * 1024 * 1024 });
-  const spec = specOf(target.url, { service: 'retries = 1\neject_after = 0', route: 'timeout = "600ms"' });
+  const route = 'timeout = "600ms"\npolicies = ["busy"]';
+  const spec = specOf(target.url, { service: 'retries = 1\neject_after = 0', route, more: busy(1000) });
   try {
     target.respond = (request, socket) => randomFault(random)(request, socket);
     let talks: Promise<void>[] = [];
@@ -135,8 +137,30 @@ export async function runChaos({ seed, generations, clients }: ChaosSize): Promi
   }
 }
 
-/** All of the budget is free: bodies that need most of it together are collected. */
+/** A limit of requests in progress, whose places outlive reloads. */
+const busy = (max: number): string => `[policy.busy]\nuse = "concurrency"\nmax = ${max}\nby = "route"\n`;
+
+/** Requests in progress of all routes and targets, as the worker counts them: a request that ended twice gives less than 0. */
+function inFlight({ registry }: Plane): number[] {
+  const counts: number[] = [];
+  for (const chunk of registry.chunks(0)) {
+    const words = new Float64Array(chunk);
+    for (let slot = 0; slot < SLOTS_PER_CHUNK; slot++) counts.push(words[slot * SLOT_WORDS + Counter.InFlight]!);
+  }
+  return counts.filter((count) => count !== 0);
+}
+
+/**
+ * No connection, no place of `concurrency`, no request of a route or target is counted. All of the budget is free: bodies that
+ * need most of it together are collected.
+ */
 async function assertNothingHeld(plane: Plane, target: FaultTarget, where: string): Promise<void> {
+  await until(() => plane.connections === 0, `connections of clients to end, ${where}`);
+  await until(() => inFlight(plane).length === 0, `counters to return to zero, ${where}`);
+  target.respond = ok('free');
+  await plane.load(specOf(target.url, { route: 'policies = ["busy"]', more: busy(1) }));
+  const free = await plane.ask(`GET / HTTP/1.1\r\n${HOST}\r\n`);
+  assert.is(free.status, 200, `a place is still held, ${where}`);
   const collects = {
     body: { request: { max: 20 * 1024 * 1024, mandatory: true } },
     run: { onRequestBody: () => new BytesReply(200) },

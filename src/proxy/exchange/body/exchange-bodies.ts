@@ -146,9 +146,8 @@ export class ExchangeBodies {
    * it, so that slow clients cannot exceed the budget.
    */
   streamCollected(reply: Reply): void {
-    const { body } = reply;
-    if (this.#heldReply !== undefined && body instanceof Uint8Array && body.length > SLICE)
-      reply.body = new BytesSource(body);
+    const bytes = this.#heldReply?.bytes;
+    if (bytes !== undefined && reply.body === bytes && bytes.length > SLICE) reply.body = new BytesSource(bytes);
   }
 
   /** A hook would change the length of a body that is not sent (HEAD). */
