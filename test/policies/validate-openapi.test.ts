@@ -267,6 +267,19 @@ test('a type with several parameters has the schemas of all', () => {
   assert.ok(Array.isArray(ask(policy, { ...typed('application/json'), body: '3' })));
 });
 
+test('a key of content that is not a media type is a warning, and no field of a reply', () => {
+  const content = { 'text/x\r\ny: z': {}, json: {}, 'application/json': { schema: { const: 1 } } };
+  const files = { 'api.json': { openapi: '3.1.0', paths: { '/a': { post: { requestBody: { content } } } } } };
+  assert.equal(findings('openapi = "api.json"', files, routes('/a', 'POST')), [
+    'validate/unchecked openapi',
+    'validate/unchecked openapi',
+  ]);
+  assert.match(
+    String(ask(withContent(content), { ...typed('a/b'), body: '1' })),
+    /^415 .* Accepted: application\/json\./,
+  );
+});
+
 test('objects in forms are JSON, unless the document gives them a style', () => {
   const point = { type: 'object', required: ['x'], properties: { x: { type: 'integer' } } };
   const schema = {

@@ -80,6 +80,8 @@ const READABLE: readonly ContentEntry[] = [
   { type: FORM, kind: 'form' },
 ];
 
+const MEDIA_RANGE = /^[!#$%&'*+.^_`|~0-9a-z-]+\/[!#$%&'*+.^_`|~0-9a-z-]+$/;
+
 /** Specific types before ranges: OpenAPI 3.1 section 4.8.14.1. */
 const rankOf = (type: string): number => (type === '*/*' ? 3 : type.endsWith('/*') ? 2 : type.includes('*') ? 1 : 0);
 
@@ -166,7 +168,11 @@ class OperationReader {
     const byType = new Map<string, Json[]>();
     for (const written of Object.keys(isTable(given) ? given : {})) {
       const type = written.split(';', 1)[0]!.trim().toLowerCase();
-      byType.set(type, [...(byType.get(type) ?? []), this.at(given, written) ?? {}]);
+      if (MEDIA_RANGE.test(type)) byType.set(type, [...(byType.get(type) ?? []), this.at(given, written) ?? {}]);
+      else
+        this.unchecked.push(
+          `The ${what} has the key \`${written.slice(0, 100)}\`, which is not a media type: it is ignored.`,
+        );
     }
     const sorted = [...byType].sort(([a], [b]) => rankOf(a) - rankOf(b));
     return sorted.flatMap(([type, media]) => this.#entries(type, media, side, what));

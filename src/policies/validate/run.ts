@@ -263,16 +263,17 @@ class ValidatePolicy implements PolicyInstance {
 const isOwn = (reply: Reply): boolean => reply.code !== undefined;
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
-const QUOTED = '"(?:[^"\\\\]|\\\\.)*"';
+/** Quoted, or what clients send unquoted: URLs, for example. */
+const VALUE = '(?:"(?:[^"\\\\]|\\\\.)*"[ \\t]*|[^",;]*)';
 /** One value: two fields would be joined by a comma, and targets read the first or the last. RFC 9110 section 8.3. */
-const CONTENT_TYPE = new RegExp(`^${TOKEN}/${TOKEN}[ \\t]*(?:;[ \\t]*(?:${TOKEN}=(?:${TOKEN}|${QUOTED})[ \\t]*)?)*$`);
-const PARAMETER = new RegExp(`;[ \\t]*(?:(${TOKEN})=(${TOKEN}|${QUOTED}))?`, 'g');
+const CONTENT_TYPE = new RegExp(`^${TOKEN}/${TOKEN}[ \\t]*(?:;[ \\t]*(?:${TOKEN}=${VALUE})?)*$`);
+const PARAMETER = new RegExp(`;[ \\t]*(?:(${TOKEN})=(${VALUE}))?`, 'g');
 
 /** Whether every charset that a Content-Type names is UTF-8. */
 function namesUtf8(field: string): boolean {
   if (!/charset/i.test(field)) return true;
   for (const [, name = '', value = ''] of field.matchAll(PARAMETER)) {
-    if (name.toLowerCase() === 'charset' && !/^"?utf-?8"?$/i.test(value)) return false;
+    if (name.toLowerCase() === 'charset' && !/^"?utf-?8"?[ \t]*$/i.test(value)) return false;
   }
   return true;
 }
