@@ -67,6 +67,12 @@ test('an integer is written in digits', () => {
   assert.ok(Array.isArray(ask(number, { query: 'q=1e999' })));
 });
 
+test('a parameter with allowEmptyValue may be empty', () => {
+  const policy = query({ type: 'boolean' }, { allowEmptyValue: true });
+  for (const good of ['q', 'q=', 'q=true', '']) assert.is(ask(policy, { query: good }), 'pass', good);
+  assert.ok(Array.isArray(ask(policy, { query: 'q=x' })));
+});
+
 test('matrix parameters lose their name once', () => {
   const matrix = (schema: object, explode: boolean): PolicyInstance => {
     const parameters = [{ name: 'id', in: 'path', required: true, style: 'matrix', explode, schema }];

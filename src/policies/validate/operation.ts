@@ -131,7 +131,9 @@ class OperationReader {
       const name = String(parameter['name']);
       const contents = this.at(parameter, 'content');
       const [type] = isTable(contents) ? Object.keys(contents) : [];
-      const schema = member(type === undefined ? parameter : this.at(contents, type), 'schema') ?? true;
+      const described = member(type === undefined ? parameter : this.at(contents, type), 'schema') ?? true;
+      const mayBeEmpty = place === 'query' && parameter['allowEmptyValue'] === true;
+      const schema: Json = mayBeEmpty ? { anyOf: [described, { const: '' }] } : described;
       const query = place === 'query' || place === 'cookie';
       const style = (parameter['style'] ?? (query ? 'form' : 'simple')) as ParameterEntry['style'];
       const explode = (parameter['explode'] ?? style === 'form') === true;
