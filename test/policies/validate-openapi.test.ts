@@ -225,11 +225,13 @@ test('OpenAPI: everything may be in other files, also in a circle', () => {
 });
 
 test('a missing file, and a reference to nothing, are found wherever the operation leads', () => {
-  const text = 'openapi = "api/openapi.yaml"';
+  const text = 'openapi = "api/openapi.yaml"\nreplies = "enforce"';
   for (const path of Object.keys(SPLIT)) {
     const { [path]: _, ...rest } = SPLIT as Files;
     assert.equal([...new Set(findings(text, rest))], ['validate/file openapi'], path);
   }
+  const { 'api/replies.yaml': _, ...without } = SPLIT;
+  assert.equal(findings('openapi = "api/openapi.yaml"', without), [], 'replies that are not checked are not read');
   const nowhere = 'Order: { properties: { a: { $ref: "order.json#/nowhere" } } }';
   assert.equal(findings(text, { ...SPLIT, 'api/schemas/index.yaml': nowhere }), ['validate/file openapi']);
   const remote = 'Order: { properties: { a: { $ref: "https://example.com/a.json" } } }';

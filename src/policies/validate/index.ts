@@ -201,7 +201,7 @@ function fromDocument(config: ValidateConfig, path: string, around: Around): Des
         'Write method and path as in the document: `operation = "POST /orders/{id}"`.',
       );
     }
-    const described = operation && describeOperation(document, operation, documents);
+    const described = operation && describeOperation(document, operation, documents, config.replies !== 'off');
     const help = 'Correct the reference. Paths in it are relative to the file that has it.';
     for (const message of document.faults) fail('file', ['openapi'], message, help);
     if (described === undefined) return undefined;

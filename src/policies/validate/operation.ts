@@ -29,11 +29,12 @@ export function operationOfRoute({ routes }: PolicyContext): string | undefined 
   return `${route.methods[0]} ${route.path}`;
 }
 
-/** Reads an operation, and adds its schemas to `documents`. */
+/** Reads an operation, and adds its schemas to `documents`. `checksReplies`: otherwise its replies are not read. */
 export function describeOperation(
   document: OpenApiDocument,
   operation: Operation,
   documents: SchemaDocuments,
+  checksReplies: boolean,
 ): Described {
   documents.dialect = document.version.startsWith('3.0') ? 'draft-07' : '2020-12';
   const [request, reply] = [new Side(document, true), new Side(document, false)];
@@ -42,7 +43,7 @@ export function describeOperation(
   const body = reader.at(operation.data as Json, 'requestBody');
   const content = body === undefined ? undefined : reader.content(body, request, 'request body');
   const replies: { [status: string]: readonly ContentEntry[] } = {};
-  const responses = reader.at(operation.data as Json, 'responses');
+  const responses = checksReplies ? reader.at(operation.data as Json, 'responses') : undefined;
   for (const status of Object.keys(isTable(responses) ? responses : {})) {
     const key = /^[1-5]xx$/i.test(status) ? status.toUpperCase() : status;
     replies[key] = reader.content(reader.at(responses, status), reply, `reply ${status}`);
