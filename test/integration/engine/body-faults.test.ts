@@ -62,8 +62,7 @@ test('a stage that fails when it is created leaves the stream of the error page 
       out.end();
     }, 5);
   };
-  await load(
-    context,
+  const failing: readonly PolicyInstance[] = [
     { after: (_exchange, { status }) => (status === 500 ? streaming(page) : undefined) },
     {
       replyStage: (_exchange, _reply, out) => {
@@ -71,9 +70,16 @@ test('a stage that fails when it is created leaves the stream of the error page 
         return { write: () => true, end() {}, abort() {} };
       },
     },
-    { before: () => new BytesReply(200, { body: 'bytes' }) },
-  );
-  assert.is((await context.plane.ask(GET)).body.toString(), 'page');
+  ];
+  for (const more of [[], [{ before: () => new BytesReply(200, { body: 'bytes' }) }]]) {
+    await load(context, ...failing, ...more);
+    assert.is((await context.plane.ask(GET)).body.toString(), 'page');
+    const errors = context.plane.logs.splice(0).filter(({ level }) => level === 'error');
+    assert.equal(
+      errors.map(({ message }) => message),
+      ['policy failed, exchange ended'],
+    );
+  }
 });
 
 test('a stream whose place another body takes is discarded, also if the reply is edited in place', async (context) => {

@@ -192,7 +192,10 @@ function staged(exchange: ChainedExchange, step: Step, reply: Reply): Reply {
   const stage = step.instance.replyStage;
   if (stage === undefined) return reply;
   const create = stage.bind(step.instance, exchange, reply);
+  const turn = exchange.replyTurn;
   if (exchange.ensureBodies().stageReply(reply, create, step.name)) bodyChanged(reply.headers);
+  // It has failed while it was created, and an error takes the place of the reply.
+  if (exchange.replyTurn !== turn || exchange.over) return reply;
   return sendable(reply, exchange.source);
 }
 
