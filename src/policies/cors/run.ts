@@ -25,9 +25,9 @@ class CorsPolicy implements PolicyInstance {
   }
 
   permits(exchange: Exchange): boolean {
-    const origin = exchange.headers.get('origin');
+    const origin = exchange.received('origin');
     if (origin === undefined || !this.#allows(origin)) return false;
-    const method = exchange.method === 'OPTIONS' ? exchange.headers.get('access-control-request-method') : undefined;
+    const method = exchange.method === 'OPTIONS' ? exchange.received('access-control-request-method') : undefined;
     if (method === undefined) return true;
     if (!SAFELISTED_METHODS.has(method) && !this.#settings.methods.includes(method)) return false;
     const allowed = this.#settings.headers?.split(', ');
@@ -36,8 +36,8 @@ class CorsPolicy implements PolicyInstance {
 
   before(exchange: Exchange): Reply | undefined {
     if (exchange.method !== 'OPTIONS') return undefined;
-    const origin = exchange.headers.get('origin');
-    const method = exchange.headers.get('access-control-request-method');
+    const origin = exchange.received('origin');
+    const method = exchange.received('access-control-request-method');
     if (origin === undefined || method === undefined) return undefined;
     return this.#preflight(exchange, origin);
   }
@@ -45,7 +45,7 @@ class CorsPolicy implements PolicyInstance {
   after(exchange: Exchange, reply: Reply): undefined {
     for (const name of OWNED) reply.headers.remove(name);
     this.#vary(reply);
-    const origin = exchange.headers.get('origin');
+    const origin = exchange.received('origin');
     if (origin === undefined) return;
     const allowed = this.#allows(origin);
     if (allowed) {
@@ -108,6 +108,6 @@ const fieldsOf = (list: string): string[] =>
     .filter((name) => name !== '');
 
 function askedFields(exchange: Exchange): string {
-  const asked = exchange.headers.get('access-control-request-headers') ?? '';
+  const asked = exchange.received('access-control-request-headers') ?? '';
   return FIELD_NAMES.test(asked) ? asked : '';
 }

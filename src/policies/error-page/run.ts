@@ -75,13 +75,13 @@ class ErrorPages implements PolicyInstance {
   }
 
   /** The page that the client prefers; undefined if the reply keeps its body. */
-  #choose({ headers }: Exchange, reply: Reply) {
+  #choose(exchange: Exchange, reply: Reply) {
     const pages = this.#pages;
     const own = mediaType(reply.headers.get('content-type'));
     const available = [...pages.keys()];
     if (isJson(own) && !pages.has('application/json')) available.unshift(own, 'application/json');
     else if (isJson(own)) available.push(own);
-    const chosen = chooseMediaType(headers.get('accept'), available);
+    const chosen = chooseMediaType(exchange.received('accept'), available);
     return chosen === undefined ? undefined : pages.get(chosen);
   }
 

@@ -145,4 +145,12 @@ test('404 and 405 on a path of CORS routes are readable by permitted origins', a
   assert.equal([refused.status, refused.header(ALLOW), refused.header('allow')], [405, A, 'GET, HEAD']);
 });
 
+test('a policy that hides the origin from the target does not change the reply', async ({ target, plane }) => {
+  const more = `${SPEC}[policy.hide]\nuse = "headers"\nrequest = { remove = ["origin"] }\n`;
+  await plane.load(specOf(target.url, { route: 'policies = ["a", "hide"]', more }));
+  const reply = await plane.ask(`GET / HTTP/1.1\r\nHost: h\r\nOrigin: ${A}\r\n\r\n`);
+  assert.is(reply.header('access-control-allow-origin'), A);
+  assert.is(target.arrived[0]?.header('origin'), undefined);
+});
+
 test.run();

@@ -129,4 +129,12 @@ test('a target whose error body is broken off still gives the whole page', async
   assert.is(reply.body.toString(), page('500 Internal Server Error'));
 });
 
+test('a policy that asks the target for another media type does not choose the page', async ({ plane, target }) => {
+  const more = `[policy.json]\nuse = "headers"\nrequest.set = { accept = "application/json" }\n${POLICIES}`;
+  await plane.load(specOf(target.url, { more, route: 'policies = ["pages", "json"]' }));
+  target.respond = say('HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\noops');
+  assert.is((await plane.ask(request('GET'))).body.toString(), page('500 Internal Server Error'));
+  assert.match(target.arrived[0]?.head ?? '', /accept: application\/json/i);
+});
+
 test.run();
