@@ -151,6 +151,8 @@ export interface PolicyTraits {
   readonly limitsBy?: string;
   /** Whether that limit is a rate: a plan can replace it, and metrics and the dashboard show its counts. */
   readonly rate?: boolean;
+  /** Whether that limit is a number of requests in progress (host.holds): metrics and the dashboard show its counts. */
+  readonly holds?: boolean;
   /** Answers requests that carry no credential (CORS preflight). */
   readonly answersPreflight?: boolean;
   /** Request fields that it sets or removes, in lower case: a target can rely on them, since clients cannot supply them. */

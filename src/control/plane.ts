@@ -3,6 +3,7 @@ import type { Clock, Json } from '../policies/contract.js';
 import { DataPlane } from '../proxy/data-plane.js';
 import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
 import { ConnectionTable } from '../state/connection-table.js';
+import { HoldTable } from '../state/hold-table.js';
 import { allocateState, forgetWorker } from '../state/memory.js';
 import { StepCell } from '../state/step-cell.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
@@ -33,6 +34,8 @@ export interface PlaneOptions {
 export class Plane {
   readonly api: DataPlaneApi;
   readonly steps: StepWatch;
+  /** What policies count as in progress: to read. */
+  readonly holds: HoldTable;
   /** Undefined when the data plane runs inline. */
   readonly #set: WorkerSet | undefined;
   readonly #options: PlaneOptions;
@@ -55,6 +58,7 @@ export class Plane {
     const workers = several ? MAX_WORKERS : 1;
     const connections = ConnectionTable.allocate({ workers });
     const state = allocateState({ workers });
+    this.holds = new HoldTable(state.holds, 0);
     const { accessLog, clock, limits } = options;
     const steps = StepCell.allocate(several ? MAX_WORKERS : 1);
     this.steps = new StepWatch({ memory: steps, log: options.log, now: () => performance.now() });

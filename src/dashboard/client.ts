@@ -239,8 +239,8 @@ function checkSnapshot(value: unknown): Snapshot {
     isObject(value['traffic']) &&
     lists.every((name) => Array.isArray(value[name]));
   if (!whole) throw new AdminError('protocol', 'the snapshot of the gateway is incomplete');
-  // An older gateway sends no duties.
-  return { duties: [], ...(value as { version: number }) } as { version: number } as Snapshot;
+  // An older gateway sends fewer lists.
+  return { duties: [], concurrency: [], ...(value as { version: number }) } as { version: number } as Snapshot;
 }
 
 function checkReload(value: unknown): ReloadSnapshot {

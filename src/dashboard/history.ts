@@ -49,8 +49,25 @@ export function extendHistory(history: History, snapshot: Snapshot): History {
   const passedMs = now - history.at;
   if (history.at !== 0 && passedMs < LEAST_MS) return history;
   const seconds = history.at === 0 ? 0 : passedMs / 1000;
-  const { routes, targets, limits } = snapshot;
-  const keys = limits.flatMap(({ policy, keys }) => keys.map((key) => ({ policy, key })));
+  const { routes, targets, limits, concurrency } = snapshot;
+  const rates = limits.map(
+    ({ policy, allowed, refused }): Sample => ({ id: policy, counts: { allowed, refused }, values: {} }),
+  );
+  const holds = concurrency.map(
+    ({ policy, refused, inProgress }): Sample => ({ id: policy, counts: { refused }, values: { inProgress } }),
+  );
+  const rateKeys = limits.flatMap(({ policy, keys }) =>
+    keys.map(
+      ({ key, allowed, refused, used }): Sample => ({
+        id: keyId(policy, key),
+        counts: { allowed, refused },
+        values: { used },
+      }),
+    ),
+  );
+  const holdKeys = concurrency.flatMap(({ policy, keys }) =>
+    keys.map(({ key, taken }): Sample => ({ id: keyId(policy, key), counts: {}, values: { used: taken } })),
+  );
   return {
     at: now,
     routes: extend(history.routes, routes, seconds, ({ name, requests, status, latency }) => ({
@@ -63,16 +80,8 @@ export function extendHistory(history: History, snapshot: Snapshot): History {
       counts: { requests: target.requests, failures: target.failures },
       values: { p95: target.latency.p95 ?? 0 },
     })),
-    limits: extend(history.limits, limits, seconds, ({ policy, allowed, refused }) => ({
-      id: policy,
-      counts: { allowed, refused },
-      values: {},
-    })),
-    keys: extend(history.keys, keys, seconds, ({ policy, key }) => ({
-      id: keyId(policy, key.key),
-      counts: { allowed: key.allowed, refused: key.refused },
-      values: { used: key.used },
-    })),
+    limits: extend(history.limits, [...rates, ...holds], seconds, (sample) => sample),
+    keys: extend(history.keys, [...rateKeys, ...holdKeys], seconds, (sample) => sample),
   };
 }
 

@@ -154,6 +154,12 @@ function limitTable(snapshot: Snapshot, columns?: number): string[] {
       return [limit.policy, limit.limit, limit.by, key.key, `${key.used}/${key.capacity}`, next, count(key.refused)];
     }),
   );
+  for (const limit of snapshot.concurrency) {
+    for (const { key, taken, capacity } of limit.keys) {
+      const next = taken >= capacity && limit.enforced ? 'when one ends' : 'now';
+      rows.push([limit.policy, `max ${limit.max}`, limit.by, key, `${taken}/${capacity}`, next, '-']);
+    }
+  }
   return table(
     ['POLICY', 'LIMIT', 'BY', 'KEY', '>USED/LIMIT', '>NEXT ALLOWED', '>REFUSED'],
     rows,

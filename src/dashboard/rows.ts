@@ -1,7 +1,8 @@
 /** What each view lists, in the order that it shows it: sorted and filtered once for each snapshot, not for each key. */
-import type { LimitKeySnapshot } from '../state/types.js';
+import type { HoldKeySnapshot, LimitKeySnapshot } from '../state/types.js';
 import { reloadText } from '../telemetry/changes.js';
 import type {
+  ConcurrencySnapshot,
   DutySnapshot,
   LimitSnapshot,
   ReloadSnapshot,
@@ -22,7 +23,10 @@ export type RouteRow = { readonly id: string; readonly route: RouteSnapshot };
 export type LimitRow =
   | { readonly kind: 'limit'; readonly id: string; readonly limit: LimitSnapshot; readonly shown: number }
   | { readonly kind: 'key'; readonly id: string; readonly limit: LimitSnapshot; readonly key: LimitKeySnapshot }
-  | { readonly kind: 'empty'; readonly id: string; readonly limit: LimitSnapshot };
+  | { readonly kind: 'empty'; readonly id: string; readonly limit: LimitSnapshot }
+  | { readonly kind: 'concurrency'; readonly id: string; readonly limit: ConcurrencySnapshot; readonly shown: number }
+  | { readonly kind: 'hold'; readonly id: string; readonly limit: ConcurrencySnapshot; readonly key: HoldKeySnapshot }
+  | { readonly kind: 'idle'; readonly id: string; readonly limit: ConcurrencySnapshot };
 export type TargetRow =
   | {
       readonly kind: 'service';
@@ -121,7 +125,13 @@ function sortKeys(keys: readonly LimitKeySnapshot[], sort: LimitSort, reverse: b
   return [...keys].sort((a, b) => sign * (value(b) - value(a)) || byText(a.key, b.key));
 }
 
-/** Each limit, in the order of the spec, with its keys; `sort` is for the keys of each. */
+/** Keys of requests in progress have one value to sort by. */
+function sortHolds(keys: readonly HoldKeySnapshot[], sort: LimitSort, reverse: boolean): readonly HoldKeySnapshot[] {
+  const sign = reverse ? -1 : 1;
+  return [...keys].sort((a, b) => (sort === 'name' ? 0 : sign * (b.taken - a.taken)) || sign * byText(a.key, b.key));
+}
+
+/** Each limit, rates first, in the order of the spec, with its keys; `sort` is for the keys of each. */
 export const limitRows = remember(
   (snapshot: Snapshot | undefined, filter: string, sort: LimitSort, reverse: boolean): readonly LimitRow[] => {
     const rows: LimitRow[] = [];
@@ -135,11 +145,24 @@ export const limitRows = remember(
       if (keys.length === 0) rows.push({ kind: 'empty', id: `${id} -`, limit });
       for (const key of sortKeys(keys, sort, reverse)) rows.push({ kind: 'key', id: `${id} ${key.key}`, limit, key });
     }
+    for (const [index, limit] of (snapshot?.concurrency ?? []).entries()) {
+      const id = `concurrency ${index}:${limit.policy}`;
+      const fields = { ...limit, limit: `max ${limit.max}` };
+      const whole = matches(terms, limitFields(fields));
+      const keys = whole ? limit.keys : limit.keys.filter((key) => matches(terms, limitFields(fields, key.key)));
+      if (!whole && keys.length === 0) continue;
+      rows.push({ kind: 'concurrency', id, limit, shown: keys.length });
+      if (keys.length === 0) rows.push({ kind: 'idle', id: `${id} -`, limit });
+      for (const key of sortHolds(keys, sort, reverse)) rows.push({ kind: 'hold', id: `${id} ${key.key}`, limit, key });
+    }
     return rows;
   },
 );
 
-function limitFields(limit: LimitSnapshot, key = ''): Parameters<typeof matches>[1] {
+function limitFields(
+  limit: Pick<LimitSnapshot, 'policy' | 'limit' | 'by' | 'routes'>,
+  key = '',
+): Parameters<typeof matches>[1] {
   const text = key === '' ? [limit.policy, limit.limit, limit.by] : [limit.policy, limit.limit, limit.by, key];
   return { text, policy: limit.policy, key, route: limit.routes.join(' ') };
 }

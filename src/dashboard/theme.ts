@@ -2,6 +2,12 @@
 
 export type Tone = 'plain' | 'dim' | 'title' | 'accent' | 'good' | 'warn' | 'bad' | 'chart' | 'key' | 'alert';
 
+/** Of what is used of a limit. */
+export function usedTone(used: number, capacity: number): Tone {
+  if (used >= capacity) return 'bad';
+  return used >= capacity * 0.8 ? 'warn' : 'good';
+}
+
 export interface Glyphs {
   /** Empty, then growing to a full cell. */
   readonly columns: readonly string[];

@@ -7,7 +7,7 @@
 import { randomInt } from 'node:crypto';
 import { TextHash } from './hash.js';
 import { SharedLocks } from './shared-lock.js';
-import type { Hold, HoldKeySnapshot, HoldSpace, HoldStore } from './types.js';
+import type { Hold, HoldKeySnapshot, HoldSpace, HoldStore, HoldsSnapshot } from './types.js';
 
 const MAGIC = 0x686f6c31;
 const HEADER_WORDS = 16;
@@ -18,6 +18,8 @@ const DEFAULT_SLOTS = 16_384;
 /** Words of a slot: hash of identity and key (2), hash of the identity (2), total, capacity of the last acquire. */
 const SLOT_WORDS = 6;
 const Slot = { Low: 0, High: 1, OwnerLow: 2, OwnerHigh: 3, Total: 4, Capacity: 5 } as const;
+/** Identities whose refusals are counted; each has two words, a tag of its hash and the count. Further ones have no count. */
+const OWNERS = 1024;
 /** Bytes of a key that are kept for display; the first is their number. */
 const KEY_BYTES = 64;
 
@@ -81,12 +83,12 @@ export class HoldTable implements HoldSpace {
       const slot = this.#find(group, low, high);
       if (slot < 0) {
         Atomics.add(this.#words, Header.Overflows, 1);
-        return capacity < 1 ? undefined : UNCOUNTED;
+        return capacity < 1 ? this.#refuse(ownerLow) : UNCOUNTED;
       }
       const at = slotAt(slot);
       const fresh = this.#words[at + Slot.Total] === 0;
       this.#words[at + Slot.Capacity] = Math.min(capacity, 0x7fff_ffff);
-      if (this.#words[at + Slot.Total]! + 1 > capacity) return undefined;
+      if (this.#words[at + Slot.Total]! + 1 > capacity) return this.#refuse(ownerLow);
       if (fresh) this.#claim(slot, low, high, ownerLow, ownerHigh, key);
       const taken = ++this.#words[at + Slot.Total]!;
       this.#words[this.#countAt(slot, this.#worker)]!++;
@@ -124,8 +126,8 @@ export class HoldTable implements HoldSpace {
     }
   }
 
-  /** The keys in progress of several identities, fullest first, at most `max` for each. Reads without locks. */
-  snapshots(identities: readonly string[], max: number): Map<string, HoldKeySnapshot[]> {
+  /** What several identities hold, with at most `max` keys for each, fullest first. Reads without locks. */
+  snapshots(identities: readonly string[], max: number): Map<string, HoldsSnapshot> {
     const wanted = new Map<string, HoldKeySnapshot[]>();
     const found = new Map<string, HoldKeySnapshot[]>();
     for (const identity of identities) {
@@ -141,11 +143,37 @@ export class HoldTable implements HoldSpace {
       const keys = wanted.get(`${this.#words[at + Slot.OwnerLow]},${this.#words[at + Slot.OwnerHigh]}`);
       keys?.push({ key: this.#keyText(slot), taken, capacity: this.#words[at + Slot.Capacity]! });
     }
+    const snapshots = new Map<string, HoldsSnapshot>();
     for (const [identity, keys] of found) {
       keys.sort((a, b) => b.taken / b.capacity - a.taken / a.capacity || (a.key < b.key ? -1 : 1));
-      found.set(identity, keys.slice(0, max));
+      const taken = keys.reduce((sum, key) => sum + key.taken, 0);
+      snapshots.set(identity, { taken, inUse: keys.length, keys: keys.slice(0, max) });
     }
-    return found;
+    return snapshots;
+  }
+
+  /** How often acquire() of an identity found all places taken, since the table was created. */
+  refused(identity: string): number {
+    const at = this.#refusalsAt(this.#seeded(identity).low, false);
+    return at < 0 ? 0 : Atomics.load(this.#words, at) >>> 0;
+  }
+
+  #refuse(ownerLow: number): undefined {
+    const at = this.#refusalsAt(ownerLow, true);
+    if (at >= 0) Atomics.add(this.#words, at, 1);
+  }
+
+  /** The word that counts the refusals of an identity; -1 for none. */
+  #refusalsAt(ownerLow: number, claim: boolean): number {
+    const tag = ownerLow === 0 ? 1 : ownerLow;
+    const first = this.#words.length - OWNERS * 2;
+    for (let probe = 0; probe < OWNERS; probe++) {
+      const at = first + ((tag + probe) & (OWNERS - 1)) * 2;
+      const found = claim ? Atomics.compareExchange(this.#words, at, 0, tag) : Atomics.load(this.#words, at);
+      if (found === tag || (claim && found === 0)) return at + 1;
+      if (found === 0) return -1;
+    }
+    return -1;
   }
 
   /** Holds that were not counted for lack of a slot, since the table was created. */
@@ -204,7 +232,7 @@ export class HoldTable implements HoldSpace {
     return this.#bytes.toString('utf8', at + 1, at + 1 + this.#bytes[at]!);
   }
 
-  // Sections in order: header, slots, locks, counts by worker, keys.
+  // Sections in order: header, slots, locks, counts by worker, keys, refusals by identity.
   #lockAt(group: number): number {
     return HEADER_WORDS + this.#slots * SLOT_WORDS + group;
   }
@@ -239,4 +267,4 @@ const UNCOUNTED: Hold = { taken: 1, release() {} };
 const slotAt = (slot: number): number => HEADER_WORDS + slot * SLOT_WORDS;
 
 const bytesFor = (slots: number, workers: number): number =>
-  (HEADER_WORDS + slots * (SLOT_WORDS + workers) + slots / WAYS) * 4 + slots * KEY_BYTES;
+  (HEADER_WORDS + slots * (SLOT_WORDS + workers) + slots / WAYS + OWNERS * 2) * 4 + slots * KEY_BYTES;

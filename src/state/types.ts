@@ -81,6 +81,16 @@ export interface HoldKeySnapshot {
   readonly capacity: number;
 }
 
+/** What one identity holds. */
+export interface HoldsSnapshot {
+  /** Places taken by all keys. */
+  readonly taken: number;
+  /** Keys with a place taken. */
+  readonly inUse: number;
+  /** The fullest ones first. */
+  readonly keys: readonly HoldKeySnapshot[];
+}
+
 export interface Hold {
   /** Places taken, including this one. */
   readonly taken: number;

@@ -19,6 +19,17 @@ export interface MetricsInput {
     readonly refused: number;
     readonly evicted: number;
   }[];
+  /** `max`: places of each key. `fullest`: places taken by the key with most. `inUse`: keys with a place taken. */
+  readonly concurrency: readonly {
+    readonly policy: string;
+    readonly max: number;
+    readonly taken: number;
+    readonly inUse: number;
+    readonly fullest: number;
+    readonly refused: number;
+  }[];
+  /** Requests that no policy counted, for lack of room in the table of keys. */
+  readonly uncounted: number;
   /** Targets of the live generation. `slot`: of its counters. */
   readonly targets: readonly {
     readonly service: string;
@@ -64,6 +75,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry });
     this.#routes();
     this.#limits();
+    this.#concurrency();
     this.#targets();
     this.#duties();
     this.#gateway();
@@ -142,6 +154,23 @@ export class Metrics {
     this.#counter('gw_limit_evictions_total', help, ['policy'], (metric) => {
       for (const { policy, evicted } of this.#current.limits) metric.inc({ policy }, evicted);
     });
+  }
+
+  /** Labels are policies only: the number of keys has no bound that a scrape could carry. */
+  #concurrency(): void {
+    const each = (name: string, help: string, value: 'max' | 'taken' | 'inUse' | 'fullest'): void =>
+      this.#gauge(name, help, ['policy'], (metric) => {
+        for (const one of this.#current.concurrency) metric.set({ policy: one.policy }, one[value]);
+      });
+    each('gw_concurrency_in_progress', 'Requests in progress that a policy counts, over all keys.', 'taken');
+    each('gw_concurrency_max', 'Requests that may be in progress for each key.', 'max');
+    each('gw_concurrency_keys', 'Keys with requests in progress.', 'inUse');
+    each('gw_concurrency_fullest_key', 'Requests in progress for the key that has most.', 'fullest');
+    this.#counter('gw_concurrency_refused_total', 'Requests above the maximum.', ['policy'], (metric) => {
+      for (const { policy, refused } of this.#current.concurrency) metric.inc({ policy }, refused);
+    });
+    const help = 'Requests that passed uncounted: the table has fewer slots than there are keys in progress.';
+    this.#counter('gw_concurrency_uncounted_total', help, [], (metric) => metric.inc(this.#current.uncounted));
   }
 
   #targets(): void {

@@ -1,5 +1,5 @@
 /** The data of the admin API, for `gw dash`, `--once --json` and other programs. `version` is its contract. */
-import type { LimitKeySnapshot } from '../state/types.js';
+import type { HoldKeySnapshot, LimitKeySnapshot } from '../state/types.js';
 import type { ReloadChange } from './changes.js';
 
 export const SNAPSHOT_VERSION = 1;
@@ -33,6 +33,8 @@ export interface Snapshot {
   readonly traffic: TrafficSnapshot;
   readonly routes: readonly RouteSnapshot[];
   readonly limits: readonly LimitSnapshot[];
+  /** Limits of requests in progress. */
+  readonly concurrency: readonly ConcurrencySnapshot[];
   readonly targets: readonly TargetSnapshot[];
   /** The work that policies do in the control thread: fetching key sets, lists. */
   readonly duties: readonly DutySnapshot[];
@@ -98,6 +100,24 @@ export interface LimitSnapshot {
   readonly evicted: number;
   /** Fullest first, at most 100. */
   readonly keys: readonly LimitKeySnapshot[];
+}
+
+export interface ConcurrencySnapshot {
+  readonly policy: string;
+  /** Requests that may be in progress for each key. */
+  readonly max: number;
+  readonly by: string;
+  /** False: it only counts (`mode = "observe"`). */
+  readonly enforced: boolean;
+  readonly routes: readonly string[];
+  /** Over all keys. */
+  readonly inProgress: number;
+  /** Keys with requests in progress. */
+  readonly keysInUse: number;
+  readonly refused: number;
+  readonly refusedPerSecond: number;
+  /** Fullest first, at most 100. `taken`: requests in progress; `capacity`: `max`. */
+  readonly keys: readonly HoldKeySnapshot[];
 }
 
 export interface TargetSnapshot {

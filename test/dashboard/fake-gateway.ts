@@ -200,6 +200,7 @@ export function idleSnapshot(now: number): Snapshot {
       latency: none,
     })),
     limits: [],
+    concurrency: [],
     targets: [],
     reloads: [],
   };

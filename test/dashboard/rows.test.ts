@@ -10,7 +10,7 @@ import {
   targetRows,
 } from '../../src/dashboard/rows.js';
 import { seeded } from '../support/random.js';
-import { record, route, routes, snapshot } from './sample.js';
+import { concurrency, record, route, routes, snapshot } from './sample.js';
 
 const names = (rows: readonly { readonly id: string }[]): string[] => rows.map((row) => row.id);
 const status = (more: object): Parameters<typeof route>[1] => ({
@@ -90,16 +90,26 @@ test('limits have a heading, then keys or a line for no keys', () => {
   const rows = limitRows(snapshot(), '', 'used', false);
   assert.equal(
     rows.map((row) => row.kind),
-    ['limit', 'key', 'key', 'key', 'limit', 'empty'],
+    ['limit', 'key', 'key', 'key', 'limit', 'empty', 'concurrency', 'hold', 'hold'],
   );
   assert.equal(
     limitRows(snapshot(), 'globex', 'used', false).map((row) => row.kind),
-    ['limit', 'key'],
+    ['limit', 'key', 'concurrency', 'hold'],
   );
   assert.equal(
     limitRows(snapshot(), 'policy:strict', 'used', false).map((row) => row.kind),
     ['limit', 'empty'],
   );
+  const idle = snapshot({ concurrency: concurrency().map((limit) => ({ ...limit, keys: [] })) });
+  assert.equal(
+    limitRows(idle, 'policy:few', 'used', false).map((row) => row.kind),
+    ['concurrency', 'idle'],
+  );
+  const holds = (sort: 'used' | 'name', reverse: boolean): string[] =>
+    limitRows(snapshot(), 'policy:few', sort, reverse).flatMap((row) => (row.kind === 'hold' ? [row.key.key] : []));
+  assert.equal(holds('used', false), ['globex', 'acme']);
+  assert.equal(holds('used', true), ['acme', 'globex']);
+  assert.equal(holds('name', false), ['acme', 'globex']);
   assert.equal(limitRows(snapshot(), 'nobody', 'used', false), []);
   assert.equal(limitRows(undefined, '', 'used', false), []);
 });

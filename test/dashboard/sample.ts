@@ -1,6 +1,7 @@
 /** Snapshots and records as from a gateway: a shop with keys, limits, managed services. */
 
 import type {
+  ConcurrencySnapshot,
   LimitSnapshot,
   ReloadSnapshot,
   RequestRecord,
@@ -70,6 +71,28 @@ export function routes(count: number, random: () => number): RouteSnapshot[] {
       latency: { p50, p95: p50 * 3.1, p99: p50 * 9.7 },
     });
   });
+}
+
+/** A limit of requests in progress for each client address. */
+export function concurrency(): ConcurrencySnapshot[] {
+  const keys = [
+    { key: 'globex', taken: 4, capacity: 4 },
+    { key: 'acme', taken: 1, capacity: 4 },
+  ];
+  return [
+    {
+      policy: 'few',
+      max: 4,
+      by: 'consumer',
+      enforced: true,
+      routes: ['pay'],
+      inProgress: 5,
+      keysInUse: 2,
+      refused: 12,
+      refusedPerSecond: 0.4,
+      keys,
+    },
+  ];
 }
 
 export function limits(): LimitSnapshot[] {
@@ -259,6 +282,7 @@ export function snapshot(
     },
     routes: routes(options.routes ?? 10, random),
     limits: limits(),
+    concurrency: concurrency(),
     targets: targets(),
     duties: [],
     reloads: reloads(now),

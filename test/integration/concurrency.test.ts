@@ -87,6 +87,39 @@ test('a request above the maximum gets 429 with Retry-After, until one has ended
   assert.is((await call(url)).status, 200);
 });
 
+for (const inline of [true, false]) {
+  test(`the snapshot and the metrics have what is in progress${inline ? '' : ', from a worker thread'}`, async () => {
+    const spec = new SpecFile(specOf('max = 2'));
+    const { url, gateway } = await startGateway({ spec: spec.path, inline });
+    const held = [sent(url), sent(url)];
+    await until(() => origin.held.length === 2, 'both requests');
+    assert.is((await call(url)).status, 429);
+    const { refusedPerSecond, ...found } = gateway.snapshot().concurrency[0]!;
+    assert.ok(refusedPerSecond >= 0);
+    assert.equal(found, {
+      policy: 'few',
+      max: 2,
+      by: 'ip',
+      enforced: true,
+      routes: ['shop'],
+      inProgress: 2,
+      keysInUse: 1,
+      refused: 1,
+      keys: [{ key: 'ip:127.0.0.1', taken: 2, capacity: 2 }],
+    });
+    const text = (await call('/metrics', { socketPath: gateway.adminSocket! })).body;
+    const wanted = { in_progress: 2, max: 2, keys: 1, fullest_key: 2, refused_total: 1 };
+    for (const [name, value] of Object.entries(wanted))
+      assert.match(text, new RegExp(`^gw_concurrency_${name}\\{policy="few"\\} ${value}$`, 'm'));
+    assert.match(text, /^gw_concurrency_uncounted_total 0$/m);
+    origin.release();
+    origin.release();
+    await Promise.all(held);
+    await until(() => gateway.snapshot().concurrency[0]?.inProgress === 0, 'the end of both');
+    assert.equal(gateway.snapshot().concurrency[0]?.keys, []);
+  });
+}
+
 test('a client that leaves releases its place', async () => {
   const spec = new SpecFile(specOf('max = 1'));
   const { url } = await startGateway({ spec: spec.path, inline: true });

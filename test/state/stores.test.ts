@@ -137,6 +137,31 @@ test('holds: the bound is exact over workers, for each key and identity apart', 
   assert.is(sync(two.store('a').acquire('none', 0)), undefined);
 });
 
+test('holds: a snapshot has the fullest keys and the totals of all, and refusals count over workers', () => {
+  const [one, two] = holdTables(2) as [HoldTable, HoldTable];
+  for (let at = 0; at < 5; at++) for (let taken = 0; taken <= at; taken++) one.store('a').acquire(`key ${at}`, 9);
+  assert.equal(two.snapshots(['a'], 2).get('a'), {
+    taken: 15,
+    inUse: 5,
+    keys: [
+      { key: 'key 4', taken: 5, capacity: 9 },
+      { key: 'key 3', taken: 4, capacity: 9 },
+    ],
+  });
+  assert.equal([one.refused('a'), one.refused('b')], [0, 0]);
+  for (const table of [one, two]) assert.is(sync(table.store('a').acquire('key 4', 5)), undefined);
+  two.store('b').acquire('k', 0);
+  assert.equal([one.refused('a'), two.refused('a'), one.refused('b'), one.refused('c')], [2, 2, 1, 0]);
+});
+
+test('holds: refusals are counted for a bounded number of identities', () => {
+  const [one] = holdTables(1) as [HoldTable];
+  for (let at = 0; at < 1200; at++) one.store(`identity ${at}`).acquire('k', 0);
+  const counted = Array.from({ length: 1200 }, (_, at) => one.refused(`identity ${at}`));
+  assert.is(counted.filter((refused) => refused === 1).length, 1024);
+  assert.ok(counted.every((refused) => refused <= 1));
+});
+
 test('holds: those of a worker that has ended are released, and only those', () => {
   const [one, two] = holdTables(2) as [HoldTable, HoldTable];
   const stale = sync(one.store('a').acquire('k', 3));
@@ -146,9 +171,9 @@ test('holds: those of a worker that has ended are released, and only those', () 
   two.forget(0);
   assert.is(sync(two.store('a').acquire('k', 3))?.taken, 2);
   stale?.release();
-  assert.equal(two.snapshots(['a'], 9).get('a'), [{ key: 'k', taken: 2, capacity: 3 }]);
+  assert.equal(two.snapshots(['a'], 9).get('a')?.keys, [{ key: 'k', taken: 2, capacity: 3 }]);
   kept?.release();
-  assert.equal(two.snapshots(['a', 'b'], 9).get('a'), [{ key: 'k', taken: 1, capacity: 3 }]);
+  assert.equal(two.snapshots(['a', 'b'], 9).get('a')?.keys, [{ key: 'k', taken: 1, capacity: 3 }]);
 });
 
 test('holds: a thread that ended between its two counts leaves them right', () => {
@@ -168,7 +193,7 @@ test('holds: with more keys in progress than slots, further ones are not counted
   assert.ok(held.every((hold) => hold !== undefined));
   assert.is(one.overflows, 4);
   for (const hold of held) hold?.release();
-  assert.equal(one.snapshots(['a'], 99).get('a'), []);
+  assert.equal(one.snapshots(['a'], 99).get('a')?.keys, []);
   assert.ok(sync(one.store('a').acquire('later', 1)));
 });
 
@@ -283,7 +308,7 @@ test('threads: no value of the cache is torn, and no bound of the holds is excee
   assert.equal(await resultsOf(threadsOf(memory, 'write', 20_000, 2)), [[], []]);
   const held = (await resultsOf(threadsOf(memory, 'hold', 20_000, 2))) as { got: number; most: number }[];
   for (const { got, most } of held) assert.ok(got > 0 && most <= 2);
-  assert.equal(new HoldTable(memory.holds, 0).snapshots(['shared'], 9).get('shared'), []);
+  assert.equal(new HoldTable(memory.holds, 0).snapshots(['shared'], 9).get('shared'), { taken: 0, inUse: 0, keys: [] });
 });
 
 test('threads: one works for both; a thread that ends with the lease blocks no other', async () => {

@@ -20,6 +20,8 @@ function setUp() {
       version: '1.2.3',
       generation: 4,
       reloads: { live: 3, rejected: 1 },
+      concurrency: [{ policy: 'few', max: 4, taken: 5, inUse: 2, fullest: 4, refused: 7 }],
+      uncounted: 3,
       limits: [{ policy: 'polite', allowed: 10, refused: 2, evicted: 5 }],
       targets: [{ service: 's', url: 'http://t', slot: slots.unmatched, healthy: false }],
       listeners: [{ name: 'main', slot: slots.unmatched }],
@@ -119,6 +121,12 @@ test('metrics include limits, targets, listeners, reloads and build information'
   for (const line of [
     'gw_limit_allowed_total{policy="polite"} 10',
     'gw_limit_refused_total{policy="polite"} 2',
+    'gw_concurrency_in_progress{policy="few"} 5',
+    'gw_concurrency_max{policy="few"} 4',
+    'gw_concurrency_keys{policy="few"} 2',
+    'gw_concurrency_fullest_key{policy="few"} 4',
+    'gw_concurrency_refused_total{policy="few"} 7',
+    'gw_concurrency_uncounted_total 3',
     'gw_target_requests_total{service="s",target="http://t"} 1',
     'gw_target_failures_total{service="s",target="http://t"} 1',
     'gw_target_in_flight{service="s",target="http://t"} 1',
@@ -140,9 +148,10 @@ test('entities removed from the spec are absent from the next scrape; nothing is
   writer.begin(slots.routes[0]!);
   writer.end(slots.routes[0]!, 200, 0, 0, 1, false);
   await metrics.text();
-  facts.current = { ...facts.current, limits: [], targets: [], listeners: [], generation: 5 };
+  facts.current = { ...facts.current, limits: [], concurrency: [], targets: [], listeners: [], generation: 5 };
   const { text } = await metrics.text();
   assert.equal(lines(text, 'gw_limit_allowed_total'), []);
+  assert.equal(lines(text, 'gw_concurrency_max'), []);
   assert.equal(lines(text, 'gw_target_requests_total'), []);
   assert.match(lines(text, 'gw_requests_total')[0]!, / 1$/);
   assert.ok(text.includes('gw_generation 5'));

@@ -1,6 +1,7 @@
 /** The values for a scrape of /metrics that are not in the counters. */
 import type { Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
+import type { HoldTable } from '../../state/hold-table.js';
 import { LimitTable } from '../../state/limits/table.js';
 import { Metrics, type MetricsInput, type MetricsText, type WorkerStatus } from '../../telemetry/metrics.js';
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
@@ -8,7 +9,7 @@ import { gwVersion } from '../../version.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import { plain } from '../references/resolve.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
-import { isLimit, stateIdentityOf } from './limit-policies.js';
+import { isConcurrency, isLimit, maxOf, stateIdentityOf } from './limit-policies.js';
 
 export interface ReloadCounts {
   readonly live: number;
@@ -18,6 +19,7 @@ export interface ReloadCounts {
 export interface MetricsSource {
   readonly stats: GatewayStats;
   readonly limits: SharedArrayBuffer;
+  readonly holds: HoldTable;
   readonly clock: Clock;
   live(): LiveGeneration | undefined;
   reloads(): ReloadCounts;
@@ -43,6 +45,18 @@ export class GatewayMetrics {
     return this.#metrics.text();
   }
 
+  #concurrency(program: Program): MetricsInput['concurrency'] {
+    const { holds } = this.#source;
+    const policies = program.policies.filter(isConcurrency);
+    const found = holds.snapshots(policies.map(stateIdentityOf), 1);
+    return policies.map((policy) => {
+      const identity = stateIdentityOf(policy);
+      const { taken = 0, inUse = 0, keys = [] } = found.get(identity) ?? {};
+      const fullest = keys[0]?.taken ?? 0;
+      return { policy: policy.name, max: maxOf(policy), taken, inUse, fullest, refused: holds.refused(identity) };
+    });
+  }
+
   #input(): MetricsInput {
     const live = this.#source.live();
     const input = {
@@ -51,7 +65,17 @@ export class GatewayMetrics {
       reloads: this.#source.reloads(),
       workers: this.#source.workers(),
     };
-    if (!live) return { ...input, limits: [], targets: [], listeners: [], duties: [] };
+    const { holds } = this.#source;
+    if (!live)
+      return {
+        ...input,
+        limits: [],
+        concurrency: [],
+        uncounted: holds.overflows,
+        targets: [],
+        listeners: [],
+        duties: [],
+      };
     const { program } = live;
     const { stats } = live.input;
     const now = this.#source.clock.monotonic();
@@ -61,6 +85,8 @@ export class GatewayMetrics {
       limits: program.policies
         .filter(isLimit)
         .map((policy) => ({ policy: policy.name, ...this.#limits.totals(stateIdentityOf(policy)) })),
+      uncounted: holds.overflows,
+      concurrency: this.#concurrency(program),
       targets: program.services.flatMap((service, at) =>
         service.targets.flatMap((target, index) => {
           const slot = stats.targets[at]?.[index];

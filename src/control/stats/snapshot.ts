@@ -1,10 +1,12 @@
 /** Builds the snapshots of the admin API from the counters, the limits and the live generation. */
-import type { Json, Program } from '../../bundle/types.js';
+import type { Json, PolicyEntry, Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
 import { formatRate } from '../../schema/units.js';
+import type { HoldTable } from '../../state/hold-table.js';
 import { LimitTable } from '../../state/limits/table.js';
 import type { WorkerStatus } from '../../telemetry/metrics.js';
 import {
+  type ConcurrencySnapshot,
   type DutySnapshot,
   type GatewayState,
   type LimitSnapshot,
@@ -20,7 +22,7 @@ import type { GatewayStats } from '../gateway-stats.js';
 import type { ManagedProcess } from '../managed/process.js';
 import { plain } from '../references/resolve.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
-import { isLimit, stateIdentityOf } from './limit-policies.js';
+import { isConcurrency, isLimit, maxOf, stateIdentityOf } from './limit-policies.js';
 
 /** Values for a snapshot that only the gateway has. */
 export interface SnapshotInput {
@@ -41,13 +43,15 @@ const REFUSAL_WINDOW_MS = 5000;
 export class SnapshotBuilder {
   readonly #stats: GatewayStats;
   readonly #limits: LimitTable;
+  readonly #holds: HoldTable;
   readonly #clock: Clock;
-  /** Recent readings of each limit's refusals, oldest first. */
+  /** By identity: recent readings of each limit's refusals, oldest first. */
   readonly #refusals = new Map<string, { readonly at: number; readonly refused: number }[]>();
 
-  constructor(stats: GatewayStats, limits: SharedArrayBuffer, clock: Clock) {
+  constructor(stats: GatewayStats, limits: SharedArrayBuffer, holds: HoldTable, clock: Clock) {
     this.#stats = stats;
     this.#limits = new LimitTable(limits);
+    this.#holds = holds;
     this.#clock = clock;
   }
 
@@ -77,6 +81,7 @@ export class SnapshotBuilder {
       traffic: this.#stats.registry.traffic(),
       routes: live ? this.#routes(live) : [],
       limits: live ? this.#limitsOf(live.program, now) : [],
+      concurrency: live ? this.#concurrency(live.program) : [],
       targets: live ? this.#targets(live, facts, now) : [],
       duties: live ? facts.duties(live.program) : [],
       reloads: facts.reloads.map((reload) =>
@@ -89,11 +94,16 @@ export class SnapshotBuilder {
   tick(program: Program | undefined): void {
     const now = this.#clock.monotonic();
     this.#stats.registry.tick(now);
-    const identities = new Set((program?.policies ?? []).filter(isLimit).map(stateIdentityOf));
-    for (const identity of identities) {
+    const identities = new Map<string, number>();
+    for (const policy of program?.policies ?? []) {
+      const identity = stateIdentityOf(policy);
+      if (isLimit(policy)) identities.set(identity, this.#limits.totals(identity).refused);
+      else if (isConcurrency(policy)) identities.set(identity, this.#holds.refused(identity));
+    }
+    for (const [identity, refused] of identities) {
       const seen = this.#refusals.get(identity) ?? [];
       this.#refusals.set(identity, seen);
-      seen.push({ at: now, refused: this.#limits.totals(identity).refused });
+      seen.push({ at: now, refused });
       // Keeps one reading older than the window as its start.
       while (seen.length > 2 && now - (seen[1]?.at ?? now) >= REFUSAL_WINDOW_MS) seen.shift();
     }
@@ -178,13 +188,36 @@ export class SnapshotBuilder {
       return {
         policy: policy.name,
         limit: limitText(policy.config['limit']),
-        by: typeof policy.config['by'] === 'string' ? policy.config['by'] : '',
-        routes: program.routes.filter((route) => route.policies.includes(at)).map((route) => route.name),
+        by: byOf(policy),
+        routes: routesWith(program, at),
         allowed,
         refused,
         refusedPerSecond: this.#refusedPerSecond(stateIdentityOf(policy)),
         evicted,
         keys: keys.get(stateIdentityOf(policy)) ?? [],
+      };
+    });
+  }
+
+  #concurrency(program: Program): ConcurrencySnapshot[] {
+    const policies = program.policies.filter(isConcurrency);
+    const found = this.#holds.snapshots(policies.map(stateIdentityOf), MAX_LIMIT_KEYS);
+    return policies.map((policy) => {
+      const identity = stateIdentityOf(policy);
+      const { taken = 0, inUse = 0, keys = [] } = found.get(identity) ?? {};
+      const max = maxOf(policy);
+      return {
+        policy: policy.name,
+        max,
+        by: byOf(policy),
+        enforced: policy.config['mode'] !== 'observe',
+        routes: routesWith(program, program.policies.indexOf(policy)),
+        inProgress: taken,
+        keysInUse: inUse,
+        refused: this.#holds.refused(identity),
+        refusedPerSecond: this.#refusedPerSecond(identity),
+        // The table has the maximum of a key's last request, which another generation may have set.
+        keys: keys.map((key) => ({ ...key, capacity: max })),
       };
     });
   }
@@ -204,6 +237,11 @@ export class SnapshotBuilder {
     return slot === undefined ? { p50: null, p95: null, p99: null } : this.#stats.registry.latency(slot);
   }
 }
+
+const byOf = ({ config }: PolicyEntry): string => (typeof config['by'] === 'string' ? config['by'] : '');
+
+const routesWith = (program: Program, policy: number): string[] =>
+  program.routes.filter((route) => route.policies.includes(policy)).map((route) => route.name);
 
 /** The limit as in a spec; the config has its text or the parsed rate. */
 function limitText(limit: Json | undefined): string {

@@ -75,7 +75,8 @@ function badge(view: ViewName, state: State): Span | undefined {
     return failing > 0 ? span(`${theme.glyphs.bad}${failing}`, 'bad') : undefined;
   }
   if (view === 'limits') {
-    const refusing = snapshot?.limits.some((limit) => limit.refusedPerSecond > 0) ?? false;
+    const limits = [...(snapshot?.limits ?? []), ...(snapshot?.concurrency ?? [])];
+    const refusing = limits.some((limit) => limit.refusedPerSecond > 0);
     return refusing ? span(theme.glyphs.warn, 'warn') : undefined;
   }
   if (view === 'reloads' && snapshot?.reloads[0]?.outcome === 'rejected') return span(theme.glyphs.bad, 'bad');

@@ -6,18 +6,14 @@ import { inverse, type Line, printable, type Span, span, spread } from '../line.
 import { type LimitRow, type LimitSort, limitRows } from '../rows.js';
 import type { State } from '../state.js';
 import { type Column, headerLine, place, rangeText, rowLine } from '../table.js';
-import type { Theme, Tone } from '../theme.js';
+import { type Theme, usedTone } from '../theme.js';
 import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
+import { concurrencyRows, holdColumns, holdsState, maxText } from './concurrency.js';
 import { centred } from './empty.js';
 import { endSecond, type PaneRow, paneFrame, paneLines } from './pane.js';
 
 type KeyRow = LimitRow & { kind: 'key' };
-
-function usedTone(used: number, capacity: number): Tone {
-  if (used >= capacity) return 'bad';
-  return used >= capacity * 0.8 ? 'warn' : 'good';
-}
 
 const inTime = (ms: number): string => (ms > 0 ? `in ${spanOf(ms)}` : 'now');
 
@@ -69,18 +65,27 @@ export function limitList(state: State): readonly LimitRow[] {
   return limitRows(state.snapshot, state.filters.limits, state.limitSort, state.limitReverse);
 }
 
-function headingLine({ limit, shown }: LimitRow & { kind: 'limit' }, selected: boolean, state: State): Line {
+function headingLine(row: LimitRow & { kind: 'limit' | 'concurrency' }, selected: boolean, state: State): Line {
   const { theme, size } = state;
   const { glyphs } = theme;
+  const { limit } = row;
   const routes =
     limit.routes.length > 3 ? [...limit.routes.slice(0, 3), `${limit.routes.length - 3} more`] : limit.routes;
   const left: Span[] = [
     span(selected ? glyphs.marker.padEnd(2) : '  ', 'accent'),
     span(printable(limit.policy, theme), 'title'),
-    span(`  ${printable(limit.limit, theme)}`, 'accent'),
+    span(`  ${row.kind === 'limit' ? printable(row.limit.limit, theme) : maxText(row)}`, 'accent'),
     span(` by ${printable(limit.by, theme)}`),
     span(`  on ${printable(routes.join(', ') || 'no route', theme)}`, 'dim'),
   ];
+  const right = row.kind === 'limit' ? rateState(row, state) : holdsState(row, state);
+  const line = spread(left, right, size.columns, theme);
+  return selected ? inverse(line) : line;
+}
+
+/** The right end of the line above the keys. */
+function rateState({ limit, shown }: LimitRow & { kind: 'limit' }, { size, theme }: State): Span[] {
+  const { glyphs } = theme;
   const now = limit.refusedPerSecond > 0;
   const right: Span[] = [
     span(`  ${plural(shown, 'key')}  `, 'dim'),
@@ -88,8 +93,7 @@ function headingLine({ limit, shown }: LimitRow & { kind: 'limit' }, selected: b
   ];
   const all = limit.allowed + limit.refused;
   if (size.columns >= 110) right.push(span(` ${percent(limit.refused, all)} of ${count(all)} `, 'dim'));
-  const line = spread(left, right, size.columns, theme);
-  return selected ? inverse(line) : line;
+  return right;
 }
 
 const EXAMPLE = ['[policy.polite]', 'use = "rate-limit"', 'limit = "100/min"', 'by = "consumer"'];
@@ -100,14 +104,19 @@ export function limitsTable(state: State): Line[] {
   const most = listRows('limits', size);
   const rows = limitList(state);
   const placed = place(columnsFor(theme), size.columns);
+  const holds = holdColumns(placed, theme);
   const shown = page(rows, state.cursors.limits, most);
   const sorted = { title: SORT_TITLES[state.limitSort], reverse: state.limitReverse };
   const lines: Line[] = [headerLine(placed, theme, sorted)];
   for (const [index, row] of shown.rows.entries()) {
     const selected = index === shown.selected;
     if (row.kind === 'key') lines.push(rowLine(placed, row, selected, theme));
-    else if (row.kind === 'limit') lines.push(headingLine(row, selected, state));
-    else lines.push([span('    no request has been counted yet', 'dim')]);
+    else if (row.kind === 'hold') lines.push(rowLine(holds, row, selected, theme));
+    else if (row.kind === 'limit' || row.kind === 'concurrency') lines.push(headingLine(row, selected, state));
+    else
+      lines.push([
+        span(`    ${row.kind === 'idle' ? 'no request is in progress' : 'no request has been counted yet'}`, 'dim'),
+      ]);
   }
   if (rows.length === 0) lines.push(...centred(noLimits(state), size.columns, most, theme));
   while (lines.length < most + 1) lines.push([]);
@@ -121,7 +130,7 @@ export function limitsTable(state: State): Line[] {
 }
 
 function noLimits(state: State): Line[] {
-  const limits = state.snapshot?.limits.length ?? 0;
+  const limits = (state.snapshot?.limits.length ?? 0) + (state.snapshot?.concurrency.length ?? 0);
   if (limits > 0) return [[span(`none of ${plural(limits, 'limit')} passes the filter`, 'dim')]];
   return [
     [span('no route of this spec has a limit: one looks like this', 'dim')],
@@ -135,27 +144,36 @@ function noLimits(state: State): Line[] {
 /** The row in detail: the selected one, else the first key. */
 function detailRow(state: State): LimitRow | undefined {
   const rows = limitList(state);
-  return rows[indexOf(rows, state.cursors.limits)] ?? rows.find(({ kind }) => kind === 'key') ?? rows[0];
+  return (
+    rows[indexOf(rows, state.cursors.limits)] ?? rows.find(({ kind }) => kind === 'key' || kind === 'hold') ?? rows[0]
+  );
 }
 
 export function limitTitle(state: State): Line {
   const row = detailRow(state);
   if (!row) return [span('limit', 'title')];
   const policy = span(printable(row.limit.policy, state.theme), 'title');
-  return row.kind === 'key' ? [policy, span(`  ${printable(row.key.key, state.theme)}`, 'accent')] : [policy];
+  return row.kind === 'key' || row.kind === 'hold'
+    ? [policy, span(`  ${printable(row.key.key, state.theme)}`, 'accent')]
+    : [policy];
 }
 
 /** All about a limit, or one of its keys. */
 export function limitDetail(state: State, columns: number): Line[] {
   const row = detailRow(state);
   if (!row) return [[span('the selected limit shows here', 'dim')]];
-  const details = row.kind === 'key' ? keyPaneRows(row, state) : limitPaneRows(row, state);
-  return paneLines(details, columns, state.theme, endSecond(state.snapshot?.gateway.now ?? 0));
+  return paneLines(paneRows(row, state), columns, state.theme, endSecond(state.snapshot?.gateway.now ?? 0));
+}
+
+function paneRows(row: LimitRow, state: State): PaneRow[] {
+  if (row.kind === 'key') return keyPaneRows(row, state);
+  if (row.kind === 'limit' || row.kind === 'empty') return limitPaneRows(row, state);
+  return concurrencyRows(row, state);
 }
 
 const perSecond = (value: number): string => `${rate(value)}/s`;
 
-function limitPaneRows({ limit }: LimitRow, state: State): PaneRow[] {
+function limitPaneRows({ limit }: LimitRow & { kind: 'limit' | 'empty' }, state: State): PaneRow[] {
   const series = state.shown?.history.limits.get(limit.policy)?.series;
   const all = limit.allowed + limit.refused;
   const full = limit.keys.filter(({ used, capacity }) => used >= capacity).length;

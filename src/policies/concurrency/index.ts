@@ -12,7 +12,7 @@ export default declarePolicy<ConcurrencyConfig, ConcurrencySettings>({
   schema,
   // Not the maximum: after a reload, requests in progress still count.
   stateKey: ({ by }) => (by.startsWith('header:') ? by.toLowerCase() : by),
-  traits: ({ by }) => ({ limitsBy: by.toLowerCase() }),
+  traits: ({ by }) => ({ limitsBy: by.toLowerCase(), holds: true }),
   problems: Object.values(PROBLEMS),
   codes: [
     { code: 'concurrency/zero', severity: 'error', summary: 'A maximum of zero refuses every request' },

@@ -31,6 +31,7 @@ const snapshot: Snapshot = {
   },
   generation: { id: 1, sha256: 'ab', loadedAt: 1 },
   listeners: [],
+  concurrency: [],
   traffic: {
     requests: 0,
     errors: 0,
