@@ -61,7 +61,12 @@ export class Plane {
     this.holds = new HoldTable(state.holds, 0);
     const { accessLog, clock, limits } = options;
     const steps = StepCell.allocate(several ? MAX_WORKERS : 1);
-    this.steps = new StepWatch({ memory: steps, log: options.log, now: () => performance.now() });
+    this.steps = new StepWatch({
+      memory: steps,
+      inline: options.inline,
+      log: options.log,
+      now: () => performance.now(),
+    });
     const shared: DataPlaneOptions = {
       steps,
       limits,

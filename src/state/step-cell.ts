@@ -1,5 +1,5 @@
 /**
- * Which custom step each worker runs now, in shared memory: the control thread samples it and reports steps that take long.
+ * Which custom step each worker runs now, in shared memory: another thread samples it and reports steps that take long.
  * A cell is one 32-bit word: 0 for none, otherwise a count of entries and the number of the step.
  */
 

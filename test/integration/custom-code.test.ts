@@ -106,19 +106,22 @@ module.exports = defineAction({ summary: 'Is a teapot', schema: s.object({ text:
   assert.equal([status, body], [418, 'short']);
 });
 
-test('a synchronous step that blocks its worker is logged with the name of its policy', async () => {
-  const policy = policyWith(
-    `create: () => ({ before() { const end = Date.now() + 250; while (Date.now() < end); return undefined; } })`,
-  );
-  const folder = project({ 'gateway.toml': specWith('./own.ts'), 'own.ts': policy });
-  const { url, log } = await startGateway({ spec: join(folder, 'gateway.toml') });
-  const found = () => log.lines.filter(({ message }) => message === 'custom step blocks its worker');
-  for (let tries = 0; tries < 20 && found().length === 0; tries++) await call(`${url}/hello`);
-  assert.is(found().length, 1);
-  assert.is(found()[0]?.fields?.['policy'], 'own');
-  await call(`${url}/hello`);
-  assert.is(found().length, 1);
-});
+for (const inline of [false, true]) {
+  const where = inline ? 'the thread of its gateway' : 'its worker';
+  test(`a synchronous step that blocks ${where} is logged with the name of its policy`, async () => {
+    const policy = policyWith(
+      `create: () => ({ before() { const end = Date.now() + 250; while (Date.now() < end); return undefined; } })`,
+    );
+    const folder = project({ 'gateway.toml': specWith('./own.ts'), 'own.ts': policy });
+    const { url, log } = await startGateway({ spec: join(folder, 'gateway.toml'), inline });
+    const found = () => log.lines.filter(({ message }) => message === 'custom step blocks its worker');
+    for (let tries = 0; tries < 20 && found().length === 0; tries++) await call(`${url}/hello`);
+    assert.is(found().length, 1);
+    assert.is(found()[0]?.fields?.['policy'], 'own');
+    await call(`${url}/hello`);
+    assert.is(found().length, 1);
+  });
+}
 
 test('a custom duty runs in a thread of its own: it publishes, answers, and ends when it blocks', async () => {
   const policy = policyWith(`schema: s.object({ word: s.string() }),

@@ -1,21 +1,19 @@
-/**
- * Reports custom steps that block a worker: samples the cells in which workers note the step that runs
- * (state/step-cell.ts). Workers read no clock for it.
- */
+/** Logs custom steps that block the thread of a worker, at most once a minute for each policy or action. */
+import { Worker } from 'node:worker_threads';
 import type { Program } from '../../bundle/types.js';
+import { reasonOf } from '../../reason.js';
 import { StepNumbers } from '../../state/step-cell.js';
 import type { Log } from '../log.js';
+import { SAMPLE_MS, SLOW_STEP_MS, type SlowStep, StepSampler } from './step-sampler.js';
 
-/** Milliseconds that one synchronous step may take before it is reported. */
-export const SLOW_STEP_MS = 50;
-/** Milliseconds between two samples. */
-const SAMPLE_MS = 20;
-/** Milliseconds between two reports of one policy or action. */
+/** Milliseconds between two log lines of one policy or action. */
 const REPORT_EVERY_MS = 60_000;
 
 export interface StepWatchOptions {
   /** One cell for each worker. */
   readonly memory: SharedArrayBuffer;
+  /** Steps run in this thread, which takes no samples while one blocks it: a thread of its own takes them. */
+  readonly inline: boolean;
   readonly log: Log;
   /** Milliseconds that never go back. */
   readonly now: () => number;
@@ -23,22 +21,13 @@ export interface StepWatchOptions {
 
 export class StepWatch {
   readonly #options: StepWatchOptions;
-  readonly #words: Int32Array;
   readonly #numbers = new StepNumbers();
-  /** What each cell held when it last changed, and when that was. */
-  readonly #seen: Int32Array;
-  readonly #since: Float64Array;
-  /** Cells whose current step has been reported. */
-  readonly #told: Uint8Array;
   readonly #reported = new Map<string, number>();
-  #timer: NodeJS.Timeout | undefined;
+  /** Ends the samples; undefined before the first custom step. */
+  #end: (() => void) | undefined;
 
   constructor(options: StepWatchOptions) {
     this.#options = options;
-    this.#words = new Int32Array(options.memory);
-    this.#seen = new Int32Array(this.#words.length);
-    this.#since = new Float64Array(this.#words.length);
-    this.#told = new Uint8Array(this.#words.length);
   }
 
   /** The numbers of a program's custom steps, for its workers. Sampling begins with the first one. */
@@ -47,33 +36,39 @@ export class StepWatch {
       ...policies.filter(({ code }) => code !== undefined).map(({ name }) => name),
       ...routes.filter(({ action }) => action.code !== undefined).map(({ action }) => action.use),
     ];
-    if (names.length > 0) this.#timer ??= setInterval(() => this.sample(), SAMPLE_MS).unref();
+    if (names.length > 0) this.#end ??= this.#options.inline ? this.#sampleInThread() : this.#sampleHere();
     return this.#numbers.of(names);
   }
 
-  /** Looks at every cell once. */
-  sample(): void {
-    const now = this.#options.now();
-    for (let worker = 0; worker < this.#words.length; worker++) {
-      const word = Atomics.load(this.#words, worker);
-      if (word !== this.#seen[worker]) {
-        this.#seen[worker] = word;
-        this.#since[worker] = now;
-        this.#told[worker] = 0;
-      } else if (word !== 0 && this.#told[worker] === 0 && now - this.#since[worker]! >= SLOW_STEP_MS) {
-        this.#told[worker] = 1;
-        this.#report(word, worker, now);
-      }
-    }
-  }
-
   close(): void {
-    clearInterval(this.#timer);
+    this.#end?.();
   }
 
-  #report(word: number, worker: number, now: number): void {
+  #sampleHere(): () => void {
+    const { memory, now } = this.#options;
+    const sampler = new StepSampler(memory, now, (slow) => this.#report(slow));
+    const timer = setInterval(() => sampler.sample(), SAMPLE_MS).unref();
+    return () => clearInterval(timer);
+  }
+
+  /** A step is reported when it has ended and this thread is free. */
+  #sampleInThread(): () => void {
+    const worker = new Worker(new URL('./step-thread.js', import.meta.url), {
+      workerData: this.#options.memory,
+      resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
+    });
+    worker.unref();
+    worker.on('message', (slow: SlowStep) => this.#report(slow));
+    worker.on('error', (error) =>
+      this.#options.log.warn('slow custom steps are not watched', { cause: reasonOf(error) }),
+    );
+    return () => void worker.terminate();
+  }
+
+  #report({ word, worker }: SlowStep): void {
     const policy = this.#numbers.nameIn(word);
     if (policy === undefined) return;
+    const now = this.#options.now();
     const last = this.#reported.get(policy);
     if (last !== undefined && now - last < REPORT_EVERY_MS) return;
     this.#reported.set(policy, now);

@@ -1,5 +1,5 @@
 /**
- * Hooks of custom policies and actions, with two additions: while a hook runs, shared memory says which one (the control
+ * Hooks of custom policies and actions, with two additions: while a hook runs, shared memory says which one (another
  * thread samples it and reports slow steps), and an error names its place in the source.
  */
 import type { CodePlace } from '../../custom/evaluate.js';
