@@ -27,21 +27,31 @@ function isFieldValue(value: string): boolean {
 /** Throws TypeError for a name that is not a token or a value with control bytes, RFC 9110 sections 5.1 and 5.5. */
 export function assertField(name: string, value: string): void {
   if (!isToken(name)) throw new TypeError(`Not a header field name: ${JSON.stringify(name)}`);
+  // Custom code in plain JavaScript may pass an object whose text has line breaks, such as an error.
+  if (typeof value !== 'string') throw new TypeError(`The value of ${name} must be a string`);
   if (!isFieldValue(value)) throw new TypeError(`The value of ${name} contains a byte that no field may carry`);
 }
 
 /** A field that was checked once and can be added to many messages. Made by readyField() only. */
-export interface ReadyField {
+export class ReadyField {
   /** Lower case. */
   readonly name: string;
   readonly value: string;
   /** As it goes on the wire, with CRLF. */
   readonly line: string;
+
+  constructor(name: string, value: string) {
+    assertField(name, value);
+    this.name = name.toLowerCase();
+    this.value = value;
+    this.line = `${this.name}: ${value}\r\n`;
+  }
 }
 
 /** A checked field. Throws TypeError as assertField() does. */
-export function readyField(name: string, value: string): ReadyField {
-  assertField(name, value);
-  const lower = name.toLowerCase();
-  return { name: lower, value, line: `${lower}: ${value}\r\n` };
+export const readyField = (name: string, value: string): ReadyField => new ReadyField(name, value);
+
+/** Throws TypeError for an object that readyField() did not make: nothing has checked it. */
+export function assertReady(field: ReadyField): void {
+  if (!(field instanceof ReadyField)) throw new TypeError('add() takes a field that readyField() has made');
 }

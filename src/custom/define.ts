@@ -1,6 +1,5 @@
-/** definePolicy() and defineAction(), and what makes an instance of a definition. */
+/** definePolicy() and defineAction(). */
 import type { Json } from '../bundle/types.js';
-import type { PolicyHost, PolicyInstance } from '../contract/index.js';
 import {
   type ActionDefinition,
   type DefinedAction,
@@ -34,18 +33,4 @@ export function defineAction<Config, Settings extends Json>(
 export function defineAction<Config>(definition: Plain<ActionDefinition<Config, Config & Json>>): DefinedAction;
 export function defineAction(definition: object): DefinedAction {
   return { ...definition, [KIND]: 'action' } as DefinedAction;
-}
-
-/**
- * Creates an instance of a policy. Throws for a hook that would never be called: a policy that checks bodies would let
- * everything pass.
- */
-export function instanceOf(definition: PolicyDefinition, settings: Json, host: PolicyHost): PolicyInstance {
-  const instance = definition.create(settings, host);
-  const hook = (['onRequestBody', 'onReplyBody'] as const).find((name) => instance[name] !== undefined);
-  if (hook !== undefined && definition.body === undefined)
-    throw new Error(
-      `${hook} is never called, because the definition has no \`body\` that says which bodies to collect`,
-    );
-  return instance;
 }

@@ -104,6 +104,18 @@ export function shown(error: unknown): string {
   return text.replace(/\s+/g, ' ').slice(0, 400);
 }
 
+/**
+ * Whether an error arose where only custom code and Node ran, as in a timer of Node: no code of gw was interrupted by it. A
+ * stack that may have been cut is not trusted.
+ */
+export function isAlone(error: unknown): boolean {
+  const stack = propertyOf(error, 'stack');
+  if (typeof stack !== 'string') return false;
+  const frames = stack.split('\n').filter((line) => line.startsWith('    at '));
+  const foreign = frames.some((line) => !/[ (](?:custom:|node:|<anonymous>)/.test(line));
+  return !foreign && frames.length < Error.stackTraceLimit && frames.some((line) => line.includes('custom:'));
+}
+
 const INLINE_MAP = '\n//# sourceMappingURL=data:application/json;base64,';
 
 function mapIn(text: string): SourceMap | undefined {

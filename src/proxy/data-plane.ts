@@ -158,6 +158,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#instances.publish(identity, value);
   }
 
+  readonly strayOf: NonNullable<WorkerApi['strayOf']> = (error) => this.#instances.code.strayOf(error);
+
   #inTurn<T>(input: GenerationInput, step: (input: GenerationInput) => Promise<T>): Promise<T> {
     const published = new Map(input.published);
     this.#arriving.add(published);
@@ -284,12 +286,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     const key = wanted && path !== undefined ? `${wanted.format}:${path}` : '';
     if (key === this.#logKey) return undefined;
     if (!wanted || path === undefined) return { key, opened: undefined };
-    const opened = openAccessLog({
-      path,
-      format: wanted.format,
-      take: this.#lines,
-      ...logLosses(this.#logger, path),
-    });
+    const opened = openAccessLog({ path, format: wanted.format, take: this.#lines, ...logLosses(this.#logger, path) });
     return { key, opened };
   }
 

@@ -4,6 +4,7 @@ import type { Json } from '../bundle/types.js';
 import type { StateMemory } from '../state/memory.js';
 import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
 import type { WatchLevel } from './exchange/access-record.js';
+import type { StrayError } from './exchange/custom-code.js';
 import type { GenerationInput } from './exchange/generation-input.js';
 import type { Log } from './load/log.js';
 
@@ -96,4 +97,6 @@ export interface WorkerApi extends Omit<DataPlaneApi, 'load'> {
   commit(): void;
   /** Discards the prepared generation. Without one, commit() and abort() do nothing. */
   abort(): void;
+  /** What is known about an error that nothing caught; undefined if it is none of custom code. */
+  strayOf?(error: unknown): StrayError | undefined;
 }

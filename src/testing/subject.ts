@@ -1,8 +1,8 @@
 /** A policy under test: what the compiler made of it, and how to create it. */
 import type { Json } from '../bundle/types.js';
 import type { CreatePolicy, PolicyContext, PolicyFile, PolicyInstance, PolicyProblem } from '../contract/index.js';
-import { instanceOf } from '../custom/define.js';
 import type { DefinedPolicy, PolicyDefinition } from '../custom/definition.js';
+import { instanceOf } from '../custom/instance.js';
 import { plainConfig, plainSettings } from '../custom/plain.js';
 import { INVALID, type Schema, s } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';

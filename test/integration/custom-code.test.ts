@@ -150,4 +150,85 @@ test('a custom duty runs in a thread of its own: it publishes, answers, and ends
   assert.is((await blocked).status, 500);
 });
 
+test('an error of custom code outside of its hooks ends no worker and names its policy', async () => {
+  const policy = policyWith(`create: (_, host) => ({
+    before(exchange) {
+      const where = exchange.header('x-where');
+      if (where === 'node') setTimeout(() => { throw new Error('in a timer of Node'); }, 1);
+      if (where === 'tick') process.nextTick(() => { throw new Error('in a tick'); });
+      if (where === 'host') host.after(1, () => { throw new Error('in a timer of the host'); });
+      if (where === 'async') host.after(1, async () => { throw new Error('in an async timer'); });
+      if (where === 'floating') void Promise.reject(new Error('in a promise'));
+      return undefined;
+    },
+    async finished(exchange) { if (exchange.header('x-where') === 'end') throw new Error('at the end'); } })`).replace(
+    '(_, host)',
+    '(_: any, host)',
+  );
+  const folder = project({ 'gateway.toml': specWith('./own.ts'), 'own.ts': policy });
+  const { url, log } = await startGateway({ spec: join(folder, 'gateway.toml') });
+  for (const [where, text] of [
+    ['node', 'in a timer of Node (own.ts:8:'],
+    ['tick', 'in a tick (own.ts:9:'],
+    ['host', 'in a timer of the host (own.ts:10:'],
+    ['async', 'in an async timer (own.ts:11:'],
+    ['floating', 'in a promise (own.ts:12:'],
+    ['end', 'at the end (own.ts:15:'],
+  ]) {
+    assert.is((await call(`${url}/hello`, { headers: { 'x-where': where! } })).status, 200, where);
+    const found = () => log.lines.find(({ fields }) => String(fields?.['cause']).startsWith(text!));
+    await until(() => found() !== undefined, text);
+    assert.is(found()?.fields?.['policy'] ?? found()?.fields?.['policies'], 'own');
+  }
+  assert.is((await call(`${url}/hello`)).status, 200);
+  assert.not(log.lines.some(({ message }) => message.includes('died')));
+});
+
+test('a promise in place of hooks rejects the load', async () => {
+  const policy = policyWith('create: (async () => ({ before() { return undefined; } })) as any');
+  const folder = project({ 'gateway.toml': specWith('./own.ts'), 'own.ts': policy });
+  try {
+    await startGateway({ spec: join(folder, 'gateway.toml') });
+    assert.unreachable();
+  } catch (error) {
+    assert.match(String(error), /own \(\.\/own\.ts\) cannot be created: create\(\) returns a promise/);
+  }
+});
+
+test('a stage whose async end() fails cuts the reply', async () => {
+  const policy = policyWith(`create: () => ({ replyStage: (exchange, reply, out) => ({
+    write: (bytes) => out.write(bytes), async end() { throw new Error('too late'); }, abort() {} }) })`);
+  const folder = project({ 'gateway.toml': specWith('./own.ts'), 'own.ts': policy });
+  const { url, log } = await startGateway({ spec: join(folder, 'gateway.toml') });
+  const cut = await call(`${url}/hello`).then(
+    ({ status }) => status,
+    () => 'cut',
+  );
+  assert.ok(cut === 'cut' || cut === 500, String(cut));
+  await until(() => JSON.stringify(log.lines).includes('too late (own.ts:6:'), 'the log line');
+});
+
+test('the timers of an action end with it', async () => {
+  const spec = (text: string): string =>
+    `spec = 1\n[listener.main]\naddress = "127.0.0.1:0"\n[[route]]\nmatch = "GET /tea"\naction = { use = "./tea.js", text = "${text}" }\n`;
+  const folder = project({
+    'gateway.toml': spec('one'),
+    'tea.js': `const { BytesReply, defineAction, s } = require('gw/policy');
+const tick = (host, text) => host.after(5, () => { host.logger.info('tick ' + text); tick(host, text); });
+module.exports = defineAction({ summary: 'Ticks', schema: s.object({ text: s.string() }),
+  create: ({ text }, host) => { tick(host, text); return { start: () => new BytesReply(200, { body: text }) }; } });`,
+  });
+  const { url, log, gateway } = await startGateway({ spec: join(folder, 'gateway.toml') });
+  const ticks = (text: string): number => log.lines.filter(({ message }) => message === `tick ${text}`).length;
+  await until(() => ticks('one') > 0, 'a tick of the first action');
+  write(folder, 'gateway.toml', spec('two'));
+  await gateway.reload();
+  assert.is((await call(`${url}/tea`)).body, 'two');
+  await until(() => ticks('two') > 0, 'a tick of the second action');
+  const before = ticks('one');
+  const later = ticks('two') + 5;
+  await until(() => ticks('two') >= later, 'more ticks of the second action');
+  assert.is(ticks('one'), before);
+});
+
 test.run();

@@ -39,7 +39,7 @@ test('header fields: names are case-insensitive, may have several values, and ke
 
 test('header fields: a ready field is checked when it is created, and keeps its position', () => {
   const field = readyField('X-Two', 'b');
-  assert.equal(field, { name: 'x-two', value: 'b', line: 'x-two: b\r\n' });
+  assert.equal({ ...field }, { name: 'x-two', value: 'b', line: 'x-two: b\r\n' });
   const map = new HeaderMap([['x-two', 'a']]);
   map.add(field);
   assert.is(map.get('x-two'), 'a, b');
@@ -202,6 +202,19 @@ test('takeQueryParam removes every occurrence and does not change the rest', () 
 test('decodeQuery decodes plus and percent, and keeps invalid escapes', () => {
   assert.is(decodeQuery('a+b%2Bc'), 'a b+c');
   assert.is(decodeQuery('%zz+'), '%zz ');
+});
+
+/** What plain JavaScript may pass as a field: an error in place of its message, an object in place of a prepared field. */
+const MULTI_LINE = new Error('first\r\nset-cookie: a=b') as unknown as string;
+
+test('a field value that is no string adds no line to a message', () => {
+  const map = new HeaderMap();
+  for (const add of [() => map.set('x-a', MULTI_LINE), () => map.append('x-a', MULTI_LINE)])
+    assert.throws(add, /The value of x-a must be a string/);
+  const forged = { name: 'x-a', value: 'a\r\nx-b: c', line: 'x-a: a\r\nx-b: c\r\n' };
+  assert.throws(() => map.add(forged), /a field that readyField\(\) has made/);
+  map.add(readyField('X-A', 'a'));
+  assert.equal([...map.entries()], [['x-a', 'a']]);
 });
 
 test.run();

@@ -6,19 +6,11 @@ import type { DataPlaneEvents, WorkerApi } from '../../proxy/types.js';
 import { UNHANDLED_REJECTION } from '../signals.js';
 import { fromWire, toWire, type WorkerCall, type WorkerMessage, type WorkerQuestion } from './protocol.js';
 
-/** Serves calls on `port` until `close`. Unhandled promise rejections are logged and do not end the thread. */
+/** Serves calls on `port` until `close`. Errors that nothing catches: see catchStray(). */
 export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) => WorkerApi): void {
   const post = (message: WorkerMessage): void => port.postMessage(message);
-  process.on('unhandledRejection', (reason) => {
-    post({
-      type: 'log',
-      level: 'error',
-      message: UNHANDLED_REJECTION,
-      fields: { error: inspect(reason) },
-    });
-  });
   const answers = new Answers();
-  const plane = create({
+  const plane: WorkerApi = create({
     requests: (records, dropped) => post({ type: 'requests', records, dropped }),
     recent: (records) => post({ type: 'recent', records }),
     failures: (failures) => post({ type: 'failures', failures }),
@@ -35,6 +27,7 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
     lines: (lines, count) =>
       port.postMessage({ type: 'lines', lines, count } satisfies WorkerMessage, transferOf(lines)),
   });
+  catchStray(plane, (message, fields) => post({ type: 'log', level: 'error', message, fields }));
   const ask = async (question: WorkerQuestion): Promise<void> => {
     try {
       post(await answer(plane, question));
@@ -54,6 +47,35 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
     else void ask(call);
   });
 }
+
+/**
+ * Handles errors that nothing catches, as in timers and promises of custom code. An unhandled rejection is logged. An
+ * uncaught exception ends the thread, unless it arose in custom code alone: then no exchange was interrupted by it.
+ */
+function catchStray(plane: WorkerApi, log: (message: string, fields: Readonly<Record<string, unknown>>) => void): void {
+  const logged = (error: unknown, alone: boolean): boolean => {
+    const stray = plane.strayOf?.(error);
+    if (stray === undefined || (alone && !stray.alone)) return false;
+    const { policies, cause } = stray;
+    log('custom code failed outside of its hooks', { policies: listed(policies), cause, stack: stackOf(error) });
+    return true;
+  };
+  process.on('unhandledRejection', (reason) => {
+    if (!logged(reason, false)) log(UNHANDLED_REJECTION, { error: inspect(reason) });
+  });
+  process.on('uncaughtException', (error) => {
+    // Thrown again, it ends the thread.
+    if (!logged(error, true)) throw error;
+  });
+}
+
+const MOST_LISTED = 5;
+const listed = (names: readonly string[]): string =>
+  names.length <= MOST_LISTED
+    ? names.join(', ')
+    : `${names.slice(0, MOST_LISTED).join(', ')} and ${names.length - MOST_LISTED} more`;
+
+const stackOf = (error: unknown): string | undefined => (error instanceof Error ? error.stack : undefined);
 
 /** Questions to duties that control may have pending for this worker. */
 const MAX_QUESTIONS = 4096;

@@ -1,5 +1,5 @@
 /** Header fields outside the codec. */
-import { assertField, type ReadyField } from '../../field-syntax.js';
+import { assertField, assertReady, type ReadyField } from '../../field-syntax.js';
 import type { HeaderFields } from '../contract.js';
 
 export { assertField, readyField } from '../../field-syntax.js';
@@ -36,9 +36,10 @@ export class HeaderMap implements HeaderFields {
     this.#values.push(value);
   }
 
-  add({ name, value }: ReadyField): void {
-    this.#names.push(name);
-    this.#values.push(value);
+  add(field: ReadyField): void {
+    assertReady(field);
+    this.#names.push(field.name);
+    this.#values.push(field.value);
   }
 
   remove(name: string): void {

@@ -6,17 +6,18 @@ import type { ActionEntry, CodeTexts, Program, RouteEntry } from '../../bundle/t
 import type { ActionHost, ActionInstance, Forwarded, Logger, PolicyHost } from '../../policies/contract.js';
 import { messageOf } from '../../reason.js';
 import type { CustomCode } from './custom-code.js';
+import type { PolicyTimers } from './policy-timers.js';
 
 /** What host.forward() returns; the driver then forwards the request. */
 export const FORWARDED: Forwarded = { forwarded: true };
 
-/** Creates the host of an action without what only actions have. */
+/** Creates the host of an action without what only actions have. `timers`: to be closed with the action. */
 export type HostOf = (of: {
   readonly name: string;
   readonly identity: string;
   readonly calls: readonly string[];
   readonly acts: true;
-}) => PolicyHost;
+}) => { readonly host: PolicyHost; readonly timers: PolicyTimers };
 
 /** The code of a data plane, and the texts of the bundle. */
 export interface ActionCode {
@@ -28,7 +29,8 @@ export interface ActionCode {
 export class RouteActions {
   readonly #custom: ActionCode;
   /** The code that instances hold, one for each. */
-  readonly #held: string[] = [];
+  readonly #held: { readonly code: string; readonly name: string }[] = [];
+  readonly #timers: PolicyTimers[] = [];
   readonly #byKey = new Map<string, ActionInstance>();
   /** By the index of the route. */
   readonly byRoute: readonly ActionInstance[];
@@ -51,8 +53,10 @@ export class RouteActions {
     let instance = this.#byKey.get(key);
     if (instance === undefined) {
       const identity = createHash('sha256').update(key).digest('hex').slice(0, 32);
+      const { host: common, timers } = hostOf({ name: use, identity, calls, acts: true });
+      this.#timers.push(timers);
       const host: ActionHost = {
-        ...hostOf({ name: use, identity, calls, acts: true }),
+        ...common,
         constantReplies,
         forward: () => FORWARDED,
       };
@@ -65,7 +69,7 @@ export class RouteActions {
   #create({ use, settings, code }: ActionEntry, route: string, host: ActionHost): ActionInstance {
     if (code !== undefined) {
       const instance = this.#custom.code.action({ use, code }, this.#custom.texts, settings, host);
-      this.#held.push(code);
+      this.#held.push({ code, name: use });
       return instance;
     }
     const create = Object.hasOwn(runHalves, use) ? runHalves[use] : undefined;
@@ -82,6 +86,7 @@ export class RouteActions {
         logger.error('cannot close an action', { cause: messageOf(error) });
       }
     }
-    for (const code of this.#held.splice(0)) this.#custom.code.release(code);
+    for (const timers of this.#timers.splice(0)) timers.close();
+    for (const { code, name } of this.#held.splice(0)) this.#custom.code.release(code, name);
   }
 }

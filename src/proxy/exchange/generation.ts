@@ -37,6 +37,7 @@ export interface CompiledRoute {
 
 /** A policy instance with the number of generations that use it. */
 interface Shared {
+  readonly name: string;
   readonly instance: PolicyInstance;
   readonly identity: string;
   /** The plans that it was created with, as JSON; different ones require a new instance. */
@@ -64,7 +65,7 @@ export class PolicyInstances {
   constructor(world: PolicyWorld) {
     this.#world = world;
     this.#cell = world.steps ?? new StepCell();
-    this.code = new CustomCode(this.#cell);
+    this.code = new CustomCode(this.#cell, world.logger);
   }
 
   /**
@@ -86,6 +87,7 @@ export class PolicyInstances {
         if (shared === undefined || shared.surroundings !== surroundings) {
           shared = {
             ...this.#create(policy, { ...around, members: membersOf(policy, steps) }, texts),
+            name: policy.name,
             identity,
             surroundings,
             code: policy.code,
@@ -102,7 +104,10 @@ export class PolicyInstances {
         const when = policy.when === undefined ? undefined : condition(policy.when);
         steps.push({ name, use, instance: shared.instance, body, replyPhase, when });
       }
-      const hostOf: HostOf = (names) => policyHost(names, around, this.#world);
+      const hostOf: HostOf = (names) => {
+        const timers = new PolicyTimers(this.#world, names.name);
+        return { host: policyHost(names, around, this.#world, timers), timers };
+      };
       return {
         steps,
         held,
@@ -146,7 +151,10 @@ export class PolicyInstances {
       try {
         shared.instance.published?.(value);
       } catch (error) {
-        this.#world.logger.error('policy failed on a published value', { identity, cause: messageOf(error) });
+        this.#world.logger.error('policy failed on a published value', {
+          policy: shared.name,
+          cause: messageOf(error),
+        });
       }
     }
   }
@@ -159,10 +167,10 @@ export class PolicyInstances {
       try {
         shared.instance.close?.();
       } catch (error) {
-        this.#world.logger.error('cannot close a policy', { cause: messageOf(error) });
+        this.#world.logger.error('cannot close a policy', { policy: shared.name, cause: messageOf(error) });
       }
       shared.timers.close();
-      if (shared.code !== undefined) this.code.release(shared.code);
+      if (shared.code !== undefined) this.code.release(shared.code, shared.name);
     }
   }
 }

@@ -1,14 +1,22 @@
 /**
- * Hooks of custom policies and actions, with two additions: while a hook runs, shared memory says which one (another
- * thread samples it and reports slow steps), and an error names its place in the source.
+ * Hooks of custom policies and actions, with three additions: while a hook runs, shared memory says which one (another
+ * thread samples it and reports slow steps), an error names its place in the source, and the rejection of a promise that the
+ * contract does not expect is handled.
  */
 import type { CodePlace } from '../../custom/evaluate.js';
 import { shown } from '../../custom/evaluate.js';
+import { checkedAuthentication } from '../../custom/instance.js';
 import type {
   ActionInstance,
+  Authentication,
+  Awaitable,
   BodyStage,
   Exchange,
+  ExchangeEnd,
   HeaderFields,
+  Json,
+  Logger,
+  PolicyHost,
   PolicyInstance,
   Reply,
   StageOut,
@@ -18,15 +26,38 @@ import type { StepCell } from '../../state/step-cell.js';
 type PlaceOf = (error: unknown) => CodePlace | undefined;
 
 /** What surrounds the hooks of one instance. No clock is read and nothing is allocated for a call. */
-class Watch {
+export class Watch {
+  readonly #name: string;
   readonly #placeOf: PlaceOf;
+  readonly #logger: Logger;
   readonly cell: StepCell;
   readonly number: number;
 
-  constructor(placeOf: PlaceOf, cell: StepCell, name: string) {
+  /** `name`: of the policy in the spec. */
+  constructor(name: string, placeOf: PlaceOf, cell: StepCell, logger: Logger) {
+    this.#name = name;
     this.#placeOf = placeOf;
+    this.#logger = logger;
     this.cell = cell;
     this.number = cell.numberOf(name);
+  }
+
+  /** The host, whose timers are watched like hooks. */
+  host<Host extends PolicyHost>(host: Host): Host {
+    const after: Host['after'] = (ms, work) => {
+      const watched = this.hook1<undefined, void>(host, work)!;
+      return host.after(ms, () => this.unawaited(watched(undefined)));
+    };
+    return { ...host, after };
+  }
+
+  /** Handles the result of a hook that the contract calls synchronous: an async function gives a promise. */
+  unawaited(result: unknown, failed?: () => void): void {
+    if (!(result instanceof Promise)) return;
+    result.catch((error: unknown) => {
+      this.#logger.error('custom step failed after it returned', { policy: this.#name, ...errorFields(error) });
+      failed?.();
+    });
   }
 
   /** The error, with its place in the source. */
@@ -93,26 +124,41 @@ class Watch {
     };
   }
 
-  stage(stage: BodyStage | undefined): BodyStage | undefined {
+  stage(stage: BodyStage | undefined, out: StageOut): BodyStage | undefined {
     if (stage === undefined) return undefined;
+    if (!isStage(stage)) throw new TypeError('a stage must be an object with write(), end() and abort()');
+    const write = this.hook1<Uint8Array, boolean>(stage, stage.write)!;
+    const end = this.hook1<HeaderFields | undefined, void>(stage, stage.end)!;
+    const abort = this.hook1<string, void>(stage, stage.abort)!;
+    const fail = (): void => out.fail(`a stage of policy ${this.#name} failed`);
     return {
       observes: stage.observes === true,
-      write: this.hook1<Uint8Array, boolean>(stage, stage.write)!,
-      end: this.hook1<HeaderFields | undefined, void>(stage, stage.end)!,
-      abort: this.hook1<string, void>(stage, stage.abort)!,
+      write: (bytes) => {
+        const accepts: unknown = write(bytes);
+        this.unawaited(accepts, fail);
+        return accepts !== false;
+      },
+      end: (trailers) => this.unawaited(end(trailers), fail),
+      abort: (cause) => this.unawaited(abort(cause)),
     };
   }
 }
 
-/** A policy with the same hooks and the same facts. `name`: of the policy in the spec. */
-export function watchedPolicy(
-  instance: PolicyInstance,
-  name: string,
-  placeOf: PlaceOf,
-  cell: StepCell,
-): PolicyInstance {
-  const watch = new Watch(placeOf, cell, name);
+const isStage = (stage: unknown): boolean =>
+  typeof stage === 'object' &&
+  stage !== null &&
+  ['write', 'end', 'abort'].every((name) => typeof Reflect.get(stage, name) === 'function');
+
+const errorFields = (error: unknown): { readonly cause: string; readonly stack: string | undefined } => ({
+  cause: shown(error),
+  stack: error instanceof Error ? error.stack : undefined,
+});
+
+/** A policy with the same hooks and the same facts. */
+export function watchedPolicy(instance: PolicyInstance, watch: Watch): PolicyInstance {
   const { requestStage, replyStage } = instance;
+  const finished = watch.hook2<Exchange, ExchangeEnd, void>(instance, instance.finished);
+  const published = watch.hook1<Json, void>(instance, instance.published);
   const stage2 = watch.hook2<Exchange, StageOut, BodyStage | undefined>(instance, requestStage);
   const stage3 = watch.hook3<Exchange, Reply, StageOut, BodyStage | undefined>(instance, replyStage);
   return present<PolicyInstance>({
@@ -121,35 +167,39 @@ export function watchedPolicy(
     clientFields: instance.clientFields,
     secretParams: instance.secretParams,
     permits: watch.hook1(instance, instance.permits),
-    authenticate: watch.hook2(instance, instance.authenticate),
+    authenticate: watch.hook2(instance, checking(instance)),
     strip: watch.hook1(instance, instance.strip),
     before: watch.hook1(instance, instance.before),
     readsRequest: watch.hook1(instance, instance.readsRequest),
     onRequestBody: watch.hook2(instance, instance.onRequestBody),
-    requestStage: stage2 && ((exchange, out) => watch.stage(stage2(exchange, out))),
+    requestStage: stage2 && ((exchange, out) => watch.stage(stage2(exchange, out), out)),
     onAttempt: watch.hook2(instance, instance.onAttempt),
     after: watch.hook2(instance, instance.after),
     readsReply: watch.hook2(instance, instance.readsReply),
     onReplyBody: watch.hook3(instance, instance.onReplyBody),
-    replyStage: stage3 && ((exchange, reply, out) => watch.stage(stage3(exchange, reply, out))),
-    finished: watch.hook2(instance, instance.finished),
-    published: watch.hook1(instance, instance.published),
+    replyStage: stage3 && ((exchange, reply, out) => watch.stage(stage3(exchange, reply, out), out)),
+    finished: finished && ((exchange, end) => watch.unawaited(finished(exchange, end))),
+    published: published && ((value) => watch.unawaited(published(value))),
     stats: instance.stats?.bind(instance),
     close: instance.close?.bind(instance),
   });
 }
 
+/** authenticate() with a check of its result. */
+function checking(instance: PolicyInstance): PolicyInstance['authenticate'] {
+  if (instance.authenticate === undefined) return undefined;
+  return (exchange, collect): Awaitable<Authentication> => {
+    const found = instance.authenticate!(exchange, collect);
+    return found instanceof Promise ? found.then(checkedAuthentication) : checkedAuthentication(found);
+  };
+}
+
 /** The same for an action. */
-export function watchedAction(
-  instance: ActionInstance,
-  name: string,
-  placeOf: PlaceOf,
-  cell: StepCell,
-): ActionInstance {
-  const watch = new Watch(placeOf, cell, name);
+export function watchedAction(instance: ActionInstance, watch: Watch): ActionInstance {
+  const finished = watch.hook2<Exchange, ExchangeEnd, void>(instance, instance.finished);
   return present<ActionInstance>({
     start: watch.hook1(instance, instance.start),
-    finished: watch.hook2(instance, instance.finished),
+    finished: finished && ((exchange, end) => watch.unawaited(finished(exchange, end))),
     stats: instance.stats?.bind(instance),
     close: instance.close?.bind(instance),
   });

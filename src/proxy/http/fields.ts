@@ -1,5 +1,5 @@
 /** Header fields of a message. HTTP/1.1: lookups search the text of the parsed head, edits are kept beside it. */
-import { type ReadyField, readyField } from '../../field-syntax.js';
+import { assertReady, type ReadyField, readyField } from '../../field-syntax.js';
 import { equalsLower, HTAB, SP, trimEnd } from './chars.js';
 import { isForwarding, isOwnFraming, isOwnLine } from './own-names.js';
 
@@ -116,14 +116,19 @@ export class HeadFields implements RequestFields {
   set(name: string, value: string): void {
     const field = readyField(name, value);
     this.remove(field.name);
-    this.add(field);
+    this.#push(field);
   }
 
   append(name: string, value: string): void {
-    this.add(readyField(name, value));
+    this.#push(readyField(name, value));
   }
 
   add(field: ReadyField): void {
+    assertReady(field);
+    this.#push(field);
+  }
+
+  #push(field: ReadyField): void {
     if (this.#added === undefined) this.#added = [field];
     else this.#added.push(field);
   }

@@ -202,4 +202,12 @@ test('fields: a policy can remove and replace lines that gw adds', () => {
   assert.is(listed.lines(own), 'x-forwarded-for: hidden\r\n');
 });
 
+test('a field that readyField() has not made is not added to a request', () => {
+  const fields = new HeadFields('A: 1\r\n', 0, 6, 'A: 1\r\n', '');
+  const forged = { name: 'x-a', value: 'a\r\nx-b: c', line: 'x-a: a\r\nx-b: c\r\n' };
+  assert.throws(() => fields.add(forged), /a field that readyField\(\) has made/);
+  assert.throws(() => fields.set('x-a', new Error('a\r\nx-b: c') as unknown as string), /must be a string/);
+  assert.not(fields.edited);
+});
+
 test.run();
