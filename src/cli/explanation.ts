@@ -108,17 +108,22 @@ function serviceLines({ service, outcome, decisions }: Explanation, paint: Paint
   }
   if (outcome !== 'target') return lines;
   for (const { step, why } of decisions) if (step === 'balance') lines.push(`  ${why}`);
-  if (service.head)
-    lines.push('  what the target would see:', ...service.head.map((line) => paint('dim', `    ${line}`)));
+  if (service.head) {
+    const body = service.body ? ['', ...bodyLines(service.body)] : [];
+    lines.push('  what the target would see:');
+    lines.push(...[...service.head, ...body].map((line) => (line === '' ? '' : paint('dim', `    ${line}`))));
+  }
   return lines;
 }
 
 function replyLines({ reply }: Explanation, paint: Paint): string[] {
   if (!reply) return [];
   const fields = reply.headers.map(([name, value]) => paint('dim', `  ${name}: ${value}`));
-  const body = reply.body === '' ? [] : reply.body.trimEnd().split('\n');
-  return [`${title(paint, 'reply')} ${reply.status}`, ...fields, ...body.map((line) => `  ${line}`)];
+  const body = bodyLines(reply.body).map((line) => `  ${line}`);
+  return [`${title(paint, 'reply')} ${reply.status}`, ...fields, ...body];
 }
+
+const bodyLines = (body: string): string[] => (body === '' ? [] : body.trimEnd().split('\n'));
 
 /** `gateway.toml:12`, `default`, `group gateway.toml:12`. */
 function place({ from, file, line }: SourceRef): string {

@@ -1,6 +1,8 @@
 /** The effective values of a policy, as a spec writes them, with their origins. */
 import type { Json, PolicyEntry, SourceRef } from '../bundle/types.js';
 import type { Decision } from '../policies/contract.js';
+import { declarationOf } from '../policies/registry.js';
+import { ObjectSchema, type Schema, UnitSchema, unwrapped } from '../schema/declare.js';
 import { formatRate } from '../schema/units.js';
 
 export interface ExplainedValue {
@@ -25,18 +27,30 @@ export function withPlan(values: readonly ExplainedValue[], details: Decision['d
 }
 
 /** The leaves of a policy's effective config, each with its origin. */
-export function valuesOf({ config, origins }: PolicyEntry): ExplainedValue[] {
+export function valuesOf({ config, origins, use }: PolicyEntry): ExplainedValue[] {
   const values: ExplainedValue[] = [];
-  const visit = (value: Json, path: string, inherited: SourceRef): void => {
+  const visit = (value: Json, path: string, inherited: SourceRef, schema: Schema<unknown> | undefined): void => {
     const source = origins[path] ?? inherited;
-    const rate = rateText(value);
-    if (rate !== undefined) values.push({ key: path, value: rate, source });
+    const written = unitText(value, schema) ?? rateText(value);
+    if (written !== undefined) values.push({ key: path, value: written, source });
     else if (isTable(value) && !('$ref' in value)) {
-      for (const [key, item] of Object.entries(value)) visit(item, path === '' ? key : `${path}.${key}`, source);
+      for (const [key, item] of Object.entries(value))
+        visit(item, path === '' ? key : `${path}.${key}`, source, fieldOf(schema, key));
     } else values.push({ key: path, value: isTable(value) ? (value['$ref'] ?? null) : value, source });
   };
-  visit(config, '', { from: 'default' });
+  visit(config, '', { from: 'default' }, declarationOf(use)?.schema);
   return values;
+}
+
+const fieldOf = (schema: Schema<unknown> | undefined, key: string): Schema<unknown> | undefined => {
+  const table = schema && unwrapped(schema);
+  return table instanceof ObjectSchema ? (table.fields as { readonly [key: string]: Schema<unknown> })[key] : undefined;
+};
+
+/** A duration, a size or a rate. The units of a custom policy are not known here: its numbers are milliseconds and bytes. */
+function unitText(value: Json, schema: Schema<unknown> | undefined): Json | undefined {
+  const unit = schema && unwrapped(schema);
+  return unit instanceof UnitSchema && value !== null ? unit.written(value) : undefined;
 }
 
 const isTable = (value: Json): value is { readonly [key: string]: Json } =>

@@ -95,7 +95,7 @@ export interface ExplainedPolicy {
   readonly name: string;
   readonly use: string;
   readonly phase: Phase;
-  /** False: an earlier step answered. */
+  /** False: the request did not reach it, and it has done nothing to the reply. */
   readonly ran: boolean;
   readonly values: readonly ExplainedValue[];
   readonly decisions: readonly DecisionRecord[];
@@ -110,6 +110,8 @@ export interface ExplainedService {
   readonly chosen: string | null;
   /** Lines of the request head as sent to the target. */
   readonly head: readonly string[] | null;
+  /** The body as sent to the target: its text, or its length if it is none. Null if no target is asked. */
+  readonly body: string | null;
 }
 
 export interface ExplainOptions {
@@ -246,20 +248,13 @@ export class Explainer {
   }
 
   #policies(route: RouteEntry, result: OfflineResult, told: readonly DecisionRecord[]): ExplainedPolicy[] {
-    // Policies after one that answers do not run.
-    const answered = result.decisions.find(
-      ({ outcome, step }) => (outcome === 'answer' || outcome === 'error') && step !== 'match',
-    );
-    let ran = true;
-    return route.policies.flatMap((index): ExplainedPolicy[] => {
+    return route.policies.flatMap((index, position): ExplainedPolicy[] => {
       const policy = this.#program.policies[index];
       if (!policy) return [];
       const { name, use, phase } = policy;
       const decisions = told.filter(({ step }) => step === name);
       const values = withPlan(valuesOf(policy), result.decisions.find(({ step }) => step === name)?.details);
-      const explained = { name, use, phase, ran, values, decisions };
-      if (answered?.step === name) ran = false;
-      return [explained];
+      return [{ name, use, phase, ran: position < result.reached || decisions.length > 0, values, decisions }];
     });
   }
 
@@ -274,6 +269,7 @@ export class Explainer {
       run: service.run?.command ?? null,
       chosen: chosen ? written(chosen.url) : null,
       head: result.head,
+      body: result.sent === null ? null : shownBytes(result.sent, result.head ?? []),
     };
   }
 }
@@ -322,10 +318,16 @@ function summaryOf(outcome: Explanation['outcome'], route: RouteEntry | undefine
   return `route ${route.name} sends it to ${result.service ?? 'nowhere'}${target}${reply}`;
 }
 
-/** A body as text, or its length if it is none. */
-function shownBody({ body, bytes, headers }: NonNullable<OfflineResult['reply']>): string {
-  const coding = headers.find(([name]) => name.toLowerCase() === 'content-encoding')?.[1];
-  if (coding === undefined && isUtf8(bytes)) return body;
+const shownBody = ({ bytes, headers }: NonNullable<OfflineResult['reply']>): string =>
+  shownBytes(
+    bytes,
+    headers.map(([name, value]) => `${name}: ${value}`),
+  );
+
+/** A body as text, or its length if it is none. `fields`: the lines of its message. */
+function shownBytes(bytes: Uint8Array, fields: readonly string[]): string {
+  const coding = fields.map((line) => /^content-encoding: *(.+)/i.exec(line)?.[1]).find((found) => found !== undefined);
+  if (coding === undefined && isUtf8(bytes)) return Buffer.from(bytes).toString('utf8');
   return `(${bytes.length} bytes${coding === undefined ? '' : `, ${coding}`})`;
 }
 

@@ -46,6 +46,7 @@ export {
   type JsonSchema,
   MappedSchema,
   Schema,
+  unwrapped,
   WithAbsent,
   Wrapper,
 } from './schema.js';

@@ -90,6 +90,13 @@ export abstract class Wrapper<T> extends Schema<T> {
   abstract readonly inner: Schema<unknown>;
 }
 
+/** The schema inside all wrappers. */
+export function unwrapped(schema: Schema<unknown>): Schema<unknown> {
+  let inner = schema;
+  while (inner instanceof Wrapper) inner = inner.inner;
+  return inner;
+}
+
 export class WithAbsent<T> extends Wrapper<T> {
   constructor(
     readonly inner: Schema<T>,

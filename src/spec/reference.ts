@@ -8,6 +8,7 @@ import {
   MapSchema,
   ObjectSchema,
   type Schema,
+  unwrapped,
   WithAbsent,
   Wrapper,
 } from '../schema/declare.js';
@@ -162,12 +163,6 @@ function rowsOf(schema: Schema<unknown>, prefix: string): Row[] {
   if (inner instanceof MapSchema) return rowsOf(inner.value, `${prefix}NAME.`);
   if (inner instanceof EitherSchema) return inner.forms.flatMap((form) => rowsOf(form.schema, prefix));
   return [];
-}
-
-function unwrapped(schema: Schema<unknown>): Schema<unknown> {
-  let inner = schema;
-  while (inner instanceof Wrapper) inner = inner.inner;
-  return inner;
 }
 
 function defaultOf(schema: Schema<unknown>): string {

@@ -206,6 +206,95 @@ module.exports = definePolicy({ summary: 'Blocks', phase: 'guard',
   });
 });
 
+const OWN = `const { BytesReply, definePolicy, problem } = require('gw/policy');
+module.exports = definePolicy({ summary: 'Changes', phase: 'transform',
+  body: () => ({ request: { max: 1000 }, reply: { max: 1000 } }),
+  create: () => ({
+    onRequestBody(x, body) {
+      if (body.includes('bad')) return problem(x, { status: 422, code: 'own/bad', title: 'Bad word' });
+      return Buffer.from('{"changed":1}');
+    },
+    after: (x, reply) => (reply.status === 418 ? new BytesReply(200, { body: Buffer.from('tea') }) : undefined),
+    onReplyBody: (x, reply, body) => Buffer.from(body + '!') }) });`;
+const CHAIN = `[policy.own]
+use = "./own.js"
+[policy.few]
+use = "concurrency"
+max = 2
+[policy.pages]
+use = "error-page"
+from = "all"
+html = "<h1>{reply.status}</h1>"
+[[route]]
+name = "chain"
+match = "POST /chain"
+to = "orders"
+policies = ["own", "few", "pages", { use = "headers", request.set = { x-a = "1" } }]
+`;
+
+/** What `gw explain POST /chain` prints under each policy, and the explanation. */
+async function chained(files: Readonly<Record<string, string>>, ...args: string[]): Promise<[Explanation, string]> {
+  const all = { 'gateway.toml': SPEC + CHAIN, 'own.js': OWN, ...files };
+  return await inFolder(all, async (cwd) => {
+    const { out, err, code } = await gw(['explain', 'POST', '/chain', ...args], { cwd });
+    assert.is(code, 0, err);
+    const json = await gw(['explain', 'POST', '/chain', '--json', ...args], { cwd });
+    return [JSON.parse(json.out) as Explanation, out];
+  });
+}
+
+test('explain shows the body that the target would see, and which custom policy changed it or the reply', async () => {
+  const [explanation, out] = await chained(
+    { 'a.json': '{"a":1}', 'b.txt': 'hi' },
+    '--body',
+    'a.json',
+    '--mock',
+    'orders=200:b.txt',
+  );
+  assert.is(explanation.service?.body, '{"changed":1}');
+  assert.match(out, /content-length: 13\n\n {4}\{"changed":1\}\n\nreply 200/);
+  assert.match(out, 'own (./own.js, transform)\n    edit: request body changed\n    edit: reply body changed\n');
+  assert.is(explanation.reply?.body, 'hi!');
+  const [replaced] = await chained({ 'a.json': '{}' }, '--body', 'a.json', '--mock', 'orders=418');
+  const why = replaced.policies.flatMap(({ decisions }) => decisions).map((decision) => decision.why);
+  assert.ok(why.includes('reply replaced, status 200'), why.join());
+});
+
+test('a policy that edits a reply whose request did not reach it is shown with what it did', async () => {
+  const [explanation, out] = await chained({ 'a.json': '"bad"' }, '--body', 'a.json', '-H', 'accept: text/html');
+  assert.is(explanation.reply?.body, '<h1>422</h1>');
+  assert.match(out, /pages \(error-page, transform\)\n {4}edit: the 422 has a page in html/);
+  assert.match(out, /chain\/headers \(headers, transform\): never reached/);
+  assert.equal(
+    explanation.policies.map(({ name, ran }) => [name, ran]),
+    [
+      ['few', true],
+      ['own', true],
+      ['pages', true],
+      ['chain/headers', false],
+    ],
+  );
+});
+
+test('if the outcome is unknown, the policies behind the one that stops are not reached, and that one is named', async () => {
+  const [explanation, out] = await chained({}, '-H', 'content-length: 2');
+  assert.match(explanation.summary, 'policy own would read the body of the request, which is not given');
+  assert.equal(explanation.missing, { kind: 'body', name: 'own' });
+  assert.match(out, 'pages (error-page, transform): never reached');
+  assert.match(out, /few \(concurrency, limit\)\n {4}pass: /);
+});
+
+test('values have units, as in a spec', async () => {
+  const [{ policies }] = await chained({}, '-H', 'content-length: 2');
+  const value = policies[0]?.values.find(({ key }) => key === 'retry_after')?.value;
+  assert.is(value, '1s');
+});
+
+test('the reply to HEAD has no body', async () => {
+  const explanation = await explanationOf('HEAD', 'http://ops.example.com/healthz');
+  assert.equal([explanation.reply?.status, explanation.reply?.body], [200, '']);
+});
+
 test('a wrong --published names the policy or the file', () => {
   const files = {
     'gateway.toml': SPEC + JWT,

@@ -17,7 +17,7 @@ export interface Missing {
    * duty to a question cannot be given.
    */
   readonly kind: 'mock' | 'published' | 'body' | 'none';
-  /** The service or the policy; '' for a body. */
+  /** The service, or the policy; for a body the policy that would read it, '' if there may be several. */
   readonly name: string;
 }
 

@@ -14,7 +14,7 @@ import type { Generation } from '../exchange/generation.js';
 import { TargetReply } from '../exchange/target-reply.js';
 import type { Service } from '../upstream/service.js';
 import { type Missing, mockReply, type OfflineCall, type OfflineMocks, type OfflineReply } from './mocks.js';
-import { fieldOf, OfflineTarget, type OfflineTargetHost } from './target.js';
+import { type AskedTarget, fieldOf, OfflineTarget, type OfflineTargetHost } from './target.js';
 
 export interface OfflineResult {
   /** Status of the reply that the client gets; null if the reply of a target without a mock would decide. */
@@ -38,8 +38,11 @@ export interface OfflineResult {
   readonly asked: boolean;
   /** The target that gets the request; null if gw answers, or a managed service has not started. */
   readonly target: string | null;
-  /** Lines of the request head that the target receives. */
+  /** Lines of the request head that the target receives, and the bytes of its body. */
   readonly head: readonly string[] | null;
+  readonly sent: Uint8Array | null;
+  /** Number of policies of the chain, from the first on, that the request has reached. */
+  readonly reached: number;
   readonly consumer: string | null;
   /** The reply that the client gets. `body`: as text, of its `bytes`. */
   readonly reply: {
@@ -77,6 +80,7 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
   #asked = false;
   #target: string | null = null;
   #head: readonly string[] | null = null;
+  #sent: Uint8Array | null = null;
   /** Placeholder for the reply of a target without a mock, and the number of decisions before it. */
   #placeholder: Reply | undefined;
   #decided = 0;
@@ -116,10 +120,11 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
     return new OfflineTarget(this, exchange, service);
   }
 
-  asked(_exchange: GwExchange, target: { readonly url: string; readonly head: readonly string[] } | undefined): void {
+  asked(_exchange: GwExchange, target: AskedTarget | undefined): void {
     this.#asked = true;
     this.#target = target?.url ?? null;
     this.#head = target?.head ?? null;
+    this.#sent = target?.body ?? null;
   }
 
   mock(exchange: GwExchange, call: OfflineCall): OfflineReply | undefined {
@@ -139,11 +144,19 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
     const { body } = this.#input;
     if (body === undefined) {
       if (exchange.acted && exchange.bodies?.request === undefined) sink.sendBody(EMPTY, true);
-      else
-        this.stop({ would: 'a policy would read the body of the request, which is not given', kind: 'body', name: '' });
+      else this.#needsBody();
     } else if (body.length > exchange.maxBody) {
       this.driver.fail(exchange, 'request/body-too-large', `more than ${exchange.maxBody} bytes arrived (max_body)`);
     } else this.#supply.pull(sink);
+  }
+
+  /** Once the request has passed all policies, it is a stage of any of them that reads the body. */
+  #needsBody(): void {
+    const { acted, compiled, entered } = this.exchange;
+    const name = acted ? undefined : compiled?.chain.nameAt(entered);
+    const policy = name === undefined ? 'a policy' : `policy ${name}`;
+    const would = `${policy} would read the body of the request, which is not given`;
+    this.stop({ would, kind: 'body', name: name ?? '' });
   }
 
   send(reply: Reply): void {
@@ -198,8 +211,11 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
       asked: this.#asked,
       target: this.#target,
       head: this.#head,
+      sent: this.#sent,
+      reached: reachedBy(exchange),
       consumer: exchange.consumer?.name ?? null,
-      reply: own ? replyResult(own, bytes) : null,
+      // A reply to HEAD has the fields of one to GET, and no body.
+      reply: own ? replyResult(own, exchange.method === 'HEAD' ? EMPTY : bytes) : null,
     });
     exchange.end(false);
   }
@@ -220,6 +236,10 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
   tunnelWrite(): void {}
   tunnelWantsMore(): void {}
   tunnelEnded(): void {}
+}
+
+function reachedBy({ compiled, entered, started }: GwExchange): number {
+  return compiled === undefined || !started ? 0 : Math.min(entered + 1, compiled.chain.length);
 }
 
 function replyResult(reply: Reply, bytes: Uint8Array): OfflineResult['reply'] {
@@ -247,6 +267,8 @@ export function unread(id: string, error: ErrorSlug, cause: string): OfflineResu
     asked: false,
     target: null,
     head: null,
+    sent: null,
+    reached: 0,
     consumer: null,
     reply: replyResult(reply, reply.body ?? EMPTY),
   };

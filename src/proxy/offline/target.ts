@@ -22,12 +22,20 @@ import type { Service } from '../upstream/service.js';
 import type { Target } from '../upstream/target.js';
 import type { OfflineCall, OfflineReply } from './mocks.js';
 
+/** A target, and what it gets. */
+export interface AskedTarget {
+  readonly url: string;
+  /** The lines of the request's head. */
+  readonly head: readonly string[];
+  readonly body: Uint8Array;
+}
+
 export interface OfflineTargetHost {
   readonly driver: Driver;
   /** The reply of the service's mock; undefined if it has none. */
   mock(exchange: GwExchange, call: OfflineCall): OfflineReply | undefined;
-  /** A request goes to a target. `target`: its URL, and the lines of the request's head; undefined if there is none yet. */
-  asked(exchange: GwExchange, target: { readonly url: string; readonly head: readonly string[] } | undefined): void;
+  /** A request goes to a target; undefined if there is none yet. */
+  asked(exchange: GwExchange, target: AskedTarget | undefined): void;
   /** There is no mock. Returns a reply in place of the target's; undefined if the exchange has ended. */
   unanswered(exchange: GwExchange, service: string): Reply | undefined;
 }
@@ -113,7 +121,7 @@ export class OfflineTarget implements ReplySource, AttemptUser {
       return;
     }
     const head = shownText(text).trimEnd().split('\r\n');
-    this.#host.asked(exchange, { url: target.url, head });
+    this.#host.asked(exchange, { url: target.url, head, body: this.#requestBody });
     // What a tunnel carries is not known.
     if (upgrades) this.#pass(this.#host.unanswered(exchange, target.service));
     else this.#answer(path, head.slice(1).map(fieldOf));

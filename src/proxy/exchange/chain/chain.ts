@@ -74,6 +74,16 @@ export class Chain {
     return this.#steps.findIndex((step) => step.name === name);
   }
 
+  /** Number of its policies. */
+  get length(): number {
+    return this.#steps.length;
+  }
+
+  /** The name of the policy at a position; undefined beyond the last one. */
+  nameAt(position: number): string | undefined {
+    return this.#steps[position]?.name;
+  }
+
   // ---------------------------------------------------------------- entering
 
   /**
@@ -242,6 +252,7 @@ export class Chain {
     try {
       const edited = step.instance.after!(exchange, reply);
       if (edited instanceof Promise) return this.#afterLater(exchange, step, reply, body, switches, edited);
+      if (edited !== undefined && edited !== reply) reportReplaced(exchange, step, edited);
       return checked(exchange, reply, edited, body, switches);
     } catch (error) {
       return this.#failedReply(exchange, step, reply, error);
@@ -259,7 +270,10 @@ export class Chain {
     const turn = exchange.replyTurn;
     try {
       const edited = await pending;
-      if (isCurrent(exchange, turn)) return checked(exchange, reply, edited, body, switches);
+      if (isCurrent(exchange, turn)) {
+        if (edited !== undefined && edited !== reply) reportReplaced(exchange, step, edited);
+        return checked(exchange, reply, edited, body, switches);
+      }
       if (edited !== reply) discard(exchange, edited);
       return reply;
     } catch (error) {
@@ -344,4 +358,10 @@ function report(exchange: Exchange, step: Step, reported: number, result?: Reply
   if (decisions === undefined || decisions.slice(reported).some(({ outcome }) => outcome !== 'call')) return;
   const why = result === undefined ? 'request passed' : `answered with ${result.status}`;
   decisions.push({ step: step.name, use: step.use, outcome: result === undefined ? 'pass' : 'answer', why });
+}
+
+/** Reports that after() returned another reply, unless the step has just reported it. */
+function reportReplaced({ decisions }: Exchange, { name, use }: Step, { status }: Reply): void {
+  if (decisions === undefined || decisions.at(-1)?.step === name) return;
+  decisions.push({ step: name, use, outcome: 'edit', why: `reply replaced, status ${status}` });
 }

@@ -132,6 +132,7 @@ export class ChainHooks {
     if (result !== undefined) {
       if (!bodies.replaceRequest(result)) return refuseRequestBody(exchange, step, 'no-memory', max);
       requestBodyChanged(exchange.headers, result.length);
+      reportBody(exchange, step, 'request');
     }
     this.#stageRequest(exchange, step);
     return undefined;
@@ -182,6 +183,7 @@ export class ChainHooks {
       if (!exchange.ensureBodies().replaceReply(reply, changed))
         return refuseReplyBody(exchange, step, 'no-memory', max);
       bodyChanged(reply.headers, changed.length);
+      reportBody(exchange, step, 'reply');
     }
     return staged(exchange, step, sendable(reply, undefined));
   }
@@ -197,6 +199,10 @@ function staged(exchange: ChainedExchange, step: Step, reply: Reply): Reply {
   // It has failed while it was created, and an error takes the place of the reply.
   if (exchange.replyTurn !== turn || exchange.over) return reply;
   return sendable(reply, exchange.source);
+}
+
+function reportBody({ decisions }: ChainedExchange, { name, use }: Step, what: 'request' | 'reply'): void {
+  decisions?.push({ step: name, use, outcome: 'edit', why: `${what} body changed` });
 }
 
 /** Throws if a reply cannot be sent: body hooks may edit it. */
