@@ -172,7 +172,14 @@ export const targetRows = remember((snapshot: Snapshot | undefined, filter: stri
   const terms = parseFilter(filter);
   for (const target of snapshot?.targets ?? []) {
     const fields = {
-      text: [target.service, target.url, target.health, target.process?.state ?? '', target.lastFailure?.cause ?? ''],
+      text: [
+        target.service,
+        target.url,
+        target.health,
+        target.process?.state ?? '',
+        target.lastFailure?.cause ?? '',
+        ...(target.calledBy ?? []),
+      ],
       service: target.service,
       health: target.health,
       process: target.process?.state ?? '',

@@ -4,6 +4,9 @@ import type { ReloadChange } from './changes.js';
 
 export const SNAPSHOT_VERSION = 1;
 
+/** Callers of a service in a snapshot. */
+export const CALLERS_SHOWN = 20;
+
 /** Whole seconds over which rates are averaged: a single second varies too much. */
 export const RATE_SECONDS = 10;
 
@@ -124,6 +127,11 @@ export interface TargetSnapshot {
   readonly service: string;
   readonly url: string;
   readonly weight: number;
+  /**
+   * What calls the service: names of policies, and `route NAME` for the action of a route. Absent: nothing does. At most
+   * CALLERS_SHOWN names.
+   */
+  readonly calledBy?: readonly string[];
   readonly health: 'healthy' | 'ejected';
   /** Milliseconds until an ejected target is tried again. */
   readonly ejectedForMs: number;

@@ -209,6 +209,25 @@ test('Targets shows the duties of policies below the targets', () => {
   assert.match(text2, /next run +when a question or a reload causes it/);
 });
 
+test('Targets says which policies and routes call a service', () => {
+  const callers = ['all/forward-auth', 'tenant', 'route tea', 'other', 'more'];
+  const [one] = targets();
+  const called = [
+    { ...one!, service: 'https://auth.example', url: 'https://auth.example', calledBy: callers.slice(0, 1) },
+    { ...one!, service: 'busy', url: 'http://busy', calledBy: callers },
+  ];
+  const text = check(scene({ snapshot: snapshot({ targets: called, duties: [] }), size: LARGE }, '3'), 'callers');
+  assert.match(text, /https:\/\/auth\.example {2}1 target, called by all\/forward-auth\n/);
+  assert.match(text, /busy {2}1 target, called by all\/forward-auth, tenant, route tea, 2 more/);
+  assert.match(text, /called by +all\/forward-auth/);
+  const found = check(
+    scene({ snapshot: snapshot({ targets: called, duties: [] }) }, '3', '/', 't', 'e', 'a'),
+    'filter',
+  );
+  assert.match(found, /busy/);
+  assert.not.match(found, /auth\.example {2}1 target/);
+});
+
 test('Targets shows ejected, managed and unmanaged targets', () => {
   const text = check(scene({}, '3', 'down', 'down', 'down'), 'targets');
   assert.match(text, /orders {2}2 targets {2}✗ 1 of 2 failing/);

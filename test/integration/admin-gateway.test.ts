@@ -98,6 +98,31 @@ test('the snapshot contains traffic, limits, targets and reloads', async () => {
   assert.not.match(JSON.stringify(got), 'open-sesame');
 });
 
+test('the snapshot says which policies call a service', async () => {
+  const spec = new SpecFile(`spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[service.orders]
+targets = ["http://127.0.0.1:9"]
+[policy.check]
+use = "forward-auth"
+url = "http://127.0.0.1:10/check"
+[[route]]
+name = "all"
+match = "/{rest...}"
+to = "orders"
+policies = ["check"]
+`);
+  const { gateway } = await startGateway({ spec: spec.path, inline: true });
+  assert.equal(
+    gateway.snapshot().targets.map(({ service, calledBy }) => [service, calledBy]),
+    [
+      ['orders', undefined],
+      ['http://127.0.0.1:10', ['check']],
+    ],
+  );
+});
+
 test('TCP requires the token of the spec; the entry contains the socket path', async () => {
   const origin = await startOrigin();
   const spec = new SpecFile(specOf(origin.url));

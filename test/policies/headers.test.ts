@@ -118,14 +118,17 @@ test('a reply field that names the consumer is left out where none is known', ()
 
 test('decisions list the edits', () => {
   const decisions: Decision[] = [];
-  const policy = create('headers', 'request.set = { x-a = "1" }\nrequest.remove = ["b"]\nreply.add = { x-c = "2" }');
+  const policy = create(
+    'headers',
+    'request.set = { x-a = "1", x-t = "{consumer.name}" }\nrequest.remove = ["b"]\nreply.add = { x-c = "2" }',
+  );
   const on = exchange({ decisions });
   before(policy, on);
   policy.after?.(on, targetReply());
   assert.equal(
     decisions.map(({ outcome, why }) => [outcome, why]),
     [
-      ['edit', 'request: remove b, set x-a'],
+      ['edit', 'request: remove b, set x-a, remove x-t (no value)'],
       ['edit', 'reply: add x-c'],
     ],
   );

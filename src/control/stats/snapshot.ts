@@ -6,6 +6,7 @@ import type { HoldTable } from '../../state/hold-table.js';
 import { LimitTable } from '../../state/limits/table.js';
 import type { WorkerStatus } from '../../telemetry/metrics.js';
 import {
+  CALLERS_SHOWN,
   type ConcurrencySnapshot,
   type DutySnapshot,
   type GatewayState,
@@ -154,8 +155,10 @@ export class SnapshotBuilder {
   }
 
   #targets({ program, input: { stats } }: LiveGeneration, facts: SnapshotInput, now: number): TargetSnapshot[] {
+    const callers = callersIn(program);
     return program.services.flatMap((service, at) =>
       service.targets.map((target, index): TargetSnapshot => {
+        const calledBy = callers.get(service.name);
         const slot = stats.targets[at]?.[index];
         const sums = this.#sums(slot);
         const ejectedForMs = Math.max(0, (sums?.ejectedUntil ?? 0) - now);
@@ -164,6 +167,7 @@ export class SnapshotBuilder {
           service: service.name,
           url: plain(target.url),
           weight: target.weight,
+          ...(calledBy ? { calledBy } : {}),
           health: ejectedForMs > 0 ? 'ejected' : 'healthy',
           ejectedForMs,
           requests: sums?.requests ?? 0,
@@ -249,6 +253,21 @@ function limitText(limit: Json | undefined): string {
   if (typeof limit !== 'object' || limit === null || Array.isArray(limit)) return '';
   const { capacity, periodMs } = limit as { readonly [key: string]: Json };
   return typeof capacity === 'number' && typeof periodMs === 'number' ? formatRate({ capacity, periodMs }) : '';
+}
+
+/** By service: what calls it. */
+function callersIn({ policies, routes }: Program): ReadonlyMap<string, readonly string[]> {
+  const callers = new Map<string, string[]>();
+  const note = (caller: string, services: readonly string[] = []): void => {
+    for (const service of services) {
+      const names = callers.get(service) ?? [];
+      callers.set(service, names);
+      if (names.length < CALLERS_SHOWN) names.push(caller);
+    }
+  };
+  for (const { name, calls } of policies) note(name, calls);
+  for (const { name, action } of routes) note(`route ${name}`, action.calls);
+  return callers;
 }
 
 function processOf({ state, pid, restarts, settings }: ManagedProcess): NonNullable<TargetSnapshot['process']> {

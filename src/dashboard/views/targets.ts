@@ -75,13 +75,23 @@ function columnsFor(theme: Theme, now: number): readonly Column<OneTarget>[] {
   ];
 }
 
+/** Most callers of a service in its heading. */
+const CALLERS_NAMED = 3;
+
+function calledBy(target: TargetSnapshot | undefined, theme: Theme): string {
+  const callers = target?.calledBy ?? [];
+  const more = callers.length - CALLERS_NAMED;
+  const shown = more > 1 ? [...callers.slice(0, CALLERS_NAMED), `${more} more`] : callers;
+  return callers.length === 0 ? '' : `, called by ${printable(shown.join(', '), theme)}`;
+}
+
 function headingLine(row: TargetRow & { kind: 'service' }, selected: boolean, state: State): Line {
   const failing = row.targets.filter(isFailing).length;
   const { theme } = state;
   const left: Span[] = [
     span(selected ? theme.glyphs.marker.padEnd(2) : '  ', 'accent'),
     span(printable(row.service, theme), 'accent'),
-    span(`  ${plural(row.targets.length, 'target')}`, 'dim'),
+    span(`  ${plural(row.targets.length, 'target')}${calledBy(row.targets[0], theme)}`, 'dim'),
   ];
   if (failing > 0) left.push(span(`  ${theme.glyphs.bad} ${failing} of ${row.targets.length} failing`, 'bad'));
   const line = spread(left, [], state.size.columns, theme);
@@ -190,6 +200,7 @@ function targetPaneRows(target: TargetSnapshot, state: State, now: number): Pane
       text: `p50 ${latency(p50)}  p95 ${latency(p95)}  p99 ${latency(p99)}`,
       sparkline: { values: series?.['p95'] ?? [], show: latency, tone: 'accent' },
     },
+    ...(target.calledBy ? [{ label: 'called by', text: target.calledBy.join(', ') }] : []),
     process
       ? {
           label: 'process',

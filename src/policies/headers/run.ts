@@ -40,11 +40,11 @@ class Edits {
     return [...this.#remove, ...this.#set.map(([name]) => name), ...this.#add.map(([name]) => name)];
   }
 
-  /** For people: `removed server, set x-tenant`. */
-  describe(): string {
+  /** For people: `remove server, set x-tenant`. `headers`: as edited. */
+  describe(headers: HeaderFields): string {
     const parts = [
       ...this.#remove.map((name) => `remove ${name}`),
-      ...this.#set.map(([name]) => `set ${name}`),
+      ...this.#set.map(([name]) => (headers.get(name) === undefined ? `remove ${name} (no value)` : `set ${name}`)),
       ...this.#add.map(([name]) => `add ${name}`),
     ];
     return parts.join(', ');
@@ -84,22 +84,22 @@ class HeadersPolicy implements PolicyInstance {
 
   #editRequest(exchange: Exchange): undefined {
     this.#request.apply(exchange.headers, exchange);
-    this.#decide(exchange, 'request', this.#request);
+    this.#decide(exchange, 'request', this.#request, exchange.headers);
     return undefined;
   }
 
   #editReply(exchange: Exchange, reply: Reply): undefined {
     this.#reply.apply(reply.headers, exchange, reply);
-    this.#decide(exchange, 'reply', this.#reply);
+    this.#decide(exchange, 'reply', this.#reply, reply.headers);
   }
 
-  #decide(exchange: Exchange, side: string, edits: Edits): void {
+  #decide(exchange: Exchange, side: string, edits: Edits, headers: HeaderFields): void {
     if (exchange.decisions === undefined) return;
     exchange.decisions.push({
       step: this.#host.name,
       use: 'headers',
       outcome: 'edit',
-      why: `${side}: ${edits.describe()}`,
+      why: `${side}: ${edits.describe(headers)}`,
     });
   }
 }
