@@ -15,7 +15,15 @@ import { Gateway, type GatewayOptions } from './control/gateway.js';
 export { BundleError, decodeBundle, encodeBundle } from './bundle/encode.js';
 export type { Bundle, Program, RouteEntry, ServiceEntry } from './bundle/types.js';
 export { type CompileOptions, type CompileStats, compile } from './compiler/index.js';
-export { type ExplainedPolicy, Explainer, type ExplainRequest, type Explanation, explain } from './control/explain.js';
+export {
+  type ExplainedPolicy,
+  Explainer,
+  type ExplainRequest,
+  type Explanation,
+  explain,
+  RefusedValueError,
+  UnexplainableError,
+} from './control/explain.js';
 export { type GatewayEvents, StartError } from './control/gateway.js';
 export { createLog, type Log, type LogOptions } from './control/log.js';
 export { runServe, type ServeOptions } from './control/serve.js';
