@@ -32,6 +32,9 @@ export class CodeFailure extends Error {
   }
 }
 
+/** The thread was ended by what an earlier step has left: a timer, or a promise. */
+class EarlierEnd extends CodeFailure {}
+
 /** What custom code may ask for while it runs. */
 export type Supply = Pick<PolicyContext, 'readFile' | 'consumers'>;
 
@@ -55,10 +58,24 @@ export class CodeThread {
 
   /** Evaluates a module, and returns what it declares. Throws CodeFailure. */
   load(code: CustomCode, use: string): HelperResults['load'] {
+    return this.#again(() => this.#load(code, use));
+  }
+
+  #load(code: CustomCode, use: string): HelperResults['load'] {
     const running = this.#start();
     const result = this.#call(running, 'load', { ask: 'load', use, ...code });
     running.loaded.add(code.sha256);
     return result;
+  }
+
+  /** Repeats a step once, in another thread, if another step has ended the thread. */
+  #again<T>(step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      if (!(error instanceof EarlierEnd)) throw error;
+      return step();
+    }
   }
 
   /** Runs a step of a module, which is loaded first if it is not. Throws CodeFailure. */
@@ -69,9 +86,11 @@ export class CodeThread {
     request: Omit<Extract<HelperRequest, { readonly ask: Ask }>, 'ask' | 'sha256'>,
     supply?: Supply,
   ): HelperResults[Ask] {
-    if (!this.#start().loaded.has(code.sha256)) this.load(code, use);
     const whole = { ask, sha256: code.sha256, ...request } as Extract<HelperRequest, { readonly ask: Ask }>;
-    return this.#call(this.#start(), ask, whole, supply);
+    return this.#again(() => {
+      if (!this.#start().loaded.has(code.sha256)) this.#load(code, use);
+      return this.#call(this.#start(), ask, whole, supply);
+    });
   }
 
   /** Ends the thread. A later use starts another one. */
@@ -100,7 +119,10 @@ export class CodeThread {
       transferList: [port2],
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: MEMORY_LIMIT },
+      stdout: true,
     });
+    // Standard output belongs to the command: what the code prints must not mix with JSON.
+    worker.stdout.pipe(process.stderr, { end: false });
     // Out of memory, for example: the step that caused it has run into its time limit.
     worker.on('error', () => {});
     worker.once('exit', () => {
@@ -110,7 +132,7 @@ export class CodeThread {
     port.unref();
     const running = { worker, port, words: new Int32Array(signal), loaded: new Set<string>() };
     this.#running = running;
-    this.#wait(running, START_LIMIT_MS, (message) => ('ready' in message ? message : undefined));
+    this.#wait(running, 0, START_LIMIT_MS, (message) => ('ready' in message ? message : undefined));
     return running;
   }
 
@@ -122,8 +144,8 @@ export class CodeThread {
   ): HelperResults[Ask] {
     const id = ++this.#ids;
     this.#send(running, { id, request });
-    return this.#wait(running, this.#limitMs, (message) => {
-      if (!('id' in message) || message.id !== id) return undefined;
+    return this.#wait(running, id, this.#limitMs, (message) => {
+      if (!('id' in message) || message.id !== id || 'ended' in message) return undefined;
       if ('fault' in message) throw new CodeFailure(message.fault);
       if ('need' in message) {
         this.#send(running, supplied(message.need, supply));
@@ -139,8 +161,8 @@ export class CodeThread {
     Atomics.notify(words, TO_HELPER);
   }
 
-  /** Blocks this thread until `take` returns something for a message. */
-  #wait<T>(running: Running, limitMs: number, take: (message: FromHelper) => T | undefined): T {
+  /** Blocks this thread until `take` returns something for a message. `id`: of the request that it waits for. */
+  #wait<T>(running: Running, id: number, limitMs: number, take: (message: FromHelper) => T | undefined): T {
     const { port, words } = running;
     const deadline = performance.now() + limitMs;
     for (;;) {
@@ -148,7 +170,8 @@ export class CodeThread {
       const received: { readonly message: FromHelper } | undefined = receiveMessageOnPort(port);
       if (received && 'ended' in received.message) {
         this.close();
-        throw new CodeFailure(received.message.ended);
+        const { ended, id: during } = received.message;
+        throw during === id ? new CodeFailure(ended) : new EarlierEnd(ended);
       }
       const taken = received && take(received.message);
       if (taken !== undefined) return taken;

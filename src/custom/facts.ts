@@ -1,10 +1,11 @@
 /** What a definition says about itself, checked: it may come from plain JavaScript. */
 import { type Json, PHASES, type PolicyBody, REPLY_PHASES } from '../bundle/types.js';
-import type { CallTarget, PolicyTraits } from '../contract/index.js';
-import type { DefinedAction, DefinedPolicy, Definition } from './definition.js';
+import type { CallTarget, DeclaredProblem, PolicyContext, PolicyTraits } from '../contract/index.js';
+import type { CustomDuty, CustomProblem, DefinedAction, DefinedPolicy, Definition } from './definition.js';
 import { CodeError } from './evaluate.js';
 import { plainResult } from './plain.js';
 import type { ConfigFacts, StaticFacts } from './protocol.js';
+import { checkedResult, fieldName, flag, listOf, oneOf, optional, path, record, status, text } from './shapes.js';
 
 /** Throws CodeError for a definition that cannot be used. */
 export function staticFacts(definition: Definition): StaticFacts {
@@ -24,21 +25,76 @@ const listed = (words: readonly string[]): string => words.map((word) => `\`${wo
 
 const NO_FACTS = { traits: {}, body: undefined, stateKey: null, replyOnly: false, members: [], duty: undefined };
 
-/** Milliseconds that a load waits for the first run of a duty, unless the definition says otherwise. */
+const PROBLEMS = listOf(record({ code: text, status, title: text, description: text }));
+
+/** The errors that it declares. */
+export const problemsOf = ({ problems = [] }: Definition): readonly DeclaredProblem[] =>
+  checkedResult(problems, 'problems', PROBLEMS, 'a list of objects with `code`, `status`, `title` and `description`');
+
+const PROBLEM = record({
+  severity: oneOf('error', 'warning'),
+  at: path,
+  message: text,
+  part: optional(text),
+  help: optional(text),
+  related: optional(listOf(record({ at: path, message: text }))),
+});
+/** Findings of one policy that are kept. */
+const MOST_FINDINGS = 100;
+
+/** What lint() reports. */
+export function findingsOf(definition: Definition, config: Json, context: PolicyContext): readonly CustomProblem[] {
+  const found: CustomProblem[] = [];
+  const result: unknown = definition.lint?.(config, context, (problem) => {
+    const expected = 'an object with `severity`, `at` (a path such as `["allowed", 0]`) and `message`';
+    const checked = checkedResult<CustomProblem>(problem, 'the problem that lint() reports', PROBLEM, expected);
+    if (found.length < MOST_FINDINGS) found.push(checked);
+  });
+  // What it reports later would be lost.
+  if (result instanceof Promise) plainResult(result, 'the result of lint()');
+  return found;
+}
+
+/** Milliseconds that a load waits for the first run of a duty, unless the definition says otherwise, and at most. */
 const DUTY_WAIT = 5000;
+const MAX_DUTY_WAIT = 60_000;
+
+function dutyOf(duty: CustomDuty<unknown, Json> | undefined, config: Json): ConfigFacts['duty'] {
+  if (duty === undefined) return undefined;
+  if (typeof duty?.create !== 'function') throw invalid('`duty` must be an object with create().');
+  const { wait = DUTY_WAIT, required = true } = duty;
+  if (!(wait >= 0 && wait <= MAX_DUTY_WAIT))
+    throw invalid(`\`duty.wait\` must be a number of milliseconds, at most ${MAX_DUTY_WAIT}.`);
+  if (typeof required !== 'boolean') throw invalid('`duty.required` must be true or false.');
+  return duty.needed?.(config) === false ? undefined : { wait, required };
+}
+
+const TRAITS = record({
+  authenticates: optional(flag),
+  limitsBy: optional(text),
+  rate: optional(flag),
+  answersPreflight: optional(flag),
+  ownsRequestFields: optional(listOf(fieldName)),
+});
+const TRAITS_EXPECTED =
+  'an object with `authenticates`, `rate` or `answersPreflight` (true or false), `limitsBy` (a text) or `ownsRequestFields` (a list of field names)';
+const NAMED = record({ name: text, at: path });
 
 export function policyFacts(definition: DefinedPolicy, config: Json): ConfigFacts {
-  const { duty } = definition;
-  const needed = duty !== undefined && duty.needed?.(config) !== false;
   const stateKey = definition.stateKey?.(config);
   return {
     calls: callsOf(definition, config),
-    traits: plainResult(definition.traits?.(config) ?? {}, 'traits') as Json & PolicyTraits,
+    traits: checkedResult<PolicyTraits>(definition.traits?.(config) ?? {}, 'traits', TRAITS, TRAITS_EXPECTED),
     body: bodyOf(definition.body?.(config)),
     stateKey: stateKey === undefined ? null : plainResult(stateKey, 'stateKey'),
     replyOnly: definition.replyOnly?.(config) === true,
-    members: plainResult(definition.members?.(config) ?? [], 'members') as Json & ConfigFacts['members'],
-    duty: needed ? { wait: duty.wait ?? DUTY_WAIT, required: duty.required !== false } : undefined,
+    members: checkedResult<ConfigFacts['members']>(
+      definition.members?.(config) ?? [],
+      'members',
+      listOf(NAMED),
+      'a list of objects with `name` and `at`',
+    ),
+    duty: dutyOf(definition.duty, config),
     describe: definition.summary,
     service: undefined,
   };
@@ -50,15 +106,29 @@ export function actionFacts(definition: DefinedAction, config: Json): ConfigFact
     ...NO_FACTS,
     calls: callsOf(definition, config),
     describe: String(definition.describe?.(config) ?? definition.summary),
-    service: service === undefined ? undefined : (plainResult(service, 'service') as Json & ConfigFacts['service']),
+    service:
+      service === undefined ? undefined : checkedResult(service, 'service', NAMED, 'an object with `name` and `at`'),
   };
 }
 
-const callsOf = (definition: Definition, config: Json): readonly CallTarget[] =>
-  plainResult(definition.calls?.(config) ?? [], 'calls') as Json & readonly CallTarget[];
+const CALL = record({ at: path, service: optional(text), url: optional(text) });
+const CALLS_EXPECTED = 'a list of objects with `at`, and with `service` or `url`';
+
+function callsOf(definition: Definition, config: Json): readonly CallTarget[] {
+  const calls = checkedResult<readonly CallTarget[]>(
+    definition.calls?.(config) ?? [],
+    'calls',
+    listOf(CALL),
+    CALLS_EXPECTED,
+  );
+  if (calls.some(({ service, url }) => (service === undefined) === (url === undefined)))
+    throw invalid(`\`calls\` must be ${CALLS_EXPECTED}.`);
+  return calls;
+}
 
 function bodyOf(body: PolicyBody | undefined): PolicyBody | undefined {
   if (body === undefined) return undefined;
+  if (typeof body !== 'object' || body === null) throw invalid('`body` must be an object with `request` or `reply`.');
   const checked: { -readonly [side in keyof PolicyBody]-?: { max: number; mandatory: boolean } | undefined } = {
     request: undefined,
     reply: undefined,

@@ -1,12 +1,11 @@
 /** Entry point of the helper thread: runs what the compiler reads of custom code. It may be terminated at any time. */
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
-import type { Json } from '../bundle/types.js';
 import type { PolicyContext, PolicyFile } from '../contract/index.js';
 import { INVALID, type Schema, s } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
-import type { CustomProblem, Definition } from './definition.js';
+import type { Definition } from './definition.js';
 import { CodeError, type CodeModule, evaluateCode, shown } from './evaluate.js';
-import { actionFacts, policyFacts, staticFacts } from './facts.js';
+import { actionFacts, findingsOf, policyFacts, problemsOf, staticFacts } from './facts.js';
 import { plainConfig, plainSettings } from './plain.js';
 import * as api from './policy.js';
 import {
@@ -46,24 +45,37 @@ function need(id: number, wanted: HelperNeed): ToHelper {
   }
 }
 
+/** The request in work; 0 for none. */
+let current = 0;
+
 port.on('message', (message: ToHelper) => {
   if (!('request' in message)) return;
   const { id, request } = message;
-  try {
-    send({ id, result: answer(id, request) });
-  } catch (error) {
-    send({ id, fault: faultOf(error, modules.get(request.sha256)) });
-  }
+  current = id;
+  const answered = outcome(id, request);
+  // After what the step has left: a rejected promise that nothing handles is an error of this step.
+  setImmediate(() => {
+    current = 0;
+    send(answered);
+  });
 });
 send({ ready: true });
 
 let end: CodeFault = { message: 'The code ends its thread, as process.exit() does.' };
-process.on('exit', () => send({ ended: end }));
+process.on('exit', () => send({ ended: end, id: current }));
 process.on('uncaughtException', (error) => {
   const place = [...modules.values()].map((module) => module.placeOf(error)).find((found) => found !== undefined);
   end = { message: `The code throws outside of its functions, in a promise or a timer: ${shown(error)}`, place };
   process.exit(1);
 });
+
+function outcome(id: number, request: HelperRequest): FromHelper {
+  try {
+    return structuredClone({ id, result: answer(id, request) });
+  } catch (error) {
+    return { id, fault: faultOf(error, modules.get(request.sha256)) };
+  }
+}
 
 function faultOf(error: unknown, module: CodeModule | undefined): CodeFault {
   if (error instanceof CodeError) return { message: error.message, place: error.place };
@@ -81,13 +93,14 @@ function answer(id: number, request: HelperRequest): HelperResults[HelperRequest
 function load(sha256: string, text: string, use: string): HelperResults['load'] {
   const module = evaluateCode(text, use, api);
   const facts = staticFacts(module.definition);
+  const problems = problemsOf(module.definition);
   modules.set(sha256, module);
   if (modules.size > MOST_MODULES)
     for (const oldest of modules.keys()) {
       modules.delete(oldest);
       break;
     }
-  return { facts, problems: module.definition.problems ?? [] };
+  return { facts, problems };
 }
 
 const NO_KEYS: Schema<object> = s.object({});
@@ -103,6 +116,7 @@ function decode(
   const { diagnostics } = decoder;
   if (decoded === INVALID) return { diagnostics, records, valid: undefined };
   const config = plainConfig(decoded);
+  if (typeof config !== 'object' || config === null) throw new CodeError('`schema` must give an object.', undefined);
   const facts = 'phase' in definition ? policyFacts(definition, config) : actionFacts(definition, config);
   return { diagnostics, records, valid: { config, facts } };
 }
@@ -112,7 +126,6 @@ function check(
   id: number,
   { config, name, routes }: Extract<HelperRequest, { readonly ask: 'check' }>,
 ): Checked {
-  const problems: CustomProblem[] = [];
   const context: PolicyContext = {
     name,
     routes,
@@ -125,7 +138,7 @@ function check(
       return 'file' in given ? given.file : { cause: 'no answer' };
     },
   };
-  definition.lint?.(config, context, (problem) => problems.push(plainConfig(problem) as Json & CustomProblem));
+  const problems = findingsOf(definition, config, context);
   if (problems.some(({ severity }) => severity === 'error')) return { problems, settings: undefined };
   const settings = definition.compile === undefined ? config : definition.compile(config, context);
   return { problems, settings: settings === undefined ? undefined : plainSettings(settings) };

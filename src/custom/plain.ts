@@ -26,7 +26,11 @@ function copyOf(value: unknown, at: string, depth: number): Json {
 }
 
 function kindOf(value: unknown): string {
-  if (value instanceof Promise) return 'a promise, and this function must return its result at once';
+  if (value instanceof Promise) {
+    // Its rejection is no further error.
+    value.catch(() => {});
+    return 'a promise, and this function must return its result at once';
+  }
   if (typeof value === 'object' && value !== null) return `an object of class ${value.constructor?.name ?? 'unknown'}`;
   if (typeof value === 'number') return `the number ${value}`;
   return typeof value === 'undefined' ? 'undefined' : `a ${typeof value}`;

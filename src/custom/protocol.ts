@@ -92,8 +92,8 @@ export type HelperNeed = { readonly file: string } | { readonly consumers: true 
 
 export type FromHelper =
   | { readonly ready: true }
-  /** The last message: the code has ended its thread. */
-  | { readonly ended: CodeFault }
+  /** The last message: the code has ended its thread. `id`: of the request that it was working on; 0 for none. */
+  | { readonly ended: CodeFault; readonly id: number }
   | { readonly id: number; readonly need: HelperNeed }
   | { readonly id: number; readonly result: HelperResults[HelperRequest['ask']] }
   | { readonly id: number; readonly fault: CodeFault };

@@ -1,7 +1,8 @@
 /** A policy under test: what the compiler made of it, and how to create it. */
 import type { Json } from '../bundle/types.js';
-import type { CreatePolicy, PolicyContext, PolicyFile, PolicyInstance, PolicyProblem } from '../contract/index.js';
-import type { DefinedPolicy, PolicyDefinition } from '../custom/definition.js';
+import type { CreatePolicy, PolicyContext, PolicyFile, PolicyInstance } from '../contract/index.js';
+import { type DefinedPolicy, KIND, type PolicyDefinition } from '../custom/definition.js';
+import { findingsOf } from '../custom/facts.js';
 import { instanceOf } from '../custom/instance.js';
 import { plainConfig, plainSettings } from '../custom/plain.js';
 import { INVALID, type Schema, s } from '../schema/declare.js';
@@ -51,8 +52,7 @@ export type Config = { readonly [key: string]: unknown };
 export function subjectOf(policy: PolicyDefinition, config: Config = {}, around: Surroundings = {}): Subject {
   const decoded = decode(policy, config);
   const context = contextOf(around);
-  const problems: Omit<PolicyProblem, 'code'>[] = [];
-  policy.lint?.(decoded, context, (problem) => problems.push(problem));
+  const problems = findingsOf({ ...policy, [KIND]: 'policy' }, plainConfig(decoded), context);
   const errors = problems.filter(({ severity }) => severity === 'error').map(({ message }) => message);
   if (errors.length > 0) throw new Error(errors.join('\n'));
   const settings = policy.compile === undefined ? plainConfig(decoded) : policy.compile(decoded, context);

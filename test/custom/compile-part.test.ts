@@ -97,10 +97,37 @@ for (const [what, parts, message] of [
   ['an unknown phase', `phase: 'late', create: () => ({})`, /`phase` must be one of/],
   ['a body without a bound', `body: () => ({ request: {} }), create: () => ({})`, /`body\.request\.max`/],
   ['no create', `create: undefined`, /does not export a policy/],
+  ['an async lint', `async lint() {}, create: () => ({})`, /`the result of lint\(\)` .* a promise/],
+  ['a promise that lint leaves', `lint() { Promise.reject(new Error('left')) }, create: () => ({})`, /a timer: left/],
+  [
+    'a reported text',
+    `lint: (c, x, report) => report('no'), create: () => ({})`,
+    /that lint\(\) reports` must be an object/,
+  ],
+  [
+    'a reported problem of unknown severity',
+    `lint: (c, x, report) => report({ severity: 'fatal', at: [], message: 'm' }), create: () => ({})`,
+    /must be an object with `severity`/,
+  ],
+  ['a service that is no text', `calls: () => [{ at: [], service: 5 }], create: () => ({})`, /`calls` must be a list/],
+  ['a call without a place', `calls: () => [{ service: 'app' }], create: () => ({})`, /`calls` must be a list/],
+  ['a call of nothing', `calls: () => [{ at: [] }], create: () => ({})`, /`calls` must be a list/],
+  ['a member without a place', `members: () => [{ name: 'x' }], create: () => ({})`, /`members` must be a list/],
+  ['a trait of the wrong type', `traits: () => ({ authenticates: 'yes' }), create: () => ({})`, /`traits` must be/],
+  ['an unknown trait', `traits: () => ({ authenticate: true }), create: () => ({})`, /`traits` must be/],
+  ['problems without a status', `problems: [{ code: 'a/b' }], create: () => ({})`, /`problems` must be a list/],
+  ['a duty without create()', `duty: { wait: 1 }, create: () => ({})`, /`duty` must be an object with create/],
+  ['a duty that waits for ever', `duty: { wait: Infinity, create() {} }, create: () => ({})`, /`duty\.wait` must be/],
+  ['a body that is a text', `body: () => '1MiB', create: () => ({})`, /`body` must be an object/],
+  [
+    'a schema that gives no object',
+    `schema: s.mapped(s.object({}), () => 'x'), create: () => ({})`,
+    /`schema` must give an object/,
+  ],
 ] as const) {
   test(`${what} is a diagnostic`, () => {
     const [first] = diagnosticsOf(policyWith(parts.replaceAll('null.x', '(null as any).x')));
-    assert.is(first?.code, 'custom/code');
+    assert.is(first?.code, 'custom/code', first?.message);
     assert.match(first!.message, message);
   });
 }
@@ -109,6 +136,23 @@ test('a throw at load is located in the source', () => {
   const [first] = diagnosticsOf(policyWith('create: () => ({})', `\n\nthrow new Error('early');`));
   assert.match(first!.message, 'early');
   assert.equal([first?.related?.file, first?.related?.start.line], ['own.ts', 5]);
+});
+
+test('what lint reports is bounded', () => {
+  const flood = "for (let i = 0; i < 1000; i++) report({ severity: 'warning', at: [], message: `number ${i}` });";
+  const found = diagnosticsOf(policyWith(`lint(c, x, report) { ${flood} }, create: () => ({})`));
+  assert.is(found.length, 100);
+});
+
+test('a timer that a policy leaves is not an error of the next policy', async () => {
+  const code = new CodeThread(20_000);
+  const leaving = policyWith(
+    `lint() { setTimeout(() => { throw new Error('left'); }, 1); setTimeout(() => {}, 1000); }, create: () => ({})`,
+  );
+  assert.equal(diagnosticsOf(leaving, '', code), []);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assert.equal(diagnosticsOf(policyWith('create: () => ({})'), '', code), []);
+  code.close();
 });
 
 test('an endless loop ends at the time limit, and the next policy is checked by a fresh thread', () => {
