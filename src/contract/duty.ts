@@ -22,7 +22,10 @@ export interface DutyHost {
   readonly logger: Logger;
   /** Bounded fetch over http or https. Rejects beyond `timeout` (ms) or `maxReply` (bytes); follows no redirects. */
   fetch(url: string, options?: DutyFetchOptions): Promise<DutyReply>;
-  /** Sends a value to every worker, and to each replacement of one before it serves. At most 4 MiB as JSON. */
+  /**
+   * Sends a value to every worker, and to each replacement of one before it serves. Of several in quick succession, the last one
+   * counts. Throws beyond 4 MiB of JSON.
+   */
   publish(value: Json): void;
   /** What was published last, also by the duty of an earlier generation with the same state identity. */
   readonly last: Json | undefined;

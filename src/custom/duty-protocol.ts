@@ -16,7 +16,11 @@ export type Settled<T> = { readonly id: number } & ({ readonly value: T } | { re
 export type ToDuty =
   | { readonly run: number }
   | { readonly ask: number; readonly question: Json }
-  | { readonly fetched: Settled<DutyReply> };
+  | { readonly fetched: Settled<DutyReply> }
+  /** The next value may be published. */
+  | { readonly published: true }
+  /** Close the instance, and end. */
+  | { readonly close: true };
 
 export type FromDuty =
   | { readonly settled: Settled<Json | undefined> }

@@ -7,6 +7,11 @@ import { messageOf, reasonOf } from '../../reason.js';
 /** MiB. */
 const MEMORY_LIMIT = 256;
 
+/** Milliseconds between two values that a duty publishes: each costs work in all workers. */
+const PUBLISH_EVERY_MS = 100;
+/** Milliseconds for close() of the code. */
+const CLOSE_WITHIN_MS = 1000;
+
 /** The duty in the code of a custom policy. `text`: the code. */
 export const customDuty =
   (text: string, use: string): CreateDuty =>
@@ -24,6 +29,7 @@ class CustomDuty implements DutyInstance {
   readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
   #ids = 0;
+  #publishedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
 
   constructor(setup: Omit<DutySetup, 'last'>, host: DutyHost) {
@@ -44,7 +50,10 @@ class CustomDuty implements DutyInstance {
     this.#closed = true;
     const worker = this.#worker;
     this.#end('the duty was closed');
-    void worker?.terminate();
+    if (worker === undefined) return;
+    worker.postMessage({ close: true } satisfies ToDuty);
+    const timer = setTimeout(() => void worker.terminate(), CLOSE_WITHIN_MS).unref();
+    worker.once('exit', () => clearTimeout(timer));
   }
 
   #send(message: (id: number) => ToDuty): Promise<Json | undefined> {
@@ -78,17 +87,20 @@ class CustomDuty implements DutyInstance {
       cause = messageOf(error);
     });
     worker.once('exit', () => {
-      if (this.#worker === worker) this.#end(cause);
+      if (this.#worker !== worker) return;
+      // Otherwise the failed run says why.
+      if (this.#waiting.size === 0) this.#host.logger.warn('thread of a duty ended', { cause });
+      this.#end(cause);
     });
     worker.on('message', (message: FromDuty) => {
-      if (this.#worker === worker) this.#receive(worker, message);
+      if (this.#worker === worker || 'log' in message) this.#receive(worker, message);
     });
     return worker;
   }
 
   #receive(worker: Worker, message: FromDuty): void {
     if ('settled' in message) this.#settle(message.settled);
-    else if ('publish' in message) this.#publish(message.publish);
+    else if ('publish' in message) this.#publish(worker, message.publish);
     else if ('log' in message) this.#host.logger[message.log](message.message, message.fields);
     else {
       const { fetch: id, url, options } = message;
@@ -102,7 +114,13 @@ class CustomDuty implements DutyInstance {
     }
   }
 
-  #publish(value: Json): void {
+  #publish(worker: Worker, value: Json): void {
+    const now = performance.now();
+    const wait = this.#publishedAt + PUBLISH_EVERY_MS - now;
+    this.#publishedAt = Math.max(now, now + wait);
+    const next = (): void => worker.postMessage({ published: true } satisfies ToDuty);
+    if (wait > 0) setTimeout(next, wait).unref();
+    else next();
     try {
       this.#host.publish(value);
     } catch (error) {

@@ -1,5 +1,6 @@
 /** One duty while it runs: its schedule, its failures, its published value. */
 import type { Json, PolicyEntry } from '../../bundle/types.js';
+import { publishedValue } from '../../custom/published-value.js';
 import { Backoff } from '../../delay.js';
 import type { Clock, CreateDuty, DutyHost, DutyInstance } from '../../policies/contract.js';
 import { type After, QUESTION_LIMITS, Questions } from '../../proxy/exchange/questions.js';
@@ -10,8 +11,6 @@ import type { DutyFetch } from './fetch.js';
 
 /** Milliseconds after which a run that has not settled is abandoned. */
 export const RUN_LIMIT_MS = 60_000;
-/** Largest published value, in bytes of its JSON. */
-export const MAX_VALUE = 4 * 1024 * 1024;
 
 /** Milliseconds between a failed run and the next one: the first wait, and the longest. */
 const RETRY = { firstMs: 1000, maxMs: 60_000 } as const;
@@ -147,7 +146,7 @@ export class Duty {
       },
       fetch: (url, options = {}) => fetch(url, options, signal),
       publish: (value) => {
-        const checked = checkedValue(value);
+        const checked = publishedValue(value);
         if (signal.aborted) return;
         duty.#last = checked;
         duty.#publish(checked);
@@ -226,13 +225,4 @@ export class Duty {
   #log(level: 'debug' | 'info' | 'warn' | 'error', message: string, fields: { readonly [key: string]: unknown } = {}) {
     this.#world.log[level](message, { policy: this.policy.name, ...fields });
   }
-}
-
-/** A copy of the value. Throws if it is not JSON, or too large. */
-function checkedValue(value: Json): Json {
-  const text = JSON.stringify(value);
-  if (text === undefined) throw new TypeError('A published value must be JSON.');
-  if (Buffer.byteLength(text) > MAX_VALUE)
-    throw new RangeError(`A published value has more than ${MAX_VALUE} bytes as JSON.`);
-  return JSON.parse(text) as Json;
 }

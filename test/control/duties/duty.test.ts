@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { MAX_VALUE, RUN_LIMIT_MS } from '../../../src/control/duties/duty.js';
+import { RUN_LIMIT_MS } from '../../../src/control/duties/duty.js';
+import { MAX_VALUE } from '../../../src/custom/published-value.js';
 import type { DutyHost } from '../../../src/policies/contract.js';
 import { settle } from '../../support/manual-time.js';
 import { dutyPolicy, fakeDuties, programOf } from './kit.js';
