@@ -80,9 +80,11 @@ test('close() of a custom duty is called, and its errors are logged', async () =
 
 test('a custom duty that throws between its runs is logged, and the next run has another thread', async () => {
   const { instance, lines, published } = duty(
-    `async run() { host.publish(1); setTimeout(() => { throw new Error('in between'); }, 5); }`,
+    `async run() { host.publish(1); },
+     async ask() { setTimeout(() => { throw new Error('in between'); }, 20); return null; }`,
   );
   await instance.run();
+  assert.is(await instance.ask?.('throw'), null);
   await until(() => lines.includes('thread of a duty ended in between'), 'the log line');
   await instance.run();
   assert.equal(published, [1, 1]);
