@@ -1,6 +1,6 @@
 /** Bundles the module of a custom policy or action with everything that it imports. The only importer of esbuild. */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { createRequire, isBuiltin } from 'node:module';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import type * as Esbuild from 'esbuild';
@@ -52,7 +52,7 @@ const MOST_BUILDS = 3;
 export function buildCode(use: string, root: string): BuiltCode {
   for (let build = 1; ; build++) {
     const started = Date.now();
-    const built = buildOnce(entryOf(use), use, root, false);
+    const built = buildOnce(entryOf(use, root), use, root, false);
     if (build === MOST_BUILDS || !built.files.some((path) => changedSince(path, started - CLOCK_TICK_MS))) return built;
   }
 }
@@ -68,22 +68,27 @@ function changedSince(path: string, time: number): boolean {
 const ENTRY = 'gw-entry';
 
 /** The text of a module that passes on the default export of `use`. */
-function entryOf(use: string): string {
-  const specifier = namesFile(use) && !isAbsolute(use) && !use.startsWith('.') ? `./${use}` : use;
+function entryOf(use: string, root: string): string {
+  const beside = namesFile(use) && !isAbsolute(use) && !use.startsWith('.');
+  // From a link, `..` leads to the folder of the link, as for the other files of a spec.
+  const specifier = use.startsWith('../') ? resolve(root, use) : beside ? `./${use}` : use;
   return `export { default } from ${JSON.stringify(specifier)};`;
 }
 
 function buildOnce(contents: string, use: string, root: string, isTest: boolean): BuiltCode {
   const { buildSync } = createRequire(import.meta.url)('esbuild') as typeof Esbuild;
+  // esbuild names files by their real paths, relative to this one.
+  const real = realpathSync(root);
+  const absolute = (path: string): string => resolve(path.startsWith('..') ? real : root, path);
   try {
     const { outputFiles, metafile } = buildSync({
       stdin: {
         contents,
-        resolveDir: root,
+        resolveDir: real,
         sourcefile: ENTRY,
         loader: 'js',
       },
-      absWorkingDir: root,
+      absWorkingDir: real,
       outfile: 'custom.js',
       write: false,
       bundle: true,
@@ -102,13 +107,13 @@ function buildOnce(contents: string, use: string, root: string, isTest: boolean)
       logLevel: 'silent',
     });
     const inputs = Object.keys(metafile.inputs).filter((path) => path !== ENTRY);
-    const files = inputs.map((path) => resolve(root, path));
+    const files = inputs.map(absolute);
     const text = outputFiles[0]?.text ?? '';
-    const faults = [...(isTest ? [] : forbiddenImports(metafile, root)), ...tooLarge(text)];
+    const faults = [...(isTest ? [] : forbiddenImports(metafile, absolute)), ...tooLarge(text)];
     const code = { sha256: createHash('sha256').update(text).digest('hex'), text };
     return { code: faults.length === 0 ? code : undefined, faults, files };
   } catch (error) {
-    return { code: undefined, ...failure(error, use, root) };
+    return { code: undefined, ...failure(error, use, root, absolute) };
   }
 }
 
@@ -118,12 +123,12 @@ function tooLarge(text: string): BuildFault[] {
 }
 
 /** Imports of modules of Node that reach outside. */
-function forbiddenImports({ inputs }: Esbuild.Metafile, root: string): BuildFault[] {
+function forbiddenImports({ inputs }: Esbuild.Metafile, absolute: (path: string) => string): BuildFault[] {
   const faults: BuildFault[] = [];
   for (const [path, { imports }] of Object.entries(inputs)) {
     for (const { path: specifier, external } of imports) {
       if (external !== true || !isBuiltin(specifier) || isAllowedBuiltin(specifier)) continue;
-      const place = placeOfText(resolve(root, path), path, specifier);
+      const place = placeOfText(absolute(path), path, specifier);
       faults.push({ message: `Custom code cannot import \`${specifier}\`.`, place, help: BUILTIN_HELP });
     }
   }
@@ -142,13 +147,19 @@ function placeOfText(absolute: string, file: string, specifier: string): BuildFa
 const MOST_FAULTS = 10;
 
 /** The errors of esbuild, and the files that a fix may change or create. */
-function failure(error: unknown, use: string, root: string): Omit<BuiltCode, 'code'> {
+function failure(
+  error: unknown,
+  use: string,
+  root: string,
+  absolute: (path: string) => string,
+): Omit<BuiltCode, 'code'> {
   const errors = messagesOf(error);
   if (errors === undefined) throw error;
   const files = new Set<string>(namesFile(use) ? [resolve(root, use)] : []);
   const faults = errors.slice(0, MOST_FAULTS).map(({ text, location }): BuildFault => {
-    const missing = /^Could not resolve "(.+)"$/.exec(text)?.[1];
-    const from = location && location.file !== ENTRY ? resolve(root, location.file) : undefined;
+    const from = location && location.file !== ENTRY ? absolute(location.file) : undefined;
+    const unresolved = /^Could not resolve "(.+)"$/.exec(text)?.[1];
+    const missing = unresolved !== undefined && from === undefined ? use : unresolved;
     if (from !== undefined) files.add(from);
     if (missing?.startsWith('.'))
       for (const path of candidates(resolve(from ? dirname(from) : root, missing))) files.add(path);

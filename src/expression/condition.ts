@@ -11,6 +11,7 @@ import {
   CALLS,
   ExpressionError,
   hasItem,
+  isInt,
   isList,
   isObject,
   itemOf,
@@ -176,6 +177,7 @@ const NOTHING: Run = () => null;
 function integer(digits: Json | undefined): Run {
   if (typeof digits !== 'string' || !/^-?[0-9]{1,19}$/.test(digits)) throw malformed();
   const value = BigInt(digits);
+  if (!isInt(value)) throw malformed();
   return () => value;
 }
 

@@ -4,7 +4,7 @@ import type { Dfa, Json } from '../bundle/types.js';
 import { compilePattern, PATTERN_HELP } from '../schema/regex/regex.js';
 import { FACTS, factOf, isMap, isOfReply, MACROS } from './environment.js';
 import { type ExpressionProblem, Problem, SUPPORTED } from './problem.js';
-import { CALLS, OPERATORS } from './values.js';
+import { CALLS, isInt, OPERATORS } from './values.js';
 
 /** A name of the environment that an expression reads. */
 export interface Read {
@@ -54,6 +54,8 @@ class Lowering {
       case '!_':
         return ['!', this.lower(node.args)];
       case '-_':
+        // The least int has no positive counterpart.
+        if (node.args.op === 'value' && typeof node.args.args === 'bigint') return integer(node, -node.args.args);
         return ['neg', this.lower(node.args)];
       case '&&':
       case '||':
@@ -143,12 +145,19 @@ class Lowering {
   }
 }
 
+function integer({ start, end }: ASTNode, value: bigint): Json {
+  if (isInt(value)) return ['integer', String(value)];
+  const message = 'The integer has more than 64 bits.';
+  const help = 'An int is at least -9223372036854775808 and at most 9223372036854775807.';
+  throw new Problem({ code: 'expression/type', message, help, start, end });
+}
+
 /** Names for nodes that are not supported. */
 const KINDS: { readonly [op: string]: string } = { map: 'a map literal', '.?': '`.?`', '[?]': '`[?]`' };
 
 function literal(node: ASTNode & { readonly op: 'value' }): Json {
   const { args: value } = node;
-  if (typeof value === 'bigint') return ['integer', String(value)];
+  if (typeof value === 'bigint') return integer(node, value);
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   throw unsupported(node, 'this kind of literal');

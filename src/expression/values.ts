@@ -84,8 +84,11 @@ const unsupported = (op: string, a: Value, b: Value): ExpressionError =>
 
 const MAX_INT = 2n ** 63n - 1n;
 
+/** Whether an int can have this value: 64 bits, signed. */
+export const isInt = (value: bigint): boolean => value <= MAX_INT && value >= -MAX_INT - 1n;
+
 function int(value: bigint): bigint {
-  if (value > MAX_INT || value < -MAX_INT - 1n) throw new ExpressionError('integer overflow');
+  if (!isInt(value)) throw new ExpressionError('integer overflow');
   return value;
 }
 

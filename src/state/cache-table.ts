@@ -146,6 +146,8 @@ export class CacheTable implements CacheSpace {
 
   #set(shard: number, first: number, low: number, high: number, key: string, value: string, ttlMs: number): void {
     const known = this.#find(shard, first, low, high, key);
+    // Added to the time, a text would give a time far in the future.
+    if (typeof ttlMs !== 'number') throw new TypeError('A time to live must be a number of milliseconds.');
     // Also if the new value is not stored: the old one is outdated.
     if (known >= 0) this.#words[known + 2] = 0;
     if (!(ttlMs > 0)) return;

@@ -1,9 +1,10 @@
 /** Bundling of custom code: deterministic, self-contained, with located errors. */
-import { resolve } from 'node:path';
+import { symlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { buildCode, namesCode } from '../../src/custom/bundle-code.js';
-import { LOWER, policyWith, project, removeProjects, TENANT } from './project.js';
+import { LOWER, policyWith, project, removeProjects, TENANT, write } from './project.js';
 
 test.after(removeProjects);
 
@@ -18,6 +19,20 @@ test('the same sources give the same text in every folder, and no path of the ma
   const map = Buffer.from(one.code.text.split('base64,')[1]!, 'base64').toString();
   assert.not.match(map, a);
   assert.equal(one.files, [resolve(a, 'policies/lower.ts'), resolve(a, 'policies/tenant.ts')]);
+});
+
+test('a folder that is a symbolic link gives the same text', () => {
+  const folder = project(FILES);
+  const link = join(project({}), 'link');
+  symlinkSync(folder, link);
+  const [one, two] = [buildCode('./policies/tenant.ts', folder), buildCode('./policies/tenant.ts', link)];
+  assert.is(one.code?.text, two.code?.text);
+  assert.equal(two.files, [resolve(link, 'policies/lower.ts'), resolve(link, 'policies/tenant.ts')]);
+  write(join(link, '..'), 'shared.ts', TENANT.replace('./lower.js', './link/policies/lower.js'));
+  assert.equal(buildCode('../shared.ts', link).faults, []);
+  assert.match(buildCode('../none.ts', link).faults[0]!.message, '`../none.ts` cannot be found');
+  write(folder, 'policies/lower.ts', "import './gone.js';");
+  assert.is(buildCode('./policies/tenant.ts', link).faults[0]?.place?.file, 'policies/lower.ts');
 });
 
 test('a package is found from the folder of the spec, with what it imports', () => {

@@ -71,6 +71,21 @@ test('without a consumer, claims and TLS, their facts are empty', () => {
   assert.is(holds('client.tls.server_name == "api.example" && client.tls.protocol == ""', { tls }), true);
 });
 
+test('an integer beyond 64 bits is a problem at its place', () => {
+  for (const number of ['9223372036854775808', '99999999999999999999', '-9223372036854775809', '0xffffffffffffffff']) {
+    const problem = problemOf(`request.path.size() < ${number}`);
+    assert.equal([problem.code, problem.start, problem.end], ['expression/type', 22, 22 + number.length], number);
+  }
+  assert.is(holds('request.path.size() > -9223372036854775808 && request.path.size() < 0x7fffffffffffffff'), true);
+  const beyond = { source: 'x', code: ['<', ['integer', '1'], ['integer', '9223372036854775808']] };
+  assert.throws(() => condition(beyond), /malformed expression/);
+});
+
+test('a name below an absent claim cannot be evaluated, and has() says so', () => {
+  assert.throws(() => holds('claims.org.id == "a"'), /null has no element/);
+  assert.is(holds('has(claims.org.id) && claims.org.id == "a"'), false);
+});
+
 test('every fact is readable and has a summary', () => {
   for (const { name, type, summary } of FACTS) {
     assert.ok(summary.length > 5, name);

@@ -330,4 +330,10 @@ test('threads: one works for both; a thread that ends with the lease blocks no o
   assert.ok(table.acquire('key', systemClock.monotonic(), 1).mine);
 });
 
+test('a time to live that is no number is refused: as a text it would never end', () => {
+  const store = cacheOf().store('a');
+  assert.throws(() => store.set('k', 'v', '5' as unknown as number), /must be a number of milliseconds/);
+  assert.is(store.get('k'), undefined);
+});
+
 test.run();
