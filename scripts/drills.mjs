@@ -24,5 +24,6 @@ if (files.length === 0) {
 }
 
 const started = performance.now();
-const total = await runAll(files, { concurrency: 1, timeout: DRILL_TIMEOUT, verbose: words.includes('--verbose') });
+const groups = files.map((file) => [file]);
+const total = await runAll(groups, { concurrency: 1, timeout: DRILL_TIMEOUT, verbose: words.includes('--verbose') });
 close(total, started);

@@ -1,4 +1,4 @@
-/** Runs compiled test files, each in a process of its own, and counts what they report. Used by `npm test` and `npm run drills`. */
+/** Runs compiled test files in processes of their own, and counts what they report. Used by `npm test` and `npm run drills`. */
 import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,6 +8,9 @@ import { ROOT } from './ensure.mjs';
 /** Milliseconds from the last test to the end of the process: whatever is still open then was left open by a test. */
 const END_TIMEOUT = 20_000;
 const TESTS = join(ROOT, 'dist', 'test');
+const HOST = join(ROOT, 'scripts', 'test-host.mjs');
+/** Stands between the output of two files. No test prints it. */
+const MARK = '\x1e';
 
 const running = new Set();
 
@@ -32,56 +35,83 @@ function kill(child) {
   }
 }
 
+/** Starts a process for the files, with an environment that does not depend on the caller's terminal. */
+function startHost(files, coverageFolder) {
+  const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined, CI: undefined };
+  for (const name of Object.keys(env)) if (env[name] === undefined || name.startsWith('npm_')) delete env[name];
+  if (coverageFolder !== undefined) env.NODE_V8_COVERAGE = coverageFolder;
+  return spawn(process.execPath, ['--enable-source-maps', HOST, MARK, TESTS, ...files], {
+    cwd: ROOT,
+    env,
+    // Its own group, so that a hung test goes with its children.
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
 /**
- * Runs one compiled test file in a process of its own.
- * @param {string} file path below dist/test
- * @param {{ timeout: number, coverageFolder?: string }} options `timeout` in milliseconds
+ * Runs compiled test files in one process, one after the other.
+ * @param {readonly string[]} files paths below dist/test
+ * @param {{ timeout: number, coverageFolder?: string }} options `timeout` of one file, in milliseconds
+ * @param {(result: object) => void} ended takes the result of each file
+ * @returns {Promise<readonly string[]>} the files that did not begin, since the process ended within one before them
  */
-function runFile(file, { timeout, coverageFolder }) {
+function runTogether(files, { timeout, coverageFolder }, ended) {
   return new Promise((resolve) => {
-    const env = { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined, CI: undefined };
-    for (const name of Object.keys(env)) if (env[name] === undefined || name.startsWith('npm_')) delete env[name];
-    if (coverageFolder !== undefined) env.NODE_V8_COVERAGE = coverageFolder;
-    const child = spawn(process.execPath, ['--enable-source-maps', join(TESTS, file)], {
-      cwd: ROOT,
-      env,
-      // Its own group, so that a hung test goes with its children.
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const child = startHost(files, coverageFolder);
     running.add(child);
-    const begun = performance.now();
-    let output = '';
-    let ending;
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      output += text;
-      if (ending === undefined && /^\s*Duration:/m.test(output)) ending = setTimeout(stop, END_TIMEOUT);
-    });
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      output += text;
-    });
-    let timedOut = false;
+    const waiting = [...files];
+    let current;
     const stop = () => {
-      timedOut = true;
+      current.timedOut = true;
       kill(child);
     };
-    const timer = setTimeout(stop, timeout);
-    const finish = () => {
+    const begin = () => {
+      const timer = setTimeout(stop, timeout);
+      current = {
+        file: waiting.shift(),
+        output: '',
+        timedOut: false,
+        timer,
+        ending: undefined,
+        begun: performance.now(),
+      };
+    };
+    const end = (code, signal) => {
+      const { file, output, timedOut, timer, ending, begun } = current;
       clearTimeout(timer);
       clearTimeout(ending);
+      ended({ file, output, timedOut, code, signal, timeout, tookMs: performance.now() - begun });
+    };
+    const add = (text) => {
+      current.output += text;
+      if (current.ending === undefined && /^\s*Duration:/m.test(current.output)) {
+        current.ending = setTimeout(stop, END_TIMEOUT);
+      }
+    };
+    begin();
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      const [rest, ...next] = text.split(MARK);
+      add(rest);
+      for (const part of next) {
+        end(0, null);
+        begin();
+        add(part);
+      }
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      current.output += text;
+    });
+    let finished = false;
+    const finish = () => {
+      if (finished) return;
+      finished = true;
       running.delete(child);
       kill(child);
       child.stdout.destroy();
       child.stderr.destroy();
-      resolve({
-        file,
-        output,
-        code: child.exitCode,
-        signal: child.signalCode,
-        timedOut,
-        timeout,
-        tookMs: performance.now() - begun,
-      });
+      end(child.exitCode, child.signalCode);
+      resolve(waiting);
     };
     child.on('close', finish);
     // A process that the test left behind may hold the pipes open for good.
@@ -127,14 +157,21 @@ export function close({ passed, failed, skipped }, started) {
   process.exitCode = failed > 0 ? 1 : 0;
 }
 
-/** Runs the files, `concurrency` at a time, and adds up what they count. */
-export async function runAll(files, { concurrency, verbose, ...options }) {
-  const queue = [...files];
+/**
+ * Runs groups of files, `concurrency` at a time, and adds up what they count. The files of a group share a process; if it ends
+ * within one of them, those after it get a new one.
+ * @param {readonly (readonly string[])[]} groups
+ */
+export async function runAll(groups, { concurrency, verbose, ...options }) {
+  const queue = groups.filter((files) => files.length > 0);
   const total = { passed: 0, failed: 0, skipped: 0 };
+  const add = (result) => {
+    const counted = report(result, verbose);
+    for (const kind of Object.keys(total)) total[kind] += counted[kind];
+  };
   const runner = async () => {
-    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const counted = report(await runFile(file, options), verbose);
-      for (const kind of Object.keys(total)) total[kind] += counted[kind];
+    for (let files = queue.shift(); files !== undefined; files = queue.shift()) {
+      while (files.length > 0) files = await runTogether(files, options, add);
     }
   };
   await Promise.all(Array.from({ length: concurrency }, runner));

@@ -1,6 +1,7 @@
 /**
- * `npm test [-- PATTERN...] [--no-coverage] [--no-build] [--verbose]`: installs what is missing, builds, runs every compiled test file in a
- * process of its own, checks the coverage floors, and closes with one line: `N passed, N failed[, N skipped]`.
+ * `npm test [-- PATTERN...] [--no-coverage] [--no-build] [--verbose]`: installs what is missing, builds, runs every compiled test file,
+ * checks the coverage floors, and closes with one line: `N passed, N failed[, N skipped]`. Files of integration and differential tests
+ * have a process of their own; the unit tests of one folder share one, since loading the code costs more than most of them.
  *
  * A pattern is part of a test file's path (`cli/init`, `integration/`); with patterns no floor is checked.
  */
@@ -15,6 +16,8 @@ const CONCURRENCY = 2;
 /** Files that mostly wait for timers and other processes: they run one after the other beside the rest. */
 const WAITING =
   /^(integration\/(dash-tmux|serve-signals|drain|causes|reload\/complete|engine\/(time-limits|overload|edge-cases))|control\/watch\/watch)/;
+/** Files with a process of their own: they start servers and processes, or need a young heap. */
+const ALONE = /^(integration|differential)\//;
 /** Milliseconds. */
 const FILE_TIMEOUT = 180_000;
 /** Started first: the longest, so that the run does not end with one core idle. */
@@ -33,6 +36,16 @@ const coverageFolder = join(ROOT, 'coverage', 'raw');
 if (coverage) {
   rmSync(join(ROOT, 'coverage'), { recursive: true, force: true });
   mkdirSync(coverageFolder, { recursive: true });
+}
+
+/** The files by process. */
+function grouped(files) {
+  const groups = new Map();
+  for (const file of files) {
+    const name = ALONE.test(file) ? file : (/^[^/]+(?=\/)/.exec(file)?.[0] ?? '');
+    groups.set(name, [...(groups.get(name) ?? []), file]);
+  }
+  return [...groups.values()];
 }
 
 const rank = (file) => {
@@ -54,8 +67,8 @@ const options = {
 const waiting = files.filter((file) => WAITING.test(file));
 const others = files.filter((file) => !WAITING.test(file));
 const totals = await Promise.all([
-  runAll(others, { concurrency: CONCURRENCY, ...options }),
-  runAll(waiting, { concurrency: 1, ...options }),
+  runAll(grouped(others), { concurrency: CONCURRENCY, ...options }),
+  runAll(grouped(waiting), { concurrency: 1, ...options }),
 ]);
 const total = { passed: 0, failed: 0, skipped: 0 };
 for (const part of totals) for (const [name, count] of Object.entries(part)) total[name] += count;
