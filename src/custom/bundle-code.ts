@@ -77,8 +77,8 @@ function entryOf(use: string, root: string): string {
 
 function buildOnce(contents: string, use: string, root: string, isTest: boolean): BuiltCode {
   const { buildSync } = createRequire(import.meta.url)('esbuild') as typeof Esbuild;
-  // esbuild names files by their real paths, relative to this one.
-  const real = realpathSync(root);
+  // esbuild names files by their real paths, relative to this one. The text of a spec may come without a folder.
+  const real = existsSync(root) ? realpathSync(root) : root;
   const absolute = (path: string): string => resolve(path.startsWith('..') ? real : root, path);
   try {
     const { outputFiles, metafile } = buildSync({
