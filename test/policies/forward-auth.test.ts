@@ -3,7 +3,18 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Authentication, Exchange, PolicyInstance, Reply } from '../../src/policies/contract.js';
 import type { OfflineCall, OfflineReply } from '../../src/proxy/offline/mocks.js';
-import { compile, create, declaration, decode, exchange, type Given, lint, type World, world } from './support.js';
+import {
+  compile,
+  create,
+  declaration,
+  decode,
+  exchange,
+  type Given,
+  lint,
+  noBody,
+  type World,
+  world,
+} from './support.js';
 
 const URL_LINE = 'url = "https://auth.example/check?x=1"\n';
 
@@ -163,6 +174,8 @@ test('a 401 or a redirect for a request without a credential means that there is
     ['', [['authorization', '']], 401, 'absent'],
     ['credentials = ["Authorization"]', cookie, 401, 'absent'],
     ['credentials = ["Cookie"]', cookie, 401, 'refused'],
+    ['credentials = []', [], 401, 'refused'],
+    ['send = []', [], 302, 'refused'],
   ] as const) {
     b.answer = { status, headers: { 'www-authenticate': 'Bearer' } };
     const policy = create('forward-auth', URL_LINE + keys, b.around);
@@ -235,6 +248,26 @@ test('the plan names the service by its origin; framing fields cannot be taken',
   assert.is(decode('forward-auth', `${URL_LINE}take = ["transfer-encoding"]`).errors.length, 1);
   assert.is(decode('forward-auth', `${URL_LINE}send = ["host"]`).errors.length, 1);
   assert.is(decode('forward-auth', 'url = "ftp://x"').errors.length, 1);
+});
+
+test('an answer that was kept for https is not used for http', async () => {
+  const b = bed('cache = { ttl = "30s" }');
+  const ask = async (scheme: 'http' | 'https'): Promise<void> => {
+    const on = Object.assign(exchange({}), { attached: new Set(), scheme });
+    await b.policy.authenticate!(on, noBody);
+  };
+  await ask('https');
+  await ask('https');
+  assert.is(b.asked.length, 1);
+  await ask('http');
+  assert.is(b.asked.length, 2);
+});
+
+test('the body of a refusing answer keeps its content coding', async () => {
+  const b = bed('', { status: 403, headers: { 'content-encoding': 'gzip', 'x-internal': 'i' }, body: 'coded' });
+  const { reply } = await run(b);
+  assert.is(reply!.headers.get('content-encoding'), 'gzip');
+  assert.is(reply!.headers.get('x-internal'), undefined);
 });
 
 test.run();

@@ -115,7 +115,9 @@ class ForwardAuth implements PolicyInstance {
   #refused(exchange: Exchange, { status, headers, body }: CallReply): Absent | Refused {
     const { answer, service } = this.#settings;
     const fields = new HeaderMap();
-    for (const [name, value] of headers.entries()) if (answer.includes(name)) fields.append(name, value);
+    // The body cannot be read without its coding.
+    for (const [name, value] of headers.entries())
+      if (answer.includes(name) || name === 'content-encoding') fields.append(name, value);
     // The answer is for this caller, whatever its status lets a cache assume.
     if (fields.get('cache-control') === undefined) fields.set('cache-control', 'no-store');
     const { code, title } = PROBLEMS.refused;
@@ -128,18 +130,19 @@ class ForwardAuth implements PolicyInstance {
 
   /** Whether the service asks for a credential that the request does not have. Other statuses are decisions about the request. */
   #lacksCredential({ headers }: Exchange, status: number): boolean {
-    if (status > 399 && status !== 401) return false;
-    return this.#settings.credentials.every((name) => (headers.get(name) ?? '') === '');
+    const { credentials } = this.#settings;
+    if (credentials.length === 0 || (status > 399 && status !== 401)) return false;
+    return credentials.every((name) => (headers.get(name) ?? '') === '');
   }
 
   /** Everything that the service gets and the spec does not exclude; a digest, since the store bounds keys. */
   #keyOf(exchange: Exchange): string | undefined {
     const { cache, send, body } = this.#settings;
     if (cache === undefined || body !== undefined) return undefined;
-    const { headers, method, path, query, remoteAddress } = exchange;
+    const { headers, method, path, query, remoteAddress, scheme } = exchange;
     const parts = { method, path, query, host: headers.get('host') ?? exchange.host, client: remoteAddress };
     const fields = send.map((name) => headers.get(name) ?? null);
-    return crypto.hash('sha256', JSON.stringify([fields, cache.by.map((part) => parts[part])]), 'hex');
+    return crypto.hash('sha256', JSON.stringify([scheme, fields, cache.by.map((part) => parts[part])]), 'hex');
   }
 
   async #keep(key: string, accepted: Accepted, headers: HeaderFields, requestedAt: number): Promise<void> {
