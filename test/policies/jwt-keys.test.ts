@@ -6,6 +6,7 @@ import { explain } from '../../src/control/explain.js';
 import { checkSpec } from '../../src/lint/index.js';
 import type { DutyHost, DutyInstance, DutyReply, Json, Unavailable } from '../../src/policies/contract.js';
 import { createDuty } from '../../src/policies/jwt/duty.js';
+import { idOfUrl } from '../../src/policies/jwt/keys.js';
 import { jwt, NOW, said, sign, signer, withToken } from './jwt-kit.js';
 import { compile, noBody } from './support.js';
 
@@ -88,10 +89,21 @@ test('private members and unusable keys are dropped; a set without a usable key 
 });
 
 test('keys of an earlier generation are not fetched again before they are due', async () => {
-  const last = { keys: [], fetchedAt: 900_000, dueAt: 1_200_000 };
+  const last = { keys: [], fetchedAt: 900_000, dueAt: 1_200_000, of: idOfUrl('https://id.example.com/keys') };
   const { duty, requests } = dutyOf(() => setOf(one.jwk), last);
   assert.is(await duty.run(), 200_000);
   assert.equal(requests, []);
+});
+
+test('the keys of another URL, which a reference had before, are fetched anew and not used', async () => {
+  const other = idOfUrl('https://other.example.com/keys');
+  const last = { ...(valueWith([two.jwk], 900_000, 9_000_000) as Value), of: other };
+  const { duty, requests } = dutyOf(() => setOf(one.jwk), last);
+  await duty.run();
+  assert.equal(requests, ['https://id.example.com/keys']);
+  const { policy, on } = jwt(TEXT, { ask: async () => ({ ok: false, notBefore: 0 }) });
+  policy.published!(last);
+  assert.is(said(await on(await sign(two))), 'unavailable');
 });
 
 test('a question fetches, but not within the cooldown, and not if newer keys are on their way', async () => {

@@ -2,7 +2,7 @@
 import type { DutyHost, DutyInstance, Json } from '../contract.js';
 import { defineDuty } from '../kits/duty.js';
 import { freshFor } from '../kits/freshness.js';
-import { keysOfSet, type PublicJwk } from './keys.js';
+import { idOfUrl, keysOfSet, type PublicJwk } from './keys.js';
 import type { JwtSettings, KeySource } from './schema.js';
 
 /** Bytes of a key set, and the number of its keys that are used. */
@@ -36,6 +36,7 @@ interface Fetched {
 class KeySetDuty implements DutyInstance {
   readonly #source: Source;
   readonly #url: string;
+  readonly #id: string;
   readonly #host: DutyHost;
   #fetched: Fetched | undefined;
   #fetching: Promise<void> | undefined;
@@ -47,10 +48,11 @@ class KeySetDuty implements DutyInstance {
   constructor(source: Source, host: DutyHost) {
     this.#source = source;
     this.#url = typeof source.url === 'string' ? source.url : source.url.$ref;
+    this.#id = idOfUrl(this.#url);
     this.#host = host;
     const { protocol, username } = new URL(this.#url);
     if (!/^https?:$/.test(protocol) || username !== '') throw new Error('The URL of the key set is not valid.');
-    this.#fetched = fetchedOf(host.last);
+    this.#fetched = fetchedOf(host.last, this.#id);
   }
 
   /** Resolves with the time until the keys are due. Those of an earlier generation are not fetched again before. */
@@ -93,7 +95,7 @@ class KeySetDuty implements DutyInstance {
     const times = { requestedAt, receivedAt: clock.now() };
     const fresh = freshFor((name) => reply.headers[name], times, { shared: false }) ?? this.#source.refresh;
     const dueAt = now + Math.min(Math.max(fresh, LEAST), MOST);
-    this.#host.publish({ keys, fetchedAt: now, dueAt });
+    this.#host.publish({ keys, fetchedAt: now, dueAt, of: this.#id });
     this.#fetched = { fetchedAt: now, dueAt };
     this.#ok = true;
   }
@@ -112,9 +114,10 @@ function readKeys(body: Uint8Array): readonly PublicJwk[] {
   return keys;
 }
 
-/** When the last value was fetched, if a duty published it. */
-function fetchedOf(last: Json | undefined): Fetched | undefined {
+/** When the last value was fetched, if a duty published it and it is of the same URL: a reference may have another value now. */
+function fetchedOf(last: Json | undefined, id: string): Fetched | undefined {
   if (typeof last !== 'object' || last === null || !('fetchedAt' in last)) return undefined;
-  const { fetchedAt, dueAt } = last;
+  const { fetchedAt, dueAt, of } = last;
+  if (of !== id) return undefined;
   return typeof fetchedAt === 'number' && typeof dueAt === 'number' ? { fetchedAt, dueAt } : undefined;
 }

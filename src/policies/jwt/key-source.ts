@@ -2,7 +2,7 @@
 import type { Json, PolicyHost } from '../contract.js';
 import type { Jose } from '../kits/jose.js';
 import { PublicKeys, SharedSecret, type TokenKeys } from './key-set.js';
-import { keysOfSet } from './keys.js';
+import { idOfUrl, keysOfSet } from './keys.js';
 import type { JwtSettings } from './schema.js';
 
 /** Keys of a set that are used. */
@@ -16,6 +16,8 @@ export class KeySource {
   /** Milliseconds for which fetched keys are used after they are due. */
   readonly #staleFor: number;
   readonly #fetches: boolean;
+  /** Identifies the URL; undefined for keys from the spec. */
+  readonly #of: string | undefined;
   /** The keys were given for good, without times: no duty fetches others. */
   #final = false;
   #keys: TokenKeys | undefined;
@@ -35,6 +37,7 @@ export class KeySource {
     // A failure to load the package is the answer to each token; here it would be unhandled.
     jose.catch(() => {});
     this.#fetches = source.from === 'jwks';
+    this.#of = source.from === 'jwks' && typeof source.url === 'string' ? idOfUrl(source.url) : undefined;
     this.#staleFor = source.from === 'jwks' ? source.staleFor : 0;
     if (source.from === 'keys') this.#keys = new PublicKeys(source.keys, jose);
     if (source.from !== 'secret') return;
@@ -47,7 +50,9 @@ export class KeySource {
     const keys = keysOfSet(value, MAX_KEYS);
     if (keys === undefined) throw new TypeError('The value is not a key set (JWKS).');
     if (keys.length === 0) throw new TypeError('The key set has no usable key.');
-    const { fetchedAt, dueAt } = value as { readonly [name: string]: Json };
+    const { fetchedAt, dueAt, of } = value as { readonly [name: string]: Json };
+    // The value of an earlier generation whose reference had another value: keys of another issuer.
+    if (of !== undefined && of !== this.#of) return false;
     this.#fetchedAt = typeof fetchedAt === 'number' ? fetchedAt : undefined;
     this.#final = this.#fetchedAt === undefined;
     this.#usableUntil = typeof dueAt === 'number' ? dueAt + this.#staleFor : Number.POSITIVE_INFINITY;

@@ -1,4 +1,5 @@
 /** Public keys as JWK (RFC 7517), and which algorithm each of them may verify. */
+import * as crypto from 'node:crypto';
 
 export const ALGORITHMS = [
   'RS256',
@@ -77,6 +78,9 @@ export function keysOfSet(set: unknown, max: number): PublicJwk[] | undefined {
     .map(publicKey)
     .filter((key) => typeof key !== 'string');
 }
+
+/** Identifies the URL of a key set among those of other generations. A digest: the URL may be a secret. */
+export const idOfUrl = (url: string): string => crypto.hash('sha256', url, 'hex');
 
 /** Whether a key may verify this algorithm: its type, its curve and its own `alg` must fit. */
 export function fits(key: PublicJwk, alg: Algorithm): boolean {

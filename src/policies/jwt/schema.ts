@@ -169,4 +169,6 @@ export type PublishedKeys = {
   /** Milliseconds of the monotonic clock: when they were fetched, and when they are fetched again. */
   readonly fetchedAt?: number;
   readonly dueAt?: number;
+  /** Identifies the URL. */
+  readonly of?: string;
 };
