@@ -262,4 +262,16 @@ test('the key memory of a connection applies only to the same key, place and pol
   );
 });
 
+test('a scheme followed by a tab is a key that targets do not get; a scheme alone is a wrong key', () => {
+  const policy = create('api-key', 'scheme = "Bearer"\noptional = true', withKeys());
+  const tab = exchange({ headers: [['authorization', 'Bearer\tkey-of-acme']] });
+  assert.is(before(policy, tab), undefined);
+  assert.equal([tab.consumer?.name, tab.headers.get('authorization')], ['acme', undefined]);
+  const alone = exchange({ headers: [['authorization', 'Bearer']] });
+  assert.is(before(policy, alone)?.code, 'auth/invalid');
+  const longer = exchange({ headers: [['authorization', 'BearerX key-of-acme']] });
+  assert.is(before(policy, longer), undefined);
+  assert.is(longer.headers.get('authorization'), 'BearerX key-of-acme');
+});
+
 test.run();

@@ -2,7 +2,7 @@ import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Absent, Identity, Json, PolicyInstance, Refused } from '../../src/policies/contract.js';
+import type { Absent, Exchange, Identity, Json, PolicyInstance, Refused } from '../../src/policies/contract.js';
 import { runHalves } from '../../src/policies/run-registry.js';
 import { CLAIMS, forged, jwt, NOW, said, sign, signer, withToken } from './jwt-kit.js';
 import { compile, create, decode, exchange, host, lint, noBody, world } from './support.js';
@@ -287,6 +287,52 @@ test('a forged token changes nothing for the right one', async () => {
   assert.is(said(await on(`${header}.${payload}.${signature}`)), 'The signature of the token is not valid.');
   assert.is(said(await on(forged({ alg: 'ES256', kid: 'k1' }, CLAIMS))), 'The signature of the token is not valid.');
   assert.is(said(await on(token)), 'identity');
+});
+
+test('a token in the second Cookie field is found and removed', async () => {
+  const { policy } = jwt('cookie = "token"\noptional = true\nforward = false', { keys: [key.jwk] });
+  const cookies = (...fields: string[]): Exchange => exchange({ headers: fields.map((field) => ['cookie', field]) });
+  const second = cookies('a=1', `token=${await signed(CLAIMS)}; b=2`);
+  assert.is((await policy.authenticate!(second, noBody)).outcome, 'identity');
+  policy.strip!(second);
+  assert.is(second.headers.get('cookie'), 'a=1; b=2');
+  assert.is(said(await policy.authenticate!(cookies('a=1', 'token=x'), noBody)), 'The token is malformed.');
+  assert.is((await policy.authenticate!(cookies('token=x', 'token=y'), noBody)).outcome, 'refused');
+  // One field: the value of `a`.
+  assert.is((await policy.authenticate!(cookies('a=1, token=x'), noBody)).outcome, 'absent');
+});
+
+test('a scheme followed by a tab is a token; a scheme alone is a malformed one', async () => {
+  const { policy } = jwt('optional = true\nforward = false', { keys: [key.jwk] });
+  const tab = exchange({ headers: [['authorization', `Bearer\t${await signed(CLAIMS)}`]] });
+  assert.is((await policy.authenticate!(tab, noBody)).outcome, 'identity');
+  policy.strip!(tab);
+  assert.is(tab.headers.get('authorization'), undefined);
+  const alone = exchange({ headers: [['authorization', 'bearer']] });
+  assert.is(said(await policy.authenticate!(alone, noBody)), 'The token is malformed.');
+});
+
+test('a required claim with a name beyond ASCII is refused with a challenge that can be sent', async () => {
+  const { on } = jwt('claims = { "роль" = true }', { keys: [key.jwk] });
+  const found = (await on(await signed(CLAIMS))) as Refused;
+  assert.is(found.problem.detail, 'The token lacks the claim роль.');
+  assert.match(found.problem.challenge!, /error_description="the token lacks the claim \?{4}"$/);
+});
+
+test('times: fractions count, huge and negative ones are no exception', async () => {
+  const { on, around } = jwt('leeway = "0s"', { keys: [key.jwk] });
+  for (const [claims, expected] of [
+    [{ exp: NOW + 0.5 }, 'identity'],
+    [{ exp: NOW + 0.2 }, 'The token has expired.'],
+    [{ exp: 1e308 }, 'identity'],
+    [{ exp: -1e308 }, 'The token has expired.'],
+    [{ exp: NOW + 9, nbf: 1e308 }, 'The token is not valid yet.'],
+    [{ exp: true }, 'The token has a malformed time.'],
+    [{ exp: null }, 'The token has a malformed time.'],
+  ] as const) {
+    around.wall = NOW * 1000 + 300;
+    assert.is(said(await on(await signed(claims))), expected, JSON.stringify(claims));
+  }
 });
 
 test.run();

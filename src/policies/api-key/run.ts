@@ -1,7 +1,7 @@
 /** api-key at run time: finds the credential, and its consumer by the key's digest. */
 import * as crypto from 'node:crypto';
 import type { Absent, Authentication, Exchange, Identity, PolicyHost, PolicyInstance, Refused } from '../contract.js';
-import { runPolicy, takeQueryParam } from '../run-kit.js';
+import { afterScheme, runPolicy, takeQueryParam } from '../run-kit.js';
 import { PROBLEMS } from './problems.js';
 import type { ApiKeySettings } from './schema.js';
 
@@ -47,7 +47,8 @@ class ApiKeyPolicy implements PolicyInstance {
   readonly secretParams: readonly string[];
   readonly #settings: ApiKeySettings;
   readonly #host: PolicyHost;
-  readonly #prefix: string | undefined;
+  /** In lower case. */
+  readonly #scheme: string | undefined;
   readonly #absent: Absent;
   readonly #unknown: Refused;
   readonly #ambiguous: Refused;
@@ -59,7 +60,7 @@ class ApiKeyPolicy implements PolicyInstance {
     this.secretParams = settings.query === undefined ? [] : [settings.query];
     this.#settings = settings;
     this.#host = host;
-    this.#prefix = settings.scheme === undefined ? undefined : `${settings.scheme.toLowerCase()} `;
+    this.#scheme = settings.scheme?.toLowerCase();
     const challenge = `${settings.scheme ?? 'ApiKey'} realm="${settings.realm}"`;
     this.#absent = {
       outcome: 'absent',
@@ -93,9 +94,13 @@ class ApiKeyPolicy implements PolicyInstance {
     const value = exchange.headers.get(name);
     if (value === undefined) return 'none';
     if (value.includes(',') && countFields(exchange, name) > 1) return 'ambiguous';
-    const prefix = this.#prefix;
-    if (prefix === undefined) return { key: value, fromHeader: true };
-    return isOfScheme(value, prefix) ? { key: value.slice(prefix.length).trimStart(), fromHeader: true } : 'none';
+    const key = this.#keyIn(value);
+    return key === undefined ? 'none' : { key, fromHeader: true };
+  }
+
+  /** Undefined for a credential of another scheme. */
+  #keyIn(value: string): string | undefined {
+    return this.#scheme === undefined ? value : afterScheme(value, this.#scheme);
   }
 
   /** Targets never get a key, wherever it is. A credential of another scheme is for another policy, or for the target. */
@@ -103,8 +108,7 @@ class ApiKeyPolicy implements PolicyInstance {
     const { header, query } = this.#settings;
     if (header !== undefined) {
       const value = exchange.headers.get(header);
-      const prefix = this.#prefix;
-      if (value !== undefined && (prefix === undefined || isOfScheme(value, prefix))) exchange.headers.remove(header);
+      if (value !== undefined && this.#keyIn(value) !== undefined) exchange.headers.remove(header);
     }
     if (query !== undefined && exchange.query !== '') exchange.query = takeQueryParam(exchange.query, query).rest;
   }
@@ -133,8 +137,6 @@ class ApiKeyPolicy implements PolicyInstance {
     return places.join(' or ');
   }
 }
-
-const isOfScheme = (value: string, prefix: string): boolean => value.slice(0, prefix.length).toLowerCase() === prefix;
 
 function inQueryOf(exchange: Exchange, name: string): Found {
   if (exchange.query === '') return 'none';

@@ -1,7 +1,7 @@
 /** Where a token is in a request: in a header field, a cookie or a query parameter. */
 import type { Exchange } from '../contract.js';
-import { cookieValues, withoutCookie } from '../kits/cookies.js';
-import { takeQueryParam } from '../run-kit.js';
+import { cookieField, cookieValues, withoutCookie } from '../kits/cookies.js';
+import { afterScheme, takeQueryParam } from '../run-kit.js';
 import type { JwtSettings } from './schema.js';
 
 /** Several tokens: gw does not choose one. */
@@ -9,40 +9,41 @@ export const SEVERAL = Symbol('several tokens');
 
 export class TokenPlaces {
   readonly #settings: Pick<JwtSettings, 'header' | 'scheme' | 'cookie' | 'query'>;
-  /** The scheme in lower case, with a space; '' for none. */
-  readonly #prefix: string;
+  /** In lower case. */
+  readonly #scheme: string | undefined;
 
   constructor(settings: Pick<JwtSettings, 'header' | 'scheme' | 'cookie' | 'query'>) {
     this.#settings = settings;
-    this.#prefix = settings.scheme === undefined ? '' : `${settings.scheme.toLowerCase()} `;
+    this.#scheme = settings.scheme?.toLowerCase();
   }
 
   /** The token, not checked; undefined for none. */
   find(exchange: Exchange): string | typeof SEVERAL | undefined {
     const { header, cookie, query } = this.#settings;
     let found = header === undefined ? undefined : this.#inHeader(exchange.headers.get(header));
-    if (cookie !== undefined) found = merged(found, cookieValues(exchange.headers.get('cookie'), cookie));
+    if (cookie !== undefined) found = merged(found, cookieValues(cookieField(exchange.headers), cookie));
     if (query !== undefined) found = merged(found, takeQueryParam(exchange.query, query).values);
     return found;
   }
 
   #inHeader(value: string | undefined): string | typeof SEVERAL | undefined {
-    if (value === undefined || !this.#has(value)) return undefined;
+    const token = value === undefined ? undefined : this.#tokenIn(value);
     // Several fields are joined with commas, which no token contains.
-    return value.includes(',') ? SEVERAL : value.slice(this.#prefix.length).trim();
+    return token?.includes(',') === true ? SEVERAL : token;
   }
 
-  /** Whether the field is for this policy: another scheme is for another one, or for the target. */
-  #has(value: string): boolean {
-    return value.slice(0, this.#prefix.length).toLowerCase() === this.#prefix;
+  /** Undefined for another scheme: it is for another policy, or for the target. */
+  #tokenIn(value: string): string | undefined {
+    return this.#scheme === undefined ? value : afterScheme(value, this.#scheme);
   }
 
   /** Removes the token from every place. */
   strip(exchange: Exchange): void {
     const { header, cookie, query } = this.#settings;
     const field = header === undefined ? undefined : exchange.headers.get(header);
-    if (header !== undefined && field !== undefined && this.#has(field)) exchange.headers.remove(header);
-    const cookies = cookie === undefined ? undefined : exchange.headers.get('cookie');
+    if (header !== undefined && field !== undefined && this.#tokenIn(field) !== undefined)
+      exchange.headers.remove(header);
+    const cookies = cookie === undefined ? undefined : cookieField(exchange.headers);
     if (cookie !== undefined && cookies !== undefined && cookieValues(cookies, cookie).length > 0) {
       const rest = withoutCookie(cookies, cookie);
       if (rest === '') exchange.headers.remove('cookie');

@@ -165,7 +165,7 @@ class JwtPolicy implements PolicyInstance {
 
   #invalid(fault: string): Refused {
     const detail = `${fault.charAt(0).toUpperCase()}${fault.slice(1)}.`;
-    const challenge = `${this.#challenge}, error="invalid_token", error_description="${fault.replace(/["\\]/g, '')}"`;
+    const challenge = `${this.#challenge}, error="invalid_token", error_description="${describable(fault)}"`;
     return this.#refused(fault, { ...PROBLEMS.invalid, detail, challenge });
   }
 
@@ -173,6 +173,9 @@ class JwtPolicy implements PolicyInstance {
     return { outcome: 'refused', why, problem };
   }
 }
+
+/** The characters of an error_description, RFC 6750 section 3: the name of a claim may have others. */
+const describable = (text: string): string => text.replace(/["\\]/g, '').replace(/[^\x20-\x7e]/g, '?');
 
 const BAD_SIGNATURE = 'the signature of the token is not valid';
 const UNKNOWN_KEY = 'no known key verifies the token';

@@ -1,4 +1,14 @@
 /** Cookies of requests, RFC 6265 section 5.4. */
+import type { HeaderFields } from '../contract.js';
+
+/** All Cookie fields as one. A client must not send several, but targets read the cookies of all. */
+export function cookieField(headers: HeaderFields): string | undefined {
+  const joined = headers.get('cookie');
+  if (joined?.includes(',') !== true) return joined;
+  const fields: string[] = [];
+  for (const [name, value] of headers.entries()) if (name === 'cookie') fields.push(value);
+  return fields.join('; ');
+}
 
 /** The values of a cookie in a Cookie field; a name may occur several times. Quotes around a value are not part of it. */
 export function cookieValues(field: string | undefined, name: string): string[] {
@@ -18,7 +28,6 @@ export const withoutCookie = (field: string, name: string): string =>
     .map((pair) => pair.trim())
     .join('; ');
 
-/** Several Cookie fields may have been joined with commas, RFC 9113 section 8.2.3 notwithstanding: only `;` separates here. */
 const pairs = (field: string | undefined): string[] =>
   field === undefined ? [] : field.split(';').filter((pair) => pair.trim() !== '');
 
