@@ -54,6 +54,7 @@ const SOLE_IMPORTERS: Readonly<Record<string, string>> = {
   commander: 'cli',
   ora: 'cli',
   yaml: 'openapi',
+  parse5: 'policies',
 };
 
 const files = sourceFiles(ROOT, 'src');
@@ -238,6 +239,8 @@ test('the data plane never loads the schema, the spec, a linter or the compiler'
   const loaded = files.filter((file) => roomOf(file) === 'proxy').flatMap((file) => [...closure(file)]);
   const wrong = new Set(loaded.filter((file) => ['schema', 'spec', 'lint', 'compiler'].includes(roomOf(file) ?? '')));
   assert.equal([...wrong], []);
+  const parsers = imports.filter(({ from, to }) => to === 'parse5' && loaded.includes(from));
+  assert.equal(parsers.map(shown), []);
 });
 
 test('a worker never loads a duty half', () => {

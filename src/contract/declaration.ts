@@ -36,13 +36,24 @@ export type PolicyFile =
   | { readonly text: string; readonly cause?: undefined }
   | { readonly text?: undefined; readonly cause: string };
 
+/** A part of a text of the config, or of a file that the config names. */
+export interface TextPart {
+  /** The whole text, as the config or readFile() gave it. */
+  readonly text: string;
+  /** Offsets in `text`, in UTF-16 code units. */
+  readonly start: number;
+  readonly end: number;
+  /** The file with this text, as it was named to readFile(). Default: the text is the value at the place of the problem. */
+  readonly file?: string;
+}
+
 export interface PolicyProblem {
   /** Slug with a docs page and a fixture pair, e.g. `limit/zero`. */
   readonly code: string;
   readonly severity: 'error' | 'warning';
   readonly at: ConfigPath;
-  /** A part of the text at that place, to which the problem is narrowed. */
-  readonly part?: string;
+  /** A part of the text at that place, to which the problem is narrowed: its first occurrence, or a part by its offsets. */
+  readonly part?: string | TextPart;
   readonly message: string;
   readonly help?: string;
   /** Other places of the config that the problem is about. */

@@ -1,6 +1,7 @@
 /** Edits that rules offer as fixes. */
 import type { Edit, Position, Span } from '../schema/diagnostic.js';
 import type { Model } from '../spec/model.js';
+import { valueOffsets } from '../spec/string-offsets.js';
 
 /** Removes an item from its array, including its comma. Undefined if the file is unknown. */
 export function removeItem(model: Model, span: Span): Edit | undefined {
@@ -56,4 +57,13 @@ export function spanWithin(model: Model, span: Span, part: string): Span {
   const start = span.start.offset + at;
   const first = positionAt(text, start, span.start);
   return { file: span.file, start: first, end: positionAt(text, start + part.length, first) };
+}
+
+/** The span of the part start..end of the string `value`, whose span is given; all of it if its source is not known. */
+export function spanOfPart(model: Model, span: Span, value: string, start: number, end: number): Span {
+  const text = model.files.find((file) => file.path === span.file)?.text;
+  const offsets = text && valueOffsets(text.slice(span.start.offset, span.end.offset), value);
+  if (!offsets) return span;
+  const first = positionAt(text, span.start.offset + offsets(start), span.start);
+  return { file: span.file, start: first, end: positionAt(text, span.start.offset + offsets(end), first) };
 }

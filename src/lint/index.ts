@@ -28,7 +28,7 @@ function runRules(model: Model, chosen: readonly Rule[]): Diagnostic[] {
 export type LoadOptions = Parameters<typeof loadSpec>[0];
 
 export interface CheckedSpec extends Outcome<Model> {
-  /** Every file that was read, also if there is no model. */
+  /** Every file of the spec that was read, also if there is no model, and further files that diagnostics point to. */
   readonly files: readonly SourceFile[];
   /** Custom code that was not run, as `use` names it: `code` was `none`. */
   readonly unchecked: readonly string[];
@@ -47,5 +47,10 @@ export function checkSpec(options: LoadOptions): CheckedSpec {
   const kinds = [...lintPolicies(model), ...lintActions(model)];
   const policies = kinds.filter(({ severity }) => whole || severity === 'error');
   const found = [...diagnostics, ...runRules(model, chosen), ...policies];
-  return { value: model, diagnostics: sortDiagnostics(applyAllow(model, found, allCodes(), whole)), files, unchecked };
+  return {
+    value: model,
+    diagnostics: sortDiagnostics(applyAllow(model, found, allCodes(), whole)),
+    files: [...files, ...model.policyFiles.located],
+    unchecked,
+  };
 }

@@ -2,7 +2,7 @@
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import type { Model, PolicyModel, RouteModel } from '../spec/model.js';
 import { schemesTaken } from '../spec/route/schemes.js';
-import { spanWithin } from './edits.js';
+import { spanOfPart, spanWithin } from './edits.js';
 import { modelIndexOf, paramsOf, policyEntity, routeEntity } from './model-index.js';
 
 /** What a policy is given to check its config. */
@@ -83,15 +83,24 @@ function diagnosticOf(
   locate: (path: ConfigPath) => Span,
   entity: string,
 ): Diagnostic {
+  const named = locate(at);
+  const span = part === undefined ? named : spanOf(model, named, part);
+  const places = (related ?? []).map((one) => ({ span: locate(one.at), message: one.message }));
+  if (span.file !== named.file) places.push({ span: named, message: 'the spec names the file here' });
   return {
     code,
     severity,
-    span: part === undefined ? locate(at) : spanWithin(model, locate(at), part),
+    span,
     message,
     entity,
-    ...(related === undefined
-      ? {}
-      : { related: related.map((one) => ({ span: locate(one.at), message: one.message })) }),
+    ...(places.length === 0 ? {} : { related: places }),
     ...(help === undefined ? {} : { help }),
   };
+}
+
+function spanOf(model: Model, named: Span, part: NonNullable<PolicyProblem['part']>): Span {
+  if (typeof part === 'string') return spanWithin(model, named, part);
+  const { end, file, start, text } = part;
+  if (file === undefined) return spanOfPart(model, named, text, start, end);
+  return model.policyFiles.spanOf(file, start, end) ?? named;
 }

@@ -37,6 +37,10 @@ export interface PolicyFileReader {
   readonly files: readonly NamedFile[];
   /** The text of a file, at most 10 MiB of UTF-8. `path`: absolute, or relative to the root. Never throws. */
   read(path: string): PolicyFile;
+  /** The span of a part of a file that was read; undefined if it could not be read. Then the file is among `located`. */
+  spanOf(path: string, start: number, end: number): Span | undefined;
+  /** The files that spans point to. */
+  readonly located: readonly SourceFile[];
 }
 
 /** A named part of the spec. `at` locates each of its values: `service.at.spanOf('targets', 1)`. */

@@ -169,34 +169,13 @@ test('lint: what is wrong with a page', () => {
     assert.equal(lint('error-page', `json = '${json}'`), ['error-page/not-json json'], json);
 });
 
-test('lint: places where escaping does not protect', () => {
-  const places: readonly (readonly [string, boolean])[] = [
-    ['<p>{request.path}</p>', false],
-    ['<a href="/x?{request.path}">', false],
-    ['<a title="{request.path}">', false],
-    [`<a title='a {request.path}'>`, false],
-    ['<script>x</script><p>{request.path}', false],
-    ['<style>body { color: red }</style>{request.path}', false],
-    ['<script>a("{request.path}")</script>', true],
-    ['<STYLE>{request.path}', true],
-    ['<a title={request.path}>', true],
-    ['<a {request.path}>', true],
-    ['<a onclick="{request.path}">', true],
-    ['<a href="{request.path}">', true],
-    [`<a href='{request.path}'>`, true],
-  ];
-  for (const [html, unsafe] of places)
-    assert.equal(
-      lint('error-page', 'html = { file = "x" }', { readFile: () => ({ text: html }) }),
-      unsafe ? ['error-page/unsafe-place html.file'] : [],
-      html,
-    );
-  const started = performance.now();
-  lint('error-page', 'html = { file = "x" }', { readFile: () => ({ text: `${'<a '.repeat(50_000)}{request.id}` }) });
-  lint('error-page', 'html = { file = "x" }', {
-    readFile: () => ({ text: `${'<script>'.repeat(20_000)}{request.id}` }),
-  });
-  assert.ok(performance.now() - started < 2000);
+test('lint: a page is checked for places where escaping does not protect', () => {
+  const at = (html: string) => lint('error-page', 'html = { file = "x" }', { readFile: () => ({ text: html }) });
+  assert.equal(at('<a title="{request.path}">{request.path}</a>'), []);
+  assert.equal(at('<script>a("{request.path}")</script>'), ['template/unsafe-place html.file']);
+  assert.equal(lint('error-page', `text = '<script>{request.path}'`), []);
+  const many = '<p>{request.id}</p>'.repeat(500);
+  assert.equal(at(`${many}<p title={request.id}>`), ['template/unsafe-place html.file'], 'the last of many variables');
 });
 
 test('statuses outside of 400 to 599 are refused', () => {

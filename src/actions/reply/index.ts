@@ -1,6 +1,7 @@
 /** Compile part of reply. */
 import { declareAction, parseText } from '../../policies/compile-kit.js';
 import type { TemplateEntry } from '../../policies/contract.js';
+import { TEMPLATE_CODES } from '../../policies/kits/template-text.js';
 import { type ReplyConfig, type ReplySettings, schema } from './schema.js';
 import { lintVariables } from './variables.js';
 
@@ -13,6 +14,11 @@ export default declareAction<ReplyConfig, ReplySettings>({
   schema,
   codes: [
     {
+      code: 'reply/content-type',
+      severity: 'error',
+      summary: 'The media type of a reply is ambiguous, or wrong for its body',
+    },
+    {
       code: 'reply/forbidden-body',
       severity: 'error',
       summary: 'A reply has a body, but its status does not allow one',
@@ -22,11 +28,7 @@ export default declareAction<ReplyConfig, ReplySettings>({
       severity: 'warning',
       summary: 'A reply contains braces that resemble a variable and are sent literally',
     },
-    {
-      code: 'template/unknown-variable',
-      severity: 'error',
-      summary: 'A template uses an unknown variable or path parameter',
-    },
+    ...TEMPLATE_CODES,
   ],
   lint(config, context, report) {
     lintVariables(config, context, report);

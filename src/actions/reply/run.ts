@@ -7,6 +7,7 @@ import {
   isUrlField,
   runAction,
   Template,
+  type TextForm,
   textFormOf,
 } from '../../policies/run-kit.js';
 import type { ReplySettings } from './schema.js';
@@ -37,11 +38,17 @@ function fixedReply(status: number, fields: readonly Field[], text: string, cons
 }
 
 class RenderedReply implements ActionInstance {
+  readonly #form: TextForm;
+
   constructor(
     readonly status: number,
     readonly fields: readonly Field[],
     readonly body: Template,
-  ) {}
+  ) {
+    const type = fields.find(({ name }) => name === 'content-type');
+    // A type with a variable has a body without variables, which is sent as it is.
+    this.#form = textFormOf(type?.template.constant ?? '');
+  }
 
   start(exchange: Exchange): Reply {
     const headers = new HeaderMap();
@@ -49,7 +56,6 @@ class RenderedReply implements ActionInstance {
       const value = isUrlField(name) ? template.renderUrl(exchange) : template.renderField(exchange);
       if (value !== '' || template.constant !== undefined) headers.append(name, value);
     }
-    const form = textFormOf(headers.get('content-type') ?? '');
-    return new BytesReply(this.status, { headers, body: this.body.renderBody(form, exchange) });
+    return new BytesReply(this.status, { headers, body: this.body.renderBody(this.#form, exchange) });
   }
 }

@@ -1,6 +1,8 @@
 /** Checks the variables of a reply, and finds braces that were probably meant as variables. */
-import { parseText, unknownVariable } from '../../policies/compile-kit.js';
-import type { ConfigPath, PolicyContext, PolicyProblem } from '../../policies/contract.js';
+import { unknownVariable } from '../../policies/compile-kit.js';
+import type { PolicyContext, PolicyProblem } from '../../policies/contract.js';
+import { lintText } from '../../policies/kits/template-text.js';
+import { contentTypeOf } from './content-type.js';
 import type { ReplyConfig } from './schema.js';
 
 type Report = (problem: PolicyProblem) => void;
@@ -12,18 +14,14 @@ const MOST = 20;
 const references = (text: string): readonly string[] => [...new Set(text.match(/\$\{[^{}]*\}/g))].slice(0, MOST);
 
 const LITERAL = { code: 'reply/literal-braces', severity: 'warning' } as const;
-const UNKNOWN = { code: 'template/unknown-variable', severity: 'error' } as const;
 
-export function lintVariables(
-  { body, headers, template }: ReplyConfig,
-  { routes }: PolicyContext,
-  report: Report,
-): void {
+export function lintVariables(config: ReplyConfig, { routes }: PolicyContext, report: Report): void {
+  const { body, headers, template } = config;
   if (!template) return;
   const params = new Set(routes[0]?.params);
   for (const [name, text] of Object.entries(headers)) {
     const at = ['headers', name];
-    lintText(text, at, params, report);
+    lintPart({ text, at, params, form: 'other' }, report);
     for (const part of references(text)) {
       report({
         ...LITERAL,
@@ -34,23 +32,19 @@ export function lintVariables(
       });
     }
   }
-  lintText(body, ['body'], params, report);
+  const { form, problem } = contentTypeOf(config, params);
+  if (problem !== undefined) report({ code: 'reply/content-type', severity: 'error', ...problem });
+  const markup = problem === undefined && (form === 'html' || form === 'xml') ? form : 'other';
+  lintPart({ text: body, at: ['body'], params, form: markup }, report);
 }
 
-function lintText(text: string, at: ConfigPath, params: ReadonlySet<string>, report: Report): void {
-  const { nearMisses, variables } = parseText(text, params);
-  for (const { name, offset } of variables) {
-    const message = unknownVariable(name, params, false);
-    if (message === undefined) continue;
-    const part = text.slice(offset, text.indexOf('}', offset) + 1);
-    report({
-      ...UNKNOWN,
-      at,
-      part,
-      message,
-      help: 'Correct the name, or set `template = false` to send all braces literally.',
-    });
-  }
+const HELP = 'Correct the name, or set `template = false` to send all braces literally.';
+
+type Part = Pick<Parameters<typeof lintText>[0], 'text' | 'at' | 'params' | 'form'>;
+
+function lintPart(part: Part, report: Report): void {
+  const { at, params } = part;
+  const { nearMisses } = lintText({ ...part, onReply: false, help: HELP }, report);
   for (const part of nearMisses) {
     const name = part.slice(1, -1);
     const why = unknownVariable(name.includes('.') ? name : `param.${name}`, params, false);

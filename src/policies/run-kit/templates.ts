@@ -119,11 +119,14 @@ export class Template {
 
   /** Renders a body of this form, in which the text of a variable cannot end the element or string that contains it. */
   renderBody(form: TextForm, exchange: Exchange, reply?: Reply): string {
-    if (form === 'html') return this.renderHtml(exchange, reply);
+    if (form === 'html' || form === 'xml') return this.renderHtml(exchange, reply);
     return form === 'json' ? this.renderJson(exchange, reply) : this.render(exchange, reply);
   }
 
-  /** Renders HTML or XML: variables are escaped for elements and quoted attributes, not for scripts and styles. */
+  /**
+   * Renders HTML or XML: variables are escaped for elements and attributes in quotes. The compiler refuses other places
+   * (kits/markup).
+   */
   renderHtml(exchange: Exchange, reply?: Reply): string {
     if (this.constant !== undefined) return this.constant;
     let text = '';
@@ -167,19 +170,25 @@ export class Template {
 // ---- Bodies ----
 
 /** How variables are written into a body. */
-export type TextForm = 'html' | 'json' | 'text';
+export type TextForm = 'html' | 'xml' | 'json' | 'text';
 
-/** The form for a media type: `html` also for XML, `json` also for scripts. */
+/** The form for a media type; `json` also for scripts. */
 export function textFormOf(contentType: string): TextForm {
   const type = contentType.split(';', 1)[0]!.trim().toLowerCase();
-  if (/(^text\/html|[/+]xml)$/.test(type)) return 'html';
+  if (type === 'text/html') return 'html';
+  // Browsers read XSLT as XML, whose elements can be those of HTML.
+  if (/(^text\/xsl|[/+]xml)$/.test(type)) return 'xml';
   return /[/+](json|javascript|ecmascript|x-ndjson|json-seq|ld\+json)$/.test(type) ? 'json' : 'text';
 }
 
-const HTML_SPECIAL = /[&<>"'`]/g;
+const HTML_SPECIAL = /[\0-\x08\x0b\x0c\x0e-\x1f&<>"'`\x7f-\x9f]/g;
 
-/** Escapes text for an HTML or XML element, or for an attribute value in quotes. */
-export const escapeHtml = (text: string): string => text.replace(HTML_SPECIAL, (char) => `&#${char.charCodeAt(0)};`);
+/**
+ * Escapes text for an HTML or XML element, or for an attribute value in quotes. Control characters are replaced: XML forbids
+ * them, and in a page without a charset an escape character can change the encoding of what follows.
+ */
+export const escapeHtml = (text: string): string =>
+  text.replace(HTML_SPECIAL, (char) => (/[ -~]/.test(char) ? `&#${char.charCodeAt(0)};` : '\ufffd'));
 
 const JSON_SPECIAL = /[\u0000-\u001f"\\<>&'`$\u007f\u2028\u2029\ud800-\udfff]/g;
 
