@@ -1,19 +1,17 @@
 /** Builds the model from the merged tree. Reports all errors and keeps what is valid. */
-import { INVALID, type Schema } from '../schema/declare.js';
-import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic } from '../schema/diagnostic.js';
-import type { TableEntry, TableNode } from '../schema/tree.js';
+import type { TableEntry, TableNode, TomlNode } from '../schema/tree.js';
 import { callersOf, resolveCalls } from './calls.js';
 import { type DefaultedSection, defaultsOf, withDefaults } from './defaults-section.js';
 import { consumer, listener, NAME_PATTERN, plan, service } from './entities.js';
+import { Consumer, decodeEntity, readEntity } from './entity.js';
 import { resolveMembers } from './members.js';
-import type { ConsumerModel, Entity, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
+import type { ConsumerModel, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
 import { DeclaredNames, unresolved } from './names.js';
 import { readPolicy } from './policies.js';
 import type { PolicyFiles } from './policy-files.js';
 import { RouteReader } from './route/build.js';
 import { readSettings } from './settings.js';
-import { rootShape } from './shapes.js';
 import type { Sources } from './source.js';
 
 type Report = (diagnostic: Diagnostic) => void;
@@ -38,7 +36,7 @@ export function buildModel(
   const plans = readSection(tree, 'plan', report, (entry, entity) => readEntity(plan, entry, entity, report));
   for (const each of plans.values) checkLimits(each, policies, report);
   const consumers = readSection(tree, 'consumer', report, (entry, entity) =>
-    withPlan(entry, readEntity(consumer, entry, entity, report), plans, report),
+    readConsumer(entry, entity, plans, report),
   );
   const services = readSection(withSectionDefaults(tree, 'service'), 'service', report, (entry, entity) => {
     const found = readEntity(service, entry, entity, report);
@@ -137,42 +135,26 @@ function reportNotTable(word: string, entry: TableEntry, entity: string, report:
   });
 }
 
-function readEntity<Config>(
-  schema: Schema<Config>,
+/** Resolves the plan, also for a consumer with other errors. */
+function readConsumer(
   entry: TableEntry,
   entity: string,
-  report: Report,
-): Entity<Config> | undefined {
-  const decoder = new Decoder(entry.value, entry.keySpan);
-  const config = schema.decode(entry.value, decoder);
-  for (const diagnostic of decoder.diagnostics) report({ ...strayKey(diagnostic), entity });
-  if (config === INVALID) return undefined;
-  return { name: entry.key, nameSpan: entry.keySpan, span: entry.value.span, config, at: decoder };
-}
-
-/** A common mistake in TOML: a top-level key below a table header belongs to that table. */
-function strayKey(diagnostic: Diagnostic): Diagnostic {
-  const key = /^Unknown key `([a-z_]+)`/.exec(diagnostic.message)?.[1];
-  if (diagnostic.code !== 'schema/unknown-key' || diagnostic.fix || key === undefined) return diagnostic;
-  if (!Object.hasOwn(rootShape.fields, key)) return diagnostic;
-  const help = `\`${key}\` is a top-level key: move it above the first \`[table]\`, because a key below a header belongs to that table.`;
-  return { ...diagnostic, help };
-}
-
-/** Resolves the plan, also for a consumer with other errors. */
-function withPlan(
-  entry: TableEntry,
-  found: Entity<ConsumerModel['config']> | undefined,
   plans: DeclaredNames<PlanModel>,
   report: Report,
 ): ConsumerModel | undefined {
-  const named = entry.value.kind === 'table' ? entry.value.entries.get('plan')?.value : undefined;
-  if (named?.kind !== 'string' || named.value === '') return found && { ...found, plan: undefined };
-  const bought = plans.get(named.value);
-  if (!bought && !plans.isKnown(named.value)) {
-    report({ ...unresolved('plan', named.value, named.span, plans), entity: `consumer.${entry.key}` });
+  const found = decodeEntity(consumer, entry, entity, report);
+  const name = found ? found.config.plan : planNamedIn(entry.value);
+  const bought = name === undefined ? undefined : plans.get(name);
+  if (name !== undefined && !bought && !plans.isKnown(name)) {
+    const span = entry.value.kind === 'table' ? entry.value.entries.get('plan')?.value.span : undefined;
+    report({ ...unresolved('plan', name, span ?? entry.keySpan, plans), entity });
   }
-  return found && { ...found, plan: bought };
+  return found && new Consumer(entry, found, bought);
+}
+
+function planNamedIn(node: TomlNode): string | undefined {
+  const named = node.kind === 'table' ? node.entries.get('plan')?.value : undefined;
+  return named?.kind === 'string' && named.value !== '' ? named.value : undefined;
 }
 
 /** The limits of a plan replace those of policies: each must name a policy with a limit. */

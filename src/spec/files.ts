@@ -2,7 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { dirname, relative, resolve, sep } from 'node:path';
 import { Decoder } from '../schema/decoder.js';
-import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import { type Diagnostic, hasErrors, type Span } from '../schema/diagnostic.js';
 import { shown } from '../schema/scalars.js';
 import { INVALID } from '../schema/schema.js';
 import type { From, TableNode, TomlNode } from '../schema/tree.js';
@@ -13,6 +13,7 @@ import { type Removal, removeFrom } from './remove.js';
 import { includeShape, removeShape } from './shapes.js';
 import { type ReadProblem, readText, Source, Sources } from './source.js';
 import { parseToml } from './toml/toml.js';
+import type { TreeCache } from './toml/tree-cache.js';
 
 const MAX_FILES = 5000;
 
@@ -39,6 +40,7 @@ export function loadFiles(options: {
   readonly text?: string | undefined;
   readonly pipes?: boolean | undefined;
   readonly read?: ReadFile | undefined;
+  readonly trees?: TreeCache | undefined;
 }): LoadedFiles {
   const absolute = resolve(options.path);
   const overlays = options.overlays ?? [];
@@ -47,12 +49,14 @@ export function loadFiles(options: {
     overlays.map((path) => identityOf(resolve(path))),
     options.pipes ?? true,
     options.read ?? readText,
+    options.trees,
   );
   let tree = loader.load(absolute, 'spec', undefined, [], options.text);
   for (const path of overlays) {
     const over = loader.load(resolve(path), 'overlay', undefined, []);
     if (tree && over) tree = loader.layOver(tree, over);
   }
+  options.trees?.endBuild(!hasErrors(loader.diagnostics));
   return { sources: loader.sources, tree, root: loader.root, diagnostics: loader.diagnostics };
 }
 
@@ -68,6 +72,7 @@ class Loader {
     /** Whether files from the command line may be pipes. */
     readonly pipes: boolean,
     readonly read: ReadFile,
+    readonly trees: TreeCache | undefined,
   ) {}
 
   /** `at`: the string that names the file; undefined for a file from the command line. */
@@ -95,7 +100,7 @@ class Loader {
       this.diagnostics.push({ ...text, severity: 'error', span: at ?? source.span(0, 0), message: subject });
       return undefined;
     }
-    const { value, diagnostics } = parseToml(source, from);
+    const { value, diagnostics } = this.trees?.parse(source, from) ?? parseToml(source, from);
     for (const diagnostic of diagnostics) this.diagnostics.push(diagnostic);
     if (value && chain.length > 0) this.#refuseVersion(value);
     return value && this.#withIncludes(value, absolute, from, [...chain, { identity, path }]);

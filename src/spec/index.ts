@@ -6,12 +6,14 @@ import { CustomKinds } from './custom.js';
 import { loadFiles, type ReadFile } from './files.js';
 import type { Model, SourceFile } from './model.js';
 import { PolicyFiles, type ReadNamed } from './policy-files.js';
+import type { TreeCache } from './toml/tree-cache.js';
 
 export { declarations as actionDeclarations } from '../actions/registry.js';
 export { declarations as policyDeclarations } from '../policies/registry.js';
 export { ACTION_KEYS } from './actions.js';
 export { type CodeEntry, SPEC_CODES } from './codes.js';
 export type * from './model.js';
+export { TreeCache } from './toml/tree-cache.js';
 
 export interface LoadOptions {
   /** The root file; paths in it are relative to it. */
@@ -24,6 +26,8 @@ export interface LoadOptions {
   readonly pipes?: boolean | undefined;
   /** Reads a file. Default: from disk. A watcher records the paths. */
   readonly read?: ReadFile | undefined;
+  /** Keeps trees from one load to the next; for one spec, of a process that loads it again and again. */
+  readonly trees?: TreeCache | undefined;
   /** Reads a file that the config of a policy names. Default: from disk. */
   readonly readNamed?: ReadNamed | undefined;
   /**

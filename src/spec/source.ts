@@ -10,22 +10,17 @@ import type { CustomResolver } from './uses.js';
 /** Far above any real spec; a larger file is refused before it is read. */
 export const MAX_FILE_BYTES = INPUT_LIMITS.spec;
 
-export class Source implements SourceFile {
-  readonly sha256: string;
+/** A text and the positions in it. */
+export class LocatedText {
   readonly #lineStarts: number[] = [0];
   /** Index of the last requested line. */
   #line = 0;
-  /** The last requested string: a path has many segments. */
-  #spelled:
-    | { readonly node: Span; readonly value: string; readonly offsets: ReturnType<typeof valueOffsets> }
-    | undefined;
 
+  /** `path`: as in spans. */
   constructor(
     readonly path: string,
-    readonly absolute: string,
     readonly text: string,
   ) {
-    this.sha256 = createHash('sha256').update(text).digest('hex');
     for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) this.#lineStarts.push(at + 1);
   }
 
@@ -55,6 +50,23 @@ export class Source implements SourceFile {
     const found = this.text.indexOf('\n', start);
     const end = found < 0 ? this.text.length : found;
     return this.span(start, end > start && this.text[end - 1] === '\r' ? end - 1 : end);
+  }
+}
+
+export class Source extends LocatedText implements SourceFile {
+  readonly sha256: string;
+  /** The last requested string: a path has many segments. */
+  #spelled:
+    | { readonly node: Span; readonly value: string; readonly offsets: ReturnType<typeof valueOffsets> }
+    | undefined;
+
+  constructor(
+    path: string,
+    readonly absolute: string,
+    text: string,
+  ) {
+    super(path, text);
+    this.sha256 = createHash('sha256').update(text).digest('hex');
   }
 
   /** The source span of the part from..to of a string value; accounts for escapes. */

@@ -10,6 +10,7 @@ import { checkSpec } from '../../lint/index.js';
 import { render } from '../../lint/render/index.js';
 import { reasonOf } from '../../reason.js';
 import { type Diagnostic, hasErrors, sortDiagnostics } from '../../schema/diagnostic.js';
+import type { TreeCache } from '../../spec/index.js';
 import type { MatchModel, Model, SourceFile } from '../../spec/model.js';
 import { controlError, controlWarning, startOf } from '../codes.js';
 import type { RunSettings } from '../managed/process.js';
@@ -66,18 +67,26 @@ export function nameOfSource(source: Source): string {
   return resolve(source.path);
 }
 
+/** What builds of the same source share. */
+export interface BuildTools {
+  /** Runs compile parts of custom policies. Default: a thread of its own. */
+  readonly code?: CodeThread;
+  /** The trees of the build before. */
+  readonly trees?: TreeCache;
+}
+
 /**
  * Builds a candidate. Never throws because of the content of a file. `alone`: why only one worker can serve here;
- * undefined if several can. `code`: runs compile parts of custom policies; default: a thread of its own.
+ * undefined if several can.
  */
 export function build(
   source: Source,
   env: { readonly [name: string]: string | undefined },
   alone: string | undefined,
-  code?: CodeThread,
+  tools: BuildTools = {},
 ): Attempt {
   const reads = new Reads();
-  const compiled = compileSource(source, reads, code);
+  const compiled = compileSource(source, reads, tools);
   const fallback = source.kind === 'bundle' ? source.path : (compiled.files[0]?.path ?? '-');
   if (!compiled.bundle) return failed(compiled.diagnostics, compiled, reads);
   const { bundle } = compiled;
@@ -153,7 +162,7 @@ function rejectionOf(diagnostics: readonly Diagnostic[], files: readonly SourceF
   return { summary: first ? `${first.code}: ${first.message}${more}` : 'rejected', ...report };
 }
 
-function compileSource(source: Source, reads: Reads, code: CodeThread | undefined): Compiled {
+function compileSource(source: Source, reads: Reads, { code, trees }: BuildTools): Compiled {
   if (source.kind === 'bundle') {
     reads.note(resolve(source.path));
     return openBundle(source.path, source.publicKey);
@@ -174,6 +183,7 @@ function compileSource(source: Source, reads: Reads, code: CodeThread | undefine
     read: reads.readSpec,
     readNamed: reads.readNamed,
     code,
+    trees,
   });
   if (model && !hasErrors(diagnostics)) return lower(model, diagnostics);
   return { bundle: undefined, root: dirname(resolve(path)), files, matchTexts: new Map(), diagnostics };

@@ -5,6 +5,7 @@ import type { Clock } from '../../policies/contract.js';
 import type { BoundListener, DataPlaneApi, GenerationInput } from '../../proxy/types.js';
 import { errnoCode, messageOf, reasonOf } from '../../reason.js';
 import type { Diagnostic } from '../../schema/diagnostic.js';
+import { TreeCache } from '../../spec/index.js';
 import { buildConsumers } from '../../state/consumers.js';
 import { boundedNames } from '../../telemetry/changes.js';
 import type { AdminServer, TcpAccess, TcpChange } from '../admin/server.js';
@@ -66,6 +67,7 @@ export interface LoaderParts {
 
 export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   readonly #parts: LoaderParts;
+  readonly #trees = new TreeCache();
   #live: LiveGeneration | undefined;
   /** Diagnostics of the last attempt if it was rejected. */
   #rejected: string | undefined;
@@ -84,12 +86,10 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     // Only an address changed: load the live program again, whatever is on disk now.
     if (trigger === 'moved') return live;
     const { watcher } = this.#parts;
-    const { candidate, rejection, reads } = build(
-      this.#parts.source,
-      this.#parts.env,
-      this.#parts.alone(),
-      this.#parts.code,
-    );
+    const { candidate, rejection, reads } = build(this.#parts.source, this.#parts.env, this.#parts.alone(), {
+      code: this.#parts.code,
+      trees: this.#trees,
+    });
     const complete = watcher?.update(reads, trigger !== 'watch') ?? true;
     // Read while it was being written: the watcher triggers again.
     if (trigger === 'watch' && !complete) return undefined;

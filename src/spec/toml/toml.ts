@@ -5,7 +5,7 @@
 import toml from 'toml';
 import type { Diagnostic, Outcome } from '../../schema/diagnostic.js';
 import type { From, TableEntry, TableNode, TomlNode } from '../../schema/tree.js';
-import type { Source } from '../source.js';
+import type { LocatedText, Source } from '../source.js';
 import { describeSyntaxError } from './errors.js';
 import { shadowFromScan } from './scan.js';
 import { type Range, type Shadow, shadowFromLines } from './shadow.js';
@@ -28,15 +28,28 @@ const temporal = { ZonedDateTime: DateTime, PlainDateTime: DateTime, PlainDate: 
 export function parseToml(source: Source, from: From): Outcome<TableNode> {
   let value: unknown;
   try {
-    value = toml.parse(source.text, { bigint: true, useTemporal: true, temporal, maxDepth: MAX_DEPTH });
+    value = tomlValue(source.text);
   } catch (error) {
     return { value: undefined, diagnostics: [describeSyntaxError(error, source)] };
   }
-  const builder = new Builder(source, from);
-  const root = builder.node(value, shadowOf(source.text), undefined, 0);
+  return locate(value, shadowOf(source.text), source, from);
+}
+
+/** The tables and values of a text, as plain data. Throws the errors of `toml`. */
+export function tomlValue(text: string): unknown {
+  return toml.parse(text, { bigint: true, useTemporal: true, temporal, maxDepth: MAX_DEPTH });
+}
+
+/** The located tree of a value. `text`: what the ranges of its shadow refer to. */
+export function locate(value: unknown, shadow: Shadow, text: Spans, from: From): Outcome<TableNode> {
+  const builder = new Builder(text, from);
+  const root = builder.node(value, shadow, undefined, 0);
   if (root?.kind !== 'table') return { value: undefined, diagnostics: builder.diagnostics };
   return { value: builder.diagnostics.length > 0 ? undefined : root, diagnostics: builder.diagnostics };
 }
+
+/** Turns ranges of a text into spans. */
+export type Spans = Pick<LocatedText, 'text' | 'span' | 'lineSpan'>;
 
 function shadowOf(text: string): Shadow {
   try {
@@ -53,7 +66,7 @@ class Builder {
   #tooDeep = false;
 
   constructor(
-    readonly source: Source,
+    readonly source: Spans,
     readonly from: From,
   ) {}
 
