@@ -15,7 +15,9 @@ const { exec } = await import('uvu');
 
 async function run(file) {
   globalThis.UVU_QUEUE = [[null]];
-  await import(pathToFileURL(join(folder, file)).href);
+  // While a module compiles WebAssembly, nothing else may be open; that must not end the process.
+  const open = setInterval(() => {}, 60_000);
+  await import(pathToFileURL(join(folder, file)).href).finally(() => clearInterval(open));
   if (globalThis.UVU_QUEUE[0].length === 1) throw new Error('no suite runs: `test.run()` is missing');
   await exec();
 }
