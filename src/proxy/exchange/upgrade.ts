@@ -106,11 +106,18 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
 
   /** Sets the timeout of the next step, in milliseconds. */
   #within(ms: number, error: ErrorSlug, what: string): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
+    const deadline = this.#host.monotonic() + ms;
+    const look = (): void => {
+      const left = deadline - this.#host.monotonic();
+      if (left > 0) {
+        this.#timer = setTimeout(look, Math.ceil(left));
+        return;
+      }
       const doing = this.#state === 'connecting' ? (this.#stream?.waitsFor ?? what) : what;
       this.onFailure(error, `${doing} (${timeSpan(ms)})`);
-    }, ms);
+    };
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(look, ms);
   }
 
   onConnected(): void {

@@ -153,8 +153,11 @@ async function shedAndRecover(gateway: ServedGateway): Promise<void> {
   const hoarders: Socket[] = [];
   const field = `X: ${'x'.repeat(900_000)}`;
   const deadline = Date.now() + 40_000;
-  let status = await probe(port);
-  while (status !== 503 && Date.now() < deadline) {
+  // A collection of garbage may end a first shedding: then the clients have to hold more.
+  const sheds = async (): Promise<boolean> =>
+    (await probe(port)) === 503 && /^gw_workers_overloaded\{state="shed"\} 1$/m.test(await metricsOf(gateway));
+  while (!(await sheds())) {
+    assert.ok(Date.now() < deadline, gateway.log);
     for (let at = 0; at < 4 && hoarders.length < MAX_CLIENTS; at++) {
       const socket = connect({ port, host: '127.0.0.1' });
       socket.on('error', () => {});
@@ -162,11 +165,8 @@ async function shedAndRecover(gateway: ServedGateway): Promise<void> {
       hoarders.push(socket);
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
-    status = await probe(port);
   }
-  assert.is(status, 503, gateway.log);
   await until(() => /memory low: new connections rejected/.test(gateway.log), 'the log line');
-  assert.match(await metricsOf(gateway), /^gw_workers_overloaded\{state="shed"\} 1$/m, gateway.log);
   before.send(GET);
   assert.is((await before.reply()).status, 200);
   for (const socket of hoarders) socket.destroy();

@@ -79,18 +79,28 @@ test('a reply other than 101 that stalls in its body is aborted', async ({ targe
   await until(() => target.open === 0, 'the target connection to be closed');
 });
 
-test('response_timeout is paused while the client does not read', async ({ target, plane }) => {
-  await plane.load(specOf(target.url, { service: 'response_timeout = "1s"' }));
+test('response_timeout is paused while the client does not read', async ({ target, plane, time }) => {
+  await plane.load(specOf(target.url, { service: 'response_timeout = "300ms"' }));
   const big = Buffer.alloc(16 * 1024 * 1024, 0x62);
+  let waiting = (): number => 0;
   target.respond = (_request, socket) => {
+    waiting = () => socket.writableLength;
     socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${big.length}\r\n\r\n`);
     socket.write(big);
   };
+  time.stop();
   const client = plane.client();
   client.send(UPGRADE);
   await until(() => client.pending.length > 0, 'the beginning');
   client.socket.pause();
-  await new Promise((resolve) => setTimeout(resolve, 1600));
+  await until(async () => {
+    const before = waiting();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return before > 0 && before === waiting();
+  }, 'the target to be held up');
+  time.pass(1000);
+  // A timer of 300 ms would look at the clock now.
+  await new Promise((resolve) => setTimeout(resolve, 500));
   client.socket.resume();
   assert.is((await client.reply()).body.length, big.length);
   client.destroy();
