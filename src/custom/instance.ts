@@ -83,7 +83,7 @@ function faultOfAuthentication(found: unknown): string | undefined {
   if (outcome === 'unavailable') return undefined;
   if (outcome === 'identity') {
     if (consumer !== undefined && !(isRecord(consumer) && typeof consumer.name === 'string' && isRecord(consumer.tags)))
-      return 'a consumer that is none of host.consumers';
+      return 'a consumer that is not in host.consumers';
     return claims === undefined || isRecord(claims) ? undefined : 'claims that are not an object';
   }
   if (outcome !== 'absent' && outcome !== 'refused') return `the unknown outcome ${String(outcome)}`;
@@ -92,7 +92,7 @@ function faultOfAuthentication(found: unknown): string | undefined {
   const { status = 401 } = problem;
   return typeof status === 'number' && status >= 400 && status <= 599
     ? undefined
-    : 'a problem whose status is no error';
+    : 'a problem whose status is not an error';
 }
 
 const isRecord = (value: unknown): value is { readonly [key: string]: unknown } =>

@@ -27,7 +27,7 @@ function copyOf(value: unknown, at: string, depth: number): Json {
 
 function kindOf(value: unknown): string {
   if (value instanceof Promise) {
-    // Its rejection is no further error.
+    // Its rejection adds nothing.
     value.catch(() => {});
     return 'a promise, and this function must return its result at once';
   }

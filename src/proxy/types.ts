@@ -97,6 +97,6 @@ export interface WorkerApi extends Omit<DataPlaneApi, 'load'> {
   commit(): void;
   /** Discards the prepared generation. Without one, commit() and abort() do nothing. */
   abort(): void;
-  /** What is known about an error that nothing caught; undefined if it is none of custom code. */
+  /** What is known about an error that nothing caught; undefined if custom code did not cause it. */
   strayOf?(error: unknown): StrayError | undefined;
 }
