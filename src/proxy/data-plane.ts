@@ -9,7 +9,8 @@ import { StepCell } from '../state/step-cell.js';
 import { systemAfter } from '../state/timers.js';
 import { type AccessLog, openAccessLog } from '../telemetry/log/access-log.js';
 import { logLosses } from '../telemetry/log/losses.js';
-import { drainQueue, Handover } from './downstream/handover.js';
+import { Handover } from './downstream/handover.js';
+import { lastCall } from './downstream/last-call.js';
 import { Listener, type ListenerSettings, listenerSettings } from './downstream/listener.js';
 import { Engine } from './engine.js';
 import { RecordSink } from './exchange/access-record.js';
@@ -34,15 +35,6 @@ import { type PreparedServices, TargetRegistry } from './upstream/registry.js';
 const SWEEP_EVERY = 100;
 /** Milliseconds between two checks of a drain whether all connections have closed. */
 const LOOK_EVERY = 10;
-
-/**
- * A drain stops its listeners after this many consecutive checks without a new connection, or after the total wait in
- * milliseconds. A check takes a turn of the event loop, plus a millisecond if the last one found no connection. Checks
- * are counted rather than timed, because a blocked thread has not checked. The capacity of a listener bounds the other
- * checks.
- */
-const QUIET_LOOKS = 10;
-const LAST_CALL = 500;
 
 /** Milliseconds between two steps of closing idle connections, so that the freed memory of each step is measured. */
 const SHRINK_EVERY = 500;
@@ -260,8 +252,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       if (listeners.includes(listener)) continue;
       this.#leaving.push(listener);
       // If another socket of this port continues, first accept the connections in the queue of this one.
-      if (!fresh.some(({ port }) => port === listener.port)) listener.stop();
-      else void drainQueue([listener]).then(() => listener.stop());
+      if (!listener.listening || !fresh.some(({ port }) => port === listener.port)) listener.stop();
+      else void lastCall([listener], () => this.#closed).then(() => listener.stop());
     }
     this.#listeners = listeners;
     this.#overload.entry = generation.program.overload;
@@ -338,7 +330,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#engine.draining = true;
     await this.#loading;
     this.abort();
-    await this.#takeLast();
+    for (const listener of this.#listeners) listener.hold();
+    await lastCall(this.#listeners, () => this.#closed);
     const all = [...this.#listeners, ...this.#leaving];
     for (const listener of all) listener.stop();
     const deadline = this.#engine.monotonic() + timeoutMs;
@@ -353,25 +346,6 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       report.raced += listener.raced;
     }
     return { ...report, tookMs: this.#engine.monotonic() - started };
-  }
-
-  /**
-   * Stops the listeners once no more connections arrive: the kernel resets accepted connections of a closing socket.
-   */
-  async #takeLast(): Promise<void> {
-    for (const listener of this.#listeners) listener.hold();
-    let before = 0;
-    for (let waits = 0, quiet = 0; quiet < QUIET_LOOKS && waits < LAST_CALL && !this.#closed; ) {
-      if (quiet > 0) {
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        waits++;
-      }
-      // Timers run before the event loop polls for connections, and it accepts one connection per turn.
-      await new Promise((resolve) => setImmediate(resolve));
-      const held = this.#listeners.reduce((sum, listener) => sum + listener.held, 0);
-      quiet = held === before ? quiet + 1 : 0;
-      before = held;
-    }
   }
 
   async close(): Promise<void> {

@@ -1,14 +1,12 @@
 /**
  * Hands a port over from leaving listeners to a new one, for example from `127.0.0.1:8080` to `0.0.0.0:8080`. The system does
  * not permit both at once, so the old listeners close their sockets just before, and bind again if the load fails.
- * Connections stay with their listener.
+ * Connections stay with their listener; those that come during the change wait for its end.
  */
 import { errnoCode, reasonOf } from '../../reason.js';
+import { lastCall } from './last-call.js';
 import type { BindOptions, Listener } from './listener.js';
 
-/** Consecutive checks without a new connection after which the kernel's queue counts as empty, and most checks in all. */
-const QUIET_CHECKS = 5;
-const MOST_CHECKS = 300;
 /** Milliseconds between two attempts to bind an address again. */
 const RETRY_EVERY = 50;
 
@@ -33,7 +31,8 @@ export class Handover {
       const inTheWay = leaving.filter((listener) => listener.port === fresh.port && listener.listening);
       // With shared ports, another process uses the port.
       if (errnoCode(error) !== 'EADDRINUSE' || inTheWay.length === 0 || this.#options.sharePort) throw error;
-      await drainQueue(inTheWay);
+      for (const listener of inTheWay) listener.hold();
+      await lastCall(inTheWay);
       for (const listener of inTheWay) listener.release();
       this.#released.push(...inTheWay);
       await fresh.listen(this.#options);
@@ -46,6 +45,7 @@ export class Handover {
   }
 
   async #rebind(listener: Listener): Promise<void> {
+    listener.open();
     try {
       await listener.listen(this.#options);
     } catch (error) {
@@ -61,17 +61,5 @@ export class Handover {
     setTimeout(() => {
       if (!listener.closing) listener.listen(this.#options).catch(() => this.#retry(listener));
     }, RETRY_EVERY).unref();
-  }
-}
-
-/** Resolves when probably no connection waits in the kernel's queue, whose connections a closing socket resets. */
-export async function drainQueue(listeners: readonly Listener[]): Promise<void> {
-  const count = (): number => listeners.reduce((sum, listener) => sum + listener.accepted, 0);
-  let before = count();
-  for (let quiet = 0, checks = 0; quiet < QUIET_CHECKS && checks < MOST_CHECKS; checks++) {
-    await new Promise((resolve) => setImmediate(resolve));
-    const now = count();
-    quiet = now === before ? quiet + 1 : 0;
-    before = now;
   }
 }

@@ -46,7 +46,7 @@ for (const inline of [true, false]) {
 
 onlyWhere(
   whyNoSharing() === undefined,
-  'ports can be shared',
+  'ports cannot be shared',
   test,
 )('a listener moves between addresses of one port with several workers, and no request is lost', async () => {
   const file = new SpecFile(spec({ main: `127.0.0.1:${await freePort()}` }, 'workers = 2\n'));
@@ -77,6 +77,23 @@ test('open connections survive a move of their listener, and new ones are accept
   const refused = load.failures.filter((failure) => /ECONNREFUSED|ECONNRESET/.test(failure));
   assert.equal(load.failures.length, refused.length, load.failures.join('; '));
   assert.ok(refused.length <= 6, `${refused.length} of ${load.sent} refused`);
+});
+
+test('a move of a listener resets no connection that only the kernel has accepted', async () => {
+  const file = new SpecFile(spec({ main: `127.0.0.1:${await freePort()}` }));
+  const { gateway, port } = await startGateway({ spec: file.path });
+  const load = new Load();
+  load.start(20, `http://127.0.0.1:${port}/a`, ({ body }) => (body === 'a' ? undefined : body), { agent: false });
+  for (const host of ['0.0.0.0', '127.0.0.1', '0.0.0.0', '127.0.0.1']) {
+    file.write(spec({ main: `${host}:${port}` }));
+    const reload = await gateway.reload();
+    assert.is(reload?.outcome, 'live', reload?.diagnostics);
+  }
+  await load.stop();
+  assert.equal(
+    load.failures.filter((failure) => !failure.includes('ECONNREFUSED')),
+    [],
+  );
 });
 
 test('two listeners can swap ports and names', async () => {
