@@ -24,6 +24,6 @@ if (files.length === 0) {
 }
 
 const started = performance.now();
-const groups = files.map((file) => [file]);
+const groups = files.map((file) => ({ files: [file] }));
 const total = await runAll(groups, { concurrency: 1, timeout: DRILL_TIMEOUT, verbose: words.includes('--verbose') });
 close(total, started);

@@ -160,17 +160,19 @@ export function close({ passed, failed, skipped }, started) {
 /**
  * Runs groups of files, `concurrency` at a time, and adds up what they count. The files of a group share a process; if it ends
  * within one of them, those after it get a new one.
- * @param {readonly (readonly string[])[]} groups
+ * @param {readonly { readonly files: readonly string[], readonly covered?: boolean }[]} groups `covered: false`: without coverage
  */
-export async function runAll(groups, { concurrency, verbose, ...options }) {
-  const queue = groups.filter((files) => files.length > 0);
+export async function runAll(groups, { concurrency, verbose, timeout, coverageFolder }) {
+  const queue = [...groups];
   const total = { passed: 0, failed: 0, skipped: 0 };
   const add = (result) => {
     const counted = report(result, verbose);
     for (const kind of Object.keys(total)) total[kind] += counted[kind];
   };
   const runner = async () => {
-    for (let files = queue.shift(); files !== undefined; files = queue.shift()) {
+    for (let group = queue.shift(); group !== undefined; group = queue.shift()) {
+      const options = { timeout, coverageFolder: group.covered === false ? undefined : coverageFolder };
+      let { files } = group;
       while (files.length > 0) files = await runTogether(files, options, add);
     }
   };

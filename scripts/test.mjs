@@ -1,7 +1,8 @@
 /**
  * `npm test [-- PATTERN...] [--no-coverage] [--no-build] [--verbose]`: installs what is missing, builds, runs every compiled test file,
  * checks the coverage floors, and closes with one line: `N passed, N failed[, N skipped]`. Files of integration and differential tests
- * have a process of their own; the unit tests of one folder share one, since loading the code costs more than most of them.
+ * have a process of their own; the unit tests of one folder share one, and so do some tests of the engine, since loading the code costs
+ * more than most of them.
  *
  * A pattern is part of a test file's path (`cli/init`, `integration/`); with patterns no floor is checked.
  */
@@ -18,6 +19,11 @@ const WAITING =
   /^(integration\/(dash-tmux|serve-signals|drain|causes|reload\/complete|engine\/(time-limits|overload|edge-cases))|control\/watch\/watch)/;
 /** Files with a process of their own: they start servers and processes, or need a young heap. */
 const ALONE = /^(integration|differential)\//;
+/** Files that have only a data plane and a target, which they close: up to MOST_TOGETHER of them share a process. */
+const TOGETHER = /^integration\/engine\//;
+const MOST_TOGETHER = 16;
+/** Files that start many processes, each of which would write coverage of its own for code that other tests cover. */
+const UNCOVERED = /^integration\/(cli-|dash-tmux)/;
 /** Milliseconds. */
 const FILE_TIMEOUT = 180_000;
 /** Started first: the longest, so that the run does not end with one core idle. */
@@ -38,14 +44,20 @@ if (coverage) {
   mkdirSync(coverageFolder, { recursive: true });
 }
 
+/** The process of a file: files with the same name share one. `at`: its place in the list. */
+function processOf(file, at) {
+  if (TOGETHER.test(file)) return `engine ${Math.floor(at / MOST_TOGETHER)}`;
+  return ALONE.test(file) ? file : (/^[^/]+(?=\/)/.exec(file)?.[0] ?? '');
+}
+
 /** The files by process. */
 function grouped(files) {
   const groups = new Map();
-  for (const file of files) {
-    const name = ALONE.test(file) ? file : (/^[^/]+(?=\/)/.exec(file)?.[0] ?? '');
+  for (const [at, file] of files.entries()) {
+    const name = processOf(file, at);
     groups.set(name, [...(groups.get(name) ?? []), file]);
   }
-  return [...groups.values()];
+  return [...groups.values()].map((group) => ({ files: group, covered: !group.some((file) => UNCOVERED.test(file)) }));
 }
 
 const rank = (file) => {
