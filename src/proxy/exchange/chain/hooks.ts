@@ -94,8 +94,8 @@ export class ChainHooks {
   }
 
   #requestBody(exchange: ChainedExchange, step: Step): Awaitable<Reply | undefined> {
+    if (!step.takesBody || exchange.settled) return undefined;
     const { instance, body } = step;
-    if (exchange.settled) return undefined;
     if (body?.reply?.mandatory === true) exchange.wholeReply = true;
     if (body?.reply?.mandatory === true || body?.request?.mandatory === true) exchange.noUpgrade = true;
     const reads = step.collectsRequest || instance.requestStage !== undefined;

@@ -8,13 +8,21 @@ import type { ChainedExchange } from './step.js';
 export function isReply(given: unknown): given is Reply {
   if (typeof given !== 'object' || given === null || !('headers' in given)) return false;
   const { headers } = given;
-  return typeof headers === 'object' && headers !== null && FIELD_METHODS.every((name) => isMethod(headers, name));
+  return typeof headers === 'object' && headers !== null && areFields(headers);
 }
 
-/** A Map or a Headers of the platform has not all of them, and does not check values as gw does. */
-const FIELD_METHODS = ['get', 'set', 'append', 'add', 'remove', 'entries'];
-
-const isMethod = (owner: object, name: string): boolean => typeof Reflect.get(owner, name) === 'function';
+/** A Map or a Headers of the platform has not all of the methods, and does not check values as gw does. */
+function areFields({ get, set, append, add, remove, entries }: Partial<HeaderFields>): boolean {
+  // Not a loop over names: this runs for each reply hook of each exchange.
+  return (
+    typeof get === 'function' &&
+    typeof set === 'function' &&
+    typeof append === 'function' &&
+    typeof add === 'function' &&
+    typeof remove === 'function' &&
+    typeof entries === 'function'
+  );
+}
 
 /**
  * Why a reply cannot be sent; undefined if it can. `source`: of the exchange's body. `switches`: the target's reply is a 101.

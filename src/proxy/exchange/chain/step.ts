@@ -70,6 +70,8 @@ export class Step {
   readonly body: PolicyBody | undefined;
   /** Only before() runs when a request enters. */
   readonly plain: boolean;
+  /** It may read or change bodies. */
+  readonly takesBody: boolean;
   /** Nothing runs when a request enters. */
   readonly idle: boolean;
   /** Only after() runs when a reply leaves. */
@@ -91,8 +93,8 @@ export class Step {
     this.body = body;
     const before = instance.before !== undefined;
     const decides = when !== undefined && !when.onReply;
-    const more =
-      decides || instance.authenticate !== undefined || body !== undefined || instance.requestStage !== undefined;
+    this.takesBody = body !== undefined || instance.requestStage !== undefined;
+    const more = decides || instance.authenticate !== undefined || this.takesBody;
     this.plain = before && !more;
     this.idle = !before && !more;
     const bodyHooks = this.collectsReply || instance.replyStage !== undefined;
