@@ -1,5 +1,5 @@
 /** The destination of an access log: opened without blocking, and identified by device and inode. */
-import { close, constants, fstat, fstatSync, open, openSync, type Stats, stat, statSync } from 'node:fs';
+import { close, closeSync, constants, fstat, fstatSync, open, openSync, type Stats, stat, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { errnoCode } from '../../reason.js';
 
@@ -18,10 +18,11 @@ export interface LogTarget {
   readonly id: string | undefined;
   /** A regular file. A pipe or a device accepts what it can at once, and fails with EAGAIN otherwise. */
   readonly isFile: boolean;
+  readonly isPipe: boolean;
 }
 
 /** A descriptor of this process, which stays open. */
-export const descriptorTarget = (fd: number): LogTarget => ({ fd, id: undefined, isFile: true });
+export const descriptorTarget = (fd: number): LogTarget => ({ fd, id: undefined, isFile: true, isPipe: false });
 
 /**
  * Opens `path` for appending and creates it if it does not exist. Undefined: a pipe without a reader.
@@ -67,8 +68,19 @@ export const sizeOf = async (fd: number): Promise<number> => (await fstatOf(fd))
 
 /** Closes a target, unless its descriptor was given. */
 export function closeTarget(target: LogTarget): void {
+  if (target.id === undefined) return;
   // After an error of close() the descriptor is closed too.
-  if (target.id !== undefined) close(target.fd, () => {});
+  if (target.isPipe) closeAtOnce(target.fd);
+  else close(target.fd, () => {});
+}
+
+/** A reader that opens a pipe just before it is closed would read its end. A close of a pipe never blocks. */
+function closeAtOnce(fd: number): void {
+  try {
+    closeSync(fd);
+  } catch {
+    // The descriptor is closed all the same.
+  }
 }
 
 async function statAt(path: string): Promise<Stats | undefined> {
@@ -82,7 +94,7 @@ function targetOf(fd: number, stats: Stats): LogTarget {
     close(fd, () => {});
     throw error;
   }
-  return { fd, id: idOf(stats), isFile: stats.isFile() };
+  return { fd, id: idOf(stats), isFile: stats.isFile(), isPipe: stats.isFIFO() };
 }
 
 function refuse(stats: Stats | undefined): void {
