@@ -207,11 +207,11 @@ export class WorkerSupervisor implements WorkerApi {
     if (!worker) return await this.#gone;
     // A thread that crashed meanwhile is closed too.
     await within(this.#ask({ call: 'close' }), ANSWER_WITHIN_MS).catch(() => {});
-    if ((await within(worker.terminate(), ANSWER_WITHIN_MS)) !== undefined) return;
+    // terminate() has no exit code of a thread that has already ended.
+    const ended = worker.terminate().then(() => true);
+    if ((await within(ended, ANSWER_WITHIN_MS)) === true) return;
     // It is blocked in a system call and ends when that returns: a name lookup may take minutes.
-    this.#log('warn', 'has not ended yet', {
-      cause: BLOCKED_THREAD,
-    });
+    this.#log('warn', 'has not ended yet', { cause: BLOCKED_THREAD });
     this.#rejectPending('The data-plane worker cannot be terminated.');
   }
 

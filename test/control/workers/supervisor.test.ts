@@ -1,7 +1,9 @@
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WorkerSupervisor } from '../../../src/control/workers/supervisor.js';
@@ -23,6 +25,7 @@ writeFileSync(
   const flag = new Int32Array(workerData.options.limits);
   let dying = false;
   let hanging = false;
+  let leaving = false;
   serveCalls(parentPort, (events) => ({
     publish(identity, value) { events.log('info', 'published ' + identity + ' ' + JSON.stringify(value)); },
     async prepare(input) {
@@ -38,6 +41,7 @@ writeFileSync(
       if (input.sha256 === 'die while loading') { process.exit(9); }
       if (input.sha256 === 'die on load again' && Atomics.add(flag, 0, 1) < 2 && Atomics.load(flag, 0) === 2) process.exit(5);
       hanging = input.sha256 === 'hang';
+      leaving = input.sha256 === 'leave';
       if (input.sha256 === 'die, then bind for ever') {
         if (Atomics.add(flag, 0, 1) === 0) dying = true;
         else await new Promise(() => setInterval(() => Atomics.add(flag, 1, 1), 1));
@@ -55,7 +59,10 @@ writeFileSync(
     },
     abort() { events.log('info', 'aborted'); },
     async drain(timeoutMs) { return { cut: timeoutMs, tunnels: 0, raced: 0, tookMs: 1 }; },
-    async close() { events.log('info', 'closed'); },
+    async close() {
+      events.log('info', 'closed');
+      if (leaving) setImmediate(() => process.exit(0));
+    },
   }));
 `,
 );
@@ -107,6 +114,24 @@ test('the supervisor carries calls, answers and events', async () => {
   assert.equal(await worker.drain(1234), { cut: 1234, tunnels: 0, raced: 0, tookMs: 1 });
   await worker.close();
   assert.ok(log.find(/^closed$/));
+});
+
+test('a thread that ends by itself when it is closed is not reported as blocked', async () => {
+  const { worker, log } = host();
+  await load(worker, input('leave'));
+  const terminate = Worker.prototype.terminate;
+  // The machine is busy: control goes on when the thread has already ended.
+  Worker.prototype.terminate = async function (this: Worker) {
+    await once(this, 'exit');
+    return terminate.call(this);
+  };
+  try {
+    await worker.close();
+  } finally {
+    Worker.prototype.terminate = terminate;
+  }
+  assert.ok(log.find(/^closed$/));
+  assert.is(log.find(/has not ended/), undefined);
 });
 
 test('questions to duties and their values pass between control and a worker', async () => {
