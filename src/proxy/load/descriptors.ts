@@ -3,6 +3,7 @@
  * connections without a reply, and connections to targets fail. So gw stops before the limit, rejects further clients with
  * a reply, and keeps descriptors for targets, files and the admin API.
  */
+import type { EventEmitter } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import type { Log } from './log.js';
@@ -58,6 +59,8 @@ export class Descriptors {
   /** Pooled connections to targets. Tunnels count apart, since each client may have one. */
   #targets = 0;
   #tunnels = 0;
+  /** Connections to targets that have no descriptor yet, so that the system does not count them. */
+  #opening = 0;
   #mayCountAt = 0;
   #exhausted = false;
   #warnedAt = Number.NEGATIVE_INFINITY;
@@ -101,12 +104,27 @@ export class Descriptors {
     return true;
   }
 
-  /** The same for a tunnel. Release it with freeTunnel(). */
+  /** The same for a tunnel. Call tunnelOpened() when it is connected, and release it with freeTunnel(). */
   takeTunnel(): boolean {
     if (this.#room <= 0 && !this.#count(true)) return false;
     this.#room--;
     this.#tunnels++;
+    this.#opening++;
     return true;
+  }
+
+  tunnelOpened(): void {
+    this.#opening--;
+  }
+
+  /** A new socket to a target: it gets its descriptor when its first attempt to connect begins, later or after a name lookup. */
+  opening(socket: EventEmitter): void {
+    this.#opening++;
+    const opened = (): void => {
+      socket.off('connectionAttempt', opened).off('close', opened);
+      this.#opening--;
+    };
+    socket.once('connectionAttempt', opened).once('close', opened);
   }
 
   freeClient(): void {
@@ -119,8 +137,10 @@ export class Descriptors {
     this.#free();
   }
 
-  freeTunnel(): void {
+  /** `opened`: tunnelOpened() was called for it. */
+  freeTunnel(opened: boolean): void {
     this.#tunnels--;
+    if (!opened) this.#opening--;
     this.#free();
   }
 
@@ -138,7 +158,7 @@ export class Descriptors {
     let inUse = this.#limit;
     try {
       this.#limit = this.#source.limit();
-      inUse = this.#source.inUse();
+      inUse = this.#source.inUse() + this.#opening;
     } catch {
       // Counting needs a descriptor itself, and there is none.
     }

@@ -1,5 +1,5 @@
 /** The connections to a target, and the queue of exchanges that wait for one. */
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import { inspect } from 'node:util';
 import type { ServiceEntry } from '../../bundle/types.js';
 import { Counter } from '../../telemetry/stats/layout.js';
@@ -290,6 +290,10 @@ export class ConnectionPool implements ConnectionOwner, PipelineOwner, Scheduled
       if (next === undefined) return;
       next.onPlace(pipeline);
     }
+  }
+
+  opening(socket: Socket): void {
+    this.#host.descriptors.opening(socket);
   }
 
   /** A connection has closed. */

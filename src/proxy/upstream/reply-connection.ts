@@ -40,6 +40,8 @@ export interface ReplyOwner {
   readClock(): void;
   /** Monotonic time by which the next bytes of a reply must come. Reads the clock. */
   responseDeadline(): number;
+  /** A connection has a socket, which gets its descriptor later. */
+  opening(socket: Socket): void;
   /** Logs an unexpected exception. */
   bug(error: unknown): void;
   /** The connection has closed. */
@@ -81,16 +83,16 @@ export abstract class ReplyConnection<Owner extends ReplyOwner = ReplyOwner> {
     this.user = user;
     this.deadline = deadline;
     this.socket = pool.target.secure ? this.#openTls() : this.#openPlain();
+    pool.opening(this.socket);
     this.socket.on('error', (error) => this.#onError(error));
     this.socket.on('close', () => this.#onClose());
     this.socket.on('end', () => this.#onEnd());
   }
 
   #openPlain(): Socket {
-    const { target, lookup } = this.pool;
-    const { host, port } = target;
+    const { host, port } = this.pool.target;
     const onread = sharedOnread((buffer, count) => this.#take(buffer, count));
-    const socket = connect({ host, port, lookup, noDelay: true, onread });
+    const socket = connect({ host, port, lookup: this.pool.lookup, noDelay: true, onread });
     socket.on('connect', () => this.#onConnect());
     return socket;
   }

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type DescriptorSource, Descriptors } from '../../../src/proxy/load/descriptors.js';
@@ -44,6 +45,46 @@ test('a quarter is reserved for targets, and a part for the process', () => {
   assert.is(clients + targets, 80, '16 are left');
 });
 
+test('connections that have no descriptor yet make no room for others', () => {
+  let held = 0;
+  const descriptors = new Descriptors(1, () => {}, new Source(116, () => 20 + held));
+  const open = (): EventEmitter | undefined => {
+    if (!descriptors.takeTarget()) return undefined;
+    const socket = new EventEmitter();
+    descriptors.opening(socket);
+    return socket;
+  };
+  const sockets: EventEmitter[] = [];
+  for (let round = 0; round < 2; round++) {
+    for (let socket = open(); socket !== undefined && sockets.length < 1000; socket = open()) sockets.push(socket);
+    assert.is(sockets.length, 80);
+    // Half of the names have no address: these sockets never get a descriptor.
+    for (const socket of sockets.slice(40)) if (socket.emit('connectionAttempt')) held++;
+    assert.is(open(), undefined);
+    for (const socket of sockets.splice(0)) {
+      socket.emit('close');
+      descriptors.freeTarget();
+    }
+    held = 0;
+  }
+});
+
+test('tunnels that are not connected yet make no room for others', () => {
+  let held = 0;
+  const descriptors = new Descriptors(1, () => {}, new Source(116, () => 20 + held));
+  for (let round = 0; round < 2; round++) {
+    const taken = takeAll(() => descriptors.takeTunnel());
+    assert.is(taken, 80);
+    for (let tunnel = 0; tunnel < 40; tunnel++) {
+      descriptors.tunnelOpened();
+      held++;
+    }
+    assert.not.ok(descriptors.takeTunnel());
+    for (let tunnel = 0; tunnel < taken; tunnel++) descriptors.freeTunnel(tunnel < 40);
+    held = 0;
+  }
+});
+
 test('the share of targets is at most what they can use, regardless of tunnels', () => {
   let held = 0;
   const descriptors = new Descriptors(1, () => {}, new Source(116, () => 20 + held));
@@ -58,7 +99,7 @@ test('the share of targets is at most what they can use, regardless of tunnels',
     5,
   );
   assert.not.ok(descriptors.takeTunnel());
-  descriptors.freeTunnel();
+  descriptors.freeTunnel(false);
   assert.ok(descriptors.takeClient(), 'targets have all that they may');
 });
 
