@@ -209,7 +209,7 @@ export class WorkerSupervisor implements WorkerApi {
     await within(this.#ask({ call: 'close' }), ANSWER_WITHIN_MS).catch(() => {});
     // terminate() has no exit code of a thread that has already ended.
     const ended = worker.terminate().then(() => true);
-    if ((await within(ended, ANSWER_WITHIN_MS)) === true) return;
+    if (await within(ended, ANSWER_WITHIN_MS)) return;
     // It is blocked in a system call and ends when that returns: a name lookup may take minutes.
     this.#log('warn', 'has not ended yet', { cause: BLOCKED_THREAD });
     this.#rejectPending('The data-plane worker cannot be terminated.');

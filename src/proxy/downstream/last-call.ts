@@ -2,6 +2,7 @@
  * The last call before sockets of listeners close. The kernel resets connections that it has accepted and the process has not,
  * so the sockets stay open until no connection has come for a while.
  */
+import type { Listener } from './listener.js';
 
 /**
  * Consecutive checks without a new connection that end a last call, and its longest wait in milliseconds. A check takes a turn
@@ -11,16 +12,14 @@
 const QUIET_CHECKS = 50;
 const LONGEST_WAIT = 500;
 
-/** A listener that counts the connections it has accepted. */
-export interface Accepting {
-  readonly accepted: number;
-}
-
 /**
  * Resolves when probably no connection waits in the kernel's queues of the listeners, or at once when `over()` is true.
  * Listeners that hold their connections make it short: clients that are served would come again.
  */
-export async function lastCall(listeners: readonly Accepting[], over: () => boolean = () => false): Promise<void> {
+export async function lastCall(
+  listeners: readonly Pick<Listener, 'accepted'>[],
+  over: () => boolean = () => false,
+): Promise<void> {
   const count = (): number => listeners.reduce((sum, { accepted }) => sum + accepted, 0);
   let before = count();
   for (let waits = 0, quiet = 0; quiet < QUIET_CHECKS && waits < LONGEST_WAIT && !over(); ) {

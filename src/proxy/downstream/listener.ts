@@ -170,11 +170,6 @@ export class Listener implements AdmittingListener, ConnectionOwner {
     this.#held ??= [];
   }
 
-  /** Connections that wait. */
-  get held(): number {
-    return this.#held?.length ?? 0;
-  }
-
   #admitHeld(): void {
     const held = this.#held ?? [];
     this.#held = undefined;

@@ -41,7 +41,6 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
   /** Monotonic milliseconds, roughly, of the last traffic through the tunnel. */
   #movedAt = 0;
   #state: 'connecting' | 'head' | 'waiting' | 'body' | 'tunnel' = 'connecting';
-  #connected = false;
   #held: Buffer = Buffer.alloc(0);
   #heldDone: (() => void) | undefined;
   readonly #body = new BodyReader();
@@ -75,7 +74,6 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     this.#attempts++;
     this.#target = target;
     this.#state = 'connecting';
-    this.#connected = false;
     this.#exchange.target = target.url;
     this.#startMs = this.#host.monotonic();
     this.#host.stats.begin(target.slot);
@@ -125,7 +123,6 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
   onConnected(): void {
     if (this.#state !== 'connecting') return;
     this.#state = 'head';
-    this.#connected = true;
     this.#host.descriptors.tunnelOpened();
     this.#within(this.#service.entry.responseTimeout, 'upstream/timeout', 'response head timeout');
   }
@@ -341,7 +338,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     if (this.#target === undefined) return;
     const took = this.#host.monotonic() - this.#startMs;
     const { slot } = this.#target;
-    this.#host.descriptors.freeTunnel(this.#connected);
+    this.#host.descriptors.freeTunnel(this.#state !== 'connecting');
     this.#host.stats.end(slot, this.#status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
   }
 
