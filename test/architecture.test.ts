@@ -210,8 +210,11 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/cookies.ts': [],
   'src/policies/kits/freshness.ts': [],
   'src/policies/kits/jose.ts': ['jose'],
+  'src/policies/kits/jose/sign.ts': [],
   'src/policies/kits/json.ts': [],
   'src/policies/kits/negotiate.ts': [],
+  'src/policies/kits/oauth-client/client.ts': [],
+  'src/policies/kits/oauth-client/reply.ts': [],
   'src/policies/kits/schema-formats.ts': ['ajv-formats'],
   // Loaded when the first policy that needs them is created.
   'src/policies/kits/schema-validator.ts': ['ajv'],
