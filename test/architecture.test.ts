@@ -55,6 +55,7 @@ const SOLE_IMPORTERS: Readonly<Record<string, string>> = {
   ora: 'cli',
   yaml: 'openapi',
   parse5: 'policies',
+  'structured-headers': 'policies',
 };
 
 const files = sourceFiles(ROOT, 'src');
@@ -211,6 +212,11 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/freshness.ts': [],
   'src/policies/kits/jose.ts': ['jose'],
   'src/policies/kits/jose/sign.ts': [],
+  'src/policies/kits/http-signature/algorithms.ts': [],
+  'src/policies/kits/http-signature/base.ts': [],
+  'src/policies/kits/http-signature/component.ts': [],
+  'src/policies/kits/http-signature/content-digest.ts': [],
+  'src/policies/kits/http-signature/index.ts': [],
   'src/policies/kits/json.ts': [],
   'src/policies/kits/negotiate.ts': [],
   'src/policies/kits/oauth-client/client.ts': [],
@@ -218,6 +224,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/schema-formats.ts': ['ajv-formats'],
   // Loaded when the first policy that needs them is created.
   'src/policies/kits/schema-validator.ts': ['ajv'],
+  'src/policies/kits/structured-fields.ts': ['structured-headers'],
   'src/policies/kits/text-pattern.ts': [],
 };
 

@@ -1,0 +1,113 @@
+/**
+ * Structured fields, RFC 9651 (with dates and display strings), by the package structured-headers. Stricter than the package: only
+ * ASCII, bounded, and no name twice in a dictionary, since recipients could choose differently between the two.
+ */
+import {
+  type BareItem,
+  type Dictionary,
+  DisplayString,
+  type InnerList,
+  type Item,
+  isInnerList,
+  type List,
+  type Parameters,
+  parseDictionary,
+  parseItem,
+  parseList,
+  serializeDictionary,
+  serializeInnerList,
+  serializeItem,
+  serializeList,
+  Token,
+} from 'structured-headers';
+
+export {
+  type BareItem,
+  type Dictionary,
+  DisplayString,
+  type InnerList,
+  type Item,
+  isInnerList,
+  type List,
+  type Parameters,
+  Token,
+};
+
+/** Characters of a field, and members of a dictionary or list. */
+const MAX_LENGTH = 64 * 1024;
+const MAX_MEMBERS = 1024;
+
+const isAscii = (text: string): boolean => /^[\t\x20-\x7e]*$/.test(text);
+
+/** The result of `parse`; undefined for a malformed field. */
+function attempt<T>(text: string, parse: (text: string) => T): T | undefined {
+  if (text.length > MAX_LENGTH || !isAscii(text)) return undefined;
+  try {
+    return parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A dictionary; undefined if the field is malformed, or has a name twice. */
+export function readDictionary(text: string): Dictionary | undefined {
+  const members = attempt(text, parseDictionary);
+  if (members === undefined || members.size > MAX_MEMBERS) return undefined;
+  return members.size === countMembers(text) ? members : undefined;
+}
+
+/** A list; undefined if the field is malformed. */
+export function readList(text: string): List | undefined {
+  const members = attempt(text, parseList);
+  return members === undefined || members.length > MAX_MEMBERS ? undefined : members;
+}
+
+/** An item; undefined if the field is malformed. */
+export const readItem = (text: string): Item | undefined => attempt(text, parseItem);
+
+/** The text of a field whose kind is not known, in canonical form; undefined if it is no structured field. */
+export function canonical(text: string): string | undefined {
+  // In this order: an item is also a list of one member, and a list of tokens is also a dictionary of flags.
+  const item = readItem(text);
+  if (item !== undefined) return written(() => serializeItem(item));
+  const list = readList(text);
+  if (list !== undefined) return written(() => serializeList(list));
+  const dictionary = readDictionary(text);
+  return dictionary && written(() => serializeDictionary(dictionary));
+}
+
+function written(write: () => string): string | undefined {
+  try {
+    return write();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Serializers throw for values that the format cannot hold. */
+export const writeDictionary = (members: Dictionary): string => serializeDictionary(members);
+export const writeMember = (member: Item | InnerList): string =>
+  isInnerList(member) ? serializeInnerList(member) : serializeItem(member);
+
+/** A byte sequence as bytes; undefined for another item. */
+export function bytesOf(value: BareItem): Uint8Array | undefined {
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  return ArrayBuffer.isView(value) ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : undefined;
+}
+
+/** Members of a well-formed dictionary as it is written: commas outside of strings and inner lists, plus one. */
+function countMembers(text: string): number {
+  let count = text.trim() === '' ? 0 : 1;
+  let quoted = false;
+  let inner = false;
+  for (let at = 0; at < text.length; at++) {
+    const char = text[at];
+    // In a display string, quotes are percent-encoded; a backslash means itself there, and cannot precede a quote.
+    if (quoted && char === '\\') at++;
+    else if (char === '"') quoted = !quoted;
+    else if (quoted) continue;
+    else if (char === '(' || char === ')') inner = char === '(';
+    else if (char === ',' && !inner) count++;
+  }
+  return count;
+}
