@@ -22,7 +22,7 @@ const TABLE: Readonly<Record<string, { readonly run: readonly string[]; readonly
   policies: { run: ['schema', 'openapi'], types: ['contract', 'bundle', 'state'] },
   // Like a folder of policies.
   actions: { run: ['policies'], types: ['contract'] },
-  custom: { run: ['policies', 'schema', 'bundle'], types: ['contract', 'state'] },
+  custom: { run: ['policies', 'schema', 'expression', 'bundle'], types: ['contract', 'state'] },
   spec: { run: ['custom', 'schema', 'expression', 'policies', 'actions', 'bundle'], types: [] },
   lint: { run: ['spec', 'schema', 'expression', 'bundle'], types: ['policies'] },
   compiler: { run: ['spec', 'schema', 'expression', 'bundle', 'policies'], types: [] },
@@ -32,7 +32,7 @@ const TABLE: Readonly<Record<string, { readonly run: readonly string[]; readonly
     run: ['custom', 'compiler', 'lint', 'spec', 'schema', 'bundle', 'proxy', 'state', 'telemetry', 'policies'],
     types: [],
   },
-  testing: { run: ['custom', 'proxy', 'policies', 'schema', 'state', 'bundle'], types: ['contract'] },
+  testing: { run: ['custom', 'expression', 'proxy', 'policies', 'schema', 'state', 'bundle'], types: ['contract'] },
   dashboard: { run: ['telemetry'], types: ['state'] },
   cli: {
     run: ['testing', 'control', 'dashboard', 'compiler', 'lint', 'spec', 'schema', 'bundle', 'openapi', 'telemetry'],

@@ -1,6 +1,6 @@
 /** What an authenticator found. */
 import type { ConsumerEntry } from '../bundle/types.js';
-import type { Claims, Reply } from './exchange.js';
+import type { AuthProblem, Claims, Reply } from './exchange.js';
 
 /** The caller is known. */
 export interface Identity {
@@ -13,6 +13,16 @@ export interface Identity {
    * client sent. `requestFields` of the policy names them.
    */
   readonly fields?: readonly (readonly [name: string, value: string])[] | undefined;
+  /**
+   * Present if the request has no credential and this identity stands in for one (`anonymous` of any-of): what a policy that
+   * needs a caller answers with.
+   */
+  readonly absent?: AuthProblem | undefined;
+  /**
+   * The challenge of the authenticator, without an error: `Bearer realm="api"`. A policy that refuses the caller for a missing
+   * scope adds to it.
+   */
+  readonly challenge?: string | undefined;
   /** For decisions, without secrets: `API key of acme`. */
   readonly why: string;
 }
@@ -51,14 +61,3 @@ export type Authentication = Identity | Absent | Refused | Unavailable;
  * without a body. If the body cannot be collected (413, 415, 503), the result is the outcome to return.
  */
 export type CollectBody = (max: number) => Promise<Uint8Array | Refused>;
-
-export interface AuthProblem {
-  /** Default: 401. */
-  readonly status?: number;
-  /** Slug, e.g. `auth/missing`. */
-  readonly code: string;
-  readonly title: string;
-  readonly detail?: string;
-  /** A challenge for WWW-Authenticate, RFC 9110 section 11.6.1. */
-  readonly challenge?: string;
-}

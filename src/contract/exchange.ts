@@ -7,6 +7,18 @@ import type { HeaderFields } from './fields.js';
 /** Facts about the caller that an authenticator has verified: the claims of a token, or what a service answered. */
 export type Claims = { readonly [name: string]: Json };
 
+/** What a caller without a valid credential gets. */
+export interface AuthProblem {
+  /** Default: 401. */
+  readonly status?: number;
+  /** Slug, e.g. `auth/missing`. */
+  readonly code: string;
+  readonly title: string;
+  readonly detail?: string;
+  /** A challenge for WWW-Authenticate, RFC 9110 section 11.6.1. */
+  readonly challenge?: string;
+}
+
 /** A request in flight: what the target will get, and what is known about it so far. */
 export interface Exchange {
   /** Unique in time and space; sent to the target and the client as x-request-id. */
@@ -45,6 +57,15 @@ export interface Exchange {
   consumer: ConsumerEntry | undefined;
   /** Set from the identity that an authenticator returned. */
   claims: Claims | undefined;
+  /**
+   * What the authenticators ask for that found no credential and let the request pass; undefined if another one has found the
+   * caller. A policy that needs a caller answers with them (authProblem() of the run kit).
+   */
+  readonly absent: readonly AuthProblem[] | undefined;
+  /** `challenge` of the identity. */
+  readonly challenge: string | undefined;
+  /** The rule that decided about access, for the access log: `POLICY/RULE`. A policy with rules sets it. */
+  rule: string | undefined;
   /**
    * Notes something for the later hooks of the same policy or action in this exchange: one value for each `owner`, which is
    * the instance itself.

@@ -1,9 +1,9 @@
 /** Everything that a policy or an action may use, so that a chain can run offline, on a virtual clock. */
-import type { Json, PlanEntry } from '../bundle/types.js';
+import type { ExpressionEntry, Json, PlanEntry } from '../bundle/types.js';
 import type { Clock } from '../state/clock.js';
 import type { CacheStore, ConsumerLookup, HoldStore, LimitStore } from '../state/types.js';
 import type { CallReply, CallRequest, StreamedReply, SubRequest } from './call.js';
-import type { Exchange } from './exchange.js';
+import type { Exchange, Reply } from './exchange.js';
 import type { PolicyInstance } from './policy.js';
 
 export interface Logger {
@@ -11,6 +11,14 @@ export interface Logger {
   info(message: string, fields?: { readonly [key: string]: unknown }): void;
   warn(message: string, fields?: { readonly [key: string]: unknown }): void;
   error(message: string, fields?: { readonly [key: string]: unknown }): void;
+}
+
+/** A condition of a config (`s.expression()`), ready to run. */
+export interface Condition {
+  /** As written in the spec. */
+  readonly source: string;
+  /** Throws ExpressionError if it cannot be evaluated for this exchange. `reply`: needed if it reads the reply. */
+  holds(exchange: Exchange, reply?: Reply): boolean;
 }
 
 export interface PolicyHost {
@@ -56,6 +64,8 @@ export interface PolicyHost {
    * after `leaseMs`, so a dead worker blocks no other.
    */
   once<T extends Json>(key: string, leaseMs: number, work: () => Promise<T>): Promise<T>;
+  /** Prepares a condition of the config, at load. Throws TypeError if it is malformed. */
+  condition(expression: ExpressionEntry): Condition;
   /** The instance of a policy that the declaration's members() names. */
   member(name: string): PolicyInstance;
 }

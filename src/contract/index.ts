@@ -4,7 +4,6 @@ export type { Attempt } from './attempt.js';
 export type {
   Absent,
   Authentication,
-  AuthProblem,
   CollectBody,
   Identity,
   Refused,
@@ -15,7 +14,7 @@ export type { CallFailure, CallReply, CallRequest, StreamedReply, SubRequest } f
 export type { ClientCertificate, ConnectionFacts, TlsFacts } from './connection.js';
 export type * from './declaration.js';
 export type { CreateDuty, DutyFetchOptions, DutyHost, DutyInstance, DutyReply } from './duty.js';
-export type { Claims, Decision, Exchange, ExchangeEnd, Reply } from './exchange.js';
+export type { AuthProblem, Claims, Decision, Exchange, ExchangeEnd, Reply } from './exchange.js';
 export type { HeaderFields } from './fields.js';
-export type { CreatePolicy, Logger, PolicyHost } from './host.js';
+export type { Condition, CreatePolicy, Logger, PolicyHost } from './host.js';
 export type { Awaitable, PolicyInstance } from './policy.js';

@@ -1,6 +1,7 @@
 /** Entry point of the helper thread: runs what the compiler reads of custom code. It may be terminated at any time. */
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { PolicyContext, PolicyFile } from '../contract/index.js';
+import { languageWith } from '../expression/check.js';
 import { INVALID, type Schema, s } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Definition } from './definition.js';
@@ -103,22 +104,25 @@ function load(sha256: string, text: string, use: string): HelperResults['load'] 
   return { facts, problems };
 }
 
+/** The texts of the spec are not here: a fault is shown at its whole expression. */
+const LANGUAGE = languageWith((span) => span);
+
 const NO_KEYS: Schema<object> = s.object({});
 
 function decode(
   definition: Definition,
   { node, keySpan }: Extract<HelperRequest, { readonly ask: 'decode' }>,
 ): Decoded {
-  const decoder = new Decoder(node, keySpan);
+  const decoder = new Decoder(node, keySpan, LANGUAGE);
   const schema: Schema<unknown> = definition.schema ?? NO_KEYS;
   const decoded = schema.decode(node, decoder);
   const records = [...decoder.entries()];
-  const { diagnostics } = decoder;
-  if (decoded === INVALID) return { diagnostics, records, valid: undefined };
+  const { diagnostics, expressions } = decoder;
+  if (decoded === INVALID) return { diagnostics, records, expressions, valid: undefined };
   const config = plainConfig(decoded);
   if (typeof config !== 'object' || config === null) throw new CodeError('`schema` must give an object.', undefined);
   const facts = 'phase' in definition ? policyFacts(definition, config) : actionFacts(definition, config);
-  return { diagnostics, records, valid: { config, facts } };
+  return { diagnostics, records, expressions, valid: { config, facts } };
 }
 
 function check(

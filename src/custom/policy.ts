@@ -5,6 +5,7 @@
  */
 export type {
   ConsumerEntry,
+  ExpressionEntry,
   Json,
   Phase,
   PlanEntry,

@@ -8,7 +8,7 @@ import type {
   PolicyFile,
   PolicyTraits,
 } from '../contract/index.js';
-import type { Origin } from '../schema/decoder.js';
+import type { DecodedExpression, Origin } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import type { TableNode } from '../schema/tree.js';
 import type { CustomProblem } from './definition.js';
@@ -59,6 +59,7 @@ export interface ConfigFacts {
 export interface Decoded {
   readonly diagnostics: readonly Diagnostic[];
   readonly records: readonly (readonly [path: ConfigPath, origin: Origin])[];
+  readonly expressions: readonly DecodedExpression[];
   /** Undefined: not valid. */
   readonly valid: { readonly config: Json; readonly facts: ConfigFacts } | undefined;
 }

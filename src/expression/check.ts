@@ -7,24 +7,17 @@ import {
   type ParseResult,
 } from '@marcbachmann/cel-js';
 import type { ExpressionEntry } from '../bundle/types.js';
+import type { CheckedExpression, ExpressionLanguage, ExpressionRead as Read } from '../schema/decoder.js';
 import { suggest } from '../schema/suggest.js';
 import { constantValue } from './condition.js';
 import { FACTS, FUNCTIONS, MACROS } from './environment.js';
 import { foldCode, isConstant } from './fold.js';
-import { firstReplyRead, lowerExpression, type Read } from './lower.js';
+import { firstReplyRead, lowerExpression } from './lower.js';
 import { type ExpressionProblem, Problem, SUPPORTED } from './problem.js';
 import { ExpressionError } from './values.js';
 
-export type { Read } from './lower.js';
+export type { CheckedExpression } from '../schema/decoder.js';
 export type { ExpressionProblem } from './problem.js';
-
-export interface CheckedExpression {
-  /** For the bundle, folded. */
-  readonly entry: ExpressionEntry;
-  /** The result, if it is the same for every request. */
-  readonly constant: boolean | undefined;
-  readonly reads: readonly Read[];
-}
 
 export interface ExpressionScope {
   /** Whether the expression is evaluated when there is a reply. */
@@ -45,6 +38,12 @@ export function checkExpression(source: string, scope: ExpressionScope): Checked
     throw error;
   }
 }
+
+/** For decoders of configs with expressions. `spanOf`: locates a part of a text. */
+export const languageWith = (spanOf: ExpressionLanguage['spanOf']): ExpressionLanguage => ({
+  check: checkExpression,
+  spanOf,
+});
 
 function checked(source: string, { reply }: ExpressionScope): CheckedExpression {
   if (source.length > MAX_SOURCE)

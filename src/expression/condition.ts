@@ -3,7 +3,7 @@
  * once, at load. An evaluation reads only what it uses, and its work is bounded by MAX_STEPS.
  */
 import type { Dfa, ExpressionEntry, Json } from '../bundle/types.js';
-import type { Exchange, Reply } from '../contract/index.js';
+import type { Exchange, Condition as HostCondition, Reply } from '../contract/index.js';
 import { factOf, isMap, isOfReply, MACROS, type MapFact, type ValueFact } from './environment.js';
 import { acceptsText } from './pattern.js';
 import {
@@ -27,13 +27,9 @@ import {
 export { ExpressionError } from './values.js';
 
 /** A condition of a policy. */
-export interface Condition {
-  /** As written in the spec. */
-  readonly source: string;
+export interface Condition extends HostCondition {
   /** It reads the reply: `holds` needs one. */
   readonly onReply: boolean;
-  /** Throws ExpressionError if the expression cannot be evaluated for this exchange. */
-  holds(exchange: Exchange, reply: Reply | undefined): boolean;
 }
 
 /** One evaluation. */

@@ -1,20 +1,11 @@
 /** Lowers a checked syntax tree to the code that workers run: names become facts, patterns automata. */
 import type { ASTNode } from '@marcbachmann/cel-js';
 import type { Dfa, Json } from '../bundle/types.js';
+import type { ExpressionRead as Read } from '../schema/decoder.js';
 import { compilePattern, PATTERN_HELP } from '../schema/regex/regex.js';
 import { FACTS, factOf, isMap, isOfReply, MACROS } from './environment.js';
 import { type ExpressionProblem, Problem, SUPPORTED } from './problem.js';
 import { CALLS, isInt, OPERATORS } from './values.js';
-
-/** A name of the environment that an expression reads. */
-export interface Read {
-  readonly name: string;
-  /** For a map: the name in it, if it is constant. */
-  readonly key: string | undefined;
-  /** In UTF-16 code units of the source. */
-  readonly start: number;
-  readonly end: number;
-}
 
 export interface Lowered {
   readonly code: Json;

@@ -1,6 +1,6 @@
 /** Lookups over a model that several rules share, computed once per model. */
 import { PHASES } from '../bundle/types.js';
-import type { Model, PolicyModel, PolicyUse, RouteModel, ServiceModel } from '../spec/model.js';
+import type { Model, PolicyModel, PolicyUse, RouteModel, ServiceModel, WhenModel } from '../spec/model.js';
 
 /** What a policy declares about itself for lint rules. */
 type PolicyTraits = ReturnType<NonNullable<PolicyModel['declaration']['traits']>>;
@@ -62,6 +62,10 @@ export function traitsOf(policy: PolicyModel): PolicyTraits {
   }
   return traits;
 }
+
+/** The conditions of a policy: `when`, and those in its config. */
+export const conditionsOf = ({ when, expressions }: PolicyModel): readonly WhenModel[] =>
+  when === undefined ? expressions : [when, ...expressions];
 
 /** Whether the policy takes no part in some exchanges. */
 export const isConditional = ({ when }: PolicyModel): boolean =>

@@ -9,7 +9,16 @@
  *
  * run.ts imports nothing at run time but `../run-kit.js` and `../kits/`; so a data plane never loads a linter.
  */
-export type { ConsumerEntry, Json, Phase, PlanEntry, ReplyPhase, RouteEntry, TemplateEntry } from '../bundle/types.js';
+export type {
+  ConsumerEntry,
+  ExpressionEntry,
+  Json,
+  Phase,
+  PlanEntry,
+  ReplyPhase,
+  RouteEntry,
+  TemplateEntry,
+} from '../bundle/types.js';
 export type * from '../contract/index.js';
 export type { ReadyField } from '../field-syntax.js';
 export type { Clock } from '../state/clock.js';

@@ -7,6 +7,7 @@
  */
 import type { LimitRate } from '../state/types.js';
 import { ArraySchema, EitherSchema, type Fields, MapSchema, ObjectSchema } from './compounds.js';
+import { ExpressionSchema } from './expression.js';
 import {
   BooleanSchema,
   EnumSchema,
@@ -101,6 +102,8 @@ export const s = {
       problem: ({ periodMs }) =>
         periodMs > LONGEST_PERIOD ? 'Expected a period of at most a year (`366d`)' : undefined,
     }),
+  /** A condition in CEL, for the host's condition(). `reply`: it is evaluated when there is a reply, and may read it. */
+  expression: ({ reply = false }: { reply?: boolean } = {}) => new ExpressionSchema(reply),
   enum: <const T extends string>(...values: T[]) => new EnumSchema<T>(values),
   array: <T>(item: Schema<T>, options: { min?: number } = {}) => new ArraySchema<T>(item, options),
   map: <T>(value: Schema<T>, keyCheck?: (key: string) => string | undefined) => new MapSchema<T>(value, keyCheck),

@@ -1,4 +1,5 @@
 /** Collects the diagnostics of a decode and the origin of every value. */
+import type { ExpressionEntry } from '../bundle/types.js';
 import type { Diagnostic, Fix, Span } from './diagnostic.js';
 import type { From, TomlNode } from './tree.js';
 
@@ -19,6 +20,48 @@ export interface Origins {
   entries(): IterableIterator<readonly [path: ConfigPath, origin: Origin]>;
 }
 
+/** A name of the environment that an expression reads. */
+export interface ExpressionRead {
+  readonly name: string;
+  /** For a map: the name in it, if it is constant. */
+  readonly key: string | undefined;
+  /** In UTF-16 code units of the source. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface CheckedExpression {
+  /** For the bundle, folded. */
+  readonly entry: ExpressionEntry;
+  /** The result, if it is the same for every request. */
+  readonly constant: boolean | undefined;
+  readonly reads: readonly ExpressionRead[];
+}
+
+/** What is wrong with an expression. */
+export interface ExpressionFault {
+  readonly code: string;
+  readonly message: string;
+  readonly help?: string;
+  /** In UTF-16 code units of the expression. */
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The language of expressions, as src/expression/ implements it. */
+export interface ExpressionLanguage {
+  check(source: string, scope: { readonly reply: boolean }): CheckedExpression | ExpressionFault;
+  /** The span of a part of a text at `span`. */
+  spanOf(span: Span, text: string, start: number, end: number): Span;
+}
+
+/** An expression that was decoded, and its place. */
+export interface DecodedExpression {
+  readonly path: ConfigPath;
+  readonly span: Span;
+  readonly expression: CheckedExpression;
+}
+
 const keyOf = (path: ConfigPath): string => path.join('\u0000');
 
 /** Up to this many records are searched linearly: an index per small entity would be larger than the entity. */
@@ -29,6 +72,8 @@ const samePath = (a: ConfigPath, b: ConfigPath): boolean =>
 
 export class Decoder implements Origins {
   readonly diagnostics: Diagnostic[] = [];
+  /** The valid expressions, in order. */
+  readonly expressions: DecodedExpression[] = [];
   readonly #records: (readonly [path: ConfigPath, origin: Origin])[] = [];
   /** The first `#indexed` records by path; built on first use. */
   #index: Map<string, Origin> | undefined;
@@ -39,7 +84,12 @@ export class Decoder implements Origins {
   /** Shared origin of all defaults in the innermost table. */
   #default: { readonly around: Origin; readonly origin: Origin } | undefined;
 
-  constructor(root: TomlNode, keySpan?: Span) {
+  /** `language`: for configs with expressions. */
+  constructor(
+    root: TomlNode,
+    keySpan?: Span,
+    readonly language?: ExpressionLanguage,
+  ) {
     this.#around = [{ from: root.from, span: root.span, keySpan }];
   }
 
@@ -88,9 +138,14 @@ export class Decoder implements Origins {
   }
 
   /** Takes over what another decoder found in the node at the current path. */
-  adopt(diagnostics: readonly Diagnostic[], records: Iterable<readonly [path: ConfigPath, origin: Origin]>): void {
+  adopt(
+    diagnostics: readonly Diagnostic[],
+    records: Iterable<readonly [path: ConfigPath, origin: Origin]>,
+    expressions: readonly DecodedExpression[] = [],
+  ): void {
     this.diagnostics.push(...diagnostics);
     for (const [path, origin] of records) this.#records.push([[...this.#path, ...path], origin]);
+    for (const { path, ...rest } of expressions) this.expressions.push({ path: [...this.#path, ...path], ...rest });
   }
 
   /** Adds a help to the diagnostics from index `from` on that have neither help nor fix. */

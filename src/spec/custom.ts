@@ -235,8 +235,9 @@ class Configs {
   #decode(node: TableNode, decoder: Decoder): Decoded<unknown> {
     try {
       const keySpan = decoder.keySpanOf();
-      const { diagnostics, records, valid } = this.#thread.run(this.#code, this.#use, 'decode', { node, keySpan });
-      decoder.adopt(diagnostics, records);
+      const found = this.#thread.run(this.#code, this.#use, 'decode', { node, keySpan });
+      const { diagnostics, records, expressions, valid } = found;
+      decoder.adopt(diagnostics, records, expressions);
       if (valid === undefined) return INVALID;
       // A config that is not a table is wrapped: its facts are found by identity.
       const config = typeof valid.config === 'object' && valid.config !== null ? valid.config : { value: valid.config };

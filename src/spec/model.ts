@@ -1,8 +1,7 @@
 /** The model: the spec with names resolved and defaults explicit; input of lint and compiler. */
 import type { ConditionTest, Dfa, Phase } from '../bundle/types.js';
-import type { CheckedExpression } from '../expression/check.js';
 import type { ActionDeclaration, PolicyDeclaration, PolicyFile } from '../policies/contract.js';
-import type { Origins } from '../schema/decoder.js';
+import type { CheckedExpression, ConfigPath, Origins } from '../schema/decoder.js';
 import type { Span } from '../schema/diagnostic.js';
 import type {
   AccessLogConfig,
@@ -74,6 +73,11 @@ export interface WhenModel {
   spanOf(start: number, end: number): Span;
 }
 
+/** A condition in the config of a policy. */
+export interface ExpressionModel extends WhenModel {
+  readonly path: ConfigPath;
+}
+
 export interface PolicyModel extends Entity<unknown> {
   readonly declaration: PolicyDeclaration;
   readonly phase: Phase;
@@ -81,6 +85,8 @@ export interface PolicyModel extends Entity<unknown> {
   readonly inPlace: boolean;
   /** Undefined: the policy takes part in every exchange. */
   readonly when: WhenModel | undefined;
+  /** The conditions in its config, in order. */
+  readonly expressions: readonly ExpressionModel[];
 }
 
 /** A policy on a route. Order: `[defaults]`, groups from the outermost, the route itself. */

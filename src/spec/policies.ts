@@ -1,4 +1,5 @@
 /** Policies under `[policy.NAME]`, and lists of policies on routes and groups. */
+import { languageWith } from '../expression/check.js';
 import type { PolicyDeclaration } from '../policies/contract.js';
 import { declarations } from '../policies/registry.js';
 import { Decoder } from '../schema/decoder.js';
@@ -6,7 +7,7 @@ import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { INVALID } from '../schema/schema.js';
 import { kindName, type TableNode, type TomlNode } from '../schema/tree.js';
 import { type Kinds, readKind, without } from './kinds.js';
-import type { PolicyModel, PolicyUse } from './model.js';
+import type { ExpressionModel, PolicyModel, PolicyUse } from './model.js';
 import { type DeclaredNames, type GeneratedNames, unresolved } from './names.js';
 import type { Sources } from './source.js';
 import { readWhen } from './when.js';
@@ -45,7 +46,8 @@ export function readPolicy(
 ): PolicyModel | undefined {
   const declaration = readKind(node, KINDS, place.entity, sources.custom, report);
   if (!declaration) return undefined;
-  const decoder = new Decoder(node, place.nameSpan);
+  const language = languageWith((span, text, start, end) => sources.valueSpan(span, text, start, end));
+  const decoder = new Decoder(node, place.nameSpan, language);
   const config = declaration.schema.decode(without(node, 'use', 'when'), decoder);
   const condition = node.entries.get('when');
   const onReply = config !== INVALID && declaration.replyOnly?.(config) === true;
@@ -55,7 +57,12 @@ export function readPolicy(
   if (config === INVALID || (condition !== undefined && when === undefined)) return undefined;
   const { name, nameSpan, inPlace } = place;
   const phase = declaration.phaseOf?.(config) ?? declaration.phase;
-  return { name, nameSpan, span: node.span, config, at: decoder, declaration, phase, inPlace, when };
+  const expressions = decoder.expressions.map((decoded): ExpressionModel => {
+    const { path, span, expression } = decoded;
+    const { source } = expression.entry;
+    return { path, span, expression, spanOf: (start, end) => sources.valueSpan(span, source, start, end) };
+  });
+  return { name, nameSpan, span: node.span, config, at: decoder, declaration, phase, inPlace, when, expressions };
 }
 
 /**

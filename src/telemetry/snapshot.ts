@@ -227,6 +227,8 @@ export interface RequestRecord {
   readonly error: string | null;
   /** The exact reason if `error` does not say enough: `connection refused`. One line of at most 200 characters. */
   readonly cause: string | null;
+  /** The rule that decided about access, `POLICY/RULE`; absent: none did. */
+  readonly rule?: string;
   /** Only for event clients that asked for decisions. */
   readonly decisions?: readonly DecisionRecord[];
 }

@@ -5,6 +5,7 @@ import { type DefinedPolicy, KIND, type PolicyDefinition } from '../custom/defin
 import { findingsOf } from '../custom/facts.js';
 import { instanceOf } from '../custom/instance.js';
 import { plainConfig, plainSettings } from '../custom/plain.js';
+import { languageWith } from '../expression/check.js';
 import { INVALID, type Schema, s } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Span } from '../schema/diagnostic.js';
@@ -68,11 +69,12 @@ export function subjectOf(policy: PolicyDefinition, config: Config = {}, around:
   };
 }
 
+const LANGUAGE = languageWith((place) => place);
 const NO_KEYS: Schema<unknown> = s.object({});
 
 function decode(policy: PolicyDefinition, config: Config): unknown {
   const tree = node(config);
-  const decoder = new Decoder(tree);
+  const decoder = new Decoder(tree, undefined, LANGUAGE);
   const decoded = (policy.schema ?? NO_KEYS).decode(tree, decoder);
   if (decoded === INVALID) throw new Error(decoder.diagnostics.map(({ message }) => message).join('\n'));
   return decoded;

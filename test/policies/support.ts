@@ -1,6 +1,8 @@
 /** Shared by policy tests: configs decoded like those of a spec, exchanges without sockets, a manual clock. */
 import toml from 'toml';
+import { languageWith } from '../../src/expression/check.js';
 import type {
+  AuthProblem,
   Claims,
   CollectBody,
   ConfigPath,
@@ -56,7 +58,11 @@ export function declaration(use: string): PolicyDeclaration {
 /** Decodes a policy's keys (TOML, without `use`). */
 export function decode(use: string, text: string): { config: unknown; errors: string[] } {
   const tree = node(toml.parse(text));
-  const decoder = new Decoder(tree);
+  const decoder = new Decoder(
+    tree,
+    undefined,
+    languageWith((place) => place),
+  );
   const config = declaration(use).schema.decode(tree, decoder);
   const errors = decoder.diagnostics.map(({ message }) => message);
   return { config: config === INVALID ? undefined : config, errors };
@@ -162,6 +168,8 @@ export interface Given {
   params?: { readonly [name: string]: string };
   consumer?: ConsumerEntry;
   claims?: Claims;
+  absent?: readonly AuthProblem[];
+  challenge?: string;
   decisions?: Decision[];
   /** State that policies keep per connection; separate unless exchanges share it. */
   connection?: Map<object, object>;
@@ -172,6 +180,9 @@ export function exchange(given: Given = {}): Exchange {
   const notes = new Map<object, object>();
   const connection = given.connection ?? new Map<object, object>();
   return {
+    absent: given.absent,
+    challenge: given.challenge,
+    rule: undefined,
     note: (owner, value) => void notes.set(owner, value),
     noted: (owner) => notes.get(owner),
     remember: (owner, value) => void connection.set(owner, value),

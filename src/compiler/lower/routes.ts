@@ -15,6 +15,7 @@ import type { PolicyContext } from '../../policies/contract.js';
 import type {
   ActionModel,
   ConditionModel,
+  ExpressionModel,
   Model,
   PolicyModel,
   RouteModel,
@@ -240,13 +241,16 @@ function lowerPolicy(
   compiled: ReadonlyMap<PolicyModel, PolicyIR>,
   context: PolicyContext,
 ): PolicyIR {
-  const { declaration, when } = policy;
+  const { declaration, expressions, when } = policy;
   const constant = when?.expression.constant;
   return {
     body: bodyOf(policy, members.get(policy) ?? []),
     calls: (calls.get(policy) ?? []).map(({ name }) => name),
     code: declaration.code,
-    config: plainTable(when === undefined ? policy.config : { ...asTable(policy.config), when: sourceText(when) }),
+    config: plainTable({
+      ...withSources(asTable(policy.config), expressions),
+      ...(when === undefined ? {} : { when: sourceText(when) }),
+    }),
     duty: declaration.duty?.(policy.config),
     members: (members.get(policy) ?? []).map((member) => compiled.get(member)!),
     mergeable: policy.inPlace && !declaration.stateful,
@@ -263,6 +267,17 @@ function lowerPolicy(
 
 const asTable = (config: unknown): object => (typeof config === 'object' && config !== null ? config : {});
 const sourceText = ({ expression }: WhenModel): string => expression.entry.source;
+
+/** The config with the text of each expression, as it is written, in place of its code. */
+function withSources(config: object, expressions: readonly ExpressionModel[]): object {
+  if (expressions.length === 0) return config;
+  const copy = structuredClone(config);
+  for (const expression of expressions) {
+    const table = expression.path.slice(0, -1).reduce<unknown>((at, step) => Reflect.get(asTable(at), step), copy);
+    Reflect.set(asTable(table), expression.path.at(-1)!, sourceText(expression));
+  }
+  return copy;
+}
 
 /** A decoded config as JSON, without undefined values and with sorted keys. */
 function plainTable(config: unknown): { readonly [key: string]: Json } {

@@ -8,6 +8,15 @@ const rule: Rule = {
   partial: true,
   check(model, report) {
     for (const policy of modelIndexOf(model).policies) {
+      for (const { expression, span } of policy.expressions) {
+        if (expression.constant === undefined) continue;
+        report({
+          span,
+          entity: policyEntity(model, policy),
+          message: `This condition is always ${expression.constant}, whatever the request is.`,
+          help: 'Remove it, or correct it.',
+        });
+      }
       const constant = policy.when?.expression.constant;
       if (constant === undefined) continue;
       report({

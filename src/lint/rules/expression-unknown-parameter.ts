@@ -1,5 +1,5 @@
 import { suggest } from '../../schema/suggest.js';
-import { modelIndexOf, paramsOf, policyEntity } from '../model-index.js';
+import { conditionsOf, modelIndexOf, paramsOf, policyEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -10,13 +10,16 @@ const rule: Rule = {
   check(model, report) {
     const { policies, routesByPolicy } = modelIndexOf(model);
     for (const policy of policies) {
-      for (const { name, key, start, end } of policy.when?.expression.reads ?? []) {
+      const reads = conditionsOf(policy).flatMap((condition) =>
+        condition.expression.reads.map((read) => ({ ...read, spanOf: condition.spanOf })),
+      );
+      for (const { name, key, start, end, spanOf } of reads) {
         if (name !== 'request.params' || key === undefined) continue;
         const route = routesByPolicy.get(policy)?.find((one) => !paramsOf(one).includes(key));
         if (route === undefined) continue;
         const near = suggest(key, paramsOf(route));
         report({
-          span: policy.when!.spanOf(start, end),
+          span: spanOf(start, end),
           entity: policyEntity(model, policy),
           message: `The path of route \`${route.name}\` has no parameter \`${key}\`${near === undefined ? '.' : `; did you mean \`${near}\`?`}`,
           related: [{ span: route.match.span, message: `the path of route \`${route.name}\`` }],

@@ -71,7 +71,8 @@ class AnyOfPolicy implements PolicyInstance {
       return { outcome: 'absent', why: 'no credential', problem: problemOf(absent), reply: replyOf(absent) };
     const consumer = this.#host.consumers.byName(name);
     if (consumer === undefined) throw new Error(`The anonymous consumer ${name} does not exist.`);
-    return { outcome: 'identity', consumer, why: `no credential; the anonymous consumer is ${name}` };
+    const why = `no credential; the anonymous consumer is ${name}`;
+    return { outcome: 'identity', consumer, absent: problemOf(absent), why };
   }
 
   strip(exchange: Exchange): void {

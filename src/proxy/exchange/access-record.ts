@@ -70,6 +70,8 @@ export class RecordSink {
   }
 }
 
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
 /** The record of a finished exchange. `status` 0: aborted before a reply. Durations in milliseconds. */
 export function recordOf(
   exchange: GwExchange,
@@ -79,7 +81,7 @@ export function recordOf(
   durationMs: number,
 ): RequestRecord {
   const { compiled } = exchange;
-  const record: RequestRecord = {
+  const record: Writable<RequestRecord> = {
     at: exchange.startedAt,
     id: exchange.id,
     remote: exchange.remoteAddress,
@@ -98,6 +100,7 @@ export function recordOf(
     error: exchange.error,
     cause: exchange.cause === null ? null : bounded(exchange.cause),
   };
+  if (exchange.rule !== undefined) record.rule = exchange.rule;
   if (exchange.decisions === undefined) return record;
   return {
     ...record,

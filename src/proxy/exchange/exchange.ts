@@ -1,6 +1,7 @@
 /** A request in flight: the view of policies on it, and the state of the engine. */
 
 import type {
+  AuthProblem,
   Claims,
   ConnectionFacts,
   ConsumerEntry,
@@ -68,6 +69,10 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   readonly forwardedHost: string | undefined = undefined;
   consumer: ConsumerEntry | undefined = undefined;
   claims: Claims | undefined = undefined;
+  absent: readonly AuthProblem[] | undefined = undefined;
+  known = false;
+  challenge: string | undefined = undefined;
+  rule: string | undefined = undefined;
   decisions: Decision[] | undefined = undefined;
   readonly headers: RequestFields;
 
@@ -292,6 +297,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     this.compiled = of.compiled;
     this.consumer = of.consumer;
     this.claims = of.claims;
+    this.absent = of.absent;
+    this.challenge = of.challenge;
     this.#noter = of.#noter;
     this.#note = of.#note;
     this.#notes = of.#notes && new Map(of.#notes);

@@ -1,5 +1,6 @@
 /** What the data plane gives to policies. */
 import type { Json, PlanEntry, PolicyEntry } from '../../bundle/types.js';
+import { condition } from '../../expression/condition.js';
 import type {
   Clock,
   ConsumerLookup,
@@ -92,6 +93,7 @@ export function policyHost(
     subrequest: (exchange, request) => exchanges.subrequest(caller, exchange, request),
     background: (exchange) => exchanges.background(caller, exchange),
     once: (key, leaseMs, work) => flights.run(`${stateIdentity} ${key}`, leaseMs, work),
+    condition: (expression) => condition(expression),
     member: (wanted) => members?.get(wanted) ?? noMember(wanted),
   };
 }

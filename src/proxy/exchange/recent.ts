@@ -37,6 +37,7 @@ class Slot {
   consumer: string | null = null;
   error: string | null = null;
   cause: string | null = null;
+  rule: string | undefined = undefined;
 }
 
 export class RecentExchanges {
@@ -63,6 +64,7 @@ export class RecentExchanges {
     slot.consumer = consumer === undefined ? null : consumer.name;
     slot.error = exchange.error;
     slot.cause = exchange.cause;
+    slot.rule = exchange.rule;
     if (exchange.headers.text.length > MAX_TEXT) copyOut(slot);
   }
 
@@ -83,6 +85,7 @@ export class RecentExchanges {
     slot.consumer = null;
     slot.error = error;
     slot.cause = cause;
+    slot.rule = undefined;
   }
 
   /** The kept records, oldest first. `now` and `monotonic`: the current time of both clocks, in milliseconds. */
@@ -139,6 +142,7 @@ export class RecentExchanges {
       upstreamMs: upstreamMs === NONE ? null : upstreamMs,
       error: slot.error,
       cause: slot.cause === null ? null : bounded(slot.cause),
+      ...(slot.rule === undefined ? {} : { rule: slot.rule }),
     };
   }
 }

@@ -44,6 +44,7 @@ function prettyLine(color: boolean): (record: RequestRecord) => string {
     ];
     if (record.target !== null) words.push(paint(DIM, `-> ${printable(record.target)}`));
     if (record.consumer !== null) words.push(paint(DIM, `as ${printable(record.consumer)}`));
+    if (record.rule !== undefined) words.push(paint(DIM, `by ${printable(record.rule)}`));
     words.push(`${roundedMs(record.durationMs)}ms`);
     if (record.error !== null) words.push(paint(STATUS_COLORS[5], printable(record.error)));
     if (record.cause !== null) words.push(paint(DIM, `(${printable(record.cause)})`));

@@ -20,8 +20,9 @@ export function jsonLineWriter(): LineWriter {
   return (record, bytes, start) => {
     const client = clientOf(record);
     const parties = partiesOf(record);
-    const { id, url, error, cause, upstreamMs } = record;
-    const texts = id.length + url.length + (error === null ? 0 : error.length) + (cause === null ? 0 : cause.length);
+    const { id, url, error, cause, rule, upstreamMs } = record;
+    const ends = (error === null ? 0 : error.length) + (cause === null ? 0 : cause.length);
+    const texts = id.length + url.length + ends + (rule === undefined ? 0 : rule.length);
     if (bytes.length - start < FRAME + texts * WORST + client.length + parties.length) return -1;
     if (view.buffer !== bytes.buffer || view.byteOffset !== bytes.byteOffset)
       view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -33,6 +34,7 @@ export function jsonLineWriter(): LineWriter {
     at = putWhole(bytes, BYTES_OUT.put(view, at), record.bytesOut);
     at = putMs(bytes, DURATION.put(view, at), record.durationMs);
     at = upstreamMs === null ? NO_UPSTREAM.put(view, at) : putMs(bytes, UPSTREAM.put(view, at), upstreamMs);
+    if (rule !== undefined) at = QUOTE.put(view, putText(bytes, RULE.put(view, at), rule));
     if (error === null) return NO_ERROR.put(view, at);
     at = putText(bytes, ERROR.put(view, at), error);
     if (cause === null) return NO_CAUSE.put(view, at);
@@ -64,6 +66,8 @@ const BYTES_OUT = new Fixed(',"bytesOut":');
 const DURATION = new Fixed(',"durationMs":');
 const UPSTREAM = new Fixed(',"upstreamMs":');
 const NO_UPSTREAM = new Fixed(',"upstreamMs":null');
+const RULE = new Fixed(',"rule":"');
+const QUOTE = new Fixed('"');
 const NO_ERROR = new Fixed(',"error":null,"cause":null}\n');
 const ERROR = new Fixed(',"error":"');
 const NO_CAUSE = new Fixed('","cause":null}\n');

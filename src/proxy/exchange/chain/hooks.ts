@@ -1,5 +1,13 @@
 /** The hooks of a step besides before() and after(): conditions, authentication, bodies. */
-import type { Authentication, Awaitable, CollectBody, Refused, Reply, ReplyBody } from '../../../policies/contract.js';
+import type {
+  Authentication,
+  AuthProblem,
+  Awaitable,
+  CollectBody,
+  Refused,
+  Reply,
+  ReplyBody,
+} from '../../../policies/contract.js';
 import { authProblem, type BytesReply } from '../../../policies/run-kit.js';
 import type { CollectFault } from '../body/collector.js';
 import { refuse } from './refuse.js';
@@ -60,7 +68,9 @@ export class ChainHooks {
       if (found.consumer !== undefined) exchange.consumer = found.consumer;
       if (found.claims !== undefined) exchange.claims = found.claims;
       if (found.fields !== undefined) exchange.granted = [...(exchange.granted ?? []), ...found.fields];
+      if (found.challenge !== undefined) exchange.challenge = found.challenge;
     }
+    if (passes) noteCaller(exchange, found.outcome === 'identity' ? found.absent : found.problem);
     // A refused request must not show its credentials to templates of replies.
     if (step.lastAuthenticator || !passes) this.#strip(exchange, !passes);
     if (found.outcome === 'identity') return this.#before(exchange, step);
@@ -187,6 +197,12 @@ export class ChainHooks {
     }
     return staged(exchange, step, sendable(reply, undefined));
   }
+}
+
+/** `absent`: what the authenticator asks for; undefined: it has found the caller. */
+function noteCaller(exchange: ChainedExchange, absent: AuthProblem | undefined): void {
+  if (absent === undefined) exchange.known = true;
+  exchange.absent = exchange.known || absent === undefined ? undefined : [...(exchange.absent ?? []), absent];
 }
 
 /** The reply with the stage of a step, if it has one. Throws if the reply cannot be sent. */

@@ -1,7 +1,7 @@
 /** One policy in a chain, with what the chain needs to know about it at each request. */
 import type { PolicyBody, ReplyPhase } from '../../../bundle/types.js';
 import type { Condition } from '../../../expression/condition.js';
-import type { Decision, Exchange, Identity, PolicyInstance, Reply } from '../../../policies/contract.js';
+import type { AuthProblem, Decision, Exchange, Identity, PolicyInstance, Reply } from '../../../policies/contract.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { ExchangeBodies } from '../body/exchange-bodies.js';
 import type { ReplySource } from '../body/types.js';
@@ -27,6 +27,10 @@ export interface ChainedExchange extends Exchange {
   entered: number;
   /** Fields for the target from its authenticators; set when the credentials are removed. */
   granted: Identity['fields'];
+  /** An authenticator has found the caller. */
+  known: boolean;
+  absent: readonly AuthProblem[] | undefined;
+  challenge: string | undefined;
   /** The step whose before() answered. Its after() does not see that reply. */
   answeredBy: Step | undefined;
   /** Bits of the steps whose `when` was evaluated, and of those for which it did not hold. */
