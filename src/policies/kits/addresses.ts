@@ -14,8 +14,9 @@ export interface AddressBlock {
 
 /** The words of the address that was read last. Scratch memory. */
 const read = new Uint32Array(4);
-/** The words of the block that was compared last. */
 const WORDS_V6 = 4;
+/** Bits of an IPv6 address before the IPv4 address that it maps, RFC 4291 section 2.5.5.2. */
+const MAPPED_BITS = 96;
 const BYTES_V4 = 5;
 const BYTES_V6 = 17;
 
@@ -133,18 +134,22 @@ export function parseBlock(text: string): AddressBlock | undefined {
   const end = slash < 0 ? text.length : slash;
   const family = readAddress(text, 0, end);
   if (family === 0) return undefined;
-  const most = family === 4 ? 32 : 128;
-  // The prefix of a mapped block counts from the beginning of the IPv6 address.
   const mapped = family === 4 && text.includes(':');
   const written = slash < 0 ? undefined : text.slice(slash + 1);
   if (written !== undefined && !/^(0|[1-9]\d{0,2})$/.test(written)) return undefined;
-  const bits = written === undefined ? most : Number(written) - (mapped ? 96 : 0);
-  if (bits < 0 || bits > most) return undefined;
-  const words = Array.from(read.subarray(0, family === 4 ? 1 : WORDS_V6), (word, index) =>
-    masked(word, bits - index * 32),
-  );
-  return { words, bits };
+  const address = family === 4 ? [read[0]!] : [...read];
+  if (written === undefined) return { words: address, bits: address.length * 32 };
+  const bits = Number(written);
+  if (!mapped) return bits > address.length * 32 ? undefined : blockOf(address, bits);
+  if (bits > 128) return undefined;
+  // The prefix of a mapped block counts from the beginning of the IPv6 address.
+  return bits >= MAPPED_BITS ? blockOf(address, bits - MAPPED_BITS) : blockOf([0, 0, 0xffff, ...address], bits);
 }
+
+const blockOf = (words: readonly number[], bits: number): AddressBlock => ({
+  words: words.map((word, index) => masked(word, bits - index * 32)),
+  bits,
+});
 
 /** The first `bits` bits of a word. */
 const masked = (word: number, bits: number): number =>
