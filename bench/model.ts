@@ -54,6 +54,7 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
     members: new Map(),
     policies: [],
     calls: new Map(),
+    policyRoutes: [],
     routes: routes.map(routeModel),
     normalize: {
       encoded_slashes: 'refuse',

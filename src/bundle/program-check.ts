@@ -174,6 +174,7 @@ const route = table({
   name: text,
   match: text,
   action: table({ use: text, summary: text, code: optional(text), settings: anything }),
+  answers: optional(index(0)),
   service: index(-1),
   policies: list(index(0)),
   params: list(text),
@@ -215,6 +216,7 @@ interface Indices {
   readonly policies: readonly { readonly calls?: readonly string[]; readonly code?: string }[];
   readonly routes: readonly {
     readonly service: number;
+    readonly answers?: number;
     readonly action: { readonly calls?: readonly string[]; readonly code?: string };
     readonly policies: readonly number[];
   }[];
@@ -234,9 +236,10 @@ function checkIndices({ services, policies, routes, code = [] }: Indices): strin
   const names = new Set(services.map(({ name }) => name));
   for (const [i, { calls = [] }] of policies.entries())
     if (calls.some((name) => !names.has(name))) return `policy ${i} calls a service that does not exist`;
-  for (const [i, { action, service: leadsTo, policies: chain }] of routes.entries()) {
+  for (const [i, { action, answers = 0, service: leadsTo, policies: chain }] of routes.entries()) {
     if (action.calls?.some((name) => !names.has(name))) return `route ${i} calls a service that does not exist`;
     if (leadsTo >= services.length) return `route ${i} leads to a service that does not exist`;
+    if (answers > 0 && answers >= policies.length) return `route ${i} is answered by a policy that does not exist`;
     if (chain.some((at) => at >= policies.length)) return `route ${i} has a policy that does not exist`;
   }
   return undefined;

@@ -225,6 +225,8 @@ export interface RouteEntry {
   /** As written in the spec, for display: `GET /orders/{id:int}`. */
   readonly match: string;
   readonly action: ActionEntry;
+  /** Index into policies: the policy that answers, for a path of its own. Absent: the spec has the route. */
+  readonly answers?: number;
   /** Index into services: where the action forwards requests; -1 if it forwards none. */
   readonly service: number;
   /** Indices into policies, in the order they run. */

@@ -28,8 +28,10 @@ export function emit(ir: Ir, shared: boolean): Emitted {
   for (const [index, route] of ir.routes.entries()) {
     const indices = route.policies.map((policy) => policies.index(policy));
     policies.carry(route.entry.action.use, route.code);
+    const answers = route.answers && policies.index(route.answers);
     // The entry already has the key, so a copy keeps the order of keys: see lower/index.ts.
-    routes.push({ ...route.entry, policies: indices });
+    const entry = { ...route.entry, policies: indices };
+    routes.push(answers === undefined ? entry : { ...entry, answers });
     const { hosts, ...match } = route.match;
     for (const host of hosts.length === 0 ? ANY_HOST : hosts) matches.push({ route: index, host, ...match });
   }

@@ -55,6 +55,8 @@ export interface RouteIR {
   readonly code?: CustomCode | undefined;
   /** In the order they run. */
   readonly policies: readonly PolicyIR[];
+  /** The policy that answers, for a path of its own. */
+  readonly answers?: PolicyIR;
 }
 
 export interface Ir {

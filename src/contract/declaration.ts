@@ -16,6 +16,8 @@ export interface RouteContext {
   readonly path: string;
   /** Schemes that its requests can have, by its match and its listeners. Empty: it takes no request. */
   readonly schemes: readonly ('http' | 'https')[];
+  /** Lower case: exact or `*.` wildcard. Absent or empty: any host. */
+  readonly hosts?: readonly string[];
 }
 
 /** What lint and compile of a policy know about the rest of the spec. */
@@ -93,6 +95,18 @@ export interface CustomCode {
   readonly text: string;
 }
 
+/** A request that a policy answers itself, beside those of its routes: the callback of a login, a document about them. */
+export interface PolicyPath {
+  /** The route is named `POLICY/NAME`; answer() gets it. */
+  readonly name: string;
+  /** Methods, and a path without parameters: `GET /oauth2/callback`. */
+  readonly match: string;
+  /** Key of the config that sets it; empty for none. Diagnostics point there. */
+  readonly at: ConfigPath;
+  /** Largest request body in bytes. Absent: none is accepted. */
+  readonly maxBody?: number;
+}
+
 /** What policies and actions declare alike. */
 export interface Declaration<Config, Settings extends Json> {
   /** Only of a custom kind; gw sets it. */
@@ -139,6 +153,12 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
   readonly unchecked?: boolean;
   /** The policies that it composes, by name. They need not be on a route. */
   members?(config: Config): readonly { readonly name: string; readonly at: ConfigPath }[];
+  /**
+   * The requests that answer() of the run part answers. Each becomes a route of its own, on the listeners and hosts of the
+   * policy's routes. Of their policies, those that all of them have in common apply, if they run in the guard phase or handle
+   * replies outermost.
+   */
+  paths?(config: Config): readonly PolicyPath[];
   /** Present if the folder has a duty.ts that this config needs. */
   duty?(config: Config): PolicyDuty | undefined;
 }

@@ -79,6 +79,12 @@ export interface PolicyInstance {
   /** A stage for the reply's body on its way to the client; undefined for none. */
   replyStage?(exchange: Exchange, reply: Reply, out: StageOut): BodyStage | undefined;
 
+  /**
+   * Answers a request for one of the declaration's paths(): its name, and the whole body, empty for none. The exchange has
+   * passed no authenticator, and `when` of the policy does not count. HEAD gets the answer of GET without its body.
+   */
+  answer?(exchange: Exchange, path: string, body: Uint8Array): Awaitable<Reply>;
+
   /** Once for each exchange that entered the step, whatever happened. Synchronous; an exception is logged. */
   finished?(exchange: Exchange, end: ExchangeEnd): void;
   /** A value that its duty has published. The first call precedes the first exchange. */

@@ -11,6 +11,7 @@ import type {
   PolicyContext,
   PolicyHost,
   PolicyInstance,
+  PolicyPath,
   PolicyProblem,
   PolicyTraits,
 } from '../contract/index.js';
@@ -65,6 +66,8 @@ export interface PolicyDefinition<Config = unknown, Settings extends Json = Json
   readonly authenticator?: boolean;
   /** The policies that it composes, by name. */
   members?(config: Config): readonly { readonly name: string; readonly at: ConfigPath }[];
+  /** The requests that answer() answers: each becomes a route of its own. */
+  paths?(config: Config): readonly PolicyPath[];
   readonly duty?: CustomDuty<Config, Settings>;
   create(settings: Settings, host: PolicyHost): PolicyInstance;
 }

@@ -1,6 +1,6 @@
 /** What a definition says about itself, checked: it may come from plain JavaScript. */
 import { type Json, PHASES, type PolicyBody, REPLY_PHASES } from '../bundle/types.js';
-import type { CallTarget, DeclaredProblem, PolicyContext, PolicyTraits } from '../contract/index.js';
+import type { CallTarget, DeclaredProblem, PolicyContext, PolicyPath, PolicyTraits } from '../contract/index.js';
 import type { CustomDuty, CustomProblem, DefinedAction, DefinedPolicy, Definition } from './definition.js';
 import { CodeError } from './evaluate.js';
 import { plainResult } from './plain.js';
@@ -23,7 +23,15 @@ export function staticFacts(definition: Definition): StaticFacts {
 const invalid = (message: string): CodeError => new CodeError(message, undefined);
 const listed = (words: readonly string[]): string => words.map((word) => `\`${word}\``).join(', ');
 
-const NO_FACTS = { traits: {}, body: undefined, stateKey: null, replyOnly: false, members: [], duty: undefined };
+const NO_FACTS = {
+  traits: {},
+  body: undefined,
+  stateKey: null,
+  replyOnly: false,
+  members: [],
+  paths: [],
+  duty: undefined,
+};
 
 const PROBLEMS = listOf(record({ code: text, status, title: text, description: text }));
 
@@ -94,10 +102,25 @@ export function policyFacts(definition: DefinedPolicy, config: Json): ConfigFact
       listOf(NAMED),
       'a list of objects with `name` and `at`',
     ),
+    paths: pathsOf(definition, config),
     duty: dutyOf(definition.duty, config),
     describe: definition.summary,
     service: undefined,
   };
+}
+
+const PATH = record({ name: text, match: text, at: path, maxBody: optional(Number.isSafeInteger) });
+const PATHS_EXPECTED = 'a list of objects with different `name`, `match`, `at`, and perhaps `maxBody`';
+
+function pathsOf(definition: DefinedPolicy, config: Json): readonly PolicyPath[] {
+  const paths = checkedResult<readonly PolicyPath[]>(
+    definition.paths?.(config) ?? [],
+    'paths',
+    listOf(PATH),
+    PATHS_EXPECTED,
+  );
+  if (new Set(paths.map(({ name }) => name)).size < paths.length) throw invalid(`\`paths\` must be ${PATHS_EXPECTED}.`);
+  return paths;
 }
 
 export function actionFacts(definition: DefinedAction, config: Json): ConfigFacts {

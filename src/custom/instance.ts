@@ -18,6 +18,7 @@ const HOOKS = [
   'readsReply',
   'onReplyBody',
   'replyStage',
+  'answer',
   'finished',
 ] as const satisfies readonly (keyof PolicyInstance)[];
 const OTHER_HOOKS = ['published', 'stats', 'close'] as const satisfies readonly (keyof PolicyInstance)[];
@@ -37,6 +38,8 @@ export function instanceOf(definition: PolicyDefinition, settings: Json, host: P
     throw new Error('create() returns no hook that takes part in an exchange, such as before() or after()');
   if (definition.authenticator === true && instance.authenticate === undefined)
     throw new Error('the definition says `authenticator`, but create() returns no authenticate()');
+  if ((definition.paths === undefined) !== (instance.answer === undefined))
+    throw new Error('`paths` of the definition and answer() belong together, but only one of them is there');
   const unread = (['onRequestBody', 'onReplyBody'] as const).find((name) => instance[name] !== undefined);
   if (unread !== undefined && definition.body === undefined)
     throw new Error(

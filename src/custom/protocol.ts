@@ -6,6 +6,7 @@ import type {
   DeclaredProblem,
   PolicyContext,
   PolicyFile,
+  PolicyPath,
   PolicyTraits,
 } from '../contract/index.js';
 import type { DecodedExpression, Origin } from '../schema/decoder.js';
@@ -51,6 +52,7 @@ export interface ConfigFacts {
   readonly stateKey: Json;
   readonly replyOnly: boolean;
   readonly members: readonly { readonly name: string; readonly at: ConfigPath }[];
+  readonly paths: readonly PolicyPath[];
   readonly duty: PolicyDuty | undefined;
   readonly describe: string;
   readonly service: { readonly name: string; readonly at: ConfigPath } | undefined;

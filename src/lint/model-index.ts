@@ -114,6 +114,10 @@ export function holdsAll<T>(list: readonly T[], items: readonly T[]): boolean {
   return items.every((item) => (known ? known.has(item) : list.includes(item)));
 }
 
+/** A route as a subject: the spec does not write those for the paths of policies. */
+export const routeSubject = ({ name, owner }: RouteModel): string =>
+  owner === undefined ? `\`${name}\`` : `\`${name}\`, which policy \`${owner.name}\` answers,`;
+
 export const routeEntity = (route: RouteModel): string => `route.${route.name}`;
 
 /** The name of a policy in `[lint].allow`: its own, or that of the route it is written in. */

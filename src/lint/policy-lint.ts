@@ -30,6 +30,7 @@ const routeContextOf = (model: Model, route: RouteModel): PolicyContext['routes'
   methods: route.match.methods,
   path: route.match.text.slice(route.match.text.indexOf('/')),
   schemes: schemesTaken(model, route),
+  hosts: route.match.hosts,
 });
 
 export function contextOf(model: Model, policy: PolicyModel): PolicyContext {

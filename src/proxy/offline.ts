@@ -120,7 +120,7 @@ export class OfflinePlane {
       if (exchange instanceof GwExchange) this.#needs(exchange, policy, published);
       return Promise.reject(new Error('nothing is published in an offline run'));
     };
-    return policy.phase === 'authenticate' ? { authenticate: stop } : { before: stop };
+    return { answer: stop, ...(policy.phase === 'authenticate' ? { authenticate: stop } : { before: stop }) };
   }
 
   #needs(exchange: GwExchange, { name, use }: PolicyEntry, published: Published): void {

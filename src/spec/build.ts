@@ -10,6 +10,7 @@ import type { ConsumerModel, Model, PlanModel, PolicyModel, ServiceModel } from 
 import { DeclaredNames, unresolved } from './names.js';
 import { readPolicy } from './policies.js';
 import type { PolicyFiles } from './policy-files.js';
+import { policyRoutes } from './policy-routes.js';
 import { RouteReader } from './route/build.js';
 import { readSettings } from './settings.js';
 import type { Sources } from './source.js';
@@ -57,6 +58,8 @@ export function buildModel(
         : undefined,
     report,
   );
+  const members = resolveMembers(policies, routes.routes, report);
+  const rules = planOf(settings.normalize);
   return {
     files: sources.files,
     root,
@@ -64,11 +67,12 @@ export function buildModel(
     listeners: listeners.values,
     services: [...services.values, ...calls.implicit],
     calls: calls.byCaller,
-    members: resolveMembers(policies, routes.routes, report),
+    members,
     consumers: consumers.values,
     plans: plans.values,
     policies: policies.values,
     routes: routes.routes,
+    policyRoutes: policyRoutes({ routes: routes.routes, members }, rules, report),
     ...settings,
   };
 }

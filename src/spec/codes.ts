@@ -51,6 +51,7 @@ export const SPEC_CODES: readonly CodeEntry[] = [
   error('pattern/invalid', 'A pattern uses an unsupported regular expression'),
   error('plan/not-a-limit', 'A plan sets the limit of a policy that has no limit'),
   error('policy/member', 'A policy composes one that it cannot compose'),
+  error('policy/path', 'A policy answers a path that cannot be matched'),
   warning('policy/not-inherited', '`without` names a policy that is not inherited'),
   error('policy/unknown-kind', 'The kind of a policy is unknown'),
   error('reference/not-allowed', 'A `${env:}` or `${file:}` reference is not allowed here'),

@@ -178,6 +178,7 @@ export class CustomKinds implements CustomResolver {
       ...(facts.keepsState ? { stateKey: (config: unknown) => factsOf(config)?.stateKey ?? null } : {}),
       traits: (config) => factsOf(config)?.traits ?? {},
       body: (config) => factsOf(config)?.body,
+      paths: (config) => factsOf(config)?.paths ?? [],
       replyOnly: (config) => factsOf(config)?.replyOnly ?? false,
       members: (config) => factsOf(config)?.members ?? [],
       duty: (config) => factsOf(config)?.duty,

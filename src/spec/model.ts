@@ -154,7 +154,12 @@ export interface RouteModel {
   readonly at: Origins;
   /** Names of the enclosing groups, outermost first. */
   readonly groups: readonly string[];
+  /** The policy that answers, for a path of its own. Absent: the spec writes the route. */
+  readonly owner?: PolicyModel;
 }
+
+/** A request that a policy answers itself, as a route. */
+export type PolicyRouteModel = RouteModel & Required<Pick<RouteModel, 'owner'>>;
 
 export interface Model {
   readonly files: readonly SourceFile[];
@@ -175,6 +180,8 @@ export interface Model {
   readonly policies: readonly PolicyModel[];
   /** In document order; the order decides nothing. */
   readonly routes: readonly RouteModel[];
+  /** For the paths that policies answer themselves; the spec does not write them. */
+  readonly policyRoutes: readonly PolicyRouteModel[];
   readonly normalize: NormalizeConfig;
   readonly admin: AdminConfig;
   readonly accessLog: AccessLogConfig;

@@ -5,10 +5,10 @@
  */
 import assert from 'node:assert/strict';
 import type { Json } from '../bundle/types.js';
-import type { Decision, PolicyInstance } from '../contract/index.js';
+import type { Decision, PolicyInstance, Reply } from '../contract/index.js';
 import type { DefinedPolicy } from '../custom/definition.js';
 import { type Check, type CheckOptions, contractChecks as checksOf } from './checks.js';
-import { type TestRequest, testExchange } from './exchange.js';
+import { bytesOf, type TestRequest, testExchange } from './exchange.js';
 import { runExchange, type TargetReply } from './run.js';
 import { type Config, type Subject, type Surroundings, subjectOf } from './subject.js';
 import { type LogLine, TestWorld, type WorldOptions } from './world.js';
@@ -66,16 +66,22 @@ export class TestedPolicy {
       collects,
     });
     return {
-      status: reply?.status ?? 0,
-      code: reply?.code,
-      headers: Object.fromEntries(reply?.headers.entries() ?? []),
-      body: Buffer.from(body).toString(),
+      ...sentOf(reply, body),
       answered,
       forwarded: answered
         ? undefined
         : { headers: Object.fromEntries(exchange.headers.entries()), body: Buffer.from(sent ?? []).toString() },
       decisions: exchange.decisions ?? [],
     };
+  }
+
+  /** The answer to a request for one of its paths(), by the name of the path. */
+  async answer(path: string, request: TestRequest = {}): Promise<TestResult> {
+    const exchange = testExchange(request, `test-${++this.#ids}`, this.#world.time.now());
+    if (this.#policy.answer === undefined) throw new Error('The policy has no answer().');
+    const reply = await this.#policy.answer(exchange, path, bytesOf(request.body ?? ''));
+    const body = reply.body instanceof Uint8Array ? reply.body : new Uint8Array(0);
+    return { ...sentOf(reply, body), answered: true, forwarded: undefined, decisions: exchange.decisions ?? [] };
   }
 
   /** A value of the policy's duty. */
@@ -92,6 +98,16 @@ export class TestedPolicy {
     this.#policy.close?.();
   }
 }
+
+const sentOf = (
+  reply: Reply | undefined,
+  body: Uint8Array,
+): Pick<TestResult, 'status' | 'code' | 'headers' | 'body'> => ({
+  status: reply?.status ?? 0,
+  code: reply?.code,
+  headers: Object.fromEntries(reply?.headers.entries() ?? []),
+  body: Buffer.from(body).toString(),
+});
 
 /**
  * Creates a policy as gw does: decodes the config by the schema, lints, compiles, and calls create().

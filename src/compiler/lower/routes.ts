@@ -63,8 +63,30 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
       policies: chainOf(route, policies),
     }),
   );
+  for (const route of model.policyRoutes) {
+    const answers = policies.get(route.owner);
+    // A policy without effect answers nothing.
+    if (answers?.settings === undefined) continue;
+    const { listeners, match, maxBody = 0 } = route;
+    const { config, declaration } = route.action;
+    const action = { settings: config as Json, summary: summaryOf(route.action), use: declaration.use };
+    routes.push({
+      match: {
+        hosts: match.hosts,
+        segments: match.segments.map((segment) => lowerSegment(segment, dfas)),
+        methods: match.methods,
+        conditions: NONE,
+        listeners: namesOf(listeners),
+      },
+      entry: { ...lowerRoute(route, NO_PARAMS, services, action), maxBodyBytes: maxBody },
+      policies: chainOf(route, policies),
+      answers,
+    });
+  }
   return { routes, dfas: dfas.all };
 }
+
+const summaryOf = ({ declaration, config }: ActionModel): string => declaration.describe(config);
 
 /** Automata by source: equal sources have the same automaton. */
 class DfaTable {
@@ -138,7 +160,7 @@ function lowerAction(action: ActionModel, { calls }: Model, context: () => Polic
     ),
     ...given('code', declaration.code?.sha256),
     settings: declaration.compile(config, context()) ?? null,
-    summary: declaration.describe(config),
+    summary: summaryOf(action),
     use: declaration.use,
   };
 }
@@ -188,6 +210,7 @@ const routeContextOf = (model: Model, route: RouteModel, params: readonly string
   methods: route.match.methods,
   path: route.match.text.slice(route.match.text.indexOf('/')),
   schemes: schemesTaken(model, route),
+  hosts: route.match.hosts,
 });
 
 const consumersOf = (model: Model): PolicyContext['consumers'] =>
@@ -253,7 +276,8 @@ function lowerPolicy(
     }),
     duty: declaration.duty?.(policy.config),
     members: (members.get(policy) ?? []).map((member) => compiled.get(member)!),
-    mergeable: policy.inPlace && !declaration.stateful,
+    // A policy that answers paths is named by their routes.
+    mergeable: policy.inPlace && !declaration.stateful && (declaration.paths?.(policy.config) ?? []).length === 0,
     name: policy.name,
     origins: () => policyOrigins(policy.at),
     phase: policy.phase,

@@ -191,7 +191,9 @@ function compileSource(source: Source, reads: Reads, { code, trees }: BuildTools
 
 function lower(model: Model, diagnostics: readonly Diagnostic[]): Compiled {
   const { bundle } = compile(model, { shared: true });
-  const matchTexts = new Map(model.routes.map((route) => [route.name, matchTextOf(route.match)]));
+  const matchTexts = new Map(
+    [...model.routes, ...model.policyRoutes].map((route) => [route.name, matchTextOf(route.match)]),
+  );
   return { bundle, root: model.root, files: model.files, matchTexts, diagnostics };
 }
 

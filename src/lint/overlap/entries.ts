@@ -24,7 +24,7 @@ const ANY_HOST = [''];
 export function groupsOf(model: Model): Map<string, Entry[]> {
   const groups = new Map<string, Entry[]>();
   const automata = new Automata();
-  for (const route of model.routes) {
+  for (const route of [...model.routes, ...model.policyRoutes]) {
     let key = '';
     let typedKey = '';
     let typed = UNTYPED;

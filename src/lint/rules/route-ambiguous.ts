@@ -1,4 +1,4 @@
-import { routeEntity } from '../model-index.js';
+import { routeEntity, routeSubject } from '../model-index.js';
 import { overlapsOf } from '../overlap/index.js';
 import type { Rule } from '../rule.js';
 
@@ -14,7 +14,7 @@ const rule: Rule = {
         span: route.match.span,
         entity: routeEntity(route),
         message: `Routes \`${route.name}\` and \`${other.name}\` both match ${request}, and neither is more specific.`,
-        related: [{ span: other.match.span, message: `\`${other.name}\` matches it too` }],
+        related: [{ span: other.match.span, message: `${routeSubject(other)} matches it too` }],
         help: 'Make one more specific (a literal, a host, a method, another condition), put them on different `listeners`, or make their conditions exclude each other.',
       });
     }

@@ -1,4 +1,4 @@
-import { routeEntity } from '../model-index.js';
+import { routeEntity, routeSubject } from '../model-index.js';
 import { overlapsOf } from '../overlap/index.js';
 import type { Rule } from '../rule.js';
 
@@ -14,7 +14,7 @@ const rule: Rule = {
         span: route.match.span,
         entity: routeEntity(route),
         message: `Routes \`${route.name}\` and \`${other.name}\` match the same requests, for example ${request}: one of them would never be used.`,
-        related: [{ span: other.match.span, message: `\`${other.name}\` matches them too` }],
+        related: [{ span: other.match.span, message: `${routeSubject(other)} matches them too` }],
         help: 'Remove one of them, or add a host, method, condition or listener that distinguishes them.',
       });
     }

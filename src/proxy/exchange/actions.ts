@@ -5,7 +5,9 @@ import { canonicalJson } from '../../bundle/canonical.js';
 import type { ActionEntry, CodeTexts, Program, RouteEntry } from '../../bundle/types.js';
 import type { ActionHost, ActionInstance, Forwarded, Logger, PolicyHost } from '../../policies/contract.js';
 import { messageOf } from '../../reason.js';
+import type { ChainPolicy } from './chain/step.js';
 import type { CustomCode } from './custom-code.js';
+import { answerOf } from './policy-answer.js';
 import type { PolicyTimers } from './policy-timers.js';
 
 /** What host.forward() returns; the driver then forwards the request. */
@@ -36,10 +38,18 @@ export class RouteActions {
   readonly byRoute: readonly ActionInstance[];
 
   /** Throws and closes all if one cannot be created. */
-  constructor({ routes }: Program, hostOf: HostOf, logger: Logger, custom: ActionCode) {
+  constructor(
+    { routes }: Program,
+    policies: readonly ChainPolicy[],
+    hostOf: HostOf,
+    logger: Logger,
+    custom: ActionCode,
+  ) {
     this.#custom = custom;
     try {
-      this.byRoute = routes.map((route) => this.#actionOf(route, hostOf));
+      this.byRoute = routes.map((route) =>
+        route.answers === undefined ? this.#actionOf(route, hostOf) : answerOf(route, policies[route.answers]!),
+      );
     } catch (error) {
       this.close(logger);
       throw error;

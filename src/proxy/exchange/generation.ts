@@ -111,7 +111,7 @@ export class PolicyInstances {
       return {
         steps,
         held,
-        actions: new RouteActions(program, hostOf, this.#world.logger, { code: this.code, texts }),
+        actions: new RouteActions(program, steps, hostOf, this.#world.logger, { code: this.code, texts }),
       };
     } catch (error) {
       this.release(held);

@@ -178,6 +178,7 @@ export function watchedPolicy(instance: PolicyInstance, watch: Watch): PolicyIns
     readsReply: watch.hook2(instance, instance.readsReply),
     onReplyBody: watch.hook3(instance, instance.onReplyBody),
     replyStage: stage3 && ((exchange, reply, out) => watch.stage(stage3(exchange, reply, out), out)),
+    answer: watch.hook3(instance, instance.answer),
     finished: finished && ((exchange, end) => watch.unawaited(finished(exchange, end))),
     published: published && ((value) => watch.unawaited(published(value))),
     stats: instance.stats?.bind(instance),

@@ -241,12 +241,17 @@ const refusedBody = (reply: BytesReply): Refused => ({
   reply,
 });
 
-function refuseEncoded(exchange: ChainedExchange, step: Step): BytesReply {
+export function refuseEncoded(exchange: ChainedExchange, step: Pick<Step, 'name'>): BytesReply {
   const cause = `policy ${step.name} cannot read a request body with a content coding`;
   return refuse(exchange, 'request/unreadable', cause, { 'accept-encoding': 'identity' });
 }
 
-function refuseRequestBody(exchange: ChainedExchange, step: Step, fault: CollectFault, max: number): BytesReply {
+export function refuseRequestBody(
+  exchange: ChainedExchange,
+  step: Pick<Step, 'name'>,
+  fault: CollectFault,
+  max: number,
+): BytesReply {
   if (fault === 'too-large')
     return refuse(exchange, 'request/body-too-large', `request body larger than ${max} bytes (policy ${step.name})`);
   return refuse(exchange, 'gateway/overloaded', 'no memory is left for request bodies');
