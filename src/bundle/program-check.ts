@@ -2,7 +2,7 @@
  * Checks the shape of a decoded program. The types of bundle/types.ts are erased at run time, so a data plane must refuse
  * a bundle that does not match them.
  */
-import { type Dfa, PHASES, REPLY_PHASES } from './types.js';
+import { CREDENTIAL_KINDS, type Dfa, PHASES, REPLY_PHASES } from './types.js';
 
 /** What is wrong with a value; undefined if it is valid. */
 type Check = (value: unknown, at: string) => string | undefined;
@@ -128,6 +128,26 @@ const service = table({
   host: word('preserve', 'target'),
 });
 
+const credential = table({
+  kind: word(...CREDENTIAL_KINDS),
+  name: text,
+  id: reference,
+  data: optional(anything),
+  expires: optional(number(0)),
+  disabled: optional(always),
+  addresses: optional(list(text)),
+});
+
+const consumer = table({
+  name: text,
+  plan: optional(text),
+  groups: list(text),
+  tags: map(text),
+  disabled: optional(always),
+  keepStreams: optional(always),
+  credentials: list(credential),
+});
+
 const duty = table({ wait: number(0), required: flag });
 
 const dfa: Check = (value, at) => {
@@ -199,7 +219,7 @@ const program = table({
   accessLog: table({ path: optional(text), format: word('json', 'pretty') }),
   listeners: list(listener),
   services: list(service),
-  consumers: list(table({ name: text, plan: optional(text), apiKeys: list(reference), tags: map(text) })),
+  consumers: list(consumer),
   plans: list(table({ name: text, limits: map(anything) })),
   policies: list(policy),
   routes: list(route),

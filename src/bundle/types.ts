@@ -4,13 +4,14 @@
  */
 
 import type { CodeEntry, CodeTexts } from './code.js';
+import type { ConsumerEntry } from './consumers.js';
+import type { Json, RefString } from './values.js';
 
-export type { CodeEntry, CodeTexts };
-
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export { type ConsumerEntry, CREDENTIAL_KINDS, type CredentialEntry, type CredentialKind } from './consumers.js';
+export type { CodeEntry, CodeTexts, Json, RefString };
 
 /** Increases if the meaning of the encoded bytes changes; a loader refuses other formats. */
-export const BUNDLE_FORMAT = 7;
+export const BUNDLE_FORMAT = 8;
 
 /** Origin of a value: `file:line` of the declaration; `default` if not written; `overlay` or `group`. */
 export interface SourceRef {
@@ -19,12 +20,6 @@ export interface SourceRef {
   /** 1-based. */
   readonly line?: number;
 }
-
-/**
- * A string that may contain `${env:NAME}` or `${file:path}`. With a reference it is kept unresolved in the bundle as
- * `{ $ref: text }` and becomes a plain string when a generation is loaded, so a bundle contains no secrets.
- */
-export type RefString = string | { readonly $ref: string };
 
 export interface ListenerEntry {
   readonly name: string;
@@ -103,14 +98,6 @@ export interface ServiceEntry {
   readonly ejectFor: number;
   /** `preserve` sends the downstream Host, `target` the target's authority. */
   readonly host: 'preserve' | 'target';
-}
-
-export interface ConsumerEntry {
-  readonly name: string;
-  readonly plan?: string;
-  /** `sha256:<64 hex>` of each key. */
-  readonly apiKeys: readonly RefString[];
-  readonly tags: { readonly [name: string]: string };
 }
 
 /** Limits that a consumer bought: by policy name, each replaces the limit of the policy. */

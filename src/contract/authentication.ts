@@ -1,5 +1,5 @@
 /** What an authenticator found. */
-import type { ConsumerEntry } from '../bundle/types.js';
+import type { ConsumerEntry, CredentialEntry } from '../bundle/types.js';
 import type { AuthProblem, Claims, Reply } from './exchange.js';
 
 /** The caller is known. */
@@ -7,6 +7,12 @@ export interface Identity {
   readonly outcome: 'identity';
   /** Undefined: a verified caller that is not a consumer of the spec. */
   readonly consumer?: ConsumerEntry | undefined;
+  /**
+   * Which credential of the consumer it was. The engine refuses the identity if the consumer or the credential no longer
+   * exists or is disabled, or if the credential has expired or is not for the client's address. So a kept identity needs no
+   * check of its own.
+   */
+  readonly credential?: CredentialEntry | undefined;
   readonly claims?: Claims | undefined;
   /**
    * Request fields that the target gets. The chain sets them when the credentials are removed; strip() has removed those that the

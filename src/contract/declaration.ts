@@ -1,5 +1,5 @@
 /** What the compiler reads of a policy or an action. */
-import type { Json, Phase, PolicyBody, PolicyDuty, ReplyPhase } from '../bundle/types.js';
+import type { CredentialKind, Json, Phase, PolicyBody, PolicyDuty, ReplyPhase } from '../bundle/types.js';
 import type { Schema } from '../schema/declare.js';
 
 /** Path into a config, e.g. ['request', 'set', 'x-tenant']. */
@@ -20,12 +20,21 @@ export interface RouteContext {
   readonly hosts?: readonly string[];
 }
 
+/** A consumer of the spec. */
+export interface ConsumerContext {
+  readonly name: string;
+  readonly plan?: string;
+  readonly groups: readonly string[];
+  /** The kinds of its credentials, in order. */
+  readonly credentials: readonly CredentialKind[];
+}
+
 /** What lint and compile of a policy know about the rest of the spec. */
 export interface PolicyContext {
   /** Name in the spec, or `<route>/<use>`. */
   readonly name: string;
   readonly routes: readonly RouteContext[];
-  readonly consumers: readonly { readonly name: string; readonly plan?: string; readonly apiKeys: number }[];
+  readonly consumers: readonly ConsumerContext[];
   /**
    * Reads a file that the config names, relative to the folder of the root spec. The gateway reloads when it changes. The
    * same path gives the same answer in lint() and compile().

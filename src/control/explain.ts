@@ -333,7 +333,7 @@ function shownBytes(bytes: Uint8Array, fields: readonly string[]): string {
 
 /**
  * The program as it can run here, and the references without a value. These stay as written; targets without an address get
- * a placeholder, and unknown keys of consumers are removed.
+ * a placeholder, and credentials of consumers with an unknown id are removed.
  */
 function offlineProgram(
   program: Program,
@@ -356,7 +356,7 @@ function offlineProgram(
   }));
   const consumers = whole.consumers.map((consumer) => ({
     ...consumer,
-    apiKeys: consumer.apiKeys.filter((key) => !written(key).includes('${')),
+    credentials: consumer.credentials.filter(({ id }) => !written(id).includes('${')),
   }));
   return { program: { ...whole, services, consumers }, unresolved };
 }

@@ -5,6 +5,8 @@
  */
 export type {
   ConsumerEntry,
+  CredentialEntry,
+  CredentialKind,
   ExpressionEntry,
   Json,
   Phase,
@@ -31,6 +33,7 @@ export type { Clock } from '../state/clock.js';
 export type {
   CacheStore,
   ConsumerLookup,
+  FoundCredential,
   Hold,
   HoldStore,
   LimitAnswer,

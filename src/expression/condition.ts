@@ -177,10 +177,14 @@ function integer(digits: Json | undefined): Run {
   return () => value;
 }
 
+const NO_ITEMS: readonly string[] = [];
+
 function readerOf(fact: ValueFact): Run {
   switch (fact.type) {
     case 'int':
-      return ({ exchange, reply }) => BigInt(fact.read(exchange, reply) ?? 0);
+      return ({ exchange, reply }) => BigInt((fact.read(exchange, reply) as number | undefined) ?? 0);
+    case 'list<string>':
+      return ({ exchange, reply }) => fact.read(exchange, reply) ?? NO_ITEMS;
     case 'bool':
       return ({ exchange, reply }) => fact.read(exchange, reply) ?? false;
     case 'string':

@@ -3,12 +3,12 @@ import type { Json } from '../bundle/types.js';
 import type { Exchange, Reply } from '../contract/index.js';
 
 /** Milliseconds and sizes of the environment are plain numbers here; expressions see integers as CEL ints. */
-export type FactValue = string | number | boolean;
+export type FactValue = string | number | boolean | readonly string[];
 
 /** A single value. `read` returns undefined if it is absent; an expression then sees the empty value of its type. */
 export interface ValueFact {
   readonly name: string;
-  readonly type: 'string' | 'int' | 'bool';
+  readonly type: 'string' | 'int' | 'bool' | 'list<string>';
   readonly summary: string;
   read(exchange: Exchange, reply: Reply): FactValue | undefined;
 }
@@ -58,6 +58,12 @@ export const FACTS: readonly Fact[] = [
   { name: 'request.id', type: 'string', summary: 'the id in `x-request-id`', read: (x) => x.id },
   { name: 'consumer.name', type: 'string', summary: 'name of the consumer', read: (x) => x.consumer?.name },
   { name: 'consumer.plan', type: 'string', summary: 'name of its plan', read: (x) => x.consumer?.plan },
+  {
+    name: 'consumer.groups',
+    type: 'list<string>',
+    summary: 'its groups',
+    read: (x) => x.consumer?.groups,
+  },
   {
     name: 'consumer.tags',
     type: 'map<string, string>',

@@ -13,10 +13,11 @@ const consumersKnown = new WeakMap<Model, PolicyContext['consumers']>();
 function consumersOf(model: Model): PolicyContext['consumers'] {
   let consumers = consumersKnown.get(model);
   if (!consumers) {
-    consumers = model.consumers.map(({ name, plan, config }) => ({
+    consumers = model.consumers.map(({ name, plan, config, credentials }) => ({
       name,
       ...(plan ? { plan: plan.name } : {}),
-      apiKeys: config.api_keys.length,
+      groups: config.groups,
+      credentials: credentials.map(({ entry }) => entry.kind),
     }));
     consumersKnown.set(model, consumers);
   }

@@ -11,6 +11,8 @@
  */
 export type {
   ConsumerEntry,
+  CredentialEntry,
+  CredentialKind,
   ExpressionEntry,
   Json,
   Phase,
@@ -25,6 +27,7 @@ export type { Clock } from '../state/clock.js';
 export type {
   CacheStore,
   ConsumerLookup,
+  FoundCredential,
   Hold,
   HoldStore,
   LimitAnswer,

@@ -8,6 +8,7 @@
 import type { LimitRate } from '../state/types.js';
 import { ArraySchema, EitherSchema, type Fields, MapSchema, ObjectSchema } from './compounds.js';
 import { ExpressionSchema } from './expression.js';
+import { InstantSchema } from './instants.js';
 import {
   BooleanSchema,
   EnumSchema,
@@ -80,6 +81,8 @@ export const s = {
       format: formatDuration,
       problem: (ms) => outside(ms, min, LONGEST_DURATION, formatDuration),
     }),
+  /** A date with a time and an offset, in milliseconds since 1970. */
+  instant: () => new InstantSchema(),
   /** In bytes. */
   size: ({ min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {}) =>
     new UnitSchema<number>({

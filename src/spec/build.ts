@@ -2,8 +2,10 @@
 import type { Diagnostic } from '../schema/diagnostic.js';
 import type { TableEntry, TableNode, TomlNode } from '../schema/tree.js';
 import { callersOf, resolveCalls } from './calls.js';
+import { consumer } from './consumer.js';
+import { credentialsOf } from './credentials.js';
 import { type DefaultedSection, defaultsOf, withDefaults } from './defaults-section.js';
-import { consumer, listener, NAME_PATTERN, plan, service } from './entities.js';
+import { listener, NAME_PATTERN, plan, service } from './entities.js';
 import { Consumer, decodeEntity, readEntity } from './entity.js';
 import { resolveMembers } from './members.js';
 import type { ConsumerModel, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
@@ -37,7 +39,7 @@ export function buildModel(
   const plans = readSection(tree, 'plan', report, (entry, entity) => readEntity(plan, entry, entity, report));
   for (const each of plans.values) checkLimits(each, policies, report);
   const consumers = readSection(tree, 'consumer', report, (entry, entity) =>
-    readConsumer(entry, entity, plans, report),
+    readConsumer(entry, entity, { plans, policyFiles }, report),
   );
   const services = readSection(withSectionDefaults(tree, 'service'), 'service', report, (entry, entity) => {
     const found = readEntity(service, entry, entity, report);
@@ -143,7 +145,7 @@ function reportNotTable(word: string, entry: TableEntry, entity: string, report:
 function readConsumer(
   entry: TableEntry,
   entity: string,
-  plans: DeclaredNames<PlanModel>,
+  { plans, policyFiles }: { readonly plans: DeclaredNames<PlanModel>; readonly policyFiles: PolicyFiles },
   report: Report,
 ): ConsumerModel | undefined {
   const found = decodeEntity(consumer, entry, entity, report);
@@ -153,7 +155,11 @@ function readConsumer(
     const span = entry.value.kind === 'table' ? entry.value.entries.get('plan')?.value.span : undefined;
     report({ ...unresolved('plan', name, span ?? entry.keySpan, plans), entity });
   }
-  return found && new Consumer(entry, found, bought);
+  if (!found) return undefined;
+  const { credentials, problems } = credentialsOf(found.config, policyFiles.read);
+  for (const { at, ...problem } of problems)
+    report({ code: 'consumer/public-key', severity: 'error', span: found.at.spanOf(...at), entity, ...problem });
+  return new Consumer(entry, found, bought, credentials);
 }
 
 function planNamedIn(node: TomlNode): string | undefined {

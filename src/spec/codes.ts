@@ -14,6 +14,7 @@ const warning = (code: string, summary: string): CodeEntry => ({ code, severity:
 export const SPEC_CODES: readonly CodeEntry[] = [
   error('action/unknown-kind', 'The kind of an action is unknown'),
   error('admin/no-token', 'The admin API has a TCP address but no token'),
+  error('consumer/public-key', 'The public key of a credential cannot be used'),
   error('custom/build', 'The code of a custom policy or action cannot be bundled'),
   error('custom/code', 'The code of a custom policy or action cannot be used'),
   error('custom/lint-error', 'A custom policy or action refuses its settings'),

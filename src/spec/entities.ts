@@ -72,7 +72,7 @@ function hostNameProblem(text: string): Problem | undefined {
 }
 
 /** What is wrong with an address or CIDR block; undefined if it is valid. */
-function blockProblem(text: string): string | undefined {
+export function blockProblem(text: string): string | undefined {
   const [host = '', bits, ...more] = text.split('/');
   const family = isIP(host);
   const most = family === 6 ? 128 : 32;
@@ -234,27 +234,6 @@ export const service = s.object({
     .default('preserve'),
 });
 
-export const consumer = s.object({
-  plan: s.string({ nonEmpty: true }).describe('Name of the plan of this consumer.').optional(),
-  api_keys: s
-    .array(
-      s.reference(
-        'an API key hash `"sha256:<64 hex digits>"`',
-        (text) =>
-          /^sha256:[0-9a-f]{64}$/.test(text)
-            ? undefined
-            : {
-                message: 'A spec contains API keys only as hashes: `sha256:` and 64 lower-case hex digits.',
-                help: 'Hash the key with `printf %s KEY | sha256sum`. Replace a key that was committed to a repository.',
-              },
-        { sensitive: true },
-      ),
-    )
-    .describe('SHA-256 hashes of the API keys: `printf %s KEY | sha256sum`.')
-    .default([]),
-  tags: s.map(s.string()).describe('Custom values, available in templates as `{consumer.tags.NAME}`.').default({}),
-});
-
 export const plan = s.object({
   limits: s
     .map(s.rate())
@@ -349,7 +328,6 @@ export const topLevel = {
 
 export type ListenerConfig = Infer<typeof listener>;
 export type ServiceConfig = Infer<typeof service>;
-export type ConsumerConfig = Infer<typeof consumer>;
 export type PlanConfig = Infer<typeof plan>;
 export type NormalizeConfig = Infer<typeof normalize>;
 export type AdminConfig = Infer<typeof admin>;

@@ -3,6 +3,7 @@ import { INVALID, type Schema } from '../schema/declare.js';
 import { Decoder, type Origins } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import type { TableEntry } from '../schema/tree.js';
+import type { CredentialModel } from './credentials.js';
 import type { ConsumerModel, Entity, PlanModel } from './model.js';
 import { rootShape } from './shapes.js';
 import { PlacedOrigins, placementOf, type Section } from './toml/section.js';
@@ -69,6 +70,7 @@ export class Consumer implements ConsumerModel {
     entry: TableEntry,
     { config, at }: Decoded<ConsumerModel['config']>,
     readonly plan: PlanModel | undefined,
+    readonly credentials: readonly CredentialModel[],
   ) {
     this.#entry = entry;
     this.name = entry.key;

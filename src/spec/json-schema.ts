@@ -6,7 +6,8 @@ import type { ActionDeclaration, PolicyDeclaration } from '../policies/contract.
 import { declarations } from '../policies/registry.js';
 import type { JsonSchema } from '../schema/schema.js';
 import { ACTION_KEYS } from './actions.js';
-import { consumer, listener, plan, service } from './entities.js';
+import { consumer } from './consumer.js';
+import { listener, plan, service } from './entities.js';
 import { groupShape, removeShape, rootShape, routeShape } from './shapes.js';
 import { WHEN_SUMMARY } from './when.js';
 

@@ -3,10 +3,11 @@ import type { ConditionTest, Dfa, Phase } from '../bundle/types.js';
 import type { ActionDeclaration, PolicyDeclaration, PolicyFile } from '../policies/contract.js';
 import type { CheckedExpression, ConfigPath, Origins } from '../schema/decoder.js';
 import type { Span } from '../schema/diagnostic.js';
+import type { ConsumerConfig } from './consumer.js';
+import type { CredentialModel } from './credentials.js';
 import type {
   AccessLogConfig,
   AdminConfig,
-  ConsumerConfig,
   LintConfig,
   ListenerConfig,
   NormalizeConfig,
@@ -62,6 +63,8 @@ export type PlanModel = Entity<PlanConfig>;
 export interface ConsumerModel extends Entity<ConsumerConfig> {
   /** Undefined if the consumer has no plan. */
   readonly plan: PlanModel | undefined;
+  /** Those of `api_keys` first. */
+  readonly credentials: readonly CredentialModel[];
 }
 
 /** The condition of a policy. */

@@ -15,7 +15,8 @@ import {
 import { NAMED_TYPES } from '../schema/regex/regex.js';
 import { TEMPLATE_VARIABLES } from '../schema/template.js';
 import { ACTION_KEYS } from './actions.js';
-import { accessLog, admin, consumer, lintSettings, listener, normalize, plan, service } from './entities.js';
+import { consumer } from './consumer.js';
+import { accessLog, admin, lintSettings, listener, normalize, plan, service } from './entities.js';
 import { phases } from './phases.js';
 import { defaultsShape, groupShape, rootShape, routeShape } from './shapes.js';
 import { WHEN_SUMMARY } from './when.js';

@@ -1,5 +1,5 @@
 /** The interfaces of state for policies and actions. Shared memory of the workers implements them. */
-import type { ConsumerEntry } from '../bundle/types.js';
+import type { ConsumerEntry, CredentialEntry, CredentialKind } from '../bundle/types.js';
 
 /** One limit: `capacity` requests at once, refilled evenly over `periodMs`. GCRA's T is periodMs / capacity. */
 export interface LimitRate {
@@ -98,12 +98,24 @@ export interface Hold {
   release(): void;
 }
 
-/** The consumers of the spec: one table for all workers, looked up at each request, so an edit recreates no policy. */
+/** A credential, and whose it is. */
+export interface FoundCredential {
+  readonly consumer: ConsumerEntry;
+  /** One of `consumer.credentials`. */
+  readonly credential: CredentialEntry;
+}
+
+/** All consumers: one table for all workers, looked up at each request, so an edit recreates no policy. */
 export interface ConsumerLookup {
   readonly size: number;
   /** Changes whenever a consumer is added, changed or removed. */
   readonly version: number;
   byName(name: string): ConsumerEntry | undefined;
-  /** `digest`: SHA-256 of an API key as lower-case hex. */
-  byKey(digest: string): ConsumerEntry | undefined;
+  /**
+   * `digest`: SHA-256 of an API key as lower-case hex. Also finds credentials that are disabled or have expired: the engine
+   * refuses an identity with one.
+   */
+  byKey(digest: string): FoundCredential | undefined;
+  /** The same for any kind, by the id of the entry: `byCredential('password', 'alice')`. */
+  byCredential(kind: CredentialKind, id: string): FoundCredential | undefined;
 }

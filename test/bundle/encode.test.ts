@@ -20,7 +20,7 @@ const PROGRAM = programWith({
   services: [
     servicePlan('orders', { run: { command: 'x', portEnv: 'PORT', env: { A: 'b' }, readyTimeout: 1 }, host: 'target' }),
   ],
-  consumers: [{ name: 'acme', plan: 'gold', apiKeys: [], tags: { tier: '1' } }],
+  consumers: [{ name: 'acme', plan: 'gold', groups: [], credentials: [], tags: { tier: '1' } }],
   plans: [{ name: 'gold', limits: { polite: { capacity: 1, periodMs: 1 } } }],
   policies: [
     {

@@ -72,7 +72,7 @@ for (const found of [
   });
 
 test('every outcome of the contract is accepted', () => {
-  const consumer = { name: 'acme', apiKeys: [], tags: {} };
+  const consumer = { name: 'acme', groups: [], credentials: [], tags: {} };
   const outcomes: Authentication[] = [
     { outcome: 'identity', why: 'x' },
     { outcome: 'identity', why: 'x', consumer, claims: { sub: 'acme' } },

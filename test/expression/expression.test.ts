@@ -86,6 +86,15 @@ test('a name below an absent claim cannot be evaluated, and has() says so', () =
   assert.is(holds('has(claims.org.id) && claims.org.id == "a"'), false);
 });
 
+test('groups of the consumer are a list, which is empty without a consumer', () => {
+  const consumer = { name: 'acme', groups: ['partners', 'beta'] };
+  assert.is(holds('"partners" in consumer.groups', { consumer }), true);
+  assert.is(holds('consumer.groups.exists(group, group.startsWith("b"))', { consumer }), true);
+  assert.is(holds('"staff" in consumer.groups', { consumer }), false);
+  assert.is(holds('"partners" in consumer.groups || size(consumer.groups) > 0'), false);
+  assert.is(holds('has(consumer.groups)'), false);
+});
+
 test('every fact is readable and has a summary', () => {
   for (const { name, type, summary } of FACTS) {
     assert.ok(summary.length > 5, name);
@@ -95,7 +104,9 @@ test('every fact is readable and has a summary', () => {
         ? `${name} != "no"`
         : type === 'int'
           ? `${name} > -1`
-          : `${name} || true`;
+          : type === 'bool'
+            ? `${name} || true`
+            : `size(${name}) >= 0 && !("no" in ${name})`;
     assert.is(holds(source), true, name);
   }
 });

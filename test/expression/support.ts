@@ -13,6 +13,7 @@ export interface Facts {
   readonly consumer?: {
     readonly name: string;
     readonly plan?: string;
+    readonly groups?: readonly string[];
     readonly tags?: Readonly<Record<string, string>>;
   };
   readonly claims?: Exchange['claims'];
@@ -37,7 +38,7 @@ export function exchangeOf(facts: Facts = {}): Exchange {
     headers: { get: (name) => own(facts.headers, name) } as Exchange['headers'],
     queryParam: (name) => own(facts.query, name),
     param: (name) => own(facts.params, name),
-    consumer: consumer && { apiKeys: [], tags: {}, ...consumer },
+    consumer: consumer && { groups: [], credentials: [], tags: {}, ...consumer },
     claims: facts.claims,
   };
   return exchange as Exchange;

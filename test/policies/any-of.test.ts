@@ -24,7 +24,7 @@ const unavailable: Authentication = { outcome: 'unavailable', why: 'down' };
 function anyOf(answers: readonly Authentication[], asked: number[] = [], anonymous?: string): PolicyInstance {
   const members = answers.map((_, index) => `m${index}`);
   const around = world();
-  if (anonymous !== undefined) around.consumers.push({ name: anonymous, apiKeys: [], tags: {} });
+  if (anonymous !== undefined) around.consumers.push({ name: anonymous, groups: [], credentials: [], tags: {} });
   const instances = answers.map(
     (answer, index): PolicyInstance => ({
       authenticate: () => {

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ConsumerEntry, Decision } from '../../src/policies/contract.js';
+import { consumerWith } from '../support/consumers.js';
 import { before, bodyOf, compile, create, decode, exchange, lint, world } from './support.js';
 
-const hash = (key: string): string => `sha256:${createHash('sha256').update(key).digest('hex')}`;
-const consumer = (name: string, ...keys: string[]): ConsumerEntry => ({ name, apiKeys: keys.map(hash), tags: {} });
+const consumer = (name: string, ...keys: string[]): ConsumerEntry => consumerWith(name, keys);
 
 const withKeys = () => {
   const around = world();
@@ -197,13 +196,15 @@ test('a shared key or an invalid hash rejects the generation without showing it'
   twice.consumers.push(consumer('a', 'same'), consumer('b', 'same'));
   assert.throws(() => create('api-key', '', twice), /Consumers a and b have the same API key/);
   const malformed = world();
-  malformed.consumers.push({ name: 'a', apiKeys: ['hunter2'], tags: {} });
+  malformed.consumers.push(consumerWith('a', [], { credentials: [{ kind: 'key', name: 'k', id: 'hunter2' }] }));
   assert.throws(
     () => create('api-key', '', malformed),
     (error: Error) => /consumer a/.test(error.message) && !/hunter2/.test(error.message),
   );
   const unresolved = world();
-  unresolved.consumers.push({ name: 'a', apiKeys: [{ $ref: '${env:KEY}' }], tags: {} });
+  unresolved.consumers.push(
+    consumerWith('a', [], { credentials: [{ kind: 'key', name: 'k', id: { $ref: '${env:KEY}' } }] }),
+  );
   assert.throws(() => create('api-key', '', unresolved), /consumer a/);
 });
 
@@ -222,7 +223,7 @@ test('defaults and names are checked when the spec is read', () => {
 });
 
 test('lint: a policy without any key', () => {
-  const withoutKeys = { consumers: [{ name: 'acme', apiKeys: 0 }] };
+  const withoutKeys = { consumers: [{ name: 'acme', groups: [], credentials: ['password' as const] }] };
   assert.equal(lint('api-key', '', withoutKeys), ['api-key/no-keys']);
   assert.equal(lint('api-key', '', {}), []);
   assert.equal(lint('api-key', 'optional = true', withoutKeys), []);

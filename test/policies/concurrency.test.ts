@@ -37,7 +37,7 @@ test('counts are separate for each key; without the key, by address', () => {
     assert.is(enter(policy, given), undefined);
   for (const given of [of('a', '10.0.0.9'), of(undefined)]) assert.is(enter(policy, given)?.status, 429);
   const byConsumer = create('concurrency', 'max = 1\nby = "consumer"');
-  const acme = { name: 'acme', apiKeys: [], tags: {} };
+  const acme = { name: 'acme', groups: [], credentials: [], tags: {} };
   assert.is(enter(byConsumer, exchange({ consumer: acme, remoteAddress: '10.0.0.1' })), undefined);
   assert.is(enter(byConsumer, exchange({ consumer: acme, remoteAddress: '10.0.0.2' }))?.status, 429);
   assert.is(enter(byConsumer, exchange({ remoteAddress: '10.0.0.1' })), undefined);

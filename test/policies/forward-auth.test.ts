@@ -88,7 +88,7 @@ test('an accepting answer removes the fields of the client and sets its own, wit
     status: 204,
     headers: { 'X-User': 'acme', 'X-Other': 'o' },
   });
-  b.around.consumers.push({ name: 'acme', apiKeys: [], tags: {} });
+  b.around.consumers.push({ name: 'acme', groups: [], credentials: [], tags: {} });
   const policy = create('forward-auth', `${URL_LINE}take = ["X-User", "x-role"]\nconsumer = "x-user"`, b.around);
   const headers = [
     ['x-user', 'forged'],

@@ -55,7 +55,7 @@ test('an empty value removes the field, so a client cannot supply it', () => {
   before(policy, forged);
   assert.is(forged.headers.get('x-tenant'), undefined);
   assert.is(forged.headers.get('x-plan'), 'kept');
-  const known = exchange({ consumer: { name: 'acme', plan: 'gold', apiKeys: [], tags: {} } });
+  const known = exchange({ consumer: { name: 'acme', plan: 'gold', groups: [], credentials: [], tags: {} } });
   before(policy, known);
   assert.is(known.headers.get('x-tenant'), 'acme');
   assert.is(known.headers.get('x-plan'), 'gold');
@@ -102,7 +102,7 @@ test('a reply field that names the consumer is left out where none is known', ()
     'headers',
     'reply.set = { x-owner = "of {consumer.name}", x-plain = "1" }\nreply.add = { x-more = "{consumer.tags.a}/" }',
   );
-  const consumer = { name: 'acme', apiKeys: [], tags: { a: 'b' } };
+  const consumer = { name: 'acme', groups: [], credentials: [], tags: { a: 'b' } };
   for (const [on, expected] of [
     [exchange(), [undefined, '1', undefined]],
     [exchange({ consumer }), ['of acme', '1', 'b/']],

@@ -58,7 +58,7 @@ export function jwt(
   } = {},
 ): TestPolicy {
   const around = Object.assign(world(), { wall: NOW * 1000 });
-  around.consumers.push(...(options.consumers ?? []).map((name) => ({ name, apiKeys: [], tags: {} })));
+  around.consumers.push(...(options.consumers ?? []).map((name) => ({ name, groups: [], credentials: [], tags: {} })));
   const readFile = (): { text: string } => ({ text: options.file ?? JSON.stringify({ keys: options.keys ?? [] }) });
   const whole = /^(jwks|secret|keys) /m.test(text) ? text : `keys = ["keys.json"]\n${text}`;
   const settings = JSON.parse(JSON.stringify(compile('jwt', whole, { readFile }))) as Json;

@@ -19,8 +19,8 @@ import {
   world,
 } from './support.js';
 
-const acme: ConsumerEntry = { name: 'acme', plan: 'gold', apiKeys: [], tags: {} };
-const other: ConsumerEntry = { name: 'other', apiKeys: [], tags: {} };
+const acme: ConsumerEntry = { name: 'acme', plan: 'gold', groups: [], credentials: [], tags: {} };
+const other: ConsumerEntry = { name: 'other', groups: [], credentials: [], tags: {} };
 
 /** The number of `tries` requests that pass. */
 function passing(policy: PolicyInstance, tries: number, given: Given = {}): number {

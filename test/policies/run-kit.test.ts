@@ -138,7 +138,7 @@ test('every variable of a template has its value', () => {
     query: 'q=1',
     params: { id: '7' },
     headers: [['x-a', 'A']],
-    consumer: { name: 'acme', plan: 'gold', apiKeys: [], tags: { tier: 'one' } },
+    consumer: { name: 'acme', plan: 'gold', groups: [], credentials: [], tags: { tier: 'one' } },
     claims: { sub: 'ann', level: 3, admin: false, roles: ['a', 'b'], org: { id: 9 }, 'a.b': 'dotted', none: null },
   });
   const reply = targetReply([['x-b', 'B']]);

@@ -28,7 +28,9 @@ import { Decoder } from '../../src/schema/decoder.js';
 import type { Span } from '../../src/schema/diagnostic.js';
 import { INVALID } from '../../src/schema/schema.js';
 import type { TableEntry, TomlNode } from '../../src/schema/tree.js';
-import { buildConsumers, ConsumerTable, LiveConsumers } from '../../src/state/consumers.js';
+import { buildConsumers } from '../../src/state/consumers/build.js';
+import { LiveConsumers } from '../../src/state/consumers/live.js';
+import { ConsumerTable } from '../../src/state/consumers/table.js';
 import { LimitTable } from '../../src/state/limits/table.js';
 import { noExchanges } from '../support/calls.js';
 import { stores } from '../support/stores.js';
@@ -71,7 +73,7 @@ export function decode(use: string, text: string): { config: unknown; errors: st
 export const context = (extra: Partial<PolicyContext> = {}): PolicyContext => ({
   name: 'p',
   routes: [{ name: 'r', params: ['id'], methods: ['GET'], path: '/r/{id}', schemes: ['http'] }],
-  consumers: [{ name: 'acme', apiKeys: 1 }],
+  consumers: [{ name: 'acme', groups: [], credentials: ['key'] }],
   readFile: (path) => ({ cause: `no file ${path}` }),
   ...extra,
 });

@@ -101,8 +101,16 @@ function lowerService({ name, config, implicit }: ServiceModel): ServiceEntry {
   };
 }
 
-function lowerConsumer({ name, config, plan }: ConsumerModel): ConsumerEntry {
-  return { apiKeys: config.api_keys, name, ...given('plan', plan?.name), tags: config.tags };
+function lowerConsumer({ name, config, credentials, plan }: ConsumerModel): ConsumerEntry {
+  return {
+    credentials: credentials.map(({ entry }) => entry),
+    ...(config.disabled ? { disabled: true } : {}),
+    groups: config.groups,
+    ...(config.keep_streams ? { keepStreams: true } : {}),
+    name,
+    ...given('plan', plan?.name),
+    tags: config.tags,
+  };
 }
 
 function lowerPlan({ name, config }: PlanModel): PlanEntry {

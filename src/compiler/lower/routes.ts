@@ -214,10 +214,11 @@ const routeContextOf = (model: Model, route: RouteModel, params: readonly string
 });
 
 const consumersOf = (model: Model): PolicyContext['consumers'] =>
-  model.consumers.map(({ name, config, plan }) => ({
+  model.consumers.map(({ name, config, credentials, plan }) => ({
     name,
     ...(plan === undefined ? {} : { plan: plan.name }),
-    apiKeys: config.api_keys.length,
+    groups: config.groups,
+    credentials: credentials.map(({ entry }) => entry.kind),
   }));
 
 /** Compiles each policy once, independent of the number of routes that use it. */

@@ -1,5 +1,6 @@
 /** Where the references of a program are used, and whether their values are valid there. */
-import type { Json, PolicyEntry, Program, RefString, SourceRef } from '../../bundle/types.js';
+import type { CredentialEntry, Json, PolicyEntry, Program, RefString, SourceRef } from '../../bundle/types.js';
+import { PASSWORD_HASH } from '../../spec/consumer.js';
 import { addressProblem, urlProblem } from '../../spec/entities.js';
 
 export interface Misfit {
@@ -63,14 +64,36 @@ function* places(before: Program, after: Program): Iterable<Place> {
         checkVariable,
       ];
   }
-  for (const [at, { name, apiKeys }] of before.consumers.entries()) {
-    for (const [index, key] of apiKeys.entries()) {
-      if (typeof key === 'string') continue;
-      const to = after.consumers[at]?.apiKeys[index];
-      yield [`consumer.${name}.api_keys`, `an API key of consumer \`${name}\``, key, to, checkKey];
-    }
-  }
+  for (const [at, { name, credentials }] of before.consumers.entries())
+    for (const [index, credential] of credentials.entries())
+      yield* placesOfCredential(name, credential, after.consumers[at]?.credentials[index]);
 }
+
+function* placesOfCredential(
+  consumer: string,
+  before: CredentialEntry,
+  after: CredentialEntry | undefined,
+): Iterable<Place> {
+  const { kind, id, name } = before;
+  const at = `consumer.${consumer}`;
+  const whose = `of consumer \`${consumer}\``;
+  if (kind === 'key') yield [at, `an API key ${whose}`, id, after?.id, checkKey];
+  else if (kind === 'certificate') yield [at, `a fingerprint ${whose}`, id, after?.id, checkFingerprint];
+  else yield [at, `the ${kind === 'password' ? 'user name' : 'key id'} ${whose}`, id, after?.id, checkLine];
+  if (kind === 'password')
+    yield [at, `the password of ${name} ${whose}`, asReference(before.data), asReference(after?.data), checkPassword];
+  if (kind === 'signature')
+    yield [at, `the secret of ${name} ${whose}`, secretOf(before.data), secretOf(after?.data), checkLine];
+}
+
+function asReference(value: Json | undefined): RefString | undefined {
+  if (typeof value === 'string') return value;
+  const ref = typeof value === 'object' && value !== null && '$ref' in value ? value['$ref'] : undefined;
+  return typeof ref === 'string' ? { $ref: ref } : undefined;
+}
+
+const secretOf = (data: Json | undefined): RefString | undefined =>
+  typeof data === 'object' && data !== null && 'key' in data ? asReference(data['key']) : undefined;
 
 /** The leaves of a policy's config, such as header values. */
 function* usesOfPolicy(before: PolicyEntry, after: PolicyEntry | undefined): Iterable<ReferenceUse> {
@@ -156,6 +179,21 @@ const checkKey: Check = (value) =>
   (/^sha256:[0-9a-f]{64}$/.test(value)
     ? undefined
     : { message: 'is not the hash of a key', help: 'Write `sha256:` and 64 lower-case hex digits.' });
+
+const checkFingerprint: Check = (value) =>
+  checkLine(value) ??
+  (/^sha256:[0-9a-f]{64}$/.test(value)
+    ? undefined
+    : { message: 'is not a fingerprint', help: 'Write `sha256:` and 64 lower-case hex digits.' });
+
+const checkPassword: Check = (value) =>
+  checkLine(value) ??
+  (PASSWORD_HASH.test(value)
+    ? undefined
+    : {
+        message: 'is not the hash of a password',
+        help: 'It is an argon2 or scrypt hash as a PHC string, or a bcrypt hash.',
+      });
 
 const checkVariable: Check = (value) =>
   value.includes('\0')

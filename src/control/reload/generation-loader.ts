@@ -6,7 +6,7 @@ import type { BoundListener, DataPlaneApi, GenerationInput } from '../../proxy/t
 import { errnoCode, messageOf, reasonOf } from '../../reason.js';
 import type { Diagnostic } from '../../schema/diagnostic.js';
 import { TreeCache } from '../../spec/index.js';
-import { buildConsumers } from '../../state/consumers.js';
+import { buildConsumers } from '../../state/consumers/build.js';
 import { boundedNames } from '../../telemetry/changes.js';
 import type { AdminServer, TcpAccess, TcpChange } from '../admin/server.js';
 import { type ControlCode, controlError, controlWarning } from '../codes.js';

@@ -11,7 +11,7 @@ const rule: Rule = {
     // Other kinds of authentication may identify consumers without keys.
     if (asking.length === 0 || asking.some(({ declaration }) => declaration.use !== 'api-key')) return;
     for (const consumer of model.consumers) {
-      if (consumer.config.api_keys.length > 0) continue;
+      if (consumer.credentials.some(({ entry }) => entry.kind === 'key')) continue;
       report({
         span: consumer.nameSpan,
         entity: `consumer.${consumer.name}`,

@@ -1,30 +1,46 @@
+import type { CredentialKind } from '../../bundle/types.js';
+import type { CredentialModel } from '../../spec/credentials.js';
 import type { ConsumerModel } from '../../spec/model.js';
 import type { Rule } from '../rule.js';
+
+const NOUNS: { readonly [kind in CredentialKind]: string } = {
+  key: 'API key',
+  certificate: 'certificate',
+  signature: 'key id',
+  password: 'user name',
+};
+
+interface Owner {
+  readonly consumer: ConsumerModel;
+  readonly credential: CredentialModel;
+}
 
 const rule: Rule = {
   code: 'consumer/shared-key',
   severity: 'error',
-  summary: 'An API key is listed twice',
+  summary: 'A key, certificate, key id or user name is listed twice',
   partial: true,
   check(model, report) {
-    const owners = new Map<string, { consumer: ConsumerModel; index: number }>();
+    const owners = new Map<string, Owner>();
     for (const consumer of model.consumers) {
-      for (const [index, key] of consumer.config.api_keys.entries()) {
-        const text = typeof key === 'string' ? key : key.$ref;
+      for (const credential of consumer.credentials) {
+        const { kind, id } = credential.entry;
+        const text = `${kind} ${typeof id === 'string' ? id : id.$ref}`;
         const first = owners.get(text);
         if (!first) {
-          owners.set(text, { consumer, index });
+          owners.set(text, { consumer, credential });
           continue;
         }
         const same = first.consumer === consumer;
+        const noun = NOUNS[kind];
         report({
-          span: consumer.at.spanOf('api_keys', index),
+          span: consumer.at.spanOf(...credential.at),
           entity: `consumer.${consumer.name}`,
           message: same
-            ? `Consumer \`${consumer.name}\` lists this API key twice.`
-            : `Consumer \`${first.consumer.name}\` has the same API key, so a request with it could be from either consumer.`,
-          related: [{ span: first.consumer.at.spanOf('api_keys', first.index), message: 'first listed here' }],
-          help: same ? 'Remove one of the two.' : 'Give each consumer its own key.',
+            ? `Consumer \`${consumer.name}\` lists this ${noun} twice.`
+            : `Consumer \`${first.consumer.name}\` has the same ${noun}, so a request with it could be from either consumer.`,
+          related: [{ span: first.consumer.at.spanOf(...first.credential.at), message: 'first listed here' }],
+          help: same ? 'Remove one of the two.' : `Give each consumer its own ${noun}.`,
         });
       }
     }

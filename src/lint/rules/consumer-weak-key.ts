@@ -43,11 +43,11 @@ const rule: Rule = {
   partial: true,
   check(model, report) {
     for (const consumer of model.consumers) {
-      for (const [index, key] of consumer.config.api_keys.entries()) {
-        const guess = typeof key === 'string' ? guessOf(key) : undefined;
+      for (const { entry, at } of consumer.credentials) {
+        const guess = entry.kind === 'key' && typeof entry.id === 'string' ? guessOf(entry.id) : undefined;
         if (guess === undefined) continue;
         report({
-          span: consumer.at.spanOf('api_keys', index),
+          span: consumer.at.spanOf(...at),
           entity: `consumer.${consumer.name}`,
           message:
             guess === ''

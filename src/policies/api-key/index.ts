@@ -24,7 +24,7 @@ export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
   ],
   lint(config, context, report) {
     if (config.optional || context.routes.length === 0) return;
-    if (context.consumers.some((consumer) => consumer.apiKeys > 0)) return;
+    if (context.consumers.some(({ credentials }) => credentials.includes('key'))) return;
     report({
       code: 'api-key/no-keys',
       severity: 'warning',

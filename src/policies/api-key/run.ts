@@ -120,9 +120,9 @@ class ApiKeyPolicy implements PolicyInstance {
     if (key.length === 0 || key.length > MAX_KEY_LENGTH) return undefined;
     const plain = /^[\x20-\x7e]*$/.test(key);
     // The lookup is by the digest of the key: its time says nothing about the key.
-    const consumer = consumers.byKey(sha256(plain || !fromHeader ? key : Buffer.from(key, 'latin1')));
-    if (consumer === undefined) return undefined;
-    const identity: Identity = { outcome: 'identity', consumer, why: `API key of ${consumer.name}` };
+    const known = consumers.byKey(sha256(plain || !fromHeader ? key : Buffer.from(key, 'latin1')));
+    if (known === undefined) return undefined;
+    const identity: Identity = { outcome: 'identity', ...known, why: `API key of ${known.consumer.name}` };
     exchange.remember(this, new Proven(key, fromHeader, identity, consumers.version));
     return identity;
   }

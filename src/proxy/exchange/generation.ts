@@ -15,7 +15,9 @@ import type { ActionInstance, Exchange, Logger, PolicyHost, PolicyInstance } fro
 import { Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
 import { messageOf } from '../../reason.js';
-import { buildConsumers, ConsumerTable, LiveConsumers } from '../../state/consumers.js';
+import { buildConsumers } from '../../state/consumers/build.js';
+import { LiveConsumers } from '../../state/consumers/live.js';
+import { ConsumerTable } from '../../state/consumers/table.js';
 import { StepCell } from '../../state/step-cell.js';
 import type { Service } from '../upstream/service.js';
 import { type HostOf, RouteActions } from './actions.js';

@@ -116,7 +116,7 @@ test('a resolved value must be valid in its place; the error does not contain th
       listeners: [listenerPlan('main', { address: ref })],
       admin: { address: ref, token: ref },
       services: [servicePlan('s', { targets: [{ url: ref, weight: 1 }] })],
-      consumers: [{ name: 'acme', apiKeys: [ref], tags: {} }],
+      consumers: [{ name: 'acme', groups: [], credentials: [{ kind: 'key', name: 'key-1', id: ref }], tags: {} }],
     }),
     { BAD: secret },
   );

@@ -73,8 +73,8 @@ test('changes outside of routes are named', () => {
   const after = program({
     services: [servicePlan('a', { retries: 2 }), servicePlan('b'), servicePlan('c')],
     consumers: [
-      { name: 'acme', apiKeys: [], tags: {} },
-      { name: 'zeta', apiKeys: [], tags: {} },
+      { name: 'acme', groups: [], credentials: [], tags: {} },
+      { name: 'zeta', groups: [], credentials: [], tags: {} },
     ],
     plans: [{ name: 'gold', limits: {} }],
     overload: { shedAbove: 0.85, shrinkAbove: 0.92 },

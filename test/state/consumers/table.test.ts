@@ -1,17 +1,18 @@
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { ConsumerEntry } from '../../src/bundle/types.js';
-import { buildConsumers, ConsumerTable, LiveConsumers } from '../../src/state/consumers.js';
-import { seededBelow } from '../support/random.js';
+import type { ConsumerEntry, CredentialEntry } from '../../../src/bundle/types.js';
+import { buildConsumers } from '../../../src/state/consumers/build.js';
+import { LiveConsumers } from '../../../src/state/consumers/live.js';
+import { ConsumerTable } from '../../../src/state/consumers/table.js';
+import { consumerWith, digestOfKey as digest, keyCredential } from '../../support/consumers.js';
+import { seededBelow } from '../../support/random.js';
 
-const digest = (key: string): string => createHash('sha256').update(key).digest('hex');
-const consumer = (name: string, ...keys: string[]): ConsumerEntry => ({
-  name,
-  apiKeys: keys.map((key) => `sha256:${digest(key)}`),
-  tags: {},
+const consumer = (name: string, ...keys: string[]): ConsumerEntry => consumerWith(name, keys);
+const keyed = (name: string, id: CredentialEntry['id']): ConsumerEntry => ({
+  ...consumerWith(name, []),
+  credentials: [{ kind: 'key', name: 'key-1', id }],
 });
 
 test('consumers are found by name and by each of their keys', () => {
@@ -20,9 +21,9 @@ test('consumers are found by name and by each of their keys', () => {
   const table = new ConsumerTable(buildConsumers(entries));
   assert.is(table.size, 3);
   for (const entry of entries) assert.equal(table.byName(entry.name), entry);
-  assert.equal(table.byKey(digest('two')), acme);
-  assert.is(table.byKey(digest('two')), table.byName('acme'), 'one object for both ways');
-  assert.is(table.byKey(digest('three'))?.name, '__proto__');
+  assert.equal(table.byKey(digest('two')), { consumer: acme, credential: acme.credentials[1] });
+  assert.is(table.byKey(digest('two'))?.consumer, table.byName('acme'), 'one object for both ways');
+  assert.is(table.byKey(digest('three'))?.consumer.name, '__proto__');
   for (const unknown of ['', 'acm', 'acme ', 'constructor']) assert.is(table.byName(unknown), undefined);
   const one = digest('one');
   for (const unknown of [
@@ -34,6 +35,38 @@ test('consumers are found by name and by each of their keys', () => {
     `${one.slice(0, 63)}${one.endsWith('0') ? 1 : 0}`,
   ])
     assert.is(table.byKey(unknown), undefined, unknown);
+});
+
+test('credentials of every kind are found by kind and id, with all that the entry says', () => {
+  const acme = consumerWith('acme', ['one'], {
+    groups: ['partners', 'beta'],
+    keepStreams: true,
+    credentials: [
+      keyCredential('one', 0, { name: 'ci', expires: 1_900_000_000_000, addresses: ['10.0.0.0/8'] }),
+      keyCredential('two', 1, { disabled: true }),
+      { kind: 'certificate', name: 'laptop', id: `sha256:${digest('certificate')}` },
+      { kind: 'password', name: 'password-1', id: 'alice', data: '$2b$10$abc' },
+      { kind: 'signature', name: 'signature-1', id: 'k1', data: { algorithm: 'ed25519', key: { kty: 'OKP' } } },
+    ],
+  });
+  const globex = consumerWith('globex', [], { disabled: true, groups: ['partners'] });
+  const table = new ConsumerTable(buildConsumers([acme, globex]));
+  assert.equal(table.byName('acme'), acme);
+  assert.equal(table.byName('globex'), globex);
+  for (const credential of acme.credentials)
+    assert.equal(table.byCredential(credential.kind, String(credential.id)), { consumer: acme, credential });
+  assert.is(table.byCredential('signature', 'alice'), undefined, 'the id of another kind');
+  assert.is(table.byCredential('password', 'bob'), undefined);
+  assert.is(table.byCredential('key', 'alice'), undefined, 'not the id of a key');
+});
+
+test('a key whose digest is that of another credential finds nothing', () => {
+  const table = new ConsumerTable(
+    buildConsumers([consumerWith('acme', [], { credentials: [{ kind: 'password', name: 'p', id: 'alice' }] })]),
+  );
+  assert.is(table.byKey(digest('password\0alice')), undefined);
+  assert.is(table.byCredential('key', `sha256:${digest('password\0alice')}`), undefined);
+  assert.is(table.byCredential('password', 'alice')?.consumer.name, 'acme');
 });
 
 test('an empty table finds nothing', () => {
@@ -53,11 +86,11 @@ test('the table agrees with a Map, for any number of consumers, keys, plans and 
     }
     const byName = new Map(entries.map((entry) => [entry.name, entry]));
     const byKey = new Map(
-      entries.flatMap((entry) => entry.apiKeys.map((key) => [String(key).slice(7), entry] as const)),
+      entries.flatMap((entry) => entry.credentials.map(({ id }) => [String(id).slice(7), entry] as const)),
     );
     const table = new ConsumerTable(buildConsumers(entries));
     for (const [name, entry] of byName) assert.equal(table.byName(name), entry);
-    for (const [key, entry] of byKey) assert.equal(table.byKey(key), entry);
+    for (const [key, entry] of byKey) assert.equal(table.byKey(key)?.consumer, entry);
     for (let at = 0; at < 200; at++) {
       assert.is(table.byName(`n ${below(1e6)}x`), undefined);
       assert.is(table.byKey(digest(`unknown ${at}`)), undefined);
@@ -70,8 +103,8 @@ test('an invalid table is refused: a malformed hash, a key or a name of two cons
     (...entries: ConsumerEntry[]) =>
     () =>
       buildConsumers(entries);
-  assert.throws(bad({ ...consumer('a'), apiKeys: ['sha256:ABC'] }), /API key of consumer a is not/);
-  assert.throws(bad({ ...consumer('a'), apiKeys: [{ $ref: '${env:X}' }] }), /API key of consumer a is not/);
+  assert.throws(bad(keyed('a', 'sha256:ABC')), /API key of consumer a is not/);
+  assert.throws(bad(keyed('a', { $ref: '${env:X}' })), /API key of consumer a is not/);
   assert.throws(bad(consumer('a', 'k'), consumer('b', 'k')), /Consumers a and b have the same API key/);
   assert.throws(bad(consumer('a'), consumer('a')), /Two consumers have the name a/);
   assert.not.throws(bad(consumer('a', 'k', 'k')));
@@ -80,8 +113,7 @@ test('an invalid table is refused: a malformed hash, a key or a name of two cons
 
 test('100,000 consumers need at most 300 bytes each, for all workers', () => {
   const entries = Array.from({ length: 100_000 }, (_, at) => ({
-    ...consumer(`customer-${at}`),
-    apiKeys: [`sha256:${at.toString(16).padStart(64, '0')}`],
+    ...keyed(`customer-${at}`, `sha256:${at.toString(16).padStart(64, '0')}`),
     plan: 'gold',
     tags: { team: `team-${at % 100}` },
   }));
@@ -89,7 +121,7 @@ test('100,000 consumers need at most 300 bytes each, for all workers', () => {
   assert.ok(memory.byteLength <= 100_000 * 300, `${memory.byteLength} bytes`);
   const table = new ConsumerTable(memory);
   for (let at = 0; at < 100_000; at += 997)
-    assert.is(table.byKey(at.toString(16).padStart(64, '0'))?.name, `customer-${at}`);
+    assert.is(table.byKey(at.toString(16).padStart(64, '0'))?.consumer.name, `customer-${at}`);
 });
 
 test('the same consumers give the same table, so its version stays', () => {
@@ -115,7 +147,7 @@ test('threads: a reader sees one table at a time while others replace it', async
       before,
     );
   let table = tableOf(0);
-  const thread = new Worker(new URL('./consumer-reader.js', import.meta.url), { workerData: table });
+  const thread = new Worker(new URL('./reader.js', import.meta.url), { workerData: table });
   const answered = once(thread, 'message');
   for (let version = 1; version <= 100; version++) {
     table = tableOf(version, table);

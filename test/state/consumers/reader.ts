@@ -1,6 +1,7 @@
 /** A thread that looks consumers up while tables are replaced: the other half of consumers.test.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { ConsumerTable, LiveConsumers } from '../../src/state/consumers.js';
+import { LiveConsumers } from '../../../src/state/consumers/live.js';
+import { ConsumerTable } from '../../../src/state/consumers/table.js';
 
 const consumers = new LiveConsumers();
 consumers.use(new ConsumerTable(workerData as SharedArrayBuffer));
