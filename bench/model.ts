@@ -100,6 +100,7 @@ function routeModel({ method, segments }: BenchRoute, index: number): RouteModel
     timeout: 60_000,
     maxBody: undefined,
     at: AT,
+    tags: [],
     groups: [],
   };
 }

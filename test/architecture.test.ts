@@ -205,6 +205,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/run-kit/fields.ts': [],
   'src/policies/run-kit/limit-keys.ts': [],
   'src/policies/run-kit/queries.ts': [],
+  'src/policies/run-kit/rate-fields.ts': [],
   'src/policies/run-kit/replies.ts': [],
   'src/policies/run-kit/templates.ts': [],
   'src/field-syntax.ts': [],

@@ -204,6 +204,7 @@ const route = table({
   timeout: number(0),
   maxBodyBytes: optional(number(0)),
   listeners: optional(list(text)),
+  tags: optional(list(text)),
   without: optional(list(text)),
   source,
 });
@@ -220,7 +221,16 @@ const program = table({
   listeners: list(listener),
   services: list(service),
   consumers: list(consumer),
-  plans: list(table({ name: text, limits: map(anything) })),
+  plans: list(
+    table({
+      name: text,
+      rates: optional(list(table({ capacity: number(0), periodMs: number(0) }))),
+      concurrency: optional(number(1)),
+      routes: optional(list(text)),
+      routeTags: optional(list(text)),
+      limits: map(anything),
+    }),
+  ),
   policies: list(policy),
   routes: list(route),
   code: optional(list(table({ use: text, sha256: text, bytes: index(0) }))),

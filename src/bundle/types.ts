@@ -5,9 +5,11 @@
 
 import type { CodeEntry, CodeTexts } from './code.js';
 import type { ConsumerEntry } from './consumers.js';
+import type { Dfa } from './match-ir.js';
 import type { Json, RefString } from './values.js';
 
 export { type ConsumerEntry, CREDENTIAL_KINDS, type CredentialEntry, type CredentialKind } from './consumers.js';
+export type { ConditionIR, ConditionTest, Dfa, MatchIR, SegmentIR, TrieIR } from './match-ir.js';
 export type { CodeEntry, CodeTexts, Json, RefString };
 
 /** Increases if the meaning of the encoded bytes changes; a loader refuses other formats. */
@@ -100,9 +102,17 @@ export interface ServiceEntry {
   readonly host: 'preserve' | 'target';
 }
 
-/** Limits that a consumer bought: by policy name, each replaces the limit of the policy. */
+/** What a consumer bought. */
 export interface PlanEntry {
   readonly name: string;
+  /** Requests per time window, the shortest window first; absent: no limit. */
+  readonly rates?: readonly { readonly capacity: number; readonly periodMs: number }[];
+  /** Requests in progress at the same time; absent: no limit. */
+  readonly concurrency?: number;
+  /** Names and tags of the routes that it includes. Both absent: every route. */
+  readonly routes?: readonly string[];
+  readonly routeTags?: readonly string[];
+  /** By policy name, each replaces the limit of the policy. */
   readonly limits: { readonly [policy: string]: Json };
 }
 
@@ -233,6 +243,8 @@ export interface RouteEntry {
   readonly maxBodyBytes?: number;
   /** Names of the listeners that serve it, for display and diffs (the trie decides). Absent: every listener. */
   readonly listeners?: readonly string[];
+  /** Absent: none. */
+  readonly tags?: readonly string[];
   /** Names of inherited policies that were removed, for display. */
   readonly without?: readonly string[];
   readonly source: SourceRef;
@@ -324,64 +336,4 @@ export interface RequestView {
   readonly scheme: 'http' | 'https';
   /** All values of a header, joined with ', '; lower-case name. */
   header(name: string): string | undefined;
-}
-
-// ---- The lowered match of a route: the input of buildTrie ----
-
-export type SegmentIR =
-  | { readonly kind: 'literal'; readonly text: string }
-  /** `dfa` is an index into TrieIR.dfas. */
-  | { readonly kind: 'typed'; readonly name: string; readonly dfa: number }
-  | { readonly kind: 'param'; readonly name: string }
-  /** Only last; matches one or more whole segments' text, slashes included; may be empty. */
-  | { readonly kind: 'tail'; readonly name: string };
-
-export type ConditionTest =
-  | { readonly op: 'present' }
-  | { readonly op: 'absent' }
-  | { readonly op: 'equals'; readonly value: string }
-  | { readonly op: 'one-of'; readonly values: readonly string[] }
-  | { readonly op: 'prefix'; readonly value: string }
-  | { readonly op: 'matches'; readonly dfa: number };
-
-export interface ConditionIR {
-  readonly on: 'scheme' | 'header' | 'query';
-  /** '' for the scheme, whose test is `equals` with `http` or `https`. */
-  readonly name: string;
-  readonly test: ConditionTest;
-}
-
-export interface MatchIR {
-  /** Index of the route in Program.routes. */
-  readonly route: number;
-  /** Exact (`api.example.com`), wildcard (`*.example.com`: one or more labels), or undefined for any. */
-  readonly host?: string | undefined;
-  readonly segments: readonly SegmentIR[];
-  /** Upper case; empty for any. GET also answers HEAD unless another route of equal path takes HEAD. */
-  readonly methods: readonly string[];
-  readonly conditions: readonly ConditionIR[];
-  /** Names of the listeners that serve it, in order of their code units; absent: every listener. */
-  readonly listeners?: readonly string[] | undefined;
-}
-
-/** A total deterministic automaton over byte classes; state 0 is the start, `dead` the sink. */
-export interface Dfa {
-  /** Source of the pattern, for display. */
-  readonly source: string;
-  /** 256 entries: byte -> class. */
-  readonly classes: readonly number[];
-  readonly classCount: number;
-  /** states x classCount, row-major. */
-  readonly next: readonly number[];
-  /** 1 where a state accepts. */
-  readonly accepts: readonly number[];
-  /** The non-accepting state without outgoing transitions. */
-  readonly dead: number;
-}
-
-export interface TrieIR {
-  readonly matches: readonly MatchIR[];
-  readonly dfas: readonly Dfa[];
-  /** `ignore`: `/orders/` and `/orders` match the same; targets get what was sent. Default: `strict`. */
-  readonly trailingSlash?: NormalizeEntry['trailingSlash'];
 }

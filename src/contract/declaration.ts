@@ -35,6 +35,8 @@ export interface PolicyContext {
   readonly name: string;
   readonly routes: readonly RouteContext[];
   readonly consumers: readonly ConsumerContext[];
+  /** Names of the plans. */
+  readonly plans: readonly string[];
   /**
    * Reads a file that the config names, relative to the folder of the root spec. The gateway reloads when it changes. The
    * same path gives the same answer in lint() and compile().
@@ -146,6 +148,8 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
    * of REPLY_PHASES. Within one of them, the order of the chain decides.
    */
   readonly replyPhase?: ReplyPhase;
+  /** Whether lists of policies may name it by its kind, without a `[policy.NAME]`; no other policy may have that name. */
+  readonly reserved?: boolean;
   /** True when two routes with the same in-place config must not share state (limits). */
   readonly stateful: boolean;
   /** What identifies the state of the policy besides its name, so that other edits keep it. Default: its settings. */
@@ -193,6 +197,8 @@ export interface PolicyTraits {
   readonly rate?: boolean;
   /** Whether that limit is a number of requests in progress (host.holds): metrics and the dashboard show its counts. */
   readonly holds?: boolean;
+  /** Present if its limits are those of the consumer's plan, or of a default one. A plan cannot replace them by the policy's name. */
+  readonly appliesPlans?: { readonly default?: string };
   /** Answers requests that carry no credential (CORS preflight). */
   readonly answersPreflight?: boolean;
   /** Request fields that it sets or removes, in lower case: a target can rely on them, since clients cannot supply them. */

@@ -128,10 +128,11 @@ function decode(
 function check(
   definition: Definition,
   id: number,
-  { config, name, routes }: Extract<HelperRequest, { readonly ask: 'check' }>,
+  { config, name, plans, routes }: Extract<HelperRequest, { readonly ask: 'check' }>,
 ): Checked {
   const context: PolicyContext = {
     name,
+    plans,
     routes,
     get consumers() {
       const given = need(id, { consumers: true });

@@ -81,6 +81,7 @@ export type HelperRequest =
       readonly sha256: string;
       readonly config: Json;
       readonly name: string;
+      readonly plans: PolicyContext['plans'];
       readonly routes: PolicyContext['routes'];
     };
 

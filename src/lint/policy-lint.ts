@@ -24,6 +24,8 @@ function consumersOf(model: Model): PolicyContext['consumers'] {
   return consumers;
 }
 
+const plansOf = (model: Model): PolicyContext['plans'] => model.plans.map(({ name }) => name);
+
 /** A route as its policies and its action know it. */
 const routeContextOf = (model: Model, route: RouteModel): PolicyContext['routes'][number] => ({
   name: route.name,
@@ -40,6 +42,7 @@ export function contextOf(model: Model, policy: PolicyModel): PolicyContext {
     name: policy.name,
     routes: routes.map((route) => routeContextOf(model, route)),
     consumers: consumersOf(model),
+    plans: plansOf(model),
     readFile: model.policyFiles.read,
   };
 }
@@ -76,7 +79,13 @@ export function lintActions(model: Model): Diagnostic[] {
 
 function actionContextOf(model: Model, route: RouteModel): PolicyContext {
   const routes = [routeContextOf(model, route)];
-  return { name: route.name, routes, consumers: consumersOf(model), readFile: model.policyFiles.read };
+  return {
+    name: route.name,
+    routes,
+    consumers: consumersOf(model),
+    plans: plansOf(model),
+    readFile: model.policyFiles.read,
+  };
 }
 
 function diagnosticOf(

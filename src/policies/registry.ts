@@ -9,6 +9,7 @@ import errorPage from './error-page/index.js';
 import forwardAuth from './forward-auth/index.js';
 import headers from './headers/index.js';
 import jwt from './jwt/index.js';
+import plan from './plan/index.js';
 import rateLimit from './rate-limit/index.js';
 import validate from './validate/index.js';
 
@@ -22,6 +23,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   forwardAuth,
   headers,
   jwt,
+  plan,
   rateLimit,
   validate,
 ];

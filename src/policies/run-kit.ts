@@ -8,6 +8,7 @@ export * from './run-kit/credentials.js';
 export * from './run-kit/fields.js';
 export * from './run-kit/limit-keys.js';
 export * from './run-kit/queries.js';
+export * from './run-kit/rate-fields.js';
 export * from './run-kit/replies.js';
 export * from './run-kit/templates.js';
 

@@ -9,6 +9,7 @@ import { create as errorPage } from './error-page/run.js';
 import { create as forwardAuth } from './forward-auth/run.js';
 import { create as headers } from './headers/run.js';
 import { create as jwt } from './jwt/run.js';
+import { create as plan } from './plan/run.js';
 import { create as rateLimit } from './rate-limit/run.js';
 import { create as validate } from './validate/run.js';
 
@@ -22,6 +23,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'forward-auth': forwardAuth,
   headers,
   jwt,
+  plan,
   'rate-limit': rateLimit,
   validate,
 };

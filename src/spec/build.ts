@@ -8,9 +8,10 @@ import { type DefaultedSection, defaultsOf, withDefaults } from './defaults-sect
 import { listener, NAME_PATTERN, plan, service } from './entities.js';
 import { Consumer, decodeEntity, readEntity } from './entity.js';
 import { resolveMembers } from './members.js';
-import type { ConsumerModel, Model, PlanModel, PolicyModel, ServiceModel } from './model.js';
+import type { ConsumerModel, Model, PlanModel, ServiceModel } from './model.js';
 import { DeclaredNames, unresolved } from './names.js';
-import { readPolicy } from './policies.js';
+import { checkPlanLimits, checkPlanRoutes } from './plans.js';
+import { readPolicy, reportReservedName } from './policies.js';
 import type { PolicyFiles } from './policy-files.js';
 import { policyRoutes } from './policy-routes.js';
 import { RouteReader } from './route/build.js';
@@ -34,10 +35,11 @@ export function buildModel(
   const settings = readSettings(tree, report);
   const policies = readSection(tree, 'policy', report, (entry, entity) => {
     const place = { name: entry.key, nameSpan: entry.keySpan, inPlace: false, entity };
-    return entry.value.kind === 'table' ? readPolicy(entry.value, place, sources, report) : undefined;
+    if (entry.value.kind !== 'table' || reportReservedName(entry, report)) return undefined;
+    return readPolicy(entry.value, place, sources, report);
   });
   const plans = readSection(tree, 'plan', report, (entry, entity) => readEntity(plan, entry, entity, report));
-  for (const each of plans.values) checkLimits(each, policies, report);
+  for (const each of plans.values) checkPlanLimits(each, policies, report);
   const consumers = readSection(tree, 'consumer', report, (entry, entity) =>
     readConsumer(entry, entity, { plans, policyFiles }, report),
   );
@@ -50,6 +52,7 @@ export function buildModel(
   );
   const routes = new RouteReader({ policies, listeners }, services, planOf(settings.normalize), sources, report);
   routes.read(tree);
+  checkPlanRoutes(plans.values, routes.names, report);
   const defaults = defaultsOf(tree, 'service');
   const calls = resolveCalls(
     callersOf(policies.values, routes.routes),
@@ -165,28 +168,6 @@ function readConsumer(
 function planNamedIn(node: TomlNode): string | undefined {
   const named = node.kind === 'table' ? node.entries.get('plan')?.value : undefined;
   return named?.kind === 'string' && named.value !== '' ? named.value : undefined;
-}
-
-/** The limits of a plan replace those of policies: each must name a policy with a limit. */
-function checkLimits(each: PlanModel, policies: DeclaredNames<PolicyModel>, report: Report): void {
-  const entity = `plan.${each.name}`;
-  for (const name of Object.keys(each.config.limits)) {
-    const span = each.at.keySpanOf('limits', name);
-    const policy = policies.get(name);
-    if (!policy) {
-      if (!policies.isKnown(name)) report({ ...unresolved('policy', name, span, policies, { isKey: true }), entity });
-    } else if (policy.declaration.traits?.(policy.config).rate !== true) {
-      report({
-        code: 'plan/not-a-limit',
-        severity: 'error',
-        span,
-        message: `Policy \`${name}\` is of kind \`${policy.declaration.use}\` and has no limit that a plan could set.`,
-        related: [{ span: policy.nameSpan, message: 'declared here' }],
-        help: 'Use the name of a policy with `use = "rate-limit"`.',
-        entity,
-      });
-    }
-  }
 }
 
 function hasOneTargetKey(found: ServiceModel, entry: TableEntry, report: Report): boolean {

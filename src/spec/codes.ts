@@ -54,6 +54,7 @@ export const SPEC_CODES: readonly CodeEntry[] = [
   error('policy/member', 'A policy composes one that it cannot compose'),
   error('policy/path', 'A policy answers a path that cannot be matched'),
   warning('policy/not-inherited', '`without` names a policy that is not inherited'),
+  error('policy/reserved-name', 'A policy has the name of another kind that is reserved'),
   error('policy/unknown-kind', 'The kind of a policy is unknown'),
   error('reference/not-allowed', 'A `${env:}` or `${file:}` reference is not allowed here'),
   error('reference/syntax', 'A reference is malformed'),

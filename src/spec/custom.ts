@@ -277,8 +277,8 @@ class Configs {
     return known === undefined ? this.#check(config, context).settings : known.settings;
   }
 
-  #check(config: unknown, { name, routes, consumers, readFile }: PolicyContext): HelperResults['check'] {
-    const request = { config: config as Json, name, routes };
+  #check(config: unknown, { name, plans, routes, consumers, readFile }: PolicyContext): HelperResults['check'] {
+    const request = { config: config as Json, name, plans, routes };
     return this.#thread.run(this.#code, this.#use, 'check', request, { consumers, readFile });
   }
 }

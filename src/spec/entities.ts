@@ -234,7 +234,36 @@ export const service = s.object({
     .default('preserve'),
 });
 
+type Rate = Infer<ReturnType<typeof s.rate>>;
+
+/** One rate, or several. */
+const rates = s.either<readonly Rate[]>(
+  { kinds: ['string'], schema: s.mapped(s.rate(), (rate): readonly Rate[] => [rate]) },
+  { kinds: ['array'], schema: s.array(s.rate(), { min: 1 }) },
+);
+
 export const plan = s.object({
+  rate: rates
+    .describe(
+      'Requests per time window of each consumer: one rate, or several. Routes apply it by the policy `plan`.',
+      ['10/s', '1000/h'],
+    )
+    .optional(),
+  concurrency: s
+    .integer({ min: 1 })
+    .describe('Requests in progress at the same time of each consumer. Routes apply it by the policy `plan`.', '20')
+    .optional(),
+  routes: s
+    .array(s.string({ nonEmpty: true }), { min: 1 })
+    .describe(
+      'Names of the routes that the plan includes, `*` for any text. On others, the policy `plan` answers 403. Default: every route, unless `route_tags` is set.',
+      ['orders', 'reports-*'],
+    )
+    .optional(),
+  route_tags: s
+    .array(s.string({ nonEmpty: true }), { min: 1 })
+    .describe('Tags of further routes that the plan includes.', ['partner'])
+    .optional(),
   limits: s
     .map(s.rate())
     .describe('Limit for consumers with this plan, by the name of a `rate-limit` policy.')

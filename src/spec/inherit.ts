@@ -27,6 +27,7 @@ export interface Surroundings {
   /** Policies that a group removed. */
   readonly without: readonly PolicyModel[];
   readonly groups: readonly string[];
+  readonly tags: readonly string[];
   /** False in a group with errors: its routes are checked but not kept. */
   readonly sound: boolean;
 }
@@ -48,6 +49,7 @@ export function fromDefaults(tree: TableNode, known: Known, report: (found: Diag
     policies: [],
     without: [],
     groups: [],
+    tags: [],
     sound: true,
   };
   if (node?.kind !== 'table') return outside;

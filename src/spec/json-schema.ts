@@ -69,9 +69,9 @@ function wholeSchema(): JsonSchema {
       plan: plan.documented(),
       route: exactlyOne(routeShape.documented(), ...ACTION_KEYS),
       group: groupShape.documented(),
-      policy: oneKindOf([...declarations, CUSTOM]),
+      policy: oneKindOf([...declarations, CUSTOM], POLICY),
       action: oneKindOf([...actions, CUSTOM], ACTION),
-      custom: customKind('policy'),
+      [`${POLICY}custom`]: customKind('policy'),
       [`${ACTION}custom`]: customKind('action'),
       policy_use: {
         anyOf: [
@@ -79,7 +79,9 @@ function wholeSchema(): JsonSchema {
           { $ref: '#/$defs/policy', description: 'A policy written in place.' },
         ],
       },
-      ...Object.fromEntries(declarations.map((declaration) => [declaration.use, ofKind(declaration, 'policy')])),
+      ...Object.fromEntries(
+        declarations.map((declaration) => [`${POLICY}${declaration.use}`, ofKind(declaration, 'policy')]),
+      ),
       ...Object.fromEntries(actions.map((action) => [`${ACTION}${action.use}`, ofKind(action, 'action')])),
     },
   };
@@ -102,10 +104,11 @@ const customKind = (word: 'policy' | 'action'): JsonSchema => ({
   },
 });
 
-/** In front of the names of actions: a policy may have the same name. */
+/** In front of the names of kinds: entities, policies and actions may have the same name. */
+const POLICY = 'policy:';
 const ACTION = 'action:';
 
-const oneKindOf = (kinds: readonly { readonly use: string }[], prefix = ''): JsonSchema => ({
+const oneKindOf = (kinds: readonly { readonly use: string }[], prefix: string): JsonSchema => ({
   type: 'object',
   required: ['use'],
   oneOf: kinds.map(({ use }) => ({ $ref: `#/$defs/${prefix}${use}` })),

@@ -155,6 +155,8 @@ export interface RouteModel {
   readonly timeout: number;
   readonly maxBody: number | undefined;
   readonly at: Origins;
+  /** Its own and those of its groups, each once. */
+  readonly tags: readonly string[];
   /** Names of the enclosing groups, outermost first. */
   readonly groups: readonly string[];
   /** The policy that answers, for a path of its own. Absent: the spec writes the route. */

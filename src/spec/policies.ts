@@ -5,7 +5,7 @@ import { declarations } from '../policies/registry.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { INVALID } from '../schema/schema.js';
-import { kindName, type TableNode, type TomlNode } from '../schema/tree.js';
+import { kindName, type TableEntry, type TableNode, type TomlNode } from '../schema/tree.js';
 import { type Kinds, readKind, without } from './kinds.js';
 import type { ExpressionModel, PolicyModel, PolicyUse } from './model.js';
 import { type DeclaredNames, type GeneratedNames, unresolved } from './names.js';
@@ -27,6 +27,37 @@ export interface PolicyPlace {
   readonly inPlace: boolean;
   /** Entity in diagnostics: `policy.keys`, `route.get-order`. */
   readonly entity: string;
+}
+
+const isReserved = (name: string): boolean =>
+  declarations.some(({ use, reserved }) => use === name && reserved === true);
+
+/** Reports a policy whose name belongs to another kind. Returns whether it has one. */
+export function reportReservedName({ key, keySpan, value }: TableEntry, report: Report): boolean {
+  const use = value.kind === 'table' ? value.entries.get('use')?.value : undefined;
+  if (!isReserved(key) || use === undefined || (use.kind === 'string' && use.value === key)) return false;
+  const message = `The name \`${key}\` is reserved for a policy of the kind \`${key}\`.`;
+  const help = `Choose another name: \`policies = ["${key}"]\` applies the ${key} of the consumer.`;
+  report({ code: 'policy/reserved-name', severity: 'error', span: keySpan, message, help, entity: `policy.${key}` });
+  return true;
+}
+
+/** The policy that a list names by a reserved kind, without a `[policy.NAME]`: it has the defaults of its kind. */
+function reservedPolicy(
+  name: string,
+  span: Span,
+  policies: DeclaredNames<PolicyModel>,
+  sources: Sources,
+  report: Report,
+): PolicyModel | undefined {
+  if (!isReserved(name) || policies.isKnown(name)) return undefined;
+  const use: TomlNode = { kind: 'string', value: name, span, from: 'default' };
+  const entries = new Map([['use', { key: 'use', keySpan: span, value: use }]]);
+  const node: TableNode = { kind: 'table', entries, span, headSpan: span, from: 'default' };
+  const place = { name, nameSpan: span, inPlace: false, entity: `policy.${name}` };
+  const policy = readPolicy(node, place, sources, report);
+  policies.add(name, policy);
+  return policy;
 }
 
 /** What lists of policies are resolved with. */
@@ -96,7 +127,7 @@ function readItem(
   report: Report,
 ): PolicyModel | undefined {
   if (item.kind === 'string') {
-    const policy = policies.get(item.value);
+    const policy = policies.get(item.value) ?? reservedPolicy(item.value, item.span, policies, sources, report);
     if (!policy && !policies.isKnown(item.value)) {
       report({ ...unresolved('policy', item.value, item.span, policies), entity });
     }

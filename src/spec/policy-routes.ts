@@ -87,6 +87,7 @@ function surroundings(owner: PolicyModel, carriers: readonly RouteModel[]) {
     stripPrefix: undefined,
     timeout: 0,
     at: owner.at,
+    tags: [],
     groups: [],
   };
 }

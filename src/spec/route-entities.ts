@@ -1,5 +1,6 @@
 /** Declarations of routes and groups: conditions, matches. */
 import { type Infer, s } from '../schema/declare.js';
+import { NAME_PATTERN } from './entities.js';
 
 const conditionTable = s.object({
   present: s.boolean().describe('The field or parameter is present, with any value.').optional(),
@@ -53,6 +54,12 @@ const hosts = (doc: string) =>
       { kinds: ['array'], schema: s.array(s.string({ nonEmpty: true }), { min: 1 }) },
     )
     .describe(doc);
+
+const tagList = (doc: string) =>
+  s
+    .array(s.string({ pattern: NAME_PATTERN, expected: 'a tag such as `"partner"`' }))
+    .describe(doc, ['partner'])
+    .default([]);
 
 /** Keys of both routes and groups; the innermost list of listeners applies. */
 const reach = {
@@ -113,6 +120,7 @@ export const routeFields = {
     .describe('Literal segments at the start of every path of the route; removed before the path is sent.')
     .optional(),
   timeout: s.duration().describe('Time limit for the whole exchange; `"0s"`: no limit.').default(60_000),
+  tags: tagList('Tags of the route, for the `route_tags` of plans. Those of its groups are added.'),
   max_body: s
     .size()
     .describe('Maximum size of a request body on this route. Default: that of the listener.')
@@ -128,5 +136,6 @@ export const groupFields = {
     .optional(),
   host: hosts('Host, or list of hosts, of routes in the group that set none.').optional(),
   scheme: scheme('Scheme of the requests of routes in the group that set none.'),
+  tags: tagList('Tags of all routes in the group.'),
   ...reach,
 };

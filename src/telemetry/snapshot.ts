@@ -92,7 +92,7 @@ export interface RouteSnapshot {
 
 export interface LimitSnapshot {
   readonly policy: string;
-  /** As in a spec: `100/min`. */
+  /** As in a spec: `100/min`; `as the plan says` for the policy `plan`. */
   readonly limit: string;
   readonly by: string;
   readonly routes: readonly string[];
@@ -107,7 +107,7 @@ export interface LimitSnapshot {
 
 export interface ConcurrencySnapshot {
   readonly policy: string;
-  /** Requests that may be in progress for each key. */
+  /** Requests that may be in progress for each key; 0: what the plan of the consumer says. */
   readonly max: number;
   readonly by: string;
   /** False: it only counts (`mode = "observe"`). */

@@ -87,6 +87,7 @@ function contextOf({ files = {}, params = [] }: Surroundings): PolicyContext {
     name: 'test',
     routes: [{ name: 'test', params, methods: [], path: '/', schemes: ['http', 'https'] }],
     consumers: [],
+    plans: [],
     readFile,
   };
 }

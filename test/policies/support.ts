@@ -74,6 +74,7 @@ export const context = (extra: Partial<PolicyContext> = {}): PolicyContext => ({
   name: 'p',
   routes: [{ name: 'r', params: ['id'], methods: ['GET'], path: '/r/{id}', schemes: ['http'] }],
   consumers: [{ name: 'acme', groups: [], credentials: ['key'] }],
+  plans: ['gold'],
   readFile: (path) => ({ cause: `no file ${path}` }),
   ...extra,
 });

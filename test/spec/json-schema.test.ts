@@ -104,7 +104,7 @@ test('the schema has descriptions and every kind of policy', () => {
   };
   assert.equal(Object.keys(schema.properties), Object.keys(rootShape.fields));
   assert.equal(Object.keys(schema.$defs['route']!.properties), Object.keys(routeShape.fields));
-  for (const { use } of declarations) assert.is(schema.$defs[use]?.properties['use']?.const, use);
+  for (const { use } of declarations) assert.is(schema.$defs[`policy:${use}`]?.properties['use']?.const, use);
   for (const [key, field] of Object.entries(schema.$defs['service']!.properties)) assert.ok(field.description, key);
   for (const [key, field] of Object.entries(schema.properties))
     assert.ok((field as { description?: string }).description, key);

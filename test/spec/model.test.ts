@@ -525,4 +525,44 @@ run = { command = "node 'shop.js" }
   assert.ok(loaded.diagnostics[0]?.help);
 });
 
+test('a list of policies may name a reserved kind: one policy with its defaults, for all routes', () => {
+  const model = modelOf(
+    load(`${HEAD}
+[[route]]
+name = "one"
+match = "GET /one"
+to = "orders"
+tags = ["own"]
+policies = ["keys", "plan"]
+[[group]]
+tags = ["outer", "own"]
+policies = ["plan"]
+[[group.route]]
+name = "two"
+match = "GET /two"
+to = "orders"
+tags = ["own", "inner"]
+`),
+  );
+  const [one, two] = model.routes;
+  const applied = model.policies.find(({ name }) => name === 'plan');
+  assert.is(applied?.declaration.use, 'plan');
+  assert.is(one?.policies[1]?.policy, applied);
+  assert.is(two?.policies[0]?.policy, applied);
+  assert.equal([one?.tags, two?.tags], [['own'], ['outer', 'own', 'inner']]);
+});
+
+test('the routes of a plan exist', () => {
+  const text = `${HEAD}
+[plan.gold]
+routes = ["lst", "none-*", "li?t"]
+[[route]]
+name = "list"
+match = "GET /list"
+to = "orders"
+policies = ["plan"]
+`;
+  assert.equal(codesOf(load(text)), ['name/unresolved', 'name/unresolved']);
+});
+
 test.run();

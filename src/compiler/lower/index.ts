@@ -1,6 +1,7 @@
 /** Model -> IR: names become indices, units become numbers. */
 import type { ConsumerEntry, ListenerEntry, PlanEntry, Program, ServiceEntry } from '../../bundle/types.js';
 import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../../spec/model.js';
+import { routesOfPlan } from '../../spec/plans.js';
 import { given, type Ir } from '../ir.js';
 import { modelOrigins } from '../provenance.js';
 import { lowerRoutes } from './routes.js';
@@ -32,7 +33,7 @@ function lowerProgram(model: Model): Omit<Program, 'routes' | 'policies'> {
       trailingSlash: normalize.trailing_slash,
     },
     overload: { shedAbove: overload.shed_above / 100, shrinkAbove: overload.shrink_above / 100 },
-    plans: model.plans.map(lowerPlan),
+    plans: model.plans.map((plan) => lowerPlan(plan, model)),
     provenance: {
       files: [...model.files, ...model.policyFiles.files].map(({ path, sha256 }) => ({ path, sha256 })),
       origins: modelOrigins(model),
@@ -113,9 +114,18 @@ function lowerConsumer({ name, config, credentials, plan }: ConsumerModel): Cons
   };
 }
 
-function lowerPlan({ name, config }: PlanModel): PlanEntry {
-  const limits = Object.entries(config.limits).map(
-    ([policy, { capacity, periodMs }]) => [policy, { capacity, periodMs }] as const,
-  );
-  return { limits: Object.fromEntries(limits), name };
+function lowerPlan(plan: PlanModel, model: Model): PlanEntry {
+  const { name, config } = plan;
+  const limits = Object.entries(config.limits).map(([policy, rate]) => [policy, plainRate(rate)] as const);
+  const rates = config.rate?.map(plainRate).sort((a, b) => a.periodMs - b.periodMs);
+  return {
+    ...given('concurrency', config.concurrency),
+    limits: Object.fromEntries(limits),
+    name,
+    ...given('rates', rates),
+    ...given('routeTags', config.route_tags),
+    ...given('routes', routesOfPlan(plan, model.routes)),
+  };
 }
+
+const plainRate = ({ capacity, periodMs }: PlanModel['config']['limits'][string]) => ({ capacity, periodMs });

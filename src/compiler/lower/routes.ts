@@ -33,7 +33,8 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
   const services = new Map(model.services.map((service, index) => [service, index]));
   const params = model.routes.map(paramsOf);
   const consumers = consumersOf(model);
-  const policies = compilePolicies(model, params, consumers);
+  const plans = model.plans.map(({ name }) => name);
+  const policies = compilePolicies(model, params, { consumers, plans });
   const actionContext = (index: number): PolicyContext => {
     const route = model.routes[index]!;
     const { name } = route;
@@ -41,6 +42,7 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
       name,
       routes: [routeContextOf(model, route, params[index]!)],
       consumers,
+      plans,
       readFile: model.policyFiles.read,
     };
   };
@@ -135,9 +137,9 @@ function lowerRoute(
     source: sourceOfRoute(route),
     timeout: route.timeout,
   };
-  const { listeners, maxBody, rewrite, stripPrefix, without } = route;
+  const { listeners, maxBody, rewrite, stripPrefix, tags, without } = route;
   // Most routes have none of these, and an object of one shape is much cheaper than spreading parts.
-  const bound = listeners.length + without.length > 0;
+  const bound = listeners.length + tags.length + without.length > 0;
   if (!bound && maxBody === undefined && rewrite === undefined && stripPrefix === undefined) return entry;
   const target = rewrite === undefined ? undefined : splitRewrite(rewrite);
   return {
@@ -147,6 +149,7 @@ function lowerRoute(
     ...given('rewrite', target?.path),
     ...given('rewriteQuery', target?.query),
     ...given('stripPrefix', stripPrefix === undefined ? undefined : normalizePrefix(stripPrefix)),
+    ...(tags.length === 0 ? {} : { tags }),
     ...given('without', namesOf(without)),
   };
 }
@@ -225,7 +228,7 @@ const consumersOf = (model: Model): PolicyContext['consumers'] =>
 function compilePolicies(
   model: Model,
   params: readonly (readonly string[])[],
-  consumers: PolicyContext['consumers'],
+  known: Pick<PolicyContext, 'consumers' | 'plans'>,
 ): Map<PolicyModel, PolicyIR> {
   const carriers = new Map<PolicyModel, RouteContext[]>();
   const carry = (policy: PolicyModel, carrier: RouteContext): void => {
@@ -244,7 +247,7 @@ function compilePolicies(
   for (const [policy, routes] of carriers)
     compiled.set(
       policy,
-      lowerPolicy(policy, model, compiled, { name: policy.name, routes, consumers, readFile: model.policyFiles.read }),
+      lowerPolicy(policy, model, compiled, { name: policy.name, routes, ...known, readFile: model.policyFiles.read }),
     );
   return compiled;
 }

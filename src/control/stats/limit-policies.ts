@@ -9,7 +9,7 @@ export const isLimit = ({ use, config }: PolicyEntry): boolean => declarationOf(
 export const isConcurrency = ({ use, config }: PolicyEntry): boolean =>
   declarationOf(use)?.traits?.(config).holds === true;
 
-/** Most requests that the policy lets be in progress. */
+/** Most requests that the policy lets be in progress; 0: as the plan of the consumer says. */
 export const maxOf = ({ config }: PolicyEntry): number => (typeof config['max'] === 'number' ? config['max'] : 0);
 
 /** The identity of what a policy keeps in the stores of the gateway. */

@@ -1,6 +1,7 @@
 /** Builds the snapshots of the admin API from the counters, the limits and the live generation. */
 import type { Json, PolicyEntry, Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
+import { declarationOf } from '../../policies/registry.js';
 import { formatRate } from '../../schema/units.js';
 import type { HoldTable } from '../../state/hold-table.js';
 import { LimitTable } from '../../state/limits/table.js';
@@ -191,7 +192,7 @@ export class SnapshotBuilder {
       const { allowed, refused, evicted } = this.#limits.totals(stateIdentityOf(policy));
       return {
         policy: policy.name,
-        limit: limitText(policy.config['limit']),
+        limit: limitText(policy.config['limit']) || 'as the plan says',
         by: byOf(policy),
         routes: routesWith(program, at),
         allowed,
@@ -221,7 +222,7 @@ export class SnapshotBuilder {
         refused: this.#holds.refused(identity),
         refusedPerSecond: this.#refusedPerSecond(identity),
         // The table has the maximum of a key's last request, which another generation may have set.
-        keys: keys.map((key) => ({ ...key, capacity: max })),
+        keys: max === 0 ? keys : keys.map((key) => ({ ...key, capacity: max })),
       };
     });
   }
@@ -242,7 +243,8 @@ export class SnapshotBuilder {
   }
 }
 
-const byOf = ({ config }: PolicyEntry): string => (typeof config['by'] === 'string' ? config['by'] : '');
+const byOf = ({ config, use }: PolicyEntry): string =>
+  typeof config['by'] === 'string' ? config['by'] : (declarationOf(use)?.traits?.(config).limitsBy ?? '');
 
 const routesWith = (program: Program, policy: number): string[] =>
   program.routes.filter((route) => route.policies.includes(policy)).map((route) => route.name);

@@ -16,7 +16,7 @@ const perSecond = (value: number): string => `${rate(value)}/s`;
 
 /** `max 4`, as in a spec. */
 export const maxText = ({ limit: { max, enforced } }: ConcurrencyRow): string =>
-  `max ${count(max)}${enforced ? '' : ' (observe)'}`;
+  `max ${max === 0 ? 'of the plan' : count(max)}${enforced ? '' : ' (observe)'}`;
 
 /** The columns of keys of rates, with what a key in progress has for them. */
 export function holdColumns<Row>(placed: readonly Placed<Row>[], theme: Theme): Placed<HoldRow>[] {
@@ -52,7 +52,7 @@ export function concurrencyRows(row: ConcurrencyRow, state: State): PaneRow[] {
   const history = state.shown?.history;
   const ends: PaneRow[] = [{ label: 'routes', text: limit.routes.join(', ') || 'none' }];
   const observed = limit.enforced ? '' : '; not enforced (observe)';
-  const text = `at most ${count(limit.max)} in progress for each ${printable(limit.by, state.theme)}${observed}`;
+  const text = `at most ${limit.max === 0 ? 'what the plan says' : count(limit.max)} in progress for each ${printable(limit.by, state.theme)}${observed}`;
   const head: PaneRow = { label: 'limit', text, tone: 'accent' };
   if (row.kind === 'hold') {
     const { key, taken, capacity } = row.key;

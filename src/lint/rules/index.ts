@@ -20,7 +20,10 @@ import listenerUnderscoresKept from './listener-underscores-kept.js';
 import listenerUnused from './listener-unused.js';
 import overloadOrder from './overload-order.js';
 import pathParameterTwice from './path-parameter-twice.js';
+import planMissing from './plan-missing.js';
 import planNoEffect from './plan-no-effect.js';
+import planNoRoute from './plan-no-route.js';
+import planNotApplied from './plan-not-applied.js';
 import planUnused from './plan-unused.js';
 import planZeroLimit from './plan-zero-limit.js';
 import policyRepeated from './policy-repeated.js';
@@ -64,7 +67,10 @@ export const rules: readonly Rule[] = [
   listenerUnused,
   overloadOrder,
   pathParameterTwice,
+  planMissing,
   planNoEffect,
+  planNoRoute,
+  planNotApplied,
   planUnused,
   planZeroLimit,
   policyRepeated,

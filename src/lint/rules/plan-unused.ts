@@ -1,3 +1,4 @@
+import { modelIndexOf, traitsOf } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -6,9 +7,10 @@ const rule: Rule = {
   summary: 'No consumer has the plan',
   partial: false,
   check(model, report) {
-    const bought = new Set(model.consumers.map(({ plan }) => plan));
+    const bought = new Set(model.consumers.map(({ plan }) => plan?.name));
+    for (const policy of modelIndexOf(model).policies) bought.add(traitsOf(policy).appliesPlans?.default);
     for (const plan of model.plans) {
-      if (bought.has(plan)) continue;
+      if (bought.has(plan.name)) continue;
       report({
         span: plan.nameSpan,
         entity: `plan.${plan.name}`,

@@ -8,6 +8,15 @@ const rule: Rule = {
   partial: true,
   check(model, report) {
     for (const plan of model.plans) {
+      for (const [index, rate] of (plan.config.rate ?? []).entries()) {
+        if (rate.capacity > 0) continue;
+        report({
+          span: plan.at.spanOf('rate', index),
+          entity: `plan.${plan.name}`,
+          message: `\`${formatRate(rate)}\` refuses every request of the consumers with plan \`${plan.name}\`.`,
+          help: 'Set a rate above zero. To refuse a consumer, set `disabled = true` in it.',
+        });
+      }
       for (const [policy, rate] of Object.entries(plan.config.limits)) {
         if (rate.capacity > 0) continue;
         report({

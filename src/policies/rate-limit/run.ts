@@ -11,12 +11,9 @@ import type {
   ReadyField,
   Reply,
 } from '../contract.js';
-import { consumerKey, fieldSafe, limitKey, problem, readyField, runPolicy } from '../run-kit.js';
+import { consumerKey, limitKey, PreparedFields, RateFields, rateRefusal, runPolicy } from '../run-kit.js';
 import { PROBLEMS } from './problems.js';
 import type { RateLimitSettings } from './schema.js';
-
-/** Registered by draft-ietf-httpapi-ratelimit-headers. */
-const QUOTA_EXCEEDED = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
 
 /** A limit with its RateLimit-Policy field, which never changes. */
 interface Bound {
@@ -27,19 +24,6 @@ interface Bound {
   readonly plan: string | undefined;
 }
 
-/** The two fields of a reply, prepared. */
-class PreparedFields {
-  constructor(
-    readonly policyField: ReadyField,
-    readonly remaining: number,
-    readonly seconds: number,
-    readonly stateField: ReadyField,
-  ) {}
-}
-
-/** Prepared fields are kept by the low bits of what remains: under load the same few are sent repeatedly. */
-const STATE_FIELDS = 64;
-
 export const create = runPolicy<RateLimitSettings>((settings, host) => new RateLimitPolicy(settings, host));
 
 class RateLimitPolicy implements PolicyInstance {
@@ -49,19 +33,17 @@ class RateLimitPolicy implements PolicyInstance {
   /** Not if the limit is only observed: clients slow down by the fields, and observing must not change what they do. */
   readonly #sendsFields: boolean;
   readonly #policyField: ReadyField;
-  /** The policy's name as a structured-field string. */
-  readonly #quoted: string;
+  readonly #fields: RateFields;
   /** What limits a consumer, as long as its entry exists. */
   readonly #bound = new WeakMap<ConsumerEntry, Bound>();
-  readonly #prepared: (PreparedFields | undefined)[] = new Array(STATE_FIELDS).fill(undefined);
 
   constructor(settings: RateLimitSettings, host: PolicyHost) {
     this.#settings = settings;
     this.#sendsFields = settings.fields && !settings.observe;
     this.#host = host;
     this.#limiter = host.limits.limiter(host.stateIdentity);
-    this.#quoted = `"${fieldSafe(host.name).replace(/["\\]/g, '\\$&').replaceAll('\t', ' ')}"`;
-    this.#policyField = this.#describe(settings.rate);
+    this.#fields = new RateFields(host.name);
+    this.#policyField = this.#fields.describe(settings.rate);
     // A plan without a rate for this policy must fail the load and not a request.
     if (settings.by === 'consumer') for (const { name } of host.plans) this.#boughtRate(name);
   }
@@ -76,7 +58,7 @@ class RateLimitPolicy implements PolicyInstance {
   }
 
   #apply(exchange: Exchange, key: string, bound: Bound | undefined, answer: LimitAnswer): Reply | undefined {
-    if (this.#sendsFields) exchange.note(this, this.#fieldsOf(bound?.policyField ?? this.#policyField, answer));
+    if (this.#sendsFields) exchange.note(this, this.#fields.after(bound?.policyField ?? this.#policyField, answer));
     if (exchange.decisions !== undefined) this.#decide(exchange, key, bound, answer);
     if (answer.allowed || this.#settings.observe) return undefined;
     return this.#refuse(exchange, bound, answer);
@@ -102,7 +84,7 @@ class RateLimitPolicy implements PolicyInstance {
 
   #bind(consumer: ConsumerEntry): Bound {
     const rate = this.#boughtRate(consumer.plan) ?? this.#settings.rate;
-    return { key: consumerKey(consumer), rate, policyField: this.#describe(rate), plan: consumer.plan };
+    return { key: consumerKey(consumer), rate, policyField: this.#fields.describe(rate), plan: consumer.plan };
   }
 
   /** The limit that the consumer's plan names for this policy. */
@@ -114,43 +96,14 @@ class RateLimitPolicy implements PolicyInstance {
     return rate;
   }
 
-  #describe(rate: LimitRate): ReadyField {
-    const seconds = Math.max(1, wholeSeconds(rate.periodMs));
-    return readyField('ratelimit-policy', `${this.#quoted};q=${rate.capacity};w=${seconds}`);
-  }
-
-  #fieldsOf(policyField: ReadyField, { remaining, resetMs }: LimitAnswer): PreparedFields {
-    const seconds = wholeSeconds(resetMs);
-    const at = remaining & (STATE_FIELDS - 1);
-    const prepared = this.#prepared[at];
-    if (prepared?.remaining === remaining && prepared.seconds === seconds && prepared.policyField === policyField)
-      return prepared;
-    const field = readyField('ratelimit', `${this.#quoted};r=${remaining};t=${seconds}`);
-    const now = new PreparedFields(policyField, remaining, seconds, field);
-    this.#prepared[at] = now;
-    return now;
-  }
-
   #refuse(exchange: Exchange, bound: Bound | undefined, answer: LimitAnswer): Reply {
-    const rate = bound?.rate ?? this.#settings.rate;
-    const waits = Number.isFinite(answer.retryMs);
-    const seconds = Math.max(1, wholeSeconds(answer.retryMs));
-    return problem(exchange, {
-      ...PROBLEMS.exceeded,
-      type: QUOTA_EXCEEDED,
-      detail: waits
-        ? `The limit is ${rate.capacity} in ${rate.periodMs / 1000} s; try again in ${seconds} s.`
-        : `The limit of ${rate.capacity} never lets a request of this cost pass.`,
-      headers: {
-        ...(waits ? { 'retry-after': String(seconds) } : {}),
-        ...(this.#settings.fields
-          ? {
-              'ratelimit-policy': (bound?.policyField ?? this.#policyField).value,
-              ratelimit: this.#fieldsOf(bound?.policyField ?? this.#policyField, answer).stateField.value,
-            }
-          : {}),
-      },
-      extensions: { 'violated-policies': [this.#host.name] },
+    const { fields, rate } = this.#settings;
+    return rateRefusal(exchange, {
+      problem: PROBLEMS.exceeded,
+      policy: this.#host.name,
+      rate: bound?.rate ?? rate,
+      answer,
+      fields: fields ? this.#fields.after(bound?.policyField ?? this.#policyField, answer) : undefined,
     });
   }
 
@@ -177,9 +130,6 @@ class RateLimitPolicy implements PolicyInstance {
     });
   }
 }
-
-/** Rounded up, but not for what rounding errors add to a whole second. */
-const wholeSeconds = (ms: number): number => Math.ceil(ms / 1000 - 1e-6);
 
 function asRate(value: Json | undefined): LimitRate | undefined {
   if (typeof value !== 'object' || value === null || !('capacity' in value)) return undefined;

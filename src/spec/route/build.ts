@@ -42,6 +42,11 @@ export class RouteReader {
     this.#matches = new MatchReader(rules, sources);
   }
 
+  /** The names of all routes, also of those with errors. */
+  get names(): Iterable<string> {
+    return this.#named.keys();
+  }
+
   /** The routes and groups of a whole spec. */
   read(tree: TableNode): void {
     this.#items(tree, fromDefaults(tree, this.#known, this.report));
@@ -79,6 +84,7 @@ export class RouteReader {
       policies: [...kept, ...policies.uses],
       without: [...around.without, ...removed],
       groups: [...around.groups, name],
+      tags: [...around.tags, ...(values.tags ?? [])],
       sound: around.sound && valid && !failed && policies.complete && listeners !== undefined,
     });
   }
@@ -120,6 +126,7 @@ export class RouteReader {
       timeout: values.timeout ?? 0,
       maxBody: values.max_body,
       at: decoder,
+      tags: [...new Set([...around.tags, ...(values.tags ?? [])])],
       groups: around.groups,
     });
   }
