@@ -1,7 +1,7 @@
 /** What `gw explain` is given besides the request: replies of services, and what duties publish. */
 import { extname } from 'node:path';
 import type { Json, PolicyEntry } from '../bundle/types.js';
-import type { OfflineMocks, OfflineReply } from '../control/explain.js';
+import type { Caller, OfflineMocks, OfflineReply } from '../control/explain.js';
 import { failed, usage } from './exit-codes.js';
 import { readInput } from './files.js';
 import type { Io } from './io.js';
@@ -34,6 +34,31 @@ export function mocksOf(io: Io, texts: readonly string[], services: readonly str
 function fileReply(io: Io, file: string): Pick<OfflineReply, 'body' | 'headers'> {
   const type = TYPES[extname(file).toLowerCase()] ?? 'application/octet-stream';
   return { body: readInput(io, file, 'document'), headers: { 'content-type': type } };
+}
+
+/**
+ * Reads `--as`, `--key` and `--token`. Throws CommandError for more than one of them, an empty one, and a file that cannot be
+ * read.
+ */
+export function callerOf(io: Io, { as, key, token }: Caller): Caller {
+  const given = Object.entries({ as, key, token }).filter(([, value]) => value !== undefined);
+  if (given.length > 1)
+    throw usage(`Give one of ${given.map(([name]) => `\`--${name}\``).join(' and ')}: a request has one caller.`);
+  if (as !== undefined) return { as };
+  if (key !== undefined) return { key: credentialOf(io, key) };
+  return token === undefined ? {} : { token: credentialOf(io, token) };
+}
+
+/** `@FILE` keeps a credential out of the history of a shell. */
+function credentialOf(io: Io, text: string): string {
+  const value = text.startsWith('@')
+    ? Buffer.from(readInput(io, text.slice(1), 'document'))
+        .toString('utf8')
+        .trim()
+    : text;
+  if (value === '') throw usage('The credential is empty.');
+  if (/[\r\n\0]/.test(value)) throw usage('The credential holds a line break or a NUL.');
+  return value;
 }
 
 /** A file with the value of a duty. */

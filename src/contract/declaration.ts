@@ -189,8 +189,21 @@ export interface ActionDeclaration<Config = unknown, Settings extends Json = Jso
   describe(config: Config): string;
 }
 
+/** Where a policy reads a credential; of several places, the first that is present here. */
+export interface CredentialPlace {
+  readonly kind: 'key' | 'token';
+  /** Lower case. */
+  readonly header?: string;
+  /** In front of the credential in that field. */
+  readonly scheme?: string;
+  readonly cookie?: string;
+  readonly query?: string;
+}
+
 export interface PolicyTraits {
   readonly authenticates?: boolean;
+  /** Where it reads the credential of a caller, if that is a key or a token. */
+  readonly credential?: CredentialPlace;
   /** What a limit counts by: `ip`, `consumer`, `route`, `header:<name>`. */
   readonly limitsBy?: string;
   /** Whether that limit is a rate: a plan can replace it, and metrics and the dashboard show its counts. */

@@ -18,9 +18,11 @@ import { systemClock } from '../state/clock.js';
 import { LimitTable } from '../state/limits/table.js';
 import type { DecisionRecord } from '../telemetry/snapshot.js';
 import { type ExplainedValue, valuesOf, withPlan } from './effective-values.js';
+import { assumedConsumer, type Caller, withCredential } from './presented.js';
 
 export type { OfflineMocks, OfflineReply } from '../proxy/offline.js';
 export { RefusedValueError } from '../proxy/offline.js';
+export { type Caller, CallerError } from './presented.js';
 export type ExplainRequest = OfflineRequest;
 
 export const EXPLANATION_VERSION = 1;
@@ -153,12 +155,26 @@ export class Explainer {
 
   /**
    * Explains one request. Rejects with UnexplainableError if the bundle cannot run here, and with RefusedValueError if a policy
-   * refuses what its duty is said to have published; never because of the request.
+   * refuses what its duty is said to have published; with CallerError if no such caller can make it.
    */
-  async explain(request: ExplainRequest): Promise<Explanation> {
+  async explain(request: ExplainRequest, caller: Caller = {}): Promise<Explanation> {
+    const as = assumedConsumer(this.#program, caller);
+    const presented = await this.#presented(request, caller);
+    const plane = this.#open(as);
+    try {
+      return this.#explanation(request, await plane.run(presented));
+    } finally {
+      plane.close();
+    }
+  }
+
+  /** Which route takes the request decides where its credential is: a first run finds the route. */
+  async #presented(request: ExplainRequest, caller: Caller): Promise<ExplainRequest> {
+    if (caller.key === undefined && caller.token === undefined) return request;
     const plane = this.#open();
     try {
-      return this.#explanation(request, await plane.run(request));
+      const { route } = await plane.run(request);
+      return route === null ? request : withCredential(request, caller, this.#program, this.#program.routes[route]!);
     } finally {
       plane.close();
     }
@@ -177,7 +193,8 @@ export class Explainer {
     this.#plane = undefined;
   }
 
-  #open(): OfflinePlane {
+  /** `as`: the consumer that every authenticating policy finds. */
+  #open(as?: string): OfflinePlane {
     const { sha256, trie, code } = this.#bundle;
     const buffer = trie instanceof SharedArrayBuffer || trie instanceof ArrayBuffer ? trie : new ArrayBuffer(0);
     const program = this.#resolved;
@@ -186,7 +203,12 @@ export class Explainer {
     try {
       return new OfflinePlane(
         { id: 1, sha256, program, trie: buffer, stats: none, ...(code === undefined ? {} : { code }) },
-        { clock: this.#clock, limits, ...(this.#published === undefined ? {} : { published: this.#published }) },
+        {
+          clock: this.#clock,
+          limits,
+          ...(this.#published === undefined ? {} : { published: this.#published }),
+          ...(as === undefined ? {} : { as }),
+        },
       );
     } catch (error) {
       if (error instanceof RefusedValueError) throw error;
@@ -295,8 +317,9 @@ export function explain(
   bundle: Pick<Bundle, 'program' | 'trie' | 'sha256' | 'code'>,
   request: ExplainRequest,
   options: ExplainOptions = {},
+  caller: Caller = {},
 ): Promise<Explanation> {
-  return new Explainer(bundle, options).explain(request);
+  return new Explainer(bundle, options).explain(request, caller);
 }
 
 /** Slots for the keys of a few thousand explained requests. */

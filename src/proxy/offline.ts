@@ -3,7 +3,7 @@
  * supplies. The last step selects a target and stops. Used by explain and by tests inside a spec.
  */
 import type { Json, PolicyEntry } from '../bundle/types.js';
-import type { Clock, Exchange, LimitStore, Logger, PolicyInstance } from '../policies/contract.js';
+import type { Clock, ConsumerLookup, Exchange, LimitStore, Logger, PolicyInstance } from '../policies/contract.js';
 import { allocateState, openState } from '../state/memory.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { CollectBudget } from './exchange/body/collector.js';
@@ -39,6 +39,8 @@ export interface OfflineOptions {
   readonly logger?: Logger;
   /** What services answer, in all runs. */
   readonly mocks?: OfflineMocks;
+  /** Name of the consumer that every authenticating policy finds. Absent: they read credentials. */
+  readonly as?: string;
   /** What the duties of policies have published, by name of the policy. No duty runs. */
   readonly published?: { readonly [policy: string]: Json };
 }
@@ -57,6 +59,7 @@ const SILENT: Logger = { debug() {}, info() {}, warn() {}, error() {} };
 
 export class OfflinePlane {
   readonly #generation: Generation;
+  readonly #consumers: ConsumerLookup;
   readonly #time: OfflineTime;
   readonly #mocks: OfflineMocks;
   readonly #runs = new Set<OfflineRun>();
@@ -71,9 +74,11 @@ export class OfflinePlane {
     this.#time = time;
     const around = { calls: this.#calls(), exchanges: this.#inner(), ask: this.#ask(input, published) };
     const state = openState(allocateState({ workers: 1, small: true }), 0, time);
-    const standIn = (policy: PolicyEntry): PolicyInstance | undefined => this.#standIn(policy, published);
+    const standIn = (policy: PolicyEntry): PolicyInstance | undefined =>
+      this.#assumed(policy, options.as) ?? this.#standIn(policy, published);
     const world = { clock: time, random, logger, limits, ...state, after: time.after, ...around, standIn };
     const instances = new PolicyInstances(world);
+    this.#consumers = instances.consumers;
     const values = input.program.policies.flatMap(({ name, identity }) =>
       Object.hasOwn(published, name) ? [[identity, published[name]!] as const] : [],
     );
@@ -121,6 +126,18 @@ export class OfflinePlane {
       return Promise.reject(new Error('nothing is published in an offline run'));
     };
     return { answer: stop, ...(policy.phase === 'authenticate' ? { authenticate: stop } : { before: stop }) };
+  }
+
+  /** In place of every authenticating policy, if the caller is assumed to be a consumer. */
+  #assumed({ phase }: PolicyEntry, as: string | undefined): PolicyInstance | undefined {
+    if (as === undefined || phase !== 'authenticate') return undefined;
+    return {
+      authenticate: () => {
+        const consumer = this.#consumers.byName(as);
+        if (consumer === undefined) throw new Error(`There is no consumer ${as}.`);
+        return { outcome: 'identity', consumer, why: `assumed to be ${as}` };
+      },
+    };
   }
 
   #needs(exchange: GwExchange, { name, use }: PolicyEntry, published: Published): void {

@@ -338,6 +338,20 @@ test('routes lists the services that policies call', async () => {
   ]);
 });
 
+test('explain shows the request of a consumer, by its key or by its name', async () => {
+  for (const args of [
+    ['--key', 'acme-demo-key'],
+    ['--key', '@key.txt'],
+    ['--as', 'acme'],
+  ]) {
+    const files = { 'gateway.toml': SPEC, 'key.txt': 'acme-demo-key\n' };
+    const { code, out, err } = await inFolder(files, (cwd) => gw(['explain', 'GET', '/orders/7', ...args], { cwd }));
+    assert.is(code, 0, err);
+    assert.match(out, 'consumer: acme');
+    assert.not.match(out, 'acme-demo-key');
+  }
+});
+
 test('an invalid URL, header field or address is wrong usage', async () => {
   for (const [args, message] of [
     [['GET', 'orders/7'], 'it must begin with / or http://'],
@@ -348,6 +362,10 @@ test('an invalid URL, header field or address is wrong usage', async () => {
     [['GET', '/', '--mock', 'orders'], 'write `SERVICE=STATUS`'],
     [['GET', '/', '--mock', 'orders=99'], 'write `SERVICE=STATUS`'],
     [['GET', '/', '--mock', 'order=200'], 'There is no service `order`. Services: orders.'],
+    [['GET', '/orders/7', '--as', 'acne'], 'There is no consumer `acne`. Consumers: acme.'],
+    [['GET', '/orders/7', '--token', 'x'], 'No policy of the route `get-order` takes a token.'],
+    [['GET', '/orders/7', '--as', 'acme', '--key', 'x'], 'Give one of `--as` and `--key`'],
+    [['GET', '/orders/7', '--key', ''], 'The credential is empty.'],
     [['GET'], "Missing required argument 'url'"],
   ] as const) {
     const { code, err, out } = await explain(...args);

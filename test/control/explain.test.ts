@@ -1,7 +1,14 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../src/compiler/index.js';
-import { Explainer, type ExplainRequest, explain, UnexplainableError } from '../../src/control/explain.js';
+import {
+  type Caller,
+  CallerError,
+  Explainer,
+  type ExplainRequest,
+  explain,
+  UnexplainableError,
+} from '../../src/control/explain.js';
 import { checkSpec } from '../../src/lint/index.js';
 import { virtualClock } from '../support/virtual-clock.js';
 
@@ -246,6 +253,55 @@ policies = ["pages"]
   const missed = await explain(bundleOf(text), { method: 'GET', url: '/paged', headers }, { env });
   assert.equal(missed.reply?.status, 404);
   assert.ok(missed.reply?.headers.some(([name]) => name === 'access-control-allow-origin'));
+});
+
+test('a key or a token is presented where the route reads it, also by a member of any-of', async () => {
+  const routed = bundleOf(
+    SPEC.replace('use = "api-key"', 'use = "api-key"\nquery = "api_key"').replace('[[group]]', () => {
+      const tokens = '[policy.tokens]\nuse = "jwt"\nsecret = "${env:JWT}"\ncookie = "session"\n';
+      const either = '[policy.either]\nuse = "any-of"\npolicies = ["keys", "tokens"]\n';
+      const route = '[[route]]\nname = "both"\nmatch = "GET /both"\nto = "orders"\npolicies = ["either"]\n';
+      return `${tokens}${either}${route}[[group]]`;
+    }),
+  );
+  const of = (url: string, caller: Caller) =>
+    explain(routed, { method: 'GET', url }, { env: { ...env, JWT: 'x'.repeat(40) } }, caller);
+  const keyed = await of('/orders/7?full=1', { key: 'key' });
+  assert.equal([keyed.consumer, keyed.outcome], ['acme', 'target']);
+  assert.is(keyed.request.url, '/orders/7?full=1', 'the key is not part of what is shown');
+  assert.is(keyed.service?.head?.[0], 'GET /orders/7?full=1 HTTP/1.1');
+  assert.is((await of('/both', { key: 'key' })).consumer, 'acme');
+  const wrong = await of('/both', { token: 'no token' });
+  assert.equal([wrong.reply?.status, wrong.reply?.code], [401, 'auth/invalid']);
+  assert.is((await of('/orders/7', { key: 'other' })).reply?.status, 401);
+  assert.is((await of('/nothing', { key: 'key' })).outcome, 'refused');
+});
+
+test('a caller that is assumed to be a consumer passes every authenticating policy, without a credential', async () => {
+  const { decisions, consumer, outcome, service } = await explain(
+    bundle,
+    { method: 'GET', url: '/orders/7' },
+    { env },
+    { as: 'acme' },
+  );
+  assert.equal([consumer, outcome], ['acme', 'target']);
+  assert.is(decisions.find(({ step }) => step === 'keys')?.why, 'assumed to be acme');
+  assert.ok(service?.head?.includes('x-tenant: acme'));
+});
+
+test('a caller that cannot make the request is an error with the reason', async () => {
+  const rejected = async (url: string, caller: Caller): Promise<string> => {
+    try {
+      await explain(bundle, { method: 'GET', url }, { env }, caller);
+    } catch (error) {
+      assert.instance(error, CallerError);
+      return (error as Error).message;
+    }
+    throw new Error('no error');
+  };
+  assert.is(await rejected('/', { as: 'acne' }), 'There is no consumer `acne`. Consumers: acme.');
+  assert.is(await rejected('/', { key: 'key' }), 'No policy of the route `home` takes an API key.');
+  assert.is(await rejected('/orders/7', { token: 'x' }), 'No policy of the route `get-order` takes a token.');
 });
 
 test.run();

@@ -5,6 +5,9 @@ interface Options extends SpecOptions {
   readonly header?: readonly string[];
   readonly client?: string;
   readonly listener?: string;
+  readonly as?: string;
+  readonly key?: string;
+  readonly token?: string;
   readonly body?: string;
   readonly mock?: readonly string[];
   readonly published?: readonly string[];
@@ -21,7 +24,8 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     "Runs the proxy's own parser, match and chain. Shows which route takes the request, why others do not, what each policy does with which values, and what the target would see. All limits count as unused. With `--mock`, a service answers, and the reply goes back through the policies. With `--published`, a policy has what its duty would fetch.",
   examples: [
     ['gw explain GET /orders/7', 'with the nearest gateway.toml'],
-    ["gw explain POST /orders -H 'x-api-key: acme-demo-key'", 'with an API key'],
+    ['gw explain POST /orders --key acme-demo-key', 'with an API key'],
+    ['gw explain GET /orders --as acme', 'as a consumer, without a credential'],
     ['gw explain POST /orders --body order.json --mock orders=503', 'a body, and a reply of the service'],
     ['gw explain GET /orders --published tokens=jwks.json', 'with the key set of a jwt policy'],
     ['gw explain GET http://api.example.com/orders release.bundle --json', 'a host, a bundle, as JSON'],
@@ -42,6 +46,9 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       'what the duty of a policy publishes, as JSON: the key set of a jwt policy (repeatable)',
       gather,
     );
+    command.option('--as <consumer>', 'the caller is this consumer, whatever credentials the request has');
+    command.option('--key <key>', 'an API key, where the route reads it; @FILE reads it from a file');
+    command.option('--token <token>', 'a token, where the route reads it; @FILE reads it from a file');
     command.option('--client <address>', "the client's address (default: 127.0.0.1)");
     command.option(
       '--listener <listener>',
@@ -60,12 +67,12 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       throw usage(`\`${options.client}\` is not an IP address.`);
     }
     const { bundleOf } = await import('../spec.js');
-    const { explain, RefusedValueError, UnexplainableError } = await import('../../control/explain.js');
+    const { CallerError, explain, RefusedValueError, UnexplainableError } = await import('../../control/explain.js');
     const bundle = await io.spin('Reading the spec', () => bundleOf(io, spec, { ...options, runs: true }));
     const listeners = bundle.program.listeners.map(({ name }) => name);
     if (options.listener !== undefined && !listeners.includes(options.listener))
       throw usage(`There is no listener \`${options.listener}\`. Listeners: ${listeners.join(', ') || 'none'}.`);
-    const { mocksOf, publishedOf } = await import('../explain-input.js');
+    const { callerOf, mocksOf, publishedOf } = await import('../explain-input.js');
     const { readInput } = await import('../files.js');
     const services = bundle.program.services.map(({ name }) => name);
     const files = publishedOf(io, options.published ?? [], bundle.program.policies);
@@ -81,13 +88,17 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       ...(options.listener === undefined ? {} : { listener: options.listener }),
       ...(options.http10 ? { version: '1.0' as const } : {}),
     };
-    const explanation = await settled(explain(bundle, request, { env: io.env, published })).catch((error: unknown) => {
-      if (error instanceof UnexplainableError)
-        throw failed(`The spec cannot be loaded here, so there is nothing to explain: ${error.message}`);
-      if (error instanceof RefusedValueError)
-        throw failed(`The policy \`${error.policy}\` refuses ${files.get(error.policy)?.file}: ${error.reason}`);
-      throw error;
-    });
+    const caller = callerOf(io, options);
+    const explanation = await settled(explain(bundle, request, { env: io.env, published }, caller)).catch(
+      (error: unknown) => {
+        if (error instanceof UnexplainableError)
+          throw failed(`The spec cannot be loaded here, so there is nothing to explain: ${error.message}`);
+        if (error instanceof CallerError) throw usage(error.message);
+        if (error instanceof RefusedValueError)
+          throw failed(`The policy \`${error.policy}\` refuses ${files.get(error.policy)?.file}: ${error.reason}`);
+        throw error;
+      },
+    );
     if (options.json) {
       io.json(explanation);
       return EXIT.ok;

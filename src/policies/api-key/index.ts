@@ -12,7 +12,17 @@ export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
   schema,
   traits: (config) => {
     const header = headerOf(config);
-    return { authenticates: !config.optional, ...(header === undefined ? {} : { ownsRequestFields: [header] }) };
+    const { query, scheme } = config;
+    return {
+      authenticates: !config.optional,
+      credential: {
+        kind: 'key',
+        ...(header === undefined ? {} : { header }),
+        ...(scheme === undefined ? {} : { scheme }),
+        ...(query === undefined ? {} : { query }),
+      },
+      ...(header === undefined ? {} : { ownsRequestFields: [header] }),
+    };
   },
   problems: Object.values(PROBLEMS),
   codes: [

@@ -20,9 +20,10 @@ export default declarePolicy<JwtConfig, JwtSettings>({
   stateKey: ({ jwks = null }) => jwks,
   duty: ({ jwks, wait, require_keys }) => (jwks === undefined ? undefined : { wait, required: require_keys }),
   traits: (config) => {
-    const { header } = placesOf(config);
+    const places = placesOf(config);
+    const { header } = places;
     const owned = header !== undefined && !config.forward ? { ownsRequestFields: [header] } : {};
-    return { authenticates: !config.optional, ...owned };
+    return { authenticates: !config.optional, credential: { kind: 'token', ...places }, ...owned };
   },
   codes: [
     { code: 'jwt/keys', severity: 'error', summary: 'A jwt policy has no source of keys, or several' },
