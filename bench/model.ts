@@ -24,6 +24,7 @@ const SERVICE: ServiceModel = {
   config: {
     targets: [{ url: 'http://127.0.0.1:9000', weight: 1 }],
     run: undefined,
+    tls: undefined,
     connect_timeout: 2000,
     response_timeout: 30_000,
     idle_timeout: 60_000,

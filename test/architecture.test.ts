@@ -16,10 +16,12 @@ const TABLE: Readonly<Record<string, { readonly run: readonly string[]; readonly
   state: { run: [], types: ['bundle'] },
   schema: { run: [], types: ['bundle', 'state'] },
   openapi: { run: [], types: [] },
+  // Like the contract, which names the facts of a certificate.
+  x509: { run: [], types: ['contract'] },
   contract: { run: [], types: ['bundle', 'state', 'schema'] },
   expression: { run: ['schema', 'bundle'], types: ['contract'] },
   // Within policies the table below says more.
-  policies: { run: ['schema', 'openapi'], types: ['contract', 'bundle', 'state'] },
+  policies: { run: ['schema', 'openapi', 'x509'], types: ['contract', 'bundle', 'state'] },
   // Like a folder of policies.
   actions: { run: ['policies'], types: ['contract'] },
   custom: { run: ['policies', 'schema', 'expression', 'bundle'], types: ['contract', 'state'] },
@@ -27,9 +29,12 @@ const TABLE: Readonly<Record<string, { readonly run: readonly string[]; readonly
   lint: { run: ['spec', 'schema', 'expression', 'bundle'], types: ['policies'] },
   compiler: { run: ['spec', 'schema', 'expression', 'bundle', 'policies'], types: [] },
   telemetry: { run: ['state'], types: ['bundle'] },
-  proxy: { run: ['custom', 'bundle', 'expression', 'policies', 'actions', 'state', 'telemetry'], types: ['contract'] },
+  proxy: {
+    run: ['custom', 'x509', 'bundle', 'expression', 'policies', 'actions', 'state', 'telemetry'],
+    types: ['contract'],
+  },
   control: {
-    run: ['custom', 'compiler', 'lint', 'spec', 'schema', 'bundle', 'proxy', 'state', 'telemetry', 'policies'],
+    run: ['custom', 'x509', 'compiler', 'lint', 'spec', 'schema', 'bundle', 'proxy', 'state', 'telemetry', 'policies'],
     types: [],
   },
   testing: { run: ['custom', 'expression', 'proxy', 'policies', 'schema', 'state', 'bundle'], types: ['contract'] },

@@ -90,7 +90,19 @@ const listener = table({
   name: text,
   address: reference,
   tls: optional(
-    table({ cert: reference, key: reference, minVersion: optional(word('1.2', '1.3')), ciphers: optional(list(text)) }),
+    table({
+      cert: reference,
+      key: reference,
+      minVersion: optional(word('1.2', '1.3')),
+      ciphers: optional(list(text)),
+      client: optional(
+        table({
+          certificate: word('optional', 'required'),
+          ca: list(reference),
+          crl: optional(list(reference)),
+        }),
+      ),
+    }),
   ),
   maxHeaderBytes: number(0),
   maxBodyBytes: number(0),
@@ -113,6 +125,15 @@ const service = table({
   targets: list(table({ url: reference, weight: number(0) })),
   run: optional(
     table({ command: text, portEnv: text, cwd: optional(text), env: map(reference), readyTimeout: number(0) }),
+  ),
+  tls: optional(
+    table({
+      cert: optional(reference),
+      key: optional(reference),
+      ca: optional(list(reference)),
+      serverName: optional(text),
+      minVersion: optional(word('1.3')),
+    }),
   ),
   connectTimeout: number(0),
   responseTimeout: number(0),

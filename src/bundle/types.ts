@@ -6,11 +6,12 @@
 import type { CodeEntry, CodeTexts } from './code.js';
 import type { ConsumerEntry } from './consumers.js';
 import type { Dfa } from './match-ir.js';
+import type { ListenerTls, ServiceTls } from './tls-entry.js';
 import type { Json, RefString } from './values.js';
 
 export { type ConsumerEntry, CREDENTIAL_KINDS, type CredentialEntry, type CredentialKind } from './consumers.js';
 export type { ConditionIR, ConditionTest, Dfa, MatchIR, SegmentIR, TrieIR } from './match-ir.js';
-export type { CodeEntry, CodeTexts, Json, RefString };
+export type { CodeEntry, CodeTexts, Json, ListenerTls, RefString, ServiceTls };
 
 /** Increases if the meaning of the encoded bytes changes; a loader refuses other formats. */
 export const BUNDLE_FORMAT = 8;
@@ -27,14 +28,7 @@ export interface ListenerEntry {
   readonly name: string;
   /** `host:port`, `[v6]:port`. */
   readonly address: RefString;
-  readonly tls?: {
-    readonly cert: RefString;
-    readonly key: RefString;
-    /** Absent: 1.2. */
-    readonly minVersion?: '1.2' | '1.3';
-    /** OpenSSL names. Absent, or without a cipher of a TLS version: the defaults of the data plane. */
-    readonly ciphers?: readonly string[];
-  };
+  readonly tls?: ListenerTls;
   /** Maximum size of request head and body, bytes. */
   readonly maxHeaderBytes: number;
   readonly maxBodyBytes: number;
@@ -80,6 +74,8 @@ export interface ServiceEntry {
   /** Empty for a managed service: control adds the processes that it started. */
   readonly targets: readonly TargetEntry[];
   readonly run?: RunEntry;
+  /** Absent: no client certificate, and the public authorities. */
+  readonly tls?: ServiceTls;
   /** Milliseconds. */
   readonly connectTimeout: number;
   readonly responseTimeout: number;

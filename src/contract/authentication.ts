@@ -1,5 +1,6 @@
 /** What an authenticator found. */
 import type { ConsumerEntry, CredentialEntry } from '../bundle/types.js';
+import type { ClientCertificate } from './connection.js';
 import type { AuthProblem, Claims, Reply } from './exchange.js';
 
 /** The caller is known. */
@@ -14,6 +15,8 @@ export interface Identity {
    */
   readonly credential?: CredentialEntry | undefined;
   readonly claims?: Claims | undefined;
+  /** The certificate by which the caller was found. It becomes that of the exchange. */
+  readonly certificate?: ClientCertificate | undefined;
   /**
    * Request fields that the target gets. The chain sets them when the credentials are removed; strip() has removed those that the
    * client sent. `requestFields` of the policy names them.

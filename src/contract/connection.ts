@@ -18,18 +18,25 @@ export interface TlsFacts {
   readonly serverName: string | undefined;
   /** Protocol chosen by ALPN; undefined for none. */
   readonly protocol: string | undefined;
-  /** Undefined if the client presented none. */
+  /** Undefined if the client presented none. Behind a proxy it is that of the proxy: see `Exchange.clientCertificate`. */
   readonly clientCertificate: ClientCertificate | undefined;
 }
 
 export interface ClientCertificate {
-  /** Whether it was verified against the client CA of the listener. */
+  /** Whether it is valid now: issued by an authority that the listener (or policy) trusts, and not revoked. */
   readonly verified: boolean;
-  /** Distinguished name, RFC 4514 order as OpenSSL prints it on lines. */
+  /** Distinguished name as OpenSSL prints it on lines, the widest part first. */
   readonly subject: string;
   readonly issuer: string;
-  /** `DNS:a.example, IP Address:192.0.2.1`; undefined for none. */
+  /** Distinguished name in the form of RFC 4514: `CN=orders,O=Acme`. */
+  readonly subjectName: string;
+  readonly issuerName: string;
+  /** Common names of the subject. */
+  readonly commonNames: readonly string[];
+  /** `DNS:a.example, IP Address:192.0.2.1`, as Node writes it; undefined for none. To compare names, use `names`. */
   readonly subjectAltName: string | undefined;
+  /** The alternative names by kind, exactly as they are encoded. */
+  readonly names: CertificateNames;
   /** SHA-256 of the certificate, lower-case hex. */
   readonly fingerprint: string;
   readonly serialNumber: string;
@@ -38,4 +45,13 @@ export interface ClientCertificate {
   readonly notAfter: number;
   /** DER. */
   readonly raw: Uint8Array;
+  /** DER of the intermediate certificates that came with it, nearest first. */
+  readonly chain: readonly Uint8Array[];
+}
+
+export interface CertificateNames {
+  readonly dns: readonly string[];
+  readonly uri: readonly string[];
+  readonly email: readonly string[];
+  readonly ip: readonly string[];
 }

@@ -1,7 +1,7 @@
 /** A request in flight and its reply, as policies and actions see them. */
 import type { ConsumerEntry, Json, RouteEntry } from '../bundle/types.js';
 import type { ReplyBody } from './body.js';
-import type { ConnectionFacts } from './connection.js';
+import type { ClientCertificate, ConnectionFacts } from './connection.js';
 import type { HeaderFields } from './fields.js';
 
 /** Facts about the caller that an authenticator has verified: the claims of a token, or what a service answered. */
@@ -36,6 +36,11 @@ export interface Exchange {
   readonly listener: string;
   /** The connection that it arrived by. */
   readonly connection: ConnectionFacts;
+  /**
+   * The certificate that the caller has proved to have, and that is valid: what an authenticator has found (a `Client-Cert` field
+   * of a trusted proxy), or else that of the connection. Undefined for none.
+   */
+  readonly clientCertificate: ClientCertificate | undefined;
   readonly route: RouteEntry;
   /** Milliseconds of the host's clock. */
   readonly startedAt: number;

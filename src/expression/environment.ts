@@ -28,7 +28,7 @@ export type Fact = ValueFact | MapFact;
 export const isMap = (fact: Fact): fact is MapFact => fact.type.startsWith('map');
 
 const tls = ({ connection }: Exchange) => connection.tls;
-const certificate = ({ connection }: Exchange) => connection.tls?.clientCertificate;
+const certificate = (x: Exchange) => x.clientCertificate ?? x.connection.tls?.clientCertificate;
 
 /** In the order of the documentation. */
 export const FACTS: readonly Fact[] = [

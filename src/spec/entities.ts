@@ -4,7 +4,7 @@ import type { RefString } from '../bundle/types.js';
 import { messageOf } from '../reason.js';
 import { type Infer, type Problem, quoted, s } from '../schema/declare.js';
 import { splitWords } from '../schema/words.js';
-import { listenerTls } from './tls.js';
+import { listenerTls, serviceTls } from './tls.js';
 
 export const NAME_PATTERN = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
 
@@ -189,6 +189,9 @@ export const service = s.object({
         .default(15_000),
     })
     .describe('A managed target: gw starts the process on a free port, monitors it and stops it.')
+    .optional(),
+  tls: serviceTls()
+    .describe('TLS towards `https` targets: a client certificate, and how targets are verified.')
     .optional(),
   connect_timeout: s.duration({ min: 1 }).describe('Time limit for connecting to a target.').default(2000),
   response_timeout: s

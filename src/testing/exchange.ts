@@ -40,6 +40,7 @@ export function testExchange(request: TestRequest, id: string, now: number): Exc
     scheme: 'http',
     listener: 'main',
     connection: { address, trusted: false, tls: undefined },
+    clientCertificate: undefined,
     route: {
       name: 'test',
       match: path,

@@ -66,8 +66,26 @@ function lowerListener({ name, config }: ListenerModel): ListenerEntry {
 
 function lowerTls(tls: ListenerModel['config']['tls']): ListenerEntry['tls'] {
   if (tls === undefined) return undefined;
-  const { cert, key, min_version, ciphers } = tls;
-  return { cert, key, ...(min_version === '1.2' ? {} : { minVersion: min_version }), ...given('ciphers', ciphers) };
+  const { cert, key, min_version, ciphers, client_ca: ca, client_certificate: certificate, client_crl: crl } = tls;
+  return {
+    cert,
+    ...given('ciphers', ciphers),
+    ...given('client', ca && { ca, certificate: certificate ?? 'required', ...given('crl', crl) }),
+    key,
+    ...(min_version === '1.2' ? {} : { minVersion: min_version }),
+  };
+}
+
+function lowerServiceTls(tls: ServiceModel['config']['tls']): ServiceEntry['tls'] {
+  if (tls === undefined) return undefined;
+  const { cert, key, ca, server_name, min_version } = tls;
+  return {
+    ...given('ca', ca),
+    ...given('cert', cert),
+    ...given('key', key),
+    ...(min_version === '1.2' ? {} : { minVersion: min_version }),
+    ...given('serverName', server_name),
+  };
 }
 
 function lowerService({ name, config, implicit }: ServiceModel): ServiceEntry {
@@ -98,6 +116,7 @@ function lowerService({ name, config, implicit }: ServiceModel): ServiceEntry {
           },
         }),
     targets: (config.targets ?? []).map(({ url, weight }) => ({ url, weight })),
+    ...given('tls', lowerServiceTls(config.tls)),
     tunnelIdleTimeout: config.tunnel_idle_timeout,
   };
 }

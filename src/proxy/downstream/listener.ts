@@ -1,21 +1,23 @@
 /** A bound address and its connections. Lives across generations while one of them names it. */
 
-import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type SecureContextOptions, type Server as TlsServer } from 'node:tls';
+import { createServer, type ListenOptions, type Server, Socket } from 'node:net';
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls';
 import { resolvedText } from '../../bundle/references.js';
 import type { ListenerEntry } from '../../bundle/types.js';
-import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { reasonOf } from '../../reason.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
+import type { ClientRules } from '../exchange/client-certificate.js';
 import { TrustedProxies } from '../exchange/peer.js';
+import { plainAddress } from '../http/forwarded.js';
 import type { AcceptBursts } from '../load/accept-bursts.js';
 import type { Log } from '../load/log.js';
 import { type Admission, type AdmittingListener, REJECTED } from './admission.js';
 import { type ConnectionOwner, Http1Connection } from './http1/connection.js';
 import { IDLE_GRACE, WRITE_BUFFER } from './http1/connection-state.js';
 import type { ConnectionHost } from './http1/host.js';
-import { listenerTls } from './tls.js';
+import { SocketTlsFacts } from './http1/tls-facts.js';
+import { certificateCause, clientRules, tlsOptions } from './tls.js';
 
 const BACKLOG = 4096;
 /** Fewest idle connections that are closed at once when memory is low. */
@@ -34,7 +36,7 @@ export interface ListenerSettings {
   readonly entry: ListenerEntry;
   readonly address: string;
   readonly proxies: TrustedProxies;
-  readonly tls: SecureContextOptions | undefined;
+  readonly tls: TlsOptions | undefined;
   readonly slot: number;
 }
 
@@ -45,16 +47,9 @@ export interface BindOptions {
 
 /** Reads certificates and addresses. Throws if one is missing or malformed. */
 export function listenerSettings(entry: ListenerEntry, slot: number): ListenerSettings {
-  const tls =
-    entry.tls === undefined
-      ? undefined
-      : { ...listenerTls(entry.tls), cert: pem(resolvedText(entry.tls.cert)), key: pem(resolvedText(entry.tls.key)) };
+  const tls = entry.tls === undefined ? undefined : tlsOptions(entry.tls);
   return { entry, address: resolvedText(entry.address), proxies: new TrustedProxies(entry.trustedProxies), tls, slot };
 }
-
-/** PEM text itself, or the content of the file with that path. */
-const pem = (text: string): string =>
-  text.includes('-----BEGIN') ? text : readInputText(text, { maxBytes: INPUT_LIMITS.secret });
 
 interface Handshake {
   readonly socket: Socket;
@@ -68,6 +63,8 @@ export class Listener implements AdmittingListener, ConnectionOwner {
   proxies: TrustedProxies;
   /** It takes no new exchanges: connections close after their exchange. */
   closing = false;
+  /** Which client certificates it accepts; undefined: it asks for none. */
+  clients: ClientRules | undefined = undefined;
   /** Requests that came while their idle connections were being closed. */
   raced = 0;
   readonly address: string;
@@ -83,6 +80,7 @@ export class Listener implements AdmittingListener, ConnectionOwner {
   #pems = '';
   /** Prepared for an update that may still be aborted. */
   #nextTls: { readonly pems: string; readonly server: TlsServer } | undefined;
+  #nextClients: ClientRules | undefined;
   #slot: number;
   /** Connections that came before open() or after hold(); undefined in between. */
   #held: Socket[] | undefined = [];
@@ -183,6 +181,7 @@ export class Listener implements AdmittingListener, ConnectionOwner {
   expect(settings: ListenerSettings): void {
     const pems = pemsOf(settings);
     const { tls } = settings;
+    this.#nextClients = clientRules(settings.entry.tls?.client, this.clients);
     this.#nextTls =
       tls === undefined || pems === this.#pems ? undefined : { pems, server: this.#secure(settings, tls) };
   }
@@ -200,13 +199,15 @@ export class Listener implements AdmittingListener, ConnectionOwner {
     const pems = pemsOf(settings);
     const next = this.#nextTls;
     this.#nextTls = undefined;
+    this.clients = clientRules(settings.entry.tls?.client, this.#nextClients);
     if (pems === this.#pems) return;
     this.#pems = pems;
     if (settings.tls === undefined) this.#tls = undefined;
     else this.#tls = next?.pems === pems ? next.server : this.#secure(settings, settings.tls);
   }
 
-  #secure({ entry }: ListenerSettings, tls: SecureContextOptions): TlsServer {
+  #secure({ entry }: ListenerSettings, tls: TlsOptions): TlsServer {
+    const authorities = clientRules(entry.tls?.client, this.#nextClients)?.authorities;
     const server = createTlsServer(
       { ...tls, ALPNProtocols: ['http/1.1'], handshakeTimeout: entry.headerTimeout },
       (socket) => {
@@ -219,24 +220,30 @@ export class Listener implements AdmittingListener, ConnectionOwner {
           handshake.over = true;
           // As without TLS: a client may end its half after its request.
           socket.allowHalfOpen = true;
-          this.#onConnection(socket, 'https', handshake.place);
+          const facts = new SocketTlsFacts(socket, this, () => this.#host.now(), authorities);
+          this.#onConnection(socket, facts, handshake.place);
         }
       },
     );
-    // A failed handshake is the client's fault; only a client without TLS can get a reply.
-    server.on('tlsClientError', (error, socket) => {
-      const handshake = this.#handshakes.get(endsOf(socket));
-      // The failed handshake has released its socket: writes to it go out unencrypted.
-      if (handshake !== undefined && !handshake.socket.destroyed && 'code' in error && NO_TLS.has(String(error.code)))
-        this.#host.admission.refuse(
-          handshake.socket,
-          'request/cleartext',
-          'no TLS handshake on a listener with tls',
-          true,
-        );
-      socket.destroy();
-    });
+    server.on('tlsClientError', (error, socket) => this.#onFailedHandshake(error, socket));
     return server;
+  }
+
+  /** A failed handshake is the client's fault; only a client without TLS can get a reply. */
+  #onFailedHandshake(error: Error, socket: TLSSocket): void {
+    const handshake = this.#handshakes.get(endsOf(socket));
+    // The failed handshake has released its socket: writes to it go out unencrypted.
+    if (handshake !== undefined && !handshake.socket.destroyed && 'code' in error && NO_TLS.has(String(error.code)))
+      this.#host.admission.refuse(
+        handshake.socket,
+        'request/cleartext',
+        'no TLS handshake on a listener with tls',
+        true,
+      );
+    const cause = certificateCause(error, socket);
+    if (cause !== undefined)
+      this.#host.refused('request/certificate', cause, plainAddress(addressOf(socket)), this.#host.newId());
+    socket.destroy();
   }
 
   #onSocket(socket: Socket): void {
@@ -255,7 +262,7 @@ export class Listener implements AdmittingListener, ConnectionOwner {
     this.#host.acceptBursts.accepted();
     const tls = this.#tls;
     if (tls === undefined) {
-      this.#onConnection(socket, 'http', place);
+      this.#onConnection(socket, undefined, place);
       return;
     }
     const ends = endsOf(socket);
@@ -280,8 +287,8 @@ export class Listener implements AdmittingListener, ConnectionOwner {
     else socket.destroy();
   }
 
-  #onConnection(socket: Socket, scheme: 'http' | 'https', place: number): void {
-    const connection = new Http1Connection(this.#host, this, socket, scheme, place);
+  #onConnection(socket: Socket, tls: SocketTlsFacts | undefined, place: number): void {
+    const connection = new Http1Connection(this.#host, this, socket, tls, place);
     this.#connections.add(connection);
     // The listener stopped during the handshake.
     if (this.closing) connection.retire(this.#host.monotonic() + IDLE_GRACE);
@@ -347,6 +354,12 @@ const pemsOf = ({ tls, entry }: ListenerSettings): string =>
 
 /** OpenSSL's codes for a first record that is not TLS: a plain-text request, a request to a proxy, anything else. */
 const NO_TLS = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST', 'ERR_SSL_WRONG_VERSION_NUMBER']);
+
+/** Of the client. After a handshake that Node has ended, only the socket below still knows its address. */
+function addressOf(socket: TLSSocket): string {
+  const below: unknown = Reflect.get(socket, '_parent');
+  return socket.remoteAddress ?? (below instanceof Socket ? below.remoteAddress : undefined) ?? '';
+}
 
 const endsOf = ({ localAddress, remoteAddress, remotePort }: Socket): string =>
   `${localAddress} ${remoteAddress} ${remotePort}`;

@@ -1,11 +1,40 @@
 /** TLS towards clients, as the spec of their listener says. */
 import { constants } from 'node:crypto';
-import type { SecureContextOptions } from 'node:tls';
+import type { TLSSocket, TlsOptions } from 'node:tls';
+import { resolvedText } from '../../bundle/references.js';
 import { CIPHERS_12, CIPHERS_13, isOfTls13 } from '../../bundle/tls.js';
-import type { ListenerEntry } from '../../bundle/types.js';
+import type { ClientCertificateRules, ListenerTls } from '../../bundle/tls-entry.js';
+import { INPUT_LIMITS, readInputText } from '../../input-file.js';
+import { errnoCode } from '../../reason.js';
+import { ClientTrust } from '../../x509/index.js';
+import { connectionCause } from '../errors/cause.js';
+import type { ClientRules } from '../exchange/client-certificate.js';
 
-/** For the TLS server of a listener with these settings. */
-export function listenerTls({ minVersion, ciphers = [] }: NonNullable<ListenerEntry['tls']>): SecureContextOptions {
+/** For the TLS server of a listener with these settings. Throws if a file cannot be read. */
+export function tlsOptions(tls: ListenerTls): TlsOptions {
+  const { client } = tls;
+  const common = { ...listenerTls(tls), cert: pem(resolvedText(tls.cert)), key: pem(resolvedText(tls.key)) };
+  if (client === undefined) return common;
+  return {
+    ...common,
+    // A ticket holds the result of an earlier handshake, and no intermediate certificates: each connection is verified anew.
+    secureOptions: (common.secureOptions ?? 0) | constants.SSL_OP_NO_TICKET,
+    ca: client.ca.map((one) => pem(resolvedText(one))),
+    requestCert: true,
+    // Node then demands a certificate in the handshake. Of those that are not valid it only reports why.
+    rejectUnauthorized: client.certificate === 'required',
+    ...PARTIAL_CHAINS,
+  };
+}
+
+/** Each authority in `client_ca` is trusted, also one that is not a root. The types of Node 20 lack the option. */
+const PARTIAL_CHAINS: { readonly allowPartialTrustChain: boolean } = { allowPartialTrustChain: true };
+
+/** PEM text itself, or the content of the file with that path. */
+const pem = (text: string): string =>
+  text.includes('-----BEGIN') ? text : readInputText(text, { maxBytes: INPUT_LIMITS.secret });
+
+function listenerTls({ minVersion, ciphers = [] }: ListenerTls): TlsOptions {
   const of13 = ciphers.filter(isOfTls13);
   const of12 = ciphers.filter((cipher) => !isOfTls13(cipher));
   const offered = [...(of13.length > 0 ? of13 : CIPHERS_13), ...(of12.length > 0 ? of12 : CIPHERS_12)];
@@ -17,4 +46,28 @@ export function listenerTls({ minVersion, ciphers = [] }: NonNullable<ListenerEn
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     ...(of12.some((cipher) => cipher.startsWith('DHE-')) ? { dhparam: 'auto' } : {}),
   };
+}
+
+/**
+ * Which client certificates a listener accepts. The same object as `known` if its texts are the same: a revocation list may be
+ * long. Throws DerError if a text is not valid.
+ */
+export function clientRules(
+  client: ClientCertificateRules | undefined,
+  known: ClientRules | undefined,
+): ClientRules | undefined {
+  if (client === undefined) return undefined;
+  const required = client.certificate === 'required';
+  const authorities = client.ca.map((one) => pem(resolvedText(one))).join('\n');
+  const lists = client.crl?.map((one) => pem(resolvedText(one))).join('\n');
+  if (known?.required === required && known.authorities === authorities && known.lists === lists) return known;
+  return { required, authorities, lists, trust: ClientTrust.read(authorities, lists) };
+}
+
+/** Why a handshake failed, if the client's certificate is the reason; undefined if it is not. */
+export function certificateCause(error: Error, socket: TLSSocket): string | undefined {
+  if (errnoCode(error) === 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE') return 'no client certificate';
+  // Node has a code or null here, not an error as its types say.
+  const code: unknown = socket.authorizationError;
+  return typeof code === 'string' ? connectionCause(Object.assign(new Error(code), { code })) : undefined;
 }

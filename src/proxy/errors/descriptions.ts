@@ -40,6 +40,9 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
   'request/expectation': before('`Expect` is not `100-continue`.'),
   'request/misdirected': before('The request target is an absolute `https` URL, and the connection has no TLS.'),
   'request/cleartext': before('A listener with `tls` received something other than TLS. The connection is closed.'),
+  'request/certificate': before(
+    'The listener asks for client certificates, and that of the connection is missing, not valid, expired or revoked. The connection is closed. A client without the certificate that a listener requires gets a TLS alert instead, which the access log records under this code.',
+  ),
   'request/head-too-large': before('The head is longer than `max_header`, or has more fields than `max_headers`.'),
   'request/not-implemented': before(
     '`CONNECT` to a host and port, a method longer than 32 characters, or a transfer coding other than `chunked`.',

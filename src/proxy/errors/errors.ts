@@ -53,6 +53,11 @@ export const ERRORS = {
   'request/expectation': kind(417, 'Expectation failed', 'The only expectation supported is 100-continue.'),
   'request/misdirected': kind(421, 'Misdirected request', 'Send requests for https URLs over a TLS connection.'),
   'request/cleartext': kind(426, 'TLS required', 'Use https for this port.'),
+  'request/certificate': kind(
+    403,
+    'Client certificate not accepted',
+    'Connect again with a client certificate that this gateway accepts.',
+  ),
   'request/head-too-large': kind(431, 'Request head too large', 'Send fewer or shorter header fields.'),
   'request/not-implemented': kind(501, 'Not implemented', 'The method or transfer coding is not supported.'),
   'request/version': kind(505, 'HTTP version not supported', 'Use HTTP/1.1.'),

@@ -3,6 +3,7 @@
 import type {
   AuthProblem,
   Claims,
+  ClientCertificate,
   ConnectionFacts,
   ConsumerEntry,
   Decision,
@@ -31,20 +32,8 @@ import { forwardingOf } from './client-address.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import type { Peer } from './peer.js';
-import type { ExchangeHost, RequestDescription } from './request-description.js';
+import { type ExchangeHost, NO_ROUTE_ENTRY, type RequestDescription } from './request-description.js';
 import { streamLength } from './target-reply.js';
-
-/** The route of an exchange that matched no route; policies never see it. */
-export const NO_ROUTE_ENTRY: RouteEntry = {
-  name: '-',
-  match: '-',
-  action: { use: '-', summary: '', settings: null },
-  service: -1,
-  policies: [],
-  params: [],
-  timeout: 60_000,
-  source: { from: 'default' },
-};
 
 const MAX_GIVEN_ID = 128;
 /** Ends an exchange that cannot continue: the driver. */
@@ -73,6 +62,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   known = false;
   challenge: string | undefined = undefined;
   rule: string | undefined = undefined;
+  certificate: ClientCertificate | undefined = undefined;
   decisions: Decision[] | undefined = undefined;
   readonly headers: RequestFields;
 
@@ -115,6 +105,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   replyTurn = 0;
   leaving: Reply | undefined = undefined;
   wholeReply = false;
+  /** The client must connect again: its connection is not trusted any more. */
+  endsConnection = false;
   noUpgrade = false;
   /** The length of the reply is not what its head says: a hook would change the body. */
   lengthUnknown = false;
@@ -188,6 +180,12 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
 
   get route(): RouteEntry {
     return this.compiled === undefined ? NO_ROUTE_ENTRY : this.compiled.entry;
+  }
+
+  get clientCertificate(): ClientCertificate | undefined {
+    if (this.certificate !== undefined) return this.certificate;
+    const presented = this.peer.tls?.clientCertificate;
+    return presented?.verified === true ? presented : undefined;
   }
 
   header(name: string): string | undefined {

@@ -23,6 +23,7 @@ import type { Service } from '../upstream/service.js';
 import { type HostOf, RouteActions } from './actions.js';
 import { Chain } from './chain/chain.js';
 import type { ChainPolicy } from './chain/step.js';
+import { CLIENT_CERT_FIELDS } from './client-certificate.js';
 import { CustomCode } from './custom-code.js';
 import type { GenerationInput } from './generation-input.js';
 import { type PolicySurroundings, type PolicyWorld, policyHost } from './policy-host.js';
@@ -254,7 +255,10 @@ export class Generation {
     this.#consumers = new ConsumerTable(input.consumers ?? buildConsumers(input.program.consumers));
     const { steps, held, actions } = instances.acquire(input);
     this.#steps = steps;
-    this.written = writtenBy(steps.map(({ instance }) => instance));
+    this.written = writtenBy(
+      steps.map(({ instance }) => instance),
+      this.program.listeners.some(({ tls }) => tls?.client !== undefined) ? CLIENT_CERT_FIELDS : [],
+    );
     this.secretParams = [...new Set(steps.flatMap(({ instance }) => instance.secretParams ?? []))];
     this.#held = held;
     this.#actions = actions;
@@ -342,8 +346,9 @@ export class Generation {
 }
 
 /** The value of `Generation.written`. */
-function writtenBy(instances: readonly PolicyInstance[]): Set<string> {
-  const names = new Set(instances.flatMap(({ requestFields = [] }) => requestFields.map((name) => name.toLowerCase())));
+function writtenBy(instances: readonly PolicyInstance[], own: readonly string[]): Set<string> {
+  const fields = instances.flatMap(({ requestFields = [] }) => requestFields.map((name) => name.toLowerCase()));
+  const names = new Set([...own, ...fields]);
   const written = new Set([...names].map(hyphenated));
   for (const name of instances.flatMap(({ clientFields = [] }) => clientFields.map((field) => field.toLowerCase()))) {
     if (name.includes('_') && !names.has(hyphenated(name))) written.add(name);

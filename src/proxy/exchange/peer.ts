@@ -3,6 +3,7 @@ import { BlockList, isIP } from 'node:net';
 import type { ConnectionFacts, TlsFacts } from '../../contract/index.js';
 import { nodeAddress, plainAddress } from '../http/forwarded.js';
 import type { SentFields } from '../http/known-heads.js';
+import type { ClientRules, PresentedCertificate } from './client-certificate.js';
 
 /** Bits of an IPv6 address before the IPv4 address that it maps, RFC 4291 section 2.5.5.2. */
 const MAPPED_BITS = 96;
@@ -73,9 +74,18 @@ const familyOf = (address: string): 'ipv4' | 'ipv6' | undefined => {
 /** The part of a listener that an exchange uses. */
 export interface NamedListener {
   readonly entry: { readonly name: string; readonly maxBodyBytes: number };
+  /** Which client certificates it accepts; undefined: it asks for none. */
+  readonly clients?: ClientRules | undefined;
+}
+
+/** The TLS of a connection, as the engine sees it. */
+export interface PeerTls extends TlsFacts {
+  /** Undefined: the client was not asked for a certificate. */
+  readonly presented?: PresentedCertificate | undefined;
 }
 
 export interface Peer extends ConnectionFacts {
+  readonly tls: PeerTls | undefined;
   /** Scheme of the connection itself. */
   readonly scheme: 'http' | 'https';
   /** The listener that accepted the connection. A reload may change its name. */
@@ -119,7 +129,7 @@ export function peerOf(
   scheme: 'http' | 'https',
   proxies: TrustedProxies,
   listener: NamedListener,
-  tls?: TlsFacts,
+  tls?: PeerTls,
 ): Peer {
   const address = plainAddress(remoteAddress ?? '');
   const ownLines = `x-forwarded-for: ${address || 'unknown'}\r\nx-forwarded-proto: ${scheme}\r\nvia: 1.1 gw\r\n`;

@@ -1,4 +1,5 @@
 /** What an exchange is created from. */
+import type { RouteEntry } from '../../bundle/types.js';
 import type { RequestFields } from '../http/fields.js';
 import type { CollectBudget } from './body/collector.js';
 
@@ -35,3 +36,15 @@ export interface RequestDescription {
   /** The fields, for one exchange. */
   fields(): RequestFields;
 }
+
+/** The route of an exchange that matched no route; policies never see it. */
+export const NO_ROUTE_ENTRY: RouteEntry = {
+  name: '-',
+  match: '-',
+  action: { use: '-', summary: '', settings: null },
+  service: -1,
+  policies: [],
+  params: [],
+  timeout: 60_000,
+  source: { from: 'default' },
+};

@@ -6,6 +6,7 @@ import type { Reply } from '../../policies/contract.js';
 import { BytesReply, HeaderMap } from '../../policies/run-kit.js';
 import { Seen } from '../http/seen.js';
 import { refuse } from './chain/refuse.js';
+import { CLIENT_CERT_FIELDS, type ClientRules } from './client-certificate.js';
 import type { GwExchange } from './exchange.js';
 import { preflightRoute, requestedMethod } from './preflight.js';
 
@@ -17,7 +18,11 @@ const USUAL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT
  * here.
  */
 export function routeRequest(exchange: GwExchange): Reply | undefined {
-  const { generation } = exchange;
+  const { generation, peer } = exchange;
+  if (peer.listener.clients !== undefined) {
+    const refused = refuseClient(exchange, peer.listener.clients);
+    if (refused !== undefined) return refused;
+  }
   // An https URI over an insecure connection must be refused: RFC 9110 section 7.4.
   if (exchange.seen & Seen.SecureTarget && exchange.scheme !== 'https')
     return refuse(exchange, 'request/misdirected', 'the target is an https URL, and the connection has no TLS');
@@ -47,6 +52,26 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
     why: `matched ${compiled.entry.match}`,
     details: { route: compiled.entry.name },
   });
+  return undefined;
+}
+
+/**
+ * On a listener that asks for client certificates: refuses a connection whose certificate is not valid, or not any more. And the
+ * fields by which gw tells targets about certificates come from trusted proxies only, on every route (RFC 9440 section 4).
+ */
+function refuseClient(exchange: GwExchange, clients: ClientRules): Reply | undefined {
+  const { peer, headers } = exchange;
+  const presented = peer.tls?.presented;
+  const cause =
+    presented === undefined
+      ? clients.required && 'no client certificate: the connection is older than `client_ca`'
+      : presented.refusal(clients, exchange.startedAt);
+  if (typeof cause === 'string') {
+    exchange.decisions?.push({ step: 'client certificate', use: 'tls', outcome: 'answer', why: cause });
+    exchange.endsConnection = true;
+    return refuse(exchange, 'request/certificate', cause);
+  }
+  if (!peer.trusted) for (const name of CLIENT_CERT_FIELDS) headers.remove(name);
   return undefined;
 }
 

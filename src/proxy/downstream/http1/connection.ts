@@ -9,7 +9,7 @@ import { abortCause, BUG_CAUSE, connectionCause, timeSpan } from '../../errors/c
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
 import { GwExchange } from '../../exchange/exchange.js';
-import { type Peer, peerOf } from '../../exchange/peer.js';
+import { type Peer, type PeerTls, peerOf } from '../../exchange/peer.js';
 import { Seen } from '../../http/seen.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
 import { readIntoShared } from '../../load/shared-read.js';
@@ -21,7 +21,6 @@ import { paceCause } from './pace.js';
 import { refusal } from './refusal.js';
 import { framingOf, ReplyWriter, replyHead } from './reply-writer.js';
 import { type RequestHandler, RequestReader } from './request-reader.js';
-import { tlsFactsOf } from './tls-facts.js';
 
 /** What a connection reports to its listener. */
 export interface ConnectionOwner extends ConnectionListener {
@@ -53,23 +52,22 @@ export class Http1Connection implements Downstream, RequestHandler {
     host: ConnectionHost,
     listener: ConnectionOwner,
     socket: Socket,
-    scheme: 'http' | 'https',
+    tls: PeerTls | undefined,
     place: number,
   ) {
     this.place = place;
     this.#host = host;
     this.#listener = listener;
-    this.#socket = this.#open(socket, scheme);
-    this.#peer = peerOf(this.#socket.remoteAddress, scheme, listener.proxies, listener, tlsFactsOf(socket));
+    this.#socket = this.#open(socket, tls === undefined);
+    this.#peer = peerOf(this.#socket.remoteAddress, tls ? 'https' : 'http', listener.proxies, listener, tls);
     this.#state = new ConnectionState(host.monotonic() + listener.entry.headerTimeout);
     this.#writer = new ReplyWriter(this.#socket, host.batcher, host.bodies);
     this.#reader = new RequestReader(host, listener, this.#socket, this.#state, this);
   }
 
   /** Reads from now on. Returns the socket to use, which may be another one for the same connection. */
-  #open(accepted: Socket, scheme: 'http' | 'https'): Socket {
+  #open(accepted: Socket, plain: boolean): Socket {
     const receive = (buffer: Buffer, count: number, lent: boolean): void => this.#reader.receive(buffer, count, lent);
-    const plain = scheme === 'http';
     const socket = plain ? readIntoShared(accepted, WRITE_BUFFER, receive) : accepted;
     if (!plain) socket.on('data', (chunk: Buffer) => receive(chunk, chunk.length, false));
     socket.on('end', () => this.#onEnd());
@@ -151,7 +149,8 @@ export class Http1Connection implements Downstream, RequestHandler {
     const body = reply.body instanceof Uint8Array ? reply.body : null;
     const length = streams || exchange.lengthUnknown ? exchange.streamLength(reply.status) : (body?.length ?? 0);
     const framing = framingOf(exchange, reply.status, length);
-    if (framing === 'raw' || reply.status === 101 || this.#endsHere(streams)) this.#keepAlive = false;
+    if (framing === 'raw' || reply.status === 101 || exchange.endsConnection || this.#endsHere(streams))
+      this.#keepAlive = false;
     const connection = this.#keepAlive ? (exchange.minor === 0 ? 'keep-alive' : '') : 'close';
     const head = replyHead(exchange, reply, framing, length, connection, this.#host.dateLine);
     this.#status = reply.status;
@@ -241,7 +240,7 @@ export class Http1Connection implements Downstream, RequestHandler {
       writer.drop();
       writer.writeNow();
     }
-    // For a body that ends with the connection, an orderly end would mean that the reply is complete.
+    // With an orderly end, a body that ends with the connection would seem complete.
     if (lost && this.#untilClose && this.#peer.scheme === 'http') this.#socket.resetAndDestroy();
     this.#host.end(exchange, this.#status, body.total + (this.#tunnel?.received ?? 0), writer.bytes, lost, now);
     if (lost) this.#destroy();

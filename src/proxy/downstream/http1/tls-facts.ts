@@ -1,19 +1,31 @@
 /** What policies may know about the TLS of a connection. */
-import type { Socket } from 'node:net';
-import { type PeerCertificate, TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import type { ClientCertificate, TlsFacts } from '../../../contract/index.js';
+import { connectionCause } from '../../errors/cause.js';
+import { type ClientRules, type Handshake, PresentedCertificate } from '../../exchange/client-certificate.js';
 
-/** The facts of a connection with TLS; undefined for one without. */
-export const tlsFactsOf = (socket: Socket): TlsFacts | undefined =>
-  socket instanceof TLSSocket ? new SocketTlsFacts(socket) : undefined;
+/** What the facts of a client certificate depend on besides its socket. */
+export interface CertificateOwner {
+  /** The present rules of the listener; undefined: clients are not asked for a certificate. */
+  readonly clients: ClientRules | undefined;
+}
 
 /** Facts of a socket, read on first use: most exchanges do not need them. */
-class SocketTlsFacts implements TlsFacts {
+export class SocketTlsFacts implements TlsFacts {
+  /** Undefined: the client was not asked for one. */
+  readonly presented: PresentedCertificate | undefined;
   readonly #socket: TLSSocket;
-  #certificate: ClientCertificate | null | undefined = undefined;
 
-  constructor(socket: TLSSocket) {
+  /** `authorities`: those that OpenSSL verified the handshake by; undefined: the client was not asked for a certificate. */
+  constructor(socket: TLSSocket, owner: CertificateOwner, now: () => number, authorities: string | undefined) {
     this.#socket = socket;
+    if (authorities !== undefined)
+      this.presented = new PresentedCertificate(
+        presentedBy(socket),
+        () => owner.clients,
+        now,
+        handshakeOf(socket, authorities),
+      );
   }
 
   get version(): string {
@@ -37,30 +49,32 @@ class SocketTlsFacts implements TlsFacts {
   }
 
   get clientCertificate(): ClientCertificate | undefined {
-    if (this.#certificate === undefined) this.#certificate = this.#readCertificate() ?? null;
-    return this.#certificate ?? undefined;
-  }
-
-  #readCertificate(): ClientCertificate | undefined {
-    const certificate: PeerCertificate = this.#socket.getPeerCertificate();
-    // An empty object if there is none.
-    if (certificate.raw === undefined) return undefined;
-    return {
-      verified: this.#socket.authorized,
-      subject: lines(certificate.subject),
-      issuer: lines(certificate.issuer),
-      subjectAltName: certificate.subjectaltname,
-      fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
-      serialNumber: certificate.serialNumber,
-      notBefore: Date.parse(certificate.valid_from),
-      notAfter: Date.parse(certificate.valid_to),
-      raw: certificate.raw,
-    };
+    return this.presented?.facts;
   }
 }
 
-/** A distinguished name as OpenSSL prints it, one attribute a line: `C=DE`, `CN=a.example`. */
-const lines = (name: object): string =>
-  Object.entries(name)
-    .flatMap(([key, value]) => [value].flat().map((one) => `${key}=${String(one)}`))
-    .join('\n');
+/** DER of what the client presented. Node links the certificates, and the last one to itself. */
+function presentedBy(socket: TLSSocket): Buffer[] {
+  const ders: Buffer[] = [];
+  let one: Partial<DetailedPeerCertificate> | undefined = socket.getPeerCertificate(true);
+  // An empty object if there is none.
+  while (one?.raw !== undefined) {
+    const { raw } = one;
+    if (ders.some((der) => der.equals(raw))) break;
+    ders.push(raw);
+    one = one.issuerCertificate;
+  }
+  return ders;
+}
+
+/**
+ * What OpenSSL found. gw issues no tickets where it asks for certificates: a resumed session would have the result of an earlier
+ * handshake, so it does not count as verified.
+ */
+function handshakeOf(socket: TLSSocket, authorities: string): Handshake {
+  if (socket.isSessionReused()) return { authorities, cause: 'resumed TLS session' };
+  if (socket.authorized) return { authorities, cause: undefined };
+  // The code, not an error as the types of Node say.
+  const code = String(socket.authorizationError);
+  return { authorities, cause: connectionCause(Object.assign(new Error(code), { code })) };
+}

@@ -67,6 +67,7 @@ export class ChainHooks {
     if (found.outcome === 'identity') {
       if (found.consumer !== undefined) exchange.consumer = found.consumer;
       if (found.claims !== undefined) exchange.claims = found.claims;
+      if (found.certificate !== undefined) exchange.certificate = found.certificate;
       if (found.fields !== undefined) exchange.granted = [...(exchange.granted ?? []), ...found.fields];
       if (found.challenge !== undefined) exchange.challenge = found.challenge;
     }

@@ -1,7 +1,15 @@
 /** One policy in a chain, with what the chain needs to know about it at each request. */
 import type { PolicyBody, ReplyPhase } from '../../../bundle/types.js';
 import type { Condition } from '../../../expression/condition.js';
-import type { AuthProblem, Decision, Exchange, Identity, PolicyInstance, Reply } from '../../../policies/contract.js';
+import type {
+  AuthProblem,
+  ClientCertificate,
+  Decision,
+  Exchange,
+  Identity,
+  PolicyInstance,
+  Reply,
+} from '../../../policies/contract.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { ExchangeBodies } from '../body/exchange-bodies.js';
 import type { ReplySource } from '../body/types.js';
@@ -25,6 +33,8 @@ export interface ChainedExchange extends Exchange {
   readonly from: number;
   /** Number of steps, from the first on, that the request has passed. */
   entered: number;
+  /** What an authenticator found; undefined: that of the connection counts. */
+  certificate: ClientCertificate | undefined;
   /** Fields for the target from its authenticators; set when the credentials are removed. */
   granted: Identity['fields'];
   /** An authenticator has found the caller. */
