@@ -12,6 +12,8 @@ export const INPUT_LIMITS = {
   bundle: 256 * 1024 ** 2,
   /** A certificate, a key, the value of a `${file:}` reference. */
   secret: 1024 ** 2,
+  /** A certificate revocation list. */
+  revocationList: 16 * 1024 ** 2,
   /** An OpenAPI document. */
   document: 64 * 1024 ** 2,
 } as const;

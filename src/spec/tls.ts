@@ -87,7 +87,7 @@ export const listenerTls = () =>
         .optional(),
       client_ca: pems()
         .describe(
-          'Ask clients for a certificate, and accept those that these authorities issued: PEM files, or `${env:NAME}` with the PEM text. Each certificate in them is trusted, roots and intermediates alike.',
+          'Ask clients for a certificate, and accept those that these authorities issued: PEM files with the root certificates, and intermediate ones that clients do not send; or `${env:NAME}` with the PEM text.',
           'clients-ca.pem',
         )
         .optional(),

@@ -59,16 +59,28 @@ export class ClientTrust {
   /** By fingerprint of the authority that signed it; undefined: revocation is not checked. */
   readonly #lists: ReadonlyMap<string, RevocationList> | undefined;
 
-  /** `lists` undefined: revocation is not checked. Otherwise every issuer needs one. */
+  /**
+   * As for OpenSSL, a path must end at a root; other authorities only help to find it. `lists` undefined: revocation is not checked.
+   * Otherwise every issuer needs one.
+   */
   constructor(authorities: readonly Certificate[], lists?: readonly RevocationList[]) {
     this.authorities = authorities;
-    this.#anchors = new Set(authorities.map(({ fingerprint }) => fingerprint));
+    const roots = authorities.filter((one) => one.isSelfIssued && one.isSignedBy(one));
+    this.#anchors = new Set(roots.map(({ fingerprint }) => fingerprint));
     this.#lists = lists === undefined ? undefined : listsOf(authorities, lists);
   }
 
   /** From PEM texts. Throws DerError. */
   static read(authorities: string, lists?: string): ClientTrust {
     return new ClientTrust(readCertificates(authorities), lists === undefined ? undefined : readRevocationLists(lists));
+  }
+
+  /** Authorities without a root above them here: what they issued is refused. */
+  get withoutRoot(): readonly Certificate[] {
+    return this.authorities.filter((one) => {
+      const search = new PathSearch(this.authorities, this.#anchors, [], new Set(constrainingIn(this.authorities)), 0);
+      return search.from(one) === undefined;
+    });
   }
 
   /** Authorities that have no valid revocation list: what they issued is refused. */
@@ -118,6 +130,10 @@ export class ClientTrust {
     return { cause, path, from, until };
   }
 }
+
+/** Fingerprints of those that limit the names below them. */
+export const constrainingIn = (certificates: readonly Certificate[]): string[] =>
+  certificates.filter(({ constrainsNames }) => constrainsNames).map(({ fingerprint }) => fingerprint);
 
 /** Each authority with its newest list. */
 function listsOf(authorities: readonly Certificate[], lists: readonly RevocationList[]): Map<string, RevocationList> {

@@ -2,16 +2,16 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { listReferences, resolveReferences } from '../../bundle/references.js';
-import type { ListenerEntry, PolicyEntry, Program, RefString } from '../../bundle/types.js';
-import { INPUT_LIMITS, readInputFile, readInputText } from '../../input-file.js';
+import type { PolicyEntry, Program, RefString } from '../../bundle/types.js';
+import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { errnoCode, reasonOf } from '../../reason.js';
 import { type Reference, splitReferences } from '../../reference-syntax.js';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
-import { controlError, controlWarning, startOf } from '../codes.js';
+import { controlError, startOf } from '../codes.js';
 import type { RunSettings } from '../managed/process.js';
 import type { Reads } from '../watch/reads.js';
-import { isDer, type PemProblem, pairProblem } from './certificates.js';
+import { Pems, plain } from './pems.js';
 import { Places } from './places.js';
 import { type ReferenceUse, usesOf } from './uses.js';
 
@@ -61,17 +61,15 @@ export function resolveProgram(program: Program, surroundings: Surroundings, wri
     return { program: whole, diagnostics: all.flatMap((one) => unresolved(one, uses, places, written)) };
   }
   const diagnostics = uses.flatMap((use) => misfit(use, places, written) ?? []);
-  const listeners = whole.listeners.map((listener, index) => {
-    const tls = program.listeners[index]?.tls;
-    const span = (key: 'cert' | 'key'): Span => {
-      const value = tls?.[key] ?? '';
-      const [from, text] = typeof value === 'string' ? [value, JSON.stringify(value)] : [value.$ref, value.$ref];
-      return places.find(`listener.${listener.name}.tls.${key}`, from) ?? spansOf(text, written)[0] ?? places.of('');
-    };
-    return withPems(listener, surroundings, span, diagnostics);
-  });
+  const spanAt = (key: string, value: RefString): Span => {
+    const [from, text] = typeof value === 'string' ? [value, JSON.stringify(value)] : [value.$ref, value.$ref];
+    return places.find(key, from) ?? spansOf(text, written)[0] ?? places.of('');
+  };
+  const pems = new Pems(surroundings, spanAt, diagnostics);
+  const listeners = whole.listeners.map((listener, index) => pems.ofListener(listener, program.listeners[index]));
+  const services = whole.services.map((service, index) => pems.ofService(service, program.services[index]));
   const policies = whole.policies.map((policy, index) => rehashed(program.policies[index], policy));
-  return { program: { ...whole, listeners, policies }, diagnostics };
+  return { program: { ...whole, listeners, services, policies }, diagnostics };
 }
 
 /** Where a use is written; if that is unknown, every place that contains its text. */
@@ -168,69 +166,6 @@ export function runsOf(program: Program, root: string): Map<string, RunSettings>
     runs.set(name, { command, portEnv, readyTimeout, env, cwd: resolve(root, run.cwd ?? '.') });
   }
   return runs;
-}
-
-/** The string of a resolved RefString. */
-export function plain(value: RefString): string {
-  if (typeof value === 'string') return value;
-  throw new Error('A reference was not resolved before its use.');
-}
-
-/** A listener with its certificate and key as PEM texts. Problems are added to `diagnostics`. */
-function withPems(
-  listener: ListenerEntry,
-  surroundings: Surroundings,
-  spanOf: (key: 'cert' | 'key') => Span,
-  diagnostics: Diagnostic[],
-): ListenerEntry {
-  const { tls, name } = listener;
-  if (!tls) return listener;
-  const cert = readPem(plain(tls.cert), surroundings);
-  const key = readPem(plain(tls.key), surroundings);
-  const report = (part: PemProblem['part'], message: string, help: string, warning = false): void => {
-    const file = (part === 'certificate' ? cert : key).path;
-    const span = spanOf(part === 'certificate' ? 'cert' : 'key');
-    const whole = `The ${part} of listener \`${name}\` ${message}.`;
-    const where = file === undefined ? help : `${help} The file is ${file}.`;
-    diagnostics.push(
-      warning
-        ? controlWarning('listener/certificate-dates', span, whole, where)
-        : controlError('listener/certificate', span, whole, where),
-    );
-  };
-  if (cert.problem) report('certificate', ...cert.problem);
-  if (key.problem) report('key', ...key.problem);
-  if (cert.problem || key.problem) return listener;
-  const found = pairProblem(cert.text, key.text, Date.now());
-  if (found) report(found.part, found.message, found.help, found.warning);
-  return { ...listener, tls: { ...tls, cert: cert.text, key: key.text } };
-}
-
-interface ReadPem {
-  readonly text: string;
-  /** Undefined if the setting holds the text itself. */
-  readonly path?: string;
-  /** The rest of a sentence, and help. */
-  readonly problem?: readonly [string, string];
-}
-
-function readPem(text: string, { root, reads }: Surroundings): ReadPem {
-  if (text.includes('-----BEGIN')) return { text };
-  // Neither PEM nor a path: for example a reference to a binary file.
-  if (text === '' || /[\0-\x1f\ufffd]/.test(text)) {
-    const message = text === '' ? 'is empty' : 'is neither in PEM form nor a path';
-    return { text: '', problem: [message, 'Write the path of a PEM file, or a reference whose value is PEM text.'] };
-  }
-  const path = resolve(root, text);
-  reads.note(path);
-  try {
-    const bytes = readInputFile(path, SECRET);
-    const help = 'Convert it to PEM: `openssl x509 -inform der -in FILE -out FILE.pem`, for a key `openssl pkey`.';
-    if (isDer(bytes)) return { text: '', path, problem: ['is in DER form (binary), but gw reads PEM', help] };
-    return { text: bytes.toString('utf8'), path };
-  } catch (error) {
-    return { text: '', path, problem: [`cannot be read: ${reasonOf(error)}`, 'Check the path and its permissions.'] };
-  }
 }
 
 /** Every place that contains `text` in the sources; at least one span. */

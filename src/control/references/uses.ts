@@ -42,11 +42,20 @@ function* places(before: Program, after: Program): Iterable<Place> {
     // The content of both files is checked together, in resolve.ts.
     yield [`listener.${name}.tls.cert`, `the certificate of listener \`${name}\``, tls?.cert, to?.tls?.cert, anyValue];
     yield [`listener.${name}.tls.key`, `the key of listener \`${name}\``, tls?.key, to?.tls?.key, anyValue];
+    for (const ca of tls?.client?.ca ?? [])
+      yield [`listener.${name}.tls.client_ca`, `the client CA of listener \`${name}\``, ca, undefined, anyValue];
+    for (const crl of tls?.client?.crl ?? [])
+      yield [`listener.${name}.tls.client_crl`, `a CRL of listener \`${name}\``, crl, undefined, anyValue];
   }
   yield ['admin.address', 'the address of the admin API', before.admin.address, after.admin.address, checkAddress];
   yield ['admin.token', 'the token of the admin API', before.admin.token, after.admin.token, checkToken];
-  for (const [at, { name, targets, run }] of before.services.entries()) {
+  for (const [at, { name, targets, run, tls }] of before.services.entries()) {
     const to = after.services[at];
+    // As for listeners.
+    yield [`service.${name}.tls.cert`, `the certificate of service \`${name}\``, tls?.cert, undefined, anyValue];
+    yield [`service.${name}.tls.key`, `the key of service \`${name}\``, tls?.key, undefined, anyValue];
+    for (const ca of tls?.ca ?? [])
+      yield [`service.${name}.tls.ca`, `the CA of service \`${name}\``, ca, undefined, anyValue];
     for (const [index, { url }] of targets.entries())
       yield [
         `service.${name}.targets.${index}`,

@@ -18,7 +18,7 @@ import { ManagedError, type ManagedProcess } from '../managed/process.js';
 import type { ManagedSet, Preparation } from '../managed/set.js';
 import { assertFree, isAnyPort } from '../ports/addresses.js';
 import { bindHelp } from '../ports/bind-help.js';
-import { plain } from '../references/resolve.js';
+import { plain } from '../references/pems.js';
 import type { SpecWatcher } from '../watch/watcher.js';
 import { build, type Candidate, nameOfSource, placesOf, reject, reportOf, type Source } from './candidate.js';
 import { changesOf, diffPrograms, type ProgramDiff, summarize } from './diff.js';

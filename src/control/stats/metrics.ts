@@ -7,7 +7,7 @@ import { Metrics, type MetricsInput, type MetricsText, type WorkerStatus } from 
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import { gwVersion } from '../../version.js';
 import type { GatewayStats } from '../gateway-stats.js';
-import { plain } from '../references/resolve.js';
+import { plain } from '../references/pems.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
 import { isConcurrency, isLimit, maxOf, stateIdentityOf } from './limit-policies.js';
 

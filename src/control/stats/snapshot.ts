@@ -22,7 +22,7 @@ import { type SlotSums, UNMATCHED } from '../../telemetry/stats/registry.js';
 import { gwVersion } from '../../version.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import type { ManagedProcess } from '../managed/process.js';
-import { plain } from '../references/resolve.js';
+import { plain } from '../references/pems.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
 import { isConcurrency, isLimit, maxOf, stateIdentityOf } from './limit-policies.js';
 

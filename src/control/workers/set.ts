@@ -15,7 +15,7 @@ import type {
 import type { WorkerStatus } from '../../telemetry/metrics.js';
 import { isAnyPort, overlap, pinAddresses } from '../ports/addresses.js';
 import { PortClaims } from '../ports/claims.js';
-import { plain } from '../references/resolve.js';
+import { plain } from '../references/pems.js';
 
 import { WorkerSupervisor, type WorkerSupervisorOptions } from './supervisor.js';
 

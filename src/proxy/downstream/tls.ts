@@ -23,12 +23,8 @@ export function tlsOptions(tls: ListenerTls): TlsOptions {
     requestCert: true,
     // Node then demands a certificate in the handshake. Of those that are not valid it only reports why.
     rejectUnauthorized: client.certificate === 'required',
-    ...PARTIAL_CHAINS,
   };
 }
-
-/** Each authority in `client_ca` is trusted, also one that is not a root. The types of Node 20 lack the option. */
-const PARTIAL_CHAINS: { readonly allowPartialTrustChain: boolean } = { allowPartialTrustChain: true };
 
 /** PEM text itself, or the content of the file with that path. */
 const pem = (text: string): string =>

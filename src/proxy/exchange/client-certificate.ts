@@ -3,7 +3,7 @@
  * certificate is still accepted is asked for each request: it may be revoked, it may expire, and a reload may trust others.
  */
 import type { ClientCertificate } from '../../contract/index.js';
-import { Certificate, type ClientTrust, certificateFacts, DerError } from '../../x509/index.js';
+import { Certificate, type ClientTrust, certificateFacts, constrainingIn, DerError } from '../../x509/index.js';
 
 /** Which client certificates a listener accepts. */
 export interface ClientRules {
@@ -78,7 +78,7 @@ export class PresentedCertificate {
     this.#cause = byOpenssl ? cause : undefined;
     // What OpenSSL has refused stays refused by the same authorities.
     if (this.#cause !== undefined) return;
-    const constrained = byOpenssl ? new Set(constrainingOf([...rules.trust.authorities, ...this.#chain])) : undefined;
+    const constrained = byOpenssl ? new Set(constrainingIn([...rules.trust.authorities, ...this.#chain])) : undefined;
     const found = rules.trust.verify(leaf, this.#chain, now, constrained);
     this.#cause = found.cause;
     this.#from = found.from;
@@ -87,9 +87,6 @@ export class PresentedCertificate {
 }
 
 const NO_CERTIFICATE = 'no client certificate';
-
-const constrainingOf = (certificates: readonly Certificate[]): string[] =>
-  certificates.filter(({ constrainsNames }) => constrainsNames).map(({ fingerprint }) => fingerprint);
 
 /** Each certificate, or why it cannot be read. */
 function readAll(ders: readonly Buffer[]): (Certificate | string)[] {

@@ -3,7 +3,7 @@
  * chain like every other reply, and the bytes after it can be counted and paused.
  */
 import { type ClientRequest, IncomingMessage, type InformationEvent } from 'node:http';
-import { isIP, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import httpProxy from 'http-proxy';
@@ -12,7 +12,6 @@ import { CLOSED_IN_HANDSHAKE, connectionCause } from '../errors/cause.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import { connectError, MAX_INTERIM } from '../upstream/reply-connection.js';
 import type { Target } from '../upstream/target.js';
-import { TARGET_TLS } from '../upstream/tls.js';
 
 const CRLF = /\r\n/;
 
@@ -63,7 +62,7 @@ export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string
     Buffer.alloc(0),
     {
       target: { protocol: target.secure ? 'https:' : 'http:', host: target.host, port: target.port },
-      ...(target.secure ? { ssl: { ...TARGET_TLS, servername: isIP(target.host) ? '' : target.host } } : {}),
+      ...(target.secure ? { ssl: { servername: '', ...target.tls } } : {}),
     },
     (error) => stream.broke(error),
   );

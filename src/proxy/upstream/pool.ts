@@ -1,5 +1,6 @@
 /** The connections to a target, and the queue of exchanges that wait for one. */
 import type { LookupFunction, Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { inspect } from 'node:util';
 import type { ServiceEntry } from '../../bundle/types.js';
 import { Counter } from '../../telemetry/stats/layout.js';
@@ -24,6 +25,7 @@ const SPARE_SHARE = 1 / 2;
 export interface PoolTarget {
   readonly url: string;
   readonly secure: boolean;
+  readonly tls: ConnectionOptions;
   readonly host: string;
   readonly port: number;
   readonly settings: ServiceEntry;

@@ -5,6 +5,7 @@ import type { SlotAssignment } from '../../telemetry/stats/registry.js';
 import { Service } from './service.js';
 import { Target } from './target.js';
 import type { TargetHost } from './target-host.js';
+import { tlsKey } from './tls.js';
 
 export class TargetRegistry {
   readonly #host: TargetHost;
@@ -24,9 +25,10 @@ export class TargetRegistry {
   prepare(plans: readonly ServiceEntry[], slots: SlotAssignment, sharers = 1): PreparedServices {
     const targets = new Map<string, Target>();
     const services = plans.map((entry, index) => {
+      const tls = tlsKey(entry.tls);
       const own = entry.targets.map((target, at) => {
         const url = resolvedText(target.url);
-        const key = keyOf(entry.name, url);
+        const key = keyOf(entry.name, url, tls);
         const slot = slots.targets[index]?.[at] ?? slots.unmatched;
         const known = targets.get(key) ?? this.#targets.get(key) ?? this.#leaver(key) ?? this.#make(url, entry, slot);
         targets.set(key, known);
@@ -44,7 +46,7 @@ export class TargetRegistry {
   }
 
   #leaver(key: string): Target | undefined {
-    for (const target of this.#leaving) if (keyOf(target.service, target.url) === key) return target;
+    for (const target of this.#leaving) if (keyOf(target.service, target.url, target.tlsKey) === key) return target;
     return undefined;
   }
 
@@ -97,7 +99,7 @@ export class TargetRegistry {
   }
 }
 
-const keyOf = (service: string, url: string): string => `${service}|${url}`;
+const keyOf = (service: string, url: string, tls: string): string => `${service}|${url}|${tls}`;
 
 export interface PreparedServices {
   readonly targets: ReadonlyMap<string, Target>;

@@ -2,8 +2,8 @@
  * The reading side of a connection to a target: its socket, and one reply after another for the users in turn. Its event
  * listeners are created once and serve all exchanges of the connection.
  */
-import { connect, isIP, type LookupFunction, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect, type LookupFunction, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { ServiceEntry } from '../../bundle/types.js';
 import { errnoCode } from '../../reason.js';
 import { BUG_CAUSE, CLOSED_IN_HANDSHAKE, connectionCause, timeSpan } from '../errors/cause.js';
@@ -12,7 +12,6 @@ import { BodyReader } from '../http/body.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
 import { sharedOnread } from '../load/shared-read.js';
 import type { Claim } from './claims.js';
-import { TARGET_TLS } from './tls.js';
 import type { UpstreamUser } from './user.js';
 
 /** A read up to this size is decoded whole; in a larger one, the end of the head is searched first. */
@@ -27,6 +26,7 @@ const head = new ResponseHead();
 export interface ReplyOwner {
   readonly target: {
     readonly secure: boolean;
+    readonly tls: ConnectionOptions;
     readonly host: string;
     readonly port: number;
     readonly settings: Pick<ServiceEntry, 'connectTimeout' | 'responseTimeout' | 'idleTimeout'>;
@@ -99,15 +99,8 @@ export abstract class ReplyConnection<Owner extends ReplyOwner = ReplyOwner> {
 
   #openTls(): Socket {
     const { target, lookup } = this.pool;
-    const { host, port } = target;
-    const socket = connectTls({
-      host,
-      port,
-      lookup,
-      ...TARGET_TLS,
-      ALPNProtocols: ['http/1.1'],
-      ...(isIP(host) ? {} : { servername: host }),
-    });
+    const { host, port, tls } = target;
+    const socket = connectTls({ host, port, lookup, ...tls, ALPNProtocols: ['http/1.1'] });
     socket.setNoDelay(true);
     socket.on('secureConnect', () => this.#onConnect());
     socket.on('data', (chunk: Buffer) => this.#take(chunk, chunk.length));

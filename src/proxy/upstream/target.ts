@@ -1,14 +1,20 @@
 /** A target of a service: its address, weight, health and connection pool. Lives across generations. */
+import type { ConnectionOptions } from 'node:tls';
 import type { ServiceEntry } from '../../bundle/types.js';
 import { ConnectionPool } from './pool.js';
 import { Health } from './target-health.js';
 import type { TargetHost } from './target-host.js';
+import { targetTls, tlsKey } from './tls.js';
 import type { UpstreamUser } from './user.js';
 
 export class Target {
   readonly service: string;
   readonly url: string;
   readonly secure: boolean;
+  /** For its connections, if it is secure. */
+  readonly tls: ConnectionOptions;
+  /** Of the settings behind `tls`: a target with others is another one, with connections of its own. */
+  readonly tlsKey: string;
   readonly host: string;
   readonly port: number;
   /** For a Host field that names the target. */
@@ -38,6 +44,8 @@ export class Target {
     this.secure = parsed.protocol === 'https:';
     this.host = parsed.hostname.startsWith('[') ? parsed.hostname.slice(1, -1) : parsed.hostname;
     this.port = parsed.port === '' ? (this.secure ? 443 : 80) : Number(parsed.port);
+    this.tls = this.secure ? targetTls(this.host, settings.tls) : {};
+    this.tlsKey = tlsKey(settings.tls);
     this.authority = parsed.host;
     this.hostLine = `host: ${parsed.host}\r\n`;
     this.basePath = parsed.pathname.replace(/\/+$/, '');
