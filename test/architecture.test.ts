@@ -227,6 +227,10 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/negotiate.ts': [],
   'src/policies/kits/oauth-client/client.ts': [],
   'src/policies/kits/oauth-client/reply.ts': [],
+  // Loaded when the first hash of its kind is checked; bcryptjs in a thread of its own, which no run half imports.
+  'src/policies/kits/password/check.ts': ['@node-rs/argon2'],
+  'src/policies/kits/password/hash.ts': [],
+  'src/policies/kits/password/work-queue.ts': [],
   'src/policies/kits/schema-formats.ts': ['ajv-formats'],
   // Loaded when the first policy that needs them is created.
   'src/policies/kits/schema-validator.ts': ['ajv'],

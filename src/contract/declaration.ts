@@ -27,6 +27,8 @@ export interface ConsumerContext {
   readonly groups: readonly string[];
   /** The kinds of its credentials, in order. */
   readonly credentials: readonly CredentialKind[];
+  /** Kind and cost of the hash of each password that the spec contains; absent: none. */
+  readonly passwordCosts?: readonly string[];
 }
 
 /** What lint and compile of a policy know about the rest of the spec. */
@@ -69,6 +71,8 @@ export interface PolicyProblem {
   readonly part?: string | TextPart;
   readonly message: string;
   readonly help?: string;
+  /** The text at that place may be a secret and must not be printed. */
+  readonly sensitive?: boolean;
   /** Other places of the config that the problem is about. */
   readonly related?: readonly { readonly at: ConfigPath; readonly message: string }[];
 }

@@ -17,6 +17,8 @@ export interface AuthProblem {
   readonly detail?: string;
   /** A challenge for WWW-Authenticate, RFC 9110 section 11.6.1. */
   readonly challenge?: string;
+  /** Further fields of the reply, such as Retry-After. */
+  readonly headers?: { readonly [name: string]: string };
 }
 
 /** A request in flight: what the target will get, and what is known about it so far. */

@@ -18,6 +18,7 @@ function consumersOf(model: Model): PolicyContext['consumers'] {
       ...(plan ? { plan: plan.name } : {}),
       groups: config.groups,
       credentials: credentials.map(({ entry }) => entry.kind),
+      ...passwordCostsOf(credentials),
     }));
     consumersKnown.set(model, consumers);
   }
@@ -25,6 +26,13 @@ function consumersOf(model: Model): PolicyContext['consumers'] {
 }
 
 const plansOf = (model: Model): PolicyContext['plans'] => model.plans.map(({ name }) => name);
+
+function passwordCostsOf(
+  credentials: Model['consumers'][number]['credentials'],
+): Pick<PolicyContext['consumers'][number], 'passwordCosts'> {
+  const costs = credentials.flatMap(({ passwordCost }) => (passwordCost === undefined ? [] : [passwordCost]));
+  return costs.length === 0 ? {} : { passwordCosts: costs };
+}
 
 /** A route as its policies and its action know it. */
 const routeContextOf = (model: Model, route: RouteModel): PolicyContext['routes'][number] => ({
@@ -90,7 +98,7 @@ function actionContextOf(model: Model, route: RouteModel): PolicyContext {
 
 function diagnosticOf(
   model: Model,
-  { at, code, help, message, part, related, severity }: PolicyProblem,
+  { at, code, help, message, part, related, sensitive, severity }: PolicyProblem,
   locate: (path: ConfigPath) => Span,
   entity: string,
 ): Diagnostic {
@@ -106,6 +114,7 @@ function diagnosticOf(
     entity,
     ...(places.length === 0 ? {} : { related: places }),
     ...(help === undefined ? {} : { help }),
+    ...(sensitive === true ? { sensitive } : {}),
   };
 }
 

@@ -1,6 +1,7 @@
 /** The kinds of policy, compile halves. Derived: `npm run registry` writes it from the folders here. */
 import anyOf from './any-of/index.js';
 import apiKey from './api-key/index.js';
+import basic from './basic/index.js';
 import compress from './compress/index.js';
 import concurrency from './concurrency/index.js';
 import type { PolicyDeclaration } from './contract.js';
@@ -16,6 +17,7 @@ import validate from './validate/index.js';
 export const declarations: readonly PolicyDeclaration[] = [
   anyOf,
   apiKey,
+  basic,
   compress,
   concurrency,
   cors,

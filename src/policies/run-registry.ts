@@ -1,6 +1,7 @@
 /** The kinds of policy, run halves. Derived: `npm run registry` writes it from the folders here. */
 import { create as anyOf } from './any-of/run.js';
 import { create as apiKey } from './api-key/run.js';
+import { create as basic } from './basic/run.js';
 import { create as compress } from './compress/run.js';
 import { create as concurrency } from './concurrency/run.js';
 import type { CreatePolicy } from './contract.js';
@@ -16,6 +17,7 @@ import { create as validate } from './validate/run.js';
 export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'any-of': anyOf,
   'api-key': apiKey,
+  basic,
   compress,
   concurrency,
   cors,

@@ -1,4 +1,5 @@
 /** `[consumer.NAME]` and its credentials: what a spec or a file of consumers may say. */
+import { readPasswordHash } from '../policies/kits/password/hash.js';
 import { type Infer, type Problem, s } from '../schema/declare.js';
 import { blockProblem, NAME_PATTERN } from './entities.js';
 
@@ -33,13 +34,15 @@ export const PASSWORD_HASH = /^\$(argon2(id|i|d)|scrypt|2[aby])\$[\x21-\x7e]+$/;
 const passwordHash = () =>
   s.reference(
     'the hash of a password',
-    (text): Problem | undefined =>
-      PASSWORD_HASH.test(text)
-        ? undefined
-        : {
-            message: 'A spec contains passwords only as hashes: argon2 or scrypt as a PHC string, or bcrypt.',
-            help: 'Write the hash that `argon2` or `htpasswd -B` prints, or `"${env:NAME}"`. Replace a password that was committed to a repository.',
-          },
+    (text): Problem | undefined => {
+      if (!PASSWORD_HASH.test(text))
+        return {
+          message: 'A spec contains passwords only as hashes: argon2 or scrypt as a PHC string, or bcrypt.',
+          help: 'Write the hash that `argon2` or `htpasswd -B` prints, or `"${env:NAME}"`. Replace a password that was committed to a repository.',
+        };
+      const hash = readPasswordHash(text);
+      return 'fault' in hash ? { message: `The password hash ${hash.fault}.`, help: hash.help } : undefined;
+    },
     { sensitive: true },
   );
 

@@ -2,6 +2,7 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { CredentialEntry, CredentialKind, Json, RefString } from '../bundle/types.js';
 import type { PolicyFile } from '../policies/contract.js';
+import { costOf, readPasswordHash } from '../policies/kits/password/hash.js';
 import { reasonOf } from '../reason.js';
 import type { ConfigPath } from '../schema/decoder.js';
 import type { ConsumerConfig, CredentialConfig } from './consumer.js';
@@ -10,6 +11,8 @@ import type { ConsumerConfig, CredentialConfig } from './consumer.js';
 export interface CredentialModel {
   readonly entry: CredentialEntry;
   readonly at: ConfigPath;
+  /** Of a password that the spec contains: kind and cost of its hash, as the kit of passwords writes them. */
+  readonly passwordCost?: string;
 }
 
 interface CredentialProblem {
@@ -50,7 +53,9 @@ export function credentialsOf(config: ConsumerConfig, readFile: (path: string) =
       kind,
       name,
     };
-    credentials.push({ entry, at: ['credentials', index, key] });
+    const cost = passwordCost(data);
+    const at = ['credentials', index, key];
+    credentials.push(kind === 'password' && cost !== undefined ? { entry, at, passwordCost: cost } : { entry, at });
   }
   return { credentials, problems };
 }
@@ -76,6 +81,11 @@ function kindOf({
   if (certificate !== undefined) return ['certificate', 'certificate', certificate];
   if (username !== undefined) return ['password', 'username', username];
   return ['signature', 'key_id', key_id ?? ''];
+}
+
+function passwordCost(data: Json | undefined): string | undefined {
+  const hash = typeof data === 'string' ? readPasswordHash(data) : undefined;
+  return hash === undefined || 'fault' in hash ? undefined : costOf(hash);
 }
 
 interface Unusable {

@@ -17,7 +17,7 @@ function example(page: string, heading: string): ReadonlyMap<string, string> | u
   const section = page.split(/^## /m).find((part) => part.startsWith(heading));
   if (!section) return undefined;
   const files = new Map<string, string>();
-  for (const found of section.matchAll(/(?:with `([^`]+)`:\n\n```(?:toml|ts|yaml|json)|```toml)\n([\s\S]*?)```/g)) {
+  for (const found of section.matchAll(/(?:with `([^`]+)`:\n\n```(?:toml|ts|yaml|json|txt)|```toml)\n([\s\S]*?)```/g)) {
     files.set(found[1] ?? 'gateway.toml', found[2]!);
   }
   return files.get('gateway.toml')?.startsWith('include = "**') ? undefined : files;

@@ -94,8 +94,14 @@ export function problem(
  */
 export function authProblem(exchange: { readonly id: string }, problems: readonly AuthProblem[]): BytesReply {
   const decisive = problems.find(({ status = 401 }) => status !== 401) ?? problems.at(-1)!;
-  const { status = 401, code, title, detail } = decisive;
-  const reply = problem(exchange, { status, code, title, ...(detail === undefined ? {} : { detail }) });
+  const { status = 401, code, title, detail, headers } = decisive;
+  const reply = problem(exchange, {
+    status,
+    code,
+    title,
+    ...(detail === undefined ? {} : { detail }),
+    ...(headers === undefined ? {} : { headers }),
+  });
   for (const { challenge } of problems)
     if (challenge !== undefined) reply.headers.append('www-authenticate', challenge);
   return reply;
