@@ -214,6 +214,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/run-kit/replies.ts': [],
   'src/policies/run-kit/templates.ts': [],
   'src/field-syntax.ts': [],
+  'src/policies/kits/addresses.ts': [],
   'src/policies/kits/cookies.ts': [],
   'src/policies/kits/freshness.ts': [],
   'src/policies/kits/jose.ts': ['jose'],

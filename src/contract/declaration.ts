@@ -39,6 +39,8 @@ export interface PolicyContext {
   readonly consumers: readonly ConsumerContext[];
   /** Names of the plans. */
   readonly plans: readonly string[];
+  /** Whether there may be consumers outside of the spec, so that no name and no group is wrong. */
+  readonly moreConsumers?: boolean;
   /**
    * Reads a file that the config names, relative to the folder of the root spec. The gateway reloads when it changes. The
    * same path gives the same answer in lint() and compile().
@@ -204,10 +206,32 @@ export interface CredentialPlace {
   readonly query?: string;
 }
 
+/** A rule about access, as lint rules see it. */
+export interface AccessRule {
+  readonly at: ConfigPath;
+  readonly name: string;
+  readonly effect: 'allow' | 'deny';
+  /** Absent: every consumer, and callers without one. The same for `groups`. */
+  readonly consumers?: readonly string[];
+  readonly groups?: readonly string[];
+  /** The scopes that it needs. */
+  readonly scopes: readonly { readonly name: string; readonly at: ConfigPath }[];
+  /** Whether it needs scopes, roles or other claims. */
+  readonly readsClaims: boolean;
+  /** Whether it has a condition in CEL. */
+  readonly conditional: boolean;
+}
+
 export interface PolicyTraits {
   readonly authenticates?: boolean;
   /** Where it reads the credential of a caller, if that is a key or a token. */
   readonly credential?: CredentialPlace;
+  /** The scopes that callers can have by it, if that is known; absent: any. */
+  readonly grants?: readonly string[];
+  /** The consumer that requests without a credential have by it. */
+  readonly anonymous?: string;
+  /** Its rules about access. */
+  readonly access?: readonly AccessRule[];
   /** What a limit counts by: `ip`, `consumer`, `route`, `header:<name>`. */
   readonly limitsBy?: string;
   /** Whether that limit is a rate: a plan can replace it, and metrics and the dashboard show its counts. */

@@ -1,4 +1,5 @@
 /** The kinds of policy, compile halves. Derived: `npm run registry` writes it from the folders here. */
+import allow from './allow/index.js';
 import anyOf from './any-of/index.js';
 import apiKey from './api-key/index.js';
 import basic from './basic/index.js';
@@ -15,6 +16,7 @@ import rateLimit from './rate-limit/index.js';
 import validate from './validate/index.js';
 
 export const declarations: readonly PolicyDeclaration[] = [
+  allow,
   anyOf,
   apiKey,
   basic,

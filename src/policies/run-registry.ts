@@ -1,4 +1,5 @@
 /** The kinds of policy, run halves. Derived: `npm run registry` writes it from the folders here. */
+import { create as allow } from './allow/run.js';
 import { create as anyOf } from './any-of/run.js';
 import { create as apiKey } from './api-key/run.js';
 import { create as basic } from './basic/run.js';
@@ -15,6 +16,7 @@ import { create as rateLimit } from './rate-limit/run.js';
 import { create as validate } from './validate/run.js';
 
 export const runHalves: { readonly [use: string]: CreatePolicy } = {
+  allow,
   'any-of': anyOf,
   'api-key': apiKey,
   basic,

@@ -53,6 +53,22 @@ test('errors of its schema are located in the spec', () => {
   assert.is(first?.line, 7);
 });
 
+test('expressions in its config are checked, located, and part of its settings', () => {
+  const policy = policyWith(
+    'schema: s.object({ rules: s.array(s.object({ when: s.expression() })) }), create: () => ({})',
+  );
+  const [wrong] = diagnosticsOf(policy, `rules = [{ when = 'request.methd == "GET"' }]`);
+  assert.equal([wrong?.code, wrong?.line], ['expression/unknown-name', 7]);
+  const [unknown] = diagnosticsOf(policy, `rules = [{ when = 'request.params["id"] == "1"' }]`);
+  assert.equal([unknown?.code, unknown?.line], ['expression/unknown-parameter', 7]);
+  const { value, diagnostics } = check(withPolicy(policy, `rules = [{ when = 'request.method == "GET"' }]`), thread);
+  assert.equal(diagnostics, []);
+  const { settings, config } = compile(value!).bundle.program.policies[0]!;
+  const entry = { code: ['==', ['fact', 'request.method'], 'GET'], source: 'request.method == "GET"' };
+  assert.equal(settings, { rules: [{ when: entry }] });
+  assert.equal(config, { rules: [{ when: entry.source }] });
+});
+
 test('without a schema it has no keys', () => {
   const [first] = diagnosticsOf(policyWith('create: () => ({})'), 'max = 1');
   assert.is(first?.code, 'schema/unknown-key');

@@ -70,7 +70,8 @@ test('random sets agree with the block list of Node', () => {
   const v4 = (): string => [10, below(3), below(3), below(256)].join('.');
   const v6 = (): string => {
     const groups = Array.from({ length: 8 }, () => [0, 0, 1, 0xffff, below(65_536)][below(5)]!.toString(16));
-    return groups.join(':');
+    // Not an IPv4-mapped one: Node's list tests those against blocks of both families.
+    return ['2001', ...groups.slice(1)].join(':');
   };
   for (let round = 0; round < 200; round++) {
     const lists = { ipv4: new BlockList(), ipv6: new BlockList() };

@@ -1,0 +1,114 @@
+/** What is wrong with the rules of a config. */
+import type { PolicyContext, PolicyProblem } from '../contract.js';
+import { conditionsSet, type PlacedRule, placedRules } from './rules.js';
+import type { AllowConfig } from './schema.js';
+
+type Report = (problem: PolicyProblem) => void;
+
+export function lintRules(config: AllowConfig, context: PolicyContext, report: Report): void {
+  const rules = placedRules(config);
+  if (rules.every(({ effect }) => effect === 'deny'))
+    report({
+      code: 'allow/no-rule',
+      severity: 'error',
+      at: [],
+      message: 'No rule of this policy allows anything, so it refuses every request.',
+      help: 'Add a rule, for example `groups = ["staff"]`. A rule without conditions allows everything that `deny` does not refuse: `rules = [{}]`.',
+    });
+  const [beside] = conditionsSet(config);
+  if (beside !== undefined && config.rules.length > 0)
+    report({
+      code: 'allow/two-forms',
+      severity: 'error',
+      at: [beside],
+      message: 'The policy has `rules` and, beside them, conditions: they would be one more rule.',
+      help: 'Move the conditions into a rule.',
+      related: [{ at: ['rules'], message: 'the rules' }],
+    });
+  const names = new Map<string, PlacedRule>();
+  for (const placed of rules) {
+    const first = names.get(placed.name);
+    if (first === undefined) names.set(placed.name, placed);
+    else
+      report({
+        code: 'allow/rule-name',
+        severity: 'error',
+        at: placed.named ? [...placed.at, 'name'] : placed.at,
+        message: `Two rules are named \`${placed.name}\`, so the access log could not say which one decided.`,
+        help: 'Give each rule a name of its own.',
+        related: [{ at: first.at, message: 'the other rule' }],
+      });
+    lintRule(placed, context, report);
+  }
+}
+
+/** Reports why a rule can never hold: the first reason. */
+function lintRule(placed: PlacedRule, context: PolicyContext, report: Report): void {
+  const fault = faultOf(placed, context);
+  if (fault === undefined) return;
+  const { at, message, help } = fault;
+  const effect = placed.effect === 'deny' ? 'denies' : 'allows';
+  report({
+    code: 'allow/never',
+    severity: 'warning',
+    at: [...placed.at, ...at],
+    message: `${message} So rule \`${placed.name}\` never ${effect} anything.`,
+    help,
+  });
+}
+
+interface Fault {
+  readonly at: readonly (string | number)[];
+  readonly message: string;
+  readonly help: string;
+}
+
+const faultOf = (placed: PlacedRule, context: PolicyContext): Fault | undefined =>
+  consumerFault(placed, context) ?? methodFault(placed, context) ?? timeFault(placed);
+
+function consumerFault({ rule }: PlacedRule, { consumers, moreConsumers }: PolicyContext): Fault | undefined {
+  // Consumers that are not part of the spec may have every name and every group.
+  if (moreConsumers) return undefined;
+  const { consumers: names, groups } = rule;
+  const known = consumers.filter(({ name }) => names === undefined || names.includes(name));
+  if (names !== undefined && known.length === 0)
+    return {
+      at: ['consumers'],
+      message: `No consumer is named ${quoted(names)}.`,
+      help: 'Correct the name, or declare the consumer.',
+    };
+  if (groups === undefined || known.some((consumer) => groups.some((group) => consumer.groups.includes(group))))
+    return undefined;
+  if (names === undefined || !consumers.some((consumer) => groups.some((group) => consumer.groups.includes(group))))
+    return {
+      at: ['groups'],
+      message: `No consumer is in the group ${quoted(groups)}.`,
+      help: 'Correct the name, or add the group to a consumer: `groups = ["NAME"]`.',
+    };
+  return {
+    at: ['groups'],
+    message: `None of the consumers of the rule is in the group ${quoted(groups)}.`,
+    help: 'All conditions of a rule must hold. For one or the other, write two rules.',
+  };
+}
+
+const quoted = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(' or ');
+
+function methodFault({ rule }: PlacedRule, { routes }: PolicyContext): Fault | undefined {
+  const { methods } = rule;
+  if (methods === undefined || routes.length === 0) return undefined;
+  // A route with GET also answers HEAD.
+  const takes = (method: string, taken: readonly string[]): boolean =>
+    taken.length === 0 || taken.includes(method) || (method === 'HEAD' && taken.includes('GET'));
+  if (routes.some((route) => methods.some((method) => takes(method, route.methods)))) return undefined;
+  return {
+    at: ['methods'],
+    message: `No route with this policy takes ${methods.join(' or ')}.`,
+    help: 'Correct the method, or remove the rule.',
+  };
+}
+
+function timeFault({ rule: { time } }: PlacedRule): Fault | undefined {
+  if (time?.from === undefined || time.until === undefined || time.from < time.until) return undefined;
+  return { at: ['time', 'until'], message: '`until` is not after `from`.', help: 'Exchange them.' };
+}
