@@ -189,6 +189,7 @@ export class Gateway {
       managed: this.#managed,
       stats: this.#stats,
       plane: this.#plane.api,
+      consumers: this.#plane.consumers,
       admin: this.#admin,
       watcher: this.#watcher,
       duties: this.#duties,

@@ -8,6 +8,7 @@ import { allocateState, forgetWorker } from '../state/memory.js';
 import { StepCell } from '../state/step-cell.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { RequestRecord } from '../telemetry/snapshot.js';
+import { GatewayConsumers } from './consumers.js';
 import type { GatewayStats } from './gateway-stats.js';
 import type { Log } from './log.js';
 import { whyNoSharing } from './ports/addresses.js';
@@ -33,6 +34,7 @@ export interface PlaneOptions {
 
 export class Plane {
   readonly api: DataPlaneApi;
+  readonly consumers = new GatewayConsumers((memory) => this.api.replaceConsumers(memory));
   readonly steps: StepWatch;
   /** What policies count as in progress: to read. */
   readonly holds: HoldTable;

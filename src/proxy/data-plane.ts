@@ -3,6 +3,7 @@ import type { Clock, Json, Logger } from '../policies/contract.js';
 import { reasonOf } from '../reason.js';
 import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
+import type { ConsumerMemory } from '../state/consumers/layers.js';
 import { LimitTable } from '../state/limits/table.js';
 import { claimState } from '../state/memory.js';
 import { StepCell } from '../state/step-cell.js';
@@ -148,6 +149,10 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   publish(identity: string, value: Json): void {
     for (const published of this.#arriving) published.set(identity, value);
     this.#instances.publish(identity, value);
+  }
+
+  async replaceConsumers(memory: ConsumerMemory): Promise<void> {
+    this.#instances.consumers.use(memory);
   }
 
   readonly strayOf: NonNullable<WorkerApi['strayOf']> = (error) => this.#instances.code.strayOf(error);

@@ -1,6 +1,7 @@
 /** The interface between control and a data plane: plain data only, so it works in process and over a MessagePort. */
 
 import type { Json } from '../bundle/types.js';
+import type { ConsumerMemory } from '../state/consumers/layers.js';
 import type { StateMemory } from '../state/memory.js';
 import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
 import type { WatchLevel } from './exchange/access-record.js';
@@ -74,6 +75,11 @@ export interface DataPlaneApi {
   load(input: GenerationInput): Promise<readonly BoundListener[]>;
   /** Hands a value of a duty to the policies with this identity, in every loaded generation. */
   publish(identity: string, value: Json): void;
+  /**
+   * Replaces the consumers, in every loaded generation. Memory with a lower version than that in use is ignored. Resolves when
+   * the next request is decided by them.
+   */
+  replaceConsumers(memory: ConsumerMemory): Promise<void>;
   watch(level: WatchLevel): void;
   /** Reopens the access log: the next line goes to the file that is now at its path. */
   reopenLog(): void;

@@ -4,9 +4,8 @@ import type { Logger, PolicyHost, PolicyInstance } from '../contract/index.js';
 import { policyHost } from '../proxy/exchange/policy-host.js';
 import { OfflineCalls } from '../proxy/offline/calls.js';
 import type { OfflineMocks } from '../proxy/offline/mocks.js';
-import { buildConsumers } from '../state/consumers/build.js';
 import { LiveConsumers } from '../state/consumers/live.js';
-import { ConsumerTable } from '../state/consumers/table.js';
+import { ConsumerSet } from '../state/consumers/set.js';
 import { LimitTable } from '../state/limits/table.js';
 import { allocateState, openState } from '../state/memory.js';
 import { VirtualTime } from '../state/timers.js';
@@ -53,9 +52,7 @@ export class TestWorld {
       calls: new OfflineCalls({ mocksOf: () => services, unknown: () => {} }),
       exchanges: { subrequest: refuse, background: refuse },
     };
-    const known = new LiveConsumers();
-    known.use(new ConsumerTable(buildConsumers(consumers)));
-    const around = { consumers: known, plans: [] };
+    const around = { consumers: new LiveConsumers(ConsumerSet.of(consumers).memory), plans: [] };
     this.#host = (name, calls, members) =>
       policyHost({ name, identity: `test ${name}`, calls }, { ...around, members }, world);
   }

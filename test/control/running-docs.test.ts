@@ -5,7 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MAX_EVENT_CLIENTS, MAX_WAITING_BYTES } from '../../src/control/admin/events.js';
 import { CONTROL_CODES } from '../../src/control/codes.js';
-import { STUCK_AFTER, STUCK_AFTER_LOADING } from '../../src/control/workers/supervisor.js';
+import { STUCK_AFTER, STUCK_AFTER_LOADING } from '../../src/control/workers/thread.js';
 import { allCodes } from '../../src/lint/index.js';
 import { IDLE_GRACE } from '../../src/proxy/downstream/http1/connection-state.js';
 

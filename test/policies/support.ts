@@ -28,9 +28,8 @@ import { Decoder } from '../../src/schema/decoder.js';
 import type { Span } from '../../src/schema/diagnostic.js';
 import { INVALID } from '../../src/schema/schema.js';
 import type { TableEntry, TomlNode } from '../../src/schema/tree.js';
-import { buildConsumers } from '../../src/state/consumers/build.js';
 import { LiveConsumers } from '../../src/state/consumers/live.js';
-import { ConsumerTable } from '../../src/state/consumers/table.js';
+import { ConsumerSet } from '../../src/state/consumers/set.js';
 import { LimitTable } from '../../src/state/limits/table.js';
 import { noExchanges } from '../support/calls.js';
 import { stores } from '../support/stores.js';
@@ -127,9 +126,7 @@ export const world = (): World => {
 };
 
 function consumersOf(entries: readonly ConsumerEntry[]): LiveConsumers {
-  const consumers = new LiveConsumers();
-  consumers.use(new ConsumerTable(buildConsumers(entries)));
-  return consumers;
+  return new LiveConsumers(ConsumerSet.of(entries).memory);
 }
 
 export function host(around: World, name = 'p', calls: readonly string[] = []): PolicyHost {

@@ -6,10 +6,11 @@ import type { BoundListener, DataPlaneApi, GenerationInput } from '../../proxy/t
 import { errnoCode, messageOf, reasonOf } from '../../reason.js';
 import type { Diagnostic } from '../../schema/diagnostic.js';
 import { TreeCache } from '../../spec/index.js';
-import { buildConsumers } from '../../state/consumers/build.js';
+import { ConsumerConflict } from '../../state/consumers/build.js';
 import { boundedNames } from '../../telemetry/changes.js';
 import type { AdminServer, TcpAccess, TcpChange } from '../admin/server.js';
 import { type ControlCode, controlError, controlWarning } from '../codes.js';
+import type { GatewayConsumers } from '../consumers.js';
 import { dutyDiagnostics } from '../duties/diagnostics.js';
 import type { DutyPreparation, DutySet } from '../duties/set.js';
 import type { GatewayStats } from '../gateway-stats.js';
@@ -51,6 +52,7 @@ export interface LoaderParts {
   readonly duties: DutySet;
   readonly stats: GatewayStats;
   readonly plane: DataPlaneApi;
+  readonly consumers: GatewayConsumers;
   readonly admin: AdminServer;
   readonly watcher: SpecWatcher | undefined;
   /** Where running gateways are found. */
@@ -158,24 +160,25 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     const program = withTargets(candidate.program, preparation.urls);
     const id = (before?.input.id ?? 0) + 1;
     const { sha256, trie } = candidate;
-    let input: GenerationInput;
+    let input: GenerationInput = {
+      id,
+      sha256,
+      program: forWorkers(program),
+      trie,
+      ...(candidate.code === undefined ? {} : { code: candidate.code, steps: this.#parts.stepsOf(program) }),
+      stats: stats.slotsFor(program),
+      published: duties.published,
+    };
     let listeners: readonly BoundListener[];
     try {
-      input = {
-        id,
-        sha256,
-        program: forWorkers(program),
-        consumers: await this.#consumersOf(candidate, before),
-        trie,
-        ...(candidate.code === undefined ? {} : { code: candidate.code, steps: this.#parts.stepsOf(program) }),
-        stats: stats.slotsFor(program),
-        published: duties.published,
-      };
-      listeners = await this.#load(candidate, input);
+      listeners = await this.#parts.consumers.load(candidate.program.consumers, (consumers) => {
+        input = { ...input, consumers };
+        return this.#load(candidate, input);
+      });
     } catch (error) {
       duties.abandon();
       await preparation.abandon();
-      throw error;
+      throw error instanceof ConsumerConflict ? await this.#refuseLoad(candidate, error) : error;
     }
     duties.commit();
     this.#live = { candidate, program, input, loadedAt: clock.now(), listeners };
@@ -191,18 +194,6 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       ...reportOf([...candidate.diagnostics, ...lost, ...pending], candidate.files),
       drain: () => this.#retire(gone, before),
     };
-  }
-
-  /** The table for all workers: the live one if no consumer has changed. */
-  async #consumersOf(candidate: Candidate, before: LiveGeneration | undefined): Promise<SharedArrayBuffer> {
-    const { consumers } = candidate.program;
-    const previous = before?.input.consumers;
-    if (previous !== undefined && sameItems(before?.candidate.program.consumers ?? [], consumers)) return previous;
-    try {
-      return buildConsumers(consumers, previous);
-    } catch (error) {
-      throw await this.#refuseLoad(candidate, error);
-    }
   }
 
   /** Removing authentication, or all routes, may be intended, but is always reported. */
@@ -308,9 +299,6 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     return rejected;
   }
 }
-
-const sameItems = <T>(one: readonly T[], other: readonly T[]): boolean =>
-  one === other || (one.length === other.length && one.every((item, at) => item === other[at]));
 
 /** The TCP address of the admin API; undefined without an address or a token. */
 function accessOf({ admin }: Program): TcpAccess | undefined {

@@ -110,6 +110,10 @@ async function answer(plane: WorkerApi, question: WorkerQuestion): Promise<Worke
     plane.commit();
     return { type: 'committed', id };
   }
+  if (question.call === 'consumers') {
+    await plane.replaceConsumers(question.memory);
+    return { type: 'used', id };
+  }
   if (question.call === 'drain') return { type: 'drained', id, report: await plane.drain(question.timeoutMs) };
   await plane.close();
   return { type: 'closed', id };

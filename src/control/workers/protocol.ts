@@ -2,6 +2,7 @@
 import type { Json } from '../../bundle/types.js';
 import type { BoundListener, DataPlaneOptions, DrainReport, GenerationInput, WatchLevel } from '../../proxy/types.js';
 import { errnoCode } from '../../reason.js';
+import type { ConsumerMemory } from '../../state/consumers/layers.js';
 import type { RequestRecord, TargetFailure } from '../../telemetry/snapshot.js';
 import type { LogLevel } from '../log.js';
 
@@ -9,6 +10,7 @@ import type { LogLevel } from '../log.js';
 export type WorkerQuestion =
   | { readonly call: 'prepare'; readonly id: number; readonly input: GenerationInput }
   | { readonly call: 'commit'; readonly id: number }
+  | { readonly call: 'consumers'; readonly id: number; readonly memory: ConsumerMemory }
   | { readonly call: 'drain'; readonly id: number; readonly timeoutMs: number }
   | { readonly call: 'close'; readonly id: number };
 
@@ -33,6 +35,7 @@ export interface WireError {
 export type WorkerAnswer =
   | { readonly type: 'prepared'; readonly id: number; readonly listeners: readonly BoundListener[] }
   | { readonly type: 'committed'; readonly id: number }
+  | { readonly type: 'used'; readonly id: number }
   | { readonly type: 'drained'; readonly id: number; readonly report: DrainReport }
   | { readonly type: 'closed'; readonly id: number }
   | { readonly type: 'failed'; readonly id: number; readonly error: WireError };

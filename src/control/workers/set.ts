@@ -11,7 +11,7 @@ import type {
   GenerationInput,
   WatchLevel,
 } from '../../proxy/types.js';
-
+import type { ConsumerMemory } from '../../state/consumers/layers.js';
 import type { WorkerStatus } from '../../telemetry/metrics.js';
 import { isAnyPort, overlap, pinAddresses } from '../ports/addresses.js';
 import { PortClaims } from '../ports/claims.js';
@@ -68,6 +68,8 @@ export class WorkerSet implements DataPlaneApi {
   /** Listeners are bound with SO_REUSEPORT. This stays so, so that one worker can become several again. */
   #sharing = false;
   #watch: WatchLevel = 'off';
+  /** The newest that were not part of a load. */
+  #consumers: ConsumerMemory | undefined;
   #loading: Promise<unknown> = Promise.resolve();
   #closing = false;
 
@@ -242,6 +244,7 @@ export class WorkerSet implements DataPlaneApi {
     };
     const host = new WorkerSupervisor(setup);
     host.watch(this.#watch);
+    if (this.#consumers !== undefined) void host.replaceConsumers(this.#consumers);
     return host;
   }
 
@@ -252,6 +255,11 @@ export class WorkerSet implements DataPlaneApi {
 
   publish(identity: string, value: Json): void {
     for (const host of this.#all) host.publish(identity, value);
+  }
+
+  async replaceConsumers(memory: ConsumerMemory): Promise<void> {
+    this.#consumers = memory;
+    await Promise.all(this.#all.map((host) => host.replaceConsumers(memory)));
   }
 
   reopenLog(): void {

@@ -1,60 +1,28 @@
 /** One data-plane worker, called from control like a local object. Its thread is replaced when it crashes or is stuck. */
-import { Worker } from 'node:worker_threads';
 import type { Json } from '../../bundle/types.js';
 import { Backoff, Delay, RESTART_BACKOFF, within } from '../../delay.js';
-import type {
-  BoundListener,
-  DataPlaneEvents,
-  DataPlaneOptions,
-  DrainReport,
-  GenerationInput,
-  WatchLevel,
-  WorkerApi,
-} from '../../proxy/types.js';
+import type { BoundListener, DrainReport, GenerationInput, WatchLevel, WorkerApi } from '../../proxy/types.js';
 import { messageOf } from '../../reason.js';
+import type { ConsumerMemory } from '../../state/consumers/layers.js';
 
 import { pinAddresses } from '../ports/addresses.js';
 import { BLOCKED_THREAD } from '../process-end.js';
-import {
-  fromWire,
-  toWire,
-  type WorkerAnswer,
-  type WorkerCall,
-  type WorkerMessage,
-  type WorkerSetup,
-} from './protocol.js';
+import type { WorkerAnswer, WorkerCall } from './protocol.js';
+import { type Question, type ThreadSetup, WorkerThread } from './thread.js';
 
 /** Milliseconds after its due time in which a busy thread may still answer. */
 const ANSWER_WITHIN_MS = 3000;
 
-/** Unanswered pings, one a second, after which a thread is terminated. Loading may take longer. */
-export const STUCK_AFTER = 10;
-export const STUCK_AFTER_LOADING = 60;
 const LOOK_EVERY_MS = 1000;
 
-export interface WorkerSupervisorOptions {
-  readonly options: DataPlaneOptions;
-  readonly events: DataPlaneEvents;
+export interface WorkerSupervisorOptions extends ThreadSetup {
   /** Called when the thread has ended: resets its shared counters and returns the number of exchanges in flight. */
   readonly died: () => number;
   /** Resolves when no load is in progress, so that a replacement does not serve an outdated generation. */
   readonly loaded?: () => Promise<unknown>;
-  /** Entry point of the thread; tests use others. */
-  readonly entry?: URL;
   /** Milliseconds between two pings. */
   readonly lookEvery?: number;
 }
-
-interface Waiting {
-  resolve(message: WorkerAnswer): void;
-  reject(error: Error): void;
-}
-
-type Question =
-  | { readonly call: 'prepare'; readonly input: GenerationInput }
-  | { readonly call: 'commit' }
-  | { readonly call: 'drain'; readonly timeoutMs: number }
-  | { readonly call: 'close' };
 
 const NOTHING: DrainReport = { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
 
@@ -62,20 +30,17 @@ export class WorkerSupervisor implements WorkerApi {
   /** The number of this worker, from 0. */
   readonly index: number;
   readonly #setup: WorkerSupervisorOptions;
-  readonly #waiting = new Map<number, Waiting>();
   readonly #watchdog: NodeJS.Timeout;
-  #worker: Worker | undefined;
-  #startedAt = 0;
-  #nextId = 1;
+  #worker: WorkerThread | undefined;
   readonly #backoff = new Backoff({ ...RESTART_BACKOFF, immediate: true });
   #restarts = 0;
-  /** Pings without an answer. */
-  #unanswered = 0;
   #watch: WatchLevel = 'off';
   /** What a replacement loads: the live generation, with the addresses that are bound for it. */
   #wanted: GenerationInput | undefined;
+  /** Newer than those of `#wanted`. */
+  #consumers: ConsumerMemory | undefined;
   /** The prepared generation, and the thread that prepared it. */
-  #prepared: { readonly input: GenerationInput; readonly worker: Worker | undefined } | undefined;
+  #prepared: { readonly input: GenerationInput; readonly worker: WorkerThread | undefined } | undefined;
   #settled: Promise<void> = Promise.resolve();
   /** Resolves when the last replaced thread has ended. */
   #gone: Promise<void> = Promise.resolve();
@@ -84,9 +49,7 @@ export class WorkerSupervisor implements WorkerApi {
   #replacing = false;
   readonly #delay = new Delay();
   /** The thread that a load started, instead of a scheduled replacement. */
-  #started: Worker | undefined;
-  /** Why the thread is being terminated. */
-  #cause = '';
+  #started: WorkerThread | undefined;
   /** Exchanges that the last ended thread had in flight. */
   #lost = 0;
   #closing = false;
@@ -169,6 +132,13 @@ export class WorkerSupervisor implements WorkerApi {
     this.#post({ call: 'publish', identity, value });
   }
 
+  /** Resolves when the thread uses them; a replacement begins with them. */
+  async replaceConsumers(memory: ConsumerMemory): Promise<void> {
+    this.#consumers = memory;
+    // It crashed, or is being replaced: the next thread gets them with its generation.
+    await this.#worker?.ask({ call: 'consumers', memory }).catch(() => {});
+  }
+
   reopenLog(): void {
     this.#post({ call: 'reopen' });
   }
@@ -212,107 +182,51 @@ export class WorkerSupervisor implements WorkerApi {
     if (await within(ended, ANSWER_WITHIN_MS)) return;
     // It is blocked in a system call and ends when that returns: a name lookup may take minutes.
     this.#log('warn', 'has not ended yet', { cause: BLOCKED_THREAD });
-    this.#rejectPending('The data-plane worker cannot be terminated.');
+    worker.rejectPending('The data-plane worker cannot be terminated.');
   }
 
   #spawn(): void {
-    const data: WorkerSetup = { options: this.#setup.options };
-    const worker = new Worker(this.#setup.entry ?? new URL('./worker.js', import.meta.url), { workerData: data });
-    this.#worker = worker;
-    this.#startedAt = performance.now();
-    this.#unanswered = 0;
-    this.#cause = '';
-    let cause = '';
-    worker.on('message', (message: WorkerMessage) => this.#take(worker, message));
-    worker.on('error', (error) => {
-      cause = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    });
-    worker.on('exit', (code) => this.#exited(worker, this.#cause || cause || `exit code ${code}`));
+    this.#worker = new WorkerThread(this.#setup, (thread, cause) => this.#exited(thread, cause));
     if (this.#watch !== 'off') this.#post({ call: 'watch', level: this.#watch });
   }
 
-  #take(worker: Worker, message: WorkerMessage): void {
-    const { events } = this.#setup;
-    if (message.type === 'requests') events.requests(message.records, message.dropped);
-    else if (message.type === 'recent') events.recent?.(message.records);
-    else if (message.type === 'failures') events.failures?.(message.failures);
-    else if (message.type === 'lines') events.lines?.(message.lines, message.count);
-    else if (message.type === 'log') events.log(message.level, message.message, message.fields);
-    else if (message.type === 'ask') void this.#answer(worker, message);
-    else if (worker !== this.#worker) return;
-    else if (message.type === 'pong') this.#unanswered = 0;
-    else {
-      const waiting = this.#waiting.get(message.id);
-      this.#waiting.delete(message.id);
-      if (message.type === 'failed') waiting?.reject(fromWire(message.error));
-      else waiting?.resolve(message);
-    }
-  }
-
-  async #answer(worker: Worker, { id, identity, question }: Extract<WorkerMessage, { type: 'ask' }>): Promise<void> {
-    const call = await answerTo(this.#setup.events, identity, question).then(
-      (answer): WorkerCall => ({ call: 'answer', id, answer }),
-      (error: unknown): WorkerCall => ({ call: 'unanswered', id, error: toWire(error) }),
-    );
-    // Only the thread that asked knows the id.
-    worker.postMessage(call);
-  }
-
   #post(call: WorkerCall): void {
-    this.#worker?.postMessage(call);
+    this.#worker?.post(call);
   }
 
   #ask(question: Question): Promise<WorkerAnswer> {
-    const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      if (!this.#worker) {
-        reject(new Error('The data-plane worker is not running.'));
-        return;
-      }
-      this.#waiting.set(id, { resolve, reject });
-      this.#post({ ...question, id });
-    });
+    return this.#worker?.ask(question) ?? Promise.reject(new Error('The data-plane worker is not running.'));
   }
 
   async #prepare(input: GenerationInput): Promise<readonly BoundListener[]> {
-    const answer = await this.#ask({ call: 'prepare', input });
+    const answer = await this.#ask({ call: 'prepare', input: this.#withNewest(input) });
     if (answer.type !== 'prepared') throw new Error(`The worker answered \`${answer.type}\` to prepare.`);
     return answer.listeners;
   }
 
-  /**
-   * Counts pings, not time: after a suspension of the whole process no worker has answered, and none is stuck.
-   */
-  #ping(): void {
-    const worker = this.#worker;
-    if (!worker || this.#closing) return;
-    const after = this.#waiting.size > 0 ? STUCK_AFTER_LOADING : STUCK_AFTER;
-    if (++this.#unanswered <= after) {
-      this.#post({ call: 'ping' });
-      return;
-    }
-    // Terminate once; the exit event follows.
-    this.#unanswered = Number.NEGATIVE_INFINITY;
-    this.#cause = `stuck: no answer to ${after} pings`;
-    worker.terminate().catch((error: unknown) => this.#log('error', 'cannot be terminated', { cause: String(error) }));
+  /** Consumers may have changed since the load. */
+  #withNewest(input: GenerationInput): GenerationInput {
+    const newest = this.#consumers;
+    if (newest === undefined || newest.version <= (input.consumers?.version ?? 0)) return input;
+    return { ...input, consumers: newest };
   }
 
-  #exited(worker: Worker, cause: string): void {
+  #ping(): void {
+    if (this.#closing) return;
+    this.#worker?.ping((error) => this.#log('error', 'cannot be terminated', { cause: String(error) }));
+  }
+
+  #exited(worker: WorkerThread, cause: string): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     const lost = this.#setup.died();
     this.#lost = lost;
-    this.#rejectPending(`The data-plane worker died: ${cause}`);
+    worker.rejectPending(`The data-plane worker died: ${cause}`);
     // A replacement that crashes during its load is logged and retried in #replace().
     if (this.#closing || this.#replacing) return;
-    const wait = this.#backoff.next(performance.now() - this.#startedAt);
+    const wait = this.#backoff.next(performance.now() - worker.startedAt);
     this.#log('error', `died, ${nextIn(wait)}`, { lost, cause });
     void this.#replace(wait);
-  }
-
-  #rejectPending(why: string): void {
-    for (const waiting of this.#waiting.values()) waiting.reject(new Error(why));
-    this.#waiting.clear();
   }
 
   /** Cancels the scheduled replacement and starts a new thread without a generation. */
@@ -331,12 +245,12 @@ export class WorkerSupervisor implements WorkerApi {
   async #end(): Promise<void> {
     const worker = this.#worker;
     this.#worker = undefined;
-    this.#rejectPending('The data-plane worker was replaced.');
+    worker?.rejectPending('The data-plane worker was replaced.');
     if (worker) this.#gone = this.#letGo(worker);
     await this.#gone;
   }
 
-  async #letGo(worker: Worker): Promise<void> {
+  async #letGo(worker: WorkerThread): Promise<void> {
     await worker.terminate();
     const lost = this.#setup.died();
     if (lost > 0) this.#log('error', 'terminated and replaced', { lost });
@@ -390,10 +304,5 @@ export class WorkerSupervisor implements WorkerApi {
     this.#setup.events.log(level, `data-plane worker ${this.index} ${message}`, { worker: this.index, ...fields });
   }
 }
-
-const answerTo = async (events: DataPlaneEvents, identity: string, question: Json): Promise<Json> => {
-  if (events.ask === undefined) throw new Error('duties do not run here');
-  return await events.ask(identity, question);
-};
 
 const nextIn = (wait: number): string => `replacement starts ${wait === 0 ? 'at once' : `in ${wait} ms`}`;

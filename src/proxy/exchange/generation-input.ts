@@ -1,5 +1,6 @@
 /** The input of a generation, as control sends it to each data plane. Plain data. */
 import type { CodeTexts, Json, Program } from '../../bundle/types.js';
+import type { ConsumerMemory } from '../../state/consumers/layers.js';
 import type { SlotAssignment } from '../../telemetry/stats/registry.js';
 
 export interface GenerationInput {
@@ -8,8 +9,8 @@ export interface GenerationInput {
   readonly sha256: string;
   /** With resolved references, and the targets of managed services. */
   readonly program: Program;
-  /** The table of the consumers (state/consumers.ts), in place of those in the program. Absent: it is built from them. */
-  readonly consumers?: SharedArrayBuffer;
+  /** The consumers (state/consumers/), in place of those in the program. Absent: those of the program. */
+  readonly consumers?: ConsumerMemory;
   readonly trie: SharedArrayBuffer | ArrayBuffer;
   readonly stats: StatsSlots;
   /** The code of custom policies and actions; absent: none. */

@@ -15,9 +15,9 @@ import type { ActionInstance, Exchange, Logger, PolicyHost, PolicyInstance } fro
 import { Template } from '../../policies/run-kit.js';
 import { runHalves } from '../../policies/run-registry.js';
 import { messageOf } from '../../reason.js';
-import { buildConsumers } from '../../state/consumers/build.js';
+import type { ConsumerMemory } from '../../state/consumers/layers.js';
 import { LiveConsumers } from '../../state/consumers/live.js';
-import { ConsumerTable } from '../../state/consumers/table.js';
+import { ConsumerSet } from '../../state/consumers/set.js';
 import { StepCell } from '../../state/step-cell.js';
 import type { Service } from '../upstream/service.js';
 import { type HostOf, RouteActions } from './actions.js';
@@ -235,7 +235,9 @@ export class Generation {
   readonly #slots: readonly number[];
   readonly logger: Logger;
   readonly #actions: RouteActions;
-  readonly #consumers: ConsumerTable;
+  readonly #consumers: ConsumerMemory | undefined;
+  /** If the input has no memory of consumers: from its program. */
+  readonly #own: ConsumerSet | undefined;
   #finished = false;
   #services: ReadonlyMap<string, Service> = new Map();
 
@@ -252,7 +254,8 @@ export class Generation {
     this.#slots = input.stats.routes;
     this.#instances = instances;
     this.logger = logger;
-    this.#consumers = new ConsumerTable(input.consumers ?? buildConsumers(input.program.consumers));
+    this.#consumers = input.consumers;
+    if (input.consumers === undefined) this.#own = ConsumerSet.of(input.program.consumers);
     const { steps, held, actions } = instances.acquire(input);
     this.#steps = steps;
     this.written = writtenBy(
@@ -298,7 +301,8 @@ export class Generation {
 
   /** Connects routes with services, and policies with the consumers: the last step before it serves. Cannot fail. */
   connect(services: readonly Service[]): void {
-    this.#instances.consumers.use(this.#consumers);
+    const { consumers } = this.#instances;
+    consumers.use(this.#consumers ?? { ...this.#own!.memory, version: consumers.version + 1 });
     this.#services = new Map(services.map((service) => [service.entry.name, service]));
     this.routes = this.program.routes.map((entry, index) => ({
       entry,

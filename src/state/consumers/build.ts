@@ -1,16 +1,15 @@
-/** Builds tables of consumers (layout.ts). */
+/** Writes tables of consumers (layout.ts). */
 import { randomInt } from 'node:crypto';
-import type { ConsumerEntry, CredentialEntry } from '../../bundle/types.js';
+import type { ConsumerEntry, CredentialEntry, CredentialKind } from '../../bundle/types.js';
 import { TextHash } from '../hash.js';
 import {
   DIGEST_BYTES,
   DIGEST_WORDS,
   digestOf,
-  HEADER_WORDS,
+  Field,
   Header,
   hashOfDigest,
   MAGIC,
-  NAME_WORDS,
   RECORD_WORDS,
   type Sections,
   sameDigest,
@@ -18,110 +17,204 @@ import {
   type Words,
 } from './layout.js';
 import { RestTexts } from './rest.js';
+import type { ConsumerTable } from './table.js';
 
-/**
- * Builds the table of all consumers. Returns `previous` if it has the same content. Throws, which rejects the generation, if
- * the hash of a key is malformed, two consumers have the same credential, or two have the same name.
- */
-export function buildConsumers(consumers: readonly ConsumerEntry[], previous?: SharedArrayBuffer): SharedArrayBuffer {
-  const table = new Builder(consumers, previous).build();
-  if (previous === undefined || previous.byteLength !== table.byteLength) return table;
-  const skipped = (Header.IdHigh + 1) * 4;
-  return Buffer.from(previous, skipped).equals(Buffer.from(table, skipped)) ? previous : table;
+/** Why consumers cannot be in one table. */
+export class ConsumerConflict extends Error {
+  override readonly name = 'ConsumerConflict';
+  readonly consumer: string;
+  /** The consumer that has the name or the credential already; absent: an id is malformed. */
+  readonly other: string | undefined;
+  /** Absent: the names are equal. */
+  readonly credential: CredentialEntry | undefined;
+
+  constructor(message: string, consumer: string, other?: string, credential?: CredentialEntry) {
+    super(message);
+    this.consumer = consumer;
+    this.other = other;
+    this.credential = credential;
+  }
 }
 
-class Builder {
-  readonly #consumers: readonly ConsumerEntry[];
-  readonly #texts: readonly string[];
+const NOUNS: { readonly [kind in CredentialKind]: string } = {
+  key: 'API key',
+  certificate: 'certificate',
+  signature: 'key id',
+  password: 'user name',
+};
+
+export const sameCredential = (one: string, other: string, credential: CredentialEntry): ConsumerConflict =>
+  new ConsumerConflict(
+    `Consumers ${one} and ${other} have the same ${NOUNS[credential.kind]}.`,
+    other,
+    one,
+    credential,
+  );
+
+/** The digest of a credential as hex. Throws ConsumerConflict for a malformed or unresolved id. */
+export function checkedDigest(credential: CredentialEntry, consumer: string): string {
+  const { kind, id, name } = credential;
+  const digest = typeof id === 'string' ? digestOf(kind, id) : undefined;
+  if (digest !== undefined) return digest;
+  const message =
+    kind === 'key'
+      ? `An API key of consumer ${consumer} is not "sha256:" and 64 lower-case hex digits.`
+      : `The id of credential ${name} of consumer ${consumer} is not resolved.`;
+  throw new ConsumerConflict(message, consumer, undefined, credential);
+}
+
+/** A record that a table takes over from another one with the same seed. */
+export interface Kept {
+  readonly table: ConsumerTable;
+  readonly record: number;
+}
+
+/** What a table consists of. Names and credentials are unique in all of it. */
+export interface TableContent {
+  readonly entries: readonly ConsumerEntry[];
+  /** Names of consumers that a table below it has, and that were removed. */
+  readonly removed?: readonly string[];
+  readonly kept?: readonly Kept[];
+}
+
+/** Two random words. Tables with the same seed can take over records from each other. */
+export type Seed = readonly [low: number, high: number];
+
+const random = (): number => randomInt(2 ** 32) | 0;
+export const newSeed = (): Seed => [random(), random()];
+
+/** Throws ConsumerConflict. */
+export function buildTable(content: TableContent, seed: Seed): SharedArrayBuffer {
+  return new Writer(content, seed).write();
+}
+
+/** Whether two tables have the same content. Their identities differ. */
+export function sameTable(one: SharedArrayBuffer, other: SharedArrayBuffer): boolean {
+  if (one.byteLength !== other.byteLength) return false;
+  const skipped = (Header.IdHigh + 1) * 4;
+  return Buffer.from(one, skipped).equals(Buffer.from(other, skipped));
+}
+
+class Writer {
+  readonly #content: Required<TableContent>;
+  readonly #rests: readonly string[];
   readonly #sections: Sections;
   readonly #buffer: SharedArrayBuffer;
   readonly #words: Words;
   readonly #bytes: Buffer<ArrayBufferLike>;
   readonly #hash = new TextHash();
+  readonly #seed: Seed;
+  #record = 0;
+  #credential = 0;
+  /** Byte offset of the next text. */
+  #text: number;
 
-  constructor(consumers: readonly ConsumerEntry[], previous: SharedArrayBuffer | undefined) {
-    this.#consumers = consumers;
+  constructor({ entries, removed = [], kept = [] }: TableContent, seed: Seed) {
+    this.#content = { entries, removed, kept };
+    this.#seed = seed;
     const texts = new RestTexts();
-    this.#texts = consumers.map((consumer) => texts.of(consumer));
-    let [count, textBytes] = [0, 0];
-    for (const [at, { name, credentials }] of consumers.entries()) {
-      count += credentials.length;
-      textBytes += Buffer.byteLength(name) + Buffer.byteLength(this.#texts[at]!);
+    this.#rests = entries.map((entry) => texts.of(entry));
+    let [credentials, textBytes] = [0, 0];
+    for (const [at, entry] of entries.entries()) {
+      credentials += entry.credentials.length;
+      textBytes += Buffer.byteLength(entry.name) + Buffer.byteLength(this.#rests[at]!);
     }
-    this.#sections = sectionsOf(consumers.length, count, textBytes);
+    for (const name of removed) textBytes += Buffer.byteLength(name);
+    for (const { table, record } of kept) {
+      const raw = table.raw(record);
+      credentials += raw.credentials;
+      textBytes += raw.textBytes;
+    }
+    const count = entries.length + removed.length + kept.length;
+    this.#sections = sectionsOf(count, credentials, textBytes);
     this.#buffer = new SharedArrayBuffer(this.#sections.bytes);
     this.#words = new Int32Array(this.#buffer);
     this.#bytes = Buffer.from(this.#buffer);
-    const header = previous === undefined ? undefined : new Int32Array(previous, 0, HEADER_WORDS);
-    const random = (): number => randomInt(2 ** 32) | 0;
-    const seed = header === undefined ? [random(), random()] : [header[Header.SeedLow]!, header[Header.SeedHigh]!];
-    this.#words.set([MAGIC, random(), random(), seed[0]!, seed[1]!, consumers.length, count, textBytes]);
+    this.#words.set([MAGIC, random(), random(), ...seed, count, credentials, textBytes]);
+    this.#text = this.#sections.texts * 4;
   }
 
-  build(): SharedArrayBuffer {
-    const { records, texts } = this.#sections;
-    let [text, credential] = [texts * 4, 0];
-    for (const [record, consumer] of this.#consumers.entries()) {
-      const nameBytes = this.#bytes.write(consumer.name, text);
-      this.#setRecord(records + record * RECORD_WORDS, text, nameBytes, credential);
-      text += nameBytes + this.#bytes.write(this.#texts[record]!, text + nameBytes);
-      this.#addName(record, consumer.name);
-      for (const each of consumer.credentials) this.#addCredential(record, credential++, each);
-    }
+  write(): SharedArrayBuffer {
+    const { entries, removed, kept } = this.#content;
+    for (const one of kept) this.#keep(one);
+    for (const [at, entry] of entries.entries()) this.#add(entry.name, this.#rests[at]!, entry.credentials);
+    for (const name of removed) this.#add(name, '', []);
     // The end of the last record.
-    this.#setRecord(records + this.#consumers.length * RECORD_WORDS, text, 0, credential);
+    this.#setRecord(0, 0, 0);
     return this.#buffer;
   }
 
-  #setRecord(at: number, text: number, nameBytes: number, credential: number): void {
-    this.#words[at] = text;
-    this.#words[at + 1] = nameBytes;
-    this.#words[at + 2] = credential;
-  }
-
-  #addName(record: number, name: string): void {
-    const { names, nameSlots } = this.#sections;
-    const { low, high } = this.#hash.update(this.#words[Header.SeedLow]!, this.#words[Header.SeedHigh]!, name);
-    let slot = high & (nameSlots - 1);
-    for (; this.#words[names + slot * NAME_WORDS + 1] !== 0; slot = (slot + 1) & (nameSlots - 1)) {
-      const other = this.#words[names + slot * NAME_WORDS + 1]! - 1;
-      if (this.#words[names + slot * NAME_WORDS] === low && this.#consumers[other]!.name === name)
-        throw new Error(`Two consumers have the name ${name}.`);
+  #add(name: string, rest: string, credentials: readonly CredentialEntry[]): void {
+    const nameBytes = this.#bytes.write(name, this.#text);
+    const { low, high } = this.#hash.update(...this.#seed, name);
+    this.#setRecord(nameBytes, low, high);
+    this.#text += nameBytes + this.#bytes.write(rest, this.#text + nameBytes);
+    this.#indexName();
+    for (const credential of credentials) {
+      const at = (this.#sections.digests + this.#credential * DIGEST_WORDS) * 4;
+      this.#bytes.write(checkedDigest(credential, name), at, DIGEST_BYTES, 'hex');
+      this.#indexCredential(credential);
     }
-    this.#words[names + slot * NAME_WORDS] = low;
-    this.#words[names + slot * NAME_WORDS + 1] = record + 1;
+    this.#record++;
   }
 
-  #addCredential(record: number, credential: number, entry: CredentialEntry): void {
-    const { name } = this.#consumers[record]!;
-    const { index, indexSlots, digests, owners } = this.#sections;
+  #keep({ table, record }: Kept): void {
+    const raw = table.raw(record);
+    this.#setRecord(raw.nameBytes, raw.hashLow, raw.hashHigh);
+    this.#text += raw.copyText(this.#bytes, this.#text);
+    this.#indexName();
+    raw.copyDigests(this.#words, this.#sections.digests + this.#credential * DIGEST_WORDS);
+    for (let count = 0; count < raw.credentials; count++) this.#indexCredential(undefined);
+    this.#record++;
+  }
+
+  #setRecord(nameBytes: number, low: number, high: number): void {
+    const at = this.#sections.records + this.#record * RECORD_WORDS;
     const words = this.#words;
-    const at = digests + credential * DIGEST_WORDS;
-    this.#bytes.write(checkedDigest(entry, name), at * 4, DIGEST_BYTES, 'hex');
-    words[owners + credential] = record;
-    let slot = hashOfDigest(words, at, words[Header.SeedLow]!) & (indexSlots - 1);
+    words[at + Field.Text] = this.#text;
+    words[at + Field.NameBytes] = nameBytes;
+    words[at + Field.Credentials] = this.#credential;
+    words[at + Field.HashLow] = low;
+    words[at + Field.HashHigh] = high;
+  }
+
+  #indexName(): void {
+    const { names, nameSlots, records } = this.#sections;
+    const words = this.#words;
+    const own = records + this.#record * RECORD_WORDS;
+    const [low, high] = [words[own + Field.HashLow]!, words[own + Field.HashHigh]!];
+    let slot = high & (nameSlots - 1);
+    for (; words[names + slot] !== 0; slot = (slot + 1) & (nameSlots - 1)) {
+      const other = records + (words[names + slot]! - 1) * RECORD_WORDS;
+      if (words[other + Field.HashLow] !== low || words[other + Field.HashHigh] !== high) continue;
+      const name = this.#nameAt(own);
+      if (this.#nameAt(other) === name) throw new ConsumerConflict(`Two consumers have the name ${name}.`, name, name);
+    }
+    words[names + slot] = this.#record + 1;
+  }
+
+  #nameAt(record: number): string {
+    const text = this.#words[record + Field.Text]!;
+    return this.#bytes.toString('utf8', text, text + this.#words[record + Field.NameBytes]!);
+  }
+
+  /** `credential`: undefined for one that another table had, where it was unique. */
+  #indexCredential(credential: CredentialEntry | undefined): void {
+    const { index, indexSlots, digests, owners, records } = this.#sections;
+    const words = this.#words;
+    const number = this.#credential++;
+    const at = digests + number * DIGEST_WORDS;
+    words[owners + number] = this.#record;
+    let slot = hashOfDigest(words, at, this.#seed[0]) & (indexSlots - 1);
     for (; words[index + slot] !== 0; slot = (slot + 1) & (indexSlots - 1)) {
       const other = words[index + slot]! - 1;
       if (!sameDigest(words, digests + other * DIGEST_WORDS, words, at)) continue;
       const owner = words[owners + other]!;
       // The first one counts.
-      if (owner === record) return;
-      throw sameCredential(this.#consumers[owner]!.name, name, entry);
+      if (owner === this.#record || credential === undefined) return;
+      const [first, second] = [owner, this.#record].map((record) => this.#nameAt(records + record * RECORD_WORDS));
+      throw sameCredential(first!, second!, credential);
     }
-    words[index + slot] = credential + 1;
+    words[index + slot] = number + 1;
   }
-}
-
-const NOUNS = { key: 'API key', certificate: 'certificate', signature: 'key id', password: 'user name' } as const;
-
-export const sameCredential = (one: string, other: string, { kind }: CredentialEntry): Error =>
-  new Error(`Consumers ${one} and ${other} have the same ${NOUNS[kind]}.`);
-
-/** The digest of a credential as hex. Throws for a malformed or unresolved id. */
-export function checkedDigest({ kind, id, name }: CredentialEntry, consumer: string): string {
-  const digest = typeof id === 'string' ? digestOf(kind, id) : undefined;
-  if (digest !== undefined) return digest;
-  if (kind === 'key')
-    throw new Error(`An API key of consumer ${consumer} is not "sha256:" and 64 lower-case hex digits.`);
-  throw new Error(`The id of credential ${name} of consumer ${consumer} is not resolved.`);
 }

@@ -2,11 +2,11 @@
  * A table of consumers in one SharedArrayBuffer for all workers. It is built once in control and never changes, so readers
  * need no lock.
  *
- *     names    [ hash of the name | record + 1 ] ...    open addressing, at most half full
- *     index    [ credential + 1 ] ...                   likewise, by a hash of the digest
- *     records  [ place of the text | length of the name | first credential ] ...
- *     digests  [ 256 bits ] ...                         of each credential, in the order of the records
- *     owners   [ record ] ...                           of each credential
+ *     names    [ record + 1 ] ...       open addressing, at most half full, by a hash of the name
+ *     index    [ credential + 1 ] ...   likewise, by a hash of the digest
+ *     records  [ place of the text | length of the name | first credential | hash of the name, 64 bits ] ...
+ *     digests  [ 256 bits ] ...         of each credential, in the order of the records
+ *     owners   [ record ] ...           of each credential
  *     texts    the name, then the rest as JSON (rest.ts); without a rest, the consumer was removed
  *
  * The digest of a key is that in its id. That of another credential is SHA-256 of its kind and id.
@@ -26,10 +26,10 @@ export const Header = {
   Count: 5,
   Credentials: 6,
   TextBytes: 7,
-  Removed: 8,
 } as const;
-export const NAME_WORDS = 2;
-export const RECORD_WORDS = 3;
+export const RECORD_WORDS = 5;
+/** Words of a record. */
+export const Field = { Text: 0, NameBytes: 1, Credentials: 2, HashLow: 3, HashHigh: 4 } as const;
 export const DIGEST_WORDS = 8;
 export const DIGEST_BYTES = DIGEST_WORDS * 4;
 
@@ -50,7 +50,7 @@ export interface Sections {
 
 export function sectionsOf(count: number, credentials: number, textBytes: number): Sections {
   const [nameSlots, indexSlots] = [slotsFor(count), slotsFor(credentials)];
-  const index = HEADER_WORDS + nameSlots * NAME_WORDS;
+  const index = HEADER_WORDS + nameSlots;
   const records = index + indexSlots;
   const digests = records + (count + 1) * RECORD_WORDS;
   const owners = digests + credentials * DIGEST_WORDS;

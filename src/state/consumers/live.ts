@@ -1,22 +1,32 @@
-/** The consumers of the live generation: what policies hold, while reloads replace the table. */
-import type { ConsumerEntry, CredentialKind } from '../../bundle/types.js';
+/** The consumers as policies look them up, while control replaces their memory. */
+import type { ConsumerEntry, CredentialEntry, CredentialKind } from '../../bundle/types.js';
 import type { ConsumerLookup, FoundCredential } from '../types.js';
-import { buildConsumers } from './build.js';
-import { ConsumerTable } from './table.js';
+import { ConsumerLayers, type ConsumerMemory } from './layers.js';
+import { ConsumerSet } from './set.js';
+import { MARK, type Marked } from './table.js';
 
 export class LiveConsumers implements ConsumerLookup {
-  #table = new ConsumerTable(buildConsumers([]));
-  #version = 0;
+  #layers: ConsumerLayers;
+  #version: number;
+  /** Another object for each version. */
+  #epoch: object = {};
 
-  /** A generation with this table goes live. */
-  use(table: ConsumerTable): void {
-    if (table.id === this.#table.id) return;
-    this.#table = table;
-    this.#version++;
+  /** Default: none, to be replaced by any others. */
+  constructor(memory: ConsumerMemory = { ...ConsumerSet.of([]).memory, version: 0 }) {
+    this.#layers = new ConsumerLayers(memory);
+    this.#version = memory.version;
+  }
+
+  /** Older memory than that in use is ignored: a change may overtake the load of a generation. */
+  use(memory: ConsumerMemory): void {
+    if (memory.version <= this.#version) return;
+    this.#layers = new ConsumerLayers(memory, this.#layers);
+    this.#version = memory.version;
+    this.#epoch = {};
   }
 
   get size(): number {
-    return this.#table.size;
+    return this.#layers.size;
   }
 
   get version(): number {
@@ -24,14 +34,44 @@ export class LiveConsumers implements ConsumerLookup {
   }
 
   byName(name: string): ConsumerEntry | undefined {
-    return this.#table.byName(name);
+    return this.#layers.byName(name);
   }
 
   byKey(digest: string): FoundCredential | undefined {
-    return this.#table.byKey(digest);
+    return this.#layers.byDigest('key', digest);
   }
 
   byCredential(kind: CredentialKind, id: string): FoundCredential | undefined {
-    return this.#table.byCredential(kind, id);
+    return this.#layers.byCredential(kind, id);
+  }
+
+  /**
+   * The entry that has the name of `entry` now; undefined if there is none. Without a change since it was asked last, this
+   * costs two comparisons.
+   */
+  current(entry: ConsumerEntry): ConsumerEntry | undefined {
+    const mark = (entry as Marked)[MARK];
+    if (mark !== undefined && mark.epoch === this.#epoch) return mark.current;
+    const current = this.#layers.byName(entry.name);
+    if (mark !== undefined) {
+      mark.epoch = this.#epoch;
+      mark.current = current;
+    }
+    return current;
   }
 }
+
+/** The credential of a consumer that is `credential`, or has its kind and id; undefined if there is none. */
+export function credentialIn(consumer: ConsumerEntry, credential: CredentialEntry): CredentialEntry | undefined {
+  const { credentials } = consumer;
+  for (let at = 0; at < credentials.length; at++) if (credentials[at] === credential) return credential;
+  return credentials.find(({ kind, id }) => kind === credential.kind && id === credential.id);
+}
+
+/** Why a consumer is not accepted, or its credential. For decisions and logs; clients do not see it. */
+export type Fault =
+  | 'consumer-gone'
+  | 'consumer-disabled'
+  | 'credential-gone'
+  | 'credential-disabled'
+  | 'credential-expired';

@@ -6,10 +6,10 @@ import {
   DIGEST_BYTES,
   DIGEST_WORDS,
   digestOf,
+  Field,
   Header,
   hashOfDigest,
   MAGIC,
-  NAME_WORDS,
   RECORD_WORDS,
   type Sections,
   sameDigest,
@@ -22,18 +22,40 @@ import { readRest } from './rest.js';
 /** Decoded entries that a worker keeps; others are decoded again when they are looked up. */
 const KEPT_ENTRIES = 4096;
 
+/** On decoded entries, not enumerable: what is known about the consumer now (live.ts). */
+export const MARK = Symbol('current');
+
+export interface Marked {
+  readonly [MARK]?: { epoch: object | undefined; current: ConsumerEntry | undefined };
+}
+
 /** A decoded consumer, and what a lookup of each of its credentials finds. */
 interface Decoded {
   readonly record: number;
-  readonly entry: ConsumerEntry;
+  /** Undefined: it was removed. */
+  readonly entry: ConsumerEntry | undefined;
   readonly found: readonly FoundCredential[];
+}
+
+/** A record as bytes, for another table. */
+interface RawRecord {
+  readonly nameBytes: number;
+  readonly textBytes: number;
+  readonly credentials: number;
+  readonly hashLow: number;
+  readonly hashHigh: number;
+  /** Returns the number of bytes. */
+  copyText(to: Buffer<ArrayBufferLike>, at: number): number;
+  copyDigests(to: Words, at: number): void;
 }
 
 /** One table, opened in one thread. */
 export class ConsumerTable {
   /** Identifies the table in all threads. */
   readonly id: string;
+  /** Number of records, also of removed consumers. */
   readonly size: number;
+  readonly buffer: SharedArrayBuffer;
   readonly #words: Words;
   readonly #bytes: Buffer<ArrayBufferLike>;
   readonly #sections: Sections;
@@ -44,8 +66,9 @@ export class ConsumerTable {
   /** By the low bits of the record. */
   readonly #decoded: (Decoded | undefined)[];
 
-  /** @throws TypeError for memory that buildConsumers() did not create. */
+  /** @throws TypeError for memory that buildTable() did not create. */
   constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
     this.#words = new Int32Array(buffer);
     this.size = this.#words[Header.Count] ?? 0;
     this.#sections = sectionsOf(this.size, this.#words[Header.Credentials] ?? 0, this.#words[Header.TextBytes] ?? 0);
@@ -56,31 +79,40 @@ export class ConsumerTable {
     this.#decoded = new Array(Math.min(KEPT_ENTRIES, slotsFor(this.size))).fill(undefined);
   }
 
-  byName(name: string): ConsumerEntry | undefined {
-    const { names, nameSlots } = this.#sections;
+  get seed(): readonly [low: number, high: number] {
+    return [this.#words[Header.SeedLow]!, this.#words[Header.SeedHigh]!];
+  }
+
+  /** The consumer; null if the table says that it was removed; undefined if the table does not have it. */
+  byName(name: string): ConsumerEntry | null | undefined {
+    const record = this.#recordOf(name);
+    return record < 0 ? undefined : (this.#decode(record).entry ?? null);
+  }
+
+  has(name: string): boolean {
+    return this.#recordOf(name) >= 0;
+  }
+
+  #recordOf(name: string): number {
+    const { names, nameSlots, records } = this.#sections;
     const words = this.#words;
     const { low, high } = this.#hash.update(words[Header.SeedLow]!, words[Header.SeedHigh]!, name);
     for (let slot = high & (nameSlots - 1); ; slot = (slot + 1) & (nameSlots - 1)) {
-      const at = names + slot * NAME_WORDS;
-      const record = words[at + 1]! - 1;
-      if (record < 0) return undefined;
-      if (words[at] !== low) continue;
-      const { entry } = this.#decode(record);
-      if (entry.name === name) return entry;
+      const record = words[names + slot]! - 1;
+      if (record < 0) return -1;
+      const at = records + record * RECORD_WORDS;
+      if (words[at + Field.HashLow] !== low || words[at + Field.HashHigh] !== high) continue;
+      if (this.nameOf(record) === name) return record;
     }
   }
 
   byCredential(kind: CredentialKind, id: string): FoundCredential | undefined {
     const digest = digestOf(kind, id);
-    return digest === undefined ? undefined : this.#find(kind, digest);
-  }
-
-  byKey(digest: string): FoundCredential | undefined {
-    return this.#find('key', digest);
+    return digest === undefined ? undefined : this.byDigest(kind, digest);
   }
 
   /** A key may have the digest of another credential (`password`, NUL, `alice`): the kind decides. */
-  #find(kind: CredentialKind, digest: string): FoundCredential | undefined {
+  byDigest(kind: CredentialKind, digest: string): FoundCredential | undefined {
     if (digest.length !== DIGEST_BYTES * 2 || this.#wantedBytes.write(digest, 'hex') !== DIGEST_BYTES) return undefined;
     const { index, indexSlots, digests, owners, records } = this.#sections;
     const words = this.#words;
@@ -90,9 +122,40 @@ export class ConsumerTable {
       if (credential < 0) return undefined;
       if (!sameDigest(words, digests + credential * DIGEST_WORDS, this.#wanted, 0)) continue;
       const record = words[owners + credential]!;
-      const found = this.#decode(record).found[credential - words[records + record * RECORD_WORDS + 2]!]!;
+      const first = words[records + record * RECORD_WORDS + Field.Credentials]!;
+      const found = this.#decode(record).found[credential - first]!;
       return found.credential.kind === kind ? found : undefined;
     }
+  }
+
+  /** The name of a record. */
+  nameOf(record: number): string {
+    const at = this.#sections.records + record * RECORD_WORDS;
+    const text = this.#words[at + Field.Text]!;
+    return this.#bytes.toString('utf8', text, text + this.#words[at + Field.NameBytes]!);
+  }
+
+  /** The consumer of a record; undefined if it was removed. */
+  entryOf(record: number): ConsumerEntry | undefined {
+    return this.#entry(record);
+  }
+
+  raw(record: number): RawRecord {
+    const words = this.#words;
+    const at = this.#sections.records + record * RECORD_WORDS;
+    const [text, end] = [words[at + Field.Text]!, words[at + RECORD_WORDS + Field.Text]!];
+    const [first, last] = [words[at + Field.Credentials]!, words[at + RECORD_WORDS + Field.Credentials]!];
+    const digests = this.#sections.digests;
+    return {
+      nameBytes: words[at + Field.NameBytes]!,
+      textBytes: end - text,
+      credentials: last - first,
+      hashLow: words[at + Field.HashLow]!,
+      hashHigh: words[at + Field.HashHigh]!,
+      copyText: (to, place) => this.#bytes.copy(to, place, text, end),
+      copyDigests: (to, place) =>
+        to.set(words.subarray(digests + first * DIGEST_WORDS, digests + last * DIGEST_WORDS), place),
+    };
   }
 
   #decode(record: number): Decoded {
@@ -100,20 +163,22 @@ export class ConsumerTable {
     const known = this.#decoded[at];
     if (known?.record === record) return known;
     const entry = this.#entry(record);
-    const found = entry.credentials.map((credential) => ({ consumer: entry, credential }));
+    if (entry !== undefined) Object.defineProperty(entry, MARK, { value: { epoch: undefined, current: undefined } });
+    const found = entry?.credentials.map((credential) => ({ consumer: entry, credential })) ?? [];
     const decoded = { record, entry, found };
     this.#decoded[at] = decoded;
     return decoded;
   }
 
-  #entry(record: number): ConsumerEntry {
+  #entry(record: number): ConsumerEntry | undefined {
     const words = this.#words;
     const at = this.#sections.records + record * RECORD_WORDS;
-    const [text, nameBytes, first] = [words[at]!, words[at + 1]!, words[at + 2]!];
-    const [end, last] = [words[at + RECORD_WORDS]!, words[at + RECORD_WORDS + 2]!];
-    const name = this.#bytes.toString('utf8', text, text + nameBytes);
+    const rest = words[at + Field.Text]! + words[at + Field.NameBytes]!;
+    const [first, last] = [words[at + Field.Credentials]!, words[at + RECORD_WORDS + Field.Credentials]!];
+    const end = words[at + RECORD_WORDS + Field.Text]!;
+    if (rest === end) return undefined;
     const ids = Array.from({ length: last - first }, (_, index) => this.#keyIdAt(first + index));
-    return readRest(name, this.#bytes.toString('utf8', text + nameBytes, end), ids);
+    return readRest(this.nameOf(record), this.#bytes.toString('utf8', rest, end), ids);
   }
 
   #keyIdAt(credential: number): string {

@@ -1,16 +1,16 @@
 /** A thread that looks consumers up while tables are replaced: the other half of consumers.test.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
+import type { ConsumerMemory } from '../../../src/state/consumers/layers.js';
 import { LiveConsumers } from '../../../src/state/consumers/live.js';
-import { ConsumerTable } from '../../../src/state/consumers/table.js';
 
 const consumers = new LiveConsumers();
-consumers.use(new ConsumerTable(workerData as SharedArrayBuffer));
+consumers.use(workerData as ConsumerMemory);
 const strange: unknown[] = [];
 let looks = 0;
 let done = false;
 
-parentPort?.on('message', (table: SharedArrayBuffer | 'end') => {
-  if (table !== 'end') return consumers.use(new ConsumerTable(table));
+parentPort?.on('message', (memory: ConsumerMemory | 'end') => {
+  if (memory !== 'end') return consumers.use(memory);
   done = true;
   parentPort?.postMessage({ looks, strange, version: consumers.version });
   parentPort?.close();

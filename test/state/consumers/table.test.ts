@@ -3,13 +3,17 @@ import { Worker } from 'node:worker_threads';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { ConsumerEntry, CredentialEntry } from '../../../src/bundle/types.js';
-import { buildConsumers } from '../../../src/state/consumers/build.js';
+import { buildTable, newSeed } from '../../../src/state/consumers/build.js';
 import { LiveConsumers } from '../../../src/state/consumers/live.js';
+import { ConsumerSet } from '../../../src/state/consumers/set.js';
 import { ConsumerTable } from '../../../src/state/consumers/table.js';
 import { consumerWith, digestOfKey as digest, keyCredential } from '../../support/consumers.js';
 import { seededBelow } from '../../support/random.js';
 
 const consumer = (name: string, ...keys: string[]): ConsumerEntry => consumerWith(name, keys);
+const tableOf = (entries: readonly ConsumerEntry[]): ConsumerTable =>
+  new ConsumerTable(buildTable({ entries }, newSeed()));
+
 const keyed = (name: string, id: CredentialEntry['id']): ConsumerEntry => ({
   ...consumerWith(name, []),
   credentials: [{ kind: 'key', name: 'key-1', id }],
@@ -18,12 +22,12 @@ const keyed = (name: string, id: CredentialEntry['id']): ConsumerEntry => ({
 test('consumers are found by name and by each of their keys', () => {
   const acme: ConsumerEntry = { ...consumer('acme', 'one', 'two'), plan: 'gold', tags: { team: 'ä', 'a b': '漢' } };
   const entries = [acme, consumer('none'), consumer('__proto__', 'three')];
-  const table = new ConsumerTable(buildConsumers(entries));
+  const table = tableOf(entries);
   assert.is(table.size, 3);
   for (const entry of entries) assert.equal(table.byName(entry.name), entry);
-  assert.equal(table.byKey(digest('two')), { consumer: acme, credential: acme.credentials[1] });
-  assert.is(table.byKey(digest('two'))?.consumer, table.byName('acme'), 'one object for both ways');
-  assert.is(table.byKey(digest('three'))?.consumer.name, '__proto__');
+  assert.equal(table.byDigest('key', digest('two')), { consumer: acme, credential: acme.credentials[1] });
+  assert.is(table.byDigest('key', digest('two'))?.consumer, table.byName('acme'), 'one object for both ways');
+  assert.is(table.byDigest('key', digest('three'))?.consumer.name, '__proto__');
   for (const unknown of ['', 'acm', 'acme ', 'constructor']) assert.is(table.byName(unknown), undefined);
   const one = digest('one');
   for (const unknown of [
@@ -34,7 +38,7 @@ test('consumers are found by name and by each of their keys', () => {
     `g${one.slice(1)}`,
     `${one.slice(0, 63)}${one.endsWith('0') ? 1 : 0}`,
   ])
-    assert.is(table.byKey(unknown), undefined, unknown);
+    assert.is(table.byDigest('key', unknown), undefined, unknown);
 });
 
 test('credentials of every kind are found by kind and id, with all that the entry says', () => {
@@ -50,7 +54,7 @@ test('credentials of every kind are found by kind and id, with all that the entr
     ],
   });
   const globex = consumerWith('globex', [], { disabled: true, groups: ['partners'] });
-  const table = new ConsumerTable(buildConsumers([acme, globex]));
+  const table = tableOf([acme, globex]);
   assert.equal(table.byName('acme'), acme);
   assert.equal(table.byName('globex'), globex);
   for (const credential of acme.credentials)
@@ -61,17 +65,15 @@ test('credentials of every kind are found by kind and id, with all that the entr
 });
 
 test('a key whose digest is that of another credential finds nothing', () => {
-  const table = new ConsumerTable(
-    buildConsumers([consumerWith('acme', [], { credentials: [{ kind: 'password', name: 'p', id: 'alice' }] })]),
-  );
-  assert.is(table.byKey(digest('password\0alice')), undefined);
+  const table = tableOf([consumerWith('acme', [], { credentials: [{ kind: 'password', name: 'p', id: 'alice' }] })]);
+  assert.is(table.byDigest('key', digest('password\0alice')), undefined);
   assert.is(table.byCredential('key', `sha256:${digest('password\0alice')}`), undefined);
   assert.is(table.byCredential('password', 'alice')?.consumer.name, 'acme');
 });
 
 test('an empty table finds nothing', () => {
-  const table = new ConsumerTable(buildConsumers([]));
-  assert.equal([table.size, table.byName('a'), table.byKey(digest('a'))], [0, undefined, undefined]);
+  const table = tableOf([]);
+  assert.equal([table.size, table.byName('a'), table.byDigest('key', digest('a'))], [0, undefined, undefined]);
 });
 
 test('the table agrees with a Map, for any number of consumers, keys, plans and tags', () => {
@@ -88,12 +90,12 @@ test('the table agrees with a Map, for any number of consumers, keys, plans and 
     const byKey = new Map(
       entries.flatMap((entry) => entry.credentials.map(({ id }) => [String(id).slice(7), entry] as const)),
     );
-    const table = new ConsumerTable(buildConsumers(entries));
+    const table = tableOf(entries);
     for (const [name, entry] of byName) assert.equal(table.byName(name), entry);
-    for (const [key, entry] of byKey) assert.equal(table.byKey(key)?.consumer, entry);
+    for (const [key, entry] of byKey) assert.equal(table.byDigest('key', key)?.consumer, entry);
     for (let at = 0; at < 200; at++) {
       assert.is(table.byName(`n ${below(1e6)}x`), undefined);
-      assert.is(table.byKey(digest(`unknown ${at}`)), undefined);
+      assert.is(table.byDigest('key', digest(`unknown ${at}`)), undefined);
     }
   }
 });
@@ -102,7 +104,7 @@ test('an invalid table is refused: a malformed hash, a key or a name of two cons
   const bad =
     (...entries: ConsumerEntry[]) =>
     () =>
-      buildConsumers(entries);
+      tableOf(entries);
   assert.throws(bad(keyed('a', 'sha256:ABC')), /API key of consumer a is not/);
   assert.throws(bad(keyed('a', { $ref: '${env:X}' })), /API key of consumer a is not/);
   assert.throws(bad(consumer('a', 'k'), consumer('b', 'k')), /Consumers a and b have the same API key/);
@@ -117,41 +119,43 @@ test('100,000 consumers need at most 300 bytes each, for all workers', () => {
     plan: 'gold',
     tags: { team: `team-${at % 100}` },
   }));
-  const memory = buildConsumers(entries);
+  const memory = buildTable({ entries }, newSeed());
   assert.ok(memory.byteLength <= 100_000 * 300, `${memory.byteLength} bytes`);
   const table = new ConsumerTable(memory);
   for (let at = 0; at < 100_000; at += 997)
-    assert.is(table.byKey(at.toString(16).padStart(64, '0'))?.consumer.name, `customer-${at}`);
+    assert.is(table.byDigest('key', at.toString(16).padStart(64, '0'))?.consumer.name, `customer-${at}`);
 });
 
-test('the same consumers give the same table, so its version stays', () => {
+test('the same consumers give the same set, so the version stays', () => {
   const entries = [consumer('a', 'k'), consumer('b')];
-  const first = buildConsumers(entries);
-  assert.is(buildConsumers([...entries], first), first);
-  const other = buildConsumers([entries[0]!, { ...entries[1]!, plan: 'gold' }], first);
+  const first = ConsumerSet.of(entries);
+  assert.is(ConsumerSet.of([...entries], first), first);
+  const other = ConsumerSet.of([entries[0]!, { ...entries[1]!, plan: 'gold' }], first);
   assert.is.not(other, first);
   const live = new LiveConsumers();
-  live.use(new ConsumerTable(first));
+  live.use(first.memory);
   const { version } = live;
-  live.use(new ConsumerTable(structuredClone(first)));
+  live.use(structuredClone(first.memory));
   assert.is(live.version, version, 'the clone that a worker gets is the same memory');
-  live.use(new ConsumerTable(other));
+  live.use(other.memory);
   assert.is.not(live.version, version);
   assert.is(live.byName('b')?.plan, 'gold');
+  live.use(first.memory);
+  assert.is(live.byName('b')?.plan, 'gold', 'older memory is ignored');
 });
 
 test('threads: a reader sees one table at a time while others replace it', async () => {
-  const tableOf = (version: number, before?: SharedArrayBuffer): SharedArrayBuffer =>
-    buildConsumers(
+  const setOf = (version: number, before?: ConsumerSet): ConsumerSet =>
+    ConsumerSet.of(
       Array.from({ length: 50 }, (_, at) => ({ ...consumer(`c${at}`), plan: `p${version}`, tags: { n: String(at) } })),
       before,
     );
-  let table = tableOf(0);
-  const thread = new Worker(new URL('./reader.js', import.meta.url), { workerData: table });
+  let set = setOf(0);
+  const thread = new Worker(new URL('./reader.js', import.meta.url), { workerData: set.memory });
   const answered = once(thread, 'message');
   for (let version = 1; version <= 100; version++) {
-    table = tableOf(version, table);
-    thread.postMessage(table);
+    set = setOf(version, set);
+    thread.postMessage(set.memory);
     if (version % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   thread.postMessage('end');
