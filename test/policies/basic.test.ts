@@ -14,9 +14,8 @@ import type {
   PolicyProblem,
 } from '../../src/policies/contract.js';
 import { runHalves } from '../../src/policies/run-registry.js';
-import { buildConsumers } from '../../src/state/consumers/build.js';
 import { LiveConsumers } from '../../src/state/consumers/live.js';
-import { ConsumerTable } from '../../src/state/consumers/table.js';
+import { ConsumerSet } from '../../src/state/consumers/set.js';
 import { context, declaration, decode, exchange, host, lint, noBody, type World, world } from './support.js';
 
 const bcrypt = (password: string, cost = 4): string => bcryptHash(password, genSaltSync(cost));
@@ -52,7 +51,7 @@ const outcome = async (policy: PolicyInstance, field?: string, address?: string)
 };
 
 function use(live: LiveConsumers, entries: readonly ConsumerEntry[]): void {
-  live.use(new ConsumerTable(buildConsumers(entries)));
+  live.use({ ...ConsumerSet.of(entries).memory, version: live.version + 1 });
 }
 
 function liveConsumers(entries: readonly ConsumerEntry[]): LiveConsumers {
