@@ -224,6 +224,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/http-signature/component.ts': [],
   'src/policies/kits/http-signature/content-digest.ts': [],
   'src/policies/kits/http-signature/index.ts': [],
+  'src/policies/kits/http-signature/key-text.ts': [],
   'src/policies/kits/json.ts': [],
   'src/policies/kits/negotiate.ts': [],
   'src/policies/kits/oauth-client/client.ts': [],
@@ -232,6 +233,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/password/check.ts': ['@node-rs/argon2'],
   'src/policies/kits/password/hash.ts': [],
   'src/policies/kits/password/work-queue.ts': [],
+  'src/policies/kits/replay.ts': [],
   'src/policies/kits/schema-formats.ts': ['ajv-formats'],
   // Loaded when the first policy that needs them is created.
   'src/policies/kits/schema-validator.ts': ['ajv'],
