@@ -2,7 +2,7 @@
 import type { Component } from '../kits/http-signature/index.js';
 import { readItem } from '../kits/structured-fields.js';
 
-/** Components that contain others: whoever signs the target URI has signed its path. */
+/** Components that contain others: a signature of the target URI is one of its path. */
 const WITHIN: { readonly [name: string]: readonly string[] } = {
   '@authority': ['@target-uri'],
   '@scheme': ['@target-uri'],
