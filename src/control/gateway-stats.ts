@@ -2,8 +2,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
-import type { GenerationInput, StatsSlots } from '../proxy/types.js';
+import type { GenerationInput, StatsSlots, WorkerReports } from '../proxy/types.js';
 import { StatsRegistry, targetName } from '../telemetry/stats/registry.js';
+import { Callers } from './callers.js';
 import { TargetFailures } from './target-failures.js';
 
 const QUIET_POLL_MS = 50;
@@ -13,11 +14,18 @@ const QUIET_FOR_MS = 250;
 export class GatewayStats {
   readonly registry: StatsRegistry;
   readonly failures = new TargetFailures((service, url) => this.#replies(service, url));
+  readonly callers = new Callers();
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.registry = new StatsRegistry({ workers: 1, now: clock.monotonic() });
+  }
+
+  /** Takes what a worker has counted apart from shared memory. */
+  note({ failures, callers }: WorkerReports): void {
+    if (failures !== undefined) this.failures.note(failures);
+    if (callers !== undefined) this.callers.note(callers);
   }
 
   /** Slots with the memory of worker 0; chunks() gives that of each worker. */

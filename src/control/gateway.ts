@@ -378,6 +378,7 @@ export class Gateway {
       reloads: this.#reloader.history,
       duties: (program) => this.#duties.snapshots(program),
       workers: this.#plane.workers(),
+      consumers: this.#plane.consumers.current,
       process: (service) => this.#managed.get(service),
     };
   }

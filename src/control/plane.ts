@@ -52,7 +52,7 @@ export class Plane {
       requests: (records, dropped) => this.#requests(records, dropped),
       recent: options.recent,
       log: (level, message, fields) => options.log.write(level, message, fields),
-      failures: (failures) => options.stats.failures.note(failures),
+      reports: (reports) => options.stats.note(reports),
       ask: options.ask,
       lines: (lines, count) => this.#lines.write(lines, count),
     };

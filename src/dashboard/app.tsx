@@ -7,6 +7,7 @@ import { type State, withStaleness } from './state.js';
 import { Lines } from './ui.js';
 import { boxLines, openBox } from './views/boxes.js';
 import { footer, statusBar, tabs } from './views/chrome.js';
+import { consumersTable } from './views/consumers.js';
 import { centred } from './views/empty.js';
 import { limitsTable } from './views/limits.js';
 import { pickerLines } from './views/picker.js';
@@ -97,6 +98,8 @@ function Body({ state }: ViewProps): ReactElement {
       return <Requests state={state} />;
     case 'reloads':
       return <Reloads state={state} />;
+    case 'consumers':
+      return <Lines lines={consumersTable(state)} columns={size.columns} theme={theme} />;
   }
 }
 

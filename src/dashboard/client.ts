@@ -240,8 +240,16 @@ function checkSnapshot(value: unknown): Snapshot {
     lists.every((name) => Array.isArray(value[name]));
   if (!whole) throw new AdminError('protocol', 'the snapshot of the gateway is incomplete');
   // An older gateway sends fewer lists.
-  return { duties: [], concurrency: [], ...(value as { version: number }) } as { version: number } as Snapshot;
+  return { duties: [], concurrency: [], consumers: NO_CONSUMERS, ...(value as { version: number }) } as {
+    version: number;
+  } as Snapshot;
 }
+
+const NO_CONSUMERS: Snapshot['consumers'] = {
+  declared: 0,
+  shown: [],
+  unknown: { requests: 0, requestsPerSecond: 0, refused: {}, lastSeen: null },
+};
 
 function checkReload(value: unknown): ReloadSnapshot {
   if (!isObject(value) || (value['outcome'] !== 'live' && value['outcome'] !== 'rejected')) {

@@ -4,6 +4,7 @@ import { isSideBySide, listRows, VIEWS, type ViewName } from './layout.js';
 import { LIMIT_SORTS, ROUTE_SORTS, STATUS_FILTERS, targetRows } from './rows.js';
 import type { State } from './state.js';
 import { mostScroll, openBox } from './views/boxes.js';
+import { consumerList } from './views/consumers.js';
 import { limitList } from './views/limits.js';
 import { reloadList } from './views/reloads.js';
 import { tailRows } from './views/requests.js';
@@ -30,6 +31,7 @@ const LETTERS: Readonly<Record<string, ViewName>> = {
   a: 'targets',
   e: 'requests',
   o: 'reloads',
+  c: 'consumers',
 };
 const LONGEST_FILTER = 200;
 
@@ -46,6 +48,8 @@ export function listOf(state: State): readonly Identified[] {
       return tailRows(state);
     case 'reloads':
       return reloadList(state);
+    case 'consumers':
+      return consumerList(state);
   }
 }
 
@@ -103,7 +107,7 @@ function pressInHelp(state: State, key: string): Pressed {
 function pressAnywhere(state: State, key: string): Pressed | undefined {
   const letter = LETTERS[key];
   if (letter) return show(letter);
-  if (/^[1-5]$/.test(key)) return show(VIEWS[Number(key) - 1] ?? state.view);
+  if (/^[1-6]$/.test(key)) return show(VIEWS[Number(key) - 1] ?? state.view);
   if (key === 'tab' || key === 'shift-tab') return show(beside(state.view, key === 'tab' ? 1 : -1));
   if (key === '?') return { change: { overlay: 'help', scroll: 0 } };
   if (key === 'r') return { effect: { type: 'reload' } };

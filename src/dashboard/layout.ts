@@ -1,6 +1,6 @@
 /** How the screen is divided. All heights add up to the terminal's rows. */
 
-export const VIEWS = ['traffic', 'limits', 'targets', 'requests', 'reloads'] as const;
+export const VIEWS = ['traffic', 'limits', 'targets', 'requests', 'reloads', 'consumers'] as const;
 export type ViewName = (typeof VIEWS)[number];
 
 export const LEAST = { columns: 60, rows: 16 } as const;
@@ -74,6 +74,7 @@ export function listRows(view: ViewName, size: Size): number {
       return trafficLayout(size).listRows;
     case 'limits':
     case 'targets':
+    case 'consumers':
       return bodyRows(size) - 2 - paneHeight(size);
     case 'reloads':
       return reloadsListRows(size);

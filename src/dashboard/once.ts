@@ -99,6 +99,9 @@ function head({ snapshot, receivedAt, ageMs }: DatedSnapshot, home: string | und
   ];
 }
 
+/** Consumers that were seen last. */
+const CONSUMERS_PRINTED = 20;
+
 const memoryOf = ({ rssBytes, overloaded }: Snapshot['gateway']): string =>
   overloaded > 0 ? `${bytes(rssBytes)}, short: new connections are refused` : bytes(rssBytes);
 
@@ -116,6 +119,7 @@ export function snapshotText(received: DatedSnapshot, home?: string, columns?: n
     '',
     'targets',
     ...targetTable(snapshot, columns),
+    ...(snapshot.consumers.shown.length === 0 ? [] : ['', 'consumers', ...consumerTable(snapshot, columns)]),
     ...(snapshot.duties.length === 0 ? [] : ['', 'duties', ...dutyTable(snapshot, columns)]),
     '',
     'reloads',
@@ -186,6 +190,24 @@ function targetTable(snapshot: Snapshot, columns?: number): string[] {
     'targets',
     columns,
   );
+}
+
+function consumerTable({ consumers: { shown } }: Snapshot, columns?: number): string[] {
+  const rows = shown.slice(0, CONSUMERS_PRINTED).map((one) => {
+    const reasons = Object.entries(one.refused).sort((a, b) => b[1] - a[1]);
+    const refused = reasons.reduce((sum, [, times]) => sum + times, 0);
+    return [
+      one.disabled ? `${one.name} (disabled)` : one.name,
+      one.plan ?? '-',
+      rate(one.requestsPerSecond),
+      count(one.requests),
+      count(refused),
+      reasons[0]?.[0] ?? '-',
+      one.lastSeen === null ? '-' : dateTime(one.lastSeen),
+    ];
+  });
+  const titles = ['CONSUMER', 'PLAN', '>REQ/S', '>REQUESTS', '>REFUSED', 'MOSTLY FOR', 'LAST SEEN'];
+  return table(titles, rows, 'consumers', columns);
 }
 
 function dutyTable({ duties, gateway: { now } }: Snapshot, columns?: number): string[] {

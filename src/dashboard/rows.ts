@@ -2,7 +2,9 @@
 import type { HoldKeySnapshot, LimitKeySnapshot } from '../state/types.js';
 import { reloadText } from '../telemetry/changes.js';
 import type {
+  CallerSnapshot,
   ConcurrencySnapshot,
+  ConsumerSnapshot,
   DutySnapshot,
   LimitSnapshot,
   ReloadSnapshot,
@@ -37,6 +39,10 @@ export type TargetRow =
   | { readonly kind: 'target'; readonly id: string; readonly target: TargetSnapshot }
   | { readonly kind: 'duties'; readonly id: string; readonly duties: readonly DutySnapshot[] }
   | { readonly kind: 'duty'; readonly id: string; readonly duty: DutySnapshot };
+export type ConsumerRow =
+  | { readonly kind: 'consumer'; readonly id: string; readonly consumer: ConsumerSnapshot }
+  /** Callers that no policy identified. */
+  | { readonly kind: 'unknown'; readonly id: string; readonly caller: CallerSnapshot };
 export type RequestRow = { readonly id: string; readonly entry: TailEntry };
 export type ReloadRow = { readonly id: string; readonly reload: ReloadSnapshot };
 
@@ -208,6 +214,24 @@ function dutyFields({ policy, use, failing, lastError }: DutySnapshot): Paramete
   const cause = lastError?.cause ?? '';
   return { text: [policy, use, health, cause], policy, health, cause };
 }
+
+export const consumerRows = remember((snapshot: Snapshot | undefined, filter: string): readonly ConsumerRow[] => {
+  const rows: ConsumerRow[] = [];
+  if (snapshot === undefined) return rows;
+  const terms = parseFilter(filter);
+  const { shown, unknown } = snapshot.consumers;
+  for (const consumer of shown) {
+    const { name, plan, groups, refused } = consumer;
+    const error = Object.keys(refused).join(' ');
+    const text = [name, plan ?? '', ...groups, error];
+    if (matches(terms, { text, consumer: name, plan: plan ?? '', error }))
+      rows.push({ kind: 'consumer', id: `consumer ${name}`, consumer });
+  }
+  const error = Object.keys(unknown.refused).join(' ');
+  if (unknown.requests > 0 && matches(terms, { text: ['(not identified)', error], consumer: '', plan: '', error }))
+    rows.push({ kind: 'unknown', id: 'unknown', caller: unknown });
+  return rows;
+});
 
 /** Which replies the tail shows, beside the filter's words. */
 export const STATUS_FILTERS = ['all', '4xx', '5xx', 'errors'] as const;

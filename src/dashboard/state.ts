@@ -92,6 +92,7 @@ const perView = <Value>(value: Value): Record<ViewName, Value> => ({
   targets: value,
   requests: value,
   reloads: value,
+  consumers: value,
 });
 
 export function initialState(options: { theme: Theme; size: Size; now: number; home?: string | undefined }): State {

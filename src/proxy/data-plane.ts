@@ -40,6 +40,9 @@ const LOOK_EVERY = 10;
 /** Milliseconds between two steps of closing idle connections, so that the freed memory of each step is measured. */
 const SHRINK_EVERY = 500;
 
+/** Milliseconds between two reports of what callers did. */
+const COUNT_EVERY = 1000;
+
 export interface DataPlaneHost {
   readonly clock?: Clock;
   /** The clock for timeouts, in milliseconds; default: the system's. */
@@ -78,7 +81,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   readonly #engine: Engine;
   readonly #sink: RecordSink;
   readonly #logger: Logger;
-  readonly #tellFailures: DataPlaneEvents['failures'];
+  readonly #tell: DataPlaneEvents['reports'];
   readonly #tellRecent: DataPlaneEvents['recent'];
   readonly #targets: TargetRegistry;
   readonly #instances: PolicyInstances;
@@ -94,6 +97,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   #lines: DataPlaneEvents['lines'];
   #prepared: Prepared | undefined;
   #shrunkAt = 0;
+  #countedAt = 0;
   readonly #timer: NodeJS.Timeout;
   #closed = false;
 
@@ -112,7 +116,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     );
     if (options.bodyGrace !== undefined) this.#engine.bodyGrace = options.bodyGrace;
     this.#logger = loggerOf(log);
-    this.#tellFailures = (failures) => events.failures?.(failures);
+    this.#tell = (reports) => events.reports?.(reports);
     this.#tellRecent = (records) => events.recent?.(records);
     this.#targets = new TargetRegistry(this.#engine);
     this.#instances = new PolicyInstances({
@@ -313,9 +317,17 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       this.#leaving = this.#leaving.filter((listener) => !listener.closing || !listener.empty);
     this.#engine.sweep(now);
     this.#targets.sweep(now);
-    const failures = this.#engine.failures.take();
-    if (failures !== undefined) this.#tellFailures?.(failures);
+    this.#report(now - this.#countedAt >= COUNT_EVERY, now);
     this.#sink.handOver();
+  }
+
+  /** `counts`: also what callers did. */
+  #report(counts: boolean, now: number): void {
+    const failures = this.#engine.failures.take();
+    const callers = counts ? this.#engine.callers.take() : undefined;
+    if (counts) this.#countedAt = now;
+    if (failures === undefined && callers === undefined) return;
+    this.#tell?.({ ...(failures === undefined ? {} : { failures }), ...(callers === undefined ? {} : { callers }) });
   }
 
   /** Reduces load while memory is low. */
@@ -368,6 +380,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#engine.close();
     this.#targets.close();
     this.#engine.generation?.retire();
+    this.#report(true, this.#engine.monotonic());
     this.#sink.handOver();
     const log = this.#sink.accessLog;
     this.#sink.accessLog = undefined;

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { Clock } from '../policies/contract.js';
 import type { ConnectionTable } from '../state/connection-table.js';
+import { CallerCounts } from '../telemetry/callers.js';
 import { Counter } from '../telemetry/stats/layout.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { Admission } from './downstream/admission.js';
@@ -56,6 +57,7 @@ export class Engine implements TargetHost, DriverHost {
   readonly inner = new InnerExchanges(this);
   /** Memory budget of the bodies that policies collect. */
   readonly collectBudget: CollectBudget;
+  readonly callers = new CallerCounts();
   /** The live generation; undefined only before the first load. */
   generation: Generation | undefined = undefined;
   /** Exchanges in progress, of all generations. */
@@ -177,9 +179,17 @@ export class Engine implements TargetHost, DriverHost {
     const { generation, compiled } = exchange;
     const took = now - exchange.startMs;
     this.stats.end(compiled === undefined ? generation.unmatched : compiled.slot, status, bytesIn, bytesOut, took, cut);
+    this.#countCaller(exchange, status);
     this.recent.keep(exchange, status, bytesIn, bytesOut, took);
     if (this.sink.active) this.sink.write(recordOf(exchange, status, bytesIn, bytesOut, took));
     this.#release(generation);
+  }
+
+  /** Counts by consumer; requests without one only if an authenticating policy refused them. */
+  #countCaller({ consumer, error, startedAt }: GwExchange, status: number): void {
+    if (consumer !== undefined)
+      this.callers.note(consumer.name, status >= 400 && status < 500 ? error : null, startedAt);
+    else if (error?.startsWith('auth/')) this.callers.note(null, error, startedAt);
   }
 
   /** A copy of an exchange begins in the background. Only its targets count it. */

@@ -3,6 +3,7 @@
 import type { Json } from '../bundle/types.js';
 import type { ConsumerMemory } from '../state/consumers/layers.js';
 import type { StateMemory } from '../state/memory.js';
+import type { CallerCount } from '../telemetry/callers.js';
 import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
 import type { WatchLevel } from './exchange/access-record.js';
 import type { StrayError } from './exchange/custom-code.js';
@@ -31,14 +32,22 @@ export interface DrainReport {
   readonly tookMs: number;
 }
 
+/** What a data plane counts apart from shared memory. Absent: nothing. */
+export interface WorkerReports {
+  /** The last failed attempt of each target that has had one. */
+  readonly failures?: readonly TargetFailure[];
+  /** Of at least a second, except when the data plane closes. */
+  readonly callers?: readonly CallerCount[];
+}
+
 export interface DataPlaneEvents {
   /** Batches of finished exchanges while watch() is not 'off'; at most 512 pending, the rest is counted as dropped. */
   requests(records: readonly RequestRecord[], dropped: number): void;
   /** The last exchanges that ended before watch() went from 'off' to another level: once, oldest first, at most 200. */
   recent?(records: readonly RequestRecord[]): void;
   log: Log;
-  /** The last failed attempt of each target that has had one since the last call; a few times a second at most. */
-  failures?(failures: readonly TargetFailure[]): void;
+  /** What has happened since the last call; a few times a second at most. */
+  reports?(reports: WorkerReports): void;
   /** Asks the duty of the policy with this identity; absent: there are no duties. */
   ask?(identity: string, question: Json): Promise<Json>;
   /**

@@ -38,6 +38,7 @@ export interface Snapshot {
   readonly limits: readonly LimitSnapshot[];
   /** Limits of requests in progress. */
   readonly concurrency: readonly ConcurrencySnapshot[];
+  readonly consumers: ConsumersSnapshot;
   readonly targets: readonly TargetSnapshot[];
   /** The work that policies do in the control thread: fetching key sets, lists. */
   readonly duties: readonly DutySnapshot[];
@@ -121,6 +122,48 @@ export interface ConcurrencySnapshot {
   readonly refusedPerSecond: number;
   /** Fullest first, at most 100. `taken`: requests in progress; `capacity`: `max`. */
   readonly keys: readonly HoldKeySnapshot[];
+}
+
+/** Consumers in a snapshot, and credentials of each. */
+export const CONSUMERS_SHOWN = 200;
+export const CREDENTIALS_SHOWN = 20;
+
+export interface ConsumersSnapshot {
+  /** Number of declared consumers. */
+  readonly declared: number;
+  /** The one that was seen last first, then those without a request in the order of the spec; at most CONSUMERS_SHOWN. */
+  readonly shown: readonly ConsumerSnapshot[];
+  /** Requests that authenticating policies refused without knowing the caller. */
+  readonly unknown: CallerSnapshot;
+}
+
+/** What a caller did since the gateway started. */
+export interface CallerSnapshot {
+  readonly requests: number;
+  /** Mean of the last RATE_SECONDS. */
+  readonly requestsPerSecond: number;
+  /** Requests that gw refused (4xx), by the slug of the error. */
+  readonly refused: { readonly [error: string]: number };
+  /** Milliseconds since 1970; null: never. */
+  readonly lastSeen: number | null;
+}
+
+export interface ConsumerSnapshot extends CallerSnapshot {
+  readonly name: string;
+  readonly plan: string | null;
+  readonly groups: readonly string[];
+  readonly disabled: boolean;
+  /** At most CREDENTIALS_SHOWN. */
+  readonly credentials: readonly CredentialSnapshot[];
+}
+
+export interface CredentialSnapshot {
+  readonly name: string;
+  /** `key`, `password` ... */
+  readonly kind: string;
+  /** Milliseconds since 1970; null: never. */
+  readonly expires: number | null;
+  readonly disabled: boolean;
 }
 
 export interface TargetSnapshot {

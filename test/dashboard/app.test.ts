@@ -93,6 +93,9 @@ const SCREENS: readonly (readonly string[])[] = [
   ['5'],
   ['5', 'down'],
   ['5', '/', 'z', 'z', 'z'],
+  ['6'],
+  ['6', 'down', 'down', 'return'],
+  ['6', '/', 'z', 'z', 'z'],
   ['?'],
   ['?', 'end'],
   ['p'],
@@ -134,6 +137,7 @@ test('the views of an idle gateway explain what they show and how to get data', 
   assert.match(check(scene(idle, '3'), 'targets'), /no service of this spec has a target/);
   assert.match(check(scene(idle, '4'), 'requests'), /requests show here when they have ended: try[\s\S]*curl -i/);
   assert.match(check(scene(idle, '5'), 'reloads'), /the spec has not changed since/);
+  assert.match(check(scene(idle, '6'), 'consumers'), /this spec has no consumers[\s\S]*gw keys new acme/);
   const bare = { snapshot: { ...idleSnapshot(NOW), routes: [], listeners: [] }, requests: 0 };
   assert.match(check(scene(bare, '1'), 'no routes'), /no route yet/);
 });
@@ -145,6 +149,7 @@ test('a view without matching rows says how many rows exist', () => {
   assert.match(none('3'), /none of 5 targets passes the filter/);
   assert.match(none('4'), /none of the last 80 requests passes the filter/);
   assert.match(none('5'), /none of 3 reloads passes the filter/);
+  assert.match(none('6'), /none of 4 consumers passes the filter/);
 });
 
 test('Traffic shows figures, the table and the selected route', () => {
@@ -207,6 +212,24 @@ test('Targets shows the duties of policies below the targets', () => {
   const text2 = check(scene({ snapshot: snapshot({ duties: first }), size: LARGE }, '3', ...down), 'first run');
   assert.match(text2, /first run/);
   assert.match(text2, /next run +when a question or a reload causes it/);
+});
+
+test('Consumers shows what each one did, why requests were refused, and what expires', () => {
+  const text = check(scene({}, '6'), 'consumers');
+  assert.match(text, /acme +gold +212 +81\.2k +122 +\ds ago +in 3d 0h/);
+  assert.match(text, /globex +basic +1\.2 +310 +4 +1m ago +none valid/);
+  assert.match(text, /initech +- +0 +0 +0 +never +disabled/);
+  assert.match(text, /\(not identified\) +- +0\.6 +47 +47 /);
+  const wide = check(scene({ size: LARGE }, '6', 'down'), 'consumers, wide');
+  assert.match(wide, /acme +gold +partners, eu +212 +81\.2k +122 limit\/exceeded +\ds ago +in 3d 0h +2/);
+  assert.match(wide, /\(not identified\).* auth\/invalid/);
+  assert.match(wide, /refused +122 \(0\.2%\): limit\/exceeded 120, auth\/forbidden 2/);
+  assert.match(wide, /credentials +key ci {2}expires in 3d 0h/);
+  const one = check(scene({}, '6', 'down', 'down', 'return'), 'a consumer');
+  assert.match(one, /globex[\s\S]*key old {2}expired 2d ago/);
+  const filtered = check(scene({}, '6', '/', 'g', 'o', 'l', 'd'), 'filtered');
+  assert.match(filtered, /acme/);
+  assert.not.match(filtered, /globex +basic/);
 });
 
 test('Targets says which policies and routes call a service', () => {

@@ -201,6 +201,7 @@ export function idleSnapshot(now: number): Snapshot {
     })),
     limits: [],
     concurrency: [],
+    consumers: { ...busy.consumers, declared: 0, shown: [], unknown: { ...busy.consumers.unknown, requests: 0 } },
     targets: [],
     reloads: [],
   };

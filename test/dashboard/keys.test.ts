@@ -36,17 +36,17 @@ test('number, letter, tab and arrow keys select a view', () => {
   const state = start();
   const shown = (...keys: string[]): string => type(state, ...keys).view;
   assert.equal(
-    ['1', '2', '3', '4', '5'].map((key) => shown(key)),
-    ['traffic', 'limits', 'targets', 'requests', 'reloads'],
+    ['1', '2', '3', '4', '5', '6'].map((key) => shown(key)),
+    ['traffic', 'limits', 'targets', 'requests', 'reloads', 'consumers'],
   );
   assert.equal(
-    ['t', 'l', 'a', 'e', 'o'].map((key) => shown(key)),
-    ['traffic', 'limits', 'targets', 'requests', 'reloads'],
+    ['t', 'l', 'a', 'e', 'o', 'c'].map((key) => shown(key)),
+    ['traffic', 'limits', 'targets', 'requests', 'reloads', 'consumers'],
   );
   assert.is(shown('tab'), 'limits');
-  assert.is(shown('shift-tab'), 'reloads');
+  assert.is(shown('shift-tab'), 'consumers');
   assert.is(shown('right', 'right'), 'targets');
-  assert.is(shown('left'), 'reloads');
+  assert.is(shown('left'), 'consumers');
   assert.is(shown('x'), 'traffic');
 });
 

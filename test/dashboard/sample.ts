@@ -248,6 +248,51 @@ export function duties(now: number): Snapshot['duties'] {
   ];
 }
 
+/** Consumers as a shop has them, and callers with wrong keys. */
+export function consumers(now: number): Snapshot['consumers'] {
+  const idle = { requests: 0, requestsPerSecond: 0, refused: {}, lastSeen: null };
+  const key = { kind: 'key', expires: null, disabled: false };
+  const day = 86_400_000;
+  return {
+    declared: 4,
+    shown: [
+      {
+        name: 'acme',
+        plan: 'gold',
+        groups: ['partners', 'eu'],
+        disabled: false,
+        requests: 81_204,
+        requestsPerSecond: 212.4,
+        refused: { 'limit/exceeded': 120, 'auth/forbidden': 2 },
+        lastSeen: now - 400,
+        credentials: [
+          { ...key, name: 'ci', expires: now + 3 * day },
+          { ...key, name: 'prod' },
+        ],
+      },
+      {
+        name: 'globex',
+        plan: 'basic',
+        groups: [],
+        disabled: false,
+        requests: 310,
+        requestsPerSecond: 1.2,
+        refused: { 'plan/route': 4 },
+        lastSeen: now - 61_000,
+        credentials: [{ ...key, name: 'old', expires: now - 2 * day }],
+      },
+      { ...idle, name: 'initech', plan: null, groups: [], disabled: true, credentials: [{ ...key, name: 'key-1' }] },
+      { ...idle, name: 'umbrella', plan: 'basic', groups: ['labs'], disabled: false, credentials: [] },
+    ],
+    unknown: {
+      requests: 47,
+      requestsPerSecond: 0.6,
+      refused: { 'auth/invalid': 30, 'auth/missing': 17 },
+      lastSeen: now - 2100,
+    },
+  };
+}
+
 export function snapshot(
   more: Partial<Snapshot> = {},
   options: { routes?: number; now?: number; seed?: number } = {},
@@ -283,6 +328,7 @@ export function snapshot(
     routes: routes(options.routes ?? 10, random),
     limits: limits(),
     concurrency: concurrency(),
+    consumers: consumers(now),
     targets: targets(),
     duties: [],
     reloads: reloads(now),

@@ -6,6 +6,7 @@ import { DataPlane, type DataPlaneHost } from '../../src/proxy/data-plane.js';
 import type { DataPlaneOptions, GenerationInput } from '../../src/proxy/types.js';
 import { loadSpec } from '../../src/spec/index.js';
 import { LimitTable } from '../../src/state/limits/table.js';
+import type { CallerCount } from '../../src/telemetry/callers.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
 import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
 import { until } from '../support/until.js';
@@ -35,6 +36,7 @@ export class Plane {
   readonly logs: { level: string; message: string; fields?: Record<string, unknown> }[] = [];
   /** Cause of the last failure, by target URL. */
   readonly failures = new Map<string, string>();
+  readonly callers: CallerCount[] = [];
   /** What the last watch() that began to watch was given of the time before. */
   recent: readonly RequestRecord[] = [];
   readonly plane: DataPlane;
@@ -52,8 +54,9 @@ export class Plane {
         recent: (records) => {
           this.recent = records;
         },
-        failures: (failures) => {
+        reports: ({ failures = [], callers = [] }) => {
           for (const { url, cause } of failures) this.failures.set(url, cause);
+          this.callers.push(...callers);
         },
         log: (level, message, fields) => {
           this.logs.push({ level, message, ...(fields ? { fields } : {}) });

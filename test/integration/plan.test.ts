@@ -98,4 +98,25 @@ test('requests in progress are those of the consumer, and its maximum is that of
   assert.is((await ask(url, '/list', 'acme-key')).status, 200);
 });
 
+for (const inline of [true, false]) {
+  test(`the snapshot has what each consumer did, and callers that were not identified${inline ? '' : ', from a worker'}`, async () => {
+    const spec = new SpecFile(specOf('rate = "1/h"'));
+    const { url, gateway } = await startGateway({ spec: spec.path, inline });
+    await ask(url, '/list', 'acme-key');
+    await ask(url, '/list', 'acme-key');
+    await ask(url, '/list', 'wrong');
+    await until(() => gateway.snapshot().consumers.shown[0]?.lastSeen !== null, 'the report of the data plane');
+    const { declared, shown, unknown } = gateway.snapshot().consumers;
+    assert.is(declared, 2);
+    assert.equal(
+      shown.map(({ name, plan, requests, refused }) => ({ name, plan, requests, refused })),
+      [
+        { name: 'acme', plan: 'gold', requests: 2, refused: { 'limit/exceeded': 1 } },
+        { name: 'globex', plan: 'free', requests: 0, refused: {} },
+      ],
+    );
+    assert.equal([unknown.requests, unknown.refused], [1, { 'auth/invalid': 1 }]);
+  });
+}
+
 test.run();

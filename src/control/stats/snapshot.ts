@@ -24,6 +24,7 @@ import type { GatewayStats } from '../gateway-stats.js';
 import type { ManagedProcess } from '../managed/process.js';
 import { plain } from '../references/pems.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
+import { ConsumerStats, type DeclaredConsumers } from './consumers.js';
 import { isConcurrency, isLimit, maxOf, stateIdentityOf } from './limit-policies.js';
 
 /** Values for a snapshot that only the gateway has. */
@@ -34,6 +35,7 @@ export interface SnapshotInput {
   readonly live: LiveGeneration | undefined;
   readonly reloads: readonly ReloadSnapshot[];
   readonly workers: readonly WorkerStatus[];
+  readonly consumers: DeclaredConsumers;
   duties(program: Program): readonly DutySnapshot[];
   process(service: string): ManagedProcess | undefined;
 }
@@ -47,11 +49,13 @@ export class SnapshotBuilder {
   readonly #limits: LimitTable;
   readonly #holds: HoldTable;
   readonly #clock: Clock;
+  readonly #consumers: ConsumerStats;
   /** By identity: recent readings of each limit's refusals, oldest first. */
   readonly #refusals = new Map<string, { readonly at: number; readonly refused: number }[]>();
 
   constructor(stats: GatewayStats, limits: SharedArrayBuffer, holds: HoldTable, clock: Clock) {
     this.#stats = stats;
+    this.#consumers = new ConsumerStats(stats.callers);
     this.#limits = new LimitTable(limits);
     this.#holds = holds;
     this.#clock = clock;
@@ -84,6 +88,7 @@ export class SnapshotBuilder {
       routes: live ? this.#routes(live) : [],
       limits: live ? this.#limitsOf(live.program, now) : [],
       concurrency: live ? this.#concurrency(live.program) : [],
+      consumers: this.#consumers.snapshot(facts.consumers, this.#clock.now()),
       targets: live ? this.#targets(live, facts, now) : [],
       duties: live ? facts.duties(live.program) : [],
       reloads: facts.reloads.map((reload) =>

@@ -13,7 +13,7 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
   const plane: WorkerApi = create({
     requests: (records, dropped) => post({ type: 'requests', records, dropped }),
     recent: (records) => post({ type: 'recent', records }),
-    failures: (failures) => post({ type: 'failures', failures }),
+    reports: (reports) => post({ type: 'reports', reports }),
     log: (level, message, fields) => {
       try {
         post({ type: 'log', level, message, ...(fields ? { fields } : {}) });

@@ -1,9 +1,16 @@
 /** What control and a worker thread say to each other over their MessagePort: WorkerApi as messages. */
 import type { Json } from '../../bundle/types.js';
-import type { BoundListener, DataPlaneOptions, DrainReport, GenerationInput, WatchLevel } from '../../proxy/types.js';
+import type {
+  BoundListener,
+  DataPlaneOptions,
+  DrainReport,
+  GenerationInput,
+  WatchLevel,
+  WorkerReports,
+} from '../../proxy/types.js';
 import { errnoCode } from '../../reason.js';
 import type { ConsumerMemory } from '../../state/consumers/layers.js';
-import type { RequestRecord, TargetFailure } from '../../telemetry/snapshot.js';
+import type { RequestRecord } from '../../telemetry/snapshot.js';
 import type { LogLevel } from '../log.js';
 
 /** Calls that are answered, with a message of the same `id`. */
@@ -45,7 +52,7 @@ export type WorkerMessage =
   | { readonly type: 'pong' }
   /** A question to the duty of a policy. */
   | { readonly type: 'ask'; readonly id: number; readonly identity: string; readonly question: Json }
-  | { readonly type: 'failures'; readonly failures: readonly TargetFailure[] }
+  | { readonly type: 'reports'; readonly reports: WorkerReports }
   | { readonly type: 'recent'; readonly records: readonly RequestRecord[] }
   | { readonly type: 'requests'; readonly records: readonly RequestRecord[]; readonly dropped: number }
   /** Whole lines of an access log on standard output, and their number. */

@@ -101,7 +101,7 @@ export class WorkerThread {
     const events = this.#events;
     if (message.type === 'requests') events.requests(message.records, message.dropped);
     else if (message.type === 'recent') events.recent?.(message.records);
-    else if (message.type === 'failures') events.failures?.(message.failures);
+    else if (message.type === 'reports') events.reports?.(message.reports);
     else if (message.type === 'lines') events.lines?.(message.lines, message.count);
     else if (message.type === 'log') events.log(message.level, message.message, message.fields);
     else if (message.type === 'ask') void this.#answer(message);

@@ -5,6 +5,7 @@ import { frame, type Line, printable, span } from '../line.js';
 import { routeName } from '../rows.js';
 import type { State } from '../state.js';
 import { indexOf } from '../window.js';
+import { consumerDetail, consumerTitle } from './consumers.js';
 import { helpLines } from './help.js';
 import { limitDetail, limitTitle } from './limits.js';
 import { reloadDetail, reloadTitle } from './reloads.js';
@@ -35,6 +36,8 @@ export function openBox(state: State): Box | undefined {
   if (state.view === 'targets') {
     return { title: targetTitle(state), lines: targetDetail(state, columns - 2), columns, rows };
   }
+  if (state.view === 'consumers')
+    return { title: consumerTitle(state), lines: consumerDetail(state, columns - 2), columns, rows };
   const beside = isSideBySide(size);
   const own = beside ? besideColumns(size) - 2 : columns;
   if (state.view === 'requests') {

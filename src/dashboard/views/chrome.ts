@@ -12,6 +12,7 @@ export const TITLES: Readonly<Record<ViewName, string>> = {
   targets: 'Targets',
   requests: 'Requests',
   reloads: 'Reloads',
+  consumers: 'Consumers',
 };
 
 /** Whether the data is current, and whether more comes. */
@@ -86,11 +87,13 @@ function badge(view: ViewName, state: State): Span | undefined {
 export function tabs(state: State): Line {
   if (state.picker) return [];
   const left: Span[] = [];
-  const gap = state.size.columns < 72 ? '' : ' ';
+  const { columns } = state.size;
+  const narrow = columns < 76;
+  const gap = columns < 96 && !narrow ? '' : ' ';
   for (const [index, view] of VIEWS.entries()) {
     const own = view === state.view;
     left.push({
-      text: own ? `[${index + 1} ${TITLES[view]}]` : ` ${index + 1} ${TITLES[view]} `,
+      text: tabText(index + 1, TITLES[view], own, narrow),
       tone: own ? 'title' : 'plain',
       inverse: own,
     });
@@ -98,8 +101,14 @@ export function tabs(state: State): Line {
     if (mark) left.push(mark);
     left.push(span(gap));
   }
-  const clock = gap === '' ? [] : [span(`${timeOfDay(state.now)} `, 'dim')];
+  const clock = columns < 96 ? [] : [span(`${timeOfDay(state.now)} `, 'dim')];
   return spread(left, clock, state.size.columns, state.theme);
+}
+
+/** Without spaces around it where there is little room. */
+function tabText(number: number, title: string, own: boolean, narrow: boolean): string {
+  if (narrow) return own ? `[${title}]` : `${number}${title}`;
+  return own ? `[${number} ${title}]` : ` ${number} ${title} `;
 }
 
 type Hint = readonly [key: string, what: string];
@@ -130,6 +139,10 @@ const LIST_HINTS: Readonly<Record<ViewName, readonly Hint[]>> = {
   reloads: [
     ['/', 'filter'],
     ['J/K', 'scroll'],
+  ],
+  consumers: [
+    ['/', 'filter'],
+    ['enter', 'details'],
   ],
 };
 

@@ -4,8 +4,9 @@ const KEYS: readonly (readonly [heading: string, keys: readonly (readonly [key: 
   [
     'everywhere',
     [
-      ['1 2 3 4 5', 'Traffic, Limits, Targets, Requests, Reloads'],
-      ['t l a e o', 'the same views by letter'],
+      ['1 2 3', 'Traffic, Limits, Targets'],
+      ['4 5 6', 'Requests, Reloads, Consumers'],
+      ['t l a e o c', 'the same views by letter'],
       ['tab, shift-tab', 'the next, the previous view'],
       ['up down, j k', 'select a row; pgup pgdn: by page'],
       ['g G, home end', 'to the first, to the last row'],
@@ -52,6 +53,14 @@ const KEYS: readonly (readonly [heading: string, keys: readonly (readonly [key: 
     ],
   ],
   ['Reloads', [['J K, pgup pgdn', 'scroll the diagnostics']]],
+  [
+    'Consumers',
+    [
+      ['enter', 'details of the selected consumer'],
+      ['MOSTLY FOR', 'the most frequent reason of refusals'],
+      ['EXPIRES', 'when its next credential expires'],
+    ],
+  ],
   [
     'stale data',
     [

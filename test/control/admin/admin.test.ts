@@ -32,6 +32,7 @@ const snapshot: Snapshot = {
   generation: { id: 1, sha256: 'ab', loadedAt: 1 },
   listeners: [],
   concurrency: [],
+  consumers: { declared: 0, shown: [], unknown: { requests: 0, requestsPerSecond: 0, refused: {}, lastSeen: null } },
   traffic: {
     requests: 0,
     errors: 0,
