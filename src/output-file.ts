@@ -9,6 +9,7 @@ import {
   closeSync,
   constants,
   fstatSync,
+  fsyncSync,
   openSync,
   readlinkSync,
   realpathSync,
@@ -88,8 +89,31 @@ export interface Staged {
   abandon(): void;
 }
 
-/** Writes `bytes` to a file beside `to`, with the mode and owner of `to`. @throws the system's error. */
-export function stage(to: Replaceable, bytes: Uint8Array): Staged {
+/**
+ * Replaces a regular file, or creates it, so that it has the old or the new content even after a power failure. A link stays a
+ * link; the file keeps its mode and, if the system permits, its owner. @throws OutputError, or the system's error.
+ */
+export function replaceDurably(path: string, text: string): void {
+  const to = destinationOf(path);
+  if (to.kind !== 'file' && to.kind !== 'new') throw new OutputError('it is not a regular file');
+  const staged = stage(to, Buffer.from(text), true);
+  try {
+    staged.commit();
+  } catch (error) {
+    staged.abandon();
+    throw error;
+  }
+  // The name of the file is in its folder.
+  const folder = openSync(dirname(to.path), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
+
+/** Writes `bytes` to a file beside `to`, with the mode and owner of `to`. `flush`: to the disk. @throws the system's error. */
+export function stage(to: Replaceable, bytes: Uint8Array, flush = false): Staged {
   // rename(2) does not check write permission of the replaced file.
   if (to.kind === 'file') accessSync(to.path, constants.W_OK);
   const temporary = join(dirname(to.path), `.${basename(to.path)}.${process.pid}.tmp`);
@@ -97,7 +121,7 @@ export function stage(to: Replaceable, bytes: Uint8Array): Staged {
   // Left by a killed process with the same number.
   abandon();
   try {
-    writeFileSync(temporary, bytes, { flag: 'wx', mode: to.kind === 'file' ? 0o600 : 0o666 });
+    writeFileSync(temporary, bytes, { flag: 'wx', mode: to.kind === 'file' ? 0o600 : 0o666, flush });
     if (to.kind === 'file') keepOwner(temporary, to.stat);
   } catch (error) {
     abandon();

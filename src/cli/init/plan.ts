@@ -1,6 +1,7 @@
 /** What `gw init` writes: a template's spec with what belongs around it. */
-import { createHash, randomBytes } from 'node:crypto';
+
 import { readFileSync } from 'node:fs';
+import { keyHash, newKey } from '../../key-format.js';
 import { specJsonSchema } from '../../spec/json-schema.js';
 import { type ImportedSpec, importOpenApi } from '../openapi/index.js';
 import { summary } from '../openapi/notes.js';
@@ -115,8 +116,8 @@ function fromTemplate(template: Exclude<Template, 'openapi'>, port = PORT): Star
   const files = template === 'services' ? ['demo/products.mjs', 'demo/orders.mjs'] : [];
   const demo = files.map((path) => ({ path, content: templateFile(`${template}/${path}`) }));
   if (!text.includes('API_KEY_SHA256')) return { ...start, spec: text, files: demo, apiKey: undefined };
-  const key = `gw_${randomBytes(24).toString('base64url')}`;
-  const hash = createHash('sha256').update(key).digest('hex');
+  const key = newKey();
+  const hash = keyHash(key).slice('sha256:'.length);
   return {
     ...start,
     spec: text.replace('API_KEY_SHA256', hash),

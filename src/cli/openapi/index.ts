@@ -3,7 +3,7 @@
  *
  * What gw cannot match exactly becomes wider, never narrower, with a note. Credentials become stricter, never open.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { keyHash, newKey } from '../../key-format.js';
 import { checkSpec } from '../../lint/index.js';
 import { failed, usage } from '../exit-codes.js';
 import { field, isTable, type OpenApiDocument, readDocument, scalarText, textOf } from './document.js';
@@ -66,7 +66,7 @@ export function importOpenApi(text: string, name: string, port?: number): Import
   const openness = noteOpen(document, routes, found);
   const notes = found.all;
   const policies = [...new Set(routes.flatMap(({ guard }) => guard.policies))];
-  const apiKey = `gw_${randomBytes(24).toString('base64url')}`;
+  const apiKey = newKey();
   const version = scalarText(field(info, 'version')).trim();
   const draft: SpecDraft = {
     head: [
@@ -78,7 +78,7 @@ export function importOpenApi(text: string, name: string, port?: number): Import
     services: used,
     policies,
     routes,
-    keyHash: createHash('sha256').update(apiKey).digest('hex'),
+    keyHash: keyHash(apiKey).slice('sha256:'.length),
     allowed: plaintext(used),
   };
   return {

@@ -1,0 +1,68 @@
+/** One writer of a file at a time, also among processes: `FILE.lock` beside it says which process writes. */
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoCode } from '../../reason.js';
+
+/** Another process has the lock for too long. */
+export class LockedError extends Error {
+  override readonly name = 'LockedError';
+}
+
+const STEP_MS = 20;
+/** Writing takes some milliseconds. */
+const PATIENCE_MS = 5000;
+/** The lock of a process on another machine, or one without content, is given up after this time. */
+const STALE_MS = 60_000;
+
+/** Runs `work` while no other caller does for the same path, in this process or another one. @throws LockedError */
+export async function withLock<T>(path: string, work: () => T | Promise<T>, patience = PATIENCE_MS): Promise<T> {
+  const lock = `${path}.lock`;
+  const until = performance.now() + patience;
+  for (;;) {
+    if (take(lock)) break;
+    if (isStale(lock)) rmSync(lock, { force: true });
+    else if (performance.now() > until) {
+      throw new LockedError(`another process is writing this file: ${lock} exists`);
+    } else await sleep(STEP_MS);
+  }
+  try {
+    return await work();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+function take(lock: string): boolean {
+  try {
+    const file = openSync(lock, 'wx', 0o600);
+    writeSync(file, `${process.pid} ${hostname()}\n`);
+    closeSync(file);
+    return true;
+  } catch (error) {
+    if (errnoCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Its process has ended without removing it. */
+function isStale(lock: string): boolean {
+  try {
+    const [pid = '', host = ''] = readFileSync(lock, 'utf8').trim().split(' ');
+    if (host === hostname() && /^\d+$/.test(pid)) return !isRunning(Number(pid));
+    return Date.now() - statSync(lock).mtimeMs > STALE_MS;
+  } catch (error) {
+    // Removed meanwhile.
+    if (errnoCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errnoCode(error) === 'EPERM';
+  }
+}
