@@ -9,6 +9,8 @@ import { errnoCode } from './reason.js';
 export const INPUT_LIMITS = {
   /** A spec file, an include, an overlay. */
   spec: 10 * 1024 ** 2,
+  /** A file of consumers: about a million of them. */
+  consumers: 256 * 1024 ** 2,
   bundle: 256 * 1024 ** 2,
   /** A certificate, a key, the value of a `${file:}` reference. */
   secret: 1024 ** 2,

@@ -242,6 +242,7 @@ const program = table({
   listeners: list(listener),
   services: list(service),
   consumers: list(consumer),
+  consumerFiles: optional(list(text)),
   plans: list(
     table({
       name: text,

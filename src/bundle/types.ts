@@ -286,6 +286,8 @@ export interface Program {
   readonly listeners: readonly ListenerEntry[];
   readonly services: readonly ServiceEntry[];
   readonly consumers: readonly ConsumerEntry[];
+  /** Files with further consumers: patterns, relative to the folder of the bundle. Absent: none. */
+  readonly consumerFiles?: readonly string[];
   readonly plans: readonly PlanEntry[];
   readonly policies: readonly PolicyEntry[];
   readonly routes: readonly RouteEntry[];

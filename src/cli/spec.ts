@@ -55,7 +55,11 @@ export const overlayPaths = (io: Io, { overlay = [] }: SpecOptions): readonly st
   overlay.map((path) => resolve(io.cwd, path));
 
 /** Loads, checks and compiles a spec. Throws SpecError when it has errors; warnings are for `gw validate`. */
-export async function compiledSpec(io: Io, { path, read }: SpecSource, options: SpecOptions) {
+export async function compiledSpec(
+  io: Io,
+  { path, read }: SpecSource,
+  options: SpecOptions & { readonly includeConsumers?: boolean },
+) {
   const { checkSpec } = await import('../lint/index.js');
   await breathe();
   const { value: model, diagnostics, files } = checkSpec({ path, read, overlays: overlayPaths(io, options) });
@@ -63,7 +67,7 @@ export async function compiledSpec(io: Io, { path, read }: SpecSource, options: 
   if (!model || errors.length > 0) throw new SpecError(errors, files);
   const { compile } = await import('../compiler/index.js');
   await breathe();
-  return compile(model);
+  return compile(model, { includeConsumers: options.includeConsumers === true });
 }
 
 /** Whether the file holds a bundle. A file that cannot be read is treated as a spec, whose diagnostics give the reason. */

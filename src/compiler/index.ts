@@ -15,6 +15,8 @@ export type { PassStats } from './ir.js';
 export interface CompileOptions {
   /** Puts the trie into a SharedArrayBuffer, for worker threads. */
   readonly shared?: boolean;
+  /** Puts the consumers of files into the bundle. Default: a gateway reads the files. */
+  readonly includeConsumers?: boolean;
 }
 
 /** What `gw compile --stats` prints. Times in milliseconds. */
@@ -41,7 +43,7 @@ const PASSES: readonly Pass[] = [dropDeadRoutes, dropIdlePolicies, orderConditio
  */
 export function compile(model: Model, options: CompileOptions = {}): { bundle: Bundle; stats: CompileStats } {
   const start = performance.now();
-  let ir = lower(model);
+  let ir = lower(model, options.includeConsumers);
   const lowered = performance.now();
   const passes: PassStats[] = [];
   for (const pass of PASSES) {

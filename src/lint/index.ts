@@ -50,7 +50,7 @@ export function checkSpec(options: LoadOptions): CheckedSpec {
   return {
     value: model,
     diagnostics: sortDiagnostics(applyAllow(model, found, allCodes(), whole)),
-    files: [...files, ...model.policyFiles.located],
+    files: [...files, ...model.policyFiles.located, ...model.stored.sourcesOf(found)],
     unchecked,
   };
 }

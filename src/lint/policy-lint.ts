@@ -13,13 +13,20 @@ const consumersKnown = new WeakMap<Model, PolicyContext['consumers']>();
 function consumersOf(model: Model): PolicyContext['consumers'] {
   let consumers = consumersKnown.get(model);
   if (!consumers) {
-    consumers = model.consumers.map(({ name, plan, config, credentials }) => ({
+    const own = model.consumers.map(({ name, plan, config, credentials }) => ({
       name,
       ...(plan ? { plan: plan.name } : {}),
       groups: config.groups,
       credentials: credentials.map(({ entry }) => entry.kind),
       ...passwordCostsOf(credentials),
     }));
+    const stored = Array.from(model.stored.entries(), ({ name, plan, groups, credentials }) => ({
+      name,
+      ...(plan === undefined ? {} : { plan }),
+      groups,
+      credentials: credentials.map(({ kind }) => kind),
+    }));
+    consumers = stored.length === 0 ? own : [...own, ...stored];
     consumersKnown.set(model, consumers);
   }
   return consumers;

@@ -10,7 +10,6 @@ import cors from './cors/index.js';
 import errorPage from './error-page/index.js';
 import forwardAuth from './forward-auth/index.js';
 import headers from './headers/index.js';
-import httpSignature from './http-signature/index.js';
 import jwt from './jwt/index.js';
 import plan from './plan/index.js';
 import rateLimit from './rate-limit/index.js';
@@ -27,7 +26,6 @@ export const declarations: readonly PolicyDeclaration[] = [
   errorPage,
   forwardAuth,
   headers,
-  httpSignature,
   jwt,
   plan,
   rateLimit,

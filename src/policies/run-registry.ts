@@ -10,7 +10,6 @@ import { create as cors } from './cors/run.js';
 import { create as errorPage } from './error-page/run.js';
 import { create as forwardAuth } from './forward-auth/run.js';
 import { create as headers } from './headers/run.js';
-import { create as httpSignature } from './http-signature/run.js';
 import { create as jwt } from './jwt/run.js';
 import { create as plan } from './plan/run.js';
 import { create as rateLimit } from './rate-limit/run.js';
@@ -27,7 +26,6 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'error-page': errorPage,
   'forward-auth': forwardAuth,
   headers,
-  'http-signature': httpSignature,
   jwt,
   plan,
   'rate-limit': rateLimit,

@@ -188,3 +188,12 @@ export class Decoder implements Origins {
     return this.#index.get(keyOf(path));
   }
 }
+
+/** Finds errors, but records no places: for values by the thousands, which are decoded again if one has errors. */
+export class PlainDecoder extends Decoder {
+  override within<T>(_step: string | number, _node: TomlNode, _keySpan: Span | undefined, decode: () => T): T {
+    return decode();
+  }
+
+  override defaulted(): void {}
+}

@@ -9,7 +9,7 @@ import { listener, NAME_PATTERN, plan, service } from './entities.js';
 import { Consumer, decodeEntity, readEntity } from './entity.js';
 import { resolveMembers } from './members.js';
 import type { ConsumerModel, Model, PlanModel, ServiceModel } from './model.js';
-import { DeclaredNames, unresolved } from './names.js';
+import { DeclaredNames, invalidName, notTable, unresolved } from './names.js';
 import { checkPlanLimits, checkPlanRoutes } from './plans.js';
 import { readPolicy, reportReservedName } from './policies.js';
 import type { PolicyFiles } from './policy-files.js';
@@ -17,6 +17,7 @@ import { policyRoutes } from './policy-routes.js';
 import { RouteReader } from './route/build.js';
 import { readSettings } from './settings.js';
 import type { Sources } from './source.js';
+import { readStored, type StoreTools } from './stored/index.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 
@@ -24,12 +25,13 @@ type Report = (diagnostic: Diagnostic) => void;
 export interface Surroundings {
   readonly root: string;
   readonly policyFiles: PolicyFiles;
+  readonly store: StoreTools;
 }
 
 export function buildModel(
   tree: TableNode,
   sources: Sources,
-  { root, policyFiles }: Surroundings,
+  { root, policyFiles, store }: Surroundings,
   report: Report,
 ): Model {
   const settings = readSettings(tree, report);
@@ -74,6 +76,7 @@ export function buildModel(
     calls: calls.byCaller,
     members,
     consumers: consumers.values,
+    stored: readStored({ root, settings, consumers: consumers.values, plans, policyFiles }, store, report),
     plans: plans.values,
     policies: policies.values,
     routes: routes.routes,
@@ -112,36 +115,14 @@ function readSection<T>(
   if (section?.kind !== 'table') return names;
   for (const entry of section.entries.values()) {
     const entity = `${word}.${entry.key}`;
-    if (!NAME_PATTERN.test(entry.key)) reportName(word, entry, entity, report);
+    if (!NAME_PATTERN.test(entry.key)) report(invalidName(word, entry));
     if (entry.value.kind === 'table') names.add(entry.key, read(entry, entity));
     else {
       names.add(entry.key, undefined);
-      reportNotTable(word, entry, entity, report);
+      report(notTable(word, entry));
     }
   }
   return names;
-}
-
-function reportName(word: string, entry: TableEntry, entity: string, report: Report): void {
-  report({
-    code: 'name/invalid',
-    severity: 'error',
-    span: entry.keySpan,
-    message: `\`${entry.key.slice(0, 60)}\` is not a valid ${word} name.`,
-    help: 'A name begins with a letter or digit, followed by letters, digits, `_`, `-` and `.`.',
-    entity,
-  });
-}
-
-function reportNotTable(word: string, entry: TableEntry, entity: string, report: Report): void {
-  report({
-    code: 'schema/type',
-    severity: 'error',
-    span: entry.keySpan,
-    message: `Expected a table for ${word} \`${entry.key}\`, found a value.`,
-    help: `Write \`[${word}.NAME]\` and its keys below.`,
-    entity,
-  });
 }
 
 /** Resolves the plan, also for a consumer with other errors. */

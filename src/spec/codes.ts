@@ -14,6 +14,7 @@ const warning = (code: string, summary: string): CodeEntry => ({ code, severity:
 export const SPEC_CODES: readonly CodeEntry[] = [
   error('action/unknown-kind', 'The kind of an action is unknown'),
   error('admin/no-token', 'The admin API has a TCP address but no token'),
+  error('consumer/file', 'A file of consumers declares something else'),
   error('consumer/public-key', 'The public key of a credential cannot be used'),
   error('custom/build', 'The code of a custom policy or action cannot be bundled'),
   error('custom/code', 'The code of a custom policy or action cannot be used'),
@@ -28,7 +29,7 @@ export const SPEC_CODES: readonly CodeEntry[] = [
   error('file/too-large', 'A file is larger than 10 MiB'),
   error('file/unreadable', 'A file cannot be read'),
   error('include/cycle', 'Files include each other in a cycle'),
-  warning('include/nothing', 'An `include` pattern matches no file'),
+  warning('include/nothing', 'A pattern of `include` or `consumers` matches no file'),
   error('include/too-many', 'The spec includes too many files'),
   error('include/version', 'An included file sets the spec version'),
   error('match/header-name', 'A condition names an invalid header field'),

@@ -6,6 +6,8 @@ import { CustomKinds } from './custom.js';
 import { loadFiles, type ReadFile } from './files.js';
 import type { Model, SourceFile } from './model.js';
 import { PolicyFiles, type ReadNamed } from './policy-files.js';
+import type { StoreTools } from './stored/index.js';
+import { ConsumerStore } from './stored/store.js';
 import type { TreeCache } from './toml/tree-cache.js';
 
 export { declarations as actionDeclarations } from '../actions/registry.js';
@@ -28,6 +30,8 @@ export interface LoadOptions {
   readonly read?: ReadFile | undefined;
   /** Keeps trees from one load to the next; for one spec, of a process that loads it again and again. */
   readonly trees?: TreeCache | undefined;
+  /** Keeps the consumers of files from one load to the next; for one spec. */
+  readonly store?: StoreTools | undefined;
   /** Reads a file that the config of a policy names. Default: from disk. */
   readonly readNamed?: ReadNamed | undefined;
   /**
@@ -53,10 +57,15 @@ export interface LoadOutcome extends Outcome<Model> {
 export function loadSpec(options: LoadOptions): LoadOutcome {
   const { sources, tree, root, diagnostics } = loadFiles(options);
   const all: Diagnostic[] = [...diagnostics];
-  const { code = new CodeThread(), readNamed } = options;
+  const { code = new CodeThread(), readNamed, store = { store: new ConsumerStore() } } = options;
   const policyFiles = new PolicyFiles(root, readNamed);
   const custom = new CustomKinds(root, policyFiles, code === 'none' ? undefined : code);
   sources.custom = custom;
-  const value = tree && buildModel(tree, sources, { root, policyFiles }, (diagnostic) => all.push(diagnostic));
-  return { value, diagnostics: all, files: [...sources.files, ...custom.sources], unchecked: custom.unchecked };
+  const value = tree && buildModel(tree, sources, { root, policyFiles, store }, (diagnostic) => all.push(diagnostic));
+  return {
+    value,
+    diagnostics: all,
+    files: [...sources.files, ...custom.sources, ...(value?.stored.sourcesOf(all) ?? [])],
+    unchecked: custom.unchecked,
+  };
 }

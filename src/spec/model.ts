@@ -1,8 +1,8 @@
 /** The model: the spec with names resolved and defaults explicit; input of lint and compiler. */
-import type { ConditionTest, Dfa, Phase } from '../bundle/types.js';
+import type { ConditionTest, ConsumerEntry, Dfa, Phase } from '../bundle/types.js';
 import type { ActionDeclaration, PolicyDeclaration, PolicyFile } from '../policies/contract.js';
 import type { CheckedExpression, ConfigPath, Origins } from '../schema/decoder.js';
-import type { Span } from '../schema/diagnostic.js';
+import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import type { ConsumerConfig } from './consumer.js';
 import type { CredentialModel } from './credentials.js';
 import type {
@@ -166,6 +166,25 @@ export interface RouteModel {
 /** A request that a policy answers itself, as a route. */
 export type PolicyRouteModel = RouteModel & Required<Pick<RouteModel, 'owner'>>;
 
+/** The consumers of the files that `consumers` names. They are no part of a bundle. */
+export interface StoredConsumers {
+  readonly size: number;
+  /** The files, by absolute path, sorted. */
+  readonly paths: readonly string[];
+  entries(): Iterable<ConsumerEntry>;
+  get(name: string): ConsumerEntry | undefined;
+  /** Absolute path of the file that declares a consumer. */
+  pathOf(name: string): string | undefined;
+  /** Where it does. Reads the file once more: for diagnostics. */
+  placeOf(name: string): Span | undefined;
+  /** The files that these diagnostics point to. */
+  sourcesOf(diagnostics: readonly Diagnostic[]): readonly SourceFile[];
+  /** The difference to what took effect before. */
+  readonly change: { readonly set: readonly ConsumerEntry[]; readonly removed: readonly string[] };
+  /** They take effect: the next read of the store compares with them. At most once, and not with errors. */
+  commit(): void;
+}
+
 export interface Model {
   readonly files: readonly SourceFile[];
   /** The folder of the root spec; paths in the spec are relative to it. */
@@ -180,6 +199,9 @@ export interface Model {
   /** The policies that a policy composes. */
   readonly members: ReadonlyMap<PolicyModel, readonly PolicyModel[]>;
   readonly consumers: readonly ConsumerModel[];
+  /** Patterns of `consumers`. */
+  readonly consumerFiles: readonly string[];
+  readonly stored: StoredConsumers;
   readonly plans: readonly PlanModel[];
   /** Those under `[policy.NAME]`; in-place ones hang on the routes alone. */
   readonly policies: readonly PolicyModel[];

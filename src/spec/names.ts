@@ -2,6 +2,7 @@
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { shown } from '../schema/scalars.js';
 import { KnownWords, type Suggestion } from '../schema/suggest.js';
+import type { TableEntry } from '../schema/tree.js';
 
 /** Declared entities by name. Also keeps the names of invalid ones, so that references to them are not reported. */
 export class DeclaredNames<T> {
@@ -73,6 +74,24 @@ export class GeneratedNames {
     return name;
   }
 }
+
+export const invalidName = (word: string, { key, keySpan }: TableEntry): Diagnostic => ({
+  code: 'name/invalid',
+  severity: 'error',
+  span: keySpan,
+  message: `\`${key.slice(0, 60)}\` is not a valid ${word} name.`,
+  help: 'A name begins with a letter or digit, followed by letters, digits, `_`, `-` and `.`.',
+  entity: `${word}.${key}`,
+});
+
+export const notTable = (word: string, { key, keySpan }: TableEntry): Diagnostic => ({
+  code: 'schema/type',
+  severity: 'error',
+  span: keySpan,
+  message: `Expected a table for ${word} \`${key}\`, found a value.`,
+  help: `Write \`[${word}.NAME]\` and its keys below.`,
+  entity: `${word}.${key}`,
+});
 
 /** Maximum number of names listed in a help. */
 const MOST_LISTED = 12;

@@ -10,7 +10,16 @@ import { rootShape, SETTINGS_TABLES } from './shapes.js';
 type Report = (diagnostic: Diagnostic) => void;
 type Settings = Pick<
   Model,
-  'normalize' | 'admin' | 'accessLog' | 'drainTimeout' | 'drainDelay' | 'workers' | 'overload' | 'lint' | 'at'
+  | 'normalize'
+  | 'admin'
+  | 'accessLog'
+  | 'drainTimeout'
+  | 'drainDelay'
+  | 'workers'
+  | 'overload'
+  | 'lint'
+  | 'consumerFiles'
+  | 'at'
 >;
 type Root = Partial<InferFields<typeof rootShape.fields>>;
 
@@ -31,6 +40,7 @@ export function readSettings(tree: TableNode, report: Report): Settings {
     drainDelay: values.drain_delay ?? fallback.drain_delay!,
     workers: values.workers ?? fallback.workers!,
     lint: values.lint ?? fallback.lint!,
+    consumerFiles: values.consumers ?? [],
     at: decoder,
   };
 }

@@ -114,6 +114,12 @@ export const rootShape = s.object({
       'routes/*.toml',
     ])
     .default([]),
+  consumers: includeShape
+    .describe(
+      'Files of consumers, relative to the root spec: paths or patterns. `.jsonl` files are JSON lines, others TOML. They are no part of a bundle.',
+      ['consumers/*.toml'],
+    )
+    .default([]),
   defaults: defaultsShape.describe('Defaults of services, listeners and routes.').optional(),
   listener: section(
     'listener',

@@ -121,6 +121,16 @@ export function readText(absolute: string, pipes = true): string | ReadProblem {
   }
 }
 
+/** The same as bytes, for files of consumers, which may be large. */
+export function readBytes(absolute: string): Buffer | ReadProblem {
+  try {
+    return readInputFile(absolute, { maxBytes: INPUT_LIMITS.consumers });
+  } catch (error) {
+    if (error instanceof InputError && error.kind === 'too-large') return tooLarge(error.message);
+    return unreadable(reasonOf(error));
+  }
+}
+
 const unreadable = (reason: string): ReadProblem => ({
   code: 'file/unreadable',
   reason,

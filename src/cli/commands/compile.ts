@@ -8,6 +8,7 @@ interface Options extends SpecOptions {
   readonly force?: boolean;
   readonly stats?: boolean;
   readonly sign?: string;
+  readonly includeConsumers?: boolean;
   readonly json?: boolean;
 }
 
@@ -29,6 +30,10 @@ export default defineCommand<Options, [spec: string | undefined]>({
     command.option('-f, --force', 'overwrite a file that is not a bundle');
     command.option('--stats', 'print what each pass did, and how long the stages took');
     command.option('--sign <file>', 'sign with this ed25519 private key (PEM)');
+    command.option(
+      '--include-consumers',
+      'put the consumers of files into the bundle (default: gw serve reads the files)',
+    );
     withOverlays(command).option('--json', JSON_HELP);
   },
   async run({ args: [spec], options, io }) {

@@ -2,18 +2,19 @@
 import type { ConsumerEntry, ListenerEntry, PlanEntry, Program, ServiceEntry } from '../../bundle/types.js';
 import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../../spec/model.js';
 import { routesOfPlan } from '../../spec/plans.js';
+import { consumerEntry } from '../../spec/stored/entry.js';
 import { given, type Ir } from '../ir.js';
 import { modelOrigins } from '../provenance.js';
 import { lowerRoutes } from './routes.js';
 
-/** The IR of a model without errors; never fails. Linear in the model. */
-export function lower(model: Model): Ir {
+/** The IR of a model without errors; never fails. Linear in the model. `includeConsumers`: with those of files. */
+export function lower(model: Model, includeConsumers = false): Ir {
   const { routes, dfas } = lowerRoutes(model);
-  return { program: lowerProgram(model), dfas, routes };
+  return { program: lowerProgram(model, includeConsumers), dfas, routes };
 }
 
 // Keys here and below are sorted by code units, so that the canonical text needs no sorting.
-function lowerProgram(model: Model): Omit<Program, 'routes' | 'policies'> {
+function lowerProgram(model: Model, include: boolean): Omit<Program, 'routes' | 'policies'> {
   const { accessLog, admin, normalize, overload } = model;
   return {
     accessLog: { format: accessLog.format, ...given('path', accessLog.path) },
@@ -22,7 +23,8 @@ function lowerProgram(model: Model): Omit<Program, 'routes' | 'policies'> {
       ...(admin.hosts.length === 0 ? {} : { hosts: admin.hosts.map((host) => host.toLowerCase()) }),
       ...given('token', admin.token),
     },
-    consumers: model.consumers.map(lowerConsumer),
+    ...given('consumerFiles', include || model.consumerFiles.length === 0 ? undefined : model.consumerFiles),
+    consumers: [...model.consumers.map(lowerConsumer), ...(include ? model.stored.entries() : [])],
     drainDelay: model.drainDelay,
     drainTimeout: model.drainTimeout,
     listeners: model.listeners.map(lowerListener),
@@ -121,17 +123,8 @@ function lowerService({ name, config, implicit }: ServiceModel): ServiceEntry {
   };
 }
 
-function lowerConsumer({ name, config, credentials, plan }: ConsumerModel): ConsumerEntry {
-  return {
-    credentials: credentials.map(({ entry }) => entry),
-    ...(config.disabled ? { disabled: true } : {}),
-    groups: config.groups,
-    ...(config.keep_streams ? { keepStreams: true } : {}),
-    name,
-    ...given('plan', plan?.name),
-    tags: config.tags,
-  };
-}
+const lowerConsumer = ({ name, config, credentials, plan }: ConsumerModel): ConsumerEntry =>
+  consumerEntry(name, config, credentials, plan?.name);
 
 function lowerPlan(plan: PlanModel, model: Model): PlanEntry {
   const { name, config } = plan;

@@ -1,5 +1,6 @@
+import type { Model } from '../../spec/model.js';
 import { authenticatingPolicies } from '../model-index.js';
-import type { Rule } from '../rule.js';
+import type { Report, Rule } from '../rule.js';
 
 const rule: Rule = {
   code: 'consumer/no-credential',
@@ -19,6 +20,27 @@ const rule: Rule = {
         help: 'Add `api_keys = ["sha256:..."]`; `printf %s KEY | sha256sum` prints the hash of a key.',
       });
     }
+    reportStored(model, report);
   },
 };
+
+/** One finding for all files: they may have very many consumers. */
+function reportStored({ stored }: Model, report: Report): void {
+  let first: string | undefined;
+  let count = 0;
+  for (const { name, credentials } of stored.entries()) {
+    if (credentials.length > 0) continue;
+    first ??= name;
+    count++;
+  }
+  const span = first === undefined ? undefined : stored.placeOf(first);
+  if (first === undefined || span === undefined) return;
+  const more = count === 1 ? '' : ` and ${count - 1} more of files`;
+  report({
+    span,
+    entity: `consumer.${first}`,
+    message: `Consumer \`${first}\`${more} ${count === 1 ? 'has' : 'have'} no API key, so no request can authenticate as ${count === 1 ? 'it' : 'them'}.`,
+    help: '`gw keys new CONSUMER` writes a key.',
+  });
+}
 export default rule;

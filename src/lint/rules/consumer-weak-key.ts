@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Rule } from '../rule.js';
+import type { CredentialEntry } from '../../bundle/types.js';
+import type { Span } from '../../schema/diagnostic.js';
+import type { Finding, Rule } from '../rule.js';
 
 /** Keys that an attacker tries first. */
 const GUESSES = [
@@ -42,21 +44,36 @@ const rule: Rule = {
   summary: 'An API key is a common word',
   partial: true,
   check(model, report) {
-    for (const consumer of model.consumers) {
-      for (const { entry, at } of consumer.credentials) {
-        const guess = entry.kind === 'key' && typeof entry.id === 'string' ? guessOf(entry.id) : undefined;
-        if (guess === undefined) continue;
-        report({
-          span: consumer.at.spanOf(...at),
-          entity: `consumer.${consumer.name}`,
-          message:
-            guess === ''
-              ? `The API key of consumer \`${consumer.name}\` is empty: this is the hash of an empty string.`
-              : `The API key of consumer \`${consumer.name}\` is \`${guess}\`, which is easy to guess.`,
-          help: 'Create a random key with `openssl rand -hex 24`, then hash it with `printf %s KEY | sha256sum`.',
-        });
+    for (const { name, credentials, at } of model.consumers) {
+      for (const credential of credentials) {
+        const guess = weakness(credential.entry);
+        if (guess !== undefined) report(finding(name, guess, at.spanOf(...credential.at)));
       }
+    }
+    let reported = 0;
+    for (const { name, credentials } of model.stored.entries()) {
+      const guess = credentials.map(weakness).find((each) => each !== undefined);
+      const span = guess === undefined ? undefined : model.stored.placeOf(name);
+      if (guess !== undefined && span !== undefined) report(finding(name, guess, span));
+      if (guess !== undefined && ++reported === MOST_REPORTED) return;
     }
   },
 };
+
+/** Of files of consumers, which may have very many. */
+const MOST_REPORTED = 20;
+
+const weakness = ({ kind, id }: CredentialEntry): string | undefined =>
+  kind === 'key' && typeof id === 'string' ? guessOf(id) : undefined;
+
+const finding = (name: string, guess: string, span: Span): Finding => ({
+  span,
+  entity: `consumer.${name}`,
+  message:
+    guess === ''
+      ? `The API key of consumer \`${name}\` is empty: this is the hash of an empty string.`
+      : `The API key of consumer \`${name}\` is \`${guess}\`, which is easy to guess.`,
+  help: 'Replace it: `gw keys new CONSUMER` writes the hash of a random key.',
+});
+
 export default rule;

@@ -9,6 +9,7 @@ const rule: Rule = {
   check(model, report) {
     const bought = new Set(model.consumers.map(({ plan }) => plan?.name));
     for (const policy of modelIndexOf(model).policies) bought.add(traitsOf(policy).appliesPlans?.default);
+    for (const { plan } of model.stored.entries()) bought.add(plan);
     for (const plan of model.plans) {
       if (bought.has(plan.name)) continue;
       report({

@@ -32,7 +32,7 @@ import { forwardingOf } from './client-address.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import type { Peer } from './peer.js';
-import { type ExchangeHost, NO_ROUTE_ENTRY, type RequestDescription, targetOf } from './request-description.js';
+import { type ExchangeHost, NO_ROUTE_ENTRY, type RequestDescription } from './request-description.js';
 import { streamLength } from './target-reply.js';
 
 const MAX_GIVEN_ID = 128;
@@ -52,7 +52,6 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   query: string;
   /** Sent with `?` and an empty query. */
   readonly bareQuery: boolean;
-  readonly receivedTarget: string;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
   /** Host of the original request, as reported by a trusted proxy. */
@@ -143,7 +142,6 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     this.authority = request.authority;
     this.path = request.path;
     this.query = request.query;
-    this.receivedTarget = targetOf(request);
     this.bareQuery = request.bareQuery;
     this.minor = request.minor;
     this.contentLength = request.contentLength;
