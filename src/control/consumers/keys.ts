@@ -1,6 +1,6 @@
 /**
  * Creates, revokes and rotates API keys in the files that declare their consumers. A running gateway sees the change by its
- * watch, or is told by its admin API. Only hashes are written; a key is returned once and is in no log.
+ * watch, or makes it through its admin API. Only hashes are written; a key is returned once and is in no log.
  */
 import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { keyHash, newKey } from '../../key-format.js';
