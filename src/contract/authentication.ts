@@ -32,6 +32,11 @@ export interface Identity {
    * scope adds to it.
    */
   readonly challenge?: string | undefined;
+  /**
+   * What the client gets if the engine refuses the identity for its credential: the same problem as for an unknown credential,
+   * so that a client cannot tell them apart. Default: `auth/invalid` with a general title.
+   */
+  readonly refusal?: AuthProblem | undefined;
   /** For decisions, without secrets: `API key of acme`. */
   readonly why: string;
 }

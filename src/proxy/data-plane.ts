@@ -156,7 +156,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   }
 
   async replaceConsumers(memory: ConsumerMemory): Promise<void> {
-    this.#instances.consumers.use(memory);
+    this.#instances.callers.consumers.use(memory);
   }
 
   readonly strayOf: NonNullable<WorkerApi['strayOf']> = (error) => this.#instances.code.strayOf(error);
@@ -316,6 +316,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     if (this.#leaving.length > 0)
       this.#leaving = this.#leaving.filter((listener) => !listener.closing || !listener.empty);
     this.#engine.sweep(now);
+    this.#engine.recheck(this.#instances.callers, [...this.#listeners, ...this.#leaving]);
     this.#targets.sweep(now);
     this.#report(now - this.#countedAt >= COUNT_EVERY, now);
     this.#sink.handOver();

@@ -10,6 +10,7 @@ import { Admission } from './downstream/admission.js';
 import { BUG, ERRORS, type ErrorSlug } from './errors/errors.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './exchange/access-record.js';
 import { CollectBudget } from './exchange/body/collector.js';
+import type { Callers } from './exchange/chain/callers.js';
 import type { Downstream, ReplySource } from './exchange/downstream.js';
 import { Driver, type DriverHost } from './exchange/driver.js';
 import type { GwExchange } from './exchange/exchange.js';
@@ -30,6 +31,15 @@ import { Calls } from './upstream/call/calls.js';
 import { DnsCache } from './upstream/dns-cache.js';
 import type { Service } from './upstream/service.js';
 import { FailureNotes, type TargetHost } from './upstream/target-host.js';
+
+/** What has exchanges in progress. */
+interface OpenExchanges {
+  exchanges(): Iterable<GwExchange>;
+}
+
+function* exchangesOf(all: readonly OpenExchanges[]): Generator<GwExchange> {
+  for (const each of all) yield* each.exchanges();
+}
 
 export class Engine implements TargetHost, DriverHost {
   readonly stats = new StatsWriter();
@@ -98,6 +108,18 @@ export class Engine implements TargetHost, DriverHost {
     this.uploads.sweep(now);
     this.calls.sweep(now);
     this.inner.sweep(now);
+  }
+
+  /** Ends exchanges and tunnels whose callers are not accepted any more. */
+  recheck(callers: Callers, listeners: readonly OpenExchanges[]): void {
+    if (!callers.due) return;
+    callers.recheck(exchangesOf([...listeners, this.inner]), (exchange, cause) => {
+      try {
+        this.driver.fail(exchange, 'auth/revoked', cause);
+      } catch (error) {
+        exchange.downstream?.broke(error);
+      }
+    });
   }
 
   /** Calls and exchanges in progress that no client waits for. */

@@ -78,7 +78,7 @@ export class OfflinePlane {
       this.#assumed(policy, options.as) ?? this.#standIn(policy, published);
     const world = { clock: time, random, logger, limits, ...state, after: time.after, ...around, standIn };
     const instances = new PolicyInstances(world);
-    this.#consumers = instances.consumers;
+    this.#consumers = instances.callers.consumers;
     const values = input.program.policies.flatMap(({ name, identity }) =>
       Object.hasOwn(published, name) ? [[identity, published[name]!] as const] : [],
     );

@@ -76,9 +76,13 @@ export class Plane {
   #listeners: readonly number[] = [];
 
   /** `edit` changes the program before it is loaded. */
-  async load(spec: string, edit: (program: Program) => Program = (program) => program): Promise<void> {
+  async load(
+    spec: string,
+    edit: (program: Program) => Program = (program) => program,
+    more: Partial<GenerationInput> = {},
+  ): Promise<void> {
     const given = generationOf(spec, this.registry, ++this.#ids);
-    const input = { ...given, program: edit(given.program) };
+    const input = { ...given, program: edit(given.program), ...more };
     const bound = await this.plane.load(input);
     this.#listeners = input.stats.listeners;
     this.ports = bound.map(({ address }) => Number(address.slice(address.lastIndexOf(':') + 1)));

@@ -11,7 +11,9 @@ import { DESCRIPTIONS } from '../../src/proxy/errors/descriptions.js';
 import { ERRORS, type ErrorSlug } from '../../src/proxy/errors/errors.js';
 import { Target } from '../../src/proxy/upstream/target.js';
 import { actionDeclarations, policyDeclarations } from '../../src/spec/index.js';
+import { ConsumerSet } from '../../src/state/consumers/set.js';
 import { temporaryFolder } from '../control/kit.js';
+import { digestOfKey } from '../support/consumers.js';
 import * as faults from '../support/fault-target.js';
 import { FullBacklog, refusingPort } from '../support/fault-target.js';
 import { ServedGateway } from '../support/gw-process.js';
@@ -23,6 +25,8 @@ import { FaultTarget, Plane, RawClient, type RawReply, specOf, until } from './e
 const ORIGIN = 'https://app.example.com';
 const HEAD = `Host: a.example\r\nOrigin: ${ORIGIN}\r\n`;
 const GET = `GET / HTTP/1.1\r\n${HEAD}\r\n`;
+const WITH_KEY = `GET / HTTP/1.1\r\n${HEAD}X-Api-Key: secret-of-acme\r\n\r\n`;
+const KEY_HASH = `sha256:${digestOfKey('secret-of-acme')}`;
 const POST = `POST / HTTP/1.1\r\n${HEAD}`;
 
 const POLICIES = `
@@ -132,6 +136,18 @@ const calling: TestPolicy = {
 
 const unavailable: TestPolicy = { run: { authenticate: () => ({ outcome: 'unavailable', why: 'no key set' }) } };
 
+async function revoked({ target, plane }: Context): Promise<RawReply> {
+  await plane.load(specWith(target.url, { more: `[consumer.acme]\napi_keys = ["${KEY_HASH}"]` }));
+  target.respond = faults.never;
+  const client = plane.client();
+  client.send(WITH_KEY);
+  await until(() => target.arrived.length === 1, 'the request');
+  await plane.plane.replaceConsumers({ ...ConsumerSet.of([]).memory, version: 1000 });
+  const reply = await client.reply();
+  client.destroy();
+  return reply;
+}
+
 async function buggy({ plane }: Context): Promise<RawReply> {
   const { acquire } = Target.prototype;
   Target.prototype.acquire = () => {
@@ -227,6 +243,10 @@ const PROVOKED: { readonly [code: string]: (context: Context) => Promise<RawRepl
   ),
   'action/failed': failingAction,
   'upstream/calls-full': withPolicy(calling, GET, faults.ok('x')),
+  'auth/disabled': asks(WITH_KEY, faults.never, {
+    more: `[consumer.acme]\ndisabled = true\napi_keys = ["${KEY_HASH}"]`,
+  }),
+  'auth/revoked': revoked,
   'auth/unavailable': withPolicy(unavailable, GET),
   'policy/failed': withPolicy(throwing, GET),
   'upstream/unreadable': withPolicy(reading, GET, faults.ok('x', 'Content-Encoding: gzip\r\n')),

@@ -122,7 +122,12 @@ class ApiKeyPolicy implements PolicyInstance {
     // The lookup is by the digest of the key: its time says nothing about the key.
     const known = consumers.byKey(sha256(plain || !fromHeader ? key : Buffer.from(key, 'latin1')));
     if (known === undefined) return undefined;
-    const identity: Identity = { outcome: 'identity', ...known, why: `API key of ${known.consumer.name}` };
+    const identity: Identity = {
+      outcome: 'identity',
+      ...known,
+      refusal: this.#unknown.problem,
+      why: `API key of ${known.consumer.name}`,
+    };
     exchange.remember(this, new Proven(key, fromHeader, identity, consumers.version));
     return identity;
   }

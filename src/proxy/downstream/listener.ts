@@ -8,6 +8,7 @@ import { reasonOf } from '../../reason.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import type { ClientRules } from '../exchange/client-certificate.js';
+import type { GwExchange } from '../exchange/exchange.js';
 import { TrustedProxies } from '../exchange/peer.js';
 import { plainAddress } from '../http/forwarded.js';
 import type { AcceptBursts } from '../load/accept-bursts.js';
@@ -311,6 +312,11 @@ export class Listener implements AdmittingListener, ConnectionOwner {
     for (const { socket } of this.#handshakes.values()) if (socket.bytesRead === 0) socket.destroy();
   }
 
+  /** The exchanges in progress, also tunnels. */
+  *exchanges(): Generator<GwExchange> {
+    for (const { exchange } of this.#connections) if (exchange !== undefined) yield exchange;
+  }
+
   /** Memory is low: closes an eighth of the idle connections, the longest idle first. */
   shrink(): void {
     const idle = [...this.#connections].filter((connection) => connection.idle);
@@ -341,8 +347,9 @@ export class Listener implements AdmittingListener, ConnectionOwner {
     let cut = 0;
     let tunnels = 0;
     for (const connection of [...this.#connections]) {
-      if (connection.tunnelling) tunnels++;
-      if (connection.cutNow()) cut++;
+      const what = connection.cutNow();
+      if (what === 'tunnel') tunnels++;
+      if (what !== undefined) cut++;
     }
     return { cut, tunnels };
   }

@@ -68,6 +68,12 @@ export const ERRORS = {
     'Route misconfigured',
     'The route produces a path that is not valid. The request is not the reason.',
   ),
+  'auth/disabled': kind(403, 'Consumer disabled', 'The consumer is disabled. Ask the operator of this gateway.'),
+  'auth/revoked': kind(
+    403,
+    'Credentials revoked',
+    'The credentials of the request were revoked or have expired while it was in progress.',
+  ),
   'auth/unavailable': temporary(
     503,
     'Credentials cannot be checked',

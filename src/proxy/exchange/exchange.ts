@@ -6,6 +6,7 @@ import type {
   ClientCertificate,
   ConnectionFacts,
   ConsumerEntry,
+  CredentialEntry,
   Decision,
   Exchange,
   ExchangeEnd,
@@ -57,6 +58,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   /** Host of the original request, as reported by a trusted proxy. */
   readonly forwardedHost: string | undefined = undefined;
   consumer: ConsumerEntry | undefined = undefined;
+  credential: CredentialEntry | undefined = undefined;
+  callerTurn = 0;
   claims: Claims | undefined = undefined;
   absent: readonly AuthProblem[] | undefined = undefined;
   known = false;
@@ -294,6 +297,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     this.#params = of.#params;
     this.compiled = of.compiled;
     this.consumer = of.consumer;
+    this.credential = of.credential;
     this.claims = of.claims;
     this.absent = of.absent;
     this.challenge = of.challenge;

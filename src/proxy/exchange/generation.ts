@@ -21,6 +21,7 @@ import { ConsumerSet } from '../../state/consumers/set.js';
 import { StepCell } from '../../state/step-cell.js';
 import type { Service } from '../upstream/service.js';
 import { type HostOf, RouteActions } from './actions.js';
+import { Callers } from './chain/callers.js';
 import { Chain } from './chain/chain.js';
 import type { ChainPolicy } from './chain/step.js';
 import { CLIENT_CERT_FIELDS } from './client-certificate.js';
@@ -58,8 +59,7 @@ type Acquired = Pick<GenerationInput, 'program' | 'published' | 'code' | 'steps'
 export class PolicyInstances {
   readonly #world: PolicyWorld;
   readonly #byIdentity = new Map<string, Shared>();
-  /** Of the live generation: what all policies look up. */
-  readonly consumers = new LiveConsumers();
+  readonly callers: Callers;
   /** Also instances that a newer one has replaced. */
   readonly #all = new Set<Shared>();
   readonly #cell: StepCell;
@@ -67,6 +67,7 @@ export class PolicyInstances {
 
   constructor(world: PolicyWorld) {
     this.#world = world;
+    this.callers = new Callers(new LiveConsumers(), () => world.clock.now());
     this.#cell = world.steps ?? new StepCell();
     this.code = new CustomCode(this.#cell, world.logger);
   }
@@ -78,7 +79,7 @@ export class PolicyInstances {
   acquire(input: Acquired): { steps: ChainPolicy[]; held: Shared[]; actions: RouteActions } {
     const { program, published, code: texts, steps: numbers } = input;
     const surroundings = JSON.stringify(program.plans);
-    const around = { consumers: this.consumers, plans: program.plans };
+    const around = { consumers: this.callers.consumers, plans: program.plans };
     const steps: ChainPolicy[] = [];
     const held: Shared[] = [];
     this.#cell.adopt(numbers);
@@ -293,6 +294,7 @@ export class Generation {
       chain = new Chain(
         route.policies.map((index) => this.#steps[index]!),
         this.logger,
+        this.#instances.callers,
       );
       this.#chains.set(key, chain);
     }
@@ -301,7 +303,7 @@ export class Generation {
 
   /** Connects routes with services, and policies with the consumers: the last step before it serves. Cannot fail. */
   connect(services: readonly Service[]): void {
-    const { consumers } = this.#instances;
+    const { consumers } = this.#instances.callers;
     consumers.use(this.#consumers ?? { ...this.#own!.memory, version: consumers.version + 1 });
     this.#services = new Map(services.map((service) => [service.entry.name, service]));
     this.routes = this.program.routes.map((entry, index) => ({

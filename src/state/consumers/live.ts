@@ -67,11 +67,3 @@ export function credentialIn(consumer: ConsumerEntry, credential: CredentialEntr
   for (let at = 0; at < credentials.length; at++) if (credentials[at] === credential) return credential;
   return credentials.find(({ kind, id }) => kind === credential.kind && id === credential.id);
 }
-
-/** Why a consumer is not accepted, or its credential. For decisions and logs; clients do not see it. */
-export type Fault =
-  | 'consumer-gone'
-  | 'consumer-disabled'
-  | 'credential-gone'
-  | 'credential-disabled'
-  | 'credential-expired';

@@ -4,12 +4,14 @@ import type { Condition } from '../../../src/expression/condition.js';
 import type { PolicyInstance, Reply } from '../../../src/policies/contract.js';
 import { BytesReply } from '../../../src/policies/run-kit.js';
 import { CollectBudget } from '../../../src/proxy/exchange/body/collector.js';
+import { Callers } from '../../../src/proxy/exchange/chain/callers.js';
 import { Chain } from '../../../src/proxy/exchange/chain/chain.js';
 import { GwExchange } from '../../../src/proxy/exchange/exchange.js';
 import { Generation, PolicyInstances } from '../../../src/proxy/exchange/generation.js';
 import { peerOf, TrustedProxies } from '../../../src/proxy/exchange/peer.js';
 import { RequestHead } from '../../../src/proxy/http/request-head.js';
 import { OfflineCalls } from '../../../src/proxy/offline/calls.js';
+import { LiveConsumers } from '../../../src/state/consumers/live.js';
 import { LimitTable } from '../../../src/state/limits/table.js';
 import { StatsRegistry } from '../../../src/telemetry/stats/registry.js';
 import { generationOf, specOf } from '../../integration/engine-kit.js';
@@ -55,6 +57,7 @@ const chainOf = (steps: readonly Step[]): Chain =>
       when: instance.when,
     })),
     logger,
+    new Callers(new LiveConsumers(), () => 0),
   );
 
 function exchangeOf(decisions = false): GwExchange {

@@ -385,13 +385,14 @@ export class Http1Connection implements Downstream, RequestHandler {
     return this.#state.deadline;
   }
 
-  get tunnelling(): boolean {
-    return this.#state.phase === 'tunnel';
+  /** The exchange in progress. */
+  get exchange(): GwExchange | undefined {
+    return this.#exchange;
   }
 
-  /** The drain deadline has passed. Returns true if an exchange was cut. */
-  cutNow(): boolean {
-    const busy = this.#exchange !== undefined;
+  /** The drain deadline has passed. Returns what was cut. */
+  cutNow(): 'exchange' | 'tunnel' | undefined {
+    const busy = this.#exchange === undefined ? undefined : this.#state.phase === 'tunnel' ? 'tunnel' : 'exchange';
     this.#fail('gateway/drained', 'the drain timeout is over');
     this.#destroy();
     return busy;

@@ -16,6 +16,7 @@ import type { Attempt, Awaitable, Exchange, ExchangeEnd, Logger, Reply } from '.
 import { problem } from '../../../policies/run-kit.js';
 import { messageOf } from '../../../reason.js';
 import { ERRORS } from '../../errors/errors.js';
+import type { Callers } from './callers.js';
 import { ChainHooks } from './hooks.js';
 import { discard, faultOf, UNSENDABLE } from './replies.js';
 import { type ChainedExchange, type ChainPolicy, Step } from './step.js';
@@ -35,7 +36,7 @@ export class Chain {
   readonly answersPreflight: boolean;
 
   /** Throws if too many policies have a `when`. */
-  constructor(policies: readonly ChainPolicy[], logger: Logger) {
+  constructor(policies: readonly ChainPolicy[], logger: Logger, callers: Callers) {
     let conditions = 0;
     const steps = policies.map((policy, index) => new Step(policy, index, policy.when ? 1 << conditions++ : 0));
     if (conditions > MAX_CONDITIONS)
@@ -46,7 +47,7 @@ export class Chain {
     this.#exits = inOrderOfReplies(steps);
     this.#finishing = steps.filter(({ instance }) => instance.finished !== undefined);
     this.#attempting = steps.filter(({ instance }) => instance.onAttempt !== undefined);
-    this.#hooks = new ChainHooks(steps);
+    this.#hooks = new ChainHooks(steps, callers);
     this.#logger = logger;
     this.answersPreflight = steps.some((step) => step.instance.answersPreflight === true);
   }

@@ -10,6 +10,7 @@ import type {
 } from '../../../policies/contract.js';
 import { authProblem, type BytesReply } from '../../../policies/run-kit.js';
 import type { CollectFault } from '../body/collector.js';
+import type { Callers } from './callers.js';
 import { refuse } from './refuse.js';
 import { bodyChanged, discard, faultOf, hasContent, isEncoded, requestBodyChanged } from './replies.js';
 import type { ChainedExchange, Step } from './step.js';
@@ -18,7 +19,10 @@ export class ChainHooks {
   /** The steps whose credentials are removed from the request. */
   readonly #stripping: readonly Step[];
 
-  constructor(steps: readonly Step[]) {
+  readonly #callers: Callers;
+
+  constructor(steps: readonly Step[], callers: Callers) {
+    this.#callers = callers;
     this.#stripping = steps.filter(({ instance }) => instance.strip !== undefined);
   }
 
@@ -60,12 +64,12 @@ export class ChainHooks {
     return holds;
   }
 
-  #identified(exchange: ChainedExchange, step: Step, found: Authentication): Awaitable<Reply | undefined> {
+  #identified(exchange: ChainedExchange, step: Step, given: Authentication): Awaitable<Reply | undefined> {
     if (exchange.settled) return undefined;
+    const found = given.outcome === 'identity' ? this.#callers.admit(exchange, given) : given;
     const passes = found.outcome === 'identity' || (found.outcome === 'absent' && found.pass === true);
     exchange.decisions?.push({ step: step.name, use: step.use, outcome: passes ? 'pass' : 'answer', why: found.why });
     if (found.outcome === 'identity') {
-      if (found.consumer !== undefined) exchange.consumer = found.consumer;
       if (found.claims !== undefined) exchange.claims = found.claims;
       if (found.certificate !== undefined) exchange.certificate = found.certificate;
       if (found.fields !== undefined) exchange.granted = [...(exchange.granted ?? []), ...found.fields];

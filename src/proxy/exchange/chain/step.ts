@@ -1,5 +1,5 @@
 /** One policy in a chain, with what the chain needs to know about it at each request. */
-import type { PolicyBody, ReplyPhase } from '../../../bundle/types.js';
+import type { ConsumerEntry, PolicyBody, ReplyPhase } from '../../../bundle/types.js';
 import type { Condition } from '../../../expression/condition.js';
 import type {
   AuthProblem,
@@ -13,6 +13,7 @@ import type {
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { ExchangeBodies } from '../body/exchange-bodies.js';
 import type { ReplySource } from '../body/types.js';
+import type { CalledExchange } from './callers.js';
 
 /** A policy as a generation gives it to its chains. */
 export interface ChainPolicy {
@@ -26,7 +27,8 @@ export interface ChainPolicy {
 }
 
 /** The state of a chain in an exchange. */
-export interface ChainedExchange extends Exchange {
+export interface ChainedExchange extends Exchange, CalledExchange {
+  consumer: ConsumerEntry | undefined;
   /** The chain has begun. */
   started: boolean;
   /** The first step that it runs: not 0 for a copy of an exchange that continues in the background. */

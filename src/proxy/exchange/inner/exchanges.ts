@@ -202,6 +202,10 @@ export class InnerExchanges implements InnerExchangeWorld, InnerStreamHost {
     this.#host.bug(error, request);
   }
 
+  *exchanges(): Generator<GwExchange> {
+    for (const { exchange } of this.#active) yield exchange;
+  }
+
   /** Ends all of them. */
   close(): void {
     for (const { exchange } of this.#active) this.driver.fail(exchange, 'gateway/drained', 'the gateway has stopped');

@@ -1,0 +1,156 @@
+/**
+ * The one check of consumers and their credentials: for each identity that an authenticator returns, also a kept one, and
+ * again for open exchanges when consumers have changed or a credential expires.
+ */
+import type { ConsumerEntry, CredentialEntry } from '../../../bundle/types.js';
+import type { AuthProblem, Identity, Refused } from '../../../policies/contract.js';
+import { AddressSet, encodeAddresses } from '../../../policies/kits/addresses.js';
+import { credentialIn, type LiveConsumers } from '../../../state/consumers/live.js';
+import { ERRORS } from '../../errors/errors.js';
+
+/** The part of an exchange that says who calls. */
+export interface CalledExchange {
+  readonly remoteAddress: string;
+  consumer: ConsumerEntry | undefined;
+  credential: CredentialEntry | undefined;
+  /** The turn in which its caller was checked last. */
+  callerTurn: number;
+}
+
+/** Why a caller is not accepted, for decisions and logs. `problem`: undefined: that of an unknown credential. */
+interface Fault {
+  readonly cause: string;
+  readonly problem: AuthProblem | undefined;
+}
+
+/** Open exchanges that one call of recheck() looks at. */
+export const RECHECKED_AT_ONCE = 4096;
+
+export class Callers {
+  readonly consumers: LiveConsumers;
+  readonly #now: () => number;
+  readonly #addresses = new WeakMap<CredentialEntry, AddressSet>();
+  /** Increases when open exchanges must be checked again. */
+  #turn = 1;
+  /** Version of the consumers in this turn. */
+  #version: number;
+  /** Milliseconds since 1970; not later than the first expiry of the credential of an open exchange. */
+  #nextExpiry = Number.POSITIVE_INFINITY;
+  /** Exchanges of this turn are not all checked. */
+  #pending = false;
+
+  /** `now`: milliseconds since 1970. */
+  constructor(consumers: LiveConsumers, now: () => number) {
+    this.consumers = consumers;
+    this.#version = consumers.version;
+    this.#now = now;
+  }
+
+  /** Sets the caller of the exchange to what is known about it now. Returns a refusal if the identity is not accepted. */
+  admit(exchange: CalledExchange, found: Identity): Identity | Refused {
+    const { consumer } = found;
+    if (consumer === undefined) return found;
+    const current = this.consumers.current(consumer);
+    const known = found.credential;
+    const credential = known === undefined || current === undefined ? undefined : credentialIn(current, known);
+    const fault = this.#fault(consumer, current, known, credential, exchange.remoteAddress);
+    if (fault !== undefined) return refused(found, fault);
+    exchange.consumer = current;
+    exchange.credential = credential;
+    exchange.callerTurn = this.#turn;
+    if (credential?.expires !== undefined) this.#expiresAt(credential.expires);
+    return found;
+  }
+
+  /** Costs a few comparisons if nothing has changed. */
+  #fault(
+    given: ConsumerEntry,
+    current: ConsumerEntry | undefined,
+    known: CredentialEntry | undefined,
+    credential: CredentialEntry | undefined,
+    address: string,
+  ): Fault | undefined {
+    if (current === undefined) return { cause: `consumer ${given.name} was removed`, problem: undefined };
+    if (known !== undefined) {
+      const fault = this.#credentialFault(credential, address);
+      if (fault !== undefined)
+        return { cause: `credential ${known.name} of ${given.name} ${fault}`, problem: undefined };
+    }
+    return current.disabled === true ? { cause: `consumer ${given.name} is disabled`, problem: DISABLED } : undefined;
+  }
+
+  #credentialFault(credential: CredentialEntry | undefined, address: string): string | undefined {
+    if (credential === undefined) return 'was removed';
+    const { disabled, expires, addresses } = credential;
+    if (disabled === true) return 'is disabled';
+    if (expires !== undefined && expires <= this.#now()) return `expired at ${new Date(expires).toISOString()}`;
+    if (addresses === undefined || this.#addressesOf(credential, addresses).has(address)) return undefined;
+    return `is not for the address ${address}`;
+  }
+
+  #addressesOf(credential: CredentialEntry, addresses: readonly string[]): AddressSet {
+    let set = this.#addresses.get(credential);
+    if (set === undefined) {
+      set = new AddressSet(encodeAddresses(addresses));
+      this.#addresses.set(credential, set);
+    }
+    return set;
+  }
+
+  #expiresAt(ms: number): void {
+    if (ms < this.#nextExpiry) this.#nextExpiry = ms;
+  }
+
+  /** Whether open exchanges must be checked again. */
+  get due(): boolean {
+    const expired = this.#nextExpiry !== Number.POSITIVE_INFINITY && this.#nextExpiry <= this.#now();
+    if (this.#version !== this.consumers.version || expired) {
+      this.#version = this.consumers.version;
+      this.#nextExpiry = Number.POSITIVE_INFINITY;
+      this.#turn++;
+      this.#pending = true;
+    }
+    return this.#pending;
+  }
+
+  /**
+   * Checks the callers of open exchanges again, at most RECHECKED_AT_ONCE: the next call continues. `end` is called for each
+   * one that is not accepted, with the cause.
+   */
+  recheck<T extends CalledExchange>(open: Iterable<T>, end: (exchange: T, cause: string) => void): void {
+    let left = RECHECKED_AT_ONCE;
+    this.#pending = false;
+    for (const exchange of open) {
+      const { consumer } = exchange;
+      if (consumer === undefined || exchange.callerTurn === this.#turn) continue;
+      if (left-- === 0) {
+        this.#pending = true;
+        return;
+      }
+      const cause = this.#again(exchange, consumer);
+      if (cause !== undefined) end(exchange, cause);
+    }
+  }
+
+  #again(exchange: CalledExchange, consumer: ConsumerEntry): string | undefined {
+    exchange.callerTurn = this.#turn;
+    const current = this.consumers.current(consumer);
+    if ((current ?? consumer).keepStreams === true) return undefined;
+    const known = exchange.credential;
+    const credential = known === undefined || current === undefined ? undefined : credentialIn(current, known);
+    const fault = this.#fault(consumer, current, known, credential, exchange.remoteAddress);
+    if (fault === undefined && credential?.expires !== undefined) this.#expiresAt(credential.expires);
+    return fault?.cause;
+  }
+}
+
+/** Where the authenticator does not say what an unknown credential gets. */
+const INVALID: AuthProblem = { code: 'auth/invalid', title: 'Credentials not accepted' };
+const DISABLED: AuthProblem = { code: 'auth/disabled', ...ERRORS['auth/disabled'] };
+
+/** A client whose credential is not accepted cannot tell why; one with a valid credential learns that the consumer is disabled. */
+const refused = ({ refusal = INVALID, why }: Identity, { cause, problem = refusal }: Fault): Refused => ({
+  outcome: 'refused',
+  why: `${why}, but ${cause}`,
+  problem,
+});
