@@ -3,6 +3,7 @@ import allow from './allow/index.js';
 import anyOf from './any-of/index.js';
 import apiKey from './api-key/index.js';
 import basic from './basic/index.js';
+import block from './block/index.js';
 import compress from './compress/index.js';
 import concurrency from './concurrency/index.js';
 import type { PolicyDeclaration } from './contract.js';
@@ -20,6 +21,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   anyOf,
   apiKey,
   basic,
+  block,
   compress,
   concurrency,
   cors,

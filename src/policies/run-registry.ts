@@ -3,6 +3,7 @@ import { create as allow } from './allow/run.js';
 import { create as anyOf } from './any-of/run.js';
 import { create as apiKey } from './api-key/run.js';
 import { create as basic } from './basic/run.js';
+import { create as block } from './block/run.js';
 import { create as compress } from './compress/run.js';
 import { create as concurrency } from './concurrency/run.js';
 import type { CreatePolicy } from './contract.js';
@@ -20,6 +21,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'any-of': anyOf,
   'api-key': apiKey,
   basic,
+  block,
   compress,
   concurrency,
   cors,

@@ -73,7 +73,7 @@ export function policyHost(
 ): PolicyHost {
   const { clock, random, logger, limits, flights, exchanges, ask } = world;
   const caller = { name, acts };
-  const questions = new Questions((question) => ask?.(identity, question) ?? noDuty());
+  const questions = new Questions((question) => ask?.(identity, question) ?? noDuty(), world.after);
   return {
     name,
     identity,
