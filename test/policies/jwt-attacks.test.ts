@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CLAIMS, forged, jwt, NOW, said, sign, signer, withToken } from './jwt-kit.js';
+import { CLAIMS, forged, jwt, NOW, said, sign, signer, withSecret, withToken } from './jwt-kit.js';
 import { noBody } from './support.js';
 
 const ec = await signer('ES256', 'k1');
@@ -109,10 +109,9 @@ const SECRET = 's'.repeat(32);
 
 test('duplicate names in the header or the payload, deep nesting, and what is no object', async () => {
   const { runHalves } = await import('../../src/policies/run-registry.js');
-  const { compile, host, world } = await import('./support.js');
-  const settings = JSON.parse(JSON.stringify(compile('jwt', 'secret = "${env:S}"')));
+  const { host, world } = await import('./support.js');
   const around = Object.assign(world(), { wall: NOW * 1000 });
-  const policy = runHalves['jwt']!({ ...settings, source: { from: 'secret', secret: SECRET } }, host(around));
+  const policy = runHalves['jwt']!(withSecret('secret = "${env:S}"', SECRET), host(around));
   const on = async (token: string): Promise<string> => said(await policy.authenticate!(withToken(token), noBody));
   const exp = `"exp":${NOW + 60}`;
   assert.is(await on(await signedText(`{${exp},"sub":"ann"}`)), 'identity');

@@ -6,7 +6,7 @@ import { explain } from '../../src/control/explain.js';
 import { checkSpec } from '../../src/lint/index.js';
 import type { DutyHost, DutyInstance, DutyReply, Json, Unavailable } from '../../src/policies/contract.js';
 import { createDuty } from '../../src/policies/jwt/duty.js';
-import { idOfUrl } from '../../src/policies/jwt/keys.js';
+import { idOfUrl } from '../../src/policies/kits/jose/keys.js';
 import { jwt, NOW, said, sign, signer, withToken } from './jwt-kit.js';
 import { compile, noBody } from './support.js';
 

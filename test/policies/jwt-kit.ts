@@ -44,6 +44,15 @@ export interface TestPolicy {
   on(token: string | undefined, given?: Parameters<typeof exchange>[0]): Promise<Authentication>;
 }
 
+/** The settings of a policy whose secret is resolved. */
+export function withSecret(text: string, secret: string): Json {
+  const settings = JSON.parse(JSON.stringify(compile('jwt', text))) as { readonly trusted: readonly object[] };
+  return {
+    ...settings,
+    trusted: settings.trusted.map((one) => ({ ...one, source: { from: 'secret', secret } })),
+  } as Json;
+}
+
 export const withToken = (token: string | undefined, given: Parameters<typeof exchange>[0] = {}): Exchange =>
   exchange({ headers: token === undefined ? [] : [['authorization', `Bearer ${token}`]], ...given });
 

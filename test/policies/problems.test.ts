@@ -1,6 +1,5 @@
 /** The problems that policies and actions declare are those that their run parts answer with. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { declarations as actions } from '../../src/actions/registry.js';
@@ -14,29 +13,41 @@ const kinds = [
   ...actions.map(({ problems = [], use }) => ({ problems, folder: `src/actions/${use}` })),
 ];
 
-/** The source of run.ts and of what it imports from its folder, without problems.ts. */
-function runPart(folder: string): string {
+/** Problems of several policies. */
+const SHARED = 'src/policies/kits/bearer';
+
+/** Files that run.ts loads from its folder, and from the kit with shared problems. */
+function runFiles(folder: string): ReadonlySet<string> {
   const reached = new Set([`${folder}/run.ts`]);
   for (const file of reached)
     for (const { to, typeOnly } of importsOf(process.cwd(), file))
-      if (!typeOnly && to.startsWith(`${folder}/`)) reached.add(to);
-  reached.delete(`${folder}/problems.ts`);
-  return [...reached].map((file) => readFileSync(file, 'utf8')).join('\n');
+      if (!typeOnly && (to.startsWith(`${folder}/`) || to.startsWith(`${SHARED}/`))) reached.add(to);
+  return reached;
 }
 
-const problemsOf = async (folder: string): Promise<{ readonly [key: string]: DeclaredProblem }> => {
-  if (!existsSync(join(folder, 'problems.ts'))) return {};
-  const { PROBLEMS } = (await import(`../../${folder}/problems.js`)) as {
-    PROBLEMS: { readonly [key: string]: DeclaredProblem };
-  };
-  return PROBLEMS;
+/** The source of these files, without problems.ts. */
+const sourceOf = (files: ReadonlySet<string>): string =>
+  [...files]
+    .filter((file) => !file.endsWith('/problems.ts'))
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n');
+
+const problemsOf = async (files: ReadonlySet<string>): Promise<{ readonly [key: string]: DeclaredProblem }> => {
+  const all: { [key: string]: DeclaredProblem } = {};
+  for (const file of files) {
+    if (!file.endsWith('/problems.ts')) continue;
+    const { PROBLEMS } = (await import(`../../${file.replace(/ts$/, 'js')}`)) as { PROBLEMS: typeof all };
+    Object.assign(all, PROBLEMS);
+  }
+  return all;
 };
 
 for (const { folder, problems } of kinds) {
   test(`${folder}: the declared problems are those of problems.ts, and each is used`, async () => {
-    const own = await problemsOf(folder);
+    const files = runFiles(folder);
+    const own = await problemsOf(files);
     assert.equal(problems, Object.values(own));
-    const code = runPart(folder);
+    const code = sourceOf(files);
     for (const key of Object.keys(own)) assert.ok(code.includes(`PROBLEMS.${key}`), `${key} is not used`);
     const written = [...code.matchAll(/\bcode: '([a-z-]+\/[a-z-]+)'/g)].map(([, slug]) => slug!);
     assert.equal(written, [], 'a code that is not in problems.ts');

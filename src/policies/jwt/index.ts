@@ -1,13 +1,13 @@
 /** Compile part of jwt. */
 import { declarePolicy } from '../compile-kit.js';
-import type { PolicyContext, PolicyProblem } from '../contract.js';
-import { keysOfFile } from './key-files.js';
-import { type Algorithm, fits, isSymmetric, type PublicJwk } from './keys.js';
-import { PROBLEMS } from './problems.js';
-import { type JwtConfig, type JwtSettings, type KeySource, schema } from './schema.js';
-
-const PUBLIC_DEFAULT: readonly Algorithm[] = ['RS256', 'PS256', 'ES256', 'EdDSA'];
-const SOURCES = ['jwks', 'keys', 'secret'] as const;
+import type { Json, PolicyContext, PolicyProblem } from '../contract.js';
+import type { DpopSettings } from '../kits/bearer/dpop.js';
+import type { PlaceSettings } from '../kits/bearer/places.js';
+import { PROBLEMS } from '../kits/bearer/problems.js';
+import { readRevocations } from '../kits/bearer/revocations.js';
+import { isPlainHttp, lintIssuers } from './lint-issuers.js';
+import { type JwtConfig, type JwtSettings, type RevocationSettings, schema } from './schema.js';
+import { issuersOf, trustedIssuer } from './trusted.js';
 
 export default declarePolicy<JwtConfig, JwtSettings>({
   use: 'jwt',
@@ -16,9 +16,9 @@ export default declarePolicy<JwtConfig, JwtSettings>({
   authenticator: true,
   stateful: false,
   schema,
-  // The fetched keys belong to the URL: an edit of anything else fetches nothing.
-  stateKey: ({ jwks = null }) => jwks,
-  duty: ({ jwks, wait, require_keys }) => (jwks === undefined ? undefined : { wait, required: require_keys }),
+  // The fetched keys belong to the URLs: an edit of anything else fetches nothing.
+  stateKey: (config) => stateOf(config),
+  duty: (config) => (fetches(config) ? { wait: config.wait, required: config.require_keys } : undefined),
   traits: (config) => {
     const places = placesOf(config);
     const { header } = places;
@@ -27,69 +27,82 @@ export default declarePolicy<JwtConfig, JwtSettings>({
   },
   codes: [
     { code: 'jwt/keys', severity: 'error', summary: 'A jwt policy has no source of keys, or several' },
+    { code: 'jwt/issuers', severity: 'error', summary: 'The issuers of a jwt policy contradict each other' },
+    { code: 'jwt/discovery', severity: 'error', summary: 'The metadata of an issuer has no URL' },
+    { code: 'jwt/profile', severity: 'error', summary: 'A jwt policy does not check what its profile requires' },
     { code: 'jwt/key-file', severity: 'error', summary: 'A key file of a jwt policy cannot be used' },
     { code: 'jwt/algorithm', severity: 'error', summary: 'An algorithm does not fit the keys of a jwt policy' },
+    { code: 'jwt/revocations', severity: 'error', summary: 'A list of revoked tokens cannot be used' },
     { code: 'jwt/no-audience', severity: 'warning', summary: 'A jwt policy accepts tokens for other services' },
     { code: 'jwt/plain-http', severity: 'warning', summary: 'A key set is fetched over plain http' },
+    { code: 'jwt/dpop-origin', severity: 'warning', summary: 'Proofs are compared with the Host of the request' },
     { code: 'jwt/no-consumers', severity: 'warning', summary: 'A jwt policy looks up consumers, but there are none' },
   ],
   problems: Object.values(PROBLEMS),
   lint(config, context, report) {
-    const given = SOURCES.filter((source) => config[source] !== undefined);
-    if (given.length !== 1) report(sourcesProblem(given));
-    const keys = lintKeys(config, context, report);
-    if (given.length === 1) lintAlgorithms(config, keys, report);
+    lintIssuers(config, context, report);
+    lintRevocations(config, context, report);
     lintUse(config, context, report);
   },
   compile(config, context) {
-    const { issuer = [], audience = [], types, scope, claims, leeway, consumer_claim } = config;
+    const { dpop, acr_values: acr = [], max_age, revocations } = config;
     return {
-      source: sourceOf(config, context),
-      algorithms: algorithmsOf(config),
-      issuers: issuer,
-      audiences: audience,
-      ...(types === undefined ? {} : { types: types.map(typeName) }),
-      scope: scope === undefined ? [] : scope.split(' '),
-      claims,
-      leeway,
-      requireExp: config.require_exp,
+      trusted: issuersOf(config).map((issuer) => trustedIssuer(issuer, config, context)),
       ...placesOf(config),
       forward: config.forward,
       optional: config.optional,
-      ...(consumer_claim === undefined ? {} : { consumerClaim: consumer_claim }),
       realm: config.realm,
       maxToken: config.max_token,
+      ...(dpop === undefined ? {} : { dpop: dpopOf(dpop) }),
+      bound: config.bindings === 'check',
+      ...(acr.length === 0 && max_age === undefined
+        ? {}
+        : { stepUp: { acr, ...(max_age === undefined ? {} : { maxAge: max_age }) } }),
+      ...(revocations === undefined ? {} : { revocations: revocationsOf(revocations, context) }),
     };
   },
 });
 
-const algorithmsOf = ({ algorithms, secret }: JwtConfig): readonly Algorithm[] =>
-  algorithms ?? (secret === undefined ? PUBLIC_DEFAULT : ['HS256']);
-
-/** RFC 7515 section 4.1.9: `application/` may be left out, and case does not matter. */
-const typeName = (type: string): string => type.toLowerCase().replace(/^application\/(?=[^/]+$)/, '');
-
-function sourceOf({ jwks, keys = [], secret, ...times }: JwtConfig, context: PolicyContext): KeySource {
-  if (jwks !== undefined) {
-    return { from: 'jwks', url: jwks, refresh: times.refresh, cooldown: times.cooldown, staleFor: times.stale_for };
-  }
-  if (secret !== undefined) return { from: 'secret', secret };
-  return { from: 'keys', keys: keys.flatMap((path) => fileKeys(path, context)) };
+/** What the duty fetches. The form for one key set is older than the others, and keeps its state. */
+function stateOf(config: JwtConfig): Json {
+  const urls = issuersOf(config).map(({ jwks, metadata, discovery, issuer = [] }) => {
+    if (jwks !== undefined) return jwks;
+    return metadata !== undefined || discovery === true
+      ? { issuer: issuer[0] ?? '', metadata: metadata ?? null }
+      : null;
+  });
+  const list = config.revocations?.url;
+  return urls.length === 1 && list === undefined ? urls[0]! : { urls, list: list ?? null };
 }
 
-/** The keys of a file; none if it cannot be used, which lint() reports. */
-function fileKeys(path: string, context: PolicyContext): readonly PublicJwk[] {
-  const { text } = context.readFile(path);
-  const keys = text === undefined ? '' : keysOfFile(text);
-  return typeof keys === 'string' ? [] : keys;
+const fetches = (config: JwtConfig): boolean =>
+  config.revocations?.url !== undefined ||
+  issuersOf(config).some(
+    ({ jwks, metadata, discovery }) => jwks !== undefined || metadata !== undefined || discovery === true,
+  );
+
+function dpopOf({ mode, algorithms, window, nonce, origin }: NonNullable<JwtConfig['dpop']>): DpopSettings {
+  return {
+    mode,
+    algorithms,
+    window,
+    ...(nonce === false ? {} : { nonce }),
+    ...(origin === undefined ? {} : { origin }),
+  };
 }
 
-function placesOf({
-  header,
-  scheme,
-  cookie,
-  query,
-}: JwtConfig): Pick<JwtSettings, 'header' | 'scheme' | 'cookie' | 'query'> {
+function revocationsOf(
+  { file, url, refresh, stale_for: staleFor }: NonNullable<JwtConfig['revocations']>,
+  context: PolicyContext,
+): RevocationSettings {
+  if (url !== undefined) return { from: 'url', url, refresh, staleFor };
+  const { text } = context.readFile(file ?? '');
+  const entries = text === undefined ? '' : readRevocations(Buffer.from(text));
+  // A list that cannot be used is an error of lint().
+  return { from: 'file', entries: typeof entries === 'string' ? [] : entries };
+}
+
+function placesOf({ header, scheme, cookie, query }: JwtConfig): PlaceSettings {
   const name =
     header?.toLowerCase() ?? (scheme !== undefined || (cookie ?? query) === undefined ? 'authorization' : undefined);
   const prefix = scheme ?? (name === 'authorization' ? 'Bearer' : undefined);
@@ -103,83 +116,66 @@ function placesOf({
 
 type Report = (problem: PolicyProblem) => void;
 
-function sourcesProblem(given: readonly string[]): PolicyProblem {
-  const all = '`jwks` (a URL), `keys` (files) or `secret` (a reference)';
-  const message =
-    given.length === 0
-      ? `This policy has no keys to verify tokens with: one of ${all} is missing.`
-      : `This policy has several sources of keys: ${given.map((name) => `\`${name}\``).join(' and ')}.`;
-  const help =
-    given.length === 0 ? 'Add one of them.' : 'Keep one of them. For several issuers, use a policy for each.';
-  return { code: 'jwt/keys', severity: 'error', at: given.length === 0 ? [] : [given[1]!], message, help };
-}
-
-/** Reports files that cannot be used. Returns the keys; undefined if they are not known here. */
-function lintKeys({ keys }: JwtConfig, context: PolicyContext, report: Report): readonly PublicJwk[] | undefined {
-  if (keys === undefined) return undefined;
-  const found: PublicJwk[] = [];
-  for (const [index, path] of keys.entries()) {
-    const { text, cause } = context.readFile(path);
-    const read = text === undefined ? `cannot be read: ${cause}` : keysOfFile(text);
-    if (typeof read !== 'string') found.push(...read);
-    else {
-      const message = `The key file \`${path}\` ${read}.`;
-      const help = 'Write a public key as PEM (`openssl pkey -in KEY -pubout`), a certificate, a JWK or a JWKS.';
-      report({ code: 'jwt/key-file', severity: 'error', at: ['keys', index], message, help });
-    }
-  }
-  return found;
-}
-
-function lintAlgorithms(config: JwtConfig, keys: readonly PublicJwk[] | undefined, report: Report): void {
-  const symmetric = config.secret !== undefined;
-  const at = (index: number): (string | number)[] => (config.algorithms === undefined ? [] : ['algorithms', index]);
-  for (const [index, alg] of algorithmsOf(config).entries()) {
-    if (isSymmetric(alg) === symmetric) continue;
-    const message = symmetric
-      ? `\`${alg}\` needs a public key, but this policy has a shared secret.`
-      : `\`${alg}\` needs a shared secret, but this policy has public keys: anyone could sign tokens with a public key.`;
-    const help = symmetric ? 'Use `HS256`, `HS384` or `HS512`.' : `Remove \`${alg}\`, or use \`secret\`.`;
-    report({ code: 'jwt/algorithm', severity: 'error', at: at(index), message, help });
+function lintRevocations({ revocations }: JwtConfig, context: PolicyContext, report: Report): void {
+  if (revocations === undefined) return;
+  const { file, url } = revocations;
+  const problem = { code: 'jwt/revocations', severity: 'error' } as const;
+  if ((file === undefined) === (url === undefined)) {
+    const message = `The list of revoked tokens needs ${file === undefined ? 'a `file` or a `url`' : 'either `file` or `url`, not both'}.`;
+    report({ ...problem, at: ['revocations'], message, help: 'Set one of them.' });
     return;
   }
-  if (keys === undefined || keys.length === 0) return;
-  const useless = algorithmsOf(config).every((alg) => !keys.some((key) => fits(key, alg)));
-  if (!useless) return;
-  const message = 'None of the keys can verify any of the algorithms: every token is refused.';
-  const help = 'Add the algorithm of the keys to `algorithms`, such as `ES384` for the curve P-384.';
-  report({ code: 'jwt/algorithm', severity: 'error', at: at(0), message, help });
-}
-
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
-
-function lintUse(config: JwtConfig, { routes, consumers }: PolicyContext, report: Report): void {
-  if (config.audience === undefined && routes.length > 0) {
-    report({
-      code: 'jwt/no-audience',
-      severity: 'warning',
-      at: [],
-      message: 'This policy has no `audience`, so it also accepts tokens that were issued for other services.',
-      help: 'Set `audience` to the value of `aud` that the issuer writes for this service.',
-    });
+  if (file !== undefined) {
+    const { text, cause } = context.readFile(file);
+    const read = text === undefined ? `cannot be read: ${cause}` : readRevocations(Buffer.from(text));
+    if (typeof read === 'string')
+      report({
+        ...problem,
+        at: ['revocations', 'file'],
+        message: `The list of revoked tokens \`${file}\` ${read}.`,
+        help: 'Write `{"revoked": [{"jti": "..."}, {"sub": "...", "issued_before": 1800000000}]}`.',
+      });
   }
-  const url = typeof config.jwks === 'string' ? new URL(config.jwks) : undefined;
-  if (url?.protocol === 'http:' && !LOOPBACK.test(url.hostname)) {
+  if (isPlainHttp(url))
     report({
       code: 'jwt/plain-http',
       severity: 'warning',
-      at: ['jwks'],
-      message: 'The key set is fetched over plain http: anyone on the way could replace the keys and sign tokens.',
-      help: 'Use the https URL of the issuer.',
+      at: ['revocations', 'url'],
+      message: 'The list of revoked tokens is fetched over plain http: anyone on the way could remove a token from it.',
+      help: 'Use an https URL.',
+    });
+}
+
+function lintUse(config: JwtConfig, { routes, consumers }: PolicyContext, report: Report): void {
+  const issuers = issuersOf(config);
+  const lax = issuers.find(({ audience, profile }) => audience === undefined && profile === undefined);
+  if (lax !== undefined && routes.length > 0) {
+    const what = lax.at.length === 0 ? 'policy' : 'issuer';
+    report({
+      code: 'jwt/no-audience',
+      severity: 'warning',
+      at: lax.at,
+      message: `This ${what} has no \`audience\`, so it also accepts tokens that were issued for other services.`,
+      help: 'Set `audience` to the value of `aud` that the issuer writes for this service.',
     });
   }
-  if (config.consumer_claim !== undefined && consumers.length === 0 && routes.length > 0) {
+  const anyHost = routes.some(({ hosts = [] }) => hosts.length === 0 || hosts.some((host) => host.startsWith('*.')));
+  if (config.dpop !== undefined && config.dpop.origin === undefined && anyHost)
+    report({
+      code: 'jwt/dpop-origin',
+      severity: 'warning',
+      at: ['dpop'],
+      message:
+        'The URL of a proof is compared with the Host of the request, which the sender chooses: a proof for another server could be used here.',
+      help: 'Set `dpop = { mode = "required", origin = "https://api.example.com" }` with the origin that clients see.',
+    });
+  const named = issuers.find(({ consumer_claim }) => consumer_claim !== undefined);
+  if (named !== undefined && consumers.length === 0 && routes.length > 0)
     report({
       code: 'jwt/no-consumers',
       severity: 'warning',
-      at: ['consumer_claim'],
+      at: config.consumer_claim !== undefined ? ['consumer_claim'] : [...named.at, 'consumer_claim'],
       message: 'Tokens must name a consumer, but the spec has none: every valid token gets 403.',
       help: 'Add `[consumer.NAME]` for each caller, or remove `consumer_claim` and use `{claims.sub}`.',
     });
-  }
 }

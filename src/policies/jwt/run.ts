@@ -1,114 +1,146 @@
 /** jwt at run time: verifies the token of a request, or finds that it was verified before. */
 import * as crypto from 'node:crypto';
 import type {
-  Absent,
   Authentication,
-  AuthProblem,
   Awaitable,
   Claims,
   Exchange,
   Json,
   PolicyHost,
   PolicyInstance,
-  Refused,
+  Reply,
+  Unavailable,
 } from '../contract.js';
+import { BearerAnswers } from '../kits/bearer/answers.js';
+import { type Binding, bindingOf } from '../kits/bearer/binding.js';
+import { claimsFault, hasScopes, stepUpFault, validUntil } from '../kits/bearer/claims.js';
+import { SEVERAL, TokenPlaces } from '../kits/bearer/places.js';
+import { notedNonce, SenderCheck } from '../kits/bearer/sender.js';
+import { type Verified, VerifiedTokens } from '../kits/bearer/verified.js';
+import type { TokenKeys } from '../kits/jose/key-set.js';
+import { readClaims, readHeader } from '../kits/jose/token.js';
 import { openJose } from '../kits/jose.js';
 import { runPolicy } from '../run-kit.js';
-import type { TokenKeys } from './key-set.js';
-import { KeySource } from './key-source.js';
-import { SEVERAL, TokenPlaces } from './places.js';
-import { PROBLEMS } from './problems.js';
+import { type Issuer, Issuers } from './issuers.js';
+import { RevokedTokens } from './revoked.js';
 import type { JwtSettings } from './schema.js';
-import { claimsFault, hasScopes, readClaims, readHeader } from './token.js';
-import { type Verified, VerifiedTokens } from './verified.js';
 
 /** Milliseconds that a token without `exp` is remembered. */
 const REMEMBER = 300_000;
 
 export const create = runPolicy<JwtSettings>((settings, host) => new JwtPolicy(settings, host));
 
+/** What is known of a token, independent of its sender. `fault`: why it is not valid. */
+type Verdict = Verified | { readonly fault: string } | Unavailable;
+
 class JwtPolicy implements PolicyInstance {
   readonly requestFields: readonly string[];
   readonly clientFields: readonly string[];
   readonly secretParams: readonly string[];
+  /** Only for policies that give nonces. */
+  readonly after?: (exchange: Exchange, reply: Reply) => undefined;
   readonly #settings: JwtSettings;
   readonly #host: PolicyHost;
   readonly #places: TokenPlaces;
-  readonly #source: KeySource;
+  readonly #issuers: Issuers;
+  readonly #revoked: RevokedTokens;
+  readonly #answers: BearerAnswers;
+  readonly #sender: SenderCheck;
   readonly #verified = new VerifiedTokens();
   /** By digest: a token that arrives several times at once is verified once. */
-  readonly #pending = new Map<string, Promise<Authentication>>();
-  readonly #absent: Absent;
-  readonly #several: Refused;
-  /** `Bearer realm="api"`. */
-  readonly #challenge: string;
+  readonly #pending = new Map<string, Promise<Verdict>>();
 
   constructor(settings: JwtSettings, host: PolicyHost) {
-    const { header, scheme, query, forward, optional, realm, scope } = settings;
+    const { header, scheme, query, forward, dpop, trusted, revocations } = settings;
     this.#settings = settings;
     this.#host = host;
+    const jose = openJose();
     this.#places = new TokenPlaces(settings);
-    this.#source = new KeySource(settings, host, openJose());
-    this.requestFields = header === undefined || forward ? [] : [header];
+    this.#issuers = new Issuers(settings, host, jose);
+    this.#revoked = new RevokedTokens(revocations, host.clock);
+    const scope = trusted.length === 1 ? trusted[0]!.scope : [];
+    this.#answers = new BearerAnswers({ ...settings, scope }, this.#places);
+    this.#sender = new SenderCheck(settings, host, jose, this.#answers);
+    const proof = dpop === undefined || forward ? [] : ['dpop'];
+    this.requestFields = [...(header === undefined || forward ? [] : [header]), ...proof];
     // With a scheme, a credential of another scheme stays in the field.
-    this.clientFields = scheme === undefined ? this.requestFields : [];
+    this.clientFields = scheme === undefined ? this.requestFields : proof;
     this.secretParams = query === undefined ? [] : [query];
-    const where = this.#places.describe();
-    this.#challenge = `${scheme ?? 'Bearer'} realm="${realm}"`;
-    const wanted = scope.length === 0 ? '' : `, scope="${scope.join(' ')}"`;
-    this.#absent = {
-      outcome: 'absent',
-      pass: optional,
-      why: optional ? 'no token; the token is optional' : `no token in ${where}`,
-      problem: { ...PROBLEMS.missing, detail: `Send it in ${where}.`, challenge: `${this.#challenge}${wanted}` },
-    };
-    const detail = `Send exactly one, in ${where}.`;
-    this.#several = this.#refused('more than one token', {
-      ...PROBLEMS.ambiguous,
-      detail,
-      challenge: `${this.#challenge}, error="invalid_request", error_description="more than one token"`,
-    });
+    if (dpop?.nonce !== undefined) this.after = (exchange, reply) => this.#renewNonce(exchange, reply);
   }
 
   published(value: Json): void {
-    if (this.#source.take(value)) this.#verified.clear();
+    const { keys, list } = this.#issuers.take(value);
+    if (keys) this.#verified.clear();
+    if (list === undefined) return;
+    this.#revoked.take(list);
+    this.#verified.forget(this.#revoked.has);
   }
 
   authenticate(exchange: Exchange): Awaitable<Authentication> {
-    const token = this.#places.find(exchange);
-    if (token === undefined) return this.#absent;
-    if (token === SEVERAL) return this.#several;
-    if (token.length > this.#settings.maxToken) return this.#invalid('the token is too long');
+    const bearer = this.#places.find(exchange);
+    const proved = this.#settings.dpop === undefined ? undefined : this.#places.findDpop(exchange);
+    if (bearer !== undefined && proved !== undefined) return this.#answers.several;
+    const token = bearer ?? proved;
+    if (token === undefined) return this.#answers.absent;
+    if (token === SEVERAL) return this.#answers.several;
+    const viaDpop = proved !== undefined;
+    if (token.length > this.#settings.maxToken) return this.#answers.invalid('the token is too long', viaDpop);
     const digest = crypto.hash('sha256', token, 'binary');
     const known = this.#verified.get(digest);
-    if (known !== undefined && this.#source.usable) {
-      const { consumers } = this.#host;
-      if (known.until > this.#host.clock.now() && known.consumers === consumers.version) return known.result;
-    }
-    return this.#pending.get(digest) ?? this.#begin(token, digest, known);
+    if (known?.source.usable === true && this.#revoked.usable && known.until > this.#host.clock.now())
+      return this.#sent(exchange, token, this.#current(known, digest), viaDpop);
+    const pending = this.#pending.get(digest) ?? this.#begin(token, digest);
+    return pending.then((verdict) => this.#sent(exchange, token, verdict, viaDpop));
   }
 
   strip(exchange: Exchange): void {
-    if (!this.#settings.forward) this.#places.strip(exchange);
+    if (this.#settings.forward) return;
+    this.#places.strip(exchange);
+    if (this.#settings.dpop !== undefined) this.#places.stripDpop(exchange);
   }
 
   close(): void {
     this.#verified.clear();
   }
 
-  #begin(token: string, digest: string, known: Verified | undefined): Awaitable<Authentication> {
-    // The token was verified; only the consumers have changed.
-    if (known !== undefined && this.#source.usable && known.until > this.#host.clock.now())
-      return this.#accept(known.claims, digest, known);
+  /** The answer for a token from this sender. */
+  #sent(exchange: Exchange, token: string, verdict: Verdict, viaDpop: boolean): Awaitable<Authentication> {
+    if ('outcome' in verdict) return verdict;
+    if ('fault' in verdict) return this.#answers.invalid(verdict.fault, viaDpop);
+    const { binding, result } = verdict;
+    if (this.#sender.accepts(binding, viaDpop)) return result;
+    const refused = this.#sender.check(exchange, token, binding, viaDpop, this);
+    return refused instanceof Promise ? refused.then((late) => late ?? result) : (refused ?? result);
+  }
+
+  #renewNonce(exchange: Exchange, reply: Reply): undefined {
+    const nonce = notedNonce(exchange, this);
+    if (nonce !== undefined) reply.headers.set('dpop-nonce', nonce);
+  }
+
+  /** What was verified, with the consumers of now. */
+  #current(known: Verified, digest: string): Verified {
+    const { version } = this.#host.consumers;
+    if (known.consumers === version) return known;
+    const issuer = known.source as Issuer;
+    const now = { ...known, consumers: version, result: this.#answer(known.claims, issuer, known.binding) };
+    this.#verified.set(digest, now);
+    return now;
+  }
+
+  #begin(token: string, digest: string): Promise<Verdict> {
     const pending = this.#verify(token, digest).finally(() => this.#pending.delete(digest));
     this.#pending.set(digest, pending);
     return pending;
   }
 
-  async #verify(token: string, digest: string): Promise<Authentication> {
-    const header = readHeader(token, this.#settings);
-    if (typeof header === 'string') return this.#invalid(header);
-    const source = this.#source;
+  async #verify(token: string, digest: string): Promise<Verdict> {
+    const issuer = this.#issuers.of(token);
+    if (typeof issuer === 'string') return { fault: issuer };
+    const header = readHeader(token, issuer.rules);
+    if (typeof header === 'string') return { fault: header };
+    const { source } = issuer;
     if (!source.usable) await source.refresh();
     if (!source.usable) return { outcome: 'unavailable', why: source.whyUnusable };
     let keys: TokenKeys = source.keys;
@@ -122,60 +154,47 @@ class JwtPolicy implements PolicyInstance {
       }
       if (payload === undefined && !refreshed) return { outcome: 'unavailable', why: source.whyUnusable };
     }
-    if (payload === undefined) return this.#invalid(keys.names(header) ? BAD_SIGNATURE : UNKNOWN_KEY);
+    if (payload === undefined) return { fault: keys.names(header) ? BAD_SIGNATURE : UNKNOWN_KEY };
     const claims = readClaims(payload);
-    if (typeof claims === 'string') return this.#invalid(claims);
-    const now = this.#host.clock.now();
-    const fault = claimsFault(claims, this.#settings, now);
-    if (fault !== undefined) return this.#invalid(fault);
-    const { exp } = claims;
-    const until = typeof exp === 'number' ? exp * 1000 + this.#settings.leeway : now + REMEMBER;
+    if (typeof claims === 'string') return { fault: claims };
+    const verdict = this.#judge(claims, issuer, token.length);
     // If the keys have changed meanwhile, the next request verifies again.
-    return this.#accept(claims, source.keys === keys ? digest : undefined, { until, size: token.length });
+    if ('result' in verdict && source.keys === keys) this.#verified.set(digest, verdict);
+    return verdict;
   }
 
-  /** The answer for verified claims, which is remembered for a digest. */
-  #accept(
-    claims: Claims,
-    digest: string | undefined,
-    { until, size }: Pick<Verified, 'until' | 'size'>,
-  ): Authentication {
-    const result = this.#answer(claims);
-    const consumers = this.#host.consumers.version;
-    if (digest !== undefined) this.#verified.set(digest, { claims, result, consumers, until, size });
-    return result;
+  /** Judges claims whose signature is valid. */
+  #judge(claims: Claims, issuer: Issuer, size: number): Verdict {
+    const { rules } = issuer;
+    const now = this.#host.clock.now();
+    const fault = claimsFault(claims, rules, now);
+    if (fault !== undefined) return { fault };
+    if (!this.#revoked.usable) return { outcome: 'unavailable', why: 'no list of revoked tokens' };
+    if (this.#revoked.has(claims)) return { fault: 'the token is revoked' };
+    const binding = this.#settings.bound || this.#settings.dpop !== undefined ? bindingOf(claims) : undefined;
+    if (typeof binding === 'string') return { fault: binding };
+    const { stepUp } = this.#settings;
+    const stale = stepUp !== undefined && stepUpFault(claims, stepUp, now) !== undefined;
+    const until = validUntil(claims, rules.leeway, stale ? undefined : stepUp, now + REMEMBER);
+    const result = this.#answer(claims, issuer, binding);
+    return { claims, result, binding, source: issuer, consumers: this.#host.consumers.version, until, size };
   }
 
-  #answer(claims: Claims): Authentication {
-    const { scope, consumerClaim } = this.#settings;
-    if (!hasScopes(claims, scope)) {
-      const challenge = `${this.#challenge}, error="insufficient_scope", scope="${scope.join(' ')}"`;
-      const detail = `The token needs the scope ${scope.join(' ')}.`;
-
-      return this.#refused('the token lacks a scope', { ...PROBLEMS.scope, detail, challenge });
-    }
-    if (consumerClaim === undefined) return { outcome: 'identity', claims, why: 'valid token' };
+  #answer(claims: Claims, { rules }: Issuer, binding: Binding | undefined): Authentication {
+    const { stepUp, dpop } = this.#settings;
+    const { scope, consumerClaim } = rules;
+    const viaDpop = dpop !== undefined && binding?.jkt !== undefined;
+    const fault = stepUp === undefined ? undefined : stepUpFault(claims, stepUp, this.#host.clock.now());
+    if (fault !== undefined) return this.#answers.stepUp(stepUp!, fault, viaDpop);
+    if (!hasScopes(claims, scope)) return this.#answers.scope(scope, viaDpop);
+    const { challenge } = this.#answers;
+    if (consumerClaim === undefined) return { outcome: 'identity', claims, challenge, why: 'valid token' };
     const name = Object.hasOwn(claims, consumerClaim) ? claims[consumerClaim] : undefined;
     const consumer = typeof name === 'string' ? this.#host.consumers.byName(name) : undefined;
-    if (consumer !== undefined)
-      return { outcome: 'identity', consumer, claims, why: `valid token of ${consumer.name}` };
-    const why = `the claim ${consumerClaim} names no consumer`;
-    return this.#refused(why, PROBLEMS.consumer);
-  }
-
-  #invalid(fault: string): Refused {
-    const detail = `${fault.charAt(0).toUpperCase()}${fault.slice(1)}.`;
-    const challenge = `${this.#challenge}, error="invalid_token", error_description="${describable(fault)}"`;
-    return this.#refused(fault, { ...PROBLEMS.invalid, detail, challenge });
-  }
-
-  #refused(why: string, problem: AuthProblem): Refused {
-    return { outcome: 'refused', why, problem };
+    if (consumer === undefined) return this.#answers.consumer(consumerClaim);
+    return { outcome: 'identity', consumer, claims, challenge, why: `valid token of ${consumer.name}` };
   }
 }
-
-/** The characters of an error_description, RFC 6750 section 3: the name of a claim may have others. */
-const describable = (text: string): string => text.replace(/["\\]/g, '').replace(/[^\x20-\x7e]/g, '?');
 
 const BAD_SIGNATURE = 'the signature of the token is not valid';
 const UNKNOWN_KEY = 'no known key verifies the token';

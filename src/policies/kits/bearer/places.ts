@@ -1,20 +1,40 @@
 /** Where a token is in a request: in a header field, a cookie or a query parameter. */
-import type { Exchange } from '../contract.js';
-import { cookieField, cookieValues, withoutCookie } from '../kits/cookies.js';
-import { afterScheme, takeQueryParam } from '../run-kit.js';
-import type { JwtSettings } from './schema.js';
+import type { Exchange } from '../../contract.js';
+import { afterScheme, takeQueryParam } from '../../run-kit.js';
+import { cookieField, cookieValues, withoutCookie } from '../cookies.js';
+
+export type PlaceSettings = {
+  /** Lower case. */
+  readonly header?: string;
+  readonly scheme?: string;
+  readonly cookie?: string;
+  readonly query?: string;
+};
 
 /** Several tokens: gw does not choose one. */
 export const SEVERAL = Symbol('several tokens');
 
 export class TokenPlaces {
-  readonly #settings: Pick<JwtSettings, 'header' | 'scheme' | 'cookie' | 'query'>;
+  readonly #settings: PlaceSettings;
   /** In lower case. */
   readonly #scheme: string | undefined;
 
-  constructor(settings: Pick<JwtSettings, 'header' | 'scheme' | 'cookie' | 'query'>) {
+  constructor(settings: PlaceSettings) {
     this.#settings = settings;
     this.#scheme = settings.scheme?.toLowerCase();
+  }
+
+  /** The token with the scheme `DPoP`, RFC 9449 section 7.1, not checked; undefined for none. */
+  findDpop(exchange: Exchange): string | typeof SEVERAL | undefined {
+    const value = exchange.headers.get('authorization');
+    const token = value === undefined ? undefined : afterScheme(value, 'dpop');
+    return token?.includes(',') === true ? SEVERAL : token;
+  }
+
+  /** Removes a token with the scheme `DPoP`, and the proof. */
+  stripDpop(exchange: Exchange): void {
+    exchange.headers.remove('dpop');
+    if (this.findDpop(exchange) !== undefined) exchange.headers.remove('authorization');
   }
 
   /** The token, not checked; undefined for none. */

@@ -1,4 +1,4 @@
-/** What jwt answers. */
+/** What policies that accept tokens answer. */
 export const PROBLEMS = {
   missing: {
     code: 'auth/missing',
@@ -24,6 +24,20 @@ export const PROBLEMS = {
     status: 403,
     title: 'Insufficient scope',
     description: 'The token is valid, but lacks a scope that the route requires.',
+  },
+  proof: {
+    code: 'auth/dpop',
+    status: 401,
+    title: 'DPoP proof not accepted',
+    description:
+      'The token is bound to a key, and the proof of that key is missing, not valid, or needs a nonce of this server (field `DPoP-Nonce`); `detail` says which.',
+  },
+  stepUp: {
+    code: 'auth/insufficient-user-authentication',
+    status: 401,
+    title: 'Insufficient user authentication',
+    description:
+      'The token is valid, but the person must sign in again, more recently or more strongly; the challenge says how.',
   },
   consumer: {
     code: 'auth/unknown-consumer',

@@ -1,14 +1,40 @@
-/** Where a policy gets its keys from: the spec, or the key set that its duty fetches. */
-import type { Json, PolicyHost } from '../contract.js';
-import type { Jose } from '../kits/jose.js';
+/** Where a policy gets its keys from: the spec, or a key set that its duty fetches. */
+import type { Json, PolicyHost } from '../../contract.js';
+import type { Jose } from '../jose.js';
 import { PublicKeys, SharedSecret, type TokenKeys } from './key-set.js';
-import { idOfUrl, keysOfSet } from './keys.js';
-import type { JwtSettings } from './schema.js';
+import { type Algorithm, idOfUrl, keysOfSet, type PublicJwk } from './keys.js';
+
+type Ref = { readonly $ref: string };
+
+/** Milliseconds, of a key set by URL. */
+type Times = { readonly refresh: number; readonly cooldown: number; readonly staleFor: number };
+
+/** A key set that a duty fetches: at a URL, or at the one that the metadata of an issuer names. */
+export type RemoteKeys =
+  | ({ readonly from: 'jwks'; readonly url: string | Ref } & Times)
+  /** The first of the URLs that has a document counts. */
+  | ({ readonly from: 'metadata'; readonly issuer: string; readonly urls: readonly string[] } & Times);
+
+export type KeySourceSettings =
+  | RemoteKeys
+  | { readonly from: 'keys'; readonly keys: readonly PublicJwk[] }
+  | { readonly from: 'secret'; readonly secret: string | Ref };
+
+export const isRemote = (source: KeySourceSettings): source is RemoteKeys =>
+  source.from === 'jwks' || source.from === 'metadata';
+
+/** Identifies a remote key set; undefined while its URL is a reference. */
+export function idOfSource(source: RemoteKeys): string | undefined {
+  if (source.from === 'jwks') return typeof source.url === 'string' ? idOfUrl(source.url) : undefined;
+  return idOfUrl(`${source.issuer} ${source.urls.join(' ')}`);
+}
 
 /** Keys of a set that are used. */
-const MAX_KEYS = 100;
+export const MAX_KEYS = 100;
 /** Milliseconds until the duty is asked again if it did not answer. */
 const ASK_AGAIN = 1000;
+
+type Table = { readonly [name: string]: Json };
 
 export class KeySource {
   readonly #host: PolicyHost;
@@ -16,8 +42,10 @@ export class KeySource {
   /** Milliseconds for which fetched keys are used after they are due. */
   readonly #staleFor: number;
   readonly #fetches: boolean;
-  /** Identifies the URL; undefined for keys from the spec. */
+  /** Identifies the remote set; undefined for keys from the spec. */
   readonly #of: string | undefined;
+  /** Whether the duty fetches other sets too: then a question names this one. */
+  readonly #several: boolean;
   /** The keys were given for good, without times: no duty fetches others. */
   #final = false;
   #keys: TokenKeys | undefined;
@@ -31,18 +59,32 @@ export class KeySource {
   #refreshed = true;
   #cause = 'it was not fetched yet';
 
-  constructor({ source, algorithms }: JwtSettings, host: PolicyHost, jose: Promise<Jose>) {
+  constructor(
+    source: KeySourceSettings,
+    algorithms: readonly Algorithm[],
+    host: PolicyHost,
+    jose: Promise<Jose>,
+    several = false,
+  ) {
     this.#host = host;
     this.#jose = jose;
     // A failure to load the package is the answer to each token; here it would be unhandled.
     jose.catch(() => {});
-    this.#fetches = source.from === 'jwks';
-    this.#of = source.from === 'jwks' && typeof source.url === 'string' ? idOfUrl(source.url) : undefined;
-    this.#staleFor = source.from === 'jwks' ? source.staleFor : 0;
+    this.#several = several;
+    this.#fetches = isRemote(source);
+    this.#of = isRemote(source) ? idOfSource(source) : undefined;
+    this.#staleFor = isRemote(source) ? source.staleFor : 0;
     if (source.from === 'keys') this.#keys = new PublicKeys(source.keys, jose);
     if (source.from !== 'secret') return;
     if (typeof source.secret !== 'string') throw new TypeError('The secret is an unresolved reference.');
     this.#keys = new SharedSecret(source.secret, algorithms, jose);
+  }
+
+  /** Whether a published set is meant for this source: by its id, or by the name of its issuer. */
+  takes({ of, issuer }: Table, issuers: readonly string[]): boolean {
+    if (!this.#fetches) return false;
+    if (of !== undefined) return of === this.#of;
+    return typeof issuer === 'string' && issuers.includes(issuer);
   }
 
   /** A fetched key set, or one without times, which is final. Returns whether the keys differ. Throws if it has no usable key. */
@@ -50,7 +92,7 @@ export class KeySource {
     const keys = keysOfSet(value, MAX_KEYS);
     if (keys === undefined) throw new TypeError('The value is not a key set (JWKS).');
     if (keys.length === 0) throw new TypeError('The key set has no usable key.');
-    const { fetchedAt, dueAt, of } = value as { readonly [name: string]: Json };
+    const { fetchedAt, dueAt, of } = value as Table;
     // The value of an earlier generation whose reference had another value: keys of another issuer.
     if (of !== undefined && of !== this.#of) return false;
     this.#fetchedAt = typeof fetchedAt === 'number' ? fetchedAt : undefined;
@@ -87,8 +129,9 @@ export class KeySource {
     if (!this.#fetches || this.#final) return true;
     const { clock } = this.#host;
     if (clock.monotonic() < this.#notBefore) return this.#refreshed;
+    const known = this.#fetchedAt ?? null;
     try {
-      const answer = (await this.#host.ask(this.#fetchedAt ?? null)) as { readonly [name: string]: Json };
+      const answer = (await this.#host.ask(this.#several ? { of: this.#of ?? null, known } : known)) as Table;
       this.#refreshed = answer['ok'] === true;
       this.#notBefore = typeof answer['notBefore'] === 'number' ? answer['notBefore'] : clock.monotonic();
       this.#cause = 'it cannot be fetched';

@@ -1,5 +1,5 @@
 /** The keys of a policy at run time: which of them may verify a token, prepared once for each algorithm. */
-import type { Jose, VerificationKey } from '../kits/jose.js';
+import type { Jose, VerificationKey } from '../jose.js';
 import { fits, type PublicJwk } from './keys.js';
 import type { TokenHeader } from './token.js';
 

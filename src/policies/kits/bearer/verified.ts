@@ -1,5 +1,6 @@
 /** Tokens that were verified, so that they are not verified again. Bounded in number and in size. */
-import type { Authentication, Claims } from '../contract.js';
+import type { Authentication, Claims } from '../../contract.js';
+import type { Binding } from './binding.js';
 
 /** Of each worker and policy. */
 const MAX_TOKENS = 10_000;
@@ -8,8 +9,11 @@ const MAX_SIZE = 8 * 1024 * 1024;
 
 export interface Verified {
   readonly claims: Claims;
-  /** What authenticate() returns. */
+  /** What authenticate() returns, once the sender is known to hold what the token is bound to. */
   readonly result: Authentication;
+  readonly binding: Binding | undefined;
+  /** Where the keys are from; the token counts while they do. */
+  readonly source: { readonly usable: boolean };
   /** Of the consumers, when `result` was made. */
   readonly consumers: number;
   /** Milliseconds since 1970. */
@@ -46,6 +50,11 @@ export class VerifiedTokens {
     if (known === undefined) return;
     this.#tokens.delete(digest);
     this.#size -= known.size;
+  }
+
+  /** Forgets the tokens whose claims the test names. */
+  forget(test: (claims: Claims) => boolean): void {
+    for (const [digest, { claims }] of this.#tokens) if (test(claims)) this.delete(digest);
   }
 
   clear(): void {
