@@ -8,12 +8,14 @@ import compress from './compress/index.js';
 import concurrency from './concurrency/index.js';
 import type { PolicyDeclaration } from './contract.js';
 import cors from './cors/index.js';
+import csrf from './csrf/index.js';
 import errorPage from './error-page/index.js';
 import forwardAuth from './forward-auth/index.js';
 import headers from './headers/index.js';
 import jwt from './jwt/index.js';
 import plan from './plan/index.js';
 import rateLimit from './rate-limit/index.js';
+import securityHeaders from './security-headers/index.js';
 import validate from './validate/index.js';
 
 export const declarations: readonly PolicyDeclaration[] = [
@@ -25,12 +27,14 @@ export const declarations: readonly PolicyDeclaration[] = [
   compress,
   concurrency,
   cors,
+  csrf,
   errorPage,
   forwardAuth,
   headers,
   jwt,
   plan,
   rateLimit,
+  securityHeaders,
   validate,
 ];
 

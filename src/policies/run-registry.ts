@@ -8,12 +8,14 @@ import { create as compress } from './compress/run.js';
 import { create as concurrency } from './concurrency/run.js';
 import type { CreatePolicy } from './contract.js';
 import { create as cors } from './cors/run.js';
+import { create as csrf } from './csrf/run.js';
 import { create as errorPage } from './error-page/run.js';
 import { create as forwardAuth } from './forward-auth/run.js';
 import { create as headers } from './headers/run.js';
 import { create as jwt } from './jwt/run.js';
 import { create as plan } from './plan/run.js';
 import { create as rateLimit } from './rate-limit/run.js';
+import { create as securityHeaders } from './security-headers/run.js';
 import { create as validate } from './validate/run.js';
 
 export const runHalves: { readonly [use: string]: CreatePolicy } = {
@@ -25,11 +27,13 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   compress,
   concurrency,
   cors,
+  csrf,
   'error-page': errorPage,
   'forward-auth': forwardAuth,
   headers,
   jwt,
   plan,
   'rate-limit': rateLimit,
+  'security-headers': securityHeaders,
   validate,
 };
